@@ -1,0 +1,190 @@
+//! One control connection: bytes to lines to commands, the session, and its
+//! replies back to bytes. Knows no socket.
+
+use std::time::Instant;
+
+use crate::server::{Effect, Event, Listens, Session, Setup};
+use crate::transfer::{AHEAD_MAX, End};
+use crate::wire::command::Command;
+use crate::wire::line::{Head, Inbox};
+use crate::wire::native::{codes, verbs};
+use crate::wire::reply::{Malformed, Reply};
+
+/// A peer that does not read its replies is not read from beyond this.
+const OUTBOX_MAX: usize = 64 * 1024;
+
+/// One finished command, for the access log.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LogLine {
+    pub verb: &'static str,
+    pub path: Vec<u8>,
+    pub code: u16,
+    /// Of the file, through the connection.
+    pub bytes: u64,
+    pub since: Instant,
+    pub md5: Option<crate::digest::Md5Sum>,
+}
+
+pub struct Conversation {
+    inbox: Inbox,
+    outbox: Vec<u8>,
+    session: Session,
+    under_way: Option<Box<UnderWay>>,
+}
+
+/// The command that has had no final reply yet.
+struct UnderWay {
+    verb: &'static str,
+    path: Vec<u8>,
+    since: Instant,
+    bytes: u64,
+}
+
+impl Conversation {
+    pub fn new(now: Instant, setup: Setup) -> Self {
+        Self {
+            inbox: Inbox::default(),
+            outbox: Vec::new(),
+            session: Session::new(now, setup),
+            under_way: None,
+        }
+    }
+
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// Bytes from the peer; what follows from them is appended to `effects`
+    /// (never a `Reply`: those are in the outbox).
+    pub fn receive(&mut self, now: Instant, bytes: &[u8], effects: &mut Vec<Effect>) {
+        self.inbox.push(bytes);
+        self.pump(now, effects);
+    }
+
+    pub fn handle(&mut self, now: Instant, event: Event, effects: &mut Vec<Effect>) {
+        self.deliver(now, event, effects);
+        self.pump(now, effects);
+    }
+
+    /// A task is over; `ahead` are the lines that came with its data.
+    pub fn transfer_ended(
+        &mut self,
+        now: Instant,
+        end: End,
+        moved: u64,
+        ahead: &[u8],
+        effects: &mut Vec<Effect>,
+    ) {
+        if let Some(under_way) = &mut self.under_way {
+            under_way.bytes += moved;
+        }
+        self.inbox.push(ahead);
+        self.handle(now, Event::TransferEnded(end), effects);
+    }
+
+    /// Goes on with lines that waited for the outbox to be read.
+    pub fn resume(&mut self, now: Instant, effects: &mut Vec<Effect>) {
+        self.pump(now, effects);
+    }
+
+    /// Whether more bytes may be read from the peer.
+    pub fn wants_input(&self) -> bool {
+        self.inbox.len() < AHEAD_MAX && self.outbox.len() < OUTBOX_MAX && !self.session.is_closed()
+    }
+
+    /// Bytes that are to be written to the peer; drain what was.
+    pub fn outbox(&mut self) -> &mut Vec<u8> {
+        &mut self.outbox
+    }
+
+    /// Bytes already read that a beginning transfer takes over.
+    pub fn take_ahead(&mut self) -> Vec<u8> {
+        self.inbox.drain()
+    }
+
+    fn pump(&mut self, now: Instant, effects: &mut Vec<Effect>) {
+        while self.outbox.len() < OUTBOX_MAX && self.may_take_line() {
+            let event = match self.inbox.take() {
+                Head::Incomplete => break,
+                Head::TooLong => Event::Malformed(Malformed::TooLong),
+                Head::Broken => Event::Malformed(Malformed::BadLineEnd),
+                Head::Line(range) => self.understand(now, range),
+            };
+            self.deliver(now, event, effects);
+        }
+        self.inbox.compact();
+    }
+
+    fn may_take_line(&self) -> bool {
+        match self.session.listens() {
+            Listens::Lines => true,
+            Listens::Abort => self.inbox.head_is(verbs::is_abort),
+            Listens::Nothing => false,
+        }
+    }
+
+    fn understand(&mut self, now: Instant, range: std::ops::Range<usize>) -> Event {
+        match verbs::decode(self.inbox.slice(range)) {
+            Ok(command) => {
+                self.note(now, &command);
+                Event::Command(command)
+            }
+            Err(malformed) => Event::Malformed(malformed),
+        }
+    }
+
+    /// Answers and ABOR belong to the command under way.
+    fn note(&mut self, now: Instant, command: &Command) {
+        if matches!(command, Command::Answer(_) | Command::Abort) {
+            return;
+        }
+        let cwd = self.session.cwd();
+        let path = command.subject().and_then(|arg| cwd.join(arg).ok());
+        self.under_way = Some(Box::new(UnderWay {
+            verb: command.name(),
+            path: path
+                .map(|path| path.as_bytes().to_vec())
+                .unwrap_or_default(),
+            since: now,
+            bytes: 0,
+        }));
+    }
+
+    fn deliver(&mut self, now: Instant, event: Event, effects: &mut Vec<Effect>) {
+        let mut new = Vec::new();
+        self.session.handle(now, event, &mut new);
+        for effect in new {
+            match effect {
+                Effect::Reply(reply) => {
+                    let code = codes::encode(&reply, &mut self.outbox);
+                    effects.extend(self.log_line(&reply, code));
+                }
+                other => effects.push(other),
+            }
+        }
+    }
+
+    fn log_line(&mut self, reply: &Reply, code: u16) -> Option<Effect> {
+        if reply.is_preliminary() || matches!(reply, Reply::Challenge { .. }) {
+            return None;
+        }
+        let UnderWay {
+            verb,
+            path,
+            since,
+            bytes,
+        } = *self.under_way.take()?;
+        let md5 = match reply {
+            Reply::Sent { md5, .. } | Reply::Stored { md5, .. } => Some(*md5),
+            _ => None,
+        };
+        Some(Effect::Log(Box::new(LogLine {
+            verb,
+            path,
+            code,
+            bytes,
+            since,
+            md5,
+        })))
+    }
+}

@@ -1,0 +1,122 @@
+//! Paths as people see them: absolute below the home, normalised by name.
+//! The jail distrusts them; they exist to be shown and to be refused early.
+
+use std::fmt;
+
+/// The bytes of a path as a peer gave it: not empty, without NUL, CR or LF.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PathArg(Vec<u8>);
+
+impl PathArg {
+    /// `None` for an empty path or one that holds NUL, CR or LF.
+    pub fn new(bytes: impl Into<Vec<u8>>) -> Option<Self> {
+        let bytes = bytes.into();
+        let forbidden = |b: &u8| matches!(b, 0 | b'\r' | b'\n');
+        (!bytes.is_empty() && !bytes.iter().any(forbidden)).then_some(Self(bytes))
+    }
+
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// An absolute, normalised path below the home: `/` or `/a/b`.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct VirtualPath(Vec<u8>);
+
+/// The path climbed above `/`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct AboveHome;
+
+impl VirtualPath {
+    pub fn root() -> Self {
+        Self(b"/".to_vec())
+    }
+
+    /// Resolves `arg` against this directory, by name only (links come later,
+    /// in the jail).
+    pub fn join(&self, arg: &PathArg) -> Result<Self, AboveHome> {
+        let from_root = arg.0.first() == Some(&b'/');
+        let mut path = if from_root {
+            Vec::new()
+        } else {
+            self.0.clone()
+        };
+        if path == b"/" {
+            path.clear();
+        }
+        for part in arg.0.split(|&b| b == b'/') {
+            match part {
+                b"" | b"." => {}
+                b".." => {
+                    let cut = path.iter().rposition(|&b| b == b'/').ok_or(AboveHome)?;
+                    path.truncate(cut);
+                }
+                name => {
+                    path.push(b'/');
+                    path.extend_from_slice(name);
+                }
+            }
+        }
+        if path.is_empty() {
+            path.push(b'/');
+        }
+        Ok(Self(path))
+    }
+
+    /// With its leading `/`.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// Below the home, without the leading `/`; empty for the home itself.
+    pub fn below_home(&self) -> &[u8] {
+        &self.0[1..]
+    }
+}
+
+impl fmt::Display for VirtualPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&String::from_utf8_lossy(&self.0))
+    }
+}
+
+impl fmt::Debug for VirtualPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", String::from_utf8_lossy(&self.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn join(cwd: &str, arg: &str) -> Result<String, AboveHome> {
+        let root = VirtualPath::root();
+        let cwd = root.join(&PathArg::new(cwd).unwrap())?;
+        cwd.join(&PathArg::new(arg).unwrap()).map(|p| p.to_string())
+    }
+
+    #[test]
+    fn joins_and_normalises() {
+        assert_eq!(join("/", "a").unwrap(), "/a");
+        assert_eq!(join("/a/b", "../c//d/.").unwrap(), "/a/c/d");
+        assert_eq!(join("/a/b", "/x/").unwrap(), "/x");
+        assert_eq!(join("/a", "..").unwrap(), "/");
+        assert_eq!(join("/a", "...").unwrap(), "/a/...");
+    }
+
+    #[test]
+    fn climbing_above_home_is_told() {
+        assert_eq!(join("/", ".."), Err(AboveHome));
+        assert_eq!(join("/a", "../../b"), Err(AboveHome));
+        assert_eq!(join("/a", "/b/../../a"), Err(AboveHome));
+    }
+
+    #[test]
+    fn forbidden_bytes() {
+        for bad in ["", "a\0b", "a\rb", "a\nb"] {
+            assert_eq!(PathArg::new(bad), None, "{bad:?}");
+        }
+    }
+}

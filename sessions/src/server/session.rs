@@ -1,0 +1,507 @@
+//! One session: the states, and the table that sends each event to its state.
+//! Nothing here touches a socket, a file or a clock.
+
+use std::time::Instant;
+
+use super::context::{Account, Context, Setup, Shared};
+use super::download::{Offered, SendingFile};
+use super::files::Simple;
+use super::hashing::Hashing;
+use super::job::{Access, Completion, Job, JobId};
+use super::listing::SendingListing;
+use super::login::{AwaitProof, Penalty};
+use super::upload::{Partial, Received, Receiving};
+use super::{download, files, listing, login, rename, upload};
+use crate::conversation::LogLine;
+use crate::path::VirtualPath;
+use crate::transfer::{End, Task};
+use crate::wire::command::{Answer, Command, Needs, Store, Turn};
+use crate::wire::reply::{Deed, Farewell, HelpTopic, Malformed, Refusal, Reply};
+
+/// What happened.
+#[derive(Debug)]
+pub enum Event {
+    Command(Command),
+    Malformed(Malformed),
+    Completed(JobId, Completion),
+    /// A burst came home; `done` counts the task's bytes.
+    Progress {
+        done: u64,
+    },
+    TransferEnded(End),
+    /// The deadline that `Session::deadline` named has passed.
+    Timeout,
+    /// Another session of the user takes over the name that this one writes.
+    Evicted,
+    /// The session is to end once its dialogue has.
+    Leave(Farewell),
+    /// The dialogue is to end now.
+    Stop,
+    PeerClosed,
+}
+
+/// What is to be done about it.
+#[derive(Debug)]
+pub enum Effect {
+    Reply(Reply),
+    Work(JobId, Job),
+    Begin(Task),
+    /// The transfer under way comes to its end early.
+    StopTransfer,
+    LoginFailed {
+        user: String,
+    },
+    /// A digest that was remembered is not that of the disk's bytes.
+    ChangedOnDisk {
+        path: VirtualPath,
+    },
+    Log(Box<LogLine>),
+    /// Once the replies are out.
+    Close,
+}
+
+/// What the session has an ear for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Listens {
+    Lines,
+    /// Only to an ABOR at the head.
+    Abort,
+    Nothing,
+}
+
+pub struct Session {
+    state: State,
+    shared: Shared,
+    timer: Timer,
+    due: Instant,
+    login_due: Instant,
+}
+
+/// Each owns what is valid in it, and no more.
+pub(super) enum State {
+    New,
+    Proof(Box<AwaitProof>),
+    Penalty(Penalty),
+    Ready(Ready),
+    Working(Working),
+    Hashing(Hashing),
+    Offered(Offered),
+    SendingFile(SendingFile),
+    SendingListing(SendingListing),
+    /// The abort frame is out; the ABOR that asked for it is the next line.
+    Stopped,
+    Partial(Partial),
+    Receiving(Receiving),
+    Received(Received),
+    Discarding,
+    Discarded,
+    Renaming(VirtualPath),
+    Closed,
+}
+
+/// After the login, between two dialogues.
+#[derive(Default)]
+pub(super) struct Ready {
+    /// The download that a 227 or 550 would be about.
+    pub(super) report: Option<VirtualPath>,
+}
+
+/// At a worker; no command is taken meanwhile.
+pub(super) struct Working {
+    job: JobId,
+    then: Then,
+}
+
+/// What a worker's answer is for.
+pub(super) enum Then {
+    Challenge(Box<login::Asked>),
+    Welcome {
+        user: String,
+        scram: Vec<u8>,
+    },
+    Simple(Simple),
+    RenameFrom(VirtualPath),
+    Rename,
+    List(Deed),
+    Offer(download::Asked),
+    Recheck(VirtualPath),
+    Hash(files::HashAsked),
+    Upload(upload::Asked),
+    Existing {
+        turn: Turn,
+    },
+    Receive(upload::Plan, Reply),
+    Published(Received),
+    /// Says this once the file is put away.
+    Say(Reply),
+    /// The dialogue was ended by this command.
+    Handle(Box<Command>),
+}
+
+/// One deadline at a time; which one follows from the state.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Timer {
+    Login,
+    Idle,
+    Stall,
+    Progress,
+    Penalty,
+    Never,
+}
+
+impl State {
+    pub(super) fn ready() -> Self {
+        Self::Ready(Ready::default())
+    }
+
+    pub(super) fn working(job: JobId, then: Then) -> Self {
+        Self::Working(Working { job, then })
+    }
+}
+
+impl Session {
+    pub fn new(now: Instant, setup: Setup) -> Self {
+        let login_due = now + setup.limits.login;
+        Self {
+            state: State::New,
+            shared: Shared::new(setup),
+            timer: Timer::Login,
+            due: login_due,
+            login_due,
+        }
+    }
+
+    /// Takes one event; what follows from it is appended to `effects`.
+    pub fn handle(&mut self, now: Instant, event: Event, effects: &mut Vec<Effect>) {
+        let active = is_activity(&event);
+        let state = std::mem::replace(&mut self.state, State::Closed);
+        let mut cx = Context {
+            now,
+            shared: &mut self.shared,
+            effects,
+        };
+        let timer = self.timer;
+        let state = step(state, event, timer, &mut cx);
+        self.state = leave_when_done(state, &mut cx);
+        self.rearm(now, active);
+    }
+
+    pub fn listens(&self) -> Listens {
+        match self.state {
+            State::Working(_) | State::Penalty(_) | State::Closed => Listens::Nothing,
+            State::SendingFile(_) | State::SendingListing(_) => Listens::Nothing,
+            State::Receiving(_) | State::Discarding => Listens::Nothing,
+            State::Hashing(_) => Listens::Abort,
+            _ => Listens::Lines,
+        }
+    }
+
+    /// When `Event::Timeout` is due.
+    pub fn deadline(&self) -> Option<Instant> {
+        (self.timer != Timer::Never).then_some(self.due)
+    }
+
+    pub fn account(&self) -> Option<&Account> {
+        self.shared.account.as_ref()
+    }
+
+    pub fn cwd(&self) -> &VirtualPath {
+        &self.shared.cwd
+    }
+
+    pub fn is_closed(&self) -> bool {
+        matches!(self.state, State::Closed)
+    }
+
+    /// No dialogue is under way.
+    pub fn is_at_rest(&self) -> bool {
+        matches!(
+            self.state,
+            State::New | State::Proof(_) | State::Ready(_) | State::Closed
+        )
+    }
+
+    fn rearm(&mut self, now: Instant, active: bool) {
+        let timer = self.timer_of_state();
+        if timer == self.timer && !active {
+            return;
+        }
+        let limits = &self.shared.setup.limits;
+        self.timer = timer;
+        self.due = match timer {
+            Timer::Login => self.login_due,
+            Timer::Idle => now + limits.idle,
+            Timer::Stall => now + limits.stall,
+            Timer::Progress => now + limits.progress,
+            Timer::Penalty => match &self.state {
+                State::Penalty(penalty) => penalty.until(),
+                _ => now,
+            },
+            Timer::Never => now,
+        };
+    }
+
+    fn timer_of_state(&self) -> Timer {
+        match self.state {
+            State::Closed => Timer::Never,
+            State::Penalty(_) => Timer::Penalty,
+            _ if self.shared.account.is_none() => Timer::Login,
+            State::Working(_) | State::Hashing(_) => Timer::Progress,
+            State::SendingFile(_) | State::SendingListing(_) => Timer::Stall,
+            State::Receiving(_) | State::Discarding => Timer::Stall,
+            _ => Timer::Idle,
+        }
+    }
+}
+
+/// Bytes of a transfer, and lines, put a deadline off; a stalled burst that
+/// comes home with nothing does not.
+fn is_activity(event: &Event) -> bool {
+    match event {
+        Event::Command(_) | Event::Malformed(_) | Event::Timeout => true,
+        Event::Progress { done } => *done > 0,
+        _ => false,
+    }
+}
+
+/// The table: which event means what in which state.
+fn step(state: State, event: Event, timer: Timer, cx: &mut Context<'_>) -> State {
+    match (state, event) {
+        (State::Closed, _) => State::Closed,
+        (_, Event::PeerClosed) => cx.close(),
+        (state, Event::Timeout) => on_timeout(state, timer, cx),
+        (state, Event::Leave(farewell)) => {
+            cx.shared.leaving = Some(farewell);
+            state
+        }
+        (state, Event::Stop) => on_stop(state, cx),
+        (state, Event::Evicted) => on_evicted(state, cx),
+        (state, Event::Progress { done }) => on_progress(state, done),
+        (state, Event::Malformed(malformed)) => on_malformed(state, malformed, cx),
+        (state, Event::Command(command)) => on_command(state, command, cx),
+        (State::Working(working), Event::Completed(id, completion)) if working.job == id => {
+            on_completed(working.then, completion, cx)
+        }
+        (state, Event::Completed(..)) => state,
+        (state, Event::TransferEnded(end)) => on_transfer_ended(state, end, cx),
+    }
+}
+
+fn on_command(state: State, command: Command, cx: &mut Context<'_>) -> State {
+    if command == Command::Quit {
+        cx.say(Reply::Goodbye);
+        return cx.close();
+    }
+    match (permit(&command, cx), state) {
+        (Err(reply), state) => refuse_command(state, command, reply, cx),
+        (Ok(()), State::New) => login::on_command(State::New, command, cx),
+        (Ok(()), State::Proof(proof)) => proof.on_command(command, cx),
+        (Ok(()), State::Ready(ready)) => ready.on_command(command, cx),
+        (Ok(()), State::Hashing(hashing)) => hashing.on_command(command, cx),
+        (Ok(()), State::Offered(offered)) => offered.on_command(command, cx),
+        (Ok(()), State::Partial(partial)) => partial.on_command(command, cx),
+        (Ok(()), State::Received(received)) => received.on_command(command, cx),
+        (Ok(()), State::Renaming(from)) => rename::on_command(from, command, cx),
+        (Ok(()), State::Stopped) if command == Command::Abort => cx.conclude(Reply::Aborted),
+        (Ok(()), State::Discarded) => match command {
+            Command::Answer(Answer::AllSent { .. }) => State::ready(),
+            other => Ready::default().on_command(other, cx),
+        },
+        (Ok(()), State::Stopped) => Ready::default().on_command(command, cx),
+        (Ok(()), state) => state,
+    }
+}
+
+fn permit(command: &Command, cx: &Context<'_>) -> Result<(), Reply> {
+    match (command.needs(), &cx.shared.account) {
+        (Needs::Nothing, _) => Ok(()),
+        (_, None) => Err(Reply::NotLoggedIn),
+        (Needs::WriteAccess, Some(account)) if account.access == Access::ReadOnly => {
+            Err(Reply::Refused {
+                deed: deed_of(command),
+                why: Refusal::ReadOnly,
+            })
+        }
+        _ => Ok(()),
+    }
+}
+
+fn deed_of(command: &Command) -> Deed {
+    match command {
+        Command::Store(_) => Deed::Store,
+        Command::Delete(_) => Deed::Delete,
+        Command::MakeDirectory(_) => Deed::MakeDirectory,
+        Command::RenameFrom(_) => Deed::RenameFrom,
+        _ => Deed::DropStage,
+    }
+}
+
+/// Frames that come without a turn follow a refused command too.
+fn refuse_command(state: State, command: Command, reply: Reply, cx: &mut Context<'_>) -> State {
+    cx.say(reply);
+    match command {
+        Command::Store(Store {
+            turn: Turn::Straight,
+            ..
+        }) if cx.shared.account.is_some() => {
+            cx.begin(Task::Discard);
+            State::Discarding
+        }
+        _ => state,
+    }
+}
+
+impl Ready {
+    pub(super) fn on_command(self, command: Command, cx: &mut Context<'_>) -> State {
+        match command {
+            Command::Login { .. } | Command::Prove { .. } => cx.conclude(Reply::LoggedInAlready),
+            Command::List(path) => listing::list(path, cx),
+            Command::Stages => listing::stages(cx),
+            Command::Retrieve { path, turn } => download::retrieve(path, turn, cx),
+            Command::Store(store) => upload::store(store, cx),
+            Command::RenameFrom(path) => rename::from(path, cx),
+            Command::Hash { path, algorithm } => files::hash(path, algorithm, cx),
+            Command::Help(topic) => help(State::Ready(self), topic, cx),
+            Command::Noop => cx.conclude(Reply::Noop),
+            Command::Abort => cx.conclude(Reply::NothingToAbort),
+            Command::Answer(answer) => self.on_answer(&answer, cx),
+            Command::Quit => State::Ready(self),
+            other => files::simple(other, cx),
+        }
+    }
+
+    /// Reports are never answered; other codes have no dialogue to belong to.
+    fn on_answer(self, answer: &Answer, cx: &mut Context<'_>) -> State {
+        match (answer, self.report) {
+            (Answer::Different, Some(path)) => download::recheck(path, cx),
+            (Answer::Different | Answer::Equal, _) => State::ready(),
+            (Answer::Working, report) => State::Ready(Self { report }),
+            _ => cx.conclude(Reply::BadSequence),
+        }
+    }
+}
+
+/// HELP and NOOP work in every state that listens.
+pub(super) fn help(state: State, topic: Option<String>, cx: &mut Context<'_>) -> State {
+    cx.say(Reply::Help(
+        topic.map_or(HelpTopic::Overview, HelpTopic::Verb),
+    ));
+    state
+}
+
+fn on_malformed(state: State, malformed: Malformed, cx: &mut Context<'_>) -> State {
+    cx.say(Reply::Malformed(malformed));
+    if cx.shared.account.is_some() {
+        return state;
+    }
+    cx.shared.nonsense += 1;
+    if cx.shared.nonsense < cx.shared.setup.limits.nonsense {
+        return state;
+    }
+    cx.farewell(Farewell::NotThisProtocol)
+}
+
+fn on_completed(then: Then, completion: Completion, cx: &mut Context<'_>) -> State {
+    match then {
+        Then::Challenge(asked) => asked.on_completed(completion, cx),
+        Then::Welcome { user, scram } => login::welcome(user, scram, completion, cx),
+        Then::Simple(simple) => simple.on_completed(completion, cx),
+        Then::RenameFrom(from) => rename::source_checked(from, completion, cx),
+        Then::Rename => rename::renamed(completion, cx),
+        Then::List(deed) => listing::opened(deed, completion, cx),
+        Then::Offer(asked) => asked.on_completed(completion, cx),
+        Then::Recheck(path) => download::recheck_opened(path, completion, cx),
+        Then::Hash(asked) => asked.on_completed(completion, cx),
+        Then::Upload(asked) => asked.on_completed(completion, cx),
+        Then::Existing { turn } => upload::existing_opened(turn, completion, cx),
+        Then::Receive(plan, go) => plan.on_restarted(go, completion, cx),
+        Then::Published(received) => received.on_published(completion, cx),
+        Then::Say(reply) => cx.conclude(reply),
+        Then::Handle(command) => Ready::default().on_command(*command, cx),
+    }
+}
+
+fn on_transfer_ended(state: State, end: End, cx: &mut Context<'_>) -> State {
+    if end == End::LaneLost {
+        return cx.close();
+    }
+    match state {
+        State::Hashing(hashing) => hashing.on_end(end, cx),
+        State::SendingFile(sending) => sending.on_end(end, cx),
+        State::SendingListing(sending) => sending.on_end(end, cx),
+        State::Receiving(receiving) => receiving.on_end(end, cx),
+        State::Discarding => match end {
+            End::Complete { .. } => State::Discarded,
+            _ => State::ready(),
+        },
+        other => other,
+    }
+}
+
+fn on_progress(state: State, done: u64) -> State {
+    match state {
+        State::Hashing(hashing) => State::Hashing(hashing.progressed(done)),
+        other => other,
+    }
+}
+
+fn on_timeout(state: State, timer: Timer, cx: &mut Context<'_>) -> State {
+    match (timer, state) {
+        (Timer::Login, _) => cx.farewell(Farewell::LoginTimeout),
+        (Timer::Idle, _) => cx.farewell(Farewell::IdleTimeout),
+        (Timer::Stall, State::Receiving(_) | State::Discarding) => cx.farewell(Farewell::Stalled),
+        // A line inside a frame would be data.
+        (Timer::Stall, _) => cx.close(),
+        (Timer::Penalty, State::Penalty(penalty)) => penalty.over(cx),
+        (Timer::Progress, state) => {
+            let (done, of) = match &state {
+                State::Hashing(hashing) => hashing.progress(),
+                State::Working(Working {
+                    then: Then::Published(received),
+                    ..
+                }) => received.progress(),
+                _ => (0, 0),
+            };
+            cx.say(Reply::Working { done, of });
+            state
+        }
+        (_, state) => state,
+    }
+}
+
+/// A transfer is stopped; what waits for the peer is put away.
+fn on_stop(state: State, cx: &mut Context<'_>) -> State {
+    match state {
+        State::Receiving(_)
+        | State::SendingFile(_)
+        | State::SendingListing(_)
+        | State::Hashing(_) => {
+            cx.effects.push(Effect::StopTransfer);
+            state
+        }
+        State::Working(_) | State::Penalty(_) => state,
+        _ => cx.farewell(cx.shared.leaving.unwrap_or(Farewell::ShuttingDown)),
+    }
+}
+
+fn on_evicted(state: State, cx: &mut Context<'_>) -> State {
+    match state {
+        State::Receiving(receiving) => {
+            cx.effects.push(Effect::StopTransfer);
+            State::Receiving(receiving)
+        }
+        State::Partial(_) | State::Received(_) => {
+            cx.work(Job::Suspend);
+            State::ready()
+        }
+        other => other,
+    }
+}
+
+/// A session that was asked to leave does so between two dialogues.
+fn leave_when_done(state: State, cx: &mut Context<'_>) -> State {
+    match (state, cx.shared.leaving) {
+        (State::New | State::Proof(_) | State::Ready(_), Some(farewell)) => cx.farewell(farewell),
+        (state, _) => state,
+    }
+}

@@ -1,0 +1,350 @@
+//! STOR: the plan, the part that may be there, the receiving, the publishing.
+
+use super::context::Context;
+use super::hashing::{self, Hashing as HashingState};
+use super::job::{Completion, Job};
+use super::session::{State, Then};
+use crate::digest::{Algorithm, Md5Sum, Sum};
+use crate::path::VirtualPath;
+use crate::transfer::{End, Hashing, Task};
+use crate::wire::command::{Answer, Command, Store, Turn};
+use crate::wire::reply::{Deed, Mismatch, Refusal, Reply};
+use crate::wire::stamp::Stamp;
+
+/// A STOR whose stage is being opened.
+pub(super) struct Asked {
+    path: VirtualPath,
+    turn: Turn,
+    plan: Plan,
+}
+
+/// What was promised, and where to go on.
+pub(super) struct Plan {
+    size: u64,
+    modified: Option<Stamp>,
+    declared: Option<Md5Sum>,
+    from: u64,
+    turn: Turn,
+}
+
+/// 210 is out: resume?
+pub(super) struct Partial {
+    plan: Plan,
+}
+
+pub(super) struct Receiving {
+    plan: Plan,
+}
+
+/// All frames came; 225 is next.
+pub(super) struct Received {
+    plan: Plan,
+    position: u64,
+    sum: Option<Sum>,
+}
+
+pub(super) fn store(store: Store, cx: &mut Context<'_>) -> State {
+    let Store {
+        path,
+        size,
+        modified,
+        md5,
+        replace,
+        turn,
+    } = store;
+    match cx.resolve(&path) {
+        Ok(path) => {
+            let job = cx.work(Job::OpenUpload {
+                path: path.clone(),
+                size,
+                replace,
+            });
+            let plan = Plan {
+                size,
+                modified,
+                declared: md5,
+                from: 0,
+                turn,
+            };
+            State::working(job, Then::Upload(Asked { path, turn, plan }))
+        }
+        Err(why) => answer(
+            Reply::Refused {
+                deed: Deed::Store,
+                why,
+            },
+            turn,
+            cx,
+        ),
+    }
+}
+
+/// A final answer instead of 150; frames that come all the same are dropped.
+fn answer(reply: Reply, turn: Turn, cx: &mut Context<'_>) -> State {
+    match turn {
+        Turn::Negotiate => cx.conclude(reply),
+        Turn::Straight => {
+            cx.say(reply);
+            cx.begin(Task::Discard);
+            State::Discarding
+        }
+    }
+}
+
+impl Asked {
+    pub(super) fn on_completed(self, completion: Completion, cx: &mut Context<'_>) -> State {
+        let Self { path, turn, plan } = self;
+        match completion {
+            Completion::Upload { have } => plan.opened(have, cx),
+            Completion::AlreadyThere {
+                size,
+                md5: Some(md5),
+            } => already_there(size, Some(md5), turn, cx),
+            Completion::AlreadyThere { md5: None, .. } => {
+                let job = cx.work(Job::OpenDownload { path });
+                State::working(job, Then::Existing { turn })
+            }
+            Completion::Refused(why) => answer(
+                Reply::Refused {
+                    deed: Deed::Store,
+                    why,
+                },
+                turn,
+                cx,
+            ),
+            _ => answer(
+                Reply::Refused {
+                    deed: Deed::Store,
+                    why: Refusal::Fault,
+                },
+                turn,
+                cx,
+            ),
+        }
+    }
+}
+
+/// The published file that stands in the way is open, to be hashed.
+pub(super) fn existing_opened(turn: Turn, completion: Completion, cx: &mut Context<'_>) -> State {
+    match completion {
+        Completion::Download(facts) => {
+            let purpose = hashing::For::Existing { turn };
+            HashingState::begin(purpose, facts.size, Algorithm::Md5, cx)
+        }
+        Completion::Refused(why) => answer(
+            Reply::Refused {
+                deed: Deed::Store,
+                why,
+            },
+            turn,
+            cx,
+        ),
+        _ => answer(
+            Reply::Refused {
+                deed: Deed::Store,
+                why: Refusal::Fault,
+            },
+            turn,
+            cx,
+        ),
+    }
+}
+
+pub(super) fn already_there(
+    size: u64,
+    md5: Option<Md5Sum>,
+    turn: Turn,
+    cx: &mut Context<'_>,
+) -> State {
+    match md5 {
+        Some(md5) => answer(Reply::AlreadyThere { size, md5 }, turn, cx),
+        None => answer(
+            Reply::Refused {
+                deed: Deed::Store,
+                why: Refusal::Fault,
+            },
+            turn,
+            cx,
+        ),
+    }
+}
+
+impl Plan {
+    /// A part longer than the file cannot be its prefix.
+    fn opened(mut self, have: u64, cx: &mut Context<'_>) -> State {
+        if have == 0 {
+            return self.receive(Reply::SendNow, cx);
+        }
+        if self.turn == Turn::Straight || have > self.size {
+            let job = cx.work(Job::Restart);
+            return State::working(job, Then::Receive(self, Reply::SendNow));
+        }
+        self.from = have;
+        HashingState::begin(hashing::For::PartOffer(self), have, Algorithm::Md5, cx)
+    }
+
+    pub(super) fn part_hashed(self, sum: Sum, cx: &mut Context<'_>) -> State {
+        let Some(md5) = sum.md5() else {
+            return self.restart(cx);
+        };
+        cx.say(Reply::PartHere {
+            have: self.from,
+            md5,
+        });
+        State::Partial(Partial { plan: self })
+    }
+
+    fn restart(mut self, cx: &mut Context<'_>) -> State {
+        self.from = 0;
+        let job = cx.work(Job::Restart);
+        State::working(job, Then::Receive(self, Reply::SendFrom { offset: 0 }))
+    }
+
+    pub(super) fn on_restarted(
+        self,
+        go: Reply,
+        completion: Completion,
+        cx: &mut Context<'_>,
+    ) -> State {
+        match completion {
+            Completion::Done => self.receive(go, cx),
+            Completion::Refused(why) => answer(
+                Reply::Refused {
+                    deed: Deed::Store,
+                    why,
+                },
+                self.turn,
+                cx,
+            ),
+            _ => answer(
+                Reply::Refused {
+                    deed: Deed::Store,
+                    why: Refusal::Fault,
+                },
+                self.turn,
+                cx,
+            ),
+        }
+    }
+
+    fn receive(self, go: Reply, cx: &mut Context<'_>) -> State {
+        cx.say(go);
+        let (from, at_most) = (self.from, self.size);
+        cx.begin(Task::Receive {
+            from,
+            at_most,
+            hashing: Hashing::Md5,
+        });
+        State::Receiving(Receiving { plan: self })
+    }
+}
+
+impl Partial {
+    pub(super) fn on_command(self, command: Command, cx: &mut Context<'_>) -> State {
+        match command {
+            Command::Answer(Answer::ResumeUpload) => {
+                let offset = self.plan.from;
+                self.plan.receive(Reply::SendFrom { offset }, cx)
+            }
+            Command::Answer(Answer::FromStart) => self.plan.restart(cx),
+            Command::Answer(Answer::Working) => State::Partial(self),
+            Command::Answer(Answer::DeclineUpload) => {
+                cx.work(Job::Suspend);
+                State::ready()
+            }
+            other => suspend_and_handle(other, cx),
+        }
+    }
+}
+
+fn suspend_and_handle(command: Command, cx: &mut Context<'_>) -> State {
+    let job = cx.work(Job::Suspend);
+    State::working(job, Then::Handle(Box::new(command)))
+}
+
+impl Receiving {
+    pub(super) fn on_end(self, end: End, cx: &mut Context<'_>) -> State {
+        match end {
+            End::Complete { position, sum, .. } => State::Received(Received {
+                plan: self.plan,
+                position,
+                sum,
+            }),
+            End::Refused(why) => fail(why, cx),
+            End::Stopped if cx.shared.leaving.is_none() => fail(Refusal::Busy, cx),
+            _ => {
+                let job = cx.work(Job::Suspend);
+                State::working(job, Then::Say(Reply::Aborted))
+            }
+        }
+    }
+}
+
+/// Said at once; what still comes is dropped. A peer that broke its promise
+/// loses its part, any other keeps it.
+fn fail(why: Refusal, cx: &mut Context<'_>) -> State {
+    cx.say(Reply::Refused {
+        deed: Deed::Store,
+        why,
+    });
+    cx.work(match why {
+        Refusal::TooLong | Refusal::BadFrame => Job::Discard,
+        _ => Job::Suspend,
+    });
+    cx.begin(Task::Discard);
+    State::Discarding
+}
+
+impl Received {
+    pub(super) fn on_command(self, command: Command, cx: &mut Context<'_>) -> State {
+        match command {
+            Command::Answer(Answer::AllSent { md5 }) => self.verify(md5, cx),
+            Command::Answer(Answer::Working) => State::Received(self),
+            other => suspend_and_handle(other, cx),
+        }
+    }
+
+    fn verify(self, claimed: Md5Sum, cx: &mut Context<'_>) -> State {
+        match self.mismatch(claimed) {
+            Some(mismatch) => {
+                let job = cx.work(Job::Discard);
+                State::working(job, Then::Say(Reply::NotVerified(mismatch)))
+            }
+            None => {
+                let job = cx.work(Job::Publish {
+                    md5: claimed,
+                    modified: self.plan.modified,
+                });
+                State::working(job, Then::Published(self))
+            }
+        }
+    }
+
+    fn mismatch(&self, claimed: Md5Sum) -> Option<Mismatch> {
+        let received = self.position;
+        if received != self.plan.size {
+            return Some(Mismatch::Size {
+                promised: self.plan.size,
+                received,
+            });
+        }
+        let equal = self.sum == Some(Sum::Md5(claimed));
+        let declared = self
+            .plan
+            .declared
+            .is_none_or(|declared| declared == claimed);
+        (!equal || !declared).then_some(Mismatch::Digest)
+    }
+
+    pub(super) fn progress(&self) -> (u64, u64) {
+        (self.position, self.plan.size)
+    }
+
+    pub(super) fn on_published(self, completion: Completion, cx: &mut Context<'_>) -> State {
+        match (completion, self.sum.and_then(|sum| sum.md5())) {
+            (Completion::Published { size }, Some(md5)) => cx.conclude(Reply::Stored { size, md5 }),
+            (Completion::Refused(why), _) => cx.refuse(Deed::Store, why),
+            _ => cx.refuse(Deed::Store, Refusal::Fault),
+        }
+    }
+}

@@ -1,0 +1,692 @@
+//! Bulk data between a lane and a file, in bounded bursts. A transfer keeps no
+//! buffer: what could not be sent is read again, and hashed once.
+
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::digest::{Algorithm, Running, Sum};
+use crate::lane::Lane;
+use crate::wire::native::frames::{ABORT, END, FRAME_MAX, FrameDecoder, Piece};
+use crate::wire::native::{answers, verbs};
+use crate::wire::reply::Refusal;
+
+/// Lines that a peer sends ahead while bulk data flows: no more than this is read.
+pub const AHEAD_MAX: usize = 16 * 1024;
+
+/// Where a sent file's bytes come from.
+pub trait Source {
+    /// Bytes from `offset` on; 0 at the end. `offset` never goes back behind
+    /// what was sent.
+    fn read_at(&mut self, offset: u64, buf: &mut [u8]) -> Result<usize, Refusal>;
+
+    /// Names that a listing left out, because they would forge a line.
+    fn left_out(&self) -> u64 {
+        0
+    }
+}
+
+/// Where received bytes go, in order.
+pub trait Sink {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), Refusal>;
+}
+
+/// A file that is open for the transfer's task.
+pub trait File: Source + Sink {}
+impl<T: Source + Sink> File for T {}
+
+/// What a transfer is to do next.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Task {
+    /// Hash the file up to this offset; no lane is needed.
+    Digest { to: u64, algorithm: Algorithm },
+    /// Send the file in frames.
+    Send {
+        from: u64,
+        until: Until,
+        hashing: Hashing,
+        stop: StopLine,
+    },
+    /// Receive frames into the file, which holds `from` bytes.
+    Receive {
+        from: u64,
+        at_most: u64,
+        hashing: Hashing,
+    },
+    /// Receive frames and forget them.
+    Discard,
+}
+
+impl Task {
+    /// Its bytes go through the connection.
+    pub fn needs_lane(&self) -> bool {
+        !matches!(self, Self::Digest { .. })
+    }
+}
+
+/// Where a source ends.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Until {
+    /// At this offset; ending earlier is a fault.
+    Offset(u64),
+    /// Where it says so (listings).
+    Itself,
+}
+
+/// Whether the bytes are hashed on their way.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Hashing {
+    Md5,
+    Off,
+}
+
+/// The line that makes a sender stop.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum StopLine {
+    /// A server stops at ABOR.
+    Abort,
+    /// A client stops at a final reply.
+    FinalReply,
+}
+
+impl StopLine {
+    fn matches(self, line: &[u8]) -> bool {
+        match self {
+            Self::Abort => verbs::is_abort(line),
+            Self::FinalReply => answers::is_final(line),
+        }
+    }
+}
+
+/// How one burst ended.
+#[derive(PartialEq, Eq, Debug)]
+pub enum Burst {
+    WantsRead,
+    WantsWrite,
+    BudgetSpent,
+    Finished(End),
+}
+
+/// How a task ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum End {
+    /// The file stands at `position`; `sum` is of its bytes so far.
+    /// `left_out` counts names that a listing could not tell.
+    Complete {
+        position: u64,
+        sum: Option<Sum>,
+        left_out: u64,
+    },
+    /// We were told to stop, and did so cleanly.
+    Stopped,
+    /// The peer sent the abort frame.
+    PeerAborted,
+    /// The file, or the peer's framing, failed.
+    Refused(Refusal),
+    /// The connection is gone.
+    LaneLost,
+}
+
+/// What one burst may use.
+pub struct Means<'a> {
+    /// Lent by the worker; at least 64 KiB.
+    pub scratch: &'a mut [u8],
+    /// Bytes after which the transfer goes home.
+    pub budget: u64,
+    /// Looked at before each chunk.
+    pub stop: &'a AtomicBool,
+}
+
+/// One open file's bulk data. It is kept from the opening to the publishing, so
+/// that a digest of a prefix goes on over the rest.
+#[derive(Default)]
+pub struct Transfer {
+    digest: Option<Running>,
+    frames: FrameDecoder,
+    phase: Phase,
+    /// Bytes off the lane that are lines, not data.
+    ahead: Vec<u8>,
+    moved: u64,
+}
+
+#[derive(Default)]
+enum Phase {
+    #[default]
+    Idle,
+    Digesting {
+        to: u64,
+    },
+    Sending(Sending),
+    Receiving(Receiving),
+    Discarding,
+}
+
+struct Sending {
+    /// The next byte to send.
+    offset: u64,
+    until: Until,
+    stop: StopLine,
+    /// Bytes of the frame under way that were not sent yet.
+    frame_left: u32,
+    /// Bytes of lengths that were not sent yet, the last of `header`.
+    header_left: usize,
+    header: [u8; 4],
+    /// The source failed inside the frame under way.
+    spoiled: Option<Refusal>,
+    /// Set when only the last length is left to send.
+    ending: Option<End>,
+}
+
+struct Receiving {
+    position: u64,
+    at_most: u64,
+}
+
+impl Transfer {
+    /// Takes up a task; `ahead` are bytes already read off the lane.
+    pub fn begin(&mut self, task: Task, ahead: Vec<u8>) {
+        debug_assert!(self.ahead.is_empty());
+        self.ahead = ahead;
+        self.moved = 0;
+        self.phase = match task {
+            Task::Digest { to, algorithm } => {
+                self.want_digest(algorithm);
+                Phase::Digesting { to }
+            }
+            Task::Send {
+                from,
+                until,
+                hashing,
+                stop,
+            } => {
+                self.hash_from(from, hashing);
+                Phase::Sending(Sending {
+                    offset: from,
+                    until,
+                    stop,
+                    frame_left: 0,
+                    header_left: 0,
+                    header: END,
+                    spoiled: None,
+                    ending: None,
+                })
+            }
+            Task::Receive {
+                from,
+                at_most,
+                hashing,
+            } => {
+                self.hash_from(from, hashing);
+                self.frames = FrameDecoder::default();
+                Phase::Receiving(Receiving {
+                    position: from,
+                    at_most,
+                })
+            }
+            Task::Discard => Phase::Discarding,
+        };
+    }
+
+    /// Bytes that were read off the lane and belong to lines.
+    pub fn take_ahead(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.ahead)
+    }
+
+    /// Bytes of the file that went through the lane (or the digest) in this task.
+    pub fn moved(&self) -> u64 {
+        self.moved
+    }
+
+    /// How far the digest got.
+    pub fn hashed(&self) -> u64 {
+        self.digest.as_ref().map_or(0, Running::position)
+    }
+
+    /// The task needs the socket to be readable, not writable.
+    pub fn is_reading(&self) -> bool {
+        matches!(self.phase, Phase::Receiving(_) | Phase::Discarding)
+    }
+
+    /// Works until the lane would block, the budget is spent, or all is done.
+    pub fn burst(&mut self, lane: &mut impl Lane, file: &mut impl File, means: Means<'_>) -> Burst {
+        let result = match &mut self.phase {
+            Phase::Idle => Ok(Burst::Finished(End::Stopped)),
+            Phase::Digesting { to } => {
+                let to = *to;
+                self.digest_some(to, file, means)
+            }
+            Phase::Sending(_) => self.send_some(lane, file, means),
+            Phase::Receiving(_) | Phase::Discarding => self.receive_some(lane, file, means),
+        };
+        let burst = result.unwrap_or_else(|stumble| stumble.into_burst(self.is_reading()));
+        if let Burst::Finished(_) = burst {
+            self.phase = Phase::Idle;
+        }
+        burst
+    }
+
+    /// A digest task works without a lane.
+    pub fn burst_digest(&mut self, file: &mut impl Source, means: Means<'_>) -> Burst {
+        let Phase::Digesting { to } = self.phase else {
+            return Burst::Finished(End::Stopped);
+        };
+        let burst = self
+            .digest_some(to, file, means)
+            .unwrap_or_else(|stumble| stumble.into_burst(false));
+        if let Burst::Finished(_) = burst {
+            self.phase = Phase::Idle;
+        }
+        burst
+    }
+
+    fn want_digest(&mut self, algorithm: Algorithm) {
+        let fits = |running: &Running| running.sum().algorithm() == algorithm;
+        if !self.digest.as_ref().is_some_and(fits) {
+            self.digest = Some(Running::new(algorithm));
+        }
+    }
+
+    /// A digest that does not stand at `from` cannot go on there.
+    fn hash_from(&mut self, from: u64, hashing: Hashing) {
+        if hashing == Hashing::Off {
+            self.digest = None;
+            return;
+        }
+        self.want_digest(Algorithm::Md5);
+        if from == 0 && self.hashed() != 0 {
+            self.digest = Some(Running::new(Algorithm::Md5));
+        }
+        debug_assert_eq!(self.hashed(), from, "a digest goes on where it stands");
+    }
+
+    fn complete(&self, position: u64, left_out: u64) -> Burst {
+        let digest = self
+            .digest
+            .as_ref()
+            .filter(|running| running.position() == position);
+        Burst::Finished(End::Complete {
+            position,
+            sum: digest.map(Running::sum),
+            left_out,
+        })
+    }
+
+    fn digest_some(
+        &mut self,
+        to: u64,
+        file: &mut impl Source,
+        means: Means<'_>,
+    ) -> Result<Burst, Stumble> {
+        let mut spent = 0;
+        while self.hashed() < to {
+            if means.stop.load(Ordering::Relaxed) {
+                return Ok(Burst::Finished(End::Stopped));
+            }
+            if spent >= means.budget {
+                return Ok(Burst::BudgetSpent);
+            }
+            let at = self.hashed();
+            let want = clamp(to - at, means.scratch.len());
+            let count = file.read_at(at, &mut means.scratch[..want])?;
+            if count == 0 {
+                return Err(Refusal::Changed.into());
+            }
+            if let Some(running) = &mut self.digest {
+                running.update(&means.scratch[..count]);
+            }
+            spent += count as u64;
+            self.moved += count as u64;
+        }
+        Ok(self.complete(to, 0))
+    }
+
+    fn send_some(
+        &mut self,
+        lane: &mut impl Lane,
+        file: &mut impl Source,
+        means: Means<'_>,
+    ) -> Result<Burst, Stumble> {
+        let Self {
+            digest,
+            phase: Phase::Sending(sending),
+            ahead,
+            moved,
+            ..
+        } = self
+        else {
+            return Ok(Burst::Finished(End::Stopped));
+        };
+        let start = *moved;
+        loop {
+            if sending.is_between_frames() {
+                if let Some(end) = sending.ending {
+                    lane.flush()?;
+                    return Ok(self.end_of_sending(end));
+                }
+                if means.stop.load(Ordering::Relaxed) || stop_line_came(lane, ahead, sending.stop)?
+                {
+                    sending.finish_with(ABORT, End::Stopped);
+                } else if *moved - start >= means.budget {
+                    return Ok(Burst::BudgetSpent);
+                }
+            }
+            let sent = sending.send_chunk(lane, file, digest.as_mut(), means.scratch)?;
+            *moved += sent;
+        }
+    }
+
+    fn end_of_sending(&mut self, end: End) -> Burst {
+        match end {
+            End::Complete {
+                position, left_out, ..
+            } => self.complete(position, left_out),
+            other => Burst::Finished(other),
+        }
+    }
+
+    fn receive_some(
+        &mut self,
+        lane: &mut impl Lane,
+        file: &mut impl Sink,
+        means: Means<'_>,
+    ) -> Result<Burst, Stumble> {
+        let ahead = self.take_ahead();
+        if let Some(end) = self.take_in(&ahead, file)? {
+            return Ok(end);
+        }
+        drop(ahead);
+        let start = self.moved;
+        loop {
+            if !lane.holds_input() {
+                if means.stop.load(Ordering::Relaxed) {
+                    return Ok(Burst::Finished(End::Stopped));
+                }
+                if self.moved - start >= means.budget {
+                    return Ok(Burst::BudgetSpent);
+                }
+            }
+            let count = lane.read(means.scratch)?;
+            if count == 0 {
+                return Ok(Burst::Finished(End::LaneLost));
+            }
+            if let Some(end) = self.take_in(&means.scratch[..count], file)? {
+                drain_held_input(lane, &mut self.ahead, means.scratch)?;
+                return Ok(end);
+            }
+        }
+    }
+
+    /// Unpacks frames; lines behind the end are kept as `ahead`, and so is
+    /// everything that came with a failure.
+    fn take_in(
+        &mut self,
+        mut bytes: &[u8],
+        file: &mut impl Sink,
+    ) -> Result<Option<Burst>, Stumble> {
+        loop {
+            let (piece, took) = self.frames.next(bytes);
+            bytes = &bytes[took..];
+            let end = match piece {
+                Piece::NeedMore => return Ok(None),
+                Piece::Data(data) => match self.store(data, file) {
+                    Ok(()) => continue,
+                    Err(refusal) => Burst::Finished(End::Refused(refusal)),
+                },
+                Piece::TooLong if matches!(self.phase, Phase::Discarding) => continue,
+                Piece::TooLong => Burst::Finished(End::Refused(Refusal::BadFrame)),
+                Piece::Abort => Burst::Finished(End::PeerAborted),
+                Piece::End => match &self.phase {
+                    Phase::Receiving(receiving) => self.complete(receiving.position, 0),
+                    _ => Burst::Finished(End::Complete {
+                        position: 0,
+                        sum: None,
+                        left_out: 0,
+                    }),
+                },
+            };
+            self.ahead.extend_from_slice(bytes);
+            return Ok(Some(end));
+        }
+    }
+
+    fn store(&mut self, data: &[u8], file: &mut impl Sink) -> Result<(), Refusal> {
+        self.moved += data.len() as u64;
+        let Phase::Receiving(receiving) = &mut self.phase else {
+            return Ok(());
+        };
+        if data.is_empty() {
+            return Ok(());
+        }
+        let end = receiving.position + data.len() as u64;
+        if end > receiving.at_most {
+            return Err(Refusal::TooLong);
+        }
+        file.write(data)?;
+        receiving.position = end;
+        if let Some(running) = &mut self.digest {
+            running.update(data);
+        }
+        Ok(())
+    }
+}
+
+impl Sending {
+    fn is_between_frames(&self) -> bool {
+        self.frame_left == 0 && self.header_left == 0
+    }
+
+    fn finish_with(&mut self, length: [u8; 4], end: End) {
+        self.header = length;
+        self.header_left = 4;
+        self.ending = Some(end);
+    }
+
+    /// Sends one frame, or what is left of one. Answers the file's bytes that
+    /// the lane took; `WouldBlock` comes after those were counted.
+    fn send_chunk(
+        &mut self,
+        lane: &mut impl Lane,
+        file: &mut impl Source,
+        digest: Option<&mut Running>,
+        scratch: &mut [u8],
+    ) -> Result<u64, Stumble> {
+        if self.ending.is_some() {
+            self.send_header(lane)?;
+            return Ok(0);
+        }
+        let want = self.chunk_length(scratch.len() - 4);
+        let count = match self.fill(file, digest, &mut scratch[4..4 + want]) {
+            Filled::Bytes(count) => count,
+            Filled::Ended => {
+                self.finish_with(
+                    END,
+                    End::Complete {
+                        position: self.offset,
+                        sum: None,
+                        left_out: file.left_out(),
+                    },
+                );
+                return Ok(0);
+            }
+            Filled::Failed(refusal) => {
+                self.finish_with(ABORT, End::Refused(refusal));
+                return Ok(0);
+            }
+        };
+        if self.is_between_frames() {
+            self.header = (count as u32).to_be_bytes();
+            self.header_left = 4;
+            self.frame_left = count as u32;
+        }
+        self.push_out(lane, scratch, count)
+    }
+
+    /// Reads the next bytes. A source that fails inside a frame spoils it: the
+    /// frame is made whole with zeros, and the abort behind it says so.
+    fn fill(
+        &mut self,
+        file: &mut impl Source,
+        digest: Option<&mut Running>,
+        data: &mut [u8],
+    ) -> Filled {
+        let read = match self.spoiled {
+            Some(refusal) => Err(refusal),
+            None => file.read_at(self.offset, data),
+        };
+        let refusal = match read {
+            Ok(count) if count > 0 => {
+                if let Some(running) = digest {
+                    running.update_at(self.offset, &data[..count]);
+                }
+                return Filled::Bytes(count);
+            }
+            Ok(_) if self.is_between_frames() && self.is_whole() => return Filled::Ended,
+            Ok(_) => Refusal::Changed,
+            Err(refusal) => refusal,
+        };
+        if self.is_between_frames() {
+            return Filled::Failed(refusal);
+        }
+        self.spoiled = Some(refusal);
+        data.fill(0);
+        Filled::Bytes(data.len())
+    }
+
+    fn is_whole(&self) -> bool {
+        match self.until {
+            Until::Offset(end) => self.offset == end,
+            Until::Itself => true,
+        }
+    }
+
+    fn chunk_length(&self, room: usize) -> usize {
+        if !self.is_between_frames() {
+            return (self.frame_left as usize).min(room);
+        }
+        let room = room.min(FRAME_MAX as usize);
+        match self.until {
+            Until::Offset(end) => clamp(end - self.offset, room),
+            Until::Itself => room,
+        }
+    }
+
+    /// Writes the header that is left and `count` bytes behind it, in one go.
+    fn push_out(
+        &mut self,
+        lane: &mut impl Lane,
+        scratch: &mut [u8],
+        count: usize,
+    ) -> Result<u64, Stumble> {
+        let mut at = 4 - self.header_left;
+        scratch[at..4].copy_from_slice(&self.header[at..]);
+        let (end, mut sent) = (4 + count, 0);
+        while at < end {
+            let wrote = match lane.write(&scratch[at..end]) {
+                Ok(0) => return Err(Stumble::Io(io::ErrorKind::WriteZero.into())),
+                Ok(wrote) => wrote,
+                Err(_) if sent > 0 => break,
+                Err(error) => return Err(error.into()),
+            };
+            let of_header = wrote.min(self.header_left);
+            self.header_left -= of_header;
+            let of_data = wrote - of_header;
+            self.frame_left -= of_data as u32;
+            self.offset += of_data as u64;
+            sent += of_data as u64;
+            at += wrote;
+        }
+        Ok(sent)
+    }
+
+    fn send_header(&mut self, lane: &mut impl Lane) -> Result<(), Stumble> {
+        while self.header_left > 0 {
+            self.header_left -= lane.write(&self.header[4 - self.header_left..])?;
+        }
+        Ok(())
+    }
+}
+
+enum Filled {
+    Bytes(usize),
+    Ended,
+    Failed(Refusal),
+}
+
+/// A stop on the way out of nested loops.
+enum Stumble {
+    Io(io::Error),
+    Refused(Refusal),
+}
+
+impl From<io::Error> for Stumble {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+impl From<Refusal> for Stumble {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl Stumble {
+    fn into_burst(self, reading: bool) -> Burst {
+        match self {
+            Self::Refused(refusal) => Burst::Finished(End::Refused(refusal)),
+            Self::Io(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                if reading {
+                    Burst::WantsRead
+                } else {
+                    Burst::WantsWrite
+                }
+            }
+            Self::Io(_) => Burst::Finished(End::LaneLost),
+        }
+    }
+}
+
+/// Reads what the peer sent while we send, and looks for the line that stops us.
+fn stop_line_came(
+    lane: &mut impl Lane,
+    ahead: &mut Vec<u8>,
+    stop: StopLine,
+) -> Result<bool, Stumble> {
+    let mut buf = [0; 2048];
+    while ahead.len() < AHEAD_MAX {
+        match lane.read(&mut buf) {
+            Ok(0) => return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
+            Ok(count) => ahead.extend_from_slice(&buf[..count]),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+            Err(error) => return Err(error.into()),
+        }
+    }
+    drain_held_input(lane, ahead, &mut buf)?;
+    let mut lines = ahead
+        .split_inclusive(|&b| b == b'\n')
+        .filter_map(|l| l.strip_suffix(b"\r\n"));
+    Ok(match stop {
+        StopLine::Abort => lines.next().is_some_and(|line| stop.matches(line)),
+        StopLine::FinalReply => lines.any(|line| stop.matches(line)),
+    })
+}
+
+/// What the lane read off the socket must not be lost when it goes.
+fn drain_held_input(
+    lane: &mut impl Lane,
+    ahead: &mut Vec<u8>,
+    buf: &mut [u8],
+) -> Result<(), Stumble> {
+    while lane.holds_input() {
+        match lane.read(buf) {
+            Ok(0) => break,
+            Ok(count) => ahead.extend_from_slice(&buf[..count]),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
+fn clamp(bytes: u64, room: usize) -> usize {
+    usize::try_from(bytes).unwrap_or(room).min(room)
+}

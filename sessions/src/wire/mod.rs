@@ -1,0 +1,8 @@
+//! The grammar: bytes on one side, `Command` and `Reply` on the other.
+//! Decoding can fail, encoding cannot. Nothing here knows a session.
+
+pub mod command;
+pub mod line;
+pub mod native;
+pub mod reply;
+pub mod stamp;

@@ -1,0 +1,135 @@
+//! What the server said, as the client reads it: a code, fields, and words.
+
+use base64ct::{Base64, Encoding};
+
+use super::facts::kind_from;
+use super::parse::{Broken, Parts, number};
+use super::text::decode_path;
+use crate::digest::{Md5Sum, Sum};
+use crate::wire::reply::{Facts, Usage};
+use crate::wire::stamp::Stamp;
+
+/// One line from the server. Fields that did not come are `None`.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Answered {
+    pub code: u16,
+    pub scram: Option<Vec<u8>>,
+    pub size: Option<u64>,
+    pub offset: Option<u64>,
+    pub have: Option<u64>,
+    pub modified: Option<Stamp>,
+    pub sum: Option<Sum>,
+    pub hidden: Option<u64>,
+    pub progress: Option<(u64, u64)>,
+    pub usage: Option<Usage>,
+    pub facts: Option<Facts>,
+    pub user: Option<String>,
+    pub server: Option<String>,
+    /// The words for people, or a path in its written form.
+    pub text: String,
+}
+
+/// The line is no reply of this dialect.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("the server sent a line that is no reply")]
+pub struct NotAReply;
+
+impl From<Broken> for NotAReply {
+    fn from(Broken: Broken) -> Self {
+        Self
+    }
+}
+
+impl Answered {
+    /// One line, its CRLF taken off.
+    pub fn decode(line: &[u8]) -> Result<Self, NotAReply> {
+        let line = std::str::from_utf8(line).map_err(|_| NotAReply)?;
+        let mut parts = Parts::cut(line)?;
+        let digits = parts.head.len() == 3 && parts.head.bytes().all(|b| b.is_ascii_digit());
+        let code = parts
+            .head
+            .parse()
+            .ok()
+            .filter(|_| digits)
+            .ok_or(NotAReply)?;
+        let usage = usage(&mut parts)?;
+        let size = parts.optional("size", number)?;
+        let modified = parts.optional("mtime", Stamp::parse)?;
+        Ok(Self {
+            code,
+            scram: parts.optional("scram", |value| Base64::decode_vec(value).ok())?,
+            offset: parts.optional("offset", number)?,
+            have: parts.optional("have", number)?,
+            sum: sum(&mut parts)?,
+            hidden: parts.optional("hidden", number)?,
+            progress: parts
+                .optional("done", number)?
+                .zip(parts.optional("of", number)?),
+            facts: facts(&mut parts, size, modified)?,
+            user: parts.take("user").map(str::to_owned),
+            server: parts.take("server").map(str::to_owned),
+            text: parts.take_rest().unwrap_or_default().to_owned(),
+            size,
+            modified,
+            usage,
+        })
+    }
+
+    /// A final reply follows.
+    pub fn is_preliminary(&self) -> bool {
+        (100..200).contains(&self.code)
+    }
+
+    pub fn md5(&self) -> Option<Md5Sum> {
+        self.sum.and_then(|sum| sum.md5())
+    }
+
+    /// The text as the path it stands for.
+    pub fn path(&self) -> Option<Vec<u8>> {
+        decode_path(&self.text).map(std::borrow::Cow::into_owned)
+    }
+}
+
+/// Looked at while bulk data flows: the line is a final reply.
+pub fn is_final(line: &[u8]) -> bool {
+    Answered::decode(line).is_ok_and(|answered| !answered.is_preliminary())
+}
+
+fn usage(parts: &mut Parts<'_>) -> Result<Option<Usage>, Broken> {
+    let Some(used) = parts.optional("used", number)? else {
+        return Ok(None);
+    };
+    Ok(Some(Usage {
+        used,
+        limit: parts.required("limit", number)?,
+        staged: parts.required("staged", number)?,
+        entries: parts.required("entries", number)?,
+        entries_limit: parts.required("entries_limit", number)?,
+    }))
+}
+
+fn sum(parts: &mut Parts<'_>) -> Result<Option<Sum>, Broken> {
+    let md5 = parts.optional("md5", Md5Sum::parse)?.map(Sum::Md5);
+    let sha256 = parts.optional("sha256", Sum::parse_sha256)?;
+    Ok(md5.or(sha256))
+}
+
+fn facts(
+    parts: &mut Parts<'_>,
+    size: Option<u64>,
+    modified: Option<Stamp>,
+) -> Result<Option<Facts>, Broken> {
+    let mode = parts.optional("mode", |value| u32::from_str_radix(value, 8).ok())?;
+    let Some(kind) = parts.take("type").map(kind_from) else {
+        return Ok(None);
+    };
+    let (Some(size), Some(modified)) = (size, modified) else {
+        return Err(Broken);
+    };
+    Ok(Some(Facts {
+        kind,
+        size,
+        modified,
+        mode,
+    }))
+}

@@ -1,0 +1,298 @@
+//! The one table of the native dialect: what each reply is called on the wire.
+
+use base64ct::{Base64, Encoding};
+
+use super::facts::kind_name;
+use super::text::push_path;
+use super::verbs::{VERBS, find};
+use crate::path::VirtualPath;
+use crate::wire::reply::{
+    Deed, Facts, Farewell, HelpTopic, Malformed, Mismatch, Refusal, Reply, Usage,
+};
+
+/// What the server can do beyond version 1's core, told in 331.
+const FEATURES: &str = "go,start,hash,stages,df,passwd";
+
+/// Appends `reply` as one line and tells its code.
+pub fn encode(reply: &Reply, out: &mut Vec<u8>) -> u16 {
+    let code = code(reply);
+    let line = Line(out).code(code);
+    match reply {
+        Reply::Challenge { scram } => {
+            line.base64("scram", scram)
+                .token("v", 1)
+                .token("features", FEATURES)
+                .text("go on");
+        }
+        Reply::LoggedIn { scram } => line.base64("scram", scram).text("welcome"),
+        Reply::ListingDone { hidden } => line.token("hidden", hidden).text("directory send ok"),
+        Reply::Offer { size, modified } => {
+            line.token("size", size)
+                .token("mtime", modified.to_digits())
+                .text("here it comes");
+        }
+        Reply::SendingAll { size } => line.token("size", size).text("sending all"),
+        Reply::SendingFrom { offset } => line.token("offset", offset).text("sending the rest"),
+        Reply::Sent { size, md5 } => line.token("size", size).token("md5", md5).text("all sent"),
+        Reply::PartHere { have, md5 } => {
+            line.token("have", have)
+                .token("md5", md5)
+                .text("a part is here, resume?");
+        }
+        Reply::SendFrom { offset } => line.token("offset", offset).text("send"),
+        Reply::AlreadyThere { size, md5 } => {
+            line.token("size", size)
+                .token("md5", md5)
+                .text("the complete file is already there");
+        }
+        Reply::Stored { size, md5 } => {
+            line.token("size", size)
+                .token("md5", md5)
+                .text("stored and verified");
+        }
+        Reply::Working { done, of } => line.token("done", done).token("of", of).text("working"),
+        Reply::Directory(path) | Reply::DirectoryChanged(path) | Reply::Created(path) => {
+            line.path(path)
+        }
+        Reply::Status(status) => {
+            let line = line.token("user", &status.user).usage(&status.usage);
+            line.token("server", &status.server).text("logged in");
+        }
+        Reply::Facts { path, facts } => line.facts(facts).path(path),
+        Reply::Usage(usage) => line.usage(usage).text("quota"),
+        Reply::HashIs { path, size, sum } => {
+            line.token("size", size)
+                .token(sum.algorithm().name(), sum)
+                .path(path);
+        }
+        Reply::Platform(name) => line.text(name),
+        Reply::Help(topic) => line.text(&help(topic)),
+        Reply::Malformed(Malformed::BadArguments { syntax }) => {
+            line.text(&format!("bad arguments; the syntax is {syntax}"));
+        }
+        Reply::Refused { why, .. } => line.refusal(why),
+        Reply::NotVerified(Mismatch::Size { promised, received }) => {
+            line.text(&format!(
+                "not verified: {promised} bytes promised, {received} received; the part is gone"
+            ));
+        }
+        _ => line.text(words(reply)),
+    }
+    code
+}
+
+/// The number of each meaning.
+#[rustfmt::skip]
+pub fn code(reply: &Reply) -> u16 {
+    match reply {
+        Reply::Working { .. } => 111,
+        Reply::ListingFollows | Reply::Offer { .. } | Reply::SendNow => 150,
+        Reply::SendingAll { .. } | Reply::AlreadyThere { .. } | Reply::Noop => 200,
+        Reply::SendingFrom { .. } | Reply::PartHere { .. } => 210,
+        Reply::Status(_) => 211,
+        Reply::SendFrom { .. } => 212,
+        Reply::Facts { .. } | Reply::Usage(_) | Reply::HashIs { .. } => 213,
+        Reply::Help(_) => 214,
+        Reply::Platform(_) => 215,
+        Reply::Goodbye => 221,
+        Reply::ListingDone { .. } | Reply::Sent { .. } | Reply::Stored { .. } | Reply::NothingToAbort => 226,
+        Reply::LoggedIn { .. } => 230,
+        Reply::DirectoryChanged(_) | Reply::Deleted | Reply::Renamed => 250,
+        Reply::StageDropped | Reply::PasswordChanged => 250,
+        Reply::Directory(_) | Reply::Created(_) => 257,
+        Reply::Challenge { .. } => 331,
+        Reply::RenameToWhat => 350,
+        Reply::PasswordNeedsTls => 403,
+        Reply::Refused { deed, why } => refusal_code(*deed, why),
+        Reply::Closing(_) => 421,
+        Reply::Malformed(Malformed::BadArguments { .. } | Malformed::BadName) => 501,
+        Reply::Malformed(_) => 500,
+        Reply::BadSequence | Reply::LoggedInAlready => 503,
+        Reply::NotLoggedIn | Reply::BadCredentials | Reply::BindingRefused => 530,
+        Reply::Aborted | Reply::NotVerified(_) => 550,
+    }
+}
+
+fn refusal_code(deed: Deed, why: &Refusal) -> u16 {
+    match (deed, why) {
+        (_, Refusal::AboveHome | Refusal::LeadsOut | Refusal::Forbidden | Refusal::ReadOnly) => 403,
+        (Deed::Store, Refusal::OverQuota { .. } | Refusal::TooManyEntries) => 551,
+        (Deed::Retrieve | Deed::Hash, Refusal::IsADirectory) => 551,
+        (Deed::RenameTo, Refusal::Exists) => 401,
+        (Deed::ChangeDirectory, Refusal::NotFound | Refusal::NotADirectory) => 550,
+        (_, Refusal::NotFound | Refusal::NotADirectory) => 404,
+        (Deed::Login, _) => 530,
+        _ => 550,
+    }
+}
+
+fn words(reply: &Reply) -> &'static str {
+    match reply {
+        Reply::BadCredentials => "wrong user or password",
+        Reply::BindingRefused => "this listener wants SCRAM-SHA-256-PLUS with tls-exporter",
+        Reply::NotLoggedIn => "log in first",
+        Reply::LoggedInAlready => "logged in already",
+        Reply::ListingFollows => "here comes the directory listing",
+        Reply::SendNow => "send",
+        Reply::NotVerified(_) => {
+            "not verified: the digests differ; nothing published, the part is gone"
+        }
+        Reply::Aborted => "aborted",
+        Reply::NothingToAbort => "nothing to abort",
+        Reply::Deleted => "deleted",
+        Reply::RenameToWhat => "to what?",
+        Reply::Renamed => "renamed",
+        Reply::StageDropped => "dropped",
+        Reply::PasswordChanged => "password changed",
+        Reply::PasswordNeedsTls => "a password is changed only over TLS",
+        Reply::Noop => "ok",
+        Reply::Goodbye => "goodbye",
+        Reply::BadSequence => "not now: out of order",
+        Reply::Malformed(malformed) => complaint(malformed),
+        Reply::Closing(farewell) => farewell_words(farewell),
+        _ => "ok",
+    }
+}
+
+fn complaint(malformed: &Malformed) -> &'static str {
+    match malformed {
+        Malformed::TooLong => "the line is over 8192 bytes",
+        Malformed::BadLineEnd => "a line ends with CRLF and holds no NUL or CR",
+        Malformed::NotUtf8 => "the line is not UTF-8; write other bytes of a name as %XX",
+        Malformed::UnknownVerb => "unknown verb; HELP lists them",
+        Malformed::BadArguments { syntax } => syntax,
+        Malformed::BadName => "a name holds no NUL, CR or LF, and % only as %25 or %XX",
+    }
+}
+
+fn farewell_words(farewell: &Farewell) -> &'static str {
+    match farewell {
+        Farewell::LoginTimeout => "no login in time, closing",
+        Farewell::IdleTimeout => "idle for too long, closing",
+        Farewell::Stalled => "the transfer moved no byte for too long, closing",
+        Farewell::TooManyAttempts => "too many failed logins, closing",
+        Farewell::TooManySessions => "too many sessions, try again later",
+        Farewell::TooManyFromAddress => "too many sessions from your address, close one first",
+        Farewell::TooManyOfUser => "too many sessions of this user, close one first",
+        Farewell::Banned => "too many failed logins from your address, try again later",
+        Farewell::NotThisProtocol => "this is skiff's native dialect, closing",
+        Farewell::ShuttingDown => "the server is shutting down",
+        Farewell::Fault => "internal fault, closing; the server's log says more",
+    }
+}
+
+/// Why not, and the way out.
+pub fn refusal_words(why: &Refusal) -> String {
+    let words = match why {
+        Refusal::OverQuota { needed, available } => {
+            return format!(
+                "over your quota: {needed} bytes needed, {available} left; delete something first"
+            );
+        }
+        Refusal::NotFound => "no such file or directory",
+        Refusal::NotADirectory => "not a directory",
+        Refusal::IsADirectory => "it is a directory",
+        Refusal::Exists => "it exists already; say replace=1 to replace a file",
+        Refusal::NotEmpty => "the directory is not empty",
+        Refusal::AboveHome => "that leads out of your home",
+        Refusal::LeadsOut => "a link there leads out of your home",
+        Refusal::Forbidden => "the server's permissions refuse it",
+        Refusal::ReadOnly => "your account may only read",
+        Refusal::NotRegular => "neither a file nor a directory",
+        Refusal::BadName => "not a good name",
+        Refusal::TooManyEntries => {
+            "over your quota of files and directories; delete something first"
+        }
+        Refusal::DiskFull => "the server's disk is full",
+        Refusal::Busy => "busy: another session is writing it, try again later",
+        Refusal::NotReady => "your home is still being counted, try again in a moment",
+        Refusal::NoStaging => {
+            "the server cannot stage uploads there; its operator's check says why"
+        }
+        Refusal::Changed => "the file changed while it was read",
+        Refusal::TooLong => "more bytes came than were promised",
+        Refusal::BadFrame => "a frame has at most 1048576 bytes",
+        Refusal::NoAccount => "the account is gone",
+        Refusal::TooManySessions => "too many sessions of this user, close one first",
+        Refusal::Fault => "the server failed; its log says why",
+    };
+    words.to_owned()
+}
+
+fn help(topic: &HelpTopic) -> String {
+    match topic {
+        HelpTopic::Overview => VERBS
+            .iter()
+            .map(|verb| verb.name)
+            .collect::<Vec<_>>()
+            .join(" "),
+        HelpTopic::Verb(name) => match find(name) {
+            Some(verb) => format!("{}: {}", verb.syntax, verb.help),
+            None => "no such verb; HELP lists them".to_owned(),
+        },
+    }
+}
+
+struct Line<'a>(&'a mut Vec<u8>);
+
+impl Line<'_> {
+    fn code(self, code: u16) -> Self {
+        self.0.extend_from_slice(format!("{code:03}").as_bytes());
+        self
+    }
+
+    fn token(self, key: &str, value: impl std::fmt::Display) -> Self {
+        self.0
+            .extend_from_slice(format!(" {key}={value}").as_bytes());
+        self
+    }
+
+    fn base64(self, key: &str, value: &[u8]) -> Self {
+        self.token(key, Base64::encode_string(value))
+    }
+
+    fn usage(self, usage: &Usage) -> Self {
+        self.token("used", usage.used)
+            .token("limit", usage.limit)
+            .token("staged", usage.staged)
+            .token("entries", usage.entries)
+            .token("entries_limit", usage.entries_limit)
+    }
+
+    fn facts(self, facts: &Facts) -> Self {
+        let line = self
+            .token("type", kind_name(facts.kind))
+            .token("size", facts.size);
+        let line = line.token("mtime", facts.modified.to_digits());
+        match facts.mode {
+            Some(mode) => line.token("mode", format_args!("{mode:04o}")),
+            None => line,
+        }
+    }
+
+    fn refusal(self, why: &Refusal) {
+        let line = match why {
+            Refusal::OverQuota { needed, available } => {
+                self.token("needed", needed).token("available", available)
+            }
+            _ => self,
+        };
+        line.text(&refusal_words(why));
+    }
+
+    fn path(self, path: &VirtualPath) {
+        self.0.push(b' ');
+        push_path(path.as_bytes(), self.0);
+        self.0.extend_from_slice(b"\r\n");
+    }
+
+    /// Text never begins with what looks like a token, and never breaks a line.
+    fn text(self, text: &str) {
+        self.0.push(b' ');
+        self.0.extend(
+            text.bytes()
+                .map(|b| if b.is_ascii_control() { b'?' } else { b }),
+        );
+        self.0.extend_from_slice(b"\r\n");
+    }
+}

@@ -1,0 +1,268 @@
+//! Commands as lines: the client's half of the codec.
+
+use base64ct::{Base64, Encoding};
+
+use super::text::push_path;
+use crate::path::PathArg;
+use crate::wire::command::{Answer, Command, NewVerifier, Replace, Store, Turn};
+
+/// Appends `command` as one line.
+pub fn encode(command: &Command, out: &mut Vec<u8>) {
+    let line = Line(out);
+    match command {
+        Command::Login { first } => line.verb("USER").base64("scram", first).end(),
+        Command::Prove { last } => line.verb("PASS").base64("scram", last).end(),
+        Command::WorkingDirectory => line.verb("PWD").end(),
+        Command::ChangeDirectory(path) => line.verb("CWD").path(path),
+        Command::List(None) => line.verb("LIST").end(),
+        Command::List(Some(path)) => line.verb("LIST").path(path),
+        Command::Retrieve {
+            path,
+            turn: Turn::Negotiate,
+        } => line.verb("RETR").path(path),
+        Command::Retrieve {
+            path,
+            turn: Turn::Straight,
+        } => line.verb("RETR start=0").path(path),
+        Command::Store(store) => encode_store(line, store),
+        Command::Delete(path) => line.verb("DELE").path(path),
+        Command::MakeDirectory(path) => line.verb("MKD").path(path),
+        Command::RenameFrom(path) => line.verb("RNFR").path(path),
+        Command::Status => line.verb("STAT").end(),
+        Command::Facts(path) => line.verb("STAT").path(path),
+        Command::Usage => line.verb("DF").end(),
+        Command::Hash { path, algorithm } => {
+            line.verb("HASH").token("algo", algorithm.name()).path(path);
+        }
+        Command::Stages => line.verb("STAGES").end(),
+        Command::DropStage(path) => line.verb("STAGES drop=1").path(path),
+        Command::SetPassword(verifier) => encode_verifier(line, verifier),
+        Command::System => line.verb("SYST").end(),
+        Command::Help(None) => line.verb("HELP").end(),
+        Command::Help(Some(verb)) => line.verb("HELP").verb(" ").verb(verb).end(),
+        Command::Noop => line.verb("NOOP").end(),
+        Command::Abort => line.verb("ABOR").end(),
+        Command::Quit => line.verb("220").end(),
+        Command::Answer(answer) => encode_answer(line, answer),
+    }
+}
+
+fn encode_answer(line: Line<'_>, answer: &Answer) {
+    match answer {
+        Answer::Working => line.verb("111").end(),
+        Answer::FromStart => line.verb("200").end(),
+        Answer::ResumeDownload { offset, md5 } => {
+            line.verb("210")
+                .token("offset", offset)
+                .token("md5", md5)
+                .end();
+        }
+        Answer::ResumeUpload => line.verb("211").end(),
+        Answer::AllSent { md5 } => line.verb("225").token("md5", md5).end(),
+        Answer::Equal => line.verb("227").end(),
+        Answer::RenameTo(path) => line.verb("351").path(path),
+        Answer::HaveAlready => line.verb("400").end(),
+        Answer::DeclineDownload => line.verb("401").end(),
+        Answer::DeclineUpload => line.verb("410").end(),
+        Answer::Different => line.verb("550").end(),
+    }
+}
+
+fn encode_store(line: Line<'_>, store: &Store) {
+    let mut line = line.verb("STOR").token("size", store.size);
+    if let Some(modified) = store.modified {
+        line = line.token("mtime", modified.to_digits());
+    }
+    if let Some(md5) = store.md5 {
+        line = line.token("md5", md5);
+    }
+    if store.replace == Replace::Yes {
+        line = line.token("replace", 1);
+    }
+    if store.turn == Turn::Straight {
+        line = line.token("go", 1);
+    }
+    line.path(&store.path);
+}
+
+fn encode_verifier(line: Line<'_>, verifier: &NewVerifier) {
+    line.verb("PASSWD")
+        .base64("salt", &verifier.salt)
+        .token("iterations", verifier.iterations)
+        .base64("stored", &verifier.stored_key)
+        .base64("server", &verifier.server_key)
+        .end();
+}
+
+struct Line<'a>(&'a mut Vec<u8>);
+
+impl Line<'_> {
+    fn verb(self, verb: &str) -> Self {
+        self.0.extend_from_slice(verb.as_bytes());
+        self
+    }
+
+    fn token(self, key: &str, value: impl std::fmt::Display) -> Self {
+        self.0
+            .extend_from_slice(format!(" {key}={value}").as_bytes());
+        self
+    }
+
+    fn base64(self, key: &str, value: &[u8]) -> Self {
+        self.token(key, Base64::encode_string(value))
+    }
+
+    /// A relative path whose first word looks like a token gets `./` before it.
+    fn path(self, path: &PathArg) {
+        self.0.push(b' ');
+        let first = path
+            .as_bytes()
+            .split(|&b| b == b' ')
+            .next()
+            .unwrap_or_default();
+        if first.contains(&b'=') && !first.starts_with(b"/") {
+            self.0.extend_from_slice(b"./");
+        }
+        push_path(path.as_bytes(), self.0);
+        self.end();
+    }
+
+    fn end(self) {
+        self.0.extend_from_slice(b"\r\n");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::digest::{Algorithm, Md5Sum};
+    use crate::path::VirtualPath;
+    use crate::wire::native::verbs::{VERBS, decode};
+    use crate::wire::stamp::Stamp;
+
+    fn every_command() -> Vec<Command> {
+        let paths = [
+            &b"a"[..],
+            b"/a b/c",
+            b" lead",
+            "中文%".as_bytes(),
+            b"\xff\xfe%41",
+        ];
+        let path = || PathArg::new("p q").unwrap();
+        let md5 = Md5Sum::of(b"x");
+        let store = Store {
+            path: path(),
+            size: 7,
+            modified: Some(Stamp(1_767_323_045)),
+            md5: Some(md5),
+            replace: Replace::Yes,
+            turn: Turn::Straight,
+        };
+        let mut all: Vec<_> = paths
+            .into_iter()
+            .map(|p| Command::ChangeDirectory(PathArg::new(p).unwrap()))
+            .collect();
+        all.extend([
+            Command::Login {
+                first: b"n,,n=a,r=b".to_vec(),
+            },
+            Command::Prove {
+                last: b"c=biws".to_vec(),
+            },
+            Command::WorkingDirectory,
+            Command::List(None),
+            Command::List(Some(path())),
+            Command::Retrieve {
+                path: path(),
+                turn: Turn::Negotiate,
+            },
+            Command::Retrieve {
+                path: path(),
+                turn: Turn::Straight,
+            },
+            Command::Store(Store {
+                modified: None,
+                md5: None,
+                replace: Replace::Never,
+                turn: Turn::Negotiate,
+                ..store.clone()
+            }),
+            Command::Store(store),
+            Command::Delete(path()),
+            Command::MakeDirectory(path()),
+            Command::RenameFrom(path()),
+            Command::Status,
+            Command::Facts(path()),
+            Command::Usage,
+            Command::Hash {
+                path: path(),
+                algorithm: Algorithm::Sha256,
+            },
+            Command::Stages,
+            Command::DropStage(path()),
+            Command::SetPassword(Box::new(NewVerifier {
+                salt: vec![1; 16],
+                iterations: 10_000,
+                stored_key: [2; 32],
+                server_key: [3; 32],
+            })),
+            Command::System,
+            Command::Help(None),
+            Command::Help(Some("RETR".into())),
+            Command::Noop,
+            Command::Abort,
+            Command::Quit,
+        ]);
+        let answers = [
+            Answer::Working,
+            Answer::FromStart,
+            Answer::ResumeDownload { offset: 5, md5 },
+            Answer::ResumeUpload,
+            Answer::AllSent { md5 },
+            Answer::Equal,
+            Answer::RenameTo(path()),
+            Answer::HaveAlready,
+            Answer::DeclineDownload,
+            Answer::DeclineUpload,
+            Answer::Different,
+        ];
+        all.extend(answers.map(Command::Answer));
+        all
+    }
+
+    #[test]
+    fn every_command_comes_back_and_every_verb_is_used() {
+        let mut used = std::collections::BTreeSet::new();
+        for command in every_command() {
+            let mut line = Vec::new();
+            encode(&command, &mut line);
+            let line = line.strip_suffix(b"\r\n").unwrap();
+            assert_eq!(
+                decode(line).as_ref(),
+                Ok(&command),
+                "{}",
+                String::from_utf8_lossy(line)
+            );
+            used.insert(
+                String::from_utf8_lossy(line.split(|&b| b == b' ').next().unwrap()).into_owned(),
+            );
+        }
+        let table: std::collections::BTreeSet<_> =
+            VERBS.iter().map(|v| v.name.to_owned()).collect();
+        assert_eq!(used, table);
+    }
+
+    #[test]
+    fn a_name_that_looks_like_a_token_still_arrives() {
+        let root = VirtualPath::root();
+        for name in ["size=3", "x=1 y", "=", "中=1"] {
+            let name = PathArg::new(name).unwrap();
+            let mut line = Vec::new();
+            encode(&Command::Delete(name.clone()), &mut line);
+            let Ok(Command::Delete(arrived)) = decode(line.strip_suffix(b"\r\n").unwrap()) else {
+                panic!("{}", String::from_utf8_lossy(&line));
+            };
+            assert_eq!(root.join(&arrived), root.join(&name));
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! Lines of either side cut into head, tokens and rest.
+
+use std::str::FromStr;
+
+/// A line's parts. Tokens stand before the rest, in any order, none twice.
+#[derive(Debug)]
+pub struct Parts<'a> {
+    pub head: &'a str,
+    tokens: Vec<(&'a str, &'a str)>,
+    rest: Option<&'a str>,
+}
+
+/// The parts do not make sense.
+#[derive(PartialEq, Eq, Debug)]
+pub struct Broken;
+
+impl<'a> Parts<'a> {
+    pub fn cut(line: &'a str) -> Result<Self, Broken> {
+        let (head, mut left) = match line.split_once(' ') {
+            Some((head, left)) => (head, Some(left)),
+            None => (line, None),
+        };
+        let mut tokens = Vec::new();
+        while let Some(text) = left {
+            let (word, after) = match text.split_once(' ') {
+                Some((word, after)) => (word, Some(after)),
+                None => (text, None),
+            };
+            let Some((key, value)) = word.split_once('=').filter(|(key, _)| is_key(key)) else {
+                break;
+            };
+            if tokens.iter().any(|(known, _)| *known == key) {
+                return Err(Broken);
+            }
+            tokens.push((key, value));
+            left = after;
+        }
+        Ok(Self {
+            head,
+            tokens,
+            rest: left,
+        })
+    }
+
+    /// Takes a token out; what nobody takes is unknown.
+    pub fn take(&mut self, key: &str) -> Option<&'a str> {
+        let index = self.tokens.iter().position(|(known, _)| *known == key)?;
+        Some(self.tokens.swap_remove(index).1)
+    }
+
+    /// A token that may be missing but not wrong.
+    pub fn optional<T>(
+        &mut self,
+        key: &str,
+        parse: impl FnOnce(&str) -> Option<T>,
+    ) -> Result<Option<T>, Broken> {
+        self.take(key)
+            .map(|value| parse(value).ok_or(Broken))
+            .transpose()
+    }
+
+    pub fn required<T>(
+        &mut self,
+        key: &str,
+        parse: impl FnOnce(&str) -> Option<T>,
+    ) -> Result<T, Broken> {
+        self.optional(key, parse)?.ok_or(Broken)
+    }
+
+    /// A token that is `1` or not there.
+    pub fn flag(&mut self, key: &str) -> Result<bool, Broken> {
+        Ok(self
+            .optional(key, |value| (value == "1").then_some(()))?
+            .is_some())
+    }
+
+    pub fn take_rest(&mut self) -> Option<&'a str> {
+        self.rest.take()
+    }
+
+    /// Everything was taken.
+    pub fn finish(&self) -> Result<(), Broken> {
+        (self.tokens.is_empty() && self.rest.is_none())
+            .then_some(())
+            .ok_or(Broken)
+    }
+}
+
+/// At most 2^63-1, digits only (no sign, RFC 3659 section 5.3 reads likewise).
+pub fn number(text: &str) -> Option<u64> {
+    let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let value = digits.then(|| u64::from_str(text).ok()).flatten()?;
+    (value <= i64::MAX as u64).then_some(value)
+}
+
+fn is_key(word: &str) -> bool {
+    let key_byte = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
+    !word.is_empty() && word.bytes().all(key_byte)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_then_rest() {
+        let mut parts = Parts::cut("STOR size=3 go=1  a=b c").unwrap();
+        assert_eq!(parts.head, "STOR");
+        assert_eq!(parts.required("size", number), Ok(3));
+        assert_eq!(parts.flag("go"), Ok(true));
+        assert_eq!(parts.take_rest(), Some(" a=b c"));
+        assert_eq!(parts.finish(), Ok(()));
+    }
+
+    #[test]
+    fn broken_parts() {
+        assert!(Parts::cut("STOR size=3 size=4 x").is_err());
+        assert_eq!(
+            Parts::cut("X size=-1").unwrap().required("size", number),
+            Err(Broken)
+        );
+        assert_eq!(
+            Parts::cut("X").unwrap().required("size", number),
+            Err(Broken)
+        );
+        assert_eq!(Parts::cut("X go=2").unwrap().flag("go"), Err(Broken));
+        assert_eq!(Parts::cut("X odd=2").unwrap().finish(), Err(Broken));
+    }
+
+    #[test]
+    fn numbers() {
+        assert_eq!(number("9223372036854775807"), Some(i64::MAX as u64));
+        for bad in [
+            "",
+            "-1",
+            "+1",
+            " 1",
+            "9223372036854775808",
+            "18446744073709551616",
+            "0x1",
+        ] {
+            assert_eq!(number(bad), None, "{bad}");
+        }
+    }
+}

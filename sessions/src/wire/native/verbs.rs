@@ -1,0 +1,202 @@
+//! The verb table: one row drives parsing, HELP and the tests.
+
+use base64ct::{Base64, Encoding};
+
+use super::parse::{Broken, Parts, number};
+use super::text::decode_path;
+use crate::digest::{Algorithm, Md5Sum};
+use crate::path::PathArg;
+use crate::wire::command::{Answer, Command, NewVerifier, Replace, Store, Turn};
+use crate::wire::reply::Malformed;
+use crate::wire::stamp::Stamp;
+
+/// A verb, or a code that the client sends.
+pub struct Verb {
+    pub name: &'static str,
+    pub syntax: &'static str,
+    pub help: &'static str,
+    parse: fn(&mut Parts<'_>) -> Result<Command, Wrong>,
+}
+
+/// What is wrong with a verb's arguments.
+#[derive(Debug)]
+enum Wrong {
+    Arguments,
+    Name,
+}
+
+impl From<Broken> for Wrong {
+    fn from(Broken: Broken) -> Self {
+        Self::Arguments
+    }
+}
+
+type Parsed = Result<Command, Wrong>;
+
+/// Every line that a client may send begins with one of these.
+#[rustfmt::skip]
+pub const VERBS: &[Verb] = &[
+    Verb { name: "USER", syntax: "USER scram=MESSAGE", help: "begin the login", parse: |p| Ok(Command::Login { first: scram(p)? }) },
+    Verb { name: "PASS", syntax: "PASS scram=MESSAGE", help: "prove the password", parse: |p| Ok(Command::Prove { last: scram(p)? }) },
+    Verb { name: "PWD", syntax: "PWD", help: "say the working directory", parse: |_| Ok(Command::WorkingDirectory) },
+    Verb { name: "CWD", syntax: "CWD PATH", help: "change the working directory", parse: |p| Ok(Command::ChangeDirectory(path(p)?)) },
+    Verb { name: "LIST", syntax: "LIST [PATH]", help: "list a directory or a file", parse: |p| Ok(Command::List(optional_path(p)?)) },
+    Verb { name: "RETR", syntax: "RETR [start=0] PATH", help: "download a file", parse: retrieve },
+    Verb { name: "STOR", syntax: "STOR size=BYTES [mtime=TIME] [md5=HEX] [replace=1] [go=1] PATH", help: "upload a file", parse: store },
+    Verb { name: "DELE", syntax: "DELE PATH", help: "delete a file or an empty directory", parse: |p| Ok(Command::Delete(path(p)?)) },
+    Verb { name: "MKD", syntax: "MKD PATH", help: "make a directory", parse: |p| Ok(Command::MakeDirectory(path(p)?)) },
+    Verb { name: "RNFR", syntax: "RNFR PATH", help: "rename: from this name", parse: |p| Ok(Command::RenameFrom(path(p)?)) },
+    Verb { name: "STAT", syntax: "STAT [PATH]", help: "say the session's state, or a path's facts", parse: status },
+    Verb { name: "DF", syntax: "DF", help: "say the quota and what is used", parse: |_| Ok(Command::Usage) },
+    Verb { name: "HASH", syntax: "HASH algo=md5|sha256 PATH", help: "say a file's digest", parse: hash },
+    Verb { name: "STAGES", syntax: "STAGES [drop=1 PATH]", help: "list unfinished uploads, or drop one", parse: stages },
+    Verb { name: "PASSWD", syntax: "PASSWD salt=B64 iterations=N stored=B64 server=B64", help: "change the password", parse: set_password },
+    Verb { name: "SYST", syntax: "SYST", help: "say the server's platform", parse: |_| Ok(Command::System) },
+    Verb { name: "HELP", syntax: "HELP [VERB]", help: "say what there is", parse: |p| Ok(Command::Help(p.take_rest().map(str::to_owned))) },
+    Verb { name: "NOOP", syntax: "NOOP", help: "do nothing", parse: |_| Ok(Command::Noop) },
+    Verb { name: "ABOR", syntax: "ABOR", help: "stop what is under way", parse: |_| Ok(Command::Abort) },
+    Verb { name: "111", syntax: "111 [done=BYTES] [of=BYTES]", help: "still hashing", parse: working },
+    Verb { name: "200", syntax: "200", help: "from the start", parse: |p| answer(p, Answer::FromStart) },
+    Verb { name: "210", syntax: "210 offset=BYTES md5=HEX", help: "resume the download", parse: resume_download },
+    Verb { name: "211", syntax: "211", help: "resume the upload", parse: |p| answer(p, Answer::ResumeUpload) },
+    Verb { name: "220", syntax: "220", help: "leave", parse: |p| { p.take_rest(); Ok(Command::Quit) } },
+    Verb { name: "225", syntax: "225 md5=HEX", help: "all sent", parse: all_sent },
+    Verb { name: "227", syntax: "227 [md5=HEX]", help: "compared, equal", parse: |p| { p.optional("md5", Md5Sum::parse)?; answer(p, Answer::Equal) } },
+    Verb { name: "351", syntax: "351 PATH", help: "rename: to this name", parse: |p| Ok(Command::Answer(Answer::RenameTo(path(p)?))) },
+    Verb { name: "400", syntax: "400", help: "the complete file is here already", parse: |p| answer(p, Answer::HaveAlready) },
+    Verb { name: "401", syntax: "401", help: "gave up resuming the download", parse: |p| answer(p, Answer::DeclineDownload) },
+    Verb { name: "410", syntax: "410", help: "gave up resuming the upload", parse: |p| answer(p, Answer::DeclineUpload) },
+    Verb { name: "550", syntax: "550", help: "compared, different", parse: |p| answer(p, Answer::Different) },
+];
+
+/// Finds a row by name, in any case.
+pub fn find(name: &str) -> Option<&'static Verb> {
+    VERBS
+        .iter()
+        .find(|verb| verb.name.eq_ignore_ascii_case(name))
+}
+
+/// One line, its CRLF taken off.
+pub fn decode(line: &[u8]) -> Result<Command, Malformed> {
+    let Ok(line) = std::str::from_utf8(line) else {
+        return Err(Malformed::NotUtf8);
+    };
+    let head = line.split(' ').next().unwrap_or_default();
+    let verb = find(head).ok_or(Malformed::UnknownVerb)?;
+    let complain = |wrong| match wrong {
+        Wrong::Arguments => Malformed::BadArguments {
+            syntax: verb.syntax,
+        },
+        Wrong::Name => Malformed::BadName,
+    };
+    let mut parts = Parts::cut(line).map_err(|broken| complain(broken.into()))?;
+    let command = (verb.parse)(&mut parts).map_err(complain)?;
+    parts.finish().map_err(|broken| complain(broken.into()))?;
+    Ok(command)
+}
+
+/// The head of `line` is ABOR: looked at while bulk data flows.
+pub fn is_abort(line: &[u8]) -> bool {
+    line.eq_ignore_ascii_case(b"ABOR")
+}
+
+fn scram(parts: &mut Parts<'_>) -> Result<Vec<u8>, Wrong> {
+    Ok(parts.required("scram", base64)?)
+}
+
+fn base64(value: &str) -> Option<Vec<u8>> {
+    Base64::decode_vec(value).ok()
+}
+
+fn path(parts: &mut Parts<'_>) -> Result<PathArg, Wrong> {
+    optional_path(parts)?.ok_or(Wrong::Arguments)
+}
+
+fn optional_path(parts: &mut Parts<'_>) -> Result<Option<PathArg>, Wrong> {
+    let Some(written) = parts.take_rest() else {
+        return Ok(None);
+    };
+    if written.is_empty() {
+        return Err(Wrong::Arguments);
+    }
+    let bytes = decode_path(written).ok_or(Wrong::Name)?;
+    PathArg::new(bytes).map(Some).ok_or(Wrong::Name)
+}
+
+fn answer(parts: &mut Parts<'_>, answer: Answer) -> Parsed {
+    parts.take_rest();
+    Ok(Command::Answer(answer))
+}
+
+fn working(parts: &mut Parts<'_>) -> Parsed {
+    parts.optional("done", number)?;
+    parts.optional("of", number)?;
+    answer(parts, Answer::Working)
+}
+
+fn retrieve(parts: &mut Parts<'_>) -> Parsed {
+    let start = parts.optional("start", |value| (value == "0").then_some(Turn::Straight))?;
+    Ok(Command::Retrieve {
+        turn: start.unwrap_or(Turn::Negotiate),
+        path: path(parts)?,
+    })
+}
+
+fn store(parts: &mut Parts<'_>) -> Parsed {
+    Ok(Command::Store(Store {
+        size: parts.required("size", number)?,
+        modified: parts.optional("mtime", Stamp::parse)?,
+        md5: parts.optional("md5", Md5Sum::parse)?,
+        replace: if parts.flag("replace")? {
+            Replace::Yes
+        } else {
+            Replace::Never
+        },
+        turn: if parts.flag("go")? {
+            Turn::Straight
+        } else {
+            Turn::Negotiate
+        },
+        path: path(parts)?,
+    }))
+}
+
+fn status(parts: &mut Parts<'_>) -> Parsed {
+    Ok(optional_path(parts)?.map_or(Command::Status, Command::Facts))
+}
+
+fn hash(parts: &mut Parts<'_>) -> Parsed {
+    let algorithm = parts.required("algo", Algorithm::from_name)?;
+    Ok(Command::Hash {
+        algorithm,
+        path: path(parts)?,
+    })
+}
+
+fn stages(parts: &mut Parts<'_>) -> Parsed {
+    if parts.flag("drop")? {
+        return Ok(Command::DropStage(path(parts)?));
+    }
+    Ok(Command::Stages)
+}
+
+fn set_password(parts: &mut Parts<'_>) -> Parsed {
+    let key = |value: &str| base64(value)?.try_into().ok();
+    Ok(Command::SetPassword(Box::new(NewVerifier {
+        salt: parts.required("salt", base64)?,
+        iterations: parts.required("iterations", |value| number(value)?.try_into().ok())?,
+        stored_key: parts.required("stored", key)?,
+        server_key: parts.required("server", key)?,
+    })))
+}
+
+fn resume_download(parts: &mut Parts<'_>) -> Parsed {
+    let offset = parts.required("offset", number)?;
+    let md5 = parts.required("md5", Md5Sum::parse)?;
+    answer(parts, Answer::ResumeDownload { offset, md5 })
+}
+
+fn all_sent(parts: &mut Parts<'_>) -> Parsed {
+    let md5 = parts.required("md5", Md5Sum::parse)?;
+    answer(parts, Answer::AllSent { md5 })
+}
