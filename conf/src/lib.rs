@@ -1,1 +1,47 @@
-//! to be written
+//! The operator's words: what `server.ron`, `client.ron` and `users.ron` say,
+//! read, checked, and either understood whole or refused in one line that
+//! names the file, the line, the key and what would be right.
+//!
+//! | file | is read by | becomes |
+//! |---|---|---|
+//! | `server.ron` | [`Server::load`] | [`Server`] |
+//! | `client.ron` | [`Client::load`] | [`Client`] |
+//! | `users.ron` | [`UserStore::load`], changed by [`UserStore::edit`] | [`UserStore`] of [`Account`]s |
+//!
+//! Values are parsed where they stand (a size is a [`Bytes`] as soon as it is
+//! read), so a complaint always knows its line. Nothing here opens a socket,
+//! resolves a name, or computes a password.
+
+mod account;
+mod address;
+mod advice;
+mod client;
+mod complaint;
+mod document;
+mod limits;
+mod name;
+mod outline;
+mod private;
+mod quota;
+mod server;
+mod units;
+mod users;
+mod wording;
+
+pub use account::{Access, Account, Iterations, KEY_LENGTH, OutOfRange, Standing, Verifier};
+pub use address::{DEFAULT_PORT, HostPort, Network};
+pub use advice::Advice;
+pub use client::Client;
+pub use complaint::{Complaint, Place};
+pub use limits::Limits;
+pub use name::{BadName, UserName};
+pub use quota::{Allowance, QuotaRules};
+pub use server::{Durability, Identity, Level, Log, LogTarget, Native, Server, Stages, Tls};
+pub use units::{BadValue, Bytes, Mode, parse_duration};
+pub use users::{Refused, Stamp, UserStore};
+
+/// The shipped `server.ron`: every key, its default, and what it does.
+pub const SERVER_SAMPLE: &str = include_str!("../server.ron");
+
+/// The shipped `client.ron`.
+pub const CLIENT_SAMPLE: &str = include_str!("../client.ron");

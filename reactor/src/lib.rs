@@ -1,1 +1,28 @@
-//! to be written
+//! `skiffd`: sockets, threads and time around the sessions. The reactor waits,
+//! the workers work.
+
+mod accesslog;
+mod accounts;
+mod admin;
+mod channel;
+mod check;
+pub mod cli;
+mod connection;
+pub mod daemon;
+mod deadlines;
+mod demo;
+mod errand;
+mod files;
+mod guard;
+mod hub;
+mod ids;
+mod init;
+mod listener;
+mod logging;
+mod notify;
+mod reactor;
+mod secret;
+mod signals;
+mod tls;
+mod work;
+mod workers;

@@ -1,1 +1,7 @@
-fn main() {}
+//! `skiffd`: the library is the program.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    skiffd::cli::run()
+}

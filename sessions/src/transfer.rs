@@ -246,6 +246,11 @@ impl Transfer {
         matches!(self.phase, Phase::Receiving(_) | Phase::Discarding)
     }
 
+    /// The task needs no lane.
+    pub fn is_digesting(&self) -> bool {
+        matches!(self.phase, Phase::Digesting { .. })
+    }
+
     /// Works until the lane would block, the budget is spent, or all is done.
     pub fn burst(&mut self, lane: &mut impl Lane, file: &mut impl File, means: Means<'_>) -> Burst {
         let result = match &mut self.phase {

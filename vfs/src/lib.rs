@@ -1,1 +1,47 @@
-//! to be written
+//! The only code that touches users' files: jailed homes, staged uploads, streamed listings.
+//!
+//! [`Homes`] hands out one shared [`Home`] per root. A home is a jail (names are resolved by the
+//! kernel beneath the home's directory handle, with no check-then-use window) and an account
+//! (every growth is reserved before a byte is written). An [`Upload`] goes to a private staging
+//! file and appears under its name whole, synced, or not at all; an interrupted one stays, charged
+//! and resumable.
+//!
+//! Every call here may block, so every call demands a [`Worker`]: only a thread made to block has
+//! one. Names are bytes; paths are relative to the home and distrusted.
+
+mod account;
+mod digest;
+mod download;
+mod entry;
+mod error;
+mod folder;
+mod home;
+mod homes;
+mod jail;
+mod listing;
+mod mount;
+mod mutate;
+mod policy;
+mod publish;
+mod reader;
+mod room;
+mod scan;
+mod staging;
+mod upload;
+mod worker;
+
+pub use digest::Digests;
+pub use download::Download;
+pub use entry::{Entry, Kind, Modified};
+pub use error::VfsError;
+pub use home::Home;
+pub use homes::Homes;
+pub use listing::Listing;
+pub use policy::{Durability, Policy};
+pub use room::StageInfo;
+pub use skiff_quota::{Amount, Usage};
+pub use upload::{Published, Replace, Upload, UploadRequest, UploadStart};
+pub use worker::Worker;
+
+/// What a home may hold.
+pub type Limit = Amount;

@@ -14,7 +14,11 @@ pub(super) enum Listing {
 }
 
 /// The entries as they come.
-const RECEIVE: Task = Task::Receive { from: 0, at_most: u64::MAX, hashing: Hashing::Off };
+const RECEIVE: Task = Task::Receive {
+    from: 0,
+    at_most: u64::MAX,
+    hashing: Hashing::Off,
+};
 
 impl Listing {
     pub(super) fn begin(command: Command, out: &mut Vec<Effect>) -> Self {
@@ -29,16 +33,20 @@ impl Listing {
                 out.push(Effect::Begin(RECEIVE));
                 Some(Self::Receiving)
             }
-            (Self::Asked, Event::Stop) => {
-                Some(Self::Draining(Draining::begin(Outcome::Stopped, Frames::Behind150, out)))
-            }
+            (Self::Asked, Event::Stop) => Some(Self::Draining(Draining::begin(
+                Outcome::Stopped,
+                Frames::Behind150,
+                out,
+            ))),
             (Self::Receiving, Event::Ended(end)) => Some(Self::received(end, out)),
             (Self::Received, Event::Answered(answered)) if !answered.is_preliminary() => {
                 done(Outcome::Replied(answered), out)
             }
-            (Self::Received, Event::Stop) => {
-                Some(Self::Draining(Draining::begin(Outcome::Stopped, Frames::None, out)))
-            }
+            (Self::Received, Event::Stop) => Some(Self::Draining(Draining::begin(
+                Outcome::Stopped,
+                Frames::None,
+                out,
+            ))),
             (state, event) => stray(state, event, out),
         }
     }
@@ -71,14 +79,20 @@ mod tests {
     #[test]
     fn entries_then_226() {
         let mut script = list();
-        script.hears("150 here comes the directory listing").begins(RECEIVE);
-        script.event(Event::Ended(End::Complete { position: 99, sum: None })).nothing();
-        script.hears("226 hidden=0 directory send ok").ends_with_code(226);
+        script
+            .hears("150 here comes the directory listing")
+            .begins(RECEIVE);
+        script.ended_plain().nothing();
+        script
+            .hears("226 hidden=0 directory send ok")
+            .ends_with_code(226);
     }
 
     #[test]
     fn refused() {
-        list().hears("404 no such file or directory").ends_with_code(404);
+        list()
+            .hears("404 no such file or directory")
+            .ends_with_code(404);
     }
 
     #[test]
@@ -86,7 +100,11 @@ mod tests {
         let mut script = list();
         script.hears("150 here").begins(RECEIVE);
         script.event(Event::Stop).nothing();
-        script.event(Event::Ended(End::Stopped)).sends("ABOR").sends("NOOP").begins(Task::Discard);
+        script
+            .event(Event::Ended(End::Stopped))
+            .sends("ABOR")
+            .sends("NOOP")
+            .begins(Task::Discard);
         script.event(Event::Ended(End::PeerAborted)).nothing();
         script.hears("550 aborted").nothing();
         assert_eq!(script.hears("200 ok").outcome(), Outcome::Stopped);
@@ -107,8 +125,15 @@ mod tests {
         let mut script = list();
         script.hears("150 here").begins(RECEIVE);
         let bad = Event::Ended(End::Refused(Refusal::BadFrame));
-        script.event(bad).sends("ABOR").sends("NOOP").begins(Task::Discard);
-        script.event(Event::Ended(End::Complete { position: 0, sum: None })).nothing();
-        assert_eq!(script.hears("200 ok").outcome(), Outcome::BadData(Refusal::BadFrame));
+        script
+            .event(bad)
+            .sends("ABOR")
+            .sends("NOOP")
+            .begins(Task::Discard);
+        script.ended_plain().nothing();
+        assert_eq!(
+            script.hears("200 ok").outcome(),
+            Outcome::BadData(Refusal::BadFrame)
+        );
     }
 }

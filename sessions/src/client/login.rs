@@ -18,13 +18,26 @@ pub struct Credentials {
 }
 
 pub(super) enum Login {
-    Named { scram: ClientLogin, password: Zeroizing<String> },
-    Proved { signature: AwaitSignature },
+    Named {
+        scram: ClientLogin,
+        password: Zeroizing<String>,
+    },
+    Proved {
+        signature: AwaitSignature,
+    },
 }
 
 impl Login {
-    pub(super) fn begin(credentials: Credentials, out: &mut Vec<Effect>) -> Result<Self, ScramError> {
-        let Credentials { user, password, nonce, binding } = credentials;
+    pub(super) fn begin(
+        credentials: Credentials,
+        out: &mut Vec<Effect>,
+    ) -> Result<Self, ScramError> {
+        let Credentials {
+            user,
+            password,
+            nonce,
+            binding,
+        } = credentials;
         let (scram, first) = ClientLogin::new(&user, &nonce, binding)?;
         out.push(Effect::Send(Command::Login { first }));
         Ok(Self::Named { scram, password })
@@ -32,12 +45,17 @@ impl Login {
 
     pub(super) fn on(self, event: Event, out: &mut Vec<Effect>) -> Option<Self> {
         match (self, event) {
-            (Self::Named { scram, password }, Event::Answered(challenge)) if challenge.code == 331 => {
+            (Self::Named { scram, password }, Event::Answered(challenge))
+                if challenge.code == 331 =>
+            {
                 prove(scram, &password, &challenge, out)
             }
             (Self::Proved { signature }, Event::Answered(welcome)) if welcome.code == 230 => {
                 let checked = signature.check(welcome.scram.as_deref().unwrap_or_default());
-                done(checked.map_or_else(Outcome::LoginFailed, |()| Outcome::LoggedIn(welcome)), out)
+                done(
+                    checked.map_or_else(Outcome::LoginFailed, |()| Outcome::LoggedIn(welcome)),
+                    out,
+                )
             }
             (state, event) => stray(state, event, out),
         }
@@ -82,9 +100,12 @@ mod tests {
         let Some(Effect::Send(Command::Login { first })) = out.pop() else {
             panic!("no USER");
         };
-        let first = ClientFirst::parse(&first, Binding::TlsExporter([7; 32])).unwrap();
         let verifier = Verifier::derive("123", SALT.to_vec(), 10_000).unwrap();
-        let (proof, challenge) = first.challenge(verifier, "server-nonce").unwrap();
+        let first = ClientFirst::parse(&first).unwrap();
+        let binding = Binding::TlsExporter([7; 32]);
+        let (proof, challenge) = first
+            .challenge(&verifier, &binding, "server-nonce")
+            .unwrap();
         dialogue.handle(heard(&Reply::Challenge { scram: challenge }), &mut out);
         (dialogue, proof, out)
     }
@@ -127,10 +148,19 @@ mod tests {
 
     #[test]
     fn a_230_without_the_right_signature_is_not_believed() {
-        for scram in [&b"v=AAAA"[..], b"", b"v=yVHXqXbWY2Ehbk1uJ6QaBQ5x3Ql3jTn5yP4pSgKD5Rk="] {
+        for scram in [
+            &b"v=AAAA"[..],
+            b"",
+            b"v=yVHXqXbWY2Ehbk1uJ6QaBQ5x3Ql3jTn5yP4pSgKD5Rk=",
+        ] {
             let (mut dialogue, _, mut out) = challenged("123");
             proof_in(&mut out);
-            dialogue.handle(heard(&Reply::LoggedIn { scram: scram.to_vec() }), &mut out);
+            dialogue.handle(
+                heard(&Reply::LoggedIn {
+                    scram: scram.to_vec(),
+                }),
+                &mut out,
+            );
             assert!(matches!(outcome(&mut out), Outcome::LoginFailed(_)));
         }
     }
@@ -161,6 +191,9 @@ mod tests {
         let mut dialogue = Dialogue::login(credentials, &mut out).unwrap();
         let scram = b"r=n+server,s=c2FsdHNhbHRzYWx0c2FsdA==,i=9999".to_vec();
         dialogue.handle(heard(&Reply::Challenge { scram }), &mut out);
-        assert_eq!(outcome(&mut out), Outcome::LoginFailed(ScramError::Iterations(9999)));
+        assert_eq!(
+            outcome(&mut out),
+            Outcome::LoginFailed(ScramError::Iterations(9999))
+        );
     }
 }

@@ -17,6 +17,7 @@ use crate::transfer::{End, Task};
 use crate::wire::command::Command;
 use crate::wire::native::answers::Answered;
 use crate::wire::reply::Refusal;
+use crate::wire::stamp::Stamp;
 
 pub use get::{GetOrder, LocalCopy};
 pub use login::Credentials;
@@ -42,8 +43,9 @@ pub enum Event {
     Published,
     /// [`Effect::Use`] or [`Effect::Publish`] failed; effects behind it were dropped.
     LocalFailed,
-    /// The person wants this stopped. A running task is stopped by whoever runs
-    /// it, and so is one that begins later, but for [`Task::Discard`].
+    /// The person wants this stopped. Whoever runs the tasks stops the one under
+    /// way, and those that begin later as well (saying this again), but for
+    /// [`Task::Discard`].
     Stop,
     /// A digest task has been running for a while.
     Tick,
@@ -65,12 +67,17 @@ pub enum Effect {
     Ask(Question),
     /// The local file that tasks work on from now on.
     Use(LocalFile),
-    /// What was received is whole: sync it and give it its name.
-    Publish,
+    /// What was received is whole: sync it, and give it its name and its time.
+    Publish {
+        modified: Option<Stamp>,
+    },
     /// What was received is wrong: remove the part.
     DropPart,
     /// Bytes that the server's own work has done.
-    Working { done: u64, of: u64 },
+    Working {
+        done: u64,
+        of: u64,
+    },
     Note(Note),
     /// The dialogue is over; nothing comes behind.
     Done(Outcome),
@@ -90,8 +97,14 @@ pub enum LocalFile {
 /// Something only the person can say; sizes in bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Question {
-    ResumeDownload { have: u64, of: u64 },
-    ResumeUpload { have: u64, of: u64 },
+    ResumeDownload {
+        have: u64,
+        of: u64,
+    },
+    ResumeUpload {
+        have: u64,
+        of: u64,
+    },
     /// Another file has the name at the server.
     Replace,
 }
@@ -116,7 +129,10 @@ pub enum Outcome {
     /// Both ends have the same bytes, stored: the server's 226.
     Verified(Answered),
     /// Nothing was sent, both ends have it; `None` where size and time said so.
-    AlreadyThere { size: u64, md5: Option<Md5Sum> },
+    AlreadyThere {
+        size: u64,
+        md5: Option<Md5Sum>,
+    },
     /// The digests differ: what was received is gone.
     Differs(Answered),
     /// The person did not want to resume.
@@ -178,7 +194,11 @@ impl Dialogue {
         Self(Talk::Put(Put::begin(order, out)))
     }
 
-    pub fn rename(from: crate::path::PathArg, to: crate::path::PathArg, out: &mut Vec<Effect>) -> Self {
+    pub fn rename(
+        from: crate::path::PathArg,
+        to: crate::path::PathArg,
+        out: &mut Vec<Effect>,
+    ) -> Self {
         Self(Talk::Rename(Rename::begin(from, to, out)))
     }
 
@@ -228,7 +248,11 @@ fn done<S>(outcome: Outcome, out: &mut Vec<Effect>) -> Option<S> {
 /// else means that the two ends do not talk about the same thing any more.
 fn refused<S>(answered: Answered, out: &mut Vec<Effect>) -> Option<S> {
     let refusal = answered.code >= 400;
-    let outcome = if refusal { Outcome::Replied } else { Outcome::OutOfOrder };
+    let outcome = if refusal {
+        Outcome::Replied
+    } else {
+        Outcome::OutOfOrder
+    };
     done(outcome(answered), out)
 }
 

@@ -62,11 +62,16 @@ mod tests {
 
     #[test]
     fn nothing_to_rename() {
-        rename().hears("404 no such file or directory").ends_with_code(404);
+        rename()
+            .hears("404 no such file or directory")
+            .ends_with_code(404);
     }
 
     #[test]
     fn renamed_before_it_was_said_to_what() {
-        assert!(matches!(rename().hears("250 renamed").outcome(), Outcome::OutOfOrder(_)));
+        assert!(matches!(
+            rename().hears("250 renamed").outcome(),
+            Outcome::OutOfOrder(_)
+        ));
     }
 }

@@ -23,9 +23,11 @@ impl Request {
                 done(Outcome::OutOfOrder(answered), out)
             }
             (Self::Asked, Event::Answered(answered)) => done(Outcome::Replied(answered), out),
-            (Self::Asked, Event::Stop) => {
-                Some(Self::Draining(Draining::begin(Outcome::Stopped, Frames::None, out)))
-            }
+            (Self::Asked, Event::Stop) => Some(Self::Draining(Draining::begin(
+                Outcome::Stopped,
+                Frames::None,
+                out,
+            ))),
             (state, _) => Some(state),
         }
     }
@@ -63,7 +65,10 @@ mod tests {
     fn a_preliminary_reply_makes_no_sense_here() {
         let mut script = pwd();
         script.sends("PWD");
-        assert!(matches!(script.hears("150 what").outcome(), Outcome::OutOfOrder(_)));
+        assert!(matches!(
+            script.hears("150 what").outcome(),
+            Outcome::OutOfOrder(_)
+        ));
     }
 
     #[test]

@@ -15,7 +15,10 @@ pub(super) struct Script {
 
 impl Script {
     pub(super) fn new(dialogue: Dialogue, effects: Vec<Effect>) -> Self {
-        Self { dialogue, effects: effects.into() }
+        Self {
+            dialogue,
+            effects: effects.into(),
+        }
     }
 
     /// Delivers a line of the server; all effects before it must have been seen.
@@ -34,7 +37,20 @@ impl Script {
     /// The task under way ends at `position`, and all up to there is `bytes`.
     pub(super) fn ended(&mut self, bytes: &[u8]) -> &mut Self {
         let sum = Some(Sum::Md5(Md5Sum::of(bytes)));
-        self.event(Event::Ended(End::Complete { position: bytes.len() as u64, sum }))
+        self.event(Event::Ended(End::Complete {
+            position: bytes.len() as u64,
+            sum,
+            left_out: 0,
+        }))
+    }
+
+    /// A task without a digest ends as it should.
+    pub(super) fn ended_plain(&mut self) -> &mut Self {
+        self.event(Event::Ended(End::Complete {
+            position: 99,
+            sum: None,
+            left_out: 0,
+        }))
     }
 
     pub(super) fn effect(&mut self, wanted: Effect) -> &mut Self {

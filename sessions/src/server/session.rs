@@ -213,14 +213,6 @@ impl Session {
         matches!(self.state, State::Closed)
     }
 
-    /// No dialogue is under way.
-    pub fn is_at_rest(&self) -> bool {
-        matches!(
-            self.state,
-            State::New | State::Proof(_) | State::Ready(_) | State::Closed
-        )
-    }
-
     fn rearm(&mut self, now: Instant, active: bool) {
         let timer = self.timer_of_state();
         if timer == self.timer && !active {

@@ -163,6 +163,8 @@ pub enum Refusal {
     /// Neither a file nor a directory.
     NotRegular,
     BadName,
+    /// A rename to another file system.
+    OtherDevice,
     OverQuota {
         needed: u64,
         available: u64,

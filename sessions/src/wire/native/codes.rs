@@ -52,7 +52,7 @@ pub fn encode(reply: &Reply, out: &mut Vec<u8>) -> u16 {
         }
         Reply::Working { done, of } => line.token("done", done).token("of", of).text("working"),
         Reply::Directory(path) | Reply::DirectoryChanged(path) | Reply::Created(path) => {
-            line.path(path)
+            line.path(path);
         }
         Reply::Status(status) => {
             let line = line.token("user", &status.user).usage(&status.usage);
@@ -200,6 +200,7 @@ pub fn refusal_words(why: &Refusal) -> String {
         Refusal::ReadOnly => "your account may only read",
         Refusal::NotRegular => "neither a file nor a directory",
         Refusal::BadName => "not a good name",
+        Refusal::OtherDevice => "that is another file system; copy it and delete the old one",
         Refusal::TooManyEntries => {
             "over your quota of files and directories; delete something first"
         }

@@ -1,0 +1,234 @@
+//! The command line: what was typed, not yet what it means.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use pico_args::Arguments;
+use skiff_conf::{HostPort, Tls};
+
+use crate::exit::EXITS;
+use crate::known_hosts::{Fingerprint, Trust};
+use crate::trouble::Trouble;
+use crate::verbs::VERBS;
+
+/// What the program is to do.
+#[derive(PartialEq, Eq, Debug)]
+pub enum Errand {
+    Help,
+    Version,
+    Connect(Box<Args>),
+}
+
+/// Options; `None` where the settings file or a default decides.
+#[derive(PartialEq, Eq, Debug)]
+pub struct Args {
+    pub target: Option<Target>,
+    pub user: Option<String>,
+    pub commands: Vec<String>,
+    pub script: Option<PathBuf>,
+    pub config: Option<PathBuf>,
+    pub password: PasswordFrom,
+    pub tls: Option<Tls>,
+    pub trust: Trust,
+    pub progress: Progress,
+}
+
+/// `[user@]host[:port]`.
+#[derive(PartialEq, Eq, Debug)]
+pub struct Target {
+    pub user: Option<String>,
+    pub server: HostPort,
+}
+
+/// Where the password comes from.
+#[derive(PartialEq, Eq, Debug)]
+pub enum PasswordFrom {
+    /// The file that the settings name, else the terminal.
+    Settings,
+    /// The first line of standard input.
+    Stdin,
+    File(PathBuf),
+}
+
+/// Whether transfers show how far they are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Progress {
+    Shown,
+    Quiet,
+}
+
+/// Reads the arguments behind the program's name.
+pub fn parse(arguments: Vec<OsString>) -> Result<Errand, Trouble> {
+    let mut given = Arguments::from_vec(arguments);
+    if given.contains(["-h", "--help"]) {
+        return Ok(Errand::Help);
+    }
+    if given.contains(["-V", "--version"]) {
+        return Ok(Errand::Version);
+    }
+    let args = Args {
+        commands: given.values_from_str("-c").map_err(usage)?,
+        script: path(&mut given, "-f")?,
+        user: given.opt_value_from_str(["-u", "--user"]).map_err(usage)?,
+        config: path(&mut given, "--config")?,
+        password: password(&mut given)?,
+        tls: given.opt_value_from_fn("--tls", tls).map_err(usage)?,
+        trust: given.opt_value_from_fn("--trust", trust).map_err(usage)?.unwrap_or(Trust::Asked),
+        progress: if given.contains(["-q", "--quiet"]) { Progress::Quiet } else { Progress::Shown },
+        target: given.opt_free_from_str().map_err(usage)?,
+    };
+    if let Some(odd) = given.finish().first() {
+        return Err(Trouble::Usage(format!("{}: not understood", odd.display())));
+    }
+    if args.script.is_some() && !args.commands.is_empty() {
+        return Err(Trouble::Usage("-c and -f: give one of them".into()));
+    }
+    Ok(Errand::Connect(Box::new(args)))
+}
+
+/// The text of `--help`.
+pub fn help() -> String {
+    let mut text = String::from(USAGE);
+    for (exit, meaning) in EXITS {
+        text.push_str(&format!("  {}  {meaning}\n", exit.code()));
+    }
+    text.push_str("\ncommands (any unambiguous beginning will do; help COMMAND says more):\n");
+    for verb in VERBS {
+        text.push_str(&format!("  {:<28} {}\n", verb.syntax, verb.help));
+    }
+    text
+}
+
+const USAGE: &str = "\
+usage: skiff [options] [[user@]host[:port]]
+
+talks to a skiffd server: with a prompt on a terminal, else with the commands
+of -c, -f or standard input, one a line.
+
+options:
+  -c COMMANDS           do these, separated by ; or line ends, and leave
+  -f FILE               do the commands in FILE and leave
+  -u, --user NAME       log in as NAME
+  --config FILE         settings, instead of ~/.config/skiff/client.ron
+  --password-stdin      the password is the first line of standard input
+  --password-file FILE  the password is the first line of FILE (mode 0600)
+  --tls on|off          off: for a listener without TLS, on a trusted link
+  --trust new           trust the certificate of a server not met before
+  --trust FINGERPRINT   trust this certificate (SHA-256, hexadecimal)
+  -q, --quiet           show no progress
+  -h, --help            this text
+  -V, --version         the version
+
+without a prompt, the first command that fails ends all; a - before a command
+lets it fail. nobody can be asked then: interrupted transfers are resumed, and
+a file at the server is replaced only by put -f.
+
+exit codes:
+";
+
+fn password(given: &mut Arguments) -> Result<PasswordFrom, Trouble> {
+    let stdin = given.contains("--password-stdin");
+    let file = path(given, "--password-file")?;
+    match (stdin, file) {
+        (true, Some(_)) => {
+            Err(Trouble::Usage("--password-stdin and --password-file: give one of them".into()))
+        }
+        (true, None) => Ok(PasswordFrom::Stdin),
+        (false, Some(file)) => Ok(PasswordFrom::File(file)),
+        (false, None) => Ok(PasswordFrom::Settings),
+    }
+}
+
+fn path(given: &mut Arguments, key: &'static str) -> Result<Option<PathBuf>, Trouble> {
+    let parse = |text: &std::ffi::OsStr| Ok::<_, String>(PathBuf::from(text));
+    given.opt_value_from_os_str(key, parse).map_err(usage)
+}
+
+fn tls(text: &str) -> Result<Tls, String> {
+    match text.to_ascii_lowercase().as_str() {
+        "on" => Ok(Tls::On),
+        "off" => Ok(Tls::Off),
+        _ => Err("write --tls on or --tls off".into()),
+    }
+}
+
+fn trust(text: &str) -> Result<Trust, String> {
+    if text == "new" {
+        return Ok(Trust::New);
+    }
+    Fingerprint::parse(text)
+        .map(Trust::Only)
+        .ok_or_else(|| "write --trust new, or the 64 hexadecimal digits of a SHA-256".into())
+}
+
+fn usage(error: pico_args::Error) -> Trouble {
+    Trouble::Usage(error.to_string())
+}
+
+impl FromStr for Target {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text.starts_with('-') {
+            return Err(format!("{text}: no such option"));
+        }
+        let (user, server) = match text.rsplit_once('@') {
+            Some((user, server)) => (Some(user.to_owned()), server),
+            None => (None, text),
+        };
+        let server = server.parse().map_err(|bad: skiff_conf::BadValue| bad.to_string())?;
+        Ok(Self { user, server })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(line: &str) -> Result<Args, Trouble> {
+        match parse(line.split_whitespace().map(OsString::from).collect())? {
+            Errand::Connect(args) => Ok(*args),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_target_with_all_its_parts() {
+        let target = parsed("tom@files.example:9000").unwrap().target.unwrap();
+        assert_eq!(target.user.as_deref(), Some("tom"));
+        assert_eq!((target.server.host.as_str(), target.server.port), ("files.example", 9000));
+        assert_eq!(parsed("::1").unwrap().target.unwrap().server.port, 8001);
+        assert_eq!(parsed("").unwrap().target, None);
+    }
+
+    #[test]
+    fn options() {
+        let args = parsed("-c ls -c pwd --tls Off --trust new -q --password-stdin host").unwrap();
+        assert_eq!(args.commands, ["ls", "pwd"]);
+        assert_eq!((args.tls, args.trust), (Some(Tls::Off), Trust::New));
+        assert_eq!((args.progress, args.password), (Progress::Quiet, PasswordFrom::Stdin));
+    }
+
+    #[test]
+    fn what_is_wrong_is_told() {
+        for bad in [
+            "--tls maybe",
+            "--trust abcd",
+            "a b",
+            "--no-such-thing",
+            "-c ls -f x",
+            "--password-stdin --password-file x",
+            "host:port",
+        ] {
+            assert!(matches!(parsed(bad), Err(Trouble::Usage(_))), "{bad}");
+        }
+    }
+
+    #[test]
+    fn help_names_every_command_and_exit_code() {
+        let help = help();
+        assert!(VERBS.iter().all(|verb| help.contains(verb.syntax)));
+        assert!(EXITS.iter().all(|(_, meaning)| help.contains(meaning)));
+    }
+}

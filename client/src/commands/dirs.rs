@@ -1,0 +1,131 @@
+//! The server's directories: cd, ls, pwd, rename, delete, mkdir.
+
+use skiff_sessions::client::Dialogue;
+use skiff_sessions::path::PathArg;
+use skiff_sessions::wire::command::Command;
+use skiff_sessions::wire::native::answers::Answered;
+use skiff_sessions::wire::reply::Facts;
+
+use super::{Waiting, remote};
+use crate::failure::{Done, Failure};
+use crate::meter::Meter;
+use crate::shell::{Shell, replied};
+use crate::show;
+use crate::verbs::Given;
+use crate::words::Word;
+
+/// A directory up to this many entries is shown in order, a larger one as it comes.
+const SORTED_MAX: usize = 10_000;
+
+pub fn cd(shell: &mut Shell, given: &Given) -> Done {
+    let word = given.words.first().cloned().unwrap_or(Word::from("/"));
+    let answered = shell.demand(word.bytes(), Command::ChangeDirectory(remote(&word)?))?;
+    let path = path_in(&answered);
+    shell.cwd = match path {
+        Some(path) => path,
+        None => working_directory(shell)?.1,
+    };
+    show::say(format_args!("250 {}", show::name(&shell.cwd)));
+    Ok(())
+}
+
+pub fn pwd(shell: &mut Shell, _: &Given) -> Done {
+    let (answered, path) = working_directory(shell)?;
+    shell.cwd = path;
+    show::say(show::reply(&answered));
+    Ok(())
+}
+
+pub fn ls(shell: &mut Shell, given: &Given) -> Done {
+    let word = given.words.first();
+    let path = word.map(remote).transpose()?;
+    let what = word.map(Word::bytes).unwrap_or_default();
+    let mut lines = Lines::default();
+    let ended = shell.list(what, Command::List(path), |name, facts| lines.add(name, facts))?;
+    lines.flush();
+    if let Some(hidden) = ended.hidden.filter(|&hidden| hidden > 0) {
+        show::say(format_args!("{hidden} names hold line ends and are not shown"));
+    }
+    Ok(())
+}
+
+pub fn rename(shell: &mut Shell, given: &Given) -> Done {
+    let [from, to] = &given.words[..] else {
+        return Ok(());
+    };
+    let (source, target) = (remote(from)?, remote(to)?);
+    let mut waiting = Waiting { meter: Meter::new(shell.look, from.bytes()) };
+    let outcome = shell.talk(|out| Dialogue::rename(source, target, out), &mut waiting)?;
+    let answered = replied(outcome)?;
+    match answered.code {
+        250 => tell(&answered),
+        401 => Err(Failure::reply(to.bytes(), &answered)),
+        _ => Err(Failure::reply(from.bytes(), &answered)),
+    }
+}
+
+pub fn delete(shell: &mut Shell, given: &Given) -> Done {
+    on_path(shell, given, Command::Delete)
+}
+
+pub fn mkdir(shell: &mut Shell, given: &Given) -> Done {
+    on_path(shell, given, Command::MakeDirectory)
+}
+
+/// The working directory as the server says it.
+pub fn working_directory(shell: &mut Shell) -> Result<(Answered, Vec<u8>), Failure> {
+    let answered = shell.demand(b"", Command::WorkingDirectory)?;
+    let path = path_in(&answered).unwrap_or_else(|| b"/".to_vec());
+    Ok((answered, path))
+}
+
+fn on_path(shell: &mut Shell, given: &Given, command: fn(PathArg) -> Command) -> Done {
+    for word in &given.words {
+        let answered = shell.demand(word.bytes(), command(remote(word)?))?;
+        tell(&answered)?;
+    }
+    Ok(())
+}
+
+fn tell(answered: &Answered) -> Done {
+    show::say(show::reply(answered));
+    Ok(())
+}
+
+fn path_in(answered: &Answered) -> Option<Vec<u8>> {
+    answered.path().filter(|path| path.first() == Some(&b'/'))
+}
+
+/// Lines in order as long as they are few; more are not kept.
+#[derive(Default)]
+struct Lines {
+    kept: Vec<(Vec<u8>, Facts)>,
+    streaming: Streaming,
+}
+
+#[derive(Default, PartialEq, Eq)]
+enum Streaming {
+    #[default]
+    NotYet,
+    Begun,
+}
+
+impl Lines {
+    fn add(&mut self, name: &[u8], facts: &Facts) {
+        if self.streaming == Streaming::Begun {
+            return show::say(show::entry(name, facts));
+        }
+        self.kept.push((name.to_vec(), *facts));
+        if self.kept.len() > SORTED_MAX {
+            self.streaming = Streaming::Begun;
+            self.flush();
+        }
+    }
+
+    fn flush(&mut self) {
+        self.kept.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+        for (name, facts) in self.kept.drain(..) {
+            show::say(show::entry(&name, &facts));
+        }
+    }
+}

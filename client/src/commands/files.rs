@@ -1,0 +1,250 @@
+//! Files: get, put, hash, stages.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use skiff_sessions::client::{Dialogue, GetOrder, Outcome, PutOrder};
+use skiff_sessions::digest::{Algorithm, Md5Sum};
+use skiff_sessions::path::PathArg;
+use skiff_sessions::wire::command::{Command, Replace, Turn};
+use skiff_sessions::wire::native::answers::Answered;
+use skiff_sessions::wire::reply::Refusal;
+
+use super::{remote, tree};
+use crate::disk::Settling;
+use crate::download::{Download, Resume};
+use crate::failure::{Done, Failure};
+use crate::meter::Meter;
+use crate::shell::Shell;
+use crate::show;
+use crate::upload::Upload;
+use crate::verbs::Given;
+use crate::words::Word;
+
+pub fn get(shell: &mut Shell, given: &Given) -> Done {
+    if given.has('r') {
+        return tree::get(shell, given);
+    }
+    let from = &given.words[0];
+    let to = target_here(from, given.words.get(1))?;
+    let order = Fetch {
+        path: remote(from)?,
+        to,
+        resume: resume(given),
+        settling: Settling::Each,
+        turn: Turn::Negotiate,
+    };
+    fetch(shell, order).map(show::say)
+}
+
+pub fn put(shell: &mut Shell, given: &Given) -> Done {
+    if given.has('r') {
+        return tree::put(shell, given);
+    }
+    let from = given.words[0].local();
+    let to = target_there(from, given.words.get(1))?;
+    let replace = if given.has('f') { Replace::Yes } else { Replace::Never };
+    let order = Dispatch { from, to, resume: resume(given), replace, turn: Turn::Negotiate };
+    dispatch(shell, order).map(show::say)
+}
+
+pub fn hash(shell: &mut Shell, given: &Given) -> Done {
+    let algorithm = if given.has('s') { Algorithm::Sha256 } else { Algorithm::Md5 };
+    let word = &given.words[0];
+    let answered = shell.demand(word.bytes(), Command::Hash { path: remote(word)?, algorithm })?;
+    let Some(sum) = answered.sum else {
+        return Err(Failure::reply(word.bytes(), &answered));
+    };
+    let size = answered.size.unwrap_or_default();
+    show::say(format_args!("213 {}: {size} bytes, {} {sum}", show::name(word.bytes()), algorithm.name()));
+    Ok(())
+}
+
+pub fn stages(shell: &mut Shell, given: &Given) -> Done {
+    match (given.has('d'), given.words.first()) {
+        (true, Some(word)) => {
+            let answered = shell.demand(word.bytes(), Command::DropStage(remote(word)?))?;
+            show::say(show::reply(&answered));
+            Ok(())
+        }
+        (false, None) => {
+            shell.list(b"", Command::Stages, |path, facts| {
+                let (size, time) = (facts.size, show::time(facts.modified));
+                show::say(format_args!("{size:>14} {time} {}", show::name(path)));
+            })?;
+            Ok(())
+        }
+        _ => Err(Failure::about("stages", "write it so: stages, or stages -d PATH")),
+    }
+}
+
+/// A download, ready to go.
+pub struct Fetch {
+    pub path: PathArg,
+    pub to: PathBuf,
+    pub resume: Resume,
+    pub settling: Settling,
+    pub turn: Turn,
+}
+
+/// Downloads one file; the line that says how it went.
+pub fn fetch(shell: &mut Shell, order: Fetch) -> Result<String, Failure> {
+    let Fetch { path, to, resume, settling, turn } = order;
+    let name = to.as_os_str().as_bytes().to_vec();
+    let meter = Meter::new(shell.look, &name);
+    let mut download = Download::to(to, resume, settling, shell.person.clone(), meter);
+    let asked = GetOrder { path: path.clone(), turn, local: download.copy() };
+    let outcome = shell.talk(|out| Dialogue::get(asked, out), &mut download)?;
+    download.meter.finish();
+    let shown = show::name(&name);
+    match outcome {
+        Outcome::Verified(sent) => Ok(told(&shown, &sent, &download.meter, "stored and verified")),
+        Outcome::AlreadyThere { size, md5 } => {
+            Ok(format!("400 {shown}: {size} bytes are here already, {}", proof(md5)))
+        }
+        Outcome::GaveUp => Ok(format!("401 {shown}: not resumed, the part stays as it is")),
+        Outcome::Differs(_) => Err(Failure::Refused(format!(
+            "550 {shown}: not verified, the digests differ; nothing was kept, try again"
+        ))),
+        other => Err(failed(path.as_bytes(), other, download.trouble.take(), "get")),
+    }
+}
+
+/// An upload, ready to go.
+pub struct Dispatch<'a> {
+    pub from: &'a Path,
+    pub to: PathArg,
+    pub resume: Resume,
+    pub replace: Replace,
+    pub turn: Turn,
+}
+
+/// Uploads one file; the line that says how it went.
+pub fn dispatch(shell: &mut Shell, order: Dispatch<'_>) -> Result<String, Failure> {
+    let Dispatch { from, to, resume, replace, turn } = order;
+    let here = from.as_os_str().as_bytes();
+    let meter = Meter::new(shell.look, here);
+    let upload = Upload::from(from, resume, shell.person.clone(), meter);
+    let mut upload = upload.map_err(|error| Failure::about(show::name(here), error))?;
+    let asked = PutOrder {
+        path: to.clone(),
+        size: upload.size(),
+        modified: Some(upload.modified()),
+        md5: None,
+        replace,
+        turn,
+    };
+    let outcome = shell.talk(|out| Dialogue::put(asked, out), &mut upload)?;
+    upload.meter.finish();
+    let shown = show::name(to.as_bytes());
+    match outcome {
+        Outcome::Verified(_) if upload.has_changed() => Err(Failure::Refused(format!(
+            "226 {shown}: stored, but {} changed while it was sent; put it again",
+            show::name(here)
+        ))),
+        Outcome::Verified(stored) => Ok(told(&shown, &stored, &upload.meter, "stored and verified")),
+        Outcome::AlreadyThere { size, md5 } => {
+            Ok(format!("200 {shown}: {size} bytes are there already, {}", proof(md5)))
+        }
+        Outcome::GaveUp => Ok(format!("410 {shown}: not resumed, the part stays as it is")),
+        Outcome::NotReplaced(why) => Err(Failure::Refused(format!(
+            "550 {shown}: another file is there ({}); put -f replaces it", why.code
+        ))),
+        Outcome::Differs(_) => Err(Failure::Refused(format!(
+            "550 {shown}: the server stored other bytes than were sent; put -f it again"
+        ))),
+        other => Err(failed(to.as_bytes(), other, upload.trouble.take(), "put")),
+    }
+}
+
+/// `226 a.iso: 7000000 bytes in 0.4 s (17 MB/s), stored and verified (md5 5eb6..)`.
+fn told(name: &str, answered: &Answered, meter: &Meter, what: &str) -> String {
+    let size = answered.size.unwrap_or_default();
+    let (carried, took) = meter.result();
+    let part = if carried < size { format!(" ({carried} of them now)") } else { String::new() };
+    let pace = show::pace(carried, took);
+    let md5 = answered.md5().map(|md5| format!(" (md5 {md5})")).unwrap_or_default();
+    format!("{} {name}: {size} bytes{part} {pace}, {what}{md5}", answered.code)
+}
+
+fn proof(md5: Option<Md5Sum>) -> String {
+    md5.map_or("of the same time".into(), |md5| format!("verified (md5 {md5})"))
+}
+
+fn failed(name: &[u8], outcome: Outcome, trouble: Option<String>, verb: &str) -> Failure {
+    let shown = show::name(name);
+    match outcome {
+        Outcome::Replied(answered) => Failure::reply(name, &answered),
+        Outcome::Stopped => Failure::Stopped(format!("{shown}: stopped; {verb} it again to go on")),
+        Outcome::LocalFailed => {
+            Failure::Refused(trouble.unwrap_or_else(|| format!("{shown}: the local file failed")))
+        }
+        Outcome::BadData(Refusal::TooLong) => {
+            Failure::Refused(format!("{shown}: the server sent more bytes than it had said"))
+        }
+        other => Failure::Refused(format!("{shown}: the server ended it oddly: {other:?}")),
+    }
+}
+
+pub fn resume(given: &Given) -> Resume {
+    if given.has('c') { Resume::Always } else { Resume::Ask }
+}
+
+/// Where a download goes: the name it has there, in the directory named or here.
+pub fn target_here(from: &Word, to: Option<&Word>) -> Result<PathBuf, Failure> {
+    let name = last_name(from.bytes());
+    let named = || {
+        name.map(|name| PathBuf::from(OsStr::from_bytes(name)))
+            .ok_or_else(|| Failure::about(show::name(from.bytes()), "names no file"))
+    };
+    match to {
+        None => named(),
+        Some(to) if to.local().is_dir() || to.bytes().ends_with(b"/") => Ok(to.local().join(named()?)),
+        Some(to) => Ok(to.local().to_owned()),
+    }
+}
+
+/// Where an upload goes: likewise, but a directory there is told by its `/`.
+pub fn target_there(from: &Path, to: Option<&Word>) -> Result<PathArg, Failure> {
+    let name = last_name(from.as_os_str().as_bytes());
+    let name = || name.ok_or_else(|| Failure::about(from.display(), "names no file"));
+    let path = match to {
+        None => name()?.to_vec(),
+        Some(to) if to.bytes().ends_with(b"/") => [to.bytes(), name()?].concat(),
+        Some(to) => to.bytes().to_vec(),
+    };
+    PathArg::new(path).ok_or_else(|| Failure::about(from.display(), "its name cannot be sent; name another"))
+}
+
+fn last_name(path: &[u8]) -> Option<&[u8]> {
+    let name = path.split(|&b| b == b'/').rfind(|name| !name.is_empty())?;
+    crate::listing::is_single_name(name).then_some(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_files_go() {
+        let word = Word::from;
+        let here = |from: &str, to: Option<&str>| {
+            target_here(&word(from), to.map(word).as_ref()).ok().map(|path| path.display().to_string())
+        };
+        assert_eq!(here("a/b.iso", None).as_deref(), Some("b.iso"));
+        assert_eq!(here("a/b.iso", Some("c")).as_deref(), Some("c"));
+        assert_eq!(here("a/b.iso", Some("/tmp")).as_deref(), Some("/tmp/b.iso"));
+        assert_eq!(here("a/b.iso", Some("new/")).as_deref(), Some("new/b.iso"));
+        assert_eq!(here("/", None), None);
+        assert_eq!(here("..", None), None);
+        let there = |from: &str, to: Option<&str>| {
+            let found = target_there(Path::new(from), to.map(word).as_ref()).ok();
+            found.map(|path| String::from_utf8_lossy(path.as_bytes()).into_owned())
+        };
+        assert_eq!(there("a/b.iso", None).as_deref(), Some("b.iso"));
+        assert_eq!(there("a/b.iso", Some("d/")).as_deref(), Some("d/b.iso"));
+        assert_eq!(there("a/b.iso", Some("d")).as_deref(), Some("d"));
+        assert_eq!(there("..", None), None);
+    }
+}

@@ -1,0 +1,88 @@
+//! This machine: lcd, lpwd, ldir, and the local shell.
+
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::process;
+
+use skiff_sessions::wire::reply::{Facts, Kind};
+
+use crate::disk;
+use crate::failure::{Done, Failure};
+use crate::shell::Shell;
+use crate::show;
+use crate::verbs::Given;
+
+pub fn lcd(shell: &mut Shell, given: &Given) -> Done {
+    let home = std::env::home_dir();
+    let to = match given.words.first() {
+        Some(word) => word.local(),
+        None => home.as_deref().ok_or_else(|| Failure::about("lcd", "HOME is not set; name a directory"))?,
+    };
+    std::env::set_current_dir(to).map_err(|error| failed(to, &error))?;
+    lpwd(shell, given)
+}
+
+pub fn lpwd(_: &mut Shell, _: &Given) -> Done {
+    let here = std::env::current_dir().map_err(|error| failed(Path::new("."), &error))?;
+    show::say(shown(&here));
+    Ok(())
+}
+
+pub fn ldir(_: &mut Shell, given: &Given) -> Done {
+    let path = given.words.first().map_or(Path::new("."), |word| word.local());
+    let entries = match path.is_dir() {
+        true => std::fs::read_dir(path).map_err(|error| failed(path, &error))?,
+        false => return say_entry(path, path.as_os_str().as_bytes()),
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        names.push(entry.map_err(|error| failed(path, &error))?.file_name());
+    }
+    names.sort_unstable();
+    for name in names {
+        // It may be gone by now.
+        let _ = say_entry(&path.join(&name), name.as_bytes());
+    }
+    Ok(())
+}
+
+/// `!` as a verb of its own is never reached: its line goes to [`shell`].
+pub fn bang(_: &mut Shell, _: &Given) -> Done {
+    shell("")
+}
+
+/// Lets the local shell do a line, or talk to the person where there is none.
+pub fn shell(line: &str) -> Done {
+    let program = std::env::var_os("SHELL").unwrap_or("/bin/sh".into());
+    let mut command = process::Command::new(if line.is_empty() { &program } else { "/bin/sh".as_ref() });
+    if !line.is_empty() {
+        command.arg("-c").arg(line);
+    }
+    let status = command.status().map_err(|error| Failure::about("!", error))?;
+    match status.success() {
+        true => Ok(()),
+        false => Err(Failure::about("!", status)),
+    }
+}
+
+fn say_entry(path: &Path, name: &[u8]) -> Done {
+    let found = std::fs::symlink_metadata(path).map_err(|error| failed(path, &error))?;
+    let kind = match found.file_type() {
+        kind if kind.is_file() => Kind::File,
+        kind if kind.is_dir() => Kind::Directory,
+        kind if kind.is_symlink() => Kind::Link,
+        _ => Kind::Other,
+    };
+    let mode = Some(std::os::unix::fs::MetadataExt::mode(&found));
+    let facts = Facts { kind, size: found.len(), modified: disk::stamp(&found), mode };
+    show::say(show::entry(name, &facts));
+    Ok(())
+}
+
+fn failed(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::about(shown(path), error)
+}
+
+fn shown(path: &Path) -> String {
+    show::name(path.as_os_str().as_bytes())
+}

@@ -1,0 +1,46 @@
+//! What the commands do, a file for each kind.
+
+pub mod account;
+pub mod dirs;
+pub mod files;
+pub mod here;
+pub mod tree;
+
+use skiff_sessions::path::PathArg;
+use skiff_sessions::transfer::{Sink, Source};
+use skiff_sessions::wire::reply::Refusal;
+
+use crate::converse::Local;
+use crate::failure::Failure;
+use crate::meter::Meter;
+use crate::words::Word;
+
+/// A request that may take the server a while.
+pub struct Waiting {
+    pub meter: Meter,
+}
+
+impl Local for Waiting {
+    fn working(&mut self, done: u64, of: u64) {
+        self.meter.working(done, of);
+    }
+}
+
+impl Source for Waiting {
+    fn read_at(&mut self, _: u64, _: &mut [u8]) -> Result<usize, Refusal> {
+        Err(Refusal::Fault)
+    }
+}
+
+impl Sink for Waiting {
+    fn write(&mut self, _: &[u8]) -> Result<(), Refusal> {
+        Err(Refusal::Fault)
+    }
+}
+
+/// A word as a name at the server.
+fn remote(word: &Word) -> Result<PathArg, Failure> {
+    word.remote().ok_or_else(|| {
+        Failure::Refused("a name at the server is not empty and holds no NUL, CR or LF".into())
+    })
+}

@@ -1,0 +1,279 @@
+//! The local end of a download: `NAME.skiff-part` until all is verified, then `NAME`.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Seek, SeekFrom, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use rustix::fs::OFlags;
+use skiff_sessions::client::{Decision, LocalCopy, LocalFile, Note, Question};
+use skiff_sessions::transfer::{Sink, Source, Task};
+use skiff_sessions::wire::reply::Refusal;
+use skiff_sessions::wire::stamp::Stamp;
+
+use crate::converse::{Local, Unusable};
+use crate::disk::{self, Settling};
+use crate::meter::Meter;
+use crate::person::Person;
+use crate::show;
+
+/// What an unfinished download is called, behind its name.
+pub const PART: &str = ".skiff-part";
+
+/// Whether the person is asked before a part is gone on with.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Resume {
+    Ask,
+    Always,
+}
+
+pub struct Download {
+    name: PathBuf,
+    part: PathBuf,
+    file: Option<File>,
+    resume: Resume,
+    settling: Settling,
+    person: Person,
+    pub meter: Meter,
+    /// Why the outcome was `LocalFailed`.
+    pub trouble: Option<String>,
+}
+
+impl Download {
+    pub fn to(name: PathBuf, resume: Resume, settling: Settling, person: Person, meter: Meter) -> Self {
+        let part = part_of(&name);
+        Self { name, part, file: None, resume, settling, person, meter, trouble: None }
+    }
+
+    /// What is here now.
+    pub fn copy(&self) -> LocalCopy {
+        let whole = fs::metadata(&self.name).ok().filter(fs::Metadata::is_file);
+        let part = fs::symlink_metadata(&self.part).ok().filter(fs::Metadata::is_file);
+        LocalCopy {
+            whole: whole.map(|found| (found.len(), disk::stamp(&found))),
+            part: part.map_or(0, |found| found.len()),
+        }
+    }
+
+    fn open(&mut self, which: LocalFile) -> io::Result<()> {
+        self.file = Some(match which {
+            LocalFile::Whole => disk::open(&self.name)?,
+            LocalFile::Part => {
+                let mut part = open_part(&self.part)?;
+                part.seek(SeekFrom::End(0))?;
+                part
+            }
+            LocalFile::EmptyPart => {
+                let part = open_part(&self.part)?;
+                part.set_len(0)?;
+                part
+            }
+        });
+        Ok(())
+    }
+
+    /// Synced, named, and the name synced: nobody sees less than the whole file.
+    fn give_name(&mut self, modified: Option<Stamp>) -> io::Result<()> {
+        let file = self.file.take().ok_or(io::ErrorKind::NotFound)?;
+        if let Some(Stamp(seconds)) = modified {
+            let since = Duration::from_secs(seconds.try_into().unwrap_or(0));
+            // A file system that keeps no times is no reason to fail.
+            let _ = file.set_modified(SystemTime::UNIX_EPOCH + since);
+        }
+        if self.settling == Settling::Each {
+            file.sync_all()?;
+        }
+        fs::rename(&self.part, &self.name)?;
+        match self.settling {
+            Settling::Each => File::open(disk::folder_of(&self.name))?.sync_all(),
+            Settling::Later => Ok(()),
+        }
+    }
+
+    fn fail(&mut self, path: &Path, error: &io::Error) {
+        self.trouble.get_or_insert(format!("{}: {error}", show::name(path.as_os_str().as_bytes())));
+    }
+}
+
+impl Local for Download {
+    fn ask(&mut self, question: Question) -> Option<Decision> {
+        let Question::ResumeDownload { have, of } = question else {
+            return Some(Decision::No);
+        };
+        if self.resume == Resume::Always {
+            return Some(Decision::Yes);
+        }
+        self.meter.finish();
+        let name = show::name(self.name.as_os_str().as_bytes());
+        let question = format!("{name}: {have} of {of} bytes are here already, resume?");
+        self.person.decide(&question, true).map(decision)
+    }
+
+    fn choose(&mut self, which: LocalFile) -> Result<(), Unusable> {
+        let opened = self.open(which);
+        opened.map_err(|error| {
+            let path = if which == LocalFile::Whole { &self.name } else { &self.part };
+            let path = path.clone();
+            self.fail(&path, &error);
+            Unusable
+        })
+    }
+
+    fn publish(&mut self, modified: Option<Stamp>) -> Result<(), Unusable> {
+        self.give_name(modified).map_err(|error| {
+            let name = self.name.clone();
+            self.fail(&name, &error);
+            Unusable
+        })
+    }
+
+    fn drop_part(&mut self) {
+        self.file = None;
+        // Best effort: the next download cuts it to nothing where it is no beginning.
+        let _ = fs::remove_file(&self.part);
+    }
+
+    fn note(&mut self, note: Note) {
+        self.meter.finish();
+        let name = show::name(self.name.as_os_str().as_bytes());
+        show::say(match note {
+            Note::PartDiffers => format!("{name}: the part here is of another file, all is fetched again"),
+            Note::WholeDiffers => format!("{name}: the file here is another one, it is fetched"),
+        });
+    }
+
+    fn began(&mut self, task: Task) {
+        self.meter.began(task);
+    }
+
+    fn moved(&mut self, bytes: u64) {
+        self.meter.moved(bytes);
+    }
+
+    fn working(&mut self, done: u64, of: u64) {
+        self.meter.working(done, of);
+    }
+}
+
+impl Source for Download {
+    fn read_at(&mut self, offset: u64, buf: &mut [u8]) -> Result<usize, Refusal> {
+        let read = self.file.as_ref().map_or(Ok(0), |file| file.read_at(buf, offset));
+        read.map_err(|error| {
+            let name = self.name.clone();
+            self.fail(&name, &error);
+            Refusal::Fault
+        })
+    }
+}
+
+impl Sink for Download {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), Refusal> {
+        let written = self.file.as_mut().map_or(Ok(()), |file| file.write_all(bytes));
+        written.map_err(|error| {
+            let part = self.part.clone();
+            self.fail(&part, &error);
+            Refusal::DiskFull
+        })
+    }
+}
+
+pub fn decision(yes: bool) -> Decision {
+    if yes { Decision::Yes } else { Decision::No }
+}
+
+/// The part of `name`, beside it.
+pub fn part_of(name: &Path) -> PathBuf {
+    let mut part = OsString::from(name.file_name().unwrap_or(OsStr::new("unnamed")));
+    part.push(PART);
+    name.with_file_name(part)
+}
+
+/// A link that somebody else put there is not followed, and a FIFO does not block.
+fn open_part(path: &Path) -> io::Result<File> {
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    let file = options.custom_flags(flags.bits() as i32).open(path)?;
+    match file.metadata()?.is_file() {
+        true => Ok(file),
+        false => Err(io::Error::other("not a regular file")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use skiff_sessions::transfer::Sink;
+
+    use super::*;
+    use crate::meter::Look;
+
+    fn download(folder: &Path) -> Download {
+        let meter = Meter::new(Look::Nothing, b"a");
+        Download::to(folder.join("a"), Resume::Ask, Settling::Each, Person::Absent, meter)
+    }
+
+    #[test]
+    fn the_name_shows_the_old_file_until_all_is_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let name = folder.path().join("a");
+        fs::write(&name, "old").unwrap();
+        let mut download = download(folder.path());
+        download.choose(LocalFile::EmptyPart).unwrap();
+        download.write(b"new ").unwrap();
+        download.write(b"bytes").unwrap();
+        assert_eq!(fs::read(&name).unwrap(), b"old");
+        download.publish(Some(Stamp(1_767_323_045))).unwrap();
+        assert_eq!(fs::read(&name).unwrap(), b"new bytes");
+        assert_eq!(download.copy().whole, Some((9, Stamp(1_767_323_045))));
+        assert!(!part_of(&name).exists());
+    }
+
+    #[test]
+    fn a_part_is_written_behind_its_end_and_read_from_its_start() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("a.skiff-part"), "one ").unwrap();
+        let mut download = download(folder.path());
+        assert_eq!(download.copy(), LocalCopy { whole: None, part: 4 });
+        download.choose(LocalFile::Part).unwrap();
+        let mut start = [0; 3];
+        assert_eq!(download.read_at(0, &mut start), Ok(3));
+        assert_eq!(&start, b"one");
+        download.write(b"two").unwrap();
+        download.publish(None).unwrap();
+        assert_eq!(fs::read(folder.path().join("a")).unwrap(), b"one two");
+    }
+
+    #[test]
+    fn a_link_in_the_parts_place_is_not_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let victim = folder.path().join("victim");
+        fs::write(&victim, "precious").unwrap();
+        symlink(&victim, folder.path().join("a.skiff-part")).unwrap();
+        let mut download = download(folder.path());
+        assert_eq!(download.copy().part, 0);
+        assert_eq!(download.choose(LocalFile::EmptyPart), Err(Unusable));
+        assert!(download.trouble.unwrap().contains("a.skiff-part"));
+        assert_eq!(fs::read(&victim).unwrap(), b"precious");
+    }
+
+    #[test]
+    fn a_wrong_part_goes() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut download = download(folder.path());
+        download.choose(LocalFile::EmptyPart).unwrap();
+        download.drop_part();
+        assert!(!folder.path().join("a.skiff-part").exists());
+    }
+
+    #[test]
+    fn nobody_asked_means_resume() {
+        let folder = tempfile::tempdir().unwrap();
+        let question = Question::ResumeDownload { have: 1, of: 2 };
+        assert_eq!(download(folder.path()).ask(question), Some(Decision::Yes));
+    }
+}

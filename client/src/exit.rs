@@ -1,0 +1,49 @@
+//! Exit codes: what failed, told to scripts.
+
+use std::process::ExitCode;
+
+/// How the program ends. The words are shown by `--help`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Exit {
+    Done,
+    CommandFailed,
+    Usage,
+    Connection,
+    LoginRefused,
+    CertificateChanged,
+}
+
+/// Every code and what it means, in order.
+pub const EXITS: [(Exit, &str); 6] = [
+    (Exit::Done, "all was done"),
+    (Exit::CommandFailed, "a command failed"),
+    (Exit::Usage, "the command line or a settings file is wrong"),
+    (Exit::Connection, "no connection, or it was lost"),
+    (Exit::LoginRefused, "the login was refused"),
+    (Exit::CertificateChanged, "the server's certificate changed, or is unknown and nobody can be asked"),
+];
+
+impl Exit {
+    pub fn code(self) -> u8 {
+        self as u8
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit.code())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_stand_in_their_order_and_stay_what_they_are() {
+        let codes: Vec<u8> = EXITS.iter().map(|(exit, _)| exit.code()).collect();
+        assert_eq!(codes, [0, 1, 2, 3, 4, 5]);
+        assert_eq!(Exit::LoginRefused.code(), 4);
+        assert_eq!(Exit::CertificateChanged.code(), 5);
+    }
+}

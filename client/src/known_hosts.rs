@@ -1,0 +1,250 @@
+//! The certificates of servers met before, a line for each: `host:port sha256:HEX`.
+
+use std::fmt;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+use skiff_conf::HostPort;
+use thiserror::Error;
+
+/// The SHA-256 of a certificate.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Fingerprint([u8; 32]);
+
+/// Which certificates are trusted without asking anybody.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Trust {
+    /// Known ones; a new one is shown to the person.
+    Asked,
+    /// Known ones, and those of servers not met before.
+    New,
+    /// This one.
+    Only(Fingerprint),
+}
+
+/// What is known of a server's certificate.
+#[derive(PartialEq, Eq, Debug)]
+pub enum Standing {
+    Known,
+    /// Not met before.
+    New,
+}
+
+/// A certificate that is not trusted: the proof of the password is not sent.
+#[derive(Debug, Error)]
+pub enum Distrust {
+    #[error(
+        "{server}: the certificate has changed!\n  it was {was} ({file}:{line})\n  it is  {is}\n\
+         someone may stand in between. nothing was sent. if the server's operator says that the \
+         new one is right, delete line {line} of {file}"
+    )]
+    Changed { server: String, was: Fingerprint, is: Fingerprint, file: String, line: usize },
+    #[error("{server}: the certificate is {is}, not the one that --trust names")]
+    NotTheOne { server: String, is: Fingerprint },
+    #[error(
+        "{server}: not met before, its certificate is {is}, and nobody can be asked; \
+         say --trust new, or --trust {is}"
+    )]
+    Unknown { server: String, is: Fingerprint },
+    #[error("{server}: its certificate was not trusted")]
+    Declined { server: String },
+    #[error("{file}:{line}: not `host:port sha256:HEX`; correct or delete the line")]
+    Broken { file: String, line: usize },
+    #[error("{file}: {cause}")]
+    File { file: String, cause: io::Error },
+}
+
+/// The file.
+pub struct KnownHosts {
+    path: PathBuf,
+}
+
+impl KnownHosts {
+    pub fn at(path: PathBuf) -> Self {
+        Self { path }
+    }
+
+    /// Compares a server's certificate with what is remembered.
+    pub fn look_up(&self, server: &HostPort, is: Fingerprint) -> Result<Standing, Distrust> {
+        let text = match fs::read_to_string(&self.path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Standing::New),
+            Err(cause) => return Err(self.failed(cause)),
+        };
+        let server = name(server);
+        for (index, row) in text.lines().enumerate() {
+            let line = index + 1;
+            let Some((known, was)) = parse(row).map_err(|Odd| self.broken(line))? else {
+                continue;
+            };
+            if known != server {
+                continue;
+            }
+            if was == is {
+                return Ok(Standing::Known);
+            }
+            let file = self.path.display().to_string();
+            return Err(Distrust::Changed { server, was, is, file, line });
+        }
+        Ok(Standing::New)
+    }
+
+    /// Appends a line. The file is made readable by its owner alone.
+    pub fn remember(&self, server: &HostPort, is: Fingerprint) -> Result<(), Distrust> {
+        self.append(&format!("{} {is}\n", name(server))).map_err(|cause| self.failed(cause))
+    }
+
+    fn append(&self, line: &str) -> io::Result<()> {
+        if let Some(folder) = self.path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        }
+        let mut file =
+            OpenOptions::new().create(true).append(true).mode(0o600).open(&self.path)?;
+        let begins_anew = !ends_in_the_middle(&self.path)?;
+        let line = if begins_anew { line.to_owned() } else { format!("\n{line}") };
+        file.write_all(line.as_bytes())?;
+        file.sync_all()
+    }
+
+    fn failed(&self, cause: io::Error) -> Distrust {
+        Distrust::File { file: self.path.display().to_string(), cause }
+    }
+
+    fn broken(&self, line: usize) -> Distrust {
+        Distrust::Broken { file: self.path.display().to_string(), line }
+    }
+}
+
+impl Fingerprint {
+    pub fn of(certificate: &[u8]) -> Self {
+        Self(Sha256::digest(certificate).into())
+    }
+
+    /// 64 hexadecimal digits, with `sha256:` before them or colons between.
+    pub fn parse(text: &str) -> Option<Self> {
+        let digits = text.strip_prefix("sha256:").unwrap_or(text).replace(':', "");
+        let digits = digits.as_bytes();
+        if digits.len() != 64 {
+            return None;
+        }
+        let mut bytes = [0; 32];
+        for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+            let digit = |b: u8| (b as char).to_digit(16);
+            *byte = (digit(pair[0])? * 16 + digit(pair[1])?) as u8;
+        }
+        Some(Self(bytes))
+    }
+}
+
+impl fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("sha256:")?;
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// How a server is called in the file: `host:port`, `[::1]:8001`.
+pub fn name(server: &HostPort) -> String {
+    let host = server.host.to_ascii_lowercase();
+    match host.contains(':') {
+        true => format!("[{host}]:{}", server.port),
+        false => format!("{host}:{}", server.port),
+    }
+}
+
+struct Odd;
+
+fn parse(row: &str) -> Result<Option<(&str, Fingerprint)>, Odd> {
+    let row = row.trim();
+    if row.is_empty() || row.starts_with('#') {
+        return Ok(None);
+    }
+    let (server, fingerprint) = row.split_once(' ').ok_or(Odd)?;
+    let fingerprint = Fingerprint::parse(fingerprint.trim()).ok_or(Odd)?;
+    Ok(Some((server, fingerprint)))
+}
+
+/// The last line has no end: somebody edited the file.
+fn ends_in_the_middle(path: &Path) -> io::Result<bool> {
+    let bytes = fs::read(path)?;
+    Ok(bytes.last().is_some_and(|&last| last != b'\n'))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    fn hosts() -> (tempfile::TempDir, KnownHosts) {
+        let folder = tempfile::tempdir().unwrap();
+        let hosts = KnownHosts::at(folder.path().join("new/known_hosts"));
+        (folder, hosts)
+    }
+
+    fn server(text: &str) -> HostPort {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn met_then_known_then_changed() {
+        let (_folder, hosts) = hosts();
+        let (one, two) = (Fingerprint::of(b"one"), Fingerprint::of(b"two"));
+        let here = server("Files.example:8001");
+        assert_eq!(hosts.look_up(&here, one).unwrap(), Standing::New);
+        hosts.remember(&here, one).unwrap();
+        hosts.remember(&server("[::1]:9"), two).unwrap();
+        assert_eq!(hosts.look_up(&server("files.EXAMPLE"), one).unwrap(), Standing::Known);
+        assert_eq!(hosts.look_up(&server("[::1]:9"), two).unwrap(), Standing::Known);
+        assert_eq!(hosts.look_up(&server("files.example:8002"), two).unwrap(), Standing::New);
+        let Err(Distrust::Changed { was, is, line, .. }) = hosts.look_up(&here, two) else {
+            panic!("a changed certificate was not seen");
+        };
+        assert_eq!((was, is, line), (one, two, 1));
+    }
+
+    #[test]
+    fn the_file_is_its_owners_alone_and_keeps_what_was_written_by_hand() {
+        let (_folder, hosts) = hosts();
+        let one = Fingerprint::of(b"one");
+        hosts.remember(&server("a"), one).unwrap();
+        let mode = fs::metadata(&hosts.path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        fs::write(&hosts.path, format!("# mine\n\nb:8001 {one}")).unwrap();
+        hosts.remember(&server("c"), one).unwrap();
+        for host in ["b", "c"] {
+            assert_eq!(hosts.look_up(&server(host), one).unwrap(), Standing::Known, "{host}");
+        }
+    }
+
+    #[test]
+    fn a_line_that_makes_no_sense_is_named_and_trusts_nobody() {
+        let (_folder, hosts) = hosts();
+        let one = Fingerprint::of(b"one");
+        hosts.remember(&server("a"), one).unwrap();
+        fs::write(&hosts.path, "# mine\nb:8001 sha256:12\n").unwrap();
+        let found = hosts.look_up(&server("b"), one);
+        assert!(matches!(found, Err(Distrust::Broken { line: 2, .. })));
+    }
+
+    #[test]
+    fn fingerprints_as_people_write_them() {
+        let one = Fingerprint::of(b"one");
+        let text = one.to_string();
+        let hex = text.strip_prefix("sha256:").unwrap();
+        let pairs: Vec<_> = hex.as_bytes().chunks(2).map(|p| std::str::from_utf8(p).unwrap()).collect();
+        for written in [text.clone(), hex.to_owned(), hex.to_uppercase(), pairs.join(":")] {
+            assert_eq!(Fingerprint::parse(&written), Some(one), "{written}");
+        }
+        assert_eq!(Fingerprint::parse(&hex[1..]), None);
+    }
+}

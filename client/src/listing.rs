@@ -1,0 +1,90 @@
+//! A listing's lines as they come, cut anywhere; each becomes an entry at once.
+
+use skiff_sessions::transfer::{Sink, Source};
+use skiff_sessions::wire::line::{Head, Inbox};
+use skiff_sessions::wire::native::facts::parse_entry;
+use skiff_sessions::wire::reply::{Facts, Refusal};
+
+use crate::converse::Local;
+
+/// Gives each entry to `each`: its name's bytes, and its facts.
+pub struct Listing<F> {
+    lines: Inbox,
+    each: F,
+}
+
+impl<F: FnMut(&[u8], &Facts)> Listing<F> {
+    pub fn new(each: F) -> Self {
+        Self { lines: Inbox::default(), each }
+    }
+}
+
+impl<F: FnMut(&[u8], &Facts)> Local for Listing<F> {}
+
+impl<F> Source for Listing<F> {
+    fn read_at(&mut self, _: u64, _: &mut [u8]) -> Result<usize, Refusal> {
+        Err(Refusal::Fault)
+    }
+}
+
+impl<F: FnMut(&[u8], &Facts)> Sink for Listing<F> {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), Refusal> {
+        self.lines.push(bytes);
+        loop {
+            match self.lines.take() {
+                Head::Incomplete => break,
+                Head::Line(range) => {
+                    let (name, facts) = parse_entry(self.lines.slice(range)).ok_or(Refusal::BadFrame)?;
+                    (self.each)(&name, &facts);
+                }
+                Head::Broken | Head::TooLong => return Err(Refusal::BadFrame),
+            }
+        }
+        self.lines.compact();
+        Ok(())
+    }
+}
+
+/// A name that can become a path here: one component, and none that means
+/// another place. A server is not believed to send only such.
+pub fn is_single_name(name: &[u8]) -> bool {
+    !matches!(name, b"" | b"." | b"..") && !name.iter().any(|b| matches!(b, b'/' | 0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_come_whatever_way_they_are_cut() {
+        let text = b"type=file;size=7;modify=20260102030405;mode=0644; a b\r\n\
+            type=dir;size=0;modify=20260102030405; %FF\r\n";
+        for step in 1..text.len() {
+            let mut seen = Vec::new();
+            let mut listing = Listing::new(|name: &[u8], facts: &Facts| {
+                seen.push((name.to_vec(), facts.size));
+            });
+            for chunk in text.chunks(step) {
+                listing.write(chunk).unwrap();
+            }
+            assert_eq!(seen, [(b"a b".to_vec(), 7), (b"\xff".to_vec(), 0)], "{step}");
+        }
+    }
+
+    #[test]
+    fn nonsense_is_refused() {
+        for bad in [&b"nothing\r\n"[..], b"type=file;size=x; a\r\n", b"type=file;size=1; a\n"] {
+            assert_eq!(Listing::new(|_: &[u8], _: &Facts| {}).write(bad), Err(Refusal::BadFrame));
+        }
+    }
+
+    #[test]
+    fn names_that_lead_elsewhere() {
+        for bad in [&b""[..], b".", b"..", b"a/b", b"/", b"../x", b"a\0b"] {
+            assert!(!is_single_name(bad), "{bad:?}");
+        }
+        for good in [&b"..."[..], b"a b", b"\xff", b"-"] {
+            assert!(is_single_name(good), "{good:?}");
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! Who can be asked, and how: a question, a line, a secret.
+
+use std::io::{self, BufRead, IsTerminal, Write};
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+use rustix::event::PollFlags;
+use zeroize::Zeroizing;
+
+use crate::interrupt::Interrupt;
+use crate::link::poll_once;
+
+/// Whether somebody sits at the terminal.
+#[derive(Clone)]
+pub enum Person {
+    Present(Interrupt),
+    Absent,
+}
+
+impl Person {
+    /// `None` when Ctrl-C was the answer; `fallback` where nobody is there.
+    pub fn decide(&self, question: &str, fallback: bool) -> Option<bool> {
+        let Self::Present(interrupt) = self else {
+            return Some(fallback);
+        };
+        loop {
+            let line = line(&format!("{question} (y/n) "), interrupt)?;
+            match line.trim().to_ascii_lowercase().as_str() {
+                "y" | "yes" => return Some(true),
+                "n" | "no" => return Some(false),
+                _ => {}
+            }
+        }
+    }
+
+    pub fn is_present(&self) -> bool {
+        matches!(self, Self::Present(_))
+    }
+
+    /// A line from the terminal; `None` at its end, or when nobody is there.
+    pub fn line(&self, prompt: &str) -> Option<String> {
+        match self {
+            Self::Present(interrupt) => line(prompt, interrupt),
+            Self::Absent => None,
+        }
+    }
+}
+
+/// Somebody can be asked: both ends of the talk are a terminal.
+pub fn is_at_terminal() -> bool {
+    io::stdin().is_terminal() && io::stdout().is_terminal()
+}
+
+/// Types nothing on the screen.
+pub fn secret(prompt: &str) -> io::Result<Zeroizing<String>> {
+    rpassword::prompt_password(prompt).map(Zeroizing::new)
+}
+
+/// `None` at the end of input and after Ctrl-C.
+fn line(prompt: &str, interrupt: &Interrupt) -> Option<String> {
+    let mut out = io::stdout().lock();
+    let _ = out.write_all(prompt.as_bytes()).and_then(|()| out.flush());
+    let stdin = io::stdin();
+    // A read would go on after Ctrl-C (SA_RESTART), so it begins when a line is there.
+    while !poll_once(stdin.as_fd(), PollFlags::IN, Duration::from_millis(250)).ok()? {
+        if interrupt.is_raised() {
+            let _ = writeln!(out);
+            return None;
+        }
+    }
+    let mut line = String::new();
+    match stdin.lock().read_line(&mut line) {
+        Ok(0) | Err(_) => None,
+        Ok(_) => Some(line),
+    }
+}

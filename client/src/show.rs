@@ -1,0 +1,154 @@
+//! Words and figures for a person: sizes, rates, times, names made harmless.
+
+use std::fmt::Display;
+use std::io::Write;
+use std::time::Duration;
+
+use skiff_sessions::wire::native::answers::Answered;
+use skiff_sessions::wire::reply::{Facts, Kind};
+use skiff_sessions::wire::stamp::Stamp;
+
+/// A line of result. Nobody may be reading any more: that is no failure.
+pub fn say(line: impl Display) {
+    let _ = writeln!(std::io::stdout().lock(), "{line}");
+}
+
+/// A line of trouble.
+pub fn complain(line: impl Display) {
+    let _ = writeln!(std::io::stderr().lock(), "{line}");
+}
+
+/// A name as a terminal may have it: control characters and bytes that are not
+/// UTF-8 as `\xHH`, also those that turn the direction of writing.
+pub fn name(bytes: &[u8]) -> String {
+    let mut shown = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        for c in chunk.valid().chars() {
+            match is_harmless(c) {
+                true => shown.push(c),
+                false => escape(c, &mut shown),
+            }
+        }
+        for byte in chunk.invalid() {
+            shown.push_str(&format!("\\x{byte:02x}"));
+        }
+    }
+    shown
+}
+
+/// A reply as the server gave it: its code, and its text made harmless.
+pub fn reply(answered: &Answered) -> String {
+    let text = answered.path().filter(|path| path.first() == Some(&b'/'));
+    let text = text.unwrap_or_else(|| answered.text.clone().into_bytes());
+    format!("{} {}", answered.code, name(&text))
+}
+
+/// `7.0 MB`: three figures at most, in thousands.
+pub fn size(bytes: u64) -> String {
+    const UNITS: [&str; 6] = ["kB", "MB", "GB", "TB", "PB", "EB"];
+    if bytes < 1000 {
+        return format!("{bytes} B");
+    }
+    let mut value = bytes as f64 / 1000.0;
+    let mut unit = 0;
+    while value >= 999.5 {
+        value /= 1000.0;
+        unit += 1;
+    }
+    let decimals = usize::from(value < 9.95);
+    format!("{value:.decimals$} {}", UNITS[unit])
+}
+
+/// `in 0.4 s (17 MB/s)`.
+pub fn pace(bytes: u64, took: Duration) -> String {
+    let seconds = took.as_secs_f64();
+    let decimals = if seconds < 10.0 { 1 } else { 0 };
+    let rate = (bytes as f64 / seconds.max(0.001)) as u64;
+    format!("in {seconds:.decimals$} s ({}/s)", size(rate))
+}
+
+/// One line of a long listing.
+pub fn entry(bytes: &[u8], facts: &Facts) -> String {
+    let (mark, kind) = match facts.kind {
+        Kind::File => ("", '-'),
+        Kind::Directory => ("/", 'd'),
+        Kind::Link => ("@", 'l'),
+        Kind::Other => ("", '?'),
+    };
+    let (mode, size, time) = (mode(facts.mode), facts.size, time(facts.modified));
+    format!("{kind}{mode} {size:>14} {time} {}{mark}", name(bytes))
+}
+
+/// `2026-01-02 03:04`, UTC.
+pub fn time(stamp: Stamp) -> String {
+    let digits = stamp.to_digits();
+    match digits.as_bytes() {
+        [.., _, _] if digits.len() == 14 => format!(
+            "{}-{}-{} {}:{}",
+            &digits[..4], &digits[4..6], &digits[6..8], &digits[8..10], &digits[10..12]
+        ),
+        _ => "-".repeat(16),
+    }
+}
+
+fn mode(bits: Option<u32>) -> String {
+    let Some(bits) = bits else {
+        return "?".repeat(9);
+    };
+    let letters = "rwxrwxrwx".chars().enumerate();
+    letters.map(|(index, letter)| if bits & (0o400 >> index) != 0 { letter } else { '-' }).collect()
+}
+
+/// Controls break a terminal; direction marks make a name look like another.
+fn is_harmless(c: char) -> bool {
+    let turns = matches!(c, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    !c.is_control() && !turns && !matches!(c, '\u{2028}' | '\u{2029}')
+}
+
+fn escape(c: char, shown: &mut String) {
+    for byte in c.encode_utf8(&mut [0; 4]).bytes() {
+        shown.push_str(&format!("\\x{byte:02x}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_have_three_figures_at_most() {
+        let shown = [0, 999, 1000, 9949, 9950, 999_499, 999_500, 7_000_000, u64::MAX].map(size);
+        let wanted =
+            ["0 B", "999 B", "1.0 kB", "9.9 kB", "10 kB", "999 kB", "1.0 MB", "7.0 MB", "18 EB"];
+        assert_eq!(shown, wanted);
+    }
+
+    #[test]
+    fn paces() {
+        assert_eq!(pace(7_000_000, Duration::from_millis(400)), "in 0.4 s (18 MB/s)");
+        assert_eq!(pace(0, Duration::ZERO), "in 0.0 s (0 B/s)");
+    }
+
+    #[test]
+    fn names_cannot_command_a_terminal() {
+        assert_eq!(name(b"a\x1b[2J\r\xff"), "a\\x1b[2J\\x0d\\xff");
+        assert_eq!(name("中文 ü".as_bytes()), "中文 ü");
+        assert_eq!(name("a\u{202e}txt.exe\u{9b}".as_bytes()), "a\\xe2\\x80\\xaetxt.exe\\xc2\\x9b");
+    }
+
+    #[test]
+    fn entries() {
+        let facts = Facts { kind: Kind::Directory, size: 0, modified: Stamp(1_767_323_045), mode: Some(0o750) };
+        assert_eq!(entry(b"a b", &facts), "drwxr-x---              0 2026-01-02 03:04 a b/");
+        let facts = Facts { kind: Kind::File, mode: None, size: 12, ..facts };
+        assert_eq!(entry(b"x", &facts), "-?????????             12 2026-01-02 03:04 x");
+    }
+
+    #[test]
+    fn replies_show_paths_as_names() {
+        let shown = |line: &str| reply(&Answered::decode(line.as_bytes()).unwrap());
+        assert_eq!(shown("257 /a%25 b"), "257 /a% b");
+        assert_eq!(shown("250 deleted"), "250 deleted");
+        assert_eq!(shown("550 \u{1b}[31mred"), "550 \\x1b[31mred");
+    }
+}

@@ -1,0 +1,93 @@
+//! TLS 1.3 with any certificate: who the server is, the login proves (SCRAM bound
+//! to this channel), and the remembered fingerprint before it.
+
+use std::sync::Arc;
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, verify_tls13_signature};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{ClientConfig, ClientConnection, Connection, DigitallySignedStruct, Error, SignatureScheme};
+use skiff_sessions::scram::Binding;
+
+use crate::known_hosts::Fingerprint;
+
+/// The protocol as ALPN names it (PROTOCOL.md section 1).
+const ALPN: &[u8] = b"skiff/1";
+
+/// Ciphertext that may wait for the socket: what one burst's chunk becomes.
+const WAITING_MAX: usize = 512 * 1024;
+
+/// The client's end of a handshake with `host`, a name or an address.
+pub fn connection(host: &str) -> Result<Connection, Error> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let verifier = Arc::new(AnyCertificate(Arc::clone(&provider)));
+    let mut config = ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&rustls::version::TLS13])?
+        .dangerous()
+        .with_custom_certificate_verifier(verifier)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![ALPN.to_vec()];
+    config.resumption = rustls::client::Resumption::disabled();
+    let name = ServerName::try_from(host.to_owned())
+        .map_err(|_| Error::General(format!("{host:?} is no host name")))?;
+    let mut connection = ClientConnection::new(Arc::new(config), name)?;
+    connection.set_buffer_limit(Some(WAITING_MAX));
+    Ok(connection.into())
+}
+
+/// The peer agreed to speak this protocol.
+pub fn speaks_skiff(connection: &Connection) -> bool {
+    connection.alpn_protocol() == Some(ALPN)
+}
+
+/// Of the server's own certificate; `None` before the handshake is done.
+pub fn fingerprint(connection: &Connection) -> Option<Fingerprint> {
+    let certificate = connection.peer_certificates()?.first()?;
+    Some(Fingerprint::of(certificate))
+}
+
+/// What ties a login to this channel (RFC 9266 section 2).
+pub fn binding(connection: &Connection) -> Result<Binding, Error> {
+    let label = b"EXPORTER-Channel-Binding";
+    connection.export_keying_material([0; 32], label, Some(b"")).map(Binding::TlsExporter)
+}
+
+/// Takes any certificate, but demands that the peer has its key.
+#[derive(Debug)]
+struct AnyCertificate(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for AnyCertificate {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        Err(rustls::PeerIncompatible::Tls12NotOffered.into())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let algorithms = &self.0.signature_verification_algorithms;
+        verify_tls13_signature(message, certificate, signature, algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}

@@ -1,0 +1,161 @@
+//! The local end of an upload: the file as it was when it was opened.
+
+use std::fs::{File, Metadata};
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use skiff_sessions::client::{Decision, Note, Question};
+use skiff_sessions::transfer::{Sink, Source, Task};
+use skiff_sessions::wire::reply::Refusal;
+use skiff_sessions::wire::stamp::Stamp;
+
+use crate::converse::Local;
+use crate::download::{Resume, decision};
+use crate::disk;
+use crate::meter::Meter;
+use crate::person::Person;
+use crate::show;
+
+/// Whether a file at the server is replaced when the person is not asked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Overwrite {
+    Ask,
+    Always,
+}
+
+pub struct Upload {
+    path: PathBuf,
+    file: File,
+    opened: Metadata,
+    resume: Resume,
+    person: Person,
+    pub meter: Meter,
+    /// Why the outcome was `LocalFailed`.
+    pub trouble: Option<String>,
+}
+
+impl Upload {
+    pub fn from(path: &Path, resume: Resume, person: Person, meter: Meter) -> io::Result<Self> {
+        let file = disk::open(path)?;
+        let opened = file.metadata()?;
+        Ok(Self { path: path.to_owned(), file, opened, resume, person, meter, trouble: None })
+    }
+
+    /// Bytes of the whole file when it was opened.
+    pub fn size(&self) -> u64 {
+        self.opened.len()
+    }
+
+    pub fn modified(&self) -> Stamp {
+        disk::stamp(&self.opened)
+    }
+
+    /// Somebody wrote to it while it was sent: what arrived may be a mixture.
+    pub fn has_changed(&self) -> bool {
+        let times = |found: &Metadata| (found.len(), found.mtime(), found.mtime_nsec());
+        self.file.metadata().map_or(true, |now| times(&now) != times(&self.opened))
+    }
+
+    fn name(&self) -> String {
+        show::name(self.path.as_os_str().as_bytes())
+    }
+}
+
+impl Local for Upload {
+    fn ask(&mut self, question: Question) -> Option<Decision> {
+        self.meter.finish();
+        let name = self.name();
+        let (question, fallback) = match question {
+            Question::ResumeUpload { .. } if self.resume == Resume::Always => {
+                return Some(Decision::Yes);
+            }
+            Question::ResumeUpload { have, of } => {
+                (format!("{name}: {have} of {of} bytes are there already, resume?"), true)
+            }
+            Question::Replace => (format!("{name}: another file is there, replace it?"), false),
+            Question::ResumeDownload { .. } => return Some(Decision::No),
+        };
+        self.person.decide(&question, fallback).map(decision)
+    }
+
+    fn note(&mut self, _: Note) {
+        self.meter.finish();
+        show::say(format_args!("{}: the part there is of another file, all is sent again", self.name()));
+    }
+
+    fn began(&mut self, task: Task) {
+        self.meter.began(task);
+    }
+
+    fn moved(&mut self, bytes: u64) {
+        self.meter.moved(bytes);
+    }
+
+    fn working(&mut self, done: u64, of: u64) {
+        self.meter.working(done, of);
+    }
+}
+
+impl Source for Upload {
+    fn read_at(&mut self, offset: u64, buf: &mut [u8]) -> Result<usize, Refusal> {
+        let read = self.file.read_at(buf, offset);
+        if let Ok(0) = read
+            && offset < self.size()
+        {
+            self.trouble.get_or_insert(format!("{}: became shorter while it was sent", self.name()));
+        }
+        read.map_err(|error| {
+            self.trouble.get_or_insert(format!("{}: {error}", self.name()));
+            Refusal::Fault
+        })
+    }
+}
+
+impl Sink for Upload {
+    fn write(&mut self, _: &[u8]) -> Result<(), Refusal> {
+        Err(Refusal::Fault)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::meter::Look;
+
+    fn upload(path: &Path) -> io::Result<Upload> {
+        Upload::from(path, Resume::Ask, Person::Absent, Meter::new(Look::Nothing, b"a"))
+    }
+
+    #[test]
+    fn a_file_that_changes_is_noticed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        std::fs::write(&path, "seven b").unwrap();
+        let mut upload = upload(&path).unwrap();
+        assert!(!upload.has_changed());
+        std::fs::write(&path, "sev").unwrap();
+        assert!(upload.has_changed());
+        assert_eq!(upload.read_at(3, &mut [0; 8]), Ok(0));
+        assert!(upload.trouble.unwrap().contains("shorter"));
+    }
+
+    #[test]
+    fn only_regular_files_are_sent() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(upload(folder.path()).is_err());
+        assert!(upload(&folder.path().join("none")).is_err());
+        assert!(upload(Path::new("/dev/null")).is_err());
+    }
+
+    #[test]
+    fn nobody_asked_means_resume_but_not_replace() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        std::fs::write(&path, "x").unwrap();
+        let mut upload = upload(&path).unwrap();
+        assert_eq!(upload.ask(Question::ResumeUpload { have: 1, of: 2 }), Some(Decision::Yes));
+        assert_eq!(upload.ask(Question::Replace), Some(Decision::No));
+    }
+}

@@ -1,0 +1,190 @@
+//! The table of commands: one row drives parsing, help, completion and the tests.
+
+use crate::commands::{account, dirs, files, here};
+use crate::failure::Done;
+use crate::shell::Shell;
+use crate::words::Word;
+
+/// A command.
+pub struct Verb {
+    pub name: &'static str,
+    pub aliases: &'static [&'static str],
+    pub syntax: &'static str,
+    pub help: &'static str,
+    /// What its arguments name, for completion; the last one goes for all behind it.
+    pub arguments: &'static [Names],
+    /// Fewest and most arguments, options not counted.
+    pub count: (usize, usize),
+    /// Letters that may follow a `-`.
+    pub options: &'static str,
+    pub run: fn(&mut Shell, &Given) -> Done,
+}
+
+/// What an argument names.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Names {
+    Remote,
+    Local,
+    Command,
+    Other,
+}
+
+/// Options and arguments as typed, counted and known.
+#[derive(Default)]
+pub struct Given {
+    pub options: String,
+    pub words: Vec<Word>,
+}
+
+use Names::{Command, Local, Other, Remote};
+
+#[rustfmt::skip]
+pub const VERBS: &[Verb] = &[
+    Verb { name: "cd", aliases: &[], syntax: "cd [DIR]", help: "change the server's directory; without DIR to the home", arguments: &[Remote], count: (0, 1), options: "", run: dirs::cd },
+    Verb { name: "ls", aliases: &["dir", "list"], syntax: "ls [PATH]", help: "list the server's directory; times are UTC", arguments: &[Remote], count: (0, 1), options: "l", run: dirs::ls },
+    Verb { name: "pwd", aliases: &[], syntax: "pwd", help: "say the server's directory", arguments: &[], count: (0, 0), options: "", run: dirs::pwd },
+    Verb { name: "get", aliases: &["download"], syntax: "get [-c] [-r] REMOTE [LOCAL]", help: "download a file; -c resumes without asking, -r a whole directory", arguments: &[Remote, Local], count: (1, 2), options: "cr", run: files::get },
+    Verb { name: "put", aliases: &["upload"], syntax: "put [-c] [-f] [-r] LOCAL [REMOTE]", help: "upload a file; -c resumes and -f replaces without asking, -r a whole directory", arguments: &[Local, Remote], count: (1, 2), options: "cfr", run: files::put },
+    Verb { name: "lcd", aliases: &[], syntax: "lcd [DIR]", help: "change the local directory; without DIR to your home", arguments: &[Local], count: (0, 1), options: "", run: here::lcd },
+    Verb { name: "lpwd", aliases: &[], syntax: "lpwd", help: "say the local directory", arguments: &[], count: (0, 0), options: "", run: here::lpwd },
+    Verb { name: "ldir", aliases: &["lls"], syntax: "ldir [PATH]", help: "list the local directory; times are UTC", arguments: &[Local], count: (0, 1), options: "", run: here::ldir },
+    Verb { name: "rename", aliases: &["mv"], syntax: "rename FROM TO", help: "rename a file or directory at the server", arguments: &[Remote], count: (2, 2), options: "", run: dirs::rename },
+    Verb { name: "delete", aliases: &["rm", "rmdir"], syntax: "delete PATH", help: "delete a file or an empty directory at the server", arguments: &[Remote], count: (1, 1), options: "", run: dirs::delete },
+    Verb { name: "mkdir", aliases: &["md"], syntax: "mkdir DIR", help: "make a directory at the server", arguments: &[Remote], count: (1, 1), options: "", run: dirs::mkdir },
+    Verb { name: "!", aliases: &[], syntax: "!COMMAND", help: "do the rest of the line in the local shell", arguments: &[Local], count: (0, 0), options: "", run: here::bang },
+    Verb { name: "system", aliases: &[], syntax: "system", help: "say the server's platform", arguments: &[], count: (0, 0), options: "", run: account::system },
+    Verb { name: "status", aliases: &[], syntax: "status", help: "say user, directory, quota, what is used, and versions", arguments: &[], count: (0, 0), options: "", run: account::status },
+    Verb { name: "df", aliases: &["quota"], syntax: "df", help: "say the quota and what is used of it", arguments: &[], count: (0, 0), options: "", run: account::df },
+    Verb { name: "hash", aliases: &["md5", "checksum"], syntax: "hash [-s] PATH", help: "say the MD5 of a file at the server; -s the SHA-256", arguments: &[Remote], count: (1, 1), options: "s", run: files::hash },
+    Verb { name: "stages", aliases: &[], syntax: "stages [-d PATH]", help: "list unfinished uploads; -d drops one", arguments: &[Remote], count: (0, 1), options: "d", run: files::stages },
+    Verb { name: "passwd", aliases: &["password"], syntax: "passwd", help: "change your password", arguments: &[], count: (0, 0), options: "", run: account::passwd },
+    Verb { name: "help", aliases: &["?"], syntax: "help [COMMAND]", help: "say what there is", arguments: &[Command], count: (0, 1), options: "", run: account::help },
+    Verb { name: "quit", aliases: &["bye", "exit"], syntax: "quit", help: "leave (so do bye and exit)", arguments: &[], count: (0, 0), options: "", run: account::quit },
+];
+
+/// Why a word is no command.
+#[derive(PartialEq, Eq, Debug)]
+pub enum NotAVerb {
+    Unknown,
+    /// What it could mean.
+    Ambiguous(Vec<&'static str>),
+}
+
+impl Verb {
+    fn names(&self) -> impl Iterator<Item = &'static str> {
+        std::iter::once(self.name).chain(self.aliases.iter().copied())
+    }
+
+    /// What the argument at `index` names.
+    pub fn names_at(&self, index: usize) -> Names {
+        self.arguments.get(index).or(self.arguments.last()).copied().unwrap_or(Other)
+    }
+
+    /// Sorts what stands behind the verb; `Err` says what is wrong with it.
+    pub fn accept(&self, words: &[Word]) -> Result<Given, String> {
+        let mut given = Given::default();
+        let mut options = true;
+        for word in words {
+            match word.bytes() {
+                b"--" if options => options = false,
+                [b'-', letters @ ..] if options && !letters.is_empty() => {
+                    self.accept_options(letters, &mut given)?;
+                }
+                _ => given.words.push(word.clone()),
+            }
+        }
+        let (fewest, most) = self.count;
+        match (fewest..=most).contains(&given.words.len()) {
+            true => Ok(given),
+            false => Err(format!("write it so: {}", self.syntax)),
+        }
+    }
+
+    fn accept_options(&self, letters: &[u8], given: &mut Given) -> Result<(), String> {
+        for &letter in letters {
+            if !self.options.as_bytes().contains(&letter) {
+                let odd = String::from_utf8_lossy(letters).into_owned();
+                return Err(format!(
+                    "-{odd}: no such option; write it so: {} (-- ends the options)",
+                    self.syntax
+                ));
+            }
+            given.options.push(letter as char);
+        }
+        Ok(())
+    }
+}
+
+impl Given {
+    pub fn has(&self, option: char) -> bool {
+        self.options.contains(option)
+    }
+}
+
+/// A name or an alias, or the beginning of those of one command only.
+pub fn find(typed: &str) -> Result<&'static Verb, NotAVerb> {
+    if let Some(verb) = VERBS.iter().find(|verb| verb.names().any(|name| name == typed)) {
+        return Ok(verb);
+    }
+    let begins = |verb: &&Verb| verb.names().any(|name| name.starts_with(typed));
+    let candidates: Vec<_> = VERBS.iter().filter(begins).collect();
+    match candidates[..] {
+        [] => Err(NotAVerb::Unknown),
+        [only] => Ok(only),
+        _ => Err(NotAVerb::Ambiguous(candidates.iter().map(|verb| verb.name).collect())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn abbreviations() {
+        assert_eq!(find("get").map(|verb| verb.name).ok(), Some("get"));
+        assert_eq!(find("g").map(|verb| verb.name).ok(), Some("get"));
+        assert_eq!(find("ren").map(|verb| verb.name).ok(), Some("rename"));
+        assert_eq!(find("bye").map(|verb| verb.name).ok(), Some("quit"));
+        assert_eq!(find("ex").map(|verb| verb.name).ok(), Some("quit"));
+        assert_eq!(find("rm").map(|verb| verb.name).ok(), Some("delete"));
+        assert_eq!(find("frob").err(), Some(NotAVerb::Unknown));
+        assert_eq!(find("").is_err(), true);
+        let Err(NotAVerb::Ambiguous(candidates)) = find("st") else {
+            panic!("st");
+        };
+        assert_eq!(candidates, ["status", "stages"]);
+    }
+
+    #[test]
+    fn no_name_stands_twice() {
+        let mut names: Vec<_> = VERBS.iter().flat_map(Verb::names).collect();
+        let all = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), all);
+    }
+
+    #[test]
+    fn all_commands_of_the_first_program_are_there() {
+        for name in [
+            "cd", "ls", "pwd", "get", "put", "lcd", "lpwd", "ldir", "rename", "delete", "mkdir", "!",
+            "system", "status", "help", "bye", "quit",
+        ] {
+            assert!(find(name).is_ok(), "{name}");
+        }
+    }
+
+    #[test]
+    fn arguments_are_counted_and_options_known() {
+        let accept = |line: &str| {
+            let words: Vec<Word> = line.split(' ').map(Word::from).collect();
+            find("put").unwrap().accept(&words)
+        };
+        let given = accept("-cf a -r b").ok().unwrap();
+        assert!(given.has('c') && given.has('f') && given.has('r'));
+        assert_eq!(given.words.len(), 2);
+        assert_eq!(accept("-- -r").ok().unwrap().words.len(), 1);
+        assert!(accept("-x a").err().unwrap().contains("-x"));
+        assert!(accept("a b c").err().unwrap().contains("put [-c]"));
+    }
+}

@@ -1,0 +1,185 @@
+//! What an operator should know of a config that is right.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::account::{Iterations, Standing};
+use crate::name::UserName;
+use crate::server::{Durability, LogTarget, Server, Tls};
+use crate::users::UserStore;
+
+/// One thing that is allowed, works, and may still surprise.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Advice {
+    /// The key in `server.ron` it is about.
+    pub key: &'static str,
+    /// Lower case, no full stop.
+    pub text: String,
+}
+
+impl fmt::Display for Advice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.key, self.text)
+    }
+}
+
+impl Server {
+    /// Everything worth a word that the files alone can tell. `users` is the store,
+    /// where it could be loaded.
+    pub fn advice(&self, users: Option<&UserStore>) -> Vec<Advice> {
+        let mut found = Vec::new();
+        let mut say = |key, text: String| found.push(Advice { key, text });
+        self.advise_on_network(&mut say);
+        self.advise_on_paths(&mut say);
+        self.advise_on_promises(&mut say);
+        match users {
+            Some(users) => self.advise_on_users(users, &mut say),
+            None => say(
+                "users",
+                format!("{} could not be read", self.users.display()),
+            ),
+        }
+        found
+    }
+
+    fn advise_on_network(&self, say: &mut impl FnMut(&'static str, String)) {
+        for address in &self.native.listen {
+            if address.ip().is_unspecified() {
+                say(
+                    "native.listen",
+                    format!("{address} answers on every address of this machine"),
+                );
+            }
+            if self.native.tls == Tls::Off && !address.ip().is_loopback() {
+                let text = format!("Off, so files cross the network in clear from {address}");
+                say("native.tls", text);
+            }
+        }
+    }
+
+    fn advise_on_paths(&self, say: &mut impl FnMut(&'static str, String)) {
+        for (key, folder) in [("homes", &self.homes), ("state", &self.state)] {
+            if !folder.is_dir() {
+                say(
+                    key,
+                    format!("{} is not there, or is no folder", folder.display()),
+                );
+            }
+        }
+        if self.state.starts_with(&self.homes) {
+            say(
+                "state",
+                "lies inside homes, where a user may have the name of its folder".into(),
+            );
+        }
+        if mode(&self.state).is_some_and(|mode| mode & 0o077 != 0) {
+            say(
+                "state",
+                format!("others can enter {}; chmod 700", self.state.display()),
+            );
+        }
+        if let Some(identity) = &self.tls {
+            advise_on_key(&identity.key, say);
+        }
+        if let LogTarget::File(path) = &self.log.access
+            && path.parent().is_some_and(|folder| !folder.is_dir())
+        {
+            say(
+                "log.access",
+                format!("the folder of {} is not there", path.display()),
+            );
+        }
+    }
+
+    fn advise_on_promises(&self, say: &mut impl FnMut(&'static str, String)) {
+        if self.durability == Durability::None {
+            let text = "None, so a power cut may lose files that clients were told are stored";
+            say("durability", text.into());
+        }
+        if self.file_mode.bits() & 0o022 != 0 {
+            say(
+                "file_mode",
+                "others on this machine may write to users' files".into(),
+            );
+        }
+        if self.scram_iterations < Iterations::DEFAULT {
+            let text = format!(
+                "stolen verifiers are guessed faster than with {}",
+                Iterations::DEFAULT.get()
+            );
+            say("scram_iterations", text);
+        }
+        if self.limits.sessions_per_user > self.limits.sessions {
+            say(
+                "limits.sessions_per_user",
+                "is above limits.sessions, so one user can fill all".into(),
+            );
+        }
+        if self.stages.idle > self.stages.ttl {
+            say(
+                "stage_idle",
+                "is above stage_ttl, so no stage ever gets that old".into(),
+            );
+        }
+        if self.limits.idle < Duration::from_secs(60) {
+            say(
+                "limits.idle",
+                "under a minute cuts off people who read".into(),
+            );
+        }
+    }
+
+    fn advise_on_users(&self, users: &UserStore, say: &mut impl FnMut(&'static str, String)) {
+        if users.is_empty() {
+            say(
+                "users",
+                "there is no user yet; make one with: skiffd user add".into(),
+            );
+        }
+        let mut homes: BTreeMap<PathBuf, &UserName> = BTreeMap::new();
+        for (name, account) in users.iter() {
+            if account.quota.is_some() && self.quota.users.contains_key(name) {
+                let text = format!("{name} has a quota in the user store too, which wins");
+                say("quota.users", text);
+            }
+            if let Some(other) = homes.insert(self.home(name, account), name) {
+                say("users", format!("{other} and {name} share one home"));
+            }
+            let home = self.home(name, account);
+            if account.home.is_some() && account.standing == Standing::Enabled && !home.is_dir() {
+                say(
+                    "users",
+                    format!("the home of {name}, {}, is not there", home.display()),
+                );
+            }
+        }
+        for name in self
+            .quota
+            .users
+            .keys()
+            .filter(|name| users.get(name.as_str()).is_none())
+        {
+            say("quota.users", format!("there is no user {name}"));
+        }
+    }
+}
+
+fn advise_on_key(key: &Path, say: &mut impl FnMut(&'static str, String)) {
+    match mode(key) {
+        None => say("tls.key", format!("{} is not there", key.display())),
+        Some(mode) if mode & 0o077 != 0 => {
+            say(
+                "tls.key",
+                format!("others can read {}; chmod 600", key.display()),
+            );
+        }
+        Some(_) => {}
+    }
+}
+
+fn mode(path: &Path) -> Option<u32> {
+    std::fs::metadata(path).ok().map(|found| found.mode())
+}

@@ -1,0 +1,74 @@
+//! Bounds on sessions, time and patience.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::address::Network;
+use crate::units;
+
+/// The `limits` section of `server.ron`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Sessions in all.
+    #[serde(deserialize_with = "units::at_least_one")]
+    pub sessions: u32,
+    /// Sessions from one IPv4 address or one IPv6 /64.
+    #[serde(deserialize_with = "units::at_least_one")]
+    pub sessions_per_address: u32,
+    #[serde(deserialize_with = "units::at_least_one")]
+    pub sessions_per_user: u32,
+    /// Sessions in all that have not logged in yet.
+    #[serde(deserialize_with = "units::at_least_one")]
+    pub before_login: u32,
+    /// From the connection to the end of the login.
+    #[serde(deserialize_with = "units::duration")]
+    pub login: Duration,
+    /// Without a command and without a transfer.
+    #[serde(deserialize_with = "units::duration")]
+    pub idle: Duration,
+    /// In a transfer without a byte.
+    #[serde(deserialize_with = "units::duration")]
+    pub stall: Duration,
+    /// Failed logins in one session before it is closed.
+    #[serde(deserialize_with = "units::at_least_one")]
+    pub attempts: u32,
+    /// How long a banned address cannot log in.
+    #[serde(deserialize_with = "units::duration")]
+    pub ban: Duration,
+    /// Failed logins from one address that ban it.
+    #[serde(deserialize_with = "units::at_least_one")]
+    pub ban_after: u32,
+    /// Never banned, and not counted by `sessions_per_address`.
+    pub exempt: Vec<Network>,
+}
+
+impl Limits {
+    /// Whether `address` is never banned nor counted.
+    pub fn exempts(&self, address: IpAddr) -> bool {
+        self.exempt.iter().any(|network| network.contains(address))
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            sessions: 10_000,
+            sessions_per_address: 100,
+            sessions_per_user: 50,
+            before_login: 500,
+            login: Duration::from_secs(30),
+            idle: Duration::from_secs(15 * 60),
+            stall: Duration::from_secs(60),
+            attempts: 3,
+            ban: Duration::from_secs(10 * 60),
+            ban_after: 10,
+            exempt: vec![
+                Network::of(IpAddr::V4(Ipv4Addr::LOCALHOST)),
+                Network::of(IpAddr::V6(Ipv6Addr::LOCALHOST)),
+            ],
+        }
+    }
+}

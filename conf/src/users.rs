@@ -1,0 +1,213 @@
+//! The user store: who may log in. One private file, always whole.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs::Metadata;
+use std::io;
+use std::marker::PhantomData;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use serde::{Deserialize, Deserializer, Serialize, de};
+use zeroize::Zeroizing;
+
+use crate::account::Account;
+use crate::complaint::Complaint;
+use crate::document::{self, Document};
+use crate::name::UserName;
+use crate::private;
+
+/// Room for some two hundred thousand accounts.
+const MAX_STORE: u64 = 64 << 20;
+
+const HEADER: &str = "\
+// The users of skiffd. `skiffd user` changes this file; what is changed by hand
+// holds too, but comments are lost. Nobody but its owner may read it.
+";
+
+/// The accounts of `users.ron`, by name.
+#[derive(Debug, Clone, Default)]
+pub struct UserStore {
+    accounts: BTreeMap<UserName, Account>,
+    stamp: Option<Stamp>,
+}
+
+/// Tells one state of the file from another: every save makes a new file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stamp {
+    /// Seconds and nanoseconds.
+    modified: (i64, i64),
+    size: u64,
+    inode: u64,
+}
+
+/// Why a change to the store makes no sense.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    #[error("there is a user {0} already")]
+    Exists(UserName),
+    #[error("there is no user {0}")]
+    Unknown(UserName),
+}
+
+impl UserStore {
+    /// Reads the store; refused unless it is a plain file that only its owner can
+    /// read.
+    pub fn load(path: &Path) -> Result<Self, Complaint> {
+        let (file, found) = private::open_private(path)?;
+        let text = document::read_text(path, file, MAX_STORE)?;
+        let stored: Stored = Document::new(path, text).parse()?;
+        Ok(Self {
+            accounts: stored.users,
+            stamp: Some(Stamp::of(&found)),
+        })
+    }
+
+    /// Changes the store on the disk: what `change` leaves is saved, unless it fails.
+    /// A store that is not there yet starts empty. Others who edit wait for this one,
+    /// so no change is lost; readers see the old file or the new one. Blocks.
+    pub fn edit<T, E: From<Complaint>>(
+        path: &Path,
+        change: impl FnOnce(&mut Self) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let complain = |error| Complaint::about(path, format_args!("cannot be changed: {error}"));
+        let _lock = private::lock_folder(path).map_err(complain)?;
+        let mut store = match is_missing(path) {
+            true => Self::default(),
+            false => Self::load(path)?,
+        };
+        let outcome = change(&mut store)?;
+        store.save(path).map_err(complain)?;
+        Ok(outcome)
+    }
+
+    /// The account of what a peer called himself.
+    pub fn get(&self, name: &str) -> Option<&Account> {
+        self.accounts.get(name)
+    }
+
+    /// Like [`UserStore::get`], with the name as the store has it.
+    pub fn find(&self, name: &str) -> Option<(&UserName, &Account)> {
+        self.accounts.get_key_value(name)
+    }
+
+    pub fn add(&mut self, name: UserName, account: Account) -> Result<(), Refused> {
+        if self.accounts.contains_key(&name) {
+            return Err(Refused::Exists(name));
+        }
+        self.accounts.insert(name, account);
+        Ok(())
+    }
+
+    pub fn get_mut(&mut self, name: &UserName) -> Result<&mut Account, Refused> {
+        self.accounts
+            .get_mut(name)
+            .ok_or_else(|| Refused::Unknown(name.clone()))
+    }
+
+    pub fn remove(&mut self, name: &UserName) -> Result<Account, Refused> {
+        self.accounts
+            .remove(name)
+            .ok_or_else(|| Refused::Unknown(name.clone()))
+    }
+
+    /// In the order of names.
+    pub fn iter(&self) -> impl Iterator<Item = (&UserName, &Account)> {
+        self.accounts.iter()
+    }
+
+    pub fn len(&self) -> usize {
+        self.accounts.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.accounts.is_empty()
+    }
+
+    /// Whether the file at `path` is still the one this was loaded from: one stat(2).
+    pub fn is_current(&self, path: &Path) -> bool {
+        self.stamp.is_some() && self.stamp == Stamp::at(path)
+    }
+
+    fn save(&self, path: &Path) -> io::Result<()> {
+        let format = ron::ser::PrettyConfig::new()
+            .new_line("\n")
+            .indentor("    ");
+        let options = ron::Options::default()
+            .with_default_extension(ron::extensions::Extensions::IMPLICIT_SOME);
+        let mut text = Zeroizing::new(String::from(HEADER));
+        let stored = StoredRef {
+            users: &self.accounts,
+        };
+        options
+            .to_writer_pretty(&mut *text, &stored, format)
+            .map_err(io::Error::other)?;
+        text.push('\n');
+        private::replace(path, text.as_bytes())
+    }
+}
+
+impl Stamp {
+    /// The stamp of the file that is there now, if one is.
+    pub fn at(path: &Path) -> Option<Self> {
+        std::fs::symlink_metadata(path)
+            .ok()
+            .map(|found| Self::of(&found))
+    }
+
+    fn of(found: &Metadata) -> Self {
+        Self {
+            modified: (found.mtime(), found.mtime_nsec()),
+            size: found.len(),
+            inode: found.ino(),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[derive(Default)]
+struct Stored {
+    #[serde(deserialize_with = "unique")]
+    users: BTreeMap<UserName, Account>,
+}
+
+#[derive(Serialize)]
+struct StoredRef<'a> {
+    users: &'a BTreeMap<UserName, Account>,
+}
+
+fn is_missing(path: &Path) -> bool {
+    let found = std::fs::symlink_metadata(path);
+    found.is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+}
+
+/// A map by user names in which a name that stands twice is an error, not a silent
+/// choice of the last.
+pub(crate) fn unique<'de, V: Deserialize<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<BTreeMap<UserName, V>, D::Error> {
+    deserializer.deserialize_map(UniqueVisitor(PhantomData))
+}
+
+struct UniqueVisitor<V>(PhantomData<V>);
+
+impl<'de, V: Deserialize<'de>> de::Visitor<'de> for UniqueVisitor<V> {
+    type Value = BTreeMap<UserName, V>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("names and values in braces: { .. }")
+    }
+
+    fn visit_map<A: de::MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut unique = BTreeMap::new();
+        while let Some(name) = map.next_key::<UserName>()? {
+            if unique.contains_key(&name) {
+                let twice = format!("the user \"{name}\" stands twice; keep one of them");
+                return Err(de::Error::custom(twice));
+            }
+            unique.insert(name, map.next_value()?);
+        }
+        Ok(unique)
+    }
+}

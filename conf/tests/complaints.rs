@@ -1,0 +1,235 @@
+//! Every mistake in a settings file is told in one line: file, place, key, remedy.
+
+#![allow(clippy::unwrap_used, reason = "a test may")]
+
+use std::path::Path;
+
+use skiff_conf::{Client, Server};
+
+/// What is said of `line`, alone on the third line of an otherwise right file.
+fn server(line: &str) -> String {
+    let text = format!("(\n  durability: None,\n{line}\n)\n");
+    let complaint = Server::parse(&text, Path::new("server.ron")).unwrap_err();
+    complaint.to_string()
+}
+
+fn client(line: &str) -> String {
+    let text = format!("(\n  tls: Off,\n{line}\n)\n");
+    Client::parse(&text, Path::new("client.ron"))
+        .unwrap_err()
+        .to_string()
+}
+
+#[test]
+fn unknown_keys() {
+    assert_eq!(
+        server("  quota: (defualt: \"1MB\"),"),
+        "server.ron:3:11: unknown key \"defualt\" in quota; did you mean \"default\"?"
+    );
+    assert_eq!(
+        server("  homez: \"homes\","),
+        "server.ron:3:3: unknown key \"homez\"; did you mean \"homes\"?"
+    );
+    assert_eq!(
+        server("  log: (banana: 1),"),
+        "server.ron:3:9: unknown key \"banana\" in log; write one of access, level, xferlog"
+    );
+    assert_eq!(
+        client("  timeoot: \"3s\","),
+        "client.ron:3:3: unknown key \"timeoot\"; did you mean \"timeout\"?"
+    );
+}
+
+#[test]
+fn addresses() {
+    assert_eq!(
+        server("  native: (listen: [\"127.0.0.1:1\", \"0.0.0.0:80010\"]),"),
+        "server.ron:3:36: native.listen: \"0.0.0.0:80010\" is not an address; \
+         write IP:PORT such as \"0.0.0.0:8001\" or \"[::]:8001\""
+    );
+    assert_eq!(
+        server("  native: (tls: Off, listen: []),"),
+        "server.ron:3:22: native.listen: no address; write at least one such as \"0.0.0.0:8001\""
+    );
+    assert_eq!(
+        server("  native: (listen: [\"[::]:1\", \"[::0]:1\"]),"),
+        "server.ron:3:12: native.listen: [::]:1 stands twice; keep one of them"
+    );
+    assert_eq!(
+        server("  limits: (exempt: [\"10.0.0.0/99\"]),"),
+        "server.ron:3:21: limits.exempt: \"10.0.0.0/99\" is not an address or a network; \
+         write one such as \"192.0.2.7\" or \"10.0.0.0/8\""
+    );
+    assert_eq!(
+        client("  server: \"files.example:0\","),
+        "client.ron:3:11: server: \"files.example:0\" is not a server; \
+         write HOST or HOST:PORT such as \"127.0.0.1:8001\""
+    );
+}
+
+#[test]
+fn sizes_and_durations() {
+    assert_eq!(
+        server("  quota: (default: \"800 apples\"),"),
+        "server.ron:3:20: quota.default: \"800 apples\" is not a size; \
+         write a whole number and a unit such as \"800MB\""
+    );
+    assert_eq!(
+        server("  quota: (users: {\"tom\": \"1MB\", \"jerry\": \"1.5GB\"}),"),
+        "server.ron:3:42: quota.users[\"jerry\"]: \"1.5GB\" is not a size; \
+         write a whole number and a unit such as \"800MB\""
+    );
+    assert_eq!(
+        server("  limits: (idle: \"15m\"),"),
+        "server.ron:3:18: limits.idle: \"15m\" is not a duration; \
+         write a whole number and ms, s, min, h or d, such as \"10min\""
+    );
+    assert_eq!(
+        server("  stage_ttl: 24,"),
+        "server.ron:3:14: stage_ttl: write a text in double quotes"
+    );
+}
+
+#[test]
+fn numbers() {
+    assert_eq!(
+        server("  scram_iterations: 9999,"),
+        "server.ron:3:21: scram_iterations: 9999 is not from 10000 to 10000000"
+    );
+    assert_eq!(
+        server("  limits: (attempts: 0),"),
+        "server.ron:3:22: limits.attempts: 0 would let nobody in; write 1 or more"
+    );
+    assert_eq!(
+        server("  limits: (sessions: \"many\"),"),
+        "server.ron:3:22: limits.sessions: write a whole number"
+    );
+    assert_eq!(
+        server("  limits: (sessions: -5),"),
+        "server.ron:3:23: limits.sessions: the number is negative or too large"
+    );
+}
+
+#[test]
+fn modes() {
+    let files =
+        "is not a mode for files; write octal digits in quotes such as \"0644\", at least 0600";
+    for wrong in ["0944", "44", "0444", "4755", "rw-r--r--"] {
+        let found = server(&format!("  file_mode: \"{wrong}\","));
+        assert_eq!(
+            found,
+            format!("server.ron:3:14: file_mode: \"{wrong}\" {files}")
+        );
+    }
+    let dirs = "is not a mode for directories; write octal digits in quotes such as \"0755\", at least 0700";
+    assert_eq!(
+        server("  dir_mode: \"0644\","),
+        format!("server.ron:3:13: dir_mode: \"0644\" {dirs}")
+    );
+}
+
+#[test]
+fn words() {
+    assert_eq!(
+        server("  native: (tls: off),"),
+        "server.ron:3:17: native.tls: \"off\" is not known; did you mean \"Off\"?"
+    );
+    assert_eq!(
+        server("  log: (level: \"Info\"),"),
+        "server.ron:3:16: log.level: write a word without quotes"
+    );
+    assert_eq!(
+        server("  stage_idle: Never,"),
+        "server.ron:3:15: stage_idle: write a text in double quotes"
+    );
+}
+
+#[test]
+fn names() {
+    let grammar = "is not a user name; \
+                   write 1 to 64 of A-Z a-z 0-9 . _ -, not starting with . or -";
+    assert_eq!(
+        server("  quota: (users: {\"../tom\": \"1MB\"}),"),
+        format!("server.ron:3:19: quota.users: \"../tom\" {grammar}")
+    );
+    assert_eq!(
+        server("  quota: (users: {\"tom\": \"1MB\", \"tom\": \"2MB\"}),"),
+        "server.ron:3:33: quota.users: the user \"tom\" stands twice; keep one of them"
+    );
+    assert_eq!(
+        client("  user: \"\","),
+        format!("client.ron:3:9: user: \"\" {grammar}")
+    );
+}
+
+#[test]
+fn structure() {
+    assert_eq!(
+        server("  tls: (certificate: \"x.pem\"),"),
+        "server.ron:3:3: tls: the key \"key\" is missing; add it"
+    );
+    assert_eq!(
+        server("  homes: \"a\",\n  homes: \"b\","),
+        "server.ron:4:3: key \"homes\" stands twice; keep one of them"
+    );
+    assert_eq!(
+        server("  homes: \"a\"\n  state: \"b\","),
+        "server.ron:4:3: homes: a comma is missing before this, or a bracket is not closed"
+    );
+    assert_eq!(
+        server("  limits: 5,"),
+        "server.ron:3:11: limits: write keys and values in parentheses: ( .. )"
+    );
+    assert_eq!(
+        server("  native: (listen: \"0.0.0.0:8001\"),"),
+        "server.ron:3:20: native.listen: write a list in brackets: [ .. ]"
+    );
+    assert_eq!(
+        server("  homes: \"a,"),
+        "server.ron:3:10: homes: the text that starts here has no closing quote"
+    );
+}
+
+#[test]
+fn a_whole_file_that_is_no_settings() {
+    let said = |text: &str| {
+        Server::parse(text, Path::new("s.ron"))
+            .unwrap_err()
+            .to_string()
+    };
+    assert_eq!(
+        said("{}"),
+        "s.ron:1:1: write keys and values in parentheses: ( .. )"
+    );
+    assert_eq!(
+        said("()\n()"),
+        "s.ron:2:1: nothing may follow the last closing parenthesis"
+    );
+}
+
+#[test]
+fn a_complaint_is_one_line_whatever_the_value_holds() {
+    let said = server("  stage_ttl: \"1\\n2\\u{7}\",");
+    assert!(said.contains(r#""1\n2\u{7}""#), "{said}");
+    assert_eq!(said.lines().count(), 1);
+}
+
+#[test]
+fn files_that_cannot_be_settings() {
+    let folder = tempfile::tempdir().unwrap();
+    let said = |name: &str| {
+        let complaint = Server::load(&folder.path().join(name)).unwrap_err();
+        complaint
+            .to_string()
+            .replace(folder.path().to_str().unwrap(), "")
+    };
+    assert_eq!(
+        said("none.ron"),
+        "/none.ron: cannot be opened: No such file or directory (os error 2)"
+    );
+    assert_eq!(said(""), "/: is not a plain file");
+    std::fs::write(folder.path().join("latin.ron"), b"(homes: \"\xe9\")").unwrap();
+    assert_eq!(said("latin.ron"), "/latin.ron: is not UTF-8 text at byte 9");
+    std::fs::write(folder.path().join("huge.ron"), vec![b' '; (1 << 20) + 1]).unwrap();
+    assert_eq!(said("huge.ron"), "/huge.ron: is larger than 1048576 bytes");
+}

@@ -1,0 +1,258 @@
+//! What right settings mean.
+
+#![allow(clippy::unwrap_used, reason = "a test may")]
+
+use std::fs;
+use std::net::IpAddr;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use skiff_conf::{
+    Account, Bytes, Client, Durability, Iterations, Level, LogTarget, Server, Tls, UserName,
+    UserStore, Verifier,
+};
+
+fn server(text: &str) -> Server {
+    Server::parse(text, Path::new("/etc/skiff/server.ron")).unwrap()
+}
+
+fn name(text: &str) -> UserName {
+    text.parse().unwrap()
+}
+
+fn account() -> Account {
+    Account::new(Verifier {
+        salt: vec![0; 16],
+        iterations: Iterations::MIN,
+        stored_key: [0; 32],
+        server_key: [0; 32],
+    })
+}
+
+#[test]
+fn every_key_is_taken_over() {
+    let server = server(
+        r#"(
+            native: (listen: ["127.0.0.1:99"], tls: Off),
+            tls: (certificate: "c.pem", key: "/k.pem"),
+            homes: "/srv", state: "s", users: "u.ron",
+            quota: (default: "1GB", entries: 5, users: {"tom": 7}),
+            durability: None, file_mode: "640", dir_mode: "2750", group: "www",
+            stage_ttl: "2d", stage_idle: "5s", free_space_floor: "1K",
+            limits: (sessions: 1, sessions_per_address: 2, sessions_per_user: 3, before_login: 4,
+                login: "5s", idle: "6min", stall: "7h", attempts: 8, ban: "9d", ban_after: 10,
+                exempt: ["10.0.0.0/8"]),
+            scram_iterations: 10000,
+            log: (access: "a.log", level: Debug, xferlog: "x.log"),
+        )"#,
+    );
+    assert_eq!(server.native.listen, ["127.0.0.1:99".parse().unwrap()]);
+    assert_eq!(server.native.tls, Tls::Off);
+    let identity = server.tls.unwrap();
+    assert_eq!(identity.certificate, Path::new("/etc/skiff/c.pem"));
+    assert_eq!(identity.key, Path::new("/k.pem"));
+    assert_eq!(server.homes, Path::new("/srv"));
+    assert_eq!(server.state, Path::new("/etc/skiff/s"));
+    assert_eq!(server.users, Path::new("/etc/skiff/u.ron"));
+    assert_eq!(
+        (server.quota.default.get(), server.quota.entries),
+        (1_000_000_000, 5)
+    );
+    assert_eq!(server.quota.users[&name("tom")], Bytes::new(7));
+    assert_eq!(server.durability, Durability::None);
+    assert_eq!(
+        (server.file_mode.bits(), server.dir_mode.bits()),
+        (0o640, 0o2750)
+    );
+    assert_eq!(server.group.as_deref(), Some("www"));
+    assert_eq!(server.stages.ttl, Duration::from_secs(2 * 86_400));
+    assert_eq!(server.stages.idle, Duration::from_secs(5));
+    assert_eq!(server.stages.free_space_floor.get(), 1024);
+    let limits = server.limits;
+    assert_eq!((limits.sessions, limits.sessions_per_address), (1, 2));
+    assert_eq!((limits.sessions_per_user, limits.before_login), (3, 4));
+    assert_eq!(limits.login, Duration::from_secs(5));
+    assert_eq!(limits.idle, Duration::from_secs(6 * 60));
+    assert_eq!(limits.stall, Duration::from_secs(7 * 3600));
+    assert_eq!((limits.attempts, limits.ban_after), (8, 10));
+    assert_eq!(limits.ban, Duration::from_secs(9 * 86_400));
+    assert!(limits.exempts("::ffff:10.9.9.9".parse::<IpAddr>().unwrap()));
+    assert!(!limits.exempts("127.0.0.1".parse::<IpAddr>().unwrap()));
+    assert_eq!(server.scram_iterations, Iterations::MIN);
+    assert_eq!(
+        server.log.access,
+        LogTarget::File("/etc/skiff/a.log".into())
+    );
+    assert_eq!(server.log.level, Level::Debug);
+    assert_eq!(server.log.xferlog, Some(PathBuf::from("/etc/skiff/x.log")));
+}
+
+#[test]
+fn the_nearest_word_on_a_quota_wins() {
+    let server = server(r#"(quota: (default: "1MB", entries: 9, users: {"tom": "2MB"}))"#);
+    let allowed = |user: &str, quota: Option<u64>, entries: Option<u64>| {
+        let mut account = account();
+        account.quota = quota.map(Bytes::new);
+        account.entries = entries;
+        let allowance = server.allowance(&name(user), &account);
+        (allowance.bytes.get(), allowance.entries)
+    };
+    assert_eq!(allowed("jerry", None, None), (1_000_000, 9));
+    assert_eq!(allowed("tom", None, None), (2_000_000, 9));
+    assert_eq!(allowed("tom", Some(3), Some(4)), (3, 4));
+    assert_eq!(allowed("tom", Some(0), None), (0, 9));
+}
+
+#[test]
+fn a_home_is_in_homes_unless_the_account_says_another() {
+    let server = server("(homes: \"/srv\")");
+    let home = |given: Option<&str>| {
+        let mut account = account();
+        account.home = given.map(PathBuf::from);
+        server.home(&name("tom"), &account)
+    };
+    assert_eq!(home(None), Path::new("/srv/tom"));
+    assert_eq!(home(Some("shared")), Path::new("/srv/shared"));
+    assert_eq!(home(Some("/data/tom")), Path::new("/data/tom"));
+}
+
+#[test]
+fn advice_names_what_may_surprise() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("server.ron");
+    let quiet = r#"native: (listen: ["127.0.0.1:8001"])"#;
+    for made in ["homes", "state"] {
+        fs::create_dir(folder.path().join(made)).unwrap();
+    }
+    let state = folder.path().join("state");
+    fs::set_permissions(&state, fs::Permissions::from_mode(0o700)).unwrap();
+    let mut users = UserStore::default();
+    users
+        .add(
+            name("tom"),
+            Account {
+                quota: Some(Bytes::new(1)),
+                ..account()
+            },
+        )
+        .unwrap();
+    let keys = |text: &str, users: Option<&UserStore>| -> Vec<&str> {
+        let server = Server::parse(&format!("({text})"), &path).unwrap();
+        server
+            .advice(users)
+            .iter()
+            .map(|advice| advice.key)
+            .collect()
+    };
+
+    assert_eq!(keys(quiet, Some(&users)), [""; 0]);
+    assert_eq!(keys(quiet, None), ["users"]);
+    assert_eq!(keys(quiet, Some(&UserStore::default())), ["users"]);
+    assert_eq!(keys("", Some(&users)), ["native.listen"]);
+    let open = "native: (listen: [\"192.0.2.1:1\"], tls: Off)";
+    assert_eq!(keys(open, Some(&users)), ["native.tls"]);
+    for (setting, key) in [
+        ("homes: \"none\"", "homes"),
+        ("state: \"homes/state\"", "state"),
+        ("tls: (certificate: \"c\", key: \"none\")", "tls.key"),
+        ("durability: None", "durability"),
+        ("file_mode: \"0666\"", "file_mode"),
+        ("scram_iterations: 10000", "scram_iterations"),
+        ("limits: (sessions: 1)", "limits.sessions_per_user"),
+        ("stage_idle: \"2d\"", "stage_idle"),
+        ("limits: (idle: \"5s\")", "limits.idle"),
+        ("log: (access: \"none/a.log\")", "log.access"),
+        ("quota: (users: {\"tom\": 5})", "quota.users"),
+        ("quota: (users: {\"gone\": 5})", "quota.users"),
+    ] {
+        let found = keys(&format!("{quiet}, {setting}"), Some(&users));
+        assert!(found.contains(&key), "{setting}: {found:?}");
+    }
+
+    users
+        .add(
+            name("jerry"),
+            Account {
+                home: Some("tom".into()),
+                ..account()
+            },
+        )
+        .unwrap();
+    let shared = Server::parse(&format!("({quiet})"), &path)
+        .unwrap()
+        .advice(Some(&users));
+    let shared: Vec<String> = shared.iter().map(ToString::to_string).collect();
+    assert!(
+        shared.contains(&"users: jerry and tom share one home".to_owned()),
+        "{shared:?}"
+    );
+    fs::set_permissions(&state, fs::Permissions::from_mode(0o755)).unwrap();
+    assert!(keys(quiet, Some(&users)).contains(&"state"));
+}
+
+#[test]
+fn a_client_finds_its_files() {
+    let client = Client::parse(
+        r#"(server: "files.example", user: "tom", password_file: "pw", known_hosts: "/k",
+            timeout: "5s", tls: Off)"#,
+        Path::new("/home/tom/client.ron"),
+    )
+    .unwrap();
+    assert_eq!(client.server.to_string(), "files.example:8001");
+    assert_eq!(client.user, Some(name("tom")));
+    assert_eq!(
+        client.password_file.as_deref(),
+        Some(Path::new("/home/tom/pw"))
+    );
+    assert_eq!(client.known_hosts, Path::new("/k"));
+    assert_eq!(
+        (client.timeout, client.tls),
+        (Duration::from_secs(5), Tls::Off)
+    );
+
+    let usual = Client::parse("()", Path::new("client.ron")).unwrap();
+    let home = std::env::home_dir().unwrap();
+    assert_eq!(usual.known_hosts, home.join(".config/skiff/known_hosts"));
+}
+
+#[test]
+fn a_password_file_is_private_and_one_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("pw");
+    let client = Client {
+        password_file: Some(path.clone()),
+        ..Client::default()
+    };
+    let put = |text: &str, mode| {
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+    };
+    assert_eq!(
+        *Client::default()
+            .password()
+            .unwrap()
+            .map_or(String::new(), |p| p.to_string()),
+        *""
+    );
+    put("se cret\r\nmore\n", 0o600);
+    assert_eq!(client.password().unwrap().unwrap().as_str(), "se cret");
+    put("\nsecret\n", 0o600);
+    assert!(
+        client
+            .password()
+            .unwrap_err()
+            .to_string()
+            .ends_with("no password in its first line")
+    );
+    put("secret", 0o640);
+    assert!(
+        client
+            .password()
+            .unwrap_err()
+            .to_string()
+            .contains("has mode 0640; run: chmod 600")
+    );
+    put(&"x".repeat(5000), 0o600);
+    assert!(client.password().is_err());
+}

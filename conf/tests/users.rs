@@ -1,0 +1,297 @@
+//! The user store on the disk: private, atomic, and never losing a change.
+
+#![allow(clippy::unwrap_used, reason = "a test may")]
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
+use std::path::{Path, PathBuf};
+
+use skiff_conf::{
+    Access, Account, Bytes, Complaint, Iterations, Refused, Stamp, Standing, UserName, UserStore,
+    Verifier,
+};
+use tempfile::TempDir;
+
+#[derive(Debug, thiserror::Error)]
+enum Failed {
+    #[error(transparent)]
+    Complaint(#[from] Complaint),
+    #[error(transparent)]
+    Refused(#[from] Refused),
+}
+
+struct Fixture {
+    folder: TempDir,
+    path: PathBuf,
+}
+
+impl Fixture {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("users.ron");
+        Self { folder, path }
+    }
+
+    fn add(&self, user: &str, account: Account) {
+        UserStore::edit(&self.path, |store| {
+            Ok::<_, Failed>(store.add(name(user), account)?)
+        })
+        .unwrap();
+    }
+
+    fn written(text: &str) -> Self {
+        let fixture = Self::new();
+        fs::write(&fixture.path, text).unwrap();
+        set_mode(&fixture.path, 0o600);
+        fixture
+    }
+
+    /// What is said of the store, without the path of its folder.
+    fn said(&self) -> String {
+        let complaint = UserStore::load(&self.path).unwrap_err().to_string();
+        complaint.replace(&format!("{}/", self.folder.path().display()), "")
+    }
+}
+
+fn name(text: &str) -> UserName {
+    text.parse().unwrap()
+}
+
+fn account() -> Account {
+    Account::new(Verifier {
+        salt: (0..16).collect(),
+        iterations: Iterations::DEFAULT,
+        stored_key: [1; 32],
+        server_key: [2; 32],
+    })
+}
+
+fn set_mode(path: &Path, mode: u32) {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+}
+
+#[test]
+fn what_is_saved_is_loaded() {
+    let fixture = Fixture::new();
+    let mut tom = account();
+    tom.home = Some("/srv/tom \"and\" co".into());
+    tom.quota = Some(Bytes::new(800_000_000));
+    tom.entries = Some(7);
+    tom.access = Access::ReadOnly;
+    tom.standing = Standing::Disabled;
+    fixture.add("tom", tom);
+    fixture.add("jerry", account());
+
+    let store = UserStore::load(&fixture.path).unwrap();
+    let names: Vec<&str> = store.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["jerry", "tom"]);
+    let tom = store.get("tom").unwrap();
+    assert_eq!(tom.scram.salt, (0..16).collect::<Vec<u8>>());
+    assert_eq!(tom.scram.iterations, Iterations::DEFAULT);
+    assert_eq!(
+        (tom.scram.stored_key, tom.scram.server_key),
+        ([1; 32], [2; 32])
+    );
+    assert_eq!(tom.home.as_deref(), Some(Path::new("/srv/tom \"and\" co")));
+    assert_eq!(
+        (tom.quota, tom.entries),
+        (Some(Bytes::new(800_000_000)), Some(7))
+    );
+    assert_eq!(
+        (tom.access, tom.standing),
+        (Access::ReadOnly, Standing::Disabled)
+    );
+    let jerry = store.get("jerry").unwrap();
+    assert_eq!(
+        (jerry.quota, jerry.entries, &jerry.home),
+        (None, None, &None)
+    );
+    assert_eq!(
+        (jerry.access, jerry.standing),
+        (Access::ReadWrite, Standing::Enabled)
+    );
+}
+
+#[test]
+fn the_file_is_for_its_owner_and_for_people() {
+    let fixture = Fixture::new();
+    let mut tom = account();
+    tom.quota = Some(Bytes::new(800_000_000));
+    fixture.add("tom", tom);
+    assert_eq!(fs::metadata(&fixture.path).unwrap().mode() & 0o7777, 0o600);
+    let text = fs::read_to_string(&fixture.path).unwrap();
+    assert!(text.starts_with("// "), "{text}");
+    assert!(text.contains("\n            quota: \"800MB\",\n"), "{text}");
+    assert!(!text.contains("home"), "{text}");
+    assert_eq!(
+        fs::read_dir(fixture.folder.path()).unwrap().count(),
+        1,
+        "nothing is left behind"
+    );
+}
+
+#[test]
+fn a_store_that_others_can_touch_is_refused() {
+    let fixture = Fixture::new();
+    fixture.add("tom", account());
+    for mode in [0o640, 0o604, 0o620, 0o601] {
+        set_mode(&fixture.path, mode);
+        let said = fixture.said();
+        assert!(
+            said.contains(&format!("has mode {mode:04o}; run: chmod 600 ")),
+            "{said}"
+        );
+    }
+    set_mode(&fixture.path, 0o400);
+    assert_eq!(UserStore::load(&fixture.path).unwrap().len(), 1);
+}
+
+#[test]
+fn only_a_plain_file_is_a_store() {
+    let fixture = Fixture::new();
+    assert!(
+        fixture
+            .said()
+            .starts_with("users.ron: cannot be opened: No such file")
+    );
+    fs::create_dir(&fixture.path).unwrap();
+    set_mode(&fixture.path, 0o700);
+    assert_eq!(fixture.said(), "users.ron: is not a plain file");
+
+    let linked = Fixture::new();
+    let real = linked.folder.path().join("real.ron");
+    fs::write(&real, "()").unwrap();
+    set_mode(&real, 0o600);
+    symlink(&real, &linked.path).unwrap();
+    assert_eq!(
+        linked.said(),
+        "users.ron: is a symbolic link; put the file itself here"
+    );
+    let edited = UserStore::edit(&linked.path, |_| Ok::<_, Complaint>(()));
+    assert!(edited.is_err(), "a save would replace the link");
+}
+
+#[test]
+fn mistakes_made_by_hand_are_told_without_quoting_secrets() {
+    let entry = |key: &str| {
+        format!(
+            "(\n users: {{\n  \"tom\": (scram: (salt: \"AAECAwQFBgc=\", iterations: 600000,\n   \
+             stored_key: \"{key}\",\n   server_key: \"{key}\")),\n }},\n)"
+        )
+    };
+    let good = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
+    assert_eq!(
+        UserStore::load(&Fixture::written(&entry(good)).path)
+            .unwrap()
+            .len(),
+        1
+    );
+    assert_eq!(
+        Fixture::written(&entry("AQEBAQ==")).said(),
+        "users.ron:4:16: users[\"tom\"].scram.stored_key: a key is 32 bytes in base64"
+    );
+    assert_eq!(
+        Fixture::written(&entry("not base64")).said(),
+        "users.ron:4:16: users[\"tom\"].scram.stored_key: this is not base64"
+    );
+    assert_eq!(
+        Fixture::written(&entry(good).replace("600000", "5")).said(),
+        "users.ron:3:53: users[\"tom\"].scram.iterations: 5 is not from 10000 to 10000000"
+    );
+    assert_eq!(
+        Fixture::written(&entry(good).replace("AAECAwQFBgc=", "AAEC")).said(),
+        "users.ron:3:25: users[\"tom\"].scram.salt: a salt is 8 to 64 bytes in base64"
+    );
+    assert_eq!(
+        Fixture::written("(users: {\"tom\": (quota: \"1MB\")})").said(),
+        "users.ron:1:10: users[\"tom\"]: the key \"scram\" is missing; add it"
+    );
+}
+
+#[test]
+fn a_change_that_fails_leaves_the_file_alone() {
+    let fixture = Fixture::new();
+    fixture.add("tom", account());
+    let before = Stamp::at(&fixture.path);
+    let twice = UserStore::edit(&fixture.path, |store| {
+        store.remove(&name("tom"))?;
+        store.remove(&name("tom"))?;
+        Ok::<_, Failed>(())
+    });
+    assert_eq!(twice.unwrap_err().to_string(), "there is no user tom");
+    assert_eq!(Stamp::at(&fixture.path), before);
+    let again = UserStore::edit(&fixture.path, |store| {
+        Ok::<_, Failed>(store.add(name("tom"), account())?)
+    });
+    assert_eq!(
+        again.unwrap_err().to_string(),
+        "there is a user tom already"
+    );
+}
+
+#[test]
+fn what_cannot_be_read_is_not_overwritten() {
+    let fixture = Fixture::written("(users: {oops");
+    let edited = UserStore::edit(&fixture.path, |store| {
+        Ok::<_, Failed>(store.add(name("tom"), account())?)
+    });
+    assert!(edited.is_err());
+    assert_eq!(fs::read_to_string(&fixture.path).unwrap(), "(users: {oops");
+}
+
+#[test]
+fn a_save_that_was_cut_short_is_no_obstacle() {
+    let fixture = Fixture::new();
+    fs::write(fixture.folder.path().join(".users.ron.new"), "half of").unwrap();
+    fixture.add("tom", account());
+    assert_eq!(UserStore::load(&fixture.path).unwrap().len(), 1);
+}
+
+#[test]
+fn a_loaded_store_knows_when_the_file_changed() {
+    let fixture = Fixture::new();
+    fixture.add("tom", account());
+    let store = UserStore::load(&fixture.path).unwrap();
+    assert!(store.is_current(&fixture.path));
+    fixture.add("sam", account());
+    assert!(!store.is_current(&fixture.path));
+    let store = UserStore::load(&fixture.path).unwrap();
+    fs::remove_file(&fixture.path).unwrap();
+    assert!(!store.is_current(&fixture.path));
+    assert!(!UserStore::default().is_current(&fixture.path));
+}
+
+#[test]
+fn editors_at_the_same_time_lose_nothing() {
+    let fixture = Fixture::new();
+    std::thread::scope(|scope| {
+        for writer in 0..4 {
+            let fixture = &fixture;
+            scope.spawn(move || {
+                for round in 0..8 {
+                    fixture.add(&format!("user{writer}-{round}"), account());
+                }
+            });
+        }
+    });
+    assert_eq!(UserStore::load(&fixture.path).unwrap().len(), 32);
+}
+
+/// Only root can give files away, and only root needs to.
+#[test]
+fn a_change_by_root_leaves_the_store_to_its_owner() {
+    let fixture = Fixture::new();
+    if chown(fixture.folder.path(), Some(4711), None).is_err() {
+        return;
+    }
+    fixture.add("tom", account());
+    let owner = || fs::metadata(&fixture.path).unwrap().uid();
+    assert_eq!(
+        owner(),
+        4711,
+        "a new store belongs to whom the folder belongs to"
+    );
+    chown(&fixture.path, Some(4712), None).unwrap();
+    fixture.add("sam", account());
+    assert_eq!(owner(), 4712, "a changed one to whom it belonged");
+}

@@ -1,0 +1,69 @@
+//! A promise of room: extended while bytes flow, committed when they stay, released when dropped.
+
+use crate::{Amount, Exceeded, Ledger};
+
+/// Room held in a [`Ledger`] for something not yet counted as used.
+#[derive(Debug)]
+#[must_use = "dropping a reservation gives its room back"]
+pub struct Reservation {
+    ledger: Ledger,
+    held: Amount,
+}
+
+impl Reservation {
+    pub(crate) fn new(ledger: Ledger, held: Amount) -> Self {
+        Self { ledger, held }
+    }
+
+    pub fn held(&self) -> Amount {
+        self.held
+    }
+
+    /// Holds `more` on top, or nothing more than before.
+    pub fn extend(&mut self, more: Amount) -> Result<(), Exceeded> {
+        self.ledger.promise(more)?;
+        self.held = self.held.plus(more);
+        Ok(())
+    }
+
+    /// Posts `kept` as used and gives the rest back. More than is held is not posted: whoever
+    /// wrote without a promise is found by the next count.
+    pub fn commit(mut self, kept: Amount) {
+        let held = std::mem::take(&mut self.held);
+        debug_assert_eq!(kept.min(held), kept, "written without a reservation");
+        self.ledger.settle(held, kept.min(held));
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        if !self.held.is_zero() {
+            self.ledger.settle(self.held, Amount::ZERO);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commit_keeps_a_part_and_releases_the_rest() {
+        let ledger = Ledger::new(Amount::new(100, 10), Amount::ZERO);
+        let held = ledger.reserve(Amount::new(60, 1)).unwrap();
+        held.commit(Amount::new(25, 1));
+        let usage = ledger.usage();
+        assert_eq!(usage.used, Amount::new(25, 1));
+        assert_eq!(usage.reserved, Amount::ZERO);
+    }
+
+    #[test]
+    fn a_refused_extension_changes_nothing() {
+        let ledger = Ledger::new(Amount::new(100, 10), Amount::ZERO);
+        let mut held = ledger.reserve(Amount::bytes(60)).unwrap();
+        assert!(held.extend(Amount::bytes(41)).is_err());
+        assert_eq!(held.held(), Amount::bytes(60));
+        held.extend(Amount::bytes(40)).unwrap();
+        assert_eq!(ledger.usage().available(), Amount::new(0, 10));
+    }
+}

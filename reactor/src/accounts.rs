@@ -1,0 +1,146 @@
+//! Who may log in, on workers: the user store, read again when it changed.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use skiff_conf::{Server, Standing as Open, UserStore};
+use skiff_sessions::scram::Verifier;
+use skiff_sessions::server::{Access, Standing};
+use skiff_sessions::wire::command::NewVerifier;
+use skiff_sessions::wire::reply::Refusal;
+use skiff_vfs::{Limit, Worker};
+
+pub(crate) struct Accounts {
+    config: Arc<Server>,
+    /// For the salts of users who do not exist.
+    secret: [u8; 32],
+    store: Mutex<Arc<UserStore>>,
+}
+
+/// What a welcomed user gets.
+pub(crate) struct Lodging {
+    pub(crate) root: PathBuf,
+    pub(crate) limit: Limit,
+    pub(crate) access: Access,
+}
+
+impl Accounts {
+    pub(crate) fn new(config: Arc<Server>, secret: [u8; 32]) -> Self {
+        Self {
+            config,
+            secret,
+            store: Mutex::default(),
+        }
+    }
+
+    /// A verifier for any name: a decoy where there is no open account.
+    pub(crate) fn find(&self, worker: &Worker, user: &str) -> (Verifier, Standing) {
+        let store = self.store(worker);
+        match store.get(user) {
+            Some(account) if account.standing == Open::Enabled => {
+                let scram = &account.scram;
+                let verifier = Verifier {
+                    salt: scram.salt.clone(),
+                    iterations: scram.iterations.get(),
+                    stored_key: scram.stored_key,
+                    server_key: scram.server_key,
+                };
+                (verifier, Standing::Known)
+            }
+            _ => {
+                let iterations = self.config.scram_iterations.get();
+                (
+                    Verifier::decoy(user, &self.secret, iterations),
+                    Standing::Decoy,
+                )
+            }
+        }
+    }
+
+    /// Where `user` lives; his home's folder is made if it is not there yet.
+    pub(crate) fn lodging(&self, worker: &Worker, user: &str) -> Result<Lodging, Refusal> {
+        let store = self.store(worker);
+        let (name, account) = store.find(user).ok_or(Refusal::NoAccount)?;
+        if account.standing != Open::Enabled {
+            return Err(Refusal::NoAccount);
+        }
+        let root = self.config.home(name, account);
+        if let Err(error) = make_home(&root, self.config.dir_mode.bits()) {
+            log::error!(
+                "the home {} of {name} cannot be made: {error}",
+                root.display()
+            );
+            return Err(Refusal::Fault);
+        }
+        let allowance = self.config.allowance(name, account);
+        let access = match account.access {
+            skiff_conf::Access::ReadWrite => Access::ReadWrite,
+            skiff_conf::Access::ReadOnly => Access::ReadOnly,
+        };
+        let limit = Limit::new(allowance.bytes.get(), allowance.entries);
+        Ok(Lodging {
+            root,
+            limit,
+            access,
+        })
+    }
+
+    pub(crate) fn set_password(
+        &self,
+        _worker: &Worker,
+        user: &str,
+        new: &NewVerifier,
+    ) -> Result<(), Refusal> {
+        let iterations = skiff_conf::Iterations::new(new.iterations).map_err(|_| Refusal::Fault)?;
+        UserStore::edit(&self.config.users, |store| {
+            let name = store.find(user).map(|(name, _)| name.clone());
+            let name = name.ok_or_else(|| ChangeFailed("no such account".to_owned()))?;
+            let account = store
+                .get_mut(&name)
+                .map_err(|error| ChangeFailed(error.to_string()))?;
+            account.scram = skiff_conf::Verifier {
+                salt: new.salt.clone(),
+                iterations,
+                stored_key: new.stored_key,
+                server_key: new.server_key,
+            };
+            Ok(())
+        })
+        .map_err(|ChangeFailed(why)| {
+            log::error!("the password of {user} was not changed: {why}");
+            Refusal::Fault
+        })
+    }
+
+    /// An unreadable store lets nobody in, and the log says why.
+    fn store(&self, _worker: &Worker) -> Arc<UserStore> {
+        let mut store = self.store.lock();
+        if !store.is_current(&self.config.users) {
+            match UserStore::load(&self.config.users) {
+                Ok(fresh) => *store = Arc::new(fresh),
+                Err(complaint) => {
+                    log::error!("{complaint}");
+                    return Arc::default();
+                }
+            }
+        }
+        Arc::clone(&store)
+    }
+}
+
+struct ChangeFailed(String);
+
+impl From<skiff_conf::Complaint> for ChangeFailed {
+    fn from(complaint: skiff_conf::Complaint) -> Self {
+        Self(complaint.to_string())
+    }
+}
+
+fn make_home(root: &std::path::Path, mode: u32) -> std::io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    match std::fs::DirBuilder::new().mode(mode).create(root) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
+}

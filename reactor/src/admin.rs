@@ -1,0 +1,607 @@
+//! `skiffd user`: who may log in.
+
+use std::io::{self, BufRead};
+use std::path::{Path, PathBuf};
+
+use pico_args::Arguments;
+use skiff_conf::{
+    Access, Account, BadName, Bytes, Iterations, Server, Standing, UserName, UserStore, Verifier,
+};
+use skiff_sessions::scram;
+use zeroize::Zeroizing;
+
+use crate::cli::{self, Failure};
+use crate::init::{self, Made};
+
+/// Bytes of random salt; as many as unknown users are shown.
+const SALT: usize = 16;
+
+/// A longer first line of standard input is no password, in bytes.
+const LONGEST_PASSWORD: usize = 1024;
+
+#[derive(Debug, PartialEq)]
+pub(crate) struct Request {
+    config: PathBuf,
+    verb: Verb,
+}
+
+#[derive(Debug, PartialEq)]
+enum Verb {
+    Add(UserName, Wanted, PasswordFrom),
+    Passwd(UserName, PasswordFrom),
+    Set(UserName, Changes),
+    Del(UserName),
+    List,
+}
+
+/// What a new account is to be, beside the defaults.
+#[derive(Debug, PartialEq)]
+struct Wanted {
+    quota: Option<Bytes>,
+    entries: Option<u64>,
+    home: Option<PathBuf>,
+    access: Access,
+}
+
+/// What is to become of an account; `None` leaves a thing as it is.
+#[derive(Debug, PartialEq)]
+struct Changes {
+    quota: Option<Own<Bytes>>,
+    entries: Option<Own<u64>>,
+    access: Option<Access>,
+    standing: Option<Standing>,
+}
+
+/// A limit of the account itself, or the server's.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Own<T> {
+    Default,
+    Set(T),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum PasswordFrom {
+    Terminal,
+    StandardInput,
+}
+
+/// What follows `user`.
+pub(crate) fn parse(mut words: Arguments) -> Result<Request, Failure> {
+    let verb = words.subcommand()?.unwrap_or_default();
+    let config = cli::take_config(&mut words)?;
+    let verb = match verb.as_str() {
+        "add" => parse_add(words)?,
+        "passwd" => {
+            let from = take_source(&mut words);
+            Verb::Passwd(take_name(words)?, from)
+        }
+        "set" => parse_set(words)?,
+        "del" => Verb::Del(take_name(words)?),
+        "list" => cli::take_rest(words, 0).map(|_| Verb::List)?,
+        _ => {
+            let text = format!(
+                "there is no user {verb:?} command; there are add, passwd, set, del and list"
+            );
+            return Err(Failure::Usage(text));
+        }
+    };
+    Ok(Request { config, verb })
+}
+
+pub(crate) fn run(request: Request) -> Result<(), Failure> {
+    let config = Server::load(&request.config)?;
+    match request.verb {
+        Verb::Add(name, wanted, from) => {
+            refuse_known(&config, &name)?;
+            let password = from.read(&name)?;
+            add(&config, name, wanted, &password)
+        }
+        Verb::Passwd(name, from) => {
+            load(&config)?.get_mut(&name)?;
+            let password = from.read(&name)?;
+            change_password(&config, &name, &password)
+        }
+        Verb::Set(name, changes) => set(&config, &name, &changes),
+        Verb::Del(name) => delete(&config, &name),
+        Verb::List => list(&config)?.iter().try_for_each(tell),
+    }
+}
+
+/// What the store keeps of `password`, under a new random salt. Blocks for as long as
+/// the iterations take.
+pub(crate) fn verifier(password: &str, iterations: Iterations) -> Result<Verifier, Failure> {
+    let mut salt = vec![0; SALT];
+    getrandom::fill(&mut salt)
+        .map_err(|error| Failure::Failed(format!("no random bytes for a salt: {error}")))?;
+    let derived = scram::Verifier::derive(password, salt, iterations.get())
+        .map_err(|error| Failure::Failed(error.to_string()))?;
+    Ok(Verifier {
+        salt: derived.salt.clone(),
+        iterations,
+        stored_key: derived.stored_key,
+        server_key: derived.server_key,
+    })
+}
+
+pub(crate) fn bad_name(error: BadName) -> Failure {
+    Failure::Usage(error.to_string())
+}
+
+fn parse_add(mut words: Arguments) -> Result<Verb, Failure> {
+    let wanted = Wanted {
+        quota: words.opt_value_from_str("--quota")?,
+        entries: words.opt_value_from_str("--entries")?,
+        home: cli::take_path(&mut words, "--home")?,
+        access: match words.contains("--read-only") {
+            true => Access::ReadOnly,
+            false => Access::ReadWrite,
+        },
+    };
+    let from = take_source(&mut words);
+    Ok(Verb::Add(take_name(words)?, wanted, from))
+}
+
+fn parse_set(mut words: Arguments) -> Result<Verb, Failure> {
+    let changes = Changes {
+        quota: words.opt_value_from_fn("--quota", own)?,
+        entries: words.opt_value_from_fn("--entries", own)?,
+        access: take_choice(
+            &mut words,
+            ("--read-only", Access::ReadOnly),
+            ("--read-write", Access::ReadWrite),
+        )?,
+        standing: take_choice(
+            &mut words,
+            ("--disable", Standing::Disabled),
+            ("--enable", Standing::Enabled),
+        )?,
+    };
+    let name = take_name(words)?;
+    match changes.is_empty() {
+        true => Err(Failure::Usage("user set: nothing to change".to_owned())),
+        false => Ok(Verb::Set(name, changes)),
+    }
+}
+
+fn take_source(words: &mut Arguments) -> PasswordFrom {
+    match words.contains("--password-stdin") {
+        true => PasswordFrom::StandardInput,
+        false => PasswordFrom::Terminal,
+    }
+}
+
+fn take_choice<T>(
+    words: &mut Arguments,
+    one: (&'static str, T),
+    other: (&'static str, T),
+) -> Result<Option<T>, Failure> {
+    match (words.contains(one.0), words.contains(other.0)) {
+        (true, true) => Err(Failure::Usage(format!(
+            "{} or {}, not both",
+            one.0, other.0
+        ))),
+        (true, false) => Ok(Some(one.1)),
+        (false, true) => Ok(Some(other.1)),
+        (false, false) => Ok(None),
+    }
+}
+
+fn take_name(words: Arguments) -> Result<UserName, Failure> {
+    let word = cli::take_rest(words, 1)?.pop();
+    let word = word.ok_or_else(|| Failure::Usage("which user? give a name".to_owned()))?;
+    word.to_string_lossy().parse().map_err(bad_name)
+}
+
+fn own<T: std::str::FromStr>(text: &str) -> Result<Own<T>, T::Err> {
+    match text {
+        "default" => Ok(Own::Default),
+        _ => text.parse().map(Own::Set),
+    }
+}
+
+impl PasswordFrom {
+    fn read(self, name: &UserName) -> Result<Zeroizing<String>, Failure> {
+        match self {
+            Self::Terminal => ask(name),
+            Self::StandardInput => first_line(io::stdin().lock()),
+        }
+    }
+}
+
+fn ask(name: &UserName) -> Result<Zeroizing<String>, Failure> {
+    let read = |prompt: String| {
+        rpassword::prompt_password(prompt)
+            .map(Zeroizing::new)
+            .map_err(|error| {
+                let text =
+                    format!("no terminal to ask for a password: {error}; use --password-stdin");
+                Failure::Failed(text)
+            })
+    };
+    let password = read(format!("password for {name}: "))?;
+    let again = read("the same again: ".to_owned())?;
+    match password == again {
+        true => Ok(password),
+        false => Err(Failure::Failed(
+            "the two passwords differ; nothing is changed".to_owned(),
+        )),
+    }
+}
+
+fn first_line(input: impl BufRead) -> Result<Zeroizing<String>, Failure> {
+    // Reserved at once: a growing buffer would leave copies of the password behind.
+    let mut line = Zeroizing::new(String::with_capacity(LONGEST_PASSWORD + 2));
+    input
+        .take(LONGEST_PASSWORD as u64 + 2)
+        .read_line(&mut line)
+        .map_err(|error| Failure::Failed(format!("standard input: {error}")))?;
+    let end = line.trim_end_matches(['\r', '\n']).len();
+    line.truncate(end);
+    match end {
+        0 => Err(Failure::Failed("no password on standard input".to_owned())),
+        1..=LONGEST_PASSWORD => Ok(line),
+        _ => Err(Failure::Failed(format!(
+            "the password is longer than {LONGEST_PASSWORD} bytes"
+        ))),
+    }
+}
+
+/// The store, empty if its file is not there yet.
+fn load(config: &Server) -> Result<UserStore, Failure> {
+    match config.users.symlink_metadata() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(UserStore::default()),
+        _ => Ok(UserStore::load(&config.users)?),
+    }
+}
+
+/// Before a person types a password twice for nothing.
+fn refuse_known(config: &Server, name: &UserName) -> Result<(), Failure> {
+    match load(config)?.get(name.as_str()) {
+        Some(_) => Err(skiff_conf::Refused::Exists(name.clone()).into()),
+        None => Ok(()),
+    }
+}
+
+fn add(config: &Server, name: UserName, wanted: Wanted, password: &str) -> Result<(), Failure> {
+    let verifier = verifier(password, config.scram_iterations)?;
+    let account = Account {
+        quota: wanted.quota,
+        entries: wanted.entries,
+        home: wanted.home,
+        access: wanted.access,
+        ..Account::new(verifier)
+    };
+    let home = config.home(&name, &account);
+    let made = UserStore::edit(&config.users, |store| {
+        store.add(name.clone(), account)?;
+        // Within the change: a user whose home cannot be made is not stored.
+        make_home(config, &home)
+    })?;
+    let home = home.display();
+    match made {
+        Made::New => tell(format_args!("added {name}; home {home}")),
+        Made::Kept => tell(format_args!(
+            "added {name}; home {home} was there already, and keeps its files"
+        )),
+    }
+}
+
+fn make_home(config: &Server, home: &Path) -> Result<Made, Failure> {
+    if home.starts_with(&config.homes) && !config.homes.is_dir() {
+        return Err(Failure::Failed(format!(
+            "the folder of the homes, {}, is not there; make it, or correct homes in {}",
+            config.homes.display(),
+            config.file.display()
+        )));
+    }
+    init::make_folder(home, config.dir_mode.bits())
+}
+
+fn change_password(config: &Server, name: &UserName, password: &str) -> Result<(), Failure> {
+    let verifier = verifier(password, config.scram_iterations)?;
+    edit(config, name, |account| account.scram = verifier)?;
+    tell(format_args!("{name} has a new password"))
+}
+
+fn set(config: &Server, name: &UserName, changes: &Changes) -> Result<(), Failure> {
+    edit(config, name, |account| changes.apply(account))?;
+    tell(format_args!("changed {name}"))
+}
+
+fn delete(config: &Server, name: &UserName) -> Result<(), Failure> {
+    let account = UserStore::edit(&config.users, |store| {
+        store.remove(name).map_err(Failure::from)
+    })?;
+    let home = config.home(name, &account);
+    tell(format_args!(
+        "{name} can no longer log in; the home {} stays, delete it when it is not needed",
+        home.display()
+    ))
+}
+
+fn edit(
+    config: &Server,
+    name: &UserName,
+    change: impl FnOnce(&mut Account),
+) -> Result<(), Failure> {
+    UserStore::edit(&config.users, |store| {
+        change(store.get_mut(name)?);
+        Ok(())
+    })
+}
+
+impl Changes {
+    fn is_empty(&self) -> bool {
+        self.quota.is_none()
+            && self.entries.is_none()
+            && self.access.is_none()
+            && self.standing.is_none()
+    }
+
+    fn apply(&self, account: &mut Account) {
+        if let Some(quota) = self.quota {
+            account.quota = quota.value();
+        }
+        if let Some(entries) = self.entries {
+            account.entries = entries.value();
+        }
+        if let Some(access) = self.access {
+            account.access = access;
+        }
+        if let Some(standing) = self.standing {
+            account.standing = standing;
+        }
+    }
+}
+
+impl<T> Own<T> {
+    fn value(self) -> Option<T> {
+        match self {
+            Self::Default => None,
+            Self::Set(value) => Some(value),
+        }
+    }
+}
+
+/// One line for each user: name, access, quota, home. The home comes last: it may
+/// hold spaces.
+fn list(config: &Server) -> Result<Vec<String>, Failure> {
+    let store = load(config)?;
+    let width = store.iter().map(|(name, _)| name.as_str().len()).max();
+    let width = width.unwrap_or_default();
+    let line = |(name, account): (&UserName, &Account)| {
+        let allowed = config.allowance(name, account);
+        let home = config.home(name, account);
+        format!(
+            "{:width$}  {:10}  {:>8}  {}",
+            name.as_str(),
+            access(account),
+            allowed.bytes.to_string(),
+            home.display()
+        )
+    };
+    Ok(store.iter().map(line).collect())
+}
+
+fn access(account: &Account) -> &'static str {
+    match (account.standing, account.access) {
+        (Standing::Disabled, _) => "disabled",
+        (Standing::Enabled, Access::ReadOnly) => "read-only",
+        (Standing::Enabled, Access::ReadWrite) => "read-write",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsString;
+
+    use super::*;
+
+    struct Place {
+        folder: tempfile::TempDir,
+    }
+
+    impl Place {
+        fn new() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            std::fs::create_dir(folder.path().join("homes")).unwrap();
+            let settings = "(scram_iterations: 10000, dir_mode: \"0750\")";
+            std::fs::write(folder.path().join("server.ron"), settings).unwrap();
+            Self { folder }
+        }
+
+        fn config(&self) -> Server {
+            Server::load(&self.folder.path().join("server.ron")).unwrap()
+        }
+
+        fn add(&self, name: &str, line: &str) -> Result<(), String> {
+            let Ok(Verb::Add(name, wanted, _)) = parse_add(words(&format!("{line} {name}"))) else {
+                panic!("{line:?}");
+            };
+            add(&self.config(), name, wanted, "correct horse").map_err(|e| e.to_string())
+        }
+
+        fn account(&self, name: &str) -> Account {
+            let store = UserStore::load(&self.config().users).unwrap();
+            store.get(name).unwrap().clone()
+        }
+    }
+
+    fn words(line: &str) -> Arguments {
+        Arguments::from_vec(line.split_whitespace().map(OsString::from).collect())
+    }
+
+    fn said(line: &str) -> String {
+        parse(words(line)).unwrap_err().to_string()
+    }
+
+    fn name(text: &str) -> UserName {
+        text.parse().unwrap()
+    }
+
+    fn proves(account: &Account, password: &str) -> bool {
+        let kept = &account.scram;
+        let made = scram::Verifier::derive(password, kept.salt.clone(), kept.iterations.get());
+        made.unwrap().stored_key == kept.stored_key
+    }
+
+    #[test]
+    fn arguments_become_requests() {
+        let request = parse(words(
+            "set --config s.ron tom --quota 2GB --entries default --disable",
+        ));
+        let changes = Changes {
+            quota: Some(Own::Set(Bytes::new(2_000_000_000))),
+            entries: Some(Own::Default),
+            access: None,
+            standing: Some(Standing::Disabled),
+        };
+        let expected = Request {
+            config: "s.ron".into(),
+            verb: Verb::Set(name("tom"), changes),
+        };
+        assert_eq!(request.unwrap(), expected);
+
+        let request = parse(words("passwd tom --password-stdin --config s.ron")).unwrap();
+        assert_eq!(
+            request.verb,
+            Verb::Passwd(name("tom"), PasswordFrom::StandardInput)
+        );
+    }
+
+    #[test]
+    fn what_is_not_understood_is_named() {
+        for (line, expected) in [
+            ("", "--config FILE is missing"),
+            ("--config s.ron", "there is no user \"\" command"),
+            (
+                "rename --config s.ron tom",
+                "there is no user \"rename\" command",
+            ),
+            ("add --config s.ron", "which user?"),
+            ("add --config s.ron ../tom", "\"../tom\" is not a user name"),
+            (
+                "add --config s.ron tom --quota lots",
+                "\"lots\" is not a size",
+            ),
+            (
+                "add --config s.ron tom --disable",
+                "unknown argument \"--disable\"",
+            ),
+            ("add --config s.ron tom 123", "unknown argument \"123\""),
+            ("set --config s.ron tom", "nothing to change"),
+            (
+                "set --config s.ron tom --enable --disable",
+                "--disable or --enable, not both",
+            ),
+            ("list --config s.ron tom", "unknown argument \"tom\""),
+        ] {
+            let message = said(line);
+            assert!(message.contains(expected), "{line:?}: {message}");
+            assert_eq!(message.lines().count(), 1, "{message}");
+        }
+    }
+
+    #[test]
+    fn an_added_user_has_a_home_and_a_password() {
+        use std::os::unix::fs::MetadataExt;
+        let place = Place::new();
+        place
+            .add("tom", "--quota 800MB --entries 7 --read-only")
+            .unwrap();
+        let account = place.account("tom");
+        assert!(proves(&account, "correct horse") && !proves(&account, "correct hors"));
+        assert_eq!(account.scram.salt.len(), SALT);
+        assert_eq!(account.quota, Some(Bytes::new(800_000_000)));
+        assert_eq!(account.entries, Some(7));
+        assert_eq!(account.access, Access::ReadOnly);
+        let home = place.config().homes.join("tom");
+        assert_eq!(home.metadata().unwrap().mode() & 0o7777, 0o750);
+    }
+
+    #[test]
+    fn a_user_stands_once_and_keeps_what_he_had() {
+        let place = Place::new();
+        place.add("tom", "--entries 7").unwrap();
+        let message = place.add("tom", "--entries 8").unwrap_err();
+        assert_eq!(message, "there is a user tom already");
+        assert_eq!(place.account("tom").entries, Some(7));
+        let known = refuse_known(&place.config(), &name("tom")).unwrap_err();
+        assert_eq!(known.to_string(), message);
+    }
+
+    #[test]
+    fn a_user_whose_home_cannot_be_made_is_not_stored() {
+        let place = Place::new();
+        place.add("tom", "--home no/such/parent").unwrap_err();
+        std::fs::remove_dir(place.config().homes).unwrap();
+        let message = place.add("jerry", "").unwrap_err();
+        assert!(message.contains("is not there; make it"), "{message}");
+        assert!(load(&place.config()).unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_new_password_changes_nothing_else() {
+        let place = Place::new();
+        place.add("tom", "--quota 1GB").unwrap();
+        change_password(&place.config(), &name("tom"), "other").unwrap();
+        let account = place.account("tom");
+        assert!(proves(&account, "other") && !proves(&account, "correct horse"));
+        assert_eq!(account.quota, Some(Bytes::new(1_000_000_000)));
+        assert!(change_password(&place.config(), &name("sam"), "x").is_err());
+    }
+
+    #[test]
+    fn changes_touch_what_they_name() {
+        let place = Place::new();
+        place.add("tom", "--quota 1GB --entries 9").unwrap();
+        let Ok(Verb::Set(tom, changes)) = parse_set(words("tom --quota default --read-only"))
+        else {
+            panic!("not a change");
+        };
+        set(&place.config(), &tom, &changes).unwrap();
+        let account = place.account("tom");
+        assert_eq!((account.quota, account.entries), (None, Some(9)));
+        assert_eq!(account.access, Access::ReadOnly);
+        assert_eq!(account.standing, Standing::Enabled);
+    }
+
+    #[test]
+    fn a_deleted_user_leaves_his_home() {
+        let place = Place::new();
+        place.add("tom", "").unwrap();
+        delete(&place.config(), &name("tom")).unwrap();
+        assert!(load(&place.config()).unwrap().is_empty());
+        assert!(place.config().homes.join("tom").is_dir());
+        let again = delete(&place.config(), &name("tom")).unwrap_err();
+        assert_eq!(again.to_string(), "there is no user tom");
+    }
+
+    #[test]
+    fn the_list_shows_no_secret() {
+        let place = Place::new();
+        place.add("tom", "--quota 800MB").unwrap();
+        place.add("jerry", "--read-only").unwrap();
+        let homes = place.config().homes;
+        let expected = [
+            format!("jerry  read-only      400MB  {}/jerry", homes.display()),
+            format!("tom    read-write     800MB  {}/tom", homes.display()),
+        ];
+        assert_eq!(list(&place.config()).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_password_is_the_first_line() {
+        let read = |text: &[u8]| first_line(text).map(|line| line.to_string());
+        assert_eq!(read(b"one\r\ntwo\n").unwrap(), "one");
+        assert_eq!(read(b" spaces stay ").unwrap(), " spaces stay ");
+        assert_eq!(
+            read(&[b'x'; LONGEST_PASSWORD]).unwrap().len(),
+            LONGEST_PASSWORD
+        );
+        assert!(read(&[b'x'; LONGEST_PASSWORD + 1]).is_err());
+        assert!(read(b"\nsecond").is_err());
+        assert!(read(b"").is_err());
+        assert!(read(b"\xff\n").is_err());
+    }
+}

@@ -1,0 +1,151 @@
+//! One peer's connection: a socket, in clear or under TLS.
+
+use std::io::{self, Read, Write};
+use std::net::Shutdown;
+use std::sync::Arc;
+
+use mio::net::TcpStream;
+use rustls::Connection as TlsConnection;
+use skiff_sessions::lane::{Lane, Plain, Tls};
+
+/// Goes with a transfer to a worker, and comes home with it. The socket is
+/// shared, so that the reactor can shut down one that is away.
+pub(crate) struct Channel {
+    socket: Arc<TcpStream>,
+    /// Boxed, so that a plain session does not pay for it.
+    tls: Option<Box<TlsConnection>>,
+}
+
+/// How far a handshake got.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Handshake {
+    Done,
+    WantsRead,
+    WantsWrite,
+}
+
+impl Channel {
+    pub(crate) fn new(socket: Arc<TcpStream>, tls: Option<TlsConnection>) -> Self {
+        Self {
+            socket,
+            tls: tls.map(Box::new),
+        }
+    }
+
+    pub(crate) fn socket(&self) -> &Arc<TcpStream> {
+        &self.socket
+    }
+
+    pub(crate) fn tls(&mut self) -> Option<&mut TlsConnection> {
+        self.tls.as_deref_mut()
+    }
+
+    /// Goes as far as the socket lets it.
+    pub(crate) fn handshake(&mut self) -> io::Result<Handshake> {
+        let Some(tls) = &mut self.tls else {
+            return Ok(Handshake::Done);
+        };
+        let mut socket = &*self.socket;
+        loop {
+            while tls.wants_write() {
+                match tls.write_tls(&mut socket) {
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                        return Ok(Handshake::WantsWrite);
+                    }
+                    other => other?,
+                };
+            }
+            if !tls.is_handshaking() {
+                return Ok(Handshake::Done);
+            }
+            match tls.read_tls(&mut socket) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    return Ok(Handshake::WantsRead);
+                }
+                Err(error) => return Err(error),
+            }
+            if let Err(error) = tls.process_new_packets() {
+                // The alert that tells the peer why is worth one try.
+                let _ = tls.write_tls(&mut socket);
+                return Err(io::Error::new(io::ErrorKind::InvalidData, error));
+            }
+        }
+    }
+
+    /// Lines off the wire; 0 is the end. Bulk data takes [`Channel::lane`].
+    pub(crate) fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let mut socket = &*self.socket;
+        let Some(tls) = &mut self.tls else {
+            return socket.read(buf);
+        };
+        loop {
+            match tls.reader().read(buf) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                other => return other,
+            }
+            // Read to WouldBlock, for rustls gives its buffer back only then.
+            if tls.read_tls(&mut socket)? == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            tls.process_new_packets()
+                .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+        }
+    }
+
+    /// Writes what it can of `out` and takes it off there; `WouldBlock` when
+    /// something is left.
+    pub(crate) fn write_out(&mut self, out: &mut Vec<u8>) -> io::Result<()> {
+        while !out.is_empty() {
+            let wrote = match &mut self.tls {
+                None => (&*self.socket).write(out)?,
+                Some(tls) => tls.writer().write(out)?,
+            };
+            out.drain(..wrote);
+            self.flush()?;
+        }
+        self.flush()
+    }
+
+    pub(crate) fn flush(&mut self) -> io::Result<()> {
+        let mut socket = &*self.socket;
+        if let Some(tls) = &mut self.tls {
+            while tls.wants_write() {
+                tls.write_tls(&mut socket)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs `work` on this channel as a lane; `cipher` is lent for reading.
+    pub(crate) fn with_lane<T>(&mut self, cipher: &mut [u8], work: impl LaneWork<T>) -> T {
+        let mut socket = &*self.socket;
+        match &mut self.tls {
+            None => work.on(&mut Plain(&mut socket)),
+            Some(tls) => work.on(&mut Tls::new(tls, &mut socket, cipher)),
+        }
+    }
+
+    /// Says goodbye at the TLS layer, then to the kernel.
+    pub(crate) fn close(&mut self) {
+        if let Some(tls) = &mut self.tls {
+            tls.send_close_notify();
+            let _ = self.flush();
+        }
+        let _ = self.socket.shutdown(Shutdown::Write);
+        // Input nobody reads would turn the end into a reset that eats the last reply.
+        let mut waste = [0; 4096];
+        let mut socket = &*self.socket;
+        for _ in 0..16 {
+            if !matches!(socket.read(&mut waste), Ok(count) if count > 0) {
+                break;
+            }
+        }
+    }
+}
+
+/// Work that any lane will do for (a closure cannot be generic).
+pub(crate) trait LaneWork<T> {
+    fn on(self, lane: &mut impl Lane) -> T;
+}

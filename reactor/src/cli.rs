@@ -1,0 +1,259 @@
+//! The command line of `skiffd`: what was typed, what it asks for, and how it ends.
+//!
+//! | exit status | means |
+//! |---|---|
+//! | 0 | done |
+//! | 1 | it failed, or `check` found something wrong |
+//! | 2 | the command line or the configuration is wrong, and would be wrong again |
+
+use std::ffi::{OsStr, OsString};
+use std::fmt::Display;
+use std::io::{self, Write};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use pico_args::Arguments;
+use skiff_conf::{Complaint, Refused, Server};
+
+use crate::{admin, check, daemon, demo, init};
+
+const HELP: &str = "\
+skiffd: a file server for many users on small machines
+
+  skiffd --demo [DIR]                 try it with no set-up at all: users tom, jerry
+                                      and sam, password 123, on this machine only
+         [--native ADDR]              listen here instead of 127.0.0.1:8001; port 0
+                                      takes a free one
+  skiffd init DIR                     make the settings and folders of a new server
+  skiffd --config FILE                serve, until SIGTERM or SIGINT
+  skiffd check --config FILE          say what is wrong, and what is worth knowing
+
+  skiffd user add --config FILE NAME [--quota 800MB] [--entries N] [--home DIR]
+                                     [--read-only] [--password-stdin]
+  skiffd user passwd --config FILE NAME [--password-stdin]
+  skiffd user set --config FILE NAME [--quota 800MB|default] [--entries N|default]
+                                     [--read-only|--read-write] [--disable|--enable]
+  skiffd user del --config FILE NAME
+  skiffd user list --config FILE
+
+  --help, --version
+
+A password is asked for on the terminal, or is the first line of standard input.
+A relative --home is relative to the folder of the homes.
+";
+
+/// Why a command ended without doing what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    #[error("{0}; see skiffd --help")]
+    Usage(String),
+    #[error(transparent)]
+    Settings(#[from] Complaint),
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    #[error(transparent)]
+    Start(#[from] daemon::StartError),
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl Failure {
+    /// `path: cannot be VERB: error`.
+    pub(crate) fn at(path: &Path, verb: &str, error: &io::Error) -> Self {
+        Self::Failed(format!("{}: cannot be {verb}: {error}", path.display()))
+    }
+
+    fn status(&self) -> u8 {
+        match self {
+            Self::Usage(_) | Self::Settings(_) => 2,
+            Self::Refused(_) | Self::Start(_) | Self::Failed(_) => 1,
+        }
+    }
+}
+
+impl From<pico_args::Error> for Failure {
+    fn from(error: pico_args::Error) -> Self {
+        Self::Usage(error.to_string())
+    }
+}
+
+/// Does what the process's arguments ask for.
+pub fn run() -> ExitCode {
+    let arguments = std::env::args_os().skip(1).collect();
+    match parse(arguments).and_then(perform) {
+        Ok(status) => status,
+        Err(failure) => {
+            // Nobody is left to be told when standard error is gone too.
+            let _ = writeln!(io::stderr(), "skiffd: {failure}");
+            ExitCode::from(failure.status())
+        }
+    }
+}
+
+/// One line to standard output, at once. A reader who has seen enough is no error.
+pub(crate) fn tell(line: impl Display) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    match writeln!(out, "{line}").and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Failure::Failed(format!("standard output: {error}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The value of `--config`.
+pub(crate) fn take_config(words: &mut Arguments) -> Result<PathBuf, Failure> {
+    take_path(words, "--config")?
+        .ok_or_else(|| Failure::Usage("--config FILE is missing".to_owned()))
+}
+
+pub(crate) fn take_path(
+    words: &mut Arguments,
+    option: &'static str,
+) -> Result<Option<PathBuf>, Failure> {
+    let verbatim = |value: &OsStr| Ok::<_, std::convert::Infallible>(PathBuf::from(value));
+    Ok(words.opt_value_from_os_str(option, verbatim)?)
+}
+
+/// What is left once every option is taken: up to `most` words that are no options.
+pub(crate) fn take_rest(words: Arguments, most: usize) -> Result<Vec<OsString>, Failure> {
+    let rest = words.finish();
+    let option = rest.iter().find(|word| word.as_bytes().starts_with(b"-"));
+    match option.or_else(|| rest.get(most)) {
+        Some(word) => Err(Failure::Usage(format!("unknown argument {word:?}"))),
+        None => Ok(rest),
+    }
+}
+
+#[derive(Debug, PartialEq)]
+enum Request {
+    Help,
+    Version,
+    Demo(demo::Options),
+    Init(PathBuf),
+    Serve(PathBuf),
+    Check(PathBuf),
+    User(admin::Request),
+}
+
+fn parse(arguments: Vec<OsString>) -> Result<Request, Failure> {
+    let mut words = Arguments::from_vec(arguments.into_iter().flat_map(split_equals).collect());
+    if words.contains(["-h", "--help"]) {
+        return Ok(Request::Help);
+    }
+    if words.contains(["-V", "--version"]) {
+        return Ok(Request::Version);
+    }
+    match words.subcommand()?.as_deref() {
+        Some("init") => parse_init(words),
+        Some("check") => parse_settings(words).map(Request::Check),
+        Some("user") => admin::parse(words).map(Request::User),
+        Some(other) => Err(Failure::Usage(format!(
+            "there is no command {other:?}; there are init, check and user"
+        ))),
+        None if words.contains("--demo") => demo::parse(words).map(Request::Demo),
+        None => parse_settings(words).map(Request::Serve),
+    }
+}
+
+/// `--key=value` as the two words `--key value`.
+fn split_equals(word: OsString) -> Vec<OsString> {
+    let bytes = word.as_bytes();
+    match bytes.iter().position(|&byte| byte == b'=') {
+        Some(at) if bytes.starts_with(b"--") => {
+            let (key, value) = (bytes[..at].to_vec(), bytes[at + 1..].to_vec());
+            vec![OsString::from_vec(key), OsString::from_vec(value)]
+        }
+        _ => vec![word],
+    }
+}
+
+fn parse_init(words: Arguments) -> Result<Request, Failure> {
+    let folder = take_rest(words, 1)?.pop();
+    folder
+        .map(|folder| Request::Init(folder.into()))
+        .ok_or_else(|| Failure::Usage("init needs a folder".to_owned()))
+}
+
+fn parse_settings(mut words: Arguments) -> Result<PathBuf, Failure> {
+    let config = take_path(&mut words, "--config")?;
+    take_rest(words, 0)?;
+    config.ok_or_else(|| Failure::Usage("nothing to do: give --demo or --config FILE".to_owned()))
+}
+
+fn perform(request: Request) -> Result<ExitCode, Failure> {
+    match request {
+        Request::Help => tell(HELP.trim_end())?,
+        Request::Version => tell(format_args!("skiffd {}", env!("CARGO_PKG_VERSION")))?,
+        Request::Demo(options) => demo::run(&options)?,
+        Request::Init(folder) => tell(init::run(&folder)?)?,
+        Request::Serve(config) => serve(&config)?,
+        Request::Check(config) => return check::run(&config),
+        Request::User(request) => admin::run(request)?.iter().try_for_each(tell)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn serve(config: &Path) -> Result<(), Failure> {
+    let config = Server::load(config)?;
+    Ok(daemon::run(config, |_| ())?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(line: &str) -> Result<Request, String> {
+        let words = line.split_whitespace().map(OsString::from).collect();
+        parse(words).map_err(|failure| {
+            assert_eq!(failure.status(), 2, "{failure}");
+            failure.to_string()
+        })
+    }
+
+    #[test]
+    fn requests_are_told_apart() {
+        let file = || PathBuf::from("s.ron");
+        assert_eq!(asked("--config s.ron"), Ok(Request::Serve(file())));
+        assert_eq!(asked("--config=s.ron"), Ok(Request::Serve(file())));
+        assert_eq!(asked("check --config s.ron"), Ok(Request::Check(file())));
+        assert_eq!(asked("init d"), Ok(Request::Init("d".into())));
+        assert_eq!(asked("user add --help"), Ok(Request::Help));
+        assert_eq!(asked("-V"), Ok(Request::Version));
+        assert!(matches!(asked("--demo d"), Ok(Request::Demo(_))));
+        assert!(matches!(
+            asked("user list --config s.ron"),
+            Ok(Request::User(_))
+        ));
+    }
+
+    #[test]
+    fn what_is_not_understood_is_named() {
+        for (line, said) in [
+            ("", "nothing to do: give --demo or --config FILE"),
+            ("check", "nothing to do: give --demo or --config FILE"),
+            ("serve", "there is no command \"serve\""),
+            ("--config s.ron --fast", "unknown argument \"--fast\""),
+            ("--config s.ron more", "unknown argument \"more\""),
+            ("--config", "--config"),
+            ("init", "init needs a folder"),
+            ("init a b", "unknown argument \"b\""),
+            ("init --config s.ron", "unknown argument \"--config\""),
+        ] {
+            let message = asked(line).unwrap_err();
+            assert!(
+                message.starts_with(said) || message.contains(said),
+                "{line:?}: {message}"
+            );
+            assert_eq!(message.lines().count(), 1, "{message}");
+        }
+    }
+
+    #[test]
+    fn a_value_may_follow_an_equals_sign() {
+        let split = |word: &str| split_equals(word.into());
+        assert_eq!(split("--quota=1=2"), ["--quota", "1=2"]);
+        assert_eq!(split("a=b"), ["a=b"]);
+    }
+}

@@ -1,0 +1,240 @@
+//! From a checked configuration to a daemon that serves, and to its end.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use mio::Poll;
+use skiff_conf::Server;
+use skiff_sessions::server::Limits;
+use skiff_vfs::{Homes, Policy, Worker};
+
+use crate::accesslog::{AccessLog, LogFailed};
+use crate::accounts::Accounts;
+use crate::guard::Guard;
+use crate::hub::Hub;
+use crate::listener::Listener;
+use crate::reactor::{self, Reactor};
+use crate::signals::Signals;
+use crate::tls::{Tls, TlsError};
+use crate::work::Services;
+use crate::workers::Pool;
+use crate::{notify, secret};
+
+/// Where the daemon can be reached.
+pub struct Bound {
+    pub native: Vec<SocketAddr>,
+}
+
+/// Why it does not run.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error("{address} cannot be listened on: {error}")]
+    Listen {
+        address: SocketAddr,
+        error: io::Error,
+    },
+    #[error("{}: {error}", path.display())]
+    Path { path: PathBuf, error: io::Error },
+    #[error("the group {0} of the configuration is not known to the system")]
+    Group(String),
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    #[error(transparent)]
+    Log(#[from] LogFailed),
+    #[error("the system gives no {what}: {error}")]
+    System {
+        what: &'static str,
+        error: io::Error,
+    },
+}
+
+fn no(what: &'static str) -> impl FnOnce(io::Error) -> StartError {
+    move |error| StartError::System { what, error }
+}
+
+/// Serves until SIGTERM or SIGINT; `ready` is called once it does.
+pub fn run(config: Server, ready: impl FnOnce(&Bound)) -> Result<(), StartError> {
+    let config = Arc::new(config);
+    let listeners = bind(&config)?;
+    raise_descriptors();
+    make_folder(&config.state, 0o700)?;
+    make_folder(&config.homes, config.dir_mode.bits())?;
+    let (log, log_thread) = AccessLog::start(&config.log)?;
+    // A second daemon in one process (in tests) keeps the first one's logger.
+    let _ = log.install(config.log.level);
+    let bound = Bound {
+        native: listeners.iter().map(|listener| listener.address).collect(),
+    };
+    let reactor = assemble(&config, listeners, log)?;
+    log::info!("serving on {:?}", bound.native);
+    ready(&bound);
+    notify::ready();
+    let hub = reactor.run().map_err(no("poll"))?;
+    finish(hub);
+    log_thread.finish(Duration::from_secs(2));
+    Ok(())
+}
+
+fn bind(config: &Server) -> Result<Vec<Listener>, StartError> {
+    let listen =
+        |&address| Listener::bind(address).map_err(|error| StartError::Listen { address, error });
+    config.native.listen.iter().map(listen).collect()
+}
+
+fn assemble(
+    config: &Arc<Server>,
+    listeners: Vec<Listener>,
+    log: AccessLog,
+) -> Result<Reactor, StartError> {
+    let poll = Poll::new().map_err(no("poll"))?;
+    let waker = reactor::waker(&poll).map_err(no("poll"))?;
+    let signals =
+        Signals::register(poll.registry(), reactor::SIGNALS).map_err(no("signal pipe"))?;
+    let registry = poll.registry().try_clone().map_err(no("poll"))?;
+    let pool = Pool::start(&waker).map_err(no("threads"))?;
+    let secret = secret::load_or_make(&config.state).map_err(|error| StartError::Path {
+        path: config.state.clone(),
+        error,
+    })?;
+    let services = Arc::new(Services {
+        homes: Homes::new(config.state.clone(), policy(config)?),
+        accounts: Accounts::new(Arc::clone(config), secret),
+    });
+    let guard = Guard::new(config.limits.clone());
+    let limits = Arc::new(limits(&config.limits));
+    let tls = load_tls(config)?;
+    let hub = Hub::new(registry, pool, guard, log, limits, services, tls);
+    let reload = reload(config.file.clone());
+    Reactor::new(poll, signals, listeners, hub, reload).map_err(no("poll"))
+}
+
+fn load_tls(config: &Server) -> Result<Option<Tls>, TlsError> {
+    match config.native.tls {
+        skiff_conf::Tls::Off => Ok(None),
+        skiff_conf::Tls::On => {
+            let tls = Tls::load(config.tls.as_ref(), &config.state)?;
+            log::info!("certificate fingerprint {}", tls.fingerprint());
+            Ok(Some(tls))
+        }
+    }
+}
+
+/// SIGHUP: certificates, limits and log files are taken up anew; sessions stay.
+fn reload(file: PathBuf) -> Box<dyn FnMut(&mut Hub)> {
+    Box::new(move |hub| {
+        notify::reloading();
+        match Server::load(&file) {
+            Err(complaint) => log::error!("not reloaded: {complaint}"),
+            Ok(config) => match load_tls(&config) {
+                Err(error) => log::error!("not reloaded: {error}"),
+                Ok(tls) => {
+                    hub.tls = tls;
+                    hub.guard.set_limits(config.limits.clone());
+                    hub.limits = Arc::new(limits(&config.limits));
+                    hub.log.reopen(&config.log);
+                    log::info!("reloaded {}", file.display());
+                }
+            },
+        }
+        notify::ready();
+    })
+}
+
+/// Every home's account goes to the disk, unless a disk hangs.
+fn finish(hub: Hub) {
+    let until = Instant::now() + Duration::from_secs(20);
+    let Hub { pool, services, .. } = hub;
+    pool.stop(|| Instant::now() < until);
+    let closing = Worker::spawn("closing", move |worker| {
+        if let Err(error) = services.homes.close(worker) {
+            log::warn!("a home will be counted at the next start: {error}");
+        }
+    });
+    let Ok(closing) = closing else { return };
+    while !closing.is_finished() && Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+fn policy(config: &Server) -> Result<Policy, StartError> {
+    Ok(Policy {
+        file_mode: config.file_mode.bits(),
+        dir_mode: config.dir_mode.bits(),
+        group: config.group.as_deref().map(group_id).transpose()?,
+        durability: match config.durability {
+            skiff_conf::Durability::Fsync => skiff_vfs::Durability::Fsync,
+            skiff_conf::Durability::None => skiff_vfs::Durability::None,
+        },
+        stage_ttl: config.stages.ttl,
+        stage_idle: config.stages.idle,
+        free_space_floor: config.stages.free_space_floor.get(),
+        ..Policy::default()
+    })
+}
+
+/// From the system's own table; a number is taken as it is.
+fn group_id(name: &str) -> Result<u32, StartError> {
+    if let Ok(number) = name.parse() {
+        return Ok(number);
+    }
+    let path = PathBuf::from("/etc/group");
+    let table = std::fs::read_to_string(&path).map_err(|error| StartError::Path {
+        path: path.clone(),
+        error,
+    })?;
+    let row = table.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        (fields.next() == Some(name)).then(|| fields.nth(1)?.parse().ok())?
+    });
+    row.ok_or_else(|| StartError::Group(name.to_owned()))
+}
+
+fn limits(limits: &skiff_conf::Limits) -> Limits {
+    let system = rustix::system::uname();
+    Limits {
+        login: limits.login,
+        idle: limits.idle,
+        stall: limits.stall,
+        progress: Duration::from_secs(4),
+        penalty: Duration::from_millis(500),
+        attempts: limits.attempts,
+        nonsense: 3,
+        server: format!("skiffd/{}", env!("CARGO_PKG_VERSION")),
+        platform: format!(
+            "{} {}",
+            system.sysname().to_string_lossy(),
+            system.machine().to_string_lossy()
+        ),
+    }
+}
+
+fn make_folder(path: &std::path::Path, mode: u32) -> Result<(), StartError> {
+    use std::os::unix::fs::DirBuilderExt;
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(mode)
+        .create(path)
+        .map_err(|error| StartError::Path {
+            path: path.to_owned(),
+            error,
+        })
+}
+
+/// As many descriptors as the system lets us have.
+fn raise_descriptors() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        maximum: limit.maximum,
+    };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        log::warn!(
+            "the limit of open files stays at {:?}: {error}",
+            limit.current
+        );
+    }
+}

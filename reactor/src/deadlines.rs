@@ -1,0 +1,101 @@
+//! What is due when. A connection stands here once; a deadline that was put
+//! off is found to be later when it comes up, and goes back.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::time::Instant;
+
+use crate::ids::ConnectionId;
+
+#[derive(Default)]
+pub(crate) struct Deadlines {
+    heap: BinaryHeap<Reverse<(Instant, ConnectionId)>>,
+}
+
+/// When the heap will ask about a connection, kept with the connection.
+#[derive(Default)]
+pub(crate) struct Asked(Option<Instant>);
+
+impl Deadlines {
+    /// Makes sure that the connection is asked about at `due`, or before.
+    pub(crate) fn want(&mut self, id: ConnectionId, due: Option<Instant>, asked: &mut Asked) {
+        let Some(due) = due else { return };
+        if asked.0.is_some_and(|already| already <= due) {
+            return;
+        }
+        asked.0 = Some(due);
+        self.heap.push(Reverse((due, id)));
+    }
+
+    /// The next time to wake up.
+    pub(crate) fn next(&self) -> Option<Instant> {
+        self.heap.peek().map(|Reverse((due, _))| *due)
+    }
+
+    /// A connection to ask about now; tell it with `Asked::heard`.
+    pub(crate) fn pop(&mut self, now: Instant) -> Option<(Instant, ConnectionId)> {
+        let Reverse((due, _)) = *self.heap.peek()?;
+        if due > now {
+            return None;
+        }
+        self.heap.pop().map(|Reverse(entry)| entry)
+    }
+}
+
+impl Asked {
+    /// Whether this entry is the one that counts (an earlier one may have
+    /// taken its place).
+    pub(crate) fn heard(&mut self, due: Instant) -> bool {
+        let current = self.0 == Some(due);
+        if current {
+            self.0 = None;
+        }
+        current
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn a_deadline_put_off_costs_one_entry() {
+        let id = ConnectionId {
+            index: 1,
+            generation: 1,
+        };
+        let (mut deadlines, mut asked, start) =
+            (Deadlines::default(), Asked::default(), Instant::now());
+        for second in 1..1000 {
+            deadlines.want(id, Some(start + Duration::from_secs(second)), &mut asked);
+        }
+        assert_eq!(deadlines.heap.len(), 1);
+        assert_eq!(deadlines.pop(start), None);
+        let (due, popped) = deadlines.pop(start + Duration::from_secs(1)).unwrap();
+        assert_eq!(popped, id);
+        assert!(asked.heard(due));
+        assert_eq!(deadlines.next(), None);
+    }
+
+    #[test]
+    fn an_earlier_deadline_takes_over() {
+        let id = ConnectionId {
+            index: 1,
+            generation: 1,
+        };
+        let (mut deadlines, mut asked, start) =
+            (Deadlines::default(), Asked::default(), Instant::now());
+        let (late, early) = (
+            start + Duration::from_secs(9),
+            start + Duration::from_secs(2),
+        );
+        deadlines.want(id, Some(late), &mut asked);
+        deadlines.want(id, Some(early), &mut asked);
+        let (due, _) = deadlines.pop(late).unwrap();
+        assert_eq!(due, early);
+        assert!(asked.heard(due));
+        let (due, _) = deadlines.pop(late).unwrap();
+        assert!(!asked.heard(due));
+    }
+}

@@ -1,0 +1,253 @@
+//! `skiffd --demo`: a server to try, with no set-up at all.
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+
+use pico_args::Arguments;
+use skiff_conf::{Account, Bytes, Server, UserName, UserStore};
+
+use crate::cli::{self, Failure, tell};
+use crate::daemon::{self, Bound};
+use crate::{admin, init};
+
+const PASSWORD: &str = "123";
+
+/// Who is there, and what he may store beside the default.
+const PEOPLE: [(&str, Option<Bytes>); 3] = [
+    ("tom", Some(Bytes::new(800_000_000))),
+    ("jerry", None),
+    ("sam", None),
+];
+
+const SETTINGS: &str = "\
+// The demo's settings. `skiffd --demo` makes what is missing in this folder, and
+// keeps what is there. For a real server: `skiffd init DIR`, whose server.ron
+// explains every key.
+(
+    // This machine only: everybody knows the demo's passwords.
+    native: (listen: [\"127.0.0.1:8001\"]),
+
+    // The fewest allowed, so that the demo starts at once even on slow machines. A
+    // real server keeps the default, which makes stolen verifiers hard to guess.
+    scram_iterations: 10000,
+)
+";
+
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Options {
+    folder: PathBuf,
+    /// Instead of what the settings say.
+    native: Option<SocketAddr>,
+}
+
+/// What follows `--demo`.
+pub(crate) fn parse(mut words: Arguments) -> Result<Options, Failure> {
+    let native = words.opt_value_from_fn("--native", parse_address)?;
+    let ftp: Option<String> = words.opt_value_from_str("--ftp")?;
+    if ftp.is_some_and(|ftp| ftp != "off") {
+        let text = "--ftp can only be off: this skiffd does not speak FTP".to_owned();
+        return Err(Failure::Usage(text));
+    }
+    let folder = cli::take_rest(words, 1)?.pop();
+    Ok(Options {
+        folder: folder.map_or_else(|| PathBuf::from("skiff-demo"), PathBuf::from),
+        native,
+    })
+}
+
+/// Serves until SIGTERM or SIGINT.
+pub(crate) fn run(options: &Options) -> Result<(), Failure> {
+    let config = prepare(options)?;
+    for &address in &config.native.listen {
+        require_loopback(address)?;
+        require_free(address)?;
+    }
+    let homes = config.homes.clone();
+    daemon::run(config, |bound| announce(bound, &homes))?;
+    Ok(())
+}
+
+fn parse_address(text: &str) -> Result<SocketAddr, String> {
+    text.parse()
+        .map_err(|_| "--native takes IP:PORT such as 127.0.0.1:8002".to_owned())
+}
+
+/// Makes what is missing, and nothing else.
+fn prepare(options: &Options) -> Result<Server, Failure> {
+    let settings = options.folder.join(init::SETTINGS);
+    init::make_folders(&options.folder)?;
+    init::write_new(&settings, SETTINGS)?;
+    let mut config = Server::load(&settings)?;
+    if let Some(address) = options.native {
+        config.native.listen = vec![address];
+    }
+    init::lay_out(&config)?;
+    if config.users.symlink_metadata().is_err() {
+        add_people(&config)?;
+    }
+    for (name, account) in UserStore::load(&config.users)?.iter() {
+        init::make_folder(&config.home(name, account), config.dir_mode.bits())?;
+    }
+    Ok(config)
+}
+
+fn add_people(config: &Server) -> Result<(), Failure> {
+    let mut accounts = Vec::with_capacity(PEOPLE.len());
+    for (name, quota) in PEOPLE {
+        let name: UserName = name.parse().map_err(admin::bad_name)?;
+        let verifier = admin::verifier(PASSWORD, config.scram_iterations)?;
+        let account = Account {
+            quota,
+            ..Account::new(verifier)
+        };
+        accounts.push((name, account));
+    }
+    UserStore::edit(&config.users, |store| {
+        for (name, account) in accounts {
+            store.add(name, account)?;
+        }
+        Ok(())
+    })
+}
+
+fn require_loopback(address: SocketAddr) -> Result<(), Failure> {
+    match address.ip().to_canonical().is_loopback() {
+        true => Ok(()),
+        false => Err(Failure::Usage(format!(
+            "{address} can be reached from outside, and everybody knows the demo's passwords: \
+             listen on 127.0.0.1, or make a real server with skiffd init DIR"
+        ))),
+    }
+}
+
+/// The daemon would notice as well, but does not know how a demo is told another port.
+fn require_free(address: SocketAddr) -> Result<(), Failure> {
+    TcpListener::bind(address).map(drop).map_err(|error| {
+        Failure::Failed(format!(
+            "cannot listen on {address}: {error}; choose another address with --native, \
+             such as --native 127.0.0.1:0 for any free port"
+        ))
+    })
+}
+
+/// Programs that start a demo wait for `ready`, and read the port before it.
+fn announce(bound: &Bound, homes: &Path) {
+    let mut lines = Vec::new();
+    for address in &bound.native {
+        lines.push(format!("native {address}"));
+    }
+    if let Some(address) = bound.native.first() {
+        lines.push(format!("connect with: skiff tom@{address}"));
+    }
+    lines.push(format!("users: tom, jerry and sam; password {PASSWORD}"));
+    lines.push(format!("their files: {}", homes.display()));
+    lines.push("ready".to_owned());
+    // A demo whose output nobody reads still serves.
+    let _ = tell(lines.join("\n"));
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsString;
+    use std::os::unix::fs::MetadataExt;
+
+    use skiff_conf::Iterations;
+
+    use super::*;
+
+    fn parsed(line: &str) -> Result<Options, String> {
+        let words = line.split_whitespace().map(OsString::from).collect();
+        parse(Arguments::from_vec(words)).map_err(|failure| failure.to_string())
+    }
+
+    fn prepared(folder: &Path) -> Server {
+        let options = Options {
+            folder: folder.to_owned(),
+            native: None,
+        };
+        prepare(&options).unwrap()
+    }
+
+    #[test]
+    fn arguments() {
+        let plain = parsed("").unwrap();
+        assert_eq!(plain.folder, Path::new("skiff-demo"));
+        assert_eq!(plain.native, None);
+        let full = parsed("--native 127.0.0.1:0 --ftp off there").unwrap();
+        assert_eq!(full.folder, Path::new("there"));
+        assert_eq!(full.native, Some(SocketAddr::from(([127, 0, 0, 1], 0))));
+        for (line, said) in [
+            ("--native nowhere", "--native takes IP:PORT"),
+            ("--ftp 127.0.0.1:2121", "--ftp can only be off"),
+            ("--port 1", "unknown argument \"--port\""),
+            ("a b", "unknown argument \"b\""),
+        ] {
+            let message = parsed(line).unwrap_err();
+            assert!(message.contains(said), "{line:?}: {message}");
+        }
+    }
+
+    #[test]
+    fn the_three_of_the_demo_are_there() {
+        let place = tempfile::tempdir().unwrap();
+        let config = prepared(&place.path().join("demo"));
+        let users = UserStore::load(&config.users).unwrap();
+        let mut quotas = Vec::new();
+        for (name, account) in users.iter() {
+            assert!(config.home(name, account).is_dir(), "{name}");
+            assert_eq!(account.scram.iterations, Iterations::MIN);
+            let allowed = config.allowance(name, account).bytes.to_string();
+            quotas.push((name.as_str(), allowed));
+        }
+        let expected = [("jerry", "400MB"), ("sam", "400MB"), ("tom", "800MB")];
+        assert_eq!(
+            quotas,
+            expected.map(|(name, quota)| (name, quota.to_owned()))
+        );
+        assert_eq!(config.users.metadata().unwrap().mode() & 0o7777, 0o600);
+        assert_eq!(
+            config.native.listen,
+            [SocketAddr::from(([127, 0, 0, 1], 8001))]
+        );
+    }
+
+    #[test]
+    fn what_is_there_is_kept() {
+        let place = tempfile::tempdir().unwrap();
+        let config = prepared(place.path());
+        let before = std::fs::read(&config.users).unwrap();
+        let edited = SETTINGS.replace("10000", "20000");
+        std::fs::write(&config.file, edited).unwrap();
+        std::fs::remove_dir(config.homes.join("sam")).unwrap();
+
+        let again = prepared(place.path());
+        assert_eq!(again.scram_iterations.get(), 20_000);
+        assert_eq!(std::fs::read(&again.users).unwrap(), before);
+        assert!(again.homes.join("sam").is_dir());
+    }
+
+    #[test]
+    fn only_this_machine_is_served() {
+        for inside in ["127.0.0.1:0", "127.1.2.3:8001", "[::1]:0"] {
+            assert!(
+                require_loopback(inside.parse().unwrap()).is_ok(),
+                "{inside}"
+            );
+        }
+        for outside in ["0.0.0.0:0", "[::]:8001", "192.0.2.1:8001"] {
+            assert!(
+                require_loopback(outside.parse().unwrap()).is_err(),
+                "{outside}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_taken_port_is_named_with_the_way_out() {
+        let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = taken.local_addr().unwrap();
+        let message = require_free(address).unwrap_err().to_string();
+        assert!(message.contains(&address.to_string()), "{message}");
+        assert!(message.contains("--native"), "{message}");
+    }
+}

@@ -1,0 +1,216 @@
+//! What goes to a worker and comes home: jobs, handshakes, and transfers lent
+//! for a burst. The loop of a burst is here; what it moves is in sessions.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use skiff_sessions::lane::Lane;
+use skiff_sessions::server::JobId;
+use skiff_sessions::transfer::{Burst, Means, Transfer};
+use skiff_vfs::Home;
+
+use crate::channel::{Channel, Handshake, LaneWork};
+use crate::files::{OnWorker, OpenFile};
+use crate::ids::ConnectionId;
+use crate::work::{Order, Performed, Services, perform};
+use crate::workers::{Tools, Work};
+
+/// Bytes between two looks at whether others wait.
+const BUDGET: u64 = 4 << 20;
+/// A transfer comes home at least this often, to be seen alive.
+const LENT_MAX: Duration = Duration::from_millis(250);
+/// How long a worker waits for a peer that is slower than itself: going home
+/// for every 150 KiB costs more than the wait.
+const LINGER: Timespec = Timespec {
+    tv_sec: 0,
+    tv_nsec: 5_000_000,
+};
+
+/// Work for the pool.
+pub(crate) enum Errand {
+    Job {
+        connection: ConnectionId,
+        id: JobId,
+        order: Box<Order>,
+        services: Arc<Services>,
+    },
+    Burst {
+        connection: ConnectionId,
+        lent: Box<Lent>,
+    },
+    Handshake {
+        connection: ConnectionId,
+        channel: Channel,
+    },
+    /// Nobody needs the file any more; closing may block.
+    PutAway(OpenFile),
+    /// Counts a home whose ledger was lost.
+    Scan(Arc<Home>),
+    /// Drops stages that are too old.
+    Sweep(Arc<Home>),
+}
+
+/// What came of it.
+pub(crate) enum Outcome {
+    Job {
+        connection: ConnectionId,
+        id: JobId,
+        performed: Box<Performed>,
+    },
+    Burst {
+        connection: ConnectionId,
+        lent: Box<Lent>,
+        burst: Burst,
+    },
+    Handshake {
+        connection: ConnectionId,
+        channel: Channel,
+        result: io::Result<Handshake>,
+    },
+    Quiet,
+}
+
+/// A transfer away from home, with all it needs.
+pub(crate) struct Lent {
+    /// `None` for hashing: the connection stays and can be heard.
+    pub(crate) channel: Option<Channel>,
+    pub(crate) transfer: Box<Transfer>,
+    pub(crate) file: Option<OpenFile>,
+    pub(crate) stop: Arc<AtomicBool>,
+}
+
+impl Work for Errand {
+    type Outcome = Outcome;
+
+    fn run(self, tools: &mut Tools<'_>) -> Outcome {
+        match self {
+            Self::Job {
+                connection,
+                id,
+                order,
+                services,
+            } => {
+                let performed = Box::new(perform(tools.worker, &services, *order));
+                Outcome::Job {
+                    connection,
+                    id,
+                    performed,
+                }
+            }
+            Self::Burst {
+                connection,
+                mut lent,
+            } => {
+                let burst = lent.run(tools);
+                Outcome::Burst {
+                    connection,
+                    lent,
+                    burst,
+                }
+            }
+            Self::Handshake {
+                connection,
+                mut channel,
+            } => {
+                let result = channel.handshake();
+                Outcome::Handshake {
+                    connection,
+                    channel,
+                    result,
+                }
+            }
+            Self::PutAway(file) => {
+                drop(file);
+                Outcome::Quiet
+            }
+            Self::Scan(home) => {
+                if let Err(error) = home.scan(tools.worker) {
+                    log::error!("a home could not be counted: {error}");
+                }
+                Outcome::Quiet
+            }
+            Self::Sweep(home) => {
+                if let Err(error) = home.sweep(tools.worker) {
+                    log::warn!("old stages could not be swept: {error}");
+                }
+                Outcome::Quiet
+            }
+        }
+    }
+}
+
+impl Lent {
+    fn run(&mut self, tools: &mut Tools<'_>) -> Burst {
+        let until = Instant::now() + LENT_MAX;
+        loop {
+            let burst = self.once(tools);
+            if matches!(burst, Burst::Finished(_)) {
+                return burst;
+            }
+            let stopped = self.stop.load(Ordering::Relaxed);
+            if stopped || tools.others_wait() || Instant::now() >= until {
+                return burst;
+            }
+            if burst != Burst::BudgetSpent && !self.linger(&burst) {
+                return burst;
+            }
+        }
+    }
+
+    fn once(&mut self, tools: &mut Tools<'_>) -> Burst {
+        let Self {
+            channel,
+            transfer,
+            file,
+            stop,
+        } = self;
+        let mut file = OnWorker {
+            worker: tools.worker,
+            file: file.as_mut(),
+        };
+        let means = Means {
+            scratch: tools.scratch,
+            budget: BUDGET,
+            stop,
+        };
+        match channel {
+            None => transfer.burst_digest(&mut file, means),
+            Some(channel) => channel.with_lane(
+                tools.cipher,
+                OneBurst {
+                    transfer,
+                    file,
+                    means,
+                },
+            ),
+        }
+    }
+
+    /// Waits a moment for the socket; `false` where it stayed as it was.
+    fn linger(&self, burst: &Burst) -> bool {
+        let Some(channel) = &self.channel else {
+            return false;
+        };
+        let wanted = match burst {
+            Burst::WantsRead => PollFlags::IN,
+            _ => PollFlags::OUT,
+        };
+        let mut fds = [PollFd::new(&**channel.socket(), wanted)];
+        poll(&mut fds, Some(&LINGER)).is_ok_and(|ready| ready > 0)
+    }
+}
+
+struct OneBurst<'a> {
+    transfer: &'a mut Transfer,
+    file: OnWorker<'a>,
+    means: Means<'a>,
+}
+
+impl LaneWork<Burst> for OneBurst<'_> {
+    fn on(mut self, lane: &mut impl Lane) -> Burst {
+        self.transfer.burst(lane, &mut self.file, self.means)
+    }
+}

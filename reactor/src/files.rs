@@ -1,0 +1,185 @@
+//! An open file as a transfer sees it: on a worker, a source or a sink.
+
+use skiff_sessions::transfer::{Sink, Source};
+use skiff_sessions::wire::native::facts::push_entry;
+use skiff_sessions::wire::reply::{Facts, Kind, Refusal};
+use skiff_sessions::wire::stamp::Stamp;
+use skiff_vfs::{Download, Entry, Listing, StageInfo, Upload, VfsError, Worker};
+
+use std::os::unix::ffi::OsStrExt;
+
+/// Text of a listing that is made ahead, in bytes.
+const TEXT_AHEAD: usize = 64 * 1024;
+
+/// The one file that a session may have open.
+pub(crate) enum OpenFile {
+    Upload(Box<Upload>),
+    Download(Box<Download>),
+    Listing(Box<ListingText>),
+}
+
+/// A listing turned into lines while it is sent.
+pub(crate) struct ListingText {
+    entries: Entries,
+    text: Vec<u8>,
+    /// The offset of `text`'s first byte in the whole.
+    start: u64,
+}
+
+enum Entries {
+    Directory(Listing),
+    Stages(std::vec::IntoIter<StageInfo>),
+    Done,
+}
+
+impl ListingText {
+    pub(crate) fn of_directory(listing: Listing) -> Self {
+        Self {
+            entries: Entries::Directory(listing),
+            text: Vec::new(),
+            start: 0,
+        }
+    }
+
+    pub(crate) fn of_stages(stages: Vec<StageInfo>) -> Self {
+        Self {
+            entries: Entries::Stages(stages.into_iter()),
+            text: Vec::new(),
+            start: 0,
+        }
+    }
+
+    fn read_at(&mut self, worker: &Worker, offset: u64, buf: &mut [u8]) -> Result<usize, VfsError> {
+        let sent = (offset - self.start) as usize;
+        self.text.drain(..sent.min(self.text.len()));
+        self.start = offset;
+        let wanted = buf.len().min(TEXT_AHEAD);
+        while self.text.len() < wanted && self.push_next(worker)? {}
+        let count = self.text.len().min(buf.len());
+        buf[..count].copy_from_slice(&self.text[..count]);
+        Ok(count)
+    }
+
+    fn push_next(&mut self, worker: &Worker) -> Result<bool, VfsError> {
+        match &mut self.entries {
+            Entries::Directory(listing) => match listing.next(worker)? {
+                Some(entry) => push_entry(entry.name.as_bytes(), &facts(&entry), &mut self.text),
+                None => return Ok(false),
+            },
+            Entries::Stages(stages) => match stages.next() {
+                Some(stage) => push_stage(&stage, &mut self.text),
+                None => {
+                    self.entries = Entries::Done;
+                    return Ok(false);
+                }
+            },
+            Entries::Done => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    fn left_out(&self) -> u64 {
+        match &self.entries {
+            Entries::Directory(listing) => listing.hidden(),
+            Entries::Stages(_) | Entries::Done => 0,
+        }
+    }
+}
+
+fn push_stage(stage: &StageInfo, text: &mut Vec<u8>) {
+    let mut path = b"/".to_vec();
+    path.extend_from_slice(stage.path.as_os_str().as_bytes());
+    let modified = Stamp(stage.modified.seconds);
+    let facts = Facts {
+        kind: Kind::File,
+        size: stage.size,
+        modified,
+        mode: None,
+    };
+    push_entry(&path, &facts, text);
+}
+
+/// What a listing tells of an entry.
+pub(crate) fn facts(entry: &Entry) -> Facts {
+    let kind = match entry.kind {
+        skiff_vfs::Kind::File => Kind::File,
+        skiff_vfs::Kind::Directory => Kind::Directory,
+        skiff_vfs::Kind::Link => Kind::Link,
+        _ => Kind::Other,
+    };
+    Facts {
+        kind,
+        size: entry.size,
+        modified: Stamp(entry.modified.seconds),
+        mode: Some(entry.mode & 0o7777),
+    }
+}
+
+/// A file lent to a worker, for one burst.
+pub(crate) struct OnWorker<'a> {
+    pub(crate) worker: &'a Worker,
+    pub(crate) file: Option<&'a mut OpenFile>,
+}
+
+impl Source for OnWorker<'_> {
+    fn read_at(&mut self, offset: u64, buf: &mut [u8]) -> Result<usize, Refusal> {
+        let count = match &mut self.file {
+            Some(OpenFile::Download(file)) => file.read_at(self.worker, offset, buf),
+            Some(OpenFile::Upload(file)) => file.read_at(self.worker, offset, buf),
+            Some(OpenFile::Listing(text)) => text.read_at(self.worker, offset, buf),
+            None => return Err(Refusal::Fault),
+        };
+        count.map_err(|error| refusal(&error))
+    }
+
+    fn left_out(&self) -> u64 {
+        match &self.file {
+            Some(OpenFile::Listing(text)) => text.left_out(),
+            _ => 0,
+        }
+    }
+}
+
+impl Sink for OnWorker<'_> {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), Refusal> {
+        match &mut self.file {
+            Some(OpenFile::Upload(file)) if file.cancelled() => Err(Refusal::Busy),
+            Some(OpenFile::Upload(file)) => file
+                .write(self.worker, bytes)
+                .map_err(|error| refusal(&error)),
+            _ => Err(Refusal::Fault),
+        }
+    }
+}
+
+/// What a peer is told of an error; the log has more.
+pub(crate) fn refusal(error: &VfsError) -> Refusal {
+    match error {
+        VfsError::NotFound => Refusal::NotFound,
+        VfsError::NotADirectory => Refusal::NotADirectory,
+        VfsError::IsADirectory => Refusal::IsADirectory,
+        VfsError::Exists => Refusal::Exists,
+        VfsError::NotEmpty => Refusal::NotEmpty,
+        VfsError::Escapes => Refusal::LeadsOut,
+        VfsError::Forbidden => Refusal::Forbidden,
+        VfsError::NotRegular => Refusal::NotRegular,
+        VfsError::BadName => Refusal::BadName,
+        VfsError::OtherDevice => Refusal::OtherDevice,
+        VfsError::OverQuota { needed, available } if needed.bytes <= available.bytes => {
+            Refusal::TooManyEntries
+        }
+        VfsError::OverQuota { needed, available } => Refusal::OverQuota {
+            needed: needed.bytes,
+            available: available.bytes,
+        },
+        VfsError::DiskFull => Refusal::DiskFull,
+        VfsError::Busy { .. } => Refusal::Busy,
+        VfsError::Scanning => Refusal::NotReady,
+        VfsError::NoStaging => Refusal::NoStaging,
+        VfsError::Stopped => Refusal::NotReady,
+        VfsError::Io(error) => {
+            log::error!("the disk failed: {error}");
+            Refusal::Fault
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! What all connections share: the poll's registry, the pool, the limits, the log.
+
+use std::collections::{HashMap, VecDeque};
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use mio::Registry;
+use rustls::Connection as TlsConnection;
+use skiff_sessions::scram::Binding;
+use skiff_sessions::server::{Effect, JobId, Limits, Setup};
+use skiff_vfs::Home;
+
+use crate::accesslog::AccessLog;
+use crate::deadlines::Deadlines;
+use crate::errand::Errand;
+use crate::guard::Guard;
+use crate::ids::ConnectionId;
+use crate::tls::Tls;
+use crate::work::{Lodged, Order, Services};
+use crate::workers::{Class, Pool, Ticket};
+
+/// Between two tries of a job that cannot be done yet.
+const RETRY_EVERY: Duration = Duration::from_millis(50);
+/// Bytes read off a connection at a time for its lines.
+const LINE_BUFFER: usize = 8192;
+
+pub(crate) struct Hub {
+    pub(crate) registry: Registry,
+    pub(crate) pool: Pool<Errand>,
+    pub(crate) guard: Guard,
+    pub(crate) log: AccessLog,
+    pub(crate) deadlines: Deadlines,
+    pub(crate) limits: Arc<Limits>,
+    pub(crate) services: Arc<Services>,
+    /// `None` where the listeners speak in clear.
+    pub(crate) tls: Option<Tls>,
+    pub(crate) line_buffer: Vec<u8>,
+    pub(crate) effects: Vec<Effect>,
+    /// Connections with more to do than one turn allows.
+    pub(crate) again: Vec<ConnectionId>,
+    /// Connections whose silent upload is in another's way.
+    pub(crate) evicted: Vec<ConnectionId>,
+    /// In the order of their times, for all wait equally long.
+    retries: VecDeque<Retry>,
+    /// Homes in use since the start, by their address in memory.
+    homes: HashMap<usize, Lodged>,
+}
+
+struct Retry {
+    at: Instant,
+    connection: ConnectionId,
+    id: JobId,
+    order: Order,
+}
+
+impl Hub {
+    pub(crate) fn new(
+        registry: Registry,
+        pool: Pool<Errand>,
+        guard: Guard,
+        log: AccessLog,
+        limits: Arc<Limits>,
+        services: Arc<Services>,
+        tls: Option<Tls>,
+    ) -> Self {
+        Self {
+            registry,
+            pool,
+            guard,
+            log,
+            deadlines: Deadlines::default(),
+            limits,
+            services,
+            tls,
+            line_buffer: vec![0; LINE_BUFFER],
+            effects: Vec::new(),
+            again: Vec::new(),
+            evicted: Vec::new(),
+            retries: VecDeque::new(),
+            homes: HashMap::new(),
+        }
+    }
+
+    /// The TLS of a new connection, where there is any.
+    pub(crate) fn secure(&self) -> io::Result<Option<TlsConnection>> {
+        self.tls
+            .as_ref()
+            .map(Tls::connection)
+            .transpose()
+            .map_err(io::Error::other)
+    }
+
+    /// What a new session is made with; `None` when the system has no randomness.
+    pub(crate) fn setup(&self, binding: Binding) -> Option<Setup> {
+        let mut seed = [0; 32];
+        if let Err(error) = getrandom::fill(&mut seed) {
+            log::error!("the system gives no random bytes: {error}");
+            return None;
+        }
+        Some(Setup {
+            limits: Arc::clone(&self.limits),
+            binding,
+            seed,
+        })
+    }
+
+    pub(crate) fn submit_order(
+        &mut self,
+        connection: ConnectionId,
+        id: JobId,
+        order: Order,
+        device: Option<u64>,
+    ) {
+        let services = Arc::clone(&self.services);
+        let errand = Errand::Job {
+            connection,
+            id,
+            order: Box::new(order),
+            services,
+        };
+        self.pool.submit(
+            Ticket {
+                class: Class::Short,
+                device,
+            },
+            errand,
+        );
+    }
+
+    pub(crate) fn retry_later(
+        &mut self,
+        connection: ConnectionId,
+        id: JobId,
+        order: Order,
+        evict: Option<u64>,
+        now: Instant,
+    ) {
+        self.evicted
+            .extend(evict.and_then(ConnectionId::from_number));
+        self.retries.push_back(Retry {
+            at: now + RETRY_EVERY,
+            connection,
+            id,
+            order,
+        });
+    }
+
+    pub(crate) fn next_retry(&self) -> Option<Instant> {
+        self.retries.front().map(|retry| retry.at)
+    }
+
+    pub(crate) fn retry_due(&mut self, now: Instant) {
+        while self.retries.front().is_some_and(|retry| retry.at <= now) {
+            if let Some(Retry {
+                connection,
+                id,
+                order,
+                ..
+            }) = self.retries.pop_front()
+            {
+                self.submit_order(connection, id, order, None);
+            }
+        }
+    }
+
+    /// A home whose stages are to be swept while the daemon runs.
+    pub(crate) fn keep_swept(&mut self, lodged: &Lodged) {
+        let address = Arc::as_ptr(&lodged.home) as usize;
+        self.homes.entry(address).or_insert_with(|| {
+            let home = Arc::clone(&lodged.home);
+            let ticket = Ticket {
+                class: Class::Long,
+                device: Some(lodged.device),
+            };
+            self.pool.submit(ticket, Errand::Sweep(Arc::clone(&home)));
+            Lodged {
+                home,
+                device: lodged.device,
+            }
+        });
+    }
+
+    pub(crate) fn sweep(&mut self) {
+        for Lodged { home, device } in self.homes.values() {
+            let ticket = Ticket {
+                class: Class::Long,
+                device: Some(*device),
+            };
+            self.pool
+                .submit(ticket, Errand::Sweep(Arc::<Home>::clone(home)));
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! Names of connections: a slab key is used again, its generation is not.
+
+use mio::Token;
+
+/// One connection, for as long as the process lives.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub(crate) struct ConnectionId {
+    pub(crate) index: u32,
+    /// Never 0: tokens below 2^32 are the reactor's own.
+    pub(crate) generation: u32,
+}
+
+impl ConnectionId {
+    pub(crate) fn token(self) -> Token {
+        Token((u64::from(self.generation) << 32 | u64::from(self.index)) as usize)
+    }
+
+    /// `None` for the reactor's own tokens.
+    pub(crate) fn from_token(token: Token) -> Option<Self> {
+        Self::from_number(token.0 as u64)
+    }
+
+    /// As the owner of an upload is told to others.
+    pub(crate) fn number(self) -> u64 {
+        self.token().0 as u64
+    }
+
+    pub(crate) fn from_number(number: u64) -> Option<Self> {
+        let generation = (number >> 32) as u32;
+        (generation != 0).then_some(Self {
+            index: number as u32,
+            generation,
+        })
+    }
+}
+
+/// Hands out generations; wraps after 2^32 connections, past 0.
+#[derive(Default)]
+pub(crate) struct Generations(u32);
+
+impl Generations {
+    pub(crate) fn next(&mut self) -> u32 {
+        self.0 = self.0.wrapping_add(1).max(1);
+        self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_come_back() {
+        for (index, generation) in [(0, 1), (7, 9), (u32::MAX, u32::MAX)] {
+            let id = ConnectionId { index, generation };
+            assert_eq!(ConnectionId::from_token(id.token()), Some(id));
+            assert_eq!(ConnectionId::from_number(id.number()), Some(id));
+        }
+        assert_eq!(ConnectionId::from_token(Token(3)), None);
+    }
+
+    #[test]
+    fn generations_pass_over_zero() {
+        let mut generations = Generations(u32::MAX);
+        assert_eq!(generations.next(), 1);
+        assert_eq!(generations.next(), 2);
+    }
+}

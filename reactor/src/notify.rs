@@ -1,0 +1,82 @@
+//! What the service manager is told: sd_notify(3), one datagram each.
+//!
+//! Silent when no service manager asked, and when it cannot be reached: the daemon
+//! serves all the same.
+
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
+
+use rustix::time::{ClockId, clock_gettime};
+
+/// The start is over, or a reload is.
+pub(crate) fn ready() {
+    send("READY=1");
+}
+
+/// The settings are being read again; [`ready`] must follow.
+pub(crate) fn reloading() {
+    // Type=notify-reload tells by the time which reload this answers.
+    let now = clock_gettime(ClockId::Monotonic);
+    let microseconds = now.tv_sec * 1_000_000 + now.tv_nsec / 1_000;
+    send(&format!("RELOADING=1\nMONOTONIC_USEC={microseconds}"));
+}
+
+/// The drain has begun.
+pub(crate) fn stopping() {
+    send("STOPPING=1");
+}
+
+fn send(state: &str) {
+    if let Some(socket) = std::env::var_os("NOTIFY_SOCKET") {
+        // Best effort: see above.
+        let _ = send_to(&socket, state);
+    }
+}
+
+fn send_to(socket: &OsStr, state: &str) -> io::Result<()> {
+    let address = match socket.as_bytes().strip_prefix(b"@") {
+        Some(name) => SocketAddr::from_abstract_name(name)?,
+        None => SocketAddr::from_pathname(OsString::from(socket))?,
+    };
+    // A manager whose queue is full must not hold the reactor.
+    let datagram = UnixDatagram::unbound()?;
+    datagram.set_nonblocking(true)?;
+    datagram.send_to_addr(state.as_bytes(), &address).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn received(manager: &UnixDatagram) -> String {
+        let mut buffer = [0; 256];
+        let length = manager.recv(&mut buffer).unwrap();
+        String::from_utf8(buffer[..length].to_vec()).unwrap()
+    }
+
+    #[test]
+    fn reaches_a_socket_with_a_path() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("notify");
+        let manager = UnixDatagram::bind(&path).unwrap();
+        send_to(path.as_os_str(), "READY=1").unwrap();
+        assert_eq!(received(&manager), "READY=1");
+    }
+
+    #[test]
+    fn reaches_an_abstract_socket() {
+        let name = format!("skiffd-notify-test-{}", std::process::id());
+        let manager =
+            UnixDatagram::bind_addr(&SocketAddr::from_abstract_name(&name).unwrap()).unwrap();
+        send_to(OsStr::new(&format!("@{name}")), "STOPPING=1").unwrap();
+        assert_eq!(received(&manager), "STOPPING=1");
+    }
+
+    #[test]
+    fn a_manager_that_is_gone_is_an_error_and_no_panic() {
+        assert!(send_to(OsStr::new("/nowhere/notify"), "READY=1").is_err());
+    }
+}

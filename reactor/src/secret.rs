@@ -1,0 +1,162 @@
+//! The server's secret: 32 random bytes in the state folder, made once.
+//!
+//! The salts shown for unknown users are derived from it, so they are the same after
+//! a restart: who asks twice cannot tell an unknown user from a known one.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::Path;
+
+use rustix::fs::{CWD, OFlags, RenameFlags, renameat_with};
+
+/// Bytes of the secret.
+pub(crate) const LENGTH: usize = 32;
+
+const NAME: &str = "secret";
+
+/// The secret in the folder `state`, which must exist; made if it is not there. Its
+/// file is whole or absent, also after a crash, and 0600: others may not read it.
+///
+/// # Errors
+///
+/// In one line that names the file and the way out. A damaged or open file is never
+/// replaced: that would change what unknown users are shown.
+pub(crate) fn load_or_make(state: &Path) -> io::Result<[u8; LENGTH]> {
+    let path = state.join(NAME);
+    let secret = match load(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => make(state, &path),
+        loaded => loaded,
+    };
+    secret.map_err(|error| {
+        let text = format!("{}: {error}", path.display());
+        io::Error::new(error.kind(), text)
+    })
+}
+
+fn load(path: &Path) -> io::Result<[u8; LENGTH]> {
+    // O_NONBLOCK: a FIFO in the file's place must not hang the start in open(2).
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(flags.bits() as i32)
+        .open(path)?;
+    let found = file.metadata()?;
+    if found.mode() & 0o077 != 0 {
+        return Err(refusal(
+            "others may read this secret; delete it, and a new one is made",
+        ));
+    }
+    let mut bytes = Vec::with_capacity(LENGTH + 1);
+    file.take(LENGTH as u64 + 1).read_to_end(&mut bytes)?;
+    bytes
+        .try_into()
+        .map_err(|_| refusal("is not 32 bytes long; delete it, and a new one is made"))
+}
+
+fn make(state: &Path, path: &Path) -> io::Result<[u8; LENGTH]> {
+    let mut secret = [0; LENGTH];
+    getrandom::fill(&mut secret).map_err(|error| io::Error::other(error.to_string()))?;
+    let fresh = state.join(format!(".{NAME}.{}.new", std::process::id()));
+    let published = write(&fresh, &secret).and_then(|()| {
+        Ok(renameat_with(
+            CWD,
+            &fresh,
+            CWD,
+            path,
+            RenameFlags::NOREPLACE,
+        )?)
+    });
+    match published {
+        Ok(()) => File::open(state)?.sync_all().map(|()| secret),
+        Err(error) => {
+            // Best effort: the next attempt of this process's number removes it too.
+            let _ = std::fs::remove_file(&fresh);
+            match error.kind() {
+                // Another daemon was faster: the two must agree.
+                io::ErrorKind::AlreadyExists => load(path),
+                _ => Err(error),
+            }
+        }
+    }
+}
+
+fn write(fresh: &Path, secret: &[u8]) -> io::Result<()> {
+    match std::fs::remove_file(fresh) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(fresh)?;
+    file.write_all(secret)?;
+    file.sync_all()
+}
+
+fn refusal(text: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, text)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn it_is_made_once_and_private() {
+        let state = tempfile::tempdir().unwrap();
+        let made = load_or_make(state.path()).unwrap();
+        assert_ne!(made, [0; LENGTH]);
+        assert_eq!(load_or_make(state.path()).unwrap(), made);
+        let found = fs::metadata(state.path().join(NAME)).unwrap();
+        assert_eq!(found.mode() & 0o7777, 0o600);
+        let names = fs::read_dir(state.path()).unwrap().count();
+        assert_eq!(names, 1, "nothing is left beside it");
+    }
+
+    #[test]
+    fn two_servers_do_not_share_one() {
+        let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let made = load_or_make(one.path()).unwrap();
+        assert_ne!(made, load_or_make(other.path()).unwrap());
+    }
+
+    #[test]
+    fn a_race_is_lost_to_the_one_who_published() {
+        let state = tempfile::tempdir().unwrap();
+        let path = state.path().join(NAME);
+        let theirs = load_or_make(state.path()).unwrap();
+        assert_eq!(make(state.path(), &path).unwrap(), theirs);
+        assert_eq!(fs::read_dir(state.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_damaged_or_open_file_is_refused_and_kept() {
+        let state = tempfile::tempdir().unwrap();
+        let path = state.path().join(NAME);
+        fs::write(&path, [7; LENGTH]).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
+        let open = load_or_make(state.path()).unwrap_err().to_string();
+        assert!(open.contains("others may read"), "{open}");
+
+        fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+        assert_eq!(load_or_make(state.path()).unwrap(), [7; LENGTH]);
+        fs::write(&path, [7; LENGTH - 1]).unwrap();
+        let short = load_or_make(state.path()).unwrap_err().to_string();
+        assert!(short.contains("is not 32 bytes"), "{short}");
+        assert_eq!(fs::read(&path).unwrap().len(), LENGTH - 1);
+    }
+
+    #[test]
+    fn a_missing_folder_is_named() {
+        let error = load_or_make(Path::new("/nowhere/state")).unwrap_err();
+        assert!(
+            error.to_string().starts_with("/nowhere/state/secret: "),
+            "{error}"
+        );
+    }
+}

@@ -1,0 +1,146 @@
+//! TLS: the identity, the configuration, and what a login is bound to. Besides
+//! `channel.rs` and `sessions::lane` nothing names rustls.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{Connection, ServerConfig, ServerConnection};
+use sha2::{Digest, Sha256};
+use skiff_conf::Identity;
+
+/// RFC 9266 section 2.
+const BINDING_LABEL: &[u8] = b"EXPORTER-Channel-Binding";
+const ALPN: &[u8] = b"skiff/1";
+
+/// Why there is no TLS.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum TlsError {
+    #[error("{}: {error}", path.display())]
+    File { path: PathBuf, error: io::Error },
+    #[error("{}: {what}", path.display())]
+    Pem { path: PathBuf, what: String },
+    #[error("a certificate cannot be made: {0}")]
+    Make(#[from] rcgen::Error),
+    #[error("the certificate and its key do not go together: {0}")]
+    Pair(#[from] rustls::Error),
+}
+
+/// What new connections are made with.
+#[derive(Clone)]
+pub(crate) struct Tls {
+    config: Arc<ServerConfig>,
+    fingerprint: String,
+}
+
+impl Tls {
+    /// From the operator's files, or from those that were made in `state`.
+    pub(crate) fn load(identity: Option<&Identity>, state: &Path) -> Result<Self, TlsError> {
+        match identity {
+            Some(identity) => Self::from_files(&identity.certificate, &identity.key),
+            None => {
+                let (certificate, key) = (state.join("certificate.pem"), state.join("key.pem"));
+                if !certificate.exists() || !key.exists() {
+                    make_identity(&certificate, &key)?;
+                }
+                Self::from_files(&certificate, &key)
+            }
+        }
+    }
+
+    fn from_files(certificate: &Path, key: &Path) -> Result<Self, TlsError> {
+        let chain: Vec<_> = CertificateDer::pem_file_iter(certificate)
+            .and_then(Iterator::collect)
+            .map_err(|error| pem_error(certificate, &error))?;
+        let Some(leaf) = chain.first() else {
+            let what = "holds no certificate".to_owned();
+            return Err(TlsError::Pem {
+                path: certificate.to_owned(),
+                what,
+            });
+        };
+        let fingerprint = hex(&Sha256::digest(leaf));
+        let key = PrivateKeyDer::from_pem_file(key).map_err(|error| pem_error(key, &error))?;
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let mut config = ServerConfig::builder_with_provider(provider)
+            .with_protocol_versions(&[&rustls::version::TLS13])?
+            .with_no_client_auth()
+            .with_single_cert(chain, key)?;
+        config.alpn_protocols = vec![ALPN.to_vec()];
+        // A session lasts; nobody resumes one, and tickets would cost memory.
+        config.send_tls13_tickets = 0;
+        config.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});
+        Ok(Self {
+            config: Arc::new(config),
+            fingerprint,
+        })
+    }
+
+    /// SHA-256 of the certificate, as clients show it.
+    pub(crate) fn fingerprint(&self) -> &str {
+        &self.fingerprint
+    }
+
+    pub(crate) fn connection(&self) -> Result<Connection, TlsError> {
+        Ok(Connection::Server(ServerConnection::new(Arc::clone(
+            &self.config,
+        ))?))
+    }
+}
+
+/// The channel binding of a connection whose handshake is done.
+pub(crate) fn binding(connection: &Connection) -> Option<[u8; 32]> {
+    connection
+        .export_keying_material([0; 32], BINDING_LABEL, Some(b""))
+        .ok()
+}
+
+/// A self-made certificate: trust comes from the login, not from a name.
+fn make_identity(certificate: &Path, key: &Path) -> Result<(), TlsError> {
+    let pair = rcgen::KeyPair::generate()?;
+    let mut params = rcgen::CertificateParams::new(vec!["skiff".to_owned()])?;
+    params.distinguished_name = rcgen::DistinguishedName::new();
+    params
+        .distinguished_name
+        .push(rcgen::DnType::CommonName, "skiff");
+    params.not_after = rcgen::date_time_ymd(4096, 1, 1);
+    let made = params.self_signed(&pair)?;
+    write_private(key, &pair.serialize_pem())?;
+    write_private(certificate, &made.pem())
+}
+
+/// Whole or not at all, readable by the owner alone.
+fn write_private(path: &Path, text: &str) -> Result<(), TlsError> {
+    let fresh = path.with_extension("new");
+    let write = || {
+        let mut options = fs::OpenOptions::new();
+        let mut file = options
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&fresh)?;
+        io::Write::write_all(&mut file, text.as_bytes())?;
+        file.sync_all()?;
+        fs::rename(&fresh, path)
+    };
+    write().map_err(|error| TlsError::File {
+        path: path.to_owned(),
+        error,
+    })
+}
+
+fn pem_error(path: &Path, error: &rustls::pki_types::pem::Error) -> TlsError {
+    TlsError::Pem {
+        path: path.to_owned(),
+        what: error.to_string(),
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

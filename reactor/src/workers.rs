@@ -1,0 +1,379 @@
+//! The pool: who may run when, and the threads that may block. Short jobs go
+//! before bursts; passwords and handshakes, and any one file system, never hold
+//! so many threads that the others starve.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::JoinHandle;
+
+use crossbeam_channel::{Receiver, Sender, unbounded};
+use mio::Waker;
+use skiff_vfs::Worker;
+
+/// Plaintext that a worker lends to a burst, in bytes.
+const SCRATCH: usize = 256 * 1024;
+/// Bytes off a TLS socket at a time.
+const CIPHER: usize = 128 * 1024;
+
+/// What kind of work it is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Class {
+    /// One look or change in a directory.
+    Short,
+    /// A handshake: processor time, no disk.
+    Crypt,
+    /// Bulk data.
+    Burst,
+    /// Minutes of one home's disk.
+    Long,
+}
+
+/// What a piece of work counts against.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Ticket {
+    pub(crate) class: Class,
+    /// The file system it may hang on; `None` for none.
+    pub(crate) device: Option<u64>,
+}
+
+/// How many threads each may hold.
+#[derive(Clone, Copy, Debug)]
+struct Shares {
+    threads: usize,
+    crypt: usize,
+    bursts: usize,
+    device: usize,
+    device_bursts: usize,
+}
+
+impl Shares {
+    /// Of at least 4 threads. One stays free of bursts, and one of any single
+    /// file system.
+    fn of(threads: usize) -> Self {
+        Self {
+            threads,
+            crypt: threads / 4,
+            bursts: threads - 1,
+            device: threads - threads / 4,
+            device_bursts: threads / 2,
+        }
+    }
+}
+
+/// Work of one class on one file system waits in one queue.
+struct Queue<T> {
+    ticket: Ticket,
+    waiting: VecDeque<T>,
+    running: usize,
+}
+
+/// Decides what runs next. Pure, so that its promises are tested without threads.
+struct Schedule<T> {
+    shares: Shares,
+    queues: Vec<Queue<T>>,
+    running: usize,
+    /// Where the search goes on, so that queues of one class take turns.
+    turn: usize,
+}
+
+impl<T> Schedule<T> {
+    fn new(threads: usize) -> Self {
+        Self {
+            shares: Shares::of(threads),
+            queues: Vec::new(),
+            running: 0,
+            turn: 0,
+        }
+    }
+
+    fn push(&mut self, ticket: Ticket, work: T) {
+        match self.queues.iter_mut().find(|queue| queue.ticket == ticket) {
+            Some(queue) => queue.waiting.push_back(work),
+            None => {
+                let waiting = VecDeque::from([work]);
+                self.queues.push(Queue {
+                    ticket,
+                    waiting,
+                    running: 0,
+                });
+            }
+        }
+    }
+
+    fn finished(&mut self, ticket: Ticket) {
+        self.running -= 1;
+        if let Some(queue) = self.queues.iter_mut().find(|queue| queue.ticket == ticket) {
+            queue.running -= 1;
+        }
+        self.queues
+            .retain(|queue| queue.running > 0 || !queue.waiting.is_empty());
+    }
+
+    fn next(&mut self) -> Option<(Ticket, T)> {
+        if self.running >= self.shares.threads {
+            return None;
+        }
+        let order = [Class::Short, Class::Crypt, Class::Burst, Class::Long];
+        let index = order.into_iter().find_map(|class| self.ready(class))?;
+        let queue = &mut self.queues[index];
+        let work = queue.waiting.pop_front()?;
+        queue.running += 1;
+        self.running += 1;
+        self.turn = index + 1;
+        Some((self.queues[index].ticket, work))
+    }
+
+    fn ready(&self, class: Class) -> Option<usize> {
+        let count = self.queues.len();
+        (0..count)
+            .map(|step| (self.turn + step) % count)
+            .find(|&index| {
+                let queue = &self.queues[index];
+                queue.ticket.class == class && !queue.waiting.is_empty() && self.fits(queue.ticket)
+            })
+    }
+
+    fn fits(&self, Ticket { class, device }: Ticket) -> bool {
+        let running = |counts: &dyn Fn(Ticket) -> bool| -> usize {
+            let queues = self.queues.iter().filter(|queue| counts(queue.ticket));
+            queues.map(|queue| queue.running).sum()
+        };
+        let is_bulk = |class: Class| matches!(class, Class::Burst | Class::Long);
+        let class_fits = match class {
+            Class::Short => true,
+            Class::Crypt => running(&|ticket| ticket.class == Class::Crypt) < self.shares.crypt,
+            Class::Burst => running(&|ticket| is_bulk(ticket.class)) < self.shares.bursts,
+            Class::Long => running(&|ticket| ticket.class == Class::Long) < 1,
+        };
+        let same = |ticket: Ticket| device.is_some() && ticket.device == device;
+        class_fits
+            && running(&same) < self.shares.device
+            && (!is_bulk(class)
+                || running(&|ticket| same(ticket) && is_bulk(ticket.class))
+                    < self.shares.device_bursts)
+    }
+
+    fn waiting(&self) -> usize {
+        self.queues.iter().map(|queue| queue.waiting.len()).sum()
+    }
+}
+
+/// What a worker lends to the work it does.
+pub(crate) struct Tools<'a> {
+    pub(crate) worker: &'a Worker,
+    pub(crate) scratch: &'a mut [u8],
+    pub(crate) cipher: &'a mut [u8],
+    waiting: &'a AtomicUsize,
+}
+
+impl Tools<'_> {
+    /// Other work waits for a thread: do not linger.
+    pub(crate) fn others_wait(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed) > 0
+    }
+}
+
+/// Something a worker can do.
+pub(crate) trait Work: Send + 'static {
+    type Outcome: Send + 'static;
+    fn run(self, tools: &mut Tools<'_>) -> Self::Outcome;
+}
+
+/// The threads, and what waits for them.
+pub(crate) struct Pool<W: Work> {
+    schedule: Schedule<W>,
+    waiting: Arc<AtomicUsize>,
+    to_threads: Option<Sender<(Ticket, W)>>,
+    outcomes: Receiver<(Ticket, W::Outcome)>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl<W: Work> Pool<W> {
+    pub(crate) fn start(waker: &Arc<Waker>) -> io::Result<Self> {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let count = (2 * cores).max(4);
+        let (to_threads, from_reactor) = unbounded();
+        let (to_reactor, outcomes) = unbounded();
+        let waiting = Arc::new(AtomicUsize::new(0));
+        let threads = (0..count).map(|index| {
+            let thread = Thread {
+                work: from_reactor.clone(),
+                outcomes: to_reactor.clone(),
+                waiting: Arc::clone(&waiting),
+                waker: Arc::clone(waker),
+            };
+            Worker::spawn(&format!("worker {index}"), move |worker| thread.run(worker))
+        });
+        let threads = threads.collect::<io::Result<_>>()?;
+        let schedule = Schedule::new(count);
+        Ok(Self {
+            schedule,
+            waiting,
+            to_threads: Some(to_threads),
+            outcomes,
+            threads,
+        })
+    }
+
+    pub(crate) fn submit(&mut self, ticket: Ticket, work: W) {
+        self.schedule.push(ticket, work);
+        self.dispatch();
+    }
+
+    /// The next finished piece, if there is one.
+    pub(crate) fn take(&mut self) -> Option<W::Outcome> {
+        let (ticket, outcome) = self.outcomes.try_recv().ok()?;
+        self.schedule.finished(ticket);
+        self.dispatch();
+        Some(outcome)
+    }
+
+    /// Nothing runs, and nothing waits.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.schedule.running == 0 && self.schedule.waiting() == 0
+    }
+
+    /// Lets the threads end, each after what it is at, for as long as `patient`
+    /// says so. A thread that hangs on a dead disk is left behind.
+    pub(crate) fn stop(mut self, patient: impl Fn() -> bool) {
+        self.to_threads = None;
+        while self.threads.iter().any(|thread| !thread.is_finished()) && patient() {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+    }
+
+    fn dispatch(&mut self) {
+        while let Some(assigned) = self.schedule.next() {
+            if let Some(to_threads) = &self.to_threads {
+                // Threads outlive the pool's sender, so this cannot fail.
+                let _ = to_threads.send(assigned);
+            }
+        }
+        self.waiting
+            .store(self.schedule.waiting(), Ordering::Relaxed);
+    }
+}
+
+struct Thread<W: Work> {
+    work: Receiver<(Ticket, W)>,
+    outcomes: Sender<(Ticket, W::Outcome)>,
+    waiting: Arc<AtomicUsize>,
+    waker: Arc<Waker>,
+}
+
+impl<W: Work> Thread<W> {
+    fn run(self, worker: &Worker) {
+        let mut scratch = vec![0; SCRATCH];
+        let mut cipher = vec![0; CIPHER];
+        for (ticket, work) in &self.work {
+            let mut tools = Tools {
+                worker,
+                scratch: &mut scratch,
+                cipher: &mut cipher,
+                waiting: &self.waiting,
+            };
+            let outcome = work.run(&mut tools);
+            if self.outcomes.send((ticket, outcome)).is_err() {
+                return;
+            }
+            if let Err(error) = self.waker.wake() {
+                log::error!("the reactor cannot be woken: {error}");
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn ticket(class: Class, device: u64) -> Ticket {
+        Ticket {
+            class,
+            device: Some(device),
+        }
+    }
+
+    fn drain(schedule: &mut Schedule<u32>) -> Vec<Ticket> {
+        std::iter::from_fn(|| schedule.next())
+            .map(|(ticket, _)| ticket)
+            .collect()
+    }
+
+    #[test]
+    fn short_jobs_go_before_bursts_and_find_a_thread() {
+        let mut schedule = Schedule::new(4);
+        for work in 0..100 {
+            schedule.push(ticket(Class::Burst, 1), work);
+            schedule.push(ticket(Class::Burst, 2), work);
+        }
+        assert_eq!(
+            drain(&mut schedule).len(),
+            3,
+            "one thread stays free of bursts"
+        );
+        schedule.push(ticket(Class::Short, 1), 1000);
+        assert_eq!(drain(&mut schedule), [ticket(Class::Short, 1)]);
+    }
+
+    #[test]
+    fn a_dead_file_system_leaves_threads_to_the_others() {
+        let mut schedule = Schedule::new(4);
+        for work in 0..100 {
+            schedule.push(ticket(Class::Burst, 1), work);
+            schedule.push(ticket(Class::Short, 1), work);
+        }
+        assert_eq!(drain(&mut schedule).len(), 3);
+        schedule.push(ticket(Class::Short, 2), 1000);
+        assert_eq!(drain(&mut schedule), [ticket(Class::Short, 2)]);
+    }
+
+    #[test]
+    fn bursts_of_one_file_system_hold_at_most_half() {
+        let mut schedule = Schedule::new(8);
+        for work in 0..100 {
+            schedule.push(ticket(Class::Burst, 1), work);
+        }
+        assert_eq!(drain(&mut schedule).len(), 4);
+    }
+
+    #[test]
+    fn handshakes_hold_at_most_a_quarter() {
+        let mut schedule = Schedule::new(8);
+        for work in 0..100 {
+            schedule.push(
+                Ticket {
+                    class: Class::Crypt,
+                    device: None,
+                },
+                work,
+            );
+        }
+        assert_eq!(drain(&mut schedule).len(), 2);
+    }
+
+    #[test]
+    fn file_systems_take_turns_and_all_work_is_done_once() {
+        let mut schedule = Schedule::new(4);
+        for work in 0..10 {
+            for device in 1..4 {
+                schedule.push(ticket(Class::Burst, device), work);
+            }
+        }
+        let first: Vec<_> = drain(&mut schedule).into_iter().map(|t| t.device).collect();
+        assert_eq!(first, [Some(1), Some(2), Some(3)]);
+        let mut done = 3;
+        schedule.finished(ticket(Class::Burst, 1));
+        while let Some((ticket, _)) = schedule.next() {
+            done += 1;
+            schedule.finished(ticket);
+        }
+        assert_eq!(done, 30);
+        schedule.finished(ticket(Class::Burst, 2));
+        schedule.finished(ticket(Class::Burst, 3));
+        assert!(schedule.queues.is_empty());
+        assert_eq!(schedule.running, 0);
+    }
+}

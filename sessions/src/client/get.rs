@@ -1,0 +1,325 @@
+//! RETR: what is here already is proved by its digest before anything is added
+//! to it, and what came gets its name only when both digests are equal.
+
+use super::drain::{Draining, Frames};
+use super::{Decision, Effect, Event, LocalFile, Note, Outcome, Question, done, stray};
+use crate::digest::{Algorithm, Md5Sum, Sum};
+use crate::path::PathArg;
+use crate::transfer::{End, Hashing, Task};
+use crate::wire::command::{Answer, Command, Turn};
+use crate::wire::native::answers::Answered;
+use crate::wire::reply::Refusal;
+use crate::wire::stamp::Stamp;
+
+/// A download as asked for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct GetOrder {
+    pub path: PathArg,
+    /// [`Turn::Straight`] takes no notice of what is here.
+    pub turn: Turn,
+    pub local: LocalCopy,
+}
+
+/// What is here before the download.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct LocalCopy {
+    /// The file of that name: its size in bytes, and its time.
+    pub whole: Option<(u64, Stamp)>,
+    /// Bytes of the part that an earlier download left.
+    pub part: u64,
+}
+
+#[derive(Debug)]
+pub(super) enum Get {
+    Asked(GetOrder),
+    AskedResume(Start),
+    Hashing(Start),
+    AwaitData(Start),
+    Receiving(Data),
+    Received(Data, Option<Sum>),
+    Publishing(Answered),
+    Draining(Draining),
+}
+
+/// Where a download begins.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Start {
+    /// Bytes of the whole file, as the server has said.
+    size: u64,
+    modified: Option<Stamp>,
+    have: u64,
+    file: LocalFile,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Data {
+    size: u64,
+    modified: Option<Stamp>,
+    file: LocalFile,
+}
+
+impl Get {
+    pub(super) fn begin(order: GetOrder, out: &mut Vec<Effect>) -> Self {
+        let GetOrder { path, turn, .. } = order.clone();
+        // With no turn the frames come at once: there must be a file for them.
+        if turn == Turn::Straight {
+            out.push(Effect::Use(LocalFile::EmptyPart));
+        }
+        out.push(Effect::Send(Command::Retrieve { path, turn }));
+        Self::Asked(order)
+    }
+
+    pub(super) fn on(self, event: Event, out: &mut Vec<Effect>) -> Option<Self> {
+        match (self, event) {
+            (Self::Draining(draining), event) => draining.on(event, out).map(Self::Draining),
+            (Self::Asked(order), Event::Answered(offer)) if offer.code == 150 => {
+                order.offered(&offer, out)
+            }
+            (Self::Asked(order), Event::Stop) => Some(order.stopped(out)),
+            (Self::Asked(_), Event::LocalFailed) => done(Outcome::LocalFailed, out),
+            (Self::AskedResume(start), event) => start.on_decision(event, out),
+            (Self::Hashing(start), event) => start.on_hashed(event, out),
+            (Self::AwaitData(start), event) => start.on_answer(event, out),
+            (Self::Receiving(data), Event::Ended(end)) => Some(data.ended(end, out)),
+            (Self::Receiving(_), Event::LocalFailed) => {
+                Some(drain_in_frames(Outcome::LocalFailed, out))
+            }
+            (Self::Received(data, sum), Event::Answered(sent)) if sent.code == 226 => {
+                data.compare(sum, sent, out)
+            }
+            (Self::Publishing(sent), event) => on_published(sent, event, out),
+            (state, event) => stray(state, event, out),
+        }
+    }
+}
+
+impl GetOrder {
+    fn offered(self, offer: &Answered, out: &mut Vec<Effect>) -> Option<Get> {
+        let Some(size) = offer.size else {
+            return done(Outcome::OutOfOrder(offer.clone()), out);
+        };
+        let modified = offer.modified;
+        if self.turn == Turn::Straight {
+            return Some(
+                Data {
+                    size,
+                    modified,
+                    file: LocalFile::EmptyPart,
+                }
+                .receive(0, out),
+            );
+        }
+        match self.local.whole {
+            Some((here, time)) if here == size && modified == Some(time) => {
+                answer(Answer::HaveAlready, out);
+                return done(Outcome::AlreadyThere { size, md5: None }, out);
+            }
+            // Nothing is asked: either nothing has to be sent, or the part of it is of no use.
+            Some((here, _)) if here == size => {
+                let file = LocalFile::Whole;
+                return Some(
+                    Start {
+                        size,
+                        modified,
+                        have: size,
+                        file,
+                    }
+                    .hash(out),
+                );
+            }
+            _ => {}
+        }
+        let have = self.local.part;
+        let start = Start {
+            size,
+            modified,
+            have,
+            file: LocalFile::Part,
+        };
+        if have == 0 || have > size {
+            return Some(start.from_scratch(out));
+        }
+        out.push(Effect::Ask(Question::ResumeDownload { have, of: size }));
+        Some(Get::AskedResume(start))
+    }
+
+    fn stopped(self, out: &mut Vec<Effect>) -> Get {
+        let frames = match self.turn {
+            Turn::Straight => Frames::Behind150,
+            Turn::Negotiate => Frames::None,
+        };
+        Get::Draining(Draining::begin(Outcome::Stopped, frames, out))
+    }
+}
+
+impl Start {
+    fn on_decision(self, event: Event, out: &mut Vec<Effect>) -> Option<Get> {
+        match event {
+            Event::Decided(Decision::Yes) => Some(self.hash(out)),
+            Event::Decided(Decision::No) => decline(Outcome::GaveUp, out),
+            Event::Stop => decline(Outcome::Stopped, out),
+            event => stray(Get::AskedResume(self), event, out),
+        }
+    }
+
+    fn hash(self, out: &mut Vec<Effect>) -> Get {
+        out.push(Effect::Use(self.file));
+        out.push(Effect::Begin(Task::Digest {
+            to: self.have,
+            algorithm: Algorithm::Md5,
+        }));
+        Get::Hashing(self)
+    }
+
+    fn on_hashed(self, event: Event, out: &mut Vec<Effect>) -> Option<Get> {
+        match event {
+            Event::Ended(End::Complete {
+                sum: Some(Sum::Md5(md5)),
+                ..
+            }) => {
+                answer(
+                    Answer::ResumeDownload {
+                        offset: self.have,
+                        md5,
+                    },
+                    out,
+                );
+                Some(Get::AwaitData(self))
+            }
+            Event::Ended(End::Stopped) => decline(Outcome::Stopped, out),
+            Event::Ended(_) | Event::LocalFailed => decline(Outcome::LocalFailed, out),
+            Event::Tick => {
+                answer(Answer::Working, out);
+                Some(Get::Hashing(self))
+            }
+            event => stray(Get::Hashing(self), event, out),
+        }
+    }
+
+    fn from_scratch(self, out: &mut Vec<Effect>) -> Get {
+        out.push(Effect::Use(LocalFile::EmptyPart));
+        answer(Answer::FromStart, out);
+        Get::AwaitData(Self {
+            have: 0,
+            file: LocalFile::EmptyPart,
+            ..self
+        })
+    }
+
+    fn on_answer(self, event: Event, out: &mut Vec<Effect>) -> Option<Get> {
+        match event {
+            Event::Answered(all) if all.code == 200 => Some(self.restart(&all, out)),
+            Event::Answered(rest) if rest.code == 210 && rest.offset == Some(self.have) => Some(
+                Data {
+                    size: self.size,
+                    modified: self.modified,
+                    file: self.file,
+                }
+                .receive(self.have, out),
+            ),
+            // The part could not be made, and the server still waits for a word.
+            Event::LocalFailed => decline(Outcome::LocalFailed, out),
+            Event::Stop => Some(Get::Draining(Draining::begin(
+                Outcome::Stopped,
+                Frames::Behind200,
+                out,
+            ))),
+            event => stray(Get::AwaitData(self), event, out),
+        }
+    }
+
+    /// All comes: because it was asked for, or because the beginning differs.
+    fn restart(self, all: &Answered, out: &mut Vec<Effect>) -> Get {
+        match self.file {
+            LocalFile::EmptyPart => {}
+            LocalFile::Part => out.push(Effect::Note(Note::PartDiffers)),
+            LocalFile::Whole => out.push(Effect::Note(Note::WholeDiffers)),
+        }
+        if self.file != LocalFile::EmptyPart {
+            out.push(Effect::Use(LocalFile::EmptyPart));
+        }
+        let size = all.size.unwrap_or(self.size);
+        Data {
+            size,
+            modified: self.modified,
+            file: LocalFile::EmptyPart,
+        }
+        .receive(0, out)
+    }
+}
+
+impl Data {
+    fn receive(self, from: u64, out: &mut Vec<Effect>) -> Get {
+        let task = Task::Receive {
+            from,
+            at_most: self.size,
+            hashing: Hashing::Md5,
+        };
+        out.push(Effect::Begin(task));
+        Get::Receiving(self)
+    }
+
+    fn ended(self, end: End, out: &mut Vec<Effect>) -> Get {
+        match end {
+            End::Complete { sum, .. } => Get::Received(self, sum),
+            // The server's 550 follows.
+            End::PeerAborted | End::LaneLost => Get::Received(self, None),
+            End::Stopped => drain_in_frames(Outcome::Stopped, out),
+            End::Refused(refusal @ (Refusal::TooLong | Refusal::BadFrame)) => {
+                drain_in_frames(Outcome::BadData(refusal), out)
+            }
+            End::Refused(_) => drain_in_frames(Outcome::LocalFailed, out),
+        }
+    }
+
+    fn compare(self, here: Option<Sum>, sent: Answered, out: &mut Vec<Effect>) -> Option<Get> {
+        let here = here.and_then(|sum| sum.md5());
+        if here.is_none() || here != sent.md5() {
+            answer(Answer::Different, out);
+            out.push(Effect::DropPart);
+            return done(Outcome::Differs(sent), out);
+        }
+        if self.file == LocalFile::Whole {
+            answer(Answer::Equal, out);
+            return done(already(self.size, here), out);
+        }
+        out.push(Effect::Publish {
+            modified: self.modified,
+        });
+        Some(Get::Publishing(sent))
+    }
+}
+
+fn on_published(sent: Answered, event: Event, out: &mut Vec<Effect>) -> Option<Get> {
+    match event {
+        Event::Published => {
+            answer(Answer::Equal, out);
+            done(Outcome::Verified(sent), out)
+        }
+        Event::LocalFailed => {
+            answer(Answer::Different, out);
+            done(Outcome::LocalFailed, out)
+        }
+        _ => Some(Get::Publishing(sent)),
+    }
+}
+
+fn already(size: u64, md5: Option<Md5Sum>) -> Outcome {
+    Outcome::AlreadyThere { size, md5 }
+}
+
+fn drain_in_frames(outcome: Outcome, out: &mut Vec<Effect>) -> Get {
+    Get::Draining(Draining::begin_in_frames(outcome, Frames::None, out))
+}
+
+fn decline(outcome: Outcome, out: &mut Vec<Effect>) -> Option<Get> {
+    answer(Answer::DeclineDownload, out);
+    done(outcome, out)
+}
+
+fn answer(answer: Answer, out: &mut Vec<Effect>) {
+    out.push(Effect::Send(Command::Answer(answer)));
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,321 @@
+//! STOR: a part at the server is gone on with only where it is a beginning of
+//! our file, and 226 is believed only with our own digest.
+
+use super::drain::{Draining, Frames};
+use super::{Decision, Effect, Event, Note, Outcome, Question, done, refused, stray};
+use crate::digest::{Algorithm, Md5Sum, Sum};
+use crate::transfer::{End, Hashing, StopLine, Task, Until};
+use crate::wire::command::{Answer, Command, Replace, Store, Turn};
+use crate::wire::native::answers::Answered;
+use crate::wire::reply::Kind;
+
+/// An upload as asked for.
+pub type PutOrder = Store;
+
+#[derive(Debug)]
+pub(super) enum Put {
+    Asked(Store),
+    AskedResume(Store, Part),
+    Hashing(Store, Part),
+    AwaitOffset(Store, u64),
+    Sending(Store, Halt),
+    Sent(Store, Sent),
+    Comparing(Store, Answered),
+    Looking(Store, Answered),
+    AskedReplace(Store, Answered),
+    Draining(Draining),
+}
+
+/// What an interrupted upload left at the server.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Part {
+    have: u64,
+    md5: Md5Sum,
+}
+
+/// Whether the person wants it stopped.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Halt {
+    No,
+    Wanted,
+}
+
+/// How the sending ended; the server's word on it is to come.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Sent {
+    All(Md5Sum),
+    /// The server's final reply stopped it.
+    Refused,
+    Stopped,
+    LocalFailed,
+}
+
+impl Put {
+    pub(super) fn begin(order: Store, out: &mut Vec<Effect>) -> Self {
+        let turn = order.turn;
+        let put = ask(order, out);
+        match (turn, put) {
+            (Turn::Straight, Self::Asked(order)) => send(order, 0, out),
+            (_, put) => put,
+        }
+    }
+
+    pub(super) fn on(self, event: Event, out: &mut Vec<Effect>) -> Option<Self> {
+        match (self, event) {
+            (Self::Draining(draining), event) => on_drained(draining, event, out),
+            (Self::Asked(order), Event::Answered(answered)) => on_asked(order, answered, out),
+            (Self::AskedResume(order, part), event) => on_resume(order, part, event, out),
+            (Self::Hashing(order, part), event) => on_hashed(order, part, event, out),
+            (Self::AwaitOffset(order, want), Event::Answered(go)) if go.code == 212 => {
+                on_offset(order, want, go, out)
+            }
+            (Self::Sending(order, halt), event) => on_sending(order, halt, event, out),
+            (Self::Sent(order, sent), event) => on_sent(order, sent, event, out),
+            (Self::Comparing(order, there), event) => on_compared(order, there, event, out),
+            (Self::Looking(order, why), Event::Answered(found)) => {
+                on_looked(order, why, &found, out)
+            }
+            (Self::AskedReplace(order, why), event) => on_replace(order, why, event, out),
+            // A stop in the other states stops the sending as soon as it begins: while the
+            // server waits for frames it understands nothing else.
+            (state, event) => stray(state, event, out),
+        }
+    }
+}
+
+fn ask(order: Store, out: &mut Vec<Effect>) -> Put {
+    out.push(Effect::Send(Command::Store(order.clone())));
+    Put::Asked(order)
+}
+
+fn on_asked(order: Store, answered: Answered, out: &mut Vec<Effect>) -> Option<Put> {
+    match (answered.code, answered.have, answered.md5()) {
+        (150, ..) => Some(send(order, 0, out)),
+        (210, Some(have), Some(md5)) => Some(part_here(order, Part { have, md5 }, out)),
+        (200, _, Some(_)) if answered.size == Some(order.size) => {
+            Some(compare(order, answered, out))
+        }
+        (550, ..) if order.replace == Replace::Never => Some(look(order, answered, out)),
+        _ => refused(answered, out),
+    }
+}
+
+fn part_here(order: Store, part: Part, out: &mut Vec<Effect>) -> Put {
+    if part.have > order.size {
+        out.push(Effect::Note(Note::PartDiffers));
+        answer(Answer::FromStart, out);
+        return Put::AwaitOffset(order, 0);
+    }
+    out.push(Effect::Ask(Question::ResumeUpload {
+        have: part.have,
+        of: order.size,
+    }));
+    Put::AskedResume(order, part)
+}
+
+fn on_resume(order: Store, part: Part, event: Event, out: &mut Vec<Effect>) -> Option<Put> {
+    match event {
+        Event::Decided(Decision::Yes) => {
+            out.push(Effect::Begin(Task::Digest {
+                to: part.have,
+                algorithm: Algorithm::Md5,
+            }));
+            Some(Put::Hashing(order, part))
+        }
+        Event::Decided(Decision::No) => decline(Outcome::GaveUp, out),
+        Event::Stop => decline(Outcome::Stopped, out),
+        event => stray(Put::AskedResume(order, part), event, out),
+    }
+}
+
+fn on_hashed(order: Store, part: Part, event: Event, out: &mut Vec<Effect>) -> Option<Put> {
+    match event {
+        Event::Ended(End::Complete { sum, .. }) if sum == Some(Sum::Md5(part.md5)) => {
+            answer(Answer::ResumeUpload, out);
+            Some(Put::AwaitOffset(order, part.have))
+        }
+        Event::Ended(End::Complete { .. }) => {
+            out.push(Effect::Note(Note::PartDiffers));
+            answer(Answer::FromStart, out);
+            Some(Put::AwaitOffset(order, 0))
+        }
+        Event::Ended(End::Stopped) => decline(Outcome::Stopped, out),
+        Event::Ended(_) => decline(Outcome::LocalFailed, out),
+        Event::Tick => {
+            answer(Answer::Working, out);
+            Some(Put::Hashing(order, part))
+        }
+        event => stray(Put::Hashing(order, part), event, out),
+    }
+}
+
+/// The digest stands where we said, or begins anew: no other offset can be sent from.
+fn on_offset(order: Store, want: u64, go: Answered, out: &mut Vec<Effect>) -> Option<Put> {
+    match go.offset {
+        Some(offset) if offset == want || offset == 0 => Some(send(order, offset, out)),
+        _ => done(Outcome::OutOfOrder(go), out),
+    }
+}
+
+fn send(order: Store, from: u64, out: &mut Vec<Effect>) -> Put {
+    out.push(Effect::Begin(Task::Send {
+        from,
+        until: Until::Offset(order.size),
+        hashing: Hashing::Md5,
+        stop: StopLine::FinalReply,
+    }));
+    Put::Sending(order, Halt::No)
+}
+
+fn on_sending(order: Store, halt: Halt, event: Event, out: &mut Vec<Effect>) -> Option<Put> {
+    match event {
+        Event::Stop => Some(Put::Sending(order, Halt::Wanted)),
+        Event::Ended(end) => Some(on_sent_off(order, halt, end, out)),
+        event => stray(Put::Sending(order, halt), event, out),
+    }
+}
+
+fn on_sent_off(order: Store, halt: Halt, end: End, out: &mut Vec<Effect>) -> Put {
+    let sent = match (end, halt) {
+        (
+            End::Complete {
+                sum: Some(Sum::Md5(md5)),
+                ..
+            },
+            _,
+        ) => {
+            answer(Answer::AllSent { md5 }, out);
+            Sent::All(md5)
+        }
+        (End::Stopped, Halt::Wanted) => Sent::Stopped,
+        (End::Stopped, Halt::No) => Sent::Refused,
+        _ => Sent::LocalFailed,
+    };
+    Put::Sent(order, sent)
+}
+
+fn on_sent(order: Store, sent: Sent, event: Event, out: &mut Vec<Effect>) -> Option<Put> {
+    match (event, sent) {
+        (Event::Answered(go), _) if go.code == 150 && order.turn == Turn::Straight => {
+            Some(Put::Sent(order, sent))
+        }
+        (Event::Answered(answered), Sent::Stopped) if answered.code >= 400 => {
+            done(Outcome::Stopped, out)
+        }
+        (Event::Answered(answered), Sent::LocalFailed) if answered.code >= 400 => {
+            done(Outcome::LocalFailed, out)
+        }
+        (Event::Answered(answered), sent) => on_final(order, sent, answered, out),
+        (Event::Stop, Sent::All(_)) => Some(Put::Draining(Draining::begin(
+            Outcome::Stopped,
+            Frames::None,
+            out,
+        ))),
+        _ => Some(Put::Sent(order, sent)),
+    }
+}
+
+fn on_final(order: Store, sent: Sent, answered: Answered, out: &mut Vec<Effect>) -> Option<Put> {
+    match (answered.code, answered.md5(), sent) {
+        (226, Some(there), Sent::All(here)) if there == here => {
+            done(Outcome::Verified(answered), out)
+        }
+        (226, _, Sent::All(_)) => done(Outcome::Differs(answered), out),
+        // With no turn, this comes when all may have been sent already.
+        (200, Some(there), Sent::All(here)) if there == here => done(
+            Outcome::AlreadyThere {
+                size: order.size,
+                md5: Some(there),
+            },
+            out,
+        ),
+        (200, Some(_), _) => Some(compare(order, answered, out)),
+        _ => refused(answered, out),
+    }
+}
+
+/// A file of this size is there: is it the same?
+fn compare(order: Store, there: Answered, out: &mut Vec<Effect>) -> Put {
+    out.push(Effect::Begin(Task::Digest {
+        to: order.size,
+        algorithm: Algorithm::Md5,
+    }));
+    Put::Comparing(order, there)
+}
+
+fn on_compared(order: Store, there: Answered, event: Event, out: &mut Vec<Effect>) -> Option<Put> {
+    match event {
+        Event::Ended(End::Complete { sum, .. }) if sum.is_some() && sum == there.sum => {
+            let md5 = there.md5();
+            done(
+                Outcome::AlreadyThere {
+                    size: order.size,
+                    md5,
+                },
+                out,
+            )
+        }
+        Event::Ended(End::Complete { .. }) => Some(ask_replace(order, there, out)),
+        Event::Ended(End::Stopped) => done(Outcome::Stopped, out),
+        Event::Ended(_) => done(Outcome::LocalFailed, out),
+        event => stray(Put::Comparing(order, there), event, out),
+    }
+}
+
+/// 550 has several reasons; a file that is in the way can be replaced.
+fn look(order: Store, refusal: Answered, out: &mut Vec<Effect>) -> Put {
+    out.push(Effect::Send(Command::Facts(order.path.clone())));
+    Put::Looking(order, refusal)
+}
+
+fn on_looked(order: Store, why: Answered, found: &Answered, out: &mut Vec<Effect>) -> Option<Put> {
+    let is_file = found.facts.is_some_and(|facts| facts.kind == Kind::File);
+    match is_file {
+        true => Some(ask_replace(order, why, out)),
+        false => done(Outcome::Replied(why), out),
+    }
+}
+
+fn ask_replace(order: Store, why: Answered, out: &mut Vec<Effect>) -> Put {
+    out.push(Effect::Ask(Question::Replace));
+    Put::AskedReplace(order, why)
+}
+
+fn on_replace(order: Store, why: Answered, event: Event, out: &mut Vec<Effect>) -> Option<Put> {
+    match event {
+        Event::Decided(Decision::Yes) => {
+            let again = Store {
+                replace: Replace::Yes,
+                turn: Turn::Negotiate,
+                ..order
+            };
+            Some(ask(again, out))
+        }
+        Event::Decided(Decision::No) => done(Outcome::NotReplaced(why), out),
+        Event::Stop => done(Outcome::Stopped, out),
+        event => stray(Put::AskedReplace(order, why), event, out),
+    }
+}
+
+/// A file that was being published when we stopped is there all the same.
+fn on_drained(mut draining: Draining, event: Event, out: &mut Vec<Effect>) -> Option<Put> {
+    if let Event::Answered(stored) = &event
+        && stored.code == 226
+        && stored.md5().is_some()
+    {
+        draining.outcome = Outcome::Verified(stored.clone());
+    }
+    draining.on(event, out).map(Put::Draining)
+}
+
+fn decline(outcome: Outcome, out: &mut Vec<Effect>) -> Option<Put> {
+    answer(Answer::DeclineUpload, out);
+    done(outcome, out)
+}
+
+fn answer(answer: Answer, out: &mut Vec<Effect>) {
+    out.push(Effect::Send(Command::Answer(answer)));
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,149 @@
+//! One file or directory, as a listing or a stat tells it.
+
+use std::ffi::OsString;
+use std::time::{Duration, SystemTime};
+
+use rustix::fs::{FileType, Stat};
+
+/// What a name leads to. Links inside the home are followed and show what they lead to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    File,
+    Directory,
+    /// A link that dangles or leads out of the home: it can be removed and renamed only.
+    Link,
+    /// A FIFO, socket or device: never opened.
+    Other,
+}
+
+/// A time of the file system: seconds since 1970 (negative before), and nanoseconds after that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Modified {
+    pub seconds: i64,
+    pub nanoseconds: u32,
+}
+
+impl Modified {
+    /// The same as a system time; the epoch where the clock's type cannot say it.
+    pub fn system_time(self) -> SystemTime {
+        let whole = Duration::from_secs(self.seconds.unsigned_abs());
+        let start = if self.seconds < 0 {
+            SystemTime::UNIX_EPOCH.checked_sub(whole)
+        } else {
+            SystemTime::UNIX_EPOCH.checked_add(whole)
+        };
+        start
+            .and_then(|time| time.checked_add(Duration::from_nanos(self.nanoseconds.into())))
+            .unwrap_or(SystemTime::UNIX_EPOCH)
+    }
+}
+
+impl From<SystemTime> for Modified {
+    fn from(time: SystemTime) -> Self {
+        match time.duration_since(SystemTime::UNIX_EPOCH) {
+            Ok(after) => Self {
+                seconds: i64::try_from(after.as_secs()).unwrap_or(i64::MAX),
+                nanoseconds: after.subsec_nanos(),
+            },
+            Err(before) => {
+                let before = before.duration();
+                let borrowed = u32::from(before.subsec_nanos() > 0);
+                let seconds = i64::try_from(before.as_secs()).unwrap_or(i64::MAX);
+                Self {
+                    seconds: -seconds - i64::from(borrowed),
+                    nanoseconds: borrowed * 1_000_000_000 - before.subsec_nanos(),
+                }
+            }
+        }
+    }
+}
+
+/// A name and what it leads to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    pub name: OsString,
+    pub kind: Kind,
+    /// Bytes of content for a file; what the file system says for the rest.
+    pub size: u64,
+    pub modified: Modified,
+    /// Permission bits, `0o7777` of the mode.
+    pub mode: u32,
+    pub uid: u32,
+    pub gid: u32,
+    pub links: u64,
+    /// Device and inode: equal for two names of one file.
+    pub unique: (u64, u64),
+}
+
+impl Entry {
+    #[allow(
+        clippy::unnecessary_cast,
+        reason = "the kernel's types differ by architecture"
+    )]
+    pub(crate) fn new(name: OsString, stat: &Stat) -> Self {
+        Self {
+            name,
+            kind: kind(stat),
+            size: size(stat),
+            modified: modified(stat),
+            mode: (stat.st_mode as u32) & 0o7777,
+            uid: stat.st_uid,
+            gid: stat.st_gid,
+            links: stat.st_nlink as u64,
+            unique: (stat.st_dev as u64, stat.st_ino as u64),
+        }
+    }
+}
+
+pub(crate) fn kind(stat: &Stat) -> Kind {
+    match FileType::from_raw_mode(stat.st_mode) {
+        FileType::RegularFile => Kind::File,
+        FileType::Directory => Kind::Directory,
+        FileType::Symlink => Kind::Link,
+        _ => Kind::Other,
+    }
+}
+
+pub(crate) fn size(stat: &Stat) -> u64 {
+    u64::try_from(stat.st_size).unwrap_or(0)
+}
+
+#[allow(
+    clippy::unnecessary_cast,
+    reason = "the kernel's types differ by architecture"
+)]
+pub(crate) fn modified(stat: &Stat) -> Modified {
+    Modified {
+        seconds: stat.st_mtime as i64,
+        nanoseconds: stat.st_mtime_nsec as u32,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_before_1970_survive_the_round() {
+        for modified in [
+            Modified {
+                seconds: 0,
+                nanoseconds: 0,
+            },
+            Modified {
+                seconds: 1_700_000_000,
+                nanoseconds: 999_999_999,
+            },
+            Modified {
+                seconds: -1,
+                nanoseconds: 1,
+            },
+            Modified {
+                seconds: -86_400,
+                nanoseconds: 0,
+            },
+        ] {
+            assert_eq!(Modified::from(modified.system_time()), modified);
+        }
+    }
+}

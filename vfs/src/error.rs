@@ -1,0 +1,88 @@
+//! Everything that can be wrong with a file operation, in words that name no host path.
+
+use std::io;
+use std::time::Duration;
+
+use rustix::io::Errno;
+use skiff_quota::{Amount, Exceeded};
+
+/// Why an operation on a home failed.
+#[derive(Debug, thiserror::Error)]
+pub enum VfsError {
+    #[error("there is no such file or directory")]
+    NotFound,
+    #[error("not a directory")]
+    NotADirectory,
+    #[error("is a directory")]
+    IsADirectory,
+    #[error("there is something of that name already")]
+    Exists,
+    #[error("the directory is not empty")]
+    NotEmpty,
+    /// The name, or a link on the way, leads above the home or is absolute.
+    #[error("leads out of the home")]
+    Escapes,
+    #[error("the server may not do that there")]
+    Forbidden,
+    #[error("not a regular file")]
+    NotRegular,
+    #[error("not a usable name")]
+    BadName,
+    #[error("cannot be moved to another file system; copy it and remove the old one")]
+    OtherDevice,
+    #[error("over quota: {needed} are needed and {available} are left")]
+    OverQuota { needed: Amount, available: Amount },
+    #[error("the disk is full")]
+    DiskFull,
+    /// An upload of that name is running, begun by `owner`, with no byte written for `silent`.
+    #[error("being written by another session")]
+    Busy { owner: u64, silent: Duration },
+    /// The home is being counted; try again.
+    #[error("the home is being counted, try again")]
+    Scanning,
+    /// No staging directory can be made on the target's file system.
+    #[error("nothing can be uploaded there: no staging directory can be made on its file system")]
+    NoStaging,
+    /// The registry of homes was closed.
+    #[error("the server is stopping")]
+    Stopped,
+    #[error("the disk failed: {0}")]
+    Io(#[source] io::Error),
+}
+
+impl From<Exceeded> for VfsError {
+    fn from(Exceeded { needed, available }: Exceeded) -> Self {
+        Self::OverQuota { needed, available }
+    }
+}
+
+impl From<Errno> for VfsError {
+    fn from(errno: Errno) -> Self {
+        match errno {
+            // A chain of links without an end leads nowhere.
+            Errno::NOENT | Errno::LOOP => Self::NotFound,
+            Errno::NOTDIR => Self::NotADirectory,
+            Errno::ISDIR => Self::IsADirectory,
+            Errno::EXIST => Self::Exists,
+            Errno::NOTEMPTY => Self::NotEmpty,
+            // A mount point answers EBUSY to rename and removal.
+            Errno::ACCESS | Errno::PERM | Errno::ROFS | Errno::BUSY => Self::Forbidden,
+            Errno::NAMETOOLONG | Errno::ILSEQ => Self::BadName,
+            Errno::XDEV => Self::OtherDevice,
+            Errno::NOSPC | Errno::DQUOT => Self::DiskFull,
+            Errno::NXIO | Errno::NODEV => Self::NotRegular,
+            other => Self::Io(other.into()),
+        }
+    }
+}
+
+impl From<io::Error> for VfsError {
+    fn from(error: io::Error) -> Self {
+        match Errno::from_io_error(&error) {
+            Some(errno) => errno.into(),
+            // cap-std words an escape as PermissionDenied with no number from the system.
+            None if error.kind() == io::ErrorKind::PermissionDenied => Self::Escapes,
+            None => Self::Io(error),
+        }
+    }
+}

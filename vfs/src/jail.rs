@@ -1,0 +1,86 @@
+//! The jail: one directory handle, and names that the kernel resolves beneath it.
+//!
+//! Resolution is openat2(2) with RESOLVE_BENEATH (cap-std's fallback walks handle by handle), so
+//! links and `..` are judged while they are followed. What follows acts on an opened parent and a
+//! last name that is never followed: nothing is checked first and used later.
+
+use std::ffi::OsStr;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Component, Path};
+
+use cap_std::ambient_authority;
+use cap_std::fs::Dir;
+
+use crate::VfsError;
+
+/// The name of staging directories: no path has it, in any case.
+pub(crate) const STAGING: &str = ".skiff-stage";
+
+#[derive(Debug)]
+pub(crate) struct Jail {
+    root: Dir,
+}
+
+impl Jail {
+    /// Opens a home. The one place where a path of the host is opened.
+    pub(crate) fn open(root: &Path) -> Result<Self, VfsError> {
+        Ok(Self {
+            root: Dir::open_ambient_dir(root, ambient_authority())?,
+        })
+    }
+
+    pub(crate) fn root(&self) -> BorrowedFd<'_> {
+        self.root.as_fd()
+    }
+
+    /// Opens the directory at `path` beneath the home, links inside it followed. The handle is
+    /// O_PATH: good for the *at calls, not for reading or syncing.
+    pub(crate) fn directory(&self, path: &Path) -> Result<OwnedFd, VfsError> {
+        check(path)?;
+        let path = if path.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            path
+        };
+        Ok(self.root.open_dir(path)?.into_std_file().into())
+    }
+}
+
+/// Refuses what no file of a home is called.
+pub(crate) fn check(path: &Path) -> Result<(), VfsError> {
+    path.components().try_for_each(|component| match component {
+        Component::Normal(name) => check_name(name),
+        // Above the home or not is for the kernel to say.
+        Component::CurDir | Component::ParentDir => Ok(()),
+        Component::RootDir | Component::Prefix(_) => Err(VfsError::Escapes),
+    })
+}
+
+/// The parent and the last name of `path`, which need not exist; `None` where the path ends in
+/// no name (the home itself, `..`).
+pub(crate) fn split(path: &Path) -> Option<(&Path, &OsStr)> {
+    Some((path.parent()?, path.file_name()?))
+}
+
+/// Whether a name is a staging directory's, wherever it is met: one mount's may be seen through
+/// another.
+pub(crate) fn is_staging(name: &[u8]) -> bool {
+    name.eq_ignore_ascii_case(STAGING.as_bytes())
+}
+
+/// Whether a name would forge a line of a listing or a reply.
+pub(crate) fn forges(name: &[u8]) -> bool {
+    name.iter()
+        .any(|byte| matches!(byte, b'\0' | b'\r' | b'\n'))
+}
+
+fn check_name(name: &OsStr) -> Result<(), VfsError> {
+    if is_staging(name.as_bytes()) {
+        return Err(VfsError::NotFound);
+    }
+    if forges(name.as_bytes()) {
+        return Err(VfsError::BadName);
+    }
+    Ok(())
+}

@@ -1,0 +1,235 @@
+//! The file systems below a home, and the staging directory of each.
+//!
+//! A rename works only within one mount, so each mount has its own staging directory, at its root
+//! below the home. Directories are recognised by mount, device and inode: a bind mount is another
+//! mount of the same device, a btrfs subvolume another device of the same mount, and neither can
+//! be renamed across.
+
+use std::ffi::CStr;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+
+use parking_lot::RwLock;
+use rustix::fs::{
+    AtFlags, FileType, Mode, OFlags, Stat, Statx, StatxFlags, fchmod, makedev, mkdirat, openat,
+    statx,
+};
+use rustix::io::Errno;
+use rustix::process::geteuid;
+
+use crate::VfsError;
+use crate::jail::STAGING;
+use crate::reader::readable;
+use crate::staging::Staging;
+
+/// How far up a mount's root is looked for: deeper than any path the kernel resolves at once.
+const DEPTH_MAX: usize = 4096;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct MountId {
+    mount: u64,
+    device: u64,
+}
+
+/// Which directory this is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct FolderId {
+    pub(crate) mount: MountId,
+    pub(crate) inode: u64,
+}
+
+impl FolderId {
+    fn new(status: &Statx) -> Self {
+        let device = makedev(status.stx_dev_major, status.stx_dev_minor);
+        Self {
+            mount: MountId {
+                mount: status.stx_mnt_id,
+                device,
+            },
+            inode: status.stx_ino,
+        }
+    }
+}
+
+/// Says which directory is at `name` of `folder` (the folder itself if empty), with its metadata.
+pub(crate) fn identify(folder: impl AsFd, name: &CStr) -> Result<(FolderId, Statx), VfsError> {
+    let flags = AtFlags::EMPTY_PATH | AtFlags::SYMLINK_NOFOLLOW;
+    let mask = StatxFlags::TYPE | StatxFlags::MODE | StatxFlags::GID | StatxFlags::UID;
+    let status = statx(
+        folder,
+        name,
+        flags,
+        mask | StatxFlags::INO | StatxFlags::MNT_ID,
+    )?;
+    Ok((FolderId::new(&status), status))
+}
+
+/// One file system below a home.
+#[derive(Debug)]
+pub(crate) struct Mount {
+    pub(crate) id: MountId,
+    root: OwnedFd,
+    staging: RwLock<Option<Arc<Staging>>>,
+}
+
+impl Mount {
+    fn new(id: MountId, root: OwnedFd) -> Self {
+        // A foreign or broken staging directory is told to the upload that needs it.
+        let staging = open_staging(id, &root).ok().flatten().map(Arc::new);
+        Self {
+            id,
+            root,
+            staging: RwLock::new(staging),
+        }
+    }
+
+    /// The staging directory, if there is one.
+    pub(crate) fn staging(&self) -> Option<Arc<Staging>> {
+        self.staging.read().clone()
+    }
+
+    /// The staging directory, made if need be.
+    pub(crate) fn make_staging(&self) -> Result<Arc<Staging>, VfsError> {
+        if let Some(staging) = self.staging().filter(|staging| staging.is_linked()) {
+            return Ok(staging);
+        }
+        let mut slot = self.staging.write();
+        match mkdirat(&self.root, STAGING, Mode::RWXU) {
+            Ok(()) | Err(Errno::EXIST) => {}
+            Err(Errno::ACCESS | Errno::PERM | Errno::ROFS) => return Err(VfsError::NoStaging),
+            Err(e) => return Err(e.into()),
+        }
+        let staging = Arc::new(open_staging(self.id, &self.root)?.ok_or(VfsError::NoStaging)?);
+        *slot = Some(Arc::clone(&staging));
+        Ok(staging)
+    }
+
+    /// Whether this is the metadata of the mount's staging directory.
+    pub(crate) fn hides(&self, stat: &Stat) -> bool {
+        stat.st_dev == self.id.device && self.is_staging(stat.st_ino)
+    }
+
+    /// Whether this inode of the mount is its staging directory.
+    pub(crate) fn is_staging(&self, inode: u64) -> bool {
+        self.staging
+            .read()
+            .as_ref()
+            .is_some_and(|staging| staging.inode() == inode)
+    }
+
+    /// Writes everything of this file system to the disk.
+    pub(crate) fn sync(&self) -> Result<(), VfsError> {
+        let readable = openat(&self.root, c".", readable(), Mode::empty())?;
+        Ok(rustix::fs::syncfs(readable)?)
+    }
+}
+
+/// Opens the staging directory at a mount's root. It must be ours alone: a directory, on this very
+/// mount, owned by us, closed to others.
+fn open_staging(mount: MountId, root: &OwnedFd) -> Result<Option<Staging>, VfsError> {
+    let fd = match openat(root, STAGING, readable(), Mode::empty()) {
+        Ok(fd) => fd,
+        Err(Errno::NOENT) => return Ok(None),
+        Err(_) => return Err(VfsError::NoStaging),
+    };
+    let (id, status) = identify(&fd, c"")?;
+    if id.mount != mount || status.stx_uid != geteuid().as_raw() {
+        return Err(VfsError::NoStaging);
+    }
+    if status.stx_mode & 0o077 != 0 {
+        fchmod(&fd, Mode::RWXU).map_err(|_| VfsError::NoStaging)?;
+    }
+    Ok(Some(Staging::new(fd, id.inode)?))
+}
+
+/// The mounts of one home, found as paths lead to them.
+#[derive(Debug)]
+pub(crate) struct Mounts {
+    root: FolderId,
+    home: Arc<Mount>,
+    others: RwLock<Vec<Arc<Mount>>>,
+}
+
+impl Mounts {
+    pub(crate) fn new(root: OwnedFd) -> Result<Self, VfsError> {
+        let (id, _) = identify(&root, c"")?;
+        let home = Arc::new(Mount::new(id.mount, root));
+        Ok(Self {
+            root: id,
+            home,
+            others: RwLock::default(),
+        })
+    }
+
+    /// The home's own directory.
+    pub(crate) fn root(&self) -> FolderId {
+        self.root
+    }
+
+    pub(crate) fn all(&self) -> Vec<Arc<Mount>> {
+        let mut all = vec![Arc::clone(&self.home)];
+        all.extend(self.others.read().iter().cloned());
+        all
+    }
+
+    /// The mount that the directory `folder`, known to be `id`, lies on.
+    pub(crate) fn of(&self, folder: impl AsFd, id: FolderId) -> Result<Arc<Mount>, VfsError> {
+        if id.mount == self.home.id {
+            return Ok(Arc::clone(&self.home));
+        }
+        let known = |mounts: &[Arc<Mount>]| mounts.iter().find(|m| m.id == id.mount).cloned();
+        if let Some(mount) = known(&self.others.read()) {
+            return Ok(mount);
+        }
+        let root = self.mount_root(folder, id)?;
+        let mut others = self.others.write();
+        if let Some(mount) = known(&others) {
+            return Ok(mount);
+        }
+        let mount = Arc::new(Mount::new(id.mount, root));
+        others.push(Arc::clone(&mount));
+        Ok(mount)
+    }
+
+    /// Whether `folder` is `ancestor` or lies below it.
+    pub(crate) fn is_below(&self, folder: impl AsFd, ancestor: FolderId) -> Result<bool, VfsError> {
+        let mut here = open_up(folder, c".")?;
+        for _ in 0..DEPTH_MAX {
+            let (id, _) = identify(&here, c"")?;
+            if id == ancestor {
+                return Ok(true);
+            }
+            let above = open_up(&here, c"..")?;
+            if id == self.root || identify(&above, c"")?.0 == id {
+                return Ok(false);
+            }
+            here = above;
+        }
+        Ok(false)
+    }
+
+    /// Climbs to the topmost directory of the same mount. The home is on another mount, so this
+    /// never climbs above it.
+    fn mount_root(&self, folder: impl AsFd, id: FolderId) -> Result<OwnedFd, VfsError> {
+        let mut here = open_up(folder, c".")?;
+        let mut here_id = id;
+        for _ in 0..DEPTH_MAX {
+            let above = open_up(&here, c"..")?;
+            let (above_id, _) = identify(&above, c"")?;
+            if above_id.mount != id.mount || above_id == here_id {
+                return Ok(here);
+            }
+            (here, here_id) = (above, above_id);
+        }
+        Err(VfsError::NoStaging)
+    }
+}
+
+fn open_up(folder: impl AsFd, name: &CStr) -> rustix::io::Result<OwnedFd> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    openat(folder, name, flags, Mode::empty())
+}
+
+pub(crate) fn is_directory(status: &Statx) -> bool {
+    FileType::from_raw_mode(status.stx_mode.into()) == FileType::Directory
+}

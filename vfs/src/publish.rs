@@ -1,0 +1,246 @@
+//! The last step of an upload: dressed, synced, renamed to its name, and the name synced.
+
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use rustix::fs::{
+    Gid, Mode, OFlags, Stat, Timespec, Timestamps, UTIME_OMIT, XattrFlags, fchmod, fchown,
+    fgetxattr, fsetxattr, fstat, fsync, futimens, renameat,
+};
+use skiff_quota::Amount;
+
+use crate::account::published_size;
+use crate::entry::{self, Kind, Modified};
+use crate::folder::rename_new;
+use crate::home::regular;
+use crate::policy::{Durability, Policy};
+use crate::upload::Fate;
+use crate::{Digests, Published, Replace, Upload, VfsError, Worker, digest};
+
+const ACL: &str = "system.posix_acl_access";
+/// More entries than anyone keeps by hand.
+const ACL_MAX: usize = 4096;
+
+impl Upload {
+    /// Publishes what is staged under its name. With [`Durability::Fsync`] it is on the disk when
+    /// this returns. `modified` becomes its time, `digests` are remembered with it.
+    ///
+    /// After an error the name has what it had and the stage stays; but if the disk may have lost
+    /// staged bytes the stage goes, and if only the final sync of the name failed, the new file
+    /// may have the name.
+    pub fn publish(
+        mut self,
+        _worker: &Worker,
+        digests: Option<Digests>,
+        modified: Option<SystemTime>,
+    ) -> Result<Published, VfsError> {
+        match self.publish_steps(digests.as_ref(), modified) {
+            Ok(published) => Ok(published),
+            Err(Failure::Unpublished(e)) => {
+                // Writable again, whatever mode it was dressed in: it may be continued.
+                let _ = fchmod(&self.file, Mode::RUSR | Mode::WUSR);
+                self.end(Fate::Kept);
+                Err(e)
+            }
+            Err(Failure::Lost(e)) => {
+                self.end(Fate::Dropped);
+                Err(e)
+            }
+            Err(Failure::Unsynced(e)) => Err(e),
+        }
+    }
+
+    fn publish_steps(
+        &mut self,
+        digests: Option<&Digests>,
+        modified: Option<SystemTime>,
+    ) -> Result<Published, Failure> {
+        let home = Arc::clone(self.hold.home());
+        let old = self.replaced()?;
+        about_to(Step::Dress)?;
+        let stat = self.dress(&home.policy, old.as_ref(), modified)?;
+        if let Some(digests) = digests {
+            digest::remember(&self.file, &stat, digests).map_err(VfsError::from)?;
+        }
+        self.sync_data(home.policy.durability)
+            .map_err(Failure::Lost)?;
+        self.take_name(&stat)?;
+        // The old file is freed here, after the lock.
+        drop(old);
+        if self.is_labelled() {
+            self.staging.unlabel(self.key().stage, &self.file);
+        }
+        self.sync_name(home.policy.durability)
+            .map_err(Failure::Unsynced)?;
+        Ok(Published {
+            size: entry::size(&stat),
+            modified: entry::modified(&stat),
+        })
+    }
+
+    /// After a failed sync the kernel forgets what it could not write: never try again.
+    fn sync_data(&self, durability: Durability) -> Result<(), VfsError> {
+        about_to(Step::SyncData)?;
+        match durability {
+            Durability::Fsync => Ok(fsync(&self.file)?),
+            Durability::None => Ok(()),
+        }
+    }
+
+    fn sync_name(&self, durability: Durability) -> Result<(), VfsError> {
+        about_to(Step::SyncName)?;
+        self.hold.writer.place.folder.sync(durability)
+    }
+
+    /// Renames the stage to its name and posts it, under the mutation lock.
+    fn take_name(&mut self, stat: &Stat) -> Result<(), VfsError> {
+        let home = Arc::clone(self.hold.home());
+        let mut names = home.names.lock();
+        let place = self.hold.writer.place.clone();
+        let stage_name = place.key().stage.file_name();
+        let stage = (self.staging.fd(), stage_name.as_str());
+        let found = place.stat()?;
+        about_to(Step::Rename)?;
+        match found {
+            None => rename_new(stage, (&place.folder, place.leaf()), Kind::File)?,
+            Some(_) if self.replace == Replace::Never => return Err(VfsError::Exists),
+            Some(old) if entry::kind(&old) == Kind::Directory => {
+                return Err(VfsError::IsADirectory);
+            }
+            Some(_) => renameat(stage.0, stage.1, &place.folder, place.leaf())?,
+        }
+        about_to(Step::Post)?;
+        self.staging.left();
+        self.hold
+            .settle(&mut names, Amount::new(published_size(stat), 1));
+        Ok(())
+    }
+
+    /// The file that is to be replaced, open: it lends its mode, and is freed when dropped.
+    fn replaced(&self) -> Result<Option<(OwnedFd, Stat)>, VfsError> {
+        if !self.replaces() {
+            return Ok(None);
+        }
+        let place = &self.hold.writer.place;
+        let Some(stat) = place.stat()? else {
+            return Ok(None);
+        };
+        regular(entry::kind(&stat))?;
+        // Unreadable by us, it can still lend its mode.
+        let file = place
+            .open(OFlags::RDONLY)
+            .or_else(|_| place.open(OFlags::PATH))?;
+        Ok(Some((file, stat)))
+    }
+
+    /// Gives the stage the mode, group, access list and time it is to have.
+    fn dress(
+        &self,
+        policy: &Policy,
+        old: Option<&(OwnedFd, Stat)>,
+        modified: Option<SystemTime>,
+    ) -> Result<Stat, VfsError> {
+        let folder = &self.hold.writer.place.folder;
+        let now = fstat(&self.file)?;
+        let (mode, group) = match old {
+            // Set-user-ID belonged to the old content.
+            Some((_, stat)) => (stat.st_mode & 0o777, Some(stat.st_gid)),
+            None => (
+                policy.file_mode & 0o777,
+                policy.group.or(folder.inherited_group),
+            ),
+        };
+        if let Some(group) = group.filter(|group| *group != now.st_gid) {
+            self.set_group(group);
+        }
+        if now.st_mode & 0o7777 != mode {
+            fchmod(&self.file, Mode::from_raw_mode(mode))?;
+        }
+        if let Some((old, _)) = old {
+            self.copy_acl(old);
+        }
+        match modified {
+            Some(modified) => {
+                futimens(&self.file, &times(modified.into()))?;
+                Ok(fstat(&self.file)?)
+            }
+            None => Ok(now),
+        }
+    }
+
+    /// A group the daemon is no member of cannot be given; the file is as good without.
+    fn set_group(&self, group: u32) {
+        if let Err(e) = fchown(&self.file, None, Some(Gid::from_raw(group))) {
+            log::warn!(
+                "{}: group {group} cannot be given to a file: {e}",
+                self.hold.home().user
+            );
+        }
+    }
+
+    /// Where there is no list, or no support for lists, the mode says all.
+    fn copy_acl(&self, old: &OwnedFd) {
+        let mut list = [0_u8; ACL_MAX];
+        let Ok(length) = fgetxattr(old, ACL, &mut list) else {
+            return;
+        };
+        if let Err(e) = fsetxattr(&self.file, ACL, &list[..length], XattrFlags::empty()) {
+            log::warn!(
+                "{}: an access list is not carried over: {e}",
+                self.hold.home().user
+            );
+        }
+    }
+}
+
+/// What a failed publication leaves.
+enum Failure {
+    /// The name as it was, the stage whole.
+    Unpublished(VfsError),
+    /// The name as it was, the stage not to be trusted.
+    Lost(VfsError),
+    /// The new file under its name, though a power loss may undo it.
+    Unsynced(VfsError),
+}
+
+impl From<VfsError> for Failure {
+    fn from(error: VfsError) -> Self {
+        Self::Unpublished(error)
+    }
+}
+
+fn times(modified: Modified) -> Timestamps {
+    Timestamps {
+        last_access: Timespec {
+            tv_sec: 0,
+            tv_nsec: UTIME_OMIT,
+        },
+        last_modification: Timespec {
+            tv_sec: modified.seconds,
+            tv_nsec: modified.nanoseconds.into(),
+        },
+    }
+}
+
+/// The steps of a publication. A test may stop or fail each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    Dress,
+    SyncData,
+    Rename,
+    Post,
+    SyncName,
+}
+
+#[cfg(not(test))]
+fn about_to(_step: Step) -> Result<(), VfsError> {
+    Ok(())
+}
+
+#[cfg(test)]
+use tests::about_to;
+
+#[cfg(test)]
+#[path = "publish_tests.rs"]
+mod tests;

@@ -1,0 +1,233 @@
+//! Publication under faults: the machine stops, or a call fails, at every step.
+//!
+//! The oracle: the name has its old content or the new one whole; a failed step leaves the old;
+//! the ledger is what a fresh count of the disk says; what was staged and not published can be
+//! continued.
+
+use std::cell::{Cell, RefCell};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustix::io::Errno;
+
+use super::Step;
+use crate::{
+    Home, Homes, Limit, Policy, Replace, Upload, UploadRequest, UploadStart, VfsError, Worker,
+};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fault {
+    Stop,
+    Fail,
+    /// Somebody outside the daemon puts a file there.
+    Intrude,
+}
+
+thread_local! {
+    static PLAN: Cell<Option<(Step, Fault)>> = const { Cell::new(None) };
+    static TARGET: RefCell<PathBuf> = RefCell::default();
+    static TRACE: RefCell<Vec<Step>> = const { RefCell::new(Vec::new()) };
+}
+
+struct MachineStops;
+
+pub(super) fn about_to(step: Step) -> Result<(), VfsError> {
+    TRACE.with_borrow_mut(|trace| trace.push(step));
+    match PLAN.get().filter(|(at, _)| *at == step) {
+        Some((_, Fault::Stop)) => resume_unwind(Box::new(MachineStops)),
+        Some((_, Fault::Fail)) => Err(Errno::IO.into()),
+        Some((_, Fault::Intrude)) => {
+            TARGET.with_borrow(|target| std::fs::write(target, "theirs").unwrap());
+            Ok(())
+        }
+        None => Ok(()),
+    }
+}
+
+const OLD: &[u8] = b"the old content";
+const NEW: &[u8] = b"new";
+const NAME: &str = "file";
+
+struct World {
+    root: tempfile::TempDir,
+    state: tempfile::TempDir,
+}
+
+impl World {
+    fn new(before: Option<&[u8]>) -> Self {
+        let world = Self {
+            root: tempfile::tempdir().unwrap(),
+            state: tempfile::tempdir().unwrap(),
+        };
+        if let Some(content) = before {
+            std::fs::write(world.target(), content).unwrap();
+        }
+        world
+    }
+
+    fn target(&self) -> PathBuf {
+        self.root.path().join(NAME)
+    }
+
+    /// The home as a newly started daemon has it.
+    fn boot(&self, worker: &Worker) -> Arc<Home> {
+        let policy = Policy {
+            free_space_floor: 0,
+            ..Policy::default()
+        };
+        let homes = Homes::new(self.state.path(), policy);
+        let home = homes
+            .open(worker, "tom", self.root.path(), Limit::new(1 << 20, 100))
+            .unwrap();
+        home.scan(worker).unwrap();
+        home
+    }
+
+    fn content(&self) -> Option<Vec<u8>> {
+        std::fs::read(self.target()).ok()
+    }
+}
+
+fn open(home: &Arc<Home>, worker: &Worker) -> Upload {
+    let request = UploadRequest {
+        size: Some(3),
+        replace: Replace::Existing,
+        owner: 1,
+    };
+    match home.upload(worker, Path::new(NAME), &request).unwrap() {
+        UploadStart::Open(upload) => upload,
+        UploadStart::Complete { .. } => panic!("nothing is complete"),
+    }
+}
+
+/// An upload of all its bytes that was interrupted once, so that its stage is labelled.
+fn staged(home: &Arc<Home>, worker: &Worker) -> Upload {
+    let mut upload = open(home, worker);
+    upload.write(worker, NEW).unwrap();
+    upload.suspend(worker);
+    open(home, worker)
+}
+
+fn on_worker(body: impl FnOnce(&Worker) + Send + 'static) {
+    Worker::spawn("test", body).unwrap().join().unwrap();
+}
+
+const STEPS: [Step; 5] = [
+    Step::Dress,
+    Step::SyncData,
+    Step::Rename,
+    Step::Post,
+    Step::SyncName,
+];
+
+#[test]
+fn data_is_synced_before_the_name_and_the_name_before_the_answer() {
+    on_worker(|worker| {
+        let world = World::new(None);
+        let upload = staged(&world.boot(worker), worker);
+        upload.publish(worker, None, None).unwrap();
+        TRACE.with_borrow(|trace| assert_eq!(trace[..], STEPS));
+    });
+}
+
+#[test]
+fn a_machine_that_stops_at_any_step_leaves_old_or_new() {
+    on_worker(|worker| {
+        for before in [None, Some(OLD)] {
+            for step in STEPS {
+                let world = World::new(before);
+                let upload = staged(&world.boot(worker), worker);
+                PLAN.set(Some((step, Fault::Stop)));
+                let stopped = catch_unwind(AssertUnwindSafe(|| upload.publish(worker, None, None)));
+                PLAN.set(None);
+                assert!(stopped.is_err(), "the machine stopped");
+
+                let home = world.boot(worker);
+                let renamed = matches!(step, Step::Post | Step::SyncName);
+                let expected = if renamed { Some(NEW) } else { before };
+                assert_eq!(world.content().as_deref(), expected, "{step:?}");
+                let charged = before.filter(|_| !renamed).map_or(3, <[u8]>::len) as u64;
+                assert_eq!(home.usage().used, Limit::new(charged, 1), "{step:?}");
+                let next = open(&home, worker);
+                assert_eq!(next.have(), if renamed { 0 } else { 3 }, "{step:?}");
+            }
+        }
+    });
+}
+
+#[test]
+fn a_step_that_fails_leaves_the_old_and_an_exact_ledger() {
+    on_worker(|worker| {
+        for before in [None, Some(OLD)] {
+            for step in [Step::Dress, Step::SyncData, Step::Rename, Step::SyncName] {
+                let world = World::new(before);
+                let home = world.boot(worker);
+                let upload = staged(&home, worker);
+                PLAN.set(Some((step, Fault::Fail)));
+                let failed = upload.publish(worker, None, None);
+                PLAN.set(None);
+                assert!(
+                    matches!(failed, Err(VfsError::Io(_))),
+                    "{step:?}: {failed:?}"
+                );
+
+                let expected = if step == Step::SyncName {
+                    Some(NEW)
+                } else {
+                    before
+                };
+                assert_eq!(world.content().as_deref(), expected, "{step:?}");
+                assert_eq!(home.usage().reserved, Limit::ZERO);
+                assert_eq!(
+                    home.usage().used,
+                    world.boot(worker).usage().used,
+                    "{step:?}"
+                );
+                // Whatever a failed sync left in the stage is not to be continued.
+                let kept = matches!(step, Step::Dress | Step::Rename);
+                assert_eq!(
+                    open(&home, worker).have(),
+                    if kept { 3 } else { 0 },
+                    "{step:?}"
+                );
+            }
+        }
+    });
+}
+
+#[test]
+fn a_file_that_appears_at_the_last_moment_is_not_overwritten() {
+    on_worker(|worker| {
+        let world = World::new(None);
+        let home = world.boot(worker);
+        let upload = staged(&home, worker);
+        TARGET.set(world.target());
+        PLAN.set(Some((Step::Rename, Fault::Intrude)));
+        let refused = upload.publish(worker, None, None);
+        PLAN.set(None);
+        assert!(matches!(refused, Err(VfsError::Exists)), "{refused:?}");
+        assert_eq!(world.content().as_deref(), Some(&b"theirs"[..]));
+        assert_eq!(open(&home, worker).have(), 3);
+    });
+}
+
+#[test]
+fn an_unlabelled_stage_of_a_crash_goes_unless_its_name_is_known() {
+    on_worker(|worker| {
+        for (before, kept) in [(None, 0), (Some(OLD), 3)] {
+            let world = World::new(before);
+            let home = world.boot(worker);
+            let mut upload = open(&home, worker);
+            upload.write(worker, NEW).unwrap();
+            // A crash drops nothing.
+            std::mem::forget(upload);
+            let home = world.boot(worker);
+            assert_eq!(
+                home.stages(worker).unwrap().len(),
+                usize::from(before.is_some())
+            );
+            assert_eq!(open(&home, worker).have(), kept);
+        }
+    });
+}

@@ -1,0 +1,74 @@
+//! The names of a directory, one getdents batch at a time.
+
+use std::ffi::CStr;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, OwnedFd};
+
+use rustix::fs::{FileType, Mode, OFlags, RawDir, openat};
+use rustix::io;
+
+const BATCH: usize = 32 * 1024;
+
+/// Reads a directory with memory for one batch, whatever its size.
+#[derive(Debug)]
+pub(crate) struct DirReader {
+    fd: OwnedFd,
+    buffer: Box<[MaybeUninit<u8>]>,
+    /// The batch's names, each ended by NUL.
+    names: Vec<u8>,
+    kinds: Vec<FileType>,
+    next_name: usize,
+    next_kind: usize,
+}
+
+impl DirReader {
+    /// Reads the directory that `folder` is a handle of. The handle itself may be O_PATH.
+    pub(crate) fn open(folder: impl AsFd) -> io::Result<Self> {
+        Ok(Self {
+            fd: openat(folder, c".", readable(), Mode::empty())?,
+            buffer: Box::new_uninit_slice(BATCH),
+            names: Vec::new(),
+            kinds: Vec::new(),
+            next_name: 0,
+            next_kind: 0,
+        })
+    }
+
+    /// The next name but `.` and `..`, and its kind where the file system tells it.
+    pub(crate) fn next(&mut self) -> io::Result<Option<(FileType, &CStr)>> {
+        if self.next_kind == self.kinds.len() && !self.fill()? {
+            return Ok(None);
+        }
+        let kind = self.kinds[self.next_kind];
+        self.next_kind += 1;
+        // `fill` ends each name with a NUL.
+        let name = CStr::from_bytes_until_nul(&self.names[self.next_name..]).unwrap_or_default();
+        self.next_name += name.count_bytes() + 1;
+        Ok(Some((kind, name)))
+    }
+
+    /// Reads the next batch with at least one name; false at the end.
+    fn fill(&mut self) -> io::Result<bool> {
+        self.names.clear();
+        self.kinds.clear();
+        (self.next_name, self.next_kind) = (0, 0);
+        let mut batch = RawDir::new(&self.fd, &mut self.buffer);
+        while let Some(entry) = batch.next() {
+            let entry = entry?;
+            if entry.file_name() != c"." && entry.file_name() != c".." {
+                self.names
+                    .extend_from_slice(entry.file_name().to_bytes_with_nul());
+                self.kinds.push(entry.file_type());
+            }
+            if batch.is_buffer_empty() && !self.kinds.is_empty() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+/// How a directory is opened to be read or synced.
+pub(crate) fn readable() -> OFlags {
+    OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC
+}

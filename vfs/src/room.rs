@@ -1,0 +1,283 @@
+//! Room for what is to come: idle stages that go first, the floor of free space, the sweep.
+
+use std::cmp::Ordering as Order;
+use std::collections::{BTreeMap, BinaryHeap};
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, SystemTime};
+
+use rustix::fs::fstatvfs;
+use skiff_quota::{Amount, Reservation};
+
+use crate::account::{Hold, NameKey, charge, staged};
+use crate::entry::Modified;
+use crate::folder::{Links, Place};
+use crate::home::Home;
+use crate::mount::Mount;
+use crate::staging::{Stage, Staging};
+use crate::{VfsError, Worker};
+
+/// Stages dropped before a reservation is tried again.
+const BATCH: usize = 64;
+/// Stages told to one question.
+const TOLD_MAX: usize = 10_000;
+
+/// An upload that is interrupted or runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StageInfo {
+    /// The target, relative to the home.
+    pub path: PathBuf,
+    /// Bytes staged.
+    pub size: u64,
+    /// When the last byte was written.
+    pub modified: Modified,
+}
+
+impl Home {
+    /// The stages of this home, by path, at most 10,000 of them.
+    pub fn stages(&self, _worker: &Worker) -> Result<Vec<StageInfo>, VfsError> {
+        let mut told = BTreeMap::new();
+        for (mount, staging) in self.stagings() {
+            staging.each(|stage| {
+                let path = self.target(&mount, &staging, stage)?;
+                if let Some(path) = path.filter(|_| told.len() < TOLD_MAX) {
+                    told.insert(path, (stage.size, stage.modified));
+                }
+                Ok(())
+            })?;
+        }
+        let info = |(path, (size, modified))| StageInfo {
+            path,
+            size,
+            modified,
+        };
+        Ok(told.into_iter().map(info).collect())
+    }
+
+    /// The stage of `path`, whether it runs or not.
+    pub fn stage(&self, _worker: &Worker, path: &Path) -> Result<Option<StageInfo>, VfsError> {
+        let place = self.place(path, Links::Follow)?;
+        let Some(staging) = place.folder.mount.staging() else {
+            return Ok(None);
+        };
+        let found = staging.find(place.key().stage)?;
+        let info = |stage: Stage| StageInfo {
+            path: place.path(),
+            size: stage.size,
+            modified: stage.modified,
+        };
+        Ok(found.map(info))
+    }
+
+    /// Drops the stage of `path`; a published file of that name stays.
+    pub fn drop_stage(&self, _worker: &Worker, path: &Path) -> Result<(), VfsError> {
+        let place = self.place(path, Links::Follow)?;
+        let names = self.lock()?;
+        names.check_idle(&place.key())?;
+        let (staging, size) = staged(&place)?.ok_or(VfsError::NotFound)?;
+        let published = place.stat()?;
+        staging.remove(place.key().stage)?;
+        let before = charge(published.as_ref(), Some(size));
+        self.ledger
+            .shrink(before.minus(charge(published.as_ref(), None)));
+        Ok(())
+    }
+
+    /// Drops stages older than the policy's `stage_ttl`; says how many.
+    pub fn sweep(&self, _worker: &Worker) -> Result<u64, VfsError> {
+        let mut dropped = 0;
+        loop {
+            let old = self.oldest_stages(self.policy.stage_ttl)?;
+            let mut progress = 0;
+            for found in &old {
+                progress += u64::from(self.drop_idle(found, self.policy.stage_ttl)?);
+            }
+            dropped += progress;
+            if progress == 0 {
+                return Ok(dropped);
+            }
+        }
+    }
+
+    /// Reserves room, dropping idle stages before refusing.
+    pub(crate) fn reserve(&self, wanted: Amount) -> Result<Reservation, VfsError> {
+        let mut reservation = self.ledger.reserve(Amount::ZERO)?;
+        self.until_it_fits(wanted, || Ok(reservation.extend(wanted)?))?;
+        Ok(reservation)
+    }
+
+    /// Extends a hold, dropping idle stages before refusing.
+    pub(crate) fn extend(&self, hold: &mut Hold, more: Amount) -> Result<(), VfsError> {
+        self.until_it_fits(more, || hold.extend(more))
+    }
+
+    /// Refuses to write `coming` bytes where the disk would fall below the floor.
+    pub(crate) fn check_floor(&self, disk: impl AsFd, coming: u64) -> Result<(), VfsError> {
+        if self.policy.free_space_floor == 0 {
+            return Ok(());
+        }
+        let disk = fstatvfs(disk)?;
+        let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+        if free < self.policy.free_space_floor.saturating_add(coming) {
+            return Err(VfsError::DiskFull);
+        }
+        Ok(())
+    }
+
+    fn until_it_fits(
+        &self,
+        wanted: Amount,
+        mut attempt: impl FnMut() -> Result<(), VfsError>,
+    ) -> Result<(), VfsError> {
+        loop {
+            let refused = match attempt() {
+                Err(refused @ VfsError::OverQuota { .. }) => refused,
+                other => return other,
+            };
+            if !self.make_room(wanted)? {
+                return Err(refused);
+            }
+        }
+    }
+
+    /// Drops idle stages, oldest first, until `wanted` fits; false when none was left to drop.
+    fn make_room(&self, wanted: Amount) -> Result<bool, VfsError> {
+        let mut dropped = false;
+        for found in self.oldest_stages(self.policy.stage_idle)? {
+            match self.drop_idle(&found, self.policy.stage_idle) {
+                Ok(done) => dropped |= done,
+                // A scan is running: what it finds decides, not what is dropped under it.
+                Err(VfsError::Scanning | VfsError::Stopped) => return Ok(false),
+                Err(e) => return Err(e),
+            }
+            if wanted.minus(self.ledger.usage().available()).is_zero() {
+                break;
+            }
+        }
+        Ok(dropped)
+    }
+
+    /// Up to [`BATCH`] stages without a write for `age`, oldest first.
+    fn oldest_stages(&self, age: Duration) -> Result<Vec<Found>, VfsError> {
+        // A heap of the oldest so far, the youngest of them on top.
+        let mut oldest = BinaryHeap::new();
+        for (mount, staging) in self.stagings() {
+            staging.each(|stage| {
+                if is_idle(stage, age) {
+                    let (mount, staging) = (Arc::clone(&mount), Arc::clone(&staging));
+                    oldest.push(Found {
+                        mount,
+                        staging,
+                        stage,
+                    });
+                }
+                if oldest.len() > BATCH {
+                    oldest.pop();
+                }
+                Ok(())
+            })?;
+        }
+        Ok(oldest.into_sorted_vec())
+    }
+
+    /// Drops one idle stage, unless someone has taken it up meanwhile; says whether it did.
+    fn drop_idle(&self, found: &Found, age: Duration) -> Result<bool, VfsError> {
+        let Found {
+            mount,
+            staging,
+            stage,
+        } = found;
+        let key = NameKey {
+            mount: mount.id,
+            stage: stage.key,
+        };
+        let place = self.target_place(staging, &key)?;
+        let names = self.lock()?;
+        let now = staging.find(stage.key)?.filter(|now| is_idle(*now, age));
+        let Some(now) = now.filter(|_| !names.writers.contains_key(&key)) else {
+            return Ok(false);
+        };
+        let published = place.as_ref().map_or(Ok(None), Place::stat)?;
+        staging.remove(stage.key)?;
+        if place.is_some() {
+            let before = charge(published.as_ref(), Some(now.size));
+            self.ledger
+                .shrink(before.minus(charge(published.as_ref(), None)));
+        } else {
+            // Whose it was is not known, so what its name is charged is not either.
+            self.drifted.store(true, Ordering::Relaxed);
+        }
+        Ok(true)
+    }
+
+    /// The place a stage is for, if its label still leads there.
+    fn target_place(&self, staging: &Staging, key: &NameKey) -> Result<Option<Place>, VfsError> {
+        let Some(path) = staging.label(key.stage)? else {
+            return Ok(None);
+        };
+        match self.place(&path, Links::Keep) {
+            Ok(place) => Ok(Some(place).filter(|place| place.key() == *key)),
+            Err(VfsError::Io(e)) => Err(VfsError::Io(e)),
+            Err(_) => Ok(None),
+        }
+    }
+
+    /// The path a stage is for: from its label, or from the upload that runs.
+    fn target(
+        &self,
+        mount: &Mount,
+        staging: &Staging,
+        stage: Stage,
+    ) -> Result<Option<PathBuf>, VfsError> {
+        let key = NameKey {
+            mount: mount.id,
+            stage: stage.key,
+        };
+        if let Some(writer) = self.names.lock().writers.get(&key) {
+            return Ok(Some(writer.place.path()));
+        }
+        staging.label(stage.key)
+    }
+
+    pub(crate) fn stagings(&self) -> Vec<(Arc<Mount>, Arc<Staging>)> {
+        let mounts = self.mounts.all().into_iter();
+        mounts
+            .filter_map(|mount| mount.staging().map(|staging| (mount, staging)))
+            .collect()
+    }
+}
+
+fn is_idle(stage: Stage, age: Duration) -> bool {
+    SystemTime::now()
+        .duration_since(stage.modified.system_time())
+        .is_ok_and(|idle| idle >= age)
+}
+
+/// A stage and where it lies, ordered by its age: the oldest is the least.
+struct Found {
+    mount: Arc<Mount>,
+    staging: Arc<Staging>,
+    stage: Stage,
+}
+
+impl Ord for Found {
+    fn cmp(&self, other: &Self) -> Order {
+        self.stage.modified.cmp(&other.stage.modified)
+    }
+}
+
+impl PartialOrd for Found {
+    fn partial_cmp(&self, other: &Self) -> Option<Order> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Found {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Order::Equal
+    }
+}
+
+impl Eq for Found {}

@@ -1,0 +1,187 @@
+//! A home in a temporary folder, and a count of it that shares nothing with the crate's own.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use skiff_vfs::{
+    Amount, Digests, Home, Homes, Limit, Policy, Published, Replace, Upload, UploadRequest,
+    UploadStart, VfsError, Worker,
+};
+use tempfile::TempDir;
+
+pub(crate) const MEBI: u64 = 1 << 20;
+
+/// Runs a test's body as a worker.
+pub(crate) fn on_worker(body: impl FnOnce(&Worker) + Send + 'static) {
+    if let Err(panic) = Worker::spawn("test", body).unwrap().join() {
+        std::panic::resume_unwind(panic);
+    }
+}
+
+/// A folder that holds a home's root, the state folder, and room for things outside the home.
+pub(crate) struct World {
+    pub(crate) folder: TempDir,
+    pub(crate) policy: Policy,
+    pub(crate) limit: Limit,
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("home")).unwrap();
+        fs::create_dir(folder.path().join("state")).unwrap();
+        let policy = Policy {
+            free_space_floor: 0,
+            ..Policy::default()
+        };
+        Self {
+            folder,
+            policy,
+            limit: Limit::new(100 * MEBI, 1000),
+        }
+    }
+
+    pub(crate) fn root(&self) -> PathBuf {
+        self.folder.path().join("home")
+    }
+
+    pub(crate) fn at(&self, path: &str) -> PathBuf {
+        self.root().join(path)
+    }
+
+    pub(crate) fn homes(&self) -> Homes {
+        Homes::new(self.folder.path().join("state"), self.policy.clone())
+    }
+
+    pub(crate) fn open(&self, worker: &Worker) -> Arc<Home> {
+        let home = self
+            .homes()
+            .open(worker, "tom", &self.root(), self.limit)
+            .unwrap();
+        if home.needs_scan() {
+            home.scan(worker).unwrap();
+        }
+        home
+    }
+
+    /// Counts published files and stages the plain way.
+    pub(crate) fn count(&self, home: &Home, worker: &Worker) -> Amount {
+        let mut names = BTreeMap::new();
+        walk(&self.root(), &self.root(), &mut names);
+        for stage in home.stages(worker).unwrap() {
+            let bytes = names.entry(stage.path).or_insert(0);
+            *bytes = stage.size.max(*bytes);
+        }
+        Amount::new(names.values().sum(), names.len() as u64)
+    }
+
+    /// Fails unless the ledger, a fresh scan and a plain count agree and nothing is reserved.
+    pub(crate) fn check(&self, home: &Arc<Home>, worker: &Worker) {
+        let usage = home.usage();
+        assert_eq!(usage.reserved, Amount::ZERO, "something is still reserved");
+        assert_eq!(
+            usage.used,
+            self.count(home, worker),
+            "ledger against a plain count"
+        );
+        assert_eq!(
+            home.scan(worker).unwrap().used,
+            usage.used,
+            "ledger against a scan"
+        );
+        assert!(!home.needs_scan(), "nothing has drifted");
+    }
+}
+
+fn walk(root: &Path, folder: &Path, names: &mut BTreeMap<PathBuf, u64>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path == root.join(".skiff-stage") {
+            continue;
+        }
+        let meta = fs::symlink_metadata(&path).unwrap();
+        let bytes = if meta.is_file() { meta.size() } else { 0 };
+        names.insert(path.strip_prefix(root).unwrap().to_owned(), bytes);
+        if meta.is_dir() {
+            walk(root, &path, names);
+        }
+    }
+}
+
+pub(crate) fn request(size: impl Into<Option<u64>>, replace: Replace) -> UploadRequest {
+    UploadRequest {
+        size: size.into(),
+        replace,
+        owner: 7,
+    }
+}
+
+pub(crate) fn start(
+    home: &Arc<Home>,
+    worker: &Worker,
+    path: &str,
+    size: impl Into<Option<u64>>,
+) -> Result<Upload, VfsError> {
+    match home.upload(worker, Path::new(path), &request(size, Replace::Existing))? {
+        UploadStart::Open(upload) => Ok(upload),
+        UploadStart::Complete { .. } => panic!("{path} is complete already"),
+    }
+}
+
+/// Puts a whole file, in place of any other.
+pub(crate) fn put(
+    home: &Arc<Home>,
+    worker: &Worker,
+    path: &str,
+    content: &[u8],
+) -> Result<Published, VfsError> {
+    let mut upload = start(home, worker, path, content.len() as u64)?;
+    upload.restart(worker)?;
+    upload.write(worker, content)?;
+    upload.publish(worker, Some(digests(content)), None)
+}
+
+/// Leaves an interrupted upload.
+pub(crate) fn leave(home: &Arc<Home>, worker: &Worker, path: &str, content: &[u8]) {
+    let mut upload = start(home, worker, path, None).unwrap();
+    upload.restart(worker).unwrap();
+    upload.write(worker, content).unwrap();
+    upload.suspend(worker);
+}
+
+/// Stand-ins: nothing here verifies digests.
+pub(crate) fn digests(content: &[u8]) -> Digests {
+    Digests {
+        md5: [content.len() as u8; 16],
+        sha256: Some([content.first().copied().unwrap_or(0); 32]),
+    }
+}
+
+pub(crate) fn names(home: &Arc<Home>, worker: &Worker, path: &str) -> Vec<String> {
+    let mut listing = home.list(worker, Path::new(path)).unwrap();
+    let mut names = Vec::new();
+    while let Some(entry) = listing.next(worker).unwrap() {
+        names.push(entry.name.to_string_lossy().into_owned());
+    }
+    names.sort();
+    names
+}
+
+/// A small generator (xorshift64*), so that every failure can be had again by its seed.
+pub(crate) struct Random(pub(crate) u64);
+
+impl Random {
+    pub(crate) fn below(&mut self, n: u64) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) % n
+    }
+
+    pub(crate) fn pick<'a, T>(&mut self, of: &'a [T]) -> &'a T {
+        &of[self.below(of.len() as u64) as usize]
+    }
+}

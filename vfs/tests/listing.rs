@@ -1,0 +1,155 @@
+//! Listings: complete, streamed, and without lines that lie.
+
+use std::collections::HashSet;
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{MetadataExt, symlink};
+use std::path::Path;
+
+use skiff_vfs::{Kind, VfsError};
+
+use crate::common::{World, leave, names, on_worker};
+
+#[test]
+fn a_large_directory_is_listed_whole_and_once() {
+    on_worker(|worker| {
+        let world = World::new();
+        let home = world.open(worker);
+        fs::create_dir(world.at("many")).unwrap();
+        // Several getdents batches, with names of all lengths.
+        let expected: HashSet<_> = (0..3000)
+            .map(|n| format!("{n}-{}", "x".repeat(n % 200)))
+            .collect();
+        for name in &expected {
+            fs::write(world.at("many").join(name), "").unwrap();
+        }
+        let mut listing = home.list(worker, Path::new("many")).unwrap();
+        let mut seen = HashSet::new();
+        while let Some(entry) = listing.next(worker).unwrap() {
+            assert!(seen.insert(entry.name.into_string().unwrap()));
+        }
+        assert_eq!(seen, expected);
+        assert!(
+            listing.next(worker).unwrap().is_none(),
+            "the end stays the end"
+        );
+    });
+}
+
+#[test]
+fn names_that_hold_a_line_end_are_left_out_and_counted() {
+    on_worker(|worker| {
+        let world = World::new();
+        for name in [
+            &b"plain"[..],
+            b"two\nlines",
+            b"two\rlines",
+            b"caf\xe9",
+            b" lead",
+            b"tab\t",
+        ] {
+            fs::write(world.root().join(OsStr::from_bytes(name)), "").unwrap();
+        }
+        let home = world.open(worker);
+        let mut listing = home.list(worker, Path::new("")).unwrap();
+        let mut seen = HashSet::new();
+        while let Some(entry) = listing.next(worker).unwrap() {
+            seen.insert(entry.name.as_bytes().to_vec());
+        }
+        let expected = [&b"plain"[..], b"caf\xe9", b" lead", b"tab\t"];
+        assert_eq!(seen, expected.map(<[u8]>::to_vec).into_iter().collect());
+        assert_eq!(listing.hidden(), 2);
+    });
+}
+
+#[test]
+fn links_show_what_they_lead_to_and_bad_ones_spoil_nothing() {
+    on_worker(|worker| {
+        let world = World::new();
+        fs::create_dir(world.at("dir")).unwrap();
+        fs::write(world.at("dir/file"), "12345").unwrap();
+        symlink("dir", world.at("a")).unwrap();
+        symlink("dir/file", world.at("b")).unwrap();
+        symlink("nowhere", world.at("c")).unwrap();
+        symlink("../..", world.at("d")).unwrap();
+        symlink("/etc", world.at("e")).unwrap();
+        symlink("f", world.at("f")).unwrap();
+        symlink(".", world.at("g")).unwrap();
+        let home = world.open(worker);
+        let mut listing = home.list(worker, Path::new("")).unwrap();
+        let mut seen = Vec::new();
+        while let Some(entry) = listing.next(worker).unwrap() {
+            let size = if entry.kind == Kind::File {
+                entry.size
+            } else {
+                0
+            };
+            seen.push((entry.name.into_string().unwrap(), entry.kind, size));
+        }
+        seen.sort_by(|a, b| a.0.cmp(&b.0));
+        let expected = [
+            ("a", Kind::Directory, 0),
+            ("b", Kind::File, 5),
+            ("c", Kind::Link, 0),
+            ("d", Kind::Link, 0),
+            ("dir", Kind::Directory, 0),
+            ("e", Kind::Link, 0),
+            ("f", Kind::Link, 0),
+            ("g", Kind::Directory, 0),
+        ];
+        assert_eq!(
+            seen,
+            expected.map(|(name, kind, size)| (name.to_owned(), kind, size))
+        );
+    });
+}
+
+#[test]
+fn one_file_lists_as_itself_with_all_its_facts() {
+    on_worker(|worker| {
+        let world = World::new();
+        fs::write(world.at("file"), "12345").unwrap();
+        fs::hard_link(world.at("file"), world.at("other")).unwrap();
+        let home = world.open(worker);
+        let mut listing = home.list(worker, Path::new("file")).unwrap();
+        let entry = listing.next(worker).unwrap().unwrap();
+        assert!(listing.next(worker).unwrap().is_none());
+        let meta = fs::metadata(world.at("file")).unwrap();
+        assert_eq!(entry.name, "file");
+        assert_eq!((entry.kind, entry.size, entry.links), (Kind::File, 5, 2));
+        assert_eq!(
+            (entry.mode, entry.uid, entry.gid),
+            (meta.mode() & 0o7777, meta.uid(), meta.gid())
+        );
+        assert_eq!(entry.unique, (meta.dev(), meta.ino()));
+        assert_eq!(entry.modified.system_time(), meta.modified().unwrap());
+        assert_eq!(
+            home.stat(worker, Path::new("other")).unwrap().unique,
+            entry.unique
+        );
+
+        let missing = home.list(worker, Path::new("missing"));
+        assert!(matches!(missing, Err(VfsError::NotFound)));
+        let through = home.list(worker, Path::new("file/below"));
+        assert!(matches!(through, Err(VfsError::NotADirectory)));
+    });
+}
+
+#[test]
+fn stages_are_not_listed() {
+    on_worker(|worker| {
+        let world = World::new();
+        let home = world.open(worker);
+        leave(&home, worker, "part", b"half");
+        assert_eq!(names(&home, worker, ""), [""; 0]);
+        assert!(matches!(
+            home.stat(worker, Path::new("part")),
+            Err(VfsError::NotFound)
+        ));
+        assert!(matches!(
+            home.download(worker, Path::new("part")),
+            Err(VfsError::NotFound)
+        ));
+    });
+}

@@ -1,0 +1,187 @@
+//! Random operations, alone and from several threads: whatever they did, the ledger is what a
+//! count says, and the limit was never passed.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use skiff_vfs::{Durability, Home, Limit, Replace, Upload, UploadStart, VfsError, Worker};
+
+use crate::common::{Random, World, on_worker, request};
+
+/// Few names, so that operations meet.
+const PATHS: [&str; 10] = [
+    "a", "b", "d", "d/a", "d/b", "d/d", "d/d/a", "e", "e/a", "e/d",
+];
+const LIMIT: Limit = Limit {
+    bytes: 60_000,
+    entries: 9,
+};
+
+struct Actor {
+    home: Arc<Home>,
+    random: Random,
+    running: Vec<Upload>,
+}
+
+impl Actor {
+    fn new(home: &Arc<Home>, seed: u64) -> Self {
+        Self {
+            home: Arc::clone(home),
+            random: Random(seed),
+            running: Vec::new(),
+        }
+    }
+
+    fn path(&mut self) -> &'static Path {
+        Path::new(*self.random.pick(&PATHS))
+    }
+
+    /// Does something at random. Refusals are part of the game, failures of the disk are not.
+    fn step(&mut self, worker: &Worker) {
+        let path = self.path();
+        let result = match self.random.below(12) {
+            0 | 1 => self.home.make_dir(worker, path),
+            2 => self.home.remove(worker, path),
+            3 => {
+                let to = self.path();
+                self.home.rename(worker, path, to)
+            }
+            4 => self.home.drop_stage(worker, path),
+            5 => self.home.sweep(worker).map(|_| ()),
+            6..9 => self.begin(worker, path),
+            _ => self.go_on(worker),
+        };
+        assert!(
+            !matches!(result, Err(VfsError::Io(_) | VfsError::NoStaging)),
+            "{result:?}"
+        );
+        let usage = self.home.usage();
+        let promised = usage.used.plus(usage.reserved);
+        assert!(
+            promised.bytes <= LIMIT.bytes && promised.entries <= LIMIT.entries,
+            "{usage:?}"
+        );
+    }
+
+    fn begin(&mut self, worker: &Worker, path: &Path) -> Result<(), VfsError> {
+        let size = self.random.below(20_000);
+        let size = (self.random.below(2) == 0).then_some(size);
+        let replace = *self.random.pick(&[Replace::Never, Replace::Existing]);
+        if let UploadStart::Open(upload) =
+            self.home.upload(worker, path, &request(size, replace))?
+        {
+            self.running.push(upload);
+        }
+        Ok(())
+    }
+
+    fn go_on(&mut self, worker: &Worker) -> Result<(), VfsError> {
+        if self.running.is_empty() {
+            return Ok(());
+        }
+        let chosen = self.random.below(self.running.len() as u64) as usize;
+        let mut upload = self.running.swap_remove(chosen);
+        match self.random.below(9) {
+            0..5 => {
+                let chunk = vec![7; self.random.below(9_000) as usize];
+                let written = upload.write(worker, &chunk);
+                self.running.push(upload);
+                written
+            }
+            5 => upload.publish(worker, None, None).map(|_| ()),
+            6 => {
+                upload.suspend(worker);
+                Ok(())
+            }
+            7 => {
+                upload.discard(worker);
+                Ok(())
+            }
+            _ => upload.restart(worker),
+        }
+    }
+}
+
+fn world() -> World {
+    let mut world = World::new();
+    world.limit = LIMIT;
+    world.policy.durability = Durability::None;
+    world
+}
+
+#[test]
+fn alone_every_sequence_leaves_an_exact_ledger() {
+    on_worker(|worker| {
+        for seed in 1..=60 {
+            let world = world();
+            let home = world.open(worker);
+            let mut actor = Actor::new(&home, seed);
+            for _ in 0..6 {
+                for _ in 0..30 {
+                    actor.step(worker);
+                }
+                actor.running.clear();
+                world.check(&home, worker);
+            }
+        }
+    });
+}
+
+#[test]
+fn together_they_leave_an_exact_ledger_too() {
+    on_worker(|worker| {
+        for seed in 1..=8 {
+            let world = world();
+            let home = world.open(worker);
+            let threads: Vec<_> = (1..=4)
+                .map(|thread| {
+                    let home = Arc::clone(&home);
+                    let run = move |worker: &Worker| {
+                        let mut actor = Actor::new(&home, seed * 100 + thread);
+                        (0..400).for_each(|_| actor.step(worker));
+                    };
+                    Worker::spawn("actor", run).unwrap()
+                })
+                .collect();
+            threads
+                .into_iter()
+                .for_each(|thread| thread.join().unwrap());
+            world.check(&home, worker);
+        }
+    });
+}
+
+#[test]
+fn readers_see_old_or_new_and_never_a_mixture() {
+    on_worker(|worker| {
+        let world = world();
+        let home = world.open(worker);
+        let path = Path::new("file");
+        let write = |worker: &Worker, home: &Arc<Home>, byte: u8| {
+            let length = 1000 + usize::from(byte);
+            let started = home
+                .upload(worker, path, &request(None, Replace::Existing))
+                .unwrap();
+            let UploadStart::Open(mut upload) = started else {
+                panic!("{started:?}")
+            };
+            upload.write(worker, &vec![byte; length]).unwrap();
+            upload.publish(worker, None, None).unwrap();
+        };
+        write(worker, &home, 0);
+        let writer = {
+            let home = Arc::clone(&home);
+            Worker::spawn("writer", move |w| {
+                (1..=255).for_each(|byte| write(w, &home, byte));
+            })
+        };
+        let writer = writer.unwrap();
+        while !writer.is_finished() {
+            let content = fs::read(world.at("file")).unwrap();
+            assert!(content.iter().all(|byte| *byte == content[0]));
+            assert_eq!(content.len(), 1000 + usize::from(content[0]));
+        }
+        writer.join().unwrap();
+    });
+}
