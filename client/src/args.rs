@@ -14,7 +14,7 @@ use crate::verbs::VERBS;
 
 /// What the program is to do.
 #[derive(PartialEq, Eq, Debug)]
-pub enum Errand {
+pub(crate) enum Errand {
     Help,
     Version,
     Connect(Box<Args>),
@@ -22,7 +22,7 @@ pub enum Errand {
 
 /// Options; `None` where the settings file or a default decides.
 #[derive(PartialEq, Eq, Debug)]
-pub struct Args {
+pub(crate) struct Args {
     pub target: Option<Target>,
     pub user: Option<String>,
     pub commands: Vec<String>,
@@ -36,14 +36,14 @@ pub struct Args {
 
 /// `[user@]host[:port]`.
 #[derive(PartialEq, Eq, Debug)]
-pub struct Target {
+pub(crate) struct Target {
     pub user: Option<String>,
     pub server: HostPort,
 }
 
 /// Where the password comes from.
 #[derive(PartialEq, Eq, Debug)]
-pub enum PasswordFrom {
+pub(crate) enum PasswordFrom {
     /// The file that the settings name, else the terminal.
     Settings,
     /// The first line of standard input.
@@ -53,13 +53,13 @@ pub enum PasswordFrom {
 
 /// Whether transfers show how far they are.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Progress {
+pub(crate) enum Progress {
     Shown,
     Quiet,
 }
 
 /// Reads the arguments behind the program's name.
-pub fn parse(arguments: Vec<OsString>) -> Result<Errand, Trouble> {
+pub(crate) fn parse(arguments: Vec<OsString>) -> Result<Errand, Trouble> {
     let mut given = Arguments::from_vec(arguments);
     if given.contains(["-h", "--help"]) {
         return Ok(Errand::Help);
@@ -88,7 +88,7 @@ pub fn parse(arguments: Vec<OsString>) -> Result<Errand, Trouble> {
 }
 
 /// The text of `--help`.
-pub fn help() -> String {
+pub(crate) fn help() -> String {
     let mut text = String::from(USAGE);
     for (exit, meaning) in EXITS {
         text.push_str(&format!("  {}  {meaning}\n", exit.code()));

@@ -16,7 +16,7 @@ const SIGN_OF_LIFE: Duration = Duration::from_secs(5);
 
 /// The person's side of one dialogue: the file that its bulk data comes from or
 /// goes to, and who is asked.
-pub trait Local: File {
+pub(crate) trait Local: File {
     /// `None` when Ctrl-C was the answer.
     fn ask(&mut self, question: Question) -> Option<Decision> {
         let _ = question;
@@ -52,14 +52,14 @@ pub trait Local: File {
 
 /// The local file is of no use.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Unusable;
+pub(crate) struct Unusable;
 
 /// Carries `dialogue` to its end. `effects` are those of its beginning.
 ///
 /// # Errors
 ///
 /// The connection cannot be used any more.
-pub fn converse(
+pub(crate) fn converse(
     link: &mut Link,
     interrupt: &Interrupt,
     dialogue: Dialogue,

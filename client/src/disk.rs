@@ -10,7 +10,7 @@ use skiff_sessions::wire::stamp::Stamp;
 
 /// When what was received is brought to the disk.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Settling {
+pub(crate) enum Settling {
     /// Before each file gets its name.
     Each,
     /// By whoever fetches many, all at once.
@@ -18,7 +18,7 @@ pub enum Settling {
 }
 
 /// Opens a regular file for reading; a FIFO in its place does not block.
-pub fn open(path: &Path) -> io::Result<File> {
+pub(crate) fn open(path: &Path) -> io::Result<File> {
     let flags = OFlags::NONBLOCK.bits() as i32;
     let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
     let found = file.metadata()?;
@@ -32,11 +32,11 @@ pub fn open(path: &Path) -> io::Result<File> {
 }
 
 /// When it was changed, in whole seconds.
-pub fn stamp(found: &Metadata) -> Stamp {
+pub(crate) fn stamp(found: &Metadata) -> Stamp {
     Stamp(found.mtime())
 }
 
-pub fn folder_of(path: &Path) -> &Path {
+pub(crate) fn folder_of(path: &Path) -> &Path {
     match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),

@@ -21,16 +21,16 @@ use crate::person::Person;
 use crate::show;
 
 /// What an unfinished download is called, behind its name.
-pub const PART: &str = ".skiff-part";
+pub(crate) const PART: &str = ".skiff-part";
 
 /// Whether the person is asked before a part is gone on with.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Resume {
+pub(crate) enum Resume {
     Ask,
     Always,
 }
 
-pub struct Download {
+pub(crate) struct Download {
     name: PathBuf,
     part: PathBuf,
     file: Option<File>,
@@ -43,13 +43,13 @@ pub struct Download {
 }
 
 impl Download {
-    pub fn to(name: PathBuf, resume: Resume, settling: Settling, person: Person, meter: Meter) -> Self {
+    pub(crate) fn to(name: PathBuf, resume: Resume, settling: Settling, person: Person, meter: Meter) -> Self {
         let part = part_of(&name);
         Self { name, part, file: None, resume, settling, person, meter, trouble: None }
     }
 
     /// What is here now.
-    pub fn copy(&self) -> LocalCopy {
+    pub(crate) fn copy(&self) -> LocalCopy {
         let whole = fs::metadata(&self.name).ok().filter(fs::Metadata::is_file);
         let part = fs::symlink_metadata(&self.part).ok().filter(fs::Metadata::is_file);
         LocalCopy {
@@ -180,12 +180,12 @@ impl Sink for Download {
     }
 }
 
-pub fn decision(yes: bool) -> Decision {
+pub(crate) fn decision(yes: bool) -> Decision {
     if yes { Decision::Yes } else { Decision::No }
 }
 
 /// The part of `name`, beside it.
-pub fn part_of(name: &Path) -> PathBuf {
+pub(crate) fn part_of(name: &Path) -> PathBuf {
     let mut part = OsString::from(name.file_name().unwrap_or(OsStr::new("unnamed")));
     part.push(PART);
     name.with_file_name(part)

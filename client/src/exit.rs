@@ -14,7 +14,7 @@ pub enum Exit {
 }
 
 /// Every code and what it means, in order.
-pub const EXITS: [(Exit, &str); 6] = [
+pub(crate) const EXITS: [(Exit, &str); 6] = [
     (Exit::Done, "all was done"),
     (Exit::CommandFailed, "a command failed"),
     (Exit::Usage, "the command line or a settings file is wrong"),

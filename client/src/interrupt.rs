@@ -8,29 +8,24 @@ use signal_hook::consts::SIGINT;
 
 /// Raised by Ctrl-C, lowered by whoever takes it.
 #[derive(Clone, Default)]
-pub struct Interrupt(Arc<AtomicBool>);
+pub(crate) struct Interrupt(Arc<AtomicBool>);
 
 impl Interrupt {
     /// From now on Ctrl-C raises the flag instead of ending the program.
-    pub fn catch(&self) -> io::Result<()> {
+    pub(crate) fn catch(&self) -> io::Result<()> {
         signal_hook::flag::register(SIGINT, Arc::clone(&self.0)).map(|_| ())
     }
 
     /// Whether it was raised since this was last asked.
-    pub fn take(&self) -> bool {
+    pub(crate) fn take(&self) -> bool {
         self.0.swap(false, Ordering::Relaxed)
     }
 
-    pub fn is_raised(&self) -> bool {
+    pub(crate) fn is_raised(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
 
-    pub fn flag(&self) -> &AtomicBool {
+    pub(crate) fn flag(&self) -> &AtomicBool {
         &self.0
-    }
-
-    #[cfg(test)]
-    pub fn raise(&self) {
-        self.0.store(true, Ordering::Relaxed);
     }
 }

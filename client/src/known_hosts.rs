@@ -12,11 +12,11 @@ use thiserror::Error;
 
 /// The SHA-256 of a certificate.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Fingerprint([u8; 32]);
+pub(crate) struct Fingerprint([u8; 32]);
 
 /// Which certificates are trusted without asking anybody.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Trust {
+pub(crate) enum Trust {
     /// Known ones; a new one is shown to the person.
     Asked,
     /// Known ones, and those of servers not met before.
@@ -27,7 +27,7 @@ pub enum Trust {
 
 /// What is known of a server's certificate.
 #[derive(PartialEq, Eq, Debug)]
-pub enum Standing {
+pub(crate) enum Standing {
     Known,
     /// Not met before.
     New,
@@ -35,7 +35,7 @@ pub enum Standing {
 
 /// A certificate that is not trusted: the proof of the password is not sent.
 #[derive(Debug, Error)]
-pub enum Distrust {
+pub(crate) enum Distrust {
     #[error(
         "{server}: the certificate has changed!\n  it was {was} ({file}:{line})\n  it is  {is}\n\
          someone may stand in between. nothing was sent. if the server's operator says that the \
@@ -58,17 +58,17 @@ pub enum Distrust {
 }
 
 /// The file.
-pub struct KnownHosts {
+pub(crate) struct KnownHosts {
     path: PathBuf,
 }
 
 impl KnownHosts {
-    pub fn at(path: PathBuf) -> Self {
+    pub(crate) fn at(path: PathBuf) -> Self {
         Self { path }
     }
 
     /// Compares a server's certificate with what is remembered.
-    pub fn look_up(&self, server: &HostPort, is: Fingerprint) -> Result<Standing, Distrust> {
+    pub(crate) fn look_up(&self, server: &HostPort, is: Fingerprint) -> Result<Standing, Distrust> {
         let text = match fs::read_to_string(&self.path) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Standing::New),
@@ -93,7 +93,7 @@ impl KnownHosts {
     }
 
     /// Appends a line. The file is made readable by its owner alone.
-    pub fn remember(&self, server: &HostPort, is: Fingerprint) -> Result<(), Distrust> {
+    pub(crate) fn remember(&self, server: &HostPort, is: Fingerprint) -> Result<(), Distrust> {
         self.append(&format!("{} {is}\n", name(server))).map_err(|cause| self.failed(cause))
     }
 
@@ -119,12 +119,12 @@ impl KnownHosts {
 }
 
 impl Fingerprint {
-    pub fn of(certificate: &[u8]) -> Self {
+    pub(crate) fn of(certificate: &[u8]) -> Self {
         Self(Sha256::digest(certificate).into())
     }
 
     /// 64 hexadecimal digits, with `sha256:` before them or colons between.
-    pub fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let digits = text.strip_prefix("sha256:").unwrap_or(text).replace(':', "");
         let digits = digits.as_bytes();
         if digits.len() != 64 {
@@ -153,7 +153,7 @@ impl fmt::Debug for Fingerprint {
 }
 
 /// How a server is called in the file: `host:port`, `[::1]:8001`.
-pub fn name(server: &HostPort) -> String {
+pub(crate) fn name(server: &HostPort) -> String {
     let host = server.host.to_ascii_lowercase();
     match host.contains(':') {
         true => format!("[{host}]:{}", server.port),

@@ -1,1 +1,96 @@
-//! to be written
+//! `skiff`, the person's side: a prompt or a script on one end, a session with
+//! `skiffd` on the other.
+//!
+//! ```text
+//! prompt, batch -> words -> verbs -> commands -> converse -> link -> server
+//!                                        |           |
+//!                               download, upload   sessions::client (the dialogues)
+//! ```
+//!
+//! What is said to the server, and what its answers mean, `skiff_sessions::client`
+//! decides; here are the socket, the files, the terminal.
+
+mod args;
+mod batch;
+mod commands;
+mod complete;
+mod converse;
+mod disk;
+mod download;
+mod exit;
+mod failure;
+mod interrupt;
+mod known_hosts;
+mod link;
+mod listing;
+mod meter;
+mod person;
+mod prompt;
+mod session;
+mod settings;
+mod shell;
+mod show;
+mod tls;
+mod trouble;
+mod upload;
+mod verbs;
+mod words;
+
+use std::ffi::OsString;
+
+use args::{Args, Errand};
+pub use exit::Exit;
+use interrupt::Interrupt;
+use person::Person;
+use settings::Settings;
+use trouble::Trouble;
+
+/// Does what the arguments behind the program's name say.
+pub fn run(arguments: Vec<OsString>) -> Exit {
+    let done = args::parse(arguments).and_then(|errand| match errand {
+        Errand::Help => {
+            show::say(args::help().trim_end());
+            Ok(())
+        }
+        Errand::Version => {
+            show::say(commands::account::VERSION);
+            Ok(())
+        }
+        Errand::Connect(args) => connect(*args),
+    });
+    match done {
+        Ok(()) => Exit::Done,
+        Err(trouble) => {
+            if !matches!(trouble, Trouble::CommandFailed) {
+                show::complain(format_args!("skiff: {trouble}"));
+            }
+            trouble.exit()
+        }
+    }
+}
+
+fn connect(mut args: Args) -> Result<(), Trouble> {
+    let commands = std::mem::take(&mut args.commands);
+    let script = args.script.take();
+    let at_prompt = commands.is_empty() && script.is_none() && person::is_at_terminal();
+    let settings = Settings::of(args)?;
+    let interrupt = Interrupt::default();
+    let present = Person::Present(interrupt.clone());
+    let at_login = if person::is_at_terminal() { &present } else { &Person::Absent };
+    let mut shell = session::open(&settings, at_login, interrupt.clone())?;
+    shell.person = if at_prompt { present } else { Person::Absent };
+    // Until here Ctrl-C ends the program: there is nothing to stop yet.
+    interrupt.catch().map_err(|cause| Trouble::Own { what: "Ctrl-C".into(), cause })?;
+    if at_prompt {
+        return prompt::run(shell);
+    }
+    let done = match script {
+        Some(path) => batch::run_file(&mut shell, &path),
+        None if commands.is_empty() => batch::run_stdin(&mut shell),
+        None => batch::run_given(&mut shell, &commands),
+    };
+    if !matches!(done, Err(Trouble::Connection { .. })) {
+        shell.leave();
+    }
+    done
+}

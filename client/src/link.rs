@@ -32,7 +32,7 @@ const BUDGET: u64 = 4 * 1024 * 1024;
 const LOOK: Duration = Duration::from_millis(250);
 
 #[derive(Debug, Error)]
-pub enum LinkError {
+pub(crate) enum LinkError {
     #[error("no such host: {0}")]
     Resolve(io::Error),
     #[error("no connection: {0}")]
@@ -60,26 +60,26 @@ pub enum LinkError {
 }
 
 /// What waiting for a line brought.
-pub enum Heard {
+pub(crate) enum Heard {
     Answered(Answered),
     Interrupted,
 }
 
 /// What a socket is waited for.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Wanted {
+pub(crate) enum Wanted {
     Read,
     Write,
 }
 
 /// How a wait ended before its time was up.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Waited {
+pub(crate) enum Waited {
     Ready,
     Interrupted,
 }
 
-pub struct Link {
+pub(crate) struct Link {
     socket: TcpStream,
     tls: Option<Box<Connection>>,
     inbox: Inbox,
@@ -93,7 +93,7 @@ pub struct Link {
 
 impl Link {
     /// Connects, and does the handshake where there is TLS.
-    pub fn open(server: &HostPort, tls: Tls, timeout: Duration) -> Result<Self, LinkError> {
+    pub(crate) fn open(server: &HostPort, tls: Tls, timeout: Duration) -> Result<Self, LinkError> {
         let socket = connect(server, timeout)?;
         let broken = |error| LinkError::Broken(error);
         socket.set_nodelay(true).map_err(broken)?;
@@ -117,21 +117,21 @@ impl Link {
     }
 
     /// Of the server's certificate; `None` without TLS.
-    pub fn fingerprint(&self) -> Option<Fingerprint> {
+    pub(crate) fn fingerprint(&self) -> Option<Fingerprint> {
         self.tls.as_deref().and_then(tls::fingerprint)
     }
 
-    pub fn binding(&self) -> Result<Binding, LinkError> {
+    pub(crate) fn binding(&self) -> Result<Binding, LinkError> {
         self.tls.as_deref().map_or(Ok(Binding::None), tls::binding).map_err(LinkError::Tls)
     }
 
     /// Appends a line; it leaves with [`Link::flush`], or when an answer is waited for.
-    pub fn send(&mut self, command: &Command) {
+    pub(crate) fn send(&mut self, command: &Command) {
         commands::encode(command, &mut self.outbox);
     }
 
     /// Waits until all lines are with the kernel.
-    pub fn flush(&mut self) -> Result<(), LinkError> {
+    pub(crate) fn flush(&mut self) -> Result<(), LinkError> {
         let (mut sent, mut until) = (0, self.deadline());
         loop {
             let outbox = std::mem::take(&mut self.outbox);
@@ -153,7 +153,7 @@ impl Link {
     }
 
     /// The next line from the server, or Ctrl-C.
-    pub fn next(&mut self, interrupt: &Interrupt) -> Result<Heard, LinkError> {
+    pub(crate) fn next(&mut self, interrupt: &Interrupt) -> Result<Heard, LinkError> {
         let until = self.deadline();
         loop {
             match self.inbox.take() {
@@ -176,29 +176,29 @@ impl Link {
     }
 
     /// Bytes already here, for a transfer that goes on reading.
-    pub fn take_ahead(&mut self) -> Vec<u8> {
+    pub(crate) fn take_ahead(&mut self) -> Vec<u8> {
         self.inbox.drain()
     }
 
     /// Bytes that a transfer read and that are lines.
-    pub fn put_back(&mut self, ahead: &[u8]) {
+    pub(crate) fn put_back(&mut self, ahead: &[u8]) {
         self.inbox.push(ahead);
     }
 
     /// Lets a transfer work until it has to wait, or for its budget.
-    pub fn burst(&mut self, transfer: &mut Transfer, file: &mut impl File, stop: &AtomicBool) -> Burst {
+    pub(crate) fn burst(&mut self, transfer: &mut Transfer, file: &mut impl File, stop: &AtomicBool) -> Burst {
         let Self { socket, tls, cipher, scratch, .. } = self;
         let mut lane = AnyLane::over(socket, tls.as_deref_mut(), cipher);
         transfer.burst(&mut lane, file, Means { scratch, budget: BUDGET, stop })
     }
 
     /// The same for a digest, which needs no connection.
-    pub fn burst_digest(&mut self, transfer: &mut Transfer, file: &mut impl File, stop: &AtomicBool) -> Burst {
+    pub(crate) fn burst_digest(&mut self, transfer: &mut Transfer, file: &mut impl File, stop: &AtomicBool) -> Burst {
         transfer.burst_digest(file, Means { scratch: &mut self.scratch, budget: BUDGET, stop })
     }
 
     /// Waits for the socket until `until`; Ctrl-C ends the wait where it is looked at.
-    pub fn wait(
+    pub(crate) fn wait(
         &self,
         wanted: Wanted,
         until: Instant,
@@ -223,12 +223,12 @@ impl Link {
     }
 
     /// When an answer, or a byte, is too late.
-    pub fn deadline(&self) -> Instant {
+    pub(crate) fn deadline(&self) -> Instant {
         Instant::now() + self.timeout
     }
 
     /// Says 220 and does not wait long for 221.
-    pub fn leave(mut self) {
+    pub(crate) fn leave(mut self) {
         self.send(&Command::Quit);
         self.timeout = self.timeout.min(Duration::from_secs(2));
         if self.flush().is_ok() {
@@ -376,7 +376,7 @@ fn write_all(lane: &mut impl Lane, bytes: &[u8], sent: &mut usize) -> io::Result
 }
 
 /// Whether the descriptor became ready; a signal counts as not yet.
-pub fn poll_once(fd: std::os::fd::BorrowedFd<'_>, flags: PollFlags, for_at_most: Duration) -> io::Result<bool> {
+pub(crate) fn poll_once(fd: std::os::fd::BorrowedFd<'_>, flags: PollFlags, for_at_most: Duration) -> io::Result<bool> {
     let timeout = Timespec {
         tv_sec: for_at_most.as_secs() as i64,
         tv_nsec: for_at_most.subsec_nanos().into(),

@@ -8,13 +8,13 @@ use skiff_sessions::wire::reply::{Facts, Refusal};
 use crate::converse::Local;
 
 /// Gives each entry to `each`: its name's bytes, and its facts.
-pub struct Listing<F> {
+pub(crate) struct Listing<F> {
     lines: Inbox,
     each: F,
 }
 
 impl<F: FnMut(&[u8], &Facts)> Listing<F> {
-    pub fn new(each: F) -> Self {
+    pub(crate) fn new(each: F) -> Self {
         Self { lines: Inbox::default(), each }
     }
 }
@@ -47,7 +47,7 @@ impl<F: FnMut(&[u8], &Facts)> Sink for Listing<F> {
 
 /// A name that can become a path here: one component, and none that means
 /// another place. A server is not believed to send only such.
-pub fn is_single_name(name: &[u8]) -> bool {
+pub(crate) fn is_single_name(name: &[u8]) -> bool {
     !matches!(name, b"" | b"." | b"..") && !name.iter().any(|b| matches!(b, b'/' | 0))
 }
 

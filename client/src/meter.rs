@@ -17,14 +17,14 @@ const TEMPLATE: &str =
 
 /// How progress is shown, decided once.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Look {
+pub(crate) enum Look {
     Bar,
     Lines,
     Nothing,
 }
 
 impl Look {
-    pub fn of(progress: Progress) -> Self {
+    pub(crate) fn of(progress: Progress) -> Self {
         match progress {
             Progress::Quiet => Self::Nothing,
             Progress::Shown if std::io::stderr().is_terminal() => Self::Bar,
@@ -34,7 +34,7 @@ impl Look {
 }
 
 /// One file's progress, through all its tasks.
-pub struct Meter {
+pub(crate) struct Meter {
     look: Look,
     name: String,
     task: Option<Stretch>,
@@ -54,12 +54,12 @@ struct Stretch {
 }
 
 impl Meter {
-    pub fn new(look: Look, name: &[u8]) -> Self {
+    pub(crate) fn new(look: Look, name: &[u8]) -> Self {
         let name = show::name(name);
         Self { look, name, task: None, carried: 0, since: Instant::now() }
     }
 
-    pub fn began(&mut self, task: Task) {
+    pub(crate) fn began(&mut self, task: Task) {
         self.finish();
         let (what, from, total) = match task {
             Task::Digest { to, .. } => ("hashing ", 0, to),
@@ -72,7 +72,7 @@ impl Meter {
     }
 
     /// Bytes of the task so far.
-    pub fn moved(&mut self, bytes: u64) {
+    pub(crate) fn moved(&mut self, bytes: u64) {
         let Some(task) = &mut self.task else {
             return;
         };
@@ -83,7 +83,7 @@ impl Meter {
     }
 
     /// The server's own work.
-    pub fn working(&mut self, done: u64, of: u64) {
+    pub(crate) fn working(&mut self, done: u64, of: u64) {
         if self.task.as_ref().is_none_or(|task| task.what != SERVER) {
             let told = Instant::now();
             self.begin(Stretch { what: SERVER, from: 0, total: of, bar: None, told, is_carrying: false });
@@ -94,14 +94,14 @@ impl Meter {
     }
 
     /// Takes the bar off the screen.
-    pub fn finish(&mut self) {
+    pub(crate) fn finish(&mut self) {
         if let Some(Stretch { bar: Some(bar), .. }) = self.task.take() {
             bar.finish_and_clear();
         }
     }
 
     /// Bytes that were carried, and how long all took.
-    pub fn result(&self) -> (u64, Duration) {
+    pub(crate) fn result(&self) -> (u64, Duration) {
         (self.carried, self.since.elapsed())
     }
 

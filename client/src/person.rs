@@ -12,14 +12,14 @@ use crate::link::poll_once;
 
 /// Whether somebody sits at the terminal.
 #[derive(Clone)]
-pub enum Person {
+pub(crate) enum Person {
     Present(Interrupt),
     Absent,
 }
 
 impl Person {
     /// `None` when Ctrl-C was the answer; `fallback` where nobody is there.
-    pub fn decide(&self, question: &str, fallback: bool) -> Option<bool> {
+    pub(crate) fn decide(&self, question: &str, fallback: bool) -> Option<bool> {
         let Self::Present(interrupt) = self else {
             return Some(fallback);
         };
@@ -33,12 +33,12 @@ impl Person {
         }
     }
 
-    pub fn is_present(&self) -> bool {
+    pub(crate) fn is_present(&self) -> bool {
         matches!(self, Self::Present(_))
     }
 
     /// A line from the terminal; `None` at its end, or when nobody is there.
-    pub fn line(&self, prompt: &str) -> Option<String> {
+    pub(crate) fn line(&self, prompt: &str) -> Option<String> {
         match self {
             Self::Present(interrupt) => line(prompt, interrupt),
             Self::Absent => None,
@@ -47,12 +47,12 @@ impl Person {
 }
 
 /// Somebody can be asked: both ends of the talk are a terminal.
-pub fn is_at_terminal() -> bool {
+pub(crate) fn is_at_terminal() -> bool {
     io::stdin().is_terminal() && io::stdout().is_terminal()
 }
 
 /// Types nothing on the screen.
-pub fn secret(prompt: &str) -> io::Result<Zeroizing<String>> {
+pub(crate) fn secret(prompt: &str) -> io::Result<Zeroizing<String>> {
     rpassword::prompt_password(prompt).map(Zeroizing::new)
 }
 

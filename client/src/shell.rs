@@ -18,7 +18,7 @@ use crate::verbs::{self, NotAVerb};
 use crate::words::{Typed, What, Word};
 use crate::{commands, show};
 
-pub struct Shell {
+pub(crate) struct Shell {
     pub(crate) link: Link,
     pub(crate) interrupt: Interrupt,
     pub person: Person,
@@ -31,7 +31,7 @@ pub struct Shell {
 
 impl Shell {
     /// Does one command. What it has to say, it says itself; a failure is the caller's to tell.
-    pub fn run(&mut self, typed: &Typed) -> Done {
+    pub(crate) fn run(&mut self, typed: &Typed) -> Done {
         let done = match &typed.what {
             What::Local(line) => commands::here::shell(line),
             What::Verb(words) => self.run_verb(words),
@@ -54,7 +54,7 @@ impl Shell {
     }
 
     /// Runs a dialogue to its end.
-    pub fn talk(
+    pub(crate) fn talk(
         &mut self,
         begin: impl FnOnce(&mut Vec<Effect>) -> Dialogue,
         local: &mut impl Local,
@@ -76,7 +76,7 @@ impl Shell {
     }
 
     /// One command and its final reply, whatever it is.
-    pub fn ask(&mut self, command: Command) -> Result<Answered, Failure> {
+    pub(crate) fn ask(&mut self, command: Command) -> Result<Answered, Failure> {
         let meter = Meter::new(self.look, b"");
         let mut waiting = commands::Waiting { meter };
         let outcome = self.talk(|out| Dialogue::request(command, out), &mut waiting)?;
@@ -84,7 +84,7 @@ impl Shell {
     }
 
     /// One command that has to succeed; `what` it is about.
-    pub fn demand(&mut self, what: &[u8], command: Command) -> Result<Answered, Failure> {
+    pub(crate) fn demand(&mut self, what: &[u8], command: Command) -> Result<Answered, Failure> {
         let answered = self.ask(command)?;
         match answered.code {
             200..300 => Ok(answered),
@@ -93,7 +93,7 @@ impl Shell {
     }
 
     /// A listing that has to succeed.
-    pub fn list(
+    pub(crate) fn list(
         &mut self,
         what: &[u8],
         command: Command,
@@ -108,19 +108,19 @@ impl Shell {
     }
 
     /// What stands before the cursor.
-    pub fn prompt(&self) -> String {
+    pub(crate) fn prompt(&self) -> String {
         let cwd = show::name(&self.cwd);
         format!("{}@{}:{cwd}> ", self.user, self.server.host)
     }
 
     /// Says goodbye.
-    pub fn leave(self) {
+    pub(crate) fn leave(self) {
         self.link.leave();
     }
 }
 
 /// What a dialogue without files ends with.
-pub fn replied(outcome: Outcome) -> Result<Answered, Failure> {
+pub(crate) fn replied(outcome: Outcome) -> Result<Answered, Failure> {
     match outcome {
         Outcome::Replied(answered) => Ok(answered),
         Outcome::Stopped => Err(Failure::Stopped("stopped".into())),

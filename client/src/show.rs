@@ -9,18 +9,18 @@ use skiff_sessions::wire::reply::{Facts, Kind};
 use skiff_sessions::wire::stamp::Stamp;
 
 /// A line of result. Nobody may be reading any more: that is no failure.
-pub fn say(line: impl Display) {
+pub(crate) fn say(line: impl Display) {
     let _ = writeln!(std::io::stdout().lock(), "{line}");
 }
 
 /// A line of trouble.
-pub fn complain(line: impl Display) {
+pub(crate) fn complain(line: impl Display) {
     let _ = writeln!(std::io::stderr().lock(), "{line}");
 }
 
 /// A name as a terminal may have it: control characters and bytes that are not
 /// UTF-8 as `\xHH`, also those that turn the direction of writing.
-pub fn name(bytes: &[u8]) -> String {
+pub(crate) fn name(bytes: &[u8]) -> String {
     let mut shown = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
         for c in chunk.valid().chars() {
@@ -37,14 +37,14 @@ pub fn name(bytes: &[u8]) -> String {
 }
 
 /// A reply as the server gave it: its code, and its text made harmless.
-pub fn reply(answered: &Answered) -> String {
+pub(crate) fn reply(answered: &Answered) -> String {
     let text = answered.path().filter(|path| path.first() == Some(&b'/'));
     let text = text.unwrap_or_else(|| answered.text.clone().into_bytes());
     format!("{} {}", answered.code, name(&text))
 }
 
 /// `7.0 MB`: three figures at most, in thousands.
-pub fn size(bytes: u64) -> String {
+pub(crate) fn size(bytes: u64) -> String {
     const UNITS: [&str; 6] = ["kB", "MB", "GB", "TB", "PB", "EB"];
     if bytes < 1000 {
         return format!("{bytes} B");
@@ -60,7 +60,7 @@ pub fn size(bytes: u64) -> String {
 }
 
 /// `in 0.4 s (17 MB/s)`.
-pub fn pace(bytes: u64, took: Duration) -> String {
+pub(crate) fn pace(bytes: u64, took: Duration) -> String {
     let seconds = took.as_secs_f64();
     let decimals = if seconds < 10.0 { 1 } else { 0 };
     let rate = (bytes as f64 / seconds.max(0.001)) as u64;
@@ -68,7 +68,7 @@ pub fn pace(bytes: u64, took: Duration) -> String {
 }
 
 /// One line of a long listing.
-pub fn entry(bytes: &[u8], facts: &Facts) -> String {
+pub(crate) fn entry(bytes: &[u8], facts: &Facts) -> String {
     let (mark, kind) = match facts.kind {
         Kind::File => ("", '-'),
         Kind::Directory => ("/", 'd'),
@@ -80,7 +80,7 @@ pub fn entry(bytes: &[u8], facts: &Facts) -> String {
 }
 
 /// `2026-01-02 03:04`, UTC.
-pub fn time(stamp: Stamp) -> String {
+pub(crate) fn time(stamp: Stamp) -> String {
     let digits = stamp.to_digits();
     match digits.as_bytes() {
         [.., _, _] if digits.len() == 14 => format!(

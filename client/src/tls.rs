@@ -18,7 +18,7 @@ const ALPN: &[u8] = b"skiff/1";
 const WAITING_MAX: usize = 512 * 1024;
 
 /// The client's end of a handshake with `host`, a name or an address.
-pub fn connection(host: &str) -> Result<Connection, Error> {
+pub(crate) fn connection(host: &str) -> Result<Connection, Error> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let verifier = Arc::new(AnyCertificate(Arc::clone(&provider)));
     let mut config = ClientConfig::builder_with_provider(provider)
@@ -36,18 +36,18 @@ pub fn connection(host: &str) -> Result<Connection, Error> {
 }
 
 /// The peer agreed to speak this protocol.
-pub fn speaks_skiff(connection: &Connection) -> bool {
+pub(crate) fn speaks_skiff(connection: &Connection) -> bool {
     connection.alpn_protocol() == Some(ALPN)
 }
 
 /// Of the server's own certificate; `None` before the handshake is done.
-pub fn fingerprint(connection: &Connection) -> Option<Fingerprint> {
+pub(crate) fn fingerprint(connection: &Connection) -> Option<Fingerprint> {
     let certificate = connection.peer_certificates()?.first()?;
     Some(Fingerprint::of(certificate))
 }
 
 /// What ties a login to this channel (RFC 9266 section 2).
-pub fn binding(connection: &Connection) -> Result<Binding, Error> {
+pub(crate) fn binding(connection: &Connection) -> Result<Binding, Error> {
     let label = b"EXPORTER-Channel-Binding";
     connection.export_keying_material([0; 32], label, Some(b"")).map(Binding::TlsExporter)
 }

@@ -9,7 +9,7 @@ use crate::known_hosts::Distrust;
 use crate::link::LinkError;
 
 #[derive(Debug, Error)]
-pub enum Trouble {
+pub(crate) enum Trouble {
     #[error("{0}; skiff --help says what there is")]
     Usage(String),
     #[error(transparent)]
@@ -31,7 +31,7 @@ pub enum Trouble {
 }
 
 impl Trouble {
-    pub fn exit(&self) -> Exit {
+    pub(crate) fn exit(&self) -> Exit {
         match self {
             Self::Usage(_) | Self::Settings(_) | Self::Own { .. } => Exit::Usage,
             Self::Connection { .. } => Exit::Connection,

@@ -20,40 +20,47 @@ use crate::show;
 
 /// Whether a file at the server is replaced when the person is not asked.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Overwrite {
+pub(crate) enum Overwrite {
     Ask,
     Always,
 }
 
-pub struct Upload {
+pub(crate) struct Upload {
     path: PathBuf,
     file: File,
     opened: Metadata,
-    resume: Resume,
+    policy: Policy,
     person: Person,
     pub meter: Meter,
     /// Why the outcome was `LocalFailed`.
     pub trouble: Option<String>,
 }
 
+/// What is decided without the person.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Policy {
+    pub resume: Resume,
+    pub overwrite: Overwrite,
+}
+
 impl Upload {
-    pub fn from(path: &Path, resume: Resume, person: Person, meter: Meter) -> io::Result<Self> {
+    pub(crate) fn from(path: &Path, policy: Policy, person: Person, meter: Meter) -> io::Result<Self> {
         let file = disk::open(path)?;
         let opened = file.metadata()?;
-        Ok(Self { path: path.to_owned(), file, opened, resume, person, meter, trouble: None })
+        Ok(Self { path: path.to_owned(), file, opened, policy, person, meter, trouble: None })
     }
 
     /// Bytes of the whole file when it was opened.
-    pub fn size(&self) -> u64 {
+    pub(crate) fn size(&self) -> u64 {
         self.opened.len()
     }
 
-    pub fn modified(&self) -> Stamp {
+    pub(crate) fn modified(&self) -> Stamp {
         disk::stamp(&self.opened)
     }
 
     /// Somebody wrote to it while it was sent: what arrived may be a mixture.
-    pub fn has_changed(&self) -> bool {
+    pub(crate) fn has_changed(&self) -> bool {
         let times = |found: &Metadata| (found.len(), found.mtime(), found.mtime_nsec());
         self.file.metadata().map_or(true, |now| times(&now) != times(&self.opened))
     }
@@ -65,18 +72,18 @@ impl Upload {
 
 impl Local for Upload {
     fn ask(&mut self, question: Question) -> Option<Decision> {
-        self.meter.finish();
         let name = self.name();
+        let Policy { resume, overwrite } = self.policy;
         let (question, fallback) = match question {
-            Question::ResumeUpload { .. } if self.resume == Resume::Always => {
-                return Some(Decision::Yes);
-            }
+            Question::ResumeUpload { .. } if resume == Resume::Always => return Some(Decision::Yes),
+            Question::Replace if overwrite == Overwrite::Always => return Some(Decision::Yes),
             Question::ResumeUpload { have, of } => {
                 (format!("{name}: {have} of {of} bytes are there already, resume?"), true)
             }
             Question::Replace => (format!("{name}: another file is there, replace it?"), false),
             Question::ResumeDownload { .. } => return Some(Decision::No),
         };
+        self.meter.finish();
         self.person.decide(&question, fallback).map(decision)
     }
 
@@ -125,7 +132,8 @@ mod tests {
     use crate::meter::Look;
 
     fn upload(path: &Path) -> io::Result<Upload> {
-        Upload::from(path, Resume::Ask, Person::Absent, Meter::new(Look::Nothing, b"a"))
+        let policy = Policy { resume: Resume::Ask, overwrite: Overwrite::Ask };
+        Upload::from(path, policy, Person::Absent, Meter::new(Look::Nothing, b"a"))
     }
 
     #[test]

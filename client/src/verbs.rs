@@ -6,7 +6,7 @@ use crate::shell::Shell;
 use crate::words::Word;
 
 /// A command.
-pub struct Verb {
+pub(crate) struct Verb {
     pub name: &'static str,
     pub aliases: &'static [&'static str],
     pub syntax: &'static str,
@@ -22,7 +22,7 @@ pub struct Verb {
 
 /// What an argument names.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Names {
+pub(crate) enum Names {
     Remote,
     Local,
     Command,
@@ -31,7 +31,7 @@ pub enum Names {
 
 /// Options and arguments as typed, counted and known.
 #[derive(Default)]
-pub struct Given {
+pub(crate) struct Given {
     pub options: String,
     pub words: Vec<Word>,
 }
@@ -39,7 +39,7 @@ pub struct Given {
 use Names::{Command, Local, Other, Remote};
 
 #[rustfmt::skip]
-pub const VERBS: &[Verb] = &[
+pub(crate) const VERBS: &[Verb] = &[
     Verb { name: "cd", aliases: &[], syntax: "cd [DIR]", help: "change the server's directory; without DIR to the home", arguments: &[Remote], count: (0, 1), options: "", run: dirs::cd },
     Verb { name: "ls", aliases: &["dir", "list"], syntax: "ls [PATH]", help: "list the server's directory; times are UTC", arguments: &[Remote], count: (0, 1), options: "l", run: dirs::ls },
     Verb { name: "pwd", aliases: &[], syntax: "pwd", help: "say the server's directory", arguments: &[], count: (0, 0), options: "", run: dirs::pwd },
@@ -64,7 +64,7 @@ pub const VERBS: &[Verb] = &[
 
 /// Why a word is no command.
 #[derive(PartialEq, Eq, Debug)]
-pub enum NotAVerb {
+pub(crate) enum NotAVerb {
     Unknown,
     /// What it could mean.
     Ambiguous(Vec<&'static str>),
@@ -76,12 +76,12 @@ impl Verb {
     }
 
     /// What the argument at `index` names.
-    pub fn names_at(&self, index: usize) -> Names {
+    pub(crate) fn names_at(&self, index: usize) -> Names {
         self.arguments.get(index).or(self.arguments.last()).copied().unwrap_or(Other)
     }
 
     /// Sorts what stands behind the verb; `Err` says what is wrong with it.
-    pub fn accept(&self, words: &[Word]) -> Result<Given, String> {
+    pub(crate) fn accept(&self, words: &[Word]) -> Result<Given, String> {
         let mut given = Given::default();
         let mut options = true;
         for word in words {
@@ -116,13 +116,13 @@ impl Verb {
 }
 
 impl Given {
-    pub fn has(&self, option: char) -> bool {
+    pub(crate) fn has(&self, option: char) -> bool {
         self.options.contains(option)
     }
 }
 
 /// A name or an alias, or the beginning of those of one command only.
-pub fn find(typed: &str) -> Result<&'static Verb, NotAVerb> {
+pub(crate) fn find(typed: &str) -> Result<&'static Verb, NotAVerb> {
     if let Some(verb) = VERBS.iter().find(|verb| verb.names().any(|name| name == typed)) {
         return Ok(verb);
     }

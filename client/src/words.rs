@@ -1,5 +1,6 @@
 //! Lines cut into commands and words: quotes, backslashes, `;`, `!` and `-`.
 
+use std::borrow::Cow;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -9,13 +10,13 @@ use thiserror::Error;
 
 /// One command as typed.
 #[derive(PartialEq, Eq, Debug)]
-pub struct Typed {
+pub(crate) struct Typed {
     pub on_failure: OnFailure,
     pub what: What,
 }
 
 #[derive(PartialEq, Eq, Debug)]
-pub enum What {
+pub(crate) enum What {
     /// A verb and its arguments; never empty.
     Verb(Vec<Word>),
     /// The rest of a line behind `!`, for the local shell.
@@ -24,7 +25,7 @@ pub enum What {
 
 /// What a failure means when nobody watches.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum OnFailure {
+pub(crate) enum OnFailure {
     Stop,
     /// A `-` stood before the command.
     GoOn,
@@ -32,10 +33,10 @@ pub enum OnFailure {
 
 /// A word's bytes, its quotes taken off.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Word(Vec<u8>);
+pub(crate) struct Word(Vec<u8>);
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
-pub enum BadLine {
+pub(crate) enum BadLine {
     #[error("a {0} has no end; write \\{0} where it belongs to a name")]
     Unclosed(char),
     #[error("a \\ at the end of the line quotes nothing")]
@@ -45,21 +46,21 @@ pub enum BadLine {
 }
 
 impl Word {
-    pub fn bytes(&self) -> &[u8] {
+    pub(crate) fn bytes(&self) -> &[u8] {
         &self.0
     }
 
     /// As a name on this machine.
-    pub fn local(&self) -> &Path {
+    pub(crate) fn local(&self) -> &Path {
         Path::new(OsStr::from_bytes(&self.0))
     }
 
     /// As a name at the server; `None` where it cannot be one.
-    pub fn remote(&self) -> Option<PathArg> {
+    pub(crate) fn remote(&self) -> Option<PathArg> {
         PathArg::new(self.0.clone())
     }
 
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.0).into_owned()
     }
 }
@@ -71,7 +72,7 @@ impl From<&str> for Word {
 }
 
 /// The commands of one line. A line that begins with `#` has none.
-pub fn commands(line: &str) -> Result<Vec<Typed>, BadLine> {
+pub(crate) fn commands(line: &str) -> Result<Vec<Typed>, BadLine> {
     let mut found = Vec::new();
     let mut rest = line;
     loop {
@@ -99,30 +100,20 @@ pub fn commands(line: &str) -> Result<Vec<Typed>, BadLine> {
     }
 }
 
-/// How a name is typed so that it is read as itself.
-pub fn quoted(name: &[u8]) -> String {
-    let plain = |b: &u8| !b" \t;\"'\\#!".contains(b) && !b.is_ascii_control();
-    match std::str::from_utf8(name) {
-        Ok(text) if !text.is_empty() && name.iter().all(plain) && !text.starts_with('-') => text.to_owned(),
-        _ => format!("\"{}\"", escaped(name)),
+/// A name with a backslash before what would not be read as itself.
+pub(crate) fn escaped(name: &str) -> Cow<'_, str> {
+    let special = |c: char| " \t;\"'\\".contains(c);
+    if !name.contains(special) {
+        return Cow::Borrowed(name);
     }
-}
-
-fn escaped(name: &[u8]) -> String {
-    let mut out = String::new();
-    for chunk in name.utf8_chunks() {
-        for c in chunk.valid().chars() {
-            match c {
-                '"' | '\\' => out.extend(['\\', c]),
-                c if c.is_ascii_control() => out.push_str(&format!("\\x{:02x}", c as u32)),
-                c => out.push(c),
-            }
+    let mut escaped = String::with_capacity(name.len() + 4);
+    for c in name.chars() {
+        if special(c) {
+            escaped.push('\\');
         }
-        for byte in chunk.invalid() {
-            out.push_str(&format!("\\x{byte:02x}"));
-        }
+        escaped.push(c);
     }
-    out
+    Cow::Owned(escaped)
 }
 
 struct Cutter<'a> {
@@ -230,14 +221,20 @@ mod tests {
     }
 
     #[test]
-    fn every_name_can_be_typed() {
-        for name in [&b"a"[..], b"a b", b"it's \"q\" \\", b"\xff\xfe;", b"-r", b"a\nb\x1b", "中 文".as_bytes(), b"#"] {
-            let line = format!("get {}", quoted(name));
-            let found = commands(&line).unwrap();
-            let What::Verb(words) = &found[0].what else {
-                panic!("{line}");
-            };
-            assert_eq!(words[1].bytes(), name, "{line}");
+    fn escaped_names_are_read_as_themselves() {
+        for name in ["a", "a b", "it's \"q\" \\", "x;y", "中 文", "#", "tab\there"] {
+            assert_eq!(words(&format!("get {}", escaped(name))), [["get", name]]);
         }
+    }
+
+    #[test]
+    fn a_name_that_is_not_utf8_can_be_typed() {
+        let found = commands(r#"get "\xff\x0a\x" x"#).err();
+        assert_eq!(found, Some(BadLine::BadHex));
+        let found = commands(r#"get "\xff\x1b""#).unwrap();
+        let What::Verb(words) = &found[0].what else {
+            panic!("{found:?}");
+        };
+        assert_eq!(words[1].bytes(), b"\xff\x1b");
     }
 }

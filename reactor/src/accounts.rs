@@ -11,6 +11,8 @@ use skiff_sessions::wire::command::NewVerifier;
 use skiff_sessions::wire::reply::Refusal;
 use skiff_vfs::{Limit, Worker};
 
+use crate::init;
+
 pub(crate) struct Accounts {
     config: Arc<Server>,
     /// For the salts of users who do not exist.
@@ -66,7 +68,7 @@ impl Accounts {
             return Err(Refusal::NoAccount);
         }
         let root = self.config.home(name, account);
-        if let Err(error) = make_home(&root, self.config.dir_mode.bits()) {
+        if let Err(error) = init::make_folder(&root, self.config.dir_mode.bits()) {
             log::error!(
                 "the home {} of {name} cannot be made: {error}",
                 root.display()
@@ -134,13 +136,5 @@ struct ChangeFailed(String);
 impl From<skiff_conf::Complaint> for ChangeFailed {
     fn from(complaint: skiff_conf::Complaint) -> Self {
         Self(complaint.to_string())
-    }
-}
-
-fn make_home(root: &std::path::Path, mode: u32) -> std::io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt;
-    match std::fs::DirBuilder::new().mode(mode).create(root) {
-        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error),
-        _ => Ok(()),
     }
 }

@@ -1,23 +1,18 @@
 //! `skiffd user`: who may log in.
 
-use std::io::{self, BufRead};
+mod password;
+
+use std::io;
 use std::path::{Path, PathBuf};
 
 use pico_args::Arguments;
-use skiff_conf::{
-    Access, Account, BadName, Bytes, Iterations, Server, Standing, UserName, UserStore, Verifier,
-};
-use skiff_sessions::scram;
-use zeroize::Zeroizing;
+use skiff_conf::{Access, Account, BadName, Bytes, Refused, Server, Standing, UserName, UserStore};
 
 use crate::cli::{self, Failure};
 use crate::init::{self, Made};
 
-/// Bytes of random salt; as many as unknown users are shown.
-const SALT: usize = 16;
-
-/// A longer first line of standard input is no password, in bytes.
-const LONGEST_PASSWORD: usize = 1024;
+use password::PasswordFrom;
+pub(crate) use password::verifier;
 
 #[derive(Debug, PartialEq)]
 pub(crate) struct Request {
@@ -59,12 +54,6 @@ enum Own<T> {
     Set(T),
 }
 
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum PasswordFrom {
-    Terminal,
-    StandardInput,
-}
-
 /// What follows `user`.
 pub(crate) fn parse(mut words: Arguments) -> Result<Request, Failure> {
     let verb = words.subcommand()?.unwrap_or_default();
@@ -72,7 +61,7 @@ pub(crate) fn parse(mut words: Arguments) -> Result<Request, Failure> {
     let verb = match verb.as_str() {
         "add" => parse_add(words)?,
         "passwd" => {
-            let from = take_source(&mut words);
+            let from = PasswordFrom::take(&mut words);
             Verb::Passwd(take_name(words)?, from)
         }
         "set" => parse_set(words)?,
@@ -88,39 +77,25 @@ pub(crate) fn parse(mut words: Arguments) -> Result<Request, Failure> {
     Ok(Request { config, verb })
 }
 
-pub(crate) fn run(request: Request) -> Result<(), Failure> {
+/// The lines that say what was done.
+pub(crate) fn run(request: Request) -> Result<Vec<String>, Failure> {
     let config = Server::load(&request.config)?;
-    match request.verb {
+    let done = match request.verb {
         Verb::Add(name, wanted, from) => {
             refuse_known(&config, &name)?;
             let password = from.read(&name)?;
-            add(&config, name, wanted, &password)
+            add(&config, name, wanted, &password)?
         }
         Verb::Passwd(name, from) => {
             load(&config)?.get_mut(&name)?;
             let password = from.read(&name)?;
-            change_password(&config, &name, &password)
+            change_password(&config, &name, &password)?
         }
-        Verb::Set(name, changes) => set(&config, &name, &changes),
-        Verb::Del(name) => delete(&config, &name),
-        Verb::List => list(&config)?.iter().try_for_each(tell),
-    }
-}
-
-/// What the store keeps of `password`, under a new random salt. Blocks for as long as
-/// the iterations take.
-pub(crate) fn verifier(password: &str, iterations: Iterations) -> Result<Verifier, Failure> {
-    let mut salt = vec![0; SALT];
-    getrandom::fill(&mut salt)
-        .map_err(|error| Failure::Failed(format!("no random bytes for a salt: {error}")))?;
-    let derived = scram::Verifier::derive(password, salt, iterations.get())
-        .map_err(|error| Failure::Failed(error.to_string()))?;
-    Ok(Verifier {
-        salt: derived.salt.clone(),
-        iterations,
-        stored_key: derived.stored_key,
-        server_key: derived.server_key,
-    })
+        Verb::Set(name, changes) => set(&config, &name, &changes)?,
+        Verb::Del(name) => delete(&config, &name)?,
+        Verb::List => return list(&config),
+    };
+    Ok(vec![done])
 }
 
 pub(crate) fn bad_name(error: BadName) -> Failure {
@@ -137,7 +112,7 @@ fn parse_add(mut words: Arguments) -> Result<Verb, Failure> {
             false => Access::ReadWrite,
         },
     };
-    let from = take_source(&mut words);
+    let from = PasswordFrom::take(&mut words);
     Ok(Verb::Add(take_name(words)?, wanted, from))
 }
 
@@ -160,13 +135,6 @@ fn parse_set(mut words: Arguments) -> Result<Verb, Failure> {
     match changes.is_empty() {
         true => Err(Failure::Usage("user set: nothing to change".to_owned())),
         false => Ok(Verb::Set(name, changes)),
-    }
-}
-
-fn take_source(words: &mut Arguments) -> PasswordFrom {
-    match words.contains("--password-stdin") {
-        true => PasswordFrom::StandardInput,
-        false => PasswordFrom::Terminal,
     }
 }
 
@@ -199,53 +167,6 @@ fn own<T: std::str::FromStr>(text: &str) -> Result<Own<T>, T::Err> {
     }
 }
 
-impl PasswordFrom {
-    fn read(self, name: &UserName) -> Result<Zeroizing<String>, Failure> {
-        match self {
-            Self::Terminal => ask(name),
-            Self::StandardInput => first_line(io::stdin().lock()),
-        }
-    }
-}
-
-fn ask(name: &UserName) -> Result<Zeroizing<String>, Failure> {
-    let read = |prompt: String| {
-        rpassword::prompt_password(prompt)
-            .map(Zeroizing::new)
-            .map_err(|error| {
-                let text =
-                    format!("no terminal to ask for a password: {error}; use --password-stdin");
-                Failure::Failed(text)
-            })
-    };
-    let password = read(format!("password for {name}: "))?;
-    let again = read("the same again: ".to_owned())?;
-    match password == again {
-        true => Ok(password),
-        false => Err(Failure::Failed(
-            "the two passwords differ; nothing is changed".to_owned(),
-        )),
-    }
-}
-
-fn first_line(input: impl BufRead) -> Result<Zeroizing<String>, Failure> {
-    // Reserved at once: a growing buffer would leave copies of the password behind.
-    let mut line = Zeroizing::new(String::with_capacity(LONGEST_PASSWORD + 2));
-    input
-        .take(LONGEST_PASSWORD as u64 + 2)
-        .read_line(&mut line)
-        .map_err(|error| Failure::Failed(format!("standard input: {error}")))?;
-    let end = line.trim_end_matches(['\r', '\n']).len();
-    line.truncate(end);
-    match end {
-        0 => Err(Failure::Failed("no password on standard input".to_owned())),
-        1..=LONGEST_PASSWORD => Ok(line),
-        _ => Err(Failure::Failed(format!(
-            "the password is longer than {LONGEST_PASSWORD} bytes"
-        ))),
-    }
-}
-
 /// The store, empty if its file is not there yet.
 fn load(config: &Server) -> Result<UserStore, Failure> {
     match config.users.symlink_metadata() {
@@ -257,12 +178,12 @@ fn load(config: &Server) -> Result<UserStore, Failure> {
 /// Before a person types a password twice for nothing.
 fn refuse_known(config: &Server, name: &UserName) -> Result<(), Failure> {
     match load(config)?.get(name.as_str()) {
-        Some(_) => Err(skiff_conf::Refused::Exists(name.clone()).into()),
+        Some(_) => Err(Refused::Exists(name.clone()).into()),
         None => Ok(()),
     }
 }
 
-fn add(config: &Server, name: UserName, wanted: Wanted, password: &str) -> Result<(), Failure> {
+fn add(config: &Server, name: UserName, wanted: Wanted, password: &str) -> Result<String, Failure> {
     let verifier = verifier(password, config.scram_iterations)?;
     let account = Account {
         quota: wanted.quota,
@@ -278,42 +199,53 @@ fn add(config: &Server, name: UserName, wanted: Wanted, password: &str) -> Resul
         make_home(config, &home)
     })?;
     let home = home.display();
-    match made {
-        Made::New => tell(format_args!("added {name}; home {home}")),
-        Made::Kept => tell(format_args!(
-            "added {name}; home {home} was there already, and keeps its files"
-        )),
-    }
+    Ok(match made {
+        Made::New => format!("added {name}; home {home}"),
+        Made::Kept => format!("added {name}; home {home} was there already, and keeps its files"),
+    })
 }
 
 fn make_home(config: &Server, home: &Path) -> Result<Made, Failure> {
-    if home.starts_with(&config.homes) && !config.homes.is_dir() {
+    let mode = config.dir_mode.bits();
+    if home.starts_with(&config.homes) {
+        init::make_folder(&config.homes, mode)?;
+    }
+    if let Some(own) = exposed_by(config, home) {
         return Err(Failure::Failed(format!(
-            "the folder of the homes, {}, is not there; make it, or correct homes in {}",
-            config.homes.display(),
-            config.file.display()
+            "{} cannot be a home: its user could change {}",
+            home.display(),
+            own.display()
         )));
     }
-    init::make_folder(home, config.dir_mode.bits())
+    init::make_folder(home, mode)
 }
 
-fn change_password(config: &Server, name: &UserName, password: &str) -> Result<(), Failure> {
+/// What of the server itself lies in `home`, and so in its user's hands.
+pub(crate) fn exposed_by<'a>(config: &'a Server, home: &Path) -> Option<&'a Path> {
+    let home = home.canonicalize().ok()?;
+    [&config.homes, &config.state, &config.users, &config.file]
+        .into_iter()
+        .find(|own| own.canonicalize().is_ok_and(|own| own.starts_with(&home)))
+        .map(PathBuf::as_path)
+}
+
+fn change_password(config: &Server, name: &UserName, password: &str) -> Result<String, Failure> {
     let verifier = verifier(password, config.scram_iterations)?;
     edit(config, name, |account| account.scram = verifier)?;
-    tell(format_args!("{name} has a new password"))
+    Ok(format!("{name} has a new password"))
 }
 
-fn set(config: &Server, name: &UserName, changes: &Changes) -> Result<(), Failure> {
+fn set(config: &Server, name: &UserName, changes: &Changes) -> Result<String, Failure> {
     edit(config, name, |account| changes.apply(account))?;
-    tell(format_args!("changed {name}"))
+    Ok(format!("changed {name}"))
 }
 
-fn delete(config: &Server, name: &UserName) -> Result<(), Failure> {
+fn delete(config: &Server, name: &UserName) -> Result<String, Failure> {
     let account = UserStore::edit(&config.users, |store| {
         store.remove(name).map_err(Failure::from)
     })?;
     let home = config.home(name, &account);
-    tell(format_args!(
+    Ok(format!(
         "{name} can no longer log in; the home {} stays, delete it when it is not needed",
         home.display()
     ))
@@ -395,6 +327,8 @@ fn access(account: &Account) -> &'static str {
 mod tests {
     use std::ffi::OsString;
 
+    use skiff_sessions::scram;
+
     use super::*;
 
     struct Place {
@@ -418,7 +352,9 @@ mod tests {
             let Ok(Verb::Add(name, wanted, _)) = parse_add(words(&format!("{line} {name}"))) else {
                 panic!("{line:?}");
             };
-            add(&self.config(), name, wanted, "correct horse").map_err(|e| e.to_string())
+            add(&self.config(), name, wanted, "correct horse")
+                .map(drop)
+                .map_err(|e| e.to_string())
         }
 
         fn account(&self, name: &str) -> Account {
@@ -511,7 +447,7 @@ mod tests {
             .unwrap();
         let account = place.account("tom");
         assert!(proves(&account, "correct horse") && !proves(&account, "correct hors"));
-        assert_eq!(account.scram.salt.len(), SALT);
+        assert_eq!(account.scram.salt.len(), 16);
         assert_eq!(account.quota, Some(Bytes::new(800_000_000)));
         assert_eq!(account.entries, Some(7));
         assert_eq!(account.access, Access::ReadOnly);
@@ -533,11 +469,21 @@ mod tests {
     #[test]
     fn a_user_whose_home_cannot_be_made_is_not_stored() {
         let place = Place::new();
-        place.add("tom", "--home no/such/parent").unwrap_err();
-        std::fs::remove_dir(place.config().homes).unwrap();
-        let message = place.add("jerry", "").unwrap_err();
-        assert!(message.contains("is not there; make it"), "{message}");
+        let message = place.add("tom", "--home no/such").unwrap_err();
+        assert!(message.contains("no/such: cannot be made: "), "{message}");
         assert!(load(&place.config()).unwrap().is_empty());
+    }
+
+    #[test]
+    fn no_home_holds_what_is_the_servers() {
+        let place = Place::new();
+        for home in [".", "..", "/"] {
+            let message = place.add("tom", &format!("--home {home}")).unwrap_err();
+            assert!(message.contains("cannot be a home"), "{home}: {message}");
+        }
+        std::os::unix::fs::symlink("..", place.config().homes.join("up")).unwrap();
+        assert!(place.add("tom", "--home up").is_err());
+        place.add("tom", "--home own").unwrap();
     }
 
     #[test]
@@ -588,20 +534,5 @@ mod tests {
             format!("tom    read-write     800MB  {}/tom", homes.display()),
         ];
         assert_eq!(list(&place.config()).unwrap(), expected);
-    }
-
-    #[test]
-    fn a_password_is_the_first_line() {
-        let read = |text: &[u8]| first_line(text).map(|line| line.to_string());
-        assert_eq!(read(b"one\r\ntwo\n").unwrap(), "one");
-        assert_eq!(read(b" spaces stay ").unwrap(), " spaces stay ");
-        assert_eq!(
-            read(&[b'x'; LONGEST_PASSWORD]).unwrap().len(),
-            LONGEST_PASSWORD
-        );
-        assert!(read(&[b'x'; LONGEST_PASSWORD + 1]).is_err());
-        assert!(read(b"\nsecond").is_err());
-        assert!(read(b"").is_err());
-        assert!(read(b"\xff\n").is_err());
     }
 }

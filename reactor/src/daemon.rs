@@ -24,13 +24,13 @@ use crate::workers::Pool;
 use crate::{notify, secret};
 
 /// Where the daemon can be reached.
-pub struct Bound {
-    pub native: Vec<SocketAddr>,
+pub(crate) struct Bound {
+    pub(crate) native: Vec<SocketAddr>,
 }
 
 /// Why it does not run.
 #[derive(Debug, thiserror::Error)]
-pub enum StartError {
+pub(crate) enum StartError {
     #[error("{address} cannot be listened on: {error}")]
     Listen {
         address: SocketAddr,
@@ -56,7 +56,7 @@ fn no(what: &'static str) -> impl FnOnce(io::Error) -> StartError {
 }
 
 /// Serves until SIGTERM or SIGINT; `ready` is called once it does.
-pub fn run(config: Server, ready: impl FnOnce(&Bound)) -> Result<(), StartError> {
+pub(crate) fn run(config: Server, ready: impl FnOnce(&Bound)) -> Result<(), StartError> {
     let config = Arc::new(config);
     let listeners = bind(&config)?;
     raise_descriptors();

@@ -1,5 +1,6 @@
 //! `skiffd --demo`: a server to try, with no set-up at all.
 
+use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 
@@ -58,10 +59,6 @@ pub(crate) fn parse(mut words: Arguments) -> Result<Options, Failure> {
 /// Serves until SIGTERM or SIGINT.
 pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     let config = prepare(options)?;
-    for &address in &config.native.listen {
-        require_loopback(address)?;
-        require_free(address)?;
-    }
     let homes = config.homes.clone();
     daemon::run(config, |bound| announce(bound, &homes))?;
     Ok(())
@@ -80,6 +77,10 @@ fn prepare(options: &Options) -> Result<Server, Failure> {
     let mut config = Server::load(&settings)?;
     if let Some(address) = options.native {
         config.native.listen = vec![address];
+    }
+    for &address in &config.native.listen {
+        require_loopback(address)?;
+        require_free(address)?;
     }
     init::lay_out(&config)?;
     if config.users.symlink_metadata().is_err() {
@@ -122,12 +123,17 @@ fn require_loopback(address: SocketAddr) -> Result<(), Failure> {
 
 /// The daemon would notice as well, but does not know how a demo is told another port.
 fn require_free(address: SocketAddr) -> Result<(), Failure> {
-    TcpListener::bind(address).map(drop).map_err(|error| {
-        Failure::Failed(format!(
-            "cannot listen on {address}: {error}; choose another address with --native, \
-             such as --native 127.0.0.1:0 for any free port"
-        ))
-    })
+    let Err(error) = TcpListener::bind(address) else {
+        return Ok(());
+    };
+    let why = match error.kind() {
+        io::ErrorKind::AddrInUse => format!("{address} is taken by another program"),
+        _ => format!("cannot listen on {address}: {error}"),
+    };
+    Err(Failure::Failed(format!(
+        "{why}; choose another address with --native, such as --native 127.0.0.1:0 for any \
+         free port"
+    )))
 }
 
 /// Programs that start a demo wait for `ready`, and read the port before it.
@@ -163,7 +169,7 @@ mod tests {
     fn prepared(folder: &Path) -> Server {
         let options = Options {
             folder: folder.to_owned(),
-            native: None,
+            native: Some(SocketAddr::from(([127, 0, 0, 1], 0))),
         };
         prepare(&options).unwrap()
     }
@@ -205,10 +211,9 @@ mod tests {
             expected.map(|(name, quota)| (name, quota.to_owned()))
         );
         assert_eq!(config.users.metadata().unwrap().mode() & 0o7777, 0o600);
-        assert_eq!(
-            config.native.listen,
-            [SocketAddr::from(([127, 0, 0, 1], 8001))]
-        );
+        let written = Server::load(&config.file).unwrap();
+        let usual = SocketAddr::from(([127, 0, 0, 1], 8001));
+        assert_eq!(written.native.listen, [usual]);
     }
 
     #[test]

@@ -8,7 +8,7 @@ mod channel;
 mod check;
 pub mod cli;
 mod connection;
-pub mod daemon;
+mod daemon;
 mod deadlines;
 mod demo;
 mod errand;

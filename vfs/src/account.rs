@@ -16,6 +16,9 @@ use crate::home::Home;
 use crate::mount::MountId;
 use crate::staging::{StageKey, Staging};
 
+/// How often a path is resolved anew because directories move under it.
+const RESOLUTIONS_MAX: usize = 64;
+
 /// A name of a home, whatever its directory is called at the moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct NameKey {
@@ -227,8 +230,8 @@ impl Home {
         &self,
         resolve: impl Fn() -> Result<T, VfsError>,
     ) -> Result<(T, MutexGuard<'_, Names>), VfsError> {
-        let mut moves = self.lock()?.moves;
-        loop {
+        let mut moves = self.names.lock().moves;
+        for _ in 0..RESOLUTIONS_MAX {
             let found = resolve()?;
             let names = self.lock()?;
             if names.moves == moves {
@@ -236,6 +239,7 @@ impl Home {
             }
             moves = names.moves;
         }
+        Err(VfsError::Scanning)
     }
 
     /// What a name is charged now, no writer on it.

@@ -37,7 +37,7 @@ pub enum VfsError {
     /// An upload of that name is running, begun by `owner`, with no byte written for `silent`.
     #[error("being written by another session")]
     Busy { owner: u64, silent: Duration },
-    /// The home is being counted; try again.
+    /// The home is being counted, or its directories move faster than paths resolve: try again.
     #[error("the home is being counted, try again")]
     Scanning,
     /// No staging directory can be made on the target's file system.

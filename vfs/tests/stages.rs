@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
@@ -360,6 +360,7 @@ fn uploads_that_end_during_scans_are_counted() {
             fs::write(world.at(&format!("{n}")), "x").unwrap();
         }
         home.scan(worker).unwrap();
+        let (begun, ready) = mpsc::channel();
         let uploader = {
             let home = Arc::clone(&home);
             Worker::spawn("uploader", move |worker| {
@@ -373,6 +374,7 @@ fn uploads_that_end_during_scans_are_counted() {
                         }
                     };
                     upload.write(worker, &vec![1; 1 + n]).unwrap();
+                    begun.send(()).unwrap();
                     match n % 3 {
                         0 => upload.suspend(worker),
                         1 => upload.discard(worker),
@@ -382,7 +384,8 @@ fn uploads_that_end_during_scans_are_counted() {
             })
         };
         let uploader = uploader.unwrap();
-        while !uploader.is_finished() {
+        // A scan for each upload, begun while it runs and ended before or after it.
+        while ready.recv().is_ok() {
             home.scan(worker).unwrap();
         }
         uploader.join().unwrap();

@@ -14,7 +14,7 @@ use crate::verbs::{Given, VERBS, find};
 /// Rounds of PBKDF2 for a new password, as the server makes them by default.
 const ITERATIONS: u32 = 600_000;
 
-pub fn status(shell: &mut Shell, _: &Given) -> Done {
+pub(crate) fn status(shell: &mut Shell, _: &Given) -> Done {
     let status = shell.demand(b"", Command::Status)?;
     let user = status.user.as_deref().unwrap_or(&shell.user);
     show::say(format_args!("211 user       {}", show::name(user.as_bytes())));
@@ -29,9 +29,9 @@ pub fn status(shell: &mut Shell, _: &Given) -> Done {
     Ok(())
 }
 
-pub const VERSION: &str = concat!("skiff/", env!("CARGO_PKG_VERSION"));
+pub(crate) const VERSION: &str = concat!("skiff/", env!("CARGO_PKG_VERSION"));
 
-pub fn df(shell: &mut Shell, _: &Given) -> Done {
+pub(crate) fn df(shell: &mut Shell, _: &Given) -> Done {
     let answered = shell.demand(b"", Command::Usage)?;
     match answered.usage {
         Some(usage) => say_usage(&usage, "213 "),
@@ -40,14 +40,14 @@ pub fn df(shell: &mut Shell, _: &Given) -> Done {
     Ok(())
 }
 
-pub fn system(shell: &mut Shell, _: &Given) -> Done {
+pub(crate) fn system(shell: &mut Shell, _: &Given) -> Done {
     let answered = shell.demand(b"", Command::System)?;
     show::say(show::reply(&answered));
     Ok(())
 }
 
 /// The password stays here: the server gets a verifier.
-pub fn passwd(shell: &mut Shell, _: &Given) -> Done {
+pub(crate) fn passwd(shell: &mut Shell, _: &Given) -> Done {
     if !shell.person.is_present() {
         return Err(Failure::about("passwd", "a new password is typed at a terminal"));
     }
@@ -69,7 +69,7 @@ pub fn passwd(shell: &mut Shell, _: &Given) -> Done {
     Ok(())
 }
 
-pub fn help(_: &mut Shell, given: &Given) -> Done {
+pub(crate) fn help(_: &mut Shell, given: &Given) -> Done {
     let Some(word) = given.words.first() else {
         for verb in VERBS {
             show::say(format_args!("{:<36} {}", verb.syntax, verb.help));
@@ -84,7 +84,7 @@ pub fn help(_: &mut Shell, given: &Given) -> Done {
     Ok(())
 }
 
-pub fn quit(_: &mut Shell, _: &Given) -> Done {
+pub(crate) fn quit(_: &mut Shell, _: &Given) -> Done {
     Err(Failure::Quit)
 }
 

@@ -17,7 +17,7 @@ use crate::words::Word;
 /// A directory up to this many entries is shown in order, a larger one as it comes.
 const SORTED_MAX: usize = 10_000;
 
-pub fn cd(shell: &mut Shell, given: &Given) -> Done {
+pub(crate) fn cd(shell: &mut Shell, given: &Given) -> Done {
     let word = given.words.first().cloned().unwrap_or(Word::from("/"));
     let answered = shell.demand(word.bytes(), Command::ChangeDirectory(remote(&word)?))?;
     let path = path_in(&answered);
@@ -29,14 +29,14 @@ pub fn cd(shell: &mut Shell, given: &Given) -> Done {
     Ok(())
 }
 
-pub fn pwd(shell: &mut Shell, _: &Given) -> Done {
+pub(crate) fn pwd(shell: &mut Shell, _: &Given) -> Done {
     let (answered, path) = working_directory(shell)?;
     shell.cwd = path;
     show::say(show::reply(&answered));
     Ok(())
 }
 
-pub fn ls(shell: &mut Shell, given: &Given) -> Done {
+pub(crate) fn ls(shell: &mut Shell, given: &Given) -> Done {
     let word = given.words.first();
     let path = word.map(remote).transpose()?;
     let what = word.map(Word::bytes).unwrap_or_default();
@@ -49,7 +49,7 @@ pub fn ls(shell: &mut Shell, given: &Given) -> Done {
     Ok(())
 }
 
-pub fn rename(shell: &mut Shell, given: &Given) -> Done {
+pub(crate) fn rename(shell: &mut Shell, given: &Given) -> Done {
     let [from, to] = &given.words[..] else {
         return Ok(());
     };
@@ -64,16 +64,16 @@ pub fn rename(shell: &mut Shell, given: &Given) -> Done {
     }
 }
 
-pub fn delete(shell: &mut Shell, given: &Given) -> Done {
+pub(crate) fn delete(shell: &mut Shell, given: &Given) -> Done {
     on_path(shell, given, Command::Delete)
 }
 
-pub fn mkdir(shell: &mut Shell, given: &Given) -> Done {
+pub(crate) fn mkdir(shell: &mut Shell, given: &Given) -> Done {
     on_path(shell, given, Command::MakeDirectory)
 }
 
 /// The working directory as the server says it.
-pub fn working_directory(shell: &mut Shell) -> Result<(Answered, Vec<u8>), Failure> {
+pub(crate) fn working_directory(shell: &mut Shell) -> Result<(Answered, Vec<u8>), Failure> {
     let answered = shell.demand(b"", Command::WorkingDirectory)?;
     let path = path_in(&answered).unwrap_or_else(|| b"/".to_vec());
     Ok((answered, path))

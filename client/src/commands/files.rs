@@ -10,6 +10,7 @@ use skiff_sessions::path::PathArg;
 use skiff_sessions::wire::command::{Command, Replace, Turn};
 use skiff_sessions::wire::native::answers::Answered;
 use skiff_sessions::wire::reply::Refusal;
+use skiff_sessions::wire::stamp::Stamp;
 
 use super::{remote, tree};
 use crate::disk::Settling;
@@ -18,11 +19,11 @@ use crate::failure::{Done, Failure};
 use crate::meter::Meter;
 use crate::shell::Shell;
 use crate::show;
-use crate::upload::Upload;
+use crate::upload::{Overwrite, Policy, Upload};
 use crate::verbs::Given;
 use crate::words::Word;
 
-pub fn get(shell: &mut Shell, given: &Given) -> Done {
+pub(crate) fn get(shell: &mut Shell, given: &Given) -> Done {
     if given.has('r') {
         return tree::get(shell, given);
     }
@@ -31,25 +32,27 @@ pub fn get(shell: &mut Shell, given: &Given) -> Done {
     let order = Fetch {
         path: remote(from)?,
         to,
+        local: Compare::Times,
         resume: resume(given),
         settling: Settling::Each,
         turn: Turn::Negotiate,
     };
-    fetch(shell, order).map(show::say)
+    fetch(shell, order).map(|fared| show::say(fared.line))
 }
 
-pub fn put(shell: &mut Shell, given: &Given) -> Done {
+pub(crate) fn put(shell: &mut Shell, given: &Given) -> Done {
     if given.has('r') {
         return tree::put(shell, given);
     }
     let from = given.words[0].local();
     let to = target_there(from, given.words.get(1))?;
     let replace = if given.has('f') { Replace::Yes } else { Replace::Never };
-    let order = Dispatch { from, to, resume: resume(given), replace, turn: Turn::Negotiate };
-    dispatch(shell, order).map(show::say)
+    let policy = Policy { resume: resume(given), overwrite: Overwrite::Ask };
+    let order = Dispatch { from, to, policy, replace, turn: Turn::Negotiate };
+    dispatch(shell, order).map(|fared| show::say(fared.line))
 }
 
-pub fn hash(shell: &mut Shell, given: &Given) -> Done {
+pub(crate) fn hash(shell: &mut Shell, given: &Given) -> Done {
     let algorithm = if given.has('s') { Algorithm::Sha256 } else { Algorithm::Md5 };
     let word = &given.words[0];
     let answered = shell.demand(word.bytes(), Command::Hash { path: remote(word)?, algorithm })?;
@@ -61,7 +64,7 @@ pub fn hash(shell: &mut Shell, given: &Given) -> Done {
     Ok(())
 }
 
-pub fn stages(shell: &mut Shell, given: &Given) -> Done {
+pub(crate) fn stages(shell: &mut Shell, given: &Given) -> Done {
     match (given.has('d'), given.words.first()) {
         (true, Some(word)) => {
             let answered = shell.demand(word.bytes(), Command::DropStage(remote(word)?))?;
@@ -80,30 +83,67 @@ pub fn stages(shell: &mut Shell, given: &Given) -> Done {
 }
 
 /// A download, ready to go.
-pub struct Fetch {
+pub(crate) struct Fetch {
     pub path: PathArg,
     pub to: PathBuf,
+    pub local: Compare,
     pub resume: Resume,
     pub settling: Settling,
     pub turn: Turn,
 }
 
-/// Downloads one file; the line that says how it went.
-pub fn fetch(shell: &mut Shell, order: Fetch) -> Result<String, Failure> {
-    let Fetch { path, to, resume, settling, turn } = order;
+/// When a file that is here is taken for the server's.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Compare {
+    /// When size and time are equal; else by their digests.
+    Times,
+    Digests,
+}
+
+/// The time of no file at any server.
+const NO_TIME: Stamp = Stamp(i64::MIN);
+
+/// One file that is well, and the line that says so.
+pub(crate) struct Fared {
+    pub line: String,
+    /// Bytes that were carried; `None` where the file was there already.
+    pub carried: Option<u64>,
+}
+
+impl Fared {
+    fn carried(line: String, meter: &Meter) -> Self {
+        Self { line, carried: Some(meter.result().0) }
+    }
+
+    fn unmoved(line: String) -> Self {
+        Self { line, carried: None }
+    }
+}
+
+/// Downloads one file.
+pub(crate) fn fetch(shell: &mut Shell, order: Fetch) -> Result<Fared, Failure> {
+    let Fetch { path, to, local, resume, settling, turn } = order;
     let name = to.as_os_str().as_bytes().to_vec();
     let meter = Meter::new(shell.look, &name);
     let mut download = Download::to(to, resume, settling, shell.person.clone(), meter);
-    let asked = GetOrder { path: path.clone(), turn, local: download.copy() };
+    let mut asked = GetOrder { path: path.clone(), turn, local: download.copy() };
+    if local == Compare::Digests
+        && let Some((_, time)) = &mut asked.local.whole
+    {
+        *time = NO_TIME;
+    }
     let outcome = shell.talk(|out| Dialogue::get(asked, out), &mut download)?;
     download.meter.finish();
     let shown = show::name(&name);
     match outcome {
-        Outcome::Verified(sent) => Ok(told(&shown, &sent, &download.meter, "stored and verified")),
+        Outcome::Verified(sent) => Ok(told(&shown, &sent, &download.meter)),
         Outcome::AlreadyThere { size, md5 } => {
-            Ok(format!("400 {shown}: {size} bytes are here already, {}", proof(md5)))
+            let proof = proof(md5);
+            Ok(Fared::unmoved(format!("400 {shown}: {size} bytes are here already, {proof}")))
         }
-        Outcome::GaveUp => Ok(format!("401 {shown}: not resumed, the part stays as it is")),
+        Outcome::GaveUp => {
+            Ok(Fared::unmoved(format!("401 {shown}: not resumed, the part stays as it is")))
+        }
         Outcome::Differs(_) => Err(Failure::Refused(format!(
             "550 {shown}: not verified, the digests differ; nothing was kept, try again"
         ))),
@@ -112,20 +152,20 @@ pub fn fetch(shell: &mut Shell, order: Fetch) -> Result<String, Failure> {
 }
 
 /// An upload, ready to go.
-pub struct Dispatch<'a> {
+pub(crate) struct Dispatch<'a> {
     pub from: &'a Path,
     pub to: PathArg,
-    pub resume: Resume,
+    pub policy: Policy,
     pub replace: Replace,
     pub turn: Turn,
 }
 
-/// Uploads one file; the line that says how it went.
-pub fn dispatch(shell: &mut Shell, order: Dispatch<'_>) -> Result<String, Failure> {
-    let Dispatch { from, to, resume, replace, turn } = order;
+/// Uploads one file.
+pub(crate) fn dispatch(shell: &mut Shell, order: Dispatch<'_>) -> Result<Fared, Failure> {
+    let Dispatch { from, to, policy, replace, turn } = order;
     let here = from.as_os_str().as_bytes();
     let meter = Meter::new(shell.look, here);
-    let upload = Upload::from(from, resume, shell.person.clone(), meter);
+    let upload = Upload::from(from, policy, shell.person.clone(), meter);
     let mut upload = upload.map_err(|error| Failure::about(show::name(here), error))?;
     let asked = PutOrder {
         path: to.clone(),
@@ -143,11 +183,14 @@ pub fn dispatch(shell: &mut Shell, order: Dispatch<'_>) -> Result<String, Failur
             "226 {shown}: stored, but {} changed while it was sent; put it again",
             show::name(here)
         ))),
-        Outcome::Verified(stored) => Ok(told(&shown, &stored, &upload.meter, "stored and verified")),
+        Outcome::Verified(stored) => Ok(told(&shown, &stored, &upload.meter)),
         Outcome::AlreadyThere { size, md5 } => {
-            Ok(format!("200 {shown}: {size} bytes are there already, {}", proof(md5)))
+            let proof = proof(md5);
+            Ok(Fared::unmoved(format!("200 {shown}: {size} bytes are there already, {proof}")))
         }
-        Outcome::GaveUp => Ok(format!("410 {shown}: not resumed, the part stays as it is")),
+        Outcome::GaveUp => {
+            Ok(Fared::unmoved(format!("410 {shown}: not resumed, the part stays as it is")))
+        }
         Outcome::NotReplaced(why) => Err(Failure::Refused(format!(
             "550 {shown}: another file is there ({}); put -f replaces it", why.code
         ))),
@@ -159,13 +202,14 @@ pub fn dispatch(shell: &mut Shell, order: Dispatch<'_>) -> Result<String, Failur
 }
 
 /// `226 a.iso: 7000000 bytes in 0.4 s (17 MB/s), stored and verified (md5 5eb6..)`.
-fn told(name: &str, answered: &Answered, meter: &Meter, what: &str) -> String {
+fn told(name: &str, answered: &Answered, meter: &Meter) -> Fared {
     let size = answered.size.unwrap_or_default();
     let (carried, took) = meter.result();
     let part = if carried < size { format!(" ({carried} of them now)") } else { String::new() };
     let pace = show::pace(carried, took);
     let md5 = answered.md5().map(|md5| format!(" (md5 {md5})")).unwrap_or_default();
-    format!("{} {name}: {size} bytes{part} {pace}, {what}{md5}", answered.code)
+    let line = format!("{} {name}: {size} bytes{part} {pace}, stored and verified{md5}", answered.code);
+    Fared::carried(line, meter)
 }
 
 fn proof(md5: Option<Md5Sum>) -> String {
@@ -187,12 +231,12 @@ fn failed(name: &[u8], outcome: Outcome, trouble: Option<String>, verb: &str) ->
     }
 }
 
-pub fn resume(given: &Given) -> Resume {
+pub(crate) fn resume(given: &Given) -> Resume {
     if given.has('c') { Resume::Always } else { Resume::Ask }
 }
 
 /// Where a download goes: the name it has there, in the directory named or here.
-pub fn target_here(from: &Word, to: Option<&Word>) -> Result<PathBuf, Failure> {
+pub(crate) fn target_here(from: &Word, to: Option<&Word>) -> Result<PathBuf, Failure> {
     let name = last_name(from.bytes());
     let named = || {
         name.map(|name| PathBuf::from(OsStr::from_bytes(name)))
@@ -206,7 +250,7 @@ pub fn target_here(from: &Word, to: Option<&Word>) -> Result<PathBuf, Failure> {
 }
 
 /// Where an upload goes: likewise, but a directory there is told by its `/`.
-pub fn target_there(from: &Path, to: Option<&Word>) -> Result<PathArg, Failure> {
+pub(crate) fn target_there(from: &Path, to: Option<&Word>) -> Result<PathArg, Failure> {
     let name = last_name(from.as_os_str().as_bytes());
     let name = || name.ok_or_else(|| Failure::about(from.display(), "names no file"));
     let path = match to {
@@ -228,7 +272,7 @@ mod tests {
 
     #[test]
     fn where_files_go() {
-        let word = Word::from;
+        let word = |text: &str| Word::from(text);
         let here = |from: &str, to: Option<&str>| {
             target_here(&word(from), to.map(word).as_ref()).ok().map(|path| path.display().to_string())
         };

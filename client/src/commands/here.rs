@@ -12,7 +12,7 @@ use crate::shell::Shell;
 use crate::show;
 use crate::verbs::Given;
 
-pub fn lcd(shell: &mut Shell, given: &Given) -> Done {
+pub(crate) fn lcd(shell: &mut Shell, given: &Given) -> Done {
     let home = std::env::home_dir();
     let to = match given.words.first() {
         Some(word) => word.local(),
@@ -22,13 +22,13 @@ pub fn lcd(shell: &mut Shell, given: &Given) -> Done {
     lpwd(shell, given)
 }
 
-pub fn lpwd(_: &mut Shell, _: &Given) -> Done {
+pub(crate) fn lpwd(_: &mut Shell, _: &Given) -> Done {
     let here = std::env::current_dir().map_err(|error| failed(Path::new("."), &error))?;
     show::say(shown(&here));
     Ok(())
 }
 
-pub fn ldir(_: &mut Shell, given: &Given) -> Done {
+pub(crate) fn ldir(_: &mut Shell, given: &Given) -> Done {
     let path = given.words.first().map_or(Path::new("."), |word| word.local());
     let entries = match path.is_dir() {
         true => std::fs::read_dir(path).map_err(|error| failed(path, &error))?,
@@ -47,17 +47,20 @@ pub fn ldir(_: &mut Shell, given: &Given) -> Done {
 }
 
 /// `!` as a verb of its own is never reached: its line goes to [`shell`].
-pub fn bang(_: &mut Shell, _: &Given) -> Done {
+pub(crate) fn bang(_: &mut Shell, _: &Given) -> Done {
     shell("")
 }
 
 /// Lets the local shell do a line, or talk to the person where there is none.
-pub fn shell(line: &str) -> Done {
-    let program = std::env::var_os("SHELL").unwrap_or("/bin/sh".into());
-    let mut command = process::Command::new(if line.is_empty() { &program } else { "/bin/sh".as_ref() });
-    if !line.is_empty() {
-        command.arg("-c").arg(line);
-    }
+pub(crate) fn shell(line: &str) -> Done {
+    let mut command = match line {
+        "" => process::Command::new(std::env::var_os("SHELL").unwrap_or("/bin/sh".into())),
+        line => {
+            let mut command = process::Command::new("/bin/sh");
+            command.arg("-c").arg(line);
+            command
+        }
+    };
     let status = command.status().map_err(|error| Failure::about("!", error))?;
     match status.success() {
         true => Ok(()),

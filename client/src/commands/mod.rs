@@ -1,10 +1,10 @@
 //! What the commands do, a file for each kind.
 
-pub mod account;
-pub mod dirs;
-pub mod files;
-pub mod here;
-pub mod tree;
+pub(crate) mod account;
+pub(crate) mod dirs;
+pub(crate) mod files;
+pub(crate) mod here;
+pub(crate) mod tree;
 
 use skiff_sessions::path::PathArg;
 use skiff_sessions::transfer::{Sink, Source};
@@ -16,7 +16,7 @@ use crate::meter::Meter;
 use crate::words::Word;
 
 /// A request that may take the server a while.
-pub struct Waiting {
+pub(crate) struct Waiting {
     pub meter: Meter,
 }
 

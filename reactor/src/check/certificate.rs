@@ -13,6 +13,7 @@ use time::macros::format_description;
 use time::{Duration, OffsetDateTime, PrimitiveDateTime};
 
 use super::Report;
+use crate::tls::Tls;
 
 /// Sooner than this, the end of a certificate is worth a word.
 const SOON: Duration = Duration::days(30);
@@ -33,15 +34,9 @@ pub(super) fn examine(config: &Server, report: &mut Report<'_>) {
         return;
     };
     examine_certificate(&identity.certificate, SystemTime::now().into(), report);
-    match std::fs::read_to_string(&identity.key) {
-        Ok(text) if text.contains("PRIVATE KEY-----") => {
-            report.ok("tls.key", &format!("{} is a key", identity.key.display()));
-        }
-        Ok(_) => report.wrong(
-            "tls.key",
-            &format!("{} holds no PEM key", identity.key.display()),
-        ),
-        Err(error) => report.wrong("tls.key", &format!("{}: {error}", identity.key.display())),
+    match Tls::load(Some(identity), &config.state) {
+        Ok(_) => report.ok("tls", "the certificate and its key go together"),
+        Err(error) => report.wrong("tls.key", &error.to_string()),
     }
 }
 
@@ -151,10 +146,11 @@ fn first_der(pem: &str) -> Option<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
+    use skiff_conf::Identity;
     use time::macros::datetime;
 
     use super::*;
-    use crate::check::tests::reported;
+    use crate::check::tests::{reported, server};
 
     fn certificate(from: OffsetDateTime, until: OffsetDateTime) -> String {
         let mut wanted = rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap();
@@ -242,6 +238,26 @@ mod tests {
             std::fs::write(&path, text).unwrap();
             let (_, wrong) = reported(|report| examine_certificate(&path, now, report));
             assert_eq!(wrong, ["tls.certificate"], "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_foreign_key_is_wrong() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut config = server(folder.path());
+        let identity = Identity {
+            certificate: folder.path().join("cert.pem"),
+            key: folder.path().join("key.pem"),
+        };
+        let params = rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap();
+        let [own, foreign] = [(); 2].map(|()| rcgen::KeyPair::generate().unwrap());
+        let pem = params.self_signed(&own).unwrap().pem();
+        std::fs::write(&identity.certificate, pem).unwrap();
+        config.tls = Some(identity.clone());
+        for (key, expected) in [(own, [].as_slice()), (foreign, &["tls.key"])] {
+            std::fs::write(&identity.key, key.serialize_pem()).unwrap();
+            let (text, wrong) = reported(|report| examine(&config, report));
+            assert_eq!(wrong, expected, "{text}");
         }
     }
 }

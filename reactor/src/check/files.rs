@@ -1,6 +1,6 @@
 //! The server's own files and the users' homes: there, and of the right owner and mode.
 
-use std::fs::Metadata;
+use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
@@ -9,11 +9,11 @@ use rustix::process::geteuid;
 use skiff_conf::{Account, Server, Standing, UserName, UserStore};
 
 use super::Report;
+use crate::admin;
 
 /// The users, where their store can be read.
 pub(super) fn examine(config: &Server, report: &mut Report<'_>) -> Option<UserStore> {
-    let all = Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK;
-    examine_folder("state", &config.state, all, report);
+    examine_folder("state", &config.state, all(), report);
     examine_folder("homes", &config.homes, Access::EXEC_OK, report);
     let users = match UserStore::load(&config.users) {
         Ok(users) => users,
@@ -31,24 +31,54 @@ pub(super) fn examine(config: &Server, report: &mut Report<'_>) -> Option<UserSt
 
 fn examine_folder(key: &'static str, path: &Path, needed: Access, report: &mut Report<'_>) {
     let shown = path.display();
-    match path.metadata() {
-        Err(error) => report.wrong(key, &format!("{shown}: {error}; make it, or name another")),
-        Ok(found) if !found.is_dir() => report.wrong(key, &format!("{shown} is no folder")),
-        Ok(found) => match access(path, needed) {
-            Ok(()) => report.ok(key, &format!("{shown} can be used ({})", standing(&found))),
-            Err(error) => report.wrong(
-                key,
-                &format!(
-                    "{shown} ({}) cannot be used by this user: {error}",
-                    standing(&found)
-                ),
-            ),
-        },
+    match look(path, needed) {
+        Ok(Folder::Usable(standing)) => {
+            report.ok(key, &format!("{shown} can be used ({standing})"));
+        }
+        // The settings' own advice says so.
+        Ok(Folder::ToBeMade) => {}
+        Err(what) => report.wrong(key, &format!("{shown} {what}")),
     }
 }
 
-fn standing(found: &Metadata) -> String {
-    format!("owner {}, mode {:04o}", found.uid(), found.mode() & 0o7777)
+/// A folder that the daemon can use.
+enum Folder {
+    /// Its owner and mode.
+    Usable(String),
+    /// Not there, but the daemon can make it.
+    ToBeMade,
+}
+
+fn look(path: &Path, needed: Access) -> Result<Folder, String> {
+    let found = match path.metadata() {
+        Ok(found) => found,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return look_above(path),
+        Err(error) => return Err(format!("cannot be looked at: {error}")),
+    };
+    if !found.is_dir() {
+        return Err("is no folder".to_owned());
+    }
+    let standing = format!("owner {}, mode {:04o}", found.uid(), found.mode() & 0o7777);
+    match access(path, needed) {
+        Ok(()) => Ok(Folder::Usable(standing)),
+        Err(error) => Err(format!("({standing}) cannot be used by this user: {error}")),
+    }
+}
+
+fn look_above(path: &Path) -> Result<Folder, String> {
+    let above = path.ancestors().find(|above| above.exists());
+    let above = above.unwrap_or_else(|| Path::new("/"));
+    match access(above, Access::WRITE_OK | Access::EXEC_OK) {
+        Ok(()) => Ok(Folder::ToBeMade),
+        Err(error) => Err(format!(
+            "is not there, and cannot be made in {}: {error}",
+            above.display()
+        )),
+    }
+}
+
+fn all() -> Access {
+    Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK
 }
 
 /// Root sees everything; the user that the daemon will be does not.
@@ -80,7 +110,7 @@ fn examine_homes(config: &Server, users: &UserStore, report: &mut Report<'_>) {
     let mut usable = 0;
     for (name, account) in users.iter().filter(enabled) {
         let home = config.home(name, account);
-        match examine_home(&home) {
+        match examine_home(config, &home) {
             Ok(()) => usable += 1,
             Err(what) => {
                 let text = format!("the home of {name}, {}, {what}", home.display());
@@ -89,17 +119,21 @@ fn examine_homes(config: &Server, users: &UserStore, report: &mut Report<'_>) {
         }
     }
     if usable > 0 {
-        report.ok("users", &format!("{usable} with a home that can be used"));
+        let text = format!("{usable} with a home that can be used, or made at the first login");
+        report.ok("users", &text);
     }
 }
 
-fn examine_home(home: &Path) -> Result<(), String> {
-    if !home.is_dir() {
-        return Err("is not there; make it, or delete the user".to_owned());
+fn examine_home(config: &Server, home: &Path) -> Result<(), String> {
+    if let Some(own) = admin::exposed_by(config, home) {
+        return Err(format!("puts {} into that user's hands", own.display()));
     }
-    // Also of a read-only user: interrupted uploads of others may have to be swept.
-    let needed = Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK;
-    access(home, needed).map_err(|error| format!("cannot be used by this user: {error}"))
+    let above = home.parent().unwrap_or(home);
+    if !home.exists() && !above.is_dir() && above != config.homes {
+        return Err("is not there, nor is the folder above it; make it".to_owned());
+    }
+    // Also of a read-only user: what an earlier right left behind is swept.
+    look(home, all()).map(drop)
 }
 
 #[cfg(test)]
@@ -108,7 +142,6 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
-    use crate::admin;
     use crate::check::tests::{reported, server};
     use skiff_conf::Complaint;
 
@@ -122,20 +155,37 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_home_is_wrong_unless_nobody_may_enter_it() {
+    fn a_home_must_be_a_folder_or_not_there_yet() {
         let folder = tempfile::tempdir().unwrap();
         let config = server(folder.path());
         add(&config, "tom");
         let (text, wrong) = reported(|report| drop(examine(&config, report)));
-        assert_eq!(wrong, ["users"], "{text}");
-        assert!(text.contains("the home of tom, "), "{text}");
-
-        fs::create_dir(config.homes.join("tom")).unwrap();
-        let (text, wrong) = reported(|report| drop(examine(&config, report)));
         assert!(wrong.is_empty(), "{text}");
         assert!(text.contains("users: 1 with a home"), "{text}");
 
-        fs::remove_dir(config.homes.join("tom")).unwrap();
+        fs::write(config.homes.join("tom"), "").unwrap();
+        let (text, wrong) = reported(|report| drop(examine(&config, report)));
+        assert_eq!(wrong, ["users"], "{text}");
+        assert!(
+            text.contains("the home of tom, ") && text.contains("is no folder"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn a_home_in_a_missing_folder_is_wrong() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = server(folder.path());
+        assert!(examine_home(&config, &config.homes.join("tom")).is_ok());
+        assert!(examine_home(&config, &config.homes.join("no/tom")).is_err());
+    }
+
+    #[test]
+    fn the_home_of_a_disabled_user_is_nobodys_trouble() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = server(folder.path());
+        add(&config, "tom");
+        fs::write(config.homes.join("tom"), "").unwrap();
         UserStore::edit(&config.users, |store| {
             store.get_mut(&"tom".parse().unwrap()).unwrap().standing = Standing::Disabled;
             Ok::<_, Complaint>(())
@@ -146,14 +196,29 @@ mod tests {
     }
 
     #[test]
-    fn missing_folders_are_wrong() {
+    fn a_home_with_the_servers_own_files_is_wrong() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = server(folder.path());
+        add(&config, "tom");
+        std::os::unix::fs::symlink(folder.path(), config.homes.join("tom")).unwrap();
+        let (text, wrong) = reported(|report| drop(examine(&config, report)));
+        assert_eq!(wrong, ["users"], "{text}");
+        assert!(text.contains("into that user's hands"), "{text}");
+    }
+
+    #[test]
+    fn a_folder_is_made_where_that_can_be() {
         let folder = tempfile::tempdir().unwrap();
         let config = server(folder.path());
         fs::remove_dir(&config.state).unwrap();
-        fs::remove_dir(&config.homes).unwrap();
-        fs::write(&config.homes, "").unwrap();
         let (text, wrong) = reported(|report| drop(examine(&config, report)));
-        assert_eq!(wrong, ["state", "homes"], "{text}");
+        assert!(wrong.is_empty(), "{text}");
+        assert!(!text.contains(" state: "), "{text}");
+
+        // Nobody makes folders below a file.
+        fs::write(&config.state, "").unwrap();
+        let (text, wrong) = reported(|report| drop(examine(&config, report)));
+        assert_eq!(wrong, ["state"], "{text}");
     }
 
     #[test]

@@ -276,6 +276,7 @@ impl Line<'_> {
             Refusal::OverQuota { needed, available } => {
                 self.token("needed", needed).token("available", available)
             }
+            Refusal::Busy | Refusal::NotReady => self.token("retry", 1),
             _ => self,
         };
         line.text(&refusal_words(why));

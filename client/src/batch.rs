@@ -1,0 +1,100 @@
+//! Commands without a prompt: from -c, a file, or standard input.
+
+use std::io::{self, BufRead};
+use std::path::Path;
+
+use crate::failure::Failure;
+use crate::session::target;
+use crate::shell::Shell;
+use crate::show;
+use crate::trouble::Trouble;
+use crate::words::{self, OnFailure};
+
+/// The longest line of commands, in bytes.
+const LINE_MAX: u64 = 64 * 1024;
+
+/// Whether more commands are wanted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Next {
+    GoOn,
+    Leave,
+}
+
+/// The commands of `-c`.
+pub(crate) fn run_given(shell: &mut Shell, lines: &[String]) -> Result<(), Trouble> {
+    for line in lines.iter().flat_map(|given| given.lines()) {
+        if run_line(shell, line)? == Next::Leave {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// The commands in a file.
+pub(crate) fn run_file(shell: &mut Shell, path: &Path) -> Result<(), Trouble> {
+    let failed = |cause| Trouble::Own { what: path.display().to_string(), cause };
+    let file = std::fs::File::open(path).map_err(failed)?;
+    run_all(shell, io::BufReader::new(file)).map_err(|error| error.map(failed))?
+}
+
+/// The commands on standard input.
+pub(crate) fn run_stdin(shell: &mut Shell) -> Result<(), Trouble> {
+    let failed = |cause| Trouble::Own { what: "standard input".into(), cause };
+    run_all(shell, io::stdin().lock()).map_err(|error| error.map(failed))?
+}
+
+struct Unreadable(io::Error);
+
+impl Unreadable {
+    fn map(self, failed: impl FnOnce(io::Error) -> Trouble) -> Trouble {
+        failed(self.0)
+    }
+}
+
+fn run_all(shell: &mut Shell, mut lines: impl BufRead) -> Result<Result<(), Trouble>, Unreadable> {
+    let mut line = String::new();
+    loop {
+        line.clear();
+        let mut bounded = io::Read::take(&mut lines, LINE_MAX);
+        if bounded.read_line(&mut line).map_err(Unreadable)? == 0 {
+            return Ok(Ok(()));
+        }
+        match run_line(shell, line.trim_end_matches(['\r', '\n'])) {
+            Ok(Next::GoOn) => {}
+            Ok(Next::Leave) => return Ok(Ok(())),
+            Err(trouble) => return Ok(Err(trouble)),
+        }
+    }
+}
+
+/// The first failure ends all, unless a `-` stood before the command.
+fn run_line(shell: &mut Shell, line: &str) -> Result<Next, Trouble> {
+    let commands = words::commands(line).map_err(|error| {
+        show::complain(error);
+        Trouble::CommandFailed
+    })?;
+    for typed in commands {
+        let failure = match shell.run(&typed) {
+            Ok(()) => continue,
+            Err(failure) => failure,
+        };
+        match failure {
+            Failure::Quit => return Ok(Next::Leave),
+            Failure::Over(cause) => {
+                return Err(Trouble::Connection { server: target(&shell.server), cause });
+            }
+            Failure::Refused(why) => {
+                show::complain(why);
+                if typed.on_failure == OnFailure::Stop {
+                    return Err(Trouble::CommandFailed);
+                }
+            }
+            // Who presses Ctrl-C does not want the rest either.
+            Failure::Stopped(why) => {
+                show::complain(why);
+                return Err(Trouble::CommandFailed);
+            }
+        }
+    }
+    Ok(Next::GoOn)
+}

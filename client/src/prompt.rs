@@ -1,0 +1,121 @@
+//! The prompt: editing, history, completion.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use linefeed::{DefaultTerminal, Interface, ReadResult, Signal};
+
+use crate::complete::Names;
+use crate::failure::Failure;
+use crate::session::{history, target};
+use crate::shell::Shell;
+use crate::show;
+use crate::trouble::Trouble;
+use crate::words;
+
+/// Lines of history that are kept.
+const HISTORY_MAX: usize = 1000;
+
+/// The shell, shared with the completer, which runs while a line is typed.
+pub(crate) type Shared = Arc<Mutex<Shell>>;
+
+/// Reads and does commands until the person leaves.
+pub(crate) fn run(shell: Shell) -> Result<(), Trouble> {
+    let shell = Arc::new(Mutex::new(shell));
+    let own = |cause| Trouble::Own { what: "the terminal".into(), cause };
+    let prompt = Interface::new("skiff").map_err(own)?;
+    prompt.set_report_signal(Signal::Interrupt, true);
+    prompt.set_history_size(HISTORY_MAX);
+    prompt.set_completer(Arc::new(Names::of(Arc::clone(&shell))));
+    let history = history();
+    if let Some(path) = &history {
+        // No history yet is the usual beginning.
+        let _ = prompt.load_history(path);
+    }
+    let ended = read_and_do(&prompt, &shell);
+    if let Some(path) = &history
+        && let Err(error) = keep_history(&prompt, path)
+    {
+        show::complain(format_args!("{}: {error}", path.display()));
+    }
+    drop(prompt);
+    if ended.is_ok()
+        && let Some(shell) = Arc::into_inner(shell)
+    {
+        shell.into_inner().unwrap_or_else(PoisonError::into_inner).leave();
+    }
+    ended
+}
+
+fn read_and_do(prompt: &Interface<DefaultTerminal>, shell: &Shared) -> Result<(), Trouble> {
+    let own = |cause| Trouble::Own { what: "the terminal".into(), cause };
+    loop {
+        prompt.set_prompt(&locked(shell).prompt()).map_err(own)?;
+        match prompt.read_line().map_err(own)? {
+            ReadResult::Input(line) => {
+                if !line.trim().is_empty() {
+                    prompt.add_history_unique(line.clone());
+                }
+                if do_line(&mut locked(shell), &line)? == Next::Leave {
+                    return Ok(());
+                }
+            }
+            ReadResult::Eof => {
+                show::say("");
+                return Ok(());
+            }
+            ReadResult::Signal(_) => {
+                prompt.cancel_read_line().map_err(own)?;
+                show::say("");
+            }
+        }
+    }
+}
+
+/// Whether more lines are wanted.
+#[derive(PartialEq, Eq)]
+enum Next {
+    GoOn,
+    Leave,
+}
+
+/// A command that fails leaves out those behind it on the same line.
+fn do_line(shell: &mut Shell, line: &str) -> Result<Next, Trouble> {
+    let commands = match words::commands(line) {
+        Ok(commands) => commands,
+        Err(error) => {
+            show::complain(error);
+            return Ok(Next::GoOn);
+        }
+    };
+    for typed in commands {
+        let Err(failure) = shell.run(&typed) else {
+            continue;
+        };
+        match failure {
+            Failure::Quit => return Ok(Next::Leave),
+            Failure::Over(cause) => {
+                return Err(Trouble::Connection { server: target(&shell.server), cause });
+            }
+            Failure::Refused(why) | Failure::Stopped(why) => show::complain(why),
+        }
+        if typed.on_failure == words::OnFailure::Stop {
+            break;
+        }
+    }
+    Ok(Next::GoOn)
+}
+
+fn locked(shell: &Shared) -> std::sync::MutexGuard<'_, Shell> {
+    shell.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn keep_history(prompt: &Interface<DefaultTerminal>, path: &Path) -> io::Result<()> {
+    if let Some(folder) = path.parent() {
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    }
+    prompt.save_history(path)
+}

@@ -1,0 +1,176 @@
+//! From a server's address to a shell: connection, certificate, login.
+
+use std::io::{self, BufRead, Read};
+use std::path::PathBuf;
+
+use skiff_conf::{HostPort, Tls};
+use skiff_sessions::client::{Credentials, Outcome};
+use zeroize::Zeroizing;
+
+use crate::args::PasswordFrom;
+use crate::commands::dirs::working_directory;
+use crate::failure::Failure;
+use crate::interrupt::Interrupt;
+use crate::known_hosts::{Distrust, Fingerprint, KnownHosts, Standing, Trust, name};
+use crate::link::{Link, LinkError};
+use crate::meter::Look;
+use crate::person::{self, Person};
+use crate::settings::Settings;
+use crate::shell::Shell;
+use crate::show;
+use crate::trouble::Trouble;
+
+/// How often a person may mistype the password.
+const ATTEMPTS: usize = 3;
+
+/// A password is one line; nothing in it needs more. In bytes.
+const PASSWORD_MAX: u64 = 4096;
+
+/// Connects, trusts, logs in.
+pub(crate) fn open(settings: &Settings, person: &Person, interrupt: Interrupt) -> Result<Shell, Trouble> {
+    let failed = |cause| Trouble::Connection { server: name(&settings.server), cause };
+    let mut link = Link::open(&settings.server, settings.tls, settings.timeout).map_err(failed)?;
+    if let Some(fingerprint) = link.fingerprint() {
+        trust(settings, fingerprint, person)?;
+    } else if settings.tls == Tls::On {
+        return Err(failed(LinkError::NotSkiff));
+    }
+    let user = log_in(&mut link, settings, person)?;
+    let mut shell = Shell {
+        link,
+        interrupt,
+        person: person.clone(),
+        look: Look::of(settings.progress),
+        user,
+        server: settings.server.clone(),
+        cwd: b"/".to_vec(),
+    };
+    shell.cwd = working_directory(&mut shell).map_err(|failure| match failure {
+        Failure::Over(cause) => failed(cause),
+        _ => failed(LinkError::NotSkiff),
+    })?.1;
+    Ok(shell)
+}
+
+/// Fresh random bytes.
+pub(crate) fn random<const N: usize>() -> io::Result<[u8; N]> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).map_err(|error| io::Error::other(error.to_string()))?;
+    Ok(bytes)
+}
+
+/// Nothing of the login is sent before the certificate is found to be the
+/// remembered one, or the person says that it is right.
+fn trust(settings: &Settings, is: Fingerprint, person: &Person) -> Result<(), Distrust> {
+    let server = name(&settings.server);
+    if let Trust::Only(wanted) = settings.trust {
+        return match wanted == is {
+            true => Ok(()),
+            false => Err(Distrust::NotTheOne { server, is }),
+        };
+    }
+    let hosts = KnownHosts::at(settings.known_hosts.clone());
+    if hosts.look_up(&settings.server, is)? == Standing::Known {
+        return Ok(());
+    }
+    if settings.trust == Trust::Asked {
+        if !person.is_present() {
+            return Err(Distrust::Unknown { server, is });
+        }
+        show::say(format_args!("{server} was not met before. its certificate is\n  {is}"));
+        if person.decide("trust it, and remember it?", false) != Some(true) {
+            return Err(Distrust::Declined { server });
+        }
+    }
+    hosts.remember(&settings.server, is)
+}
+
+fn log_in(link: &mut Link, settings: &Settings, person: &Person) -> Result<String, Trouble> {
+    let attempts = if person.is_present() { ATTEMPTS } else { 1 };
+    let mut refusal = String::new();
+    for _ in 0..attempts {
+        let user = match &settings.user {
+            Some(user) => user.clone(),
+            None => ask_name(person)?,
+        };
+        let password = match password(settings)? {
+            Some(password) => password,
+            None if person.is_present() => ask_password()?,
+            None => return Err(Trouble::Usage(NO_PASSWORD.into())),
+        };
+        match attempt(link, settings, &user, password)? {
+            None => return Ok(user),
+            Some(why) => refusal = why,
+        }
+        if settings.has_password() {
+            break;
+        }
+        show::complain(&refusal);
+    }
+    Err(Trouble::LoginRefused(refusal))
+}
+
+const NO_PASSWORD: &str = "no password, and nobody to ask; give --password-stdin, --password-file, \
+    or password_file in the settings";
+
+/// One USER and PASS; the server's refusal where it did not work.
+fn attempt(
+    link: &mut Link,
+    settings: &Settings,
+    user: &str,
+    password: Zeroizing<String>,
+) -> Result<Option<String>, Trouble> {
+    let failed = |cause| Trouble::Connection { server: name(&settings.server), cause };
+    let nonce = random::<18>().map_err(|cause| Trouble::Own { what: "randomness".into(), cause })?;
+    let credentials = Credentials {
+        user: user.to_owned(),
+        password,
+        nonce: nonce.iter().map(|byte| format!("{byte:02x}")).collect(),
+        binding: link.binding().map_err(failed)?,
+    };
+    match Shell::log_in(link, credentials)?.map_err(failed)? {
+        Outcome::LoggedIn(_) => Ok(None),
+        Outcome::LoginFailed(error) => Err(error.into()),
+        Outcome::Replied(refused) => {
+            let text = show::name(refused.text.as_bytes());
+            Ok(Some(format!("{} {text}", refused.code)))
+        }
+        other => Err(failed(LinkError::OutOfOrder(format!("{other:?}")))),
+    }
+}
+
+fn ask_name(person: &Person) -> Result<String, Trouble> {
+    match person.line("name: ").map(|line| line.trim().to_owned()) {
+        Some(name) if !name.is_empty() => Ok(name),
+        _ => Err(Trouble::Usage("no user; write user@host, --user, or user in the settings".into())),
+    }
+}
+
+fn ask_password() -> Result<Zeroizing<String>, Trouble> {
+    person::secret("password: ").map_err(|cause| Trouble::Own { what: "the terminal".into(), cause })
+}
+
+/// A password that was prepared; `None` where the person is to be asked.
+fn password(settings: &Settings) -> Result<Option<Zeroizing<String>>, Trouble> {
+    match &settings.password {
+        PasswordFrom::Stdin => first_line_of_stdin().map(Some),
+        PasswordFrom::Settings | PasswordFrom::File(_) => Ok(settings.conf.password()?),
+    }
+}
+
+fn first_line_of_stdin() -> Result<Zeroizing<String>, Trouble> {
+    let mut line = Zeroizing::new(String::new());
+    let read = io::stdin().lock().take(PASSWORD_MAX).read_line(&mut line);
+    read.map_err(|cause| Trouble::Own { what: "standard input".into(), cause })?;
+    Ok(Zeroizing::new(line.trim_end_matches(['\r', '\n']).to_owned()))
+}
+
+/// What a server is called where it is asked about.
+pub(crate) fn target(server: &HostPort) -> String {
+    name(server)
+}
+
+/// Where the prompt's history is kept, if anywhere.
+pub(crate) fn history() -> Option<PathBuf> {
+    std::env::home_dir().map(|home| home.join(".local/state/skiff/history"))
+}

@@ -1,0 +1,113 @@
+//! What the command line and `client.ron` together mean.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use skiff_conf::{Client, HostPort, Tls};
+
+use crate::args::{Args, PasswordFrom, Progress};
+use crate::known_hosts::Trust;
+use crate::trouble::Trouble;
+
+pub(crate) struct Settings {
+    pub server: HostPort,
+    pub user: Option<String>,
+    pub password: PasswordFrom,
+    pub tls: Tls,
+    pub trust: Trust,
+    pub known_hosts: PathBuf,
+    pub timeout: Duration,
+    pub progress: Progress,
+    /// What the file says, with the password file that is to be read.
+    pub conf: Client,
+}
+
+impl Settings {
+    /// The command line goes before the file.
+    pub(crate) fn of(args: Args) -> Result<Self, Trouble> {
+        let mut conf = load(args.config)?;
+        if let PasswordFrom::File(path) = &args.password {
+            conf.password_file = Some(path.clone());
+        }
+        let (named, server) = match args.target {
+            Some(target) => (target.user, target.server),
+            None => (None, conf.server.clone()),
+        };
+        let in_file = conf.user.as_ref().map(|user| user.as_str().to_owned());
+        Ok(Self {
+            server,
+            user: args.user.or(named).or(in_file),
+            password: args.password,
+            tls: args.tls.unwrap_or(conf.tls),
+            trust: args.trust,
+            known_hosts: conf.known_hosts.clone(),
+            timeout: conf.timeout,
+            progress: args.progress,
+            conf,
+        })
+    }
+
+    /// Nobody has to type the password.
+    pub(crate) fn has_password(&self) -> bool {
+        self.password == PasswordFrom::Stdin || self.conf.password_file.is_some()
+    }
+}
+
+/// The file that was named has to be there; the usual one need not.
+fn load(named: Option<PathBuf>) -> Result<Client, Trouble> {
+    if let Some(path) = named {
+        return Ok(Client::load(&path)?);
+    }
+    let folder = std::env::home_dir().unwrap_or_default().join(".config/skiff");
+    let usual = folder.join("client.ron");
+    match usual.exists() {
+        true => Ok(Client::load(&usual)?),
+        false => Ok(Client::parse("()", &usual)?),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::args::{Errand, parse};
+
+    fn settings(file: &str, line: &str) -> Settings {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("client.ron");
+        std::fs::write(&path, file).unwrap();
+        let mut arguments = vec!["--config".into(), path.into()];
+        arguments.extend(line.split_whitespace().map(Into::into));
+        let Ok(Errand::Connect(args)) = parse(arguments) else {
+            panic!("{line}");
+        };
+        Settings::of(*args).unwrap()
+    }
+
+    #[test]
+    fn the_command_line_goes_before_the_file() {
+        let file = r#"(server: "a:1", user: "tom", tls: Off)"#;
+        let plain = settings(file, "");
+        assert_eq!((plain.server.host.as_str(), plain.server.port), ("a", 1));
+        assert_eq!((plain.user.as_deref(), plain.tls), (Some("tom"), Tls::Off));
+        let named = settings(file, "sam@b --tls on");
+        assert_eq!((named.server.host.as_str(), named.server.port), ("b", 8001));
+        assert_eq!((named.user.as_deref(), named.tls), (Some("sam"), Tls::On));
+        assert_eq!(settings(file, "sam@b --user jerry").user.as_deref(), Some("jerry"));
+    }
+
+    #[test]
+    fn a_password_file_of_either_kind_is_a_password() {
+        assert!(!settings("()", "").has_password());
+        assert!(settings("()", "--password-file x").has_password());
+        assert!(settings("()", "--password-stdin").has_password());
+        assert!(settings(r#"(password_file: "x")"#, "").has_password());
+    }
+
+    #[test]
+    fn a_file_that_was_named_has_to_be_there() {
+        let Ok(Errand::Connect(args)) = parse(vec!["--config".into(), "/none/client.ron".into()]) else {
+            panic!();
+        };
+        assert!(matches!(Settings::of(*args), Err(Trouble::Settings(_))));
+    }
+}

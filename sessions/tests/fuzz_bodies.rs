@@ -1,0 +1,33 @@
+//! The fuzz targets' bodies, run with fixed seeds.
+
+#[path = "../../fuzz/bodies.rs"]
+mod bodies;
+
+use bodies::{bytes_of, conversation, frames, lines, talk_of};
+
+#[test]
+fn lines_of_noise_and_of_words() {
+    for seed in 0..300 {
+        lines(&bytes_of(seed, 400));
+        lines(&talk_of(seed, 60));
+    }
+    lines(&vec![b'x'; 20_000]);
+}
+
+#[test]
+fn frames_of_noise_and_of_small_lengths() {
+    for seed in 0..300 {
+        let noise = bytes_of(seed, 400);
+        frames(&noise);
+        let small: Vec<u8> = noise.chunks(9).flat_map(|data| [&[0, 0, 0, 5], data].concat()).collect();
+        frames(&small);
+    }
+}
+
+#[test]
+fn conversations_of_noise_and_of_words() {
+    for seed in 0..2000 {
+        conversation(&bytes_of(seed, 300));
+        conversation(&talk_of(seed, 80));
+    }
+}

@@ -1,0 +1,281 @@
+//! A daemon of its own for each test: started on a free port, ended with the test.
+//!
+//! Nothing here sleeps: whoever waits, waits for a line, an answer or an end, and fails with
+//! what was awaited after [`PATIENCE`].
+
+mod peer;
+mod said;
+mod wire;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Arc, Once};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+pub(crate) use peer::{Answer, Gone, Peer, Tail, ask_all, md5};
+pub(crate) use said::Said;
+pub(crate) use wire::{Speech, Wire};
+
+/// Only a daemon that hangs ever meets it.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The demo's password, of everybody.
+pub(crate) const PASSWORD: &str = "123";
+
+/// A running `skiffd` and the folder it lives in; both go when this does.
+pub(crate) struct Daemon {
+    folder: TempDir,
+    speech: Speech,
+    start: Start,
+    running: Option<Running>,
+}
+
+/// How the command line asks it to serve.
+#[derive(Clone, Copy, PartialEq)]
+enum Start {
+    /// `--demo`, on a free port.
+    Demo,
+    /// `--config`, wherever the settings say.
+    Config,
+}
+
+struct Running {
+    child: Child,
+    address: SocketAddr,
+    stdout: Arc<Said>,
+    stderr: Arc<Said>,
+}
+
+impl Daemon {
+    /// The demo as it comes: users tom (800 MB), jerry and sam (400 MB).
+    pub(crate) fn demo() -> Self {
+        Self::with("")
+    }
+
+    /// The demo with more keys in its `server.ron`, such as `limits: (login: "1s")`.
+    pub(crate) fn with(keys: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        write_settings(folder.path(), keys);
+        Self::begin(folder, Start::Demo, speech_of(keys))
+    }
+
+    /// `skiffd --config` on a folder that has a `server.ron`.
+    pub(crate) fn serve(folder: TempDir) -> Self {
+        let settings = std::fs::read_to_string(folder.path().join("server.ron")).unwrap();
+        Self::begin(folder, Start::Config, speech_of(&settings))
+    }
+
+    fn begin(folder: TempDir, start: Start, speech: Speech) -> Self {
+        let mut daemon = Self {
+            folder,
+            speech,
+            start,
+            running: None,
+        };
+        daemon.start();
+        daemon
+    }
+
+    /// A connection that has not logged in.
+    pub(crate) fn peer(&self) -> Peer {
+        Peer::new(Wire::open(self.address(), self.speech))
+    }
+
+    /// A session of one of the demo's users.
+    pub(crate) fn login(&self, user: &str) -> Peer {
+        self.login_as(user, PASSWORD)
+    }
+
+    pub(crate) fn login_as(&self, user: &str, password: &str) -> Peer {
+        let mut peer = self.peer();
+        let answer = peer.login(user, password);
+        assert_eq!(answer.code, 230, "{user} cannot log in: {}", answer.line);
+        peer
+    }
+
+    /// SIGTERM, which must end it by itself and well.
+    pub(crate) fn stop(&mut self) {
+        self.signal(Signal::TERM);
+        let mut running = self.running.take().expect("the daemon runs");
+        running.stderr.wait_end("the daemon's end after SIGTERM");
+        let status = running.child.wait().unwrap();
+        assert!(status.success(), "{status} after SIGTERM");
+    }
+
+    /// SIGKILL: no last words, nothing put away.
+    pub(crate) fn kill9(&mut self) {
+        let mut running = self.running.take().expect("the daemon runs");
+        running.child.kill().unwrap();
+        running.child.wait().unwrap();
+    }
+
+    /// Serves the same folder again, after `stop` or `kill9`.
+    pub(crate) fn start(&mut self) {
+        assert!(self.running.is_none(), "the daemon runs already");
+        let mut command = Command::new(binary("skiffd"));
+        match self.start {
+            Start::Demo => command
+                .arg("--demo")
+                .arg(self.folder.path())
+                .args(["--native", "127.0.0.1:0", "--ftp", "off"]),
+            Start::Config => command.arg("--config").arg(self.settings()),
+        };
+        self.running = Some(Running::spawn(command, self.start));
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.running().child), signal).unwrap();
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.running().child.id()
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.running().address
+    }
+
+    /// Waits until a line of standard error (the log) has `part` in it.
+    pub(crate) fn wait_log(&self, part: &str) -> String {
+        self.running().stderr.wait_line(part)
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub(crate) fn settings(&self) -> PathBuf {
+        self.folder().join("server.ron")
+    }
+
+    /// Where the files of `user` are on the disk.
+    pub(crate) fn home(&self, user: &str) -> PathBuf {
+        self.folder().join("homes").join(user)
+    }
+
+    /// `skiffd user WORDS.. --config` of this daemon, with a line for its standard input; must
+    /// succeed.
+    pub(crate) fn user(&self, words: &[&str], input: &str) -> String {
+        let output = skiffd_user(&self.settings(), words, input);
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "user {words:?}: {told}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    fn running(&self) -> &Running {
+        self.running.as_ref().expect("the daemon runs")
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let Some(mut running) = self.running.take() else {
+            return;
+        };
+        let _ = running.child.kill();
+        let _ = running.child.wait();
+        if std::thread::panicking() {
+            eprintln!("the daemon said:\n{}", running.stderr.tail(40));
+        }
+    }
+}
+
+impl Running {
+    fn spawn(mut command: Command, start: Start) -> Self {
+        command.stdin(Stdio::null());
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("skiffd can be started");
+        let stdout = Said::listen(child.stdout.take().unwrap());
+        let stderr = Said::listen(child.stderr.take().unwrap());
+        let address = match start {
+            Start::Demo => {
+                stdout.wait_line("ready");
+                stdout.wait_line("native ").replace("native ", "")
+            }
+            Start::Config => {
+                let line = stderr.wait_line("serving on [");
+                let from = line.find('[').unwrap() + 1;
+                line[from..].trim_end_matches(']').to_owned()
+            }
+        };
+        Self {
+            address: address.parse().expect("an address with a port"),
+            child,
+            stdout,
+            stderr,
+        }
+    }
+}
+
+impl Drop for Running {
+    /// Nobody may be left behind by a test that fails between two lines.
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        self.stdout.wait_end("the end of its output");
+    }
+}
+
+/// Runs `skiffd` with these words to its end.
+pub(crate) fn skiffd<W: AsRef<std::ffi::OsStr>>(words: &[W], input: &str) -> Output {
+    use std::io::Write;
+    let mut child = Command::new(binary("skiffd"))
+        .args(words)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // A command that reads nothing may be gone already.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    child.wait_with_output().unwrap()
+}
+
+/// `skiffd user` with the verb first, then `--config`, then the rest.
+pub(crate) fn skiffd_user(settings: &Path, words: &[&str], input: &str) -> Output {
+    let settings = settings.to_str().unwrap();
+    let mut all = vec!["user", words[0], "--config", settings];
+    all.extend(&words[1..]);
+    skiffd(&all, input)
+}
+
+/// A built program of this workspace, built now if it is not there yet.
+pub(crate) fn binary(name: &str) -> PathBuf {
+    static BUILT: Once = Once::new();
+    let deps = std::env::current_exe().unwrap();
+    let folder = deps.ancestors().nth(2).unwrap();
+    let program = folder.join(name);
+    if !program.exists() {
+        BUILT.call_once(|| build(folder.parent().unwrap()));
+    }
+    program
+}
+
+fn build(target: &Path) {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let status = Command::new(cargo)
+        .args(["build", "--bins", "-p", "skiffd", "-p", "skiff"])
+        .arg("--target-dir")
+        .arg(target)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .status()
+        .unwrap();
+    assert!(status.success(), "skiffd and skiff cannot be built");
+}
+
+/// The fewest rounds allowed: it is the server that is tested, not the machine's patience.
+pub(crate) fn write_settings(folder: &Path, keys: &str) {
+    let text = format!("(\n    scram_iterations: 10000,\n    {keys}\n)\n");
+    std::fs::write(folder.join("server.ron"), text).unwrap();
+}
+
+fn speech_of(settings: &str) -> Speech {
+    match settings.contains("tls: Off") {
+        true => Speech::Plain,
+        false => Speech::Tls,
+    }
+}
