@@ -1,4 +1,24 @@
 //! Both ends of the talk: no sockets, no files, no clock.
+//!
+//! ```text
+//!          bytes                 Command             Effect::Work(Job)
+//!  peer ----------> Conversation --------> Session ------------------> a worker
+//!  peer <---------- (codec)      <-------- (states) <----------------- its answer
+//!          bytes                 Reply               Event::Completed
+//! ```
+//!
+//! Four words. A [`Command`](wire::command::Command) is what a peer asks, a
+//! [`Reply`](wire::reply::Reply) what it is told: meanings both, which the
+//! tables of [`wire::native`] turn into lines. An [`Event`](server::Event) is
+//! what happened to a session, an [`Effect`](server::Effect) what it wants
+//! done. [`Session`](server::Session) goes from the one to the other, with the
+//! time as an argument; [`Conversation`](conversation::Conversation) puts the
+//! bytes around it.
+//!
+//! Bulk data never passes through the session: it names a
+//! [`Task`](transfer::Task), and a [`Transfer`](transfer::Transfer) moves the
+//! bytes between a [`Lane`](lane::Lane) and a file in bounded bursts, wherever
+//! the shell runs it. [`client`] is the other end, of the same words.
 
 pub mod client;
 pub mod conversation;
