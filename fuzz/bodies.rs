@@ -23,7 +23,9 @@ use skiff_sessions::wire::stamp::Stamp;
 /// Lines: any cut of the bytes gives the same lines, and what is understood
 /// survives being written and read again.
 pub(crate) fn lines(data: &[u8]) {
-    let Some((&step, data)) = data.split_first() else { return };
+    let Some((&step, data)) = data.split_first() else {
+        return;
+    };
     let whole = heads(data, data.len().max(1));
     assert_eq!(whole, heads(data, usize::from(step).max(1)));
     for line in whole.iter().flatten() {
@@ -70,8 +72,13 @@ fn heads(data: &[u8], step: usize) -> Vec<Option<Vec<u8>>> {
 
 /// Frames: any cut of the bytes gives the same data and the same end.
 pub(crate) fn frames(data: &[u8]) {
-    let Some((&step, data)) = data.split_first() else { return };
-    assert_eq!(unframe(data, data.len().max(1)), unframe(data, usize::from(step).max(1)));
+    let Some((&step, data)) = data.split_first() else {
+        return;
+    };
+    assert_eq!(
+        unframe(data, data.len().max(1)),
+        unframe(data, usize::from(step).max(1))
+    );
 }
 
 fn unframe(data: &[u8], step: usize) -> (Vec<u8>, Vec<&'static str>) {
@@ -111,7 +118,9 @@ pub(crate) fn conversation(data: &[u8]) {
             5 | 6 => world.complete(argument),
             7 | 8 => world.end_transfer(argument),
             9 => world.event(Event::Timeout),
-            10 => world.event(Event::Progress { done: u64::from(argument) }),
+            10 => world.event(Event::Progress {
+                done: u64::from(argument),
+            }),
             _ => world.event(match argument % 8 {
                 0 => Event::Evicted,
                 1 => Event::Leave(Farewell::ShuttingDown),
@@ -143,7 +152,10 @@ static LOGIN: LazyLock<(Verifier, Vec<u8>, Vec<u8>)> = LazyLock::new(|| {
     let first = format!("USER scram={}\r\n", Base64::encode_string(&first)).into_bytes();
     let mut world = World::new();
     world.receive(&first);
-    world.answer(Completion::Account { verifier: verifier.clone(), standing: Standing::Known });
+    world.answer(Completion::Account {
+        verifier: verifier.clone(),
+        standing: Standing::Known,
+    });
     let scram = world.last.scram.take().unwrap();
     let (_, last) = login.answer(&scram, "123").unwrap();
     let last = format!("PASS scram={}\r\n", Base64::encode_string(&last)).into_bytes();
@@ -163,17 +175,30 @@ impl World {
             server: "fuzz/0".to_owned(),
             platform: "fuzz".to_owned(),
         };
-        let setup = Setup { limits: Arc::new(limits), binding: Binding::None, seed: [3; 32] };
+        let setup = Setup {
+            limits: Arc::new(limits),
+            binding: Binding::None,
+            seed: [3; 32],
+        };
         let now = Instant::now();
         let conversation = Conversation::new(now, setup);
-        Self { now, conversation, jobs: Vec::new(), task: None, last: Answered::default() }
+        Self {
+            now,
+            conversation,
+            jobs: Vec::new(),
+            task: None,
+            last: Answered::default(),
+        }
     }
 
     fn logged_in() -> Self {
         let (verifier, first, last) = &*LOGIN;
         let mut world = Self::new();
         world.receive(first);
-        world.answer(Completion::Account { verifier: verifier.clone(), standing: Standing::Known });
+        world.answer(Completion::Account {
+            verifier: verifier.clone(),
+            standing: Standing::Known,
+        });
         world.receive(last);
         world.answer(Completion::HomeOpen(Access::ReadWrite));
         assert_eq!(world.last.code, 230);
@@ -203,7 +228,9 @@ impl World {
     }
 
     fn complete(&mut self, choice: u8) {
-        let Some((_, job)) = self.jobs.last() else { return };
+        let Some((_, job)) = self.jobs.last() else {
+            return;
+        };
         let completion = completion_for(job, choice);
         self.answer(completion);
     }
@@ -212,7 +239,8 @@ impl World {
         let Some(task) = self.task.take() else { return };
         let end = end_of(task, choice);
         let mut effects = Vec::new();
-        self.conversation.transfer_ended(self.now, end, 1, b"", &mut effects);
+        self.conversation
+            .transfer_ended(self.now, end, 1, b"", &mut effects);
         self.follow(effects);
     }
 
@@ -241,7 +269,10 @@ impl World {
         let said = std::mem::take(self.conversation.outbox());
         let lines = said.split_inclusive(|&b| b == b'\n');
         let read = |line: &[u8]| Answered::decode(line.strip_suffix(b"\r\n").unwrap()).unwrap();
-        self.last = lines.map(read).last().unwrap_or(std::mem::take(&mut self.last));
+        self.last = lines
+            .map(read)
+            .last()
+            .unwrap_or(std::mem::take(&mut self.last));
     }
 }
 
@@ -253,14 +284,20 @@ fn completion_for(job: &Job, choice: u8) -> Completion {
     let size = u64::from(choice);
     let modified = Stamp(0);
     match job {
-        Job::Facts { .. } => {
-            Completion::Facts(Facts { kind: Kind::File, size, modified, mode: None })
-        }
+        Job::Facts { .. } => Completion::Facts(Facts {
+            kind: Kind::File,
+            size,
+            modified,
+            mode: None,
+        }),
         Job::Usage => Completion::Usage(Usage::default()),
         Job::OpenListing { .. } | Job::OpenStages => Completion::Listing,
-        Job::OpenDownload { .. } => {
-            Completion::Download(DownloadFacts { size, modified, md5, sha256: None })
-        }
+        Job::OpenDownload { .. } => Completion::Download(DownloadFacts {
+            size,
+            modified,
+            md5,
+            sha256: None,
+        }),
         Job::OpenUpload { .. } if choice >= 150 => Completion::AlreadyThere { size, md5 },
         Job::OpenUpload { .. } => Completion::Upload { have: size / 2 },
         Job::Publish { .. } => Completion::Published { size },
@@ -280,7 +317,11 @@ fn end_of(task: Task, choice: u8) -> End {
         1 => End::PeerAborted,
         2 => End::Refused(Refusal::DiskFull),
         3 if choice > 100 => End::LaneLost,
-        _ => End::Complete { position, sum, left_out: 0 },
+        _ => End::Complete {
+            position,
+            sum,
+            left_out: 0,
+        },
     }
 }
 
@@ -301,12 +342,37 @@ pub(crate) fn bytes_of(seed: u64, len: usize) -> Vec<u8> {
 /// past the first check.
 pub(crate) fn talk_of(seed: u64, words: usize) -> Vec<u8> {
     const WORDS: &[&str] = &[
-        "RETR a\r\n", "RETR start=0 a\r\n", "STOR size=9 b\r\n", "STOR size=9 go=1 b\r\n",
-        "LIST\r\n", "STAGES\r\n", "RNFR a\r\n", "351 c\r\n", "200\r\n", "211\r\n", "410\r\n",
-        "210 offset=3 md5=9dd4e461268c8034f5c8564e155c67a6\r\n", "ABOR\r\n", "400\r\n",
-        "225 md5=d41d8cd98f00b204e9800998ecf8427e\r\n", "550\r\n", "227\r\n", "PWD\r\n",
-        "HASH algo=sha256 a\r\n", "CWD ../x\r\n", "DELE a\r\n", "MKD d\r\n", "STAT\r\n", "DF\r\n",
-        "HELP RETR\r\n", "NOOP\r\n", "111 done=1 of=2\r\n", "%00\r\n", "\n", "\0", "220\r\n",
+        "RETR a\r\n",
+        "RETR start=0 a\r\n",
+        "STOR size=9 b\r\n",
+        "STOR size=9 go=1 b\r\n",
+        "LIST\r\n",
+        "STAGES\r\n",
+        "RNFR a\r\n",
+        "351 c\r\n",
+        "200\r\n",
+        "211\r\n",
+        "410\r\n",
+        "210 offset=3 md5=9dd4e461268c8034f5c8564e155c67a6\r\n",
+        "ABOR\r\n",
+        "400\r\n",
+        "225 md5=d41d8cd98f00b204e9800998ecf8427e\r\n",
+        "550\r\n",
+        "227\r\n",
+        "PWD\r\n",
+        "HASH algo=sha256 a\r\n",
+        "CWD ../x\r\n",
+        "DELE a\r\n",
+        "MKD d\r\n",
+        "STAT\r\n",
+        "DF\r\n",
+        "HELP RETR\r\n",
+        "NOOP\r\n",
+        "111 done=1 of=2\r\n",
+        "%00\r\n",
+        "\n",
+        "\0",
+        "220\r\n",
     ];
     let noise = bytes_of(seed, words * 4);
     let mut talk = Vec::new();

@@ -1,6 +1,13 @@
 //! Whole processes on loopback, and the rules of the house, as one test binary.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
+mod bad_input;
 mod codes;
+mod config;
+mod crowd;
 mod harness;
+mod jail;
+mod quota;
+mod reactor;
 mod tidy;
+mod transfers;

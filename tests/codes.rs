@@ -1,5 +1,6 @@
 //! Every code of the native dialect is provoked on the wire, in each situation that has it.
 
+mod client;
 mod login;
 mod lore;
 mod transfers;
@@ -152,7 +153,9 @@ fn every_code_that_was_asked_for_has_a_test() {
     let provoked: BTreeSet<Row> = PROVOKED.iter().copied().collect();
     assert_eq!(provoked.len(), PROVOKED.len(), "a row stands twice");
     let rows = |&(situation, codes): &(_, &'static [(Who, u16)])| {
-        codes.iter().map(move |&(from, code)| (situation, from, code))
+        codes
+            .iter()
+            .map(move |&(from, code)| (situation, from, code))
     };
     let asked: BTreeSet<Row> = ASKED_FOR.iter().flat_map(rows).collect();
     assert_eq!(asked.len(), 42, "rows were lost");

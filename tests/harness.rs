@@ -11,7 +11,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, Once};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
@@ -100,10 +100,16 @@ impl Daemon {
     /// SIGTERM, which must end it by itself and well.
     pub(crate) fn stop(&mut self) {
         self.signal(Signal::TERM);
+        self.ends_well();
+    }
+
+    /// Waits for its own end, after SIGTERM; all that it logged.
+    pub(crate) fn ends_well(&mut self) -> String {
         let mut running = self.running.take().expect("the daemon runs");
         running.stderr.wait_end("the daemon's end after SIGTERM");
         let status = running.child.wait().unwrap();
         assert!(status.success(), "{status} after SIGTERM");
+        running.stderr.tail(usize::MAX)
     }
 
     /// SIGKILL: no last words, nothing put away.
@@ -118,10 +124,12 @@ impl Daemon {
         assert!(self.running.is_none(), "the daemon runs already");
         let mut command = Command::new(binary("skiffd"));
         match self.start {
-            Start::Demo => command
-                .arg("--demo")
-                .arg(self.folder.path())
-                .args(["--native", "127.0.0.1:0", "--ftp", "off"]),
+            Start::Demo => command.arg("--demo").arg(self.folder.path()).args([
+                "--native",
+                "127.0.0.1:0",
+                "--ftp",
+                "off",
+            ]),
             Start::Config => command.arg("--config").arg(self.settings()),
         };
         self.running = Some(Running::spawn(command, self.start));
@@ -277,5 +285,51 @@ fn speech_of(settings: &str) -> Speech {
     match settings.contains("tls: Off") {
         true => Speech::Plain,
         false => Speech::Tls,
+    }
+}
+
+/// Tries until `attempt` has something: for what the daemon comes to in its own time.
+#[track_caller]
+pub(crate) fn until<T>(awaited: &str, mut attempt: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = attempt() {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "{awaited} never comes");
+        // Between two tries, not instead of one.
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Bytes that look like nothing, the same for the same seed.
+pub(crate) fn noise(seed: u64, length: usize) -> Vec<u8> {
+    let mut random = Random::new(seed);
+    let mut bytes = Vec::with_capacity(length + 8);
+    while bytes.len() < length {
+        bytes.extend_from_slice(&random.next().to_le_bytes());
+    }
+    bytes.truncate(length);
+    bytes
+}
+
+/// SplitMix64: enough to choose by, and the same on every machine.
+pub(crate) struct Random(u64);
+
+impl Random {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    pub(crate) fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
+        self.next() % bound
     }
 }

@@ -74,8 +74,15 @@ pub(crate) fn parse(arguments: Vec<OsString>) -> Result<Errand, Trouble> {
         config: path(&mut given, "--config")?,
         password: password(&mut given)?,
         tls: given.opt_value_from_fn("--tls", tls).map_err(usage)?,
-        trust: given.opt_value_from_fn("--trust", trust).map_err(usage)?.unwrap_or(Trust::Asked),
-        progress: if given.contains(["-q", "--quiet"]) { Progress::Quiet } else { Progress::Shown },
+        trust: given
+            .opt_value_from_fn("--trust", trust)
+            .map_err(usage)?
+            .unwrap_or(Trust::Asked),
+        progress: if given.contains(["-q", "--quiet"]) {
+            Progress::Quiet
+        } else {
+            Progress::Shown
+        },
         target: given.opt_free_from_str().map_err(usage)?,
     };
     if let Some(odd) = given.finish().first() {
@@ -131,9 +138,9 @@ fn password(given: &mut Arguments) -> Result<PasswordFrom, Trouble> {
     let stdin = given.contains("--password-stdin");
     let file = path(given, "--password-file")?;
     match (stdin, file) {
-        (true, Some(_)) => {
-            Err(Trouble::Usage("--password-stdin and --password-file: give one of them".into()))
-        }
+        (true, Some(_)) => Err(Trouble::Usage(
+            "--password-stdin and --password-file: give one of them".into(),
+        )),
         (true, None) => Ok(PasswordFrom::Stdin),
         (false, Some(file)) => Ok(PasswordFrom::File(file)),
         (false, None) => Ok(PasswordFrom::Settings),
@@ -177,7 +184,9 @@ impl FromStr for Target {
             Some((user, server)) => (Some(user.to_owned()), server),
             None => (None, text),
         };
-        let server = server.parse().map_err(|bad: skiff_conf::BadValue| bad.to_string())?;
+        let server = server
+            .parse()
+            .map_err(|bad: skiff_conf::BadValue| bad.to_string())?;
         Ok(Self { user, server })
     }
 }
@@ -197,7 +206,10 @@ mod tests {
     fn a_target_with_all_its_parts() {
         let target = parsed("tom@files.example:9000").unwrap().target.unwrap();
         assert_eq!(target.user.as_deref(), Some("tom"));
-        assert_eq!((target.server.host.as_str(), target.server.port), ("files.example", 9000));
+        assert_eq!(
+            (target.server.host.as_str(), target.server.port),
+            ("files.example", 9000)
+        );
         assert_eq!(parsed("::1").unwrap().target.unwrap().server.port, 8001);
         assert_eq!(parsed("").unwrap().target, None);
     }
@@ -207,7 +219,10 @@ mod tests {
         let args = parsed("-c ls -c pwd --tls Off --trust new -q --password-stdin host").unwrap();
         assert_eq!(args.commands, ["ls", "pwd"]);
         assert_eq!((args.tls, args.trust), (Some(Tls::Off), Trust::New));
-        assert_eq!((args.progress, args.password), (Progress::Quiet, PasswordFrom::Stdin));
+        assert_eq!(
+            (args.progress, args.password),
+            (Progress::Quiet, PasswordFrom::Stdin)
+        );
     }
 
     #[test]

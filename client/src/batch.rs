@@ -32,14 +32,20 @@ pub(crate) fn run_given(shell: &mut Shell, lines: &[String]) -> Result<(), Troub
 
 /// The commands in a file.
 pub(crate) fn run_file(shell: &mut Shell, path: &Path) -> Result<(), Trouble> {
-    let failed = |cause| Trouble::Own { what: path.display().to_string(), cause };
+    let failed = |cause| Trouble::Own {
+        what: path.display().to_string(),
+        cause,
+    };
     let file = std::fs::File::open(path).map_err(failed)?;
     run_all(shell, io::BufReader::new(file)).map_err(|error| error.map(failed))?
 }
 
 /// The commands on standard input.
 pub(crate) fn run_stdin(shell: &mut Shell) -> Result<(), Trouble> {
-    let failed = |cause| Trouble::Own { what: "standard input".into(), cause };
+    let failed = |cause| Trouble::Own {
+        what: "standard input".into(),
+        cause,
+    };
     run_all(shell, io::stdin().lock()).map_err(|error| error.map(failed))?
 }
 
@@ -81,9 +87,12 @@ fn run_line(shell: &mut Shell, line: &str) -> Result<Next, Trouble> {
         match failure {
             Failure::Quit => return Ok(Next::Leave),
             Failure::Over(cause) => {
-                return Err(Trouble::Connection { server: target(&shell.server), cause });
+                return Err(Trouble::Connection {
+                    server: target(&shell.server),
+                    cause,
+                });
             }
-            Failure::Refused(why) => {
+            Failure::Refused(why) | Failure::Local(why) => {
                 show::complain(why);
                 if typed.on_failure == OnFailure::Stop {
                     return Err(Trouble::CommandFailed);

@@ -71,13 +71,22 @@ impl<Term: Terminal> Completer<Term> for Names {
 }
 
 fn verbs_like(word: &str) -> Vec<Completion> {
-    let names = VERBS.iter().map(|verb| verb.name).filter(|name| name.starts_with(word));
-    names.map(|name| Completion::simple(name.to_owned())).collect()
+    let names = VERBS
+        .iter()
+        .map(|verb| verb.name)
+        .filter(|name| name.starts_with(word));
+    names
+        .map(|name| Completion::simple(name.to_owned()))
+        .collect()
 }
 
 fn local(word: &str) -> Vec<Completion> {
     let (folder, start) = split(word);
-    let Ok(entries) = std::fs::read_dir(if folder.is_empty() { Path::new(".") } else { Path::new(folder) }) else {
+    let Ok(entries) = std::fs::read_dir(if folder.is_empty() {
+        Path::new(".")
+    } else {
+        Path::new(folder)
+    }) else {
         return Vec::new();
     };
     let names = entries.flatten().take(OFFERED_MAX).filter_map(|entry| {
@@ -89,7 +98,11 @@ fn local(word: &str) -> Vec<Completion> {
 
 fn remote(shell: &mut Shell, word: &str) -> Option<Vec<Completion>> {
     let (folder, start) = split(word);
-    let path = if folder.is_empty() { None } else { Some(PathArg::new(folder)?) };
+    let path = if folder.is_empty() {
+        None
+    } else {
+        Some(PathArg::new(folder)?)
+    };
     let mut names = Vec::new();
     let listed = shell.list(folder.as_bytes(), Command::List(path), |name, facts| {
         if names.len() < OFFERED_MAX && is_single_name(name) {
@@ -109,7 +122,11 @@ fn offer(folder: &str, start: &str, name: &[u8], is_directory: bool) -> Option<C
     Some(Completion {
         completion: format!("{folder}{name}"),
         display: Some(name.to_owned()),
-        suffix: if is_directory { Suffix::Some('/') } else { Suffix::Default },
+        suffix: if is_directory {
+            Suffix::Some('/')
+        } else {
+            Suffix::Default
+        },
     })
 }
 

@@ -4,7 +4,9 @@ use std::collections::VecDeque;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
-use skiff_sessions::client::{Decision, Dialogue, Effect, Event, LocalFile, Note, Outcome, Question};
+use skiff_sessions::client::{
+    Decision, Dialogue, Effect, Event, LocalFile, Note, Outcome, Question,
+};
 use skiff_sessions::transfer::{Burst, End, File, Task, Transfer};
 use skiff_sessions::wire::stamp::Stamp;
 
@@ -68,10 +70,18 @@ pub(crate) fn converse(
 ) -> Result<Outcome, LinkError> {
     let queue = effects.into();
     let transfer = Transfer::default();
-    let mut talk = Talk { link, interrupt, dialogue, queue, local, transfer, halt: Halt::No };
+    let mut talk = Talk {
+        link,
+        interrupt,
+        dialogue,
+        queue,
+        local,
+        transfer,
+        halt: Halt::No,
+    };
     loop {
         match talk.queue.pop_front() {
-            Some(Effect::Done(outcome)) => return usable(outcome),
+            Some(Effect::Done(outcome)) => return usable(*outcome),
             Some(effect) => talk.perform(effect)?,
             None => talk.listen()?,
         }
@@ -82,7 +92,9 @@ pub(crate) fn converse(
 fn usable(outcome: Outcome) -> Result<Outcome, LinkError> {
     match outcome {
         Outcome::Closing(farewell) => Err(LinkError::Closing(farewell.text)),
-        Outcome::OutOfOrder(odd) => Err(LinkError::OutOfOrder(format!("{} {}", odd.code, odd.text))),
+        Outcome::OutOfOrder(odd) => {
+            Err(LinkError::OutOfOrder(format!("{} {}", odd.code, odd.text)))
+        }
         Outcome::Lost => Err(LinkError::Lost),
         outcome => Ok(outcome),
     }
@@ -135,7 +147,7 @@ impl<L: Local> Talk<'_, L> {
 
     fn listen(&mut self) -> Result<(), LinkError> {
         match self.link.next(self.interrupt)? {
-            Heard::Answered(answered) => self.tell(Event::Answered(answered)),
+            Heard::Answered(answered) => self.tell(Event::Answered(*answered)),
             Heard::Interrupted => self.look_at_interrupt()?,
         }
         Ok(())
@@ -164,7 +176,11 @@ impl<L: Local> Talk<'_, L> {
         }
         self.transfer.begin(task, self.link.take_ahead());
         self.local.began(task);
-        let mut times = Times { moved: 0, stalled_at: self.link.deadline(), told: Instant::now() };
+        let mut times = Times {
+            moved: 0,
+            stalled_at: self.link.deadline(),
+            told: Instant::now(),
+        };
         let end = loop {
             if let Some(end) = self.burst(task, &mut times)? {
                 break end;
@@ -195,7 +211,10 @@ impl<L: Local> Talk<'_, L> {
             Burst::WantsWrite => Some(Wanted::Write),
         };
         if let Some(wanted) = wanted
-            && self.link.wait(wanted, times.stalled_at, Some(self.interrupt))? == Waited::Interrupted
+            && self
+                .link
+                .wait(wanted, times.stalled_at, Some(self.interrupt))?
+                == Waited::Interrupted
         {
             self.look_at_interrupt()?;
         }
@@ -257,3 +276,6 @@ struct Times {
     stalled_at: Instant,
     told: Instant,
 }
+
+#[cfg(test)]
+mod tests;

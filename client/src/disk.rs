@@ -20,10 +20,15 @@ pub(crate) enum Settling {
 /// Opens a regular file for reading; a FIFO in its place does not block.
 pub(crate) fn open(path: &Path) -> io::Result<File> {
     let flags = OFlags::NONBLOCK.bits() as i32;
-    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(flags)
+        .open(path)?;
     let found = file.metadata()?;
     if found.is_dir() {
-        return Err(io::Error::other("it is a directory (-r is for directories)"));
+        return Err(io::Error::other(
+            "it is a directory (-r is for directories)",
+        ));
     }
     match found.is_file() {
         true => Ok(file),

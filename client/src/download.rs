@@ -1,9 +1,8 @@
 //! The local end of a download: `NAME.skiff-part` until all is verified, then `NAME`.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Seek, SeekFrom, Write};
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -43,18 +42,23 @@ pub(crate) struct Download {
 }
 
 impl Download {
-    pub(crate) fn to(name: PathBuf, resume: Resume, settling: Settling, person: Person, meter: Meter) -> Self {
+    pub(crate) fn to(
+        name: PathBuf,
+        resume: Resume,
+        settling: Settling,
+        person: Person,
+        meter: Meter,
+    ) -> Self {
         let part = part_of(&name);
-        Self { name, part, file: None, resume, settling, person, meter, trouble: None }
-    }
-
-    /// What is here now.
-    pub(crate) fn copy(&self) -> LocalCopy {
-        let whole = fs::metadata(&self.name).ok().filter(fs::Metadata::is_file);
-        let part = fs::symlink_metadata(&self.part).ok().filter(fs::Metadata::is_file);
-        LocalCopy {
-            whole: whole.map(|found| (found.len(), disk::stamp(&found))),
-            part: part.map_or(0, |found| found.len()),
+        Self {
+            name,
+            part,
+            file: None,
+            resume,
+            settling,
+            person,
+            meter,
+            trouble: None,
         }
     }
 
@@ -68,7 +72,9 @@ impl Download {
             }
             LocalFile::EmptyPart => {
                 let part = open_part(&self.part)?;
-                part.set_len(0)?;
+                if part.metadata()?.len() > 0 {
+                    part.set_len(0)?;
+                }
                 part
             }
         });
@@ -94,7 +100,8 @@ impl Download {
     }
 
     fn fail(&mut self, path: &Path, error: &io::Error) {
-        self.trouble.get_or_insert(format!("{}: {error}", show::name(path.as_os_str().as_bytes())));
+        let trouble = || format!("{}: {error}", show::path(path));
+        self.trouble.get_or_insert_with(trouble);
     }
 }
 
@@ -107,7 +114,7 @@ impl Local for Download {
             return Some(Decision::Yes);
         }
         self.meter.finish();
-        let name = show::name(self.name.as_os_str().as_bytes());
+        let name = show::path(&self.name);
         let question = format!("{name}: {have} of {of} bytes are here already, resume?");
         self.person.decide(&question, true).map(decision)
     }
@@ -115,7 +122,11 @@ impl Local for Download {
     fn choose(&mut self, which: LocalFile) -> Result<(), Unusable> {
         let opened = self.open(which);
         opened.map_err(|error| {
-            let path = if which == LocalFile::Whole { &self.name } else { &self.part };
+            let path = if which == LocalFile::Whole {
+                &self.name
+            } else {
+                &self.part
+            };
             let path = path.clone();
             self.fail(&path, &error);
             Unusable
@@ -138,9 +149,11 @@ impl Local for Download {
 
     fn note(&mut self, note: Note) {
         self.meter.finish();
-        let name = show::name(self.name.as_os_str().as_bytes());
+        let name = show::path(&self.name);
         show::say(match note {
-            Note::PartDiffers => format!("{name}: the part here is of another file, all is fetched again"),
+            Note::PartDiffers => {
+                format!("{name}: the part here is of another file, all is fetched again")
+            }
             Note::WholeDiffers => format!("{name}: the file here is another one, it is fetched"),
         });
     }
@@ -160,7 +173,10 @@ impl Local for Download {
 
 impl Source for Download {
     fn read_at(&mut self, offset: u64, buf: &mut [u8]) -> Result<usize, Refusal> {
-        let read = self.file.as_ref().map_or(Ok(0), |file| file.read_at(buf, offset));
+        let read = self
+            .file
+            .as_ref()
+            .map_or(Ok(0), |file| file.read_at(buf, offset));
         read.map_err(|error| {
             let name = self.name.clone();
             self.fail(&name, &error);
@@ -171,12 +187,27 @@ impl Source for Download {
 
 impl Sink for Download {
     fn write(&mut self, bytes: &[u8]) -> Result<(), Refusal> {
-        let written = self.file.as_mut().map_or(Ok(()), |file| file.write_all(bytes));
+        let written = self
+            .file
+            .as_mut()
+            .map_or(Ok(()), |file| file.write_all(bytes));
         written.map_err(|error| {
             let part = self.part.clone();
             self.fail(&part, &error);
             Refusal::DiskFull
         })
+    }
+}
+
+/// What is here under that name, and of it.
+pub(crate) fn local_copy(name: &Path) -> LocalCopy {
+    let whole = fs::metadata(name).ok().filter(fs::Metadata::is_file);
+    let part = fs::symlink_metadata(part_of(name))
+        .ok()
+        .filter(fs::Metadata::is_file);
+    LocalCopy {
+        whole: whole.map(|found| (found.len(), disk::stamp(&found))),
+        part: part.map_or(0, |found| found.len()),
     }
 }
 
@@ -186,7 +217,7 @@ pub(crate) fn decision(yes: bool) -> Decision {
 
 /// The part of `name`, beside it.
 pub(crate) fn part_of(name: &Path) -> PathBuf {
-    let mut part = OsString::from(name.file_name().unwrap_or(OsStr::new("unnamed")));
+    let mut part = OsString::from(name.file_name().unwrap_or_default());
     part.push(PART);
     name.with_file_name(part)
 }
@@ -214,7 +245,13 @@ mod tests {
 
     fn download(folder: &Path) -> Download {
         let meter = Meter::new(Look::Nothing, b"a");
-        Download::to(folder.join("a"), Resume::Ask, Settling::Each, Person::Absent, meter)
+        Download::to(
+            folder.join("a"),
+            Resume::Ask,
+            Settling::Each,
+            Person::Absent,
+            meter,
+        )
     }
 
     #[test]
@@ -229,7 +266,7 @@ mod tests {
         assert_eq!(fs::read(&name).unwrap(), b"old");
         download.publish(Some(Stamp(1_767_323_045))).unwrap();
         assert_eq!(fs::read(&name).unwrap(), b"new bytes");
-        assert_eq!(download.copy().whole, Some((9, Stamp(1_767_323_045))));
+        assert_eq!(local_copy(&name).whole, Some((9, Stamp(1_767_323_045))));
         assert!(!part_of(&name).exists());
     }
 
@@ -238,7 +275,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("a.skiff-part"), "one ").unwrap();
         let mut download = download(folder.path());
-        assert_eq!(download.copy(), LocalCopy { whole: None, part: 4 });
+        assert_eq!(
+            local_copy(&folder.path().join("a")),
+            LocalCopy {
+                whole: None,
+                part: 4
+            }
+        );
         download.choose(LocalFile::Part).unwrap();
         let mut start = [0; 3];
         assert_eq!(download.read_at(0, &mut start), Ok(3));
@@ -255,7 +298,7 @@ mod tests {
         fs::write(&victim, "precious").unwrap();
         symlink(&victim, folder.path().join("a.skiff-part")).unwrap();
         let mut download = download(folder.path());
-        assert_eq!(download.copy().part, 0);
+        assert_eq!(local_copy(&folder.path().join("a")).part, 0);
         assert_eq!(download.choose(LocalFile::EmptyPart), Err(Unusable));
         assert!(download.trouble.unwrap().contains("a.skiff-part"));
         assert_eq!(fs::read(&victim).unwrap(), b"precious");

@@ -20,7 +20,10 @@ pub(crate) const EXITS: [(Exit, &str); 6] = [
     (Exit::Usage, "the command line or a settings file is wrong"),
     (Exit::Connection, "no connection, or it was lost"),
     (Exit::LoginRefused, "the login was refused"),
-    (Exit::CertificateChanged, "the server's certificate changed, or is unknown and nobody can be asked"),
+    (
+        Exit::CertificateChanged,
+        "the server's certificate changed, or is unknown and nobody can be asked",
+    ),
 ];
 
 impl Exit {

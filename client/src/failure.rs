@@ -12,6 +12,9 @@ pub(crate) type Done = Result<(), Failure>;
 pub(crate) enum Failure {
     /// Not done, and why; the session goes on.
     Refused(String),
+    /// Not done because of this end's file, or of data that this end cannot take:
+    /// commands that were sent ahead have had their answers, which are forgotten.
+    Local(String),
     /// The person stopped it.
     Stopped(String),
     /// The person leaves: no failure at all, but nothing comes behind it.

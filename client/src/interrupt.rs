@@ -28,4 +28,9 @@ impl Interrupt {
     pub(crate) fn flag(&self) -> &AtomicBool {
         &self.0
     }
+
+    #[cfg(test)]
+    pub(crate) fn raise(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }

@@ -41,7 +41,13 @@ pub(crate) enum Distrust {
          someone may stand in between. nothing was sent. if the server's operator says that the \
          new one is right, delete line {line} of {file}"
     )]
-    Changed { server: String, was: Fingerprint, is: Fingerprint, file: String, line: usize },
+    Changed {
+        server: String,
+        was: Fingerprint,
+        is: Fingerprint,
+        file: String,
+        line: usize,
+    },
     #[error("{server}: the certificate is {is}, not the one that --trust names")]
     NotTheOne { server: String, is: Fingerprint },
     #[error(
@@ -87,34 +93,61 @@ impl KnownHosts {
                 return Ok(Standing::Known);
             }
             let file = self.path.display().to_string();
-            return Err(Distrust::Changed { server, was, is, file, line });
+            return Err(Distrust::Changed {
+                server,
+                was,
+                is,
+                file,
+                line,
+            });
         }
         Ok(Standing::New)
     }
 
     /// Appends a line. The file is made readable by its owner alone.
     pub(crate) fn remember(&self, server: &HostPort, is: Fingerprint) -> Result<(), Distrust> {
-        self.append(&format!("{} {is}\n", name(server))).map_err(|cause| self.failed(cause))
+        self.append(&format!("{} {is}\n", name(server)))
+            .map_err(|cause| self.failed(cause))
     }
 
     fn append(&self, line: &str) -> io::Result<()> {
-        if let Some(folder) = self.path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-            fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        if let Some(folder) = self
+            .path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty())
+        {
+            fs::DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(folder)?;
         }
-        let mut file =
-            OpenOptions::new().create(true).append(true).mode(0o600).open(&self.path)?;
+        let mut file = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .mode(0o600)
+            .open(&self.path)?;
         let begins_anew = !ends_in_the_middle(&self.path)?;
-        let line = if begins_anew { line.to_owned() } else { format!("\n{line}") };
+        let line = if begins_anew {
+            line.to_owned()
+        } else {
+            format!("\n{line}")
+        };
         file.write_all(line.as_bytes())?;
         file.sync_all()
     }
 
     fn failed(&self, cause: io::Error) -> Distrust {
-        Distrust::File { file: self.path.display().to_string(), cause }
+        Distrust::File {
+            file: self.path.display().to_string(),
+            cause,
+        }
     }
 
     fn broken(&self, line: usize) -> Distrust {
-        Distrust::Broken { file: self.path.display().to_string(), line }
+        Distrust::Broken {
+            file: self.path.display().to_string(),
+            line,
+        }
     }
 }
 
@@ -125,7 +158,10 @@ impl Fingerprint {
 
     /// 64 hexadecimal digits, with `sha256:` before them or colons between.
     pub(crate) fn parse(text: &str) -> Option<Self> {
-        let digits = text.strip_prefix("sha256:").unwrap_or(text).replace(':', "");
+        let digits = text
+            .strip_prefix("sha256:")
+            .unwrap_or(text)
+            .replace(':', "");
         let digits = digits.as_bytes();
         if digits.len() != 64 {
             return None;
@@ -203,9 +239,18 @@ mod tests {
         assert_eq!(hosts.look_up(&here, one).unwrap(), Standing::New);
         hosts.remember(&here, one).unwrap();
         hosts.remember(&server("[::1]:9"), two).unwrap();
-        assert_eq!(hosts.look_up(&server("files.EXAMPLE"), one).unwrap(), Standing::Known);
-        assert_eq!(hosts.look_up(&server("[::1]:9"), two).unwrap(), Standing::Known);
-        assert_eq!(hosts.look_up(&server("files.example:8002"), two).unwrap(), Standing::New);
+        assert_eq!(
+            hosts.look_up(&server("files.EXAMPLE"), one).unwrap(),
+            Standing::Known
+        );
+        assert_eq!(
+            hosts.look_up(&server("[::1]:9"), two).unwrap(),
+            Standing::Known
+        );
+        assert_eq!(
+            hosts.look_up(&server("files.example:8002"), two).unwrap(),
+            Standing::New
+        );
         let Err(Distrust::Changed { was, is, line, .. }) = hosts.look_up(&here, two) else {
             panic!("a changed certificate was not seen");
         };
@@ -222,7 +267,11 @@ mod tests {
         fs::write(&hosts.path, format!("# mine\n\nb:8001 {one}")).unwrap();
         hosts.remember(&server("c"), one).unwrap();
         for host in ["b", "c"] {
-            assert_eq!(hosts.look_up(&server(host), one).unwrap(), Standing::Known, "{host}");
+            assert_eq!(
+                hosts.look_up(&server(host), one).unwrap(),
+                Standing::Known,
+                "{host}"
+            );
         }
     }
 
@@ -241,8 +290,17 @@ mod tests {
         let one = Fingerprint::of(b"one");
         let text = one.to_string();
         let hex = text.strip_prefix("sha256:").unwrap();
-        let pairs: Vec<_> = hex.as_bytes().chunks(2).map(|p| std::str::from_utf8(p).unwrap()).collect();
-        for written in [text.clone(), hex.to_owned(), hex.to_uppercase(), pairs.join(":")] {
+        let pairs: Vec<_> = hex
+            .as_bytes()
+            .chunks(2)
+            .map(|p| std::str::from_utf8(p).unwrap())
+            .collect();
+        for written in [
+            text.clone(),
+            hex.to_owned(),
+            hex.to_uppercase(),
+            pairs.join(":"),
+        ] {
             assert_eq!(Fingerprint::parse(&written), Some(one), "{written}");
         }
         assert_eq!(Fingerprint::parse(&hex[1..]), None);

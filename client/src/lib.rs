@@ -21,6 +21,7 @@ mod exit;
 mod failure;
 mod interrupt;
 mod known_hosts;
+mod lane;
 mod link;
 mod listing;
 mod meter;
@@ -76,11 +77,18 @@ fn connect(mut args: Args) -> Result<(), Trouble> {
     let settings = Settings::of(args)?;
     let interrupt = Interrupt::default();
     let present = Person::Present(interrupt.clone());
-    let at_login = if person::is_at_terminal() { &present } else { &Person::Absent };
+    let at_login = if person::is_at_terminal() {
+        &present
+    } else {
+        &Person::Absent
+    };
     let mut shell = session::open(&settings, at_login, interrupt.clone())?;
     shell.person = if at_prompt { present } else { Person::Absent };
     // Until here Ctrl-C ends the program: there is nothing to stop yet.
-    interrupt.catch().map_err(|cause| Trouble::Own { what: "Ctrl-C".into(), cause })?;
+    interrupt.catch().map_err(|cause| Trouble::Own {
+        what: "Ctrl-C".into(),
+        cause,
+    })?;
     if at_prompt {
         return prompt::run(shell);
     }

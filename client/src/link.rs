@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustls::Connection;
 use skiff_conf::{HostPort, Tls};
-use skiff_sessions::lane::{self, Lane};
+use skiff_sessions::aside::Aside;
+use skiff_sessions::lane::Lane;
 use skiff_sessions::scram::Binding;
 use skiff_sessions::transfer::{Burst, File, Means, Transfer};
 use skiff_sessions::wire::command::Command;
@@ -20,6 +21,7 @@ use thiserror::Error;
 
 use crate::interrupt::Interrupt;
 use crate::known_hosts::Fingerprint;
+use crate::lane::{AnyLane, write_all};
 use crate::tls;
 
 /// Plaintext, and ciphertext, that one chunk of bulk data has; in bytes.
@@ -37,9 +39,7 @@ pub(crate) enum LinkError {
     Resolve(io::Error),
     #[error("no connection: {0}")]
     Connect(io::Error),
-    #[error(
-        "TLS failed: {0}; where the listener is meant to be without TLS, say --tls off"
-    )]
+    #[error("TLS failed: {0}; where the listener is meant to be without TLS, say --tls off")]
     Tls(rustls::Error),
     #[error("something answers there, but not a skiff server (no ALPN skiff/1)")]
     NotSkiff,
@@ -47,6 +47,8 @@ pub(crate) enum LinkError {
     Closing(String),
     #[error("the connection was lost")]
     Lost,
+    #[error("nobody there talks without TLS; leave --tls off away, and tls: Off in the settings")]
+    NotInClear,
     #[error("the connection broke: {0}")]
     Broken(io::Error),
     #[error("no answer for {} s", .0.as_secs_f32())]
@@ -61,7 +63,7 @@ pub(crate) enum LinkError {
 
 /// What waiting for a line brought.
 pub(crate) enum Heard {
-    Answered(Answered),
+    Answered(Box<Answered>),
     Interrupted,
 }
 
@@ -88,6 +90,7 @@ pub(crate) struct Link {
     cipher: Box<[u8]>,
     /// Plaintext of lines and of bulk data.
     scratch: Box<[u8]>,
+    aside: Aside,
     timeout: Duration,
 }
 
@@ -99,7 +102,9 @@ impl Link {
         socket.set_nodelay(true).map_err(broken)?;
         socket.set_nonblocking(true).map_err(broken)?;
         let tls = match tls {
-            Tls::On => Some(Box::new(tls::connection(&server.host).map_err(LinkError::Tls)?)),
+            Tls::On => Some(Box::new(
+                tls::connection(&server.host).map_err(LinkError::Tls)?,
+            )),
             Tls::Off => None,
         };
         let cipher = if tls.is_some() { CHUNK } else { 0 };
@@ -110,6 +115,7 @@ impl Link {
             outbox: Vec::new(),
             cipher: vec![0; cipher].into(),
             scratch: vec![0; CHUNK].into(),
+            aside: Aside::start().unwrap_or_default(),
             timeout,
         };
         link.shake_hands()?;
@@ -122,7 +128,10 @@ impl Link {
     }
 
     pub(crate) fn binding(&self) -> Result<Binding, LinkError> {
-        self.tls.as_deref().map_or(Ok(Binding::None), tls::binding).map_err(LinkError::Tls)
+        self.tls
+            .as_deref()
+            .map_or(Ok(Binding::None), tls::binding)
+            .map_err(LinkError::Tls)
     }
 
     /// Appends a line; it leaves with [`Link::flush`], or when an answer is waited for.
@@ -159,7 +168,7 @@ impl Link {
             match self.inbox.take() {
                 Head::Line(range) => {
                     let answered = Answered::decode(self.inbox.slice(range))?;
-                    return Ok(Heard::Answered(answered));
+                    return Ok(Heard::Answered(Box::new(answered)));
                 }
                 Head::Broken | Head::TooLong => return Err(NotAReply.into()),
                 Head::Incomplete => {}
@@ -186,15 +195,49 @@ impl Link {
     }
 
     /// Lets a transfer work until it has to wait, or for its budget.
-    pub(crate) fn burst(&mut self, transfer: &mut Transfer, file: &mut impl File, stop: &AtomicBool) -> Burst {
-        let Self { socket, tls, cipher, scratch, .. } = self;
+    pub(crate) fn burst(
+        &mut self,
+        transfer: &mut Transfer,
+        file: &mut impl File,
+        stop: &AtomicBool,
+    ) -> Burst {
+        let Self {
+            socket,
+            tls,
+            cipher,
+            scratch,
+            aside,
+            ..
+        } = self;
         let mut lane = AnyLane::over(socket, tls.as_deref_mut(), cipher);
-        transfer.burst(&mut lane, file, Means { scratch, budget: BUDGET, stop })
+        transfer.burst(
+            &mut lane,
+            file,
+            Means {
+                scratch,
+                budget: BUDGET,
+                stop,
+                aside,
+            },
+        )
     }
 
     /// The same for a digest, which needs no connection.
-    pub(crate) fn burst_digest(&mut self, transfer: &mut Transfer, file: &mut impl File, stop: &AtomicBool) -> Burst {
-        transfer.burst_digest(file, Means { scratch: &mut self.scratch, budget: BUDGET, stop })
+    pub(crate) fn burst_digest(
+        &mut self,
+        transfer: &mut Transfer,
+        file: &mut impl File,
+        stop: &AtomicBool,
+    ) -> Burst {
+        transfer.burst_digest(
+            file,
+            Means {
+                scratch: &mut self.scratch,
+                budget: BUDGET,
+                stop,
+                aside: &mut self.aside,
+            },
+        )
     }
 
     /// Waits for the socket until `until`; Ctrl-C ends the wait where it is looked at.
@@ -227,23 +270,32 @@ impl Link {
         Instant::now() + self.timeout
     }
 
-    /// Says 220 and does not wait long for 221.
-    pub(crate) fn leave(mut self) {
+    /// Says 220, and does not wait long for 221.
+    pub(crate) fn leave(mut self) -> Option<Answered> {
         self.send(&Command::Quit);
         self.timeout = self.timeout.min(Duration::from_secs(2));
-        if self.flush().is_ok() {
-            // The server closes behind its 221; whatever else comes says the same.
-            let _ = self.next(&Interrupt::default());
-        }
+        let goodbye = match self.next(&Interrupt::default()) {
+            Ok(Heard::Answered(answered)) => Some(*answered),
+            _ => None,
+        };
         if let Some(tls) = &mut self.tls {
             tls.send_close_notify();
+            // Nobody minds any more whether it arrives.
             let _ = tls.write_tls(&mut self.socket);
         }
+        goodbye
     }
 
     /// Reads what is there; how many bytes of lines that were.
     fn take_in(&mut self) -> Result<usize, LinkError> {
-        let Self { socket, tls, cipher, scratch, inbox, .. } = self;
+        let Self {
+            socket,
+            tls,
+            cipher,
+            scratch,
+            inbox,
+            ..
+        } = self;
         let mut lane = AnyLane::over(socket, tls.as_deref_mut(), cipher);
         let mut taken = 0;
         loop {
@@ -307,54 +359,11 @@ impl Link {
 /// Read at once when lines are waited for; at least a TLS record.
 const LINES: usize = 32 * 1024;
 
-/// Either kind of lane over the link's socket.
-enum AnyLane<'a> {
-    Plain(lane::Plain<'a, TcpStream>),
-    Tls(lane::Tls<'a, TcpStream>),
-}
-
-impl<'a> AnyLane<'a> {
-    fn over(socket: &'a mut TcpStream, tls: Option<&'a mut Connection>, cipher: &'a mut [u8]) -> Self {
-        match tls {
-            None => Self::Plain(lane::Plain(socket)),
-            Some(tls) => Self::Tls(lane::Tls::new(tls, socket, cipher)),
-        }
-    }
-}
-
-impl Lane for AnyLane<'_> {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Self::Plain(lane) => lane.read(buf),
-            Self::Tls(lane) => lane.read(buf),
-        }
-    }
-
-    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        match self {
-            Self::Plain(lane) => lane.write(buf),
-            Self::Tls(lane) => lane.write(buf),
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        match self {
-            Self::Plain(lane) => lane.flush(),
-            Self::Tls(lane) => lane.flush(),
-        }
-    }
-
-    fn holds_input(&self) -> bool {
-        match self {
-            Self::Plain(lane) => lane.holds_input(),
-            Self::Tls(lane) => lane.holds_input(),
-        }
-    }
-}
-
 /// Tries each address of the name.
 fn connect(server: &HostPort, timeout: Duration) -> Result<TcpStream, LinkError> {
-    let addresses = (server.host.as_str(), server.port).to_socket_addrs().map_err(LinkError::Resolve)?;
+    let addresses = (server.host.as_str(), server.port)
+        .to_socket_addrs()
+        .map_err(LinkError::Resolve)?;
     let mut failure = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
     for address in addresses {
         match TcpStream::connect_timeout(&address, timeout) {
@@ -365,18 +374,12 @@ fn connect(server: &HostPort, timeout: Duration) -> Result<TcpStream, LinkError>
     Err(LinkError::Connect(failure))
 }
 
-fn write_all(lane: &mut impl Lane, bytes: &[u8], sent: &mut usize) -> io::Result<()> {
-    while *sent < bytes.len() {
-        match lane.write(&bytes[*sent..])? {
-            0 => return Err(io::ErrorKind::WriteZero.into()),
-            count => *sent += count,
-        }
-    }
-    lane.flush()
-}
-
 /// Whether the descriptor became ready; a signal counts as not yet.
-pub(crate) fn poll_once(fd: std::os::fd::BorrowedFd<'_>, flags: PollFlags, for_at_most: Duration) -> io::Result<bool> {
+pub(crate) fn poll_once(
+    fd: std::os::fd::BorrowedFd<'_>,
+    flags: PollFlags,
+    for_at_most: Duration,
+) -> io::Result<bool> {
     let timeout = Timespec {
         tv_sec: for_at_most.as_secs() as i64,
         tv_nsec: for_at_most.subsec_nanos().into(),
@@ -389,7 +392,10 @@ pub(crate) fn poll_once(fd: std::os::fd::BorrowedFd<'_>, flags: PollFlags, for_a
 }
 
 fn would_block(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
+    matches!(
+        error.kind(),
+        io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
+    )
 }
 
 fn lost(error: io::Error) -> LinkError {

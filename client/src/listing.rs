@@ -15,7 +15,10 @@ pub(crate) struct Listing<F> {
 
 impl<F: FnMut(&[u8], &Facts)> Listing<F> {
     pub(crate) fn new(each: F) -> Self {
-        Self { lines: Inbox::default(), each }
+        Self {
+            lines: Inbox::default(),
+            each,
+        }
     }
 }
 
@@ -34,7 +37,8 @@ impl<F: FnMut(&[u8], &Facts)> Sink for Listing<F> {
             match self.lines.take() {
                 Head::Incomplete => break,
                 Head::Line(range) => {
-                    let (name, facts) = parse_entry(self.lines.slice(range)).ok_or(Refusal::BadFrame)?;
+                    let (name, facts) =
+                        parse_entry(self.lines.slice(range)).ok_or(Refusal::BadFrame)?;
                     (self.each)(&name, &facts);
                 }
                 Head::Broken | Head::TooLong => return Err(Refusal::BadFrame),
@@ -67,14 +71,25 @@ mod tests {
             for chunk in text.chunks(step) {
                 listing.write(chunk).unwrap();
             }
-            assert_eq!(seen, [(b"a b".to_vec(), 7), (b"\xff".to_vec(), 0)], "{step}");
+            assert_eq!(
+                seen,
+                [(b"a b".to_vec(), 7), (b"\xff".to_vec(), 0)],
+                "{step}"
+            );
         }
     }
 
     #[test]
     fn nonsense_is_refused() {
-        for bad in [&b"nothing\r\n"[..], b"type=file;size=x; a\r\n", b"type=file;size=1; a\n"] {
-            assert_eq!(Listing::new(|_: &[u8], _: &Facts| {}).write(bad), Err(Refusal::BadFrame));
+        for bad in [
+            &b"nothing\r\n"[..],
+            b"type=file;size=x; a\r\n",
+            b"type=file;size=1; a\n",
+        ] {
+            assert_eq!(
+                Listing::new(|_: &[u8], _: &Facts| {}).write(bad),
+                Err(Refusal::BadFrame)
+            );
         }
     }
 

@@ -12,8 +12,7 @@ use crate::show;
 /// Between two lines where there is no bar.
 const BETWEEN_LINES: Duration = Duration::from_secs(5);
 
-const TEMPLATE: &str =
-    "{prefix} {msg}{percent:>3}% [{bar:24}] {decimal_bytes}/{decimal_total_bytes} {decimal_bytes_per_sec} eta {eta}";
+const TEMPLATE: &str = "{prefix} {msg}{percent:>3}% [{bar:24}] {decimal_bytes}/{decimal_total_bytes} {decimal_bytes_per_sec} eta {eta}";
 
 /// How progress is shown, decided once.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -56,19 +55,36 @@ struct Stretch {
 impl Meter {
     pub(crate) fn new(look: Look, name: &[u8]) -> Self {
         let name = show::name(name);
-        Self { look, name, task: None, carried: 0, since: Instant::now() }
+        Self {
+            look,
+            name,
+            task: None,
+            carried: 0,
+            since: Instant::now(),
+        }
     }
 
     pub(crate) fn began(&mut self, task: Task) {
         self.finish();
         let (what, from, total) = match task {
             Task::Digest { to, .. } => ("hashing ", 0, to),
-            Task::Send { from, until: Until::Offset(end), .. } => ("", from, end),
+            Task::Send {
+                from,
+                until: Until::Offset(end),
+                ..
+            } => ("", from, end),
             Task::Receive { from, at_most, .. } => ("", from, at_most),
             Task::Send { .. } | Task::Discard => return,
         };
         let is_carrying = !matches!(task, Task::Digest { .. });
-        self.begin(Stretch { what, from, total, bar: None, told: Instant::now(), is_carrying });
+        self.begin(Stretch {
+            what,
+            from,
+            total,
+            bar: None,
+            told: Instant::now(),
+            is_carrying,
+        });
     }
 
     /// Bytes of the task so far.
@@ -86,7 +102,14 @@ impl Meter {
     pub(crate) fn working(&mut self, done: u64, of: u64) {
         if self.task.as_ref().is_none_or(|task| task.what != SERVER) {
             let told = Instant::now();
-            self.begin(Stretch { what: SERVER, from: 0, total: of, bar: None, told, is_carrying: false });
+            self.begin(Stretch {
+                what: SERVER,
+                from: 0,
+                total: of,
+                bar: None,
+                told,
+                is_carrying: false,
+            });
         }
         if let Some(task) = &mut self.task {
             task.show(&self.name, self.look, done);
@@ -140,9 +163,15 @@ impl Stretch {
             bar.set_position(at);
         } else if look == Look::Lines && self.told.elapsed() >= BETWEEN_LINES {
             self.told = Instant::now();
-            let percent = at.saturating_mul(100).checked_div(self.total).unwrap_or(100);
+            let percent = at
+                .saturating_mul(100)
+                .checked_div(self.total)
+                .unwrap_or(100);
             let (at, total) = (show::size(at), show::size(self.total));
-            show::complain(format_args!("{name}: {}{percent}% ({at} of {total})", self.what));
+            show::complain(format_args!(
+                "{name}: {}{percent}% ({at} of {total})",
+                self.what
+            ));
         }
     }
 }

@@ -25,7 +25,10 @@ pub(crate) type Shared = Arc<Mutex<Shell>>;
 /// Reads and does commands until the person leaves.
 pub(crate) fn run(shell: Shell) -> Result<(), Trouble> {
     let shell = Arc::new(Mutex::new(shell));
-    let own = |cause| Trouble::Own { what: "the terminal".into(), cause };
+    let own = |cause| Trouble::Own {
+        what: "the terminal".into(),
+        cause,
+    };
     let prompt = Interface::new("skiff").map_err(own)?;
     prompt.set_report_signal(Signal::Interrupt, true);
     prompt.set_history_size(HISTORY_MAX);
@@ -45,13 +48,19 @@ pub(crate) fn run(shell: Shell) -> Result<(), Trouble> {
     if ended.is_ok()
         && let Some(shell) = Arc::into_inner(shell)
     {
-        shell.into_inner().unwrap_or_else(PoisonError::into_inner).leave();
+        let shell = shell.into_inner().unwrap_or_else(PoisonError::into_inner);
+        if let Some(goodbye) = shell.leave() {
+            show::say(show::reply(&goodbye));
+        }
     }
     ended
 }
 
 fn read_and_do(prompt: &Interface<DefaultTerminal>, shell: &Shared) -> Result<(), Trouble> {
-    let own = |cause| Trouble::Own { what: "the terminal".into(), cause };
+    let own = |cause| Trouble::Own {
+        what: "the terminal".into(),
+        cause,
+    };
     loop {
         prompt.set_prompt(&locked(shell).prompt()).map_err(own)?;
         match prompt.read_line().map_err(own)? {
@@ -98,9 +107,14 @@ fn do_line(shell: &mut Shell, line: &str) -> Result<Next, Trouble> {
         match failure {
             Failure::Quit => return Ok(Next::Leave),
             Failure::Over(cause) => {
-                return Err(Trouble::Connection { server: target(&shell.server), cause });
+                return Err(Trouble::Connection {
+                    server: target(&shell.server),
+                    cause,
+                });
             }
-            Failure::Refused(why) | Failure::Stopped(why) => show::complain(why),
+            Failure::Refused(why) | Failure::Local(why) | Failure::Stopped(why) => {
+                show::complain(why);
+            }
         }
         if typed.on_failure == words::OnFailure::Stop {
             break;
@@ -115,7 +129,10 @@ fn locked(shell: &Shared) -> std::sync::MutexGuard<'_, Shell> {
 
 fn keep_history(prompt: &Interface<DefaultTerminal>, path: &Path) -> io::Result<()> {
     if let Some(folder) = path.parent() {
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)?;
     }
     prompt.save_history(path)
 }

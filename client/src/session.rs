@@ -27,8 +27,15 @@ const ATTEMPTS: usize = 3;
 const PASSWORD_MAX: u64 = 4096;
 
 /// Connects, trusts, logs in.
-pub(crate) fn open(settings: &Settings, person: &Person, interrupt: Interrupt) -> Result<Shell, Trouble> {
-    let failed = |cause| Trouble::Connection { server: name(&settings.server), cause };
+pub(crate) fn open(
+    settings: &Settings,
+    person: &Person,
+    interrupt: Interrupt,
+) -> Result<Shell, Trouble> {
+    let failed = |cause| Trouble::Connection {
+        server: name(&settings.server),
+        cause,
+    };
     let mut link = Link::open(&settings.server, settings.tls, settings.timeout).map_err(failed)?;
     if let Some(fingerprint) = link.fingerprint() {
         trust(settings, fingerprint, person)?;
@@ -45,10 +52,12 @@ pub(crate) fn open(settings: &Settings, person: &Person, interrupt: Interrupt) -
         server: settings.server.clone(),
         cwd: b"/".to_vec(),
     };
-    shell.cwd = working_directory(&mut shell).map_err(|failure| match failure {
-        Failure::Over(cause) => failed(cause),
-        _ => failed(LinkError::NotSkiff),
-    })?.1;
+    shell.cwd = working_directory(&mut shell)
+        .map_err(|failure| match failure {
+            Failure::Over(cause) => failed(cause),
+            _ => failed(LinkError::NotSkiff),
+        })?
+        .1;
     Ok(shell)
 }
 
@@ -77,7 +86,9 @@ fn trust(settings: &Settings, is: Fingerprint, person: &Person) -> Result<(), Di
         if !person.is_present() {
             return Err(Distrust::Unknown { server, is });
         }
-        show::say(format_args!("{server} was not met before. its certificate is\n  {is}"));
+        show::say(format_args!(
+            "{server} was not met before. its certificate is\n  {is}"
+        ));
         if person.decide("trust it, and remember it?", false) != Some(true) {
             return Err(Distrust::Declined { server });
         }
@@ -120,15 +131,25 @@ fn attempt(
     user: &str,
     password: Zeroizing<String>,
 ) -> Result<Option<String>, Trouble> {
-    let failed = |cause| Trouble::Connection { server: name(&settings.server), cause };
-    let nonce = random::<18>().map_err(|cause| Trouble::Own { what: "randomness".into(), cause })?;
+    let failed = |cause| Trouble::Connection {
+        server: name(&settings.server),
+        cause,
+    };
+    let nonce = random::<18>().map_err(|cause| Trouble::Own {
+        what: "randomness".into(),
+        cause,
+    })?;
     let credentials = Credentials {
         user: user.to_owned(),
         password,
         nonce: nonce.iter().map(|byte| format!("{byte:02x}")).collect(),
         binding: link.binding().map_err(failed)?,
     };
-    match Shell::log_in(link, credentials)?.map_err(failed)? {
+    let ended = Shell::log_in(link, credentials)?.map_err(|cause| match (settings.tls, cause) {
+        (Tls::Off, LinkError::Lost | LinkError::NotAReply(_)) => LinkError::NotInClear,
+        (_, cause) => cause,
+    });
+    match ended.map_err(failed)? {
         Outcome::LoggedIn(_) => Ok(None),
         Outcome::LoginFailed(error) => Err(error.into()),
         Outcome::Replied(refused) => {
@@ -142,12 +163,17 @@ fn attempt(
 fn ask_name(person: &Person) -> Result<String, Trouble> {
     match person.line("name: ").map(|line| line.trim().to_owned()) {
         Some(name) if !name.is_empty() => Ok(name),
-        _ => Err(Trouble::Usage("no user; write user@host, --user, or user in the settings".into())),
+        _ => Err(Trouble::Usage(
+            "no user; write user@host, --user, or user in the settings".into(),
+        )),
     }
 }
 
 fn ask_password() -> Result<Zeroizing<String>, Trouble> {
-    person::secret("password: ").map_err(|cause| Trouble::Own { what: "the terminal".into(), cause })
+    person::secret("password: ").map_err(|cause| Trouble::Own {
+        what: "the terminal".into(),
+        cause,
+    })
 }
 
 /// A password that was prepared; `None` where the person is to be asked.
@@ -161,8 +187,13 @@ fn password(settings: &Settings) -> Result<Option<Zeroizing<String>>, Trouble> {
 fn first_line_of_stdin() -> Result<Zeroizing<String>, Trouble> {
     let mut line = Zeroizing::new(String::new());
     let read = io::stdin().lock().take(PASSWORD_MAX).read_line(&mut line);
-    read.map_err(|cause| Trouble::Own { what: "standard input".into(), cause })?;
-    Ok(Zeroizing::new(line.trim_end_matches(['\r', '\n']).to_owned()))
+    read.map_err(|cause| Trouble::Own {
+        what: "standard input".into(),
+        cause,
+    })?;
+    Ok(Zeroizing::new(
+        line.trim_end_matches(['\r', '\n']).to_owned(),
+    ))
 }
 
 /// What a server is called where it is asked about.

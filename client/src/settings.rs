@@ -58,7 +58,9 @@ fn load(named: Option<PathBuf>) -> Result<Client, Trouble> {
     if let Some(path) = named {
         return Ok(Client::load(&path)?);
     }
-    let folder = std::env::home_dir().unwrap_or_default().join(".config/skiff");
+    let folder = std::env::home_dir()
+        .unwrap_or_default()
+        .join(".config/skiff");
     let usual = folder.join("client.ron");
     match usual.exists() {
         true => Ok(Client::load(&usual)?),
@@ -92,7 +94,10 @@ mod tests {
         let named = settings(file, "sam@b --tls on");
         assert_eq!((named.server.host.as_str(), named.server.port), ("b", 8001));
         assert_eq!((named.user.as_deref(), named.tls), (Some("sam"), Tls::On));
-        assert_eq!(settings(file, "sam@b --user jerry").user.as_deref(), Some("jerry"));
+        assert_eq!(
+            settings(file, "sam@b --user jerry").user.as_deref(),
+            Some("jerry")
+        );
     }
 
     #[test]
@@ -105,7 +110,8 @@ mod tests {
 
     #[test]
     fn a_file_that_was_named_has_to_be_there() {
-        let Ok(Errand::Connect(args)) = parse(vec!["--config".into(), "/none/client.ron".into()]) else {
+        let Ok(Errand::Connect(args)) = parse(vec!["--config".into(), "/none/client.ron".into()])
+        else {
             panic!();
         };
         assert!(matches!(Settings::of(*args), Err(Trouble::Settings(_))));

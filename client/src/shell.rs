@@ -49,7 +49,9 @@ impl Shell {
         };
         let typed = typed.text();
         let verb = verbs::find(&typed).map_err(|error| not_a_verb(&typed, error))?;
-        let given = verb.accept(arguments).map_err(|why| Failure::about(verb.name, why))?;
+        let given = verb
+            .accept(arguments)
+            .map_err(|why| Failure::about(verb.name, why))?;
         (verb.run)(self, &given)
     }
 
@@ -72,7 +74,13 @@ impl Shell {
         let mut effects = Vec::new();
         let dialogue = Dialogue::login(credentials, &mut effects)?;
         let nobody = &Interrupt::default();
-        Ok(converse(link, nobody, dialogue, effects, &mut Listing::new(|_: &[u8], _: &Facts| {})))
+        Ok(converse(
+            link,
+            nobody,
+            dialogue,
+            effects,
+            &mut Listing::new(|_: &[u8], _: &Facts| {}),
+        ))
     }
 
     /// One command and its final reply, whatever it is.
@@ -99,7 +107,10 @@ impl Shell {
         command: Command,
         each: impl FnMut(&[u8], &Facts),
     ) -> Result<Answered, Failure> {
-        let outcome = self.talk(|out| Dialogue::listing(command, out), &mut Listing::new(each))?;
+        let outcome = self.talk(
+            |out| Dialogue::listing(command, out),
+            &mut Listing::new(each),
+        )?;
         let answered = replied(outcome)?;
         match answered.code {
             226 => Ok(answered),
@@ -113,9 +124,9 @@ impl Shell {
         format!("{}@{}:{cwd}> ", self.user, self.server.host)
     }
 
-    /// Says goodbye.
-    pub(crate) fn leave(self) {
-        self.link.leave();
+    /// Says goodbye; the server's last word.
+    pub(crate) fn leave(self) -> Option<Answered> {
+        self.link.leave()
     }
 }
 
@@ -124,8 +135,12 @@ pub(crate) fn replied(outcome: Outcome) -> Result<Answered, Failure> {
     match outcome {
         Outcome::Replied(answered) => Ok(answered),
         Outcome::Stopped => Err(Failure::Stopped("stopped".into())),
-        Outcome::BadData(_) => Err(Failure::Refused("the server sent a listing that makes no sense".into())),
-        other => Err(Failure::Refused(format!("the server ended it oddly: {other:?}"))),
+        Outcome::BadData(_) => Err(Failure::Refused(
+            "the server sent a listing that makes no sense".into(),
+        )),
+        other => Err(Failure::Refused(format!(
+            "the server ended it oddly: {other:?}"
+        ))),
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::fmt::Display;
 use std::io::Write;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::time::Duration;
 
 use skiff_sessions::wire::native::answers::Answered;
@@ -34,6 +36,11 @@ pub(crate) fn name(bytes: &[u8]) -> String {
         }
     }
     shown
+}
+
+/// A path of this machine, likewise.
+pub(crate) fn path(path: &Path) -> String {
+    name(path.as_os_str().as_bytes())
 }
 
 /// A reply as the server gave it: its code, and its text made harmless.
@@ -85,7 +92,11 @@ pub(crate) fn time(stamp: Stamp) -> String {
     match digits.as_bytes() {
         [.., _, _] if digits.len() == 14 => format!(
             "{}-{}-{} {}:{}",
-            &digits[..4], &digits[4..6], &digits[6..8], &digits[8..10], &digits[10..12]
+            &digits[..4],
+            &digits[4..6],
+            &digits[6..8],
+            &digits[8..10],
+            &digits[10..12]
         ),
         _ => "-".repeat(16),
     }
@@ -96,12 +107,21 @@ fn mode(bits: Option<u32>) -> String {
         return "?".repeat(9);
     };
     let letters = "rwxrwxrwx".chars().enumerate();
-    letters.map(|(index, letter)| if bits & (0o400 >> index) != 0 { letter } else { '-' }).collect()
+    letters
+        .map(|(index, letter)| {
+            if bits & (0o400 >> index) != 0 {
+                letter
+            } else {
+                '-'
+            }
+        })
+        .collect()
 }
 
 /// Controls break a terminal; direction marks make a name look like another.
 fn is_harmless(c: char) -> bool {
-    let turns = matches!(c, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let turns =
+        matches!(c, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     !c.is_control() && !turns && !matches!(c, '\u{2028}' | '\u{2029}')
 }
 
@@ -117,15 +137,30 @@ mod tests {
 
     #[test]
     fn sizes_have_three_figures_at_most() {
-        let shown = [0, 999, 1000, 9949, 9950, 999_499, 999_500, 7_000_000, u64::MAX].map(size);
-        let wanted =
-            ["0 B", "999 B", "1.0 kB", "9.9 kB", "10 kB", "999 kB", "1.0 MB", "7.0 MB", "18 EB"];
+        let shown = [
+            0,
+            999,
+            1000,
+            9949,
+            9950,
+            999_499,
+            999_500,
+            7_000_000,
+            u64::MAX,
+        ]
+        .map(size);
+        let wanted = [
+            "0 B", "999 B", "1.0 kB", "9.9 kB", "10 kB", "999 kB", "1.0 MB", "7.0 MB", "18 EB",
+        ];
         assert_eq!(shown, wanted);
     }
 
     #[test]
     fn paces() {
-        assert_eq!(pace(7_000_000, Duration::from_millis(400)), "in 0.4 s (18 MB/s)");
+        assert_eq!(
+            pace(7_000_000, Duration::from_millis(400)),
+            "in 0.4 s (18 MB/s)"
+        );
         assert_eq!(pace(0, Duration::ZERO), "in 0.0 s (0 B/s)");
     }
 
@@ -133,15 +168,34 @@ mod tests {
     fn names_cannot_command_a_terminal() {
         assert_eq!(name(b"a\x1b[2J\r\xff"), "a\\x1b[2J\\x0d\\xff");
         assert_eq!(name("中文 ü".as_bytes()), "中文 ü");
-        assert_eq!(name("a\u{202e}txt.exe\u{9b}".as_bytes()), "a\\xe2\\x80\\xaetxt.exe\\xc2\\x9b");
+        assert_eq!(
+            name("a\u{202e}txt.exe\u{9b}".as_bytes()),
+            "a\\xe2\\x80\\xaetxt.exe\\xc2\\x9b"
+        );
     }
 
     #[test]
     fn entries() {
-        let facts = Facts { kind: Kind::Directory, size: 0, modified: Stamp(1_767_323_045), mode: Some(0o750) };
-        assert_eq!(entry(b"a b", &facts), "drwxr-x---              0 2026-01-02 03:04 a b/");
-        let facts = Facts { kind: Kind::File, mode: None, size: 12, ..facts };
-        assert_eq!(entry(b"x", &facts), "-?????????             12 2026-01-02 03:04 x");
+        let facts = Facts {
+            kind: Kind::Directory,
+            size: 0,
+            modified: Stamp(1_767_323_045),
+            mode: Some(0o750),
+        };
+        assert_eq!(
+            entry(b"a b", &facts),
+            "drwxr-x---              0 2026-01-02 03:04 a b/"
+        );
+        let facts = Facts {
+            kind: Kind::File,
+            mode: None,
+            size: 12,
+            ..facts
+        };
+        assert_eq!(
+            entry(b"x", &facts),
+            "-?????????             12 2026-01-02 03:04 x"
+        );
     }
 
     #[test]

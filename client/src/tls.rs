@@ -6,7 +6,9 @@ use std::sync::Arc;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, ClientConnection, Connection, DigitallySignedStruct, Error, SignatureScheme};
+use rustls::{
+    ClientConfig, ClientConnection, Connection, DigitallySignedStruct, Error, SignatureScheme,
+};
 use skiff_sessions::scram::Binding;
 
 use crate::known_hosts::Fingerprint;
@@ -49,7 +51,9 @@ pub(crate) fn fingerprint(connection: &Connection) -> Option<Fingerprint> {
 /// What ties a login to this channel (RFC 9266 section 2).
 pub(crate) fn binding(connection: &Connection) -> Result<Binding, Error> {
     let label = b"EXPORTER-Channel-Binding";
-    connection.export_keying_material([0; 32], label, Some(b"")).map(Binding::TlsExporter)
+    connection
+        .export_keying_material([0; 32], label, Some(b""))
+        .map(Binding::TlsExporter)
 }
 
 /// Takes any certificate, but demands that the peer has its key.

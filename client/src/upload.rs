@@ -2,7 +2,6 @@
 
 use std::fs::{File, Metadata};
 use std::io;
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
@@ -12,8 +11,8 @@ use skiff_sessions::wire::reply::Refusal;
 use skiff_sessions::wire::stamp::Stamp;
 
 use crate::converse::Local;
-use crate::download::{Resume, decision};
 use crate::disk;
+use crate::download::{Resume, decision};
 use crate::meter::Meter;
 use crate::person::Person;
 use crate::show;
@@ -44,10 +43,23 @@ pub(crate) struct Policy {
 }
 
 impl Upload {
-    pub(crate) fn from(path: &Path, policy: Policy, person: Person, meter: Meter) -> io::Result<Self> {
+    pub(crate) fn from(
+        path: &Path,
+        policy: Policy,
+        person: Person,
+        meter: Meter,
+    ) -> io::Result<Self> {
         let file = disk::open(path)?;
         let opened = file.metadata()?;
-        Ok(Self { path: path.to_owned(), file, opened, policy, person, meter, trouble: None })
+        Ok(Self {
+            path: path.to_owned(),
+            file,
+            opened,
+            policy,
+            person,
+            meter,
+            trouble: None,
+        })
     }
 
     /// Bytes of the whole file when it was opened.
@@ -62,11 +74,18 @@ impl Upload {
     /// Somebody wrote to it while it was sent: what arrived may be a mixture.
     pub(crate) fn has_changed(&self) -> bool {
         let times = |found: &Metadata| (found.len(), found.mtime(), found.mtime_nsec());
-        self.file.metadata().map_or(true, |now| times(&now) != times(&self.opened))
+        self.file
+            .metadata()
+            .map_or(true, |now| times(&now) != times(&self.opened))
+    }
+
+    fn fail(&mut self, why: impl std::fmt::Display) {
+        let name = self.name();
+        self.trouble.get_or_insert_with(|| format!("{name}: {why}"));
     }
 
     fn name(&self) -> String {
-        show::name(self.path.as_os_str().as_bytes())
+        show::path(&self.path)
     }
 }
 
@@ -75,11 +94,14 @@ impl Local for Upload {
         let name = self.name();
         let Policy { resume, overwrite } = self.policy;
         let (question, fallback) = match question {
-            Question::ResumeUpload { .. } if resume == Resume::Always => return Some(Decision::Yes),
-            Question::Replace if overwrite == Overwrite::Always => return Some(Decision::Yes),
-            Question::ResumeUpload { have, of } => {
-                (format!("{name}: {have} of {of} bytes are there already, resume?"), true)
+            Question::ResumeUpload { .. } if resume == Resume::Always => {
+                return Some(Decision::Yes);
             }
+            Question::Replace if overwrite == Overwrite::Always => return Some(Decision::Yes),
+            Question::ResumeUpload { have, of } => (
+                format!("{name}: {have} of {of} bytes are there already, resume?"),
+                true,
+            ),
             Question::Replace => (format!("{name}: another file is there, replace it?"), false),
             Question::ResumeDownload { .. } => return Some(Decision::No),
         };
@@ -89,7 +111,10 @@ impl Local for Upload {
 
     fn note(&mut self, _: Note) {
         self.meter.finish();
-        show::say(format_args!("{}: the part there is of another file, all is sent again", self.name()));
+        show::say(format_args!(
+            "{}: the part there is of another file, all is sent again",
+            self.name()
+        ));
     }
 
     fn began(&mut self, task: Task) {
@@ -107,16 +132,17 @@ impl Local for Upload {
 
 impl Source for Upload {
     fn read_at(&mut self, offset: u64, buf: &mut [u8]) -> Result<usize, Refusal> {
-        let read = self.file.read_at(buf, offset);
-        if let Ok(0) = read
-            && offset < self.size()
-        {
-            self.trouble.get_or_insert(format!("{}: became shorter while it was sent", self.name()));
+        match self.file.read_at(buf, offset) {
+            Ok(0) if offset < self.size() => {
+                self.fail("became shorter while it was sent");
+                Ok(0)
+            }
+            Ok(count) => Ok(count),
+            Err(error) => {
+                self.fail(error);
+                Err(Refusal::Fault)
+            }
         }
-        read.map_err(|error| {
-            self.trouble.get_or_insert(format!("{}: {error}", self.name()));
-            Refusal::Fault
-        })
     }
 }
 
@@ -132,8 +158,16 @@ mod tests {
     use crate::meter::Look;
 
     fn upload(path: &Path) -> io::Result<Upload> {
-        let policy = Policy { resume: Resume::Ask, overwrite: Overwrite::Ask };
-        Upload::from(path, policy, Person::Absent, Meter::new(Look::Nothing, b"a"))
+        let policy = Policy {
+            resume: Resume::Ask,
+            overwrite: Overwrite::Ask,
+        };
+        Upload::from(
+            path,
+            policy,
+            Person::Absent,
+            Meter::new(Look::Nothing, b"a"),
+        )
     }
 
     #[test]
@@ -163,7 +197,10 @@ mod tests {
         let path = folder.path().join("a");
         std::fs::write(&path, "x").unwrap();
         let mut upload = upload(&path).unwrap();
-        assert_eq!(upload.ask(Question::ResumeUpload { have: 1, of: 2 }), Some(Decision::Yes));
+        assert_eq!(
+            upload.ask(Question::ResumeUpload { have: 1, of: 2 }),
+            Some(Decision::Yes)
+        );
         assert_eq!(upload.ask(Question::Replace), Some(Decision::No));
     }
 }

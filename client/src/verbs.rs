@@ -77,7 +77,11 @@ impl Verb {
 
     /// What the argument at `index` names.
     pub(crate) fn names_at(&self, index: usize) -> Names {
-        self.arguments.get(index).or(self.arguments.last()).copied().unwrap_or(Other)
+        self.arguments
+            .get(index)
+            .or_else(|| self.arguments.last())
+            .copied()
+            .unwrap_or(Other)
     }
 
     /// Sorts what stands behind the verb; `Err` says what is wrong with it.
@@ -123,7 +127,10 @@ impl Given {
 
 /// A name or an alias, or the beginning of those of one command only.
 pub(crate) fn find(typed: &str) -> Result<&'static Verb, NotAVerb> {
-    if let Some(verb) = VERBS.iter().find(|verb| verb.names().any(|name| name == typed)) {
+    if let Some(verb) = VERBS
+        .iter()
+        .find(|verb| verb.names().any(|name| name == typed))
+    {
         return Ok(verb);
     }
     let begins = |verb: &&Verb| verb.names().any(|name| name.starts_with(typed));
@@ -131,7 +138,9 @@ pub(crate) fn find(typed: &str) -> Result<&'static Verb, NotAVerb> {
     match candidates[..] {
         [] => Err(NotAVerb::Unknown),
         [only] => Ok(only),
-        _ => Err(NotAVerb::Ambiguous(candidates.iter().map(|verb| verb.name).collect())),
+        _ => Err(NotAVerb::Ambiguous(
+            candidates.iter().map(|verb| verb.name).collect(),
+        )),
     }
 }
 
@@ -148,7 +157,7 @@ mod tests {
         assert_eq!(find("ex").map(|verb| verb.name).ok(), Some("quit"));
         assert_eq!(find("rm").map(|verb| verb.name).ok(), Some("delete"));
         assert_eq!(find("frob").err(), Some(NotAVerb::Unknown));
-        assert_eq!(find("").is_err(), true);
+        assert!(find("").is_err());
         let Err(NotAVerb::Ambiguous(candidates)) = find("st") else {
             panic!("st");
         };
@@ -167,8 +176,8 @@ mod tests {
     #[test]
     fn all_commands_of_the_first_program_are_there() {
         for name in [
-            "cd", "ls", "pwd", "get", "put", "lcd", "lpwd", "ldir", "rename", "delete", "mkdir", "!",
-            "system", "status", "help", "bye", "quit",
+            "cd", "ls", "pwd", "get", "put", "lcd", "lpwd", "ldir", "rename", "delete", "mkdir",
+            "!", "system", "status", "help", "bye", "quit",
         ] {
             assert!(find(name).is_ok(), "{name}");
         }

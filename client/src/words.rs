@@ -88,14 +88,22 @@ pub(crate) fn commands(line: &str) -> Result<Vec<Typed>, BadLine> {
             None => OnFailure::Stop,
         };
         if let Some(local) = rest.strip_prefix('!') {
-            found.push(Typed { on_failure, what: What::Local(local.trim().to_owned()) });
+            found.push(Typed {
+                on_failure,
+                what: What::Local(local.trim().to_owned()),
+            });
             return Ok(found);
         }
-        let mut cutter = Cutter { chars: rest.chars() };
+        let mut cutter = Cutter {
+            chars: rest.chars(),
+        };
         let words = cutter.words()?;
         rest = cutter.chars.as_str();
         if !words.is_empty() {
-            found.push(Typed { on_failure, what: What::Verb(words) });
+            found.push(Typed {
+                on_failure,
+                what: What::Verb(words),
+            });
         }
     }
 }
@@ -167,7 +175,12 @@ impl Cutter<'_> {
     }
 
     fn byte(&mut self) -> Result<u8, BadLine> {
-        let mut digit = || self.chars.next().and_then(|c| c.to_digit(16)).ok_or(BadLine::BadHex);
+        let mut digit = || {
+            self.chars
+                .next()
+                .and_then(|c| c.to_digit(16))
+                .ok_or(BadLine::BadHex)
+        };
         Ok((digit()? * 16 + digit()?) as u8)
     }
 }
@@ -181,10 +194,13 @@ mod tests {
     use super::*;
 
     fn words(line: &str) -> Vec<Vec<String>> {
-        let verbs = commands(line).unwrap().into_iter().map(|typed| match typed.what {
-            What::Verb(words) => words.iter().map(Word::text).collect(),
-            What::Local(line) => vec![format!("!{line}")],
-        });
+        let verbs = commands(line)
+            .unwrap()
+            .into_iter()
+            .map(|typed| match typed.what {
+                What::Verb(words) => words.iter().map(Word::text).collect(),
+                What::Local(line) => vec![format!("!{line}")],
+            });
         verbs.collect()
     }
 
@@ -192,14 +208,20 @@ mod tests {
     fn words_and_quotes() {
         assert_eq!(words("put a b"), [["put", "a", "b"]]);
         assert_eq!(words("put \"a b\" 'c \"d'"), [["put", "a b", "c \"d"]]);
-        assert_eq!(words(r#"put a\ b\;c "q\"\\" x"y"z"#), [["put", "a b;c", "q\"\\", "xyz"]]);
+        assert_eq!(
+            words(r#"put a\ b\;c "q\"\\" x"y"z"#),
+            [["put", "a b;c", "q\"\\", "xyz"]]
+        );
         assert_eq!(words("put '' \"\""), [["put", "", ""]]);
         assert_eq!(words("  \t "), Vec::<Vec<String>>::new());
     }
 
     #[test]
     fn several_on_a_line() {
-        assert_eq!(words("put a; ls;; pwd ;"), [vec!["put", "a"], vec!["ls"], vec!["pwd"]]);
+        assert_eq!(
+            words("put a; ls;; pwd ;"),
+            [vec!["put", "a"], vec!["ls"], vec!["pwd"]]
+        );
         assert_eq!(words("ls; !echo a; echo b"), [["ls"], ["!echo a; echo b"]]);
         assert_eq!(words("# put a"), Vec::<Vec<String>>::new());
         assert_eq!(words("put #a"), [["put", "#a"]]);
@@ -209,7 +231,10 @@ mod tests {
     fn a_dash_lets_it_fail() {
         let found = commands("-delete a; ls; - !false").unwrap();
         let on_failure: Vec<_> = found.iter().map(|typed| typed.on_failure).collect();
-        assert_eq!(on_failure, [OnFailure::GoOn, OnFailure::Stop, OnFailure::GoOn]);
+        assert_eq!(
+            on_failure,
+            [OnFailure::GoOn, OnFailure::Stop, OnFailure::GoOn]
+        );
     }
 
     #[test]
@@ -222,7 +247,15 @@ mod tests {
 
     #[test]
     fn escaped_names_are_read_as_themselves() {
-        for name in ["a", "a b", "it's \"q\" \\", "x;y", "中 文", "#", "tab\there"] {
+        for name in [
+            "a",
+            "a b",
+            "it's \"q\" \\",
+            "x;y",
+            "中 文",
+            "#",
+            "tab\there",
+        ] {
             assert_eq!(words(&format!("get {}", escaped(name))), [["get", name]]);
         }
     }

@@ -175,6 +175,7 @@ impl Lent {
             scratch: tools.scratch,
             budget: BUDGET,
             stop,
+            aside: tools.aside,
         };
         match channel {
             None => transfer.burst_digest(&mut file, means),

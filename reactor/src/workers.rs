@@ -10,6 +10,7 @@ use std::thread::JoinHandle;
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use mio::Waker;
+use skiff_sessions::aside::Aside;
 use skiff_vfs::Worker;
 
 /// Plaintext that a worker lends to a burst, in bytes.
@@ -165,6 +166,7 @@ pub(crate) struct Tools<'a> {
     pub(crate) worker: &'a Worker,
     pub(crate) scratch: &'a mut [u8],
     pub(crate) cipher: &'a mut [u8],
+    pub(crate) aside: &'a mut Aside,
     waiting: &'a AtomicUsize,
 }
 
@@ -267,11 +269,13 @@ impl<W: Work> Thread<W> {
     fn run(self, worker: &Worker) {
         let mut scratch = vec![0; SCRATCH];
         let mut cipher = vec![0; CIPHER];
+        let mut aside = Aside::start().unwrap_or_default();
         for (ticket, work) in &self.work {
             let mut tools = Tools {
                 worker,
                 scratch: &mut scratch,
                 cipher: &mut cipher,
+                aside: &mut aside,
                 waiting: &self.waiting,
             };
             let outcome = work.run(&mut tools);

@@ -126,14 +126,6 @@ impl Running {
         self.position += bytes.len() as u64;
     }
 
-    /// Takes what is new of `bytes`, which begin at `offset`: a byte that is
-    /// read twice (because it could not be sent at once) counts once.
-    pub fn update_at(&mut self, offset: u64, bytes: &[u8]) {
-        debug_assert!(offset <= self.position, "a digest cannot skip bytes");
-        let known = self.position.saturating_sub(offset).min(bytes.len() as u64);
-        self.update(&bytes[known as usize..]);
-    }
-
     /// Of the bytes so far; it may go on afterwards.
     pub fn sum(&self) -> Sum {
         match &self.state {
@@ -162,18 +154,6 @@ fn write_hex(bytes: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn bytes_read_twice_count_once() {
-        let data: Vec<u8> = (0..=255).collect();
-        let mut running = Running::new(Algorithm::Md5);
-        running.update_at(0, &data[..100]);
-        running.update_at(60, &data[60..90]);
-        running.update_at(60, &data[60..200]);
-        running.update_at(200, &data[200..]);
-        assert_eq!(running.position(), 256);
-        assert_eq!(running.sum(), Sum::Md5(Md5Sum::of(&data)));
-    }
 
     #[test]
     fn hex_both_ways() {

@@ -20,6 +20,7 @@
 //! bytes between a [`Lane`](lane::Lane) and a file in bounded bursts, wherever
 //! the shell runs it. [`client`] is the other end, of the same words.
 
+pub mod aside;
 pub mod client;
 pub mod conversation;
 pub mod digest;

@@ -1,14 +1,18 @@
 //! Bulk data between a lane and a file, in bounded bursts. A transfer keeps no
 //! buffer: what could not be sent is read again, and hashed once.
 
+mod sending;
+
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::aside::{Aside, Hash};
 use crate::digest::{Algorithm, Running, Sum};
 use crate::lane::Lane;
-use crate::wire::native::frames::{ABORT, END, FRAME_MAX, FrameDecoder, Piece};
+use crate::wire::native::frames::{FrameDecoder, Piece};
 use crate::wire::native::{answers, verbs};
 use crate::wire::reply::Refusal;
+use sending::Sending;
 
 /// Lines that a peer sends ahead while bulk data flows: no more than this is read.
 pub const AHEAD_MAX: usize = 16 * 1024;
@@ -134,6 +138,33 @@ pub struct Means<'a> {
     pub budget: u64,
     /// Looked at before each chunk.
     pub stop: &'a AtomicBool,
+    pub aside: &'a mut Aside,
+}
+
+/// `Means` without the companion, which the digest holds.
+struct Room<'a> {
+    scratch: &'a mut [u8],
+    budget: u64,
+    stop: &'a AtomicBool,
+}
+
+impl<'a> Means<'a> {
+    fn split(self) -> (Room<'a>, &'a mut Aside) {
+        let Self {
+            scratch,
+            budget,
+            stop,
+            aside,
+        } = self;
+        (
+            Room {
+                scratch,
+                budget,
+                stop,
+            },
+            aside,
+        )
+    }
 }
 
 /// One open file's bulk data. It is kept from the opening to the publishing, so
@@ -160,22 +191,6 @@ enum Phase {
     Discarding,
 }
 
-struct Sending {
-    /// The next byte to send.
-    offset: u64,
-    until: Until,
-    stop: StopLine,
-    /// Bytes of the frame under way that were not sent yet.
-    frame_left: u32,
-    /// Bytes of lengths that were not sent yet, the last of `header`.
-    header_left: usize,
-    header: [u8; 4],
-    /// The source failed inside the frame under way.
-    spoiled: Option<Refusal>,
-    /// Set when only the last length is left to send.
-    ending: Option<End>,
-}
-
 struct Receiving {
     position: u64,
     at_most: u64,
@@ -199,16 +214,7 @@ impl Transfer {
                 stop,
             } => {
                 self.hash_from(from, hashing);
-                Phase::Sending(Sending {
-                    offset: from,
-                    until,
-                    stop,
-                    frame_left: 0,
-                    header_left: 0,
-                    header: END,
-                    spoiled: None,
-                    ending: None,
-                })
+                Phase::Sending(Sending::new(from, until, stop))
             }
             Task::Receive {
                 from,
@@ -253,20 +259,18 @@ impl Transfer {
 
     /// Works until the lane would block, the budget is spent, or all is done.
     pub fn burst(&mut self, lane: &mut impl Lane, file: &mut impl File, means: Means<'_>) -> Burst {
-        let result = match &mut self.phase {
+        let (room, aside) = means.split();
+        let mut hash = Hash::new(self.digest.take(), aside);
+        let result = match self.phase {
             Phase::Idle => Ok(Burst::Finished(End::Stopped)),
-            Phase::Digesting { to } => {
-                let to = *to;
-                self.digest_some(to, file, means)
+            Phase::Digesting { to } => self.digest_some(to, file, room, &mut hash),
+            Phase::Sending(_) => self.send_some(lane, file, room, &mut hash),
+            Phase::Receiving(_) | Phase::Discarding => {
+                self.receive_some(lane, file, room, &mut hash)
             }
-            Phase::Sending(_) => self.send_some(lane, file, means),
-            Phase::Receiving(_) | Phase::Discarding => self.receive_some(lane, file, means),
         };
-        let burst = result.unwrap_or_else(|stumble| stumble.into_burst(self.is_reading()));
-        if let Burst::Finished(_) = burst {
-            self.phase = Phase::Idle;
-        }
-        burst
+        self.digest = hash.finish();
+        self.settle(result)
     }
 
     /// A digest task works without a lane.
@@ -274,11 +278,22 @@ impl Transfer {
         let Phase::Digesting { to } = self.phase else {
             return Burst::Finished(End::Stopped);
         };
-        let burst = self
-            .digest_some(to, file, means)
-            .unwrap_or_else(|stumble| stumble.into_burst(false));
-        if let Burst::Finished(_) = burst {
+        let (room, aside) = means.split();
+        let mut hash = Hash::new(self.digest.take(), aside);
+        let result = self.digest_some(to, file, room, &mut hash);
+        self.digest = hash.finish();
+        self.settle(result)
+    }
+
+    /// A finished task's digest is that of all its bytes, or none.
+    fn settle(&mut self, result: Result<Burst, Stumble>) -> Burst {
+        let mut burst = result.unwrap_or_else(|stumble| stumble.into_burst(self.is_reading()));
+        if let Burst::Finished(end) = &mut burst {
             self.phase = Phase::Idle;
+            if let End::Complete { position, sum, .. } = end {
+                let whole = |running: &&Running| running.position() == *position;
+                *sum = self.digest.as_ref().filter(whole).map(Running::sum);
+            }
         }
         burst
     }
@@ -303,55 +318,42 @@ impl Transfer {
         debug_assert_eq!(self.hashed(), from, "a digest goes on where it stands");
     }
 
-    fn complete(&self, position: u64, left_out: u64) -> Burst {
-        let digest = self
-            .digest
-            .as_ref()
-            .filter(|running| running.position() == position);
-        Burst::Finished(End::Complete {
-            position,
-            sum: digest.map(Running::sum),
-            left_out,
-        })
-    }
-
     fn digest_some(
         &mut self,
         to: u64,
         file: &mut impl Source,
-        means: Means<'_>,
+        room: Room<'_>,
+        hash: &mut Hash<'_>,
     ) -> Result<Burst, Stumble> {
         let mut spent = 0;
-        while self.hashed() < to {
-            if means.stop.load(Ordering::Relaxed) {
+        while hash.position() < to {
+            if room.stop.load(Ordering::Relaxed) {
                 return Ok(Burst::Finished(End::Stopped));
             }
-            if spent >= means.budget {
+            if spent >= room.budget {
                 return Ok(Burst::BudgetSpent);
             }
-            let at = self.hashed();
-            let want = clamp(to - at, means.scratch.len());
-            let count = file.read_at(at, &mut means.scratch[..want])?;
+            let at = hash.position();
+            let want = clamp(to - at, room.scratch.len());
+            let count = file.read_at(at, &mut room.scratch[..want])?;
             if count == 0 {
                 return Err(Refusal::Changed.into());
             }
-            if let Some(running) = &mut self.digest {
-                running.update(&means.scratch[..count]);
-            }
+            hash.update(&room.scratch[..count]);
             spent += count as u64;
             self.moved += count as u64;
         }
-        Ok(self.complete(to, 0))
+        Ok(complete(to))
     }
 
     fn send_some(
         &mut self,
         lane: &mut impl Lane,
         file: &mut impl Source,
-        means: Means<'_>,
+        room: Room<'_>,
+        hash: &mut Hash<'_>,
     ) -> Result<Burst, Stumble> {
         let Self {
-            digest,
             phase: Phase::Sending(sending),
             ahead,
             moved,
@@ -363,28 +365,18 @@ impl Transfer {
         let start = *moved;
         loop {
             if sending.is_between_frames() {
-                if let Some(end) = sending.ending {
+                if let Some(end) = sending.ended() {
                     lane.flush()?;
-                    return Ok(self.end_of_sending(end));
+                    return Ok(Burst::Finished(end));
                 }
-                if means.stop.load(Ordering::Relaxed) || stop_line_came(lane, ahead, sending.stop)?
-                {
-                    sending.finish_with(ABORT, End::Stopped);
-                } else if *moved - start >= means.budget {
+                let told = room.stop.load(Ordering::Relaxed);
+                if told || stop_line_came(lane, ahead, sending.stop_line())? {
+                    sending.stop();
+                } else if *moved - start >= room.budget {
                     return Ok(Burst::BudgetSpent);
                 }
             }
-            let sent = sending.send_chunk(lane, file, digest.as_mut(), means.scratch)?;
-            *moved += sent;
-        }
-    }
-
-    fn end_of_sending(&mut self, end: End) -> Burst {
-        match end {
-            End::Complete {
-                position, left_out, ..
-            } => self.complete(position, left_out),
-            other => Burst::Finished(other),
+            *moved += sending.send_chunk(lane, file, hash, room.scratch)?;
         }
     }
 
@@ -392,29 +384,30 @@ impl Transfer {
         &mut self,
         lane: &mut impl Lane,
         file: &mut impl Sink,
-        means: Means<'_>,
+        room: Room<'_>,
+        hash: &mut Hash<'_>,
     ) -> Result<Burst, Stumble> {
         let ahead = self.take_ahead();
-        if let Some(end) = self.take_in(&ahead, file)? {
+        if let Some(end) = self.take_in(&ahead, file, hash) {
             return Ok(end);
         }
         drop(ahead);
         let start = self.moved;
         loop {
             if !lane.holds_input() {
-                if means.stop.load(Ordering::Relaxed) {
+                if room.stop.load(Ordering::Relaxed) {
                     return Ok(Burst::Finished(End::Stopped));
                 }
-                if self.moved - start >= means.budget {
+                if self.moved - start >= room.budget {
                     return Ok(Burst::BudgetSpent);
                 }
             }
-            let count = lane.read(means.scratch)?;
+            let count = lane.read(room.scratch)?;
             if count == 0 {
                 return Ok(Burst::Finished(End::LaneLost));
             }
-            if let Some(end) = self.take_in(&means.scratch[..count], file)? {
-                drain_held_input(lane, &mut self.ahead, means.scratch)?;
+            if let Some(end) = self.take_in(&room.scratch[..count], file, hash) {
+                drain_held_input(lane, &mut self.ahead, room.scratch)?;
                 return Ok(end);
             }
         }
@@ -426,13 +419,14 @@ impl Transfer {
         &mut self,
         mut bytes: &[u8],
         file: &mut impl Sink,
-    ) -> Result<Option<Burst>, Stumble> {
+        hash: &mut Hash<'_>,
+    ) -> Option<Burst> {
         loop {
             let (piece, took) = self.frames.next(bytes);
             bytes = &bytes[took..];
             let end = match piece {
-                Piece::NeedMore => return Ok(None),
-                Piece::Data(data) => match self.store(data, file) {
+                Piece::NeedMore => return None,
+                Piece::Data(data) => match self.store(data, file, hash) {
                     Ok(()) => continue,
                     Err(refusal) => Burst::Finished(End::Refused(refusal)),
                 },
@@ -440,20 +434,21 @@ impl Transfer {
                 Piece::TooLong => Burst::Finished(End::Refused(Refusal::BadFrame)),
                 Piece::Abort => Burst::Finished(End::PeerAborted),
                 Piece::End => match &self.phase {
-                    Phase::Receiving(receiving) => self.complete(receiving.position, 0),
-                    _ => Burst::Finished(End::Complete {
-                        position: 0,
-                        sum: None,
-                        left_out: 0,
-                    }),
+                    Phase::Receiving(receiving) => complete(receiving.position),
+                    _ => complete(0),
                 },
             };
             self.ahead.extend_from_slice(bytes);
-            return Ok(Some(end));
+            return Some(end);
         }
     }
 
-    fn store(&mut self, data: &[u8], file: &mut impl Sink) -> Result<(), Refusal> {
+    fn store(
+        &mut self,
+        data: &[u8],
+        file: &mut impl Sink,
+        hash: &mut Hash<'_>,
+    ) -> Result<(), Refusal> {
         self.moved += data.len() as u64;
         let Phase::Receiving(receiving) = &mut self.phase else {
             return Ok(());
@@ -467,153 +462,18 @@ impl Transfer {
         }
         file.write(data)?;
         receiving.position = end;
-        if let Some(running) = &mut self.digest {
-            running.update(data);
-        }
+        hash.update(data);
         Ok(())
     }
 }
 
-impl Sending {
-    fn is_between_frames(&self) -> bool {
-        self.frame_left == 0 && self.header_left == 0
-    }
-
-    fn finish_with(&mut self, length: [u8; 4], end: End) {
-        self.header = length;
-        self.header_left = 4;
-        self.ending = Some(end);
-    }
-
-    /// Sends one frame, or what is left of one. Answers the file's bytes that
-    /// the lane took; `WouldBlock` comes after those were counted.
-    fn send_chunk(
-        &mut self,
-        lane: &mut impl Lane,
-        file: &mut impl Source,
-        digest: Option<&mut Running>,
-        scratch: &mut [u8],
-    ) -> Result<u64, Stumble> {
-        if self.ending.is_some() {
-            self.send_header(lane)?;
-            return Ok(0);
-        }
-        let want = self.chunk_length(scratch.len() - 4);
-        let count = match self.fill(file, digest, &mut scratch[4..4 + want]) {
-            Filled::Bytes(count) => count,
-            Filled::Ended => {
-                self.finish_with(
-                    END,
-                    End::Complete {
-                        position: self.offset,
-                        sum: None,
-                        left_out: file.left_out(),
-                    },
-                );
-                return Ok(0);
-            }
-            Filled::Failed(refusal) => {
-                self.finish_with(ABORT, End::Refused(refusal));
-                return Ok(0);
-            }
-        };
-        if self.is_between_frames() {
-            self.header = (count as u32).to_be_bytes();
-            self.header_left = 4;
-            self.frame_left = count as u32;
-        }
-        self.push_out(lane, scratch, count)
-    }
-
-    /// Reads the next bytes. A source that fails inside a frame spoils it: the
-    /// frame is made whole with zeros, and the abort behind it says so.
-    fn fill(
-        &mut self,
-        file: &mut impl Source,
-        digest: Option<&mut Running>,
-        data: &mut [u8],
-    ) -> Filled {
-        let read = match self.spoiled {
-            Some(refusal) => Err(refusal),
-            None => file.read_at(self.offset, data),
-        };
-        let refusal = match read {
-            Ok(count) if count > 0 => {
-                if let Some(running) = digest {
-                    running.update_at(self.offset, &data[..count]);
-                }
-                return Filled::Bytes(count);
-            }
-            Ok(_) if self.is_between_frames() && self.is_whole() => return Filled::Ended,
-            Ok(_) => Refusal::Changed,
-            Err(refusal) => refusal,
-        };
-        if self.is_between_frames() {
-            return Filled::Failed(refusal);
-        }
-        self.spoiled = Some(refusal);
-        data.fill(0);
-        Filled::Bytes(data.len())
-    }
-
-    fn is_whole(&self) -> bool {
-        match self.until {
-            Until::Offset(end) => self.offset == end,
-            Until::Itself => true,
-        }
-    }
-
-    fn chunk_length(&self, room: usize) -> usize {
-        if !self.is_between_frames() {
-            return (self.frame_left as usize).min(room);
-        }
-        let room = room.min(FRAME_MAX as usize);
-        match self.until {
-            Until::Offset(end) => clamp(end - self.offset, room),
-            Until::Itself => room,
-        }
-    }
-
-    /// Writes the header that is left and `count` bytes behind it, in one go.
-    fn push_out(
-        &mut self,
-        lane: &mut impl Lane,
-        scratch: &mut [u8],
-        count: usize,
-    ) -> Result<u64, Stumble> {
-        let mut at = 4 - self.header_left;
-        scratch[at..4].copy_from_slice(&self.header[at..]);
-        let (end, mut sent) = (4 + count, 0);
-        while at < end {
-            let wrote = match lane.write(&scratch[at..end]) {
-                Ok(0) => return Err(Stumble::Io(io::ErrorKind::WriteZero.into())),
-                Ok(wrote) => wrote,
-                Err(_) if sent > 0 => break,
-                Err(error) => return Err(error.into()),
-            };
-            let of_header = wrote.min(self.header_left);
-            self.header_left -= of_header;
-            let of_data = wrote - of_header;
-            self.frame_left -= of_data as u32;
-            self.offset += of_data as u64;
-            sent += of_data as u64;
-            at += wrote;
-        }
-        Ok(sent)
-    }
-
-    fn send_header(&mut self, lane: &mut impl Lane) -> Result<(), Stumble> {
-        while self.header_left > 0 {
-            self.header_left -= lane.write(&self.header[4 - self.header_left..])?;
-        }
-        Ok(())
-    }
-}
-
-enum Filled {
-    Bytes(usize),
-    Ended,
-    Failed(Refusal),
+/// The digest is added when all of it is back.
+fn complete(position: u64) -> Burst {
+    Burst::Finished(End::Complete {
+        position,
+        sum: None,
+        left_out: 0,
+    })
 }
 
 /// A stop on the way out of nested loops.

@@ -19,7 +19,10 @@ fn frames_of_noise_and_of_small_lengths() {
     for seed in 0..300 {
         let noise = bytes_of(seed, 400);
         frames(&noise);
-        let small: Vec<u8> = noise.chunks(9).flat_map(|data| [&[0, 0, 0, 5], data].concat()).collect();
+        let small: Vec<u8> = noise
+            .chunks(9)
+            .flat_map(|data| [&[0, 0, 0, 5], data].concat())
+            .collect();
         frames(&small);
     }
 }

@@ -79,7 +79,10 @@ pub(super) fn sending_the_rest(daemon: &Daemon) {
 
 pub(super) fn directories_are_not_sent(daemon: &Daemon) {
     let mut tom = daemon.login("tom");
-    ask_all(&mut tom, &[("MKD a", 257), ("RETR a", 551), ("RETR /", 551)]);
+    ask_all(
+        &mut tom,
+        &[("MKD a", 257), ("RETR a", 551), ("RETR /", 551)],
+    );
 }
 
 pub(super) fn what_is_no_file(daemon: &Daemon) {

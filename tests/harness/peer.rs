@@ -8,7 +8,7 @@ use base64ct::{Base64, Encoding};
 use md5::{Digest, Md5};
 use skiff_sessions::scram::ClientLogin;
 
-use super::Wire;
+use super::{Wire, until};
 
 /// The longest frame, in bytes.
 const FRAME_MAX: usize = 1 << 20;
@@ -199,8 +199,20 @@ impl Peer {
 
     #[track_caller]
     pub(crate) fn take(&mut self, buf: &mut [u8]) {
-        if let Err(error) = self.wire.read_exact(buf) {
-            panic!("{error} within what follows {:?}", self.last);
+        if let Err(Gone) = self.try_take(buf) {
+            panic!("the daemon closed within what follows {:?}", self.last);
+        }
+    }
+
+    pub(crate) fn try_take(&mut self, buf: &mut [u8]) -> Result<(), Gone> {
+        match self.wire.read_exact(buf) {
+            Err(error) if is_timeout(error.kind()) => {
+                panic!(
+                    "the daemon says nothing within what follows {:?}",
+                    self.last
+                )
+            }
+            result => result.map_err(|_| Gone),
         }
     }
 
@@ -232,6 +244,15 @@ impl Peer {
         self.frames(&data[..count]);
         self.tail(Tail::Abort);
         self.expect(550);
+    }
+
+    /// Asks for an upload until no writer that is gone, but not yet missed, stands in the way.
+    #[track_caller]
+    pub(crate) fn store_again(&mut self, line: &str) -> Answer {
+        until("the end of the writer before", || {
+            self.send(line);
+            Some(self.reply()).filter(|answer| !answer.line.contains("busy"))
+        })
     }
 
     /// The whole file, its digest compared.

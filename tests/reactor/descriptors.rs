@@ -2,7 +2,7 @@
 
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 
-use super::process::{descriptors, ticks, wait_for_rest};
+use super::process::{descriptors_below, ticks, wait_for_rest};
 use super::{MANY_IN_CLEAR, daemon_with_file, wait_until};
 use crate::harness::{Daemon, Peer};
 
@@ -15,6 +15,10 @@ fn limit_descriptors(daemon: &Daemon) {
     };
     let pid = Pid::from_raw(daemon.pid() as i32);
     prlimit(pid, Resource::Nofile, limit).unwrap();
+}
+
+fn in_use(daemon: &Daemon) -> usize {
+    descriptors_below(LIMIT, daemon.pid())
 }
 
 /// Connections that ask at once, so that whoever is let in is answered.
@@ -33,12 +37,10 @@ fn without_descriptors_sessions_go_on_and_the_door_opens_again() {
     let daemon = daemon_with_file(MANY_IN_CLEAR, "there", &data);
     limit_descriptors(&daemon);
     let mut inside: Vec<Peer> = (0..5).map(|_| daemon.login("tom")).collect();
-    let before = descriptors(daemon.pid());
+    let before = in_use(&daemon);
 
     let mut outside = crowd(&daemon, 2 * LIMIT);
-    wait_until("every descriptor in use", || {
-        descriptors(daemon.pid()) == LIMIT
-    });
+    wait_until("every descriptor in use", || in_use(&daemon) == LIMIT);
     daemon.wait_log("nobody can be let in");
     let let_in = LIMIT - before;
 
@@ -60,7 +62,7 @@ fn without_descriptors_sessions_go_on_and_the_door_opens_again() {
     }
     assert_eq!(inside[0].get("there"), data);
     wait_until("as many descriptors as before", || {
-        descriptors(daemon.pid()) <= before
+        in_use(&daemon) <= before
     });
 }
 
@@ -72,9 +74,7 @@ fn work_that_needs_a_descriptor_is_refused_and_done_later() {
     limit_descriptors(&daemon);
     let mut inside = daemon.login("tom");
     let outside = crowd(&daemon, 2 * LIMIT);
-    wait_until("every descriptor in use", || {
-        descriptors(daemon.pid()) == LIMIT
-    });
+    wait_until("every descriptor in use", || in_use(&daemon) == LIMIT);
 
     for line in [
         "LIST",
@@ -88,9 +88,7 @@ fn work_that_needs_a_descriptor_is_refused_and_done_later() {
         inside.ask("NOOP", 200);
     }
     outside.into_iter().for_each(Peer::cut);
-    wait_until("a free descriptor", || {
-        descriptors(daemon.pid()) < LIMIT / 2
-    });
+    wait_until("a free descriptor", || in_use(&daemon) < LIMIT / 2);
     assert_eq!(inside.get("there"), data);
     inside.put("", "new", b"bytes");
 }

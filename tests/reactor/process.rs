@@ -7,11 +7,23 @@ use super::wait_until;
 /// Ticks are hundredths of a second (proc_pid_stat(5) on every Linux of today).
 const TICKS_PER_SECOND: u64 = 100;
 
-/// Descriptors that `pid` has open.
-pub(super) fn descriptors(pid: u32) -> usize {
-    std::fs::read_dir(format!("/proc/{pid}/fd"))
-        .unwrap()
+/// Descriptors that `pid` has open, those at `limit` and above left out: they were inherited.
+pub(super) fn descriptors_below(limit: usize, pid: u32) -> usize {
+    let open = std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap();
+    let numbers = open.map(|entry| entry.unwrap().file_name().to_str().unwrap().parse());
+    numbers
+        .filter(|number| number.as_ref().is_ok_and(|&number: &usize| number < limit))
         .count()
+}
+
+/// What the descriptors of `pid` are.
+pub(super) fn descriptors(pid: u32) -> Vec<String> {
+    let open = std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap();
+    // One that was closed between the two looks is none.
+    let links = open.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok());
+    links
+        .map(|link| link.to_string_lossy().into_owned())
+        .collect()
 }
 
 /// Processor time of all threads of `pid`, in ticks.

@@ -1,9 +1,11 @@
 //! Input that nobody may read yet, and output that nobody takes: neither spins, nor is lost.
 
+use std::io::{ErrorKind, Write};
+
 use rustix::net::sockopt::set_socket_recv_buffer_size;
 
 use super::process::wait_for_rest;
-use super::{MANY_IN_CLEAR, MANY_SESSIONS, daemon_with_file};
+use super::{MANY_IN_CLEAR, MANY_SESSIONS, daemon_with_file, wait_until};
 use crate::harness::{Daemon, Peer, Tail, md5};
 
 /// More than the kernel holds between two processes.
@@ -25,6 +27,8 @@ fn pipelined_behind_a_parked_download(keys: &str) {
     peer.send_raw("NOOP\r\n".repeat(AHEAD).as_bytes());
     wait_for_rest(daemon.pid());
 
+    // Through the small window it would take minutes.
+    set_socket_recv_buffer_size(peer.wire().socket(), 1 << 20).unwrap();
     let (body, tail) = peer.body();
     assert_eq!((md5(&body), tail), (md5(&data), Tail::End));
     peer.expect(226);
@@ -108,11 +112,14 @@ fn nothing_is_cut_off_by_a_goodbye() {
 #[test]
 fn a_peer_that_reads_nothing_is_left_alone() {
     let daemon = Daemon::with(MANY_IN_CLEAR);
-    let mut peer = slow_reader(&daemon);
-    let socket = peer.wire().socket().try_clone().unwrap();
+    let peer = slow_reader(&daemon);
+    let mut socket = peer.wire().socket().try_clone().unwrap();
     socket.set_nonblocking(true).unwrap();
-    // Until the daemon takes no more: what it answers fills its end, then ours.
-    while peer.try_send_some(&b"HELP\r\n".repeat(10_000)) {}
+    let helps = b"HELP\r\n".repeat(10_000);
+    wait_until(
+        "a daemon that takes no more",
+        || matches!(socket.write(&helps), Err(error) if error.kind() == ErrorKind::WouldBlock),
+    );
     wait_for_rest(daemon.pid());
     daemon.login("jerry").ask("PWD", 257);
 }

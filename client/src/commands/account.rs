@@ -17,15 +17,25 @@ const ITERATIONS: u32 = 600_000;
 pub(crate) fn status(shell: &mut Shell, _: &Given) -> Done {
     let status = shell.demand(b"", Command::Status)?;
     let user = status.user.as_deref().unwrap_or(&shell.user);
-    show::say(format_args!("211 user       {}", show::name(user.as_bytes())));
-    show::say(format_args!("    server     {}:{}", shell.server.host, shell.server.port));
+    show::say(format_args!(
+        "211 user       {}",
+        show::name(user.as_bytes())
+    ));
+    show::say(format_args!(
+        "    server     {}:{}",
+        shell.server.host, shell.server.port
+    ));
     show::say("    home       /");
     show::say(format_args!("    directory  {}", show::name(&shell.cwd)));
     if let Some(usage) = status.usage {
         say_usage(&usage, "    ");
     }
     let server = status.server.as_deref().unwrap_or("unknown");
-    show::say(format_args!("    versions   server {}, client {}", show::name(server.as_bytes()), VERSION));
+    show::say(format_args!(
+        "    versions   server {}, client {}",
+        show::name(server.as_bytes()),
+        VERSION
+    ));
     Ok(())
 }
 
@@ -49,22 +59,32 @@ pub(crate) fn system(shell: &mut Shell, _: &Given) -> Done {
 /// The password stays here: the server gets a verifier.
 pub(crate) fn passwd(shell: &mut Shell, _: &Given) -> Done {
     if !shell.person.is_present() {
-        return Err(Failure::about("passwd", "a new password is typed at a terminal"));
+        return Err(Failure::about(
+            "passwd",
+            "a new password is typed at a terminal",
+        ));
     }
-    let read = |prompt: &str| person::secret(prompt).map_err(|error| Failure::about("passwd", error));
+    let read =
+        |prompt: &str| person::secret(prompt).map_err(|error| Failure::about("passwd", error));
     let password = read("new password: ")?;
     if *read("again: ")? != *password {
-        return Err(Failure::about("passwd", "the two are not the same; nothing was changed"));
+        return Err(Failure::about(
+            "passwd",
+            "the two are not the same; nothing was changed",
+        ));
     }
     let salt = random::<16>().map_err(|error| Failure::about("passwd", error))?;
     let verifier = Verifier::derive(&password, salt.to_vec(), ITERATIONS)
         .map_err(|error| Failure::about("passwd", error))?;
-    let answered = shell.demand(b"", Command::SetPassword(Box::new(NewVerifier {
-        salt: verifier.salt.clone(),
-        iterations: verifier.iterations,
-        stored_key: verifier.stored_key,
-        server_key: verifier.server_key,
-    })))?;
+    let answered = shell.demand(
+        b"",
+        Command::SetPassword(Box::new(NewVerifier {
+            salt: verifier.salt.clone(),
+            iterations: verifier.iterations,
+            stored_key: verifier.stored_key,
+            server_key: verifier.server_key,
+        })),
+    )?;
     show::say(show::reply(&answered));
     Ok(())
 }
@@ -76,7 +96,8 @@ pub(crate) fn help(_: &mut Shell, given: &Given) -> Done {
         }
         return Ok(());
     };
-    let verb = find(&word.text()).map_err(|_| Failure::about(word.text(), "no such command, or several"))?;
+    let verb = find(&word.text())
+        .map_err(|_| Failure::about(word.text(), "no such command, or several"))?;
     show::say(format_args!("{}\n  {}", verb.syntax, verb.help));
     if !verb.aliases.is_empty() {
         show::say(format_args!("  also: {}", verb.aliases.join(" ")));
@@ -92,10 +113,17 @@ fn say_usage(usage: &Usage, first: &str) {
     let free = usage.limit.saturating_sub(usage.used);
     let (used, limit) = (show::size(usage.used), show::size(usage.limit));
     let staged = show::size(usage.staged);
-    show::say(format_args!("{first}quota      {limit} ({} bytes)", usage.limit));
+    show::say(format_args!(
+        "{first}quota      {limit} ({} bytes)",
+        usage.limit
+    ));
     show::say(format_args!(
         "    used       {used} ({} bytes), {} free, {staged} of it in unfinished uploads",
-        usage.used, show::size(free)
+        usage.used,
+        show::size(free)
     ));
-    show::say(format_args!("    entries    {} of {}", usage.entries, usage.entries_limit));
+    show::say(format_args!(
+        "    entries    {} of {}",
+        usage.entries, usage.entries_limit
+    ));
 }

@@ -18,7 +18,7 @@ use crate::words::Word;
 const SORTED_MAX: usize = 10_000;
 
 pub(crate) fn cd(shell: &mut Shell, given: &Given) -> Done {
-    let word = given.words.first().cloned().unwrap_or(Word::from("/"));
+    let word = given.words.first().cloned().unwrap_or_else(|| "/".into());
     let answered = shell.demand(word.bytes(), Command::ChangeDirectory(remote(&word)?))?;
     let path = path_in(&answered);
     shell.cwd = match path {
@@ -41,10 +41,14 @@ pub(crate) fn ls(shell: &mut Shell, given: &Given) -> Done {
     let path = word.map(remote).transpose()?;
     let what = word.map(Word::bytes).unwrap_or_default();
     let mut lines = Lines::default();
-    let ended = shell.list(what, Command::List(path), |name, facts| lines.add(name, facts))?;
+    let ended = shell.list(what, Command::List(path), |name, facts| {
+        lines.add(name, facts);
+    })?;
     lines.flush();
     if let Some(hidden) = ended.hidden.filter(|&hidden| hidden > 0) {
-        show::say(format_args!("{hidden} names hold line ends and are not shown"));
+        show::say(format_args!(
+            "{hidden} names hold line ends and are not shown"
+        ));
     }
     Ok(())
 }
@@ -54,7 +58,9 @@ pub(crate) fn rename(shell: &mut Shell, given: &Given) -> Done {
         return Ok(());
     };
     let (source, target) = (remote(from)?, remote(to)?);
-    let mut waiting = Waiting { meter: Meter::new(shell.look, from.bytes()) };
+    let mut waiting = Waiting {
+        meter: Meter::new(shell.look, from.bytes()),
+    };
     let outcome = shell.talk(|out| Dialogue::rename(source, target, out), &mut waiting)?;
     let answered = replied(outcome)?;
     match answered.code {
@@ -123,7 +129,8 @@ impl Lines {
     }
 
     fn flush(&mut self) {
-        self.kept.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+        self.kept
+            .sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
         for (name, facts) in self.kept.drain(..) {
             show::say(show::entry(&name, &facts));
         }

@@ -4,19 +4,18 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use skiff_sessions::client::{Dialogue, GetOrder, Outcome, PutOrder};
+use skiff_sessions::client::{Asking, Dialogue, GetOrder, LocalCopy, Outcome, PutOrder};
 use skiff_sessions::digest::{Algorithm, Md5Sum};
 use skiff_sessions::path::PathArg;
 use skiff_sessions::wire::command::{Command, Replace, Turn};
 use skiff_sessions::wire::native::answers::Answered;
 use skiff_sessions::wire::reply::Refusal;
-use skiff_sessions::wire::stamp::Stamp;
 
 use super::{remote, tree};
 use crate::disk::Settling;
-use crate::download::{Download, Resume};
+use crate::download::{Download, Resume, local_copy};
 use crate::failure::{Done, Failure};
-use crate::meter::Meter;
+use crate::meter::{Look, Meter};
 use crate::shell::Shell;
 use crate::show;
 use crate::upload::{Overwrite, Policy, Upload};
@@ -31,11 +30,13 @@ pub(crate) fn get(shell: &mut Shell, given: &Given) -> Done {
     let to = target_here(from, given.words.get(1))?;
     let order = Fetch {
         path: remote(from)?,
+        local: local_copy(&to),
         to,
-        local: Compare::Times,
+        turn: Turn::Negotiate,
+        command: Asking::Now,
         resume: resume(given),
         settling: Settling::Each,
-        turn: Turn::Negotiate,
+        look: shell.look,
     };
     fetch(shell, order).map(|fared| show::say(fared.line))
 }
@@ -46,21 +47,50 @@ pub(crate) fn put(shell: &mut Shell, given: &Given) -> Done {
     }
     let from = given.words[0].local();
     let to = target_there(from, given.words.get(1))?;
-    let replace = if given.has('f') { Replace::Yes } else { Replace::Never };
-    let policy = Policy { resume: resume(given), overwrite: Overwrite::Ask };
-    let order = Dispatch { from, to, policy, replace, turn: Turn::Negotiate };
+    let replace = if given.has('f') {
+        Replace::Yes
+    } else {
+        Replace::Never
+    };
+    let policy = Policy {
+        resume: resume(given),
+        overwrite: Overwrite::Ask,
+    };
+    let look = shell.look;
+    let order = Dispatch {
+        from,
+        to,
+        policy,
+        replace,
+        turn: Turn::Negotiate,
+        look,
+    };
     dispatch(shell, order).map(|fared| show::say(fared.line))
 }
 
 pub(crate) fn hash(shell: &mut Shell, given: &Given) -> Done {
-    let algorithm = if given.has('s') { Algorithm::Sha256 } else { Algorithm::Md5 };
+    let algorithm = if given.has('s') {
+        Algorithm::Sha256
+    } else {
+        Algorithm::Md5
+    };
     let word = &given.words[0];
-    let answered = shell.demand(word.bytes(), Command::Hash { path: remote(word)?, algorithm })?;
+    let answered = shell.demand(
+        word.bytes(),
+        Command::Hash {
+            path: remote(word)?,
+            algorithm,
+        },
+    )?;
     let Some(sum) = answered.sum else {
         return Err(Failure::reply(word.bytes(), &answered));
     };
     let size = answered.size.unwrap_or_default();
-    show::say(format_args!("213 {}: {size} bytes, {} {sum}", show::name(word.bytes()), algorithm.name()));
+    show::say(format_args!(
+        "213 {}: {size} bytes, {} {sum}",
+        show::name(word.bytes()),
+        algorithm.name()
+    ));
     Ok(())
 }
 
@@ -78,30 +108,24 @@ pub(crate) fn stages(shell: &mut Shell, given: &Given) -> Done {
             })?;
             Ok(())
         }
-        _ => Err(Failure::about("stages", "write it so: stages, or stages -d PATH")),
+        _ => Err(Failure::about(
+            "stages",
+            "write it so: stages, or stages -d PATH",
+        )),
     }
 }
 
 /// A download, ready to go.
 pub(crate) struct Fetch {
-    pub path: PathArg,
-    pub to: PathBuf,
-    pub local: Compare,
-    pub resume: Resume,
-    pub settling: Settling,
-    pub turn: Turn,
+    pub(crate) path: PathArg,
+    pub(crate) to: PathBuf,
+    pub(crate) local: LocalCopy,
+    pub(crate) turn: Turn,
+    pub(crate) command: Asking,
+    pub(crate) resume: Resume,
+    pub(crate) settling: Settling,
+    pub(crate) look: Look,
 }
-
-/// When a file that is here is taken for the server's.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Compare {
-    /// When size and time are equal; else by their digests.
-    Times,
-    Digests,
-}
-
-/// The time of no file at any server.
-const NO_TIME: Stamp = Stamp(i64::MIN);
 
 /// One file that is well, and the line that says so.
 pub(crate) struct Fared {
@@ -112,26 +136,32 @@ pub(crate) struct Fared {
 
 impl Fared {
     fn carried(line: String, meter: &Meter) -> Self {
-        Self { line, carried: Some(meter.result().0) }
+        Self {
+            line,
+            carried: Some(meter.result().0),
+        }
     }
 
     fn unmoved(line: String) -> Self {
-        Self { line, carried: None }
+        Self {
+            line,
+            carried: None,
+        }
     }
 }
 
 /// Downloads one file.
 pub(crate) fn fetch(shell: &mut Shell, order: Fetch) -> Result<Fared, Failure> {
-    let Fetch { path, to, local, resume, settling, turn } = order;
-    let name = to.as_os_str().as_bytes().to_vec();
-    let meter = Meter::new(shell.look, &name);
-    let mut download = Download::to(to, resume, settling, shell.person.clone(), meter);
-    let mut asked = GetOrder { path: path.clone(), turn, local: download.copy() };
-    if local == Compare::Digests
-        && let Some((_, time)) = &mut asked.local.whole
-    {
-        *time = NO_TIME;
-    }
+    let name = order.to.as_os_str().as_bytes().to_vec();
+    let meter = Meter::new(order.look, &name);
+    let person = shell.person.clone();
+    let mut download = Download::to(order.to, order.resume, order.settling, person, meter);
+    let asked = GetOrder {
+        path: order.path.clone(),
+        turn: order.turn,
+        command: order.command,
+        local: order.local,
+    };
     let outcome = shell.talk(|out| Dialogue::get(asked, out), &mut download)?;
     download.meter.finish();
     let shown = show::name(&name);
@@ -139,15 +169,22 @@ pub(crate) fn fetch(shell: &mut Shell, order: Fetch) -> Result<Fared, Failure> {
         Outcome::Verified(sent) => Ok(told(&shown, &sent, &download.meter)),
         Outcome::AlreadyThere { size, md5 } => {
             let proof = proof(md5);
-            Ok(Fared::unmoved(format!("400 {shown}: {size} bytes are here already, {proof}")))
+            Ok(Fared::unmoved(format!(
+                "400 {shown}: {size} bytes are here already, {proof}"
+            )))
         }
-        Outcome::GaveUp => {
-            Ok(Fared::unmoved(format!("401 {shown}: not resumed, the part stays as it is")))
-        }
+        Outcome::GaveUp => Ok(Fared::unmoved(format!(
+            "401 {shown}: not resumed, the part stays as it is"
+        ))),
         Outcome::Differs(_) => Err(Failure::Refused(format!(
             "550 {shown}: not verified, the digests differ; nothing was kept, try again"
         ))),
-        other => Err(failed(path.as_bytes(), other, download.trouble.take(), "get")),
+        other => Err(failed(
+            order.path.as_bytes(),
+            other,
+            download.trouble.take(),
+            "get",
+        )),
     }
 }
 
@@ -158,13 +195,21 @@ pub(crate) struct Dispatch<'a> {
     pub policy: Policy,
     pub replace: Replace,
     pub turn: Turn,
+    pub look: Look,
 }
 
 /// Uploads one file.
 pub(crate) fn dispatch(shell: &mut Shell, order: Dispatch<'_>) -> Result<Fared, Failure> {
-    let Dispatch { from, to, policy, replace, turn } = order;
+    let Dispatch {
+        from,
+        to,
+        policy,
+        replace,
+        turn,
+        look,
+    } = order;
     let here = from.as_os_str().as_bytes();
-    let meter = Meter::new(shell.look, here);
+    let meter = Meter::new(look, here);
     let upload = Upload::from(from, policy, shell.person.clone(), meter);
     let mut upload = upload.map_err(|error| Failure::about(show::name(here), error))?;
     let asked = PutOrder {
@@ -186,13 +231,16 @@ pub(crate) fn dispatch(shell: &mut Shell, order: Dispatch<'_>) -> Result<Fared, 
         Outcome::Verified(stored) => Ok(told(&shown, &stored, &upload.meter)),
         Outcome::AlreadyThere { size, md5 } => {
             let proof = proof(md5);
-            Ok(Fared::unmoved(format!("200 {shown}: {size} bytes are there already, {proof}")))
+            Ok(Fared::unmoved(format!(
+                "200 {shown}: {size} bytes are there already, {proof}"
+            )))
         }
-        Outcome::GaveUp => {
-            Ok(Fared::unmoved(format!("410 {shown}: not resumed, the part stays as it is")))
-        }
+        Outcome::GaveUp => Ok(Fared::unmoved(format!(
+            "410 {shown}: not resumed, the part stays as it is"
+        ))),
         Outcome::NotReplaced(why) => Err(Failure::Refused(format!(
-            "550 {shown}: another file is there ({}); put -f replaces it", why.code
+            "550 {shown}: another file is there ({}); put -f replaces it",
+            why.code
         ))),
         Outcome::Differs(_) => Err(Failure::Refused(format!(
             "550 {shown}: the server stored other bytes than were sent; put -f it again"
@@ -205,15 +253,28 @@ pub(crate) fn dispatch(shell: &mut Shell, order: Dispatch<'_>) -> Result<Fared, 
 fn told(name: &str, answered: &Answered, meter: &Meter) -> Fared {
     let size = answered.size.unwrap_or_default();
     let (carried, took) = meter.result();
-    let part = if carried < size { format!(" ({carried} of them now)") } else { String::new() };
+    let part = if carried < size {
+        format!(" ({carried} of them now)")
+    } else {
+        String::new()
+    };
     let pace = show::pace(carried, took);
-    let md5 = answered.md5().map(|md5| format!(" (md5 {md5})")).unwrap_or_default();
-    let line = format!("{} {name}: {size} bytes{part} {pace}, stored and verified{md5}", answered.code);
+    let md5 = answered
+        .md5()
+        .map(|md5| format!(" (md5 {md5})"))
+        .unwrap_or_default();
+    let line = format!(
+        "{} {name}: {size} bytes{part} {pace}, stored and verified{md5}",
+        answered.code
+    );
     Fared::carried(line, meter)
 }
 
 fn proof(md5: Option<Md5Sum>) -> String {
-    md5.map_or("of the same time".into(), |md5| format!("verified (md5 {md5})"))
+    match md5 {
+        Some(md5) => format!("verified (md5 {md5})"),
+        None => "of the same time".into(),
+    }
 }
 
 fn failed(name: &[u8], outcome: Outcome, trouble: Option<String>, verb: &str) -> Failure {
@@ -222,17 +283,24 @@ fn failed(name: &[u8], outcome: Outcome, trouble: Option<String>, verb: &str) ->
         Outcome::Replied(answered) => Failure::reply(name, &answered),
         Outcome::Stopped => Failure::Stopped(format!("{shown}: stopped; {verb} it again to go on")),
         Outcome::LocalFailed => {
-            Failure::Refused(trouble.unwrap_or_else(|| format!("{shown}: the local file failed")))
+            Failure::Local(trouble.unwrap_or_else(|| format!("{shown}: the local file failed")))
         }
-        Outcome::BadData(Refusal::TooLong) => {
-            Failure::Refused(format!("{shown}: the server sent more bytes than it had said"))
+        Outcome::BadData(Refusal::TooLong) => Failure::Local(format!(
+            "{shown}: the server sent more bytes than it had said"
+        )),
+        Outcome::BadData(_) => {
+            Failure::Local(format!("{shown}: the server's data breaks the rules"))
         }
         other => Failure::Refused(format!("{shown}: the server ended it oddly: {other:?}")),
     }
 }
 
 pub(crate) fn resume(given: &Given) -> Resume {
-    if given.has('c') { Resume::Always } else { Resume::Ask }
+    if given.has('c') {
+        Resume::Always
+    } else {
+        Resume::Ask
+    }
 }
 
 /// Where a download goes: the name it has there, in the directory named or here.
@@ -244,7 +312,9 @@ pub(crate) fn target_here(from: &Word, to: Option<&Word>) -> Result<PathBuf, Fai
     };
     match to {
         None => named(),
-        Some(to) if to.local().is_dir() || to.bytes().ends_with(b"/") => Ok(to.local().join(named()?)),
+        Some(to) if to.local().is_dir() || to.bytes().ends_with(b"/") => {
+            Ok(to.local().join(named()?))
+        }
         Some(to) => Ok(to.local().to_owned()),
     }
 }
@@ -258,7 +328,8 @@ pub(crate) fn target_there(from: &Path, to: Option<&Word>) -> Result<PathArg, Fa
         Some(to) if to.bytes().ends_with(b"/") => [to.bytes(), name()?].concat(),
         Some(to) => to.bytes().to_vec(),
     };
-    PathArg::new(path).ok_or_else(|| Failure::about(from.display(), "its name cannot be sent; name another"))
+    PathArg::new(path)
+        .ok_or_else(|| Failure::about(from.display(), "its name cannot be sent; name another"))
 }
 
 fn last_name(path: &[u8]) -> Option<&[u8]> {
@@ -274,7 +345,9 @@ mod tests {
     fn where_files_go() {
         let word = |text: &str| Word::from(text);
         let here = |from: &str, to: Option<&str>| {
-            target_here(&word(from), to.map(word).as_ref()).ok().map(|path| path.display().to_string())
+            target_here(&word(from), to.map(word).as_ref())
+                .ok()
+                .map(|path| path.display().to_string())
         };
         assert_eq!(here("a/b.iso", None).as_deref(), Some("b.iso"));
         assert_eq!(here("a/b.iso", Some("c")).as_deref(), Some("c"));

@@ -16,7 +16,9 @@ pub(crate) fn lcd(shell: &mut Shell, given: &Given) -> Done {
     let home = std::env::home_dir();
     let to = match given.words.first() {
         Some(word) => word.local(),
-        None => home.as_deref().ok_or_else(|| Failure::about("lcd", "HOME is not set; name a directory"))?,
+        None => home
+            .as_deref()
+            .ok_or_else(|| Failure::about("lcd", "HOME is not set; name a directory"))?,
     };
     std::env::set_current_dir(to).map_err(|error| failed(to, &error))?;
     lpwd(shell, given)
@@ -29,7 +31,10 @@ pub(crate) fn lpwd(_: &mut Shell, _: &Given) -> Done {
 }
 
 pub(crate) fn ldir(_: &mut Shell, given: &Given) -> Done {
-    let path = given.words.first().map_or(Path::new("."), |word| word.local());
+    let path = given
+        .words
+        .first()
+        .map_or_else(|| Path::new("."), |word| word.local());
     let entries = match path.is_dir() {
         true => std::fs::read_dir(path).map_err(|error| failed(path, &error))?,
         false => return say_entry(path, path.as_os_str().as_bytes()),
@@ -54,14 +59,16 @@ pub(crate) fn bang(_: &mut Shell, _: &Given) -> Done {
 /// Lets the local shell do a line, or talk to the person where there is none.
 pub(crate) fn shell(line: &str) -> Done {
     let mut command = match line {
-        "" => process::Command::new(std::env::var_os("SHELL").unwrap_or("/bin/sh".into())),
+        "" => process::Command::new(std::env::var_os("SHELL").unwrap_or_else(|| "/bin/sh".into())),
         line => {
             let mut command = process::Command::new("/bin/sh");
             command.arg("-c").arg(line);
             command
         }
     };
-    let status = command.status().map_err(|error| Failure::about("!", error))?;
+    let status = command
+        .status()
+        .map_err(|error| Failure::about("!", error))?;
     match status.success() {
         true => Ok(()),
         false => Err(Failure::about("!", status)),
@@ -77,7 +84,12 @@ fn say_entry(path: &Path, name: &[u8]) -> Done {
         _ => Kind::Other,
     };
     let mode = Some(std::os::unix::fs::MetadataExt::mode(&found));
-    let facts = Facts { kind, size: found.len(), modified: disk::stamp(&found), mode };
+    let facts = Facts {
+        kind,
+        size: found.len(),
+        modified: disk::stamp(&found),
+        mode,
+    };
     show::say(show::entry(name, &facts));
     Ok(())
 }

@@ -2,9 +2,12 @@
 
 pub(crate) mod account;
 pub(crate) mod dirs;
+mod fetching;
 pub(crate) mod files;
 pub(crate) mod here;
-pub(crate) mod tree;
+mod sending;
+mod tally;
+mod tree;
 
 use skiff_sessions::path::PathArg;
 use skiff_sessions::transfer::{Sink, Source};

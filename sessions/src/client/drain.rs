@@ -19,14 +19,17 @@ pub(super) enum Frames {
 
 #[derive(Debug)]
 pub(super) struct Draining {
-    pub(super) outcome: Outcome,
+    pub(super) outcome: Box<Outcome>,
     frames: Frames,
 }
 
 impl Draining {
     pub(super) fn begin(outcome: Outcome, frames: Frames, out: &mut Vec<Effect>) -> Self {
         out.extend([Effect::Send(Command::Abort), Effect::Send(Command::Noop)]);
-        Self { outcome, frames }
+        Self {
+            outcome: Box::new(outcome),
+            frames,
+        }
     }
 
     /// Stops what is being received in the middle of its frames.
@@ -41,7 +44,7 @@ impl Draining {
             return Some(self);
         };
         if is_noop(&answered) {
-            return done(self.outcome, out);
+            return done(*self.outcome, out);
         }
         if self.frames.follow(&answered) {
             out.push(Effect::Begin(Task::Discard));

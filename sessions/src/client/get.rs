@@ -17,7 +17,17 @@ pub struct GetOrder {
     pub path: PathArg,
     /// [`Turn::Straight`] takes no notice of what is here.
     pub turn: Turn,
+    pub command: Asking,
     pub local: LocalCopy,
+}
+
+/// Whether the command has been sent: with no turn, several may be sent ahead,
+/// and their dialogues are run in that order. One that ends `Stopped`,
+/// `LocalFailed` or `BadData` has eaten the answers of all that were.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Asking {
+    Now,
+    Ahead,
 }
 
 /// What is here before the download.
@@ -37,7 +47,7 @@ pub(super) enum Get {
     AwaitData(Start),
     Receiving(Data),
     Received(Data, Option<Sum>),
-    Publishing(Answered),
+    Publishing(Box<Answered>, Frames),
     Draining(Draining),
 }
 
@@ -56,16 +66,24 @@ pub(super) struct Data {
     size: u64,
     modified: Option<Stamp>,
     file: LocalFile,
+    behind: Frames,
 }
 
 impl Get {
     pub(super) fn begin(order: GetOrder, out: &mut Vec<Effect>) -> Self {
-        let GetOrder { path, turn, .. } = order.clone();
+        let GetOrder {
+            path,
+            turn,
+            command,
+            ..
+        } = order.clone();
         // With no turn the frames come at once: there must be a file for them.
         if turn == Turn::Straight {
             out.push(Effect::Use(LocalFile::EmptyPart));
         }
-        out.push(Effect::Send(Command::Retrieve { path, turn }));
+        if command == Asking::Now {
+            out.push(Effect::Send(Command::Retrieve { path, turn }));
+        }
         Self::Asked(order)
     }
 
@@ -75,19 +93,22 @@ impl Get {
             (Self::Asked(order), Event::Answered(offer)) if offer.code == 150 => {
                 order.offered(&offer, out)
             }
-            (Self::Asked(order), Event::Stop) => Some(order.stopped(out)),
+            (Self::Asked(order), Event::Stop) => Some(order.drain(Outcome::Stopped, out)),
+            (Self::Asked(order), Event::LocalFailed) if order.command == Asking::Ahead => {
+                Some(order.drain(Outcome::LocalFailed, out))
+            }
             (Self::Asked(_), Event::LocalFailed) => done(Outcome::LocalFailed, out),
             (Self::AskedResume(start), event) => start.on_decision(event, out),
             (Self::Hashing(start), event) => start.on_hashed(event, out),
             (Self::AwaitData(start), event) => start.on_answer(event, out),
             (Self::Receiving(data), Event::Ended(end)) => Some(data.ended(end, out)),
-            (Self::Receiving(_), Event::LocalFailed) => {
-                Some(drain_in_frames(Outcome::LocalFailed, out))
+            (Self::Receiving(data), Event::LocalFailed) => {
+                Some(data.drain(Outcome::LocalFailed, out))
             }
             (Self::Received(data, sum), Event::Answered(sent)) if sent.code == 226 => {
                 data.compare(sum, sent, out)
             }
-            (Self::Publishing(sent), event) => on_published(sent, event, out),
+            (Self::Publishing(sent, behind), event) => on_published(sent, behind, event, out),
             (state, event) => stray(state, event, out),
         }
     }
@@ -100,14 +121,7 @@ impl GetOrder {
         };
         let modified = offer.modified;
         if self.turn == Turn::Straight {
-            return Some(
-                Data {
-                    size,
-                    modified,
-                    file: LocalFile::EmptyPart,
-                }
-                .receive(0, out),
-            );
+            return Some(self.data(size, modified).receive(0, out));
         }
         match self.local.whole {
             Some((here, time)) if here == size && modified == Some(time) => {
@@ -137,18 +151,31 @@ impl GetOrder {
             file: LocalFile::Part,
         };
         if have == 0 || have > size {
-            return Some(start.from_scratch(out));
+            return Some(start.start_anew(out));
         }
         out.push(Effect::Ask(Question::ResumeDownload { have, of: size }));
         Some(Get::AskedResume(start))
     }
 
-    fn stopped(self, out: &mut Vec<Effect>) -> Get {
-        let frames = match self.turn {
+    fn data(&self, size: u64, modified: Option<Stamp>) -> Data {
+        Data {
+            size,
+            modified,
+            file: LocalFile::EmptyPart,
+            behind: self.behind(),
+        }
+    }
+
+    fn drain(self, outcome: Outcome, out: &mut Vec<Effect>) -> Get {
+        Get::Draining(Draining::begin(outcome, self.behind(), out))
+    }
+
+    /// Where frames that nobody will want come from.
+    fn behind(&self) -> Frames {
+        match self.turn {
             Turn::Straight => Frames::Behind150,
             Turn::Negotiate => Frames::None,
-        };
-        Get::Draining(Draining::begin(Outcome::Stopped, frames, out))
+        }
     }
 }
 
@@ -196,7 +223,7 @@ impl Start {
         }
     }
 
-    fn from_scratch(self, out: &mut Vec<Effect>) -> Get {
+    fn start_anew(self, out: &mut Vec<Effect>) -> Get {
         out.push(Effect::Use(LocalFile::EmptyPart));
         answer(Answer::FromStart, out);
         Get::AwaitData(Self {
@@ -209,14 +236,9 @@ impl Start {
     fn on_answer(self, event: Event, out: &mut Vec<Effect>) -> Option<Get> {
         match event {
             Event::Answered(all) if all.code == 200 => Some(self.restart(&all, out)),
-            Event::Answered(rest) if rest.code == 210 && rest.offset == Some(self.have) => Some(
-                Data {
-                    size: self.size,
-                    modified: self.modified,
-                    file: self.file,
-                }
-                .receive(self.have, out),
-            ),
+            Event::Answered(rest) if rest.code == 210 && rest.offset == Some(self.have) => {
+                Some(self.data(self.size, self.file).receive(self.have, out))
+            }
             // The part could not be made, and the server still waits for a word.
             Event::LocalFailed => decline(Outcome::LocalFailed, out),
             Event::Stop => Some(Get::Draining(Draining::begin(
@@ -239,12 +261,16 @@ impl Start {
             out.push(Effect::Use(LocalFile::EmptyPart));
         }
         let size = all.size.unwrap_or(self.size);
+        self.data(size, LocalFile::EmptyPart).receive(0, out)
+    }
+
+    fn data(self, size: u64, file: LocalFile) -> Data {
         Data {
             size,
             modified: self.modified,
-            file: LocalFile::EmptyPart,
+            file,
+            behind: Frames::None,
         }
-        .receive(0, out)
     }
 }
 
@@ -264,11 +290,11 @@ impl Data {
             End::Complete { sum, .. } => Get::Received(self, sum),
             // The server's 550 follows.
             End::PeerAborted | End::LaneLost => Get::Received(self, None),
-            End::Stopped => drain_in_frames(Outcome::Stopped, out),
+            End::Stopped => self.drain(Outcome::Stopped, out),
             End::Refused(refusal @ (Refusal::TooLong | Refusal::BadFrame)) => {
-                drain_in_frames(Outcome::BadData(refusal), out)
+                self.drain(Outcome::BadData(refusal), out)
             }
-            End::Refused(_) => drain_in_frames(Outcome::LocalFailed, out),
+            End::Refused(_) => self.drain(Outcome::LocalFailed, out),
         }
     }
 
@@ -286,30 +312,42 @@ impl Data {
         out.push(Effect::Publish {
             modified: self.modified,
         });
-        Some(Get::Publishing(sent))
+        Some(Get::Publishing(Box::new(sent), self.behind))
+    }
+
+    fn drain(self, outcome: Outcome, out: &mut Vec<Effect>) -> Get {
+        Get::Draining(Draining::begin_in_frames(outcome, self.behind, out))
     }
 }
 
-fn on_published(sent: Answered, event: Event, out: &mut Vec<Effect>) -> Option<Get> {
+fn on_published(
+    sent: Box<Answered>,
+    behind: Frames,
+    event: Event,
+    out: &mut Vec<Effect>,
+) -> Option<Get> {
     match event {
         Event::Published => {
             answer(Answer::Equal, out);
-            done(Outcome::Verified(sent), out)
+            done(Outcome::Verified(*sent), out)
         }
         Event::LocalFailed => {
             answer(Answer::Different, out);
-            done(Outcome::LocalFailed, out)
+            match behind {
+                Frames::None => done(Outcome::LocalFailed, out),
+                _ => Some(Get::Draining(Draining::begin(
+                    Outcome::LocalFailed,
+                    behind,
+                    out,
+                ))),
+            }
         }
-        _ => Some(Get::Publishing(sent)),
+        _ => Some(Get::Publishing(sent, behind)),
     }
 }
 
 fn already(size: u64, md5: Option<Md5Sum>) -> Outcome {
     Outcome::AlreadyThere { size, md5 }
-}
-
-fn drain_in_frames(outcome: Outcome, out: &mut Vec<Effect>) -> Get {
-    Get::Draining(Draining::begin_in_frames(outcome, Frames::None, out))
 }
 
 fn decline(outcome: Outcome, out: &mut Vec<Effect>) -> Option<Get> {

@@ -125,7 +125,7 @@ mod tests {
 
     fn outcome(out: &mut Vec<Effect>) -> Outcome {
         match out.pop() {
-            Some(Effect::Done(outcome)) => outcome,
+            Some(Effect::Done(outcome)) => *outcome,
             other => panic!("{other:?}"),
         }
     }

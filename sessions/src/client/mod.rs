@@ -19,7 +19,7 @@ use crate::wire::native::answers::Answered;
 use crate::wire::reply::Refusal;
 use crate::wire::stamp::Stamp;
 
-pub use get::{GetOrder, LocalCopy};
+pub use get::{Asking, GetOrder, LocalCopy};
 pub use login::Credentials;
 pub use put::PutOrder;
 
@@ -31,6 +31,7 @@ use rename::Rename;
 use request::Request;
 
 /// What happens to a dialogue.
+#[expect(clippy::large_enum_variant, reason = "one at a time, on the stack")]
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Event {
     /// A line came from the server.
@@ -80,7 +81,7 @@ pub enum Effect {
     },
     Note(Note),
     /// The dialogue is over; nothing comes behind.
-    Done(Outcome),
+    Done(Box<Outcome>),
 }
 
 /// A file of a download.
@@ -212,13 +213,9 @@ impl Dialogue {
                 talk
             }
             Event::Answered(answered) if answered.code == 421 => {
-                out.push(Effect::Done(Outcome::Closing(answered)));
-                Talk::Over
+                done(Outcome::Closing(answered), out).unwrap_or(Talk::Over)
             }
-            Event::Ended(End::LaneLost) => {
-                out.push(Effect::Done(Outcome::Lost));
-                Talk::Over
-            }
+            Event::Ended(End::LaneLost) => done(Outcome::Lost, out).unwrap_or(Talk::Over),
             event => talk.on(event, out).unwrap_or(Talk::Over),
         };
     }
@@ -240,7 +237,7 @@ impl Talk {
 
 /// Ends a dialogue.
 fn done<S>(outcome: Outcome, out: &mut Vec<Effect>) -> Option<S> {
-    out.push(Effect::Done(outcome));
+    out.push(Effect::Done(Box::new(outcome)));
     None
 }
 

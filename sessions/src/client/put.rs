@@ -20,9 +20,9 @@ pub(super) enum Put {
     AwaitOffset(Store, u64),
     Sending(Store, Halt),
     Sent(Store, Sent),
-    Comparing(Store, Answered),
-    Looking(Store, Answered),
-    AskedReplace(Store, Answered),
+    Comparing(Store, Box<Answered>),
+    Looking(Store, Box<Answered>),
+    AskedReplace(Store, Box<Answered>),
     Draining(Draining),
 }
 
@@ -240,10 +240,15 @@ fn compare(order: Store, there: Answered, out: &mut Vec<Effect>) -> Put {
         to: order.size,
         algorithm: Algorithm::Md5,
     }));
-    Put::Comparing(order, there)
+    Put::Comparing(order, Box::new(there))
 }
 
-fn on_compared(order: Store, there: Answered, event: Event, out: &mut Vec<Effect>) -> Option<Put> {
+fn on_compared(
+    order: Store,
+    there: Box<Answered>,
+    event: Event,
+    out: &mut Vec<Effect>,
+) -> Option<Put> {
     match event {
         Event::Ended(End::Complete { sum, .. }) if sum.is_some() && sum == there.sum => {
             let md5 = there.md5();
@@ -265,23 +270,33 @@ fn on_compared(order: Store, there: Answered, event: Event, out: &mut Vec<Effect
 /// 550 has several reasons; a file that is in the way can be replaced.
 fn look(order: Store, refusal: Answered, out: &mut Vec<Effect>) -> Put {
     out.push(Effect::Send(Command::Facts(order.path.clone())));
-    Put::Looking(order, refusal)
+    Put::Looking(order, Box::new(refusal))
 }
 
-fn on_looked(order: Store, why: Answered, found: &Answered, out: &mut Vec<Effect>) -> Option<Put> {
+fn on_looked(
+    order: Store,
+    why: Box<Answered>,
+    found: &Answered,
+    out: &mut Vec<Effect>,
+) -> Option<Put> {
     let is_file = found.facts.is_some_and(|facts| facts.kind == Kind::File);
     match is_file {
         true => Some(ask_replace(order, why, out)),
-        false => done(Outcome::Replied(why), out),
+        false => done(Outcome::Replied(*why), out),
     }
 }
 
-fn ask_replace(order: Store, why: Answered, out: &mut Vec<Effect>) -> Put {
+fn ask_replace(order: Store, why: Box<Answered>, out: &mut Vec<Effect>) -> Put {
     out.push(Effect::Ask(Question::Replace));
     Put::AskedReplace(order, why)
 }
 
-fn on_replace(order: Store, why: Answered, event: Event, out: &mut Vec<Effect>) -> Option<Put> {
+fn on_replace(
+    order: Store,
+    why: Box<Answered>,
+    event: Event,
+    out: &mut Vec<Effect>,
+) -> Option<Put> {
     match event {
         Event::Decided(Decision::Yes) => {
             let again = Store {
@@ -291,7 +306,7 @@ fn on_replace(order: Store, why: Answered, event: Event, out: &mut Vec<Effect>) 
             };
             Some(ask(again, out))
         }
-        Event::Decided(Decision::No) => done(Outcome::NotReplaced(why), out),
+        Event::Decided(Decision::No) => done(Outcome::NotReplaced(*why), out),
         Event::Stop => done(Outcome::Stopped, out),
         event => stray(Put::AskedReplace(order, why), event, out),
     }
@@ -303,7 +318,7 @@ fn on_drained(mut draining: Draining, event: Event, out: &mut Vec<Effect>) -> Op
         && stored.code == 226
         && stored.md5().is_some()
     {
-        draining.outcome = Outcome::Verified(stored.clone());
+        *draining.outcome = Outcome::Verified(stored.clone());
     }
     draining.on(event, out).map(Put::Draining)
 }

@@ -95,6 +95,6 @@ impl Script {
             panic!("it goes on");
         };
         assert!(self.effects.is_empty(), "{:?}", self.effects);
-        outcome
+        *outcome
     }
 }

@@ -11,10 +11,15 @@ const PUBLISH: Effect = Effect::Publish {
 };
 
 fn get(turn: Turn, local: LocalCopy) -> Script {
+    get_asked(Asking::Now, turn, local)
+}
+
+fn get_asked(command: Asking, turn: Turn, local: LocalCopy) -> Script {
     let mut out = Vec::new();
     let order = GetOrder {
         path: PathArg::new("a.iso").unwrap(),
         turn,
+        command,
         local,
     };
     let dialogue = Dialogue::get(order, &mut out);
@@ -230,6 +235,74 @@ fn with_no_turn() {
         .begins(receive(0));
     script.ended(ALL).nothing();
     script.hears(&sent()).effect(PUBLISH);
+}
+
+/// One whose command was sent before, with others behind it.
+fn ahead() -> Script {
+    let mut script = get_asked(Asking::Ahead, Turn::Straight, LocalCopy::default());
+    script.effect(Effect::Use(LocalFile::EmptyPart)).nothing();
+    script
+}
+
+/// Two more answers, with their frames, come before that to NOOP.
+fn eats_two_more(script: &mut Script) -> Outcome {
+    for _ in 0..2 {
+        script
+            .hears("150 size=7 mtime=20260102030405 here it comes")
+            .begins(Task::Discard);
+        script.ended_plain().nothing();
+        script.hears(&sent()).nothing();
+    }
+    script.hears("226 nothing to abort").nothing();
+    script.hears("200 ok").outcome()
+}
+
+#[test]
+fn sent_ahead() {
+    let mut script = ahead();
+    script
+        .hears("150 size=7 mtime=20260102030405 here it comes")
+        .begins(receive(0));
+    script.ended(ALL).nothing();
+    script.hears(&sent()).effect(PUBLISH);
+    script.event(Event::Published).sends("227");
+    assert!(matches!(script.outcome(), Outcome::Verified(_)));
+}
+
+#[test]
+fn a_failure_eats_what_was_sent_ahead() {
+    let mut unnamed = ahead();
+    unnamed
+        .event(Event::LocalFailed)
+        .sends("ABOR")
+        .sends("NOOP");
+    assert_eq!(eats_two_more(&mut unnamed), Outcome::LocalFailed);
+
+    let mut stopped = ahead();
+    stopped
+        .hears("150 size=7 mtime=20260102030405 here it comes")
+        .begins(receive(0));
+    stopped
+        .event(Event::Ended(End::Stopped))
+        .sends("ABOR")
+        .sends("NOOP")
+        .begins(Task::Discard);
+    stopped.ended_plain().nothing();
+    stopped.hears(&sent()).nothing();
+    assert_eq!(eats_two_more(&mut stopped), Outcome::Stopped);
+
+    let mut unpublished = ahead();
+    unpublished
+        .hears("150 size=7 mtime=20260102030405 here it comes")
+        .begins(receive(0));
+    unpublished.ended(ALL).nothing();
+    unpublished.hears(&sent()).effect(PUBLISH);
+    unpublished
+        .event(Event::LocalFailed)
+        .sends("550")
+        .sends("ABOR")
+        .sends("NOOP");
+    assert_eq!(eats_two_more(&mut unpublished), Outcome::LocalFailed);
 }
 
 #[test]

@@ -1,0 +1,190 @@
+//! get -r: small files are asked for ahead, and all are brought to the disk together.
+
+use std::collections::HashSet;
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, File};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use skiff_sessions::client::{Asking, LocalCopy};
+use skiff_sessions::path::PathArg;
+use skiff_sessions::wire::command::{Command, Turn};
+use skiff_sessions::wire::reply::{Facts, Kind};
+use skiff_sessions::wire::stamp::Stamp;
+
+use super::files::{Fetch, fetch};
+use super::tally::Tally;
+use super::tree::{DEPTH_MAX, Level, SMALL, child};
+use crate::disk::Settling;
+use crate::download::{Resume, local_copy, part_of};
+use crate::failure::{Done, Failure};
+use crate::listing::is_single_name;
+use crate::meter::Look;
+use crate::shell::Shell;
+use crate::show;
+
+/// Files asked for before their turn comes.
+const AHEAD_MAX: usize = 16;
+
+/// The time of no file at any server: sizes and times are not enough in a tree.
+const NO_TIME: Stamp = Stamp(i64::MIN);
+
+pub(super) fn fetch_tree(shell: &mut Shell, from: PathArg, to: &Path, tally: &mut Tally) -> Done {
+    let mut waiting = vec![Level {
+        from,
+        to: to.to_owned(),
+        depth: 0,
+    }];
+    while let Some(level) = waiting.pop() {
+        if level.depth > DEPTH_MAX {
+            let name = show::name(level.from.as_bytes());
+            tally.fail(format_args!("{name}: deeper than {DEPTH_MAX}, not fetched"));
+            continue;
+        }
+        if let Err(error) = fs::create_dir_all(&level.to) {
+            tally.fail(format_args!("{}: {error}", show::path(&level.to)));
+            continue;
+        }
+        let mut files = Vec::new();
+        let here = Here::look(&level.to);
+        for (name, facts) in entries(shell, &level.from, tally)? {
+            let from = child(Some(&level.from), &name)?;
+            let to = level.to.join(OsStr::from_bytes(&name));
+            match facts.kind {
+                Kind::Directory => waiting.push(Level {
+                    from,
+                    to,
+                    depth: level.depth + 1,
+                }),
+                Kind::File => files.push(here.order(from, to, &facts, shell.look)),
+                Kind::Link | Kind::Other => {
+                    tally.fail(format_args!(
+                        "{}: neither a file nor a directory",
+                        show::name(from.as_bytes())
+                    ));
+                }
+            }
+        }
+        fetch_files(shell, files, tally)?;
+    }
+    Ok(())
+}
+
+/// What was fetched is on the disk before anybody is told so.
+pub(super) fn settle(to: &Path, tally: &mut Tally) {
+    let synced = File::open(to).and_then(|folder| Ok(rustix::fs::syncfs(&folder)?));
+    if let Err(error) = synced {
+        tally.fail(format_args!("{}: {error}", show::path(to)));
+    }
+}
+
+fn fetch_files(shell: &mut Shell, files: Vec<Fetch>, tally: &mut Tally) -> Done {
+    let paths: Vec<_> = files
+        .iter()
+        .map(|file| (file.path.clone(), file.turn))
+        .collect();
+    // Those before this one have been asked for.
+    let mut asked = 0;
+    for (index, mut file) in files.into_iter().enumerate() {
+        asked = asked.max(index);
+        if asked < index + AHEAD_MAX / 2 {
+            asked += ask_ahead(shell, &paths[asked..paths.len().min(index + AHEAD_MAX)]);
+        }
+        file.command = if index < asked {
+            Asking::Ahead
+        } else {
+            Asking::Now
+        };
+        if file.look != Look::Nothing {
+            tally.hide();
+        }
+        let fetched = fetch(shell, file);
+        if matches!(fetched, Err(Failure::Local(_))) {
+            asked = index + 1;
+        }
+        tally.take(fetched)?;
+    }
+    Ok(())
+}
+
+/// Asks for those that need no turn, up to the first that does; how many these are.
+fn ask_ahead(shell: &mut Shell, files: &[(PathArg, Turn)]) -> usize {
+    let straight = files.iter().take_while(|(_, turn)| *turn == Turn::Straight);
+    let commands = straight.map(|(path, turn)| Command::Retrieve {
+        path: path.clone(),
+        turn: *turn,
+    });
+    commands.map(|command| shell.link.send(&command)).count()
+}
+
+/// A directory's entries. Names that would become another place here are refused.
+fn entries(
+    shell: &mut Shell,
+    path: &PathArg,
+    tally: &mut Tally,
+) -> Result<Vec<(Vec<u8>, Facts)>, Failure> {
+    let mut entries = Vec::new();
+    let mut refused = Vec::new();
+    let list = Command::List(Some(path.clone()));
+    let listed = shell.list(path.as_bytes(), list, |name, facts| {
+        match is_single_name(name) {
+            true => entries.push((name.to_vec(), *facts)),
+            false => refused.push(show::name(name)),
+        }
+    });
+    match listed {
+        Ok(_) => {}
+        Err(Failure::Refused(why)) => tally.fail(why),
+        Err(other) => return Err(other),
+    }
+    for name in refused {
+        tally.fail(format_args!(
+            "{name}: a name like this is no name here, refused"
+        ));
+    }
+    entries.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+    Ok(entries)
+}
+
+/// What is in a local directory, looked at once.
+struct Here {
+    names: HashSet<OsString>,
+}
+
+impl Here {
+    fn look(folder: &Path) -> Self {
+        let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+        Self {
+            names: entries.map(|entry| entry.file_name()).collect(),
+        }
+    }
+
+    fn has(&self, path: &Path) -> bool {
+        path.file_name()
+            .is_some_and(|name| self.names.contains(name))
+    }
+
+    fn order(&self, path: PathArg, to: PathBuf, facts: &Facts, look: Look) -> Fetch {
+        let mut local = LocalCopy::default();
+        if self.has(&to) || self.has(&part_of(&to)) {
+            local = local_copy(&to);
+            local.whole = local.whole.map(|(size, _)| (size, NO_TIME));
+        }
+        let may_be_here = local.part > 0 || local.whole.is_some_and(|(size, _)| size == facts.size);
+        let is_small = facts.size <= SMALL;
+        Fetch {
+            path,
+            to,
+            local,
+            turn: if is_small && !may_be_here {
+                Turn::Straight
+            } else {
+                Turn::Negotiate
+            },
+            command: Asking::Now,
+            resume: Resume::Always,
+            settling: Settling::Later,
+            look: if is_small { Look::Nothing } else { look },
+        }
+    }
+}

@@ -1,0 +1,323 @@
+//! Dialogues over a real socket, with a server in the test's own words.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::thread::{self, JoinHandle};
+
+use skiff_conf::{HostPort, Tls};
+use skiff_sessions::client::{Asking, GetOrder, LocalCopy, PutOrder};
+use skiff_sessions::digest::Md5Sum;
+use skiff_sessions::path::PathArg;
+use skiff_sessions::wire::command::{Command, Replace, Turn};
+use skiff_sessions::wire::reply::Facts;
+
+use super::*;
+use crate::disk::Settling;
+use crate::download::{Download, Resume};
+use crate::listing::Listing;
+use crate::meter::{Look, Meter};
+use crate::person::Person;
+use crate::upload::{Overwrite, Policy, Upload};
+
+const ALL: &[u8] = b"seven b";
+
+/// The other end of a link.
+struct Server(BufReader<TcpStream>);
+
+impl Server {
+    fn hears(&mut self, wanted: &str) {
+        let mut line = String::new();
+        self.0.read_line(&mut line).unwrap();
+        assert_eq!(line.trim_end(), wanted);
+    }
+
+    fn says(&mut self, text: &[u8]) {
+        self.0.get_mut().write_all(text).unwrap();
+    }
+
+    fn takes(&mut self, wanted: &[u8]) {
+        let mut bytes = vec![0; wanted.len()];
+        self.0.read_exact(&mut bytes).unwrap();
+        assert_eq!(bytes, wanted);
+    }
+}
+
+fn served(script: impl FnOnce(Server) + Send + 'static) -> (Link, JoinHandle<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let server =
+        thread::spawn(move || script(Server(BufReader::new(listener.accept().unwrap().0))));
+    let address = HostPort {
+        host: "127.0.0.1".into(),
+        port,
+    };
+    (
+        Link::open(&address, Tls::Off, Duration::from_secs(60)).unwrap(),
+        server,
+    )
+}
+
+fn frame(bytes: &[u8]) -> Vec<u8> {
+    [&(bytes.len() as u32).to_be_bytes(), bytes].concat()
+}
+
+fn md5() -> Md5Sum {
+    Md5Sum::of(ALL)
+}
+
+fn path() -> PathArg {
+    PathArg::new("a").unwrap()
+}
+
+fn download(folder: &Path) -> Download {
+    let meter = Meter::new(Look::Nothing, b"a");
+    Download::to(
+        folder.join("a"),
+        Resume::Ask,
+        Settling::Each,
+        Person::Absent,
+        meter,
+    )
+}
+
+fn get(
+    link: &mut Link,
+    interrupt: &Interrupt,
+    local: &mut impl Local,
+) -> Result<Outcome, LinkError> {
+    let mut effects = Vec::new();
+    let order = GetOrder {
+        path: path(),
+        turn: Turn::Negotiate,
+        command: Asking::Now,
+        local: LocalCopy::default(),
+    };
+    let dialogue = Dialogue::get(order, &mut effects);
+    converse(link, interrupt, dialogue, effects, local)
+}
+
+#[test]
+fn a_download_and_the_next_command_on_the_same_link() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut link, server) = served(|mut server| {
+        server.hears("RETR a");
+        server.says(b"150 size=7 mtime=20260102030405 here it comes\r\n");
+        server.hears("200");
+        server.says(b"200 size=7 sending all\r\n");
+        let frames = [frame(&ALL[..3]), frame(&ALL[3..]), vec![0; 4]].concat();
+        let sent = format!("226 size=7 md5={} all sent\r\n", md5());
+        // The last bytes and the first line come together.
+        server.says(&[&frames, sent.as_bytes()].concat());
+        server.hears("227");
+        server.hears("PWD");
+        server.says(b"257 /\r\n");
+    });
+    let mut local = download(folder.path());
+    let outcome = get(&mut link, &Interrupt::default(), &mut local).unwrap();
+    assert!(matches!(outcome, Outcome::Verified(_)), "{outcome:?}");
+    assert_eq!(std::fs::read(folder.path().join("a")).unwrap(), ALL);
+    let mut effects = Vec::new();
+    let dialogue = Dialogue::request(Command::WorkingDirectory, &mut effects);
+    let outcome = converse(
+        &mut link,
+        &Interrupt::default(),
+        dialogue,
+        effects,
+        &mut local,
+    )
+    .unwrap();
+    assert!(matches!(outcome, Outcome::Replied(answered) if answered.code == 257));
+    server.join().unwrap();
+}
+
+#[test]
+fn an_upload_with_no_turn() {
+    let folder = tempfile::tempdir().unwrap();
+    let from = folder.path().join("a");
+    std::fs::write(&from, ALL).unwrap();
+    let (mut link, server) = served(|mut server| {
+        server.hears("STOR size=7 go=1 a");
+        server.takes(&[frame(ALL), vec![0; 4]].concat());
+        server.hears(&format!("225 md5={}", md5()));
+        server.says(b"150 send\r\n111 done=7 of=7 storing\r\n");
+        server.says(format!("226 size=7 md5={} stored\r\n", md5()).as_bytes());
+    });
+    let policy = Policy {
+        resume: Resume::Ask,
+        overwrite: Overwrite::Ask,
+    };
+    let meter = Meter::new(Look::Nothing, b"a");
+    let mut upload = Upload::from(&from, policy, Person::Absent, meter).unwrap();
+    let order = PutOrder {
+        path: path(),
+        size: upload.size(),
+        modified: None,
+        md5: None,
+        replace: Replace::Never,
+        turn: Turn::Straight,
+    };
+    let mut effects = Vec::new();
+    let dialogue = Dialogue::put(order, &mut effects);
+    let outcome = converse(
+        &mut link,
+        &Interrupt::default(),
+        dialogue,
+        effects,
+        &mut upload,
+    )
+    .unwrap();
+    assert!(matches!(outcome, Outcome::Verified(_)), "{outcome:?}");
+    server.join().unwrap();
+}
+
+/// Ctrl-C whenever bytes come.
+struct Impatient {
+    download: Download,
+    seen: u64,
+    interrupt: Interrupt,
+}
+
+impl Local for Impatient {
+    fn choose(&mut self, file: LocalFile) -> Result<(), Unusable> {
+        self.download.choose(file)
+    }
+
+    fn began(&mut self, _: Task) {
+        self.seen = 0;
+    }
+
+    fn moved(&mut self, bytes: u64) {
+        if bytes > self.seen {
+            self.seen = bytes;
+            self.interrupt.raise();
+        }
+    }
+}
+
+impl skiff_sessions::transfer::Source for Impatient {
+    fn read_at(
+        &mut self,
+        offset: u64,
+        buf: &mut [u8],
+    ) -> Result<usize, skiff_sessions::wire::reply::Refusal> {
+        self.download.read_at(offset, buf)
+    }
+}
+
+impl skiff_sessions::transfer::Sink for Impatient {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), skiff_sessions::wire::reply::Refusal> {
+        self.download.write(bytes)
+    }
+}
+
+fn impatient(folder: &Path) -> Impatient {
+    Impatient {
+        download: download(folder),
+        seen: 0,
+        interrupt: Interrupt::default(),
+    }
+}
+
+fn begins_to_send(server: &mut Server) {
+    server.hears("RETR a");
+    server.says(b"150 size=7 mtime=20260102030405 here it comes\r\n");
+    server.hears("200");
+    server.says(b"200 size=7 sending all\r\n");
+    server.says(&frame(&ALL[..3]));
+}
+
+#[test]
+fn the_first_interrupt_leaves_the_session_usable_and_the_part_here() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut link, server) = served(|mut server| {
+        begins_to_send(&mut server);
+        server.hears("ABOR");
+        server.hears("NOOP");
+        server.says(&[0xff; 4]);
+        server.says(b"550 aborted\r\n200 ok\r\n");
+    });
+    let mut local = impatient(folder.path());
+    let interrupt = local.interrupt.clone();
+    assert_eq!(
+        get(&mut link, &interrupt, &mut local).unwrap(),
+        Outcome::Stopped
+    );
+    assert_eq!(
+        std::fs::read(folder.path().join("a.skiff-part")).unwrap(),
+        &ALL[..3]
+    );
+    server.join().unwrap();
+}
+
+#[test]
+fn the_second_interrupt_does_not_wait_for_the_server() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut link, server) = served(|mut server| {
+        begins_to_send(&mut server);
+        server.hears("ABOR");
+        server.hears("NOOP");
+        // Not yet stopped: these bytes are what the second one comes with.
+        server.says(&frame(&ALL[3..5]));
+        let mut rest = Vec::new();
+        server.0.read_to_end(&mut rest).unwrap();
+        assert_eq!(rest, b"");
+    });
+    let mut local = impatient(folder.path());
+    let interrupt = local.interrupt.clone();
+    let ended = get(&mut link, &interrupt, &mut local);
+    assert!(matches!(ended, Err(LinkError::Interrupted)), "{ended:?}");
+    drop(link);
+    server.join().unwrap();
+}
+
+fn list(link: &mut Link) -> Result<Outcome, LinkError> {
+    let mut effects = Vec::new();
+    let dialogue = Dialogue::listing(Command::List(None), &mut effects);
+    let mut sink = Listing::new(|_: &[u8], _: &Facts| {});
+    converse(link, &Interrupt::default(), dialogue, effects, &mut sink)
+}
+
+/// What a server says to LIST, and how that ends the link.
+#[test]
+fn servers_that_make_no_sense() {
+    type Judge = fn(&LinkError) -> bool;
+    let cases: [(&[u8], Judge); 4] = [
+        (b"421 the server is shutting down\r\n", |e| {
+            matches!(e, LinkError::Closing(_))
+        }),
+        (b"SSH-2.0-OpenSSH_9.2\r\n", |e| {
+            matches!(e, LinkError::NotAReply(_))
+        }),
+        (b"250 directory changed\r\n", |e| {
+            matches!(e, LinkError::OutOfOrder(_))
+        }),
+        (b"150 here\r\n\x00\x00", |e| matches!(e, LinkError::Lost)),
+    ];
+    for (said, fits) in cases {
+        let said = said.to_vec();
+        let (mut link, server) = served(move |mut server| {
+            server.hears("LIST");
+            server.says(&said);
+        });
+        let ended = list(&mut link);
+        server.join().unwrap();
+        assert!(ended.as_ref().is_err_and(fits), "{ended:?}");
+    }
+}
+
+#[test]
+fn a_line_without_an_end_is_not_kept() {
+    let (mut link, server) = served(|mut server| {
+        server.hears("LIST");
+        for _ in 0..64 {
+            // The client may close before all was said.
+            if server.0.get_mut().write_all(&[b'x'; 1024]).is_err() {
+                break;
+            }
+        }
+    });
+    assert!(matches!(list(&mut link), Err(LinkError::NotAReply(_))));
+    drop(link);
+    server.join().unwrap();
+}

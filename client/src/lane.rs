@@ -1,0 +1,67 @@
+//! What lines and bulk data go through: the link's socket, with TLS or without.
+
+use std::io;
+use std::net::TcpStream;
+
+use rustls::Connection;
+use skiff_sessions::lane::{Lane, Plain, Tls};
+
+/// Either kind of lane over the link's socket.
+pub(crate) enum AnyLane<'a> {
+    Plain(Plain<'a, TcpStream>),
+    Tls(Tls<'a, TcpStream>),
+}
+
+impl<'a> AnyLane<'a> {
+    pub(crate) fn over(
+        socket: &'a mut TcpStream,
+        tls: Option<&'a mut Connection>,
+        cipher: &'a mut [u8],
+    ) -> Self {
+        match tls {
+            None => Self::Plain(Plain(socket)),
+            Some(tls) => Self::Tls(Tls::new(tls, socket, cipher)),
+        }
+    }
+}
+
+impl Lane for AnyLane<'_> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(lane) => lane.read(buf),
+            Self::Tls(lane) => lane.read(buf),
+        }
+    }
+
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(lane) => lane.write(buf),
+            Self::Tls(lane) => lane.write(buf),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Plain(lane) => lane.flush(),
+            Self::Tls(lane) => lane.flush(),
+        }
+    }
+
+    fn holds_input(&self) -> bool {
+        match self {
+            Self::Plain(lane) => lane.holds_input(),
+            Self::Tls(lane) => lane.holds_input(),
+        }
+    }
+}
+
+/// Writes what is left of `bytes`; `sent` says how much that was not.
+pub(crate) fn write_all(lane: &mut impl Lane, bytes: &[u8], sent: &mut usize) -> io::Result<()> {
+    while *sent < bytes.len() {
+        match lane.write(&bytes[*sent..])? {
+            0 => return Err(io::ErrorKind::WriteZero.into()),
+            count => *sent += count,
+        }
+    }
+    lane.flush()
+}

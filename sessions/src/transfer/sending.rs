@@ -1,0 +1,188 @@
+//! Sending a file in frames: what is out, what is left, and how to stop cleanly
+//! in the middle of a frame.
+
+use std::io;
+
+use super::{End, Source, StopLine, Stumble, Until, clamp};
+use crate::aside::Hash;
+use crate::lane::Lane;
+use crate::wire::native::frames::{ABORT, END, FRAME_MAX};
+use crate::wire::reply::Refusal;
+
+pub(super) struct Sending {
+    /// The next byte to send.
+    offset: u64,
+    until: Until,
+    stop: StopLine,
+    /// Bytes of the frame under way that were not sent yet.
+    frame_left: u32,
+    /// Bytes of lengths that were not sent yet, the last of `header`.
+    header_left: usize,
+    header: [u8; 4],
+    /// The source failed inside the frame under way.
+    spoiled: Option<Refusal>,
+    /// Set when only the last length is left to send.
+    ending: Option<End>,
+}
+
+impl Sending {
+    pub(super) fn new(offset: u64, until: Until, stop: StopLine) -> Self {
+        Self {
+            offset,
+            until,
+            stop,
+            frame_left: 0,
+            header_left: 0,
+            header: END,
+            spoiled: None,
+            ending: None,
+        }
+    }
+
+    pub(super) fn stop_line(&self) -> StopLine {
+        self.stop
+    }
+
+    /// Everything is with the lane; how it went.
+    pub(super) fn ended(&self) -> Option<End> {
+        self.ending
+    }
+
+    /// The abort goes out next.
+    pub(super) fn stop(&mut self) {
+        self.finish_with(ABORT, End::Stopped);
+    }
+
+    pub(super) fn is_between_frames(&self) -> bool {
+        self.frame_left == 0 && self.header_left == 0
+    }
+
+    fn finish_with(&mut self, length: [u8; 4], end: End) {
+        self.header = length;
+        self.header_left = 4;
+        self.ending = Some(end);
+    }
+
+    /// Sends one frame, or what is left of one. Answers the file's bytes that
+    /// the lane took; `WouldBlock` comes after those were counted.
+    pub(super) fn send_chunk(
+        &mut self,
+        lane: &mut impl Lane,
+        file: &mut impl Source,
+        hash: &mut Hash<'_>,
+        scratch: &mut [u8],
+    ) -> Result<u64, Stumble> {
+        if self.ending.is_some() {
+            self.send_header(lane)?;
+            return Ok(0);
+        }
+        let want = self.chunk_length(scratch.len() - 4);
+        let count = match self.fill(file, hash, &mut scratch[4..4 + want]) {
+            Filled::Bytes(count) => count,
+            Filled::Ended => {
+                self.finish_with(
+                    END,
+                    End::Complete {
+                        position: self.offset,
+                        sum: None,
+                        left_out: file.left_out(),
+                    },
+                );
+                return Ok(0);
+            }
+            Filled::Failed(refusal) => {
+                self.finish_with(ABORT, End::Refused(refusal));
+                return Ok(0);
+            }
+        };
+        if self.is_between_frames() {
+            self.header = (count as u32).to_be_bytes();
+            self.header_left = 4;
+            self.frame_left = count as u32;
+        }
+        self.push_out(lane, scratch, count)
+    }
+
+    /// Reads the next bytes. A source that fails inside a frame spoils it: the
+    /// frame is made whole with zeros, and the abort behind it says so.
+    fn fill(&mut self, file: &mut impl Source, hash: &mut Hash<'_>, data: &mut [u8]) -> Filled {
+        let read = match self.spoiled {
+            Some(refusal) => Err(refusal),
+            None => file.read_at(self.offset, data),
+        };
+        let refusal = match read {
+            Ok(count) if count > 0 => {
+                hash.update_at(self.offset, &data[..count]);
+                return Filled::Bytes(count);
+            }
+            Ok(_) if self.is_between_frames() && self.is_whole() => return Filled::Ended,
+            Ok(_) => Refusal::Changed,
+            Err(refusal) => refusal,
+        };
+        if self.is_between_frames() {
+            return Filled::Failed(refusal);
+        }
+        self.spoiled = Some(refusal);
+        data.fill(0);
+        Filled::Bytes(data.len())
+    }
+
+    fn is_whole(&self) -> bool {
+        match self.until {
+            Until::Offset(end) => self.offset == end,
+            Until::Itself => true,
+        }
+    }
+
+    fn chunk_length(&self, room: usize) -> usize {
+        if !self.is_between_frames() {
+            return (self.frame_left as usize).min(room);
+        }
+        let room = room.min(FRAME_MAX as usize);
+        match self.until {
+            Until::Offset(end) => clamp(end - self.offset, room),
+            Until::Itself => room,
+        }
+    }
+
+    /// Writes the header that is left and `count` bytes behind it, in one go.
+    fn push_out(
+        &mut self,
+        lane: &mut impl Lane,
+        scratch: &mut [u8],
+        count: usize,
+    ) -> Result<u64, Stumble> {
+        let mut at = 4 - self.header_left;
+        scratch[at..4].copy_from_slice(&self.header[at..]);
+        let (end, mut sent) = (4 + count, 0);
+        while at < end {
+            let wrote = match lane.write(&scratch[at..end]) {
+                Ok(0) => return Err(Stumble::Io(io::ErrorKind::WriteZero.into())),
+                Ok(wrote) => wrote,
+                Err(_) if sent > 0 => break,
+                Err(error) => return Err(error.into()),
+            };
+            let of_header = wrote.min(self.header_left);
+            self.header_left -= of_header;
+            let of_data = wrote - of_header;
+            self.frame_left -= of_data as u32;
+            self.offset += of_data as u64;
+            sent += of_data as u64;
+            at += wrote;
+        }
+        Ok(sent)
+    }
+
+    fn send_header(&mut self, lane: &mut impl Lane) -> Result<(), Stumble> {
+        while self.header_left > 0 {
+            self.header_left -= lane.write(&self.header[4 - self.header_left..])?;
+        }
+        Ok(())
+    }
+}
+
+enum Filled {
+    Bytes(usize),
+    Ended,
+    Failed(Refusal),
+}

@@ -1,0 +1,30 @@
+//! Both ends of the native dialect in one room: the server's conversation over
+//! a pretended disk, the client's dialogues over pretended files, two byte
+//! queues between them, and time that only a test advances.
+
+#[cfg(test)]
+mod pair {
+    mod client;
+    mod cuts;
+    mod disk;
+    mod drive;
+    mod errands;
+    mod local;
+    mod server;
+    mod wire;
+
+    mod answers;
+    mod broken;
+    mod downloads;
+    mod entrance;
+    mod events;
+    mod frames;
+    mod order;
+    mod refused;
+    mod resumed;
+    mod stopping;
+    mod timers;
+    mod tree;
+    mod uploads;
+    mod writers;
+}

@@ -1,0 +1,319 @@
+//! A pretended disk: published files, stages, directories, a quota, faults on
+//! demand. What may be seen under a name is watched.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+use skiff_sessions::digest::{Md5Sum, Sum};
+use skiff_sessions::server::job::DigestNews;
+use skiff_sessions::server::Access;
+use skiff_sessions::transfer::{Sink, Source};
+use skiff_sessions::wire::reply::{Refusal, Usage};
+use skiff_sessions::wire::stamp::Stamp;
+
+/// Absolute, as `VirtualPath` has it.
+pub(super) type Path = Vec<u8>;
+/// An open file outlives its name.
+pub(super) type Content = Rc<RefCell<Vec<u8>>>;
+
+pub(super) const OLD_TIME: Stamp = Stamp(1_767_323_045);
+
+#[derive(Default)]
+pub(super) struct Disk {
+    pub(super) files: BTreeMap<Path, Published>,
+    pub(super) folders: BTreeSet<Path>,
+    pub(super) stages: BTreeMap<Path, Vec<u8>>,
+    pub(super) writers: BTreeMap<Path, Writer>,
+    /// In bytes.
+    pub(super) limit: u64,
+    /// Posted with each change; `check` counts anew.
+    used: u64,
+    pub(super) faults: Faults,
+    pub(super) access: Option<Access>,
+    /// What a published file may hold.
+    whole: BTreeSet<Vec<u8>>,
+}
+
+#[derive(Clone)]
+pub(super) struct Published {
+    pub(super) content: Content,
+    pub(super) modified: Stamp,
+    pub(super) md5: Option<Md5Sum>,
+}
+
+pub(super) struct Writer {
+    pub(super) owner: u32,
+    /// Bytes promised and not written yet.
+    reserved: u64,
+    /// No byte for 5 s: it gives way to the next writer of the user.
+    pub(super) silent: bool,
+    pub(super) cancelled: bool,
+}
+
+/// What goes wrong, and when.
+#[derive(Default)]
+pub(super) struct Faults {
+    /// The next job is refused.
+    pub(super) job: Option<Refusal>,
+    /// A stage takes no byte from this offset on.
+    pub(super) write: Option<(u64, Refusal)>,
+    /// A published file gives none from this offset on.
+    pub(super) read: Option<(u64, Refusal)>,
+}
+
+/// The one file that a session may have open.
+pub(super) enum OpenFile {
+    Upload { path: Path, owner: u32 },
+    Download { path: Path, content: Content, modified: Stamp },
+    Listing { text: Vec<u8>, hidden: u64 },
+}
+
+/// What of a disk a run is compared by.
+#[derive(PartialEq, Eq, Debug)]
+pub(super) struct Seen {
+    files: Vec<(String, String, Stamp)>,
+    stages: Vec<(String, String)>,
+    folders: Vec<String>,
+}
+
+impl Disk {
+    pub(super) fn new() -> Self {
+        let folders = BTreeSet::from([b"/".to_vec(), b"/d".to_vec()]);
+        Self { limit: 1 << 30, folders, ..Self::default() }
+    }
+
+    /// A published file, whose digest nobody has computed yet.
+    pub(super) fn with(mut self, path: &str, bytes: &[u8]) -> Self {
+        self.whole.insert(bytes.to_vec());
+        self.used += bytes.len() as u64;
+        let content = Rc::new(RefCell::new(bytes.to_vec()));
+        let file = Published { content, modified: OLD_TIME, md5: None };
+        self.files.insert(path.into(), file);
+        self
+    }
+
+    pub(super) fn with_digest(mut self, path: &str, md5: Md5Sum) -> Self {
+        self.files.get_mut(path.as_bytes()).unwrap().md5 = Some(md5);
+        self
+    }
+
+    pub(super) fn with_stage(mut self, path: &str, bytes: &[u8]) -> Self {
+        self.used += bytes.len() as u64;
+        self.stages.insert(path.into(), bytes.to_vec());
+        self
+    }
+
+    /// A content that may come to be published.
+    pub(super) fn expecting(mut self, bytes: &[u8]) -> Self {
+        self.whole.insert(bytes.to_vec());
+        self
+    }
+
+    pub(super) fn limited(self, limit: u64) -> Self {
+        Self { limit, ..self }
+    }
+
+    pub(super) fn failing(self, faults: Faults) -> Self {
+        Self { faults, ..self }
+    }
+
+    /// Somebody on the host cuts a file.
+    pub(super) fn shrink(&mut self, path: &str, len: usize) {
+        let file = self.files.get_mut(path.as_bytes()).unwrap();
+        let mut content = file.content.borrow_mut();
+        self.used -= (content.len() - len) as u64;
+        content.truncate(len);
+        self.whole.insert(content.clone());
+    }
+
+    pub(super) fn content(&self, path: &str) -> Option<Vec<u8>> {
+        Some(self.files.get(path.as_bytes())?.content.borrow().clone())
+    }
+
+    pub(super) fn stage(&self, path: &str) -> Option<&[u8]> {
+        self.stages.get(path.as_bytes()).map(Vec::as_slice)
+    }
+
+    pub(super) fn seen(&self) -> Seen {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let file = |(path, file): (&Path, &Published)| {
+            (text(path), text(&file.content.borrow()), file.modified)
+        };
+        Seen {
+            files: self.files.iter().map(file).collect(),
+            stages: self.stages.iter().map(|(path, bytes)| (text(path), text(bytes))).collect(),
+            folders: self.folders.iter().map(|path| text(path)).collect(),
+        }
+    }
+
+    /// Holds at every moment.
+    pub(super) fn check(&self) {
+        for (path, file) in &self.files {
+            let content = file.content.borrow();
+            assert!(self.whole.contains(&*content), "{path:?} shows {content:?}");
+        }
+        assert_eq!(self.used, self.sum(), "the account and the disk");
+        assert!(self.used + self.reserved() <= self.limit.max(self.sum()));
+    }
+
+    /// Holds where no session has a file open.
+    pub(super) fn check_idle(&self) {
+        self.check();
+        assert!(self.writers.is_empty(), "a writer was left behind");
+    }
+
+    pub(super) fn usage(&self) -> Usage {
+        Usage {
+            used: self.used + self.reserved(),
+            limit: self.limit,
+            staged: self.staged(),
+            entries: (self.files.len() + self.folders.len()) as u64,
+            entries_limit: 0,
+        }
+    }
+
+    pub(super) fn sum(&self) -> u64 {
+        let files = self.files.values().map(|file| file.content.borrow().len() as u64);
+        files.sum::<u64>() + self.staged()
+    }
+
+    fn staged(&self) -> u64 {
+        self.stages.values().map(|bytes| bytes.len() as u64).sum()
+    }
+
+    fn reserved(&self) -> u64 {
+        self.writers.values().map(|writer| writer.reserved).sum()
+    }
+
+    /// Makes the name the owner's own, and promises him the room.
+    pub(super) fn claim(&mut self, path: &Path, owner: u32, size: u64) -> Result<u64, Refusal> {
+        let mut have = self.stages.get(path).map_or(0, Vec::len) as u64;
+        if have > size {
+            self.cut(path);
+            have = 0;
+        }
+        let needed = size - have;
+        let available = self.limit.saturating_sub(self.used + self.reserved());
+        if needed > available {
+            return Err(Refusal::OverQuota { needed, available });
+        }
+        let (reserved, silent, cancelled) = (needed, false, false);
+        let before = self.writers.insert(path.clone(), Writer { owner, reserved, silent, cancelled });
+        assert!(before.is_none(), "one writer per name");
+        Ok(have)
+    }
+
+    /// Cuts a stage to nothing; who writes it is promised the room again.
+    pub(super) fn cut(&mut self, path: &Path) {
+        let gone = self.stages.insert(path.clone(), Vec::new()).map_or(0, |bytes| bytes.len() as u64);
+        self.used -= gone;
+        if let Some(writer) = self.writers.get_mut(path) {
+            writer.reserved += gone;
+        }
+    }
+
+    pub(super) fn drop_stage(&mut self, path: &Path) -> bool {
+        let gone = self.stages.remove(path);
+        self.used -= gone.as_ref().map_or(0, Vec::len) as u64;
+        gone.is_some()
+    }
+
+    /// An open file goes as the shell's does when its session has gone.
+    pub(super) fn put_away(&mut self, file: OpenFile) {
+        if let OpenFile::Upload { path, .. } = file {
+            self.writers.remove(&path).expect("an upload has its writer");
+            if self.stages.get(&path).is_some_and(Vec::is_empty) {
+                self.stages.remove(&path);
+            }
+        }
+    }
+
+    pub(super) fn publish(&mut self, path: Path, md5: Md5Sum, modified: Option<Stamp>) -> u64 {
+        self.writers.remove(&path).expect("an upload has its writer");
+        let bytes = self.stages.remove(&path).unwrap_or_default();
+        let size = bytes.len() as u64;
+        let modified = modified.unwrap_or(OLD_TIME);
+        let content = Rc::new(RefCell::new(bytes));
+        let old = self.files.insert(path, Published { content, modified, md5: Some(md5) });
+        self.used -= old.map_or(0, |old| old.content.borrow().len() as u64);
+        size
+    }
+
+    pub(super) fn unlink(&mut self, path: &Path) {
+        if let Some(old) = self.files.remove(path) {
+            self.used -= old.content.borrow().len() as u64;
+        }
+    }
+
+    pub(super) fn learn(&mut self, path: &Path, news: DigestNews) {
+        if let Some(file) = self.files.get_mut(path) {
+            file.md5 = match news {
+                DigestNews::None | DigestNews::Computed(Sum::Sha256(_)) => file.md5,
+                DigestNews::Computed(Sum::Md5(md5)) => Some(md5),
+                DigestNews::Wrong => None,
+            };
+        }
+    }
+}
+
+/// A file while a burst has it.
+pub(super) struct Lent<'a> {
+    pub(super) disk: &'a mut Disk,
+    pub(super) file: Option<&'a OpenFile>,
+}
+
+impl Source for Lent<'_> {
+    fn read_at(&mut self, offset: u64, buf: &mut [u8]) -> Result<usize, Refusal> {
+        match self.file {
+            Some(OpenFile::Upload { path, .. }) => Ok(copy_at(&self.disk.stages[path], offset, buf)),
+            Some(OpenFile::Listing { text, .. }) => Ok(copy_at(text, offset, buf)),
+            Some(OpenFile::Download { content, .. }) => match self.disk.faults.read {
+                Some((from, why)) if offset >= from => Err(why),
+                Some((from, _)) => {
+                    let room = buf.len().min((from - offset) as usize);
+                    Ok(copy_at(&content.borrow(), offset, &mut buf[..room]))
+                }
+                None => Ok(copy_at(&content.borrow(), offset, buf)),
+            },
+            None => Err(Refusal::Fault),
+        }
+    }
+
+    fn left_out(&self) -> u64 {
+        match self.file {
+            Some(OpenFile::Listing { hidden, .. }) => *hidden,
+            _ => 0,
+        }
+    }
+}
+
+impl Sink for Lent<'_> {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), Refusal> {
+        let Some(OpenFile::Upload { path, .. }) = self.file else {
+            return Err(Refusal::Fault);
+        };
+        let disk = &mut *self.disk;
+        let stage = disk.stages.get_mut(path).expect("an upload has its stage");
+        let writer = disk.writers.get_mut(path).expect("an upload has its writer");
+        if writer.cancelled {
+            return Err(Refusal::Busy);
+        }
+        let (room, why) = match disk.faults.write {
+            Some((from, why)) => ((from as usize).saturating_sub(stage.len()), Some(why)),
+            None => (usize::MAX, None),
+        };
+        let taken = bytes.len().min(room);
+        stage.extend_from_slice(&bytes[..taken]);
+        disk.used += taken as u64;
+        writer.reserved -= taken as u64;
+        if taken < bytes.len() { Err(why.unwrap_or(Refusal::Fault)) } else { Ok(()) }
+    }
+}
+
+pub(super) fn copy_at(bytes: &[u8], offset: u64, buf: &mut [u8]) -> usize {
+    let rest = &bytes[bytes.len().min(offset as usize)..];
+    let count = rest.len().min(buf.len());
+    buf[..count].copy_from_slice(&rest[..count]);
+    count
+}

@@ -1,0 +1,256 @@
+//! The pair: both ends, what is between them, and what drives them to rest.
+
+use std::cell::{RefCell, RefMut};
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use skiff_sessions::client::{Asking, Dialogue, GetOrder, Outcome, PutOrder};
+use skiff_sessions::path::PathArg;
+use skiff_sessions::scram::Binding;
+use skiff_sessions::server::Event;
+use skiff_sessions::wire::command::{Command, Replace, Store, Turn};
+use skiff_sessions::wire::stamp::Stamp;
+
+use super::client::Client;
+use super::disk::Disk;
+use super::local::Local;
+use super::server::Server;
+use super::wire::{Cut, Ends, Wire};
+
+/// More steps than any dialogue here needs.
+const STEPS_MAX: usize = 200_000;
+
+pub(super) const NEW_TIME: Stamp = Stamp(1_700_000_000);
+
+/// How large everything between the ends is.
+#[derive(Clone, Debug)]
+pub(super) struct Rig {
+    /// Of each wire, in bytes.
+    pub(super) capacity: usize,
+    /// Of each burst, in bytes.
+    pub(super) budget: u64,
+    /// A frame has four bytes less, so that small files have many.
+    pub(super) scratch: usize,
+    pub(super) to_server: Cut,
+    pub(super) to_client: Cut,
+    pub(super) binding: Binding,
+    pub(super) owner: u32,
+}
+
+impl Rig {
+    /// Frames of a few bytes, and room for whole dialogues.
+    pub(super) fn roomy() -> Self {
+        Self {
+            capacity: 1 << 20,
+            budget: 1 << 20,
+            scratch: 20,
+            to_server: Cut::Whole,
+            to_client: Cut::Whole,
+            binding: Binding::None,
+            owner: 1,
+        }
+    }
+
+    /// Every write is short, and every burst goes home early.
+    pub(super) fn tight() -> Self {
+        Self { capacity: 5, budget: 3, scratch: 12, ..Self::roomy() }
+    }
+}
+
+pub(super) struct Pair {
+    pub(super) now: Instant,
+    pub(super) server: Server,
+    pub(super) client: Client,
+    pub(super) disk: Rc<RefCell<Disk>>,
+    pub(super) to_server: Wire,
+    pub(super) to_client: Wire,
+    rig: Rig,
+}
+
+/// Whether bytes that a cut holds back come when both ends are at rest.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Gate {
+    Opens,
+    StaysShut,
+}
+
+impl Pair {
+    /// Logged in, over a disk and local files.
+    pub(super) fn new(disk: Disk, local: Local) -> Self {
+        Self::rigged(Rig::roomy(), Rc::new(RefCell::new(disk)), local)
+    }
+
+    pub(super) fn rigged(rig: Rig, disk: Rc<RefCell<Disk>>, local: Local) -> Self {
+        let now = Instant::now();
+        let server = Server::logged_in(now, &rig, &mut disk.borrow_mut());
+        Self::connect(now, rig, disk, local, server)
+    }
+
+    /// Before the login.
+    pub(super) fn stranger(rig: Rig, disk: Disk) -> Self {
+        let now = Instant::now();
+        let server = Server::new(now, &rig);
+        Self::connect(now, rig, Rc::new(RefCell::new(disk)), Local::default(), server)
+    }
+
+    fn connect(now: Instant, rig: Rig, disk: Rc<RefCell<Disk>>, local: Local, server: Server) -> Self {
+        Self {
+            now,
+            server,
+            client: Client::new(&rig, local),
+            disk,
+            to_server: Wire::new(rig.capacity, rig.to_server),
+            to_client: Wire::new(rig.capacity, rig.to_client),
+            rig,
+        }
+    }
+
+    /// The connection breaks where it is; a new session finds the same disk and files.
+    pub(super) fn reconnect(&mut self) {
+        (self.to_server.cut_off(), self.to_client.cut_off());
+        self.drive();
+        assert!(self.server.is_over());
+        self.server.check_at_rest();
+        self.disk.borrow().check_idle();
+        let rig = Rig { to_server: Cut::Whole, to_client: Cut::Whole, ..self.rig.clone() };
+        *self = Self::rigged(rig, Rc::clone(&self.disk), self.client.local.clone());
+    }
+
+    pub(super) fn disk(&self) -> RefMut<'_, Disk> {
+        self.disk.borrow_mut()
+    }
+
+    /// Runs both ends until neither has anything to do.
+    pub(super) fn drive(&mut self) {
+        self.run(Gate::Opens);
+    }
+
+    /// The same, but what a cut holds back stays there.
+    pub(super) fn drive_shut(&mut self) {
+        self.run(Gate::StaysShut);
+    }
+
+    fn run(&mut self, gate: Gate) {
+        for _ in 0..STEPS_MAX {
+            if self.step() {
+                continue;
+            }
+            let opened = gate == Gate::Opens && (self.to_server.release() | self.to_client.release());
+            if !opened {
+                return;
+            }
+        }
+        panic!("it never comes to rest");
+    }
+
+    fn step(&mut self) -> bool {
+        let Self { now, server, client, disk, to_server, to_client, .. } = self;
+        let mut disk = disk.borrow_mut();
+        let lane = Ends { incoming: &mut *to_server, outgoing: &mut *to_client };
+        let served = server.step(*now, lane, &mut disk);
+        disk.check();
+        let asked = client.step(Ends { incoming: to_client, outgoing: to_server });
+        served || asked
+    }
+
+    /// Time goes by; every deadline on the way is heard.
+    pub(super) fn advance(&mut self, by: Duration) {
+        let until = self.now + by;
+        self.drive_shut();
+        while let Some(due) = self.server.deadline().filter(|due| *due <= until) {
+            self.now = due.max(self.now);
+            self.server_hears(Event::Timeout);
+        }
+        self.now = until;
+        self.drive_shut();
+    }
+
+    pub(super) fn server_hears(&mut self, event: Event) {
+        self.server.event(self.now, event);
+        self.drive_shut();
+    }
+
+    /// Carries a dialogue to its end.
+    pub(super) fn finish(&mut self) -> Outcome {
+        self.drive();
+        self.client.outcome().expect("the dialogue came to no end")
+    }
+
+    /// Types bytes; what the server says until both are at rest.
+    pub(super) fn types(&mut self, bytes: impl AsRef<[u8]>) -> String {
+        self.client.type_in(bytes.as_ref());
+        self.drive();
+        String::from_utf8_lossy(&self.client.heard()).into_owned()
+    }
+
+    /// Types bytes; the codes that came back.
+    pub(super) fn codes(&mut self, bytes: impl AsRef<[u8]>) -> Vec<u16> {
+        let said = self.types(bytes);
+        said.lines().map(|line| line[..3].parse().unwrap()).collect()
+    }
+
+    /// A finished dialogue leaves nothing behind: the next command is answered,
+    /// nothing is open, and the quota is what is on the disk.
+    pub(super) fn is_ready(&mut self) {
+        self.drive();
+        self.server.check_at_rest();
+        self.disk.borrow().check_idle();
+        let outcome = self.asks(Command::Usage);
+        let Outcome::Replied(answered) = outcome else {
+            panic!("{outcome:?}");
+        };
+        assert_eq!(answered.code, 213, "{}", answered.text);
+        assert_eq!(answered.usage.map(|usage| usage.used), Some(self.disk.borrow().sum()));
+    }
+
+    pub(super) fn asks(&mut self, command: Command) -> Outcome {
+        self.client.begin(|_, out| Dialogue::request(command, out));
+        self.finish()
+    }
+
+    pub(super) fn begin_put(&mut self, path: &str, how: How) {
+        let path = arg(path);
+        self.client.begin(|local, out| Dialogue::put(how.order(path, local), out));
+    }
+
+    pub(super) fn puts(&mut self, path: &str, how: How) -> Outcome {
+        self.begin_put(path, how);
+        self.finish()
+    }
+
+    pub(super) fn begin_get(&mut self, path: &str, turn: Turn) {
+        let path = arg(path);
+        self.client.begin(|local, out| {
+            let (command, local) = (Asking::Now, local.copy());
+            Dialogue::get(GetOrder { path, turn, command, local }, out)
+        });
+    }
+
+    pub(super) fn gets(&mut self, path: &str, turn: Turn) -> Outcome {
+        self.begin_get(path, turn);
+        self.finish()
+    }
+}
+
+/// How an upload is asked for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct How {
+    pub(super) turn: Turn,
+    pub(super) replace: Replace,
+}
+
+pub(super) const PLAIN: How = How { turn: Turn::Negotiate, replace: Replace::Never };
+pub(super) const REPLACING: How = How { turn: Turn::Negotiate, replace: Replace::Yes };
+pub(super) const AT_ONCE: How = How { turn: Turn::Straight, replace: Replace::Never };
+
+impl How {
+    fn order(self, path: PathArg, local: &Local) -> PutOrder {
+        let Self { turn, replace } = self;
+        let size = local.source.len() as u64;
+        Store { path, size, modified: Some(NEW_TIME), md5: None, replace, turn }
+    }
+}
+
+pub(super) fn arg(path: &str) -> PathArg {
+    PathArg::new(path).unwrap()
+}

@@ -1,0 +1,148 @@
+//! One direction of the connection: bytes on their way, and how far they may get.
+
+use std::io;
+
+use skiff_sessions::lane::Lane;
+
+/// How the bytes of one direction arrive.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Cut {
+    Whole,
+    /// So many at a time; the next come when both ends are at rest.
+    Every(usize),
+    /// Up to this position, then, when both ends are at rest, all.
+    At(usize),
+}
+
+#[derive(Debug)]
+pub(super) struct Wire {
+    /// All that was ever written.
+    sent: Vec<u8>,
+    read: usize,
+    /// Bytes of `sent` that may be read.
+    limit: usize,
+    /// By which `limit` grows.
+    step: usize,
+    /// Unread bytes that it holds.
+    capacity: usize,
+    state: State,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum State {
+    Open,
+    /// The writer is gone: what was sent can be read, then comes the end.
+    Ended,
+    /// The reader is gone: bytes are taken and lost, as a kernel does it.
+    Unread,
+}
+
+impl Wire {
+    pub(super) fn new(capacity: usize, cut: Cut) -> Self {
+        let (limit, step) = match cut {
+            Cut::Whole => (usize::MAX, 0),
+            Cut::Every(step) => (step, step),
+            Cut::At(position) => (position, usize::MAX),
+        };
+        let (sent, read, state) = (Vec::new(), 0, State::Open);
+        Self { sent, read, limit, step, capacity, state }
+    }
+
+    /// Lets more bytes through; `false` where none were held back.
+    pub(super) fn release(&mut self) -> bool {
+        let held = self.limit < self.sent.len();
+        if held {
+            self.limit = self.limit.saturating_add(self.step);
+        }
+        held
+    }
+
+    /// No byte gets through beyond those that are there.
+    pub(super) fn freeze(&mut self) {
+        self.limit = self.sent.len().min(self.limit);
+        self.step = usize::MAX;
+    }
+
+    pub(super) fn sent(&self) -> &[u8] {
+        &self.sent
+    }
+
+    /// The connection breaks: what has not arrived never will.
+    pub(super) fn cut_off(&mut self) {
+        self.sent.truncate(self.limit);
+        self.state = State::Ended;
+    }
+
+    fn is_empty(&self) -> bool {
+        self.read == self.sent.len()
+    }
+}
+
+/// One end's hold on both directions.
+pub(super) struct Ends<'a> {
+    pub(super) incoming: &'a mut Wire,
+    pub(super) outgoing: &'a mut Wire,
+}
+
+impl Ends<'_> {
+    /// Counts bytes both ways, so that doing nothing can be told from doing something.
+    pub(super) fn traffic(&self) -> usize {
+        self.incoming.read + self.outgoing.sent.len()
+    }
+
+    pub(super) fn close(&mut self) {
+        self.outgoing.state = State::Ended;
+        self.incoming.state = State::Unread;
+    }
+
+    /// Takes what it can off `bytes`.
+    pub(super) fn flush_out(&mut self, bytes: &mut Vec<u8>) -> bool {
+        match self.write(bytes) {
+            Ok(count) => {
+                bytes.drain(..count);
+                count > 0
+            }
+            Err(_) => false,
+        }
+    }
+}
+
+impl Lane for Ends<'_> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let wire = &mut *self.incoming;
+        let end = wire.sent.len().min(wire.limit);
+        let count = (end - wire.read).min(buf.len());
+        if count > 0 {
+            buf[..count].copy_from_slice(&wire.sent[wire.read..wire.read + count]);
+            wire.read += count;
+            return Ok(count);
+        }
+        match wire.state {
+            State::Ended if wire.is_empty() => Ok(0),
+            _ => Err(io::ErrorKind::WouldBlock.into()),
+        }
+    }
+
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        let wire = &mut *self.outgoing;
+        let room = wire.capacity - (wire.sent.len() - wire.read);
+        let count = match wire.state {
+            State::Unread => return Ok(buf.len()),
+            State::Ended => return Err(io::ErrorKind::BrokenPipe.into()),
+            State::Open => room.min(buf.len()),
+        };
+        if count == 0 && !buf.is_empty() {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        wire.sent.extend_from_slice(&buf[..count]);
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn holds_input(&self) -> bool {
+        false
+    }
+}

@@ -1,0 +1,163 @@
+//! `skiffd user` beside a running daemon.
+
+use base64ct::{Base64, Encoding};
+use skiff_sessions::scram::Verifier;
+
+use crate::harness::{Daemon, PASSWORD, ask_all, skiffd_user};
+
+#[test]
+fn a_user_who_is_added_can_log_in_at_once() {
+    let daemon = Daemon::demo();
+    assert_eq!(daemon.peer().login("ann", "geheim").code, 530);
+    let said = daemon.user(&["add", "ann", "--password-stdin"], "geheim\n");
+    assert!(said.contains("ann"), "{said}");
+    let mut ann = daemon.login_as("ann", "geheim");
+    ann.put("", "file", b"12345");
+    assert!(daemon.home("ann").join("file").exists());
+    assert_eq!(daemon.peer().login("ann", PASSWORD).code, 530);
+}
+
+#[test]
+fn a_user_who_is_disabled_cannot_log_in() {
+    let daemon = Daemon::demo();
+    daemon.login("tom").put("", "file", b"12345");
+    daemon.user(&["set", "tom", "--disable"], "");
+    let refused = daemon.peer().login("tom", PASSWORD);
+    assert_eq!(refused.code, 530);
+    let nobody = daemon.peer().login("nobody", PASSWORD);
+    assert_eq!(
+        refused.line, nobody.line,
+        "that there is an account is told"
+    );
+    daemon.user(&["set", "tom", "--enable"], "");
+    assert_eq!(daemon.login("tom").get("file"), b"12345");
+}
+
+#[test]
+fn a_user_who_is_deleted_cannot_log_in_and_his_files_stay() {
+    let daemon = Daemon::demo();
+    daemon.login("tom").put("", "file", b"12345");
+    daemon.user(&["del", "tom"], "");
+    assert_eq!(daemon.peer().login("tom", PASSWORD).code, 530);
+    assert!(daemon.home("tom").join("file").exists());
+}
+
+#[test]
+fn a_changed_password_holds_at_the_next_login() {
+    let daemon = Daemon::demo();
+    let mut inside = daemon.login("tom");
+    daemon.user(&["passwd", "tom", "--password-stdin"], "a new one\n");
+    assert_eq!(daemon.peer().login("tom", PASSWORD).code, 530);
+    daemon.login_as("tom", "a new one");
+    inside.ask("PWD", 257);
+}
+
+#[test]
+fn a_user_changes_his_own_password() {
+    let daemon = Daemon::demo();
+    let mut tom = daemon.login("tom");
+    let new = Verifier::derive("a new one", b"sixteen bytes or".to_vec(), 10_000).unwrap();
+    let base64 = Base64::encode_string;
+    let (salt, stored, server) = (
+        base64(&new.salt),
+        base64(&new.stored_key),
+        base64(&new.server_key),
+    );
+    let line = format!("PASSWD salt={salt} iterations=10000 stored={stored} server={server}");
+    tom.ask(&line, 250);
+    assert_eq!(daemon.peer().login("tom", PASSWORD).code, 530);
+    daemon.login_as("tom", "a new one");
+    daemon.login("jerry");
+    tom.ask(&line.replace("10000", "9999"), 501);
+}
+
+#[test]
+fn a_user_who_may_only_read_changes_nothing() {
+    let daemon = Daemon::demo();
+    daemon.login("tom").put("", "file", b"12345");
+    daemon.user(&["set", "tom", "--read-only"], "");
+    let mut tom = daemon.login("tom");
+    for line in [
+        "STOR size=1 new",
+        "DELE file",
+        "MKD new",
+        "RNFR file",
+        "STAGES drop=1 file",
+    ] {
+        tom.ask(line, 403);
+    }
+    assert_eq!(tom.get("file"), b"12345");
+    ask_all(&mut tom, &[("STAT file", 213), ("HASH algo=md5 file", 213)]);
+    daemon.user(&["set", "tom", "--read-write"], "");
+    ask_all(&mut daemon.login("tom"), &[("DELE file", 250)]);
+}
+
+#[test]
+fn the_list_has_a_line_for_each_user() {
+    let daemon = Daemon::demo();
+    daemon.user(
+        &[
+            "add",
+            "ann",
+            "--quota",
+            "2GB",
+            "--read-only",
+            "--password-stdin",
+        ],
+        "x\n",
+    );
+    daemon.user(&["set", "sam", "--disable"], "");
+    let list = daemon.user(&["list"], "");
+    let rows: Vec<Vec<&str>> = list
+        .lines()
+        .map(|line| line.split_whitespace().take(3).collect())
+        .collect();
+    assert_eq!(
+        rows,
+        [
+            ["ann", "read-only", "2GB"],
+            ["jerry", "read-write", "400MB"],
+            ["sam", "disabled", "400MB"],
+            ["tom", "read-write", "800MB"],
+        ]
+    );
+    assert!(!list.contains("stored"), "{list}");
+}
+
+#[test]
+fn what_makes_no_sense_is_refused() {
+    let daemon = Daemon::demo();
+    for (words, input, code, said) in [
+        (
+            &["add", "tom", "--password-stdin"][..],
+            "x\n",
+            1,
+            "tom already",
+        ),
+        (&["add", "../tom", "--password-stdin"], "x\n", 2, "tom"),
+        (&["add", "ann", "--password-stdin"], "\n", 1, "password"),
+        (
+            &["add", "ann", "--quota", "much", "--password-stdin"],
+            "x\n",
+            2,
+            "800MB",
+        ),
+        (
+            &["passwd", "nobody", "--password-stdin"],
+            "x\n",
+            1,
+            "no user nobody",
+        ),
+        (&["del", "nobody"], "", 1, "no user nobody"),
+        (&["set", "tom"], "", 2, "nothing to change"),
+        (&["set", "tom", "--enable", "--disable"], "", 2, "not both"),
+    ] {
+        let output = skiffd_user(&daemon.settings(), words, input);
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{words:?}: {told}");
+        assert!(told.contains(said), "{words:?}: {told}");
+        assert_eq!(told.lines().count(), 1, "{words:?}: {told}");
+    }
+    assert_eq!(daemon.user(&["list"], "").lines().count(), 3);
+    daemon.login("tom");
+}

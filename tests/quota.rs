@@ -1,0 +1,239 @@
+//! Nobody stores a byte more than he may, however he goes about it.
+
+use std::sync::Barrier;
+
+use crate::harness::{Answer, Daemon, Peer, Tail, ask_all, md5, noise};
+
+const MB: usize = 1_000_000;
+
+/// jerry may store 10 MB and sam 1 MB.
+fn small() -> Daemon {
+    Daemon::with(r#"quota: (users: {"jerry": "10MB", "sam": "1MB"}),"#)
+}
+
+#[test]
+fn the_default_is_400_mb() {
+    let daemon = Daemon::demo();
+    let limit = |user| daemon.login(user).ask("DF", 213).number("limit");
+    assert_eq!(limit("jerry"), 400_000_000);
+    assert_eq!(limit("tom"), 800_000_000);
+    daemon.user(&["add", "newcomer", "--password-stdin"], "123\n");
+    assert_eq!(limit("newcomer"), 400_000_000);
+}
+
+#[test]
+fn a_user_may_have_his_own() {
+    let daemon = small();
+    let limit = |user| daemon.login(user).ask("DF", 213).number("limit");
+    assert_eq!(limit("jerry"), 10_000_000);
+    assert_eq!(limit("sam"), 1_000_000);
+    daemon.user(&["set", "sam", "--quota", "3MB"], "");
+    assert_eq!(limit("sam"), 3_000_000, "the account wins over server.ron");
+    daemon.user(&["set", "sam", "--quota", "default"], "");
+    assert_eq!(limit("sam"), 1_000_000);
+}
+
+#[test]
+fn what_cannot_fit_is_refused_before_a_byte_is_sent() {
+    let daemon = small();
+    let mut sam = daemon.login("sam");
+    sam.put("", "some", &noise(1, 400_000));
+    let refused = sam.ask("STOR size=600001 more", 551);
+    let told = (refused.number("needed"), refused.number("available"));
+    assert_eq!(told, (600_001, 600_000));
+    assert_eq!(sam.used(), 400_000, "a refusal is charged");
+    sam.put("", "more", &noise(2, 600_000));
+    assert_eq!(sam.used(), 1_000_000);
+    sam.ask("STOR size=1 last", 551);
+    sam.put("", "nothing", b"");
+}
+
+#[test]
+fn what_is_deleted_frees_its_room() {
+    let daemon = small();
+    let mut sam = daemon.login("sam");
+    sam.put("", "full", &noise(3, MB));
+    sam.ask("STOR size=1 last", 551);
+    ask_all(&mut sam, &[("DELE full", 250)]);
+    assert_eq!(sam.used(), 0);
+    sam.put("", "again", &noise(4, MB));
+}
+
+#[test]
+fn a_replaced_file_needs_room_for_the_difference_only() {
+    let daemon = small();
+    let mut sam = daemon.login("sam");
+    sam.put("", "file", &noise(5, 900_000));
+    let longer = noise(6, MB);
+    sam.ask("STOR size=1000001 replace=1 file", 551);
+    sam.put("replace=1 ", "file", &longer);
+    assert_eq!(sam.used(), 1_000_000);
+    sam.put("replace=1 ", "file", b"short");
+    assert_eq!(sam.used(), 5);
+}
+
+#[test]
+fn a_part_is_charged_until_it_is_dropped_or_published() {
+    let daemon = small();
+    let mut sam = daemon.login("sam");
+    let data = noise(7, 800_000);
+    sam.leave_part("", "part", &data, 700_000);
+    let df = sam.ask("DF", 213);
+    assert_eq!((df.number("used"), df.number("staged")), (700_000, 700_000));
+    sam.ask("STOR size=300001 other", 551);
+    // Going on with it needs room for the rest only.
+    sam.ask("STOR size=800000 part", 210);
+    sam.ask("211", 212);
+    sam.fill(&data[700_000..], &data);
+    let df = sam.ask("DF", 213);
+    assert_eq!((df.number("used"), df.number("staged")), (800_000, 0));
+
+    sam.leave_part("", "dropped", &noise(8, 200_000), 200_000);
+    assert_eq!(sam.used(), 1_000_000);
+    ask_all(&mut sam, &[("STAGES drop=1 dropped", 250)]);
+    assert_eq!(sam.used(), 800_000);
+}
+
+#[test]
+fn a_part_that_replaces_is_charged_where_it_is_longer() {
+    let daemon = small();
+    let mut sam = daemon.login("sam");
+    sam.put("", "file", &noise(9, 500_000));
+    let longer = noise(10, 900_000);
+    sam.leave_part("replace=1 ", "file", &longer, 300_000);
+    assert_eq!(sam.used(), 500_000);
+    sam.ask("STOR size=900000 replace=1 file", 210);
+    sam.ask("211", 212);
+    sam.frames(&longer[300_000..700_000]);
+    sam.tail(Tail::Abort);
+    sam.expect(550);
+    assert_eq!(sam.used(), 700_000);
+    ask_all(&mut sam, &[("DELE file", 250)]);
+    assert_eq!((sam.used(), sam.list("STAGES").len()), (0, 0));
+}
+
+#[test]
+fn two_at_once_do_not_share_one_room() {
+    let daemon = small();
+    let (mut one, mut two) = (daemon.login("sam"), daemon.login("sam"));
+    one.ask("STOR size=600000 one", 150);
+    let refused = two.ask("STOR size=400001 two", 551);
+    assert_eq!(refused.number("available"), 400_000, "{}", refused.line);
+    two.ask("STOR size=400000 two", 150);
+    let (a, b) = (noise(11, 600_000), noise(12, 400_000));
+    two.fill(&b, &b);
+    one.fill(&a, &a);
+    assert_eq!(one.used(), 1_000_000);
+    one.ask("STOR size=1 last", 551);
+}
+
+/// Many sessions race for room that some of them get, to the last byte.
+#[test]
+fn a_race_for_the_last_room_has_as_many_winners_as_fit() {
+    let daemon = small();
+    let (size, racers) = (700_000, 24);
+    let data = noise(13, size);
+    let start = Barrier::new(racers);
+    let race = |n: usize| {
+        let mut jerry = daemon.login("jerry");
+        start.wait();
+        jerry.send(&format!("STOR size={size} f{n}"));
+        match jerry.reply().code {
+            150 => drop(jerry.fill(&data, &data)),
+            551 => return 0,
+            code => panic!("{code}"),
+        }
+        1
+    };
+    let race = &race;
+    let winners: usize = std::thread::scope(|scope| {
+        let racing: Vec<_> = (0..racers).map(|n| scope.spawn(move || race(n))).collect();
+        racing.into_iter().map(|racer| racer.join().unwrap()).sum()
+    });
+    assert_eq!(winners, 10 * MB / size);
+    let mut jerry = daemon.login("jerry");
+    assert_eq!(jerry.used(), (winners * size) as u64);
+    assert_eq!(jerry.list("LIST").len(), winners);
+}
+
+#[test]
+fn a_failed_upload_gives_its_room_back() {
+    let daemon = small();
+    let mut sam = daemon.login("sam");
+    sam.ask("STOR size=1000000 file", 150);
+    sam.frames(&noise(14, MB));
+    sam.tail(Tail::End);
+    sam.ask(&format!("225 md5={}", md5(b"else")), 550);
+    assert_eq!(sam.used(), 0);
+    sam.put("", "file", &noise(14, MB));
+}
+
+#[test]
+fn a_lost_line_gives_back_what_was_not_sent() {
+    let daemon = small();
+    let mut lost = daemon.login("sam");
+    lost.ask("STOR size=1000000 part", 150);
+    lost.frames(&noise(15, 250_000));
+    lost.hang_up();
+    let mut sam = daemon.login("sam");
+    let offer = sam.store_again("STOR size=1000000 part");
+    assert_eq!(offer.number("have"), 250_000, "{}", offer.line);
+    sam.send("410");
+    sam.put("", "beside", &noise(16, 750_000));
+    assert_eq!(sam.used(), 1_000_000);
+}
+
+#[test]
+fn entries_are_bounded_too() {
+    let daemon = Daemon::with("quota: (entries: 3),");
+    let mut sam = daemon.login("sam");
+    sam.ask("MKD a", 257);
+    sam.put("", "a/b", b"1");
+    sam.put("", "c", b"1");
+    let df = sam.ask("DF", 213);
+    assert_eq!((df.number("entries"), df.number("entries_limit")), (3, 3));
+    let refused: Vec<Answer> = ["STOR size=1 d", "STOR size=0 d"]
+        .map(|line| sam.ask(line, 551))
+        .into();
+    assert!(
+        refused
+            .iter()
+            .all(|a| a.line.contains("files and directories"))
+    );
+    sam.ask("MKD d", 550);
+    sam.put("replace=1 ", "c", b"2");
+    ask_all(&mut sam, &[("DELE c", 250), ("MKD d", 257), ("MKD e", 550)]);
+}
+
+#[test]
+fn files_from_elsewhere_are_counted() {
+    let daemon = small();
+    let home = daemon.home("sam");
+    std::fs::create_dir(home.join("dir")).unwrap();
+    std::fs::write(home.join("dir/file"), noise(17, 600_000)).unwrap();
+    let mut sam = daemon.login("sam");
+    counted(&mut sam);
+    let df = sam.ask("DF", 213);
+    assert_eq!((df.number("used"), df.number("entries")), (600_000, 2));
+    sam.ask("STOR size=400001 more", 551);
+    sam.put("", "more", &noise(18, 400_000));
+}
+
+#[test]
+fn a_quota_below_what_is_used_takes_nothing_away() {
+    let daemon = small();
+    let data = noise(19, MB);
+    daemon.login("sam").put("", "file", &data);
+    daemon.user(&["set", "sam", "--quota", "500kB"], "");
+    let mut sam = daemon.login("sam");
+    assert_eq!(sam.ask("DF", 213).number("limit"), 500_000);
+    sam.ask("STOR size=1 more", 551);
+    assert!(sam.get("file") == data);
+    sam.put("replace=1 ", "file", b"less");
+    sam.put("", "more", b"1");
+}
+
+/// A change waits until the home is counted: this one leaves nothing behind.
+fn counted(peer: &mut Peer) {
+    ask_all(peer, &[("MKD counting", 257), ("DELE counting", 250)]);
+}
