@@ -1,6 +1,9 @@
 //! What each fuzz target does with its bytes: plain functions, which `cargo
 //! test` runs too, with fixed seeds.
 
+// A body fails by panicking.
+#![allow(clippy::unwrap_used)]
+
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 

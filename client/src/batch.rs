@@ -4,7 +4,7 @@ use std::io::{self, BufRead};
 use std::path::Path;
 
 use crate::failure::Failure;
-use crate::session::target;
+use crate::known_hosts::name;
 use crate::shell::Shell;
 use crate::show;
 use crate::trouble::Trouble;
@@ -88,7 +88,7 @@ fn run_line(shell: &mut Shell, line: &str) -> Result<Next, Trouble> {
             Failure::Quit => return Ok(Next::Leave),
             Failure::Over(cause) => {
                 return Err(Trouble::Connection {
-                    server: target(&shell.server),
+                    server: name(&shell.server),
                     cause,
                 });
             }

@@ -1,11 +1,12 @@
 //! Local files as transfers need them.
 
 use std::fs::{File, Metadata, OpenOptions};
-use std::io;
+use std::io::{self, Seek};
+use std::num::NonZeroU64;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
-use rustix::fs::OFlags;
+use rustix::fs::{Advice, OFlags, fadvise};
 use skiff_sessions::wire::stamp::Stamp;
 
 /// When what was received is brought to the disk.
@@ -15,6 +16,37 @@ pub(crate) enum Settling {
     Each,
     /// By whoever fetches many, all at once.
     Later,
+}
+
+/// Bytes after which the kernel is asked to write, so that the final sync is short.
+const WRITEBACK: u64 = 8 << 20;
+
+/// Counts what was written to a file, and has the kernel write it out early.
+#[derive(Default)]
+pub(crate) struct Writeback {
+    dirty: u64,
+}
+
+impl Writeback {
+    /// `count` bytes were written, and the file stands behind them. Linux starts
+    /// to write a dirty range that is said to be of no more use.
+    pub(crate) fn wrote(&mut self, file: &mut File, count: usize) {
+        self.dirty += count as u64;
+        let Some(dirty) = NonZeroU64::new(self.dirty).filter(|dirty| dirty.get() >= WRITEBACK)
+        else {
+            return;
+        };
+        self.dirty = 0;
+        // Only advice: where it cannot be given the final sync takes longer.
+        if let Ok(end) = file.stream_position() {
+            let _ = fadvise(
+                file,
+                end.saturating_sub(dirty.get()),
+                Some(dirty),
+                Advice::DontNeed,
+            );
+        }
+    }
 }
 
 /// Opens a regular file for reading; a FIFO in its place does not block.

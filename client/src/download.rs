@@ -14,7 +14,7 @@ use skiff_sessions::wire::reply::Refusal;
 use skiff_sessions::wire::stamp::Stamp;
 
 use crate::converse::{Local, Unusable};
-use crate::disk::{self, Settling};
+use crate::disk::{self, Settling, Writeback};
 use crate::meter::Meter;
 use crate::person::Person;
 use crate::show;
@@ -35,6 +35,7 @@ pub(crate) struct Download {
     file: Option<File>,
     resume: Resume,
     settling: Settling,
+    writeback: Writeback,
     person: Person,
     pub meter: Meter,
     /// Why the outcome was `LocalFailed`.
@@ -56,6 +57,7 @@ impl Download {
             file: None,
             resume,
             settling,
+            writeback: Writeback::default(),
             person,
             meter,
             trouble: None,
@@ -187,10 +189,11 @@ impl Source for Download {
 
 impl Sink for Download {
     fn write(&mut self, bytes: &[u8]) -> Result<(), Refusal> {
-        let written = self
-            .file
-            .as_mut()
-            .map_or(Ok(()), |file| file.write_all(bytes));
+        let Some(file) = &mut self.file else {
+            return Err(Refusal::Fault);
+        };
+        let written = file.write_all(bytes);
+        self.writeback.wrote(file, bytes.len());
         written.map_err(|error| {
             let part = self.part.clone();
             self.fail(&part, &error);

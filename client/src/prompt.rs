@@ -10,7 +10,8 @@ use linefeed::{DefaultTerminal, Interface, ReadResult, Signal};
 
 use crate::complete::Names;
 use crate::failure::Failure;
-use crate::session::{history, target};
+use crate::known_hosts::name;
+use crate::session::history;
 use crate::shell::Shell;
 use crate::show;
 use crate::trouble::Trouble;
@@ -108,7 +109,7 @@ fn do_line(shell: &mut Shell, line: &str) -> Result<Next, Trouble> {
             Failure::Quit => return Ok(Next::Leave),
             Failure::Over(cause) => {
                 return Err(Trouble::Connection {
-                    server: target(&shell.server),
+                    server: name(&shell.server),
                     cause,
                 });
             }

@@ -2,8 +2,9 @@
 
 use std::io::{self, BufRead, Read};
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
-use skiff_conf::{HostPort, Tls};
+use skiff_conf::Tls;
 use skiff_sessions::client::{Credentials, Outcome};
 use zeroize::Zeroizing;
 
@@ -23,6 +24,10 @@ use crate::trouble::Trouble;
 /// How often a person may mistype the password.
 const ATTEMPTS: usize = 3;
 
+/// A server waits 30 s for a login (PROTOCOL.md section 12), and people think
+/// longer about a fingerprint: then the connection is made anew.
+const PATIENCE: Duration = Duration::from_secs(15);
+
 /// A password is one line; nothing in it needs more. In bytes.
 const PASSWORD_MAX: u64 = 4096;
 
@@ -32,17 +37,7 @@ pub(crate) fn open(
     person: &Person,
     interrupt: Interrupt,
 ) -> Result<Shell, Trouble> {
-    let failed = |cause| Trouble::Connection {
-        server: name(&settings.server),
-        cause,
-    };
-    let mut link = Link::open(&settings.server, settings.tls, settings.timeout).map_err(failed)?;
-    if let Some(fingerprint) = link.fingerprint() {
-        trust(settings, fingerprint, person)?;
-    } else if settings.tls == Tls::On {
-        return Err(failed(LinkError::NotSkiff));
-    }
-    let user = log_in(&mut link, settings, person)?;
+    let (link, user) = log_in(settings, person)?;
     let mut shell = Shell {
         link,
         interrupt,
@@ -52,13 +47,29 @@ pub(crate) fn open(
         server: settings.server.clone(),
         cwd: b"/".to_vec(),
     };
-    shell.cwd = working_directory(&mut shell)
-        .map_err(|failure| match failure {
-            Failure::Over(cause) => failed(cause),
-            _ => failed(LinkError::NotSkiff),
-        })?
-        .1;
+    shell.cwd = match working_directory(&mut shell) {
+        Ok((_, cwd)) => cwd,
+        Err(Failure::Over(cause)) => return Err(failed(settings, cause)),
+        Err(_) => return Err(failed(settings, LinkError::NotSkiff)),
+    };
     Ok(shell)
+}
+
+/// A connection to a server whose certificate is trusted.
+fn connect(settings: &Settings, person: &Person) -> Result<Link, Trouble> {
+    let link = Link::open(&settings.server, settings.tls, settings.timeout)
+        .map_err(|cause| failed(settings, cause))?;
+    match link.fingerprint() {
+        Some(fingerprint) => trust(settings, fingerprint, person)?,
+        None if settings.tls == Tls::On => return Err(failed(settings, LinkError::NotSkiff)),
+        None => {}
+    }
+    Ok(link)
+}
+
+fn failed(settings: &Settings, cause: LinkError) -> Trouble {
+    let server = name(&settings.server);
+    Trouble::Connection { server, cause }
 }
 
 /// Fresh random bytes.
@@ -96,7 +107,9 @@ fn trust(settings: &Settings, is: Fingerprint, person: &Person) -> Result<(), Di
     hosts.remember(&settings.server, is)
 }
 
-fn log_in(link: &mut Link, settings: &Settings, person: &Person) -> Result<String, Trouble> {
+fn log_in(settings: &Settings, person: &Person) -> Result<(Link, String), Trouble> {
+    let mut connected = Instant::now();
+    let mut link = connect(settings, person)?;
     let attempts = if person.is_present() { ATTEMPTS } else { 1 };
     let mut refusal = String::new();
     for _ in 0..attempts {
@@ -109,9 +122,21 @@ fn log_in(link: &mut Link, settings: &Settings, person: &Person) -> Result<Strin
             None if person.is_present() => ask_password()?,
             None => return Err(Trouble::Usage(NO_PASSWORD.into())),
         };
-        match attempt(link, settings, &user, password)? {
-            None => return Ok(user),
-            Some(why) => refusal = why,
+        if connected.elapsed() > PATIENCE {
+            connected = Instant::now();
+            link = connect(settings, person)?;
+        }
+        match attempt(&mut link, settings, &user, password) {
+            Ok(None) => return Ok((link, user)),
+            Ok(Some(why)) => refusal = why,
+            // The server's patience ended before the person's.
+            Err(Trouble::Connection {
+                cause: LinkError::Closing(why),
+                ..
+            }) if !refusal.is_empty() => {
+                return Err(Trouble::LoginRefused(format!("421 {why}")));
+            }
+            Err(trouble) => return Err(trouble),
         }
         if settings.has_password() {
             break;
@@ -131,10 +156,7 @@ fn attempt(
     user: &str,
     password: Zeroizing<String>,
 ) -> Result<Option<String>, Trouble> {
-    let failed = |cause| Trouble::Connection {
-        server: name(&settings.server),
-        cause,
-    };
+    let failed = |cause| failed(settings, cause);
     let nonce = random::<18>().map_err(|cause| Trouble::Own {
         what: "randomness".into(),
         cause,
@@ -194,11 +216,6 @@ fn first_line_of_stdin() -> Result<Zeroizing<String>, Trouble> {
     Ok(Zeroizing::new(
         line.trim_end_matches(['\r', '\n']).to_owned(),
     ))
-}
-
-/// What a server is called where it is asked about.
-pub(crate) fn target(server: &HostPort) -> String {
-    name(server)
 }
 
 /// Where the prompt's history is kept, if anywhere.

@@ -10,10 +10,10 @@ mod pair {
     mod drive;
     mod errands;
     mod local;
+    mod said;
     mod server;
     mod wire;
 
-    mod answers;
     mod broken;
     mod downloads;
     mod entrance;
@@ -21,7 +21,7 @@ mod pair {
     mod frames;
     mod order;
     mod refused;
-    mod resumed;
+    mod states;
     mod stopping;
     mod timers;
     mod tree;

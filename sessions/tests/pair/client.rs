@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::sync::atomic::AtomicBool;
 
+use skiff_sessions::aside::Aside;
 use skiff_sessions::client::{Decision, Dialogue, Effect, Event, Note, Outcome, Question};
 use skiff_sessions::lane::Lane;
 use skiff_sessions::transfer::{Burst, End, Means, Task, Transfer};
@@ -190,7 +191,7 @@ impl Client {
             Effect::Done(outcome) => {
                 assert!(self.queue.is_empty(), "{:?} behind the end", self.queue);
                 self.dialogue = None;
-                self.outcome = Some(outcome);
+                self.outcome = Some(*outcome);
             }
         }
     }
@@ -205,7 +206,11 @@ impl Client {
     }
 
     fn begin_task(&mut self, task: Task) {
-        assert!(self.task.is_none(), "{task:?} begins while {:?} runs", self.task);
+        assert!(
+            self.task.is_none(),
+            "{task:?} begins while {:?} runs",
+            self.task
+        );
         if self.halt == Halt::Wanted && task != Task::Discard {
             self.tell(Event::Stop);
         }
@@ -214,7 +219,7 @@ impl Client {
     }
 
     fn burst(&mut self, task: Task, lane: &mut Ends<'_>) -> bool {
-        if !self.outbox.is_empty() || self.hold && self.halt == Halt::No {
+        if task.needs_lane() && !self.outbox.is_empty() || self.hold && self.halt == Halt::No {
             return false;
         }
         let stop = match (task, self.halt) {
@@ -222,7 +227,13 @@ impl Client {
             (_, Halt::Wanted) => &ALWAYS,
         };
         let (before, moved) = (lane.traffic(), self.transfer.moved());
-        let means = Means { scratch: &mut self.scratch, budget: self.budget, stop };
+        let (scratch, aside) = (&mut self.scratch[..], &mut Aside::InPlace);
+        let means = Means {
+            scratch,
+            budget: self.budget,
+            stop,
+            aside,
+        };
         let burst = match task {
             Task::Digest { .. } => self.transfer.burst_digest(&mut self.local, means),
             _ => self.transfer.burst(lane, &mut self.local, means),

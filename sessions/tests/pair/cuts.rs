@@ -55,25 +55,74 @@ pub(super) fn outcome_at_every_cut(
     at_every_cut(world, act)
 }
 
-fn run<T>(rig: Rig, world: impl Fn() -> World, act: impl Fn(&mut Pair) -> T) -> (Came<T>, (usize, usize)) {
+fn run<T>(
+    rig: Rig,
+    world: impl Fn() -> World,
+    act: impl Fn(&mut Pair) -> T,
+) -> (Came<T>, (usize, usize)) {
     let (disk, local) = world();
     let mut pair = Pair::rigged(rig, Rc::new(RefCell::new(disk)), local);
     let said = act(&mut pair);
     pair.is_ready();
     let lengths = (pair.to_server.sent().len(), pair.to_client.sent().len());
-    let Pair { client, disk, .. } = pair;
-    let disk = disk.borrow().seen();
-    let came = Came { said, disk, local: client.local, notes: client.notes, asked: client.asked };
-    (came, lengths)
+    let (disk, client) = (pair.disk().seen(), &pair.client);
+    let (notes, asked) = (client.notes.clone(), client.asked.clone());
+    (
+        Came {
+            said,
+            disk,
+            local: client.local.clone(),
+            notes,
+            asked,
+        },
+        lengths,
+    )
 }
 
 fn cuts(rig: &Rig, (to_server, to_client): (usize, usize)) -> Vec<Rig> {
     let both = |&step: &usize| {
         let cut = Cut::Every(step);
-        Rig { to_server: cut, to_client: cut, ..rig.clone() }
+        Rig {
+            to_server: cut,
+            to_client: cut,
+            ..rig.clone()
+        }
     };
-    let server = |at| Rig { to_server: Cut::At(at), ..rig.clone() };
-    let client = |at| Rig { to_client: Cut::At(at), ..rig.clone() };
+    let server = |at| Rig {
+        to_server: Cut::At(at),
+        ..rig.clone()
+    };
+    let client = |at| Rig {
+        to_client: Cut::At(at),
+        ..rig.clone()
+    };
     let chunks = CHUNKS.iter().map(both);
-    chunks.chain((0..to_server).map(server)).chain((0..to_client).map(client)).collect()
+    chunks
+        .chain((0..to_server).map(server))
+        .chain((0..to_client).map(client))
+        .collect()
+}
+
+impl<T> Came<T> {
+    pub(super) fn asked(&self) -> &[Question] {
+        &self.asked
+    }
+
+    pub(super) fn notes(&self) -> &[Note] {
+        &self.notes
+    }
+
+    pub(super) fn local(&self) -> &Local {
+        &self.local
+    }
+}
+
+impl Came<Outcome> {
+    /// Of the reply that ended it.
+    pub(super) fn code(&self) -> u16 {
+        match &self.said {
+            Outcome::Replied(answered) => answered.code,
+            other => panic!("{other:?}"),
+        }
+    }
 }

@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use skiff_sessions::digest::{Md5Sum, Sum};
-use skiff_sessions::server::job::DigestNews;
 use skiff_sessions::server::Access;
+use skiff_sessions::server::job::DigestNews;
 use skiff_sessions::transfer::{Sink, Source};
 use skiff_sessions::wire::reply::{Refusal, Usage};
 use skiff_sessions::wire::stamp::Stamp;
@@ -64,9 +64,19 @@ pub(super) struct Faults {
 
 /// The one file that a session may have open.
 pub(super) enum OpenFile {
-    Upload { path: Path, owner: u32 },
-    Download { path: Path, content: Content, modified: Stamp },
-    Listing { text: Vec<u8>, hidden: u64 },
+    Upload {
+        path: Path,
+        owner: u32,
+    },
+    Download {
+        path: Path,
+        content: Content,
+        modified: Stamp,
+    },
+    Listing {
+        text: Vec<u8>,
+        hidden: u64,
+    },
 }
 
 /// What of a disk a run is compared by.
@@ -80,7 +90,11 @@ pub(super) struct Seen {
 impl Disk {
     pub(super) fn new() -> Self {
         let folders = BTreeSet::from([b"/".to_vec(), b"/d".to_vec()]);
-        Self { limit: 1 << 30, folders, ..Self::default() }
+        Self {
+            limit: 1 << 30,
+            folders,
+            ..Self::default()
+        }
     }
 
     /// A published file, whose digest nobody has computed yet.
@@ -88,7 +102,11 @@ impl Disk {
         self.whole.insert(bytes.to_vec());
         self.used += bytes.len() as u64;
         let content = Rc::new(RefCell::new(bytes.to_vec()));
-        let file = Published { content, modified: OLD_TIME, md5: None };
+        let file = Published {
+            content,
+            modified: OLD_TIME,
+            md5: None,
+        };
         self.files.insert(path.into(), file);
         self
     }
@@ -142,7 +160,11 @@ impl Disk {
         };
         Seen {
             files: self.files.iter().map(file).collect(),
-            stages: self.stages.iter().map(|(path, bytes)| (text(path), text(bytes))).collect(),
+            stages: self
+                .stages
+                .iter()
+                .map(|(path, bytes)| (text(path), text(bytes)))
+                .collect(),
             folders: self.folders.iter().map(|path| text(path)).collect(),
         }
     }
@@ -174,7 +196,10 @@ impl Disk {
     }
 
     pub(super) fn sum(&self) -> u64 {
-        let files = self.files.values().map(|file| file.content.borrow().len() as u64);
+        let files = self
+            .files
+            .values()
+            .map(|file| file.content.borrow().len() as u64);
         files.sum::<u64>() + self.staged()
     }
 
@@ -199,14 +224,25 @@ impl Disk {
             return Err(Refusal::OverQuota { needed, available });
         }
         let (reserved, silent, cancelled) = (needed, false, false);
-        let before = self.writers.insert(path.clone(), Writer { owner, reserved, silent, cancelled });
+        let before = self.writers.insert(
+            path.clone(),
+            Writer {
+                owner,
+                reserved,
+                silent,
+                cancelled,
+            },
+        );
         assert!(before.is_none(), "one writer per name");
         Ok(have)
     }
 
     /// Cuts a stage to nothing; who writes it is promised the room again.
     pub(super) fn cut(&mut self, path: &Path) {
-        let gone = self.stages.insert(path.clone(), Vec::new()).map_or(0, |bytes| bytes.len() as u64);
+        let gone = self
+            .stages
+            .insert(path.clone(), Vec::new())
+            .map_or(0, |bytes| bytes.len() as u64);
         self.used -= gone;
         if let Some(writer) = self.writers.get_mut(path) {
             writer.reserved += gone;
@@ -222,7 +258,9 @@ impl Disk {
     /// An open file goes as the shell's does when its session has gone.
     pub(super) fn put_away(&mut self, file: OpenFile) {
         if let OpenFile::Upload { path, .. } = file {
-            self.writers.remove(&path).expect("an upload has its writer");
+            self.writers
+                .remove(&path)
+                .expect("an upload has its writer");
             if self.stages.get(&path).is_some_and(Vec::is_empty) {
                 self.stages.remove(&path);
             }
@@ -230,12 +268,21 @@ impl Disk {
     }
 
     pub(super) fn publish(&mut self, path: Path, md5: Md5Sum, modified: Option<Stamp>) -> u64 {
-        self.writers.remove(&path).expect("an upload has its writer");
+        self.writers
+            .remove(&path)
+            .expect("an upload has its writer");
         let bytes = self.stages.remove(&path).unwrap_or_default();
         let size = bytes.len() as u64;
         let modified = modified.unwrap_or(OLD_TIME);
         let content = Rc::new(RefCell::new(bytes));
-        let old = self.files.insert(path, Published { content, modified, md5: Some(md5) });
+        let old = self.files.insert(
+            path,
+            Published {
+                content,
+                modified,
+                md5: Some(md5),
+            },
+        );
         self.used -= old.map_or(0, |old| old.content.borrow().len() as u64);
         size
     }
@@ -266,7 +313,9 @@ pub(super) struct Lent<'a> {
 impl Source for Lent<'_> {
     fn read_at(&mut self, offset: u64, buf: &mut [u8]) -> Result<usize, Refusal> {
         match self.file {
-            Some(OpenFile::Upload { path, .. }) => Ok(copy_at(&self.disk.stages[path], offset, buf)),
+            Some(OpenFile::Upload { path, .. }) => {
+                Ok(copy_at(&self.disk.stages[path], offset, buf))
+            }
             Some(OpenFile::Listing { text, .. }) => Ok(copy_at(text, offset, buf)),
             Some(OpenFile::Download { content, .. }) => match self.disk.faults.read {
                 Some((from, why)) if offset >= from => Err(why),
@@ -295,7 +344,10 @@ impl Sink for Lent<'_> {
         };
         let disk = &mut *self.disk;
         let stage = disk.stages.get_mut(path).expect("an upload has its stage");
-        let writer = disk.writers.get_mut(path).expect("an upload has its writer");
+        let writer = disk
+            .writers
+            .get_mut(path)
+            .expect("an upload has its writer");
         if writer.cancelled {
             return Err(Refusal::Busy);
         }
@@ -307,7 +359,11 @@ impl Sink for Lent<'_> {
         stage.extend_from_slice(&bytes[..taken]);
         disk.used += taken as u64;
         writer.reserved -= taken as u64;
-        if taken < bytes.len() { Err(why.unwrap_or(Refusal::Fault)) } else { Ok(()) }
+        if taken < bytes.len() {
+            Err(why.unwrap_or(Refusal::Fault))
+        } else {
+            Ok(())
+        }
     }
 }
 

@@ -14,19 +14,23 @@ use skiff_sessions::wire::stamp::Stamp;
 use super::client::Client;
 use super::disk::Disk;
 use super::local::Local;
+use super::said::{Said, codes_of, said};
 use super::server::Server;
-use super::wire::{Cut, Ends, Wire};
+use super::wire::{Cut, Ends, Pipe, Wire};
 
 /// More steps than any dialogue here needs.
 const STEPS_MAX: usize = 200_000;
 
+pub(super) const NEW: &[u8] = b"the quick brown fox jumps over the lazy dog";
+pub(super) const OLD: &[u8] = b"what was there before";
+/// As long as `NEW`.
+pub(super) const OTHER: &[u8] = b"THE QUICK BROWN FOX JUMPS OVER THE LAZY CAT";
 pub(super) const NEW_TIME: Stamp = Stamp(1_700_000_000);
 
 /// How large everything between the ends is.
 #[derive(Clone, Debug)]
 pub(super) struct Rig {
-    /// Of each wire, in bytes.
-    pub(super) capacity: usize,
+    pub(super) pipe: Pipe,
     /// Of each burst, in bytes.
     pub(super) budget: u64,
     /// A frame has four bytes less, so that small files have many.
@@ -41,7 +45,10 @@ impl Rig {
     /// Frames of a few bytes, and room for whole dialogues.
     pub(super) fn roomy() -> Self {
         Self {
-            capacity: 1 << 20,
+            pipe: Pipe {
+                holds: 1 << 20,
+                each_turn: 1 << 20,
+            },
             budget: 1 << 20,
             scratch: 20,
             to_server: Cut::Whole,
@@ -51,9 +58,19 @@ impl Rig {
         }
     }
 
-    /// Every write is short, and every burst goes home early.
+    /// Every write is short, and every burst goes home early. What the pipe
+    /// holds is more than any reply: no peer here refuses to read.
     pub(super) fn tight() -> Self {
-        Self { capacity: 5, budget: 3, scratch: 12, ..Self::roomy() }
+        let pipe = Pipe {
+            holds: 256,
+            each_turn: 5,
+        };
+        Self {
+            pipe,
+            budget: 3,
+            scratch: 12,
+            ..Self::roomy()
+        }
     }
 }
 
@@ -90,17 +107,29 @@ impl Pair {
     pub(super) fn stranger(rig: Rig, disk: Disk) -> Self {
         let now = Instant::now();
         let server = Server::new(now, &rig);
-        Self::connect(now, rig, Rc::new(RefCell::new(disk)), Local::default(), server)
+        Self::connect(
+            now,
+            rig,
+            Rc::new(RefCell::new(disk)),
+            Local::default(),
+            server,
+        )
     }
 
-    fn connect(now: Instant, rig: Rig, disk: Rc<RefCell<Disk>>, local: Local, server: Server) -> Self {
+    fn connect(
+        now: Instant,
+        rig: Rig,
+        disk: Rc<RefCell<Disk>>,
+        local: Local,
+        server: Server,
+    ) -> Self {
         Self {
             now,
             server,
             client: Client::new(&rig, local),
             disk,
-            to_server: Wire::new(rig.capacity, rig.to_server),
-            to_client: Wire::new(rig.capacity, rig.to_client),
+            to_server: Wire::new(rig.pipe, rig.to_server),
+            to_client: Wire::new(rig.pipe, rig.to_client),
             rig,
         }
     }
@@ -112,7 +141,11 @@ impl Pair {
         assert!(self.server.is_over());
         self.server.check_at_rest();
         self.disk.borrow().check_idle();
-        let rig = Rig { to_server: Cut::Whole, to_client: Cut::Whole, ..self.rig.clone() };
+        let rig = Rig {
+            to_server: Cut::Whole,
+            to_client: Cut::Whole,
+            ..self.rig.clone()
+        };
         *self = Self::rigged(rig, Rc::clone(&self.disk), self.client.local.clone());
     }
 
@@ -135,7 +168,8 @@ impl Pair {
             if self.step() {
                 continue;
             }
-            let opened = gate == Gate::Opens && (self.to_server.release() | self.to_client.release());
+            let opened =
+                gate == Gate::Opens && (self.to_server.release() | self.to_client.release());
             if !opened {
                 return;
             }
@@ -144,12 +178,27 @@ impl Pair {
     }
 
     fn step(&mut self) -> bool {
-        let Self { now, server, client, disk, to_server, to_client, .. } = self;
+        let Self {
+            now,
+            server,
+            client,
+            disk,
+            to_server,
+            to_client,
+            ..
+        } = self;
         let mut disk = disk.borrow_mut();
-        let lane = Ends { incoming: &mut *to_server, outgoing: &mut *to_client };
+        (to_server.begin_turn(), to_client.begin_turn());
+        let lane = Ends {
+            incoming: &mut *to_server,
+            outgoing: &mut *to_client,
+        };
         let served = server.step(*now, lane, &mut disk);
         disk.check();
-        let asked = client.step(Ends { incoming: to_client, outgoing: to_server });
+        let asked = client.step(Ends {
+            incoming: to_client,
+            outgoing: to_server,
+        });
         served || asked
     }
 
@@ -160,6 +209,11 @@ impl Pair {
         while let Some(due) = self.server.deadline().filter(|due| *due <= until) {
             self.now = due.max(self.now);
             self.server_hears(Event::Timeout);
+            assert_ne!(
+                self.server.deadline(),
+                Some(due),
+                "a deadline that stays due"
+            );
         }
         self.now = until;
         self.drive_shut();
@@ -173,20 +227,32 @@ impl Pair {
     /// Carries a dialogue to its end.
     pub(super) fn finish(&mut self) -> Outcome {
         self.drive();
-        self.client.outcome().expect("the dialogue came to no end")
+        let outcome = self.client.outcome();
+        outcome.unwrap_or_else(|| panic!("the dialogue came to no end"))
     }
 
     /// Types bytes; what the server says until both are at rest.
-    pub(super) fn types(&mut self, bytes: impl AsRef<[u8]>) -> String {
+    pub(super) fn types(&mut self, bytes: impl AsRef<[u8]>) -> Vec<Said> {
         self.client.type_in(bytes.as_ref());
         self.drive();
-        String::from_utf8_lossy(&self.client.heard()).into_owned()
+        self.hears()
+    }
+
+    /// What the server has said to typing hands.
+    pub(super) fn hears(&mut self) -> Vec<Said> {
+        said(&self.client.heard())
     }
 
     /// Types bytes; the codes that came back.
     pub(super) fn codes(&mut self, bytes: impl AsRef<[u8]>) -> Vec<u16> {
-        let said = self.types(bytes);
-        said.lines().map(|line| line[..3].parse().unwrap()).collect()
+        codes_of(&self.types(bytes))
+    }
+
+    /// Takes some steps, finished or not.
+    pub(super) fn steps(&mut self, count: usize) {
+        for _ in 0..count {
+            self.step();
+        }
     }
 
     /// A finished dialogue leaves nothing behind: the next command is answered,
@@ -195,12 +261,18 @@ impl Pair {
         self.drive();
         self.server.check_at_rest();
         self.disk.borrow().check_idle();
+        if self.server.is_over() {
+            return;
+        }
         let outcome = self.asks(Command::Usage);
         let Outcome::Replied(answered) = outcome else {
             panic!("{outcome:?}");
         };
         assert_eq!(answered.code, 213, "{}", answered.text);
-        assert_eq!(answered.usage.map(|usage| usage.used), Some(self.disk.borrow().sum()));
+        assert_eq!(
+            answered.usage.map(|usage| usage.used),
+            Some(self.disk.borrow().sum())
+        );
     }
 
     pub(super) fn asks(&mut self, command: Command) -> Outcome {
@@ -210,7 +282,8 @@ impl Pair {
 
     pub(super) fn begin_put(&mut self, path: &str, how: How) {
         let path = arg(path);
-        self.client.begin(|local, out| Dialogue::put(how.order(path, local), out));
+        self.client
+            .begin(|local, out| Dialogue::put(how.order(path, local), out));
     }
 
     pub(super) fn puts(&mut self, path: &str, how: How) -> Outcome {
@@ -222,13 +295,45 @@ impl Pair {
         let path = arg(path);
         self.client.begin(|local, out| {
             let (command, local) = (Asking::Now, local.copy());
-            Dialogue::get(GetOrder { path, turn, command, local }, out)
+            Dialogue::get(
+                GetOrder {
+                    path,
+                    turn,
+                    command,
+                    local,
+                },
+                out,
+            )
         });
     }
 
     pub(super) fn gets(&mut self, path: &str, turn: Turn) -> Outcome {
         self.begin_get(path, turn);
         self.finish()
+    }
+}
+
+/// A test that fails shows what was said.
+impl Drop for Pair {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let Self {
+                rig,
+                to_server,
+                to_client,
+                ..
+            } = self;
+            eprintln!(
+                "{rig:?}\n  C {}\n  S {}",
+                to_server.text(),
+                to_client.text()
+            );
+            eprintln!(
+                "  tasks: {:?}, {:?}",
+                self.client.task(),
+                self.server.task()
+            );
+        }
     }
 }
 
@@ -239,15 +344,31 @@ pub(super) struct How {
     pub(super) replace: Replace,
 }
 
-pub(super) const PLAIN: How = How { turn: Turn::Negotiate, replace: Replace::Never };
-pub(super) const REPLACING: How = How { turn: Turn::Negotiate, replace: Replace::Yes };
-pub(super) const AT_ONCE: How = How { turn: Turn::Straight, replace: Replace::Never };
+pub(super) const PLAIN: How = How {
+    turn: Turn::Negotiate,
+    replace: Replace::Never,
+};
+pub(super) const REPLACING: How = How {
+    turn: Turn::Negotiate,
+    replace: Replace::Yes,
+};
+pub(super) const AT_ONCE: How = How {
+    turn: Turn::Straight,
+    replace: Replace::Never,
+};
 
 impl How {
     fn order(self, path: PathArg, local: &Local) -> PutOrder {
         let Self { turn, replace } = self;
         let size = local.source.len() as u64;
-        Store { path, size, modified: Some(NEW_TIME), md5: None, replace, turn }
+        Store {
+            path,
+            size,
+            modified: Some(NEW_TIME),
+            md5: None,
+            replace,
+            turn,
+        }
     }
 }
 

@@ -90,12 +90,20 @@ impl Disk {
             Job::Rename { from, to } => self.rename(&key(from), key(to)).and(done),
             Job::DropStage { path } => {
                 self.idle(&key(path))?;
-                if self.drop_stage(&key(path)) { done } else { Err(Refusal::NotFound) }
+                if self.drop_stage(&key(path)) {
+                    done
+                } else {
+                    Err(Refusal::NotFound)
+                }
             }
             Job::OpenListing { path } => Ok((Completion::Listing, Some(self.listing(&key(path))?))),
             Job::OpenStages => Ok((Completion::Listing, Some(self.stage_listing()))),
             Job::OpenDownload { path } => self.download(key(path)),
-            Job::OpenUpload { path, size, replace } => self.upload(key(path), *size, *replace, owner),
+            Job::OpenUpload {
+                path,
+                size,
+                replace,
+            } => self.upload(key(path), *size, *replace, owner),
             _ => Err(Refusal::Fault),
         }
     }
@@ -139,11 +147,21 @@ impl Disk {
 
     fn facts(&self, path: &Path) -> Result<Facts, Refusal> {
         if self.folders.contains(path) {
-            return Ok(Facts { kind: Kind::Directory, size: 0, modified: OLD_TIME, mode: Some(0o755) });
+            return Ok(Facts {
+                kind: Kind::Directory,
+                size: 0,
+                modified: OLD_TIME,
+                mode: Some(0o755),
+            });
         }
         let file = self.files.get(path).ok_or(Refusal::NotFound)?;
         let size = file.content.borrow().len() as u64;
-        Ok(Facts { kind: Kind::File, size, modified: file.modified, mode: Some(0o644) })
+        Ok(Facts {
+            kind: Kind::File,
+            size,
+            modified: file.modified,
+            mode: Some(0o644),
+        })
     }
 
     fn is_there(&self, path: &Path) -> bool {
@@ -151,7 +169,11 @@ impl Disk {
     }
 
     fn idle(&self, path: &Path) -> Result<(), Refusal> {
-        if self.writers.contains_key(path) { Err(Refusal::Busy) } else { Ok(()) }
+        if self.writers.contains_key(path) {
+            Err(Refusal::Busy)
+        } else {
+            Ok(())
+        }
     }
 
     fn make_folder(&mut self, path: Path) -> Result<(), Refusal> {
@@ -176,7 +198,11 @@ impl Disk {
         let published = self.files.contains_key(path);
         self.unlink(path);
         let staged = self.drop_stage(path);
-        if published || staged { Ok(()) } else { Err(Refusal::NotFound) }
+        if published || staged {
+            Ok(())
+        } else {
+            Err(Refusal::NotFound)
+        }
     }
 
     fn rename(&mut self, from: &Path, to: Path) -> Result<(), Refusal> {
@@ -221,7 +247,12 @@ impl Disk {
             let size = bytes.len() as u64;
             push_entry(
                 path,
-                &Facts { kind: Kind::File, size, modified: OLD_TIME, mode: None },
+                &Facts {
+                    kind: Kind::File,
+                    size,
+                    modified: OLD_TIME,
+                    mode: None,
+                },
                 &mut text,
             );
         }
@@ -235,8 +266,20 @@ impl Disk {
         let file = self.files.get(&path).ok_or(Refusal::NotFound)?;
         let (content, modified, md5) = (file.content.clone(), file.modified, file.md5);
         let size = content.borrow().len() as u64;
-        let facts = DownloadFacts { size, modified, md5, sha256: None };
-        Ok((Completion::Download(facts), Some(OpenFile::Download { path, content, modified })))
+        let facts = DownloadFacts {
+            size,
+            modified,
+            md5,
+            sha256: None,
+        };
+        Ok((
+            Completion::Download(facts),
+            Some(OpenFile::Download {
+                path,
+                content,
+                modified,
+            }),
+        ))
     }
 
     fn upload(&mut self, path: Path, size: u64, replace: Replace, owner: u32) -> Answer {
@@ -250,21 +293,36 @@ impl Disk {
             if there != size {
                 return Err(Refusal::Exists);
             }
-            return Ok((Completion::AlreadyThere { size, md5: file.md5 }, None));
+            return Ok((
+                Completion::AlreadyThere {
+                    size,
+                    md5: file.md5,
+                },
+                None,
+            ));
         }
         let have = self.claim(&path, owner, size)?;
         self.stages.entry(path.clone()).or_default();
-        Ok((Completion::Upload { have }, Some(OpenFile::Upload { path, owner })))
+        Ok((
+            Completion::Upload { have },
+            Some(OpenFile::Upload { path, owner }),
+        ))
     }
 }
 
 fn account(user: &str) -> Completion {
     if user == "tom" {
         let verifier = verifier().clone();
-        return Completion::Account { verifier, standing: Standing::Known };
+        return Completion::Account {
+            verifier,
+            standing: Standing::Known,
+        };
     }
     let verifier = Verifier::decoy(user, b"secret", verifier().iterations);
-    Completion::Account { verifier, standing: Standing::Decoy }
+    Completion::Account {
+        verifier,
+        standing: Standing::Decoy,
+    }
 }
 
 fn key(path: &VirtualPath) -> Path {

@@ -1,6 +1,6 @@
 //! The client's files: what is to be sent, what is there, the part of what came.
 
-use skiff_sessions::client::{Decision, LocalCopy, LocalFile};
+use skiff_sessions::client::{LocalCopy, LocalFile};
 use skiff_sessions::transfer::{Sink, Source};
 use skiff_sessions::wire::reply::Refusal;
 use skiff_sessions::wire::stamp::Stamp;
@@ -14,6 +14,8 @@ pub(super) struct Local {
     pub(super) whole: Option<(Vec<u8>, Stamp)>,
     pub(super) part: Vec<u8>,
     in_use: Option<LocalFile>,
+    /// What a listing brought.
+    pub(super) listed: Vec<u8>,
     pub(super) faults: Faults,
 }
 
@@ -31,21 +33,26 @@ pub(super) struct Faults {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Unusable;
 
-pub(super) fn decision(yes: bool) -> Decision {
-    if yes { Decision::Yes } else { Decision::No }
-}
-
 impl Local {
     pub(super) fn sending(bytes: &[u8]) -> Self {
-        Self { source: bytes.to_vec(), ..Self::default() }
+        Self {
+            source: bytes.to_vec(),
+            ..Self::default()
+        }
     }
 
     pub(super) fn with_part(bytes: &[u8]) -> Self {
-        Self { part: bytes.to_vec(), ..Self::default() }
+        Self {
+            part: bytes.to_vec(),
+            ..Self::default()
+        }
     }
 
     pub(super) fn with_whole(bytes: &[u8], modified: Stamp) -> Self {
-        Self { whole: Some((bytes.to_vec(), modified)), ..Self::default() }
+        Self {
+            whole: Some((bytes.to_vec(), modified)),
+            ..Self::default()
+        }
     }
 
     pub(super) fn failing(self, faults: Faults) -> Self {
@@ -53,8 +60,14 @@ impl Local {
     }
 
     pub(super) fn copy(&self) -> LocalCopy {
-        let whole = self.whole.as_ref().map(|(bytes, time)| (bytes.len() as u64, *time));
-        LocalCopy { whole, part: self.part.len() as u64 }
+        let whole = self
+            .whole
+            .as_ref()
+            .map(|(bytes, time)| (bytes.len() as u64, *time));
+        LocalCopy {
+            whole,
+            part: self.part.len() as u64,
+        }
     }
 
     pub(super) fn choose(&mut self, file: LocalFile) -> Result<(), Unusable> {
@@ -100,13 +113,23 @@ impl Source for Local {
 
 impl Sink for Local {
     fn write(&mut self, bytes: &[u8]) -> Result<(), Refusal> {
-        assert!(matches!(self.in_use, Some(LocalFile::Part | LocalFile::EmptyPart)));
+        match self.in_use {
+            None => {
+                self.listed.extend_from_slice(bytes);
+                return Ok(());
+            }
+            Some(file) => assert_ne!(file, LocalFile::Whole, "it is only read"),
+        }
         let room = match self.faults.write {
             Some(from) => (from as usize).saturating_sub(self.part.len()),
             None => usize::MAX,
         };
         let taken = bytes.len().min(room);
         self.part.extend_from_slice(&bytes[..taken]);
-        if taken < bytes.len() { Err(Refusal::DiskFull) } else { Ok(()) }
+        if taken < bytes.len() {
+            Err(Refusal::DiskFull)
+        } else {
+            Ok(())
+        }
     }
 }

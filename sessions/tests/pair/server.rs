@@ -7,6 +7,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use base64ct::{Base64, Encoding};
+use skiff_sessions::aside::Aside;
 use skiff_sessions::conversation::{Conversation, LogLine};
 use skiff_sessions::lane::Lane;
 use skiff_sessions::scram::{Binding, ClientLogin, Verifier};
@@ -74,7 +75,14 @@ pub(super) fn limits() -> Limits {
 impl Server {
     pub(super) fn new(now: Instant, rig: &Rig) -> Self {
         let (limits, binding) = (Arc::new(limits()), rig.binding.clone());
-        let conversation = Conversation::new(now, Setup { limits, binding, seed: [3; 32] });
+        let conversation = Conversation::new(
+            now,
+            Setup {
+                limits,
+                binding,
+                seed: [3; 32],
+            },
+        );
         Self {
             conversation,
             transfer: Transfer::default(),
@@ -100,14 +108,19 @@ impl Server {
     pub(super) fn logged_in(now: Instant, rig: &Rig, disk: &mut Disk) -> Self {
         let (first, last) = &*LOGIN;
         let mut server = Self::new(now, rig);
+        let faults = std::mem::take(&mut disk.faults);
         assert_eq!(server.answer_to(now, first, disk).code, 331);
         assert_eq!(server.answer_to(now, last, disk).code, 230);
         server.logged.clear();
+        disk.faults = faults;
         server
     }
 
     fn answer_to(&mut self, now: Instant, line: &[u8], disk: &mut Disk) -> Answered {
-        self.talk(|conversation, effects| conversation.receive(now, line, effects), now);
+        self.talk(
+            |conversation, effects| conversation.receive(now, line, effects),
+            now,
+        );
         while self.work(now, disk) {}
         let said = std::mem::take(self.conversation.outbox());
         Answered::decode(said.strip_suffix(b"\r\n").unwrap()).unwrap()
@@ -124,12 +137,18 @@ impl Server {
 
     pub(super) fn event(&mut self, now: Instant, event: Event) {
         if self.ending != Ending::Over {
-            self.talk(|conversation, effects| conversation.handle(now, event, effects), now);
+            self.talk(
+                |conversation, effects| conversation.handle(now, event, effects),
+                now,
+            );
         }
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.conversation.session().deadline().filter(|_| self.ending == Ending::No)
+        self.conversation
+            .session()
+            .deadline()
+            .filter(|_| self.ending == Ending::No)
     }
 
     pub(super) fn is_over(&self) -> bool {
@@ -158,7 +177,10 @@ impl Server {
                 self.end(lane, disk);
                 return true;
             } else if was_full && flushed {
-                self.talk(|conversation, effects| conversation.resume(now, effects), now);
+                self.talk(
+                    |conversation, effects| conversation.resume(now, effects),
+                    now,
+                );
             }
         }
         flushed
@@ -208,8 +230,17 @@ impl Server {
             return false;
         }
         let (before, moved_before) = (lane.traffic(), self.transfer.moved());
-        let mut file = Lent { disk, file: self.file.as_ref() };
-        let means = Means { scratch: &mut self.scratch, budget: self.budget, stop: &self.stop };
+        let mut file = Lent {
+            disk,
+            file: self.file.as_ref(),
+        };
+        let (scratch, aside) = (&mut self.scratch[..], &mut Aside::InPlace);
+        let means = Means {
+            scratch,
+            budget: self.budget,
+            stop: &self.stop,
+            aside,
+        };
         let burst = match task.needs_lane() {
             true => self.transfer.burst(lane, &mut file, means),
             false => self.transfer.burst_digest(&mut file, means),
@@ -267,11 +298,7 @@ impl Server {
         }
     }
 
-    fn talk(
-        &mut self,
-        decide: impl FnOnce(&mut Conversation, &mut Vec<Effect>),
-        now: Instant,
-    ) {
+    fn talk(&mut self, decide: impl FnOnce(&mut Conversation, &mut Vec<Effect>), now: Instant) {
         let mut effects = Vec::new();
         decide(&mut self.conversation, &mut effects);
         for effect in effects {
@@ -298,16 +325,33 @@ impl Server {
     fn order(&mut self, id: JobId, job: Job, since: Instant) {
         assert_eq!(id, JobId(self.ordered), "ids are never used twice");
         self.ordered += 1;
-        if matches!(job, Job::OpenDownload { .. } | Job::OpenUpload { .. } | Job::OpenListing { .. }) {
+        if matches!(
+            job,
+            Job::OpenDownload { .. } | Job::OpenUpload { .. } | Job::OpenListing { .. }
+        ) {
             self.transfer = Transfer::default();
         }
-        let file = if takes_file(&job) { self.file.take() } else { None };
+        let file = if takes_file(&job) {
+            self.file.take()
+        } else {
+            None
+        };
         let owner = self.owner;
-        self.orders.push_back(Order { id, job, file, since, owner });
+        self.orders.push_back(Order {
+            id,
+            job,
+            file,
+            since,
+            owner,
+        });
     }
 
     fn begin(&mut self, task: Task) {
-        assert!(self.task.is_none(), "{task:?} begins while {:?} runs", self.task);
+        assert!(
+            self.task.is_none(),
+            "{task:?} begins while {:?} runs",
+            self.task
+        );
         let ahead = match task.needs_lane() {
             true => self.conversation.take_ahead(),
             false => Vec::new(),

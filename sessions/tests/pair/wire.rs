@@ -23,9 +23,19 @@ pub(super) struct Wire {
     limit: usize,
     /// By which `limit` grows.
     step: usize,
-    /// Unread bytes that it holds.
-    capacity: usize,
+    pipe: Pipe,
+    /// Bytes that it takes before the next turn.
+    turn: usize,
     state: State,
+}
+
+/// What a wire takes, in bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Pipe {
+    /// Unread, in all.
+    pub(super) holds: usize,
+    /// In one turn: a write may be cut short anywhere.
+    pub(super) each_turn: usize,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -38,14 +48,26 @@ enum State {
 }
 
 impl Wire {
-    pub(super) fn new(capacity: usize, cut: Cut) -> Self {
+    pub(super) fn new(pipe: Pipe, cut: Cut) -> Self {
         let (limit, step) = match cut {
             Cut::Whole => (usize::MAX, 0),
             Cut::Every(step) => (step, step),
             Cut::At(position) => (position, usize::MAX),
         };
         let (sent, read, state) = (Vec::new(), 0, State::Open);
-        Self { sent, read, limit, step, capacity, state }
+        Self {
+            sent,
+            read,
+            limit,
+            step,
+            pipe,
+            turn: 0,
+            state,
+        }
+    }
+
+    pub(super) fn begin_turn(&mut self) {
+        self.turn = self.pipe.each_turn;
     }
 
     /// Lets more bytes through; `false` where none were held back.
@@ -57,19 +79,20 @@ impl Wire {
         held
     }
 
-    /// No byte gets through beyond those that are there.
-    pub(super) fn freeze(&mut self) {
-        self.limit = self.sent.len().min(self.limit);
-        self.step = usize::MAX;
-    }
-
     pub(super) fn sent(&self) -> &[u8] {
         &self.sent
+    }
+
+    /// All that was sent, with a bar behind what was read.
+    pub(super) fn text(&self) -> String {
+        let (read, unread) = self.sent.split_at(self.read);
+        format!("{} | {}", read.escape_ascii(), unread.escape_ascii())
     }
 
     /// The connection breaks: what has not arrived never will.
     pub(super) fn cut_off(&mut self) {
         self.sent.truncate(self.limit);
+        self.limit = usize::MAX;
         self.state = State::Ended;
     }
 
@@ -125,7 +148,9 @@ impl Lane for Ends<'_> {
 
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
         let wire = &mut *self.outgoing;
-        let room = wire.capacity - (wire.sent.len() - wire.read);
+        let room = wire
+            .turn
+            .min(wire.pipe.holds.saturating_sub(wire.sent.len() - wire.read));
         let count = match wire.state {
             State::Unread => return Ok(buf.len()),
             State::Ended => return Err(io::ErrorKind::BrokenPipe.into()),
@@ -135,6 +160,7 @@ impl Lane for Ends<'_> {
             return Err(io::ErrorKind::WouldBlock.into());
         }
         wire.sent.extend_from_slice(&buf[..count]);
+        wire.turn -= count;
         Ok(count)
     }
 

@@ -70,6 +70,12 @@ pub fn encode(reply: &Reply, out: &mut Vec<u8>) -> u16 {
         Reply::Malformed(Malformed::BadArguments { syntax }) => {
             line.text(&format!("bad arguments; the syntax is {syntax}"));
         }
+        Reply::Refused {
+            deed: Deed::Store,
+            why: Refusal::Exists,
+        } => {
+            line.text("another file is there; say replace=1 to replace it");
+        }
         Reply::Refused { why, .. } => line.refusal(why),
         Reply::NotVerified(Mismatch::Size { promised, received }) => {
             line.text(&format!(
@@ -192,7 +198,7 @@ pub fn refusal_words(why: &Refusal) -> String {
         Refusal::NotFound => "no such file or directory",
         Refusal::NotADirectory => "not a directory",
         Refusal::IsADirectory => "it is a directory",
-        Refusal::Exists => "it exists already; say replace=1 to replace a file",
+        Refusal::Exists => "it exists already",
         Refusal::NotEmpty => "the directory is not empty",
         Refusal::AboveHome => "that leads out of your home",
         Refusal::LeadsOut => "a link there leads out of your home",
