@@ -169,26 +169,24 @@ fn advice_names_what_may_surprise() {
         let found = keys(&format!("{quiet}, {setting}"), Some(&users));
         assert!(found.contains(&key), "{setting}: {found:?}");
     }
+    fs::set_permissions(&state, fs::Permissions::from_mode(0o755)).unwrap();
+    assert!(keys(quiet, Some(&users)).contains(&"state"));
+}
 
-    users
-        .add(
-            name("jerry"),
-            Account {
-                home: Some("tom".into()),
-                ..account()
-            },
-        )
-        .unwrap();
-    let shared = Server::parse(&format!("({quiet})"), &path)
-        .unwrap()
-        .advice(Some(&users));
+#[test]
+fn advice_tells_of_a_shared_home() {
+    let mut users = UserStore::default();
+    users.add(name("tom"), account()).unwrap();
+    let home = Some("tom".into());
+    let jerry = Account { home, ..account() };
+    users.add(name("jerry"), jerry).unwrap();
+    let server = Server::parse("()", Path::new("/srv/server.ron")).unwrap();
+    let shared = server.advice(Some(&users));
     let shared: Vec<String> = shared.iter().map(ToString::to_string).collect();
     assert!(
         shared.contains(&"users: jerry and tom share one home".to_owned()),
         "{shared:?}"
     );
-    fs::set_permissions(&state, fs::Permissions::from_mode(0o755)).unwrap();
-    assert!(keys(quiet, Some(&users)).contains(&"state"));
 }
 
 #[test]
@@ -196,14 +194,14 @@ fn a_client_finds_its_files() {
     let client = Client::parse(
         r#"(server: "files.example", user: "tom", password_file: "pw", known_hosts: "/k",
             timeout: "5s", tls: Off)"#,
-        Path::new("/home/tom/client.ron"),
+        Path::new("/srv/tom/client.ron"),
     )
     .unwrap();
     assert_eq!(client.server.to_string(), "files.example:8001");
     assert_eq!(client.user, Some(name("tom")));
     assert_eq!(
         client.password_file.as_deref(),
-        Some(Path::new("/home/tom/pw"))
+        Some(Path::new("/srv/tom/pw"))
     );
     assert_eq!(client.known_hosts, Path::new("/k"));
     assert_eq!(

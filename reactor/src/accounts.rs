@@ -14,7 +14,7 @@ use skiff_vfs::{Limit, Worker};
 use crate::init;
 
 pub(crate) struct Accounts {
-    config: Arc<Server>,
+    config: Mutex<Arc<Server>>,
     /// For the salts of users who do not exist.
     secret: [u8; 32],
     store: Mutex<Arc<UserStore>>,
@@ -30,10 +30,20 @@ pub(crate) struct Lodging {
 impl Accounts {
     pub(crate) fn new(config: Arc<Server>, secret: [u8; 32]) -> Self {
         Self {
-            config,
+            config: Mutex::new(config),
             secret,
             store: Mutex::default(),
         }
+    }
+
+    /// Quotas, homes and iterations as they are from now on; a session's own
+    /// are those of its login.
+    pub(crate) fn reload(&self, config: Arc<Server>) {
+        *self.config.lock() = config;
+    }
+
+    fn config(&self) -> Arc<Server> {
+        Arc::clone(&self.config.lock())
     }
 
     /// A verifier for any name: a decoy where there is no open account.
@@ -51,7 +61,7 @@ impl Accounts {
                 (verifier, Standing::Known)
             }
             _ => {
-                let iterations = self.config.scram_iterations.get();
+                let iterations = self.config().scram_iterations.get();
                 (
                     Verifier::decoy(user, &self.secret, iterations),
                     Standing::Decoy,
@@ -67,15 +77,16 @@ impl Accounts {
         if account.standing != Open::Enabled {
             return Err(Refusal::NoAccount);
         }
-        let root = self.config.home(name, account);
-        if let Err(error) = init::make_folder(&root, self.config.dir_mode.bits()) {
+        let config = self.config();
+        let root = config.home(name, account);
+        if let Err(error) = init::make_folder(&root, config.dir_mode.bits()) {
             log::error!(
                 "the home {} of {name} cannot be made: {error}",
                 root.display()
             );
             return Err(Refusal::Fault);
         }
-        let allowance = self.config.allowance(name, account);
+        let allowance = config.allowance(name, account);
         let access = match account.access {
             skiff_conf::Access::ReadWrite => Access::ReadWrite,
             skiff_conf::Access::ReadOnly => Access::ReadOnly,
@@ -95,7 +106,7 @@ impl Accounts {
         new: &NewVerifier,
     ) -> Result<(), Refusal> {
         let iterations = skiff_conf::Iterations::new(new.iterations).map_err(|_| Refusal::Fault)?;
-        UserStore::edit(&self.config.users, |store| {
+        UserStore::edit(&self.config().users, |store| {
             let name = store.find(user).map(|(name, _)| name.clone());
             let name = name.ok_or_else(|| ChangeFailed("no such account".to_owned()))?;
             let account = store
@@ -117,9 +128,10 @@ impl Accounts {
 
     /// An unreadable store lets nobody in, and the log says why.
     fn store(&self, _worker: &Worker) -> Arc<UserStore> {
+        let users = &self.config().users;
         let mut store = self.store.lock();
-        if !store.is_current(&self.config.users) {
-            match UserStore::load(&self.config.users) {
+        if !store.is_current(users) {
+            match UserStore::load(users) {
                 Ok(fresh) => *store = Arc::new(fresh),
                 Err(complaint) => {
                     log::error!("{complaint}");

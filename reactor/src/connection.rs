@@ -1,6 +1,8 @@
 //! One peer: its channel at home or lent, its conversation, its open file. What
 //! the conversation decides is performed here; nothing here blocks.
 
+mod bulk;
+
 use std::io;
 use std::net::{Shutdown, SocketAddr};
 use std::os::fd::AsRawFd;
@@ -13,24 +15,20 @@ use mio::unix::SourceFd;
 use mio::{Interest, Registry};
 use skiff_sessions::conversation::Conversation;
 use skiff_sessions::scram::Binding;
-use skiff_sessions::server::{Completion, Effect, Event, Job, JobId};
-use skiff_sessions::transfer::{Burst, Task, Transfer};
-use skiff_sessions::wire::reply::Refusal;
+use skiff_sessions::server::{Effect, Event};
+use skiff_sessions::transfer::Transfer;
 
 use crate::channel::{Channel, Handshake};
 use crate::deadlines::Asked;
-use crate::errand::{Errand, Lent};
+use crate::errand::Errand;
 use crate::files::OpenFile;
 use crate::hub::Hub;
 use crate::ids::ConnectionId;
-use crate::logging;
-use crate::work::{Lodged, Order, Performed, takes_file};
+use crate::work::Lodged;
 use crate::workers::{Class, Ticket};
 
 /// Reads of one connection per wake-up, so that a busy peer lets others in.
 const READS_PER_TURN: usize = 8;
-/// How long a job waits for a home to be counted, or for a silent writer to go.
-const PATIENCE: Duration = Duration::from_secs(10);
 /// For a peer that does not take its last reply.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
@@ -219,111 +217,6 @@ impl Connection {
         self.drive(hub, now);
     }
 
-    /// A lent transfer is back.
-    pub(crate) fn lent_home(&mut self, lent: Lent, burst: Burst, hub: &mut Hub, now: Instant) {
-        let Lent {
-            channel,
-            mut transfer,
-            file,
-            ..
-        } = lent;
-        let moved = transfer.moved();
-        if let Some(channel) = channel {
-            self.channel = Some(channel);
-        }
-        if self.bulk == Bulk::LentUnwatched {
-            self.reregister(hub);
-        }
-        self.file = file;
-        match burst {
-            Burst::Finished(end) => {
-                let ahead = transfer.take_ahead();
-                self.transfer = Some(transfer);
-                self.bulk = Bulk::None;
-                // The burst may have left input behind without asking to the end.
-                self.ready = Ready {
-                    readable: true,
-                    writable: true,
-                };
-                self.talk(hub, now, |conversation, effects| {
-                    conversation.transfer_ended(now, end, moved, &ahead, effects);
-                });
-            }
-            unfinished => {
-                self.transfer = Some(transfer);
-                self.bulk = match (unfinished, self.bulk) {
-                    (_, Bulk::Hashing) | (Burst::BudgetSpent, _) => Bulk::Due,
-                    (Burst::WantsRead, _) => Bulk::WantsRead,
-                    _ => Bulk::WantsWrite,
-                };
-                self.tell_progress(moved, hub, now);
-            }
-        }
-        self.drive(hub, now);
-    }
-
-    /// A job is back.
-    pub(crate) fn performed(
-        &mut self,
-        id: JobId,
-        performed: Performed,
-        hub: &mut Hub,
-        now: Instant,
-    ) {
-        match performed {
-            Performed::Later { order, why, evict } => {
-                if now.duration_since(order.since) < PATIENCE {
-                    hub.retry_later(self.id, id, order, evict, now);
-                    return;
-                }
-                let refused = Event::Completed(id, Completion::Refused(why));
-                self.talk(hub, now, |conversation, effects| {
-                    conversation.handle(now, refused, effects);
-                });
-            }
-            Performed::Done {
-                completion,
-                file,
-                lodged,
-            } => {
-                if file.is_some() {
-                    self.file = file;
-                }
-                self.note_lodging(lodged, &completion, hub);
-                self.talk(hub, now, |conversation, effects| {
-                    conversation.handle(now, Event::Completed(id, completion), effects);
-                });
-            }
-        }
-        self.drive(hub, now);
-    }
-
-    fn note_lodging(&mut self, lodged: Option<Lodged>, completion: &Completion, hub: &mut Hub) {
-        match (&self.stage, lodged) {
-            (_, Some(lodged)) => {
-                if lodged.home.needs_scan() {
-                    let ticket = Ticket {
-                        class: Class::Long,
-                        device: Some(lodged.device),
-                    };
-                    hub.pool
-                        .submit(ticket, Errand::Scan(Arc::clone(&lodged.home)));
-                }
-                hub.keep_swept(&lodged);
-                self.lodged = Some(lodged);
-            }
-            (Stage::Talk(conversation), None)
-                if self.admitted == Admitted::Yes
-                    && conversation.session().account().is_none()
-                    && matches!(completion, Completion::Refused(_)) =>
-            {
-                hub.guard.unadmit(&self.user);
-                self.admitted = Admitted::No;
-            }
-            _ => {}
-        }
-    }
-
     fn begin_talk(&mut self, hub: &mut Hub, now: Instant) {
         let Some(channel) = &mut self.channel else {
             return;
@@ -443,7 +336,7 @@ impl Connection {
                     self.end_now();
                 } else if was_full {
                     self.talk(hub, now, |conversation, effects| {
-                        conversation.resume(now, effects)
+                        conversation.resume(now, effects);
                     });
                 }
             }
@@ -468,170 +361,6 @@ impl Connection {
             self.perform(effect, hub, now);
         }
         hub.effects = effects;
-    }
-
-    fn perform(&mut self, effect: Effect, hub: &mut Hub, now: Instant) {
-        match effect {
-            Effect::Work(id, job) => self.order(id, job, hub, now),
-            Effect::Begin(task) => self.begin(task, hub),
-            Effect::StopTransfer => {
-                self.stop.store(true, Ordering::Relaxed);
-                if matches!(self.bulk, Bulk::WantsRead | Bulk::WantsWrite) {
-                    self.bulk = Bulk::Due;
-                }
-            }
-            Effect::LoginFailed { user } => {
-                hub.guard.strike(self.peer.ip(), now);
-                hub.log.login_failed(self.peer.ip(), user.as_bytes());
-            }
-            Effect::ChangedOnDisk { path } => {
-                log::warn!("changed on disk: {path} of {}", self.user);
-            }
-            Effect::Log(line) => hub
-                .log
-                .record(logging::record(self.peer, &self.user, *line, now)),
-            Effect::Close => self.end_after_words(now),
-            // The conversation wrote it to its outbox.
-            Effect::Reply(_) => {}
-        }
-    }
-
-    fn order(&mut self, id: JobId, job: Job, hub: &mut Hub, now: Instant) {
-        match &job {
-            Job::FindAccount { user } => self.user.clone_from(user),
-            Job::OpenHome if !hub.guard.admit(&self.user) => {
-                let completion = Completion::Refused(Refusal::TooManySessions);
-                self.talk(hub, now, |conversation, effects| {
-                    conversation.handle(now, Event::Completed(id, completion), effects);
-                });
-                return;
-            }
-            Job::OpenHome => self.admitted = Admitted::Yes,
-            Job::OpenDownload { .. } | Job::OpenUpload { .. } | Job::OpenListing { .. } => {
-                self.transfer = None;
-            }
-            _ => {}
-        }
-        let file = if takes_file(&job) {
-            self.file.take()
-        } else {
-            None
-        };
-        let home = self.lodged.as_ref().map(|lodged| Arc::clone(&lodged.home));
-        let owner = self.id.number();
-        let order = Order {
-            job,
-            user: self.user.clone(),
-            home,
-            file,
-            owner,
-            since: now,
-        };
-        hub.submit_order(self.id, id, order, self.device());
-    }
-
-    fn begin(&mut self, task: Task, hub: &mut Hub) {
-        let Stage::Talk(conversation) = &mut self.stage else {
-            return;
-        };
-        let ahead = if task.needs_lane() {
-            conversation.take_ahead()
-        } else {
-            Vec::new()
-        };
-        self.transfer.get_or_insert_default().begin(task, ahead);
-        self.stop = Arc::default();
-        self.heard = 0;
-        self.bulk = Bulk::Due;
-        if !task.needs_lane() {
-            self.lend_digest(hub);
-        }
-    }
-
-    fn lend_when_due(&mut self, hub: &mut Hub) {
-        let due = match self.bulk {
-            Bulk::Due => true,
-            Bulk::WantsRead => self.ready.readable,
-            // Input may be the line that stops it.
-            Bulk::WantsWrite => self.ready.writable || self.ready.readable,
-            Bulk::None | Bulk::LentWatched | Bulk::LentUnwatched | Bulk::Hashing => false,
-        };
-        if !due || self.ending == Ending::Now {
-            return;
-        }
-        if self
-            .transfer
-            .as_ref()
-            .is_some_and(|transfer| transfer.is_digesting())
-        {
-            self.lend_digest(hub);
-        } else if self.replies_are_out() {
-            self.lend(hub);
-        }
-    }
-
-    fn replies_are_out(&mut self) -> bool {
-        match &mut self.stage {
-            Stage::Talk(conversation) => conversation.outbox().is_empty(),
-            Stage::Handshake(..) => false,
-        }
-    }
-
-    fn lend(&mut self, hub: &mut Hub) {
-        let (Some(channel), Some(transfer)) = (self.channel.take(), self.transfer.take()) else {
-            return;
-        };
-        self.ready = Ready::default();
-        self.bulk = if transfer.is_reading() {
-            deregister(&hub.registry, &self.socket);
-            Bulk::LentUnwatched
-        } else {
-            Bulk::LentWatched
-        };
-        self.submit(Some(channel), transfer, hub);
-    }
-
-    fn lend_digest(&mut self, hub: &mut Hub) {
-        if let Some(transfer) = self.transfer.take() {
-            self.bulk = Bulk::Hashing;
-            self.submit(None, transfer, hub);
-        }
-    }
-
-    fn submit(&mut self, channel: Option<Channel>, transfer: Box<Transfer>, hub: &mut Hub) {
-        let (file, stop) = (self.file.take(), Arc::clone(&self.stop));
-        let lent = Box::new(Lent {
-            channel,
-            transfer,
-            file,
-            stop,
-        });
-        let ticket = self.ticket(Class::Burst);
-        hub.pool.submit(
-            ticket,
-            Errand::Burst {
-                connection: self.id,
-                lent,
-            },
-        );
-    }
-
-    fn tell_progress(&mut self, moved: u64, hub: &mut Hub, now: Instant) {
-        if moved == self.heard {
-            return;
-        }
-        self.heard = moved;
-        self.talk(hub, now, |conversation, effects| {
-            conversation.handle(now, Event::Progress { done: moved }, effects);
-        });
-    }
-
-    /// A socket that was taken out reports anew what it is when it is put in.
-    fn reregister(&mut self, hub: &mut Hub) {
-        if let Err(error) = register(&hub.registry, &self.socket, self.id) {
-            log::error!("{}: cannot be watched: {error}", self.peer);
-            self.end_now();
-        }
     }
 
     fn end_after_words(&mut self, now: Instant) {

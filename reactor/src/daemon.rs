@@ -122,7 +122,8 @@ fn load_tls(config: &Server) -> Result<Option<Tls>, TlsError> {
     }
 }
 
-/// SIGHUP: certificates, limits and log files are taken up anew; sessions stay.
+/// SIGHUP: certificates, limits, quotas and log files are taken up anew;
+/// sessions stay. Listeners, and how files are stored, need a restart.
 fn reload(file: PathBuf) -> Box<dyn FnMut(&mut Hub)> {
     Box::new(move |hub| {
         notify::reloading();
@@ -135,6 +136,7 @@ fn reload(file: PathBuf) -> Box<dyn FnMut(&mut Hub)> {
                     hub.guard.set_limits(config.limits.clone());
                     hub.limits = Arc::new(limits(&config.limits));
                     hub.log.reopen(&config.log);
+                    hub.services.accounts.reload(Arc::new(config));
                     log::info!("reloaded {}", file.display());
                 }
             },

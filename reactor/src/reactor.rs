@@ -104,12 +104,12 @@ impl Reactor {
         }
         for id in std::mem::take(&mut self.hub.again) {
             self.with(id, |connection, hub| {
-                connection.on_ready(Ready::default(), hub, now)
+                connection.on_ready(Ready::default(), hub, now);
             });
         }
         for id in std::mem::take(&mut self.hub.evicted) {
             self.with(id, |connection, hub| {
-                connection.on_event(Event::Evicted, hub, now)
+                connection.on_event(Event::Evicted, hub, now);
             });
         }
         while let Some((due, id)) = self.hub.deadlines.pop(now) {

@@ -180,7 +180,7 @@ fn in_home(worker: &Worker, services: &Services, order: &Order) -> Result<Answer
         Job::Usage => (Completion::Usage(usage(worker, home)), None),
         Job::MakeDirectory { path } => home.make_dir(worker, below(path)).map(|()| done())?,
         Job::Remove { path } => home.remove(worker, below(path)).map(|()| done())?,
-        Job::CheckSource { path } => home.stat(worker, below(path)).map(|_| done())?,
+        Job::CheckSource { path } => home.stat_link(worker, below(path)).map(|_| done())?,
         Job::Rename { from, to } => home
             .rename(worker, below(from), below(to))
             .map(|()| done())?,

@@ -13,22 +13,14 @@ const BIG: usize = 24 << 20;
 /// More commands than the daemon reads ahead (16 KiB).
 const AHEAD: usize = 5000;
 
-fn slow_reader(daemon: &Daemon) -> Peer {
-    let peer = daemon.login("tom");
-    set_socket_recv_buffer_size(peer.wire().socket(), 4096).unwrap();
-    peer
-}
-
 fn pipelined_behind_a_parked_download(keys: &str) {
     let data = vec![3; BIG];
     let daemon = daemon_with_file(keys, "big", &data);
-    let mut peer = slow_reader(&daemon);
+    let mut peer = daemon.login("tom");
     peer.ask("RETR start=0 big", 150);
     peer.send_raw("NOOP\r\n".repeat(AHEAD).as_bytes());
     wait_for_rest(daemon.pid());
 
-    // Through the small window it would take minutes.
-    set_socket_recv_buffer_size(peer.wire().socket(), 1 << 20).unwrap();
     let (body, tail) = peer.body();
     assert_eq!((md5(&body), tail), (md5(&data), Tail::End));
     peer.expect(226);
@@ -74,7 +66,7 @@ fn commands_behind_a_hash_are_all_answered_under_tls() {
 /// that were all read long before: no event comes to say "go on" but the daemon's own.
 fn long_answers_to_pipelined_commands(keys: &str, count: usize) {
     let daemon = Daemon::with(keys);
-    let mut peer = slow_reader(&daemon);
+    let mut peer = daemon.login("tom");
     peer.send_raw("HELP\r\n".repeat(count).as_bytes());
     for _ in 0..count {
         peer.expect(214);
@@ -112,7 +104,8 @@ fn nothing_is_cut_off_by_a_goodbye() {
 #[test]
 fn a_peer_that_reads_nothing_is_left_alone() {
     let daemon = Daemon::with(MANY_IN_CLEAR);
-    let peer = slow_reader(&daemon);
+    let peer = daemon.login("tom");
+    set_socket_recv_buffer_size(peer.wire().socket(), 4096).unwrap();
     let mut socket = peer.wire().socket().try_clone().unwrap();
     socket.set_nonblocking(true).unwrap();
     let helps = b"HELP\r\n".repeat(10_000);

@@ -59,8 +59,17 @@ impl Home {
     }
 
     /// What is at `path`, links inside the home followed.
-    pub fn stat(&self, _worker: &Worker, path: &Path) -> Result<Entry, VfsError> {
-        match self.resolve(path, Links::Follow)? {
+    pub fn stat(&self, worker: &Worker, path: &Path) -> Result<Entry, VfsError> {
+        self.stat_by(worker, path, Links::Follow)
+    }
+
+    /// What is at `path`; a link is told as itself, wherever it leads.
+    pub fn stat_link(&self, worker: &Worker, path: &Path) -> Result<Entry, VfsError> {
+        self.stat_by(worker, path, Links::Keep)
+    }
+
+    fn stat_by(&self, _worker: &Worker, path: &Path, links: Links) -> Result<Entry, VfsError> {
+        match self.resolve(path, links)? {
             Resolved::Folder(folder) => {
                 let stat = statat(&folder, c"", AtFlags::EMPTY_PATH)?;
                 let name = path.file_name().unwrap_or_default();

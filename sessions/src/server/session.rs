@@ -173,7 +173,7 @@ impl Session {
 
     /// Takes one event; what follows from it is appended to `effects`.
     pub fn handle(&mut self, now: Instant, event: Event, effects: &mut Vec<Effect>) {
-        let active = is_activity(&event);
+        let active = is_activity(&event, self.timer);
         let state = std::mem::replace(&mut self.state, State::Closed);
         let mut cx = Context {
             now,
@@ -246,12 +246,12 @@ impl Session {
     }
 }
 
-/// Bytes of a transfer, and lines, put a deadline off; a stalled burst that
-/// comes home with nothing does not.
-fn is_activity(event: &Event) -> bool {
+/// A line puts a deadline off; a byte puts off the one of a stalled transfer
+/// (but not the next sign of life that the peer waits for).
+fn is_activity(event: &Event, timer: Timer) -> bool {
     match event {
         Event::Command(_) | Event::Malformed(_) | Event::Timeout => true,
-        Event::Progress { done } => *done > 0,
+        Event::Progress { done } => *done > 0 && timer == Timer::Stall,
         _ => false,
     }
 }

@@ -5,6 +5,7 @@ use base64ct::{Base64, Encoding};
 use super::facts::kind_name;
 use super::text::push_path;
 use super::verbs::{VERBS, find};
+use crate::digest::Md5Sum;
 use crate::path::VirtualPath;
 use crate::wire::reply::{
     Deed, Facts, Farewell, HelpTopic, Malformed, Mismatch, Refusal, Reply, Usage,
@@ -33,7 +34,7 @@ pub fn encode(reply: &Reply, out: &mut Vec<u8>) -> u16 {
         }
         Reply::SendingAll { size } => line.token("size", size).text("sending all"),
         Reply::SendingFrom { offset } => line.token("offset", offset).text("sending the rest"),
-        Reply::Sent { size, md5 } => line.token("size", size).token("md5", md5).text("all sent"),
+        Reply::Sent { size, md5 } => line.file(*size, md5, "all sent"),
         Reply::PartHere { have, md5 } => {
             line.token("have", have)
                 .token("md5", md5)
@@ -41,15 +42,9 @@ pub fn encode(reply: &Reply, out: &mut Vec<u8>) -> u16 {
         }
         Reply::SendFrom { offset } => line.token("offset", offset).text("send"),
         Reply::AlreadyThere { size, md5 } => {
-            line.token("size", size)
-                .token("md5", md5)
-                .text("the complete file is already there");
+            line.file(*size, md5, "the complete file is already there")
         }
-        Reply::Stored { size, md5 } => {
-            line.token("size", size)
-                .token("md5", md5)
-                .text("stored and verified");
-        }
+        Reply::Stored { size, md5 } => line.file(*size, md5, "stored and verified"),
         Reply::Working { done, of } => line.token("done", done).token("of", of).text("working"),
         Reply::Directory(path) | Reply::DirectoryChanged(path) | Reply::Created(path) => {
             line.path(path);
@@ -264,6 +259,10 @@ impl Line<'_> {
             .token("staged", usage.staged)
             .token("entries", usage.entries)
             .token("entries_limit", usage.entries_limit)
+    }
+
+    fn file(self, size: u64, md5: &Md5Sum, text: &str) {
+        self.token("size", size).token("md5", md5).text(text);
     }
 
     fn facts(self, facts: &Facts) -> Self {

@@ -140,7 +140,12 @@ mod tests {
     use crate::wire::native::verbs::{VERBS, decode};
     use crate::wire::stamp::Stamp;
 
+    fn path() -> PathArg {
+        PathArg::new("p q").unwrap()
+    }
+
     fn every_command() -> Vec<Command> {
+        let mut all = every_verb();
         let paths = [
             &b"a"[..],
             b"/a b/c",
@@ -148,21 +153,49 @@ mod tests {
             "中文%".as_bytes(),
             b"\xff\xfe%41",
         ];
-        let path = || PathArg::new("p q").unwrap();
+        all.extend(paths.map(|path| Command::ChangeDirectory(PathArg::new(path).unwrap())));
         let md5 = Md5Sum::of(b"x");
-        let store = Store {
+        let answers = [
+            Answer::Working,
+            Answer::FromStart,
+            Answer::ResumeDownload { offset: 5, md5 },
+            Answer::ResumeUpload,
+            Answer::AllSent { md5 },
+            Answer::Equal,
+            Answer::RenameTo(path()),
+            Answer::HaveAlready,
+            Answer::DeclineDownload,
+            Answer::DeclineUpload,
+            Answer::Different,
+        ];
+        all.extend(answers.map(Command::Answer));
+        all
+    }
+
+    fn every_verb() -> Vec<Command> {
+        let bare = Store {
             path: path(),
             size: 7,
+            modified: None,
+            md5: None,
+            replace: Replace::Never,
+            turn: Turn::Negotiate,
+        };
+        let full = Store {
             modified: Some(Stamp(1_767_323_045)),
-            md5: Some(md5),
+            md5: Some(Md5Sum::of(b"x")),
             replace: Replace::Yes,
             turn: Turn::Straight,
+            ..bare.clone()
         };
-        let mut all: Vec<_> = paths
-            .into_iter()
-            .map(|p| Command::ChangeDirectory(PathArg::new(p).unwrap()))
-            .collect();
-        all.extend([
+        let (salt, stored_key, server_key) = (vec![1; 16], [2; 32], [3; 32]);
+        let verifier = NewVerifier {
+            salt,
+            iterations: 10_000,
+            stored_key,
+            server_key,
+        };
+        vec![
             Command::Login {
                 first: b"n,,n=a,r=b".to_vec(),
             },
@@ -180,14 +213,8 @@ mod tests {
                 path: path(),
                 turn: Turn::Straight,
             },
-            Command::Store(Store {
-                modified: None,
-                md5: None,
-                replace: Replace::Never,
-                turn: Turn::Negotiate,
-                ..store.clone()
-            }),
-            Command::Store(store),
+            Command::Store(bare),
+            Command::Store(full),
             Command::Delete(path()),
             Command::MakeDirectory(path()),
             Command::RenameFrom(path()),
@@ -200,34 +227,14 @@ mod tests {
             },
             Command::Stages,
             Command::DropStage(path()),
-            Command::SetPassword(Box::new(NewVerifier {
-                salt: vec![1; 16],
-                iterations: 10_000,
-                stored_key: [2; 32],
-                server_key: [3; 32],
-            })),
+            Command::SetPassword(Box::new(verifier)),
             Command::System,
             Command::Help(None),
             Command::Help(Some("RETR".into())),
             Command::Noop,
             Command::Abort,
             Command::Quit,
-        ]);
-        let answers = [
-            Answer::Working,
-            Answer::FromStart,
-            Answer::ResumeDownload { offset: 5, md5 },
-            Answer::ResumeUpload,
-            Answer::AllSent { md5 },
-            Answer::Equal,
-            Answer::RenameTo(path()),
-            Answer::HaveAlready,
-            Answer::DeclineDownload,
-            Answer::DeclineUpload,
-            Answer::Different,
-        ];
-        all.extend(answers.map(Command::Answer));
-        all
+        ]
     }
 
     #[test]

@@ -1,0 +1,162 @@
+//! Somebody's own machine: a home, a folder with files, and `skiff` to run there.
+
+use std::fs;
+use std::io::Write;
+use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+use tempfile::TempDir;
+
+use super::screen::Terminal;
+use crate::harness::{PASSWORD, binary};
+
+pub(super) struct Desk {
+    folder: TempDir,
+}
+
+impl Desk {
+    pub(super) fn new() -> Self {
+        let desk = Self {
+            folder: tempfile::tempdir().unwrap(),
+        };
+        for folder in [desk.home(), desk.here()] {
+            fs::create_dir(folder).unwrap();
+        }
+        let password = desk.home().join("password");
+        fs::write(&password, format!("{PASSWORD}\n")).unwrap();
+        fs::set_permissions(&password, fs::Permissions::from_mode(0o600)).unwrap();
+        desk
+    }
+
+    /// `skiff` with these words in a terminal.
+    pub(super) fn sit(&self, words: &[&str]) -> Terminal {
+        let skiff = binary("skiff");
+        let mut all = vec![skiff.to_str().unwrap()];
+        all.extend(words);
+        Terminal::start(&all, &self.here(), &self.home())
+    }
+
+    /// A terminal with a session of the demo's tom, at its prompt.
+    pub(super) fn log_in(&self, server: SocketAddr) -> Terminal {
+        let target = format!("tom@{server}");
+        let known = self.known();
+        let words: Vec<&str> = known.iter().map(String::as_str).chain([&*target]).collect();
+        let terminal = self.sit(&words);
+        terminal.prompt();
+        terminal
+    }
+
+    /// `skiff` with these words and no terminal, to its end.
+    pub(super) fn run(&self, words: &[&str], input: &str) -> Output {
+        let mut child = self.spawn(words);
+        // It may be gone before it has read all.
+        let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+        child.wait_with_output().unwrap()
+    }
+
+    /// The same for the demo's tom, who is let in; commands come from `words` and `input`.
+    pub(super) fn batch(&self, server: SocketAddr, words: &[&str], input: &str) -> Ran {
+        Ran::from(self.run(&self.words(server, words), input))
+    }
+
+    /// The same, still running.
+    pub(super) fn begin(&self, server: SocketAddr, words: &[&str]) -> Child {
+        self.spawn(&self.words(server, words))
+    }
+
+    /// A file in the folder, made or read.
+    pub(super) fn write(&self, name: &str, data: &[u8]) {
+        fs::write(self.path(name), data).unwrap();
+    }
+
+    #[track_caller]
+    pub(super) fn read(&self, name: &str) -> Vec<u8> {
+        fs::read(self.path(name)).unwrap()
+    }
+
+    pub(super) fn path(&self, name: &str) -> PathBuf {
+        self.here().join(name)
+    }
+
+    pub(super) fn known_hosts(&self) -> PathBuf {
+        self.home().join(".config/skiff/known_hosts")
+    }
+
+    fn words<'a>(&self, server: SocketAddr, words: &[&'a str]) -> Vec<String>
+    where
+        'a: 'a,
+    {
+        let mut all = self.known().to_vec();
+        all.extend(words.iter().map(|word| (*word).to_owned()));
+        all.push(format!("tom@{server}"));
+        all
+    }
+
+    fn spawn<W: AsRef<std::ffi::OsStr>>(&self, words: &[W]) -> Child {
+        Command::new(binary("skiff"))
+            .args(words)
+            .current_dir(self.here())
+            .env("HOME", self.home())
+            .env("SHELL", "/bin/sh")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
+    }
+
+    /// What lets nobody be asked at the login.
+    fn known(&self) -> [String; 4] {
+        let password = self.home().join("password");
+        let password = password.to_str().unwrap().to_owned();
+        ["--trust".into(), "new".into(), "--password-file".into(), password]
+    }
+
+    fn home(&self) -> PathBuf {
+        self.at("home")
+    }
+
+    fn here(&self) -> PathBuf {
+        self.at("here")
+    }
+
+    fn at(&self, name: &str) -> PathBuf {
+        let folder: &Path = self.folder.path();
+        folder.join(name)
+    }
+}
+
+/// How a run ended.
+pub(super) struct Ran {
+    pub(super) code: i32,
+    pub(super) said: String,
+    pub(super) complained: String,
+}
+
+impl Ran {
+    /// It said exactly this, and all went well.
+    #[track_caller]
+    pub(super) fn says(&self, said: &str) {
+        assert_eq!((self.code, &*self.said), (0, said), "{}", self.complained);
+    }
+
+    /// It ended so, with this among its complaints.
+    #[track_caller]
+    pub(super) fn fails(&self, code: i32, complaint: &str) {
+        let told = &self.complained;
+        assert_eq!(self.code, code, "{told}");
+        assert!(told.contains(complaint), "no {complaint:?} in {told:?}");
+    }
+}
+
+impl From<Output> for Ran {
+    fn from(output: Output) -> Self {
+        Self {
+            code: output.status.code().unwrap(),
+            said: String::from_utf8(output.stdout).unwrap(),
+            complained: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+}
