@@ -81,7 +81,8 @@ impl Client {
 
     pub(super) fn type_in(&mut self, bytes: &[u8]) {
         assert!(self.dialogue.is_none(), "one dialogue at a time");
-        self.heard.get_or_insert_default();
+        let unheard = self.inbox.drain();
+        self.heard.get_or_insert_default().extend(unheard);
         self.outbox.extend_from_slice(bytes);
     }
 

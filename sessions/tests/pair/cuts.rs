@@ -79,7 +79,7 @@ fn run<T>(
     )
 }
 
-fn cuts(rig: &Rig, (to_server, to_client): (usize, usize)) -> Vec<Rig> {
+pub(super) fn cuts(rig: &Rig, (to_server, to_client): (usize, usize)) -> Vec<Rig> {
     let both = |&step: &usize| {
         let cut = Cut::Every(step);
         Rig {

@@ -30,7 +30,7 @@ pub(super) struct Disk {
     /// Posted with each change; `check` counts anew.
     used: u64,
     pub(super) faults: Faults,
-    pub(super) access: Option<Access>,
+    access: Option<Access>,
     /// What a published file may hold.
     whole: BTreeSet<Vec<u8>>,
 }
@@ -134,6 +134,14 @@ impl Disk {
 
     pub(super) fn failing(self, faults: Faults) -> Self {
         Self { faults, ..self }
+    }
+
+    pub(super) fn opened_to(self, access: Access) -> Self {
+        Self { access: Some(access), ..self }
+    }
+
+    pub(super) fn access(&self) -> Access {
+        self.access.unwrap_or(Access::ReadWrite)
     }
 
     /// Somebody on the host cuts a file.

@@ -1,1 +1,143 @@
-//! .
+//! Every reason of a refusal, for every verb: its code, and that nothing stays open.
+
+use skiff_sessions::wire::reply::Refusal;
+
+use super::disk::{Disk, Faults};
+use super::drive::{NEW, OLD, Pair};
+use super::local::Local;
+use super::said::{ABORT, Said};
+
+const WHY: &[Refusal] = &[
+    Refusal::NotFound,
+    Refusal::NotADirectory,
+    Refusal::IsADirectory,
+    Refusal::Exists,
+    Refusal::NotEmpty,
+    Refusal::AboveHome,
+    Refusal::LeadsOut,
+    Refusal::Forbidden,
+    Refusal::ReadOnly,
+    Refusal::NotRegular,
+    Refusal::BadName,
+    Refusal::OtherDevice,
+    Refusal::OverQuota { needed: 9, available: 3 },
+    Refusal::TooManyEntries,
+    Refusal::DiskFull,
+    Refusal::Busy,
+    Refusal::NotReady,
+    Refusal::NoStaging,
+    Refusal::Changed,
+    Refusal::NoAccount,
+    Refusal::Fault,
+];
+
+/// A line whose first job is refused, and what it says for 404 and 551.
+struct Verb {
+    line: &'static str,
+    not_found: u16,
+    quota: u16,
+    directory: u16,
+    exists: u16,
+}
+
+const fn verb(line: &'static str) -> Verb {
+    Verb { line, not_found: 404, quota: 550, directory: 550, exists: 550 }
+}
+
+const VERBS: &[Verb] = &[
+    Verb { not_found: 550, ..verb("CWD d") },
+    verb("LIST"),
+    Verb { directory: 551, ..verb("RETR f") },
+    Verb { directory: 551, ..verb("RETR start=0 f") },
+    Verb { quota: 551, ..verb("STOR size=43 a") },
+    Verb { quota: 551, ..verb("STOR size=43 go=1 a") },
+    verb("DELE f"),
+    verb("MKD e"),
+    verb("RNFR f"),
+    verb("STAT"),
+    verb("STAT f"),
+    verb("DF"),
+    Verb { directory: 551, ..verb("HASH algo=md5 f") },
+    verb("STAGES"),
+    verb("STAGES drop=1 p"),
+];
+
+fn world() -> Disk {
+    Disk::new().with("/f", OLD).with_stage("/p", &NEW[..20])
+}
+
+fn code(verb: &Verb, why: &Refusal) -> u16 {
+    match why {
+        Refusal::AboveHome | Refusal::LeadsOut | Refusal::Forbidden | Refusal::ReadOnly => 403,
+        Refusal::NotFound | Refusal::NotADirectory => verb.not_found,
+        Refusal::OverQuota { .. } | Refusal::TooManyEntries => verb.quota,
+        Refusal::IsADirectory => verb.directory,
+        Refusal::Exists => verb.exists,
+        _ => 550,
+    }
+}
+
+fn tells(pair: &mut Pair, line: &str, verb: &Verb, why: Refusal) {
+    let said = pair.types(format!("{line}\r\n"));
+    let [Said::Line(told, text)] = &said[..] else {
+        panic!("{line} {why:?}: {said:?}");
+    };
+    assert_eq!(*told, code(verb, &why), "{line} {why:?}");
+    let passing = matches!(why, Refusal::Busy | Refusal::NotReady);
+    assert_eq!(text.starts_with("retry=1 "), passing, "{text}");
+    if line.contains("go=1") {
+        let rest = [ABORT, b"PWD\r\n"].concat();
+        assert_eq!(pair.codes(rest), [257]);
+    }
+    pair.is_ready();
+}
+
+#[test]
+fn every_reason_for_every_verb() {
+    for verb in VERBS {
+        for &why in WHY {
+            let mut pair = Pair::new(world(), Local::default());
+            pair.disk().faults = Faults { job: Some(why), ..Faults::default() };
+            tells(&mut pair, verb.line, verb, why);
+            assert_eq!(pair.disk().content("/f").as_deref(), Some(OLD));
+        }
+    }
+}
+
+/// The second job of a dialogue is refused.
+#[test]
+fn every_reason_for_a_rename_and_a_publishing() {
+    let rename = Verb { exists: 401, ..verb("351 g") };
+    let publish = Verb { quota: 551, ..verb("225") };
+    for &why in WHY {
+        let mut pair = Pair::new(world(), Local::default());
+        assert_eq!(pair.codes("RNFR f\r\n"), [350]);
+        pair.disk().faults.job = Some(why);
+        tells(&mut pair, rename.line, &rename, why);
+
+        let md5 = skiff_sessions::digest::Md5Sum::of(b"");
+        assert_eq!(pair.codes(b"STOR size=0 a\r\n\0\0\0\0"), [150]);
+        pair.disk().faults.job = Some(why);
+        tells(&mut pair, &format!("225 md5={md5}"), &publish, why);
+        assert_eq!(pair.disk().content("/a"), None);
+    }
+}
+
+/// The file that is there cannot be opened to be compared.
+#[test]
+fn what_is_there_cannot_be_compared() {
+    for (command, rest) in [("", &b""[..]), ("go=1 ", ABORT)] {
+        let mut pair = Pair::new(world(), Local::default());
+        pair.server.hold = super::server::Hold::Jobs;
+        let line = format!("STOR size={} {command}f\r\n", OLD.len());
+        assert_eq!(pair.codes(line), []);
+        pair.server.hold = super::server::Hold::Nothing;
+        // The first job says what is there; the second is to open it.
+        pair.steps(1);
+        pair.server.hold = super::server::Hold::Jobs;
+        pair.disk().faults.job = Some(Refusal::Forbidden);
+        pair.server.hold = super::server::Hold::Nothing;
+        assert_eq!(pair.codes(rest), [403]);
+        pair.is_ready();
+    }
+}
