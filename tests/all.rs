@@ -9,5 +9,6 @@ mod harness;
 mod jail;
 mod quota;
 mod reactor;
+mod terminal;
 mod tidy;
 mod transfers;

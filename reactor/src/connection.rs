@@ -29,6 +29,8 @@ use crate::workers::{Class, Ticket};
 
 /// Reads of one connection per wake-up, so that a busy peer lets others in.
 const READS_PER_TURN: usize = 8;
+/// Fillings of the outbox per wake-up, likewise.
+const FLUSHES_PER_TURN: usize = 8;
 /// For a peer that does not take its last reply.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
@@ -324,25 +326,32 @@ impl Connection {
     }
 
     fn flush(&mut self, hub: &mut Hub, now: Instant) {
-        let (Some(channel), Stage::Talk(conversation)) = (&mut self.channel, &mut self.stage)
-        else {
-            return;
-        };
-        let was_full = !conversation.wants_input();
-        match channel.write_out(conversation.outbox()) {
-            Ok(()) => {
-                if let Ending::AfterWords(_) = self.ending {
+        for _ in 0..FLUSHES_PER_TURN {
+            let (Some(channel), Stage::Talk(conversation)) = (&mut self.channel, &mut self.stage)
+            else {
+                return;
+            };
+            match channel.write_out(conversation.outbox()) {
+                Ok(()) if matches!(self.ending, Ending::AfterWords(_)) => {
                     channel.close();
-                    self.end_now();
-                } else if was_full {
-                    self.talk(hub, now, |conversation, effects| {
-                        conversation.resume(now, effects);
-                    });
+                    return self.end_now();
                 }
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.ready.writable = false;
+                    return;
+                }
+                Err(_) => return self.peer_closed(hub, now),
             }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.ready.writable = false,
-            Err(_) => self.peer_closed(hub, now),
+            // Lines may have waited for room, and their answers fill it again.
+            self.talk(hub, now, |conversation, effects| {
+                conversation.resume(now, effects);
+            });
+            if self.replies_are_out() && self.ending == Ending::No {
+                return;
+            }
         }
+        hub.again.push(self.id);
     }
 
     /// Lets the conversation decide, and performs what it decided.

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -102,13 +102,13 @@ fn assemble(
     let services = Arc::new(Services {
         homes: Homes::new(config.state.clone(), policy(config)?),
         accounts: Accounts::new(Arc::clone(config), secret),
+        file: config.file.clone(),
     });
     let guard = Guard::new(config.limits.clone());
     let limits = Arc::new(limits(&config.limits));
     let tls = load_tls(config)?;
     let hub = Hub::new(registry, pool, guard, log, limits, services, tls);
-    let reload = reload(config.file.clone());
-    Reactor::new(poll, signals, listeners, hub, reload).map_err(no("poll"))
+    Reactor::new(poll, signals, listeners, hub).map_err(no("poll"))
 }
 
 fn load_tls(config: &Server) -> Result<Option<Tls>, TlsError> {
@@ -122,27 +122,27 @@ fn load_tls(config: &Server) -> Result<Option<Tls>, TlsError> {
     }
 }
 
-/// SIGHUP: certificates, limits, quotas and log files are taken up anew;
-/// sessions stay. Listeners, and how files are stored, need a restart.
-fn reload(file: PathBuf) -> Box<dyn FnMut(&mut Hub)> {
-    Box::new(move |hub| {
-        notify::reloading();
-        match Server::load(&file) {
-            Err(complaint) => log::error!("not reloaded: {complaint}"),
-            Ok(config) => match load_tls(&config) {
-                Err(error) => log::error!("not reloaded: {error}"),
-                Ok(tls) => {
-                    hub.tls = tls;
-                    hub.guard.set_limits(config.limits.clone());
-                    hub.limits = Arc::new(limits(&config.limits));
-                    hub.log.reopen(&config.log);
-                    hub.services.accounts.reload(Arc::new(config));
-                    log::info!("reloaded {}", file.display());
-                }
-            },
-        }
-        notify::ready();
-    })
+/// What SIGHUP takes up anew; sessions stay. Listeners, and how files are
+/// stored, need a restart.
+pub(crate) struct Fresh {
+    pub(crate) config: Arc<Server>,
+    pub(crate) tls: Option<Tls>,
+    pub(crate) limits: Arc<Limits>,
+}
+
+impl Fresh {
+    /// `None` where something is wrong: the log says what, and all stays.
+    pub(crate) fn read(_worker: &Worker, file: &Path) -> Option<Self> {
+        let config = Server::load(file).map_err(|error| log::error!("not reloaded: {error}"));
+        let config = config.ok()?;
+        let tls = load_tls(&config).map_err(|error| log::error!("not reloaded: {error}"));
+        let limits = Arc::new(limits(&config.limits));
+        Some(Self {
+            tls: tls.ok()?,
+            limits,
+            config: Arc::new(config),
+        })
+    }
 }
 
 /// Every home's account goes to the disk, unless a disk hangs.
@@ -213,7 +213,7 @@ fn limits(limits: &skiff_conf::Limits) -> Limits {
     }
 }
 
-fn make_folder(path: &std::path::Path, mode: u32) -> Result<(), StartError> {
+fn make_folder(path: &Path, mode: u32) -> Result<(), StartError> {
     use std::os::unix::fs::DirBuilderExt;
     std::fs::DirBuilder::new()
         .recursive(true)

@@ -2,6 +2,7 @@
 //! for a burst. The loop of a burst is here; what it moves is in sessions.
 
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -13,6 +14,7 @@ use skiff_sessions::transfer::{Burst, Means, Transfer};
 use skiff_vfs::Home;
 
 use crate::channel::{Channel, Handshake, LaneWork};
+use crate::daemon::Fresh;
 use crate::files::{OnWorker, OpenFile};
 use crate::ids::ConnectionId;
 use crate::work::{Order, Performed, Services, perform};
@@ -49,6 +51,8 @@ pub(crate) enum Errand {
     PutAway(OpenFile),
     /// Counts a home whose ledger was lost.
     Scan(Arc<Home>),
+    /// Reads the configuration again.
+    Reload(PathBuf),
     /// Drops stages that are too old.
     Sweep(Arc<Home>),
 }
@@ -70,6 +74,8 @@ pub(crate) enum Outcome {
         channel: Channel,
         result: io::Result<Handshake>,
     },
+    /// `None` where it was refused, and the log says why.
+    Reloaded(Option<Box<Fresh>>),
     Quiet,
 }
 
@@ -122,6 +128,7 @@ impl Work for Errand {
                     result,
                 }
             }
+            Self::Reload(file) => Outcome::Reloaded(Fresh::read(tools.worker, &file).map(Box::new)),
             Self::PutAway(file) => {
                 drop(file);
                 Outcome::Quiet

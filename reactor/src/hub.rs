@@ -12,10 +12,12 @@ use skiff_sessions::server::{Effect, JobId, Limits, Setup};
 use skiff_vfs::Home;
 
 use crate::accesslog::AccessLog;
+use crate::daemon::Fresh;
 use crate::deadlines::Deadlines;
 use crate::errand::Errand;
 use crate::guard::Guard;
 use crate::ids::ConnectionId;
+use crate::notify;
 use crate::tls::Tls;
 use crate::work::{Lodged, Order, Services};
 use crate::workers::{Class, Pool, Ticket};
@@ -179,6 +181,34 @@ impl Hub {
                 device: lodged.device,
             }
         });
+    }
+
+    /// SIGHUP: a worker reads what the operator changed.
+    pub(crate) fn reload(&mut self) {
+        notify::reloading();
+        let ticket = Ticket {
+            class: Class::Short,
+            device: None,
+        };
+        self.pool
+            .submit(ticket, Errand::Reload(self.services.file.clone()));
+    }
+
+    pub(crate) fn take_up(&mut self, fresh: Option<Box<Fresh>>) {
+        if let Some(fresh) = fresh {
+            let Fresh {
+                config,
+                tls,
+                limits,
+            } = *fresh;
+            self.tls = tls;
+            self.limits = limits;
+            self.guard.set_limits(config.limits.clone());
+            self.log.reopen(&config.log);
+            log::info!("reloaded {}", self.services.file.display());
+            self.services.accounts.reload(config);
+        }
+        notify::ready();
     }
 
     pub(crate) fn sweep(&mut self) {

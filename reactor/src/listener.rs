@@ -79,7 +79,9 @@ impl Listener {
                 // The peer was gone before it was let in (accept(2)).
                 Err(error) if is_passing(&error) => {}
                 Err(error) => {
-                    log::warn!("{}: nobody can be let in: {error}", self.address);
+                    if !matches!(self.state, Door::Stuck(_)) {
+                        log::warn!("{}: nobody can be let in: {error}", self.address);
+                    }
                     self.state = Door::Stuck(now + RETRY);
                     return accepted;
                 }

@@ -30,6 +30,8 @@ pub(crate) const LISTENERS: usize = 2;
 
 /// Transfers may finish for this long after SIGTERM, then they are checkpointed.
 const DRAIN: Duration = Duration::from_secs(10);
+/// Between two calls to stop.
+const STOP_AGAIN: Duration = Duration::from_millis(500);
 /// And this long until what still runs is left behind.
 const DRAIN_AT_MOST: Duration = Duration::from_secs(15);
 const SWEEP_EVERY: Duration = Duration::from_secs(60 * 60);
@@ -43,7 +45,6 @@ pub(crate) struct Reactor {
     hub: Hub,
     life: Life,
     next_sweep: Instant,
-    on_reload: Box<dyn FnMut(&mut Hub)>,
 }
 
 /// Whether new peers are let in.
@@ -52,8 +53,9 @@ enum Life {
     Serving,
     /// Since then.
     Draining(Instant),
-    /// What ran is being checkpointed.
-    Stopping(Instant),
+    /// Draining since then; what runs is told to stop again at that time, for
+    /// a job may have begun something meanwhile.
+    Stopping(Instant, Instant),
     Over,
 }
 
@@ -63,7 +65,6 @@ impl Reactor {
         signals: Signals<Receiver>,
         mut listeners: Vec<Listener>,
         hub: Hub,
-        on_reload: Box<dyn FnMut(&mut Hub)>,
     ) -> io::Result<Self> {
         for (index, listener) in listeners.iter_mut().enumerate() {
             listener.register(poll.registry(), Token(LISTENERS + index))?;
@@ -77,7 +78,6 @@ impl Reactor {
             hub,
             life: Life::Serving,
             next_sweep: Instant::now() + SWEEP_EVERY,
-            on_reload,
         })
     }
 
@@ -131,7 +131,7 @@ impl Reactor {
         let life = match self.life {
             Life::Serving => None,
             Life::Draining(since) => Some(since + DRAIN),
-            Life::Stopping(since) => Some(since + DRAIN_AT_MOST),
+            Life::Stopping(since, again) => Some(again.min(since + DRAIN_AT_MOST)),
             Life::Over => Some(now),
         };
         let others = [
@@ -170,6 +170,7 @@ impl Reactor {
     fn on_outcome(&mut self, outcome: Outcome, now: Instant) {
         match outcome {
             Outcome::Quiet => {}
+            Outcome::Reloaded(fresh) => self.hub.take_up(fresh),
             Outcome::Handshake {
                 connection,
                 channel,
@@ -273,7 +274,7 @@ impl Reactor {
     fn on_signals(&mut self, now: Instant) {
         while let Some(signal) = self.signals.next() {
             match (signal, self.life) {
-                (Signal::Reload, Life::Serving) => (self.on_reload)(&mut self.hub),
+                (Signal::Reload, Life::Serving) => self.hub.reload(),
                 (Signal::Terminate, Life::Serving) => self.drain(now),
                 (Signal::Terminate, Life::Draining(since)) => self.stop_transfers(since, now),
                 _ => {}
@@ -294,7 +295,7 @@ impl Reactor {
     }
 
     fn stop_transfers(&mut self, since: Instant, now: Instant) {
-        self.life = Life::Stopping(since);
+        self.life = Life::Stopping(since, now + STOP_AGAIN);
         self.tell_all(&|| Event::Stop, now);
     }
 
@@ -317,12 +318,13 @@ impl Reactor {
         match self.life {
             Life::Serving | Life::Over => return,
             Life::Draining(since) if now >= since + DRAIN => self.stop_transfers(since, now),
-            Life::Stopping(since) if now >= since + DRAIN_AT_MOST => {
+            Life::Stopping(since, _) if now >= since + DRAIN_AT_MOST => {
                 log::warn!("{} sessions are left behind", self.connections.len());
                 self.life = Life::Over;
                 return;
             }
-            Life::Draining(_) | Life::Stopping(_) => {}
+            Life::Stopping(since, again) if now >= again => self.stop_transfers(since, now),
+            Life::Draining(_) | Life::Stopping(..) => {}
         }
         if self.connections.is_empty() && self.hub.pool.is_idle() {
             self.life = Life::Over;

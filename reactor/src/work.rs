@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -25,6 +25,8 @@ const SILENT: Duration = Duration::from_secs(5);
 pub(crate) struct Services {
     pub(crate) homes: Homes,
     pub(crate) accounts: Accounts,
+    /// The configuration, for SIGHUP.
+    pub(crate) file: PathBuf,
 }
 
 /// A job with what it needs.

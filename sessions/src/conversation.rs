@@ -13,6 +13,10 @@ use crate::wire::reply::{Malformed, Reply};
 /// A peer that does not read its replies is not read from beyond this.
 const OUTBOX_MAX: usize = 64 * 1024;
 
+/// What the access log says of a command that the connection's end cut short
+/// (RFC 959 section 4.2.1: "transfer aborted").
+const CUT_SHORT: u16 = 426;
+
 /// One finished command, for the access log.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct LogLine {
@@ -162,6 +166,28 @@ impl Conversation {
                 other => effects.push(other),
             }
         }
+        if self.session.is_closed() {
+            effects.extend(self.cut_short());
+        }
+    }
+
+    /// The connection ended in the middle of a command.
+    fn cut_short(&mut self) -> Option<Effect> {
+        let UnderWay {
+            verb,
+            path,
+            since,
+            bytes,
+        } = *self.under_way.take()?;
+        let line = LogLine {
+            verb,
+            path,
+            code: CUT_SHORT,
+            bytes,
+            since,
+            md5: None,
+        };
+        Some(Effect::Log(Box::new(line)))
     }
 
     fn log_line(&mut self, reply: &Reply, code: u16) -> Option<Effect> {

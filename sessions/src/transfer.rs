@@ -205,6 +205,9 @@ impl Transfer {
         self.phase = match task {
             Task::Digest { to, algorithm } => {
                 self.want_digest(algorithm);
+                if self.hashed() > to {
+                    self.digest = Some(Running::new(algorithm));
+                }
                 Phase::Digesting { to }
             }
             Task::Send {

@@ -9,16 +9,21 @@ mod pair {
     mod disk;
     mod drive;
     mod errands;
+    mod file;
+    mod known;
     mod local;
+    mod rig;
     mod said;
     mod server;
     mod wire;
 
+    mod ahead;
     mod broken;
     mod downloads;
     mod entrance;
     mod events;
     mod frames;
+    mod halted;
     mod order;
     mod refused;
     mod states;

@@ -2,7 +2,7 @@
 
 use rustix::process::Signal;
 
-use super::MANY_SESSIONS;
+use super::{MANY_SESSIONS, wait_until};
 use crate::harness::{Daemon, Tail, md5};
 
 const SIZE: usize = 3 << 20;
@@ -15,6 +15,8 @@ fn data() -> Vec<u8> {
 fn an_idle_session_is_told_and_the_end_is_good() {
     let mut daemon = Daemon::with(MANY_SESSIONS);
     let mut peers = [daemon.login("tom"), daemon.login("jerry"), daemon.peer()];
+    // The daemon, too, is done with the handshake.
+    peers[2].ask("NOOP", 200);
     daemon.signal(Signal::TERM);
     for peer in &mut peers {
         let last = peer.until_closed();
@@ -64,6 +66,9 @@ fn a_silent_upload_is_checkpointed(signals: usize) {
     let (mut peer, mut idle, data) = (daemon.login("tom"), daemon.login("tom"), data());
     peer.ask(&format!("STOR size={SIZE} file"), 150);
     peer.frames(&data[..SIZE / 2]);
+    wait_until("all that was sent to be staged", || {
+        idle.ask("DF", 213).number("staged") == (SIZE / 2) as u64
+    });
     daemon.signal(Signal::TERM);
     idle.expect(421);
     (1..signals).for_each(|_| daemon.signal(Signal::TERM));

@@ -6,7 +6,7 @@ use rustix::net::sockopt::set_socket_recv_buffer_size;
 
 use super::process::wait_for_rest;
 use super::{MANY_IN_CLEAR, MANY_SESSIONS, daemon_with_file, wait_until};
-use crate::harness::{Daemon, Peer, Tail, md5};
+use crate::harness::{Daemon, Tail, md5};
 
 /// More than the kernel holds between two processes.
 const BIG: usize = 24 << 20;

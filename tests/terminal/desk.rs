@@ -4,8 +4,8 @@ use std::fs;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
 
@@ -49,16 +49,13 @@ impl Desk {
     }
 
     /// `skiff` with these words and no terminal, to its end.
-    pub(super) fn run(&self, words: &[&str], input: &str) -> Output {
-        let mut child = self.spawn(words);
-        // It may be gone before it has read all.
-        let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
-        child.wait_with_output().unwrap()
+    pub(super) fn run(&self, words: &[&str], input: &str) -> Ran {
+        finish(self.spawn(words), input)
     }
 
-    /// The same for the demo's tom, who is let in; commands come from `words` and `input`.
+    /// The same for the demo's tom, who is let in.
     pub(super) fn batch(&self, server: SocketAddr, words: &[&str], input: &str) -> Ran {
-        Ran::from(self.run(&self.words(server, words), input))
+        finish(self.begin(server, words), input)
     }
 
     /// The same, still running.
@@ -84,10 +81,7 @@ impl Desk {
         self.home().join(".config/skiff/known_hosts")
     }
 
-    fn words<'a>(&self, server: SocketAddr, words: &[&'a str]) -> Vec<String>
-    where
-        'a: 'a,
-    {
+    fn words(&self, server: SocketAddr, words: &[&str]) -> Vec<String> {
         let mut all = self.known().to_vec();
         all.extend(words.iter().map(|word| (*word).to_owned()));
         all.push(format!("tom@{server}"));
@@ -111,20 +105,20 @@ impl Desk {
     fn known(&self) -> [String; 4] {
         let password = self.home().join("password");
         let password = password.to_str().unwrap().to_owned();
-        ["--trust".into(), "new".into(), "--password-file".into(), password]
+        [
+            "--trust".into(),
+            "new".into(),
+            "--password-file".into(),
+            password,
+        ]
     }
 
     fn home(&self) -> PathBuf {
-        self.at("home")
+        self.folder.path().join("home")
     }
 
     fn here(&self) -> PathBuf {
-        self.at("here")
-    }
-
-    fn at(&self, name: &str) -> PathBuf {
-        let folder: &Path = self.folder.path();
-        folder.join(name)
+        self.folder.path().join("here")
     }
 }
 
@@ -151,12 +145,13 @@ impl Ran {
     }
 }
 
-impl From<Output> for Ran {
-    fn from(output: Output) -> Self {
-        Self {
-            code: output.status.code().unwrap(),
-            said: String::from_utf8(output.stdout).unwrap(),
-            complained: String::from_utf8(output.stderr).unwrap(),
-        }
+fn finish(mut child: Child, input: &str) -> Ran {
+    // It may be gone before it has read all.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    let output = child.wait_with_output().unwrap();
+    Ran {
+        code: output.status.code().unwrap(),
+        said: String::from_utf8(output.stdout).unwrap(),
+        complained: String::from_utf8(output.stderr).unwrap(),
     }
 }

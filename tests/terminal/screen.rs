@@ -7,11 +7,21 @@ use tempfile::TempDir;
 
 use crate::harness::until;
 
-/// Lines that a screen has scrolled away are kept, and so is what an ended program showed.
+/// Lines that a screen has scrolled away are kept.
 const SETTINGS: &str = "\
 set -g history-limit 20000
-set -g remain-on-exit on
 set -g status off
+";
+
+/// What the program came to is told below its last words, which stay on the screen.
+const RUN: &str = "\
+trap : INT
+\"$0\" \"$@\"
+code=$?
+trap '' INT
+stty -echo
+printf '\\nexit code %s\\n' $code
+exec cat >/dev/null
 ";
 
 /// One program in a terminal of 100 columns and 30 rows; both end when this does.
@@ -31,7 +41,10 @@ impl Terminal {
         let mut command = terminal.tmux();
         command.args(["new-session", "-d", "-x", "100", "-y", "30", "-c"]);
         // Without the `--`, tmux would take options of the program for its own.
-        command.arg(here).arg("--").args(words);
+        command
+            .arg(here)
+            .args(["--", "/bin/sh", "-c", RUN])
+            .args(words);
         command.env("HOME", home).env("SHELL", "/bin/sh");
         ask(&mut command);
         terminal
@@ -124,13 +137,16 @@ impl Terminal {
         self.lines().join("\n")
     }
 
-    /// The program's exit code, when it has ended.
+    /// The program's exit code, or 128 and the signal that ended it; `None` while it runs.
+    pub(super) fn ended(&self) -> Option<i32> {
+        let lines = self.lines();
+        let code = |line: &String| line.strip_prefix("exit code ")?.parse().ok();
+        lines.iter().rev().find_map(code)
+    }
+
     #[track_caller]
     pub(super) fn exit_code(&self) -> i32 {
-        until("the program's end", || {
-            let told = self.format("#{pane_dead} #{pane_dead_status}");
-            told.strip_prefix("1 ")?.parse().ok()
-        })
+        until("the program's end", || self.ended())
     }
 
     /// Lines as they were written: one that the screen breaks is one.

@@ -53,8 +53,11 @@ impl Connection {
             }
             unfinished => {
                 self.transfer = Some(transfer);
+                let stopped = self.stop.load(Ordering::Relaxed);
                 self.bulk = match (unfinished, self.bulk) {
                     (_, Bulk::Hashing) | (Burst::BudgetSpent, _) => Bulk::Due,
+                    // It was told to stop while it was away, perhaps too late to see it.
+                    (Burst::WantsRead, _) if stopped => Bulk::Due,
                     (Burst::WantsRead, _) => Bulk::WantsRead,
                     _ => Bulk::WantsWrite,
                 };
@@ -226,7 +229,7 @@ impl Connection {
         }
     }
 
-    fn replies_are_out(&mut self) -> bool {
+    pub(super) fn replies_are_out(&mut self) -> bool {
         match &mut self.stage {
             Stage::Talk(conversation) => conversation.outbox().is_empty(),
             Stage::Handshake(..) => false,

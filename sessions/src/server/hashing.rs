@@ -15,6 +15,15 @@ pub(super) struct Hashing {
     purpose: For,
     done: u64,
     of: u64,
+    wish: Wish,
+}
+
+/// What the peer wants of it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wish {
+    GoOn,
+    /// ABOR came; a digest that was done by then changes nothing.
+    Stop,
 }
 
 pub(super) enum For {
@@ -45,6 +54,7 @@ impl Hashing {
             purpose,
             done: 0,
             of: to,
+            wish: Wish::GoOn,
         })
     }
 
@@ -58,17 +68,23 @@ impl Hashing {
 
     /// Only ABOR is heard meanwhile; the answer comes when the worker is back.
     pub(super) fn on_command(self, command: Command, cx: &mut Context<'_>) -> State {
-        if command == Command::Abort {
-            cx.effects.push(Effect::StopTransfer);
+        if command != Command::Abort {
+            return State::Hashing(self);
         }
-        State::Hashing(self)
+        cx.effects.push(Effect::StopTransfer);
+        State::Hashing(Self {
+            wish: Wish::Stop,
+            ..self
+        })
     }
 
     pub(super) fn on_end(self, end: End, cx: &mut Context<'_>) -> State {
-        match end {
-            End::Complete { sum: Some(sum), .. } => self.purpose.hashed(sum, self.of, cx),
-            End::Refused(why) => self.purpose.put_away(why, cx),
-            End::Stopped => {
+        match (end, self.wish) {
+            (End::Complete { sum: Some(sum), .. }, Wish::GoOn) => {
+                self.purpose.hashed(sum, self.of, cx)
+            }
+            (End::Refused(why), _) => self.purpose.put_away(why, cx),
+            (End::Stopped, _) | (End::Complete { .. }, Wish::Stop) => {
                 let job = cx.work(self.purpose.closing_job());
                 State::working(job, Then::Say(Reply::Aborted))
             }

@@ -3,13 +3,15 @@
 use skiff_sessions::client::Outcome;
 use skiff_sessions::wire::command::Turn;
 
-use super::disk::{Disk, OLD_TIME};
-use super::drive::{AT_ONCE, How, NEW, OLD, PLAIN, Pair, REPLACING, Rig};
-use super::local::Local;
-use super::said::{Said, said};
-use super::wire::Cut;
 use std::cell::RefCell;
 use std::rc::Rc;
+
+use super::disk::{Disk, OLD_TIME};
+use super::drive::Pair;
+use super::local::Local;
+use super::rig::{AT_ONCE, How, NEW, OLD, PLAIN, REPLACING, Rig};
+use super::said::{Said, said};
+use super::wire::Cut;
 
 fn upload(rig: Rig, disk: Disk, how: How) -> Pair {
     let disk = Rc::new(RefCell::new(disk.expecting(NEW)));
@@ -21,7 +23,12 @@ fn upload(rig: Rig, disk: Disk, how: How) -> Pair {
 /// The file's bytes among the first of what the client sent.
 fn arrived(sent: &[u8]) -> Vec<u8> {
     let first_frame = sent.windows(3).position(|bytes| bytes == b"\0\0\0");
-    match first_frame.map(|at| said(&sent[at..])).unwrap_or_default().into_iter().next() {
+    match first_frame
+        .map(|at| said(&sent[at..]))
+        .unwrap_or_default()
+        .into_iter()
+        .next()
+    {
         Some(Said::Data(data) | Said::Cut(data)) => data,
         other => {
             assert_eq!(other, None);
@@ -45,7 +52,10 @@ fn an_upload_cut_at_every_byte_is_resumed() {
             let there = || old.map_or_else(Disk::new, |old| Disk::new().with("/a", old));
             let sent = whole_upload(&rig, there(), how);
             for position in 0..=sent.len() {
-                let cut = Rig { to_server: Cut::At(position), ..rig.clone() };
+                let cut = Rig {
+                    to_server: Cut::At(position),
+                    ..rig.clone()
+                };
                 let mut pair = upload(cut, there(), how);
                 pair.drive_shut();
                 pair.reconnect();
@@ -82,7 +92,10 @@ fn an_upload_whose_answers_are_lost() {
         let mut whole = upload(Rig::tight(), Disk::new(), how);
         whole.finish();
         for position in 0..=whole.to_client.sent().len() {
-            let rig = Rig { to_client: Cut::At(position), ..Rig::tight() };
+            let rig = Rig {
+                to_client: Cut::At(position),
+                ..Rig::tight()
+            };
             let mut pair = upload(rig, Disk::new(), how);
             pair.drive_shut();
             pair.reconnect();
@@ -105,12 +118,19 @@ fn download(rig: Rig, turn: Turn, part: &[u8]) -> Pair {
 #[test]
 fn a_download_cut_at_every_byte_is_resumed() {
     for rig in [Rig::roomy(), Rig::tight()] {
-        for (turn, part) in [(Turn::Negotiate, 0), (Turn::Straight, 0), (Turn::Negotiate, 9)] {
+        for (turn, part) in [
+            (Turn::Negotiate, 0),
+            (Turn::Straight, 0),
+            (Turn::Negotiate, 9),
+        ] {
             let mut whole = download(rig.clone(), turn, &NEW[..part]);
             assert!(matches!(whole.finish(), Outcome::Verified(_)));
             let sent = whole.to_client.sent().to_vec();
             for position in 0..=sent.len() {
-                let cut = Rig { to_client: Cut::At(position), ..rig.clone() };
+                let cut = Rig {
+                    to_client: Cut::At(position),
+                    ..rig.clone()
+                };
                 let mut pair = download(cut, turn, &NEW[..part]);
                 pair.drive_shut();
                 let ended = pair.client.outcome();

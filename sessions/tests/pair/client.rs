@@ -8,12 +8,13 @@ use skiff_sessions::aside::Aside;
 use skiff_sessions::client::{Decision, Dialogue, Effect, Event, Note, Outcome, Question};
 use skiff_sessions::lane::Lane;
 use skiff_sessions::transfer::{Burst, End, Means, Task, Transfer};
+use skiff_sessions::wire::command::Command;
 use skiff_sessions::wire::line::{Head, Inbox};
 use skiff_sessions::wire::native::answers::Answered;
 use skiff_sessions::wire::native::commands::encode;
 
-use super::drive::Rig;
 use super::local::Local;
+use super::rig::Rig;
 use super::wire::Ends;
 
 pub(super) struct Client {
@@ -77,6 +78,17 @@ impl Client {
         self.dialogue = Some(make(&self.local, &mut effects));
         self.queue = effects.into();
         (self.transfer, self.halt, self.heard) = (Transfer::default(), Halt::No, None);
+    }
+
+    /// Asks for what later dialogues will hear of.
+    pub(super) fn send(&mut self, commands: &[Command]) {
+        for command in commands {
+            encode(command, &mut self.outbox);
+        }
+    }
+
+    pub(super) fn is_busy(&self) -> bool {
+        self.dialogue.is_some()
     }
 
     pub(super) fn type_in(&mut self, bytes: &[u8]) {

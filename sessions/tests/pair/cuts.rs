@@ -7,8 +7,9 @@ use std::rc::Rc;
 use skiff_sessions::client::{Note, Outcome, Question};
 
 use super::disk::{Disk, Seen};
-use super::drive::{Pair, Rig};
+use super::drive::Pair;
 use super::local::Local;
+use super::rig::Rig;
 use super::wire::Cut;
 
 const CHUNKS: &[usize] = &[1, 2, 3, 4, 5, 7, 13, 64];

@@ -8,7 +8,6 @@ use std::rc::Rc;
 use skiff_sessions::digest::{Md5Sum, Sum};
 use skiff_sessions::server::Access;
 use skiff_sessions::server::job::DigestNews;
-use skiff_sessions::transfer::{Sink, Source};
 use skiff_sessions::wire::reply::{Refusal, Usage};
 use skiff_sessions::wire::stamp::Stamp;
 
@@ -64,19 +63,9 @@ pub(super) struct Faults {
 
 /// The one file that a session may have open.
 pub(super) enum OpenFile {
-    Upload {
-        path: Path,
-        owner: u32,
-    },
-    Download {
-        path: Path,
-        content: Content,
-        modified: Stamp,
-    },
-    Listing {
-        text: Vec<u8>,
-        hidden: u64,
-    },
+    Upload { path: Path, owner: u32 },
+    Download { path: Path, content: Content },
+    Listing { text: Vec<u8>, hidden: u64 },
 }
 
 /// What of a disk a run is compared by.
@@ -137,7 +126,10 @@ impl Disk {
     }
 
     pub(super) fn opened_to(self, access: Access) -> Self {
-        Self { access: Some(access), ..self }
+        Self {
+            access: Some(access),
+            ..self
+        }
     }
 
     pub(super) fn access(&self) -> Access {
@@ -245,6 +237,31 @@ impl Disk {
         Ok(have)
     }
 
+    /// Writes to a stage, out of the room that was promised.
+    pub(super) fn append(&mut self, path: &Path, bytes: &[u8]) -> Result<(), Refusal> {
+        let stage = self.stages.get_mut(path).expect("an upload has its stage");
+        let writer = self
+            .writers
+            .get_mut(path)
+            .expect("an upload has its writer");
+        if writer.cancelled {
+            return Err(Refusal::Busy);
+        }
+        let (room, why) = match self.faults.write {
+            Some((from, why)) => ((from as usize).saturating_sub(stage.len()), why),
+            None => (usize::MAX, Refusal::Fault),
+        };
+        let taken = bytes.len().min(room);
+        stage.extend_from_slice(&bytes[..taken]);
+        self.used += taken as u64;
+        writer.reserved -= taken as u64;
+        if taken < bytes.len() {
+            Err(why)
+        } else {
+            Ok(())
+        }
+    }
+
     /// Cuts a stage to nothing; who writes it is promised the room again.
     pub(super) fn cut(&mut self, path: &Path) {
         let gone = self
@@ -310,74 +327,4 @@ impl Disk {
             };
         }
     }
-}
-
-/// A file while a burst has it.
-pub(super) struct Lent<'a> {
-    pub(super) disk: &'a mut Disk,
-    pub(super) file: Option<&'a OpenFile>,
-}
-
-impl Source for Lent<'_> {
-    fn read_at(&mut self, offset: u64, buf: &mut [u8]) -> Result<usize, Refusal> {
-        match self.file {
-            Some(OpenFile::Upload { path, .. }) => {
-                Ok(copy_at(&self.disk.stages[path], offset, buf))
-            }
-            Some(OpenFile::Listing { text, .. }) => Ok(copy_at(text, offset, buf)),
-            Some(OpenFile::Download { content, .. }) => match self.disk.faults.read {
-                Some((from, why)) if offset >= from => Err(why),
-                Some((from, _)) => {
-                    let room = buf.len().min((from - offset) as usize);
-                    Ok(copy_at(&content.borrow(), offset, &mut buf[..room]))
-                }
-                None => Ok(copy_at(&content.borrow(), offset, buf)),
-            },
-            None => Err(Refusal::Fault),
-        }
-    }
-
-    fn left_out(&self) -> u64 {
-        match self.file {
-            Some(OpenFile::Listing { hidden, .. }) => *hidden,
-            _ => 0,
-        }
-    }
-}
-
-impl Sink for Lent<'_> {
-    fn write(&mut self, bytes: &[u8]) -> Result<(), Refusal> {
-        let Some(OpenFile::Upload { path, .. }) = self.file else {
-            return Err(Refusal::Fault);
-        };
-        let disk = &mut *self.disk;
-        let stage = disk.stages.get_mut(path).expect("an upload has its stage");
-        let writer = disk
-            .writers
-            .get_mut(path)
-            .expect("an upload has its writer");
-        if writer.cancelled {
-            return Err(Refusal::Busy);
-        }
-        let (room, why) = match disk.faults.write {
-            Some((from, why)) => ((from as usize).saturating_sub(stage.len()), Some(why)),
-            None => (usize::MAX, None),
-        };
-        let taken = bytes.len().min(room);
-        stage.extend_from_slice(&bytes[..taken]);
-        disk.used += taken as u64;
-        writer.reserved -= taken as u64;
-        if taken < bytes.len() {
-            Err(why.unwrap_or(Refusal::Fault))
-        } else {
-            Ok(())
-        }
-    }
-}
-
-pub(super) fn copy_at(bytes: &[u8], offset: u64, buf: &mut [u8]) -> usize {
-    let rest = &bytes[bytes.len().min(offset as usize)..];
-    let count = rest.len().min(buf.len());
-    buf[..count].copy_from_slice(&rest[..count]);
-    count
 }

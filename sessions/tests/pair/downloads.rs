@@ -8,8 +8,9 @@ use skiff_sessions::wire::stamp::Stamp;
 
 use super::cuts::{Came, World, outcome_at_every_cut};
 use super::disk::{Disk, Faults, OLD_TIME};
-use super::drive::{NEW, OTHER, Pair};
+use super::drive::Pair;
 use super::local::{self, Local};
+use super::rig::{NEW, OTHER};
 
 const SIZE: u64 = NEW.len() as u64;
 const BOTH: [Turn; 2] = [Turn::Negotiate, Turn::Straight];
@@ -90,6 +91,20 @@ fn a_part_longer_than_the_file_is_dropped() {
     let longer = [NEW, b"!"].concat();
     let came = arrives(|| (unknown(), Local::with_part(&longer)), Turn::Negotiate);
     assert_eq!(came.asked(), []);
+}
+
+/// A client that says it has more than there is gets all.
+#[test]
+fn an_offset_behind_the_end() {
+    let came = super::cuts::at_every_cut(
+        || (unknown(), Local::default()),
+        |pair| {
+            pair.codes(
+                "RETR a\r\n210 offset=9223372036854775807 md5=00000000000000000000000000000000\r\n",
+            )
+        },
+    );
+    assert_eq!(came.said, [150, 200, 226]);
 }
 
 #[test]

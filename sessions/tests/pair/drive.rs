@@ -4,75 +4,21 @@ use std::cell::{RefCell, RefMut};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use skiff_sessions::client::{Asking, Dialogue, GetOrder, Outcome, PutOrder};
+use skiff_sessions::client::{Asking, Dialogue, GetOrder, Outcome};
 use skiff_sessions::path::PathArg;
-use skiff_sessions::scram::Binding;
 use skiff_sessions::server::Event;
-use skiff_sessions::wire::command::{Command, Replace, Store, Turn};
-use skiff_sessions::wire::stamp::Stamp;
+use skiff_sessions::wire::command::{Command, Turn};
 
 use super::client::Client;
 use super::disk::Disk;
 use super::local::Local;
+use super::rig::{How, Rig};
 use super::said::{Said, codes_of, said};
 use super::server::Server;
-use super::wire::{Cut, Ends, Pipe, Wire};
+use super::wire::{Cut, Ends, Wire};
 
 /// More steps than any dialogue here needs.
 const STEPS_MAX: usize = 200_000;
-
-pub(super) const NEW: &[u8] = b"the quick brown fox jumps over the lazy dog";
-pub(super) const OLD: &[u8] = b"what was there before";
-/// As long as `NEW`.
-pub(super) const OTHER: &[u8] = b"THE QUICK BROWN FOX JUMPS OVER THE LAZY CAT";
-pub(super) const NEW_TIME: Stamp = Stamp(1_700_000_000);
-
-/// How large everything between the ends is.
-#[derive(Clone, Debug)]
-pub(super) struct Rig {
-    pub(super) pipe: Pipe,
-    /// Of each burst, in bytes.
-    pub(super) budget: u64,
-    /// A frame has four bytes less, so that small files have many.
-    pub(super) scratch: usize,
-    pub(super) to_server: Cut,
-    pub(super) to_client: Cut,
-    pub(super) binding: Binding,
-    pub(super) owner: u32,
-}
-
-impl Rig {
-    /// Frames of a few bytes, and room for whole dialogues.
-    pub(super) fn roomy() -> Self {
-        Self {
-            pipe: Pipe {
-                holds: 1 << 20,
-                each_turn: 1 << 20,
-            },
-            budget: 1 << 20,
-            scratch: 20,
-            to_server: Cut::Whole,
-            to_client: Cut::Whole,
-            binding: Binding::None,
-            owner: 1,
-        }
-    }
-
-    /// Every write is short, and every burst goes home early. What the pipe
-    /// holds is more than any reply: no peer here refuses to read.
-    pub(super) fn tight() -> Self {
-        let pipe = Pipe {
-            holds: 256,
-            each_turn: 5,
-        };
-        Self {
-            pipe,
-            budget: 3,
-            scratch: 12,
-            ..Self::roomy()
-        }
-    }
-}
 
 pub(super) struct Pair {
     pub(super) now: Instant,
@@ -95,6 +41,11 @@ impl Pair {
     /// Logged in, over a disk and local files.
     pub(super) fn new(disk: Disk, local: Local) -> Self {
         Self::rigged(Rig::roomy(), Rc::new(RefCell::new(disk)), local)
+    }
+
+    /// The same, where every write and every burst is short.
+    pub(super) fn tight(disk: Disk, local: Local) -> Self {
+        Self::rigged(Rig::tight(), Rc::new(RefCell::new(disk)), local)
     }
 
     pub(super) fn rigged(rig: Rig, disk: Rc<RefCell<Disk>>, local: Local) -> Self {
@@ -136,7 +87,8 @@ impl Pair {
 
     /// The connection breaks where it is; a new session finds the same disk and files.
     pub(super) fn reconnect(&mut self) {
-        (self.to_server.cut_off(), self.to_client.cut_off());
+        self.to_server.cut_off();
+        self.to_client.cut_off();
         self.drive();
         assert!(self.server.is_over());
         self.server.check_at_rest();
@@ -188,7 +140,8 @@ impl Pair {
             ..
         } = self;
         let mut disk = disk.borrow_mut();
-        (to_server.begin_turn(), to_client.begin_turn());
+        to_server.begin_turn();
+        to_client.begin_turn();
         let lane = Ends {
             incoming: &mut *to_server,
             outgoing: &mut *to_client,
@@ -246,6 +199,15 @@ impl Pair {
     /// Types bytes; the codes that came back.
     pub(super) fn codes(&mut self, bytes: impl AsRef<[u8]>) -> Vec<u16> {
         codes_of(&self.types(bytes))
+    }
+
+    /// Takes steps until this is so.
+    pub(super) fn until(&mut self, is_so: impl Fn(&Self) -> bool) {
+        let taken = (0..STEPS_MAX).find(|_| {
+            self.step();
+            is_so(self)
+        });
+        assert!(taken.is_some(), "it never comes to that");
     }
 
     /// Takes some steps, finished or not.
@@ -333,41 +295,6 @@ impl Drop for Pair {
                 self.client.task(),
                 self.server.task()
             );
-        }
-    }
-}
-
-/// How an upload is asked for.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct How {
-    pub(super) turn: Turn,
-    pub(super) replace: Replace,
-}
-
-pub(super) const PLAIN: How = How {
-    turn: Turn::Negotiate,
-    replace: Replace::Never,
-};
-pub(super) const REPLACING: How = How {
-    turn: Turn::Negotiate,
-    replace: Replace::Yes,
-};
-pub(super) const AT_ONCE: How = How {
-    turn: Turn::Straight,
-    replace: Replace::Never,
-};
-
-impl How {
-    fn order(self, path: PathArg, local: &Local) -> PutOrder {
-        let Self { turn, replace } = self;
-        let size = local.source.len() as u64;
-        Store {
-            path,
-            size,
-            modified: Some(NEW_TIME),
-            md5: None,
-            replace,
-            turn,
         }
     }
 }

@@ -9,15 +9,20 @@ use skiff_sessions::wire::reply::Refusal;
 
 use super::cuts::cuts;
 use super::disk::Disk;
-use super::drive::{NEW, OLD, Pair, Rig};
+use super::drive::Pair;
+use super::known::PASSWORD;
 use super::local::Local;
+use super::rig::{NEW, OLD, Rig};
 use super::said::{END, framed};
-use super::server::PASSWORD;
+use super::server::Hold;
 
 const BOUND: Binding = Binding::TlsExporter([7; 32]);
 
 fn tls() -> Rig {
-    Rig { binding: BOUND, ..Rig::roomy() }
+    Rig {
+        binding: BOUND,
+        ..Rig::roomy()
+    }
 }
 
 fn stranger() -> Pair {
@@ -32,7 +37,8 @@ fn names(pair: &mut Pair, user: &str, password: &str, binding: Binding) {
         nonce: "nonce".to_owned(),
         binding,
     };
-    pair.client.begin(|_, out| Dialogue::login(credentials, out).unwrap());
+    pair.client
+        .begin(|_, out| Dialogue::login(credentials, out).unwrap());
     pair.drive();
 }
 
@@ -54,7 +60,14 @@ fn text(outcome: &Outcome, code: u16) -> String {
 
 #[test]
 fn the_right_password_at_every_cut() {
-    for rig in [tls(), Rig { binding: BOUND, ..Rig::tight() }, Rig::tight()] {
+    for rig in [
+        tls(),
+        Rig {
+            binding: BOUND,
+            ..Rig::tight()
+        },
+        Rig::tight(),
+    ] {
         let run = |rig: Rig| {
             let binding = rig.binding.clone();
             let mut pair = Pair::stranger(rig, Disk::new());
@@ -89,7 +102,11 @@ fn who_is_unknown_is_told_the_same() {
     let challenge = pair.to_client.sent().len();
     let unknown = text(&logs_in(&mut pair, "nobody", PASSWORD, BOUND), 530);
     assert_eq!(known, unknown);
-    assert_eq!(pair.to_client.sent().len(), 2 * challenge, "the challenge looks the same too");
+    assert_eq!(
+        pair.to_client.sent().len(),
+        2 * challenge,
+        "the challenge looks the same too"
+    );
     assert_eq!(pair.server.strikes, ["tom", "nobody"]);
 }
 
@@ -100,7 +117,11 @@ fn each_failure_waits_longer_and_the_third_is_the_last() {
         names(&mut pair, "tom", "124", BOUND);
         let before = pair.to_client.sent().len();
         pair.advance(Duration::from_millis(millis - 1));
-        assert_eq!(pair.to_client.sent().len(), before, "not before {millis} ms");
+        assert_eq!(
+            pair.to_client.sent().len(),
+            before,
+            "not before {millis} ms"
+        );
         pair.advance(Duration::from_millis(1));
         text(&pair.finish(), 530);
     }
@@ -129,7 +150,10 @@ fn nothing_is_answered_during_a_penalty() {
 #[test]
 fn a_login_bound_to_another_channel() {
     let mut pair = stranger();
-    text(&logs_in(&mut pair, "tom", PASSWORD, Binding::TlsExporter([8; 32])), 530);
+    text(
+        &logs_in(&mut pair, "tom", PASSWORD, Binding::TlsExporter([8; 32])),
+        530,
+    );
     assert_eq!(pair.server.strikes, ["tom"]);
     // An unbound one is refused before anything is proved, and costs nothing.
     text(&logs_in(&mut pair, "tom", PASSWORD, Binding::None), 530);
@@ -144,11 +168,28 @@ fn a_login_bound_to_another_channel() {
 #[test]
 fn before_the_login() {
     let lines: &[(&str, &[u16])] = &[
-        ("PWD", &[530]), ("LIST", &[530]), ("RETR f", &[530]), ("RETR start=0 f", &[530]),
-        ("STOR size=3 a", &[530]), ("DELE f", &[530]), ("STAT", &[530]), ("ABOR", &[530]),
-        ("200", &[530]), ("227", &[530]), ("550", &[530]), ("111", &[530]), ("NOOP", &[200]),
-        ("HELP", &[214]), ("HELP USER", &[214]), ("PASS scram=", &[503]), ("SYST", &[530]),
-        ("STAGES drop=1 a", &[530]), ("PASSWD salt=AA== iterations=1 stored=AA== server=AA==", &[501]),
+        ("PWD", &[530]),
+        ("LIST", &[530]),
+        ("RETR f", &[530]),
+        ("RETR start=0 f", &[530]),
+        ("STOR size=3 a", &[530]),
+        ("DELE f", &[530]),
+        ("STAT", &[530]),
+        ("ABOR", &[530]),
+        ("200", &[530]),
+        ("227", &[530]),
+        ("550", &[530]),
+        ("111", &[530]),
+        ("NOOP", &[200]),
+        ("HELP", &[214]),
+        ("HELP USER", &[214]),
+        ("PASS scram=", &[503]),
+        ("SYST", &[530]),
+        ("STAGES drop=1 a", &[530]),
+        (
+            "PASSWD salt=AA== iterations=1 stored=AA== server=AA==",
+            &[501],
+        ),
     ];
     for (line, codes) in lines {
         let mut pair = stranger();
@@ -161,13 +202,23 @@ fn before_the_login() {
 
 #[test]
 fn what_is_not_this_protocol_is_closed() {
-    for nonsense in ["GET / HTTP/1.1\r\nHost: x\r\n\r\n", "\n\n\n", "\u{16}\u{3}\n\0\n\0\n"] {
+    for nonsense in [
+        "GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+        "\n\n\n",
+        "\u{16}\u{3}\n\0\n\0\n",
+    ] {
         let mut pair = stranger();
         assert_eq!(pair.codes(nonsense), [500, 500, 500, 421], "{nonsense:?}");
         assert!(pair.server.is_over());
     }
     let mut pair = stranger();
-    let typed = [b"STOR size=43 go=1 a\r\n", &framed(NEW, 9)[..], END, b"\n\n\n"].concat();
+    let typed = [
+        b"STOR size=43 go=1 a\r\n",
+        &framed(NEW, 9)[..],
+        END,
+        b"\n\n\n",
+    ]
+    .concat();
     assert_eq!(pair.codes(typed).last(), Some(&421));
     assert_eq!(pair.disk().content("/a"), None);
 }
@@ -176,13 +227,27 @@ fn what_is_not_this_protocol_is_closed() {
 fn who_may_only_read() {
     let disk = Disk::new().with("/f", OLD).with_stage("/p", &NEW[..3]);
     let mut pair = Pair::new(disk.opened_to(Access::ReadOnly), Local::default());
-    let lines = ["STOR size=3 a", "DELE f", "MKD e", "RNFR f", "STAGES drop=1 p"];
+    let lines = [
+        "STOR size=3 a",
+        "DELE f",
+        "MKD e",
+        "RNFR f",
+        "STAGES drop=1 p",
+    ];
     for line in lines {
         assert_eq!(pair.codes(format!("{line}\r\n")), [403], "{line}");
     }
-    let typed = [b"STOR size=43 go=1 a\r\n", &framed(NEW, 9)[..], END, b"225 md5=00000000000000000000000000000000\r\nPWD\r\n"];
+    let typed = [
+        b"STOR size=43 go=1 a\r\n",
+        &framed(NEW, 9)[..],
+        END,
+        b"225 md5=00000000000000000000000000000000\r\nPWD\r\n",
+    ];
     assert_eq!(pair.codes(typed.concat()), [403, 257]);
-    assert_eq!(pair.codes("RETR start=0 f\r\n227\r\nLIST\r\nDF\r\n"), [150, 226, 150, 226, 213]);
+    assert_eq!(
+        pair.codes("RETR start=0 f\r\n227\r\nLIST\r\nDF\r\n"),
+        [150, 226, 150, 226, 213]
+    );
     pair.is_ready();
 }
 
@@ -194,17 +259,28 @@ fn a_home_that_cannot_be_opened() {
 
     for why in [Refusal::TooManySessions, Refusal::Fault, Refusal::NotFound] {
         let mut pair = stranger();
-        pair.server.hold = super::server::Hold::Jobs;
+        pair.server.hold = Hold::Jobs;
         names(&mut pair, "tom", PASSWORD, BOUND);
-        pair.server.hold = super::server::Hold::Nothing;
+        pair.server.hold = Hold::Nothing;
         // The account is found; the home is not.
-        while pair.to_server.sent().iter().filter(|&&b| b == b'\n').count() < 2 {
-            pair.steps(1);
-        }
+        let lines = |pair: &Pair| {
+            pair.to_server
+                .sent()
+                .iter()
+                .filter(|&&b| b == b'\n')
+                .count()
+        };
+        pair.until(|pair| lines(pair) == 2);
         pair.disk().faults.job = Some(why);
         let outcome = pair.finish();
-        assert!(matches!(&outcome, Outcome::Replied(answered) if (400..600).contains(&answered.code)), "{outcome:?}");
-        assert!(matches!(logs_in(&mut pair, "tom", PASSWORD, BOUND), Outcome::LoggedIn(_)));
+        assert!(
+            matches!(&outcome, Outcome::Replied(answered) if (400..600).contains(&answered.code)),
+            "{outcome:?}"
+        );
+        assert!(matches!(
+            logs_in(&mut pair, "tom", PASSWORD, BOUND),
+            Outcome::LoggedIn(_)
+        ));
         pair.is_ready();
     }
 }

@@ -10,7 +10,7 @@ use skiff_sessions::wire::native::facts::push_entry;
 use skiff_sessions::wire::reply::{Facts, Kind, Refusal};
 
 use super::disk::{Disk, OLD_TIME, OpenFile, Path};
-use super::server::verifier;
+use super::known::verifier;
 
 /// How long an order waits for another writer to go.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -203,7 +203,8 @@ impl Disk {
     }
 
     fn rename(&mut self, from: &Path, to: Path) -> Result<(), Refusal> {
-        (self.idle(from)?, self.idle(&to)?);
+        self.idle(from)?;
+        self.idle(&to)?;
         self.facts(from)?;
         self.folder(parent(&to))?;
         if self.is_there(&to) {
@@ -260,22 +261,18 @@ impl Disk {
         if self.folders.contains(&path) {
             return Err(Refusal::IsADirectory);
         }
-        let file = self.files.get(&path).ok_or(Refusal::NotFound)?;
-        let (content, modified, md5) = (file.content.clone(), file.modified, file.md5);
-        let size = content.borrow().len() as u64;
+        let file = self.files.get(&path).ok_or(Refusal::NotFound)?.clone();
+        let size = file.content.borrow().len() as u64;
         let facts = DownloadFacts {
             size,
-            modified,
-            md5,
+            modified: file.modified,
+            md5: file.md5,
             sha256: None,
         };
+        let content = file.content;
         Ok((
             Completion::Download(facts),
-            Some(OpenFile::Download {
-                path,
-                content,
-                modified,
-            }),
+            Some(OpenFile::Download { path, content }),
         ))
     }
 

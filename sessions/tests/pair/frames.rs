@@ -8,8 +8,9 @@ use skiff_sessions::digest::Md5Sum;
 
 use super::cuts::{World, at_every_cut};
 use super::disk::Disk;
-use super::drive::{NEW, OLD, OTHER, Pair, Rig};
+use super::drive::Pair;
 use super::local::Local;
+use super::rig::{NEW, OLD, OTHER, Rig};
 use super::said::{ABORT, END, framed};
 
 const FRAME_MAX: usize = 1 << 20;

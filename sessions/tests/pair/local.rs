@@ -5,7 +5,7 @@ use skiff_sessions::transfer::{Sink, Source};
 use skiff_sessions::wire::reply::Refusal;
 use skiff_sessions::wire::stamp::Stamp;
 
-use super::disk::copy_at;
+use super::file::copy_at;
 
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(super) struct Local {

@@ -3,9 +3,11 @@
 use skiff_sessions::wire::reply::Refusal;
 
 use super::disk::{Disk, Faults};
-use super::drive::{NEW, OLD, Pair};
+use super::drive::Pair;
 use super::local::Local;
+use super::rig::{NEW, OLD};
 use super::said::{ABORT, Said};
+use super::server::Hold;
 
 const WHY: &[Refusal] = &[
     Refusal::NotFound,
@@ -20,7 +22,10 @@ const WHY: &[Refusal] = &[
     Refusal::NotRegular,
     Refusal::BadName,
     Refusal::OtherDevice,
-    Refusal::OverQuota { needed: 9, available: 3 },
+    Refusal::OverQuota {
+        needed: 9,
+        available: 3,
+    },
     Refusal::TooManyEntries,
     Refusal::DiskFull,
     Refusal::Busy,
@@ -41,23 +46,47 @@ struct Verb {
 }
 
 const fn verb(line: &'static str) -> Verb {
-    Verb { line, not_found: 404, quota: 550, directory: 550, exists: 550 }
+    Verb {
+        line,
+        not_found: 404,
+        quota: 550,
+        directory: 550,
+        exists: 550,
+    }
 }
 
 const VERBS: &[Verb] = &[
-    Verb { not_found: 550, ..verb("CWD d") },
+    Verb {
+        not_found: 550,
+        ..verb("CWD d")
+    },
     verb("LIST"),
-    Verb { directory: 551, ..verb("RETR f") },
-    Verb { directory: 551, ..verb("RETR start=0 f") },
-    Verb { quota: 551, ..verb("STOR size=43 a") },
-    Verb { quota: 551, ..verb("STOR size=43 go=1 a") },
+    Verb {
+        directory: 551,
+        ..verb("RETR f")
+    },
+    Verb {
+        directory: 551,
+        ..verb("RETR start=0 f")
+    },
+    Verb {
+        quota: 551,
+        ..verb("STOR size=43 a")
+    },
+    Verb {
+        quota: 551,
+        ..verb("STOR size=43 go=1 a")
+    },
     verb("DELE f"),
     verb("MKD e"),
     verb("RNFR f"),
     verb("STAT"),
     verb("STAT f"),
     verb("DF"),
-    Verb { directory: 551, ..verb("HASH algo=md5 f") },
+    Verb {
+        directory: 551,
+        ..verb("HASH algo=md5 f")
+    },
     verb("STAGES"),
     verb("STAGES drop=1 p"),
 ];
@@ -97,7 +126,10 @@ fn every_reason_for_every_verb() {
     for verb in VERBS {
         for &why in WHY {
             let mut pair = Pair::new(world(), Local::default());
-            pair.disk().faults = Faults { job: Some(why), ..Faults::default() };
+            pair.disk().faults = Faults {
+                job: Some(why),
+                ..Faults::default()
+            };
             tells(&mut pair, verb.line, verb, why);
             assert_eq!(pair.disk().content("/f").as_deref(), Some(OLD));
         }
@@ -107,8 +139,14 @@ fn every_reason_for_every_verb() {
 /// The second job of a dialogue is refused.
 #[test]
 fn every_reason_for_a_rename_and_a_publishing() {
-    let rename = Verb { exists: 401, ..verb("351 g") };
-    let publish = Verb { quota: 551, ..verb("225") };
+    let rename = Verb {
+        exists: 401,
+        ..verb("351 g")
+    };
+    let publish = Verb {
+        quota: 551,
+        ..verb("225")
+    };
     for &why in WHY {
         let mut pair = Pair::new(world(), Local::default());
         assert_eq!(pair.codes("RNFR f\r\n"), [350]);
@@ -128,15 +166,15 @@ fn every_reason_for_a_rename_and_a_publishing() {
 fn what_is_there_cannot_be_compared() {
     for (command, rest) in [("", &b""[..]), ("go=1 ", ABORT)] {
         let mut pair = Pair::new(world(), Local::default());
-        pair.server.hold = super::server::Hold::Jobs;
+        pair.server.hold = Hold::Jobs;
         let line = format!("STOR size={} {command}f\r\n", OLD.len());
         assert_eq!(pair.codes(line), []);
-        pair.server.hold = super::server::Hold::Nothing;
+        pair.server.hold = Hold::Nothing;
         // The first job says what is there; the second is to open it.
         pair.steps(1);
-        pair.server.hold = super::server::Hold::Jobs;
+        pair.server.hold = Hold::Jobs;
         pair.disk().faults.job = Some(Refusal::Forbidden);
-        pair.server.hold = super::server::Hold::Nothing;
+        pair.server.hold = Hold::Nothing;
         assert_eq!(pair.codes(rest), [403]);
         pair.is_ready();
     }

@@ -1,26 +1,24 @@
 //! The server's end: a conversation, and a shell that does what the daemon's
 //! does with its effects, one thing at a time.
 
-use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, LazyLock};
-use std::time::{Duration, Instant};
+mod bulk;
 
-use base64ct::{Base64, Encoding};
-use skiff_sessions::aside::Aside;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
 use skiff_sessions::conversation::{Conversation, LogLine};
 use skiff_sessions::lane::Lane;
-use skiff_sessions::scram::{Binding, ClientLogin, Verifier};
-use skiff_sessions::server::{Effect, Event, Job, JobId, Limits, Setup};
-use skiff_sessions::transfer::{Burst, Means, Task, Transfer};
+use skiff_sessions::server::{Completion, Effect, Event, Job, JobId, Setup};
+use skiff_sessions::transfer::{Burst, Task, Transfer};
 use skiff_sessions::wire::native::answers::Answered;
 
-use super::disk::{Disk, Lent, OpenFile};
-use super::drive::Rig;
+use super::disk::{Disk, OpenFile};
 use super::errands::{Order, Performed, takes_file};
+use super::known::{LOGIN, limits};
+use super::rig::Rig;
 use super::wire::Ends;
-
-pub(super) const PASSWORD: &str = "123";
 
 pub(super) struct Server {
     conversation: Conversation,
@@ -35,8 +33,11 @@ pub(super) struct Server {
     answered: u32,
     ending: Ending,
     owner: u32,
+    workers: Workers,
     budget: u64,
     scratch: Vec<u8>,
+    /// A digest's burst that is done, and not home yet.
+    away: Option<Burst>,
     pub(super) hold: Hold,
     pub(super) logged: Vec<LogLine>,
     pub(super) strikes: Vec<String>,
@@ -49,6 +50,15 @@ pub(super) enum Hold {
     Nothing,
     Jobs,
     Bursts,
+    /// A digest's bursts are run, but do not come home.
+    Return,
+}
+
+/// Which of several jobs is done first.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Workers {
+    FirstFirst,
+    LastFirst,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -56,20 +66,6 @@ enum Ending {
     No,
     AfterWords,
     Over,
-}
-
-pub(super) fn limits() -> Limits {
-    Limits {
-        login: Duration::from_secs(30),
-        idle: Duration::from_secs(900),
-        stall: Duration::from_secs(60),
-        progress: Duration::from_secs(4),
-        penalty: Duration::from_millis(500),
-        attempts: 3,
-        nonsense: 3,
-        server: "pair/0".to_owned(),
-        platform: "pair".to_owned(),
-    }
 }
 
 impl Server {
@@ -95,8 +91,10 @@ impl Server {
             answered: 0,
             ending: Ending::No,
             owner: rig.owner,
+            workers: rig.workers,
             budget: rig.budget,
             scratch: vec![0; rig.scratch],
+            away: None,
             hold: Hold::Nothing,
             logged: Vec::new(),
             strikes: Vec::new(),
@@ -116,7 +114,7 @@ impl Server {
         server
     }
 
-    fn answer_to(&mut self, now: Instant, line: &[u8], disk: &mut Disk) -> Answered {
+    pub(super) fn answer_to(&mut self, now: Instant, line: &[u8], disk: &mut Disk) -> Answered {
         self.talk(
             |conversation, effects| conversation.receive(now, line, effects),
             now,
@@ -170,13 +168,12 @@ impl Server {
         if self.ending == Ending::Over {
             return false;
         }
-        let was_full = !self.conversation.wants_input();
         let flushed = lane.flush_out(self.conversation.outbox());
         if self.conversation.outbox().is_empty() {
             if self.ending == Ending::AfterWords {
                 self.end(lane, disk);
                 return true;
-            } else if was_full && flushed {
+            } else if flushed {
                 self.talk(
                     |conversation, effects| conversation.resume(now, effects),
                     now,
@@ -186,28 +183,55 @@ impl Server {
         flushed
     }
 
+    /// Does one job, whichever the workers come to first.
     fn work(&mut self, now: Instant, disk: &mut Disk) -> bool {
         if self.hold == Hold::Jobs {
             return false;
         }
-        let Some(order) = self.orders.pop_front() else {
-            return false;
-        };
-        let id = order.id;
-        match disk.perform(now, order) {
-            Performed::Later(order) => {
-                self.orders.push_front(order);
-                false
-            }
-            Performed::Done(completion, file) => {
-                if let Some(file) = file {
-                    self.take_up(file, disk);
+        for _ in 0..self.orders.len() {
+            let Some(order) = self.next_order() else {
+                return false;
+            };
+            let id = order.id;
+            match disk.perform(now, order) {
+                Performed::Later(order) => self.put_back(order),
+                Performed::Done(completion, file) => {
+                    self.answer(now, id, completion, file, disk);
+                    return true;
                 }
-                self.answered += 1;
-                self.event(now, Event::Completed(id, completion));
-                true
             }
         }
+        false
+    }
+
+    fn next_order(&mut self) -> Option<Order> {
+        match self.workers {
+            Workers::FirstFirst => self.orders.pop_front(),
+            Workers::LastFirst => self.orders.pop_back(),
+        }
+    }
+
+    /// It is tried again when all others were.
+    fn put_back(&mut self, order: Order) {
+        match self.workers {
+            Workers::FirstFirst => self.orders.push_back(order),
+            Workers::LastFirst => self.orders.push_front(order),
+        }
+    }
+
+    fn answer(
+        &mut self,
+        now: Instant,
+        id: JobId,
+        completion: Completion,
+        file: Option<OpenFile>,
+        disk: &mut Disk,
+    ) {
+        if let Some(file) = file {
+            self.take_up(file, disk);
+        }
+        self.answered += 1;
+        self.event(now, Event::Completed(id, completion));
     }
 
     fn take_up(&mut self, file: OpenFile, disk: &mut Disk) {
@@ -217,53 +241,6 @@ impl Server {
         }
         assert!(self.file.is_none(), "at most one file is open");
         self.file = Some(file);
-    }
-
-    fn burst(&mut self, now: Instant, lane: &mut Ends<'_>, disk: &mut Disk) -> bool {
-        let Some(task) = self.task.filter(|_| self.ending == Ending::No) else {
-            return false;
-        };
-        let stopped = self.stop.load(Ordering::Relaxed);
-        if task.needs_lane() && !self.conversation.outbox().is_empty()
-            || self.hold == Hold::Bursts && !stopped
-        {
-            return false;
-        }
-        let (before, moved_before) = (lane.traffic(), self.transfer.moved());
-        let mut file = Lent {
-            disk,
-            file: self.file.as_ref(),
-        };
-        let (scratch, aside) = (&mut self.scratch[..], &mut Aside::InPlace);
-        let means = Means {
-            scratch,
-            budget: self.budget,
-            stop: &self.stop,
-            aside,
-        };
-        let burst = match task.needs_lane() {
-            true => self.transfer.burst(lane, &mut file, means),
-            false => self.transfer.burst_digest(&mut file, means),
-        };
-        let moved = self.transfer.moved();
-        let Burst::Finished(end) = burst else {
-            self.tell_progress(moved, now);
-            return lane.traffic() != before || moved != moved_before;
-        };
-        let ahead = self.transfer.take_ahead();
-        self.task = None;
-        self.talk(
-            |conversation, effects| conversation.transfer_ended(now, end, moved, &ahead, effects),
-            now,
-        );
-        true
-    }
-
-    fn tell_progress(&mut self, moved: u64, now: Instant) {
-        if moved != self.heard {
-            self.heard = moved;
-            self.event(now, Event::Progress { done: moved });
-        }
     }
 
     fn read(&mut self, now: Instant, lane: &mut Ends<'_>, disk: &mut Disk) -> bool {
@@ -292,7 +269,7 @@ impl Server {
     fn end(&mut self, lane: &mut Ends<'_>, disk: &mut Disk) {
         lane.close();
         self.ending = Ending::Over;
-        self.task = None;
+        (self.task, self.away) = (None, None);
         if let Some(file) = self.file.take() {
             disk.put_away(file);
         }
@@ -345,40 +322,4 @@ impl Server {
             owner,
         });
     }
-
-    fn begin(&mut self, task: Task) {
-        assert!(
-            self.task.is_none(),
-            "{task:?} begins while {:?} runs",
-            self.task
-        );
-        let ahead = match task.needs_lane() {
-            true => self.conversation.take_ahead(),
-            false => Vec::new(),
-        };
-        self.transfer.begin(task, ahead);
-        self.stop.store(false, Ordering::Relaxed);
-        self.heard = 0;
-        self.task = Some(task);
-    }
 }
-
-pub(super) fn verifier() -> &'static Verifier {
-    static VERIFIER: LazyLock<Verifier> =
-        LazyLock::new(|| Verifier::derive(PASSWORD, vec![7; 16], 10_000).unwrap());
-    &VERIFIER
-}
-
-/// The two lines of one login: PBKDF2 runs once for all tests.
-static LOGIN: LazyLock<(Vec<u8>, Vec<u8>)> = LazyLock::new(|| {
-    let line = |verb: &str, message: &[u8]| {
-        format!("{verb} scram={}\r\n", Base64::encode_string(message)).into_bytes()
-    };
-    let (now, mut disk) = (Instant::now(), Disk::new());
-    let mut server = Server::new(now, &Rig::roomy());
-    let (login, first) = ClientLogin::new("tom", "pairnonce", Binding::None).unwrap();
-    let first = line("USER", &first);
-    let challenge = server.answer_to(now, &first, &mut disk);
-    let (_, last) = login.answer(&challenge.scram.unwrap(), PASSWORD).unwrap();
-    (first, line("PASS", &last))
-});

@@ -2,11 +2,6 @@
 
 use skiff_sessions::digest::Md5Sum;
 
-use super::disk::Disk;
-use super::drive::{NEW, OLD, Pair};
-use super::local::Local;
-use super::said::{END, codes_of, framed};
-
 /// A state, how to get there, and a line that only it takes.
 struct State {
     name: &'static str,
@@ -25,6 +20,12 @@ enum Then {
     Gone,
 }
 use Then::{Gone, Ready, Stays};
+
+use super::disk::Disk;
+use super::drive::Pair;
+use super::local::Local;
+use super::rig::{NEW, OLD};
+use super::said::{END, codes_of, framed};
 
 /// Each verb and code of the grammar, and lines outside of it.
 const LINES: &[&str] = &[

@@ -5,14 +5,13 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use skiff_sessions::client::{Decision, Dialogue, Outcome};
-use skiff_sessions::digest::Algorithm;
 use skiff_sessions::wire::command::{Command, Turn};
 
 use super::disk::Disk;
-use super::drive::{AT_ONCE, NEW, OLD, PLAIN, Pair, Rig, arg};
+use super::drive::{Pair, arg};
 use super::local::Local;
+use super::rig::{AT_ONCE, NEW, OLD, PLAIN, Rig};
 use super::said::{Said, codes_of, said};
-use super::server::Hold;
 use super::wire::{Cut, Pipe};
 
 /// Longer than what a wire holds: who sends waits for who reads.
@@ -22,8 +21,16 @@ fn long() -> Vec<u8> {
 
 /// A pipe that is full in the middle of a file.
 fn narrow() -> Rig {
-    let pipe = Pipe { holds: 150, each_turn: 7 };
-    Rig { pipe, budget: 30, scratch: 24, ..Rig::roomy() }
+    let pipe = Pipe {
+        holds: 150,
+        each_turn: 7,
+    };
+    Rig {
+        pipe,
+        budget: 30,
+        scratch: 24,
+        ..Rig::roomy()
+    }
 }
 
 fn with_long(rig: Rig, local: Local) -> Pair {
@@ -40,7 +47,11 @@ fn stopped_or(outcome: &Outcome, verified: bool) {
 
 #[test]
 fn a_person_stops_a_download_at_every_byte() {
-    for (turn, part) in [(Turn::Negotiate, 0), (Turn::Straight, 0), (Turn::Negotiate, 90)] {
+    for (turn, part) in [
+        (Turn::Negotiate, 0),
+        (Turn::Straight, 0),
+        (Turn::Negotiate, 90),
+    ] {
         let begin = |rig: Rig| {
             let mut pair = with_long(rig, Local::with_part(&long()[..part]));
             pair.begin_get("a", turn);
@@ -50,7 +61,10 @@ fn a_person_stops_a_download_at_every_byte() {
         assert!(matches!(whole.finish(), Outcome::Verified(_)));
         let (mut stopped, length) = (0, whole.to_client.sent().len());
         for position in 0..length {
-            let mut pair = begin(Rig { to_client: Cut::At(position), ..narrow() });
+            let mut pair = begin(Rig {
+                to_client: Cut::At(position),
+                ..narrow()
+            });
             pair.drive_shut();
             pair.client.stop();
             let outcome = pair.finish();
@@ -70,7 +84,10 @@ fn a_person_stops_a_download_at_every_byte() {
 fn a_person_stops_a_download_before_each_word_of_his() {
     for turn in [Turn::Negotiate, Turn::Straight] {
         for position in 0..20 {
-            let rig = Rig { to_server: Cut::At(position), ..narrow() };
+            let rig = Rig {
+                to_server: Cut::At(position),
+                ..narrow()
+            };
             let mut pair = with_long(rig, Local::with_part(&long()[..9]));
             pair.begin_get("a", turn);
             pair.drive_shut();
@@ -89,7 +106,10 @@ fn a_person_stops_a_download_before_each_word_of_his() {
 fn abor_at_every_byte_of_the_frames() {
     let (mut aborted, mut late) = (0, 0);
     for position in 0..700 {
-        let rig = Rig { to_client: Cut::At(position), ..narrow() };
+        let rig = Rig {
+            to_client: Cut::At(position),
+            ..narrow()
+        };
         let mut pair = with_long(rig, Local::default());
         pair.client.type_in(b"RETR start=0 a\r\n");
         pair.drive_shut();
@@ -114,7 +134,10 @@ fn abor_at_every_byte_of_the_frames() {
 /// Only ABOR at the head stops; what came before it is answered first.
 #[test]
 fn abor_behind_other_lines_waits_its_turn() {
-    let rig = Rig { to_client: Cut::At(60), ..narrow() };
+    let rig = Rig {
+        to_client: Cut::At(60),
+        ..narrow()
+    };
     let mut pair = with_long(rig, Local::default());
     pair.client.type_in(b"RETR start=0 a\r\n");
     pair.drive_shut();
@@ -135,7 +158,10 @@ fn a_person_stops_an_upload_at_every_byte() {
         assert!(matches!(whole.finish(), Outcome::Verified(_)));
         let length = whole.to_server.sent().len();
         for position in 0..length {
-            let mut pair = begin(Rig { to_server: Cut::At(position), ..narrow() });
+            let mut pair = begin(Rig {
+                to_server: Cut::At(position),
+                ..narrow()
+            });
             pair.drive_shut();
             pair.client.stop();
             let outcome = pair.finish();
@@ -148,7 +174,10 @@ fn a_person_stops_an_upload_at_every_byte() {
             pair.is_ready();
             // What was stopped can be gone on with.
             let outcome = pair.puts("a", PLAIN);
-            assert!(matches!(outcome, Outcome::Verified(_) | Outcome::AlreadyThere { .. }));
+            assert!(matches!(
+                outcome,
+                Outcome::Verified(_) | Outcome::AlreadyThere { .. }
+            ));
             pair.is_ready();
         }
     }
@@ -158,10 +187,16 @@ fn a_person_stops_an_upload_at_every_byte() {
 fn a_person_stops_a_listing_at_every_byte() {
     for position in 0..400 {
         let names: Vec<String> = (0..8).map(|n| format!("/d/{n}")).collect();
-        let disk = names.iter().fold(Disk::new(), |disk, name| disk.with(name, b"x"));
-        let rig = Rig { to_client: Cut::At(position), ..narrow() };
+        let disk = names
+            .iter()
+            .fold(Disk::new(), |disk, name| disk.with(name, b"x"));
+        let rig = Rig {
+            to_client: Cut::At(position),
+            ..narrow()
+        };
         let mut pair = Pair::rigged(rig, Rc::new(RefCell::new(disk)), Local::default());
-        pair.client.begin(|_, out| Dialogue::listing(Command::List(Some(arg("d"))), out));
+        pair.client
+            .begin(|_, out| Dialogue::listing(Command::List(Some(arg("d"))), out));
         pair.drive_shut();
         pair.client.stop();
         assert_eq!(pair.finish(), Outcome::Stopped);
@@ -198,92 +233,15 @@ fn a_person_stops_instead_of_answering() {
     }
 }
 
-/// The server hashes: a file for HASH, a part, a prefix, what is there already.
-#[test]
-fn abor_while_the_server_hashes() {
-    let lines = [
-        ("HASH algo=md5 a\r\n", 0),
-        ("HASH algo=sha256 a\r\n", 0),
-        ("RETR a\r\n210 offset=30 md5=00000000000000000000000000000000\r\n", 1),
-        ("STOR size=43 p\r\n", 0),
-        ("STOR size=43 a\r\n", 0),
-    ];
-    for (line, before) in lines {
-        for bursts in 0..3 {
-            let disk = Disk::new().with("/a", NEW).with_stage("/p", &NEW[..30]);
-            let seen = disk.seen();
-            let mut pair = Pair::rigged(Rig::tight(), Rc::new(RefCell::new(disk)), Local::default());
-            pair.server.hold = Hold::Bursts;
-            assert_eq!(pair.codes(line).len(), before, "{line}");
-            pair.server.hold = Hold::Nothing;
-            pair.steps(bursts);
-            pair.server.hold = Hold::Bursts;
-            assert_eq!(pair.codes("ABOR\r\nPWD\r\n"), [550, 257], "{line} {bursts}");
-            pair.server.hold = Hold::Nothing;
-            pair.is_ready();
-            assert_eq!(pair.disk().seen(), seen);
-        }
-    }
-}
-
-#[test]
-fn a_person_stops_hash() {
-    let mut pair = Pair::new(Disk::new().with("/a", NEW), Local::default());
-    pair.server.hold = Hold::Bursts;
-    let (path, algorithm) = (arg("a"), Algorithm::Sha256);
-    pair.client.begin(|_, out| Dialogue::request(Command::Hash { path, algorithm }, out));
-    pair.drive();
-    pair.client.stop();
-    assert_eq!(pair.finish(), Outcome::Stopped);
-    pair.server.hold = Hold::Nothing;
-    pair.is_ready();
-}
-
-/// Publishing is not stopped: ABOR has its own 226 behind the upload's.
-#[test]
-fn a_person_stops_while_the_server_stores() {
-    let mut pair = Pair::new(Disk::new().expecting(NEW), Local::sending(NEW));
-    pair.begin_put("a", PLAIN);
-    while pair.to_server.sent().windows(4).all(|bytes| bytes != b"225 ") {
-        pair.steps(1);
-    }
-    pair.server.hold = Hold::Jobs;
-    pair.drive();
-    pair.client.stop();
-    pair.drive();
-    assert_eq!(pair.client.outcome(), None);
-    pair.server.hold = Hold::Nothing;
-    assert!(matches!(pair.finish(), Outcome::Verified(_)));
-    assert_eq!(pair.disk().content("/a").as_deref(), Some(NEW));
-    pair.is_ready();
-}
-
-/// The client hashes, its own disk is slow, and the person has enough.
-#[test]
-fn a_person_stops_while_the_client_hashes() {
-    let stage = || (Disk::new().with_stage("/a", &NEW[..9]), Local::sending(NEW));
-    let same = || (Disk::new().with("/a", NEW), Local::sending(NEW));
-    for (disk, local) in [stage(), same()] {
-        let before = disk.seen();
-        let mut pair = Pair::new(disk, local);
-        pair.client.hold = true;
-        pair.begin_put("a", PLAIN);
-        pair.drive();
-        assert!(pair.client.task().is_some());
-        pair.client.stop();
-        assert_eq!(pair.finish(), Outcome::Stopped);
-        assert_eq!(pair.disk().seen(), before);
-        pair.client.hold = false;
-        pair.is_ready();
-    }
-}
-
 /// The file is cut by somebody on the host while its frames go out: the frame
 /// under way is made whole, and an abort follows.
 #[test]
 fn a_file_that_shrinks_inside_a_frame() {
     for position in 60..700 {
-        let rig = Rig { to_client: Cut::At(position), ..narrow() };
+        let rig = Rig {
+            to_client: Cut::At(position),
+            ..narrow()
+        };
         let mut pair = with_long(rig, Local::default());
         pair.client.type_in(b"RETR start=0 a\r\n");
         pair.drive_shut();

@@ -8,33 +8,76 @@ use skiff_sessions::wire::reply::Kind;
 
 use super::cuts::{World, at_every_cut, outcome_at_every_cut};
 use super::disk::Disk;
-use super::drive::{NEW, OLD, Pair, arg};
+use super::drive::{Pair, arg};
 use super::local::Local;
+use super::rig::{NEW, OLD};
 use super::said::Said;
 
 fn tree() -> World {
-    let disk = Disk::new().with("/a", NEW).with("/d/b", OLD).with_stage("/s", &NEW[..7]);
+    let disk = Disk::new()
+        .with("/a", NEW)
+        .with("/d/b", OLD)
+        .with_stage("/s", &NEW[..7]);
     (disk, Local::default())
 }
 
 /// Lines and their codes, on one disk, in this order.
 const TALK: &[(&str, &[u16])] = &[
-    ("PWD", &[257]), ("CWD d", &[250]), ("STAT b", &[213]), ("CWD ..", &[250]),
-    ("CWD ../..", &[403]), ("CWD no", &[550]), ("CWD a", &[550]), ("CWD ./d/../d", &[250]),
-    ("CWD /", &[250]), ("MKD new", &[257]), ("MKD new", &[550]), ("MKD a", &[550]),
-    ("MKD no/x", &[404]), ("MKD ../x", &[403]), ("DELE new", &[250]), ("DELE new", &[404]),
-    ("DELE d", &[550]), ("DELE ../x", &[403]), ("STAT a", &[213]), ("STAT d", &[213]),
-    ("STAT no", &[404]), ("STAT ../a", &[403]), ("STAT s", &[404]), ("STAT", &[211]),
-    ("DF", &[213]), ("HASH algo=md5 a", &[213]), ("HASH algo=md5 a", &[213]),
-    ("HASH algo=sha256 a", &[213]), ("HASH algo=md5 d", &[551]), ("HASH algo=md5 no", &[404]),
-    ("HASH algo=md5 ../a", &[403]), ("HASH algo=crc a", &[501]), ("SYST", &[215]),
-    ("HELP", &[214]), ("HELP STOR", &[214]), ("NOOP", &[200]), ("ABOR", &[226]),
-    ("RNFR a\r\n351 c", &[350, 250]), ("RNFR a", &[404]), ("RNFR ../a", &[403]),
-    ("RNFR c\r\n351 d", &[350, 401]), ("RNFR c\r\n351 ../x", &[350, 403]),
-    ("RNFR c\r\n351 no/x", &[350, 404]), ("RNFR d\r\n351 e", &[350, 250]),
-    ("STAGES drop=1 s", &[250]), ("STAGES drop=1 s", &[404]), ("DELE s", &[404]),
-    ("PASSWD salt=AAAAAAAAAAAAAAAAAAAAAA== iterations=10000 stored=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA= server=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", &[403]),
-    ("\u{1}", &[500]), ("stat C", &[404]), ("stat c", &[213]), ("MKD %zz", &[501]),
+    ("PWD", &[257]),
+    ("CWD d", &[250]),
+    ("STAT b", &[213]),
+    ("CWD ..", &[250]),
+    ("CWD ../..", &[403]),
+    ("CWD no", &[550]),
+    ("CWD a", &[550]),
+    ("CWD ./d/../d", &[250]),
+    ("CWD /", &[250]),
+    ("MKD new", &[257]),
+    ("MKD new", &[550]),
+    ("MKD a", &[550]),
+    ("MKD no/x", &[404]),
+    ("MKD ../x", &[403]),
+    ("DELE new", &[250]),
+    ("DELE new", &[404]),
+    ("DELE d", &[550]),
+    ("DELE ../x", &[403]),
+    ("STAT a", &[213]),
+    ("STAT d", &[213]),
+    ("STAT no", &[404]),
+    ("STAT ../a", &[403]),
+    ("STAT s", &[404]),
+    ("STAT", &[211]),
+    ("DF", &[213]),
+    ("HASH algo=md5 a", &[213]),
+    ("HASH algo=md5 a", &[213]),
+    ("HASH algo=sha256 a", &[213]),
+    ("HASH algo=md5 d", &[551]),
+    ("HASH algo=md5 no", &[404]),
+    ("HASH algo=md5 ../a", &[403]),
+    ("HASH algo=crc a", &[501]),
+    ("SYST", &[215]),
+    ("HELP", &[214]),
+    ("HELP STOR", &[214]),
+    ("NOOP", &[200]),
+    ("ABOR", &[226]),
+    ("RNFR a\r\n351 c", &[350, 250]),
+    ("RNFR a", &[404]),
+    ("RNFR ../a", &[403]),
+    ("RNFR c\r\n351 d", &[350, 401]),
+    ("RNFR c\r\n351 ../x", &[350, 403]),
+    ("RNFR c\r\n351 no/x", &[350, 404]),
+    ("RNFR d\r\n351 e", &[350, 250]),
+    ("STAGES drop=1 s", &[250]),
+    ("STAGES drop=1 s", &[404]),
+    ("DELE s", &[404]),
+    (
+        "PASSWD salt=AAAAAAAAAAAAAAAAAAAAAA== iterations=10000 stored=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA= server=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
+        &[403],
+    ),
+    ("\u{1}", &[500]),
+    ("stat C", &[404]),
+    ("stat c", &[213]),
+    ("MKD %zz", &[501]),
 ];
 
 #[test]
@@ -52,7 +95,10 @@ fn one_at_a_time() {
 #[test]
 fn all_at_once() {
     let lines: String = TALK.iter().map(|(line, _)| format!("{line}\r\n")).collect();
-    let codes: Vec<u16> = TALK.iter().flat_map(|(_, codes)| codes.iter().copied()).collect();
+    let codes: Vec<u16> = TALK
+        .iter()
+        .flat_map(|(_, codes)| codes.iter().copied())
+        .collect();
     let came = at_every_cut(tree, |pair| pair.codes(&lines));
     assert_eq!(came.said, codes);
 }
@@ -70,7 +116,10 @@ fn what_is_told() {
         line(257, "/d/%25 x"),
         line(213, &format!("size=43 md5={md5} /a")),
         line(213, "type=file size=43 mtime=20260102030405 mode=0644 /a"),
-        line(213, "used=71 limit=1073741824 staged=7 entries=5 entries_limit=0 quota"),
+        line(
+            213,
+            "used=71 limit=1073741824 staged=7 entries=5 entries_limit=0 quota",
+        ),
     ];
     assert_eq!(told, expected);
 }
@@ -102,7 +151,10 @@ fn listings() {
         entries
     });
     let entry = |name: &str, kind, size| (name.to_owned(), kind, size);
-    let expected = [entry("a", Kind::File, NEW.len() as u64), entry("d", Kind::Directory, 0)];
+    let expected = [
+        entry("a", Kind::File, NEW.len() as u64),
+        entry("d", Kind::Directory, 0),
+    ];
     assert_eq!(came.said, expected);
 }
 
@@ -121,12 +173,20 @@ fn a_listing_of_one_file_and_of_nothing() {
 #[test]
 fn names_that_would_forge_a_line_are_counted() {
     let world = || {
-        let disk = Disk::new().with("/a\r\ntype=dir; forged", NEW).with("/b; c=d ", OLD);
+        let disk = Disk::new()
+            .with("/a\r\ntype=dir; forged", NEW)
+            .with("/b; c=d ", OLD);
         (disk, Local::default())
     };
     let came = at_every_cut(world, |pair| {
         let (outcome, entries) = lists(pair, Command::List(None));
-        (hidden(&outcome), entries.into_iter().map(|(name, ..)| name).collect::<Vec<_>>())
+        (
+            hidden(&outcome),
+            entries
+                .into_iter()
+                .map(|(name, ..)| name)
+                .collect::<Vec<_>>(),
+        )
     });
     let names = ["b; c=d ", "d"].map(str::to_owned).to_vec();
     assert_eq!(came.said, (Some(1), names));
@@ -149,20 +209,31 @@ fn a_listing_that_is_refused() {
 #[test]
 fn many_entries() {
     let names: Vec<String> = (0..700).map(|n| format!("/d/{n:04}")).collect();
-    let disk = names.iter().fold(Disk::new(), |disk, name| disk.with(name, b""));
+    let disk = names
+        .iter()
+        .fold(Disk::new(), |disk, name| disk.with(name, b""));
     let mut pair = Pair::new(disk, Local::default());
     let (outcome, entries) = lists(&mut pair, Command::List(Some(arg("d"))));
     assert_eq!(hidden(&outcome), Some(0));
-    let listed: Vec<String> = entries.into_iter().map(|(name, ..)| format!("/d/{name}")).collect();
+    let listed: Vec<String> = entries
+        .into_iter()
+        .map(|(name, ..)| format!("/d/{name}"))
+        .collect();
     assert_eq!(listed, names);
     pair.is_ready();
 }
 
 #[test]
 fn renames() {
-    for (from, to, code) in [("a", "c", 250), ("a", "d", 401), ("no", "c", 404), ("a", "../c", 403)] {
+    for (from, to, code) in [
+        ("a", "c", 250),
+        ("a", "d", 401),
+        ("no", "c", 404),
+        ("a", "../c", 403),
+    ] {
         let came = outcome_at_every_cut(tree, |pair| {
-            pair.client.begin(|_, out| Dialogue::rename(arg(from), arg(to), out));
+            pair.client
+                .begin(|_, out| Dialogue::rename(arg(from), arg(to), out));
             let outcome = pair.finish();
             let there = if code == 250 { "/c" } else { "/a" };
             assert_eq!(pair.disk().content(there).as_deref(), Some(NEW));

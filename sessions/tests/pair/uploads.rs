@@ -3,11 +3,13 @@
 use skiff_sessions::client::{Decision, Note, Outcome, Question};
 use skiff_sessions::digest::Md5Sum;
 
+use skiff_sessions::wire::reply::Refusal;
+
 use super::cuts::{World, at_every_cut, outcome_at_every_cut};
 use super::disk::{Disk, Faults};
-use super::drive::{AT_ONCE, NEW, NEW_TIME, OLD, OTHER, PLAIN, Pair, REPLACING};
+use super::drive::Pair;
 use super::local::{self, Local};
-use skiff_sessions::wire::reply::Refusal;
+use super::rig::{AT_ONCE, How, NEW, NEW_TIME, OLD, OTHER, PLAIN, REPLACING};
 
 const SIZE: u64 = NEW.len() as u64;
 
@@ -31,7 +33,7 @@ fn verified(pair: &Pair, outcome: &Outcome) {
 }
 
 /// A put that ends verified under every cut.
-fn arrives(world: impl Fn() -> World, how: super::drive::How) -> super::cuts::Came<Outcome> {
+fn arrives(world: impl Fn() -> World, how: How) -> super::cuts::Came<Outcome> {
     outcome_at_every_cut(world, |pair| {
         let outcome = pair.puts("a", how);
         verified(pair, &outcome);
@@ -175,6 +177,21 @@ fn a_part_and_an_old_file_are_there() {
     let world = || over(Disk::new().with("/a", OLD).with_stage("/a", &NEW[..7]));
     let came = arrives(world, REPLACING);
     assert_eq!(came.asked(), [Question::ResumeUpload { have: 7, of: SIZE }]);
+}
+
+/// The client hashes all of its file to compare it, then a part of it to resume.
+#[test]
+fn a_part_and_an_old_file_of_the_same_size_are_there() {
+    let world = || over(Disk::new().with("/a", OTHER).with_stage("/a", &NEW[..7]));
+    let came = arrives(world, PLAIN);
+    assert_eq!(
+        came.asked(),
+        [
+            Question::Replace,
+            Question::ResumeUpload { have: 7, of: SIZE }
+        ]
+    );
+    assert_eq!(came.notes(), []);
 }
 
 #[test]

@@ -83,6 +83,10 @@ impl Wire {
         &self.sent
     }
 
+    pub(super) fn unread(&self) -> usize {
+        self.sent.len() - self.read
+    }
+
     /// All that was sent, with a bar behind what was read.
     pub(super) fn text(&self) -> String {
         let (read, unread) = self.sent.split_at(self.read);
@@ -94,10 +98,6 @@ impl Wire {
         self.sent.truncate(self.limit);
         self.limit = usize::MAX;
         self.state = State::Ended;
-    }
-
-    fn is_empty(&self) -> bool {
-        self.read == self.sent.len()
     }
 }
 
@@ -141,16 +141,14 @@ impl Lane for Ends<'_> {
             return Ok(count);
         }
         match wire.state {
-            State::Ended if wire.is_empty() => Ok(0),
+            State::Ended if wire.unread() == 0 => Ok(0),
             _ => Err(io::ErrorKind::WouldBlock.into()),
         }
     }
 
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
         let wire = &mut *self.outgoing;
-        let room = wire
-            .turn
-            .min(wire.pipe.holds.saturating_sub(wire.sent.len() - wire.read));
+        let room = wire.turn.min(wire.pipe.holds.saturating_sub(wire.unread()));
         let count = match wire.state {
             State::Unread => return Ok(buf.len()),
             State::Ended => return Err(io::ErrorKind::BrokenPipe.into()),

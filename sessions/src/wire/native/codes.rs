@@ -42,7 +42,7 @@ pub fn encode(reply: &Reply, out: &mut Vec<u8>) -> u16 {
         }
         Reply::SendFrom { offset } => line.token("offset", offset).text("send"),
         Reply::AlreadyThere { size, md5 } => {
-            line.file(*size, md5, "the complete file is already there")
+            line.file(*size, md5, "the complete file is already there");
         }
         Reply::Stored { size, md5 } => line.file(*size, md5, "stored and verified"),
         Reply::Working { done, of } => line.token("done", done).token("of", of).text("working"),

@@ -1,0 +1,119 @@
+//! A line between client and server that can be made narrow, led elsewhere, and overheard.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread;
+use std::time::Duration;
+
+/// A narrow line passes this much each [`TICK`], 800 kB/s: 40 MB would take 50 s.
+const SIP: usize = 8192;
+const TICK: Duration = Duration::from_millis(10);
+
+pub(super) struct Line {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    to: Mutex<SocketAddr>,
+    width: Mutex<Width>,
+    widened: Condvar,
+    /// What all callers said.
+    overheard: Mutex<Vec<u8>>,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Width {
+    Narrow,
+    Wide,
+}
+
+/// Whose bytes a thread passes on.
+#[derive(Clone, Copy, PartialEq)]
+enum From {
+    Caller,
+    Server,
+}
+
+impl Line {
+    /// A wide line to a server.
+    pub(super) fn to(server: SocketAddr) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let shared = Arc::new(Shared {
+            to: Mutex::new(server),
+            width: Mutex::new(Width::Wide),
+            widened: Condvar::new(),
+            overheard: Mutex::default(),
+        });
+        let served = Arc::clone(&shared);
+        thread::spawn(move || served.answer(&listener));
+        Self { address, shared }
+    }
+
+    pub(super) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Connections from now on end at another server.
+    pub(super) fn lead_to(&self, server: SocketAddr) {
+        *self.shared.to.lock().unwrap() = server;
+    }
+
+    pub(super) fn narrow(&self) {
+        *self.shared.width.lock().unwrap() = Width::Narrow;
+    }
+
+    pub(super) fn widen(&self) {
+        *self.shared.width.lock().unwrap() = Width::Wide;
+        self.shared.widened.notify_all();
+    }
+
+    /// Takes what callers have said so far.
+    pub(super) fn overheard(&self) -> Vec<u8> {
+        std::mem::take(&mut self.shared.overheard.lock().unwrap())
+    }
+}
+
+impl Drop for Line {
+    /// Whoever still talks is let through to the end.
+    fn drop(&mut self) {
+        self.widen();
+    }
+}
+
+impl Shared {
+    fn answer(self: Arc<Self>, listener: &TcpListener) {
+        while let Ok((caller, _)) = listener.accept() {
+            let Ok(server) = TcpStream::connect(*self.to.lock().unwrap()) else {
+                continue;
+            };
+            let (one, other) = (Arc::clone(&self), Arc::clone(&self));
+            let (back, forth) = (server.try_clone().unwrap(), caller.try_clone().unwrap());
+            thread::spawn(move || one.pass(From::Caller, caller, server));
+            thread::spawn(move || other.pass(From::Server, back, forth));
+        }
+    }
+
+    fn pass(&self, whose: From, mut from: TcpStream, mut to: TcpStream) {
+        let mut buffer = [0; SIP];
+        while let Ok(count @ 1..) = from.read(&mut buffer) {
+            if whose == From::Caller {
+                self.overheard.lock().unwrap().extend(&buffer[..count]);
+            }
+            if to.write_all(&buffer[..count]).is_err() {
+                break;
+            }
+            self.linger();
+        }
+        let _ = to.shutdown(Shutdown::Write);
+    }
+
+    /// The width of the line: a tick where it is narrow, and no longer than it is.
+    fn linger(&self) {
+        let width = self.width.lock().unwrap();
+        let narrow = |width: &mut Width| *width == Width::Narrow;
+        let _ = self.widened.wait_timeout_while(width, TICK, narrow);
+    }
+}
