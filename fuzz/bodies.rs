@@ -272,10 +272,9 @@ impl World {
         let said = std::mem::take(self.conversation.outbox());
         let lines = said.split_inclusive(|&b| b == b'\n');
         let read = |line: &[u8]| Answered::decode(line.strip_suffix(b"\r\n").unwrap()).unwrap();
-        self.last = lines
-            .map(read)
-            .last()
-            .unwrap_or(std::mem::take(&mut self.last));
+        for line in lines {
+            self.last = read(line);
+        }
     }
 }
 
@@ -283,7 +282,7 @@ fn completion_for(job: &Job, choice: u8) -> Completion {
     if choice >= 200 {
         return Completion::Refused(Refusal::NotFound);
     }
-    let md5 = (choice % 2 == 0).then(|| Md5Sum::of(b"x"));
+    let md5 = choice.is_multiple_of(2).then(|| Md5Sum::of(b"x"));
     let size = u64::from(choice);
     let modified = Stamp(0);
     match job {
