@@ -37,7 +37,8 @@ pub(crate) struct Meter {
     look: Look,
     name: String,
     task: Option<Stretch>,
-    /// File bytes that went through the connection, and since when.
+    /// File bytes that went through the connection, and since when: a person
+    /// who thinks about a question does not slow the line.
     carried: u64,
     since: Instant,
 }
@@ -77,6 +78,9 @@ impl Meter {
             Task::Send { .. } | Task::Discard => return,
         };
         let is_carrying = !matches!(task, Task::Digest { .. });
+        if is_carrying {
+            self.since = Instant::now();
+        }
         self.begin(Stretch {
             what,
             from,
@@ -123,7 +127,7 @@ impl Meter {
         }
     }
 
-    /// Bytes that were carried, and how long all took.
+    /// Bytes that were carried, and how long that and what followed took.
     pub(crate) fn result(&self) -> (u64, Duration) {
         (self.carried, self.since.elapsed())
     }

@@ -118,7 +118,7 @@ fn say_usage(usage: &Usage, first: &str) {
         usage.limit
     ));
     show::say(format_args!(
-        "    used       {used} ({} bytes), {} free, {staged} of it in unfinished uploads",
+        "    used       {used} ({} bytes; {staged} in unfinished uploads), {} free",
         usage.used,
         show::size(free)
     ));
