@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The native dialect beside what bounds it, in one run of interleaved rounds.
 
-    native.py [ROUNDS [MIB [FOLDER]]]
+    bulk.py [ROUNDS [MIB [FOLDER]]]
 
 Builds release binaries. Prints, for one file over TLS with MD5 at both ends, put and get as ratios
 to the md-5 crate alone on the same file, the daemon's CPU seconds per GiB, its memory at start, and
@@ -35,7 +35,9 @@ class Daemon:
             add = [BIN / "skiffd", "user", "add", "--config", config, user, "--password-stdin"]
             subprocess.run(add, input=b"123\n", check=True, stdout=subprocess.DEVNULL)
         daemon = [BIN / "skiffd", "--config", config]
-        self.process = subprocess.Popen(daemon, stderr=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen(
+            daemon, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        )
         for line in self.process.stderr:
             if said := re.search(r"serving on \[127\.0\.0\.1:(\d+)\]", line):
                 self.port = int(said[1])
@@ -101,12 +103,14 @@ def main():
     subprocess.run(build, cwd=ROOT, check=True)
     with tempfile.TemporaryDirectory(dir=sys.argv[3] if sys.argv[3:] else None) as work:
         daemon = Daemon(pathlib.Path(work))
-        print(f"at start: {daemon.kib('status', 'VmRSS')} KiB resident, ", end="")
-        print(f"{daemon.kib('smaps_rollup', 'Pss')} KiB PSS")
-        idle(daemon)
-        bulk(daemon, rounds, mib)
-        daemon.process.terminate()
-        daemon.process.wait(60)
+        try:
+            print(f"at start: {daemon.kib('status', 'VmRSS')} KiB resident, ", end="")
+            print(f"{daemon.kib('smaps_rollup', 'Pss')} KiB PSS")
+            idle(daemon)
+            bulk(daemon, rounds, mib)
+        finally:
+            daemon.process.terminate()
+            daemon.process.wait(60)
 
 
 if __name__ == "__main__":
