@@ -79,6 +79,18 @@ pub(super) fn store(store: Store, cx: &mut Context<'_>) -> State {
     }
 }
 
+/// What a worker that could not do it says.
+fn not_stored(completion: &Completion) -> Reply {
+    let why = match completion {
+        Completion::Refused(why) => *why,
+        _ => Refusal::Fault,
+    };
+    Reply::Refused {
+        deed: Deed::Store,
+        why,
+    }
+}
+
 /// A final answer instead of 150; frames that come all the same are dropped.
 fn answer(reply: Reply, turn: Turn, cx: &mut Context<'_>) -> State {
     match turn {
@@ -104,22 +116,7 @@ impl Asked {
                 let job = cx.work(Job::OpenDownload { path });
                 State::working(job, Then::Existing { turn })
             }
-            Completion::Refused(why) => answer(
-                Reply::Refused {
-                    deed: Deed::Store,
-                    why,
-                },
-                turn,
-                cx,
-            ),
-            _ => answer(
-                Reply::Refused {
-                    deed: Deed::Store,
-                    why: Refusal::Fault,
-                },
-                turn,
-                cx,
-            ),
+            other => answer(not_stored(&other), turn, cx),
         }
     }
 }
@@ -131,22 +128,7 @@ pub(super) fn existing_opened(turn: Turn, completion: Completion, cx: &mut Conte
             let purpose = hashing::For::Existing { turn };
             HashingState::begin(purpose, facts.size, Algorithm::Md5, cx)
         }
-        Completion::Refused(why) => answer(
-            Reply::Refused {
-                deed: Deed::Store,
-                why,
-            },
-            turn,
-            cx,
-        ),
-        _ => answer(
-            Reply::Refused {
-                deed: Deed::Store,
-                why: Refusal::Fault,
-            },
-            turn,
-            cx,
-        ),
+        other => answer(not_stored(&other), turn, cx),
     }
 }
 
@@ -208,22 +190,7 @@ impl Plan {
     ) -> State {
         match completion {
             Completion::Done => self.receive(go, cx),
-            Completion::Refused(why) => answer(
-                Reply::Refused {
-                    deed: Deed::Store,
-                    why,
-                },
-                self.turn,
-                cx,
-            ),
-            _ => answer(
-                Reply::Refused {
-                    deed: Deed::Store,
-                    why: Refusal::Fault,
-                },
-                self.turn,
-                cx,
-            ),
+            other => answer(not_stored(&other), self.turn, cx),
         }
     }
 
