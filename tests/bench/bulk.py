@@ -68,20 +68,24 @@ def bulk(daemon, rounds, mib):
     with open(daemon.work / "big", "wb") as file:
         for _ in range(mib):
             file.write(os.urandom(1 << 20))
-    rows = []
+    rows = {}
     for turn in range(rounds + 1):
-        # Room is freed just before it is used: memory that a virtual machine's host must find
-        # first would be measured otherwise, at more than a second a GiB.
-        daemon.skiff("-delete big")
-        put = daemon.skiff("put big")
+        # A replacement needs room for two files, a new name mostly room that was used before: on a
+        # virtual machine whose host takes free memory back, the first costs a second a GiB more.
+        over = daemon.skiff("put -f big")
+        daemon.skiff("-delete new")
+        new = daemon.skiff("put big new")
         md5 = float(subprocess.check_output([BIN / "bench-md5", daemon.work / "big"]))
         (daemon.work / "down").unlink(missing_ok=True)
         get = daemon.skiff("get big down")
-        print(f"  {turn}: md5 {md5:.2f} s, put {put[0]:.2f} s, get {get[0]:.2f} s", flush=True)
+        moves = {"put over a file": over, "put of a new name": new, "get": get}
+        walls = ", ".join(f"{name} {wall:.2f} s" for name, (wall, _) in moves.items())
+        print(f"  {turn}: md5 {md5:.2f} s, {walls}", flush=True)
         # The first round warms caches up.
-        rows += [(md5 / put[0], md5 / get[0], put[1] * 1024 / mib, get[1] * 1024 / mib)][: turn]
-    names = ("put / md5 alone", "get / md5 alone", "daemon CPU s/GiB, put", "daemon CPU s/GiB, get")
-    for name, values in zip(names, zip(*rows)):
+        for name, (wall, cpu) in moves.items() if turn else ():
+            rows.setdefault(f"{name} / md5 alone", []).append(md5 / wall)
+            rows.setdefault(f"{name}, daemon CPU s/GiB", []).append(cpu * 1024 / mib)
+    for name, values in rows.items():
         print(f"{name}: median {statistics.median(values):.2f} ({min(values):.2f}..{max(values):.2f})")
 
 
