@@ -275,7 +275,7 @@ fn on_file(worker: &Worker, job: &Job, file: Option<OpenFile>) -> Answer {
                     },
                 ),
                 DigestNews::Wrong => file.forget(worker),
-                DigestNews::None | DigestNews::Computed(Sum::Sha256(_)) => Ok(()),
+                DigestNews::None | DigestNews::Computed(Sum::Sha256(_) | Sum::Sha512(_)) => Ok(()),
             };
             if let Err(error) = news {
                 log::debug!("a digest was not remembered: {error}");

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use md5::{Digest as _, Md5};
-use sha2::Sha256;
+use sha2::{Sha256, Sha512};
 
 /// The MD5 of a file.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -37,6 +37,7 @@ impl fmt::Debug for Md5Sum {
 pub enum Algorithm {
     Md5,
     Sha256,
+    Sha512,
 }
 
 impl Algorithm {
@@ -44,11 +45,12 @@ impl Algorithm {
         match self {
             Self::Md5 => "md5",
             Self::Sha256 => "sha256",
+            Self::Sha512 => "sha512",
         }
     }
 
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Md5, Self::Sha256]
+        [Self::Md5, Self::Sha256, Self::Sha512]
             .into_iter()
             .find(|a| a.name() == name)
     }
@@ -59,6 +61,7 @@ impl Algorithm {
 pub enum Sum {
     Md5(Md5Sum),
     Sha256([u8; 32]),
+    Sha512([u8; 64]),
 }
 
 impl Sum {
@@ -66,6 +69,7 @@ impl Sum {
         match self {
             Self::Md5(_) => Algorithm::Md5,
             Self::Sha256(_) => Algorithm::Sha256,
+            Self::Sha512(_) => Algorithm::Sha512,
         }
     }
 
@@ -77,7 +81,7 @@ impl Sum {
     pub fn md5(&self) -> Option<Md5Sum> {
         match self {
             Self::Md5(sum) => Some(*sum),
-            Self::Sha256(_) => None,
+            Self::Sha256(_) | Self::Sha512(_) => None,
         }
     }
 }
@@ -87,14 +91,16 @@ impl fmt::Display for Sum {
         match self {
             Self::Md5(sum) => sum.fmt(f),
             Self::Sha256(bytes) => write_hex(bytes, f),
+            Self::Sha512(bytes) => write_hex(bytes, f),
         }
     }
 }
 
-/// A digest under way over a file's bytes, from the first on, in order.
+/// A digest under way over a file's bytes, in order.
 #[derive(Clone)]
 pub struct Running {
     state: State,
+    start: u64,
     position: u64,
 }
 
@@ -102,15 +108,31 @@ pub struct Running {
 enum State {
     Md5(Md5),
     Sha256(Sha256),
+    Sha512(Sha512),
 }
 
 impl Running {
     pub fn new(algorithm: Algorithm) -> Self {
+        Self::starting(algorithm, 0)
+    }
+
+    /// Of the bytes from `start` on.
+    pub fn starting(algorithm: Algorithm, start: u64) -> Self {
         let state = match algorithm {
             Algorithm::Md5 => State::Md5(Md5::new()),
             Algorithm::Sha256 => State::Sha256(Sha256::new()),
+            Algorithm::Sha512 => State::Sha512(Sha512::new()),
         };
-        Self { state, position: 0 }
+        Self {
+            state,
+            start,
+            position: start,
+        }
+    }
+
+    /// The offset of the first byte it is of.
+    pub fn start(&self) -> u64 {
+        self.start
     }
 
     /// The offset of the next byte it wants.
@@ -122,6 +144,7 @@ impl Running {
         match &mut self.state {
             State::Md5(md5) => md5.update(bytes),
             State::Sha256(sha256) => sha256.update(bytes),
+            State::Sha512(sha512) => sha512.update(bytes),
         }
         self.position += bytes.len() as u64;
     }
@@ -131,6 +154,7 @@ impl Running {
         match &self.state {
             State::Md5(md5) => Sum::Md5(Md5Sum(md5.clone().finalize().into())),
             State::Sha256(sha256) => Sum::Sha256(sha256.clone().finalize().into()),
+            State::Sha512(sha512) => Sum::Sha512(sha512.clone().finalize().into()),
         }
     }
 }

@@ -162,6 +162,7 @@ impl HashAsked {
         let remembered = match algorithm {
             Algorithm::Md5 => facts.md5.map(Sum::Md5),
             Algorithm::Sha256 => facts.sha256.map(Sum::Sha256),
+            Algorithm::Sha512 => None,
         };
         let size = facts.size;
         match remembered {

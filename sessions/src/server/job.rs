@@ -4,6 +4,7 @@ use crate::digest::{Md5Sum, Sum};
 use crate::path::VirtualPath;
 use crate::scram::Verifier;
 use crate::wire::command::{NewVerifier, Replace};
+pub use crate::wire::reply::Access;
 use crate::wire::reply::{Facts, Refusal, Usage};
 use crate::wire::stamp::Stamp;
 
@@ -122,11 +123,4 @@ pub struct DownloadFacts {
     /// Remembered digests.
     pub md5: Option<Md5Sum>,
     pub sha256: Option<[u8; 32]>,
-}
-
-/// What an account may do.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Access {
-    ReadWrite,
-    ReadOnly,
 }

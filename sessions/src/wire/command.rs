@@ -1,5 +1,10 @@
 //! What a peer asks: one meaning each, whatever the dialect spelled it with.
 
+use core::net::SocketAddr;
+
+use zeroize::Zeroizing;
+
+use super::listing::{FactSet, Form};
 use super::stamp::Stamp;
 use crate::digest::{Algorithm, Md5Sum};
 use crate::path::PathArg;
@@ -43,6 +48,177 @@ pub enum Command {
     Quit,
     /// A code that a dialogue waits for.
     Answer(Answer),
+
+    /// A login whose password is sent as it is (RFC 959 section 4.1.1).
+    User(String),
+    Password(Secret),
+    /// Forgets the login and all parameters; the connection stays.
+    Reinitialize,
+    Security(Security),
+    Data(DataPort),
+    Parameter(Parameter),
+    /// A download as a bare stream, from the restart mark on.
+    Fetch(PathArg),
+    /// An upload as a bare stream.
+    Put {
+        path: PathArg,
+        start: PutStart,
+    },
+    /// An upload under a name of its own, like this one.
+    PutUnique(Option<PathArg>),
+    Listing(Listing),
+    /// What `Facts` asks, in the form of a listing (RFC 3659 section 7).
+    Entry(Option<PathArg>),
+    Size(PathArg),
+    ModifiedAt(PathArg),
+    SetModified {
+        path: PathArg,
+        modified: Stamp,
+    },
+    SetMode {
+        path: PathArg,
+        /// Permission bits, at most 0o777.
+        mode: u32,
+    },
+    RemoveFile(PathArg),
+    RemoveDirectory(PathArg),
+    /// The second half of a rename; a file of that name is replaced.
+    RenameOver(PathArg),
+    Digest {
+        path: PathArg,
+        /// `None`: the one that was chosen.
+        algorithm: Option<Algorithm>,
+        /// `None`: the range that was set, or all.
+        range: Option<ByteRange>,
+        form: DigestForm,
+    },
+    /// Bytes that may still be stored.
+    Available(Option<PathArg>),
+    Features,
+    /// The name that the client reached the server by (RFC 7151).
+    Host(String),
+}
+
+/// What a client says to be kept secret: wiped when dropped, never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(pub Zeroizing<Vec<u8>>);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret(..)")
+    }
+}
+
+/// How the connections are protected (RFC 4217).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Security {
+    StartTls,
+    /// TLS needs no buffer size; the verb must come all the same.
+    BufferSize,
+    Protect(Protection),
+    /// Back to clear on the control connection: always refused.
+    ClearControl,
+}
+
+/// Of data connections.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Protection {
+    #[default]
+    Clear,
+    Private,
+}
+
+/// Where the next transfer's bytes go (RFC 959 section 3.2, RFC 2428).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum DataPort {
+    Passive(PassiveForm),
+    /// From now on nothing but extended passive.
+    PassiveOnly,
+    Active(SocketAddr),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PassiveForm {
+    /// The reply holds an IPv4 address and a port.
+    Address,
+    /// The reply holds a port; the client may name the family it wants.
+    PortOnly(Option<Family>),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Family {
+    V4,
+    V6,
+}
+
+/// What holds for transfers to come.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Parameter {
+    Type(Representation),
+    /// The only value there is was asked for; what it is called.
+    AsItIs(&'static str),
+    /// The next transfer's restart mark, in bytes.
+    Restart(u64),
+    /// Bytes that the next upload will have.
+    Allocate(u64),
+    /// Of the next digest; `None` is the whole file.
+    Range(Option<ByteRange>),
+    /// Of digests to come; `None` asks which.
+    Algorithm(Option<Algorithm>),
+    /// Of machine listings to come.
+    Facts(FactSet),
+}
+
+/// RFC 959 section 3.1.1.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Representation {
+    /// Lines end with CRLF on the wire and with LF in the file.
+    #[default]
+    Ascii,
+    Image,
+}
+
+/// Bytes of a file: from the first on, up to but not with `end`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ByteRange {
+    pub start: u64,
+    pub end: u64,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PutStart {
+    /// At the restart mark.
+    Mark,
+    /// Behind what the name has.
+    End,
+}
+
+/// How a digest is told.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum DigestForm {
+    /// Algorithm, range, digest, name.
+    Full,
+    /// The digest alone.
+    Bare,
+}
+
+/// A listing in one of the forms that people and programs read.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Listing {
+    /// `None`: the working directory. Its last name may be a pattern where
+    /// `form` knows patterns.
+    pub path: Option<PathArg>,
+    pub form: Form,
+    pub via: Via,
+}
+
+/// Which way a listing goes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Via {
+    /// As the session's bulk data goes.
+    Lane,
+    /// As lines of the reply.
+    Reply,
 }
 
 /// An upload as asked for.
@@ -135,6 +311,15 @@ impl Command {
             Self::Abort | Self::Answer(_) | Self::SetPassword(_) => Needs::Login,
             Self::Store(_) | Self::Delete(_) | Self::MakeDirectory(_) => Needs::WriteAccess,
             Self::RenameFrom(_) | Self::DropStage(_) => Needs::WriteAccess,
+            Self::User(_) | Self::Password(_) | Self::Reinitialize => Needs::Nothing,
+            Self::Security(_) | Self::Features | Self::Host(_) => Needs::Nothing,
+            Self::Parameter(Parameter::AsItIs(_)) => Needs::Nothing,
+            Self::Data(_) | Self::Parameter(_) | Self::Fetch(_) => Needs::Login,
+            Self::Listing(_) | Self::Entry(_) | Self::Size(_) | Self::ModifiedAt(_) => Needs::Login,
+            Self::Digest { .. } | Self::Available(_) => Needs::Login,
+            Self::Put { .. } | Self::PutUnique(_) | Self::RenameOver(_) => Needs::WriteAccess,
+            Self::SetModified { .. } | Self::SetMode { .. } => Needs::WriteAccess,
+            Self::RemoveFile(_) | Self::RemoveDirectory(_) => Needs::WriteAccess,
         }
     }
 
@@ -162,6 +347,35 @@ impl Command {
             Self::Abort => "ABOR",
             Self::Quit => "QUIT",
             Self::Answer(_) => "ANSWER",
+            Self::User(_) => "USER",
+            Self::Password(_) => "PASS",
+            Self::Reinitialize => "REIN",
+            Self::Security(security) => security.name(),
+            Self::Data(port) => port.name(),
+            Self::Parameter(parameter) => parameter.name(),
+            Self::Fetch(_) => "RETR",
+            Self::Put {
+                start: PutStart::Mark,
+                ..
+            } => "STOR",
+            Self::Put {
+                start: PutStart::End,
+                ..
+            } => "APPE",
+            Self::PutUnique(_) => "STOU",
+            Self::Listing(_) => "LIST",
+            Self::Entry(_) => "MLST",
+            Self::Size(_) => "SIZE",
+            Self::ModifiedAt(_) => "MDTM",
+            Self::SetModified { .. } => "MFMT",
+            Self::SetMode { .. } => "CHMOD",
+            Self::RemoveFile(_) => "DELE",
+            Self::RemoveDirectory(_) => "RMD",
+            Self::RenameOver(_) => "RNTO",
+            Self::Digest { .. } => "HASH",
+            Self::Available(_) => "AVBL",
+            Self::Features => "FEAT",
+            Self::Host(_) => "HOST",
         }
     }
 
@@ -174,8 +388,48 @@ impl Command {
             Self::RenameFrom(path) | Self::Facts(path) | Self::DropStage(path) => Some(path),
             Self::Retrieve { path, .. } | Self::Hash { path, .. } => Some(path),
             Self::Store(store) => Some(&store.path),
-            Self::List(path) => path.as_ref(),
+            Self::List(path) | Self::PutUnique(path) | Self::Entry(path) => path.as_ref(),
+            Self::Listing(listing) => listing.path.as_ref(),
+            Self::Fetch(path) | Self::Put { path, .. } | Self::Size(path) => Some(path),
+            Self::ModifiedAt(path) | Self::SetModified { path, .. } => Some(path),
+            Self::SetMode { path, .. } | Self::Digest { path, .. } => Some(path),
+            Self::RemoveFile(path) | Self::RemoveDirectory(path) => Some(path),
+            Self::RenameOver(path) => Some(path),
             _ => None,
+        }
+    }
+}
+
+impl Security {
+    fn name(self) -> &'static str {
+        match self {
+            Self::StartTls => "AUTH",
+            Self::BufferSize => "PBSZ",
+            Self::Protect(_) => "PROT",
+            Self::ClearControl => "CCC",
+        }
+    }
+}
+
+impl DataPort {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Passive(PassiveForm::Address) => "PASV",
+            Self::Passive(PassiveForm::PortOnly(_)) | Self::PassiveOnly => "EPSV",
+            Self::Active(_) => "PORT",
+        }
+    }
+}
+
+impl Parameter {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Type(_) => "TYPE",
+            Self::AsItIs(name) => name,
+            Self::Restart(_) => "REST",
+            Self::Allocate(_) => "ALLO",
+            Self::Range(_) => "RANG",
+            Self::Algorithm(_) | Self::Facts(_) => "OPTS",
         }
     }
 }

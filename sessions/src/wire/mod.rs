@@ -3,6 +3,7 @@
 
 pub mod command;
 pub mod line;
+pub mod listing;
 pub mod native;
 pub mod reply;
 pub mod stamp;

@@ -1,8 +1,12 @@
 //! What a peer is told: meanings. Each dialect has one table that turns them
 //! into numbers and words.
 
+use core::net::SocketAddr;
+
+use super::command::{ByteRange, DigestForm, PassiveForm, Protection, Representation};
+use super::listing::FactSet;
 use super::stamp::Stamp;
-use crate::digest::{Md5Sum, Sum};
+use crate::digest::{Algorithm, Md5Sum, Sum};
 use crate::path::VirtualPath;
 
 /// One reply of the server.
@@ -97,6 +101,166 @@ pub enum Reply {
     Malformed(Malformed),
     BadSequence,
     Closing(Farewell),
+
+    // logins in clear
+    /// The server speaks first.
+    Greeting {
+        server: String,
+    },
+    NeedPassword,
+    Authenticated {
+        user: String,
+    },
+    Reinitialized,
+    Security(SecurityReply),
+    Data(DataReply),
+    Parameter(ParameterReply),
+    // streams
+    /// A data connection is open for a file; its bytes follow from `from` on.
+    Sending {
+        from: u64,
+        size: u64,
+    },
+    /// A data connection is open for an upload, which goes on at `from`.
+    Receiving {
+        from: u64,
+        /// Where the server chose the name.
+        name: Option<VirtualPath>,
+    },
+    StreamSent {
+        size: u64,
+    },
+    StreamStored {
+        size: u64,
+        name: Option<VirtualPath>,
+    },
+    /// A transfer ended early by our own doing; no ABOR waits for an answer.
+    Stopped,
+    /// Lines of a listing follow; `ListingEnd` closes them.
+    ListingHere {
+        about: VirtualPath,
+    },
+    ListingEnd {
+        hidden: u64,
+    },
+    UnderWay(UnderWay),
+    // facts
+    Entry {
+        path: VirtualPath,
+        facts: Facts,
+        set: FactSet,
+        access: Access,
+    },
+    Size(u64),
+    ModifiedAt(Stamp),
+    ModifiedSet {
+        path: VirtualPath,
+        modified: Stamp,
+    },
+    ModeSet,
+    DigestIs {
+        path: VirtualPath,
+        range: ByteRange,
+        sum: Sum,
+        form: DigestForm,
+    },
+    Available(u64),
+    Features(Features),
+    HostNoted,
+}
+
+/// About TLS (RFC 4217).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SecurityReply {
+    /// All that follows is TLS.
+    TlsFollows,
+    BufferSize,
+    Protects(Protection),
+    /// This listener has no TLS.
+    NotOffered,
+    AlreadyInTls,
+    ControlStaysPrivate,
+    /// PROT before PBSZ, or either before AUTH.
+    OutOfOrder,
+    /// The operator wants logins under TLS.
+    LoginNeedsTls,
+    /// The operator wants data connections under TLS.
+    DataNeedsTls,
+}
+
+/// About data connections.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum DataReply {
+    Passive {
+        address: SocketAddr,
+        form: PassiveForm,
+    },
+    Active,
+    PassiveOnly,
+    /// After EPSV ALL.
+    PassiveOnlyInForce,
+    /// Not the client's own address, or a port of the system's.
+    Foreign,
+    /// The control connection's family, or the port range, cannot do it.
+    WrongFamily,
+    NoPortFree,
+    /// Neither PASV nor PORT came before.
+    NotPrepared,
+    /// It did not come, or could not be made.
+    NotOpened,
+    /// No TLS came about on it.
+    NotSecured,
+    /// It did not prove that it belongs to this session.
+    NotResumed,
+    /// It broke off.
+    Lost,
+    /// An upload under TLS ended without its close_notify.
+    Truncated,
+}
+
+/// About what holds for transfers to come.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum ParameterReply {
+    Type(Representation),
+    AsItIs(&'static str),
+    Restart(u64),
+    Allocated(u64),
+    Range(Option<ByteRange>),
+    Algorithm(Algorithm),
+    Facts(FactSet),
+    /// Offsets of text are nobody's business (RFC 3659 section 5.3).
+    NotInAscii,
+}
+
+/// A transfer that somebody asks about while it runs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct UnderWay {
+    pub moved: u64,
+    /// The whole, where it is known.
+    pub of: Option<u64>,
+    /// Whole seconds since it began.
+    pub seconds: u64,
+}
+
+/// What FEAT tells of a session (RFC 2389).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Features {
+    pub tls: TlsOffer,
+    pub facts: FactSet,
+    pub algorithm: Algorithm,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum TlsOffer {
+    Offered,
+    Absent,
+}
+
+/// What an account may do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Access {
+    ReadWrite,
+    ReadOnly,
 }
 
 impl Reply {
@@ -113,6 +277,11 @@ impl Reply {
                 | Self::PartHere { .. }
                 | Self::SendFrom { .. }
                 | Self::RenameToWhat
+                | Self::NeedPassword
+                | Self::Sending { .. }
+                | Self::Receiving { .. }
+                | Self::ListingHere { .. }
+                | Self::UnderWay(_)
         )
     }
 }
@@ -142,6 +311,11 @@ pub enum Deed {
     DropStage,
     SetPassword,
     Login,
+    Append,
+    Size,
+    SetModified,
+    SetMode,
+    RemoveDirectory,
 }
 
 /// Why something is not done. Never holds a path of the host.
@@ -187,6 +361,15 @@ pub enum Refusal {
     NoAccount,
     /// The user has as many sessions as allowed.
     TooManySessions,
+    /// A restart mark that no byte stands before.
+    BadOffset {
+        offset: u64,
+        size: u64,
+    },
+    /// An upload of the name was interrupted, so that it has two sizes.
+    TwoSizes,
+    /// The account may not use this dialect.
+    WrongDialect,
     /// Ours: the log has it.
     Fault,
 }
@@ -203,6 +386,12 @@ pub enum Malformed {
         syntax: &'static str,
     },
     BadName,
+    /// The verb is known, and we do not do it.
+    NotImplemented,
+    /// The verb is known, this argument of it we do not do.
+    NotForThatArgument,
+    /// A network protocol that RFC 2428 numbers and we do not speak.
+    UnknownNetwork,
 }
 
 /// Why the server closes.
@@ -219,6 +408,10 @@ pub enum Farewell {
     /// The peer speaks something else.
     NotThisProtocol,
     ShuttingDown,
+    /// Something in clear came behind the line that begins TLS.
+    ClearBehindTls,
+    /// It was asked to.
+    Asked,
     Fault,
 }
 

@@ -321,7 +321,7 @@ impl Disk {
     pub(super) fn learn(&mut self, path: &Path, news: DigestNews) {
         if let Some(file) = self.files.get_mut(path) {
             file.md5 = match news {
-                DigestNews::None | DigestNews::Computed(Sum::Sha256(_)) => file.md5,
+                DigestNews::None | DigestNews::Computed(Sum::Sha256(_) | Sum::Sha512(_)) => file.md5,
                 DigestNews::Computed(Sum::Md5(md5)) => Some(md5),
                 DigestNews::Wrong => None,
             };

@@ -110,7 +110,15 @@ pub fn code(reply: &Reply) -> u16 {
         Reply::Malformed(_) => 500,
         Reply::BadSequence | Reply::LoggedInAlready => 503,
         Reply::NotLoggedIn | Reply::BadCredentials | Reply::BindingRefused => 530,
-        Reply::Aborted | Reply::NotVerified(_) => 550,
+        Reply::Aborted | Reply::Stopped | Reply::NotVerified(_) => 550,
+        // What no command of this dialect leads to.
+        Reply::Greeting { .. } | Reply::NeedPassword | Reply::Authenticated { .. } => 502,
+        Reply::Reinitialized | Reply::Security(_) | Reply::Data(_) | Reply::Parameter(_) => 502,
+        Reply::Sending { .. } | Reply::Receiving { .. } | Reply::StreamSent { .. } => 502,
+        Reply::StreamStored { .. } | Reply::ListingHere { .. } | Reply::ListingEnd { .. } => 502,
+        Reply::UnderWay(_) | Reply::Entry { .. } | Reply::Size(_) | Reply::ModifiedAt(_) => 502,
+        Reply::ModifiedSet { .. } | Reply::ModeSet | Reply::DigestIs { .. } => 502,
+        Reply::Available(_) | Reply::Features(_) | Reply::HostNoted => 502,
     }
 }
 
@@ -163,10 +171,12 @@ fn complaint(malformed: &Malformed) -> &'static str {
         Malformed::UnknownVerb => "unknown verb; HELP lists them",
         Malformed::BadArguments { syntax } => syntax,
         Malformed::BadName => "a name holds no NUL, CR or LF, and % only as %25 or %XX",
+        Malformed::NotImplemented | Malformed::NotForThatArgument => "not implemented",
+        Malformed::UnknownNetwork => "unknown network protocol",
     }
 }
 
-fn farewell_words(farewell: &Farewell) -> &'static str {
+pub fn farewell_words(farewell: &Farewell) -> &'static str {
     match farewell {
         Farewell::LoginTimeout => "no login in time, closing",
         Farewell::IdleTimeout => "idle for too long, closing",
@@ -178,6 +188,8 @@ fn farewell_words(farewell: &Farewell) -> &'static str {
         Farewell::Banned => "too many failed logins from your address, try again later",
         Farewell::NotThisProtocol => "this is skiff's native dialect, closing",
         Farewell::ShuttingDown => "the server is shutting down",
+        Farewell::ClearBehindTls => "clear text came behind the beginning of TLS, closing",
+        Farewell::Asked => "goodbye",
         Farewell::Fault => "internal fault, closing; the server's log says more",
     }
 }
@@ -216,6 +228,11 @@ pub fn refusal_words(why: &Refusal) -> String {
         Refusal::BadFrame => "a frame has at most 1048576 bytes",
         Refusal::NoAccount => "the account is gone",
         Refusal::TooManySessions => "too many sessions of this user, close one first",
+        Refusal::BadOffset { offset, size } => {
+            return format!("it cannot go on at byte {offset}: {size} bytes are here");
+        }
+        Refusal::TwoSizes => "an upload of it was interrupted: it has two sizes",
+        Refusal::WrongDialect => "your account may not log in this way",
         Refusal::Fault => "the server failed; its log says why",
     };
     words.to_owned()

@@ -1,0 +1,71 @@
+//! What a listing looks like: the forms that there are, whatever writes them.
+
+/// One entry's form.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Form {
+    /// Facts and an escaped name, as the native dialect reads them.
+    Native,
+    /// Facts and a bare name (RFC 3659 section 7).
+    Machine(FactSet),
+    /// As `ls -l` writes, for people and for the many programs that read it.
+    Long,
+    /// A name on each line.
+    Names,
+}
+
+impl Form {
+    /// Whether the last name of a path may be a pattern.
+    pub fn knows_patterns(self) -> bool {
+        matches!(self, Self::Long | Self::Names)
+    }
+}
+
+/// Which facts a machine listing tells; bits of [`Fact`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct FactSet(u8);
+
+/// RFC 3659 section 7.5.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Fact {
+    Type,
+    Size,
+    Modify,
+    Perm,
+    /// `UNIX.mode`.
+    Mode,
+}
+
+impl Fact {
+    /// In the order in which they are told.
+    pub const ALL: [Self; 5] = [
+        Self::Type,
+        Self::Size,
+        Self::Modify,
+        Self::Perm,
+        Self::Mode,
+    ];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Type => "type",
+            Self::Size => "size",
+            Self::Modify => "modify",
+            Self::Perm => "perm",
+            Self::Mode => "UNIX.mode",
+        }
+    }
+}
+
+impl FactSet {
+    pub const NONE: Self = Self(0);
+    pub const ALL: Self = Self(0b1_1111);
+
+    #[must_use]
+    pub fn with(self, fact: Fact) -> Self {
+        Self(self.0 | 1 << fact as u8)
+    }
+
+    pub fn has(self, fact: Fact) -> bool {
+        self.0 & 1 << fact as u8 != 0
+    }
+}
