@@ -9,18 +9,24 @@ use std::time::{Duration, Instant};
 
 use skiff_sessions::conversation::Conversation;
 use skiff_sessions::digest::{Algorithm, Md5Sum, Running};
+use skiff_sessions::path::VirtualPath;
 use skiff_sessions::scram::{Binding, ClientLogin, Verifier};
 use skiff_sessions::server::{
-    Access, Completion, DownloadFacts, Effect, Event, Job, JobId, Limits, Setup, Standing,
+    Access, Completion, DownloadFacts, Effect, Event, Job, JobId, Limits, Manners, Rights, Setup,
+    Standing,
 };
 use skiff_sessions::transfer::{End, Task};
-use skiff_sessions::wire::line::{Head, Inbox, LINE_MAX};
+use skiff_sessions::wire::codec;
+use skiff_sessions::wire::command::Command;
+use skiff_sessions::wire::ftp::pattern::Pattern;
+use skiff_sessions::wire::ftp::{codes, verbs};
+use skiff_sessions::wire::line::{Head, Inbox, LINE_MAX, Rules};
 use skiff_sessions::wire::native::answers::Answered;
 use skiff_sessions::wire::native::commands::encode;
 use skiff_sessions::wire::native::frames::{FrameDecoder, Piece};
 use skiff_sessions::wire::native::verbs::decode;
 use skiff_sessions::wire::native::{facts, text};
-use skiff_sessions::wire::reply::{Facts, Farewell, Kind, Refusal, Usage};
+use skiff_sessions::wire::reply::{Facts, Farewell, HelpTopic, Kind, Refusal, Reply, Usage};
 use skiff_sessions::wire::stamp::Stamp;
 
 /// Lines: any cut of the bytes gives the same lines, and what is understood
@@ -29,8 +35,9 @@ pub(crate) fn lines(data: &[u8]) {
     let Some((&step, data)) = data.split_first() else {
         return;
     };
-    let whole = heads(data, data.len().max(1));
-    assert_eq!(whole, heads(data, usize::from(step).max(1)));
+    let whole = heads(Rules::Strict, data, data.len().max(1));
+    let cut = heads(Rules::Strict, data, usize::from(step).max(1));
+    assert_eq!(whole, cut);
     for line in whole.iter().flatten() {
         assert!(line.len() <= LINE_MAX - 2);
         if let Ok(command) = decode(line) {
@@ -54,23 +61,91 @@ pub(crate) fn lines(data: &[u8]) {
 }
 
 /// `None` for a head that is no line.
-fn heads(data: &[u8], step: usize) -> Vec<Option<Vec<u8>>> {
-    let (mut inbox, mut seen) = (Inbox::default(), Vec::new());
+fn heads(rules: Rules, data: &[u8], step: usize) -> Vec<Option<Vec<u8>>> {
+    let (mut inbox, mut seen) = (Inbox::new(rules), Vec::new());
     for chunk in data.chunks(step) {
         inbox.push(chunk);
-        loop {
-            match inbox.take() {
-                Head::Incomplete => break,
-                Head::Line(range) => seen.push(Some(inbox.slice(range).to_vec())),
-                // A long line is told when it is known to be: that depends on the cut.
-                Head::TooLong => {}
-                Head::Broken => seen.push(None),
-            }
-        }
+        seen.extend(take_all(&mut inbox));
         inbox.compact();
         assert!(inbox.len() < LINE_MAX, "a line buffer is bounded");
     }
     seen
+}
+
+fn take_all(inbox: &mut Inbox) -> Vec<Option<Vec<u8>>> {
+    let mut seen = Vec::new();
+    loop {
+        match inbox.take() {
+            Head::Incomplete => return seen,
+            Head::Line(range) => seen.push(Some(inbox.slice(range).to_vec())),
+            // A long line is told when it is known to be: that depends on the cut.
+            Head::TooLong => {}
+            Head::Broken => seen.push(None),
+        }
+    }
+}
+
+/// FTP's lines: any cut of the bytes gives the same, urgent ones come first and
+/// change nothing for the others, and no name breaks out of a reply.
+pub(crate) fn ftp_lines(data: &[u8]) {
+    let Some((&step, data)) = data.split_first() else {
+        return;
+    };
+    let whole = heads(Rules::Telnet, data, data.len().max(1));
+    let cut = heads(Rules::Telnet, data, usize::from(step).max(1));
+    assert_eq!(whole, cut);
+    urgent_first(data, &whole);
+    for line in whole.iter().flatten() {
+        let decoded = verbs::decode(line);
+        if verbs::is_urgent(line) {
+            let urgent = [
+                Command::Abort,
+                Command::Quit,
+                Command::Noop,
+                Command::Status,
+            ];
+            assert!(
+                decoded
+                    .as_ref()
+                    .is_ok_and(|command| urgent.contains(command))
+            );
+        }
+        let path = decoded.as_ref().ok().and_then(Command::subject);
+        if let Some(path) = path.and_then(|path| VirtualPath::root().join(path).ok()) {
+            say(&Reply::Created(path));
+        }
+        say(&Reply::Help(HelpTopic::Verb(
+            String::from_utf8_lossy(line).into(),
+        )));
+        let _ = Pattern::new(line).matches(whole[0].as_deref().unwrap_or_default());
+    }
+}
+
+fn urgent_first(data: &[u8], whole: &[Option<Vec<u8>>]) {
+    let mut inbox = Inbox::new(Rules::Telnet);
+    inbox.push(data);
+    let mut seen = Vec::new();
+    let mut waiting = inbox.lines();
+    while let Head::Line(range) = inbox.take_urgent(verbs::is_urgent) {
+        seen.push(Some(inbox.slice(range).to_vec()));
+        waiting -= 1;
+        assert_eq!(inbox.lines(), waiting);
+    }
+    seen.extend(take_all(&mut inbox));
+    let is_urgent = |head: &&Option<Vec<u8>>| head.as_deref().is_some_and(verbs::is_urgent);
+    let urgent = whole.iter().filter(is_urgent);
+    let others = whole.iter().filter(|head| !is_urgent(head));
+    assert!(seen.iter().eq(urgent.chain(others)));
+}
+
+/// One line, or as many as its first one says.
+fn say(reply: &Reply) {
+    let mut out = Vec::new();
+    let code = codes::encode(reply, &mut out);
+    let many = out.get(3) == Some(&b'-');
+    let ends = out.windows(2).filter(|pair| pair == b"\r\n").count();
+    assert!(out.starts_with(code.to_string().as_bytes()) && out.ends_with(b"\r\n"));
+    assert!(many || ends == 1);
 }
 
 /// Frames: any cut of the bytes gives the same data and the same end.
@@ -171,6 +246,8 @@ impl World {
             login: Duration::from_secs(30),
             idle: Duration::from_secs(900),
             stall: Duration::from_secs(60),
+            data: Duration::from_secs(1),
+            patience: Duration::from_secs(20),
             progress: Duration::from_secs(4),
             penalty: Duration::from_millis(500),
             attempts: 3,
@@ -182,9 +259,10 @@ impl World {
             limits: Arc::new(limits),
             binding: Binding::None,
             seed: [3; 32],
+            manners: Manners::NATIVE,
         };
         let now = Instant::now();
-        let conversation = Conversation::new(now, setup);
+        let conversation = Conversation::new(now, &codec::NATIVE, setup);
         Self {
             now,
             conversation,
@@ -203,7 +281,7 @@ impl World {
             standing: Standing::Known,
         });
         world.receive(last);
-        world.answer(Completion::HomeOpen(Access::ReadWrite));
+        world.answer(Completion::HomeOpen(Access::ReadWrite, Rights::default()));
         assert_eq!(world.last.code, 230);
         world
     }
@@ -312,6 +390,7 @@ fn end_of(task: Task, choice: u8) -> End {
         Task::Digest { to, .. } => to,
         Task::Receive { at_most, .. } => at_most,
         Task::Send { .. } | Task::Discard => 0,
+        Task::DigestRange { .. } | Task::Stream { .. } | Task::Take { .. } => 0,
     };
     let sum = Some(Running::new(Algorithm::Md5).sum());
     match choice % 8 {
@@ -383,6 +462,51 @@ pub(crate) fn talk_of(seed: u64, words: usize) -> Vec<u8> {
         talk.extend_from_slice(&[0, word.len() as u8]);
         talk.extend_from_slice(word.as_bytes());
         talk.extend_from_slice(&[chunk[0] % 11, chunk[2], chunk[3] % 9, chunk[2]]);
+    }
+    talk
+}
+
+/// Words of FTP's grammar, with noise in between.
+pub(crate) fn ftp_talk_of(seed: u64, words: usize) -> Vec<u8> {
+    const WORDS: &[&[u8]] = &[
+        b"USER tom",
+        b"PASS 123",
+        b"CWD ",
+        b"LIST -la ",
+        b"SITE UTIME 202601020304 ",
+        b"SITE HELP ",
+        b"MDTM 20260102030405 ",
+        b"XMD5 \"a\" 0 5",
+        b"OPTS MLST size;type;",
+        b"EPRT |1|192.0.2.1|2000|",
+        b"PORT 192,0,2,1,7,208",
+        b"REST 5",
+        b"RANG 1 0",
+        b"MKD \"",
+        b"ABOR",
+        b"STAT",
+        b"QUIT",
+        b"\xff\xf4\xff\xf2",
+        b"\xff\xfb",
+        b"\xff",
+        b"\r\n",
+        b"\r\n",
+        b"\n",
+        b"\n",
+        b" ",
+        b"a",
+        b"*",
+        b"[",
+        b"\0",
+        b"\r",
+    ];
+    let noise = bytes_of(seed, words * 2 + 1);
+    let mut talk = vec![noise[0]];
+    for pair in noise[1..].chunks_exact(2) {
+        match pair[0] % 16 {
+            0 => talk.push(pair[1]),
+            _ => talk.extend_from_slice(WORDS[usize::from(pair[1]) % WORDS.len()]),
+        }
     }
     talk
 }

@@ -276,8 +276,13 @@ fn build(target: &Path) {
 }
 
 /// The fewest rounds allowed: it is the server that is tested, not the machine's patience.
+/// No FTP, unless the keys say where.
 pub(crate) fn write_settings(folder: &Path, keys: &str) {
-    let text = format!("(\n    scram_iterations: 10000,\n    {keys}\n)\n");
+    let ftp = match keys.contains("ftp: (") {
+        true => "",
+        false => "ftp: (listen: []),",
+    };
+    let text = format!("(\n    scram_iterations: 10000,\n    {ftp}\n    {keys}\n)\n");
     std::fs::write(folder.join("server.ron"), text).unwrap();
 }
 

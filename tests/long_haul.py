@@ -15,6 +15,7 @@ FILES = 3200
 PATIENCE = 900.0
 SETTINGS = """(
     native: (listen: ["127.0.0.1:0"]),
+    ftp: (listen: []),
     quota: (default: "40GiB"),
     scram_iterations: 10000,
     log: (access: "access.log"),

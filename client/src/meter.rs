@@ -76,6 +76,8 @@ impl Meter {
             } => ("", from, end),
             Task::Receive { from, at_most, .. } => ("", from, at_most),
             Task::Send { .. } | Task::Discard => return,
+            // Of a dialect that this client does not speak.
+            Task::DigestRange { .. } | Task::Stream { .. } | Task::Take { .. } => return,
         };
         let is_carrying = !matches!(task, Task::Digest { .. });
         if is_carrying {

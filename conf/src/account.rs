@@ -7,6 +7,7 @@ use base64ct::{Base64, Encoding};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
+use crate::ftp::CloseNotify;
 use crate::units::Bytes;
 
 /// Bytes of a stored key and of a server key: SHA-256's output.
@@ -33,6 +34,13 @@ pub struct Account {
     pub access: Access,
     #[serde(default)]
     pub standing: Standing,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub ftp: FtpAccess,
+    /// Wins over what `server.ron` says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data_close_notify: Option<CloseNotify>,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub publish_on_lost_control: LostControl,
 }
 
 impl Account {
@@ -45,6 +53,9 @@ impl Account {
             entries: None,
             access: Access::default(),
             standing: Standing::default(),
+            ftp: FtpAccess::default(),
+            data_close_notify: None,
+            publish_on_lost_control: LostControl::default(),
         }
     }
 }
@@ -62,6 +73,61 @@ pub enum Standing {
     Enabled,
     /// Cannot log in; files and quota stay.
     Disabled,
+}
+
+/// Whether the user may log in by FTP; `true` or `false` in the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(from = "bool", into = "bool")]
+pub enum FtpAccess {
+    #[default]
+    Allowed,
+    Refused,
+}
+
+impl From<bool> for FtpAccess {
+    fn from(allowed: bool) -> Self {
+        match allowed {
+            true => Self::Allowed,
+            false => Self::Refused,
+        }
+    }
+}
+
+impl From<FtpAccess> for bool {
+    fn from(ftp: FtpAccess) -> Self {
+        ftp == FtpAccess::Allowed
+    }
+}
+
+/// What becomes of an upload over FTP in clear whose control connection has ended
+/// with no QUIT; `publish_on_lost_control: true` or `false` in the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(from = "bool", into = "bool")]
+pub enum LostControl {
+    /// It stays a stage.
+    #[default]
+    Discard,
+    /// For cameras that hang up when they have sent all.
+    Publish,
+}
+
+impl From<bool> for LostControl {
+    fn from(publish: bool) -> Self {
+        match publish {
+            true => Self::Publish,
+            false => Self::Discard,
+        }
+    }
+}
+
+impl From<LostControl> for bool {
+    fn from(lost: LostControl) -> Self {
+        lost == LostControl::Publish
+    }
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// What a server keeps of a password (RFC 5802 section 3, with SHA-256 as in

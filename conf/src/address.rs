@@ -1,7 +1,7 @@
-//! Addresses: where to listen, whom to exempt, whom to call.
+//! Addresses: whom to exempt, whom to call.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr};
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, de};
@@ -130,7 +130,7 @@ fn port_number(text: &str) -> Option<u16> {
 
 /// RFC 1123 section 2.1, and the underscore that people use; other scripts are for
 /// the resolver to judge.
-fn is_host(host: &str) -> bool {
+pub(crate) fn is_host(host: &str) -> bool {
     let allowed = |c: char| c.is_alphanumeric() || ".-_".contains(c);
     (1..=253).contains(&host.len()) && host.chars().all(allowed) && !host.starts_with(['.', '-'])
 }
@@ -149,26 +149,6 @@ impl<'de> Deserialize<'de> for HostPort {
         String::deserialize(deserializer)?
             .parse()
             .map_err(de::Error::custom)
-    }
-}
-
-/// Listening addresses.
-pub(crate) fn listen<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Vec<SocketAddr>, D::Error> {
-    let listed = Vec::<Listen>::deserialize(deserializer)?;
-    Ok(listed.into_iter().map(|Listen(address)| address).collect())
-}
-
-struct Listen(SocketAddr);
-
-impl<'de> Deserialize<'de> for Listen {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        text.parse().map(Listen).map_err(|_| {
-            let wanted = "an address; write IP:PORT such as \"0.0.0.0:8001\" or \"[::]:8001\"";
-            de::Error::custom(BadValue::new(&text, wanted))
-        })
     }
 }
 

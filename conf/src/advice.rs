@@ -1,5 +1,7 @@
 //! What an operator should know of a config that is right.
 
+mod ftp;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::os::unix::fs::MetadataExt;
@@ -33,6 +35,7 @@ impl Server {
         let mut found = Vec::new();
         let mut say = |key, text: String| found.push(Advice { key, text });
         self.advise_on_network(&mut say);
+        ftp::advise(&self.ftp, &mut say);
         self.advise_on_paths(&mut say);
         self.advise_on_promises(&mut say);
         match users {

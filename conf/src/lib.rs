@@ -18,7 +18,9 @@ mod advice;
 mod client;
 mod complaint;
 mod document;
+mod ftp;
 mod limits;
+mod listen;
 mod name;
 mod outline;
 mod private;
@@ -28,11 +30,14 @@ mod units;
 mod users;
 mod wording;
 
-pub use account::{Access, Account, Iterations, KEY_LENGTH, OutOfRange, Standing, Verifier};
+pub use account::{
+    Access, Account, FtpAccess, Iterations, KEY_LENGTH, LostControl, OutOfRange, Standing, Verifier,
+};
 pub use address::{DEFAULT_PORT, HostPort, Network};
 pub use advice::Advice;
 pub use client::Client;
 pub use complaint::{Complaint, Place};
+pub use ftp::{CloseNotify, Ftp, FtpTls, PassiveAddress, PortRange, Resumption};
 pub use limits::Limits;
 pub use name::{BadName, UserName};
 pub use quota::{Allowance, QuotaRules};

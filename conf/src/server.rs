@@ -7,10 +7,12 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::account::{Account, Iterations};
-use crate::address;
+use crate::address::DEFAULT_PORT;
 use crate::complaint::Complaint;
 use crate::document::Document;
+use crate::ftp::{Ftp, FtpTls};
 use crate::limits::Limits;
+use crate::listen;
 use crate::name::UserName;
 use crate::quota::{Allowance, QuotaRules};
 use crate::units::{self, Bytes, Mode};
@@ -21,6 +23,7 @@ pub struct Server {
     /// The file all this was read from.
     pub file: PathBuf,
     pub native: Native,
+    pub ftp: Ftp,
     /// The certificate to show; `None`: one that the daemon makes itself, in `state`.
     pub tls: Option<Identity>,
     /// The folder of the homes.
@@ -46,7 +49,7 @@ pub struct Server {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Native {
-    #[serde(deserialize_with = "address::listen")]
+    #[serde(deserialize_with = "listen::addresses::<DEFAULT_PORT, _>")]
     pub listen: Vec<SocketAddr>,
     pub tls: Tls,
 }
@@ -154,6 +157,7 @@ impl Server {
 #[serde(deny_unknown_fields, default)]
 struct Raw {
     native: Native,
+    ftp: Ftp,
     tls: Option<Identity>,
     homes: PathBuf,
     state: PathBuf,
@@ -193,28 +197,45 @@ impl Raw {
     }
 
     fn check_listen(&self, document: &Document) -> Result<(), Complaint> {
-        let listen = &self.native.listen;
-        if listen.is_empty() {
+        if self.native.listen.is_empty() {
             let what = "no address; write at least one such as \"0.0.0.0:8001\"";
             return Err(document.complain("native.listen", what));
         }
-        let repeated = listen
-            .iter()
-            .enumerate()
-            .find(|(i, address)| listen[..*i].contains(address));
-        match repeated {
-            Some((_, address)) => {
-                let what = format!("{address} stands twice; keep one of them");
-                Err(document.complain("native.listen", what))
-            }
-            None => Ok(()),
+        if self.ftp.tls == FtpTls::Off && !self.ftp.implicit.is_empty() {
+            let what = "is all TLS, but ftp.tls is Off; make it Require, or leave this list empty";
+            return Err(document.complain("ftp.implicit", what));
         }
+        self.check_doors(document)
+    }
+
+    /// No port is asked for twice.
+    fn check_doors(&self, document: &Document) -> Result<(), Complaint> {
+        let doors = [
+            ("native.listen", &self.native.listen),
+            ("ftp.listen", &self.ftp.listen),
+            ("ftp.implicit", &self.ftp.implicit),
+        ];
+        for (i, (key, listed)) in doors.iter().enumerate() {
+            if let Some(address) = listen::repeated(listed) {
+                let what = format!("{address} stands twice; keep one of them");
+                return Err(document.complain(key, what));
+            }
+            for (other, taken) in &doors[..i] {
+                if let Some((address, their)) = listen::clash(listed, taken) {
+                    let what =
+                        format!("{address} clashes with {their} of {other}; choose another port");
+                    return Err(document.complain(key, what));
+                }
+            }
+        }
+        Ok(())
     }
 
     fn resolve(self, file: PathBuf) -> Server {
         let folder = file.parent().unwrap_or_else(|| Path::new("/")).to_owned();
         Server {
             native: self.native,
+            ftp: self.ftp,
             tls: self.tls.map(|identity| identity.within(&folder)),
             homes: folder.join(self.homes),
             state: folder.join(self.state),
@@ -263,7 +284,7 @@ impl RawLog {
 impl Default for Native {
     fn default() -> Self {
         Self {
-            listen: vec![SocketAddr::from(([0, 0, 0, 0], address::DEFAULT_PORT))],
+            listen: vec![SocketAddr::from(([0, 0, 0, 0], DEFAULT_PORT))],
             tls: Tls::On,
         }
     }
@@ -283,6 +304,7 @@ impl Default for Raw {
     fn default() -> Self {
         Self {
             native: Native::default(),
+            ftp: Ftp::default(),
             tls: None,
             homes: PathBuf::from("homes"),
             state: PathBuf::from("state"),

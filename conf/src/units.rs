@@ -1,5 +1,6 @@
 //! Sizes, durations and modes as people write them.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
@@ -11,14 +12,14 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 #[error("{found:?} is not {wanted}")]
 pub struct BadValue {
     found: String,
-    wanted: &'static str,
+    wanted: Cow<'static, str>,
 }
 
 impl BadValue {
-    pub(crate) fn new(found: &str, wanted: &'static str) -> Self {
+    pub(crate) fn new(found: &str, wanted: impl Into<Cow<'static, str>>) -> Self {
         Self {
             found: found.chars().take(100).collect(),
-            wanted,
+            wanted: wanted.into(),
         }
     }
 }

@@ -36,6 +36,7 @@ pub(crate) fn explain(error: &Error, path: &str) -> String {
 fn plain(error: &Error) -> String {
     let advice = match error {
         Error::Message(text) => text,
+        Error::ExpectedBoolean => "write true or false, without quotes",
         Error::ExpectedString => "write a text in double quotes",
         Error::ExpectedInteger | Error::InvalidIntegerDigit { .. } => "write a whole number",
         Error::IntegerOutOfBounds => "the number is negative or too large",
@@ -44,7 +45,9 @@ fn plain(error: &Error) -> String {
         Error::ExpectedMap => "write names and values in braces: { .. }",
         Error::ExpectedMapColon => "a colon is missing between a key and its value",
         Error::ExpectedMapEnd => "the braces are not closed; write } after the last item",
-        Error::ExpectedStructLike | Error::ExpectedNamedStructLike(_) => {
+        Error::ExpectedStructLike
+        | Error::ExpectedNamedStructLike(_)
+        | Error::ExpectedDifferentStructName { .. } => {
             "write keys and values in parentheses: ( .. )"
         }
         Error::ExpectedStructLikeEnd => {

@@ -68,6 +68,113 @@ fn addresses() {
 }
 
 #[test]
+fn ftp_addresses() {
+    assert_eq!(
+        server("  ftp: (listen: [\"0.0.0.0\"]),"),
+        "server.ron:3:18: ftp.listen: \"0.0.0.0\" is not an address; \
+         write IP:PORT such as \"0.0.0.0:2121\" or \"[::]:2121\""
+    );
+    assert_eq!(
+        server("  ftp: (implicit: [\"localhost:990\"]),"),
+        "server.ron:3:20: ftp.implicit: \"localhost:990\" is not an address; \
+         write IP:PORT such as \"0.0.0.0:990\" or \"[::]:990\""
+    );
+    assert_eq!(
+        server("  ftp: (listen: [\"127.0.0.1:1\", \"127.0.0.1:1\"]),"),
+        "server.ron:3:9: ftp.listen: 127.0.0.1:1 stands twice; keep one of them"
+    );
+    assert_eq!(
+        server("  ftp: (implicit: [\"[::]:1\", \"[::]:1\"]),"),
+        "server.ron:3:9: ftp.implicit: [::]:1 stands twice; keep one of them"
+    );
+    assert_eq!(
+        server("  ftp: (tls: Off, implicit: [\"0.0.0.0:990\"]),"),
+        "server.ron:3:19: ftp.implicit: is all TLS, but ftp.tls is Off; \
+         make it Require, or leave this list empty"
+    );
+}
+
+#[test]
+fn addresses_that_clash() {
+    assert_eq!(
+        server("  native: (listen: [\"0.0.0.0:21\"]), ftp: (listen: [\"127.0.0.1:21\"]),"),
+        "server.ron:3:43: ftp.listen: 127.0.0.1:21 clashes with 0.0.0.0:21 of native.listen; \
+         choose another port"
+    );
+    assert_eq!(
+        server("  ftp: (implicit: [\"0.0.0.0:2121\"]),"),
+        "server.ron:3:9: ftp.implicit: 0.0.0.0:2121 clashes with 0.0.0.0:2121 of ftp.listen; \
+         choose another port"
+    );
+    assert_eq!(
+        server("  native: (listen: [\"[::1]:990\"]), ftp: (implicit: [\"[::1]:990\"]),"),
+        "server.ron:3:42: ftp.implicit: [::1]:990 clashes with [::1]:990 of native.listen; \
+         choose another port"
+    );
+    // Against a default, which has no line.
+    assert_eq!(
+        server("  native: (listen: [\"0.0.0.0:2121\"]),"),
+        "server.ron: ftp.listen: 0.0.0.0:2121 clashes with 0.0.0.0:2121 of native.listen; \
+         choose another port"
+    );
+}
+
+#[test]
+fn ftp_data_connections() {
+    let range = "is not a range of ports; write FIRST-LAST such as \"61000-61099\", \
+                 from 1024 to 65535, the lower one first";
+    for wrong in ["61099-61000", "80-90", "50000", "50000-70000"] {
+        assert_eq!(
+            server(&format!("  ftp: (passive_ports: \"{wrong}\"),")),
+            format!("server.ron:3:24: ftp.passive_ports: \"{wrong}\" {range}")
+        );
+    }
+    assert_eq!(
+        server("  ftp: (passive_ports: 50000),"),
+        "server.ron:3:24: ftp.passive_ports: write a text in double quotes"
+    );
+    let address = "is not an address that clients can call; \
+                   write \"auto\", or one such as \"203.0.113.7\" or \"ftp.example.org\"";
+    for wrong in ["0.0.0.0", "::", "203.0.113", "ftp example"] {
+        assert_eq!(
+            server(&format!("  ftp: (passive_address: \"{wrong}\"),")),
+            format!("server.ron:3:26: ftp.passive_address: \"{wrong}\" {address}")
+        );
+    }
+    assert_eq!(
+        server("  ftp: (data_timeout: \"20\"),"),
+        "server.ron:3:23: ftp.data_timeout: \"20\" is not a duration; \
+         write a whole number and ms, s, min, h or d, such as \"10min\""
+    );
+}
+
+#[test]
+fn ftp_words() {
+    assert_eq!(
+        server("  ftp: (tls: On),"),
+        "server.ron:3:14: ftp.tls: \"On\" is not known; write one of Require, Optional, Off"
+    );
+    assert_eq!(
+        server("  ftp: (data_tls_resumption: require),"),
+        "server.ron:3:30: ftp.data_tls_resumption: \"require\" is not known; \
+         did you mean \"Require\"?"
+    );
+    assert_eq!(
+        server("  ftp: (data_close_notify: Off),"),
+        "server.ron:3:28: ftp.data_close_notify: \"Off\" is not known; \
+         write one of Require, Warn"
+    );
+    assert_eq!(
+        server("  ftp: (pasive_ports: \"61000-61099\"),"),
+        "server.ron:3:9: unknown key \"pasive_ports\" in ftp; did you mean \"passive_ports\"?"
+    );
+    assert_eq!(
+        server("  ftp: false,"),
+        "server.ron:3:8: ftp: write keys and values in parentheses: ( .. )"
+    );
+}
+
+#[test]
 fn sizes_and_durations() {
     assert_eq!(
         server("  quota: (default: \"800 apples\"),"),

@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use skiff_conf::{
-    Account, Bytes, Client, Durability, Iterations, Level, LogTarget, Server, Tls, UserName,
-    UserStore, Verifier,
+    Account, Bytes, Client, CloseNotify, Durability, FtpTls, Iterations, Level, LogTarget,
+    PassiveAddress, Resumption, Server, Tls, UserName, UserStore, Verifier,
 };
 
 fn server(text: &str) -> Server {
@@ -89,6 +89,32 @@ fn every_key_is_taken_over() {
 }
 
 #[test]
+fn every_key_of_ftp_is_taken_over() {
+    let ftp = server(
+        r#"(
+            ftp: (listen: ["127.0.0.1:21"], implicit: ["127.0.0.1:990", "[::1]:990"],
+                tls: Optional, passive_ports: "2000-2009", passive_address: "ftp.example",
+                data_tls_resumption: Require, data_close_notify: Warn, data_timeout: "3s")
+        )"#,
+    )
+    .ftp;
+    assert_eq!(ftp.listen, ["127.0.0.1:21".parse().unwrap()]);
+    let implicit = ["127.0.0.1:990", "[::1]:990"].map(|text| text.parse().unwrap());
+    assert_eq!(ftp.implicit, implicit);
+    assert_eq!(ftp.tls, FtpTls::Optional);
+    assert_eq!(ftp.passive_ports.unwrap().to_string(), "2000-2009");
+    assert_eq!(
+        ftp.passive_address,
+        PassiveAddress::Host("ftp.example".to_owned())
+    );
+    assert_eq!(ftp.data_tls_resumption, Resumption::Require);
+    assert_eq!(ftp.data_close_notify, CloseNotify::Warn);
+    assert_eq!(ftp.data_timeout, Duration::from_secs(3));
+    assert!(ftp.is_on());
+    assert!(!server("(ftp: (listen: []))").ftp.is_on());
+}
+
+#[test]
 fn the_nearest_word_on_a_quota_wins() {
     let server = server(r#"(quota: (default: "1MB", entries: 9, users: {"tom": "2MB"}))"#);
     let allowed = |user: &str, quota: Option<u64>, entries: Option<u64>| {
@@ -121,7 +147,7 @@ fn a_home_is_in_homes_unless_the_account_says_another() {
 fn advice_names_what_may_surprise() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("server.ron");
-    let quiet = r#"native: (listen: ["127.0.0.1:8001"])"#;
+    let quiet = r#"native: (listen: ["127.0.0.1:8001"]), ftp: (listen: ["127.0.0.1:2121"])"#;
     for made in ["homes", "state"] {
         fs::create_dir(folder.path().join(made)).unwrap();
     }
@@ -149,8 +175,8 @@ fn advice_names_what_may_surprise() {
     assert_eq!(keys(quiet, Some(&users)), [""; 0]);
     assert_eq!(keys(quiet, None), ["users"]);
     assert_eq!(keys(quiet, Some(&UserStore::default())), ["users"]);
-    assert_eq!(keys("", Some(&users)), ["native.listen"]);
-    let open = "native: (listen: [\"192.0.2.1:1\"], tls: Off)";
+    assert_eq!(keys("", Some(&users)), ["native.listen", "ftp.listen"]);
+    let open = "native: (listen: [\"192.0.2.1:1\"], tls: Off), ftp: (listen: [])";
     assert_eq!(keys(open, Some(&users)), ["native.tls"]);
     for (setting, key) in [
         ("homes: \"none\"", "homes"),
@@ -171,6 +197,72 @@ fn advice_names_what_may_surprise() {
     }
     fs::set_permissions(&state, fs::Permissions::from_mode(0o755)).unwrap();
     assert!(keys(quiet, Some(&users)).contains(&"state"));
+}
+
+#[test]
+fn advice_on_ftp_names_what_may_surprise() {
+    let told = |keys: &str| -> Vec<String> {
+        let text = format!("(native: (listen: [\"127.0.0.1:8001\"]), ftp: ({keys}))");
+        let server = Server::parse(&text, Path::new("/none/server.ron")).unwrap();
+        let advice = server.advice(None).into_iter();
+        let about_ftp = advice.filter(|advice| advice.key.starts_with("ftp."));
+        about_ftp.map(|advice| advice.to_string()).collect()
+    };
+    let quiet = "listen: [\"203.0.113.7:21\", \"[2001:db8::7]:21\"]";
+    let few = "passive_ports: \"61000-61008\"";
+    let nothing = [""; 0];
+    assert_eq!(told(quiet), nothing);
+    assert_eq!(
+        told("listen: [\"127.0.0.1:21\", \"[::1]:21\"], tls: Off"),
+        nothing
+    );
+    assert_eq!(
+        told(&format!("listen: [], tls: Off, {few}")),
+        nothing,
+        "no FTP at all"
+    );
+    assert_eq!(
+        told(&format!("{quiet}, passive_ports: \"61000-61009\"")),
+        nothing
+    );
+    for (keys, expected) in [
+        (
+            "listen: [], implicit: [\"[::]:990\"]".to_owned(),
+            "ftp.implicit: [::]:990 answers on every address of this machine",
+        ),
+        (
+            "listen: [\"203.0.113.7:21\", \"127.0.0.1:21\"], tls: Optional".to_owned(),
+            "ftp.tls: Optional, so passwords may cross the network in clear from 203.0.113.7:21",
+        ),
+        (
+            "listen: [\"203.0.113.7:21\"], tls: Off".to_owned(),
+            "ftp.tls: Off, so passwords and files cross the network in clear from 203.0.113.7:21",
+        ),
+        (
+            format!("{quiet}, {few}"),
+            "ftp.passive_ports: 61000-61008: every transfer and listing takes one, \
+             and there are only 9",
+        ),
+        (
+            "listen: [\"192.168.1.2:21\"]".to_owned(),
+            "ftp.passive_address: auto, and 192.168.1.2:21 is private; \
+             behind NAT, write the address outside",
+        ),
+        (
+            "listen: [], implicit: [\"[::ffff:10.0.0.1]:990\"]".to_owned(),
+            "ftp.passive_address: auto, and [::ffff:10.0.0.1]:990 is private; \
+             behind NAT, write the address outside",
+        ),
+        (
+            format!("{quiet}, passive_address: \"2001:db8::7\""),
+            "ftp.passive_address: PASV cannot tell 2001:db8::7, only an IPv4 address (RFC 959); \
+             write one",
+        ),
+    ] {
+        assert_eq!(told(&keys), [expected], "{keys}");
+    }
+    let outside = "listen: [\"10.0.0.1:21\"], passive_address: \"203.0.113.7\"";
+    assert_eq!(told(outside), nothing);
 }
 
 #[test]

@@ -7,8 +7,8 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 
 use skiff_conf::{
-    Access, Account, Bytes, Complaint, Iterations, Refused, Stamp, Standing, UserName, UserStore,
-    Verifier,
+    Access, Account, Bytes, CloseNotify, Complaint, FtpAccess, Iterations, LostControl, Refused,
+    Stamp, Standing, UserName, UserStore, Verifier,
 };
 use tempfile::TempDir;
 
@@ -79,6 +79,9 @@ fn what_is_saved_is_loaded() {
     tom.entries = Some(7);
     tom.access = Access::ReadOnly;
     tom.standing = Standing::Disabled;
+    tom.ftp = FtpAccess::Refused;
+    tom.data_close_notify = Some(CloseNotify::Warn);
+    tom.publish_on_lost_control = LostControl::Publish;
     fixture.add("tom", tom);
     fixture.add("jerry", account());
 
@@ -101,6 +104,14 @@ fn what_is_saved_is_loaded() {
         (tom.access, tom.standing),
         (Access::ReadOnly, Standing::Disabled)
     );
+    assert_eq!(
+        (tom.ftp, tom.data_close_notify, tom.publish_on_lost_control),
+        (
+            FtpAccess::Refused,
+            Some(CloseNotify::Warn),
+            LostControl::Publish
+        )
+    );
     let jerry = store.get("jerry").unwrap();
     assert_eq!(
         (jerry.quota, jerry.entries, &jerry.home),
@@ -109,6 +120,54 @@ fn what_is_saved_is_loaded() {
     assert_eq!(
         (jerry.access, jerry.standing),
         (Access::ReadWrite, Standing::Enabled)
+    );
+    assert_eq!(
+        (
+            jerry.ftp,
+            jerry.data_close_notify,
+            jerry.publish_on_lost_control
+        ),
+        (FtpAccess::Allowed, None, LostControl::Discard)
+    );
+}
+
+#[test]
+fn what_is_said_of_ftp_is_written_as_people_write_it() {
+    let fixture = Fixture::new();
+    fixture.add("tom", account());
+    let text = || fs::read_to_string(&fixture.path).unwrap();
+    for key in ["ftp", "data_close_notify", "publish_on_lost_control"] {
+        assert!(!text().contains(key), "{key} is the default: {}", text());
+    }
+    let mut jerry = account();
+    jerry.ftp = FtpAccess::Refused;
+    jerry.data_close_notify = Some(CloseNotify::Require);
+    jerry.publish_on_lost_control = LostControl::Publish;
+    fixture.add("jerry", jerry);
+    for line in [
+        "ftp: false,",
+        "data_close_notify: Require,",
+        "publish_on_lost_control: true,",
+    ] {
+        assert!(
+            text().contains(&format!("\n            {line}\n")),
+            "{line}"
+        );
+    }
+    let wrong = text().replace("ftp: false", "ftp: off");
+    let said = Fixture::written(&wrong).said();
+    assert!(
+        said.ends_with("users[\"jerry\"].ftp: write true or false, without quotes"),
+        "{said}"
+    );
+    let wrong = text().replace(
+        "publish_on_lost_control: true",
+        "publish_on_lost_control: 1",
+    );
+    let said = Fixture::written(&wrong).said();
+    assert!(
+        said.ends_with(".publish_on_lost_control: write true or false, without quotes"),
+        "{said}"
     );
 }
 

@@ -13,14 +13,16 @@
 //! spaces; no other field does. Control characters, what is not UTF-8, and the
 //! backslash are written `\xNN` and `\\`, so that no name can forge a line.
 
+mod format;
+mod sink;
+mod xferlog;
+
 use std::convert::Infallible;
 use std::fmt;
-use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::io::Write;
 use std::net::IpAddr;
 use std::ops::ControlFlow;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
@@ -31,14 +33,14 @@ use log::{LevelFilter, Metadata, SetLoggerError};
 use parking_lot::Mutex;
 use skiff_conf::{Level, Log, LogTarget};
 use time::OffsetDateTime;
-use time::format_description::BorrowedFormatItem;
-use time::macros::format_description;
+
+use format::{access_line, login_failed_line, message_line, stamp};
+pub(crate) use sink::LogFailed;
+use sink::{Output, Sink, open_sink};
+use xferlog::xferlog_line;
 
 /// Lines that may wait for the thread; the next ones are counted and lost.
 const QUEUE: usize = 2048;
-
-/// Bytes gathered before they are written.
-const BATCH: usize = 64 * 1024;
 
 /// A longer message of the daemon's own is cut.
 const MAX_TEXT: usize = 4096;
@@ -103,15 +105,6 @@ pub(crate) enum Direction {
 pub(crate) enum Ending {
     Complete = b'c',
     Incomplete = b'i',
-}
-
-/// A log that cannot be opened or written.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot {doing} the log {path}: {source}")]
-pub(crate) struct LogFailed {
-    doing: &'static str,
-    path: PathBuf,
-    source: io::Error,
 }
 
 impl AccessLog {
@@ -343,115 +336,10 @@ impl Writer {
     }
 }
 
-/// Where lines of one kind go.
-struct Sink {
-    output: Output,
-    batch: Vec<u8>,
-    health: Health,
-    /// Why it began to fail, until that is told.
-    untold: Option<io::Error>,
-}
-
-enum Output {
-    StandardError,
-    File(File, PathBuf),
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Health {
-    Good,
-    /// The last write failed, perhaps in the middle of a line.
-    Failing,
-}
-
-impl Sink {
-    fn new(output: Output) -> Self {
-        let (batch, health) = (Vec::new(), Health::Good);
-        Self {
-            output,
-            batch,
-            health,
-            untold: None,
-        }
-    }
-
-    fn line(&mut self, write: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) {
-        if self.batch.len() >= BATCH {
-            self.write_out();
-        }
-        // Formatting into memory cannot fail.
-        let _ = write(&mut self.batch);
-        self.batch.push(b'\n');
-    }
-
-    /// An error is returned once, until a write succeeds again.
-    fn flush(&mut self) -> Result<(), LogFailed> {
-        self.write_out();
-        match self.untold.take() {
-            Some(source) => Err(LogFailed::new("write", self.output.path(), source)),
-            None => Ok(()),
-        }
-    }
-
-    fn write_out(&mut self) {
-        if self.batch.is_empty() {
-            return;
-        }
-        if self.health == Health::Failing {
-            self.batch.insert(0, b'\n');
-        }
-        match (self.output.write_all(&self.batch), self.health) {
-            (Ok(()), _) => self.health = Health::Good,
-            (Err(_), Health::Failing) => {}
-            (Err(source), Health::Good) => {
-                self.health = Health::Failing;
-                self.untold = Some(source);
-            }
-        }
-        self.batch.clear();
-    }
-}
-
-impl Output {
-    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
-        match self {
-            Self::StandardError => io::stderr().write_all(bytes),
-            Self::File(file, _) => file.write_all(bytes),
-        }
-    }
-
-    fn path(&self) -> &Path {
-        match self {
-            Self::StandardError => Path::new("standard error"),
-            Self::File(_, path) => path,
-        }
-    }
-}
-
-impl LogFailed {
-    fn new(doing: &'static str, path: &Path, source: io::Error) -> Self {
-        let path = path.to_owned();
-        Self {
-            doing,
-            path,
-            source,
-        }
-    }
-}
-
 fn open_access(target: &LogTarget) -> Result<Option<Sink>, LogFailed> {
     match target {
         LogTarget::StandardError => Ok(None),
         LogTarget::File(path) => open_sink(path).map(Some),
-    }
-}
-
-fn open_sink(path: &Path) -> Result<Sink, LogFailed> {
-    let mut options = OpenOptions::new();
-    options.append(true).create(true).mode(0o640);
-    match options.open(path) {
-        Ok(file) => Ok(Sink::new(Output::File(file, path.to_owned()))),
-        Err(source) => Err(LogFailed::new("open", path, source)),
     }
 }
 
@@ -465,147 +353,18 @@ fn filter(level: Level) -> LevelFilter {
     }
 }
 
-fn access_line(out: &mut Vec<u8>, at: OffsetDateTime, record: &Record) -> io::Result<()> {
-    stamp(out, at);
-    write!(out, "{} ", record.address.to_canonical())?;
-    word(out, record.user.as_deref().unwrap_or_default());
-    write!(out, " {} {} ", record.verb, record.code)?;
-    known(out, record.bytes)?;
-    let seconds = record.elapsed.as_ref().map(Duration::as_secs_f64);
-    known(out, seconds.map(|seconds| format!("{seconds:.3}")))?;
-    word(out, record.digest.as_deref().unwrap_or_default());
-    out.push(b' ');
-    match &record.path {
-        Some(path) => escape(out, path, Space::Keep),
-        None => out.push(b'-'),
-    }
-    Ok(())
-}
-
-fn known(out: &mut Vec<u8>, value: Option<impl fmt::Display>) -> io::Result<()> {
-    match value {
-        Some(value) => write!(out, "{value} "),
-        None => out.write_all(b"- "),
-    }
-}
-
-/// The form is a promise: `server.ron` shows the expression that reads it.
-fn login_failed_line(
-    out: &mut Vec<u8>,
-    at: OffsetDateTime,
-    address: IpAddr,
-    user: &[u8],
-) -> io::Result<()> {
-    let address = address.to_canonical();
-    stamp(out, at);
-    write!(out, "login failed: address={address} user=")?;
-    word(out, user);
-    Ok(())
-}
-
-fn message_line(
-    out: &mut Vec<u8>,
-    at: OffsetDateTime,
-    level: log::Level,
-    text: &str,
-) -> io::Result<()> {
-    stamp(out, at);
-    out.extend(level.as_str().to_ascii_lowercase().bytes().chain([b' ']));
-    escape(out, text.as_bytes(), Space::Keep);
-    Ok(())
-}
-
-/// xferlog(5): time, seconds, host, size, name, type, action, direction, access
-/// mode, user, service, authentication (two fields), completion.
-fn xferlog_line(
-    out: &mut Vec<u8>,
-    at: OffsetDateTime,
-    record: &Record,
-    kind: TransferKind,
-) -> io::Result<()> {
-    const CTIME: &[BorrowedFormatItem<'_>] = format_description!(
-        "[weekday repr:short] [month repr:short] [day padding:space] [hour]:[minute]:[second] [year]"
-    );
-    let _ = at.format_into(out, CTIME);
-    let seconds = record.elapsed.unwrap_or_default().as_secs();
-    let bytes = record.bytes.unwrap_or_default();
-    write!(out, " {seconds} {} {bytes} ", record.address.to_canonical())?;
-    let path = record.path.as_deref().unwrap_or(b"-");
-    escape(out, path, Space::Underscore);
-    write!(out, " b _ {} r ", kind.direction as u8 as char)?;
-    word(out, record.user.as_deref().unwrap_or_default());
-    write!(out, " {} 0 * {}", kind.service, kind.ending as u8 as char)
-}
-
-/// RFC 3339, in UTC, and a space.
-fn stamp(out: &mut Vec<u8>, at: OffsetDateTime) {
-    const RFC3339: &[BorrowedFormatItem<'_>] =
-        format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z ");
-    // Only a clock before the year 0 or after 9999 cannot be written.
-    let _ = at.format_into(out, RFC3339);
-}
-
-/// A field that is one word; `-` for an empty one.
-fn word(out: &mut Vec<u8>, text: impl AsRef<[u8]>) {
-    match text.as_ref() {
-        b"" => out.push(b'-'),
-        bytes => escape(out, bytes, Space::Escape),
-    }
-}
-
-#[derive(Clone, Copy)]
-enum Space {
-    Keep,
-    Escape,
-    /// As other servers write names in an xferlog.
-    Underscore,
-}
-
-fn escape(out: &mut Vec<u8>, bytes: &[u8], space: Space) {
-    for chunk in bytes.utf8_chunks() {
-        for c in chunk.valid().chars() {
-            match (c, space) {
-                (' ', Space::Escape) => hex(out, b" "),
-                (' ', Space::Underscore) => out.push(b'_'),
-                ('\\', _) => out.extend(b"\\\\"),
-                (c, _) => character(out, c),
-            }
-        }
-        hex(out, chunk.invalid());
-    }
-}
-
-/// Hidden are control characters, what some readers take for line ends, and what
-/// turns the direction of writing about.
-fn character(out: &mut Vec<u8>, c: char) {
-    let mut buffer = [0; 4];
-    let encoded = c.encode_utf8(&mut buffer).as_bytes();
-    let misleads = matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    match c.is_control() || misleads {
-        true => hex(out, encoded),
-        false => out.extend(encoded),
-    }
-}
-
-fn hex(out: &mut Vec<u8>, bytes: &[u8]) {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    for byte in bytes {
-        let [high, low] = [byte >> 4, byte & 15].map(|digit| DIGITS[usize::from(digit)]);
-        out.extend([b'\\', b'x', high, low]);
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::fs;
+    use std::path::PathBuf;
+    use std::{fs, io};
 
     use super::*;
 
     /// A folder of this test's own.
-    struct Folder(PathBuf);
+    pub(super) struct Folder(pub(super) PathBuf);
 
     impl Folder {
-        fn new(name: &str) -> Self {
+        pub(super) fn new(name: &str) -> Self {
             let path = std::env::temp_dir().join(format!("skiffd-{}-{name}", std::process::id()));
             fs::create_dir(&path).unwrap();
             Self(path)
@@ -635,9 +394,9 @@ mod tests {
         }
     }
 
-    const NOON: OffsetDateTime = time::macros::datetime!(2026-11-05 12:00:00.0456 UTC);
+    pub(super) const NOON: OffsetDateTime = time::macros::datetime!(2026-11-05 12:00:00.0456 UTC);
 
-    fn upload() -> Record {
+    pub(super) fn upload() -> Record {
         Record {
             address: "::ffff:192.0.2.7".parse().unwrap(),
             user: Some("tom".to_owned()),
@@ -663,75 +422,10 @@ mod tests {
         }
     }
 
-    fn written(write: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> String {
+    pub(super) fn written(write: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> String {
         let mut out = Vec::new();
         write(&mut out).unwrap();
         String::from_utf8(out).unwrap()
-    }
-
-    #[test]
-    fn an_event() {
-        assert_eq!(
-            written(|out| access_line(out, NOON, &upload())),
-            "2026-11-05T12:00:00.045Z 192.0.2.7 tom STOR 226 1234 2.500 md5=00ff /a b.txt"
-        );
-        let least = Record {
-            address: "2001:db8::1".parse().unwrap(),
-            user: None,
-            verb: "QUIT",
-            path: None,
-            code: 221,
-            bytes: None,
-            elapsed: None,
-            digest: None,
-            transfer: None,
-        };
-        assert_eq!(
-            written(|out| access_line(out, NOON, &least)),
-            "2026-11-05T12:00:00.045Z 2001:db8::1 - QUIT 221 - - - -"
-        );
-    }
-
-    #[test]
-    fn no_name_forges_a_line_or_a_field() {
-        let hostile = Record {
-            user: Some("a b\r\n".to_owned()),
-            path: Some(b"/x\n2026 \xff\\n\x1b[2J\xe2\x80\xae\x7f\xc2\x85\xc3\xa9".to_vec()),
-            ..upload()
-        };
-        assert_eq!(
-            written(|out| access_line(out, NOON, &hostile)),
-            "2026-11-05T12:00:00.045Z 192.0.2.7 a\\x20b\\x0d\\x0a STOR 226 1234 2.500 md5=00ff \
-             /x\\x0a2026 \\xff\\\\n\\x1b[2J\\xe2\\x80\\xae\\x7f\\xc2\\x85é"
-        );
-        let address = hostile.address;
-        assert_eq!(
-            written(|out| login_failed_line(out, NOON, address, b"x\nlogin failed: y")),
-            "2026-11-05T12:00:00.045Z login failed: address=192.0.2.7 \
-             user=x\\x0alogin\\x20failed:\\x20y"
-        );
-        assert_eq!(
-            written(|out| message_line(out, NOON, log::Level::Warn, "a\nb")),
-            "2026-11-05T12:00:00.045Z warn a\\x0ab"
-        );
-    }
-
-    #[test]
-    fn a_transfer_in_the_xferlog() {
-        let kind = |direction, ending| TransferKind {
-            direction,
-            ending,
-            service: "ftp",
-        };
-        let line = |kind| written(|out| xferlog_line(out, NOON, &upload(), kind));
-        assert_eq!(
-            line(kind(Direction::Upload, Ending::Complete)),
-            "Thu Nov  5 12:00:00 2026 2 192.0.2.7 1234 /a_b.txt b _ i r tom ftp 0 * c"
-        );
-        assert_eq!(
-            line(kind(Direction::Download, Ending::Incomplete)),
-            "Thu Nov  5 12:00:00 2026 2 192.0.2.7 1234 /a_b.txt b _ o r tom ftp 0 * i"
-        );
     }
 
     #[test]
@@ -838,35 +532,6 @@ mod tests {
             failed.starts_with(&format!("cannot open the log {}: ", path.display())),
             "{failed}"
         );
-    }
-
-    /// /dev/full fails every write with ENOSPC.
-    #[test]
-    fn a_full_disk_is_told_once_and_the_next_line_starts_anew() {
-        let open_full = || OpenOptions::new().write(true).open("/dev/full").unwrap();
-        let mut sink = Sink::new(Output::File(open_full(), PathBuf::from("a.log")));
-        let put = |sink: &mut Sink, text: &str| {
-            sink.line(|out| out.write_all(text.as_bytes()));
-            sink.flush()
-        };
-        let told = put(&mut sink, "one").unwrap_err().to_string();
-        assert!(told.starts_with("cannot write the log a.log: "), "{told}");
-        assert!(put(&mut sink, "two").is_ok(), "told already");
-
-        let mut early = Sink::new(Output::File(open_full(), PathBuf::from("a.log")));
-        early.line(|out| out.write_all(&[b'x'; BATCH]));
-        early.line(|out| out.write_all(b"this one finds the batch full"));
-        assert!(
-            early.flush().is_err(),
-            "a failure in the middle of a round is told too"
-        );
-
-        let folder = Folder::new("full");
-        let path = folder.0.join("a.log");
-        sink.output = Output::File(File::create(&path).unwrap(), path.clone());
-        assert!(put(&mut sink, "three").is_ok());
-        assert!(put(&mut sink, "four").is_ok());
-        assert_eq!(fs::read_to_string(&path).unwrap(), "\nthree\nfour\n");
     }
 
     #[test]

@@ -4,20 +4,23 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use skiff_conf::{Server, Standing as Open, UserStore};
+use skiff_conf::{FtpAccess, Server, Standing as Open, UserStore};
 use skiff_sessions::scram::Verifier;
-use skiff_sessions::server::{Access, Standing};
+use skiff_sessions::server::job::{CloseNotify, LostControl};
+use skiff_sessions::server::{Access, Rights, Standing};
 use skiff_sessions::wire::command::NewVerifier;
 use skiff_sessions::wire::reply::Refusal;
 use skiff_vfs::{Limit, Worker};
 
 use crate::init;
+use crate::known::Known;
 
 pub(crate) struct Accounts {
     config: Mutex<Arc<Server>>,
     /// For the salts of users who do not exist.
     secret: [u8; 32],
     store: Mutex<Arc<UserStore>>,
+    known: Known,
 }
 
 /// What a welcomed user gets.
@@ -25,6 +28,7 @@ pub(crate) struct Lodging {
     pub(crate) root: PathBuf,
     pub(crate) limit: Limit,
     pub(crate) access: Access,
+    pub(crate) rights: Rights,
 }
 
 impl Accounts {
@@ -32,6 +36,7 @@ impl Accounts {
         Self {
             config: Mutex::new(config),
             secret,
+            known: Known::new(&secret),
             store: Mutex::default(),
         }
     }
@@ -70,6 +75,29 @@ impl Accounts {
         }
     }
 
+    /// Whether this is the user's password, and he may say it as it is. One
+    /// PBKDF2, unless it was right a moment ago.
+    pub(crate) fn check(&self, worker: &Worker, user: &str, password: &[u8]) -> Standing {
+        let (verifier, standing) = self.find(worker, user);
+        let seal = self.known.seal(user, &verifier, password);
+        let may = standing == Standing::Known && self.may_speak_ftp(worker, user);
+        if may && self.known.has(&seal) {
+            return Standing::Known;
+        }
+        let right = std::str::from_utf8(password).is_ok_and(|text| verifier.check(text).is_ok());
+        if may && right {
+            self.known.remember(seal);
+            return Standing::Known;
+        }
+        Standing::Decoy
+    }
+
+    fn may_speak_ftp(&self, worker: &Worker, user: &str) -> bool {
+        let store = self.store(worker);
+        let account = store.get(user);
+        account.is_some_and(|account| account.ftp == FtpAccess::Allowed)
+    }
+
     /// Where `user` lives; his home's folder is made if it is not there yet.
     pub(crate) fn lodging(&self, worker: &Worker, user: &str) -> Result<Lodging, Refusal> {
         let store = self.store(worker);
@@ -92,10 +120,24 @@ impl Accounts {
             skiff_conf::Access::ReadOnly => Access::ReadOnly,
         };
         let limit = Limit::new(allowance.bytes.get(), allowance.entries);
+        let close_notify = account
+            .data_close_notify
+            .unwrap_or(config.ftp.data_close_notify);
+        let rights = Rights {
+            close_notify: match close_notify {
+                skiff_conf::CloseNotify::Require => CloseNotify::Required,
+                skiff_conf::CloseNotify::Warn => CloseNotify::Wished,
+            },
+            lost_control: match account.publish_on_lost_control {
+                skiff_conf::LostControl::Discard => LostControl::Suspends,
+                skiff_conf::LostControl::Publish => LostControl::Publishes,
+            },
+        };
         Ok(Lodging {
             root,
             limit,
             access,
+            rights,
         })
     }
 

@@ -1,16 +1,20 @@
 //! `skiffd user`: who may log in.
 
+mod ftp;
 mod password;
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 use pico_args::Arguments;
-use skiff_conf::{Access, Account, BadName, Bytes, Refused, Server, Standing, UserName, UserStore};
+use skiff_conf::{
+    Access, Account, BadName, Bytes, FtpAccess, Refused, Server, Standing, UserName, UserStore,
+};
 
 use crate::cli::{self, Failure};
 use crate::init::{self, Made};
 
+use ftp::FtpChanges;
 use password::PasswordFrom;
 pub(crate) use password::verifier;
 
@@ -36,6 +40,7 @@ struct Wanted {
     entries: Option<u64>,
     home: Option<PathBuf>,
     access: Access,
+    ftp: FtpChanges,
 }
 
 /// What is to become of an account; `None` leaves a thing as it is.
@@ -45,6 +50,7 @@ struct Changes {
     entries: Option<Own<u64>>,
     access: Option<Access>,
     standing: Option<Standing>,
+    ftp: FtpChanges,
 }
 
 /// A limit of the account itself, or the server's.
@@ -111,6 +117,7 @@ fn parse_add(mut words: Arguments) -> Result<Verb, Failure> {
             true => Access::ReadOnly,
             false => Access::ReadWrite,
         },
+        ftp: FtpChanges::take(&mut words)?,
     };
     let from = PasswordFrom::take(&mut words);
     Ok(Verb::Add(take_name(words)?, wanted, from))
@@ -130,6 +137,7 @@ fn parse_set(mut words: Arguments) -> Result<Verb, Failure> {
             ("--disable", Standing::Disabled),
             ("--enable", Standing::Enabled),
         )?,
+        ftp: FtpChanges::take(&mut words)?,
     };
     let name = take_name(words)?;
     match changes.is_empty() {
@@ -185,13 +193,14 @@ fn refuse_known(config: &Server, name: &UserName) -> Result<(), Failure> {
 
 fn add(config: &Server, name: UserName, wanted: Wanted, password: &str) -> Result<String, Failure> {
     let verifier = verifier(password, config.scram_iterations)?;
-    let account = Account {
+    let mut account = Account {
         quota: wanted.quota,
         entries: wanted.entries,
         home: wanted.home,
         access: wanted.access,
         ..Account::new(verifier)
     };
+    wanted.ftp.apply(&mut account);
     let home = config.home(&name, &account);
     let made = UserStore::edit(&config.users, |store| {
         store.add(name.clone(), account)?;
@@ -268,6 +277,7 @@ impl Changes {
             && self.entries.is_none()
             && self.access.is_none()
             && self.standing.is_none()
+            && self.ftp.is_empty()
     }
 
     fn apply(&self, account: &mut Account) {
@@ -283,6 +293,7 @@ impl Changes {
         if let Some(standing) = self.standing {
             account.standing = standing;
         }
+        self.ftp.apply(account);
     }
 }
 
@@ -299,13 +310,13 @@ impl<T> Own<T> {
 /// hold spaces.
 fn list(config: &Server) -> Result<Vec<String>, Failure> {
     let store = load(config)?;
-    let width = store.iter().map(|(name, _)| name.as_str().len()).max();
-    let width = width.unwrap_or_default();
+    let names = widest(store.iter().map(|(name, _)| name.as_str().len()), 0);
+    let rights = widest(store.iter().map(|(_, account)| access(account).len()), 10);
     let line = |(name, account): (&UserName, &Account)| {
         let allowed = config.allowance(name, account);
         let home = config.home(name, account);
         format!(
-            "{:width$}  {:10}  {:>8}  {}",
+            "{:names$}  {:rights$}  {:>8}  {}",
             name.as_str(),
             access(account),
             allowed.bytes.to_string(),
@@ -315,11 +326,19 @@ fn list(config: &Server) -> Result<Vec<String>, Failure> {
     Ok(store.iter().map(line).collect())
 }
 
-fn access(account: &Account) -> &'static str {
-    match (account.standing, account.access) {
+fn widest(lengths: impl Iterator<Item = usize>, least: usize) -> usize {
+    lengths.fold(least, usize::max)
+}
+
+fn access(account: &Account) -> String {
+    let access = match (account.standing, account.access) {
         (Standing::Disabled, _) => "disabled",
         (Standing::Enabled, Access::ReadOnly) => "read-only",
         (Standing::Enabled, Access::ReadWrite) => "read-write",
+    };
+    match account.ftp {
+        FtpAccess::Allowed => access.to_owned(),
+        FtpAccess::Refused => format!("{access}, no ftp"),
     }
 }
 
@@ -391,6 +410,7 @@ mod tests {
             entries: Some(Own::Default),
             access: None,
             standing: Some(Standing::Disabled),
+            ftp: FtpChanges::default(),
         };
         let expected = Request {
             config: "s.ron".into(),
@@ -430,6 +450,11 @@ mod tests {
                 "set --config s.ron tom --enable --disable",
                 "--disable or --enable, not both",
             ),
+            ("add --config s.ron tom --ftp yes", "--ftp takes on or off"),
+            (
+                "set --config s.ron tom --data-close-notify off",
+                "--data-close-notify takes require or warn or default",
+            ),
             ("list --config s.ron tom", "unknown argument \"tom\""),
         ] {
             let message = said(line);
@@ -443,7 +468,7 @@ mod tests {
         use std::os::unix::fs::MetadataExt;
         let place = Place::new();
         place
-            .add("tom", "--quota 800MB --entries 7 --read-only")
+            .add("tom", "--quota 800MB --entries 7 --read-only --ftp off")
             .unwrap();
         let account = place.account("tom");
         assert!(proves(&account, "correct horse") && !proves(&account, "correct hors"));
@@ -451,6 +476,7 @@ mod tests {
         assert_eq!(account.quota, Some(Bytes::new(800_000_000)));
         assert_eq!(account.entries, Some(7));
         assert_eq!(account.access, Access::ReadOnly);
+        assert_eq!(account.ftp, FtpAccess::Refused);
         let home = place.config().homes.join("tom");
         assert_eq!(home.metadata().unwrap().mode() & 0o7777, 0o750);
     }
@@ -510,6 +536,15 @@ mod tests {
         assert_eq!((account.quota, account.entries), (None, Some(9)));
         assert_eq!(account.access, Access::ReadOnly);
         assert_eq!(account.standing, Standing::Enabled);
+        assert_eq!(account.ftp, FtpAccess::Allowed);
+
+        let Ok(Verb::Set(tom, changes)) = parse_set(words("tom --ftp off")) else {
+            panic!("not a change");
+        };
+        set(&place.config(), &tom, &changes).unwrap();
+        let account = place.account("tom");
+        assert_eq!(account.ftp, FtpAccess::Refused);
+        assert_eq!(account.access, Access::ReadOnly);
     }
 
     #[test]
@@ -532,6 +567,25 @@ mod tests {
         let expected = [
             format!("jerry  read-only      400MB  {}/jerry", homes.display()),
             format!("tom    read-write     800MB  {}/tom", homes.display()),
+        ];
+        assert_eq!(list(&place.config()).unwrap(), expected);
+    }
+
+    #[test]
+    fn the_list_shows_who_has_no_ftp() {
+        let place = Place::new();
+        place.add("tom", "--ftp off").unwrap();
+        place.add("jerry", "").unwrap();
+        let homes = place.config().homes;
+        let expected = [
+            format!(
+                "jerry  read-write             400MB  {}/jerry",
+                homes.display()
+            ),
+            format!(
+                "tom    read-write, no ftp     400MB  {}/tom",
+                homes.display()
+            ),
         ];
         assert_eq!(list(&place.config()).unwrap(), expected);
     }

@@ -2,11 +2,15 @@
 
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
+use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 
 use mio::net::TcpStream;
 use rustls::Connection as TlsConnection;
 use skiff_sessions::lane::{Lane, Plain, Tls};
+
+use rustix::fs::sendfile;
+use rustix::io::Errno;
 
 /// Goes with a transfer to a worker, and comes home with it. The socket is
 /// shared, so that the reactor can shut down one that is away.
@@ -38,6 +42,11 @@ impl Channel {
 
     pub(crate) fn tls(&mut self) -> Option<&mut TlsConnection> {
         self.tls.as_deref_mut()
+    }
+
+    /// From now on under TLS.
+    pub(crate) fn secure(&mut self, tls: TlsConnection) {
+        self.tls = Some(Box::new(tls));
     }
 
     /// Goes as far as the socket lets it.
@@ -122,7 +131,7 @@ impl Channel {
     pub(crate) fn with_lane<T>(&mut self, cipher: &mut [u8], work: impl LaneWork<T>) -> T {
         let mut socket = &*self.socket;
         match &mut self.tls {
-            None => work.on(&mut Plain(&mut socket)),
+            None => work.on(&mut InClear(&self.socket)),
             Some(tls) => work.on(&mut Tls::new(tls, &mut socket, cipher)),
         }
     }
@@ -141,6 +150,45 @@ impl Channel {
             if !matches!(socket.read(&mut waste), Ok(count) if count > 0) {
                 break;
             }
+        }
+    }
+}
+
+/// A socket in clear, to which the kernel hands files itself.
+struct InClear<'a>(&'a TcpStream);
+
+impl Lane for InClear<'_> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        Plain(&mut self.0).read(buf)
+    }
+
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        Plain(&mut self.0).write(buf)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn holds_input(&self) -> bool {
+        false
+    }
+
+    fn send_from(
+        &mut self,
+        file: BorrowedFd<'_>,
+        mut offset: u64,
+        max: u64,
+    ) -> Option<io::Result<u64>> {
+        let count = usize::try_from(max).unwrap_or(usize::MAX);
+        loop {
+            return match sendfile(self.0, file, Some(&mut offset), count) {
+                Ok(sent) => Some(Ok(sent as u64)),
+                Err(Errno::INTR) => continue,
+                // A file system that cannot: the bytes are copied.
+                Err(Errno::INVAL | Errno::NOSYS) => None,
+                Err(error) => Some(Err(error.into())),
+            };
         }
     }
 }

@@ -3,6 +3,7 @@
 mod certificate;
 mod disk;
 mod files;
+mod ftp;
 
 use std::io::{self, Write};
 use std::net::{SocketAddr, TcpListener};
@@ -41,8 +42,9 @@ fn examine(config: &Server, report: &mut Report<'_>) {
         &format!("{} is understood", config.file.display()),
     );
     for &address in &config.native.listen {
-        examine_address(address, report);
+        examine_address("native.listen", address, report);
     }
+    ftp::examine(&config.ftp, report);
     certificate::examine(config, report);
     let users = files::examine(config, report);
     disk::examine(config, users.as_ref(), report);
@@ -95,8 +97,7 @@ impl<'a> Report<'a> {
     }
 }
 
-fn examine_address(address: SocketAddr, report: &mut Report<'_>) {
-    let key = "native.listen";
+fn examine_address(key: &'static str, address: SocketAddr, report: &mut Report<'_>) {
     let Err(error) = TcpListener::bind(address) else {
         return report.ok(key, &format!("{address} is free"));
     };
@@ -188,7 +189,8 @@ mod tests {
     /// A new server that listens on a free port of this machine.
     pub(super) fn server(folder: &Path) -> Server {
         init::run(folder).unwrap();
-        let settings = "(native: (listen: [\"127.0.0.1:0\"]), scram_iterations: 10000)";
+        let settings = "(native: (listen: [\"127.0.0.1:0\"]), ftp: (listen: []), \
+                        scram_iterations: 10000)";
         std::fs::write(folder.join(init::SETTINGS), settings).unwrap();
         Server::load(&folder.join(init::SETTINGS)).unwrap()
     }
@@ -201,6 +203,7 @@ mod tests {
         assert!(wrong.is_empty(), "{text}");
         for part in [
             "ok    native.listen: 127.0.0.1:0 is free",
+            "ok    ftp: no address, so no FTP",
             "ok    state: ",
             "ok    scram_iterations: one password costs",
             "note  users: there is no user yet",
@@ -218,7 +221,7 @@ mod tests {
     fn a_taken_address_is_named() {
         let taken = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = taken.local_addr().unwrap();
-        let (text, _) = reported(|report| examine_address(address, report));
+        let (text, _) = reported(|report| examine_address("native.listen", address, report));
         assert!(text.contains(&format!("{address} is taken")), "{text}");
     }
 
@@ -226,7 +229,7 @@ mod tests {
     fn an_address_of_another_machine_is_wrong() {
         // TEST-NET-1 (RFC 5737) is nobody's.
         let address = SocketAddr::from(([192, 0, 2, 1], 8001));
-        let (text, wrong) = reported(|report| examine_address(address, report));
+        let (text, wrong) = reported(|report| examine_address("native.listen", address, report));
         assert_eq!(wrong, ["native.listen"], "{text}");
     }
 

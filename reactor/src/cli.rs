@@ -25,20 +25,27 @@ skiffd: a file server for many users on small machines
                                       and sam, password 123, on this machine only
          [--native ADDR]              listen here instead of 127.0.0.1:8001; port 0
                                       takes a free one
+         [--ftp ADDR|off]             the same for FTP, instead of 127.0.0.1:2121
   skiffd init DIR                     make the settings and folders of a new server
   skiffd --config FILE                serve, until SIGTERM or SIGINT
   skiffd check --config FILE          say what is wrong, and what is worth knowing
 
   skiffd user add --config FILE NAME [--quota 800MB] [--entries N] [--home DIR]
-                                     [--read-only] [--password-stdin]
+                                     [--read-only] [FTP] [--password-stdin]
   skiffd user passwd --config FILE NAME [--password-stdin]
   skiffd user set --config FILE NAME [--quota 800MB|default] [--entries N|default]
                                      [--read-only|--read-write] [--disable|--enable]
+                                     [FTP]
   skiffd user del --config FILE NAME
   skiffd user list --config FILE
 
   --help, --version
 
+FTP: [--ftp on|off]                             whether the user may log in by it
+     [--data-close-notify require|warn|default] an upload over TLS that just ends is
+                                                refused or stored
+     [--publish-on-lost-control on|off]         store an upload in clear though its
+                                                client hung up, as some cameras do
 A password is asked for on the terminal, or is the first line of standard input.
 A relative --home is relative to the folder of the homes.
 ";

@@ -2,6 +2,7 @@
 //! the conversation decides is performed here; nothing here blocks.
 
 mod bulk;
+mod data;
 
 use std::io;
 use std::net::{Shutdown, SocketAddr};
@@ -13,19 +14,23 @@ use std::time::{Duration, Instant};
 use mio::net::TcpStream;
 use mio::unix::SourceFd;
 use mio::{Interest, Registry};
+use rustix::net::sockopt::set_socket_oobinline;
 use skiff_sessions::conversation::Conversation;
 use skiff_sessions::scram::Binding;
-use skiff_sessions::server::{Effect, Event};
-use skiff_sessions::transfer::Transfer;
+use skiff_sessions::server::{Channel as Privacy, Effect, Ends, Event, Manners};
+use skiff_sessions::transfer::{Route, Transfer};
+use skiff_sessions::wire::codec;
 
 use crate::channel::{Channel, Handshake};
 use crate::deadlines::Asked;
 use crate::errand::Errand;
 use crate::files::OpenFile;
 use crate::hub::Hub;
-use crate::ids::ConnectionId;
+use crate::ids::{ConnectionId, Socket};
+use crate::listener::Speech;
 use crate::work::Lodged;
 use crate::workers::{Class, Ticket};
+use data::DataSide;
 
 /// Reads of one connection per wake-up, so that a busy peer lets others in.
 const READS_PER_TURN: usize = 8;
@@ -37,12 +42,18 @@ const LAST_WORDS: Duration = Duration::from_secs(5);
 pub(crate) struct Connection {
     pub(crate) id: ConnectionId,
     pub(crate) peer: SocketAddr,
+    speech: Speech,
     socket: Arc<TcpStream>,
     /// `None` while it is lent.
     channel: Option<Channel>,
+    data: DataSide,
     stage: Stage,
+    upgrade: Upgrade,
+    hearing: Hearing,
     ready: Ready,
     bulk: Bulk,
+    /// Of the transfer under way.
+    route: Route,
     transfer: Option<Box<Transfer>>,
     /// The transfer's bytes that the session has heard of.
     heard: u64,
@@ -61,6 +72,23 @@ enum Stage {
     /// Until then; what it waits for.
     Handshake(Instant, Handshake),
     Talk(Box<Conversation>),
+    /// A handshake in the middle of a conversation, which goes on behind it.
+    Shaking(Handshake, Box<Conversation>),
+}
+
+/// Whether the channel goes under TLS once the replies are out.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Upgrade {
+    No,
+    Due,
+}
+
+/// Whether the peer may still say something.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Hearing {
+    Open,
+    /// Its end came, and the session goes on with what it has.
+    Ended,
 }
 
 /// Sticky: set by events, also while the channel is lent; cleared when it is
@@ -109,22 +137,39 @@ impl Connection {
         id: ConnectionId,
         peer: SocketAddr,
         socket: TcpStream,
+        speech: Speech,
         hub: &mut Hub,
         now: Instant,
     ) -> io::Result<Self> {
         // Small replies must not wait for the peer's acknowledgement (RFC 896).
         socket.set_nodelay(true)?;
         let socket = Arc::new(socket);
-        let channel = Channel::new(Arc::clone(&socket), hub.secure()?);
+        let mut data = DataSide::default();
+        let tls = match speech {
+            Speech::Native => hub.secure()?,
+            Speech::Ftp => None,
+            Speech::FtpOverTls => Some(hub.secure_ftp(&mut data.tag)?),
+        };
+        if speech != Speech::Native {
+            // ABOR may come as urgent data, whose last byte would not be in the
+            // stream (RFC 1123 section 4.1.3.2).
+            set_socket_oobinline(&socket, true)?;
+        }
+        let channel = Channel::new(Arc::clone(&socket), tls);
         register(&hub.registry, &socket, id)?;
         let mut connection = Self {
             id,
             peer,
             socket,
             channel: Some(channel),
+            speech,
+            data,
+            upgrade: Upgrade::No,
+            hearing: Hearing::Open,
             stage: Stage::Handshake(now + hub.limits.login, Handshake::WantsRead),
             ready: Ready::default(),
             bulk: Bulk::None,
+            route: Route::Nowhere,
             transfer: None,
             heard: 0,
             file: None,
@@ -135,17 +180,27 @@ impl Connection {
             ending: Ending::No,
             asked: Asked::default(),
         };
+        if speech == Speech::Ftp {
+            connection.begin_talk(hub, now);
+            connection.ready.writable = true;
+            connection.drive(hub, now);
+        }
         connection.arm(hub);
         Ok(connection)
     }
 
     /// It may be forgotten.
     pub(crate) fn is_over(&self) -> bool {
-        self.ending == Ending::Now && self.channel.is_some() && self.bulk != Bulk::Hashing
+        let lent = matches!(
+            self.bulk,
+            Bulk::LentWatched | Bulk::LentUnwatched | Bulk::Hashing
+        );
+        self.ending == Ending::Now && self.channel.is_some() && !lent
     }
 
     /// Gives back what was counted, and puts the file away.
     pub(crate) fn leave(mut self, hub: &mut Hub) {
+        self.close_data(hub);
         let user = (self.admitted == Admitted::Yes).then_some(self.user.as_str());
         hub.guard.leave(self.peer.ip(), user);
         if let Some(file) = self.file.take() {
@@ -164,7 +219,7 @@ impl Connection {
     /// Something outside happened to the session.
     pub(crate) fn on_event(&mut self, event: Event, hub: &mut Hub, now: Instant) {
         match self.stage {
-            Stage::Handshake(..) => {
+            Stage::Handshake(..) | Stage::Shaking(..) => {
                 if !matches!(event, Event::Evicted) {
                     self.end_now();
                 }
@@ -183,8 +238,19 @@ impl Connection {
         if !self.asked.heard(due) {
             return;
         }
+        if self.goodbye_due().is_some_and(|until| until <= now) {
+            self.close_data(hub);
+        }
         match (&self.stage, self.ending) {
             (_, Ending::AfterWords(until)) if until <= now => self.end_now(),
+            (Stage::Shaking(_, conversation), _)
+                if conversation
+                    .session()
+                    .deadline()
+                    .is_some_and(|deadline| deadline <= now) =>
+            {
+                self.end_now();
+            }
             (Stage::Handshake(until, _), _) if *until <= now => self.end_now(),
             (Stage::Talk(conversation), _)
                 if conversation
@@ -209,7 +275,7 @@ impl Connection {
         self.channel = Some(channel);
         match (result, &mut self.stage) {
             (Ok(Handshake::Done), _) => self.begin_talk(hub, now),
-            (Ok(wanted), Stage::Handshake(_, wants)) => *wants = wanted,
+            (Ok(wanted), Stage::Handshake(_, wants) | Stage::Shaking(wants, _)) => *wants = wanted,
             (Ok(_), Stage::Talk(_)) => {}
             (Err(error), _) => {
                 log::debug!("{}: no handshake: {error}", self.peer);
@@ -220,29 +286,82 @@ impl Connection {
     }
 
     fn begin_talk(&mut self, hub: &mut Hub, now: Instant) {
-        let Some(channel) = &mut self.channel else {
-            return;
-        };
-        let binding = match channel.tls() {
-            None => Some(Binding::None),
-            Some(tls) => crate::tls::binding(tls).map(Binding::TlsExporter),
-        };
-        let setup = binding.and_then(|binding| hub.setup(binding));
-        match setup {
-            Some(setup) => self.stage = Stage::Talk(Box::new(Conversation::new(now, setup))),
-            None => self.end_now(),
-        }
         self.ready.readable = true;
+        if let Some(conversation) = self.shaken(now) {
+            self.stage = Stage::Talk(conversation);
+            self.tell(Event::Secured, hub, now);
+        } else if let Some(conversation) = self.converse(hub, now) {
+            self.stage = Stage::Talk(Box::new(conversation));
+        } else {
+            self.end_now();
+        }
         self.arm(hub);
+    }
+
+    /// The conversation that a handshake interrupted.
+    fn shaken(&mut self, now: Instant) -> Option<Box<Conversation>> {
+        let nothing = Stage::Handshake(now, Handshake::Done);
+        match std::mem::replace(&mut self.stage, nothing) {
+            Stage::Shaking(_, conversation) => Some(conversation),
+            other => {
+                self.stage = other;
+                None
+            }
+        }
+    }
+
+    fn converse(&mut self, hub: &mut Hub, now: Instant) -> Option<Conversation> {
+        let tls = self.channel.as_mut()?.tls();
+        if self.speech == Speech::Native {
+            let binding = match tls {
+                None => Binding::None,
+                Some(tls) => Binding::TlsExporter(crate::tls::binding(tls)?),
+            };
+            let setup = hub.setup(binding, Manners::NATIVE)?;
+            return Some(Conversation::new(now, &codec::NATIVE, setup));
+        }
+        let privacy = match tls {
+            None => Privacy::Clear,
+            Some(_) => Privacy::Private,
+        };
+        let ends = Ends {
+            local: self.socket.local_addr().ok()?,
+            peer: self.peer.ip().to_canonical(),
+        };
+        let manners = Manners::ftp(hub.ftp.as_ref()?.policy, privacy, ends);
+        let setup = hub.setup(Binding::None, manners)?;
+        Some(Conversation::new(now, &codec::FTP, setup))
+    }
+
+    /// Everything from here on is TLS (RFC 4217 section 4).
+    fn begin_tls(&mut self, hub: &mut Hub, now: Instant) {
+        self.upgrade = Upgrade::No;
+        let secured = hub.secure_ftp(&mut self.data.tag);
+        match (secured, &mut self.channel) {
+            (Ok(tls), Some(channel)) => channel.secure(tls),
+            (Err(error), _) => {
+                log::error!("{}: no tls: {error}", self.peer);
+                return self.end_now();
+            }
+            (Ok(_), None) => return self.end_now(),
+        }
+        let nothing = Stage::Handshake(now, Handshake::Done);
+        if let Stage::Talk(conversation) = std::mem::replace(&mut self.stage, nothing) {
+            self.stage = Stage::Shaking(Handshake::WantsRead, conversation);
+        }
     }
 
     /// Does all that can be done now.
     fn drive(&mut self, hub: &mut Hub, now: Instant) {
-        if let Stage::Handshake(_, wants) = self.stage {
+        if let Stage::Handshake(_, wants) | Stage::Shaking(wants, _) = self.stage {
             self.drive_handshake(wants, hub, now);
             return;
         }
         self.flush(hub, now);
+        if self.upgrade == Upgrade::Due && self.replies_are_out() {
+            self.begin_tls(hub, now);
+            return self.drive(hub, now);
+        }
         self.lend_when_due(hub);
         let mut reads = 0;
         while self.may_read() {
@@ -284,6 +403,7 @@ impl Connection {
             ticket,
             Errand::Handshake {
                 connection: self.id,
+                socket: Socket::Control,
                 channel,
             },
         );
@@ -295,8 +415,10 @@ impl Connection {
         };
         self.ready.readable
             && self.ending == Ending::No
+            && self.upgrade == Upgrade::No
+            && self.hearing == Hearing::Open
             && self.channel.is_some()
-            && matches!(self.bulk, Bulk::None | Bulk::Hashing)
+            && (matches!(self.bulk, Bulk::None | Bulk::Hashing) || self.route == Route::Data)
             && conversation.wants_input()
     }
 
@@ -319,10 +441,22 @@ impl Connection {
     }
 
     fn peer_closed(&mut self, hub: &mut Hub, now: Instant) {
+        self.tell(Event::PeerClosed, hub, now);
+        self.hearing = Hearing::Ended;
+        match &self.stage {
+            // An upload may be worth ending well without anyone to tell.
+            Stage::Talk(conversation) if !conversation.session().is_closed() => {
+                self.ready.readable = false;
+            }
+            _ => self.end_now(),
+        }
+    }
+
+    /// Something happened that is not from the peer's lines.
+    fn tell(&mut self, event: Event, hub: &mut Hub, now: Instant) {
         self.talk(hub, now, |conversation, effects| {
-            conversation.handle(now, Event::PeerClosed, effects);
+            conversation.handle(now, event, effects);
         });
-        self.end_now();
     }
 
     fn flush(&mut self, hub: &mut Hub, now: Instant) {
@@ -390,6 +524,7 @@ impl Connection {
         if self.channel.is_none() {
             let _ = self.socket.shutdown(Shutdown::Both);
         }
+        self.shut_data();
     }
 
     fn arm(&mut self, hub: &mut Hub) {
@@ -397,8 +532,11 @@ impl Connection {
             (_, Ending::Now) => None,
             (_, Ending::AfterWords(until)) => Some(until),
             (Stage::Handshake(until, _), Ending::No) => Some(*until),
-            (Stage::Talk(conversation), Ending::No) => conversation.session().deadline(),
+            (Stage::Talk(conversation) | Stage::Shaking(_, conversation), Ending::No) => {
+                conversation.session().deadline()
+            }
         };
+        let due = [due, self.goodbye_due()].into_iter().flatten().min();
         hub.deadlines.want(self.id, due, &mut self.asked);
     }
 
@@ -416,7 +554,8 @@ impl Connection {
 
 fn register(registry: &Registry, socket: &TcpStream, id: ConnectionId) -> io::Result<()> {
     let both = Interest::READABLE | Interest::WRITABLE;
-    registry.register(&mut SourceFd(&socket.as_raw_fd()), id.token(), both)
+    let token = id.token(Socket::Control);
+    registry.register(&mut SourceFd(&socket.as_raw_fd()), token, both)
 }
 
 fn deregister(registry: &Registry, socket: &TcpStream) {

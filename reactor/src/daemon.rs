@@ -1,24 +1,26 @@
 //! From a checked configuration to a daemon that serves, and to its end.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mio::Poll;
-use skiff_conf::Server;
-use skiff_sessions::server::Limits;
+use skiff_conf::{PassiveAddress, Server};
+use skiff_sessions::server::{Limits, TlsPolicy};
 use skiff_vfs::{Homes, Policy, Worker};
 
 use crate::accesslog::{AccessLog, LogFailed};
 use crate::accounts::Accounts;
 use crate::guard::Guard;
-use crate::hub::Hub;
-use crate::listener::Listener;
+use crate::hub::{Ftp, Hub};
+use crate::listener::{Listener, Speech};
+use crate::passive::Passive;
 use crate::reactor::{self, Reactor};
 use crate::signals::Signals;
-use crate::tls::{Tls, TlsError};
+use crate::tls::ftp::FtpTls;
+use crate::tls::{ServerIdentity, Tls, TlsError};
 use crate::work::Services;
 use crate::workers::Pool;
 use crate::{notify, secret};
@@ -26,6 +28,8 @@ use crate::{notify, secret};
 /// Where the daemon can be reached.
 pub(crate) struct Bound {
     pub(crate) native: Vec<SocketAddr>,
+    pub(crate) ftp: Vec<SocketAddr>,
+    pub(crate) ftp_over_tls: Vec<SocketAddr>,
 }
 
 /// Why it does not run.
@@ -65,11 +69,22 @@ pub(crate) fn run(config: Server, ready: impl FnOnce(&Bound)) -> Result<(), Star
     let (log, log_thread) = AccessLog::start(&config.log)?;
     // A second daemon in one process (in tests) keeps the first one's logger.
     let _ = log.install(config.log.level);
+    let speaking = |speech| {
+        let doors = listeners.iter().filter(|door| door.speech == speech);
+        doors.map(|door| door.address).collect()
+    };
     let bound = Bound {
-        native: listeners.iter().map(|listener| listener.address).collect(),
+        native: speaking(Speech::Native),
+        ftp: speaking(Speech::Ftp),
+        ftp_over_tls: speaking(Speech::FtpOverTls),
     };
     let reactor = assemble(&config, listeners, log)?;
     log::info!("serving on {:?}", bound.native);
+    for (what, addresses) in [("ftp", &bound.ftp), ("ftp over tls", &bound.ftp_over_tls)] {
+        if !addresses.is_empty() {
+            log::info!("serving {what} on {addresses:?}");
+        }
+    }
     ready(&bound);
     notify::ready();
     let hub = reactor.run().map_err(no("poll"))?;
@@ -79,9 +94,20 @@ pub(crate) fn run(config: Server, ready: impl FnOnce(&Bound)) -> Result<(), Star
 }
 
 fn bind(config: &Server) -> Result<Vec<Listener>, StartError> {
-    let listen =
-        |&address| Listener::bind(address).map_err(|error| StartError::Listen { address, error });
-    config.native.listen.iter().map(listen).collect()
+    let doors = [
+        (Speech::Native, &config.native.listen),
+        (Speech::Ftp, &config.ftp.listen),
+        (Speech::FtpOverTls, &config.ftp.implicit),
+    ];
+    let doors = doors.into_iter().flat_map(|(speech, addresses)| {
+        let each = addresses.iter();
+        each.map(move |&address| (address, speech))
+    });
+    doors
+        .map(|(address, speech)| {
+            Listener::bind(address, speech).map_err(|error| StartError::Listen { address, error })
+        })
+        .collect()
 }
 
 fn assemble(
@@ -105,19 +131,64 @@ fn assemble(
         file: config.file.clone(),
     });
     let guard = Guard::new(config.limits.clone());
-    let limits = Arc::new(limits(&config.limits));
-    let tls = load_tls(config)?;
-    let hub = Hub::new(registry, pool, guard, log, limits, services, tls);
+    let limits = Arc::new(limits(config));
+    let Doors { tls, ftp } = Doors::load(config, None)?;
+    let hub = Hub::new(registry, pool, guard, log, limits, services, tls, ftp);
     Reactor::new(poll, signals, listeners, hub).map_err(no("poll"))
 }
 
-fn load_tls(config: &Server) -> Result<Option<Tls>, TlsError> {
-    match config.native.tls {
-        skiff_conf::Tls::Off => Ok(None),
-        skiff_conf::Tls::On => {
-            let tls = Tls::load(config.tls.as_ref(), &config.state)?;
-            log::info!("certificate fingerprint {}", tls.fingerprint());
-            Ok(Some(tls))
+/// What is behind the listeners of each dialect.
+struct Doors {
+    tls: Option<Tls>,
+    ftp: Option<Ftp>,
+}
+
+impl Doors {
+    /// `before`: what sessions under way hold tickets of.
+    fn load(config: &Server, before: Option<&FtpTls>) -> Result<Self, TlsError> {
+        let native = config.native.tls == skiff_conf::Tls::On;
+        let speaks_ftp = !config.ftp.listen.is_empty() || !config.ftp.implicit.is_empty();
+        let over_tls = speaks_ftp && config.ftp.tls != skiff_conf::FtpTls::Off;
+        let identity = match native || over_tls {
+            true => Some(ServerIdentity::load(config.tls.as_ref(), &config.state)?),
+            false => None,
+        };
+        if let Some(identity) = &identity {
+            log::info!("certificate fingerprint {}", identity.fingerprint());
+        }
+        let own = identity.as_ref().filter(|_| native);
+        let theirs = identity.as_ref().filter(|_| over_tls);
+        let ftp_tls = theirs.map(|identity| FtpTls::new(identity, before));
+        let ftp = Ftp {
+            tls: ftp_tls.transpose()?,
+            policy: match config.ftp.tls {
+                skiff_conf::FtpTls::Require => TlsPolicy::Required,
+                skiff_conf::FtpTls::Optional => TlsPolicy::Optional,
+                skiff_conf::FtpTls::Off => TlsPolicy::NotOffered,
+            },
+            resumption: config.ftp.data_tls_resumption,
+            passive: Passive::new(config.ftp.passive_ports, advertised(config)),
+        };
+        Ok(Self {
+            tls: own.map(Tls::new).transpose()?,
+            ftp: speaks_ftp.then_some(ftp),
+        })
+    }
+}
+
+/// What clients behind a translating router are told; looked up here, where it
+/// may block, at the start and at each SIGHUP.
+fn advertised(config: &Server) -> Option<IpAddr> {
+    match &config.ftp.passive_address {
+        PassiveAddress::Auto => None,
+        PassiveAddress::Address(address) => Some(*address),
+        PassiveAddress::Host(name) => {
+            let found = (name.as_str(), 0).to_socket_addrs();
+            let address = found.ok().and_then(|mut all| all.next());
+            if address.is_none() {
+                log::error!("passive_address: {name} is no known host; clients are told our own");
+            }
+            address.map(|address| address.ip())
         }
     }
 }
@@ -127,18 +198,22 @@ fn load_tls(config: &Server) -> Result<Option<Tls>, TlsError> {
 pub(crate) struct Fresh {
     pub(crate) config: Arc<Server>,
     pub(crate) tls: Option<Tls>,
+    pub(crate) ftp: Option<Ftp>,
     pub(crate) limits: Arc<Limits>,
 }
 
 impl Fresh {
     /// `None` where something is wrong: the log says what, and all stays.
-    pub(crate) fn read(_worker: &Worker, file: &Path) -> Option<Self> {
+    pub(crate) fn read(_worker: &Worker, file: &Path, before: Option<&FtpTls>) -> Option<Self> {
         let config = Server::load(file).map_err(|error| log::error!("not reloaded: {error}"));
         let config = config.ok()?;
-        let tls = load_tls(&config).map_err(|error| log::error!("not reloaded: {error}"));
-        let limits = Arc::new(limits(&config.limits));
+        let doors = Doors::load(&config, before);
+        let doors = doors.map_err(|error| log::error!("not reloaded: {error}"));
+        let Doors { tls, ftp } = doors.ok()?;
+        let limits = Arc::new(limits(&config));
         Some(Self {
-            tls: tls.ok()?,
+            tls,
+            ftp,
             limits,
             config: Arc::new(config),
         })
@@ -194,13 +269,16 @@ fn group_id(name: &str) -> Result<u32, StartError> {
     row.ok_or_else(|| StartError::Group(name.to_owned()))
 }
 
-fn limits(limits: &skiff_conf::Limits) -> Limits {
+fn limits(config: &Server) -> Limits {
+    let limits = &config.limits;
     let system = rustix::system::uname();
     Limits {
         login: limits.login,
         idle: limits.idle,
         stall: limits.stall,
         progress: Duration::from_secs(4),
+        data: config.ftp.data_timeout,
+        patience: Duration::from_secs(20),
         penalty: Duration::from_millis(500),
         attempts: limits.attempts,
         nonsense: 3,

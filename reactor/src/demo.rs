@@ -28,6 +28,9 @@ const SETTINGS: &str = "\
     // This machine only: everybody knows the demo's passwords.
     native: (listen: [\"127.0.0.1:8001\"]),
 
+    // FTP may go without TLS here, because nothing leaves this machine.
+    ftp: (listen: [\"127.0.0.1:2121\"], tls: Optional),
+
     // The fewest allowed, so that the demo starts at once even on slow machines. A
     // real server keeps the default, which makes stolen verifiers hard to guess.
     scram_iterations: 10000,
@@ -39,20 +42,26 @@ pub(crate) struct Options {
     folder: PathBuf,
     /// Instead of what the settings say.
     native: Option<SocketAddr>,
+    /// Instead of what the settings say.
+    ftp: Option<Ftp>,
+}
+
+/// What `--ftp` says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ftp {
+    Off,
+    Listen(SocketAddr),
 }
 
 /// What follows `--demo`.
 pub(crate) fn parse(mut words: Arguments) -> Result<Options, Failure> {
-    let native = words.opt_value_from_fn("--native", parse_address)?;
-    let ftp: Option<String> = words.opt_value_from_str("--ftp")?;
-    if ftp.is_some_and(|ftp| ftp != "off") {
-        let text = "--ftp can only be off: this skiffd does not speak FTP".to_owned();
-        return Err(Failure::Usage(text));
-    }
+    let native = words.opt_value_from_fn("--native", parse_native)?;
+    let ftp = words.opt_value_from_fn("--ftp", parse_ftp)?;
     let folder = cli::take_rest(words, 1)?.pop();
     Ok(Options {
         folder: folder.map_or_else(|| PathBuf::from("skiff-demo"), PathBuf::from),
         native,
+        ftp,
     })
 }
 
@@ -64,9 +73,19 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     Ok(())
 }
 
-fn parse_address(text: &str) -> Result<SocketAddr, String> {
+fn parse_native(text: &str) -> Result<SocketAddr, &'static str> {
     text.parse()
-        .map_err(|_| "--native takes IP:PORT such as 127.0.0.1:8002".to_owned())
+        .map_err(|_| "--native takes IP:PORT such as 127.0.0.1:8002")
+}
+
+fn parse_ftp(text: &str) -> Result<Ftp, &'static str> {
+    match text {
+        "off" => Ok(Ftp::Off),
+        _ => text
+            .parse()
+            .map(Ftp::Listen)
+            .map_err(|_| "--ftp takes off, or IP:PORT such as 127.0.0.1:2122"),
+    }
 }
 
 /// Makes what is missing, and nothing else.
@@ -75,13 +94,8 @@ fn prepare(options: &Options) -> Result<Server, Failure> {
     init::make_folders(&options.folder)?;
     init::write_new(&settings, SETTINGS)?;
     let mut config = Server::load(&settings)?;
-    if let Some(address) = options.native {
-        config.native.listen = vec![address];
-    }
-    for &address in &config.native.listen {
-        require_loopback(address)?;
-        require_free(address)?;
-    }
+    options.override_doors(&mut config);
+    require_doors(&config)?;
     init::lay_out(&config)?;
     if config.users.symlink_metadata().is_err() {
         add_people(&config)?;
@@ -90,6 +104,31 @@ fn prepare(options: &Options) -> Result<Server, Failure> {
         init::make_folder(&config.home(name, account), config.dir_mode.bits())?;
     }
     Ok(config)
+}
+
+impl Options {
+    fn override_doors(&self, config: &mut Server) {
+        if let Some(address) = self.native {
+            config.native.listen = vec![address];
+        }
+        if let Some(ftp) = self.ftp {
+            config.ftp.implicit = Vec::new();
+            config.ftp.listen = match ftp {
+                Ftp::Off => Vec::new(),
+                Ftp::Listen(address) => vec![address],
+            };
+        }
+    }
+}
+
+fn require_doors(config: &Server) -> Result<(), Failure> {
+    let native = config.native.listen.iter().map(|door| ("--native", door));
+    let ftp = config.ftp.listen.iter().chain(&config.ftp.implicit);
+    for (option, &address) in native.chain(ftp.map(|door| ("--ftp", door))) {
+        require_loopback(option, address)?;
+        require_free(option, address)?;
+    }
+    Ok(())
 }
 
 fn add_people(config: &Server) -> Result<(), Failure> {
@@ -111,18 +150,18 @@ fn add_people(config: &Server) -> Result<(), Failure> {
     })
 }
 
-fn require_loopback(address: SocketAddr) -> Result<(), Failure> {
+fn require_loopback(option: &str, address: SocketAddr) -> Result<(), Failure> {
     match address.ip().to_canonical().is_loopback() {
         true => Ok(()),
         false => Err(Failure::Usage(format!(
             "{address} can be reached from outside, and everybody knows the demo's passwords: \
-             listen on 127.0.0.1, or make a real server with skiffd init DIR"
+             choose one on 127.0.0.1 with {option}, or make a real server with skiffd init DIR"
         ))),
     }
 }
 
 /// The daemon would notice as well, but does not know how a demo is told another port.
-fn require_free(address: SocketAddr) -> Result<(), Failure> {
+fn require_free(option: &str, address: SocketAddr) -> Result<(), Failure> {
     let Err(error) = TcpListener::bind(address) else {
         return Ok(());
     };
@@ -131,7 +170,7 @@ fn require_free(address: SocketAddr) -> Result<(), Failure> {
         _ => format!("cannot listen on {address}: {error}"),
     };
     Err(Failure::Failed(format!(
-        "{why}; choose another address with --native, such as --native 127.0.0.1:0 for any \
+        "{why}; choose another address with {option}, such as {option} 127.0.0.1:0 for any \
          free port"
     )))
 }
@@ -142,8 +181,16 @@ fn announce(bound: &Bound, homes: &Path) {
     for address in &bound.native {
         lines.push(format!("native {address}"));
     }
+    for address in &bound.ftp {
+        lines.push(format!("ftp {address}"));
+    }
     if let Some(address) = bound.native.first() {
         lines.push(format!("connect with: skiff tom@{address}"));
+    }
+    if let Some(address) = bound.ftp.first() {
+        lines.push(format!(
+            "or any ftp client: curl --ssl -k -u tom:{PASSWORD} ftp://{address}/"
+        ));
     }
     lines.push(format!("users: tom, jerry and sam; password {PASSWORD}"));
     lines.push(format!("their files: {}", homes.display()));
@@ -157,7 +204,7 @@ mod tests {
     use std::ffi::OsString;
     use std::os::unix::fs::MetadataExt;
 
-    use skiff_conf::Iterations;
+    use skiff_conf::{FtpTls, Iterations};
 
     use super::*;
 
@@ -170,6 +217,7 @@ mod tests {
         let options = Options {
             folder: folder.to_owned(),
             native: Some(SocketAddr::from(([127, 0, 0, 1], 0))),
+            ftp: Some(Ftp::Off),
         };
         prepare(&options).unwrap()
     }
@@ -178,13 +226,16 @@ mod tests {
     fn arguments() {
         let plain = parsed("").unwrap();
         assert_eq!(plain.folder, Path::new("skiff-demo"));
-        assert_eq!(plain.native, None);
+        assert_eq!((plain.native, plain.ftp), (None, None));
         let full = parsed("--native 127.0.0.1:0 --ftp off there").unwrap();
         assert_eq!(full.folder, Path::new("there"));
-        assert_eq!(full.native, Some(SocketAddr::from(([127, 0, 0, 1], 0))));
+        let free = SocketAddr::from(([127, 0, 0, 1], 0));
+        assert_eq!((full.native, full.ftp), (Some(free), Some(Ftp::Off)));
+        let ftp = parsed("--ftp 127.0.0.1:0").unwrap().ftp;
+        assert_eq!(ftp, Some(Ftp::Listen(free)));
         for (line, said) in [
             ("--native nowhere", "--native takes IP:PORT"),
-            ("--ftp 127.0.0.1:2121", "--ftp can only be off"),
+            ("--ftp on", "--ftp takes off, or IP:PORT"),
             ("--port 1", "unknown argument \"--port\""),
             ("a b", "unknown argument \"b\""),
         ] {
@@ -212,8 +263,31 @@ mod tests {
         );
         assert_eq!(config.users.metadata().unwrap().mode() & 0o7777, 0o600);
         let written = Server::load(&config.file).unwrap();
-        let usual = SocketAddr::from(([127, 0, 0, 1], 8001));
-        assert_eq!(written.native.listen, [usual]);
+        let usual = |port| SocketAddr::from(([127, 0, 0, 1], port));
+        assert_eq!(written.native.listen, [usual(8001)]);
+        assert_eq!(written.ftp.listen, [usual(2121)]);
+        assert_eq!(written.ftp.tls, FtpTls::Optional);
+        assert!(!config.ftp.is_on());
+    }
+
+    #[test]
+    fn an_address_on_the_command_line_is_the_only_one() {
+        let text = "(ftp: (listen: [\"127.0.0.1:1\"], implicit: [\"127.0.0.1:2\"]))";
+        let settings = Server::parse(text, Path::new("/server.ron")).unwrap();
+        let overridden = |line: &str| {
+            let mut config = settings.clone();
+            parsed(line).unwrap().override_doors(&mut config);
+            config
+        };
+        assert_eq!(overridden(""), settings);
+        let free = SocketAddr::from(([127, 0, 0, 1], 0));
+        let chosen = overridden("--native 127.0.0.1:0 --ftp 127.0.0.1:0");
+        assert_eq!(
+            (chosen.native.listen, chosen.ftp.listen),
+            (vec![free], vec![free])
+        );
+        assert!(chosen.ftp.implicit.is_empty());
+        assert!(!overridden("--ftp off").ftp.is_on());
     }
 
     #[test]
@@ -235,13 +309,13 @@ mod tests {
     fn only_this_machine_is_served() {
         for inside in ["127.0.0.1:0", "127.1.2.3:8001", "[::1]:0"] {
             assert!(
-                require_loopback(inside.parse().unwrap()).is_ok(),
+                require_loopback("--native", inside.parse().unwrap()).is_ok(),
                 "{inside}"
             );
         }
         for outside in ["0.0.0.0:0", "[::]:8001", "192.0.2.1:8001"] {
             assert!(
-                require_loopback(outside.parse().unwrap()).is_err(),
+                require_loopback("--ftp", outside.parse().unwrap()).is_err(),
                 "{outside}"
             );
         }
@@ -251,8 +325,14 @@ mod tests {
     fn a_taken_port_is_named_with_the_way_out() {
         let taken = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = taken.local_addr().unwrap();
-        let message = require_free(address).unwrap_err().to_string();
-        assert!(message.contains(&address.to_string()), "{message}");
-        assert!(message.contains("--native"), "{message}");
+        let free = SocketAddr::from(([127, 0, 0, 1], 0));
+        let mut config = Server::parse("()", Path::new("/server.ron")).unwrap();
+        for (native, ftp, option) in [(address, free, "--native "), (free, address, "--ftp ")] {
+            config.native.listen = vec![native];
+            config.ftp.listen = vec![ftp];
+            let message = require_doors(&config).unwrap_err().to_string();
+            assert!(message.contains(&address.to_string()), "{message}");
+            assert!(message.contains(option), "{message}");
+        }
     }
 }

@@ -16,7 +16,8 @@ use skiff_vfs::Home;
 use crate::channel::{Channel, Handshake, LaneWork};
 use crate::daemon::Fresh;
 use crate::files::{OnWorker, OpenFile};
-use crate::ids::ConnectionId;
+use crate::ids::{ConnectionId, Socket};
+use crate::tls::ftp::FtpTls;
 use crate::work::{Order, Performed, Services, perform};
 use crate::workers::{Tools, Work};
 
@@ -45,6 +46,7 @@ pub(crate) enum Errand {
     },
     Handshake {
         connection: ConnectionId,
+        socket: Socket,
         channel: Channel,
     },
     /// Nobody needs the file any more; closing may block.
@@ -52,7 +54,10 @@ pub(crate) enum Errand {
     /// Counts a home whose ledger was lost.
     Scan(Arc<Home>),
     /// Reads the configuration again.
-    Reload(PathBuf),
+    Reload {
+        file: PathBuf,
+        tickets: Option<FtpTls>,
+    },
     /// Drops stages that are too old.
     Sweep(Arc<Home>),
 }
@@ -71,6 +76,7 @@ pub(crate) enum Outcome {
     },
     Handshake {
         connection: ConnectionId,
+        socket: Socket,
         channel: Channel,
         result: io::Result<Handshake>,
     },
@@ -81,7 +87,7 @@ pub(crate) enum Outcome {
 
 /// A transfer away from home, with all it needs.
 pub(crate) struct Lent {
-    /// `None` for hashing: the connection stays and can be heard.
+    /// The one that the bytes go through; `None` for hashing.
     pub(crate) channel: Option<Channel>,
     pub(crate) transfer: Box<Transfer>,
     pub(crate) file: Option<OpenFile>,
@@ -119,16 +125,21 @@ impl Work for Errand {
             }
             Self::Handshake {
                 connection,
+                socket,
                 mut channel,
             } => {
-                let result = channel.handshake();
+                let result = shake_hands(&mut channel, tools);
                 Outcome::Handshake {
                     connection,
+                    socket,
                     channel,
                     result,
                 }
             }
-            Self::Reload(file) => Outcome::Reloaded(Fresh::read(tools.worker, &file).map(Box::new)),
+            Self::Reload { file, tickets } => {
+                let fresh = Fresh::read(tools.worker, &file, tickets.as_ref());
+                Outcome::Reloaded(fresh.map(Box::new))
+            }
             Self::PutAway(file) => {
                 drop(file);
                 Outcome::Quiet
@@ -149,6 +160,29 @@ impl Work for Errand {
     }
 }
 
+/// A peer that is near answers before it pays to go home.
+fn shake_hands(channel: &mut Channel, tools: &Tools<'_>) -> io::Result<Handshake> {
+    loop {
+        let wanted = match channel.handshake()? {
+            Handshake::Done => return Ok(Handshake::Done),
+            Handshake::WantsRead => PollFlags::IN,
+            Handshake::WantsWrite => PollFlags::OUT,
+        };
+        if tools.others_wait() || !linger(channel, wanted) {
+            return Ok(match wanted {
+                PollFlags::OUT => Handshake::WantsWrite,
+                _ => Handshake::WantsRead,
+            });
+        }
+    }
+}
+
+/// Waits a moment for the socket; `false` where it stayed as it was.
+fn linger(channel: &Channel, wanted: PollFlags) -> bool {
+    let mut fds = [PollFd::new(&**channel.socket(), wanted)];
+    poll(&mut fds, Some(&LINGER)).is_ok_and(|ready| ready > 0)
+}
+
 impl Lent {
     fn run(&mut self, tools: &mut Tools<'_>) -> Burst {
         let until = Instant::now() + LENT_MAX;
@@ -161,7 +195,15 @@ impl Lent {
             if stopped || tools.others_wait() || Instant::now() >= until {
                 return burst;
             }
-            if burst != Burst::BudgetSpent && !self.linger(&burst) {
+            let wanted = match burst {
+                Burst::BudgetSpent => continue,
+                Burst::WantsRead => PollFlags::IN,
+                _ => PollFlags::OUT,
+            };
+            let Some(channel) = &self.channel else {
+                return burst;
+            };
+            if !linger(channel, wanted) {
                 return burst;
             }
         }
@@ -195,19 +237,6 @@ impl Lent {
                 },
             ),
         }
-    }
-
-    /// Waits a moment for the socket; `false` where it stayed as it was.
-    fn linger(&self, burst: &Burst) -> bool {
-        let Some(channel) = &self.channel else {
-            return false;
-        };
-        let wanted = match burst {
-            Burst::WantsRead => PollFlags::IN,
-            _ => PollFlags::OUT,
-        };
-        let mut fds = [PollFd::new(&**channel.socket(), wanted)];
-        poll(&mut fds, Some(&LINGER)).is_ok_and(|ready| ready > 0)
     }
 }
 

@@ -1,12 +1,17 @@
 //! An open file as a transfer sees it: on a worker, a source or a sink.
 
 use skiff_sessions::transfer::{Sink, Source};
+use skiff_sessions::wire::ftp::lines::{push_long, push_machine, push_name};
+use skiff_sessions::wire::ftp::pattern::Pattern;
+use skiff_sessions::wire::listing::Form;
 use skiff_sessions::wire::native::facts::push_entry;
-use skiff_sessions::wire::reply::{Facts, Kind, Refusal};
+use skiff_sessions::wire::reply::{Access, Facts, Kind, Refusal};
 use skiff_sessions::wire::stamp::Stamp;
 use skiff_vfs::{Download, Entry, Listing, StageInfo, Upload, VfsError, Worker};
 
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Text of a listing that is made ahead, in bytes.
 const TEXT_AHEAD: usize = 64 * 1024;
@@ -21,9 +26,50 @@ pub(crate) enum OpenFile {
 /// A listing turned into lines while it is sent.
 pub(crate) struct ListingText {
     entries: Entries,
+    look: Look,
     text: Vec<u8>,
     /// The offset of `text`'s first byte in the whole.
     start: u64,
+}
+
+/// What a listing's lines are to look like, and which names are in it.
+pub(crate) struct Look {
+    pub(crate) form: Form,
+    pub(crate) access: Access,
+    /// `None`: all names.
+    pub(crate) pattern: Option<Pattern>,
+    /// Lines show the year of what is long past.
+    now: Stamp,
+}
+
+impl Look {
+    pub(crate) fn new(form: Form, access: Access, pattern: Option<Pattern>) -> Self {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let seconds = now.map_or(0, |since| since.as_secs());
+        Self {
+            form,
+            access,
+            pattern,
+            now: Stamp(i64::try_from(seconds).unwrap_or(0)),
+        }
+    }
+
+    /// The native dialect's.
+    fn native() -> Self {
+        Self::new(Form::Native, Access::ReadWrite, None)
+    }
+
+    fn push(&self, name: &[u8], facts: &Facts, text: &mut Vec<u8>) {
+        if self.pattern.as_ref().is_some_and(|p| !p.matches(name)) {
+            return;
+        }
+        match self.form {
+            Form::Native => push_entry(name, facts, text),
+            Form::Machine(set) => push_machine(name, facts, set, self.access, text),
+            Form::Long => push_long(name, facts, self.now, text),
+            Form::Names => push_name(name, text),
+        }
+    }
 }
 
 enum Entries {
@@ -33,9 +79,10 @@ enum Entries {
 }
 
 impl ListingText {
-    pub(crate) fn of_directory(listing: Listing) -> Self {
+    pub(crate) fn of_directory(listing: Listing, look: Look) -> Self {
         Self {
             entries: Entries::Directory(listing),
+            look,
             text: Vec::new(),
             start: 0,
         }
@@ -44,6 +91,7 @@ impl ListingText {
     pub(crate) fn of_stages(stages: Vec<StageInfo>) -> Self {
         Self {
             entries: Entries::Stages(stages.into_iter()),
+            look: Look::native(),
             text: Vec::new(),
             start: 0,
         }
@@ -63,7 +111,10 @@ impl ListingText {
     fn push_next(&mut self, worker: &Worker) -> Result<bool, VfsError> {
         match &mut self.entries {
             Entries::Directory(listing) => match listing.next(worker)? {
-                Some(entry) => push_entry(entry.name.as_bytes(), &facts(&entry), &mut self.text),
+                Some(entry) => {
+                    let name = entry.name.as_bytes();
+                    self.look.push(name, &facts(&entry), &mut self.text);
+                }
                 None => return Ok(false),
             },
             Entries::Stages(stages) => match stages.next() {
@@ -138,6 +189,13 @@ impl Source for OnWorker<'_> {
             _ => 0,
         }
     }
+
+    fn as_fd(&self) -> Option<BorrowedFd<'_>> {
+        match &self.file {
+            Some(OpenFile::Download(file)) => Some(file.file().as_fd()),
+            _ => None,
+        }
+    }
 }
 
 impl Sink for OnWorker<'_> {
@@ -176,6 +234,10 @@ pub(crate) fn refusal(error: &VfsError) -> Refusal {
         VfsError::Busy { .. } => Refusal::Busy,
         VfsError::Scanning => Refusal::NotReady,
         VfsError::NoStaging => Refusal::NoStaging,
+        VfsError::BadOffset { offset, size } => Refusal::BadOffset {
+            offset: *offset,
+            size: *size,
+        },
         VfsError::Stopped => Refusal::NotReady,
         VfsError::Io(error) => {
             log::error!("the disk failed: {error}");

@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 
 use mio::Registry;
 use rustls::Connection as TlsConnection;
+use skiff_conf::Resumption;
 use skiff_sessions::scram::Binding;
-use skiff_sessions::server::{Effect, JobId, Limits, Setup};
+use skiff_sessions::server::{Effect, Job, JobId, Limits, Manners, Setup, TlsPolicy};
 use skiff_vfs::Home;
 
 use crate::accesslog::AccessLog;
@@ -18,7 +19,9 @@ use crate::errand::Errand;
 use crate::guard::Guard;
 use crate::ids::ConnectionId;
 use crate::notify;
+use crate::passive::Passive;
 use crate::tls::Tls;
+use crate::tls::ftp::{FtpTls, Tag};
 use crate::work::{Lodged, Order, Services};
 use crate::workers::{Class, Pool, Ticket};
 
@@ -37,6 +40,8 @@ pub(crate) struct Hub {
     pub(crate) services: Arc<Services>,
     /// `None` where the listeners speak in clear.
     pub(crate) tls: Option<Tls>,
+    /// `None` where no FTP is spoken.
+    pub(crate) ftp: Option<Ftp>,
     pub(crate) line_buffer: Vec<u8>,
     pub(crate) effects: Vec<Effect>,
     /// Connections with more to do than one turn allows.
@@ -47,6 +52,15 @@ pub(crate) struct Hub {
     retries: VecDeque<Retry>,
     /// Homes in use since the start, by their address in memory.
     homes: HashMap<usize, Lodged>,
+}
+
+/// What FTP's connections share.
+pub(crate) struct Ftp {
+    /// `None` where no TLS is offered.
+    pub(crate) tls: Option<FtpTls>,
+    pub(crate) policy: TlsPolicy,
+    pub(crate) resumption: Resumption,
+    pub(crate) passive: Passive,
 }
 
 struct Retry {
@@ -65,6 +79,7 @@ impl Hub {
         limits: Arc<Limits>,
         services: Arc<Services>,
         tls: Option<Tls>,
+        ftp: Option<Ftp>,
     ) -> Self {
         Self {
             registry,
@@ -75,6 +90,7 @@ impl Hub {
             limits,
             services,
             tls,
+            ftp,
             line_buffer: vec![0; LINE_BUFFER],
             effects: Vec::new(),
             again: Vec::new(),
@@ -93,8 +109,17 @@ impl Hub {
             .map_err(io::Error::other)
     }
 
+    /// TLS of an FTP control connection, and the tag of its session.
+    pub(crate) fn secure_ftp(&self, tag: &mut Option<Tag>) -> io::Result<TlsConnection> {
+        let tls = self.ftp.as_ref().and_then(|ftp| ftp.tls.as_ref());
+        let tls = tls.ok_or_else(|| io::Error::other("this listener has none"))?;
+        let fresh = Tag::random().map_err(io::Error::other)?;
+        *tag = Some(fresh);
+        tls.control(fresh).map_err(io::Error::other)
+    }
+
     /// What a new session is made with; `None` when the system has no randomness.
-    pub(crate) fn setup(&self, binding: Binding) -> Option<Setup> {
+    pub(crate) fn setup(&self, binding: Binding, manners: Manners) -> Option<Setup> {
         let mut seed = [0; 32];
         if let Err(error) = getrandom::fill(&mut seed) {
             log::error!("the system gives no random bytes: {error}");
@@ -104,6 +129,7 @@ impl Hub {
             limits: Arc::clone(&self.limits),
             binding,
             seed,
+            manners,
         })
     }
 
@@ -115,19 +141,17 @@ impl Hub {
         device: Option<u64>,
     ) {
         let services = Arc::clone(&self.services);
+        let class = match order.job {
+            Job::CheckPassword { .. } => Class::Crypt,
+            _ => Class::Short,
+        };
         let errand = Errand::Job {
             connection,
             id,
             order: Box::new(order),
             services,
         };
-        self.pool.submit(
-            Ticket {
-                class: Class::Short,
-                device,
-            },
-            errand,
-        );
+        self.pool.submit(Ticket { class, device }, errand);
     }
 
     pub(crate) fn retry_later(
@@ -190,8 +214,11 @@ impl Hub {
             class: Class::Short,
             device: None,
         };
-        self.pool
-            .submit(ticket, Errand::Reload(self.services.file.clone()));
+        let errand = Errand::Reload {
+            file: self.services.file.clone(),
+            tickets: self.ftp.as_ref().and_then(|ftp| ftp.tls.clone()),
+        };
+        self.pool.submit(ticket, errand);
     }
 
     pub(crate) fn take_up(&mut self, fresh: Option<Box<Fresh>>) {
@@ -199,9 +226,11 @@ impl Hub {
             let Fresh {
                 config,
                 tls,
+                ftp,
                 limits,
             } = *fresh;
             self.tls = tls;
+            self.take_up_ftp(ftp);
             self.limits = limits;
             self.guard.set_limits(config.limits.clone());
             self.log.reopen(&config.log);
@@ -209,6 +238,16 @@ impl Hub {
             self.services.accounts.reload(config);
         }
         notify::ready();
+    }
+
+    /// Ports that are held stay counted.
+    fn take_up_ftp(&mut self, fresh: Option<Ftp>) {
+        if let (Some(old), Some(fresh)) = (&mut self.ftp, fresh) {
+            old.tls = fresh.tls;
+            old.policy = fresh.policy;
+            old.resumption = fresh.resumption;
+            old.passive.take_up(fresh.passive);
+        }
     }
 
     pub(crate) fn sweep(&mut self) {

@@ -10,19 +10,40 @@ pub(crate) struct ConnectionId {
     pub(crate) generation: u32,
 }
 
+/// Which of a connection's sockets a token is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Socket {
+    Control,
+    /// A data connection, or the port that it is awaited at.
+    Data,
+}
+
+/// Set in the tokens of data connections; a slab never has so many keys.
+const DATA_BIT: u64 = 1 << 31;
+
 impl ConnectionId {
-    pub(crate) fn token(self) -> Token {
-        Token((u64::from(self.generation) << 32 | u64::from(self.index)) as usize)
+    pub(crate) fn token(self, socket: Socket) -> Token {
+        let bit = match socket {
+            Socket::Control => 0,
+            Socket::Data => DATA_BIT,
+        };
+        Token((self.number() | bit) as usize)
     }
 
     /// `None` for the reactor's own tokens.
-    pub(crate) fn from_token(token: Token) -> Option<Self> {
-        Self::from_number(token.0 as u64)
+    pub(crate) fn from_token(token: Token) -> Option<(Self, Socket)> {
+        let number = token.0 as u64;
+        let socket = if number & DATA_BIT == 0 {
+            Socket::Control
+        } else {
+            Socket::Data
+        };
+        Some((Self::from_number(number & !DATA_BIT)?, socket))
     }
 
     /// As the owner of an upload is told to others.
     pub(crate) fn number(self) -> u64 {
-        self.token().0 as u64
+        u64::from(self.generation) << 32 | u64::from(self.index)
     }
 
     pub(crate) fn from_number(number: u64) -> Option<Self> {
@@ -51,9 +72,12 @@ mod tests {
 
     #[test]
     fn tokens_come_back() {
-        for (index, generation) in [(0, 1), (7, 9), (u32::MAX, u32::MAX)] {
+        for (index, generation) in [(0, 1), (7, 9), (u32::MAX >> 1, u32::MAX)] {
             let id = ConnectionId { index, generation };
-            assert_eq!(ConnectionId::from_token(id.token()), Some(id));
+            for socket in [Socket::Control, Socket::Data] {
+                let token = id.token(socket);
+                assert_eq!(ConnectionId::from_token(token), Some((id, socket)));
+            }
             assert_eq!(ConnectionId::from_number(id.number()), Some(id));
         }
         assert_eq!(ConnectionId::from_token(Token(3)), None);

@@ -15,7 +15,18 @@ const BATCH: usize = 64;
 pub(crate) struct Listener {
     socket: TcpListener,
     pub(crate) address: SocketAddr,
+    pub(crate) speech: Speech,
     state: Door,
+}
+
+/// What is spoken behind a door.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Speech {
+    Native,
+    /// In clear, until AUTH.
+    Ftp,
+    /// FTP under TLS from the first byte.
+    FtpOverTls,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -29,12 +40,13 @@ enum Door {
 }
 
 impl Listener {
-    pub(crate) fn bind(address: SocketAddr) -> io::Result<Self> {
+    pub(crate) fn bind(address: SocketAddr, speech: Speech) -> io::Result<Self> {
         let socket = TcpListener::bind(address)?;
         let address = socket.local_addr()?;
         Ok(Self {
             socket,
             address,
+            speech,
             state: Door::Quiet,
         })
     }

@@ -17,8 +17,8 @@ use slab::Slab;
 use crate::connection::{Connection, Ready};
 use crate::errand::{Errand, Outcome};
 use crate::hub::Hub;
-use crate::ids::{ConnectionId, Generations};
-use crate::listener::Listener;
+use crate::ids::{ConnectionId, Generations, Socket};
+use crate::listener::{Listener, Speech};
 use crate::signals::{Signal, Signals};
 use crate::workers::{Class, Ticket};
 
@@ -149,14 +149,17 @@ impl Reactor {
             WAKE => {}
             SIGNALS => self.on_signals(now),
             token => match ConnectionId::from_token(token) {
-                Some(id) => {
+                Some((id, socket)) => {
                     let readable =
                         event.is_readable() || event.is_read_closed() || event.is_error();
                     let ready = Ready {
                         readable,
                         writable: event.is_writable(),
                     };
-                    self.with(id, |connection, hub| connection.on_ready(ready, hub, now));
+                    self.with(id, |connection, hub| match socket {
+                        Socket::Control => connection.on_ready(ready, hub, now),
+                        Socket::Data => connection.on_data_ready(ready, hub, now),
+                    });
                 }
                 None => {
                     if let Some(listener) = self.listeners.get_mut(token.0 - LISTENERS) {
@@ -173,11 +176,13 @@ impl Reactor {
             Outcome::Reloaded(fresh) => self.hub.take_up(fresh),
             Outcome::Handshake {
                 connection,
+                socket,
                 channel,
                 result,
             } => {
-                self.with(connection, |connection, hub| {
-                    connection.handshake_home(channel, result, hub, now);
+                self.with(connection, |connection, hub| match socket {
+                    Socket::Control => connection.handshake_home(channel, result, hub, now),
+                    Socket::Data => connection.data_handshake_home(channel, result, hub, now),
                 });
             }
             Outcome::Burst {
@@ -244,13 +249,14 @@ impl Reactor {
 
     fn accept(&mut self, now: Instant) {
         for index in 0..self.listeners.len() {
+            let speech = self.listeners[index].speech;
             for (socket, peer) in self.listeners[index].accept(now) {
-                self.let_in(socket, peer, now);
+                self.let_in(socket, peer, speech, now);
             }
         }
     }
 
-    fn let_in(&mut self, socket: TcpStream, peer: SocketAddr, now: Instant) {
+    fn let_in(&mut self, socket: TcpStream, peer: SocketAddr, speech: Speech, now: Instant) {
         if let Err(why) = self.hub.guard.enter(peer.ip(), now) {
             log::info!("{peer} is not let in: {why:?}");
             return;
@@ -260,7 +266,7 @@ impl Reactor {
             index: entry.key() as u32,
             generation: self.generations.next(),
         };
-        match Connection::new(id, peer, socket, &mut self.hub, now) {
+        match Connection::new(id, peer, socket, speech, &mut self.hub, now) {
             Ok(connection) => {
                 entry.insert(connection);
             }

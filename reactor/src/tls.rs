@@ -1,5 +1,7 @@
-//! TLS: the identity, the configuration, and what a login is bound to. Besides
-//! `channel.rs` and `sessions::lane` nothing names rustls.
+//! TLS: the identity, the configuration of either dialect, and what a login is
+//! bound to. Besides `channel.rs` and `sessions::lane` nothing names rustls.
+
+pub(crate) mod ftp;
 
 use std::fs;
 use std::io;
@@ -7,9 +9,12 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{Connection, ServerConfig, ServerConnection};
+use rustls::server::NoServerSessionStorage;
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::{Connection, ServerConfig, ServerConnection, SupportedProtocolVersion};
 use sha2::{Digest, Sha256};
 use skiff_conf::Identity;
 
@@ -27,17 +32,20 @@ pub(crate) enum TlsError {
     #[error("a certificate cannot be made: {0}")]
     Make(#[from] rcgen::Error),
     #[error("the certificate and its key do not go together: {0}")]
-    Pair(#[from] rustls::Error),
+    Pair(rustls::Error),
+    #[error("tls cannot be set up: {0}")]
+    Setup(#[from] rustls::Error),
 }
 
-/// What new connections are made with.
+/// The certificate and its key, the same for both dialects.
 #[derive(Clone)]
-pub(crate) struct Tls {
-    config: Arc<ServerConfig>,
+pub(crate) struct ServerIdentity {
+    provider: Arc<CryptoProvider>,
+    certified: Arc<SingleCertAndKey>,
     fingerprint: String,
 }
 
-impl Tls {
+impl ServerIdentity {
     /// From the operator's files, or from those that were made in `state`.
     pub(crate) fn load(identity: Option<&Identity>, state: &Path) -> Result<Self, TlsError> {
         match identity {
@@ -50,6 +58,11 @@ impl Tls {
                 Self::from_files(&certificate, &key)
             }
         }
+    }
+
+    /// SHA-256 of the certificate, as clients show it.
+    pub(crate) fn fingerprint(&self) -> &str {
+        &self.fingerprint
     }
 
     fn from_files(certificate: &Path, key: &Path) -> Result<Self, TlsError> {
@@ -66,29 +79,44 @@ impl Tls {
         let fingerprint = hex(&Sha256::digest(leaf));
         let key = PrivateKeyDer::from_pem_file(key).map_err(|error| pem_error(key, &error))?;
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let mut config = ServerConfig::builder_with_provider(provider)
-            .with_protocol_versions(&[&rustls::version::TLS13])?
-            .with_no_client_auth()
-            .with_single_cert(chain, key)?;
-        config.alpn_protocols = vec![ALPN.to_vec()];
-        // A session lasts; nobody resumes one, and tickets would cost memory.
-        config.send_tls13_tickets = 0;
-        config.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});
+        let certified = CertifiedKey::from_der(chain, key, &provider).map_err(TlsError::Pair)?;
         Ok(Self {
-            config: Arc::new(config),
+            provider,
+            certified: Arc::new(certified.into()),
             fingerprint,
         })
     }
 
-    /// SHA-256 of the certificate, as clients show it.
-    pub(crate) fn fingerprint(&self) -> &str {
-        &self.fingerprint
+    /// Asks for no client certificate and keeps nothing of a session that ended.
+    fn config(
+        &self,
+        versions: &[&'static SupportedProtocolVersion],
+    ) -> Result<ServerConfig, rustls::Error> {
+        let certified = Arc::clone(&self.certified);
+        let mut config = ServerConfig::builder_with_provider(Arc::clone(&self.provider))
+            .with_protocol_versions(versions)?
+            .with_no_client_auth()
+            .with_cert_resolver(certified);
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        Ok(config)
+    }
+}
+
+/// What new connections of the native dialect are made with.
+#[derive(Clone)]
+pub(crate) struct Tls(Arc<ServerConfig>);
+
+impl Tls {
+    pub(crate) fn new(identity: &ServerIdentity) -> Result<Self, TlsError> {
+        let mut config = identity.config(&[&rustls::version::TLS13])?;
+        config.alpn_protocols = vec![ALPN.to_vec()];
+        // A session lasts; nobody resumes one, and tickets would cost memory.
+        config.send_tls13_tickets = 0;
+        Ok(Self(Arc::new(config)))
     }
 
     pub(crate) fn connection(&self) -> Result<Connection, TlsError> {
-        Ok(Connection::Server(ServerConnection::new(Arc::clone(
-            &self.config,
-        ))?))
+        Ok(ServerConnection::new(Arc::clone(&self.0))?.into())
     }
 }
 

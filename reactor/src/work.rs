@@ -7,16 +7,20 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use skiff_sessions::digest::{Md5Sum, Sum};
-use skiff_sessions::path::VirtualPath;
+use skiff_sessions::path::{PathArg, VirtualPath};
 use skiff_sessions::server::job::DigestNews;
-use skiff_sessions::server::{Completion, DownloadFacts, Job};
+use skiff_sessions::server::{Access, Completion, DownloadFacts, Job, StreamStart};
 use skiff_sessions::wire::command::Replace;
+use skiff_sessions::wire::ftp::pattern::{Pattern, is_pattern};
+use skiff_sessions::wire::listing::Form;
 use skiff_sessions::wire::reply::{Refusal, Usage};
 use skiff_sessions::wire::stamp::Stamp;
-use skiff_vfs::{Digests, Home, Homes, Upload, UploadRequest, UploadStart, VfsError, Worker};
+use skiff_vfs::{
+    Digests, Home, Homes, SizeOf, Start, Upload, UploadRequest, UploadStart, VfsError, Worker,
+};
 
 use crate::accounts::Accounts;
-use crate::files::{ListingText, OpenFile, facts, refusal};
+use crate::files::{ListingText, Look, OpenFile, facts, refusal};
 
 /// A writer silent for this long gives way to the same user's next one.
 const SILENT: Duration = Duration::from_secs(5);
@@ -69,7 +73,13 @@ pub(crate) enum Performed {
 pub(crate) fn takes_file(job: &Job) -> bool {
     matches!(
         job,
-        Job::Restart | Job::Publish { .. } | Job::Suspend | Job::Discard | Job::CloseFile { .. }
+        Job::Restart
+            | Job::Prepare
+            | Job::Publish { .. }
+            | Job::PublishStream
+            | Job::Suspend
+            | Job::Discard
+            | Job::CloseFile { .. }
     )
 }
 
@@ -122,6 +132,10 @@ fn before_home(worker: &Worker, services: &Services, order: &Order) -> Performed
             let (verifier, standing) = services.accounts.find(worker, user);
             done(Completion::Account { verifier, standing })
         }
+        Job::CheckPassword { user, password } => {
+            let standing = services.accounts.check(worker, user, &password.0);
+            done(Completion::Identified(standing))
+        }
         Job::OpenHome => match open_home(worker, services, &order.user) {
             Ok((lodged, completion)) => Performed::Done {
                 completion,
@@ -154,7 +168,8 @@ fn open_home(
         );
         refusal(&error)
     })?;
-    Ok((lodged, Completion::HomeOpen(lodging.access)))
+    let completion = Completion::HomeOpen(lodging.access, lodging.rights);
+    Ok((lodged, completion))
 }
 
 type Answer = (Completion, Option<OpenFile>);
@@ -184,11 +199,11 @@ fn in_home(worker: &Worker, services: &Services, order: &Order) -> Result<Answer
         Job::Remove { path } => home.remove(worker, below(path)).map(|()| done())?,
         Job::CheckSource { path } => home.stat_link(worker, below(path)).map(|_| done())?,
         Job::Rename { from, to } => home
-            .rename(worker, below(from), below(to))
+            .rename(worker, below(from), below(to), skiff_vfs::Replace::Never)
             .map(|()| done())?,
         Job::DropStage { path } => home.drop_stage(worker, below(path)).map(|()| done())?,
-        Job::OpenListing { path } => {
-            let text = ListingText::of_directory(home.list(worker, below(path))?);
+        Job::OpenListing { path, form, access } => {
+            let text = open_listing(worker, home, path, *form, *access)?;
             (Completion::Listing, Some(OpenFile::Listing(Box::new(text))))
         }
         Job::OpenStages => {
@@ -207,13 +222,97 @@ fn in_home(worker: &Worker, services: &Services, order: &Order) -> Result<Answer
             };
             let request = UploadRequest {
                 size: Some(*size),
+                start: Start::Stage,
                 replace,
                 owner: order.owner,
             };
             opened_upload(home.upload(worker, below(path), &request)?)
         }
-        _ => (Completion::Refused(Refusal::Fault), None),
+        Job::OpenStream { path, size, start } => {
+            let request = UploadRequest {
+                size: *size,
+                replace: skiff_vfs::Replace::Existing,
+                start: match start {
+                    StreamStart::Offset(offset) => Start::Offset(*offset),
+                    StreamStart::End => Start::End,
+                },
+                owner: order.owner,
+            };
+            opened_stream(home.upload(worker, below(path), &request)?)
+        }
+        other => (on_name(worker, home, other)?, None),
     })
+}
+
+/// Jobs about one name, or two.
+fn on_name(worker: &Worker, home: &Home, job: &Job) -> Result<Completion, VfsError> {
+    match job {
+        Job::RemoveFile { path } => home.remove_file(worker, below(path))?,
+        Job::RemoveDirectory { path } => home.remove_dir(worker, below(path))?,
+        Job::RenameOver { from, to } => {
+            let replace = skiff_vfs::Replace::Existing;
+            home.rename(worker, below(from), below(to), replace)?;
+        }
+        Job::SetModified { path, modified } => {
+            home.set_modified(worker, below(path), system_time(*modified))?;
+        }
+        Job::SetMode { path, mode } => home.set_mode(worker, below(path), *mode)?,
+        Job::Size { path } => {
+            return Ok(match home.size(worker, below(path))? {
+                SizeOf::Published(size) | SizeOf::Staged(size) => Completion::Size(size),
+                SizeOf::Both => Completion::Refused(Refusal::TwoSizes),
+            });
+        }
+        Job::ModifiedAt { path } => {
+            let modified = home.modified_of(worker, below(path))?;
+            return Ok(Completion::ModifiedAt(Stamp(modified.seconds)));
+        }
+        Job::UniqueName { path } => {
+            let name = home.unique(worker, below(path))?;
+            let found = PathArg::new(name.as_os_str().as_bytes());
+            let found = found.and_then(|name| VirtualPath::root().join(&name).ok());
+            return Ok(found.map_or(Completion::Refused(Refusal::Fault), Completion::Name));
+        }
+        _ => return Ok(Completion::Refused(Refusal::Fault)),
+    }
+    Ok(Completion::Done)
+}
+
+/// A last name that nothing has may be a pattern for names in its directory.
+fn open_listing(
+    worker: &Worker,
+    home: &Arc<Home>,
+    path: &VirtualPath,
+    form: Form,
+    access: Access,
+) -> Result<ListingText, VfsError> {
+    let plain = home.list(worker, below(path));
+    let leaf = below(path).file_name().map(OsStr::as_bytes);
+    let pattern = leaf.filter(|leaf| form.knows_patterns() && is_pattern(leaf));
+    match (plain, pattern) {
+        (Err(VfsError::NotFound), Some(pattern)) => {
+            let folder = below(path).parent().unwrap_or(Path::new(""));
+            let look = Look::new(form, access, Some(Pattern::new(pattern)));
+            Ok(ListingText::of_directory(home.list(worker, folder)?, look))
+        }
+        (listing, _) => {
+            let look = Look::new(form, access, None);
+            Ok(ListingText::of_directory(listing?, look))
+        }
+    }
+}
+
+fn opened_stream(start: UploadStart) -> Answer {
+    match start {
+        UploadStart::Complete { .. } => (Completion::Refused(Refusal::Exists), None),
+        UploadStart::Open(upload) => {
+            let have = upload.position();
+            (
+                Completion::Upload { have },
+                Some(OpenFile::Upload(Box::new(upload))),
+            )
+        }
+    }
 }
 
 fn open_download(worker: &Worker, home: &Home, path: &VirtualPath) -> Result<Answer, VfsError> {
@@ -254,8 +353,19 @@ fn on_file(worker: &Worker, job: &Job, file: Option<OpenFile>) -> Answer {
             Ok(()) => (Completion::Done, Some(OpenFile::Upload(upload))),
             Err(error) => (Completion::Refused(refusal(&error)), None),
         },
+        (Job::Prepare, Some(OpenFile::Upload(mut upload))) => match upload.prepare(worker) {
+            Ok(()) => (Completion::Done, Some(OpenFile::Upload(upload))),
+            Err(error) => (Completion::Refused(refusal(&error)), None),
+        },
         (Job::Publish { md5, modified }, Some(OpenFile::Upload(upload))) => {
-            (publish(worker, *upload, *md5, *modified), None)
+            let digests = Digests {
+                md5: md5.0,
+                sha256: None,
+            };
+            (publish(worker, *upload, Some(digests), *modified), None)
+        }
+        (Job::PublishStream, Some(OpenFile::Upload(upload))) => {
+            (publish(worker, *upload, None, None), None)
         }
         (Job::Suspend, Some(OpenFile::Upload(upload))) => {
             upload.suspend(worker);
@@ -289,11 +399,10 @@ fn on_file(worker: &Worker, job: &Job, file: Option<OpenFile>) -> Answer {
 fn publish(
     worker: &Worker,
     upload: Upload,
-    Md5Sum(md5): Md5Sum,
+    digests: Option<Digests>,
     modified: Option<Stamp>,
 ) -> Completion {
-    let digests = Digests { md5, sha256: None };
-    match upload.publish(worker, Some(digests), modified.map(system_time)) {
+    match upload.publish(worker, digests, modified.map(system_time)) {
         Ok(published) => Completion::Published {
             size: published.size,
         },
@@ -312,6 +421,7 @@ fn usage(worker: &Worker, home: &Home) -> Usage {
         staged,
         entries: usage.used.entries,
         entries_limit: usage.limit.entries,
+        reserved: usage.reserved.bytes,
     }
 }
 

@@ -5,13 +5,16 @@ use std::time::Instant;
 
 use crate::server::{Effect, Event, Listens, Session, Setup};
 use crate::transfer::{AHEAD_MAX, End};
-use crate::wire::command::Command;
+use crate::wire::codec::Codec;
+use crate::wire::command::{Command, Security};
 use crate::wire::line::{Head, Inbox};
-use crate::wire::native::{codes, verbs};
 use crate::wire::reply::{Malformed, Reply};
 
 /// A peer that does not read its replies is not read from beyond this.
 const OUTBOX_MAX: usize = 64 * 1024;
+
+/// Commands that wait while a transfer runs: no more are read.
+const QUEUE_MAX: usize = 16;
 
 /// What the access log says of a command that the connection's end cut short
 /// (RFC 959 section 4.2.1: "transfer aborted").
@@ -30,6 +33,7 @@ pub struct LogLine {
 }
 
 pub struct Conversation {
+    codec: &'static Codec,
     inbox: Inbox,
     outbox: Vec<u8>,
     session: Session,
@@ -45,13 +49,17 @@ struct UnderWay {
 }
 
 impl Conversation {
-    pub fn new(now: Instant, setup: Setup) -> Self {
-        Self {
-            inbox: Inbox::default(),
+    /// A server that speaks first has done so in the outbox.
+    pub fn new(now: Instant, codec: &'static Codec, setup: Setup) -> Self {
+        let mut conversation = Self {
+            codec,
+            inbox: Inbox::new(codec.rules),
             outbox: Vec::new(),
             session: Session::new(now, setup),
             under_way: None,
-        }
+        };
+        conversation.deliver(now, Event::Begun, &mut Vec::new());
+        conversation
     }
 
     pub fn session(&self) -> &Session {
@@ -93,7 +101,10 @@ impl Conversation {
 
     /// Whether more bytes may be read from the peer.
     pub fn wants_input(&self) -> bool {
-        self.inbox.len() < AHEAD_MAX && self.outbox.len() < OUTBOX_MAX && !self.session.is_closed()
+        self.inbox.len() < AHEAD_MAX
+            && self.outbox.len() < OUTBOX_MAX
+            && !self.session.is_closed()
+            && (self.session.listens() != Listens::Urgent || self.inbox.lines() < QUEUE_MAX)
     }
 
     /// Bytes that are to be written to the peer; drain what was.
@@ -107,8 +118,8 @@ impl Conversation {
     }
 
     fn pump(&mut self, now: Instant, effects: &mut Vec<Effect>) {
-        while self.outbox.len() < OUTBOX_MAX && self.may_take_line() {
-            let event = match self.inbox.take() {
+        while self.outbox.len() < OUTBOX_MAX {
+            let event = match self.take() {
                 Head::Incomplete => break,
                 Head::TooLong => Event::Malformed(Malformed::TooLong),
                 Head::Broken => Event::Malformed(Malformed::BadLineEnd),
@@ -119,16 +130,23 @@ impl Conversation {
         self.inbox.compact();
     }
 
-    fn may_take_line(&self) -> bool {
+    /// The next line that the session has an ear for.
+    fn take(&mut self) -> Head {
         match self.session.listens() {
-            Listens::Lines => true,
-            Listens::Abort => self.inbox.head_is(verbs::is_abort),
-            Listens::Nothing => false,
+            Listens::Lines => self.inbox.take(),
+            Listens::Abort if self.inbox.head_is(self.codec.is_urgent) => self.inbox.take(),
+            Listens::Urgent => self.inbox.take_urgent(self.codec.is_urgent),
+            Listens::Abort | Listens::Nothing => Head::Incomplete,
         }
     }
 
     fn understand(&mut self, now: Instant, range: std::ops::Range<usize>) -> Event {
-        match verbs::decode(self.inbox.slice(range)) {
+        match (self.codec.decode)(self.inbox.slice(range)) {
+            // Whoever can write into the clear part of a connection would have
+            // it obeyed in the private one (RFC 3207 section 6, CVE-2011-0411).
+            Ok(Command::Security(Security::StartTls)) if !self.inbox.is_empty() => {
+                Event::ClearBehindTls
+            }
             Ok(command) => {
                 self.note(now, &command);
                 Event::Command(command)
@@ -139,7 +157,11 @@ impl Conversation {
 
     /// Answers and ABOR belong to the command under way.
     fn note(&mut self, now: Instant, command: &Command) {
-        if matches!(command, Command::Answer(_) | Command::Abort) {
+        let of_another = matches!(
+            command,
+            Command::Answer(_) | Command::Abort | Command::RenameOver(_)
+        );
+        if of_another || self.session.listens() == Listens::Urgent {
             return;
         }
         let cwd = self.session.cwd();
@@ -160,7 +182,7 @@ impl Conversation {
         for effect in new {
             match effect {
                 Effect::Reply(reply) => {
-                    let code = codes::encode(&reply, &mut self.outbox);
+                    let code = (self.codec.encode)(&reply, &mut self.outbox);
                     effects.extend(self.log_line(&reply, code));
                 }
                 other => effects.push(other),

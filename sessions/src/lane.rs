@@ -1,6 +1,7 @@
 //! What bulk data goes through: plaintext in and out, nothing ever blocks.
 
 use std::io::{self, Read, Write};
+use std::os::fd::BorrowedFd;
 
 use rustls::Connection;
 
@@ -18,6 +19,22 @@ pub trait Lane {
     /// Bytes were read off the socket that only this lane still holds; a
     /// transfer does not go home before it has taken them.
     fn holds_input(&self) -> bool;
+
+    /// Says that no more follows, to whom a mere end would not do.
+    fn close(&mut self) -> io::Result<()> {
+        self.flush()
+    }
+
+    /// Hands at most `max` bytes of a file from `offset` on to the peer without
+    /// copying them; `None` where this lane cannot.
+    fn send_from(
+        &mut self,
+        _file: BorrowedFd<'_>,
+        _offset: u64,
+        _max: u64,
+    ) -> Option<io::Result<u64>> {
+        None
+    }
 }
 
 /// A socket as it is.
@@ -136,6 +153,12 @@ impl<S: Read + Write> Lane for Tls<'_, S> {
 
     fn holds_input(&self) -> bool {
         !self.unfed.is_empty()
+    }
+
+    /// Queued once, whatever the number of tries it takes to get it out.
+    fn close(&mut self) -> io::Result<()> {
+        self.connection.send_close_notify();
+        self.flush()
     }
 }
 

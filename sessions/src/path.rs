@@ -28,6 +28,14 @@ pub struct VirtualPath(Vec<u8>);
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct AboveHome;
 
+/// What `..` means in `/`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Climbing {
+    Refused,
+    /// `/` again, as in the system's own root.
+    StaysAtHome,
+}
+
 impl VirtualPath {
     pub fn root() -> Self {
         Self(b"/".to_vec())
@@ -36,6 +44,11 @@ impl VirtualPath {
     /// Resolves `arg` against this directory, by name only (links come later,
     /// in the jail).
     pub fn join(&self, arg: &PathArg) -> Result<Self, AboveHome> {
+        self.resolve(arg, Climbing::Refused)
+    }
+
+    /// As `join`, with a choice of what `..` in `/` means.
+    pub fn resolve(&self, arg: &PathArg, climbing: Climbing) -> Result<Self, AboveHome> {
         let from_root = arg.0.first() == Some(&b'/');
         let mut path = if from_root {
             Vec::new()
@@ -48,10 +61,11 @@ impl VirtualPath {
         for part in arg.0.split(|&b| b == b'/') {
             match part {
                 b"" | b"." => {}
-                b".." => {
-                    let cut = path.iter().rposition(|&b| b == b'/').ok_or(AboveHome)?;
-                    path.truncate(cut);
-                }
+                b".." => match (path.iter().rposition(|&b| b == b'/'), climbing) {
+                    (Some(cut), _) => path.truncate(cut),
+                    (None, Climbing::StaysAtHome) => {}
+                    (None, Climbing::Refused) => return Err(AboveHome),
+                },
                 name => {
                     path.push(b'/');
                     path.extend_from_slice(name);
@@ -111,6 +125,16 @@ mod tests {
         assert_eq!(join("/", ".."), Err(AboveHome));
         assert_eq!(join("/a", "../../b"), Err(AboveHome));
         assert_eq!(join("/a", "/b/../../a"), Err(AboveHome));
+    }
+
+    #[test]
+    fn where_climbing_is_no_sin_it_stays_at_home() {
+        let root = VirtualPath::root();
+        for (arg, leads) in [("..", "/"), ("../../a", "/a"), ("a/../../b", "/b")] {
+            let arg = PathArg::new(arg).unwrap();
+            let path = root.resolve(&arg, Climbing::StaysAtHome).unwrap();
+            assert_eq!(path.to_string(), leads);
+        }
     }
 
     #[test]

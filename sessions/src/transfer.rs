@@ -2,17 +2,22 @@
 //! buffer: what could not be sent is read again, and hashed once.
 
 mod sending;
+mod stream;
 
 use std::io;
+use std::os::fd::BorrowedFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::aside::{Aside, Hash};
 use crate::digest::{Algorithm, Running, Sum};
 use crate::lane::Lane;
+use crate::wire::command::Representation;
 use crate::wire::native::frames::{FrameDecoder, Piece};
 use crate::wire::native::{answers, verbs};
 use crate::wire::reply::Refusal;
 use sending::Sending;
+pub use stream::Carries;
+use stream::{Sent, Streaming, Taking};
 
 /// Lines that a peer sends ahead while bulk data flows: no more than this is read.
 pub const AHEAD_MAX: usize = 16 * 1024;
@@ -26,6 +31,11 @@ pub trait Source {
     /// Names that a listing left out, because they would forge a line.
     fn left_out(&self) -> u64 {
         0
+    }
+
+    /// The file itself, where the kernel may hand its bytes to a socket.
+    fn as_fd(&self) -> Option<BorrowedFd<'_>> {
+        None
     }
 }
 
@@ -58,12 +68,47 @@ pub enum Task {
     },
     /// Receive frames and forget them.
     Discard,
+    /// Hash a part of the file; no lane is needed.
+    DigestRange {
+        from: u64,
+        to: u64,
+        algorithm: Algorithm,
+    },
+    /// Send the file as a bare stream.
+    Stream {
+        from: u64,
+        until: Until,
+        form: Representation,
+        carries: Carries,
+    },
+    /// Receive a bare stream into the file, which holds `from` bytes.
+    Take { from: u64, form: Representation },
+}
+
+/// Which of a session's connections a task's bytes go through.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Route {
+    Nowhere,
+    Control,
+    Data,
 }
 
 impl Task {
-    /// Its bytes go through the connection.
+    pub fn route(&self) -> Route {
+        match self {
+            Self::Digest { .. } | Self::DigestRange { .. } => Route::Nowhere,
+            Self::Send { .. } | Self::Receive { .. } | Self::Discard => Route::Control,
+            Self::Stream {
+                carries: Carries::Lines,
+                ..
+            } => Route::Control,
+            Self::Stream { .. } | Self::Take { .. } => Route::Data,
+        }
+    }
+
+    /// Its bytes go through the connection that its lines go through.
     pub fn needs_lane(&self) -> bool {
-        !matches!(self, Self::Digest { .. })
+        self.route() == Route::Control
     }
 }
 
@@ -128,6 +173,8 @@ pub enum End {
     Refused(Refusal),
     /// The connection is gone.
     LaneLost,
+    /// A stream under TLS ended without its close_notify, at `position`.
+    Truncated { position: u64 },
 }
 
 /// What one burst may use.
@@ -189,6 +236,8 @@ enum Phase {
     Sending(Sending),
     Receiving(Receiving),
     Discarding,
+    Streaming(Streaming),
+    Taking(Taking),
 }
 
 struct Receiving {
@@ -205,7 +254,7 @@ impl Transfer {
         self.phase = match task {
             Task::Digest { to, algorithm } => {
                 self.want_digest(algorithm);
-                if self.hashed() > to {
+                if self.hashed() > to || self.digest.as_ref().is_some_and(|d| d.start() > 0) {
                     self.digest = Some(Running::new(algorithm));
                 }
                 Phase::Digesting { to }
@@ -232,6 +281,27 @@ impl Transfer {
                 })
             }
             Task::Discard => Phase::Discarding,
+            Task::DigestRange {
+                from,
+                to,
+                algorithm,
+            } => {
+                self.digest = Some(Running::starting(algorithm, from));
+                Phase::Digesting { to }
+            }
+            Task::Stream {
+                from,
+                until,
+                form,
+                carries,
+            } => {
+                self.digest = None;
+                Phase::Streaming(Streaming::new(from, until, form, carries))
+            }
+            Task::Take { from, form } => {
+                self.digest = None;
+                Phase::Taking(Taking::new(from, form))
+            }
         };
     }
 
@@ -252,7 +322,10 @@ impl Transfer {
 
     /// The task needs the socket to be readable, not writable.
     pub fn is_reading(&self) -> bool {
-        matches!(self.phase, Phase::Receiving(_) | Phase::Discarding)
+        matches!(
+            self.phase,
+            Phase::Receiving(_) | Phase::Discarding | Phase::Taking(_)
+        )
     }
 
     /// The task needs no lane.
@@ -271,6 +344,8 @@ impl Transfer {
             Phase::Receiving(_) | Phase::Discarding => {
                 self.receive_some(lane, file, room, &mut hash)
             }
+            Phase::Streaming(_) => self.stream_some(lane, file, room),
+            Phase::Taking(_) => self.take_some(lane, file, room),
         };
         self.digest = hash.finish();
         self.settle(result)
@@ -412,6 +487,71 @@ impl Transfer {
             if let Some(end) = self.take_in(&room.scratch[..count], file, hash) {
                 drain_held_input(lane, &mut self.ahead, room.scratch)?;
                 return Ok(end);
+            }
+        }
+    }
+
+    fn stream_some(
+        &mut self,
+        lane: &mut impl Lane,
+        file: &mut impl Source,
+        room: Room<'_>,
+    ) -> Result<Burst, Stumble> {
+        let Phase::Streaming(streaming) = &mut self.phase else {
+            return Ok(Burst::Finished(End::Stopped));
+        };
+        let start = self.moved;
+        loop {
+            if room.stop.load(Ordering::Relaxed) {
+                return Ok(Burst::Finished(End::Stopped));
+            }
+            if self.moved - start >= room.budget {
+                return Ok(Burst::BudgetSpent);
+            }
+            match streaming.send_chunk(lane, file, room.scratch)? {
+                Sent::Bytes(count) => self.moved += count,
+                Sent::All(end) => return Ok(Burst::Finished(end)),
+            }
+        }
+    }
+
+    fn take_some(
+        &mut self,
+        lane: &mut impl Lane,
+        file: &mut impl Sink,
+        room: Room<'_>,
+    ) -> Result<Burst, Stumble> {
+        let Phase::Taking(taking) = &mut self.phase else {
+            return Ok(Burst::Finished(End::Stopped));
+        };
+        let start = self.moved;
+        loop {
+            if !lane.holds_input() {
+                if room.stop.load(Ordering::Relaxed) {
+                    return Ok(Burst::Finished(End::Stopped));
+                }
+                if self.moved - start >= room.budget {
+                    return Ok(Burst::BudgetSpent);
+                }
+            }
+            let count = match lane.read(room.scratch) {
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                    let position = taking.position;
+                    return Ok(Burst::Finished(End::Truncated { position }));
+                }
+                other => other?,
+            };
+            let rest = if count == 0 { taking.rest() } else { b"" };
+            let written = taking.take_in(&mut room.scratch[..count]);
+            for piece in [written.before, written.bytes, rest] {
+                if !piece.is_empty() {
+                    file.write(piece)?;
+                    taking.position += piece.len() as u64;
+                }
+            }
+            self.moved += count as u64;
+            if count == 0 {
+                return Ok(complete(taking.position));
             }
         }
     }

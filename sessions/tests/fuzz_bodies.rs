@@ -3,7 +3,7 @@
 #[path = "../../fuzz/bodies.rs"]
 mod bodies;
 
-use bodies::{bytes_of, conversation, frames, lines, talk_of};
+use bodies::{bytes_of, conversation, frames, ftp_lines, ftp_talk_of, lines, talk_of};
 
 #[test]
 fn lines_of_noise_and_of_words() {
@@ -12,6 +12,15 @@ fn lines_of_noise_and_of_words() {
         lines(&talk_of(seed, 60));
     }
     lines(&vec![b'x'; 20_000]);
+}
+
+#[test]
+fn ftp_lines_of_noise_and_of_words() {
+    for seed in 0..1000 {
+        ftp_lines(&bytes_of(seed, 400));
+        ftp_lines(&ftp_talk_of(seed, 60));
+    }
+    ftp_lines(&[&[b'x'; 20_000][..], b"\nABOR\n"].concat());
 }
 
 #[test]

@@ -15,6 +15,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 BIN = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release"
 SETTINGS = """(
     native: (listen: ["127.0.0.1:0"]),
+    ftp: (listen: []),
     quota: (default: "40GiB"),
     scram_iterations: 10000,
     limits: (sessions_per_user: 5000, before_login: 5000),

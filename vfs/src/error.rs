@@ -32,6 +32,9 @@ pub enum VfsError {
     OtherDevice,
     #[error("over quota: {needed} are needed and {available} are left")]
     OverQuota { needed: Amount, available: Amount },
+    /// Bytes were to follow `offset`, and what the name has ends at `size`.
+    #[error("there are {size} bytes: nothing can be continued at {offset}; start over at 0")]
+    BadOffset { offset: u64, size: u64 },
     #[error("the disk is full")]
     DiskFull,
     /// An upload of that name is running, begun by `owner`, with no byte written for `silent`.

@@ -77,6 +77,16 @@ impl Place {
         &self.leaf
     }
 
+    /// Another name in the same directory.
+    pub(crate) fn sibling(&self, name: &OsStr) -> Result<Self, VfsError> {
+        let leaf = CString::new(name.as_bytes()).map_err(|_| VfsError::BadName)?;
+        Ok(Self {
+            folder: Arc::clone(&self.folder),
+            leaf,
+            key: OnceLock::new(),
+        })
+    }
+
     pub(crate) fn name(&self) -> OsString {
         OsString::from_vec(self.leaf.to_bytes().to_vec())
     }

@@ -10,6 +10,7 @@
 //! one. Names are bytes; paths are relative to the home and distrusted.
 
 mod account;
+mod attributes;
 mod digest;
 mod download;
 mod entry;
@@ -19,6 +20,7 @@ mod home;
 mod homes;
 mod jail;
 mod listing;
+mod lookup;
 mod mount;
 mod mutate;
 mod policy;
@@ -37,10 +39,11 @@ pub use error::VfsError;
 pub use home::Home;
 pub use homes::Homes;
 pub use listing::Listing;
+pub use lookup::SizeOf;
 pub use policy::{Durability, Policy};
 pub use room::StageInfo;
 pub use skiff_quota::{Amount, Usage};
-pub use upload::{Published, Replace, Upload, UploadRequest, UploadStart};
+pub use upload::{Published, Replace, Start, Upload, UploadRequest, UploadStart};
 pub use worker::Worker;
 
 /// What a home may hold.

@@ -1,9 +1,10 @@
 //! Making, removing and renaming: what changes names and no content.
 
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::atomic::Ordering;
 
-use rustix::fs::{AtFlags, Gid, Mode, OFlags, Stat, fchmod, fchown, mkdirat, unlinkat};
+use rustix::fs::{AtFlags, Gid, Mode, OFlags, Stat, fchmod, fchown, mkdirat, renameat, unlinkat};
 use skiff_quota::Amount;
 
 use crate::account::{Names, charge, staged};
@@ -11,7 +12,16 @@ use crate::entry::{self, Kind};
 use crate::folder::{Links, Place, rename_new};
 use crate::home::Home;
 use crate::staging::Staging;
-use crate::{VfsError, Worker};
+use crate::{Replace, VfsError, Worker};
+
+/// What may be removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Removal {
+    Any,
+    /// Anything but a directory.
+    File,
+    Directory,
+}
 
 impl Home {
     /// Makes a directory.
@@ -35,32 +45,61 @@ impl Home {
     /// Removes a file or an empty directory, with the stages of their names. A name that has only
     /// a stage loses that. A link is removed, not what it leads to.
     pub fn remove(&self, _worker: &Worker, path: &Path) -> Result<(), VfsError> {
+        self.remove_what(path, Removal::Any)
+    }
+
+    /// Removes a file or a link with its stage, or a lone stage. [`VfsError::IsADirectory`] for a
+    /// directory.
+    pub fn remove_file(&self, _worker: &Worker, path: &Path) -> Result<(), VfsError> {
+        self.remove_what(path, Removal::File)
+    }
+
+    /// Removes an empty directory, with the stages of names in it. [`VfsError::NotADirectory`] for
+    /// anything else, a link to a directory too.
+    pub fn remove_dir(&self, _worker: &Worker, path: &Path) -> Result<(), VfsError> {
+        self.remove_what(path, Removal::Directory)
+    }
+
+    fn remove_what(&self, path: &Path, what: Removal) -> Result<(), VfsError> {
         let place = self.place(path, Links::Keep)?;
         // Keeps the content alive past the lock: freeing a large file takes its time.
         let doomed = place.open(OFlags::PATH);
         let mut names = self.lock()?;
         names.check_idle(&place.key())?;
-        match place.stat()? {
-            None => self.remove_stage_only(&place)?,
-            Some(stat) if entry::kind(&stat) == Kind::Directory => {
+        match (place.stat()?, what) {
+            (None, Removal::Directory) => return Err(VfsError::NotFound),
+            (None, Removal::Any | Removal::File) => self.remove_stage_only(&place)?,
+            (Some(stat), _) if entry::kind(&stat) == Kind::Directory => {
+                if what == Removal::File {
+                    return Err(VfsError::IsADirectory);
+                }
                 self.remove_directory(&mut names, &place, &stat)?;
             }
-            Some(stat) => self.unlink(&place, &stat, AtFlags::empty())?,
+            (Some(_), Removal::Directory) => return Err(VfsError::NotADirectory),
+            (Some(stat), _) => self.unlink(&place, &stat, AtFlags::empty())?,
         }
         drop(names);
         drop(doomed);
         place.folder.sync(self.policy.durability)
     }
 
-    /// Renames a file or directory, with the stages of it and below it. Never overwrites. A link
-    /// is renamed, not what it leads to.
-    pub fn rename(&self, _worker: &Worker, from: &Path, to: &Path) -> Result<(), VfsError> {
+    /// Renames a file or directory, with the stages of it and below it. A link is renamed, not
+    /// what it leads to. With [`Replace::Existing`] a file replaces a file, whose stage goes too;
+    /// nothing else is ever overwritten.
+    pub fn rename(
+        &self,
+        _worker: &Worker,
+        from: &Path,
+        to: &Path,
+        replace: Replace,
+    ) -> Result<(), VfsError> {
         let resolve = || Ok((self.place(from, Links::Keep)?, self.place(to, Links::Keep)?));
         let ((from, to), mut names) = self.lock_with(resolve)?;
         names.check_idle(&from.key())?;
         names.check_idle(&to.key())?;
-        self.rename_locked(&mut names, &from, &to)?;
+        let doomed = self.rename_locked(&mut names, &from, &to, replace)?;
         drop(names);
+        drop(doomed);
         to.folder.sync(self.policy.durability)?;
         if from.folder.id != to.folder.id {
             from.folder.sync(self.policy.durability)?;
@@ -68,14 +107,32 @@ impl Home {
         Ok(())
     }
 
-    fn rename_locked(&self, names: &mut Names, from: &Place, to: &Place) -> Result<(), VfsError> {
+    /// Gives the file that was replaced, to be freed when the lock is.
+    fn rename_locked(
+        &self,
+        names: &mut Names,
+        from: &Place,
+        to: &Place,
+        replace: Replace,
+    ) -> Result<Option<OwnedFd>, VfsError> {
         let source = from.stat()?.ok_or(VfsError::NotFound)?;
-        let kind = entry::kind(&source);
+        match (to.stat()?, replace) {
+            (None, _) => self.rename_to_new(names, from, &source, to).map(|()| None),
+            (Some(_), Replace::Never) => Err(VfsError::Exists),
+            (Some(target), Replace::Existing) => self.rename_over(from, &source, to, &target),
+        }
+    }
+
+    fn rename_to_new(
+        &self,
+        names: &mut Names,
+        from: &Place,
+        source: &Stat,
+        to: &Place,
+    ) -> Result<(), VfsError> {
+        let kind = entry::kind(source);
         if kind == Kind::Directory {
             self.check_idle_below(names, from)?;
-        }
-        if to.stat()?.is_some() {
-            return Err(VfsError::Exists);
         }
         let (carried, met) = (staged(from)?, staged(to)?);
         if carried.is_some() && met.is_some() {
@@ -84,9 +141,9 @@ impl Home {
         }
         rename_new((&from.folder, from.leaf()), (&to.folder, to.leaf()), kind)?;
         let size = |stage: &Option<_>| stage.as_ref().map(|(_, size): &(_, u64)| *size);
-        let before = charge(Some(&source), size(&carried)).plus(charge(None, size(&met)));
+        let before = charge(Some(source), size(&carried)).plus(charge(None, size(&met)));
         let after = charge(
-            Some(&source),
+            Some(source),
             carried.as_ref().or(met.as_ref()).map(|(_, size)| *size),
         );
         self.ledger.shrink(before.minus(after));
@@ -98,6 +155,38 @@ impl Home {
             self.relabel_below(&from.path(), &to.path());
         }
         Ok(())
+    }
+
+    /// Renames a file over a file.
+    fn rename_over(
+        &self,
+        from: &Place,
+        source: &Stat,
+        to: &Place,
+        target: &Stat,
+    ) -> Result<Option<OwnedFd>, VfsError> {
+        let files = [source, target].map(entry::kind) == [Kind::File, Kind::File];
+        if files && from.key() == to.key() {
+            return Ok(None);
+        }
+        // rename(2) does nothing where both are names of one file.
+        let unique = |stat: &Stat| (stat.st_dev, stat.st_ino);
+        if !files || unique(source) == unique(target) {
+            return Err(VfsError::Exists);
+        }
+        // Keeps the content alive past the lock: freeing a large file takes its time.
+        let doomed = to.open(OFlags::PATH).ok();
+        let (carried, met) = (staged(from)?, staged(to)?);
+        renameat(&from.folder, from.leaf(), &to.folder, to.leaf())?;
+        self.ledger
+            .shrink(charge(Some(target), met.as_ref().map(|(_, size)| *size)));
+        if let Some((staging, _)) = met {
+            self.noting_drift(staging.remove(to.key().stage))?;
+        }
+        if let Some((staging, _)) = carried {
+            self.noting_drift(staging.rename(from.key().stage, to.key().stage, &to.path()))?;
+        }
+        Ok(doomed)
     }
 
     /// Refuses a directory that something below is being written into.

@@ -16,22 +16,16 @@ use crate::folder::rename_new;
 use crate::home::regular;
 use crate::policy::{Durability, Policy};
 use crate::upload::Fate;
-use crate::{Digests, Published, Replace, Upload, VfsError, Worker, digest};
+use crate::{Digests, Published, Replace, Upload, VfsError, digest};
 
 const ACL: &str = "system.posix_acl_access";
 /// More entries than anyone keeps by hand.
 const ACL_MAX: usize = 4096;
 
 impl Upload {
-    /// Publishes what is staged under its name. With [`Durability::Fsync`] it is on the disk when
-    /// this returns. `modified` becomes its time, `digests` are remembered with it.
-    ///
-    /// After an error the name has what it had and the stage stays; but if the disk may have lost
-    /// staged bytes the stage goes, and if only the final sync of the name failed, the new file
-    /// may have the name.
-    pub fn publish(
-        mut self,
-        _worker: &Worker,
+    /// Publishes what is staged, see [`Upload::publish`].
+    pub(crate) fn publish_stage(
+        &mut self,
         digests: Option<Digests>,
         modified: Option<SystemTime>,
     ) -> Result<Published, VfsError> {
@@ -80,7 +74,7 @@ impl Upload {
     }
 
     /// After a failed sync the kernel forgets what it could not write: never try again.
-    fn sync_data(&self, durability: Durability) -> Result<(), VfsError> {
+    pub(crate) fn sync_data(&self, durability: Durability) -> Result<(), VfsError> {
         about_to(Step::SyncData)?;
         match durability {
             Durability::Fsync => Ok(fsync(&self.file)?),
@@ -210,7 +204,7 @@ impl From<VfsError> for Failure {
     }
 }
 
-fn times(modified: Modified) -> Timestamps {
+pub(crate) fn times(modified: Modified) -> Timestamps {
     Timestamps {
         last_access: Timespec {
             tv_sec: 0,
@@ -225,7 +219,7 @@ fn times(modified: Modified) -> Timestamps {
 
 /// The steps of a publication. A test may stop or fail each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Step {
+pub(crate) enum Step {
     Dress,
     SyncData,
     Rename,
@@ -234,12 +228,12 @@ enum Step {
 }
 
 #[cfg(not(test))]
-fn about_to(_step: Step) -> Result<(), VfsError> {
+pub(crate) fn about_to(_step: Step) -> Result<(), VfsError> {
     Ok(())
 }
 
 #[cfg(test)]
-use tests::about_to;
+pub(crate) use tests::about_to;
 
 #[cfg(test)]
 #[path = "publish_tests.rs"]

@@ -13,7 +13,8 @@ use rustix::io::Errno;
 
 use super::Step;
 use crate::{
-    Home, Homes, Limit, Policy, Replace, Upload, UploadRequest, UploadStart, VfsError, Worker,
+    Home, Homes, Limit, Policy, Replace, Start, Upload, UploadRequest, UploadStart, VfsError,
+    Worker,
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +33,7 @@ thread_local! {
 
 struct MachineStops;
 
-pub(super) fn about_to(step: Step) -> Result<(), VfsError> {
+pub(crate) fn about_to(step: Step) -> Result<(), VfsError> {
     TRACE.with_borrow_mut(|trace| trace.push(step));
     match PLAN.get().filter(|(at, _)| *at == step) {
         Some((_, Fault::Stop)) => resume_unwind(Box::new(MachineStops)),
@@ -90,8 +91,13 @@ impl World {
 }
 
 fn open(home: &Arc<Home>, worker: &Worker) -> Upload {
+    open_at(home, worker, Start::Stage)
+}
+
+fn open_at(home: &Arc<Home>, worker: &Worker, start: Start) -> Upload {
     let request = UploadRequest {
-        size: Some(3),
+        size: (start == Start::Stage).then_some(3),
+        start,
         replace: Replace::Existing,
         owner: 1,
     };
@@ -228,6 +234,49 @@ fn an_unlabelled_stage_of_a_crash_goes_unless_its_name_is_known() {
                 usize::from(before.is_some())
             );
             assert_eq!(open(&home, worker).have(), kept);
+        }
+    });
+}
+
+#[test]
+fn what_is_appended_is_synced_before_it_is_posted() {
+    on_worker(|worker| {
+        let world = World::new(Some(OLD));
+        let mut upload = open_at(&world.boot(worker), worker, Start::End);
+        upload.write(worker, NEW).unwrap();
+        upload.publish(worker, None, None).unwrap();
+        let expected = [Step::Dress, Step::SyncData, Step::Post];
+        TRACE.with_borrow(|trace| assert_eq!(trace[..], expected));
+        assert_eq!(world.content(), Some([OLD, NEW].concat()));
+    });
+}
+
+#[test]
+fn a_failed_append_is_cut_off_and_the_ledger_says_so() {
+    on_worker(|worker| {
+        for beside in [None, Some(&b"an interrupted upload of the same name"[..])] {
+            for step in [Step::Dress, Step::SyncData, Step::Post] {
+                let world = World::new(Some(OLD));
+                let home = world.boot(worker);
+                if let Some(staged) = beside {
+                    let mut upload = open_at(&home, worker, Start::Offset(0));
+                    upload.write(worker, staged).unwrap();
+                    upload.suspend(worker);
+                }
+                let before = home.usage();
+                let mut upload = open_at(&home, worker, Start::End);
+                upload.write(worker, NEW).unwrap();
+                PLAN.set(Some((step, Fault::Fail)));
+                let failed = upload.publish(worker, None, None);
+                PLAN.set(None);
+                assert!(
+                    matches!(failed, Err(VfsError::Io(_))),
+                    "{step:?}: {failed:?}"
+                );
+                assert_eq!(world.content().as_deref(), Some(OLD), "{step:?}");
+                assert_eq!(home.usage(), before, "{step:?}");
+                assert_eq!(world.boot(worker).usage().used, before.used, "{step:?}");
+            }
         }
     });
 }

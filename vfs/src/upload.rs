@@ -1,21 +1,26 @@
 //! A file on its way in: written to its stage, under a hold on its name and on room for it.
 
+mod append;
+mod begin;
+mod prepare;
+
 use std::fs::File;
 use std::num::NonZeroU64;
 use std::os::fd::AsFd;
-use std::path::Path;
 use std::sync::Arc;
+use std::time::SystemTime;
 
-use rustix::fs::{Advice, Mode, Stat, fadvise, ftruncate};
+use rustix::fs::{Advice, fadvise, ftruncate};
 use rustix::io::{Errno, pread, pwrite};
 use skiff_quota::Amount;
 
-use crate::account::{Hold, NameKey, Names, Writer, charge, published_size};
-use crate::entry::{self, Modified};
-use crate::folder::{Links, Place};
-use crate::home::{Home, regular};
-use crate::staging::{Origin, Staging};
-use crate::{Digests, Durability, VfsError, Worker, digest};
+use self::append::InPlace;
+use self::prepare::Pending;
+use crate::account::{Hold, NameKey};
+use crate::entry::Modified;
+use crate::home::Home;
+use crate::staging::Staging;
+use crate::{Digests, Durability, VfsError, Worker};
 
 /// Bytes asked for at a time where no size was declared.
 const STEP: u64 = 1 << 20;
@@ -33,12 +38,24 @@ pub enum Replace {
     Existing,
 }
 
+/// Where an upload's bytes go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// Behind what is staged, which is for the caller to prove or to cut.
+    Stage,
+    /// At this offset of what the name has, its stage before its published file; 0 starts over.
+    Offset(u64),
+    /// Behind what the name has: its published file, in place, or else its stage.
+    End,
+}
+
 /// What an uploader says beforehand.
 #[derive(Clone, Copy, Debug)]
 pub struct UploadRequest {
     /// Bytes of the whole file, where the peer declares them. They are reserved at once; a
     /// different final size is no error.
     pub size: Option<u64>,
+    pub start: Start,
     pub replace: Replace,
     /// Whoever uploads, as told to others in [`VfsError::Busy`].
     pub owner: u64,
@@ -63,162 +80,54 @@ pub struct Published {
     pub modified: Modified,
 }
 
-/// A running upload. Dropped, it is suspended: the stage stays, charged and resumable.
+/// A running upload. Dropped, it is suspended: the stage stays, charged and resumable; a file that
+/// was appended to in place is cut back.
 #[derive(Debug)]
 pub struct Upload {
     pub(crate) hold: Hold,
     pub(crate) staging: Arc<Staging>,
     pub(crate) file: File,
     pub(crate) replace: Replace,
+    target: Target,
+    /// What is to be done before the first byte.
+    pending: Option<Pending>,
     /// Size of the published file of that name when the upload began.
     published: Option<u64>,
     have: u64,
     len: u64,
-    /// Bytes that may be staged before more room must be held.
+    /// Bytes that the file may reach before more room must be held.
     room: u64,
     /// How far the kernel was asked to write.
     flushed: u64,
-    /// Staged bytes at which the next checkpoint is due.
+    /// Bytes of the file at which the next checkpoint is due.
     checkpoint: u64,
-    labelled: bool,
 }
 
-impl Home {
-    /// Begins or continues the upload of `path`, links inside the home followed.
-    pub fn upload(
-        self: &Arc<Self>,
-        _worker: &Worker,
-        path: &Path,
-        request: &UploadRequest,
-    ) -> Result<UploadStart, VfsError> {
-        let resolve = || {
-            let place = self.place(path, Links::Follow)?;
-            let staging = place.folder.mount.make_staging()?;
-            Ok((place, staging))
-        };
-        let ((place, staging), mut names) = self.lock_with(resolve)?;
-        let claim = self.claim(&mut names, &place, &staging, request)?;
-        drop(names);
-        match claim {
-            Claim::Published(stat) => Ok(complete(&place, &stat)),
-            Claim::Held {
-                hold,
-                published,
-                staged,
-            } => {
-                let upload = Upload::begin(hold, staging, published, staged, request)?;
-                Ok(UploadStart::Open(upload))
-            }
-        }
-    }
-
-    /// Makes the name the uploader's own, if nobody else writes it.
-    fn claim(
-        self: &Arc<Self>,
-        names: &mut Names,
-        place: &Place,
-        staging: &Staging,
-        request: &UploadRequest,
-    ) -> Result<Claim, VfsError> {
-        let key = place.key();
-        if let Some(writer) = names.writers.get(&key) {
-            return Err(writer.contest(self.policy.writer_silence));
-        }
-        let published = place.stat()?;
-        if let Some(stat) = published {
-            regular(entry::kind(&stat))?;
-            if request.replace == Replace::Never {
-                let same = request.size == Some(entry::size(&stat));
-                return if same {
-                    Ok(Claim::Published(stat))
-                } else {
-                    Err(VfsError::Exists)
-                };
-            }
-        }
-        let staged = staging.size(key.stage)?;
-        let charged = charge(published.as_ref(), staged);
-        let writer = Writer::new(place.clone(), charged, request.owner);
-        let hold = Hold::new(self, names, writer)?;
-        Ok(Claim::Held {
-            hold,
-            published: published.as_ref().map(published_size),
-            staged,
-        })
-    }
-}
-
-enum Claim {
-    Published(Stat),
-    Held {
-        hold: Hold,
-        published: Option<u64>,
-        staged: Option<u64>,
-    },
-}
-
-fn complete(place: &Place, stat: &Stat) -> UploadStart {
-    let file = place.open(rustix::fs::OFlags::RDONLY).ok();
-    let digests = file.and_then(|file| digest::recall(file, stat));
-    UploadStart::Complete {
-        size: entry::size(stat),
-        digests,
-        modified: entry::modified(stat),
-    }
+/// Which file the bytes go to.
+#[derive(Debug)]
+enum Target {
+    Stage { labelled: bool },
+    InPlace(InPlace),
 }
 
 impl Upload {
-    fn begin(
-        mut hold: Hold,
-        staging: Arc<Staging>,
-        published: Option<u64>,
-        staged: Option<u64>,
-        request: &UploadRequest,
-    ) -> Result<Self, VfsError> {
-        let home = Arc::clone(hold.home());
-        let more = Amount::new(request.size.unwrap_or(0), 1).minus(hold.writer.charged);
-        home.extend(&mut hold, more)?;
-        let staged_bytes = staged.unwrap_or(0);
-        home.check_floor(
-            staging.fd(),
-            request.size.unwrap_or(0).saturating_sub(staged_bytes),
-        )?;
-        let origin = if staged.is_some() {
-            Origin::Old
-        } else {
-            Origin::New
-        };
-        let key = hold.writer.place.key().stage;
-        let file = staging.open(key, Mode::RUSR | Mode::WUSR, origin)?.into();
-        let mut upload = Self {
-            room: hold.room(),
-            hold,
-            staging,
-            file,
-            replace: request.replace,
-            published,
-            have: staged_bytes,
-            len: staged_bytes,
-            flushed: staged_bytes,
-            checkpoint: next_checkpoint(staged_bytes),
-            labelled: staged.is_some(),
-        };
-        // A stage longer than the file to come is of another file.
-        if request.size.is_some_and(|size| size < staged_bytes) {
-            upload.cut()?;
-            upload.have = 0;
-        }
-        Ok(upload)
-    }
-
-    /// Bytes that were staged when it began.
+    /// Bytes that were there when it began: staged, or published where it appends in place.
     pub fn have(&self) -> u64 {
         self.have
     }
 
-    /// Bytes that are staged now.
+    /// Bytes of the file now: staged, or of the published file where it appends in place.
     pub fn staged(&self) -> u64 {
         self.len
+    }
+
+    /// The offset in the file of the next byte, known before [`Upload::prepare`].
+    pub fn position(&self) -> u64 {
+        match self.pending {
+            Some(Pending::Cut(at)) => at,
+            Some(Pending::Copy { bytes, .. }) => bytes,
+            Some(Pending::Append) | None => self.len,
+        }
     }
 
     /// Whether another upload of the same name has asked for it: end this one soon.
@@ -226,13 +135,22 @@ impl Upload {
         self.hold.writer.cancelled()
     }
 
-    /// Starts over from the first byte.
+    /// Starts over: from the first byte, or from the first that is appended in place.
     pub fn restart(&mut self, _worker: &Worker) -> Result<(), VfsError> {
-        self.cut()
+        match self.in_place() {
+            Some(_) if self.pending.is_some() => Ok(()),
+            Some(was) => self.cut_back(was),
+            None => {
+                self.cut(0)?;
+                self.pending = None;
+                Ok(())
+            }
+        }
     }
 
-    /// Appends `data`. After an error what [`Upload::staged`] says is staged and the rest not.
-    pub fn write(&mut self, _worker: &Worker, data: &[u8]) -> Result<(), VfsError> {
+    /// Appends `data`. After an error what [`Upload::staged`] says is there and the rest not.
+    pub fn write(&mut self, worker: &Worker, data: &[u8]) -> Result<(), VfsError> {
+        self.prepare(worker)?;
         let end = self.len.saturating_add(data.len() as u64);
         if end > self.room {
             self.widen(end)?;
@@ -247,7 +165,7 @@ impl Upload {
         }
     }
 
-    /// Reads what is staged; 0 is its end.
+    /// Reads what is in the file; 0 is its end.
     pub fn read_at(
         &self,
         _worker: &Worker,
@@ -262,13 +180,36 @@ impl Upload {
         }
     }
 
+    /// Publishes what is staged under its name, or confirms what was appended in place. With
+    /// [`Durability::Fsync`] it is on the disk when this returns. `modified` becomes its time,
+    /// `digests`, of the whole file, are remembered with it.
+    ///
+    /// After an error the name has what it had and the stage stays; but if the disk may have lost
+    /// staged bytes the stage goes, and if only the final sync of the name failed, the new file
+    /// may have the name. What was appended in place is cut off.
+    pub fn publish(
+        mut self,
+        worker: &Worker,
+        digests: Option<Digests>,
+        modified: Option<SystemTime>,
+    ) -> Result<Published, VfsError> {
+        self.prepare(worker)?;
+        match self.in_place() {
+            // After an error the drop cuts.
+            Some(was) => self.publish_in_place(was, digests.as_ref(), modified),
+            None => self.publish_stage(digests, modified),
+        }
+    }
+
     /// Stops for now: the stage stays, charged, and the next upload of the name continues it.
-    /// With nothing staged there is nothing to continue, and no stage stays.
+    /// With nothing staged there is nothing to continue, and no stage stays. A file that was
+    /// appended to in place is cut back.
     pub fn suspend(mut self, _worker: &Worker) {
         self.end(Fate::Kept);
     }
 
-    /// Stops for good: the stage goes, a published file of that name stays.
+    /// Stops for good: the stage goes, a published file of that name stays as it was. A stage that
+    /// was there before stays too if nothing was prepared.
     pub fn discard(mut self, _worker: &Worker) {
         self.end(Fate::Dropped);
     }
@@ -283,20 +224,29 @@ impl Upload {
     }
 
     pub(crate) fn is_labelled(&self) -> bool {
-        self.labelled
+        matches!(self.target, Target::Stage { labelled: true })
     }
 
     /// Ends the upload unpublished. What fails on the way costs a label or leaves a stage that
     /// the next scan counts, which is for the log: the caller has nothing to do about it.
     pub(crate) fn end(&mut self, fate: Fate) {
         let home = Arc::clone(self.hold.home());
-        let ended = match fate {
-            Fate::Kept if self.len > 0 => self.end_kept(&home),
-            Fate::Kept | Fate::Dropped => self.end_dropped(&home),
+        let ended = match (&self.pending, &self.target) {
+            (Some(Pending::Cut(_) | Pending::Append), _) => self.end_untouched(&home),
+            (None, Target::InPlace(was)) => self.end_in_place(&home, *was),
+            _ if fate == Fate::Kept && self.len > 0 => self.end_kept(&home),
+            _ => self.end_dropped(&home),
         };
         if let Err(e) = ended {
             log::warn!("{}: an upload ended untidily: {e}", home.user);
         }
+    }
+
+    /// What was there is there still, and charged as it was.
+    fn end_untouched(&mut self, home: &Home) -> Result<(), VfsError> {
+        let charged = self.hold.writer.charged;
+        self.hold.settle(&mut home.names.lock(), charged);
+        Ok(())
     }
 
     fn end_kept(&mut self, home: &Home) -> Result<(), VfsError> {
@@ -317,7 +267,7 @@ impl Upload {
         removed
     }
 
-    /// Holds room for the stage to reach `end` bytes: a step of it where it fits, to come back
+    /// Holds room for the file to reach `end` bytes: a step of it where it fits, to come back
     /// less often, else just that.
     fn widen(&mut self, end: u64) -> Result<(), VfsError> {
         let home = Arc::clone(self.hold.home());
@@ -367,19 +317,24 @@ impl Upload {
     }
 
     fn label(&mut self) -> Result<(), VfsError> {
-        if !self.labelled {
+        if let Target::Stage { labelled } = &mut self.target
+            && !*labelled
+        {
             let place = &self.hold.writer.place;
             self.staging
                 .set_label(place.key().stage, self.file.as_fd(), &place.path())?;
-            self.labelled = true;
+            *labelled = true;
         }
         Ok(())
     }
 
-    fn cut(&mut self) -> Result<(), VfsError> {
-        ftruncate(&self.file, 0)?;
-        (self.len, self.flushed) = (0, 0);
-        self.checkpoint = next_checkpoint(0);
+    /// Cuts the file to its first `len` bytes.
+    fn cut(&mut self, len: u64) -> Result<(), VfsError> {
+        if len != self.len {
+            ftruncate(&self.file, len)?;
+        }
+        (self.len, self.flushed) = (len, len);
+        self.checkpoint = next_checkpoint(len);
         Ok(())
     }
 }

@@ -80,11 +80,11 @@ fn paths_that_lead_out_are_refused_by_every_operation() {
                 Err(VfsError::Escapes)
             ));
             assert!(matches!(
-                home.rename(worker, path, Path::new("x")),
+                home.rename(worker, path, Path::new("x"), Replace::Never),
                 Err(VfsError::Escapes)
             ));
             assert!(matches!(
-                home.rename(worker, Path::new("dir"), path),
+                home.rename(worker, Path::new("dir"), path, Replace::Never),
                 Err(VfsError::Escapes)
             ));
         }
@@ -158,7 +158,7 @@ fn what_is_no_file_never_blocks() {
             ));
             assert_eq!(home.stat(worker, path).unwrap().kind, Kind::Other);
         }
-        home.rename(worker, Path::new("fifo"), Path::new("pipe"))
+        home.rename(worker, Path::new("fifo"), Path::new("pipe"), Replace::Never)
             .unwrap();
         home.remove(worker, Path::new("pipe")).unwrap();
         world.check(&home, worker);
@@ -239,7 +239,7 @@ fn the_staging_directory_cannot_be_reached() {
                 home.make_dir(worker, path),
                 Err(VfsError::NotFound)
             ));
-            let renamed = home.rename(worker, path, Path::new("mine"));
+            let renamed = home.rename(worker, path, Path::new("mine"), Replace::Never);
             assert!(matches!(renamed, Err(VfsError::NotFound)));
         }
         assert_eq!(names(&home, worker, ""), ["sub", "window"]);
@@ -282,8 +282,13 @@ fn a_racer_that_swaps_directories_and_links_gets_nothing_out() {
             round += 1;
             assert!(home.download(worker, canary).is_err());
             assert!(home.remove(worker, canary).is_err());
-            let _ = home.rename(worker, Path::new("dir/file"), Path::new("dir/other"));
-            let _ = home.rename(worker, canary, Path::new("stolen"));
+            let _ = home.rename(
+                worker,
+                Path::new("dir/file"),
+                Path::new("dir/other"),
+                Replace::Never,
+            );
+            let _ = home.rename(worker, canary, Path::new("stolen"), Replace::Never);
             let _ = home.make_dir(worker, Path::new("dir/made"));
             let _ = home.remove(worker, Path::new("dir/made"));
             let path = if round % 2 == 0 {

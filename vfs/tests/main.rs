@@ -5,11 +5,15 @@
     reason = "helpers of tests may unwrap as tests do"
 )]
 
+mod appending;
+mod attributes;
 mod common;
 mod jail;
 mod listing;
+mod lookup;
 mod model;
 mod mounts;
 mod names;
 mod stages;
+mod starts;
 mod uploads;

@@ -4,8 +4,12 @@
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
-use skiff_vfs::{Durability, Home, Limit, Replace, Upload, UploadStart, VfsError, Worker};
+use skiff_vfs::{
+    Durability, Home, Kind, Limit, Replace, SizeOf, Start, Upload, UploadRequest, UploadStart,
+    VfsError, Worker,
+};
 
 use crate::common::{Random, World, on_worker, request};
 
@@ -17,6 +21,8 @@ const LIMIT: Limit = Limit {
     bytes: 60_000,
     entries: 9,
 };
+
+const REPLACE: [Replace; 2] = [Replace::Never, Replace::Existing];
 
 struct Actor {
     home: Arc<Home>,
@@ -40,16 +46,18 @@ impl Actor {
     /// Does something at random. Refusals are part of the game, failures of the disk are not.
     fn step(&mut self, worker: &Worker) {
         let path = self.path();
-        let result = match self.random.below(12) {
+        let result = match self.random.below(16) {
             0 | 1 => self.home.make_dir(worker, path),
-            2 => self.home.remove(worker, path),
-            3 => {
+            2 => self.remove(worker, path),
+            3 | 4 => {
                 let to = self.path();
-                self.home.rename(worker, path, to)
+                let replace = *self.random.pick(&REPLACE);
+                self.home.rename(worker, path, to, replace)
             }
-            4 => self.home.drop_stage(worker, path),
-            5 => self.home.sweep(worker).map(|_| ()),
-            6..9 => self.begin(worker, path),
+            5 => self.home.drop_stage(worker, path),
+            6 => self.home.sweep(worker).map(|_| ()),
+            7 => self.change(worker, path),
+            8..12 => self.begin(worker, path),
             _ => self.go_on(worker),
         };
         assert!(
@@ -64,16 +72,57 @@ impl Actor {
         );
     }
 
+    fn remove(&mut self, worker: &Worker, path: &Path) -> Result<(), VfsError> {
+        match self.random.below(3) {
+            0 => self.home.remove(worker, path),
+            1 => self.home.remove_file(worker, path),
+            _ => self.home.remove_dir(worker, path),
+        }
+    }
+
+    /// Changes what the ledger has nothing to do with.
+    fn change(&mut self, worker: &Worker, path: &Path) -> Result<(), VfsError> {
+        let time = SystemTime::UNIX_EPOCH + Duration::from_secs(self.random.below(1 << 30));
+        self.home.set_modified(worker, path, time)?;
+        let mode = if self.home.stat(worker, path)?.kind == Kind::Directory {
+            0o700
+        } else {
+            0o600
+        };
+        self.home.set_mode(worker, path, mode)
+    }
+
     fn begin(&mut self, worker: &Worker, path: &Path) -> Result<(), VfsError> {
         let size = self.random.below(20_000);
         let size = (self.random.below(2) == 0).then_some(size);
-        let replace = *self.random.pick(&[Replace::Never, Replace::Existing]);
-        if let UploadStart::Open(upload) =
-            self.home.upload(worker, path, &request(size, replace))?
-        {
+        let replace = *self.random.pick(&REPLACE);
+        let path = match self.random.below(5) {
+            0 => self.home.unique(worker, path)?,
+            _ => path.to_owned(),
+        };
+        let offset = Start::Offset(self.offset(worker, &path));
+        let request = UploadRequest {
+            start: *self
+                .random
+                .pick(&[Start::Stage, Start::End, Start::Offset(0), offset]),
+            ..request(size, replace)
+        };
+        if let UploadStart::Open(upload) = self.home.upload(worker, &path, &request)? {
             self.running.push(upload);
         }
         Ok(())
+    }
+
+    /// Somewhere in what the name has, or just at its end.
+    fn offset(&mut self, worker: &Worker, path: &Path) -> u64 {
+        let size = match self.home.size(worker, path) {
+            Ok(SizeOf::Published(size) | SizeOf::Staged(size)) => size,
+            Ok(SizeOf::Both) | Err(_) => 1_000,
+        };
+        match self.random.below(3) {
+            0 => size,
+            _ => self.random.below(size + 2),
+        }
     }
 
     fn go_on(&mut self, worker: &Worker) -> Result<(), VfsError> {
@@ -82,7 +131,12 @@ impl Actor {
         }
         let chosen = self.random.below(self.running.len() as u64) as usize;
         let mut upload = self.running.swap_remove(chosen);
-        match self.random.below(9) {
+        match self.random.below(10) {
+            9 => {
+                let prepared = upload.prepare(worker);
+                self.running.push(upload);
+                prepared
+            }
             0..5 => {
                 let chunk = vec![7; self.random.below(9_000) as usize];
                 let written = upload.write(worker, &chunk);

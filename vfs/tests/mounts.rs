@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use skiff_vfs::{Amount, VfsError};
+use skiff_vfs::{Amount, Replace, VfsError};
 
 use crate::common::{MEBI, World, leave, names, on_worker, put, start};
 
@@ -59,7 +59,12 @@ fn each_mount_stages_for_itself() {
         assert_eq!(names(&home, worker, "disk"), ["deep"]);
         let hidden = home.enter(worker, Path::new("disk/.skiff-stage"));
         assert!(matches!(hidden, Err(VfsError::NotFound)));
-        let moved = home.rename(worker, Path::new("disk/deep"), Path::new("deep"));
+        let moved = home.rename(
+            worker,
+            Path::new("disk/deep"),
+            Path::new("deep"),
+            Replace::Never,
+        );
         assert!(matches!(moved, Err(VfsError::OtherDevice)));
         let removed = home.remove(worker, Path::new("disk"));
         assert!(
@@ -122,7 +127,7 @@ fn a_file_system_without_attributes_serves_as_well() {
         put(&home, worker, "dir/file", b"content").unwrap();
         put(&home, worker, "dir/file", b"replaced").unwrap();
         leave(&home, worker, "dir/part", b"half");
-        home.rename(worker, Path::new("dir"), Path::new("moved"))
+        home.rename(worker, Path::new("dir"), Path::new("moved"), Replace::Never)
             .unwrap();
         assert_eq!(
             home.stages(worker).unwrap()[0].path,

@@ -1,11 +1,12 @@
 //! Making, removing and renaming, with the ledger and the stages along.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use skiff_vfs::{Amount, VfsError};
+use skiff_vfs::{Amount, Replace, VfsError};
 
-use crate::common::{World, leave, names, on_worker, put, start};
+use crate::common::{World, leave, names, on_worker, put, stage_of, start};
 
 #[test]
 fn the_usual_refusals() {
@@ -26,18 +27,18 @@ fn the_usual_refusals() {
         ));
         assert!(matches!(home.remove(worker, dir), Err(VfsError::NotEmpty)));
         assert!(matches!(
-            home.rename(worker, missing, dir),
+            home.rename(worker, missing, dir, Replace::Never),
             Err(VfsError::NotFound)
         ));
         assert!(matches!(
-            home.rename(worker, file, dir),
+            home.rename(worker, file, dir, Replace::Never),
             Err(VfsError::Exists)
         ));
         assert!(matches!(
-            home.rename(worker, dir, file),
+            home.rename(worker, dir, file, Replace::Never),
             Err(VfsError::Exists)
         ));
-        let into_itself = home.rename(worker, dir, Path::new("dir/sub"));
+        let into_itself = home.rename(worker, dir, Path::new("dir/sub"), Replace::Never);
         assert!(matches!(into_itself, Err(VfsError::BadName)));
         assert!(matches!(
             home.enter(worker, file),
@@ -65,7 +66,8 @@ fn renaming_a_tree_carries_its_stages() {
         put(&home, worker, "a/b/both", b"published").unwrap();
         leave(&home, worker, "a/b/both", b"staged");
         leave(&home, worker, "a/b/only", b"alone");
-        home.rename(worker, Path::new("a"), Path::new("z")).unwrap();
+        home.rename(worker, Path::new("a"), Path::new("z"), Replace::Never)
+            .unwrap();
         let paths: Vec<_> = home
             .stages(worker)
             .unwrap()
@@ -76,8 +78,13 @@ fn renaming_a_tree_carries_its_stages() {
         assert_eq!(start(&home, worker, "z/b/only", None).unwrap().have(), 5);
         world.check(&home, worker);
 
-        home.rename(worker, Path::new("z/b/both"), Path::new("both"))
-            .unwrap();
+        home.rename(
+            worker,
+            Path::new("z/b/both"),
+            Path::new("both"),
+            Replace::Never,
+        )
+        .unwrap();
         assert_eq!(start(&home, worker, "both", None).unwrap().have(), 6);
         assert_eq!(start(&home, worker, "z/b/both", None).unwrap().have(), 0);
         world.check(&home, worker);
@@ -114,8 +121,13 @@ fn a_stage_in_the_way_of_a_rename_is_kept() {
         let home = world.open(worker);
         put(&home, worker, "plain", b"x").unwrap();
         leave(&home, worker, "target", b"staged");
-        home.rename(worker, Path::new("plain"), Path::new("target"))
-            .unwrap();
+        home.rename(
+            worker,
+            Path::new("plain"),
+            Path::new("target"),
+            Replace::Never,
+        )
+        .unwrap();
         assert_eq!(home.usage().used, Amount::new(6, 1));
         world.check(&home, worker);
 
@@ -123,7 +135,12 @@ fn a_stage_in_the_way_of_a_rename_is_kept() {
         leave(&home, worker, "second", b"also");
         home.remove(worker, Path::new("target")).unwrap();
         leave(&home, worker, "target", b"again");
-        let refused = home.rename(worker, Path::new("second"), Path::new("target"));
+        let refused = home.rename(
+            worker,
+            Path::new("second"),
+            Path::new("target"),
+            Replace::Never,
+        );
         assert!(matches!(refused, Err(VfsError::Exists)));
         world.check(&home, worker);
     });
@@ -141,6 +158,111 @@ fn a_directory_in_the_place_of_a_stage_is_charged_once() {
         home.remove(worker, Path::new("name")).unwrap();
         assert_eq!(home.usage().used, Amount::ZERO);
         assert_eq!(names(&home, worker, ""), [""; 0]);
+        world.check(&home, worker);
+    });
+}
+
+#[test]
+fn a_file_may_replace_a_file_and_its_stage_and_nothing_else() {
+    on_worker(|worker| {
+        for (from_stage, to_stage) in [(false, false), (true, false), (false, true), (true, true)] {
+            let world = World::new();
+            let home = world.open(worker);
+            put(&home, worker, "from", b"from").unwrap();
+            put(&home, worker, "to", b"replaced").unwrap();
+            if from_stage {
+                leave(&home, worker, "from", b"a stage to carry");
+            }
+            if to_stage {
+                leave(&home, worker, "to", b"a stage that is to go with its file");
+            }
+            let reader = home.download(worker, Path::new("to")).unwrap();
+            let [from, to] = ["from", "to"].map(Path::new);
+            home.rename(worker, from, to, Replace::Existing).unwrap();
+            assert_eq!(fs::read(world.at("to")).unwrap(), b"from");
+            assert!(!world.at("from").exists());
+            let mut kept = [0; 8];
+            reader.read_at(worker, 0, &mut kept).unwrap();
+            assert_eq!(&kept, b"replaced", "the reader keeps the old");
+            let stage = stage_of(&world, "to").map(|(content, _)| content);
+            assert_eq!(stage, from_stage.then(|| b"a stage to carry".to_vec()));
+            assert_eq!(home.stages(worker).unwrap().len(), usize::from(from_stage));
+            let bytes = if from_stage { 16 } else { 4 };
+            assert_eq!(home.usage().used, Amount::new(bytes, 1));
+            world.check(&home, worker);
+        }
+    });
+}
+
+#[test]
+fn directories_links_and_names_of_one_file_are_never_replaced() {
+    on_worker(|worker| {
+        let world = World::new();
+        for dir in ["dir", "empty"] {
+            fs::create_dir(world.at(dir)).unwrap();
+        }
+        fs::write(world.at("file"), "file").unwrap();
+        fs::hard_link(world.at("file"), world.at("twin")).unwrap();
+        symlink("file", world.at("link")).unwrap();
+        let home = world.open(worker);
+        let before = names(&home, worker, "");
+        for (from, to) in [
+            ("file", "dir"),
+            ("dir", "file"),
+            ("dir", "empty"),
+            ("dir", "dir"),
+            ("link", "file"),
+            ("file", "link"),
+            ("file", "twin"),
+        ] {
+            let refused = home.rename(worker, Path::new(from), Path::new(to), Replace::Existing);
+            assert!(
+                matches!(refused, Err(VfsError::Exists)),
+                "{from} to {to}: {refused:?}"
+            );
+        }
+        let file = Path::new("file");
+        home.rename(worker, file, file, Replace::Existing).unwrap();
+        let missing = home.rename(worker, Path::new("missing"), file, Replace::Existing);
+        assert!(matches!(missing, Err(VfsError::NotFound)), "{missing:?}");
+        assert_eq!(names(&home, worker, ""), before);
+        home.rename(worker, file, Path::new("new"), Replace::Existing)
+            .unwrap();
+        world.check(&home, worker);
+    });
+}
+
+#[test]
+fn files_and_directories_are_removed_by_their_own_verbs() {
+    on_worker(|worker| {
+        let world = World::new();
+        for dir in ["dir", "full"] {
+            fs::create_dir(world.at(dir)).unwrap();
+        }
+        symlink("dir", world.at("link")).unwrap();
+        let home = world.open(worker);
+        put(&home, worker, "file", b"x").unwrap();
+        put(&home, worker, "full/file", b"x").unwrap();
+        leave(&home, worker, "file", b"stage");
+        leave(&home, worker, "staged", b"stage");
+        leave(&home, worker, "dir/staged", b"stage");
+        let file = |path: &str| home.remove_file(worker, Path::new(path));
+        let dir = |path: &str| home.remove_dir(worker, Path::new(path));
+        assert!(matches!(file("dir"), Err(VfsError::IsADirectory)));
+        assert!(matches!(file("missing"), Err(VfsError::NotFound)));
+        assert!(matches!(dir("file"), Err(VfsError::NotADirectory)));
+        assert!(matches!(dir("link"), Err(VfsError::NotADirectory)));
+        assert!(matches!(dir("staged"), Err(VfsError::NotFound)));
+        assert!(matches!(dir("full"), Err(VfsError::NotEmpty)));
+        assert!(matches!(dir(""), Err(VfsError::Forbidden)));
+        world.check(&home, worker);
+        for path in ["file", "staged", "link"] {
+            file(path).unwrap();
+        }
+        dir("dir").unwrap();
+        assert_eq!(names(&home, worker, ""), ["full"]);
+        assert_eq!(home.stages(worker).unwrap(), []);
+        assert_eq!(home.usage().used, Amount::new(1, 2));
         world.check(&home, worker);
     });
 }

@@ -195,8 +195,13 @@ fn digests_are_remembered_until_the_file_changes() {
         put(&home, worker, "file", b"content").unwrap();
         let known = |path: &str| home.download(worker, Path::new(path)).unwrap().digests();
         assert_eq!(known("file"), Some(digests(b"content")));
-        home.rename(worker, Path::new("file"), Path::new("moved"))
-            .unwrap();
+        home.rename(
+            worker,
+            Path::new("file"),
+            Path::new("moved"),
+            Replace::Never,
+        )
+        .unwrap();
         assert_eq!(
             known("moved"),
             Some(digests(b"content")),
@@ -283,15 +288,16 @@ fn what_is_being_written_is_neither_moved_nor_removed() {
         assert!(busy(home.remove(worker, file)));
         assert!(busy(home.drop_stage(worker, file)));
         assert!(busy(home.make_dir(worker, file)));
-        assert!(busy(home.rename(worker, file, away)));
-        assert!(busy(home.rename(worker, other, file)));
-        assert!(busy(home.rename(worker, dir, away)));
-        assert!(busy(home.rename(worker, sub, away)));
+        assert!(busy(home.rename(worker, file, away, Replace::Never)));
+        assert!(busy(home.rename(worker, other, file, Replace::Never)));
+        assert!(busy(home.rename(worker, dir, away, Replace::Never)));
+        assert!(busy(home.rename(worker, sub, away, Replace::Never)));
         assert!(busy(home.remove(worker, sub)));
         // Beside it, all goes on.
-        home.rename(worker, other, Path::new("dir/other")).unwrap();
+        home.rename(worker, other, Path::new("dir/other"), Replace::Never)
+            .unwrap();
         drop(upload);
-        home.rename(worker, dir, away).unwrap();
+        home.rename(worker, dir, away, Replace::Never).unwrap();
         world.check(&home, worker);
     });
 }

@@ -13,7 +13,7 @@ use time::macros::format_description;
 use time::{Duration, OffsetDateTime, PrimitiveDateTime};
 
 use super::Report;
-use crate::tls::Tls;
+use crate::tls::ServerIdentity;
 
 /// Sooner than this, the end of a certificate is worth a word.
 const SOON: Duration = Duration::days(30);
@@ -34,7 +34,7 @@ pub(super) fn examine(config: &Server, report: &mut Report<'_>) {
         return;
     };
     examine_certificate(&identity.certificate, SystemTime::now().into(), report);
-    match Tls::load(Some(identity), &config.state) {
+    match ServerIdentity::load(Some(identity), &config.state) {
         Ok(_) => report.ok("tls", "the certificate and its key go together"),
         Err(error) => report.wrong("tls.key", &error.to_string()),
     }

@@ -6,10 +6,12 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use skiff_sessions::server::{Completion, Effect, Event, Job, JobId};
-use skiff_sessions::transfer::{Burst, Task, Transfer};
+use skiff_sessions::transfer::{Burst, End, Route, Task, Transfer};
 use skiff_sessions::wire::reply::Refusal;
 
-use super::{Admitted, Bulk, Connection, Ending, Ready, Stage, deregister, register};
+use super::{
+    Admitted, Bulk, Connection, Ending, READS_PER_TURN, Ready, Stage, Upgrade, deregister, register,
+};
 use crate::channel::Channel;
 use crate::errand::{Errand, Lent};
 use crate::hub::Hub;
@@ -30,13 +32,17 @@ impl Connection {
             ..
         } = lent;
         let moved = transfer.moved();
+        self.file = file;
+        if self.route == Route::Data {
+            self.transfer = Some(transfer);
+            return self.data_lent_home(channel, moved, burst, hub, now);
+        }
         if let Some(channel) = channel {
             self.channel = Some(channel);
         }
         if self.bulk == Bulk::LentUnwatched {
             self.reregister(hub);
         }
-        self.file = file;
         match burst {
             Burst::Finished(end) => {
                 let ahead = transfer.take_ahead();
@@ -65,6 +71,68 @@ impl Connection {
             }
         }
         self.drive(hub, now);
+    }
+
+    fn data_lent_home(
+        &mut self,
+        channel: Option<Channel>,
+        moved: u64,
+        burst: Burst,
+        hub: &mut Hub,
+        now: Instant,
+    ) {
+        self.bulk = Bulk::None;
+        let channel = channel.filter(|channel| self.data_expects(channel));
+        match (burst, channel) {
+            (Burst::Finished(end), channel) => {
+                if let Some(channel) = channel {
+                    self.end_data(channel, &end, hub, now);
+                }
+                // An ABOR, or the end of a client that broke off, comes before
+                // what it cancels is published.
+                self.read_all(hub, now);
+                self.route = Route::Nowhere;
+                self.talk(hub, now, |conversation, effects| {
+                    conversation.transfer_ended(now, end, moved, &[], effects);
+                });
+            }
+            (_, None) => {
+                self.route = Route::Nowhere;
+                self.talk(hub, now, |conversation, effects| {
+                    conversation.transfer_ended(now, End::LaneLost, moved, &[], effects);
+                });
+            }
+            (unfinished, Some(channel)) => {
+                let stopped = self.stop.load(Ordering::Relaxed);
+                match unfinished {
+                    Burst::WantsRead if !stopped => {
+                        self.bulk = Bulk::WantsRead;
+                        self.park_data(channel, hub);
+                    }
+                    Burst::WantsWrite if !stopped => {
+                        self.bulk = Bulk::WantsWrite;
+                        self.park_data(channel, hub);
+                    }
+                    _ => {
+                        self.bulk = Bulk::Due;
+                        self.keep_data(channel);
+                    }
+                }
+                self.tell_progress(moved, hub, now);
+            }
+        }
+        self.drive(hub, now);
+    }
+
+    /// What the peer has said by now.
+    fn read_all(&mut self, hub: &mut Hub, now: Instant) {
+        self.ready.readable = true;
+        for _ in 0..READS_PER_TURN {
+            if !self.may_read() {
+                return;
+            }
+            self.read(hub, now);
+        }
     }
 
     /// A job is back.
@@ -149,15 +217,38 @@ impl Connection {
             Effect::Log(line) => hub
                 .log
                 .record(logging::record(self.peer, &self.user, *line, now)),
+            Effect::StartTls => self.upgrade = Upgrade::Due,
+            Effect::Listen(form) => self.listen(form, hub, now),
+            Effect::OpenData(making) => self.open_data(making, hub, now),
+            Effect::SecureData(direction) => self.secure_data(direction, hub, now),
+            Effect::CloseData => self.close_data(hub),
+            Effect::NoCloseNotify => log::warn!(
+                "{}: an upload of {} ended without close_notify",
+                self.peer,
+                self.user
+            ),
+            Effect::Logout => self.log_out(hub),
             Effect::Close => self.end_after_words(now),
             // The conversation wrote it to its outbox.
             Effect::Reply(_) => {}
         }
     }
 
+    /// As before the login; the connection stays.
+    fn log_out(&mut self, hub: &mut Hub) {
+        if self.admitted == Admitted::Yes {
+            hub.guard.unadmit(&self.user);
+            self.admitted = Admitted::No;
+        }
+        self.lodged = None;
+        self.user.clear();
+    }
+
     fn order(&mut self, id: JobId, job: Job, hub: &mut Hub, now: Instant) {
         match &job {
-            Job::FindAccount { user } => self.user.clone_from(user),
+            Job::FindAccount { user } | Job::CheckPassword { user, .. } => {
+                self.user.clone_from(user);
+            }
             Job::OpenHome if !hub.guard.admit(&self.user) => {
                 let completion = Completion::Refused(Refusal::TooManySessions);
                 self.talk(hub, now, |conversation, effects| {
@@ -166,7 +257,10 @@ impl Connection {
                 return;
             }
             Job::OpenHome => self.admitted = Admitted::Yes,
-            Job::OpenDownload { .. } | Job::OpenUpload { .. } | Job::OpenListing { .. } => {
+            Job::OpenDownload { .. }
+            | Job::OpenUpload { .. }
+            | Job::OpenStream { .. }
+            | Job::OpenListing { .. } => {
                 self.transfer = None;
             }
             _ => {}
@@ -198,21 +292,26 @@ impl Connection {
         } else {
             Vec::new()
         };
+        self.route = task.route();
         self.transfer.get_or_insert_default().begin(task, ahead);
         self.stop = Arc::default();
         self.heard = 0;
         self.bulk = Bulk::Due;
-        if !task.needs_lane() {
+        if self.route == Route::Nowhere {
             self.lend_digest(hub);
         }
     }
 
     pub(super) fn lend_when_due(&mut self, hub: &mut Hub) {
+        let ready = match self.route {
+            Route::Data => self.data.ready,
+            Route::Control | Route::Nowhere => self.ready,
+        };
         let due = match self.bulk {
             Bulk::Due => true,
-            Bulk::WantsRead => self.ready.readable,
-            // Input may be the line that stops it.
-            Bulk::WantsWrite => self.ready.writable || self.ready.readable,
+            Bulk::WantsRead => ready.readable,
+            // Input may be the line that stops it, and an error reads as input.
+            Bulk::WantsWrite => ready.writable || ready.readable,
             Bulk::None | Bulk::LentWatched | Bulk::LentUnwatched | Bulk::Hashing => false,
         };
         if !due || self.ending == Ending::Now {
@@ -224,6 +323,8 @@ impl Connection {
             .is_some_and(|transfer| transfer.is_digesting())
         {
             self.lend_digest(hub);
+        } else if self.route == Route::Data {
+            self.lend_stream(hub);
         } else if self.replies_are_out() {
             self.lend(hub);
         }
@@ -232,7 +333,7 @@ impl Connection {
     pub(super) fn replies_are_out(&mut self) -> bool {
         match &mut self.stage {
             Stage::Talk(conversation) => conversation.outbox().is_empty(),
-            Stage::Handshake(..) => false,
+            Stage::Handshake(..) | Stage::Shaking(..) => false,
         }
     }
 
@@ -248,6 +349,20 @@ impl Connection {
             Bulk::LentWatched
         };
         self.submit(Some(channel), transfer, hub);
+    }
+
+    /// The control connection stays, and is heard.
+    fn lend_stream(&mut self, hub: &mut Hub) {
+        if !self.data_is_home() {
+            return;
+        }
+        let Some(transfer) = self.transfer.take() else {
+            return;
+        };
+        if let Some(channel) = self.lend_data(hub) {
+            self.bulk = Bulk::LentUnwatched;
+            self.submit(Some(channel), transfer, hub);
+        }
     }
 
     fn lend_digest(&mut self, hub: &mut Hub) {

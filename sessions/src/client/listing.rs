@@ -53,7 +53,9 @@ impl Listing {
 
     fn received(end: End, out: &mut Vec<Effect>) -> Self {
         let outcome = match end {
-            End::Complete { .. } | End::PeerAborted | End::LaneLost => return Self::Received,
+            End::Complete { .. } | End::PeerAborted | End::LaneLost | End::Truncated { .. } => {
+                return Self::Received;
+            }
             End::Stopped => Outcome::Stopped,
             End::Refused(refusal) => Outcome::BadData(refusal),
         };

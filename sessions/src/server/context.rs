@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use super::job::{Access, DigestNews, Job, JobId};
+use super::job::{Access, DigestNews, Job, JobId, Rights};
+use super::manners::Manners;
+use super::parameters::Parameters;
 use super::session::{Effect, State};
 use crate::path::{AboveHome, PathArg, VirtualPath};
 use crate::scram::Binding;
@@ -25,6 +27,10 @@ pub struct Limits {
     pub stall: Duration,
     /// Between two lines that say work goes on.
     pub progress: Duration,
+    /// For a data connection to come about.
+    pub data: Duration,
+    /// For work of which nobody is told.
+    pub patience: Duration,
     /// Before a failed login is answered; doubles with each.
     pub penalty: Duration,
     /// Failed logins after which a session is closed.
@@ -43,6 +49,7 @@ pub struct Setup {
     pub binding: Binding,
     /// Random; server nonces are derived from it.
     pub seed: [u8; 32],
+    pub manners: Manners,
 }
 
 /// Whether the verifier of a login is real.
@@ -58,6 +65,7 @@ pub enum Standing {
 pub struct Account {
     pub user: String,
     pub access: Access,
+    pub rights: Rights,
 }
 
 /// What outlives a state.
@@ -70,12 +78,16 @@ pub(super) struct Shared {
     pub(super) challenges: u32,
     /// The session ends when its dialogue does.
     pub(super) leaving: Option<Farewell>,
+    pub(super) login_due: Instant,
+    pub(super) parameters: Parameters,
     next_job: u32,
 }
 
 impl Shared {
-    pub(super) fn new(setup: Setup) -> Self {
+    pub(super) fn new(now: Instant, setup: Setup) -> Self {
         Self {
+            login_due: now + setup.limits.login,
+            parameters: Parameters::of(&setup.manners),
             setup,
             account: None,
             cwd: VirtualPath::root(),
@@ -146,10 +158,29 @@ impl Context<'_> {
     }
 
     pub(super) fn resolve(&self, arg: &PathArg) -> Result<VirtualPath, Refusal> {
+        let climbing = self.shared.setup.manners.climbing;
         self.shared
             .cwd
-            .join(arg)
+            .resolve(arg, climbing)
             .map_err(|AboveHome| Refusal::AboveHome)
+    }
+
+    /// As `resolve`; nothing given means the working directory.
+    pub(super) fn resolve_or_here(&self, arg: Option<&PathArg>) -> Result<VirtualPath, Refusal> {
+        match arg {
+            Some(arg) => self.resolve(arg),
+            None => Ok(self.shared.cwd.clone()),
+        }
+    }
+
+    pub(super) fn access(&self) -> Access {
+        let account = self.shared.account.as_ref();
+        account.map_or(Access::ReadOnly, |account| account.access)
+    }
+
+    pub(super) fn rights(&self) -> Rights {
+        let account = self.shared.account.as_ref();
+        account.map_or_else(Rights::default, |account| account.rights)
     }
 
     pub(super) fn user(&self) -> &str {

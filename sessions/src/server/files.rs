@@ -3,12 +3,18 @@
 use super::context::Context;
 use super::hashing::{self, Hashing};
 use super::job::{Completion, DigestNews, Job};
+use super::manners::TlsPolicy;
 use super::session::{State, Then};
-use crate::digest::{Algorithm, Sum};
+use crate::digest::Algorithm;
 use crate::path::{PathArg, VirtualPath};
 use crate::scram::{Binding, MAX_ITERATIONS, MIN_ITERATIONS};
-use crate::wire::command::{Command, NewVerifier};
-use crate::wire::reply::{Deed, Malformed, Refusal, Reply, Status};
+use crate::wire::command::{
+    ByteRange, Command, DigestForm, NewVerifier, Parameter, Representation,
+};
+use crate::wire::reply::{
+    Deed, Features, Malformed, ParameterReply, Refusal, Reply, Status, TlsOffer, Usage,
+};
+use crate::wire::stamp::Stamp;
 
 /// What the one reply will be about.
 pub(super) enum Simple {
@@ -20,6 +26,34 @@ pub(super) enum Simple {
     Delete,
     DropStage,
     SetPassword,
+    Entry(VirtualPath),
+    Available,
+    /// So many bytes are to come.
+    Allocate(u64),
+    Size,
+    ModifiedAt,
+    SetModified(VirtualPath, Stamp),
+    SetMode,
+    RemoveDirectory,
+}
+
+/// What is answered at once, login or not.
+pub(super) fn anytime(command: Command, cx: &Context<'_>) -> Reply {
+    match command {
+        Command::Features => Reply::Features(Features {
+            tls: match cx.shared.setup.manners.tls {
+                TlsPolicy::NotOffered => TlsOffer::Absent,
+                TlsPolicy::Optional | TlsPolicy::Required => TlsOffer::Offered,
+            },
+            facts: cx.shared.parameters.facts,
+            algorithm: cx.shared.parameters.algorithm,
+        }),
+        Command::Host(_) => Reply::HostNoted,
+        Command::Parameter(Parameter::AsItIs(what)) => {
+            Reply::Parameter(ParameterReply::AsItIs(what))
+        }
+        _ => Reply::Noop,
+    }
 }
 
 pub(super) fn simple(command: Command, cx: &mut Context<'_>) -> State {
@@ -56,11 +90,45 @@ pub(super) fn simple(command: Command, cx: &mut Context<'_>) -> State {
             (Job::DropStage { path }, Simple::DropStage)
         }),
         Command::SetPassword(verifier) => set_password(verifier, cx),
+        Command::Entry(arg) => match cx.resolve_or_here(arg.as_ref()) {
+            Ok(path) => ask(Job::Facts { path: path.clone() }, Simple::Entry(path), cx),
+            Err(why) => cx.refuse(Deed::Facts, why),
+        },
+        Command::Available(_) => ask(Job::Usage, Simple::Available, cx),
+        other => on_names(other, cx),
+    }
+}
+
+/// One job about one name.
+fn on_names(command: Command, cx: &mut Context<'_>) -> State {
+    match command {
+        Command::Size(_) if cx.shared.parameters.representation == Representation::Ascii => {
+            cx.conclude(Reply::Parameter(ParameterReply::NotInAscii))
+        }
+        Command::Size(arg) => on_path(&arg, Deed::Size, cx, |path| {
+            (Job::Size { path }, Simple::Size)
+        }),
+        Command::ModifiedAt(arg) => on_path(&arg, Deed::Facts, cx, |path| {
+            (Job::ModifiedAt { path }, Simple::ModifiedAt)
+        }),
+        Command::SetModified { path, modified } => on_path(&path, Deed::SetModified, cx, |path| {
+            let simple = Simple::SetModified(path.clone(), modified);
+            (Job::SetModified { path, modified }, simple)
+        }),
+        Command::SetMode { path, mode } => on_path(&path, Deed::SetMode, cx, |path| {
+            (Job::SetMode { path, mode }, Simple::SetMode)
+        }),
+        Command::RemoveFile(arg) => on_path(&arg, Deed::Delete, cx, |path| {
+            (Job::RemoveFile { path }, Simple::Delete)
+        }),
+        Command::RemoveDirectory(arg) => on_path(&arg, Deed::RemoveDirectory, cx, |path| {
+            (Job::RemoveDirectory { path }, Simple::RemoveDirectory)
+        }),
         _ => cx.conclude(Reply::BadSequence),
     }
 }
 
-fn ask(job: Job, simple: Simple, cx: &mut Context<'_>) -> State {
+pub(super) fn ask(job: Job, simple: Simple, cx: &mut Context<'_>) -> State {
     let job = cx.work(job);
     State::working(job, Then::Simple(simple))
 }
@@ -103,6 +171,13 @@ impl Simple {
             Self::Delete => Deed::Delete,
             Self::DropStage => Deed::DropStage,
             Self::SetPassword => Deed::SetPassword,
+            Self::Entry(_) | Self::ModifiedAt => Deed::Facts,
+            Self::Available => Deed::Usage,
+            Self::Allocate(_) => Deed::Store,
+            Self::Size => Deed::Size,
+            Self::SetModified(..) => Deed::SetModified,
+            Self::SetMode => Deed::SetMode,
+            Self::RemoveDirectory => Deed::RemoveDirectory,
         }
     }
 
@@ -115,10 +190,24 @@ impl Simple {
                 Reply::DirectoryChanged(to)
             }
             (Self::MakeDirectory(path), Completion::Done) => Reply::Created(path),
-            (Self::Delete, Completion::Done) => Reply::Deleted,
+            (Self::Delete | Self::RemoveDirectory, Completion::Done) => Reply::Deleted,
             (Self::DropStage, Completion::Done) => Reply::StageDropped,
             (Self::SetPassword, Completion::Done) => Reply::PasswordChanged,
             (Self::Facts(path), Completion::Facts(facts)) => Reply::Facts { path, facts },
+            (Self::Entry(path), Completion::Facts(facts)) => Reply::Entry {
+                path,
+                facts,
+                set: cx.shared.parameters.facts,
+                access: cx.access(),
+            },
+            (Self::Size, Completion::Size(size)) => Reply::Size(size),
+            (Self::ModifiedAt, Completion::ModifiedAt(modified)) => Reply::ModifiedAt(modified),
+            (Self::SetModified(path, modified), Completion::Done) => {
+                Reply::ModifiedSet { path, modified }
+            }
+            (Self::SetMode, Completion::Done) => Reply::ModeSet,
+            (Self::Available, Completion::Usage(usage)) => Reply::Available(usage.available()),
+            (Self::Allocate(bytes), Completion::Usage(usage)) => allocate(bytes, &usage, cx),
             (Self::Usage, Completion::Usage(usage)) => Reply::Usage(usage),
             (Self::Status, Completion::Usage(usage)) => Reply::Status(Box::new(Status {
                 user: cx.user().to_owned(),
@@ -132,6 +221,23 @@ impl Simple {
         };
         cx.conclude(reply)
     }
+}
+
+/// What can never fit is refused at once; what may fit, by replacing a file, is
+/// decided when the upload begins.
+fn allocate(bytes: u64, usage: &Usage, cx: &mut Context<'_>) -> Reply {
+    if bytes > usage.limit {
+        let why = Refusal::OverQuota {
+            needed: bytes,
+            available: usage.available(),
+        };
+        return Reply::Refused {
+            deed: Deed::Store,
+            why,
+        };
+    }
+    cx.shared.parameters.allocate(bytes);
+    Reply::Parameter(ParameterReply::Allocated(bytes))
 }
 
 /// A HASH whose file is being opened.
@@ -159,18 +265,95 @@ impl HashAsked {
             Completion::Refused(why) => return cx.refuse(Deed::Hash, why),
             _ => return cx.refuse(Deed::Hash, Refusal::Fault),
         };
-        let remembered = match algorithm {
-            Algorithm::Md5 => facts.md5.map(Sum::Md5),
-            Algorithm::Sha256 => facts.sha256.map(Sum::Sha256),
-            Algorithm::Sha512 => None,
-        };
         let size = facts.size;
-        match remembered {
+        match facts.remembered(algorithm) {
             Some(sum) => {
                 cx.close_file(DigestNews::None);
                 cx.conclude(Reply::HashIs { path, size, sum })
             }
             None => Hashing::begin(hashing::For::Hash(path), size, algorithm, cx),
+        }
+    }
+}
+
+/// A digest of a range, whose file is being opened.
+pub(super) struct DigestAsked {
+    path: VirtualPath,
+    algorithm: Algorithm,
+    range: Option<ByteRange>,
+    form: DigestForm,
+}
+
+pub(super) fn digest(
+    arg: &PathArg,
+    algorithm: Option<Algorithm>,
+    range: Option<ByteRange>,
+    form: DigestForm,
+    cx: &mut Context<'_>,
+) -> State {
+    let algorithm = algorithm.unwrap_or(cx.shared.parameters.algorithm);
+    let range = range.or(cx.shared.parameters.take_range());
+    match cx.resolve(arg) {
+        Ok(path) => {
+            let asked = DigestAsked {
+                path: path.clone(),
+                algorithm,
+                range,
+                form,
+            };
+            let job = cx.work(Job::OpenDownload { path });
+            State::working(job, Then::Digest(asked))
+        }
+        Err(why) => cx.refuse(Deed::Hash, why),
+    }
+}
+
+impl DigestAsked {
+    /// A remembered digest is of the whole file.
+    pub(super) fn on_completed(self, completion: Completion, cx: &mut Context<'_>) -> State {
+        let Self {
+            path,
+            algorithm,
+            range,
+            form,
+        } = self;
+        let facts = match completion {
+            Completion::Download(facts) => facts,
+            Completion::Refused(why) => return cx.refuse(Deed::Hash, why),
+            _ => return cx.refuse(Deed::Hash, Refusal::Fault),
+        };
+        let whole = ByteRange {
+            start: 0,
+            end: facts.size,
+        };
+        let range = range.unwrap_or(whole);
+        if range.end > facts.size || range.start > range.end {
+            cx.close_file(DigestNews::None);
+            let why = Refusal::BadOffset {
+                offset: range.end.max(range.start),
+                size: facts.size,
+            };
+            return cx.refuse(Deed::Hash, why);
+        }
+        match facts.remembered(algorithm).filter(|_| range == whole) {
+            Some(sum) => {
+                cx.close_file(DigestNews::None);
+                cx.conclude(Reply::DigestIs {
+                    path,
+                    range,
+                    sum,
+                    form,
+                })
+            }
+            None => {
+                let purpose = hashing::For::Digest {
+                    path,
+                    range,
+                    size: facts.size,
+                    form,
+                };
+                Hashing::begin_range(purpose, range, algorithm, cx)
+            }
         }
     }
 }

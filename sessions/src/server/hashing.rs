@@ -8,7 +8,7 @@ use super::upload;
 use crate::digest::{Algorithm, Md5Sum, Sum};
 use crate::path::VirtualPath;
 use crate::transfer::{End, Task};
-use crate::wire::command::{Command, Turn};
+use crate::wire::command::{ByteRange, Command, DigestForm, Turn};
 use crate::wire::reply::{Deed, Refusal, Reply};
 
 pub(super) struct Hashing {
@@ -24,6 +24,8 @@ enum Wish {
     GoOn,
     /// ABOR came; a digest that was done by then changes nothing.
     Stop,
+    /// Who asked has waited long enough.
+    TooLong,
 }
 
 pub(super) enum For {
@@ -40,6 +42,14 @@ pub(super) enum For {
         path: VirtualPath,
         remembered: Option<Md5Sum>,
     },
+    /// A part of a file.
+    Digest {
+        path: VirtualPath,
+        range: ByteRange,
+        /// Of the whole.
+        size: u64,
+        form: DigestForm,
+    },
 }
 
 impl Hashing {
@@ -54,6 +64,26 @@ impl Hashing {
             purpose,
             done: 0,
             of: to,
+            wish: Wish::GoOn,
+        })
+    }
+
+    /// Of a part of the file.
+    pub(super) fn begin_range(
+        purpose: For,
+        range: ByteRange,
+        algorithm: Algorithm,
+        cx: &mut Context<'_>,
+    ) -> State {
+        cx.begin(Task::DigestRange {
+            from: range.start,
+            to: range.end,
+            algorithm,
+        });
+        State::Hashing(Self {
+            purpose,
+            done: 0,
+            of: range.end - range.start,
             wish: Wish::GoOn,
         })
     }
@@ -78,9 +108,20 @@ impl Hashing {
         })
     }
 
+    /// Nobody is told how far it is: who asked is answered before his patience
+    /// ends. What was hashed so far is lost.
+    pub(super) fn on_timeout(self, cx: &mut Context<'_>) -> State {
+        cx.effects.push(Effect::StopTransfer);
+        State::Hashing(Self {
+            wish: Wish::TooLong,
+            ..self
+        })
+    }
+
     pub(super) fn on_end(self, end: End, cx: &mut Context<'_>) -> State {
         match (end, self.wish) {
-            (End::Complete { sum: Some(sum), .. }, Wish::GoOn) => {
+            (End::Stopped, Wish::TooLong) => self.purpose.put_away(Refusal::NotReady, cx),
+            (End::Complete { sum: Some(sum), .. }, Wish::GoOn | Wish::TooLong) => {
                 self.purpose.hashed(sum, self.of, cx)
             }
             (End::Refused(why), _) => self.purpose.put_away(why, cx),
@@ -109,6 +150,24 @@ impl For {
                 upload::already_there(size, sum.md5(), turn, cx)
             }
             Self::Recheck { path, remembered } => download::rechecked(path, remembered, sum, cx),
+            Self::Digest {
+                path,
+                range,
+                size: whole,
+                form,
+            } => {
+                let all = range.start == 0 && range.end == whole;
+                cx.close_file(match all {
+                    true => DigestNews::Computed(sum),
+                    false => DigestNews::None,
+                });
+                cx.conclude(Reply::DigestIs {
+                    path,
+                    range,
+                    sum,
+                    form,
+                })
+            }
         }
     }
 
@@ -124,7 +183,7 @@ impl For {
     fn put_away(self, why: Refusal, cx: &mut Context<'_>) -> State {
         let job = cx.work(self.closing_job());
         let deed = match self {
-            Self::Hash(_) => Deed::Hash,
+            Self::Hash(_) | Self::Digest { .. } => Deed::Hash,
             Self::ResumeDownload { .. } => Deed::Retrieve,
             Self::PartOffer(_) | Self::Existing { .. } => Deed::Store,
             Self::Recheck { .. } => return State::ready(),

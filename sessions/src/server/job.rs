@@ -1,9 +1,10 @@
 //! What a session asks of the workers, and what they answer: plain data.
 
-use crate::digest::{Md5Sum, Sum};
+use crate::digest::{Algorithm, Md5Sum, Sum};
 use crate::path::VirtualPath;
 use crate::scram::Verifier;
-use crate::wire::command::{NewVerifier, Replace};
+use crate::wire::command::{NewVerifier, Replace, Secret};
+use crate::wire::listing::Form;
 pub use crate::wire::reply::Access;
 use crate::wire::reply::{Facts, Refusal, Usage};
 use crate::wire::stamp::Stamp;
@@ -21,6 +22,11 @@ pub enum Job {
     },
     /// Of the account found last.
     OpenHome,
+    /// Of a login in clear; nobody of that name costs the same.
+    CheckPassword {
+        user: String,
+        password: Secret,
+    },
     SetPassword {
         verifier: Box<NewVerifier>,
     },
@@ -47,9 +53,41 @@ pub enum Job {
     DropStage {
         path: VirtualPath,
     },
+    RemoveFile {
+        path: VirtualPath,
+    },
+    RemoveDirectory {
+        path: VirtualPath,
+    },
+    /// A file of the new name is replaced.
+    RenameOver {
+        from: VirtualPath,
+        to: VirtualPath,
+    },
+    /// What a client takes for the name's size: of the file, or of its part.
+    Size {
+        path: VirtualPath,
+    },
+    ModifiedAt {
+        path: VirtualPath,
+    },
+    SetModified {
+        path: VirtualPath,
+        modified: Stamp,
+    },
+    SetMode {
+        path: VirtualPath,
+        mode: u32,
+    },
+    /// A name like this one that nothing has.
+    UniqueName {
+        path: VirtualPath,
+    },
     // opening
     OpenListing {
         path: VirtualPath,
+        form: Form,
+        access: Access,
     },
     OpenStages,
     OpenDownload {
@@ -60,7 +98,15 @@ pub enum Job {
         size: u64,
         replace: Replace,
     },
+    OpenStream {
+        path: VirtualPath,
+        /// Of the whole file, where it was announced.
+        size: Option<u64>,
+        start: StreamStart,
+    },
     // on the open file
+    /// Makes the open upload ready for the bytes that come next.
+    Prepare,
     /// Cuts the open upload to nothing.
     Restart,
     // closing
@@ -68,6 +114,8 @@ pub enum Job {
         md5: Md5Sum,
         modified: Option<Stamp>,
     },
+    /// Of an upload whose end is the stream's end.
+    PublishStream,
     /// The upload's part stays, to be resumed.
     Suspend,
     /// The upload's part goes.
@@ -96,7 +144,12 @@ pub enum Completion {
         verifier: Verifier,
         standing: super::Standing,
     },
-    HomeOpen(Access),
+    HomeOpen(Access, Rights),
+    /// Whether a password was right.
+    Identified(super::Standing),
+    Size(u64),
+    ModifiedAt(Stamp),
+    Name(VirtualPath),
     Facts(Facts),
     Usage(Usage),
     Listing,
@@ -123,4 +176,49 @@ pub struct DownloadFacts {
     /// Remembered digests.
     pub md5: Option<Md5Sum>,
     pub sha256: Option<[u8; 32]>,
+}
+
+impl DownloadFacts {
+    pub(super) fn remembered(&self, algorithm: Algorithm) -> Option<Sum> {
+        match algorithm {
+            Algorithm::Md5 => self.md5.map(Sum::Md5),
+            Algorithm::Sha256 => self.sha256.map(Sum::Sha256),
+            Algorithm::Sha512 => None,
+        }
+    }
+}
+
+/// Where an upload goes on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum StreamStart {
+    /// At this byte of what the name has.
+    Offset(u64),
+    /// Behind what the name has.
+    End,
+}
+
+/// What the operator grants an account's streams.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Rights {
+    pub close_notify: CloseNotify,
+    pub lost_control: LostControl,
+}
+
+/// Whether an upload under TLS must end with close_notify.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum CloseNotify {
+    #[default]
+    Required,
+    /// Its absence is logged.
+    Wished,
+}
+
+/// An upload whose control connection ended before it did, with no QUIT.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum LostControl {
+    /// Its part stays.
+    #[default]
+    Suspends,
+    /// Cameras hang up like this.
+    Publishes,
 }

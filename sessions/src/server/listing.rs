@@ -5,6 +5,7 @@ use super::job::{Completion, DigestNews, Job};
 use super::session::{State, Then};
 use crate::path::PathArg;
 use crate::transfer::{End, Hashing, StopLine, Task, Until};
+use crate::wire::listing::Form;
 use crate::wire::reply::{Deed, Refusal, Reply};
 
 pub(super) struct SendingListing {
@@ -17,7 +18,10 @@ pub(super) fn list(arg: Option<PathArg>, cx: &mut Context<'_>) -> State {
         None => Ok(cx.shared.cwd.clone()),
     };
     match path {
-        Ok(path) => open(Job::OpenListing { path }, Deed::List, cx),
+        Ok(path) => {
+            let (form, access) = (Form::Native, cx.access());
+            open(Job::OpenListing { path, form, access }, Deed::List, cx)
+        }
         Err(why) => cx.refuse(Deed::List, why),
     }
 }

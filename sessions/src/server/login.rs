@@ -5,6 +5,7 @@ use std::time::Instant;
 use super::context::{Account, Context, Standing};
 use super::job::{Completion, Job};
 use super::session::{self, Effect, State, Then};
+use super::{files, security};
 use crate::scram::{ClientFirst, ScramError, ServerProof};
 use crate::wire::command::Command;
 use crate::wire::reply::{Deed, Farewell, Refusal, Reply};
@@ -35,8 +36,22 @@ pub(super) fn on_command(state: State, command: Command, cx: &mut Context<'_>) -
             state
         }
         Command::Help(topic) => session::help(state, topic, cx),
-        _ => {
-            cx.say(Reply::Noop);
+        Command::User(user) => security::user(user, cx),
+        Command::Password(_) => {
+            cx.say(Reply::BadSequence);
+            state
+        }
+        other => aside(state, other, cx),
+    }
+}
+
+/// What has nothing to do with a login, and may be asked without one.
+pub(super) fn aside(state: State, command: Command, cx: &mut Context<'_>) -> State {
+    match command {
+        Command::Security(security) => security::on_command(state, security, cx),
+        Command::Reinitialize => security::reinitialize(cx),
+        other => {
+            cx.say(files::anytime(other, cx));
             state
         }
     }
@@ -117,8 +132,12 @@ pub(super) fn welcome(
     cx: &mut Context<'_>,
 ) -> State {
     match completion {
-        Completion::HomeOpen(access) => {
-            cx.shared.account = Some(Account { user, access });
+        Completion::HomeOpen(access, rights) => {
+            cx.shared.account = Some(Account {
+                user,
+                access,
+                rights,
+            });
             cx.conclude(Reply::LoggedIn { scram })
         }
         Completion::Refused(why) => {
@@ -138,7 +157,7 @@ pub(super) fn welcome(
     }
 }
 
-fn fail(user: String, cx: &mut Context<'_>) -> State {
+pub(super) fn fail(user: String, cx: &mut Context<'_>) -> State {
     cx.effects.push(Effect::LoginFailed { user });
     cx.shared.attempts += 1;
     let doublings = (cx.shared.attempts - 1).min(6);

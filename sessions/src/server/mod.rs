@@ -7,10 +7,16 @@ mod hashing;
 pub mod job;
 mod listing;
 mod login;
+mod manners;
+mod parameters;
 mod rename;
+mod security;
 pub mod session;
+mod stream;
 mod upload;
 
 pub use context::{Account, Limits, Setup, Standing};
-pub use job::{Access, Completion, DownloadFacts, Job, JobId};
+pub use job::{Access, Completion, DownloadFacts, Job, JobId, Rights, StreamStart};
+pub use manners::{Channel, Ends, Manners, Opening, Patience, TlsPolicy};
 pub use session::{Effect, Event, Listens, Session};
+pub use stream::{DataEvent, Direction, Making};

@@ -32,14 +32,25 @@ pub(super) fn source_checked(
     }
 }
 
+/// What may have the new name.
+enum Over {
+    Nothing,
+    AFile,
+}
+
 /// In `State::Renaming`.
 pub(super) fn on_command(from: VirtualPath, command: Command, cx: &mut Context<'_>) -> State {
-    let Command::Answer(Answer::RenameTo(arg)) = command else {
-        return Ready::default().on_command(command, cx);
+    let (arg, over) = match command {
+        Command::Answer(Answer::RenameTo(arg)) => (arg, Over::Nothing),
+        Command::RenameOver(arg) => (arg, Over::AFile),
+        other => return Ready::default().on_command(other, cx),
     };
     match cx.resolve(&arg) {
         Ok(to) => {
-            let job = cx.work(Job::Rename { from, to });
+            let job = cx.work(match over {
+                Over::Nothing => Job::Rename { from, to },
+                Over::AFile => Job::RenameOver { from, to },
+            });
             State::working(job, Then::Rename)
         }
         Err(why) => cx.refuse(Deed::RenameTo, why),

@@ -10,17 +10,22 @@ use super::hashing::Hashing;
 use super::job::{Access, Completion, Job, JobId};
 use super::listing::SendingListing;
 use super::login::{AwaitProof, Penalty};
+use super::manners::{Opening, Patience};
+use super::security;
+use super::stream::{self, DataEvent, Direction, Making, Streaming};
 use super::upload::{Partial, Received, Receiving};
-use super::{download, files, listing, login, rename, upload};
+use super::{download, files, listing, login, parameters, rename, upload};
 use crate::conversation::LogLine;
 use crate::path::VirtualPath;
 use crate::transfer::{End, Task};
-use crate::wire::command::{Answer, Command, Needs, Store, Turn};
+use crate::wire::command::{Answer, Command, Needs, PassiveForm, Store, Turn};
 use crate::wire::reply::{Deed, Farewell, HelpTopic, Malformed, Refusal, Reply};
 
 /// What happened.
 #[derive(Debug)]
 pub enum Event {
+    /// The peer is there.
+    Begun,
     Command(Command),
     Malformed(Malformed),
     Completed(JobId, Completion),
@@ -38,6 +43,13 @@ pub enum Event {
     /// The dialogue is to end now.
     Stop,
     PeerClosed,
+    /// The control connection is under TLS from now on.
+    Secured,
+    /// Something in clear came behind the line that begins TLS.
+    ClearBehindTls,
+    /// The port that was asked for; `None`: none was to be had.
+    Listening(PassiveForm, Option<core::net::SocketAddr>),
+    Data(DataEvent),
 }
 
 /// What is to be done about it.
@@ -56,6 +68,19 @@ pub enum Effect {
         path: VirtualPath,
     },
     Log(Box<LogLine>),
+    /// Once the replies are out, the control connection goes under TLS.
+    StartTls,
+    /// Opens a port for one data connection.
+    Listen(PassiveForm),
+    OpenData(Making),
+    /// Puts the data connection under TLS.
+    SecureData(Direction),
+    /// Whatever there is of data connections and ports.
+    CloseData,
+    /// An upload under TLS ended without its close_notify.
+    NoCloseNotify,
+    /// The user is no longer logged in.
+    Logout,
     /// Once the replies are out.
     Close,
 }
@@ -66,6 +91,8 @@ pub enum Listens {
     Lines,
     /// Only to an ABOR at the head.
     Abort,
+    /// To what may be asked while a transfer runs, past what waits.
+    Urgent,
     Nothing,
 }
 
@@ -74,7 +101,6 @@ pub struct Session {
     shared: Shared,
     timer: Timer,
     due: Instant,
-    login_due: Instant,
 }
 
 /// Each owns what is valid in it, and no more.
@@ -96,6 +122,14 @@ pub(super) enum State {
     Discarding,
     Discarded,
     Renaming(VirtualPath),
+    /// USER came, PASS is next.
+    Password(String),
+    /// The control connection goes under TLS.
+    Shaking,
+    Opening(stream::Opening),
+    Streaming(Streaming),
+    /// A listing's lines go out inside a reply.
+    ListingHere,
     Closed,
 }
 
@@ -132,6 +166,13 @@ pub(super) enum Then {
     },
     Receive(upload::Plan, Reply),
     Published(Received),
+    Identify(String),
+    /// As this user, to his home.
+    Enter(String),
+    Digest(files::DigestAsked),
+    Stream(stream::Asked),
+    Take(stream::Purpose),
+    StreamPublished(stream::Upload),
     /// Says this once the file is put away.
     Say(Reply),
     /// The dialogue was ended by this command.
@@ -146,6 +187,8 @@ enum Timer {
     Stall,
     Progress,
     Penalty,
+    Data,
+    Patience,
     Never,
 }
 
@@ -161,13 +204,12 @@ impl State {
 
 impl Session {
     pub fn new(now: Instant, setup: Setup) -> Self {
-        let login_due = now + setup.limits.login;
+        let shared = Shared::new(now, setup);
         Self {
             state: State::New,
-            shared: Shared::new(setup),
             timer: Timer::Login,
-            due: login_due,
-            login_due,
+            due: shared.login_due,
+            shared,
         }
     }
 
@@ -191,7 +233,9 @@ impl Session {
             State::Working(_) | State::Penalty(_) | State::Closed => Listens::Nothing,
             State::SendingFile(_) | State::SendingListing(_) => Listens::Nothing,
             State::Receiving(_) | State::Discarding => Listens::Nothing,
+            State::Shaking | State::ListingHere => Listens::Nothing,
             State::Hashing(_) => Listens::Abort,
+            State::Opening(_) | State::Streaming(_) => Listens::Urgent,
             _ => Listens::Lines,
         }
     }
@@ -221,10 +265,12 @@ impl Session {
         let limits = &self.shared.setup.limits;
         self.timer = timer;
         self.due = match timer {
-            Timer::Login => self.login_due,
+            Timer::Login => self.shared.login_due,
             Timer::Idle => now + limits.idle,
             Timer::Stall => now + limits.stall,
             Timer::Progress => now + limits.progress,
+            Timer::Data => now + limits.data,
+            Timer::Patience => now + limits.patience,
             Timer::Penalty => match &self.state {
                 State::Penalty(penalty) => penalty.until(),
                 _ => now,
@@ -238,7 +284,12 @@ impl Session {
             State::Closed => Timer::Never,
             State::Penalty(_) => Timer::Penalty,
             _ if self.shared.account.is_none() => Timer::Login,
-            State::Working(_) | State::Hashing(_) => Timer::Progress,
+            State::Working(_) | State::Hashing(_) => match self.shared.setup.manners.patience {
+                Patience::Told => Timer::Progress,
+                Patience::Short => Timer::Patience,
+            },
+            State::Opening(_) => Timer::Data,
+            State::Streaming(_) | State::ListingHere => Timer::Stall,
             State::SendingFile(_) | State::SendingListing(_) => Timer::Stall,
             State::Receiving(_) | State::Discarding => Timer::Stall,
             _ => Timer::Idle,
@@ -260,7 +311,17 @@ fn is_activity(event: &Event, timer: Timer) -> bool {
 fn step(state: State, event: Event, timer: Timer, cx: &mut Context<'_>) -> State {
     match (state, event) {
         (State::Closed, _) => State::Closed,
+        (state, Event::Begun) => on_begun(state, cx),
+        (State::Streaming(streaming), Event::PeerClosed) => streaming.on_peer_closed(cx),
         (_, Event::PeerClosed) => cx.close(),
+        (State::Shaking, Event::Secured) => security::secured(cx),
+        (_, Event::ClearBehindTls) => cx.farewell(Farewell::ClearBehindTls),
+        (state, Event::Listening(form, address)) => {
+            parameters::listening(form, address, cx);
+            state
+        }
+        (State::Opening(opening), Event::Data(event)) => opening.on_data(event, cx),
+        (state, Event::Data(_) | Event::Secured) => state,
         (state, Event::Timeout) => on_timeout(state, timer, cx),
         (state, Event::Leave(farewell)) => {
             cx.shared.leaving = Some(farewell);
@@ -279,7 +340,21 @@ fn step(state: State, event: Event, timer: Timer, cx: &mut Context<'_>) -> State
     }
 }
 
+/// Who speaks first, does so here.
+fn on_begun(state: State, cx: &mut Context<'_>) -> State {
+    if cx.shared.setup.manners.opening == Opening::ServerFirst {
+        let server = cx.shared.setup.limits.server.clone();
+        cx.say(Reply::Greeting { server });
+    }
+    state
+}
+
 fn on_command(state: State, command: Command, cx: &mut Context<'_>) -> State {
+    let state = match state {
+        State::Opening(opening) => return opening.on_command(&command, cx),
+        State::Streaming(streaming) => return streaming.on_command(&command, cx),
+        other => other,
+    };
     if command == Command::Quit {
         cx.say(Reply::Goodbye);
         return cx.close();
@@ -287,6 +362,10 @@ fn on_command(state: State, command: Command, cx: &mut Context<'_>) -> State {
     match (permit(&command, cx), state) {
         (Err(reply), state) => refuse_command(state, command, reply, cx),
         (Ok(()), State::New) => login::on_command(State::New, command, cx),
+        (Ok(()), State::Password(user)) => match command {
+            Command::Password(password) => security::password(user, password, cx),
+            other => login::on_command(State::Password(user), other, cx),
+        },
         (Ok(()), State::Proof(proof)) => proof.on_command(command, cx),
         (Ok(()), State::Ready(ready)) => ready.on_command(command, cx),
         (Ok(()), State::Hashing(hashing)) => hashing.on_command(command, cx),
@@ -324,6 +403,12 @@ fn deed_of(command: &Command) -> Deed {
         Command::Delete(_) => Deed::Delete,
         Command::MakeDirectory(_) => Deed::MakeDirectory,
         Command::RenameFrom(_) => Deed::RenameFrom,
+        Command::Put { .. } | Command::PutUnique(_) => Deed::Store,
+        Command::RemoveFile(_) => Deed::Delete,
+        Command::RemoveDirectory(_) => Deed::RemoveDirectory,
+        Command::RenameOver(_) => Deed::RenameTo,
+        Command::SetModified { .. } => Deed::SetModified,
+        Command::SetMode { .. } => Deed::SetMode,
         _ => Deed::DropStage,
     }
 }
@@ -347,6 +432,23 @@ impl Ready {
     pub(super) fn on_command(self, command: Command, cx: &mut Context<'_>) -> State {
         match command {
             Command::Login { .. } | Command::Prove { .. } => cx.conclude(Reply::LoggedInAlready),
+            Command::User(_) | Command::Password(_) => cx.conclude(Reply::LoggedInAlready),
+            Command::Security(_) | Command::Reinitialize => {
+                login::aside(State::Ready(self), command, cx)
+            }
+            Command::Features | Command::Host(_) => cx.conclude(files::anytime(command, cx)),
+            Command::Data(port) => parameters::port(port, cx),
+            Command::Parameter(parameter) => parameters::set(parameter, cx),
+            Command::Fetch(path) => stream::fetch(&path, cx),
+            Command::Put { path, start } => stream::put(&path, start, cx),
+            Command::PutUnique(path) => stream::put_unique(path, cx),
+            Command::Listing(listing) => stream::listing(listing, cx),
+            Command::Digest {
+                path,
+                algorithm,
+                range,
+                form,
+            } => files::digest(&path, algorithm, range, form, cx),
             Command::List(path) => listing::list(path, cx),
             Command::Stages => listing::stages(cx),
             Command::Retrieve { path, turn } => download::retrieve(path, turn, cx),
@@ -382,7 +484,11 @@ pub(super) fn help(state: State, topic: Option<String>, cx: &mut Context<'_>) ->
 }
 
 fn on_malformed(state: State, malformed: Malformed, cx: &mut Context<'_>) -> State {
+    let other_protocol = malformed == Malformed::OtherProtocol;
     cx.say(Reply::Malformed(malformed));
+    if other_protocol {
+        return cx.farewell(Farewell::NotThisProtocol);
+    }
     if cx.shared.account.is_some() {
         return state;
     }
@@ -408,16 +514,26 @@ fn on_completed(then: Then, completion: Completion, cx: &mut Context<'_>) -> Sta
         Then::Existing { turn } => upload::existing_opened(turn, completion, cx),
         Then::Receive(plan, go) => plan.on_restarted(go, completion, cx),
         Then::Published(received) => received.on_published(completion, cx),
+        Then::Identify(user) => security::identified(user, completion, cx),
+        Then::Enter(user) => security::enter(user, completion, cx),
+        Then::Digest(asked) => asked.on_completed(completion, cx),
+        Then::Stream(asked) => asked.on_completed(completion, cx),
+        Then::Take(purpose) => purpose.on_prepared(completion, cx),
+        Then::StreamPublished(upload) => upload.on_published(completion, cx),
         Then::Say(reply) => cx.conclude(reply),
         Then::Handle(command) => Ready::default().on_command(*command, cx),
     }
 }
 
 fn on_transfer_ended(state: State, end: End, cx: &mut Context<'_>) -> State {
+    if let State::Streaming(streaming) = state {
+        return streaming.on_end(end, cx);
+    }
     if end == End::LaneLost {
         return cx.close();
     }
     match state {
+        State::ListingHere => stream::listing_here_ended(end, cx),
         State::Hashing(hashing) => hashing.on_end(end, cx),
         State::SendingFile(sending) => sending.on_end(end, cx),
         State::SendingListing(sending) => sending.on_end(end, cx),
@@ -433,6 +549,7 @@ fn on_transfer_ended(state: State, end: End, cx: &mut Context<'_>) -> State {
 fn on_progress(state: State, done: u64) -> State {
     match state {
         State::Hashing(hashing) => State::Hashing(hashing.progressed(done)),
+        State::Streaming(streaming) => State::Streaming(streaming.progressed(done)),
         other => other,
     }
 }
@@ -442,8 +559,11 @@ fn on_timeout(state: State, timer: Timer, cx: &mut Context<'_>) -> State {
         (Timer::Login, _) => cx.farewell(Farewell::LoginTimeout),
         (Timer::Idle, _) => cx.farewell(Farewell::IdleTimeout),
         (Timer::Stall, State::Receiving(_) | State::Discarding) => cx.farewell(Farewell::Stalled),
+        (Timer::Stall, State::Streaming(streaming)) => streaming.on_timeout(cx),
         // A line inside a frame would be data.
         (Timer::Stall, _) => cx.close(),
+        (Timer::Data, State::Opening(opening)) => opening.on_timeout(cx),
+        (Timer::Patience, State::Hashing(hashing)) => hashing.on_timeout(cx),
         (Timer::Penalty, State::Penalty(penalty)) => penalty.over(cx),
         (Timer::Progress, state) => {
             let (done, of) = match &state {
@@ -467,10 +587,13 @@ fn on_stop(state: State, cx: &mut Context<'_>) -> State {
         State::Receiving(_)
         | State::SendingFile(_)
         | State::SendingListing(_)
+        | State::Streaming(_)
+        | State::ListingHere
         | State::Hashing(_) => {
             cx.effects.push(Effect::StopTransfer);
             state
         }
+        State::Opening(opening) => opening.stop(cx),
         State::Working(_) | State::Penalty(_) => state,
         _ => cx.farewell(cx.shared.leaving.unwrap_or(Farewell::ShuttingDown)),
     }
@@ -482,6 +605,11 @@ fn on_evicted(state: State, cx: &mut Context<'_>) -> State {
             cx.effects.push(Effect::StopTransfer);
             State::Receiving(receiving)
         }
+        State::Streaming(streaming) => {
+            cx.effects.push(Effect::StopTransfer);
+            State::Streaming(streaming)
+        }
+        State::Opening(opening) => opening.stop(cx),
         State::Partial(_) | State::Received(_) => {
             cx.work(Job::Suspend);
             State::ready()
@@ -494,6 +622,7 @@ fn on_evicted(state: State, cx: &mut Context<'_>) -> State {
 fn leave_when_done(state: State, cx: &mut Context<'_>) -> State {
     match (state, cx.shared.leaving) {
         (State::New | State::Proof(_) | State::Ready(_), Some(farewell)) => cx.farewell(farewell),
+        (State::Password(_) | State::Renaming(_), Some(farewell)) => cx.farewell(farewell),
         (state, _) => state,
     }
 }

@@ -5,14 +5,29 @@ use std::ops::Range;
 /// The longest line either side may send, its CRLF included, in bytes.
 pub const LINE_MAX: usize = 8192;
 
+/// "Interpret as command" (RFC 854).
+const IAC: u8 = 0xff;
+
+/// What a line is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Rules {
+    /// It ends with CRLF.
+    #[default]
+    Strict,
+    /// A bare LF ends it too, and telnet's commands are no part of it (RFC 959
+    /// section 4.1.3 has clients send some before ABOR).
+    Telnet,
+}
+
 /// What the head of an inbox is.
 #[derive(PartialEq, Eq, Debug)]
 pub enum Head {
     /// No line end yet, and room for one.
     Incomplete,
-    /// A line; the range leaves its CRLF out.
+    /// A line; the range leaves its end out.
     Line(Range<usize>),
-    /// A line that ended with a bare LF or holds NUL or a CR.
+    /// A line that ended with a bare LF, where that is no end, or holds NUL or
+    /// a CR.
     Broken,
     /// A line over `LINE_MAX`.
     TooLong,
@@ -21,11 +36,25 @@ pub enum Head {
 /// Bytes that came in and were not yet understood.
 #[derive(Default)]
 pub struct Inbox {
+    rules: Rules,
+    signal: Signal,
     bytes: Vec<u8>,
     start: usize,
     /// Where the search for LF goes on, so that a slow peer costs O(n).
     searched: usize,
+    /// How many LFs wait.
+    ends: usize,
     skipping: Skipping,
+}
+
+/// What of a telnet command has come.
+#[derive(Default, PartialEq, Eq)]
+enum Signal {
+    #[default]
+    Nothing,
+    Iac,
+    /// WILL, WONT, DO or DONT: the option's number follows.
+    Option,
 }
 
 #[derive(Default, PartialEq, Eq)]
@@ -37,8 +66,20 @@ enum Skipping {
 }
 
 impl Inbox {
+    pub fn new(rules: Rules) -> Self {
+        Self {
+            rules,
+            ..Self::default()
+        }
+    }
+
     pub fn push(&mut self, bytes: &[u8]) {
-        self.bytes.extend_from_slice(bytes);
+        let before = self.bytes.len();
+        match self.rules {
+            Rules::Strict => self.bytes.extend_from_slice(bytes),
+            Rules::Telnet => self.push_telnet(bytes),
+        }
+        self.ends += line_ends(&self.bytes[before..]);
     }
 
     /// Bytes that wait.
@@ -46,8 +87,17 @@ impl Inbox {
         self.bytes.len() - self.start
     }
 
+    /// Nothing came that was not taken, not even half a telnet command.
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.len() == 0 && self.signal == Signal::Nothing
+    }
+
+    /// Whole lines that wait.
+    pub fn lines(&self) -> usize {
+        match self.skipping {
+            Skipping::Nothing => self.ends,
+            Skipping::ToLineEnd => self.ends.saturating_sub(1),
+        }
     }
 
     /// All that waits, for a transfer that goes on reading from here.
@@ -71,26 +121,42 @@ impl Inbox {
             return self.incomplete();
         };
         let (start, end) = (self.start, self.searched + offset);
-        self.start = end + 1;
-        self.searched = self.start;
-        if end + 1 - start > LINE_MAX {
-            return Head::TooLong;
-        }
-        match self.bytes[start..end].split_last() {
-            Some((b'\r', line)) if !line.iter().any(|b| matches!(b, 0 | b'\r')) => {
-                Head::Line(start..end - 1)
+        self.take_up_to(end + 1);
+        self.judge(start, end)
+    }
+
+    /// Takes the first whole line that `is_urgent` knows, wherever it stands;
+    /// the others stay in their order. `Incomplete` where there is none. Looks
+    /// at all that waits.
+    pub fn take_urgent(&mut self, is_urgent: impl Fn(&[u8]) -> bool) -> Head {
+        self.skip_rest_of_long_line();
+        let mut start = self.start;
+        while let Some(length) = self.bytes[start..].iter().position(|&b| b == b'\n') {
+            let next = start + length + 1;
+            match self.judge(start, next - 1) {
+                Head::Line(line) if is_urgent(&self.bytes[line.clone()]) => {
+                    // It goes to the front, and the front is taken.
+                    self.bytes[self.start..next].rotate_right(next - start);
+                    let front = self.start;
+                    self.take_up_to(front + next - start);
+                    return Head::Line(front..front + line.len());
+                }
+                _ => start = next,
             }
-            _ => Head::Broken,
         }
+        Head::Incomplete
     }
 
     /// The head is a whole line that `is_it` knows.
     pub fn head_is(&self, is_it: impl FnOnce(&[u8]) -> bool) -> bool {
-        let head = self.bytes[self.start..]
-            .split_inclusive(|&b| b == b'\n')
-            .next();
-        head.and_then(|head| head.strip_suffix(b"\r\n"))
-            .is_some_and(is_it)
+        let rest = &self.bytes[self.start..];
+        let Some(length) = rest.iter().position(|&b| b == b'\n') else {
+            return false;
+        };
+        match self.judge(self.start, self.start + length) {
+            Head::Line(line) => is_it(&self.bytes[line]),
+            _ => false,
+        }
     }
 
     /// Gives memory back: an idle session holds no line buffer.
@@ -104,10 +170,81 @@ impl Inbox {
         }
     }
 
+    fn push_telnet(&mut self, mut bytes: &[u8]) {
+        while let Some((&first, rest)) = bytes.split_first() {
+            bytes = match self.signal {
+                Signal::Nothing => self.push_text(bytes),
+                Signal::Iac => self.push_signal(first, rest, bytes),
+                Signal::Option => {
+                    self.signal = Signal::Nothing;
+                    rest
+                }
+            };
+        }
+    }
+
+    /// Up to an IAC; what is behind it is left.
+    fn push_text<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
+        let at = bytes.iter().position(|&b| b == IAC);
+        let (text, rest) = bytes.split_at(at.unwrap_or(bytes.len()));
+        self.bytes.extend_from_slice(text);
+        if rest.is_empty() {
+            return rest;
+        }
+        self.signal = Signal::Iac;
+        &rest[1..]
+    }
+
+    /// Behind an IAC. Where no command follows, it was a byte of a name whose
+    /// client knows nothing of telnet.
+    fn push_signal<'a>(&mut self, command: u8, rest: &'a [u8], all: &'a [u8]) -> &'a [u8] {
+        self.signal = Signal::Nothing;
+        match command {
+            240..=250 => rest,
+            251..=254 => {
+                self.signal = Signal::Option;
+                rest
+            }
+            IAC => {
+                self.bytes.push(IAC);
+                rest
+            }
+            _ => {
+                self.bytes.push(IAC);
+                all
+            }
+        }
+    }
+
+    /// What the bytes up to the LF at `end` are.
+    fn judge(&self, start: usize, end: usize) -> Head {
+        if end + 1 - start > LINE_MAX {
+            return Head::TooLong;
+        }
+        let line = &self.bytes[start..end];
+        let line = match (line.strip_suffix(b"\r"), self.rules) {
+            (Some(line), _) => line,
+            (None, Rules::Telnet) => line,
+            (None, Rules::Strict) => return Head::Broken,
+        };
+        if line.iter().any(|b| matches!(b, 0 | b'\r')) {
+            return Head::Broken;
+        }
+        Head::Line(start..start + line.len())
+    }
+
+    /// One line goes, its LF too.
+    fn take_up_to(&mut self, next: usize) {
+        self.start = next;
+        self.searched = next;
+        self.ends -= 1;
+    }
+
     fn clear(&mut self) {
         self.bytes = Vec::new();
         self.start = 0;
         self.searched = 0;
+        self.ends = 0;
     }
 
     fn incomplete(&mut self) -> Head {
@@ -126,6 +263,7 @@ impl Inbox {
         match self.bytes[self.start..].iter().position(|&b| b == b'\n') {
             Some(offset) => {
                 self.start += offset + 1;
+                self.ends -= 1;
                 self.skipping = Skipping::Nothing;
             }
             None => self.start = self.bytes.len(),
@@ -133,6 +271,10 @@ impl Inbox {
         self.searched = self.start;
         self.compact();
     }
+}
+
+fn line_ends(bytes: &[u8]) -> usize {
+    bytes.iter().filter(|&&b| b == b'\n').count()
 }
 
 #[cfg(test)]
@@ -189,5 +331,146 @@ mod tests {
         inbox.push(&[b'x'; LINE_MAX - 1]);
         inbox.push(b"\r\n");
         assert_eq!(all(&mut inbox), ["TooLong"]);
+    }
+
+    fn telnet(bytes: &[u8]) -> Inbox {
+        let mut inbox = Inbox::new(Rules::Telnet);
+        inbox.push(bytes);
+        inbox
+    }
+
+    fn raw(inbox: &mut Inbox) -> Vec<Vec<u8>> {
+        let mut seen = Vec::new();
+        loop {
+            match inbox.take() {
+                Head::Incomplete => return seen,
+                Head::Line(range) => seen.push(inbox.slice(range).to_vec()),
+                other => seen.push(format!("{other:?}").into()),
+            }
+        }
+    }
+
+    #[test]
+    fn telnet_lines_at_every_split() {
+        let text = b"PWD\r\nbare\n\xff\xf4\xff\xf2ABOR\r\nn\xff\xffa\xffb\xff\xfb\x01c\r\n\
+            \n\xff\r\nnul\0\r\ncr\rin\r\n\xff\xfd\nx\n\xf2y\nlast";
+        let want = [
+            &b"PWD"[..],
+            b"bare",
+            b"ABOR",
+            b"n\xffa\xffbc",
+            b"",
+            b"\xff",
+            b"Broken",
+            b"Broken",
+            b"x",
+            b"\xf2y",
+        ];
+        for split in 0..=text.len() {
+            let mut inbox = telnet(&text[..split]);
+            let mut seen = raw(&mut inbox);
+            inbox.compact();
+            inbox.push(&text[split..]);
+            seen.extend(raw(&mut inbox));
+            assert_eq!(seen, want, "split at {split}");
+            assert_eq!(inbox.drain(), b"last");
+        }
+    }
+
+    #[test]
+    fn half_a_signal_is_something() {
+        for half in [&b"\xff"[..], b"\xff\xfb"] {
+            let mut inbox = telnet(&[b"AUTH TLS\r\n", half].concat());
+            assert!(matches!(inbox.take(), Head::Line(_)));
+            assert!(!inbox.is_empty());
+        }
+        assert!(telnet(b"\xff\xf4").is_empty());
+    }
+
+    fn is_short(line: &[u8]) -> bool {
+        line.len() == 1
+    }
+
+    #[test]
+    fn urgent_lines_at_every_split() {
+        let text = b"long 1\r\na\r\nlong 2\n\xff\xf4b\r\nx\0\n\nlong 3\r\nc\nlast";
+        for split in 0..=text.len() {
+            let mut inbox = telnet(&text[..split]);
+            let mut urgent = Vec::new();
+            for rest in [&text[split..], b""] {
+                while let Head::Line(line) = inbox.take_urgent(is_short) {
+                    urgent.extend_from_slice(inbox.slice(line));
+                    inbox.compact();
+                }
+                inbox.push(rest);
+            }
+            assert_eq!(urgent, b"abc", "split at {split}");
+            assert_eq!(inbox.lines(), 5);
+            let others = [&b"long 1"[..], b"long 2", b"Broken", b"", b"long 3"];
+            assert_eq!(raw(&mut inbox), others, "split at {split}");
+            assert_eq!(inbox.lines(), 0);
+            assert_eq!(inbox.drain(), b"last");
+        }
+    }
+
+    #[test]
+    fn urgent_behind_a_head_that_was_searched() {
+        let mut inbox = telnet(b"half");
+        assert_eq!(inbox.take(), Head::Incomplete);
+        inbox.push(b" a line\r\na\r\nrest");
+        let Head::Line(line) = inbox.take_urgent(is_short) else {
+            panic!("it is there");
+        };
+        assert_eq!(inbox.slice(line), b"a");
+        assert_eq!(inbox.take_urgent(is_short), Head::Incomplete);
+        assert_eq!(raw(&mut inbox), [b"half a line"]);
+    }
+
+    #[test]
+    fn urgent_behind_a_line_too_long() {
+        let mut inbox = telnet(&[b'x'; LINE_MAX]);
+        assert_eq!(inbox.take(), Head::TooLong);
+        // What is left of that line is not one of its own.
+        inbox.push(b"\na\r\nlong\r\n");
+        assert_eq!(inbox.lines(), 2);
+        assert!(matches!(inbox.take_urgent(is_short), Head::Line(_)));
+        assert_eq!(raw(&mut inbox), [b"long"]);
+    }
+
+    #[test]
+    fn lines_that_wait_are_counted() {
+        let text = b"a\r\nb\nc\r\n\nd";
+        for rules in [Rules::Strict, Rules::Telnet] {
+            let mut inbox = Inbox::new(rules);
+            for (at, byte) in text.iter().enumerate() {
+                inbox.push(&[*byte]);
+                assert_eq!(inbox.lines(), line_ends(&text[..=at]));
+            }
+            for left in [3, 2, 1, 0] {
+                inbox.take();
+                inbox.compact();
+                assert_eq!(inbox.lines(), left);
+            }
+            assert_eq!(inbox.take(), Head::Incomplete);
+            inbox.push(b"\n");
+            inbox.drain();
+            assert_eq!(inbox.lines(), 0);
+        }
+    }
+
+    #[test]
+    fn the_head_by_either_rule() {
+        for (rules, bytes, known) in [
+            (Rules::Strict, &b"a\r\n"[..], true),
+            (Rules::Strict, b"a\n", false),
+            (Rules::Telnet, b"a\n", true),
+            (Rules::Telnet, b"\xff\xf4a\r\n", true),
+            (Rules::Telnet, b"long\na\n", false),
+            (Rules::Telnet, b"a", false),
+        ] {
+            let mut inbox = Inbox::new(rules);
+            inbox.push(bytes);
+            assert_eq!(inbox.head_is(is_short), known, "{bytes:?}");
+        }
     }
 }

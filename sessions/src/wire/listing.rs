@@ -37,13 +37,7 @@ pub enum Fact {
 
 impl Fact {
     /// In the order in which they are told.
-    pub const ALL: [Self; 5] = [
-        Self::Type,
-        Self::Size,
-        Self::Modify,
-        Self::Perm,
-        Self::Mode,
-    ];
+    pub const ALL: [Self; 5] = [Self::Type, Self::Size, Self::Modify, Self::Perm, Self::Mode];
 
     pub fn name(self) -> &'static str {
         match self {

@@ -1,7 +1,9 @@
 //! The grammar: bytes on one side, `Command` and `Reply` on the other.
 //! Decoding can fail, encoding cannot. Nothing here knows a session.
 
+pub mod codec;
 pub mod command;
+pub mod ftp;
 pub mod line;
 pub mod listing;
 pub mod native;

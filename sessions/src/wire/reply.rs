@@ -386,6 +386,8 @@ pub enum Malformed {
         syntax: &'static str,
     },
     BadName,
+    /// A line of some other protocol.
+    OtherProtocol,
     /// The verb is known, and we do not do it.
     NotImplemented,
     /// The verb is known, this argument of it we do not do.
@@ -436,6 +438,17 @@ pub struct Usage {
     pub staged: u64,
     pub entries: u64,
     pub entries_limit: u64,
+    /// Promised to uploads under way.
+    pub reserved: u64,
+}
+
+impl Usage {
+    /// Bytes that may still be stored.
+    pub fn available(&self) -> u64 {
+        self.limit
+            .saturating_sub(self.used)
+            .saturating_sub(self.reserved)
+    }
 }
 
 /// What a listing tells of an entry.

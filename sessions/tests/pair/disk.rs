@@ -192,6 +192,7 @@ impl Disk {
             staged: self.staged(),
             entries: (self.files.len() + self.folders.len()) as u64,
             entries_limit: 0,
+            reserved: 0,
         }
     }
 
@@ -321,7 +322,9 @@ impl Disk {
     pub(super) fn learn(&mut self, path: &Path, news: DigestNews) {
         if let Some(file) = self.files.get_mut(path) {
             file.md5 = match news {
-                DigestNews::None | DigestNews::Computed(Sum::Sha256(_) | Sum::Sha512(_)) => file.md5,
+                DigestNews::None | DigestNews::Computed(Sum::Sha256(_) | Sum::Sha512(_)) => {
+                    file.md5
+                }
                 DigestNews::Computed(Sum::Md5(md5)) => Some(md5),
                 DigestNews::Wrong => None,
             };

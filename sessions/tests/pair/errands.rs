@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use skiff_sessions::path::VirtualPath;
 use skiff_sessions::scram::Verifier;
-use skiff_sessions::server::{Completion, DownloadFacts, Job, JobId, Standing};
+use skiff_sessions::server::{Completion, DownloadFacts, Job, JobId, Rights, Standing};
 use skiff_sessions::wire::command::Replace;
 use skiff_sessions::wire::native::facts::push_entry;
 use skiff_sessions::wire::reply::{Facts, Kind, Refusal};
@@ -76,7 +76,7 @@ impl Disk {
         let done = Ok((Completion::Done, None));
         match job {
             Job::FindAccount { user } => Ok((account(user), None)),
-            Job::OpenHome => Ok((Completion::HomeOpen(self.access()), None)),
+            Job::OpenHome => Ok((Completion::HomeOpen(self.access(), Rights::default()), None)),
             Job::SetPassword { .. } => done,
             Job::ChangeDirectory { to } => self.folder(key(to)).and(done),
             Job::Facts { path } => Ok((Completion::Facts(self.facts(&key(path))?), None)),
@@ -93,7 +93,9 @@ impl Disk {
                     Err(Refusal::NotFound)
                 }
             }
-            Job::OpenListing { path } => Ok((Completion::Listing, Some(self.listing(&key(path))?))),
+            Job::OpenListing { path, .. } => {
+                Ok((Completion::Listing, Some(self.listing(&key(path))?)))
+            }
             Job::OpenStages => Ok((Completion::Listing, Some(self.stage_listing()))),
             Job::OpenDownload { path } => self.download(key(path)),
             Job::OpenUpload {

@@ -19,6 +19,8 @@ pub(super) fn limits() -> Limits {
         idle: Duration::from_secs(900),
         stall: Duration::from_secs(60),
         progress: Duration::from_secs(4),
+        data: Duration::from_secs(20),
+        patience: Duration::from_secs(20),
         penalty: Duration::from_millis(500),
         attempts: 3,
         nonsense: 3,

@@ -10,8 +10,9 @@ use std::time::Instant;
 
 use skiff_sessions::conversation::{Conversation, LogLine};
 use skiff_sessions::lane::Lane;
-use skiff_sessions::server::{Completion, Effect, Event, Job, JobId, Setup};
+use skiff_sessions::server::{Completion, Effect, Event, Job, JobId, Manners, Setup};
 use skiff_sessions::transfer::{Burst, Task, Transfer};
+use skiff_sessions::wire::codec;
 use skiff_sessions::wire::native::answers::Answered;
 
 use super::disk::{Disk, OpenFile};
@@ -73,10 +74,12 @@ impl Server {
         let (limits, binding) = (Arc::new(limits()), rig.binding.clone());
         let conversation = Conversation::new(
             now,
+            &codec::NATIVE,
             Setup {
                 limits,
                 binding,
                 seed: [3; 32],
+                manners: Manners::NATIVE,
             },
         );
         Self {
@@ -295,6 +298,13 @@ impl Server {
                 assert_eq!(self.ending, Ending::No, "closed once");
                 self.ending = Ending::AfterWords;
             }
+            effect @ (Effect::StartTls
+            | Effect::Listen(_)
+            | Effect::OpenData(_)
+            | Effect::SecureData(_)
+            | Effect::CloseData
+            | Effect::NoCloseNotify
+            | Effect::Logout) => panic!("{effect:?} in a session without data connections"),
             Effect::Reply(reply) => panic!("{reply:?} belongs to the outbox"),
         }
     }

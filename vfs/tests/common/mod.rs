@@ -5,9 +5,11 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
+use rustix::fs::getxattr;
 use skiff_vfs::{
-    Amount, Digests, Home, Homes, Limit, Policy, Published, Replace, Upload, UploadRequest,
+    Amount, Digests, Home, Homes, Limit, Policy, Published, Replace, Start, Upload, UploadRequest,
     UploadStart, VfsError, Worker,
 };
 use tempfile::TempDir;
@@ -114,6 +116,7 @@ fn walk(root: &Path, folder: &Path, names: &mut BTreeMap<PathBuf, u64>) {
 pub(crate) fn request(size: impl Into<Option<u64>>, replace: Replace) -> UploadRequest {
     UploadRequest {
         size: size.into(),
+        start: Start::Stage,
         replace,
         owner: 7,
     }
@@ -129,6 +132,36 @@ pub(crate) fn start(
         UploadStart::Open(upload) => Ok(upload),
         UploadStart::Complete { .. } => panic!("{path} is complete already"),
     }
+}
+
+/// Begins an upload of an unknown size that goes on at `start`.
+pub(crate) fn begin(
+    home: &Arc<Home>,
+    worker: &Worker,
+    path: &str,
+    start: Start,
+) -> Result<Upload, VfsError> {
+    let request = UploadRequest {
+        start,
+        ..request(None, Replace::Existing)
+    };
+    match home.upload(worker, Path::new(path), &request)? {
+        UploadStart::Open(upload) => Ok(upload),
+        UploadStart::Complete { .. } => panic!("{path} is complete already"),
+    }
+}
+
+/// The stage of `path` as it lies on the disk: its content and when it was written.
+pub(crate) fn stage_of(world: &World, path: &str) -> Option<(Vec<u8>, SystemTime)> {
+    let stages = fs::read_dir(world.at(".skiff-stage")).ok()?;
+    let mut stages = stages.map(|stage| stage.unwrap().path());
+    let stage = stages.find(|stage| {
+        let mut label = [0; 256];
+        let length = getxattr(stage, "user.skiff.stage", &mut label).unwrap_or(0);
+        &label[..length] == path.as_bytes()
+    })?;
+    let modified = fs::metadata(&stage).unwrap().modified().unwrap();
+    Some((fs::read(stage).unwrap(), modified))
 }
 
 /// Puts a whole file, in place of any other.

@@ -105,6 +105,7 @@ fn usage(parts: &mut Parts<'_>) -> Result<Option<Usage>, Broken> {
         staged: parts.required("staged", number)?,
         entries: parts.required("entries", number)?,
         entries_limit: parts.required("entries_limit", number)?,
+        reserved: 0,
     }))
 }
 

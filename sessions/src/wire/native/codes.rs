@@ -173,6 +173,7 @@ fn complaint(malformed: &Malformed) -> &'static str {
         Malformed::BadName => "a name holds no NUL, CR or LF, and % only as %25 or %XX",
         Malformed::NotImplemented | Malformed::NotForThatArgument => "not implemented",
         Malformed::UnknownNetwork => "unknown network protocol",
+        Malformed::OtherProtocol => "that is another protocol",
     }
 }
 

@@ -1,0 +1,82 @@
+//! What an operator should know of how he has FTP spoken.
+
+use std::net::{IpAddr, SocketAddr};
+
+use crate::ftp::{Ftp, FtpTls, PassiveAddress};
+
+/// With fewer, users wait for each other: every transfer and listing takes one.
+const FEW_PORTS: u16 = 10;
+
+pub(super) fn advise(ftp: &Ftp, say: &mut impl FnMut(&'static str, String)) {
+    if !ftp.is_on() {
+        return;
+    }
+    advise_on_reach("ftp.listen", &ftp.listen, say);
+    advise_on_reach("ftp.implicit", &ftp.implicit, say);
+    advise_on_tls(ftp, say);
+    advise_on_ports(ftp, say);
+    advise_on_passive_address(ftp, say);
+}
+
+fn advise_on_reach(
+    key: &'static str,
+    listed: &[SocketAddr],
+    say: &mut impl FnMut(&'static str, String),
+) {
+    for address in listed
+        .iter()
+        .filter(|address| address.ip().is_unspecified())
+    {
+        let text = format!("{address} answers on every address of this machine");
+        say(key, text);
+    }
+}
+
+fn advise_on_tls(ftp: &Ftp, say: &mut impl FnMut(&'static str, String)) {
+    let means = match ftp.tls {
+        FtpTls::Require => return,
+        FtpTls::Optional => "Optional, so passwords may cross the network in clear",
+        FtpTls::Off => "Off, so passwords and files cross the network in clear",
+    };
+    let outside = |address: &&SocketAddr| !address.ip().to_canonical().is_loopback();
+    for address in ftp.listen.iter().filter(outside) {
+        say("ftp.tls", format!("{means} from {address}"));
+    }
+}
+
+fn advise_on_ports(ftp: &Ftp, say: &mut impl FnMut(&'static str, String)) {
+    if let Some(range) = ftp.passive_ports
+        && range.len() < FEW_PORTS
+    {
+        let text = format!(
+            "{range}: every transfer and listing takes one, and there are only {}",
+            range.len()
+        );
+        say("ftp.passive_ports", text);
+    }
+}
+
+fn advise_on_passive_address(ftp: &Ftp, say: &mut impl FnMut(&'static str, String)) {
+    let key = "ftp.passive_address";
+    match &ftp.passive_address {
+        PassiveAddress::Auto => {
+            let mut listed = ftp.listen.iter().chain(&ftp.implicit);
+            if let Some(address) = listed.find(|address| is_private(address.ip())) {
+                let text = format!(
+                    "auto, and {address} is private; behind NAT, write the address outside"
+                );
+                say(key, text);
+            }
+        }
+        PassiveAddress::Address(IpAddr::V6(ip)) => say(
+            key,
+            format!("PASV cannot tell {ip}, only an IPv4 address (RFC 959); write one"),
+        ),
+        PassiveAddress::Address(_) | PassiveAddress::Host(_) => {}
+    }
+}
+
+/// RFC 1918. EPSV tells no address, so IPv6 never needs one.
+fn is_private(ip: IpAddr) -> bool {
+    matches!(ip.to_canonical(), IpAddr::V4(ip) if ip.is_private())
+}

@@ -1,0 +1,297 @@
+//! The `ftp` section of `server.ron`: where and how the FTP dialect is spoken.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer, Serialize, de};
+
+use crate::units::BadValue;
+use crate::{address, listen, units};
+
+/// The port of FTP without root's help; 21 is customary.
+pub(crate) const PORT: u16 = 2121;
+
+/// The customary port of FTP inside TLS.
+pub(crate) const IMPLICIT_PORT: u16 = 990;
+
+/// Where and how the FTP dialect is spoken.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Ftp {
+    /// In clear until the client asks for TLS by AUTH (RFC 4217). With no address
+    /// here nor in `implicit`, no FTP is spoken.
+    #[serde(deserialize_with = "listen::addresses::<PORT, _>")]
+    pub listen: Vec<SocketAddr>,
+    /// TLS from the first byte.
+    #[serde(deserialize_with = "listen::addresses::<IMPLICIT_PORT, _>")]
+    pub implicit: Vec<SocketAddr>,
+    pub tls: FtpTls,
+    /// Where PASV and EPSV listen; `None`: on any port that the system gives.
+    pub passive_ports: Option<PortRange>,
+    pub passive_address: PassiveAddress,
+    pub data_tls_resumption: Resumption,
+    /// For users of whom nothing else is said.
+    pub data_close_notify: CloseNotify,
+    /// How long a client may take to open a data connection.
+    #[serde(deserialize_with = "units::duration")]
+    pub data_timeout: Duration,
+}
+
+/// What may cross the network in clear.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+pub enum FtpTls {
+    /// No login and no data without TLS.
+    #[default]
+    Require,
+    /// The client chooses.
+    Optional,
+    /// No TLS is offered.
+    Off,
+}
+
+/// Whether the TLS of a data connection must have resumed that of its control
+/// connection, which proves that both are one client's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+pub enum Resumption {
+    Require,
+    /// Offered; a full handshake is taken too.
+    #[default]
+    Prefer,
+    /// Not offered.
+    Off,
+}
+
+/// What becomes of an upload over TLS that ends without close_notify, and so
+/// perhaps early (RFC 8446 section 6.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum CloseNotify {
+    /// It is not published.
+    #[default]
+    Require,
+    /// It is published, and the log says so.
+    Warn,
+}
+
+/// Ports from `first` to `last`, both included and not under 1024; written
+/// `61000-61099`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PortRange {
+    first: u16,
+    last: u16,
+}
+
+impl PortRange {
+    /// Lower ones are for root.
+    const LOWEST: u16 = 1024;
+
+    pub const fn first(self) -> u16 {
+        self.first
+    }
+
+    pub const fn last(self) -> u16 {
+        self.last
+    }
+
+    /// How many ports; at least 1.
+    #[expect(clippy::len_without_is_empty, reason = "no range is empty")]
+    pub const fn len(self) -> u16 {
+        self.last - self.first + 1
+    }
+
+    pub const fn contains(self, port: u16) -> bool {
+        self.first <= port && port <= self.last
+    }
+}
+
+impl fmt::Display for PortRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.first, self.last)
+    }
+}
+
+impl FromStr for PortRange {
+    type Err = BadValue;
+
+    fn from_str(text: &str) -> Result<Self, BadValue> {
+        let parsed = text
+            .split_once('-')
+            .and_then(|(first, last)| Some((port(first)?, port(last)?)));
+        match parsed {
+            Some((first, last)) if Self::LOWEST <= first && first <= last => {
+                Ok(Self { first, last })
+            }
+            _ => Err(BadValue::new(
+                text,
+                "a range of ports; write FIRST-LAST such as \"61000-61099\", \
+                 from 1024 to 65535, the lower one first",
+            )),
+        }
+    }
+}
+
+fn port(text: &str) -> Option<u16> {
+    let digits = text.bytes().all(|c| c.is_ascii_digit());
+    text.parse().ok().filter(|_| digits)
+}
+
+impl<'de> Deserialize<'de> for PortRange {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        from_text(deserializer)
+    }
+}
+
+/// The address that PASV tells a client; written `auto`, `203.0.113.7` or
+/// `ftp.example.org`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum PassiveAddress {
+    /// The one that the client called.
+    #[default]
+    Auto,
+    /// One that a client can call: neither unspecified nor multicast.
+    Address(IpAddr),
+    /// A name, not yet resolved.
+    Host(String),
+}
+
+impl FromStr for PassiveAddress {
+    type Err = BadValue;
+
+    fn from_str(text: &str) -> Result<Self, BadValue> {
+        match text.parse::<IpAddr>() {
+            _ if text.eq_ignore_ascii_case("auto") => Ok(Self::Auto),
+            Ok(ip) if can_be_called(ip) => Ok(Self::Address(ip)),
+            Err(_) if is_name(text) => Ok(Self::Host(text.to_owned())),
+            _ => Err(BadValue::new(
+                text,
+                "an address that clients can call; \
+                 write \"auto\", or one such as \"203.0.113.7\" or \"ftp.example.org\"",
+            )),
+        }
+    }
+}
+
+fn can_be_called(ip: IpAddr) -> bool {
+    let broadcast = matches!(ip, IpAddr::V4(v4) if v4.is_broadcast());
+    !ip.is_unspecified() && !ip.is_multicast() && !broadcast
+}
+
+/// A host whose last part is a number is an address with a slip in it: no domain
+/// ends so (RFC 3696 section 2).
+fn is_name(text: &str) -> bool {
+    let last = text.trim_end_matches('.').rsplit('.').next();
+    let number = last.is_some_and(|part| part.bytes().all(|c| c.is_ascii_digit()));
+    address::is_host(text) && !number
+}
+
+impl<'de> Deserialize<'de> for PassiveAddress {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        from_text(deserializer)
+    }
+}
+
+fn from_text<'de, T: FromStr<Err = BadValue>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<T, D::Error> {
+    String::deserialize(deserializer)?
+        .parse()
+        .map_err(de::Error::custom)
+}
+
+impl Ftp {
+    /// Whether FTP is spoken at all.
+    pub fn is_on(&self) -> bool {
+        !self.listen.is_empty() || !self.implicit.is_empty()
+    }
+}
+
+impl Default for Ftp {
+    fn default() -> Self {
+        Self {
+            listen: vec![SocketAddr::from(([0, 0, 0, 0], PORT))],
+            implicit: Vec::new(),
+            tls: FtpTls::default(),
+            passive_ports: None,
+            passive_address: PassiveAddress::default(),
+            data_tls_resumption: Resumption::default(),
+            data_close_notify: CloseNotify::default(),
+            data_timeout: Duration::from_secs(20),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_of_ports() {
+        let range: PortRange = "61000-61099".parse().unwrap();
+        assert_eq!(
+            (range.first(), range.last(), range.len()),
+            (61_000, 61_099, 100)
+        );
+        assert_eq!(range.to_string(), "61000-61099");
+        assert!(range.contains(61_000) && range.contains(61_099));
+        assert!(!range.contains(60_999) && !range.contains(61_100));
+        let one: PortRange = "1024-1024".parse().unwrap();
+        assert_eq!(one.len(), 1);
+        let all: PortRange = "1024-65535".parse().unwrap();
+        assert_eq!(all.len(), 64_512);
+        for bad in [
+            "",
+            "-",
+            "50000",
+            "50001-50000",
+            "1023-1030",
+            "0-0",
+            "60000-65536",
+            "50000-",
+            "-50000",
+            "50000-50001-50002",
+            "+50000-50001",
+            "50000 - 50001",
+            "a-b",
+        ] {
+            assert!(bad.parse::<PortRange>().is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn passive_addresses() {
+        let parsed = |text: &str| text.parse::<PassiveAddress>();
+        assert_eq!(parsed("auto"), Ok(PassiveAddress::Auto));
+        assert_eq!(parsed("Auto"), Ok(PassiveAddress::Auto));
+        for ip in ["203.0.113.7", "10.0.0.1", "2001:db8::7"] {
+            let expected = PassiveAddress::Address(ip.parse().unwrap());
+            assert_eq!(parsed(ip), Ok(expected));
+        }
+        for host in [
+            "ftp.example.org",
+            "ftp.example.org.",
+            "nas",
+            "7seas",
+            "4.ex",
+        ] {
+            assert_eq!(parsed(host), Ok(PassiveAddress::Host(host.to_owned())));
+        }
+        for bad in [
+            "",
+            "0.0.0.0",
+            "::",
+            "255.255.255.255",
+            "224.0.0.1",
+            "ff02::1",
+            "203.0.113",
+            "1.2.3.400",
+            "203.0.113.7:21",
+            "[::1]",
+            "ftp example",
+            "7",
+            "x.1.",
+        ] {
+            assert!(parsed(bad).is_err(), "{bad:?}");
+        }
+    }
+}

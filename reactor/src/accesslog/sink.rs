@@ -1,0 +1,160 @@
+//! Where log lines go: gathered, written in one call, and a failure told once.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+/// Bytes gathered before they are written.
+const BATCH: usize = 64 * 1024;
+
+/// A log that cannot be opened or written.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {doing} the log {path}: {source}")]
+pub(crate) struct LogFailed {
+    doing: &'static str,
+    path: PathBuf,
+    source: io::Error,
+}
+
+/// Where lines of one kind go.
+pub(super) struct Sink {
+    output: Output,
+    batch: Vec<u8>,
+    health: Health,
+    /// Why it began to fail, until that is told.
+    untold: Option<io::Error>,
+}
+
+pub(super) enum Output {
+    StandardError,
+    File(File, PathBuf),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Health {
+    Good,
+    /// The last write failed, perhaps in the middle of a line.
+    Failing,
+}
+
+impl Sink {
+    pub(super) fn new(output: Output) -> Self {
+        let (batch, health) = (Vec::new(), Health::Good);
+        Self {
+            output,
+            batch,
+            health,
+            untold: None,
+        }
+    }
+
+    pub(super) fn line(&mut self, write: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) {
+        if self.batch.len() >= BATCH {
+            self.write_out();
+        }
+        // Formatting into memory cannot fail.
+        let _ = write(&mut self.batch);
+        self.batch.push(b'\n');
+    }
+
+    /// An error is returned once, until a write succeeds again.
+    pub(super) fn flush(&mut self) -> Result<(), LogFailed> {
+        self.write_out();
+        match self.untold.take() {
+            Some(source) => Err(LogFailed::new("write", self.output.path(), source)),
+            None => Ok(()),
+        }
+    }
+
+    fn write_out(&mut self) {
+        if self.batch.is_empty() {
+            return;
+        }
+        if self.health == Health::Failing {
+            self.batch.insert(0, b'\n');
+        }
+        match (self.output.write_all(&self.batch), self.health) {
+            (Ok(()), _) => self.health = Health::Good,
+            (Err(_), Health::Failing) => {}
+            (Err(source), Health::Good) => {
+                self.health = Health::Failing;
+                self.untold = Some(source);
+            }
+        }
+        self.batch.clear();
+    }
+}
+
+impl Output {
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match self {
+            Self::StandardError => io::stderr().write_all(bytes),
+            Self::File(file, _) => file.write_all(bytes),
+        }
+    }
+
+    fn path(&self) -> &Path {
+        match self {
+            Self::StandardError => Path::new("standard error"),
+            Self::File(_, path) => path,
+        }
+    }
+}
+
+impl LogFailed {
+    pub(super) fn new(doing: &'static str, path: &Path, source: io::Error) -> Self {
+        let path = path.to_owned();
+        Self {
+            doing,
+            path,
+            source,
+        }
+    }
+}
+
+pub(super) fn open_sink(path: &Path) -> Result<Sink, LogFailed> {
+    let mut options = OpenOptions::new();
+    options.append(true).create(true).mode(0o640);
+    match options.open(path) {
+        Ok(file) => Ok(Sink::new(Output::File(file, path.to_owned()))),
+        Err(source) => Err(LogFailed::new("open", path, source)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::accesslog::tests::Folder;
+
+    /// /dev/full fails every write with ENOSPC.
+    #[test]
+    fn a_full_disk_is_told_once_and_the_next_line_starts_anew() {
+        let open_full = || OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let mut sink = Sink::new(Output::File(open_full(), PathBuf::from("a.log")));
+        let put = |sink: &mut Sink, text: &str| {
+            sink.line(|out| out.write_all(text.as_bytes()));
+            sink.flush()
+        };
+        let told = put(&mut sink, "one").unwrap_err().to_string();
+        assert!(told.starts_with("cannot write the log a.log: "), "{told}");
+        assert!(put(&mut sink, "two").is_ok(), "told already");
+
+        let mut early = Sink::new(Output::File(open_full(), PathBuf::from("a.log")));
+        early.line(|out| out.write_all(&[b'x'; BATCH]));
+        early.line(|out| out.write_all(b"this one finds the batch full"));
+        assert!(
+            early.flush().is_err(),
+            "a failure in the middle of a round is told too"
+        );
+
+        let folder = Folder::new("full");
+        let path = folder.0.join("a.log");
+        sink.output = Output::File(File::create(&path).unwrap(), path.clone());
+        assert!(put(&mut sink, "three").is_ok());
+        assert!(put(&mut sink, "four").is_ok());
+        assert_eq!(fs::read_to_string(&path).unwrap(), "\nthree\nfour\n");
+    }
+}

@@ -1,0 +1,149 @@
+//! What `user add` and `user set` are told of FTP.
+
+use pico_args::Arguments;
+use skiff_conf::{Account, CloseNotify, FtpAccess, LostControl};
+
+use super::Own;
+use crate::cli::Failure;
+
+/// `None` leaves a thing as it is.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub(super) struct FtpChanges {
+    access: Option<FtpAccess>,
+    close_notify: Option<Own<CloseNotify>>,
+    lost_control: Option<LostControl>,
+}
+
+impl FtpChanges {
+    pub(super) fn take(words: &mut Arguments) -> Result<Self, Failure> {
+        Ok(Self {
+            access: take(
+                words,
+                "--ftp",
+                &[("on", FtpAccess::Allowed), ("off", FtpAccess::Refused)],
+            )?,
+            close_notify: take(
+                words,
+                "--data-close-notify",
+                &[
+                    ("require", Own::Set(CloseNotify::Require)),
+                    ("warn", Own::Set(CloseNotify::Warn)),
+                    ("default", Own::Default),
+                ],
+            )?,
+            lost_control: take(
+                words,
+                "--publish-on-lost-control",
+                &[("on", LostControl::Publish), ("off", LostControl::Discard)],
+            )?,
+        })
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    pub(super) fn apply(&self, account: &mut Account) {
+        if let Some(access) = self.access {
+            account.ftp = access;
+        }
+        if let Some(close_notify) = self.close_notify {
+            account.data_close_notify = close_notify.value();
+        }
+        if let Some(lost_control) = self.lost_control {
+            account.publish_on_lost_control = lost_control;
+        }
+    }
+}
+
+/// The value of an option that takes one of a few words.
+fn take<T: Copy>(
+    words: &mut Arguments,
+    option: &'static str,
+    choices: &[(&str, T)],
+) -> Result<Option<T>, Failure> {
+    let Some(text) = words.opt_value_from_str::<_, String>(option)? else {
+        return Ok(None);
+    };
+    let found = choices.iter().find(|(word, _)| *word == text);
+    found.map(|&(_, value)| Some(value)).ok_or_else(|| {
+        let known: Vec<&str> = choices.iter().map(|&(word, _)| word).collect();
+        Failure::Usage(format!(
+            "{option} takes {}, not {text:?}",
+            known.join(" or ")
+        ))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsString;
+
+    use super::*;
+    use crate::admin::verifier;
+
+    fn taken(line: &str) -> Result<FtpChanges, String> {
+        let words = line.split_whitespace().map(OsString::from).collect();
+        FtpChanges::take(&mut Arguments::from_vec(words)).map_err(|failure| failure.to_string())
+    }
+
+    fn said(account: &Account) -> (FtpAccess, Option<CloseNotify>, LostControl) {
+        (
+            account.ftp,
+            account.data_close_notify,
+            account.publish_on_lost_control,
+        )
+    }
+
+    #[test]
+    fn words_become_rights() {
+        let mut account = Account::new(verifier("123", skiff_conf::Iterations::MIN).unwrap());
+        for (line, expected) in [
+            ("", (FtpAccess::Allowed, None, LostControl::Discard)),
+            (
+                "--ftp off --data-close-notify warn --publish-on-lost-control on",
+                (
+                    FtpAccess::Refused,
+                    Some(CloseNotify::Warn),
+                    LostControl::Publish,
+                ),
+            ),
+            (
+                "--data-close-notify require",
+                (
+                    FtpAccess::Refused,
+                    Some(CloseNotify::Require),
+                    LostControl::Publish,
+                ),
+            ),
+            (
+                "--ftp on --data-close-notify default --publish-on-lost-control off",
+                (FtpAccess::Allowed, None, LostControl::Discard),
+            ),
+        ] {
+            let changes = taken(line).unwrap();
+            assert_eq!(changes.is_empty(), line.is_empty());
+            changes.apply(&mut account);
+            assert_eq!(said(&account), expected, "{line:?}");
+        }
+    }
+
+    #[test]
+    fn other_words_are_refused_with_the_right_ones() {
+        for (line, expected) in [
+            ("--ftp no", "--ftp takes on or off"),
+            (
+                "--data-close-notify off",
+                "--data-close-notify takes require or warn or default",
+            ),
+            (
+                "--publish-on-lost-control true",
+                "--publish-on-lost-control takes on or off",
+            ),
+            ("--ftp", "--ftp"),
+        ] {
+            let message = taken(line).unwrap_err();
+            assert!(message.contains(expected), "{line:?}: {message}");
+        }
+    }
+}

@@ -1,0 +1,300 @@
+//! FTP's doors and its data connections: what this machine and the network before it
+//! make of the settings.
+
+use std::fs;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, ToSocketAddrs, UdpSocket};
+use std::ops::RangeInclusive;
+
+use skiff_conf::{Ftp, FtpTls, PassiveAddress, PortRange};
+
+use super::{Report, examine_address};
+
+const PORTS: &str = "ftp.passive_ports";
+const ADDRESS: &str = "ftp.passive_address";
+
+/// ip(7): the ports that the system gives to whoever asks for none, and those of
+/// them that it keeps back.
+const GIVEN: &str = "/proc/sys/net/ipv4/ip_local_port_range";
+const KEPT_BACK: &str = "/proc/sys/net/ipv4/ip_local_reserved_ports";
+
+pub(super) fn examine(ftp: &Ftp, report: &mut Report<'_>) {
+    if !ftp.is_on() {
+        return report.ok("ftp", "no address, so no FTP");
+    }
+    for &address in &ftp.listen {
+        examine_address("ftp.listen", address, report);
+    }
+    for &address in &ftp.implicit {
+        examine_address("ftp.implicit", address, report);
+    }
+    examine_tls(ftp, report);
+    examine_ports(ftp, report);
+    examine_passive_address(ftp, report);
+}
+
+/// What else there is to say, the settings' own advice says.
+fn examine_tls(ftp: &Ftp, report: &mut Report<'_>) {
+    let key = "ftp.tls";
+    match ftp.tls {
+        FtpTls::Require => report.ok(key, "Require, so nobody logs in or transfers in clear"),
+        FtpTls::Optional => report.ok(key, "Optional, so each client chooses"),
+        FtpTls::Off => report.ok(key, "Off, so everything crosses in clear"),
+    }
+}
+
+fn examine_ports(ftp: &Ftp, report: &mut Report<'_>) {
+    let given = Ports::given();
+    let Some(range) = ftp.passive_ports else {
+        return match given.range {
+            Some(range) => report.ok(
+                PORTS,
+                &format!("any from {} to {}", range.start(), range.end()),
+            ),
+            None => report.ok(PORTS, "any that the system gives"),
+        };
+    };
+    if let Some(ip) = doors(ftp).next().map(|address| address.ip()) {
+        examine_range(ip, range, report);
+    }
+    if let Some(text) = given.overlap(range) {
+        report.note(PORTS, &text);
+    }
+}
+
+/// Each port is tried, as a data connection will.
+fn examine_range(ip: IpAddr, range: PortRange, report: &mut Report<'_>) {
+    let mut taken = 0;
+    for port in range.first()..=range.last() {
+        match TcpListener::bind((ip, port)).map_err(|error| error.kind()) {
+            Err(io::ErrorKind::AddrInUse) => taken += 1,
+            Err(io::ErrorKind::PermissionDenied) => {
+                let text = format!("{range}: the system does not let this user listen on {port}");
+                return report.wrong(PORTS, &text);
+            }
+            // Another error is the address's, and told with it.
+            _ => {}
+        }
+    }
+    let all = range.len();
+    match taken {
+        0 => report.ok(PORTS, &format!("{range}: {all} data connections at a time")),
+        _ => report.note(
+            PORTS,
+            &format!("{range}: {taken} of these {all} are taken at the moment"),
+        ),
+    }
+}
+
+/// The ports that the system hands out by itself.
+struct Ports {
+    range: Option<RangeInclusive<u16>>,
+    kept_back: Vec<RangeInclusive<u16>>,
+}
+
+impl Ports {
+    fn given() -> Self {
+        let read = |path| fs::read_to_string(path).unwrap_or_default();
+        Self::parse(&read(GIVEN), &read(KEPT_BACK))
+    }
+
+    /// `32768 60999`, and `8080,61000-61099`.
+    fn parse(range: &str, kept_back: &str) -> Self {
+        let mut ends = range.split_whitespace().filter_map(|end| end.parse().ok());
+        let (first, last) = (ends.next(), ends.next());
+        let kept_back = kept_back.trim().split(',').filter_map(|part| {
+            let (first, last) = part.split_once('-').unwrap_or((part, part));
+            Some(first.parse().ok()?..=last.parse().ok()?)
+        });
+        Self {
+            range: first.zip(last).map(|(first, last)| first..=last),
+            kept_back: kept_back.collect(),
+        }
+    }
+
+    fn overlap(&self, wanted: PortRange) -> Option<String> {
+        let range = self.range.as_ref()?;
+        let is_given = |port: &u16| {
+            range.contains(port) && !self.kept_back.iter().any(|kept| kept.contains(port))
+        };
+        (wanted.first()..=wanted.last()).find(is_given)?;
+        Some(format!(
+            "{wanted}: the system gives ports from {} to {} to every program, so some may be \
+             taken; choose others, or keep these back with \
+             sysctl net.ipv4.ip_local_reserved_ports={wanted}",
+            range.start(),
+            range.end()
+        ))
+    }
+}
+
+fn examine_passive_address(ftp: &Ftp, report: &mut Report<'_>) {
+    match &ftp.passive_address {
+        PassiveAddress::Auto => match private_behind(ftp) {
+            None => report.ok(ADDRESS, "auto: clients are told the address they called"),
+            Some(ip) => report.note(
+                ADDRESS,
+                &format!("auto, and this machine's {ip} is private; behind NAT, write the address outside"),
+            ),
+        },
+        PassiveAddress::Address(ip) => report.ok(ADDRESS, &format!("clients are told {ip}")),
+        PassiveAddress::Host(host) => {
+            let found = (host.as_str(), 0).to_socket_addrs();
+            let found = found.map(|found| found.map(|address| address.ip()).collect::<Vec<_>>());
+            examine_host(host, found.as_deref(), report);
+        }
+    }
+}
+
+fn examine_host(host: &str, found: Result<&[IpAddr], &io::Error>, report: &mut Report<'_>) {
+    let first = |found: &[IpAddr]| found.iter().find(|ip| ip.is_ipv4()).copied();
+    match found.map(first) {
+        Ok(Some(ip)) => report.ok(ADDRESS, &format!("{host}: clients are told {ip}")),
+        Ok(None) => report.wrong(
+            ADDRESS,
+            &format!("{host} has no IPv4 address, and PASV can tell no other (RFC 959)"),
+        ),
+        Err(error) => report.wrong(ADDRESS, &format!("{host} cannot be resolved: {error}")),
+    }
+}
+
+/// The private address (RFC 1918) that this machine calls others from, where FTP is
+/// spoken on every address.
+fn private_behind(ftp: &Ftp) -> Option<Ipv4Addr> {
+    doors(ftp).find(|address| address.ip().is_unspecified())?;
+    match outward().ok()? {
+        IpAddr::V4(ip) if ip.is_private() => Some(ip),
+        _ => None,
+    }
+}
+
+/// Connecting a datagram socket picks a route and sends nothing; TEST-NET-1
+/// (RFC 5737) stands for anywhere.
+fn outward() -> io::Result<IpAddr> {
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
+    socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9))?;
+    Ok(socket.local_addr()?.ip())
+}
+
+fn doors(ftp: &Ftp) -> impl Iterator<Item = &SocketAddr> {
+    ftp.listen.iter().chain(&ftp.implicit)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use skiff_conf::Server;
+
+    use super::*;
+    use crate::check::tests::reported;
+
+    fn ftp(keys: &str) -> Ftp {
+        let text = format!("(ftp: ({keys}))");
+        Server::parse(&text, Path::new("server.ron")).unwrap().ftp
+    }
+
+    fn range(text: &str) -> PortRange {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_server_with_ftp_and_one_without() {
+        let (text, wrong) = reported(|report| examine(&ftp("listen: []"), report));
+        assert_eq!(
+            (text.as_str(), wrong.len()),
+            ("ok    ftp: no address, so no FTP\n", 0)
+        );
+
+        let keys =
+            "listen: [\"127.0.0.1:0\"], implicit: [\"[::1]:0\"], passive_address: \"203.0.113.7\"";
+        let (text, wrong) = reported(|report| examine(&ftp(keys), report));
+        assert!(wrong.is_empty(), "{text}");
+        for line in [
+            "ok    ftp.listen: 127.0.0.1:0 is free",
+            "ok    ftp.implicit: [::1]:0 is free",
+            "ok    ftp.tls: Require, ",
+            "ok    ftp.passive_ports: any ",
+            "ok    ftp.passive_address: clients are told 203.0.113.7",
+        ] {
+            assert!(text.contains(line), "{line:?} in {text}");
+        }
+    }
+
+    #[test]
+    fn an_address_of_another_machine_is_wrong() {
+        // TEST-NET-1 (RFC 5737) is nobody's.
+        let keys = "listen: [\"192.0.2.1:2121\"], implicit: [\"192.0.2.1:990\"]";
+        let (text, wrong) = reported(|report| examine(&ftp(keys), report));
+        assert_eq!(wrong, ["ftp.listen", "ftp.implicit"], "{text}");
+    }
+
+    #[test]
+    fn taken_ports_are_counted() {
+        let (taken, mine) = two_neighbours();
+        let ip = IpAddr::from([127, 0, 0, 1]);
+        let both = range(&format!("{taken}-{}", taken + 1));
+        let (text, wrong) = reported(|report| examine_range(ip, both, report));
+        let expected =
+            format!("note  ftp.passive_ports: {both}: 1 of these 2 are taken at the moment\n");
+        assert_eq!((text, wrong.len()), (expected, 0));
+        drop(mine);
+        let (text, _) = reported(|report| examine_range(ip, both, report));
+        let expected = format!("ok    ftp.passive_ports: {both}: 2 data connections at a time\n");
+        assert_eq!(text, expected);
+    }
+
+    /// A port that is taken as long as the listener lives, under one that is free.
+    fn two_neighbours() -> (u16, TcpListener) {
+        let neighbours = (20_000..30_000).find_map(|port| {
+            let mine = TcpListener::bind(("127.0.0.1", port)).ok()?;
+            TcpListener::bind(("127.0.0.1", port + 1)).ok()?;
+            Some((port, mine))
+        });
+        neighbours.expect("two free ports")
+    }
+
+    #[test]
+    fn ports_that_the_system_gives_to_others_are_told() {
+        let ports = Ports::parse("32768\t60999\n", "8080,40000-40009\n");
+        for (wanted, overlaps) in [
+            ("61000-61099", false),
+            ("2000-32767", false),
+            ("60999-61099", true),
+            ("2000-32768", true),
+            ("40000-40009", false),
+            ("40000-40010", true),
+        ] {
+            assert_eq!(ports.overlap(range(wanted)).is_some(), overlaps, "{wanted}");
+        }
+        let text = ports.overlap(range("50000-50099")).unwrap();
+        assert!(
+            text.contains("from 32768 to 60999") && text.ends_with("=50000-50099"),
+            "{text}"
+        );
+        assert!(Ports::parse("", "").overlap(range("50000-50099")).is_none());
+    }
+
+    #[test]
+    fn a_host_needs_an_address_that_pasv_can_tell() {
+        let ips = |texts: &[&str]| -> Vec<IpAddr> {
+            texts.iter().map(|text| text.parse().unwrap()).collect()
+        };
+        let both = ips(&["2001:db8::7", "203.0.113.7"]);
+        let (text, wrong) = reported(|report| examine_host("ftp.example", Ok(&both), report));
+        assert!(
+            wrong.is_empty() && text.contains("clients are told 203.0.113.7"),
+            "{text}"
+        );
+        let six = ips(&["2001:db8::7"]);
+        let (text, wrong) = reported(|report| examine_host("ftp.example", Ok(&six), report));
+        assert_eq!(wrong, [ADDRESS], "{text}");
+        let error = io::Error::other("no such name");
+        let (text, wrong) = reported(|report| examine_host("ftp.example", Err(&error), report));
+        assert_eq!(wrong, [ADDRESS], "{text}");
+        assert!(
+            text.contains("ftp.example cannot be resolved: no such name"),
+            "{text}"
+        );
+    }
+}

@@ -1,0 +1,133 @@
+//! Ports that clients connect their data connections to: which are free, who
+//! holds how many, and what the clients are told.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+
+use mio::net::TcpListener;
+use skiff_conf::PortRange;
+
+pub(crate) struct Passive {
+    /// `None`: any port that the system gives.
+    range: Option<PortRange>,
+    /// What clients are told; `None`: the address that they came to.
+    advertised: Option<IpAddr>,
+    /// Where the search goes on, so that a port rests after its use.
+    next: u16,
+    held: HashMap<String, u16>,
+}
+
+impl Passive {
+    pub(crate) fn new(range: Option<PortRange>, advertised: Option<IpAddr>) -> Self {
+        Self {
+            range,
+            advertised,
+            next: 0,
+            held: HashMap::new(),
+        }
+    }
+
+    /// What the operator changed.
+    pub(crate) fn take_up(&mut self, fresh: Self) {
+        self.range = fresh.range;
+        self.advertised = fresh.advertised;
+    }
+
+    /// Opens a port for `user`; a user holds at most half of the range. Answers
+    /// the address that the client is to be told.
+    pub(crate) fn open(
+        &mut self,
+        local: IpAddr,
+        user: &str,
+    ) -> io::Result<(TcpListener, SocketAddr)> {
+        let listener = match self.range {
+            None => TcpListener::bind(SocketAddr::new(local, 0))?,
+            Some(range) => {
+                let most = (range.len() / 2).max(1);
+                if self.held.get(user).is_some_and(|&held| held >= most) {
+                    return Err(io::ErrorKind::QuotaExceeded.into());
+                }
+                self.bind_within(range, local)?
+            }
+        };
+        let port = listener.local_addr()?.port();
+        *self.held.entry(user.to_owned()).or_default() += 1;
+        let told = self
+            .advertised
+            .filter(|address| address.is_ipv4() == local.is_ipv4() && !local.is_loopback());
+        Ok((listener, SocketAddr::new(told.unwrap_or(local), port)))
+    }
+
+    /// A port that `open` gave is closed.
+    pub(crate) fn release(&mut self, user: &str) {
+        if let Some(held) = self.held.get_mut(user) {
+            *held -= 1;
+            if *held == 0 {
+                self.held.remove(user);
+            }
+        }
+    }
+
+    fn bind_within(&mut self, range: PortRange, local: IpAddr) -> io::Result<TcpListener> {
+        let mut failure = io::ErrorKind::AddrInUse.into();
+        for _ in 0..range.len() {
+            let port = range.first() + self.next % range.len();
+            self.next = (self.next + 1) % range.len();
+            match TcpListener::bind(SocketAddr::new(local, port)) {
+                Ok(listener) => return Ok(listener),
+                Err(error) => failure = error,
+            }
+        }
+        Err(failure)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+
+    /// Four ports that were free a moment ago.
+    fn range() -> PortRange {
+        (0..1000)
+            .find_map(|_| {
+                let first = std::net::TcpListener::bind((HERE, 0)).unwrap();
+                let port = first.local_addr().unwrap().port();
+                let others: Vec<_> = (1..4)
+                    .map_while(|step| std::net::TcpListener::bind((HERE, port + step)).ok())
+                    .collect();
+                (others.len() == 3).then(|| format!("{port}-{}", port + 3).parse().unwrap())
+            })
+            .unwrap()
+    }
+
+    #[test]
+    fn a_user_holds_half_of_the_range_and_gets_it_back() {
+        let mut passive = Passive::new(Some(range()), None);
+        let first = passive.open(HERE, "tom").unwrap();
+        let second = passive.open(HERE, "tom").unwrap();
+        assert_ne!(first.1.port(), second.1.port());
+        assert!(passive.open(HERE, "tom").is_err(), "two of four are his");
+        let _others = (passive.open(HERE, "jerry"), passive.open(HERE, "jerry"));
+        assert!(passive.open(HERE, "sam").is_err(), "none is left");
+        drop(first);
+        passive.release("tom");
+        assert!(passive.open(HERE, "tom").is_ok());
+    }
+
+    #[test]
+    fn the_advertised_address_is_for_those_outside() {
+        let outside: IpAddr = "203.0.113.7".parse().unwrap();
+        let mut passive = Passive::new(None, Some(outside));
+        let (listener, told) = passive.open(HERE, "tom").unwrap();
+        assert_eq!(told.ip(), HERE, "who came by loopback stays on it");
+        assert_eq!(told.port(), listener.local_addr().unwrap().port());
+        let six: IpAddr = std::net::Ipv6Addr::LOCALHOST.into();
+        assert_eq!(
+            passive.open(six, "tom").map(|(_, told)| told.ip()).ok(),
+            Some(six)
+        );
+    }
+}

@@ -1,0 +1,493 @@
+//! TLS of the FTP dialect (RFC 4217): a data connection that resumes the TLS
+//! session of its control connection was made by the same client.
+
+mod tickets;
+
+use std::sync::Arc;
+
+use rustls::version::{TLS12, TLS13};
+use rustls::{Connection, HandshakeKind, ServerConfig, ServerConnection};
+
+pub(crate) use self::tickets::Tag;
+use self::tickets::TicketKeys;
+use super::{ServerIdentity, TlsError};
+
+/// As IANA lists it for RFC 4217.
+const CONTROL_ALPN: &[&[u8]] = &[b"ftp"];
+/// Clients that know of data connections come first.
+const DATA_ALPN: &[&[u8]] = &[b"ftp-data", b"ftp"];
+
+/// A client should use a TLS 1.3 ticket once (RFC 8446 appendix C.4), uploads bring
+/// no new ones, and clients open a few data connections at once.
+const CONTROL_TICKETS: usize = 4;
+
+/// What FTP's control and data connections are made with; cheap to clone.
+#[derive(Clone)]
+pub(crate) struct FtpTls(Arc<Parts>);
+
+struct Parts {
+    keys: TicketKeys,
+    control: ServerConfig,
+    data: ServerConfig,
+    data_without_tickets: ServerConfig,
+}
+
+/// How many new tickets a TLS 1.3 data connection gives. A client that closes with
+/// one unread resets the connection, and the tail of an upload is lost with it. TLS
+/// 1.2 gives tickets inside the handshake, where nothing stays unread.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Tickets {
+    /// For downloads and listings.
+    One,
+    /// For uploads.
+    None,
+}
+
+impl FtpTls {
+    /// The tickets that `before` gave stay good, so that sessions outlive a change
+    /// of the certificate.
+    pub(crate) fn new(identity: &ServerIdentity, before: Option<&Self>) -> Result<Self, TlsError> {
+        let keys = match before {
+            Some(before) => before.0.keys.clone(),
+            None => TicketKeys::random()?,
+        };
+        Ok(Self(Arc::new(Parts {
+            keys,
+            control: config(identity, CONTROL_ALPN, CONTROL_TICKETS)?,
+            data: config(identity, DATA_ALPN, 1)?,
+            data_without_tickets: config(identity, DATA_ALPN, 0)?,
+        })))
+    }
+
+    /// A control connection, whose tickets carry `tag`.
+    pub(crate) fn control(&self, tag: Tag) -> Result<Connection, TlsError> {
+        self.connection(&self.0.control, tag)
+    }
+
+    /// A data connection of the session with this tag.
+    pub(crate) fn data(&self, tag: Tag, tickets: Tickets) -> Result<Connection, TlsError> {
+        let base = match tickets {
+            Tickets::One => &self.0.data,
+            Tickets::None => &self.0.data_without_tickets,
+        };
+        self.connection(base, tag)
+    }
+
+    /// rustls asks a configuration's ticketer, hence a configuration for each
+    /// connection; it is freed when the handshake is done.
+    fn connection(&self, base: &ServerConfig, tag: Tag) -> Result<Connection, TlsError> {
+        let mut config = base.clone();
+        config.ticketer = self.0.keys.of_session(tag);
+        Ok(ServerConnection::new(Arc::new(config))?.into())
+    }
+}
+
+/// Whether a data connection proved to belong to its session. Never during the
+/// handshake: a ticket can be overheard, only its owner gets to the end.
+pub(crate) fn resumed(connection: &Connection) -> bool {
+    !connection.is_handshaking() && connection.handshake_kind() == Some(HandshakeKind::Resumed)
+}
+
+fn config(
+    identity: &ServerIdentity,
+    alpn: &[&[u8]],
+    tickets: usize,
+) -> Result<ServerConfig, TlsError> {
+    let mut config = identity.config(&[&TLS12, &TLS13])?;
+    config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
+    config.send_tls13_tickets = tickets;
+    // Whatever number the client asks for (RFC 9149).
+    config.max_tls13_tickets = 0;
+    Ok(config)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+    use rustls::client::{
+        ClientSessionMemoryCache, ClientSessionStore, Resumption, Tls12ClientSessionValue,
+        Tls12Resumption, Tls13ClientSessionValue,
+    };
+    use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
+    use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+    use rustls::{
+        AlertDescription, ClientConfig, ClientConnection, DigitallySignedStruct, Error, NamedGroup,
+        SignatureScheme, SupportedProtocolVersion,
+    };
+
+    use super::Tickets::{None as NoTickets, One};
+    use super::*;
+
+    const BOTH: [&SupportedProtocolVersion; 2] = [&TLS12, &TLS13];
+
+    #[test]
+    fn a_data_connection_resumes_the_session_of_its_control_connection() {
+        for version in BOTH {
+            for tickets in [One, NoTickets] {
+                let (server, client) = (ftp_tls(), Client::new(version));
+                let tag = session(&server, &client);
+                let (theirs, ours) = pair(&client, server.data(tag, tickets));
+                assert!(resumed(&ours), "{version:?} {tickets:?}");
+                assert_eq!(theirs.handshake_kind(), Some(HandshakeKind::Resumed));
+            }
+        }
+    }
+
+    #[test]
+    fn the_ticket_of_another_session_leads_to_a_full_handshake() {
+        for version in BOTH {
+            let (server, client) = (ftp_tls(), Client::new(version));
+            let own = session(&server, &client);
+            assert!(data_resumes(&server, &client, own, One), "{version:?}");
+            let foreign = session(&server, &Client::new(version));
+            let (theirs, ours) = pair(&client, server.data(foreign, One));
+            assert!(!resumed(&ours), "{version:?}");
+            assert_eq!(theirs.handshake_kind(), Some(HandshakeKind::Full));
+        }
+    }
+
+    #[test]
+    fn a_second_control_connection_is_a_session_of_its_own() {
+        for version in BOTH {
+            let (server, client) = (ftp_tls(), Client::new(version));
+            session(&server, &client);
+            let tag = Tag::random().unwrap();
+            let (_, ours) = pair(&client, server.control(tag));
+            assert!(!resumed(&ours), "{version:?}");
+            assert!(data_resumes(&server, &client, tag, One), "{version:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_proved_before_the_handshake_is_done() {
+        for version in BOTH {
+            let (server, client) = (ftp_tls(), Client::new(version));
+            let tag = session(&server, &client);
+            let (mut theirs, mut ours) = ends(&client, server.data(tag, One));
+            carry(&mut theirs, &mut ours).unwrap();
+            // That much an overheard ticket can do.
+            assert_eq!(ours.handshake_kind(), Some(HandshakeKind::Resumed));
+            assert!(!resumed(&ours), "{version:?}");
+        }
+    }
+
+    #[test]
+    fn a_client_that_uses_a_ticket_once_has_four_in_tls_1_3() {
+        let (server, client) = (ftp_tls(), Client::new(&TLS13));
+        let tag = session(&server, &client);
+        assert_eq!(client.tickets(), 4);
+        for upload in [true, true, true, true, false] {
+            let resumes = data_resumes(&server, &client, tag, NoTickets);
+            assert_eq!(resumes, upload);
+        }
+        assert_eq!(client.tickets(), 4);
+    }
+
+    #[test]
+    fn every_data_connection_resumes_in_tls_1_2() {
+        let (server, client) = (ftp_tls(), Client::new(&TLS12));
+        let tag = session(&server, &client);
+        for upload in 0..10 {
+            let resumes = data_resumes(&server, &client, tag, NoTickets);
+            assert!(resumes, "{upload}");
+        }
+    }
+
+    /// A session ID would not say whose it is.
+    #[test]
+    fn a_client_that_takes_no_tickets_is_served_with_full_handshakes() {
+        let (server, mut client) = (ftp_tls(), Client::new(&TLS12));
+        let resumption = client.config.resumption.clone();
+        client.config.resumption = resumption.tls12_resumption(Tls12Resumption::SessionIdOnly);
+        let tag = Tag::random().unwrap();
+        pair(&client, server.control(tag));
+        for _ in 0..2 {
+            assert!(!data_resumes(&server, &client, tag, One));
+        }
+    }
+
+    #[test]
+    fn a_download_gives_one_ticket_which_the_next_data_connection_resumes_with() {
+        let (server, client) = (ftp_tls(), Client::new(&TLS13));
+        let tag = session(&server, &client);
+        for _ in 0..4 {
+            assert!(data_resumes(&server, &client, tag, NoTickets));
+        }
+        // Nothing is left to resume with, so this one starts anew.
+        assert!(!data_resumes(&server, &client, tag, One));
+        assert_eq!(client.tickets(), 5);
+        for download in 0..10 {
+            assert!(data_resumes(&server, &client, tag, One), "{download}");
+            assert_eq!(client.tickets(), 6 + download);
+        }
+    }
+
+    #[test]
+    fn an_upload_has_nothing_to_say_after_its_handshake() {
+        for version in BOTH {
+            let (server, fresh) = (ftp_tls(), Client::new(version));
+            let known = Client::new(version);
+            let tag = session(&server, &known);
+            let after = |client, tickets| {
+                let (mut theirs, mut ours) = ends(client, server.data(tag, tickets));
+                shake(&mut theirs, &mut ours);
+                carry(&mut ours, &mut theirs).unwrap()
+            };
+            assert_eq!(after(&known, NoTickets), 0, "{version:?}");
+            assert_eq!(after(&fresh, NoTickets), 0, "{version:?}");
+            // What a download says is its ticket; TLS 1.2 gave it before.
+            let speaks = after(&known, One) > 0;
+            assert_eq!(speaks, version.version == TLS13.version);
+        }
+    }
+
+    #[test]
+    fn sessions_outlive_a_change_of_the_certificate() {
+        for version in BOTH {
+            let (old, client) = (ftp_tls(), Client::new(version));
+            let tag = session(&old, &client);
+            let new = FtpTls::new(&identity(), Some(&old)).unwrap();
+            assert!(data_resumes(&new, &client, tag, One), "{version:?}");
+            assert!(!data_resumes(&ftp_tls(), &client, tag, One), "{version:?}");
+        }
+    }
+
+    #[test]
+    fn a_client_may_name_the_protocol_or_not() {
+        for version in BOTH {
+            for (on_control, on_data) in [
+                (&[b"ftp".as_slice()][..], &[b"ftp".as_slice()][..]),
+                (&[b"ftp"], &[b"ftp-data"]),
+                (&[b"http/1.1", b"ftp"], &[b"ftp", b"ftp-data"]),
+                (&[], &[]),
+            ] {
+                let (server, tag) = (ftp_tls(), Tag::random().unwrap());
+                let client = Client::new(version).speaking(on_control);
+                let (theirs, _) = pair(&client, server.control(tag));
+                assert_eq!(theirs.alpn_protocol(), on_control.last().copied());
+                let client = client.speaking(on_data);
+                let (theirs, ours) = pair(&client, server.data(tag, One));
+                assert!(resumed(&ours), "{version:?} {on_data:?}");
+                assert_eq!(theirs.alpn_protocol(), on_data.last().copied());
+            }
+        }
+    }
+
+    #[test]
+    fn a_client_of_another_protocol_is_refused() {
+        for version in BOTH {
+            let (server, tag) = (ftp_tls(), Tag::random().unwrap());
+            for (ours, theirs) in [
+                (server.control(tag), b"http/1.1".as_slice()),
+                (server.control(tag), b"ftp-data"),
+                (server.data(tag, One), b"http/1.1"),
+                (server.data(tag, NoTickets), b"http/1.1"),
+            ] {
+                let client = Client::new(version).speaking(&[theirs]);
+                let (mut theirs, mut ours) = ends(&client, ours);
+                let refusal = carry(&mut theirs, &mut ours).unwrap_err();
+                assert_eq!(refusal, Error::NoApplicationProtocol);
+                let told = carry(&mut ours, &mut theirs).unwrap_err();
+                let alert = AlertDescription::NoApplicationProtocol;
+                assert_eq!(told, Error::AlertReceived(alert));
+            }
+        }
+    }
+
+    fn identity() -> ServerIdentity {
+        let state = tempfile::tempdir().unwrap();
+        ServerIdentity::load(None, state.path()).unwrap()
+    }
+
+    fn ftp_tls() -> FtpTls {
+        FtpTls::new(&identity(), None).unwrap()
+    }
+
+    /// What a control connection of this client leaves behind.
+    #[track_caller]
+    fn session(server: &FtpTls, client: &Client) -> Tag {
+        let tag = Tag::random().unwrap();
+        let before = client.tickets();
+        let (_, ours) = pair(client, server.control(tag));
+        assert!(!resumed(&ours));
+        assert!(client.tickets() > before);
+        tag
+    }
+
+    #[track_caller]
+    fn data_resumes(server: &FtpTls, client: &Client, tag: Tag, tickets: Tickets) -> bool {
+        resumed(&pair(client, server.data(tag, tickets)).1)
+    }
+
+    /// Both ends of a connection that works.
+    #[track_caller]
+    fn pair(client: &Client, server: Result<Connection, TlsError>) -> (Connection, Connection) {
+        let (mut theirs, mut ours) = ends(client, server);
+        shake(&mut theirs, &mut ours);
+        carry(&mut ours, &mut theirs).unwrap();
+        say(&mut ours, &mut theirs);
+        say(&mut theirs, &mut ours);
+        (theirs, ours)
+    }
+
+    fn ends(client: &Client, server: Result<Connection, TlsError>) -> (Connection, Connection) {
+        (client.connection(), server.unwrap())
+    }
+
+    /// Up to the last word of the client's.
+    #[track_caller]
+    fn shake(theirs: &mut Connection, ours: &mut Connection) {
+        while ours.is_handshaking() {
+            assert!(carry(theirs, ours).unwrap() > 0, "the client is stuck");
+            if theirs.is_handshaking() {
+                assert!(carry(ours, theirs).unwrap() > 0, "the server is stuck");
+            }
+        }
+    }
+
+    /// Everything that `from` has to say; in bytes.
+    fn carry(from: &mut Connection, to: &mut Connection) -> Result<usize, Error> {
+        let mut wire = Vec::new();
+        while from.wants_write() {
+            from.write_tls(&mut wire).unwrap();
+        }
+        let mut rest = wire.as_slice();
+        while !rest.is_empty() {
+            to.read_tls(&mut rest).unwrap();
+            to.process_new_packets()?;
+        }
+        Ok(wire.len())
+    }
+
+    #[track_caller]
+    fn say(from: &mut Connection, to: &mut Connection) {
+        from.writer().write_all(b"word").unwrap();
+        carry(from, to).unwrap();
+        let mut heard = [0; 4];
+        to.reader().read_exact(&mut heard).unwrap();
+        assert_eq!(&heard, b"word");
+    }
+
+    struct Client {
+        config: ClientConfig,
+        store: Arc<Store>,
+    }
+
+    impl Client {
+        fn new(version: &'static SupportedProtocolVersion) -> Self {
+            let provider = Arc::new(ring::default_provider());
+            let verifier = Arc::new(AnyCertificate(Arc::clone(&provider)));
+            let mut config = ClientConfig::builder_with_provider(provider)
+                .with_protocol_versions(&[version])
+                .unwrap()
+                .dangerous()
+                .with_custom_certificate_verifier(verifier)
+                .with_no_client_auth();
+            let store = Arc::new(Store {
+                memory: ClientSessionMemoryCache::new(8),
+                tickets: AtomicUsize::new(0),
+            });
+            config.resumption = Resumption::store(Arc::clone(&store) as Arc<_>);
+            Self { config, store }
+        }
+
+        fn speaking(mut self, protocols: &[&[u8]]) -> Self {
+            self.config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
+            self
+        }
+
+        fn connection(&self) -> Connection {
+            let name = ServerName::try_from("ftp.example").unwrap();
+            let config = Arc::new(self.config.clone());
+            ClientConnection::new(config, name).unwrap().into()
+        }
+
+        /// So many were received, used or not.
+        fn tickets(&self) -> usize {
+            self.store.tickets.load(Ordering::Relaxed)
+        }
+    }
+
+    /// rustls's own, which gives each TLS 1.3 ticket once, and counts.
+    #[derive(Debug)]
+    struct Store {
+        memory: ClientSessionMemoryCache,
+        tickets: AtomicUsize,
+    }
+
+    impl ClientSessionStore for Store {
+        fn set_kx_hint(&self, name: ServerName<'static>, group: NamedGroup) {
+            self.memory.set_kx_hint(name, group);
+        }
+
+        fn kx_hint(&self, name: &ServerName<'_>) -> Option<NamedGroup> {
+            self.memory.kx_hint(name)
+        }
+
+        fn set_tls12_session(&self, name: ServerName<'static>, value: Tls12ClientSessionValue) {
+            self.tickets.fetch_add(1, Ordering::Relaxed);
+            self.memory.set_tls12_session(name, value);
+        }
+
+        fn tls12_session(&self, name: &ServerName<'_>) -> Option<Tls12ClientSessionValue> {
+            self.memory.tls12_session(name)
+        }
+
+        fn remove_tls12_session(&self, name: &ServerName<'static>) {
+            self.memory.remove_tls12_session(name);
+        }
+
+        fn insert_tls13_ticket(&self, name: ServerName<'static>, value: Tls13ClientSessionValue) {
+            self.tickets.fetch_add(1, Ordering::Relaxed);
+            self.memory.insert_tls13_ticket(name, value);
+        }
+
+        fn take_tls13_ticket(&self, name: &ServerName<'static>) -> Option<Tls13ClientSessionValue> {
+            self.memory.take_tls13_ticket(name)
+        }
+    }
+
+    /// Takes any certificate, but demands that the peer has its key.
+    #[derive(Debug)]
+    struct AnyCertificate(Arc<CryptoProvider>);
+
+    impl ServerCertVerifier for AnyCertificate {
+        fn verify_server_cert(
+            &self,
+            _: &CertificateDer<'_>,
+            _: &[CertificateDer<'_>],
+            _: &ServerName<'_>,
+            _: &[u8],
+            _: UnixTime,
+        ) -> Result<ServerCertVerified, Error> {
+            Ok(ServerCertVerified::assertion())
+        }
+
+        fn verify_tls12_signature(
+            &self,
+            message: &[u8],
+            certificate: &CertificateDer<'_>,
+            signature: &DigitallySignedStruct,
+        ) -> Result<HandshakeSignatureValid, Error> {
+            let algorithms = &self.0.signature_verification_algorithms;
+            verify_tls12_signature(message, certificate, signature, algorithms)
+        }
+
+        fn verify_tls13_signature(
+            &self,
+            message: &[u8],
+            certificate: &CertificateDer<'_>,
+            signature: &DigitallySignedStruct,
+        ) -> Result<HandshakeSignatureValid, Error> {
+            let algorithms = &self.0.signature_verification_algorithms;
+            verify_tls13_signature(message, certificate, signature, algorithms)
+        }
+
+        fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+            self.0.signature_verification_algorithms.supported_schemes()
+        }
+    }
+}

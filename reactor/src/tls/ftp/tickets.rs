@@ -1,0 +1,139 @@
+//! Session tickets (RFC 5077, RFC 8446 section 4.6.1) that are good for one FTP
+//! session only.
+
+use std::fmt;
+use std::sync::Arc;
+
+use rustls::crypto::ring::Ticketer;
+use rustls::server::ProducesTickets;
+use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
+
+/// Bytes of a tag.
+const TAG: usize = 16;
+
+/// Names an FTP session inside its tickets, which are sealed: nobody else sees it.
+#[derive(Clone, Copy)]
+pub(crate) struct Tag([u8; TAG]);
+
+impl Tag {
+    /// One that no other session has.
+    pub(crate) fn random() -> Result<Self, getrandom::Error> {
+        let mut tag = [0; TAG];
+        getrandom::fill(&mut tag)?;
+        Ok(Self(tag))
+    }
+}
+
+/// The keys that tickets are sealed with, changed every six hours; a ticket is
+/// good until its key was changed twice.
+#[derive(Clone)]
+pub(super) struct TicketKeys(Arc<dyn ProducesTickets>);
+
+impl TicketKeys {
+    pub(super) fn random() -> Result<Self, rustls::Error> {
+        Ticketer::new().map(Self)
+    }
+
+    /// Makes the tickets of the session with this tag, and knows no others.
+    pub(super) fn of_session(&self, tag: Tag) -> Arc<dyn ProducesTickets> {
+        let keys = Arc::clone(&self.0);
+        Arc::new(SessionTickets { tag, keys })
+    }
+}
+
+/// Tickets with a tag sealed in. A foreign one is as good as none, so that the
+/// handshake becomes a full one.
+struct SessionTickets {
+    tag: Tag,
+    keys: Arc<dyn ProducesTickets>,
+}
+
+impl ProducesTickets for SessionTickets {
+    fn enabled(&self) -> bool {
+        self.keys.enabled()
+    }
+
+    fn lifetime(&self) -> u32 {
+        self.keys.lifetime()
+    }
+
+    fn encrypt(&self, plain: &[u8]) -> Option<Vec<u8>> {
+        let tagged = Zeroizing::new([&self.tag.0, plain].concat());
+        self.keys.encrypt(&tagged)
+    }
+
+    fn decrypt(&self, cipher: &[u8]) -> Option<Vec<u8>> {
+        let tagged = Zeroizing::new(self.keys.decrypt(cipher)?);
+        let (tag, plain) = tagged.split_first_chunk::<TAG>()?;
+        bool::from(self.tag.0.ct_eq(tag)).then(|| plain.to_vec())
+    }
+}
+
+impl fmt::Debug for SessionTickets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionTickets").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLAIN: &[u8] = b"the secrets of a session";
+
+    #[test]
+    fn a_ticket_opens_for_its_session_as_often_as_it_comes() {
+        let keys = TicketKeys::random().unwrap();
+        let tag = Tag::random().unwrap();
+        let sealed = keys.of_session(tag).encrypt(PLAIN).unwrap();
+        for _ in 0..3 {
+            let opened = keys.of_session(tag).decrypt(&sealed);
+            assert_eq!(opened.as_deref(), Some(PLAIN));
+        }
+    }
+
+    #[test]
+    fn a_tag_that_differs_anywhere_opens_nothing() {
+        let keys = TicketKeys::random().unwrap();
+        let tag = Tag::random().unwrap();
+        let sealed = keys.of_session(tag).encrypt(PLAIN).unwrap();
+        for at in 0..TAG {
+            let mut other = tag;
+            other.0[at] ^= 1;
+            assert_eq!(keys.of_session(other).decrypt(&sealed), None, "{at}");
+        }
+    }
+
+    #[test]
+    fn other_keys_open_nothing() {
+        let tag = Tag::random().unwrap();
+        let [ours, theirs] = [(); 2].map(|()| TicketKeys::random().unwrap().of_session(tag));
+        let sealed = ours.encrypt(PLAIN).unwrap();
+        // They know tickets as long as this one, so that length is not the reason.
+        theirs.encrypt(PLAIN).unwrap();
+        assert_eq!(theirs.decrypt(&sealed), None);
+    }
+
+    #[test]
+    fn what_was_cut_or_changed_opens_nothing() {
+        let keys = TicketKeys::random().unwrap();
+        let session = keys.of_session(Tag::random().unwrap());
+        let sealed = session.encrypt(PLAIN).unwrap();
+        for at in 0..sealed.len() {
+            assert_eq!(session.decrypt(&sealed[..at]), None, "cut at {at}");
+            let mut changed = sealed.clone();
+            changed[at] ^= 1;
+            assert_eq!(session.decrypt(&changed), None, "changed at {at}");
+        }
+    }
+
+    #[test]
+    fn what_is_shorter_than_a_tag_opens_nothing() {
+        let keys = TicketKeys::random().unwrap();
+        let session = keys.of_session(Tag::random().unwrap());
+        session.encrypt(PLAIN).unwrap();
+        let untagged = keys.0.encrypt(&[0; TAG - 1]).unwrap();
+        assert_eq!(session.decrypt(&untagged), None);
+    }
+}

@@ -1,0 +1,564 @@
+//! A transfer over a connection of its own: opened, made private, moved, ended.
+//! What it is for decides what is opened before and said behind.
+
+use std::time::Instant;
+
+use super::context::Context;
+use super::job::{CloseNotify, Completion, DigestNews, Job, LostControl, StreamStart};
+use super::parameters::Port;
+use super::security;
+use super::session::{Effect, State, Then};
+use crate::path::{PathArg, VirtualPath};
+use crate::transfer::{Carries, End, Task, Until};
+use crate::wire::command::{Command, Listing, Protection, PutStart, Representation, Via};
+use crate::wire::reply::{DataReply, Deed, Farewell, ParameterReply, Refusal, Reply, UnderWay};
+
+/// What the data connection is for.
+pub(super) enum Purpose {
+    File { from: u64, size: u64 },
+    Listing,
+    Upload(Upload),
+}
+
+pub(super) struct Upload {
+    /// The byte of the file that comes first.
+    from: u64,
+    /// What ALLO announced.
+    announced: Option<u64>,
+    /// The name that the server chose.
+    name: Option<VirtualPath>,
+    deed: Deed,
+}
+
+/// How the data connection is made.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Making {
+    /// The client connects to the port that was opened for it.
+    Accept,
+    Connect(core::net::SocketAddr),
+}
+
+/// Which way bytes will go: only what nobody will read back gets a ticket.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Direction {
+    ToPeer,
+    FromPeer,
+}
+
+/// What became of a data connection.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum DataEvent {
+    Open,
+    NotOpened,
+    Secured,
+    NotSecured,
+    /// The operator demands that it resumes the session's TLS, and it did not.
+    NotResumed,
+}
+
+/// The data connection is on its way.
+pub(super) struct Opening {
+    purpose: Purpose,
+    step: Step,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Step {
+    Connecting,
+    /// 150 is out.
+    Securing,
+}
+
+/// Bytes flow.
+pub(super) struct Streaming {
+    purpose: Purpose,
+    began: Instant,
+    moved: u64,
+    wish: Wish,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wish {
+    GoOn,
+    /// ABOR came.
+    Abort,
+    /// No byte came for too long.
+    Stall,
+}
+
+/// A file or listing that is being opened for a stream.
+pub(super) enum Asked {
+    File {
+        from: u64,
+    },
+    Listing(Via, VirtualPath),
+    Upload {
+        announced: Option<u64>,
+        name: Option<VirtualPath>,
+        deed: Deed,
+    },
+    Unique,
+}
+
+// What is asked.
+
+pub(super) fn fetch(arg: &PathArg, cx: &mut Context<'_>) -> State {
+    let from = cx.shared.parameters.take_mark();
+    let path = match prepared(from, cx).map(|()| cx.resolve(arg)) {
+        Ok(Ok(path)) => path,
+        Ok(Err(why)) => return cx.refuse(Deed::Retrieve, why),
+        Err(reply) => return cx.conclude(reply),
+    };
+    let job = cx.work(Job::OpenDownload { path });
+    State::working(job, Then::Stream(Asked::File { from }))
+}
+
+pub(super) fn put(arg: &PathArg, start: PutStart, cx: &mut Context<'_>) -> State {
+    let mark = cx.shared.parameters.take_mark();
+    let (deed, start) = match start {
+        PutStart::Mark => (Deed::Store, StreamStart::Offset(mark)),
+        PutStart::End => (Deed::Append, StreamStart::End),
+    };
+    let path = match prepared(mark, cx).map(|()| cx.resolve(arg)) {
+        Ok(Ok(path)) => path,
+        Ok(Err(why)) => return cx.refuse(deed, why),
+        Err(reply) => return cx.conclude(reply),
+    };
+    open_upload(path, None, deed, start, cx)
+}
+
+/// Without a name, one is made up (RFC 959 section 4.1.3).
+pub(super) fn put_unique(arg: Option<PathArg>, cx: &mut Context<'_>) -> State {
+    cx.shared.parameters.take_mark();
+    if let Err(reply) = prepared(0, cx) {
+        return cx.conclude(reply);
+    }
+    let arg = arg.or_else(|| PathArg::new("upload"));
+    match cx.resolve_or_here(arg.as_ref()) {
+        Ok(path) => {
+            let job = cx.work(Job::UniqueName { path });
+            State::working(job, Then::Stream(Asked::Unique))
+        }
+        Err(why) => cx.refuse(Deed::Store, why),
+    }
+}
+
+pub(super) fn listing(listing: Listing, cx: &mut Context<'_>) -> State {
+    cx.shared.parameters.take_mark();
+    if listing.via == Via::Lane
+        && let Err(reply) = prepared(0, cx)
+    {
+        return cx.conclude(reply);
+    }
+    let access = cx.access();
+    let form = cx.shared.parameters.listed_as(listing.form);
+    match cx.resolve_or_here(listing.path.as_ref()) {
+        Ok(path) => {
+            let about = path.clone();
+            let job = cx.work(Job::OpenListing { path, form, access });
+            State::working(job, Then::Stream(Asked::Listing(listing.via, about)))
+        }
+        Err(why) => cx.refuse(Deed::List, why),
+    }
+}
+
+/// What can be said before anything is touched.
+fn prepared(mark: u64, cx: &Context<'_>) -> Result<(), Reply> {
+    security::check_data(cx)?;
+    if mark > 0 && cx.shared.parameters.representation == Representation::Ascii {
+        return Err(Reply::Parameter(ParameterReply::NotInAscii));
+    }
+    match cx.shared.parameters.port() {
+        Port::None => Err(Reply::Data(DataReply::NotPrepared)),
+        _ => Ok(()),
+    }
+}
+
+fn open_upload(
+    path: VirtualPath,
+    name: Option<VirtualPath>,
+    deed: Deed,
+    start: StreamStart,
+    cx: &mut Context<'_>,
+) -> State {
+    let announced = cx.shared.parameters.take_allocated();
+    // What ALLO counts is all that comes, behind the mark or not: a hint.
+    let size = match start {
+        StreamStart::Offset(0) => announced,
+        _ => None,
+    };
+    let job = cx.work(Job::OpenStream { path, size, start });
+    State::working(
+        job,
+        Then::Stream(Asked::Upload {
+            announced,
+            name,
+            deed,
+        }),
+    )
+}
+
+// What is opened.
+
+impl Asked {
+    fn deed(&self) -> Deed {
+        match self {
+            Self::File { .. } => Deed::Retrieve,
+            Self::Listing(..) => Deed::List,
+            Self::Upload { deed, .. } => *deed,
+            Self::Unique => Deed::Store,
+        }
+    }
+
+    pub(super) fn on_completed(self, completion: Completion, cx: &mut Context<'_>) -> State {
+        let deed = self.deed();
+        match (self, completion) {
+            (_, Completion::Refused(why)) => cx.refuse(deed, why),
+            (Self::File { from }, Completion::Download(facts)) => {
+                let size = facts.size;
+                if from > size {
+                    cx.close_file(DigestNews::None);
+                    return cx.refuse(deed, Refusal::BadOffset { offset: from, size });
+                }
+                Purpose::File { from, size }.open(cx)
+            }
+            (Self::Listing(Via::Lane, _), Completion::Listing) => Purpose::Listing.open(cx),
+            (Self::Listing(Via::Reply, about), Completion::Listing) => listing_here(about, cx),
+            (Self::Unique, Completion::Name(path)) => {
+                let start = StreamStart::Offset(0);
+                open_upload(path.clone(), Some(path), deed, start, cx)
+            }
+            (
+                Self::Upload {
+                    announced,
+                    name,
+                    deed,
+                },
+                Completion::Upload { have },
+            ) => Purpose::Upload(Upload {
+                from: have,
+                announced: announced.map(|bytes| have.saturating_add(bytes)),
+                name,
+                deed,
+            })
+            .open(cx),
+            _ => cx.refuse(deed, Refusal::Fault),
+        }
+    }
+}
+
+/// Between the first and the last line of the reply.
+fn listing_here(about: VirtualPath, cx: &mut Context<'_>) -> State {
+    cx.say(Reply::ListingHere { about });
+    cx.begin(Task::Stream {
+        from: 0,
+        until: Until::Itself,
+        form: Representation::Image,
+        carries: Carries::Lines,
+    });
+    State::ListingHere
+}
+
+pub(super) fn listing_here_ended(end: End, cx: &mut Context<'_>) -> State {
+    cx.close_file(DigestNews::None);
+    match end {
+        End::Complete { left_out, .. } => cx.conclude(Reply::ListingEnd { hidden: left_out }),
+        // Lines are out already: only the reply's last one can end it.
+        _ => cx.conclude(Reply::ListingEnd { hidden: 0 }),
+    }
+}
+
+impl Purpose {
+    fn open(self, cx: &mut Context<'_>) -> State {
+        let making = match cx.shared.parameters.take_port() {
+            Port::None => {
+                return self.put_away(Reply::Data(DataReply::NotPrepared), cx);
+            }
+            Port::Passive => Making::Accept,
+            Port::Active(address) => Making::Connect(address),
+        };
+        cx.effects.push(Effect::OpenData(making));
+        State::Opening(Opening {
+            purpose: self,
+            step: Step::Connecting,
+        })
+    }
+
+    fn preliminary(&self) -> Reply {
+        match self {
+            Self::File { from, size } => Reply::Sending {
+                from: *from,
+                size: *size,
+            },
+            Self::Listing => Reply::ListingFollows,
+            Self::Upload(upload) => Reply::Receiving {
+                from: upload.from,
+                name: upload.name.clone(),
+            },
+        }
+    }
+
+    fn direction(&self) -> Direction {
+        match self {
+            Self::File { .. } | Self::Listing => Direction::ToPeer,
+            Self::Upload(_) => Direction::FromPeer,
+        }
+    }
+
+    fn deed(&self) -> Deed {
+        match self {
+            Self::File { .. } => Deed::Retrieve,
+            Self::Listing => Deed::List,
+            Self::Upload(upload) => upload.deed,
+        }
+    }
+
+    /// The connection is there and as private as it is to be.
+    fn go(self, cx: &mut Context<'_>) -> State {
+        match self {
+            Self::Upload(_) => {
+                let job = cx.work(Job::Prepare);
+                State::working(job, Then::Take(self))
+            }
+            _ => self.begin(cx),
+        }
+    }
+
+    pub(super) fn on_prepared(self, completion: Completion, cx: &mut Context<'_>) -> State {
+        match completion {
+            Completion::Done => self.begin(cx),
+            Completion::Refused(why) => self.fail(why, cx),
+            _ => self.fail(Refusal::Fault, cx),
+        }
+    }
+
+    fn begin(self, cx: &mut Context<'_>) -> State {
+        let form = cx.shared.parameters.representation;
+        cx.begin(match &self {
+            Self::File { from, size } => Task::Stream {
+                from: *from,
+                until: Until::Offset(*size),
+                form,
+                carries: Carries::TheStream,
+            },
+            // Listings have their line ends already.
+            Self::Listing => Task::Stream {
+                from: 0,
+                until: Until::Itself,
+                form: Representation::Image,
+                carries: Carries::TheStream,
+            },
+            Self::Upload(upload) => Task::Take {
+                from: upload.from,
+                form,
+            },
+        });
+        State::Streaming(Streaming {
+            purpose: self,
+            began: cx.now,
+            moved: 0,
+            wish: Wish::GoOn,
+        })
+    }
+
+    fn fail(self, why: Refusal, cx: &mut Context<'_>) -> State {
+        let deed = self.deed();
+        self.put_away(Reply::Refused { deed, why }, cx)
+    }
+
+    /// The file is closed, an upload's part stays; then this is said.
+    fn put_away(self, reply: Reply, cx: &mut Context<'_>) -> State {
+        cx.effects.push(Effect::CloseData);
+        let job = cx.work(match self {
+            Self::Upload(_) => Job::Suspend,
+            _ => Job::CloseFile {
+                digest: DigestNews::None,
+            },
+        });
+        State::working(job, Then::Say(reply))
+    }
+}
+
+// The connection comes about.
+
+impl Opening {
+    pub(super) fn on_data(self, event: DataEvent, cx: &mut Context<'_>) -> State {
+        let reply = match (event, self.step) {
+            (DataEvent::Open, Step::Connecting) => return self.opened(cx),
+            (DataEvent::Secured, Step::Securing) => return self.purpose.go(cx),
+            (DataEvent::NotOpened, _) => DataReply::NotOpened,
+            (DataEvent::NotResumed, _) => DataReply::NotResumed,
+            _ => DataReply::NotSecured,
+        };
+        self.purpose.put_away(Reply::Data(reply), cx)
+    }
+
+    fn opened(self, cx: &mut Context<'_>) -> State {
+        cx.say(self.purpose.preliminary());
+        match cx.shared.parameters.protection {
+            Protection::Clear => self.purpose.go(cx),
+            Protection::Private => {
+                cx.effects
+                    .push(Effect::SecureData(self.purpose.direction()));
+                State::Opening(Self {
+                    step: Step::Securing,
+                    ..self
+                })
+            }
+        }
+    }
+
+    pub(super) fn on_command(self, command: &Command, cx: &mut Context<'_>) -> State {
+        match command {
+            Command::Abort => self.purpose.put_away(Reply::Aborted, cx),
+            Command::Status => {
+                let reply = under_way(&self.purpose, 0, cx.now, cx);
+                cx.say(reply);
+                State::Opening(self)
+            }
+            other => {
+                meanwhile(other, cx);
+                State::Opening(self)
+            }
+        }
+    }
+
+    pub(super) fn on_timeout(self, cx: &mut Context<'_>) -> State {
+        let reply = match self.step {
+            Step::Connecting => DataReply::NotOpened,
+            Step::Securing => DataReply::NotSecured,
+        };
+        self.purpose.put_away(Reply::Data(reply), cx)
+    }
+
+    pub(super) fn stop(self, cx: &mut Context<'_>) -> State {
+        self.purpose.put_away(Reply::Stopped, cx)
+    }
+}
+
+// Bytes flow.
+
+impl Streaming {
+    pub(super) fn progressed(self, moved: u64) -> Self {
+        Self { moved, ..self }
+    }
+
+    pub(super) fn on_command(mut self, command: &Command, cx: &mut Context<'_>) -> State {
+        match command {
+            Command::Abort => {
+                self.wish = Wish::Abort;
+                cx.effects.push(Effect::StopTransfer);
+            }
+            Command::Status => {
+                let reply = under_way(&self.purpose, self.moved, self.began, cx);
+                cx.say(reply);
+            }
+            other => meanwhile(other, cx),
+        }
+        State::Streaming(self)
+    }
+
+    pub(super) fn on_timeout(mut self, cx: &mut Context<'_>) -> State {
+        self.wish = Wish::Stall;
+        cx.effects.push(Effect::StopTransfer);
+        State::Streaming(self)
+    }
+
+    /// The control connection ended. What QUIT announced goes on, and so does
+    /// the upload of somebody who is known to hang up.
+    pub(super) fn on_peer_closed(self, cx: &mut Context<'_>) -> State {
+        let announced = cx.shared.leaving == Some(Farewell::Asked);
+        let publishes = cx.rights().lost_control == LostControl::Publishes;
+        if announced || publishes && matches!(self.purpose, Purpose::Upload(_)) {
+            cx.shared.leaving = Some(Farewell::Asked);
+            return State::Streaming(self);
+        }
+        cx.close()
+    }
+
+    pub(super) fn on_end(self, end: End, cx: &mut Context<'_>) -> State {
+        // An ABOR that came before the last byte was looked at has its way.
+        if self.wish == Wish::Abort {
+            return self.purpose.put_away(Reply::Aborted, cx);
+        }
+        match end {
+            End::Complete { left_out, .. } => self.purpose.complete(left_out, cx),
+            End::Truncated { position } => self.truncated(position, cx),
+            End::Refused(why) => self.purpose.fail(why, cx),
+            End::Stopped if self.wish == Wish::GoOn => self.purpose.put_away(Reply::Stopped, cx),
+            _ => {
+                let lost = Reply::Data(DataReply::Lost);
+                self.purpose.put_away(lost, cx)
+            }
+        }
+    }
+
+    /// Whole all the same where the announced size is reached to the byte, or
+    /// where the operator knows a client that ends like this.
+    fn truncated(self, position: u64, cx: &mut Context<'_>) -> State {
+        let announced = match &self.purpose {
+            Purpose::Upload(upload) => upload.announced,
+            _ => None,
+        };
+        let wished = cx.rights().close_notify == CloseNotify::Wished;
+        cx.effects.push(Effect::NoCloseNotify);
+        if announced == Some(position) || wished {
+            return self.purpose.complete(0, cx);
+        }
+        let truncated = Reply::Data(DataReply::Truncated);
+        self.purpose.put_away(truncated, cx)
+    }
+}
+
+impl Purpose {
+    fn complete(self, left_out: u64, cx: &mut Context<'_>) -> State {
+        match self {
+            Self::File { size, .. } => {
+                cx.close_file(DigestNews::None);
+                cx.conclude(Reply::StreamSent { size })
+            }
+            Self::Listing => {
+                cx.close_file(DigestNews::None);
+                cx.conclude(Reply::ListingDone { hidden: left_out })
+            }
+            Self::Upload(upload) => {
+                let job = cx.work(Job::PublishStream);
+                State::working(job, Then::StreamPublished(upload))
+            }
+        }
+    }
+}
+
+impl Upload {
+    pub(super) fn on_published(self, completion: Completion, cx: &mut Context<'_>) -> State {
+        match completion {
+            Completion::Published { size } => cx.conclude(Reply::StreamStored {
+                size,
+                name: self.name,
+            }),
+            Completion::Refused(why) => cx.refuse(self.deed, why),
+            _ => cx.refuse(self.deed, Refusal::Fault),
+        }
+    }
+}
+
+/// What may be asked while a transfer runs.
+fn meanwhile(command: &Command, cx: &mut Context<'_>) {
+    match command {
+        Command::Quit => cx.shared.leaving = Some(Farewell::Asked),
+        _ => cx.say(Reply::Noop),
+    }
+}
+
+fn under_way(purpose: &Purpose, moved: u64, began: Instant, cx: &Context<'_>) -> Reply {
+    let of = match purpose {
+        Purpose::File { from, size } => Some(size - from),
+        Purpose::Listing => None,
+        Purpose::Upload(upload) => upload.announced.map(|end| end - upload.from),
+    };
+    Reply::UnderWay(UnderWay {
+        moved,
+        of,
+        seconds: cx.now.duration_since(began).as_secs(),
+    })
+}

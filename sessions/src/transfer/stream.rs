@@ -1,0 +1,406 @@
+//! A file as a bare stream, whose end is the lane's end (RFC 959 section 3.4.1),
+//! and the line ends of TYPE A on the way.
+
+use std::io;
+
+use super::{End, Source, Stumble, Until, clamp};
+use crate::lane::Lane;
+use crate::wire::command::Representation;
+use crate::wire::reply::Refusal;
+
+/// Bytes that one call hands from a file to a socket, so that a stop is heard.
+const HANDED_MAX: u64 = 1 << 20;
+
+pub(super) struct Streaming {
+    /// The next byte of the file.
+    offset: u64,
+    until: Until,
+    form: Representation,
+    last: LastByte,
+    ending: Ending,
+    /// Whether the lane ends with the stream.
+    pub(super) carries: Carries,
+}
+
+/// What a lane carries beside the stream.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Carries {
+    /// Nothing: it is closed behind it.
+    TheStream,
+    /// Replies: it stays.
+    Lines,
+}
+
+/// What went out last: a LF that stands behind a CR is a line end already.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum LastByte {
+    Cr,
+    Other,
+    /// The CR that we put before the LF at `offset` is out, the LF is not.
+    OurCr,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    NotYet,
+    /// The lane is told; how it went.
+    Closing(End),
+}
+
+impl Streaming {
+    pub(super) fn new(offset: u64, until: Until, form: Representation, carries: Carries) -> Self {
+        Self {
+            offset,
+            until,
+            form,
+            last: LastByte::Other,
+            ending: Ending::NotYet,
+            carries,
+        }
+    }
+
+    /// Sends one piece; answers the file's bytes that the lane took, or the end.
+    pub(super) fn send_chunk(
+        &mut self,
+        lane: &mut impl Lane,
+        file: &mut impl Source,
+        scratch: &mut [u8],
+    ) -> Result<Sent, Stumble> {
+        if let Ending::Closing(end) = self.ending {
+            match self.carries {
+                Carries::TheStream => lane.close()?,
+                Carries::Lines => lane.flush()?,
+            }
+            return Ok(Sent::All(end));
+        }
+        let taken = match self.form {
+            Representation::Image => self.send_image(lane, file, scratch)?,
+            Representation::Ascii => self.send_text(lane, file, scratch)?,
+        };
+        if taken == 0 && self.last != LastByte::OurCr {
+            self.ending = Ending::Closing(self.end(file)?);
+        }
+        Ok(Sent::Bytes(taken))
+    }
+
+    fn end(&self, file: &impl Source) -> Result<End, Refusal> {
+        match self.until {
+            Until::Offset(end) if self.offset < end => Err(Refusal::Changed),
+            _ => Ok(End::Complete {
+                position: self.offset,
+                sum: None,
+                left_out: file.left_out(),
+            }),
+        }
+    }
+
+    fn left(&self) -> u64 {
+        match self.until {
+            Until::Offset(end) => end.saturating_sub(self.offset),
+            Until::Itself => u64::MAX,
+        }
+    }
+
+    fn send_image(
+        &mut self,
+        lane: &mut impl Lane,
+        file: &mut impl Source,
+        scratch: &mut [u8],
+    ) -> Result<u64, Stumble> {
+        if let Some(source) = file.as_fd()
+            && let Some(sent) = lane.send_from(source, self.offset, self.left().min(HANDED_MAX))
+        {
+            let sent = sent?;
+            self.offset += sent;
+            return Ok(sent);
+        }
+        let want = clamp(self.left(), scratch.len());
+        let count = file.read_at(self.offset, &mut scratch[..want])?;
+        let sent = write_some(lane, &scratch[..count])? as u64;
+        self.offset += sent;
+        Ok(sent)
+    }
+
+    /// Reads into the front half and spells it out in the back half, which is
+    /// twice as long.
+    fn send_text(
+        &mut self,
+        lane: &mut impl Lane,
+        file: &mut impl Source,
+        scratch: &mut [u8],
+    ) -> Result<u64, Stumble> {
+        let (source, spelled) = scratch.split_at_mut(scratch.len() / 3);
+        let want = clamp(self.left(), source.len());
+        let count = file.read_at(self.offset, &mut source[..want])?;
+        let source = &source[..count];
+        let length = spell(source, self.last, spelled);
+        let sent = write_some(lane, &spelled[..length])?;
+        let (taken, last) = taken_of(source, self.last, sent);
+        self.offset += taken;
+        self.last = last;
+        Ok(taken)
+    }
+}
+
+pub(super) enum Sent {
+    /// Of the file.
+    Bytes(u64),
+    All(End),
+}
+
+/// CRLF for each LF that has no CR before it; answers the length of `out`.
+fn spell(source: &[u8], mut last: LastByte, out: &mut [u8]) -> usize {
+    let mut length = 0;
+    for &byte in source {
+        if byte == b'\n' && last == LastByte::Other {
+            out[length] = b'\r';
+            length += 1;
+        }
+        out[length] = byte;
+        length += 1;
+        last = after(byte);
+    }
+    length
+}
+
+/// How much of `source` the first `sent` spelled bytes are.
+fn taken_of(source: &[u8], mut last: LastByte, mut sent: usize) -> (u64, LastByte) {
+    for (taken, &byte) in source.iter().enumerate() {
+        if byte == b'\n' && last == LastByte::Other {
+            if sent == 1 {
+                return (taken as u64, LastByte::OurCr);
+            }
+            sent = sent.saturating_sub(1);
+        }
+        if sent == 0 {
+            return (taken as u64, last);
+        }
+        sent -= 1;
+        last = after(byte);
+    }
+    (source.len() as u64, last)
+}
+
+fn after(byte: u8) -> LastByte {
+    match byte {
+        b'\r' => LastByte::Cr,
+        _ => LastByte::Other,
+    }
+}
+
+/// Writes until all is taken or the lane is full; nothing taken is its error.
+fn write_some(lane: &mut impl Lane, bytes: &[u8]) -> io::Result<usize> {
+    let mut sent = 0;
+    while sent < bytes.len() {
+        match lane.write(&bytes[sent..]) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(count) => sent += count,
+            Err(_) if sent > 0 => break,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(sent)
+}
+
+/// What comes in as a stream.
+pub(super) struct Taking {
+    pub(super) position: u64,
+    form: Representation,
+    /// A CR came last, and waits for what follows it.
+    held: Held,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Held {
+    Nothing,
+    Cr,
+}
+
+/// What is to be written, in this order.
+pub(super) struct Written<'a> {
+    /// A CR that was no line end after all.
+    pub(super) before: &'static [u8],
+    pub(super) bytes: &'a [u8],
+}
+
+impl Taking {
+    pub(super) fn new(position: u64, form: Representation) -> Self {
+        Self {
+            position,
+            form,
+            held: Held::Nothing,
+        }
+    }
+
+    /// Turns CRLF into LF where text is received, in place.
+    pub(super) fn take_in<'a>(&mut self, bytes: &'a mut [u8]) -> Written<'a> {
+        if self.form == Representation::Image {
+            return Written { before: b"", bytes };
+        }
+        let before: &[u8] = match (self.held, bytes.first()) {
+            (Held::Cr, Some(first)) if *first != b'\n' => b"\r",
+            _ => b"",
+        };
+        let length = unspell(bytes);
+        self.held = match bytes[..length].last() {
+            Some(b'\r') => Held::Cr,
+            _ => Held::Nothing,
+        };
+        let written = match self.held {
+            Held::Cr => length - 1,
+            Held::Nothing => length,
+        };
+        Written {
+            before,
+            bytes: &bytes[..written],
+        }
+    }
+
+    /// The stream is over; a CR at its very end was one.
+    pub(super) fn rest(&mut self) -> &'static [u8] {
+        match std::mem::replace(&mut self.held, Held::Nothing) {
+            Held::Cr => b"\r",
+            Held::Nothing => b"",
+        }
+    }
+}
+
+/// Closes the gaps of CRs that stand before a LF; answers what is left.
+fn unspell(bytes: &mut [u8]) -> usize {
+    let mut length = 0;
+    for at in 0..bytes.len() {
+        let line_end = bytes[at] == b'\r' && bytes.get(at + 1) == Some(&b'\n');
+        if !line_end {
+            bytes[length] = bytes[at];
+            length += 1;
+        }
+    }
+    length
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Takes at most `appetite` bytes at a time.
+    struct Hungry {
+        eaten: Vec<u8>,
+        appetite: usize,
+    }
+
+    impl Lane for Hungry {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::WouldBlock.into())
+        }
+
+        fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+            if self.appetite == 0 {
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+            let count = buf.len().min(self.appetite);
+            self.appetite -= count;
+            self.eaten.extend_from_slice(&buf[..count]);
+            Ok(count)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn holds_input(&self) -> bool {
+            false
+        }
+    }
+
+    struct Bytes(Vec<u8>);
+
+    impl Source for Bytes {
+        fn read_at(&mut self, offset: u64, buf: &mut [u8]) -> Result<usize, Refusal> {
+            let rest = &self.0[offset as usize..];
+            let count = rest.len().min(buf.len());
+            buf[..count].copy_from_slice(&rest[..count]);
+            Ok(count)
+        }
+    }
+
+    fn sent_as(form: Representation, text: &[u8], appetite: usize, room: usize) -> Vec<u8> {
+        let mut file = Bytes(text.to_vec());
+        let until = Until::Offset(text.len() as u64);
+        let mut streaming = Streaming::new(0, until, form, Carries::TheStream);
+        let (mut lane, mut scratch) = (
+            Hungry {
+                eaten: Vec::new(),
+                appetite,
+            },
+            vec![0; room],
+        );
+        loop {
+            match streaming.send_chunk(&mut lane, &mut file, &mut scratch) {
+                Ok(Sent::All(End::Complete { position, .. })) => {
+                    assert_eq!(position, text.len() as u64);
+                    return lane.eaten;
+                }
+                Ok(Sent::All(end)) => panic!("{end:?}"),
+                Ok(Sent::Bytes(_)) => {}
+                Err(_) => lane.appetite = appetite,
+            }
+        }
+    }
+
+    const TEXT: &[u8] = b"a\nb\r\nc\rd\n\n\r\r\n\r";
+
+    #[test]
+    fn text_gets_its_line_ends_whatever_the_lane_takes() {
+        for appetite in 1..20 {
+            for room in [3, 6, 9, 60] {
+                let came = sent_as(Representation::Ascii, TEXT, appetite, room);
+                assert_eq!(
+                    came, b"a\r\nb\r\nc\rd\r\n\r\n\r\r\n\r",
+                    "{appetite} at a time, {room} of scratch"
+                );
+                let came = sent_as(Representation::Image, TEXT, appetite, room);
+                assert_eq!(came, TEXT, "{appetite} at a time, {room} of scratch");
+            }
+        }
+    }
+
+    #[test]
+    fn a_file_that_got_shorter_is_no_whole_one() {
+        let mut file = Bytes(b"ab".to_vec());
+        let mut streaming = Streaming::new(
+            0,
+            Until::Offset(3),
+            Representation::Image,
+            Carries::TheStream,
+        );
+        let mut lane = Hungry {
+            eaten: Vec::new(),
+            appetite: 100,
+        };
+        assert!(matches!(
+            streaming.send_chunk(&mut lane, &mut file, &mut [0; 8]),
+            Ok(Sent::Bytes(2))
+        ));
+        assert!(matches!(
+            streaming.send_chunk(&mut lane, &mut file, &mut [0; 8]),
+            Err(Stumble::Refused(Refusal::Changed))
+        ));
+    }
+
+    #[test]
+    fn text_loses_its_line_ends_wherever_it_is_cut() {
+        let text = b"a\r\nb\nc\rd\r\r\n\r";
+        for size in 1..=text.len() {
+            let mut taking = Taking::new(0, Representation::Ascii);
+            let mut came = Vec::new();
+            for chunk in text.chunks(size) {
+                let mut chunk = chunk.to_vec();
+                let written = taking.take_in(&mut chunk);
+                came.extend_from_slice(written.before);
+                came.extend_from_slice(written.bytes);
+            }
+            came.extend_from_slice(taking.rest());
+            assert_eq!(came, b"a\nb\nc\rd\r\n\r", "{size} at a time");
+        }
+    }
+}

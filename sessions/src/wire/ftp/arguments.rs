@@ -1,0 +1,232 @@
+//! What stands behind a verb: paths, words and numbers out of bytes.
+
+use crate::path::PathArg;
+use crate::wire::command::{ByteRange, Command};
+use crate::wire::native::parse;
+use crate::wire::stamp::Stamp;
+
+/// What is wrong with a verb's arguments.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Wrong {
+    Arguments,
+    /// Of one word of a verb, whose syntax is this.
+    Syntax(&'static str),
+    Name,
+    NotImplemented,
+    NotForThatArgument,
+    UnknownNetwork,
+}
+
+pub(super) type Parsed = Result<Command, Wrong>;
+
+/// For a verb that takes none; blanks at the end are some clients' habit.
+pub(super) fn nothing(argument: &[u8], command: Command) -> Parsed {
+    if argument.trim_ascii().is_empty() {
+        Ok(command)
+    } else {
+        Err(Wrong::Arguments)
+    }
+}
+
+/// All of it, as it is: a name may begin and end with blanks.
+pub(super) fn path(argument: &[u8]) -> Result<PathArg, Wrong> {
+    if argument.is_empty() {
+        return Err(Wrong::Arguments);
+    }
+    PathArg::new(argument).ok_or(Wrong::Name)
+}
+
+pub(super) fn optional_path(argument: &[u8]) -> Result<Option<PathArg>, Wrong> {
+    if argument.is_empty() {
+        return Ok(None);
+    }
+    path(argument).map(Some)
+}
+
+/// All of it as text; empty where there is none.
+pub(super) fn text(argument: &[u8]) -> Result<&str, Wrong> {
+    std::str::from_utf8(argument.trim_ascii()).map_err(|_| Wrong::Arguments)
+}
+
+/// The first word and what stands behind one blank.
+pub(super) fn split(argument: &[u8]) -> (&[u8], &[u8]) {
+    match argument.iter().position(|&b| b == b' ') {
+        Some(at) => (&argument[..at], &argument[at + 1..]),
+        None => (argument, b""),
+    }
+}
+
+/// Leaves out what programs of old give to `ls` (`LIST -la`); `--` ends it.
+pub(super) fn without_options(mut argument: &[u8]) -> &[u8] {
+    while argument.first() == Some(&b'-') {
+        let (option, rest) = split(argument);
+        argument = rest;
+        if option == b"--" {
+            break;
+        }
+    }
+    argument
+}
+
+/// At most 2^63-1, digits only.
+pub(super) fn number(word: &[u8]) -> Result<u64, Wrong> {
+    let text = std::str::from_utf8(word).ok();
+    text.and_then(parse::number).ok_or(Wrong::Arguments)
+}
+
+/// `YYYYMMDDHHMMSS`, a fraction of the second left out (RFC 3659 section 2.3).
+pub(super) fn stamp(word: &[u8]) -> Result<Stamp, Wrong> {
+    let text = text(word)?;
+    let whole = match text.split_once('.') {
+        Some((whole, fraction)) if is_digits(fraction.as_bytes()) => whole,
+        Some(_) => return Err(Wrong::Arguments),
+        None => text,
+    };
+    Stamp::parse(whole).ok_or(Wrong::Arguments)
+}
+
+/// A time and a path behind it.
+pub(super) fn stamped_path(argument: &[u8]) -> Parsed {
+    let (time, name) = split(argument);
+    Ok(Command::SetModified {
+        modified: stamp(time)?,
+        path: path(name)?,
+    })
+}
+
+pub(super) fn is_digits(word: &[u8]) -> bool {
+    !word.is_empty() && word.iter().all(u8::is_ascii_digit)
+}
+
+/// First and last byte (draft-bryan-ftp-range); `1 0` is the whole file.
+pub(super) fn inclusive_range(argument: &[u8]) -> Result<Option<ByteRange>, Wrong> {
+    let (start, end) = split(argument.trim_ascii());
+    match (number(start)?, number(end)?) {
+        (1, 0) => Ok(None),
+        (start, last) if start <= last && last < i64::MAX as u64 => Ok(Some(ByteRange {
+            start,
+            end: last + 1,
+        })),
+        _ => Err(Wrong::Arguments),
+    }
+}
+
+/// A path, in double quotes where `START END` follow: the byte behind the
+/// last is not part of it. A quote inside quotes is doubled.
+pub(super) fn path_and_range(argument: &[u8]) -> Result<(PathArg, Option<ByteRange>), Wrong> {
+    let Some(quoted) = argument.strip_prefix(b"\"") else {
+        return Ok((path(argument)?, None));
+    };
+    let (name, rest) = unquote(quoted).ok_or(Wrong::Arguments)?;
+    let range = match rest.trim_ascii() {
+        b"" => None,
+        rest => Some(exclusive_range(rest)?),
+    };
+    Ok((path(&name)?, range))
+}
+
+fn exclusive_range(argument: &[u8]) -> Result<ByteRange, Wrong> {
+    let (start, end) = split(argument);
+    let range = ByteRange {
+        start: number(start)?,
+        end: number(end)?,
+    };
+    if range.start > range.end {
+        return Err(Wrong::Arguments);
+    }
+    Ok(range)
+}
+
+/// `None` where no quote closes it, or something sticks to the one that does.
+fn unquote(quoted: &[u8]) -> Option<(Vec<u8>, &[u8])> {
+    let mut name = Vec::new();
+    let mut rest = quoted;
+    loop {
+        let at = rest.iter().position(|&b| b == b'"')?;
+        name.extend_from_slice(&rest[..at]);
+        rest = &rest[at + 1..];
+        match rest.first() {
+            Some(b'"') => name.push(b'"'),
+            Some(b' ') | None => return Some((name, rest)),
+            Some(_) => return None,
+        }
+        rest = &rest[1..];
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_are_left_out_and_paths_kept_as_they_are() {
+        for (argument, path) in [
+            ("", ""),
+            ("-la", ""),
+            ("-la -R dir", "dir"),
+            ("-a  dir ", " dir "),
+            ("dir -la", "dir -la"),
+            ("-- -dir", "-dir"),
+            (" -la", " -la"),
+            ("./-la", "./-la"),
+        ] {
+            let left = without_options(argument.as_bytes());
+            assert_eq!(left, path.as_bytes(), "{argument:?}");
+        }
+    }
+
+    #[test]
+    fn stamps_with_and_without_fractions() {
+        let want = Stamp(1_767_323_045);
+        for good in ["20260102030405", "20260102030405.123"] {
+            assert_eq!(stamp(good.as_bytes()), Ok(want));
+        }
+        for bad in ["20260102030405.", "20260102030405.x", "202601020304", ""] {
+            assert_eq!(stamp(bad.as_bytes()), Err(Wrong::Arguments), "{bad}");
+        }
+    }
+
+    #[test]
+    fn ranges_count_their_ends() {
+        let range = |start, end| Ok(Some(ByteRange { start, end }));
+        assert_eq!(inclusive_range(b"0 0"), range(0, 1));
+        assert_eq!(inclusive_range(b"5 9"), range(5, 10));
+        assert_eq!(inclusive_range(b"1 0"), Ok(None));
+        let last = i64::MAX as u64;
+        let most = format!("0 {}", last - 1);
+        assert_eq!(inclusive_range(most.as_bytes()), range(0, last));
+        for bad in [
+            "2 1",
+            "2 0",
+            "1",
+            "",
+            "-1 5",
+            "0 9223372036854775807",
+            "0 18446744073709551616",
+            "0 1 2",
+            "0  1",
+        ] {
+            let found = inclusive_range(bad.as_bytes());
+            assert_eq!(found, Err(Wrong::Arguments), "{bad}");
+        }
+    }
+
+    #[test]
+    fn quotes_are_for_ranges() {
+        let named = |name: &str| PathArg::new(name).unwrap();
+        let range = |start, end| Some(ByteRange { start, end });
+        for (argument, want) in [
+            ("a b 1 2", (named("a b 1 2"), None)),
+            ("\"a b\"", (named("a b"), None)),
+            ("\"a b\" 1 2", (named("a b"), range(1, 2))),
+            ("\"a\"\"b\" 0 0", (named("a\"b"), range(0, 0))),
+            ("a\"b", (named("a\"b"), None)),
+        ] {
+            assert_eq!(path_and_range(argument.as_bytes()), Ok(want), "{argument}");
+        }
+        for bad in ["\"a", "\"a\"b", "\"a\" 2 1", "\"a\" 1", "\"\"", "\"", ""] {
+            let found = path_and_range(bad.as_bytes());
+            assert_eq!(found, Err(Wrong::Arguments), "{bad}");
+        }
+    }
+}

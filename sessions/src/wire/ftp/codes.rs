@@ -1,0 +1,144 @@
+//! The one table of the FTP dialect: which number each meaning has.
+
+use super::verbs::is_known;
+use super::words;
+use crate::wire::command::{DigestForm, PassiveForm};
+use crate::wire::reply::{
+    DataReply, Deed, Farewell, HelpTopic, Malformed, ParameterReply, Refusal, Reply, SecurityReply,
+};
+
+/// Appends `reply`, all its lines, and tells its code. What was aborted and
+/// ABOR itself are answered at once (RFC 959 section 4.1.3): two replies, of
+/// which the first one's code is told.
+pub fn encode(reply: &Reply, out: &mut Vec<u8>) -> u16 {
+    let code = code(reply);
+    words::push(reply, code, out);
+    if *reply == Reply::Aborted {
+        out.extend_from_slice(b"226 aborted\r\n");
+    }
+    code
+}
+
+/// The number of each meaning.
+#[rustfmt::skip]
+pub fn code(reply: &Reply) -> u16 {
+    match reply {
+        Reply::Sending { .. } | Reply::Receiving { .. } | Reply::ListingFollows => 150,
+        Reply::Noop | Reply::ModeSet | Reply::Usage(_) => 200,
+        Reply::Status(_) | Reply::UnderWay(_) | Reply::Features(_) => 211,
+        Reply::Size(_) | Reply::ModifiedAt(_) | Reply::ModifiedSet { .. } | Reply::Available(_) => 213,
+        Reply::ListingHere { .. } | Reply::ListingEnd { .. } => 213,
+        Reply::DigestIs { form: DigestForm::Full, .. } => 213,
+        Reply::DigestIs { form: DigestForm::Bare, .. } => 250,
+        Reply::Help(topic) => help_code(topic),
+        Reply::Platform(_) => 215,
+        Reply::Greeting { .. } | Reply::Reinitialized | Reply::HostNoted => 220,
+        Reply::Goodbye => 221,
+        Reply::StreamSent { .. } | Reply::StreamStored { .. } | Reply::ListingDone { .. } => 226,
+        Reply::NothingToAbort => 226,
+        Reply::Authenticated { .. } => 230,
+        Reply::DirectoryChanged(_) | Reply::Deleted | Reply::Renamed | Reply::Entry { .. } => 250,
+        Reply::Directory(_) | Reply::Created(_) => 257,
+        Reply::NeedPassword => 331,
+        Reply::RenameToWhat => 350,
+        Reply::Aborted | Reply::Stopped => 426,
+        Reply::BadSequence | Reply::LoggedInAlready => 503,
+        Reply::NotLoggedIn | Reply::BadCredentials => 530,
+        Reply::Closing(farewell) => farewell_code(farewell),
+        Reply::Security(security) => security_code(security),
+        Reply::Data(data) => data_code(data),
+        Reply::Parameter(parameter) => parameter_code(parameter),
+        Reply::Malformed(malformed) => malformed_code(malformed),
+        Reply::Refused { deed, why } => refusal_code(*deed, why),
+        // What no command of this dialect leads to.
+        Reply::Challenge { .. } | Reply::LoggedIn { .. } | Reply::BindingRefused => 502,
+        Reply::Offer { .. } | Reply::SendingAll { .. } | Reply::SendingFrom { .. } => 502,
+        Reply::Sent { .. } | Reply::SendNow | Reply::PartHere { .. } | Reply::SendFrom { .. } => 502,
+        Reply::AlreadyThere { .. } | Reply::Stored { .. } | Reply::NotVerified(_) => 502,
+        Reply::Working { .. } | Reply::Facts { .. } | Reply::HashIs { .. } => 502,
+        Reply::StageDropped | Reply::PasswordChanged | Reply::PasswordNeedsTls => 502,
+    }
+}
+
+fn help_code(topic: &HelpTopic) -> u16 {
+    match topic {
+        HelpTopic::Verb(name) if !is_known(name) => 502,
+        HelpTopic::Overview | HelpTopic::Verb(_) => 214,
+    }
+}
+
+fn farewell_code(farewell: &Farewell) -> u16 {
+    match farewell {
+        Farewell::Asked => 221,
+        _ => 421,
+    }
+}
+
+/// RFC 4217; 521 and 522 as its section 12 and its readers use them.
+fn security_code(security: &SecurityReply) -> u16 {
+    match security {
+        SecurityReply::BufferSize | SecurityReply::Protects(_) => 200,
+        SecurityReply::TlsFollows => 234,
+        SecurityReply::NotOffered => 502,
+        SecurityReply::AlreadyInTls | SecurityReply::OutOfOrder => 503,
+        SecurityReply::DataNeedsTls => 521,
+        SecurityReply::LoginNeedsTls => 530,
+        SecurityReply::ControlStaysPrivate => 533,
+    }
+}
+
+fn data_code(data: &DataReply) -> u16 {
+    match data {
+        DataReply::Active | DataReply::PassiveOnly => 200,
+        DataReply::Passive { form, .. } => match form {
+            PassiveForm::Address => 227,
+            PassiveForm::PortOnly(_) => 229,
+        },
+        DataReply::NoPortFree | DataReply::NotPrepared | DataReply::NotOpened => 425,
+        DataReply::NotSecured | DataReply::Lost | DataReply::Truncated => 426,
+        DataReply::PassiveOnlyInForce => 503,
+        DataReply::Foreign => 504,
+        DataReply::WrongFamily | DataReply::NotResumed => 522,
+    }
+}
+
+fn parameter_code(parameter: &ParameterReply) -> u16 {
+    match parameter {
+        ParameterReply::Type(_) | ParameterReply::AsItIs(_) | ParameterReply::Allocated(_) => 200,
+        ParameterReply::Algorithm(_) | ParameterReply::Facts(_) => 200,
+        ParameterReply::Restart(_) | ParameterReply::Range(_) => 350,
+        ParameterReply::NotInAscii => 550,
+    }
+}
+
+fn malformed_code(malformed: &Malformed) -> u16 {
+    match malformed {
+        Malformed::TooLong | Malformed::BadLineEnd | Malformed::UnknownVerb => 500,
+        Malformed::OtherProtocol => 500,
+        Malformed::BadArguments { .. } | Malformed::BadName | Malformed::NotUtf8 => 501,
+        Malformed::NotImplemented => 502,
+        Malformed::NotForThatArgument => 504,
+        Malformed::UnknownNetwork => 522,
+    }
+}
+
+/// 4yz where trying the same again may help (RFC 959 section 4.2.1).
+#[rustfmt::skip]
+fn refusal_code(deed: Deed, why: &Refusal) -> u16 {
+    match why {
+        Refusal::Busy | Refusal::NotReady | Refusal::TwoSizes => 450,
+        Refusal::Changed | Refusal::Fault | Refusal::TooLong | Refusal::BadFrame => 451,
+        Refusal::DiskFull => 452,
+        Refusal::NoAccount | Refusal::WrongDialect | Refusal::TooManySessions => 530,
+        Refusal::OverQuota { .. } | Refusal::TooManyEntries => 552,
+        Refusal::BadName => 553,
+        Refusal::Exists if deed == Deed::Store => 553,
+        Refusal::BadOffset { .. } => 554,
+        Refusal::NotFound | Refusal::NotADirectory | Refusal::IsADirectory | Refusal::Exists => 550,
+        Refusal::NotEmpty | Refusal::AboveHome | Refusal::LeadsOut | Refusal::Forbidden => 550,
+        Refusal::ReadOnly | Refusal::NotRegular | Refusal::OtherDevice | Refusal::NoStaging => 550,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,571 @@
+//! Each reply's exact bytes, and that all are replies.
+
+use std::collections::BTreeSet;
+
+use super::*;
+use crate::digest::{Algorithm, Md5Sum, Sum};
+use crate::path::{PathArg, VirtualPath};
+use crate::wire::command::{ByteRange, PassiveForm, Protection, Representation};
+use crate::wire::ftp::lines;
+use crate::wire::ftp::verbs::{NOT_DONE, VERBS};
+use crate::wire::listing::{Fact, FactSet};
+use crate::wire::reply::{
+    Access, Facts, Features, Kind, Mismatch, Status, TlsOffer, UnderWay, Usage,
+};
+use crate::wire::stamp::Stamp;
+
+type Samples = Vec<(Reply, &'static str)>;
+
+const STAMP: Stamp = Stamp(1_767_323_045);
+
+fn at(path: &[u8]) -> VirtualPath {
+    VirtualPath::root()
+        .join(&PathArg::new(path).unwrap())
+        .unwrap()
+}
+
+fn file() -> Facts {
+    Facts {
+        kind: Kind::File,
+        size: 12,
+        modified: STAMP,
+        mode: Some(0o644),
+    }
+}
+
+fn usage() -> Usage {
+    Usage {
+        used: 12,
+        limit: 400,
+        staged: 5,
+        entries: 3,
+        entries_limit: 1000,
+        ..Usage::default()
+    }
+}
+
+fn digest(range: (u64, u64), form: DigestForm) -> Reply {
+    Reply::DigestIs {
+        path: at(b"a b"),
+        range: ByteRange {
+            start: range.0,
+            end: range.1,
+        },
+        sum: Sum::Md5(Md5Sum::of(b"hello world")),
+        form,
+    }
+}
+
+fn help(verb: &str) -> Reply {
+    Reply::Help(HelpTopic::Verb(verb.into()))
+}
+
+fn under_way(of: Option<u64>) -> Reply {
+    Reply::UnderWay(UnderWay {
+        moved: 100,
+        of,
+        seconds: 10,
+    })
+}
+
+fn features(tls: TlsOffer) -> Reply {
+    Reply::Features(Features {
+        tls,
+        facts: FactSet::NONE.with(Fact::Type).with(Fact::Size),
+        algorithm: Algorithm::Sha256,
+    })
+}
+
+fn samples() -> Samples {
+    [
+        people(),
+        names(),
+        streams(),
+        facts(),
+        parameters(),
+        protection(),
+        ports(),
+        errors(),
+        foreign(),
+    ]
+    .concat()
+}
+
+#[rustfmt::skip]
+fn people() -> Samples {
+    let greeting = Reply::Greeting { server: "skiffd".into() };
+    let authenticated = Reply::Authenticated { user: "tom".into() };
+    let status = Reply::Status(Box::new(Status { user: "tom".into(), usage: usage(), server: "skiffd".into() }));
+    vec![
+        (greeting, "220 skiffd ready\r\n"),
+        (Reply::NeedPassword, "331 now the password\r\n"),
+        (authenticated, "230 logged in as tom\r\n"),
+        (Reply::BadCredentials, "530 wrong user or password\r\n"),
+        (Reply::NotLoggedIn, "530 log in first, with USER and PASS\r\n"),
+        (Reply::LoggedInAlready, "503 logged in already; REIN begins anew\r\n"),
+        (Reply::Reinitialized, "220 ready for another user\r\n"),
+        (Reply::HostNoted, "220 noted; every name leads to the same files\r\n"),
+        (Reply::Noop, "200 ok\r\n"),
+        (Reply::Goodbye, "221 goodbye\r\n"),
+        (Reply::BadSequence, "503 not now: another command must come first\r\n"),
+        (Reply::Platform("linux".into()), "215 UNIX Type: L8\r\n"),
+        (status, "211-skiffd\r\n logged in as tom\r\n 12 of 400 bytes used, 5 of them by unfinished uploads\r\n 3 of 1000 files and directories\r\n211 end\r\n"),
+        (Reply::Usage(usage()), "200-quota\r\n 12 of 400 bytes used, 5 of them by unfinished uploads\r\n 3 of 1000 files and directories\r\n200 end\r\n"),
+        (help("retr"), "214 RETR PATH: download a file\r\n"),
+        (help("site quota"), "214 SITE QUOTA: say the quota and what is used\r\n"),
+        (help("X"), "502 no such verb; HELP lists them\r\n"),
+        (help("SITE X"), "502 no such verb; HELP lists them\r\n"),
+    ]
+}
+
+#[rustfmt::skip]
+fn names() -> Samples {
+    vec![
+        (Reply::Directory(at(b"/")), "257 \"/\"\r\n"),
+        (Reply::Created(at(b"a \"b\"")), "257 \"/a \"\"b\"\"\"\r\n"),
+        (Reply::DirectoryChanged(at(b"a")), "250 in /a\r\n"),
+        (Reply::Deleted, "250 deleted\r\n"),
+        (Reply::RenameToWhat, "350 to what? RNTO says it\r\n"),
+        (Reply::Renamed, "250 renamed\r\n"),
+        (Reply::ModeSet, "200 mode set\r\n"),
+        (Reply::ModifiedSet { path: at(b"a b"), modified: STAMP }, "213 Modify=20260102030405; /a b\r\n"),
+    ]
+}
+
+#[rustfmt::skip]
+fn streams() -> Samples {
+    let receiving = |from, name| Reply::Receiving { from, name };
+    let stored = |name| Reply::StreamStored { size: 12, name };
+    vec![
+        (Reply::ListingFollows, "150 here comes the listing\r\n"),
+        (Reply::ListingDone { hidden: 0 }, "226 listed\r\n"),
+        (Reply::ListingDone { hidden: 1 }, "226 listed; 1 name that cannot be written in a line is left out\r\n"),
+        (Reply::ListingDone { hidden: 2 }, "226 listed; 2 names that cannot be written in a line are left out\r\n"),
+        (Reply::Sending { from: 0, size: 12 }, "150 sending the file (12 bytes)\r\n"),
+        (Reply::Sending { from: 5, size: 12 }, "150 sending from byte 5 of 12 on (7 bytes)\r\n"),
+        (receiving(0, None), "150 send\r\n"),
+        (receiving(5, None), "150 send; it goes on at byte 5\r\n"),
+        (receiving(0, Some(at(b"a.1"))), "150 FILE: /a.1\r\n"),
+        (Reply::StreamSent { size: 12 }, "226 sent; the file has 12 bytes\r\n"),
+        (stored(None), "226 stored, 12 bytes in all\r\n"),
+        (stored(Some(at(b"a.1"))), "226 stored, 12 bytes in all, as /a.1\r\n"),
+        (Reply::Aborted, "426 stopped; the data connection is closed\r\n226 aborted\r\n"),
+        (Reply::Stopped, "426 stopped; the data connection is closed\r\n"),
+        (Reply::NothingToAbort, "226 no transfer is under way\r\n"),
+        (under_way(Some(500)), "211-a transfer is under way\r\n 100 of 500 bytes moved, 10 bytes per second\r\n211 end\r\n"),
+        (under_way(None), "211-a transfer is under way\r\n 100 bytes moved, 10 bytes per second\r\n211 end\r\n"),
+        (Reply::ListingHere { about: at(b"a") }, "213-Status of /a:\r\n"),
+        (Reply::ListingEnd { hidden: 0 }, "213 End\r\n"),
+    ]
+}
+
+#[rustfmt::skip]
+fn facts() -> Samples {
+    let entry = |access| Reply::Entry { path: at(b"a b"), facts: file(), set: FactSet::ALL, access };
+    vec![
+        (entry(Access::ReadWrite), "250-Listing /a b\r\n type=file;size=12;modify=20260102030405;perm=adfrw;UNIX.mode=0644; /a b\r\n250 End\r\n"),
+        (entry(Access::ReadOnly), "250-Listing /a b\r\n type=file;size=12;modify=20260102030405;perm=r;UNIX.mode=0644; /a b\r\n250 End\r\n"),
+        (Reply::Size(12), "213 12\r\n"),
+        (Reply::ModifiedAt(STAMP), "213 20260102030405\r\n"),
+        (Reply::Available(388), "213 388\r\n"),
+        (digest((0, 50), DigestForm::Full), "213 MD5 0-49 5eb63bbbe01eeed093cb22bb8f5acdc3 /a b\r\n"),
+        (digest((5, 5), DigestForm::Full), "213 MD5 5-5 5eb63bbbe01eeed093cb22bb8f5acdc3 /a b\r\n"),
+        (digest((0, 50), DigestForm::Bare), "250 5eb63bbbe01eeed093cb22bb8f5acdc3\r\n"),
+        (features(TlsOffer::Absent), "211-features\r\n REST STREAM\r\n EPRT\r\n EPSV\r\n SIZE\r\n MDTM\r\n MFMT\r\n HOST\r\n AVBL\r\n RANG STREAM\r\n XMD5\r\n XSHA256\r\n XSHA512\r\n CLNT\r\n HASH MD5;SHA-256*;SHA-512\r\n MLST type*;size*;modify;perm;UNIX.mode;\r\n TVFS\r\n UTF8\r\n211 end\r\n"),
+    ]
+}
+
+#[rustfmt::skip]
+fn parameters() -> Samples {
+    let range = Some(ByteRange { start: 5, end: 10 });
+    let some = FactSet::NONE.with(Fact::Type).with(Fact::Mode);
+    [
+        (ParameterReply::Type(Representation::Ascii), "200 type is A, text\r\n"),
+        (ParameterReply::Type(Representation::Image), "200 type is I, bytes\r\n"),
+        (ParameterReply::AsItIs("MODE"), "200 MODE ok\r\n"),
+        (ParameterReply::Restart(5), "350 restarting at 5, with the next transfer\r\n"),
+        (ParameterReply::Allocated(5), "200 room for 5 bytes\r\n"),
+        (ParameterReply::Range(range), "350 range is 5 to 9\r\n"),
+        (ParameterReply::Range(None), "350 range is the whole file\r\n"),
+        (ParameterReply::Algorithm(Algorithm::Sha512), "200 SHA-512\r\n"),
+        (ParameterReply::Facts(some), "200 MLST OPTS type;UNIX.mode;\r\n"),
+        (ParameterReply::Facts(FactSet::NONE), "200 MLST OPTS\r\n"),
+        (ParameterReply::NotInAscii, "550 not in type A, where bytes are not counted: TYPE I first\r\n"),
+    ]
+    .map(|(reply, bytes)| (Reply::Parameter(reply), bytes))
+    .to_vec()
+}
+
+#[rustfmt::skip]
+fn protection() -> Samples {
+    [
+        (SecurityReply::TlsFollows, "234 begin TLS\r\n"),
+        (SecurityReply::BufferSize, "200 PBSZ=0\r\n"),
+        (SecurityReply::Protects(Protection::Clear), "200 data connections are clear\r\n"),
+        (SecurityReply::Protects(Protection::Private), "200 data connections are private\r\n"),
+        (SecurityReply::NotOffered, "502 TLS is not offered here\r\n"),
+        (SecurityReply::AlreadyInTls, "503 this connection is under TLS already\r\n"),
+        (SecurityReply::ControlStaysPrivate, "533 this connection stays under TLS\r\n"),
+        (SecurityReply::OutOfOrder, "503 first AUTH TLS, then PBSZ 0, then PROT, then the login\r\n"),
+        (SecurityReply::LoginNeedsTls, "530 log in under TLS: AUTH TLS first (explicit FTPS)\r\n"),
+        (SecurityReply::DataNeedsTls, "521 data connections must be private here: PROT P first\r\n"),
+    ]
+    .map(|(reply, bytes)| (Reply::Security(reply), bytes))
+    .to_vec()
+}
+
+#[rustfmt::skip]
+fn ports() -> Samples {
+    let passive = |address: &str, form| DataReply::Passive { address: address.parse().unwrap(), form };
+    [
+        (passive("192.0.2.1:2000", PassiveForm::Address), "227 Entering Passive Mode (192,0,2,1,7,208).\r\n"),
+        (passive("[::ffff:192.0.2.1]:2000", PassiveForm::Address), "227 Entering Passive Mode (192,0,2,1,7,208).\r\n"),
+        (passive("[2001:db8::1]:2000", PassiveForm::PortOnly(None)), "229 Entering Extended Passive Mode (|||2000|)\r\n"),
+        (DataReply::Active, "200 ok\r\n"),
+        (DataReply::PassiveOnly, "200 EPSV and nothing else from now on\r\n"),
+        (DataReply::PassiveOnlyInForce, "503 after EPSV ALL there is only EPSV\r\n"),
+        (DataReply::Foreign, "504 only your own address, and no port below 1024\r\n"),
+        (DataReply::WrongFamily, "522 not over that network, use (1) where this connection is IPv4, (2) where it is IPv6\r\n"),
+        (DataReply::NoPortFree, "425 no port is free for a data connection, try again in a moment\r\n"),
+        (DataReply::NotPrepared, "425 say EPSV, PASV, EPRT or PORT first\r\n"),
+        (DataReply::NotOpened, "425 the data connection did not come about; a firewall may be in between\r\n"),
+        (DataReply::NotSecured, "426 no TLS came about on the data connection\r\n"),
+        (DataReply::NotResumed, "522 the data connection must resume this connection's TLS session\r\n"),
+        (DataReply::Lost, "426 the data connection broke off\r\n"),
+        (DataReply::Truncated, "426 the upload ended without TLS close_notify, which data_close_notify: Require asks for; the part is kept, REST or APPE resumes it\r\n"),
+    ]
+    .map(|(reply, bytes)| (Reply::Data(reply), bytes))
+    .to_vec()
+}
+
+fn errors() -> Samples {
+    let malformed = malformations().map(|(why, bytes)| (Reply::Malformed(why), bytes));
+    let refused = refusals().map(|(deed, why, bytes)| (Reply::Refused { deed, why }, bytes));
+    let closing = farewells().map(|(why, bytes)| (Reply::Closing(why), bytes));
+    [&malformed[..], &refused[..], &closing[..]].concat()
+}
+
+#[rustfmt::skip]
+fn malformations() -> [(Malformed, &'static str); 10] {
+    [
+        (Malformed::TooLong, "500 the line is over 8192 bytes\r\n"),
+        (Malformed::BadLineEnd, "500 a line holds no NUL, and a CR only before its LF\r\n"),
+        (Malformed::NotUtf8, "501 that must be UTF-8\r\n"),
+        (Malformed::UnknownVerb, "500 unknown verb; HELP lists them\r\n"),
+        (Malformed::BadArguments { syntax: "MODE S" }, "501 bad arguments; the syntax is MODE S\r\n"),
+        (Malformed::BadName, "501 a name holds no NUL, CR or LF\r\n"),
+        (Malformed::NotImplemented, "502 not done here\r\n"),
+        (Malformed::NotForThatArgument, "504 not done with that argument\r\n"),
+        (Malformed::OtherProtocol, "500 that is another protocol; this is FTP\r\n"),
+        (Malformed::UnknownNetwork, "522 unknown network protocol, use (1,2)\r\n"),
+    ]
+}
+
+#[rustfmt::skip]
+fn refusals() -> [(Deed, Refusal, &'static str); 29] {
+    [
+        (Deed::Retrieve, Refusal::NotFound, "550 no such file or directory\r\n"),
+        (Deed::List, Refusal::NotADirectory, "550 not a directory\r\n"),
+        (Deed::Retrieve, Refusal::IsADirectory, "550 it is a directory\r\n"),
+        (Deed::MakeDirectory, Refusal::Exists, "550 it exists already\r\n"),
+        (Deed::Store, Refusal::Exists, "553 a file of that name is there already\r\n"),
+        (Deed::RemoveDirectory, Refusal::NotEmpty, "550 the directory is not empty\r\n"),
+        (Deed::List, Refusal::AboveHome, "550 that leads out of your home\r\n"),
+        (Deed::List, Refusal::LeadsOut, "550 a link there leads out of your home\r\n"),
+        (Deed::Delete, Refusal::Forbidden, "550 the server's permissions refuse it\r\n"),
+        (Deed::Store, Refusal::ReadOnly, "550 your account may only read\r\n"),
+        (Deed::Retrieve, Refusal::NotRegular, "550 neither a file nor a directory\r\n"),
+        (Deed::Store, Refusal::BadName, "553 not a good name\r\n"),
+        (Deed::RenameTo, Refusal::OtherDevice, "550 that is another file system; copy it and delete the old one\r\n"),
+        (Deed::Store, Refusal::OverQuota { needed: 9, available: 5 }, "552 over your quota: 9 bytes needed, 5 left; delete something first\r\n"),
+        (Deed::MakeDirectory, Refusal::TooManyEntries, "552 over your quota of files and directories; delete something first\r\n"),
+        (Deed::Store, Refusal::DiskFull, "452 the server's disk is full\r\n"),
+        (Deed::Store, Refusal::Busy, "450 busy: another session is writing it, try again later\r\n"),
+        (Deed::Store, Refusal::NotReady, "450 your home is still being counted, try again in a moment\r\n"),
+        (Deed::Store, Refusal::NoStaging, "550 the server cannot stage uploads there; its operator's check says why\r\n"),
+        (Deed::Retrieve, Refusal::Changed, "451 the file changed while it was read\r\n"),
+        (Deed::Store, Refusal::TooLong, "451 more bytes came than were promised\r\n"),
+        (Deed::Store, Refusal::BadFrame, "451 a frame has at most 1048576 bytes\r\n"),
+        (Deed::Login, Refusal::NoAccount, "530 the account is gone\r\n"),
+        (Deed::Login, Refusal::TooManySessions, "530 too many sessions of this user, close one first\r\n"),
+        (Deed::Append, Refusal::BadOffset { offset: 9, size: 5 }, "554 it cannot go on at byte 9: 5 bytes are here; SIZE says where it can\r\n"),
+        (Deed::Size, Refusal::TwoSizes, "450 an upload of it was interrupted, so that it has two sizes; STOR begins anew, DELE drops both\r\n"),
+        (Deed::Login, Refusal::WrongDialect, "530 your account may not log in this way\r\n"),
+        (Deed::Login, Refusal::Fault, "451 the server failed; its log says why\r\n"),
+        (Deed::Stages, Refusal::Fault, "451 the server failed; its log says why\r\n"),
+    ]
+}
+
+#[rustfmt::skip]
+fn farewells() -> [(Farewell, &'static str); 13] {
+    [
+        (Farewell::LoginTimeout, "421 no login in time, closing\r\n"),
+        (Farewell::IdleTimeout, "421 idle for too long, closing\r\n"),
+        (Farewell::Stalled, "421 the transfer moved no byte for too long, closing\r\n"),
+        (Farewell::TooManyAttempts, "421 too many failed logins, closing\r\n"),
+        (Farewell::TooManySessions, "421 too many sessions, try again later\r\n"),
+        (Farewell::TooManyFromAddress, "421 too many sessions from your address, close one first\r\n"),
+        (Farewell::TooManyOfUser, "421 too many sessions of this user, close one first\r\n"),
+        (Farewell::Banned, "421 too many failed logins from your address, try again later\r\n"),
+        (Farewell::NotThisProtocol, "421 this is an FTP server, closing\r\n"),
+        (Farewell::ShuttingDown, "421 the server is shutting down\r\n"),
+        (Farewell::ClearBehindTls, "421 clear text came behind the beginning of TLS, closing\r\n"),
+        (Farewell::Asked, "221 goodbye\r\n"),
+        (Farewell::Fault, "421 internal fault, closing; the server's log says more\r\n"),
+    ]
+}
+
+/// What the other dialect's commands lead to.
+fn foreign() -> Samples {
+    let md5 = Md5Sum::of(b"x");
+    let sum = Sum::Md5(md5);
+    [
+        Reply::Challenge { scram: vec![1] },
+        Reply::LoggedIn { scram: vec![1] },
+        Reply::BindingRefused,
+        Reply::Offer {
+            size: 1,
+            modified: STAMP,
+        },
+        Reply::SendingAll { size: 1 },
+        Reply::SendingFrom { offset: 1 },
+        Reply::Sent { size: 1, md5 },
+        Reply::SendNow,
+        Reply::PartHere { have: 1, md5 },
+        Reply::SendFrom { offset: 1 },
+        Reply::AlreadyThere { size: 1, md5 },
+        Reply::Stored { size: 1, md5 },
+        Reply::NotVerified(Mismatch::Digest),
+        Reply::Working { done: 1, of: 2 },
+        Reply::Facts {
+            path: at(b"a"),
+            facts: file(),
+        },
+        Reply::HashIs {
+            path: at(b"a"),
+            size: 1,
+            sum,
+        },
+        Reply::StageDropped,
+        Reply::PasswordChanged,
+        Reply::PasswordNeedsTls,
+    ]
+    .map(|reply| (reply, "502 not in this dialect\r\n"))
+    .to_vec()
+}
+
+fn written(reply: &Reply) -> String {
+    let mut out = b"kept ".to_vec();
+    let told = encode(reply, &mut out);
+    let text = String::from_utf8(out).unwrap();
+    let text = text.strip_prefix("kept ").unwrap().to_owned();
+    assert_eq!(text[..3].parse(), Ok(told));
+    text
+}
+
+/// Every line ends, and no line in the middle looks like the last one.
+fn assert_replies(text: &str) {
+    let mut open: Option<&str> = None;
+    let lines = text.strip_suffix("\r\n").unwrap().split("\r\n");
+    for line in lines {
+        assert!(!line.bytes().any(|b| b.is_ascii_control()), "{line:?}");
+        let mark = line.get(3..4);
+        match open {
+            Some(code) if line.starts_with(code) => {
+                assert_eq!(mark, Some(" "), "{text}");
+                open = None;
+            }
+            Some(_) => assert!(line.starts_with(' '), "{text}"),
+            None => {
+                let code: u16 = line[..3].parse().unwrap();
+                assert!((100..600).contains(&code), "{text}");
+                open = (mark == Some("-")).then_some(&line[..3]);
+                assert!(open.is_some() || mark == Some(" "), "{text}");
+            }
+        }
+    }
+    assert_eq!(open, None, "{text}");
+}
+
+#[test]
+fn exact_bytes() {
+    for (reply, bytes) in samples() {
+        assert_eq!(written(&reply), bytes, "{reply:?}");
+    }
+}
+
+#[test]
+fn all_are_replies() {
+    let mut all: Vec<_> = samples().into_iter().map(|(reply, _)| reply).collect();
+    all.extend([
+        Reply::Help(HelpTopic::Overview),
+        help("SITE"),
+        features(TlsOffer::Offered),
+    ]);
+    for reply in all {
+        match &reply {
+            Reply::ListingHere { about } => {
+                let end = written(&Reply::ListingEnd { hidden: 0 });
+                let mut line = Vec::new();
+                lines::push_long(b"213 x", &file(), STAMP, &mut line);
+                // The reader of this one tells last lines by number and blank.
+                let line = String::from_utf8(line).unwrap();
+                assert!(!line.starts_with("213 "));
+                let text = written(&Reply::ListingHere {
+                    about: about.clone(),
+                });
+                assert_replies(&format!("{text} {line}{end}"));
+            }
+            reply => assert_replies(&written(reply)),
+        }
+    }
+}
+
+/// The names of an enum's variants, from its source.
+fn variants(name: &str) -> BTreeSet<String> {
+    let source = include_str!("../../reply.rs");
+    let start = format!("pub enum {name} {{\n");
+    let body = source.split(&start).nth(1).unwrap();
+    let body = body.split("\n}\n").next().unwrap();
+    let names = body
+        .lines()
+        .filter_map(|line| line.strip_prefix("    "))
+        .filter(|line| line.starts_with(|c: char| c.is_ascii_uppercase()));
+    names.map(first_word).collect()
+}
+
+fn first_word(text: &str) -> String {
+    text.chars()
+        .take_while(char::is_ascii_alphanumeric)
+        .collect()
+}
+
+#[test]
+fn every_meaning_has_a_sample() {
+    let mut seen = BTreeSet::new();
+    for (reply, _) in samples() {
+        seen.insert(("Reply", first_word(&format!("{reply:?}"))));
+        match reply {
+            Reply::Security(inner) => seen.insert(("SecurityReply", format!("{inner:?}"))),
+            Reply::Data(inner) => seen.insert(("DataReply", format!("{inner:?}"))),
+            Reply::Parameter(inner) => seen.insert(("ParameterReply", format!("{inner:?}"))),
+            Reply::Malformed(inner) => seen.insert(("Malformed", format!("{inner:?}"))),
+            Reply::Refused { why, .. } => seen.insert(("Refusal", format!("{why:?}"))),
+            Reply::Closing(inner) => seen.insert(("Farewell", format!("{inner:?}"))),
+            _ => false,
+        };
+    }
+    for name in [
+        "Reply",
+        "SecurityReply",
+        "DataReply",
+        "ParameterReply",
+        "Malformed",
+        "Refusal",
+        "Farewell",
+    ] {
+        let shown = seen.iter().filter(|(of, _)| *of == name);
+        let mut shown: BTreeSet<_> = shown.map(|(_, text)| first_word(text)).collect();
+        if name == "Reply" {
+            shown.insert("Help".into());
+        }
+        let all = variants(name);
+        assert!(all.len() > 5, "{name} was not found");
+        assert_eq!(shown, all, "{name}");
+    }
+}
+
+#[test]
+fn nothing_said_breaks_out_of_its_line() {
+    let hostile = "a\r\n230 b\x1b\0";
+    for reply in [
+        Reply::Greeting {
+            server: hostile.into(),
+        },
+        Reply::Authenticated {
+            user: hostile.into(),
+        },
+        Reply::Status(Box::new(Status {
+            user: hostile.into(),
+            usage: usage(),
+            server: hostile.into(),
+        })),
+        help(hostile),
+        Reply::Malformed(Malformed::BadArguments { syntax: hostile }),
+    ] {
+        assert_replies(&written(&reply));
+    }
+}
+
+#[test]
+fn names_go_out_as_they_are() {
+    let path = at(b"\xff\x1b\xe4");
+    for reply in [
+        Reply::Directory(path.clone()),
+        Reply::ModifiedSet {
+            path: path.clone(),
+            modified: STAMP,
+        },
+        Reply::Entry {
+            path: path.clone(),
+            facts: file(),
+            set: FactSet::NONE,
+            access: Access::ReadOnly,
+        },
+    ] {
+        let mut out = Vec::new();
+        encode(&reply, &mut out);
+        let held = out.windows(4).any(|bytes| bytes == b"/\xff\x1b\xe4");
+        assert!(held, "{reply:?}");
+    }
+}
+
+#[test]
+fn features_are_the_table_s() {
+    let text = written(&features(TlsOffer::Offered));
+    let told: Vec<_> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix(' '))
+        .collect();
+    for verb in VERBS {
+        let line = verb.feature;
+        assert!(
+            line.is_none_or(|line| told.contains(&line)),
+            "{}",
+            verb.name
+        );
+        assert!(line.is_none_or(|line| line.starts_with(verb.name)));
+        assert!(line.is_none() || verb.help != NOT_DONE);
+    }
+    for line in ["AUTH TLS", "PBSZ", "PROT"] {
+        assert!(told.contains(&line), "{line}");
+    }
+    let not_verbs = ["TVFS", "UTF8"];
+    for line in &told {
+        let verb = line.split(' ').next().unwrap();
+        assert!(is_known(verb) || not_verbs.contains(&verb), "{line}");
+    }
+    let unique: BTreeSet<_> = told.iter().collect();
+    assert_eq!(unique.len(), told.len());
+}
+
+#[test]
+fn help_lists_every_verb() {
+    let overview = written(&Reply::Help(HelpTopic::Overview));
+    let words: BTreeSet<_> = overview.split_whitespace().collect();
+    for verb in VERBS {
+        let starred = format!("{}*", verb.name);
+        let name = if verb.help == NOT_DONE {
+            &*starred
+        } else {
+            verb.name
+        };
+        assert!(words.contains(name), "{name}");
+        let own = written(&help(verb.name));
+        assert!(own.starts_with("214"), "{own}");
+    }
+    let site = written(&help("site"));
+    for word in ["HELP", "QUOTA", "STAGES", "UTIME", "CHMOD"] {
+        assert!(site.contains(&format!(" SITE {word}")), "{word}");
+    }
+}

@@ -1,0 +1,56 @@
+//! What FEAT tells (RFC 2389): rows of the verb table, and what one session has.
+
+use super::text::Line;
+use super::verbs::{ALGORITHMS, VERBS, algorithm_name};
+use crate::digest::Algorithm;
+use crate::wire::listing::{Fact, FactSet};
+use crate::wire::reply::{Features, TlsOffer};
+
+/// Those that are no verb's: names are UTF-8 where their owners write it (RFC
+/// 2640), and paths are made of names and `/` (RFC 3659 section 6).
+const NO_VERBS: [&str; 2] = ["TVFS", "UTF8"];
+
+/// RFC 4217 section 6.
+const TLS: [&str; 3] = ["AUTH TLS", "PBSZ", "PROT"];
+
+pub(super) fn push(features: &Features, code: u16, out: &mut Vec<u8>) {
+    Line::first(code, out).text("features").end();
+    if features.tls == TlsOffer::Offered {
+        push_all(TLS, out);
+    }
+    push_all(VERBS.iter().filter_map(|verb| verb.feature), out);
+    Line::between(out)
+        .text("HASH ")
+        .text(digests(features.algorithm))
+        .end();
+    Line::between(out)
+        .text("MLST ")
+        .text(facts(features.facts))
+        .end();
+    push_all(NO_VERBS, out);
+    Line::last(code, out).text("end").end();
+}
+
+fn push_all(lines: impl IntoIterator<Item = &'static str>, out: &mut Vec<u8>) {
+    for line in lines {
+        Line::between(out).text(line).end();
+    }
+}
+
+/// With a star behind the one that is chosen (draft-bryan-ftp-hash).
+fn digests(chosen: Algorithm) -> String {
+    ALGORITHMS
+        .map(|algorithm| format!("{}{}", algorithm_name(algorithm), star(algorithm == chosen)))
+        .join(";")
+}
+
+/// With a star behind each that is chosen (RFC 3659 section 7.8).
+fn facts(chosen: FactSet) -> String {
+    Fact::ALL
+        .map(|fact| format!("{}{};", fact.name(), star(chosen.has(fact))))
+        .concat()
+}
+
+fn star(chosen: bool) -> &'static str {
+    if chosen { "*" } else { "" }
+}

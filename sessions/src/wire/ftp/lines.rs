@@ -1,0 +1,322 @@
+//! Lines of listings: for programs (RFC 3659 section 7), for people, and names alone.
+
+use time::OffsetDateTime;
+
+use crate::wire::listing::{Fact, FactSet};
+use crate::wire::reply::{Access, Facts, Kind};
+use crate::wire::stamp::Stamp;
+
+/// Half a Gregorian year, in seconds: what is older is shown with its year.
+const RECENT: i64 = 31_556_952 / 2;
+
+const MONTHS: [&[u8; 3]; 12] = [
+    b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec",
+];
+
+/// `fact=value;...`, a blank, the name. It must hold no CR or LF.
+pub fn push_machine(name: &[u8], facts: &Facts, set: FactSet, access: Access, out: &mut Vec<u8>) {
+    push_facts(facts, set, access, out);
+    out.push(b' ');
+    push_name(name, out);
+}
+
+/// As `ls -l` does, in UTC; owner and group are nobody's business.
+pub fn push_long(name: &[u8], facts: &Facts, now: Stamp, out: &mut Vec<u8>) {
+    push_mode(facts, out);
+    out.extend_from_slice(b"   1 ftp      ftp      ");
+    push_padded(facts.size, 8, b' ', out);
+    out.push(b' ');
+    push_date(facts.modified, now, out);
+    out.push(b' ');
+    push_name(name, out);
+}
+
+pub fn push_name(name: &[u8], out: &mut Vec<u8>) {
+    out.extend_from_slice(name);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Without the blank and the name.
+pub(super) fn push_facts(facts: &Facts, set: FactSet, access: Access, out: &mut Vec<u8>) {
+    for fact in Fact::ALL {
+        if !set.has(fact) || !has(facts, fact) {
+            continue;
+        }
+        out.extend_from_slice(fact.name().as_bytes());
+        out.push(b'=');
+        match fact {
+            Fact::Type => out.extend_from_slice(type_name(facts.kind)),
+            Fact::Size => push_padded(facts.size, 1, b'0', out),
+            Fact::Modify => push_digits(facts.modified, out),
+            Fact::Perm => out.extend_from_slice(permissions(facts.kind, access)),
+            Fact::Mode => push_octal(facts.mode.unwrap_or_default(), out),
+        }
+        out.push(b';');
+    }
+}
+
+/// A directory's size says nothing about what is in it.
+fn has(facts: &Facts, fact: Fact) -> bool {
+    match fact {
+        Fact::Size => facts.kind == Kind::File,
+        Fact::Mode => facts.mode.is_some(),
+        Fact::Type | Fact::Modify | Fact::Perm => true,
+    }
+}
+
+/// RFC 3659 section 7.5.1.
+fn type_name(kind: Kind) -> &'static [u8] {
+    match kind {
+        Kind::File => b"file",
+        Kind::Directory => b"dir",
+        Kind::Link => b"OS.unix=slink",
+        Kind::Other => b"OS.unix=other",
+    }
+}
+
+/// RFC 3659 section 7.5.5.
+fn permissions(kind: Kind, access: Access) -> &'static [u8] {
+    match (kind, access) {
+        (Kind::File, Access::ReadWrite) => b"adfrw",
+        (Kind::File, Access::ReadOnly) => b"r",
+        (Kind::Directory, Access::ReadWrite) => b"cdeflmp",
+        (Kind::Directory, Access::ReadOnly) => b"el",
+        (Kind::Link | Kind::Other, Access::ReadWrite) => b"df",
+        (Kind::Link | Kind::Other, Access::ReadOnly) => b"",
+    }
+}
+
+fn push_mode(facts: &Facts, out: &mut Vec<u8>) {
+    let (letter, usual) = match facts.kind {
+        Kind::File => (b'-', 0o644),
+        Kind::Directory => (b'd', 0o755),
+        Kind::Link => (b'l', 0o777),
+        // Neither pipes nor devices are opened: one letter for all.
+        Kind::Other => (b'p', 0o644),
+    };
+    let mode = facts.mode.unwrap_or(usual);
+    out.push(letter);
+    for (bit, &letter) in b"rwxrwxrwx".iter().enumerate() {
+        let set = mode & 0o400 >> bit != 0;
+        out.push(if set { letter } else { b'-' });
+    }
+}
+
+/// `Nov 22 13:00`, or `Nov 22  2025` for what is long ago or yet to come.
+fn push_date(modified: Stamp, now: Stamp, out: &mut Vec<u8>) {
+    let time = calendar(modified);
+    out.extend_from_slice(MONTHS[usize::from(u8::from(time.month())) - 1]);
+    out.push(b' ');
+    push_padded(time.day().into(), 2, b' ', out);
+    out.push(b' ');
+    let age = now.0.saturating_sub(modified.0);
+    if (0..RECENT).contains(&age) {
+        push_padded(time.hour().into(), 2, b'0', out);
+        out.push(b':');
+        push_padded(time.minute().into(), 2, b'0', out);
+    } else {
+        push_padded(time.year().unsigned_abs().into(), 5, b' ', out);
+    }
+}
+
+/// As `Stamp::to_digits`, without a string.
+fn push_digits(modified: Stamp, out: &mut Vec<u8>) {
+    let time = calendar(modified);
+    push_padded(time.year().unsigned_abs().into(), 4, b'0', out);
+    for part in [
+        u8::from(time.month()),
+        time.day(),
+        time.hour(),
+        time.minute(),
+        time.second(),
+    ] {
+        push_padded(part.into(), 2, b'0', out);
+    }
+}
+
+/// A time outside the years 0 to 9999 becomes 1970.
+fn calendar(stamp: Stamp) -> OffsetDateTime {
+    OffsetDateTime::from_unix_timestamp(stamp.0)
+        .ok()
+        .filter(|time| (0..=9999).contains(&time.year()))
+        .unwrap_or(OffsetDateTime::UNIX_EPOCH)
+}
+
+fn push_octal(mode: u32, out: &mut Vec<u8>) {
+    for shift in [9, 6, 3, 0] {
+        out.push(b'0' + (mode >> shift & 7) as u8);
+    }
+}
+
+/// In decimal, at least `width` wide.
+fn push_padded(mut value: u64, width: usize, pad: u8, out: &mut Vec<u8>) {
+    let mut digits = [pad; 20];
+    let mut at = digits.len();
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (value % 10) as u8;
+        value /= 10;
+        if value == 0 {
+            break;
+        }
+    }
+    let start = at.min(digits.len() - width);
+    out.extend_from_slice(&digits[start..]);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 2026-11-22 13:00:59.
+    const NOW: Stamp = Stamp(1_795_352_459);
+
+    fn file(size: u64, modified: Stamp) -> Facts {
+        Facts {
+            kind: Kind::File,
+            size,
+            modified,
+            mode: Some(0o644),
+        }
+    }
+
+    fn of_kind(kind: Kind) -> Facts {
+        Facts {
+            kind,
+            size: 4096,
+            modified: NOW,
+            mode: None,
+        }
+    }
+
+    fn long(facts: &Facts) -> String {
+        let mut out = Vec::new();
+        push_long(b"a b", facts, NOW, &mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    fn machine(facts: &Facts, set: FactSet, access: Access) -> String {
+        let mut out = Vec::new();
+        push_machine(b"a b", facts, set, access, &mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn long_lines() {
+        for (facts, line) in [
+            (
+                file(1234, NOW),
+                "-rw-r--r--   1 ftp      ftp          1234 Nov 22 13:00 a b\r\n",
+            ),
+            (
+                file(12_345_678_901, Stamp(1_767_323_045)),
+                "-rw-r--r--   1 ftp      ftp      12345678901 Jan  2  2026 a b\r\n",
+            ),
+            (
+                of_kind(Kind::Directory),
+                "drwxr-xr-x   1 ftp      ftp          4096 Nov 22 13:00 a b\r\n",
+            ),
+            (
+                of_kind(Kind::Link),
+                "lrwxrwxrwx   1 ftp      ftp          4096 Nov 22 13:00 a b\r\n",
+            ),
+            (
+                Facts {
+                    mode: Some(0o7051),
+                    ..of_kind(Kind::Other)
+                },
+                "p---r-x--x   1 ftp      ftp          4096 Nov 22 13:00 a b\r\n",
+            ),
+        ] {
+            assert_eq!(long(&facts), line);
+        }
+    }
+
+    #[test]
+    fn a_year_or_a_time_of_day() {
+        for (seconds, date) in [
+            (0, "Nov 22 13:00"),
+            (-1, "Nov 22  2026"),
+            (-31_000_000, "Nov 16  2027"),
+            (RECENT - 1, "May 23 22:06"),
+            (RECENT, "May 23  2026"),
+            (i64::MAX, "Jan  1  1970"),
+            (i64::MIN, "Jan  1  1970"),
+        ] {
+            let modified = Stamp(NOW.0.saturating_sub(seconds));
+            let line = long(&file(1, modified));
+            assert!(line.contains(&format!(" {date} ")), "{seconds}: {line}");
+        }
+    }
+
+    #[test]
+    fn machine_lines() {
+        let stamp = Stamp(1_767_323_045);
+        let (whole, none) = (FactSet::ALL, FactSet::NONE);
+        let link = Facts {
+            modified: stamp,
+            ..of_kind(Kind::Link)
+        };
+        let directory = Facts {
+            kind: Kind::Directory,
+            mode: Some(0o2755),
+            ..link
+        };
+        let (writes, reads) = (Access::ReadWrite, Access::ReadOnly);
+        for (facts, set, access, line) in [
+            (
+                file(0, stamp),
+                whole,
+                writes,
+                "type=file;size=0;modify=20260102030405;perm=adfrw;UNIX.mode=0644; a b\r\n",
+            ),
+            (
+                directory,
+                whole,
+                writes,
+                "type=dir;modify=20260102030405;perm=cdeflmp;UNIX.mode=2755; a b\r\n",
+            ),
+            (
+                directory,
+                none.with(Fact::Type).with(Fact::Perm),
+                reads,
+                "type=dir;perm=el; a b\r\n",
+            ),
+            (
+                link,
+                whole,
+                reads,
+                "type=OS.unix=slink;modify=20260102030405;perm=; a b\r\n",
+            ),
+            (file(5, stamp), none, reads, " a b\r\n"),
+            (
+                file(u64::MAX, stamp),
+                none.with(Fact::Size),
+                reads,
+                "size=18446744073709551615; a b\r\n",
+            ),
+        ] {
+            assert_eq!(machine(&facts, set, access), line);
+        }
+    }
+
+    #[test]
+    fn digits_are_the_stamp_s() {
+        let step = 7_777_777_777;
+        for index in -20..40 {
+            let stamp = Stamp(index * step);
+            let mut out = Vec::new();
+            push_digits(stamp, &mut out);
+            let outside = stamp.0 < -62_167_219_200 || stamp.0 > 253_402_300_799;
+            let want = if outside { Stamp(0) } else { stamp };
+            assert_eq!(out, want.to_digits().as_bytes(), "{stamp:?}");
+        }
+    }
+
+    #[test]
+    fn names_are_bytes() {
+        let mut out = Vec::new();
+        push_name(b"\xff \x01", &mut out);
+        assert_eq!(out, b"\xff \x01\r\n");
+    }
+}

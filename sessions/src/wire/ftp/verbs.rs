@@ -1,0 +1,368 @@
+//! The verb table: one row drives parsing, HELP, FEAT and the tests.
+
+use zeroize::Zeroizing;
+
+use super::arguments::{
+    Parsed, Wrong, inclusive_range, is_digits, nothing, number, optional_path, path,
+    path_and_range, split, stamped_path, text, without_options,
+};
+use super::network::{extended_passive, extended_port, port};
+use super::site;
+use crate::digest::Algorithm;
+use crate::path::PathArg;
+use crate::wire::command::{
+    Command, DataPort, DigestForm, Listing, Parameter, PassiveForm, Protection, PutStart,
+    Representation, Secret, Security, Via,
+};
+use crate::wire::listing::{Fact, FactSet, Form};
+use crate::wire::reply::Malformed;
+
+pub struct Verb {
+    pub name: &'static str,
+    pub syntax: &'static str,
+    pub help: &'static str,
+    /// Its line in FEAT, where that is the same for every session.
+    pub feature: Option<&'static str>,
+    /// From what stands behind the verb and one blank.
+    parse: fn(&[u8]) -> Parsed,
+}
+
+/// The help of verbs that are known and not done.
+pub const NOT_DONE: &str = "not done here";
+
+/// Every line that a client may send begins with one of these.
+#[rustfmt::skip]
+pub const VERBS: &[Verb] = &[
+    // RFC 959
+    Verb { name: "USER", syntax: "USER NAME", help: "begin the login", feature: None, parse: user },
+    Verb { name: "PASS", syntax: "PASS PASSWORD", help: "end the login", feature: None, parse: |a| Ok(Command::Password(Secret(Zeroizing::new(a.to_vec())))) },
+    Verb { name: "ACCT", syntax: "ACCT NAME", help: NOT_DONE, feature: None, parse: not_done },
+    Verb { name: "CWD", syntax: "CWD PATH", help: "change the working directory", feature: None, parse: |a| Ok(Command::ChangeDirectory(path(a)?)) },
+    Verb { name: "XCWD", syntax: "XCWD PATH", help: "as CWD", feature: None, parse: |a| Ok(Command::ChangeDirectory(path(a)?)) },
+    Verb { name: "CDUP", syntax: "CDUP", help: "change to the directory above", feature: None, parse: directory_above },
+    Verb { name: "XCUP", syntax: "XCUP", help: "as CDUP", feature: None, parse: directory_above },
+    Verb { name: "SMNT", syntax: "SMNT PATH", help: NOT_DONE, feature: None, parse: not_done },
+    Verb { name: "REIN", syntax: "REIN", help: "forget the login and all parameters", feature: None, parse: |a| nothing(a, Command::Reinitialize) },
+    Verb { name: "QUIT", syntax: "QUIT", help: "leave", feature: None, parse: |a| nothing(a, Command::Quit) },
+    Verb { name: "PORT", syntax: "PORT H1,H2,H3,H4,P1,P2", help: "connect to this address for data", feature: None, parse: |a| Ok(Command::Data(DataPort::Active(port(a)?))) },
+    Verb { name: "PASV", syntax: "PASV", help: "say an address to connect to for data", feature: None, parse: |a| nothing(a, Command::Data(DataPort::Passive(PassiveForm::Address))) },
+    Verb { name: "TYPE", syntax: "TYPE A [N] | I | L 8", help: "choose text or bytes", feature: None, parse: representation },
+    Verb { name: "STRU", syntax: "STRU F", help: "choose the file structure", feature: None, parse: |a| letter(a, b"F", b"RP", "STRU") },
+    Verb { name: "MODE", syntax: "MODE S", help: "choose the transfer mode", feature: None, parse: |a| letter(a, b"S", b"BCZ", "MODE") },
+    Verb { name: "RETR", syntax: "RETR PATH", help: "download a file", feature: None, parse: |a| Ok(Command::Fetch(path(a)?)) },
+    Verb { name: "STOR", syntax: "STOR PATH", help: "upload a file", feature: None, parse: |a| put(a, PutStart::Mark) },
+    Verb { name: "STOU", syntax: "STOU [PATH]", help: "upload a file under a name of its own", feature: None, parse: |a| Ok(Command::PutUnique(optional_path(a)?)) },
+    Verb { name: "APPE", syntax: "APPE PATH", help: "upload to a file's end", feature: None, parse: |a| put(a, PutStart::End) },
+    Verb { name: "ALLO", syntax: "ALLO BYTES [R BYTES]", help: "reserve room for the next upload", feature: None, parse: allocate },
+    Verb { name: "REST", syntax: "REST BYTES", help: "begin the next transfer there", feature: Some("REST STREAM"), parse: |a| Ok(Command::Parameter(Parameter::Restart(number(a.trim_ascii())?))) },
+    Verb { name: "RNFR", syntax: "RNFR PATH", help: "rename: from this name", feature: None, parse: |a| Ok(Command::RenameFrom(path(a)?)) },
+    Verb { name: "RNTO", syntax: "RNTO PATH", help: "rename: to this name", feature: None, parse: |a| Ok(Command::RenameOver(path(a)?)) },
+    Verb { name: "ABOR", syntax: "ABOR", help: "stop the transfer", feature: None, parse: |a| nothing(a, Command::Abort) },
+    Verb { name: "DELE", syntax: "DELE PATH", help: "delete a file", feature: None, parse: |a| Ok(Command::RemoveFile(path(a)?)) },
+    Verb { name: "RMD", syntax: "RMD PATH", help: "remove an empty directory", feature: None, parse: |a| Ok(Command::RemoveDirectory(path(a)?)) },
+    Verb { name: "XRMD", syntax: "XRMD PATH", help: "as RMD", feature: None, parse: |a| Ok(Command::RemoveDirectory(path(a)?)) },
+    Verb { name: "MKD", syntax: "MKD PATH", help: "make a directory", feature: None, parse: |a| Ok(Command::MakeDirectory(path(a)?)) },
+    Verb { name: "XMKD", syntax: "XMKD PATH", help: "as MKD", feature: None, parse: |a| Ok(Command::MakeDirectory(path(a)?)) },
+    Verb { name: "PWD", syntax: "PWD", help: "say the working directory", feature: None, parse: |a| nothing(a, Command::WorkingDirectory) },
+    Verb { name: "XPWD", syntax: "XPWD", help: "as PWD", feature: None, parse: |a| nothing(a, Command::WorkingDirectory) },
+    Verb { name: "LIST", syntax: "LIST [PATH]", help: "list a directory or a file", feature: None, parse: |a| listing(without_options(a), Form::Long, Via::Lane) },
+    Verb { name: "NLST", syntax: "NLST [PATH]", help: "list names", feature: None, parse: |a| listing(without_options(a), Form::Names, Via::Lane) },
+    Verb { name: "SITE", syntax: "SITE WORD ...", help: "do what other servers may not; SITE HELP lists it", feature: None, parse: site::parse },
+    Verb { name: "SYST", syntax: "SYST", help: "say the server's kind", feature: None, parse: |a| nothing(a, Command::System) },
+    Verb { name: "STAT", syntax: "STAT [PATH]", help: "say how things stand, or list a path", feature: None, parse: status },
+    Verb { name: "HELP", syntax: "HELP [VERB]", help: "say what there is", feature: None, parse: help },
+    Verb { name: "NOOP", syntax: "NOOP", help: "do nothing", feature: None, parse: |a| nothing(a, Command::Noop) },
+    // RFC 2228, RFC 4217
+    Verb { name: "AUTH", syntax: "AUTH TLS", help: "begin TLS", feature: None, parse: authenticate },
+    Verb { name: "ADAT", syntax: "ADAT DATA", help: NOT_DONE, feature: None, parse: not_done },
+    Verb { name: "PBSZ", syntax: "PBSZ 0", help: "say the protection buffer's size", feature: None, parse: buffer_size },
+    Verb { name: "PROT", syntax: "PROT C | P", help: "choose clear or private data connections", feature: None, parse: protect },
+    Verb { name: "CCC", syntax: "CCC", help: "leave TLS, which is refused", feature: None, parse: |a| nothing(a, Command::Security(Security::ClearControl)) },
+    Verb { name: "CONF", syntax: "CONF DATA", help: NOT_DONE, feature: None, parse: not_done },
+    Verb { name: "ENC", syntax: "ENC DATA", help: NOT_DONE, feature: None, parse: not_done },
+    Verb { name: "MIC", syntax: "MIC DATA", help: NOT_DONE, feature: None, parse: not_done },
+    // RFC 2389
+    Verb { name: "FEAT", syntax: "FEAT", help: "list what goes beyond RFC 959", feature: None, parse: |a| nothing(a, Command::Features) },
+    Verb { name: "OPTS", syntax: "OPTS UTF8 ON | MLST [FACT;...] | HASH [ALGORITHM]", help: "choose a verb's options", feature: None, parse: options },
+    // RFC 2428
+    Verb { name: "EPRT", syntax: "EPRT |1 or 2|ADDRESS|PORT|", help: "connect to this address for data", feature: Some("EPRT"), parse: |a| Ok(Command::Data(DataPort::Active(extended_port(a)?))) },
+    Verb { name: "EPSV", syntax: "EPSV [1 | 2 | ALL]", help: "say a port to connect to for data", feature: Some("EPSV"), parse: |a| Ok(Command::Data(extended_passive(a)?)) },
+    // RFC 3659
+    Verb { name: "MLST", syntax: "MLST [PATH]", help: "say a path's facts", feature: None, parse: |a| Ok(Command::Entry(optional_path(a)?)) },
+    Verb { name: "MLSD", syntax: "MLSD [PATH]", help: "list a directory for programs", feature: None, parse: |a| listing(a, Form::Machine(FactSet::ALL), Via::Lane) },
+    Verb { name: "SIZE", syntax: "SIZE PATH", help: "say a file's size", feature: Some("SIZE"), parse: |a| Ok(Command::Size(path(a)?)) },
+    Verb { name: "MDTM", syntax: "MDTM PATH", help: "say a file's time", feature: Some("MDTM"), parse: modified_at },
+    // drafts, and what other servers began
+    Verb { name: "MFMT", syntax: "MFMT YYYYMMDDHHMMSS PATH", help: "set a file's time", feature: Some("MFMT"), parse: stamped_path },
+    Verb { name: "HOST", syntax: "HOST NAME", help: "say which name you reached the server by", feature: Some("HOST"), parse: host },
+    Verb { name: "AVBL", syntax: "AVBL [PATH]", help: "say how many bytes may be stored", feature: Some("AVBL"), parse: |a| Ok(Command::Available(optional_path(a)?)) },
+    Verb { name: "HASH", syntax: "HASH PATH", help: "say a file's digest", feature: None, parse: digest },
+    Verb { name: "RANG", syntax: "RANG FIRST LAST", help: "choose the bytes of the next digest; 1 0 for all", feature: Some("RANG STREAM"), parse: |a| Ok(Command::Parameter(Parameter::Range(inclusive_range(a)?))) },
+    Verb { name: "XMD5", syntax: "XMD5 PATH | \"PATH\" START END", help: "say a file's MD5", feature: Some("XMD5"), parse: |a| digest_by(a, Algorithm::Md5) },
+    Verb { name: "XSHA256", syntax: "XSHA256 PATH | \"PATH\" START END", help: "say a file's SHA-256", feature: Some("XSHA256"), parse: |a| digest_by(a, Algorithm::Sha256) },
+    Verb { name: "XSHA512", syntax: "XSHA512 PATH | \"PATH\" START END", help: "say a file's SHA-512", feature: Some("XSHA512"), parse: |a| digest_by(a, Algorithm::Sha512) },
+    Verb { name: "CLNT", syntax: "CLNT NAME", help: "say which program you are", feature: Some("CLNT"), parse: |_| Ok(as_it_is("CLNT")) },
+];
+
+/// Finds a row by name, in any case.
+pub fn find(name: &str) -> Option<&'static Verb> {
+    find_bytes(name.as_bytes())
+}
+
+/// One line, its end taken off.
+pub fn decode(line: &[u8]) -> Result<Command, Malformed> {
+    if is_http(line) {
+        return Err(Malformed::OtherProtocol);
+    }
+    let (head, argument) = split(without_signals(line));
+    let verb = find_bytes(head).ok_or(Malformed::UnknownVerb)?;
+    (verb.parse)(argument).map_err(|wrong| match wrong {
+        Wrong::Arguments => Malformed::BadArguments {
+            syntax: verb.syntax,
+        },
+        Wrong::Syntax(syntax) => Malformed::BadArguments { syntax },
+        Wrong::Name => Malformed::BadName,
+        Wrong::NotImplemented => Malformed::NotImplemented,
+        Wrong::NotForThatArgument => Malformed::NotForThatArgument,
+        Wrong::UnknownNetwork => Malformed::UnknownNetwork,
+    })
+}
+
+/// The line is one that a transfer does not hold up: ABOR, QUIT, NOOP, or
+/// STAT without a path.
+pub fn is_urgent(line: &[u8]) -> bool {
+    let line = without_signals(line).trim_ascii_end();
+    [&b"ABOR"[..], b"QUIT", b"NOOP", b"STAT"]
+        .iter()
+        .any(|verb| verb.eq_ignore_ascii_case(line))
+}
+
+/// The line is an HTTP request: a browser was tricked into sending it.
+fn is_http(line: &[u8]) -> bool {
+    let (head, argument) = split(line);
+    let methods = [
+        "GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "CONNECT", "TRACE",
+    ];
+    !argument.is_empty() && methods.iter().any(|method| method.as_bytes() == head)
+}
+
+/// Before ABOR, clients send telnet's "interrupt" and "data mark" as urgent
+/// data (RFC 959 section 4.1.3), and TCP takes one of those bytes out of the
+/// line, which leaves their partners alone. No verb begins with such a byte.
+fn without_signals(line: &[u8]) -> &[u8] {
+    let signals = line.iter().take_while(|&&b| b >= 0xf0).count();
+    &line[signals..]
+}
+
+/// HELP knows something about it, be it a verb or a word of SITE.
+pub(super) fn is_known(name: &str) -> bool {
+    help_of(name).is_some()
+}
+
+/// Syntax and help of a verb, or of a word of SITE.
+pub(super) fn help_of(name: &str) -> Option<(&'static str, &'static str)> {
+    match name.split_once(' ') {
+        Some((verb, word)) if verb.eq_ignore_ascii_case("SITE") => {
+            site::find(word).map(|row| (row.syntax, row.help))
+        }
+        _ => find(name).map(|verb| (verb.syntax, verb.help)),
+    }
+}
+
+fn find_bytes(name: &[u8]) -> Option<&'static Verb> {
+    VERBS
+        .iter()
+        .find(|verb| verb.name.as_bytes().eq_ignore_ascii_case(name))
+}
+
+fn not_done(_: &[u8]) -> Parsed {
+    Err(Wrong::NotImplemented)
+}
+
+fn as_it_is(name: &'static str) -> Command {
+    Command::Parameter(Parameter::AsItIs(name))
+}
+
+fn user(argument: &[u8]) -> Parsed {
+    match text(argument)? {
+        "" => Err(Wrong::Arguments),
+        name => Ok(Command::User(name.to_owned())),
+    }
+}
+
+fn host(argument: &[u8]) -> Parsed {
+    match text(argument)? {
+        "" => Err(Wrong::Arguments),
+        name => Ok(Command::Host(name.to_owned())),
+    }
+}
+
+fn help(argument: &[u8]) -> Parsed {
+    let topic = text(argument)?;
+    Ok(Command::Help((!topic.is_empty()).then(|| topic.to_owned())))
+}
+
+fn directory_above(argument: &[u8]) -> Parsed {
+    let above = PathArg::new(*b"..").ok_or(Wrong::Name)?;
+    nothing(argument, Command::ChangeDirectory(above))
+}
+
+fn representation(argument: &[u8]) -> Parsed {
+    let chosen = match &*text(argument)?.to_ascii_uppercase() {
+        "A" | "A N" => Representation::Ascii,
+        "I" | "L 8" | "L8" => Representation::Image,
+        other if other.starts_with(['A', 'E', 'I', 'L']) => {
+            return Err(Wrong::NotForThatArgument);
+        }
+        _ => return Err(Wrong::Arguments),
+    };
+    Ok(Command::Parameter(Parameter::Type(chosen)))
+}
+
+/// One letter: of those that are done, or of those that are known.
+fn letter(argument: &[u8], done: &[u8], known: &[u8], name: &'static str) -> Parsed {
+    let argument = argument.trim_ascii().to_ascii_uppercase();
+    match argument[..] {
+        [letter] if done.contains(&letter) => Ok(as_it_is(name)),
+        [letter] if known.contains(&letter) => Err(Wrong::NotForThatArgument),
+        _ => Err(Wrong::Arguments),
+    }
+}
+
+fn put(argument: &[u8], start: PutStart) -> Parsed {
+    let path = path(argument)?;
+    Ok(Command::Put { path, start })
+}
+
+/// A record size may follow, which says nothing about stream files.
+fn allocate(argument: &[u8]) -> Parsed {
+    let (bytes, records) = split(argument.trim_ascii());
+    match split(records) {
+        (b"", b"") => {}
+        (mark, size) if mark.eq_ignore_ascii_case(b"R") => {
+            number(size)?;
+        }
+        _ => return Err(Wrong::Arguments),
+    }
+    Ok(Command::Parameter(Parameter::Allocate(number(bytes)?)))
+}
+
+fn listing(argument: &[u8], form: Form, via: Via) -> Parsed {
+    Ok(Command::Listing(Listing {
+        path: optional_path(argument)?,
+        form,
+        via,
+    }))
+}
+
+fn status(argument: &[u8]) -> Parsed {
+    if argument.trim_ascii().is_empty() {
+        return Ok(Command::Status);
+    }
+    listing(without_options(argument), Form::Long, Via::Reply)
+}
+
+fn authenticate(argument: &[u8]) -> Parsed {
+    match &*text(argument)?.to_ascii_uppercase() {
+        "" => Err(Wrong::Arguments),
+        "TLS" | "TLS-C" | "SSL" => Ok(Command::Security(Security::StartTls)),
+        _ => Err(Wrong::NotForThatArgument),
+    }
+}
+
+/// A 32-bit number (RFC 2228 section 3).
+fn buffer_size(argument: &[u8]) -> Parsed {
+    let size = number(argument.trim_ascii())?;
+    u32::try_from(size).map_err(|_| Wrong::Arguments)?;
+    Ok(Command::Security(Security::BufferSize))
+}
+
+fn protect(argument: &[u8]) -> Parsed {
+    let level = match &*text(argument)?.to_ascii_uppercase() {
+        "C" => Protection::Clear,
+        "P" => Protection::Private,
+        "S" | "E" => return Err(Wrong::NotForThatArgument),
+        _ => return Err(Wrong::Arguments),
+    };
+    Ok(Command::Security(Security::Protect(level)))
+}
+
+fn options(argument: &[u8]) -> Parsed {
+    let (verb, rest) = split(argument);
+    let rest = text(rest)?;
+    let parameter = match &*verb.to_ascii_uppercase() {
+        b"" => return Err(Wrong::Arguments),
+        b"UTF8" | b"UTF-8" if rest.is_empty() || rest.eq_ignore_ascii_case("ON") => {
+            Parameter::AsItIs("UTF8")
+        }
+        b"MLST" => Parameter::Facts(facts(rest)?),
+        b"HASH" if rest.is_empty() => Parameter::Algorithm(None),
+        b"HASH" => Parameter::Algorithm(Some(algorithm(rest)?)),
+        _ => return Err(Wrong::NotForThatArgument),
+    };
+    Ok(Command::Parameter(parameter))
+}
+
+/// Facts that are not known are passed over (RFC 3659 section 7.9).
+fn facts(list: &str) -> Result<FactSet, Wrong> {
+    if list.contains(' ') {
+        return Err(Wrong::Arguments);
+    }
+    let known = |name: &str| {
+        Fact::ALL
+            .into_iter()
+            .find(|fact| fact.name().eq_ignore_ascii_case(name))
+    };
+    let wanted = list.split(';').filter_map(known);
+    Ok(wanted.fold(FactSet::NONE, FactSet::with))
+}
+
+/// What HASH calls them: the names of the IANA registry.
+pub(super) fn algorithm_name(algorithm: Algorithm) -> &'static str {
+    match algorithm {
+        Algorithm::Md5 => "MD5",
+        Algorithm::Sha256 => "SHA-256",
+        Algorithm::Sha512 => "SHA-512",
+    }
+}
+
+pub(super) const ALGORITHMS: [Algorithm; 3] =
+    [Algorithm::Md5, Algorithm::Sha256, Algorithm::Sha512];
+
+fn algorithm(name: &str) -> Result<Algorithm, Wrong> {
+    ALGORITHMS
+        .into_iter()
+        .find(|&algorithm| algorithm_name(algorithm).eq_ignore_ascii_case(name))
+        .ok_or(Wrong::NotForThatArgument)
+}
+
+/// Some clients set a time this way, with the time first.
+fn modified_at(argument: &[u8]) -> Parsed {
+    let (time, name) = split(argument);
+    if time.len() == 14 && is_digits(time) && time.len() < argument.len() && !name.is_empty() {
+        return stamped_path(argument);
+    }
+    Ok(Command::ModifiedAt(path(argument)?))
+}
+
+fn digest(argument: &[u8]) -> Parsed {
+    Ok(Command::Digest {
+        path: path(argument)?,
+        algorithm: None,
+        range: None,
+        form: DigestForm::Full,
+    })
+}
+
+fn digest_by(argument: &[u8], algorithm: Algorithm) -> Parsed {
+    let (path, range) = path_and_range(argument)?;
+    Ok(Command::Digest {
+        path,
+        algorithm: Some(algorithm),
+        range,
+        form: DigestForm::Bare,
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,367 @@
+//! What each reply of the FTP dialect says behind its number.
+
+use core::net::{IpAddr, SocketAddr};
+
+use super::text::Line;
+use super::verbs::{NOT_DONE, VERBS, algorithm_name, help_of};
+use super::{features, lines, site};
+use crate::digest::Sum;
+use crate::path::VirtualPath;
+use crate::wire::command::{ByteRange, DigestForm, PassiveForm, Protection, Representation};
+use crate::wire::listing::{Fact, FactSet};
+use crate::wire::native::codes::{farewell_words, refusal_words};
+use crate::wire::reply::{
+    DataReply, Deed, Farewell, HelpTopic, Malformed, ParameterReply, Refusal, Reply, SecurityReply,
+    Status, UnderWay, Usage,
+};
+
+/// Appends all lines of `reply` under `code`.
+#[rustfmt::skip]
+pub(super) fn push(reply: &Reply, code: u16, out: &mut Vec<u8>) {
+    match reply {
+        Reply::Status(status) => return push_status(status, code, out),
+        Reply::Usage(usage) => return push_usage(usage, code, out),
+        Reply::UnderWay(under_way) => return push_under_way(under_way, code, out),
+        Reply::Features(features) => return features::push(features, code, out),
+        Reply::Help(topic) => return push_help(topic, code, out),
+        Reply::ListingHere { about } => {
+            return Line::first(code, out).text("Status of ").path(about.as_bytes()).text(':').end();
+        }
+        Reply::Entry { path, facts, set, access } => {
+            Line::first(code, out).text("Listing ").path(path.as_bytes()).end();
+            let facts = |out: &mut Vec<u8>| lines::push_facts(facts, *set, *access, out);
+            Line::between(out).write(facts).text(' ').path(path.as_bytes()).end();
+        }
+        _ => {}
+    }
+    let line = Line::last(code, out);
+    match reply {
+        Reply::Entry { .. } => line.text("End"),
+        Reply::Greeting { server } => line.text(server).text(" ready"),
+        Reply::Authenticated { user } => line.text("logged in as ").text(user),
+        Reply::Directory(path) | Reply::Created(path) => line.quoted(path.as_bytes()),
+        Reply::DirectoryChanged(path) => line.text("in ").path(path.as_bytes()),
+        Reply::ListingDone { hidden } => left_out(line.text("listed"), *hidden),
+        Reply::ListingEnd { hidden } => left_out(line.text("End"), *hidden),
+        Reply::Sending { from, size } => sending(line, *from, *size),
+        Reply::Receiving { from, name } => receiving(line, *from, name.as_ref()),
+        Reply::StreamSent { size } => line.text(format_args!("sent; the file has {size} bytes")),
+        Reply::StreamStored { size, name } => stored(line, *size, name.as_ref()),
+        Reply::Size(size) | Reply::Available(size) => line.text(size),
+        Reply::ModifiedAt(modified) => line.text(modified.to_digits()),
+        Reply::ModifiedSet { path, modified } => {
+            line.text(format_args!("Modify={}; ", modified.to_digits())).path(path.as_bytes())
+        }
+        Reply::DigestIs { path, range, sum, form } => digest(line, path, *range, sum, *form),
+        // What clients look for; the home looks like this on every system.
+        Reply::Platform(_) => line.text("UNIX Type: L8"),
+        Reply::Security(security) => line.text(security_words(security)),
+        Reply::Data(data) => data_words(line, data),
+        Reply::Parameter(parameter) => parameter_words(line, parameter),
+        Reply::Malformed(malformed) => malformed_words(line, malformed),
+        Reply::Refused { deed, why } => refused(line, *deed, why),
+        Reply::Closing(farewell) => line.text(closing(farewell)),
+        other => line.text(fixed(other)),
+    }
+    .end();
+}
+
+fn fixed(reply: &Reply) -> &'static str {
+    match reply {
+        Reply::NeedPassword => "now the password",
+        Reply::BadCredentials => "wrong user or password",
+        Reply::NotLoggedIn => "log in first, with USER and PASS",
+        Reply::LoggedInAlready => "logged in already; REIN begins anew",
+        Reply::Reinitialized => "ready for another user",
+        Reply::ListingFollows => "here comes the listing",
+        Reply::Aborted | Reply::Stopped => "stopped; the data connection is closed",
+        Reply::NothingToAbort => "no transfer is under way",
+        Reply::Deleted => "deleted",
+        Reply::RenameToWhat => "to what? RNTO says it",
+        Reply::Renamed => "renamed",
+        Reply::ModeSet => "mode set",
+        Reply::HostNoted => "noted; every name leads to the same files",
+        Reply::Noop => "ok",
+        Reply::Goodbye => "goodbye",
+        Reply::BadSequence => "not now: another command must come first",
+        _ => "not in this dialect",
+    }
+}
+
+fn left_out(line: Line<'_>, hidden: u64) -> Line<'_> {
+    match hidden {
+        0 => line,
+        1 => line.text("; 1 name that cannot be written in a line is left out"),
+        _ => line.text(format_args!(
+            "; {hidden} names that cannot be written in a line are left out"
+        )),
+    }
+}
+
+/// Clients take the number before ` bytes)` for what is going to come.
+fn sending(line: Line<'_>, from: u64, size: u64) -> Line<'_> {
+    let left = size.saturating_sub(from);
+    if from == 0 {
+        line.text(format_args!("sending the file ({size} bytes)"))
+    } else {
+        line.text(format_args!(
+            "sending from byte {from} of {size} on ({left} bytes)"
+        ))
+    }
+}
+
+/// The form of a chosen name is RFC 1123's (section 4.1.2.9).
+fn receiving<'a>(line: Line<'a>, from: u64, name: Option<&VirtualPath>) -> Line<'a> {
+    match name {
+        Some(name) => line.text("FILE: ").path(name.as_bytes()),
+        None if from > 0 => line.text(format_args!("send; it goes on at byte {from}")),
+        None => line.text("send"),
+    }
+}
+
+fn stored<'a>(line: Line<'a>, size: u64, name: Option<&VirtualPath>) -> Line<'a> {
+    let line = line.text(format_args!("stored, {size} bytes in all"));
+    match name {
+        Some(name) => line.text(", as ").path(name.as_bytes()),
+        None => line,
+    }
+}
+
+/// Full: algorithm, first and last byte, digest, name (draft-bryan-ftp-hash).
+fn digest<'a>(
+    line: Line<'a>,
+    path: &VirtualPath,
+    range: ByteRange,
+    sum: &Sum,
+    form: DigestForm,
+) -> Line<'a> {
+    match form {
+        DigestForm::Bare => line.text(sum),
+        DigestForm::Full => {
+            let (name, start) = (algorithm_name(sum.algorithm()), range.start);
+            // Of no bytes there is no last one.
+            let last = range.end.saturating_sub(1).max(start);
+            line.text(format_args!("{name} {start}-{last} {sum} "))
+                .path(path.as_bytes())
+        }
+    }
+}
+
+fn security_words(security: &SecurityReply) -> &'static str {
+    match security {
+        SecurityReply::TlsFollows => "begin TLS",
+        SecurityReply::BufferSize => "PBSZ=0",
+        SecurityReply::Protects(Protection::Clear) => "data connections are clear",
+        SecurityReply::Protects(Protection::Private) => "data connections are private",
+        SecurityReply::NotOffered => "TLS is not offered here",
+        SecurityReply::AlreadyInTls => "this connection is under TLS already",
+        SecurityReply::ControlStaysPrivate => "this connection stays under TLS",
+        SecurityReply::OutOfOrder => "first AUTH TLS, then PBSZ 0, then PROT, then the login",
+        SecurityReply::LoginNeedsTls => "log in under TLS: AUTH TLS first (explicit FTPS)",
+        SecurityReply::DataNeedsTls => "data connections must be private here: PROT P first",
+    }
+}
+
+#[rustfmt::skip]
+fn data_words<'a>(line: Line<'a>, data: &DataReply) -> Line<'a> {
+    let words = match data {
+        DataReply::Passive { address, form } => return passive(line, *address, *form),
+        DataReply::Active => "ok",
+        DataReply::PassiveOnly => "EPSV and nothing else from now on",
+        DataReply::PassiveOnlyInForce => "after EPSV ALL there is only EPSV",
+        DataReply::Foreign => "only your own address, and no port below 1024",
+        DataReply::WrongFamily => "not over that network, use (1) where this connection is IPv4, (2) where it is IPv6",
+        DataReply::NoPortFree => "no port is free for a data connection, try again in a moment",
+        DataReply::NotPrepared => "say EPSV, PASV, EPRT or PORT first",
+        DataReply::NotOpened => "the data connection did not come about; a firewall may be in between",
+        DataReply::NotSecured => "no TLS came about on the data connection",
+        DataReply::NotResumed => "the data connection must resume this connection's TLS session",
+        DataReply::Lost => "the data connection broke off",
+        DataReply::Truncated => {
+            "the upload ended without TLS close_notify, which data_close_notify: Require asks for; \
+             the part is kept, REST or APPE resumes it"
+        }
+    };
+    line.text(words)
+}
+
+/// An IPv6 address has no form of six numbers; its port has (RFC 1639 section 4
+/// came too late for clients).
+fn passive(line: Line<'_>, address: SocketAddr, form: PassiveForm) -> Line<'_> {
+    let port = address.port();
+    match (form, address.ip().to_canonical()) {
+        (PassiveForm::Address, IpAddr::V4(ip)) => {
+            let [a, b, c, d] = ip.octets();
+            let [high, low] = port.to_be_bytes();
+            line.text(format_args!(
+                "Entering Passive Mode ({a},{b},{c},{d},{high},{low})."
+            ))
+        }
+        _ => line.text(format_args!("Entering Extended Passive Mode (|||{port}|)")),
+    }
+}
+
+fn parameter_words<'a>(line: Line<'a>, parameter: &ParameterReply) -> Line<'a> {
+    match parameter {
+        ParameterReply::Type(Representation::Ascii) => line.text("type is A, text"),
+        ParameterReply::Type(Representation::Image) => line.text("type is I, bytes"),
+        ParameterReply::AsItIs(what) => line.text(what).text(" ok"),
+        ParameterReply::Restart(at) => {
+            line.text(format_args!("restarting at {at}, with the next transfer"))
+        }
+        ParameterReply::Allocated(bytes) => line.text(format_args!("room for {bytes} bytes")),
+        ParameterReply::Range(None) => line.text("range is the whole file"),
+        ParameterReply::Range(Some(ByteRange { start, end })) => {
+            let last = end.saturating_sub(1);
+            line.text(format_args!("range is {start} to {last}"))
+        }
+        ParameterReply::Algorithm(algorithm) => line.text(algorithm_name(*algorithm)),
+        ParameterReply::Facts(set) => line.text(chosen_facts(*set)),
+        ParameterReply::NotInAscii => {
+            line.text("not in type A, where bytes are not counted: TYPE I first")
+        }
+    }
+}
+
+/// RFC 3659 section 7.9.1.
+fn chosen_facts(set: FactSet) -> String {
+    let chosen = Fact::ALL.into_iter().filter(|&fact| set.has(fact));
+    let list: String = chosen.map(|fact| format!("{};", fact.name())).collect();
+    format!("MLST OPTS {list}").trim_end().to_owned()
+}
+
+fn malformed_words<'a>(line: Line<'a>, malformed: &Malformed) -> Line<'a> {
+    let words = match malformed {
+        Malformed::BadArguments { syntax } => {
+            return line.text("bad arguments; the syntax is ").text(syntax);
+        }
+        Malformed::TooLong => "the line is over 8192 bytes",
+        Malformed::BadLineEnd => "a line holds no NUL, and a CR only before its LF",
+        Malformed::NotUtf8 => "that must be UTF-8",
+        Malformed::OtherProtocol => "that is another protocol; this is FTP",
+        Malformed::UnknownVerb => "unknown verb; HELP lists them",
+        Malformed::BadName => "a name holds no NUL, CR or LF",
+        Malformed::NotImplemented => NOT_DONE,
+        Malformed::NotForThatArgument => "not done with that argument",
+        Malformed::UnknownNetwork => "unknown network protocol, use (1,2)",
+    };
+    line.text(words)
+}
+
+fn refused<'a>(line: Line<'a>, deed: Deed, why: &Refusal) -> Line<'a> {
+    match (deed, why) {
+        (Deed::Store, Refusal::Exists) => line.text("a file of that name is there already"),
+        (_, Refusal::BadOffset { offset, size }) => line.text(format_args!(
+            "it cannot go on at byte {offset}: {size} bytes are here; SIZE says where it can"
+        )),
+        (_, Refusal::TwoSizes) => line.text(
+            "an upload of it was interrupted, so that it has two sizes; \
+             STOR begins anew, DELE drops both",
+        ),
+        _ => line.text(refusal_words(why)),
+    }
+}
+
+fn closing(farewell: &Farewell) -> &'static str {
+    match farewell {
+        Farewell::NotThisProtocol => "this is an FTP server, closing",
+        other => farewell_words(other),
+    }
+}
+
+fn push_status(status: &Status, code: u16, out: &mut Vec<u8>) {
+    Line::first(code, out).text(&status.server).end();
+    Line::between(out)
+        .text("logged in as ")
+        .text(&status.user)
+        .end();
+    push_account(&status.usage, out);
+    Line::last(code, out).text("end").end();
+}
+
+fn push_usage(usage: &Usage, code: u16, out: &mut Vec<u8>) {
+    Line::first(code, out).text("quota").end();
+    push_account(usage, out);
+    Line::last(code, out).text("end").end();
+}
+
+fn push_account(usage: &Usage, out: &mut Vec<u8>) {
+    let Usage {
+        used,
+        limit,
+        staged,
+        entries,
+        entries_limit,
+        ..
+    } = usage;
+    Line::between(out)
+        .text(format_args!(
+            "{used} of {limit} bytes used, {staged} of them by unfinished uploads"
+        ))
+        .end();
+    Line::between(out)
+        .text(format_args!(
+            "{entries} of {entries_limit} files and directories"
+        ))
+        .end();
+}
+
+fn push_under_way(under_way: &UnderWay, code: u16, out: &mut Vec<u8>) {
+    let moved = under_way.moved;
+    let rate = moved / under_way.seconds.max(1);
+    Line::first(code, out).text("a transfer is under way").end();
+    let line = Line::between(out).text(format_args!("{moved} "));
+    let line = match under_way.of {
+        Some(of) => line.text(format_args!("of {of} ")),
+        None => line,
+    };
+    line.text(format_args!("bytes moved, {rate} bytes per second"))
+        .end();
+    Line::last(code, out).text("end").end();
+}
+
+fn push_help(topic: &HelpTopic, code: u16, out: &mut Vec<u8>) {
+    match topic {
+        HelpTopic::Overview => push_overview(code, out),
+        HelpTopic::Verb(name) if name.eq_ignore_ascii_case("SITE") => push_site(code, out),
+        HelpTopic::Verb(name) => match help_of(name) {
+            Some((syntax, help)) => Line::last(code, out)
+                .text(syntax)
+                .text(": ")
+                .text(help)
+                .end(),
+            None => Line::last(code, out)
+                .text("no such verb; HELP lists them")
+                .end(),
+        },
+    }
+}
+
+fn push_overview(code: u16, out: &mut Vec<u8>) {
+    Line::first(code, out)
+        .text("verbs; those with a star are not done here")
+        .end();
+    for verbs in VERBS.chunks(8) {
+        let mut line = Line::between(out);
+        for verb in verbs {
+            let star = if verb.help == NOT_DONE { "*" } else { "" };
+            line = line.text(format_args!("{:<9}", format!("{}{star}", verb.name)));
+        }
+        line.end();
+    }
+    Line::last(code, out)
+        .text("HELP with a verb says more")
+        .end();
+}
+
+fn push_site(code: u16, out: &mut Vec<u8>) {
+    Line::first(code, out).text("what SITE knows").end();
+    for row in site::ROWS {
+        Line::between(out)
+            .text(row.syntax)
+            .text(": ")
+            .text(row.help)
+            .end();
+    }
+    Line::last(code, out).text("end").end();
+}

@@ -1,0 +1,119 @@
+"""Large directories by MLSD, LIST and NLST: every name, and a daemon that does not grow."""
+
+import os, re
+from ftp.clients import library
+from ftp.daemon import Word
+from ftp.sockets import EXPLICIT13, PLAIN
+from ftp.steps import need, same, step
+from ftp.wire import Ftp
+
+SIZES = (10_000, 100_000)
+# The columns of `ls -l` up to one blank before the name.
+LONG = re.compile(rb"[-dlbcps][-rwxsStT]{9}[.+]? +\d+ +\S+ +\S+ +(\d+) +\w{3} +\d+ +[\d:]+ (.*)", re.S)
+KINDS = (b"%d", b"name with blanks %d", "Grüße %d".encode(), "文件%d".encode(), b"-%d", b"%d;=\"'*?[")
+ALLOWANCE = 1024  # KiB
+
+
+def server(w):
+    return w.configured(tls=Word("Optional"), quota="4GB")
+
+
+def grown(w, daemon, count):
+    """A directory of so many entries in the home: its name, and its names. Made once, then moved."""
+    if count not in w.made:
+        w.made[count] = w.folder(f"entries-{count}")
+        fill(w.made[count], count)
+    place = daemon.home() / w.made[count].name
+    w.made[count] = w.made[count].rename(place)
+    names = sorted(os.listdir(os.fsencode(place)))
+    same("entries made", len(names), count)
+    return place.name, names
+
+
+def fill(place, count):
+    handle = os.open(place, os.O_DIRECTORY)
+    for number in range(count):
+        name = KINDS[number % len(KINDS)] % number
+        if number % 50 == 7:
+            os.mkdir(name, dir_fd=handle)
+        else:
+            os.close(os.open(name, os.O_CREAT | os.O_WRONLY, 0o644, dir_fd=handle))
+    os.close(handle)
+
+
+def named(line):
+    """The name on a line of MLSD."""
+    facts, blank, name = line.partition(b" ")
+    need(blank and re.fullmatch(rb"([\w.]+=[^;]*;)+", facts), f"no facts: {line!r}")
+    return name
+
+
+def long_named(line):
+    """The name on a line of LIST."""
+    found = LONG.fullmatch(line)
+    need(found, f"not a line of ls -l: {line!r}")
+    return found[2]
+
+
+def listed(ftp, verb, path):
+    """The names that a listing shows, sorted, without the directory itself."""
+    lines = ftp.names(f"{verb} {path}")
+    if verb == "MLSD":
+        facts = [line for line in lines if not re.match(rb"(?i)(.*;)?type=[cp]dir;", line)]
+        return sorted(map(named, facts))
+    if verb == "LIST":
+        return sorted(long_named(line) for line in lines if not line.startswith(b"total "))
+    return sorted(line.rsplit(b"/", 1)[-1] for line in lines)
+
+
+@step("{verb} of {count} entries, {mode}: every name, once", over=[
+    {"verb": verb, "count": count, "mode": mode}
+    for count in SIZES for verb in ("MLSD", "LIST", "NLST") for mode in (PLAIN, EXPLICIT13)
+])
+def every_name(w, verb, count, mode):
+    daemon = server(w)
+    path, names = grown(w, daemon, count)
+    same(f"{verb} of {count}", listed(Ftp(daemon, mode), verb, path), names)
+
+
+@step("the working directory lists as well as a named one: {verb}", over=[
+    {"verb": verb} for verb in ("MLSD", "LIST", "NLST", "LIST -la", "LIST -a", "NLST -1")
+])
+def here(w, verb):
+    daemon = server(w)
+    path, names = grown(w, daemon, 100)
+    ftp = Ftp(daemon)
+    ftp.ask(f"CWD {path}", 250)
+    lines = [line for line in ftp.names(verb) if not re.match(rb"(?i)(total |(.*;)?type=[cp]dir)", line)]
+    plain = {"M": named, "L": long_named, "N": bytes}[verb[0]]
+    same(verb, sorted(name for name in map(plain, lines) if name not in (b".", b"..")), names)
+
+
+@step("ftplib: MLSD of 10,000 entries", "ftplib")
+def by_library(w):
+    daemon = server(w)
+    path, names = grown(w, daemon, 10_000)
+    with library(daemon, EXPLICIT13) as ftp:
+        got = [name for name, facts in ftp.mlsd(path) if facts["type"] not in ("cdir", "pdir")]
+    same("MLSD", sorted(os.fsencode(name) for name in got), names)
+
+
+@step("memory: {verb} of 100,000 entries takes at most 1 MiB more than of 100, {mode}", over=[
+    {"verb": verb, "mode": mode}
+    for verb in ("MLSD", "LIST", "NLST") for mode in (PLAIN, EXPLICIT13)
+])
+def memory(w, verb, mode):
+    # What an earlier listing had taken would hide what this one takes.
+    daemon = w.alone(tls=Word("Optional"))
+    small, _ = grown(w, daemon, 100)
+    large, _ = grown(w, daemon, 100_000)
+    ftp, peaks = Ftp(daemon, mode), {}
+    for _ in range(5):
+        ftp.names(f"{verb} {small}")
+    for path in (small, large):
+        daemon.forget_peak()
+        ftp.names(f"{verb} {path}")
+        peaks[path] = daemon.peak()
+    print(f"  {verb}: peak {peaks[small]} KiB for 100, {peaks[large]} KiB for 100,000")
+    growth = peaks[large] - peaks[small]
+    need(growth <= ALLOWANCE, f"{growth} KiB more for 100,000 entries ({peaks})")

@@ -1,0 +1,177 @@
+"""What is stored: digests that are remembered, quotas, what the two dialects tell of each other."""
+
+import hashlib, os, re, subprocess
+from ftp.clients import curl, lftp
+from ftp.daemon import Word
+from ftp.stages import published
+from ftp.steps import need, same, step
+from ftp.wire import Ftp
+
+MIB = 1 << 20
+QUOTA = 2_000_000
+
+
+def native_put(w, daemon, data, name):
+    """A file by way of skiff, with its digest verified at both ends."""
+    folder = w.folder("native")
+    (folder / name).write_bytes(data)
+    (folder / "password").write_text("123\n")
+    (folder / "password").chmod(0o600)
+    argv = [w.binaries / "skiff", f"tom@127.0.0.1:{daemon.port('native')}", "--trust", "new", "-q"]
+    argv += ["--password-file", folder / "password", "-c", f"put {name}"]
+    environment = {**os.environ, "HOME": str(folder)}
+    done = subprocess.run(argv, cwd=folder, env=environment, capture_output=True, timeout=30)
+    need(done.returncode == 0, f"skiff ended with {done.returncode}: {done.stderr[-500:]!r}")
+
+
+def digest_in(reply, expected):
+    need(expected in reply.text.lower().split(), f"got {reply!r}, the digest is {expected}")
+
+
+@step("a file put natively: FTP serves it, and knows its MD5 without reading it")
+def remembered(w):
+    daemon, name, data = w.demo(), w.fresh("native"), os.urandom(32 * MIB)
+    native_put(w, daemon, data, name)
+    ftp, before = Ftp(daemon), daemon.bytes_read()
+    digest_in(ftp.ask(f"XMD5 {name}", 213, 250), hashlib.md5(data).hexdigest())
+    read = daemon.bytes_read() - before
+    need(read < MIB, f"{read} bytes were read for a digest that was known")
+    same("RETR", ftp.get(name), data)
+
+
+@step("a file put by FTP: XMD5, XSHA256, HASH and RANG")
+def digests(w):
+    ftp, name, data = Ftp(w.demo()), w.fresh("hashed"), os.urandom(300_000)
+    ftp.store(name, data)
+    digest_in(ftp.ask(f"XMD5 {name}", 213, 250), hashlib.md5(data).hexdigest())
+    digest_in(ftp.ask(f"XSHA256 {name}", 213, 250), hashlib.sha256(data).hexdigest())
+    for algorithm in ("MD5", "SHA-256", "SHA-512"):
+        ftp.ask(f"OPTS HASH {algorithm}", 200)
+        digest = hashlib.new(algorithm.replace("-", "").lower())
+        digest.update(data)
+        reply = ftp.ask(f"HASH {name}", 213)
+        digest_in(reply, digest.hexdigest())
+        need(f"0-{len(data)}" in reply.text, f"no range in {reply!r}")
+    ftp.ask("OPTS HASH MD5", 200)
+    # The range's end is its last byte; the reply's is the one after it (draft-bryan-ftp-range).
+    ftp.ask("RANG 0 99999", 350)
+    digest_in(ftp.ask(f"HASH {name}", 213), hashlib.md5(data[:100_000]).hexdigest())
+    digest_in(ftp.ask(f"HASH {name}", 213), hashlib.md5(data).hexdigest())
+
+
+@step("a digest follows the file: APPE, REST, a write behind the daemon's back")
+def digest_changes(w):
+    daemon, name = w.demo(), w.fresh("changed")
+    ftp = Ftp(daemon)
+    ftp.store(name, b"one")
+    digest_in(ftp.ask(f"XMD5 {name}", 213, 250), hashlib.md5(b"one").hexdigest())
+    ftp.store(name, b"two", verb="APPE")
+    digest_in(ftp.ask(f"XMD5 {name}", 213, 250), hashlib.md5(b"onetwo").hexdigest())
+    ftp.store(name, b"X", rest=3)
+    digest_in(ftp.ask(f"XMD5 {name}", 213, 250), hashlib.md5(b"oneX").hexdigest())
+    (daemon.home() / name).write_bytes(b"behind its back")
+    digest_in(ftp.ask(f"XMD5 {name}", 213, 250), hashlib.md5(b"behind its back").hexdigest())
+
+
+@step("a file put by FTP comes down natively, and back")
+def both_ways(w):
+    daemon, name, data = w.demo(), w.fresh("across"), os.urandom(200_000)
+    Ftp(daemon).store(name, b"old")
+    ftp = Ftp(daemon)
+    ftp.ask(f"DELE {name}", 250)
+    native_put(w, daemon, data, name)
+    same("by FTP", ftp.get(name), data)
+
+
+# Quota.
+
+
+def small(w):
+    """A daemon whose users may store little; tom's home is emptied."""
+    daemon = w.configured(tls=Word("Optional"), quota=f"{QUOTA}")
+    ftp = Ftp(daemon)
+    for name in ftp.names("NLST"):
+        ftp.ask(b"DELE " + name, 250)
+    return daemon
+
+
+def free(ftp):
+    return int(re.search(r"\d+", ftp.ask("AVBL", 213).text[4:])[0])
+
+
+@step("quota: an upload over it ends with 552 in one line, and leaves no file")
+def over_quota(w):
+    daemon, name = small(w), w.fresh("over")
+    ftp = Ftp(daemon)
+    reply = ftp.put(name, os.urandom(QUOTA + MIB))
+    same("the reply", (reply.code, len(reply.lines)), (552, 1))
+    same("the file", published(daemon, name), None)
+    ftp.alive()
+    ftp.answer(f"DELE {name}")
+    ftp.store(w.fresh("fits"), os.urandom(QUOTA // 2))
+
+
+@step("quota: the old file stays when its replacement does not fit")
+def over_quota_again(w):
+    daemon, name, old = small(w), w.fresh("over"), os.urandom(1000)
+    ftp = Ftp(daemon)
+    ftp.store(name, old)
+    for verb in ("STOR", "APPE"):
+        same(verb, ftp.put(name, os.urandom(QUOTA + MIB), verb=verb).code, 552)
+        same("the file", published(daemon, name), old)
+
+
+@step("quota: ALLO answers 552 at once, and a replacement needs the difference only")
+def announced(w):
+    daemon, name = small(w), w.fresh("allo")
+    ftp = Ftp(daemon)
+    ftp.ask(f"ALLO {QUOTA + 1}", 552)
+    ftp.ask(f"ALLO {QUOTA // 2}", 200, 202)
+    ftp.store(name, os.urandom(QUOTA * 3 // 4))
+    ftp.store(name, os.urandom(QUOTA * 3 // 4 + 1000))
+    same("another file", ftp.put(w.fresh("allo"), os.urandom(QUOTA // 2)).code, 552)
+
+
+@step("quota: AVBL and SITE QUOTA tell it to the byte")
+def told(w):
+    daemon, name = small(w), w.fresh("told")
+    ftp = Ftp(daemon)
+    before = free(ftp)
+    ftp.store(name, os.urandom(123_456))
+    same("AVBL after 123,456 bytes", free(ftp), before - 123_456)
+    text = ftp.ask("SITE QUOTA", 200, 211, 213, 214).text
+    numbers = {int(number.replace(",", "")) for number in re.findall(r"\d[\d,]*", text)}
+    need({QUOTA - before + 123_456, QUOTA} <= numbers, f"used and limit are not in {text!r}")
+    ftp.ask(f"DELE {name}", 250)
+    same("AVBL after DELE", free(ftp), before)
+
+
+@step("quota: {client} shows the 552", "{client}", over=[{"client": "curl"}, {"client": "lftp"}])
+def shown(w, client):
+    daemon, folder = small(w), w.folder()
+    (folder / "big").write_bytes(os.urandom(QUOTA + MIB))
+    run = curl(daemon, folder, "big", "-v", "-T", "big") if client == "curl" else lftp(
+        daemon, folder, "put big")
+    code, said = run.wait()
+    need(code != 0, f"{client} takes an upload over quota for done")
+    need("552" in said or "quota" in said.lower(), f"{client} says {said!r}")
+    same("the file", published(daemon, "big"), None)
+
+
+@step("quota: eight uploads at once never pass it")
+def at_once(w):
+    daemon = small(w)
+    sessions = [Ftp(daemon) for _ in range(8)]
+    lanes = [ftp.open(f"STOR {w.fresh('at once')}") for ftp in sessions]
+    for _ in range(40):
+        for lane in lanes:
+            try:
+                lane.send(bytes(10_000))
+            except OSError:
+                pass
+    for lane in lanes:
+        lane.finish()
+    codes = [ftp.reply().code for ftp in sessions]
+    need(set(codes) <= {226, 552} and 552 in codes, f"the codes are {codes}")
+    inside = sum(path.stat().st_size for path in daemon.home().glob("at once*"))
+    need(inside + sum(daemon.stages().values()) <= QUOTA, f"{inside} bytes are stored")

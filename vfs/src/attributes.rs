@@ -1,0 +1,75 @@
+//! Times and permission bits of what is published.
+
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::time::SystemTime;
+
+use parking_lot::MutexGuard;
+use rustix::fs::{Mode, OFlags, Stat, fchmod, fstat, futimens};
+
+use crate::account::Names;
+use crate::entry::{self, Kind};
+use crate::folder::Links;
+use crate::home::Home;
+use crate::publish::times;
+use crate::{VfsError, Worker, digest};
+
+/// Set-group-ID and sticky: on a directory they are the operator's, who arranges groups by them.
+const KEPT_ON_DIRECTORIES: u32 = 0o3000;
+
+impl Home {
+    /// Sets the time of the file or directory at `path`, links inside the home followed. Digests
+    /// that are remembered with a file stay so.
+    pub fn set_modified(
+        &self,
+        _worker: &Worker,
+        path: &Path,
+        modified: SystemTime,
+    ) -> Result<(), VfsError> {
+        let (file, before, _idle) = self.open_idle(path)?;
+        let digests = digest::recall(&file, &before);
+        futimens(&file, &times(modified.into()))?;
+        let Some(digests) = digests else {
+            return Ok(());
+        };
+        // Sealed with the old time they are void, which costs a hash later.
+        if let Err(e) = digest::remember(&file, &fstat(&file)?, &digests) {
+            log::debug!("{}: the digests of a file are void: {e}", self.user);
+        }
+        Ok(())
+    }
+
+    /// Sets the permission bits, `0o777` of `mode`, of the file or directory at `path`, links
+    /// inside the home followed. A file loses set-user-ID and the like.
+    pub fn set_mode(&self, _worker: &Worker, path: &Path, mode: u32) -> Result<(), VfsError> {
+        let (file, stat, _idle) = self.open_idle(path)?;
+        let kept = match entry::kind(&stat) {
+            Kind::Directory => stat.st_mode & KEPT_ON_DIRECTORIES,
+            Kind::File | Kind::Link | Kind::Other => 0,
+        };
+        fchmod(&file, Mode::from_raw_mode(mode & 0o777 | kept))?;
+        Ok(())
+    }
+
+    /// Opens a file or directory that nobody writes, nor will while the lock is held.
+    fn open_idle(&self, path: &Path) -> Result<(OwnedFd, Stat, MutexGuard<'_, Names>), VfsError> {
+        let place = self.place(path, Links::Follow)?;
+        let names = self.lock()?;
+        names.check_idle(&place.key())?;
+        let is_file = match entry::kind(&place.stat()?.ok_or(VfsError::NotFound)?) {
+            Kind::File => true,
+            Kind::Directory => false,
+            Kind::Link | Kind::Other => return Err(VfsError::NotRegular),
+        };
+        let opened = match place.open(OFlags::RDONLY) {
+            // A file that may not be read may still be changed by who may write it.
+            Err(VfsError::Forbidden) if is_file => place.open(OFlags::WRONLY)?,
+            other => other?,
+        };
+        let stat = fstat(&opened)?;
+        match entry::kind(&stat) {
+            Kind::File | Kind::Directory => Ok((opened, stat, names)),
+            Kind::Link | Kind::Other => Err(VfsError::NotRegular),
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! What an upload does to its file before the first byte, once bytes can flow: not before, as a
+//! data connection that never comes must leave everything as it was.
+
+use std::fs::File;
+use std::ops::Range;
+use std::os::fd::{AsFd, OwnedFd};
+
+use rustix::fs::{copy_file_range, fstat, ftruncate};
+use rustix::io::{Errno, pread, pwrite};
+
+use super::Upload;
+use crate::{VfsError, Worker, digest, entry};
+
+/// Bytes copied between two signs of life.
+const COPY_STEP: u64 = 16 << 20;
+const BUFFER: usize = 256 << 10;
+
+#[derive(Debug)]
+pub(super) enum Pending {
+    /// The stage loses what lies behind this many bytes.
+    Cut(u64),
+    /// The stage begins with the first bytes of the published file.
+    Copy { source: OwnedFd, bytes: u64 },
+    /// The published file loses its remembered digests.
+    Append,
+}
+
+impl Upload {
+    /// Makes the file ready for the byte at [`Upload::position`]: to be called when bytes can
+    /// flow, else done by the first write. Whatever ends the upload earlier leaves the name as it
+    /// was. May take as long as copying a file; again, it does nothing.
+    ///
+    /// [`VfsError::BadOffset`] where the file was changed behind the daemon's back meanwhile.
+    pub fn prepare(&mut self, _worker: &Worker) -> Result<(), VfsError> {
+        match &self.pending {
+            None => return Ok(()),
+            Some(Pending::Cut(at)) => self.cut(*at)?,
+            Some(Pending::Copy { source, bytes }) => {
+                let bytes = *bytes;
+                self.hold.home().check_floor(&self.file, bytes)?;
+                let alive = || self.hold.writer.touch();
+                self.len = copy(source, &self.file, bytes, &alive)?;
+            }
+            Some(Pending::Append) => {
+                self.check_end()?;
+                digest::forget(&self.file)?;
+            }
+        }
+        self.pending = None;
+        self.hold.writer.touch();
+        Ok(())
+    }
+
+    /// Refuses a file whose end is not where the uploader was told that it is.
+    fn check_end(&self) -> Result<(), VfsError> {
+        let size = entry::size(&fstat(&self.file)?);
+        if size == self.len {
+            Ok(())
+        } else {
+            let offset = self.len;
+            Err(VfsError::BadOffset { offset, size })
+        }
+    }
+}
+
+/// Copies the first `bytes` bytes to an empty file, or leaves it empty. Calls `alive` now and then.
+fn copy(source: &OwnedFd, to: &File, bytes: u64, alive: &impl Fn()) -> Result<u64, VfsError> {
+    let copied = match copy_by_kernel(source, to, bytes, alive) {
+        Ok(size) if size == bytes => return Ok(bytes),
+        Ok(size) => Err(VfsError::BadOffset {
+            offset: bytes,
+            size,
+        }),
+        Err(e) => Err(e),
+    };
+    ftruncate(to, 0)?;
+    copied
+}
+
+/// Copies up to `bytes` bytes and says how many there were. File systems that can share blocks
+/// do so.
+fn copy_by_kernel(
+    source: &OwnedFd,
+    to: &File,
+    bytes: u64,
+    alive: &impl Fn(),
+) -> Result<u64, VfsError> {
+    let mut done = 0;
+    while done < bytes {
+        let (mut from, mut at) = (done, done);
+        let step = usize::try_from((bytes - done).min(COPY_STEP)).unwrap_or(BUFFER);
+        match copy_file_range(source, Some(&mut from), to, Some(&mut at), step) {
+            Ok(0) => break,
+            Ok(copied) => done += copied as u64,
+            Err(Errno::INTR) => {}
+            // Other file systems, kernels before 5.3, and what cannot be asked this way.
+            Err(Errno::XDEV | Errno::NOSYS | Errno::INVAL | Errno::OPNOTSUPP) => {
+                return copy_by_hand(source, to, done..bytes, alive);
+            }
+            Err(e) => return Err(e.into()),
+        }
+        alive();
+    }
+    Ok(done)
+}
+
+/// Copies a range, as far as there is one, and says where it ended.
+fn copy_by_hand(
+    source: impl AsFd,
+    to: impl AsFd,
+    range: Range<u64>,
+    alive: &impl Fn(),
+) -> Result<u64, VfsError> {
+    let mut buffer = vec![0; BUFFER];
+    let mut done = range.start;
+    while done < range.end {
+        let wanted = usize::try_from(range.end - done).map_or(BUFFER, |left| left.min(BUFFER));
+        let read = match pread(&source, &mut buffer[..wanted], done) {
+            Ok(0) => break,
+            Ok(read) => read,
+            Err(Errno::INTR) => continue,
+            Err(e) => return Err(e.into()),
+        };
+        // What a short write leaves is read again.
+        match pwrite(&to, &buffer[..read], done) {
+            Ok(0) => return Err(VfsError::DiskFull),
+            Ok(written) => done += written as u64,
+            Err(Errno::INTR) => {}
+            Err(e) => return Err(e.into()),
+        }
+        alive();
+    }
+    Ok(done)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn both_ways_of_copying_give_the_same_prefix_and_tell_a_short_source() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let content: Vec<u8> = (0..=250).cycle().take(2 * BUFFER + 77).collect();
+        fs::write(at("source"), &content).unwrap();
+        let source = OwnedFd::from(File::open(at("source")).unwrap());
+        let whole = content.len() as u64;
+        for (bytes, expected) in [
+            (whole, whole),
+            (whole - 9, whole - 9),
+            (whole + 1, whole),
+            (0, 0),
+        ] {
+            let signs = Cell::new(0);
+            let alive = || signs.set(signs.get() + 1);
+            let (kernel, hand) = (
+                File::create(at("k")).unwrap(),
+                File::create(at("h")).unwrap(),
+            );
+            assert_eq!(
+                copy_by_kernel(&source, &kernel, bytes, &alive).unwrap(),
+                expected
+            );
+            assert_eq!(
+                copy_by_hand(&source, &hand, 0..bytes, &alive).unwrap(),
+                expected
+            );
+            for name in ["k", "h"] {
+                assert_eq!(fs::read(at(name)).unwrap(), content[..expected as usize]);
+            }
+            assert_eq!(signs.get() > 0, bytes > 0);
+        }
+    }
+
+    #[test]
+    fn a_copy_is_whole_or_empty() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::write(at("source"), "four").unwrap();
+        let source = OwnedFd::from(File::open(at("source")).unwrap());
+        let to = File::create(at("to")).unwrap();
+        let short = copy(&source, &to, 5, &|| {});
+        assert!(matches!(
+            short,
+            Err(VfsError::BadOffset { offset: 5, size: 4 })
+        ));
+        assert_eq!(fs::read(at("to")).unwrap(), b"");
+        assert_eq!(copy(&source, &to, 3, &|| {}).unwrap(), 3);
+        assert_eq!(fs::read(at("to")).unwrap(), b"fou");
+    }
+}

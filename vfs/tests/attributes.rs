@@ -1,0 +1,129 @@
+//! Times and permission bits that peers set.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use rustix::fs::{CWD, FileType, Mode, mknodat};
+use skiff_vfs::{Digests, VfsError};
+
+use crate::common::{World, begin, digests, leave, on_worker, put};
+
+fn time(seconds: u64) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::new(seconds, 5)
+}
+
+#[test]
+fn a_set_time_keeps_digests_that_were_valid_and_no_others() {
+    on_worker(|worker| {
+        let world = World::new();
+        let home = world.open(worker);
+        let path = Path::new("file");
+        let known = || home.download(worker, path).unwrap().digests();
+        put(&home, worker, "file", b"content").unwrap();
+        home.set_modified(worker, path, time(1)).unwrap();
+        assert_eq!(
+            home.stat(worker, path).unwrap().modified.system_time(),
+            time(1)
+        );
+        assert_eq!(known(), Some(digests(b"content")));
+        let md5_only = Digests {
+            sha256: None,
+            ..digests(b"content")
+        };
+        home.download(worker, path)
+            .unwrap()
+            .remember(worker, &md5_only)
+            .unwrap();
+        home.set_modified(worker, path, time(2)).unwrap();
+        assert_eq!(known(), Some(md5_only));
+
+        // What was remembered of another content is not brought back to life.
+        fs::write(world.at("file"), "CONTENT").unwrap();
+        home.set_modified(worker, path, time(3)).unwrap();
+        assert_eq!(known(), None);
+        world.check(&home, worker);
+    });
+}
+
+#[test]
+fn directories_and_targets_of_links_get_times_too() {
+    on_worker(|worker| {
+        let world = World::new();
+        symlink("dir/file", world.at("link")).unwrap();
+        let home = world.open(worker);
+        home.make_dir(worker, Path::new("dir")).unwrap();
+        put(&home, worker, "dir/file", b"x").unwrap();
+        for (path, target, seconds) in [("link", "dir/file", 10), ("dir", "dir", 20)] {
+            home.set_modified(worker, Path::new(path), time(seconds))
+                .unwrap();
+            let modified = fs::metadata(world.at(target)).unwrap().modified().unwrap();
+            assert_eq!(modified, time(seconds), "{path}");
+        }
+        assert_ne!(
+            fs::symlink_metadata(world.at("link"))
+                .unwrap()
+                .modified()
+                .unwrap(),
+            time(10)
+        );
+        world.check(&home, worker);
+    });
+}
+
+#[test]
+fn modes_are_permission_bits_and_nothing_else() {
+    on_worker(|worker| {
+        let world = World::new();
+        let home = world.open(worker);
+        put(&home, worker, "file", b"content").unwrap();
+        home.make_dir(worker, Path::new("dir")).unwrap();
+        let mode = |path: &str| fs::metadata(world.at(path)).unwrap().mode() & 0o7777;
+        let path = Path::new("file");
+        home.set_mode(worker, path, 0o7640).unwrap();
+        assert_eq!(mode("file"), 0o640);
+        fs::set_permissions(world.at("file"), fs::Permissions::from_mode(0o4755)).unwrap();
+        home.set_mode(worker, path, 0o755).unwrap();
+        assert_eq!(mode("file"), 0o755, "set-user-ID goes");
+        let known = home.download(worker, path).unwrap().digests();
+        assert_eq!(known, Some(digests(b"content")));
+
+        home.set_mode(worker, Path::new("dir"), 0o6711).unwrap();
+        assert_eq!(mode("dir"), 0o711);
+        fs::set_permissions(world.at("dir"), fs::Permissions::from_mode(0o2755)).unwrap();
+        home.set_mode(worker, Path::new("dir"), 0o700).unwrap();
+        assert_eq!(mode("dir"), 0o2700, "the operator's group bit stays");
+        world.check(&home, worker);
+    });
+}
+
+#[test]
+fn what_cannot_be_changed_says_why() {
+    on_worker(|worker| {
+        let world = World::new();
+        mknodat(CWD, world.at("fifo"), FileType::Fifo, Mode::RWXU, 0).unwrap();
+        symlink("../outside", world.at("out")).unwrap();
+        let home = world.open(worker);
+        leave(&home, worker, "staged", b"part");
+        let running = begin(&home, worker, "running", skiff_vfs::Start::End).unwrap();
+        type Expected = fn(&VfsError) -> bool;
+        let cases: [(&str, Expected); 7] = [
+            ("", |e| matches!(e, VfsError::Forbidden)),
+            ("fifo", |e| matches!(e, VfsError::NotRegular)),
+            ("out", |e| matches!(e, VfsError::Escapes)),
+            ("missing", |e| matches!(e, VfsError::NotFound)),
+            ("staged", |e| matches!(e, VfsError::NotFound)),
+            ("running", |e| matches!(e, VfsError::Busy { .. })),
+            (".skiff-stage", |e| matches!(e, VfsError::NotFound)),
+        ];
+        for (path, expected) in cases {
+            let path = Path::new(path);
+            let timed = home.set_modified(worker, path, time(1)).unwrap_err();
+            assert!(expected(&timed), "{path:?}: {timed:?}");
+            let moded = home.set_mode(worker, path, 0o600).unwrap_err();
+            assert!(expected(&moded), "{path:?}: {moded:?}");
+        }
+        drop(running);
+    });
+}
