@@ -362,6 +362,7 @@ impl Connection {
             self.begin_tls(hub, now);
             return self.drive(hub, now);
         }
+        self.waste_more(hub);
         self.lend_when_due(hub);
         let mut reads = 0;
         while self.may_read() {

@@ -14,7 +14,7 @@ use skiff_vfs::{Homes, Policy, Worker};
 use crate::accesslog::{AccessLog, LogFailed};
 use crate::accounts::Accounts;
 use crate::guard::Guard;
-use crate::hub::{Ftp, Hub};
+use crate::hub::{Doors, Ftp, Hub};
 use crate::listener::{Listener, Speech};
 use crate::passive::Passive;
 use crate::reactor::{self, Reactor};
@@ -132,15 +132,9 @@ fn assemble(
     });
     let guard = Guard::new(config.limits.clone());
     let limits = Arc::new(limits(config));
-    let Doors { tls, ftp } = Doors::load(config, None)?;
-    let hub = Hub::new(registry, pool, guard, log, limits, services, tls, ftp);
+    let doors = Doors::load(config, None)?;
+    let hub = Hub::new(registry, pool, guard, log, limits, services, doors);
     Reactor::new(poll, signals, listeners, hub).map_err(no("poll"))
-}
-
-/// What is behind the listeners of each dialect.
-struct Doors {
-    tls: Option<Tls>,
-    ftp: Option<Ftp>,
 }
 
 impl Doors {
@@ -197,8 +191,7 @@ fn advertised(config: &Server) -> Option<IpAddr> {
 /// stored, need a restart.
 pub(crate) struct Fresh {
     pub(crate) config: Arc<Server>,
-    pub(crate) tls: Option<Tls>,
-    pub(crate) ftp: Option<Ftp>,
+    pub(crate) doors: Doors,
     pub(crate) limits: Arc<Limits>,
 }
 
@@ -209,11 +202,9 @@ impl Fresh {
         let config = config.ok()?;
         let doors = Doors::load(&config, before);
         let doors = doors.map_err(|error| log::error!("not reloaded: {error}"));
-        let Doors { tls, ftp } = doors.ok()?;
         let limits = Arc::new(limits(&config));
         Some(Self {
-            tls,
-            ftp,
+            doors: doors.ok()?,
             limits,
             config: Arc::new(config),
         })

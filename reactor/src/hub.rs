@@ -54,6 +54,14 @@ pub(crate) struct Hub {
     homes: HashMap<usize, Lodged>,
 }
 
+/// What is behind the listeners of each dialect.
+pub(crate) struct Doors {
+    /// `None` where the native listeners speak in clear.
+    pub(crate) tls: Option<Tls>,
+    /// `None` where no FTP is spoken.
+    pub(crate) ftp: Option<Ftp>,
+}
+
 /// What FTP's connections share.
 pub(crate) struct Ftp {
     /// `None` where no TLS is offered.
@@ -78,8 +86,7 @@ impl Hub {
         log: AccessLog,
         limits: Arc<Limits>,
         services: Arc<Services>,
-        tls: Option<Tls>,
-        ftp: Option<Ftp>,
+        Doors { tls, ftp }: Doors,
     ) -> Self {
         Self {
             registry,
@@ -225,12 +232,11 @@ impl Hub {
         if let Some(fresh) = fresh {
             let Fresh {
                 config,
-                tls,
-                ftp,
+                doors,
                 limits,
             } = *fresh;
-            self.tls = tls;
-            self.take_up_ftp(ftp);
+            self.tls = doors.tls;
+            self.take_up_ftp(doors.ftp);
             self.limits = limits;
             self.guard.set_limits(config.limits.clone());
             self.log.reopen(&config.log);

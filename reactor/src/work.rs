@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use skiff_sessions::digest::{Md5Sum, Sum};
@@ -41,6 +42,8 @@ pub(crate) struct Order {
     pub(crate) home: Option<Arc<Home>>,
     /// The open file, for jobs that work on it.
     pub(crate) file: Option<OpenFile>,
+    /// Set when nobody waits for it any more.
+    pub(crate) stop: Arc<AtomicBool>,
     /// The connection, as other uploads are told of it.
     pub(crate) owner: u64,
     pub(crate) since: Instant,
@@ -88,7 +91,7 @@ pub(crate) fn perform(worker: &Worker, services: &Services, mut order: Order) ->
         return before_home(worker, services, &order);
     }
     if takes_file(&order.job) {
-        let (completion, file) = on_file(worker, &order.job, order.file.take());
+        let (completion, file) = on_file(worker, &order.job, order.file.take(), &order.stop);
         return Performed::Done {
             completion,
             file,
@@ -291,7 +294,7 @@ fn open_listing(
     let pattern = leaf.filter(|leaf| form.knows_patterns() && is_pattern(leaf));
     match (plain, pattern) {
         (Err(VfsError::NotFound), Some(pattern)) => {
-            let folder = below(path).parent().unwrap_or(Path::new(""));
+            let folder = below(path).parent().unwrap_or_else(|| Path::new(""));
             let look = Look::new(form, access, Some(Pattern::new(pattern)));
             Ok(ListingText::of_directory(home.list(worker, folder)?, look))
         }
@@ -347,7 +350,7 @@ fn opened_upload(start: UploadStart) -> Answer {
 }
 
 /// Jobs on the open file; what is not given back is closed, here on the worker.
-fn on_file(worker: &Worker, job: &Job, file: Option<OpenFile>) -> Answer {
+fn on_file(worker: &Worker, job: &Job, file: Option<OpenFile>, stop: &Arc<AtomicBool>) -> Answer {
     match (job, file) {
         (Job::Restart, Some(OpenFile::Upload(mut upload))) => match upload.restart(worker) {
             Ok(()) => (Completion::Done, Some(OpenFile::Upload(upload))),
@@ -364,7 +367,8 @@ fn on_file(worker: &Worker, job: &Job, file: Option<OpenFile>) -> Answer {
             };
             (publish(worker, *upload, Some(digests), *modified), None)
         }
-        (Job::PublishStream, Some(OpenFile::Upload(upload))) => {
+        (Job::PublishStream, Some(OpenFile::Upload(mut upload))) => {
+            upload.heed(Arc::clone(stop));
             (publish(worker, *upload, None, None), None)
         }
         (Job::Suspend, Some(OpenFile::Upload(upload))) => {

@@ -155,13 +155,21 @@ impl Conversation {
         }
     }
 
-    /// Answers and ABOR belong to the command under way.
+    /// Answers and ABOR belong to the command under way; what only prepares or
+    /// asks about the session is not worth a line.
     fn note(&mut self, now: Instant, command: &Command) {
-        let of_another = matches!(
+        let unnoted = matches!(
             command,
-            Command::Answer(_) | Command::Abort | Command::RenameOver(_)
+            Command::Answer(_)
+                | Command::Abort
+                | Command::RenameOver(_)
+                | Command::User(_)
+                | Command::Data(_)
+                | Command::Parameter(_)
+                | Command::Features
+                | Command::Host(_)
         );
-        if of_another || self.session.listens() == Listens::Urgent {
+        if unnoted || self.session.listens() == Listens::Urgent {
             return;
         }
         let cwd = self.session.cwd();

@@ -87,6 +87,11 @@ def curl(daemon, folder, path, *options, mode=PLAIN, active=False):
     return Run([*argv, *map(str, options), url(daemon, mode, path)], folder)
 
 
+def curl_version():
+    done = subprocess.run(["curl", "--version"], capture_output=True, text=True, timeout=LIMIT)
+    return tuple(int(part) for part in done.stdout.split()[1].split(".")[:2])
+
+
 def lftp(daemon, folder, commands, mode=PLAIN, active=False):
     words = [*LFTP_SETTINGS, f"ftp:passive-mode {'off' if active else 'on'}"]
     words.append(f"ftp:ssl-allow {'yes' if mode.tls else 'no'}")

@@ -26,7 +26,9 @@ def big(w):
 
 # How clients interrupt: pieces, each with the flags of its send(2).
 INTERRUPTS = {
-    "IAC IP IAC urgent, then DM and ABOR": [(IAC + IP + IAC, socket.MSG_OOB), (DM + b"ABOR\r\n", 0)],
+    "IAC IP IAC urgent, then DM and ABOR": [
+        (IAC + IP + IAC, socket.MSG_OOB), (DM + b"ABOR\r\n", 0),
+    ],
     "IAC IP, DM urgent, then ABOR": [(IAC + IP, 0), (IAC + DM, socket.MSG_OOB), (b"ABOR\r\n", 0)],
     "all in line": [(IAC + IP + IAC + DM + b"ABOR\r\n", 0)],
     "ABOR urgent": [(b"ABOR\r\n", socket.MSG_OOB)],
@@ -64,6 +66,7 @@ def interrupted_tls(w):
 def interrupted_library(w, mode):
     daemon = big(w)
     with library(daemon, mode) as ftp:
+        ftp.voidcmd("TYPE I")
         lane = ftp.transfercmd("RETR big")
         need(lane.recv(10_000), "no byte came")
         if mode is PLAIN:
@@ -254,7 +257,9 @@ def bad_bytes(w, verb):
     same("the home", set(os.listdir(daemon.home())), before)
 
 
-@step("NUL in a name is refused by {verb}", over=[{"verb": "RETR"}, {"verb": "STOR"}, {"verb": "APPE"}])
+@step("NUL in a name is refused by {verb}", over=[
+    {"verb": verb} for verb in ("RETR", "STOR", "APPE")
+])
 def bad_transfer(w, verb):
     daemon, name = prompt(w), w.fresh("bad")
     ftp = Ftp(daemon)

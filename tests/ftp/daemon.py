@@ -170,7 +170,8 @@ class World:
 
 
 def demo(binaries, folder):
-    argv = [binaries / "skiffd", "--demo", folder, "--native", "127.0.0.1:0", "--ftp", "127.0.0.1:0"]
+    argv = [binaries / "skiffd", "--demo", folder]
+    argv += ["--native", "127.0.0.1:0", "--ftp", "127.0.0.1:0"]
     return Daemon(argv, folder, {("native", "127.0.0.1"), ("ftp", "127.0.0.1")})
 
 

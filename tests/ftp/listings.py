@@ -9,8 +9,12 @@ from ftp.wire import Ftp
 
 SIZES = (10_000, 100_000)
 # The columns of `ls -l` up to one blank before the name.
-LONG = re.compile(rb"[-dlbcps][-rwxsStT]{9}[.+]? +\d+ +\S+ +\S+ +(\d+) +\w{3} +\d+ +[\d:]+ (.*)", re.S)
-KINDS = (b"%d", b"name with blanks %d", "Grüße %d".encode(), "文件%d".encode(), b"-%d", b"%d;=\"'*?[")
+LONG = re.compile(
+    rb"[-dlbcps][-rwxsStT]{9}[.+]? +\d+ +\S+ +\S+ +\d+ +\w{3} +\d+ +[\d:]+ (.*)", re.S
+)
+KINDS = (
+    b"%d", b"name with blanks %d", "Grüße %d".encode(), "文件%d".encode(), b"-%d", b"%d;=\"'*?["
+)
 ALLOWANCE = 1024  # KiB
 
 
@@ -19,7 +23,10 @@ def server(w):
 
 
 def grown(w, daemon, count):
-    """A directory of so many entries in the home: its name, and its names. Made once, then moved."""
+    """A directory of so many entries in the home: its name, and its names.
+
+    It is made once, and moved from home to home.
+    """
     if count not in w.made:
         w.made[count] = w.folder(f"entries-{count}")
         fill(w.made[count], count)
@@ -52,7 +59,7 @@ def long_named(line):
     """The name on a line of LIST."""
     found = LONG.fullmatch(line)
     need(found, f"not a line of ls -l: {line!r}")
-    return found[2]
+    return found[1]
 
 
 def listed(ftp, verb, path):
@@ -84,7 +91,8 @@ def here(w, verb):
     path, names = grown(w, daemon, 100)
     ftp = Ftp(daemon)
     ftp.ask(f"CWD {path}", 250)
-    lines = [line for line in ftp.names(verb) if not re.match(rb"(?i)(total |(.*;)?type=[cp]dir)", line)]
+    about = re.compile(rb"(?i)(total |(.*;)?type=[cp]dir)")
+    lines = [line for line in ftp.names(verb) if not about.match(line)]
     plain = {"M": named, "L": long_named, "N": bytes}[verb[0]]
     same(verb, sorted(name for name in map(plain, lines) if name not in (b".", b"..")), names)
 

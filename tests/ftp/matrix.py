@@ -1,11 +1,11 @@
 """Every client in every mode, active and passive: files, names, trees, segments, many listings."""
 
 import ftplib, io, os
-from ftp.clients import curl, get, lftp, library, put, url
+from ftp.clients import curl, curl_version, get, lftp, library, put, url
 from ftp.daemon import Word, free_range
 from ftp.sockets import EXPLICIT12, EXPLICIT13, IMPLICIT13, MODES, PLAIN
 from ftp.stages import published
-from ftp.steps import Failed, need, same, step
+from ftp.steps import Failed, Skipped, need, same, step
 
 CLIENTS = ("curl", "lftp", "tnftp", "ftplib")
 # tnftp speaks FTP in clear only.
@@ -23,18 +23,23 @@ def server(w):
     return w.configured(tls=Word("Optional"))
 
 
-@step("{client}, {mode}: put and get, passive and active", "{client}", over=PAIRS)
-def put_and_get(w, client, mode):
-    daemon = server(w)
-    for active in (False, True):
-        for size in (0, 1, 70_001, 3_000_000):
-            name, data = w.fresh(f"{client} put"), os.urandom(size)
-            put(client, daemon, w.folder(), w.file(data), name, mode, active)
-            same(f"{size} bytes put", published(daemon, name), data)
-            same(f"{size} bytes got", get(client, daemon, w.folder(), name, mode, active), data)
+@step("{client}, {mode}: put and get, {way}", "{client}", over=[
+    {**pair, "way": way} for pair in PAIRS for way in ("passive", "active")
+])
+def put_and_get(w, client, mode, way):
+    daemon, active = server(w), way == "active"
+    if client == "curl" and active and mode.tls and curl_version() in ((7, 87), (7, 88)):
+        raise Skipped("curl 7.87 and 7.88 forget TLS in active mode (curl issue 10666)")
+    for size in (0, 1, 70_001, 3_000_000):
+        name, data = w.fresh(f"{client} put"), os.urandom(size)
+        put(client, daemon, w.folder(), w.file(data), name, mode, active)
+        same(f"{size} bytes put", published(daemon, name), data)
+        same(f"{size} bytes got", get(client, daemon, w.folder(), name, mode, active), data)
 
 
-@step("{client}, plain: names that are not ASCII", "{client}", over=[{"client": c} for c in CLIENTS])
+@step("{client}, plain: names that are not ASCII", "{client}", over=[
+    {"client": client} for client in CLIENTS
+])
 def names(w, client):
     daemon, mode = server(w), PLAIN
     for text in NAMES:
@@ -51,7 +56,8 @@ def listed_names(w):
         ftp.mkd(folder)
         for name in NAMES:
             ftp.storbinary(f"STOR {folder}/{name}", io.BytesIO(b"x"))
-        same("MLSD", {name for name, facts in ftp.mlsd(folder) if facts["type"] == "file"}, set(NAMES))
+        files = {name for name, facts in ftp.mlsd(folder) if facts["type"] == "file"}
+        same("MLSD", files, set(NAMES))
         same("NLST", {name.rsplit("/", 1)[-1] for name in ftp.nlst(folder)}, set(NAMES))
 
 
@@ -169,4 +175,5 @@ def tree(root):
 def same_tree(what, got, expected):
     different = {path for path in got.keys() | expected.keys()
                  if got.get(path, "absent") != expected.get(path, "absent")}
-    need(not different, f"the tree {what} differs in {len(different)} paths: {sorted(different)[:5]}")
+    first = sorted(different)[:5]
+    need(not different, f"the tree {what} differs in {len(different)} paths: {first}")

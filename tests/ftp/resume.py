@@ -1,4 +1,4 @@
-"""The table of interrupted uploads: each row and column on the wire, and what the disk then holds."""
+"""The table of interrupted uploads: each row and column on the wire, and what the disk holds."""
 
 import os
 from ftp.stages import leave_stage, published

@@ -134,7 +134,8 @@ def up_again(w, mode, client):
     watch.reaches(WHOLE)
     first.kill()
     until_idle(case.daemon, case.name)
-    need(published(case.daemon, case.name) is None, "a part has the name, or it was killed too late")
+    there = published(case.daemon, case.name)
+    need(there is None, f"{len(there or b'')} bytes have the name (all of them: killed too late)")
     need(watch.size(), "the stage is gone")
     client(case, False).well()
     same("the file", published(case.daemon, case.name), case.data)
@@ -165,6 +166,23 @@ def killed_down(w, client, mode):
     need(client == "lftp pget" or here(case.local) < len(case.data), "killed too late")
     download(case, client, mode, False).well()
     same("what was got", case.local.read_bytes(), case.data)
+
+
+@step("ftplib, {mode}: a download cut half-way is continued", "ftplib",
+      over=[{"mode": mode} for mode in MODES])
+def library_cut(w, mode):
+    case, got = Fresh(w), []
+    library_put(case.daemon, case.name, case.data)
+    first = library(case.daemon, mode)
+    first.voidcmd("TYPE I")
+    lane = first.transfercmd(f"RETR {case.name}")
+    while sum(map(len, got)) < WHOLE:
+        got.append(lane.recv(65536))
+    lane.close()
+    first.close()
+    with library(case.daemon, mode) as ftp:
+        ftp.retrbinary(f"RETR {case.name}", got.append, rest=sum(map(len, got)))
+    same("what was got", b"".join(got), case.data)
 
 
 def download(case, client, mode, slow):

@@ -3,7 +3,9 @@
 import os, random, threading
 from ftp.clients import curl, lftp
 from ftp.daemon import Word
-from ftp.sockets import EXPLICIT12, EXPLICIT13, IMPLICIT12, IMPLICIT13, MODES, Ended, hang_up
+from ftp.sockets import (
+    EXPLICIT12, EXPLICIT13, IMPLICIT12, IMPLICIT13, MODES, Ended, close_all, hang_up,
+)
 from ftp.stages import Watch, published, until_idle
 from ftp.steps import Failed, need, same, step, until
 from ftp.wire import Ftp
@@ -87,6 +89,23 @@ def control_gone(w, how):
     same("the stage", left_alone(daemon, name, old, watch), len(data))
     Ftp(daemon).store(name, b"tail", rest=len(data))
     same("the file", published(daemon, name), data + b"tail")
+
+
+@step("in clear: control and data gone at the same moment publish nothing, a hundred times")
+def both_gone(w):
+    daemon, data, published_anyway = w.demo(), os.urandom(1_000_000), 0
+    for _ in range(100):
+        name, ftp = w.fresh("gone"), Ftp(daemon)
+        ftp.store(name, b"old")
+        lane = ftp.open(f"STOR {name}")
+        lane.send(data)
+        # The order in which a dying process closes them: control was opened first.
+        ftp.drop()
+        lane.sock.close()
+        until_idle(daemon, name)
+        published_anyway += published(daemon, name) != b"old"
+        close_all()
+    same("parts that were published", published_anyway, 0)
 
 
 @step("in clear: QUIT behind a running upload lets it finish")

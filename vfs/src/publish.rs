@@ -59,6 +59,7 @@ impl Upload {
         }
         self.sync_data(home.policy.durability)
             .map_err(Failure::Lost)?;
+        self.check_wanted()?;
         self.take_name(&stat)?;
         // The old file is freed here, after the lock.
         drop(old);

@@ -8,6 +8,7 @@ use std::fs::File;
 use std::num::NonZeroU64;
 use std::os::fd::AsFd;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
 use rustix::fs::{Advice, fadvise, ftruncate};
@@ -101,6 +102,8 @@ pub struct Upload {
     flushed: u64,
     /// Bytes of the file at which the next checkpoint is due.
     checkpoint: u64,
+    /// Set by others when nobody wants the file any more.
+    forsaken: Arc<AtomicBool>,
 }
 
 /// Which file the bytes go to.
@@ -133,6 +136,19 @@ impl Upload {
     /// Whether another upload of the same name has asked for it: end this one soon.
     pub fn cancelled(&self) -> bool {
         self.hold.writer.cancelled()
+    }
+
+    /// From now on `flag` is looked at last thing before the file gets its name: where it is set,
+    /// nothing is published, and the stage stays.
+    pub fn heed(&mut self, flag: Arc<AtomicBool>) {
+        self.forsaken = flag;
+    }
+
+    pub(crate) fn check_wanted(&self) -> Result<(), VfsError> {
+        match self.forsaken.load(Ordering::Relaxed) {
+            true => Err(VfsError::Stopped),
+            false => Ok(()),
+        }
     }
 
     /// Starts over: from the first byte, or from the first that is appended in place.

@@ -134,7 +134,10 @@ fn examine_passive_address(ftp: &Ftp, report: &mut Report<'_>) {
             None => report.ok(ADDRESS, "auto: clients are told the address they called"),
             Some(ip) => report.note(
                 ADDRESS,
-                &format!("auto, and this machine's {ip} is private; behind NAT, write the address outside"),
+                &format!(
+                    "auto, and this machine's {ip} is private; \
+                     behind NAT, write the address outside"
+                ),
             ),
         },
         PassiveAddress::Address(ip) => report.ok(ADDRESS, &format!("clients are told {ip}")),

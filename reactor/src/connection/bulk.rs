@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use skiff_sessions::server::{Completion, Effect, Event, Job, JobId};
+use skiff_sessions::server::{Completion, Direction, Effect, Event, Job, JobId};
 use skiff_sessions::transfer::{Burst, End, Route, Task, Transfer};
 use skiff_sessions::wire::reply::Refusal;
 
@@ -277,6 +277,7 @@ impl Connection {
             user: self.user.clone(),
             home,
             file,
+            stop: Arc::clone(&self.stop),
             owner,
             since: now,
         };
@@ -293,6 +294,10 @@ impl Connection {
             Vec::new()
         };
         self.route = task.route();
+        self.data.direction = match task {
+            Task::Take { .. } => Some(Direction::FromPeer),
+            _ => Some(Direction::ToPeer),
+        };
         self.transfer.get_or_insert_default().begin(task, ahead);
         self.stop = Arc::default();
         self.heard = 0;

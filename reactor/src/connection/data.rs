@@ -27,6 +27,10 @@ use crate::workers::{Class, Ticket};
 
 /// For a peer to say goodbye at the TLS layer after we did.
 const LINGER: Duration = Duration::from_secs(2);
+/// For a peer to notice that its upload was refused.
+const UNDO: Duration = Duration::from_secs(5);
+/// Reads of what nobody wants any more, per wake-up.
+const WASTED_READS: usize = 16;
 /// Strangers that are turned away at a port at a time.
 const STRANGERS_MAX: usize = 16;
 
@@ -35,6 +39,8 @@ pub(super) struct DataSide {
     state: State,
     pub(super) ready: Ready,
     watched: Watched,
+    /// Of the transfer under way.
+    pub(super) direction: Option<Direction>,
     /// What this session's TLS tickets carry.
     pub(super) tag: Option<Tag>,
     port: Lease,
@@ -319,8 +325,9 @@ impl Connection {
         self.data.state = State::Open(channel);
     }
 
-    /// The transfer is over. Under TLS input that nobody reads would become a
-    /// reset that eats what the peer has not read yet: its goodbye is awaited.
+    /// The transfer is over. Input that nobody reads would become a reset: of a
+    /// download under TLS, it eats what the peer has not read yet; of an upload
+    /// that is refused, it hides the reply from clients that look no further.
     pub(super) fn end_data(
         &mut self,
         mut channel: Channel,
@@ -329,20 +336,26 @@ impl Connection {
         now: Instant,
     ) {
         self.data.state = State::None;
-        if matches!(end, End::Complete { .. }) && channel.tls().is_some() {
-            let _ = channel.socket().shutdown(Shutdown::Write);
-            self.hear_goodbye(channel, now + LINGER, hub);
+        match (end, self.data.direction.take()) {
+            (End::Complete { .. }, _) if channel.tls().is_some() => {
+                let _ = channel.socket().shutdown(Shutdown::Write);
+                self.hear_goodbye(channel, now + LINGER, hub);
+            }
+            (End::Refused(_), Some(Direction::FromPeer)) => {
+                self.hear_goodbye(channel, now + UNDO, hub);
+            }
+            _ => {}
         }
         self.release_port(hub);
     }
 
     fn hear_goodbye(&mut self, channel: Channel, until: Instant, hub: &mut Hub) {
-        let mut waste = [0; 1024];
-        for _ in 0..16 {
-            match (&**channel.socket()).read(&mut waste) {
+        for _ in 0..WASTED_READS {
+            match (&**channel.socket()).read(&mut hub.line_buffer) {
                 Ok(0) => return self.forget_data(hub),
                 Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.data.ready.readable = false;
                     self.data.state = State::Closing(channel, until);
                     return self.watch_data(hub);
                 }
@@ -350,7 +363,20 @@ impl Connection {
                 Err(_) => return self.forget_data(hub),
             }
         }
-        self.forget_data(hub);
+        self.data.ready.readable = true;
+        self.data.state = State::Closing(channel, until);
+        hub.again.push(self.id);
+    }
+
+    /// Goes on where a turn was too short.
+    pub(super) fn waste_more(&mut self, hub: &mut Hub) {
+        if !self.data.ready.readable {
+            return;
+        }
+        match std::mem::take(&mut self.data.state) {
+            State::Closing(channel, until) => self.hear_goodbye(channel, until, hub),
+            other => self.data.state = other,
+        }
     }
 
     /// When a goodbye is no longer waited for.
@@ -419,7 +445,7 @@ impl Connection {
     fn local_ip(&self) -> IpAddr {
         let local = self.socket.local_addr();
         local
-            .map_or(self.peer.ip(), |local| local.ip())
+            .map_or_else(|_| self.peer.ip(), |local| local.ip())
             .to_canonical()
     }
 }

@@ -3,7 +3,8 @@
 use super::context::Context;
 use super::hashing::{self, Hashing as HashingState};
 use super::job::{Completion, DigestNews, DownloadFacts, Job};
-use super::session::{Effect, Ready, State, Then};
+use super::ready::Ready;
+use super::session::{Effect, State, Then};
 use crate::digest::{Algorithm, Md5Sum, Sum};
 use crate::path::{PathArg, VirtualPath};
 use crate::transfer::{End, Hashing, StopLine, Task, Until};

@@ -292,7 +292,7 @@ pub(super) fn digest(
     cx: &mut Context<'_>,
 ) -> State {
     let algorithm = algorithm.unwrap_or(cx.shared.parameters.algorithm);
-    let range = range.or(cx.shared.parameters.take_range());
+    let range = range.or_else(|| cx.shared.parameters.take_range());
     match cx.resolve(arg) {
         Ok(path) => {
             let asked = DigestAsked {

@@ -4,8 +4,8 @@ use std::time::Instant;
 
 use super::context::{Account, Context, Standing};
 use super::job::{Completion, Job};
-use super::session::{self, Effect, State, Then};
-use super::{files, security};
+use super::session::{Effect, State, Then};
+use super::{files, ready, security};
 use crate::scram::{ClientFirst, ScramError, ServerProof};
 use crate::wire::command::Command;
 use crate::wire::reply::{Deed, Farewell, Refusal, Reply};
@@ -35,7 +35,7 @@ pub(super) fn on_command(state: State, command: Command, cx: &mut Context<'_>) -
             cx.say(Reply::BadSequence);
             state
         }
-        Command::Help(topic) => session::help(state, topic, cx),
+        Command::Help(topic) => ready::help(state, topic, cx),
         Command::User(user) => security::user(user, cx),
         Command::Password(_) => {
             cx.say(Reply::BadSequence);

@@ -2,7 +2,8 @@
 
 use super::context::Context;
 use super::job::{Completion, Job};
-use super::session::{Ready, State, Then};
+use super::ready::Ready;
+use super::session::{State, Then};
 use crate::path::{PathArg, VirtualPath};
 use crate::wire::command::{Answer, Command};
 use crate::wire::reply::{Deed, Refusal, Reply};

@@ -7,19 +7,20 @@ use super::context::{Account, Context, Setup, Shared};
 use super::download::{Offered, SendingFile};
 use super::files::Simple;
 use super::hashing::Hashing;
-use super::job::{Access, Completion, Job, JobId};
+use super::job::{Completion, Job, JobId};
 use super::listing::SendingListing;
 use super::login::{AwaitProof, Penalty};
-use super::manners::{Opening, Patience};
-use super::security;
+use super::manners::Patience;
+use super::outside::{leave_when_done, on_begun, on_evicted, on_stop, on_timeout};
+use super::ready::{Ready, permit, refuse_command};
 use super::stream::{self, DataEvent, Direction, Making, Streaming};
 use super::upload::{Partial, Received, Receiving};
-use super::{download, files, listing, login, parameters, rename, upload};
+use super::{download, files, listing, login, parameters, rename, security, upload};
 use crate::conversation::LogLine;
 use crate::path::VirtualPath;
 use crate::transfer::{End, Task};
-use crate::wire::command::{Answer, Command, Needs, PassiveForm, Store, Turn};
-use crate::wire::reply::{Deed, Farewell, HelpTopic, Malformed, Refusal, Reply};
+use crate::wire::command::{Answer, Command, PassiveForm, Turn};
+use crate::wire::reply::{Deed, Farewell, Malformed, Reply};
 
 /// What happened.
 #[derive(Debug)]
@@ -133,17 +134,10 @@ pub(super) enum State {
     Closed,
 }
 
-/// After the login, between two dialogues.
-#[derive(Default)]
-pub(super) struct Ready {
-    /// The download that a 227 or 550 would be about.
-    pub(super) report: Option<VirtualPath>,
-}
-
 /// At a worker; no command is taken meanwhile.
 pub(super) struct Working {
     job: JobId,
-    then: Then,
+    pub(super) then: Then,
 }
 
 /// What a worker's answer is for.
@@ -181,7 +175,7 @@ pub(super) enum Then {
 
 /// One deadline at a time; which one follows from the state.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Timer {
+pub(super) enum Timer {
     Login,
     Idle,
     Stall,
@@ -313,6 +307,11 @@ fn step(state: State, event: Event, timer: Timer, cx: &mut Context<'_>) -> State
         (State::Closed, _) => State::Closed,
         (state, Event::Begun) => on_begun(state, cx),
         (State::Streaming(streaming), Event::PeerClosed) => streaming.on_peer_closed(cx),
+        (State::Working(working), Event::PeerClosed)
+            if matches!(working.then, Then::StreamPublished(_)) && stream::goes_on_alone(cx) =>
+        {
+            State::Working(working)
+        }
         (_, Event::PeerClosed) => cx.close(),
         (State::Shaking, Event::Secured) => security::secured(cx),
         (_, Event::ClearBehindTls) => cx.farewell(Farewell::ClearBehindTls),
@@ -338,15 +337,6 @@ fn step(state: State, event: Event, timer: Timer, cx: &mut Context<'_>) -> State
         (state, Event::Completed(..)) => state,
         (state, Event::TransferEnded(end)) => on_transfer_ended(state, end, cx),
     }
-}
-
-/// Who speaks first, does so here.
-fn on_begun(state: State, cx: &mut Context<'_>) -> State {
-    if cx.shared.setup.manners.opening == Opening::ServerFirst {
-        let server = cx.shared.setup.limits.server.clone();
-        cx.say(Reply::Greeting { server });
-    }
-    state
 }
 
 fn on_command(state: State, command: Command, cx: &mut Context<'_>) -> State {
@@ -383,112 +373,11 @@ fn on_command(state: State, command: Command, cx: &mut Context<'_>) -> State {
     }
 }
 
-fn permit(command: &Command, cx: &Context<'_>) -> Result<(), Reply> {
-    match (command.needs(), &cx.shared.account) {
-        (Needs::Nothing, _) => Ok(()),
-        (_, None) => Err(Reply::NotLoggedIn),
-        (Needs::WriteAccess, Some(account)) if account.access == Access::ReadOnly => {
-            Err(Reply::Refused {
-                deed: deed_of(command),
-                why: Refusal::ReadOnly,
-            })
-        }
-        _ => Ok(()),
-    }
-}
-
-fn deed_of(command: &Command) -> Deed {
-    match command {
-        Command::Store(_) => Deed::Store,
-        Command::Delete(_) => Deed::Delete,
-        Command::MakeDirectory(_) => Deed::MakeDirectory,
-        Command::RenameFrom(_) => Deed::RenameFrom,
-        Command::Put { .. } | Command::PutUnique(_) => Deed::Store,
-        Command::RemoveFile(_) => Deed::Delete,
-        Command::RemoveDirectory(_) => Deed::RemoveDirectory,
-        Command::RenameOver(_) => Deed::RenameTo,
-        Command::SetModified { .. } => Deed::SetModified,
-        Command::SetMode { .. } => Deed::SetMode,
-        _ => Deed::DropStage,
-    }
-}
-
-/// Frames that come without a turn follow a refused command too.
-fn refuse_command(state: State, command: Command, reply: Reply, cx: &mut Context<'_>) -> State {
-    cx.say(reply);
-    match command {
-        Command::Store(Store {
-            turn: Turn::Straight,
-            ..
-        }) if cx.shared.account.is_some() => {
-            cx.begin(Task::Discard);
-            State::Discarding
-        }
-        _ => state,
-    }
-}
-
-impl Ready {
-    pub(super) fn on_command(self, command: Command, cx: &mut Context<'_>) -> State {
-        match command {
-            Command::Login { .. } | Command::Prove { .. } => cx.conclude(Reply::LoggedInAlready),
-            Command::User(_) | Command::Password(_) => cx.conclude(Reply::LoggedInAlready),
-            Command::Security(_) | Command::Reinitialize => {
-                login::aside(State::Ready(self), command, cx)
-            }
-            Command::Features | Command::Host(_) => cx.conclude(files::anytime(command, cx)),
-            Command::Data(port) => parameters::port(port, cx),
-            Command::Parameter(parameter) => parameters::set(parameter, cx),
-            Command::Fetch(path) => stream::fetch(&path, cx),
-            Command::Put { path, start } => stream::put(&path, start, cx),
-            Command::PutUnique(path) => stream::put_unique(path, cx),
-            Command::Listing(listing) => stream::listing(listing, cx),
-            Command::Digest {
-                path,
-                algorithm,
-                range,
-                form,
-            } => files::digest(&path, algorithm, range, form, cx),
-            Command::List(path) => listing::list(path, cx),
-            Command::Stages => listing::stages(cx),
-            Command::Retrieve { path, turn } => download::retrieve(path, turn, cx),
-            Command::Store(store) => upload::store(store, cx),
-            Command::RenameFrom(path) => rename::from(path, cx),
-            Command::Hash { path, algorithm } => files::hash(path, algorithm, cx),
-            Command::Help(topic) => help(State::Ready(self), topic, cx),
-            Command::Noop => cx.conclude(Reply::Noop),
-            Command::Abort => cx.conclude(Reply::NothingToAbort),
-            Command::Answer(answer) => self.on_answer(&answer, cx),
-            Command::Quit => State::Ready(self),
-            other => files::simple(other, cx),
-        }
-    }
-
-    /// Reports are never answered; other codes have no dialogue to belong to.
-    fn on_answer(self, answer: &Answer, cx: &mut Context<'_>) -> State {
-        match (answer, self.report) {
-            (Answer::Different, Some(path)) => download::recheck(path, cx),
-            (Answer::Different | Answer::Equal, _) => State::ready(),
-            (Answer::Working, report) => State::Ready(Self { report }),
-            _ => cx.conclude(Reply::BadSequence),
-        }
-    }
-}
-
-/// HELP and NOOP work in every state that listens.
-pub(super) fn help(state: State, topic: Option<String>, cx: &mut Context<'_>) -> State {
-    cx.say(Reply::Help(
-        topic.map_or(HelpTopic::Overview, HelpTopic::Verb),
-    ));
-    state
-}
-
 fn on_malformed(state: State, malformed: Malformed, cx: &mut Context<'_>) -> State {
-    let other_protocol = malformed == Malformed::OtherProtocol;
-    cx.say(Reply::Malformed(malformed));
-    if other_protocol {
+    if malformed == Malformed::OtherProtocol {
         return cx.farewell(Farewell::NotThisProtocol);
     }
+    cx.say(Reply::Malformed(malformed));
     if cx.shared.account.is_some() {
         return state;
     }
@@ -551,78 +440,5 @@ fn on_progress(state: State, done: u64) -> State {
         State::Hashing(hashing) => State::Hashing(hashing.progressed(done)),
         State::Streaming(streaming) => State::Streaming(streaming.progressed(done)),
         other => other,
-    }
-}
-
-fn on_timeout(state: State, timer: Timer, cx: &mut Context<'_>) -> State {
-    match (timer, state) {
-        (Timer::Login, _) => cx.farewell(Farewell::LoginTimeout),
-        (Timer::Idle, _) => cx.farewell(Farewell::IdleTimeout),
-        (Timer::Stall, State::Receiving(_) | State::Discarding) => cx.farewell(Farewell::Stalled),
-        (Timer::Stall, State::Streaming(streaming)) => streaming.on_timeout(cx),
-        // A line inside a frame would be data.
-        (Timer::Stall, _) => cx.close(),
-        (Timer::Data, State::Opening(opening)) => opening.on_timeout(cx),
-        (Timer::Patience, State::Hashing(hashing)) => hashing.on_timeout(cx),
-        (Timer::Penalty, State::Penalty(penalty)) => penalty.over(cx),
-        (Timer::Progress, state) => {
-            let (done, of) = match &state {
-                State::Hashing(hashing) => hashing.progress(),
-                State::Working(Working {
-                    then: Then::Published(received),
-                    ..
-                }) => received.progress(),
-                _ => (0, 0),
-            };
-            cx.say(Reply::Working { done, of });
-            state
-        }
-        (_, state) => state,
-    }
-}
-
-/// A transfer is stopped; what waits for the peer is put away.
-fn on_stop(state: State, cx: &mut Context<'_>) -> State {
-    match state {
-        State::Receiving(_)
-        | State::SendingFile(_)
-        | State::SendingListing(_)
-        | State::Streaming(_)
-        | State::ListingHere
-        | State::Hashing(_) => {
-            cx.effects.push(Effect::StopTransfer);
-            state
-        }
-        State::Opening(opening) => opening.stop(cx),
-        State::Working(_) | State::Penalty(_) => state,
-        _ => cx.farewell(cx.shared.leaving.unwrap_or(Farewell::ShuttingDown)),
-    }
-}
-
-fn on_evicted(state: State, cx: &mut Context<'_>) -> State {
-    match state {
-        State::Receiving(receiving) => {
-            cx.effects.push(Effect::StopTransfer);
-            State::Receiving(receiving)
-        }
-        State::Streaming(streaming) => {
-            cx.effects.push(Effect::StopTransfer);
-            State::Streaming(streaming)
-        }
-        State::Opening(opening) => opening.stop(cx),
-        State::Partial(_) | State::Received(_) => {
-            cx.work(Job::Suspend);
-            State::ready()
-        }
-        other => other,
-    }
-}
-
-/// A session that was asked to leave does so between two dialogues.
-fn leave_when_done(state: State, cx: &mut Context<'_>) -> State {
-    match (state, cx.shared.leaving) {
-        (State::New | State::Proof(_) | State::Ready(_), Some(farewell)) => cx.farewell(farewell),
-        (State::Password(_) | State::Renaming(_), Some(farewell)) => cx.farewell(farewell),
-        (state, _) => state,
     }
 }

@@ -162,6 +162,13 @@ pub(super) fn listing(listing: Listing, cx: &mut Context<'_>) -> State {
     }
 }
 
+/// Unfinished uploads, in the reply itself.
+pub(super) fn stages(cx: &mut Context<'_>) -> State {
+    let job = cx.work(Job::OpenStages);
+    let asked = Asked::Listing(Via::Reply, VirtualPath::root());
+    State::working(job, Then::Stream(asked))
+}
+
 /// What can be said before anything is touched.
 fn prepared(mark: u64, cx: &Context<'_>) -> Result<(), Reply> {
     security::check_data(cx)?;
@@ -325,11 +332,13 @@ impl Purpose {
     }
 
     pub(super) fn on_prepared(self, completion: Completion, cx: &mut Context<'_>) -> State {
-        match completion {
-            Completion::Done => self.begin(cx),
-            Completion::Refused(why) => self.fail(why, cx),
-            _ => self.fail(Refusal::Fault, cx),
-        }
+        let why = match completion {
+            Completion::Done => return self.begin(cx),
+            Completion::Refused(why) => why,
+            _ => Refusal::Fault,
+        };
+        cx.effects.push(Effect::CloseData);
+        self.fail(why, cx)
     }
 
     fn begin(self, cx: &mut Context<'_>) -> State {
@@ -368,7 +377,6 @@ impl Purpose {
 
     /// The file is closed, an upload's part stays; then this is said.
     fn put_away(self, reply: Reply, cx: &mut Context<'_>) -> State {
-        cx.effects.push(Effect::CloseData);
         let job = cx.work(match self {
             Self::Upload(_) => Job::Suspend,
             _ => Job::CloseFile {
@@ -390,7 +398,12 @@ impl Opening {
             (DataEvent::NotResumed, _) => DataReply::NotResumed,
             _ => DataReply::NotSecured,
         };
-        self.purpose.put_away(Reply::Data(reply), cx)
+        self.give_up(Reply::Data(reply), cx)
+    }
+
+    fn give_up(self, reply: Reply, cx: &mut Context<'_>) -> State {
+        cx.effects.push(Effect::CloseData);
+        self.purpose.put_away(reply, cx)
     }
 
     fn opened(self, cx: &mut Context<'_>) -> State {
@@ -410,7 +423,7 @@ impl Opening {
 
     pub(super) fn on_command(self, command: &Command, cx: &mut Context<'_>) -> State {
         match command {
-            Command::Abort => self.purpose.put_away(Reply::Aborted, cx),
+            Command::Abort => self.give_up(Reply::Aborted, cx),
             Command::Status => {
                 let reply = under_way(&self.purpose, 0, cx.now, cx);
                 cx.say(reply);
@@ -428,11 +441,11 @@ impl Opening {
             Step::Connecting => DataReply::NotOpened,
             Step::Securing => DataReply::NotSecured,
         };
-        self.purpose.put_away(Reply::Data(reply), cx)
+        self.give_up(Reply::Data(reply), cx)
     }
 
     pub(super) fn stop(self, cx: &mut Context<'_>) -> State {
-        self.purpose.put_away(Reply::Stopped, cx)
+        self.give_up(Reply::Stopped, cx)
     }
 }
 
@@ -468,9 +481,8 @@ impl Streaming {
     /// the upload of somebody who is known to hang up.
     pub(super) fn on_peer_closed(self, cx: &mut Context<'_>) -> State {
         let announced = cx.shared.leaving == Some(Farewell::Asked);
-        let publishes = cx.rights().lost_control == LostControl::Publishes;
-        if announced || publishes && matches!(self.purpose, Purpose::Upload(_)) {
-            cx.shared.leaving = Some(Farewell::Asked);
+        let is_upload = matches!(self.purpose, Purpose::Upload(_));
+        if announced || is_upload && goes_on_alone(cx) {
             return State::Streaming(self);
         }
         cx.close()
@@ -540,6 +552,16 @@ impl Upload {
             _ => cx.refuse(self.deed, Refusal::Fault),
         }
     }
+}
+
+/// Whether an upload outlives its control connection; the session ends with it.
+pub(super) fn goes_on_alone(cx: &mut Context<'_>) -> bool {
+    let announced = cx.shared.leaving == Some(Farewell::Asked);
+    let publishes = cx.rights().lost_control == LostControl::Publishes;
+    if publishes {
+        cx.shared.leaving = Some(Farewell::Asked);
+    }
+    announced || publishes
 }
 
 /// What may be asked while a transfer runs.

@@ -2,14 +2,41 @@
 //! and the line ends of TYPE A on the way.
 
 use std::io;
+use std::sync::atomic::Ordering;
 
-use super::{End, Source, Stumble, Until, clamp};
+use super::{Burst, End, Phase, Room, Source, Stumble, Transfer, Until, clamp};
 use crate::lane::Lane;
 use crate::wire::command::Representation;
 use crate::wire::reply::Refusal;
 
 /// Bytes that one call hands from a file to a socket, so that a stop is heard.
 const HANDED_MAX: u64 = 1 << 20;
+
+impl Transfer {
+    pub(super) fn stream_some(
+        &mut self,
+        lane: &mut impl Lane,
+        file: &mut impl Source,
+        room: Room<'_>,
+    ) -> Result<Burst, Stumble> {
+        let Phase::Streaming(streaming) = &mut self.phase else {
+            return Ok(Burst::Finished(End::Stopped));
+        };
+        let start = self.moved;
+        loop {
+            if room.stop.load(Ordering::Relaxed) {
+                return Ok(Burst::Finished(End::Stopped));
+            }
+            if self.moved - start >= room.budget {
+                return Ok(Burst::BudgetSpent);
+            }
+            match streaming.send_chunk(lane, file, room.scratch)? {
+                Sent::Bytes(count) => self.moved += count,
+                Sent::All(end) => return Ok(Burst::Finished(end)),
+            }
+        }
+    }
+}
 
 pub(super) struct Streaming {
     /// The next byte of the file.
@@ -18,8 +45,7 @@ pub(super) struct Streaming {
     form: Representation,
     last: LastByte,
     ending: Ending,
-    /// Whether the lane ends with the stream.
-    pub(super) carries: Carries,
+    carries: Carries,
 }
 
 /// What a lane carries beside the stream.
@@ -60,7 +86,7 @@ impl Streaming {
     }
 
     /// Sends one piece; answers the file's bytes that the lane took, or the end.
-    pub(super) fn send_chunk(
+    fn send_chunk(
         &mut self,
         lane: &mut impl Lane,
         file: &mut impl Source,
@@ -142,7 +168,7 @@ impl Streaming {
     }
 }
 
-pub(super) enum Sent {
+enum Sent {
     /// Of the file.
     Bytes(u64),
     All(End),

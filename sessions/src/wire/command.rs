@@ -67,6 +67,8 @@ pub enum Command {
     /// An upload under a name of its own, like this one.
     PutUnique(Option<PathArg>),
     Listing(Listing),
+    /// Unfinished uploads, as lines of the reply.
+    StagesHere,
     /// What `Facts` asks, in the form of a listing (RFC 3659 section 7).
     Entry(Option<PathArg>),
     Size(PathArg),
@@ -315,7 +317,11 @@ impl Command {
             Self::Security(_) | Self::Features | Self::Host(_) => Needs::Nothing,
             Self::Parameter(Parameter::AsItIs(_)) => Needs::Nothing,
             Self::Data(_) | Self::Parameter(_) | Self::Fetch(_) => Needs::Login,
-            Self::Listing(_) | Self::Entry(_) | Self::Size(_) | Self::ModifiedAt(_) => Needs::Login,
+            Self::StagesHere
+            | Self::Listing(_)
+            | Self::Entry(_)
+            | Self::Size(_)
+            | Self::ModifiedAt(_) => Needs::Login,
             Self::Digest { .. } | Self::Available(_) => Needs::Login,
             Self::Put { .. } | Self::PutUnique(_) | Self::RenameOver(_) => Needs::WriteAccess,
             Self::SetModified { .. } | Self::SetMode { .. } => Needs::WriteAccess,
@@ -339,7 +345,7 @@ impl Command {
             Self::Status | Self::Facts(_) => "STAT",
             Self::Usage => "DF",
             Self::Hash { .. } => "HASH",
-            Self::Stages | Self::DropStage(_) => "STAGES",
+            Self::Stages | Self::StagesHere | Self::DropStage(_) => "STAGES",
             Self::SetPassword(_) => "PASSWD",
             Self::System => "SYST",
             Self::Help(_) => "HELP",

@@ -54,6 +54,7 @@ impl Upload {
         }
         let home = Arc::clone(self.hold.home());
         self.sync_data(home.policy.durability)?;
+        self.check_wanted()?;
         let mut names = home.names.lock();
         about_to(Step::Post)?;
         home.noting_drift(self.check_named(&stat))?;

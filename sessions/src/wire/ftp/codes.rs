@@ -90,9 +90,11 @@ fn security_code(security: &SecurityReply) -> u16 {
 fn data_code(data: &DataReply) -> u16 {
     match data {
         DataReply::Active | DataReply::PassiveOnly => 200,
-        DataReply::Passive { form, .. } => match form {
-            PassiveForm::Address => 227,
+        DataReply::Passive { address, form } => match form {
             PassiveForm::PortOnly(_) => 229,
+            // Six numbers hold no IPv6 address.
+            PassiveForm::Address if address.ip().to_canonical().is_ipv6() => 522,
+            PassiveForm::Address => 227,
         },
         DataReply::NoPortFree | DataReply::NotPrepared | DataReply::NotOpened => 425,
         DataReply::NotSecured | DataReply::Lost | DataReply::Truncated => 426,

@@ -16,7 +16,7 @@ pub(super) struct Row {
 pub(super) const ROWS: &[Row] = &[
     Row { name: "HELP", syntax: "SITE HELP [WORD]", help: "say what SITE knows", parse: help },
     Row { name: "QUOTA", syntax: "SITE QUOTA", help: "say the quota and what is used", parse: |a| nothing(a, Command::Usage) },
-    Row { name: "STAGES", syntax: "SITE STAGES", help: "list unfinished uploads", parse: |a| nothing(a, Command::Stages) },
+    Row { name: "STAGES", syntax: "SITE STAGES", help: "list unfinished uploads", parse: |a| nothing(a, Command::StagesHere) },
     Row { name: "UTIME", syntax: "SITE UTIME YYYYMMDDHHMM[SS] PATH | SITE UTIME PATH ATIME MTIME CTIME UTC", help: "set a file's time", parse: set_times },
     Row { name: "CHMOD", syntax: "SITE CHMOD OCTAL PATH", help: "set a file's permission bits", parse: set_mode },
 ];

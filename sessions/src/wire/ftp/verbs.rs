@@ -131,10 +131,12 @@ pub fn decode(line: &[u8]) -> Result<Command, Malformed> {
 /// The line is one that a transfer does not hold up: ABOR, QUIT, NOOP, or
 /// STAT without a path.
 pub fn is_urgent(line: &[u8]) -> bool {
-    let line = without_signals(line).trim_ascii_end();
-    [&b"ABOR"[..], b"QUIT", b"NOOP", b"STAT"]
-        .iter()
-        .any(|verb| verb.eq_ignore_ascii_case(line))
+    let (head, argument) = split(without_signals(line));
+    let verbs = ["ABOR", "QUIT", "NOOP", "STAT"];
+    argument.trim_ascii().is_empty()
+        && verbs
+            .iter()
+            .any(|verb| verb.as_bytes().eq_ignore_ascii_case(head))
 }
 
 /// The line is an HTTP request: a browser was tricked into sending it.
@@ -143,7 +145,10 @@ fn is_http(line: &[u8]) -> bool {
     let methods = [
         "GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "CONNECT", "TRACE",
     ];
-    !argument.is_empty() && methods.iter().any(|method| method.as_bytes() == head)
+    !argument.is_empty()
+        && methods
+            .iter()
+            .any(|method| method.as_bytes().eq_ignore_ascii_case(head))
 }
 
 /// Before ABOR, clients send telnet's "interrupt" and "data mark" as urgent

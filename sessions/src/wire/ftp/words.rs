@@ -16,27 +16,34 @@ use crate::wire::reply::{
 };
 
 /// Appends all lines of `reply` under `code`.
-#[rustfmt::skip]
 pub(super) fn push(reply: &Reply, code: u16, out: &mut Vec<u8>) {
     match reply {
-        Reply::Status(status) => return push_status(status, code, out),
-        Reply::Usage(usage) => return push_usage(usage, code, out),
-        Reply::UnderWay(under_way) => return push_under_way(under_way, code, out),
-        Reply::Features(features) => return features::push(features, code, out),
-        Reply::Help(topic) => return push_help(topic, code, out),
+        Reply::Status(status) => push_status(status, code, out),
+        Reply::Usage(usage) => push_usage(usage, code, out),
+        Reply::UnderWay(under_way) => push_under_way(under_way, code, out),
+        Reply::Features(features) => features::push(features, code, out),
+        Reply::Help(topic) => push_help(topic, code, out),
         Reply::ListingHere { about } => {
-            return Line::first(code, out).text("Status of ").path(about.as_bytes()).text(':').end();
+            let line = Line::first(code, out).text("Status of ");
+            line.path(about.as_bytes()).text(':').end();
         }
-        Reply::Entry { path, facts, set, access } => {
-            Line::first(code, out).text("Listing ").path(path.as_bytes()).end();
+        Reply::Entry {
+            path,
+            facts,
+            set,
+            access,
+        } => {
             let facts = |out: &mut Vec<u8>| lines::push_facts(facts, *set, *access, out);
-            Line::between(out).write(facts).text(' ').path(path.as_bytes()).end();
+            push_entry(path.as_bytes(), facts, code, out);
         }
-        _ => {}
+        other => push_line(other, code, out),
     }
+}
+
+#[rustfmt::skip]
+fn push_line(reply: &Reply, code: u16, out: &mut Vec<u8>) {
     let line = Line::last(code, out);
     match reply {
-        Reply::Entry { .. } => line.text("End"),
         Reply::Greeting { server } => line.text(server).text(" ready"),
         Reply::Authenticated { user } => line.text("logged in as ").text(user),
         Reply::Directory(path) | Reply::Created(path) => line.quoted(path.as_bytes()),
@@ -127,7 +134,8 @@ fn stored<'a>(line: Line<'a>, size: u64, name: Option<&VirtualPath>) -> Line<'a>
     }
 }
 
-/// Full: algorithm, first and last byte, digest, name (draft-bryan-ftp-hash).
+/// Full: algorithm, first byte and the one behind the last, digest, name
+/// (draft-bryan-ftpext-hash, as servers write it).
 fn digest<'a>(
     line: Line<'a>,
     path: &VirtualPath,
@@ -138,10 +146,8 @@ fn digest<'a>(
     match form {
         DigestForm::Bare => line.text(sum),
         DigestForm::Full => {
-            let (name, start) = (algorithm_name(sum.algorithm()), range.start);
-            // Of no bytes there is no last one.
-            let last = range.end.saturating_sub(1).max(start);
-            line.text(format_args!("{name} {start}-{last} {sum} "))
+            let (name, ByteRange { start, end }) = (algorithm_name(sum.algorithm()), range);
+            line.text(format_args!("{name} {start}-{end} {sum} "))
                 .path(path.as_bytes())
         }
     }
@@ -185,11 +191,12 @@ fn data_words<'a>(line: Line<'a>, data: &DataReply) -> Line<'a> {
     line.text(words)
 }
 
-/// An IPv6 address has no form of six numbers; its port has (RFC 1639 section 4
-/// came too late for clients).
 fn passive(line: Line<'_>, address: SocketAddr, form: PassiveForm) -> Line<'_> {
     let port = address.port();
     match (form, address.ip().to_canonical()) {
+        (PassiveForm::PortOnly(_), _) => {
+            line.text(format_args!("Entering Extended Passive Mode (|||{port}|)"))
+        }
         (PassiveForm::Address, IpAddr::V4(ip)) => {
             let [a, b, c, d] = ip.octets();
             let [high, low] = port.to_be_bytes();
@@ -197,7 +204,7 @@ fn passive(line: Line<'_>, address: SocketAddr, form: PassiveForm) -> Line<'_> {
                 "Entering Passive Mode ({a},{b},{c},{d},{high},{low})."
             ))
         }
-        _ => line.text(format_args!("Entering Extended Passive Mode (|||{port}|)")),
+        (PassiveForm::Address, IpAddr::V6(_)) => data_words(line, &DataReply::WrongFamily),
     }
 }
 
@@ -267,6 +274,13 @@ fn closing(farewell: &Farewell) -> &'static str {
         Farewell::NotThisProtocol => "this is an FTP server, closing",
         other => farewell_words(other),
     }
+}
+
+/// One blank before the facts, one behind them (RFC 3659 section 7.2).
+fn push_entry(path: &[u8], facts: impl FnOnce(&mut Vec<u8>), code: u16, out: &mut Vec<u8>) {
+    Line::first(code, out).text("Listing ").path(path).end();
+    Line::between(out).write(facts).text(' ').path(path).end();
+    Line::last(code, out).text("End").end();
 }
 
 fn push_status(status: &Status, code: u16, out: &mut Vec<u8>) {

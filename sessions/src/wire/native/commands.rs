@@ -52,7 +52,7 @@ pub fn encode(command: &Command, out: &mut Vec<u8>) {
         Command::ModifiedAt(_) | Command::SetModified { .. } | Command::SetMode { .. } => {}
         Command::RemoveFile(_) | Command::RemoveDirectory(_) | Command::RenameOver(_) => {}
         Command::Digest { .. } | Command::Available(_) => {}
-        Command::Features | Command::Host(_) => {}
+        Command::Features | Command::Host(_) | Command::StagesHere => {}
     }
 }
 

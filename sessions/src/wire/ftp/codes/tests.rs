@@ -216,6 +216,7 @@ fn protection() -> Samples {
 
 #[rustfmt::skip]
 fn ports() -> Samples {
+    let other_family = "522 not over that network, use (1) where this connection is IPv4, (2) where it is IPv6\r\n";
     let passive = |address: &str, form| DataReply::Passive { address: address.parse().unwrap(), form };
     [
         (passive("192.0.2.1:2000", PassiveForm::Address), "227 Entering Passive Mode (192,0,2,1,7,208).\r\n"),
@@ -225,7 +226,8 @@ fn ports() -> Samples {
         (DataReply::PassiveOnly, "200 EPSV and nothing else from now on\r\n"),
         (DataReply::PassiveOnlyInForce, "503 after EPSV ALL there is only EPSV\r\n"),
         (DataReply::Foreign, "504 only your own address, and no port below 1024\r\n"),
-        (DataReply::WrongFamily, "522 not over that network, use (1) where this connection is IPv4, (2) where it is IPv6\r\n"),
+        (DataReply::WrongFamily, other_family),
+        (passive("[2001:db8::1]:2000", PassiveForm::Address), other_family),
         (DataReply::NoPortFree, "425 no port is free for a data connection, try again in a moment\r\n"),
         (DataReply::NotPrepared, "425 say EPSV, PASV, EPRT or PORT first\r\n"),
         (DataReply::NotOpened, "425 the data connection did not come about; a firewall may be in between\r\n"),
@@ -507,7 +509,7 @@ fn names_go_out_as_they_are() {
             modified: STAMP,
         },
         Reply::Entry {
-            path: path.clone(),
+            path,
             facts: file(),
             set: FactSet::NONE,
             access: Access::ReadOnly,

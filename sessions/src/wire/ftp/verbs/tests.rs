@@ -238,7 +238,7 @@ fn sites() -> Vec<(&'static str, Command)> {
         ("SITE HELP", Command::Help(Some("SITE".into()))),
         ("SITE HELP UTIME", Command::Help(Some("SITE UTIME".into()))),
         ("SITE QUOTA", Command::Usage),
-        ("SITE STAGES", Command::Stages),
+        ("SITE STAGES", Command::StagesHere),
         ("SITE UTIME 20260102030405 a", modified("a")),
         ("SITE UTIME 202601020304 a", minute),
         (
@@ -395,7 +395,7 @@ fn place(command: &Command) -> Option<usize> {
         Command::RenameFrom(_) => 3,
         Command::Status => 4,
         Command::Usage => 5,
-        Command::Stages => 6,
+        Command::StagesHere => 6,
         Command::System => 7,
         Command::Help(_) => 8,
         Command::Noop => 9,
@@ -426,7 +426,7 @@ fn place(command: &Command) -> Option<usize> {
         Command::Login { .. } | Command::Prove { .. } | Command::List(_) => return None,
         Command::Retrieve { .. } | Command::Store(_) | Command::Delete(_) => return None,
         Command::Facts(_) | Command::Hash { .. } | Command::DropStage(_) => return None,
-        Command::SetPassword(_) | Command::Answer(_) => return None,
+        Command::SetPassword(_) | Command::Answer(_) | Command::Stages => return None,
     })
 }
 

@@ -1,0 +1,89 @@
+//! What comes from outside the dialogue: the time, other sessions, the operator.
+
+use super::context::Context;
+use super::job::Job;
+use super::manners::Opening;
+use super::session::{Effect, State, Then, Timer, Working};
+use crate::wire::reply::{Farewell, Reply};
+
+/// Who speaks first, does so here.
+pub(super) fn on_begun(state: State, cx: &mut Context<'_>) -> State {
+    if cx.shared.setup.manners.opening == Opening::ServerFirst {
+        let server = cx.shared.setup.limits.server.clone();
+        cx.say(Reply::Greeting { server });
+    }
+    state
+}
+
+pub(super) fn on_timeout(state: State, timer: Timer, cx: &mut Context<'_>) -> State {
+    match (timer, state) {
+        (Timer::Login, _) => cx.farewell(Farewell::LoginTimeout),
+        (Timer::Idle, _) => cx.farewell(Farewell::IdleTimeout),
+        (Timer::Stall, State::Receiving(_) | State::Discarding) => cx.farewell(Farewell::Stalled),
+        (Timer::Stall, State::Streaming(streaming)) => streaming.on_timeout(cx),
+        // A line inside a frame would be data.
+        (Timer::Stall, _) => cx.close(),
+        (Timer::Data, State::Opening(opening)) => opening.on_timeout(cx),
+        (Timer::Patience, State::Hashing(hashing)) => hashing.on_timeout(cx),
+        (Timer::Penalty, State::Penalty(penalty)) => penalty.over(cx),
+        (Timer::Progress, state) => {
+            let (done, of) = match &state {
+                State::Hashing(hashing) => hashing.progress(),
+                State::Working(Working {
+                    then: Then::Published(received),
+                    ..
+                }) => received.progress(),
+                _ => (0, 0),
+            };
+            cx.say(Reply::Working { done, of });
+            state
+        }
+        (_, state) => state,
+    }
+}
+
+/// A transfer is stopped; what waits for the peer is put away.
+pub(super) fn on_stop(state: State, cx: &mut Context<'_>) -> State {
+    match state {
+        State::Receiving(_)
+        | State::SendingFile(_)
+        | State::SendingListing(_)
+        | State::Streaming(_)
+        | State::ListingHere
+        | State::Hashing(_) => {
+            cx.effects.push(Effect::StopTransfer);
+            state
+        }
+        State::Opening(opening) => opening.stop(cx),
+        State::Working(_) | State::Penalty(_) => state,
+        _ => cx.farewell(cx.shared.leaving.unwrap_or(Farewell::ShuttingDown)),
+    }
+}
+
+pub(super) fn on_evicted(state: State, cx: &mut Context<'_>) -> State {
+    match state {
+        State::Receiving(receiving) => {
+            cx.effects.push(Effect::StopTransfer);
+            State::Receiving(receiving)
+        }
+        State::Streaming(streaming) => {
+            cx.effects.push(Effect::StopTransfer);
+            State::Streaming(streaming)
+        }
+        State::Opening(opening) => opening.stop(cx),
+        State::Partial(_) | State::Received(_) => {
+            cx.work(Job::Suspend);
+            State::ready()
+        }
+        other => other,
+    }
+}
+
+/// A session that was asked to leave does so between two dialogues.
+pub(super) fn leave_when_done(state: State, cx: &mut Context<'_>) -> State {
+    match (state, cx.shared.leaving) {
+        (State::New | State::Proof(_) | State::Ready(_), Some(farewell)) => cx.farewell(farewell),
+        (State::Password(_), Some(farewell)) => cx.farewell(farewell),
+        (state, _) => state,
+    }
+}

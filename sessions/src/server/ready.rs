@@ -1,0 +1,123 @@
+//! Between two dialogues: who may ask what, and where each command leads.
+
+use super::context::Context;
+use super::job::Access;
+use super::session::State;
+use super::{download, files, listing, login, parameters, rename, stream, upload};
+use crate::path::VirtualPath;
+use crate::transfer::Task;
+use crate::wire::command::{Answer, Command, Needs, Store, Turn};
+use crate::wire::reply::{Deed, HelpTopic, Refusal, Reply};
+
+/// After the login, between two dialogues.
+#[derive(Default)]
+pub(super) struct Ready {
+    /// The download that a 227 or 550 would be about.
+    pub(super) report: Option<VirtualPath>,
+}
+
+impl Ready {
+    pub(super) fn on_command(self, command: Command, cx: &mut Context<'_>) -> State {
+        match command {
+            Command::Login { .. } | Command::Prove { .. } => cx.conclude(Reply::LoggedInAlready),
+            Command::User(_) | Command::Password(_) => cx.conclude(Reply::LoggedInAlready),
+            Command::Security(_) | Command::Reinitialize => {
+                login::aside(State::Ready(self), command, cx)
+            }
+            Command::Features | Command::Host(_) => cx.conclude(files::anytime(command, cx)),
+            Command::Data(port) => parameters::port(port, cx),
+            Command::Parameter(parameter) => parameters::set(parameter, cx),
+            Command::Fetch(path) => stream::fetch(&path, cx),
+            Command::Put { path, start } => stream::put(&path, start, cx),
+            Command::PutUnique(path) => stream::put_unique(path, cx),
+            Command::Listing(listing) => stream::listing(listing, cx),
+            Command::StagesHere => stream::stages(cx),
+            Command::Digest {
+                path,
+                algorithm,
+                range,
+                form,
+            } => files::digest(&path, algorithm, range, form, cx),
+            Command::List(path) => listing::list(path, cx),
+            Command::Stages => listing::stages(cx),
+            Command::Retrieve { path, turn } => download::retrieve(path, turn, cx),
+            Command::Store(store) => upload::store(store, cx),
+            Command::RenameFrom(path) => rename::from(path, cx),
+            Command::Hash { path, algorithm } => files::hash(path, algorithm, cx),
+            Command::Help(topic) => help(State::Ready(self), topic, cx),
+            Command::Noop => cx.conclude(Reply::Noop),
+            Command::Abort => cx.conclude(Reply::NothingToAbort),
+            Command::Answer(answer) => self.on_answer(&answer, cx),
+            Command::Quit => State::Ready(self),
+            other => files::simple(other, cx),
+        }
+    }
+
+    /// Reports are never answered; other codes have no dialogue to belong to.
+    fn on_answer(self, answer: &Answer, cx: &mut Context<'_>) -> State {
+        match (answer, self.report) {
+            (Answer::Different, Some(path)) => download::recheck(path, cx),
+            (Answer::Different | Answer::Equal, _) => State::ready(),
+            (Answer::Working, report) => State::Ready(Self { report }),
+            _ => cx.conclude(Reply::BadSequence),
+        }
+    }
+}
+
+/// HELP and NOOP work in every state that listens.
+pub(super) fn help(state: State, topic: Option<String>, cx: &mut Context<'_>) -> State {
+    cx.say(Reply::Help(
+        topic.map_or(HelpTopic::Overview, HelpTopic::Verb),
+    ));
+    state
+}
+
+pub(super) fn permit(command: &Command, cx: &Context<'_>) -> Result<(), Reply> {
+    match (command.needs(), &cx.shared.account) {
+        (Needs::Nothing, _) => Ok(()),
+        (_, None) => Err(Reply::NotLoggedIn),
+        (Needs::WriteAccess, Some(account)) if account.access == Access::ReadOnly => {
+            Err(Reply::Refused {
+                deed: deed_of(command),
+                why: Refusal::ReadOnly,
+            })
+        }
+        _ => Ok(()),
+    }
+}
+
+fn deed_of(command: &Command) -> Deed {
+    match command {
+        Command::Store(_) => Deed::Store,
+        Command::Delete(_) => Deed::Delete,
+        Command::MakeDirectory(_) => Deed::MakeDirectory,
+        Command::RenameFrom(_) => Deed::RenameFrom,
+        Command::Put { .. } | Command::PutUnique(_) => Deed::Store,
+        Command::RemoveFile(_) => Deed::Delete,
+        Command::RemoveDirectory(_) => Deed::RemoveDirectory,
+        Command::RenameOver(_) => Deed::RenameTo,
+        Command::SetModified { .. } => Deed::SetModified,
+        Command::SetMode { .. } => Deed::SetMode,
+        _ => Deed::DropStage,
+    }
+}
+
+/// Frames that come without a turn follow a refused command too.
+pub(super) fn refuse_command(
+    state: State,
+    command: Command,
+    reply: Reply,
+    cx: &mut Context<'_>,
+) -> State {
+    cx.say(reply);
+    match command {
+        Command::Store(Store {
+            turn: Turn::Straight,
+            ..
+        }) if cx.shared.account.is_some() => {
+            cx.begin(Task::Discard);
+            State::Discarding
+        }
+        _ => state,
+    }
+}

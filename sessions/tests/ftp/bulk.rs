@@ -1,0 +1,129 @@
+//! Bulk data: bursts, as a worker runs them, and how they come home.
+
+use std::sync::atomic::Ordering;
+
+use skiff_sessions::aside::Aside;
+use skiff_sessions::lane::Lane;
+use skiff_sessions::server::Event;
+use skiff_sessions::transfer::{Burst, End, Means, Route, Task};
+
+use super::file::Lent;
+use super::lane::{DataLane, Spoken};
+use super::rig::{Data, Ended, Hold, Received, Rig};
+
+/// Small, so that small files take many reads.
+const SCRATCH: usize = 20;
+
+impl Rig {
+    pub(super) fn begin(&mut self, task: Task) {
+        assert!(
+            self.task.is_none(),
+            "{task:?} begins while {:?} runs",
+            self.task
+        );
+        let ahead = match task.needs_lane() {
+            true => self.conversation.take_ahead(),
+            false => Vec::new(),
+        };
+        if task.route() == Route::Data {
+            assert_eq!(self.data, Data::Open, "bytes need a connection");
+        }
+        self.transfer.begin(task, ahead);
+        self.stop.store(false, Ordering::Relaxed);
+        self.heard = 0;
+        self.task = Some(task);
+    }
+
+    /// Runs one; `false` where nothing moved.
+    pub(super) fn burst(&mut self) -> bool {
+        let Some(task) = self.task else {
+            return false;
+        };
+        let stopped = self.stop.load(Ordering::Relaxed);
+        if matches!(self.hold, Hold::Bursts) && !stopped {
+            return false;
+        }
+        let before = (self.lane.traffic(), self.transfer.moved());
+        match self.run(task) {
+            Burst::Finished(end) => {
+                self.finish(task, end);
+                true
+            }
+            _ => {
+                self.tell_progress();
+                (self.lane.traffic(), self.transfer.moved()) != before
+            }
+        }
+    }
+
+    fn run(&mut self, task: Task) -> Burst {
+        let mut scratch = [0; SCRATCH];
+        let file = self.file.take();
+        let mut lent = Lent {
+            disk: &mut self.disk,
+            file: file.as_ref(),
+        };
+        let means = Means {
+            scratch: &mut scratch,
+            budget: self.step.min(1 << 20) as u64,
+            stop: &self.stop,
+            aside: &mut Aside::InPlace,
+        };
+        let burst = match task.route() {
+            Route::Nowhere => self.transfer.burst_digest(&mut lent, means),
+            Route::Data => {
+                self.lane.turn();
+                self.transfer.burst(&mut self.lane, &mut lent, means)
+            }
+            Route::Control => {
+                let mut said = Vec::new();
+                let burst = self.transfer.burst(&mut Spoken(&mut said), &mut lent, means);
+                self.said_mut().append(&mut said);
+                burst
+            }
+        };
+        self.file = file;
+        burst
+    }
+
+    /// As the daemon does: an ABOR, or the end of a client that broke off, comes
+    /// before what it cancels is published.
+    fn finish(&mut self, task: Task, end: End) {
+        if task.route() == Route::Data {
+            self.drop_lane();
+            while self.read() {}
+            if self.is_over() {
+                return;
+            }
+        }
+        self.task = None;
+        let (moved, ahead) = (self.transfer.moved(), self.transfer.take_ahead());
+        let now = self.now;
+        self.talk(|conversation, effects| {
+            conversation.transfer_ended(now, end, moved, &ahead, effects);
+        });
+    }
+
+    fn tell_progress(&mut self) {
+        let done = self.transfer.moved();
+        if done != self.heard {
+            self.heard = done;
+            self.event(Event::Progress { done });
+        }
+    }
+
+    /// Whatever there is of a data connection.
+    pub(super) fn drop_lane(&mut self) {
+        if matches!(self.data, Data::Open | Data::Shaking(_)) {
+            let lane = std::mem::replace(&mut self.lane, DataLane::new(self.step));
+            assert!(!lane.holds_input());
+            let end = match lane.closed {
+                true => Ended::Told,
+                false => Ended::Broken,
+            };
+            let bytes = lane.to_client;
+            self.received.push(Received { bytes, end });
+        }
+        self.data = Data::None;
+    }
+}

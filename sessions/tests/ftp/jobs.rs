@@ -1,0 +1,284 @@
+//! Jobs as the pretended disk does them: the counterpart of the daemon's table.
+
+use skiff_sessions::path::{PathArg, VirtualPath};
+use skiff_sessions::server::{Completion, DownloadFacts, Job, Standing};
+use skiff_sessions::wire::reply::{Facts, Kind, Refusal, Usage};
+
+use super::disk::{Disk, OLD_TIME, Path};
+use super::file::OpenFile;
+use super::world::{PASSWORD, USER};
+
+pub(super) type Answer = (Completion, Option<OpenFile>);
+
+pub(super) fn takes_file(job: &Job) -> bool {
+    matches!(
+        job,
+        Job::Prepare | Job::PublishStream | Job::Suspend | Job::CloseFile { .. }
+    )
+}
+
+pub(super) fn opens_file(job: &Job) -> bool {
+    matches!(
+        job,
+        Job::OpenDownload { .. }
+            | Job::OpenStream { .. }
+            | Job::OpenListing { .. }
+            | Job::OpenStages
+    )
+}
+
+impl Disk {
+    pub(super) fn perform(&mut self, job: &Job, file: Option<OpenFile>) -> Answer {
+        if takes_file(job) {
+            return self.on_file(job, file);
+        }
+        let login = matches!(job, Job::CheckPassword { .. } | Job::OpenHome);
+        if let Some(why) = self.faults.job.take_if(|_| !login) {
+            return (Completion::Refused(why), None);
+        }
+        let opened = opens_file(job).then(|| self.open(job));
+        match opened.unwrap_or_else(|| self.on_names(job).map(|done| (done, None))) {
+            Ok(answer) => answer,
+            Err(why) => (Completion::Refused(why), None),
+        }
+    }
+
+    fn on_file(&mut self, job: &Job, file: Option<OpenFile>) -> Answer {
+        let done = |file| (Completion::Done, file);
+        match (job, file) {
+            (Job::Prepare | Job::PublishStream, Some(file)) if self.faults.job.is_some() => {
+                self.put_away(file);
+                (Completion::Refused(self.faults.job.take().unwrap()), None)
+            }
+            (Job::Prepare, Some(OpenFile::Upload(mut upload))) => {
+                self.prepare(&mut upload);
+                done(Some(OpenFile::Upload(upload)))
+            }
+            (Job::PublishStream, Some(OpenFile::Upload(upload))) => {
+                let size = self.publish(upload);
+                (Completion::Published { size }, None)
+            }
+            (Job::Suspend, Some(file @ OpenFile::Upload(_))) => {
+                self.put_away(file);
+                done(None)
+            }
+            // What a failed job took away is not there to be closed.
+            (Job::Suspend, None) => done(None),
+            (
+                Job::CloseFile { .. },
+                Some(OpenFile::Download { .. } | OpenFile::Listing { .. }),
+            ) => done(None),
+            (job, file) => panic!("{job:?} on a file: {}", file.is_some()),
+        }
+    }
+
+    fn open(&mut self, job: &Job) -> Result<Answer, Refusal> {
+        Ok(match job {
+            Job::OpenListing { path, form, access } => {
+                let (text, hidden) = self.listing(&key(path), *form, *access)?;
+                (
+                    Completion::Listing,
+                    Some(OpenFile::Listing { text, hidden }),
+                )
+            }
+            Job::OpenStages => {
+                let text = self.stage_lines();
+                let hidden = 0;
+                (
+                    Completion::Listing,
+                    Some(OpenFile::Listing { text, hidden }),
+                )
+            }
+            Job::OpenDownload { path } => {
+                let facts = self.facts(&key(path))?;
+                if facts.kind == Kind::Directory {
+                    return Err(Refusal::IsADirectory);
+                }
+                let (size, modified) = (facts.size, facts.modified);
+                let (md5, sha256) = (None, None);
+                let content = self.files[&key(path)].content.clone();
+                (
+                    Completion::Download(DownloadFacts {
+                        size,
+                        modified,
+                        md5,
+                        sha256,
+                    }),
+                    Some(OpenFile::Download(content)),
+                )
+            }
+            Job::OpenStream { path, size, start } => {
+                let path = key(path);
+                self.free_for_a_file(&path)?;
+                let upload = self.begin_upload(path, *size, *start)?;
+                let have = self.position(&upload);
+                (Completion::Upload { have }, Some(OpenFile::Upload(upload)))
+            }
+            other => panic!("{other:?} opens nothing"),
+        })
+    }
+
+    fn on_names(&mut self, job: &Job) -> Result<Completion, Refusal> {
+        match job {
+            Job::CheckPassword { user, password } => {
+                let known = user == USER && password.0.as_slice() == PASSWORD.as_bytes();
+                return Ok(Completion::Identified(match known {
+                    true => Standing::Known,
+                    false => Standing::Decoy,
+                }));
+            }
+            Job::OpenHome if self.faults.home.is_some() => return Err(self.faults.home.unwrap()),
+            Job::OpenHome => return Ok(Completion::HomeOpen(self.access, self.rights)),
+            Job::Usage => return Ok(Completion::Usage(self.usage())),
+            Job::Facts { path } => return Ok(Completion::Facts(self.facts(&key(path))?)),
+            Job::Size { path } => return Ok(Completion::Size(self.size(&key(path))?)),
+            Job::ModifiedAt { path } if self.staged(&key(path)).is_some() => {
+                return Ok(Completion::ModifiedAt(OLD_TIME));
+            }
+            Job::ModifiedAt { path } => {
+                return Ok(Completion::ModifiedAt(self.facts(&key(path))?.modified));
+            }
+            Job::UniqueName { path } => return Ok(Completion::Name(self.unique(path))),
+            Job::ChangeDirectory { to } => self.folder(&key(to))?,
+            Job::MakeDirectory { path } => self.make_folder(key(path))?,
+            Job::CheckSource { path } => self.facts(&key(path)).map(|_| ())?,
+            Job::RenameOver { from, to } => self.rename(&key(from), key(to))?,
+            Job::RemoveFile { path } => self.remove_file(&key(path))?,
+            Job::RemoveDirectory { path } => self.remove_folder(&key(path))?,
+            Job::SetModified { path, modified } => {
+                self.facts(&key(path))?;
+                if let Some(file) = self.files.get_mut(&key(path)) {
+                    file.modified = *modified;
+                }
+            }
+            Job::SetMode { path, mode } => {
+                self.facts(&key(path))?;
+                if let Some(file) = self.files.get_mut(&key(path)) {
+                    file.mode = *mode;
+                }
+            }
+            other => panic!("{other:?} is not of this dialect"),
+        }
+        Ok(Completion::Done)
+    }
+
+    fn usage(&self) -> Usage {
+        Usage {
+            used: self.used(),
+            limit: self.limit,
+            staged: self.stages.values().map(|stage| stage.len() as u64).sum(),
+            entries: (self.files.len() + self.folders.len()) as u64,
+            entries_limit: 1000,
+            reserved: 0,
+        }
+    }
+
+    pub(super) fn facts(&self, path: &Path) -> Result<Facts, Refusal> {
+        if self.folders.contains(path) {
+            return Ok(Facts {
+                kind: Kind::Directory,
+                size: 4096,
+                modified: OLD_TIME,
+                mode: Some(0o755),
+            });
+        }
+        let file = self.files.get(path).ok_or(Refusal::NotFound)?;
+        Ok(Facts {
+            kind: Kind::File,
+            size: file.content.borrow().len() as u64,
+            modified: file.modified,
+            mode: Some(file.mode),
+        })
+    }
+
+    fn size(&self, path: &Path) -> Result<u64, Refusal> {
+        if self.folders.contains(path) {
+            return Err(Refusal::NotRegular);
+        }
+        match (self.published(path), self.staged(path)) {
+            (Some(_), Some(_)) => Err(Refusal::TwoSizes),
+            (Some(size), None) | (None, Some(size)) => Ok(size as u64),
+            (None, None) => Err(Refusal::NotFound),
+        }
+    }
+
+    fn unique(&self, path: &VirtualPath) -> VirtualPath {
+        let taken = |name: &Path| self.facts(name).is_ok() || self.stages.contains_key(name);
+        let numbered = |n: usize| [path.as_bytes(), format!(".{n}").as_bytes()].concat();
+        let free = (1..).map(numbered).find(|name| !taken(name)).unwrap();
+        let arg = PathArg::new(free).unwrap();
+        VirtualPath::root().join(&arg).unwrap()
+    }
+
+    pub(super) fn folder(&self, path: &Path) -> Result<(), Refusal> {
+        match (self.folders.contains(path), self.files.contains_key(path)) {
+            (true, _) => Ok(()),
+            (false, true) => Err(Refusal::NotADirectory),
+            (false, false) => Err(Refusal::NotFound),
+        }
+    }
+
+    fn free_for_a_file(&self, path: &Path) -> Result<(), Refusal> {
+        if self.folders.contains(path) {
+            return Err(Refusal::IsADirectory);
+        }
+        self.folder(&parent(path))?;
+        match self.writers.contains(path) {
+            true => Err(Refusal::Busy),
+            false => Ok(()),
+        }
+    }
+
+    fn make_folder(&mut self, path: Path) -> Result<(), Refusal> {
+        if self.facts(&path).is_ok() {
+            return Err(Refusal::Exists);
+        }
+        self.folder(&parent(&path))?;
+        self.folders.insert(path);
+        Ok(())
+    }
+
+    fn rename(&mut self, from: &Path, to: Path) -> Result<(), Refusal> {
+        self.free_for_a_file(&to)?;
+        match self.files.remove(from) {
+            Some(file) => drop(self.files.insert(to, file)),
+            None if self.files.contains_key(&to) => return Err(Refusal::Exists),
+            None => {
+                self.folders.remove(from);
+                self.folders.insert(to);
+            }
+        }
+        Ok(())
+    }
+
+    fn remove_file(&mut self, path: &Path) -> Result<(), Refusal> {
+        if self.folders.contains(path) {
+            return Err(Refusal::IsADirectory);
+        }
+        let published = self.files.remove(path).is_some();
+        let staged = self.stages.remove(path).is_some();
+        match published || staged {
+            true => Ok(()),
+            false => Err(Refusal::NotFound),
+        }
+    }
+
+    fn remove_folder(&mut self, path: &Path) -> Result<(), Refusal> {
+        self.folder(path)?;
+        let full = |name: &Path| name.len() > 1 && &parent(name) == path;
+        if self.files.keys().chain(&self.folders).any(full) {
+            return Err(Refusal::NotEmpty);
+        }
+        self.folders.remove(path);
+        Ok(())
+    }
+}
+
+fn key(path: &VirtualPath) -> Path {
+    path.as_bytes().to_vec()
+}
+
+pub(super) fn parent(path: &[u8]) -> Path {
+    let cut = path.iter().rposition(|&b| b == b'/').unwrap_or(0);
+    path[..cut.max(1)].to_vec()
+}

@@ -1,0 +1,81 @@
+//! Listings of the pretended disk.
+
+use skiff_sessions::server::Access;
+use skiff_sessions::wire::ftp::lines::{push_long, push_machine, push_name};
+use skiff_sessions::wire::ftp::pattern::{Pattern, is_pattern};
+use skiff_sessions::wire::listing::Form;
+use skiff_sessions::wire::native::facts::push_entry;
+use skiff_sessions::wire::reply::{Facts, Kind, Refusal};
+use skiff_sessions::wire::stamp::Stamp;
+
+use super::disk::{Disk, OLD_TIME, Path};
+use super::jobs::parent;
+
+/// A week after everything was made.
+const TODAY: Stamp = Stamp(OLD_TIME.0 + 7 * 86_400);
+
+impl Disk {
+    /// The lines, and how many names would forge one.
+    pub(super) fn listing(
+        &self,
+        path: &Path,
+        form: Form,
+        access: Access,
+    ) -> Result<(Vec<u8>, u64), Refusal> {
+        let leaf = leaf(path);
+        let (names, pattern) = match self.folder(path) {
+            Ok(()) => (self.inside(path), None),
+            Err(Refusal::NotADirectory) => (vec![path], None),
+            Err(_) if form.knows_patterns() && is_pattern(leaf) => {
+                let above = parent(path);
+                self.folder(&above)?;
+                (self.inside(&above), Some(Pattern::new(leaf)))
+            }
+            Err(why) => return Err(why),
+        };
+        let (mut text, mut hidden) = (Vec::new(), 0);
+        for name in names {
+            let (name, facts) = (self::leaf(name), self.facts(name)?);
+            match pattern.as_ref().is_none_or(|p| p.matches(name)) {
+                true if name.contains(&b'\n') => hidden += 1,
+                true => push(form, access, name, &facts, &mut text),
+                false => {}
+            }
+        }
+        Ok((text, hidden))
+    }
+
+    pub(super) fn stage_lines(&self) -> Vec<u8> {
+        let mut text = Vec::new();
+        for (path, bytes) in &self.stages {
+            let facts = Facts {
+                kind: Kind::File,
+                size: bytes.len() as u64,
+                modified: OLD_TIME,
+                mode: None,
+            };
+            push_entry(path, &facts, &mut text);
+        }
+        text
+    }
+
+    fn inside(&self, folder: &Path) -> Vec<&Path> {
+        let mut names: Vec<_> = self.files.keys().chain(&self.folders).collect();
+        names.retain(|name| name.len() > 1 && &parent(name) == folder);
+        names.sort();
+        names
+    }
+}
+
+fn push(form: Form, access: Access, name: &[u8], facts: &Facts, text: &mut Vec<u8>) {
+    match form {
+        Form::Native => push_entry(name, facts, text),
+        Form::Machine(set) => push_machine(name, facts, set, access, text),
+        Form::Long => push_long(name, facts, TODAY, text),
+        Form::Names => push_name(name, text),
+    }
+}
+
+fn leaf(path: &[u8]) -> &[u8] {
+    path.rsplit(|&b| b == b'/').next().unwrap_or_default()
+}

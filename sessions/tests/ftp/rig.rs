@@ -1,0 +1,480 @@
+//! The server's end, with a shell that does what the daemon's does with its
+//! effects, one thing at a time, and the client's end, which a test types into.
+
+use std::collections::VecDeque;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use skiff_sessions::conversation::{Conversation, LogLine};
+use skiff_sessions::scram::Binding;
+use skiff_sessions::server::{
+    DataEvent, Direction, Effect, Event, Job, JobId, Making, Session, Setup,
+};
+use skiff_sessions::transfer::{Task, Transfer};
+use skiff_sessions::wire::codec;
+
+use super::disk::Disk;
+use super::file::OpenFile;
+use super::jobs::{opens_file, takes_file};
+use super::lane::{DataLane, Gone};
+use super::said::{Said, codes, replies};
+use super::world::{Entry, PASSWORD, USER, World, limits};
+
+/// The port that every PASV and EPSV is given.
+pub(super) const PORT: u16 = 2000;
+
+/// Bytes that one read of the control connection brings at most.
+const READ_MAX: usize = 4096;
+
+/// How what the client types comes in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Cut {
+    Whole,
+    /// In two parts, all that can be done before the second being done.
+    At(usize),
+    Every(usize),
+}
+
+pub(super) struct Rig {
+    pub(super) now: Instant,
+    pub(super) conversation: Conversation,
+    pub(super) disk: Disk,
+    local: IpAddr,
+    pub(super) transfer: Transfer,
+    pub(super) task: Option<Task>,
+    /// The task's bytes that the session has heard of.
+    pub(super) heard: u64,
+    pub(super) stop: AtomicBool,
+    pub(super) file: Option<OpenFile>,
+    orders: VecDeque<(JobId, Job, Option<OpenFile>)>,
+    ordered: u32,
+    pub(super) hold: Hold,
+    pub(super) data: Data,
+    /// What becomes of a data connection, and of TLS on it.
+    pub(super) opens: Comes,
+    pub(super) secures: Comes,
+    pub(super) lane: DataLane,
+    pub(super) step: usize,
+    /// What came through data connections, and how each one ended.
+    pub(super) received: Vec<Received>,
+    typed: VecDeque<u8>,
+    taken: usize,
+    cut: Cut,
+    control: Control,
+    said: Vec<u8>,
+    told: usize,
+    pub(super) logged: Vec<LogLine>,
+    pub(super) noted: Vec<Noted>,
+}
+
+/// Workers that are busy with others.
+#[derive(Clone, Copy)]
+pub(super) enum Hold {
+    Nothing,
+    /// These jobs wait.
+    Jobs(fn(&Job) -> bool),
+    /// Bursts wait, unless they are told to stop.
+    Bursts,
+}
+
+/// What there is of a data connection.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Data {
+    None,
+    Listening,
+    Wanted(Making),
+    Open,
+    Shaking(Direction),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Comes {
+    AtOnce(DataEvent),
+    /// When the test says so.
+    Later,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Received {
+    pub(super) bytes: Vec<u8>,
+    pub(super) end: Ended,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Ended {
+    /// The server said that no more follows.
+    Told,
+    Broken,
+}
+
+/// What became known outside the replies.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum Noted {
+    Strike(String),
+    Tls,
+    Secured(Direction),
+    Called(SocketAddr),
+    NoCloseNotify,
+    Logout,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Control {
+    Open,
+    /// Replies are out; TLS comes next.
+    Upgrading,
+    /// The client has hung up, and nobody knows yet.
+    HungUp,
+    /// It has, and the session goes on.
+    Deaf,
+    Over,
+}
+
+impl Rig {
+    pub(super) fn new(world: World) -> Self {
+        Self::cut(world, Cut::Whole, usize::MAX)
+    }
+
+    /// `step`: bytes that a data connection takes or gives in one burst.
+    pub(super) fn cut(world: World, cut: Cut, step: usize) -> Self {
+        let now = Instant::now();
+        let setup = Setup {
+            limits: Arc::new(limits()),
+            binding: Binding::None,
+            seed: [3; 32],
+            manners: world.manners(),
+        };
+        let mut rig = Self {
+            now,
+            conversation: Conversation::new(now, &codec::FTP, setup),
+            local: world.local(),
+            disk: world.disk,
+            transfer: Transfer::default(),
+            task: None,
+            heard: 0,
+            stop: AtomicBool::new(false),
+            file: None,
+            orders: VecDeque::new(),
+            ordered: 0,
+            hold: Hold::Nothing,
+            data: Data::None,
+            opens: Comes::AtOnce(DataEvent::Open),
+            secures: Comes::AtOnce(DataEvent::Secured),
+            lane: DataLane::new(step),
+            step,
+            received: Vec::new(),
+            typed: VecDeque::new(),
+            taken: 0,
+            cut: Cut::Whole,
+            control: Control::Open,
+            said: Vec::new(),
+            told: 0,
+            logged: Vec::new(),
+            noted: Vec::new(),
+        };
+        assert_eq!(codes(&rig.hears()), [220]);
+        if world.entry == Entry::LoggedIn {
+            rig.expect(&format!("USER {USER}"), &[331]);
+            rig.expect(&format!("PASS {PASSWORD}"), &[230]);
+        }
+        rig.logged.clear();
+        (rig.cut, rig.taken) = (cut, 0);
+        rig
+    }
+
+    // what a client does
+
+    /// Types lines, their last end left out, and hears what follows.
+    pub(super) fn types(&mut self, lines: &str) -> Vec<Said> {
+        self.sends(format!("{lines}\r\n").as_bytes())
+    }
+
+    pub(super) fn sends(&mut self, bytes: &[u8]) -> Vec<Said> {
+        self.typed.extend(bytes);
+        self.hears()
+    }
+
+    #[track_caller]
+    pub(super) fn expect(&mut self, lines: &str, expected: &[u16]) -> Vec<Said> {
+        let said = self.types(lines);
+        assert_eq!(codes(&said), expected, "{lines:?}: {said:?}");
+        said
+    }
+
+    /// One reply of one line: its text.
+    #[track_caller]
+    pub(super) fn text(&mut self, line: &str, code: u16) -> String {
+        self.expect(line, &[code])[0].lines.join("\n")
+    }
+
+    /// Does all that can be done, and hears what was said since the last time.
+    pub(super) fn hears(&mut self) -> Vec<Said> {
+        self.settle();
+        let new = replies(&self.said[self.told..]);
+        self.told = self.said.len();
+        new
+    }
+
+    #[track_caller]
+    pub(super) fn expect_hears(&mut self, expected: &[u16]) -> Vec<Said> {
+        let said = self.hears();
+        assert_eq!(codes(&said), expected, "{said:?}");
+        said
+    }
+
+    /// Bytes into the data connection, there or to come.
+    pub(super) fn feeds(&mut self, bytes: &[u8]) {
+        self.lane.from_client.extend(bytes);
+    }
+
+    pub(super) fn ends_data(&mut self, how: Gone) {
+        self.lane.gone = Some(how);
+    }
+
+    pub(super) fn sends_file(&mut self, bytes: &[u8]) {
+        self.feeds(bytes);
+        self.ends_data(Gone::Clean);
+    }
+
+    pub(super) fn hangs_up(&mut self) {
+        self.control = Control::HungUp;
+    }
+
+    // what is to be seen
+
+    pub(super) fn session(&self) -> &Session {
+        self.conversation.session()
+    }
+
+    /// All that was said.
+    pub(super) fn transcript(&self) -> String {
+        String::from_utf8_lossy(&self.said).into_owned()
+    }
+
+    /// Bytes that the server has read of what was typed.
+    pub(super) fn taken(&self) -> usize {
+        self.taken
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.control == Control::Over
+    }
+
+    /// The session takes the next command, and nothing is open.
+    #[track_caller]
+    pub(super) fn is_ready(&mut self) {
+        self.expect("NOOP", &[200]);
+        self.is_idle();
+    }
+
+    #[track_caller]
+    pub(super) fn is_idle(&self) {
+        assert!(self.orders.is_empty(), "{:?} waits", self.orders[0].1);
+        assert!(self.task.is_none(), "{:?} was left behind", self.task);
+        assert!(self.file.is_none(), "a file was left open");
+        assert!(self.disk.writers.is_empty(), "a writer was left behind");
+        assert!(
+            matches!(self.data, Data::None | Data::Listening),
+            "{:?} was left behind",
+            self.data
+        );
+    }
+
+    // what happens around it
+
+    /// Time goes by, with all that is due in it.
+    pub(super) fn waits(&mut self, time: Duration) -> Vec<Said> {
+        self.settle();
+        let until = self.now + time;
+        while let Some(due) = self.deadline().filter(|due| *due <= until) {
+            self.now = due;
+            self.event(Event::Timeout);
+            self.settle();
+            assert!(
+                self.deadline().is_none_or(|next| next > due),
+                "a deadline is heard"
+            );
+        }
+        self.now = until;
+        self.hears()
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        let open = self.control != Control::Over;
+        self.session().deadline().filter(|_| open)
+    }
+
+    pub(super) fn event(&mut self, event: Event) {
+        let now = self.now;
+        self.talk(|conversation, effects| conversation.handle(now, event, effects));
+    }
+
+    /// What was awaited of a data connection.
+    pub(super) fn data_event(&mut self, event: DataEvent) {
+        self.data = match (self.data, event) {
+            (Data::Wanted(_), DataEvent::Open) | (Data::Shaking(_), DataEvent::Secured) => {
+                Data::Open
+            }
+            _ => Data::None,
+        };
+        self.event(Event::Data(event));
+    }
+
+    fn settle(&mut self) {
+        loop {
+            let worked = self.upgrade() || self.work() || self.burst();
+            if !worked && !self.read() {
+                return;
+            }
+        }
+    }
+
+    fn upgrade(&mut self) -> bool {
+        if self.control != Control::Upgrading {
+            return false;
+        }
+        self.control = Control::Open;
+        self.event(Event::Secured);
+        true
+    }
+
+    fn work(&mut self) -> bool {
+        let held = |job: &Job| matches!(self.hold, Hold::Jobs(which) if which(job));
+        let Some(next) = self.orders.iter().position(|(_, job, _)| !held(job)) else {
+            return false;
+        };
+        let (id, job, file) = self.orders.remove(next).unwrap();
+        let (completion, file) = self.disk.perform(&job, file);
+        match file {
+            Some(file) if self.control == Control::Over => self.disk.put_away(file),
+            Some(file) => {
+                assert!(self.file.is_none(), "at most one file is open");
+                self.file = Some(file);
+            }
+            None => {}
+        }
+        self.event(Event::Completed(id, completion));
+        true
+    }
+
+    /// One read of the control connection.
+    pub(super) fn read(&mut self) -> bool {
+        let lines_go_out = self.task.is_some_and(|task| task.needs_lane());
+        let open = matches!(self.control, Control::Open | Control::HungUp);
+        if !open || lines_go_out || !self.conversation.wants_input() {
+            return false;
+        }
+        let room = self.typed.len().min(READ_MAX);
+        let count = match self.cut {
+            Cut::At(at) if at > self.taken => room.min(at - self.taken),
+            Cut::Every(step) => room.min(step),
+            Cut::Whole | Cut::At(_) => room,
+        };
+        if count == 0 {
+            return self.control == Control::HungUp && self.hear_the_end();
+        }
+        let bytes: Vec<u8> = self.typed.drain(..count).collect();
+        self.taken += count;
+        let now = self.now;
+        self.talk(|conversation, effects| conversation.receive(now, &bytes, effects));
+        true
+    }
+
+    fn hear_the_end(&mut self) -> bool {
+        self.event(Event::PeerClosed);
+        match self.session().is_closed() {
+            true => self.end(),
+            false => self.control = Control::Deaf,
+        }
+        true
+    }
+
+    fn end(&mut self) {
+        self.control = Control::Over;
+        self.task = None;
+        self.drop_lane();
+        if let Some(file) = self.file.take() {
+            self.disk.put_away(file);
+        }
+    }
+
+    pub(super) fn talk(&mut self, decide: impl FnOnce(&mut Conversation, &mut Vec<Effect>)) {
+        let mut effects = Vec::new();
+        decide(&mut self.conversation, &mut effects);
+        self.said.append(self.conversation.outbox());
+        for effect in effects {
+            self.follow(effect);
+        }
+    }
+
+    /// As it is said, between the lines of a reply.
+    pub(super) fn said_mut(&mut self) -> &mut Vec<u8> {
+        &mut self.said
+    }
+
+    fn follow(&mut self, effect: Effect) {
+        match effect {
+            Effect::Work(id, job) => self.order(id, job),
+            Effect::Begin(task) => self.begin(task),
+            Effect::StopTransfer => self.stop.store(true, Ordering::Relaxed),
+            Effect::LoginFailed { user } => self.noted.push(Noted::Strike(user)),
+            Effect::Log(line) => self.logged.push(*line),
+            Effect::StartTls => {
+                self.control = Control::Upgrading;
+                self.noted.push(Noted::Tls);
+            }
+            Effect::Listen(form) => {
+                self.drop_lane();
+                self.data = Data::Listening;
+                let address = SocketAddr::new(self.local, PORT);
+                self.event(Event::Listening(form, Some(address)));
+            }
+            Effect::OpenData(making) => self.open_data(making),
+            Effect::SecureData(direction) => {
+                assert_eq!(self.data, Data::Open, "TLS needs a connection");
+                self.data = Data::Shaking(direction);
+                self.noted.push(Noted::Secured(direction));
+                self.comes(self.secures);
+            }
+            Effect::CloseData => {
+                assert!(self.task.is_none(), "the transfer was ended before");
+                self.drop_lane();
+            }
+            Effect::NoCloseNotify => self.noted.push(Noted::NoCloseNotify),
+            Effect::Logout => self.noted.push(Noted::Logout),
+            Effect::Close => self.end(),
+            Effect::ChangedOnDisk { path } => panic!("nobody reports on {path} here"),
+            Effect::Reply(reply) => panic!("{reply:?} belongs to the outbox"),
+        }
+    }
+
+    fn open_data(&mut self, making: Making) {
+        match making {
+            Making::Accept => assert_eq!(self.data, Data::Listening, "a port that waits"),
+            Making::Connect(address) => self.noted.push(Noted::Called(address)),
+        }
+        self.data = Data::Wanted(making);
+        self.comes(self.opens);
+    }
+
+    fn comes(&mut self, comes: Comes) {
+        if let Comes::AtOnce(event) = comes {
+            self.data_event(event);
+        }
+    }
+
+    fn order(&mut self, id: JobId, job: Job) {
+        assert_eq!(id, JobId(self.ordered), "ids are never used twice");
+        self.ordered += 1;
+        if opens_file(&job) {
+            self.transfer = Transfer::default();
+        }
+        let file = match takes_file(&job) {
+            true => self.file.take(),
+            false => None,
+        };
+        self.orders.push_back((id, job, file));
+    }
+}

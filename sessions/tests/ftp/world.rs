@@ -1,0 +1,107 @@
+//! Where a dialogue begins: what the server knows and asks, and what is on its
+//! disk; and the bytes that all tests send about.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use skiff_sessions::server::{Access, Channel, Ends, Limits, Manners, TlsPolicy};
+
+use super::disk::Disk;
+
+pub(super) const USER: &str = "tom";
+pub(super) const PASSWORD: &str = "123";
+
+pub(super) const NEW: &[u8] = b"the quick brown fox jumps over the lazy dog";
+pub(super) const OLD: &[u8] = b"what was there before";
+
+const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
+const SERVER: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 9));
+
+pub(super) struct World {
+    pub(super) disk: Disk,
+    tls: TlsPolicy,
+    channel: Channel,
+    peer: IpAddr,
+    local: IpAddr,
+    pub(super) entry: Entry,
+}
+
+/// How far the client has come.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Entry {
+    Greeted,
+    LoggedIn,
+}
+
+pub(super) fn limits() -> Limits {
+    Limits {
+        login: Duration::from_secs(30),
+        idle: Duration::from_secs(900),
+        stall: Duration::from_secs(60),
+        progress: Duration::from_secs(4),
+        data: Duration::from_secs(25),
+        patience: Duration::from_secs(20),
+        penalty: Duration::from_millis(500),
+        attempts: 3,
+        nonsense: 3,
+        server: "pair/0".to_owned(),
+        platform: "pair".to_owned(),
+    }
+}
+
+impl World {
+    /// Logged in, in clear, where TLS is optional.
+    pub(super) fn with(disk: Disk) -> Self {
+        Self {
+            disk,
+            tls: TlsPolicy::Optional,
+            channel: Channel::Clear,
+            peer: CLIENT,
+            local: SERVER,
+            entry: Entry::LoggedIn,
+        }
+    }
+
+    /// `/a` and `/d/b` are there.
+    pub(super) fn new() -> Self {
+        Self::with(Disk::new().with("/a", NEW).with("/d/b", OLD))
+    }
+
+    pub(super) fn greeted(self) -> Self {
+        let entry = Entry::Greeted;
+        Self { entry, ..self }
+    }
+
+    pub(super) fn asking(self, tls: TlsPolicy) -> Self {
+        Self { tls, ..self }
+    }
+
+    /// Under TLS from the first byte.
+    pub(super) fn private(self) -> Self {
+        let channel = Channel::Private;
+        Self { channel, ..self }
+    }
+
+    pub(super) fn over_ipv6(self) -> Self {
+        Self {
+            peer: "2001:db8::1".parse().unwrap(),
+            local: "2001:db8::9".parse().unwrap(),
+            ..self
+        }
+    }
+
+    pub(super) fn read_only(mut self) -> Self {
+        self.disk.access = Access::ReadOnly;
+        self
+    }
+
+    pub(super) fn manners(&self) -> Manners {
+        let local = SocketAddr::new(self.local, 21);
+        let peer = self.peer;
+        Manners::ftp(self.tls, self.channel, Ends { local, peer })
+    }
+
+    pub(super) fn local(&self) -> IpAddr {
+        self.local
+    }
+}
