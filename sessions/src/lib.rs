@@ -9,11 +9,14 @@
 //!
 //! Four words. A [`Command`](wire::command::Command) is what a peer asks, a
 //! [`Reply`](wire::reply::Reply) what it is told: meanings both, which the
-//! tables of [`wire::native`] turn into lines. An [`Event`](server::Event) is
+//! tables of [`wire::native`] and [`wire::ftp`] turn into lines. An [`Event`](server::Event) is
 //! what happened to a session, an [`Effect`](server::Effect) what it wants
 //! done. [`Session`](server::Session) goes from the one to the other, with the
 //! time as an argument; [`Conversation`](conversation::Conversation) puts the
 //! bytes around it.
+//!
+//! What differs between the dialects is data: a [`Codec`](wire::codec::Codec)
+//! and [`Manners`](server::Manners). No state asks which one it serves.
 //!
 //! Bulk data never passes through the session: it names a
 //! [`Task`](transfer::Task), and a [`Transfer`](transfer::Transfer) moves the

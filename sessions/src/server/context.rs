@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
+use super::hashing::Kept;
 use super::job::{Access, DigestNews, Job, JobId, Rights};
 use super::manners::Manners;
 use super::parameters::Parameters;
@@ -80,6 +81,7 @@ pub(super) struct Shared {
     pub(super) leaving: Option<Farewell>,
     pub(super) login_due: Instant,
     pub(super) parameters: Parameters,
+    pub(super) kept_digest: Option<Box<Kept>>,
     next_job: u32,
 }
 
@@ -88,6 +90,7 @@ impl Shared {
         Self {
             login_due: now + setup.limits.login,
             parameters: Parameters::of(&setup.manners),
+            kept_digest: None,
             setup,
             account: None,
             cwd: VirtualPath::root(),

@@ -335,23 +335,28 @@ impl DigestAsked {
             };
             return cx.refuse(Deed::Hash, why);
         }
-        match facts.remembered(algorithm).filter(|_| range == whole) {
+        let part = hashing::Part {
+            path,
+            range,
+            algorithm,
+            size: facts.size,
+            modified: facts.modified,
+            form,
+        };
+        let remembered = facts.remembered(algorithm).filter(|_| range == whole);
+        let kept = cx.shared.kept_digest.as_ref();
+        match remembered.or_else(|| kept.and_then(|kept| kept.answers(&part))) {
             Some(sum) => {
                 cx.close_file(DigestNews::None);
                 cx.conclude(Reply::DigestIs {
-                    path,
+                    path: part.path,
                     range,
                     sum,
                     form,
                 })
             }
             None => {
-                let purpose = hashing::For::Digest {
-                    path,
-                    range,
-                    size: facts.size,
-                    form,
-                };
+                let purpose = hashing::For::Digest(Box::new(part));
                 Hashing::begin_range(purpose, range, algorithm, cx)
             }
         }

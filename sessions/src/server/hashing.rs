@@ -3,13 +3,14 @@
 use super::context::Context;
 use super::download::{self, Offered};
 use super::job::{DigestNews, Job};
-use super::session::{Effect, State, Then};
+use super::session::{Effect, Listens, State, Then};
 use super::upload;
 use crate::digest::{Algorithm, Md5Sum, Sum};
 use crate::path::VirtualPath;
 use crate::transfer::{End, Task};
 use crate::wire::command::{ByteRange, Command, DigestForm, Turn};
 use crate::wire::reply::{Deed, Refusal, Reply};
+use crate::wire::stamp::Stamp;
 
 pub(super) struct Hashing {
     purpose: For,
@@ -19,13 +20,14 @@ pub(super) struct Hashing {
 }
 
 /// What the peer wants of it.
-#[derive(Clone, Copy, PartialEq, Eq)]
 enum Wish {
     GoOn,
     /// ABOR came; a digest that was done by then changes nothing.
     Stop,
-    /// Who asked has waited long enough.
-    TooLong,
+    /// Who asked was told to come again; it goes on for that.
+    Unheard,
+    /// The peer wants something else by now.
+    Handle(Box<Command>),
 }
 
 pub(super) enum For {
@@ -43,13 +45,46 @@ pub(super) enum For {
         remembered: Option<Md5Sum>,
     },
     /// A part of a file.
-    Digest {
-        path: VirtualPath,
-        range: ByteRange,
-        /// Of the whole.
-        size: u64,
-        form: DigestForm,
-    },
+    Digest(Box<Part>),
+}
+
+/// What a digest is of, and how it is to be told.
+pub(super) struct Part {
+    pub(super) path: VirtualPath,
+    pub(super) range: ByteRange,
+    pub(super) algorithm: Algorithm,
+    /// Of the whole file, as it was when it was opened.
+    pub(super) size: u64,
+    pub(super) modified: Stamp,
+    pub(super) form: DigestForm,
+}
+
+impl Part {
+    /// The same bytes of the same file, as far as can be seen.
+    fn is(&self, other: &Self) -> bool {
+        let facts = |part: &Self| (part.range, part.algorithm, part.size, part.modified);
+        self.path == other.path && facts(self) == facts(other)
+    }
+
+    /// A digest of the whole is worth remembering with the file.
+    fn news(&self, sum: Sum) -> DigestNews {
+        match self.range.start == 0 && self.range.end == self.size {
+            true => DigestNews::Computed(sum),
+            false => DigestNews::None,
+        }
+    }
+}
+
+/// The last digest that came too late for who had asked.
+pub(super) struct Kept {
+    part: Box<Part>,
+    sum: Sum,
+}
+
+impl Kept {
+    pub(super) fn answers(&self, part: &Part) -> Option<Sum> {
+        self.part.is(part).then_some(self.sum)
+    }
 }
 
 impl Hashing {
@@ -98,6 +133,9 @@ impl Hashing {
 
     /// Only ABOR is heard meanwhile; the answer comes when the worker is back.
     pub(super) fn on_command(self, command: Command, cx: &mut Context<'_>) -> State {
+        if matches!(self.wish, Wish::Unheard) {
+            return self.on_next_command(command, cx);
+        }
         if command != Command::Abort {
             return State::Hashing(self);
         }
@@ -108,20 +146,65 @@ impl Hashing {
         })
     }
 
-    /// Nobody is told how far it is: who asked is answered before his patience
-    /// ends. What was hashed so far is lost.
+    /// Whoever asked is answered before his patience ends, and told to come
+    /// again: what he wants is made meanwhile.
     pub(super) fn on_timeout(self, cx: &mut Context<'_>) -> State {
+        if !matches!(self.wish, Wish::GoOn) {
+            return State::Hashing(self);
+        }
+        cx.say(Reply::Refused {
+            deed: Deed::Hash,
+            why: Refusal::NotReady,
+        });
+        State::Hashing(Self {
+            wish: Wish::Unheard,
+            ..self
+        })
+    }
+
+    pub(super) fn listens(&self) -> Listens {
+        match self.wish {
+            Wish::GoOn | Wish::Stop => Listens::Abort,
+            Wish::Unheard => Listens::Lines,
+            Wish::Handle(_) => Listens::Nothing,
+        }
+    }
+
+    /// The peer comes again, or goes on with something else.
+    fn on_next_command(self, command: Command, cx: &mut Context<'_>) -> State {
+        let same = match (&self.purpose, &command) {
+            (For::Digest(part), Command::Digest { path, .. }) => {
+                cx.resolve(path).is_ok_and(|path| path == part.path)
+            }
+            _ => false,
+        };
+        if same {
+            let why = Refusal::NotReady;
+            cx.say(Reply::Refused {
+                deed: Deed::Hash,
+                why,
+            });
+            return State::Hashing(self);
+        }
         cx.effects.push(Effect::StopTransfer);
         State::Hashing(Self {
-            wish: Wish::TooLong,
+            wish: Wish::Handle(Box::new(command)),
             ..self
         })
     }
 
     pub(super) fn on_end(self, end: End, cx: &mut Context<'_>) -> State {
         match (end, self.wish) {
-            (End::Stopped, Wish::TooLong) => self.purpose.put_away(Refusal::NotReady, cx),
-            (End::Complete { sum: Some(sum), .. }, Wish::GoOn | Wish::TooLong) => {
+            (End::Complete { sum: Some(sum), .. }, Wish::Unheard) => self.purpose.keep(sum, cx),
+            (_, Wish::Unheard) => {
+                cx.close_file(DigestNews::None);
+                State::ready()
+            }
+            (_, Wish::Handle(command)) => {
+                let job = cx.work(self.purpose.closing_job());
+                State::working(job, Then::Handle(command))
+            }
+            (End::Complete { sum: Some(sum), .. }, Wish::GoOn) => {
                 self.purpose.hashed(sum, self.of, cx)
             }
             (End::Refused(why), _) => self.purpose.put_away(why, cx),
@@ -150,17 +233,11 @@ impl For {
                 upload::already_there(size, sum.md5(), turn, cx)
             }
             Self::Recheck { path, remembered } => download::rechecked(path, remembered, sum, cx),
-            Self::Digest {
-                path,
-                range,
-                size: whole,
-                form,
-            } => {
-                let all = range.start == 0 && range.end == whole;
-                cx.close_file(match all {
-                    true => DigestNews::Computed(sum),
-                    false => DigestNews::None,
-                });
+            Self::Digest(part) => {
+                cx.close_file(part.news(sum));
+                let Part {
+                    path, range, form, ..
+                } = *part;
                 cx.conclude(Reply::DigestIs {
                     path,
                     range,
@@ -169,6 +246,17 @@ impl For {
                 })
             }
         }
+    }
+
+    /// For whoever asks again.
+    fn keep(self, sum: Sum, cx: &mut Context<'_>) -> State {
+        let Self::Digest(part) = self else {
+            cx.close_file(DigestNews::None);
+            return State::ready();
+        };
+        cx.close_file(part.news(sum));
+        cx.shared.kept_digest = Some(Box::new(Kept { part, sum }));
+        State::ready()
     }
 
     fn closing_job(&self) -> Job {
@@ -183,7 +271,7 @@ impl For {
     fn put_away(self, why: Refusal, cx: &mut Context<'_>) -> State {
         let job = cx.work(self.closing_job());
         let deed = match self {
-            Self::Hash(_) | Self::Digest { .. } => Deed::Hash,
+            Self::Hash(_) | Self::Digest(_) => Deed::Hash,
             Self::ResumeDownload { .. } => Deed::Retrieve,
             Self::PartOffer(_) | Self::Existing { .. } => Deed::Store,
             Self::Recheck { .. } => return State::ready(),

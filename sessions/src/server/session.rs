@@ -223,12 +223,12 @@ impl Session {
     }
 
     pub fn listens(&self) -> Listens {
-        match self.state {
+        match &self.state {
             State::Working(_) | State::Penalty(_) | State::Closed => Listens::Nothing,
             State::SendingFile(_) | State::SendingListing(_) => Listens::Nothing,
             State::Receiving(_) | State::Discarding => Listens::Nothing,
             State::Shaking | State::ListingHere => Listens::Nothing,
-            State::Hashing(_) => Listens::Abort,
+            State::Hashing(hashing) => hashing.listens(),
             State::Opening(_) | State::Streaming(_) => Listens::Urgent,
             _ => Listens::Lines,
         }

@@ -139,16 +139,25 @@ pub fn is_urgent(line: &[u8]) -> bool {
             .any(|verb| verb.as_bytes().eq_ignore_ascii_case(head))
 }
 
-/// The line is an HTTP request: a browser was tricked into sending it.
+/// The line is an HTTP request: a browser was tricked into sending it. A person
+/// who tries `get x` by hand is told of the verbs instead.
 fn is_http(line: &[u8]) -> bool {
     let (head, argument) = split(line);
     let methods = [
         "GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "CONNECT", "TRACE",
     ];
-    !argument.is_empty()
-        && methods
-            .iter()
-            .any(|method| method.as_bytes().eq_ignore_ascii_case(head))
+    let is = |method: &&str| match names_http(argument) {
+        true => method.as_bytes().eq_ignore_ascii_case(head),
+        false => method.as_bytes() == head,
+    };
+    !argument.is_empty() && methods.iter().any(is)
+}
+
+/// Behind the address of what is wanted stands `HTTP/1.1`.
+fn names_http(argument: &[u8]) -> bool {
+    let last = argument.rsplit(|&b| b == b' ').next().unwrap_or_default();
+    last.get(..5)
+        .is_some_and(|word| word.eq_ignore_ascii_case(b"HTTP/"))
 }
 
 /// Before ABOR, clients send telnet's "interrupt" and "data mark" as urgent

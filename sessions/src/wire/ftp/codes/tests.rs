@@ -168,7 +168,7 @@ fn facts() -> Samples {
         (Reply::Size(12), "213 12\r\n"),
         (Reply::ModifiedAt(STAMP), "213 20260102030405\r\n"),
         (Reply::Available(388), "213 388\r\n"),
-        (digest((0, 50), DigestForm::Full), "213 MD5 0-49 5eb63bbbe01eeed093cb22bb8f5acdc3 /a b\r\n"),
+        (digest((0, 50), DigestForm::Full), "213 MD5 0-50 5eb63bbbe01eeed093cb22bb8f5acdc3 /a b\r\n"),
         (digest((5, 5), DigestForm::Full), "213 MD5 5-5 5eb63bbbe01eeed093cb22bb8f5acdc3 /a b\r\n"),
         (digest((0, 50), DigestForm::Bare), "250 5eb63bbbe01eeed093cb22bb8f5acdc3\r\n"),
         (features(TlsOffer::Absent), "211-features\r\n REST STREAM\r\n EPRT\r\n EPSV\r\n SIZE\r\n MDTM\r\n MFMT\r\n HOST\r\n AVBL\r\n RANG STREAM\r\n XMD5\r\n XSHA256\r\n XSHA512\r\n CLNT\r\n HASH MD5;SHA-256*;SHA-512\r\n MLST type*;size*;modify;perm;UNIX.mode;\r\n TVFS\r\n UTF8\r\n211 end\r\n"),

@@ -511,7 +511,12 @@ fn what_does_not_wait_for_a_transfer() {
 
 #[test]
 fn requests_of_browsers_are_known() {
-    for line in ["GET / HTTP/1.1", "POST /x HTTP/1.0", "OPTIONS * HTTP/1.1"] {
+    for line in [
+        "GET / HTTP/1.1",
+        "GET /",
+        "OPTIONS * HTTP/1.1",
+        "get / http/1.1",
+    ] {
         let wrong = decode(line.as_bytes());
         assert_eq!(wrong, Err(Malformed::OtherProtocol), "{line}");
     }
