@@ -10,7 +10,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use skiff_sessions::digest::{Md5Sum, Sum};
 use skiff_sessions::path::{PathArg, VirtualPath};
 use skiff_sessions::server::job::DigestNews;
-use skiff_sessions::server::{Access, Completion, DownloadFacts, Job, StreamStart};
+use skiff_sessions::server::{Access, Completion, DownloadFacts, Job, StreamEnd, StreamStart};
 use skiff_sessions::wire::command::Replace;
 use skiff_sessions::wire::ftp::pattern::{Pattern, is_pattern};
 use skiff_sessions::wire::listing::Form;
@@ -25,6 +25,13 @@ use crate::files::{ListingText, Look, OpenFile, facts, refusal};
 
 /// A writer silent for this long gives way to the same user's next one.
 const SILENT: Duration = Duration::from_secs(5);
+
+/// A client that is killed loses its connections in any order, and slowly where
+/// its machine is busy: the end of the other one is waited for so long after the
+/// data's, sync included, before a new name is given.
+const GRACE: Duration = Duration::from_millis(5);
+/// The same where an older file would be lost.
+const GRACE_FOR_OLD: Duration = Duration::from_millis(50);
 
 /// What all jobs share.
 pub(crate) struct Services {
@@ -79,7 +86,7 @@ pub(crate) fn takes_file(job: &Job) -> bool {
         Job::Restart
             | Job::Prepare
             | Job::Publish { .. }
-            | Job::PublishStream
+            | Job::PublishStream { .. }
             | Job::Suspend
             | Job::Discard
             | Job::CloseFile { .. }
@@ -367,8 +374,13 @@ fn on_file(worker: &Worker, job: &Job, file: Option<OpenFile>, stop: &Arc<Atomic
             };
             (publish(worker, *upload, Some(digests), *modified), None)
         }
-        (Job::PublishStream, Some(OpenFile::Upload(mut upload))) => {
-            upload.heed(Arc::clone(stop));
+        (Job::PublishStream { end }, Some(OpenFile::Upload(mut upload))) => {
+            let grace = match end {
+                StreamEnd::Told => Duration::ZERO,
+                StreamEnd::Seen if upload.replaces() => GRACE_FOR_OLD,
+                StreamEnd::Seen => GRACE,
+            };
+            upload.heed(Arc::clone(stop), Instant::now() + grace);
             (publish(worker, *upload, None, None), None)
         }
         (Job::Suspend, Some(OpenFile::Upload(upload))) => {

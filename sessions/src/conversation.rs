@@ -221,7 +221,9 @@ impl Conversation {
     }
 
     fn log_line(&mut self, reply: &Reply, code: u16) -> Option<Effect> {
-        if reply.is_preliminary() || matches!(reply, Reply::Challenge { .. }) {
+        // A NOOP in the middle of a transfer does not end it.
+        let meanwhile = *reply == Reply::Noop && self.session.listens() == Listens::Urgent;
+        if meanwhile || reply.is_preliminary() || matches!(reply, Reply::Challenge { .. }) {
             return None;
         }
         let UnderWay {

@@ -15,7 +15,9 @@ PAIRS = [
     for mode in MODES
     if client != "tnftp" or mode is PLAIN
 ]
-NAMES = ("Grüße aus Köln", "文件 一", "ファイル", "пример", "e\u0301 decomposed", "💾 & 'x' #1 %41;")
+NAMES = (
+    "Grüße aus Köln", "文件 一", "ファイル", "пример", "e\u0301 decomposed", "💾 & 'x' #1 %41;",
+)
 
 
 def server(w):

@@ -142,11 +142,11 @@ def up_again(w, mode, client):
 
 
 class Fresh:
-    """A local file of some seconds at the pace of SLOW, unknown to the server."""
+    """A local file of many seconds at the pace of SLOW, unknown to the server."""
 
     def __init__(self, w):
         self.daemon, self.folder = w.demo(), w.folder()
-        self.name, self.data = w.fresh("killed"), os.urandom(6 * WHOLE)
+        self.name, self.data = w.fresh("killed"), os.urandom(20 * WHOLE)
         self.local = self.folder / self.name
         self.local.write_bytes(self.data)
 

@@ -91,17 +91,19 @@ def control_gone(w, how):
     same("the file", published(daemon, name), data + b"tail")
 
 
-@step("in clear: control and data gone at the same moment publish nothing, a hundred times")
+# A kernel closes a dying process's sockets in no promised order: the end of the data may come some
+# microseconds before that of control.
+@step("in clear: data and control gone at the same moment publish nothing, a hundred times")
 def both_gone(w):
-    daemon, data, published_anyway = w.demo(), os.urandom(1_000_000), 0
+    daemon, data, published_anyway = w.demo(), os.urandom(100_000), 0
     for _ in range(100):
         name, ftp = w.fresh("gone"), Ftp(daemon)
         ftp.store(name, b"old")
-        lane = ftp.open(f"STOR {name}")
+        watch, lane = Watch(daemon), ftp.open(f"STOR {name}")
         lane.send(data)
-        # The order in which a dying process closes them: control was opened first.
-        ftp.drop()
+        watch.holds(len(data))
         lane.sock.close()
+        ftp.drop()
         until_idle(daemon, name)
         published_anyway += published(daemon, name) != b"old"
         close_all()
@@ -133,11 +135,11 @@ def data_reset(w):
     same("the file", published(daemon, name), data + b"tail")
 
 
-@step("{client}, plain: kill -9 of an uploader leaves the old file, ten times", "{client}",
+@step("{client}, plain: kill -9 of an uploader leaves the old file, 25 times", "{client}",
       over=[{"client": "curl"}, {"client": "lftp"}])
 def killed(w, client):
     daemon, folder, rng = w.demo(), w.folder(), random.Random(7)
-    for _ in range(10):
+    for _ in range(25):
         name, old, data = w.fresh("killed"), os.urandom(5000), os.urandom(12_000_000)
         Ftp(daemon).store(name, old)
         (folder / name).write_bytes(data)
@@ -150,6 +152,7 @@ def killed(w, client):
         run.kill()
         kept = left_alone(daemon, name, old, watch)
         need(kept < len(data), "killed too late")
+        close_all()
 
 
 def left_alone(daemon, name, old, watch):

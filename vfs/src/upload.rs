@@ -10,6 +10,7 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
+use std::time::{Duration, Instant};
 
 use rustix::fs::{Advice, fadvise, ftruncate};
 use rustix::io::{Errno, pread, pwrite};
@@ -102,8 +103,8 @@ pub struct Upload {
     flushed: u64,
     /// Bytes of the file at which the next checkpoint is due.
     checkpoint: u64,
-    /// Set by others when nobody wants the file any more.
-    forsaken: Arc<AtomicBool>,
+    /// Set by others when nobody wants the file any more; not looked at before this time.
+    forsaken: (Arc<AtomicBool>, Option<Instant>),
 }
 
 /// Which file the bytes go to.
@@ -138,14 +139,21 @@ impl Upload {
         self.hold.writer.cancelled()
     }
 
-    /// From now on `flag` is looked at last thing before the file gets its name: where it is set,
-    /// nothing is published, and the stage stays.
-    pub fn heed(&mut self, flag: Arc<AtomicBool>) {
-        self.forsaken = flag;
+    /// From now on `flag` is looked at last thing before the file gets its name, and not before
+    /// `from`: where it is set, nothing is published, and the stage stays.
+    pub fn heed(&mut self, flag: Arc<AtomicBool>, from: Instant) {
+        self.forsaken = (flag, Some(from));
     }
 
     pub(crate) fn check_wanted(&self) -> Result<(), VfsError> {
-        match self.forsaken.load(Ordering::Relaxed) {
+        let (flag, from) = &self.forsaken;
+        let wait = from.map_or(Duration::ZERO, |from| {
+            from.saturating_duration_since(Instant::now())
+        });
+        if !wait.is_zero() {
+            std::thread::sleep(wait);
+        }
+        match flag.load(Ordering::Relaxed) {
             true => Err(VfsError::Stopped),
             false => Ok(()),
         }
@@ -235,7 +243,7 @@ impl Upload {
     }
 
     /// Whether the name had a file when the upload began.
-    pub(crate) fn replaces(&self) -> bool {
+    pub fn replaces(&self) -> bool {
         self.published.is_some()
     }
 

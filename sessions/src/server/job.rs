@@ -115,7 +115,9 @@ pub enum Job {
         modified: Option<Stamp>,
     },
     /// Of an upload whose end is the stream's end.
-    PublishStream,
+    PublishStream {
+        end: StreamEnd,
+    },
     /// The upload's part stays, to be resumed.
     Suspend,
     /// The upload's part goes.
@@ -195,6 +197,16 @@ pub enum StreamStart {
     Offset(u64),
     /// Behind what the name has.
     End,
+}
+
+/// How much the end of an upload says.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum StreamEnd {
+    /// All is there: TLS closed it, or an announced size was reached, or it is
+    /// so short that its client had it on the way in one piece.
+    Told,
+    /// The connection ended, as it also does when its client is killed.
+    Seen,
 }
 
 /// What the operator grants an account's streams.

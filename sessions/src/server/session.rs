@@ -166,7 +166,7 @@ pub(super) enum Then {
     Digest(files::DigestAsked),
     Stream(stream::Asked),
     Take(stream::Purpose),
-    StreamPublished(stream::Upload),
+    StreamPublished(stream::Publishing),
     /// Says this once the file is put away.
     Say(Reply),
     /// The dialogue was ended by this command.
@@ -224,6 +224,10 @@ impl Session {
 
     pub fn listens(&self) -> Listens {
         match &self.state {
+            State::Working(Working {
+                then: Then::StreamPublished(_),
+                ..
+            }) => Listens::Urgent,
             State::Working(_) | State::Penalty(_) | State::Closed => Listens::Nothing,
             State::SendingFile(_) | State::SendingListing(_) => Listens::Nothing,
             State::Receiving(_) | State::Discarding => Listens::Nothing,
@@ -307,11 +311,13 @@ fn step(state: State, event: Event, timer: Timer, cx: &mut Context<'_>) -> State
         (State::Closed, _) => State::Closed,
         (state, Event::Begun) => on_begun(state, cx),
         (State::Streaming(streaming), Event::PeerClosed) => streaming.on_peer_closed(cx),
-        (State::Working(working), Event::PeerClosed)
-            if matches!(working.then, Then::StreamPublished(_)) && stream::goes_on_alone(cx) =>
-        {
-            State::Working(working)
-        }
+        (
+            State::Working(Working {
+                job,
+                then: Then::StreamPublished(publishing),
+            }),
+            Event::PeerClosed,
+        ) => publishing.on_peer_closed(job, cx),
         (_, Event::PeerClosed) => cx.close(),
         (State::Shaking, Event::Secured) => security::secured(cx),
         (_, Event::ClearBehindTls) => cx.farewell(Farewell::ClearBehindTls),
@@ -343,6 +349,10 @@ fn on_command(state: State, command: Command, cx: &mut Context<'_>) -> State {
     let state = match state {
         State::Opening(opening) => return opening.on_command(&command, cx),
         State::Streaming(streaming) => return streaming.on_command(&command, cx),
+        State::Working(Working {
+            job,
+            then: Then::StreamPublished(publishing),
+        }) => return publishing.on_command(&command, job, cx),
         other => other,
     };
     if command == Command::Quit {
@@ -408,7 +418,7 @@ fn on_completed(then: Then, completion: Completion, cx: &mut Context<'_>) -> Sta
         Then::Digest(asked) => asked.on_completed(completion, cx),
         Then::Stream(asked) => asked.on_completed(completion, cx),
         Then::Take(purpose) => purpose.on_prepared(completion, cx),
-        Then::StreamPublished(upload) => upload.on_published(completion, cx),
+        Then::StreamPublished(publishing) => publishing.on_published(completion, cx),
         Then::Say(reply) => cx.conclude(reply),
         Then::Handle(command) => Ready::default().on_command(*command, cx),
     }

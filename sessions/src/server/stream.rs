@@ -1,17 +1,26 @@
 //! A transfer over a connection of its own: opened, made private, moved, ended.
 //! What it is for decides what is opened before and said behind.
 
+mod opening;
+mod publishing;
+
 use std::time::Instant;
 
 use super::context::Context;
-use super::job::{CloseNotify, Completion, DigestNews, Job, LostControl, StreamStart};
+use super::job::{CloseNotify, Completion, DigestNews, Job, LostControl, StreamEnd, StreamStart};
 use super::parameters::Port;
 use super::security;
 use super::session::{Effect, State, Then};
+pub(super) use opening::Opening;
+pub(super) use publishing::Publishing;
+
 use crate::path::{PathArg, VirtualPath};
 use crate::transfer::{Carries, End, Task, Until};
 use crate::wire::command::{Command, Listing, Protection, PutStart, Representation, Via};
 use crate::wire::reply::{DataReply, Deed, Farewell, ParameterReply, Refusal, Reply, UnderWay};
+
+/// Bytes that a client hands to its system at once.
+const ONE_PIECE: u64 = 16 * 1024;
 
 /// What the data connection is for.
 pub(super) enum Purpose {
@@ -54,19 +63,6 @@ pub enum DataEvent {
     NotSecured,
     /// The operator demands that it resumes the session's TLS, and it did not.
     NotResumed,
-}
-
-/// The data connection is on its way.
-pub(super) struct Opening {
-    purpose: Purpose,
-    step: Step,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Step {
-    Connecting,
-    /// 150 is out.
-    Securing,
 }
 
 /// Bytes flow.
@@ -285,10 +281,7 @@ impl Purpose {
             Port::Active(address) => Making::Connect(address),
         };
         cx.effects.push(Effect::OpenData(making));
-        State::Opening(Opening {
-            purpose: self,
-            step: Step::Connecting,
-        })
+        Opening::of(self)
     }
 
     fn preliminary(&self) -> Reply {
@@ -387,68 +380,6 @@ impl Purpose {
     }
 }
 
-// The connection comes about.
-
-impl Opening {
-    pub(super) fn on_data(self, event: DataEvent, cx: &mut Context<'_>) -> State {
-        let reply = match (event, self.step) {
-            (DataEvent::Open, Step::Connecting) => return self.opened(cx),
-            (DataEvent::Secured, Step::Securing) => return self.purpose.go(cx),
-            (DataEvent::NotOpened, _) => DataReply::NotOpened,
-            (DataEvent::NotResumed, _) => DataReply::NotResumed,
-            _ => DataReply::NotSecured,
-        };
-        self.give_up(Reply::Data(reply), cx)
-    }
-
-    fn give_up(self, reply: Reply, cx: &mut Context<'_>) -> State {
-        cx.effects.push(Effect::CloseData);
-        self.purpose.put_away(reply, cx)
-    }
-
-    fn opened(self, cx: &mut Context<'_>) -> State {
-        cx.say(self.purpose.preliminary());
-        match cx.shared.parameters.protection {
-            Protection::Clear => self.purpose.go(cx),
-            Protection::Private => {
-                cx.effects
-                    .push(Effect::SecureData(self.purpose.direction()));
-                State::Opening(Self {
-                    step: Step::Securing,
-                    ..self
-                })
-            }
-        }
-    }
-
-    pub(super) fn on_command(self, command: &Command, cx: &mut Context<'_>) -> State {
-        match command {
-            Command::Abort => self.give_up(Reply::Aborted, cx),
-            Command::Status => {
-                let reply = under_way(&self.purpose, 0, cx.now, cx);
-                cx.say(reply);
-                State::Opening(self)
-            }
-            other => {
-                meanwhile(other, cx);
-                State::Opening(self)
-            }
-        }
-    }
-
-    pub(super) fn on_timeout(self, cx: &mut Context<'_>) -> State {
-        let reply = match self.step {
-            Step::Connecting => DataReply::NotOpened,
-            Step::Securing => DataReply::NotSecured,
-        };
-        self.give_up(Reply::Data(reply), cx)
-    }
-
-    pub(super) fn stop(self, cx: &mut Context<'_>) -> State {
-        self.give_up(Reply::Stopped, cx)
-    }
-}
-
 // Bytes flow.
 
 impl Streaming {
@@ -472,7 +403,9 @@ impl Streaming {
     }
 
     pub(super) fn on_timeout(mut self, cx: &mut Context<'_>) -> State {
-        self.wish = Wish::Stall;
+        if self.wish == Wish::GoOn {
+            self.wish = Wish::Stall;
+        }
         cx.effects.push(Effect::StopTransfer);
         State::Streaming(self)
     }
@@ -494,7 +427,13 @@ impl Streaming {
             return self.purpose.put_away(Reply::Aborted, cx);
         }
         match end {
-            End::Complete { left_out, .. } => self.purpose.complete(left_out, cx),
+            End::Complete {
+                position, left_out, ..
+            } => {
+                let private = cx.shared.parameters.protection == Protection::Private;
+                let end = self.purpose.how_ended(position, private);
+                self.purpose.complete(left_out, end, cx)
+            }
             End::Truncated { position } => self.truncated(position, cx),
             End::Refused(why) => self.purpose.fail(why, cx),
             End::Stopped if self.wish == Wish::GoOn => self.purpose.put_away(Reply::Stopped, cx),
@@ -508,14 +447,12 @@ impl Streaming {
     /// Whole all the same where the announced size is reached to the byte, or
     /// where the operator knows a client that ends like this.
     fn truncated(self, position: u64, cx: &mut Context<'_>) -> State {
-        let announced = match &self.purpose {
-            Purpose::Upload(upload) => upload.announced,
-            _ => None,
-        };
-        let wished = cx.rights().close_notify == CloseNotify::Wished;
         cx.effects.push(Effect::NoCloseNotify);
-        if announced == Some(position) || wished {
-            return self.purpose.complete(0, cx);
+        if self.purpose.announced() == Some(position) {
+            return self.purpose.complete(0, StreamEnd::Told, cx);
+        }
+        if cx.rights().close_notify == CloseNotify::Wished {
+            return self.purpose.complete(0, StreamEnd::Seen, cx);
         }
         let truncated = Reply::Data(DataReply::Truncated);
         self.purpose.put_away(truncated, cx)
@@ -523,7 +460,26 @@ impl Streaming {
 }
 
 impl Purpose {
-    fn complete(self, left_out: u64, cx: &mut Context<'_>) -> State {
+    fn how_ended(&self, position: u64, private: bool) -> StreamEnd {
+        let short = match self {
+            Self::Upload(upload) => position - upload.from <= ONE_PIECE,
+            _ => true,
+        };
+        match private || short || self.announced() == Some(position) {
+            true => StreamEnd::Told,
+            false => StreamEnd::Seen,
+        }
+    }
+
+    /// Where the file ends, if ALLO said so.
+    fn announced(&self) -> Option<u64> {
+        match self {
+            Self::Upload(upload) => upload.announced,
+            _ => None,
+        }
+    }
+
+    fn complete(self, left_out: u64, end: StreamEnd, cx: &mut Context<'_>) -> State {
         match self {
             Self::File { size, .. } => {
                 cx.close_file(DigestNews::None);
@@ -534,22 +490,9 @@ impl Purpose {
                 cx.conclude(Reply::ListingDone { hidden: left_out })
             }
             Self::Upload(upload) => {
-                let job = cx.work(Job::PublishStream);
-                State::working(job, Then::StreamPublished(upload))
+                let job = cx.work(Job::PublishStream { end });
+                Publishing::begin(upload, end, job, cx)
             }
-        }
-    }
-}
-
-impl Upload {
-    pub(super) fn on_published(self, completion: Completion, cx: &mut Context<'_>) -> State {
-        match completion {
-            Completion::Published { size } => cx.conclude(Reply::StreamStored {
-                size,
-                name: self.name,
-            }),
-            Completion::Refused(why) => cx.refuse(self.deed, why),
-            _ => cx.refuse(self.deed, Refusal::Fault),
         }
     }
 }

@@ -268,7 +268,7 @@ impl Held {
             len: have,
             flushed: have,
             checkpoint: next_checkpoint(have),
-            forsaken: Arc::default(),
+            forsaken: Default::default(),
             replace,
         })
     }

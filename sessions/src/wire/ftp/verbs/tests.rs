@@ -250,6 +250,73 @@ fn sites() -> Vec<(&'static str, Command)> {
     ]
 }
 
+/// Arguments that FTP knows and we do not do.
+const NOT_THAT: &[&str] = &[
+    "TYPE E",
+    "TYPE L 7",
+    "TYPE A T",
+    "TYPE A C",
+    "STRU R",
+    "STRU p",
+    "MODE B",
+    "MODE C",
+    "MODE Z",
+    "AUTH KERBEROS_V4",
+    "PROT S",
+    "PROT E",
+    "OPTS UTF8 OFF",
+    "OPTS X y",
+    "OPTS HASH CRC32",
+    "SITE EXEC x",
+    "SITE CHMOD 4755 a",
+];
+
+/// Arguments that nobody knows.
+const BAD_ARGUMENTS: &[&str] = &[
+    "TYPE X",
+    "TYPE",
+    "STRU X",
+    "STRU FF",
+    "MODE",
+    "PROT X",
+    "PROT",
+    "PBSZ x",
+    "PBSZ",
+    "PBSZ 4294967296",
+    "AUTH",
+    "ALLO",
+    "ALLO x",
+    "ALLO 5 R",
+    "ALLO 5 X 7",
+    "ALLO -1",
+    "ALLO 5 7",
+    "REST",
+    "REST -1",
+    "REST +1",
+    "REST x",
+    "REST 1 2",
+    "REST 9223372036854775808",
+    "REST 18446744073709551616",
+    "RANG",
+    "RANG 2 1",
+    "RANG 0 9223372036854775807",
+    "EPSV x",
+    "EPRT x",
+    "PORT 1,2,3",
+    "MFMT a",
+    "MFMT 20260102030405",
+    "MFMT 20261302030405 a",
+    "MDTM 20261302030405 a",
+    "OPTS",
+    "OPTS MLST a b",
+    "XMD5 \"a\" 2 1",
+    "XSHA256 \"a",
+    "USER",
+    "USER  ",
+    "HOST",
+    "SITE",
+];
+
 /// Lines whose verb is known and which are refused all the same.
 fn refused() -> Vec<(&'static str, Malformed)> {
     let arguments = |verb: &str| Malformed::BadArguments {
@@ -263,74 +330,13 @@ fn refused() -> Vec<(&'static str, Malformed)> {
     for line in ["ACCT x", "SMNT x", "ADAT x", "CONF x", "ENC x", "MIC x"] {
         all.push((line, not_done.clone()));
     }
-    for line in [
-        "TYPE E",
-        "TYPE L 7",
-        "TYPE A T",
-        "TYPE A C",
-        "STRU R",
-        "STRU p",
-        "MODE B",
-        "MODE C",
-        "MODE Z",
-        "AUTH KERBEROS_V4",
-        "PROT S",
-        "PROT E",
-        "OPTS UTF8 OFF",
-        "OPTS X y",
-        "OPTS HASH CRC32",
-        "SITE EXEC x",
-        "SITE CHMOD 4755 a",
-    ] {
+    for &line in NOT_THAT {
         all.push((line, not_that.clone()));
     }
     for line in ["EPRT |3|x|2000|", "EPSV 3"] {
         all.push((line, Malformed::UnknownNetwork));
     }
-    for line in [
-        "TYPE X",
-        "TYPE",
-        "STRU X",
-        "STRU FF",
-        "MODE",
-        "PROT X",
-        "PROT",
-        "PBSZ x",
-        "PBSZ",
-        "PBSZ 4294967296",
-        "AUTH",
-        "ALLO",
-        "ALLO x",
-        "ALLO 5 R",
-        "ALLO 5 X 7",
-        "ALLO -1",
-        "ALLO 5 7",
-        "REST",
-        "REST -1",
-        "REST +1",
-        "REST x",
-        "REST 1 2",
-        "REST 9223372036854775808",
-        "REST 18446744073709551616",
-        "RANG",
-        "RANG 2 1",
-        "RANG 0 9223372036854775807",
-        "EPSV x",
-        "EPRT x",
-        "PORT 1,2,3",
-        "MFMT a",
-        "MFMT 20260102030405",
-        "MFMT 20261302030405 a",
-        "MDTM 20261302030405 a",
-        "OPTS",
-        "OPTS MLST a b",
-        "XMD5 \"a\" 2 1",
-        "XSHA256 \"a",
-        "USER",
-        "USER  ",
-        "HOST",
-        "SITE",
-    ] {
+    for &line in BAD_ARGUMENTS {
         let verb = line.split(' ').next().unwrap();
         all.push((line, arguments(verb)));
     }

@@ -1,0 +1,87 @@
+//! A data connection comes about: called or awaited, then under TLS.
+
+use super::{DataEvent, Purpose, meanwhile, under_way};
+use crate::server::context::Context;
+use crate::server::session::{Effect, State};
+use crate::wire::command::{Command, Protection};
+use crate::wire::reply::{DataReply, Reply};
+
+/// The data connection is on its way.
+pub(in crate::server) struct Opening {
+    purpose: Purpose,
+    step: Step,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Step {
+    Connecting,
+    /// 150 is out.
+    Securing,
+}
+
+impl Opening {
+    pub(super) fn of(purpose: Purpose) -> State {
+        State::Opening(Self {
+            purpose,
+            step: Step::Connecting,
+        })
+    }
+
+    pub(in crate::server) fn on_data(self, event: DataEvent, cx: &mut Context<'_>) -> State {
+        let reply = match (event, self.step) {
+            (DataEvent::Open, Step::Connecting) => return self.opened(cx),
+            (DataEvent::Secured, Step::Securing) => return self.purpose.go(cx),
+            (DataEvent::NotOpened, _) => DataReply::NotOpened,
+            (DataEvent::NotResumed, _) => DataReply::NotResumed,
+            _ => DataReply::NotSecured,
+        };
+        self.give_up(Reply::Data(reply), cx)
+    }
+
+    fn give_up(self, reply: Reply, cx: &mut Context<'_>) -> State {
+        cx.effects.push(Effect::CloseData);
+        self.purpose.put_away(reply, cx)
+    }
+
+    fn opened(self, cx: &mut Context<'_>) -> State {
+        cx.say(self.purpose.preliminary());
+        match cx.shared.parameters.protection {
+            Protection::Clear => self.purpose.go(cx),
+            Protection::Private => {
+                cx.effects
+                    .push(Effect::SecureData(self.purpose.direction()));
+                State::Opening(Self {
+                    step: Step::Securing,
+                    ..self
+                })
+            }
+        }
+    }
+
+    pub(in crate::server) fn on_command(self, command: &Command, cx: &mut Context<'_>) -> State {
+        match command {
+            Command::Abort => self.give_up(Reply::Aborted, cx),
+            Command::Status => {
+                let reply = under_way(&self.purpose, 0, cx.now, cx);
+                cx.say(reply);
+                State::Opening(self)
+            }
+            other => {
+                meanwhile(other, cx);
+                State::Opening(self)
+            }
+        }
+    }
+
+    pub(in crate::server) fn on_timeout(self, cx: &mut Context<'_>) -> State {
+        let reply = match self.step {
+            Step::Connecting => DataReply::NotOpened,
+            Step::Securing => DataReply::NotSecured,
+        };
+        self.give_up(Reply::Data(reply), cx)
+    }
+
+    pub(in crate::server) fn stop(self, cx: &mut Context<'_>) -> State {
+        self.give_up(Reply::Stopped, cx)
+    }
+}

@@ -1,0 +1,89 @@
+//! The last step of an upload: until it is done, ABOR and the end of a client
+//! that nothing else tells of still count.
+
+use std::time::Instant;
+
+use super::{Upload, Wish, goes_on_alone, meanwhile};
+use crate::server::context::Context;
+use crate::server::job::{Completion, JobId, StreamEnd};
+use crate::server::session::{Effect, State, Then};
+use crate::wire::command::Command;
+use crate::wire::reply::{Farewell, Refusal, Reply, UnderWay};
+
+/// All bytes are here; the file gets its name.
+pub(in crate::server) struct Publishing {
+    upload: Upload,
+    end: StreamEnd,
+    began: Instant,
+    wish: Wish,
+}
+
+impl Publishing {
+    pub(super) fn begin(upload: Upload, end: StreamEnd, job: JobId, cx: &Context<'_>) -> State {
+        Self {
+            upload,
+            end,
+            began: cx.now,
+            wish: Wish::GoOn,
+        }
+        .at(job)
+    }
+
+    fn at(self, job: JobId) -> State {
+        State::working(job, Then::StreamPublished(self))
+    }
+
+    /// Until the very last step, ABOR and the end of a client have their way.
+    pub(in crate::server) fn on_command(
+        mut self,
+        command: &Command,
+        job: JobId,
+        cx: &mut Context<'_>,
+    ) -> State {
+        match command {
+            Command::Abort => {
+                self.wish = Wish::Abort;
+                cx.effects.push(Effect::StopTransfer);
+            }
+            Command::Status => cx.say(Reply::UnderWay(UnderWay {
+                moved: 0,
+                of: None,
+                seconds: cx.now.duration_since(self.began).as_secs(),
+            })),
+            other => meanwhile(other, cx),
+        }
+        self.at(job)
+    }
+
+    pub(in crate::server) fn on_peer_closed(self, job: JobId, cx: &mut Context<'_>) -> State {
+        if self.end == StreamEnd::Told || goes_on_alone(cx) {
+            cx.shared.leaving = Some(Farewell::Asked);
+            return self.at(job);
+        }
+        cx.close()
+    }
+
+    pub(in crate::server) fn on_published(
+        self,
+        completion: Completion,
+        cx: &mut Context<'_>,
+    ) -> State {
+        let (upload, aborted) = (self.upload, self.wish == Wish::Abort);
+        match completion {
+            Completion::Published { size } => {
+                cx.say(Reply::StreamStored {
+                    size,
+                    name: upload.name,
+                });
+                // It came too late.
+                match aborted {
+                    true => cx.conclude(Reply::NothingToAbort),
+                    false => State::ready(),
+                }
+            }
+            Completion::Refused(_) if aborted => cx.conclude(Reply::Aborted),
+            Completion::Refused(why) => cx.refuse(upload.deed, why),
+            _ => cx.refuse(upload.deed, Refusal::Fault),
+        }
+    }
+}
