@@ -4,6 +4,9 @@
 // A body fails by panicking.
 #![allow(clippy::unwrap_used)]
 
+#[path = "bodies/ftp.rs"]
+pub(crate) mod ftp;
+
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
@@ -221,6 +224,22 @@ struct World {
 
 const ITERATIONS: u32 = 10_000;
 
+fn limits() -> Limits {
+    Limits {
+        login: Duration::from_secs(30),
+        idle: Duration::from_secs(900),
+        stall: Duration::from_secs(60),
+        data: Duration::from_secs(1),
+        patience: Duration::from_secs(20),
+        progress: Duration::from_secs(4),
+        penalty: Duration::from_millis(500),
+        attempts: 3,
+        nonsense: 3,
+        server: "fuzz/0".to_owned(),
+        platform: "fuzz".to_owned(),
+    }
+}
+
 /// The login of one fixed client against one fixed server: its two lines, and
 /// the verifier they fit to.
 static LOGIN: LazyLock<(Verifier, Vec<u8>, Vec<u8>)> = LazyLock::new(|| {
@@ -242,21 +261,8 @@ static LOGIN: LazyLock<(Verifier, Vec<u8>, Vec<u8>)> = LazyLock::new(|| {
 
 impl World {
     fn new() -> Self {
-        let limits = Limits {
-            login: Duration::from_secs(30),
-            idle: Duration::from_secs(900),
-            stall: Duration::from_secs(60),
-            data: Duration::from_secs(1),
-            patience: Duration::from_secs(20),
-            progress: Duration::from_secs(4),
-            penalty: Duration::from_millis(500),
-            attempts: 3,
-            nonsense: 3,
-            server: "fuzz/0".to_owned(),
-            platform: "fuzz".to_owned(),
-        };
         let setup = Setup {
-            limits: Arc::new(limits),
+            limits: Arc::new(limits()),
             binding: Binding::None,
             seed: [3; 32],
             manners: Manners::NATIVE,

@@ -97,6 +97,8 @@ enum Hearing {
 pub(crate) struct Ready {
     pub(crate) readable: bool,
     pub(crate) writable: bool,
+    /// Behind what can be read there is an end to be read.
+    pub(crate) ended: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -213,6 +215,7 @@ impl Connection {
     pub(crate) fn on_ready(&mut self, ready: Ready, hub: &mut Hub, now: Instant) {
         self.ready.readable |= ready.readable;
         self.ready.writable |= ready.writable;
+        self.ready.ended |= ready.ended;
         self.drive(hub, now);
     }
 
@@ -431,9 +434,17 @@ impl Connection {
         let result = channel.read(&mut buf);
         match result {
             Ok(0) => self.peer_closed(hub, now),
-            Ok(count) => self.talk(hub, now, |conversation, effects| {
-                conversation.receive(now, &buf[..count], effects);
-            }),
+            Ok(count) => {
+                // In clear, less than there was room for is all there is (epoll(7)),
+                // unless it stops short of urgent data, which is inside of a line.
+                let whole = buf[..count].ends_with(b"\n") && count < buf.len();
+                if whole && !self.ready.ended && channel.tls().is_none() {
+                    self.ready.readable = false;
+                }
+                self.talk(hub, now, |conversation, effects| {
+                    conversation.receive(now, &buf[..count], effects);
+                });
+            }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.ready.readable = false,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(_) => self.peer_closed(hub, now),

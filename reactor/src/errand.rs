@@ -186,9 +186,15 @@ fn linger(channel: &Channel, wanted: PollFlags) -> bool {
 impl Lent {
     fn run(&mut self, tools: &mut Tools<'_>) -> Burst {
         let until = Instant::now() + LENT_MAX;
+        let streams = self.transfer.is_streaming();
         loop {
             let burst = self.once(tools);
             if matches!(burst, Burst::Finished(_)) {
+                if streams {
+                    // Nobody learns anything from it any more, and this is where
+                    // closing may take its time.
+                    self.file = None;
+                }
                 return burst;
             }
             let stopped = self.stop.load(Ordering::Relaxed);

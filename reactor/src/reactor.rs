@@ -99,6 +99,7 @@ impl Reactor {
         for event in events {
             self.on_readiness(event, now);
         }
+        self.hub.pool.attend();
         while let Some(outcome) = self.hub.pool.take() {
             self.on_outcome(outcome, now);
         }
@@ -155,6 +156,7 @@ impl Reactor {
                     let ready = Ready {
                         readable,
                         writable: event.is_writable(),
+                        ended: event.is_read_closed() || event.is_error(),
                     };
                     self.with(id, |connection, hub| match socket {
                         Socket::Control => connection.on_ready(ready, hub, now),

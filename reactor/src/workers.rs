@@ -5,7 +5,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
@@ -189,6 +189,7 @@ pub(crate) struct Pool<W: Work> {
     waiting: Arc<AtomicUsize>,
     to_threads: Option<Sender<(Ticket, W)>>,
     outcomes: Receiver<(Ticket, W::Outcome)>,
+    called: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -199,11 +200,13 @@ impl<W: Work> Pool<W> {
         let (to_threads, from_reactor) = unbounded();
         let (to_reactor, outcomes) = unbounded();
         let waiting = Arc::new(AtomicUsize::new(0));
+        let called = Arc::new(AtomicBool::new(false));
         let threads = (0..count).map(|index| {
             let thread = Thread {
                 work: from_reactor.clone(),
                 outcomes: to_reactor.clone(),
                 waiting: Arc::clone(&waiting),
+                called: Arc::clone(&called),
                 waker: Arc::clone(waker),
             };
             Worker::spawn(&format!("worker {index}"), move |worker| thread.run(worker))
@@ -215,8 +218,14 @@ impl<W: Work> Pool<W> {
             waiting,
             to_threads: Some(to_threads),
             outcomes,
+            called,
             threads,
         })
+    }
+
+    /// What is finished from here on calls again; what was before can be taken.
+    pub(crate) fn attend(&self) {
+        self.called.store(false, Ordering::SeqCst);
     }
 
     pub(crate) fn submit(&mut self, ticket: Ticket, work: W) {
@@ -262,6 +271,8 @@ struct Thread<W: Work> {
     work: Receiver<(Ticket, W)>,
     outcomes: Sender<(Ticket, W::Outcome)>,
     waiting: Arc<AtomicUsize>,
+    /// Somebody has woken the reactor, and it has not looked yet.
+    called: Arc<AtomicBool>,
     waker: Arc<Waker>,
 }
 
@@ -281,6 +292,10 @@ impl<W: Work> Thread<W> {
             let outcome = work.run(&mut tools);
             if self.outcomes.send((ticket, outcome)).is_err() {
                 return;
+            }
+            // One call is enough for all that is finished before it is heard.
+            if self.called.swap(true, Ordering::SeqCst) {
+                continue;
             }
             if let Err(error) = self.waker.wake() {
                 log::error!("the reactor cannot be woken: {error}");

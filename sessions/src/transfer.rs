@@ -329,6 +329,11 @@ impl Transfer {
         )
     }
 
+    /// The task sends a bare stream, of which no digest is taken.
+    pub fn is_streaming(&self) -> bool {
+        matches!(self.phase, Phase::Streaming(_))
+    }
+
     /// The task needs no lane.
     pub fn is_digesting(&self) -> bool {
         matches!(self.phase, Phase::Digesting { .. })

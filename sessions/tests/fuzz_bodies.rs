@@ -3,6 +3,7 @@
 #[path = "../../fuzz/bodies.rs"]
 mod bodies;
 
+use bodies::ftp::{ftp, ftp_dialogue_of};
 use bodies::{bytes_of, conversation, frames, ftp_lines, ftp_talk_of, lines, talk_of};
 
 #[test]
@@ -41,5 +42,13 @@ fn conversations_of_noise_and_of_words() {
     for seed in 0..2000 {
         conversation(&bytes_of(seed, 300));
         conversation(&talk_of(seed, 80));
+    }
+}
+
+#[test]
+fn ftp_conversations_of_noise_and_of_words() {
+    for seed in 0..2000 {
+        ftp(&bytes_of(seed, 300));
+        ftp(&ftp_dialogue_of(seed, 60));
     }
 }

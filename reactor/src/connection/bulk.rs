@@ -52,6 +52,7 @@ impl Connection {
                 self.ready = Ready {
                     readable: true,
                     writable: true,
+                    ended: true,
                 };
                 self.talk(hub, now, |conversation, effects| {
                     conversation.transfer_ended(now, end, moved, &ahead, effects);
@@ -270,6 +271,10 @@ impl Connection {
         } else {
             None
         };
+        // The worker that sent it has closed it.
+        if matches!(job, Job::CloseFile { .. }) && file.is_none() {
+            return self.tell(Event::Completed(id, Completion::Done), hub, now);
+        }
         let home = self.lodged.as_ref().map(|lodged| Arc::clone(&lodged.home));
         let owner = self.id.number();
         let order = Order {

@@ -40,8 +40,10 @@ impl Rig {
             return false;
         };
         let stopped = self.stop.load(Ordering::Relaxed);
-        if matches!(self.hold, Hold::Bursts) && !stopped {
-            return false;
+        match self.hold {
+            Hold::Away => return false,
+            Hold::Bursts if !stopped => return false,
+            _ => {}
         }
         let before = (self.lane.traffic(), self.transfer.moved());
         match self.run(task) {
@@ -77,7 +79,9 @@ impl Rig {
             }
             Route::Control => {
                 let mut said = Vec::new();
-                let burst = self.transfer.burst(&mut Spoken(&mut said), &mut lent, means);
+                let burst = self
+                    .transfer
+                    .burst(&mut Spoken(&mut said), &mut lent, means);
                 self.said_mut().append(&mut said);
                 burst
             }

@@ -13,7 +13,7 @@ struct Came {
     transcript: String,
     disk: Seen,
     received: Vec<Vec<u8>>,
-    logged: Vec<(&'static str, String, u16, u64)>,
+    logged: Vec<(&'static str, String, u16, Option<u64>)>,
     noted: Vec<Noted>,
 }
 
@@ -44,7 +44,11 @@ fn run(world: impl Fn() -> World, act: impl Fn(&mut Rig), cut: Cut, step: usize)
         disk: rig.disk.seen(),
         received: rig.received.iter().map(|r| r.bytes.clone()).collect(),
         logged: logged
-            .map(|line| (line.verb, text(&line.path), line.code, line.bytes))
+            .map(|line| {
+                // How much of what was refused had been taken is the cut's affair.
+                let bytes = (line.code == 226).then_some(line.bytes);
+                (line.verb, text(&line.path), line.code, bytes)
+            })
             .collect(),
         noted: rig.noted.clone(),
     };

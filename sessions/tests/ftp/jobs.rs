@@ -13,7 +13,7 @@ pub(super) type Answer = (Completion, Option<OpenFile>);
 pub(super) fn takes_file(job: &Job) -> bool {
     matches!(
         job,
-        Job::Prepare | Job::PublishStream | Job::Suspend | Job::CloseFile { .. }
+        Job::Prepare | Job::PublishStream { .. } | Job::Suspend | Job::CloseFile { .. }
     )
 }
 
@@ -46,7 +46,7 @@ impl Disk {
     fn on_file(&mut self, job: &Job, file: Option<OpenFile>) -> Answer {
         let done = |file| (Completion::Done, file);
         match (job, file) {
-            (Job::Prepare | Job::PublishStream, Some(file)) if self.faults.job.is_some() => {
+            (Job::Prepare | Job::PublishStream { .. }, Some(file)) if self.faults.job.is_some() => {
                 self.put_away(file);
                 (Completion::Refused(self.faults.job.take().unwrap()), None)
             }
@@ -54,7 +54,7 @@ impl Disk {
                 self.prepare(&mut upload);
                 done(Some(OpenFile::Upload(upload)))
             }
-            (Job::PublishStream, Some(OpenFile::Upload(upload))) => {
+            (Job::PublishStream { .. }, Some(OpenFile::Upload(upload))) => {
                 let size = self.publish(upload);
                 (Completion::Published { size }, None)
             }
@@ -64,10 +64,9 @@ impl Disk {
             }
             // What a failed job took away is not there to be closed.
             (Job::Suspend, None) => done(None),
-            (
-                Job::CloseFile { .. },
-                Some(OpenFile::Download { .. } | OpenFile::Listing { .. }),
-            ) => done(None),
+            (Job::CloseFile { .. }, Some(OpenFile::Download { .. } | OpenFile::Listing { .. })) => {
+                done(None)
+            }
             (job, file) => panic!("{job:?} on a file: {}", file.is_some()),
         }
     }

@@ -144,6 +144,21 @@ fn addresses_that_are_none() {
 }
 
 #[test]
+fn no_port_is_free() {
+    at_every_cut(World::new, |rig| {
+        rig.port = None;
+        for line in ["PASV", "EPSV"] {
+            rig.expect(line, &[425]);
+            rig.expect("RETR a", &[425]);
+        }
+        rig.port = Some(2001);
+        let text = rig.text("PASV", 227);
+        assert!(text.contains(",7,209)"), "{text}");
+        rig.expect("RETR a", &[150, 226]);
+    });
+}
+
+#[test]
 fn a_connection_that_cannot_be_made() {
     for prepare in ["PASV", "EPSV", "PORT 192,0,2,1,7,208"] {
         for line in ["RETR a", "STOR c", "LIST", "NLST", "MLSD", "APPE a", "STOU"] {

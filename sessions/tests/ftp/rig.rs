@@ -14,6 +14,7 @@ use skiff_sessions::server::{
 };
 use skiff_sessions::transfer::{Task, Transfer};
 use skiff_sessions::wire::codec;
+use skiff_sessions::wire::reply::Refusal;
 
 use super::disk::Disk;
 use super::file::OpenFile;
@@ -22,8 +23,8 @@ use super::lane::{DataLane, Gone};
 use super::said::{Said, codes, replies};
 use super::world::{Entry, PASSWORD, USER, World, limits};
 
-/// The port that every PASV and EPSV is given.
-pub(super) const PORT: u16 = 2000;
+/// The port that every PASV and EPSV is given, unless none is free.
+const PORT: u16 = 2000;
 
 /// Bytes that one read of the control connection brings at most.
 const READ_MAX: usize = 4096;
@@ -42,6 +43,8 @@ pub(super) struct Rig {
     pub(super) conversation: Conversation,
     pub(super) disk: Disk,
     local: IpAddr,
+    /// What is left of the range.
+    pub(super) port: Option<u16>,
     pub(super) transfer: Transfer,
     pub(super) task: Option<Task>,
     /// The task's bytes that the session has heard of.
@@ -77,6 +80,8 @@ pub(super) enum Hold {
     Jobs(fn(&Job) -> bool),
     /// Bursts wait, unless they are told to stop.
     Bursts,
+    /// Bursts wait, whatever they are told.
+    Away,
 }
 
 /// What there is of a data connection.
@@ -146,10 +151,13 @@ impl Rig {
             seed: [3; 32],
             manners: world.manners(),
         };
+        let mut conversation = Conversation::new(now, &codec::FTP, setup);
+        let greeting = std::mem::take(conversation.outbox());
         let mut rig = Self {
             now,
-            conversation: Conversation::new(now, &codec::FTP, setup),
+            conversation,
             local: world.local(),
+            port: Some(PORT),
             disk: world.disk,
             transfer: Transfer::default(),
             task: None,
@@ -169,7 +177,7 @@ impl Rig {
             taken: 0,
             cut: Cut::Whole,
             control: Control::Open,
-            said: Vec::new(),
+            said: greeting,
             told: 0,
             logged: Vec::new(),
             noted: Vec::new(),
@@ -240,6 +248,22 @@ impl Rig {
 
     pub(super) fn hangs_up(&mut self) {
         self.control = Control::HungUp;
+    }
+
+    /// Its last bytes are there when a transfer's last burst comes home.
+    pub(super) fn hangs_up_at_the_end(&mut self) {
+        if self.control == Control::Open {
+            self.hangs_up();
+        }
+        self.hold = Hold::Nothing;
+        while self.burst() {}
+    }
+
+    /// These lines come in while a transfer's last burst is on its way home.
+    pub(super) fn burst_home_with(&mut self, lines: &[u8]) {
+        self.typed.extend(lines);
+        self.hold = Hold::Nothing;
+        while self.burst() {}
     }
 
     // what is to be seen
@@ -346,6 +370,11 @@ impl Rig {
             return false;
         };
         let (id, job, file) = self.orders.remove(next).unwrap();
+        // Until the very last step, a worker looks whether it is to stop.
+        let stopped = self.stop.load(Ordering::Relaxed) || self.control == Control::Over;
+        if stopped && matches!(job, Job::PublishStream { .. }) {
+            self.disk.faults.job = Some(Refusal::NotReady);
+        }
         let (completion, file) = self.disk.perform(&job, file);
         match file {
             Some(file) if self.control == Control::Over => self.disk.put_away(file),
@@ -428,8 +457,11 @@ impl Rig {
             Effect::Listen(form) => {
                 self.drop_lane();
                 self.data = Data::Listening;
-                let address = SocketAddr::new(self.local, PORT);
-                self.event(Event::Listening(form, Some(address)));
+                let address = self.port.map(|port| SocketAddr::new(self.local, port));
+                if address.is_none() {
+                    self.data = Data::None;
+                }
+                self.event(Event::Listening(form, address));
             }
             Effect::OpenData(making) => self.open_data(making),
             Effect::SecureData(direction) => {

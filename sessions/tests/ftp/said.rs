@@ -19,20 +19,24 @@ pub(super) fn replies(bytes: &[u8]) -> Vec<Said> {
             code,
             lines: vec![text],
         };
-        while mark == '-' {
-            let line = lines.next().expect("a reply of many lines has a last one");
-            match head(&line) {
-                Some((last, ' ', text)) if last == code => {
-                    said.lines.push(text);
-                    break;
-                }
-                Some(other) => panic!("{other:?} inside a reply"),
-                None => said.lines.push(line),
-            }
+        if mark == '-' {
+            rest_of(&mut said, &mut lines);
         }
         replies.push(said);
     }
     replies
+}
+
+/// Up to the line that begins with the first one's code and a blank.
+fn rest_of(said: &mut Said, lines: &mut impl Iterator<Item = String>) {
+    for line in lines {
+        match head(&line) {
+            Some((last, ' ', text)) if last == said.code => return said.lines.push(text),
+            Some(other) => panic!("{other:?} inside a reply"),
+            None => said.lines.push(line),
+        }
+    }
+    panic!("a reply of many lines has a last one: {said:?}");
 }
 
 pub(super) fn codes(replies: &[Said]) -> Vec<u16> {

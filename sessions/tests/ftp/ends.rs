@@ -1,0 +1,294 @@
+//! How a data connection, or the control connection, may end, and what is
+//! published then.
+
+use skiff_sessions::server::job::{CloseNotify, LostControl};
+use skiff_sessions::server::{Job, Rights};
+
+use super::cuts::at_every_cut;
+use super::lane::Gone;
+use super::rig::{Hold, Noted, Rig};
+use super::world::{NEW, OLD, World};
+
+fn granted(close_notify: CloseNotify, lost_control: LostControl) -> World {
+    let mut world = World::new().private();
+    world.disk.rights = Rights {
+        close_notify,
+        lost_control,
+    };
+    world
+}
+
+fn strict() -> World {
+    granted(CloseNotify::Required, LostControl::Suspends)
+}
+
+/// All of `NEW` came to the name `c`, and ended like this.
+fn ended(rig: &mut Rig, before: &[&str], line: &str, end: Gone, expected: &[u16]) {
+    rig.expect("TYPE I", &[200]);
+    for line in before {
+        rig.types(line);
+    }
+    rig.expect("EPSV", &[229]);
+    rig.feeds(NEW);
+    rig.ends_data(end);
+    rig.expect(line, expected);
+}
+
+#[test]
+fn truncated() {
+    at_every_cut(strict, |rig| {
+        ended(rig, &[], "STOR c", Gone::Truncated, &[150, 426]);
+        assert_eq!(rig.disk.content("/c"), None);
+        assert_eq!(rig.disk.stage("/c"), Some(NEW));
+        assert!(rig.noted.contains(&Noted::NoCloseNotify));
+        let text = rig.transcript();
+        assert!(text.contains("data_close_notify"), "{text}");
+    });
+}
+
+#[test]
+fn truncated_at_the_size_that_was_announced() {
+    at_every_cut(strict, |rig| {
+        ended(rig, &["ALLO 43"], "STOR c", Gone::Truncated, &[150, 226]);
+        assert_eq!(rig.disk.content("/c").as_deref(), Some(NEW));
+    });
+    for size in [42, 44] {
+        let mut rig = Rig::new(strict());
+        let allo = format!("ALLO {size}");
+        ended(&mut rig, &[&allo], "STOR c", Gone::Truncated, &[150, 426]);
+    }
+}
+
+/// What is announced is what comes, behind the mark.
+#[test]
+fn truncated_behind_a_mark() {
+    let mut rig = Rig::new(strict());
+    let before = ["ALLO 43", "REST 5"];
+    ended(&mut rig, &before, "STOR d/b", Gone::Truncated, &[150, 226]);
+    assert_eq!(rig.disk.content("/d/b").unwrap().len(), 48);
+    let mut rig = Rig::new(strict());
+    ended(
+        &mut rig,
+        &["ALLO 43"],
+        "APPE d/b",
+        Gone::Truncated,
+        &[150, 226],
+    );
+    assert_eq!(rig.disk.content("/d/b").unwrap().len(), 64);
+    let mut rig = Rig::new(strict());
+    ended(&mut rig, &[], "APPE d/b", Gone::Truncated, &[150, 426]);
+    assert_eq!(rig.disk.content("/d/b").as_deref(), Some(OLD));
+}
+
+#[test]
+fn what_was_announced_was_for_one_upload() {
+    let mut rig = Rig::new(strict());
+    ended(&mut rig, &["ALLO 43"], "STOR c", Gone::Clean, &[150, 226]);
+    ended(&mut rig, &[], "STOR e", Gone::Truncated, &[150, 426]);
+}
+
+#[test]
+fn truncated_where_the_goodbye_is_only_wished_for() {
+    let world = || granted(CloseNotify::Wished, LostControl::Suspends);
+    at_every_cut(world, |rig| {
+        ended(rig, &[], "STOR c", Gone::Truncated, &[150, 226]);
+        assert_eq!(rig.disk.content("/c").as_deref(), Some(NEW));
+        assert!(rig.noted.contains(&Noted::NoCloseNotify));
+    });
+}
+
+#[test]
+fn reset() {
+    for close_notify in [CloseNotify::Required, CloseNotify::Wished] {
+        let world = || granted(close_notify, LostControl::Suspends);
+        at_every_cut(world, |rig| {
+            ended(rig, &["ALLO 43"], "STOR c", Gone::Reset, &[150, 426]);
+            assert_eq!(rig.disk.content("/c"), None);
+            assert_eq!(rig.disk.stage("/c"), Some(NEW));
+        });
+    }
+}
+
+#[test]
+fn a_reset_before_the_first_byte_leaves_nothing() {
+    let mut rig = Rig::new(World::new());
+    rig.expect("PASV", &[227]);
+    rig.ends_data(Gone::Reset);
+    rig.expect("STOR c", &[150, 426]);
+    assert_eq!(rig.disk.stage("/c"), None);
+    rig.is_ready();
+}
+
+// the control connection
+
+fn storing(world: World) -> Rig {
+    let mut rig = Rig::new(world);
+    rig.expect("TYPE I\r\nPROT C", &[200, 200]);
+    rig.expect("EPSV", &[229]);
+    rig.feeds(&NEW[..20]);
+    rig.expect("STOR a", &[150]);
+    rig
+}
+
+#[test]
+fn who_hangs_up_in_the_middle_has_not_stored() {
+    let mut rig = storing(strict());
+    rig.hangs_up();
+    rig.hears();
+    assert!(rig.is_over());
+    assert_eq!(rig.disk.content("/a").as_deref(), Some(NEW));
+    assert_eq!(rig.disk.stage("/a"), Some(&NEW[..20]));
+    rig.is_idle();
+    assert_eq!(rig.logged.last().unwrap().code, 426);
+}
+
+/// Both ended at once, as a client that breaks off has it: the last byte looks
+/// like the end of the file.
+#[test]
+fn who_hangs_up_with_the_last_byte_has_not_stored() {
+    let mut rig = storing(strict());
+    rig.hold = Hold::Bursts;
+    rig.sends_file(&NEW[20..30]);
+    rig.hangs_up_at_the_end();
+    rig.hears();
+    assert!(rig.is_over());
+    assert_eq!(rig.disk.content("/a").as_deref(), Some(NEW));
+    assert_eq!(rig.disk.stage("/a"), Some(&NEW[..30]));
+    rig.is_idle();
+}
+
+#[test]
+fn a_camera_may_hang_up() {
+    for with_the_last_byte in [true, false] {
+        let world = granted(CloseNotify::Required, LostControl::Publishes);
+        let mut rig = storing(world);
+        if !with_the_last_byte {
+            rig.hangs_up();
+            rig.hears();
+            assert!(!rig.is_over());
+        }
+        rig.sends_file(b" and more");
+        rig.hangs_up_at_the_end();
+        rig.hears();
+        assert!(rig.is_over());
+        let stored = [&NEW[..20], b" and more"].concat();
+        assert_eq!(rig.disk.content("/a"), Some(stored));
+        rig.is_idle();
+    }
+}
+
+#[test]
+fn a_camera_that_breaks_off_has_not_stored() {
+    let world = granted(CloseNotify::Required, LostControl::Publishes);
+    let mut rig = storing(world);
+    rig.hangs_up();
+    rig.hears();
+    rig.ends_data(Gone::Reset);
+    rig.hears();
+    assert!(rig.is_over());
+    assert_eq!(rig.disk.content("/a").as_deref(), Some(NEW));
+    rig.is_idle();
+}
+
+#[test]
+fn who_said_quit_may_hang_up() {
+    let mut rig = storing(strict());
+    rig.expect("QUIT", &[]);
+    rig.hangs_up();
+    rig.hears();
+    assert!(!rig.is_over());
+    rig.sends_file(&NEW[20..]);
+    rig.hears();
+    assert!(rig.is_over());
+    assert_eq!(rig.disk.stage("/a"), None);
+    assert_eq!(rig.disk.content("/a").as_deref(), Some(NEW));
+    rig.is_idle();
+}
+
+/// QUIT and the end of the connection come while a worker gets the file ready.
+#[test]
+#[ignore = "QUIT and the end behind it are lost while a worker opens or prepares the upload"]
+fn who_said_quit_may_hang_up_early() {
+    let held: [fn(&Job) -> bool; 2] = [
+        |job| matches!(job, Job::Prepare),
+        |job| matches!(job, Job::OpenStream { .. }),
+    ];
+    for held in held {
+        let mut rig = Rig::new(World::new());
+        rig.hold = Hold::Jobs(held);
+        rig.expect("TYPE I\r\nPASV", &[200, 227]);
+        rig.sends_file(NEW);
+        rig.types("STOR c\r\nQUIT");
+        rig.hangs_up();
+        rig.hears();
+        rig.hold = Hold::Nothing;
+        rig.hears();
+        assert!(rig.is_over());
+        assert_eq!(rig.disk.content("/c").as_deref(), Some(NEW));
+    }
+}
+
+#[test]
+fn a_download_ends_with_its_control_connection() {
+    let mut rig = Rig::new(granted(CloseNotify::Required, LostControl::Publishes));
+    rig.expect("PROT C\r\nEPSV", &[200, 229]);
+    rig.lane.room = 3;
+    rig.expect("RETR a", &[150]);
+    rig.hangs_up();
+    rig.hears();
+    assert!(rig.is_over());
+    rig.is_idle();
+}
+
+/// More than a client hands to its system at once.
+static LONG: [u8; 16 * 1024 + 1] = [b'x'; 16 * 1024 + 1];
+
+/// All bytes are there, and the file gets its name.
+fn publishing(world: World, before: &str, bytes: &[u8]) -> Rig {
+    let mut rig = Rig::new(world);
+    rig.expect("TYPE I", &[200]);
+    rig.types(before);
+    rig.expect("EPSV", &[229]);
+    rig.hold = Hold::Jobs(|job| matches!(job, Job::PublishStream { .. }));
+    rig.sends_file(bytes);
+    rig.expect("STOR a", &[150]);
+    rig
+}
+
+/// In clear the end of the data is that of a client that was killed, too.
+#[test]
+fn who_hangs_up_before_the_name_is_given() {
+    let (suspends, publishes) = (LostControl::Suspends, LostControl::Publishes);
+    let cases: [(&str, LostControl, &[u8], &[u8]); 6] = [
+        ("PROT C", suspends, &LONG, NEW),
+        ("PROT C", suspends, OLD, OLD),
+        ("PROT C", publishes, &LONG, &LONG),
+        ("PROT P", suspends, &LONG, &LONG),
+        ("PROT C\r\nALLO 16385", suspends, &LONG, &LONG),
+        ("PROT C\r\nALLO 16386", suspends, &LONG, NEW),
+    ];
+    for (before, lost_control, bytes, there) in cases {
+        let world = granted(CloseNotify::Required, lost_control);
+        let mut rig = publishing(world, before, bytes);
+        rig.hangs_up();
+        rig.hears();
+        rig.hold = Hold::Nothing;
+        rig.hears();
+        assert!(rig.is_over());
+        rig.is_idle();
+        let content = rig.disk.content("/a").unwrap();
+        assert!(content == there, "{before} {lost_control:?}");
+        assert_eq!(rig.disk.stage("/a").is_some(), there == NEW);
+    }
+}
+
+#[test]
+fn who_says_quit_before_the_name_is_given() {
+    let mut rig = publishing(strict(), "PROT C", &LONG);
+    rig.expect("QUIT", &[]);
+    rig.hangs_up();
+    rig.hears();
+    rig.hold = Hold::Nothing;
+    rig.expect_hears(&[226, 221]);
+    assert_eq!(rig.disk.content("/a").as_deref(), Some(&LONG[..]));
+}
