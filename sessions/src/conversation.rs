@@ -74,6 +74,10 @@ impl Conversation {
     }
 
     pub fn handle(&mut self, now: Instant, event: Event, effects: &mut Vec<Effect>) {
+        let event = match event {
+            Event::PeerClosed if self.inbox.any_line(self.codec.is_quit) => Event::PeerLeft,
+            other => other,
+        };
         self.deliver(now, event, effects);
         self.pump(now, effects);
     }

@@ -107,9 +107,13 @@ impl Task {
         }
     }
 
-    /// Its bytes go through the connection that its lines go through.
+    /// Its bytes come and go between the lines of its connection, so that lines
+    /// which were read ahead are its to look at.
     pub fn needs_lane(&self) -> bool {
-        self.route() == Route::Control
+        matches!(
+            self,
+            Self::Send { .. } | Self::Receive { .. } | Self::Discard
+        )
     }
 }
 

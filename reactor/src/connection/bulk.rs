@@ -258,6 +258,8 @@ impl Connection {
                 return;
             }
             Job::OpenHome => self.admitted = Admitted::Yes,
+            // What stopped the transfer came too late for it.
+            Job::PublishStream { .. } => self.stop = Arc::default(),
             Job::OpenDownload { .. }
             | Job::OpenUpload { .. }
             | Job::OpenStream { .. }

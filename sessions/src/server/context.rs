@@ -9,7 +9,7 @@ use sha2::Sha256;
 
 use super::hashing::Kept;
 use super::job::{Access, DigestNews, Job, JobId, Rights};
-use super::manners::Manners;
+use super::manners::{Channel, Manners};
 use super::parameters::Parameters;
 use super::session::{Effect, State};
 use crate::path::{AboveHome, PathArg, VirtualPath};
@@ -80,6 +80,8 @@ pub(super) struct Shared {
     /// The session ends when its dialogue does.
     pub(super) leaving: Option<Farewell>,
     pub(super) login_due: Instant,
+    /// How the connection began.
+    pub(super) begun: Channel,
     pub(super) parameters: Parameters,
     pub(super) kept_digest: Option<Box<Kept>>,
     next_job: u32,
@@ -89,7 +91,8 @@ impl Shared {
     pub(super) fn new(now: Instant, setup: Setup) -> Self {
         Self {
             login_due: now + setup.limits.login,
-            parameters: Parameters::of(&setup.manners),
+            begun: setup.manners.channel,
+            parameters: Parameters::of(setup.manners.channel),
             kept_digest: None,
             setup,
             account: None,

@@ -1,19 +1,23 @@
 //! A file, or the part of one, is being hashed; what for decides what follows.
 
+use std::time::Instant;
+
 use super::context::Context;
 use super::download::{self, Offered};
 use super::job::{DigestNews, Job};
+use super::manners::Patience;
 use super::session::{Effect, Listens, State, Then};
-use super::upload;
+use super::{parameters, upload};
 use crate::digest::{Algorithm, Md5Sum, Sum};
 use crate::path::VirtualPath;
 use crate::transfer::{End, Task};
-use crate::wire::command::{ByteRange, Command, DigestForm, Turn};
-use crate::wire::reply::{Deed, Refusal, Reply};
+use crate::wire::command::{ByteRange, Command, DigestForm, Parameter, Turn};
+use crate::wire::reply::{Deed, Refusal, Reply, UnderWay};
 use crate::wire::stamp::Stamp;
 
 pub(super) struct Hashing {
     purpose: For,
+    began: Instant,
     done: u64,
     of: u64,
     wish: Wish,
@@ -97,6 +101,7 @@ impl Hashing {
         cx.begin(Task::Digest { to, algorithm });
         State::Hashing(Self {
             purpose,
+            began: cx.now,
             done: 0,
             of: to,
             wish: Wish::GoOn,
@@ -117,6 +122,7 @@ impl Hashing {
         });
         State::Hashing(Self {
             purpose,
+            began: cx.now,
             done: 0,
             of: range.end - range.start,
             wish: Wish::GoOn,
@@ -131,19 +137,23 @@ impl Hashing {
         Self { done, ..self }
     }
 
-    /// Only ABOR is heard meanwhile; the answer comes when the worker is back.
-    pub(super) fn on_command(self, command: Command, cx: &mut Context<'_>) -> State {
-        if matches!(self.wish, Wish::Unheard) {
-            return self.on_next_command(command, cx);
+    /// What is heard meanwhile; ABOR's answer comes when the worker is back.
+    pub(super) fn on_command(mut self, command: Command, cx: &mut Context<'_>) -> State {
+        match command {
+            Command::Noop => cx.say(Reply::Noop),
+            Command::Status => cx.say(Reply::UnderWay(UnderWay {
+                moved: self.done,
+                of: Some(self.of),
+                seconds: cx.now.duration_since(self.began).as_secs(),
+            })),
+            other if matches!(self.wish, Wish::Unheard) => return self.on_next_command(other, cx),
+            Command::Abort => {
+                cx.effects.push(Effect::StopTransfer);
+                self.wish = Wish::Stop;
+            }
+            _ => {}
         }
-        if command != Command::Abort {
-            return State::Hashing(self);
-        }
-        cx.effects.push(Effect::StopTransfer);
-        State::Hashing(Self {
-            wish: Wish::Stop,
-            ..self
-        })
+        State::Hashing(self)
     }
 
     /// Whoever asked is answered before his patience ends, and told to come
@@ -162,16 +172,28 @@ impl Hashing {
         })
     }
 
-    pub(super) fn listens(&self) -> Listens {
-        match self.wish {
-            Wish::GoOn | Wish::Stop => Listens::Abort,
-            Wish::Unheard => Listens::Lines,
-            Wish::Handle(_) => Listens::Nothing,
+    pub(super) fn listens(&self, patience: Patience) -> Listens {
+        match (&self.wish, patience) {
+            (Wish::GoOn, Patience::Told) => Listens::Abort,
+            (Wish::GoOn, Patience::Short) => Listens::Urgent,
+            (Wish::Unheard, _) => Listens::Lines,
+            (Wish::Stop | Wish::Handle(_), _) => Listens::Nothing,
         }
     }
 
-    /// The peer comes again, or goes on with something else.
+    /// The peer comes again, sets something, or goes on with something else.
     fn on_next_command(self, command: Command, cx: &mut Context<'_>) -> State {
+        match command {
+            Command::Abort => {
+                cx.say(Reply::NothingToAbort);
+                return State::Hashing(self);
+            }
+            Command::Parameter(parameter) if !matches!(parameter, Parameter::Allocate(_)) => {
+                parameters::set(parameter, cx);
+                return State::Hashing(self);
+            }
+            _ => {}
+        }
         let same = match (&self.purpose, &command) {
             (For::Digest(part), Command::Digest { path, .. }) => {
                 cx.resolve(path).is_ok_and(|path| path == part.path)
@@ -208,7 +230,11 @@ impl Hashing {
                 self.purpose.hashed(sum, self.of, cx)
             }
             (End::Refused(why), _) => self.purpose.put_away(why, cx),
-            (End::Stopped, _) | (End::Complete { .. }, Wish::Stop) => {
+            (End::Stopped, Wish::GoOn) => {
+                let job = cx.work(self.purpose.closing_job());
+                State::working(job, Then::Say(Reply::Stopped))
+            }
+            (End::Stopped | End::Complete { .. }, Wish::Stop) => {
                 let job = cx.work(self.purpose.closing_job());
                 State::working(job, Then::Say(Reply::Aborted))
             }

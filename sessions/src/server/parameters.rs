@@ -6,7 +6,7 @@ use core::net::SocketAddr;
 use super::context::Context;
 use super::files::{self, Simple};
 use super::job::Job;
-use super::manners::{Channel, Manners};
+use super::manners::Channel;
 use super::session::{Effect, State};
 use crate::digest::Algorithm;
 use crate::wire::command::{
@@ -59,8 +59,8 @@ enum PassiveRule {
 impl Parameters {
     /// What holds when a session begins. Where TLS is there from the first byte,
     /// data connections are under it too unless the client says otherwise.
-    pub(super) fn of(manners: &Manners) -> Self {
-        let (protection, buffer_size) = match manners.channel {
+    pub(super) fn of(begun: Channel) -> Self {
+        let (protection, buffer_size) = match begun {
             Channel::Clear => (Protection::Clear, BufferSize::Unsaid),
             Channel::Private => (Protection::Private, BufferSize::Said),
         };
@@ -167,7 +167,7 @@ pub(super) fn port(port: DataPort, cx: &mut Context<'_>) -> State {
         DataPort::Passive(form) => {
             parameters.port = Port::None;
             cx.effects.push(Effect::Listen(form));
-            return State::ready();
+            return State::Listening;
         }
         // Only to the client itself, and to no service of its system (RFC 2577).
         DataPort::Active(address)
@@ -186,7 +186,11 @@ pub(super) fn port(port: DataPort, cx: &mut Context<'_>) -> State {
 }
 
 /// The port that was asked for is open, or is not.
-pub(super) fn listening(form: PassiveForm, address: Option<SocketAddr>, cx: &mut Context<'_>) {
+pub(super) fn listening(
+    form: PassiveForm,
+    address: Option<SocketAddr>,
+    cx: &mut Context<'_>,
+) -> State {
     let reply = match address {
         Some(address) => {
             cx.shared.parameters.port = Port::Passive;
@@ -194,5 +198,5 @@ pub(super) fn listening(form: PassiveForm, address: Option<SocketAddr>, cx: &mut
         }
         None => DataReply::NoPortFree,
     };
-    cx.say(Reply::Data(reply));
+    cx.conclude(Reply::Data(reply))
 }

@@ -119,7 +119,7 @@ pub(super) fn reinitialize(cx: &mut Context<'_>) -> State {
         cx.effects.push(Effect::Logout);
     }
     cx.shared.cwd = VirtualPath::root();
-    cx.shared.parameters = Parameters::of(&cx.shared.setup.manners);
+    cx.shared.parameters = Parameters::of(cx.shared.begun);
     cx.shared.login_due = cx.now + cx.shared.setup.limits.login;
     cx.say(Reply::Reinitialized);
     State::New

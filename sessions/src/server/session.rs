@@ -44,6 +44,8 @@ pub enum Event {
     /// The dialogue is to end now.
     Stop,
     PeerClosed,
+    /// As `PeerClosed`, behind a QUIT that has not been looked at yet.
+    PeerLeft,
     /// The control connection is under TLS from now on.
     Secured,
     /// Something in clear came behind the line that begins TLS.
@@ -127,6 +129,8 @@ pub(super) enum State {
     Password(String),
     /// The control connection goes under TLS.
     Shaking,
+    /// A port for a data connection is being opened.
+    Listening,
     Opening(stream::Opening),
     Streaming(Streaming),
     /// A listing's lines go out inside a reply.
@@ -225,15 +229,16 @@ impl Session {
     pub fn listens(&self) -> Listens {
         match &self.state {
             State::Working(Working {
-                then: Then::StreamPublished(_),
+                then: Then::StreamPublished(publishing),
                 ..
-            }) => Listens::Urgent,
+            }) => publishing.listens(),
             State::Working(_) | State::Penalty(_) | State::Closed => Listens::Nothing,
             State::SendingFile(_) | State::SendingListing(_) => Listens::Nothing,
             State::Receiving(_) | State::Discarding => Listens::Nothing,
-            State::Shaking | State::ListingHere => Listens::Nothing,
-            State::Hashing(hashing) => hashing.listens(),
-            State::Opening(_) | State::Streaming(_) => Listens::Urgent,
+            State::Shaking | State::ListingHere | State::Listening => Listens::Nothing,
+            State::Hashing(hashing) => hashing.listens(self.shared.setup.manners.patience),
+            State::Opening(_) => Listens::Urgent,
+            State::Streaming(streaming) => streaming.listens(),
             _ => Listens::Lines,
         }
     }
@@ -295,11 +300,15 @@ impl Session {
     }
 }
 
-/// A line puts a deadline off; a byte puts off the one of a stalled transfer
+/// A line puts off the end of an idle session; a byte puts off the one of a stalled transfer
 /// (but not the next sign of life that the peer waits for).
 fn is_activity(event: &Event, timer: Timer) -> bool {
     match event {
-        Event::Command(_) | Event::Malformed(_) | Event::Timeout => true,
+        // Nobody puts off what is awaited of a data connection by talking.
+        Event::Command(_) | Event::Malformed(_) => {
+            !matches!(timer, Timer::Data | Timer::Stall | Timer::Patience)
+        }
+        Event::Timeout => true,
         Event::Progress { done } => *done > 0 && timer == Timer::Stall,
         _ => false,
     }
@@ -319,14 +328,15 @@ fn step(state: State, event: Event, timer: Timer, cx: &mut Context<'_>) -> State
             Event::PeerClosed,
         ) => publishing.on_peer_closed(job, cx),
         (_, Event::PeerClosed) => cx.close(),
+        // The line that ends the session waits its turn.
+        (state, Event::PeerLeft) => state,
         (State::Shaking, Event::Secured) => security::secured(cx),
         (_, Event::ClearBehindTls) => cx.farewell(Farewell::ClearBehindTls),
-        (state, Event::Listening(form, address)) => {
-            parameters::listening(form, address, cx);
-            state
+        (State::Listening, Event::Listening(form, address)) => {
+            parameters::listening(form, address, cx)
         }
         (State::Opening(opening), Event::Data(event)) => opening.on_data(event, cx),
-        (state, Event::Data(_) | Event::Secured) => state,
+        (state, Event::Data(_) | Event::Secured | Event::Listening(..)) => state,
         (state, Event::Timeout) => on_timeout(state, timer, cx),
         (state, Event::Leave(farewell)) => {
             cx.shared.leaving = Some(farewell);
@@ -349,6 +359,9 @@ fn on_command(state: State, command: Command, cx: &mut Context<'_>) -> State {
     let state = match state {
         State::Opening(opening) => return opening.on_command(&command, cx),
         State::Streaming(streaming) => return streaming.on_command(&command, cx),
+        State::Hashing(hashing) if matches!(command, Command::Noop | Command::Status) => {
+            return hashing.on_command(command, cx);
+        }
         State::Working(Working {
             job,
             then: Then::StreamPublished(publishing),
@@ -387,8 +400,16 @@ fn on_malformed(state: State, malformed: Malformed, cx: &mut Context<'_>) -> Sta
     if malformed == Malformed::OtherProtocol {
         return cx.farewell(Farewell::NotThisProtocol);
     }
+    // A verb that is known, of which we cannot do this.
+    let understood = matches!(
+        malformed,
+        Malformed::NotImplemented | Malformed::NotForThatArgument | Malformed::UnknownNetwork
+    );
     cx.say(Reply::Malformed(malformed));
     if cx.shared.account.is_some() {
+        return state;
+    }
+    if understood {
         return state;
     }
     cx.shared.nonsense += 1;

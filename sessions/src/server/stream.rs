@@ -10,7 +10,7 @@ use super::context::Context;
 use super::job::{CloseNotify, Completion, DigestNews, Job, LostControl, StreamEnd, StreamStart};
 use super::parameters::Port;
 use super::security;
-use super::session::{Effect, State, Then};
+use super::session::{Effect, Listens, State, Then};
 pub(super) use opening::Opening;
 pub(super) use publishing::Publishing;
 
@@ -383,6 +383,14 @@ impl Purpose {
 // Bytes flow.
 
 impl Streaming {
+    /// An ABOR under way is the last that is heard.
+    pub(super) fn listens(&self) -> Listens {
+        match self.wish {
+            Wish::Abort => Listens::Nothing,
+            Wish::GoOn | Wish::Stall => Listens::Urgent,
+        }
+    }
+
     pub(super) fn progressed(self, moved: u64) -> Self {
         Self { moved, ..self }
     }
@@ -397,7 +405,7 @@ impl Streaming {
                 let reply = under_way(&self.purpose, self.moved, self.began, cx);
                 cx.say(reply);
             }
-            other => meanwhile(other, cx),
+            _ => cx.say(Reply::Noop),
         }
         State::Streaming(self)
     }
@@ -410,12 +418,10 @@ impl Streaming {
         State::Streaming(self)
     }
 
-    /// The control connection ended. What QUIT announced goes on, and so does
-    /// the upload of somebody who is known to hang up.
+    /// The control connection ended with no QUIT. The upload of somebody who is
+    /// known to hang up goes on.
     pub(super) fn on_peer_closed(self, cx: &mut Context<'_>) -> State {
-        let announced = cx.shared.leaving == Some(Farewell::Asked);
-        let is_upload = matches!(self.purpose, Purpose::Upload(_));
-        if announced || is_upload && goes_on_alone(cx) {
+        if matches!(self.purpose, Purpose::Upload(_)) && goes_on_alone(cx) {
             return State::Streaming(self);
         }
         cx.close()
@@ -462,7 +468,7 @@ impl Streaming {
 impl Purpose {
     fn how_ended(&self, position: u64, private: bool) -> StreamEnd {
         let short = match self {
-            Self::Upload(upload) => position - upload.from <= ONE_PIECE,
+            Self::Upload(upload) => position.saturating_sub(upload.from) <= ONE_PIECE,
             _ => true,
         };
         match private || short || self.announced() == Some(position) {
@@ -499,20 +505,11 @@ impl Purpose {
 
 /// Whether an upload outlives its control connection; the session ends with it.
 pub(super) fn goes_on_alone(cx: &mut Context<'_>) -> bool {
-    let announced = cx.shared.leaving == Some(Farewell::Asked);
     let publishes = cx.rights().lost_control == LostControl::Publishes;
     if publishes {
         cx.shared.leaving = Some(Farewell::Asked);
     }
-    announced || publishes
-}
-
-/// What may be asked while a transfer runs.
-fn meanwhile(command: &Command, cx: &mut Context<'_>) {
-    match command {
-        Command::Quit => cx.shared.leaving = Some(Farewell::Asked),
-        _ => cx.say(Reply::Noop),
-    }
+    publishes
 }
 
 fn under_way(purpose: &Purpose, moved: u64, began: Instant, cx: &Context<'_>) -> Reply {

@@ -14,6 +14,8 @@ pub struct Codec {
     pub encode: fn(&Reply, &mut Vec<u8>) -> u16,
     /// What is looked for while something else goes on.
     pub is_urgent: fn(&[u8]) -> bool,
+    /// Whose connection may end before it is answered.
+    pub is_quit: fn(&[u8]) -> bool,
 }
 
 pub static NATIVE: Codec = Codec {
@@ -21,6 +23,7 @@ pub static NATIVE: Codec = Codec {
     decode: native::verbs::decode,
     encode: native::codes::encode,
     is_urgent: native::verbs::is_abort,
+    is_quit: |_| false,
 };
 
 pub static FTP: Codec = Codec {
@@ -28,4 +31,5 @@ pub static FTP: Codec = Codec {
     decode: ftp::verbs::decode,
     encode: ftp::codes::encode,
     is_urgent: ftp::verbs::is_urgent,
+    is_quit: ftp::verbs::is_quit,
 };

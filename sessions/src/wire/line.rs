@@ -147,6 +147,20 @@ impl Inbox {
         Head::Incomplete
     }
 
+    /// Whether any whole line that waits is one that `is_it` knows.
+    pub fn any_line(&self, is_it: impl Fn(&[u8]) -> bool) -> bool {
+        let mut start = self.start;
+        while let Some(length) = self.bytes[start..].iter().position(|&b| b == b'\n') {
+            if let Head::Line(line) = self.judge(start, start + length)
+                && is_it(&self.bytes[line])
+            {
+                return true;
+            }
+            start += length + 1;
+        }
+        false
+    }
+
     /// The head is a whole line that `is_it` knows.
     pub fn head_is(&self, is_it: impl FnOnce(&[u8]) -> bool) -> bool {
         let rest = &self.bytes[self.start..];

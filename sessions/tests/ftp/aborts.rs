@@ -233,7 +233,6 @@ fn an_end_that_comes_together_with_it() {
 }
 
 #[test]
-#[ignore = "a second ABOR in the middle of a transfer has no reply"]
 fn each_of_two_is_answered() {
     let mut rig = Rig::new(World::new());
     rig.hold = Hold::Bursts;

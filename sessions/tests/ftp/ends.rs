@@ -207,7 +207,6 @@ fn who_said_quit_may_hang_up() {
 
 /// QUIT and the end of the connection come while a worker gets the file ready.
 #[test]
-#[ignore = "QUIT and the end behind it are lost while a worker opens or prepares the upload"]
 fn who_said_quit_may_hang_up_early() {
     let held: [fn(&Job) -> bool; 2] = [
         |job| matches!(job, Job::Prepare),

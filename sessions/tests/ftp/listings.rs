@@ -196,7 +196,6 @@ fn lines_behind_a_listing_in_the_reply() {
 }
 
 #[test]
-#[ignore = "lines that wait behind STAT with a path lose telnet escapes twice"]
 fn a_byte_that_looks_like_telnet_behind_a_listing_in_the_reply() {
     at_every_cut(World::new, |rig| {
         let said = rig.sends(b"STAT d\r\nMKD x\xff\xff\xff\xffy\r\n");

@@ -191,7 +191,6 @@ fn quit_before_the_connection_is_there() {
 /// "Nothing lost, order kept": QUIT comes past the queue only to let the
 /// transfer know, not to drop what stands before it.
 #[test]
-#[ignore = "lines that wait are dropped where QUIT came past them"]
 fn lines_before_quit_are_answered() {
     let mut rig = Rig::new(World::new());
     storing(&mut rig);

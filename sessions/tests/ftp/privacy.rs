@@ -42,7 +42,6 @@ fn auth_pbsz_prot_in_their_order() {
 
 /// Clients ask for one way after another (RFC 2228 section 3).
 #[test]
-#[ignore = "502 and 504 before the login count as nonsense, and three of them close"]
 fn what_is_asked_for_in_vain_is_not_nonsense() {
     let mut rig = Rig::new(required());
     for line in ["AUTH GSSAPI", "AUTH KERBEROS_V4", "OPTS UTF8 OFF"] {
@@ -231,7 +230,6 @@ fn a_private_upload_ends_with_its_goodbye() {
 
 /// What holds behind REIN is what held behind AUTH: data in clear.
 #[test]
-#[ignore = "behind AUTH and REIN data connections are private with no PROT"]
 fn rein_is_as_the_beginning() {
     let mut rig = Rig::new(World::new().greeted());
     rig.expect("AUTH TLS", &[234]);

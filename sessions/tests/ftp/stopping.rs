@@ -176,7 +176,6 @@ fn a_leaving_session_is_stopped() {
 
 /// No ABOR waits for an answer of its own.
 #[test]
-#[ignore = "a digest that is stopped from outside is answered twice, 426 and 226"]
 fn a_digest_that_is_stopped_is_answered_once() {
     let mut rig = Rig::new(World::new());
     reach(&mut rig, At::Hashing);

@@ -50,7 +50,6 @@ fn a_handshake_that_never_ends() {
 
 /// "Never wedges": somebody who keeps his session alive does not keep a port.
 #[test]
-#[ignore = "each NOOP puts off the deadline of a data connection"]
 fn nobody_puts_off_what_is_awaited_of_a_connection() {
     let mut rig = Rig::new(World::new());
     rig.opens = Comes::Later;
@@ -104,7 +103,6 @@ fn each_byte_is_a_sign_of_life() {
 }
 
 #[test]
-#[ignore = "each NOOP puts off the deadline of a stalled transfer"]
 fn a_client_that_is_alive_does_not_make_a_transfer_so() {
     let mut rig = Rig::new(World::new());
     stalled(&mut rig);
@@ -214,7 +212,6 @@ fn who_wants_something_else_is_not_kept_waiting() {
 
 /// DESIGN: it goes on in the background.
 #[test]
-#[ignore = "a NOOP, or the RANG that must be said again, ends a digest that goes on"]
 fn who_keeps_his_session_alive_meanwhile_gets_his_digest() {
     for between in ["NOOP", "STAT", "RANG 0 42"] {
         let mut rig = unheard("RANG 0 42\r\nHASH a");

@@ -1,6 +1,6 @@
 //! A data connection comes about: called or awaited, then under TLS.
 
-use super::{DataEvent, Purpose, meanwhile, under_way};
+use super::{DataEvent, Purpose, under_way};
 use crate::server::context::Context;
 use crate::server::session::{Effect, State};
 use crate::wire::command::{Command, Protection};
@@ -66,8 +66,8 @@ impl Opening {
                 cx.say(reply);
                 State::Opening(self)
             }
-            other => {
-                meanwhile(other, cx);
+            _ => {
+                cx.say(Reply::Noop);
                 State::Opening(self)
             }
         }

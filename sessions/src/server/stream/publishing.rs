@@ -3,10 +3,10 @@
 
 use std::time::Instant;
 
-use super::{Upload, Wish, goes_on_alone, meanwhile};
+use super::{Upload, Wish, goes_on_alone};
 use crate::server::context::Context;
 use crate::server::job::{Completion, JobId, StreamEnd};
-use crate::server::session::{Effect, State, Then};
+use crate::server::session::{Effect, Listens, State, Then};
 use crate::wire::command::Command;
 use crate::wire::reply::{Farewell, Refusal, Reply, UnderWay};
 
@@ -19,6 +19,13 @@ pub(in crate::server) struct Publishing {
 }
 
 impl Publishing {
+    pub(in crate::server) fn listens(&self) -> Listens {
+        match self.wish {
+            Wish::Abort => Listens::Nothing,
+            Wish::GoOn | Wish::Stall => Listens::Urgent,
+        }
+    }
+
     pub(super) fn begin(upload: Upload, end: StreamEnd, job: JobId, cx: &Context<'_>) -> State {
         Self {
             upload,
@@ -50,7 +57,7 @@ impl Publishing {
                 of: None,
                 seconds: cx.now.duration_since(self.began).as_secs(),
             })),
-            other => meanwhile(other, cx),
+            _ => cx.say(Reply::Noop),
         }
         self.at(job)
     }

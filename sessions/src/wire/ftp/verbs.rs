@@ -128,11 +128,19 @@ pub fn decode(line: &[u8]) -> Result<Command, Malformed> {
     })
 }
 
-/// The line is one that a transfer does not hold up: ABOR, QUIT, NOOP, or
-/// STAT without a path.
+/// The line is one that a transfer does not hold up: ABOR, NOOP, or STAT
+/// without a path.
 pub fn is_urgent(line: &[u8]) -> bool {
+    is_bare(line, &["ABOR", "NOOP", "STAT"])
+}
+
+/// The line ends the session.
+pub fn is_quit(line: &[u8]) -> bool {
+    is_bare(line, &["QUIT"])
+}
+
+fn is_bare(line: &[u8], verbs: &[&str]) -> bool {
     let (head, argument) = split(without_signals(line));
-    let verbs = ["ABOR", "QUIT", "NOOP", "STAT"];
     argument.trim_ascii().is_empty()
         && verbs
             .iter()

@@ -501,8 +501,14 @@ fn names_are_bytes_but_three() {
 }
 
 #[test]
+fn what_ends_a_session() {
+    assert!(is_quit(b"QUIT") && is_quit(b"quit "));
+    assert!(!is_quit(b"QUIT now") && !is_urgent(b"QUIT"));
+}
+
+#[test]
 fn what_does_not_wait_for_a_transfer() {
-    for line in ["ABOR", "abor", "Quit", "NOOP", "STAT", "STAT  "] {
+    for line in ["ABOR", "abor", "NOOP", "STAT", "STAT  "] {
         assert!(is_urgent(line.as_bytes()), "{line}");
     }
     // With "interrupt" and "data mark" before it, or what TCP left of them.
