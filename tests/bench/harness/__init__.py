@@ -1,0 +1,22 @@
+"""The benchmark: what is measured against whom, and how it is told.
+
+    main      the command line; from binaries to RESULTS.md
+    bench     one run's folder, user, certificate and files
+    process   a server's processes: CPU, memory, beginning and end
+    servers   what all servers have in common; skiffd; the generator's own ceiling
+    peers     vsftpd, pure-ftpd, proftpd, pyftpdlib, each with its settings
+    load      one measurement by bench-load, and the server's CPU within it
+    rows      the figures: what is done, and what bounds it
+    amounts   how much of it
+    kinds     how each kind of figure is taken
+    native    put and get with MD5 at both ends, beside sftp and md5sum
+    limits    what the machine itself allows
+    rounds    who is measured when
+    report    tables
+    plot      curves as SVG
+
+A figure is taken for all servers in a round before the next figure begins, each round begins with
+another server, and what is told is the median, least and most of the rounds. CPU is the server's
+alone, of all its processes, from a control group where one can be made; it says more than time on a
+machine that the generator shares.
+"""

@@ -1,0 +1,88 @@
+"""How much of everything a run does: whole, quick, or only to see that it works."""
+
+import dataclasses
+
+KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
+
+
+@dataclasses.dataclass
+class Amounts:
+    """How much of everything a run does."""
+
+    rounds: int
+    big: int
+    wide: int
+    small: int
+    trips: int
+    logins: int
+    listings: dict
+    steps: tuple
+    streams: tuple
+    total: int
+    sizes: tuple
+    seconds: float
+    native: int
+    limit: int
+    synced: int
+
+    def files(self, chosen):
+        """Sizes of the files that the chosen rows need, and the limits."""
+        sizes = (row.kind.size for row in chosen if row.kind.size)
+        return {4096, self.wide, *sizes}
+
+    def entries(self, chosen):
+        """The same for directories."""
+        return {row.kind.entries for row in chosen if hasattr(row.kind, "entries")}
+
+
+FULL = Amounts(
+    rounds=5,
+    big=512 * MIB,
+    wide=128 * MIB,
+    small=500,
+    trips=20_000,
+    logins=200,
+    listings={100: 200, 10_000: 10, 100_000: 2},
+    steps=(1, 100, 1000, 10_000),
+    streams=(1, 2, 4, 8, 16, 32, 64),
+    total=1 * GIB,
+    sizes=(4 * KIB, 64 * KIB, 1 * MIB, 16 * MIB, 256 * MIB, 4 * GIB),
+    seconds=5,
+    native=1 * GIB,
+    limit=2 * GIB,
+    synced=256 * MIB,
+)
+QUICK = Amounts(
+    rounds=2,
+    big=64 * MIB,
+    wide=16 * MIB,
+    small=60,
+    trips=2000,
+    logins=20,
+    listings={100: 20, 10_000: 2},
+    steps=(1, 100),
+    streams=(1, 8),
+    total=128 * MIB,
+    sizes=(4 * KIB, 1 * MIB, 64 * MIB),
+    seconds=1,
+    native=64 * MIB,
+    limit=512 * MIB,
+    synced=32 * MIB,
+)
+SMOKE = Amounts(
+    rounds=1,
+    big=2 * MIB,
+    wide=1 * MIB,
+    small=4,
+    trips=20,
+    logins=2,
+    listings={100: 2},
+    steps=(1, 5),
+    streams=(1, 4),
+    total=4 * MIB,
+    sizes=(4 * KIB, 1 * MIB),
+    seconds=0.3,
+    native=1 * MIB,
+    limit=4 * MIB,
+    synced=1 * MIB,
+)

@@ -1,0 +1,77 @@
+"""One run's folder: the user, the certificate, the files that all servers serve."""
+
+import os, pathlib, shutil, subprocess, tempfile
+from harness.amounts import MIB
+from harness.process import Failed
+
+# Nobody's on the machine: the peers run their sessions as it, skiffd all of itself.
+UID = 61_234
+USER, PASSWORD = "skiffbench", "correct-horse"
+PROGRAMS = ("skiffd", "skiff", "bench-load")
+
+
+class Bench:
+    """`sizes` are those of the files to make; `entries` those of the directories to list."""
+
+    def __init__(self, binaries, peers, scratch, sizes, entries):
+        self.peers, self.notes = peers, set()
+        for name in PROGRAMS:
+            if not (binaries / name).is_file():
+                raise Failed(f"{binaries} has no {name}: cargo build --bins --workspace makes it")
+        self.work = pathlib.Path(tempfile.mkdtemp(prefix="skiff-bench-", dir=scratch))
+        self.work.chmod(0o755)
+        self.root = os.geteuid() == 0
+        self.uid = UID if self.root else os.geteuid()
+        self.tools = self.copy(binaries)
+        self.identity = self.folder("identity")
+        self.run(self.tools / "bench-load", "identity", f"dir={self.identity}")
+        self.home, self.empty = self.folder("home"), self.folder("empty")
+        for size in sorted(set(sizes)):
+            self.make_file(self.home / f"file-{size}", size)
+        for count in entries:
+            self.make_directory(self.home / f"entries-{count}", count)
+        self.give(self.home)
+
+    def copy(self, binaries):
+        """Where the benchmark's user can reach them."""
+        tools = self.folder("bin")
+        for name in PROGRAMS:
+            shutil.copy2(binaries / name, tools / name)
+        return tools
+
+    def folder(self, name):
+        path = self.work / name
+        path.mkdir(exist_ok=True)
+        return path
+
+    def make_file(self, path, size):
+        with open(path, "wb") as file:
+            for _ in range(size // MIB):
+                file.write(os.urandom(MIB))
+            file.write(os.urandom(size % MIB))
+
+    def warm(self, size):
+        """Brings the file of that size into the page cache."""
+        with open(self.home / f"file-{size}", "rb", buffering=0) as file:
+            while file.read(MIB):
+                pass
+
+    def make_directory(self, path, count):
+        path.mkdir()
+        for index in range(count):
+            (path / f"entry-{index:06}").touch()
+
+    def give(self, path):
+        """To the benchmark's user, with all that is in it."""
+        if self.root:
+            subprocess.run(["chown", "-R", f"{UID}:{UID}", path], check=True)
+
+    def run(self, *argv, **options):
+        done = subprocess.run([str(word) for word in argv], capture_output=True, **options)
+        if done.returncode:
+            said = done.stderr.decode(errors="replace").strip()[-600:]
+            raise Failed(f"{pathlib.Path(argv[0]).name} {argv[1]}: {said}")
+        return done.stdout.decode(errors="replace")
+
+    def remove(self):
+        shutil.rmtree(self.work, ignore_errors=True)

@@ -1,0 +1,200 @@
+"""How each kind of figure is taken: a running server goes in, numbers by their unit come out."""
+
+import os, time
+from harness import process
+from harness.amounts import GIB
+from harness.load import Load, measure
+from harness.process import Failed
+
+# Names of uploads: every one is new, and deleted after its time was taken.
+TURN = iter(range(1 << 60))
+# A measurement that would need more of the machine's memory than this share is left out.
+MEMORY_SHARE = 0.6
+
+
+class Kind:
+    """`units` of what `take` returns, the ones whose more is better in `more`."""
+
+    more = ("MiB/s", "per s", "of md5sum alone")
+
+    # Of a file that is downloaded: it is read before, so that nobody meets an empty page cache.
+    size = None
+
+    def take(self, bench, instance, turn):
+        """Numbers by unit, for the round `turn`; Failed if there are none."""
+        raise NotImplementedError
+
+
+class Bulk(Kind):
+    """Big files: `words` are those of bench-load's retr and stor."""
+
+    def __init__(self, verb, mode, size, streams=1, times=1):
+        self.verb, self.mode, self.size = verb, mode, size
+        self.streams, self.times = streams, times
+
+    def take(self, bench, instance, turn):
+        words = [f"size={self.size}", f"streams={self.streams}", f"times={self.times}"]
+        place = f"path=file-{self.size}" if self.verb == "retr" else f"prefix=up-{next(TURN)}"
+        told = measure(bench, instance, self.verb, [*words, place], self.mode)
+        gib = told["bytes"] / GIB
+        return {"MiB/s": gib * 1024 / told["seconds"], "CPU s/GiB": told["cpu"] / gib}
+
+
+class Small(Kind):
+    """Small files on four sessions."""
+
+    def __init__(self, verb, mode, count, size=4096, sessions=4):
+        self.verb, self.mode, self.size = verb, mode, size
+        self.sessions, self.count = sessions, count
+
+    def take(self, bench, instance, turn):
+        words = [f"size={self.size}", f"sessions={self.sessions}", f"count={self.count}"]
+        down = self.verb == "small-down"
+        place = f"path=file-{self.size}" if down else f"prefix=small-{next(TURN)}"
+        told = measure(bench, instance, self.verb, [*words, place], self.mode)
+        numbers = {"per s": told["count"] / told["seconds"]}
+        numbers["CPU µs each"] = told["cpu"] / told["count"] * 1e6
+        if self.mode == "tls":
+            numbers["% of data connections resumed"] = told["resumed"] * 100
+        return numbers
+
+
+class Trips(Kind):
+    """One small command, over and over on one session, both ends on one core.
+
+    Left to itself, the scheduler has them on one core or on two, and the figures have two humps.
+    """
+
+    def __init__(self, line, code, count, mode="plain"):
+        self.line, self.code, self.count, self.mode = line, code, count, mode
+
+    def take(self, bench, instance, turn):
+        words = [f"line={self.line}", f"code={self.code}", f"count={self.count}"]
+        told = measure(bench, instance, "roundtrip", words, self.mode, one_core=True)
+        return {
+            "per s": told["count"] / told["seconds"],
+            "p50 µs": told["p50"] * 1000,
+            "CPU µs each": told["cpu"] / told["count"] * 1e6,
+        }
+
+
+class Logins(Kind):
+    """Connect, log in, leave; one after the other."""
+
+    def __init__(self, verb, mode, count):
+        self.verb, self.mode, self.count = verb, mode, count
+
+    def take(self, bench, instance, turn):
+        port = instance.native if self.verb == "login-native" else None
+        words = [f"count={self.count}"]
+        told = measure(bench, instance, self.verb, words, self.mode, port, settle=True)
+        cpu = told["cpu"] / told["count"] * 1000
+        hashing = instance.server.hash_milliseconds()
+        return {
+            "ms": told["seconds"] / told["count"] * 1000,
+            "CPU ms": cpu,
+            "CPU ms without the hash": max(cpu - hashing, 0),
+        }
+
+
+class Listing(Kind):
+    def __init__(self, verb, entries, times):
+        self.verb, self.entries, self.times = verb, entries, times
+
+    def take(self, bench, instance, turn):
+        words = [f"verb={self.verb}", f"path=entries-{self.entries}"]
+        words += [f"entries={self.entries}", f"times={self.times}"]
+        told = measure(bench, instance, "list", words)
+        return {
+            "ms": told["seconds"] / told["count"] * 1000,
+            "CPU ms": told["cpu"] / told["count"] * 1000,
+        }
+
+
+class Latency(Kind):
+    """NOOP every 5 ms on a session of its own while others load over TLS without end."""
+
+    def __init__(self, size, streams, seconds):
+        self.size, self.streams, self.seconds = size, streams, seconds
+
+    def take(self, bench, instance, turn):
+        account = instance.account("tls")
+        words = [f"path=file-{self.size}", f"size={self.size}", f"streams={self.streams}"]
+        words += [f"seconds={self.seconds + 1}"]
+        # It must not wait for its own kind: what is measured is the server's share of the wait.
+        nice = -10 if os.geteuid() == 0 else 0
+        with Load(bench, "retr", [*account, *words]) as bulk:
+            bulk.ready()
+            seconds = [f"seconds={self.seconds}"]
+            with Load(bench, "latency", [*instance.account("plain"), *seconds], nice) as asking:
+                asking.ready()
+                bulk.say()
+                asking.say()
+                told = asking.result()
+                asking.finish()
+            bulk.result()
+            bulk.finish()
+        return {"p50 ms": told["p50"], "p99 ms": told["p99"], "max ms": told["max"]}
+
+
+class Idle(Kind):
+    """Memory (PSS) of a fresh daemon and of its idle sessions, each time in a server of its own."""
+
+    def __init__(self, mode, steps, verb="idle"):
+        self.mode, self.steps, self.verb = mode, steps, verb
+
+    def take(self, bench, instance, turn):
+        fresh = instance.server.start(bench.empty)
+        try:
+            return self.weigh(bench, fresh, turn)
+        finally:
+            fresh.stop()
+
+    def weigh(self, bench, fresh, turn):
+        start = steady(fresh.process)
+        numbers = {"KiB at start": start}
+        port = fresh.native if self.verb == "idle-native" else None
+        with Load(bench, self.verb, fresh.account(self.mode, port)) as idle:
+            idle.ready()
+            opened = 0
+            for count in self.steps:
+                # Ten thousand are the same each time, and slow to come.
+                if count > 1000 and turn > 0:
+                    continue
+                if count > 1000 and fresh.server.forks:
+                    what = f"{count:,} idle sessions, {fresh.name}"
+                    bench.notes.add(f"{what}: as many processes, each as heavy as of 1,000")
+                    continue
+                if not room(numbers, count):
+                    what = f"{count:,} idle sessions, {self.mode}, {fresh.name}"
+                    bench.notes.add(f"{what}: they would not fit into this machine's memory")
+                    continue
+                idle.say(str(count))
+                idle.result()
+                opened = count
+                weight = (steady(fresh.process) - start) / count
+                numbers[f"KiB each of {count:,}"] = weight
+            idle.say()
+            alive = idle.result()["alive"]
+            if alive != opened:
+                raise Failed(f"of {opened} idle sessions {alive:.0f} answer")
+            idle.finish()
+        return numbers
+
+
+def room(numbers, count):
+    """Whether so many sessions fit, as the last step's weight foretells."""
+    weights = [weight for unit, weight in numbers.items() if unit.startswith("KiB each")]
+    return count <= 100 or weights[-1] * count < process.available() * MEMORY_SHARE
+
+
+def steady(daemon, seconds=10):
+    """KiB, when two looks agree within a hundredth."""
+    end = time.monotonic() + seconds
+    before = daemon.pss()
+    while True:
+        time.sleep(0.2)
+        now = daemon.pss()
+        if abs(now - before) * 100 <= now or time.monotonic() > end:
+            return now
+        before = now

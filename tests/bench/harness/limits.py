@@ -1,0 +1,45 @@
+"""What the machine itself allows, measured in the same rounds as the servers."""
+
+from harness.amounts import GIB
+from harness.load import alone
+from harness.process import Failed
+
+
+class Limit:
+    def __init__(self, name, verb, words):
+        self.name, self.verb, self.words = name, verb, words
+
+    def take(self, bench):
+        told = alone(bench, self.verb, self.words)
+        gib = told["bytes"] / GIB
+        numbers = {"MiB/s": gib * 1024 / told["seconds"]}
+        if "cpu" in told:
+            numbers["CPU s/GiB"] = told["cpu"] / gib
+        if "cpu_receiver" in told:
+            numbers["receiver's CPU s/GiB"] = told["cpu_receiver"] / gib
+        if "files_per_second" in told:
+            numbers["files of 4 KiB per s"] = told["files_per_second"]
+        return numbers
+
+
+def limits(bench, amounts):
+    many, served = f"bytes={amounts.limit}", bench.home / f"file-{amounts.wide}"
+    synced = [f"dir={bench.folder('client')}", f"bytes={amounts.synced}"]
+    return [
+        Limit("loopback TCP, write and read of 256 KiB", "loopback", [many]),
+        Limit("loopback TCP, sendfile from the page cache", "sendfile", [many, f"path={served}"]),
+        Limit("AES-128-GCM in TLS records (rustls, ring), one core", "aes", [many]),
+        Limit("MD5 (the md-5 crate), one core", "digest", ["algorithm=md5", many]),
+        Limit("SHA-256 (the sha2 crate), one core", "digest", ["algorithm=sha256", many]),
+        Limit("write and fsync; create, fsync, rename, fsync", "fsync", [*synced, "count=20"]),
+    ]
+
+
+def take_all(every, bench, results, notes):
+    """One round of them."""
+    for limit in every:
+        try:
+            for unit, value in limit.take(bench).items():
+                results.setdefault((limit.name, unit), []).append(value)
+        except Failed as failure:
+            notes.append(f"{limit.name}: {failure}")

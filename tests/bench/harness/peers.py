@@ -1,0 +1,292 @@
+"""The servers that one would pick instead, each with its settings.
+
+All take the same certificate, log transfers to a file, look up no names, and have their limits on
+sessions raised; what else differs from their defaults stands in `settings`. Passwords are hashed by
+crypt(3) SHA-256 with 1,000 rounds, its least. Nothing on the machine is changed: users that must be
+the system's exist in a mount namespace only.
+"""
+
+import contextlib, ctypes, functools, os, pathlib, re, subprocess, time
+from harness.bench import PASSWORD, UID, USER
+from harness.servers import ROOM, Server, find, free_port
+
+FETCH = "tests/bench/get-peers fetches it"
+
+
+class Peer(Server):
+    program, package = "", ""
+    forks = True
+
+    def missing(self):
+        if not self.binary():
+            return f"not installed: apt-get install {self.package}, or {FETCH}"
+        return None if self.bench.root else "needs root to start"
+
+    def binary(self):
+        return find(self.bench.peers, self.program)
+
+    def hash_milliseconds(self):
+        return hash_milliseconds()
+
+    def env(self):
+        libraries = self.bench.peers / "root/usr/lib/x86_64-linux-gnu"
+        return {**os.environ, "LD_LIBRARY_PATH": str(libraries)} if libraries.exists() else None
+
+
+class Vsftpd(Peer):
+    name, program, package = "vsftpd", "vsftpd", "vsftpd"
+    machine_listing = False
+
+    def version(self):
+        return said(self, "-v 0>&1")
+
+    def settings(self):
+        return (
+            "PAM with pam_unix; a local user in a mount namespace; data TLS must resume (default)"
+        )
+
+    def start(self, home):
+        folder, port, identity = self.folder(), free_port(), self.bench.identity
+        words = {
+            "listen": "YES",
+            "listen_ipv6": "NO",
+            "listen_address": "127.0.0.1",
+            "listen_port": port,
+            "background": "NO",
+            "anonymous_enable": "NO",
+            "local_enable": "YES",
+            "write_enable": "YES",
+            "local_umask": "022",
+            "local_root": home,
+            "chroot_local_user": "YES",
+            "allow_writeable_chroot": "YES",
+            "secure_chroot_dir": self.bench.empty,
+            "pam_service_name": "vsftpd",
+            "check_shell": "NO",
+            "xferlog_enable": "YES",
+            "vsftpd_log_file": folder / "xferlog",
+            "ssl_enable": "YES",
+            "force_local_data_ssl": "NO",
+            "force_local_logins_ssl": "NO",
+            "rsa_cert_file": identity / "certificate.pem",
+            "rsa_private_key_file": identity / "key.pem",
+            "max_clients": ROOM,
+            "max_per_ip": ROOM,
+            "idle_session_timeout": 36000,
+        }
+        config = folder / "vsftpd.conf"
+        config.write_text("".join(f"{key}={value}\n" for key, value in words.items()))
+        return self.launch(folder, in_namespace(folder, home, [self.binary(), config]), port)
+
+
+class PureFtpd(Peer):
+    name, program, package = "pure-ftpd", "pure-ftpd", "pure-ftpd"
+
+    def version(self):
+        return said(self, "--help")
+
+    def settings(self):
+        return "virtual user in a PureDB; listings up to 1,000,000 entries"
+
+    def start(self, home):
+        folder, port = self.folder(), free_port()
+        passwords, database = folder / "passwd", folder / "pure.pdb"
+        passwords.write_text(f"{USER}:{crypted()}:{UID}:{UID}::{home}/./::::::::::::\n")
+        tool = find(self.bench.peers, "pure-pw")
+        self.bench.run(tool, "mkdb", database, "-f", passwords, env=self.env())
+        argv = [
+            self.binary(),
+            "-S",
+            f"127.0.0.1,{port}",
+            "-l",
+            f"puredb:{database}",
+            "-E",
+            "-A",
+            "-H",
+        ]
+        argv += ["-u", "1", "-c", ROOM, "-C", ROOM, "-I", "600", "-L", "1000000:5"]
+        argv += ["-Y", "1", "-2", self.bench.identity / "both.pem"]
+        argv += ["-O", f"clf:{folder}/transfers", "-g", folder / "pid"]
+        return self.launch(folder, argv, port)
+
+
+class Proftpd(Peer):
+    name, program, package = "proftpd", "proftpd", "proftpd-core proftpd-mod-crypto"
+
+    def version(self):
+        return said(self, "-v")
+
+    def settings(self):
+        # It hands out no tickets on uploads, and a client that uses each once would be refused.
+        return "virtual user in an AuthUserFile; mod_delay off; NoSessionReuseRequired"
+
+    def start(self, home):
+        folder, port, identity = self.folder(), free_port(), self.bench.identity
+        users, modules = folder / "users", self.bench.peers / "root/usr/lib/proftpd"
+        users.write_text(f"{USER}:{crypted()}:{UID}:{UID}::{home}:/bin/sh\n")
+        users.chmod(0o600)
+        config = folder / "proftpd.conf"
+        config.write_text(f"""{f'ModulePath {modules}' if modules.exists() else ''}
+LoadModule mod_tls.c
+ServerType standalone
+ServerName bench
+DefaultAddress 127.0.0.1
+SocketBindTight on
+Port {port}
+UseIPv6 off
+UseReverseDNS off
+User nobody
+Group nogroup
+PidFile {folder}/pid
+ScoreboardFile {folder}/scoreboard
+SystemLog {folder}/system.log
+TransferLog {folder}/transfers
+DelayEngine off
+WtmpLog off
+MaxInstances none
+TimeoutIdle 36000
+TimeoutLogin 600
+DefaultRoot ~
+AuthOrder mod_auth_file.c
+AuthUserFile {users}
+RequireValidShell off
+AllowOverwrite on
+TLSEngine on
+TLSRequired off
+TLSProtocol TLSv1.2 TLSv1.3
+TLSECCertificateFile {identity}/certificate.pem
+TLSECCertificateKeyFile {identity}/key.pem
+TLSOptions NoSessionReuseRequired
+TLSLog {folder}/tls.log
+""")
+        return self.launch(folder, [self.binary(), "-n", "-q", "-c", config], port)
+
+
+class Pyftpdlib(Server):
+    name = "pyftpdlib"
+
+    def python(self):
+        for python in (self.bench.peers / "venv/bin/python", "python3"):
+            probe = [python, "-c", "import pyftpdlib, OpenSSL"]
+            with contextlib.suppress(OSError):
+                if subprocess.run(probe, capture_output=True).returncode == 0:
+                    return python
+        return None
+
+    def missing(self):
+        if self.python():
+            return None
+        return f"not installed: pip install pyftpdlib pyOpenSSL in a venv, or {FETCH}"
+
+    def version(self):
+        probe = (
+            "import sys, pyftpdlib; print(pyftpdlib.__ver__, 'on Python', sys.version.split()[0])"
+        )
+        return self.bench.run(self.python(), "-c", probe).strip()
+
+    def settings(self):
+        return "one process, one thread; runs unprivileged; passwords compared in clear, no hash"
+
+    def start(self, home):
+        folder, port = self.folder(), free_port()
+        (folder / "both.pem").write_bytes((self.bench.identity / "both.pem").read_bytes())
+        script = pathlib.Path(__file__).with_name("pyftpdlib_server.py")
+        self.bench.give(folder)
+        argv = [self.python(), "-B", script, port, USER, PASSWORD, home, folder, self.bench.uid]
+        return self.launch(folder, argv, port)
+
+
+class Sshd(Peer):
+    """For the native rows only: OpenSSH speaks another protocol."""
+
+    name, program, package = "sftp", "sshd", "openssh-server"
+
+    def missing(self):
+        if not find(self.bench.peers, "sftp"):
+            return "not installed: apt-get install openssh-client"
+        return super().missing()
+
+    def version(self):
+        return said(self, "-V")
+
+    def settings(self):
+        return "aes128-gcm, login by key, internal-sftp"
+
+    def start(self, home):
+        folder, port = self.folder(), free_port()
+        for key in ("host", "user"):
+            self.bench.run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / key)
+        config = folder / "sshd_config"
+        config.write_text(f"""Port {port}
+ListenAddress 127.0.0.1
+HostKey {folder}/host
+AuthorizedKeysFile {folder}/user.pub
+PidFile {folder}/pid
+StrictModes no
+UsePAM no
+PasswordAuthentication no
+UseDNS no
+Ciphers aes128-gcm@openssh.com
+Subsystem sftp internal-sftp
+""")
+        argv = [self.binary(), "-D", "-e", "-f", config]
+        instance = self.launch(folder, in_namespace(folder, home, argv), port)
+        instance.key = folder / "user"
+        return instance
+
+
+def in_namespace(folder, home, argv):
+    """The command line of a daemon for which the benchmark's user is one of the system's."""
+    (folder / "passwd").write_text(
+        "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534::/nonexistent:/bin/false\n"
+        "sshd:x:61233:65534::/run/sshd:/bin/false\nftp:x:61232:65534::/nonexistent:/bin/false\n"
+        f"{USER}:x:{UID}:{UID}::{home}:/bin/sh\n"
+    )
+    (folder / "group").write_text(f"root:x:0:\nnogroup:x:65534:\n{USER}:x:{UID}:\n")
+    (folder / "shadow").write_text(f"root:*:19000::::::\n{USER}:{crypted()}:19000:0:99999:7:::\n")
+    (folder / "shadow").chmod(0o600)
+    (folder / "pam.d").mkdir()
+    for service in ("vsftpd", "other"):
+        (folder / "pam.d" / service).write_text(
+            "auth required pam_unix.so\naccount required pam_unix.so\n"
+        )
+    binds = "".join(
+        f"mount --bind '{folder}/{name}' /etc/{name}; "
+        for name in ("passwd", "group", "shadow", "pam.d")
+    )
+    script = f'set -e; {binds}mount -t tmpfs tmpfs /run; mkdir -p /run/sshd; exec "$@"'
+    return ["unshare", "--mount", "sh", "-c", script, "sh", *argv]
+
+
+@functools.cache
+def crypted():
+    """The password as crypt(3) hashes it at its least: SHA-256, 1,000 rounds."""
+    return crypt(PASSWORD)
+
+
+def crypt(password):
+    library = ctypes.CDLL("libcrypt.so.1")
+    library.crypt.restype = ctypes.c_char_p
+    return library.crypt(password.encode(), b"$5$rounds=1000$skiffbenchsalt").decode()
+
+
+@functools.cache
+def hash_milliseconds():
+    """CPU of one such hash, on this machine."""
+    crypted()
+    begin = time.process_time()
+    for _ in range(200):
+        crypt(PASSWORD)
+    return (time.process_time() - begin) / 200 * 1000
+
+
+def said(server, flags):
+    """The version in what a program says of itself, which is rarely in the same place."""
+    command = f"'{server.binary()}' {flags}"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, env=server.env())
+    found = re.search(r"v?\d+\.\d+[\w.]*", done.stdout + done.stderr)
+    return found[0] if found else "unknown"
+
+
+def all_peers():
+    return (Vsftpd, PureFtpd, Proftpd, Pyftpdlib)

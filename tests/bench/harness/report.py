@@ -1,0 +1,86 @@
+"""The results as tables: median, least and most; the ratio to the best peer; the ceiling."""
+
+import statistics
+
+OURS, FSYNC, CEILING = "skiffd", "skiffd fsync", "ceiling"
+
+
+def tables(chosen, results, names):
+    """Markdown: one table for each group of rows. `names` are the peers that took part."""
+    lines = []
+    for group in dict.fromkeys(row.group for row in chosen):
+        rows = [row for row in chosen if row.group == group]
+        lines += ["", f"## {group}", "", *table(rows, results, names), "", *bounds(rows)]
+    return lines
+
+
+def table(rows, results, names):
+    shown = [name for name in (OURS, FSYNC, *names, CEILING) if appears(rows, results, name)]
+    head = ["figure", "unit", *shown, "best peer", "ratio"]
+    yield "| " + " | ".join(head) + " |"
+    yield "|---|---|" + "---:|" * len(shown) + "---|---:|"
+    for row in rows:
+        for unit in results.values.get(row.key, {}):
+            cells = [told(results.of(row, unit, name)) for name in shown]
+            cells += compared(row, unit, results, names)
+            yield "| " + " | ".join([row.title, unit, *cells]) + " |"
+
+
+def appears(rows, results, name):
+    return any(
+        name in servers for row in rows for servers in results.values.get(row.key, {}).values()
+    )
+
+
+def bounds(rows):
+    """What each row is made of; said once for rows that share it."""
+    shared = {}
+    for row in rows:
+        shared.setdefault(row.limit, []).append(row.title)
+    for limit, titles in shared.items():
+        yield f"- {'; '.join(titles) if len(shared) > 1 else 'All'}: {limit}."
+
+
+def compared(row, unit, results, names):
+    """The best peer, and how many times as good skiffd is."""
+    medians = {name: results.of(row, unit, name) for name in names}
+    medians = {name: statistics.median(values) for name, values in medians.items() if values}
+    ours = results.of(row, unit, OURS)
+    if not medians or not ours or unit.startswith("%"):
+        return ["", ""]
+    more = unit in row.kind.more
+    best = (max if more else min)(medians, key=medians.get)
+    mine, theirs = statistics.median(ours), medians[best]
+    over, under = (mine, theirs) if more else (theirs, mine)
+    return [best, f"{over / under:.2f}" if min(over, under) > 0 else "–"]
+
+
+def limit_table(limits):
+    yield "| limit | unit | median (least–most) |"
+    yield "|---|---|---:|"
+    for (name, unit), values in limits.items():
+        yield f"| {name} | {unit} | {told(values)} |"
+
+
+def told(values):
+    if not values:
+        return "–"
+    median = statistics.median(values)
+    if len(values) == 1:
+        return figures(median)
+    return f"{figures(median)} ({figures(min(values))}–{figures(max(values))})"
+
+
+def figures(value):
+    """Three digits that count."""
+    if abs(value) >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
+
+
+def size_table(servers):
+    yield "| server | MiB |"
+    yield "|---|---:|"
+    for server in servers:
+        if not server.reference and (binary := server.binary()):
+            yield f"| {server.name} | {figures(binary.stat().st_size / (1 << 20))} |"

@@ -1,0 +1,66 @@
+"""Who is measured when: rounds of all figures, each beginning with another server."""
+
+import sys, time
+from harness import limits
+from harness.process import Failed
+
+
+class Results:
+    """Values by row, unit and server; failures by row and server, the last of each."""
+
+    def __init__(self):
+        self.values, self.failures, self.limits, self.notes = {}, {}, {}, []
+
+    def add(self, row, server, numbers):
+        for unit, value in numbers.items():
+            of_row = self.values.setdefault(row.key, {})
+            of_row.setdefault(unit, {}).setdefault(server.name, []).append(value)
+
+    def of(self, row, unit, server):
+        return self.values.get(row.key, {}).get(unit, {}).get(server, [])
+
+
+def start_all(servers, home):
+    """Running instances, and why others are not."""
+    running, absent = [], {}
+    for server in servers:
+        why = server.missing()
+        if why is None:
+            try:
+                running.append(server.start(home))
+                continue
+            except Failed as failure:
+                why = str(failure)
+        absent[server.name] = why
+    return running, absent
+
+
+def run(bench, amounts, chosen, instances, results):
+    every, begin = limits.limits(bench, amounts), time.monotonic()
+    for turn in range(amounts.rounds):
+        limits.take_all(every, bench, results.limits, results.notes)
+        for row in chosen:
+            if turn >= row.rounds:
+                continue
+            say(f"[{time.monotonic() - begin:5.0f} s] round {turn + 1}: {row.key}")
+            if row.kind.size:
+                bench.warm(row.kind.size)
+            for instance in rotated([i for i in instances if row.wants(i.server)], turn):
+                take(bench, row, instance, turn, results)
+
+
+def take(bench, row, instance, turn, results):
+    try:
+        results.add(row, instance.server, row.kind.take(bench, instance, turn))
+    except (Failed, OSError) as failure:
+        results.failures[row.key, instance.name] = str(failure)
+        say(f"    {instance.name}: {failure}")
+
+
+def rotated(items, turn):
+    at = turn % len(items) if items else 0
+    return items[at:] + items[:at]
+
+
+def say(line):
+    print(line, file=sys.stderr, flush=True)

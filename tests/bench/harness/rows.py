@@ -1,0 +1,191 @@
+"""The figures: what is done, and what bounds it."""
+
+import dataclasses, os
+from harness.amounts import GIB, KIB, MIB
+from harness.kinds import Bulk, Idle, Latency, Listing, Logins, Small, Trips
+from harness.native import Verified
+
+
+@dataclasses.dataclass
+class Row:
+    """`who` takes part beside skiffd: peers, listers (those with MLSD), native, nobody; `fsync`
+    whether skiffd with fsync is shown beside; `ceiling` whether the generator can serve it too;
+    `rounds` how many it takes at most (curves are many points, and sessions weigh the same)."""
+
+    key: str
+    group: str
+    title: str
+    kind: object
+    limit: str
+    who: str = "peers"
+    fsync: bool = False
+    ceiling: bool = True
+    rounds: int = 1000
+
+    def wants(self, server):
+        if server.name == "skiffd":
+            return True
+        if server.name == "skiffd fsync":
+            return self.fsync
+        if server.name == "ceiling":
+            return self.ceiling
+        if server.name == "sftp":
+            return self.who == "native"
+        return self.who == "peers" or (self.who == "listers" and server.machine_listing)
+
+
+def rows(amounts):
+    return [
+        *bulk(amounts),
+        *small(amounts),
+        *commands(amounts),
+        *logins(amounts),
+        *listings(amounts),
+        *memory(amounts),
+        *latency(amounts),
+        *native(amounts),
+        *curves(amounts),
+    ]
+
+
+COPY = "the kernel's copies on loopback, both ends on the same cores"
+BOUNDS = {
+    ("retr", "plain"): f"{COPY}; the server's part at best is the sendfile limit",
+    ("stor", "plain"): f"{COPY}, and one into the page cache",
+    ("retr", "tls"): f"AES-GCM at both ends, and {COPY}",
+    ("stor", "tls"): f"AES-GCM at both ends, {COPY}, and one into the page cache",
+}
+
+
+def bulk(amounts):
+    for verb in ("retr", "stor"):
+        for mode in ("plain", "tls"):
+            for streams, size in ((1, amounts.big), (8, amounts.wide)):
+                yield Row(
+                    f"{verb}-{mode}-{streams}",
+                    "Big files",
+                    f"{verb.upper()} {said(mode)}, {streams} × {amount(size)}",
+                    Bulk(verb, mode, size, streams),
+                    BOUNDS[verb, mode],
+                    fsync=verb == "stor",
+                )
+
+
+def small(amounts):
+    for verb, word in (("small-down", "down"), ("small-up", "up")):
+        for mode in ("plain", "tls"):
+            bound = "system calls and wake-ups for EPSV, the data connection and three replies"
+            bound += "; a TLS handshake" if mode == "tls" else ""
+            bound += "; a new name, which skiffd stages and renames" if word == "up" else ""
+            yield Row(
+                f"{verb}-{mode}",
+                "Files of 4 KiB, 4 sessions",
+                f"{word}, {said(mode)}",
+                Small(verb, mode, amounts.small),
+                bound,
+                fsync=word == "up",
+            )
+
+
+def commands(amounts):
+    bound = "a wake-up, a read and a write at each end, both kept on one core; SIZE: a stat more"
+    for line, code in (("NOOP", 200), ("PWD", 257), ("SIZE file-4096", 213)):
+        verb = line.split()[0]
+        kind = Trips(line, code, amounts.trips)
+        yield Row(verb.lower(), "Small commands, one session", verb, kind, bound)
+
+
+def logins(amounts):
+    group = "Logins, one after the other"
+    for mode in ("plain", "tls"):
+        bound = "accept, the replies, a fork where each session is a process, the hash where it is "
+        bound += "not remembered" + ("; a full handshake with P-256" if mode == "tls" else "")
+        kind = Logins("login", mode, amounts.logins)
+        yield Row(f"login-{mode}", group, f"FTP, {said(mode)}", kind, bound)
+    kind = Logins("login-native", "tls", amounts.logins)
+    bound = "a full handshake and some HMACs; the client's PBKDF2 is in the time, not in the CPU"
+    yield Row("login-native", group, "native, SCRAM", kind, bound, "nobody", ceiling=False)
+
+
+def listings(amounts):
+    for verb in ("MLSD", "LIST"):
+        for entries, times in amounts.listings.items():
+            yield Row(
+                f"{verb.lower()}-{entries}",
+                "Listings",
+                f"{verb}, {entries:,} entries",
+                Listing(verb, entries, times),
+                "getdents and a stat for each entry",
+                who="listers" if verb == "MLSD" else "peers",
+            )
+
+
+def memory(amounts):
+    group = "Memory (PSS of all processes)"
+    bound = "what a session must remember; the kernel's sockets are not in it"
+    for mode in ("plain", "tls"):
+        title, kind = f"idle sessions, {said(mode)}", Idle(mode, amounts.steps)
+        yield Row(f"idle-{mode}", group, title, kind, bound, ceiling=False, rounds=2)
+    title, kind = "idle sessions, native", Idle("tls", amounts.steps, "idle-native")
+    yield Row("idle-native", group, title, kind, bound, "nobody", ceiling=False, rounds=2)
+
+
+def latency(amounts):
+    streams = 4 * (os.cpu_count() or 1)
+    kind = Latency(amounts.wide, streams, amounts.seconds)
+    title = f"NOOP beside {streams} RETR over TLS"
+    bound = "the scheduler: more threads want to run than there are cores"
+    yield Row("latency", "A small command while bulk saturates", title, kind, bound)
+
+
+def native(amounts):
+    bounds = {
+        "put": "MD5 at both ends on the same cores, AES-GCM at both, and the page cache",
+        "put-over": "the same, with room for two files at once",
+        "get": "MD5 at the client, AES-GCM at both ends, and the page cache",
+    }
+    for verb, bound in bounds.items():
+        yield Row(
+            f"native-{verb}",
+            "Verified files (skiff, or sftp and md5sum)",
+            f"{verb.replace('-over', ' over a file')}, {amount(amounts.native)}",
+            Verified(verb, amounts.native),
+            bound,
+            who="native",
+            ceiling=False,
+        )
+
+
+def curves(amounts):
+    for mode in ("plain", "tls"):
+        for streams in amounts.streams:
+            yield Row(
+                f"streams-{mode}-{streams}",
+                f"RETR {said(mode)} of {amount(amounts.total)} in all, as streams grow",
+                f"{streams}",
+                Bulk("retr", mode, amounts.total // streams, streams),
+                BOUNDS["retr", mode],
+                rounds=1,
+            )
+    for verb in ("retr", "stor"):
+        for size in amounts.sizes:
+            times = max(1, min(amounts.small * 2, amounts.wide * 2 // size))
+            yield Row(
+                f"size-{verb}-{amount(size).replace(' ', '')}",
+                f"{verb.upper()} in clear, one stream, as files grow",
+                amount(size),
+                Bulk(verb, "plain", size, 1, times),
+                BOUNDS[verb, "plain"],
+                rounds=1,
+            )
+
+
+def said(mode):
+    return "TLS 1.3" if mode == "tls" else "in clear"
+
+
+def amount(size):
+    for unit, name in ((GIB, "GiB"), (MIB, "MiB"), (KIB, "KiB")):
+        if size >= unit:
+            return f"{size // unit} {name}"
+    return f"{size} bytes"
