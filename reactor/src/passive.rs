@@ -42,7 +42,7 @@ impl Passive {
         user: &str,
     ) -> io::Result<(TcpListener, SocketAddr)> {
         let listener = match self.range {
-            None => TcpListener::bind(SocketAddr::new(local, 0))?,
+            None => bind_anywhere(local)?,
             Some(range) => {
                 let most = (range.len() / 2).max(1);
                 if self.held.get(user).is_some_and(|&held| held >= most) {
@@ -82,6 +82,29 @@ impl Passive {
         Err(failure)
     }
 }
+
+/// Ports that are tried before the system is asked for one.
+const GUESSES: usize = 8;
+
+/// A port that nobody can foresee. Asked for any, the system looks through all
+/// that are in use or at rest, which costs more than the transfer of a small
+/// file where there were many.
+fn bind_anywhere(local: IpAddr) -> io::Result<TcpListener> {
+    for _ in 0..GUESSES {
+        let mut random = [0; 2];
+        if getrandom::fill(&mut random).is_err() {
+            break;
+        }
+        let port = FIRST_DYNAMIC | u16::from_le_bytes(random);
+        if let Ok(listener) = TcpListener::bind(SocketAddr::new(local, port)) {
+            return Ok(listener);
+        }
+    }
+    TcpListener::bind(SocketAddr::new(local, 0))
+}
+
+/// 49152 to 65535 are for such uses (RFC 6335 section 6).
+const FIRST_DYNAMIC: u16 = 0xc000;
 
 #[cfg(test)]
 mod tests {

@@ -166,7 +166,9 @@ fn status(parts: &mut Parts<'_>) -> Parsed {
 }
 
 fn hash(parts: &mut Parts<'_>) -> Parsed {
-    let algorithm = parts.required("algo", Algorithm::from_name)?;
+    // SHA-512 is for the other dialect's clients.
+    let known = |name: &str| Algorithm::from_name(name).filter(|a| *a != Algorithm::Sha512);
+    let algorithm = parts.required("algo", known)?;
     Ok(Command::Hash {
         algorithm,
         path: path(parts)?,
