@@ -380,7 +380,7 @@ fn on_file(worker: &Worker, job: &Job, file: Option<OpenFile>, stop: &Arc<Atomic
                 StreamEnd::Seen if upload.replaces() => GRACE_FOR_OLD,
                 StreamEnd::Seen => GRACE,
             };
-            upload.heed(Arc::clone(stop), Instant::now() + grace);
+            upload.heed(Arc::clone(stop), grace);
             (publish(worker, *upload, None, None), None)
         }
         (Job::Suspend, Some(OpenFile::Upload(upload))) => {

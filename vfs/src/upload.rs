@@ -33,6 +33,9 @@ const CHECKPOINT: u64 = 8 << 20;
 /// interrupted. One that a crash leaves unlabelled is dropped by the scan that follows.
 const LABELLED_FROM: u64 = 1 << 20;
 
+/// Where nothing is synced, and so nothing is meant to be waited for.
+const SHORT_GRACE: Duration = Duration::from_micros(250);
+
 /// Whether an upload may take the place of a published file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Replace {
@@ -140,9 +143,14 @@ impl Upload {
     }
 
     /// From now on `flag` is looked at last thing before the file gets its name, and not before
-    /// `from`: where it is set, nothing is published, and the stage stays.
-    pub fn heed(&mut self, flag: Arc<AtomicBool>, from: Instant) {
-        self.forsaken = (flag, Some(from));
+    /// `grace` is over, the sync included: where it is set, nothing is published, and the stage
+    /// stays. Who wants no sync wants no long wait either.
+    pub fn heed(&mut self, flag: Arc<AtomicBool>, grace: Duration) {
+        let grace = match self.hold.home().policy.durability {
+            Durability::Fsync => grace,
+            Durability::None => grace.min(SHORT_GRACE),
+        };
+        self.forsaken = (flag, Some(Instant::now() + grace));
     }
 
     pub(crate) fn check_wanted(&self) -> Result<(), VfsError> {

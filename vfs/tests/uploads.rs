@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, SystemTime};
 
 use skiff_vfs::{Amount, Digests, Home, Replace, Upload, UploadStart, VfsError, Worker};
@@ -44,6 +45,26 @@ fn a_file_appears_whole_or_not_at_all() {
             "the reader keeps the old"
         );
         assert_eq!(fs::read_dir(world.at(".skiff-stage")).unwrap().count(), 0);
+        world.check(&home, worker);
+    });
+}
+
+#[test]
+fn what_nobody_wants_any_more_is_not_published() {
+    on_worker(|worker| {
+        let world = World::new();
+        let home = world.open(worker);
+        put(&home, worker, "file", b"old").unwrap();
+        let mut upload = start(&home, worker, "file", 8).unwrap();
+        upload.write(worker, b"new file").unwrap();
+        let forsaken = Arc::new(AtomicBool::new(true));
+        upload.heed(forsaken, Duration::ZERO);
+        let refused = upload.publish(worker, None, None);
+        assert!(matches!(refused, Err(VfsError::Stopped)), "{refused:?}");
+        assert_eq!(read(&home, worker, "file"), b"old");
+        let again = start(&home, worker, "file", 8).unwrap();
+        assert_eq!(again.have(), 8, "the stage stays");
+        again.suspend(worker);
         world.check(&home, worker);
     });
 }
