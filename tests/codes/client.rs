@@ -6,6 +6,7 @@ use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::{Duration, SystemTime};
 
 use crate::harness::{Daemon, PASSWORD, binary, noise};
 
@@ -38,12 +39,18 @@ fn overhear(command: &str) -> Vec<u8> {
     let here = tempfile::tempdir().unwrap();
     let data = noise(60, 100_000);
     let mut tom = daemon.login("tom");
-    tom.put("", "file", &data);
+    tom.put("mtime=20260102030405 ", "file", &data);
     tom.leave_part("", "part", &data, 60_000);
     tom.leave_part("", "other", &noise(61, 100_000), 60_000);
     for name in ["new", "part", "other", "file"] {
         fs::write(here.path().join(name), &data).unwrap();
     }
+    // 400 is for a file of the same size and time; of another time, it is compared.
+    let file = fs::File::options()
+        .write(true)
+        .open(here.path().join("file"));
+    let time = SystemTime::UNIX_EPOCH + Duration::from_secs(1_767_323_045);
+    file.unwrap().set_modified(time).unwrap();
     fs::write(here.path().join("begun.skiff-part"), &data[..30_000]).unwrap();
 
     let line = TcpListener::bind("127.0.0.1:0").unwrap();
