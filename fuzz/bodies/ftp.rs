@@ -10,8 +10,8 @@ use skiff_sessions::conversation::Conversation;
 use skiff_sessions::path::{PathArg, VirtualPath};
 use skiff_sessions::scram::Binding;
 use skiff_sessions::server::{
-    Access, Channel, Completion, DataEvent, DownloadFacts, Effect, Ends, Event, Job, JobId,
-    Manners, Rights, Setup, Standing, TlsPolicy,
+    Access, Channel, Completion, DataEvent, DownloadFacts, Effect, Event, Job, JobId, Manners,
+    Rights, Setup, Standing, TlsPolicy,
 };
 use skiff_sessions::transfer::{AHEAD_MAX, End, Route, Task};
 use skiff_sessions::wire::codec;
@@ -94,16 +94,12 @@ impl World {
             (TlsPolicy::Required, _) | (_, 4) => Channel::Private,
             _ => Channel::Clear,
         };
-        let ip = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
-        let ends = Ends {
-            local: SocketAddr::new(ip, 21),
-            peer: ip,
-        };
+        let peer = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
         let setup = Setup {
             limits: Arc::new(limits()),
             binding: Binding::None,
             seed: [3; 32],
-            manners: Manners::ftp(tls, channel, ends),
+            manners: Manners::ftp(tls, channel, peer),
         };
         let now = Instant::now();
         let mut world = Self {

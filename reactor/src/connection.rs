@@ -17,7 +17,7 @@ use mio::{Interest, Registry};
 use rustix::net::sockopt::set_socket_oobinline;
 use skiff_sessions::conversation::Conversation;
 use skiff_sessions::scram::Binding;
-use skiff_sessions::server::{Channel as Privacy, Effect, Ends, Event, Manners};
+use skiff_sessions::server::{Channel as Privacy, Effect, Event, Manners};
 use skiff_sessions::transfer::{Route, Transfer};
 use skiff_sessions::wire::codec;
 
@@ -246,21 +246,9 @@ impl Connection {
         }
         match (&self.stage, self.ending) {
             (_, Ending::AfterWords(until)) if until <= now => self.end_now(),
-            (Stage::Shaking(_, conversation), _)
-                if conversation
-                    .session()
-                    .deadline()
-                    .is_some_and(|deadline| deadline <= now) =>
-            {
-                self.end_now();
-            }
+            (Stage::Shaking(_, conversation), _) if conversation.is_due(now) => self.end_now(),
             (Stage::Handshake(until, _), _) if *until <= now => self.end_now(),
-            (Stage::Talk(conversation), _)
-                if conversation
-                    .session()
-                    .deadline()
-                    .is_some_and(|deadline| deadline <= now) =>
-            {
+            (Stage::Talk(conversation), _) if conversation.is_due(now) => {
                 self.on_event(Event::Timeout, hub, now);
             }
             _ => {}
@@ -327,11 +315,8 @@ impl Connection {
             None => Privacy::Clear,
             Some(_) => Privacy::Private,
         };
-        let ends = Ends {
-            local: self.socket.local_addr().ok()?,
-            peer: self.peer.ip().to_canonical(),
-        };
-        let manners = Manners::ftp(hub.ftp.as_ref()?.policy, privacy, ends);
+        let peer = self.peer.ip().to_canonical();
+        let manners = Manners::ftp(hub.ftp.as_ref()?.policy, privacy, peer);
         let setup = hub.setup(Binding::None, manners)?;
         Some(Conversation::new(now, &codec::FTP, setup))
     }
@@ -365,7 +350,7 @@ impl Connection {
             self.begin_tls(hub, now);
             return self.drive(hub, now);
         }
-        self.waste_more(hub);
+        self.go_on_with_data(hub, now);
         self.lend_when_due(hub);
         let mut reads = 0;
         while self.may_read() {

@@ -66,6 +66,12 @@ impl Conversation {
         &self.session
     }
 
+    /// `Event::Timeout` is due.
+    pub fn is_due(&self, now: Instant) -> bool {
+        let deadline = self.session.deadline();
+        deadline.is_some_and(|deadline| deadline <= now)
+    }
+
     /// Bytes from the peer; what follows from them is appended to `effects`
     /// (never a `Reply`: those are in the outbox).
     pub fn receive(&mut self, now: Instant, bytes: &[u8], effects: &mut Vec<Effect>) {

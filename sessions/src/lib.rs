@@ -24,6 +24,7 @@
 //! the shell runs it. [`client`] is the other end, of the same words.
 
 pub mod aside;
+pub mod certificate;
 pub mod client;
 pub mod conversation;
 pub mod digest;

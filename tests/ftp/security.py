@@ -21,17 +21,17 @@ def prepared(w, **ftp):
 # Stolen data connections.
 
 
-@step("a data connection from another address is dropped, the right one served, {mode}",
-      over=[{"mode": PLAIN}, {"mode": EXPLICIT13}])
-def thief(w, mode):
+@step("{count} data connections from another address are dropped, the right one served, {mode}",
+      over=[{"mode": PLAIN, "count": 3}, {"mode": EXPLICIT13, "count": 3}, {"mode": PLAIN, "count": 60}])
+def thief(w, mode, count):
     ftp = Ftp(prepared(w), mode)
     address = ftp.passive()
-    thieves = [connect(address, source="127.0.0.2") for _ in range(3)]
+    thieves = [connect(address, source="127.0.0.2") for _ in range(count)]
     right = connect(address)
     ftp.ask("NLST", 150, 125)
     need(LISTED in Data(ftp, right).read(), "the right one got no listing")
     ftp.expect(226)
-    same("what the thieves got", [stolen(thief) for thief in thieves], [b""] * 3)
+    same("what the thieves got", [stolen(thief) for thief in thieves], [b""] * count)
 
 
 @step("a data connection from another address alone: 425 in time")
@@ -267,6 +267,23 @@ def resumption(w, version):
         refuses_lane(ftp, name, what, context, session)
         same(f"the file after {what}", (daemon.home() / name).read_bytes(), b"mine")
     same("RETR afterwards", ftp.get(name), b"mine")
+
+
+@step("data_tls_resumption: Off, TLS {version}: no data connection resumes, and all work", over=[
+    {"version": "1.2"}, {"version": "1.3"}
+])
+def no_resumption(w, version):
+    daemon = w.configured(tls=Word("Optional"), data_tls_resumption=Word("Off"))
+    ftp, name = Ftp(daemon, Mode(f"explicit TLS {version}", "explicit", version)), w.fresh("fresh")
+    ftp.store(name, b"mine")
+    same("RETR", ftp.get(name), b"mine")
+    sock = connect(ftp.passive())
+    ftp.ask(f"RETR {name}", 150, 125)
+    lane = kept(ftp.context.wrap_socket(sock, session=ftp.sock.session))
+    need(not lane.session_reused, "it resumed")
+    same("without resuming", receive(lane), b"mine")
+    lane.close()
+    ftp.expect(226)
 
 
 def refuses_lane(ftp, name, what, context, session):

@@ -12,6 +12,7 @@ use mio::unix::SourceFd;
 use mio::{Interest, Registry};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, connect, socket_with};
+use rustls::Connection as TlsConnection;
 use skiff_conf::Resumption;
 use skiff_sessions::server::{DataEvent, Direction, Event, Making};
 use skiff_sessions::transfer::End;
@@ -117,6 +118,7 @@ impl Connection {
     /// Only the client itself is let in.
     fn accept_data(&mut self, hub: &mut Hub, now: Instant) {
         let client = self.peer.ip().to_canonical();
+        self.data.ready.readable = false;
         for _ in 0..STRANGERS_MAX {
             let State::Awaited(listener) = &self.data.state else {
                 return;
@@ -126,7 +128,9 @@ impl Connection {
                     return self.data_open(socket, hub, now);
                 }
                 Ok((_, peer)) => log::warn!("{peer} came to a port that waits for {client}"),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    return self.watch_data(hub);
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => {
                     log::info!("{}: no data connection: {error}", self.peer);
@@ -134,7 +138,9 @@ impl Connection {
                 }
             }
         }
-        self.watch_data(hub);
+        // More wait, and the poll would not say so again.
+        self.data.ready.readable = true;
+        hub.again.push(self.id);
     }
 
     fn call(&mut self, address: SocketAddr, hub: &mut Hub, now: Instant) {
@@ -202,15 +208,7 @@ impl Connection {
     }
 
     pub(super) fn secure_data(&mut self, direction: Direction, hub: &mut Hub, now: Instant) {
-        let tickets = match direction {
-            Direction::ToPeer => Tickets::One,
-            Direction::FromPeer => Tickets::None,
-        };
-        let tls = hub.ftp.as_ref().and_then(|ftp| ftp.tls.as_ref());
-        let secured = match (tls, self.data.tag) {
-            (Some(tls), Some(tag)) => tls.data(tag, tickets).map_err(|error| error.to_string()),
-            _ => Err("there is no tls".to_owned()),
-        };
+        let secured = self.data_tls(direction, hub);
         match (secured, std::mem::take(&mut self.data.state)) {
             (Ok(tls), State::Open(mut channel)) => {
                 channel.secure(tls);
@@ -223,6 +221,24 @@ impl Connection {
                 self.no_data(DataEvent::NotSecured, hub, now);
             }
         }
+    }
+
+    fn data_tls(&self, direction: Direction, hub: &Hub) -> Result<TlsConnection, String> {
+        let ftp = hub.ftp.as_ref();
+        let tls = ftp.and_then(|ftp| Some((ftp.tls.as_ref()?, ftp.resumption)));
+        let (Some((tls, resumption)), Some(own)) = (tls, self.data.tag) else {
+            return Err("there is no tls".to_owned());
+        };
+        let (tag, tickets) = match (resumption, direction) {
+            // No ticket carries a tag that was never used.
+            (Resumption::Off, _) => {
+                let unused = Tag::random().map_err(|error| error.to_string())?;
+                (unused, Tickets::None)
+            }
+            (_, Direction::ToPeer) => (own, Tickets::One),
+            (_, Direction::FromPeer) => (own, Tickets::None),
+        };
+        tls.data(tag, tickets).map_err(|error| error.to_string())
     }
 
     fn shake_data(&mut self, channel: Channel, hub: &mut Hub) {
@@ -369,12 +385,16 @@ impl Connection {
     }
 
     /// Goes on where a turn was too short.
-    pub(super) fn waste_more(&mut self, hub: &mut Hub) {
+    pub(super) fn go_on_with_data(&mut self, hub: &mut Hub, now: Instant) {
         if !self.data.ready.readable {
             return;
         }
         match std::mem::take(&mut self.data.state) {
             State::Closing(channel, until) => self.hear_goodbye(channel, until, hub),
+            State::Awaited(listener) => {
+                self.data.state = State::Awaited(listener);
+                self.accept_data(hub, now);
+            }
             other => self.data.state = other,
         }
     }

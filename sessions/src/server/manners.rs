@@ -1,7 +1,7 @@
 //! How a dialect talks, as data: what differs between dialects is looked up
 //! here, so that no state asks which one it serves.
 
-use core::net::{IpAddr, SocketAddr};
+use core::net::{IpAddr, Ipv4Addr};
 
 use crate::path::Climbing;
 
@@ -15,7 +15,9 @@ pub struct Manners {
     pub patience: Patience,
     pub tls: TlsPolicy,
     pub channel: Channel,
-    pub ends: Ends,
+    /// Whose data connections alone are let in. Without a meaning where there
+    /// are none.
+    pub peer: IpAddr,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -49,21 +51,6 @@ pub enum Channel {
     Private,
 }
 
-/// Both ends of the control connection: data connections stay between them.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Ends {
-    pub local: SocketAddr,
-    pub peer: IpAddr,
-}
-
-impl Ends {
-    /// For sessions that never open a connection.
-    pub const NONE: Self = Self {
-        local: SocketAddr::new(IpAddr::V4(core::net::Ipv4Addr::UNSPECIFIED), 0),
-        peer: IpAddr::V4(core::net::Ipv4Addr::UNSPECIFIED),
-    };
-}
-
 impl Manners {
     /// One connection for everything.
     pub const NATIVE: Self = Self {
@@ -72,18 +59,18 @@ impl Manners {
         patience: Patience::Told,
         tls: TlsPolicy::NotOffered,
         channel: Channel::Private,
-        ends: Ends::NONE,
+        peer: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
     };
 
     /// A control connection, and one for each transfer (RFC 959 section 2.3).
-    pub fn ftp(tls: TlsPolicy, channel: Channel, ends: Ends) -> Self {
+    pub fn ftp(tls: TlsPolicy, channel: Channel, peer: IpAddr) -> Self {
         Self {
             opening: Opening::ServerFirst,
             climbing: Climbing::StaysAtHome,
             patience: Patience::Short,
             tls,
             channel,
-            ends,
+            peer,
         }
     }
 }

@@ -144,8 +144,8 @@ pub(super) fn set(parameter: Parameter, cx: &mut Context<'_>) -> State {
 
 /// PASV, EPSV, PORT, EPRT.
 pub(super) fn port(port: DataPort, cx: &mut Context<'_>) -> State {
-    let ends = cx.shared.setup.manners.ends;
-    let ours = if ends.peer.is_ipv4() {
+    let peer = cx.shared.setup.manners.peer;
+    let ours = if peer.is_ipv4() {
         Family::V4
     } else {
         Family::V6
@@ -171,7 +171,7 @@ pub(super) fn port(port: DataPort, cx: &mut Context<'_>) -> State {
         }
         // Only to the client itself, and to no service of its system (RFC 2577).
         DataPort::Active(address)
-            if address.ip().to_canonical() != ends.peer.to_canonical()
+            if address.ip().to_canonical() != peer.to_canonical()
                 || address.port() < FIRST_FREE_PORT =>
         {
             DataReply::Foreign

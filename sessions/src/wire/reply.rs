@@ -368,8 +368,6 @@ pub enum Refusal {
     },
     /// An upload of the name was interrupted, so that it has two sizes.
     TwoSizes,
-    /// The account may not use this dialect.
-    WrongDialect,
     /// Ours: the log has it.
     Fault,
 }

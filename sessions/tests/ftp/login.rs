@@ -67,7 +67,6 @@ fn nothing_is_read_while_a_failed_login_waits() {
 #[test]
 fn a_home_that_is_refused() {
     for (why, code) in [
-        (Refusal::WrongDialect, 530),
         (Refusal::NoAccount, 530),
         (Refusal::TooManySessions, 530),
         (Refusal::NotReady, 450),

@@ -1,10 +1,10 @@
 //! Where a dialogue begins: what the server knows and asks, and what is on its
 //! disk; and the bytes that all tests send about.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use skiff_sessions::server::{Access, Channel, Ends, Limits, Manners, TlsPolicy};
+use skiff_sessions::server::{Access, Channel, Limits, Manners, TlsPolicy};
 
 use super::disk::Disk;
 
@@ -96,9 +96,7 @@ impl World {
     }
 
     pub(super) fn manners(&self) -> Manners {
-        let local = SocketAddr::new(self.local, 21);
-        let peer = self.peer;
-        Manners::ftp(self.tls, self.channel, Ends { local, peer })
+        Manners::ftp(self.tls, self.channel, self.peer)
     }
 
     pub(super) fn local(&self) -> IpAddr {

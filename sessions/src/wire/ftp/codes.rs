@@ -131,7 +131,7 @@ fn refusal_code(deed: Deed, why: &Refusal) -> u16 {
         Refusal::Busy | Refusal::NotReady | Refusal::TwoSizes => 450,
         Refusal::Changed | Refusal::Fault | Refusal::TooLong | Refusal::BadFrame => 451,
         Refusal::DiskFull => 452,
-        Refusal::NoAccount | Refusal::WrongDialect | Refusal::TooManySessions => 530,
+        Refusal::NoAccount | Refusal::TooManySessions => 530,
         Refusal::OverQuota { .. } | Refusal::TooManyEntries => 552,
         Refusal::BadName => 553,
         Refusal::Exists if deed == Deed::Store => 553,

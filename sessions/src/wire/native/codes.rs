@@ -233,7 +233,6 @@ pub fn refusal_words(why: &Refusal) -> String {
             return format!("it cannot go on at byte {offset}: {size} bytes are here");
         }
         Refusal::TwoSizes => "an upload of it was interrupted: it has two sizes",
-        Refusal::WrongDialect => "your account may not log in this way",
         Refusal::Fault => "the server failed; its log says why",
     };
     words.to_owned()

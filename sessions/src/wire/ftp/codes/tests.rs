@@ -264,7 +264,7 @@ fn malformations() -> [(Malformed, &'static str); 10] {
 }
 
 #[rustfmt::skip]
-fn refusals() -> [(Deed, Refusal, &'static str); 29] {
+fn refusals() -> [(Deed, Refusal, &'static str); 28] {
     [
         (Deed::Retrieve, Refusal::NotFound, "550 no such file or directory\r\n"),
         (Deed::List, Refusal::NotADirectory, "550 not a directory\r\n"),
@@ -292,7 +292,6 @@ fn refusals() -> [(Deed, Refusal, &'static str); 29] {
         (Deed::Login, Refusal::TooManySessions, "530 too many sessions of this user, close one first\r\n"),
         (Deed::Append, Refusal::BadOffset { offset: 9, size: 5 }, "554 it cannot go on at byte 9: 5 bytes are here; SIZE says where it can\r\n"),
         (Deed::Size, Refusal::TwoSizes, "450 an upload of it was interrupted, so that it has two sizes; STOR begins anew, DELE drops both\r\n"),
-        (Deed::Login, Refusal::WrongDialect, "530 your account may not log in this way\r\n"),
         (Deed::Login, Refusal::Fault, "451 the server failed; its log says why\r\n"),
         (Deed::Stages, Refusal::Fault, "451 the server failed; its log says why\r\n"),
     ]
