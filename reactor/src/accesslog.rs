@@ -42,6 +42,10 @@ use xferlog::xferlog_line;
 /// Lines that may wait for the thread; the next ones are counted and lost.
 const QUEUE: usize = 2048;
 
+/// Lines that come so soon after another are written together, and nobody has to
+/// wake the thread for them.
+const GATHER: Duration = Duration::from_millis(10);
+
 /// A longer message of the daemon's own is cut.
 const MAX_TEXT: usize = 4096;
 
@@ -245,6 +249,7 @@ impl Writer {
             if next.is_break() {
                 return;
             }
+            thread::sleep(GATHER);
         }
     }
 

@@ -41,7 +41,7 @@ impl Passive {
         local: IpAddr,
         user: &str,
     ) -> io::Result<(TcpListener, SocketAddr)> {
-        let listener = match self.range {
+        let (listener, port) = match self.range {
             None => bind_anywhere(local)?,
             Some(range) => {
                 let most = (range.len() / 2).max(1);
@@ -51,7 +51,6 @@ impl Passive {
                 self.bind_within(range, local)?
             }
         };
-        let port = listener.local_addr()?.port();
         *self.held.entry(user.to_owned()).or_default() += 1;
         let told = self
             .advertised
@@ -69,13 +68,13 @@ impl Passive {
         }
     }
 
-    fn bind_within(&mut self, range: PortRange, local: IpAddr) -> io::Result<TcpListener> {
+    fn bind_within(&mut self, range: PortRange, local: IpAddr) -> io::Result<(TcpListener, u16)> {
         let mut failure = io::ErrorKind::AddrInUse.into();
         for _ in 0..range.len() {
             let port = range.first() + self.next % range.len();
             self.next = (self.next + 1) % range.len();
             match TcpListener::bind(SocketAddr::new(local, port)) {
-                Ok(listener) => return Ok(listener),
+                Ok(listener) => return Ok((listener, port)),
                 Err(error) => failure = error,
             }
         }
@@ -89,7 +88,7 @@ const GUESSES: usize = 8;
 /// A port that nobody can foresee. Asked for any, the system looks through all
 /// that are in use or at rest, which costs more than the transfer of a small
 /// file where there were many.
-fn bind_anywhere(local: IpAddr) -> io::Result<TcpListener> {
+fn bind_anywhere(local: IpAddr) -> io::Result<(TcpListener, u16)> {
     for _ in 0..GUESSES {
         let mut random = [0; 2];
         if getrandom::fill(&mut random).is_err() {
@@ -97,10 +96,12 @@ fn bind_anywhere(local: IpAddr) -> io::Result<TcpListener> {
         }
         let port = FIRST_DYNAMIC | u16::from_le_bytes(random);
         if let Ok(listener) = TcpListener::bind(SocketAddr::new(local, port)) {
-            return Ok(listener);
+            return Ok((listener, port));
         }
     }
-    TcpListener::bind(SocketAddr::new(local, 0))
+    let listener = TcpListener::bind(SocketAddr::new(local, 0))?;
+    let port = listener.local_addr()?.port();
+    Ok((listener, port))
 }
 
 /// 49152 to 65535 are for such uses (RFC 6335 section 6).

@@ -99,9 +99,9 @@ impl Reactor {
         for event in events {
             self.on_readiness(event, now);
         }
-        self.hub.pool.attend();
-        while let Some(outcome) = self.hub.pool.take() {
-            self.on_outcome(outcome, now);
+        // Not before all others are heard: an ABOR that is here counts.
+        if events.iter().any(|event| event.token() == WAKE) {
+            self.take_home(now);
         }
         for id in std::mem::take(&mut self.hub.again) {
             self.with(id, |connection, hub| {
@@ -119,6 +119,13 @@ impl Reactor {
         self.hub.retry_due(now);
         self.accept(now);
         self.age(now);
+    }
+
+    fn take_home(&mut self, now: Instant) {
+        self.hub.pool.attend();
+        while let Some(outcome) = self.hub.pool.take() {
+            self.on_outcome(outcome, now);
+        }
     }
 
     fn timeout(&self, now: Instant) -> Option<Duration> {

@@ -10,6 +10,7 @@ use std::thread::JoinHandle;
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use mio::Waker;
+use parking_lot::{Condvar, Mutex};
 use skiff_sessions::aside::Aside;
 use skiff_vfs::Worker;
 
@@ -188,6 +189,7 @@ pub(crate) struct Pool<W: Work> {
     schedule: Schedule<W>,
     waiting: Arc<AtomicUsize>,
     to_threads: Option<Sender<(Ticket, W)>>,
+    bell: Arc<Bell>,
     outcomes: Receiver<(Ticket, W::Outcome)>,
     called: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,
@@ -201,9 +203,11 @@ impl<W: Work> Pool<W> {
         let (to_reactor, outcomes) = unbounded();
         let waiting = Arc::new(AtomicUsize::new(0));
         let called = Arc::new(AtomicBool::new(false));
+        let bell = Arc::new(Bell::default());
         let threads = (0..count).map(|index| {
             let thread = Thread {
                 work: from_reactor.clone(),
+                bell: Arc::clone(&bell),
                 outcomes: to_reactor.clone(),
                 waiting: Arc::clone(&waiting),
                 called: Arc::clone(&called),
@@ -217,6 +221,7 @@ impl<W: Work> Pool<W> {
             schedule,
             waiting,
             to_threads: Some(to_threads),
+            bell,
             outcomes,
             called,
             threads,
@@ -250,6 +255,7 @@ impl<W: Work> Pool<W> {
     /// says so. A thread that hangs on a dead disk is left behind.
     pub(crate) fn stop(mut self, patient: impl Fn() -> bool) {
         self.to_threads = None;
+        self.threads.iter().for_each(|_| self.bell.ring());
         while self.threads.iter().any(|thread| !thread.is_finished()) && patient() {
             std::thread::sleep(std::time::Duration::from_millis(5));
         }
@@ -260,6 +266,7 @@ impl<W: Work> Pool<W> {
             if let Some(to_threads) = &self.to_threads {
                 // Threads outlive the pool's sender, so this cannot fail.
                 let _ = to_threads.send(assigned);
+                self.bell.ring();
             }
         }
         self.waiting
@@ -267,8 +274,30 @@ impl<W: Work> Pool<W> {
     }
 }
 
+/// Wakes one sleeping thread for each ring. A channel that is waited on yields the
+/// processor a dozen times before it sleeps, and whoever is about to send waits for it.
+#[derive(Default)]
+struct Bell {
+    rings: Mutex<usize>,
+    rung: Condvar,
+}
+
+impl Bell {
+    fn ring(&self) {
+        *self.rings.lock() += 1;
+        self.rung.notify_one();
+    }
+
+    fn wait(&self) {
+        let mut rings = self.rings.lock();
+        self.rung.wait_while(&mut rings, |rings| *rings == 0);
+        *rings -= 1;
+    }
+}
+
 struct Thread<W: Work> {
     work: Receiver<(Ticket, W)>,
+    bell: Arc<Bell>,
     outcomes: Sender<(Ticket, W::Outcome)>,
     waiting: Arc<AtomicUsize>,
     /// Somebody has woken the reactor, and it has not looked yet.
@@ -277,11 +306,17 @@ struct Thread<W: Work> {
 }
 
 impl<W: Work> Thread<W> {
+    /// Every piece of work has its ring; one without any is the end.
+    fn next(&self) -> Option<(Ticket, W)> {
+        self.bell.wait();
+        self.work.try_recv().ok()
+    }
+
     fn run(self, worker: &Worker) {
         let mut scratch = vec![0; SCRATCH];
         let mut cipher = vec![0; CIPHER];
         let mut aside = Aside::start().unwrap_or_default();
-        for (ticket, work) in &self.work {
+        while let Some((ticket, work)) = self.next() {
             let mut tools = Tools {
                 worker,
                 scratch: &mut scratch,

@@ -29,7 +29,7 @@ const LINKS_MAX: usize = 40;
 /// A directory of the home, open (O_PATH) and known to be none of the staging directories.
 #[derive(Debug)]
 pub(crate) struct Folder {
-    fd: OwnedFd,
+    fd: Arc<OwnedFd>,
     pub(crate) id: FolderId,
     pub(crate) mount: Arc<Mount>,
     /// Its path when it was opened, relative to the home.
@@ -197,7 +197,7 @@ impl Home {
     }
 
     /// Makes a folder of a directory's handle, if it may be seen.
-    pub(crate) fn adopt(&self, fd: OwnedFd, path: &Path) -> Result<Folder, VfsError> {
+    pub(crate) fn adopt(&self, fd: Arc<OwnedFd>, path: &Path) -> Result<Folder, VfsError> {
         let (id, status) = identify(&fd, c"")?;
         if !is_directory(&status) {
             return Err(VfsError::NotADirectory);

@@ -8,6 +8,7 @@ use std::ffi::OsStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path};
+use std::sync::Arc;
 
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
@@ -20,14 +21,16 @@ pub(crate) const STAGING: &str = ".skiff-stage";
 #[derive(Debug)]
 pub(crate) struct Jail {
     root: Dir,
+    /// Of the home itself, the directory of most names.
+    handle: Arc<OwnedFd>,
 }
 
 impl Jail {
     /// Opens a home. The one place where a path of the host is opened.
     pub(crate) fn open(root: &Path) -> Result<Self, VfsError> {
-        Ok(Self {
-            root: Dir::open_ambient_dir(root, ambient_authority())?,
-        })
+        let root = Dir::open_ambient_dir(root, ambient_authority())?;
+        let handle = Arc::new(root.open_dir(".")?.into_std_file().into());
+        Ok(Self { root, handle })
     }
 
     pub(crate) fn root(&self) -> BorrowedFd<'_> {
@@ -36,14 +39,13 @@ impl Jail {
 
     /// Opens the directory at `path` beneath the home, links inside it followed. The handle is
     /// O_PATH: good for the *at calls, not for reading or syncing.
-    pub(crate) fn directory(&self, path: &Path) -> Result<OwnedFd, VfsError> {
+    pub(crate) fn directory(&self, path: &Path) -> Result<Arc<OwnedFd>, VfsError> {
         check(path)?;
-        let path = if path.as_os_str().is_empty() {
-            Path::new(".")
-        } else {
-            path
-        };
-        Ok(self.root.open_dir(path)?.into_std_file().into())
+        if path.as_os_str().is_empty() {
+            return Ok(Arc::clone(&self.handle));
+        }
+        let opened = self.root.open_dir(path)?;
+        Ok(Arc::new(opened.into_std_file().into()))
     }
 }
 

@@ -200,7 +200,7 @@ impl<'a> Count<'a> {
         let path = folder.path.join(OsStr::from_bytes(name.to_bytes()));
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let opened = openat(folder, name, flags, Mode::empty()).map_err(VfsError::from);
-        match opened.and_then(|fd| self.home.adopt(fd, &path)) {
+        match opened.and_then(|fd| self.home.adopt(Arc::new(fd), &path)) {
             Ok(below) => Ok(Some(below)),
             Err(e) => self.skip(&path, e).map(|()| None),
         }

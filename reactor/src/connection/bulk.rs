@@ -86,12 +86,15 @@ impl Connection {
         let channel = channel.filter(|channel| self.data_expects(channel));
         match (burst, channel) {
             (Burst::Finished(end), channel) => {
+                let direction = self.data.direction;
                 if let Some(channel) = channel {
                     self.end_data(channel, &end, hub, now);
                 }
                 // An ABOR, or the end of a client that broke off, comes before
                 // what it cancels is published.
-                self.read_all(hub, now);
+                if direction == Some(Direction::FromPeer) {
+                    self.read_all(hub, now);
+                }
                 self.route = Route::Nowhere;
                 self.talk(hub, now, |conversation, effects| {
                     conversation.transfer_ended(now, end, moved, &[], effects);

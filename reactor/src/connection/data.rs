@@ -45,6 +45,8 @@ pub(super) struct DataSide {
     /// What this session's TLS tickets carry.
     pub(super) tag: Option<Tag>,
     port: Lease,
+    /// The address that the client came to, once somebody asked.
+    local: Option<IpAddr>,
 }
 
 #[derive(Default)]
@@ -158,10 +160,6 @@ impl Connection {
 
     fn data_open(&mut self, socket: TcpStream, hub: &mut Hub, now: Instant) {
         self.forget_data(hub);
-        // The last record of a transfer must not wait for an acknowledgement.
-        if let Err(error) = socket.set_nodelay(true) {
-            log::debug!("{}: {error}", self.peer);
-        }
         self.data.state = State::Open(Channel::new(Arc::new(socket), None));
         self.tell(Event::Data(DataEvent::Open), hub, now);
     }
@@ -211,6 +209,11 @@ impl Connection {
         let secured = self.data_tls(direction, hub);
         match (secured, std::mem::take(&mut self.data.state)) {
             (Ok(tls), State::Open(mut channel)) => {
+                // Behind a ticket, the first record would wait for an acknowledgement.
+                // In clear nothing does: the end of the stream pushes its last byte.
+                if let Err(error) = channel.socket().set_nodelay(true) {
+                    log::debug!("{}: {error}", self.peer);
+                }
                 channel.secure(tls);
                 self.shake_data(channel, hub);
             }
@@ -462,11 +465,13 @@ impl Connection {
         state
     }
 
-    fn local_ip(&self) -> IpAddr {
-        let local = self.socket.local_addr();
-        local
-            .map_or_else(|_| self.peer.ip(), |local| local.ip())
-            .to_canonical()
+    fn local_ip(&mut self) -> IpAddr {
+        *self.data.local.get_or_insert_with(|| {
+            let local = self.socket.local_addr();
+            local
+                .map_or_else(|_| self.peer.ip(), |local| local.ip())
+                .to_canonical()
+        })
     }
 }
 

@@ -105,7 +105,8 @@ pub enum Job {
         start: StreamStart,
     },
     // on the open file
-    /// Makes the open upload ready for the bytes that come next.
+    /// Makes the open upload, which keeps some of what is there, ready for the
+    /// bytes that come next.
     Prepare,
     /// Cuts the open upload to nothing.
     Restart,

@@ -316,7 +316,8 @@ impl Purpose {
     /// The connection is there and as private as it is to be.
     fn go(self, cx: &mut Context<'_>) -> State {
         match self {
-            Self::Upload(_) => {
+            // What is kept may have to be copied first, and that may take long.
+            Self::Upload(Upload { from: 1.., .. }) => {
                 let job = cx.work(Job::Prepare);
                 State::working(job, Then::Take(self))
             }

@@ -133,6 +133,9 @@ impl Streaming {
         file: &mut impl Source,
         scratch: &mut [u8],
     ) -> Result<u64, Stumble> {
+        if self.left() == 0 {
+            return Ok(0);
+        }
         if let Some(source) = file.as_fd()
             && let Some(sent) = lane.send_from(source, self.offset, self.left().min(HANDED_MAX))
         {

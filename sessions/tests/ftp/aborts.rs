@@ -166,7 +166,7 @@ fn when_it_is_published() {
 fn while_it_is_prepared() {
     let mut rig = Rig::new(World::new());
     rig.hold = Hold::Jobs(|job| matches!(job, Job::Prepare));
-    rig.expect("PASV", &[227]);
+    rig.expect("TYPE I\r\nPASV\r\nREST 3", &[200, 227, 350]);
     rig.feeds(OLD);
     rig.expect("STOR a", &[150]);
     rig.expect("ABOR", &[]);

@@ -60,10 +60,10 @@ impl Rig {
 
     fn run(&mut self, task: Task) -> Burst {
         let mut scratch = [0; SCRATCH];
-        let file = self.file.take();
+        let mut file = self.file.take();
         let mut lent = Lent {
             disk: &mut self.disk,
-            file: file.as_ref(),
+            file: file.as_mut(),
         };
         let means = Means {
             scratch: &mut scratch,

@@ -197,8 +197,10 @@ impl Disk {
     }
 
     /// As many bytes as there is room for.
-    pub(super) fn append(&mut self, upload: &Upload, bytes: &[u8]) -> Result<(), Refusal> {
-        assert!(upload.pending.is_none(), "prepared before the first byte");
+    pub(super) fn append(&mut self, upload: &mut Upload, bytes: &[u8]) -> Result<(), Refusal> {
+        let kept = self.position(upload);
+        assert!(upload.pending.is_none() || kept == 0, "{kept} bytes kept");
+        self.prepare(upload);
         for &byte in bytes {
             let len = self.len(upload) as u64;
             if let Some((from, why)) = self.faults.write

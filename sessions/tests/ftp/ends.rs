@@ -215,15 +215,16 @@ fn who_said_quit_may_hang_up_early() {
     for held in held {
         let mut rig = Rig::new(World::new());
         rig.hold = Hold::Jobs(held);
-        rig.expect("TYPE I\r\nPASV", &[200, 227]);
-        rig.sends_file(NEW);
-        rig.types("STOR c\r\nQUIT");
+        rig.expect("TYPE I\r\nPASV\r\nREST 4", &[200, 227, 350]);
+        rig.sends_file(&OLD[4..]);
+        rig.types("STOR d/b\r\nQUIT");
         rig.hangs_up();
         rig.hears();
         rig.hold = Hold::Nothing;
         rig.hears();
         assert!(rig.is_over());
-        assert_eq!(rig.disk.content("/c").as_deref(), Some(NEW));
+        assert_eq!(rig.disk.content("/d/b").as_deref(), Some(OLD));
+        assert_eq!(rig.disk.stage("/d/b"), None);
     }
 }
 

@@ -40,12 +40,12 @@ pub(super) enum Pending {
 /// A file while a burst has it.
 pub(super) struct Lent<'a> {
     pub(super) disk: &'a mut Disk,
-    pub(super) file: Option<&'a OpenFile>,
+    pub(super) file: Option<&'a mut OpenFile>,
 }
 
 impl Source for Lent<'_> {
     fn read_at(&mut self, offset: u64, buf: &mut [u8]) -> Result<usize, Refusal> {
-        let content = match self.file {
+        let content = match &self.file {
             Some(OpenFile::Listing { text, .. }) => return Ok(copy_at(text, offset, buf)),
             Some(OpenFile::Download(content)) => content.borrow(),
             Some(OpenFile::Upload(_)) | None => return Err(Refusal::Fault),
@@ -61,7 +61,7 @@ impl Source for Lent<'_> {
     }
 
     fn left_out(&self) -> u64 {
-        match self.file {
+        match &self.file {
             Some(OpenFile::Listing { hidden, .. }) => *hidden,
             _ => 0,
         }
@@ -70,7 +70,7 @@ impl Source for Lent<'_> {
 
 impl Sink for Lent<'_> {
     fn write(&mut self, bytes: &[u8]) -> Result<(), Refusal> {
-        match self.file {
+        match &mut self.file {
             Some(OpenFile::Upload(upload)) => self.disk.append(upload, bytes),
             _ => Err(Refusal::Fault),
         }

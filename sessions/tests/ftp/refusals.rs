@@ -117,7 +117,10 @@ fn between_150_and_the_first_byte() {
             let mut rig = Rig::new(World::with(disk()));
             let before = rig.disk.seen();
             rig.opens = Comes::Later;
-            rig.expect("PORT 192,0,2,1,7,208", &[200]);
+            rig.expect("TYPE I\r\nPORT 192,0,2,1,7,208", &[200, 200]);
+            if line.starts_with("STOR") {
+                rig.expect("REST 3", &[350]);
+            }
             rig.expect(line, &[]);
             rig.disk.faults.job = Some(why);
             rig.data_event(DataEvent::Open);
