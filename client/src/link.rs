@@ -218,6 +218,7 @@ impl Link {
                 budget: BUDGET,
                 stop,
                 aside,
+                conduit: None,
             },
         )
     }
@@ -236,6 +237,7 @@ impl Link {
                 budget: BUDGET,
                 stop,
                 aside: &mut self.aside,
+                conduit: None,
             },
         )
     }

@@ -7,10 +7,17 @@ use std::sync::Arc;
 
 use mio::net::TcpStream;
 use rustls::Connection as TlsConnection;
+use skiff_sessions::conduit::Conduit;
 use skiff_sessions::lane::{Lane, Plain, Tls};
 
 use rustix::fs::sendfile;
 use rustix::io::Errno;
+use rustix::pipe::{
+    PipeFlags, SpliceFlags, fcntl_getpipe_size, fcntl_setpipe_size, pipe_with, splice,
+};
+
+/// Bytes that a pipe holds at most (/proc/sys/fs/pipe-max-size as it is shipped).
+const CONDUIT: usize = 1 << 20;
 
 /// Goes with a transfer to a worker, and comes home with it. The socket is
 /// shared, so that the reactor can shut down one that is away.
@@ -191,6 +198,27 @@ impl Lane for InClear<'_> {
             };
         }
     }
+
+    fn pour(&mut self, pipe: BorrowedFd<'_>, max: u64) -> Option<io::Result<u64>> {
+        let count = usize::try_from(max).unwrap_or(usize::MAX);
+        let flags = SpliceFlags::NONBLOCK | SpliceFlags::MOVE;
+        loop {
+            return match splice(self.0, None, pipe, None, count, flags) {
+                Ok(moved) => Some(Ok(moved as u64)),
+                Err(Errno::INTR) => continue,
+                Err(Errno::INVAL | Errno::NOSYS) => None,
+                Err(error) => Some(Err(error.into())),
+            };
+        }
+    }
+}
+
+/// A pipe for [`Lane::pour`], as large as an unprivileged process may have it.
+pub(crate) fn conduit() -> io::Result<Conduit> {
+    let (reader, writer) = pipe_with(PipeFlags::CLOEXEC)?;
+    // Where the user has too many already, it stays as small as pipes are born.
+    let room = fcntl_setpipe_size(&writer, CONDUIT).or_else(|_| fcntl_getpipe_size(&writer))?;
+    Ok(Conduit::new(reader, writer, room as u64))
 }
 
 /// Work that any lane will do for (a closure cannot be generic).

@@ -8,12 +8,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use skiff_sessions::conduit::Conduit;
 use skiff_sessions::lane::Lane;
 use skiff_sessions::server::JobId;
 use skiff_sessions::transfer::{Burst, Means, Transfer};
 use skiff_vfs::Home;
 
-use crate::channel::{Channel, Handshake, LaneWork};
+use crate::channel::{self, Channel, Handshake, LaneWork};
 use crate::daemon::Fresh;
 use crate::files::{OnWorker, OpenFile};
 use crate::ids::{ConnectionId, Socket};
@@ -226,11 +227,17 @@ impl Lent {
             worker: tools.worker,
             file: file.as_mut(),
         };
+        let clear = channel
+            .as_mut()
+            .is_some_and(|channel| channel.tls().is_none());
         let means = Means {
             scratch: tools.scratch,
             budget: BUDGET,
             stop,
             aside: tools.aside,
+            conduit: (clear && transfer.would_pour())
+                .then(|| ready(tools.conduit))
+                .flatten(),
         };
         match channel {
             None => transfer.burst_digest(&mut file, means),
@@ -244,6 +251,14 @@ impl Lent {
             ),
         }
     }
+}
+
+/// The worker's conduit; without descriptors for one, bytes are copied.
+fn ready(conduit: &mut Option<Conduit>) -> Option<&mut Conduit> {
+    if !conduit.as_ref().is_some_and(Conduit::is_empty) {
+        *conduit = channel::conduit().ok();
+    }
+    conduit.as_mut()
 }
 
 struct OneBurst<'a> {

@@ -198,15 +198,28 @@ impl Source for OnWorker<'_> {
     }
 }
 
-impl Sink for OnWorker<'_> {
-    fn write(&mut self, bytes: &[u8]) -> Result<(), Refusal> {
+impl OnWorker<'_> {
+    /// The upload, if nobody else has asked for its name.
+    fn upload(&mut self) -> Result<&mut Upload, Refusal> {
         match &mut self.file {
             Some(OpenFile::Upload(file)) if file.cancelled() => Err(Refusal::Busy),
-            Some(OpenFile::Upload(file)) => file
-                .write(self.worker, bytes)
-                .map_err(|error| refusal(&error)),
+            Some(OpenFile::Upload(file)) => Ok(file),
             _ => Err(Refusal::Fault),
         }
+    }
+}
+
+impl Sink for OnWorker<'_> {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), Refusal> {
+        let worker = self.worker;
+        let written = self.upload()?.write(worker, bytes);
+        written.map_err(|error| refusal(&error))
+    }
+
+    fn drink(&mut self, pipe: BorrowedFd<'_>, count: u64) -> Result<(), Refusal> {
+        let worker = self.worker;
+        let written = self.upload()?.write_from(worker, pipe, count);
+        written.map_err(|error| refusal(&error))
     }
 }
 

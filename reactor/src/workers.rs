@@ -12,6 +12,7 @@ use crossbeam_channel::{Receiver, Sender, unbounded};
 use mio::Waker;
 use parking_lot::{Condvar, Mutex};
 use skiff_sessions::aside::Aside;
+use skiff_sessions::conduit::Conduit;
 use skiff_vfs::Worker;
 
 /// Plaintext that a worker lends to a burst, in bytes.
@@ -168,6 +169,8 @@ pub(crate) struct Tools<'a> {
     pub(crate) scratch: &'a mut [u8],
     pub(crate) cipher: &'a mut [u8],
     pub(crate) aside: &'a mut Aside,
+    /// Made when it is first needed.
+    pub(crate) conduit: &'a mut Option<Conduit>,
     waiting: &'a AtomicUsize,
 }
 
@@ -316,12 +319,14 @@ impl<W: Work> Thread<W> {
         let mut scratch = vec![0; SCRATCH];
         let mut cipher = vec![0; CIPHER];
         let mut aside = Aside::start().unwrap_or_default();
+        let mut conduit = None;
         while let Some((ticket, work)) = self.next() {
             let mut tools = Tools {
                 worker,
                 scratch: &mut scratch,
                 cipher: &mut cipher,
                 aside: &mut aside,
+                conduit: &mut conduit,
                 waiting: &self.waiting,
             };
             let outcome = work.run(&mut tools);

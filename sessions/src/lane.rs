@@ -35,6 +35,12 @@ pub trait Lane {
     ) -> Option<io::Result<u64>> {
         None
     }
+
+    /// Moves at most `max` bytes of what came to a pipe without copying them; 0
+    /// is the clean end, `None` where this lane cannot.
+    fn pour(&mut self, _pipe: BorrowedFd<'_>, _max: u64) -> Option<io::Result<u64>> {
+        None
+    }
 }
 
 /// A socket as it is.

@@ -26,6 +26,7 @@
 pub mod aside;
 pub mod certificate;
 pub mod client;
+pub mod conduit;
 pub mod conversation;
 pub mod digest;
 pub mod lane;

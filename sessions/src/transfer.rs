@@ -10,6 +10,7 @@ use std::os::fd::BorrowedFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::aside::{Aside, Hash};
+use crate::conduit::Conduit;
 use crate::digest::{Algorithm, Running, Sum};
 use crate::lane::Lane;
 use crate::wire::command::Representation;
@@ -22,6 +23,9 @@ use stream::{Streaming, Taking};
 
 /// Lines that a peer sends ahead while bulk data flows: no more than this is read.
 pub const AHEAD_MAX: usize = 16 * 1024;
+
+/// Bytes of a stream from which on it is a long one: a pipe pays for itself.
+const LONG: u64 = 256 * 1024;
 
 /// Where a sent file's bytes come from.
 pub trait Source {
@@ -43,6 +47,11 @@ pub trait Source {
 /// Where received bytes go, in order.
 pub trait Sink {
     fn write(&mut self, bytes: &[u8]) -> Result<(), Refusal>;
+
+    /// Takes the `count` bytes that wait in a pipe; only asked where a lane pours.
+    fn drink(&mut self, _pipe: BorrowedFd<'_>, _count: u64) -> Result<(), Refusal> {
+        Err(Refusal::Fault)
+    }
 }
 
 /// A file that is open for the transfer's task.
@@ -191,6 +200,8 @@ pub struct Means<'a> {
     /// Looked at before each chunk.
     pub stop: &'a AtomicBool,
     pub aside: &'a mut Aside,
+    /// For a task that [`Transfer::would_pour`].
+    pub conduit: Option<&'a mut Conduit>,
 }
 
 /// `Means` without the companion, which the digest holds.
@@ -198,6 +209,7 @@ struct Room<'a> {
     scratch: &'a mut [u8],
     budget: u64,
     stop: &'a AtomicBool,
+    conduit: Option<&'a mut Conduit>,
 }
 
 impl<'a> Means<'a> {
@@ -207,12 +219,14 @@ impl<'a> Means<'a> {
             budget,
             stop,
             aside,
+            conduit,
         } = self;
         (
             Room {
                 scratch,
                 budget,
                 stop,
+                conduit,
             },
             aside,
         )
@@ -336,6 +350,11 @@ impl Transfer {
     /// The task sends a bare stream, of which no digest is taken.
     pub fn is_streaming(&self) -> bool {
         matches!(self.phase, Phase::Streaming(_))
+    }
+
+    /// The task receives a long stream whose bytes nobody has to look at.
+    pub fn would_pour(&self) -> bool {
+        matches!(&self.phase, Phase::Taking(taking) if taking.is_image()) && self.moved >= LONG
     }
 
     /// The task needs no lane.
@@ -479,7 +498,7 @@ fn complete(position: u64) -> Burst {
 }
 
 /// A stop on the way out of nested loops.
-enum Stumble {
+pub(crate) enum Stumble {
     Io(io::Error),
     Refused(Refusal),
 }

@@ -5,15 +5,17 @@ mod begin;
 mod prepare;
 
 use std::fs::File;
+use std::io;
 use std::num::NonZeroU64;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 use std::time::{Duration, Instant};
 
 use rustix::fs::{Advice, fadvise, ftruncate};
-use rustix::io::{Errno, pread, pwrite};
+use rustix::io::{Errno, pread, pwrite, read};
+use rustix::pipe::{SpliceFlags, splice};
 use skiff_quota::Amount;
 
 use self::append::InPlace;
@@ -32,6 +34,9 @@ const CHECKPOINT: u64 = 8 << 20;
 /// A stage of this many bytes is labelled while it is written; shorter ones when they are
 /// interrupted. One that a crash leaves unlabelled is dropped by the scan that follows.
 const LABELLED_FROM: u64 = 1 << 20;
+
+/// Bytes that are copied out of a pipe at a time.
+const PORTION: usize = 16 * 1024;
 
 /// Where nothing is synced, and so nothing is meant to be waited for.
 const SHORT_GRACE: Duration = Duration::from_micros(250);
@@ -182,12 +187,32 @@ impl Upload {
 
     /// Appends `data`. After an error what [`Upload::staged`] says is there and the rest not.
     pub fn write(&mut self, worker: &Worker, data: &[u8]) -> Result<(), VfsError> {
+        self.grow(worker, data.len() as u64, |upload| upload.append(data))
+    }
+
+    /// Appends the `count` bytes that wait in a pipe, which the kernel moves where it can.
+    /// After an error the pipe is of no more use; else as [`Upload::write`].
+    pub fn write_from(
+        &mut self,
+        worker: &Worker,
+        pipe: BorrowedFd<'_>,
+        count: u64,
+    ) -> Result<(), VfsError> {
+        self.grow(worker, count, |upload| upload.append_from(pipe, count))
+    }
+
+    fn grow(
+        &mut self,
+        worker: &Worker,
+        more: u64,
+        append: impl FnOnce(&mut Self) -> Result<(), VfsError>,
+    ) -> Result<(), VfsError> {
         self.prepare(worker)?;
-        let end = self.len.saturating_add(data.len() as u64);
+        let end = self.len.saturating_add(more);
         if end > self.room {
             self.widen(end)?;
         }
-        let written = self.append(data);
+        let written = append(self);
         self.hold.writer.touch();
         written?;
         if self.len >= self.checkpoint {
@@ -319,6 +344,48 @@ impl Upload {
                 Ok(written) => {
                     self.len += written as u64;
                     data = &data[written..];
+                }
+                Err(Errno::INTR) => {}
+                Err(e) => return Err(e.into()),
+            }
+        }
+        Ok(())
+    }
+
+    fn append_from(&mut self, pipe: BorrowedFd<'_>, mut count: u64) -> Result<(), VfsError> {
+        while count > 0 {
+            let (most, mut at) = (usize::try_from(count).unwrap_or(usize::MAX), self.len);
+            match splice(
+                pipe,
+                None,
+                &self.file,
+                Some(&mut at),
+                most,
+                SpliceFlags::MOVE,
+            ) {
+                Ok(0) => return Err(VfsError::DiskFull),
+                Ok(moved) => {
+                    self.len += moved as u64;
+                    count -= moved as u64;
+                }
+                Err(Errno::INTR) => {}
+                // A file system that cannot: the bytes are copied.
+                Err(Errno::INVAL | Errno::NOSYS) => return self.append_read(pipe, count),
+                Err(e) => return Err(e.into()),
+            }
+        }
+        Ok(())
+    }
+
+    fn append_read(&mut self, pipe: BorrowedFd<'_>, mut count: u64) -> Result<(), VfsError> {
+        let mut portion = [0; PORTION];
+        while count > 0 {
+            let most = portion.len().min(usize::try_from(count).unwrap_or(PORTION));
+            match read(pipe, &mut portion[..most]) {
+                Ok(0) => return Err(VfsError::Io(io::ErrorKind::UnexpectedEof.into())),
+                Ok(got) => {
+                    self.append(&portion[..got])?;
+                    count -= got as u64;
                 }
                 Err(Errno::INTR) => {}
                 Err(e) => return Err(e.into()),

@@ -1,6 +1,8 @@
 //! Uploads: atomic, resumable, one writer per name; downloads and remembered digests.
 
 use std::fs;
+use std::io::Write;
+use std::os::fd::AsFd;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::sync::Arc;
@@ -45,6 +47,39 @@ fn a_file_appears_whole_or_not_at_all() {
             "the reader keeps the old"
         );
         assert_eq!(fs::read_dir(world.at(".skiff-stage")).unwrap().count(), 0);
+        world.check(&home, worker);
+    });
+}
+
+#[test]
+fn what_comes_through_a_pipe_is_appended_and_charged() {
+    on_worker(|worker| {
+        let world = World::new();
+        let home = world.open(worker);
+        let (reader, mut writer) = std::io::pipe().unwrap();
+        let mut upload = start(&home, worker, "file", None).unwrap();
+        upload.write(worker, b"written, ").unwrap();
+        for part in [&b"moved, "[..], b"moved again"] {
+            writer.write_all(part).unwrap();
+            let count = part.len() as u64;
+            upload.write_from(worker, reader.as_fd(), count).unwrap();
+        }
+        assert_eq!(upload.staged(), 27);
+        upload.publish(worker, None, None).unwrap();
+        let there = read(&home, worker, "file");
+        assert_eq!(there, b"written, moved, moved again");
+        world.check(&home, worker);
+
+        writer.write_all(&[7; 100]).unwrap();
+        let mut upload = start(&home, worker, "long", None).unwrap();
+        let limit = home.usage().limit.bytes;
+        let refused = upload.write_from(worker, reader.as_fd(), limit);
+        assert!(
+            matches!(refused, Err(VfsError::OverQuota { .. })),
+            "{refused:?}"
+        );
+        assert_eq!(upload.staged(), 0, "room comes before bytes");
+        upload.suspend(worker);
         world.check(&home, worker);
     });
 }

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 
 use super::{Burst, End, Phase, Room, Sink, Stumble, Transfer, complete, drain_held_input};
 use crate::aside::Hash;
+use crate::conduit::Poured;
 use crate::lane::Lane;
 use crate::wire::native::frames::Piece;
 use crate::wire::reply::Refusal;
@@ -101,7 +102,7 @@ impl Transfer {
         &mut self,
         lane: &mut impl Lane,
         file: &mut impl Sink,
-        room: Room<'_>,
+        mut room: Room<'_>,
     ) -> Result<Burst, Stumble> {
         let Phase::Taking(taking) = &mut self.phase else {
             return Ok(Burst::Finished(End::Stopped));
@@ -115,6 +116,13 @@ impl Transfer {
                 if self.moved - start >= room.budget {
                     return Ok(Burst::BudgetSpent);
                 }
+            }
+            if let Some(conduit) = room.conduit.as_deref_mut()
+                && let Poured::Bytes(count) = conduit.pour(lane, file)?
+            {
+                taking.position += count;
+                self.moved += count;
+                continue;
             }
             let count = match lane.read(room.scratch) {
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {

@@ -261,6 +261,10 @@ impl Taking {
         }
     }
 
+    pub(super) fn is_image(&self) -> bool {
+        self.form == Representation::Image
+    }
+
     /// Turns CRLF into LF where text is received, in place.
     pub(super) fn take_in<'a>(&mut self, bytes: &'a mut [u8]) -> Written<'a> {
         if self.form == Representation::Image {

@@ -70,6 +70,7 @@ impl Rig {
             budget: self.step.min(1 << 20) as u64,
             stop: &self.stop,
             aside: &mut Aside::InPlace,
+            conduit: None,
         };
         let burst = match task.route() {
             Route::Nowhere => self.transfer.burst_digest(&mut lent, means),

@@ -246,6 +246,7 @@ impl Client {
             budget: self.budget,
             stop,
             aside,
+            conduit: None,
         };
         let burst = match task {
             Task::Digest { .. } => self.transfer.burst_digest(&mut self.local, means),

@@ -63,6 +63,7 @@ impl Server {
             budget: self.budget,
             stop: &self.stop,
             aside,
+            conduit: None,
         };
         match task.needs_lane() {
             true => self.transfer.burst(lane, &mut file, means),
