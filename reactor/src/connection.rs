@@ -351,7 +351,7 @@ impl Connection {
             return self.drive(hub, now);
         }
         self.go_on_with_data(hub, now);
-        self.lend_when_due(hub);
+        self.lend_when_due(hub, now);
         let mut reads = 0;
         while self.may_read() {
             if reads == READS_PER_TURN {
@@ -361,7 +361,7 @@ impl Connection {
             reads += 1;
             self.read(hub, now);
             self.flush(hub, now);
-            self.lend_when_due(hub);
+            self.lend_when_due(hub, now);
         }
         self.arm(hub);
     }

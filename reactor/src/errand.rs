@@ -8,15 +8,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use skiff_sessions::aside::Aside;
 use skiff_sessions::conduit::Conduit;
 use skiff_sessions::lane::Lane;
 use skiff_sessions::server::JobId;
-use skiff_sessions::transfer::{Burst, Means, Transfer};
+use skiff_sessions::transfer::{Burst, File, Means, Transfer};
 use skiff_vfs::Home;
 
 use crate::channel::{self, Channel, Handshake, LaneWork};
 use crate::daemon::Fresh;
 use crate::files::{OnWorker, OpenFile};
+use crate::hand::HAND;
 use crate::ids::{ConnectionId, Socket};
 use crate::tls::ftp::FtpTls;
 use crate::work::{Order, Performed, Services, perform};
@@ -185,6 +187,38 @@ fn linger(channel: &Channel, wanted: PollFlags) -> bool {
 }
 
 impl Lent {
+    /// Sends what was read before, which may be done on the reactor; `None` where
+    /// nothing was.
+    pub(crate) fn send_in_hand(&mut self) -> Option<Burst> {
+        let Self {
+            channel: Some(channel),
+            transfer,
+            file: Some(OpenFile::InHand(file)),
+            stop,
+        } = self
+        else {
+            return None;
+        };
+        let mut scratch = [0; HAND];
+        let means = Means {
+            scratch: &mut scratch,
+            budget: u64::MAX,
+            stop,
+            aside: &mut Aside::InPlace,
+            conduit: None,
+        };
+        let burst = OneBurst {
+            transfer,
+            file,
+            means,
+        };
+        let burst = channel.with_lane(&mut [], burst);
+        if matches!(burst, Burst::Finished(_)) {
+            self.file = None;
+        }
+        Some(burst)
+    }
+
     fn run(&mut self, tools: &mut Tools<'_>) -> Burst {
         let until = Instant::now() + LENT_MAX;
         let streams = self.transfer.is_streaming();
@@ -245,7 +279,7 @@ impl Lent {
                 tools.cipher,
                 OneBurst {
                     transfer,
-                    file,
+                    file: &mut file,
                     means,
                 },
             ),
@@ -261,14 +295,14 @@ fn ready(conduit: &mut Option<Conduit>) -> Option<&mut Conduit> {
     conduit.as_mut()
 }
 
-struct OneBurst<'a> {
+struct OneBurst<'a, F> {
     transfer: &'a mut Transfer,
-    file: OnWorker<'a>,
+    file: &'a mut F,
     means: Means<'a>,
 }
 
-impl LaneWork<Burst> for OneBurst<'_> {
-    fn on(mut self, lane: &mut impl Lane) -> Burst {
-        self.transfer.burst(lane, &mut self.file, self.means)
+impl<F: File> LaneWork<Burst> for OneBurst<'_, F> {
+    fn on(self, lane: &mut impl Lane) -> Burst {
+        self.transfer.burst(lane, self.file, self.means)
     }
 }

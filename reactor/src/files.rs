@@ -1,5 +1,6 @@
 //! An open file as a transfer sees it: on a worker, a source or a sink.
 
+use crate::hand::InHand;
 use skiff_sessions::transfer::{Sink, Source};
 use skiff_sessions::wire::ftp::lines::{push_long, push_machine, push_name};
 use skiff_sessions::wire::ftp::pattern::Pattern;
@@ -21,6 +22,7 @@ pub(crate) enum OpenFile {
     Upload(Box<Upload>),
     Download(Box<Download>),
     Listing(Box<ListingText>),
+    InHand(InHand),
 }
 
 /// A listing turned into lines while it is sent.
@@ -178,6 +180,7 @@ impl Source for OnWorker<'_> {
             Some(OpenFile::Download(file)) => file.read_at(self.worker, offset, buf),
             Some(OpenFile::Upload(file)) => file.read_at(self.worker, offset, buf),
             Some(OpenFile::Listing(text)) => text.read_at(self.worker, offset, buf),
+            Some(OpenFile::InHand(whole)) => return whole.read_at(offset, buf),
             None => return Err(Refusal::Fault),
         };
         count.map_err(|error| refusal(&error))

@@ -14,6 +14,7 @@ mod demo;
 mod errand;
 mod files;
 mod guard;
+mod hand;
 mod hub;
 mod ids;
 mod init;

@@ -10,18 +10,22 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use skiff_sessions::digest::{Md5Sum, Sum};
 use skiff_sessions::path::{PathArg, VirtualPath};
 use skiff_sessions::server::job::DigestNews;
-use skiff_sessions::server::{Access, Completion, DownloadFacts, Job, StreamEnd, StreamStart};
+use skiff_sessions::server::{
+    Access, Completion, DownloadFacts, Job, Reading, StreamEnd, StreamStart,
+};
 use skiff_sessions::wire::command::Replace;
 use skiff_sessions::wire::ftp::pattern::{Pattern, is_pattern};
 use skiff_sessions::wire::listing::Form;
 use skiff_sessions::wire::reply::{Refusal, Usage};
 use skiff_sessions::wire::stamp::Stamp;
 use skiff_vfs::{
-    Digests, Home, Homes, SizeOf, Start, Upload, UploadRequest, UploadStart, VfsError, Worker,
+    Digests, Download, Home, Homes, SizeOf, Start, Upload, UploadRequest, UploadStart, VfsError,
+    Worker,
 };
 
 use crate::accounts::Accounts;
 use crate::files::{ListingText, Look, OpenFile, facts, refusal};
+use crate::hand::{HAND, InHand};
 
 /// A writer silent for this long gives way to the same user's next one.
 const SILENT: Duration = Duration::from_secs(5);
@@ -220,7 +224,7 @@ fn in_home(worker: &Worker, services: &Services, order: &Order) -> Result<Answer
             let text = ListingText::of_stages(home.stages(worker)?);
             (Completion::Listing, Some(OpenFile::Listing(Box::new(text))))
         }
-        Job::OpenDownload { path } => open_download(worker, home, path)?,
+        Job::OpenDownload { path, reading } => open_download(worker, home, path, *reading)?,
         Job::OpenUpload {
             path,
             size,
@@ -325,7 +329,12 @@ fn opened_stream(start: UploadStart) -> Answer {
     }
 }
 
-fn open_download(worker: &Worker, home: &Home, path: &VirtualPath) -> Result<Answer, VfsError> {
+fn open_download(
+    worker: &Worker,
+    home: &Home,
+    path: &VirtualPath,
+    reading: Reading,
+) -> Result<Answer, VfsError> {
     let file = home.download(worker, below(path))?;
     let digests = file.digests();
     let facts = DownloadFacts {
@@ -334,10 +343,30 @@ fn open_download(worker: &Worker, home: &Home, path: &VirtualPath) -> Result<Ans
         md5: digests.map(|digests| Md5Sum(digests.md5)),
         sha256: digests.and_then(|digests| digests.sha256),
     };
-    Ok((
-        Completion::Download(facts),
-        Some(OpenFile::Download(Box::new(file))),
-    ))
+    let opened = match reading {
+        Reading::Once => read_whole(worker, &file)?,
+        Reading::Parts => None,
+    };
+    let opened = opened.unwrap_or_else(|| OpenFile::Download(Box::new(file)));
+    Ok((Completion::Download(facts), Some(opened)))
+}
+
+/// A small file at once; `None` where it is larger, or not what it was.
+fn read_whole(worker: &Worker, file: &Download) -> Result<Option<OpenFile>, VfsError> {
+    let Some(size) = usize::try_from(file.size())
+        .ok()
+        .filter(|size| *size <= HAND)
+    else {
+        return Ok(None);
+    };
+    let (mut bytes, mut have) = (vec![0; size], 0);
+    while have < size {
+        match file.read_at(worker, have as u64, &mut bytes[have..])? {
+            0 => return Ok(None),
+            count => have += count,
+        }
+    }
+    Ok(Some(OpenFile::InHand(InHand(bytes))))
 }
 
 fn opened_upload(start: UploadStart) -> Answer {

@@ -193,7 +193,7 @@ pub enum End {
 
 /// What one burst may use.
 pub struct Means<'a> {
-    /// Lent by the worker; at least 64 KiB.
+    /// Lent for the burst; at least 16 KiB.
     pub scratch: &'a mut [u8],
     /// Bytes after which the transfer goes home.
     pub budget: u64,

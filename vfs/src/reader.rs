@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use rustix::fs::{FileType, Mode, OFlags, RawDir, openat};
 use rustix::io;
 
-const BATCH: usize = 32 * 1024;
+const BATCH: usize = 8 * 1024;
 
 /// Reads a directory with memory for one batch, whatever its size.
 #[derive(Debug)]

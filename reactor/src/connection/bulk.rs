@@ -317,7 +317,7 @@ impl Connection {
         }
     }
 
-    pub(super) fn lend_when_due(&mut self, hub: &mut Hub) {
+    pub(super) fn lend_when_due(&mut self, hub: &mut Hub, now: Instant) {
         let ready = match self.route {
             Route::Data => self.data.ready,
             Route::Control | Route::Nowhere => self.ready,
@@ -339,7 +339,7 @@ impl Connection {
         {
             self.lend_digest(hub);
         } else if self.route == Route::Data {
-            self.lend_stream(hub);
+            self.lend_stream(hub, now);
         } else if self.replies_are_out() {
             self.lend(hub);
         }
@@ -363,11 +363,12 @@ impl Connection {
         } else {
             Bulk::LentWatched
         };
-        self.submit(Some(channel), transfer, hub);
+        let lent = self.lent(Some(channel), transfer);
+        self.submit(lent, hub);
     }
 
     /// The control connection stays, and is heard.
-    fn lend_stream(&mut self, hub: &mut Hub) {
+    fn lend_stream(&mut self, hub: &mut Hub, now: Instant) {
         if !self.data_is_home() {
             return;
         }
@@ -376,25 +377,33 @@ impl Connection {
         };
         if let Some(channel) = self.lend_data(hub) {
             self.bulk = Bulk::LentUnwatched;
-            self.submit(Some(channel), transfer, hub);
+            let mut lent = self.lent(Some(channel), transfer);
+            match lent.send_in_hand() {
+                Some(burst) => self.lent_home(lent, burst, hub, now),
+                None => self.submit(lent, hub),
+            }
         }
     }
 
     fn lend_digest(&mut self, hub: &mut Hub) {
         if let Some(transfer) = self.transfer.take() {
             self.bulk = Bulk::Hashing;
-            self.submit(None, transfer, hub);
+            let lent = self.lent(None, transfer);
+            self.submit(lent, hub);
         }
     }
 
-    fn submit(&mut self, channel: Option<Channel>, transfer: Box<Transfer>, hub: &mut Hub) {
-        let (file, stop) = (self.file.take(), Arc::clone(&self.stop));
-        let lent = Box::new(Lent {
+    fn lent(&mut self, channel: Option<Channel>, transfer: Box<Transfer>) -> Lent {
+        Lent {
             channel,
             transfer,
-            file,
-            stop,
-        });
+            file: self.file.take(),
+            stop: Arc::clone(&self.stop),
+        }
+    }
+
+    fn submit(&mut self, lent: Lent, hub: &mut Hub) {
+        let lent = Box::new(lent);
         let ticket = self.ticket(Class::Burst);
         hub.pool.submit(
             ticket,

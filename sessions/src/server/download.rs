@@ -2,7 +2,7 @@
 
 use super::context::Context;
 use super::hashing::{self, Hashing as HashingState};
-use super::job::{Completion, DigestNews, DownloadFacts, Job};
+use super::job::{Completion, DigestNews, DownloadFacts, Job, Reading};
 use super::ready::Ready;
 use super::session::{Effect, State, Then};
 use crate::digest::{Algorithm, Md5Sum, Sum};
@@ -31,7 +31,10 @@ pub(super) struct SendingFile {
 pub(super) fn retrieve(arg: PathArg, turn: Turn, cx: &mut Context<'_>) -> State {
     match cx.resolve(&arg) {
         Ok(path) => {
-            let job = cx.work(Job::OpenDownload { path: path.clone() });
+            let job = cx.work(Job::OpenDownload {
+                path: path.clone(),
+                reading: Reading::Parts,
+            });
             State::working(job, Then::Offer(Asked { path, turn }))
         }
         Err(why) => cx.refuse(Deed::Retrieve, why),
@@ -168,7 +171,10 @@ impl SendingFile {
 
 /// A client reported a mismatch: the disk is asked again.
 pub(super) fn recheck(path: VirtualPath, cx: &mut Context<'_>) -> State {
-    let job = cx.work(Job::OpenDownload { path: path.clone() });
+    let job = cx.work(Job::OpenDownload {
+        path: path.clone(),
+        reading: Reading::Parts,
+    });
     State::working(job, Then::Recheck(path))
 }
 

@@ -2,7 +2,7 @@
 
 use super::context::Context;
 use super::hashing::{self, Hashing};
-use super::job::{Completion, DigestNews, Job};
+use super::job::{Completion, DigestNews, Job, Reading};
 use super::manners::TlsPolicy;
 use super::session::{State, Then};
 use crate::digest::Algorithm;
@@ -249,7 +249,10 @@ pub(super) struct HashAsked {
 pub(super) fn hash(arg: PathArg, algorithm: Algorithm, cx: &mut Context<'_>) -> State {
     match cx.resolve(&arg) {
         Ok(path) => {
-            let job = cx.work(Job::OpenDownload { path: path.clone() });
+            let job = cx.work(Job::OpenDownload {
+                path: path.clone(),
+                reading: Reading::Parts,
+            });
             State::working(job, Then::Hash(HashAsked { path, algorithm }))
         }
         Err(why) => cx.refuse(Deed::Hash, why),
@@ -301,7 +304,10 @@ pub(super) fn digest(
                 range,
                 form,
             };
-            let job = cx.work(Job::OpenDownload { path });
+            let job = cx.work(Job::OpenDownload {
+                path,
+                reading: Reading::Parts,
+            });
             State::working(job, Then::Digest(asked))
         }
         Err(why) => cx.refuse(Deed::Hash, why),

@@ -92,6 +92,7 @@ pub enum Job {
     OpenStages,
     OpenDownload {
         path: VirtualPath,
+        reading: Reading,
     },
     OpenUpload {
         path: VirtualPath,
@@ -127,6 +128,15 @@ pub enum Job {
     CloseFile {
         digest: DigestNews,
     },
+}
+
+/// What an open download is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Reading {
+    /// Its bytes go out once, as they are.
+    Once,
+    /// Any part of it may be wanted, more than once, and its digest remembered.
+    Parts,
 }
 
 /// What was learnt about a file's digest while it was open.

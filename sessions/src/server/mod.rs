@@ -18,7 +18,9 @@ mod stream;
 mod upload;
 
 pub use context::{Account, Limits, Setup, Standing};
-pub use job::{Access, Completion, DownloadFacts, Job, JobId, Rights, StreamEnd, StreamStart};
+pub use job::{
+    Access, Completion, DownloadFacts, Job, JobId, Reading, Rights, StreamEnd, StreamStart,
+};
 pub use manners::{Channel, Manners, Opening, Patience, TlsPolicy};
 pub use session::{Effect, Event, Listens, Session};
 pub use stream::{DataEvent, Direction, Making};

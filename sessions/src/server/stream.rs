@@ -7,7 +7,9 @@ mod publishing;
 use std::time::Instant;
 
 use super::context::Context;
-use super::job::{CloseNotify, Completion, DigestNews, Job, LostControl, StreamEnd, StreamStart};
+use super::job::{
+    CloseNotify, Completion, DigestNews, Job, LostControl, Reading, StreamEnd, StreamStart,
+};
 use super::parameters::Port;
 use super::security;
 use super::session::{Effect, Listens, State, Then};
@@ -105,7 +107,10 @@ pub(super) fn fetch(arg: &PathArg, cx: &mut Context<'_>) -> State {
         Ok(Err(why)) => return cx.refuse(Deed::Retrieve, why),
         Err(reply) => return cx.conclude(reply),
     };
-    let job = cx.work(Job::OpenDownload { path });
+    let job = cx.work(Job::OpenDownload {
+        path,
+        reading: Reading::Once,
+    });
     State::working(job, Then::Stream(Asked::File { from }))
 }
 

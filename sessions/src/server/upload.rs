@@ -2,7 +2,7 @@
 
 use super::context::Context;
 use super::hashing::{self, Hashing as HashingState};
-use super::job::{Completion, Job};
+use super::job::{Completion, Job, Reading};
 use super::session::{State, Then};
 use crate::digest::{Algorithm, Md5Sum, Sum};
 use crate::path::VirtualPath;
@@ -113,7 +113,10 @@ impl Asked {
                 md5: Some(md5),
             } => already_there(size, Some(md5), turn, cx),
             Completion::AlreadyThere { md5: None, .. } => {
-                let job = cx.work(Job::OpenDownload { path });
+                let job = cx.work(Job::OpenDownload {
+                    path,
+                    reading: Reading::Parts,
+                });
                 State::working(job, Then::Existing { turn })
             }
             other => answer(not_stored(&other), turn, cx),

@@ -88,7 +88,7 @@ impl Disk {
                     Some(OpenFile::Listing { text, hidden }),
                 )
             }
-            Job::OpenDownload { path } => {
+            Job::OpenDownload { path, .. } => {
                 let facts = self.facts(&key(path))?;
                 if facts.kind == Kind::Directory {
                     return Err(Refusal::IsADirectory);

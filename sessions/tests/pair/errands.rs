@@ -97,7 +97,7 @@ impl Disk {
                 Ok((Completion::Listing, Some(self.listing(&key(path))?)))
             }
             Job::OpenStages => Ok((Completion::Listing, Some(self.stage_listing()))),
-            Job::OpenDownload { path } => self.download(key(path)),
+            Job::OpenDownload { path, .. } => self.download(key(path)),
             Job::OpenUpload {
                 path,
                 size,
