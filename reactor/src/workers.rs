@@ -57,7 +57,7 @@ impl Shares {
     fn of(threads: usize) -> Self {
         Self {
             threads,
-            crypt: threads / 4,
+            crypt: threads / 2,
             bursts: threads - 1,
             device: threads - threads / 4,
             device_bursts: threads / 2,
@@ -399,7 +399,7 @@ mod tests {
     }
 
     #[test]
-    fn handshakes_hold_at_most_a_quarter() {
+    fn handshakes_hold_at_most_half() {
         let mut schedule = Schedule::new(8);
         for work in 0..100 {
             schedule.push(
@@ -410,7 +410,7 @@ mod tests {
                 work,
             );
         }
-        assert_eq!(drain(&mut schedule).len(), 2);
+        assert_eq!(drain(&mut schedule).len(), 4);
     }
 
     #[test]

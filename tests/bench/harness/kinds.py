@@ -158,8 +158,8 @@ class Idle(Kind):
             idle.ready()
             opened = 0
             for count in self.steps:
-                # Ten thousand are the same each time, and slow to come.
-                if count > 1000 and turn > 0:
+                # The same each time, and slow to come where each is a process.
+                if turn > 0 and count >= (1000 if fresh.server.forks else 10_000):
                     continue
                 if count > 1000 and fresh.server.forks:
                     what = f"{count:,} idle sessions, {fresh.name}"

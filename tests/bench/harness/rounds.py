@@ -40,8 +40,6 @@ def run(bench, amounts, chosen, instances, results):
     for turn in range(amounts.rounds):
         limits.take_all(every, bench, results.limits, results.notes)
         for row in chosen:
-            if turn >= row.rounds:
-                continue
             say(f"[{time.monotonic() - begin:5.0f} s] round {turn + 1}: {row.key}")
             if row.kind.size:
                 bench.warm(row.kind.size)

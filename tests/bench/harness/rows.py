@@ -9,8 +9,7 @@ from harness.native import Verified
 @dataclasses.dataclass
 class Row:
     """`who` takes part beside skiffd: peers, listers (those with MLSD), native, nobody; `fsync`
-    whether skiffd with fsync is shown beside; `ceiling` whether the generator can serve it too;
-    `rounds` how many it takes at most (curves are many points, and sessions weigh the same)."""
+    whether skiffd with fsync is shown beside; `ceiling` whether the generator can serve it too."""
 
     key: str
     group: str
@@ -20,7 +19,6 @@ class Row:
     who: str = "peers"
     fsync: bool = False
     ceiling: bool = True
-    rounds: int = 1000
 
     def wants(self, server):
         if server.name == "skiffd":
@@ -125,9 +123,9 @@ def memory(amounts):
     bound = "what a session must remember; the kernel's sockets are not in it"
     for mode in ("plain", "tls"):
         title, kind = f"idle sessions, {said(mode)}", Idle(mode, amounts.steps)
-        yield Row(f"idle-{mode}", group, title, kind, bound, ceiling=False, rounds=2)
+        yield Row(f"idle-{mode}", group, title, kind, bound, ceiling=False)
     title, kind = "idle sessions, native", Idle("tls", amounts.steps, "idle-native")
-    yield Row("idle-native", group, title, kind, bound, "nobody", ceiling=False, rounds=2)
+    yield Row("idle-native", group, title, kind, bound, "nobody", ceiling=False)
 
 
 def latency(amounts):
@@ -165,7 +163,6 @@ def curves(amounts):
                 f"{streams}",
                 Bulk("retr", mode, amounts.total // streams, streams),
                 BOUNDS["retr", mode],
-                rounds=1,
             )
     for verb in ("retr", "stor"):
         for size in amounts.sizes:
@@ -176,7 +173,6 @@ def curves(amounts):
                 amount(size),
                 Bulk(verb, "plain", size, 1, times),
                 BOUNDS[verb, "plain"],
-                rounds=1,
             )
 
 
