@@ -45,20 +45,21 @@ pub(crate) struct Ticket {
 #[derive(Clone, Copy, Debug)]
 struct Shares {
     threads: usize,
+    /// All that is not short.
+    lasting: usize,
     crypt: usize,
-    bursts: usize,
     device: usize,
     device_bursts: usize,
 }
 
 impl Shares {
-    /// Of at least 4 threads. One stays free of bursts, and one of any single
-    /// file system.
+    /// Of at least 4 threads. One stays free for short jobs, and one of any
+    /// single file system.
     fn of(threads: usize) -> Self {
         Self {
             threads,
+            lasting: threads - 1,
             crypt: threads / 2,
-            bursts: threads - 1,
             device: threads - threads / 4,
             device_bursts: threads / 2,
         }
@@ -144,14 +145,17 @@ impl<T> Schedule<T> {
             queues.map(|queue| queue.running).sum()
         };
         let is_bulk = |class: Class| matches!(class, Class::Burst | Class::Long);
+        let of_class = running(&|ticket| ticket.class == class);
         let class_fits = match class {
-            Class::Short => true,
-            Class::Crypt => running(&|ticket| ticket.class == Class::Crypt) < self.shares.crypt,
-            Class::Burst => running(&|ticket| is_bulk(ticket.class)) < self.shares.bursts,
-            Class::Long => running(&|ticket| ticket.class == Class::Long) < 1,
+            Class::Short | Class::Burst => true,
+            Class::Crypt => of_class < self.shares.crypt,
+            Class::Long => of_class < 1,
         };
+        let lasting = running(&|ticket| ticket.class != Class::Short);
+        let leaves_one = class == Class::Short || lasting < self.shares.lasting;
         let same = |ticket: Ticket| device.is_some() && ticket.device == device;
         class_fits
+            && leaves_one
             && running(&same) < self.shares.device
             && (!is_bulk(class)
                 || running(&|ticket| same(ticket) && is_bulk(ticket.class))
@@ -411,6 +415,22 @@ mod tests {
             );
         }
         assert_eq!(drain(&mut schedule).len(), 4);
+    }
+
+    #[test]
+    fn handshakes_and_bursts_together_leave_a_thread_to_short_jobs() {
+        let handshake = Ticket {
+            class: Class::Crypt,
+            device: None,
+        };
+        let mut schedule = Schedule::new(4);
+        for work in 0..100 {
+            schedule.push(handshake, work);
+            schedule.push(ticket(Class::Burst, 1), work);
+        }
+        assert_eq!(drain(&mut schedule).len(), 3);
+        schedule.push(ticket(Class::Short, 1), 1000);
+        assert_eq!(drain(&mut schedule), [ticket(Class::Short, 1)]);
     }
 
     #[test]

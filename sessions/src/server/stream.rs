@@ -41,6 +41,13 @@ pub(super) struct Upload {
     deed: Deed,
 }
 
+impl Upload {
+    /// Bytes that ALLO said are to come.
+    fn expected(&self) -> Option<u64> {
+        self.announced.map(|end| end - self.from)
+    }
+}
+
 /// How the data connection is made.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Making {
@@ -444,7 +451,7 @@ impl Streaming {
             } => {
                 let private = cx.shared.parameters.protection == Protection::Private;
                 let end = self.purpose.how_ended(position, private);
-                self.purpose.complete(left_out, end, cx)
+                self.complete(position, left_out, end, cx)
             }
             End::Truncated { position } => self.truncated(position, cx),
             End::Refused(why) => self.purpose.fail(why, cx),
@@ -456,15 +463,33 @@ impl Streaming {
         }
     }
 
+    fn complete(self, position: u64, left_out: u64, end: StreamEnd, cx: &mut Context<'_>) -> State {
+        match self.purpose {
+            Purpose::File { size, .. } => {
+                cx.close_file(DigestNews::None);
+                cx.conclude(Reply::StreamSent { size })
+            }
+            Purpose::Listing => {
+                cx.close_file(DigestNews::None);
+                cx.conclude(Reply::ListingDone { hidden: left_out })
+            }
+            Purpose::Upload(upload) => {
+                let job = cx.work(Job::PublishStream { end });
+                let moved = position.saturating_sub(upload.from);
+                Publishing::begin(upload, end, moved, self.began, job)
+            }
+        }
+    }
+
     /// Whole all the same where the announced size is reached to the byte, or
     /// where the operator knows a client that ends like this.
     fn truncated(self, position: u64, cx: &mut Context<'_>) -> State {
         cx.effects.push(Effect::NoCloseNotify);
         if self.purpose.announced() == Some(position) {
-            return self.purpose.complete(0, StreamEnd::Told, cx);
+            return self.complete(position, 0, StreamEnd::Told, cx);
         }
         if cx.rights().close_notify == CloseNotify::Wished {
-            return self.purpose.complete(0, StreamEnd::Seen, cx);
+            return self.complete(position, 0, StreamEnd::Seen, cx);
         }
         let truncated = Reply::Data(DataReply::Truncated);
         self.purpose.put_away(truncated, cx)
@@ -490,23 +515,6 @@ impl Purpose {
             _ => None,
         }
     }
-
-    fn complete(self, left_out: u64, end: StreamEnd, cx: &mut Context<'_>) -> State {
-        match self {
-            Self::File { size, .. } => {
-                cx.close_file(DigestNews::None);
-                cx.conclude(Reply::StreamSent { size })
-            }
-            Self::Listing => {
-                cx.close_file(DigestNews::None);
-                cx.conclude(Reply::ListingDone { hidden: left_out })
-            }
-            Self::Upload(upload) => {
-                let job = cx.work(Job::PublishStream { end });
-                Publishing::begin(upload, end, job, cx)
-            }
-        }
-    }
 }
 
 /// Whether an upload outlives its control connection; the session ends with it.
@@ -522,7 +530,7 @@ fn under_way(purpose: &Purpose, moved: u64, began: Instant, cx: &Context<'_>) ->
     let of = match purpose {
         Purpose::File { from, size } => Some(size - from),
         Purpose::Listing => None,
-        Purpose::Upload(upload) => upload.announced.map(|end| end - upload.from),
+        Purpose::Upload(upload) => upload.expected(),
     };
     Reply::UnderWay(UnderWay {
         moved,

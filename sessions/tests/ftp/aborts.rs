@@ -138,7 +138,9 @@ fn while_it_is_published() {
     rig.expect("PASV", &[227]);
     rig.sends_file(OLD);
     rig.expect("STOR a", &[150]);
-    rig.expect("NOOP\r\nSTAT\r\nABOR", &[200, 211]);
+    let said = rig.expect("NOOP\r\nSTAT\r\nABOR", &[200, 211]);
+    let line = " 21 bytes moved, 21 bytes per second";
+    assert_eq!(said[1].lines[1], line);
     rig.hold = Hold::Nothing;
     rig.expect_hears(&[426, 226]);
     assert_eq!(rig.disk.content("/a").as_deref(), Some(NEW));

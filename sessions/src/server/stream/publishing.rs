@@ -14,6 +14,8 @@ use crate::wire::reply::{Farewell, Refusal, Reply, UnderWay};
 pub(in crate::server) struct Publishing {
     upload: Upload,
     end: StreamEnd,
+    /// Bytes of the transfer, and when it began.
+    moved: u64,
     began: Instant,
     wish: Wish,
 }
@@ -26,11 +28,18 @@ impl Publishing {
         }
     }
 
-    pub(super) fn begin(upload: Upload, end: StreamEnd, job: JobId, cx: &Context<'_>) -> State {
+    pub(super) fn begin(
+        upload: Upload,
+        end: StreamEnd,
+        moved: u64,
+        began: Instant,
+        job: JobId,
+    ) -> State {
         Self {
             upload,
             end,
-            began: cx.now,
+            moved,
+            began,
             wish: Wish::GoOn,
         }
         .at(job)
@@ -53,8 +62,8 @@ impl Publishing {
                 cx.effects.push(Effect::StopTransfer);
             }
             Command::Status => cx.say(Reply::UnderWay(UnderWay {
-                moved: 0,
-                of: None,
+                moved: self.moved,
+                of: self.upload.expected(),
                 seconds: cx.now.duration_since(self.began).as_secs(),
             })),
             _ => cx.say(Reply::Noop),
