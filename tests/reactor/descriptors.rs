@@ -73,15 +73,18 @@ fn work_that_needs_a_descriptor_is_refused_and_done_later() {
     let daemon = daemon_with_file(MANY_IN_CLEAR, "there", &data);
     limit_descriptors(&daemon);
     let mut inside = daemon.login("tom");
+    inside.ask("MKD d", 257);
+    inside.put("", "d/there", b"bytes");
     let outside = crowd(&daemon, 2 * LIMIT);
     wait_until("every descriptor in use", || in_use(&daemon) == LIMIT);
 
+    // The home itself is open; what lies deeper has to be opened.
     for line in [
         "LIST",
         "RETR start=0 there",
         "STOR size=5 new",
-        "STAT there",
-        "MKD folder",
+        "STAT d/there",
+        "MKD d/folder",
     ] {
         let code = inside.code(line);
         assert!((400..600).contains(&code), "{line}: {code}");
