@@ -90,6 +90,7 @@ fn work_that_needs_a_descriptor_is_refused_and_done_later() {
         assert!((400..600).contains(&code), "{line}: {code}");
         inside.ask("NOOP", 200);
     }
+    inside.ask("MKD folder", 257);
     outside.into_iter().for_each(Peer::cut);
     wait_until("a free descriptor", || in_use(&daemon) < LIMIT / 2);
     assert_eq!(inside.get("there"), data);

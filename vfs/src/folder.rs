@@ -26,7 +26,7 @@ use crate::staging::StageKey;
 /// As many links in a row as Linux follows.
 const LINKS_MAX: usize = 40;
 
-/// A directory of the home, open (O_PATH) and known to be none of the staging directories.
+/// A directory of the home, open and known to be none of the staging directories.
 #[derive(Debug)]
 pub(crate) struct Folder {
     fd: Arc<OwnedFd>,
@@ -45,15 +45,18 @@ impl Folder {
         Ok(())
     }
 
-    /// Makes its names durable, where that is wanted. O_PATH handles cannot be synced, hence the
-    /// second one.
+    /// Makes its names durable, where that is wanted. O_PATH handles cannot be synced, which
+    /// takes a second one then.
     pub(crate) fn sync(&self, durability: Durability) -> Result<(), VfsError> {
-        match durability {
-            Durability::Fsync => {
+        if durability == Durability::None {
+            return Ok(());
+        }
+        match fsync(&self.fd) {
+            Err(Errno::BADF) => {
                 let readable = openat(&self.fd, c".", readable(), Mode::empty())?;
                 Ok(fsync(readable)?)
             }
-            Durability::None => Ok(()),
+            other => Ok(other?),
         }
     }
 }

@@ -12,8 +12,11 @@ use std::sync::Arc;
 
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
+use rustix::fs::{Mode, openat};
+use rustix::io::Errno;
 
 use crate::VfsError;
+use crate::reader::readable;
 
 /// The name of staging directories: no path has it, in any case.
 pub(crate) const STAGING: &str = ".skiff-stage";
@@ -21,7 +24,7 @@ pub(crate) const STAGING: &str = ".skiff-stage";
 #[derive(Debug)]
 pub(crate) struct Jail {
     root: Dir,
-    /// Of the home itself, the directory of most names.
+    /// Of the home itself, the directory of most names; it can be synced.
     handle: Arc<OwnedFd>,
 }
 
@@ -29,7 +32,13 @@ impl Jail {
     /// Opens a home. The one place where a path of the host is opened.
     pub(crate) fn open(root: &Path) -> Result<Self, VfsError> {
         let root = Dir::open_ambient_dir(root, ambient_authority())?;
-        let handle = Arc::new(root.open_dir(".")?.into_std_file().into());
+        let handle = match openat(&root, c".", readable(), Mode::empty()) {
+            Ok(handle) => handle,
+            // Nobody may read it, but names in it may be used.
+            Err(Errno::ACCESS) => root.open_dir(".")?.into_std_file().into(),
+            Err(e) => return Err(e.into()),
+        };
+        let handle = Arc::new(handle);
         Ok(Self { root, handle })
     }
 
@@ -37,8 +46,8 @@ impl Jail {
         self.root.as_fd()
     }
 
-    /// Opens the directory at `path` beneath the home, links inside it followed. The handle is
-    /// O_PATH: good for the *at calls, not for reading or syncing.
+    /// Opens the directory at `path` beneath the home, links inside it followed. But for the
+    /// home's own, the handle is O_PATH: good for the *at calls, not for reading or syncing.
     pub(crate) fn directory(&self, path: &Path) -> Result<Arc<OwnedFd>, VfsError> {
         check(path)?;
         if path.as_os_str().is_empty() {
