@@ -197,6 +197,27 @@ def ascii_type(w):
     ftp.alive()
 
 
+# Up to 16 KiB a file is sent without a second look at the disk.
+SMALL = (0, 1, 4096, 16_383, 16_384, 16_385)
+
+
+@step(
+    "files about the size that is sent at once, {mode}: whole, from any offset, as text",
+    over=[{"mode": PLAIN}, {"mode": EXPLICIT13}],
+)
+def small_files(w, mode):
+    ftp = Ftp(prompt(w), mode)
+    for size in SMALL:
+        # Nothing but line ends is changed on the way.
+        data, name = (b"line %d\n" * 2048 % tuple(range(2048)))[:size], w.fresh(f"small-{size}")
+        ftp.store(name, data)
+        for rest in sorted({0, 1, size // 2, size} & set(range(size + 1))):
+            same(f"{size} bytes from {rest}", ftp.get(name, rest=rest), data[rest:])
+        ftp.ask("TYPE A", 200)
+        same(f"{size} bytes as text", ftp.get(name), data.replace(b"\n", b"\r\n"))
+        ftp.ask("TYPE I", 200)
+
+
 # Data connections that never come.
 
 
