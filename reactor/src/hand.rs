@@ -1,8 +1,108 @@
-//! A file that a worker has read whole when it opened it: so small that the
-//! reactor sends it itself, for another trip to a worker would cost more.
+//! What needs no worker: jobs that the kernel can do from memory, and files so
+//! small that the reactor sends them itself. Another trip would cost more.
 
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use skiff_sessions::path::VirtualPath;
+use skiff_sessions::server::{Completion, Job, Reading};
 use skiff_sessions::transfer::{Sink, Source};
 use skiff_sessions::wire::reply::Refusal;
+use skiff_sessions::wire::stamp::Stamp;
+use skiff_vfs::{Download, Home};
+
+use crate::files::{ListingText, Look, OpenFile, facts};
+use crate::work::{Answer, below, download_facts};
+
+/// Jobs in one turn of the loop: a peer that asks a thousand things at once must
+/// not keep the others waiting.
+const JOBS_PER_TURN: u32 = 128;
+/// An opening that took longer than this had somebody else's leave to wait for
+/// (fanotify(7), as scanners for viruses use it), and the next ones may too.
+const SLOW: Duration = Duration::from_millis(2);
+/// So long they are left to the workers.
+const PAUSE: Duration = Duration::from_secs(60);
+
+/// What of it may be done now.
+#[derive(Default)]
+pub(crate) struct Hand {
+    done: u32,
+    paused_until: Option<Instant>,
+}
+
+impl Hand {
+    pub(crate) fn begin_turn(&mut self) {
+        self.done = 0;
+    }
+
+    /// Does `job` where nothing has to be waited for. What is to be refused is left
+    /// to a worker, too.
+    pub(crate) fn perform(&mut self, job: &Job, home: Option<&Arc<Home>>) -> Option<Answer> {
+        let home = home?;
+        let before = Instant::now();
+        if !self.is_free(before) {
+            return None;
+        }
+        let answer = at_hand(job, home)?;
+        self.note(before, Instant::now());
+        Some(answer)
+    }
+
+    fn is_free(&self, now: Instant) -> bool {
+        self.done < JOBS_PER_TURN && self.paused_until.is_none_or(|until| until <= now)
+    }
+
+    fn note(&mut self, before: Instant, after: Instant) {
+        self.done += 1;
+        if after.duration_since(before) > SLOW {
+            self.paused_until = Some(after + PAUSE);
+        }
+    }
+}
+
+fn at_hand(job: &Job, home: &Arc<Home>) -> Option<Answer> {
+    let done = match job {
+        Job::Size { path } => Completion::Size(home.size_at_hand(below(path))?),
+        Job::ModifiedAt { path } => {
+            let entry = home.stat_at_hand(below(path))?;
+            Completion::ModifiedAt(Stamp(entry.modified.seconds))
+        }
+        Job::Facts { path } => Completion::Facts(facts(&home.stat_at_hand(below(path))?)),
+        Job::ChangeDirectory { to } if home.may_enter_at_hand(below(to)) => Completion::Done,
+        Job::OpenDownload {
+            path,
+            reading: Reading::Once,
+        } => return download(home, path),
+        Job::OpenListing { path, form, access } => {
+            let listing = home.list_at_hand(below(path))?;
+            let text = ListingText::of_directory(listing, Look::new(*form, *access, None));
+            return Some((Completion::Listing, Some(OpenFile::Listing(Box::new(text)))));
+        }
+        _ => return None,
+    };
+    Some((done, None))
+}
+
+fn download(home: &Home, path: &VirtualPath) -> Option<Answer> {
+    let file = home.download_at_hand(below(path))?;
+    let facts = Completion::Download(download_facts(&file));
+    let file = match read_whole(home, &file) {
+        Some(whole) => OpenFile::InHand(whole),
+        None => OpenFile::Download(Box::new(file)),
+    };
+    Some((facts, Some(file)))
+}
+
+/// A small file whose bytes are all in memory.
+fn read_whole(home: &Home, file: &Download) -> Option<InHand> {
+    let size = usize::try_from(file.size()).ok()?;
+    if size > HAND {
+        return None;
+    }
+    let mut bytes = vec![0; size];
+    let count = home.read_at_hand(file, 0, &mut bytes)?;
+    (count == size).then_some(InHand(bytes))
+}
 
 /// More than this is left to the workers.
 pub(crate) const HAND: usize = 16 * 1024;
@@ -24,5 +124,34 @@ impl Source for InHand {
 impl Sink for InHand {
     fn write(&mut self, _: &[u8]) -> Result<(), Refusal> {
         Err(Refusal::Fault)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_turn_has_so_many_jobs_and_no_more() {
+        let (mut hand, now) = (Hand::default(), Instant::now());
+        for _ in 0..JOBS_PER_TURN {
+            assert!(hand.is_free(now));
+            hand.note(now, now);
+        }
+        assert!(!hand.is_free(now));
+        hand.begin_turn();
+        assert!(hand.is_free(now));
+    }
+
+    #[test]
+    fn after_a_slow_one_the_workers_do_them_for_a_while() {
+        let (mut hand, now) = (Hand::default(), Instant::now());
+        hand.note(now, now + SLOW);
+        assert!(hand.is_free(now + SLOW));
+        let slow = now + SLOW + Duration::from_nanos(1);
+        hand.note(now, slow);
+        hand.begin_turn();
+        assert!(!hand.is_free(slow + PAUSE - Duration::from_nanos(1)));
+        assert!(hand.is_free(slow + PAUSE));
     }
 }

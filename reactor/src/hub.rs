@@ -17,6 +17,7 @@ use crate::daemon::Fresh;
 use crate::deadlines::Deadlines;
 use crate::errand::Errand;
 use crate::guard::Guard;
+use crate::hand::Hand;
 use crate::ids::ConnectionId;
 use crate::notify;
 use crate::passive::Passive;
@@ -33,6 +34,7 @@ const LINE_BUFFER: usize = 8192;
 pub(crate) struct Hub {
     pub(crate) registry: Registry,
     pub(crate) pool: Pool<Errand>,
+    pub(crate) hand: Hand,
     pub(crate) guard: Guard,
     pub(crate) log: AccessLog,
     pub(crate) deadlines: Deadlines,
@@ -91,6 +93,7 @@ impl Hub {
         Self {
             registry,
             pool,
+            hand: Hand::default(),
             guard,
             log,
             deadlines: Deadlines::default(),

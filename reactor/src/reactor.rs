@@ -96,6 +96,7 @@ impl Reactor {
     }
 
     fn turn(&mut self, events: &Events, now: Instant) {
+        self.hub.hand.begin_turn();
         for event in events {
             self.on_readiness(event, now);
         }

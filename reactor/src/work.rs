@@ -186,7 +186,8 @@ fn open_home(
     Ok((lodged, completion))
 }
 
-type Answer = (Completion, Option<OpenFile>);
+/// How a job went, and the file that is open from now on.
+pub(crate) type Answer = (Completion, Option<OpenFile>);
 
 fn in_home(worker: &Worker, services: &Services, order: &Order) -> Result<Answer, VfsError> {
     let Some(home) = &order.home else {
@@ -336,19 +337,23 @@ fn open_download(
     reading: Reading,
 ) -> Result<Answer, VfsError> {
     let file = home.download(worker, below(path))?;
-    let digests = file.digests();
-    let facts = DownloadFacts {
-        size: file.size(),
-        modified: Stamp(file.modified().seconds),
-        md5: digests.map(|digests| Md5Sum(digests.md5)),
-        sha256: digests.and_then(|digests| digests.sha256),
-    };
+    let facts = download_facts(&file);
     let opened = match reading {
         Reading::Once => read_whole(worker, &file)?,
         Reading::Parts => None,
     };
     let opened = opened.unwrap_or_else(|| OpenFile::Download(Box::new(file)));
     Ok((Completion::Download(facts), Some(opened)))
+}
+
+pub(crate) fn download_facts(file: &Download) -> DownloadFacts {
+    let digests = file.digests();
+    DownloadFacts {
+        size: file.size(),
+        modified: Stamp(file.modified().seconds),
+        md5: digests.map(|digests| Md5Sum(digests.md5)),
+        sha256: digests.and_then(|digests| digests.sha256),
+    }
 }
 
 /// A small file at once; `None` where it is larger, or not what it was.
@@ -470,7 +475,7 @@ fn usage(worker: &Worker, home: &Home) -> Usage {
     }
 }
 
-fn below(path: &VirtualPath) -> &Path {
+pub(crate) fn below(path: &VirtualPath) -> &Path {
     Path::new(OsStr::from_bytes(path.below_home()))
 }
 

@@ -28,6 +28,18 @@ impl Download {
         }
     }
 
+    pub(crate) fn without_digests(file: OwnedFd, stat: Stat) -> Self {
+        Self {
+            file: file.into(),
+            stat,
+            digests: None,
+        }
+    }
+
+    pub(crate) fn stat(&self) -> &Stat {
+        &self.stat
+    }
+
     /// Bytes of content when it was opened.
     pub fn size(&self) -> u64 {
         entry::size(&self.stat)

@@ -29,7 +29,7 @@ const LINKS_MAX: usize = 40;
 /// A directory of the home, open and known to be none of the staging directories.
 #[derive(Debug)]
 pub(crate) struct Folder {
-    fd: Arc<OwnedFd>,
+    pub(crate) fd: Arc<OwnedFd>,
     pub(crate) id: FolderId,
     pub(crate) mount: Arc<Mount>,
     /// Its path when it was opened, relative to the home.

@@ -16,6 +16,7 @@ use rustix::fs::{Mode, openat};
 use rustix::io::Errno;
 
 use crate::VfsError;
+use crate::at_hand::{self, AccessTime};
 use crate::reader::readable;
 
 /// The name of staging directories: no path has it, in any case.
@@ -26,6 +27,8 @@ pub(crate) struct Jail {
     root: Dir,
     /// Of the home itself, the directory of most names; it can be synced.
     handle: Arc<OwnedFd>,
+    /// `None` where only a worker may ask.
+    access_time: Option<AccessTime>,
 }
 
 impl Jail {
@@ -38,8 +41,21 @@ impl Jail {
             Err(Errno::ACCESS) => root.open_dir(".")?.into_std_file().into(),
             Err(e) => return Err(e.into()),
         };
-        let handle = Arc::new(handle);
-        Ok(Self { root, handle })
+        let access_time = at_hand::probe(&handle);
+        Ok(Self {
+            root,
+            handle: Arc::new(handle),
+            access_time,
+        })
+    }
+
+    pub(crate) fn handle(&self) -> &Arc<OwnedFd> {
+        &self.handle
+    }
+
+    /// What reading does to it; `None` where the home cannot be asked at hand.
+    pub(crate) fn access_time(&self) -> Option<AccessTime> {
+        self.access_time
     }
 
     pub(crate) fn root(&self) -> BorrowedFd<'_> {

@@ -6,10 +6,11 @@
 //! file and appears under its name whole, synced, or not at all; an interrupted one stays, charged
 //! and resumable.
 //!
-//! Every call here may block, so every call demands a [`Worker`]: only a thread made to block has
-//! one. Names are bytes; paths are relative to the home and distrusted.
+//! What may block demands a [`Worker`]: only a thread made to block has one. The few calls that do
+//! without (`..._at_hand`) answer from the kernel's memory or not at all. Names are bytes; paths are relative to the home and distrusted.
 
 mod account;
+mod at_hand;
 mod attributes;
 mod digest;
 mod download;

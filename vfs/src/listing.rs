@@ -33,12 +33,15 @@ enum Source {
 impl Listing {
     pub(crate) fn directory(home: &Arc<Home>, folder: Folder) -> Result<Self, VfsError> {
         let reader = DirReader::open(&folder)?;
-        let source = Source::Directory(Box::new((folder, reader)));
-        Ok(Self {
+        Ok(Self::of(home, folder, reader))
+    }
+
+    pub(crate) fn of(home: &Arc<Home>, folder: Folder, reader: DirReader) -> Self {
+        Self {
             home: Arc::clone(home),
-            source,
+            source: Source::Directory(Box::new((folder, reader))),
             hidden: 0,
-        })
+        }
     }
 
     pub(crate) fn one(home: &Arc<Home>, entry: Entry) -> Self {

@@ -117,6 +117,18 @@ impl Mount {
             .is_some_and(|staging| staging.inode() == inode)
     }
 
+    /// The same, where that can be said without waiting.
+    pub(crate) fn hides_at_hand(&self, inode: u64) -> Option<bool> {
+        let staging = self.staging.try_read()?;
+        Some(staging.as_ref().is_some_and(|s| s.inode() == inode))
+    }
+
+    /// Whether no name of the mount has a stage, for certain.
+    pub(crate) fn is_stageless(&self) -> bool {
+        let staging = self.staging.try_read();
+        staging.is_some_and(|slot| slot.as_ref().is_none_or(|s| s.count() == 0))
+    }
+
     /// Writes everything of this file system to the disk.
     pub(crate) fn sync(&self) -> Result<(), VfsError> {
         let readable = openat(&self.root, c".", readable(), Mode::empty())?;
@@ -164,6 +176,11 @@ impl Mounts {
     /// The home's own directory.
     pub(crate) fn root(&self) -> FolderId {
         self.root
+    }
+
+    /// The file system that the home itself is on.
+    pub(crate) fn home(&self) -> &Arc<Mount> {
+        &self.home
     }
 
     pub(crate) fn all(&self) -> Vec<Arc<Mount>> {

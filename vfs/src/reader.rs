@@ -24,14 +24,19 @@ pub(crate) struct DirReader {
 impl DirReader {
     /// Reads the directory that `folder` is a handle of. The handle itself may be O_PATH.
     pub(crate) fn open(folder: impl AsFd) -> io::Result<Self> {
-        Ok(Self {
-            fd: openat(folder, c".", readable(), Mode::empty())?,
+        Ok(Self::of(openat(folder, c".", readable(), Mode::empty())?))
+    }
+
+    /// Reads the directory that `fd` was opened for reading of.
+    pub(crate) fn of(fd: OwnedFd) -> Self {
+        Self {
+            fd,
             buffer: Box::new_uninit_slice(BATCH),
             names: Vec::new(),
             kinds: Vec::new(),
             next_name: 0,
             next_kind: 0,
-        })
+        }
     }
 
     /// The next name but `.` and `..`, and its kind where the file system tells it.

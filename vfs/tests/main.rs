@@ -6,6 +6,7 @@
 )]
 
 mod appending;
+mod at_hand;
 mod attributes;
 mod common;
 mod jail;

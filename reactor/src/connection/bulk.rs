@@ -280,7 +280,12 @@ impl Connection {
         if matches!(job, Job::CloseFile { .. }) && file.is_none() {
             return self.tell(Event::Completed(id, Completion::Done), hub, now);
         }
-        let home = self.lodged.as_ref().map(|lodged| Arc::clone(&lodged.home));
+        let home = self.lodged.as_ref().map(|lodged| &lodged.home);
+        if let Some(answer) = hub.hand.perform(&job, home) {
+            self.at_hand = Some((id, answer));
+            return;
+        }
+        let home = home.map(Arc::clone);
         let owner = self.id.number();
         let order = Order {
             job,

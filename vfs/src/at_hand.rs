@@ -1,0 +1,169 @@
+//! What the kernel answers from memory: calls that wait for no disk, so that a thread which must
+//! not block may make them.
+//!
+//! openat2(2) with RESOLVE_CACHED gives up where a look-up would have to wait, preadv2(2) with
+//! RWF_NOWAIT where a read would. `None` says no more than that: ask again, with a
+//! [`Worker`](crate::Worker). So do links and other mounts, whose rules stand in one place only.
+
+use std::ffi::OsStr;
+use std::io::IoSliceMut;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use rustix::fs::{
+    Mode, OFlags, ResolveFlags, Stat, StatVfsMountFlags, fstat, fstatfs, fstatvfs, openat2,
+};
+use rustix::io::{ReadWriteFlags, preadv2};
+
+use crate::entry::{self, Kind};
+use crate::folder::Folder;
+use crate::home::{Home, regular};
+use crate::mount::{FolderId, identify};
+use crate::reader::{DirReader, readable};
+use crate::{Download, Entry, Listing, jail};
+
+/// File systems that ask nobody else about what they have looked up (the numbers are statfs(2)'s):
+/// ext2 to ext4, XFS, Btrfs, F2FS, tmpfs.
+const LOCAL: [u64; 5] = [0xEF53, 0x5846_5342, 0x9123_683E, 0xF2F5_2010, 0x0102_1994];
+
+/// Seconds.
+const DAY: i64 = 24 * 60 * 60;
+
+/// What reading a file does to its time of access, which may go to the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AccessTime {
+    Kept,
+    /// Written where it is older than the last change, or than a day.
+    Relative,
+}
+
+/// Whether a home can be asked like this, and what reading does there.
+pub(crate) fn probe(home: &OwnedFd) -> Option<AccessTime> {
+    #[allow(clippy::unnecessary_cast, reason = "the type differs by architecture")]
+    let kind = fstatfs(home).ok()?.f_type as u64;
+    if !LOCAL.contains(&kind) {
+        return None;
+    }
+    // Older kernels do not know the flag (5.12), and a filter may forbid the call.
+    open(home, OsStr::new("."), OFlags::PATH)?;
+    let flags = fstatvfs(home).ok()?.f_flag;
+    if flags.contains(StatVfsMountFlags::NOATIME) {
+        Some(AccessTime::Kept)
+    } else if flags.contains(StatVfsMountFlags::RELATIME) {
+        Some(AccessTime::Relative)
+    } else {
+        None
+    }
+}
+
+/// A name, and the file or directory that has it.
+struct Spot<'a> {
+    folder: Arc<OwnedFd>,
+    leaf: &'a OsStr,
+    stat: Stat,
+}
+
+impl Home {
+    /// [`Home::stat`] of a file or a directory.
+    pub fn stat_at_hand(&self, path: &Path) -> Option<Entry> {
+        let Spot { leaf, stat, .. } = self.spot(path)?;
+        Some(Entry::new(leaf.to_owned(), &stat))
+    }
+
+    /// [`Home::size`] where no name of the file system has a stage.
+    pub fn size_at_hand(&self, path: &Path) -> Option<u64> {
+        let stat = self.spot(path)?.stat;
+        let certain = entry::kind(&stat) == Kind::File && self.mounts.home().is_stageless();
+        certain.then(|| entry::size(&stat))
+    }
+
+    /// Whether [`Home::enter`] would succeed.
+    pub fn may_enter_at_hand(&self, path: &Path) -> bool {
+        let folder = self.folder_at_hand(path);
+        folder.is_some_and(|(fd, _)| open(fd, OsStr::new("."), OFlags::PATH).is_some())
+    }
+
+    /// [`Home::list`] of a directory.
+    pub fn list_at_hand(self: &Arc<Self>, path: &Path) -> Option<Listing> {
+        let (fd, id) = self.folder_at_hand(path)?;
+        let reader = DirReader::of(open(&fd, OsStr::new("."), readable())?);
+        let folder = Folder {
+            fd,
+            id,
+            mount: Arc::clone(self.mounts.home()),
+            path: path.to_owned(),
+            inherited_group: None,
+        };
+        Some(Listing::of(self, folder, reader))
+    }
+
+    /// [`Home::download`], but for remembered digests.
+    pub fn download_at_hand(&self, path: &Path) -> Option<Download> {
+        let Spot { folder, leaf, stat } = self.spot(path)?;
+        // Anything else may do something when it is opened.
+        regular(entry::kind(&stat)).ok()?;
+        let file = open(folder, leaf, OFlags::RDONLY)?;
+        let stat = fstat(&file).ok()?;
+        regular(entry::kind(&stat)).ok()?;
+        Some(Download::without_digests(file, stat))
+    }
+
+    /// Reads from a file of this home what is in memory. May give less than asked; 0 is the end.
+    /// Times of access stay true: a read that would change one is left to a worker.
+    pub fn read_at_hand(&self, file: &Download, offset: u64, buffer: &mut [u8]) -> Option<usize> {
+        if self.jail.access_time()? == AccessTime::Relative && is_due(file.stat()) {
+            return None;
+        }
+        let mut buffer = [IoSliceMut::new(buffer)];
+        preadv2(file.file(), &mut buffer, offset, ReadWriteFlags::NOWAIT).ok()
+    }
+
+    fn spot<'a>(&self, path: &'a Path) -> Option<Spot<'a>> {
+        let (parent, leaf) = jail::split(path)?;
+        jail::check(Path::new(leaf)).ok()?;
+        let (folder, _) = self.folder_at_hand(parent)?;
+        let stat = fstat(open(&folder, leaf, OFlags::PATH)?).ok()?;
+        let plain = matches!(entry::kind(&stat), Kind::File | Kind::Directory);
+        let seen = plain && !self.mounts.home().hides_at_hand(stat.st_ino)?;
+        seen.then_some(Spot { folder, leaf, stat })
+    }
+
+    /// A directory on the home's own file system, open to look names up.
+    fn folder_at_hand(&self, path: &Path) -> Option<(Arc<OwnedFd>, FolderId)> {
+        self.jail.access_time()?;
+        let root = self.mounts.root();
+        if path.as_os_str().is_empty() {
+            return Some((Arc::clone(self.jail.handle()), root));
+        }
+        jail::check(path).ok()?;
+        let flags = OFlags::PATH | OFlags::DIRECTORY;
+        let fd = open(self.jail.handle(), path.as_os_str(), flags)?;
+        let (id, _) = identify(&fd, c"").ok()?;
+        let seen = id.mount == root.mount && !self.mounts.home().hides_at_hand(id.inode)?;
+        seen.then(|| (Arc::new(fd), id))
+    }
+}
+
+fn open(directory: impl AsFd, path: &OsStr, flags: OFlags) -> Option<OwnedFd> {
+    let mut flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    if !flags.contains(OFlags::PATH) {
+        flags |= OFlags::NONBLOCK | OFlags::NOCTTY;
+    }
+    let resolve = ResolveFlags::CACHED
+        | ResolveFlags::BENEATH
+        | ResolveFlags::NO_SYMLINKS
+        | ResolveFlags::NO_XDEV;
+    openat2(directory, path, flags, Mode::empty(), resolve).ok()
+}
+
+/// Whether a read would write the time of access.
+fn is_due(stat: &Stat) -> bool {
+    let read = (stat.st_atime, stat.st_atime_nsec);
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let now = now.map_or(i64::MAX, |since| since.as_secs() as i64);
+    read <= (stat.st_mtime, stat.st_mtime_nsec)
+        || read <= (stat.st_ctime, stat.st_ctime_nsec)
+        || now - stat.st_atime >= DAY
+}

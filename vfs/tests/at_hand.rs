@@ -1,0 +1,160 @@
+//! What is answered without a worker: the same as with one, or nothing.
+
+use std::fs::{self, File, FileTimes};
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use rustix::fs::{CWD, FileType, Mode, StatVfsMountFlags, fstatfs, mknodat, statvfs};
+use skiff_vfs::SizeOf;
+
+use crate::common::{World, leave, on_worker, put};
+
+const EXT4: i64 = 0xEF53;
+
+/// In memory, where nothing ever has to be looked up on a disk.
+fn world() -> World {
+    World::within(Path::new("/dev/shm"))
+}
+
+#[test]
+fn what_is_said_at_hand_is_what_a_worker_says() {
+    on_worker(|worker| {
+        let world = world();
+        let home = world.open(worker);
+        fs::create_dir_all(world.at("a/b")).unwrap();
+        for path in ["file", "a/file", "a/b/file"] {
+            put(&home, worker, path, path.as_bytes()).unwrap();
+            let path = Path::new(path);
+            assert_eq!(home.stat_at_hand(path), home.stat(worker, path).ok());
+            let size = home.size_at_hand(path).map(SizeOf::Published);
+            assert_eq!(size, home.size(worker, path).ok());
+            let (here, there) = (
+                home.download_at_hand(path).unwrap(),
+                home.download(worker, path).unwrap(),
+            );
+            assert_eq!(
+                (here.size(), here.modified()),
+                (there.size(), there.modified())
+            );
+        }
+        for path in ["", "a", "a/b"] {
+            let path = Path::new(path);
+            assert!(home.may_enter_at_hand(path));
+            let mut here = home.list_at_hand(path).unwrap();
+            let mut there = home.list(worker, path).unwrap();
+            let mut count = 0;
+            while let Some(entry) = there.next(worker).unwrap() {
+                assert_eq!(here.next(worker).unwrap(), Some(entry));
+                count += 1;
+            }
+            assert_eq!(here.next(worker).unwrap(), None);
+            assert!(count > 0);
+        }
+        let directory = Path::new("a");
+        assert_eq!(
+            home.stat_at_hand(directory),
+            home.stat(worker, directory).ok()
+        );
+    });
+}
+
+#[test]
+fn what_takes_more_than_a_look_is_left_to_a_worker() {
+    on_worker(|worker| {
+        let world = world();
+        let home = world.open(worker);
+        put(&home, worker, "file", b"whole").unwrap();
+        fs::create_dir(world.at("dir")).unwrap();
+        fs::write(world.folder.path().join("secret"), "x").unwrap();
+        symlink("file", world.at("link")).unwrap();
+        symlink("dir", world.at("way")).unwrap();
+        symlink("../secret", world.at("out")).unwrap();
+        symlink("..", world.at("up")).unwrap();
+        mknodat(CWD, world.at("fifo"), FileType::Fifo, Mode::RWXU, 0).unwrap();
+        let absolute = world.at("file");
+        let others = [
+            "missing",
+            "missing/file",
+            "file/file",
+            "link",
+            "out",
+            "up",
+            "up/secret",
+            "way/../file",
+            "..",
+            "../secret",
+            ".skiff-stage",
+            ".SKIFF-stage",
+            "fifo",
+            "new\nline",
+            absolute.to_str().unwrap(),
+        ];
+        for path in others {
+            let path = Path::new(path);
+            assert_eq!(home.stat_at_hand(path), None, "{path:?}");
+            assert_eq!(home.size_at_hand(path), None, "{path:?}");
+            assert!(home.download_at_hand(path).is_none(), "{path:?}");
+            assert!(home.list_at_hand(path).is_none(), "{path:?}");
+            assert!(!home.may_enter_at_hand(path), "{path:?}");
+        }
+        for path in ["way", "file"] {
+            assert!(!home.may_enter_at_hand(Path::new(path)), "{path}");
+            assert!(home.list_at_hand(Path::new(path)).is_none(), "{path}");
+        }
+        assert_eq!(home.size_at_hand(Path::new("dir")), None);
+        assert!(home.download_at_hand(Path::new("dir")).is_none());
+    });
+}
+
+/// Of a file and an unfinished upload in place of it, no one size is the right one.
+#[test]
+fn no_size_is_told_at_hand_while_anything_is_staged() {
+    on_worker(|worker| {
+        let world = world();
+        let home = world.open(worker);
+        let path = Path::new("file");
+        put(&home, worker, "file", b"whole").unwrap();
+        assert_eq!(home.size_at_hand(path), Some(5));
+        leave(&home, worker, "file", b"par");
+        assert_eq!(home.size_at_hand(path), None);
+        home.drop_stage(worker, path).unwrap();
+        assert_eq!(home.size_at_hand(path), Some(5));
+    });
+}
+
+/// Writing a time of access may wait for the disk's journal.
+#[test]
+fn a_read_that_would_change_the_time_of_access_is_left_to_a_worker() {
+    on_worker(|worker| {
+        let world = World::new();
+        let home = world.open(worker);
+        put(&home, worker, "file", b"whole").unwrap();
+        let read = |accessed: SystemTime| {
+            let times = FileTimes::new().set_accessed(accessed);
+            let file = File::options().write(true).open(world.at("file")).unwrap();
+            file.set_times(times).unwrap();
+            let file = home.download_at_hand(Path::new("file"))?;
+            let mut buffer = [0; 16];
+            let count = home.read_at_hand(&file, 1, &mut buffer)?;
+            Some(buffer[..count].to_vec())
+        };
+        let hour = Duration::from_secs(60 * 60);
+        let now = SystemTime::now();
+        let (due, not_due) = (read(now - hour), read(now + hour));
+        let disk = fstatfs(File::open(world.root()).unwrap()).unwrap();
+        if disk.f_type == EXT4 && is_relative(&world) {
+            assert_eq!(due, None);
+            assert_eq!(not_due, Some(b"hole".to_vec()));
+        } else {
+            // Not every file system can say that it would have to wait.
+            let known = |read: &Option<Vec<u8>>| read.as_ref().is_none_or(|read| read == b"hole");
+            assert!(known(&due) && known(&not_due));
+        }
+    });
+}
+
+fn is_relative(world: &World) -> bool {
+    let mount = statvfs(world.root()).unwrap();
+    mount.f_flag.contains(StatVfsMountFlags::RELATIME)
+}
