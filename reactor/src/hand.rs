@@ -20,14 +20,27 @@ const JOBS_PER_TURN: u32 = 128;
 /// An opening that took longer than this had somebody else's leave to wait for
 /// (fanotify(7), as scanners for viruses use it), and the next ones may too.
 const SLOW: Duration = Duration::from_millis(2);
-/// So long they are left to the workers.
-const PAUSE: Duration = Duration::from_secs(60);
+/// For so long they are left to the workers, and for twice as long each time
+/// that they are slow again: the thread may just have had no processor.
+const PAUSE: Duration = Duration::from_secs(1);
+const PAUSE_AT_MOST: Duration = Duration::from_secs(64);
 
 /// What of it may be done now.
-#[derive(Default)]
 pub(crate) struct Hand {
     done: u32,
+    /// Nothing is opened until then.
     paused_until: Option<Instant>,
+    next_pause: Duration,
+}
+
+impl Default for Hand {
+    fn default() -> Self {
+        Self {
+            done: 0,
+            paused_until: None,
+            next_pause: PAUSE,
+        }
+    }
 }
 
 impl Hand {
@@ -39,29 +52,46 @@ impl Hand {
     /// to a worker, too.
     pub(crate) fn perform(&mut self, job: &Job, home: Option<&Arc<Home>>) -> Option<Answer> {
         let home = home?;
-        let before = Instant::now();
-        if !self.is_free(before) {
+        if self.done == JOBS_PER_TURN {
             return None;
         }
-        let answer = at_hand(job, home)?;
-        self.note(before, Instant::now());
+        let answer = match job {
+            Job::OpenDownload { .. } | Job::OpenListing { .. } => self.open(job, home)?,
+            _ => (look(job, home)?, None),
+        };
+        self.done += 1;
         Some(answer)
     }
 
-    fn is_free(&self, now: Instant) -> bool {
-        self.done < JOBS_PER_TURN && self.paused_until.is_none_or(|until| until <= now)
+    fn open(&mut self, job: &Job, home: &Arc<Home>) -> Option<Answer> {
+        let before = Instant::now();
+        if !self.may_open(before) {
+            return None;
+        }
+        let answer = open(job, home);
+        self.note_opening(before, Instant::now());
+        answer
     }
 
-    fn note(&mut self, before: Instant, after: Instant) {
-        self.done += 1;
+    fn may_open(&self, now: Instant) -> bool {
+        self.paused_until.is_none_or(|until| until <= now)
+    }
+
+    fn note_opening(&mut self, before: Instant, after: Instant) {
         if after.duration_since(before) > SLOW {
-            self.paused_until = Some(after + PAUSE);
+            self.paused_until = Some(after + self.next_pause);
+            self.next_pause = (2 * self.next_pause).min(PAUSE_AT_MOST);
+        } else if self
+            .paused_until
+            .is_some_and(|until| until + PAUSE_AT_MOST <= after)
+        {
+            self.next_pause = PAUSE;
         }
     }
 }
 
-fn at_hand(job: &Job, home: &Arc<Home>) -> Option<Answer> {
-    let done = match job {
+fn look(job: &Job, home: &Home) -> Option<Completion> {
+    Some(match job {
         Job::Size { path } => Completion::Size(home.size_at_hand(below(path))?),
         Job::ModifiedAt { path } => {
             let entry = home.stat_at_hand(below(path))?;
@@ -69,21 +99,26 @@ fn at_hand(job: &Job, home: &Arc<Home>) -> Option<Answer> {
         }
         Job::Facts { path } => Completion::Facts(facts(&home.stat_at_hand(below(path))?)),
         Job::ChangeDirectory { to } if home.may_enter_at_hand(below(to)) => Completion::Done,
+        _ => return None,
+    })
+}
+
+fn open(job: &Job, home: &Arc<Home>) -> Option<Answer> {
+    match job {
         Job::OpenDownload {
             path,
             reading: Reading::Once,
-        } => return download(home, path),
+        } => open_download(home, path),
         Job::OpenListing { path, form, access } => {
             let listing = home.list_at_hand(below(path))?;
             let text = ListingText::of_directory(listing, Look::new(*form, *access, None));
-            return Some((Completion::Listing, Some(OpenFile::Listing(Box::new(text)))));
+            Some((Completion::Listing, Some(OpenFile::Listing(Box::new(text)))))
         }
-        _ => return None,
-    };
-    Some((done, None))
+        _ => None,
+    }
 }
 
-fn download(home: &Home, path: &VirtualPath) -> Option<Answer> {
+fn open_download(home: &Home, path: &VirtualPath) -> Option<Answer> {
     let file = home.download_at_hand(below(path))?;
     let facts = Completion::Download(download_facts(&file));
     let file = match read_whole(home, &file) {
@@ -130,28 +165,52 @@ impl Sink for InHand {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use skiff_vfs::{Homes, Limit, Policy, Worker};
 
     #[test]
-    fn a_turn_has_so_many_jobs_and_no_more() {
-        let (mut hand, now) = (Hand::default(), Instant::now());
-        for _ in 0..JOBS_PER_TURN {
-            assert!(hand.is_free(now));
-            hand.note(now, now);
+    fn after_a_slow_opening_the_workers_do_them_for_a_while() {
+        let (mut hand, start) = (Hand::default(), Instant::now());
+        hand.note_opening(start, start + SLOW);
+        assert!(hand.may_open(start + SLOW));
+        let nanosecond = Duration::from_nanos(1);
+        let mut slow = |at: Instant, pause: Duration| {
+            let end = at + SLOW + nanosecond;
+            hand.note_opening(at, end);
+            assert!(!hand.may_open(end + pause - nanosecond));
+            assert!(hand.may_open(end + pause));
+            end + pause
+        };
+        let mut now = start;
+        for seconds in [1, 2, 4, 8, 16, 32, 64, 64] {
+            now = slow(now, Duration::from_secs(seconds));
         }
-        assert!(!hand.is_free(now));
-        hand.begin_turn();
-        assert!(hand.is_free(now));
+        hand.note_opening(now, now);
+        assert_eq!(hand.next_pause, PAUSE_AT_MOST);
+        let calm = now + PAUSE_AT_MOST;
+        hand.note_opening(calm, calm);
+        assert_eq!(hand.next_pause, PAUSE);
     }
 
     #[test]
-    fn after_a_slow_one_the_workers_do_them_for_a_while() {
-        let (mut hand, now) = (Hand::default(), Instant::now());
-        hand.note(now, now + SLOW);
-        assert!(hand.is_free(now + SLOW));
-        let slow = now + SLOW + Duration::from_nanos(1);
-        hand.note(now, slow);
-        hand.begin_turn();
-        assert!(!hand.is_free(slow + PAUSE - Duration::from_nanos(1)));
-        assert!(hand.is_free(slow + PAUSE));
+    fn a_turn_has_so_many_jobs_and_no_more() {
+        let folder = tempfile::tempdir_in("/dev/shm").unwrap();
+        let (state, root) = (folder.path().join("state"), folder.path().join("home"));
+        for made in [&state, &root] {
+            std::fs::create_dir(made).unwrap();
+        }
+        let home = Worker::spawn("test", move |worker| {
+            let homes = Homes::new(state, Policy::default());
+            homes.open(worker, "tom", &root, Limit::new(1, 1)).unwrap()
+        });
+        let home = home.unwrap().join().unwrap();
+        let to = VirtualPath::root();
+        let (mut hand, job) = (Hand::default(), Job::ChangeDirectory { to });
+        for _ in 0..2 {
+            hand.begin_turn();
+            for _ in 0..JOBS_PER_TURN {
+                assert!(hand.perform(&job, Some(&home)).is_some());
+            }
+            assert!(hand.perform(&job, Some(&home)).is_none());
+        }
     }
 }

@@ -4,6 +4,7 @@
 mod accesslog;
 mod accounts;
 mod admin;
+mod alarm;
 mod channel;
 mod check;
 pub mod cli;

@@ -14,6 +14,7 @@ use skiff_sessions::server::Event;
 use skiff_sessions::wire::reply::Farewell;
 use slab::Slab;
 
+use crate::alarm::Alarm;
 use crate::connection::{Connection, Ready};
 use crate::errand::{Errand, Outcome};
 use crate::hub::Hub;
@@ -25,8 +26,9 @@ use crate::workers::{Class, Ticket};
 /// The pool has something.
 pub(crate) const WAKE: Token = Token(0);
 pub(crate) const SIGNALS: Token = Token(1);
+const ALARM: Token = Token(2);
 /// Listeners follow from here.
-pub(crate) const LISTENERS: usize = 2;
+const LISTENERS: usize = 3;
 
 /// Transfers may finish for this long after SIGTERM, then they are checkpointed.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -38,6 +40,7 @@ const SWEEP_EVERY: Duration = Duration::from_secs(60 * 60);
 
 pub(crate) struct Reactor {
     poll: Poll,
+    alarm: Alarm,
     signals: Signals<Receiver>,
     listeners: Vec<Listener>,
     connections: Slab<Connection>,
@@ -69,8 +72,10 @@ impl Reactor {
         for (index, listener) in listeners.iter_mut().enumerate() {
             listener.register(poll.registry(), Token(LISTENERS + index))?;
         }
+        let alarm = Alarm::register(poll.registry(), ALARM)?;
         Ok(Self {
             poll,
+            alarm,
             signals,
             listeners,
             connections: Slab::new(),
@@ -129,7 +134,7 @@ impl Reactor {
         }
     }
 
-    fn timeout(&self, now: Instant) -> Option<Duration> {
+    fn timeout(&mut self, now: Instant) -> Option<Duration> {
         if !self.hub.again.is_empty() || !self.hub.evicted.is_empty() {
             return Some(Duration::ZERO);
         }
@@ -150,12 +155,12 @@ impl Reactor {
             Some(self.next_sweep),
         ];
         let next = listeners.chain(others.into_iter().flatten()).min()?;
-        Some(next.saturating_duration_since(now))
+        self.alarm.ring_by(next, now)
     }
 
     fn on_readiness(&mut self, event: &Readiness, now: Instant) {
         match event.token() {
-            WAKE => {}
+            WAKE | ALARM => {}
             SIGNALS => self.on_signals(now),
             token => match ConnectionId::from_token(token) {
                 Some((id, socket)) => {

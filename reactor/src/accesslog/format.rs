@@ -21,8 +21,7 @@ pub(super) fn access_line(
     word(out, record.user.as_deref().unwrap_or_default());
     write!(out, " {} {} ", record.verb, record.code)?;
     known(out, record.bytes)?;
-    let seconds = record.elapsed.as_ref().map(Duration::as_secs_f64);
-    known(out, seconds.map(|seconds| format!("{seconds:.3}")))?;
+    known(out, record.elapsed.map(Seconds))?;
     word(out, record.digest.as_deref().unwrap_or_default());
     out.push(b' ');
     match &record.path {
@@ -30,6 +29,16 @@ pub(super) fn access_line(
         None => out.push(b'-'),
     }
     Ok(())
+}
+
+/// To the nearest thousandth.
+struct Seconds(Duration);
+
+impl fmt::Display for Seconds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let rounded = self.0.saturating_add(Duration::from_micros(500));
+        write!(f, "{}.{:03}", rounded.as_secs(), rounded.subsec_millis())
+    }
 }
 
 fn known(out: &mut Vec<u8>, value: Option<impl fmt::Display>) -> io::Result<()> {
@@ -90,6 +99,10 @@ pub(super) enum Space {
 }
 
 pub(super) fn escape(out: &mut Vec<u8>, bytes: &[u8], space: Space) {
+    let plain = |byte: &u8| byte.is_ascii_graphic() && *byte != b'\\';
+    if bytes.iter().all(plain) {
+        return out.extend_from_slice(bytes);
+    }
     for chunk in bytes.utf8_chunks() {
         for c in chunk.valid().chars() {
             match (c, space) {
@@ -149,6 +162,18 @@ mod tests {
             written(|out| access_line(out, NOON, &least)),
             "2026-11-05T12:00:00.045Z 2001:db8::1 - QUIT 221 - - - -"
         );
+    }
+
+    #[test]
+    fn seconds_are_rounded() {
+        for (micros, told) in [
+            (0, "0.000"),
+            (499, "0.000"),
+            (500, "0.001"),
+            (59_999_501, "60.000"),
+        ] {
+            assert_eq!(Seconds(Duration::from_micros(micros)).to_string(), told);
+        }
     }
 
     #[test]
