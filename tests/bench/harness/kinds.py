@@ -6,7 +6,7 @@ from harness.amounts import GIB
 from harness.load import Load, measure
 from harness.process import Failed
 
-# Names of uploads: every one is new, and deleted after its time was taken.
+# Names of uploads: every one is new, and gone after its time was taken.
 TURN = iter(range(1 << 60))
 # A measurement that would need more of the machine's memory than this share is left out.
 MEMORY_SHARE = 0.6
@@ -50,8 +50,10 @@ class Small(Kind):
     def take(self, bench, instance, turn):
         words = [f"size={self.size}", f"sessions={self.sessions}", f"count={self.count}"]
         down = self.verb == "small-down"
-        place = f"path=file-{self.size}" if down else f"prefix=small-{next(TURN)}"
+        prefix = f"small-{next(TURN)}-"
+        place = f"path=file-{self.size}" if down else f"prefix={prefix}"
         told = measure(bench, instance, self.verb, [*words, place], self.mode)
+        bench.put_away(prefix)
         numbers = {"per s": told["count"] / told["seconds"]}
         numbers["CPU µs each"] = told["cpu"] / told["count"] * 1e6
         if self.mode == "tls":

@@ -7,7 +7,7 @@ use crate::bulk::{download, noise, open, resumed, together, upload};
 use crate::ftp::Session;
 use crate::{Result, gate};
 
-/// `count=` new files of `size=` bytes on each of `sessions=`, then deleted.
+/// `count=` new files of `size=` bytes on each of `sessions=`.
 pub(crate) fn up(args: &Args) -> Result<()> {
     let (prefix, size, count) = (args.text("prefix")?, args.number("size")?, count(args)?);
     let chunk = noise();
@@ -18,14 +18,7 @@ pub(crate) fn up(args: &Args) -> Result<()> {
         (0..count)
             .try_for_each(|turn| upload(session, &format!("{prefix}-{index}-{turn}"), size, &chunk))
     })?;
-    let sessions = told(begin, done, count)?;
-    let cleaned = together(sessions, |session, index| {
-        (0..count).try_for_each(|turn| {
-            let line = format!("DELE {prefix}-{index}-{turn}");
-            session.ask(&line, 250).map(drop)
-        })
-    })?;
-    quit(cleaned)
+    quit(told(begin, done, count)?)
 }
 
 /// `path=` of `size=` bytes, `count=` times on each of `sessions=`.
@@ -38,8 +31,7 @@ pub(crate) fn down(args: &Args) -> Result<()> {
         let mut buffer = vec![0; 64 * 1024];
         (0..count).try_for_each(|_| download(session, path, size, &mut buffer))
     })?;
-    let sessions = told(begin, done, count)?;
-    quit(sessions.into_iter().map(|session| (session, ())).collect())
+    quit(told(begin, done, count)?)
 }
 
 fn count(args: &Args) -> Result<u64> {
@@ -57,8 +49,6 @@ fn told(begin: Instant, done: Vec<(Session, ())>, count: u64) -> Result<Vec<Sess
     Ok(done.into_iter().map(|(session, ())| session).collect())
 }
 
-fn quit(sessions: Vec<(Session, ())>) -> Result<()> {
-    sessions
-        .into_iter()
-        .try_for_each(|(session, ())| session.quit())
+fn quit(sessions: Vec<Session>) -> Result<()> {
+    sessions.into_iter().try_for_each(Session::quit)
 }
