@@ -348,6 +348,7 @@ impl Connection {
             self.drive_handshake(wants, hub, now);
             return;
         }
+        self.hand_out(hub, now);
         self.flush(hub, now);
         if self.upgrade == Upgrade::Due && self.replies_are_out() {
             self.begin_tls(hub, now);
@@ -363,6 +364,7 @@ impl Connection {
             }
             reads += 1;
             self.read(hub, now);
+            self.hand_out(hub, now);
             self.flush(hub, now);
             self.lend_when_due(hub, now);
         }

@@ -70,6 +70,9 @@ const AT_HAND: [(&str, &str); 4] = [
     ("fstat", ""),
 ];
 
+/// How a line ends whose call is told of in two.
+const UNFINISHED: &str = " <unfinished ...>";
+
 /// The C library's allocator asks the kernel once, when it first gives memory back.
 const ALLOCATOR: &str = "/proc/sys/vm/overcommit_memory";
 
@@ -121,9 +124,10 @@ impl Traced {
             .lines()
             .filter_map(|line| line.strip_prefix(&reactor)?.trim_start().split_once(' '))
             .map(|(_, call)| call.to_owned());
-        own.skip_while(|call| !(call.starts_with("write(1<") && call.contains("\"ready")))
-            .skip(1)
-            .collect()
+        let own = own
+            .skip_while(|call| !(call.starts_with("write(1<") && call.contains("\"ready")))
+            .skip(1);
+        whole(own)
     }
 }
 
@@ -134,6 +138,24 @@ impl Drop for Traced {
     }
 }
 
+/// Puts together what another thread's calls came between.
+fn whole(lines: impl Iterator<Item = String>) -> Vec<String> {
+    let mut calls: Vec<String> = Vec::new();
+    for line in lines {
+        let rest = line
+            .strip_prefix("<... ")
+            .and_then(|rest| rest.split_once(" resumed>"));
+        match (rest, calls.last_mut()) {
+            (Some((_, rest)), Some(begun)) if begun.ends_with(UNFINISHED) => {
+                begun.truncate(begun.len() - UNFINISHED.len());
+                begun.push_str(rest);
+            }
+            _ => calls.push(line),
+        }
+    }
+    calls
+}
+
 /// The first line is of the first thread.
 fn reactor_of(trace: &Path) -> String {
     let text = std::fs::read_to_string(trace).unwrap();
@@ -141,7 +163,6 @@ fn reactor_of(trace: &Path) -> String {
 }
 
 fn name_of(call: &str) -> &str {
-    let call = call.strip_prefix("<... ").unwrap_or(call);
     call.split(['(', ' ']).next().unwrap()
 }
 
@@ -265,6 +286,15 @@ fn the_reactor_waits_for_no_disk_and_asks_no_name_server() {
 
 #[test]
 fn files_are_told_from_sockets() {
+    let lines = [
+        "openat2(3, \"x\" <unfinished ...>",
+        "<... openat2 resumed>) = 9</x>",
+        "close(9</x>) = 0",
+    ];
+    assert_eq!(
+        whole(lines.into_iter().map(str::to_owned)),
+        ["openat2(3, \"x\") = 9</x>", "close(9</x>) = 0"]
+    );
     for call in [
         "openat(AT_FDCWD</tmp>, \"x\", O_RDONLY) = 3</tmp/x>",
         "pwrite64(9</tmp/x>, \"\", 1, 0) = 1",

@@ -14,6 +14,7 @@ use super::{
 };
 use crate::channel::Channel;
 use crate::errand::{Errand, Lent};
+use crate::files::OpenFile;
 use crate::hub::Hub;
 use crate::logging;
 use crate::work::{Lodged, Order, Performed, takes_file};
@@ -347,6 +348,15 @@ impl Connection {
             self.lend_stream(hub, now);
         } else if self.replies_are_out() {
             self.lend(hub);
+        }
+    }
+
+    /// A file in hand goes out before the reply that announces it: its peer is then
+    /// woken once for both replies.
+    pub(super) fn hand_out(&mut self, hub: &mut Hub, now: Instant) {
+        let in_hand = matches!(self.file, Some(OpenFile::InHand(_)));
+        if in_hand && self.bulk == Bulk::Due && self.route == Route::Data {
+            self.lend_when_due(hub, now);
         }
     }
 
