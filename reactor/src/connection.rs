@@ -17,7 +17,7 @@ use mio::{Interest, Registry};
 use rustix::net::sockopt::set_socket_oobinline;
 use skiff_sessions::conversation::Conversation;
 use skiff_sessions::scram::Binding;
-use skiff_sessions::server::{Channel as Privacy, Effect, Event, JobId, Manners};
+use skiff_sessions::server::{Channel as Privacy, Effect, Event, Manners};
 use skiff_sessions::transfer::{Route, Transfer};
 use skiff_sessions::wire::codec;
 
@@ -28,7 +28,7 @@ use crate::files::OpenFile;
 use crate::hub::Hub;
 use crate::ids::{ConnectionId, Socket};
 use crate::listener::Speech;
-use crate::work::{Answer, Lodged};
+use crate::work::Lodged;
 use crate::workers::{Class, Ticket};
 use data::DataSide;
 
@@ -58,8 +58,6 @@ pub(crate) struct Connection {
     /// The transfer's bytes that the session has heard of.
     heard: u64,
     file: Option<OpenFile>,
-    /// Of a job that needed no worker, until what else was decided is performed.
-    at_hand: Option<(JobId, Answer)>,
     stop: Arc<AtomicBool>,
     lodged: Option<Lodged>,
     /// Whose login is under way, or done.
@@ -177,7 +175,6 @@ impl Connection {
             transfer: None,
             heard: 0,
             file: None,
-            at_hand: None,
             stop: Arc::default(),
             lodged: None,
             user: String::new(),
@@ -506,7 +503,7 @@ impl Connection {
             for effect in effects.drain(..) {
                 self.perform(effect, hub, now);
             }
-            let Some((id, (completion, file))) = self.at_hand.take() else {
+            let Some((id, (completion, file))) = hub.answered.take() else {
                 break;
             };
             if file.is_some() {

@@ -23,7 +23,7 @@ use crate::notify;
 use crate::passive::Passive;
 use crate::tls::Tls;
 use crate::tls::ftp::{FtpTls, Tag};
-use crate::work::{Lodged, Order, Services};
+use crate::work::{Answer, Lodged, Order, Services};
 use crate::workers::{Class, Pool, Ticket};
 
 /// Between two tries of a job that cannot be done yet.
@@ -46,6 +46,9 @@ pub(crate) struct Hub {
     pub(crate) ftp: Option<Ftp>,
     pub(crate) line_buffer: Vec<u8>,
     pub(crate) effects: Vec<Effect>,
+    /// Of a job that needed no worker, until what else its session decided is
+    /// performed.
+    pub(crate) answered: Option<(JobId, Answer)>,
     /// Connections with more to do than one turn allows.
     pub(crate) again: Vec<ConnectionId>,
     /// Connections whose silent upload is in another's way.
@@ -103,6 +106,7 @@ impl Hub {
             ftp,
             line_buffer: vec![0; LINE_BUFFER],
             effects: Vec::new(),
+            answered: None,
             again: Vec::new(),
             evicted: Vec::new(),
             retries: VecDeque::new(),

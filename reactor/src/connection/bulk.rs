@@ -283,7 +283,7 @@ impl Connection {
         }
         let home = self.lodged.as_ref().map(|lodged| &lodged.home);
         if let Some(answer) = hub.hand.perform(&job, home) {
-            self.at_hand = Some((id, answer));
+            hub.answered = Some((id, answer));
             return;
         }
         let home = home.map(Arc::clone);
