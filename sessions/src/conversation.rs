@@ -37,15 +37,8 @@ pub struct Conversation {
     inbox: Inbox,
     outbox: Vec<u8>,
     session: Session,
-    under_way: Option<Box<UnderWay>>,
-}
-
-/// The command that has had no final reply yet.
-struct UnderWay {
-    verb: &'static str,
-    path: Vec<u8>,
-    since: Instant,
-    bytes: u64,
+    /// The command that has had no final reply yet; its code is that of its end.
+    under_way: Option<Box<LogLine>>,
 }
 
 impl Conversation {
@@ -184,50 +177,38 @@ impl Conversation {
         }
         let cwd = self.session.cwd();
         let path = command.subject().and_then(|arg| cwd.join(arg).ok());
-        self.under_way = Some(Box::new(UnderWay {
+        self.under_way = Some(Box::new(LogLine {
             verb: command.name(),
             path: path
                 .map(|path| path.as_bytes().to_vec())
                 .unwrap_or_default(),
-            since: now,
+            code: CUT_SHORT,
             bytes: 0,
+            since: now,
+            md5: None,
         }));
     }
 
     fn deliver(&mut self, now: Instant, event: Event, effects: &mut Vec<Effect>) {
-        let mut new = Vec::new();
-        self.session.handle(now, event, &mut new);
-        for effect in new {
-            match effect {
-                Effect::Reply(reply) => {
-                    let code = (self.codec.encode)(&reply, &mut self.outbox);
-                    effects.extend(self.log_line(&reply, code));
+        let mut next = effects.len();
+        self.session.handle(now, event, effects);
+        while let Some(effect) = effects.get(next) {
+            if let Effect::Reply(reply) = effect {
+                let code = (self.codec.encode)(reply, &mut self.outbox);
+                match self.log_line(reply, code) {
+                    Some(line) => effects[next] = line,
+                    None => {
+                        effects.remove(next);
+                        continue;
+                    }
                 }
-                other => effects.push(other),
             }
+            next += 1;
         }
         if self.session.is_closed() {
-            effects.extend(self.cut_short());
+            // The connection ended in the middle of a command.
+            effects.extend(self.under_way.take().map(Effect::Log));
         }
-    }
-
-    /// The connection ended in the middle of a command.
-    fn cut_short(&mut self) -> Option<Effect> {
-        let UnderWay {
-            verb,
-            path,
-            since,
-            bytes,
-        } = *self.under_way.take()?;
-        let line = LogLine {
-            verb,
-            path,
-            code: CUT_SHORT,
-            bytes,
-            since,
-            md5: None,
-        };
-        Some(Effect::Log(Box::new(line)))
     }
 
     fn log_line(&mut self, reply: &Reply, code: u16) -> Option<Effect> {
@@ -236,23 +217,12 @@ impl Conversation {
         if meanwhile || reply.is_preliminary() || matches!(reply, Reply::Challenge { .. }) {
             return None;
         }
-        let UnderWay {
-            verb,
-            path,
-            since,
-            bytes,
-        } = *self.under_way.take()?;
-        let md5 = match reply {
+        let mut line = self.under_way.take()?;
+        line.code = code;
+        line.md5 = match reply {
             Reply::Sent { md5, .. } | Reply::Stored { md5, .. } => Some(*md5),
             _ => None,
         };
-        Some(Effect::Log(Box::new(LogLine {
-            verb,
-            path,
-            code,
-            bytes,
-            since,
-            md5,
-        })))
+        Some(Effect::Log(line))
     }
 }
