@@ -20,27 +20,16 @@ const JOBS_PER_TURN: u32 = 128;
 /// An opening that took longer than this had somebody else's leave to wait for
 /// (fanotify(7), as scanners for viruses use it), and the next ones may too.
 const SLOW: Duration = Duration::from_millis(2);
-/// For so long they are left to the workers, and for twice as long each time
-/// that they are slow again: the thread may just have had no processor.
-const PAUSE: Duration = Duration::from_secs(1);
-const PAUSE_AT_MOST: Duration = Duration::from_secs(64);
+/// For so many times as long they are left to the workers, so that the loop loses
+/// less than a hundredth of its time to them.
+const PAUSE: u32 = 128;
 
 /// What of it may be done now.
+#[derive(Default)]
 pub(crate) struct Hand {
     done: u32,
     /// Nothing is opened until then.
     paused_until: Option<Instant>,
-    next_pause: Duration,
-}
-
-impl Default for Hand {
-    fn default() -> Self {
-        Self {
-            done: 0,
-            paused_until: None,
-            next_pause: PAUSE,
-        }
-    }
 }
 
 impl Hand {
@@ -78,14 +67,9 @@ impl Hand {
     }
 
     fn note_opening(&mut self, before: Instant, after: Instant) {
-        if after.duration_since(before) > SLOW {
-            self.paused_until = Some(after + self.next_pause);
-            self.next_pause = (2 * self.next_pause).min(PAUSE_AT_MOST);
-        } else if self
-            .paused_until
-            .is_some_and(|until| until + PAUSE_AT_MOST <= after)
-        {
-            self.next_pause = PAUSE;
+        let took = after.duration_since(before);
+        if took > SLOW {
+            self.paused_until = Some(after + PAUSE * took);
         }
     }
 }
@@ -172,23 +156,12 @@ mod tests {
         let (mut hand, start) = (Hand::default(), Instant::now());
         hand.note_opening(start, start + SLOW);
         assert!(hand.may_open(start + SLOW));
-        let nanosecond = Duration::from_nanos(1);
-        let mut slow = |at: Instant, pause: Duration| {
-            let end = at + SLOW + nanosecond;
-            hand.note_opening(at, end);
-            assert!(!hand.may_open(end + pause - nanosecond));
-            assert!(hand.may_open(end + pause));
-            end + pause
-        };
-        let mut now = start;
-        for seconds in [1, 2, 4, 8, 16, 32, 64, 64] {
-            now = slow(now, Duration::from_secs(seconds));
+        for took in [SLOW + Duration::from_nanos(1), Duration::from_secs(1)] {
+            let end = start + took;
+            hand.note_opening(start, end);
+            assert!(!hand.may_open(end + PAUSE * took - Duration::from_nanos(1)));
+            assert!(hand.may_open(end + PAUSE * took));
         }
-        hand.note_opening(now, now);
-        assert_eq!(hand.next_pause, PAUSE_AT_MOST);
-        let calm = now + PAUSE_AT_MOST;
-        hand.note_opening(calm, calm);
-        assert_eq!(hand.next_pause, PAUSE);
     }
 
     #[test]
