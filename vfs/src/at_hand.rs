@@ -4,6 +4,9 @@
 //! openat2(2) with RESOLVE_CACHED gives up where a look-up would have to wait, preadv2(2) with
 //! RWF_NOWAIT where a read would. `None` says no more than that: ask again, with a
 //! [`Worker`](crate::Worker). So do links and other mounts, whose rules stand in one place only.
+//!
+//! A file that is removed in the very moment it is looked at is freed where it is closed, which is
+//! here: the one thing of these that may reach a disk.
 
 use std::ffi::OsStr;
 use std::io::IoSliceMut;
@@ -79,7 +82,7 @@ impl Home {
         certain.then(|| entry::size(&stat))
     }
 
-    /// Whether [`Home::enter`] would succeed.
+    /// Whether [`Home::enter`] would succeed, for certain; false says no more than `None` elsewhere.
     pub fn may_enter_at_hand(&self, path: &Path) -> bool {
         let folder = self.folder_at_hand(path);
         folder.is_some_and(|(fd, _)| open(fd, OsStr::new("."), OFlags::PATH).is_some())
@@ -159,11 +162,15 @@ fn open(directory: impl AsFd, path: &OsStr, flags: OFlags) -> Option<OwnedFd> {
 }
 
 /// Whether a read would write the time of access.
+#[allow(
+    clippy::unnecessary_cast,
+    reason = "the kernel's types differ by architecture"
+)]
 fn is_due(stat: &Stat) -> bool {
     let read = (stat.st_atime, stat.st_atime_nsec);
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     let now = now.map_or(i64::MAX, |since| since.as_secs() as i64);
     read <= (stat.st_mtime, stat.st_mtime_nsec)
         || read <= (stat.st_ctime, stat.st_ctime_nsec)
-        || now - stat.st_atime >= DAY
+        || now.saturating_sub(stat.st_atime as i64) >= DAY
 }

@@ -7,7 +7,8 @@
 //! and resumable.
 //!
 //! What may block demands a [`Worker`]: only a thread made to block has one. The few calls that do
-//! without (`..._at_hand`) answer from the kernel's memory or not at all. Names are bytes; paths are relative to the home and distrusted.
+//! without (`..._at_hand`) answer from the kernel's memory or not at all. Names are bytes; paths are
+//! relative to the home and distrusted.
 
 mod account;
 mod at_hand;

@@ -286,7 +286,7 @@ impl Connection {
             hub.answered = Some((id, answer));
             return;
         }
-        let home = home.map(Arc::clone);
+        let home = home.cloned();
         let owner = self.id.number();
         let order = Order {
             job,
