@@ -15,7 +15,7 @@ use skiff_sessions::server::JobId;
 use skiff_sessions::transfer::{Burst, File, Means, Transfer};
 use skiff_vfs::Home;
 
-use crate::channel::{self, Channel, Handshake, LaneWork};
+use crate::channel::{self, Channel, Cork, Handshake, LaneWork};
 use crate::daemon::Fresh;
 use crate::files::{OnWorker, OpenFile};
 use crate::hand::HAND;
@@ -222,6 +222,7 @@ impl Lent {
     fn run(&mut self, tools: &mut Tools<'_>) -> Burst {
         let until = Instant::now() + LENT_MAX;
         let streams = self.transfer.is_streaming();
+        let mut cork = None;
         loop {
             let burst = self.once(tools);
             if matches!(burst, Burst::Finished(_)) {
@@ -236,6 +237,7 @@ impl Lent {
             if stopped || tools.others_wait() || Instant::now() >= until {
                 return burst;
             }
+            cork = cork.or_else(|| self.cork());
             let wanted = match burst {
                 Burst::BudgetSpent => continue,
                 Burst::WantsRead => PollFlags::IN,
@@ -248,6 +250,17 @@ impl Lent {
                 return burst;
             }
         }
+    }
+
+    /// A long file in clear that has the worker to itself waits for its peer all
+    /// the time: each is woken less often when what goes is whole. Streams that
+    /// take turns keep their segments full by themselves.
+    fn cork(&mut self) -> Option<Cork> {
+        let streams = self.transfer.is_streaming();
+        let channel = self.channel.as_mut()?;
+        (streams && channel.tls().is_none())
+            .then(|| Cork::new(channel.socket()))
+            .flatten()
     }
 
     fn once(&mut self, tools: &mut Tools<'_>) -> Burst {

@@ -10,7 +10,7 @@ use crate::wire::command::Representation;
 use crate::wire::reply::Refusal;
 
 /// Bytes that one call hands from a file to a socket, so that a stop is heard.
-const HANDED_MAX: u64 = 1 << 20;
+const HANDED_MAX: u64 = 4 << 20;
 
 impl Transfer {
     pub(super) fn stream_some(
