@@ -57,6 +57,18 @@ class Bench:
             while file.read(MIB):
                 pass
 
+    def claim_pages(self, size):
+        """Has the machine hold free pages for that many bytes.
+
+        A virtual machine's host takes back pages that were free for seconds, and gives them again
+        one fault after another: who writes a file into them pays half as much again, by chance.
+        """
+        path = self.attic / "pages"
+        with open(path, "wb", buffering=0) as file:
+            for _ in range(size // MIB):
+                file.write(bytes(MIB))
+        path.unlink()
+
     def put_away(self, prefix):
         """Takes the home's files of that prefix out of it, and keeps them to the end.
 

@@ -35,6 +35,8 @@ class Bulk(Kind):
     def take(self, bench, instance, turn):
         words = [f"size={self.size}", f"streams={self.streams}", f"times={self.times}"]
         place = f"path=file-{self.size}" if self.verb == "retr" else f"prefix=up-{next(TURN)}"
+        if self.verb == "stor":
+            bench.claim_pages(self.size * self.streams)
         told = measure(bench, instance, self.verb, [*words, place], self.mode)
         gib = told["bytes"] / GIB
         return {"MiB/s": gib * 1024 / told["seconds"], "CPU s/GiB": told["cpu"] / gib}

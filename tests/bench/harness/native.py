@@ -23,6 +23,7 @@ class Verified(Kind):
             else Skiff(bench, instance, client)
         )
         name = f"native-{next(TURN)}"
+        bench.claim_pages(2 * self.size)
         try:
             wall, cpu = mover.put(source, name)
             if self.verb == "put-over":
