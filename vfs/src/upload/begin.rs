@@ -239,7 +239,10 @@ impl Held {
         } else {
             Origin::New
         };
-        let stage = || staging.open(key, Mode::RUSR | Mode::WUSR, origin);
+        // What a new file is to have, so that it need not be changed. Nobody else looks into the
+        // directory of stages.
+        let mode = Mode::from_raw_mode(hold.home().policy.file_mode & 0o777);
+        let stage = || staging.open(key, mode | Mode::RUSR | Mode::WUSR, origin);
         let in_stage = Target::Stage {
             labelled: staged.is_some(),
         };
