@@ -158,8 +158,8 @@ impl Conversation {
         }
     }
 
-    /// Answers and ABOR belong to the command under way; what only prepares or
-    /// asks about the session is not worth a line.
+    /// Answers and ABOR belong to the command under way; what only prepares,
+    /// asks about the session or keeps it alive is not worth a line.
     fn note(&mut self, now: Instant, command: &Command) {
         let unnoted = matches!(
             command,
@@ -171,6 +171,10 @@ impl Conversation {
                 | Command::Parameter(_)
                 | Command::Features
                 | Command::Host(_)
+                | Command::Noop
+                | Command::WorkingDirectory
+                | Command::System
+                | Command::Help(_)
         );
         if unnoted || self.session.listens() == Listens::Urgent {
             return;
