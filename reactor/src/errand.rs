@@ -252,15 +252,16 @@ impl Lent {
         }
     }
 
-    /// A long file in clear that has the worker to itself waits for its peer all
-    /// the time: each is woken less often when what goes is whole. Streams that
-    /// take turns keep their segments full by themselves.
+    /// For a long file in clear that has the worker to itself: a quarter less
+    /// processor time per byte, for a rate that is a little lower (tests/bench).
+    /// Of streams that take turns it costs more than it saves.
     fn cork(&mut self) -> Option<Cork> {
         let streams = self.transfer.is_streaming();
         let channel = self.channel.as_mut()?;
-        (streams && channel.tls().is_none())
-            .then(|| Cork::new(channel.socket()))
-            .flatten()
+        match streams && channel.tls().is_none() {
+            true => Cork::new(channel.socket()),
+            false => None,
+        }
     }
 
     fn once(&mut self, tools: &mut Tools<'_>) -> Burst {
