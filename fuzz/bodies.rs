@@ -7,11 +7,12 @@
 #[path = "bodies/ftp.rs"]
 pub(crate) mod ftp;
 
+use skiff_sessions::server::job::Remembered;
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use skiff_sessions::conversation::Conversation;
-use skiff_sessions::digest::{Algorithm, Md5Sum, Running};
+use skiff_sessions::digest::{Algorithm, Running};
 use skiff_sessions::path::VirtualPath;
 use skiff_sessions::scram::{Binding, ClientLogin, Verifier};
 use skiff_sessions::server::{
@@ -265,7 +266,7 @@ impl World {
             limits: Arc::new(limits()),
             binding: Binding::None,
             seed: [3; 32],
-            manners: Manners::NATIVE,
+            manners: Manners::native(Algorithm::Md5),
         };
         let now = Instant::now();
         let conversation = Conversation::new(now, &codec::NATIVE, setup);
@@ -366,7 +367,11 @@ fn completion_for(job: &Job, choice: u8) -> Completion {
     if choice >= 200 {
         return Completion::Refused(Refusal::NotFound);
     }
-    let md5 = choice.is_multiple_of(2).then(|| Md5Sum::of(b"x"));
+    // None, either, both.
+    let remembered = Remembered {
+        md5: choice.is_multiple_of(2).then_some([7; 16]),
+        sha256: choice.is_multiple_of(3).then_some([7; 32]),
+    };
     let size = u64::from(choice);
     let modified = Stamp(0);
     match job {
@@ -381,10 +386,9 @@ fn completion_for(job: &Job, choice: u8) -> Completion {
         Job::OpenDownload { .. } => Completion::Download(DownloadFacts {
             size,
             modified,
-            md5,
-            sha256: None,
+            remembered,
         }),
-        Job::OpenUpload { .. } if choice >= 150 => Completion::AlreadyThere { size, md5 },
+        Job::OpenUpload { .. } if choice >= 150 => Completion::AlreadyThere { size, remembered },
         Job::OpenUpload { .. } => Completion::Upload { have: size / 2 },
         Job::Publish { .. } => Completion::Published { size },
         _ => Completion::Done,

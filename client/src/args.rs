@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use pico_args::Arguments;
 use skiff_conf::{HostPort, Tls};
+use skiff_sessions::digest::Algorithm;
 
 use crate::exit::EXITS;
 use crate::known_hosts::{Fingerprint, Trust};
@@ -31,6 +32,7 @@ pub(crate) struct Args {
     pub password: PasswordFrom,
     pub tls: Option<Tls>,
     pub trust: Trust,
+    pub digest: Option<Algorithm>,
     pub progress: Progress,
 }
 
@@ -78,6 +80,7 @@ pub(crate) fn parse(arguments: Vec<OsString>) -> Result<Errand, Trouble> {
             .opt_value_from_fn("--trust", trust)
             .map_err(usage)?
             .unwrap_or(Trust::Asked),
+        digest: given.opt_value_from_fn("--digest", digest).map_err(usage)?,
         progress: if given.contains(["-q", "--quiet"]) {
             Progress::Quiet
         } else {
@@ -123,6 +126,7 @@ options:
   --tls on|off          off: for a listener without TLS, on a trusted link
   --trust new           trust the certificate of a server not met before
   --trust FINGERPRINT   trust this certificate (SHA-256, hexadecimal)
+  --digest md5|sha256   verify transfers so, instead of by what both ends do fast
   -q, --quiet           show no progress
   -h, --help            this text
   -V, --version         the version
@@ -167,6 +171,11 @@ fn trust(text: &str) -> Result<Trust, String> {
     Fingerprint::parse(text)
         .map(Trust::Only)
         .ok_or_else(|| "write --trust new, or the 64 hexadecimal digits of a SHA-256".into())
+}
+
+fn digest(text: &str) -> Result<Algorithm, String> {
+    let known = Algorithm::verifying(&text.to_ascii_lowercase());
+    known.ok_or_else(|| "write --digest md5 or --digest sha256".into())
 }
 
 fn usage(error: pico_args::Error) -> Trouble {
@@ -218,6 +227,9 @@ mod tests {
     fn options() {
         let args = parsed("-c ls -c pwd --tls Off --trust new -q --password-stdin host").unwrap();
         assert_eq!(args.commands, ["ls", "pwd"]);
+        assert_eq!(args.digest, None);
+        let named = parsed("--digest SHA256").unwrap().digest;
+        assert_eq!(named, Some(Algorithm::Sha256));
         assert_eq!((args.tls, args.trust), (Some(Tls::Off), Trust::New));
         assert_eq!(
             (args.progress, args.password),
@@ -230,6 +242,7 @@ mod tests {
         for bad in [
             "--tls maybe",
             "--trust abcd",
+            "--digest sha512",
             "a b",
             "--no-such-thing",
             "-c ls -f x",

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use skiff_conf::Tls;
 use skiff_sessions::client::{Credentials, Outcome};
+use skiff_sessions::digest::Algorithm;
 use zeroize::Zeroizing;
 
 use crate::args::PasswordFrom;
@@ -37,7 +38,7 @@ pub(crate) fn open(
     person: &Person,
     interrupt: Interrupt,
 ) -> Result<Shell, Trouble> {
-    let (link, user) = log_in(settings, person)?;
+    let LoggedIn { link, user, digest } = log_in(settings, person)?;
     let mut shell = Shell {
         link,
         interrupt,
@@ -45,6 +46,7 @@ pub(crate) fn open(
         look: Look::of(settings.progress),
         user,
         server: settings.server.clone(),
+        digest,
         cwd: b"/".to_vec(),
     };
     shell.cwd = match working_directory(&mut shell) {
@@ -107,7 +109,13 @@ fn trust(settings: &Settings, is: Fingerprint, person: &Person) -> Result<(), Di
     hosts.remember(&settings.server, is)
 }
 
-fn log_in(settings: &Settings, person: &Person) -> Result<(Link, String), Trouble> {
+struct LoggedIn {
+    link: Link,
+    user: String,
+    digest: Algorithm,
+}
+
+fn log_in(settings: &Settings, person: &Person) -> Result<LoggedIn, Trouble> {
     let mut connected = Instant::now();
     let mut link = connect(settings, person)?;
     let attempts = if person.is_present() { ATTEMPTS } else { 1 };
@@ -127,8 +135,8 @@ fn log_in(settings: &Settings, person: &Person) -> Result<(Link, String), Troubl
             link = connect(settings, person)?;
         }
         match attempt(&mut link, settings, &user, password) {
-            Ok(None) => return Ok((link, user)),
-            Ok(Some(why)) => refusal = why,
+            Ok(Attempt::Welcome(digest)) => return Ok(LoggedIn { link, user, digest }),
+            Ok(Attempt::Refused(why)) => refusal = why,
             // The server's patience ended before the person's.
             Err(Trouble::Connection {
                 cause: LinkError::Closing(why),
@@ -149,13 +157,27 @@ fn log_in(settings: &Settings, person: &Person) -> Result<(Link, String), Troubl
 const NO_PASSWORD: &str = "no password, and nobody to ask; give --password-stdin, --password-file, \
     or password_file in the settings";
 
-/// One USER and PASS; the server's refusal where it did not work.
+enum Attempt {
+    /// And what transfers are verified by.
+    Welcome(Algorithm),
+    /// In the server's words.
+    Refused(String),
+}
+
+/// What is cheapest at both ends; MD5 where they do not agree.
+fn agree(server: Option<Algorithm>) -> Algorithm {
+    server
+        .filter(|digest| *digest == Algorithm::cheapest())
+        .unwrap_or_default()
+}
+
+/// One USER and PASS.
 fn attempt(
     link: &mut Link,
     settings: &Settings,
     user: &str,
     password: Zeroizing<String>,
-) -> Result<Option<String>, Trouble> {
+) -> Result<Attempt, Trouble> {
     let failed = |cause| failed(settings, cause);
     let nonce = random::<18>().map_err(|cause| Trouble::Own {
         what: "randomness".into(),
@@ -172,11 +194,13 @@ fn attempt(
         (_, cause) => cause,
     });
     match ended.map_err(failed)? {
-        Outcome::LoggedIn(_) => Ok(None),
+        Outcome::LoggedIn(welcome) => Ok(Attempt::Welcome(
+            settings.digest.unwrap_or_else(|| agree(welcome.digest)),
+        )),
         Outcome::LoginFailed(error) => Err(error.into()),
         Outcome::Replied(refused) => {
             let text = show::name(refused.text.as_bytes());
-            Ok(Some(format!("{} {text}", refused.code)))
+            Ok(Attempt::Refused(format!("{} {text}", refused.code)))
         }
         other => Err(failed(LinkError::OutOfOrder(format!("{other:?}")))),
     }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use skiff_conf::{Client, HostPort, Tls};
+use skiff_sessions::digest::Algorithm;
 
 use crate::args::{Args, PasswordFrom, Progress};
 use crate::known_hosts::Trust;
@@ -15,6 +16,7 @@ pub(crate) struct Settings {
     pub password: PasswordFrom,
     pub tls: Tls,
     pub trust: Trust,
+    pub digest: Option<Algorithm>,
     pub known_hosts: PathBuf,
     pub timeout: Duration,
     pub progress: Progress,
@@ -40,6 +42,7 @@ impl Settings {
             password: args.password,
             tls: args.tls.unwrap_or(conf.tls),
             trust: args.trust,
+            digest: args.digest,
             known_hosts: conf.known_hosts.clone(),
             timeout: conf.timeout,
             progress: args.progress,

@@ -2,6 +2,7 @@
 
 use skiff_conf::HostPort;
 use skiff_sessions::client::{Dialogue, Effect, Outcome};
+use skiff_sessions::digest::Algorithm;
 use skiff_sessions::scram::ScramError;
 use skiff_sessions::wire::command::Command;
 use skiff_sessions::wire::native::answers::Answered;
@@ -25,6 +26,8 @@ pub(crate) struct Shell {
     pub look: Look,
     pub user: String,
     pub server: HostPort,
+    /// What transfers are verified by.
+    pub digest: Algorithm,
     /// The server's directory as it told it last.
     pub cwd: Vec<u8>,
 }

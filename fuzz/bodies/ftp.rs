@@ -292,8 +292,7 @@ fn completion_for(job: &Job, choice: u8) -> Completion {
         Job::OpenDownload { .. } => Completion::Download(DownloadFacts {
             size,
             modified,
-            md5: None,
-            sha256: None,
+            remembered: Default::default(),
         }),
         Job::OpenStream { .. } => Completion::Upload { have: size / 2 },
         Job::PublishStream { .. } => Completion::Published { size },

@@ -16,6 +16,7 @@ use mio::unix::SourceFd;
 use mio::{Interest, Registry};
 use rustix::net::sockopt::set_socket_oobinline;
 use skiff_sessions::conversation::Conversation;
+use skiff_sessions::digest::Algorithm;
 use skiff_sessions::scram::Binding;
 use skiff_sessions::server::{Channel as Privacy, Effect, Event, Manners};
 use skiff_sessions::transfer::{Route, Transfer};
@@ -308,7 +309,7 @@ impl Connection {
                 None => Binding::None,
                 Some(tls) => Binding::TlsExporter(crate::tls::binding(tls)?),
             };
-            let setup = hub.setup(binding, Manners::NATIVE)?;
+            let setup = hub.setup(binding, Manners::native(Algorithm::cheapest()))?;
             return Some(Conversation::new(now, &codec::NATIVE, setup));
         }
         let privacy = match tls {

@@ -17,7 +17,7 @@ pub(crate) fn record(peer: SocketAddr, user: &str, line: LogLine, now: Instant) 
         code,
         bytes,
         since,
-        md5,
+        sum,
     } = line;
     let transfer = direction(verb).map(|direction| TransferKind {
         direction,
@@ -36,7 +36,7 @@ pub(crate) fn record(peer: SocketAddr, user: &str, line: LogLine, now: Instant) 
         code,
         bytes: (bytes > 0).then_some(bytes),
         elapsed: Some(now.duration_since(since)),
-        digest: md5.map(|md5| format!("md5={md5}")),
+        digest: sum.map(|sum| format!("{}={sum}", sum.algorithm().name())),
         transfer,
     }
 }

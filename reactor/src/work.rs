@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use skiff_sessions::digest::{Md5Sum, Sum};
+use skiff_sessions::digest::Sum;
 use skiff_sessions::path::{PathArg, VirtualPath};
-use skiff_sessions::server::job::DigestNews;
+use skiff_sessions::server::job::{DigestNews, Remembered};
 use skiff_sessions::server::{
     Access, Completion, DownloadFacts, Job, Reading, StreamEnd, StreamStart,
 };
@@ -351,8 +351,27 @@ pub(crate) fn download_facts(file: &Download) -> DownloadFacts {
     DownloadFacts {
         size: file.size(),
         modified: Stamp(file.modified().seconds),
-        md5: digests.map(|digests| Md5Sum(digests.md5)),
-        sha256: digests.and_then(|digests| digests.sha256),
+        remembered: remembered(digests),
+    }
+}
+
+fn remembered(digests: Option<Digests>) -> Remembered {
+    let Digests { md5, sha256 } = digests.unwrap_or_default();
+    Remembered { md5, sha256 }
+}
+
+/// What can be remembered of it.
+fn to_remember(sum: Sum) -> Option<Digests> {
+    match sum {
+        Sum::Md5(md5) => Some(Digests {
+            md5: Some(md5),
+            sha256: None,
+        }),
+        Sum::Sha256(sha256) => Some(Digests {
+            md5: None,
+            sha256: Some(sha256),
+        }),
+        Sum::Sha512(_) => None,
     }
 }
 
@@ -377,8 +396,8 @@ fn read_whole(worker: &Worker, file: &Download) -> Result<Option<OpenFile>, VfsE
 fn opened_upload(start: UploadStart) -> Answer {
     match start {
         UploadStart::Complete { size, digests, .. } => {
-            let md5 = digests.map(|digests| Md5Sum(digests.md5));
-            (Completion::AlreadyThere { size, md5 }, None)
+            let remembered = remembered(digests);
+            (Completion::AlreadyThere { size, remembered }, None)
         }
         UploadStart::Open(upload) => {
             let have = upload.have();
@@ -401,12 +420,9 @@ fn on_file(worker: &Worker, job: &Job, file: Option<OpenFile>, stop: &Arc<Atomic
             Ok(()) => (Completion::Done, Some(OpenFile::Upload(upload))),
             Err(error) => (Completion::Refused(refusal(&error)), None),
         },
-        (Job::Publish { md5, modified }, Some(OpenFile::Upload(upload))) => {
-            let digests = Digests {
-                md5: md5.0,
-                sha256: None,
-            };
-            (publish(worker, *upload, Some(digests), *modified), None)
+        (Job::Publish { sum, modified }, Some(OpenFile::Upload(upload))) => {
+            let digests = to_remember(*sum);
+            (publish(worker, *upload, digests, *modified), None)
         }
         (Job::PublishStream { end }, Some(OpenFile::Upload(mut upload))) => {
             let grace = match end {
@@ -427,15 +443,11 @@ fn on_file(worker: &Worker, job: &Job, file: Option<OpenFile>, stop: &Arc<Atomic
         }
         (Job::CloseFile { digest }, Some(OpenFile::Download(mut file))) => {
             let news = match digest {
-                DigestNews::Computed(Sum::Md5(Md5Sum(md5))) => file.remember(
-                    worker,
-                    &Digests {
-                        md5: *md5,
-                        sha256: None,
-                    },
-                ),
+                DigestNews::Computed(sum) => {
+                    to_remember(*sum).map_or(Ok(()), |digests| file.remember(worker, &digests))
+                }
                 DigestNews::Wrong => file.forget(worker),
-                DigestNews::None | DigestNews::Computed(Sum::Sha256(_) | Sum::Sha512(_)) => Ok(()),
+                DigestNews::None => Ok(()),
             };
             if let Err(error) = news {
                 log::debug!("a digest was not remembered: {error}");

@@ -3,6 +3,7 @@
 
 use std::time::Instant;
 
+use crate::digest::Sum;
 use crate::server::{Effect, Event, Listens, Session, Setup};
 use crate::transfer::{AHEAD_MAX, End};
 use crate::wire::codec::Codec;
@@ -29,7 +30,8 @@ pub struct LogLine {
     /// Of the file, through the connection.
     pub bytes: u64,
     pub since: Instant,
-    pub md5: Option<crate::digest::Md5Sum>,
+    /// What the file was verified by.
+    pub sum: Option<Sum>,
 }
 
 pub struct Conversation {
@@ -189,7 +191,7 @@ impl Conversation {
             code: CUT_SHORT,
             bytes: 0,
             since: now,
-            md5: None,
+            sum: None,
         }));
     }
 
@@ -223,8 +225,8 @@ impl Conversation {
         }
         let mut line = self.under_way.take()?;
         line.code = code;
-        line.md5 = match reply {
-            Reply::Sent { md5, .. } | Reply::Stored { md5, .. } => Some(*md5),
+        line.sum = match reply {
+            Reply::Sent { sum, .. } | Reply::Stored { sum, .. } => Some(*sum),
             _ => None,
         };
         Some(Effect::Log(line))

@@ -138,7 +138,7 @@ pub enum Until {
 /// Whether the bytes are hashed on their way.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Hashing {
-    Md5,
+    By(Algorithm),
     Off,
 }
 
@@ -406,7 +406,7 @@ impl Transfer {
     }
 
     fn want_digest(&mut self, algorithm: Algorithm) {
-        let fits = |running: &Running| running.sum().algorithm() == algorithm;
+        let fits = |running: &Running| running.algorithm() == algorithm;
         if !self.digest.as_ref().is_some_and(fits) {
             self.digest = Some(Running::new(algorithm));
         }
@@ -414,13 +414,13 @@ impl Transfer {
 
     /// A digest that does not stand at `from` cannot go on there.
     fn hash_from(&mut self, from: u64, hashing: Hashing) {
-        if hashing == Hashing::Off {
+        let Hashing::By(algorithm) = hashing else {
             self.digest = None;
             return;
-        }
-        self.want_digest(Algorithm::Md5);
+        };
+        self.want_digest(algorithm);
         if from == 0 && self.hashed() != 0 {
-            self.digest = Some(Running::new(Algorithm::Md5));
+            self.digest = Some(Running::new(algorithm));
         }
         debug_assert_eq!(self.hashed(), from, "a digest goes on where it stands");
     }

@@ -19,6 +19,7 @@ mod pair {
 
     mod ahead;
     mod broken;
+    mod digests;
     mod downloads;
     mod entrance;
     mod events;

@@ -12,7 +12,7 @@ use crate::harness::{Daemon, PASSWORD, binary, noise};
 
 /// What `skiff` is told to do, and the beginning of the line that it must say then.
 const SAYS: &[(&str, &str)] = &[
-    ("put new", "225 md5="),
+    ("put new", "225 "),
     ("put -c part", "211"),
     ("put -c other", "200"),
     ("get file fresh", "200"),
@@ -26,15 +26,30 @@ const SAYS: &[(&str, &str)] = &[
 #[test]
 fn skiff_says_the_codes_of_its_dialogues() {
     for (command, line) in SAYS {
-        let said = overhear(command);
-        let found = said.windows(line.len()).any(|part| part == line.as_bytes());
-        let lines = String::from_utf8_lossy(&said);
-        assert!(found, "{command}: no {line:?} in {lines:.2000}");
+        says(&[], command, line);
     }
 }
 
+#[test]
+fn transfers_are_verified_by_the_digest_that_is_named() {
+    for digest in ["md5", "sha256"] {
+        let options = ["--digest", digest];
+        says(&options, "put new", &format!("225 {digest}="));
+        // A part is proved by what the file was verified by when it was put.
+        says(&options, "get -c file begun", "210 offset=30000 md5=");
+        says(&options, "put -c part", "211");
+    }
+}
+
+fn says(options: &[&str], command: &str, line: &str) {
+    let said = overhear(options, command);
+    let found = said.windows(line.len()).any(|part| part == line.as_bytes());
+    let lines = String::from_utf8_lossy(&said);
+    assert!(found, "{options:?} {command}: no {line:?} in {lines:.2000}");
+}
+
 /// All that `skiff` says to a daemon that has a file and two parts.
-fn overhear(command: &str) -> Vec<u8> {
+fn overhear(options: &[&str], command: &str) -> Vec<u8> {
     let daemon = Daemon::with("native: (tls: Off),");
     let here = tempfile::tempdir().unwrap();
     let data = noise(60, 100_000);
@@ -57,7 +72,7 @@ fn overhear(command: &str) -> Vec<u8> {
     let address = line.local_addr().unwrap();
     let to = daemon.address();
     let overheard = std::thread::spawn(move || overhear_one(&line, to));
-    run_skiff(address, command, here.path());
+    run_skiff(address, options, command, here.path());
     overheard.join().unwrap()
 }
 
@@ -80,11 +95,12 @@ fn overhear_one(line: &TcpListener, to: SocketAddr) -> Vec<u8> {
     said
 }
 
-fn run_skiff(address: SocketAddr, command: &str, here: &Path) {
+fn run_skiff(address: SocketAddr, options: &[&str], command: &str, here: &Path) {
     let password = here.join("password");
     fs::write(&password, format!("{PASSWORD}\n")).unwrap();
     fs::set_permissions(&password, fs::Permissions::from_mode(0o600)).unwrap();
     let output = Command::new(binary("skiff"))
+        .args(options)
         .args(["--tls", "off", "-q", "--password-file"])
         .arg(&password)
         .args(["-c", command, &format!("tom@{address}")])

@@ -62,7 +62,11 @@ pub(super) fn help(daemon: &Daemon) {
     for verb in ["USER", "RETR", "STOR", "220"] {
         assert!(answer.line.contains(verb), "{verb} in {}", answer.line);
     }
-    assert!(peer.ask("HELP RETR", 214).line.contains("RETR [start=0]"));
+    assert!(
+        peer.ask("HELP RETR", 214)
+            .line
+            .contains("RETR [digest=md5|sha256] [start=0]")
+    );
 }
 
 pub(super) fn not_understood(daemon: &Daemon) {

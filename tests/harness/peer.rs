@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use base64ct::{Base64, Encoding};
 use md5::{Digest, Md5};
+use sha2::Sha256;
 use skiff_sessions::scram::ClientLogin;
 
 use super::{Wire, until};
@@ -264,7 +265,11 @@ impl Peer {
         let (data, tail) = self.body();
         assert_eq!(tail, Tail::End, "{path} is aborted");
         let answer = self.expect(226);
-        assert_eq!(answer.token("md5"), md5(&data), "{}", answer.line);
+        let (told, is) = match answer.find("sha256") {
+            Some(told) => (told, sha256(&data)),
+            None => (answer.token("md5"), md5(&data)),
+        };
+        assert_eq!(told, is, "{}", answer.line);
         assert_eq!(data.len() as u64, size, "{}", answer.line);
         data
     }
@@ -349,8 +354,15 @@ pub(crate) fn ask_all(peer: &mut Peer, lines: &[(&str, u16)]) {
 
 /// In lower-case hexadecimal digits.
 pub(crate) fn md5(data: &[u8]) -> String {
-    let sum = Md5::digest(data);
-    sum.iter().map(|byte| format!("{byte:02x}")).collect()
+    hexadecimal(&Md5::digest(data))
+}
+
+fn sha256(data: &[u8]) -> String {
+    hexadecimal(&Sha256::digest(data))
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn framed(data: &[u8]) -> Vec<u8> {

@@ -79,7 +79,12 @@ impl Download {
     pub fn remember(&self, _worker: &Worker, digests: &Digests) -> Result<(), VfsError> {
         let now = fstat(&self.file)?;
         if unchanged(&now, &self.stat) {
-            digest::remember(&self.file, &now, digests)?;
+            let known = self.digests.unwrap_or_default();
+            let all = Digests {
+                md5: digests.md5.or(known.md5),
+                sha256: digests.sha256.or(known.sha256),
+            };
+            digest::remember(&self.file, &now, &all)?;
         }
         Ok(())
     }

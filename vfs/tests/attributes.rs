@@ -32,12 +32,21 @@ fn a_set_time_keeps_digests_that_were_valid_and_no_others() {
             sha256: None,
             ..digests(b"content")
         };
-        home.download(worker, path)
-            .unwrap()
-            .remember(worker, &md5_only)
-            .unwrap();
-        home.set_modified(worker, path, time(2)).unwrap();
-        assert_eq!(known(), Some(md5_only));
+        let sha256_only = Digests {
+            md5: None,
+            ..digests(b"content")
+        };
+        for only in [md5_only, sha256_only] {
+            let mut file = home.download(worker, path).unwrap();
+            file.forget(worker).unwrap();
+            file.remember(worker, &only).unwrap();
+            home.set_modified(worker, path, time(2)).unwrap();
+            assert_eq!(known(), Some(only));
+        }
+        // The one that is taken later is remembered beside the other.
+        let file = home.download(worker, path).unwrap();
+        file.remember(worker, &md5_only).unwrap();
+        assert_eq!(known(), Some(digests(b"content")));
 
         // What was remembered of another content is not brought back to life.
         fs::write(world.at("file"), "CONTENT").unwrap();

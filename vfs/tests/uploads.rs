@@ -269,7 +269,7 @@ fn digests_are_remembered_until_the_file_changes() {
         assert_eq!(known("copy"), None);
 
         let md5_only = Digests {
-            md5: [9; 16],
+            md5: Some([9; 16]),
             sha256: None,
         };
         let mut download = home.download(worker, Path::new("moved")).unwrap();

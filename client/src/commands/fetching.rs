@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use skiff_sessions::client::{Asking, LocalCopy};
 use skiff_sessions::path::PathArg;
-use skiff_sessions::wire::command::{Command, Turn};
+use skiff_sessions::wire::command::{Command, Retrieve, Turn};
 use skiff_sessions::wire::reply::{Facts, Kind};
 use skiff_sessions::wire::stamp::Stamp;
 
@@ -110,9 +110,13 @@ fn fetch_files(shell: &mut Shell, files: Vec<Fetch>, tally: &mut Tally) -> Done 
 /// Asks for those that need no turn, up to the first that does; how many these are.
 fn ask_ahead(shell: &mut Shell, files: &[(PathArg, Turn)]) -> usize {
     let straight = files.iter().take_while(|(_, turn)| *turn == Turn::Straight);
-    let commands = straight.map(|(path, turn)| Command::Retrieve {
-        path: path.clone(),
-        turn: *turn,
+    let digest = shell.digest;
+    let commands = straight.map(|(path, turn)| {
+        Command::Retrieve(Retrieve {
+            path: path.clone(),
+            digest,
+            turn: *turn,
+        })
     });
     commands.map(|command| shell.link.send(&command)).count()
 }

@@ -5,9 +5,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use skiff_sessions::client::{Asking, Dialogue, GetOrder, LocalCopy, Outcome, PutOrder};
-use skiff_sessions::digest::{Algorithm, Md5Sum};
+use skiff_sessions::digest::{Algorithm, Sum};
 use skiff_sessions::path::PathArg;
-use skiff_sessions::wire::command::{Command, Replace, Turn};
+use skiff_sessions::wire::command::{Command, Replace, Retrieve, Turn};
 use skiff_sessions::wire::native::answers::Answered;
 use skiff_sessions::wire::reply::Refusal;
 
@@ -157,8 +157,11 @@ pub(crate) fn fetch(shell: &mut Shell, order: Fetch) -> Result<Fared, Failure> {
     let person = shell.person.clone();
     let mut download = Download::to(order.to, order.resume, order.settling, person, meter);
     let asked = GetOrder {
-        path: order.path.clone(),
-        turn: order.turn,
+        what: Retrieve {
+            path: order.path.clone(),
+            digest: shell.digest,
+            turn: order.turn,
+        },
         command: order.command,
         local: order.local,
     };
@@ -167,8 +170,8 @@ pub(crate) fn fetch(shell: &mut Shell, order: Fetch) -> Result<Fared, Failure> {
     let shown = show::name(&name);
     match outcome {
         Outcome::Verified(sent) => Ok(told(&shown, &sent, &download.meter)),
-        Outcome::AlreadyThere { size, md5 } => {
-            let proof = proof(md5);
+        Outcome::AlreadyThere { size, sum } => {
+            let proof = proof(sum);
             Ok(Fared::unmoved(format!(
                 "400 {shown}: {size} bytes are here already, {proof}"
             )))
@@ -216,7 +219,8 @@ pub(crate) fn dispatch(shell: &mut Shell, order: Dispatch<'_>) -> Result<Fared, 
         path: to.clone(),
         size: upload.size(),
         modified: Some(upload.modified()),
-        md5: None,
+        digest: shell.digest,
+        declared: None,
         replace,
         turn,
     };
@@ -229,8 +233,8 @@ pub(crate) fn dispatch(shell: &mut Shell, order: Dispatch<'_>) -> Result<Fared, 
             show::name(here)
         ))),
         Outcome::Verified(stored) => Ok(told(&shown, &stored, &upload.meter)),
-        Outcome::AlreadyThere { size, md5 } => {
-            let proof = proof(md5);
+        Outcome::AlreadyThere { size, sum } => {
+            let proof = proof(sum);
             Ok(Fared::unmoved(format!(
                 "200 {shown}: {size} bytes are there already, {proof}"
             )))
@@ -259,22 +263,27 @@ fn told(name: &str, answered: &Answered, meter: &Meter) -> Fared {
         String::new()
     };
     let pace = show::pace(carried, took);
-    let md5 = answered
-        .md5()
-        .map(|md5| format!(" (md5 {md5})"))
+    let sum = answered
+        .sum
+        .map(|sum| format!(" ({})", named(sum)))
         .unwrap_or_default();
     let line = format!(
-        "{} {name}: {size} bytes{part} {pace}, stored and verified{md5}",
+        "{} {name}: {size} bytes{part} {pace}, stored and verified{sum}",
         answered.code
     );
     Fared::carried(line, meter)
 }
 
-fn proof(md5: Option<Md5Sum>) -> String {
-    match md5 {
-        Some(md5) => format!("verified (md5 {md5})"),
+fn proof(sum: Option<Sum>) -> String {
+    match sum {
+        Some(sum) => format!("verified ({})", named(sum)),
         None => "of the same time".into(),
     }
+}
+
+/// Such as `md5 5eb6..`.
+fn named(sum: Sum) -> String {
+    format!("{} {sum}", sum.algorithm().name())
 }
 
 fn failed(name: &[u8], outcome: Outcome, trouble: Option<String>, verb: &str) -> Failure {

@@ -1,5 +1,6 @@
 //! Dialogues over a real socket, with a server in the test's own words.
 
+use skiff_sessions::wire::command::Retrieve;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
@@ -7,7 +8,7 @@ use std::thread::{self, JoinHandle};
 
 use skiff_conf::{HostPort, Tls};
 use skiff_sessions::client::{Asking, GetOrder, LocalCopy, PutOrder};
-use skiff_sessions::digest::Md5Sum;
+use skiff_sessions::digest::{Algorithm, Sum};
 use skiff_sessions::path::PathArg;
 use skiff_sessions::wire::command::{Command, Replace, Turn};
 use skiff_sessions::wire::reply::Facts;
@@ -62,8 +63,8 @@ fn frame(bytes: &[u8]) -> Vec<u8> {
     [&(bytes.len() as u32).to_be_bytes(), bytes].concat()
 }
 
-fn md5() -> Md5Sum {
-    Md5Sum::of(ALL)
+fn md5() -> Sum {
+    Algorithm::Md5.of(ALL)
 }
 
 fn path() -> PathArg {
@@ -88,8 +89,11 @@ fn get(
 ) -> Result<Outcome, LinkError> {
     let mut effects = Vec::new();
     let order = GetOrder {
-        path: path(),
-        turn: Turn::Negotiate,
+        what: Retrieve {
+            path: path(),
+            digest: Algorithm::Md5,
+            turn: Turn::Negotiate,
+        },
         command: Asking::Now,
         local: LocalCopy::default(),
     };
@@ -153,7 +157,8 @@ fn an_upload_with_no_turn() {
         path: path(),
         size: upload.size(),
         modified: None,
-        md5: None,
+        digest: Algorithm::Md5,
+        declared: None,
         replace: Replace::Never,
         turn: Turn::Straight,
     };

@@ -3,10 +3,9 @@
 
 use super::drain::{Draining, Frames};
 use super::{Decision, Effect, Event, LocalFile, Note, Outcome, Question, done, stray};
-use crate::digest::{Algorithm, Md5Sum, Sum};
-use crate::path::PathArg;
+use crate::digest::{Algorithm, Sum};
 use crate::transfer::{End, Hashing, Task};
-use crate::wire::command::{Answer, Command, Turn};
+use crate::wire::command::{Answer, Command, Retrieve, Turn};
 use crate::wire::native::answers::Answered;
 use crate::wire::reply::Refusal;
 use crate::wire::stamp::Stamp;
@@ -14,9 +13,8 @@ use crate::wire::stamp::Stamp;
 /// A download as asked for.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct GetOrder {
-    pub path: PathArg,
     /// [`Turn::Straight`] takes no notice of what is here.
-    pub turn: Turn,
+    pub what: Retrieve,
     pub command: Asking,
     pub local: LocalCopy,
 }
@@ -51,38 +49,39 @@ pub(super) enum Get {
     Draining(Draining),
 }
 
+/// The file as the server has told it.
+#[derive(Clone, Copy, Debug)]
+struct Offer {
+    /// Of the whole file, in bytes.
+    size: u64,
+    modified: Option<Stamp>,
+    /// What it is verified by.
+    digest: Algorithm,
+}
+
 /// Where a download begins.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Start {
-    /// Bytes of the whole file, as the server has said.
-    size: u64,
-    modified: Option<Stamp>,
+    offer: Offer,
     have: u64,
     file: LocalFile,
 }
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Data {
-    size: u64,
-    modified: Option<Stamp>,
+    offer: Offer,
     file: LocalFile,
     behind: Frames,
 }
 
 impl Get {
     pub(super) fn begin(order: GetOrder, out: &mut Vec<Effect>) -> Self {
-        let GetOrder {
-            path,
-            turn,
-            command,
-            ..
-        } = order.clone();
         // With no turn the frames come at once: there must be a file for them.
-        if turn == Turn::Straight {
+        if order.what.turn == Turn::Straight {
             out.push(Effect::Use(LocalFile::EmptyPart));
         }
-        if command == Asking::Now {
-            out.push(Effect::Send(Command::Retrieve { path, turn }));
+        if order.command == Asking::Now {
+            out.push(Effect::Send(Command::Retrieve(order.what.clone())));
         }
         Self::Asked(order)
     }
@@ -119,34 +118,33 @@ impl GetOrder {
         let Some(size) = offer.size else {
             return done(Outcome::OutOfOrder(offer.clone()), out);
         };
-        let modified = offer.modified;
-        if self.turn == Turn::Straight {
-            return Some(self.data(size, modified).receive(0, out));
+        let offer = Offer {
+            size,
+            modified: offer.modified,
+            digest: offer.digest.unwrap_or_default(),
+        };
+        if self.what.turn == Turn::Straight {
+            return Some(self.data(offer).receive(0, out));
         }
         match self.local.whole {
-            Some((here, time)) if here == size && modified == Some(time) => {
+            Some((here, time)) if here == size && offer.modified == Some(time) => {
                 answer(Answer::HaveAlready, out);
-                return done(Outcome::AlreadyThere { size, md5: None }, out);
+                return done(Outcome::AlreadyThere { size, sum: None }, out);
             }
             // Nothing is asked: either nothing has to be sent, or the part of it is of no use.
             Some((here, _)) if here == size => {
-                let file = LocalFile::Whole;
-                return Some(
-                    Start {
-                        size,
-                        modified,
-                        have: size,
-                        file,
-                    }
-                    .hash(out),
-                );
+                let start = Start {
+                    offer,
+                    have: size,
+                    file: LocalFile::Whole,
+                };
+                return Some(start.hash(out));
             }
             _ => {}
         }
         let have = self.local.part;
         let start = Start {
-            size,
-            modified,
+            offer,
             have,
             file: LocalFile::Part,
         };
@@ -157,10 +155,9 @@ impl GetOrder {
         Some(Get::AskedResume(start))
     }
 
-    fn data(&self, size: u64, modified: Option<Stamp>) -> Data {
+    fn data(&self, offer: Offer) -> Data {
         Data {
-            size,
-            modified,
+            offer,
             file: LocalFile::EmptyPart,
             behind: self.behind(),
         }
@@ -172,7 +169,7 @@ impl GetOrder {
 
     /// Where frames that nobody will want come from.
     fn behind(&self) -> Frames {
-        match self.turn {
+        match self.what.turn {
             Turn::Straight => Frames::Behind150,
             Turn::Negotiate => Frames::None,
         }
@@ -193,24 +190,16 @@ impl Start {
         out.push(Effect::Use(self.file));
         out.push(Effect::Begin(Task::Digest {
             to: self.have,
-            algorithm: Algorithm::Md5,
+            algorithm: self.offer.digest,
         }));
         Get::Hashing(self)
     }
 
     fn on_hashed(self, event: Event, out: &mut Vec<Effect>) -> Option<Get> {
         match event {
-            Event::Ended(End::Complete {
-                sum: Some(Sum::Md5(md5)),
-                ..
-            }) => {
-                answer(
-                    Answer::ResumeDownload {
-                        offset: self.have,
-                        md5,
-                    },
-                    out,
-                );
+            Event::Ended(End::Complete { sum: Some(sum), .. }) => {
+                let offset = self.have;
+                answer(Answer::ResumeDownload { offset, sum }, out);
                 Some(Get::AwaitData(self))
             }
             Event::Ended(End::Stopped) => decline(Outcome::Stopped, out),
@@ -236,9 +225,10 @@ impl Start {
     fn on_answer(self, event: Event, out: &mut Vec<Effect>) -> Option<Get> {
         match event {
             Event::Answered(all) if all.code == 200 => Some(self.restart(&all, out)),
-            Event::Answered(rest) if rest.code == 210 && rest.offset == Some(self.have) => {
-                Some(self.data(self.size, self.file).receive(self.have, out))
-            }
+            Event::Answered(rest) if rest.code == 210 && rest.offset == Some(self.have) => Some(
+                self.data(self.offer.size, self.file)
+                    .receive(self.have, out),
+            ),
             // The part could not be made, and the server still waits for a word.
             Event::LocalFailed => decline(Outcome::LocalFailed, out),
             Event::Stop => Some(Get::Draining(Draining::begin(
@@ -260,14 +250,13 @@ impl Start {
         if self.file != LocalFile::EmptyPart {
             out.push(Effect::Use(LocalFile::EmptyPart));
         }
-        let size = all.size.unwrap_or(self.size);
+        let size = all.size.unwrap_or(self.offer.size);
         self.data(size, LocalFile::EmptyPart).receive(0, out)
     }
 
     fn data(self, size: u64, file: LocalFile) -> Data {
         Data {
-            size,
-            modified: self.modified,
+            offer: Offer { size, ..self.offer },
             file,
             behind: Frames::None,
         }
@@ -278,8 +267,8 @@ impl Data {
     fn receive(self, from: u64, out: &mut Vec<Effect>) -> Get {
         let task = Task::Receive {
             from,
-            at_most: self.size,
-            hashing: Hashing::Md5,
+            at_most: self.offer.size,
+            hashing: Hashing::By(self.offer.digest),
         };
         out.push(Effect::Begin(task));
         Get::Receiving(self)
@@ -299,18 +288,23 @@ impl Data {
     }
 
     fn compare(self, here: Option<Sum>, sent: Answered, out: &mut Vec<Effect>) -> Option<Get> {
-        let here = here.and_then(|sum| sum.md5());
-        if here.is_none() || here != sent.md5() {
+        if here.is_none() || here != sent.sum {
             answer(Answer::Different, out);
             out.push(Effect::DropPart);
             return done(Outcome::Differs(sent), out);
         }
         if self.file == LocalFile::Whole {
             answer(Answer::Equal, out);
-            return done(already(self.size, here), out);
+            return done(
+                Outcome::AlreadyThere {
+                    size: self.offer.size,
+                    sum: here,
+                },
+                out,
+            );
         }
         out.push(Effect::Publish {
-            modified: self.modified,
+            modified: self.offer.modified,
         });
         Some(Get::Publishing(Box::new(sent), self.behind))
     }
@@ -344,10 +338,6 @@ fn on_published(
         }
         _ => Some(Get::Publishing(sent, behind)),
     }
-}
-
-fn already(size: u64, md5: Option<Md5Sum>) -> Outcome {
-    Outcome::AlreadyThere { size, md5 }
 }
 
 fn decline(outcome: Outcome, out: &mut Vec<Effect>) -> Option<Get> {

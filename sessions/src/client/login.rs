@@ -81,6 +81,7 @@ fn prove(
 mod tests {
     use super::*;
     use crate::client::Dialogue;
+    use crate::digest::Algorithm;
     use crate::scram::{ClientFirst, ServerProof, Verifier};
     use crate::wire::native::codes::encode;
     use crate::wire::reply::Reply;
@@ -134,7 +135,13 @@ mod tests {
     fn both_prove_themselves() {
         let (mut dialogue, server, mut out) = challenged("123");
         let scram = server.verify(&proof_in(&mut out)).unwrap();
-        dialogue.handle(heard(&Reply::LoggedIn { scram }), &mut out);
+        dialogue.handle(
+            heard(&Reply::LoggedIn {
+                scram,
+                digest: Algorithm::Md5,
+            }),
+            &mut out,
+        );
         assert!(matches!(outcome(&mut out), Outcome::LoggedIn(_)));
     }
 
@@ -158,6 +165,7 @@ mod tests {
             dialogue.handle(
                 heard(&Reply::LoggedIn {
                     scram: scram.to_vec(),
+                    digest: Algorithm::Md5,
                 }),
                 &mut out,
             );
@@ -175,7 +183,13 @@ mod tests {
             binding: Binding::None,
         };
         let mut dialogue = Dialogue::login(credentials, &mut out).unwrap();
-        dialogue.handle(heard(&Reply::LoggedIn { scram: Vec::new() }), &mut out);
+        dialogue.handle(
+            heard(&Reply::LoggedIn {
+                scram: Vec::new(),
+                digest: Algorithm::Md5,
+            }),
+            &mut out,
+        );
         assert!(matches!(outcome(&mut out), Outcome::OutOfOrder(_)));
     }
 

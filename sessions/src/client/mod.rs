@@ -11,7 +11,7 @@ mod request;
 #[cfg(test)]
 mod script;
 
-use crate::digest::Md5Sum;
+use crate::digest::Sum;
 use crate::scram::ScramError;
 use crate::transfer::{End, Task};
 use crate::wire::command::Command;
@@ -132,7 +132,7 @@ pub enum Outcome {
     /// Nothing was sent, both ends have it; `None` where size and time said so.
     AlreadyThere {
         size: u64,
-        md5: Option<Md5Sum>,
+        sum: Option<Sum>,
     },
     /// The digests differ: what was received is gone.
     Differs(Answered),

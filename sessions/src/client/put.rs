@@ -3,7 +3,7 @@
 
 use super::drain::{Draining, Frames};
 use super::{Decision, Effect, Event, Note, Outcome, Question, done, refused, stray};
-use crate::digest::{Algorithm, Md5Sum, Sum};
+use crate::digest::Sum;
 use crate::transfer::{End, Hashing, StopLine, Task, Until};
 use crate::wire::command::{Answer, Command, Replace, Store, Turn};
 use crate::wire::native::answers::Answered;
@@ -30,7 +30,7 @@ pub(super) enum Put {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Part {
     have: u64,
-    md5: Md5Sum,
+    sum: Sum,
 }
 
 /// Whether the person wants it stopped.
@@ -43,7 +43,7 @@ pub(super) enum Halt {
 /// How the sending ended; the server's word on it is to come.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Sent {
-    All(Md5Sum),
+    All(Sum),
     /// The server's final reply stopped it.
     Refused,
     Stopped,
@@ -89,11 +89,14 @@ fn ask(order: Store, out: &mut Vec<Effect>) -> Put {
 }
 
 fn on_asked(order: Store, answered: Answered, out: &mut Vec<Effect>) -> Option<Put> {
-    match (answered.code, answered.have, answered.md5()) {
+    match (answered.code, answered.have, answered.sum) {
         (150, ..) => Some(send(order, 0, out)),
-        (210, Some(have), Some(md5)) => Some(part_here(order, Part { have, md5 }, out)),
-        (200, _, Some(_)) if answered.size == Some(order.size) => {
-            Some(compare(order, answered, out))
+        // One digest is taken of the part and of the rest.
+        (210, Some(have), Some(sum)) if sum.algorithm() == order.digest => {
+            Some(part_here(order, Part { have, sum }, out))
+        }
+        (200, _, Some(sum)) if answered.size == Some(order.size) => {
+            Some(compare(order, answered, sum, out))
         }
         (550, ..) if order.replace == Replace::Never => Some(look(order, answered, out)),
         _ => refused(answered, out),
@@ -118,7 +121,7 @@ fn on_resume(order: Store, part: Part, event: Event, out: &mut Vec<Effect>) -> O
         Event::Decided(Decision::Yes) => {
             out.push(Effect::Begin(Task::Digest {
                 to: part.have,
-                algorithm: Algorithm::Md5,
+                algorithm: order.digest,
             }));
             Some(Put::Hashing(order, part))
         }
@@ -130,7 +133,7 @@ fn on_resume(order: Store, part: Part, event: Event, out: &mut Vec<Effect>) -> O
 
 fn on_hashed(order: Store, part: Part, event: Event, out: &mut Vec<Effect>) -> Option<Put> {
     match event {
-        Event::Ended(End::Complete { sum, .. }) if sum == Some(Sum::Md5(part.md5)) => {
+        Event::Ended(End::Complete { sum, .. }) if sum == Some(part.sum) => {
             answer(Answer::ResumeUpload, out);
             Some(Put::AwaitOffset(order, part.have))
         }
@@ -161,7 +164,7 @@ fn send(order: Store, from: u64, out: &mut Vec<Effect>) -> Put {
     out.push(Effect::Begin(Task::Send {
         from,
         until: Until::Offset(order.size),
-        hashing: Hashing::Md5,
+        hashing: Hashing::By(order.digest),
         stop: StopLine::FinalReply,
     }));
     Put::Sending(order, Halt::No)
@@ -177,15 +180,9 @@ fn on_sending(order: Store, halt: Halt, event: Event, out: &mut Vec<Effect>) -> 
 
 fn on_sent_off(order: Store, halt: Halt, end: End, out: &mut Vec<Effect>) -> Put {
     let sent = match (end, halt) {
-        (
-            End::Complete {
-                sum: Some(Sum::Md5(md5)),
-                ..
-            },
-            _,
-        ) => {
-            answer(Answer::AllSent { md5 }, out);
-            Sent::All(md5)
+        (End::Complete { sum: Some(sum), .. }, _) => {
+            answer(Answer::AllSent { sum }, out);
+            Sent::All(sum)
         }
         (End::Stopped, Halt::Wanted) => Sent::Stopped,
         (End::Stopped, Halt::No) => Sent::Refused,
@@ -216,7 +213,7 @@ fn on_sent(order: Store, sent: Sent, event: Event, out: &mut Vec<Effect>) -> Opt
 }
 
 fn on_final(order: Store, sent: Sent, answered: Answered, out: &mut Vec<Effect>) -> Option<Put> {
-    match (answered.code, answered.md5(), sent) {
+    match (answered.code, answered.sum, sent) {
         (226, Some(there), Sent::All(here)) if there == here => {
             done(Outcome::Verified(answered), out)
         }
@@ -225,20 +222,20 @@ fn on_final(order: Store, sent: Sent, answered: Answered, out: &mut Vec<Effect>)
         (200, Some(there), Sent::All(here)) if there == here => done(
             Outcome::AlreadyThere {
                 size: order.size,
-                md5: Some(there),
+                sum: Some(there),
             },
             out,
         ),
-        (200, Some(_), _) => Some(compare(order, answered, out)),
+        (200, Some(there), _) => Some(compare(order, answered, there, out)),
         _ => refused(answered, out),
     }
 }
 
 /// A file of this size is there: is it the same?
-fn compare(order: Store, there: Answered, out: &mut Vec<Effect>) -> Put {
+fn compare(order: Store, there: Answered, sum: Sum, out: &mut Vec<Effect>) -> Put {
     out.push(Effect::Begin(Task::Digest {
         to: order.size,
-        algorithm: Algorithm::Md5,
+        algorithm: sum.algorithm(),
     }));
     Put::Comparing(order, Box::new(there))
 }
@@ -251,14 +248,8 @@ fn on_compared(
 ) -> Option<Put> {
     match event {
         Event::Ended(End::Complete { sum, .. }) if sum.is_some() && sum == there.sum => {
-            let md5 = there.md5();
-            done(
-                Outcome::AlreadyThere {
-                    size: order.size,
-                    md5,
-                },
-                out,
-            )
+            let size = order.size;
+            done(Outcome::AlreadyThere { size, sum }, out)
         }
         Event::Ended(End::Complete { .. }) => Some(ask_replace(order, there, out)),
         Event::Ended(End::Stopped) => done(Outcome::Stopped, out),
@@ -316,7 +307,7 @@ fn on_replace(
 fn on_drained(mut draining: Draining, event: Event, out: &mut Vec<Effect>) -> Option<Put> {
     if let Event::Answered(stored) = &event
         && stored.code == 226
-        && stored.md5().is_some()
+        && stored.sum.is_some()
     {
         *draining.outcome = Outcome::Verified(stored.clone());
     }

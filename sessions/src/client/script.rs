@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::{Dialogue, Effect, Event, Outcome};
-use crate::digest::{Md5Sum, Sum};
+use crate::digest::Algorithm;
 use crate::transfer::{End, Task};
 use crate::wire::native::answers::Answered;
 use crate::wire::native::commands::encode;
@@ -36,7 +36,7 @@ impl Script {
 
     /// The task under way ends at `position`, and all up to there is `bytes`.
     pub(super) fn ended(&mut self, bytes: &[u8]) -> &mut Self {
-        let sum = Some(Sum::Md5(Md5Sum::of(bytes)));
+        let sum = Some(Algorithm::Md5.of(bytes));
         self.event(Event::Ended(End::Complete {
             position: bytes.len() as u64,
             sum,

@@ -2,42 +2,63 @@
 
 use super::context::Context;
 use super::hashing::{self, Hashing as HashingState};
-use super::job::{Completion, DigestNews, DownloadFacts, Job, Reading};
+use super::job::{Completion, DigestNews, Job, Reading};
 use super::ready::Ready;
 use super::session::{Effect, State, Then};
-use crate::digest::{Algorithm, Md5Sum, Sum};
-use crate::path::{PathArg, VirtualPath};
+use crate::digest::{Algorithm, Sum};
+use crate::path::VirtualPath;
 use crate::transfer::{End, Hashing, StopLine, Task, Until};
-use crate::wire::command::{Answer, Command, Turn};
+use crate::wire::command::{Answer, Command, Retrieve, Turn};
 use crate::wire::reply::{Deed, Refusal, Reply};
+
+/// What a download is verified by, at both ends.
+#[derive(Clone, Copy)]
+enum Digest {
+    /// What was stored: it is not hashed again.
+    Remembered(Sum),
+    Taken(Algorithm),
+}
 
 /// A RETR whose file is being opened.
 pub(super) struct Asked {
     path: VirtualPath,
+    digest: Algorithm,
     turn: Turn,
 }
 
 /// 150 is out: from where?
 pub(super) struct Offered {
     path: VirtualPath,
-    facts: DownloadFacts,
+    size: u64,
+    digest: Digest,
 }
 
 pub(super) struct SendingFile {
     path: VirtualPath,
-    facts: DownloadFacts,
+    size: u64,
+    digest: Digest,
 }
 
-pub(super) fn retrieve(arg: PathArg, turn: Turn, cx: &mut Context<'_>) -> State {
-    match cx.resolve(&arg) {
+pub(super) fn retrieve(retrieve: Retrieve, cx: &mut Context<'_>) -> State {
+    let Retrieve { path, digest, turn } = retrieve;
+    match cx.resolve(&path) {
         Ok(path) => {
             let job = cx.work(Job::OpenDownload {
                 path: path.clone(),
                 reading: Reading::Parts,
             });
-            State::working(job, Then::Offer(Asked { path, turn }))
+            State::working(job, Then::Offer(Asked { path, digest, turn }))
         }
         Err(why) => cx.refuse(Deed::Retrieve, why),
+    }
+}
+
+impl Digest {
+    fn algorithm(self) -> Algorithm {
+        match self {
+            Self::Remembered(sum) => sum.algorithm(),
+            Self::Taken(algorithm) => algorithm,
+        }
     }
 }
 
@@ -48,13 +69,19 @@ impl Asked {
             Completion::Refused(why) => return cx.refuse(Deed::Retrieve, why),
             _ => return cx.refuse(Deed::Retrieve, Refusal::Fault),
         };
+        let digest = match facts.remembered.preferring(self.digest) {
+            Some(sum) => Digest::Remembered(sum),
+            None => Digest::Taken(self.digest),
+        };
         cx.say(Reply::Offer {
             size: facts.size,
             modified: facts.modified,
+            digest: digest.algorithm(),
         });
         let offered = Offered {
             path: self.path,
-            facts,
+            size: facts.size,
+            digest,
         };
         match self.turn {
             Turn::Negotiate => State::Offered(offered),
@@ -67,7 +94,7 @@ impl Offered {
     pub(super) fn on_command(self, command: Command, cx: &mut Context<'_>) -> State {
         match command {
             Command::Answer(Answer::FromStart) => self.send_all(cx),
-            Command::Answer(Answer::ResumeDownload { offset, md5 }) => self.prove(offset, md5, cx),
+            Command::Answer(Answer::ResumeDownload { offset, sum }) => self.prove(offset, sum, cx),
             Command::Answer(Answer::Working) => State::Offered(self),
             Command::Answer(Answer::HaveAlready | Answer::DeclineDownload) => {
                 cx.close_file(DigestNews::None);
@@ -82,15 +109,16 @@ impl Offered {
         }
     }
 
-    fn prove(self, offset: u64, claimed: Md5Sum, cx: &mut Context<'_>) -> State {
-        if offset > self.facts.size {
+    fn prove(self, offset: u64, claimed: Sum, cx: &mut Context<'_>) -> State {
+        // One digest is taken of the prefix and of the rest.
+        if offset > self.size || claimed.algorithm() != self.digest.algorithm() {
             return self.send_all(cx);
         }
         let purpose = hashing::For::ResumeDownload {
             offered: self,
             claimed,
         };
-        HashingState::begin(purpose, offset, Algorithm::Md5, cx)
+        HashingState::begin(purpose, offset, claimed.algorithm(), cx)
     }
 
     pub(super) fn prefix_hashed(self, same: bool, offset: u64, cx: &mut Context<'_>) -> State {
@@ -102,20 +130,16 @@ impl Offered {
     }
 
     fn send_all(self, cx: &mut Context<'_>) -> State {
-        cx.say(Reply::SendingAll {
-            size: self.facts.size,
-        });
+        cx.say(Reply::SendingAll { size: self.size });
         self.send(0, cx)
     }
 
-    /// What is remembered is not hashed again.
     fn send(self, from: u64, cx: &mut Context<'_>) -> State {
-        let hashing = if self.facts.md5.is_some() {
-            Hashing::Off
-        } else {
-            Hashing::Md5
+        let hashing = match self.digest {
+            Digest::Remembered(_) => Hashing::Off,
+            Digest::Taken(algorithm) => Hashing::By(algorithm),
         };
-        let until = Until::Offset(self.facts.size);
+        let until = Until::Offset(self.size);
         cx.begin(Task::Send {
             from,
             until,
@@ -124,7 +148,8 @@ impl Offered {
         });
         State::SendingFile(SendingFile {
             path: self.path,
-            facts: self.facts,
+            size: self.size,
+            digest: self.digest,
         })
     }
 }
@@ -149,16 +174,17 @@ impl SendingFile {
     }
 
     fn sent(self, sum: Option<Sum>, cx: &mut Context<'_>) -> State {
-        let news = match (self.facts.md5, sum) {
-            (None, Some(sum)) => DigestNews::Computed(sum),
-            _ => DigestNews::None,
+        let (news, sum) = match (self.digest, sum) {
+            (Digest::Remembered(sum), _) => (DigestNews::None, Some(sum)),
+            (Digest::Taken(_), Some(sum)) => (DigestNews::Computed(sum), Some(sum)),
+            (Digest::Taken(_), None) => (DigestNews::None, None),
         };
         cx.close_file(news);
-        match self.facts.md5.or_else(|| sum.and_then(|sum| sum.md5())) {
-            Some(md5) => {
+        match sum {
+            Some(sum) => {
                 cx.say(Reply::Sent {
-                    size: self.facts.size,
-                    md5,
+                    size: self.size,
+                    sum,
                 });
                 State::Ready(Ready {
                     report: Some(self.path),
@@ -186,20 +212,21 @@ pub(super) fn recheck_opened(
     let Completion::Download(facts) = completion else {
         return State::ready();
     };
-    let purpose = hashing::For::Recheck {
-        path,
-        remembered: facts.md5,
+    let Some(remembered) = facts.remembered.preferring(Algorithm::default()) else {
+        cx.close_file(DigestNews::None);
+        return State::ready();
     };
-    HashingState::begin(purpose, facts.size, Algorithm::Md5, cx)
+    let purpose = hashing::For::Recheck { path, remembered };
+    HashingState::begin(purpose, facts.size, remembered.algorithm(), cx)
 }
 
 pub(super) fn rechecked(
     path: VirtualPath,
-    remembered: Option<Md5Sum>,
+    remembered: Sum,
     sum: Sum,
     cx: &mut Context<'_>,
 ) -> State {
-    if remembered.is_some_and(|remembered| Sum::Md5(remembered) != sum) {
+    if remembered != sum {
         cx.effects.push(Effect::ChangedOnDisk { path });
         cx.close_file(DigestNews::Wrong);
     } else {

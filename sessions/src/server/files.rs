@@ -269,7 +269,7 @@ impl HashAsked {
             _ => return cx.refuse(Deed::Hash, Refusal::Fault),
         };
         let size = facts.size;
-        match facts.remembered(algorithm) {
+        match facts.remembered.by(algorithm) {
             Some(sum) => {
                 cx.close_file(DigestNews::None);
                 cx.conclude(Reply::HashIs { path, size, sum })
@@ -349,7 +349,7 @@ impl DigestAsked {
             modified: facts.modified,
             form,
         };
-        let remembered = facts.remembered(algorithm).filter(|_| range == whole);
+        let remembered = facts.remembered.by(algorithm).filter(|_| range == whole);
         let kept = cx.shared.kept_digest.as_ref();
         match remembered.or_else(|| kept.and_then(|kept| kept.answers(&part))) {
             Some(sum) => {

@@ -8,7 +8,7 @@ use super::job::{DigestNews, Job};
 use super::manners::Patience;
 use super::session::{Effect, Listens, State, Then};
 use super::{parameters, upload};
-use crate::digest::{Algorithm, Md5Sum, Sum};
+use crate::digest::{Algorithm, Sum};
 use crate::path::VirtualPath;
 use crate::transfer::{End, Task};
 use crate::wire::command::{ByteRange, Command, DigestForm, Parameter, Turn};
@@ -38,16 +38,13 @@ pub(super) enum For {
     /// HASH.
     Hash(VirtualPath),
     /// The client's part of a download, which it says has this digest.
-    ResumeDownload { offered: Offered, claimed: Md5Sum },
+    ResumeDownload { offered: Offered, claimed: Sum },
     /// The stage that an upload may go on from.
     PartOffer(upload::Plan),
     /// A published file of the size that was to be uploaded.
     Existing { turn: Turn },
     /// A client says that what it got is not what was promised.
-    Recheck {
-        path: VirtualPath,
-        remembered: Option<Md5Sum>,
-    },
+    Recheck { path: VirtualPath, remembered: Sum },
     /// A part of a file.
     Digest(Box<Part>),
 }
@@ -251,12 +248,12 @@ impl For {
                 cx.conclude(Reply::HashIs { path, size, sum })
             }
             Self::ResumeDownload { offered, claimed } => {
-                offered.prefix_hashed(sum.md5() == Some(claimed), size, cx)
+                offered.prefix_hashed(sum == claimed, size, cx)
             }
             Self::PartOffer(plan) => plan.part_hashed(sum, cx),
             Self::Existing { turn } => {
                 cx.close_file(DigestNews::Computed(sum));
-                upload::already_there(size, sum.md5(), turn, cx)
+                upload::already_there(size, sum, turn, cx)
             }
             Self::Recheck { path, remembered } => download::rechecked(path, remembered, sum, cx),
             Self::Digest(part) => {

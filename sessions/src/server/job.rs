@@ -1,6 +1,6 @@
 //! What a session asks of the workers, and what they answer: plain data.
 
-use crate::digest::{Algorithm, Md5Sum, Sum};
+use crate::digest::{Algorithm, Sum};
 use crate::path::VirtualPath;
 use crate::scram::Verifier;
 use crate::wire::command::{NewVerifier, Replace, Secret};
@@ -113,7 +113,7 @@ pub enum Job {
     Restart,
     // closing
     Publish {
-        md5: Md5Sum,
+        sum: Sum,
         modified: Option<Stamp>,
     },
     /// Of an upload whose end is the stream's end.
@@ -174,7 +174,7 @@ pub enum Completion {
     /// A published file of the same size, which was not to be replaced.
     AlreadyThere {
         size: u64,
-        md5: Option<Md5Sum>,
+        remembered: Remembered,
     },
     Published {
         size: u64,
@@ -186,18 +186,31 @@ pub enum Completion {
 pub struct DownloadFacts {
     pub size: u64,
     pub modified: Stamp,
-    /// Remembered digests.
-    pub md5: Option<Md5Sum>,
+    pub remembered: Remembered,
+}
+
+/// The digests that are remembered of a file that was verified.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Remembered {
+    pub md5: Option<[u8; 16]>,
     pub sha256: Option<[u8; 32]>,
 }
 
-impl DownloadFacts {
-    pub(super) fn remembered(&self, algorithm: Algorithm) -> Option<Sum> {
+impl Remembered {
+    pub(super) fn by(&self, algorithm: Algorithm) -> Option<Sum> {
         match algorithm {
             Algorithm::Md5 => self.md5.map(Sum::Md5),
             Algorithm::Sha256 => self.sha256.map(Sum::Sha256),
             Algorithm::Sha512 => None,
         }
+    }
+
+    /// By the algorithm that is wanted, or else by the one there is: a file is
+    /// verified against what was stored, whatever that was verified by.
+    pub(super) fn preferring(&self, wanted: Algorithm) -> Option<Sum> {
+        let others = [Algorithm::Sha256, Algorithm::Md5];
+        let any = || others.into_iter().find_map(|other| self.by(other));
+        self.by(wanted).or_else(any)
     }
 }
 

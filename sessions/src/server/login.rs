@@ -138,7 +138,8 @@ pub(super) fn welcome(
                 access,
                 rights,
             });
-            cx.conclude(Reply::LoggedIn { scram })
+            let digest = cx.shared.setup.manners.digest;
+            cx.conclude(Reply::LoggedIn { scram, digest })
         }
         Completion::Refused(why) => {
             cx.say(Reply::Refused {

@@ -3,6 +3,7 @@
 
 use core::net::{IpAddr, Ipv4Addr};
 
+use crate::digest::Algorithm;
 use crate::path::Climbing;
 
 /// Of one session.
@@ -18,6 +19,9 @@ pub struct Manners {
     /// Whose data connections alone are let in. Without a meaning where there
     /// are none.
     pub peer: IpAddr,
+    /// What transfers are verified by at the least cost here. Without a meaning
+    /// where they are not verified.
+    pub digest: Algorithm,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -53,14 +57,17 @@ pub enum Channel {
 
 impl Manners {
     /// One connection for everything.
-    pub const NATIVE: Self = Self {
-        opening: Opening::ClientFirst,
-        climbing: Climbing::Refused,
-        patience: Patience::Told,
-        tls: TlsPolicy::NotOffered,
-        channel: Channel::Private,
-        peer: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-    };
+    pub fn native(digest: Algorithm) -> Self {
+        Self {
+            opening: Opening::ClientFirst,
+            climbing: Climbing::Refused,
+            patience: Patience::Told,
+            tls: TlsPolicy::NotOffered,
+            channel: Channel::Private,
+            peer: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            digest,
+        }
+    }
 
     /// A control connection, and one for each transfer (RFC 959 section 2.3).
     pub fn ftp(tls: TlsPolicy, channel: Channel, peer: IpAddr) -> Self {
@@ -71,6 +78,7 @@ impl Manners {
             tls,
             channel,
             peer,
+            digest: Algorithm::default(),
         }
     }
 }

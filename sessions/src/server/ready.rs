@@ -40,7 +40,7 @@ impl Ready {
             } => files::digest(&path, algorithm, range, form, cx),
             Command::List(path) => listing::list(path, cx),
             Command::Stages => listing::stages(cx),
-            Command::Retrieve { path, turn } => download::retrieve(path, turn, cx),
+            Command::Retrieve(retrieve) => download::retrieve(retrieve, cx),
             Command::Store(store) => upload::store(store, cx),
             Command::RenameFrom(path) => rename::from(path, cx),
             Command::Hash { path, algorithm } => files::hash(path, algorithm, cx),

@@ -17,6 +17,7 @@ use super::stream::{self, DataEvent, Direction, Making, Streaming};
 use super::upload::{Partial, Received, Receiving};
 use super::{download, files, listing, login, parameters, rename, security, upload};
 use crate::conversation::LogLine;
+use crate::digest::Algorithm;
 use crate::path::VirtualPath;
 use crate::transfer::{End, Task};
 use crate::wire::command::{Answer, Command, PassiveForm, Turn};
@@ -161,6 +162,7 @@ pub(super) enum Then {
     Upload(upload::Asked),
     Existing {
         turn: Turn,
+        digest: Algorithm,
     },
     Receive(upload::Plan, Reply),
     Published(Received),
@@ -431,7 +433,7 @@ fn on_completed(then: Then, completion: Completion, cx: &mut Context<'_>) -> Sta
         Then::Recheck(path) => download::recheck_opened(path, completion, cx),
         Then::Hash(asked) => asked.on_completed(completion, cx),
         Then::Upload(asked) => asked.on_completed(completion, cx),
-        Then::Existing { turn } => upload::existing_opened(turn, completion, cx),
+        Then::Existing { turn, digest } => upload::existing_opened(turn, digest, completion, cx),
         Then::Receive(plan, go) => plan.on_restarted(go, completion, cx),
         Then::Published(received) => received.on_published(completion, cx),
         Then::Identify(user) => security::identified(user, completion, cx),

@@ -4,7 +4,7 @@ use super::context::Context;
 use super::hashing::{self, Hashing as HashingState};
 use super::job::{Completion, Job, Reading};
 use super::session::{State, Then};
-use crate::digest::{Algorithm, Md5Sum, Sum};
+use crate::digest::{Algorithm, Sum};
 use crate::path::VirtualPath;
 use crate::transfer::{End, Hashing, Task};
 use crate::wire::command::{Answer, Command, Store, Turn};
@@ -22,7 +22,8 @@ pub(super) struct Asked {
 pub(super) struct Plan {
     size: u64,
     modified: Option<Stamp>,
-    declared: Option<Md5Sum>,
+    digest: Algorithm,
+    declared: Option<Sum>,
     from: u64,
     turn: Turn,
 }
@@ -48,7 +49,8 @@ pub(super) fn store(store: Store, cx: &mut Context<'_>) -> State {
         path,
         size,
         modified,
-        md5,
+        digest,
+        declared,
         replace,
         turn,
     } = store;
@@ -62,7 +64,8 @@ pub(super) fn store(store: Store, cx: &mut Context<'_>) -> State {
             let plan = Plan {
                 size,
                 modified,
-                declared: md5,
+                digest,
+                declared,
                 from: 0,
                 turn,
             };
@@ -108,16 +111,16 @@ impl Asked {
         let Self { path, turn, plan } = self;
         match completion {
             Completion::Upload { have } => plan.opened(have, cx),
-            Completion::AlreadyThere {
-                size,
-                md5: Some(md5),
-            } => already_there(size, Some(md5), turn, cx),
-            Completion::AlreadyThere { md5: None, .. } => {
+            Completion::AlreadyThere { size, remembered } => {
+                let digest = plan.digest;
+                if let Some(sum) = remembered.preferring(digest) {
+                    return already_there(size, sum, turn, cx);
+                }
                 let job = cx.work(Job::OpenDownload {
                     path,
                     reading: Reading::Parts,
                 });
-                State::working(job, Then::Existing { turn })
+                State::working(job, Then::Existing { turn, digest })
             }
             other => answer(not_stored(&other), turn, cx),
         }
@@ -125,33 +128,23 @@ impl Asked {
 }
 
 /// The published file that stands in the way is open, to be hashed.
-pub(super) fn existing_opened(turn: Turn, completion: Completion, cx: &mut Context<'_>) -> State {
+pub(super) fn existing_opened(
+    turn: Turn,
+    digest: Algorithm,
+    completion: Completion,
+    cx: &mut Context<'_>,
+) -> State {
     match completion {
         Completion::Download(facts) => {
             let purpose = hashing::For::Existing { turn };
-            HashingState::begin(purpose, facts.size, Algorithm::Md5, cx)
+            HashingState::begin(purpose, facts.size, digest, cx)
         }
         other => answer(not_stored(&other), turn, cx),
     }
 }
 
-pub(super) fn already_there(
-    size: u64,
-    md5: Option<Md5Sum>,
-    turn: Turn,
-    cx: &mut Context<'_>,
-) -> State {
-    match md5 {
-        Some(md5) => answer(Reply::AlreadyThere { size, md5 }, turn, cx),
-        None => answer(
-            Reply::Refused {
-                deed: Deed::Store,
-                why: Refusal::Fault,
-            },
-            turn,
-            cx,
-        ),
-    }
+pub(super) fn already_there(size: u64, sum: Sum, turn: Turn, cx: &mut Context<'_>) -> State {
+    answer(Reply::AlreadyThere { size, sum }, turn, cx)
 }
 
 impl Plan {
@@ -165,16 +158,14 @@ impl Plan {
             return State::working(job, Then::Receive(self, Reply::SendNow));
         }
         self.from = have;
-        HashingState::begin(hashing::For::PartOffer(self), have, Algorithm::Md5, cx)
+        let digest = self.digest;
+        HashingState::begin(hashing::For::PartOffer(self), have, digest, cx)
     }
 
     pub(super) fn part_hashed(self, sum: Sum, cx: &mut Context<'_>) -> State {
-        let Some(md5) = sum.md5() else {
-            return self.restart(cx);
-        };
         cx.say(Reply::PartHere {
             have: self.from,
-            md5,
+            sum,
         });
         State::Partial(Partial { plan: self })
     }
@@ -203,7 +194,7 @@ impl Plan {
         cx.begin(Task::Receive {
             from,
             at_most,
-            hashing: Hashing::Md5,
+            hashing: Hashing::By(self.digest),
         });
         State::Receiving(Receiving { plan: self })
     }
@@ -268,13 +259,13 @@ fn fail(why: Refusal, cx: &mut Context<'_>) -> State {
 impl Received {
     pub(super) fn on_command(self, command: Command, cx: &mut Context<'_>) -> State {
         match command {
-            Command::Answer(Answer::AllSent { md5 }) => self.verify(md5, cx),
+            Command::Answer(Answer::AllSent { sum }) => self.verify(sum, cx),
             Command::Answer(Answer::Working) => State::Received(self),
             other => suspend_and_handle(other, cx),
         }
     }
 
-    fn verify(self, claimed: Md5Sum, cx: &mut Context<'_>) -> State {
+    fn verify(self, claimed: Sum, cx: &mut Context<'_>) -> State {
         match self.mismatch(claimed) {
             Some(mismatch) => {
                 let job = cx.work(Job::Discard);
@@ -282,7 +273,7 @@ impl Received {
             }
             None => {
                 let job = cx.work(Job::Publish {
-                    md5: claimed,
+                    sum: claimed,
                     modified: self.plan.modified,
                 });
                 State::working(job, Then::Published(self))
@@ -290,7 +281,7 @@ impl Received {
         }
     }
 
-    fn mismatch(&self, claimed: Md5Sum) -> Option<Mismatch> {
+    fn mismatch(&self, claimed: Sum) -> Option<Mismatch> {
         let received = self.position;
         if received != self.plan.size {
             return Some(Mismatch::Size {
@@ -298,7 +289,7 @@ impl Received {
                 received,
             });
         }
-        let equal = self.sum == Some(Sum::Md5(claimed));
+        let equal = self.sum == Some(claimed);
         let declared = self
             .plan
             .declared
@@ -311,8 +302,8 @@ impl Received {
     }
 
     pub(super) fn on_published(self, completion: Completion, cx: &mut Context<'_>) -> State {
-        match (completion, self.sum.and_then(|sum| sum.md5())) {
-            (Completion::Published { size }, Some(md5)) => cx.conclude(Reply::Stored { size, md5 }),
+        match (completion, self.sum) {
+            (Completion::Published { size }, Some(sum)) => cx.conclude(Reply::Stored { size, sum }),
             (Completion::Refused(why), _) => cx.refuse(Deed::Store, why),
             _ => cx.refuse(Deed::Store, Refusal::Fault),
         }

@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 
 use super::listing::{FactSet, Form};
 use super::stamp::Stamp;
-use crate::digest::{Algorithm, Md5Sum};
+use crate::digest::{Algorithm, Sum};
 use crate::path::PathArg;
 
 /// A line from a client, understood.
@@ -23,10 +23,7 @@ pub enum Command {
     WorkingDirectory,
     ChangeDirectory(PathArg),
     List(Option<PathArg>),
-    Retrieve {
-        path: PathArg,
-        turn: Turn,
-    },
+    Retrieve(Retrieve),
     Store(Store),
     Delete(PathArg),
     MakeDirectory(PathArg),
@@ -223,6 +220,15 @@ pub enum Via {
     Reply,
 }
 
+/// A download as asked for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Retrieve {
+    pub path: PathArg,
+    /// What to verify it by, where the server remembers no other digest of it.
+    pub digest: Algorithm,
+    pub turn: Turn,
+}
+
 /// An upload as asked for.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Store {
@@ -230,7 +236,10 @@ pub struct Store {
     /// The whole file, in bytes.
     pub size: u64,
     pub modified: Option<Stamp>,
-    pub md5: Option<Md5Sum>,
+    /// What it is verified by.
+    pub digest: Algorithm,
+    /// Of the whole file, told before it is sent.
+    pub declared: Option<Sum>,
     pub replace: Replace,
     pub turn: Turn,
 }
@@ -273,11 +282,11 @@ pub enum Answer {
     /// 200: download from the start; upload: start over.
     FromStart,
     /// 210: resume the download at `offset`; my part has this digest.
-    ResumeDownload { offset: u64, md5: Md5Sum },
+    ResumeDownload { offset: u64, sum: Sum },
     /// 211: resume the upload.
     ResumeUpload,
     /// 225: all sent.
-    AllSent { md5: Md5Sum },
+    AllSent { sum: Sum },
     /// 227: compared, equal.
     Equal,
     /// 351: rename to this.
@@ -308,7 +317,7 @@ impl Command {
             Self::Login { .. } | Self::Prove { .. } => Needs::Nothing,
             Self::Help(_) | Self::Noop | Self::Quit => Needs::Nothing,
             Self::WorkingDirectory | Self::ChangeDirectory(_) | Self::List(_) => Needs::Login,
-            Self::Retrieve { .. } | Self::Hash { .. } | Self::Facts(_) => Needs::Login,
+            Self::Retrieve(_) | Self::Hash { .. } | Self::Facts(_) => Needs::Login,
             Self::Status | Self::Usage | Self::Stages | Self::System => Needs::Login,
             Self::Abort | Self::Answer(_) | Self::SetPassword(_) => Needs::Login,
             Self::Store(_) | Self::Delete(_) | Self::MakeDirectory(_) => Needs::WriteAccess,
@@ -337,7 +346,7 @@ impl Command {
             Self::WorkingDirectory => "PWD",
             Self::ChangeDirectory(_) => "CWD",
             Self::List(_) => "LIST",
-            Self::Retrieve { .. } => "RETR",
+            Self::Retrieve(_) => "RETR",
             Self::Store(_) => "STOR",
             Self::Delete(_) => "DELE",
             Self::MakeDirectory(_) => "MKD",
@@ -392,7 +401,8 @@ impl Command {
                 Some(path)
             }
             Self::RenameFrom(path) | Self::Facts(path) | Self::DropStage(path) => Some(path),
-            Self::Retrieve { path, .. } | Self::Hash { path, .. } => Some(path),
+            Self::Hash { path, .. } => Some(path),
+            Self::Retrieve(retrieve) => Some(&retrieve.path),
             Self::Store(store) => Some(&store.path),
             Self::List(path) | Self::PutUnique(path) | Self::Entry(path) => path.as_ref(),
             Self::Listing(listing) => listing.path.as_ref(),

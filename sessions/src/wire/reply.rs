@@ -6,7 +6,7 @@ use core::net::SocketAddr;
 use super::command::{ByteRange, DigestForm, PassiveForm, Protection, Representation};
 use super::listing::FactSet;
 use super::stamp::Stamp;
-use crate::digest::{Algorithm, Md5Sum, Sum};
+use crate::digest::{Algorithm, Sum};
 use crate::path::VirtualPath;
 
 /// One reply of the server.
@@ -18,6 +18,8 @@ pub enum Reply {
     },
     LoggedIn {
         scram: Vec<u8>,
+        /// What transfers are verified by at the least cost here.
+        digest: Algorithm,
     },
     BadCredentials,
     BindingRefused,
@@ -32,6 +34,8 @@ pub enum Reply {
     Offer {
         size: u64,
         modified: Stamp,
+        /// What both ends verify it by.
+        digest: Algorithm,
     },
     SendingAll {
         size: u64,
@@ -41,24 +45,24 @@ pub enum Reply {
     },
     Sent {
         size: u64,
-        md5: Md5Sum,
+        sum: Sum,
     },
     // uploads
     SendNow,
     PartHere {
         have: u64,
-        md5: Md5Sum,
+        sum: Sum,
     },
     SendFrom {
         offset: u64,
     },
     AlreadyThere {
         size: u64,
-        md5: Md5Sum,
+        sum: Sum,
     },
     Stored {
         size: u64,
-        md5: Md5Sum,
+        sum: Sum,
     },
     NotVerified(Mismatch),
     // both

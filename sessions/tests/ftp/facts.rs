@@ -1,6 +1,6 @@
 //! SIZE, MDTM, MFMT, CHMOD, AVBL, HASH and its like; HELP, FEAT, SITE, OPTS.
 
-use skiff_sessions::digest::{Algorithm, Md5Sum, Running};
+use skiff_sessions::digest::{Algorithm, Running};
 use skiff_sessions::wire::stamp::Stamp;
 
 use super::cuts::at_every_cut;
@@ -102,7 +102,7 @@ fn sum(algorithm: Algorithm, bytes: &[u8]) -> String {
 fn digests() {
     at_every_cut(World::new, |rig| {
         let sha256 = sum(Algorithm::Sha256, NEW);
-        let md5 = Md5Sum::of(NEW).to_string();
+        let md5 = Algorithm::Md5.of(NEW).to_string();
         assert_eq!(rig.text("HASH a", 213), format!("SHA-256 0-43 {sha256} /a"));
         assert_eq!(rig.text("XMD5 a", 250), md5);
         assert_eq!(rig.text("XMD5 \"a\"", 250), md5);

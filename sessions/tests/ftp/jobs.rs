@@ -1,6 +1,7 @@
 //! Jobs as the pretended disk does them: the counterpart of the daemon's table.
 
 use skiff_sessions::path::{PathArg, VirtualPath};
+use skiff_sessions::server::job::Remembered;
 use skiff_sessions::server::{Completion, DownloadFacts, Job, Standing};
 use skiff_sessions::wire::reply::{Facts, Kind, Refusal, Usage};
 
@@ -94,14 +95,12 @@ impl Disk {
                     return Err(Refusal::IsADirectory);
                 }
                 let (size, modified) = (facts.size, facts.modified);
-                let (md5, sha256) = (None, None);
                 let content = self.files[&key(path)].content.clone();
                 (
                     Completion::Download(DownloadFacts {
                         size,
                         modified,
-                        md5,
-                        sha256,
+                        remembered: Remembered::default(),
                     }),
                     Some(OpenFile::Download(content)),
                 )

@@ -1,6 +1,8 @@
 //! Downloads asked for ahead: their dialogues are run one behind the other.
 
 use skiff_sessions::client::{Asking, Dialogue, GetOrder, LocalCopy, Outcome};
+use skiff_sessions::digest::Algorithm;
+use skiff_sessions::wire::command::Retrieve;
 use skiff_sessions::wire::command::{Command, Turn};
 
 use super::cuts::{World, at_every_cut};
@@ -21,17 +23,23 @@ fn world() -> World {
 
 fn ask_ahead(pair: &mut Pair) {
     let (path, turn) = (|name: &str| arg(name), Turn::Straight);
-    let commands = NAMES.map(|name| Command::Retrieve {
-        path: path(name),
-        turn,
+    let commands = NAMES.map(|name| {
+        Command::Retrieve(Retrieve {
+            path: path(name),
+            digest: Algorithm::Md5,
+            turn,
+        })
     });
     pair.client.send(&commands);
 }
 
 fn begin(pair: &mut Pair, name: &str) {
     let order = GetOrder {
-        path: arg(name),
-        turn: Turn::Straight,
+        what: Retrieve {
+            path: arg(name),
+            digest: Algorithm::Md5,
+            turn: Turn::Straight,
+        },
         command: Asking::Ahead,
         local: LocalCopy::default(),
     };

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use skiff_sessions::digest::{Md5Sum, Sum};
+use skiff_sessions::digest::Sum;
 use skiff_sessions::server::Access;
 use skiff_sessions::server::job::DigestNews;
 use skiff_sessions::wire::reply::{Refusal, Usage};
@@ -38,7 +38,7 @@ pub(super) struct Disk {
 pub(super) struct Published {
     pub(super) content: Content,
     pub(super) modified: Stamp,
-    pub(super) md5: Option<Md5Sum>,
+    pub(super) sum: Option<Sum>,
 }
 
 pub(super) struct Writer {
@@ -94,14 +94,14 @@ impl Disk {
         let file = Published {
             content,
             modified: OLD_TIME,
-            md5: None,
+            sum: None,
         };
         self.files.insert(path.into(), file);
         self
     }
 
-    pub(super) fn with_digest(mut self, path: &str, md5: Md5Sum) -> Self {
-        self.files.get_mut(path.as_bytes()).unwrap().md5 = Some(md5);
+    pub(super) fn with_digest(mut self, path: &str, sum: Sum) -> Self {
+        self.files.get_mut(path.as_bytes()).unwrap().sum = Some(sum);
         self
     }
 
@@ -293,7 +293,7 @@ impl Disk {
         }
     }
 
-    pub(super) fn publish(&mut self, path: Path, md5: Md5Sum, modified: Option<Stamp>) -> u64 {
+    pub(super) fn publish(&mut self, path: Path, sum: Sum, modified: Option<Stamp>) -> u64 {
         self.writers
             .remove(&path)
             .expect("an upload has its writer");
@@ -306,7 +306,7 @@ impl Disk {
             Published {
                 content,
                 modified,
-                md5: Some(md5),
+                sum: Some(sum),
             },
         );
         self.used -= old.map_or(0, |old| old.content.borrow().len() as u64);
@@ -321,11 +321,9 @@ impl Disk {
 
     pub(super) fn learn(&mut self, path: &Path, news: DigestNews) {
         if let Some(file) = self.files.get_mut(path) {
-            file.md5 = match news {
-                DigestNews::None | DigestNews::Computed(Sum::Sha256(_) | Sum::Sha512(_)) => {
-                    file.md5
-                }
-                DigestNews::Computed(Sum::Md5(md5)) => Some(md5),
+            file.sum = match news {
+                DigestNews::None => file.sum,
+                DigestNews::Computed(sum) => Some(sum),
                 DigestNews::Wrong => None,
             };
         }

@@ -1,7 +1,7 @@
 //! RETR, answered in every way there is (PROTOCOL.md section 7).
 
 use skiff_sessions::client::{Decision, Note, Outcome, Question};
-use skiff_sessions::digest::Md5Sum;
+use skiff_sessions::digest::Algorithm;
 use skiff_sessions::wire::command::Turn;
 use skiff_sessions::wire::reply::Refusal;
 use skiff_sessions::wire::stamp::Stamp;
@@ -20,14 +20,14 @@ fn unknown() -> Disk {
 }
 
 fn known() -> Disk {
-    unknown().with_digest("/a", Md5Sum::of(NEW))
+    unknown().with_digest("/a", Algorithm::Md5.of(NEW))
 }
 
 fn is_here(pair: &Pair, outcome: &Outcome) {
     let Outcome::Verified(sent) = outcome else {
         panic!("{outcome:?}");
     };
-    assert_eq!((sent.code, sent.md5()), (226, Some(Md5Sum::of(NEW))));
+    assert_eq!((sent.code, sent.sum), (226, Some(Algorithm::Md5.of(NEW))));
     assert_eq!(pair.client.local.whole, Some((NEW.to_vec(), OLD_TIME)));
 }
 
@@ -37,8 +37,8 @@ fn arrives(world: impl Fn() -> World, turn: Turn) -> Came<Outcome> {
         let outcome = pair.gets("a", turn);
         is_here(pair, &outcome);
         assert_eq!(
-            pair.disk().files[&b"/a".to_vec()].md5,
-            Some(Md5Sum::of(NEW)),
+            pair.disk().files[&b"/a".to_vec()].sum,
+            Some(Algorithm::Md5.of(NEW)),
             "a digest is computed once"
         );
         outcome
@@ -136,7 +136,7 @@ fn the_file_is_here_with_its_time() {
         came.said,
         Outcome::AlreadyThere {
             size: SIZE,
-            md5: None
+            sum: None
         }
     );
 }
@@ -145,8 +145,8 @@ fn the_file_is_here_with_its_time() {
 fn the_file_is_here_with_another_time() {
     let world = || (unknown(), Local::with_whole(NEW, Stamp(5)));
     let came = outcome_at_every_cut(world, |pair| pair.gets("a", Turn::Negotiate));
-    let md5 = Some(Md5Sum::of(NEW));
-    assert_eq!(came.said, Outcome::AlreadyThere { size: SIZE, md5 });
+    let sum = Some(Algorithm::Md5.of(NEW));
+    assert_eq!(came.said, Outcome::AlreadyThere { size: SIZE, sum });
 }
 
 #[test]
@@ -172,7 +172,7 @@ fn the_disk_gives_something_else_than_it_did() {
     let rotten = || {
         Disk::new()
             .with("/a", OTHER)
-            .with_digest("/a", Md5Sum::of(NEW))
+            .with_digest("/a", Algorithm::Md5.of(NEW))
     };
     for turn in BOTH {
         let came = outcome_at_every_cut(

@@ -1,5 +1,6 @@
 //! The pair: both ends, what is between them, and what drives them to rest.
 
+use skiff_sessions::wire::command::Retrieve;
 use std::cell::{RefCell, RefMut};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -256,11 +257,11 @@ impl Pair {
     pub(super) fn begin_get(&mut self, path: &str, turn: Turn) {
         let path = arg(path);
         self.client.begin(|local, out| {
+            let digest = local.digest;
             let (command, local) = (Asking::Now, local.copy());
             Dialogue::get(
                 GetOrder {
-                    path,
-                    turn,
+                    what: Retrieve { path, digest, turn },
                     command,
                     local,
                 },

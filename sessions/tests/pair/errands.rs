@@ -1,5 +1,7 @@
 //! Jobs as the pretended disk does them: the counterpart of the daemon's table.
 
+use skiff_sessions::digest::Sum;
+use skiff_sessions::server::job::Remembered;
 use std::time::{Duration, Instant};
 
 use skiff_sessions::path::VirtualPath;
@@ -118,8 +120,8 @@ impl Disk {
                 let why = self.faults.job.take().unwrap_or(Refusal::Fault);
                 return (Completion::Refused(why), None);
             }
-            (Job::Publish { md5, modified }, Some(OpenFile::Upload { path, .. })) => {
-                let size = self.publish(path, *md5, *modified);
+            (Job::Publish { sum, modified }, Some(OpenFile::Upload { path, .. })) => {
+                let size = self.publish(path, *sum, *modified);
                 return (Completion::Published { size }, None);
             }
             (Job::Suspend, Some(file @ OpenFile::Upload { .. })) => self.put_away(file),
@@ -268,8 +270,7 @@ impl Disk {
         let facts = DownloadFacts {
             size,
             modified: file.modified,
-            md5: file.md5,
-            sha256: None,
+            remembered: remembered(file.sum),
         };
         let content = file.content;
         Ok((
@@ -292,7 +293,7 @@ impl Disk {
             return Ok((
                 Completion::AlreadyThere {
                     size,
-                    md5: file.md5,
+                    remembered: remembered(file.sum),
                 },
                 None,
             ));
@@ -328,4 +329,14 @@ fn key(path: &VirtualPath) -> Path {
 fn parent(path: &Path) -> Path {
     let cut = path.iter().rposition(|&b| b == b'/').unwrap_or(0);
     path[..cut.max(1)].to_vec()
+}
+
+fn remembered(sum: Option<Sum>) -> Remembered {
+    let mut remembered = Remembered::default();
+    match sum {
+        Some(Sum::Md5(md5)) => remembered.md5 = Some(md5),
+        Some(Sum::Sha256(sha256)) => remembered.sha256 = Some(sha256),
+        Some(Sum::Sha512(_)) | None => {}
+    }
+    remembered
 }

@@ -4,7 +4,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use skiff_sessions::digest::Md5Sum;
+use skiff_sessions::digest::Algorithm;
 use skiff_sessions::server::Event;
 use skiff_sessions::wire::reply::Farewell;
 
@@ -114,7 +114,7 @@ fn reach(at: At) -> Pair {
 }
 
 fn all_sent() -> String {
-    format!("225 md5={}\r\n", Md5Sum::of(NEW))
+    format!("225 md5={}\r\n", Algorithm::Md5.of(NEW))
 }
 
 /// What a client does to bring the dialogue to its end, and what it is told;

@@ -4,7 +4,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use skiff_sessions::digest::Md5Sum;
+use skiff_sessions::digest::Algorithm;
 
 use super::cuts::{World, at_every_cut};
 use super::disk::Disk;
@@ -20,7 +20,7 @@ fn over_old() -> World {
 }
 
 fn all_sent(bytes: &[u8]) -> Vec<u8> {
-    format!("225 md5={}\r\n", Md5Sum::of(bytes)).into_bytes()
+    format!("225 md5={}\r\n", Algorithm::Md5.of(bytes)).into_bytes()
 }
 
 /// The command, the frames, their end, and 225.
@@ -44,7 +44,7 @@ fn refused(typed: impl AsRef<[u8]>, part: Option<&[u8]>) -> Vec<u16> {
 
 #[test]
 fn all_is_as_promised() {
-    for extra in ["", "go=1", &format!("md5={}", Md5Sum::of(NEW))] {
+    for extra in ["", "go=1", &format!("md5={}", Algorithm::Md5.of(NEW))] {
         let came = at_every_cut(over_old, |pair| {
             let codes = pair.codes(upload(extra, NEW, NEW));
             assert_eq!(pair.disk().content("/a").as_deref(), Some(NEW));
@@ -59,7 +59,7 @@ fn the_digest_is_of_other_bytes() {
     for extra in ["", "go=1"] {
         assert_eq!(refused(upload(extra, NEW, OTHER), None), [150, 550]);
     }
-    let declared = format!("md5={}", Md5Sum::of(OTHER));
+    let declared = format!("md5={}", Algorithm::Md5.of(OTHER));
     assert_eq!(refused(upload(&declared, NEW, NEW), None), [150, 550]);
     assert_eq!(refused(upload(&declared, NEW, OTHER), None), [150, 550]);
 }

@@ -1,6 +1,7 @@
 //! The client's files: what is to be sent, what is there, the part of what came.
 
 use skiff_sessions::client::{LocalCopy, LocalFile};
+use skiff_sessions::digest::Algorithm;
 use skiff_sessions::transfer::{Sink, Source};
 use skiff_sessions::wire::reply::Refusal;
 use skiff_sessions::wire::stamp::Stamp;
@@ -11,6 +12,8 @@ use super::file::copy_at;
 pub(super) struct Local {
     /// What an upload sends.
     pub(super) source: Vec<u8>,
+    /// What the client wants transfers verified by.
+    pub(super) digest: Algorithm,
     pub(super) whole: Option<(Vec<u8>, Stamp)>,
     pub(super) part: Vec<u8>,
     in_use: Option<LocalFile>,

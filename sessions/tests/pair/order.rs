@@ -1,7 +1,7 @@
 //! Commands sent ahead are answered in order, whatever they carry, and each
 //! leaves one line in the log.
 
-use skiff_sessions::digest::Md5Sum;
+use skiff_sessions::digest::Algorithm;
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -24,7 +24,7 @@ fn world() -> (Disk, Local) {
 
 fn upload(command: &str, bytes: &[u8]) -> Vec<u8> {
     let command = format!("STOR size={} {command}\r\n", bytes.len());
-    let all_sent = format!("225 md5={}\r\n", Md5Sum::of(bytes));
+    let all_sent = format!("225 md5={}\r\n", Algorithm::Md5.of(bytes));
     [
         command.as_bytes(),
         &framed(bytes, 11),
@@ -83,7 +83,7 @@ fn each_deed_leaves_one_line_in_the_log() {
         .server
         .logged
         .iter()
-        .map(|line| (line.verb, line.code, line.bytes, line.md5.is_some()))
+        .map(|line| (line.verb, line.code, line.bytes, line.sum.is_some()))
         .collect();
     let (new, old) = (NEW.len() as u64, OLD.len() as u64);
     let expected = [

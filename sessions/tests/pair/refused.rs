@@ -153,7 +153,7 @@ fn every_reason_for_a_rename_and_a_publishing() {
         pair.disk().faults.job = Some(why);
         tells(&mut pair, rename.line, &rename, why);
 
-        let md5 = skiff_sessions::digest::Md5Sum::of(b"");
+        let md5 = skiff_sessions::digest::Algorithm::Md5.of(b"");
         assert_eq!(pair.codes(b"STOR size=0 a\r\n\0\0\0\0"), [150]);
         pair.disk().faults.job = Some(why);
         tells(&mut pair, &format!("225 md5={md5}"), &publish, why);

@@ -96,7 +96,8 @@ impl How {
             path,
             size,
             modified: Some(NEW_TIME),
-            md5: None,
+            digest: local.digest,
+            declared: None,
             replace,
             turn,
         }

@@ -3,6 +3,7 @@
 
 mod bulk;
 
+use skiff_sessions::digest::Algorithm;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -79,7 +80,7 @@ impl Server {
                 limits,
                 binding,
                 seed: [3; 32],
-                manners: Manners::NATIVE,
+                manners: Manners::native(Algorithm::Md5),
             },
         );
         Self {

@@ -1,6 +1,6 @@
 //! The state table of PROTOCOL.md section 11: every line in every state.
 
-use skiff_sessions::digest::Md5Sum;
+use skiff_sessions::digest::Algorithm;
 
 /// A state, how to get there, and a line that only it takes.
 struct State {
@@ -98,7 +98,7 @@ fn world() -> Pair {
 }
 
 fn states() -> Vec<State> {
-    let all_sent = format!("225 md5={}\r\n", Md5Sum::of(NEW));
+    let all_sent = format!("225 md5={}\r\n", Algorithm::Md5.of(NEW));
     let receive = [b"STOR size=43 a\r\n", &framed(NEW, 9)[..], END].concat();
     let discard = [b"STOR size=43 go=1 no/a\r\n", &framed(NEW, 9)[..], END].concat();
     let state = |name, enter: Vec<u8>, probe: (&str, &[u16], &[u16]), row| State {

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use skiff_sessions::client::{Dialogue, Outcome};
-use skiff_sessions::digest::{Algorithm, Md5Sum};
+use skiff_sessions::digest::Algorithm;
 use skiff_sessions::wire::command::{Command, Turn};
 
 use super::disk::Disk;
@@ -224,7 +224,7 @@ fn hashing_takes_long() {
     pair.server.hold = Hold::Nothing;
     let outcome = pair.finish();
     assert!(
-        matches!(outcome, Outcome::Replied(answered) if answered.md5() == Some(Md5Sum::of(NEW)))
+        matches!(outcome, Outcome::Replied(answered) if answered.sum == Some(Algorithm::Md5.of(NEW)))
     );
     pair.is_ready();
 }

@@ -1,7 +1,7 @@
 //! Directories, names, facts, digests, listings: one command each, under every cut.
 
 use skiff_sessions::client::{Dialogue, Outcome};
-use skiff_sessions::digest::Md5Sum;
+use skiff_sessions::digest::Algorithm;
 use skiff_sessions::wire::command::Command;
 use skiff_sessions::wire::native::facts::parse_entry;
 use skiff_sessions::wire::reply::Kind;
@@ -107,7 +107,7 @@ fn all_at_once() {
 fn what_is_told() {
     let (disk, local) = tree();
     let mut pair = Pair::new(disk, local);
-    let md5 = Md5Sum::of(NEW);
+    let md5 = Algorithm::Md5.of(NEW);
     let line = |code, text: &str| Said::Line(code, text.to_owned());
     let told = pair.types("CWD d\r\nPWD\r\nMKD %25 x\r\nHASH algo=md5 /a\r\nSTAT /a\r\nDF\r\n");
     let expected = [

@@ -1,7 +1,7 @@
 //! STOR, answered in every way there is (PROTOCOL.md section 8).
 
 use skiff_sessions::client::{Decision, Note, Outcome, Question};
-use skiff_sessions::digest::Md5Sum;
+use skiff_sessions::digest::Algorithm;
 
 use skiff_sessions::wire::reply::Refusal;
 
@@ -28,7 +28,7 @@ fn verified(pair: &Pair, outcome: &Outcome) {
         panic!("{outcome:?}");
     };
     assert_eq!((stored.code, stored.size), (226, Some(SIZE)));
-    assert_eq!(stored.md5(), Some(Md5Sum::of(NEW)));
+    assert_eq!(stored.sum, Some(Algorithm::Md5.of(NEW)));
     is_stored(pair);
 }
 
@@ -107,13 +107,13 @@ fn resuming_is_declined() {
 
 #[test]
 fn the_same_file_is_there() {
-    let md5 = Some(Md5Sum::of(NEW));
+    let sum = Some(Algorithm::Md5.of(NEW));
     let unknown = || over(Disk::new().with("/a", NEW));
     let known = || {
         over(
             Disk::new()
                 .with("/a", NEW)
-                .with_digest("/a", Md5Sum::of(NEW)),
+                .with_digest("/a", Algorithm::Md5.of(NEW)),
         )
     };
     for how in [PLAIN, AT_ONCE] {
@@ -121,7 +121,7 @@ fn the_same_file_is_there() {
             outcome_at_every_cut(unknown, |pair| pair.puts("a", how)),
             outcome_at_every_cut(known, |pair| pair.puts("a", how)),
         ] {
-            assert_eq!(came.said, Outcome::AlreadyThere { size: SIZE, md5 });
+            assert_eq!(came.said, Outcome::AlreadyThere { size: SIZE, sum });
             assert_eq!(came.asked(), []);
         }
     }

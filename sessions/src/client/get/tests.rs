@@ -3,6 +3,7 @@
 use super::*;
 use crate::client::Dialogue;
 use crate::client::script::Script;
+use crate::path::PathArg;
 
 const ALL: &[u8] = b"seven b";
 const SEVEN: Stamp = Stamp(1_767_323_045);
@@ -17,8 +18,11 @@ fn get(turn: Turn, local: LocalCopy) -> Script {
 fn get_asked(command: Asking, turn: Turn, local: LocalCopy) -> Script {
     let mut out = Vec::new();
     let order = GetOrder {
-        path: PathArg::new("a.iso").unwrap(),
-        turn,
+        what: Retrieve {
+            path: PathArg::new("a.iso").unwrap(),
+            digest: Algorithm::Md5,
+            turn,
+        },
         command,
         local,
     };
@@ -38,7 +42,7 @@ fn receive(from: u64) -> Task {
     Task::Receive {
         from,
         at_most: 7,
-        hashing: Hashing::Md5,
+        hashing: Hashing::By(Algorithm::Md5),
     }
 }
 
@@ -50,7 +54,7 @@ fn digest(to: u64) -> Task {
 }
 
 fn sent() -> String {
-    format!("226 size=7 md5={} all sent", Md5Sum::of(ALL))
+    format!("226 size=7 md5={} all sent", Algorithm::Md5.of(ALL))
 }
 
 /// Up to the frames of a download of all.
@@ -89,7 +93,7 @@ fn the_same_size_and_time_is_here() {
         .sends("400");
     assert_eq!(
         script.outcome(),
-        Outcome::AlreadyThere { size: 7, md5: None }
+        Outcome::AlreadyThere { size: 7, sum: None }
     );
 }
 
@@ -107,7 +111,7 @@ fn the_same_size_of_another_time_is_compared() {
     script
         .effect(Effect::Use(LocalFile::Whole))
         .begins(digest(7));
-    let md5 = Md5Sum::of(ALL);
+    let md5 = Algorithm::Md5.of(ALL);
     script.ended(ALL).sends(&format!("210 offset=7 md5={md5}"));
     script
         .hears("210 offset=7 sending the rest")
@@ -118,7 +122,7 @@ fn the_same_size_of_another_time_is_compared() {
         script.outcome(),
         Outcome::AlreadyThere {
             size: 7,
-            md5: Some(md5)
+            sum: Some(md5)
         }
     );
 }
@@ -137,9 +141,10 @@ fn the_same_size_with_other_bytes_is_fetched_beside_it() {
     script
         .effect(Effect::Use(LocalFile::Whole))
         .begins(digest(7));
-    script
-        .ended(b"other b")
-        .sends(&format!("210 offset=7 md5={}", Md5Sum::of(b"other b")));
+    script.ended(b"other b").sends(&format!(
+        "210 offset=7 md5={}",
+        Algorithm::Md5.of(b"other b")
+    ));
     script.hears("200 size=7 the parts differ: sending all");
     script
         .effect(Effect::Note(Note::WholeDiffers))
@@ -158,9 +163,10 @@ fn resuming() -> Script {
         .effect(Effect::Use(LocalFile::Part))
         .begins(digest(3));
     script.event(Event::Tick).sends("111");
-    script
-        .ended(&ALL[..3])
-        .sends(&format!("210 offset=3 md5={}", Md5Sum::of(&ALL[..3])));
+    script.ended(&ALL[..3]).sends(&format!(
+        "210 offset=3 md5={}",
+        Algorithm::Md5.of(&ALL[..3])
+    ));
     script
 }
 

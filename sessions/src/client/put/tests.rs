@@ -3,6 +3,7 @@
 use super::*;
 use crate::client::Dialogue;
 use crate::client::script::Script;
+use crate::digest::Algorithm;
 use crate::path::PathArg;
 
 const ALL: &[u8] = b"seven b";
@@ -14,7 +15,8 @@ fn put(turn: Turn, replace: Replace) -> Script {
         path,
         size: 7,
         modified: None,
-        md5: None,
+        digest: Algorithm::Md5,
+        declared: None,
         replace,
         turn,
     };
@@ -33,7 +35,7 @@ fn sending(from: u64) -> Task {
     Task::Send {
         from,
         until,
-        hashing: Hashing::Md5,
+        hashing: Hashing::By(Algorithm::Md5),
         stop: StopLine::FinalReply,
     }
 }
@@ -46,15 +48,22 @@ fn digest(to: u64) -> Task {
 }
 
 fn all_sent() -> String {
-    format!("225 md5={}", Md5Sum::of(ALL))
+    format!("225 md5={}", Algorithm::Md5.of(ALL))
 }
 
 fn stored(bytes: &[u8]) -> String {
-    format!("226 size=7 md5={} stored and verified", Md5Sum::of(bytes))
+    format!(
+        "226 size=7 md5={} stored and verified",
+        Algorithm::Md5.of(bytes)
+    )
 }
 
 fn part_of(bytes: &[u8]) -> String {
-    format!("210 have={} md5={} resume?", bytes.len(), Md5Sum::of(bytes))
+    format!(
+        "210 have={} md5={} resume?",
+        bytes.len(),
+        Algorithm::Md5.of(bytes)
+    )
 }
 
 fn stop_at_once(script: &mut Script) {
@@ -177,7 +186,7 @@ fn refusals() {
 #[test]
 fn the_same_file_is_there() {
     let mut script = asked();
-    let md5 = Md5Sum::of(ALL);
+    let md5 = Algorithm::Md5.of(ALL);
     script
         .hears(&format!("200 size=7 md5={md5} already there"))
         .begins(digest(7));
@@ -186,7 +195,7 @@ fn the_same_file_is_there() {
         outcome,
         Outcome::AlreadyThere {
             size: 7,
-            md5: Some(md5)
+            sum: Some(md5)
         }
     );
 }
@@ -194,7 +203,10 @@ fn the_same_file_is_there() {
 #[test]
 fn another_file_of_that_size_is_replaced_when_wanted() {
     let mut script = asked();
-    let there = format!("200 size=7 md5={} already there", Md5Sum::of(b"other b"));
+    let there = format!(
+        "200 size=7 md5={} already there",
+        Algorithm::Md5.of(b"other b")
+    );
     script.hears(&there).begins(digest(7));
     script.ended(ALL).effect(Effect::Ask(Question::Replace));
     script
@@ -257,7 +269,7 @@ fn with_no_turn_and_already_there() {
     let mut script = put(Turn::Straight, Replace::Never);
     script.sends("STOR size=7 go=1 a.iso").begins(sending(0));
     script.ended(ALL).sends(&all_sent());
-    let md5 = Md5Sum::of(ALL);
+    let md5 = Algorithm::Md5.of(ALL);
     let outcome = script
         .hears(&format!("200 size=7 md5={md5} already there"))
         .outcome();
@@ -265,9 +277,19 @@ fn with_no_turn_and_already_there() {
         outcome,
         Outcome::AlreadyThere {
             size: 7,
-            md5: Some(md5)
+            sum: Some(md5)
         }
     );
+}
+
+#[test]
+fn a_part_told_by_another_digest_is_not_gone_on_with() {
+    let mut script = asked();
+    let sum = Algorithm::Sha256.of(&ALL[..3]);
+    let outcome = script
+        .hears(&format!("210 have=3 sha256={sum} resume?"))
+        .outcome();
+    assert!(matches!(outcome, Outcome::OutOfOrder(_)), "{outcome:?}");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use base64ct::{Base64, Encoding};
 use super::facts::kind_from;
 use super::parse::{Broken, Parts, number};
 use super::text::decode_path;
-use crate::digest::{Md5Sum, Sum};
+use crate::digest::{Algorithm, Sum};
 use crate::wire::reply::{Facts, Usage};
 use crate::wire::stamp::Stamp;
 
@@ -19,6 +19,7 @@ pub struct Answered {
     pub have: Option<u64>,
     pub modified: Option<Stamp>,
     pub sum: Option<Sum>,
+    pub digest: Option<Algorithm>,
     pub hidden: Option<u64>,
     pub progress: Option<(u64, u64)>,
     pub usage: Option<Usage>,
@@ -60,7 +61,8 @@ impl Answered {
             scram: parts.optional("scram", |value| Base64::decode_vec(value).ok())?,
             offset: parts.optional("offset", number)?,
             have: parts.optional("have", number)?,
-            sum: sum(&mut parts)?,
+            sum: parts.sum()?,
+            digest: parts.digest()?,
             hidden: parts.optional("hidden", number)?,
             progress: parts
                 .optional("done", number)?
@@ -78,10 +80,6 @@ impl Answered {
     /// A final reply follows.
     pub fn is_preliminary(&self) -> bool {
         (100..200).contains(&self.code)
-    }
-
-    pub fn md5(&self) -> Option<Md5Sum> {
-        self.sum.and_then(|sum| sum.md5())
     }
 
     /// The text as the path it stands for.
@@ -107,12 +105,6 @@ fn usage(parts: &mut Parts<'_>) -> Result<Option<Usage>, Broken> {
         entries_limit: parts.required("entries_limit", number)?,
         reserved: 0,
     }))
-}
-
-fn sum(parts: &mut Parts<'_>) -> Result<Option<Sum>, Broken> {
-    let md5 = parts.optional("md5", Md5Sum::parse)?.map(Sum::Md5);
-    let sha256 = parts.optional("sha256", Sum::parse_sha256)?;
-    Ok(md5.or(sha256))
 }
 
 fn facts(

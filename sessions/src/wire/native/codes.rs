@@ -5,14 +5,15 @@ use base64ct::{Base64, Encoding};
 use super::facts::kind_name;
 use super::text::push_path;
 use super::verbs::{VERBS, find};
-use crate::digest::Md5Sum;
+use crate::digest::{Algorithm, Sum};
 use crate::path::VirtualPath;
 use crate::wire::reply::{
     Deed, Facts, Farewell, HelpTopic, Malformed, Mismatch, Refusal, Reply, Usage,
 };
+use crate::wire::stamp::Stamp;
 
 /// What the server can do beyond version 1's core, told in 331.
-const FEATURES: &str = "go,start,hash,stages,df,passwd";
+const FEATURES: &str = "go,start,hash,stages,df,passwd,digest";
 
 /// Appends `reply` as one line and tells its code.
 pub fn encode(reply: &Reply, out: &mut Vec<u8>) -> u16 {
@@ -25,26 +26,28 @@ pub fn encode(reply: &Reply, out: &mut Vec<u8>) -> u16 {
                 .token("features", FEATURES)
                 .text("go on");
         }
-        Reply::LoggedIn { scram } => line.base64("scram", scram).text("welcome"),
-        Reply::ListingDone { hidden } => line.token("hidden", hidden).text("directory send ok"),
-        Reply::Offer { size, modified } => {
-            line.token("size", size)
-                .token("mtime", modified.to_digits())
-                .text("here it comes");
+        Reply::LoggedIn { scram, digest } => {
+            let line = line.base64("scram", scram);
+            line.digest(*digest).text("welcome");
         }
+        Reply::ListingDone { hidden } => line.token("hidden", hidden).text("directory send ok"),
+        Reply::Offer {
+            size,
+            modified,
+            digest,
+        } => line.offer(*size, *modified, *digest),
         Reply::SendingAll { size } => line.token("size", size).text("sending all"),
         Reply::SendingFrom { offset } => line.token("offset", offset).text("sending the rest"),
-        Reply::Sent { size, md5 } => line.file(*size, md5, "all sent"),
-        Reply::PartHere { have, md5 } => {
-            line.token("have", have)
-                .token("md5", md5)
-                .text("a part is here, resume?");
+        Reply::Sent { size, sum } => line.file(*size, sum, "all sent"),
+        Reply::PartHere { have, sum } => {
+            let line = line.token("have", have).sum(sum);
+            line.text("a part is here, resume?");
         }
         Reply::SendFrom { offset } => line.token("offset", offset).text("send"),
-        Reply::AlreadyThere { size, md5 } => {
-            line.file(*size, md5, "the complete file is already there");
+        Reply::AlreadyThere { size, sum } => {
+            line.file(*size, sum, "the complete file is already there");
         }
-        Reply::Stored { size, md5 } => line.file(*size, md5, "stored and verified"),
+        Reply::Stored { size, sum } => line.file(*size, sum, "stored and verified"),
         Reply::Working { done, of } => line.token("done", done).token("of", of).text("working"),
         Reply::Directory(path) | Reply::DirectoryChanged(path) | Reply::Created(path) => {
             line.path(path);
@@ -56,9 +59,7 @@ pub fn encode(reply: &Reply, out: &mut Vec<u8>) -> u16 {
         Reply::Facts { path, facts } => line.facts(facts).path(path),
         Reply::Usage(usage) => line.usage(usage).text("quota"),
         Reply::HashIs { path, size, sum } => {
-            line.token("size", size)
-                .token(sum.algorithm().name(), sum)
-                .path(path);
+            line.token("size", size).sum(sum).path(path);
         }
         Reply::Platform(name) => line.text(name),
         Reply::Help(topic) => line.text(&help(topic)),
@@ -278,8 +279,26 @@ impl Line<'_> {
             .token("entries_limit", usage.entries_limit)
     }
 
-    fn file(self, size: u64, md5: &Md5Sum, text: &str) {
-        self.token("size", size).token("md5", md5).text(text);
+    fn sum(self, sum: &Sum) -> Self {
+        self.token(sum.algorithm().name(), sum)
+    }
+
+    /// Said where it is not the one that need not be said.
+    fn digest(self, digest: Algorithm) -> Self {
+        match digest {
+            Algorithm::Md5 => self,
+            other => self.token("digest", other.name()),
+        }
+    }
+
+    fn offer(self, size: u64, modified: Stamp, digest: Algorithm) {
+        let line = self.token("size", size);
+        let line = line.token("mtime", modified.to_digits());
+        line.digest(digest).text("here it comes");
+    }
+
+    fn file(self, size: u64, sum: &Sum, text: &str) {
+        self.token("size", size).sum(sum).text(text);
     }
 
     fn facts(self, facts: &Facts) -> Self {

@@ -3,8 +3,9 @@
 use base64ct::{Base64, Encoding};
 
 use super::text::push_path;
+use crate::digest::{Algorithm, Sum};
 use crate::path::PathArg;
-use crate::wire::command::{Answer, Command, NewVerifier, Replace, Store, Turn};
+use crate::wire::command::{Answer, Command, NewVerifier, Replace, Retrieve, Store, Turn};
 
 /// Appends `command` as one line.
 pub fn encode(command: &Command, out: &mut Vec<u8>) {
@@ -16,14 +17,7 @@ pub fn encode(command: &Command, out: &mut Vec<u8>) {
         Command::ChangeDirectory(path) => line.verb("CWD").path(path),
         Command::List(None) => line.verb("LIST").end(),
         Command::List(Some(path)) => line.verb("LIST").path(path),
-        Command::Retrieve {
-            path,
-            turn: Turn::Negotiate,
-        } => line.verb("RETR").path(path),
-        Command::Retrieve {
-            path,
-            turn: Turn::Straight,
-        } => line.verb("RETR start=0").path(path),
+        Command::Retrieve(retrieve) => encode_retrieve(line, retrieve),
         Command::Store(store) => encode_store(line, store),
         Command::Delete(path) => line.verb("DELE").path(path),
         Command::MakeDirectory(path) => line.verb("MKD").path(path),
@@ -60,14 +54,11 @@ fn encode_answer(line: Line<'_>, answer: &Answer) {
     match answer {
         Answer::Working => line.verb("111").end(),
         Answer::FromStart => line.verb("200").end(),
-        Answer::ResumeDownload { offset, md5 } => {
-            line.verb("210")
-                .token("offset", offset)
-                .token("md5", md5)
-                .end();
+        Answer::ResumeDownload { offset, sum } => {
+            line.verb("210").token("offset", offset).sum(sum).end();
         }
         Answer::ResumeUpload => line.verb("211").end(),
-        Answer::AllSent { md5 } => line.verb("225").token("md5", md5).end(),
+        Answer::AllSent { sum } => line.verb("225").sum(sum).end(),
         Answer::Equal => line.verb("227").end(),
         Answer::RenameTo(path) => line.verb("351").path(path),
         Answer::HaveAlready => line.verb("400").end(),
@@ -77,13 +68,27 @@ fn encode_answer(line: Line<'_>, answer: &Answer) {
     }
 }
 
+fn encode_retrieve(line: Line<'_>, retrieve: &Retrieve) {
+    let mut line = line.verb("RETR");
+    if retrieve.digest != Algorithm::default() {
+        line = line.token("digest", retrieve.digest.name());
+    }
+    if retrieve.turn == Turn::Straight {
+        line = line.token("start", 0);
+    }
+    line.path(&retrieve.path);
+}
+
 fn encode_store(line: Line<'_>, store: &Store) {
     let mut line = line.verb("STOR").token("size", store.size);
     if let Some(modified) = store.modified {
         line = line.token("mtime", modified.to_digits());
     }
-    if let Some(md5) = store.md5 {
-        line = line.token("md5", md5);
+    if store.digest != Algorithm::default() {
+        line = line.token("digest", store.digest.name());
+    }
+    if let Some(sum) = store.declared {
+        line = line.sum(&sum);
     }
     if store.replace == Replace::Yes {
         line = line.token("replace", 1);
@@ -117,6 +122,10 @@ impl Line<'_> {
         self
     }
 
+    fn sum(self, sum: &Sum) -> Self {
+        self.token(sum.algorithm().name(), sum)
+    }
+
     fn base64(self, key: &str, value: &[u8]) -> Self {
         self.token(key, Base64::encode_string(value))
     }
@@ -144,7 +153,6 @@ impl Line<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::digest::{Algorithm, Md5Sum};
     use crate::path::VirtualPath;
     use crate::wire::native::verbs::{VERBS, decode};
     use crate::wire::stamp::Stamp;
@@ -163,13 +171,15 @@ mod tests {
             b"\xff\xfe%41",
         ];
         all.extend(paths.map(|path| Command::ChangeDirectory(PathArg::new(path).unwrap())));
-        let md5 = Md5Sum::of(b"x");
+        let sum = Algorithm::Md5.of(b"x");
+        let long = Algorithm::Sha256.of(b"x");
         let answers = [
             Answer::Working,
             Answer::FromStart,
-            Answer::ResumeDownload { offset: 5, md5 },
+            Answer::ResumeDownload { offset: 5, sum },
             Answer::ResumeUpload,
-            Answer::AllSent { md5 },
+            Answer::AllSent { sum },
+            Answer::AllSent { sum: long },
             Answer::Equal,
             Answer::RenameTo(path()),
             Answer::HaveAlready,
@@ -186,13 +196,15 @@ mod tests {
             path: path(),
             size: 7,
             modified: None,
-            md5: None,
+            digest: Algorithm::Md5,
+            declared: None,
             replace: Replace::Never,
             turn: Turn::Negotiate,
         };
         let full = Store {
             modified: Some(Stamp(1_767_323_045)),
-            md5: Some(Md5Sum::of(b"x")),
+            digest: Algorithm::Sha256,
+            declared: Some(Algorithm::Sha256.of(b"x")),
             replace: Replace::Yes,
             turn: Turn::Straight,
             ..bare.clone()
@@ -214,14 +226,16 @@ mod tests {
             Command::WorkingDirectory,
             Command::List(None),
             Command::List(Some(path())),
-            Command::Retrieve {
+            Command::Retrieve(Retrieve {
                 path: path(),
+                digest: Algorithm::Md5,
                 turn: Turn::Negotiate,
-            },
-            Command::Retrieve {
+            }),
+            Command::Retrieve(Retrieve {
                 path: path(),
+                digest: Algorithm::Sha256,
                 turn: Turn::Straight,
-            },
+            }),
             Command::Store(bare),
             Command::Store(full),
             Command::Delete(path()),

@@ -2,6 +2,8 @@
 
 use std::str::FromStr;
 
+use crate::digest::{Algorithm, Sum};
+
 /// A line's parts. Tokens stand before the rest, in any order, none twice.
 #[derive(Debug)]
 pub struct Parts<'a> {
@@ -72,6 +74,21 @@ impl<'a> Parts<'a> {
         Ok(self
             .optional(key, |value| (value == "1").then_some(()))?
             .is_some())
+    }
+
+    /// `md5=HEX` or `sha256=HEX`: the token's name is the algorithm's.
+    pub fn sum(&mut self) -> Result<Option<Sum>, Broken> {
+        let md5 = self.optional("md5", |hex| Algorithm::Md5.parse(hex))?;
+        let sha256 = self.optional("sha256", |hex| Algorithm::Sha256.parse(hex))?;
+        match (md5, sha256) {
+            (Some(_), Some(_)) => Err(Broken),
+            (md5, sha256) => Ok(md5.or(sha256)),
+        }
+    }
+
+    /// The algorithm that a transfer is to be verified by.
+    pub fn digest(&mut self) -> Result<Option<Algorithm>, Broken> {
+        self.optional("digest", Algorithm::verifying)
     }
 
     pub fn take_rest(&mut self) -> Option<&'a str> {

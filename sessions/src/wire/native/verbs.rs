@@ -4,9 +4,9 @@ use base64ct::{Base64, Encoding};
 
 use super::parse::{Broken, Parts, number};
 use super::text::decode_path;
-use crate::digest::{Algorithm, Md5Sum};
+use crate::digest::Algorithm;
 use crate::path::PathArg;
-use crate::wire::command::{Answer, Command, NewVerifier, Replace, Store, Turn};
+use crate::wire::command::{Answer, Command, NewVerifier, Replace, Retrieve, Store, Turn};
 use crate::wire::reply::Malformed;
 use crate::wire::stamp::Stamp;
 
@@ -41,8 +41,8 @@ pub const VERBS: &[Verb] = &[
     Verb { name: "PWD", syntax: "PWD", help: "say the working directory", parse: |_| Ok(Command::WorkingDirectory) },
     Verb { name: "CWD", syntax: "CWD PATH", help: "change the working directory", parse: |p| Ok(Command::ChangeDirectory(path(p)?)) },
     Verb { name: "LIST", syntax: "LIST [PATH]", help: "list a directory or a file", parse: |p| Ok(Command::List(optional_path(p)?)) },
-    Verb { name: "RETR", syntax: "RETR [start=0] PATH", help: "download a file", parse: retrieve },
-    Verb { name: "STOR", syntax: "STOR size=BYTES [mtime=TIME] [md5=HEX] [replace=1] [go=1] PATH", help: "upload a file", parse: store },
+    Verb { name: "RETR", syntax: "RETR [digest=md5|sha256] [start=0] PATH", help: "download a file", parse: retrieve },
+    Verb { name: "STOR", syntax: "STOR size=BYTES [mtime=TIME] [digest=md5|sha256] [md5=HEX|sha256=HEX] [replace=1] [go=1] PATH", help: "upload a file", parse: store },
     Verb { name: "DELE", syntax: "DELE PATH", help: "delete a file or an empty directory", parse: |p| Ok(Command::Delete(path(p)?)) },
     Verb { name: "MKD", syntax: "MKD PATH", help: "make a directory", parse: |p| Ok(Command::MakeDirectory(path(p)?)) },
     Verb { name: "RNFR", syntax: "RNFR PATH", help: "rename: from this name", parse: |p| Ok(Command::RenameFrom(path(p)?)) },
@@ -57,11 +57,11 @@ pub const VERBS: &[Verb] = &[
     Verb { name: "ABOR", syntax: "ABOR", help: "stop what is under way", parse: |_| Ok(Command::Abort) },
     Verb { name: "111", syntax: "111 [done=BYTES] [of=BYTES]", help: "still hashing", parse: working },
     Verb { name: "200", syntax: "200", help: "from the start", parse: |p| answer(p, Answer::FromStart) },
-    Verb { name: "210", syntax: "210 offset=BYTES md5=HEX", help: "resume the download", parse: resume_download },
+    Verb { name: "210", syntax: "210 offset=BYTES md5=HEX|sha256=HEX", help: "resume the download", parse: resume_download },
     Verb { name: "211", syntax: "211", help: "resume the upload", parse: |p| answer(p, Answer::ResumeUpload) },
     Verb { name: "220", syntax: "220", help: "leave", parse: |p| { p.take_rest(); Ok(Command::Quit) } },
-    Verb { name: "225", syntax: "225 md5=HEX", help: "all sent", parse: all_sent },
-    Verb { name: "227", syntax: "227 [md5=HEX]", help: "compared, equal", parse: |p| { p.optional("md5", Md5Sum::parse)?; answer(p, Answer::Equal) } },
+    Verb { name: "225", syntax: "225 md5=HEX|sha256=HEX", help: "all sent", parse: all_sent },
+    Verb { name: "227", syntax: "227 [md5=HEX|sha256=HEX]", help: "compared, equal", parse: |p| { p.sum()?; answer(p, Answer::Equal) } },
     Verb { name: "351", syntax: "351 PATH", help: "rename: to this name", parse: |p| Ok(Command::Answer(Answer::RenameTo(path(p)?))) },
     Verb { name: "400", syntax: "400", help: "the complete file is here already", parse: |p| answer(p, Answer::HaveAlready) },
     Verb { name: "401", syntax: "401", help: "gave up resuming the download", parse: |p| answer(p, Answer::DeclineDownload) },
@@ -136,17 +136,24 @@ fn working(parts: &mut Parts<'_>) -> Parsed {
 
 fn retrieve(parts: &mut Parts<'_>) -> Parsed {
     let start = parts.optional("start", |value| (value == "0").then_some(Turn::Straight))?;
-    Ok(Command::Retrieve {
+    Ok(Command::Retrieve(Retrieve {
+        digest: parts.digest()?.unwrap_or_default(),
         turn: start.unwrap_or(Turn::Negotiate),
         path: path(parts)?,
-    })
+    }))
 }
 
 fn store(parts: &mut Parts<'_>) -> Parsed {
+    let digest = parts.digest()?.unwrap_or_default();
+    let declared = parts.sum()?;
+    if declared.is_some_and(|sum| sum.algorithm() != digest) {
+        return Err(Wrong::Arguments);
+    }
     Ok(Command::Store(Store {
         size: parts.required("size", number)?,
         modified: parts.optional("mtime", Stamp::parse)?,
-        md5: parts.optional("md5", Md5Sum::parse)?,
+        digest,
+        declared,
         replace: if parts.flag("replace")? {
             Replace::Yes
         } else {
@@ -166,9 +173,7 @@ fn status(parts: &mut Parts<'_>) -> Parsed {
 }
 
 fn hash(parts: &mut Parts<'_>) -> Parsed {
-    // SHA-512 is for the other dialect's clients.
-    let known = |name: &str| Algorithm::from_name(name).filter(|a| *a != Algorithm::Sha512);
-    let algorithm = parts.required("algo", known)?;
+    let algorithm = parts.required("algo", Algorithm::verifying)?;
     Ok(Command::Hash {
         algorithm,
         path: path(parts)?,
@@ -194,11 +199,11 @@ fn set_password(parts: &mut Parts<'_>) -> Parsed {
 
 fn resume_download(parts: &mut Parts<'_>) -> Parsed {
     let offset = parts.required("offset", number)?;
-    let md5 = parts.required("md5", Md5Sum::parse)?;
-    answer(parts, Answer::ResumeDownload { offset, md5 })
+    let sum = parts.sum()?.ok_or(Wrong::Arguments)?;
+    answer(parts, Answer::ResumeDownload { offset, sum })
 }
 
 fn all_sent(parts: &mut Parts<'_>) -> Parsed {
-    let md5 = parts.required("md5", Md5Sum::parse)?;
-    answer(parts, Answer::AllSent { md5 })
+    let sum = parts.sum()?.ok_or(Wrong::Arguments)?;
+    answer(parts, Answer::AllSent { sum })
 }

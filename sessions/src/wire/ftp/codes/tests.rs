@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::digest::{Algorithm, Md5Sum, Sum};
+use crate::digest::Algorithm;
 use crate::path::{PathArg, VirtualPath};
 use crate::wire::command::{ByteRange, PassiveForm, Protection, Representation};
 use crate::wire::ftp::lines;
@@ -51,7 +51,7 @@ fn digest(range: (u64, u64), form: DigestForm) -> Reply {
             start: range.0,
             end: range.1,
         },
-        sum: Sum::Md5(Md5Sum::of(b"hello world")),
+        sum: Algorithm::Md5.of(b"hello world"),
         form,
     }
 }
@@ -318,24 +318,27 @@ fn farewells() -> [(Farewell, &'static str); 13] {
 
 /// What the other dialect's commands lead to.
 fn foreign() -> Samples {
-    let md5 = Md5Sum::of(b"x");
-    let sum = Sum::Md5(md5);
+    let sum = Algorithm::Md5.of(b"x");
     [
         Reply::Challenge { scram: vec![1] },
-        Reply::LoggedIn { scram: vec![1] },
+        Reply::LoggedIn {
+            scram: vec![1],
+            digest: Algorithm::Md5,
+        },
         Reply::BindingRefused,
         Reply::Offer {
             size: 1,
             modified: STAMP,
+            digest: Algorithm::Md5,
         },
         Reply::SendingAll { size: 1 },
         Reply::SendingFrom { offset: 1 },
-        Reply::Sent { size: 1, md5 },
+        Reply::Sent { size: 1, sum },
         Reply::SendNow,
-        Reply::PartHere { have: 1, md5 },
+        Reply::PartHere { have: 1, sum },
         Reply::SendFrom { offset: 1 },
-        Reply::AlreadyThere { size: 1, md5 },
-        Reply::Stored { size: 1, md5 },
+        Reply::AlreadyThere { size: 1, sum },
+        Reply::Stored { size: 1, sum },
         Reply::NotVerified(Mismatch::Digest),
         Reply::Working { done: 1, of: 2 },
         Reply::Facts {
