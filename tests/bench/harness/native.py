@@ -1,4 +1,4 @@
-"""Put and get with MD5 at both ends, by the clients that people use: skiff; sftp and md5sum."""
+"""Put and get verified at both ends, by the clients that people use: skiff; sftp and md5sum."""
 
 import os, resource, subprocess, time
 from harness.amounts import GIB
@@ -8,10 +8,11 @@ from harness.process import Failed
 
 
 class Verified(Kind):
-    """A file of `size` from the client's folder to the server and back, proven by its MD5."""
+    """A file of `size` from the client's folder to the server and back, proven by its digest:
+    the one that is named, or the one that skiff and skiffd agree on."""
 
-    def __init__(self, verb, size):
-        self.verb, self.size = verb, size
+    def __init__(self, verb, size, digest=None):
+        self.verb, self.size, self.digest = verb, size, digest
 
     def take(self, bench, instance, turn):
         client = bench.folder("client")
@@ -20,12 +21,13 @@ class Verified(Kind):
         mover = (
             Sftp(bench, instance, client)
             if instance.name == "sftp"
-            else Skiff(bench, instance, client)
+            else Skiff(bench, instance, client, self.digest)
         )
         name = f"native-{next(TURN)}"
-        bench.claim_pages(2 * self.size)
         try:
+            bench.claim_pages(self.size)
             wall, cpu = mover.put(source, name)
+            bench.claim_pages(self.size)
             if self.verb == "put-over":
                 wall, cpu = mover.put(source, name)
             if self.verb == "get":
@@ -44,8 +46,8 @@ class Verified(Kind):
 class Skiff:
     """The native dialect; a file that skiffd took is fetched again, its digest is remembered."""
 
-    def __init__(self, bench, instance, client):
-        self.bench, self.instance, self.client = bench, instance, client
+    def __init__(self, bench, instance, client, digest):
+        self.bench, self.instance, self.client, self.digest = bench, instance, client, digest
         self.password = client / "password"
         self.password.write_text(PASSWORD + "\n")
         self.password.chmod(0o600)
@@ -64,6 +66,8 @@ class Skiff:
         who = f"{USER}@127.0.0.1:{self.instance.native}"
         argv = [self.bench.tools / "skiff", who, "-q", "--trust", "new"]
         argv += ["--password-file", self.password, "-c", commands]
+        if self.digest:
+            argv += ["--digest", self.digest]
         before = self.instance.process.cpu()
         wall = clocked(argv, self.client, {**os.environ, "HOME": str(self.client)})
         return wall, self.instance.process.cpu() - before
