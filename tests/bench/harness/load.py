@@ -7,9 +7,9 @@ from harness.process import Failed
 class Load:
     """bench-load between its lines: `ready`, `result`, and the end."""
 
-    def __init__(self, bench, verb, words, nice=0):
+    def __init__(self, bench, verb, words, first=False):
+        """`first`: it runs before all that is not, as soon as it can (where that is allowed)."""
         argv = [bench.tools / "bench-load", verb, *words]
-        argv = ["nice", "-n", str(nice), *argv] if nice else argv
         self.verb = verb
         self.child = subprocess.Popen(
             [str(word) for word in argv],
@@ -18,6 +18,9 @@ class Load:
             stderr=subprocess.PIPE,
             text=True,
         )
+        if first:
+            with contextlib.suppress(OSError):
+                os.sched_setscheduler(self.child.pid, os.SCHED_FIFO, os.sched_param(1))
 
     def __enter__(self):
         return self
