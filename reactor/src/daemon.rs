@@ -13,6 +13,7 @@ use skiff_vfs::{Homes, Policy, Worker};
 
 use crate::accesslog::{AccessLog, LogFailed};
 use crate::accounts::Accounts;
+use crate::courtesy::Courtesy;
 use crate::guard::Guard;
 use crate::hub::{Doors, Ftp, Hub};
 use crate::listener::{Listener, Speech};
@@ -120,7 +121,8 @@ fn assemble(
     let signals =
         Signals::register(poll.registry(), reactor::SIGNALS).map_err(no("signal pipe"))?;
     let registry = poll.registry().try_clone().map_err(no("poll"))?;
-    let pool = Pool::start(&waker).map_err(no("threads"))?;
+    let courtesy = Courtesy::to(poll.registry().try_clone().map_err(no("poll"))?);
+    let pool = Pool::start(&waker, &courtesy).map_err(no("threads"))?;
     let secret = secret::load_or_make(&config.state).map_err(|error| StartError::Path {
         path: config.state.clone(),
         error,

@@ -273,6 +273,7 @@ impl Lent {
         } = self;
         let mut file = OnWorker {
             worker: tools.worker,
+            courtesy: tools.courtesy,
             file: file.as_mut(),
         };
         let clear = channel

@@ -1,5 +1,6 @@
 //! An open file as a transfer sees it: on a worker, a source or a sink.
 
+use crate::courtesy::Courtesy;
 use crate::hand::InHand;
 use skiff_sessions::transfer::{Sink, Source};
 use skiff_sessions::wire::ftp::lines::{push_long, push_machine, push_name};
@@ -171,11 +172,13 @@ pub(crate) fn facts(entry: &Entry) -> Facts {
 /// A file lent to a worker, for one burst.
 pub(crate) struct OnWorker<'a> {
     pub(crate) worker: &'a Worker,
+    pub(crate) courtesy: &'a Courtesy,
     pub(crate) file: Option<&'a mut OpenFile>,
 }
 
 impl Source for OnWorker<'_> {
     fn read_at(&mut self, offset: u64, buf: &mut [u8]) -> Result<usize, Refusal> {
+        self.courtesy.give_way();
         let count = match &mut self.file {
             Some(OpenFile::Download(file)) => file.read_at(self.worker, offset, buf),
             Some(OpenFile::Upload(file)) => file.read_at(self.worker, offset, buf),
@@ -214,12 +217,14 @@ impl OnWorker<'_> {
 
 impl Sink for OnWorker<'_> {
     fn write(&mut self, bytes: &[u8]) -> Result<(), Refusal> {
+        self.courtesy.give_way();
         let worker = self.worker;
         let written = self.upload()?.write(worker, bytes);
         written.map_err(|error| refusal(&error))
     }
 
     fn drink(&mut self, pipe: BorrowedFd<'_>, count: u64) -> Result<(), Refusal> {
+        self.courtesy.give_way();
         let worker = self.worker;
         let written = self.upload()?.write_from(worker, pipe, count);
         written.map_err(|error| refusal(&error))

@@ -9,6 +9,7 @@ mod channel;
 mod check;
 pub mod cli;
 mod connection;
+mod courtesy;
 mod daemon;
 mod deadlines;
 mod demo;

@@ -15,6 +15,8 @@ use skiff_sessions::aside::Aside;
 use skiff_sessions::conduit::Conduit;
 use skiff_vfs::Worker;
 
+use crate::courtesy::Courtesy;
+
 /// Plaintext that a worker lends to a burst, in bytes.
 const SCRATCH: usize = 256 * 1024;
 /// Bytes off a TLS socket at a time.
@@ -175,6 +177,7 @@ pub(crate) struct Tools<'a> {
     pub(crate) aside: &'a mut Aside,
     /// Made when it is first needed.
     pub(crate) conduit: &'a mut Option<Conduit>,
+    pub(crate) courtesy: &'a Courtesy,
     waiting: &'a AtomicUsize,
 }
 
@@ -203,7 +206,7 @@ pub(crate) struct Pool<W: Work> {
 }
 
 impl<W: Work> Pool<W> {
-    pub(crate) fn start(waker: &Arc<Waker>) -> io::Result<Self> {
+    pub(crate) fn start(waker: &Arc<Waker>, courtesy: &Courtesy) -> io::Result<Self> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let count = (2 * cores).max(4);
         let (to_threads, from_reactor) = unbounded();
@@ -219,6 +222,7 @@ impl<W: Work> Pool<W> {
                 waiting: Arc::clone(&waiting),
                 called: Arc::clone(&called),
                 waker: Arc::clone(waker),
+                courtesy: courtesy.clone(),
             };
             Worker::spawn(&format!("worker {index}"), move |worker| thread.run(worker))
         });
@@ -310,6 +314,7 @@ struct Thread<W: Work> {
     /// Somebody has woken the reactor, and it has not looked yet.
     called: Arc<AtomicBool>,
     waker: Arc<Waker>,
+    courtesy: Courtesy,
 }
 
 impl<W: Work> Thread<W> {
@@ -331,6 +336,7 @@ impl<W: Work> Thread<W> {
                 cipher: &mut cipher,
                 aside: &mut aside,
                 conduit: &mut conduit,
+                courtesy: &self.courtesy,
                 waiting: &self.waiting,
             };
             let outcome = work.run(&mut tools);
