@@ -12,7 +12,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use skiff_sessions::conversation::Conversation;
-use skiff_sessions::digest::{Algorithm, Running};
+use skiff_sessions::digest::{Algorithm, Running, Sum};
 use skiff_sessions::path::VirtualPath;
 use skiff_sessions::scram::{Binding, ClientLogin, Verifier};
 use skiff_sessions::server::{
@@ -369,8 +369,8 @@ fn completion_for(job: &Job, choice: u8) -> Completion {
     }
     // None, either, both.
     let remembered = Remembered {
-        md5: choice.is_multiple_of(2).then_some([7; 16]),
-        sha256: choice.is_multiple_of(3).then_some([7; 32]),
+        verified: choice.is_multiple_of(2).then_some(Sum::Md5([7; 16])),
+        later: choice.is_multiple_of(3).then_some(Sum::Sha256([7; 32])),
     };
     let size = u64::from(choice);
     let modified = Stamp(0);

@@ -19,8 +19,8 @@ use skiff_sessions::wire::listing::Form;
 use skiff_sessions::wire::reply::{Refusal, Usage};
 use skiff_sessions::wire::stamp::Stamp;
 use skiff_vfs::{
-    Digests, Download, Home, Homes, SizeOf, Start, Upload, UploadRequest, UploadStart, VfsError,
-    Worker,
+    Digest, Digests, Download, Home, Homes, SizeOf, Start, Upload, UploadRequest, UploadStart,
+    VfsError, Worker,
 };
 
 use crate::accounts::Accounts;
@@ -356,21 +356,21 @@ pub(crate) fn download_facts(file: &Download) -> DownloadFacts {
 }
 
 fn remembered(digests: Option<Digests>) -> Remembered {
-    let Digests { md5, sha256 } = digests.unwrap_or_default();
-    Remembered { md5, sha256 }
+    let sum = |digest| match digest {
+        Digest::Md5(bytes) => Sum::Md5(bytes),
+        Digest::Sha256(bytes) => Sum::Sha256(bytes),
+    };
+    Remembered {
+        verified: digests.map(|digests| sum(digests.verified)),
+        later: digests.and_then(|digests| digests.later).map(sum),
+    }
 }
 
 /// What can be remembered of it.
-fn to_remember(sum: Sum) -> Option<Digests> {
+fn to_remember(sum: Sum) -> Option<Digest> {
     match sum {
-        Sum::Md5(md5) => Some(Digests {
-            md5: Some(md5),
-            sha256: None,
-        }),
-        Sum::Sha256(sha256) => Some(Digests {
-            md5: None,
-            sha256: Some(sha256),
-        }),
+        Sum::Md5(bytes) => Some(Digest::Md5(bytes)),
+        Sum::Sha256(bytes) => Some(Digest::Sha256(bytes)),
         Sum::Sha512(_) => None,
     }
 }
@@ -421,8 +421,8 @@ fn on_file(worker: &Worker, job: &Job, file: Option<OpenFile>, stop: &Arc<Atomic
             Err(error) => (Completion::Refused(refusal(&error)), None),
         },
         (Job::Publish { sum, modified }, Some(OpenFile::Upload(upload))) => {
-            let digests = to_remember(*sum);
-            (publish(worker, *upload, digests, *modified), None)
+            let digest = to_remember(*sum);
+            (publish(worker, *upload, digest, *modified), None)
         }
         (Job::PublishStream { end }, Some(OpenFile::Upload(mut upload))) => {
             let grace = match end {
@@ -444,7 +444,7 @@ fn on_file(worker: &Worker, job: &Job, file: Option<OpenFile>, stop: &Arc<Atomic
         (Job::CloseFile { digest }, Some(OpenFile::Download(mut file))) => {
             let news = match digest {
                 DigestNews::Computed(sum) => {
-                    to_remember(*sum).map_or(Ok(()), |digests| file.remember(worker, &digests))
+                    to_remember(*sum).map_or(Ok(()), |digest| file.remember(worker, digest))
                 }
                 DigestNews::Wrong => file.forget(worker),
                 DigestNews::None => Ok(()),
@@ -461,10 +461,10 @@ fn on_file(worker: &Worker, job: &Job, file: Option<OpenFile>, stop: &Arc<Atomic
 fn publish(
     worker: &Worker,
     upload: Upload,
-    digests: Option<Digests>,
+    digest: Option<Digest>,
     modified: Option<Stamp>,
 ) -> Completion {
-    match upload.publish(worker, digests, modified.map(system_time)) {
+    match upload.publish(worker, digest, modified.map(system_time)) {
         Ok(published) => Completion::Published {
             size: published.size,
         },

@@ -5,40 +5,96 @@ use std::os::fd::AsFd;
 use rustix::fs::{Stat, XattrFlags, fgetxattr, fremovexattr, fsetxattr};
 use rustix::io::Errno;
 
-/// The digests of one file's whole content, as far as they were taken.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// A digest of one file's whole content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Digest {
+    Md5([u8; 16]),
+    Sha256([u8; 32]),
+}
+
+/// The digests that are remembered of one file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Digests {
-    pub md5: Option<[u8; 16]>,
-    pub sha256: Option<[u8; 32]>,
+    /// What the content was verified by, or first read as.
+    pub verified: Digest,
+    /// The other, read off the disk later: it says nothing about what was stored.
+    pub later: Option<Digest>,
+}
+
+impl From<Digest> for Digests {
+    fn from(verified: Digest) -> Self {
+        Self {
+            verified,
+            later: None,
+        }
+    }
+}
+
+impl Digests {
+    /// With one that was read off the disk now.
+    pub(crate) fn and(self, read: Digest) -> Self {
+        match read.tag() == self.verified.tag() {
+            true => self,
+            false => Self {
+                later: Some(read),
+                ..self
+            },
+        }
+    }
+}
+
+impl Digest {
+    fn tag(&self) -> u8 {
+        match self {
+            Self::Md5(_) => MD5,
+            Self::Sha256(_) => SHA256,
+        }
+    }
+
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Md5(bytes) => bytes,
+            Self::Sha256(bytes) => bytes,
+        }
+    }
+
+    /// The next one off `value`.
+    fn take(value: &mut &[u8]) -> Option<Self> {
+        let (tag, rest) = value.split_first()?;
+        match *tag {
+            MD5 => rest.split_first_chunk().map(|(bytes, rest)| {
+                *value = rest;
+                Self::Md5(*bytes)
+            }),
+            SHA256 => rest.split_first_chunk().map(|(bytes, rest)| {
+                *value = rest;
+                Self::Sha256(*bytes)
+            }),
+            _ => None,
+        }
+    }
 }
 
 const ATTRIBUTE: &str = "user.skiff.digest";
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 /// Version, size, mtime (seconds, nanoseconds), inode.
 const SEAL: usize = 1 + 8 + 8 + 8 + 8;
-/// Behind the seal stand the digests there are: which ones, their length tells.
-const MD5: usize = 16;
-const SHA256: usize = 32;
-const LONGEST: usize = SEAL + MD5 + SHA256;
+/// What stands before a digest.
+const MD5: u8 = b'm';
+const SHA256: u8 = b's';
+const LONGEST: usize = SEAL + (1 + 16) + (1 + 32);
 
 /// The digests remembered with a file, if it is still the file they were taken of.
 pub(crate) fn recall(file: impl AsFd, stat: &Stat) -> Option<Digests> {
     let mut value = [0_u8; LONGEST + 1];
     let length = fgetxattr(file, ATTRIBUTE, &mut value).ok()?;
-    let known = value[..length].strip_prefix(&seal(stat))?;
-    let (md5, sha256) = match known.len() {
-        MD5 => (Some(known), None),
-        SHA256 => (None, Some(known)),
-        length if length == MD5 + SHA256 => {
-            let (md5, sha256) = known.split_at(MD5);
-            (Some(md5), Some(sha256))
-        }
-        _ => return None,
+    let mut known = value[..length].strip_prefix(&seal(stat))?;
+    let verified = Digest::take(&mut known)?;
+    let later = match known {
+        [] => None,
+        _ => Some(Digest::take(&mut known)?),
     };
-    Some(Digests {
-        md5: md5.and_then(|bytes| bytes.try_into().ok()),
-        sha256: sha256.and_then(|bytes| bytes.try_into().ok()),
-    })
+    known.is_empty().then_some(Digests { verified, later })
 }
 
 /// Remembers `digests` with a file whose metadata is `stat`. A file system without extended
@@ -46,8 +102,10 @@ pub(crate) fn recall(file: impl AsFd, stat: &Stat) -> Option<Digests> {
 pub(crate) fn remember(file: impl AsFd, stat: &Stat, digests: &Digests) -> rustix::io::Result<()> {
     let mut value = Vec::with_capacity(LONGEST);
     value.extend_from_slice(&seal(stat));
-    value.extend(digests.md5.iter().flatten());
-    value.extend(digests.sha256.iter().flatten());
+    for digest in [Some(digests.verified), digests.later].iter().flatten() {
+        value.push(digest.tag());
+        value.extend_from_slice(digest.bytes());
+    }
     unless_unsupported(fsetxattr(file, ATTRIBUTE, &value, XattrFlags::empty()))
 }
 

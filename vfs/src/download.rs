@@ -7,7 +7,7 @@ use rustix::fs::{Stat, fstat};
 use rustix::io::{Errno, pread};
 
 use crate::entry::{self, Modified};
-use crate::{Digests, VfsError, Worker, digest};
+use crate::{Digest, Digests, VfsError, Worker, digest};
 
 /// A regular file of a home, as it was when it was opened: replacing or removing its name does
 /// not touch what is read here.
@@ -74,15 +74,14 @@ impl Download {
         }
     }
 
-    /// Remembers digests of the whole content with the file, if it is unchanged since it was
-    /// opened. Whether it was and the file system could, [`Download::digests`] of the next says.
-    pub fn remember(&self, _worker: &Worker, digests: &Digests) -> Result<(), VfsError> {
+    /// Remembers a digest of the whole content, read off the disk, if it is unchanged since it
+    /// was opened: beside the one there is. Whether it was and the file system could, [`Download::digests`] of the next says.
+    pub fn remember(&self, _worker: &Worker, read: Digest) -> Result<(), VfsError> {
         let now = fstat(&self.file)?;
         if unchanged(&now, &self.stat) {
-            let known = self.digests.unwrap_or_default();
-            let all = Digests {
-                md5: digests.md5.or(known.md5),
-                sha256: digests.sha256.or(known.sha256),
+            let all = match self.digests {
+                Some(known) => known.and(read),
+                None => read.into(),
             };
             digest::remember(&self.file, &now, &all)?;
         }

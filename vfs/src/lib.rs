@@ -34,7 +34,7 @@ mod staging;
 mod upload;
 mod worker;
 
-pub use digest::Digests;
+pub use digest::{Digest, Digests};
 pub use download::Download;
 pub use entry::{Entry, Kind, Modified};
 pub use error::VfsError;

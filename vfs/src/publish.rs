@@ -16,7 +16,7 @@ use crate::folder::rename_new;
 use crate::home::regular;
 use crate::policy::{Durability, Policy};
 use crate::upload::Fate;
-use crate::{Digests, Published, Replace, Upload, VfsError, digest};
+use crate::{Digest, Published, Replace, Upload, VfsError, digest};
 
 const ACL: &str = "system.posix_acl_access";
 /// More entries than anyone keeps by hand.
@@ -26,10 +26,10 @@ impl Upload {
     /// Publishes what is staged, see [`Upload::publish`].
     pub(crate) fn publish_stage(
         &mut self,
-        digests: Option<Digests>,
+        digest: Option<Digest>,
         modified: Option<SystemTime>,
     ) -> Result<Published, VfsError> {
-        match self.publish_steps(digests.as_ref(), modified) {
+        match self.publish_steps(digest, modified) {
             Ok(published) => Ok(published),
             Err(Failure::Unpublished(e)) => {
                 // Writable again, whatever mode it was dressed in: it may be continued.
@@ -47,15 +47,15 @@ impl Upload {
 
     fn publish_steps(
         &mut self,
-        digests: Option<&Digests>,
+        digest: Option<Digest>,
         modified: Option<SystemTime>,
     ) -> Result<Published, Failure> {
         let home = Arc::clone(self.hold.home());
         let old = self.replaced()?;
         about_to(Step::Dress)?;
         let stat = self.dress(&home.policy, old.as_ref(), modified)?;
-        if let Some(digests) = digests {
-            digest::remember(&self.file, &stat, digests).map_err(VfsError::from)?;
+        if let Some(digest) = digest {
+            digest::remember(&self.file, &stat, &digest.into()).map_err(VfsError::from)?;
         }
         self.sync_data(home.policy.durability)
             .map_err(Failure::Lost)?;

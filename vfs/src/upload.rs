@@ -24,7 +24,7 @@ use crate::account::{Hold, NameKey};
 use crate::entry::Modified;
 use crate::home::Home;
 use crate::staging::Staging;
-use crate::{Digests, Durability, VfsError, Worker};
+use crate::{Digest, Digests, Durability, VfsError, Worker};
 
 /// Bytes asked for at a time where no size was declared.
 const STEP: u64 = 1 << 20;
@@ -239,7 +239,7 @@ impl Upload {
 
     /// Publishes what is staged under its name, or confirms what was appended in place. With
     /// [`Durability::Fsync`] it is on the disk when this returns. `modified` becomes its time,
-    /// `digests`, of the whole file, are remembered with it.
+    /// `digest`, which the whole file was verified by, is remembered with it.
     ///
     /// After an error the name has what it had and the stage stays; but if the disk may have lost
     /// staged bytes the stage goes, and if only the final sync of the name failed, the new file
@@ -247,14 +247,14 @@ impl Upload {
     pub fn publish(
         mut self,
         worker: &Worker,
-        digests: Option<Digests>,
+        digest: Option<Digest>,
         modified: Option<SystemTime>,
     ) -> Result<Published, VfsError> {
         self.prepare(worker)?;
         match self.in_place() {
             // After an error the drop cuts.
-            Some(was) => self.publish_in_place(was, digests.as_ref(), modified),
-            None => self.publish_stage(digests, modified),
+            Some(was) => self.publish_in_place(was, digest, modified),
+            None => self.publish_stage(digest, modified),
         }
     }
 

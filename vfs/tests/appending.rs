@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use skiff_vfs::{Amount, Home, Limit, Replace, Start, Upload, VfsError, Worker};
 
-use crate::common::{MEBI, World, begin, digests, leave, on_worker, put, stage_of};
+use crate::common::{MEBI, World, begin, digest, digests, leave, on_worker, put, stage_of};
 
 const FILE: &str = "file";
 
@@ -124,7 +124,7 @@ fn remembered_digests_go_before_the_first_byte() {
         assert_eq!(known(), None);
         upload.write(worker, b" and new").unwrap();
         let time = SystemTime::UNIX_EPOCH + Duration::from_secs(9);
-        let published = upload.publish(worker, Some(digests(b"old and new")), Some(time));
+        let published = upload.publish(worker, Some(digest(b"old and new")), Some(time));
         let published = published.unwrap();
         assert_eq!(
             (published.size, published.modified.system_time()),

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use rustix::fs::{CWD, FileType, Mode, mknodat};
-use skiff_vfs::{Digests, VfsError};
+use skiff_vfs::{Digest, Digests, VfsError};
 
 use crate::common::{World, begin, digests, leave, on_worker, put};
 
@@ -28,29 +28,28 @@ fn a_set_time_keeps_digests_that_were_valid_and_no_others() {
             time(1)
         );
         assert_eq!(known(), Some(digests(b"content")));
-        let md5_only = Digests {
-            sha256: None,
-            ..digests(b"content")
-        };
-        let sha256_only = Digests {
-            md5: None,
-            ..digests(b"content")
-        };
-        for only in [md5_only, sha256_only] {
+        let (md5, sha256) = (Digest::Md5([9; 16]), Digest::Sha256([9; 32]));
+        for (first, second) in [(md5, sha256), (sha256, md5)] {
             let mut file = home.download(worker, path).unwrap();
             file.forget(worker).unwrap();
-            file.remember(worker, &only).unwrap();
+            file.remember(worker, first).unwrap();
             home.set_modified(worker, path, time(2)).unwrap();
-            assert_eq!(known(), Some(only));
+            assert_eq!(known(), Some(first.into()));
+
+            // One that is read later does not pass for what was verified.
+            let file = home.download(worker, path).unwrap();
+            file.remember(worker, second).unwrap();
+            let both = Digests {
+                verified: first,
+                later: Some(second),
+            };
+            home.set_modified(worker, path, time(3)).unwrap();
+            assert_eq!(known(), Some(both));
         }
-        // The one that is taken later is remembered beside the other.
-        let file = home.download(worker, path).unwrap();
-        file.remember(worker, &md5_only).unwrap();
-        assert_eq!(known(), Some(digests(b"content")));
 
         // What was remembered of another content is not brought back to life.
         fs::write(world.at("file"), "CONTENT").unwrap();
-        home.set_modified(worker, path, time(3)).unwrap();
+        home.set_modified(worker, path, time(4)).unwrap();
         assert_eq!(known(), None);
         world.check(&home, worker);
     });

@@ -5,12 +5,10 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use skiff_vfs::{
-    Amount, Digests, Durability, Home, Replace, SizeOf, Start, Upload, VfsError, Worker,
-};
+use skiff_vfs::{Amount, Durability, Home, Replace, SizeOf, Start, Upload, VfsError, Worker};
 
 use crate::common::{
-    MEBI, Random, World, begin, digests, leave, on_worker, put, request, stage_of,
+    MEBI, Random, World, begin, digest, digests, leave, on_worker, put, request, stage_of,
 };
 
 const FILE: &str = "file";
@@ -437,10 +435,11 @@ fn one_upload(
             }
         }
         _ => {
-            let known: Digests = digests(&content);
-            upload.publish(worker, Some(known), None).unwrap();
+            upload
+                .publish(worker, Some(digest(&content)), None)
+                .unwrap();
             let file = home.download(worker, Path::new(name)).unwrap();
-            assert_eq!(file.digests(), Some(known));
+            assert_eq!(file.digests(), Some(digests(&content)));
             model.published = Some(content);
             model.staged = model.staged.take().filter(|_| in_place);
         }

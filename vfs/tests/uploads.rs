@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, SystemTime};
 
-use skiff_vfs::{Amount, Digests, Home, Replace, Upload, UploadStart, VfsError, Worker};
+use skiff_vfs::{Amount, Digest, Home, Replace, Upload, UploadStart, VfsError, Worker};
 
 use crate::common::{World, digests, leave, on_worker, put, request, start};
 
@@ -268,19 +268,16 @@ fn digests_are_remembered_until_the_file_changes() {
         assert_eq!(known("moved"), None);
         assert_eq!(known("copy"), None);
 
-        let md5_only = Digests {
-            md5: Some([9; 16]),
-            sha256: None,
-        };
+        let md5 = Digest::Md5([9; 16]);
         let mut download = home.download(worker, Path::new("moved")).unwrap();
-        download.remember(worker, &md5_only).unwrap();
-        assert_eq!(known("moved"), Some(md5_only));
+        download.remember(worker, md5).unwrap();
+        assert_eq!(known("moved"), Some(md5.into()));
         download.forget(worker).unwrap();
         assert_eq!(known("moved"), None);
 
         // Of a file that changed while it was hashed nothing is remembered.
         fs::write(world.at("moved"), "another length").unwrap();
-        download.remember(worker, &md5_only).unwrap();
+        download.remember(worker, md5).unwrap();
         assert_eq!(known("moved"), None);
     });
 }

@@ -69,7 +69,7 @@ impl Asked {
             Completion::Refused(why) => return cx.refuse(Deed::Retrieve, why),
             _ => return cx.refuse(Deed::Retrieve, Refusal::Fault),
         };
-        let digest = match facts.remembered.preferring(self.digest) {
+        let digest = match facts.remembered.verified {
             Some(sum) => Digest::Remembered(sum),
             None => Digest::Taken(self.digest),
         };
@@ -212,7 +212,7 @@ pub(super) fn recheck_opened(
     let Completion::Download(facts) = completion else {
         return State::ready();
     };
-    let Some(remembered) = facts.remembered.preferring(Algorithm::default()) else {
+    let Some(remembered) = facts.remembered.verified else {
         cx.close_file(DigestNews::None);
         return State::ready();
     };

@@ -189,28 +189,21 @@ pub struct DownloadFacts {
     pub remembered: Remembered,
 }
 
-/// The digests that are remembered of a file that was verified.
+/// The digests that are remembered of a file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Remembered {
-    pub md5: Option<[u8; 16]>,
-    pub sha256: Option<[u8; 32]>,
+    /// What it was verified by: a download is verified against what was stored,
+    /// whatever the client prefers.
+    pub verified: Option<Sum>,
+    /// Another, read off the disk later.
+    pub later: Option<Sum>,
 }
 
 impl Remembered {
     pub(super) fn by(&self, algorithm: Algorithm) -> Option<Sum> {
-        match algorithm {
-            Algorithm::Md5 => self.md5.map(Sum::Md5),
-            Algorithm::Sha256 => self.sha256.map(Sum::Sha256),
-            Algorithm::Sha512 => None,
-        }
-    }
-
-    /// By the algorithm that is wanted, or else by the one there is: a file is
-    /// verified against what was stored, whatever that was verified by.
-    pub(super) fn preferring(&self, wanted: Algorithm) -> Option<Sum> {
-        let others = [Algorithm::Sha256, Algorithm::Md5];
-        let any = || others.into_iter().find_map(|other| self.by(other));
-        self.by(wanted).or_else(any)
+        let both = [self.verified, self.later];
+        let mut known = both.into_iter().flatten();
+        known.find(|sum| sum.algorithm() == algorithm)
     }
 }
 

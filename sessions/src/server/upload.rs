@@ -113,7 +113,7 @@ impl Asked {
             Completion::Upload { have } => plan.opened(have, cx),
             Completion::AlreadyThere { size, remembered } => {
                 let digest = plan.digest;
-                if let Some(sum) = remembered.preferring(digest) {
+                if let Some(sum) = remembered.verified {
                     return already_there(size, sum, turn, cx);
                 }
                 let job = cx.work(Job::OpenDownload {

@@ -112,6 +112,16 @@ fn a_download_is_verified_by_what_is_remembered() {
     }
 }
 
+/// The disk may have changed behind the server's back before the other was read off it.
+#[test]
+fn a_digest_that_was_read_later_verifies_no_download() {
+    let (stored, read) = (Algorithm::Sha256.of(NEW), Algorithm::Md5.of(NEW));
+    let disk = || remembering(stored).with_later("/a", read);
+    let world = || (disk(), wanting(Algorithm::Md5, Local::default()));
+    let came = at_every_cut(world, |pair| sum_of(&pair.gets("a", Turn::Negotiate)));
+    assert_eq!(came.said, Some(stored));
+}
+
 /// A prefix proved by another digest than was offered proves nothing.
 #[test]
 fn a_part_proved_by_another_digest_is_not_gone_on_with() {

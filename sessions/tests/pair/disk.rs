@@ -38,7 +38,9 @@ pub(super) struct Disk {
 pub(super) struct Published {
     pub(super) content: Content,
     pub(super) modified: Stamp,
+    /// What it was verified by, and what was read later.
     pub(super) sum: Option<Sum>,
+    pub(super) later: Option<Sum>,
 }
 
 pub(super) struct Writer {
@@ -95,8 +97,14 @@ impl Disk {
             content,
             modified: OLD_TIME,
             sum: None,
+            later: None,
         };
         self.files.insert(path.into(), file);
+        self
+    }
+
+    pub(super) fn with_later(mut self, path: &str, later: Sum) -> Self {
+        self.files.get_mut(path.as_bytes()).unwrap().later = Some(later);
         self
     }
 
@@ -307,6 +315,7 @@ impl Disk {
                 content,
                 modified,
                 sum: Some(sum),
+                later: None,
             },
         );
         self.used -= old.map_or(0, |old| old.content.borrow().len() as u64);

@@ -1,6 +1,5 @@
 //! Jobs as the pretended disk does them: the counterpart of the daemon's table.
 
-use skiff_sessions::digest::Sum;
 use skiff_sessions::server::job::Remembered;
 use std::time::{Duration, Instant};
 
@@ -270,7 +269,7 @@ impl Disk {
         let facts = DownloadFacts {
             size,
             modified: file.modified,
-            remembered: remembered(file.sum),
+            remembered: remembered(&file),
         };
         let content = file.content;
         Ok((
@@ -293,7 +292,7 @@ impl Disk {
             return Ok((
                 Completion::AlreadyThere {
                     size,
-                    remembered: remembered(file.sum),
+                    remembered: remembered(file),
                 },
                 None,
             ));
@@ -331,12 +330,9 @@ fn parent(path: &Path) -> Path {
     path[..cut.max(1)].to_vec()
 }
 
-fn remembered(sum: Option<Sum>) -> Remembered {
-    let mut remembered = Remembered::default();
-    match sum {
-        Some(Sum::Md5(md5)) => remembered.md5 = Some(md5),
-        Some(Sum::Sha256(sha256)) => remembered.sha256 = Some(sha256),
-        Some(Sum::Sha512(_)) | None => {}
+fn remembered(file: &super::disk::Published) -> Remembered {
+    Remembered {
+        verified: file.sum,
+        later: file.later,
     }
-    remembered
 }

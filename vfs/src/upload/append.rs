@@ -11,7 +11,7 @@ use super::{Target, Upload};
 use crate::entry::{self, Modified};
 use crate::home::Home;
 use crate::publish::{Step, about_to, times};
-use crate::{Digests, Published, VfsError, digest};
+use crate::{Digest, Published, VfsError, digest};
 
 /// The published file as it was, and what its name is charged beside it.
 #[derive(Clone, Copy, Debug)]
@@ -41,7 +41,7 @@ impl Upload {
     pub(super) fn publish_in_place(
         &mut self,
         was: InPlace,
-        digests: Option<&Digests>,
+        digest: Option<Digest>,
         modified: Option<SystemTime>,
     ) -> Result<Published, VfsError> {
         about_to(Step::Dress)?;
@@ -49,8 +49,8 @@ impl Upload {
             futimens(&self.file, &times(modified.into()))?;
         }
         let stat = fstat(&self.file)?;
-        if let Some(digests) = digests {
-            digest::remember(&self.file, &stat, digests)?;
+        if let Some(digest) = digest {
+            digest::remember(&self.file, &stat, &digest.into())?;
         }
         let home = Arc::clone(self.hold.home());
         self.sync_data(home.policy.durability)?;

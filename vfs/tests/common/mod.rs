@@ -9,8 +9,8 @@ use std::time::SystemTime;
 
 use rustix::fs::getxattr;
 use skiff_vfs::{
-    Amount, Digests, Home, Homes, Limit, Policy, Published, Replace, Start, Upload, UploadRequest,
-    UploadStart, VfsError, Worker,
+    Amount, Digest, Digests, Home, Homes, Limit, Policy, Published, Replace, Start, Upload,
+    UploadRequest, UploadStart, VfsError, Worker,
 };
 use tempfile::TempDir;
 
@@ -178,7 +178,7 @@ pub(crate) fn put(
     let mut upload = start(home, worker, path, content.len() as u64)?;
     upload.restart(worker)?;
     upload.write(worker, content)?;
-    upload.publish(worker, Some(digests(content)), None)
+    upload.publish(worker, Some(digest(content)), None)
 }
 
 /// Leaves an interrupted upload.
@@ -190,11 +190,13 @@ pub(crate) fn leave(home: &Arc<Home>, worker: &Worker, path: &str, content: &[u8
 }
 
 /// Stand-ins: nothing here verifies digests.
+pub(crate) fn digest(content: &[u8]) -> Digest {
+    Digest::Sha256([content.len() as u8 ^ content.first().copied().unwrap_or(0); 32])
+}
+
+/// What is remembered of an upload.
 pub(crate) fn digests(content: &[u8]) -> Digests {
-    Digests {
-        md5: Some([content.len() as u8; 16]),
-        sha256: Some([content.first().copied().unwrap_or(0); 32]),
-    }
+    digest(content).into()
 }
 
 pub(crate) fn names(home: &Arc<Home>, worker: &Worker, path: &str) -> Vec<String> {
