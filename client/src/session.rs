@@ -246,3 +246,16 @@ fn first_line_of_stdin() -> Result<Zeroizing<String>, Trouble> {
 pub(crate) fn history() -> Option<PathBuf> {
     std::env::home_dir().map(|home| home.join(".local/state/skiff/history"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_one_end_finds_dear_is_not_agreed_on() {
+        let here = Algorithm::cheapest();
+        assert_eq!(agree(None), Algorithm::Md5);
+        assert_eq!(agree(Some(here)), here);
+        assert_eq!(agree(Some(Algorithm::Sha512)), Algorithm::Md5);
+    }
+}
