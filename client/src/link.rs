@@ -25,7 +25,7 @@ use crate::lane::{AnyLane, write_all};
 use crate::tls;
 
 /// Plaintext, and ciphertext, that one chunk of bulk data has; in bytes.
-const CHUNK: usize = 256 * 1024;
+const CHUNK: usize = 512 * 1024;
 
 /// Bulk data between two looks at the person; in bytes.
 const BUDGET: u64 = 4 * 1024 * 1024;

@@ -26,6 +26,9 @@ use crate::workers::{Tools, Work};
 
 /// Bytes between two looks at whether others wait.
 const BUDGET: u64 = 4 << 20;
+/// Bytes of a stream over TLS that are read and sent at a time: it has nothing to
+/// hash, and others' small commands wait behind each system call.
+const PORTION: usize = 256 * 1024;
 /// A transfer comes home at least this often, to be seen alive.
 const LENT_MAX: Duration = Duration::from_millis(250);
 /// How long a worker waits for a peer that is slower than itself: going home
@@ -279,8 +282,12 @@ impl Lent {
         let clear = channel
             .as_mut()
             .is_some_and(|channel| channel.tls().is_none());
+        let portion = match transfer.is_streaming() {
+            true => PORTION,
+            false => tools.scratch.len(),
+        };
         let means = Means {
-            scratch: tools.scratch,
+            scratch: &mut tools.scratch[..portion],
             budget: BUDGET,
             stop,
             aside: tools.aside,

@@ -17,8 +17,9 @@ use skiff_vfs::Worker;
 
 use crate::courtesy::Courtesy;
 
-/// Plaintext that a worker lends to a burst, in bytes.
-const SCRATCH: usize = 256 * 1024;
+/// Plaintext that a worker lends to a burst, in bytes: as much goes to the thread
+/// beside it at a time, and each waking costs.
+const SCRATCH: usize = 512 * 1024;
 /// Bytes off a TLS socket at a time.
 const CIPHER: usize = 128 * 1024;
 

@@ -74,8 +74,9 @@ impl Download {
         }
     }
 
-    /// Remembers a digest of the whole content, read off the disk, if it is unchanged since it
-    /// was opened: beside the one there is. Whether it was and the file system could, [`Download::digests`] of the next says.
+    /// Remembers a digest of the whole content, read off the disk, beside the one there is, if the
+    /// file is unchanged since it was opened. Whether it was and the file system could,
+    /// [`Download::digests`] of the next says.
     pub fn remember(&self, _worker: &Worker, read: Digest) -> Result<(), VfsError> {
         let now = fstat(&self.file)?;
         if unchanged(&now, &self.stat) {
