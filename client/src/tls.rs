@@ -7,6 +7,7 @@ use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, Connection, Error};
 use skiff_sessions::certificate::AnyCertificate;
 use skiff_sessions::scram::Binding;
+use skiff_sessions::suites::{self, Aes};
 
 use crate::known_hosts::Fingerprint;
 
@@ -18,7 +19,7 @@ const WAITING_MAX: usize = 512 * 1024;
 
 /// The client's end of a handshake with `host`, a name or an address.
 pub(crate) fn connection(host: &str) -> Result<Connection, Error> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let provider = Arc::new(suites::provider(Aes::here()));
     let verifier = Arc::new(AnyCertificate(Arc::clone(&provider)));
     let mut config = ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13])?

@@ -17,6 +17,7 @@ use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{Connection, ServerConfig, ServerConnection, SupportedProtocolVersion};
 use sha2::{Digest, Sha256};
 use skiff_conf::Identity;
+use skiff_sessions::suites::{self, Aes};
 
 /// RFC 9266 section 2.
 const BINDING_LABEL: &[u8] = b"EXPORTER-Channel-Binding";
@@ -40,6 +41,7 @@ pub(crate) enum TlsError {
 /// The certificate and its key, the same for both dialects.
 #[derive(Clone)]
 pub(crate) struct ServerIdentity {
+    aes: Aes,
     provider: Arc<CryptoProvider>,
     certified: Arc<SingleCertAndKey>,
     fingerprint: String,
@@ -49,13 +51,13 @@ impl ServerIdentity {
     /// From the operator's files, or from those that were made in `state`.
     pub(crate) fn load(identity: Option<&Identity>, state: &Path) -> Result<Self, TlsError> {
         match identity {
-            Some(identity) => Self::from_files(&identity.certificate, &identity.key),
+            Some(identity) => Self::from_files(&identity.certificate, &identity.key, Aes::here()),
             None => {
                 let (certificate, key) = (state.join("certificate.pem"), state.join("key.pem"));
                 if !certificate.exists() || !key.exists() {
                     make_identity(&certificate, &key)?;
                 }
-                Self::from_files(&certificate, &key)
+                Self::from_files(&certificate, &key, Aes::here())
             }
         }
     }
@@ -65,7 +67,7 @@ impl ServerIdentity {
         &self.fingerprint
     }
 
-    fn from_files(certificate: &Path, key: &Path) -> Result<Self, TlsError> {
+    fn from_files(certificate: &Path, key: &Path, aes: Aes) -> Result<Self, TlsError> {
         let chain: Vec<_> = CertificateDer::pem_file_iter(certificate)
             .and_then(Iterator::collect)
             .map_err(|error| pem_error(certificate, &error))?;
@@ -78,9 +80,10 @@ impl ServerIdentity {
         };
         let fingerprint = hex(&Sha256::digest(leaf));
         let key = PrivateKeyDer::from_pem_file(key).map_err(|error| pem_error(key, &error))?;
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let provider = Arc::new(suites::provider(aes));
         let certified = CertifiedKey::from_der(chain, key, &provider).map_err(TlsError::Pair)?;
         Ok(Self {
+            aes,
             provider,
             certified: Arc::new(certified.into()),
             fingerprint,
@@ -98,6 +101,9 @@ impl ServerIdentity {
             .with_no_client_auth()
             .with_cert_resolver(certified);
         config.session_storage = Arc::new(NoServerSessionStorage {});
+        // Clients put AES first where they have instructions for it, and here it may be what
+        // costs most. Where it is cheap the client's wish, perhaps its strength, counts.
+        config.ignore_client_order = self.aes == Aes::Software;
         Ok(config)
     }
 }

@@ -33,5 +33,6 @@ pub mod lane;
 pub mod path;
 pub mod scram;
 pub mod server;
+pub mod suites;
 pub mod transfer;
 pub mod wire;

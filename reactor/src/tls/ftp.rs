@@ -113,10 +113,11 @@ mod tests {
     use rustls::crypto::ring;
     use rustls::pki_types::ServerName;
     use rustls::{
-        AlertDescription, ClientConfig, ClientConnection, Error, NamedGroup,
+        AlertDescription, CipherSuite, ClientConfig, ClientConnection, Error, NamedGroup,
         SupportedProtocolVersion,
     };
     use skiff_sessions::certificate::AnyCertificate;
+    use skiff_sessions::suites::Aes;
 
     use super::Tickets::{None as NoTickets, One};
     use super::*;
@@ -242,6 +243,34 @@ mod tests {
             let speaks = after(&known, One) > 0;
             assert_eq!(speaks, version.version == TLS13.version);
         }
+    }
+
+    #[test]
+    fn where_aes_is_software_the_servers_cheapest_cipher_counts_and_else_the_clients_first() {
+        let state = tempfile::tempdir().unwrap();
+        ServerIdentity::load(None, state.path()).unwrap();
+        let [certificate, key] = ["certificate.pem", "key.pem"].map(|name| state.path().join(name));
+        let chosen = |aes, version| {
+            let identity = ServerIdentity::from_files(&certificate, &key, aes).unwrap();
+            let server = FtpTls::new(&identity, None).unwrap();
+            let (_, ours) = pair(
+                &Client::new(version),
+                server.control(Tag::random().unwrap()),
+            );
+            ours.negotiated_cipher_suite().unwrap().suite()
+        };
+        assert_eq!(
+            chosen(Aes::Instructions, &TLS13),
+            CipherSuite::TLS13_AES_256_GCM_SHA384
+        );
+        assert_eq!(
+            chosen(Aes::Software, &TLS13),
+            CipherSuite::TLS13_CHACHA20_POLY1305_SHA256
+        );
+        assert_eq!(
+            chosen(Aes::Software, &TLS12),
+            CipherSuite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256
+        );
     }
 
     #[test]
