@@ -5,6 +5,8 @@ use std::fmt;
 use md5::{Digest as _, Md5};
 use sha2::{Sha256, Sha512};
 
+use crate::processor;
+
 /// The digests there are; a native transfer is verified by MD5 or by SHA-256.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Algorithm {
@@ -37,7 +39,7 @@ impl Algorithm {
     /// The cheapest here that verifies: a processor with instructions for SHA-256
     /// does that in a third of the time that MD5 takes, one without in thrice the time.
     pub fn cheapest() -> Self {
-        match has_sha256_instructions() {
+        match processor::does_sha256() {
             true => Self::Sha256,
             false => Self::Md5,
         }
@@ -57,21 +59,6 @@ impl Algorithm {
         running.update(bytes);
         running.sum()
     }
-}
-
-#[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
-fn has_sha256_instructions() -> bool {
-    std::arch::is_x86_feature_detected!("sha")
-}
-
-#[cfg(target_arch = "aarch64")]
-fn has_sha256_instructions() -> bool {
-    std::arch::is_aarch64_feature_detected!("sha2")
-}
-
-#[cfg(not(any(target_arch = "x86", target_arch = "x86_64", target_arch = "aarch64")))]
-fn has_sha256_instructions() -> bool {
-    false
 }
 
 /// A finished digest.

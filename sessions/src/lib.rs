@@ -31,6 +31,7 @@ pub mod conversation;
 pub mod digest;
 pub mod lane;
 pub mod path;
+mod processor;
 pub mod scram;
 pub mod server;
 pub mod suites;
