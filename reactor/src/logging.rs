@@ -10,15 +10,13 @@ use crate::accesslog::{Direction, Ending, Record, TransferKind};
 /// What xferlog(5) calls us.
 const SERVICE: &str = "skiff";
 
-pub(crate) fn record(peer: SocketAddr, user: &str, line: LogLine, now: Instant) -> Record {
-    let LogLine {
-        verb,
-        path,
-        code,
-        bytes,
-        since,
-        sum,
-    } = line;
+pub(crate) fn record<'a>(
+    peer: SocketAddr,
+    user: &'a str,
+    line: &'a LogLine,
+    now: Instant,
+) -> Record<'a> {
+    let LogLine { verb, code, .. } = *line;
     let transfer = direction(verb).map(|direction| TransferKind {
         direction,
         ending: if (200..300).contains(&code) {
@@ -30,13 +28,13 @@ pub(crate) fn record(peer: SocketAddr, user: &str, line: LogLine, now: Instant) 
     });
     Record {
         address: peer.ip(),
-        user: (!user.is_empty()).then(|| user.to_owned()),
+        user: (!user.is_empty()).then_some(user),
         verb,
-        path: (!path.is_empty()).then_some(path),
+        path: (!line.path.is_empty()).then_some(&line.path),
         code,
-        bytes: (bytes > 0).then_some(bytes),
-        elapsed: Some(now.duration_since(since)),
-        digest: sum.map(|sum| format!("{}={sum}", sum.algorithm().name())),
+        bytes: (line.bytes > 0).then_some(line.bytes),
+        elapsed: Some(now.duration_since(line.since)),
+        digest: line.sum,
         transfer,
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io::{self, Write};
 use std::net::IpAddr;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use time::OffsetDateTime;
 use time::format_description::BorrowedFormatItem;
@@ -11,20 +11,17 @@ use time::macros::format_description;
 
 use super::Record;
 
-pub(super) fn access_line(
-    out: &mut Vec<u8>,
-    at: OffsetDateTime,
-    record: &Record,
-) -> io::Result<()> {
-    stamp(out, at);
+pub(super) fn access_line(out: &mut Vec<u8>, record: &Record<'_>) -> io::Result<()> {
     write!(out, "{} ", record.address.to_canonical())?;
-    word(out, record.user.as_deref().unwrap_or_default());
+    word(out, record.user.unwrap_or_default());
     write!(out, " {} {} ", record.verb, record.code)?;
     known(out, record.bytes)?;
     known(out, record.elapsed.map(Seconds))?;
-    word(out, record.digest.as_deref().unwrap_or_default());
-    out.push(b' ');
-    match &record.path {
+    match record.digest {
+        Some(sum) => write!(out, "{}={sum} ", sum.algorithm().name())?,
+        None => out.extend(b"- "),
+    }
+    match record.path {
         Some(path) => escape(out, path, Space::Keep),
         None => out.push(b'-'),
     }
@@ -49,37 +46,59 @@ fn known(out: &mut Vec<u8>, value: Option<impl fmt::Display>) -> io::Result<()> 
 }
 
 /// The form is a promise: `server.ron` shows the expression that reads it.
-pub(super) fn login_failed_line(
-    out: &mut Vec<u8>,
-    at: OffsetDateTime,
-    address: IpAddr,
-    user: &[u8],
-) -> io::Result<()> {
+pub(super) fn login_failed_line(out: &mut Vec<u8>, address: IpAddr, user: &[u8]) -> io::Result<()> {
     let address = address.to_canonical();
-    stamp(out, at);
     write!(out, "login failed: address={address} user=")?;
     word(out, user);
     Ok(())
 }
 
-pub(super) fn message_line(
-    out: &mut Vec<u8>,
-    at: OffsetDateTime,
-    level: log::Level,
-    text: &str,
-) -> io::Result<()> {
-    stamp(out, at);
-    out.extend(level.as_str().to_ascii_lowercase().bytes().chain([b' ']));
+pub(super) fn message_line(out: &mut Vec<u8>, level: log::Level, text: &str) -> io::Result<()> {
+    out.extend(level.as_str().bytes().map(|b| b.to_ascii_lowercase()));
+    out.push(b' ');
     escape(out, text.as_bytes(), Space::Keep);
     Ok(())
 }
 
-/// RFC 3339, in UTC, and a space.
-pub(super) fn stamp(out: &mut Vec<u8>, at: OffsetDateTime) {
-    const RFC3339: &[BorrowedFormatItem<'_>] =
-        format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z ");
-    // Only a clock before the year 0 or after 9999 cannot be written.
-    let _ = at.format_into(out, RFC3339);
+/// Writes times, and remembers the second it wrote last: many lines are of the same one.
+#[derive(Default)]
+pub(super) struct Stamp {
+    /// Since 1970; whole seconds only.
+    second: Duration,
+    written: Vec<u8>,
+}
+
+impl Stamp {
+    /// RFC 3339 in UTC with thousandths, and a space. A clock before 1970 is told as 1970.
+    pub(super) fn put(&mut self, out: &mut Vec<u8>, at: SystemTime) {
+        let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let second = Duration::from_secs(since.as_secs());
+        if second != self.second || self.written.is_empty() {
+            self.remember(second);
+        }
+        out.extend_from_slice(&self.written);
+        let millis = since.subsec_millis();
+        let digit = |unit: u32| b'0' + (millis / unit % 10) as u8;
+        out.extend([digit(100), digit(10), digit(1), b'Z', b' ']);
+    }
+
+    fn remember(&mut self, second: Duration) {
+        const TO_THE_SECOND: &[BorrowedFormatItem<'_>] =
+            format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].");
+        self.second = second;
+        self.written.clear();
+        // Only a clock after the year 9999 cannot be written.
+        let at = OffsetDateTime::UNIX_EPOCH
+            .checked_add(time::Duration::seconds(second.as_secs().cast_signed()));
+        let at = at.unwrap_or(OffsetDateTime::UNIX_EPOCH);
+        let _ = at.format_into(&mut self.written, TO_THE_SECOND);
+    }
+}
+
+/// Formatting into memory cannot fail.
+pub(super) fn line(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) {
+    let _ = write(out);
+    out.push(b'\n');
 }
 
 /// A field that is one word; `-` for an empty one.
@@ -139,13 +158,13 @@ fn hex(out: &mut Vec<u8>, bytes: &[u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::accesslog::tests::{NOON, upload, written};
+    use crate::accesslog::tests::{upload, written};
 
     #[test]
     fn an_event() {
         assert_eq!(
-            written(|out| access_line(out, NOON, &upload())),
-            "2026-11-05T12:00:00.045Z 192.0.2.7 tom STOR 226 1234 2.500 md5=00ff /a b.txt"
+            written(|out| access_line(out, &upload())),
+            "192.0.2.7 tom STOR 226 1234 2.500 md5=0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f /a b.txt\n"
         );
         let least = Record {
             address: "2001:db8::1".parse().unwrap(),
@@ -159,9 +178,28 @@ mod tests {
             transfer: None,
         };
         assert_eq!(
-            written(|out| access_line(out, NOON, &least)),
-            "2026-11-05T12:00:00.045Z 2001:db8::1 - QUIT 221 - - - -"
+            written(|out| access_line(out, &least)),
+            "2001:db8::1 - QUIT 221 - - - -\n"
         );
+    }
+
+    #[test]
+    fn a_time_is_told_to_the_thousandth_whatever_was_told_before() {
+        let mut stamp = Stamp::default();
+        for (millis, told) in [
+            (0, "1970-01-01T00:00:00.000Z "),
+            (1_793_880_000_045, "2026-11-05T12:00:00.045Z "),
+            (1_793_880_000_999, "2026-11-05T12:00:00.999Z "),
+            (1_793_880_001_000, "2026-11-05T12:00:01.000Z "),
+            (1_793_880_000_120, "2026-11-05T12:00:00.120Z "),
+        ] {
+            let mut out = Vec::new();
+            stamp.put(&mut out, UNIX_EPOCH + Duration::from_millis(millis));
+            assert_eq!(String::from_utf8(out).unwrap(), told);
+        }
+        let mut out = Vec::new();
+        stamp.put(&mut out, UNIX_EPOCH - Duration::from_millis(1));
+        assert_eq!(out, b"1970-01-01T00:00:00.000Z ");
     }
 
     #[test]
@@ -179,24 +217,24 @@ mod tests {
     #[test]
     fn no_name_forges_a_line_or_a_field() {
         let hostile = Record {
-            user: Some("a b\r\n".to_owned()),
-            path: Some(b"/x\n2026 \xff\\n\x1b[2J\xe2\x80\xae\x7f\xc2\x85\xc3\xa9".to_vec()),
+            user: Some("a b\r\n"),
+            path: Some(b"/x\n2026 \xff\\n\x1b[2J\xe2\x80\xae\x7f\xc2\x85\xc3\xa9"),
+            digest: None,
             ..upload()
         };
         assert_eq!(
-            written(|out| access_line(out, NOON, &hostile)),
-            "2026-11-05T12:00:00.045Z 192.0.2.7 a\\x20b\\x0d\\x0a STOR 226 1234 2.500 md5=00ff \
-             /x\\x0a2026 \\xff\\\\n\\x1b[2J\\xe2\\x80\\xae\\x7f\\xc2\\x85é"
+            written(|out| access_line(out, &hostile)),
+            "192.0.2.7 a\\x20b\\x0d\\x0a STOR 226 1234 2.500 - \
+             /x\\x0a2026 \\xff\\\\n\\x1b[2J\\xe2\\x80\\xae\\x7f\\xc2\\x85é\n"
         );
         let address = hostile.address;
         assert_eq!(
-            written(|out| login_failed_line(out, NOON, address, b"x\nlogin failed: y")),
-            "2026-11-05T12:00:00.045Z login failed: address=192.0.2.7 \
-             user=x\\x0alogin\\x20failed:\\x20y"
+            written(|out| login_failed_line(out, address, b"x\nlogin failed: y")),
+            "login failed: address=192.0.2.7 user=x\\x0alogin\\x20failed:\\x20y\n"
         );
         assert_eq!(
-            written(|out| message_line(out, NOON, log::Level::Warn, "a\nb")),
-            "2026-11-05T12:00:00.045Z warn a\\x0ab"
+            written(|out| message_line(out, log::Level::Warn, "a\nb")),
+            "warn a\\x0ab\n"
         );
     }
 }

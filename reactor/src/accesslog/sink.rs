@@ -2,11 +2,12 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
+use std::mem;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-/// Bytes gathered before they are written.
-const BATCH: usize = 64 * 1024;
+/// Bytes of memory that are kept between two writes.
+const KEPT: usize = 32 * 1024;
 
 /// A log that cannot be opened or written.
 #[derive(Debug, thiserror::Error)]
@@ -49,13 +50,13 @@ impl Sink {
         }
     }
 
-    pub(super) fn line(&mut self, write: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) {
-        if self.batch.len() >= BATCH {
-            self.write_out();
+    /// Takes `lines` to be written, and leaves empty memory in their place.
+    pub(super) fn exchange(&mut self, lines: &mut Vec<u8>) {
+        if self.batch.is_empty() {
+            mem::swap(&mut self.batch, lines);
+        } else {
+            self.batch.append(lines);
         }
-        // Formatting into memory cannot fail.
-        let _ = write(&mut self.batch);
-        self.batch.push(b'\n');
     }
 
     /// An error is returned once, until a write succeeds again.
@@ -83,6 +84,7 @@ impl Sink {
             }
         }
         self.batch.clear();
+        self.batch.shrink_to(KEPT);
     }
 }
 
@@ -135,20 +137,12 @@ mod tests {
         let open_full = || OpenOptions::new().write(true).open("/dev/full").unwrap();
         let mut sink = Sink::new(Output::File(open_full(), PathBuf::from("a.log")));
         let put = |sink: &mut Sink, text: &str| {
-            sink.line(|out| out.write_all(text.as_bytes()));
+            sink.exchange(&mut format!("{text}\n").into_bytes());
             sink.flush()
         };
         let told = put(&mut sink, "one").unwrap_err().to_string();
         assert!(told.starts_with("cannot write the log a.log: "), "{told}");
         assert!(put(&mut sink, "two").is_ok(), "told already");
-
-        let mut early = Sink::new(Output::File(open_full(), PathBuf::from("a.log")));
-        early.line(|out| out.write_all(&[b'x'; BATCH]));
-        early.line(|out| out.write_all(b"this one finds the batch full"));
-        assert!(
-            early.flush().is_err(),
-            "a failure in the middle of a round is told too"
-        );
 
         let folder = Folder::new("full");
         let path = folder.0.join("a.log");

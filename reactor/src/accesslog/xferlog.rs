@@ -1,6 +1,7 @@
 //! The lines of the xferlog, which programs made for other servers read.
 
 use std::io::{self, Write};
+use std::time::SystemTime;
 
 use time::OffsetDateTime;
 use time::format_description::BorrowedFormatItem;
@@ -13,28 +14,30 @@ use super::{Record, TransferKind};
 /// mode, user, service, authentication (two fields), completion.
 pub(super) fn xferlog_line(
     out: &mut Vec<u8>,
-    at: OffsetDateTime,
-    record: &Record,
+    at: SystemTime,
+    record: &Record<'_>,
     kind: TransferKind,
 ) -> io::Result<()> {
     const CTIME: &[BorrowedFormatItem<'_>] = format_description!(
         "[weekday repr:short] [month repr:short] [day padding:space] [hour]:[minute]:[second] [year]"
     );
-    let _ = at.format_into(out, CTIME);
+    let _ = OffsetDateTime::from(at).format_into(out, CTIME);
     let seconds = record.elapsed.unwrap_or_default().as_secs();
     let bytes = record.bytes.unwrap_or_default();
     write!(out, " {seconds} {} {bytes} ", record.address.to_canonical())?;
-    let path = record.path.as_deref().unwrap_or(b"-");
+    let path = record.path.unwrap_or(b"-");
     escape(out, path, Space::Underscore);
     write!(out, " b _ {} r ", kind.direction as u8 as char)?;
-    word(out, record.user.as_deref().unwrap_or_default());
+    word(out, record.user.unwrap_or_default());
     write!(out, " {} 0 * {}", kind.service, kind.ending as u8 as char)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, UNIX_EPOCH};
+
     use super::*;
-    use crate::accesslog::tests::{NOON, upload, written};
+    use crate::accesslog::tests::{upload, written};
     use crate::accesslog::{Direction, Ending};
 
     #[test]
@@ -44,14 +47,15 @@ mod tests {
             ending,
             service: "ftp",
         };
-        let line = |kind| written(|out| xferlog_line(out, NOON, &upload(), kind));
+        let noon = UNIX_EPOCH + Duration::from_secs(1_793_880_000);
+        let line = |kind| written(|out| xferlog_line(out, noon, &upload(), kind));
         assert_eq!(
             line(kind(Direction::Upload, Ending::Complete)),
-            "Thu Nov  5 12:00:00 2026 2 192.0.2.7 1234 /a_b.txt b _ i r tom ftp 0 * c"
+            "Thu Nov  5 12:00:00 2026 2 192.0.2.7 1234 /a_b.txt b _ i r tom ftp 0 * c\n"
         );
         assert_eq!(
             line(kind(Direction::Download, Ending::Incomplete)),
-            "Thu Nov  5 12:00:00 2026 2 192.0.2.7 1234 /a_b.txt b _ o r tom ftp 0 * i"
+            "Thu Nov  5 12:00:00 2026 2 192.0.2.7 1234 /a_b.txt b _ o r tom ftp 0 * i\n"
         );
     }
 }

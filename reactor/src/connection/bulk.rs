@@ -221,7 +221,7 @@ impl Connection {
             }
             Effect::Log(line) => hub
                 .log
-                .record(logging::record(self.peer, &self.user, *line, now)),
+                .record(&logging::record(self.peer, &self.user, &line, now)),
             Effect::StartTls => self.upgrade = Upgrade::Due,
             Effect::Listen(form) => self.listen(form, hub, now),
             Effect::OpenData(making) => self.open_data(making, hub, now),

@@ -1,0 +1,118 @@
+//! Lines that wait for the log thread: written where the event is, into memory that the
+//! thread takes as a whole.
+
+use std::io::Write;
+use std::mem;
+use std::net::IpAddr;
+use std::time::SystemTime;
+
+use skiff_conf::Log;
+
+use super::Record;
+use super::format::{Stamp, access_line, line, login_failed_line, message_line};
+use super::sink::Sink;
+use super::xferlog::xferlog_line;
+
+/// Bytes that may wait for a disk that does not answer; the lines after them are
+/// counted and lost.
+const ROOM: usize = 256 * 1024;
+
+#[derive(Default)]
+pub(super) struct Pending {
+    messages: Vec<u8>,
+    /// `None`: with the messages.
+    access: Option<Vec<u8>>,
+    xferlog: Option<Vec<u8>>,
+    stamp: Stamp,
+    /// Lines that found no room and have not been told of.
+    pub(super) lost: u64,
+    /// Asked for and not done yet; the latest wins.
+    pub(super) reopen: Option<Log>,
+    /// Nothing comes after what is here.
+    pub(super) ended: bool,
+}
+
+impl Pending {
+    /// Which lines have a place of their own from now on.
+    pub(super) fn sort(&mut self, access: bool, xferlog: bool) {
+        let waiting = self.access.take().unwrap_or_default();
+        match access {
+            true => self.access = Some(waiting),
+            false => self.messages.extend(waiting),
+        }
+        self.xferlog = xferlog.then(|| self.xferlog.take().unwrap_or_default());
+    }
+
+    pub(super) fn event(&mut self, at: SystemTime, record: &Record<'_>) {
+        let out = self.access.as_mut().unwrap_or(&mut self.messages);
+        self.stamp.put(out, at);
+        line(out, |out| access_line(out, record));
+        if let (Some(out), Some(kind)) = (&mut self.xferlog, record.transfer) {
+            line(out, |out| xferlog_line(out, at, record, kind));
+        }
+    }
+
+    pub(super) fn login_failed(&mut self, at: SystemTime, address: IpAddr, user: &[u8]) {
+        let out = self.access.as_mut().unwrap_or(&mut self.messages);
+        self.stamp.put(out, at);
+        line(out, |out| login_failed_line(out, address, user));
+    }
+
+    pub(super) fn said(&mut self, at: SystemTime, level: log::Level, text: &str) {
+        self.stamp.put(&mut self.messages, at);
+        line(&mut self.messages, |out| message_line(out, level, text));
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.piles().map(Vec::len).sum::<usize>() >= ROOM
+    }
+
+    /// Nothing is to be done.
+    pub(super) fn is_idle(&self) -> bool {
+        let wanted = self.lost > 0 || self.reopen.is_some() || self.ended;
+        !wanted && self.piles().all(Vec::is_empty)
+    }
+
+    fn piles(&self) -> impl Iterator<Item = &Vec<u8>> {
+        let piles = [
+            Some(&self.messages),
+            self.access.as_ref(),
+            self.xferlog.as_ref(),
+        ];
+        piles.into_iter().flatten()
+    }
+
+    /// Gives all lines to where they go, against empty memory.
+    pub(super) fn hand_over(
+        &mut self,
+        messages: &mut Sink,
+        access: &mut Option<Sink>,
+        xferlog: &mut Option<Sink>,
+    ) {
+        self.tell_losses();
+        messages.exchange(&mut self.messages);
+        for (sink, lines) in [(access, &mut self.access), (xferlog, &mut self.xferlog)] {
+            if let (Some(sink), Some(lines)) = (sink, lines) {
+                sink.exchange(lines);
+            }
+        }
+    }
+
+    fn tell_losses(&mut self) {
+        let lost = mem::take(&mut self.lost);
+        if lost > 0 {
+            let out = self.access.as_mut().unwrap_or(&mut self.messages);
+            self.stamp.put(out, SystemTime::now());
+            line(out, |out| {
+                write!(out, "log: {lost} lines lost, the disk did not keep up")
+            });
+        }
+    }
+}
+
+#[cfg(test)]
+impl Pending {
+    pub(super) fn messages(&self) -> String {
+        String::from_utf8(self.messages.clone()).unwrap()
+    }
+}
