@@ -4,6 +4,7 @@
 use std::time::Instant;
 
 use crate::digest::Sum;
+use crate::path::VirtualPath;
 use crate::server::{Effect, Event, Listens, Session, Setup};
 use crate::transfer::{AHEAD_MAX, End};
 use crate::wire::codec::Codec;
@@ -185,9 +186,7 @@ impl Conversation {
         let path = command.subject().and_then(|arg| cwd.join(arg).ok());
         self.under_way = Some(Box::new(LogLine {
             verb: command.name(),
-            path: path
-                .map(|path| path.as_bytes().to_vec())
-                .unwrap_or_default(),
+            path: path.map(VirtualPath::into_bytes).unwrap_or_default(),
             code: CUT_SHORT,
             bytes: 0,
             since: now,

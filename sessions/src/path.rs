@@ -49,14 +49,10 @@ impl VirtualPath {
 
     /// As `join`, with a choice of what `..` in `/` means.
     pub fn resolve(&self, arg: &PathArg, climbing: Climbing) -> Result<Self, AboveHome> {
+        let mut path = Vec::with_capacity(self.0.len() + 1 + arg.0.len());
         let from_root = arg.0.first() == Some(&b'/');
-        let mut path = if from_root {
-            Vec::new()
-        } else {
-            self.0.clone()
-        };
-        if path == b"/" {
-            path.clear();
+        if !from_root && self.0 != b"/" {
+            path.extend_from_slice(&self.0);
         }
         for part in arg.0.split(|&b| b == b'/') {
             match part {
@@ -81,6 +77,11 @@ impl VirtualPath {
     /// With its leading `/`.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
+    }
+
+    /// As `as_bytes`, for good.
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.0
     }
 
     /// Below the home, without the leading `/`; empty for the home itself.

@@ -125,7 +125,7 @@ impl Home {
 
     fn spot<'a>(&self, path: &'a Path) -> Option<Spot<'a>> {
         let (parent, leaf) = jail::split(path)?;
-        jail::check(Path::new(leaf)).ok()?;
+        jail::check_name(leaf).ok()?;
         let (folder, _) = self.folder_at_hand(parent)?;
         let stat = fstat(open(&folder, leaf, OFlags::PATH)?).ok()?;
         let plain = matches!(entry::kind(&stat), Kind::File | Kind::Directory);

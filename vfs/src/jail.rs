@@ -87,7 +87,11 @@ pub(crate) fn check(path: &Path) -> Result<(), VfsError> {
 /// The parent and the last name of `path`, which need not exist; `None` where the path ends in
 /// no name (the home itself, `..`).
 pub(crate) fn split(path: &Path) -> Option<(&Path, &OsStr)> {
-    Some((path.parent()?, path.file_name()?))
+    let mut components = path.components();
+    match components.next_back()? {
+        Component::Normal(leaf) => Some((components.as_path(), leaf)),
+        _ => None,
+    }
 }
 
 /// Whether a name is a staging directory's, wherever it is met: one mount's may be seen through
@@ -102,7 +106,8 @@ pub(crate) fn forges(name: &[u8]) -> bool {
         .any(|byte| matches!(byte, b'\0' | b'\r' | b'\n'))
 }
 
-fn check_name(name: &OsStr) -> Result<(), VfsError> {
+/// As [`check`], of one name.
+pub(crate) fn check_name(name: &OsStr) -> Result<(), VfsError> {
     if is_staging(name.as_bytes()) {
         return Err(VfsError::NotFound);
     }

@@ -111,11 +111,12 @@ pub fn find(name: &str) -> Option<&'static Verb> {
 
 /// One line, its end taken off.
 pub fn decode(line: &[u8]) -> Result<Command, Malformed> {
-    if is_http(line) {
-        return Err(Malformed::OtherProtocol);
-    }
     let (head, argument) = split(without_signals(line));
-    let verb = find_bytes(head).ok_or(Malformed::UnknownVerb)?;
+    let unknown = || match is_http(line) {
+        true => Malformed::OtherProtocol,
+        false => Malformed::UnknownVerb,
+    };
+    let verb = find_bytes(head).ok_or_else(unknown)?;
     (verb.parse)(argument).map_err(|wrong| match wrong {
         Wrong::Arguments => Malformed::BadArguments {
             syntax: verb.syntax,
@@ -192,9 +193,11 @@ pub(super) fn help_of(name: &str) -> Option<(&'static str, &'static str)> {
 }
 
 fn find_bytes(name: &[u8]) -> Option<&'static Verb> {
-    VERBS
-        .iter()
-        .find(|verb| verb.name.as_bytes().eq_ignore_ascii_case(name))
+    // Nearly every other row is told apart by its first letter.
+    let first = name.first()?.to_ascii_uppercase();
+    let mut rows = VERBS.iter().map(|verb| (verb.name.as_bytes(), verb));
+    let row = rows.find(|(row, _)| row.first() == Some(&first) && row.eq_ignore_ascii_case(name));
+    row.map(|(_, verb)| verb)
 }
 
 fn not_done(_: &[u8]) -> Parsed {
