@@ -197,7 +197,8 @@ impl log::Log for AccessLog {
     fn flush(&self) {}
 }
 
-/// Where lines are left, and the thread finds them. Whoever holds the lock only moves memory.
+/// Where lines are left, and the thread finds them. Whoever holds the lock does nothing but
+/// write into memory.
 #[derive(Default)]
 struct Desk {
     pending: Mutex<Pending>,

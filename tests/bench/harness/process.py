@@ -65,9 +65,9 @@ class Process:
     def pin(self, cores, *others):
         """Keeps every thread of its processes, and of `others`, on those cores."""
         for pid in (*self.pids(), *others):
-            for task in pathlib.Path(f"/proc/{pid}/task").glob("*"):
+            for thread in threads(pid):
                 with contextlib.suppress(OSError):
-                    os.sched_setaffinity(int(task.name), cores)
+                    os.sched_setaffinity(thread, cores)
 
     def alive(self):
         return self.child.poll() is None
@@ -122,6 +122,25 @@ def raise_descriptors():
             resource.setrlimit(resource.RLIMIT_NOFILE, (DESCRIPTORS, DESCRIPTORS))
 
 
+class Clock:
+    """What the machine's processors do from here on."""
+
+    def __init__(self):
+        self.begin = processors()
+
+    def idle(self):
+        """The share of their time that nobody wanted."""
+        spent = [now - then for now, then in zip(processors(), self.begin)]
+        # proc_stat(5): user, nice, system, idle, waiting for a disk, ...
+        return sum(spent[3:5]) / max(sum(spent), 1)
+
+
+def processors():
+    """Ticks of all of them by what they did; guests' are in the users' already."""
+    first = pathlib.Path("/proc/stat").read_text().splitlines()[0]
+    return [int(field) for field in first.split()[1:9]]
+
+
 def make_group(name):
     """A control group, or None where none can be made."""
     for line in pathlib.Path("/proc/mounts").read_text().splitlines():
@@ -153,6 +172,13 @@ def tree(root):
 def fields(stat):
     """From the state on: what is before it may hold spaces."""
     return stat.read_text().rsplit(")", 1)[1].split()
+
+
+def threads(pid):
+    """Their ids; none of a process that is gone."""
+    with contextlib.suppress(OSError):
+        return [int(task.name) for task in pathlib.Path(f"/proc/{pid}/task").iterdir()]
+    return []
 
 
 def ticks(pid):

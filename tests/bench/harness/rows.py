@@ -132,7 +132,7 @@ def latency(amounts):
     streams = 4 * (os.cpu_count() or 1)
     kind = Latency(amounts.wide, streams, amounts.seconds)
     title = f"NOOP beside {streams} RETR over TLS"
-    bound = "the scheduler: more threads want to run than there are cores"
+    bound = "the scheduler: more threads want to run than there are cores, unless some stay idle"
     yield Row("latency", "A small command while bulk saturates", title, kind, bound)
 
 
