@@ -115,7 +115,7 @@ impl Link {
             outbox: Vec::new(),
             cipher: vec![0; cipher].into(),
             scratch: vec![0; CHUNK].into(),
-            aside: Aside::start().unwrap_or_default(),
+            aside: Aside::WhenNeeded,
             timeout,
         };
         link.shake_hands()?;

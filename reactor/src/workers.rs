@@ -326,15 +326,17 @@ impl<W: Work> Thread<W> {
     }
 
     fn run(self, worker: &Worker) {
-        let mut scratch = vec![0; SCRATCH];
-        let mut cipher = vec![0; CIPHER];
-        let mut aside = Aside::start().unwrap_or_default();
+        // One large piece, for the allocator clears small ones: these pages come when
+        // they are first used.
+        let mut buffers = vec![0; SCRATCH + CIPHER];
+        let (scratch, cipher) = buffers.split_at_mut(SCRATCH);
+        let mut aside = Aside::WhenNeeded;
         let mut conduit = None;
         while let Some((ticket, work)) = self.next() {
             let mut tools = Tools {
                 worker,
-                scratch: &mut scratch,
-                cipher: &mut cipher,
+                scratch,
+                cipher,
                 aside: &mut aside,
                 conduit: &mut conduit,
                 courtesy: &self.courtesy,

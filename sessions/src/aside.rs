@@ -18,6 +18,8 @@ pub enum Aside {
     /// No companion: everything is hashed in place.
     #[default]
     InPlace,
+    /// A companion is started for the first portion that is worth one.
+    WhenNeeded,
     Thread(Companion),
 }
 
@@ -55,19 +57,15 @@ enum Place {
 }
 
 impl Aside {
-    /// Starts the companion; it ends when this is dropped.
-    pub fn start() -> io::Result<Self> {
-        let (to, errands) = sync_channel(BUFFERS + 2);
-        let (from, back) = sync_channel(BUFFERS + 2);
-        std::thread::Builder::new()
-            .name("hash".to_owned())
-            .spawn(move || serve(&errands, &from))?;
-        Ok(Self::Thread(Companion {
-            to,
-            back,
-            spares: Vec::new(),
-            buffers: 0,
-        }))
+    /// The companion, if there is to be one; without a thread to be had, there is none.
+    fn companion(&mut self) -> Option<&mut Companion> {
+        if let Self::WhenNeeded = self {
+            *self = Companion::start().map_or(Self::InPlace, Self::Thread);
+        }
+        match self {
+            Self::Thread(companion) => Some(companion),
+            Self::InPlace | Self::WhenNeeded => None,
+        }
     }
 }
 
@@ -97,6 +95,21 @@ fn serve(errands: &Receiver<Errand>, back: &SyncSender<Back>) {
 }
 
 impl Companion {
+    /// It ends when this is dropped.
+    fn start() -> io::Result<Self> {
+        let (to, errands) = sync_channel(BUFFERS + 2);
+        let (from, back) = sync_channel(BUFFERS + 2);
+        std::thread::Builder::new()
+            .name("hash".to_owned())
+            .spawn(move || serve(&errands, &from))?;
+        Ok(Self {
+            to,
+            back,
+            spares: Vec::new(),
+            buffers: 0,
+        })
+    }
+
     /// A copy goes; there are never more than `BUFFERS` of them.
     fn hash(&mut self, bytes: &[u8]) {
         let mut copy = self.buffer();
@@ -161,17 +174,15 @@ impl<'a> Hash<'a> {
             return;
         }
         self.position += bytes.len() as u64;
-        if let Aside::Thread(companion) = &mut *self.aside {
-            if bytes.len() >= WORTH_IT
-                && let Place::Here(running) = std::mem::replace(&mut self.place, Place::Aside)
-            {
+        let is_aside = matches!(self.place, Place::Aside);
+        if (is_aside || bytes.len() >= WORTH_IT)
+            && let Some(companion) = self.aside.companion()
+        {
+            if let Place::Here(running) = std::mem::replace(&mut self.place, Place::Aside) {
                 companion.send(Errand::Take(running));
             }
-            if matches!(self.place, Place::Aside) {
-                companion.hash(bytes);
-            }
-        }
-        if let Place::Here(running) = &mut self.place {
+            companion.hash(bytes);
+        } else if let Place::Here(running) = &mut self.place {
             running.update(bytes);
         }
     }
@@ -203,7 +214,7 @@ mod tests {
     #[test]
     fn portions_aside_and_in_place_come_to_the_same() {
         let data: Vec<u8> = (0..1_000_000u32).map(|n| (n / 7) as u8).collect();
-        let mut threaded = Aside::start().unwrap();
+        let mut threaded = Aside::WhenNeeded;
         for aside in [&mut threaded, &mut Aside::InPlace] {
             let mut digest = Some(Running::new(Algorithm::Md5));
             let mut at = 0;
@@ -230,11 +241,24 @@ mod tests {
             }
             assert_eq!(digest.unwrap().sum(), Algorithm::Md5.of(&data));
         }
+        assert!(matches!(threaded, Aside::Thread(_)));
+    }
+
+    #[test]
+    fn small_portions_start_no_companion() {
+        let mut aside = Aside::WhenNeeded;
+        let mut hash = Hash::new(Some(Running::new(Algorithm::Md5)), &mut aside);
+        hash.update(&[7; WORTH_IT - 1]);
+        assert_eq!(
+            hash.finish().unwrap().sum(),
+            Algorithm::Md5.of(&[7; WORTH_IT - 1])
+        );
+        assert!(matches!(aside, Aside::WhenNeeded));
     }
 
     #[test]
     fn without_a_digest_nothing_is_counted() {
-        let mut aside = Aside::start().unwrap();
+        let mut aside = Aside::WhenNeeded;
         let mut hash = Hash::new(None, &mut aside);
         hash.update(&[0; 100_000]);
         assert_eq!(hash.position(), 0);
