@@ -12,7 +12,6 @@ use skiff_sessions::lane::{Lane, Plain, Tls};
 
 use rustix::fs::sendfile;
 use rustix::io::Errno;
-use rustix::net::sockopt::set_tcp_cork;
 use rustix::pipe::{
     PipeFlags, SpliceFlags, fcntl_getpipe_size, fcntl_setpipe_size, pipe_with, splice,
 };
@@ -46,6 +45,10 @@ impl Channel {
 
     pub(crate) fn socket(&self) -> &Arc<TcpStream> {
         &self.socket
+    }
+
+    pub(crate) fn is_clear(&self) -> bool {
+        self.tls.is_none()
     }
 
     pub(crate) fn tls(&mut self) -> Option<&mut TlsConnection> {
@@ -220,23 +223,6 @@ pub(crate) fn conduit() -> io::Result<Conduit> {
     // Where the user has too many already, it stays as small as pipes are born.
     let room = fcntl_setpipe_size(&writer, CONDUIT).or_else(|_| fcntl_getpipe_size(&writer))?;
     Ok(Conduit::new(reader, writer, room as u64))
-}
-
-/// While it lives, a socket sends only whole segments (tcp(7), TCP_CORK).
-pub(crate) struct Cork(Arc<TcpStream>);
-
-impl Cork {
-    pub(crate) fn new(socket: &Arc<TcpStream>) -> Option<Self> {
-        set_tcp_cork(&**socket, true).ok()?;
-        Some(Self(Arc::clone(socket)))
-    }
-}
-
-impl Drop for Cork {
-    fn drop(&mut self) {
-        // It fails where the connection has, and nothing is left to send.
-        let _ = set_tcp_cork(&*self.0, false);
-    }
 }
 
 /// Work that any lane will do for (a closure cannot be generic).

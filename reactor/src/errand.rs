@@ -15,11 +15,12 @@ use skiff_sessions::server::JobId;
 use skiff_sessions::transfer::{Burst, File, Means, Transfer};
 use skiff_vfs::Home;
 
-use crate::channel::{self, Channel, Cork, Handshake, LaneWork};
+use crate::channel::{self, Channel, Handshake, LaneWork};
 use crate::daemon::Fresh;
 use crate::files::{OnWorker, OpenFile};
 use crate::hand::HAND;
 use crate::ids::{ConnectionId, Socket};
+use crate::patience::{Patience, stride};
 use crate::tls::ftp::FtpTls;
 use crate::work::{Order, Performed, Services, perform};
 use crate::workers::{Tools, Work};
@@ -33,10 +34,7 @@ const PORTION: usize = 256 * 1024;
 const LENT_MAX: Duration = Duration::from_millis(250);
 /// How long a worker waits for a peer that is slower than itself: going home
 /// for every 150 KiB costs more than the wait.
-const LINGER: Timespec = Timespec {
-    tv_sec: 0,
-    tv_nsec: 5_000_000,
-};
+const LINGER: Duration = Duration::from_millis(5);
 
 /// Work for the pool.
 pub(crate) enum Errand {
@@ -183,10 +181,23 @@ fn shake_hands(channel: &mut Channel, tools: &Tools<'_>) -> io::Result<Handshake
     }
 }
 
+/// What the socket is to be ready for, where that is what is missing.
+fn wanted(burst: &Burst) -> Option<PollFlags> {
+    match burst {
+        Burst::WantsRead => Some(PollFlags::IN),
+        Burst::WantsWrite => Some(PollFlags::OUT),
+        Burst::BudgetSpent | Burst::Finished(_) => None,
+    }
+}
+
 /// Waits a moment for the socket; `false` where it stayed as it was.
 fn linger(channel: &Channel, wanted: PollFlags) -> bool {
+    let longest = Timespec {
+        tv_sec: 0,
+        tv_nsec: LINGER.subsec_nanos().into(),
+    };
     let mut fds = [PollFd::new(&**channel.socket(), wanted)];
-    poll(&mut fds, Some(&LINGER)).is_ok_and(|ready| ready > 0)
+    poll(&mut fds, Some(&longest)).is_ok_and(|ready| ready > 0)
 }
 
 impl Lent {
@@ -222,12 +233,19 @@ impl Lent {
         Some(burst)
     }
 
+    /// The kernel sends the file by itself, and its thread mostly waits for the peer.
+    pub(crate) fn is_handed_on(&self) -> bool {
+        self.transfer.would_hand_on()
+            && matches!(self.file, Some(OpenFile::Download(_)))
+            && self.channel.as_ref().is_some_and(Channel::is_clear)
+    }
+
     fn run(&mut self, tools: &mut Tools<'_>) -> Burst {
-        let until = Instant::now() + LENT_MAX;
-        let streams = self.transfer.is_streaming();
-        let mut cork = None;
+        let (began, before) = (Instant::now(), self.transfer.moved());
+        let (streams, is_handed_on) = (self.transfer.is_streaming(), self.is_handed_on());
+        let (mut budget, mut patience) = (BUDGET, None);
         loop {
-            let burst = self.once(tools);
+            let burst = self.once(tools, budget);
             if matches!(burst, Burst::Finished(_)) {
                 if streams {
                     // Nobody learns anything from it any more, and this is where
@@ -237,37 +255,32 @@ impl Lent {
                 return burst;
             }
             let stopped = self.stop.load(Ordering::Relaxed);
-            if stopped || tools.others_wait() || Instant::now() >= until {
+            if stopped || tools.others_wait() || began.elapsed() >= LENT_MAX {
                 return burst;
             }
-            cork = cork.or_else(|| self.cork());
-            let wanted = match burst {
-                Burst::BudgetSpent => continue,
-                Burst::WantsRead => PollFlags::IN,
-                _ => PollFlags::OUT,
-            };
             let Some(channel) = &self.channel else {
-                return burst;
+                continue;
             };
-            if !linger(channel, wanted) {
+            // Who had patience has waited already.
+            if let Some(wanted) = wanted(&burst)
+                && (patience.is_some() || !linger(channel, wanted))
+            {
                 return burst;
+            }
+            if is_handed_on {
+                let moved = self.transfer.moved() - before;
+                let stride = stride(before, moved, began.elapsed());
+                budget = stride.unwrap_or(BUDGET);
+                patience = match (stride, patience) {
+                    (None, _) => None,
+                    (Some(_), None) => Patience::with(channel.socket(), LINGER).ok(),
+                    (Some(_), kept) => kept,
+                };
             }
         }
     }
 
-    /// For a long file in clear that has the worker to itself: a quarter less
-    /// processor time per byte, for a rate that is a little lower (tests/bench).
-    /// Of streams that take turns it costs more than it saves.
-    fn cork(&mut self) -> Option<Cork> {
-        let streams = self.transfer.is_streaming();
-        let channel = self.channel.as_mut()?;
-        match streams && channel.tls().is_none() {
-            true => Cork::new(channel.socket()),
-            false => None,
-        }
-    }
-
-    fn once(&mut self, tools: &mut Tools<'_>) -> Burst {
+    fn once(&mut self, tools: &mut Tools<'_>, budget: u64) -> Burst {
         let Self {
             channel,
             transfer,
@@ -279,16 +292,14 @@ impl Lent {
             courtesy: tools.courtesy,
             file: file.as_mut(),
         };
-        let clear = channel
-            .as_mut()
-            .is_some_and(|channel| channel.tls().is_none());
+        let clear = channel.as_ref().is_some_and(Channel::is_clear);
         let portion = match transfer.is_streaming() {
             true => PORTION,
             false => tools.scratch.len(),
         };
         let means = Means {
             scratch: &mut tools.scratch[..portion],
-            budget: BUDGET,
+            budget,
             stop,
             aside: tools.aside,
             conduit: (clear && transfer.would_pour())

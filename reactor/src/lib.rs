@@ -25,6 +25,7 @@ mod listener;
 mod logging;
 mod notify;
 mod passive;
+mod patience;
 mod reactor;
 mod secret;
 mod signals;

@@ -32,6 +32,8 @@ pub(crate) enum Class {
     Crypt,
     /// Bulk data.
     Burst,
+    /// A file that the kernel sends: its thread mostly waits for the peer.
+    HandOn,
     /// Minutes of one home's disk.
     Long,
 }
@@ -56,8 +58,8 @@ struct Shares {
 }
 
 impl Shares {
-    /// Of at least 4 threads. One stays free for short jobs, and one of any
-    /// single file system.
+    /// Of at least 4 threads that compute. One stays free for short jobs, and one of
+    /// any single file system.
     fn of(threads: usize) -> Self {
         Self {
             threads,
@@ -65,6 +67,17 @@ impl Shares {
             crypt: threads / 2,
             device: threads - threads / 4,
             device_bursts: threads / 2,
+        }
+    }
+
+    /// Of threads that hand files on. One stays free of any single file system.
+    fn of_senders(threads: usize) -> Self {
+        Self {
+            threads,
+            lasting: threads,
+            crypt: 0,
+            device: threads - 1,
+            device_bursts: 0,
         }
     }
 }
@@ -86,9 +99,9 @@ struct Schedule<T> {
 }
 
 impl<T> Schedule<T> {
-    fn new(threads: usize) -> Self {
+    fn new(shares: Shares) -> Self {
         Self {
-            shares: Shares::of(threads),
+            shares,
             queues: Vec::new(),
             running: 0,
             turn: 0,
@@ -122,7 +135,13 @@ impl<T> Schedule<T> {
         if self.running >= self.shares.threads {
             return None;
         }
-        let order = [Class::Short, Class::Crypt, Class::Burst, Class::Long];
+        let order = [
+            Class::Short,
+            Class::Crypt,
+            Class::Burst,
+            Class::HandOn,
+            Class::Long,
+        ];
         let index = order.into_iter().find_map(|class| self.ready(class))?;
         let queue = &mut self.queues[index];
         let work = queue.waiting.pop_front()?;
@@ -150,7 +169,7 @@ impl<T> Schedule<T> {
         let is_bulk = |class: Class| matches!(class, Class::Burst | Class::Long);
         let of_class = running(&|ticket| ticket.class == class);
         let class_fits = match class {
-            Class::Short | Class::Burst => true,
+            Class::Short | Class::Burst | Class::HandOn => true,
             Class::Crypt => of_class < self.shares.crypt,
             Class::Long => of_class < 1,
         };
@@ -197,46 +216,31 @@ pub(crate) trait Work: Send + 'static {
 
 /// The threads, and what waits for them.
 pub(crate) struct Pool<W: Work> {
-    schedule: Schedule<W>,
-    waiting: Arc<AtomicUsize>,
-    to_threads: Option<Sender<(Ticket, W)>>,
-    bell: Arc<Bell>,
+    workers: Crew<W>,
+    /// Apart: they mostly wait, so they may be many, and more of those that compute
+    /// would only make small commands wait.
+    senders: Crew<W>,
     outcomes: Receiver<(Ticket, W::Outcome)>,
     called: Arc<AtomicBool>,
-    threads: Vec<JoinHandle<()>>,
 }
 
 impl<W: Work> Pool<W> {
     pub(crate) fn start(waker: &Arc<Waker>, courtesy: &Courtesy) -> io::Result<Self> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let count = (2 * cores).max(4);
-        let (to_threads, from_reactor) = unbounded();
+        let workers = (2 * cores).max(4);
         let (to_reactor, outcomes) = unbounded();
-        let waiting = Arc::new(AtomicUsize::new(0));
         let called = Arc::new(AtomicBool::new(false));
-        let bell = Arc::new(Bell::default());
-        let threads = (0..count).map(|index| {
-            let thread = Thread {
-                work: from_reactor.clone(),
-                bell: Arc::clone(&bell),
-                outcomes: to_reactor.clone(),
-                waiting: Arc::clone(&waiting),
-                called: Arc::clone(&called),
-                waker: Arc::clone(waker),
-                courtesy: courtesy.clone(),
-            };
-            Worker::spawn(&format!("worker {index}"), move |worker| thread.run(worker))
+        let reports = Arc::new(Reports {
+            outcomes: to_reactor,
+            called: Arc::clone(&called),
+            waker: Arc::clone(waker),
+            courtesy: courtesy.clone(),
         });
-        let threads = threads.collect::<io::Result<_>>()?;
-        let schedule = Schedule::new(count);
         Ok(Self {
-            schedule,
-            waiting,
-            to_threads: Some(to_threads),
-            bell,
+            workers: Crew::start("worker", Shares::of(workers), &reports)?,
+            senders: Crew::start("sender", Shares::of_senders(2 * workers + 1), &reports)?,
             outcomes,
             called,
-            threads,
         })
     }
 
@@ -246,31 +250,72 @@ impl<W: Work> Pool<W> {
     }
 
     pub(crate) fn submit(&mut self, ticket: Ticket, work: W) {
-        self.schedule.push(ticket, work);
-        self.dispatch();
+        let crew = self.crew_for(ticket.class);
+        crew.schedule.push(ticket, work);
+        crew.dispatch();
     }
 
     /// The next finished piece, if there is one.
     pub(crate) fn take(&mut self) -> Option<W::Outcome> {
         let (ticket, outcome) = self.outcomes.try_recv().ok()?;
-        self.schedule.finished(ticket);
-        self.dispatch();
+        let crew = self.crew_for(ticket.class);
+        crew.schedule.finished(ticket);
+        crew.dispatch();
         Some(outcome)
     }
 
     /// Nothing runs, and nothing waits.
     pub(crate) fn is_idle(&self) -> bool {
-        self.schedule.running == 0 && self.schedule.waiting() == 0
+        self.workers.is_idle() && self.senders.is_idle()
     }
 
     /// Lets the threads end, each after what it is at, for as long as `patient`
     /// says so. A thread that hangs on a dead disk is left behind.
     pub(crate) fn stop(mut self, patient: impl Fn() -> bool) {
-        self.to_threads = None;
-        self.threads.iter().for_each(|_| self.bell.ring());
-        while self.threads.iter().any(|thread| !thread.is_finished()) && patient() {
+        self.workers.dismiss();
+        self.senders.dismiss();
+        while !(self.workers.is_gone() && self.senders.is_gone()) && patient() {
             std::thread::sleep(std::time::Duration::from_millis(5));
         }
+    }
+
+    fn crew_for(&mut self, class: Class) -> &mut Crew<W> {
+        match class {
+            Class::HandOn => &mut self.senders,
+            _ => &mut self.workers,
+        }
+    }
+}
+
+/// Threads that do the same kinds of work.
+struct Crew<W: Work> {
+    schedule: Schedule<W>,
+    waiting: Arc<AtomicUsize>,
+    to_threads: Option<Sender<(Ticket, W)>>,
+    bell: Arc<Bell>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl<W: Work> Crew<W> {
+    fn start(name: &str, shares: Shares, reports: &Arc<Reports<W>>) -> io::Result<Self> {
+        let (to_threads, work) = unbounded();
+        let (waiting, bell) = (Arc::default(), Arc::default());
+        let threads = (0..shares.threads).map(|index| {
+            let thread = Thread {
+                work: Receiver::clone(&work),
+                bell: Arc::clone(&bell),
+                waiting: Arc::clone(&waiting),
+                reports: Arc::clone(reports),
+            };
+            Worker::spawn(&format!("{name} {index}"), move |worker| thread.run(worker))
+        });
+        Ok(Self {
+            threads: threads.collect::<io::Result<_>>()?,
+            schedule: Schedule::new(shares),
+            waiting,
+            to_threads: Some(to_threads),
+            bell,
+        })
     }
 
     fn dispatch(&mut self) {
@@ -283,6 +328,19 @@ impl<W: Work> Pool<W> {
         }
         self.waiting
             .store(self.schedule.waiting(), Ordering::Relaxed);
+    }
+
+    fn is_idle(&self) -> bool {
+        self.schedule.running == 0 && self.schedule.waiting() == 0
+    }
+
+    fn dismiss(&mut self) {
+        self.to_threads = None;
+        self.threads.iter().for_each(|_| self.bell.ring());
+    }
+
+    fn is_gone(&self) -> bool {
+        self.threads.iter().all(JoinHandle::is_finished)
     }
 }
 
@@ -307,15 +365,20 @@ impl Bell {
     }
 }
 
-struct Thread<W: Work> {
-    work: Receiver<(Ticket, W)>,
-    bell: Arc<Bell>,
+/// Where finished work goes.
+struct Reports<W: Work> {
     outcomes: Sender<(Ticket, W::Outcome)>,
-    waiting: Arc<AtomicUsize>,
     /// Somebody has woken the reactor, and it has not looked yet.
     called: Arc<AtomicBool>,
     waker: Arc<Waker>,
     courtesy: Courtesy,
+}
+
+struct Thread<W: Work> {
+    work: Receiver<(Ticket, W)>,
+    bell: Arc<Bell>,
+    waiting: Arc<AtomicUsize>,
+    reports: Arc<Reports<W>>,
 }
 
 impl<W: Work> Thread<W> {
@@ -339,18 +402,18 @@ impl<W: Work> Thread<W> {
                 cipher,
                 aside: &mut aside,
                 conduit: &mut conduit,
-                courtesy: &self.courtesy,
+                courtesy: &self.reports.courtesy,
                 waiting: &self.waiting,
             };
             let outcome = work.run(&mut tools);
-            if self.outcomes.send((ticket, outcome)).is_err() {
+            if self.reports.outcomes.send((ticket, outcome)).is_err() {
                 return;
             }
             // One call is enough for all that is finished before it is heard.
-            if self.called.swap(true, Ordering::SeqCst) {
+            if self.reports.called.swap(true, Ordering::SeqCst) {
                 continue;
             }
-            if let Err(error) = self.waker.wake() {
+            if let Err(error) = self.reports.waker.wake() {
                 log::error!("the reactor cannot be woken: {error}");
             }
         }
@@ -376,7 +439,7 @@ mod tests {
 
     #[test]
     fn short_jobs_go_before_bursts_and_find_a_thread() {
-        let mut schedule = Schedule::new(4);
+        let mut schedule = Schedule::new(Shares::of(4));
         for work in 0..100 {
             schedule.push(ticket(Class::Burst, 1), work);
             schedule.push(ticket(Class::Burst, 2), work);
@@ -392,7 +455,7 @@ mod tests {
 
     #[test]
     fn a_dead_file_system_leaves_threads_to_the_others() {
-        let mut schedule = Schedule::new(4);
+        let mut schedule = Schedule::new(Shares::of(4));
         for work in 0..100 {
             schedule.push(ticket(Class::Burst, 1), work);
             schedule.push(ticket(Class::Short, 1), work);
@@ -403,8 +466,21 @@ mod tests {
     }
 
     #[test]
+    fn files_handed_on_from_one_file_system_leave_a_thread_to_others() {
+        let mut schedule = Schedule::new(Shares::of_senders(9));
+        for work in 0..100 {
+            schedule.push(ticket(Class::HandOn, 1), work);
+        }
+        assert_eq!(drain(&mut schedule).len(), 8);
+        for work in 0..100 {
+            schedule.push(ticket(Class::HandOn, 2), work);
+        }
+        assert_eq!(drain(&mut schedule), [ticket(Class::HandOn, 2)]);
+    }
+
+    #[test]
     fn bursts_of_one_file_system_hold_at_most_half() {
-        let mut schedule = Schedule::new(8);
+        let mut schedule = Schedule::new(Shares::of(8));
         for work in 0..100 {
             schedule.push(ticket(Class::Burst, 1), work);
         }
@@ -413,7 +489,7 @@ mod tests {
 
     #[test]
     fn handshakes_hold_at_most_half() {
-        let mut schedule = Schedule::new(8);
+        let mut schedule = Schedule::new(Shares::of(8));
         for work in 0..100 {
             schedule.push(
                 Ticket {
@@ -432,7 +508,7 @@ mod tests {
             class: Class::Crypt,
             device: None,
         };
-        let mut schedule = Schedule::new(4);
+        let mut schedule = Schedule::new(Shares::of(4));
         for work in 0..100 {
             schedule.push(handshake, work);
             schedule.push(ticket(Class::Burst, 1), work);
@@ -444,7 +520,7 @@ mod tests {
 
     #[test]
     fn file_systems_take_turns_and_all_work_is_done_once() {
-        let mut schedule = Schedule::new(4);
+        let mut schedule = Schedule::new(Shares::of(4));
         for work in 0..10 {
             for device in 1..4 {
                 schedule.push(ticket(Class::Burst, device), work);

@@ -352,6 +352,11 @@ impl Transfer {
         matches!(self.phase, Phase::Streaming(_))
     }
 
+    /// The task sends a file's bytes as they are, and the lane carries nothing else.
+    pub fn would_hand_on(&self) -> bool {
+        matches!(&self.phase, Phase::Streaming(streaming) if streaming.is_bare())
+    }
+
     /// The task receives a long stream whose bytes nobody has to look at.
     pub fn would_pour(&self) -> bool {
         matches!(&self.phase, Phase::Taking(taking) if taking.is_image()) && self.moved >= LONG

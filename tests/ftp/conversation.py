@@ -7,6 +7,7 @@ from ftp.sockets import EXPLICIT13, PLAIN, connect, reachable
 from ftp.steps import need, same, step
 from ftp.wire import Ftp
 
+SESSIONS = 45  # fewer than one user may have
 BIG = 40_000_000  # more than socket buffers hold, so that a reader who stops stops the server
 IAC, IP, DM = b"\xff", b"\xf4", b"\xf2"
 
@@ -60,6 +61,25 @@ def interrupted_tls(w):
     ftp.expect(225, 226, of="ABOR")
     lane.sock.close()
     ftp.alive()
+
+
+@step("more readers stop than there are threads: the others are served, and none loses a byte")
+def stopped_readers(w):
+    daemon = big(w)
+    threads = len(os.listdir(f"/proc/{daemon.process.pid}/task"))
+    stopped = [Ftp(daemon) for _ in range(min(threads + 1, SESSIONS))]
+    lanes = [ftp.open("RETR big") for ftp in stopped]
+    for lane in lanes:
+        need(len(lane.sock.recv(1)) == 1, "no byte came")
+    whole = (daemon.home() / "big").read_bytes()
+    other = Ftp(daemon)
+    same("what another session gets", other.get("big"), whole)
+    other.store(w.fresh("beside"), b"alive")
+    stopped[0].send("ABOR")
+    stopped[0].expect(426, of="RETR")
+    stopped[0].expect(225, 226, of="ABOR")
+    same("what a reader gets that goes on", lanes[-1].read(), whole[1:])
+    stopped[-1].expect(226, of="RETR")
 
 
 @step("ABOR by ftplib, {mode}", "ftplib", over=[{"mode": PLAIN}, {"mode": EXPLICIT13}])

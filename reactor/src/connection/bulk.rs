@@ -419,7 +419,11 @@ impl Connection {
 
     fn submit(&mut self, lent: Lent, hub: &mut Hub) {
         let lent = Box::new(lent);
-        let ticket = self.ticket(Class::Burst);
+        let class = match lent.is_handed_on() {
+            true => Class::HandOn,
+            false => Class::Burst,
+        };
+        let ticket = self.ticket(class);
         hub.pool.submit(
             ticket,
             Errand::Burst {

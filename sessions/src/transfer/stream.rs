@@ -9,9 +9,6 @@ use crate::lane::Lane;
 use crate::wire::command::Representation;
 use crate::wire::reply::Refusal;
 
-/// Bytes that one call hands from a file to a socket, so that a stop is heard.
-const HANDED_MAX: u64 = 4 << 20;
-
 impl Transfer {
     pub(super) fn stream_some(
         &mut self,
@@ -27,10 +24,11 @@ impl Transfer {
             if room.stop.load(Ordering::Relaxed) {
                 return Ok(Burst::Finished(End::Stopped));
             }
-            if self.moved - start >= room.budget {
+            let left = room.budget.saturating_sub(self.moved - start);
+            if left == 0 {
                 return Ok(Burst::BudgetSpent);
             }
-            match streaming.send_chunk(lane, file, room.scratch)? {
+            match streaming.send_chunk(lane, file, room.scratch, left)? {
                 Sent::Bytes(count) => self.moved += count,
                 Sent::All(end) => return Ok(Burst::Finished(end)),
             }
@@ -85,12 +83,14 @@ impl Streaming {
         }
     }
 
-    /// Sends one piece; answers the file's bytes that the lane took, or the end.
+    /// Sends one piece; answers the file's bytes that the lane took, or the end. At most
+    /// `most` are handed on at once.
     fn send_chunk(
         &mut self,
         lane: &mut impl Lane,
         file: &mut impl Source,
         scratch: &mut [u8],
+        most: u64,
     ) -> Result<Sent, Stumble> {
         if let Ending::Closing(end) = self.ending {
             match self.carries {
@@ -100,13 +100,18 @@ impl Streaming {
             return Ok(Sent::All(end));
         }
         let taken = match self.form {
-            Representation::Image => self.send_image(lane, file, scratch)?,
+            Representation::Image => self.send_image(lane, file, scratch, most)?,
             Representation::Ascii => self.send_text(lane, file, scratch)?,
         };
         if taken == 0 && self.last != LastByte::OurCr {
             self.ending = Ending::Closing(self.end(file)?);
         }
         Ok(Sent::Bytes(taken))
+    }
+
+    /// Nothing but the file's bytes as they are, on a lane of their own.
+    pub(super) fn is_bare(&self) -> bool {
+        self.form == Representation::Image && self.carries == Carries::TheStream
     }
 
     fn end(&self, file: &impl Source) -> Result<End, Refusal> {
@@ -132,12 +137,13 @@ impl Streaming {
         lane: &mut impl Lane,
         file: &mut impl Source,
         scratch: &mut [u8],
+        most: u64,
     ) -> Result<u64, Stumble> {
         if self.left() == 0 {
             return Ok(0);
         }
         if let Some(source) = file.as_fd()
-            && let Some(sent) = lane.send_from(source, self.offset, self.left().min(HANDED_MAX))
+            && let Some(sent) = lane.send_from(source, self.offset, self.left().min(most))
         {
             let sent = sent?;
             self.offset += sent;
@@ -368,7 +374,7 @@ mod tests {
             vec![0; room],
         );
         loop {
-            match streaming.send_chunk(&mut lane, &mut file, &mut scratch) {
+            match streaming.send_chunk(&mut lane, &mut file, &mut scratch, u64::MAX) {
                 Ok(Sent::All(End::Complete { position, .. })) => {
                     assert_eq!(position, text.len() as u64);
                     return lane.eaten;
@@ -411,11 +417,11 @@ mod tests {
             appetite: 100,
         };
         assert!(matches!(
-            streaming.send_chunk(&mut lane, &mut file, &mut [0; 8]),
+            streaming.send_chunk(&mut lane, &mut file, &mut [0; 8], u64::MAX),
             Ok(Sent::Bytes(2))
         ));
         assert!(matches!(
-            streaming.send_chunk(&mut lane, &mut file, &mut [0; 8]),
+            streaming.send_chunk(&mut lane, &mut file, &mut [0; 8], u64::MAX),
             Err(Stumble::Refused(Refusal::Changed))
         ));
     }

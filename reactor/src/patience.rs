@@ -1,0 +1,137 @@
+//! Waiting in the kernel for a peer that takes a file as fast as it is handed on. The kernel
+//! refills a socket sooner than whoever polls it, and so leaves more of the sending to where
+//! acknowledgements are taken: an eighth less processor time for eight streams (tests/bench).
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mio::net::TcpStream;
+use rustix::io::ioctl_fionbio;
+use rustix::net::sockopt::{Timeout, set_socket_timeout};
+
+/// What one call hands on, by the time that the peer needs for it: a stop waits as long.
+const STRIDE: Duration = Duration::from_millis(100);
+
+/// For fewer bytes a thread is not held: they would come from 40 MiB/s and less.
+const LEAST: u64 = 4 << 20;
+/// What a socket's buffer grows to (tcp(7), tcp_wmem), and what a new one's is well below: so
+/// many bytes may have gone no further.
+const BUFFER: u64 = 4 << 20;
+const NEW_BUFFER: u64 = 512 << 10;
+
+/// Bytes for one call, of a peer that took `moved` of them in `took`, behind `before` others;
+/// `None` where it is too slow to be waited for, or may be.
+pub(crate) fn stride(before: u64, moved: u64, took: Duration) -> Option<u64> {
+    let buffer = if before == 0 { NEW_BUFFER } else { BUFFER };
+    let took = took.as_micros().max(1);
+    let bytes = u128::from(moved) * STRIDE.as_micros() / took;
+    let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+    (moved >= buffer && bytes >= LEAST).then_some(bytes)
+}
+
+/// While it lives, what a socket is given waits in the kernel until the peer has
+/// taken enough; after so long without any progress it answers `WouldBlock` (socket(7),
+/// SO_SNDTIMEO). Only for a socket that is away: reading it would wait without end.
+pub(crate) struct Patience(Arc<TcpStream>);
+
+impl Patience {
+    pub(crate) fn with(socket: &Arc<TcpStream>, longest: Duration) -> io::Result<Self> {
+        set_socket_timeout(&**socket, Timeout::Send, Some(longest))?;
+        ioctl_fionbio(&**socket, false)?;
+        Ok(Self(Arc::clone(socket)))
+    }
+}
+
+impl Drop for Patience {
+    fn drop(&mut self) {
+        // It fails for no open socket (ioctl(2)).
+        let _ = ioctl_fionbio(&*self.0, true);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::net::{Shutdown, TcpListener, TcpStream as Blocking};
+
+    use rustix::fs::{OFlags, fcntl_getfl, sendfile};
+
+    use super::*;
+
+    /// Both ends of a connection; ours never waits.
+    fn pair() -> (Arc<TcpStream>, Blocking) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let peer = Blocking::connect(listener.local_addr().unwrap()).unwrap();
+        let (ours, _) = listener.accept().unwrap();
+        ours.set_nonblocking(true).unwrap();
+        (Arc::new(TcpStream::from_std(ours)), peer)
+    }
+
+    /// A file that no socket holds at once.
+    fn long_file() -> File {
+        let file = tempfile::tempfile().unwrap();
+        file.set_len(1 << 30).unwrap();
+        file
+    }
+
+    fn hand_on(socket: &TcpStream, file: &File) -> io::Result<u64> {
+        Ok(sendfile(socket, file, Some(&mut 0), 1 << 30)? as u64)
+    }
+
+    fn fill(socket: &TcpStream, file: &File) {
+        while hand_on(socket, file).is_ok() {}
+    }
+
+    #[test]
+    fn a_call_is_as_long_as_a_quick_peer_needs_a_tenth_of_a_second_for() {
+        let (mib, ms) = (1 << 20, Duration::from_millis);
+        assert_eq!(stride(1, 8 * mib, ms(10)), Some(80 * mib));
+        assert_eq!(stride(1, 4 * mib, ms(100)), Some(4 * mib));
+        assert_eq!(stride(1, 4 * mib, ms(101)), None, "too slow");
+        assert_eq!(stride(1, 4 * mib - 1, ms(1)), None, "perhaps in the socket");
+        assert_eq!(stride(0, mib / 2, ms(1)), Some(50 * mib), "a new socket");
+        assert_eq!(stride(0, mib / 2 - 1, ms(1)), None);
+        assert_eq!(stride(0, u64::MAX, Duration::ZERO), Some(u64::MAX));
+    }
+
+    #[test]
+    fn who_has_patience_waits_for_a_peer_that_takes() {
+        let ((socket, mut peer), file) = (pair(), long_file());
+        fill(&socket, &file);
+        let reader = std::thread::spawn(move || io::copy(&mut peer, &mut io::sink()));
+        let patience = Patience::with(&socket, Duration::from_secs(60)).unwrap();
+        for _ in 0..3 {
+            assert_eq!(hand_on(&socket, &file).unwrap(), 1 << 30);
+        }
+        drop(patience);
+        socket.shutdown(Shutdown::Both).unwrap();
+        reader.join().unwrap().unwrap();
+    }
+
+    #[test]
+    fn patience_with_a_peer_that_stops_ends_and_leaves_nothing_behind() {
+        let ((socket, _peer), file) = (pair(), long_file());
+        fill(&socket, &file);
+        let patience = Patience::with(&socket, Duration::from_millis(5)).unwrap();
+        let error = hand_on(&socket, &file).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+        assert!(!fcntl_getfl(&*socket).unwrap().contains(OFlags::NONBLOCK));
+        drop(patience);
+        assert!(fcntl_getfl(&*socket).unwrap().contains(OFlags::NONBLOCK));
+    }
+
+    #[test]
+    fn a_socket_that_is_shut_down_ends_the_wait() {
+        let ((socket, _peer), file) = (pair(), long_file());
+        fill(&socket, &file);
+        let patience = Patience::with(&socket, Duration::from_secs(3600)).unwrap();
+        let waiting = {
+            let socket = Arc::clone(&socket);
+            std::thread::spawn(move || hand_on(&socket, &file))
+        };
+        socket.shutdown(Shutdown::Both).unwrap();
+        assert!(waiting.join().unwrap().is_err());
+        drop(patience);
+    }
+}
