@@ -15,6 +15,8 @@ const STRIDE: Duration = Duration::from_millis(100);
 
 /// For fewer bytes a thread is not held: they would come from 40 MiB/s and less.
 const LEAST: u64 = 4 << 20;
+/// A peer may become slow in the middle of a call.
+const MOST: u64 = 64 << 20;
 /// What a socket's buffer grows to (tcp(7), tcp_wmem), and what a new one's is well below: so
 /// many bytes may have gone no further.
 const BUFFER: u64 = 4 << 20;
@@ -26,7 +28,7 @@ pub(crate) fn stride(before: u64, moved: u64, took: Duration) -> Option<u64> {
     let buffer = if before == 0 { NEW_BUFFER } else { BUFFER };
     let took = took.as_micros().max(1);
     let bytes = u128::from(moved) * STRIDE.as_micros() / took;
-    let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+    let bytes = u64::try_from(bytes).unwrap_or(MOST).min(MOST);
     (moved >= buffer && bytes >= LEAST).then_some(bytes)
 }
 
@@ -86,13 +88,13 @@ mod tests {
     #[test]
     fn a_call_is_as_long_as_a_quick_peer_needs_a_tenth_of_a_second_for() {
         let (mib, ms) = (1 << 20, Duration::from_millis);
-        assert_eq!(stride(1, 8 * mib, ms(10)), Some(80 * mib));
+        assert_eq!(stride(1, 8 * mib, ms(20)), Some(40 * mib));
         assert_eq!(stride(1, 4 * mib, ms(100)), Some(4 * mib));
         assert_eq!(stride(1, 4 * mib, ms(101)), None, "too slow");
         assert_eq!(stride(1, 4 * mib - 1, ms(1)), None, "perhaps in the socket");
         assert_eq!(stride(0, mib / 2, ms(1)), Some(50 * mib), "a new socket");
         assert_eq!(stride(0, mib / 2 - 1, ms(1)), None);
-        assert_eq!(stride(0, u64::MAX, Duration::ZERO), Some(u64::MAX));
+        assert_eq!(stride(0, u64::MAX, Duration::ZERO), Some(MOST));
     }
 
     #[test]
