@@ -233,11 +233,19 @@ impl Lent {
         Some(burst)
     }
 
-    /// The kernel sends the file by itself, and its thread mostly waits for the peer.
-    pub(crate) fn is_handed_on(&self) -> bool {
-        self.transfer.would_hand_on()
+    /// The kernel carries the stream by itself, whichever way it goes.
+    pub(crate) fn is_carried(&self) -> bool {
+        self.is_handed_on() || (self.is_clear() && self.transfer.would_pour())
+    }
+
+    fn is_handed_on(&self) -> bool {
+        self.is_clear()
+            && self.transfer.would_hand_on()
             && matches!(self.file, Some(OpenFile::Download(_)))
-            && self.channel.as_ref().is_some_and(Channel::is_clear)
+    }
+
+    fn is_clear(&self) -> bool {
+        self.channel.as_ref().is_some_and(Channel::is_clear)
     }
 
     fn run(&mut self, tools: &mut Tools<'_>) -> Burst {
@@ -281,6 +289,7 @@ impl Lent {
     }
 
     fn once(&mut self, tools: &mut Tools<'_>, budget: u64) -> Burst {
+        let clear = self.is_clear();
         let Self {
             channel,
             transfer,
@@ -292,7 +301,6 @@ impl Lent {
             courtesy: tools.courtesy,
             file: file.as_mut(),
         };
-        let clear = channel.as_ref().is_some_and(Channel::is_clear);
         let portion = match transfer.is_streaming() {
             true => PORTION,
             false => tools.scratch.len(),

@@ -32,8 +32,9 @@ pub(crate) enum Class {
     Crypt,
     /// Bulk data.
     Burst,
-    /// A file that the kernel sends: its thread mostly waits for the peer.
-    HandOn,
+    /// A stream that the kernel carries between a file and a socket: its thread mostly
+    /// waits for one of them.
+    Carry,
     /// Minutes of one home's disk.
     Long,
 }
@@ -70,8 +71,8 @@ impl Shares {
         }
     }
 
-    /// Of threads that hand files on. One stays free of any single file system.
-    fn of_senders(threads: usize) -> Self {
+    /// Of threads whose streams the kernel carries. One stays free of any single file system.
+    fn of_carriers(threads: usize) -> Self {
         Self {
             threads,
             lasting: threads,
@@ -139,7 +140,7 @@ impl<T> Schedule<T> {
             Class::Short,
             Class::Crypt,
             Class::Burst,
-            Class::HandOn,
+            Class::Carry,
             Class::Long,
         ];
         let index = order.into_iter().find_map(|class| self.ready(class))?;
@@ -169,7 +170,7 @@ impl<T> Schedule<T> {
         let is_bulk = |class: Class| matches!(class, Class::Burst | Class::Long);
         let of_class = running(&|ticket| ticket.class == class);
         let class_fits = match class {
-            Class::Short | Class::Burst | Class::HandOn => true,
+            Class::Short | Class::Burst | Class::Carry => true,
             Class::Crypt => of_class < self.shares.crypt,
             Class::Long => of_class < 1,
         };
@@ -219,7 +220,7 @@ pub(crate) struct Pool<W: Work> {
     workers: Crew<W>,
     /// Apart: they mostly wait, so they may be many, and more of those that compute
     /// would only make small commands wait.
-    senders: Crew<W>,
+    carriers: Crew<W>,
     outcomes: Receiver<(Ticket, W::Outcome)>,
     called: Arc<AtomicBool>,
 }
@@ -238,7 +239,7 @@ impl<W: Work> Pool<W> {
         });
         Ok(Self {
             workers: Crew::start("worker", Shares::of(workers), &reports)?,
-            senders: Crew::start("sender", Shares::of_senders(2 * workers + 1), &reports)?,
+            carriers: Crew::start("carrier", Shares::of_carriers(2 * workers + 1), &reports)?,
             outcomes,
             called,
         })
@@ -266,22 +267,22 @@ impl<W: Work> Pool<W> {
 
     /// Nothing runs, and nothing waits.
     pub(crate) fn is_idle(&self) -> bool {
-        self.workers.is_idle() && self.senders.is_idle()
+        self.workers.is_idle() && self.carriers.is_idle()
     }
 
     /// Lets the threads end, each after what it is at, for as long as `patient`
     /// says so. A thread that hangs on a dead disk is left behind.
     pub(crate) fn stop(mut self, patient: impl Fn() -> bool) {
         self.workers.dismiss();
-        self.senders.dismiss();
-        while !(self.workers.is_gone() && self.senders.is_gone()) && patient() {
+        self.carriers.dismiss();
+        while !(self.workers.is_gone() && self.carriers.is_gone()) && patient() {
             std::thread::sleep(std::time::Duration::from_millis(5));
         }
     }
 
     fn crew_for(&mut self, class: Class) -> &mut Crew<W> {
         match class {
-            Class::HandOn => &mut self.senders,
+            Class::Carry => &mut self.carriers,
             _ => &mut self.workers,
         }
     }
@@ -466,16 +467,16 @@ mod tests {
     }
 
     #[test]
-    fn files_handed_on_from_one_file_system_leave_a_thread_to_others() {
-        let mut schedule = Schedule::new(Shares::of_senders(9));
+    fn streams_carried_on_one_file_system_leave_a_thread_to_others() {
+        let mut schedule = Schedule::new(Shares::of_carriers(9));
         for work in 0..100 {
-            schedule.push(ticket(Class::HandOn, 1), work);
+            schedule.push(ticket(Class::Carry, 1), work);
         }
         assert_eq!(drain(&mut schedule).len(), 8);
         for work in 0..100 {
-            schedule.push(ticket(Class::HandOn, 2), work);
+            schedule.push(ticket(Class::Carry, 2), work);
         }
-        assert_eq!(drain(&mut schedule), [ticket(Class::HandOn, 2)]);
+        assert_eq!(drain(&mut schedule), [ticket(Class::Carry, 2)]);
     }
 
     #[test]

@@ -419,8 +419,8 @@ impl Connection {
 
     fn submit(&mut self, lent: Lent, hub: &mut Hub) {
         let lent = Box::new(lent);
-        let class = match lent.is_handed_on() {
-            true => Class::HandOn,
+        let class = match lent.is_carried() {
+            true => Class::Carry,
             false => Class::Burst,
         };
         let ticket = self.ticket(class);
