@@ -125,7 +125,8 @@ def setting(work, amounts, seconds):
     yield "A cell is the median (least–most) of the rounds; 10,000 idle sessions, and 1,000 of servers"
     yield "that fork for each, are weighed once. CPU is that of all processes of the server,"
     yield f"{clock()}."
-    yield "The ratio says how many times as good skiffd is as the best peer: above 1 it is ahead."
+    yield "The ratio says how many times as good skiffd is as the best peer was in the same round, since"
+    yield "the machine's own speed changes from round to round: above 1 it is ahead."
     yield "`ceiling` is the generator against a server that does nothing, its own limit; what is not a"
     yield "rate (memory), or is not done by the generator (verified files, native logins), has none."
     yield "No server but skiffd with `durability: Fsync` syncs what it stores."
@@ -188,8 +189,8 @@ def memory(results, mode):
         if found := re.match(r"KiB each of ([\d,]+)", unit):
             count = int(found[1].replace(",", ""))
             for name, values in servers.items():
-                start = statistics.median(units["KiB at start"][name])
-                point = (count, start + statistics.median(values) * count)
+                start = statistics.median(units["KiB at start"][name].values())
+                point = (count, start + statistics.median(values.values()) * count)
                 curves.setdefault(name, []).append(point)
     return curves
 
@@ -199,6 +200,6 @@ def streams(chosen, results, mode):
     for row in chosen:
         if row.key.startswith(f"streams-{mode}-"):
             for name, values in results.values.get(row.key, {}).get("MiB/s", {}).items():
-                point = (row.kind.streams, statistics.median(values))
+                point = (row.kind.streams, statistics.median(values.values()))
                 curves.setdefault(name, []).append(point)
     return curves

@@ -1,4 +1,4 @@
-"""The results as tables: median, least and most; the ratio to the best peer; the ceiling."""
+"""The results as tables: median, least and most; the ratios to the best peer; the ceiling."""
 
 import statistics
 
@@ -42,17 +42,22 @@ def bounds(rows):
 
 
 def compared(row, unit, results, names):
-    """The best peer, and how many times as good skiffd is."""
+    """The best peer by its median, and how many times as good skiffd is."""
     medians = {name: results.of(row, unit, name) for name in names}
     medians = {name: statistics.median(values) for name, values in medians.items() if values}
-    ours = results.of(row, unit, OURS)
+    ours = results.by_round(row, unit, OURS)
     if not medians or not ours or unit.startswith("%"):
         return ["", ""]
     more = unit in row.kind.more
     best = (max if more else min)(medians, key=medians.get)
-    mine, theirs = statistics.median(ours), medians[best]
-    over, under = (mine, theirs) if more else (theirs, mine)
-    return [best, f"{over / under:.2f}" if min(over, under) > 0 else "–"]
+    return [best, told(ratios(ours, results.by_round(row, unit, best), more))]
+
+
+def ratios(ours, theirs, more):
+    """One a round that both were measured in: a machine that becomes slower from one round to
+    the next is the same for both."""
+    pairs = [(ours[turn], theirs[turn]) for turn in ours.keys() & theirs.keys()]
+    return [mine / other if more else other / mine for mine, other in pairs if min(mine, other) > 0]
 
 
 def limit_table(limits):

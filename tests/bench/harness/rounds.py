@@ -6,18 +6,21 @@ from harness.process import Failed
 
 
 class Results:
-    """Values by row, unit and server; failures by row and server, the last of each."""
+    """Values by row, unit, server and round; failures by row and server, the last of each."""
 
     def __init__(self):
         self.values, self.failures, self.limits, self.notes = {}, {}, {}, []
 
-    def add(self, row, server, numbers):
+    def add(self, row, server, turn, numbers):
         for unit, value in numbers.items():
             of_row = self.values.setdefault(row.key, {})
-            of_row.setdefault(unit, {}).setdefault(server.name, []).append(value)
+            of_row.setdefault(unit, {}).setdefault(server.name, {})[turn] = value
+
+    def by_round(self, row, unit, server):
+        return self.values.get(row.key, {}).get(unit, {}).get(server, {})
 
     def of(self, row, unit, server):
-        return self.values.get(row.key, {}).get(unit, {}).get(server, [])
+        return list(self.by_round(row, unit, server).values())
 
 
 def start_all(servers, home):
@@ -49,7 +52,7 @@ def run(bench, amounts, chosen, instances, results):
 
 def take(bench, row, instance, turn, results):
     try:
-        results.add(row, instance.server, row.kind.take(bench, instance, turn))
+        results.add(row, instance.server, turn, row.kind.take(bench, instance, turn))
     except (Failed, OSError) as failure:
         results.failures[row.key, instance.name] = str(failure)
         say(f"    {instance.name}: {failure}")
