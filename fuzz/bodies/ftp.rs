@@ -317,6 +317,7 @@ fn end_of(task: Task, choice: u8) -> End {
         1 => End::Truncated { position },
         2 => End::Refused(Refusal::DiskFull),
         3 => End::LaneLost,
+        4 if matches!(task, Task::Take { .. }) => End::Stored { size: position },
         _ => End::Complete {
             position,
             sum: None,

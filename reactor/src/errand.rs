@@ -7,12 +7,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use mio::net::TcpStream;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use skiff_sessions::aside::Aside;
 use skiff_sessions::conduit::Conduit;
 use skiff_sessions::lane::Lane;
 use skiff_sessions::server::JobId;
-use skiff_sessions::transfer::{Burst, File, Means, Transfer};
+use skiff_sessions::transfer::{Burst, End, File, Means, Transfer};
 use skiff_vfs::Home;
 
 use crate::channel::{self, Channel, Handshake, LaneWork};
@@ -21,6 +22,7 @@ use crate::files::{OnWorker, OpenFile};
 use crate::hand::HAND;
 use crate::ids::{ConnectionId, Socket};
 use crate::patience::{Patience, stride};
+use crate::short::publish_short;
 use crate::tls::ftp::FtpTls;
 use crate::work::{Order, Performed, Services, perform};
 use crate::workers::{Tools, Work};
@@ -96,6 +98,8 @@ pub(crate) struct Lent {
     pub(crate) transfer: Box<Transfer>,
     pub(crate) file: Option<OpenFile>,
     pub(crate) stop: Arc<AtomicBool>,
+    /// The control connection, whose next line may be ABOR.
+    pub(crate) control: Arc<TcpStream>,
 }
 
 impl Work for Errand {
@@ -209,6 +213,7 @@ impl Lent {
             transfer,
             file: Some(OpenFile::InHand(file)),
             stop,
+            ..
         } = self
         else {
             return None;
@@ -251,16 +256,25 @@ impl Lent {
     fn run(&mut self, tools: &mut Tools<'_>) -> Burst {
         let (began, before) = (Instant::now(), self.transfer.moved());
         let (streams, is_handed_on) = (self.transfer.is_streaming(), self.is_handed_on());
+        let short = self.transfer.short();
         let (mut budget, mut patience) = (BUDGET, None);
         loop {
             let burst = self.once(tools, budget);
-            if matches!(burst, Burst::Finished(_)) {
+            if let Burst::Finished(end) = burst {
                 if streams {
                     // Nobody learns anything from it any more, and this is where
                     // closing may take its time.
                     self.file = None;
                 }
-                return burst;
+                let is_short = short.is_some_and(|short| self.transfer.moved() <= short);
+                return match end {
+                    End::Complete { .. } if is_short => {
+                        let (file, worker) = (&mut self.file, tools.worker);
+                        let published = publish_short(worker, file, &self.control, &self.stop);
+                        Burst::Finished(published.unwrap_or(end))
+                    }
+                    _ => burst,
+                };
             }
             let stopped = self.stop.load(Ordering::Relaxed);
             if stopped || tools.others_wait() || began.elapsed() >= LENT_MAX {
@@ -295,6 +309,7 @@ impl Lent {
             transfer,
             file,
             stop,
+            ..
         } = self;
         let mut file = OnWorker {
             worker: tools.worker,

@@ -28,6 +28,7 @@ mod passive;
 mod patience;
 mod reactor;
 mod secret;
+mod short;
 mod signals;
 mod tls;
 mod work;

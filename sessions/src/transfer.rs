@@ -91,8 +91,13 @@ pub enum Task {
         form: Representation,
         carries: Carries,
     },
-    /// Receive a bare stream into the file, which holds `from` bytes.
-    Take { from: u64, form: Representation },
+    /// Receive a bare stream into the file, which holds `from` bytes. One of at most
+    /// `short` bytes may be published where its end is received.
+    Take {
+        from: u64,
+        form: Representation,
+        short: u64,
+    },
 }
 
 /// Which of a session's connections a task's bytes go through.
@@ -179,6 +184,8 @@ pub enum End {
         sum: Option<Sum>,
         left_out: u64,
     },
+    /// A short stream is over, and published already: the file has `size` bytes.
+    Stored { size: u64 },
     /// We were told to stop, and did so cleanly.
     Stopped,
     /// The peer sent the abort frame.
@@ -317,9 +324,9 @@ impl Transfer {
                 self.digest = None;
                 Phase::Streaming(Streaming::new(from, until, form, carries))
             }
-            Task::Take { from, form } => {
+            Task::Take { from, form, short } => {
                 self.digest = None;
-                Phase::Taking(Taking::new(from, form))
+                Phase::Taking(Taking::new(from, form, short))
             }
         };
     }
@@ -360,6 +367,15 @@ impl Transfer {
     /// The task receives a long stream whose bytes nobody has to look at.
     pub fn would_pour(&self) -> bool {
         matches!(&self.phase, Phase::Taking(taking) if taking.is_image()) && self.moved >= LONG
+    }
+
+    /// The task receives a stream, which may be published where its end is received
+    /// if it has no more bytes than this.
+    pub fn short(&self) -> Option<u64> {
+        match &self.phase {
+            Phase::Taking(taking) => Some(taking.short),
+            _ => None,
+        }
     }
 
     /// The task needs no lane.

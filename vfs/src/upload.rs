@@ -142,6 +142,11 @@ impl Upload {
         }
     }
 
+    /// Whether publishing waits until the disk has it all.
+    pub fn is_to_be_synced(&self) -> bool {
+        self.hold.home().policy.durability == Durability::Fsync
+    }
+
     /// Whether another upload of the same name has asked for it: end this one soon.
     pub fn cancelled(&self) -> bool {
         self.hold.writer.cancelled()

@@ -93,7 +93,8 @@ impl Connection {
                 }
                 // An ABOR, or the end of a client that broke off, comes before
                 // what it cancels is published.
-                if direction == Some(Direction::FromPeer) {
+                let is_published = matches!(end, End::Stored { .. });
+                if direction == Some(Direction::FromPeer) && !is_published {
                     self.read_all(hub, now);
                 }
                 self.route = Route::Nowhere;
@@ -414,6 +415,7 @@ impl Connection {
             transfer,
             file: self.file.take(),
             stop: Arc::clone(&self.stop),
+            control: Arc::clone(&self.socket),
         }
     }
 

@@ -356,7 +356,7 @@ impl Connection {
     ) {
         self.data.state = State::None;
         match (end, self.data.direction.take()) {
-            (End::Complete { .. }, _) if channel.tls().is_some() => {
+            (End::Complete { .. } | End::Stored { .. }, _) if channel.tls().is_some() => {
                 let _ = channel.socket().shutdown(Shutdown::Write);
                 self.hear_goodbye(channel, now + LINGER, hub);
             }

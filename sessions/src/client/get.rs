@@ -278,7 +278,9 @@ impl Data {
         match end {
             End::Complete { sum, .. } => Get::Received(self, sum),
             // The server's 550 follows.
-            End::PeerAborted | End::LaneLost | End::Truncated { .. } => Get::Received(self, None),
+            End::PeerAborted | End::LaneLost | End::Truncated { .. } | End::Stored { .. } => {
+                Get::Received(self, None)
+            }
             End::Stopped => self.drain(Outcome::Stopped, out),
             End::Refused(refusal @ (Refusal::TooLong | Refusal::BadFrame)) => {
                 self.drain(Outcome::BadData(refusal), out)

@@ -53,7 +53,11 @@ impl Listing {
 
     fn received(end: End, out: &mut Vec<Effect>) -> Self {
         let outcome = match end {
-            End::Complete { .. } | End::PeerAborted | End::LaneLost | End::Truncated { .. } => {
+            End::Complete { .. }
+            | End::Stored { .. }
+            | End::PeerAborted
+            | End::LaneLost
+            | End::Truncated { .. } => {
                 return Self::Received;
             }
             End::Stopped => Outcome::Stopped,

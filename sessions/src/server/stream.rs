@@ -366,6 +366,7 @@ impl Purpose {
             Self::Upload(upload) => Task::Take {
                 from: upload.from,
                 form,
+                short: ONE_PIECE,
             },
         });
         State::Streaming(Streaming {
@@ -441,6 +442,9 @@ impl Streaming {
     }
 
     pub(super) fn on_end(self, end: End, cx: &mut Context<'_>) -> State {
+        if let End::Stored { size } = end {
+            return self.stored(size, cx);
+        }
         // An ABOR that came before the last byte was looked at has its way.
         if self.wish == Wish::Abort {
             return self.purpose.put_away(Reply::Aborted, cx);
@@ -460,6 +464,13 @@ impl Streaming {
                 let lost = Reply::Data(DataReply::Lost);
                 self.purpose.put_away(lost, cx)
             }
+        }
+    }
+
+    fn stored(self, size: u64, cx: &mut Context<'_>) -> State {
+        match self.purpose {
+            Purpose::Upload(upload) => publishing::stored(upload.name, size, self.wish, cx),
+            other => other.fail(Refusal::Fault, cx),
         }
     }
 

@@ -240,6 +240,7 @@ fn write_some(lane: &mut impl Lane, bytes: &[u8]) -> io::Result<usize> {
 /// What comes in as a stream.
 pub(super) struct Taking {
     pub(super) position: u64,
+    pub(super) short: u64,
     form: Representation,
     /// A CR came last, and waits for what follows it.
     held: Held,
@@ -259,9 +260,10 @@ pub(super) struct Written<'a> {
 }
 
 impl Taking {
-    pub(super) fn new(position: u64, form: Representation) -> Self {
+    pub(super) fn new(position: u64, form: Representation, short: u64) -> Self {
         Self {
             position,
+            short,
             form,
             held: Held::Nothing,
         }
@@ -430,7 +432,7 @@ mod tests {
     fn text_loses_its_line_ends_wherever_it_is_cut() {
         let text = b"a\r\nb\nc\rd\r\r\n\r";
         for size in 1..=text.len() {
-            let mut taking = Taking::new(0, Representation::Ascii);
+            let mut taking = Taking::new(0, Representation::Ascii, 0);
             let mut came = Vec::new();
             for chunk in text.chunks(size) {
                 let mut chunk = chunk.to_vec();

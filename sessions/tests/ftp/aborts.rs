@@ -7,7 +7,7 @@ use skiff_sessions::server::{DataEvent, Event, Job};
 
 use super::cuts::at_every_cut;
 use super::lane::Gone;
-use super::rig::{Comes, Ended, Hold, Noted, Rig};
+use super::rig::{Comes, Ended, Hold, Noted, Publishes, Rig};
 use super::said::codes;
 use super::world::{NEW, OLD, World};
 
@@ -162,6 +162,24 @@ fn when_it_is_published() {
     rig.expect_hears(&[226, 226]);
     assert_eq!(rig.disk.content("/a").as_deref(), Some(OLD));
     rig.is_ready();
+}
+
+#[test]
+fn when_it_was_published_where_it_ended() {
+    at_every_cut(World::new, |rig| {
+        rig.publishes = Publishes::AtItsEnd;
+        rig.hold = Hold::Bursts;
+        rig.expect("PASV", &[227]);
+        rig.sends_file(OLD);
+        rig.expect("STOR a", &[150]);
+        rig.hold = Hold::Away;
+        rig.expect("ABOR", &[]);
+        // The worker had looked for the last time before.
+        rig.stop.store(false, Ordering::Relaxed);
+        rig.hold = Hold::Nothing;
+        rig.expect_hears(&[226, 226]);
+        assert_eq!(rig.disk.content("/a").as_deref(), Some(OLD));
+    });
 }
 
 #[test]

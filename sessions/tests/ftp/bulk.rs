@@ -7,9 +7,9 @@ use skiff_sessions::lane::Lane;
 use skiff_sessions::server::Event;
 use skiff_sessions::transfer::{Burst, End, Means, Route, Task};
 
-use super::file::Lent;
+use super::file::{Lent, OpenFile};
 use super::lane::{DataLane, Spoken};
-use super::rig::{Data, Ended, Hold, Received, Rig};
+use super::rig::{Data, Ended, Hold, Publishes, Received, Rig};
 
 /// Small, so that small files take many reads.
 const SCRATCH: usize = 20;
@@ -48,6 +48,7 @@ impl Rig {
         let before = (self.lane.traffic(), self.transfer.moved());
         match self.run(task) {
             Burst::Finished(end) => {
+                let end = self.published(task, end);
                 self.finish(task, end);
                 true
             }
@@ -89,6 +90,23 @@ impl Rig {
         };
         self.file = file;
         burst
+    }
+
+    /// As the daemon may do it: nobody has spoken against it by then.
+    fn published(&mut self, task: Task, end: End) -> End {
+        let is_short = match (task, end) {
+            (Task::Take { short, .. }, End::Complete { .. }) => self.transfer.moved() <= short,
+            _ => false,
+        };
+        match (self.publishes, is_short, self.file.take()) {
+            (Publishes::AtItsEnd, true, Some(OpenFile::Upload(upload))) => End::Stored {
+                size: self.disk.publish(upload),
+            },
+            (_, _, file) => {
+                self.file = file;
+                end
+            }
+        }
     }
 
     /// As the daemon does: an ABOR, or the end of a client that broke off, comes

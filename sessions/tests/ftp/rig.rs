@@ -54,6 +54,7 @@ pub(super) struct Rig {
     orders: VecDeque<(JobId, Job, Option<OpenFile>)>,
     ordered: u32,
     pub(super) hold: Hold,
+    pub(super) publishes: Publishes,
     pub(super) data: Data,
     /// What becomes of a data connection, and of TLS on it.
     pub(super) opens: Comes,
@@ -99,6 +100,15 @@ pub(super) enum Comes {
     AtOnce(DataEvent),
     /// When the test says so.
     Later,
+}
+
+/// Where a short upload gets its name.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Publishes {
+    /// By a job, which may be told to stop.
+    ByJob,
+    /// Where its end is received.
+    AtItsEnd,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -167,6 +177,7 @@ impl Rig {
             orders: VecDeque::new(),
             ordered: 0,
             hold: Hold::Nothing,
+            publishes: Publishes::ByJob,
             data: Data::None,
             opens: Comes::AtOnce(DataEvent::Open),
             secures: Comes::AtOnce(DataEvent::Secured),

@@ -5,7 +5,7 @@ use skiff_sessions::wire::reply::Refusal;
 use super::cuts::at_every_cut;
 use super::disk::{Disk, Faults};
 use super::lane::Gone;
-use super::rig::Rig;
+use super::rig::{Publishes, Rig};
 use super::world::{NEW, OLD, World};
 
 /// A name may have: nothing, a stage, a published file, or both.
@@ -38,11 +38,25 @@ struct Then {
     staged: Option<&'static [u8]>,
 }
 
-/// In TYPE I, over a connection that ends well, with `bytes`.
+/// In TYPE I, over a connection that ends well, with `bytes`, wherever it gets its name.
 fn upload(has: Has, lines: &[(&str, u16)], line: &str, bytes: &[u8], then: &Then) {
+    for publishes in [Publishes::ByJob, Publishes::AtItsEnd] {
+        upload_to(publishes, has, lines, line, bytes, then);
+    }
+}
+
+fn upload_to(
+    publishes: Publishes,
+    has: Has,
+    lines: &[(&str, u16)],
+    line: &str,
+    bytes: &[u8],
+    then: &Then,
+) {
     at_every_cut(
         || having(has),
         |rig| {
+            rig.publishes = publishes;
             rig.expect("TYPE I", &[200]);
             rig.expect("PASV", &[227]);
             for (line, code) in lines {
@@ -172,22 +186,29 @@ fn readers_see_the_old_file_until_the_new_one_is_whole() {
 #[test]
 fn stou_finds_a_name() {
     let world = || World::with(Disk::new().with("/u.1", OLD).with_stage("/u.2", OLD));
-    at_every_cut(world, |rig| {
-        for (line, name) in [
-            ("STOU u", "/u.3"),
-            ("STOU", "/upload.1"),
-            ("STOU", "/upload.2"),
-        ] {
-            rig.expect("PASV", &[227]);
-            rig.sends_file(NEW);
-            let said = rig.expect(line, &[150, 226]);
-            // RFC 1123 section 4.1.2.9.
-            assert_eq!(said[0].lines, [format!("FILE: {name}")]);
-            assert!(said[1].lines[0].ends_with(name), "{said:?}");
-            assert_eq!(rig.disk.content(name).as_deref(), Some(NEW));
-        }
-        assert_eq!(rig.disk.content("/u.1").as_deref(), Some(OLD));
-    });
+    for publishes in [Publishes::ByJob, Publishes::AtItsEnd] {
+        at_every_cut(world, |rig| {
+            rig.publishes = publishes;
+            stou(rig);
+        });
+    }
+}
+
+fn stou(rig: &mut Rig) {
+    for (line, name) in [
+        ("STOU u", "/u.3"),
+        ("STOU", "/upload.1"),
+        ("STOU", "/upload.2"),
+    ] {
+        rig.expect("PASV", &[227]);
+        rig.sends_file(NEW);
+        let said = rig.expect(line, &[150, 226]);
+        // RFC 1123 section 4.1.2.9.
+        assert_eq!(said[0].lines, [format!("FILE: {name}")]);
+        assert!(said[1].lines[0].ends_with(name), "{said:?}");
+        assert_eq!(rig.disk.content(name).as_deref(), Some(NEW));
+    }
+    assert_eq!(rig.disk.content("/u.1").as_deref(), Some(OLD));
 }
 
 #[test]

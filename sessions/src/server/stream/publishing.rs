@@ -4,6 +4,7 @@
 use std::time::Instant;
 
 use super::{Upload, Wish, goes_on_alone};
+use crate::path::VirtualPath;
 use crate::server::context::Context;
 use crate::server::job::{Completion, JobId, StreamEnd};
 use crate::server::session::{Effect, Listens, State, Then};
@@ -84,22 +85,27 @@ impl Publishing {
         completion: Completion,
         cx: &mut Context<'_>,
     ) -> State {
-        let (upload, aborted) = (self.upload, self.wish == Wish::Abort);
+        let Self { upload, wish, .. } = self;
         match completion {
-            Completion::Published { size } => {
-                cx.say(Reply::StreamStored {
-                    size,
-                    name: upload.name,
-                });
-                // It came too late.
-                match aborted {
-                    true => cx.conclude(Reply::NothingToAbort),
-                    false => State::ready(),
-                }
-            }
-            Completion::Refused(_) if aborted => cx.conclude(Reply::Aborted),
+            Completion::Published { size } => stored(upload.name, size, wish, cx),
+            Completion::Refused(_) if wish == Wish::Abort => cx.conclude(Reply::Aborted),
             Completion::Refused(why) => cx.refuse(upload.deed, why),
             _ => cx.refuse(upload.deed, Refusal::Fault),
         }
+    }
+}
+
+/// It has its name, `name` where the server chose that.
+pub(super) fn stored(
+    name: Option<VirtualPath>,
+    size: u64,
+    wish: Wish,
+    cx: &mut Context<'_>,
+) -> State {
+    cx.say(Reply::StreamStored { size, name });
+    match wish {
+        // It came too late.
+        Wish::Abort => cx.conclude(Reply::NothingToAbort),
+        Wish::GoOn | Wish::Stall => State::ready(),
     }
 }
