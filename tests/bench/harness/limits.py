@@ -5,6 +5,9 @@ from harness.load import alone
 from harness.process import Failed
 
 
+CACHED = "loopback TCP from the page cache"
+
+
 class Limit:
     def __init__(self, name, verb, words):
         self.name, self.verb, self.words = name, verb, words
@@ -23,11 +26,14 @@ class Limit:
 
 
 def limits(bench, amounts):
-    many, served = f"bytes={amounts.limit}", bench.home / f"file-{amounts.wide}"
+    many, served = f"bytes={amounts.limit}", f"path={bench.home / f'file-{amounts.wide}'}"
+    wide = [f"bytes={amounts.wide}", served, "streams=8"]
     synced = [f"dir={bench.folder('client')}", f"bytes={amounts.synced}"]
     return [
         Limit("loopback TCP, write and read of 256 KiB", "loopback", [many]),
-        Limit("loopback TCP, sendfile from the page cache", "sendfile", [many, f"path={served}"]),
+        Limit(f"{CACHED}, sendfile", "sendfile", [many, served, "streams=1"]),
+        Limit(f"{CACHED}, sendfile, 8 streams", "sendfile", wide),
+        Limit(f"{CACHED}, read and write of 128 KiB, 8 streams", "copy", wide),
         Limit("AES-128-GCM in TLS records (rustls, ring), one core", "aes", [many]),
         Limit("MD5 (the md-5 crate), one core", "digest", ["algorithm=md5", many]),
         Limit("SHA-256 (the sha2 crate), one core", "digest", ["algorithm=sha256", many]),

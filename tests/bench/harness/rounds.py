@@ -1,6 +1,6 @@
 """Who is measured when: rounds of all figures, each beginning with another server."""
 
-import sys, time
+import statistics, sys, time
 from harness import limits
 from harness.process import Failed
 
@@ -21,6 +21,12 @@ class Results:
 
     def of(self, row, unit, server):
         return list(self.by_round(row, unit, server).values())
+
+    def medians(self, row, server):
+        """By unit; empty where nothing was measured."""
+        units = self.values.get(row.key, {})
+        taken = {unit: self.of(row, unit, server) for unit in units}
+        return {unit: statistics.median(values) for unit, values in taken.items() if values}
 
 
 def start_all(servers, home):

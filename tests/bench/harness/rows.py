@@ -132,7 +132,8 @@ def latency(amounts):
     streams = 4 * (os.cpu_count() or 1)
     kind = Latency(amounts.wide, streams, amounts.seconds)
     title = f"NOOP beside {streams} RETR over TLS"
-    bound = "the scheduler: more threads want to run than there are cores, unless some stay idle"
+    bound = "the scheduler: more threads want to run than there are cores; a server that leaves more "
+    bound += f"than {Latency.MOST_IDLE} % of them idle is not compared"
     yield Row("latency", "A small command while bulk saturates", title, kind, bound)
 
 

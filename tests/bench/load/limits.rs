@@ -1,8 +1,9 @@
 //! What the machine itself allows: loopback, sendfile, cipher, digests, the disk.
 
 use std::fs::{self, File};
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::os::unix::fs::FileExt;
 use std::thread;
 use std::time::Instant;
 
@@ -17,11 +18,14 @@ use crate::bulk::{noise, same};
 use crate::stream::CHUNK;
 use crate::{LoadError, Result, gate, tls};
 
+/// Bytes that a server which copies reads at a time.
+const COPIED: usize = 128 * 1024;
+
 /// `bytes=` from memory over loopback TCP, and what each end pays for it.
 pub(crate) fn loopback(args: &Args) -> Result<()> {
     let bytes = args.number("bytes")?;
     let chunk = noise();
-    over_loopback(bytes, |mut socket| {
+    over_loopback(bytes, 1, |mut socket| {
         let mut rest = bytes;
         while rest > 0 {
             let count = rest.min(CHUNK as u64);
@@ -32,18 +36,36 @@ pub(crate) fn loopback(args: &Args) -> Result<()> {
     })
 }
 
-/// `bytes=` of `path=`, which should be in the page cache, over loopback TCP by sendfile(2).
+/// `bytes=` of `path=`, which should be in the page cache, over each of `streams=` connections
+/// by sendfile(2).
 pub(crate) fn sendfile(args: &Args) -> Result<()> {
-    let file = File::open(args.path("path")?)?;
+    let (file, streams) = (File::open(args.path("path")?)?, args.number("streams")?);
     let (bytes, size) = (args.number("bytes")?, file.metadata()?.len());
-    over_loopback(bytes, |socket| {
+    over_loopback(bytes, streams, |socket| {
         let (mut rest, mut at) = (bytes, 0);
         while rest > 0 {
             let count = rest.min(1 << 20).min(size - at) as usize;
             let sent = rustix::fs::sendfile(&socket, &file, Some(&mut at), count)
-                .map_err(std::io::Error::from)?;
+                .map_err(io::Error::from)?;
             rest -= sent as u64;
             at %= size;
+        }
+        Ok(())
+    })
+}
+
+/// The same by read(2) and write(2).
+pub(crate) fn copy(args: &Args) -> Result<()> {
+    let (file, streams) = (File::open(args.path("path")?)?, args.number("streams")?);
+    let (bytes, size) = (args.number("bytes")?, file.metadata()?.len());
+    over_loopback(bytes, streams, |mut socket| {
+        let (mut rest, mut at, mut buffer) = (bytes, 0, vec![0; COPIED]);
+        while rest > 0 {
+            let most = rest.min(COPIED as u64) as usize;
+            let count = file.read_at(&mut buffer[..most], at)?;
+            socket.write_all(&buffer[..count])?;
+            rest -= count as u64;
+            at = (at + count as u64) % size;
         }
         Ok(())
     })
@@ -131,34 +153,49 @@ fn timed(bytes: u64, step: usize, mut work: impl FnMut(u64) -> Result<()>) -> Re
     Ok(())
 }
 
-/// `send` at one end, read(2) at the other, each on its thread.
-fn over_loopback(bytes: u64, send: impl FnOnce(TcpStream) -> Result<()> + Send) -> Result<()> {
+/// On each of some connections `send` of `bytes` at one end, read(2) at the other, each end on a
+/// thread of its own.
+fn over_loopback(
+    bytes: u64,
+    streams: u64,
+    send: impl Fn(TcpStream) -> Result<()> + Sync,
+) -> Result<()> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let address = listener.local_addr()?;
     let begin = Instant::now();
+    let send = || clocked(|| send(listener.accept()?.0));
+    let receive = || {
+        clocked(|| {
+            same(
+                "bytes over loopback",
+                count(TcpStream::connect(address)?)?,
+                bytes,
+            )
+        })
+    };
     let (sent, received) = thread::scope(|scope| {
-        let sender = scope.spawn(|| {
-            let cpu = thread_cpu();
-            send(listener.accept()?.0)?;
-            Ok(thread_cpu() - cpu)
-        });
-        let receiver = scope.spawn(move || {
-            let cpu = thread_cpu();
-            let got = count(TcpStream::connect(address)?)?;
-            same("bytes over loopback", got, bytes)?;
-            Ok(thread_cpu() - cpu)
-        });
-        let ends = (sender.join(), receiver.join());
-        let flat = |end: thread::Result<Result<f64>>| end.unwrap_or(Err(LoadError::Panicked));
-        Ok::<_, LoadError>((flat(ends.0)?, flat(ends.1)?))
+        let pairs = (0..streams).map(|_| (scope.spawn(send), scope.spawn(receive)));
+        let mut sum = (0.0, 0.0);
+        for (sender, receiver) in pairs.collect::<Vec<_>>() {
+            sum.0 += sender.join().unwrap_or(Err(LoadError::Panicked))?;
+            sum.1 += receiver.join().unwrap_or(Err(LoadError::Panicked))?;
+        }
+        Ok::<_, LoadError>(sum)
     })?;
     gate::tell(&[
-        ("bytes", bytes as f64),
+        ("bytes", (bytes * streams) as f64),
         ("seconds", begin.elapsed().as_secs_f64()),
         ("cpu", sent),
         ("cpu_receiver", received),
     ]);
     Ok(())
+}
+
+/// CPU seconds of `work` on this thread.
+fn clocked(work: impl FnOnce() -> Result<()>) -> Result<f64> {
+    let before = thread_cpu();
+    work()?;
+    Ok(thread_cpu() - before)
 }
 
 fn count(mut socket: TcpStream) -> Result<u64> {

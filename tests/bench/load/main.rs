@@ -89,6 +89,7 @@ fn run() -> Result<()> {
         "identity" => tls::write_identity(&args.path("dir")?),
         "loopback" => limits::loopback(&args),
         "sendfile" => limits::sendfile(&args),
+        "copy" => limits::copy(&args),
         "aes" => limits::aes(&args),
         "digest" => limits::digest(&args),
         "fsync" => limits::fsync(&args),

@@ -1,7 +1,10 @@
 //! Small commands: how many go to and fro, and how long one waits while others work.
 
+use std::io;
 use std::thread;
 use std::time::{Duration, Instant};
+
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 use crate::args::Args;
 use crate::ftp::Session;
@@ -27,16 +30,21 @@ pub(crate) fn roundtrip(args: &Args) -> Result<()> {
     session.quit()
 }
 
-/// NOOP every 5 ms for `seconds=`; a late answer makes none of the next ones early.
+/// NOOP every 5 ms for `seconds=`; a late answer makes none of the next ones early. Each is asked
+/// from another processor: whether whoever answers happens to live on the asker's makes a factor
+/// of three, is settled by where the load began, and is so for no client on another machine.
 pub(crate) fn latency(args: &Args) -> Result<()> {
     let limit = Duration::from_secs_f64(args.number("seconds")?);
     let mut session = Session::open(&args.account()?)?;
-    let mut times = Vec::new();
+    let (mut times, mut places) = (Vec::new(), places()?.into_iter().cycle());
     gate::ready()?;
     let begin = Instant::now();
     let mut next = begin;
     while begin.elapsed() < limit {
         thread::sleep(next.saturating_duration_since(Instant::now()));
+        if let Some(place) = places.next() {
+            sched_setaffinity(None, &place).map_err(io::Error::from)?;
+        }
         let asked = Instant::now();
         session.ask("NOOP", 200)?;
         times.push(asked.elapsed());
@@ -44,6 +52,18 @@ pub(crate) fn latency(args: &Args) -> Result<()> {
     }
     report(begin.elapsed(), times)?;
     session.quit()
+}
+
+/// The processors that this thread may run on, each alone.
+fn places() -> Result<Vec<CpuSet>> {
+    let all = sched_getaffinity(None).map_err(io::Error::from)?;
+    let allowed = (0..CpuSet::MAX_CPU).filter(|cpu| all.is_set(*cpu));
+    let alone = |cpu| {
+        let mut set = CpuSet::new();
+        set.set(cpu);
+        set
+    };
+    Ok(allowed.map(alone).collect())
 }
 
 /// Times in milliseconds.
