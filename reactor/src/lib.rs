@@ -5,6 +5,7 @@ mod accesslog;
 mod accounts;
 mod admin;
 mod alarm;
+mod bell;
 mod channel;
 mod check;
 pub mod cli;

@@ -10,11 +10,11 @@ use std::thread::JoinHandle;
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use mio::Waker;
-use parking_lot::{Condvar, Mutex};
 use skiff_sessions::aside::Aside;
 use skiff_sessions::conduit::Conduit;
 use skiff_vfs::Worker;
 
+use crate::bell::{Bell, Sleeper};
 use crate::courtesy::Courtesy;
 
 /// Plaintext that a worker lends to a burst, in bytes: as much goes to the thread
@@ -305,6 +305,7 @@ impl<W: Work> Crew<W> {
             let thread = Thread {
                 work: Receiver::clone(&work),
                 bell: Arc::clone(&bell),
+                sleeper: Arc::default(),
                 waiting: Arc::clone(&waiting),
                 reports: Arc::clone(reports),
             };
@@ -345,27 +346,6 @@ impl<W: Work> Crew<W> {
     }
 }
 
-/// Wakes one sleeping thread for each ring. A channel that is waited on yields the
-/// processor a dozen times before it sleeps, and whoever is about to send waits for it.
-#[derive(Default)]
-struct Bell {
-    rings: Mutex<usize>,
-    rung: Condvar,
-}
-
-impl Bell {
-    fn ring(&self) {
-        *self.rings.lock() += 1;
-        self.rung.notify_one();
-    }
-
-    fn wait(&self) {
-        let mut rings = self.rings.lock();
-        self.rung.wait_while(&mut rings, |rings| *rings == 0);
-        *rings -= 1;
-    }
-}
-
 /// Where finished work goes.
 struct Reports<W: Work> {
     outcomes: Sender<(Ticket, W::Outcome)>,
@@ -378,6 +358,7 @@ struct Reports<W: Work> {
 struct Thread<W: Work> {
     work: Receiver<(Ticket, W)>,
     bell: Arc<Bell>,
+    sleeper: Arc<Sleeper>,
     waiting: Arc<AtomicUsize>,
     reports: Arc<Reports<W>>,
 }
@@ -385,7 +366,7 @@ struct Thread<W: Work> {
 impl<W: Work> Thread<W> {
     /// Every piece of work has its ring; one without any is the end.
     fn next(&self) -> Option<(Ticket, W)> {
-        self.bell.wait();
+        self.bell.wait(&self.sleeper);
         self.work.try_recv().ok()
     }
 
