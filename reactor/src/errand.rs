@@ -21,7 +21,7 @@ use crate::daemon::Fresh;
 use crate::files::{OnWorker, OpenFile};
 use crate::hand::HAND;
 use crate::ids::{ConnectionId, Socket};
-use crate::patience::{Patience, stride};
+use crate::patience::HandingOn;
 use crate::short::publish_short;
 use crate::tls::ftp::FtpTls;
 use crate::work::{Order, Performed, Services, perform};
@@ -255,10 +255,16 @@ impl Lent {
 
     fn run(&mut self, tools: &mut Tools<'_>) -> Burst {
         let (began, before) = (Instant::now(), self.transfer.moved());
-        let (streams, is_handed_on) = (self.transfer.is_streaming(), self.is_handed_on());
-        let short = self.transfer.short();
-        let (mut budget, mut patience) = (BUDGET, None);
+        let (streams, short) = (self.transfer.is_streaming(), self.transfer.short());
+        let lane = self.channel.as_ref().filter(|_| self.is_handed_on());
+        let mut handing_on = lane.map(|channel| HandingOn::to(channel.socket()));
+        let mut budget = BUDGET;
         loop {
+            if let Some(handing_on) = &mut handing_on
+                && self.transfer.moved() > 0
+            {
+                handing_on.go_on(tools.is_alone());
+            }
             let burst = self.once(tools, budget);
             if let Burst::Finished(end) = burst {
                 if streams {
@@ -266,15 +272,7 @@ impl Lent {
                     // closing may take its time.
                     self.file = None;
                 }
-                let is_short = short.is_some_and(|short| self.transfer.moved() <= short);
-                return match end {
-                    End::Complete { .. } if is_short => {
-                        let (file, worker) = (&mut self.file, tools.worker);
-                        let published = publish_short(worker, file, &self.control, &self.stop);
-                        Burst::Finished(published.unwrap_or(end))
-                    }
-                    _ => burst,
-                };
+                return Burst::Finished(self.publish_if(short, end, tools));
             }
             let stopped = self.stop.load(Ordering::Relaxed);
             if stopped || tools.others_wait() || began.elapsed() >= LENT_MAX {
@@ -283,23 +281,30 @@ impl Lent {
             let Some(channel) = &self.channel else {
                 continue;
             };
-            // Who had patience has waited already.
+            let has_waited = handing_on.as_ref().is_some_and(HandingOn::has_patience);
             if let Some(wanted) = wanted(&burst)
-                && (patience.is_some() || !linger(channel, wanted))
+                && (has_waited || !linger(channel, wanted))
             {
                 return burst;
             }
-            if is_handed_on {
+            if let Some(handing_on) = &mut handing_on {
                 let moved = self.transfer.moved() - before;
-                let stride = stride(before, moved, began.elapsed());
-                budget = stride.unwrap_or(BUDGET);
-                patience = match (stride, patience) {
-                    (None, _) => None,
-                    (Some(_), None) => Patience::with(channel.socket(), LINGER).ok(),
-                    (Some(_), kept) => kept,
-                };
+                let pace = handing_on.pace(before, moved, began.elapsed(), LINGER);
+                budget = pace.unwrap_or(BUDGET);
             }
         }
+    }
+
+    /// An upload of at most `short` bytes, if they are all here.
+    fn publish_if(&mut self, short: Option<u64>, end: End, tools: &Tools<'_>) -> End {
+        let is_short = short.is_some_and(|short| self.transfer.moved() <= short);
+        let published = match end {
+            End::Complete { .. } if is_short => {
+                publish_short(tools.worker, &mut self.file, &self.control, &self.stop)
+            }
+            _ => None,
+        };
+        published.unwrap_or(end)
     }
 
     fn once(&mut self, tools: &mut Tools<'_>, budget: u64) -> Burst {

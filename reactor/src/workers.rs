@@ -199,13 +199,18 @@ pub(crate) struct Tools<'a> {
     /// Made when it is first needed.
     pub(crate) conduit: &'a mut Option<Conduit>,
     pub(crate) courtesy: &'a Courtesy,
-    waiting: &'a AtomicUsize,
+    load: &'a Load,
 }
 
 impl Tools<'_> {
     /// Other work waits for a thread: do not linger.
     pub(crate) fn others_wait(&self) -> bool {
-        self.waiting.load(Ordering::Relaxed) > 0
+        self.load.waiting.load(Ordering::Relaxed) > 0
+    }
+
+    /// No other thread of this kind works.
+    pub(crate) fn is_alone(&self) -> bool {
+        self.load.running.load(Ordering::Relaxed) <= 1
     }
 }
 
@@ -288,10 +293,17 @@ impl<W: Work> Pool<W> {
     }
 }
 
+/// How busy threads of one kind are, as of the last dispatch.
+#[derive(Default)]
+struct Load {
+    waiting: AtomicUsize,
+    running: AtomicUsize,
+}
+
 /// Threads that do the same kinds of work.
 struct Crew<W: Work> {
     schedule: Schedule<W>,
-    waiting: Arc<AtomicUsize>,
+    load: Arc<Load>,
     to_threads: Option<Sender<(Ticket, W)>>,
     bell: Arc<Bell>,
     threads: Vec<JoinHandle<()>>,
@@ -300,13 +312,13 @@ struct Crew<W: Work> {
 impl<W: Work> Crew<W> {
     fn start(name: &str, shares: Shares, reports: &Arc<Reports<W>>) -> io::Result<Self> {
         let (to_threads, work) = unbounded();
-        let (waiting, bell) = (Arc::default(), Arc::default());
+        let (load, bell) = (Arc::default(), Arc::default());
         let threads = (0..shares.threads).map(|index| {
             let thread = Thread {
                 work: Receiver::clone(&work),
                 bell: Arc::clone(&bell),
                 sleeper: Arc::default(),
-                waiting: Arc::clone(&waiting),
+                load: Arc::clone(&load),
                 reports: Arc::clone(reports),
             };
             Worker::spawn(&format!("{name} {index}"), move |worker| thread.run(worker))
@@ -314,7 +326,7 @@ impl<W: Work> Crew<W> {
         Ok(Self {
             threads: threads.collect::<io::Result<_>>()?,
             schedule: Schedule::new(shares),
-            waiting,
+            load,
             to_threads: Some(to_threads),
             bell,
         })
@@ -328,8 +340,9 @@ impl<W: Work> Crew<W> {
                 self.bell.ring();
             }
         }
-        self.waiting
-            .store(self.schedule.waiting(), Ordering::Relaxed);
+        let (waiting, running) = (self.schedule.waiting(), self.schedule.running);
+        self.load.waiting.store(waiting, Ordering::Relaxed);
+        self.load.running.store(running, Ordering::Relaxed);
     }
 
     fn is_idle(&self) -> bool {
@@ -359,7 +372,7 @@ struct Thread<W: Work> {
     work: Receiver<(Ticket, W)>,
     bell: Arc<Bell>,
     sleeper: Arc<Sleeper>,
-    waiting: Arc<AtomicUsize>,
+    load: Arc<Load>,
     reports: Arc<Reports<W>>,
 }
 
@@ -385,7 +398,7 @@ impl<W: Work> Thread<W> {
                 aside: &mut aside,
                 conduit: &mut conduit,
                 courtesy: &self.reports.courtesy,
-                waiting: &self.waiting,
+                load: &self.load,
             };
             let outcome = work.run(&mut tools);
             if self.reports.outcomes.send((ticket, outcome)).is_err() {
