@@ -1,21 +1,33 @@
 //! What threads without work sleep at.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::{Condvar, Mutex};
 
-/// Wakes one sleeping thread for each ring, the one that fell asleep last: what it needs is still
-/// near its processor, and so is its place beside a peer that it served a moment ago. A channel
-/// that is waited on wakes them by turns, and yields the processor a dozen times before it sleeps.
-#[derive(Default)]
-pub(crate) struct Bell(Mutex<Rings>);
+/// Wakes one sleeping thread for each ring. A channel that is waited on yields the processor a dozen
+/// times before it sleeps, and whoever is about to send waits for it.
+pub(crate) struct Bell {
+    order: Order,
+    rings: Mutex<Rings>,
+}
+
+/// Whom a ring wakes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Order {
+    /// Who has slept longest. Threads that compute without end are spread over the processors by it.
+    Turns,
+    /// Who fell asleep last: what it needs is still near its processor, which is another than the
+    /// peer's that it served a moment ago.
+    LastFirst,
+}
 
 #[derive(Default)]
 struct Rings {
     /// That nobody was asleep for.
     unheard: usize,
-    sleepers: Vec<Arc<Sleeper>>,
+    sleepers: VecDeque<Arc<Sleeper>>,
 }
 
 #[derive(Default)]
@@ -25,9 +37,18 @@ pub(crate) struct Sleeper {
 }
 
 impl Bell {
+    pub(crate) fn new(order: Order) -> Self {
+        let rings = Mutex::default();
+        Self { order, rings }
+    }
+
     pub(crate) fn ring(&self) {
-        let mut rings = self.0.lock();
-        match rings.sleepers.pop() {
+        let mut rings = self.rings.lock();
+        let sleeper = match self.order {
+            Order::Turns => rings.sleepers.pop_front(),
+            Order::LastFirst => rings.sleepers.pop_back(),
+        };
+        match sleeper {
             Some(sleeper) => {
                 sleeper.called.store(true, Ordering::Relaxed);
                 sleeper.rung.notify_one();
@@ -38,12 +59,12 @@ impl Bell {
 
     /// Until the ring that is for this thread.
     pub(crate) fn wait(&self, sleeper: &Arc<Sleeper>) {
-        let mut rings = self.0.lock();
+        let mut rings = self.rings.lock();
         if rings.unheard > 0 {
             rings.unheard -= 1;
             return;
         }
-        rings.sleepers.push(Arc::clone(sleeper));
+        rings.sleepers.push_back(Arc::clone(sleeper));
         while !sleeper.called.swap(false, Ordering::Relaxed) {
             sleeper.rung.wait(&mut rings);
         }
@@ -58,22 +79,31 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_last_to_fall_asleep_is_woken_first() {
-        let bell = Arc::new(Bell::default());
+    fn by_turns_the_first_to_fall_asleep_is_woken_first() {
+        wakes(Order::Turns, ["first", "second", "third"]);
+    }
+
+    #[test]
+    fn or_the_last() {
+        wakes(Order::LastFirst, ["third", "second", "first"]);
+    }
+
+    fn wakes(by: Order, expected: [&str; 3]) {
+        let bell = Arc::new(Bell::new(by));
         let (woken, order) = channel();
         let threads = ["first", "second", "third"].map(|name| {
             let (own, woken) = (Arc::clone(&bell), woken.clone());
-            let asleep = bell.0.lock().sleepers.len() + 1;
+            let asleep = bell.rings.lock().sleepers.len() + 1;
             let thread = thread::spawn(move || {
                 own.wait(&Arc::default());
                 woken.send(name).unwrap();
             });
-            while bell.0.lock().sleepers.len() < asleep {
+            while bell.rings.lock().sleepers.len() < asleep {
                 thread::yield_now();
             }
             thread
         });
-        for name in ["third", "second", "first"] {
+        for name in expected {
             bell.ring();
             assert_eq!(order.recv().unwrap(), name);
         }
@@ -84,11 +114,11 @@ mod tests {
 
     #[test]
     fn a_ring_that_nobody_slept_for_is_not_lost() {
-        let (bell, sleeper) = (Bell::default(), Arc::default());
+        let (bell, sleeper) = (Bell::new(Order::Turns), Arc::default());
         bell.ring();
         bell.ring();
         bell.wait(&sleeper);
         bell.wait(&sleeper);
-        assert_eq!(bell.0.lock().unheard, 0);
+        assert_eq!(bell.rings.lock().unheard, 0);
     }
 }

@@ -14,7 +14,7 @@ use skiff_sessions::aside::Aside;
 use skiff_sessions::conduit::Conduit;
 use skiff_vfs::Worker;
 
-use crate::bell::{Bell, Sleeper};
+use crate::bell::{Bell, Order, Sleeper};
 use crate::courtesy::Courtesy;
 
 /// Plaintext that a worker lends to a burst, in bytes: as much goes to the thread
@@ -243,8 +243,13 @@ impl<W: Work> Pool<W> {
             courtesy: courtesy.clone(),
         });
         Ok(Self {
-            workers: Crew::start("worker", Shares::of(workers), &reports)?,
-            carriers: Crew::start("carrier", Shares::of_carriers(2 * workers + 1), &reports)?,
+            workers: Crew::start("worker", Shares::of(workers), Order::Turns, &reports)?,
+            carriers: Crew::start(
+                "carrier",
+                Shares::of_carriers(2 * workers + 1),
+                Order::LastFirst,
+                &reports,
+            )?,
             outcomes,
             called,
         })
@@ -310,9 +315,14 @@ struct Crew<W: Work> {
 }
 
 impl<W: Work> Crew<W> {
-    fn start(name: &str, shares: Shares, reports: &Arc<Reports<W>>) -> io::Result<Self> {
+    fn start(
+        name: &str,
+        shares: Shares,
+        order: Order,
+        reports: &Arc<Reports<W>>,
+    ) -> io::Result<Self> {
         let (to_threads, work) = unbounded();
-        let (load, bell) = (Arc::default(), Arc::default());
+        let (load, bell) = (Arc::default(), Arc::new(Bell::new(order)));
         let threads = (0..shares.threads).map(|index| {
             let thread = Thread {
                 work: Receiver::clone(&work),

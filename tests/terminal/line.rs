@@ -1,4 +1,4 @@
-//! A line between client and server that can be made narrow, led elsewhere, and overheard.
+//! A line between client and server that can be made narrow, shut, led elsewhere, and overheard.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -25,6 +25,8 @@ struct Shared {
 
 #[derive(Clone, Copy, PartialEq)]
 enum Width {
+    /// Nothing passes.
+    Shut,
     Narrow,
     Wide,
 }
@@ -63,6 +65,10 @@ impl Line {
 
     pub(super) fn narrow(&self) {
         *self.shared.width.lock().unwrap() = Width::Narrow;
+    }
+
+    pub(super) fn shut(&self) {
+        *self.shared.width.lock().unwrap() = Width::Shut;
     }
 
     pub(super) fn widen(&self) {
@@ -112,7 +118,9 @@ impl Shared {
 
     /// The width of the line: a tick where it is narrow, and no longer than it is.
     fn linger(&self) {
+        let is_shut = |width: &mut Width| *width == Width::Shut;
         let width = self.width.lock().unwrap();
+        let width = self.widened.wait_while(width, is_shut).unwrap();
         let narrow = |width: &mut Width| *width == Width::Narrow;
         let _ = self.widened.wait_timeout_while(width, TICK, narrow);
     }

@@ -81,6 +81,8 @@ fn a_second_ctrl_c_does_not_wait_for_the_server() {
     line.narrow();
     tom.enter("put big");
     wait_for_bar(&tom);
+    // Or it answers before the second.
+    line.shut();
     // Two that come too close are one to the kernel.
     let code = until("the program's end", || {
         tom.press("C-c");
