@@ -154,7 +154,7 @@ impl<L: Local> Talk<'_, L> {
     }
 
     fn ask(&mut self, question: Question) -> Result<(), LinkError> {
-        self.link.flush()?;
+        self.flush()?;
         let answer = match self.halt {
             Halt::Wanted => None,
             Halt::No => self.local.ask(question),
@@ -170,7 +170,7 @@ impl<L: Local> Talk<'_, L> {
     }
 
     fn run(&mut self, task: Task) -> Result<(), LinkError> {
-        self.link.flush()?;
+        self.flush()?;
         if self.halt == Halt::Wanted && task != Task::Discard {
             self.tell(Event::Stop);
         }
@@ -241,7 +241,14 @@ impl<L: Local> Talk<'_, L> {
         while let Some(effect) = self.queue.pop_front() {
             self.perform(effect)?;
         }
-        self.link.flush()
+        self.flush()
+    }
+
+    fn flush(&mut self) -> Result<(), LinkError> {
+        while self.link.flush(self.interrupt)? == Waited::Interrupted {
+            self.look_at_interrupt()?;
+        }
+        Ok(())
     }
 
     /// The first Ctrl-C stops the dialogue, the second ends the connection.

@@ -139,26 +139,28 @@ impl Link {
         commands::encode(command, &mut self.outbox);
     }
 
-    /// Waits until all lines are with the kernel.
-    pub(crate) fn flush(&mut self) -> Result<(), LinkError> {
-        let (mut sent, mut until) = (0, self.deadline());
+    /// Waits until all lines are with the kernel, or for Ctrl-C: then the rest
+    /// leaves with the next call.
+    pub(crate) fn flush(&mut self, interrupt: &Interrupt) -> Result<Waited, LinkError> {
+        let mut until = self.deadline();
         loop {
-            let outbox = std::mem::take(&mut self.outbox);
+            let mut sent = 0;
+            let mut outbox = std::mem::take(&mut self.outbox);
             let result = write_all(&mut self.lane(), &outbox, &mut sent);
+            outbox.drain(..sent);
             self.outbox = outbox;
             match result {
-                Ok(()) => break,
+                Ok(()) => return Ok(Waited::Ready),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => return Err(lost(error)),
             }
-            let before = sent;
-            self.wait(Wanted::Write, until, None)?;
-            if sent > before {
+            if sent > 0 {
                 until = self.deadline();
             }
+            if self.wait(Wanted::Write, until, Some(interrupt))? == Waited::Interrupted {
+                return Ok(Waited::Interrupted);
+            }
         }
-        self.outbox.clear();
-        Ok(())
     }
 
     /// The next line from the server, or Ctrl-C.
@@ -174,7 +176,9 @@ impl Link {
                 Head::Incomplete => {}
             }
             self.inbox.compact();
-            self.flush()?;
+            if self.flush(interrupt)? == Waited::Interrupted {
+                return Ok(Heard::Interrupted);
+            }
             if self.take_in()? > 0 {
                 continue;
             }

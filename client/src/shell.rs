@@ -40,7 +40,7 @@ impl Shell {
             What::Verb(words) => self.run_verb(words),
         };
         // Codes that nobody answers still have to leave.
-        self.link.flush()?;
+        self.link.flush(&self.interrupt)?;
         // A Ctrl-C that came too late to stop this must not stop the next.
         self.interrupt.take();
         done

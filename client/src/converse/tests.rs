@@ -276,6 +276,60 @@ fn the_second_interrupt_does_not_wait_for_the_server() {
     server.join().unwrap();
 }
 
+/// More than the kernel holds for a peer that does not read; in lines.
+const TOO_MANY: usize = 4_000_000;
+
+#[test]
+fn an_interrupt_ends_a_wait_for_room_and_no_line_is_lost_or_said_twice() {
+    let (go, may_read) = std::sync::mpsc::channel();
+    let (mut link, server) = served(move |mut server| {
+        may_read.recv().unwrap();
+        let mut all = Vec::new();
+        server.0.read_to_end(&mut all).unwrap();
+        assert_eq!(all, b"NOOP\r\n".repeat(TOO_MANY));
+    });
+    for _ in 0..TOO_MANY {
+        link.send(&Command::Noop);
+    }
+    let interrupt = Interrupt::default();
+    interrupt.raise();
+    assert!(matches!(link.flush(&interrupt), Ok(Waited::Interrupted)));
+    interrupt.take();
+    go.send(()).unwrap();
+    assert!(matches!(link.flush(&interrupt), Ok(Waited::Ready)));
+    drop(link);
+    server.join().unwrap();
+}
+
+#[test]
+fn the_second_interrupt_does_not_wait_for_room() {
+    let (done, waits) = std::sync::mpsc::channel::<()>();
+    let (mut link, server) = served(move |_server| {
+        let _ = waits.recv();
+    });
+    for _ in 0..TOO_MANY {
+        link.send(&Command::Noop);
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let mut local = download(folder.path());
+    let interrupt = Interrupt::default();
+    let pressing = AtomicBool::new(true);
+    let ended = thread::scope(|scope| {
+        scope.spawn(|| {
+            while pressing.load(std::sync::atomic::Ordering::Relaxed) {
+                interrupt.raise();
+                thread::yield_now();
+            }
+        });
+        let ended = get(&mut link, &interrupt, &mut local);
+        pressing.store(false, std::sync::atomic::Ordering::Relaxed);
+        ended
+    });
+    assert!(matches!(ended, Err(LinkError::Interrupted)), "{ended:?}");
+    drop(done);
+    server.join().unwrap();
+}
+
 fn list(link: &mut Link) -> Result<Outcome, LinkError> {
     let mut effects = Vec::new();
     let dialogue = Dialogue::listing(Command::List(None), &mut effects);
