@@ -16,8 +16,10 @@
     plot      curves as SVG
 
 A figure is taken for all servers in a round before the next figure begins, each round begins with
-another server, and what is told is the median, least and most of the rounds. Servers are compared
-within a round, because the machine's speed may drift by as much as the servers differ. CPU is the
-server's alone, of all its processes, from a control group where one can be made; it says more than
-time on a machine that the generator shares.
+another server, and what is told is the median, least and most of the rounds. What takes a moment is
+taken more than once in a round, by turns, and the median is the round's figure: a tenth of a second
+is at the mercy of whatever else the machine does in it. Servers are compared within a round,
+because the machine's speed may drift by as much as the servers differ. CPU is the server's alone,
+of all its processes, from a control group where one can be made; it says more than time on a
+machine that the generator shares.
 """

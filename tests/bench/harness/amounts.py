@@ -10,6 +10,8 @@ class Amounts:
     """How much of everything a run does."""
 
     rounds: int
+    # How often a row that takes a moment is taken in a round.
+    passes: int
     big: int
     wide: int
     small: int
@@ -37,6 +39,7 @@ class Amounts:
 
 FULL = Amounts(
     rounds=5,
+    passes=3,
     big=512 * MIB,
     wide=128 * MIB,
     small=500,
@@ -54,6 +57,7 @@ FULL = Amounts(
 )
 QUICK = Amounts(
     rounds=2,
+    passes=1,
     big=64 * MIB,
     wide=16 * MIB,
     small=60,
@@ -71,6 +75,7 @@ QUICK = Amounts(
 )
 SMOKE = Amounts(
     rounds=1,
+    passes=1,
     big=2 * MIB,
     wide=1 * MIB,
     small=4,

@@ -125,6 +125,9 @@ def setting(work, amounts, seconds):
     yield "A cell is the median (least–most) of the rounds; 10,000 idle sessions, and 1,000 of servers"
     yield "that fork for each, are weighed once. CPU is that of all processes of the server,"
     yield f"{clock()}."
+    if amounts.passes > 1:
+        yield f"Big files, small commands and short listings are taken {amounts.passes} times in a round, and"
+        yield "their median is the round's figure."
     yield "The ratio says how many times as good skiffd is as the best peer was in the same round, since"
     yield "the machine's own speed changes from round to round: above 1 it is ahead."
     yield "`ceiling` is the generator against a server that does nothing, its own limit; what is not a"

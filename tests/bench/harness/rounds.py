@@ -52,16 +52,29 @@ def run(bench, amounts, chosen, instances, results):
             say(f"[{time.monotonic() - begin:5.0f} s] round {turn + 1}: {row.key}")
             if row.kind.size:
                 bench.warm(row.kind.size)
-            for instance in rotated([i for i in instances if row.wants(i.server)], turn):
-                take(bench, row, instance, turn, results)
+            take_row(bench, row, [i for i in instances if row.wants(i.server)], turn, results)
+
+
+def take_row(bench, row, instances, turn, results):
+    """All servers by turns, as often as the row asks for; the median is the round's figure."""
+    taken = {}
+    for once in range(row.passes):
+        for instance in rotated(instances, turn + once):
+            numbers = take(bench, row, instance, turn, results)
+            for unit, value in numbers.items():
+                taken.setdefault(instance, {}).setdefault(unit, []).append(value)
+    for instance, units in taken.items():
+        numbers = {unit: statistics.median(values) for unit, values in units.items()}
+        results.add(row, instance.server, turn, numbers)
 
 
 def take(bench, row, instance, turn, results):
     try:
-        results.add(row, instance.server, turn, row.kind.take(bench, instance, turn))
+        return row.kind.take(bench, instance, turn)
     except (Failed, OSError) as failure:
         results.failures[row.key, instance.name] = str(failure)
         say(f"    {instance.name}: {failure}")
+        return {}
 
 
 def rotated(items, turn):

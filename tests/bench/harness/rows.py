@@ -9,7 +9,8 @@ from harness.native import Verified
 @dataclasses.dataclass
 class Row:
     """`who` takes part beside skiffd: peers, listers (those with MLSD), native, nobody; `fsync`
-    whether skiffd with fsync is shown beside; `ceiling` whether the generator can serve it too."""
+    whether skiffd with fsync is shown beside; `ceiling` whether the generator can serve it too;
+    `passes` how often it is taken in a round."""
 
     key: str
     group: str
@@ -19,6 +20,7 @@ class Row:
     who: str = "peers"
     fsync: bool = False
     ceiling: bool = True
+    passes: int = 1
 
     def wants(self, server):
         if server.name == "skiffd":
@@ -66,10 +68,12 @@ def bulk(amounts):
                     Bulk(verb, mode, size, streams),
                     BOUNDS[verb, mode],
                     fsync=verb == "stor",
+                    passes=amounts.passes,
                 )
 
 
 def small(amounts):
+    """Once in a round: each leaves thousands of ports at rest, which the next ones pay for."""
     for verb, word in (("small-down", "down"), ("small-up", "up")):
         for mode in ("plain", "tls"):
             bound = "system calls and wake-ups for EPSV, the data connection and three replies"
@@ -90,7 +94,8 @@ def commands(amounts):
     for line, code in (("NOOP", 200), ("PWD", 257), ("SIZE file-4096", 213)):
         verb = line.split()[0]
         kind = Trips(line, code, amounts.trips)
-        yield Row(verb.lower(), "Small commands, one session", verb, kind, bound)
+        group = "Small commands, one session"
+        yield Row(verb.lower(), group, verb, kind, bound, passes=amounts.passes)
 
 
 def logins(amounts):
@@ -115,6 +120,7 @@ def listings(amounts):
                 Listing(verb, entries, times),
                 "getdents and a stat for each entry",
                 who="listers" if verb == "MLSD" else "peers",
+                passes=amounts.passes if entries <= 100 else 1,
             )
 
 
