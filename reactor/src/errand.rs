@@ -259,8 +259,8 @@ impl Lent {
     fn run(&mut self, tools: &mut Tools<'_>) -> Burst {
         let (began, before) = (Instant::now(), self.transfer.moved());
         let (streams, short) = (self.transfer.is_streaming(), self.transfer.short());
-        let lane = self.channel.as_ref().filter(|_| self.is_handed_on());
-        let mut handing_on = lane.map(|channel| HandingOn::to(channel.socket()));
+        let channel = self.channel.as_ref().filter(|_| self.is_handed_on());
+        let mut handing_on = channel.map(|channel| HandingOn::to(channel.socket()));
         let mut budget = BUDGET;
         loop {
             if let Some(handing_on) = &mut handing_on

@@ -4,6 +4,8 @@ use skiff_sessions::wire::command::Retrieve;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::channel;
 use std::thread::{self, JoinHandle};
 
 use skiff_conf::{HostPort, Tls};
@@ -281,7 +283,7 @@ const TOO_MANY: usize = 4_000_000;
 
 #[test]
 fn an_interrupt_ends_a_wait_for_room_and_no_line_is_lost_or_said_twice() {
-    let (go, may_read) = std::sync::mpsc::channel();
+    let (go, may_read) = channel();
     let (mut link, server) = served(move |mut server| {
         may_read.recv().unwrap();
         let mut all = Vec::new();
@@ -303,7 +305,7 @@ fn an_interrupt_ends_a_wait_for_room_and_no_line_is_lost_or_said_twice() {
 
 #[test]
 fn the_second_interrupt_does_not_wait_for_room() {
-    let (done, waits) = std::sync::mpsc::channel::<()>();
+    let (done, waits) = channel::<()>();
     let (mut link, server) = served(move |_server| {
         let _ = waits.recv();
     });
@@ -316,13 +318,13 @@ fn the_second_interrupt_does_not_wait_for_room() {
     let pressing = AtomicBool::new(true);
     let ended = thread::scope(|scope| {
         scope.spawn(|| {
-            while pressing.load(std::sync::atomic::Ordering::Relaxed) {
+            while pressing.load(Ordering::Relaxed) {
                 interrupt.raise();
                 thread::yield_now();
             }
         });
         let ended = get(&mut link, &interrupt, &mut local);
-        pressing.store(false, std::sync::atomic::Ordering::Relaxed);
+        pressing.store(false, Ordering::Relaxed);
         ended
     });
     assert!(matches!(ended, Err(LinkError::Interrupted)), "{ended:?}");
