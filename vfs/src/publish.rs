@@ -53,6 +53,8 @@ impl Upload {
         let home = Arc::clone(self.hold.home());
         let old = self.replaced()?;
         about_to(Step::Dress)?;
+        self.renew_last_block()?;
+        self.give_back()?;
         let stat = self.dress(&home.policy, old.as_ref(), modified)?;
         if let Some(digest) = digest {
             digest::remember(&self.file, &stat, &digest.into()).map_err(VfsError::from)?;

@@ -1,5 +1,6 @@
 //! A file on its way in: written to its stage, under a hold on its name and on room for it.
 
+mod ahead;
 mod append;
 mod begin;
 mod prepare;
@@ -18,6 +19,7 @@ use rustix::io::{Errno, pread, pwrite, read};
 use rustix::pipe::{SpliceFlags, splice};
 use skiff_quota::Amount;
 
+use self::ahead::Ahead;
 use self::append::InPlace;
 use self::prepare::Pending;
 use crate::account::{Hold, NameKey};
@@ -107,6 +109,7 @@ pub struct Upload {
     len: u64,
     /// Bytes that the file may reach before more room must be held.
     room: u64,
+    ahead: Ahead,
     /// How far the kernel was asked to write.
     flushed: u64,
     /// Bytes of the file at which the next checkpoint is due.
@@ -217,6 +220,9 @@ impl Upload {
         if end > self.room {
             self.widen(end)?;
         }
+        if self.ahead.are_due(self.len) {
+            self.take_ahead();
+        }
         let written = append(self);
         self.hold.writer.touch();
         written?;
@@ -312,10 +318,11 @@ impl Upload {
     }
 
     fn end_kept(&mut self, home: &Home) -> Result<(), VfsError> {
+        let given_back = self.give_back();
         let labelled = self.label();
         let now = Amount::new(self.published.unwrap_or(0).max(self.len), 1);
         self.hold.settle(&mut home.names.lock(), now);
-        labelled
+        given_back.and(labelled)
     }
 
     fn end_dropped(&mut self, home: &Home) -> Result<(), VfsError> {
@@ -436,6 +443,7 @@ impl Upload {
     fn cut(&mut self, len: u64) -> Result<(), VfsError> {
         if len != self.len {
             ftruncate(&self.file, len)?;
+            self.ahead.begin_again();
         }
         (self.len, self.flushed) = (len, len);
         self.checkpoint = next_checkpoint(len);

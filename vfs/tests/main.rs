@@ -5,6 +5,7 @@
     reason = "helpers of tests may unwrap as tests do"
 )]
 
+mod ahead;
 mod appending;
 mod at_hand;
 mod attributes;

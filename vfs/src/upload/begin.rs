@@ -7,6 +7,7 @@ use std::sync::Arc;
 use rustix::fs::{Mode, OFlags, Stat, fstat};
 use skiff_quota::Amount;
 
+use super::ahead::Ahead;
 use super::append::InPlace;
 use super::prepare::Pending;
 use super::{Replace, Start, Target, Upload, UploadRequest, UploadStart, next_checkpoint};
@@ -206,7 +207,7 @@ impl Held {
         home.extend(&mut self.hold, more)?;
         home.check_floor(staging.fd(), size.saturating_sub(self.there()))?;
         let staged = self.staged.unwrap_or(0);
-        let mut upload = self.into_upload(staging, request.replace)?;
+        let mut upload = self.into_upload(staging, request)?;
         // A stage longer than the file to come is of another file.
         let is_of_another = request.size.is_some_and(|size| size < staged);
         if request.start == Start::Stage && is_of_another {
@@ -226,7 +227,11 @@ impl Held {
         }
     }
 
-    fn into_upload(self, staging: Arc<Staging>, replace: Replace) -> Result<Upload, VfsError> {
+    fn into_upload(
+        self,
+        staging: Arc<Staging>,
+        request: &UploadRequest,
+    ) -> Result<Upload, VfsError> {
         let Self {
             hold,
             published,
@@ -247,6 +252,11 @@ impl Held {
             labelled: staged.is_some(),
         };
         let staged_bytes = staged.unwrap_or(0);
+        let declared = request.size.unwrap_or(0);
+        let ahead = match origin {
+            Origin::New => Ahead::of_new(declared),
+            Origin::Old => Ahead::of_old(declared),
+        };
         let (file, target, pending, have) = match opened {
             Opened::Stage | Opened::Fresh => (stage()?, in_stage, None, staged_bytes),
             Opened::Continue(at) => (stage()?, in_stage, Some(Pending::Cut(at)), staged_bytes),
@@ -269,10 +279,11 @@ impl Held {
             published,
             have,
             len: have,
+            ahead,
             flushed: have,
             checkpoint: next_checkpoint(have),
             forsaken: Default::default(),
-            replace,
+            replace: request.replace,
         })
     }
 }
