@@ -116,7 +116,7 @@ impl ListingText {
             Entries::Directory(listing) => match listing.next(worker)? {
                 Some(entry) => {
                     let name = entry.name.as_bytes();
-                    self.look.push(name, &facts(&entry), &mut self.text);
+                    self.look.push(name, &facts(entry), &mut self.text);
                 }
                 None => return Ok(false),
             },

@@ -1,6 +1,7 @@
 //! One file or directory, as a listing or a stat tells it.
 
-use std::ffi::OsString;
+use std::ffi::{CStr, OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
 use std::time::{Duration, SystemTime};
 
 use rustix::fs::{FileType, Stat};
@@ -92,6 +93,32 @@ impl Entry {
             links: stat.st_nlink as u64,
             unique: (stat.st_dev as u64, stat.st_ino as u64),
         }
+    }
+
+    /// To be set before anybody sees it.
+    pub(crate) fn blank() -> Self {
+        Self {
+            name: OsString::new(),
+            kind: Kind::Other,
+            size: 0,
+            modified: Modified {
+                seconds: 0,
+                nanoseconds: 0,
+            },
+            mode: 0,
+            uid: 0,
+            gid: 0,
+            links: 0,
+            unique: (0, 0),
+        }
+    }
+
+    /// Becomes another entry, in the memory that its name has.
+    pub(crate) fn set(&mut self, name: &CStr, stat: &Stat) {
+        let mut buffer = std::mem::take(&mut self.name);
+        buffer.clear();
+        buffer.push(OsStr::from_bytes(name.to_bytes()));
+        *self = Self::new(buffer, stat);
     }
 }
 

@@ -1,7 +1,7 @@
 //! The entries of a directory, streamed.
 
-use std::ffi::{CStr, OsStr, OsString};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::ffi::{CStr, OsStr};
+use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 
 use rustix::fs::{AtFlags, Stat, statat};
@@ -13,7 +13,8 @@ use crate::jail;
 use crate::reader::DirReader;
 use crate::{Entry, VfsError, Worker};
 
-/// A directory being listed, or one file. Memory is one batch of names, whatever the size.
+/// A directory being listed, or one file. Memory is one batch of names and one entry, whatever the
+/// size.
 ///
 /// Links inside the home show what they lead to; a link that dangles or leads out shows as
 /// [`crate::Kind::Link`]. Stages and staging directories are not listed.
@@ -21,13 +22,16 @@ use crate::{Entry, VfsError, Worker};
 pub struct Listing {
     home: Arc<Home>,
     source: Source,
+    entry: Entry,
     hidden: u64,
 }
 
 #[derive(Debug)]
 enum Source {
     Directory(Box<(Folder, DirReader)>),
-    One(Option<Entry>),
+    /// The entry is there.
+    One,
+    Over,
 }
 
 impl Listing {
@@ -40,6 +44,7 @@ impl Listing {
         Self {
             home: Arc::clone(home),
             source: Source::Directory(Box::new((folder, reader))),
+            entry: Entry::blank(),
             hidden: 0,
         }
     }
@@ -47,16 +52,21 @@ impl Listing {
     pub(crate) fn one(home: &Arc<Home>, entry: Entry) -> Self {
         Self {
             home: Arc::clone(home),
-            source: Source::One(Some(entry)),
+            source: Source::One,
+            entry,
             hidden: 0,
         }
     }
 
     /// The next entry, in the order of the file system; `None` at the end.
-    pub fn next(&mut self, _worker: &Worker) -> Result<Option<Entry>, VfsError> {
+    pub fn next(&mut self, _worker: &Worker) -> Result<Option<&Entry>, VfsError> {
         let (folder, reader) = match &mut self.source {
             Source::Directory(open) => (&open.0, &mut open.1),
-            Source::One(entry) => return Ok(entry.take()),
+            Source::One => {
+                self.source = Source::Over;
+                return Ok(Some(&self.entry));
+            }
+            Source::Over => return Ok(None),
         };
         loop {
             let Some((_, name)) = reader.next()? else {
@@ -72,9 +82,14 @@ impl Listing {
             match statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) {
                 Ok(stat) if folder.mount.hides(&stat) => {}
                 Ok(stat) if is_link(&stat) => {
-                    return Ok(Some(follow(&self.home, folder, name, &stat)));
+                    let target = follow(&self.home, folder, name);
+                    self.entry.set(name, target.as_ref().unwrap_or(&stat));
+                    return Ok(Some(&self.entry));
                 }
-                Ok(stat) => return Ok(Some(Entry::new(owned(name), &stat))),
+                Ok(stat) => {
+                    self.entry.set(name, &stat);
+                    return Ok(Some(&self.entry));
+                }
                 // Removed since its name was read.
                 Err(Errno::NOENT) => {}
                 Err(e) => return Err(e.into()),
@@ -88,17 +103,12 @@ impl Listing {
     }
 }
 
-/// What a link leads to, under the link's name; the link itself where that is nothing to see.
-fn follow(home: &Home, folder: &Folder, name: &CStr, link: &Stat) -> Entry {
+/// What a link leads to; `None` where that is nothing to see.
+fn follow(home: &Home, folder: &Folder, name: &CStr) -> Option<Stat> {
     let path = folder.path.join(OsStr::from_bytes(name.to_bytes()));
-    let target = match home.resolve(&path, Links::Follow) {
+    match home.resolve(&path, Links::Follow) {
         Ok(Resolved::Name(_, stat)) => stat,
         Ok(Resolved::Folder(folder)) => statat(&folder, c"", AtFlags::EMPTY_PATH).ok(),
         Err(_) => None,
-    };
-    Entry::new(owned(name), target.as_ref().unwrap_or(link))
-}
-
-fn owned(name: &CStr) -> OsString {
-    OsString::from_vec(name.to_bytes().to_vec())
+    }
 }

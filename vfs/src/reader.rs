@@ -19,6 +19,8 @@ pub(crate) struct DirReader {
     kinds: Vec<FileType>,
     next_name: usize,
     next_kind: usize,
+    /// The kernel has said so, and is not asked again.
+    is_over: bool,
 }
 
 impl DirReader {
@@ -36,13 +38,17 @@ impl DirReader {
             kinds: Vec::new(),
             next_name: 0,
             next_kind: 0,
+            is_over: false,
         }
     }
 
     /// The next name but `.` and `..`, and its kind where the file system tells it.
     pub(crate) fn next(&mut self) -> io::Result<Option<(FileType, &CStr)>> {
-        if self.next_kind == self.kinds.len() && !self.fill()? {
-            return Ok(None);
+        if self.next_kind == self.kinds.len() {
+            self.is_over = self.is_over || !self.fill()?;
+            if self.is_over {
+                return Ok(None);
+            }
         }
         let kind = self.kinds[self.next_kind];
         self.next_kind += 1;
