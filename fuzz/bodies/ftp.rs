@@ -210,7 +210,7 @@ impl World {
                 Effect::StartTls => self.shaking = Shaking::Yes,
                 Effect::Listen(form) => listening.push(form),
                 Effect::OpenData(_) => self.data = Data::Wanted,
-                Effect::SecureData(_) => {
+                Effect::SecureData(..) => {
                     assert!(self.data == Data::Open, "TLS needs a connection");
                     self.data = Data::WantsTls;
                 }

@@ -7,8 +7,11 @@ use std::sync::Arc;
 
 use mio::net::TcpStream;
 use rustls::Connection as TlsConnection;
+use skiff_conf::Resumption;
 use skiff_sessions::conduit::Conduit;
 use skiff_sessions::lane::{Lane, Plain, Tls};
+
+use crate::tls::ftp;
 
 use rustix::fs::sendfile;
 use rustix::io::Errno;
@@ -25,6 +28,16 @@ pub(crate) struct Channel {
     socket: Arc<TcpStream>,
     /// Boxed, so that a plain session does not pay for it.
     tls: Option<Box<TlsConnection>>,
+    proof: Proof,
+}
+
+/// Whether a transfer may use the channel.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Proof {
+    /// That was decided.
+    Given,
+    /// Its handshake comes first, and whose it is is judged behind it.
+    Due,
 }
 
 /// How far a handshake got.
@@ -40,6 +53,7 @@ impl Channel {
         Self {
             socket,
             tls: tls.map(Box::new),
+            proof: Proof::Given,
         }
     }
 
@@ -92,6 +106,38 @@ impl Channel {
                 return Err(io::Error::new(io::ErrorKind::InvalidData, error));
             }
         }
+    }
+
+    /// The handshake, and the judgement behind it, are left to the first burst.
+    pub(crate) fn defer_handshake(&mut self) {
+        self.proof = Proof::Due;
+    }
+
+    pub(crate) fn is_deferred(&self) -> bool {
+        self.proof == Proof::Due
+    }
+
+    /// Whether a data connection whose handshake is done is its session's own, as far as TLS can
+    /// tell and the rule demands.
+    pub(crate) fn prove(&mut self, rule: Option<Resumption>) -> bool {
+        let resumed = self.tls.as_deref().is_some_and(ftp::resumed);
+        let is_own = resumed || rule != Some(Resumption::Require);
+        if is_own {
+            self.proof = Proof::Given;
+        } else {
+            let peer = self.peer();
+            log::warn!("{peer}: a data connection did not resume the session's tls");
+        }
+        is_own
+    }
+
+    /// For the log.
+    pub(crate) fn peer(&self) -> String {
+        let address = self.socket.peer_addr();
+        address.map_or_else(
+            |_| "a peer that is gone".to_owned(),
+            |peer| peer.to_string(),
+        )
     }
 
     /// Lines off the wire; 0 is the end. Bulk data takes [`Channel::lane`].

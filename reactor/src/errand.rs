@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use mio::net::TcpStream;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use skiff_conf::Resumption;
 use skiff_sessions::aside::Aside;
 use skiff_sessions::conduit::Conduit;
 use skiff_sessions::lane::Lane;
@@ -103,6 +104,8 @@ pub(crate) struct Lent {
     pub(crate) stop: Arc<AtomicBool>,
     /// The control connection, whose next line may be ABOR.
     pub(crate) control: Arc<TcpStream>,
+    /// Whether a data connection must resume its session's TLS.
+    pub(crate) resumption: Option<Resumption>,
 }
 
 impl Work for Errand {
@@ -257,6 +260,9 @@ impl Lent {
     }
 
     fn run(&mut self, tools: &mut Tools<'_>) -> Burst {
+        if let Some(burst) = self.come_under_tls(tools) {
+            return burst;
+        }
         let (began, before) = (Instant::now(), self.transfer.moved());
         let (streams, short) = (self.transfer.is_streaming(), self.transfer.short());
         let channel = self.channel.as_ref().filter(|_| self.is_handed_on());
@@ -294,6 +300,27 @@ impl Lent {
                 let moved = self.transfer.moved() - before;
                 let pace = handing_on.pace(before, moved, began.elapsed(), LINGER);
                 budget = pace.unwrap_or(BUDGET);
+            }
+        }
+    }
+
+    /// The handshake that was left to the transfer: `None` where bytes can flow.
+    fn come_under_tls(&mut self, tools: &Tools<'_>) -> Option<Burst> {
+        let channel = self.channel.as_mut()?;
+        if !channel.is_deferred() {
+            return None;
+        }
+        if self.stop.load(Ordering::Relaxed) {
+            return Some(Burst::Finished(End::Stopped));
+        }
+        match shake_hands(channel, tools) {
+            Ok(Handshake::Done) if channel.prove(self.resumption) => None,
+            Ok(Handshake::Done) => Some(Burst::Finished(End::NotResumed)),
+            Ok(Handshake::WantsRead) => Some(Burst::WantsRead),
+            Ok(Handshake::WantsWrite) => Some(Burst::WantsWrite),
+            Err(error) => {
+                log::info!("{}: no tls on a data connection: {error}", channel.peer());
+                Some(Burst::Finished(End::NotSecured))
             }
         }
     }

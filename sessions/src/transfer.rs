@@ -196,6 +196,10 @@ pub enum End {
     LaneLost,
     /// A stream under TLS ended without its close_notify, at `position`.
     Truncated { position: u64 },
+    /// The connection did not come under TLS, and no byte went over it.
+    NotSecured,
+    /// The same: it did not resume the session's TLS, as the operator demands.
+    NotResumed,
 }
 
 /// What one burst may use.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use skiff_sessions::server::{Completion, Direction, Effect, Event, Job, JobId};
+use skiff_sessions::server::{Completion, DataEvent, Direction, Effect, Event, Job, JobId};
 use skiff_sessions::transfer::{Burst, End, Route, Task, Transfer};
 use skiff_sessions::wire::reply::Refusal;
 
@@ -109,6 +109,9 @@ impl Connection {
                 });
             }
             (unfinished, Some(channel)) => {
+                if !channel.is_deferred() {
+                    self.tell(Event::Data(DataEvent::Secured), hub, now);
+                }
                 let stopped = self.stop.load(Ordering::Relaxed);
                 match unfinished {
                     Burst::WantsRead if !stopped => {
@@ -226,7 +229,9 @@ impl Connection {
             Effect::StartTls => self.upgrade = Upgrade::Due,
             Effect::Listen(form) => self.listen(form, hub, now),
             Effect::OpenData(making) => self.open_data(making, hub, now),
-            Effect::SecureData(direction) => self.secure_data(direction, hub, now),
+            Effect::SecureData(direction, handshake) => {
+                self.secure_data(direction, handshake, hub, now);
+            }
             Effect::CloseData => self.close_data(hub),
             Effect::NoCloseNotify => log::warn!(
                 "{}: an upload of {} ended without close_notify",
@@ -394,6 +399,7 @@ impl Connection {
         if let Some(channel) = self.lend_data(hub) {
             self.bulk = Bulk::LentUnwatched;
             let mut lent = self.lent(Some(channel), transfer);
+            lent.resumption = hub.ftp.as_ref().map(|ftp| ftp.resumption);
             match lent.send_in_hand() {
                 Some(burst) => self.lent_home(lent, burst, hub, now),
                 None => self.submit(lent, hub),
@@ -416,6 +422,7 @@ impl Connection {
             file: self.file.take(),
             stop: Arc::clone(&self.stop),
             control: Arc::clone(&self.socket),
+            resumption: None,
         }
     }
 

@@ -14,16 +14,17 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, connect, socket_with};
 use rustls::Connection as TlsConnection;
 use skiff_conf::Resumption;
-use skiff_sessions::server::{DataEvent, Direction, Event, Making};
+use skiff_sessions::server::{self, DataEvent, Direction, Event, Making};
 use skiff_sessions::transfer::End;
 use skiff_sessions::wire::command::PassiveForm;
 
 use super::{Connection, Ready};
 use crate::channel::{Channel, Handshake};
 use crate::errand::Errand;
+use crate::files::OpenFile;
 use crate::hub::Hub;
 use crate::ids::{ConnectionId, Socket};
-use crate::tls::ftp::{self, Tag, Tickets};
+use crate::tls::ftp::{Tag, Tickets};
 use crate::workers::{Class, Ticket};
 
 /// For a peer to say goodbye at the TLS layer after we did.
@@ -205,7 +206,13 @@ impl Connection {
         }
     }
 
-    pub(super) fn secure_data(&mut self, direction: Direction, hub: &mut Hub, now: Instant) {
+    pub(super) fn secure_data(
+        &mut self,
+        direction: Direction,
+        handshake: server::Handshake,
+        hub: &mut Hub,
+        now: Instant,
+    ) {
         let secured = self.data_tls(direction, hub);
         match (secured, std::mem::take(&mut self.data.state)) {
             (Ok(tls), State::Open(mut channel)) => {
@@ -215,7 +222,14 @@ impl Connection {
                     log::debug!("{}: {error}", self.peer);
                 }
                 channel.secure(tls);
-                self.shake_data(channel, hub);
+                // A file in hand is sent from here, with the reply behind it.
+                let in_hand = matches!(self.file, Some(OpenFile::InHand(_)));
+                if handshake == server::Handshake::First || in_hand {
+                    return self.shake_data(channel, hub);
+                }
+                channel.defer_handshake();
+                self.data.state = State::Open(channel);
+                self.tell(Event::Data(DataEvent::Deferred), hub, now);
             }
             (secured, _) => {
                 if let Err(error) = secured {
@@ -274,11 +288,11 @@ impl Connection {
         }
         match result {
             Ok(Handshake::Done) => {
-                let event = self.judge(&mut channel, hub);
+                let is_own = channel.prove(hub.ftp.as_ref().map(|ftp| ftp.resumption));
                 self.data.state = State::Open(channel);
-                match event {
-                    DataEvent::Secured => self.tell(Event::Data(event), hub, now),
-                    refused => self.no_data(refused, hub, now),
+                match is_own {
+                    true => self.tell(Event::Data(DataEvent::Secured), hub, now),
+                    false => self.no_data(DataEvent::NotResumed, hub, now),
                 }
             }
             Ok(_) => {
@@ -291,22 +305,6 @@ impl Connection {
             }
         }
         self.drive(hub, now);
-    }
-
-    /// Whether the connection is the session's own, as far as TLS can tell.
-    fn judge(&self, channel: &mut Channel, hub: &Hub) -> DataEvent {
-        let resumed = channel.tls().is_some_and(|tls| ftp::resumed(tls));
-        let rule = hub.ftp.as_ref().map(|ftp| ftp.resumption);
-        match (resumed, rule) {
-            (false, Some(Resumption::Require)) => {
-                log::warn!(
-                    "{}: a data connection did not resume the session's tls",
-                    self.peer
-                );
-                DataEvent::NotResumed
-            }
-            _ => DataEvent::Secured,
-        }
     }
 
     /// Takes the lane for a burst.

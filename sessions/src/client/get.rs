@@ -278,9 +278,12 @@ impl Data {
         match end {
             End::Complete { sum, .. } => Get::Received(self, sum),
             // The server's 550 follows.
-            End::PeerAborted | End::LaneLost | End::Truncated { .. } | End::Stored { .. } => {
-                Get::Received(self, None)
-            }
+            End::PeerAborted
+            | End::LaneLost
+            | End::Truncated { .. }
+            | End::Stored { .. }
+            | End::NotSecured
+            | End::NotResumed => Get::Received(self, None),
             End::Stopped => self.drain(Outcome::Stopped, out),
             End::Refused(refusal @ (Refusal::TooLong | Refusal::BadFrame)) => {
                 self.drain(Outcome::BadData(refusal), out)

@@ -57,7 +57,9 @@ impl Listing {
             | End::Stored { .. }
             | End::PeerAborted
             | End::LaneLost
-            | End::Truncated { .. } => {
+            | End::Truncated { .. }
+            | End::NotSecured
+            | End::NotResumed => {
                 return Self::Received;
             }
             End::Stopped => Outcome::Stopped,

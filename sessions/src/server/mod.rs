@@ -23,4 +23,4 @@ pub use job::{
 };
 pub use manners::{Channel, Manners, Opening, Patience, TlsPolicy};
 pub use session::{Effect, Event, Listens, Session};
-pub use stream::{DataEvent, Direction, Making};
+pub use stream::{DataEvent, Direction, Handshake, Making};

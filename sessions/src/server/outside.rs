@@ -20,7 +20,7 @@ pub(super) fn on_timeout(state: State, timer: Timer, cx: &mut Context<'_>) -> St
         (Timer::Login, _) => cx.farewell(Farewell::LoginTimeout),
         (Timer::Idle, _) => cx.farewell(Farewell::IdleTimeout),
         (Timer::Stall, State::Receiving(_) | State::Discarding) => cx.farewell(Farewell::Stalled),
-        (Timer::Stall, State::Streaming(streaming)) => streaming.on_timeout(cx),
+        (Timer::Stall | Timer::Data, State::Streaming(streaming)) => streaming.on_timeout(cx),
         // A line inside a frame would be data.
         (Timer::Stall, _) => cx.close(),
         (Timer::Data, State::Opening(opening)) => opening.on_timeout(cx),

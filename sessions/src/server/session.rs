@@ -13,7 +13,7 @@ use super::login::{AwaitProof, Penalty};
 use super::manners::Patience;
 use super::outside::{leave_when_done, on_begun, on_evicted, on_stop, on_timeout};
 use super::ready::{Ready, permit, refuse_command};
-use super::stream::{self, DataEvent, Direction, Making, Streaming};
+use super::stream::{self, DataEvent, Direction, Handshake, Making, Streaming};
 use super::upload::{Partial, Received, Receiving};
 use super::{download, files, listing, login, parameters, rename, security, upload};
 use crate::conversation::LogLine;
@@ -78,7 +78,7 @@ pub enum Effect {
     Listen(PassiveForm),
     OpenData(Making),
     /// Puts the data connection under TLS.
-    SecureData(Direction),
+    SecureData(Direction, Handshake),
     /// Whatever there is of data connections and ports.
     CloseData,
     /// An upload under TLS ended without its close_notify.
@@ -294,6 +294,7 @@ impl Session {
                 Patience::Short => Timer::Patience,
             },
             State::Opening(_) => Timer::Data,
+            State::Streaming(ref streaming) if streaming.is_shaking() => Timer::Data,
             State::Streaming(_) | State::ListingHere => Timer::Stall,
             State::SendingFile(_) | State::SendingListing(_) => Timer::Stall,
             State::Receiving(_) | State::Discarding => Timer::Stall,
@@ -338,6 +339,9 @@ fn step(state: State, event: Event, timer: Timer, cx: &mut Context<'_>) -> State
             parameters::listening(form, address, cx)
         }
         (State::Opening(opening), Event::Data(event)) => opening.on_data(event, cx),
+        (State::Streaming(streaming), Event::Data(DataEvent::Secured)) => {
+            State::Streaming(streaming.secured())
+        }
         (state, Event::Data(_) | Event::Secured | Event::Listening(..)) => state,
         (state, Event::Timeout) => on_timeout(state, timer, cx),
         (state, Event::Leave(farewell)) => {

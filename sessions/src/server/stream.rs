@@ -63,12 +63,24 @@ pub enum Direction {
     FromPeer,
 }
 
+/// When a data connection comes under TLS.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Handshake {
+    /// Before anything else: what comes next changes the disk.
+    First,
+    /// Or with the transfer, which does nothing before it: that is [`DataEvent::Deferred`], and how
+    /// it fails is the transfer's `End`.
+    WithTheTransfer,
+}
+
 /// What became of a data connection.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum DataEvent {
     Open,
     NotOpened,
     Secured,
+    /// It comes under TLS with its transfer, and `Secured` is told when it has.
+    Deferred,
     NotSecured,
     /// The operator demands that it resumes the session's TLS, and it did not.
     NotResumed,
@@ -79,7 +91,16 @@ pub(super) struct Streaming {
     purpose: Purpose,
     began: Instant,
     moved: u64,
+    lane: Lane,
     wish: Wish,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Lane {
+    /// Bytes can flow.
+    Ready,
+    /// Its handshake was deferred.
+    Shaking,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -317,6 +338,13 @@ impl Purpose {
         }
     }
 
+    fn handshake(&self) -> Handshake {
+        match self.is_to_be_prepared() {
+            true => Handshake::First,
+            false => Handshake::WithTheTransfer,
+        }
+    }
+
     fn deed(&self) -> Deed {
         match self {
             Self::File { .. } => Deed::Retrieve,
@@ -327,19 +355,23 @@ impl Purpose {
 
     /// The connection is there and as private as it is to be.
     fn go(self, cx: &mut Context<'_>) -> State {
-        match self {
-            // What is kept may have to be copied first, and that may take long.
-            Self::Upload(Upload { from: 1.., .. }) => {
+        match self.is_to_be_prepared() {
+            true => {
                 let job = cx.work(Job::Prepare);
                 State::working(job, Then::Take(self))
             }
-            _ => self.begin(cx),
+            false => self.begin(Lane::Ready, cx),
         }
+    }
+
+    /// What is kept may have to be copied first, and that may take long.
+    fn is_to_be_prepared(&self) -> bool {
+        matches!(self, Self::Upload(Upload { from: 1.., .. }))
     }
 
     pub(super) fn on_prepared(self, completion: Completion, cx: &mut Context<'_>) -> State {
         let why = match completion {
-            Completion::Done => return self.begin(cx),
+            Completion::Done => return self.begin(Lane::Ready, cx),
             Completion::Refused(why) => why,
             _ => Refusal::Fault,
         };
@@ -347,7 +379,7 @@ impl Purpose {
         self.fail(why, cx)
     }
 
-    fn begin(self, cx: &mut Context<'_>) -> State {
+    fn begin(self, lane: Lane, cx: &mut Context<'_>) -> State {
         let form = cx.shared.parameters.representation;
         cx.begin(match &self {
             Self::File { from, size } => Task::Stream {
@@ -373,6 +405,7 @@ impl Purpose {
             purpose: self,
             began: cx.now,
             moved: 0,
+            lane,
             wish: Wish::GoOn,
         })
     }
@@ -407,6 +440,15 @@ impl Streaming {
 
     pub(super) fn progressed(self, moved: u64) -> Self {
         Self { moved, ..self }
+    }
+
+    pub(super) fn secured(self) -> Self {
+        let lane = Lane::Ready;
+        Self { lane, ..self }
+    }
+
+    pub(super) fn is_shaking(&self) -> bool {
+        self.lane == Lane::Shaking
     }
 
     pub(super) fn on_command(mut self, command: &Command, cx: &mut Context<'_>) -> State {
@@ -460,11 +502,15 @@ impl Streaming {
             End::Truncated { position } => self.truncated(position, cx),
             End::Refused(why) => self.purpose.fail(why, cx),
             End::Stopped if self.wish == Wish::GoOn => self.purpose.put_away(Reply::Stopped, cx),
-            _ => {
-                let lost = Reply::Data(DataReply::Lost);
-                self.purpose.put_away(lost, cx)
-            }
+            End::NotSecured => self.no_data(DataReply::NotSecured, cx),
+            End::NotResumed => self.no_data(DataReply::NotResumed, cx),
+            _ if self.is_shaking() => self.no_data(DataReply::NotSecured, cx),
+            _ => self.no_data(DataReply::Lost, cx),
         }
+    }
+
+    fn no_data(self, why: DataReply, cx: &mut Context<'_>) -> State {
+        self.purpose.put_away(Reply::Data(why), cx)
     }
 
     fn stored(self, size: u64, cx: &mut Context<'_>) -> State {

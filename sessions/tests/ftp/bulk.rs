@@ -4,12 +4,12 @@ use std::sync::atomic::Ordering;
 
 use skiff_sessions::aside::Aside;
 use skiff_sessions::lane::Lane;
-use skiff_sessions::server::Event;
+use skiff_sessions::server::{DataEvent, Event};
 use skiff_sessions::transfer::{Burst, End, Means, Route, Task};
 
 use super::file::{Lent, OpenFile};
 use super::lane::{DataLane, Spoken};
-use super::rig::{Data, Ended, Hold, Publishes, Received, Rig};
+use super::rig::{Comes, Data, Ended, Hold, Publishes, Received, Rig};
 
 /// Small, so that small files take many reads.
 const SCRATCH: usize = 20;
@@ -46,7 +46,18 @@ impl Rig {
             _ => {}
         }
         let before = (self.lane.traffic(), self.transfer.moved());
-        match self.run(task) {
+        let burst = match self.deferred {
+            Some(Comes::Later) if !stopped => return false,
+            Some(comes) if comes != Comes::AtOnce(DataEvent::Secured) => {
+                self.deferred = None;
+                Burst::Finished(insecure(comes))
+            }
+            _ => self.run(task),
+        };
+        if self.deferred.take().is_some() && !matches!(burst, Burst::Finished(_)) {
+            self.event(Event::Data(DataEvent::Secured));
+        }
+        match burst {
             Burst::Finished(end) => {
                 let end = self.published(task, end);
                 self.finish(task, end);
@@ -148,5 +159,14 @@ impl Rig {
             self.received.push(Received { bytes, end });
         }
         self.data = Data::None;
+    }
+}
+
+/// How a transfer ends whose handshake came to this.
+fn insecure(comes: Comes) -> End {
+    match comes {
+        Comes::AtOnce(DataEvent::NotResumed) => End::NotResumed,
+        Comes::AtOnce(_) => End::NotSecured,
+        Comes::Later => End::Stopped,
     }
 }

@@ -1,10 +1,10 @@
 //! TLS: how it begins, what may not come with it, and who asks for it on data.
 
-use skiff_sessions::server::{DataEvent, Direction, TlsPolicy};
+use skiff_sessions::server::{DataEvent, Direction, Handshake, TlsPolicy};
 
 use super::cuts::at_every_cut;
 use super::lane::Gone;
-use super::rig::{Comes, Noted, Rig};
+use super::rig::{Comes, Noted, Rig, Shakes};
 use super::world::{NEW, World};
 
 fn required() -> World {
@@ -163,18 +163,20 @@ fn before_prot_data_is_clear_and_refused() {
 
 #[test]
 fn the_handshake_comes_behind_150_and_its_tickets_go_one_way() {
-    for (line, direction) in [
-        ("RETR a", Direction::ToPeer),
-        ("LIST", Direction::ToPeer),
-        ("STOR c", Direction::FromPeer),
-        ("APPE a", Direction::FromPeer),
+    let with_it = Handshake::WithTheTransfer;
+    for (line, direction, handshake) in [
+        ("RETR a", Direction::ToPeer, with_it),
+        ("LIST", Direction::ToPeer, with_it),
+        ("STOR c", Direction::FromPeer, with_it),
+        ("APPE a", Direction::FromPeer, Handshake::First),
     ] {
         let mut rig = Rig::new(private());
         rig.secures = Comes::Later;
         rig.sends_file(b"x");
         rig.expect("EPSV", &[229]);
         rig.expect(line, &[150]);
-        assert_eq!(rig.noted, [Noted::Secured(direction)], "{line}");
+        let noted = [Noted::Secured(direction, handshake)];
+        assert_eq!(rig.noted, noted, "{line}");
         rig.data_event(DataEvent::Secured);
         rig.expect_hears(&[226]);
         rig.is_ready();
@@ -183,9 +185,15 @@ fn the_handshake_comes_behind_150_and_its_tickets_go_one_way() {
 
 #[test]
 fn data_that_does_not_come_under_tls_touches_nothing() {
-    for (event, code) in [(DataEvent::NotSecured, 426), (DataEvent::NotResumed, 522)] {
+    for (shakes, event, code) in [
+        (Shakes::First, DataEvent::NotSecured, 426),
+        (Shakes::First, DataEvent::NotResumed, 522),
+        (Shakes::WhenItMay, DataEvent::NotSecured, 426),
+        (Shakes::WhenItMay, DataEvent::NotResumed, 522),
+    ] {
         for line in TRANSFERS {
             let mut rig = Rig::new(private());
+            rig.shakes = shakes;
             let before = rig.disk.seen();
             rig.secures = Comes::AtOnce(event);
             rig.sends_file(b"never taken");
@@ -208,7 +216,8 @@ fn clear_data_where_it_may_be() {
         rig.expect("PROT P", &[200]);
         rig.expect("EPSV", &[229]);
         rig.expect("RETR a", &[150, 226]);
-        assert_eq!(rig.noted, [Noted::Secured(Direction::ToPeer)]);
+        let noted = Noted::Secured(Direction::ToPeer, Handshake::WithTheTransfer);
+        assert_eq!(rig.noted, [noted]);
     });
 }
 
@@ -220,7 +229,8 @@ fn a_private_upload_ends_with_its_goodbye() {
         rig.expect("EPSV", &[229]);
         rig.expect("STOR c", &[150, 226]);
         assert_eq!(rig.disk.content("/c").as_deref(), Some(NEW));
-        assert_eq!(rig.noted, [Noted::Secured(Direction::FromPeer)]);
+        let noted = Noted::Secured(Direction::FromPeer, Handshake::WithTheTransfer);
+        assert_eq!(rig.noted, [noted]);
         rig.feeds(NEW);
         rig.ends_data(Gone::Truncated);
         rig.expect("EPSV", &[229]);

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use skiff_sessions::conversation::{Conversation, LogLine};
 use skiff_sessions::scram::Binding;
 use skiff_sessions::server::{
-    DataEvent, Direction, Effect, Event, Job, JobId, Making, Session, Setup,
+    DataEvent, Direction, Effect, Event, Handshake, Job, JobId, Making, Session, Setup,
 };
 use skiff_sessions::transfer::{Task, Transfer};
 use skiff_sessions::wire::codec;
@@ -59,6 +59,9 @@ pub(super) struct Rig {
     /// What becomes of a data connection, and of TLS on it.
     pub(super) opens: Comes,
     pub(super) secures: Comes,
+    pub(super) shakes: Shakes,
+    /// The handshake that the transfer begins with.
+    pub(super) deferred: Option<Comes>,
     pub(super) lane: DataLane,
     pub(super) step: usize,
     /// What came through data connections, and how each one ended.
@@ -102,6 +105,14 @@ pub(super) enum Comes {
     Later,
 }
 
+/// When the rig makes the handshake of a data connection.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Shakes {
+    First,
+    /// With the transfer, where the session lets it.
+    WhenItMay,
+}
+
 /// Where a short upload gets its name.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Publishes {
@@ -129,7 +140,7 @@ pub(super) enum Ended {
 pub(super) enum Noted {
     Strike(String),
     Tls,
-    Secured(Direction),
+    Secured(Direction, Handshake),
     Called(SocketAddr),
     NoCloseNotify,
     Logout,
@@ -181,6 +192,8 @@ impl Rig {
             data: Data::None,
             opens: Comes::AtOnce(DataEvent::Open),
             secures: Comes::AtOnce(DataEvent::Secured),
+            shakes: Shakes::First,
+            deferred: None,
             lane: DataLane::new(step),
             step,
             received: Vec::new(),
@@ -349,9 +362,8 @@ impl Rig {
     /// What was awaited of a data connection.
     pub(super) fn data_event(&mut self, event: DataEvent) {
         self.data = match (self.data, event) {
-            (Data::Wanted(_), DataEvent::Open) | (Data::Shaking(_), DataEvent::Secured) => {
-                Data::Open
-            }
+            (Data::Wanted(_), DataEvent::Open)
+            | (Data::Shaking(_), DataEvent::Secured | DataEvent::Deferred) => Data::Open,
             _ => Data::None,
         };
         self.event(Event::Data(event));
@@ -475,11 +487,17 @@ impl Rig {
                 self.event(Event::Listening(form, address));
             }
             Effect::OpenData(making) => self.open_data(making),
-            Effect::SecureData(direction) => {
+            Effect::SecureData(direction, handshake) => {
                 assert_eq!(self.data, Data::Open, "TLS needs a connection");
                 self.data = Data::Shaking(direction);
-                self.noted.push(Noted::Secured(direction));
-                self.comes(self.secures);
+                self.noted.push(Noted::Secured(direction, handshake));
+                match (handshake, self.shakes) {
+                    (Handshake::WithTheTransfer, Shakes::WhenItMay) => {
+                        self.deferred = Some(self.secures);
+                        self.data_event(DataEvent::Deferred);
+                    }
+                    _ => self.comes(self.secures),
+                }
             }
             Effect::CloseData => {
                 assert!(self.task.is_none(), "the transfer was ended before");

@@ -5,7 +5,7 @@ use std::time::Duration;
 use skiff_sessions::server::DataEvent;
 
 use super::cuts::at_every_cut;
-use super::rig::{Comes, Hold, Rig};
+use super::rig::{Comes, Hold, Rig, Shakes};
 use super::said::codes;
 use super::world::{NEW, OLD, World};
 
@@ -36,14 +36,31 @@ fn a_connection_that_never_comes() {
 
 #[test]
 fn a_handshake_that_never_ends() {
-    for line in ["RETR a", "STOR a", "APPE a", "LIST"] {
+    for shakes in [Shakes::First, Shakes::WhenItMay] {
+        for line in ["RETR a", "STOR a", "APPE a", "LIST"] {
+            let mut rig = Rig::new(World::new().private());
+            let before = rig.disk.seen();
+            rig.secures = Comes::Later;
+            rig.shakes = shakes;
+            rig.expect("EPSV", &[229]);
+            rig.expect(line, &[150]);
+            assert_eq!(rig.waits(DATA - SECOND), []);
+            assert_eq!(codes(&rig.waits(SECOND)), [426], "{line}");
+            assert_eq!(rig.disk.seen(), before);
+            rig.is_ready();
+        }
+    }
+}
+
+#[test]
+fn once_it_is_private_a_transfer_may_take_its_time() {
+    for shakes in [Shakes::First, Shakes::WhenItMay] {
         let mut rig = Rig::new(World::new().private());
-        let before = rig.disk.seen();
-        rig.secures = Comes::Later;
+        rig.shakes = shakes;
         rig.expect("EPSV", &[229]);
-        rig.expect(line, &[150]);
-        assert_eq!(codes(&rig.waits(DATA)), [426], "{line}");
-        assert_eq!(rig.disk.seen(), before);
+        rig.expect("STOR b", &[150]);
+        assert_eq!(rig.waits(STALL - SECOND), []);
+        assert_eq!(codes(&rig.waits(SECOND)), [426]);
         rig.is_ready();
     }
 }

@@ -302,7 +302,7 @@ impl Server {
             effect @ (Effect::StartTls
             | Effect::Listen(_)
             | Effect::OpenData(_)
-            | Effect::SecureData(_)
+            | Effect::SecureData(..)
             | Effect::CloseData
             | Effect::NoCloseNotify
             | Effect::Logout) => panic!("{effect:?} in a session without data connections"),

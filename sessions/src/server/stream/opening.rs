@@ -1,6 +1,6 @@
 //! A data connection comes about: called or awaited, then under TLS.
 
-use super::{DataEvent, Purpose, under_way};
+use super::{DataEvent, Lane, Purpose, under_way};
 use crate::server::context::Context;
 use crate::server::session::{Effect, State};
 use crate::wire::command::{Command, Protection};
@@ -31,6 +31,7 @@ impl Opening {
         let reply = match (event, self.step) {
             (DataEvent::Open, Step::Connecting) => return self.opened(cx),
             (DataEvent::Secured, Step::Securing) => return self.purpose.go(cx),
+            (DataEvent::Deferred, Step::Securing) => return self.purpose.begin(Lane::Shaking, cx),
             (DataEvent::NotOpened, _) => DataReply::NotOpened,
             (DataEvent::NotResumed, _) => DataReply::NotResumed,
             _ => DataReply::NotSecured,
@@ -48,8 +49,8 @@ impl Opening {
         match cx.shared.parameters.protection {
             Protection::Clear => self.purpose.go(cx),
             Protection::Private => {
-                cx.effects
-                    .push(Effect::SecureData(self.purpose.direction()));
+                let (direction, handshake) = (self.purpose.direction(), self.purpose.handshake());
+                cx.effects.push(Effect::SecureData(direction, handshake));
                 State::Opening(Self {
                     step: Step::Securing,
                     ..self
