@@ -1,6 +1,7 @@
 //! Bulk data between a lane and a file, in bounded bursts. A transfer keeps no
 //! buffer: what could not be sent is read again, and hashed once.
 
+mod end;
 mod receiving;
 mod sending;
 mod stream;
@@ -11,12 +12,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::aside::{Aside, Hash};
 use crate::conduit::Conduit;
-use crate::digest::{Algorithm, Running, Sum};
+use crate::digest::{Algorithm, Running};
 use crate::lane::Lane;
 use crate::wire::command::Representation;
 use crate::wire::native::frames::FrameDecoder;
 use crate::wire::native::{answers, verbs};
 use crate::wire::reply::Refusal;
+pub use end::{Burst, End};
 use sending::Sending;
 pub use stream::Carries;
 use stream::{Streaming, Taking};
@@ -163,43 +165,6 @@ impl StopLine {
             Self::FinalReply => answers::is_final(line),
         }
     }
-}
-
-/// How one burst ended.
-#[derive(PartialEq, Eq, Debug)]
-pub enum Burst {
-    WantsRead,
-    WantsWrite,
-    BudgetSpent,
-    Finished(End),
-}
-
-/// How a task ended.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum End {
-    /// The file stands at `position`; `sum` is of its bytes so far.
-    /// `left_out` counts names that a listing could not tell.
-    Complete {
-        position: u64,
-        sum: Option<Sum>,
-        left_out: u64,
-    },
-    /// A short stream is over, and published already: the file has `size` bytes.
-    Stored { size: u64 },
-    /// We were told to stop, and did so cleanly.
-    Stopped,
-    /// The peer sent the abort frame.
-    PeerAborted,
-    /// The file, or the peer's framing, failed.
-    Refused(Refusal),
-    /// The connection is gone.
-    LaneLost,
-    /// A stream under TLS ended without its close_notify, at `position`.
-    Truncated { position: u64 },
-    /// The connection did not come under TLS, and no byte went over it.
-    NotSecured,
-    /// The same: it did not resume the session's TLS, as the operator demands.
-    NotResumed,
 }
 
 /// What one burst may use.

@@ -21,7 +21,6 @@ use skiff_sessions::wire::command::PassiveForm;
 use super::{Connection, Ready};
 use crate::channel::{Channel, Handshake};
 use crate::errand::Errand;
-use crate::files::OpenFile;
 use crate::hub::Hub;
 use crate::ids::{ConnectionId, Socket};
 use crate::tls::ftp::{Tag, Tickets};
@@ -222,14 +221,14 @@ impl Connection {
                     log::debug!("{}: {error}", self.peer);
                 }
                 channel.secure(tls);
-                // A file in hand is sent from here, with the reply behind it.
-                let in_hand = matches!(self.file, Some(OpenFile::InHand(_)));
-                if handshake == server::Handshake::First || in_hand {
-                    return self.shake_data(channel, hub);
+                match handshake {
+                    server::Handshake::First => self.shake_data(channel, hub),
+                    server::Handshake::WithTheTransfer => {
+                        channel.defer_handshake();
+                        self.data.state = State::Open(channel);
+                        self.tell(Event::Data(DataEvent::Deferred), hub, now);
+                    }
                 }
-                channel.defer_handshake();
-                self.data.state = State::Open(channel);
-                self.tell(Event::Data(DataEvent::Deferred), hub, now);
             }
             (secured, _) => {
                 if let Err(error) = secured {

@@ -163,11 +163,10 @@ fn before_prot_data_is_clear_and_refused() {
 
 #[test]
 fn the_handshake_comes_behind_150_and_its_tickets_go_one_way() {
-    let with_it = Handshake::WithTheTransfer;
     for (line, direction, handshake) in [
-        ("RETR a", Direction::ToPeer, with_it),
-        ("LIST", Direction::ToPeer, with_it),
-        ("STOR c", Direction::FromPeer, with_it),
+        ("RETR a", Direction::ToPeer, Handshake::First),
+        ("LIST", Direction::ToPeer, Handshake::First),
+        ("STOR c", Direction::FromPeer, Handshake::WithTheTransfer),
         ("APPE a", Direction::FromPeer, Handshake::First),
     ] {
         let mut rig = Rig::new(private());
@@ -216,7 +215,7 @@ fn clear_data_where_it_may_be() {
         rig.expect("PROT P", &[200]);
         rig.expect("EPSV", &[229]);
         rig.expect("RETR a", &[150, 226]);
-        let noted = Noted::Secured(Direction::ToPeer, Handshake::WithTheTransfer);
+        let noted = Noted::Secured(Direction::ToPeer, Handshake::First);
         assert_eq!(rig.noted, [noted]);
     });
 }
