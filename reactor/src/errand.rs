@@ -19,7 +19,7 @@ use skiff_vfs::Home;
 
 use crate::channel::{self, Channel, Handshake, LaneWork};
 use crate::daemon::Fresh;
-use crate::files::{OnWorker, OpenFile};
+use crate::files::{OnWorker, OpenFile, Turn};
 use crate::hand::HAND;
 use crate::ids::{ConnectionId, Socket};
 use crate::patience::HandingOn;
@@ -267,14 +267,14 @@ impl Lent {
         let (streams, short) = (self.transfer.is_streaming(), self.transfer.short());
         let channel = self.channel.as_ref().filter(|_| self.is_handed_on());
         let mut handing_on = channel.map(|channel| HandingOn::to(channel.socket()));
-        let mut budget = BUDGET;
+        let (mut budget, mut turn) = (BUDGET, Turn::First);
         loop {
             if let Some(handing_on) = &mut handing_on
                 && self.transfer.moved() > 0
             {
                 handing_on.go_on(tools.is_alone());
             }
-            let burst = self.once(tools, budget);
+            let burst = self.once(tools, budget, &mut turn);
             if let Burst::Finished(end) = burst {
                 if streams {
                     // Nobody learns anything from it any more, and this is where
@@ -337,7 +337,7 @@ impl Lent {
         published.unwrap_or(end)
     }
 
-    fn once(&mut self, tools: &mut Tools<'_>, budget: u64) -> Burst {
+    fn once(&mut self, tools: &mut Tools<'_>, budget: u64, turn: &mut Turn) -> Burst {
         let clear = self.is_clear();
         let Self {
             channel,
@@ -350,6 +350,7 @@ impl Lent {
             worker: tools.worker,
             courtesy: tools.courtesy,
             file: file.as_mut(),
+            turn,
         };
         let portion = match transfer.is_streaming() {
             true if tools.is_alone() => PORTION,

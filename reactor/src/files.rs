@@ -174,11 +174,29 @@ pub(crate) struct OnWorker<'a> {
     pub(crate) worker: &'a Worker,
     pub(crate) courtesy: &'a Courtesy,
     pub(crate) file: Option<&'a mut OpenFile>,
+    pub(crate) turn: &'a mut Turn,
+}
+
+/// Which portion comes next since a worker took the file up.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Turn {
+    First,
+    Later,
+}
+
+impl OnWorker<'_> {
+    /// Between portions: before the first nobody was kept waiting, and a small file has no other.
+    fn give_way(&mut self) {
+        match self.turn {
+            Turn::First => *self.turn = Turn::Later,
+            Turn::Later => self.courtesy.give_way(),
+        }
+    }
 }
 
 impl Source for OnWorker<'_> {
     fn read_at(&mut self, offset: u64, buf: &mut [u8]) -> Result<usize, Refusal> {
-        self.courtesy.give_way();
+        self.give_way();
         let count = match &mut self.file {
             Some(OpenFile::Download(file)) => file.read_at(self.worker, offset, buf),
             Some(OpenFile::Upload(file)) => file.read_at(self.worker, offset, buf),
@@ -217,14 +235,14 @@ impl OnWorker<'_> {
 
 impl Sink for OnWorker<'_> {
     fn write(&mut self, bytes: &[u8]) -> Result<(), Refusal> {
-        self.courtesy.give_way();
+        self.give_way();
         let worker = self.worker;
         let written = self.upload()?.write(worker, bytes);
         written.map_err(|error| refusal(&error))
     }
 
     fn drink(&mut self, pipe: BorrowedFd<'_>, count: u64) -> Result<(), Refusal> {
-        self.courtesy.give_way();
+        self.give_way();
         let worker = self.worker;
         let written = self.upload()?.write_from(worker, pipe, count);
         written.map_err(|error| refusal(&error))
