@@ -11,13 +11,13 @@ use skiff_conf::Resumption;
 use skiff_sessions::conduit::Conduit;
 use skiff_sessions::lane::{Lane, Plain, Tls};
 
-use crate::tls::ftp;
-
 use rustix::fs::sendfile;
 use rustix::io::Errno;
 use rustix::pipe::{
     PipeFlags, SpliceFlags, fcntl_getpipe_size, fcntl_setpipe_size, pipe_with, splice,
 };
+
+use crate::tls::ftp;
 
 /// Bytes that a pipe holds at most (/proc/sys/fs/pipe-max-size as it is shipped).
 const CONDUIT: usize = 1 << 20;
@@ -34,10 +34,11 @@ pub(crate) struct Channel {
 /// Whether a transfer may use the channel.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Proof {
-    /// That was decided.
-    Given,
-    /// Its handshake comes first, and whose it is is judged behind it.
-    Due,
+    /// Its handshake comes first, and whose it is is judged behind it, by this rule.
+    Due(Resumption),
+    /// It may, and its session has not heard of it.
+    Untold,
+    Told,
 }
 
 /// How far a handshake got.
@@ -53,7 +54,7 @@ impl Channel {
         Self {
             socket,
             tls: tls.map(Box::new),
-            proof: Proof::Given,
+            proof: Proof::Told,
         }
     }
 
@@ -108,22 +109,32 @@ impl Channel {
         }
     }
 
-    /// The handshake, and the judgement behind it, are left to the first burst.
-    pub(crate) fn defer_handshake(&mut self) {
-        self.proof = Proof::Due;
+    /// A data connection comes under TLS, and has to be its session's own as this rule demands.
+    pub(crate) fn secure_data(&mut self, tls: TlsConnection, rule: Resumption) {
+        self.secure(tls);
+        self.proof = Proof::Due(rule);
     }
 
-    pub(crate) fn is_deferred(&self) -> bool {
-        self.proof == Proof::Due
+    pub(crate) fn is_unproven(&self) -> bool {
+        matches!(self.proof, Proof::Due(_))
+    }
+
+    /// Whether it was proven since this was asked last.
+    pub(crate) fn is_newly_proven(&mut self) -> bool {
+        let is_new = self.proof == Proof::Untold;
+        if is_new {
+            self.proof = Proof::Told;
+        }
+        is_new
     }
 
     /// Whether a data connection whose handshake is done is its session's own, as far as TLS can
-    /// tell and the rule demands.
-    pub(crate) fn prove(&mut self, rule: Option<Resumption>) -> bool {
+    /// tell.
+    pub(crate) fn prove(&mut self) -> bool {
         let resumed = self.tls.as_deref().is_some_and(ftp::resumed);
-        let is_own = resumed || rule != Some(Resumption::Require);
+        let is_own = resumed || self.proof != Proof::Due(Resumption::Require);
         if is_own {
-            self.proof = Proof::Given;
+            self.proof = Proof::Untold;
         } else {
             let peer = self.peer();
             log::warn!("{peer}: a data connection did not resume the session's tls");

@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 
 use mio::net::TcpStream;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use skiff_conf::Resumption;
 use skiff_sessions::aside::Aside;
 use skiff_sessions::conduit::Conduit;
 use skiff_sessions::lane::Lane;
@@ -104,8 +103,6 @@ pub(crate) struct Lent {
     pub(crate) stop: Arc<AtomicBool>,
     /// The control connection, whose next line may be ABOR.
     pub(crate) control: Arc<TcpStream>,
-    /// Whether a data connection must resume its session's TLS.
-    pub(crate) resumption: Option<Resumption>,
 }
 
 impl Work for Errand {
@@ -307,14 +304,14 @@ impl Lent {
     /// The handshake that was left to the transfer: `None` where bytes can flow.
     fn come_under_tls(&mut self, tools: &Tools<'_>) -> Option<Burst> {
         let channel = self.channel.as_mut()?;
-        if !channel.is_deferred() {
+        if !channel.is_unproven() {
             return None;
         }
         if self.stop.load(Ordering::Relaxed) {
             return Some(Burst::Finished(End::Stopped));
         }
         match shake_hands(channel, tools) {
-            Ok(Handshake::Done) if channel.prove(self.resumption) => None,
+            Ok(Handshake::Done) if channel.prove() => None,
             Ok(Handshake::Done) => Some(Burst::Finished(End::NotResumed)),
             Ok(Handshake::WantsRead) => Some(Burst::WantsRead),
             Ok(Handshake::WantsWrite) => Some(Burst::WantsWrite),

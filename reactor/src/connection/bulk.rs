@@ -108,8 +108,8 @@ impl Connection {
                     conversation.transfer_ended(now, End::LaneLost, moved, &[], effects);
                 });
             }
-            (unfinished, Some(channel)) => {
-                if !channel.is_deferred() {
+            (unfinished, Some(mut channel)) => {
+                if channel.is_newly_proven() {
                     self.tell(Event::Data(DataEvent::Secured), hub, now);
                 }
                 let stopped = self.stop.load(Ordering::Relaxed);
@@ -399,7 +399,6 @@ impl Connection {
         if let Some(channel) = self.lend_data(hub) {
             self.bulk = Bulk::LentUnwatched;
             let mut lent = self.lent(Some(channel), transfer);
-            lent.resumption = hub.ftp.as_ref().map(|ftp| ftp.resumption);
             match lent.send_in_hand() {
                 Some(burst) => self.lent_home(lent, burst, hub, now),
                 None => self.submit(lent, hub),
@@ -422,7 +421,6 @@ impl Connection {
             file: self.file.take(),
             stop: Arc::clone(&self.stop),
             control: Arc::clone(&self.socket),
-            resumption: None,
         }
     }
 

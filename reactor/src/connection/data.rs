@@ -214,17 +214,16 @@ impl Connection {
     ) {
         let secured = self.data_tls(direction, hub);
         match (secured, std::mem::take(&mut self.data.state)) {
-            (Ok(tls), State::Open(mut channel)) => {
+            (Ok((tls, rule)), State::Open(mut channel)) => {
                 // Behind a ticket, the first record would wait for an acknowledgement.
                 // In clear nothing does: the end of the stream pushes its last byte.
                 if let Err(error) = channel.socket().set_nodelay(true) {
                     log::debug!("{}: {error}", self.peer);
                 }
-                channel.secure(tls);
+                channel.secure_data(tls, rule);
                 match handshake {
                     server::Handshake::First => self.shake_data(channel, hub),
                     server::Handshake::WithTheTransfer => {
-                        channel.defer_handshake();
                         self.data.state = State::Open(channel);
                         self.tell(Event::Data(DataEvent::Deferred), hub, now);
                     }
@@ -239,7 +238,12 @@ impl Connection {
         }
     }
 
-    fn data_tls(&self, direction: Direction, hub: &Hub) -> Result<TlsConnection, String> {
+    /// With the rule for resuming that it is under.
+    fn data_tls(
+        &self,
+        direction: Direction,
+        hub: &Hub,
+    ) -> Result<(TlsConnection, Resumption), String> {
         let ftp = hub.ftp.as_ref();
         let tls = ftp.and_then(|ftp| Some((ftp.tls.as_ref()?, ftp.resumption)));
         let (Some((tls, resumption)), Some(own)) = (tls, self.data.tag) else {
@@ -254,7 +258,8 @@ impl Connection {
             (_, Direction::ToPeer) => (own, Tickets::One),
             (_, Direction::FromPeer) => (own, Tickets::None),
         };
-        tls.data(tag, tickets).map_err(|error| error.to_string())
+        let tls = tls.data(tag, tickets).map_err(|error| error.to_string())?;
+        Ok((tls, resumption))
     }
 
     fn shake_data(&mut self, channel: Channel, hub: &mut Hub) {
@@ -287,7 +292,8 @@ impl Connection {
         }
         match result {
             Ok(Handshake::Done) => {
-                let is_own = channel.prove(hub.ftp.as_ref().map(|ftp| ftp.resumption));
+                channel.prove();
+                let is_own = channel.is_newly_proven();
                 self.data.state = State::Open(channel);
                 match is_own {
                     true => self.tell(Event::Data(DataEvent::Secured), hub, now),

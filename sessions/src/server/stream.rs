@@ -91,12 +91,12 @@ pub(super) struct Streaming {
     purpose: Purpose,
     began: Instant,
     moved: u64,
-    lane: Lane,
+    readiness: Readiness,
     wish: Wish,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Lane {
+enum Readiness {
     /// Bytes can flow.
     Ready,
     /// Its handshake was deferred.
@@ -362,7 +362,7 @@ impl Purpose {
                 let job = cx.work(Job::Prepare);
                 State::working(job, Then::Take(self))
             }
-            false => self.begin(Lane::Ready, cx),
+            false => self.begin(Readiness::Ready, cx),
         }
     }
 
@@ -373,7 +373,7 @@ impl Purpose {
 
     pub(super) fn on_prepared(self, completion: Completion, cx: &mut Context<'_>) -> State {
         let why = match completion {
-            Completion::Done => return self.begin(Lane::Ready, cx),
+            Completion::Done => return self.begin(Readiness::Ready, cx),
             Completion::Refused(why) => why,
             _ => Refusal::Fault,
         };
@@ -381,7 +381,7 @@ impl Purpose {
         self.fail(why, cx)
     }
 
-    fn begin(self, lane: Lane, cx: &mut Context<'_>) -> State {
+    fn begin(self, readiness: Readiness, cx: &mut Context<'_>) -> State {
         let form = cx.shared.parameters.representation;
         cx.begin(match &self {
             Self::File { from, size } => Task::Stream {
@@ -407,7 +407,7 @@ impl Purpose {
             purpose: self,
             began: cx.now,
             moved: 0,
-            lane,
+            readiness,
             wish: Wish::GoOn,
         })
     }
@@ -445,12 +445,12 @@ impl Streaming {
     }
 
     pub(super) fn secured(self) -> Self {
-        let lane = Lane::Ready;
-        Self { lane, ..self }
+        let readiness = Readiness::Ready;
+        Self { readiness, ..self }
     }
 
     pub(super) fn is_shaking(&self) -> bool {
-        self.lane == Lane::Shaking
+        self.readiness == Readiness::Shaking
     }
 
     pub(super) fn on_command(mut self, command: &Command, cx: &mut Context<'_>) -> State {

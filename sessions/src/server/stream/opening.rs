@@ -1,6 +1,6 @@
 //! A data connection comes about: called or awaited, then under TLS.
 
-use super::{DataEvent, Lane, Purpose, under_way};
+use super::{DataEvent, Purpose, Readiness, under_way};
 use crate::server::context::Context;
 use crate::server::session::{Effect, State};
 use crate::wire::command::{Command, Protection};
@@ -31,7 +31,9 @@ impl Opening {
         let reply = match (event, self.step) {
             (DataEvent::Open, Step::Connecting) => return self.opened(cx),
             (DataEvent::Secured, Step::Securing) => return self.purpose.go(cx),
-            (DataEvent::Deferred, Step::Securing) => return self.purpose.begin(Lane::Shaking, cx),
+            (DataEvent::Deferred, Step::Securing) => {
+                return self.purpose.begin(Readiness::Shaking, cx);
+            }
             (DataEvent::NotOpened, _) => DataReply::NotOpened,
             (DataEvent::NotResumed, _) => DataReply::NotResumed,
             _ => DataReply::NotSecured,
