@@ -59,15 +59,17 @@ struct Shares {
 }
 
 impl Shares {
-    /// Of at least 4 threads that compute. One stays free for short jobs, and one of
-    /// any single file system.
+    /// Of at least 5 threads that compute. One stays free for short jobs, one of any
+    /// single file system, and one of any single one's bursts. Those hold one more than
+    /// the processors need: a processor has the third to go on with while what it did is
+    /// told to the reactor.
     fn of(threads: usize) -> Self {
         Self {
             threads,
             lasting: threads - 1,
             crypt: threads / 2,
             device: threads - threads / 4,
-            device_bursts: threads / 2,
+            device_bursts: threads.div_ceil(2),
         }
     }
 
@@ -233,7 +235,7 @@ pub(crate) struct Pool<W: Work> {
 impl<W: Work> Pool<W> {
     pub(crate) fn start(waker: &Arc<Waker>, courtesy: &Courtesy) -> io::Result<Self> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let workers = (2 * cores).max(4);
+        let busy = (2 * cores).max(4);
         let (to_reactor, outcomes) = unbounded();
         let called = Arc::new(AtomicBool::new(false));
         let reports = Arc::new(Reports {
@@ -243,10 +245,10 @@ impl<W: Work> Pool<W> {
             courtesy: courtesy.clone(),
         });
         Ok(Self {
-            workers: Crew::start("worker", Shares::of(workers), Order::Turns, &reports)?,
+            workers: Crew::start("worker", Shares::of(busy + 1), Order::Turns, &reports)?,
             carriers: Crew::start(
                 "carrier",
-                Shares::of_carriers(2 * workers + 1),
+                Shares::of_carriers(2 * busy + 1),
                 Order::LastFirst,
                 &reports,
             )?,
@@ -444,14 +446,14 @@ mod tests {
 
     #[test]
     fn short_jobs_go_before_bursts_and_find_a_thread() {
-        let mut schedule = Schedule::new(Shares::of(4));
+        let mut schedule = Schedule::new(Shares::of(5));
         for work in 0..100 {
             schedule.push(ticket(Class::Burst, 1), work);
             schedule.push(ticket(Class::Burst, 2), work);
         }
         assert_eq!(
             drain(&mut schedule).len(),
-            3,
+            4,
             "one thread stays free of bursts"
         );
         schedule.push(ticket(Class::Short, 1), 1000);
@@ -460,12 +462,12 @@ mod tests {
 
     #[test]
     fn a_dead_file_system_leaves_threads_to_the_others() {
-        let mut schedule = Schedule::new(Shares::of(4));
+        let mut schedule = Schedule::new(Shares::of(5));
         for work in 0..100 {
             schedule.push(ticket(Class::Burst, 1), work);
             schedule.push(ticket(Class::Short, 1), work);
         }
-        assert_eq!(drain(&mut schedule).len(), 3);
+        assert_eq!(drain(&mut schedule).len(), 4);
         schedule.push(ticket(Class::Short, 2), 1000);
         assert_eq!(drain(&mut schedule), [ticket(Class::Short, 2)]);
     }
@@ -484,12 +486,18 @@ mod tests {
     }
 
     #[test]
-    fn bursts_of_one_file_system_hold_at_most_half() {
-        let mut schedule = Schedule::new(Shares::of(8));
-        for work in 0..100 {
-            schedule.push(ticket(Class::Burst, 1), work);
+    fn bursts_of_one_file_system_leave_threads_to_those_of_another_and_to_short_jobs() {
+        for threads in 5..65 {
+            let mut schedule = Schedule::new(Shares::of(threads));
+            for work in 0..100 {
+                schedule.push(ticket(Class::Burst, 1), work);
+            }
+            assert_eq!(drain(&mut schedule).len(), threads.div_ceil(2));
+            schedule.push(ticket(Class::Burst, 2), 1000);
+            schedule.push(ticket(Class::Short, 2), 1001);
+            let others = [ticket(Class::Short, 2), ticket(Class::Burst, 2)];
+            assert_eq!(drain(&mut schedule), others, "{threads} threads");
         }
-        assert_eq!(drain(&mut schedule).len(), 4);
     }
 
     #[test]
@@ -513,35 +521,36 @@ mod tests {
             class: Class::Crypt,
             device: None,
         };
-        let mut schedule = Schedule::new(Shares::of(4));
+        let mut schedule = Schedule::new(Shares::of(5));
         for work in 0..100 {
             schedule.push(handshake, work);
             schedule.push(ticket(Class::Burst, 1), work);
         }
-        assert_eq!(drain(&mut schedule).len(), 3);
+        assert_eq!(drain(&mut schedule).len(), 4);
         schedule.push(ticket(Class::Short, 1), 1000);
         assert_eq!(drain(&mut schedule), [ticket(Class::Short, 1)]);
     }
 
     #[test]
     fn file_systems_take_turns_and_all_work_is_done_once() {
-        let mut schedule = Schedule::new(Shares::of(4));
+        let mut schedule = Schedule::new(Shares::of(5));
         for work in 0..10 {
-            for device in 1..4 {
+            for device in 1..5 {
                 schedule.push(ticket(Class::Burst, device), work);
             }
         }
         let first: Vec<_> = drain(&mut schedule).into_iter().map(|t| t.device).collect();
-        assert_eq!(first, [Some(1), Some(2), Some(3)]);
-        let mut done = 3;
+        assert_eq!(first, [Some(1), Some(2), Some(3), Some(4)]);
+        let mut done = 4;
         schedule.finished(ticket(Class::Burst, 1));
         while let Some((ticket, _)) = schedule.next() {
             done += 1;
             schedule.finished(ticket);
         }
-        assert_eq!(done, 30);
-        schedule.finished(ticket(Class::Burst, 2));
-        schedule.finished(ticket(Class::Burst, 3));
+        assert_eq!(done, 40);
+        for device in 2..5 {
+            schedule.finished(ticket(Class::Burst, device));
+        }
         assert!(schedule.queues.is_empty());
         assert_eq!(schedule.running, 0);
     }
