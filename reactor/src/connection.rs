@@ -29,8 +29,8 @@ use crate::files::OpenFile;
 use crate::hub::Hub;
 use crate::ids::{ConnectionId, Socket};
 use crate::listener::Speech;
+use crate::schedule::{Class, Ticket};
 use crate::work::Lodged;
-use crate::workers::{Class, Ticket};
 use data::DataSide;
 
 /// Reads of one connection per wake-up, so that a busy peer lets others in.

@@ -21,10 +21,11 @@ use crate::hand::Hand;
 use crate::ids::ConnectionId;
 use crate::notify;
 use crate::passive::Passive;
+use crate::schedule::{Class, Ticket};
 use crate::tls::Tls;
 use crate::tls::ftp::{FtpTls, Tag};
 use crate::work::{Answer, Lodged, Order, Services};
-use crate::workers::{Class, Pool, Ticket};
+use crate::workers::Pool;
 
 /// Between two tries of a job that cannot be done yet.
 const RETRY_EVERY: Duration = Duration::from_millis(50);

@@ -28,6 +28,7 @@ mod notify;
 mod passive;
 mod patience;
 mod reactor;
+mod schedule;
 mod secret;
 mod short;
 mod signals;

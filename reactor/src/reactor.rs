@@ -20,8 +20,8 @@ use crate::errand::{Errand, Outcome};
 use crate::hub::Hub;
 use crate::ids::{ConnectionId, Generations, Socket};
 use crate::listener::{Listener, Speech};
+use crate::schedule::{Class, Ticket};
 use crate::signals::{Signal, Signals};
-use crate::workers::{Class, Ticket};
 
 /// The pool has something.
 pub(crate) const WAKE: Token = Token(0);

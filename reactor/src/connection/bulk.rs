@@ -17,8 +17,8 @@ use crate::errand::{Errand, Lent};
 use crate::files::OpenFile;
 use crate::hub::Hub;
 use crate::logging;
+use crate::schedule::{Class, Ticket};
 use crate::work::{Lodged, Order, Performed, takes_file};
-use crate::workers::{Class, Ticket};
 
 /// How long a job waits for a home to be counted, or for a silent writer to go.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -23,8 +23,8 @@ use crate::channel::{Channel, Handshake};
 use crate::errand::Errand;
 use crate::hub::Hub;
 use crate::ids::{ConnectionId, Socket};
+use crate::schedule::{Class, Ticket};
 use crate::tls::ftp::{Tag, Tickets};
-use crate::workers::{Class, Ticket};
 
 /// For a peer to say goodbye at the TLS layer after we did.
 const LINGER: Duration = Duration::from_secs(2);
