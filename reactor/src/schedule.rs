@@ -39,10 +39,10 @@ pub(crate) struct Shares {
 }
 
 impl Shares {
-    /// Of at least 5 threads that compute. One stays free for short jobs, one of any
-    /// single file system, and one of any single one's bursts. Those hold one more than
-    /// the processors need: a processor has the third to go on with while what it did is
-    /// told to the reactor.
+    /// Of at least 4 threads that compute, two for each processor and one more. One stays
+    /// free for short jobs, one of any single file system, and one of any single one's
+    /// bursts. Those hold one more than there are processors: there is something to go on
+    /// with while the reactor hears of a burst that has ended and sends the next.
     pub(crate) fn of(threads: usize) -> Self {
         Self {
             threads,
@@ -236,7 +236,7 @@ mod tests {
 
     #[test]
     fn bursts_of_one_file_system_leave_threads_to_those_of_another_and_to_short_jobs() {
-        for threads in 5..65 {
+        for threads in 4..65 {
             let mut schedule = Schedule::new(Shares::of(threads));
             for work in 0..100 {
                 schedule.push(ticket(Class::Burst, 1), work);

@@ -65,7 +65,9 @@ pub(crate) struct Pool<W: Work> {
 impl<W: Work> Pool<W> {
     pub(crate) fn start(waker: &Arc<Waker>, courtesy: &Courtesy) -> io::Result<Self> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let busy = (2 * cores).max(4);
+        // Half of them may wait for a disk; for the one more see `Shares::of`.
+        let workers = (2 * cores + 1).max(4);
+        let carriers = (4 * cores + 1).max(9);
         let (to_reactor, outcomes) = unbounded();
         let called = Arc::new(AtomicBool::new(false));
         let reports = Arc::new(Reports {
@@ -75,10 +77,10 @@ impl<W: Work> Pool<W> {
             courtesy: courtesy.clone(),
         });
         Ok(Self {
-            workers: Crew::start("worker", Shares::of(busy + 1), Order::Turns, &reports)?,
+            workers: Crew::start("worker", Shares::of(workers), Order::Turns, &reports)?,
             carriers: Crew::start(
                 "carrier",
-                Shares::of_carriers(2 * busy + 1),
+                Shares::of_carriers(carriers),
                 Order::LastFirst,
                 &reports,
             )?,
