@@ -187,46 +187,56 @@ mod tests {
         }
     }
 
+    const HANDSHAKE: Ticket = Ticket {
+        class: Class::Crypt,
+        device: None,
+    };
+
+    /// More of each than there are threads.
+    fn flooded(shares: Shares, by: &[Ticket]) -> Schedule<u32> {
+        let mut schedule = Schedule::new(shares);
+        for work in 0..100 {
+            for &ticket in by {
+                schedule.push(ticket, work);
+            }
+        }
+        schedule
+    }
+
     fn drain(schedule: &mut Schedule<u32>) -> Vec<Ticket> {
         std::iter::from_fn(|| schedule.next())
             .map(|(ticket, _)| ticket)
             .collect()
     }
 
+    /// From one processor to 32.
+    const THREADS: std::ops::Range<usize> = 4..66;
+
     #[test]
     fn short_jobs_go_before_bursts_and_find_a_thread() {
-        let mut schedule = Schedule::new(Shares::of(5));
-        for work in 0..100 {
-            schedule.push(ticket(Class::Burst, 1), work);
-            schedule.push(ticket(Class::Burst, 2), work);
+        for threads in THREADS {
+            let bursts = [ticket(Class::Burst, 1), ticket(Class::Burst, 2)];
+            let mut schedule = flooded(Shares::of(threads), &bursts);
+            assert_eq!(drain(&mut schedule).len(), threads - 1);
+            schedule.push(ticket(Class::Short, 1), 1000);
+            assert_eq!(drain(&mut schedule), [ticket(Class::Short, 1)]);
         }
-        assert_eq!(
-            drain(&mut schedule).len(),
-            4,
-            "one thread stays free of bursts"
-        );
-        schedule.push(ticket(Class::Short, 1), 1000);
-        assert_eq!(drain(&mut schedule), [ticket(Class::Short, 1)]);
     }
 
     #[test]
     fn a_dead_file_system_leaves_threads_to_the_others() {
-        let mut schedule = Schedule::new(Shares::of(5));
-        for work in 0..100 {
-            schedule.push(ticket(Class::Burst, 1), work);
-            schedule.push(ticket(Class::Short, 1), work);
+        for threads in THREADS {
+            let dead = [ticket(Class::Burst, 1), ticket(Class::Short, 1)];
+            let mut schedule = flooded(Shares::of(threads), &dead);
+            assert_eq!(drain(&mut schedule).len(), threads - threads / 4);
+            schedule.push(ticket(Class::Short, 2), 1000);
+            assert_eq!(drain(&mut schedule), [ticket(Class::Short, 2)]);
         }
-        assert_eq!(drain(&mut schedule).len(), 4);
-        schedule.push(ticket(Class::Short, 2), 1000);
-        assert_eq!(drain(&mut schedule), [ticket(Class::Short, 2)]);
     }
 
     #[test]
     fn streams_carried_on_one_file_system_leave_a_thread_to_others() {
-        let mut schedule = Schedule::new(Shares::of_carriers(9));
-        for work in 0..100 {
-            schedule.push(ticket(Class::Carry, 1), work);
-        }
+        let mut schedule = flooded(Shares::of_carriers(9), &[ticket(Class::Carry, 1)]);
         assert_eq!(drain(&mut schedule).len(), 8);
         for work in 0..100 {
             schedule.push(ticket(Class::Carry, 2), work);
@@ -236,11 +246,8 @@ mod tests {
 
     #[test]
     fn bursts_of_one_file_system_leave_threads_to_those_of_another_and_to_short_jobs() {
-        for threads in 4..65 {
-            let mut schedule = Schedule::new(Shares::of(threads));
-            for work in 0..100 {
-                schedule.push(ticket(Class::Burst, 1), work);
-            }
+        for threads in THREADS {
+            let mut schedule = flooded(Shares::of(threads), &[ticket(Class::Burst, 1)]);
             assert_eq!(drain(&mut schedule).len(), threads.div_ceil(2));
             schedule.push(ticket(Class::Burst, 2), 1000);
             schedule.push(ticket(Class::Short, 2), 1001);
@@ -251,33 +258,21 @@ mod tests {
 
     #[test]
     fn handshakes_hold_at_most_half() {
-        let mut schedule = Schedule::new(Shares::of(8));
-        for work in 0..100 {
-            schedule.push(
-                Ticket {
-                    class: Class::Crypt,
-                    device: None,
-                },
-                work,
-            );
+        for threads in THREADS {
+            let mut schedule = flooded(Shares::of(threads), &[HANDSHAKE]);
+            assert_eq!(drain(&mut schedule).len(), threads / 2);
         }
-        assert_eq!(drain(&mut schedule).len(), 4);
     }
 
     #[test]
     fn handshakes_and_bursts_together_leave_a_thread_to_short_jobs() {
-        let handshake = Ticket {
-            class: Class::Crypt,
-            device: None,
-        };
-        let mut schedule = Schedule::new(Shares::of(5));
-        for work in 0..100 {
-            schedule.push(handshake, work);
-            schedule.push(ticket(Class::Burst, 1), work);
+        for threads in THREADS {
+            let both = [HANDSHAKE, ticket(Class::Burst, 1)];
+            let mut schedule = flooded(Shares::of(threads), &both);
+            assert_eq!(drain(&mut schedule).len(), threads - 1);
+            schedule.push(ticket(Class::Short, 1), 1000);
+            assert_eq!(drain(&mut schedule), [ticket(Class::Short, 1)]);
         }
-        assert_eq!(drain(&mut schedule).len(), 4);
-        schedule.push(ticket(Class::Short, 1), 1000);
-        assert_eq!(drain(&mut schedule), [ticket(Class::Short, 1)]);
     }
 
     #[test]
