@@ -12,19 +12,20 @@ use skiff_sessions::server::{Limits, TlsPolicy};
 use skiff_vfs::{Homes, Policy, Worker};
 
 use crate::accesslog::{AccessLog, LogFailed};
-use crate::accounts::Accounts;
-use crate::courtesy::Courtesy;
-use crate::guard::Guard;
-use crate::hub::{Doors, Ftp, Hub};
-use crate::listener::{Listener, Speech};
-use crate::passive::Passive;
+use crate::accounts::secret;
+use crate::accounts::store::Accounts;
+use crate::endpoints::passive_ports::Passive;
+use crate::event_loop::admission::Guard;
+use crate::event_loop::listener::{Listener, Speech};
+use crate::event_loop::sd_notify as notify;
+use crate::event_loop::shared::{Doors, Ftp, Hub};
+use crate::event_loop::signals::Signals;
 use crate::reactor::{self, Reactor};
-use crate::signals::Signals;
 use crate::tls::ftp::FtpTls;
 use crate::tls::{ServerIdentity, Tls, TlsError};
-use crate::work::Services;
-use crate::workers::Pool;
-use crate::{notify, secret};
+use crate::workers::jobs::Services;
+use crate::workers::pool::Pool;
+use crate::workers::yielding::Courtesy;
 
 /// Where the daemon can be reached.
 pub(crate) struct Bound {

@@ -14,14 +14,14 @@ use skiff_sessions::server::Event;
 use skiff_sessions::wire::reply::Farewell;
 use slab::Slab;
 
-use crate::alarm::Alarm;
 use crate::connection::{Connection, Ready};
-use crate::errand::{Errand, Outcome};
-use crate::hub::Hub;
-use crate::ids::{ConnectionId, Generations, Socket};
-use crate::listener::{Listener, Speech};
-use crate::schedule::{Class, Ticket};
-use crate::signals::{Signal, Signals};
+use crate::event_loop::listener::{Listener, Speech};
+use crate::event_loop::shared::Hub;
+use crate::event_loop::signals::{Signal, Signals};
+use crate::event_loop::timer_fd::Alarm;
+use crate::transport::ids::{ConnectionId, Generations, Socket};
+use crate::workers::schedule::{Class, Ticket};
+use crate::workers::work_item::{Errand, Outcome};
 
 /// The pool has something.
 pub(crate) const WAKE: Token = Token(0);
@@ -226,10 +226,10 @@ impl Reactor {
     }
 
     /// The session is gone; the file it opened is closed where that may block.
-    fn nobody_waits(&mut self, performed: crate::work::Performed) {
+    fn nobody_waits(&mut self, performed: crate::workers::jobs::Performed) {
         let file = match performed {
-            crate::work::Performed::Done { file, .. } => file,
-            crate::work::Performed::Later { order, .. } => order.file,
+            crate::workers::jobs::Performed::Done { file, .. } => file,
+            crate::workers::jobs::Performed::Later { order, .. } => order.file,
         };
         if let Some(file) = file {
             let ticket = Ticket {
@@ -309,7 +309,7 @@ impl Reactor {
             "stopping: {} sessions are asked to leave",
             self.connections.len()
         );
-        crate::notify::stopping();
+        crate::event_loop::sd_notify::stopping();
         self.listeners.clear();
         self.life = Life::Draining(now);
         self.tell_all(&|| Event::Leave(Farewell::ShuttingDown), now);

@@ -12,13 +12,13 @@ use skiff_sessions::wire::reply::Refusal;
 use super::{
     Admitted, Bulk, Connection, Ending, READS_PER_TURN, Ready, Stage, Upgrade, deregister, register,
 };
-use crate::channel::Channel;
-use crate::errand::{Errand, Lent};
-use crate::files::OpenFile;
-use crate::hub::Hub;
-use crate::logging;
-use crate::schedule::{Class, Ticket};
-use crate::work::{Lodged, Order, Performed, takes_file};
+use crate::accesslog::record as logging;
+use crate::event_loop::shared::Hub;
+use crate::transport::channel::Channel;
+use crate::workers::jobs::{Lodged, Order, Performed, takes_file};
+use crate::workers::open_file::OpenFile;
+use crate::workers::schedule::{Class, Ticket};
+use crate::workers::work_item::{Errand, Lent};
 
 /// How long a job waits for a home to be counted, or for a silent writer to go.
 const PATIENCE: Duration = Duration::from_secs(10);

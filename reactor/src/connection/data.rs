@@ -19,12 +19,12 @@ use skiff_sessions::transfer::End;
 use skiff_sessions::wire::command::PassiveForm;
 
 use super::{Connection, Ready};
-use crate::channel::{Channel, Handshake};
-use crate::errand::Errand;
-use crate::hub::Hub;
-use crate::ids::{ConnectionId, Socket};
-use crate::schedule::{Class, Ticket};
+use crate::event_loop::shared::Hub;
 use crate::tls::ftp::{Tag, Tickets};
+use crate::transport::channel::{Channel, Handshake};
+use crate::transport::ids::{ConnectionId, Socket};
+use crate::workers::schedule::{Class, Ticket};
+use crate::workers::work_item::Errand;
 
 /// For a peer to say goodbye at the TLS layer after we did.
 const LINGER: Duration = Duration::from_secs(2);

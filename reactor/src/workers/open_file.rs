@@ -1,7 +1,7 @@
 //! An open file as a transfer sees it: on a worker, a source or a sink.
 
-use crate::courtesy::Courtesy;
-use crate::hand::InHand;
+use crate::workers::inline::InHand;
+use crate::workers::yielding::Courtesy;
 use skiff_sessions::transfer::{Sink, Source};
 use skiff_sessions::wire::ftp::lines::{push_long, push_machine, push_name};
 use skiff_sessions::wire::ftp::pattern::Pattern;

@@ -1,217 +1,30 @@
-//! One peer: its channel at home or lent, its conversation, its open file. What
-//! the conversation decides is performed here; nothing here blocks.
-
-mod bulk;
-mod data;
+//! The control connection driven: handshakes, lines in, replies out, deadlines.
 
 use std::io;
-use std::net::{Shutdown, SocketAddr};
-use std::os::fd::AsRawFd;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::net::Shutdown;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use mio::net::TcpStream;
-use mio::unix::SourceFd;
-use mio::{Interest, Registry};
-use rustix::net::sockopt::set_socket_oobinline;
 use skiff_sessions::conversation::Conversation;
 use skiff_sessions::digest::Algorithm;
 use skiff_sessions::scram::Binding;
 use skiff_sessions::server::{Channel as Privacy, Effect, Event, Manners};
-use skiff_sessions::transfer::{Route, Transfer};
 use skiff_sessions::wire::codec;
 
-use crate::channel::{Channel, Handshake};
-use crate::deadlines::Asked;
-use crate::errand::Errand;
-use crate::files::OpenFile;
-use crate::hub::Hub;
-use crate::ids::{ConnectionId, Socket};
-use crate::listener::Speech;
-use crate::schedule::{Class, Ticket};
-use crate::work::Lodged;
-use data::DataSide;
+use super::{Bulk, Connection, Ending, Hearing, READS_PER_TURN, Ready, Route, Stage, Upgrade};
+use crate::event_loop::listener::Speech;
+use crate::event_loop::shared::Hub;
+use crate::transport::channel::{Channel, Handshake};
+use crate::transport::ids::Socket;
+use crate::workers::schedule::{Class, Ticket};
+use crate::workers::work_item::Errand;
 
-/// Reads of one connection per wake-up, so that a busy peer lets others in.
-const READS_PER_TURN: usize = 8;
 /// Fillings of the outbox per wake-up, likewise.
 const FLUSHES_PER_TURN: usize = 8;
 /// For a peer that does not take its last reply.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
-pub(crate) struct Connection {
-    pub(crate) id: ConnectionId,
-    pub(crate) peer: SocketAddr,
-    speech: Speech,
-    socket: Arc<TcpStream>,
-    /// `None` while it is lent.
-    channel: Option<Channel>,
-    data: DataSide,
-    stage: Stage,
-    upgrade: Upgrade,
-    hearing: Hearing,
-    ready: Ready,
-    bulk: Bulk,
-    /// Of the transfer under way.
-    route: Route,
-    transfer: Option<Box<Transfer>>,
-    /// The transfer's bytes that the session has heard of.
-    heard: u64,
-    file: Option<OpenFile>,
-    stop: Arc<AtomicBool>,
-    lodged: Option<Lodged>,
-    /// Whose login is under way, or done.
-    user: String,
-    /// He counts as one of his sessions.
-    admitted: Admitted,
-    ending: Ending,
-    asked: Asked,
-}
-
-enum Stage {
-    /// Until then; what it waits for.
-    Handshake(Instant, Handshake),
-    Talk(Box<Conversation>),
-    /// A handshake in the middle of a conversation, which goes on behind it.
-    Shaking(Handshake, Box<Conversation>),
-}
-
-/// Whether the channel goes under TLS once the replies are out.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Upgrade {
-    No,
-    Due,
-}
-
-/// Whether the peer may still say something.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Hearing {
-    Open,
-    /// Its end came, and the session goes on with what it has.
-    Ended,
-}
-
-/// Sticky: set by events, also while the channel is lent; cleared when it is
-/// lent or has answered `WouldBlock`, never when it comes home.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct Ready {
-    pub(crate) readable: bool,
-    pub(crate) writable: bool,
-    /// Behind what can be read there is an end to be read.
-    pub(crate) ended: bool,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Bulk {
-    None,
-    /// Begun; the replies go out first.
-    Due,
-    /// At home, until the socket is ready.
-    WantsRead,
-    WantsWrite,
-    /// At a worker, with the channel; readiness is noted meanwhile.
-    LentWatched,
-    /// At a worker, with the channel, out of the poll: a reading lane would
-    /// wake the reactor for every packet.
-    LentUnwatched,
-    /// At a worker, without it.
-    Hashing,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Admitted {
-    No,
-    Yes,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Ending {
-    No,
-    /// Once the replies are out, or at this time.
-    AfterWords(Instant),
-    /// Once nothing is lent.
-    Now,
-}
-
 impl Connection {
-    /// Registers the socket; the first event finds the rest.
-    pub(crate) fn new(
-        id: ConnectionId,
-        peer: SocketAddr,
-        socket: TcpStream,
-        speech: Speech,
-        hub: &mut Hub,
-        now: Instant,
-    ) -> io::Result<Self> {
-        // Small replies must not wait for the peer's acknowledgement (RFC 896).
-        socket.set_nodelay(true)?;
-        let socket = Arc::new(socket);
-        let mut data = DataSide::default();
-        let tls = match speech {
-            Speech::Native => hub.secure()?,
-            Speech::Ftp => None,
-            Speech::FtpOverTls => Some(hub.secure_ftp(&mut data.tag)?),
-        };
-        if speech != Speech::Native {
-            // ABOR may come as urgent data, whose last byte would not be in the
-            // stream (RFC 1123 section 4.1.3.2).
-            set_socket_oobinline(&socket, true)?;
-        }
-        let channel = Channel::new(Arc::clone(&socket), tls);
-        register(&hub.registry, &socket, id)?;
-        let mut connection = Self {
-            id,
-            peer,
-            socket,
-            channel: Some(channel),
-            speech,
-            data,
-            upgrade: Upgrade::No,
-            hearing: Hearing::Open,
-            stage: Stage::Handshake(now + hub.limits.login, Handshake::WantsRead),
-            ready: Ready::default(),
-            bulk: Bulk::None,
-            route: Route::Nowhere,
-            transfer: None,
-            heard: 0,
-            file: None,
-            stop: Arc::default(),
-            lodged: None,
-            user: String::new(),
-            admitted: Admitted::No,
-            ending: Ending::No,
-            asked: Asked::default(),
-        };
-        if speech == Speech::Ftp {
-            connection.begin_talk(hub, now);
-            connection.ready.writable = true;
-            connection.drive(hub, now);
-        }
-        connection.arm(hub);
-        Ok(connection)
-    }
-
-    /// It may be forgotten.
-    pub(crate) fn is_over(&self) -> bool {
-        let lent = matches!(
-            self.bulk,
-            Bulk::LentWatched | Bulk::LentUnwatched | Bulk::Hashing
-        );
-        self.ending == Ending::Now && self.channel.is_some() && !lent
-    }
-
-    /// Gives back what was counted, and puts the file away.
-    pub(crate) fn leave(mut self, hub: &mut Hub) {
-        self.close_data(hub);
-        let user = (self.admitted == Admitted::Yes).then_some(self.user.as_str());
-        hub.guard.leave(self.peer.ip(), user);
-        if let Some(file) = self.file.take() {
-            let ticket = self.ticket(Class::Short);
-            hub.pool.submit(ticket, Errand::PutAway(file));
-        }
-    }
-
     /// The socket can be read or written.
     pub(crate) fn on_ready(&mut self, ready: Ready, hub: &mut Hub, now: Instant) {
         self.ready.readable |= ready.readable;
@@ -277,7 +90,7 @@ impl Connection {
         self.drive(hub, now);
     }
 
-    fn begin_talk(&mut self, hub: &mut Hub, now: Instant) {
+    pub(super) fn begin_talk(&mut self, hub: &mut Hub, now: Instant) {
         self.ready.readable = true;
         if let Some(conversation) = self.shaken(now) {
             self.stage = Stage::Talk(conversation);
@@ -341,7 +154,7 @@ impl Connection {
     }
 
     /// Does all that can be done now.
-    fn drive(&mut self, hub: &mut Hub, now: Instant) {
+    pub(super) fn drive(&mut self, hub: &mut Hub, now: Instant) {
         if let Stage::Handshake(_, wants) | Stage::Shaking(wants, _) = self.stage {
             self.drive_handshake(wants, hub, now);
             return;
@@ -401,7 +214,7 @@ impl Connection {
         );
     }
 
-    fn may_read(&self) -> bool {
+    pub(super) fn may_read(&self) -> bool {
         let Stage::Talk(conversation) = &self.stage else {
             return false;
         };
@@ -414,7 +227,7 @@ impl Connection {
             && conversation.wants_input()
     }
 
-    fn read(&mut self, hub: &mut Hub, now: Instant) {
+    pub(super) fn read(&mut self, hub: &mut Hub, now: Instant) {
         let Some(channel) = &mut self.channel else {
             return;
         };
@@ -453,7 +266,7 @@ impl Connection {
     }
 
     /// Something happened that is not from the peer's lines.
-    fn tell(&mut self, event: Event, hub: &mut Hub, now: Instant) {
+    pub(super) fn tell(&mut self, event: Event, hub: &mut Hub, now: Instant) {
         self.talk(hub, now, |conversation, effects| {
             conversation.handle(now, event, effects);
         });
@@ -489,7 +302,7 @@ impl Connection {
     }
 
     /// Lets the conversation decide, and performs what it decided.
-    fn talk(
+    pub(super) fn talk(
         &mut self,
         hub: &mut Hub,
         now: Instant,
@@ -517,7 +330,7 @@ impl Connection {
         hub.effects = effects;
     }
 
-    fn end_after_words(&mut self, now: Instant) {
+    pub(super) fn end_after_words(&mut self, now: Instant) {
         if self.ending == Ending::No {
             self.ending = Ending::AfterWords(now + LAST_WORDS);
         }
@@ -529,7 +342,7 @@ impl Connection {
     }
 
     /// What is lent comes home soon: its lane is dead.
-    fn end_now(&mut self) {
+    pub(super) fn end_now(&mut self) {
         self.ending = Ending::Now;
         self.stop.store(true, Ordering::Relaxed);
         if self.channel.is_none() {
@@ -538,7 +351,7 @@ impl Connection {
         self.shut_data();
     }
 
-    fn arm(&mut self, hub: &mut Hub) {
+    pub(super) fn arm(&mut self, hub: &mut Hub) {
         let due = match (&self.stage, self.ending) {
             (_, Ending::Now) => None,
             (_, Ending::AfterWords(until)) => Some(until),
@@ -549,28 +362,5 @@ impl Connection {
         };
         let due = [due, self.goodbye_due()].into_iter().flatten().min();
         hub.deadlines.want(self.id, due, &mut self.asked);
-    }
-
-    fn device(&self) -> Option<u64> {
-        self.lodged.as_ref().map(|lodged| lodged.device)
-    }
-
-    fn ticket(&self, class: Class) -> Ticket {
-        Ticket {
-            class,
-            device: self.device(),
-        }
-    }
-}
-
-fn register(registry: &Registry, socket: &TcpStream, id: ConnectionId) -> io::Result<()> {
-    let both = Interest::READABLE | Interest::WRITABLE;
-    let token = id.token(Socket::Control);
-    registry.register(&mut SourceFd(&socket.as_raw_fd()), token, both)
-}
-
-fn deregister(registry: &Registry, socket: &TcpStream) {
-    if let Err(error) = registry.deregister(&mut SourceFd(&socket.as_raw_fd())) {
-        log::error!("a socket cannot be taken out of the poll: {error}");
     }
 }

@@ -80,7 +80,7 @@ mod tests {
     use std::ffi::OsString;
 
     use super::*;
-    use crate::admin::verifier;
+    use crate::cli::user::verifier;
 
     fn taken(line: &str) -> Result<FtpChanges, String> {
         let words = line.split_whitespace().map(OsString::from).collect();

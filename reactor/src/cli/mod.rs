@@ -16,7 +16,13 @@ use std::process::ExitCode;
 use pico_args::Arguments;
 use skiff_conf::{Complaint, Refused, Server};
 
-use crate::{admin, check, daemon, demo, init};
+use self::user as admin;
+use crate::daemon;
+
+mod check;
+mod demo;
+pub(crate) mod init;
+mod user;
 
 const HELP: &str = "\
 skiffd: a file server for many users on small machines

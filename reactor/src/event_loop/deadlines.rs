@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::time::Instant;
 
-use crate::ids::ConnectionId;
+use crate::transport::ids::ConnectionId;
 
 #[derive(Default)]
 pub(crate) struct Deadlines {

@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 use pico_args::Arguments;
 use skiff_conf::{Account, Bytes, Server, UserName, UserStore};
 
+use crate::cli::init;
+use crate::cli::user as admin;
 use crate::cli::{self, Failure, tell};
 use crate::daemon::{self, Bound};
-use crate::{admin, init};
 
 const PASSWORD: &str = "123";
 

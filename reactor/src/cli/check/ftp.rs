@@ -190,7 +190,7 @@ mod tests {
     use skiff_conf::Server;
 
     use super::*;
-    use crate::check::tests::reported;
+    use crate::cli::check::tests::reported;
 
     fn ftp(keys: &str) -> Ftp {
         let text = format!("(ftp: ({keys}))");

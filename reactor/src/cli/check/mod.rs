@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 use rustix::process::{Resource, getrlimit};
 use skiff_conf::Server;
 
-use crate::admin;
 use crate::cli::Failure;
+use crate::cli::user as admin;
 
 /// More than a person notices when he logs in.
 const SLOW_PASSWORD: Duration = Duration::from_secs(1);
@@ -175,7 +175,7 @@ fn examine_passwords(config: &Server, report: &mut Report<'_>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::init;
+    use crate::cli::init;
 
     /// What `examine` says, and the keys of what is wrong.
     pub(super) fn reported(examine: impl FnOnce(&mut Report<'_>)) -> (String, Vec<&'static str>) {

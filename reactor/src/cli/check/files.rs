@@ -9,7 +9,7 @@ use rustix::process::geteuid;
 use skiff_conf::{Account, Server, Standing, UserName, UserStore};
 
 use super::Report;
-use crate::admin;
+use crate::cli::user as admin;
 
 /// The users, where their store can be read.
 pub(super) fn examine(config: &Server, report: &mut Report<'_>) -> Option<UserStore> {
@@ -142,7 +142,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
-    use crate::check::tests::{reported, server};
+    use crate::cli::check::tests::{reported, server};
     use skiff_conf::Complaint;
 
     fn add(config: &Server, name: &str) {

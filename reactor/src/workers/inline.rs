@@ -11,8 +11,8 @@ use skiff_sessions::wire::reply::Refusal;
 use skiff_sessions::wire::stamp::Stamp;
 use skiff_vfs::{Download, Home};
 
-use crate::files::{ListingText, Look, OpenFile, facts};
-use crate::work::{Answer, below, download_facts};
+use crate::workers::jobs::{Answer, below, download_facts};
+use crate::workers::open_file::{ListingText, Look, OpenFile, facts};
 
 /// Jobs in one turn of the loop: a peer that asks a thousand things at once must
 /// not keep the others waiting.

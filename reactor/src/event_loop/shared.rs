@@ -14,18 +14,18 @@ use skiff_vfs::Home;
 
 use crate::accesslog::AccessLog;
 use crate::daemon::Fresh;
-use crate::deadlines::Deadlines;
-use crate::errand::Errand;
-use crate::guard::Guard;
-use crate::hand::Hand;
-use crate::ids::ConnectionId;
-use crate::notify;
-use crate::passive::Passive;
-use crate::schedule::{Class, Ticket};
+use crate::endpoints::passive_ports::Passive;
+use crate::event_loop::admission::Guard;
+use crate::event_loop::deadlines::Deadlines;
+use crate::event_loop::sd_notify as notify;
 use crate::tls::Tls;
 use crate::tls::ftp::{FtpTls, Tag};
-use crate::work::{Answer, Lodged, Order, Services};
-use crate::workers::Pool;
+use crate::transport::ids::ConnectionId;
+use crate::workers::inline::Hand;
+use crate::workers::jobs::{Answer, Lodged, Order, Services};
+use crate::workers::pool::Pool;
+use crate::workers::schedule::{Class, Ticket};
+use crate::workers::work_item::Errand;
 
 /// Between two tries of a job that cannot be done yet.
 const RETRY_EVERY: Duration = Duration::from_millis(50);

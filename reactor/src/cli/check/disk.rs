@@ -153,7 +153,7 @@ mod tests {
     use skiff_conf::Bytes;
 
     use super::*;
-    use crate::check::tests::{reported, server};
+    use crate::cli::check::tests::{reported, server};
 
     #[test]
     fn a_trial_leaves_nothing_behind() {

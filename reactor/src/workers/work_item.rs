@@ -16,16 +16,16 @@ use skiff_sessions::server::JobId;
 use skiff_sessions::transfer::{Burst, End, File, Means, Transfer};
 use skiff_vfs::Home;
 
-use crate::channel::{self, Channel, Handshake, LaneWork};
 use crate::daemon::Fresh;
-use crate::files::{OnWorker, OpenFile, Turn};
-use crate::hand::HAND;
-use crate::ids::{ConnectionId, Socket};
-use crate::patience::HandingOn;
-use crate::short::publish_short;
 use crate::tls::ftp::FtpTls;
-use crate::work::{Order, Performed, Services, perform};
-use crate::workers::{Tools, Work};
+use crate::transport::channel::{self, Channel, Handshake, LaneWork};
+use crate::transport::ids::{ConnectionId, Socket};
+use crate::workers::inline::HAND;
+use crate::workers::jobs::{Order, Performed, Services, perform};
+use crate::workers::open_file::{OnWorker, OpenFile, Turn};
+use crate::workers::pool::{Tools, Work};
+use crate::workers::sendfile_pacer::HandingOn;
+use crate::workers::short_upload::publish_short;
 
 /// Bytes between two looks at whether others wait.
 const BUDGET: u64 = 4 << 20;

@@ -11,8 +11,8 @@ use skiff_conf::{
     Access, Account, BadName, Bytes, FtpAccess, Refused, Server, Standing, UserName, UserStore,
 };
 
+use crate::cli::init::{self, Made};
 use crate::cli::{self, Failure};
-use crate::init::{self, Made};
 
 use ftp::FtpChanges;
 use password::PasswordFrom;

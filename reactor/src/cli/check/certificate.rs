@@ -150,7 +150,7 @@ mod tests {
     use time::macros::datetime;
 
     use super::*;
-    use crate::check::tests::{reported, server};
+    use crate::cli::check::tests::{reported, server};
 
     fn certificate(from: OffsetDateTime, until: OffsetDateTime) -> String {
         let mut wanted = rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap();

@@ -23,9 +23,9 @@ use skiff_vfs::{
     VfsError, Worker,
 };
 
-use crate::accounts::Accounts;
-use crate::files::{ListingText, Look, OpenFile, facts, refusal};
-use crate::hand::{HAND, InHand};
+use crate::accounts::store::Accounts;
+use crate::workers::inline::{HAND, InHand};
+use crate::workers::open_file::{ListingText, Look, OpenFile, facts, refusal};
 
 /// A writer silent for this long gives way to the same user's next one.
 const SILENT: Duration = Duration::from_secs(5);

@@ -12,8 +12,8 @@ use skiff_sessions::wire::command::NewVerifier;
 use skiff_sessions::wire::reply::Refusal;
 use skiff_vfs::{Limit, Worker};
 
-use crate::init;
-use crate::known::Known;
+use crate::accounts::password_cache::Known;
+use crate::cli::init;
 
 pub(crate) struct Accounts {
     config: Mutex<Arc<Server>>,

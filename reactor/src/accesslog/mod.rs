@@ -15,6 +15,7 @@
 
 mod format;
 mod pending;
+pub(crate) mod record;
 mod sink;
 mod xferlog;
 

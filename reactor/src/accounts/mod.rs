@@ -1,0 +1,5 @@
+//! x
+
+pub(crate) mod password_cache;
+pub(crate) mod secret;
+pub(crate) mod store;

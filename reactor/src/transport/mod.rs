@@ -1,0 +1,4 @@
+//! x
+
+pub(crate) mod channel;
+pub(crate) mod ids;
