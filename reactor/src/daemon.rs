@@ -1,28 +1,27 @@
 //! From a checked configuration to a daemon that serves, and to its end.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mio::Poll;
-use skiff_conf::{PassiveAddress, Server};
-use skiff_sessions::server::{Limits, TlsPolicy};
+use skiff_conf::Server;
 use skiff_vfs::{Homes, Policy, Worker};
 
 use crate::accesslog::{AccessLog, LogFailed};
 use crate::accounts::secret;
 use crate::accounts::store::Accounts;
-use crate::endpoints::passive_ports::Passive;
+use crate::endpoints::Doors;
+use crate::endpoints::limits::limits;
 use crate::event_loop::admission::Guard;
 use crate::event_loop::listener::{Listener, Speech};
-use crate::event_loop::sd_notify as notify;
-use crate::event_loop::shared::{Doors, Ftp, Hub};
+use crate::event_loop::sd_notify;
+use crate::event_loop::shared::Hub;
 use crate::event_loop::signals::Signals;
 use crate::reactor::{self, Reactor};
-use crate::tls::ftp::FtpTls;
-use crate::tls::{ServerIdentity, Tls, TlsError};
+use crate::tls::TlsError;
 use crate::workers::jobs::Services;
 use crate::workers::pool::Pool;
 use crate::workers::yielding::Courtesy;
@@ -66,8 +65,8 @@ pub(crate) fn run(config: Server, ready: impl FnOnce(&Bound)) -> Result<(), Star
     let config = Arc::new(config);
     let listeners = bind(&config)?;
     raise_descriptors();
-    make_folder(&config.state, 0o700)?;
-    make_folder(&config.homes, config.dir_mode.bits())?;
+    ensure_folder(&config.state, 0o700)?;
+    ensure_folder(&config.homes, config.dir_mode.bits())?;
     let (log, log_thread) = AccessLog::start(&config.log)?;
     // A second daemon in one process (in tests) keeps the first one's logger.
     let _ = log.install(config.log.level);
@@ -88,7 +87,7 @@ pub(crate) fn run(config: Server, ready: impl FnOnce(&Bound)) -> Result<(), Star
         }
     }
     ready(&bound);
-    notify::ready();
+    sd_notify::ready();
     let hub = reactor.run().map_err(no("poll"))?;
     finish(hub);
     log_thread.finish(Duration::from_secs(2));
@@ -140,80 +139,6 @@ fn assemble(
     Reactor::new(poll, signals, listeners, hub).map_err(no("poll"))
 }
 
-impl Doors {
-    /// `before`: what sessions under way hold tickets of.
-    fn load(config: &Server, before: Option<&FtpTls>) -> Result<Self, TlsError> {
-        let native = config.native.tls == skiff_conf::Tls::On;
-        let speaks_ftp = !config.ftp.listen.is_empty() || !config.ftp.implicit.is_empty();
-        let over_tls = speaks_ftp && config.ftp.tls != skiff_conf::FtpTls::Off;
-        let identity = match native || over_tls {
-            true => Some(ServerIdentity::load(config.tls.as_ref(), &config.state)?),
-            false => None,
-        };
-        if let Some(identity) = &identity {
-            log::info!("certificate fingerprint {}", identity.fingerprint());
-        }
-        let own = identity.as_ref().filter(|_| native);
-        let theirs = identity.as_ref().filter(|_| over_tls);
-        let ftp_tls = theirs.map(|identity| FtpTls::new(identity, before));
-        let ftp = Ftp {
-            tls: ftp_tls.transpose()?,
-            policy: match config.ftp.tls {
-                skiff_conf::FtpTls::Require => TlsPolicy::Required,
-                skiff_conf::FtpTls::Optional => TlsPolicy::Optional,
-                skiff_conf::FtpTls::Off => TlsPolicy::NotOffered,
-            },
-            resumption: config.ftp.data_tls_resumption,
-            passive: Passive::new(config.ftp.passive_ports, advertised(config)),
-        };
-        Ok(Self {
-            tls: own.map(Tls::new).transpose()?,
-            ftp: speaks_ftp.then_some(ftp),
-        })
-    }
-}
-
-/// What clients behind a translating router are told; looked up here, where it
-/// may block, at the start and at each SIGHUP.
-fn advertised(config: &Server) -> Option<IpAddr> {
-    match &config.ftp.passive_address {
-        PassiveAddress::Auto => None,
-        PassiveAddress::Address(address) => Some(*address),
-        PassiveAddress::Host(name) => {
-            let found = (name.as_str(), 0).to_socket_addrs();
-            let address = found.ok().and_then(|mut all| all.next());
-            if address.is_none() {
-                log::error!("passive_address: {name} is no known host; clients are told our own");
-            }
-            address.map(|address| address.ip())
-        }
-    }
-}
-
-/// What SIGHUP takes up anew; sessions stay. Listeners, and how files are
-/// stored, need a restart.
-pub(crate) struct Fresh {
-    pub(crate) config: Arc<Server>,
-    pub(crate) doors: Doors,
-    pub(crate) limits: Arc<Limits>,
-}
-
-impl Fresh {
-    /// `None` where something is wrong: the log says what, and all stays.
-    pub(crate) fn read(_worker: &Worker, file: &Path, before: Option<&FtpTls>) -> Option<Self> {
-        let config = Server::load(file).map_err(|error| log::error!("not reloaded: {error}"));
-        let config = config.ok()?;
-        let doors = Doors::load(&config, before);
-        let doors = doors.map_err(|error| log::error!("not reloaded: {error}"));
-        let limits = Arc::new(limits(&config));
-        Some(Self {
-            doors: doors.ok()?,
-            limits,
-            config: Arc::new(config),
-        })
-    }
-}
-
 /// Every home's account goes to the disk, unless a disk hangs.
 fn finish(hub: Hub) {
     let until = Instant::now() + Duration::from_secs(20);
@@ -263,29 +188,7 @@ fn group_id(name: &str) -> Result<u32, StartError> {
     row.ok_or_else(|| StartError::Group(name.to_owned()))
 }
 
-fn limits(config: &Server) -> Limits {
-    let limits = &config.limits;
-    let system = rustix::system::uname();
-    Limits {
-        login: limits.login,
-        idle: limits.idle,
-        stall: limits.stall,
-        progress: Duration::from_secs(4),
-        data: config.ftp.data_timeout,
-        patience: Duration::from_secs(20),
-        penalty: Duration::from_millis(500),
-        attempts: limits.attempts,
-        nonsense: 3,
-        server: format!("skiffd/{}", env!("CARGO_PKG_VERSION")),
-        platform: format!(
-            "{} {}",
-            system.sysname().to_string_lossy(),
-            system.machine().to_string_lossy()
-        ),
-    }
-}
-
-fn make_folder(path: &Path, mode: u32) -> Result<(), StartError> {
+fn ensure_folder(path: &Path, mode: u32) -> Result<(), StartError> {
     use std::os::unix::fs::DirBuilderExt;
     std::fs::DirBuilder::new()
         .recursive(true)

@@ -9,7 +9,7 @@ use time::OffsetDateTime;
 use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
 
-use super::Record;
+use super::record::Record;
 
 pub(super) fn access_line(out: &mut Vec<u8>, record: &Record<'_>) -> io::Result<()> {
     write!(out, "{} ", record.address.to_canonical())?;

@@ -31,10 +31,10 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use log::{LevelFilter, Metadata, SetLoggerError};
 use parking_lot::{Condvar, Mutex};
 use skiff_conf::{Level, Log, LogTarget};
-use skiff_sessions::digest::Sum;
 
 use format::{Stamp, line, message_line};
 use pending::Pending;
+use record::Record;
 pub(crate) use sink::LogFailed;
 use sink::{Output, Sink, open_sink};
 
@@ -57,51 +57,6 @@ pub(crate) struct LogThread {
     log: AccessLog,
     /// Disconnected when the thread has written its last line.
     ended: Receiver<Infallible>,
-}
-
-/// One thing that a user did.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Record<'a> {
-    pub(crate) address: IpAddr,
-    /// Whoever is logged in.
-    pub(crate) user: Option<&'a str>,
-    pub(crate) verb: &'static str,
-    /// As the user sees it, from his `/`.
-    pub(crate) path: Option<&'a [u8]>,
-    /// The code of the final reply.
-    pub(crate) code: u16,
-    /// Bytes of content that crossed the network.
-    pub(crate) bytes: Option<u64>,
-    pub(crate) elapsed: Option<Duration>,
-    /// Written as `md5=9e107d9d372bb6826bd81d3542a419d6`.
-    pub(crate) digest: Option<Sum>,
-    /// For the xferlog.
-    pub(crate) transfer: Option<TransferKind>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct TransferKind {
-    pub(crate) direction: Direction,
-    pub(crate) ending: Ending,
-    /// The dialect: `ftp` or `skiff`.
-    pub(crate) service: &'static str,
-}
-
-/// With the letters of xferlog(5).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub(crate) enum Direction {
-    Upload = b'i',
-    Download = b'o',
-    Deletion = b'd',
-}
-
-/// With the letters of xferlog(5).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub(crate) enum Ending {
-    Complete = b'c',
-    Incomplete = b'i',
 }
 
 impl AccessLog {
@@ -319,6 +274,10 @@ fn filter(level: Level) -> LevelFilter {
 mod tests {
     use std::path::PathBuf;
     use std::{fs, io};
+
+    use skiff_sessions::digest::Sum;
+
+    use super::record::{Direction, Ending, TransferKind};
 
     use super::*;
 

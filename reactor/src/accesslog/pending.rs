@@ -8,8 +8,8 @@ use std::time::SystemTime;
 
 use skiff_conf::Log;
 
-use super::Record;
 use super::format::{Stamp, access_line, line, login_failed_line, message_line};
+use super::record::Record;
 use super::sink::Sink;
 use super::xferlog::xferlog_line;
 

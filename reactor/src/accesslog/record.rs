@@ -1,41 +1,87 @@
-//! From a finished command to a line of the access log.
+//! An event of the access log: one finished command of a session.
 
-use std::net::SocketAddr;
-use std::time::Instant;
+use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, Instant};
 
 use skiff_sessions::conversation::LogLine;
+use skiff_sessions::digest::Sum;
 
-use crate::accesslog::{Direction, Ending, Record, TransferKind};
+/// One thing that a user did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Record<'a> {
+    pub(crate) address: IpAddr,
+    /// Whoever is logged in.
+    pub(crate) user: Option<&'a str>,
+    pub(crate) verb: &'static str,
+    /// As the user sees it, from his `/`.
+    pub(crate) path: Option<&'a [u8]>,
+    /// The code of the final reply.
+    pub(crate) code: u16,
+    /// Bytes of content that crossed the network.
+    pub(crate) bytes: Option<u64>,
+    pub(crate) elapsed: Option<Duration>,
+    /// Written as `md5=9e107d9d372bb6826bd81d3542a419d6`.
+    pub(crate) digest: Option<Sum>,
+    /// For the xferlog.
+    pub(crate) transfer: Option<TransferKind>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct TransferKind {
+    pub(crate) direction: Direction,
+    pub(crate) ending: Ending,
+    /// The dialect: `ftp` or `skiff`.
+    pub(crate) service: &'static str,
+}
+
+/// With the letters of xferlog(5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Direction {
+    Upload = b'i',
+    Download = b'o',
+    Deletion = b'd',
+}
+
+/// With the letters of xferlog(5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Ending {
+    Complete = b'c',
+    Incomplete = b'i',
+}
 
 /// What xferlog(5) calls us.
 const SERVICE: &str = "skiff";
 
-pub(crate) fn record<'a>(
-    peer: SocketAddr,
-    user: &'a str,
-    line: &'a LogLine,
-    now: Instant,
-) -> Record<'a> {
-    let LogLine { verb, code, .. } = *line;
-    let transfer = direction(verb).map(|direction| TransferKind {
-        direction,
-        ending: if (200..300).contains(&code) {
-            Ending::Complete
-        } else {
-            Ending::Incomplete
-        },
-        service: SERVICE,
-    });
-    Record {
-        address: peer.ip(),
-        user: (!user.is_empty()).then_some(user),
-        verb,
-        path: (!line.path.is_empty()).then_some(&line.path),
-        code,
-        bytes: (line.bytes > 0).then_some(line.bytes),
-        elapsed: Some(now.duration_since(line.since)),
-        digest: line.sum,
-        transfer,
+impl<'a> Record<'a> {
+    pub(crate) fn of_command(
+        peer: SocketAddr,
+        user: &'a str,
+        line: &'a LogLine,
+        now: Instant,
+    ) -> Self {
+        let LogLine { verb, code, .. } = *line;
+        let transfer = direction(verb).map(|direction| TransferKind {
+            direction,
+            ending: if (200..300).contains(&code) {
+                Ending::Complete
+            } else {
+                Ending::Incomplete
+            },
+            service: SERVICE,
+        });
+        Self {
+            address: peer.ip(),
+            user: (!user.is_empty()).then_some(user),
+            verb,
+            path: (!line.path.is_empty()).then_some(&line.path),
+            code,
+            bytes: (line.bytes > 0).then_some(line.bytes),
+            elapsed: Some(now.duration_since(line.since)),
+            digest: line.sum,
+            transfer,
+        }
     }
 }
 

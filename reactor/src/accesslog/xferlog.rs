@@ -8,7 +8,7 @@ use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
 
 use super::format::{Space, escape, word};
-use super::{Record, TransferKind};
+use super::record::{Record, TransferKind};
 
 /// xferlog(5): time, seconds, host, size, name, type, action, direction, access
 /// mode, user, service, authentication (two fields), completion.
@@ -37,8 +37,8 @@ mod tests {
     use std::time::{Duration, UNIX_EPOCH};
 
     use super::*;
+    use crate::accesslog::record::{Direction, Ending};
     use crate::accesslog::tests::{upload, written};
-    use crate::accesslog::{Direction, Ending};
 
     #[test]
     fn a_transfer_in_the_xferlog() {

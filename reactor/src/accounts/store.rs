@@ -12,8 +12,8 @@ use skiff_sessions::wire::command::NewVerifier;
 use skiff_sessions::wire::reply::Refusal;
 use skiff_vfs::{Limit, Worker};
 
+use super::folder::make_folder;
 use crate::accounts::password_cache::Known;
-use crate::cli::init;
 
 pub(crate) struct Accounts {
     config: Mutex<Arc<Server>>,
@@ -107,7 +107,7 @@ impl Accounts {
         }
         let config = self.config();
         let root = config.home(name, account);
-        if let Err(error) = init::make_folder(&root, config.dir_mode.bits()) {
+        if let Err(error) = make_folder(&root, config.dir_mode.bits()) {
             log::error!(
                 "the home {} of {name} cannot be made: {error}",
                 root.display()

@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 use pico_args::Arguments;
 use skiff_conf::{Account, Bytes, Server, UserName, UserStore};
 
-use crate::cli::init;
-use crate::cli::user as admin;
-use crate::cli::{self, Failure, tell};
+use super::arguments::take_rest;
+use super::failure::{Failure, tell};
+use super::{init, user};
+use crate::accounts::folder::make_folder;
 use crate::daemon::{self, Bound};
 
 const PASSWORD: &str = "123";
@@ -58,7 +59,7 @@ enum Ftp {
 pub(crate) fn parse(mut words: Arguments) -> Result<Options, Failure> {
     let native = words.opt_value_from_fn("--native", parse_native)?;
     let ftp = words.opt_value_from_fn("--ftp", parse_ftp)?;
-    let folder = cli::take_rest(words, 1)?.pop();
+    let folder = take_rest(words, 1)?.pop();
     Ok(Options {
         folder: folder.map_or_else(|| PathBuf::from("skiff-demo"), PathBuf::from),
         native,
@@ -102,7 +103,7 @@ fn prepare(options: &Options) -> Result<Server, Failure> {
         add_people(&config)?;
     }
     for (name, account) in UserStore::load(&config.users)?.iter() {
-        init::make_folder(&config.home(name, account), config.dir_mode.bits())?;
+        make_folder(&config.home(name, account), config.dir_mode.bits())?;
     }
     Ok(config)
 }
@@ -135,8 +136,8 @@ fn require_doors(config: &Server) -> Result<(), Failure> {
 fn add_people(config: &Server) -> Result<(), Failure> {
     let mut accounts = Vec::with_capacity(PEOPLE.len());
     for (name, quota) in PEOPLE {
-        let name: UserName = name.parse().map_err(admin::bad_name)?;
-        let verifier = admin::verifier(PASSWORD, config.scram_iterations)?;
+        let name: UserName = name.parse().map_err(user::bad_name)?;
+        let verifier = user::verifier(PASSWORD, config.scram_iterations)?;
         let account = Account {
             quota,
             ..Account::new(verifier)

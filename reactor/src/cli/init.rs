@@ -1,24 +1,16 @@
 //! `skiffd init`: the settings and folders of a new server.
 
-use std::fs::{DirBuilder, OpenOptions, Permissions};
+use std::fs::OpenOptions;
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use rustix::fs::OFlags;
 use skiff_conf::{Complaint, SERVER_SAMPLE, Server, UserStore};
 
-use crate::cli::Failure;
+use crate::accounts::folder::{Made, make_folder};
+use crate::cli::failure::Failure;
 
 pub(crate) const SETTINGS: &str = "server.ron";
-
-/// What became of a thing that was to be made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Made {
-    New,
-    /// It was there, and stays as it is.
-    Kept,
-}
 
 /// Lays out `folder` with the commented settings, an empty user store, and folders;
 /// says what to do next.
@@ -45,22 +37,6 @@ pub(crate) fn lay_out(config: &Server) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Makes `path` with exactly this mode whatever the umask is, for the owner of the
-/// folder it lies in: a root shell must not make what the daemon's user cannot use.
-/// Its parent must exist; a folder that is not mounted must not be made up.
-pub(crate) fn make_folder(path: &Path, mode: u32) -> Result<Made, Failure> {
-    match DirBuilder::new().mode(0o700).create(path) {
-        Ok(()) => {}
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => {
-            return Ok(Made::Kept);
-        }
-        Err(error) => return Err(Failure::at(path, "made", &error)),
-    }
-    settle(path, mode)
-        .map(|()| Made::New)
-        .map_err(|error| Failure::at(path, "given its owner and mode", &error))
-}
-
 /// Like [`make_folder`] with mode 0755, and the missing ones above it too.
 pub(crate) fn make_folders(path: &Path) -> Result<(), Failure> {
     if let Some(parent) = path.parent()
@@ -69,7 +45,8 @@ pub(crate) fn make_folders(path: &Path) -> Result<(), Failure> {
     {
         make_folders(parent)?;
     }
-    make_folder(path, 0o755).map(drop)
+    make_folder(path, 0o755)?;
+    Ok(())
 }
 
 /// A file with this text, unless there is one.
@@ -88,20 +65,6 @@ pub(crate) fn write_new(path: &Path, text: &str) -> Result<Made, Failure> {
     file.write_all(text.as_bytes()).map_err(failed)?;
     file.sync_all().map_err(failed)?;
     Ok(Made::New)
-}
-
-fn settle(path: &Path, mode: u32) -> io::Result<()> {
-    // Opened first, so that nobody can put a link in its place meanwhile.
-    let flags = OFlags::NOFOLLOW | OFlags::DIRECTORY;
-    let folder = OpenOptions::new()
-        .read(true)
-        .custom_flags(flags.bits() as i32)
-        .open(path)?;
-    let above = std::fs::metadata(path.join(".."))?;
-    if folder.metadata()?.uid() != above.uid() {
-        fchown(&folder, Some(above.uid()), Some(above.gid()))?;
-    }
-    folder.set_permissions(Permissions::from_mode(mode))
 }
 
 fn already_there(path: &Path) -> Failure {
@@ -123,6 +86,8 @@ fn next_steps(settings: &Path) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::MetadataExt;
+
     use super::*;
 
     fn mode(path: &Path) -> u32 {
@@ -155,20 +120,5 @@ mod tests {
             assert_eq!(kept, "mine");
             assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
         }
-    }
-
-    #[test]
-    fn a_folder_gets_its_mode_or_stays_as_it_is() {
-        let place = tempfile::tempdir().unwrap();
-        let path = place.path().join("home");
-        assert_eq!(make_folder(&path, 0o2775).unwrap(), Made::New);
-        assert_eq!(mode(&path), 0o2775);
-        assert_eq!(make_folder(&path, 0o700).unwrap(), Made::Kept);
-        assert_eq!(mode(&path), 0o2775);
-
-        let file = place.path().join("file");
-        std::fs::write(&file, "").unwrap();
-        assert!(make_folder(&file, 0o755).is_err());
-        assert!(make_folder(&place.path().join("no/parent"), 0o755).is_err());
     }
 }

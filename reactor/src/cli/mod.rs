@@ -6,23 +6,24 @@
 //! | 1 | it failed, or `check` found something wrong |
 //! | 2 | the command line or the configuration is wrong, and would be wrong again |
 
-use std::ffi::{OsStr, OsString};
-use std::fmt::Display;
+mod arguments;
+mod check;
+mod demo;
+mod failure;
+mod init;
+mod user;
+
+use std::ffi::OsString;
 use std::io::{self, Write};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use pico_args::Arguments;
-use skiff_conf::{Complaint, Refused, Server};
+use skiff_conf::Server;
 
-use self::user as admin;
+use self::arguments::{split_equals, take_path, take_rest};
+use self::failure::{Failure, tell};
 use crate::daemon;
-
-mod check;
-mod demo;
-pub(crate) mod init;
-mod user;
 
 const HELP: &str = "\
 skiffd: a file server for many users on small machines
@@ -56,41 +57,6 @@ A password is asked for on the terminal, or is the first line of standard input.
 A relative --home is relative to the folder of the homes.
 ";
 
-/// Why a command ended without doing what it was asked.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum Failure {
-    #[error("{0}; see skiffd --help")]
-    Usage(String),
-    #[error(transparent)]
-    Settings(#[from] Complaint),
-    #[error(transparent)]
-    Refused(#[from] Refused),
-    #[error(transparent)]
-    Start(#[from] daemon::StartError),
-    #[error("{0}")]
-    Failed(String),
-}
-
-impl Failure {
-    /// `path: cannot be VERB: error`.
-    pub(crate) fn at(path: &Path, verb: &str, error: &io::Error) -> Self {
-        Self::Failed(format!("{}: cannot be {verb}: {error}", path.display()))
-    }
-
-    fn status(&self) -> u8 {
-        match self {
-            Self::Usage(_) | Self::Settings(_) => 2,
-            Self::Refused(_) | Self::Start(_) | Self::Failed(_) => 1,
-        }
-    }
-}
-
-impl From<pico_args::Error> for Failure {
-    fn from(error: pico_args::Error) -> Self {
-        Self::Usage(error.to_string())
-    }
-}
-
 /// Does what the process's arguments ask for.
 pub fn run() -> ExitCode {
     let arguments = std::env::args_os().skip(1).collect();
@@ -104,41 +70,6 @@ pub fn run() -> ExitCode {
     }
 }
 
-/// One line to standard output, at once. A reader who has seen enough is no error.
-pub(crate) fn tell(line: impl Display) -> Result<(), Failure> {
-    let mut out = io::stdout().lock();
-    match writeln!(out, "{line}").and_then(|()| out.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Failure::Failed(format!("standard output: {error}")))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// The value of `--config`.
-pub(crate) fn take_config(words: &mut Arguments) -> Result<PathBuf, Failure> {
-    take_path(words, "--config")?
-        .ok_or_else(|| Failure::Usage("--config FILE is missing".to_owned()))
-}
-
-pub(crate) fn take_path(
-    words: &mut Arguments,
-    option: &'static str,
-) -> Result<Option<PathBuf>, Failure> {
-    let verbatim = |value: &OsStr| Ok::<_, std::convert::Infallible>(PathBuf::from(value));
-    Ok(words.opt_value_from_os_str(option, verbatim)?)
-}
-
-/// What is left once every option is taken: up to `most` words that are no options.
-pub(crate) fn take_rest(words: Arguments, most: usize) -> Result<Vec<OsString>, Failure> {
-    let rest = words.finish();
-    let option = rest.iter().find(|word| word.as_bytes().starts_with(b"-"));
-    match option.or_else(|| rest.get(most)) {
-        Some(word) => Err(Failure::Usage(format!("unknown argument {word:?}"))),
-        None => Ok(rest),
-    }
-}
-
 #[derive(Debug, PartialEq)]
 enum Request {
     Help,
@@ -147,7 +78,7 @@ enum Request {
     Init(PathBuf),
     Serve(PathBuf),
     Check(PathBuf),
-    User(admin::Request),
+    User(user::Request),
 }
 
 fn parse(arguments: Vec<OsString>) -> Result<Request, Failure> {
@@ -161,24 +92,12 @@ fn parse(arguments: Vec<OsString>) -> Result<Request, Failure> {
     match words.subcommand()?.as_deref() {
         Some("init") => parse_init(words),
         Some("check") => parse_settings(words).map(Request::Check),
-        Some("user") => admin::parse(words).map(Request::User),
+        Some("user") => user::parse(words).map(Request::User),
         Some(other) => Err(Failure::Usage(format!(
             "there is no command {other:?}; there are init, check and user"
         ))),
         None if words.contains("--demo") => demo::parse(words).map(Request::Demo),
         None => parse_settings(words).map(Request::Serve),
-    }
-}
-
-/// `--key=value` as the two words `--key value`.
-fn split_equals(word: OsString) -> Vec<OsString> {
-    let bytes = word.as_bytes();
-    match bytes.iter().position(|&byte| byte == b'=') {
-        Some(at) if bytes.starts_with(b"--") => {
-            let (key, value) = (bytes[..at].to_vec(), bytes[at + 1..].to_vec());
-            vec![OsString::from_vec(key), OsString::from_vec(value)]
-        }
-        _ => vec![word],
     }
 }
 
@@ -203,7 +122,7 @@ fn perform(request: Request) -> Result<ExitCode, Failure> {
         Request::Init(folder) => tell(init::run(&folder)?)?,
         Request::Serve(config) => serve(&config)?,
         Request::Check(config) => return check::run(&config),
-        Request::User(request) => admin::run(request)?.iter().try_for_each(tell)?,
+        Request::User(request) => user::run(request)?.iter().try_for_each(tell)?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -261,12 +180,5 @@ mod tests {
             );
             assert_eq!(message.lines().count(), 1, "{message}");
         }
-    }
-
-    #[test]
-    fn a_value_may_follow_an_equals_sign() {
-        let split = |word: &str| split_equals(word.into());
-        assert_eq!(split("--quota=1=2"), ["--quota", "1=2"]);
-        assert_eq!(split("a=b"), ["a=b"]);
     }
 }

@@ -12,13 +12,14 @@ use skiff_sessions::wire::reply::Refusal;
 use super::{
     Admitted, Bulk, Connection, Ending, READS_PER_TURN, Ready, Stage, Upgrade, deregister, register,
 };
-use crate::accesslog::record as logging;
+use crate::accesslog::record::Record;
 use crate::event_loop::shared::Hub;
 use crate::transport::channel::Channel;
+use crate::workers::burst::Lent;
 use crate::workers::jobs::{Lodged, Order, Performed, takes_file};
 use crate::workers::open_file::OpenFile;
 use crate::workers::schedule::{Class, Ticket};
-use crate::workers::work_item::{Errand, Lent};
+use crate::workers::work_item::Errand;
 
 /// How long a job waits for a home to be counted, or for a silent writer to go.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -225,7 +226,7 @@ impl Connection {
             }
             Effect::Log(line) => hub
                 .log
-                .record(&logging::record(self.peer, &self.user, &line, now)),
+                .record(&Record::of_command(self.peer, &self.user, &line, now)),
             Effect::StartTls => self.upgrade = Upgrade::Due,
             Effect::Listen(form) => self.listen(form, hub, now),
             Effect::OpenData(making) => self.open_data(making, hub, now),

@@ -7,19 +7,18 @@ use std::time::{Duration, Instant};
 
 use mio::Registry;
 use rustls::Connection as TlsConnection;
-use skiff_conf::Resumption;
 use skiff_sessions::scram::Binding;
-use skiff_sessions::server::{Effect, Job, JobId, Limits, Manners, Setup, TlsPolicy};
+use skiff_sessions::server::{Effect, Job, JobId, Limits, Manners, Setup};
 use skiff_vfs::Home;
 
 use crate::accesslog::AccessLog;
-use crate::daemon::Fresh;
-use crate::endpoints::passive_ports::Passive;
+use crate::endpoints::reload::Fresh;
+use crate::endpoints::{Doors, Ftp};
 use crate::event_loop::admission::Guard;
 use crate::event_loop::deadlines::Deadlines;
-use crate::event_loop::sd_notify as notify;
+use crate::event_loop::sd_notify;
 use crate::tls::Tls;
-use crate::tls::ftp::{FtpTls, Tag};
+use crate::tls::ftp::Tag;
 use crate::transport::ids::ConnectionId;
 use crate::workers::inline::Hand;
 use crate::workers::jobs::{Answer, Lodged, Order, Services};
@@ -58,23 +57,6 @@ pub(crate) struct Hub {
     retries: VecDeque<Retry>,
     /// Homes in use since the start, by their address in memory.
     homes: HashMap<usize, Lodged>,
-}
-
-/// What is behind the listeners of each dialect.
-pub(crate) struct Doors {
-    /// `None` where the native listeners speak in clear.
-    pub(crate) tls: Option<Tls>,
-    /// `None` where no FTP is spoken.
-    pub(crate) ftp: Option<Ftp>,
-}
-
-/// What FTP's connections share.
-pub(crate) struct Ftp {
-    /// `None` where no TLS is offered.
-    pub(crate) tls: Option<FtpTls>,
-    pub(crate) policy: TlsPolicy,
-    pub(crate) resumption: Resumption,
-    pub(crate) passive: Passive,
 }
 
 struct Retry {
@@ -224,7 +206,7 @@ impl Hub {
 
     /// SIGHUP: a worker reads what the operator changed.
     pub(crate) fn reload(&mut self) {
-        notify::reloading();
+        sd_notify::reloading();
         let ticket = Ticket {
             class: Class::Short,
             device: None,
@@ -251,7 +233,7 @@ impl Hub {
             log::info!("reloaded {}", self.services.file.display());
             self.services.accounts.reload(config);
         }
-        notify::ready();
+        sd_notify::ready();
     }
 
     /// Ports that are held stay counted.

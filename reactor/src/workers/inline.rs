@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 
 use skiff_sessions::path::VirtualPath;
 use skiff_sessions::server::{Completion, Job, Reading};
-use skiff_sessions::transfer::{Sink, Source};
-use skiff_sessions::wire::reply::Refusal;
 use skiff_sessions::wire::stamp::Stamp;
 use skiff_vfs::{Download, Home};
 
-use crate::workers::jobs::{Answer, below, download_facts};
-use crate::workers::open_file::{ListingText, Look, OpenFile, facts};
+use super::jobs::{Answer, below, download_facts};
+use super::listing_text::{ListingText, Look, facts};
+use super::open_file::OpenFile;
+use super::small_file::{HAND, InHand};
 
 /// Jobs in one turn of the loop: a peer that asks a thousand things at once must
 /// not keep the others waiting.
@@ -121,29 +121,6 @@ fn read_whole(home: &Home, file: &Download) -> Option<InHand> {
     let mut bytes = vec![0; size];
     let count = home.read_at_hand(file, 0, &mut bytes)?;
     (count == size).then_some(InHand(bytes))
-}
-
-/// More than this is left to the workers.
-pub(crate) const HAND: usize = 16 * 1024;
-
-/// A small file, whole.
-pub(crate) struct InHand(pub(crate) Vec<u8>);
-
-impl Source for InHand {
-    fn read_at(&mut self, offset: u64, buf: &mut [u8]) -> Result<usize, Refusal> {
-        let from = usize::try_from(offset).unwrap_or(usize::MAX);
-        let rest = self.0.get(from..).unwrap_or_default();
-        let count = rest.len().min(buf.len());
-        buf[..count].copy_from_slice(&rest[..count]);
-        Ok(count)
-    }
-}
-
-/// Nothing is received into it.
-impl Sink for InHand {
-    fn write(&mut self, _: &[u8]) -> Result<(), Refusal> {
-        Err(Refusal::Fault)
-    }
 }
 
 #[cfg(test)]

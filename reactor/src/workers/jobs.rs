@@ -23,9 +23,11 @@ use skiff_vfs::{
     VfsError, Worker,
 };
 
+use super::listing_text::{ListingText, Look, facts};
+use super::open_file::OpenFile;
+use super::refusal::refusal;
+use super::small_file::{HAND, InHand};
 use crate::accounts::store::Accounts;
-use crate::workers::inline::{HAND, InHand};
-use crate::workers::open_file::{ListingText, Look, OpenFile, facts, refusal};
 
 /// A writer silent for this long gives way to the same user's next one.
 const SILENT: Duration = Duration::from_secs(5);

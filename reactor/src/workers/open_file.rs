@@ -1,22 +1,15 @@
 //! An open file as a transfer sees it: on a worker, a source or a sink.
 
-use crate::workers::inline::InHand;
-use crate::workers::yielding::Courtesy;
-use skiff_sessions::transfer::{Sink, Source};
-use skiff_sessions::wire::ftp::lines::{push_long, push_machine, push_name};
-use skiff_sessions::wire::ftp::pattern::Pattern;
-use skiff_sessions::wire::listing::Form;
-use skiff_sessions::wire::native::facts::push_entry;
-use skiff_sessions::wire::reply::{Access, Facts, Kind, Refusal};
-use skiff_sessions::wire::stamp::Stamp;
-use skiff_vfs::{Download, Entry, Listing, StageInfo, Upload, VfsError, Worker};
-
 use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::ffi::OsStrExt;
-use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Text of a listing that is made ahead, in bytes.
-const TEXT_AHEAD: usize = 64 * 1024;
+use skiff_sessions::transfer::{Sink, Source};
+use skiff_sessions::wire::reply::Refusal;
+use skiff_vfs::{Download, Upload, Worker};
+
+use super::listing_text::ListingText;
+use super::refusal::refusal;
+use super::small_file::InHand;
+use super::yielding::Courtesy;
 
 /// The one file that a session may have open.
 pub(crate) enum OpenFile {
@@ -24,149 +17,6 @@ pub(crate) enum OpenFile {
     Download(Box<Download>),
     Listing(Box<ListingText>),
     InHand(InHand),
-}
-
-/// A listing turned into lines while it is sent.
-pub(crate) struct ListingText {
-    entries: Entries,
-    look: Look,
-    text: Vec<u8>,
-    /// The offset of `text`'s first byte in the whole.
-    start: u64,
-}
-
-/// What a listing's lines are to look like, and which names are in it.
-pub(crate) struct Look {
-    pub(crate) form: Form,
-    pub(crate) access: Access,
-    /// `None`: all names.
-    pub(crate) pattern: Option<Pattern>,
-    /// Lines show the year of what is long past.
-    now: Stamp,
-}
-
-impl Look {
-    pub(crate) fn new(form: Form, access: Access, pattern: Option<Pattern>) -> Self {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH);
-        let seconds = now.map_or(0, |since| since.as_secs());
-        Self {
-            form,
-            access,
-            pattern,
-            now: Stamp(i64::try_from(seconds).unwrap_or(0)),
-        }
-    }
-
-    /// The native dialect's.
-    fn native() -> Self {
-        Self::new(Form::Native, Access::ReadWrite, None)
-    }
-
-    fn push(&self, name: &[u8], facts: &Facts, text: &mut Vec<u8>) {
-        if self.pattern.as_ref().is_some_and(|p| !p.matches(name)) {
-            return;
-        }
-        match self.form {
-            Form::Native => push_entry(name, facts, text),
-            Form::Machine(set) => push_machine(name, facts, set, self.access, text),
-            Form::Long => push_long(name, facts, self.now, text),
-            Form::Names => push_name(name, text),
-        }
-    }
-}
-
-enum Entries {
-    Directory(Listing),
-    Stages(std::vec::IntoIter<StageInfo>),
-    Done,
-}
-
-impl ListingText {
-    pub(crate) fn of_directory(listing: Listing, look: Look) -> Self {
-        Self {
-            entries: Entries::Directory(listing),
-            look,
-            text: Vec::new(),
-            start: 0,
-        }
-    }
-
-    pub(crate) fn of_stages(stages: Vec<StageInfo>) -> Self {
-        Self {
-            entries: Entries::Stages(stages.into_iter()),
-            look: Look::native(),
-            text: Vec::new(),
-            start: 0,
-        }
-    }
-
-    fn read_at(&mut self, worker: &Worker, offset: u64, buf: &mut [u8]) -> Result<usize, VfsError> {
-        let sent = (offset - self.start) as usize;
-        self.text.drain(..sent.min(self.text.len()));
-        self.start = offset;
-        let wanted = buf.len().min(TEXT_AHEAD);
-        while self.text.len() < wanted && self.push_next(worker)? {}
-        let count = self.text.len().min(buf.len());
-        buf[..count].copy_from_slice(&self.text[..count]);
-        Ok(count)
-    }
-
-    fn push_next(&mut self, worker: &Worker) -> Result<bool, VfsError> {
-        match &mut self.entries {
-            Entries::Directory(listing) => match listing.next(worker)? {
-                Some(entry) => {
-                    let name = entry.name.as_bytes();
-                    self.look.push(name, &facts(entry), &mut self.text);
-                }
-                None => return Ok(false),
-            },
-            Entries::Stages(stages) => match stages.next() {
-                Some(stage) => push_stage(&stage, &mut self.text),
-                None => {
-                    self.entries = Entries::Done;
-                    return Ok(false);
-                }
-            },
-            Entries::Done => return Ok(false),
-        }
-        Ok(true)
-    }
-
-    fn left_out(&self) -> u64 {
-        match &self.entries {
-            Entries::Directory(listing) => listing.hidden(),
-            Entries::Stages(_) | Entries::Done => 0,
-        }
-    }
-}
-
-fn push_stage(stage: &StageInfo, text: &mut Vec<u8>) {
-    let mut path = b"/".to_vec();
-    path.extend_from_slice(stage.path.as_os_str().as_bytes());
-    let modified = Stamp(stage.modified.seconds);
-    let facts = Facts {
-        kind: Kind::File,
-        size: stage.size,
-        modified,
-        mode: None,
-    };
-    push_entry(&path, &facts, text);
-}
-
-/// What a listing tells of an entry.
-pub(crate) fn facts(entry: &Entry) -> Facts {
-    let kind = match entry.kind {
-        skiff_vfs::Kind::File => Kind::File,
-        skiff_vfs::Kind::Directory => Kind::Directory,
-        skiff_vfs::Kind::Link => Kind::Link,
-        _ => Kind::Other,
-    };
-    Facts {
-        kind,
-        size: entry.size,
-        modified: Stamp(entry.modified.seconds),
-        mode: Some(entry.mode & 0o7777),
-    }
 }
 
 /// A file lent to a worker, for one burst.
@@ -246,41 +96,5 @@ impl Sink for OnWorker<'_> {
         let worker = self.worker;
         let written = self.upload()?.write_from(worker, pipe, count);
         written.map_err(|error| refusal(&error))
-    }
-}
-
-/// What a peer is told of an error; the log has more.
-pub(crate) fn refusal(error: &VfsError) -> Refusal {
-    match error {
-        VfsError::NotFound => Refusal::NotFound,
-        VfsError::NotADirectory => Refusal::NotADirectory,
-        VfsError::IsADirectory => Refusal::IsADirectory,
-        VfsError::Exists => Refusal::Exists,
-        VfsError::NotEmpty => Refusal::NotEmpty,
-        VfsError::Escapes => Refusal::LeadsOut,
-        VfsError::Forbidden => Refusal::Forbidden,
-        VfsError::NotRegular => Refusal::NotRegular,
-        VfsError::BadName => Refusal::BadName,
-        VfsError::OtherDevice => Refusal::OtherDevice,
-        VfsError::OverQuota { needed, available } if needed.bytes <= available.bytes => {
-            Refusal::TooManyEntries
-        }
-        VfsError::OverQuota { needed, available } => Refusal::OverQuota {
-            needed: needed.bytes,
-            available: available.bytes,
-        },
-        VfsError::DiskFull => Refusal::DiskFull,
-        VfsError::Busy { .. } => Refusal::Busy,
-        VfsError::Scanning => Refusal::NotReady,
-        VfsError::NoStaging => Refusal::NoStaging,
-        VfsError::BadOffset { offset, size } => Refusal::BadOffset {
-            offset: *offset,
-            size: *size,
-        },
-        VfsError::Stopped => Refusal::NotReady,
-        VfsError::Io(error) => {
-            log::error!("the disk failed: {error}");
-            Refusal::Fault
-        }
     }
 }

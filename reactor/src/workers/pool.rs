@@ -12,9 +12,9 @@ use skiff_sessions::aside::Aside;
 use skiff_sessions::conduit::Conduit;
 use skiff_vfs::Worker;
 
-use crate::workers::parking::{Bell, Order, Sleeper};
-use crate::workers::schedule::{Class, Schedule, Shares, Ticket};
-use crate::workers::yielding::Courtesy;
+use super::parking::{Bell, Order, Sleeper};
+use super::schedule::{Class, Schedule, Shares, Ticket};
+use super::yielding::Courtesy;
 
 /// Plaintext that a worker lends to a burst, in bytes: as much goes to the thread
 /// beside it at a time, and each waking costs.

@@ -11,7 +11,8 @@ use rustix::net::{RecvFlags, recv};
 use skiff_sessions::transfer::End;
 use skiff_vfs::{Upload, Worker};
 
-use crate::workers::open_file::{OpenFile, refusal};
+use super::open_file::OpenFile;
+use super::refusal::refusal;
 
 /// Publishes an upload whose bytes are all there. `None` where that is for a job of its own: the
 /// file stays. `control` is the connection that its client talks on.

@@ -1,45 +1,22 @@
 //! What goes to a worker and comes home: jobs, handshakes, and transfers lent
-//! for a burst. The loop of a burst is here; what it moves is in sessions.
+//! for a burst.
 
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
 
-use mio::net::TcpStream;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use skiff_sessions::aside::Aside;
-use skiff_sessions::conduit::Conduit;
-use skiff_sessions::lane::Lane;
 use skiff_sessions::server::JobId;
-use skiff_sessions::transfer::{Burst, End, File, Means, Transfer};
+use skiff_sessions::transfer::Burst;
 use skiff_vfs::Home;
 
-use crate::daemon::Fresh;
+use super::burst::{Lent, shake_hands};
+use super::jobs::{Order, Performed, Services, perform};
+use super::open_file::OpenFile;
+use super::pool::{Tools, Work};
+use crate::endpoints::reload::Fresh;
 use crate::tls::ftp::FtpTls;
-use crate::transport::channel::{self, Channel, Handshake, LaneWork};
+use crate::transport::channel::{Channel, Handshake};
 use crate::transport::ids::{ConnectionId, Socket};
-use crate::workers::inline::HAND;
-use crate::workers::jobs::{Order, Performed, Services, perform};
-use crate::workers::open_file::{OnWorker, OpenFile, Turn};
-use crate::workers::pool::{Tools, Work};
-use crate::workers::sendfile_pacer::HandingOn;
-use crate::workers::short_upload::publish_short;
-
-/// Bytes between two looks at whether others wait.
-const BUDGET: u64 = 4 << 20;
-/// Bytes of a stream over TLS that are read and sent at a time: it has nothing to
-/// hash, and others' small commands wait behind each system call.
-const PORTION: usize = 256 * 1024;
-/// The same where others are on their way, and perhaps on every processor: those commands wait
-/// a tenth less for a few records at a time, which cost no more by then (tests/bench).
-const PORTION_IN_COMPANY: usize = 32 * 1024;
-/// A transfer comes home at least this often, to be seen alive.
-const LENT_MAX: Duration = Duration::from_millis(250);
-/// How long a worker waits for a peer that is slower than itself: going home
-/// for every 150 KiB costs more than the wait.
-const LINGER: Duration = Duration::from_millis(5);
 
 /// Work for the pool.
 pub(crate) enum Errand {
@@ -92,17 +69,6 @@ pub(crate) enum Outcome {
     /// `None` where it was refused, and the log says why.
     Reloaded(Option<Box<Fresh>>),
     Quiet,
-}
-
-/// A transfer away from home, with all it needs.
-pub(crate) struct Lent {
-    /// The one that the bytes go through; `None` for hashing.
-    pub(crate) channel: Option<Channel>,
-    pub(crate) transfer: Box<Transfer>,
-    pub(crate) file: Option<OpenFile>,
-    pub(crate) stop: Arc<AtomicBool>,
-    /// The control connection, whose next line may be ABOR.
-    pub(crate) control: Arc<TcpStream>,
 }
 
 impl Work for Errand {
@@ -168,231 +134,5 @@ impl Work for Errand {
                 Outcome::Quiet
             }
         }
-    }
-}
-
-/// A peer that is near answers before it pays to go home.
-fn shake_hands(channel: &mut Channel, tools: &Tools<'_>) -> io::Result<Handshake> {
-    loop {
-        let wanted = match channel.handshake()? {
-            Handshake::Done => return Ok(Handshake::Done),
-            Handshake::WantsRead => PollFlags::IN,
-            Handshake::WantsWrite => PollFlags::OUT,
-        };
-        if tools.others_wait() || !linger(channel, wanted) {
-            return Ok(match wanted {
-                PollFlags::OUT => Handshake::WantsWrite,
-                _ => Handshake::WantsRead,
-            });
-        }
-    }
-}
-
-/// What the socket is to be ready for, where that is what is missing.
-fn wanted(burst: &Burst) -> Option<PollFlags> {
-    match burst {
-        Burst::WantsRead => Some(PollFlags::IN),
-        Burst::WantsWrite => Some(PollFlags::OUT),
-        Burst::BudgetSpent | Burst::Finished(_) => None,
-    }
-}
-
-/// Waits a moment for the socket; `false` where it stayed as it was.
-fn linger(channel: &Channel, wanted: PollFlags) -> bool {
-    let longest = Timespec {
-        tv_sec: 0,
-        tv_nsec: LINGER.subsec_nanos().into(),
-    };
-    let mut fds = [PollFd::new(&**channel.socket(), wanted)];
-    poll(&mut fds, Some(&longest)).is_ok_and(|ready| ready > 0)
-}
-
-impl Lent {
-    /// Sends what was read before, which may be done on the reactor; `None` where
-    /// nothing was.
-    pub(crate) fn send_in_hand(&mut self) -> Option<Burst> {
-        let Self {
-            channel: Some(channel),
-            transfer,
-            file: Some(OpenFile::InHand(file)),
-            stop,
-            ..
-        } = self
-        else {
-            return None;
-        };
-        let mut scratch = [0; HAND];
-        let means = Means {
-            scratch: &mut scratch,
-            budget: u64::MAX,
-            stop,
-            aside: &mut Aside::InPlace,
-            conduit: None,
-        };
-        let burst = OneBurst {
-            transfer,
-            file,
-            means,
-        };
-        let burst = channel.with_lane(&mut [], burst);
-        if matches!(burst, Burst::Finished(_)) {
-            self.file = None;
-        }
-        Some(burst)
-    }
-
-    /// The kernel carries the stream by itself, whichever way it goes.
-    pub(crate) fn is_carried(&self) -> bool {
-        self.is_handed_on() || (self.is_clear() && self.transfer.would_pour())
-    }
-
-    fn is_handed_on(&self) -> bool {
-        self.is_clear()
-            && self.transfer.would_hand_on()
-            && matches!(self.file, Some(OpenFile::Download(_)))
-    }
-
-    fn is_clear(&self) -> bool {
-        self.channel.as_ref().is_some_and(Channel::is_clear)
-    }
-
-    fn run(&mut self, tools: &mut Tools<'_>) -> Burst {
-        if let Some(burst) = self.come_under_tls(tools) {
-            return burst;
-        }
-        let (began, before) = (Instant::now(), self.transfer.moved());
-        let (streams, short) = (self.transfer.is_streaming(), self.transfer.short());
-        let channel = self.channel.as_ref().filter(|_| self.is_handed_on());
-        let mut handing_on = channel.map(|channel| HandingOn::to(channel.socket()));
-        let (mut budget, mut turn) = (BUDGET, Turn::First);
-        loop {
-            if let Some(handing_on) = &mut handing_on
-                && self.transfer.moved() > 0
-            {
-                handing_on.go_on(tools.is_alone());
-            }
-            let burst = self.once(tools, budget, &mut turn);
-            if let Burst::Finished(end) = burst {
-                if streams {
-                    // Nobody learns anything from it any more, and this is where
-                    // closing may take its time.
-                    self.file = None;
-                }
-                return Burst::Finished(self.publish_if(short, end, tools));
-            }
-            let stopped = self.stop.load(Ordering::Relaxed);
-            if stopped || tools.others_wait() || began.elapsed() >= LENT_MAX {
-                return burst;
-            }
-            let Some(channel) = &self.channel else {
-                continue;
-            };
-            let has_waited = handing_on.as_ref().is_some_and(HandingOn::has_patience);
-            if let Some(wanted) = wanted(&burst)
-                && (has_waited || !linger(channel, wanted))
-            {
-                return burst;
-            }
-            if let Some(handing_on) = &mut handing_on {
-                let moved = self.transfer.moved() - before;
-                let pace = handing_on.pace(before, moved, began.elapsed(), LINGER);
-                budget = pace.unwrap_or(BUDGET);
-            }
-        }
-    }
-
-    /// The handshake that was left to the transfer: `None` where bytes can flow.
-    fn come_under_tls(&mut self, tools: &Tools<'_>) -> Option<Burst> {
-        let channel = self.channel.as_mut()?;
-        if !channel.is_unproven() {
-            return None;
-        }
-        if self.stop.load(Ordering::Relaxed) {
-            return Some(Burst::Finished(End::Stopped));
-        }
-        match shake_hands(channel, tools) {
-            Ok(Handshake::Done) if channel.prove() => None,
-            Ok(Handshake::Done) => Some(Burst::Finished(End::NotResumed)),
-            Ok(Handshake::WantsRead) => Some(Burst::WantsRead),
-            Ok(Handshake::WantsWrite) => Some(Burst::WantsWrite),
-            Err(error) => {
-                log::info!("{}: no tls on a data connection: {error}", channel.peer());
-                Some(Burst::Finished(End::NotSecured))
-            }
-        }
-    }
-
-    /// An upload of at most `short` bytes, if they are all here.
-    fn publish_if(&mut self, short: Option<u64>, end: End, tools: &Tools<'_>) -> End {
-        let is_short = short.is_some_and(|short| self.transfer.moved() <= short);
-        let published = match end {
-            End::Complete { .. } if is_short => {
-                publish_short(tools.worker, &mut self.file, &self.control, &self.stop)
-            }
-            _ => None,
-        };
-        published.unwrap_or(end)
-    }
-
-    fn once(&mut self, tools: &mut Tools<'_>, budget: u64, turn: &mut Turn) -> Burst {
-        let clear = self.is_clear();
-        let Self {
-            channel,
-            transfer,
-            file,
-            stop,
-            ..
-        } = self;
-        let mut file = OnWorker {
-            worker: tools.worker,
-            courtesy: tools.courtesy,
-            file: file.as_mut(),
-            turn,
-        };
-        let portion = match transfer.is_streaming() {
-            true if tools.is_alone() => PORTION,
-            true => PORTION_IN_COMPANY,
-            false => tools.scratch.len(),
-        };
-        let means = Means {
-            scratch: &mut tools.scratch[..portion],
-            budget,
-            stop,
-            aside: tools.aside,
-            conduit: (clear && transfer.would_pour())
-                .then(|| ready(tools.conduit))
-                .flatten(),
-        };
-        match channel {
-            None => transfer.burst_digest(&mut file, means),
-            Some(channel) => channel.with_lane(
-                tools.cipher,
-                OneBurst {
-                    transfer,
-                    file: &mut file,
-                    means,
-                },
-            ),
-        }
-    }
-}
-
-/// The worker's conduit; without descriptors for one, bytes are copied.
-fn ready(conduit: &mut Option<Conduit>) -> Option<&mut Conduit> {
-    if !conduit.as_ref().is_some_and(Conduit::is_empty) {
-        *conduit = channel::conduit().ok();
-    }
-    conduit.as_mut()
-}
-
-struct OneBurst<'a, F> {
-    transfer: &'a mut Transfer,
-    file: &'a mut F,
-    means: Means<'a>,
-}
-
-impl<F: File> LaneWork<Burst> for OneBurst<'_, F> {
-    fn on(self, lane: &mut impl Lane) -> Burst {
-        self.transfer.burst(lane, self.file, self.means)
     }
 }

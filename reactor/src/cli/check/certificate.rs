@@ -12,7 +12,7 @@ use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
 use time::{Duration, OffsetDateTime, PrimitiveDateTime};
 
-use super::Report;
+use super::report::Report;
 use crate::tls::ServerIdentity;
 
 /// Sooner than this, the end of a certificate is worth a word.

@@ -10,7 +10,7 @@ use rustix::fs::{CWD, RenameFlags, StatVfs, XattrFlags, fsetxattr, renameat_with
 use rustix::io::Errno;
 use skiff_conf::{Server, UserStore};
 
-use super::Report;
+use super::report::Report;
 
 const KEY: &str = "homes";
 

@@ -8,8 +8,8 @@ use rustix::fs::{Access, access};
 use rustix::process::geteuid;
 use skiff_conf::{Account, Server, Standing, UserName, UserStore};
 
-use super::Report;
-use crate::cli::user as admin;
+use super::report::Report;
+use crate::cli::user;
 
 /// The users, where their store can be read.
 pub(super) fn examine(config: &Server, report: &mut Report<'_>) -> Option<UserStore> {
@@ -125,7 +125,7 @@ fn examine_homes(config: &Server, users: &UserStore, report: &mut Report<'_>) {
 }
 
 fn examine_home(config: &Server, home: &Path) -> Result<(), String> {
-    if let Some(own) = admin::exposed_by(config, home) {
+    if let Some(own) = user::exposed_by(config, home) {
         return Err(format!("puts {} into that user's hands", own.display()));
     }
     let above = home.parent().unwrap_or(home);
@@ -146,7 +146,7 @@ mod tests {
     use skiff_conf::Complaint;
 
     fn add(config: &Server, name: &str) {
-        let account = Account::new(admin::verifier("123", config.scram_iterations).unwrap());
+        let account = Account::new(user::verifier("123", config.scram_iterations).unwrap());
         UserStore::edit(&config.users, |store| {
             store.add(name.parse().unwrap(), account).unwrap();
             Ok::<_, Complaint>(())

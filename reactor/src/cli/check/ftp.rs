@@ -8,7 +8,8 @@ use std::ops::RangeInclusive;
 
 use skiff_conf::{Ftp, FtpTls, PassiveAddress, PortRange};
 
-use super::{Report, examine_address};
+use super::address::examine_address;
+use super::report::Report;
 
 const PORTS: &str = "ftp.passive_ports";
 const ADDRESS: &str = "ftp.passive_address";

@@ -1,12 +1,13 @@
 //! `skiffd check`: what is wrong with a server, and what its operator should know.
 
+mod address;
 mod certificate;
 mod disk;
 mod files;
 mod ftp;
+mod report;
 
-use std::io::{self, Write};
-use std::net::{SocketAddr, TcpListener};
+use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -14,8 +15,10 @@ use std::time::{Duration, Instant};
 use rustix::process::{Resource, getrlimit};
 use skiff_conf::Server;
 
-use crate::cli::Failure;
-use crate::cli::user as admin;
+use self::address::examine_address;
+use self::report::Report;
+use crate::cli::failure::Failure;
+use crate::cli::user;
 
 /// More than a person notices when he logs in.
 const SLOW_PASSWORD: Duration = Duration::from_secs(1);
@@ -55,83 +58,6 @@ fn examine(config: &Server, report: &mut Report<'_>) {
     }
 }
 
-/// What is found, told line by line as it is found: a dead network mount may stop the
-/// next look.
-pub(crate) struct Report<'a> {
-    out: &'a mut dyn Write,
-    /// The keys of what is wrong.
-    wrong: Vec<&'static str>,
-}
-
-impl<'a> Report<'a> {
-    fn new(out: &'a mut dyn Write) -> Self {
-        Self {
-            out,
-            wrong: Vec::new(),
-        }
-    }
-
-    fn ok(&mut self, key: &str, text: &str) {
-        self.line("ok   ", key, text);
-    }
-
-    fn note(&mut self, key: &str, text: &str) {
-        self.line("note ", key, text);
-    }
-
-    fn wrong(&mut self, key: &'static str, text: &str) {
-        self.wrong.push(key);
-        self.line("wrong", key, text);
-    }
-
-    /// What a wrong thing makes worth knowing as well waits until it is right.
-    fn advise(&mut self, key: &'static str, text: &str) {
-        if !self.wrong.contains(&key) {
-            self.note(key, text);
-        }
-    }
-
-    fn line(&mut self, verdict: &str, key: &str, text: &str) {
-        // A reader who has seen enough is no error; the exit status tells the rest.
-        let _ = writeln!(self.out, "{verdict} {key}: {text}");
-    }
-}
-
-fn examine_address(key: &'static str, address: SocketAddr, report: &mut Report<'_>) {
-    let Err(error) = TcpListener::bind(address) else {
-        return report.ok(key, &format!("{address} is free"));
-    };
-    match (error.kind(), running_daemon()) {
-        (io::ErrorKind::AddrInUse, Some(process)) => report.note(
-            key,
-            &format!("{address} is taken; right if by the skiffd that runs as process {process}"),
-        ),
-        (io::ErrorKind::AddrInUse, None) => {
-            let text =
-                format!("{address} is taken by another program; stop it, or choose another port");
-            report.wrong(key, &text);
-        }
-        (io::ErrorKind::PermissionDenied, _) => report.wrong(
-            key,
-            &format!("{address}: a port under 1024 needs root or CAP_NET_BIND_SERVICE"),
-        ),
-        _ => report.wrong(key, &format!("{address}: {error}")),
-    }
-}
-
-/// The process of another skiffd on this machine, as far as it can be seen.
-fn running_daemon() -> Option<u32> {
-    let own = std::process::id();
-    std::fs::read_dir("/proc")
-        .ok()?
-        .flatten()
-        .find_map(|entry| {
-            let process: u32 = entry.file_name().to_str()?.parse().ok()?;
-            let name = std::fs::read_to_string(entry.path().join("comm")).ok()?;
-            (process != own && name.trim_end() == "skiffd").then_some(process)
-        })
-}
-
 fn examine_descriptors(config: &Server, report: &mut Report<'_>) {
     let sessions = config.limits.sessions;
     let wanted = u64::from(sessions) + OWN_FILES;
@@ -158,7 +84,7 @@ fn examine_passwords(config: &Server, report: &mut Report<'_>) {
     let key = "scram_iterations";
     let rounds = config.scram_iterations;
     let start = Instant::now();
-    let derived = admin::verifier("correct horse", rounds);
+    let derived = user::verifier("correct horse", rounds);
     let took = start.elapsed();
     let text = format!(
         "one password costs {:.3} s on this machine with {}",
@@ -174,6 +100,8 @@ fn examine_passwords(config: &Server, report: &mut Report<'_>) {
 
 #[cfg(test)]
 mod tests {
+    use std::net::{SocketAddr, TcpListener};
+
     use super::*;
     use crate::cli::init;
 

@@ -3,8 +3,8 @@
 use pico_args::Arguments;
 use skiff_conf::{Account, CloseNotify, FtpAccess, LostControl};
 
-use super::Own;
-use crate::cli::Failure;
+use super::own::Own;
+use crate::cli::failure::Failure;
 
 /// `None` leaves a thing as it is.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]

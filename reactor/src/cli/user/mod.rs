@@ -1,6 +1,7 @@
 //! `skiffd user`: who may log in.
 
 mod ftp;
+mod own;
 mod password;
 
 use std::io;
@@ -11,10 +12,12 @@ use skiff_conf::{
     Access, Account, BadName, Bytes, FtpAccess, Refused, Server, Standing, UserName, UserStore,
 };
 
-use crate::cli::init::{self, Made};
-use crate::cli::{self, Failure};
+use crate::accounts::folder::{Made, make_folder};
+use crate::cli::arguments::{take_config, take_path, take_rest};
+use crate::cli::failure::Failure;
 
 use ftp::FtpChanges;
+use own::{Own, own};
 use password::PasswordFrom;
 pub(crate) use password::verifier;
 
@@ -53,17 +56,10 @@ struct Changes {
     ftp: FtpChanges,
 }
 
-/// A limit of the account itself, or the server's.
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Own<T> {
-    Default,
-    Set(T),
-}
-
 /// What follows `user`.
 pub(crate) fn parse(mut words: Arguments) -> Result<Request, Failure> {
     let verb = words.subcommand()?.unwrap_or_default();
-    let config = cli::take_config(&mut words)?;
+    let config = take_config(&mut words)?;
     let verb = match verb.as_str() {
         "add" => parse_add(words)?,
         "passwd" => {
@@ -72,7 +68,7 @@ pub(crate) fn parse(mut words: Arguments) -> Result<Request, Failure> {
         }
         "set" => parse_set(words)?,
         "del" => Verb::Del(take_name(words)?),
-        "list" => cli::take_rest(words, 0).map(|_| Verb::List)?,
+        "list" => take_rest(words, 0).map(|_| Verb::List)?,
         _ => {
             let text = format!(
                 "there is no user {verb:?} command; there are add, passwd, set, del and list"
@@ -112,7 +108,7 @@ fn parse_add(mut words: Arguments) -> Result<Verb, Failure> {
     let wanted = Wanted {
         quota: words.opt_value_from_str("--quota")?,
         entries: words.opt_value_from_str("--entries")?,
-        home: cli::take_path(&mut words, "--home")?,
+        home: take_path(&mut words, "--home")?,
         access: match words.contains("--read-only") {
             true => Access::ReadOnly,
             false => Access::ReadWrite,
@@ -163,16 +159,9 @@ fn take_choice<T>(
 }
 
 fn take_name(words: Arguments) -> Result<UserName, Failure> {
-    let word = cli::take_rest(words, 1)?.pop();
+    let word = take_rest(words, 1)?.pop();
     let word = word.ok_or_else(|| Failure::Usage("which user? give a name".to_owned()))?;
     word.to_string_lossy().parse().map_err(bad_name)
-}
-
-fn own<T: std::str::FromStr>(text: &str) -> Result<Own<T>, T::Err> {
-    match text {
-        "default" => Ok(Own::Default),
-        _ => text.parse().map(Own::Set),
-    }
 }
 
 /// The store, empty if its file is not there yet.
@@ -217,7 +206,7 @@ fn add(config: &Server, name: UserName, wanted: Wanted, password: &str) -> Resul
 fn make_home(config: &Server, home: &Path) -> Result<Made, Failure> {
     let mode = config.dir_mode.bits();
     if home.starts_with(&config.homes) {
-        init::make_folder(&config.homes, mode)?;
+        make_folder(&config.homes, mode)?;
     }
     if let Some(own) = exposed_by(config, home) {
         return Err(Failure::Failed(format!(
@@ -226,7 +215,7 @@ fn make_home(config: &Server, home: &Path) -> Result<Made, Failure> {
             own.display()
         )));
     }
-    init::make_folder(home, mode)
+    Ok(make_folder(home, mode)?)
 }
 
 /// What of the server itself lies in `home`, and so in its user's hands.
@@ -294,15 +283,6 @@ impl Changes {
             account.standing = standing;
         }
         self.ftp.apply(account);
-    }
-}
-
-impl<T> Own<T> {
-    fn value(self) -> Option<T> {
-        match self {
-            Self::Default => None,
-            Self::Set(value) => Some(value),
-        }
     }
 }
 

@@ -7,7 +7,7 @@ use skiff_conf::{Iterations, UserName, Verifier};
 use skiff_sessions::scram;
 use zeroize::Zeroizing;
 
-use crate::cli::Failure;
+use crate::cli::failure::Failure;
 
 /// Bytes of random salt; as many as unknown users are shown.
 const SALT: usize = 16;

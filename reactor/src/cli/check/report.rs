@@ -1,0 +1,45 @@
+//! The report of `skiffd check`: one line for each thing looked at.
+
+use std::io::Write;
+
+/// What is found, told line by line as it is found: a dead network mount may stop the
+/// next look.
+pub(crate) struct Report<'a> {
+    out: &'a mut dyn Write,
+    /// The keys of what is wrong.
+    pub(super) wrong: Vec<&'static str>,
+}
+
+impl<'a> Report<'a> {
+    pub(super) fn new(out: &'a mut dyn Write) -> Self {
+        Self {
+            out,
+            wrong: Vec::new(),
+        }
+    }
+
+    pub(super) fn ok(&mut self, key: &str, text: &str) {
+        self.line("ok   ", key, text);
+    }
+
+    pub(super) fn note(&mut self, key: &str, text: &str) {
+        self.line("note ", key, text);
+    }
+
+    pub(super) fn wrong(&mut self, key: &'static str, text: &str) {
+        self.wrong.push(key);
+        self.line("wrong", key, text);
+    }
+
+    /// What a wrong thing makes worth knowing as well waits until it is right.
+    pub(super) fn advise(&mut self, key: &'static str, text: &str) {
+        if !self.wrong.contains(&key) {
+            self.note(key, text);
+        }
+    }
+
+    pub(super) fn line(&mut self, verdict: &str, key: &str, text: &str) {
+        // A reader who has seen enough is no error; the exit status tells the rest.
+        let _ = writeln!(self.out, "{verdict} {key}: {text}");
+    }
+}

@@ -1,0 +1,28 @@
+//! The limits of sessions, from the configuration.
+
+use std::time::Duration;
+
+use skiff_conf::Server;
+use skiff_sessions::server::Limits;
+
+pub(crate) fn limits(config: &Server) -> Limits {
+    let limits = &config.limits;
+    let system = rustix::system::uname();
+    Limits {
+        login: limits.login,
+        idle: limits.idle,
+        stall: limits.stall,
+        progress: Duration::from_secs(4),
+        data: config.ftp.data_timeout,
+        patience: Duration::from_secs(20),
+        penalty: Duration::from_millis(500),
+        attempts: limits.attempts,
+        nonsense: 3,
+        server: format!("skiffd/{}", env!("CARGO_PKG_VERSION")),
+        platform: format!(
+            "{} {}",
+            system.sysname().to_string_lossy(),
+            system.machine().to_string_lossy()
+        ),
+    }
+}

@@ -1,0 +1,40 @@
+//! The one translation of errors: what a peer is told of a [`VfsError`].
+
+use skiff_sessions::wire::reply::Refusal;
+use skiff_vfs::VfsError;
+
+/// What a peer is told of an error; the log has more.
+pub(crate) fn refusal(error: &VfsError) -> Refusal {
+    match error {
+        VfsError::NotFound => Refusal::NotFound,
+        VfsError::NotADirectory => Refusal::NotADirectory,
+        VfsError::IsADirectory => Refusal::IsADirectory,
+        VfsError::Exists => Refusal::Exists,
+        VfsError::NotEmpty => Refusal::NotEmpty,
+        VfsError::Escapes => Refusal::LeadsOut,
+        VfsError::Forbidden => Refusal::Forbidden,
+        VfsError::NotRegular => Refusal::NotRegular,
+        VfsError::BadName => Refusal::BadName,
+        VfsError::OtherDevice => Refusal::OtherDevice,
+        VfsError::OverQuota { needed, available } if needed.bytes <= available.bytes => {
+            Refusal::TooManyEntries
+        }
+        VfsError::OverQuota { needed, available } => Refusal::OverQuota {
+            needed: needed.bytes,
+            available: available.bytes,
+        },
+        VfsError::DiskFull => Refusal::DiskFull,
+        VfsError::Busy { .. } => Refusal::Busy,
+        VfsError::Scanning => Refusal::NotReady,
+        VfsError::NoStaging => Refusal::NoStaging,
+        VfsError::BadOffset { offset, size } => Refusal::BadOffset {
+            offset: *offset,
+            size: *size,
+        },
+        VfsError::Stopped => Refusal::NotReady,
+        VfsError::Io(error) => {
+            log::error!("the disk failed: {error}");
+            Refusal::Fault
+        }
+    }
+}
