@@ -13,18 +13,18 @@ use skiff_vfs::{Homes, Policy, Worker};
 use crate::accesslog::{AccessLog, LogFailed};
 use crate::accounts::secret;
 use crate::accounts::store::Accounts;
-use crate::endpoints::Doors;
+use crate::endpoints::Endpoints;
 use crate::endpoints::limits::limits;
-use crate::event_loop::admission::Guard;
-use crate::event_loop::listener::{Listener, Speech};
+use crate::event_loop::admission::Admission;
+use crate::event_loop::listener::{Listener, Protocol};
 use crate::event_loop::sd_notify;
-use crate::event_loop::shared::Hub;
+use crate::event_loop::shared::Shared;
 use crate::event_loop::signals::Signals;
 use crate::reactor::{self, Reactor};
 use crate::tls::TlsError;
 use crate::workers::jobs::Services;
 use crate::workers::pool::Pool;
-use crate::workers::yielding::Courtesy;
+use crate::workers::yielding::Yielding;
 
 /// Where the daemon can be reached.
 pub(crate) struct Bound {
@@ -70,14 +70,14 @@ pub(crate) fn run(config: Server, ready: impl FnOnce(&Bound)) -> Result<(), Star
     let (log, log_thread) = AccessLog::start(&config.log)?;
     // A second daemon in one process (in tests) keeps the first one's logger.
     let _ = log.install(config.log.level);
-    let speaking = |speech| {
-        let doors = listeners.iter().filter(|door| door.speech == speech);
-        doors.map(|door| door.address).collect()
+    let speaking = |protocol| {
+        let endpoints = listeners.iter().filter(|door| door.protocol == protocol);
+        endpoints.map(|door| door.address).collect()
     };
     let bound = Bound {
-        native: speaking(Speech::Native),
-        ftp: speaking(Speech::Ftp),
-        ftp_over_tls: speaking(Speech::FtpOverTls),
+        native: speaking(Protocol::Native),
+        ftp: speaking(Protocol::Ftp),
+        ftp_over_tls: speaking(Protocol::FtpOverTls),
     };
     let reactor = assemble(&config, listeners, log)?;
     log::info!("serving on {:?}", bound.native);
@@ -88,25 +88,25 @@ pub(crate) fn run(config: Server, ready: impl FnOnce(&Bound)) -> Result<(), Star
     }
     ready(&bound);
     sd_notify::ready();
-    let hub = reactor.run().map_err(no("poll"))?;
-    finish(hub);
+    let shared = reactor.run().map_err(no("poll"))?;
+    finish(shared);
     log_thread.finish(Duration::from_secs(2));
     Ok(())
 }
 
 fn bind(config: &Server) -> Result<Vec<Listener>, StartError> {
-    let doors = [
-        (Speech::Native, &config.native.listen),
-        (Speech::Ftp, &config.ftp.listen),
-        (Speech::FtpOverTls, &config.ftp.implicit),
+    let endpoints = [
+        (Protocol::Native, &config.native.listen),
+        (Protocol::Ftp, &config.ftp.listen),
+        (Protocol::FtpOverTls, &config.ftp.implicit),
     ];
-    let doors = doors.into_iter().flat_map(|(speech, addresses)| {
+    let endpoints = endpoints.into_iter().flat_map(|(protocol, addresses)| {
         let each = addresses.iter();
-        each.map(move |&address| (address, speech))
+        each.map(move |&address| (address, protocol))
     });
-    doors
-        .map(|(address, speech)| {
-            Listener::bind(address, speech).map_err(|error| StartError::Listen { address, error })
+    endpoints
+        .map(|(address, protocol)| {
+            Listener::bind(address, protocol).map_err(|error| StartError::Listen { address, error })
         })
         .collect()
 }
@@ -121,8 +121,8 @@ fn assemble(
     let signals =
         Signals::register(poll.registry(), reactor::SIGNALS).map_err(no("signal pipe"))?;
     let registry = poll.registry().try_clone().map_err(no("poll"))?;
-    let courtesy = Courtesy::to(poll.registry().try_clone().map_err(no("poll"))?);
-    let pool = Pool::start(&waker, &courtesy).map_err(no("threads"))?;
+    let yielding = Yielding::to(poll.registry().try_clone().map_err(no("poll"))?);
+    let pool = Pool::start(&waker, &yielding).map_err(no("threads"))?;
     let secret = secret::load_or_make(&config.state).map_err(|error| StartError::Path {
         path: config.state.clone(),
         error,
@@ -132,17 +132,17 @@ fn assemble(
         accounts: Accounts::new(Arc::clone(config), secret),
         file: config.file.clone(),
     });
-    let guard = Guard::new(config.limits.clone());
+    let admission = Admission::new(config.limits.clone());
     let limits = Arc::new(limits(config));
-    let doors = Doors::load(config, None)?;
-    let hub = Hub::new(registry, pool, guard, log, limits, services, doors);
-    Reactor::new(poll, signals, listeners, hub).map_err(no("poll"))
+    let endpoints = Endpoints::load(config, None)?;
+    let shared = Shared::new(registry, pool, admission, log, limits, services, endpoints);
+    Reactor::new(poll, signals, listeners, shared).map_err(no("poll"))
 }
 
 /// Every home's account goes to the disk, unless a disk hangs.
-fn finish(hub: Hub) {
+fn finish(shared: Shared) {
     let until = Instant::now() + Duration::from_secs(20);
-    let Hub { pool, services, .. } = hub;
+    let Shared { pool, services, .. } = shared;
     pool.stop(|| Instant::now() < until);
     let closing = Worker::spawn("closing", move |worker| {
         if let Err(error) = services.homes.close(worker) {

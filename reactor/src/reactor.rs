@@ -15,18 +15,18 @@ use skiff_sessions::wire::reply::Farewell;
 use slab::Slab;
 
 use crate::connection::{Connection, Ready};
-use crate::event_loop::listener::{Listener, Speech};
-use crate::event_loop::shared::Hub;
+use crate::event_loop::listener::{Listener, Protocol};
+use crate::event_loop::shared::Shared;
 use crate::event_loop::signals::{Signal, Signals};
-use crate::event_loop::timer_fd::Alarm;
+use crate::event_loop::timer_fd::TimerFd;
 use crate::transport::ids::{ConnectionId, Generations, Socket};
-use crate::workers::schedule::{Class, Ticket};
-use crate::workers::work_item::{Errand, Outcome};
+use crate::workers::schedule::{Class, WorkKind};
+use crate::workers::work_item::{Outcome, WorkItem};
 
 /// The pool has something.
 pub(crate) const WAKE: Token = Token(0);
 pub(crate) const SIGNALS: Token = Token(1);
-const ALARM: Token = Token(2);
+const TIMER: Token = Token(2);
 /// Listeners follow from here.
 const LISTENERS: usize = 3;
 
@@ -40,26 +40,26 @@ const SWEEP_EVERY: Duration = Duration::from_secs(60 * 60);
 
 pub(crate) struct Reactor {
     poll: Poll,
-    alarm: Alarm,
+    timer: TimerFd,
     signals: Signals<Receiver>,
     listeners: Vec<Listener>,
     connections: Slab<Connection>,
     generations: Generations,
-    hub: Hub,
-    life: Life,
+    shared: Shared,
+    phase: Phase,
     next_sweep: Instant,
 }
 
 /// Whether new peers are let in.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Life {
+enum Phase {
     Serving,
     /// Since then.
     Draining(Instant),
     /// Draining since then; what runs is told to stop again at that time, for
     /// a job may have begun something meanwhile.
     Stopping(Instant, Instant),
-    Over,
+    Stopped,
 }
 
 impl Reactor {
@@ -67,29 +67,29 @@ impl Reactor {
         poll: Poll,
         signals: Signals<Receiver>,
         mut listeners: Vec<Listener>,
-        hub: Hub,
+        shared: Shared,
     ) -> io::Result<Self> {
         for (index, listener) in listeners.iter_mut().enumerate() {
             listener.register(poll.registry(), Token(LISTENERS + index))?;
         }
-        let alarm = Alarm::register(poll.registry(), ALARM)?;
+        let timer = TimerFd::register(poll.registry(), TIMER)?;
         Ok(Self {
             poll,
-            alarm,
+            timer,
             signals,
             listeners,
             connections: Slab::new(),
             generations: Generations::default(),
-            hub,
-            life: Life::Serving,
+            shared,
+            phase: Phase::Serving,
             next_sweep: Instant::now() + SWEEP_EVERY,
         })
     }
 
     /// Serves until a signal ends it; the hub comes back for the last steps.
-    pub(crate) fn run(mut self) -> io::Result<Hub> {
+    pub(crate) fn run(mut self) -> io::Result<Shared> {
         let mut events = Events::with_capacity(1024);
-        while self.life != Life::Over {
+        while self.phase != Phase::Stopped {
             let timeout = self.timeout(Instant::now());
             match self.poll.poll(&mut events, timeout) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
@@ -97,70 +97,70 @@ impl Reactor {
             }
             self.turn(&events, Instant::now());
         }
-        Ok(self.hub)
+        Ok(self.shared)
     }
 
     fn turn(&mut self, events: &Events, now: Instant) {
-        self.hub.hand.begin_turn();
+        self.shared.inline.begin_turn();
         for event in events {
             self.on_readiness(event, now);
         }
         // Not before all others are heard: an ABOR that is here counts.
         if events.iter().any(|event| event.token() == WAKE) {
-            self.take_home(now);
+            self.take_outcomes(now);
         }
-        for id in std::mem::take(&mut self.hub.again) {
-            self.with(id, |connection, hub| {
-                connection.on_ready(Ready::default(), hub, now);
+        for id in std::mem::take(&mut self.shared.unfinished) {
+            self.with_connection(id, |connection, shared| {
+                connection.on_ready(Ready::default(), shared, now);
             });
         }
-        for id in std::mem::take(&mut self.hub.evicted) {
-            self.with(id, |connection, hub| {
-                connection.on_event(Event::Evicted, hub, now);
+        for id in std::mem::take(&mut self.shared.evicted) {
+            self.with_connection(id, |connection, shared| {
+                connection.on_event(Event::Evicted, shared, now);
             });
         }
-        while let Some((due, id)) = self.hub.deadlines.pop(now) {
-            self.with(id, |connection, hub| connection.on_due(due, hub, now));
+        while let Some((due, id)) = self.shared.deadlines.pop(now) {
+            self.with_connection(id, |connection, shared| connection.on_due(due, shared, now));
         }
-        self.hub.retry_due(now);
+        self.shared.retry_due(now);
         self.accept(now);
-        self.age(now);
+        self.advance_phase(now);
     }
 
-    fn take_home(&mut self, now: Instant) {
-        self.hub.pool.attend();
-        while let Some(outcome) = self.hub.pool.take() {
+    fn take_outcomes(&mut self, now: Instant) {
+        self.shared.pool.clear_wake();
+        while let Some(outcome) = self.shared.pool.take() {
             self.on_outcome(outcome, now);
         }
     }
 
     fn timeout(&mut self, now: Instant) -> Option<Duration> {
-        if !self.hub.again.is_empty() || !self.hub.evicted.is_empty() {
+        if !self.shared.unfinished.is_empty() || !self.shared.evicted.is_empty() {
             return Some(Duration::ZERO);
         }
         let listeners = self
             .listeners
             .iter()
             .filter_map(|listener| listener.due(now));
-        let life = match self.life {
-            Life::Serving => None,
-            Life::Draining(since) => Some(since + DRAIN),
-            Life::Stopping(since, again) => Some(again.min(since + DRAIN_AT_MOST)),
-            Life::Over => Some(now),
+        let phase = match self.phase {
+            Phase::Serving => None,
+            Phase::Draining(since) => Some(since + DRAIN),
+            Phase::Stopping(since, again) => Some(again.min(since + DRAIN_AT_MOST)),
+            Phase::Stopped => Some(now),
         };
         let others = [
-            self.hub.deadlines.next(),
-            self.hub.next_retry(),
-            life,
+            self.shared.deadlines.next(),
+            self.shared.next_retry(),
+            phase,
             Some(self.next_sweep),
         ];
         let next = listeners.chain(others.into_iter().flatten()).min()?;
-        self.alarm.ring_by(next, now)
+        self.timer.wake_by(next, now)
     }
 
     fn on_readiness(&mut self, event: &Readiness, now: Instant) {
         match event.token() {
-            WAKE | ALARM => {}
+            WAKE | TIMER => {}
             SIGNALS => self.on_signals(now),
             token => match ConnectionId::from_token(token) {
                 Some((id, socket)) => {
@@ -171,14 +171,14 @@ impl Reactor {
                         writable: event.is_writable(),
                         ended: event.is_read_closed() || event.is_error(),
                     };
-                    self.with(id, |connection, hub| match socket {
-                        Socket::Control => connection.on_ready(ready, hub, now),
-                        Socket::Data => connection.on_data_ready(ready, hub, now),
+                    self.with_connection(id, |connection, shared| match socket {
+                        Socket::Control => connection.on_ready(ready, shared, now),
+                        Socket::Data => connection.on_data_ready(ready, shared, now),
                     });
                 }
                 None => {
                     if let Some(listener) = self.listeners.get_mut(token.0 - LISTENERS) {
-                        listener.knock();
+                        listener.mark_ready();
                     }
                 }
             },
@@ -187,17 +187,19 @@ impl Reactor {
 
     fn on_outcome(&mut self, outcome: Outcome, now: Instant) {
         match outcome {
-            Outcome::Quiet => {}
-            Outcome::Reloaded(fresh) => self.hub.take_up(fresh),
+            Outcome::Nothing => {}
+            Outcome::Reloaded(reloaded) => self.shared.apply(reloaded),
             Outcome::Handshake {
                 connection,
                 socket,
                 channel,
                 result,
             } => {
-                self.with(connection, |connection, hub| match socket {
-                    Socket::Control => connection.handshake_home(channel, result, hub, now),
-                    Socket::Data => connection.data_handshake_home(channel, result, hub, now),
+                self.with_connection(connection, |connection, shared| match socket {
+                    Socket::Control => connection.handshake_returned(channel, result, shared, now),
+                    Socket::Data => {
+                        connection.data_handshake_returned(channel, result, shared, now)
+                    }
                 });
             }
             Outcome::Burst {
@@ -205,38 +207,38 @@ impl Reactor {
                 lent,
                 burst,
             } => {
-                self.with(connection, |connection, hub| {
-                    connection.lent_home(*lent, burst, hub, now);
+                self.with_connection(connection, |connection, shared| {
+                    connection.burst_returned(*lent, burst, shared, now);
                 });
             }
             Outcome::Job {
                 connection,
                 id,
-                performed,
+                result,
             } => {
                 if self.find(connection).is_some() {
-                    self.with(connection, |connection, hub| {
-                        connection.performed(id, *performed, hub, now);
+                    self.with_connection(connection, |connection, shared| {
+                        connection.job_finished(id, *result, shared, now);
                     });
                 } else {
-                    self.nobody_waits(*performed);
+                    self.close_unclaimed_file(*result);
                 }
             }
         }
     }
 
     /// The session is gone; the file it opened is closed where that may block.
-    fn nobody_waits(&mut self, performed: crate::workers::jobs::Performed) {
-        let file = match performed {
-            crate::workers::jobs::Performed::Done { file, .. } => file,
-            crate::workers::jobs::Performed::Later { order, .. } => order.file,
+    fn close_unclaimed_file(&mut self, result: crate::workers::jobs::JobResult) {
+        let file = match result {
+            crate::workers::jobs::JobResult::Done { file, .. } => file,
+            crate::workers::jobs::JobResult::Retry { request, .. } => request.file,
         };
         if let Some(file) = file {
-            let ticket = Ticket {
+            let kind = WorkKind {
                 class: Class::Short,
                 device: None,
             };
-            self.hub.pool.submit(ticket, Errand::PutAway(file));
+            self.shared.pool.submit(kind, WorkItem::CloseFile(file));
         }
     }
 
@@ -246,7 +248,11 @@ impl Reactor {
     }
 
     /// Stale ids find nobody. A connection that is over afterwards is forgotten.
-    fn with(&mut self, id: ConnectionId, act: impl FnOnce(&mut Connection, &mut Hub)) {
+    fn with_connection(
+        &mut self,
+        id: ConnectionId,
+        act: impl FnOnce(&mut Connection, &mut Shared),
+    ) {
         let index = id.index as usize;
         let Some(connection) = self
             .connections
@@ -255,24 +261,30 @@ impl Reactor {
         else {
             return;
         };
-        act(connection, &mut self.hub);
+        act(connection, &mut self.shared);
         if connection.is_over() {
-            self.connections.remove(index).leave(&mut self.hub);
-            self.listeners.iter_mut().for_each(Listener::unstick);
+            self.connections.remove(index).leave(&mut self.shared);
+            self.listeners.iter_mut().for_each(Listener::retry_accept);
         }
     }
 
     fn accept(&mut self, now: Instant) {
         for index in 0..self.listeners.len() {
-            let speech = self.listeners[index].speech;
+            let protocol = self.listeners[index].protocol;
             for (socket, peer) in self.listeners[index].accept(now) {
-                self.let_in(socket, peer, speech, now);
+                self.accept_connection(socket, peer, protocol, now);
             }
         }
     }
 
-    fn let_in(&mut self, socket: TcpStream, peer: SocketAddr, speech: Speech, now: Instant) {
-        if let Err(why) = self.hub.guard.enter(peer.ip(), now) {
+    fn accept_connection(
+        &mut self,
+        socket: TcpStream,
+        peer: SocketAddr,
+        protocol: Protocol,
+        now: Instant,
+    ) {
+        if let Err(why) = self.shared.admission.enter(peer.ip(), now) {
             log::info!("{peer} is not let in: {why:?}");
             return;
         }
@@ -281,23 +293,23 @@ impl Reactor {
             index: entry.key() as u32,
             generation: self.generations.next(),
         };
-        match Connection::new(id, peer, socket, speech, &mut self.hub, now) {
+        match Connection::new(id, peer, socket, protocol, &mut self.shared, now) {
             Ok(connection) => {
                 entry.insert(connection);
             }
             Err(error) => {
                 log::warn!("{peer} cannot be served: {error}");
-                self.hub.guard.leave(peer.ip(), None);
+                self.shared.admission.leave(peer.ip(), None);
             }
         }
     }
 
     fn on_signals(&mut self, now: Instant) {
         while let Some(signal) = self.signals.next() {
-            match (signal, self.life) {
-                (Signal::Reload, Life::Serving) => self.hub.reload(),
-                (Signal::Terminate, Life::Serving) => self.drain(now),
-                (Signal::Terminate, Life::Draining(since)) => self.stop_transfers(since, now),
+            match (signal, self.phase) {
+                (Signal::Reload, Phase::Serving) => self.shared.reload(),
+                (Signal::Terminate, Phase::Serving) => self.drain(now),
+                (Signal::Terminate, Phase::Draining(since)) => self.stop_transfers(since, now),
                 _ => {}
             }
         }
@@ -311,44 +323,46 @@ impl Reactor {
         );
         crate::event_loop::sd_notify::stopping();
         self.listeners.clear();
-        self.life = Life::Draining(now);
-        self.tell_all(&|| Event::Leave(Farewell::ShuttingDown), now);
+        self.phase = Phase::Draining(now);
+        self.notify_all(&|| Event::Leave(Farewell::ShuttingDown), now);
     }
 
     fn stop_transfers(&mut self, since: Instant, now: Instant) {
-        self.life = Life::Stopping(since, now + STOP_AGAIN);
-        self.tell_all(&|| Event::Stop, now);
+        self.phase = Phase::Stopping(since, now + STOP_AGAIN);
+        self.notify_all(&|| Event::Stop, now);
     }
 
-    fn tell_all(&mut self, event: &dyn Fn() -> Event, now: Instant) {
+    fn notify_all(&mut self, event: &dyn Fn() -> Event, now: Instant) {
         let ids: Vec<_> = self
             .connections
             .iter()
             .map(|(_, connection)| connection.id)
             .collect();
         for id in ids {
-            self.with(id, |connection, hub| connection.on_event(event(), hub, now));
+            self.with_connection(id, |connection, shared| {
+                connection.on_event(event(), shared, now)
+            });
         }
     }
 
-    fn age(&mut self, now: Instant) {
+    fn advance_phase(&mut self, now: Instant) {
         if now >= self.next_sweep {
             self.next_sweep = now + SWEEP_EVERY;
-            self.hub.sweep();
+            self.shared.sweep();
         }
-        match self.life {
-            Life::Serving | Life::Over => return,
-            Life::Draining(since) if now >= since + DRAIN => self.stop_transfers(since, now),
-            Life::Stopping(since, _) if now >= since + DRAIN_AT_MOST => {
+        match self.phase {
+            Phase::Serving | Phase::Stopped => return,
+            Phase::Draining(since) if now >= since + DRAIN => self.stop_transfers(since, now),
+            Phase::Stopping(since, _) if now >= since + DRAIN_AT_MOST => {
                 log::warn!("{} sessions are left behind", self.connections.len());
-                self.life = Life::Over;
+                self.phase = Phase::Stopped;
                 return;
             }
-            Life::Stopping(since, again) if now >= again => self.stop_transfers(since, now),
-            Life::Draining(_) | Life::Stopping(..) => {}
+            Phase::Stopping(since, again) if now >= again => self.stop_transfers(since, now),
+            Phase::Draining(_) | Phase::Stopping(..) => {}
         }
-        if self.connections.is_empty() && self.hub.pool.is_idle() {
-            self.life = Life::Over;
+        if self.connections.is_empty() && self.shared.pool.is_idle() {
+            self.phase = Phase::Stopped;
         }
     }
 }

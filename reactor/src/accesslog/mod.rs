@@ -40,7 +40,7 @@ use sink::{Output, Sink, open_sink};
 
 /// Lines that come so soon after another are written together, and nobody has to
 /// wake the thread for them.
-const GATHER: Duration = Duration::from_millis(10);
+const WRITE_DELAY: Duration = Duration::from_millis(10);
 
 /// A longer message of the daemon's own is cut.
 const MAX_TEXT: usize = 4096;
@@ -50,7 +50,7 @@ const MAX_USER: usize = 128;
 
 /// The way to the log thread; a clone is cheap, and no call waits for a disk.
 #[derive(Clone)]
-pub(crate) struct AccessLog(Arc<Desk>);
+pub(crate) struct AccessLog(Arc<LogQueue>);
 
 /// The thread itself, to be finished before the process ends.
 pub(crate) struct LogThread {
@@ -109,17 +109,18 @@ impl AccessLog {
     fn pair(settings: &Log) -> Result<(Self, Writer), LogFailed> {
         let access = open_access(&settings.access)?;
         let xferlog = settings.xferlog.as_deref().map(open_sink).transpose()?;
-        let desk = Arc::new(Desk::default());
-        desk.pending
+        let queue = Arc::new(LogQueue::default());
+        queue
+            .pending
             .lock()
-            .sort(access.is_some(), xferlog.is_some());
+            .route(access.is_some(), xferlog.is_some());
         let writer = Writer {
-            desk: Arc::clone(&desk),
+            queue: Arc::clone(&queue),
             messages: Sink::new(Output::StandardError),
             access,
             xferlog,
         };
-        Ok((Self(desk), writer))
+        Ok((Self(queue), writer))
     }
 }
 
@@ -146,7 +147,7 @@ impl log::Log for AccessLog {
         let mut text = format!("{}: {}", record.target(), record.args());
         text.truncate(text.floor_char_boundary(MAX_TEXT));
         self.0
-            .add(|pending| pending.said(at, record.level(), &text));
+            .add(|pending| pending.message(at, record.level(), &text));
     }
 
     /// Nothing to do: the thread writes whatever there is.
@@ -156,12 +157,12 @@ impl log::Log for AccessLog {
 /// Where lines are left, and the thread finds them. Whoever holds the lock does nothing but
 /// write into memory.
 #[derive(Default)]
-struct Desk {
+struct LogQueue {
     pending: Mutex<Pending>,
     arrived: Condvar,
 }
 
-impl Desk {
+impl LogQueue {
     /// A line, if there is room for one.
     fn add(&self, line: impl FnOnce(&mut Pending)) {
         self.ask(|pending| match pending.is_full() {
@@ -184,7 +185,7 @@ enum Next {
 }
 
 struct Writer {
-    desk: Arc<Desk>,
+    queue: Arc<LogQueue>,
     messages: Sink,
     /// `None`: with the messages.
     access: Option<Sink>,
@@ -194,17 +195,18 @@ struct Writer {
 impl Writer {
     fn run(mut self) {
         while self.round() == Next::Round {
-            thread::sleep(GATHER);
+            thread::sleep(WRITE_DELAY);
         }
     }
 
     /// Waits for something to do, and does it.
     fn round(&mut self) -> Next {
-        let desk = Arc::clone(&self.desk);
-        let mut pending = desk.pending.lock();
-        desk.arrived
+        let queue = Arc::clone(&self.queue);
+        let mut pending = queue.pending.lock();
+        queue
+            .arrived
             .wait_while(&mut pending, |pending| pending.is_idle());
-        pending.hand_over(&mut self.messages, &mut self.access, &mut self.xferlog);
+        pending.take_lines(&mut self.messages, &mut self.access, &mut self.xferlog);
         let (reopen, ended) = (pending.reopen.take(), pending.ended);
         drop(pending);
         self.flush();
@@ -235,7 +237,7 @@ impl Writer {
         let xferlog = settings.xferlog.as_deref().map(open_sink).transpose();
         let xferlog = xferlog.map(|sink| self.xferlog = sink);
         let (to_access, to_xferlog) = (self.access.is_some(), self.xferlog.is_some());
-        self.desk.pending.lock().sort(to_access, to_xferlog);
+        self.queue.pending.lock().route(to_access, to_xferlog);
         for failed in [access, xferlog].into_iter().filter_map(Result::err) {
             self.complain(format_args!("{failed}; the one before stays in use"));
         }

@@ -15,7 +15,7 @@ use super::xferlog::xferlog_line;
 
 /// Bytes that may wait for a disk that does not answer; the lines after them are
 /// counted and lost.
-const ROOM: usize = 256 * 1024;
+const BYTES_MAX: usize = 256 * 1024;
 
 #[derive(Default)]
 pub(super) struct Pending {
@@ -34,7 +34,7 @@ pub(super) struct Pending {
 
 impl Pending {
     /// Which lines have a place of their own from now on.
-    pub(super) fn sort(&mut self, access: bool, xferlog: bool) {
+    pub(super) fn route(&mut self, access: bool, xferlog: bool) {
         let waiting = self.access.take().unwrap_or_default();
         match access {
             true => self.access = Some(waiting),
@@ -58,38 +58,38 @@ impl Pending {
         line(out, |out| login_failed_line(out, address, user));
     }
 
-    pub(super) fn said(&mut self, at: SystemTime, level: log::Level, text: &str) {
+    pub(super) fn message(&mut self, at: SystemTime, level: log::Level, text: &str) {
         self.stamp.put(&mut self.messages, at);
         line(&mut self.messages, |out| message_line(out, level, text));
     }
 
     pub(super) fn is_full(&self) -> bool {
-        self.piles().map(Vec::len).sum::<usize>() >= ROOM
+        self.buffers().map(Vec::len).sum::<usize>() >= BYTES_MAX
     }
 
     /// Nothing is to be done.
     pub(super) fn is_idle(&self) -> bool {
         let wanted = self.lost > 0 || self.reopen.is_some() || self.ended;
-        !wanted && self.piles().all(Vec::is_empty)
+        !wanted && self.buffers().all(Vec::is_empty)
     }
 
-    fn piles(&self) -> impl Iterator<Item = &Vec<u8>> {
-        let piles = [
+    fn buffers(&self) -> impl Iterator<Item = &Vec<u8>> {
+        let buffers = [
             Some(&self.messages),
             self.access.as_ref(),
             self.xferlog.as_ref(),
         ];
-        piles.into_iter().flatten()
+        buffers.into_iter().flatten()
     }
 
     /// Gives all lines to where they go, against empty memory.
-    pub(super) fn hand_over(
+    pub(super) fn take_lines(
         &mut self,
         messages: &mut Sink,
         access: &mut Option<Sink>,
         xferlog: &mut Option<Sink>,
     ) {
-        self.tell_losses();
+        self.report_losses();
         messages.exchange(&mut self.messages);
         for (sink, lines) in [(access, &mut self.access), (xferlog, &mut self.xferlog)] {
             if let (Some(sink), Some(lines)) = (sink, lines) {
@@ -98,7 +98,7 @@ impl Pending {
         }
     }
 
-    fn tell_losses(&mut self) {
+    fn report_losses(&mut self) {
         let lost = mem::take(&mut self.lost);
         if lost > 0 {
             let out = self.access.as_mut().unwrap_or(&mut self.messages);

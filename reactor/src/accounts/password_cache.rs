@@ -9,20 +9,20 @@ use parking_lot::Mutex;
 use sha2::Sha256;
 use skiff_sessions::scram::Verifier;
 
-const KEPT: Duration = Duration::from_secs(60);
-const MOST: usize = 1024;
+const LIFETIME: Duration = Duration::from_secs(60);
+const CAPACITY: usize = 1024;
 
 /// Holds no password: a seal of user, stored key and password, under a key that
 /// never leaves the process. A changed account has another stored key, and misses.
-pub(crate) struct Known {
+pub(crate) struct PasswordCache {
     key: [u8; 32],
-    seals: Mutex<HashMap<Seal, Instant>>,
+    entries: Mutex<HashMap<PasswordTag, Instant>>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct Seal([u8; 32]);
+pub(crate) struct PasswordTag([u8; 32]);
 
-impl Known {
+impl PasswordCache {
     /// `secret` stands in where the system has no randomness.
     pub(crate) fn new(secret: &[u8; 32]) -> Self {
         let mut key = *secret;
@@ -31,32 +31,34 @@ impl Known {
         }
         Self {
             key,
-            seals: Mutex::default(),
+            entries: Mutex::default(),
         }
     }
 
-    pub(crate) fn seal(&self, user: &str, verifier: &Verifier, password: &[u8]) -> Seal {
+    pub(crate) fn tag(&self, user: &str, verifier: &Verifier, password: &[u8]) -> PasswordTag {
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.key)
             .unwrap_or_else(|_| unreachable!("HMAC takes keys of any length (RFC 2104)"));
         // Names hold no NUL, and a stored key has one length: no two inputs meet.
         for part in [user.as_bytes(), b"\0", &verifier.stored_key, password] {
             mac.update(part);
         }
-        Seal(mac.finalize().into_bytes().into())
+        PasswordTag(mac.finalize().into_bytes().into())
     }
 
-    pub(crate) fn has(&self, seal: &Seal) -> bool {
-        let seals = self.seals.lock();
-        seals.get(seal).is_some_and(|since| since.elapsed() < KEPT)
+    pub(crate) fn has(&self, tag: &PasswordTag) -> bool {
+        let entries = self.entries.lock();
+        entries
+            .get(tag)
+            .is_some_and(|since| since.elapsed() < LIFETIME)
     }
 
-    pub(crate) fn remember(&self, seal: Seal) {
-        let mut seals = self.seals.lock();
-        if seals.len() >= MOST {
-            seals.retain(|_, since| since.elapsed() < KEPT);
+    pub(crate) fn remember(&self, tag: PasswordTag) {
+        let mut entries = self.entries.lock();
+        if entries.len() >= CAPACITY {
+            entries.retain(|_, since| since.elapsed() < LIFETIME);
         }
-        if seals.len() < MOST {
-            seals.insert(seal, Instant::now());
+        if entries.len() < CAPACITY {
+            entries.insert(tag, Instant::now());
         }
     }
 }
@@ -71,22 +73,24 @@ mod tests {
 
     #[test]
     fn only_the_same_user_account_and_password_are_known() {
-        let known = Known::new(&[0; 32]);
+        let cache = PasswordCache::new(&[0; 32]);
         let account = verifier("right");
-        known.remember(known.seal("tom", &account, b"right"));
-        assert!(known.has(&known.seal("tom", &account, b"right")));
-        assert!(!known.has(&known.seal("tom", &account, b"wrong")));
-        assert!(!known.has(&known.seal("sam", &account, b"right")));
+        cache.remember(cache.tag("tom", &account, b"right"));
+        assert!(cache.has(&cache.tag("tom", &account, b"right")));
+        assert!(!cache.has(&cache.tag("tom", &account, b"wrong")));
+        assert!(!cache.has(&cache.tag("sam", &account, b"right")));
         let changed = verifier("other");
-        assert!(!known.has(&known.seal("tom", &changed, b"right")));
+        assert!(!cache.has(&cache.tag("tom", &changed, b"right")));
     }
 
     #[test]
     fn the_number_is_bounded() {
-        let known = Known::new(&[0; 32]);
-        for n in 0..2 * MOST {
-            known.remember(Seal(std::array::from_fn(|i| (n >> (8 * (i % 8))) as u8)));
+        let cache = PasswordCache::new(&[0; 32]);
+        for n in 0..2 * CAPACITY {
+            cache.remember(PasswordTag(std::array::from_fn(|i| {
+                (n >> (8 * (i % 8))) as u8
+            })));
         }
-        assert_eq!(known.seals.lock().len(), MOST);
+        assert_eq!(cache.entries.lock().len(), CAPACITY);
     }
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use skiff_conf::{FtpAccess, Server, Standing as Open, UserStore};
+use skiff_conf::{FtpAccess, Server, Standing as AccountStanding, UserStore};
 use skiff_sessions::scram::Verifier;
 use skiff_sessions::server::job::{CloseNotify, LostControl};
 use skiff_sessions::server::{Access, Rights, Standing};
@@ -13,18 +13,18 @@ use skiff_sessions::wire::reply::Refusal;
 use skiff_vfs::{Limit, Worker};
 
 use super::folder::make_folder;
-use crate::accounts::password_cache::Known;
+use crate::accounts::password_cache::PasswordCache;
 
 pub(crate) struct Accounts {
     config: Mutex<Arc<Server>>,
     /// For the salts of users who do not exist.
     secret: [u8; 32],
     store: Mutex<Arc<UserStore>>,
-    known: Known,
+    password_cache: PasswordCache,
 }
 
 /// What a welcomed user gets.
-pub(crate) struct Lodging {
+pub(crate) struct ResolvedAccount {
     pub(crate) root: PathBuf,
     pub(crate) limit: Limit,
     pub(crate) access: Access,
@@ -36,7 +36,7 @@ impl Accounts {
         Self {
             config: Mutex::new(config),
             secret,
-            known: Known::new(&secret),
+            password_cache: PasswordCache::new(&secret),
             store: Mutex::default(),
         }
     }
@@ -55,7 +55,7 @@ impl Accounts {
     pub(crate) fn find(&self, worker: &Worker, user: &str) -> (Verifier, Standing) {
         let store = self.store(worker);
         match store.get(user) {
-            Some(account) if account.standing == Open::Enabled => {
+            Some(account) if account.standing == AccountStanding::Enabled => {
                 let scram = &account.scram;
                 let verifier = Verifier {
                     salt: scram.salt.clone(),
@@ -79,30 +79,30 @@ impl Accounts {
     /// PBKDF2, unless it was right a moment ago.
     pub(crate) fn check(&self, worker: &Worker, user: &str, password: &[u8]) -> Standing {
         let (verifier, standing) = self.find(worker, user);
-        let seal = self.known.seal(user, &verifier, password);
-        let may = standing == Standing::Known && self.may_speak_ftp(worker, user);
-        if may && self.known.has(&seal) {
+        let tag = self.password_cache.tag(user, &verifier, password);
+        let may = standing == Standing::Known && self.may_use_ftp(worker, user);
+        if may && self.password_cache.has(&tag) {
             return Standing::Known;
         }
         let right = std::str::from_utf8(password).is_ok_and(|text| verifier.check(text).is_ok());
         if may && right {
-            self.known.remember(seal);
+            self.password_cache.remember(tag);
             return Standing::Known;
         }
         Standing::Decoy
     }
 
-    fn may_speak_ftp(&self, worker: &Worker, user: &str) -> bool {
+    fn may_use_ftp(&self, worker: &Worker, user: &str) -> bool {
         let store = self.store(worker);
         let account = store.get(user);
         account.is_some_and(|account| account.ftp == FtpAccess::Allowed)
     }
 
     /// Where `user` lives; his home's folder is made if it is not there yet.
-    pub(crate) fn lodging(&self, worker: &Worker, user: &str) -> Result<Lodging, Refusal> {
+    pub(crate) fn resolve(&self, worker: &Worker, user: &str) -> Result<ResolvedAccount, Refusal> {
         let store = self.store(worker);
         let (name, account) = store.find(user).ok_or(Refusal::NoAccount)?;
-        if account.standing != Open::Enabled {
+        if account.standing != AccountStanding::Enabled {
             return Err(Refusal::NoAccount);
         }
         let config = self.config();
@@ -133,7 +133,7 @@ impl Accounts {
                 skiff_conf::LostControl::Publish => LostControl::Publishes,
             },
         };
-        Ok(Lodging {
+        Ok(ResolvedAccount {
             root,
             limit,
             access,

@@ -16,7 +16,7 @@ use crate::daemon::{self, Bound};
 const PASSWORD: &str = "123";
 
 /// Who is there, and what he may store beside the default.
-const PEOPLE: [(&str, Option<Bytes>); 3] = [
+const USERS: [(&str, Option<Bytes>); 3] = [
     ("tom", Some(Bytes::new(800_000_000))),
     ("jerry", None),
     ("sam", None),
@@ -96,11 +96,11 @@ fn prepare(options: &Options) -> Result<Server, Failure> {
     init::make_folders(&options.folder)?;
     init::write_new(&settings, SETTINGS)?;
     let mut config = Server::load(&settings)?;
-    options.override_doors(&mut config);
-    require_doors(&config)?;
+    options.override_addresses(&mut config);
+    require_usable_addresses(&config)?;
     init::lay_out(&config)?;
     if config.users.symlink_metadata().is_err() {
-        add_people(&config)?;
+        add_users(&config)?;
     }
     for (name, account) in UserStore::load(&config.users)?.iter() {
         make_folder(&config.home(name, account), config.dir_mode.bits())?;
@@ -109,7 +109,7 @@ fn prepare(options: &Options) -> Result<Server, Failure> {
 }
 
 impl Options {
-    fn override_doors(&self, config: &mut Server) {
+    fn override_addresses(&self, config: &mut Server) {
         if let Some(address) = self.native {
             config.native.listen = vec![address];
         }
@@ -123,7 +123,7 @@ impl Options {
     }
 }
 
-fn require_doors(config: &Server) -> Result<(), Failure> {
+fn require_usable_addresses(config: &Server) -> Result<(), Failure> {
     let native = config.native.listen.iter().map(|door| ("--native", door));
     let ftp = config.ftp.listen.iter().chain(&config.ftp.implicit);
     for (option, &address) in native.chain(ftp.map(|door| ("--ftp", door))) {
@@ -133,9 +133,9 @@ fn require_doors(config: &Server) -> Result<(), Failure> {
     Ok(())
 }
 
-fn add_people(config: &Server) -> Result<(), Failure> {
-    let mut accounts = Vec::with_capacity(PEOPLE.len());
-    for (name, quota) in PEOPLE {
+fn add_users(config: &Server) -> Result<(), Failure> {
+    let mut accounts = Vec::with_capacity(USERS.len());
+    for (name, quota) in USERS {
         let name: UserName = name.parse().map_err(user::bad_name)?;
         let verifier = user::verifier(PASSWORD, config.scram_iterations)?;
         let account = Account {
@@ -278,7 +278,7 @@ mod tests {
         let settings = Server::parse(text, Path::new("/server.ron")).unwrap();
         let overridden = |line: &str| {
             let mut config = settings.clone();
-            parsed(line).unwrap().override_doors(&mut config);
+            parsed(line).unwrap().override_addresses(&mut config);
             config
         };
         assert_eq!(overridden(""), settings);
@@ -332,7 +332,7 @@ mod tests {
         for (native, ftp, option) in [(address, free, "--native "), (free, address, "--ftp ")] {
             config.native.listen = vec![native];
             config.ftp.listen = vec![ftp];
-            let message = require_doors(&config).unwrap_err().to_string();
+            let message = require_usable_addresses(&config).unwrap_err().to_string();
             assert!(message.contains(&address.to_string()), "{message}");
             assert!(message.contains(option), "{message}");
         }

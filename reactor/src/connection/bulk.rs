@@ -10,24 +10,31 @@ use skiff_sessions::transfer::{Burst, End, Route, Task, Transfer};
 use skiff_sessions::wire::reply::Refusal;
 
 use super::{
-    Admitted, Bulk, Connection, Ending, READS_PER_TURN, Ready, Stage, Upgrade, deregister, register,
+    Admitted, Bulk, Connection, Ending, READS_PER_TURN, Ready, Stage, StartTls, deregister,
+    register,
 };
 use crate::accesslog::record::Record;
-use crate::event_loop::shared::Hub;
+use crate::event_loop::shared::Shared;
 use crate::transport::channel::Channel;
-use crate::workers::burst::Lent;
-use crate::workers::jobs::{Lodged, Order, Performed, takes_file};
+use crate::workers::burst::LentTransfer;
+use crate::workers::jobs::{JobRequest, JobResult, OpenHome, takes_file};
 use crate::workers::open_file::OpenFile;
-use crate::workers::schedule::{Class, Ticket};
-use crate::workers::work_item::Errand;
+use crate::workers::schedule::{Class, WorkKind};
+use crate::workers::work_item::WorkItem;
 
 /// How long a job waits for a home to be counted, or for a silent writer to go.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 impl Connection {
     /// A lent transfer is back.
-    pub(crate) fn lent_home(&mut self, lent: Lent, burst: Burst, hub: &mut Hub, now: Instant) {
-        let Lent {
+    pub(crate) fn burst_returned(
+        &mut self,
+        lent: LentTransfer,
+        burst: Burst,
+        shared: &mut Shared,
+        now: Instant,
+    ) {
+        let LentTransfer {
             channel,
             mut transfer,
             file,
@@ -37,13 +44,13 @@ impl Connection {
         self.file = file;
         if self.route == Route::Data {
             self.transfer = Some(transfer);
-            return self.data_lent_home(channel, moved, burst, hub, now);
+            return self.data_burst_returned(channel, moved, burst, shared, now);
         }
         if let Some(channel) = channel {
             self.channel = Some(channel);
         }
-        if self.bulk == Bulk::LentUnwatched {
-            self.reregister(hub);
+        if self.bulk == Bulk::LentDeregistered {
+            self.reregister(shared);
         }
         match burst {
             Burst::Finished(end) => {
@@ -56,7 +63,7 @@ impl Connection {
                     writable: true,
                     ended: true,
                 };
-                self.talk(hub, now, |conversation, effects| {
+                self.with_conversation(shared, now, |conversation, effects| {
                     conversation.transfer_ended(now, end, moved, &ahead, effects);
                 });
             }
@@ -70,147 +77,157 @@ impl Connection {
                     (Burst::WantsRead, _) => Bulk::WantsRead,
                     _ => Bulk::WantsWrite,
                 };
-                self.tell_progress(moved, hub, now);
+                self.report_progress(moved, shared, now);
             }
         }
-        self.drive(hub, now);
+        self.drive(shared, now);
     }
 
-    fn data_lent_home(
+    fn data_burst_returned(
         &mut self,
         channel: Option<Channel>,
         moved: u64,
         burst: Burst,
-        hub: &mut Hub,
+        shared: &mut Shared,
         now: Instant,
     ) {
         self.bulk = Bulk::None;
-        let channel = channel.filter(|channel| self.data_expects(channel));
+        let channel = channel.filter(|channel| self.is_lent_data(channel));
         match (burst, channel) {
             (Burst::Finished(end), channel) => {
                 let direction = self.data.direction;
                 if let Some(channel) = channel {
-                    self.end_data(channel, &end, hub, now);
+                    self.end_data(channel, &end, shared, now);
                 }
                 // An ABOR, or the end of a client that broke off, comes before
                 // what it cancels is published.
                 let is_published = matches!(end, End::Stored { .. });
                 if direction == Some(Direction::FromPeer) && !is_published {
-                    self.read_all(hub, now);
+                    self.read_all(shared, now);
                 }
                 self.route = Route::Nowhere;
-                self.talk(hub, now, |conversation, effects| {
+                self.with_conversation(shared, now, |conversation, effects| {
                     conversation.transfer_ended(now, end, moved, &[], effects);
                 });
             }
             (_, None) => {
                 self.route = Route::Nowhere;
-                self.talk(hub, now, |conversation, effects| {
+                self.with_conversation(shared, now, |conversation, effects| {
                     conversation.transfer_ended(now, End::LaneLost, moved, &[], effects);
                 });
             }
             (unfinished, Some(mut channel)) => {
-                if channel.is_newly_proven() {
-                    self.tell(Event::Data(DataEvent::Secured), hub, now);
+                if channel.take_newly_proven() {
+                    self.notify(Event::Data(DataEvent::Secured), shared, now);
                 }
                 let stopped = self.stop.load(Ordering::Relaxed);
                 match unfinished {
                     Burst::WantsRead if !stopped => {
                         self.bulk = Bulk::WantsRead;
-                        self.park_data(channel, hub);
+                        self.park_data(channel, shared);
                     }
                     Burst::WantsWrite if !stopped => {
                         self.bulk = Bulk::WantsWrite;
-                        self.park_data(channel, hub);
+                        self.park_data(channel, shared);
                     }
                     _ => {
                         self.bulk = Bulk::Due;
-                        self.keep_data(channel);
+                        self.hold_data(channel);
                     }
                 }
-                self.tell_progress(moved, hub, now);
+                self.report_progress(moved, shared, now);
             }
         }
-        self.drive(hub, now);
+        self.drive(shared, now);
     }
 
     /// What the peer has said by now.
-    fn read_all(&mut self, hub: &mut Hub, now: Instant) {
+    fn read_all(&mut self, shared: &mut Shared, now: Instant) {
         self.ready.readable = true;
         for _ in 0..READS_PER_TURN {
             if !self.may_read() {
                 return;
             }
-            self.read(hub, now);
+            self.read(shared, now);
         }
     }
 
     /// A job is back.
-    pub(crate) fn performed(
+    pub(crate) fn job_finished(
         &mut self,
         id: JobId,
-        performed: Performed,
-        hub: &mut Hub,
+        result: JobResult,
+        shared: &mut Shared,
         now: Instant,
     ) {
-        match performed {
-            Performed::Later { order, why, evict } => {
-                if now.duration_since(order.since) < PATIENCE {
-                    hub.retry_later(self.id, id, order, evict, now);
+        match result {
+            JobResult::Retry {
+                request,
+                why,
+                evict,
+            } => {
+                if now.duration_since(request.since) < PATIENCE {
+                    shared.retry_later(self.id, id, request, evict, now);
                     return;
                 }
                 let refused = Event::Completed(id, Completion::Refused(why));
-                self.talk(hub, now, |conversation, effects| {
+                self.with_conversation(shared, now, |conversation, effects| {
                     conversation.handle(now, refused, effects);
                 });
             }
-            Performed::Done {
+            JobResult::Done {
                 completion,
                 file,
-                lodged,
+                open_home,
             } => {
                 if file.is_some() {
                     self.file = file;
                 }
-                self.note_lodging(lodged, &completion, hub);
-                self.talk(hub, now, |conversation, effects| {
+                self.note_open_home(open_home, &completion, shared);
+                self.with_conversation(shared, now, |conversation, effects| {
                     conversation.handle(now, Event::Completed(id, completion), effects);
                 });
             }
         }
-        self.drive(hub, now);
+        self.drive(shared, now);
     }
 
-    fn note_lodging(&mut self, lodged: Option<Lodged>, completion: &Completion, hub: &mut Hub) {
-        match (&self.stage, lodged) {
-            (_, Some(lodged)) => {
-                if lodged.home.needs_scan() {
-                    let ticket = Ticket {
+    fn note_open_home(
+        &mut self,
+        open_home: Option<OpenHome>,
+        completion: &Completion,
+        shared: &mut Shared,
+    ) {
+        match (&self.stage, open_home) {
+            (_, Some(open_home)) => {
+                if open_home.home.needs_scan() {
+                    let kind = WorkKind {
                         class: Class::Long,
-                        device: Some(lodged.device),
+                        device: Some(open_home.device),
                     };
-                    hub.pool
-                        .submit(ticket, Errand::Scan(Arc::clone(&lodged.home)));
+                    shared
+                        .pool
+                        .submit(kind, WorkItem::Scan(Arc::clone(&open_home.home)));
                 }
-                hub.keep_swept(&lodged);
-                self.lodged = Some(lodged);
+                shared.keep_swept(&open_home);
+                self.open_home = Some(open_home);
             }
-            (Stage::Talk(conversation), None)
+            (Stage::Conversing(conversation), None)
                 if self.admitted == Admitted::Yes
                     && conversation.session().account().is_none()
                     && matches!(completion, Completion::Refused(_)) =>
             {
-                hub.guard.unadmit(&self.user);
+                shared.admission.withdraw(&self.user);
                 self.admitted = Admitted::No;
             }
             _ => {}
         }
     }
 
-    pub(super) fn perform(&mut self, effect: Effect, hub: &mut Hub, now: Instant) {
+    pub(super) fn perform(&mut self, effect: Effect, shared: &mut Shared, now: Instant) {
         match effect {
-            Effect::Work(id, job) => self.order(id, job, hub, now),
-            Effect::Begin(task) => self.begin(task, hub),
+            Effect::Work(id, job) => self.submit_job(id, job, shared, now),
+            Effect::Begin(task) => self.begin(task, shared),
             Effect::StopTransfer => {
                 self.stop.store(true, Ordering::Relaxed);
                 if matches!(self.bulk, Bulk::WantsRead | Bulk::WantsWrite) {
@@ -218,52 +235,52 @@ impl Connection {
                 }
             }
             Effect::LoginFailed { user } => {
-                hub.guard.strike(self.peer.ip(), now);
-                hub.log.login_failed(self.peer.ip(), user.as_bytes());
+                shared.admission.record_failed_login(self.peer.ip(), now);
+                shared.log.login_failed(self.peer.ip(), user.as_bytes());
             }
             Effect::ChangedOnDisk { path } => {
                 log::warn!("changed on disk: {path} of {}", self.user);
             }
-            Effect::Log(line) => hub
+            Effect::Log(line) => shared
                 .log
                 .record(&Record::of_command(self.peer, &self.user, &line, now)),
-            Effect::StartTls => self.upgrade = Upgrade::Due,
-            Effect::Listen(form) => self.listen(form, hub, now),
-            Effect::OpenData(making) => self.open_data(making, hub, now),
+            Effect::StartTls => self.start_tls = StartTls::Due,
+            Effect::Listen(form) => self.open_passive_port(form, shared, now),
+            Effect::OpenData(making) => self.open_data(making, shared, now),
             Effect::SecureData(direction, handshake) => {
-                self.secure_data(direction, handshake, hub, now);
+                self.secure_data(direction, handshake, shared, now);
             }
-            Effect::CloseData => self.close_data(hub),
+            Effect::CloseData => self.close_data(shared),
             Effect::NoCloseNotify => log::warn!(
                 "{}: an upload of {} ended without close_notify",
                 self.peer,
                 self.user
             ),
-            Effect::Logout => self.log_out(hub),
-            Effect::Close => self.end_after_words(now),
+            Effect::Logout => self.log_out(shared),
+            Effect::Close => self.end_after_replies(now),
             // The conversation wrote it to its outbox.
             Effect::Reply(_) => {}
         }
     }
 
     /// As before the login; the connection stays.
-    fn log_out(&mut self, hub: &mut Hub) {
+    fn log_out(&mut self, shared: &mut Shared) {
         if self.admitted == Admitted::Yes {
-            hub.guard.unadmit(&self.user);
+            shared.admission.withdraw(&self.user);
             self.admitted = Admitted::No;
         }
-        self.lodged = None;
+        self.open_home = None;
         self.user.clear();
     }
 
-    fn order(&mut self, id: JobId, job: Job, hub: &mut Hub, now: Instant) {
+    fn submit_job(&mut self, id: JobId, job: Job, shared: &mut Shared, now: Instant) {
         match &job {
             Job::FindAccount { user } | Job::CheckPassword { user, .. } => {
                 self.user.clone_from(user);
             }
-            Job::OpenHome if !hub.guard.admit(&self.user) => {
+            Job::OpenHome if !shared.admission.admit(&self.user) => {
                 let completion = Completion::Refused(Refusal::TooManySessions);
-                self.talk(hub, now, |conversation, effects| {
+                self.with_conversation(shared, now, |conversation, effects| {
                     conversation.handle(now, Event::Completed(id, completion), effects);
                 });
                 return;
@@ -286,16 +303,16 @@ impl Connection {
         };
         // The worker that sent it has closed it.
         if matches!(job, Job::CloseFile { .. }) && file.is_none() {
-            return self.tell(Event::Completed(id, Completion::Done), hub, now);
+            return self.notify(Event::Completed(id, Completion::Done), shared, now);
         }
-        let home = self.lodged.as_ref().map(|lodged| &lodged.home);
-        if let Some(answer) = hub.hand.perform(&job, home) {
-            hub.answered = Some((id, answer));
+        let home = self.open_home.as_ref().map(|open_home| &open_home.home);
+        if let Some(answer) = shared.inline.perform(&job, home) {
+            shared.answered = Some((id, answer));
             return;
         }
         let home = home.cloned();
         let owner = self.id.number();
-        let order = Order {
+        let request = JobRequest {
             job,
             user: self.user.clone(),
             home,
@@ -304,11 +321,11 @@ impl Connection {
             owner,
             since: now,
         };
-        hub.submit_order(self.id, id, order, self.device());
+        shared.submit_job(self.id, id, request, self.device());
     }
 
-    fn begin(&mut self, task: Task, hub: &mut Hub) {
-        let Stage::Talk(conversation) = &mut self.stage else {
+    fn begin(&mut self, task: Task, shared: &mut Shared) {
+        let Stage::Conversing(conversation) = &mut self.stage else {
             return;
         };
         let ahead = if task.needs_lane() {
@@ -323,14 +340,14 @@ impl Connection {
         };
         self.transfer.get_or_insert_default().begin(task, ahead);
         self.stop = Arc::default();
-        self.heard = 0;
+        self.reported = 0;
         self.bulk = Bulk::Due;
         if self.route == Route::Nowhere {
-            self.lend_digest(hub);
+            self.lend_digest(shared);
         }
     }
 
-    pub(super) fn lend_when_due(&mut self, hub: &mut Hub, now: Instant) {
+    pub(super) fn lend_when_due(&mut self, shared: &mut Shared, now: Instant) {
         let ready = match self.route {
             Route::Data => self.data.ready,
             Route::Control | Route::Nowhere => self.ready,
@@ -340,7 +357,7 @@ impl Connection {
             Bulk::WantsRead => ready.readable,
             // Input may be the line that stops it, and an error reads as input.
             Bulk::WantsWrite => ready.writable || ready.readable,
-            Bulk::None | Bulk::LentWatched | Bulk::LentUnwatched | Bulk::Hashing => false,
+            Bulk::None | Bulk::LentRegistered | Bulk::LentDeregistered | Bulk::Hashing => false,
         };
         if !due || self.ending == Ending::Now {
             return;
@@ -350,73 +367,73 @@ impl Connection {
             .as_ref()
             .is_some_and(|transfer| transfer.is_digesting())
         {
-            self.lend_digest(hub);
+            self.lend_digest(shared);
         } else if self.route == Route::Data {
-            self.lend_stream(hub, now);
+            self.lend_stream(shared, now);
         } else if self.replies_are_out() {
-            self.lend(hub);
+            self.lend(shared);
         }
     }
 
     /// A file in hand goes out before the reply that announces it: its peer is then
     /// woken once for both replies.
-    pub(super) fn hand_out(&mut self, hub: &mut Hub, now: Instant) {
-        let in_hand = matches!(self.file, Some(OpenFile::InHand(_)));
-        if in_hand && self.bulk == Bulk::Due && self.route == Route::Data {
-            self.lend_when_due(hub, now);
+    pub(super) fn send_small_file(&mut self, shared: &mut Shared, now: Instant) {
+        let is_small = matches!(self.file, Some(OpenFile::Small(_)));
+        if is_small && self.bulk == Bulk::Due && self.route == Route::Data {
+            self.lend_when_due(shared, now);
         }
     }
 
     pub(super) fn replies_are_out(&mut self) -> bool {
         match &mut self.stage {
-            Stage::Talk(conversation) => conversation.outbox().is_empty(),
-            Stage::Handshake(..) | Stage::Shaking(..) => false,
+            Stage::Conversing(conversation) => conversation.outbox().is_empty(),
+            Stage::Handshake(..) | Stage::StartingTls(..) => false,
         }
     }
 
-    fn lend(&mut self, hub: &mut Hub) {
+    fn lend(&mut self, shared: &mut Shared) {
         let (Some(channel), Some(transfer)) = (self.channel.take(), self.transfer.take()) else {
             return;
         };
         self.ready = Ready::default();
         self.bulk = if transfer.is_reading() {
-            deregister(&hub.registry, &self.socket);
-            Bulk::LentUnwatched
+            deregister(&shared.registry, &self.socket);
+            Bulk::LentDeregistered
         } else {
-            Bulk::LentWatched
+            Bulk::LentRegistered
         };
         let lent = self.lent(Some(channel), transfer);
-        self.submit(lent, hub);
+        self.submit(lent, shared);
     }
 
     /// The control connection stays, and is heard.
-    fn lend_stream(&mut self, hub: &mut Hub, now: Instant) {
-        if !self.data_is_home() {
+    fn lend_stream(&mut self, shared: &mut Shared, now: Instant) {
+        if !self.is_data_open() {
             return;
         }
         let Some(transfer) = self.transfer.take() else {
             return;
         };
-        if let Some(channel) = self.lend_data(hub) {
-            self.bulk = Bulk::LentUnwatched;
+        if let Some(channel) = self.lend_data(shared) {
+            self.bulk = Bulk::LentDeregistered;
             let mut lent = self.lent(Some(channel), transfer);
-            match lent.send_in_hand() {
-                Some(burst) => self.lent_home(lent, burst, hub, now),
-                None => self.submit(lent, hub),
+            match lent.send_if_small() {
+                Some(burst) => self.burst_returned(lent, burst, shared, now),
+                None => self.submit(lent, shared),
             }
         }
     }
 
-    fn lend_digest(&mut self, hub: &mut Hub) {
+    fn lend_digest(&mut self, shared: &mut Shared) {
         if let Some(transfer) = self.transfer.take() {
             self.bulk = Bulk::Hashing;
             let lent = self.lent(None, transfer);
-            self.submit(lent, hub);
+            self.submit(lent, shared);
         }
     }
 
-    fn lent(&mut self, channel: Option<Channel>, transfer: Box<Transfer>) -> Lent {
-        Lent {
+    fn lent(&mut self, channel: Option<Channel>, transfer: Box<Transfer>) -> LentTransfer {
+        LentTransfer {
             channel,
             transfer,
             file: self.file.take(),
@@ -425,35 +442,35 @@ impl Connection {
         }
     }
 
-    fn submit(&mut self, lent: Lent, hub: &mut Hub) {
+    fn submit(&mut self, lent: LentTransfer, shared: &mut Shared) {
         let lent = Box::new(lent);
-        let class = match lent.is_carried() {
-            true => Class::Carry,
+        let class = match lent.is_kernel_copied() {
+            true => Class::KernelCopy,
             false => Class::Burst,
         };
-        let ticket = self.ticket(class);
-        hub.pool.submit(
-            ticket,
-            Errand::Burst {
+        let kind = self.kind(class);
+        shared.pool.submit(
+            kind,
+            WorkItem::Burst {
                 connection: self.id,
                 lent,
             },
         );
     }
 
-    fn tell_progress(&mut self, moved: u64, hub: &mut Hub, now: Instant) {
-        if moved == self.heard {
+    fn report_progress(&mut self, moved: u64, shared: &mut Shared, now: Instant) {
+        if moved == self.reported {
             return;
         }
-        self.heard = moved;
-        self.talk(hub, now, |conversation, effects| {
+        self.reported = moved;
+        self.with_conversation(shared, now, |conversation, effects| {
             conversation.handle(now, Event::Progress { done: moved }, effects);
         });
     }
 
     /// A socket that was taken out reports anew what it is when it is put in.
-    fn reregister(&mut self, hub: &mut Hub) {
-        if let Err(error) = register(&hub.registry, &self.socket, self.id) {
+    fn reregister(&mut self, shared: &mut Shared) {
+        if let Err(error) = register(&shared.registry, &self.socket, self.id) {
             log::error!("{}: cannot be watched: {error}", self.peer);
             self.end_now();
         }

@@ -11,103 +11,105 @@ use skiff_sessions::scram::Binding;
 use skiff_sessions::server::{Channel as Privacy, Effect, Event, Manners};
 use skiff_sessions::wire::codec;
 
-use super::{Bulk, Connection, Ending, Hearing, READS_PER_TURN, Ready, Route, Stage, Upgrade};
-use crate::event_loop::listener::Speech;
-use crate::event_loop::shared::Hub;
+use super::{Bulk, Connection, Ending, PeerInput, READS_PER_TURN, Ready, Route, Stage, StartTls};
+use crate::event_loop::listener::Protocol;
+use crate::event_loop::shared::Shared;
 use crate::transport::channel::{Channel, Handshake};
 use crate::transport::ids::Socket;
-use crate::workers::schedule::{Class, Ticket};
-use crate::workers::work_item::Errand;
+use crate::workers::schedule::{Class, WorkKind};
+use crate::workers::work_item::WorkItem;
 
 /// Fillings of the outbox per wake-up, likewise.
 const FLUSHES_PER_TURN: usize = 8;
 /// For a peer that does not take its last reply.
-const LAST_WORDS: Duration = Duration::from_secs(5);
+const LAST_REPLY_WAIT: Duration = Duration::from_secs(5);
 
 impl Connection {
     /// The socket can be read or written.
-    pub(crate) fn on_ready(&mut self, ready: Ready, hub: &mut Hub, now: Instant) {
+    pub(crate) fn on_ready(&mut self, ready: Ready, shared: &mut Shared, now: Instant) {
         self.ready.readable |= ready.readable;
         self.ready.writable |= ready.writable;
         self.ready.ended |= ready.ended;
-        self.drive(hub, now);
+        self.drive(shared, now);
     }
 
     /// Something outside happened to the session.
-    pub(crate) fn on_event(&mut self, event: Event, hub: &mut Hub, now: Instant) {
+    pub(crate) fn on_event(&mut self, event: Event, shared: &mut Shared, now: Instant) {
         match self.stage {
-            Stage::Handshake(..) | Stage::Shaking(..) => {
+            Stage::Handshake(..) | Stage::StartingTls(..) => {
                 if !matches!(event, Event::Evicted) {
                     self.end_now();
                 }
             }
-            Stage::Talk(_) => {
-                self.talk(hub, now, |conversation, effects| {
+            Stage::Conversing(_) => {
+                self.with_conversation(shared, now, |conversation, effects| {
                     conversation.handle(now, event, effects);
                 });
-                self.drive(hub, now);
+                self.drive(shared, now);
             }
         }
     }
 
     /// The deadline that stands in `Deadlines` came up.
-    pub(crate) fn on_due(&mut self, due: Instant, hub: &mut Hub, now: Instant) {
-        if !self.asked.heard(due) {
+    pub(crate) fn on_due(&mut self, due: Instant, shared: &mut Shared, now: Instant) {
+        if !self.scheduled.take_if_current(due) {
             return;
         }
-        if self.goodbye_due().is_some_and(|until| until <= now) {
-            self.close_data(hub);
+        if self.data_close_deadline().is_some_and(|until| until <= now) {
+            self.close_data(shared);
         }
         match (&self.stage, self.ending) {
-            (_, Ending::AfterWords(until)) if until <= now => self.end_now(),
-            (Stage::Shaking(_, conversation), _) if conversation.is_due(now) => self.end_now(),
+            (_, Ending::AfterReplies(until)) if until <= now => self.end_now(),
+            (Stage::StartingTls(_, conversation), _) if conversation.is_due(now) => self.end_now(),
             (Stage::Handshake(until, _), _) if *until <= now => self.end_now(),
-            (Stage::Talk(conversation), _) if conversation.is_due(now) => {
-                self.on_event(Event::Timeout, hub, now);
+            (Stage::Conversing(conversation), _) if conversation.is_due(now) => {
+                self.on_event(Event::Timeout, shared, now);
             }
             _ => {}
         }
-        self.arm(hub);
+        self.arm_deadline(shared);
     }
 
-    pub(crate) fn handshake_home(
+    pub(crate) fn handshake_returned(
         &mut self,
         channel: Channel,
         result: io::Result<Handshake>,
-        hub: &mut Hub,
+        shared: &mut Shared,
         now: Instant,
     ) {
         self.channel = Some(channel);
         match (result, &mut self.stage) {
-            (Ok(Handshake::Done), _) => self.begin_talk(hub, now),
-            (Ok(wanted), Stage::Handshake(_, wants) | Stage::Shaking(wants, _)) => *wants = wanted,
-            (Ok(_), Stage::Talk(_)) => {}
+            (Ok(Handshake::Done), _) => self.begin_conversation(shared, now),
+            (Ok(wanted), Stage::Handshake(_, wants) | Stage::StartingTls(wants, _)) => {
+                *wants = wanted
+            }
+            (Ok(_), Stage::Conversing(_)) => {}
             (Err(error), _) => {
                 log::debug!("{}: no handshake: {error}", self.peer);
                 self.end_now();
             }
         }
-        self.drive(hub, now);
+        self.drive(shared, now);
     }
 
-    pub(super) fn begin_talk(&mut self, hub: &mut Hub, now: Instant) {
+    pub(super) fn begin_conversation(&mut self, shared: &mut Shared, now: Instant) {
         self.ready.readable = true;
-        if let Some(conversation) = self.shaken(now) {
-            self.stage = Stage::Talk(conversation);
-            self.tell(Event::Secured, hub, now);
-        } else if let Some(conversation) = self.converse(hub, now) {
-            self.stage = Stage::Talk(Box::new(conversation));
+        if let Some(conversation) = self.interrupted_conversation(now) {
+            self.stage = Stage::Conversing(conversation);
+            self.notify(Event::Secured, shared, now);
+        } else if let Some(conversation) = self.new_conversation(shared, now) {
+            self.stage = Stage::Conversing(Box::new(conversation));
         } else {
             self.end_now();
         }
-        self.arm(hub);
+        self.arm_deadline(shared);
     }
 
     /// The conversation that a handshake interrupted.
-    fn shaken(&mut self, now: Instant) -> Option<Box<Conversation>> {
+    fn interrupted_conversation(&mut self, now: Instant) -> Option<Box<Conversation>> {
         let nothing = Stage::Handshake(now, Handshake::Done);
         match std::mem::replace(&mut self.stage, nothing) {
-            Stage::Shaking(_, conversation) => Some(conversation),
+            Stage::StartingTls(_, conversation) => Some(conversation),
             other => {
                 self.stage = other;
                 None
@@ -115,14 +117,14 @@ impl Connection {
         }
     }
 
-    fn converse(&mut self, hub: &mut Hub, now: Instant) -> Option<Conversation> {
+    fn new_conversation(&mut self, shared: &mut Shared, now: Instant) -> Option<Conversation> {
         let tls = self.channel.as_mut()?.tls();
-        if self.speech == Speech::Native {
+        if self.protocol == Protocol::Native {
             let binding = match tls {
                 None => Binding::None,
                 Some(tls) => Binding::TlsExporter(crate::tls::binding(tls)?),
             };
-            let setup = hub.setup(binding, Manners::native(Algorithm::cheapest()))?;
+            let setup = shared.setup(binding, Manners::native(Algorithm::cheapest()))?;
             return Some(Conversation::new(now, &codec::NATIVE, setup));
         }
         let privacy = match tls {
@@ -130,15 +132,15 @@ impl Connection {
             Some(_) => Privacy::Private,
         };
         let peer = self.peer.ip().to_canonical();
-        let manners = Manners::ftp(hub.ftp.as_ref()?.policy, privacy, peer);
-        let setup = hub.setup(Binding::None, manners)?;
+        let manners = Manners::ftp(shared.ftp.as_ref()?.policy, privacy, peer);
+        let setup = shared.setup(Binding::None, manners)?;
         Some(Conversation::new(now, &codec::FTP, setup))
     }
 
     /// Everything from here on is TLS (RFC 4217 section 4).
-    fn begin_tls(&mut self, hub: &mut Hub, now: Instant) {
-        self.upgrade = Upgrade::No;
-        let secured = hub.secure_ftp(&mut self.data.tag);
+    fn begin_tls(&mut self, shared: &mut Shared, now: Instant) {
+        self.start_tls = StartTls::No;
+        let secured = shared.secure_ftp(&mut self.data.tag);
         match (secured, &mut self.channel) {
             (Ok(tls), Some(channel)) => channel.secure(tls),
             (Err(error), _) => {
@@ -148,41 +150,41 @@ impl Connection {
             (Ok(_), None) => return self.end_now(),
         }
         let nothing = Stage::Handshake(now, Handshake::Done);
-        if let Stage::Talk(conversation) = std::mem::replace(&mut self.stage, nothing) {
-            self.stage = Stage::Shaking(Handshake::WantsRead, conversation);
+        if let Stage::Conversing(conversation) = std::mem::replace(&mut self.stage, nothing) {
+            self.stage = Stage::StartingTls(Handshake::WantsRead, conversation);
         }
     }
 
     /// Does all that can be done now.
-    pub(super) fn drive(&mut self, hub: &mut Hub, now: Instant) {
-        if let Stage::Handshake(_, wants) | Stage::Shaking(wants, _) = self.stage {
-            self.drive_handshake(wants, hub, now);
+    pub(super) fn drive(&mut self, shared: &mut Shared, now: Instant) {
+        if let Stage::Handshake(_, wants) | Stage::StartingTls(wants, _) = self.stage {
+            self.drive_handshake(wants, shared, now);
             return;
         }
-        self.hand_out(hub, now);
-        self.flush(hub, now);
-        if self.upgrade == Upgrade::Due && self.replies_are_out() {
-            self.begin_tls(hub, now);
-            return self.drive(hub, now);
+        self.send_small_file(shared, now);
+        self.flush(shared, now);
+        if self.start_tls == StartTls::Due && self.replies_are_out() {
+            self.begin_tls(shared, now);
+            return self.drive(shared, now);
         }
-        self.go_on_with_data(hub, now);
-        self.lend_when_due(hub, now);
+        self.continue_data(shared, now);
+        self.lend_when_due(shared, now);
         let mut reads = 0;
         while self.may_read() {
             if reads == READS_PER_TURN {
-                hub.again.push(self.id);
+                shared.unfinished.push(self.id);
                 break;
             }
             reads += 1;
-            self.read(hub, now);
-            self.hand_out(hub, now);
-            self.flush(hub, now);
-            self.lend_when_due(hub, now);
+            self.read(shared, now);
+            self.send_small_file(shared, now);
+            self.flush(shared, now);
+            self.lend_when_due(shared, now);
         }
-        self.arm(hub);
+        self.arm_deadline(shared);
     }
 
-    fn drive_handshake(&mut self, wants: Handshake, hub: &mut Hub, now: Instant) {
+    fn drive_handshake(&mut self, wants: Handshake, shared: &mut Shared, now: Instant) {
         let ready = match wants {
             Handshake::WantsWrite => self.ready.writable,
             _ => self.ready.readable,
@@ -195,18 +197,18 @@ impl Connection {
         };
         if channel.tls().is_none() {
             self.channel = Some(channel);
-            self.begin_talk(hub, now);
-            self.drive(hub, now);
+            self.begin_conversation(shared, now);
+            self.drive(shared, now);
             return;
         }
         self.ready = Ready::default();
-        let ticket = Ticket {
+        let kind = WorkKind {
             class: Class::Crypt,
             device: None,
         };
-        hub.pool.submit(
-            ticket,
-            Errand::Handshake {
+        shared.pool.submit(
+            kind,
+            WorkItem::Handshake {
                 connection: self.id,
                 socket: Socket::Control,
                 channel,
@@ -215,26 +217,26 @@ impl Connection {
     }
 
     pub(super) fn may_read(&self) -> bool {
-        let Stage::Talk(conversation) = &self.stage else {
+        let Stage::Conversing(conversation) = &self.stage else {
             return false;
         };
         self.ready.readable
             && self.ending == Ending::No
-            && self.upgrade == Upgrade::No
-            && self.hearing == Hearing::Open
+            && self.start_tls == StartTls::No
+            && self.peer_input == PeerInput::Open
             && self.channel.is_some()
             && (matches!(self.bulk, Bulk::None | Bulk::Hashing) || self.route == Route::Data)
             && conversation.wants_input()
     }
 
-    pub(super) fn read(&mut self, hub: &mut Hub, now: Instant) {
+    pub(super) fn read(&mut self, shared: &mut Shared, now: Instant) {
         let Some(channel) = &mut self.channel else {
             return;
         };
-        let mut buf = std::mem::take(&mut hub.line_buffer);
+        let mut buf = std::mem::take(&mut shared.line_buffer);
         let result = channel.read(&mut buf);
         match result {
-            Ok(0) => self.peer_closed(hub, now),
+            Ok(0) => self.peer_closed(shared, now),
             Ok(count) => {
                 // In clear, less than there was room for is all there is (epoll(7)),
                 // unless it stops short of urgent data, which is inside of a line.
@@ -242,23 +244,23 @@ impl Connection {
                 if whole && !self.ready.ended && channel.tls().is_none() {
                     self.ready.readable = false;
                 }
-                self.talk(hub, now, |conversation, effects| {
+                self.with_conversation(shared, now, |conversation, effects| {
                     conversation.receive(now, &buf[..count], effects);
                 });
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.ready.readable = false,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(_) => self.peer_closed(hub, now),
+            Err(_) => self.peer_closed(shared, now),
         }
-        hub.line_buffer = buf;
+        shared.line_buffer = buf;
     }
 
-    fn peer_closed(&mut self, hub: &mut Hub, now: Instant) {
-        self.tell(Event::PeerClosed, hub, now);
-        self.hearing = Hearing::Ended;
+    fn peer_closed(&mut self, shared: &mut Shared, now: Instant) {
+        self.notify(Event::PeerClosed, shared, now);
+        self.peer_input = PeerInput::Ended;
         match &self.stage {
             // An upload may be worth ending well without anyone to tell.
-            Stage::Talk(conversation) if !conversation.session().is_closed() => {
+            Stage::Conversing(conversation) if !conversation.session().is_closed() => {
                 self.ready.readable = false;
             }
             _ => self.end_now(),
@@ -266,20 +268,21 @@ impl Connection {
     }
 
     /// Something happened that is not from the peer's lines.
-    pub(super) fn tell(&mut self, event: Event, hub: &mut Hub, now: Instant) {
-        self.talk(hub, now, |conversation, effects| {
+    pub(super) fn notify(&mut self, event: Event, shared: &mut Shared, now: Instant) {
+        self.with_conversation(shared, now, |conversation, effects| {
             conversation.handle(now, event, effects);
         });
     }
 
-    fn flush(&mut self, hub: &mut Hub, now: Instant) {
+    fn flush(&mut self, shared: &mut Shared, now: Instant) {
         for _ in 0..FLUSHES_PER_TURN {
-            let (Some(channel), Stage::Talk(conversation)) = (&mut self.channel, &mut self.stage)
+            let (Some(channel), Stage::Conversing(conversation)) =
+                (&mut self.channel, &mut self.stage)
             else {
                 return;
             };
             match channel.write_out(conversation.outbox()) {
-                Ok(()) if matches!(self.ending, Ending::AfterWords(_)) => {
+                Ok(()) if matches!(self.ending, Ending::AfterReplies(_)) => {
                     channel.close();
                     return self.end_now();
                 }
@@ -288,54 +291,54 @@ impl Connection {
                     self.ready.writable = false;
                     return;
                 }
-                Err(_) => return self.peer_closed(hub, now),
+                Err(_) => return self.peer_closed(shared, now),
             }
             // Lines may have waited for room, and their answers fill it again.
-            self.talk(hub, now, |conversation, effects| {
+            self.with_conversation(shared, now, |conversation, effects| {
                 conversation.resume(now, effects);
             });
             if self.replies_are_out() && self.ending == Ending::No {
                 return;
             }
         }
-        hub.again.push(self.id);
+        shared.unfinished.push(self.id);
     }
 
     /// Lets the conversation decide, and performs what it decided.
-    pub(super) fn talk(
+    pub(super) fn with_conversation(
         &mut self,
-        hub: &mut Hub,
+        shared: &mut Shared,
         now: Instant,
         decide: impl FnOnce(&mut Conversation, &mut Vec<Effect>),
     ) {
-        let Stage::Talk(conversation) = &mut self.stage else {
+        let Stage::Conversing(conversation) = &mut self.stage else {
             return;
         };
-        let mut effects = std::mem::take(&mut hub.effects);
+        let mut effects = std::mem::take(&mut shared.effects);
         decide(conversation, &mut effects);
         loop {
             for effect in effects.drain(..) {
-                self.perform(effect, hub, now);
+                self.perform(effect, shared, now);
             }
-            let Some((id, (completion, file))) = hub.answered.take() else {
+            let Some((id, (completion, file))) = shared.answered.take() else {
                 break;
             };
             if file.is_some() {
                 self.file = file;
             }
-            if let Stage::Talk(conversation) = &mut self.stage {
+            if let Stage::Conversing(conversation) = &mut self.stage {
                 conversation.handle(now, Event::Completed(id, completion), &mut effects);
             }
         }
-        hub.effects = effects;
+        shared.effects = effects;
     }
 
-    pub(super) fn end_after_words(&mut self, now: Instant) {
+    pub(super) fn end_after_replies(&mut self, now: Instant) {
         if self.ending == Ending::No {
-            self.ending = Ending::AfterWords(now + LAST_WORDS);
+            self.ending = Ending::AfterReplies(now + LAST_REPLY_WAIT);
         }
         match self.bulk {
-            Bulk::LentWatched | Bulk::LentUnwatched => self.end_now(),
+            Bulk::LentRegistered | Bulk::LentDeregistered => self.end_now(),
             Bulk::Hashing => self.stop.store(true, Ordering::Relaxed),
             _ => {}
         }
@@ -348,19 +351,22 @@ impl Connection {
         if self.channel.is_none() {
             let _ = self.socket.shutdown(Shutdown::Both);
         }
-        self.shut_data();
+        self.shut_down_data();
     }
 
-    pub(super) fn arm(&mut self, hub: &mut Hub) {
+    pub(super) fn arm_deadline(&mut self, shared: &mut Shared) {
         let due = match (&self.stage, self.ending) {
             (_, Ending::Now) => None,
-            (_, Ending::AfterWords(until)) => Some(until),
+            (_, Ending::AfterReplies(until)) => Some(until),
             (Stage::Handshake(until, _), Ending::No) => Some(*until),
-            (Stage::Talk(conversation) | Stage::Shaking(_, conversation), Ending::No) => {
+            (Stage::Conversing(conversation) | Stage::StartingTls(_, conversation), Ending::No) => {
                 conversation.session().deadline()
             }
         };
-        let due = [due, self.goodbye_due()].into_iter().flatten().min();
-        hub.deadlines.want(self.id, due, &mut self.asked);
+        let due = [due, self.data_close_deadline()]
+            .into_iter()
+            .flatten()
+            .min();
+        shared.deadlines.schedule(self.id, due, &mut self.scheduled);
     }
 }

@@ -19,27 +19,27 @@ use skiff_sessions::transfer::End;
 use skiff_sessions::wire::command::PassiveForm;
 
 use super::{Connection, Ready};
-use crate::event_loop::shared::Hub;
+use crate::event_loop::shared::Shared;
 use crate::tls::ftp::{Tag, Tickets};
 use crate::transport::channel::{Channel, Handshake};
 use crate::transport::ids::{ConnectionId, Socket};
-use crate::workers::schedule::{Class, Ticket};
-use crate::workers::work_item::Errand;
+use crate::workers::schedule::{Class, WorkKind};
+use crate::workers::work_item::WorkItem;
 
 /// For a peer to say goodbye at the TLS layer after we did.
-const LINGER: Duration = Duration::from_secs(2);
+const CLOSE_NOTIFY_WAIT: Duration = Duration::from_secs(2);
 /// For a peer to notice that its upload was refused.
-const UNDO: Duration = Duration::from_secs(5);
+const REFUSED_UPLOAD_WAIT: Duration = Duration::from_secs(5);
 /// Reads of what nobody wants any more, per wake-up.
-const WASTED_READS: usize = 16;
+const DISCARDED_READS_MAX: usize = 16;
 /// Strangers that are turned away at a port at a time.
-const STRANGERS_MAX: usize = 16;
+const FOREIGN_PEERS_MAX: usize = 16;
 
 #[derive(Default)]
-pub(super) struct DataSide {
+pub(super) struct DataConnection {
     state: State,
     pub(super) ready: Ready,
-    watched: Watched,
+    registered: Registered,
     /// Of the transfer under way.
     pub(super) direction: Option<Direction>,
     /// What this session's TLS tickets carry.
@@ -55,21 +55,21 @@ enum State {
     None,
     Listening(TcpListener),
     /// The client is awaited at the port.
-    Awaited(TcpListener),
-    Calling(TcpStream),
+    Accepting(TcpListener),
+    Connecting(TcpStream),
     /// At home.
     Open(Channel),
     /// At home, in the middle of its handshake.
-    Shaking(Channel),
+    Handshaking(Channel),
     /// At a worker.
-    Away(Arc<TcpStream>),
+    Lent(Arc<TcpStream>),
     /// All was sent; the peer's goodbye is awaited until then.
     Closing(Channel, Instant),
 }
 
 /// Whether the poll knows the socket.
 #[derive(Default, Clone, Copy, PartialEq, Eq)]
-enum Watched {
+enum Registered {
     #[default]
     No,
     Yes,
@@ -85,10 +85,15 @@ enum Lease {
 
 impl Connection {
     /// PASV, EPSV: a port of its own for the next data connection.
-    pub(super) fn listen(&mut self, form: PassiveForm, hub: &mut Hub, now: Instant) {
-        self.close_data(hub);
+    pub(super) fn open_passive_port(
+        &mut self,
+        form: PassiveForm,
+        shared: &mut Shared,
+        now: Instant,
+    ) {
+        self.close_data(shared);
         let local = self.local_ip();
-        let opened = match &mut hub.ftp {
+        let opened = match &mut shared.ftp {
             Some(ftp) => ftp.passive.open(local, &self.user),
             None => Err(io::ErrorKind::Unsupported.into()),
         };
@@ -103,104 +108,104 @@ impl Connection {
                 None
             }
         };
-        self.tell(Event::Listening(form, address), hub, now);
+        self.notify(Event::Listening(form, address), shared, now);
     }
 
-    pub(super) fn open_data(&mut self, making: Making, hub: &mut Hub, now: Instant) {
+    pub(super) fn open_data(&mut self, making: Making, shared: &mut Shared, now: Instant) {
         match (making, std::mem::take(&mut self.data.state)) {
             (Making::Accept, State::Listening(listener)) => {
-                self.data.state = State::Awaited(listener);
-                self.accept_data(hub, now);
+                self.data.state = State::Accepting(listener);
+                self.accept_data(shared, now);
             }
-            (Making::Connect(address), _) => self.call(address, hub, now),
-            (Making::Accept, _) => self.tell(Event::Data(DataEvent::NotOpened), hub, now),
+            (Making::Connect(address), _) => self.call(address, shared, now),
+            (Making::Accept, _) => self.notify(Event::Data(DataEvent::NotOpened), shared, now),
         }
     }
 
     /// Only the client itself is let in.
-    fn accept_data(&mut self, hub: &mut Hub, now: Instant) {
+    fn accept_data(&mut self, shared: &mut Shared, now: Instant) {
         let client = self.peer.ip().to_canonical();
         self.data.ready.readable = false;
-        for _ in 0..STRANGERS_MAX {
-            let State::Awaited(listener) = &self.data.state else {
+        for _ in 0..FOREIGN_PEERS_MAX {
+            let State::Accepting(listener) = &self.data.state else {
                 return;
             };
             match listener.accept() {
                 Ok((socket, peer)) if peer.ip().to_canonical() == client => {
-                    return self.data_open(socket, hub, now);
+                    return self.data_opened(socket, shared, now);
                 }
                 Ok((_, peer)) => log::warn!("{peer} came to a port that waits for {client}"),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    return self.watch_data(hub);
+                    return self.register_data(shared);
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => {
                     log::info!("{}: no data connection: {error}", self.peer);
-                    return self.no_data(DataEvent::NotOpened, hub, now);
+                    return self.data_failed(DataEvent::NotOpened, shared, now);
                 }
             }
         }
         // More wait, and the poll would not say so again.
         self.data.ready.readable = true;
-        hub.again.push(self.id);
+        shared.unfinished.push(self.id);
     }
 
-    fn call(&mut self, address: SocketAddr, hub: &mut Hub, now: Instant) {
+    fn call(&mut self, address: SocketAddr, shared: &mut Shared, now: Instant) {
         match call(self.local_ip(), address) {
             Ok(socket) => {
-                self.data.state = State::Calling(socket);
-                self.watch_data(hub);
+                self.data.state = State::Connecting(socket);
+                self.register_data(shared);
             }
             Err(error) => {
                 log::info!("{}: {address} cannot be called: {error}", self.peer);
-                self.no_data(DataEvent::NotOpened, hub, now);
+                self.data_failed(DataEvent::NotOpened, shared, now);
             }
         }
     }
 
-    fn data_open(&mut self, socket: TcpStream, hub: &mut Hub, now: Instant) {
-        self.forget_data(hub);
+    fn data_opened(&mut self, socket: TcpStream, shared: &mut Shared, now: Instant) {
+        self.drop_data(shared);
         self.data.state = State::Open(Channel::new(Arc::new(socket), None));
-        self.tell(Event::Data(DataEvent::Open), hub, now);
+        self.notify(Event::Data(DataEvent::Open), shared, now);
     }
 
-    fn no_data(&mut self, why: DataEvent, hub: &mut Hub, now: Instant) {
-        self.close_data(hub);
-        self.tell(Event::Data(why), hub, now);
+    fn data_failed(&mut self, why: DataEvent, shared: &mut Shared, now: Instant) {
+        self.close_data(shared);
+        self.notify(Event::Data(why), shared, now);
     }
 
     /// The data connection can be read or written, or somebody came to its port.
-    pub(crate) fn on_data_ready(&mut self, ready: Ready, hub: &mut Hub, now: Instant) {
+    pub(crate) fn on_data_ready(&mut self, ready: Ready, shared: &mut Shared, now: Instant) {
         self.data.ready.readable |= ready.readable;
         self.data.ready.writable |= ready.writable;
         match std::mem::take(&mut self.data.state) {
-            State::Awaited(listener) => {
-                self.data.state = State::Awaited(listener);
-                self.accept_data(hub, now);
+            State::Accepting(listener) => {
+                self.data.state = State::Accepting(listener);
+                self.accept_data(shared, now);
             }
-            State::Calling(socket) => self.answered(socket, hub, now),
-            State::Shaking(channel) => self.shake_data(channel, hub),
-            State::Closing(channel, until) => self.hear_goodbye(channel, until, hub),
+            State::Connecting(socket) => self.data_connected(socket, shared, now),
+            State::Handshaking(channel) => self.begin_data_handshake(channel, shared),
+            State::Closing(channel, until) => self.await_close(channel, until, shared),
             other => self.data.state = other,
         }
-        self.drive(hub, now);
+        self.drive(shared, now);
     }
 
     /// A call that is over either has a peer or an error (connect(2), EINPROGRESS).
-    fn answered(&mut self, socket: TcpStream, hub: &mut Hub, now: Instant) {
+    fn data_connected(&mut self, socket: TcpStream, shared: &mut Shared, now: Instant) {
         match (socket.take_error(), socket.peer_addr()) {
             (Ok(None), Ok(_)) => {
-                self.data.state = State::Calling(socket);
-                if let State::Calling(socket) = self.unwatch_data(hub) {
-                    self.data_open(socket, hub, now);
+                self.data.state = State::Connecting(socket);
+                if let State::Connecting(socket) = self.deregister_data(shared) {
+                    self.data_opened(socket, shared, now);
                 }
             }
             (Ok(None), Err(error)) if error.kind() == io::ErrorKind::NotConnected => {
-                self.data.state = State::Calling(socket);
+                self.data.state = State::Connecting(socket);
             }
             (Ok(Some(error)), _) | (_, Err(error)) | (Err(error), _) => {
                 log::info!("{}: no data connection: {error}", self.peer);
-                self.no_data(DataEvent::NotOpened, hub, now);
+                self.data_failed(DataEvent::NotOpened, shared, now);
             }
         }
     }
@@ -209,10 +214,10 @@ impl Connection {
         &mut self,
         direction: Direction,
         handshake: server::Handshake,
-        hub: &mut Hub,
+        shared: &mut Shared,
         now: Instant,
     ) {
-        let secured = self.data_tls(direction, hub);
+        let secured = self.data_tls(direction, shared);
         match (secured, std::mem::take(&mut self.data.state)) {
             (Ok((tls, rule)), State::Open(mut channel)) => {
                 // Behind a ticket, the first record would wait for an acknowledgement.
@@ -222,10 +227,10 @@ impl Connection {
                 }
                 channel.secure_data(tls, rule);
                 match handshake {
-                    server::Handshake::First => self.shake_data(channel, hub),
+                    server::Handshake::First => self.begin_data_handshake(channel, shared),
                     server::Handshake::WithTheTransfer => {
                         self.data.state = State::Open(channel);
-                        self.tell(Event::Data(DataEvent::Deferred), hub, now);
+                        self.notify(Event::Data(DataEvent::Deferred), shared, now);
                     }
                 }
             }
@@ -233,7 +238,7 @@ impl Connection {
                 if let Err(error) = secured {
                     log::error!("{}: no tls for data: {error}", self.peer);
                 }
-                self.no_data(DataEvent::NotSecured, hub, now);
+                self.data_failed(DataEvent::NotSecured, shared, now);
             }
         }
     }
@@ -242,9 +247,9 @@ impl Connection {
     fn data_tls(
         &self,
         direction: Direction,
-        hub: &Hub,
+        shared: &Shared,
     ) -> Result<(TlsConnection, Resumption), String> {
-        let ftp = hub.ftp.as_ref();
+        let ftp = shared.ftp.as_ref();
         let tls = ftp.and_then(|ftp| Some((ftp.tls.as_ref()?, ftp.resumption)));
         let (Some((tls, resumption)), Some(own)) = (tls, self.data.tag) else {
             return Err("there is no tls".to_owned());
@@ -262,62 +267,62 @@ impl Connection {
         Ok((tls, resumption))
     }
 
-    fn shake_data(&mut self, channel: Channel, hub: &mut Hub) {
-        self.data.state = State::Shaking(channel);
-        let State::Shaking(channel) = self.unwatch_data(hub) else {
+    fn begin_data_handshake(&mut self, channel: Channel, shared: &mut Shared) {
+        self.data.state = State::Handshaking(channel);
+        let State::Handshaking(channel) = self.deregister_data(shared) else {
             return;
         };
-        self.data.state = State::Away(Arc::clone(channel.socket()));
-        let errand = Errand::Handshake {
+        self.data.state = State::Lent(Arc::clone(channel.socket()));
+        let item = WorkItem::Handshake {
             connection: self.id,
             socket: Socket::Data,
             channel,
         };
-        let ticket = Ticket {
+        let kind = WorkKind {
             class: Class::Crypt,
             device: None,
         };
-        hub.pool.submit(ticket, errand);
+        shared.pool.submit(kind, item);
     }
 
-    pub(crate) fn data_handshake_home(
+    pub(crate) fn data_handshake_returned(
         &mut self,
         mut channel: Channel,
         result: io::Result<Handshake>,
-        hub: &mut Hub,
+        shared: &mut Shared,
         now: Instant,
     ) {
-        if !self.data_expects(&channel) {
-            return self.drive(hub, now);
+        if !self.is_lent_data(&channel) {
+            return self.drive(shared, now);
         }
         match result {
             Ok(Handshake::Done) => {
                 channel.prove();
-                let is_own = channel.is_newly_proven();
+                let is_own = channel.take_newly_proven();
                 self.data.state = State::Open(channel);
                 match is_own {
-                    true => self.tell(Event::Data(DataEvent::Secured), hub, now),
-                    false => self.no_data(DataEvent::NotResumed, hub, now),
+                    true => self.notify(Event::Data(DataEvent::Secured), shared, now),
+                    false => self.data_failed(DataEvent::NotResumed, shared, now),
                 }
             }
             Ok(_) => {
-                self.data.state = State::Shaking(channel);
-                self.watch_data(hub);
+                self.data.state = State::Handshaking(channel);
+                self.register_data(shared);
             }
             Err(error) => {
                 log::info!("{}: no tls on a data connection: {error}", self.peer);
-                self.no_data(DataEvent::NotSecured, hub, now);
+                self.data_failed(DataEvent::NotSecured, shared, now);
             }
         }
-        self.drive(hub, now);
+        self.drive(shared, now);
     }
 
     /// Takes the lane for a burst.
-    pub(super) fn lend_data(&mut self, hub: &mut Hub) -> Option<Channel> {
-        match self.unwatch_data(hub) {
+    pub(super) fn lend_data(&mut self, shared: &mut Shared) -> Option<Channel> {
+        match self.deregister_data(shared) {
             State::Open(channel) => {
                 self.data.ready = Ready::default();
-                self.data.state = State::Away(Arc::clone(channel.socket()));
+                self.data.state = State::Lent(Arc::clone(channel.socket()));
                 Some(channel)
             }
             other => {
@@ -328,22 +333,22 @@ impl Connection {
     }
 
     /// Whether this is what is away; it may have been given up meanwhile.
-    pub(super) fn data_expects(&self, channel: &Channel) -> bool {
-        matches!(&self.data.state, State::Away(socket) if Arc::ptr_eq(socket, channel.socket()))
+    pub(super) fn is_lent_data(&self, channel: &Channel) -> bool {
+        matches!(&self.data.state, State::Lent(socket) if Arc::ptr_eq(socket, channel.socket()))
     }
 
-    pub(super) fn data_is_home(&self) -> bool {
+    pub(super) fn is_data_open(&self) -> bool {
         matches!(self.data.state, State::Open(_))
     }
 
     /// A burst is over, and the transfer is not.
-    pub(super) fn park_data(&mut self, channel: Channel, hub: &mut Hub) {
+    pub(super) fn park_data(&mut self, channel: Channel, shared: &mut Shared) {
         self.data.state = State::Open(channel);
-        self.watch_data(hub);
+        self.register_data(shared);
     }
 
     /// A burst is over that wants to be lent again at once.
-    pub(super) fn keep_data(&mut self, channel: Channel) {
+    pub(super) fn hold_data(&mut self, channel: Channel) {
         self.data.state = State::Open(channel);
     }
 
@@ -354,59 +359,59 @@ impl Connection {
         &mut self,
         mut channel: Channel,
         end: &End,
-        hub: &mut Hub,
+        shared: &mut Shared,
         now: Instant,
     ) {
         self.data.state = State::None;
         match (end, self.data.direction.take()) {
             (End::Complete { .. } | End::Stored { .. }, _) if channel.tls().is_some() => {
                 let _ = channel.socket().shutdown(Shutdown::Write);
-                self.hear_goodbye(channel, now + LINGER, hub);
+                self.await_close(channel, now + CLOSE_NOTIFY_WAIT, shared);
             }
             (End::Refused(_), Some(Direction::FromPeer)) => {
-                self.hear_goodbye(channel, now + UNDO, hub);
+                self.await_close(channel, now + REFUSED_UPLOAD_WAIT, shared);
             }
             _ => {}
         }
-        self.release_port(hub);
+        self.release_port(shared);
     }
 
-    fn hear_goodbye(&mut self, channel: Channel, until: Instant, hub: &mut Hub) {
-        for _ in 0..WASTED_READS {
-            match (&**channel.socket()).read(&mut hub.line_buffer) {
-                Ok(0) => return self.forget_data(hub),
+    fn await_close(&mut self, channel: Channel, until: Instant, shared: &mut Shared) {
+        for _ in 0..DISCARDED_READS_MAX {
+            match (&**channel.socket()).read(&mut shared.line_buffer) {
+                Ok(0) => return self.drop_data(shared),
                 Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.data.ready.readable = false;
                     self.data.state = State::Closing(channel, until);
-                    return self.watch_data(hub);
+                    return self.register_data(shared);
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(_) => return self.forget_data(hub),
+                Err(_) => return self.drop_data(shared),
             }
         }
         self.data.ready.readable = true;
         self.data.state = State::Closing(channel, until);
-        hub.again.push(self.id);
+        shared.unfinished.push(self.id);
     }
 
     /// Goes on where a turn was too short.
-    pub(super) fn go_on_with_data(&mut self, hub: &mut Hub, now: Instant) {
+    pub(super) fn continue_data(&mut self, shared: &mut Shared, now: Instant) {
         if !self.data.ready.readable {
             return;
         }
         match std::mem::take(&mut self.data.state) {
-            State::Closing(channel, until) => self.hear_goodbye(channel, until, hub),
-            State::Awaited(listener) => {
-                self.data.state = State::Awaited(listener);
-                self.accept_data(hub, now);
+            State::Closing(channel, until) => self.await_close(channel, until, shared),
+            State::Accepting(listener) => {
+                self.data.state = State::Accepting(listener);
+                self.accept_data(shared, now);
             }
             other => self.data.state = other,
         }
     }
 
     /// When a goodbye is no longer waited for.
-    pub(super) fn goodbye_due(&self) -> Option<Instant> {
+    pub(super) fn data_close_deadline(&self) -> Option<Instant> {
         match self.data.state {
             State::Closing(_, until) => Some(until),
             _ => None,
@@ -414,41 +419,41 @@ impl Connection {
     }
 
     /// Whatever there is of a data connection ends.
-    pub(super) fn close_data(&mut self, hub: &mut Hub) {
-        self.shut_data();
-        self.forget_data(hub);
-        self.release_port(hub);
+    pub(super) fn close_data(&mut self, shared: &mut Shared) {
+        self.shut_down_data();
+        self.drop_data(shared);
+        self.release_port(shared);
     }
 
     /// What is away comes home dead.
-    pub(super) fn shut_data(&self) {
-        if let State::Away(socket) = &self.data.state {
+    pub(super) fn shut_down_data(&self) {
+        if let State::Lent(socket) = &self.data.state {
             let _ = socket.shutdown(Shutdown::Both);
         }
     }
 
-    fn forget_data(&mut self, hub: &mut Hub) {
-        drop(self.unwatch_data(hub));
+    fn drop_data(&mut self, shared: &mut Shared) {
+        drop(self.deregister_data(shared));
         self.data.ready = Ready::default();
     }
 
-    fn release_port(&mut self, hub: &mut Hub) {
+    fn release_port(&mut self, shared: &mut Shared) {
         if std::mem::take(&mut self.data.port) == Lease::Held
-            && let Some(ftp) = &mut hub.ftp
+            && let Some(ftp) = &mut shared.ftp
         {
             ftp.passive.release(&self.user);
         }
     }
 
-    fn watch_data(&mut self, hub: &mut Hub) {
-        if self.data.watched == Watched::Yes {
+    fn register_data(&mut self, shared: &mut Shared) {
+        if self.data.registered == Registered::Yes {
             return;
         }
         let Some(descriptor) = self.data.state.descriptor() else {
             return;
         };
-        match watch(&hub.registry, descriptor, self.id) {
-            Ok(()) => self.data.watched = Watched::Yes,
+        match watch(&shared.registry, descriptor, self.id) {
+            Ok(()) => self.data.registered = Registered::Yes,
             Err(error) => {
                 log::error!("{}: data cannot be watched: {error}", self.peer);
                 self.end_now();
@@ -457,11 +462,11 @@ impl Connection {
     }
 
     /// Takes the state out, its socket out of the poll.
-    fn unwatch_data(&mut self, hub: &mut Hub) -> State {
+    fn deregister_data(&mut self, shared: &mut Shared) -> State {
         let state = std::mem::take(&mut self.data.state);
-        if std::mem::take(&mut self.data.watched) == Watched::Yes
+        if std::mem::take(&mut self.data.registered) == Registered::Yes
             && let Some(descriptor) = state.descriptor()
-            && let Err(error) = hub.registry.deregister(&mut SourceFd(&descriptor))
+            && let Err(error) = shared.registry.deregister(&mut SourceFd(&descriptor))
         {
             log::error!("a socket cannot be taken out of the poll: {error}");
         }
@@ -481,12 +486,12 @@ impl Connection {
 impl State {
     fn descriptor(&self) -> Option<i32> {
         match self {
-            Self::Listening(listener) | Self::Awaited(listener) => Some(listener.as_raw_fd()),
-            Self::Calling(socket) => Some(socket.as_raw_fd()),
-            Self::Open(channel) | Self::Shaking(channel) | Self::Closing(channel, _) => {
+            Self::Listening(listener) | Self::Accepting(listener) => Some(listener.as_raw_fd()),
+            Self::Connecting(socket) => Some(socket.as_raw_fd()),
+            Self::Open(channel) | Self::Handshaking(channel) | Self::Closing(channel, _) => {
                 Some(channel.socket().as_raw_fd())
             }
-            Self::None | Self::Away(_) => None,
+            Self::None | Self::Lent(_) => None,
         }
     }
 }

@@ -19,16 +19,16 @@ use rustix::net::sockopt::set_socket_oobinline;
 use skiff_sessions::conversation::Conversation;
 use skiff_sessions::transfer::{Route, Transfer};
 
-use self::data::DataSide;
-use crate::event_loop::deadlines::Asked;
-use crate::event_loop::listener::Speech;
-use crate::event_loop::shared::Hub;
+use self::data::DataConnection;
+use crate::event_loop::deadlines::Scheduled;
+use crate::event_loop::listener::Protocol;
+use crate::event_loop::shared::Shared;
 use crate::transport::channel::{Channel, Handshake};
 use crate::transport::ids::{ConnectionId, Socket};
-use crate::workers::jobs::Lodged;
+use crate::workers::jobs::OpenHome;
 use crate::workers::open_file::OpenFile;
-use crate::workers::schedule::{Class, Ticket};
-use crate::workers::work_item::Errand;
+use crate::workers::schedule::{Class, WorkKind};
+use crate::workers::work_item::WorkItem;
 
 /// Reads of one connection per wake-up, so that a busy peer lets others in.
 const READS_PER_TURN: usize = 8;
@@ -36,50 +36,50 @@ const READS_PER_TURN: usize = 8;
 pub(crate) struct Connection {
     pub(crate) id: ConnectionId,
     pub(crate) peer: SocketAddr,
-    speech: Speech,
+    protocol: Protocol,
     socket: Arc<TcpStream>,
     /// `None` while it is lent.
     channel: Option<Channel>,
-    data: DataSide,
+    data: DataConnection,
     stage: Stage,
-    upgrade: Upgrade,
-    hearing: Hearing,
+    start_tls: StartTls,
+    peer_input: PeerInput,
     ready: Ready,
     bulk: Bulk,
     /// Of the transfer under way.
     route: Route,
     transfer: Option<Box<Transfer>>,
     /// The transfer's bytes that the session has heard of.
-    heard: u64,
+    reported: u64,
     file: Option<OpenFile>,
     stop: Arc<AtomicBool>,
-    lodged: Option<Lodged>,
+    open_home: Option<OpenHome>,
     /// Whose login is under way, or done.
     user: String,
     /// He counts as one of his sessions.
     admitted: Admitted,
     ending: Ending,
-    asked: Asked,
+    scheduled: Scheduled,
 }
 
 enum Stage {
     /// Until then; what it waits for.
     Handshake(Instant, Handshake),
-    Talk(Box<Conversation>),
+    Conversing(Box<Conversation>),
     /// A handshake in the middle of a conversation, which goes on behind it.
-    Shaking(Handshake, Box<Conversation>),
+    StartingTls(Handshake, Box<Conversation>),
 }
 
 /// Whether the channel goes under TLS once the replies are out.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Upgrade {
+enum StartTls {
     No,
     Due,
 }
 
 /// Whether the peer may still say something.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Hearing {
+enum PeerInput {
     Open,
     /// Its end came, and the session goes on with what it has.
     Ended,
@@ -104,10 +104,10 @@ enum Bulk {
     WantsRead,
     WantsWrite,
     /// At a worker, with the channel; readiness is noted meanwhile.
-    LentWatched,
+    LentRegistered,
     /// At a worker, with the channel, out of the poll: a reading lane would
     /// wake the reactor for every packet.
-    LentUnwatched,
+    LentDeregistered,
     /// At a worker, without it.
     Hashing,
 }
@@ -122,7 +122,7 @@ enum Admitted {
 enum Ending {
     No,
     /// Once the replies are out, or at this time.
-    AfterWords(Instant),
+    AfterReplies(Instant),
     /// Once nothing is lent.
     Now,
 }
@@ -133,55 +133,55 @@ impl Connection {
         id: ConnectionId,
         peer: SocketAddr,
         socket: TcpStream,
-        speech: Speech,
-        hub: &mut Hub,
+        protocol: Protocol,
+        shared: &mut Shared,
         now: Instant,
     ) -> io::Result<Self> {
         // Small replies must not wait for the peer's acknowledgement (RFC 896).
         socket.set_nodelay(true)?;
         let socket = Arc::new(socket);
-        let mut data = DataSide::default();
-        let tls = match speech {
-            Speech::Native => hub.secure()?,
-            Speech::Ftp => None,
-            Speech::FtpOverTls => Some(hub.secure_ftp(&mut data.tag)?),
+        let mut data = DataConnection::default();
+        let tls = match protocol {
+            Protocol::Native => shared.secure()?,
+            Protocol::Ftp => None,
+            Protocol::FtpOverTls => Some(shared.secure_ftp(&mut data.tag)?),
         };
-        if speech != Speech::Native {
+        if protocol != Protocol::Native {
             // ABOR may come as urgent data, whose last byte would not be in the
             // stream (RFC 1123 section 4.1.3.2).
             set_socket_oobinline(&socket, true)?;
         }
         let channel = Channel::new(Arc::clone(&socket), tls);
-        register(&hub.registry, &socket, id)?;
+        register(&shared.registry, &socket, id)?;
         let mut connection = Self {
             id,
             peer,
             socket,
             channel: Some(channel),
-            speech,
+            protocol,
             data,
-            upgrade: Upgrade::No,
-            hearing: Hearing::Open,
-            stage: Stage::Handshake(now + hub.limits.login, Handshake::WantsRead),
+            start_tls: StartTls::No,
+            peer_input: PeerInput::Open,
+            stage: Stage::Handshake(now + shared.limits.login, Handshake::WantsRead),
             ready: Ready::default(),
             bulk: Bulk::None,
             route: Route::Nowhere,
             transfer: None,
-            heard: 0,
+            reported: 0,
             file: None,
             stop: Arc::default(),
-            lodged: None,
+            open_home: None,
             user: String::new(),
             admitted: Admitted::No,
             ending: Ending::No,
-            asked: Asked::default(),
+            scheduled: Scheduled::default(),
         };
-        if speech == Speech::Ftp {
-            connection.begin_talk(hub, now);
+        if protocol == Protocol::Ftp {
+            connection.begin_conversation(shared, now);
             connection.ready.writable = true;
-            connection.drive(hub, now);
+            connection.drive(shared, now);
         }
-        connection.arm(hub);
+        connection.arm_deadline(shared);
         Ok(connection)
     }
 
@@ -189,28 +189,28 @@ impl Connection {
     pub(crate) fn is_over(&self) -> bool {
         let lent = matches!(
             self.bulk,
-            Bulk::LentWatched | Bulk::LentUnwatched | Bulk::Hashing
+            Bulk::LentRegistered | Bulk::LentDeregistered | Bulk::Hashing
         );
         self.ending == Ending::Now && self.channel.is_some() && !lent
     }
 
     /// Gives back what was counted, and puts the file away.
-    pub(crate) fn leave(mut self, hub: &mut Hub) {
-        self.close_data(hub);
+    pub(crate) fn leave(mut self, shared: &mut Shared) {
+        self.close_data(shared);
         let user = (self.admitted == Admitted::Yes).then_some(self.user.as_str());
-        hub.guard.leave(self.peer.ip(), user);
+        shared.admission.leave(self.peer.ip(), user);
         if let Some(file) = self.file.take() {
-            let ticket = self.ticket(Class::Short);
-            hub.pool.submit(ticket, Errand::PutAway(file));
+            let kind = self.kind(Class::Short);
+            shared.pool.submit(kind, WorkItem::CloseFile(file));
         }
     }
 
     fn device(&self) -> Option<u64> {
-        self.lodged.as_ref().map(|lodged| lodged.device)
+        self.open_home.as_ref().map(|open_home| open_home.device)
     }
 
-    fn ticket(&self, class: Class) -> Ticket {
-        Ticket {
+    fn kind(&self, class: Class) -> WorkKind {
+        WorkKind {
             class,
             device: self.device(),
         }

@@ -11,28 +11,28 @@ use std::net::{IpAddr, ToSocketAddrs};
 use skiff_conf::{PassiveAddress, Resumption, Server};
 use skiff_sessions::server::TlsPolicy;
 
-use self::passive_ports::Passive;
+use self::passive_ports::PassivePorts;
 use crate::tls::ftp::FtpTls;
 use crate::tls::{ServerIdentity, Tls, TlsError};
 
 /// What is behind the listeners of each dialect.
-pub(crate) struct Doors {
+pub(crate) struct Endpoints {
     /// `None` where the native listeners speak in clear.
     pub(crate) tls: Option<Tls>,
     /// `None` where no FTP is spoken.
-    pub(crate) ftp: Option<Ftp>,
+    pub(crate) ftp: Option<FtpEndpoint>,
 }
 
 /// What FTP's connections share.
-pub(crate) struct Ftp {
+pub(crate) struct FtpEndpoint {
     /// `None` where no TLS is offered.
     pub(crate) tls: Option<FtpTls>,
     pub(crate) policy: TlsPolicy,
     pub(crate) resumption: Resumption,
-    pub(crate) passive: Passive,
+    pub(crate) passive: PassivePorts,
 }
 
-impl Doors {
+impl Endpoints {
     /// `before`: what sessions under way hold tickets of.
     pub(crate) fn load(config: &Server, before: Option<&FtpTls>) -> Result<Self, TlsError> {
         let native = config.native.tls == skiff_conf::Tls::On;
@@ -48,7 +48,7 @@ impl Doors {
         let own = identity.as_ref().filter(|_| native);
         let theirs = identity.as_ref().filter(|_| over_tls);
         let ftp_tls = theirs.map(|identity| FtpTls::new(identity, before));
-        let ftp = Ftp {
+        let ftp = FtpEndpoint {
             tls: ftp_tls.transpose()?,
             policy: match config.ftp.tls {
                 skiff_conf::FtpTls::Require => TlsPolicy::Required,
@@ -56,7 +56,7 @@ impl Doors {
                 skiff_conf::FtpTls::Off => TlsPolicy::NotOffered,
             },
             resumption: config.ftp.data_tls_resumption,
-            passive: Passive::new(config.ftp.passive_ports, advertised(config)),
+            passive: PassivePorts::new(config.ftp.passive_ports, advertised_address(config)),
         };
         Ok(Self {
             tls: own.map(Tls::new).transpose()?,
@@ -67,7 +67,7 @@ impl Doors {
 
 /// What clients behind a translating router are told; looked up here, where it
 /// may block, at the start and at each SIGHUP.
-fn advertised(config: &Server) -> Option<IpAddr> {
+fn advertised_address(config: &Server) -> Option<IpAddr> {
     match &config.ftp.passive_address {
         PassiveAddress::Auto => None,
         PassiveAddress::Address(address) => Some(*address),

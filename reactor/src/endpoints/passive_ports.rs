@@ -8,7 +8,7 @@ use std::net::{IpAddr, SocketAddr};
 use mio::net::TcpListener;
 use skiff_conf::PortRange;
 
-pub(crate) struct Passive {
+pub(crate) struct PassivePorts {
     /// `None`: any port that the system gives.
     range: Option<PortRange>,
     /// What clients are told; `None`: the address that they came to.
@@ -18,7 +18,7 @@ pub(crate) struct Passive {
     held: HashMap<String, u16>,
 }
 
-impl Passive {
+impl PassivePorts {
     pub(crate) fn new(range: Option<PortRange>, advertised: Option<IpAddr>) -> Self {
         Self {
             range,
@@ -29,7 +29,7 @@ impl Passive {
     }
 
     /// What the operator changed.
-    pub(crate) fn take_up(&mut self, fresh: Self) {
+    pub(crate) fn reconfigure(&mut self, fresh: Self) {
         self.range = fresh.range;
         self.advertised = fresh.advertised;
     }
@@ -129,7 +129,7 @@ mod tests {
 
     #[test]
     fn a_user_holds_half_of_the_range_and_gets_it_back() {
-        let mut passive = Passive::new(Some(range()), None);
+        let mut passive = PassivePorts::new(Some(range()), None);
         let first = passive.open(HERE, "tom").unwrap();
         let second = passive.open(HERE, "tom").unwrap();
         assert_ne!(first.1.port(), second.1.port());
@@ -144,7 +144,7 @@ mod tests {
     #[test]
     fn the_advertised_address_is_for_those_outside() {
         let outside: IpAddr = "203.0.113.7".parse().unwrap();
-        let mut passive = Passive::new(None, Some(outside));
+        let mut passive = PassivePorts::new(None, Some(outside));
         let (listener, told) = passive.open(HERE, "tom").unwrap();
         assert_eq!(told.ip(), HERE, "who came by loopback stays on it");
         assert_eq!(told.port(), listener.local_addr().unwrap().port());

@@ -7,28 +7,28 @@ use skiff_conf::Server;
 use skiff_sessions::server::Limits;
 use skiff_vfs::Worker;
 
-use super::Doors;
+use super::Endpoints;
 use super::limits::limits;
 use crate::tls::ftp::FtpTls;
 
 /// What SIGHUP takes up anew; sessions stay. Listeners, and how files are
 /// stored, need a restart.
-pub(crate) struct Fresh {
+pub(crate) struct Reloaded {
     pub(crate) config: Arc<Server>,
-    pub(crate) doors: Doors,
+    pub(crate) endpoints: Endpoints,
     pub(crate) limits: Arc<Limits>,
 }
 
-impl Fresh {
+impl Reloaded {
     /// `None` where something is wrong: the log says what, and all stays.
     pub(crate) fn read(_worker: &Worker, file: &Path, before: Option<&FtpTls>) -> Option<Self> {
         let config = Server::load(file).map_err(|error| log::error!("not reloaded: {error}"));
         let config = config.ok()?;
-        let doors = Doors::load(&config, before);
-        let doors = doors.map_err(|error| log::error!("not reloaded: {error}"));
+        let endpoints = Endpoints::load(&config, before);
+        let endpoints = endpoints.map_err(|error| log::error!("not reloaded: {error}"));
         let limits = Arc::new(limits(&config));
         Some(Self {
-            doors: doors.ok()?,
+            endpoints: endpoints.ok()?,
             limits,
             config: Arc::new(config),
         })

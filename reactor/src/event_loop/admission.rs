@@ -8,13 +8,13 @@ use skiff_conf::Limits;
 use skiff_sessions::wire::reply::Farewell;
 
 /// Addresses whose failures are remembered; past it, the oldest are forgotten.
-const STRIKES_MAX: usize = 4096;
+const FAILED_LOGINS_MAX: usize = 4096;
 
 /// One address for counting: IPv6 hosts own a /64.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-struct Place(IpAddr);
+struct ClientNetwork(IpAddr);
 
-impl Place {
+impl ClientNetwork {
     fn of(address: IpAddr) -> Self {
         match address.to_canonical() {
             IpAddr::V6(v6) => {
@@ -26,29 +26,29 @@ impl Place {
     }
 }
 
-struct Strikes {
+struct FailedLogins {
     count: u32,
     last: Instant,
 }
 
-pub(crate) struct Guard {
+pub(crate) struct Admission {
     limits: Limits,
     sessions: u32,
     before_login: u32,
-    places: HashMap<Place, u32>,
+    networks: HashMap<ClientNetwork, u32>,
     users: HashMap<String, u32>,
-    strikes: HashMap<Place, Strikes>,
+    failed_logins: HashMap<ClientNetwork, FailedLogins>,
 }
 
-impl Guard {
+impl Admission {
     pub(crate) fn new(limits: Limits) -> Self {
         Self {
             limits,
             sessions: 0,
             before_login: 0,
-            places: HashMap::new(),
+            networks: HashMap::new(),
             users: HashMap::new(),
-            strikes: HashMap::new(),
+            failed_logins: HashMap::new(),
         }
     }
 
@@ -58,25 +58,25 @@ impl Guard {
 
     /// Counts a new session, or says why not.
     pub(crate) fn enter(&mut self, address: IpAddr, now: Instant) -> Result<(), Farewell> {
-        let place = Place::of(address);
+        let network = ClientNetwork::of(address);
         if self.sessions >= self.limits.sessions || self.before_login >= self.limits.before_login {
             return Err(Farewell::TooManySessions);
         }
         if !self.limits.exempts(address) {
             if self
-                .places
-                .get(&place)
+                .networks
+                .get(&network)
                 .is_some_and(|&n| n >= self.limits.sessions_per_address)
             {
                 return Err(Farewell::TooManyFromAddress);
             }
-            if self.is_banned(place, now) {
+            if self.is_banned(network, now) {
                 return Err(Farewell::Banned);
             }
         }
         self.sessions += 1;
         self.before_login += 1;
-        *self.places.entry(place).or_default() += 1;
+        *self.networks.entry(network).or_default() += 1;
         Ok(())
     }
 
@@ -92,7 +92,7 @@ impl Guard {
     }
 
     /// A session that had been admitted could not be welcomed.
-    pub(crate) fn unadmit(&mut self, user: &str) {
+    pub(crate) fn withdraw(&mut self, user: &str) {
         self.before_login += 1;
         decrease(&mut self.users, user);
     }
@@ -104,39 +104,44 @@ impl Guard {
             Some(user) => decrease(&mut self.users, user),
             None => self.before_login -= 1,
         }
-        decrease(&mut self.places, &Place::of(address));
+        decrease(&mut self.networks, &ClientNetwork::of(address));
     }
 
     /// A login failed.
-    pub(crate) fn strike(&mut self, address: IpAddr, now: Instant) {
+    pub(crate) fn record_failed_login(&mut self, address: IpAddr, now: Instant) {
         if self.limits.exempts(address) {
             return;
         }
         let ban = self.limits.ban;
-        if self.strikes.len() >= STRIKES_MAX {
-            self.strikes
-                .retain(|_, strikes| now.duration_since(strikes.last) < ban);
+        if self.failed_logins.len() >= FAILED_LOGINS_MAX {
+            self.failed_logins
+                .retain(|_, failed_logins| now.duration_since(failed_logins.last) < ban);
         }
-        if self.strikes.len() >= STRIKES_MAX {
-            self.strikes.clear();
+        if self.failed_logins.len() >= FAILED_LOGINS_MAX {
+            self.failed_logins.clear();
         }
-        let fresh = Strikes {
+        let fresh = FailedLogins {
             count: 0,
             last: now,
         };
-        let strikes = self.strikes.entry(Place::of(address)).or_insert(fresh);
-        if now.duration_since(strikes.last) >= ban {
-            strikes.count = 0;
+        let failed_logins = self
+            .failed_logins
+            .entry(ClientNetwork::of(address))
+            .or_insert(fresh);
+        if now.duration_since(failed_logins.last) >= ban {
+            failed_logins.count = 0;
         }
-        strikes.count += 1;
-        strikes.last = now;
+        failed_logins.count += 1;
+        failed_logins.last = now;
     }
 
-    fn is_banned(&self, place: Place, now: Instant) -> bool {
-        self.strikes.get(&place).is_some_and(|strikes| {
-            strikes.count >= self.limits.ban_after
-                && now.duration_since(strikes.last) < self.limits.ban
-        })
+    fn is_banned(&self, network: ClientNetwork, now: Instant) -> bool {
+        self.failed_logins
+            .get(&network)
+            .is_some_and(|failed_logins| {
+                failed_logins.count >= self.limits.ban_after
+                    && now.duration_since(failed_logins.last) < self.limits.ban
+            })
     }
 }
 
@@ -172,41 +177,44 @@ mod tests {
 
     #[test]
     fn counts_and_bans() {
-        let (mut guard, now) = (Guard::new(limits()), Instant::now());
+        let (mut admission, now) = (Admission::new(limits()), Instant::now());
         let a: IpAddr = "2001:db8::1".parse().unwrap();
         let same_64: IpAddr = "2001:db8::ffff:1".parse().unwrap();
         let b: IpAddr = "192.0.2.1".parse().unwrap();
         let b_mapped: IpAddr = "::ffff:192.0.2.1".parse().unwrap();
-        assert_eq!(guard.enter(a, now), Ok(()));
-        assert_eq!(guard.enter(same_64, now), Ok(()));
-        assert_eq!(guard.enter(a, now), Err(Farewell::TooManyFromAddress));
-        assert_eq!(guard.enter(b, now), Ok(()));
-        assert_eq!(guard.enter(b_mapped, now), Err(Farewell::TooManySessions));
-        assert!(guard.admit("tom"));
-        assert!(!guard.admit("tom"));
-        assert_eq!(guard.enter(b_mapped, now), Ok(()));
-        guard.leave(b, Some("tom"));
-        guard.leave(b, None);
-        assert!(guard.admit("tom"));
-        guard.unadmit("tom");
-        assert!(guard.admit("tom"));
-        guard.strike(b, now);
-        assert_eq!(guard.enter(b, now), Ok(()));
-        guard.leave(b, None);
-        guard.strike(b_mapped, now);
-        assert_eq!(guard.enter(b, now), Err(Farewell::Banned));
-        assert_eq!(guard.enter(b, now + Duration::from_secs(61)), Ok(()));
+        assert_eq!(admission.enter(a, now), Ok(()));
+        assert_eq!(admission.enter(same_64, now), Ok(()));
+        assert_eq!(admission.enter(a, now), Err(Farewell::TooManyFromAddress));
+        assert_eq!(admission.enter(b, now), Ok(()));
+        assert_eq!(
+            admission.enter(b_mapped, now),
+            Err(Farewell::TooManySessions)
+        );
+        assert!(admission.admit("tom"));
+        assert!(!admission.admit("tom"));
+        assert_eq!(admission.enter(b_mapped, now), Ok(()));
+        admission.leave(b, Some("tom"));
+        admission.leave(b, None);
+        assert!(admission.admit("tom"));
+        admission.withdraw("tom");
+        assert!(admission.admit("tom"));
+        admission.record_failed_login(b, now);
+        assert_eq!(admission.enter(b, now), Ok(()));
+        admission.leave(b, None);
+        admission.record_failed_login(b_mapped, now);
+        assert_eq!(admission.enter(b, now), Err(Farewell::Banned));
+        assert_eq!(admission.enter(b, now + Duration::from_secs(61)), Ok(()));
     }
 
     #[test]
     fn exempt_addresses_are_never_banned() {
-        let (mut guard, now) = (Guard::new(limits()), Instant::now());
+        let (mut admission, now) = (Admission::new(limits()), Instant::now());
         let local: IpAddr = "127.0.0.1".parse().unwrap();
         for _ in 0..10 {
-            guard.strike(local, now);
+            admission.record_failed_login(local, now);
         }
         for _ in 0..3 {
-            assert_eq!(guard.enter(local, now), Ok(()));
+            assert_eq!(admission.enter(local, now), Ok(()));
         }
     }
 }

@@ -14,16 +14,21 @@ pub(crate) struct Deadlines {
 
 /// When the heap will ask about a connection, kept with the connection.
 #[derive(Default)]
-pub(crate) struct Asked(Option<Instant>);
+pub(crate) struct Scheduled(Option<Instant>);
 
 impl Deadlines {
     /// Makes sure that the connection is asked about at `due`, or before.
-    pub(crate) fn want(&mut self, id: ConnectionId, due: Option<Instant>, asked: &mut Asked) {
+    pub(crate) fn schedule(
+        &mut self,
+        id: ConnectionId,
+        due: Option<Instant>,
+        scheduled: &mut Scheduled,
+    ) {
         let Some(due) = due else { return };
-        if asked.0.is_some_and(|already| already <= due) {
+        if scheduled.0.is_some_and(|already| already <= due) {
             return;
         }
-        asked.0 = Some(due);
+        scheduled.0 = Some(due);
         self.heap.push(Reverse((due, id)));
     }
 
@@ -32,7 +37,7 @@ impl Deadlines {
         self.heap.peek().map(|Reverse((due, _))| *due)
     }
 
-    /// A connection to ask about now; tell it with `Asked::heard`.
+    /// A connection to ask about now; tell it with `Scheduled::take_if_current`.
     pub(crate) fn pop(&mut self, now: Instant) -> Option<(Instant, ConnectionId)> {
         let Reverse((due, _)) = *self.heap.peek()?;
         if due > now {
@@ -42,10 +47,10 @@ impl Deadlines {
     }
 }
 
-impl Asked {
+impl Scheduled {
     /// Whether this entry is the one that counts (an earlier one may have
     /// taken its place).
-    pub(crate) fn heard(&mut self, due: Instant) -> bool {
+    pub(crate) fn take_if_current(&mut self, due: Instant) -> bool {
         let current = self.0 == Some(due);
         if current {
             self.0 = None;
@@ -65,16 +70,20 @@ mod tests {
             index: 1,
             generation: 1,
         };
-        let (mut deadlines, mut asked, start) =
-            (Deadlines::default(), Asked::default(), Instant::now());
+        let (mut deadlines, mut scheduled, start) =
+            (Deadlines::default(), Scheduled::default(), Instant::now());
         for second in 1..1000 {
-            deadlines.want(id, Some(start + Duration::from_secs(second)), &mut asked);
+            deadlines.schedule(
+                id,
+                Some(start + Duration::from_secs(second)),
+                &mut scheduled,
+            );
         }
         assert_eq!(deadlines.heap.len(), 1);
         assert_eq!(deadlines.pop(start), None);
         let (due, popped) = deadlines.pop(start + Duration::from_secs(1)).unwrap();
         assert_eq!(popped, id);
-        assert!(asked.heard(due));
+        assert!(scheduled.take_if_current(due));
         assert_eq!(deadlines.next(), None);
     }
 
@@ -84,18 +93,18 @@ mod tests {
             index: 1,
             generation: 1,
         };
-        let (mut deadlines, mut asked, start) =
-            (Deadlines::default(), Asked::default(), Instant::now());
+        let (mut deadlines, mut scheduled, start) =
+            (Deadlines::default(), Scheduled::default(), Instant::now());
         let (late, early) = (
             start + Duration::from_secs(9),
             start + Duration::from_secs(2),
         );
-        deadlines.want(id, Some(late), &mut asked);
-        deadlines.want(id, Some(early), &mut asked);
+        deadlines.schedule(id, Some(late), &mut scheduled);
+        deadlines.schedule(id, Some(early), &mut scheduled);
         let (due, _) = deadlines.pop(late).unwrap();
         assert_eq!(due, early);
-        assert!(asked.heard(due));
+        assert!(scheduled.take_if_current(due));
         let (due, _) = deadlines.pop(late).unwrap();
-        assert!(!asked.heard(due));
+        assert!(!scheduled.take_if_current(due));
     }
 }

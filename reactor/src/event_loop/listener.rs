@@ -10,18 +10,18 @@ use mio::{Interest, Registry, Token};
 /// After EMFILE an edge-triggered listener gets no new edge: it is tried again.
 const RETRY: Duration = Duration::from_millis(100);
 /// Connections taken at a time, so that a storm at the door lets others work.
-const BATCH: usize = 64;
+const ACCEPT_BATCH: usize = 64;
 
 pub(crate) struct Listener {
     socket: TcpListener,
     pub(crate) address: SocketAddr,
-    pub(crate) speech: Speech,
-    state: Door,
+    pub(crate) protocol: Protocol,
+    state: AcceptState,
 }
 
 /// What is spoken behind a door.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Speech {
+pub(crate) enum Protocol {
     Native,
     /// In clear, until AUTH.
     Ftp,
@@ -30,24 +30,24 @@ pub(crate) enum Speech {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Door {
+enum AcceptState {
     /// Drained: an edge will tell.
-    Quiet,
+    Drained,
     /// More may wait.
-    Knocking,
+    Ready,
     /// Out of descriptors until a close, or this time.
-    Stuck(Instant),
+    Backoff(Instant),
 }
 
 impl Listener {
-    pub(crate) fn bind(address: SocketAddr, speech: Speech) -> io::Result<Self> {
+    pub(crate) fn bind(address: SocketAddr, protocol: Protocol) -> io::Result<Self> {
         let socket = TcpListener::bind(address)?;
         let address = socket.local_addr()?;
         Ok(Self {
             socket,
             address,
-            speech,
-            state: Door::Quiet,
+            protocol,
+            state: AcceptState::Drained,
         })
     }
 
@@ -55,23 +55,23 @@ impl Listener {
         registry.register(&mut self.socket, token, Interest::READABLE)
     }
 
-    pub(crate) fn knock(&mut self) {
-        self.state = Door::Knocking;
+    pub(crate) fn mark_ready(&mut self) {
+        self.state = AcceptState::Ready;
     }
 
     /// A descriptor was freed.
-    pub(crate) fn unstick(&mut self) {
-        if let Door::Stuck(_) = self.state {
-            self.state = Door::Knocking;
+    pub(crate) fn retry_accept(&mut self) {
+        if let AcceptState::Backoff(_) = self.state {
+            self.state = AcceptState::Ready;
         }
     }
 
     /// When it wants to be tried again, whatever happens.
     pub(crate) fn due(&self, now: Instant) -> Option<Instant> {
         match self.state {
-            Door::Quiet => None,
-            Door::Knocking => Some(now),
-            Door::Stuck(until) => Some(until),
+            AcceptState::Drained => None,
+            AcceptState::Ready => Some(now),
+            AcceptState::Backoff(until) => Some(until),
         }
     }
 
@@ -81,30 +81,30 @@ impl Listener {
         if self.due(now).is_none_or(|due| due > now) {
             return accepted;
         }
-        while accepted.len() < BATCH {
+        while accepted.len() < ACCEPT_BATCH {
             match self.socket.accept() {
                 Ok(connection) => accepted.push(connection),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.state = Door::Quiet;
+                    self.state = AcceptState::Drained;
                     return accepted;
                 }
                 // The peer was gone before it was let in (accept(2)).
-                Err(error) if is_passing(&error) => {}
+                Err(error) if is_transient(&error) => {}
                 Err(error) => {
-                    if !matches!(self.state, Door::Stuck(_)) {
+                    if !matches!(self.state, AcceptState::Backoff(_)) {
                         log::warn!("{}: nobody can be let in: {error}", self.address);
                     }
-                    self.state = Door::Stuck(now + RETRY);
+                    self.state = AcceptState::Backoff(now + RETRY);
                     return accepted;
                 }
             }
         }
-        self.state = Door::Knocking;
+        self.state = AcceptState::Ready;
         accepted
     }
 }
 
-fn is_passing(error: &io::Error) -> bool {
+fn is_transient(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
     matches!(
         error.kind(),

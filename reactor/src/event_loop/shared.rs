@@ -12,30 +12,30 @@ use skiff_sessions::server::{Effect, Job, JobId, Limits, Manners, Setup};
 use skiff_vfs::Home;
 
 use crate::accesslog::AccessLog;
-use crate::endpoints::reload::Fresh;
-use crate::endpoints::{Doors, Ftp};
-use crate::event_loop::admission::Guard;
+use crate::endpoints::reload::Reloaded;
+use crate::endpoints::{Endpoints, FtpEndpoint};
+use crate::event_loop::admission::Admission;
 use crate::event_loop::deadlines::Deadlines;
 use crate::event_loop::sd_notify;
 use crate::tls::Tls;
 use crate::tls::ftp::Tag;
 use crate::transport::ids::ConnectionId;
-use crate::workers::inline::Hand;
-use crate::workers::jobs::{Answer, Lodged, Order, Services};
+use crate::workers::inline::Inline;
+use crate::workers::jobs::{Answer, JobRequest, OpenHome, Services};
 use crate::workers::pool::Pool;
-use crate::workers::schedule::{Class, Ticket};
-use crate::workers::work_item::Errand;
+use crate::workers::schedule::{Class, WorkKind};
+use crate::workers::work_item::WorkItem;
 
 /// Between two tries of a job that cannot be done yet.
 const RETRY_EVERY: Duration = Duration::from_millis(50);
 /// Bytes read off a connection at a time for its lines.
 const LINE_BUFFER: usize = 8192;
 
-pub(crate) struct Hub {
+pub(crate) struct Shared {
     pub(crate) registry: Registry,
-    pub(crate) pool: Pool<Errand>,
-    pub(crate) hand: Hand,
-    pub(crate) guard: Guard,
+    pub(crate) pool: Pool<WorkItem>,
+    pub(crate) inline: Inline,
+    pub(crate) admission: Admission,
     pub(crate) log: AccessLog,
     pub(crate) deadlines: Deadlines,
     pub(crate) limits: Arc<Limits>,
@@ -43,44 +43,44 @@ pub(crate) struct Hub {
     /// `None` where the listeners speak in clear.
     pub(crate) tls: Option<Tls>,
     /// `None` where no FTP is spoken.
-    pub(crate) ftp: Option<Ftp>,
+    pub(crate) ftp: Option<FtpEndpoint>,
     pub(crate) line_buffer: Vec<u8>,
     pub(crate) effects: Vec<Effect>,
     /// Of a job that needed no worker, until what else its session decided is
     /// performed.
     pub(crate) answered: Option<(JobId, Answer)>,
     /// Connections with more to do than one turn allows.
-    pub(crate) again: Vec<ConnectionId>,
+    pub(crate) unfinished: Vec<ConnectionId>,
     /// Connections whose silent upload is in another's way.
     pub(crate) evicted: Vec<ConnectionId>,
     /// In the order of their times, for all wait equally long.
     retries: VecDeque<Retry>,
     /// Homes in use since the start, by their address in memory.
-    homes: HashMap<usize, Lodged>,
+    homes: HashMap<usize, OpenHome>,
 }
 
 struct Retry {
     at: Instant,
     connection: ConnectionId,
     id: JobId,
-    order: Order,
+    request: JobRequest,
 }
 
-impl Hub {
+impl Shared {
     pub(crate) fn new(
         registry: Registry,
-        pool: Pool<Errand>,
-        guard: Guard,
+        pool: Pool<WorkItem>,
+        admission: Admission,
         log: AccessLog,
         limits: Arc<Limits>,
         services: Arc<Services>,
-        Doors { tls, ftp }: Doors,
+        Endpoints { tls, ftp }: Endpoints,
     ) -> Self {
         Self {
             registry,
             pool,
-            hand: Hand::default(),
-            guard,
+            inline: Inline::default(),
+            admission,
             log,
             deadlines: Deadlines::default(),
             limits,
@@ -90,7 +90,7 @@ impl Hub {
             line_buffer: vec![0; LINE_BUFFER],
             effects: Vec::new(),
             answered: None,
-            again: Vec::new(),
+            unfinished: Vec::new(),
             evicted: Vec::new(),
             retries: VecDeque::new(),
             homes: HashMap::new(),
@@ -110,9 +110,9 @@ impl Hub {
     pub(crate) fn secure_ftp(&self, tag: &mut Option<Tag>) -> io::Result<TlsConnection> {
         let tls = self.ftp.as_ref().and_then(|ftp| ftp.tls.as_ref());
         let tls = tls.ok_or_else(|| io::Error::other("this listener has none"))?;
-        let fresh = Tag::random().map_err(io::Error::other)?;
-        *tag = Some(fresh);
-        tls.control(fresh).map_err(io::Error::other)
+        let reloaded = Tag::random().map_err(io::Error::other)?;
+        *tag = Some(reloaded);
+        tls.control(reloaded).map_err(io::Error::other)
     }
 
     /// What a new session is made with; `None` when the system has no randomness.
@@ -130,32 +130,32 @@ impl Hub {
         })
     }
 
-    pub(crate) fn submit_order(
+    pub(crate) fn submit_job(
         &mut self,
         connection: ConnectionId,
         id: JobId,
-        order: Order,
+        request: JobRequest,
         device: Option<u64>,
     ) {
         let services = Arc::clone(&self.services);
-        let class = match order.job {
+        let class = match request.job {
             Job::CheckPassword { .. } => Class::Crypt,
             _ => Class::Short,
         };
-        let errand = Errand::Job {
+        let item = WorkItem::Job {
             connection,
             id,
-            order: Box::new(order),
+            request: Box::new(request),
             services,
         };
-        self.pool.submit(Ticket { class, device }, errand);
+        self.pool.submit(WorkKind { class, device }, item);
     }
 
     pub(crate) fn retry_later(
         &mut self,
         connection: ConnectionId,
         id: JobId,
-        order: Order,
+        request: JobRequest,
         evict: Option<u64>,
         now: Instant,
     ) {
@@ -165,7 +165,7 @@ impl Hub {
             at: now + RETRY_EVERY,
             connection,
             id,
-            order,
+            request,
         });
     }
 
@@ -178,28 +178,28 @@ impl Hub {
             if let Some(Retry {
                 connection,
                 id,
-                order,
+                request,
                 ..
             }) = self.retries.pop_front()
             {
-                self.submit_order(connection, id, order, None);
+                self.submit_job(connection, id, request, None);
             }
         }
     }
 
     /// A home whose stages are to be swept while the daemon runs.
-    pub(crate) fn keep_swept(&mut self, lodged: &Lodged) {
-        let address = Arc::as_ptr(&lodged.home) as usize;
+    pub(crate) fn keep_swept(&mut self, open_home: &OpenHome) {
+        let address = Arc::as_ptr(&open_home.home) as usize;
         self.homes.entry(address).or_insert_with(|| {
-            let home = Arc::clone(&lodged.home);
-            let ticket = Ticket {
+            let home = Arc::clone(&open_home.home);
+            let kind = WorkKind {
                 class: Class::Long,
-                device: Some(lodged.device),
+                device: Some(open_home.device),
             };
-            self.pool.submit(ticket, Errand::Sweep(Arc::clone(&home)));
-            Lodged {
+            self.pool.submit(kind, WorkItem::Sweep(Arc::clone(&home)));
+            OpenHome {
                 home,
-                device: lodged.device,
+                device: open_home.device,
             }
         });
     }
@@ -207,28 +207,28 @@ impl Hub {
     /// SIGHUP: a worker reads what the operator changed.
     pub(crate) fn reload(&mut self) {
         sd_notify::reloading();
-        let ticket = Ticket {
+        let kind = WorkKind {
             class: Class::Short,
             device: None,
         };
-        let errand = Errand::Reload {
+        let item = WorkItem::Reload {
             file: self.services.file.clone(),
             tickets: self.ftp.as_ref().and_then(|ftp| ftp.tls.clone()),
         };
-        self.pool.submit(ticket, errand);
+        self.pool.submit(kind, item);
     }
 
-    pub(crate) fn take_up(&mut self, fresh: Option<Box<Fresh>>) {
-        if let Some(fresh) = fresh {
-            let Fresh {
+    pub(crate) fn apply(&mut self, reloaded: Option<Box<Reloaded>>) {
+        if let Some(reloaded) = reloaded {
+            let Reloaded {
                 config,
-                doors,
+                endpoints,
                 limits,
-            } = *fresh;
-            self.tls = doors.tls;
-            self.take_up_ftp(doors.ftp);
+            } = *reloaded;
+            self.tls = endpoints.tls;
+            self.replace_ftp(endpoints.ftp);
             self.limits = limits;
-            self.guard.set_limits(config.limits.clone());
+            self.admission.set_limits(config.limits.clone());
             self.log.reopen(&config.log);
             log::info!("reloaded {}", self.services.file.display());
             self.services.accounts.reload(config);
@@ -237,23 +237,23 @@ impl Hub {
     }
 
     /// Ports that are held stay counted.
-    fn take_up_ftp(&mut self, fresh: Option<Ftp>) {
-        if let (Some(old), Some(fresh)) = (&mut self.ftp, fresh) {
-            old.tls = fresh.tls;
-            old.policy = fresh.policy;
-            old.resumption = fresh.resumption;
-            old.passive.take_up(fresh.passive);
+    fn replace_ftp(&mut self, reloaded: Option<FtpEndpoint>) {
+        if let (Some(old), Some(reloaded)) = (&mut self.ftp, reloaded) {
+            old.tls = reloaded.tls;
+            old.policy = reloaded.policy;
+            old.resumption = reloaded.resumption;
+            old.passive.reconfigure(reloaded.passive);
         }
     }
 
     pub(crate) fn sweep(&mut self) {
-        for Lodged { home, device } in self.homes.values() {
-            let ticket = Ticket {
+        for OpenHome { home, device } in self.homes.values() {
+            let kind = WorkKind {
                 class: Class::Long,
                 device: Some(*device),
             };
             self.pool
-                .submit(ticket, Errand::Sweep(Arc::<Home>::clone(home)));
+                .submit(kind, WorkItem::Sweep(Arc::<Home>::clone(home)));
         }
     }
 }

@@ -13,36 +13,36 @@ use rustix::time::{
     timerfd_settime,
 };
 
-pub(crate) struct Alarm {
+pub(crate) struct TimerFd {
     timer: OwnedFd,
-    set: Setting,
+    set: Armed,
 }
 
 /// When it rings; a time that has passed is as good as none.
 #[derive(Default)]
-struct Setting(Option<Instant>);
+struct Armed(Option<Instant>);
 
-impl Setting {
+impl Armed {
     /// Whether it rings by `due` anyway.
     fn covers(&self, due: Instant, now: Instant) -> bool {
         self.0.is_some_and(|set| now < set && set <= due)
     }
 }
 
-impl Alarm {
+impl TimerFd {
     pub(crate) fn register(registry: &Registry, token: Token) -> io::Result<Self> {
         let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
         let timer = timerfd_create(TimerfdClockId::Monotonic, flags)?;
         registry.register(&mut SourceFd(&timer.as_raw_fd()), token, Interest::READABLE)?;
         Ok(Self {
             timer,
-            set: Setting::default(),
+            set: Armed::default(),
         })
     }
 
     /// Sees to it that a poll ends at `due`, or before; the timeout that it needs
     /// for that, `None` for none.
-    pub(crate) fn ring_by(&mut self, due: Instant, now: Instant) -> Option<Duration> {
+    pub(crate) fn wake_by(&mut self, due: Instant, now: Instant) -> Option<Duration> {
         let rest = due.saturating_duration_since(now);
         if rest.is_zero() {
             return Some(rest);
@@ -52,7 +52,7 @@ impl Alarm {
         }
         match self.set_to(rest) {
             Ok(()) => {
-                self.set = Setting(Some(due));
+                self.set = Armed(Some(due));
                 None
             }
             Err(error) => {
@@ -81,30 +81,30 @@ mod tests {
     fn what_is_due_later_needs_no_new_setting() {
         let now = Instant::now();
         let second = Duration::from_secs(1);
-        let set = Setting(Some(now + 2 * second));
+        let set = Armed(Some(now + 2 * second));
         assert!(set.covers(now + 2 * second, now));
         assert!(set.covers(now + 3 * second, now));
         assert!(!set.covers(now + second, now));
         // It has rung.
         assert!(!set.covers(now + 3 * second, now + 2 * second));
-        assert!(!Setting(None).covers(now, now));
+        assert!(!Armed(None).covers(now, now));
     }
 
     #[test]
     fn a_poll_without_a_timeout_ends_when_it_rings() {
         let mut poll = Poll::new().unwrap();
-        let mut alarm = Alarm::register(poll.registry(), Token(7)).unwrap();
+        let mut timer = TimerFd::register(poll.registry(), Token(7)).unwrap();
         let mut events = Events::with_capacity(4);
         for _ in 0..2 {
             let now = Instant::now();
             let due = now + Duration::from_millis(5);
-            assert_eq!(alarm.ring_by(now + Duration::from_secs(3600), now), None);
-            assert_eq!(alarm.ring_by(due, now), None);
-            assert_eq!(alarm.ring_by(due + Duration::from_secs(1), now), None);
+            assert_eq!(timer.wake_by(now + Duration::from_secs(3600), now), None);
+            assert_eq!(timer.wake_by(due, now), None);
+            assert_eq!(timer.wake_by(due + Duration::from_secs(1), now), None);
             poll.poll(&mut events, None).unwrap();
             assert!(events.iter().any(|event| event.token() == Token(7)));
             assert!(Instant::now() >= due);
-            assert_eq!(alarm.ring_by(due, Instant::now()), Some(Duration::ZERO));
+            assert_eq!(timer.wake_by(due, Instant::now()), Some(Duration::ZERO));
         }
     }
 }

@@ -20,7 +20,7 @@ use rustix::pipe::{
 use crate::tls::ftp;
 
 /// Bytes that a pipe holds at most (/proc/sys/fs/pipe-max-size as it is shipped).
-const CONDUIT: usize = 1 << 20;
+const PIPE_SIZE: usize = 1 << 20;
 
 /// Goes with a transfer to a worker, and comes home with it. The socket is
 /// shared, so that the reactor can shut down one that is away.
@@ -28,17 +28,17 @@ pub(crate) struct Channel {
     socket: Arc<TcpStream>,
     /// Boxed, so that a plain session does not pay for it.
     tls: Option<Box<TlsConnection>>,
-    proof: Proof,
+    proof: ProofState,
 }
 
 /// Whether a transfer may use the channel.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Proof {
+enum ProofState {
     /// Its handshake comes first, and whose it is is judged behind it, by this rule.
     Due(Resumption),
     /// It may, and its session has not heard of it.
-    Untold,
-    Told,
+    Unreported,
+    Reported,
 }
 
 /// How far a handshake got.
@@ -54,7 +54,7 @@ impl Channel {
         Self {
             socket,
             tls: tls.map(Box::new),
-            proof: Proof::Told,
+            proof: ProofState::Reported,
         }
     }
 
@@ -112,18 +112,18 @@ impl Channel {
     /// A data connection comes under TLS, and has to be its session's own as this rule demands.
     pub(crate) fn secure_data(&mut self, tls: TlsConnection, rule: Resumption) {
         self.secure(tls);
-        self.proof = Proof::Due(rule);
+        self.proof = ProofState::Due(rule);
     }
 
-    pub(crate) fn is_unproven(&self) -> bool {
-        matches!(self.proof, Proof::Due(_))
+    pub(crate) fn is_proof_pending(&self) -> bool {
+        matches!(self.proof, ProofState::Due(_))
     }
 
     /// Whether it was proven since this was asked last.
-    pub(crate) fn is_newly_proven(&mut self) -> bool {
-        let is_new = self.proof == Proof::Untold;
+    pub(crate) fn take_newly_proven(&mut self) -> bool {
+        let is_new = self.proof == ProofState::Unreported;
         if is_new {
-            self.proof = Proof::Told;
+            self.proof = ProofState::Reported;
         }
         is_new
     }
@@ -132,9 +132,9 @@ impl Channel {
     /// tell.
     pub(crate) fn prove(&mut self) -> bool {
         let resumed = self.tls.as_deref().is_some_and(ftp::resumed);
-        let is_own = resumed || self.proof != Proof::Due(Resumption::Require);
+        let is_own = resumed || self.proof != ProofState::Due(Resumption::Require);
         if is_own {
-            self.proof = Proof::Untold;
+            self.proof = ProofState::Unreported;
         } else {
             let peer = self.peer();
             log::warn!("{peer}: a data connection did not resume the session's tls");
@@ -199,7 +199,7 @@ impl Channel {
     pub(crate) fn with_lane<T>(&mut self, cipher: &mut [u8], work: impl LaneWork<T>) -> T {
         let mut socket = &*self.socket;
         match &mut self.tls {
-            None => work.on(&mut InClear(&self.socket)),
+            None => work.on(&mut PlainSocket(&self.socket)),
             Some(tls) => work.on(&mut Tls::new(tls, &mut socket, cipher)),
         }
     }
@@ -223,9 +223,9 @@ impl Channel {
 }
 
 /// A socket in clear, to which the kernel hands files itself.
-struct InClear<'a>(&'a TcpStream);
+struct PlainSocket<'a>(&'a TcpStream);
 
-impl Lane for InClear<'_> {
+impl Lane for PlainSocket<'_> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         Plain(&mut self.0).read(buf)
     }
@@ -278,7 +278,7 @@ impl Lane for InClear<'_> {
 pub(crate) fn conduit() -> io::Result<Conduit> {
     let (reader, writer) = pipe_with(PipeFlags::CLOEXEC)?;
     // Where the user has too many already, it stays as small as pipes are born.
-    let room = fcntl_setpipe_size(&writer, CONDUIT).or_else(|_| fcntl_getpipe_size(&writer))?;
+    let room = fcntl_setpipe_size(&writer, PIPE_SIZE).or_else(|_| fcntl_getpipe_size(&writer))?;
     Ok(Conduit::new(reader, writer, room as u64))
 }
 

@@ -13,21 +13,21 @@ use skiff_sessions::conduit::Conduit;
 use skiff_sessions::lane::Lane;
 use skiff_sessions::transfer::{Burst, End, File, Means, Transfer};
 
-use super::open_file::{OnWorker, OpenFile, Turn};
-use super::pool::Tools;
-use super::sendfile_pacer::HandingOn;
+use super::open_file::{LentFile, OpenFile, Portion};
+use super::pool::WorkerContext;
+use super::sendfile_pacer::SendfilePacer;
 use super::short_upload::publish_short;
-use super::small_file::HAND;
+use super::small_file::SMALL_FILE_MAX;
 use crate::transport::channel::{self, Channel, Handshake, LaneWork};
 
 /// Bytes between two looks at whether others wait.
 const BUDGET: u64 = 4 << 20;
 /// Bytes of a stream over TLS that are read and sent at a time: it has nothing to
 /// hash, and others' small commands wait behind each system call.
-const PORTION: usize = 256 * 1024;
+const STREAM_CHUNK: usize = 256 * 1024;
 /// The same where others are on their way, and perhaps on every processor: those commands wait
 /// a tenth less for a few records at a time, which cost no more by then (tests/bench).
-const PORTION_IN_COMPANY: usize = 32 * 1024;
+const STREAM_CHUNK_SHARED: usize = 32 * 1024;
 /// A transfer comes home at least this often, to be seen alive.
 const LENT_MAX: Duration = Duration::from_millis(250);
 /// How long a worker waits for a peer that is slower than itself: going home
@@ -35,7 +35,7 @@ const LENT_MAX: Duration = Duration::from_millis(250);
 const LINGER: Duration = Duration::from_millis(5);
 
 /// A transfer away from home, with all it needs.
-pub(crate) struct Lent {
+pub(crate) struct LentTransfer {
     /// The one that the bytes go through; `None` for hashing.
     pub(crate) channel: Option<Channel>,
     pub(crate) transfer: Box<Transfer>,
@@ -46,14 +46,17 @@ pub(crate) struct Lent {
 }
 
 /// A peer that is near answers before it pays to go home.
-pub(super) fn shake_hands(channel: &mut Channel, tools: &Tools<'_>) -> io::Result<Handshake> {
+pub(super) fn shake_hands(
+    channel: &mut Channel,
+    context: &WorkerContext<'_>,
+) -> io::Result<Handshake> {
     loop {
         let wanted = match channel.handshake()? {
             Handshake::Done => return Ok(Handshake::Done),
             Handshake::WantsRead => PollFlags::IN,
             Handshake::WantsWrite => PollFlags::OUT,
         };
-        if tools.others_wait() || !linger(channel, wanted) {
+        if context.has_waiting_work() || !linger(channel, wanted) {
             return Ok(match wanted {
                 PollFlags::OUT => Handshake::WantsWrite,
                 _ => Handshake::WantsRead,
@@ -81,21 +84,21 @@ fn linger(channel: &Channel, wanted: PollFlags) -> bool {
     poll(&mut fds, Some(&longest)).is_ok_and(|ready| ready > 0)
 }
 
-impl Lent {
+impl LentTransfer {
     /// Sends what was read before, which may be done on the reactor; `None` where
     /// nothing was.
-    pub(crate) fn send_in_hand(&mut self) -> Option<Burst> {
+    pub(crate) fn send_if_small(&mut self) -> Option<Burst> {
         let Self {
             channel: Some(channel),
             transfer,
-            file: Some(OpenFile::InHand(file)),
+            file: Some(OpenFile::Small(file)),
             stop,
             ..
         } = self
         else {
             return None;
         };
-        let mut scratch = [0; HAND];
+        let mut scratch = [0; SMALL_FILE_MAX];
         let means = Means {
             scratch: &mut scratch,
             budget: u64::MAX,
@@ -116,11 +119,11 @@ impl Lent {
     }
 
     /// The kernel carries the stream by itself, whichever way it goes.
-    pub(crate) fn is_carried(&self) -> bool {
-        self.is_handed_on() || (self.is_clear() && self.transfer.would_pour())
+    pub(crate) fn is_kernel_copied(&self) -> bool {
+        self.is_sendfile() || (self.is_clear() && self.transfer.would_pour())
     }
 
-    fn is_handed_on(&self) -> bool {
+    fn is_sendfile(&self) -> bool {
         self.is_clear()
             && self.transfer.would_hand_on()
             && matches!(self.file, Some(OpenFile::Download(_)))
@@ -130,61 +133,61 @@ impl Lent {
         self.channel.as_ref().is_some_and(Channel::is_clear)
     }
 
-    pub(super) fn run(&mut self, tools: &mut Tools<'_>) -> Burst {
-        if let Some(burst) = self.come_under_tls(tools) {
+    pub(super) fn run(&mut self, context: &mut WorkerContext<'_>) -> Burst {
+        if let Some(burst) = self.come_under_tls(context) {
             return burst;
         }
         let (began, before) = (Instant::now(), self.transfer.moved());
         let (streams, short) = (self.transfer.is_streaming(), self.transfer.short());
-        let channel = self.channel.as_ref().filter(|_| self.is_handed_on());
-        let mut handing_on = channel.map(|channel| HandingOn::to(channel.socket()));
-        let (mut budget, mut turn) = (BUDGET, Turn::First);
+        let channel = self.channel.as_ref().filter(|_| self.is_sendfile());
+        let mut pacer = channel.map(|channel| SendfilePacer::to(channel.socket()));
+        let (mut budget, mut portion) = (BUDGET, Portion::First);
         loop {
-            if let Some(handing_on) = &mut handing_on
+            if let Some(pacer) = &mut pacer
                 && self.transfer.moved() > 0
             {
-                handing_on.go_on(tools.is_alone());
+                pacer.cork_if(context.is_only_one_running());
             }
-            let burst = self.once(tools, budget, &mut turn);
+            let burst = self.once(context, budget, &mut portion);
             if let Burst::Finished(end) = burst {
                 if streams {
                     // Nobody learns anything from it any more, and this is where
                     // closing may take its time.
                     self.file = None;
                 }
-                return Burst::Finished(self.publish_if(short, end, tools));
+                return Burst::Finished(self.publish_if(short, end, context));
             }
             let stopped = self.stop.load(Ordering::Relaxed);
-            if stopped || tools.others_wait() || began.elapsed() >= LENT_MAX {
+            if stopped || context.has_waiting_work() || began.elapsed() >= LENT_MAX {
                 return burst;
             }
             let Some(channel) = &self.channel else {
                 continue;
             };
-            let has_waited = handing_on.as_ref().is_some_and(HandingOn::has_patience);
+            let has_waited = pacer.as_ref().is_some_and(SendfilePacer::is_blocking);
             if let Some(wanted) = wanted(&burst)
                 && (has_waited || !linger(channel, wanted))
             {
                 return burst;
             }
-            if let Some(handing_on) = &mut handing_on {
+            if let Some(pacer) = &mut pacer {
                 let moved = self.transfer.moved() - before;
-                let pace = handing_on.pace(before, moved, began.elapsed(), LINGER);
+                let pace = pacer.pace(before, moved, began.elapsed(), LINGER);
                 budget = pace.unwrap_or(BUDGET);
             }
         }
     }
 
     /// The handshake that was left to the transfer: `None` where bytes can flow.
-    fn come_under_tls(&mut self, tools: &Tools<'_>) -> Option<Burst> {
+    fn come_under_tls(&mut self, context: &WorkerContext<'_>) -> Option<Burst> {
         let channel = self.channel.as_mut()?;
-        if !channel.is_unproven() {
+        if !channel.is_proof_pending() {
             return None;
         }
         if self.stop.load(Ordering::Relaxed) {
             return Some(Burst::Finished(End::Stopped));
         }
-        match shake_hands(channel, tools) {
+        match shake_hands(channel, context) {
             Ok(Handshake::Done) if channel.prove() => None,
             Ok(Handshake::Done) => Some(Burst::Finished(End::NotResumed)),
             Ok(Handshake::WantsRead) => Some(Burst::WantsRead),
@@ -197,18 +200,23 @@ impl Lent {
     }
 
     /// An upload of at most `short` bytes, if they are all here.
-    fn publish_if(&mut self, short: Option<u64>, end: End, tools: &Tools<'_>) -> End {
+    fn publish_if(&mut self, short: Option<u64>, end: End, context: &WorkerContext<'_>) -> End {
         let is_short = short.is_some_and(|short| self.transfer.moved() <= short);
         let published = match end {
             End::Complete { .. } if is_short => {
-                publish_short(tools.worker, &mut self.file, &self.control, &self.stop)
+                publish_short(context.worker, &mut self.file, &self.control, &self.stop)
             }
             _ => None,
         };
         published.unwrap_or(end)
     }
 
-    fn once(&mut self, tools: &mut Tools<'_>, budget: u64, turn: &mut Turn) -> Burst {
+    fn once(
+        &mut self,
+        context: &mut WorkerContext<'_>,
+        budget: u64,
+        portion: &mut Portion,
+    ) -> Burst {
         let clear = self.is_clear();
         let Self {
             channel,
@@ -217,30 +225,30 @@ impl Lent {
             stop,
             ..
         } = self;
-        let mut file = OnWorker {
-            worker: tools.worker,
-            courtesy: tools.courtesy,
+        let mut file = LentFile {
+            worker: context.worker,
+            yielding: context.yielding,
             file: file.as_mut(),
-            turn,
+            portion,
         };
-        let portion = match transfer.is_streaming() {
-            true if tools.is_alone() => PORTION,
-            true => PORTION_IN_COMPANY,
-            false => tools.scratch.len(),
+        let chunk = match transfer.is_streaming() {
+            true if context.is_only_one_running() => STREAM_CHUNK,
+            true => STREAM_CHUNK_SHARED,
+            false => context.scratch.len(),
         };
         let means = Means {
-            scratch: &mut tools.scratch[..portion],
+            scratch: &mut context.scratch[..chunk],
             budget,
             stop,
-            aside: tools.aside,
+            aside: context.aside,
             conduit: (clear && transfer.would_pour())
-                .then(|| ready(tools.conduit))
+                .then(|| ready(context.conduit))
                 .flatten(),
         };
         match channel {
             None => transfer.burst_digest(&mut file, means),
             Some(channel) => channel.with_lane(
-                tools.cipher,
+                context.cipher,
                 OneBurst {
                     transfer,
                     file: &mut file,

@@ -10,9 +10,9 @@ use skiff_sessions::wire::stamp::Stamp;
 use skiff_vfs::{Download, Home};
 
 use super::jobs::{Answer, below, download_facts};
-use super::listing_text::{ListingText, Look, facts};
+use super::listing_text::{ListingStyle, ListingText, facts};
 use super::open_file::OpenFile;
-use super::small_file::{HAND, InHand};
+use super::small_file::{SMALL_FILE_MAX, SmallFile};
 
 /// Jobs in one turn of the loop: a peer that asks a thousand things at once must
 /// not keep the others waiting.
@@ -26,13 +26,13 @@ const PAUSE: u32 = 128;
 
 /// What of it may be done now.
 #[derive(Default)]
-pub(crate) struct Hand {
+pub(crate) struct Inline {
     done: u32,
     /// Nothing is opened until then.
     paused_until: Option<Instant>,
 }
 
-impl Hand {
+impl Inline {
     pub(crate) fn begin_turn(&mut self) {
         self.done = 0;
     }
@@ -95,7 +95,7 @@ fn open(job: &Job, home: &Arc<Home>) -> Option<Answer> {
         } => open_download(home, path),
         Job::OpenListing { path, form, access } => {
             let listing = home.list_at_hand(below(path))?;
-            let text = ListingText::of_directory(listing, Look::new(*form, *access, None));
+            let text = ListingText::of_directory(listing, ListingStyle::new(*form, *access, None));
             Some((Completion::Listing, Some(OpenFile::Listing(Box::new(text)))))
         }
         _ => None,
@@ -106,21 +106,21 @@ fn open_download(home: &Home, path: &VirtualPath) -> Option<Answer> {
     let file = home.download_at_hand(below(path))?;
     let facts = Completion::Download(download_facts(&file));
     let file = match read_whole(home, &file) {
-        Some(whole) => OpenFile::InHand(whole),
+        Some(whole) => OpenFile::Small(whole),
         None => OpenFile::Download(Box::new(file)),
     };
     Some((facts, Some(file)))
 }
 
 /// A small file whose bytes are all in memory.
-fn read_whole(home: &Home, file: &Download) -> Option<InHand> {
+fn read_whole(home: &Home, file: &Download) -> Option<SmallFile> {
     let size = usize::try_from(file.size()).ok()?;
-    if size > HAND {
+    if size > SMALL_FILE_MAX {
         return None;
     }
     let mut bytes = vec![0; size];
     let count = home.read_at_hand(file, 0, &mut bytes)?;
-    (count == size).then_some(InHand(bytes))
+    (count == size).then_some(SmallFile(bytes))
 }
 
 #[cfg(test)]
@@ -130,14 +130,14 @@ mod tests {
 
     #[test]
     fn after_a_slow_opening_the_workers_do_them_for_a_while() {
-        let (mut hand, start) = (Hand::default(), Instant::now());
-        hand.note_opening(start, start + SLOW);
-        assert!(hand.may_open(start + SLOW));
+        let (mut inline, start) = (Inline::default(), Instant::now());
+        inline.note_opening(start, start + SLOW);
+        assert!(inline.may_open(start + SLOW));
         for took in [SLOW + Duration::from_nanos(1), Duration::from_secs(1)] {
             let end = start + took;
-            hand.note_opening(start, end);
-            assert!(!hand.may_open(end + PAUSE * took - Duration::from_nanos(1)));
-            assert!(hand.may_open(end + PAUSE * took));
+            inline.note_opening(start, end);
+            assert!(!inline.may_open(end + PAUSE * took - Duration::from_nanos(1)));
+            assert!(inline.may_open(end + PAUSE * took));
         }
     }
 
@@ -154,13 +154,13 @@ mod tests {
         });
         let home = home.unwrap().join().unwrap();
         let to = VirtualPath::root();
-        let (mut hand, job) = (Hand::default(), Job::ChangeDirectory { to });
+        let (mut inline, job) = (Inline::default(), Job::ChangeDirectory { to });
         for _ in 0..2 {
-            hand.begin_turn();
+            inline.begin_turn();
             for _ in 0..JOBS_PER_TURN {
-                assert!(hand.perform(&job, Some(&home)).is_some());
+                assert!(inline.perform(&job, Some(&home)).is_some());
             }
-            assert!(hand.perform(&job, Some(&home)).is_none());
+            assert!(inline.perform(&job, Some(&home)).is_none());
         }
     }
 }

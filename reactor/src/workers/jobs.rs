@@ -23,10 +23,10 @@ use skiff_vfs::{
     VfsError, Worker,
 };
 
-use super::listing_text::{ListingText, Look, facts};
+use super::listing_text::{ListingStyle, ListingText, facts};
 use super::open_file::OpenFile;
 use super::refusal::refusal;
-use super::small_file::{HAND, InHand};
+use super::small_file::{SMALL_FILE_MAX, SmallFile};
 use crate::accounts::store::Accounts;
 
 /// A writer silent for this long gives way to the same user's next one.
@@ -48,7 +48,7 @@ pub(crate) struct Services {
 }
 
 /// A job with what it needs.
-pub(crate) struct Order {
+pub(crate) struct JobRequest {
     pub(crate) job: Job,
     /// Who asks; empty before the login names one.
     pub(crate) user: String,
@@ -63,22 +63,22 @@ pub(crate) struct Order {
 }
 
 /// A home in use, and the file system it is on.
-pub(crate) struct Lodged {
+pub(crate) struct OpenHome {
     pub(crate) home: Arc<Home>,
     pub(crate) device: u64,
 }
 
 /// A job that was done, or cannot be yet.
-pub(crate) enum Performed {
+pub(crate) enum JobResult {
     Done {
         completion: Completion,
         /// The file that is open from now on.
         file: Option<OpenFile>,
         /// Of a user who was let in.
-        lodged: Option<Lodged>,
+        open_home: Option<OpenHome>,
     },
-    Later {
-        order: Order,
+    Retry {
+        request: JobRequest,
         why: Refusal,
         /// The connection whose silent upload is in the way.
         evict: Option<u64>,
@@ -99,33 +99,33 @@ pub(crate) fn takes_file(job: &Job) -> bool {
     )
 }
 
-pub(crate) fn perform(worker: &Worker, services: &Services, mut order: Order) -> Performed {
-    if order.home.is_none() {
-        return before_home(worker, services, &order);
+pub(crate) fn perform(worker: &Worker, services: &Services, mut request: JobRequest) -> JobResult {
+    if request.home.is_none() {
+        return before_home(worker, services, &request);
     }
-    if takes_file(&order.job) {
-        let (completion, file) = on_file(worker, &order.job, order.file.take(), &order.stop);
-        return Performed::Done {
+    if takes_file(&request.job) {
+        let (completion, file) = on_file(worker, &request.job, request.file.take(), &request.stop);
+        return JobResult::Done {
             completion,
             file,
-            lodged: None,
+            open_home: None,
         };
     }
-    match in_home(worker, services, &order) {
-        Ok((completion, file)) => Performed::Done {
+    match in_home(worker, services, &request) {
+        Ok((completion, file)) => JobResult::Done {
             completion,
             file,
-            lodged: None,
+            open_home: None,
         },
-        Err(VfsError::Scanning) => Performed::Later {
-            order,
+        Err(VfsError::Scanning) => JobResult::Retry {
+            request,
             why: Refusal::NotReady,
             evict: None,
         },
-        Err(VfsError::Busy { owner, silent }) if silent >= SILENT || owner == order.owner => {
-            let evict = (owner != order.owner).then_some(owner);
-            Performed::Later {
-                order,
+        Err(VfsError::Busy { owner, silent }) if silent >= SILENT || owner == request.owner => {
+            let evict = (owner != request.owner).then_some(owner);
+            JobResult::Retry {
+                request,
                 why: Refusal::Busy,
                 evict,
             }
@@ -134,16 +134,16 @@ pub(crate) fn perform(worker: &Worker, services: &Services, mut order: Order) ->
     }
 }
 
-fn done(completion: Completion) -> Performed {
-    Performed::Done {
+fn done(completion: Completion) -> JobResult {
+    JobResult::Done {
         completion,
         file: None,
-        lodged: None,
+        open_home: None,
     }
 }
 
-fn before_home(worker: &Worker, services: &Services, order: &Order) -> Performed {
-    match &order.job {
+fn before_home(worker: &Worker, services: &Services, request: &JobRequest) -> JobResult {
+    match &request.job {
         Job::FindAccount { user } => {
             let (verifier, standing) = services.accounts.find(worker, user);
             done(Completion::Account { verifier, standing })
@@ -152,11 +152,11 @@ fn before_home(worker: &Worker, services: &Services, order: &Order) -> Performed
             let standing = services.accounts.check(worker, user, &password.0);
             done(Completion::Identified(standing))
         }
-        Job::OpenHome => match open_home(worker, services, &order.user) {
-            Ok((lodged, completion)) => Performed::Done {
+        Job::OpenHome => match open_home(worker, services, &request.user) {
+            Ok((open_home, completion)) => JobResult::Done {
                 completion,
                 file: None,
-                lodged: Some(lodged),
+                open_home: Some(open_home),
             },
             Err(why) => done(Completion::Refused(why)),
         },
@@ -168,39 +168,39 @@ fn open_home(
     worker: &Worker,
     services: &Services,
     user: &str,
-) -> Result<(Lodged, Completion), Refusal> {
-    let lodging = services.accounts.lodging(worker, user)?;
-    let lodge = || {
+) -> Result<(OpenHome, Completion), Refusal> {
+    let account = services.accounts.resolve(worker, user)?;
+    let open = || {
         let home = services
             .homes
-            .open(worker, user, &lodging.root, lodging.limit)?;
+            .open(worker, user, &account.root, account.limit)?;
         let (device, _) = home.stat(worker, Path::new(""))?.unique;
-        Ok(Lodged { home, device })
+        Ok(OpenHome { home, device })
     };
-    let lodged = lodge().map_err(|error: VfsError| {
+    let open_home = open().map_err(|error: VfsError| {
         log::error!(
             "the home {} of {user} cannot be opened: {error}",
-            lodging.root.display()
+            account.root.display()
         );
         refusal(&error)
     })?;
-    let completion = Completion::HomeOpen(lodging.access, lodging.rights);
-    Ok((lodged, completion))
+    let completion = Completion::HomeOpen(account.access, account.rights);
+    Ok((open_home, completion))
 }
 
 /// How a job went, and the file that is open from now on.
 pub(crate) type Answer = (Completion, Option<OpenFile>);
 
-fn in_home(worker: &Worker, services: &Services, order: &Order) -> Result<Answer, VfsError> {
-    let Some(home) = &order.home else {
+fn in_home(worker: &Worker, services: &Services, request: &JobRequest) -> Result<Answer, VfsError> {
+    let Some(home) = &request.home else {
         return Ok((Completion::Refused(Refusal::Fault), None));
     };
     let done = || (Completion::Done, None);
-    Ok(match &order.job {
+    Ok(match &request.job {
         Job::SetPassword { verifier } => {
             match services
                 .accounts
-                .set_password(worker, &order.user, verifier)
+                .set_password(worker, &request.user, verifier)
             {
                 Ok(()) => done(),
                 Err(why) => (Completion::Refused(why), None),
@@ -241,7 +241,7 @@ fn in_home(worker: &Worker, services: &Services, order: &Order) -> Result<Answer
                 size: Some(*size),
                 start: Start::Stage,
                 replace,
-                owner: order.owner,
+                owner: request.owner,
             };
             opened_upload(home.upload(worker, below(path), &request)?)
         }
@@ -253,7 +253,7 @@ fn in_home(worker: &Worker, services: &Services, order: &Order) -> Result<Answer
                     StreamStart::Offset(offset) => Start::Offset(*offset),
                     StreamStart::End => Start::End,
                 },
-                owner: order.owner,
+                owner: request.owner,
             };
             opened_stream(home.upload(worker, below(path), &request)?)
         }
@@ -309,11 +309,11 @@ fn open_listing(
     match (plain, pattern) {
         (Err(VfsError::NotFound), Some(pattern)) => {
             let folder = below(path).parent().unwrap_or_else(|| Path::new(""));
-            let look = Look::new(form, access, Some(Pattern::new(pattern)));
+            let look = ListingStyle::new(form, access, Some(Pattern::new(pattern)));
             Ok(ListingText::of_directory(home.list(worker, folder)?, look))
         }
         (listing, _) => {
-            let look = Look::new(form, access, None);
+            let look = ListingStyle::new(form, access, None);
             Ok(ListingText::of_directory(listing?, look))
         }
     }
@@ -381,7 +381,7 @@ fn to_remember(sum: Sum) -> Option<Digest> {
 fn read_whole(worker: &Worker, file: &Download) -> Result<Option<OpenFile>, VfsError> {
     let Some(size) = usize::try_from(file.size())
         .ok()
-        .filter(|size| *size <= HAND)
+        .filter(|size| *size <= SMALL_FILE_MAX)
     else {
         return Ok(None);
     };
@@ -392,7 +392,7 @@ fn read_whole(worker: &Worker, file: &Download) -> Result<Option<OpenFile>, VfsE
             count => have += count,
         }
     }
-    Ok(Some(OpenFile::InHand(InHand(bytes))))
+    Ok(Some(OpenFile::Small(SmallFile(bytes))))
 }
 
 fn opened_upload(start: UploadStart) -> Answer {

@@ -17,14 +17,14 @@ const TEXT_AHEAD: usize = 64 * 1024;
 /// A listing turned into lines while it is sent.
 pub(crate) struct ListingText {
     entries: Entries,
-    look: Look,
+    style: ListingStyle,
     text: Vec<u8>,
     /// The offset of `text`'s first byte in the whole.
     start: u64,
 }
 
 /// What a listing's lines are to look like, and which names are in it.
-pub(crate) struct Look {
+pub(crate) struct ListingStyle {
     pub(crate) form: Form,
     pub(crate) access: Access,
     /// `None`: all names.
@@ -33,7 +33,7 @@ pub(crate) struct Look {
     now: Stamp,
 }
 
-impl Look {
+impl ListingStyle {
     pub(crate) fn new(form: Form, access: Access, pattern: Option<Pattern>) -> Self {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let seconds = now.map_or(0, |since| since.as_secs());
@@ -70,10 +70,10 @@ enum Entries {
 }
 
 impl ListingText {
-    pub(crate) fn of_directory(listing: Listing, look: Look) -> Self {
+    pub(crate) fn of_directory(listing: Listing, style: ListingStyle) -> Self {
         Self {
             entries: Entries::Directory(listing),
-            look,
+            style,
             text: Vec::new(),
             start: 0,
         }
@@ -82,7 +82,7 @@ impl ListingText {
     pub(crate) fn of_stages(stages: Vec<StageInfo>) -> Self {
         Self {
             entries: Entries::Stages(stages.into_iter()),
-            look: Look::native(),
+            style: ListingStyle::native(),
             text: Vec::new(),
             start: 0,
         }
@@ -109,7 +109,7 @@ impl ListingText {
             Entries::Directory(listing) => match listing.next(worker)? {
                 Some(entry) => {
                     let name = entry.name.as_bytes();
-                    self.look.push(name, &facts(entry), &mut self.text);
+                    self.style.push(name, &facts(entry), &mut self.text);
                 }
                 None => return Ok(false),
             },

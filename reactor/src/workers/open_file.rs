@@ -8,50 +8,50 @@ use skiff_vfs::{Download, Upload, Worker};
 
 use super::listing_text::ListingText;
 use super::refusal::refusal;
-use super::small_file::InHand;
-use super::yielding::Courtesy;
+use super::small_file::SmallFile;
+use super::yielding::Yielding;
 
 /// The one file that a session may have open.
 pub(crate) enum OpenFile {
     Upload(Box<Upload>),
     Download(Box<Download>),
     Listing(Box<ListingText>),
-    InHand(InHand),
+    Small(SmallFile),
 }
 
 /// A file lent to a worker, for one burst.
-pub(crate) struct OnWorker<'a> {
+pub(crate) struct LentFile<'a> {
     pub(crate) worker: &'a Worker,
-    pub(crate) courtesy: &'a Courtesy,
+    pub(crate) yielding: &'a Yielding,
     pub(crate) file: Option<&'a mut OpenFile>,
-    pub(crate) turn: &'a mut Turn,
+    pub(crate) portion: &'a mut Portion,
 }
 
 /// Which portion comes next since a worker took the file up.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Turn {
+pub(crate) enum Portion {
     First,
     Later,
 }
 
-impl OnWorker<'_> {
+impl LentFile<'_> {
     /// Between portions: before the first nobody was kept waiting, and a small file has no other.
-    fn give_way(&mut self) {
-        match self.turn {
-            Turn::First => *self.turn = Turn::Later,
-            Turn::Later => self.courtesy.give_way(),
+    fn yield_between_portions(&mut self) {
+        match self.portion {
+            Portion::First => *self.portion = Portion::Later,
+            Portion::Later => self.yielding.yield_to_reactor(),
         }
     }
 }
 
-impl Source for OnWorker<'_> {
+impl Source for LentFile<'_> {
     fn read_at(&mut self, offset: u64, buf: &mut [u8]) -> Result<usize, Refusal> {
-        self.give_way();
+        self.yield_between_portions();
         let count = match &mut self.file {
             Some(OpenFile::Download(file)) => file.read_at(self.worker, offset, buf),
             Some(OpenFile::Upload(file)) => file.read_at(self.worker, offset, buf),
             Some(OpenFile::Listing(text)) => text.read_at(self.worker, offset, buf),
-            Some(OpenFile::InHand(whole)) => return whole.read_at(offset, buf),
+            Some(OpenFile::Small(whole)) => return whole.read_at(offset, buf),
             None => return Err(Refusal::Fault),
         };
         count.map_err(|error| refusal(&error))
@@ -72,7 +72,7 @@ impl Source for OnWorker<'_> {
     }
 }
 
-impl OnWorker<'_> {
+impl LentFile<'_> {
     /// The upload, if nobody else has asked for its name.
     fn upload(&mut self) -> Result<&mut Upload, Refusal> {
         match &mut self.file {
@@ -83,16 +83,16 @@ impl OnWorker<'_> {
     }
 }
 
-impl Sink for OnWorker<'_> {
+impl Sink for LentFile<'_> {
     fn write(&mut self, bytes: &[u8]) -> Result<(), Refusal> {
-        self.give_way();
+        self.yield_between_portions();
         let worker = self.worker;
         let written = self.upload()?.write(worker, bytes);
         written.map_err(|error| refusal(&error))
     }
 
     fn drink(&mut self, pipe: BorrowedFd<'_>, count: u64) -> Result<(), Refusal> {
-        self.give_way();
+        self.yield_between_portions();
         let worker = self.worker;
         let written = self.upload()?.write_from(worker, pipe, count);
         written.map_err(|error| refusal(&error))

@@ -8,65 +8,65 @@ use parking_lot::{Condvar, Mutex};
 
 /// Wakes one sleeping thread for each ring. A channel that is waited on yields the processor a dozen
 /// times before it sleeps, and whoever is about to send waits for it.
-pub(crate) struct Bell {
-    order: Order,
-    rings: Mutex<Rings>,
+pub(crate) struct Parker {
+    order: UnparkOrder,
+    parked: Mutex<Parked>,
 }
 
 /// Whom a ring wakes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Order {
+pub(crate) enum UnparkOrder {
     /// Who has slept longest. Threads that compute without end are spread over the processors by it.
-    Turns,
+    LongestParked,
     /// Who fell asleep last: what it needs is still near its processor, which is another than the
     /// peer's that it served a moment ago.
-    LastFirst,
+    LastParked,
 }
 
 #[derive(Default)]
-struct Rings {
+struct Parked {
     /// That nobody was asleep for.
-    unheard: usize,
-    sleepers: VecDeque<Arc<Sleeper>>,
+    pending: usize,
+    threads: VecDeque<Arc<ParkedThread>>,
 }
 
 #[derive(Default)]
-pub(crate) struct Sleeper {
-    called: AtomicBool,
-    rung: Condvar,
+pub(crate) struct ParkedThread {
+    is_unparked: AtomicBool,
+    condvar: Condvar,
 }
 
-impl Bell {
-    pub(crate) fn new(order: Order) -> Self {
-        let rings = Mutex::default();
-        Self { order, rings }
+impl Parker {
+    pub(crate) fn new(order: UnparkOrder) -> Self {
+        let parked = Mutex::default();
+        Self { order, parked }
     }
 
-    pub(crate) fn ring(&self) {
-        let mut rings = self.rings.lock();
-        let sleeper = match self.order {
-            Order::Turns => rings.sleepers.pop_front(),
-            Order::LastFirst => rings.sleepers.pop_back(),
+    pub(crate) fn unpark_one(&self) {
+        let mut parked = self.parked.lock();
+        let thread = match self.order {
+            UnparkOrder::LongestParked => parked.threads.pop_front(),
+            UnparkOrder::LastParked => parked.threads.pop_back(),
         };
-        match sleeper {
-            Some(sleeper) => {
-                sleeper.called.store(true, Ordering::Relaxed);
-                sleeper.rung.notify_one();
+        match thread {
+            Some(thread) => {
+                thread.is_unparked.store(true, Ordering::Relaxed);
+                thread.condvar.notify_one();
             }
-            None => rings.unheard += 1,
+            None => parked.pending += 1,
         }
     }
 
     /// Until the ring that is for this thread.
-    pub(crate) fn wait(&self, sleeper: &Arc<Sleeper>) {
-        let mut rings = self.rings.lock();
-        if rings.unheard > 0 {
-            rings.unheard -= 1;
+    pub(crate) fn park(&self, thread: &Arc<ParkedThread>) {
+        let mut parked = self.parked.lock();
+        if parked.pending > 0 {
+            parked.pending -= 1;
             return;
         }
-        rings.sleepers.push_back(Arc::clone(sleeper));
-        while !sleeper.called.swap(false, Ordering::Relaxed) {
-            sleeper.rung.wait(&mut rings);
+        parked.threads.push_back(Arc::clone(thread));
+        while !thread.is_unparked.swap(false, Ordering::Relaxed) {
+            thread.condvar.wait(&mut parked);
         }
     }
 }
@@ -80,31 +80,31 @@ mod tests {
 
     #[test]
     fn by_turns_the_first_to_fall_asleep_is_woken_first() {
-        wakes(Order::Turns, ["first", "second", "third"]);
+        wakes(UnparkOrder::LongestParked, ["first", "second", "third"]);
     }
 
     #[test]
     fn or_the_last() {
-        wakes(Order::LastFirst, ["third", "second", "first"]);
+        wakes(UnparkOrder::LastParked, ["third", "second", "first"]);
     }
 
-    fn wakes(by: Order, expected: [&str; 3]) {
-        let bell = Arc::new(Bell::new(by));
+    fn wakes(by: UnparkOrder, expected: [&str; 3]) {
+        let parker = Arc::new(Parker::new(by));
         let (woken, order) = channel();
         let threads = ["first", "second", "third"].map(|name| {
-            let (own, woken) = (Arc::clone(&bell), woken.clone());
-            let asleep = bell.rings.lock().sleepers.len() + 1;
+            let (own, woken) = (Arc::clone(&parker), woken.clone());
+            let asleep = parker.parked.lock().threads.len() + 1;
             let thread = thread::spawn(move || {
-                own.wait(&Arc::default());
+                own.park(&Arc::default());
                 woken.send(name).unwrap();
             });
-            while bell.rings.lock().sleepers.len() < asleep {
+            while parker.parked.lock().threads.len() < asleep {
                 thread::yield_now();
             }
             thread
         });
         for name in expected {
-            bell.ring();
+            parker.unpark_one();
             assert_eq!(order.recv().unwrap(), name);
         }
         for thread in threads {
@@ -114,11 +114,11 @@ mod tests {
 
     #[test]
     fn a_ring_that_nobody_slept_for_is_not_lost() {
-        let (bell, sleeper) = (Bell::new(Order::Turns), Arc::default());
-        bell.ring();
-        bell.ring();
-        bell.wait(&sleeper);
-        bell.wait(&sleeper);
-        assert_eq!(bell.rings.lock().unheard, 0);
+        let (parker, thread) = (Parker::new(UnparkOrder::LongestParked), Arc::default());
+        parker.unpark_one();
+        parker.unpark_one();
+        parker.park(&thread);
+        parker.park(&thread);
+        assert_eq!(parker.parked.lock().pending, 0);
     }
 }

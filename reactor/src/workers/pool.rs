@@ -12,9 +12,9 @@ use skiff_sessions::aside::Aside;
 use skiff_sessions::conduit::Conduit;
 use skiff_vfs::Worker;
 
-use super::parking::{Bell, Order, Sleeper};
-use super::schedule::{Class, Schedule, Shares, Ticket};
-use super::yielding::Courtesy;
+use super::parking::{ParkedThread, Parker, UnparkOrder};
+use super::schedule::{Class, Schedule, Shares, WorkKind};
+use super::yielding::Yielding;
 
 /// Plaintext that a worker lends to a burst, in bytes: as much goes to the thread
 /// beside it at a time, and each waking costs.
@@ -23,25 +23,25 @@ const SCRATCH: usize = 512 * 1024;
 const CIPHER: usize = 128 * 1024;
 
 /// What a worker lends to the work it does.
-pub(crate) struct Tools<'a> {
+pub(crate) struct WorkerContext<'a> {
     pub(crate) worker: &'a Worker,
     pub(crate) scratch: &'a mut [u8],
     pub(crate) cipher: &'a mut [u8],
     pub(crate) aside: &'a mut Aside,
     /// Made when it is first needed.
     pub(crate) conduit: &'a mut Option<Conduit>,
-    pub(crate) courtesy: &'a Courtesy,
+    pub(crate) yielding: &'a Yielding,
     load: &'a Load,
 }
 
-impl Tools<'_> {
+impl WorkerContext<'_> {
     /// Other work waits for a thread: do not linger.
-    pub(crate) fn others_wait(&self) -> bool {
+    pub(crate) fn has_waiting_work(&self) -> bool {
         self.load.waiting.load(Ordering::Relaxed) > 0
     }
 
     /// No other thread of this kind works.
-    pub(crate) fn is_alone(&self) -> bool {
+    pub(crate) fn is_only_one_running(&self) -> bool {
         self.load.running.load(Ordering::Relaxed) <= 1
     }
 }
@@ -49,84 +49,89 @@ impl Tools<'_> {
 /// Something a worker can do.
 pub(crate) trait Work: Send + 'static {
     type Outcome: Send + 'static;
-    fn run(self, tools: &mut Tools<'_>) -> Self::Outcome;
+    fn run(self, context: &mut WorkerContext<'_>) -> Self::Outcome;
 }
 
 /// The threads, and what waits for them.
 pub(crate) struct Pool<W: Work> {
-    workers: Crew<W>,
+    workers: ThreadGroup<W>,
     /// Apart: they mostly wait, so they may be many, and more of those that compute
     /// would only make small commands wait.
-    carriers: Crew<W>,
-    outcomes: Receiver<(Ticket, W::Outcome)>,
-    called: Arc<AtomicBool>,
+    copiers: ThreadGroup<W>,
+    outcomes: Receiver<(WorkKind, W::Outcome)>,
+    wake_pending: Arc<AtomicBool>,
 }
 
 impl<W: Work> Pool<W> {
-    pub(crate) fn start(waker: &Arc<Waker>, courtesy: &Courtesy) -> io::Result<Self> {
+    pub(crate) fn start(waker: &Arc<Waker>, yielding: &Yielding) -> io::Result<Self> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         // Half of them may wait for a disk; for the one more see `Shares::of`.
         let workers = (2 * cores + 1).max(4);
-        let carriers = (4 * cores + 1).max(9);
-        let (to_reactor, outcomes) = unbounded();
-        let called = Arc::new(AtomicBool::new(false));
-        let reports = Arc::new(Reports {
-            outcomes: to_reactor,
-            called: Arc::clone(&called),
+        let copiers = (4 * cores + 1).max(9);
+        let (outcome_sender, outcomes) = unbounded();
+        let wake_pending = Arc::new(AtomicBool::new(false));
+        let to_reactor = Arc::new(OutcomeSender {
+            outcomes: outcome_sender,
+            wake_pending: Arc::clone(&wake_pending),
             waker: Arc::clone(waker),
-            courtesy: courtesy.clone(),
+            yielding: yielding.clone(),
         });
         Ok(Self {
-            workers: Crew::start("worker", Shares::of(workers), Order::Turns, &reports)?,
-            carriers: Crew::start(
+            workers: ThreadGroup::start(
+                "worker",
+                Shares::of(workers),
+                UnparkOrder::LongestParked,
+                &to_reactor,
+            )?,
+            copiers: ThreadGroup::start(
                 "carrier",
-                Shares::of_carriers(carriers),
-                Order::LastFirst,
-                &reports,
+                Shares::of_copiers(copiers),
+                UnparkOrder::LastParked,
+                &to_reactor,
             )?,
             outcomes,
-            called,
+            wake_pending,
         })
     }
 
     /// What is finished from here on calls again; what was before can be taken.
-    pub(crate) fn attend(&self) {
-        self.called.store(false, Ordering::SeqCst);
+    pub(crate) fn clear_wake(&self) {
+        self.wake_pending.store(false, Ordering::SeqCst);
     }
 
-    pub(crate) fn submit(&mut self, ticket: Ticket, work: W) {
-        let crew = self.crew_for(ticket.class);
-        crew.schedule.push(ticket, work);
-        crew.dispatch();
+    pub(crate) fn submit(&mut self, kind: WorkKind, work: W) {
+        let group = self.group_for(kind.class);
+        group.schedule.push(kind, work);
+        group.dispatch();
     }
 
     /// The next finished piece, if there is one.
     pub(crate) fn take(&mut self) -> Option<W::Outcome> {
-        let (ticket, outcome) = self.outcomes.try_recv().ok()?;
-        let crew = self.crew_for(ticket.class);
-        crew.schedule.finished(ticket);
-        crew.dispatch();
+        let (kind, outcome) = self.outcomes.try_recv().ok()?;
+        let group = self.group_for(kind.class);
+        group.schedule.finished(kind);
+        group.dispatch();
         Some(outcome)
     }
 
     /// Nothing runs, and nothing waits.
     pub(crate) fn is_idle(&self) -> bool {
-        self.workers.is_idle() && self.carriers.is_idle()
+        self.workers.is_idle() && self.copiers.is_idle()
     }
 
-    /// Lets the threads end, each after what it is at, for as long as `patient`
+    /// Lets the threads end, each after what it is at, for as long as `keep_waiting`
     /// says so. A thread that hangs on a dead disk is left behind.
-    pub(crate) fn stop(mut self, patient: impl Fn() -> bool) {
-        self.workers.dismiss();
-        self.carriers.dismiss();
-        while !(self.workers.is_gone() && self.carriers.is_gone()) && patient() {
+    pub(crate) fn stop(mut self, keep_waiting: impl Fn() -> bool) {
+        self.workers.shut_down();
+        self.copiers.shut_down();
+        while !(self.workers.is_finished() && self.copiers.is_finished()) && keep_waiting() {
             std::thread::sleep(std::time::Duration::from_millis(5));
         }
     }
 
-    fn crew_for(&mut self, class: Class) -> &mut Crew<W> {
+    fn group_for(&mut self, class: Class) -> &mut ThreadGroup<W> {
         match class {
-            Class::Carry => &mut self.carriers,
+            Class::KernelCopy => &mut self.copiers,
             _ => &mut self.workers,
         }
     }
@@ -140,30 +145,30 @@ struct Load {
 }
 
 /// Threads that do the same kinds of work.
-struct Crew<W: Work> {
+struct ThreadGroup<W: Work> {
     schedule: Schedule<W>,
     load: Arc<Load>,
-    to_threads: Option<Sender<(Ticket, W)>>,
-    bell: Arc<Bell>,
+    to_threads: Option<Sender<(WorkKind, W)>>,
+    parker: Arc<Parker>,
     threads: Vec<JoinHandle<()>>,
 }
 
-impl<W: Work> Crew<W> {
+impl<W: Work> ThreadGroup<W> {
     fn start(
         name: &str,
         shares: Shares,
-        order: Order,
-        reports: &Arc<Reports<W>>,
+        order: UnparkOrder,
+        to_reactor: &Arc<OutcomeSender<W>>,
     ) -> io::Result<Self> {
         let (to_threads, work) = unbounded();
-        let (load, bell) = (Arc::default(), Arc::new(Bell::new(order)));
+        let (load, parker) = (Arc::default(), Arc::new(Parker::new(order)));
         let threads = (0..shares.threads).map(|index| {
             let thread = Thread {
                 work: Receiver::clone(&work),
-                bell: Arc::clone(&bell),
-                sleeper: Arc::default(),
+                parker: Arc::clone(&parker),
+                parked: Arc::default(),
                 load: Arc::clone(&load),
-                reports: Arc::clone(reports),
+                to_reactor: Arc::clone(to_reactor),
             };
             Worker::spawn(&format!("{name} {index}"), move |worker| thread.run(worker))
         });
@@ -172,7 +177,7 @@ impl<W: Work> Crew<W> {
             schedule: Schedule::new(shares),
             load,
             to_threads: Some(to_threads),
-            bell,
+            parker,
         })
     }
 
@@ -181,7 +186,7 @@ impl<W: Work> Crew<W> {
             if let Some(to_threads) = &self.to_threads {
                 // Threads outlive the pool's sender, so this cannot fail.
                 let _ = to_threads.send(assigned);
-                self.bell.ring();
+                self.parker.unpark_one();
             }
         }
         let (waiting, running) = (self.schedule.waiting(), self.schedule.running());
@@ -193,37 +198,37 @@ impl<W: Work> Crew<W> {
         self.schedule.running() == 0 && self.schedule.waiting() == 0
     }
 
-    fn dismiss(&mut self) {
+    fn shut_down(&mut self) {
         self.to_threads = None;
-        self.threads.iter().for_each(|_| self.bell.ring());
+        self.threads.iter().for_each(|_| self.parker.unpark_one());
     }
 
-    fn is_gone(&self) -> bool {
+    fn is_finished(&self) -> bool {
         self.threads.iter().all(JoinHandle::is_finished)
     }
 }
 
 /// Where finished work goes.
-struct Reports<W: Work> {
-    outcomes: Sender<(Ticket, W::Outcome)>,
+struct OutcomeSender<W: Work> {
+    outcomes: Sender<(WorkKind, W::Outcome)>,
     /// Somebody has woken the reactor, and it has not looked yet.
-    called: Arc<AtomicBool>,
+    wake_pending: Arc<AtomicBool>,
     waker: Arc<Waker>,
-    courtesy: Courtesy,
+    yielding: Yielding,
 }
 
 struct Thread<W: Work> {
-    work: Receiver<(Ticket, W)>,
-    bell: Arc<Bell>,
-    sleeper: Arc<Sleeper>,
+    work: Receiver<(WorkKind, W)>,
+    parker: Arc<Parker>,
+    parked: Arc<ParkedThread>,
     load: Arc<Load>,
-    reports: Arc<Reports<W>>,
+    to_reactor: Arc<OutcomeSender<W>>,
 }
 
 impl<W: Work> Thread<W> {
     /// Every piece of work has its ring; one without any is the end.
-    fn next(&self) -> Option<(Ticket, W)> {
-        self.bell.wait(&self.sleeper);
+    fn next(&self) -> Option<(WorkKind, W)> {
+        self.parker.park(&self.parked);
         self.work.try_recv().ok()
     }
 
@@ -234,25 +239,25 @@ impl<W: Work> Thread<W> {
         let (scratch, cipher) = buffers.split_at_mut(SCRATCH);
         let mut aside = Aside::WhenNeeded;
         let mut conduit = None;
-        while let Some((ticket, work)) = self.next() {
-            let mut tools = Tools {
+        while let Some((kind, work)) = self.next() {
+            let mut context = WorkerContext {
                 worker,
                 scratch,
                 cipher,
                 aside: &mut aside,
                 conduit: &mut conduit,
-                courtesy: &self.reports.courtesy,
+                yielding: &self.to_reactor.yielding,
                 load: &self.load,
             };
-            let outcome = work.run(&mut tools);
-            if self.reports.outcomes.send((ticket, outcome)).is_err() {
+            let outcome = work.run(&mut context);
+            if self.to_reactor.outcomes.send((kind, outcome)).is_err() {
                 return;
             }
             // One call is enough for all that is finished before it is heard.
-            if self.reports.called.swap(true, Ordering::SeqCst) {
+            if self.to_reactor.wake_pending.swap(true, Ordering::SeqCst) {
                 continue;
             }
-            if let Err(error) = self.reports.waker.wake() {
+            if let Err(error) = self.to_reactor.waker.wake() {
                 log::error!("the reactor cannot be woken: {error}");
             }
         }

@@ -14,14 +14,14 @@ pub(crate) enum Class {
     Burst,
     /// A stream that the kernel carries between a file and a socket: its thread mostly
     /// waits for one of them.
-    Carry,
+    KernelCopy,
     /// Minutes of one home's disk.
     Long,
 }
 
 /// What a piece of work counts against.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Ticket {
+pub(crate) struct WorkKind {
     pub(crate) class: Class,
     /// The file system it may hang on; `None` for none.
     pub(crate) device: Option<u64>,
@@ -32,7 +32,7 @@ pub(crate) struct Ticket {
 pub(crate) struct Shares {
     pub(crate) threads: usize,
     /// All that is not short.
-    lasting: usize,
+    not_short: usize,
     crypt: usize,
     device: usize,
     device_bursts: usize,
@@ -46,7 +46,7 @@ impl Shares {
     pub(crate) fn of(threads: usize) -> Self {
         Self {
             threads,
-            lasting: threads - 1,
+            not_short: threads - 1,
             crypt: threads / 2,
             device: threads - threads / 4,
             device_bursts: threads.div_ceil(2),
@@ -54,10 +54,10 @@ impl Shares {
     }
 
     /// Of threads whose streams the kernel carries. One stays free of any single file system.
-    pub(crate) fn of_carriers(threads: usize) -> Self {
+    pub(crate) fn of_copiers(threads: usize) -> Self {
         Self {
             threads,
-            lasting: threads,
+            not_short: threads,
             crypt: 0,
             device: threads - 1,
             device_bursts: 0,
@@ -67,7 +67,7 @@ impl Shares {
 
 /// Work of one class on one file system waits in one queue.
 struct Queue<T> {
-    ticket: Ticket,
+    kind: WorkKind,
     waiting: VecDeque<T>,
     running: usize,
 }
@@ -91,13 +91,13 @@ impl<T> Schedule<T> {
         }
     }
 
-    pub(crate) fn push(&mut self, ticket: Ticket, work: T) {
-        match self.queues.iter_mut().find(|queue| queue.ticket == ticket) {
+    pub(crate) fn push(&mut self, kind: WorkKind, work: T) {
+        match self.queues.iter_mut().find(|queue| queue.kind == kind) {
             Some(queue) => queue.waiting.push_back(work),
             None => {
                 let waiting = VecDeque::from([work]);
                 self.queues.push(Queue {
-                    ticket,
+                    kind,
                     waiting,
                     running: 0,
                 });
@@ -105,16 +105,16 @@ impl<T> Schedule<T> {
         }
     }
 
-    pub(crate) fn finished(&mut self, ticket: Ticket) {
+    pub(crate) fn finished(&mut self, kind: WorkKind) {
         self.running -= 1;
-        if let Some(queue) = self.queues.iter_mut().find(|queue| queue.ticket == ticket) {
+        if let Some(queue) = self.queues.iter_mut().find(|queue| queue.kind == kind) {
             queue.running -= 1;
         }
         self.queues
             .retain(|queue| queue.running > 0 || !queue.waiting.is_empty());
     }
 
-    pub(crate) fn next(&mut self) -> Option<(Ticket, T)> {
+    pub(crate) fn next(&mut self) -> Option<(WorkKind, T)> {
         if self.running >= self.shares.threads {
             return None;
         }
@@ -122,7 +122,7 @@ impl<T> Schedule<T> {
             Class::Short,
             Class::Crypt,
             Class::Burst,
-            Class::Carry,
+            Class::KernelCopy,
             Class::Long,
         ];
         let index = order.into_iter().find_map(|class| self.ready(class))?;
@@ -131,7 +131,7 @@ impl<T> Schedule<T> {
         queue.running += 1;
         self.running += 1;
         self.turn = index + 1;
-        Some((self.queues[index].ticket, work))
+        Some((self.queues[index].kind, work))
     }
 
     fn ready(&self, class: Class) -> Option<usize> {
@@ -140,31 +140,30 @@ impl<T> Schedule<T> {
             .map(|step| (self.turn + step) % count)
             .find(|&index| {
                 let queue = &self.queues[index];
-                queue.ticket.class == class && !queue.waiting.is_empty() && self.fits(queue.ticket)
+                queue.kind.class == class && !queue.waiting.is_empty() && self.fits(queue.kind)
             })
     }
 
-    fn fits(&self, Ticket { class, device }: Ticket) -> bool {
-        let running = |counts: &dyn Fn(Ticket) -> bool| -> usize {
-            let queues = self.queues.iter().filter(|queue| counts(queue.ticket));
+    fn fits(&self, WorkKind { class, device }: WorkKind) -> bool {
+        let running = |counts: &dyn Fn(WorkKind) -> bool| -> usize {
+            let queues = self.queues.iter().filter(|queue| counts(queue.kind));
             queues.map(|queue| queue.running).sum()
         };
         let is_bulk = |class: Class| matches!(class, Class::Burst | Class::Long);
-        let of_class = running(&|ticket| ticket.class == class);
+        let of_class = running(&|kind| kind.class == class);
         let class_fits = match class {
-            Class::Short | Class::Burst | Class::Carry => true,
+            Class::Short | Class::Burst | Class::KernelCopy => true,
             Class::Crypt => of_class < self.shares.crypt,
             Class::Long => of_class < 1,
         };
-        let lasting = running(&|ticket| ticket.class != Class::Short);
-        let leaves_one = class == Class::Short || lasting < self.shares.lasting;
-        let same = |ticket: Ticket| device.is_some() && ticket.device == device;
+        let not_short = running(&|kind| kind.class != Class::Short);
+        let leaves_one = class == Class::Short || not_short < self.shares.not_short;
+        let same = |kind: WorkKind| device.is_some() && kind.device == device;
         class_fits
             && leaves_one
             && running(&same) < self.shares.device
             && (!is_bulk(class)
-                || running(&|ticket| same(ticket) && is_bulk(ticket.class))
-                    < self.shares.device_bursts)
+                || running(&|kind| same(kind) && is_bulk(kind.class)) < self.shares.device_bursts)
     }
 
     pub(crate) fn running(&self) -> usize {
@@ -180,32 +179,32 @@ impl<T> Schedule<T> {
 mod tests {
     use super::*;
 
-    const fn ticket(class: Class, device: u64) -> Ticket {
-        Ticket {
+    const fn kind(class: Class, device: u64) -> WorkKind {
+        WorkKind {
             class,
             device: Some(device),
         }
     }
 
-    const HANDSHAKE: Ticket = Ticket {
+    const HANDSHAKE: WorkKind = WorkKind {
         class: Class::Crypt,
         device: None,
     };
 
     /// More of each than there are threads.
-    fn flooded(shares: Shares, by: &[Ticket]) -> Schedule<u32> {
+    fn flooded(shares: Shares, by: &[WorkKind]) -> Schedule<u32> {
         let mut schedule = Schedule::new(shares);
         for work in 0..100 {
-            for &ticket in by {
-                schedule.push(ticket, work);
+            for &kind in by {
+                schedule.push(kind, work);
             }
         }
         schedule
     }
 
-    fn drain(schedule: &mut Schedule<u32>) -> Vec<Ticket> {
+    fn drain(schedule: &mut Schedule<u32>) -> Vec<WorkKind> {
         std::iter::from_fn(|| schedule.next())
-            .map(|(ticket, _)| ticket)
+            .map(|(kind, _)| kind)
             .collect()
     }
 
@@ -215,43 +214,43 @@ mod tests {
     #[test]
     fn short_jobs_go_before_bursts_and_find_a_thread() {
         for threads in THREADS {
-            let bursts = [ticket(Class::Burst, 1), ticket(Class::Burst, 2)];
+            let bursts = [kind(Class::Burst, 1), kind(Class::Burst, 2)];
             let mut schedule = flooded(Shares::of(threads), &bursts);
             assert_eq!(drain(&mut schedule).len(), threads - 1);
-            schedule.push(ticket(Class::Short, 1), 1000);
-            assert_eq!(drain(&mut schedule), [ticket(Class::Short, 1)]);
+            schedule.push(kind(Class::Short, 1), 1000);
+            assert_eq!(drain(&mut schedule), [kind(Class::Short, 1)]);
         }
     }
 
     #[test]
     fn a_dead_file_system_leaves_threads_to_the_others() {
         for threads in THREADS {
-            let dead = [ticket(Class::Burst, 1), ticket(Class::Short, 1)];
+            let dead = [kind(Class::Burst, 1), kind(Class::Short, 1)];
             let mut schedule = flooded(Shares::of(threads), &dead);
             assert_eq!(drain(&mut schedule).len(), threads - threads / 4);
-            schedule.push(ticket(Class::Short, 2), 1000);
-            assert_eq!(drain(&mut schedule), [ticket(Class::Short, 2)]);
+            schedule.push(kind(Class::Short, 2), 1000);
+            assert_eq!(drain(&mut schedule), [kind(Class::Short, 2)]);
         }
     }
 
     #[test]
     fn streams_carried_on_one_file_system_leave_a_thread_to_others() {
-        let mut schedule = flooded(Shares::of_carriers(9), &[ticket(Class::Carry, 1)]);
+        let mut schedule = flooded(Shares::of_copiers(9), &[kind(Class::KernelCopy, 1)]);
         assert_eq!(drain(&mut schedule).len(), 8);
         for work in 0..100 {
-            schedule.push(ticket(Class::Carry, 2), work);
+            schedule.push(kind(Class::KernelCopy, 2), work);
         }
-        assert_eq!(drain(&mut schedule), [ticket(Class::Carry, 2)]);
+        assert_eq!(drain(&mut schedule), [kind(Class::KernelCopy, 2)]);
     }
 
     #[test]
     fn bursts_of_one_file_system_leave_threads_to_those_of_another_and_to_short_jobs() {
         for threads in THREADS {
-            let mut schedule = flooded(Shares::of(threads), &[ticket(Class::Burst, 1)]);
+            let mut schedule = flooded(Shares::of(threads), &[kind(Class::Burst, 1)]);
             assert_eq!(drain(&mut schedule).len(), threads.div_ceil(2));
-            schedule.push(ticket(Class::Burst, 2), 1000);
-            schedule.push(ticket(Class::Short, 2), 1001);
-            let others = [ticket(Class::Short, 2), ticket(Class::Burst, 2)];
+            schedule.push(kind(Class::Burst, 2), 1000);
+            schedule.push(kind(Class::Short, 2), 1001);
+            let others = [kind(Class::Short, 2), kind(Class::Burst, 2)];
             assert_eq!(drain(&mut schedule), others, "{threads} threads");
         }
     }
@@ -267,11 +266,11 @@ mod tests {
     #[test]
     fn handshakes_and_bursts_together_leave_a_thread_to_short_jobs() {
         for threads in THREADS {
-            let both = [HANDSHAKE, ticket(Class::Burst, 1)];
+            let both = [HANDSHAKE, kind(Class::Burst, 1)];
             let mut schedule = flooded(Shares::of(threads), &both);
             assert_eq!(drain(&mut schedule).len(), threads - 1);
-            schedule.push(ticket(Class::Short, 1), 1000);
-            assert_eq!(drain(&mut schedule), [ticket(Class::Short, 1)]);
+            schedule.push(kind(Class::Short, 1), 1000);
+            assert_eq!(drain(&mut schedule), [kind(Class::Short, 1)]);
         }
     }
 
@@ -280,20 +279,20 @@ mod tests {
         let mut schedule = Schedule::new(Shares::of(5));
         for work in 0..10 {
             for device in 1..5 {
-                schedule.push(ticket(Class::Burst, device), work);
+                schedule.push(kind(Class::Burst, device), work);
             }
         }
         let first: Vec<_> = drain(&mut schedule).into_iter().map(|t| t.device).collect();
         assert_eq!(first, [Some(1), Some(2), Some(3), Some(4)]);
         let mut done = 4;
-        schedule.finished(ticket(Class::Burst, 1));
-        while let Some((ticket, _)) = schedule.next() {
+        schedule.finished(kind(Class::Burst, 1));
+        while let Some((kind, _)) = schedule.next() {
             done += 1;
-            schedule.finished(ticket);
+            schedule.finished(kind);
         }
         assert_eq!(done, 40);
         for device in 2..5 {
-            schedule.finished(ticket(Class::Burst, device));
+            schedule.finished(kind(Class::Burst, device));
         }
         assert!(schedule.queues.is_empty());
         assert_eq!(schedule.running, 0);

@@ -23,7 +23,7 @@ pub(crate) fn publish_short(
     stop: &Arc<AtomicBool>,
 ) -> Option<End> {
     match file.take() {
-        Some(OpenFile::Upload(upload)) if !upload.is_to_be_synced() && is_silent(control) => {
+        Some(OpenFile::Upload(upload)) if !upload.is_to_be_synced() && has_no_input(control) => {
             Some(publish(worker, *upload, Arc::clone(stop)))
         }
         other => {
@@ -45,7 +45,7 @@ fn publish(worker: &Worker, mut upload: Upload, stop: Arc<AtomicBool>) -> End {
 
 /// The client has said all it wanted to, and is there: ABOR, like the end of a client that broke
 /// off, is heard before what it cancels has its name.
-fn is_silent(control: &TcpStream) -> bool {
+fn has_no_input(control: &TcpStream) -> bool {
     let peek = RecvFlags::PEEK | RecvFlags::DONTWAIT;
     recv(control, &mut [0; 1], peek).err() == Some(Errno::WOULDBLOCK)
 }

@@ -4,12 +4,12 @@ use skiff_sessions::transfer::{Sink, Source};
 use skiff_sessions::wire::reply::Refusal;
 
 /// More than this is left to the workers.
-pub(crate) const HAND: usize = 16 * 1024;
+pub(crate) const SMALL_FILE_MAX: usize = 16 * 1024;
 
 /// A small file, whole.
-pub(crate) struct InHand(pub(crate) Vec<u8>);
+pub(crate) struct SmallFile(pub(crate) Vec<u8>);
 
-impl Source for InHand {
+impl Source for SmallFile {
     fn read_at(&mut self, offset: u64, buf: &mut [u8]) -> Result<usize, Refusal> {
         let from = usize::try_from(offset).unwrap_or(usize::MAX);
         let rest = self.0.get(from..).unwrap_or_default();
@@ -20,7 +20,7 @@ impl Source for InHand {
 }
 
 /// Nothing is received into it.
-impl Sink for InHand {
+impl Sink for SmallFile {
     fn write(&mut self, _: &[u8]) -> Result<(), Refusal> {
         Err(Refusal::Fault)
     }

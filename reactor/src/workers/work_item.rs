@@ -9,26 +9,26 @@ use skiff_sessions::server::JobId;
 use skiff_sessions::transfer::Burst;
 use skiff_vfs::Home;
 
-use super::burst::{Lent, shake_hands};
-use super::jobs::{Order, Performed, Services, perform};
+use super::burst::{LentTransfer, shake_hands};
+use super::jobs::{JobRequest, JobResult, Services, perform};
 use super::open_file::OpenFile;
-use super::pool::{Tools, Work};
-use crate::endpoints::reload::Fresh;
+use super::pool::{Work, WorkerContext};
+use crate::endpoints::reload::Reloaded;
 use crate::tls::ftp::FtpTls;
 use crate::transport::channel::{Channel, Handshake};
 use crate::transport::ids::{ConnectionId, Socket};
 
 /// Work for the pool.
-pub(crate) enum Errand {
+pub(crate) enum WorkItem {
     Job {
         connection: ConnectionId,
         id: JobId,
-        order: Box<Order>,
+        request: Box<JobRequest>,
         services: Arc<Services>,
     },
     Burst {
         connection: ConnectionId,
-        lent: Box<Lent>,
+        lent: Box<LentTransfer>,
     },
     Handshake {
         connection: ConnectionId,
@@ -36,7 +36,7 @@ pub(crate) enum Errand {
         channel: Channel,
     },
     /// Nobody needs the file any more; closing may block.
-    PutAway(OpenFile),
+    CloseFile(OpenFile),
     /// Counts a home whose ledger was lost.
     Scan(Arc<Home>),
     /// Reads the configuration again.
@@ -53,11 +53,11 @@ pub(crate) enum Outcome {
     Job {
         connection: ConnectionId,
         id: JobId,
-        performed: Box<Performed>,
+        result: Box<JobResult>,
     },
     Burst {
         connection: ConnectionId,
-        lent: Box<Lent>,
+        lent: Box<LentTransfer>,
         burst: Burst,
     },
     Handshake {
@@ -67,33 +67,33 @@ pub(crate) enum Outcome {
         result: io::Result<Handshake>,
     },
     /// `None` where it was refused, and the log says why.
-    Reloaded(Option<Box<Fresh>>),
-    Quiet,
+    Reloaded(Option<Box<Reloaded>>),
+    Nothing,
 }
 
-impl Work for Errand {
+impl Work for WorkItem {
     type Outcome = Outcome;
 
-    fn run(self, tools: &mut Tools<'_>) -> Outcome {
+    fn run(self, context: &mut WorkerContext<'_>) -> Outcome {
         match self {
             Self::Job {
                 connection,
                 id,
-                order,
+                request,
                 services,
             } => {
-                let performed = Box::new(perform(tools.worker, &services, *order));
+                let result = Box::new(perform(context.worker, &services, *request));
                 Outcome::Job {
                     connection,
                     id,
-                    performed,
+                    result,
                 }
             }
             Self::Burst {
                 connection,
                 mut lent,
             } => {
-                let burst = lent.run(tools);
+                let burst = lent.run(context);
                 Outcome::Burst {
                     connection,
                     lent,
@@ -105,7 +105,7 @@ impl Work for Errand {
                 socket,
                 mut channel,
             } => {
-                let result = shake_hands(&mut channel, tools);
+                let result = shake_hands(&mut channel, context);
                 Outcome::Handshake {
                     connection,
                     socket,
@@ -114,24 +114,24 @@ impl Work for Errand {
                 }
             }
             Self::Reload { file, tickets } => {
-                let fresh = Fresh::read(tools.worker, &file, tickets.as_ref());
-                Outcome::Reloaded(fresh.map(Box::new))
+                let reloaded = Reloaded::read(context.worker, &file, tickets.as_ref());
+                Outcome::Reloaded(reloaded.map(Box::new))
             }
-            Self::PutAway(file) => {
+            Self::CloseFile(file) => {
                 drop(file);
-                Outcome::Quiet
+                Outcome::Nothing
             }
             Self::Scan(home) => {
-                if let Err(error) = home.scan(tools.worker) {
+                if let Err(error) = home.scan(context.worker) {
                     log::error!("a home could not be counted: {error}");
                 }
-                Outcome::Quiet
+                Outcome::Nothing
             }
             Self::Sweep(home) => {
-                if let Err(error) = home.sweep(tools.worker) {
+                if let Err(error) = home.sweep(context.worker) {
                     log::warn!("old stages could not be swept: {error}");
                 }
-                Outcome::Quiet
+                Outcome::Nothing
             }
         }
     }

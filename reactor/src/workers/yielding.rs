@@ -15,9 +15,9 @@ const AT_ONCE: Timespec = Timespec {
 /// milliseconds where no one is preempted between its ticks: small commands
 /// would wait that long for somebody else's bulk data.
 #[derive(Clone)]
-pub(crate) struct Courtesy(Arc<Registry>);
+pub(crate) struct Yielding(Arc<Registry>);
 
-impl Courtesy {
+impl Yielding {
     /// To the reactor that waits on this.
     pub(crate) fn to(registry: Registry) -> Self {
         Self(Arc::new(registry))
@@ -25,14 +25,14 @@ impl Courtesy {
 
     /// Between two portions of bulk data. The rest of the slice is given away
     /// only where events wait that the reactor has not seen yet.
-    pub(crate) fn give_way(&self) {
-        if self.is_reactor_wanted() {
+    pub(crate) fn yield_to_reactor(&self) {
+        if self.is_reactor_due() {
             std::thread::yield_now();
         }
     }
 
     /// Its own descriptor is readable while it has events (epoll(7)).
-    fn is_reactor_wanted(&self) -> bool {
+    fn is_reactor_due(&self) -> bool {
         let mut fds = [PollFd::new(&*self.0, PollFlags::IN)];
         poll(&mut fds, Some(&AT_ONCE)).is_ok_and(|ready| ready > 0)
     }
@@ -47,12 +47,12 @@ mod tests {
     #[test]
     fn the_reactor_is_wanted_until_it_has_looked() {
         let mut reactor = Poll::new().unwrap();
-        let courtesy = Courtesy::to(reactor.registry().try_clone().unwrap());
+        let yielding = Yielding::to(reactor.registry().try_clone().unwrap());
         let waker = Waker::new(reactor.registry(), Token(0)).unwrap();
-        assert!(!courtesy.is_reactor_wanted());
+        assert!(!yielding.is_reactor_due());
         waker.wake().unwrap();
-        assert!(courtesy.is_reactor_wanted());
+        assert!(yielding.is_reactor_due());
         reactor.poll(&mut Events::with_capacity(1), None).unwrap();
-        assert!(!courtesy.is_reactor_wanted());
+        assert!(!yielding.is_reactor_due());
     }
 }

@@ -55,7 +55,7 @@ fn examine_ports(ftp: &Ftp, report: &mut Report<'_>) {
             None => report.ok(PORTS, "any that the system gives"),
         };
     };
-    if let Some(ip) = doors(ftp).next().map(|address| address.ip()) {
+    if let Some(ip) = addresses(ftp).next().map(|address| address.ip()) {
         examine_range(ip, range, report);
     }
     if let Some(text) = given.overlap(range) {
@@ -165,7 +165,7 @@ fn examine_host(host: &str, found: Result<&[IpAddr], &io::Error>, report: &mut R
 /// The private address (RFC 1918) that this machine calls others from, where FTP is
 /// spoken on every address.
 fn private_behind(ftp: &Ftp) -> Option<Ipv4Addr> {
-    doors(ftp).find(|address| address.ip().is_unspecified())?;
+    addresses(ftp).find(|address| address.ip().is_unspecified())?;
     match outward().ok()? {
         IpAddr::V4(ip) if ip.is_private() => Some(ip),
         _ => None,
@@ -180,7 +180,7 @@ fn outward() -> io::Result<IpAddr> {
     Ok(socket.local_addr()?.ip())
 }
 
-fn doors(ftp: &Ftp) -> impl Iterator<Item = &SocketAddr> {
+fn addresses(ftp: &Ftp) -> impl Iterator<Item = &SocketAddr> {
     ftp.listen.iter().chain(&ftp.implicit)
 }
 

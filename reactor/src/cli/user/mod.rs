@@ -17,7 +17,7 @@ use crate::cli::arguments::{take_config, take_path, take_rest};
 use crate::cli::failure::Failure;
 
 use ftp::FtpChanges;
-use own::{Own, own};
+use own::{Own, parse_own};
 use password::PasswordFrom;
 pub(crate) use password::verifier;
 
@@ -121,8 +121,8 @@ fn parse_add(mut words: Arguments) -> Result<Verb, Failure> {
 
 fn parse_set(mut words: Arguments) -> Result<Verb, Failure> {
     let changes = Changes {
-        quota: words.opt_value_from_fn("--quota", own)?,
-        entries: words.opt_value_from_fn("--entries", own)?,
+        quota: words.opt_value_from_fn("--quota", parse_own)?,
+        entries: words.opt_value_from_fn("--entries", parse_own)?,
         access: take_choice(
             &mut words,
             ("--read-only", Access::ReadOnly),

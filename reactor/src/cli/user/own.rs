@@ -16,7 +16,7 @@ impl<T> Own<T> {
     }
 }
 
-pub(super) fn own<T: std::str::FromStr>(text: &str) -> Result<Own<T>, T::Err> {
+pub(super) fn parse_own<T: std::str::FromStr>(text: &str) -> Result<Own<T>, T::Err> {
     match text {
         "default" => Ok(Own::Default),
         _ => text.parse().map(Own::Set),
