@@ -1,4 +1,5 @@
-//! From a checked configuration to a daemon that serves, and to its end.
+//! Starts the daemon from a checked configuration, runs its reactor, and closes the homes at the
+//! end.
 
 use std::io;
 use std::net::SocketAddr;
@@ -26,14 +27,14 @@ use crate::workers::jobs::Services;
 use crate::workers::pool::Pool;
 use crate::workers::yielding::Yielding;
 
-/// Where the daemon can be reached.
+/// The addresses that the daemon listens on.
 pub(crate) struct Bound {
     pub(crate) native: Vec<SocketAddr>,
     pub(crate) ftp: Vec<SocketAddr>,
     pub(crate) ftp_over_tls: Vec<SocketAddr>,
 }
 
-/// Why it does not run.
+/// Why the daemon does not start.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StartError {
     #[error("{address} cannot be listened on: {error}")]
@@ -60,7 +61,7 @@ fn no(what: &'static str) -> impl FnOnce(io::Error) -> StartError {
     move |error| StartError::System { what, error }
 }
 
-/// Serves until SIGTERM or SIGINT; `ready` is called once it does.
+/// Serves until SIGTERM or SIGINT; calls `ready` once the daemon serves.
 pub(crate) fn run(config: Server, ready: impl FnOnce(&Bound)) -> Result<(), StartError> {
     let config = Arc::new(config);
     let listeners = bind(&config)?;
@@ -68,7 +69,7 @@ pub(crate) fn run(config: Server, ready: impl FnOnce(&Bound)) -> Result<(), Star
     ensure_folder(&config.state, 0o700)?;
     ensure_folder(&config.homes, config.dir_mode.bits())?;
     let (log, log_thread) = AccessLog::start(&config.log)?;
-    // A second daemon in one process (in tests) keeps the first one's logger.
+    // In tests, a second daemon in the process keeps the first one's logger.
     let _ = log.install(config.log.level);
     let speaking = |protocol| {
         let endpoints = listeners.iter().filter(|door| door.protocol == protocol);
@@ -139,7 +140,7 @@ fn assemble(
     Reactor::new(poll, signals, listeners, shared).map_err(no("poll"))
 }
 
-/// Every home's account goes to the disk, unless a disk hangs.
+/// Writes the ledger of every home to the disk, within 20 s in case a disk hangs.
 fn finish(shared: Shared) {
     let until = Instant::now() + Duration::from_secs(20);
     let Shared { pool, services, .. } = shared;
@@ -171,7 +172,7 @@ fn policy(config: &Server) -> Result<Policy, StartError> {
     })
 }
 
-/// From the system's own table; a number is taken as it is.
+/// The id of a group in /etc/group; a number is taken as it is.
 fn group_id(name: &str) -> Result<u32, StartError> {
     if let Ok(number) = name.parse() {
         return Ok(number);
@@ -200,7 +201,7 @@ fn ensure_folder(path: &Path, mode: u32) -> Result<(), StartError> {
         })
 }
 
-/// As many descriptors as the system lets us have.
+/// Raises the limit of open files to the hard limit (setrlimit(2), RLIMIT_NOFILE).
 fn raise_descriptors() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);

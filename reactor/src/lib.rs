@@ -1,5 +1,12 @@
-//! `skiffd`: sockets, threads and time around the sessions. The reactor waits,
-//! the workers work.
+//! The server `skiffd`: sockets, threads and time around the sessions of `skiff_sessions`.
+//!
+//! One reactor thread waits for readiness and runs the session state machines; a pool of workers
+//! does everything that may block. Imports run downwards, and `tests/tidy` holds them to it:
+//!
+//! ```text
+//! cli > daemon > reactor > connection > event_loop > workers > endpoints, transport
+//!     > tls, accounts, accesslog
+//! ```
 
 mod accesslog;
 mod accounts;

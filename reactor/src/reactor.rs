@@ -1,5 +1,5 @@
-//! The loop: readiness, completions, deadlines. One thread, and nothing in it
-//! that blocks but the poll.
+//! The event loop: dispatches readiness, outcomes of workers, deadlines and signals to the
+//! connections. It is one thread, and only the poll in it blocks.
 
 use std::io;
 use std::net::SocketAddr;
@@ -23,18 +23,18 @@ use crate::transport::ids::{ConnectionId, Generations, Socket};
 use crate::workers::schedule::{Class, WorkKind};
 use crate::workers::work_item::{Outcome, WorkItem};
 
-/// The pool has something.
+/// Outcomes of workers can be taken.
 pub(crate) const WAKE: Token = Token(0);
 pub(crate) const SIGNALS: Token = Token(1);
 const TIMER: Token = Token(2);
-/// Listeners follow from here.
+/// The token of the first listener; the others follow.
 const LISTENERS: usize = 3;
 
-/// Transfers may finish for this long after SIGTERM, then they are checkpointed.
+/// How long transfers may go on after SIGTERM before they are suspended.
 const DRAIN: Duration = Duration::from_secs(10);
-/// Between two calls to stop.
+/// Time between two requests to stop what still runs.
 const STOP_AGAIN: Duration = Duration::from_millis(500);
-/// And this long until what still runs is left behind.
+/// How long after SIGTERM the daemon leaves what still runs behind.
 const DRAIN_AT_MOST: Duration = Duration::from_secs(15);
 const SWEEP_EVERY: Duration = Duration::from_secs(60 * 60);
 
@@ -50,14 +50,14 @@ pub(crate) struct Reactor {
     next_sweep: Instant,
 }
 
-/// Whether new peers are let in.
+/// The daemon's phase between start and end.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Phase {
     Serving,
-    /// Since then.
+    /// Since that time; no new connections, transfers go on.
     Draining(Instant),
-    /// Draining since then; what runs is told to stop again at that time, for
-    /// a job may have begun something meanwhile.
+    /// Since the first time; whatever runs is told to stop again at the second, because a job may
+    /// have begun something meanwhile.
     Stopping(Instant, Instant),
     Stopped,
 }
@@ -86,7 +86,7 @@ impl Reactor {
         })
     }
 
-    /// Serves until a signal ends it; the hub comes back for the last steps.
+    /// Serves until a signal ends it; returns what is shared, for the last steps.
     pub(crate) fn run(mut self) -> io::Result<Shared> {
         let mut events = Events::with_capacity(1024);
         while self.phase != Phase::Stopped {
@@ -105,7 +105,7 @@ impl Reactor {
         for event in events {
             self.on_readiness(event, now);
         }
-        // Not before all others are heard: an ABOR that is here counts.
+        // After all other events: an ABOR that has arrived counts before a finished upload.
         if events.iter().any(|event| event.token() == WAKE) {
             self.take_outcomes(now);
         }
@@ -227,7 +227,7 @@ impl Reactor {
         }
     }
 
-    /// The session is gone; the file it opened is closed where that may block.
+    /// Has a worker close the file of a session that is gone.
     fn close_unclaimed_file(&mut self, result: crate::workers::jobs::JobResult) {
         let file = match result {
             crate::workers::jobs::JobResult::Done { file, .. } => file,
@@ -247,7 +247,8 @@ impl Reactor {
         (connection.id == id).then_some(connection)
     }
 
-    /// Stale ids find nobody. A connection that is over afterwards is forgotten.
+    /// Calls `act` for the connection, unless the id is stale, and removes a connection that is
+    /// over.
     fn with_connection(
         &mut self,
         id: ConnectionId,
@@ -315,7 +316,7 @@ impl Reactor {
         }
     }
 
-    /// Nobody new; sessions leave once their dialogue is over.
+    /// Stops listening and asks every session to leave once its dialogue is over.
     fn drain(&mut self, now: Instant) {
         log::info!(
             "stopping: {} sessions are asked to leave",
@@ -367,7 +368,7 @@ impl Reactor {
     }
 }
 
-/// Keeps the pool's waker where the poll is made.
+/// Makes the waker by which workers wake the poll.
 pub(crate) fn waker(poll: &Poll) -> io::Result<Arc<mio::Waker>> {
     mio::Waker::new(poll.registry(), WAKE).map(Arc::new)
 }

@@ -28,7 +28,7 @@ pub(super) fn access_line(out: &mut Vec<u8>, record: &Record<'_>) -> io::Result<
     Ok(())
 }
 
-/// To the nearest thousandth.
+/// Seconds, rounded to the nearest thousandth.
 struct Seconds(Duration);
 
 impl fmt::Display for Seconds {
@@ -45,7 +45,7 @@ fn known(out: &mut Vec<u8>, value: Option<impl fmt::Display>) -> io::Result<()> 
     }
 }
 
-/// The form is a promise: `server.ron` shows the expression that reads it.
+/// The format is a promise: `server.ron` shows the expression that parses it.
 pub(super) fn login_failed_line(out: &mut Vec<u8>, address: IpAddr, user: &[u8]) -> io::Result<()> {
     let address = address.to_canonical();
     write!(out, "login failed: address={address} user=")?;
@@ -60,16 +60,17 @@ pub(super) fn message_line(out: &mut Vec<u8>, level: log::Level, text: &str) -> 
     Ok(())
 }
 
-/// Writes times, and remembers the second it wrote last: many lines are of the same one.
+/// Formats times, and reuses the text of the last second.
 #[derive(Default)]
 pub(super) struct Stamp {
-    /// Since 1970; whole seconds only.
+    /// Seconds since 1970.
     second: Duration,
     written: Vec<u8>,
 }
 
 impl Stamp {
-    /// RFC 3339 in UTC with thousandths, and a space. A clock before 1970 is told as 1970.
+    /// Appends the time in RFC 3339, UTC, with thousandths, and a space. A clock before 1970 counts
+    /// as 1970.
     pub(super) fn put(&mut self, out: &mut Vec<u8>, at: SystemTime) {
         let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
         let second = Duration::from_secs(since.as_secs());
@@ -87,7 +88,7 @@ impl Stamp {
             format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].");
         self.second = second;
         self.written.clear();
-        // Only a clock after the year 9999 cannot be written.
+        // Only a time after the year 9999 cannot be formatted.
         let at = OffsetDateTime::UNIX_EPOCH
             .checked_add(time::Duration::seconds(second.as_secs().cast_signed()));
         let at = at.unwrap_or(OffsetDateTime::UNIX_EPOCH);
@@ -101,7 +102,7 @@ pub(super) fn line(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>) -> io::Re
     out.push(b'\n');
 }
 
-/// A field that is one word; `-` for an empty one.
+/// A field of one word; `-` if empty.
 pub(super) fn word(out: &mut Vec<u8>, text: impl AsRef<[u8]>) {
     match text.as_ref() {
         b"" => out.push(b'-'),
@@ -113,7 +114,7 @@ pub(super) fn word(out: &mut Vec<u8>, text: impl AsRef<[u8]>) {
 pub(super) enum Space {
     Keep,
     Escape,
-    /// As other servers write names in an xferlog.
+    /// The escaping that other servers use in an xferlog.
     Underscore,
 }
 
@@ -135,8 +136,8 @@ pub(super) fn escape(out: &mut Vec<u8>, bytes: &[u8], space: Space) {
     }
 }
 
-/// Hidden are control characters, what some readers take for line ends, and what
-/// turns the direction of writing about.
+/// Escaped are control characters, what some readers take for line ends, and marks that change the
+/// direction of writing.
 fn character(out: &mut Vec<u8>, c: char) {
     let mut buffer = [0; 4];
     let encoded = c.encode_utf8(&mut buffer).as_bytes();

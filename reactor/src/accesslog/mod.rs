@@ -1,5 +1,5 @@
-//! The log thread: what users did, who failed to log in, and what the daemon has to
-//! say of itself, each event one line, and no other thread ever waiting for a disk.
+//! The access log and the daemon's own messages, one line for each event, written by a thread of
+//! their own, so that no other thread waits for a disk.
 //!
 //! | line | goes to | form |
 //! |---|---|---|
@@ -11,7 +11,8 @@
 //!
 //! TIME is RFC 3339 in UTC. What is not known is `-`. PATH comes last and may hold
 //! spaces; no other field does. Control characters, what is not UTF-8, and the
-//! backslash are written `\xNN` and `\\`, so that no name can forge a line.
+//! backslash are written `\xNN` and `\\`, so that no name can forge a line. What is worth
+//! logging is decided by the callers.
 
 mod format;
 mod pending;
@@ -38,21 +39,20 @@ use record::Record;
 pub(crate) use sink::LogFailed;
 use sink::{Output, Sink, open_sink};
 
-/// Lines that come so soon after another are written together, and nobody has to
-/// wake the thread for them.
+/// Lines that arrive within this time of another are written together, without a wake-up each.
 const WRITE_DELAY: Duration = Duration::from_millis(10);
 
-/// A longer message of the daemon's own is cut.
+/// Bytes of one message; a longer one is cut.
 const MAX_TEXT: usize = 4096;
 
-/// A longer user name, as only a failed login has it, is cut.
+/// Bytes of a user name; a longer one, which only a failed login can have, is cut.
 const MAX_USER: usize = 128;
 
-/// The way to the log thread; a clone is cheap, and no call waits for a disk.
+/// A handle of the log thread, cheap to clone. No call on it waits for a disk.
 #[derive(Clone)]
 pub(crate) struct AccessLog(Arc<LogQueue>);
 
-/// The thread itself, to be finished before the process ends.
+/// The log thread, to be finished before the process ends.
 pub(crate) struct LogThread {
     log: AccessLog,
     /// Disconnected when the thread has written its last line.
@@ -77,7 +77,7 @@ impl AccessLog {
         Ok((log, thread))
     }
 
-    /// Makes this the receiver of `log::info!` and its sisters.
+    /// Installs this as the logger of the `log` crate.
     pub(crate) fn install(&self, level: Level) -> Result<(), SetLoggerError> {
         log::set_boxed_logger(Box::new(self.clone()))?;
         log::set_max_level(filter(level));
@@ -90,7 +90,7 @@ impl AccessLog {
         self.0.add(|pending| pending.event(at, record));
     }
 
-    /// Logs a failed login; `user` is what the peer sent, whoever that may be.
+    /// Logs a failed login; `user` is what the peer sent, whether it exists or not.
     pub(crate) fn login_failed(&self, address: IpAddr, user: &[u8]) {
         let at = SystemTime::now();
         let user = &user[..user.len().min(MAX_USER)];
@@ -98,8 +98,8 @@ impl AccessLog {
             .add(|pending| pending.login_failed(at, address, user));
     }
 
-    /// Has the thread open its files anew, where `settings` now says: what a log
-    /// rotator waits for after renaming them.
+    /// Has the thread open the files that `settings` names, after a log rotator renamed the old
+    /// ones.
     pub(crate) fn reopen(&self, settings: &Log) {
         log::set_max_level(filter(settings.level));
         self.0
@@ -125,15 +125,15 @@ impl AccessLog {
 }
 
 impl LogThread {
-    /// Has everything logged so far written; waits no longer than `patience` for a
-    /// disk that does not answer.
+    /// Has everything logged so far written; waits at most `patience` for a disk that does not
+    /// answer.
     pub(crate) fn finish(self, patience: Duration) {
         self.log.0.ask(|pending| pending.ended = true);
         let _ = self.ended.recv_timeout(patience);
     }
 }
 
-/// The daemon's own messages; of the libraries', only warnings.
+/// Takes the daemon's own messages, and only warnings and errors of libraries.
 impl log::Log for AccessLog {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         metadata.level() <= log::Level::Warn || metadata.target().starts_with("skiff")
@@ -150,12 +150,11 @@ impl log::Log for AccessLog {
             .add(|pending| pending.message(at, record.level(), &text));
     }
 
-    /// Nothing to do: the thread writes whatever there is.
+    /// Nothing to do: the thread writes everything.
     fn flush(&self) {}
 }
 
-/// Where lines are left, and the thread finds them. Whoever holds the lock does nothing but
-/// write into memory.
+/// The lines that wait for the thread. The lock is held only to write into memory.
 #[derive(Default)]
 struct LogQueue {
     pending: Mutex<Pending>,
@@ -163,7 +162,7 @@ struct LogQueue {
 }
 
 impl LogQueue {
-    /// A line, if there is room for one.
+    /// Adds a line if there is room for it.
     fn add(&self, line: impl FnOnce(&mut Pending)) {
         self.ask(|pending| match pending.is_full() {
             false => line(pending),
@@ -177,7 +176,7 @@ impl LogQueue {
     }
 }
 
-/// Whether the thread goes on.
+/// Whether the thread continues.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Next {
     Round,
@@ -187,7 +186,7 @@ enum Next {
 struct Writer {
     queue: Arc<LogQueue>,
     messages: Sink,
-    /// `None`: with the messages.
+    /// `None` if access lines go to standard error with the messages.
     access: Option<Sink>,
     xferlog: Option<Sink>,
 }
@@ -199,7 +198,7 @@ impl Writer {
         }
     }
 
-    /// Waits for something to do, and does it.
+    /// Waits for lines or requests, and handles them.
     fn round(&mut self) -> Next {
         let queue = Arc::clone(&self.queue);
         let mut pending = queue.pending.lock();
@@ -227,11 +226,11 @@ impl Writer {
                 "{failed}; lines are lost until it works again"
             ));
         }
-        // If this fails there is nobody left to tell.
+        // There is nobody left to tell if this fails.
         let _ = self.messages.flush();
     }
 
-    /// A file that cannot be opened leaves the old one in use.
+    /// Opens the files again; where one cannot be opened, the old one stays in use.
     fn reopen(&mut self, settings: &Log) {
         let access = open_access(&settings.access).map(|sink| self.access = sink);
         let xferlog = settings.xferlog.as_deref().map(open_sink).transpose();

@@ -1,5 +1,5 @@
-//! Lines that wait for the log thread: written where the event is, into memory that the
-//! thread takes as a whole.
+//! Lines that wait for the log thread: formatted where the event happens, into buffers that the
+//! thread swaps for empty ones.
 
 use std::io::Write;
 use std::mem;
@@ -13,27 +13,26 @@ use super::record::Record;
 use super::sink::Sink;
 use super::xferlog::xferlog_line;
 
-/// Bytes that may wait for a disk that does not answer; the lines after them are
-/// counted and lost.
+/// Most bytes that wait for a disk that does not answer; lines beyond are counted and lost.
 const BYTES_MAX: usize = 256 * 1024;
 
 #[derive(Default)]
 pub(super) struct Pending {
     messages: Vec<u8>,
-    /// `None`: with the messages.
+    /// `None` if access lines go with the messages.
     access: Option<Vec<u8>>,
     xferlog: Option<Vec<u8>>,
     stamp: Stamp,
-    /// Lines that found no room and have not been told of.
+    /// Lines lost since the last report of losses.
     pub(super) lost: u64,
-    /// Asked for and not done yet; the latest wins.
+    /// New settings that the files are to be opened by; the latest wins.
     pub(super) reopen: Option<Log>,
-    /// Nothing comes after what is here.
+    /// True once the thread is to end after these lines.
     pub(super) ended: bool,
 }
 
 impl Pending {
-    /// Which lines have a place of their own from now on.
+    /// Sets which kinds of lines have a file of their own.
     pub(super) fn route(&mut self, access: bool, xferlog: bool) {
         let waiting = self.access.take().unwrap_or_default();
         match access {
@@ -67,7 +66,7 @@ impl Pending {
         self.buffers().map(Vec::len).sum::<usize>() >= BYTES_MAX
     }
 
-    /// Nothing is to be done.
+    /// True if the thread has nothing to do.
     pub(super) fn is_idle(&self) -> bool {
         let wanted = self.lost > 0 || self.reopen.is_some() || self.ended;
         !wanted && self.buffers().all(Vec::is_empty)
@@ -82,7 +81,7 @@ impl Pending {
         buffers.into_iter().flatten()
     }
 
-    /// Gives all lines to where they go, against empty memory.
+    /// Swaps all lines into their sinks.
     pub(super) fn take_lines(
         &mut self,
         messages: &mut Sink,

@@ -6,23 +6,23 @@ use std::time::{Duration, Instant};
 use skiff_sessions::conversation::LogLine;
 use skiff_sessions::digest::Sum;
 
-/// One thing that a user did.
+/// One finished command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Record<'a> {
     pub(crate) address: IpAddr,
-    /// Whoever is logged in.
+    /// The user, once logged in.
     pub(crate) user: Option<&'a str>,
     pub(crate) verb: &'static str,
-    /// As the user sees it, from his `/`.
+    /// The path as the user sees it, absolute below the home.
     pub(crate) path: Option<&'a [u8]>,
     /// The code of the final reply.
     pub(crate) code: u16,
-    /// Bytes of content that crossed the network.
+    /// Bytes of content that were transferred.
     pub(crate) bytes: Option<u64>,
     pub(crate) elapsed: Option<Duration>,
     /// Written as `md5=9e107d9d372bb6826bd81d3542a419d6`.
     pub(crate) digest: Option<Sum>,
-    /// For the xferlog.
+    /// What the xferlog needs, for transfers.
     pub(crate) transfer: Option<TransferKind>,
 }
 
@@ -51,7 +51,7 @@ pub(crate) enum Ending {
     Incomplete = b'i',
 }
 
-/// What xferlog(5) calls us.
+/// The service name in xferlog(5).
 const SERVICE: &str = "skiff";
 
 impl<'a> Record<'a> {

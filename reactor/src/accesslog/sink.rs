@@ -1,4 +1,4 @@
-//! Where log lines go: gathered, written in one call, and a failure told once.
+//! Writes log lines to a file or to standard error, many in one call, and reports a failure once.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -6,7 +6,7 @@ use std::mem;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-/// Bytes of memory that are kept between two writes.
+/// Bytes of buffer kept between two writes.
 const KEPT: usize = 32 * 1024;
 
 /// A log that cannot be opened or written.
@@ -18,12 +18,12 @@ pub(crate) struct LogFailed {
     source: io::Error,
 }
 
-/// Where lines of one kind go.
+/// The destination of one kind of lines.
 pub(super) struct Sink {
     output: Output,
     batch: Vec<u8>,
     health: Health,
-    /// Why it began to fail, until that is told.
+    /// The error that began a failure, until it is reported.
     untold: Option<io::Error>,
 }
 
@@ -35,7 +35,7 @@ pub(super) enum Output {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Health {
     Good,
-    /// The last write failed, perhaps in the middle of a line.
+    /// True after a failed write, which may have ended in the middle of a line.
     Failing,
 }
 
@@ -50,7 +50,7 @@ impl Sink {
         }
     }
 
-    /// Takes `lines` to be written, and leaves empty memory in their place.
+    /// Takes the buffer `lines`, and leaves an empty one in its place.
     pub(super) fn exchange(&mut self, lines: &mut Vec<u8>) {
         if self.batch.is_empty() {
             mem::swap(&mut self.batch, lines);
@@ -59,7 +59,7 @@ impl Sink {
         }
     }
 
-    /// An error is returned once, until a write succeeds again.
+    /// Writes what is buffered. An error is returned once, until a write succeeds again.
     pub(super) fn flush(&mut self) -> Result<(), LogFailed> {
         self.write_out();
         match self.untold.take() {

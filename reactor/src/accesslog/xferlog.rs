@@ -1,4 +1,4 @@
-//! The lines of the xferlog, which programs made for other servers read.
+//! Formats lines of xferlog(5), which programs made for other FTP servers read.
 
 use std::io::{self, Write};
 use std::time::SystemTime;

@@ -27,17 +27,17 @@ impl FolderError {
     }
 }
 
-/// What became of a thing that was to be made.
+/// Whether something was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Made {
     New,
-    /// It was there, and stays as it is.
+    /// It existed, and stays as it is.
     Kept,
 }
 
-/// Makes `path` with exactly this mode whatever the umask is, for the owner of the
-/// folder it lies in: a root shell must not make what the daemon's user cannot use.
-/// Its parent must exist; a folder that is not mounted must not be made up.
+/// Makes the folder `path` with exactly this mode, whatever the umask, and with the owner of its
+/// parent: root must not make what the daemon's user cannot use. The parent must exist, so that the
+/// home of a file system that is not mounted is never made up.
 pub(crate) fn make_folder(path: &Path, mode: u32) -> Result<Made, FolderError> {
     match DirBuilder::new().mode(0o700).create(path) {
         Ok(()) => {}

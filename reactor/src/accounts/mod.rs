@@ -1,4 +1,6 @@
-//! x
+//! Who may log in and with what: the user store, the cache of proven passwords, the server's
+//! secret, and the making of home folders. What a session does with an account does not belong
+//! here, nor the commands that edit the store.
 
 pub(crate) mod folder;
 pub(crate) mod password_cache;

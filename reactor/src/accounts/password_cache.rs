@@ -1,5 +1,5 @@
-//! Passwords that were right a moment ago: clients that open many connections
-//! log in at once, and the processor hashes for each only once a minute.
+//! Caches proven FTP passwords for 60 s, as HMACs under a per-process key, so that clients that
+//! open many connections log in without PBKDF2.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -12,8 +12,8 @@ use skiff_sessions::scram::Verifier;
 const LIFETIME: Duration = Duration::from_secs(60);
 const CAPACITY: usize = 1024;
 
-/// Holds no password: a seal of user, stored key and password, under a key that
-/// never leaves the process. A changed account has another stored key, and misses.
+/// The cache. It holds no password, only tags; a changed account has another stored key, and
+/// misses.
 pub(crate) struct PasswordCache {
     key: [u8; 32],
     entries: Mutex<HashMap<PasswordTag, Instant>>,
@@ -23,7 +23,7 @@ pub(crate) struct PasswordCache {
 pub(crate) struct PasswordTag([u8; 32]);
 
 impl PasswordCache {
-    /// `secret` stands in where the system has no randomness.
+    /// An empty cache under a random key, or under `secret` where the system has no random bytes.
     pub(crate) fn new(secret: &[u8; 32]) -> Self {
         let mut key = *secret;
         if let Err(error) = getrandom::fill(&mut key) {
@@ -38,7 +38,7 @@ impl PasswordCache {
     pub(crate) fn tag(&self, user: &str, verifier: &Verifier, password: &[u8]) -> PasswordTag {
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.key)
             .unwrap_or_else(|_| unreachable!("HMAC takes keys of any length (RFC 2104)"));
-        // Names hold no NUL, and a stored key has one length: no two inputs meet.
+        // Unambiguous: names hold no NUL, and stored keys have one length.
         for part in [user.as_bytes(), b"\0", &verifier.stored_key, password] {
             mac.update(part);
         }

@@ -1,7 +1,7 @@
 //! The server's secret: 32 random bytes in the state folder, made once.
 //!
-//! The salts shown for unknown users are derived from it, so they are the same after
-//! a restart: who asks twice cannot tell an unknown user from a known one.
+//! The salts that are shown for unknown users are derived from it, so that they stay the same after
+//! a restart: a peer that asks twice cannot tell an unknown user from a known one.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -10,18 +10,18 @@ use std::path::Path;
 
 use rustix::fs::{CWD, OFlags, RenameFlags, renameat_with};
 
-/// Bytes of the secret.
+/// Length of the secret in bytes.
 pub(crate) const LENGTH: usize = 32;
 
 const NAME: &str = "secret";
 
-/// The secret in the folder `state`, which must exist; made if it is not there. Its
-/// file is whole or absent, also after a crash, and 0600: others may not read it.
+/// Reads the secret in the folder `state`, which must exist, or makes it. Its file is whole or
+/// absent, also after a crash, and has mode 0600.
 ///
 /// # Errors
 ///
-/// In one line that names the file within `state` and the way out. A damaged or open file is never
-/// replaced: that would change what unknown users are shown.
+/// One line that names the file within `state` and the way out. A file that is damaged or readable
+/// by others is never replaced, because that would change what unknown users are shown.
 pub(crate) fn load_or_make(state: &Path) -> io::Result<[u8; LENGTH]> {
     let path = state.join(NAME);
     let secret = match load(&path) {
@@ -67,10 +67,10 @@ fn make(state: &Path, path: &Path) -> io::Result<[u8; LENGTH]> {
     match published {
         Ok(()) => File::open(state)?.sync_all().map(|()| secret),
         Err(error) => {
-            // Best effort: the next attempt of this process's number removes it too.
+            // Best effort: a later attempt by a process of the same number removes it too.
             let _ = std::fs::remove_file(&fresh);
             match error.kind() {
-                // Another daemon was faster: the two must agree.
+                // Another daemon was faster, and both must use one secret.
                 io::ErrorKind::AlreadyExists => load(path),
                 _ => Err(error),
             }

@@ -1,4 +1,4 @@
-//! Who may log in, on workers: the user store, read again when it changed.
+//! The accounts as workers look them up: the user store, read again when its file changed.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -17,13 +17,13 @@ use crate::accounts::password_cache::PasswordCache;
 
 pub(crate) struct Accounts {
     config: Mutex<Arc<Server>>,
-    /// For the salts of users who do not exist.
+    /// Derives the salts of users that do not exist.
     secret: [u8; 32],
     store: Mutex<Arc<UserStore>>,
     password_cache: PasswordCache,
 }
 
-/// What a welcomed user gets.
+/// What an account means for a session, resolved at its login.
 pub(crate) struct ResolvedAccount {
     pub(crate) root: PathBuf,
     pub(crate) limit: Limit,
@@ -41,8 +41,7 @@ impl Accounts {
         }
     }
 
-    /// Quotas, homes and iterations as they are from now on; a session's own
-    /// are those of its login.
+    /// Takes over a new configuration for logins from now on.
     pub(crate) fn reload(&self, config: Arc<Server>) {
         *self.config.lock() = config;
     }
@@ -51,7 +50,7 @@ impl Accounts {
         Arc::clone(&self.config.lock())
     }
 
-    /// A verifier for any name: a decoy where there is no open account.
+    /// The SCRAM verifier of `user`; a decoy where there is no enabled account.
     pub(crate) fn find(&self, worker: &Worker, user: &str) -> (Verifier, Standing) {
         let store = self.store(worker);
         match store.get(user) {
@@ -75,8 +74,7 @@ impl Accounts {
         }
     }
 
-    /// Whether this is the user's password, and he may say it as it is. One
-    /// PBKDF2, unless it was right a moment ago.
+    /// Checks an FTP password: one PBKDF2, unless the password was proven within the last 60 s.
     pub(crate) fn check(&self, worker: &Worker, user: &str, password: &[u8]) -> Standing {
         let (verifier, standing) = self.find(worker, user);
         let tag = self.password_cache.tag(user, &verifier, password);
@@ -98,7 +96,7 @@ impl Accounts {
         account.is_some_and(|account| account.ftp == FtpAccess::Allowed)
     }
 
-    /// Where `user` lives; his home's folder is made if it is not there yet.
+    /// Resolves the account of `user`, and makes its home folder if that is missing.
     pub(crate) fn resolve(&self, worker: &Worker, user: &str) -> Result<ResolvedAccount, Refusal> {
         let store = self.store(worker);
         let (name, account) = store.find(user).ok_or(Refusal::NoAccount)?;
@@ -168,7 +166,7 @@ impl Accounts {
         })
     }
 
-    /// An unreadable store lets nobody in, and the log says why.
+    /// The store as it is now. A store that cannot be read is empty, and the log says why.
     fn store(&self, _worker: &Worker) -> Arc<UserStore> {
         let users = &self.config().users;
         let mut store = self.store.lock();

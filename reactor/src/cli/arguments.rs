@@ -1,4 +1,4 @@
-//! Takes options and words off a command line.
+//! Takes options and words from a command line.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -22,7 +22,7 @@ pub(crate) fn take_path(
     Ok(words.opt_value_from_os_str(option, verbatim)?)
 }
 
-/// What is left once every option is taken: up to `most` words that are no options.
+/// The remaining words, once every option is taken; at most `most`, none of them an option.
 pub(crate) fn take_rest(words: Arguments, most: usize) -> Result<Vec<OsString>, Failure> {
     let rest = words.finish();
     let option = rest.iter().find(|word| word.as_bytes().starts_with(b"-"));
@@ -32,7 +32,7 @@ pub(crate) fn take_rest(words: Arguments, most: usize) -> Result<Vec<OsString>, 
     }
 }
 
-/// `--key=value` as the two words `--key value`.
+/// Splits `--key=value` into the two words `--key value`.
 pub(super) fn split_equals(word: OsString) -> Vec<OsString> {
     let bytes = word.as_bytes();
     match bytes.iter().position(|&byte| byte == b'=') {

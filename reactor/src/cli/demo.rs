@@ -1,4 +1,4 @@
-//! `skiffd --demo`: a server to try, with no set-up at all.
+//! `skiffd --demo`: prepares and runs a server to try, on loopback, without any set-up.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -15,7 +15,7 @@ use crate::daemon::{self, Bound};
 
 const PASSWORD: &str = "123";
 
-/// Who is there, and what he may store beside the default.
+/// The demo's users, and their quotas where they differ from the default.
 const USERS: [(&str, Option<Bytes>); 3] = [
     ("tom", Some(Bytes::new(800_000_000))),
     ("jerry", None),
@@ -48,14 +48,14 @@ pub(crate) struct Options {
     ftp: Option<Ftp>,
 }
 
-/// What `--ftp` says.
+/// The value of `--ftp`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Ftp {
     Off,
     Listen(SocketAddr),
 }
 
-/// What follows `--demo`.
+/// Parses what follows `--demo`.
 pub(crate) fn parse(mut words: Arguments) -> Result<Options, Failure> {
     let native = words.opt_value_from_fn("--native", parse_native)?;
     let ftp = words.opt_value_from_fn("--ftp", parse_ftp)?;
@@ -90,7 +90,7 @@ fn parse_ftp(text: &str) -> Result<Ftp, &'static str> {
     }
 }
 
-/// Makes what is missing, and nothing else.
+/// Makes what is missing in the demo's folder, and changes nothing else.
 fn prepare(options: &Options) -> Result<Server, Failure> {
     let settings = options.folder.join(init::SETTINGS);
     init::make_folders(&options.folder)?;
@@ -162,7 +162,7 @@ fn require_loopback(option: &str, address: SocketAddr) -> Result<(), Failure> {
     }
 }
 
-/// The daemon would notice as well, but does not know how a demo is told another port.
+/// The daemon would fail as well, but its error does not name the demo's options.
 fn require_free(option: &str, address: SocketAddr) -> Result<(), Failure> {
     let Err(error) = TcpListener::bind(address) else {
         return Ok(());
@@ -177,7 +177,7 @@ fn require_free(option: &str, address: SocketAddr) -> Result<(), Failure> {
     )))
 }
 
-/// Programs that start a demo wait for `ready`, and read the port before it.
+/// Prints the addresses, then `ready`, which programs that start a demo wait for.
 fn announce(bound: &Bound, homes: &Path) {
     let mut lines = Vec::new();
     for address in &bound.native {
@@ -197,7 +197,7 @@ fn announce(bound: &Bound, homes: &Path) {
     lines.push(format!("users: tom, jerry and sam; password {PASSWORD}"));
     lines.push(format!("their files: {}", homes.display()));
     lines.push("ready".to_owned());
-    // A demo whose output nobody reads still serves.
+    // A demo whose output nobody reads serves all the same.
     let _ = tell(lines.join("\n"));
 }
 

@@ -1,4 +1,4 @@
-//! Why a command of `skiffd` fails, and the exit status of each failure.
+//! The errors of `skiffd`'s commands, with their exit status, and the output of result lines.
 
 use std::fmt::Display;
 use std::io::{self, Write};
@@ -9,7 +9,7 @@ use skiff_conf::{Complaint, Refused};
 use crate::accounts::folder::FolderError;
 use crate::daemon;
 
-/// Why a command ended without doing what it was asked.
+/// Why a command failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
     #[error("{0}; see skiffd --help")]
@@ -46,7 +46,7 @@ impl From<pico_args::Error> for Failure {
     }
 }
 
-/// One line to standard output, at once. A reader who has seen enough is no error.
+/// Writes one line to standard output at once. A reader that has closed the pipe is no error.
 pub(crate) fn tell(line: impl Display) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     match writeln!(out, "{line}").and_then(|()| out.flush()) {

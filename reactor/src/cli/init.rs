@@ -1,4 +1,4 @@
-//! `skiffd init`: the settings and folders of a new server.
+//! `skiffd init`: makes the settings and folders of a new server.
 
 use std::fs::OpenOptions;
 use std::io::{self, Write};
@@ -12,8 +12,8 @@ use crate::cli::failure::Failure;
 
 pub(crate) const SETTINGS: &str = "server.ron";
 
-/// Lays out `folder` with the commented settings, an empty user store, and folders;
-/// says what to do next.
+/// Makes the commented settings, an empty user store and folders in `folder`; returns what to do
+/// next.
 pub(crate) fn run(folder: &Path) -> Result<String, Failure> {
     make_folders(folder)?;
     let settings = folder.join(SETTINGS);
@@ -30,14 +30,14 @@ pub(crate) fn run(folder: &Path) -> Result<String, Failure> {
     Ok(next_steps(&config.file))
 }
 
-/// The folders that the settings name, where they are missing.
+/// Makes the folders that the settings name, where they are missing.
 pub(crate) fn lay_out(config: &Server) -> Result<(), Failure> {
     make_folder(&config.homes, 0o755)?;
     make_folder(&config.state, 0o700)?;
     Ok(())
 }
 
-/// Like [`make_folder`] with mode 0755, and the missing ones above it too.
+/// Makes `path` and the missing folders above it, with mode 0755.
 pub(crate) fn make_folders(path: &Path) -> Result<(), Failure> {
     if let Some(parent) = path.parent()
         && !parent.as_os_str().is_empty()
@@ -49,7 +49,7 @@ pub(crate) fn make_folders(path: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-/// A file with this text, unless there is one.
+/// Writes a file with this text, unless there is one.
 pub(crate) fn write_new(path: &Path, text: &str) -> Result<Made, Failure> {
     let failed = |error| Failure::at(path, "written", &error);
     let created = OpenOptions::new()

@@ -57,13 +57,13 @@ A password is asked for on the terminal, or is the first line of standard input.
 A relative --home is relative to the folder of the homes.
 ";
 
-/// Does what the process's arguments ask for.
+/// Runs what the process's arguments ask for.
 pub fn run() -> ExitCode {
     let arguments = std::env::args_os().skip(1).collect();
     match parse(arguments).and_then(perform) {
         Ok(status) => status,
         Err(failure) => {
-            // Nobody is left to be told when standard error is gone too.
+            // There is nobody left to tell if standard error is gone too.
             let _ = writeln!(io::stderr(), "skiffd: {failure}");
             ExitCode::from(failure.status())
         }

@@ -1,5 +1,5 @@
-//! What a conversation decided, performed: jobs ordered, transfers begun, lent
-//! and taken home.
+//! Performs the effects of a conversation: submits jobs, begins transfers, lends them to workers in
+//! bursts, and takes them back.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -22,11 +22,11 @@ use crate::workers::open_file::OpenFile;
 use crate::workers::schedule::{Class, WorkKind};
 use crate::workers::work_item::WorkItem;
 
-/// How long a job waits for a home to be counted, or for a silent writer to go.
+/// How long a job is retried while its home is being counted or a silent writer is being cancelled.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 impl Connection {
-    /// A lent transfer is back.
+    /// Takes a lent transfer back after a burst.
     pub(crate) fn burst_returned(
         &mut self,
         lent: LentTransfer,
@@ -57,7 +57,7 @@ impl Connection {
                 let ahead = transfer.take_ahead();
                 self.transfer = Some(transfer);
                 self.bulk = Bulk::None;
-                // The burst may have left input behind without asking to the end.
+                // The burst may not have read up to `WouldBlock`.
                 self.ready = Ready {
                     readable: true,
                     writable: true,
@@ -72,7 +72,7 @@ impl Connection {
                 let stopped = self.stop.load(Ordering::Relaxed);
                 self.bulk = match (unfinished, self.bulk) {
                     (_, Bulk::Hashing) | (Burst::BudgetSpent, _) => Bulk::Due,
-                    // It was told to stop while it was away, perhaps too late to see it.
+                    // A stop that came too late for this burst is seen by the next one.
                     (Burst::WantsRead, _) if stopped => Bulk::Due,
                     (Burst::WantsRead, _) => Bulk::WantsRead,
                     _ => Bulk::WantsWrite,
@@ -99,8 +99,8 @@ impl Connection {
                 if let Some(channel) = channel {
                     self.end_data(channel, &end, shared, now);
                 }
-                // An ABOR, or the end of a client that broke off, comes before
-                // what it cancels is published.
+                // An ABOR, or the end of a client that broke off, is handled before the upload is
+                // published.
                 let is_published = matches!(end, End::Stored { .. });
                 if direction == Some(Direction::FromPeer) && !is_published {
                     self.read_all(shared, now);
@@ -141,7 +141,7 @@ impl Connection {
         self.drive(shared, now);
     }
 
-    /// What the peer has said by now.
+    /// Reads what the peer has sent by now.
     fn read_all(&mut self, shared: &mut Shared, now: Instant) {
         self.ready.readable = true;
         for _ in 0..READS_PER_TURN {
@@ -152,7 +152,7 @@ impl Connection {
         }
     }
 
-    /// A job is back.
+    /// Delivers the result of a job to the session, or submits the job again later.
     pub(crate) fn job_finished(
         &mut self,
         id: JobId,
@@ -258,12 +258,12 @@ impl Connection {
             ),
             Effect::Logout => self.log_out(shared),
             Effect::Close => self.end_after_replies(now),
-            // The conversation wrote it to its outbox.
+            // Already written to the outbox by the conversation.
             Effect::Reply(_) => {}
         }
     }
 
-    /// As before the login; the connection stays.
+    /// Returns to the state before a login; the connection stays.
     fn log_out(&mut self, shared: &mut Shared) {
         if self.admitted == Admitted::Yes {
             shared.admission.withdraw(&self.user);
@@ -286,7 +286,7 @@ impl Connection {
                 return;
             }
             Job::OpenHome => self.admitted = Admitted::Yes,
-            // What stopped the transfer came too late for it.
+            // A stop of the transfer must not stop its publication.
             Job::PublishStream { .. } => self.stop = Arc::default(),
             Job::OpenDownload { .. }
             | Job::OpenUpload { .. }
@@ -301,7 +301,7 @@ impl Connection {
         } else {
             None
         };
-        // The worker that sent it has closed it.
+        // The worker that sent the file has closed it.
         if matches!(job, Job::CloseFile { .. }) && file.is_none() {
             return self.notify(Event::Completed(id, Completion::Done), shared, now);
         }
@@ -355,7 +355,7 @@ impl Connection {
         let due = match self.bulk {
             Bulk::Due => true,
             Bulk::WantsRead => ready.readable,
-            // Input may be the line that stops it, and an error reads as input.
+            // Input may be the line that stops the transfer, and an error reads as input.
             Bulk::WantsWrite => ready.writable || ready.readable,
             Bulk::None | Bulk::LentRegistered | Bulk::LentDeregistered | Bulk::Hashing => false,
         };
@@ -375,8 +375,8 @@ impl Connection {
         }
     }
 
-    /// A file in hand goes out before the reply that announces it: its peer is then
-    /// woken once for both replies.
+    /// Sends a small file before the reply that announces it, so that the peer is woken once for
+    /// both replies.
     pub(super) fn send_small_file(&mut self, shared: &mut Shared, now: Instant) {
         let is_small = matches!(self.file, Some(OpenFile::Small(_)));
         if is_small && self.bulk == Bulk::Due && self.route == Route::Data {
@@ -406,7 +406,7 @@ impl Connection {
         self.submit(lent, shared);
     }
 
-    /// The control connection stays, and is heard.
+    /// Lends the data channel; the control connection stays here and is read.
     fn lend_stream(&mut self, shared: &mut Shared, now: Instant) {
         if !self.is_data_open() {
             return;
@@ -468,7 +468,7 @@ impl Connection {
         });
     }
 
-    /// A socket that was taken out reports anew what it is when it is put in.
+    /// Registers the socket again; epoll then reports its readiness anew.
     fn reregister(&mut self, shared: &mut Shared) {
         if let Err(error) = register(&shared.registry, &self.socket, self.id) {
             log::error!("{}: cannot be watched: {error}", self.peer);

@@ -1,4 +1,4 @@
-//! The control connection driven: handshakes, lines in, replies out, deadlines.
+//! Drives the control connection: handshakes, lines in, replies out, deadlines.
 
 use std::io;
 use std::net::Shutdown;
@@ -19,13 +19,13 @@ use crate::transport::ids::Socket;
 use crate::workers::schedule::{Class, WorkKind};
 use crate::workers::work_item::WorkItem;
 
-/// Fillings of the outbox per wake-up, likewise.
+/// Times that the outbox is filled again in one turn of the loop.
 const FLUSHES_PER_TURN: usize = 8;
-/// For a peer that does not take its last reply.
+/// How long the last reply may take to be sent.
 const LAST_REPLY_WAIT: Duration = Duration::from_secs(5);
 
 impl Connection {
-    /// The socket can be read or written.
+    /// Handles readiness of the control socket.
     pub(crate) fn on_ready(&mut self, ready: Ready, shared: &mut Shared, now: Instant) {
         self.ready.readable |= ready.readable;
         self.ready.writable |= ready.writable;
@@ -33,7 +33,7 @@ impl Connection {
         self.drive(shared, now);
     }
 
-    /// Something outside happened to the session.
+    /// Passes an event from outside the dialogue to the session.
     pub(crate) fn on_event(&mut self, event: Event, shared: &mut Shared, now: Instant) {
         match self.stage {
             Stage::Handshake(..) | Stage::StartingTls(..) => {
@@ -50,7 +50,7 @@ impl Connection {
         }
     }
 
-    /// The deadline that stands in `Deadlines` came up.
+    /// Handles an entry of `Deadlines` that is due.
     pub(crate) fn on_due(&mut self, due: Instant, shared: &mut Shared, now: Instant) {
         if !self.scheduled.take_if_current(due) {
             return;
@@ -105,7 +105,7 @@ impl Connection {
         self.arm_deadline(shared);
     }
 
-    /// The conversation that a handshake interrupted.
+    /// Takes the conversation that AUTH TLS interrupted.
     fn interrupted_conversation(&mut self, now: Instant) -> Option<Box<Conversation>> {
         let nothing = Stage::Handshake(now, Handshake::Done);
         match std::mem::replace(&mut self.stage, nothing) {
@@ -137,7 +137,7 @@ impl Connection {
         Some(Conversation::new(now, &codec::FTP, setup))
     }
 
-    /// Everything from here on is TLS (RFC 4217 section 4).
+    /// Switches the channel to TLS (RFC 4217 section 4).
     fn begin_tls(&mut self, shared: &mut Shared, now: Instant) {
         self.start_tls = StartTls::No;
         let secured = shared.secure_ftp(&mut self.data.tag);
@@ -155,7 +155,7 @@ impl Connection {
         }
     }
 
-    /// Does all that can be done now.
+    /// Sends, lends and reads as far as readiness allows now.
     pub(super) fn drive(&mut self, shared: &mut Shared, now: Instant) {
         if let Stage::Handshake(_, wants) | Stage::StartingTls(wants, _) = self.stage {
             self.drive_handshake(wants, shared, now);
@@ -238,8 +238,8 @@ impl Connection {
         match result {
             Ok(0) => self.peer_closed(shared, now),
             Ok(count) => {
-                // In clear, less than there was room for is all there is (epoll(7)),
-                // unless it stops short of urgent data, which is inside of a line.
+                // In clear, a short read means that the socket is drained (epoll(7)), unless it
+                // stopped before urgent data, which is in the middle of a line.
                 let whole = buf[..count].ends_with(b"\n") && count < buf.len();
                 if whole && !self.ready.ended && channel.tls().is_none() {
                     self.ready.readable = false;
@@ -259,7 +259,7 @@ impl Connection {
         self.notify(Event::PeerClosed, shared, now);
         self.peer_input = PeerInput::Ended;
         match &self.stage {
-            // An upload may be worth ending well without anyone to tell.
+            // A running upload may still be finished without anyone to tell.
             Stage::Conversing(conversation) if !conversation.session().is_closed() => {
                 self.ready.readable = false;
             }
@@ -267,7 +267,7 @@ impl Connection {
         }
     }
 
-    /// Something happened that is not from the peer's lines.
+    /// Passes an event to the conversation, and performs the effects.
     pub(super) fn notify(&mut self, event: Event, shared: &mut Shared, now: Instant) {
         self.with_conversation(shared, now, |conversation, effects| {
             conversation.handle(now, event, effects);
@@ -293,7 +293,7 @@ impl Connection {
                 }
                 Err(_) => return self.peer_closed(shared, now),
             }
-            // Lines may have waited for room, and their answers fill it again.
+            // Lines may have waited for room in the outbox, and their replies fill it again.
             self.with_conversation(shared, now, |conversation, effects| {
                 conversation.resume(now, effects);
             });
@@ -304,7 +304,8 @@ impl Connection {
         shared.unfinished.push(self.id);
     }
 
-    /// Lets the conversation decide, and performs what it decided.
+    /// Runs `decide` on the conversation and performs the effects, including those of jobs that are
+    /// answered inline.
     pub(super) fn with_conversation(
         &mut self,
         shared: &mut Shared,
@@ -344,7 +345,7 @@ impl Connection {
         }
     }
 
-    /// What is lent comes home soon: its lane is dead.
+    /// Ends the connection; what is lent comes back soon, because its socket is shut down.
     pub(super) fn end_now(&mut self) {
         self.ending = Ending::Now;
         self.stop.store(true, Ordering::Relaxed);

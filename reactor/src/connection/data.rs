@@ -1,5 +1,5 @@
-//! A session's data connection: a port or a call, then TLS, then a lane that is
-//! lent like any other. It is in the poll only while somebody waits for it.
+//! Drives an FTP session's data connection: opened by PASV or PORT, secured by TLS, lent to
+//! workers, and closed. Its socket is in the poll only while something waits for it.
 
 use std::io::{self, Read};
 use std::net::{IpAddr, Shutdown, SocketAddr};
@@ -26,13 +26,13 @@ use crate::transport::ids::{ConnectionId, Socket};
 use crate::workers::schedule::{Class, WorkKind};
 use crate::workers::work_item::WorkItem;
 
-/// For a peer to say goodbye at the TLS layer after we did.
+/// How long the peer's close_notify or end of stream is awaited after ours.
 const CLOSE_NOTIFY_WAIT: Duration = Duration::from_secs(2);
-/// For a peer to notice that its upload was refused.
+/// How long the input of a refused upload is discarded, so that the client reads the reply.
 const REFUSED_UPLOAD_WAIT: Duration = Duration::from_secs(5);
-/// Reads of what nobody wants any more, per wake-up.
+/// Discarding reads in one turn of the loop.
 const DISCARDED_READS_MAX: usize = 16;
-/// Strangers that are turned away at a port at a time.
+/// Connections from other addresses that are closed in one turn of the loop.
 const FOREIGN_PEERS_MAX: usize = 16;
 
 #[derive(Default)]
@@ -40,12 +40,12 @@ pub(super) struct DataConnection {
     state: State,
     pub(super) ready: Ready,
     registered: Registered,
-    /// Of the transfer under way.
+    /// The direction of the transfer under way.
     pub(super) direction: Option<Direction>,
-    /// What this session's TLS tickets carry.
+    /// The tag in this session's TLS tickets.
     pub(super) tag: Option<Tag>,
     port: Lease,
-    /// The address that the client came to, once somebody asked.
+    /// The local address of the control connection, once asked for.
     local: Option<IpAddr>,
 }
 
@@ -54,20 +54,20 @@ enum State {
     #[default]
     None,
     Listening(TcpListener),
-    /// The client is awaited at the port.
+    /// The client's connection is awaited.
     Accepting(TcpListener),
     Connecting(TcpStream),
-    /// At home.
+    /// Open, and not lent.
     Open(Channel),
-    /// At home, in the middle of its handshake.
+    /// In the middle of its TLS handshake, and not lent.
     Handshaking(Channel),
-    /// At a worker.
+    /// Lent to a worker.
     Lent(Arc<TcpStream>),
-    /// All was sent; the peer's goodbye is awaited until then.
+    /// Everything was sent; the peer's end is awaited until this time.
     Closing(Channel, Instant),
 }
 
-/// Whether the poll knows the socket.
+/// Whether the socket is registered with the poll.
 #[derive(Default, Clone, Copy, PartialEq, Eq)]
 enum Registered {
     #[default]
@@ -75,7 +75,7 @@ enum Registered {
     Yes,
 }
 
-/// Whether the session counts as holding a port of the range.
+/// Whether the session holds a passive port.
 #[derive(Default, Clone, Copy, PartialEq, Eq)]
 enum Lease {
     #[default]
@@ -84,7 +84,7 @@ enum Lease {
 }
 
 impl Connection {
-    /// PASV, EPSV: a port of its own for the next data connection.
+    /// Opens a passive port for the next data connection (PASV, EPSV).
     pub(super) fn open_passive_port(
         &mut self,
         form: PassiveForm,
@@ -122,7 +122,8 @@ impl Connection {
         }
     }
 
-    /// Only the client itself is let in.
+    /// Accepts a connection from the client's own address and closes all others (RFC 2577 section
+    /// 4).
     fn accept_data(&mut self, shared: &mut Shared, now: Instant) {
         let client = self.peer.ip().to_canonical();
         self.data.ready.readable = false;
@@ -145,7 +146,7 @@ impl Connection {
                 }
             }
         }
-        // More wait, and the poll would not say so again.
+        // More connections wait, and an edge-triggered poll would not report them again.
         self.data.ready.readable = true;
         shared.unfinished.push(self.id);
     }
@@ -174,7 +175,7 @@ impl Connection {
         self.notify(Event::Data(why), shared, now);
     }
 
-    /// The data connection can be read or written, or somebody came to its port.
+    /// Handles readiness of the data socket, or of the listener it is accepted from.
     pub(crate) fn on_data_ready(&mut self, ready: Ready, shared: &mut Shared, now: Instant) {
         self.data.ready.readable |= ready.readable;
         self.data.ready.writable |= ready.writable;
@@ -191,7 +192,7 @@ impl Connection {
         self.drive(shared, now);
     }
 
-    /// A call that is over either has a peer or an error (connect(2), EINPROGRESS).
+    /// Finishes connect(2), which has either a peer or an error by then (EINPROGRESS).
     fn data_connected(&mut self, socket: TcpStream, shared: &mut Shared, now: Instant) {
         match (socket.take_error(), socket.peer_addr()) {
             (Ok(None), Ok(_)) => {
@@ -220,8 +221,8 @@ impl Connection {
         let secured = self.data_tls(direction, shared);
         match (secured, std::mem::take(&mut self.data.state)) {
             (Ok((tls, rule)), State::Open(mut channel)) => {
-                // Behind a ticket, the first record would wait for an acknowledgement.
-                // In clear nothing does: the end of the stream pushes its last byte.
+                // After a ticket, the first record would wait for an acknowledgement. In clear
+                // nothing waits: the end of the stream pushes its last byte.
                 if let Err(error) = channel.socket().set_nodelay(true) {
                     log::debug!("{}: {error}", self.peer);
                 }
@@ -243,7 +244,7 @@ impl Connection {
         }
     }
 
-    /// With the rule for resuming that it is under.
+    /// TLS for the data connection, and the rule of resumption that it will be judged by.
     fn data_tls(
         &self,
         direction: Direction,
@@ -255,7 +256,7 @@ impl Connection {
             return Err("there is no tls".to_owned());
         };
         let (tag, tickets) = match (resumption, direction) {
-            // No ticket carries a tag that was never used.
+            // No ticket carries a tag that was never given out.
             (Resumption::Off, _) => {
                 let unused = Tag::random().map_err(|error| error.to_string())?;
                 (unused, Tickets::None)
@@ -317,7 +318,7 @@ impl Connection {
         self.drive(shared, now);
     }
 
-    /// Takes the lane for a burst.
+    /// Takes the channel for a burst.
     pub(super) fn lend_data(&mut self, shared: &mut Shared) -> Option<Channel> {
         match self.deregister_data(shared) {
             State::Open(channel) => {
@@ -332,7 +333,7 @@ impl Connection {
         }
     }
 
-    /// Whether this is what is away; it may have been given up meanwhile.
+    /// True if `channel` is the one that is lent; it may have been given up meanwhile.
     pub(super) fn is_lent_data(&self, channel: &Channel) -> bool {
         matches!(&self.data.state, State::Lent(socket) if Arc::ptr_eq(socket, channel.socket()))
     }
@@ -341,20 +342,20 @@ impl Connection {
         matches!(self.data.state, State::Open(_))
     }
 
-    /// A burst is over, and the transfer is not.
+    /// Parks the channel after a burst until its socket is ready.
     pub(super) fn park_data(&mut self, channel: Channel, shared: &mut Shared) {
         self.data.state = State::Open(channel);
         self.register_data(shared);
     }
 
-    /// A burst is over that wants to be lent again at once.
+    /// Keeps the channel after a burst that is to be followed by another at once.
     pub(super) fn hold_data(&mut self, channel: Channel) {
         self.data.state = State::Open(channel);
     }
 
-    /// The transfer is over. Input that nobody reads would become a reset: of a
-    /// download under TLS, it eats what the peer has not read yet; of an upload
-    /// that is refused, it hides the reply from clients that look no further.
+    /// Closes the channel after a transfer. Unread input would cause a reset, which discards what
+    /// the peer has not read yet of a download under TLS, and hides the reply to a refused upload
+    /// from some clients.
     pub(super) fn end_data(
         &mut self,
         mut channel: Channel,
@@ -395,7 +396,7 @@ impl Connection {
         shared.unfinished.push(self.id);
     }
 
-    /// Goes on where a turn was too short.
+    /// Continues what one turn of the loop was too short for.
     pub(super) fn continue_data(&mut self, shared: &mut Shared, now: Instant) {
         if !self.data.ready.readable {
             return;
@@ -410,7 +411,7 @@ impl Connection {
         }
     }
 
-    /// When a goodbye is no longer waited for.
+    /// When the peer's end is no longer awaited.
     pub(super) fn data_close_deadline(&self) -> Option<Instant> {
         match self.data.state {
             State::Closing(_, until) => Some(until),
@@ -418,14 +419,14 @@ impl Connection {
         }
     }
 
-    /// Whatever there is of a data connection ends.
+    /// Closes the data connection, in whatever state it is.
     pub(super) fn close_data(&mut self, shared: &mut Shared) {
         self.shut_down_data();
         self.drop_data(shared);
         self.release_port(shared);
     }
 
-    /// What is away comes home dead.
+    /// Shuts down a lent socket, so that its burst ends.
     pub(super) fn shut_down_data(&self) {
         if let State::Lent(socket) = &self.data.state {
             let _ = socket.shutdown(Shutdown::Both);
@@ -461,7 +462,7 @@ impl Connection {
         }
     }
 
-    /// Takes the state out, its socket out of the poll.
+    /// Takes the state, with its socket out of the poll.
     fn deregister_data(&mut self, shared: &mut Shared) -> State {
         let state = std::mem::take(&mut self.data.state);
         if std::mem::take(&mut self.data.registered) == Registered::Yes
@@ -501,7 +502,7 @@ fn watch(registry: &Registry, descriptor: i32, id: ConnectionId) -> io::Result<(
     registry.register(&mut SourceFd(&descriptor), id.token(Socket::Data), both)
 }
 
-/// Begins a connection from the address that the client knows us by.
+/// Begins a connection from the address that the client knows us by (RFC 959 section 3.2).
 fn call(from: IpAddr, to: SocketAddr) -> io::Result<TcpStream> {
     let family = if to.is_ipv4() {
         AddressFamily::INET

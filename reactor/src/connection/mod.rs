@@ -1,5 +1,9 @@
-//! One peer: its channel at home or lent, its conversation, its open file. What
-//! the conversation decides is performed here; nothing here blocks.
+//! One connection: a peer's channel, its conversation (codec and session), its open file and its
+//! transfer.
+//!
+//! Here the effects that a session decides are performed: `control` drives the control connection,
+//! `data` the FTP data connection, `bulk` the jobs and transfers lent to workers. What connections
+//! share stands in `event_loop`; nothing here blocks.
 
 mod bulk;
 mod control;
@@ -30,7 +34,7 @@ use crate::workers::open_file::OpenFile;
 use crate::workers::schedule::{Class, WorkKind};
 use crate::workers::work_item::WorkItem;
 
-/// Reads of one connection per wake-up, so that a busy peer lets others in.
+/// Reads of one connection in one turn of the loop, so that a busy peer lets others in.
 const READS_PER_TURN: usize = 8;
 
 pub(crate) struct Connection {
@@ -38,7 +42,7 @@ pub(crate) struct Connection {
     pub(crate) peer: SocketAddr,
     protocol: Protocol,
     socket: Arc<TcpStream>,
-    /// `None` while it is lent.
+    /// `None` while the channel is lent to a worker.
     channel: Option<Channel>,
     data: DataConnection,
     stage: Stage,
@@ -46,69 +50,69 @@ pub(crate) struct Connection {
     peer_input: PeerInput,
     ready: Ready,
     bulk: Bulk,
-    /// Of the transfer under way.
+    /// The channel that the transfer under way uses.
     route: Route,
     transfer: Option<Box<Transfer>>,
-    /// The transfer's bytes that the session has heard of.
+    /// Bytes of the transfer that have been reported to the session.
     reported: u64,
     file: Option<OpenFile>,
     stop: Arc<AtomicBool>,
     open_home: Option<OpenHome>,
-    /// Whose login is under way, or done.
+    /// The user whose login is under way or done; empty before.
     user: String,
-    /// He counts as one of his sessions.
+    /// Whether the session counts among those of `user`.
     admitted: Admitted,
     ending: Ending,
     scheduled: Scheduled,
 }
 
 enum Stage {
-    /// Until then; what it waits for.
+    /// The first TLS handshake: its deadline, and the readiness it waits for.
     Handshake(Instant, Handshake),
     Conversing(Box<Conversation>),
-    /// A handshake in the middle of a conversation, which goes on behind it.
+    /// The handshake of AUTH TLS; the conversation goes on behind it.
     StartingTls(Handshake, Box<Conversation>),
 }
 
-/// Whether the channel goes under TLS once the replies are out.
+/// Whether the channel switches to TLS once the replies are out.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum StartTls {
     No,
     Due,
 }
 
-/// Whether the peer may still say something.
+/// Whether the peer can still send.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum PeerInput {
     Open,
-    /// Its end came, and the session goes on with what it has.
+    /// The peer's end was read; the session finishes what it has.
     Ended,
 }
 
-/// Sticky: set by events, also while the channel is lent; cleared when it is
-/// lent or has answered `WouldBlock`, never when it comes home.
+/// Readiness of a socket. Sticky: set by events, also while the channel is lent; cleared when the
+/// channel is lent or returns `WouldBlock`, never when it comes back.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Ready {
     pub(crate) readable: bool,
     pub(crate) writable: bool,
-    /// Behind what can be read there is an end to be read.
+    /// The end of the stream, or an error, follows what can be read.
     pub(crate) ended: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Bulk {
     None,
-    /// Begun; the replies go out first.
+    /// The transfer has begun and is lent once the replies are out.
     Due,
-    /// At home, until the socket is ready.
+    /// Parked until the socket is readable.
     WantsRead,
     WantsWrite,
-    /// At a worker, with the channel; readiness is noted meanwhile.
+    /// Lent with the channel; the socket stays registered and its readiness is noted.
     LentRegistered,
-    /// At a worker, with the channel, out of the poll: a reading lane would
-    /// wake the reactor for every packet.
+    /// Lent with the channel, which is out of the poll: a receiving channel would wake the reactor
+    /// for every packet.
     LentDeregistered,
-    /// At a worker, without it.
+    /// Lent without a channel, to hash a file.
     Hashing,
 }
 
@@ -121,14 +125,15 @@ enum Admitted {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Ending {
     No,
-    /// Once the replies are out, or at this time.
+    /// Closes once the replies are out, or at this time.
     AfterReplies(Instant),
-    /// Once nothing is lent.
+    /// Closes once nothing is lent.
     Now,
 }
 
 impl Connection {
-    /// Registers the socket; the first event finds the rest.
+    /// Registers the socket with the poll. An FTP session begins at once, because the server speaks
+    /// first (RFC 959 section 5.4); the others wait for the first event.
     pub(crate) fn new(
         id: ConnectionId,
         peer: SocketAddr,
@@ -137,7 +142,7 @@ impl Connection {
         shared: &mut Shared,
         now: Instant,
     ) -> io::Result<Self> {
-        // Small replies must not wait for the peer's acknowledgement (RFC 896).
+        // Small replies must not wait for the acknowledgement of the one before (RFC 896).
         socket.set_nodelay(true)?;
         let socket = Arc::new(socket);
         let mut data = DataConnection::default();
@@ -147,8 +152,8 @@ impl Connection {
             Protocol::FtpOverTls => Some(shared.secure_ftp(&mut data.tag)?),
         };
         if protocol != Protocol::Native {
-            // ABOR may come as urgent data, whose last byte would not be in the
-            // stream (RFC 1123 section 4.1.3.2).
+            // ABOR may arrive as urgent data, whose last byte would not be in the stream (RFC 1123
+            // section 4.1.3.2).
             set_socket_oobinline(&socket, true)?;
         }
         let channel = Channel::new(Arc::clone(&socket), tls);
@@ -185,7 +190,7 @@ impl Connection {
         Ok(connection)
     }
 
-    /// It may be forgotten.
+    /// True once the channel is home and nothing is lent: the slab may drop the connection.
     pub(crate) fn is_over(&self) -> bool {
         let lent = matches!(
             self.bulk,
@@ -194,7 +199,7 @@ impl Connection {
         self.ending == Ending::Now && self.channel.is_some() && !lent
     }
 
-    /// Gives back what was counted, and puts the file away.
+    /// Uncounts the session, closes the data connection, and has a worker close the open file.
     pub(crate) fn leave(mut self, shared: &mut Shared) {
         self.close_data(shared);
         let user = (self.admitted == Admitted::Yes).then_some(self.user.as_str());

@@ -1,4 +1,4 @@
-//! The limits of sessions, from the configuration.
+//! Converts the configured limits into those of sessions.
 
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
-//! What the listeners of each dialect serve with, made from the configuration at the start and at
-//! each SIGHUP: TLS, FTP's policy, passive ports, the limits of sessions. Sockets that are open,
-//! and whoever uses them, do not belong here.
+//! What stands behind the listeners of each dialect, made from the configuration at the start and
+//! at each SIGHUP: TLS, FTP's policy, passive ports, limits of sessions. Open sockets and
+//! connections do not belong here.
 
 pub(crate) mod limits;
 pub(crate) mod passive_ports;
@@ -15,17 +15,17 @@ use self::passive_ports::PassivePorts;
 use crate::tls::ftp::FtpTls;
 use crate::tls::{ServerIdentity, Tls, TlsError};
 
-/// What is behind the listeners of each dialect.
+/// What connections of each dialect are set up with.
 pub(crate) struct Endpoints {
-    /// `None` where the native listeners speak in clear.
+    /// `None` where the native listeners speak without TLS.
     pub(crate) tls: Option<Tls>,
-    /// `None` where no FTP is spoken.
+    /// `None` where FTP is off.
     pub(crate) ftp: Option<FtpEndpoint>,
 }
 
-/// What FTP's connections share.
+/// What FTP connections are set up with.
 pub(crate) struct FtpEndpoint {
-    /// `None` where no TLS is offered.
+    /// `None` where FTP offers no TLS.
     pub(crate) tls: Option<FtpTls>,
     pub(crate) policy: TlsPolicy,
     pub(crate) resumption: Resumption,
@@ -33,7 +33,8 @@ pub(crate) struct FtpEndpoint {
 }
 
 impl Endpoints {
-    /// `before`: what sessions under way hold tickets of.
+    /// Loads certificates and resolves names. `before` is the FTP TLS in use, whose tickets stay
+    /// valid.
     pub(crate) fn load(config: &Server, before: Option<&FtpTls>) -> Result<Self, TlsError> {
         let native = config.native.tls == skiff_conf::Tls::On;
         let speaks_ftp = !config.ftp.listen.is_empty() || !config.ftp.implicit.is_empty();
@@ -65,8 +66,8 @@ impl Endpoints {
     }
 }
 
-/// What clients behind a translating router are told; looked up here, where it
-/// may block, at the start and at each SIGHUP.
+/// The address that PASV announces to clients behind a translating router. A host name is looked up
+/// here, at the start and at each SIGHUP, where blocking is allowed.
 fn advertised_address(config: &Server) -> Option<IpAddr> {
     match &config.ftp.passive_address {
         PassiveAddress::Auto => None,

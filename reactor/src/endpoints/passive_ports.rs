@@ -1,5 +1,5 @@
-//! Ports that clients connect their data connections to: which are free, who
-//! holds how many, and what the clients are told.
+//! Chooses the ports of passive data connections (PASV, EPSV): which are free, how many each user
+//! holds, and which address clients are told.
 
 use std::collections::HashMap;
 use std::io;
@@ -9,11 +9,11 @@ use mio::net::TcpListener;
 use skiff_conf::PortRange;
 
 pub(crate) struct PassivePorts {
-    /// `None`: any port that the system gives.
+    /// The configured range; `None` for any port that the system gives.
     range: Option<PortRange>,
-    /// What clients are told; `None`: the address that they came to.
+    /// The address that clients are told; `None` for the one that they came to.
     advertised: Option<IpAddr>,
-    /// Where the search goes on, so that a port rests after its use.
+    /// Where the next search begins, so that a port rests after its use.
     next: u16,
     held: HashMap<String, u16>,
 }
@@ -28,14 +28,14 @@ impl PassivePorts {
         }
     }
 
-    /// What the operator changed.
+    /// Takes over a changed configuration; ports in use stay counted.
     pub(crate) fn reconfigure(&mut self, fresh: Self) {
         self.range = fresh.range;
         self.advertised = fresh.advertised;
     }
 
-    /// Opens a port for `user`; a user holds at most half of the range. Answers
-    /// the address that the client is to be told.
+    /// Opens a port for `user`, who holds at most half of the range. Returns the listener and the
+    /// address that the client is told.
     pub(crate) fn open(
         &mut self,
         local: IpAddr,
@@ -58,7 +58,7 @@ impl PassivePorts {
         Ok((listener, SocketAddr::new(told.unwrap_or(local), port)))
     }
 
-    /// A port that `open` gave is closed.
+    /// Uncounts a port that [`Self::open`] gave to `user`.
     pub(crate) fn release(&mut self, user: &str) {
         if let Some(held) = self.held.get_mut(user) {
             *held -= 1;
@@ -82,12 +82,11 @@ impl PassivePorts {
     }
 }
 
-/// Ports that are tried before the system is asked for one.
+/// Random ports that are tried before the system is asked for one.
 const GUESSES: usize = 8;
 
-/// A port that nobody can foresee. Asked for any, the system looks through all
-/// that are in use or at rest, which costs more than the transfer of a small
-/// file where there were many.
+/// Binds a random port. Asked for any port, the system searches all that are in use or in
+/// TIME_WAIT, which costs more than the transfer of a small file where they are many.
 fn bind_anywhere(local: IpAddr) -> io::Result<(TcpListener, u16)> {
     for _ in 0..GUESSES {
         let mut random = [0; 2];
@@ -104,7 +103,7 @@ fn bind_anywhere(local: IpAddr) -> io::Result<(TcpListener, u16)> {
     Ok((listener, port))
 }
 
-/// 49152 to 65535 are for such uses (RFC 6335 section 6).
+/// 49152 to 65535 are dynamic ports (RFC 6335 section 6).
 const FIRST_DYNAMIC: u16 = 0xc000;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Reads the configuration again at SIGHUP.
+//! Reads the configuration again, at SIGHUP.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -11,8 +11,7 @@ use super::Endpoints;
 use super::limits::limits;
 use crate::tls::ftp::FtpTls;
 
-/// What SIGHUP takes up anew; sessions stay. Listeners, and how files are
-/// stored, need a restart.
+/// What a reload replaces; sessions stay. Listeners, and how files are stored, need a restart.
 pub(crate) struct Reloaded {
     pub(crate) config: Arc<Server>,
     pub(crate) endpoints: Endpoints,
@@ -20,7 +19,7 @@ pub(crate) struct Reloaded {
 }
 
 impl Reloaded {
-    /// `None` where something is wrong: the log says what, and all stays.
+    /// `None` where something is wrong: the log says what, and the old configuration stays.
     pub(crate) fn read(_worker: &Worker, file: &Path, before: Option<&FtpTls>) -> Option<Self> {
         let config = Server::load(file).map_err(|error| log::error!("not reloaded: {error}"));
         let config = config.ok()?;

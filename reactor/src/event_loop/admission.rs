@@ -1,4 +1,5 @@
-//! Who may come in: sessions in all and per address, and bans.
+//! Decides which peers are served: counts sessions in all, per address and per user against the
+//! limits, and bans addresses after failed logins.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -7,10 +8,10 @@ use std::time::Instant;
 use skiff_conf::Limits;
 use skiff_sessions::wire::reply::Farewell;
 
-/// Addresses whose failures are remembered; past it, the oldest are forgotten.
+/// Most addresses whose failed logins are remembered.
 const FAILED_LOGINS_MAX: usize = 4096;
 
-/// One address for counting: IPv6 hosts own a /64.
+/// The unit that peers are counted by: an IPv4 address, or an IPv6 /64, since hosts own a /64.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 struct ClientNetwork(IpAddr);
 
@@ -56,7 +57,7 @@ impl Admission {
         self.limits = limits;
     }
 
-    /// Counts a new session, or says why not.
+    /// Counts a new session of `address`, or refuses it with the reason.
     pub(crate) fn enter(&mut self, address: IpAddr, now: Instant) -> Result<(), Farewell> {
         let network = ClientNetwork::of(address);
         if self.sessions >= self.limits.sessions || self.before_login >= self.limits.before_login {
@@ -80,7 +81,7 @@ impl Admission {
         Ok(())
     }
 
-    /// A session of `user`, before it is welcomed; `false` where he has too many.
+    /// Counts a session for `user` when the password was right; false if the user has too many.
     pub(crate) fn admit(&mut self, user: &str) -> bool {
         let count = self.users.entry(user.to_owned()).or_default();
         if *count >= self.limits.sessions_per_user {
@@ -91,13 +92,13 @@ impl Admission {
         true
     }
 
-    /// A session that had been admitted could not be welcomed.
+    /// Undoes [`Self::admit`] after a logout, or where the home could not be opened.
     pub(crate) fn withdraw(&mut self, user: &str) {
         self.before_login += 1;
         decrease(&mut self.users, user);
     }
 
-    /// `user`: of an admitted session.
+    /// Uncounts a session that ended; `user` is given if it was admitted.
     pub(crate) fn leave(&mut self, address: IpAddr, user: Option<&str>) {
         self.sessions -= 1;
         match user {
@@ -107,7 +108,7 @@ impl Admission {
         decrease(&mut self.networks, &ClientNetwork::of(address));
     }
 
-    /// A login failed.
+    /// Counts a failed login of `address` towards a ban.
     pub(crate) fn record_failed_login(&mut self, address: IpAddr, now: Instant) {
         if self.limits.exempts(address) {
             return;

@@ -1,5 +1,5 @@
-//! What is due when. A connection stands here once; a deadline that was put
-//! off is found to be later when it comes up, and goes back.
+//! The deadlines of all connections, in a heap with one entry per connection: a deadline that was
+//! postponed is found later than its entry when the entry comes up, and is then scheduled again.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -12,12 +12,12 @@ pub(crate) struct Deadlines {
     heap: BinaryHeap<Reverse<(Instant, ConnectionId)>>,
 }
 
-/// When the heap will ask about a connection, kept with the connection.
+/// When the heap has an entry for a connection; kept with the connection.
 #[derive(Default)]
 pub(crate) struct Scheduled(Option<Instant>);
 
 impl Deadlines {
-    /// Makes sure that the connection is asked about at `due`, or before.
+    /// Makes sure that the heap has an entry for the connection at `due` or before.
     pub(crate) fn schedule(
         &mut self,
         id: ConnectionId,
@@ -32,12 +32,12 @@ impl Deadlines {
         self.heap.push(Reverse((due, id)));
     }
 
-    /// The next time to wake up.
+    /// The time of the earliest entry.
     pub(crate) fn next(&self) -> Option<Instant> {
         self.heap.peek().map(|Reverse((due, _))| *due)
     }
 
-    /// A connection to ask about now; tell it with `Scheduled::take_if_current`.
+    /// An entry that is due; the connection passes its time to [`Scheduled::take_if_current`].
     pub(crate) fn pop(&mut self, now: Instant) -> Option<(Instant, ConnectionId)> {
         let Reverse((due, _)) = *self.heap.peek()?;
         if due > now {
@@ -48,8 +48,8 @@ impl Deadlines {
 }
 
 impl Scheduled {
-    /// Whether this entry is the one that counts (an earlier one may have
-    /// taken its place).
+    /// True if `due` is the connection's current entry, which is taken; false if an earlier one has
+    /// replaced it.
     pub(crate) fn take_if_current(&mut self, due: Instant) -> bool {
         let current = self.0 == Some(due);
         if current {

@@ -1,4 +1,5 @@
-//! Doors: listening sockets, and what to do when the process has no descriptor left.
+//! Listening sockets: accepts connections in batches, and retries after the process ran out of
+//! descriptors.
 
 use std::io;
 use std::net::SocketAddr;
@@ -7,9 +8,11 @@ use std::time::{Duration, Instant};
 use mio::net::{TcpListener, TcpStream};
 use mio::{Interest, Registry, Token};
 
-/// After EMFILE an edge-triggered listener gets no new edge: it is tried again.
+/// After EMFILE an edge-triggered listener gets no new edge, so accept(2) is retried after this
+/// time.
 const RETRY: Duration = Duration::from_millis(100);
-/// Connections taken at a time, so that a storm at the door lets others work.
+/// Most connections accepted in one turn of the loop, so that a storm of them does not delay the
+/// sessions.
 const ACCEPT_BATCH: usize = 64;
 
 pub(crate) struct Listener {
@@ -19,23 +22,23 @@ pub(crate) struct Listener {
     state: AcceptState,
 }
 
-/// What is spoken behind a door.
+/// The protocol that a listener's connections speak.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Protocol {
     Native,
-    /// In clear, until AUTH.
+    /// FTP in clear until AUTH (RFC 4217).
     Ftp,
-    /// FTP under TLS from the first byte.
+    /// FTP under TLS from the first byte (implicit FTPS).
     FtpOverTls,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum AcceptState {
-    /// Drained: an edge will tell.
+    /// accept(2) returned `WouldBlock`: an edge will report the next connection.
     Drained,
-    /// More may wait.
+    /// More connections may wait.
     Ready,
-    /// Out of descriptors until a close, or this time.
+    /// Out of descriptors until a connection closes, or until this time.
     Backoff(Instant),
 }
 
@@ -59,14 +62,14 @@ impl Listener {
         self.state = AcceptState::Ready;
     }
 
-    /// A descriptor was freed.
+    /// Lets the next [`Self::accept`] try again, after a descriptor was freed.
     pub(crate) fn retry_accept(&mut self) {
         if let AcceptState::Backoff(_) = self.state {
             self.state = AcceptState::Ready;
         }
     }
 
-    /// When it wants to be tried again, whatever happens.
+    /// When [`Self::accept`] must be called next without a new edge.
     pub(crate) fn due(&self, now: Instant) -> Option<Instant> {
         match self.state {
             AcceptState::Drained => None,
@@ -75,7 +78,7 @@ impl Listener {
         }
     }
 
-    /// The connections that wait, one batch.
+    /// Accepts up to [`ACCEPT_BATCH`] connections.
     pub(crate) fn accept(&mut self, now: Instant) -> Vec<(TcpStream, SocketAddr)> {
         let mut accepted = Vec::new();
         if self.due(now).is_none_or(|due| due > now) {
@@ -88,7 +91,7 @@ impl Listener {
                     self.state = AcceptState::Drained;
                     return accepted;
                 }
-                // The peer was gone before it was let in (accept(2)).
+                // The peer was gone before it was accepted (accept(2)).
                 Err(error) if is_transient(&error) => {}
                 Err(error) => {
                     if !matches!(self.state, AcceptState::Backoff(_)) {

@@ -1,4 +1,6 @@
-//! x
+//! What all connections share on the reactor thread, and what the loop itself needs: the timer,
+//! deadlines, signals, listeners, admission and bans, notifications to the service manager. State
+//! of one connection does not belong here, nor anything that may block.
 
 pub(crate) mod admission;
 pub(crate) mod deadlines;

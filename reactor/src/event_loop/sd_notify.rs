@@ -1,7 +1,7 @@
-//! What the service manager is told: sd_notify(3), one datagram each.
+//! Notifies the service manager (sd_notify(3)) of readiness, reloads and the stop.
 //!
-//! Silent when no service manager asked, and when it cannot be reached: the daemon
-//! serves all the same.
+//! Does nothing where no service manager asked, or where it cannot be reached: the daemon serves
+//! all the same.
 
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -11,27 +11,27 @@ use std::os::unix::net::{SocketAddr, UnixDatagram};
 
 use rustix::time::{ClockId, clock_gettime};
 
-/// The start is over, or a reload is.
+/// Reports that the daemon serves: after the start, and after each reload.
 pub(crate) fn ready() {
     send("READY=1");
 }
 
-/// The settings are being read again; [`ready`] must follow.
+/// Reports that the configuration is being read again; [`ready`] must follow.
 pub(crate) fn reloading() {
-    // Type=notify-reload tells by the time which reload this answers.
+    // Type=notify-reload matches a reload to its answer by this time.
     let now = clock_gettime(ClockId::Monotonic);
     let microseconds = now.tv_sec * 1_000_000 + now.tv_nsec / 1_000;
     send(&format!("RELOADING=1\nMONOTONIC_USEC={microseconds}"));
 }
 
-/// The drain has begun.
+/// Reports that the daemon is stopping.
 pub(crate) fn stopping() {
     send("STOPPING=1");
 }
 
 fn send(state: &str) {
     if let Some(socket) = std::env::var_os("NOTIFY_SOCKET") {
-        // Best effort: see above.
+        // Best effort, see the head of this file.
         let _ = send_to(&socket, state);
     }
 }
@@ -41,7 +41,7 @@ fn send_to(socket: &OsStr, state: &str) -> io::Result<()> {
         Some(name) => SocketAddr::from_abstract_name(name)?,
         None => SocketAddr::from_pathname(OsString::from(socket))?,
     };
-    // A manager whose queue is full must not hold the reactor.
+    // A manager whose queue is full must not block the reactor.
     let datagram = UnixDatagram::unbound()?;
     datagram.set_nonblocking(true)?;
     datagram.send_to_addr(state.as_bytes(), &address).map(drop)

@@ -1,4 +1,5 @@
-//! What all connections share: the poll's registry, the pool, the limits, the log.
+//! What all connections share on the reactor thread: the poll's registry, the worker pool, limits,
+//! admission, deadlines, buffers, and jobs to be retried.
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
@@ -26,9 +27,9 @@ use crate::workers::pool::Pool;
 use crate::workers::schedule::{Class, WorkKind};
 use crate::workers::work_item::WorkItem;
 
-/// Between two tries of a job that cannot be done yet.
+/// Time between two attempts of a job that cannot be done yet.
 const RETRY_EVERY: Duration = Duration::from_millis(50);
-/// Bytes read off a connection at a time for its lines.
+/// Bytes read from a control connection at a time.
 const LINE_BUFFER: usize = 8192;
 
 pub(crate) struct Shared {
@@ -40,22 +41,22 @@ pub(crate) struct Shared {
     pub(crate) deadlines: Deadlines,
     pub(crate) limits: Arc<Limits>,
     pub(crate) services: Arc<Services>,
-    /// `None` where the listeners speak in clear.
+    /// `None` where the native listeners speak without TLS.
     pub(crate) tls: Option<Tls>,
-    /// `None` where no FTP is spoken.
+    /// `None` where FTP is off.
     pub(crate) ftp: Option<FtpEndpoint>,
     pub(crate) line_buffer: Vec<u8>,
     pub(crate) effects: Vec<Effect>,
-    /// Of a job that needed no worker, until what else its session decided is
-    /// performed.
+    /// The answer to a job that was done inline; delivered once the other effects of the same step
+    /// are performed.
     pub(crate) answered: Option<(JobId, Answer)>,
-    /// Connections with more to do than one turn allows.
+    /// Connections that have more to do than one turn of the loop allows.
     pub(crate) unfinished: Vec<ConnectionId>,
-    /// Connections whose silent upload is in another's way.
+    /// Connections whose silent upload holds a name that another one wants.
     pub(crate) evicted: Vec<ConnectionId>,
-    /// In the order of their times, for all wait equally long.
+    /// Jobs to be retried, by time: each waits equally long.
     retries: VecDeque<Retry>,
-    /// Homes in use since the start, by their address in memory.
+    /// Homes opened since the start, by the address of their `Home`.
     homes: HashMap<usize, OpenHome>,
 }
 
@@ -97,7 +98,7 @@ impl Shared {
         }
     }
 
-    /// The TLS of a new connection, where there is any.
+    /// The TLS state of a new native connection; `None` without TLS.
     pub(crate) fn secure(&self) -> io::Result<Option<TlsConnection>> {
         self.tls
             .as_ref()
@@ -106,7 +107,7 @@ impl Shared {
             .map_err(io::Error::other)
     }
 
-    /// TLS of an FTP control connection, and the tag of its session.
+    /// The TLS state of an FTP control connection; sets the tag of its session.
     pub(crate) fn secure_ftp(&self, tag: &mut Option<Tag>) -> io::Result<TlsConnection> {
         let tls = self.ftp.as_ref().and_then(|ftp| ftp.tls.as_ref());
         let tls = tls.ok_or_else(|| io::Error::other("this listener has none"))?;
@@ -115,7 +116,7 @@ impl Shared {
         tls.control(reloaded).map_err(io::Error::other)
     }
 
-    /// What a new session is made with; `None` when the system has no randomness.
+    /// What a new session is made with; `None` if the system has no random bytes.
     pub(crate) fn setup(&self, binding: Binding, manners: Manners) -> Option<Setup> {
         let mut seed = [0; 32];
         if let Err(error) = getrandom::fill(&mut seed) {
@@ -187,7 +188,7 @@ impl Shared {
         }
     }
 
-    /// A home whose stages are to be swept while the daemon runs.
+    /// Has the stages of a home swept now, if it is newly opened, and regularly from now on.
     pub(crate) fn keep_swept(&mut self, open_home: &OpenHome) {
         let address = Arc::as_ptr(&open_home.home) as usize;
         self.homes.entry(address).or_insert_with(|| {
@@ -204,7 +205,7 @@ impl Shared {
         });
     }
 
-    /// SIGHUP: a worker reads what the operator changed.
+    /// Has a worker read the configuration again, at SIGHUP.
     pub(crate) fn reload(&mut self) {
         sd_notify::reloading();
         let kind = WorkKind {
@@ -236,7 +237,7 @@ impl Shared {
         sd_notify::ready();
     }
 
-    /// Ports that are held stay counted.
+    /// Passive ports in use stay counted.
     fn replace_ftp(&mut self, reloaded: Option<FtpEndpoint>) {
         if let (Some(old), Some(reloaded)) = (&mut self.ftp, reloaded) {
             old.tls = reloaded.tls;

@@ -1,4 +1,4 @@
-//! SIGTERM, SIGINT and SIGHUP as readiness: a pipe that the handler writes to.
+//! Turns SIGTERM, SIGINT and SIGHUP into readiness of a pipe that the signal handler writes to.
 
 use std::io::{self, Read};
 use std::os::fd::OwnedFd;
@@ -13,7 +13,7 @@ pub(crate) enum Signal {
     Reload,
 }
 
-/// Two pipes, one for each meaning; a byte is a signal.
+/// A pipe for each meaning; a byte is a signal.
 pub(crate) struct Signals<R> {
     terminate: R,
     reload: R,
@@ -29,7 +29,7 @@ impl Signals<Receiver> {
 }
 
 impl<R: Read> Signals<R> {
-    /// The next that came; many of one kind count as one.
+    /// The next signal that arrived; many of one meaning count as one.
     pub(crate) fn next(&mut self) -> Option<Signal> {
         if drained(&mut self.terminate) {
             return Some(Signal::Terminate);

@@ -1,6 +1,6 @@
-//! The loop's one timer. A timeout given to every poll is set up and torn down by
-//! the kernel with each of them; this one stays as it is until something is due
-//! sooner, and rings too early where what was due has been put off.
+//! The loop's timer, a timerfd (timerfd_create(2)). The kernel sets up and tears down a timeout
+//! that is passed to each poll; this timer stays as it is until something is due sooner, and fires
+//! too early where a deadline has been postponed.
 
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -18,12 +18,12 @@ pub(crate) struct TimerFd {
     set: Armed,
 }
 
-/// When it rings; a time that has passed is as good as none.
+/// When the timer fires; a time that has passed counts as none.
 #[derive(Default)]
 struct Armed(Option<Instant>);
 
 impl Armed {
-    /// Whether it rings by `due` anyway.
+    /// True if the timer fires at `due` or before without being set again.
     fn covers(&self, due: Instant, now: Instant) -> bool {
         self.0.is_some_and(|set| now < set && set <= due)
     }
@@ -40,8 +40,8 @@ impl TimerFd {
         })
     }
 
-    /// Sees to it that a poll ends at `due`, or before; the timeout that it needs
-    /// for that, `None` for none.
+    /// Makes a poll end at `due` or before. Returns the timeout that the poll needs for that,
+    /// `None` for none.
     pub(crate) fn wake_by(&mut self, due: Instant, now: Instant) -> Option<Duration> {
         let rest = due.saturating_duration_since(now);
         if rest.is_zero() {

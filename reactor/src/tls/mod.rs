@@ -1,5 +1,7 @@
-//! TLS: the identity, the configuration of either dialect, and what a login is
-//! bound to. Besides `channel.rs` and `sessions::lane` nothing names rustls.
+//! TLS of the server: certificate and key, the rustls configuration of each dialect, and the
+//! channel binding of logins. Besides this folder, only `transport/channel.rs`,
+//! `event_loop/shared.rs`, `connection/data.rs` and `sessions::lane` name rustls. What is sent over
+//! a connection does not belong here.
 
 pub(crate) mod ftp;
 
@@ -19,7 +21,7 @@ use sha2::{Digest, Sha256};
 use skiff_conf::Identity;
 use skiff_sessions::suites::{self, Aes};
 
-/// RFC 9266 section 2.
+/// The label of the exporter (RFC 9266 section 2).
 const BINDING_LABEL: &[u8] = b"EXPORTER-Channel-Binding";
 const ALPN: &[u8] = b"skiff/1";
 
@@ -38,7 +40,7 @@ pub(crate) enum TlsError {
     Setup(#[from] rustls::Error),
 }
 
-/// The certificate and its key, the same for both dialects.
+/// The certificate and its key, used by both dialects.
 #[derive(Clone)]
 pub(crate) struct ServerIdentity {
     aes: Aes,
@@ -48,7 +50,7 @@ pub(crate) struct ServerIdentity {
 }
 
 impl ServerIdentity {
-    /// From the operator's files, or from those that were made in `state`.
+    /// Loads the operator's files, or the self-made ones in `state`, which are made if missing.
     pub(crate) fn load(identity: Option<&Identity>, state: &Path) -> Result<Self, TlsError> {
         match identity {
             Some(identity) => Self::from_files(&identity.certificate, &identity.key, Aes::here()),
@@ -62,7 +64,7 @@ impl ServerIdentity {
         }
     }
 
-    /// SHA-256 of the certificate, as clients show it.
+    /// SHA-256 of the certificate in hexadecimal, as clients show it.
     pub(crate) fn fingerprint(&self) -> &str {
         &self.fingerprint
     }
@@ -90,7 +92,7 @@ impl ServerIdentity {
         })
     }
 
-    /// Asks for no client certificate and keeps nothing of a session that ended.
+    /// A configuration that asks for no client certificate and keeps no state of finished sessions.
     fn config(
         &self,
         versions: &[&'static SupportedProtocolVersion],
@@ -101,14 +103,14 @@ impl ServerIdentity {
             .with_no_client_auth()
             .with_cert_resolver(certified);
         config.session_storage = Arc::new(NoServerSessionStorage {});
-        // Clients put AES first where they have instructions for it, and here it may be what
-        // costs most. Where it is cheap the client's wish, perhaps its strength, counts.
+        // Clients put AES first where their processor has instructions for it, which is what costs
+        // most where ours has none. With such instructions here, the client's order counts.
         config.ignore_client_order = self.aes == Aes::Software;
         Ok(config)
     }
 }
 
-/// What new connections of the native dialect are made with.
+/// Makes connections of the native dialect.
 #[derive(Clone)]
 pub(crate) struct Tls(Arc<ServerConfig>);
 
@@ -116,7 +118,7 @@ impl Tls {
     pub(crate) fn new(identity: &ServerIdentity) -> Result<Self, TlsError> {
         let mut config = identity.config(&[&rustls::version::TLS13])?;
         config.alpn_protocols = vec![ALPN.to_vec()];
-        // A session lasts; nobody resumes one, and tickets would cost memory.
+        // Native sessions last and are not resumed; tickets would only cost memory.
         config.send_tls13_tickets = 0;
         Ok(Self(Arc::new(config)))
     }
@@ -126,14 +128,15 @@ impl Tls {
     }
 }
 
-/// The channel binding of a connection whose handshake is done.
+/// The `tls-exporter` channel binding of a connection whose handshake is done.
 pub(crate) fn binding(connection: &Connection) -> Option<[u8; 32]> {
     connection
         .export_keying_material([0; 32], BINDING_LABEL, Some(b""))
         .ok()
 }
 
-/// A self-made certificate: trust comes from the login, not from a name.
+/// Makes a self-signed certificate: native clients trust the login (SCRAM with channel binding),
+/// not a name.
 fn make_identity(certificate: &Path, key: &Path) -> Result<(), TlsError> {
     let pair = rcgen::KeyPair::generate()?;
     let mut params = rcgen::CertificateParams::new(vec!["skiff".to_owned()])?;
@@ -147,7 +150,7 @@ fn make_identity(certificate: &Path, key: &Path) -> Result<(), TlsError> {
     write_private(certificate, &made.pem())
 }
 
-/// Whole or not at all, readable by the owner alone.
+/// Writes a file whole or not at all, readable by its owner only.
 fn write_private(path: &Path, text: &str) -> Result<(), TlsError> {
     let fresh = path.with_extension("new");
     let write = || {

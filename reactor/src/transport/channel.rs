@@ -1,4 +1,5 @@
-//! One peer's connection: a socket, in clear or under TLS.
+//! A channel to one peer: a socket, in clear or under TLS, and the [`Lane`] that transfers use on
+//! it.
 
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
@@ -19,29 +20,29 @@ use rustix::pipe::{
 
 use crate::tls::ftp;
 
-/// Bytes that a pipe holds at most (/proc/sys/fs/pipe-max-size as it is shipped).
+/// Size of a splice pipe in bytes: what /proc/sys/fs/pipe-max-size allows by default.
 const PIPE_SIZE: usize = 1 << 20;
 
-/// Goes with a transfer to a worker, and comes home with it. The socket is
-/// shared, so that the reactor can shut down one that is away.
+/// A socket with its TLS state. It is lent to a worker together with a transfer; the reactor keeps
+/// the shared socket, so that it can shut down a channel that is lent.
 pub(crate) struct Channel {
     socket: Arc<TcpStream>,
-    /// Boxed, so that a plain session does not pay for it.
+    /// Boxed, so that a session in clear does not pay for it.
     tls: Option<Box<TlsConnection>>,
     proof: ProofState,
 }
 
-/// Whether a transfer may use the channel.
+/// Whether a data channel has been proven to belong to its session, by TLS resumption.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum ProofState {
-    /// Its handshake comes first, and whose it is is judged behind it, by this rule.
+    /// Not yet: the handshake comes first, and is then judged by this rule.
     Due(Resumption),
-    /// It may, and its session has not heard of it.
+    /// Proven, and the session has not been told.
     Unreported,
     Reported,
 }
 
-/// How far a handshake got.
+/// How far a TLS handshake got.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Handshake {
     Done,
@@ -70,12 +71,12 @@ impl Channel {
         self.tls.as_deref_mut()
     }
 
-    /// From now on under TLS.
+    /// Switches the channel to TLS.
     pub(crate) fn secure(&mut self, tls: TlsConnection) {
         self.tls = Some(Box::new(tls));
     }
 
-    /// Goes as far as the socket lets it.
+    /// Runs the TLS handshake until it is done or the socket would block.
     pub(crate) fn handshake(&mut self) -> io::Result<Handshake> {
         let Some(tls) = &mut self.tls else {
             return Ok(Handshake::Done);
@@ -102,14 +103,14 @@ impl Channel {
                 Err(error) => return Err(error),
             }
             if let Err(error) = tls.process_new_packets() {
-                // The alert that tells the peer why is worth one try.
+                // Best effort: the alert tells the peer why.
                 let _ = tls.write_tls(&mut socket);
                 return Err(io::Error::new(io::ErrorKind::InvalidData, error));
             }
         }
     }
 
-    /// A data connection comes under TLS, and has to be its session's own as this rule demands.
+    /// Switches a data channel to TLS; [`Self::prove`] will judge it by `rule`.
     pub(crate) fn secure_data(&mut self, tls: TlsConnection, rule: Resumption) {
         self.secure(tls);
         self.proof = ProofState::Due(rule);
@@ -119,7 +120,7 @@ impl Channel {
         matches!(self.proof, ProofState::Due(_))
     }
 
-    /// Whether it was proven since this was asked last.
+    /// True if the channel was proven since the last call.
     pub(crate) fn take_newly_proven(&mut self) -> bool {
         let is_new = self.proof == ProofState::Unreported;
         if is_new {
@@ -128,8 +129,8 @@ impl Channel {
         is_new
     }
 
-    /// Whether a data connection whose handshake is done is its session's own, as far as TLS can
-    /// tell.
+    /// After the handshake: true if the data channel belongs to its session as far as the rule
+    /// demands.
     pub(crate) fn prove(&mut self) -> bool {
         let resumed = self.tls.as_deref().is_some_and(ftp::resumed);
         let is_own = resumed || self.proof != ProofState::Due(Resumption::Require);
@@ -142,7 +143,7 @@ impl Channel {
         is_own
     }
 
-    /// For the log.
+    /// The peer's address, for the log.
     pub(crate) fn peer(&self) -> String {
         let address = self.socket.peer_addr();
         address.map_or_else(
@@ -151,7 +152,7 @@ impl Channel {
         )
     }
 
-    /// Lines off the wire; 0 is the end. Bulk data takes [`Channel::lane`].
+    /// Reads plaintext of a control connection; 0 is the end. Transfers use [`Self::with_lane`].
     pub(crate) fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let mut socket = &*self.socket;
         let Some(tls) = &mut self.tls else {
@@ -162,7 +163,7 @@ impl Channel {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 other => return other,
             }
-            // Read to WouldBlock, for rustls gives its buffer back only then.
+            // Read to WouldBlock: rustls shrinks its buffer only then.
             if tls.read_tls(&mut socket)? == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
@@ -171,8 +172,8 @@ impl Channel {
         }
     }
 
-    /// Writes what it can of `out` and takes it off there; `WouldBlock` when
-    /// something is left.
+    /// Writes what the socket takes of `out` and removes it there; `WouldBlock` if something is
+    /// left.
     pub(crate) fn write_out(&mut self, out: &mut Vec<u8>) -> io::Result<()> {
         while !out.is_empty() {
             let wrote = match &mut self.tls {
@@ -195,7 +196,8 @@ impl Channel {
         Ok(())
     }
 
-    /// Runs `work` on this channel as a lane; `cipher` is lent for reading.
+    /// Runs `work` with this channel as its lane; `cipher` is the buffer for TLS records that are
+    /// read.
     pub(crate) fn with_lane<T>(&mut self, cipher: &mut [u8], work: impl LaneWork<T>) -> T {
         let mut socket = &*self.socket;
         match &mut self.tls {
@@ -204,14 +206,14 @@ impl Channel {
         }
     }
 
-    /// Says goodbye at the TLS layer, then to the kernel.
+    /// Sends close_notify, then shuts down the write side.
     pub(crate) fn close(&mut self) {
         if let Some(tls) = &mut self.tls {
             tls.send_close_notify();
             let _ = self.flush();
         }
         let _ = self.socket.shutdown(Shutdown::Write);
-        // Input nobody reads would turn the end into a reset that eats the last reply.
+        // Unread input would turn the close into a reset, which discards the last reply.
         let mut waste = [0; 4096];
         let mut socket = &*self.socket;
         for _ in 0..16 {
@@ -222,7 +224,7 @@ impl Channel {
     }
 }
 
-/// A socket in clear, to which the kernel hands files itself.
+/// A lane over a socket in clear, which can use sendfile(2) and splice(2).
 struct PlainSocket<'a>(&'a TcpStream);
 
 impl Lane for PlainSocket<'_> {
@@ -253,7 +255,7 @@ impl Lane for PlainSocket<'_> {
             return match sendfile(self.0, file, Some(&mut offset), count) {
                 Ok(sent) => Some(Ok(sent as u64)),
                 Err(Errno::INTR) => continue,
-                // A file system that cannot: the bytes are copied.
+                // Not supported by this file system: the caller copies.
                 Err(Errno::INVAL | Errno::NOSYS) => None,
                 Err(error) => Some(Err(error.into())),
             };
@@ -274,15 +276,15 @@ impl Lane for PlainSocket<'_> {
     }
 }
 
-/// A pipe for [`Lane::pour`], as large as an unprivileged process may have it.
+/// A pipe for [`Lane::pour`], as large as an unprivileged process may make it.
 pub(crate) fn conduit() -> io::Result<Conduit> {
     let (reader, writer) = pipe_with(PipeFlags::CLOEXEC)?;
-    // Where the user has too many already, it stays as small as pipes are born.
+    // Beyond the user's limit a pipe keeps its default size (pipe(7)).
     let room = fcntl_setpipe_size(&writer, PIPE_SIZE).or_else(|_| fcntl_getpipe_size(&writer))?;
     Ok(Conduit::new(reader, writer, room as u64))
 }
 
-/// Work that any lane will do for (a closure cannot be generic).
+/// Work on any kind of lane (a closure cannot be generic).
 pub(crate) trait LaneWork<T> {
     fn on(self, lane: &mut impl Lane) -> T;
 }

@@ -1,24 +1,25 @@
-//! Names of connections: a slab key is used again, its generation is not.
+//! Identifies connections and their sockets in mio's tokens, by slab key and generation: a key is
+//! reused, its generation is not.
 
 use mio::Token;
 
-/// One connection, for as long as the process lives.
+/// A connection, unique for the life of the process.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub(crate) struct ConnectionId {
     pub(crate) index: u32,
-    /// Never 0: tokens below 2^32 are the reactor's own.
+    /// Never 0: tokens below 2^32 belong to the reactor itself.
     pub(crate) generation: u32,
 }
 
-/// Which of a connection's sockets a token is for.
+/// The socket of a connection that a token stands for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Socket {
     Control,
-    /// A data connection, or the port that it is awaited at.
+    /// The data connection, or the listener that it is accepted from.
     Data,
 }
 
-/// Set in the tokens of data connections; a slab never has so many keys.
+/// Set in tokens of data connections; a slab never has so many keys.
 const DATA_BIT: u64 = 1 << 31;
 
 impl ConnectionId {
@@ -30,7 +31,7 @@ impl ConnectionId {
         Token((self.number() | bit) as usize)
     }
 
-    /// `None` for the reactor's own tokens.
+    /// `None` for tokens of the reactor itself.
     pub(crate) fn from_token(token: Token) -> Option<(Self, Socket)> {
         let number = token.0 as u64;
         let socket = if number & DATA_BIT == 0 {
@@ -41,7 +42,7 @@ impl ConnectionId {
         Some((Self::from_number(number & !DATA_BIT)?, socket))
     }
 
-    /// As the owner of an upload is told to others.
+    /// The id as one number, by which uploads name their owner.
     pub(crate) fn number(self) -> u64 {
         u64::from(self.generation) << 32 | u64::from(self.index)
     }
@@ -55,7 +56,7 @@ impl ConnectionId {
     }
 }
 
-/// Hands out generations; wraps after 2^32 connections, past 0.
+/// Hands out generations; wraps after 2^32 connections, skipping 0.
 #[derive(Default)]
 pub(crate) struct Generations(u32);
 

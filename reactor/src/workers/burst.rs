@@ -1,5 +1,6 @@
-//! One burst of a transfer that is lent to a worker: the loop around it, what it moves with, and
-//! the handshake that may come first. What is moved is in sessions.
+//! Runs one burst of a transfer that is lent to a worker: a bounded loop of reading, hashing,
+//! encrypting and writing, with the TLS handshake of the data connection first where that was
+//! deferred. [`Transfer`] in `skiff_sessions` decides what is moved.
 
 use std::io;
 use std::sync::Arc;
@@ -20,32 +21,32 @@ use super::short_upload::publish_short;
 use super::small_file::SMALL_FILE_MAX;
 use crate::transport::channel::{self, Channel, Handshake, LaneWork};
 
-/// Bytes between two looks at whether others wait.
+/// Bytes moved between two looks at the stop flag, the clock and the queue of waiting work.
 const BUDGET: u64 = 4 << 20;
-/// Bytes of a stream over TLS that are read and sent at a time: it has nothing to
-/// hash, and others' small commands wait behind each system call.
+/// Bytes of a stream over TLS that are read and sent at a time while no other burst runs. Nothing
+/// is hashed, and each system call delays the small commands of other sessions.
 const STREAM_CHUNK: usize = 256 * 1024;
-/// The same where others are on their way, and perhaps on every processor: those commands wait
-/// a tenth less for a few records at a time, which cost no more by then (tests/bench).
+/// Bytes at a time while other bursts run: small commands then wait a tenth less, and these calls
+/// cost no more processor time than larger ones (tests/bench).
 const STREAM_CHUNK_SHARED: usize = 32 * 1024;
-/// A transfer comes home at least this often, to be seen alive.
+/// A transfer returns to the reactor at least this often, which counts as progress.
 const LENT_MAX: Duration = Duration::from_millis(250);
-/// How long a worker waits for a peer that is slower than itself: going home
-/// for every 150 KiB costs more than the wait.
+/// How long a worker waits in poll(2) for a peer that is slower than itself: returning to the
+/// reactor for every 150 KiB costs more than the wait.
 const LINGER: Duration = Duration::from_millis(5);
 
-/// A transfer away from home, with all it needs.
+/// A transfer lent to a worker, with everything one burst needs.
 pub(crate) struct LentTransfer {
-    /// The one that the bytes go through; `None` for hashing.
+    /// The channel that the bytes go through; `None` where a file is only hashed.
     pub(crate) channel: Option<Channel>,
     pub(crate) transfer: Box<Transfer>,
     pub(crate) file: Option<OpenFile>,
     pub(crate) stop: Arc<AtomicBool>,
-    /// The control connection, whose next line may be ABOR.
+    /// The control connection's socket, where ABOR may be waiting.
     pub(crate) control: Arc<TcpStream>,
 }
 
-/// A peer that is near answers before it pays to go home.
+/// Runs a TLS handshake as far as it gets, waiting up to [`LINGER`] for each flight of the peer.
 pub(super) fn shake_hands(
     channel: &mut Channel,
     context: &WorkerContext<'_>,
@@ -65,7 +66,7 @@ pub(super) fn shake_hands(
     }
 }
 
-/// What the socket is to be ready for, where that is what is missing.
+/// The readiness that the burst waits for; `None` if it ended for another reason.
 fn wanted(burst: &Burst) -> Option<PollFlags> {
     match burst {
         Burst::WantsRead => Some(PollFlags::IN),
@@ -74,7 +75,7 @@ fn wanted(burst: &Burst) -> Option<PollFlags> {
     }
 }
 
-/// Waits a moment for the socket; `false` where it stayed as it was.
+/// Waits up to [`LINGER`] for the socket; returns whether it became ready.
 fn linger(channel: &Channel, wanted: PollFlags) -> bool {
     let longest = Timespec {
         tv_sec: 0,
@@ -85,8 +86,8 @@ fn linger(channel: &Channel, wanted: PollFlags) -> bool {
 }
 
 impl LentTransfer {
-    /// Sends what was read before, which may be done on the reactor; `None` where
-    /// nothing was.
+    /// Sends a [`SmallFile`](super::small_file::SmallFile), which needs no worker and so may run on
+    /// the reactor thread; `None` for any other file.
     pub(crate) fn send_if_small(&mut self) -> Option<Burst> {
         let Self {
             channel: Some(channel),
@@ -118,7 +119,8 @@ impl LentTransfer {
         Some(burst)
     }
 
-    /// The kernel carries the stream by itself, whichever way it goes.
+    /// True for a stream in clear that the kernel moves between file and socket: sendfile(2) for
+    /// downloads, splice(2) for uploads.
     pub(crate) fn is_kernel_copied(&self) -> bool {
         self.is_sendfile() || (self.is_clear() && self.transfer.would_pour())
     }
@@ -151,8 +153,8 @@ impl LentTransfer {
             let burst = self.once(context, budget, &mut portion);
             if let Burst::Finished(end) = burst {
                 if streams {
-                    // Nobody learns anything from it any more, and this is where
-                    // closing may take its time.
+                    // Closed here, where close(2) may block: no state asks about the file of a
+                    // finished stream.
                     self.file = None;
                 }
                 return Burst::Finished(self.publish_if(short, end, context));
@@ -178,7 +180,7 @@ impl LentTransfer {
         }
     }
 
-    /// The handshake that was left to the transfer: `None` where bytes can flow.
+    /// Runs the handshake that was deferred to the transfer; `None` once bytes may flow.
     fn come_under_tls(&mut self, context: &WorkerContext<'_>) -> Option<Burst> {
         let channel = self.channel.as_mut()?;
         if !channel.is_proof_pending() {
@@ -199,7 +201,7 @@ impl LentTransfer {
         }
     }
 
-    /// An upload of at most `short` bytes, if they are all here.
+    /// Publishes an upload of at most `short` bytes whose bytes have all arrived.
     fn publish_if(&mut self, short: Option<u64>, end: End, context: &WorkerContext<'_>) -> End {
         let is_short = short.is_some_and(|short| self.transfer.moved() <= short);
         let published = match end {
@@ -259,7 +261,8 @@ impl LentTransfer {
     }
 }
 
-/// The worker's conduit; without descriptors for one, bytes are copied.
+/// The worker's splice pipe, made at first use or when the old one holds bytes of a failed
+/// transfer; `None` without free descriptors, and then bytes are copied.
 fn ready(conduit: &mut Option<Conduit>) -> Option<&mut Conduit> {
     if !conduit.as_ref().is_some_and(Conduit::is_empty) {
         *conduit = channel::conduit().ok();

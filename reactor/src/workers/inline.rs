@@ -1,5 +1,6 @@
-//! What needs no worker: jobs that the kernel can do from memory, and files so
-//! small that the reactor sends them itself. Another trip would cost more.
+//! Answers jobs on the reactor thread where the kernel has everything in memory (names, small
+//! files, directories in the page cache), because a trip to a worker and back costs more than the
+//! call. Whatever might block is left to a worker.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,21 +15,21 @@ use super::listing_text::{ListingStyle, ListingText, facts};
 use super::open_file::OpenFile;
 use super::small_file::{SMALL_FILE_MAX, SmallFile};
 
-/// Jobs in one turn of the loop: a peer that asks a thousand things at once must
-/// not keep the others waiting.
+/// Jobs answered inline in one turn of the loop: a peer that pipelines a thousand commands must not
+/// delay the other sessions.
 const JOBS_PER_TURN: u32 = 128;
-/// An opening that took longer than this had somebody else's leave to wait for
-/// (fanotify(7), as scanners for viruses use it), and the next ones may too.
+/// An open that took longer had to wait for somebody's permission (fanotify(7), used by virus
+/// scanners), and the next ones may too.
 const SLOW: Duration = Duration::from_millis(2);
-/// For so many times as long they are left to the workers, so that the loop loses
-/// less than a hundredth of its time to them.
+/// After a slow open, inline opens are suspended for this many times its duration, so that the loop
+/// loses less than 1 % of its time to them.
 const PAUSE: u32 = 128;
 
-/// What of it may be done now.
+/// Counts the jobs answered in this turn and remembers when opens were slow.
 #[derive(Default)]
 pub(crate) struct Inline {
     done: u32,
-    /// Nothing is opened until then.
+    /// No file is opened inline before this time.
     paused_until: Option<Instant>,
 }
 
@@ -37,8 +38,8 @@ impl Inline {
         self.done = 0;
     }
 
-    /// Does `job` where nothing has to be waited for. What is to be refused is left
-    /// to a worker, too.
+    /// Answers `job` if that cannot block; `None` leaves it to a worker. Errors are left to a
+    /// worker as well.
     pub(crate) fn perform(&mut self, job: &Job, home: Option<&Arc<Home>>) -> Option<Answer> {
         let home = home?;
         if self.done == JOBS_PER_TURN {
@@ -112,7 +113,7 @@ fn open_download(home: &Home, path: &VirtualPath) -> Option<Answer> {
     Some((facts, Some(file)))
 }
 
-/// A small file whose bytes are all in memory.
+/// Reads a small file whole if all its bytes are in the page cache.
 fn read_whole(home: &Home, file: &Download) -> Option<SmallFile> {
     let size = usize::try_from(file.size()).ok()?;
     if size > SMALL_FILE_MAX {

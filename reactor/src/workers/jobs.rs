@@ -1,4 +1,5 @@
-//! The one translation: a session's `Job`, done by vfs, as a `Completion`.
+//! The one translation from a session's [`Job`] to a call of vfs or of the accounts, and from its
+//! result to a [`Completion`].
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -29,63 +30,64 @@ use super::refusal::refusal;
 use super::small_file::{SMALL_FILE_MAX, SmallFile};
 use crate::accounts::store::Accounts;
 
-/// A writer silent for this long gives way to the same user's next one.
+/// An upload that has received nothing for this long is cancelled when the same user uploads the
+/// same name again.
 const SILENT: Duration = Duration::from_secs(5);
 
-/// A client that is killed loses its connections in any order, and slowly where
-/// its machine is busy: the end of the other one is waited for so long after the
-/// data's, sync included, before a new name is given.
+/// When a client dies its connections close in any order, and slowly on a busy machine. After the
+/// end of an upload's data connection, the control connection is watched for this long (a sync
+/// counts) before a new name is published.
 const GRACE: Duration = Duration::from_millis(5);
-/// The same where an older file would be lost.
+/// The same, where publishing would replace an existing file.
 const GRACE_FOR_OLD: Duration = Duration::from_millis(50);
 
-/// What all jobs share.
+/// What every job may use, shared by all workers.
 pub(crate) struct Services {
     pub(crate) homes: Homes,
     pub(crate) accounts: Accounts,
-    /// The configuration, for SIGHUP.
+    /// Path of the configuration file, read again at SIGHUP.
     pub(crate) file: PathBuf,
 }
 
-/// A job with what it needs.
+/// A job and the parts of its session that it works on.
 pub(crate) struct JobRequest {
     pub(crate) job: Job,
-    /// Who asks; empty before the login names one.
+    /// The session's user; empty before a login names one.
     pub(crate) user: String,
     pub(crate) home: Option<Arc<Home>>,
-    /// The open file, for jobs that work on it.
+    /// The session's open file, for jobs that work on it.
     pub(crate) file: Option<OpenFile>,
-    /// Set when nobody waits for it any more.
+    /// Set once the session does not wait for the result any more.
     pub(crate) stop: Arc<AtomicBool>,
-    /// The connection, as other uploads are told of it.
+    /// The number of the connection (`ConnectionId::number`), stored as the owner of its uploads.
     pub(crate) owner: u64,
     pub(crate) since: Instant,
 }
 
-/// A home in use, and the file system it is on.
+/// An open home and the device number of its file system.
 pub(crate) struct OpenHome {
     pub(crate) home: Arc<Home>,
     pub(crate) device: u64,
 }
 
-/// A job that was done, or cannot be yet.
+/// What became of a job.
 pub(crate) enum JobResult {
     Done {
         completion: Completion,
-        /// The file that is open from now on.
+        /// The session's open file from now on.
         file: Option<OpenFile>,
-        /// Of a user who was let in.
+        /// The user's home, after `Job::OpenHome`.
         open_home: Option<OpenHome>,
     },
     Retry {
         request: JobRequest,
         why: Refusal,
-        /// The connection whose silent upload is in the way.
+        /// The number of the connection whose silent upload holds the name.
         evict: Option<u64>,
     },
 }
 
-/// Whether a job closes or changes the session's open file.
+/// True for jobs that close or change the session's open file.
 pub(crate) fn takes_file(job: &Job) -> bool {
     matches!(
         job,
@@ -188,7 +190,7 @@ fn open_home(
     Ok((open_home, completion))
 }
 
-/// How a job went, and the file that is open from now on.
+/// A job's completion and the file that it opened.
 pub(crate) type Answer = (Completion, Option<OpenFile>);
 
 fn in_home(worker: &Worker, services: &Services, request: &JobRequest) -> Result<Answer, VfsError> {
@@ -261,7 +263,7 @@ fn in_home(worker: &Worker, services: &Services, request: &JobRequest) -> Result
     })
 }
 
-/// Jobs about one name, or two.
+/// Jobs about one or two names.
 fn on_name(worker: &Worker, home: &Home, job: &Job) -> Result<Completion, VfsError> {
     match job {
         Job::RemoveFile { path } => home.remove_file(worker, below(path))?,
@@ -295,7 +297,8 @@ fn on_name(worker: &Worker, home: &Home, job: &Job) -> Result<Completion, VfsErr
     Ok(Completion::Done)
 }
 
-/// A last name that nothing has may be a pattern for names in its directory.
+/// Opens a listing. A last component that does not exist may be a pattern for the names of its
+/// directory.
 fn open_listing(
     worker: &Worker,
     home: &Arc<Home>,
@@ -368,7 +371,7 @@ fn remembered(digests: Option<Digests>) -> Remembered {
     }
 }
 
-/// What can be remembered of it.
+/// The digest in the form that vfs stores; `None` for an algorithm that it does not store.
 fn to_remember(sum: Sum) -> Option<Digest> {
     match sum {
         Sum::Md5(bytes) => Some(Digest::Md5(bytes)),
@@ -377,7 +380,7 @@ fn to_remember(sum: Sum) -> Option<Digest> {
     }
 }
 
-/// A small file at once; `None` where it is larger, or not what it was.
+/// Reads a small file whole; `None` if it is larger than [`SMALL_FILE_MAX`], or became shorter.
 fn read_whole(worker: &Worker, file: &Download) -> Result<Option<OpenFile>, VfsError> {
     let Some(size) = usize::try_from(file.size())
         .ok()
@@ -411,7 +414,7 @@ fn opened_upload(start: UploadStart) -> Answer {
     }
 }
 
-/// Jobs on the open file; what is not given back is closed, here on the worker.
+/// Jobs on the open file. A file that is not returned is closed here, on the worker.
 fn on_file(worker: &Worker, job: &Job, file: Option<OpenFile>, stop: &Arc<AtomicBool>) -> Answer {
     match (job, file) {
         (Job::Restart, Some(OpenFile::Upload(mut upload))) => match upload.restart(worker) {

@@ -1,4 +1,4 @@
-//! The text of a listing, made from directory entries while it is sent.
+//! Formats directory entries as listing lines while they are sent, in bounded memory.
 
 use std::os::unix::ffi::OsStrExt;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -11,25 +11,25 @@ use skiff_sessions::wire::reply::{Access, Facts, Kind};
 use skiff_sessions::wire::stamp::Stamp;
 use skiff_vfs::{Entry, Listing, StageInfo, VfsError, Worker};
 
-/// Text of a listing that is made ahead, in bytes.
+/// Bytes of text made ahead of what is sent.
 const TEXT_AHEAD: usize = 64 * 1024;
 
-/// A listing turned into lines while it is sent.
+/// A listing whose entries become lines as they are read.
 pub(crate) struct ListingText {
     entries: Entries,
     style: ListingStyle,
     text: Vec<u8>,
-    /// The offset of `text`'s first byte in the whole.
+    /// The offset of the first byte of `text` in the whole listing.
     start: u64,
 }
 
-/// What a listing's lines are to look like, and which names are in it.
+/// The format of the lines, and which names are listed.
 pub(crate) struct ListingStyle {
     pub(crate) form: Form,
     pub(crate) access: Access,
-    /// `None`: all names.
+    /// Names that do not match are left out; `None` lists all.
     pub(crate) pattern: Option<Pattern>,
-    /// Lines show the year of what is long past.
+    /// The time of the listing: entries older than half a year show a year instead of a time.
     now: Stamp,
 }
 
@@ -45,7 +45,7 @@ impl ListingStyle {
         }
     }
 
-    /// The native dialect's.
+    /// The format of the native dialect, all names.
     fn native() -> Self {
         Self::new(Form::Native, Access::ReadWrite, None)
     }
@@ -146,7 +146,7 @@ fn push_stage(stage: &StageInfo, text: &mut Vec<u8>) {
     push_entry(&path, &facts, text);
 }
 
-/// What a listing tells of an entry.
+/// Converts an entry of vfs into the facts that listings show.
 pub(crate) fn facts(entry: &Entry) -> Facts {
     let kind = match entry.kind {
         skiff_vfs::Kind::File => Kind::File,

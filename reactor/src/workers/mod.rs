@@ -1,4 +1,7 @@
-//! x
+//! The threads that may block, what runs on them, and what can be answered without them: the pool
+//! and its schedule, work items, jobs performed on vfs and accounts, bursts of transfers.
+//! Readiness, deadlines and sessions do not belong here: a worker never waits for a peer longer
+//! than a few milliseconds and never touches a session.
 
 pub(crate) mod burst;
 pub(crate) mod inline;

@@ -1,4 +1,4 @@
-//! An open file as a transfer sees it: on a worker, a source or a sink.
+//! The session's open file, and its [`Source`] and [`Sink`] while it is lent to a worker.
 
 use std::os::fd::{AsFd, BorrowedFd};
 
@@ -19,7 +19,7 @@ pub(crate) enum OpenFile {
     Small(SmallFile),
 }
 
-/// A file lent to a worker, for one burst.
+/// A file lent to a worker for one burst.
 pub(crate) struct LentFile<'a> {
     pub(crate) worker: &'a Worker,
     pub(crate) yielding: &'a Yielding,
@@ -27,7 +27,7 @@ pub(crate) struct LentFile<'a> {
     pub(crate) portion: &'a mut Portion,
 }
 
-/// Which portion comes next since a worker took the file up.
+/// Which portion of the burst is next.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Portion {
     First,
@@ -35,7 +35,8 @@ pub(crate) enum Portion {
 }
 
 impl LentFile<'_> {
-    /// Between portions: before the first nobody was kept waiting, and a small file has no other.
+    /// Lets the reactor run between two portions. Not before the first: nobody has been delayed by
+    /// then, and a small file has no second one.
     fn yield_between_portions(&mut self) {
         match self.portion {
             Portion::First => *self.portion = Portion::Later,
@@ -73,7 +74,7 @@ impl Source for LentFile<'_> {
 }
 
 impl LentFile<'_> {
-    /// The upload, if nobody else has asked for its name.
+    /// The upload, unless a newer upload of the same name has cancelled it.
     fn upload(&mut self) -> Result<&mut Upload, Refusal> {
         match &mut self.file {
             Some(OpenFile::Upload(file)) if file.cancelled() => Err(Refusal::Busy),

@@ -1,4 +1,5 @@
-//! What threads without work sleep at.
+//! Parks idle worker threads and unparks one for each work item, the longest parked or the last
+//! parked first.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -6,26 +7,26 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::{Condvar, Mutex};
 
-/// Wakes one sleeping thread for each ring. A channel that is waited on yields the processor a dozen
-/// times before it sleeps, and whoever is about to send waits for it.
+/// Parks threads, and unparks one for each item of work. (A thread that waits in crossbeam's `recv`
+/// yields the processor a dozen times before it sleeps, and the sender waits for it meanwhile.)
 pub(crate) struct Parker {
     order: UnparkOrder,
     parked: Mutex<Parked>,
 }
 
-/// Whom a ring wakes.
+/// Which thread is unparked first.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum UnparkOrder {
-    /// Who has slept longest. Threads that compute without end are spread over the processors by it.
+    /// The thread parked longest, so that threads that compute are spread over the processors.
     LongestParked,
-    /// Who fell asleep last: what it needs is still near its processor, which is another than the
-    /// peer's that it served a moment ago.
+    /// The thread parked last: its data is still in its processor's cache, and that is not the
+    /// processor of the peer it has just served.
     LastParked,
 }
 
 #[derive(Default)]
 struct Parked {
-    /// That nobody was asleep for.
+    /// Unparks that found no thread parked.
     pending: usize,
     threads: VecDeque<Arc<ParkedThread>>,
 }
@@ -57,7 +58,7 @@ impl Parker {
         }
     }
 
-    /// Until the ring that is for this thread.
+    /// Returns once an unpark is for this thread.
     pub(crate) fn park(&self, thread: &Arc<ParkedThread>) {
         let mut parked = self.parked.lock();
         if parked.pending > 0 {

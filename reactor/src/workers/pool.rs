@@ -1,5 +1,5 @@
-//! The pool: the threads that may block, what they are lent, and where the finished
-//! work goes.
+//! The pool of worker threads: spawns them, lends each work item a [`WorkerContext`], and returns
+//! outcomes to the reactor through a channel and mio's `Waker`.
 
 use std::io;
 use std::sync::Arc;
@@ -16,47 +16,47 @@ use super::parking::{ParkedThread, Parker, UnparkOrder};
 use super::schedule::{Class, Schedule, Shares, WorkKind};
 use super::yielding::Yielding;
 
-/// Plaintext that a worker lends to a burst, in bytes: as much goes to the thread
-/// beside it at a time, and each waking costs.
+/// Bytes of plaintext buffer per worker: the hashing thread beside it gets as much at a time,
+/// because each wake-up of that thread costs.
 const SCRATCH: usize = 512 * 1024;
-/// Bytes off a TLS socket at a time.
+/// Bytes read from a TLS socket at a time.
 const CIPHER: usize = 128 * 1024;
 
-/// What a worker lends to the work it does.
+/// What a worker lends to the work item it runs.
 pub(crate) struct WorkerContext<'a> {
     pub(crate) worker: &'a Worker,
     pub(crate) scratch: &'a mut [u8],
     pub(crate) cipher: &'a mut [u8],
     pub(crate) aside: &'a mut Aside,
-    /// Made when it is first needed.
+    /// The worker's splice pipe, made at first use.
     pub(crate) conduit: &'a mut Option<Conduit>,
     pub(crate) yielding: &'a Yielding,
     load: &'a Load,
 }
 
 impl WorkerContext<'_> {
-    /// Other work waits for a thread: do not linger.
+    /// True while work waits for a thread: a burst then returns instead of lingering.
     pub(crate) fn has_waiting_work(&self) -> bool {
         self.load.waiting.load(Ordering::Relaxed) > 0
     }
 
-    /// No other thread of this kind works.
+    /// True if no other thread of this group runs an item.
     pub(crate) fn is_only_one_running(&self) -> bool {
         self.load.running.load(Ordering::Relaxed) <= 1
     }
 }
 
-/// Something a worker can do.
+/// An item of work, and the outcome it returns to the reactor.
 pub(crate) trait Work: Send + 'static {
     type Outcome: Send + 'static;
     fn run(self, context: &mut WorkerContext<'_>) -> Self::Outcome;
 }
 
-/// The threads, and what waits for them.
+/// The worker threads and the work that waits for them.
 pub(crate) struct Pool<W: Work> {
     workers: ThreadGroup<W>,
-    /// Apart: they mostly wait, so they may be many, and more of those that compute
-    /// would only make small commands wait.
+    /// Threads for streams that the kernel copies. They mostly wait in sendfile(2) or splice(2) and
+    /// so may be many; more threads that compute would only delay small commands.
     copiers: ThreadGroup<W>,
     outcomes: Receiver<(WorkKind, W::Outcome)>,
     wake_pending: Arc<AtomicBool>,
@@ -65,7 +65,7 @@ pub(crate) struct Pool<W: Work> {
 impl<W: Work> Pool<W> {
     pub(crate) fn start(waker: &Arc<Waker>, yielding: &Yielding) -> io::Result<Self> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        // Half of them may wait for a disk; for the one more see `Shares::of`.
+        // Half of the workers may wait for one disk; `Shares::of` says why there is one more.
         let workers = (2 * cores + 1).max(4);
         let copiers = (4 * cores + 1).max(9);
         let (outcome_sender, outcomes) = unbounded();
@@ -94,7 +94,8 @@ impl<W: Work> Pool<W> {
         })
     }
 
-    /// What is finished from here on calls again; what was before can be taken.
+    /// Clears the pending wake-up: items that finish from now on wake the reactor again, and those
+    /// that finished before can be taken.
     pub(crate) fn clear_wake(&self) {
         self.wake_pending.store(false, Ordering::SeqCst);
     }
@@ -105,7 +106,7 @@ impl<W: Work> Pool<W> {
         group.dispatch();
     }
 
-    /// The next finished piece, if there is one.
+    /// The next outcome, if there is one.
     pub(crate) fn take(&mut self) -> Option<W::Outcome> {
         let (kind, outcome) = self.outcomes.try_recv().ok()?;
         let group = self.group_for(kind.class);
@@ -114,13 +115,13 @@ impl<W: Work> Pool<W> {
         Some(outcome)
     }
 
-    /// Nothing runs, and nothing waits.
+    /// True if nothing runs and nothing waits.
     pub(crate) fn is_idle(&self) -> bool {
         self.workers.is_idle() && self.copiers.is_idle()
     }
 
-    /// Lets the threads end, each after what it is at, for as long as `keep_waiting`
-    /// says so. A thread that hangs on a dead disk is left behind.
+    /// Lets each thread end after its current item, and waits for them while `keep_waiting` returns
+    /// true. A thread that hangs on a dead disk is left behind.
     pub(crate) fn stop(mut self, keep_waiting: impl Fn() -> bool) {
         self.workers.shut_down();
         self.copiers.shut_down();
@@ -137,14 +138,14 @@ impl<W: Work> Pool<W> {
     }
 }
 
-/// How busy threads of one kind are, as of the last dispatch.
+/// How busy a group was at its last dispatch, read by its threads.
 #[derive(Default)]
 struct Load {
     waiting: AtomicUsize,
     running: AtomicUsize,
 }
 
-/// Threads that do the same kinds of work.
+/// A group of threads that run the same classes of work.
 struct ThreadGroup<W: Work> {
     schedule: Schedule<W>,
     load: Arc<Load>,
@@ -208,10 +209,10 @@ impl<W: Work> ThreadGroup<W> {
     }
 }
 
-/// Where finished work goes.
+/// Sends outcomes to the reactor and wakes it.
 struct OutcomeSender<W: Work> {
     outcomes: Sender<(WorkKind, W::Outcome)>,
-    /// Somebody has woken the reactor, and it has not looked yet.
+    /// True once a thread has woken the reactor, until the reactor takes outcomes.
     wake_pending: Arc<AtomicBool>,
     waker: Arc<Waker>,
     yielding: Yielding,
@@ -226,15 +227,16 @@ struct Thread<W: Work> {
 }
 
 impl<W: Work> Thread<W> {
-    /// Every piece of work has its ring; one without any is the end.
+    /// The next item; `None` at the end: each item has its unpark, and one without an item means
+    /// the pool stops.
     fn next(&self) -> Option<(WorkKind, W)> {
         self.parker.park(&self.parked);
         self.work.try_recv().ok()
     }
 
     fn run(self, worker: &Worker) {
-        // One large piece, for the allocator clears small ones: these pages come when
-        // they are first used.
+        // One large allocation is mapped anew and stays untouched until it is used; the allocator
+        // would clear small ones.
         let mut buffers = vec![0; SCRATCH + CIPHER];
         let (scratch, cipher) = buffers.split_at_mut(SCRATCH);
         let mut aside = Aside::WhenNeeded;
@@ -253,7 +255,7 @@ impl<W: Work> Thread<W> {
             if self.to_reactor.outcomes.send((kind, outcome)).is_err() {
                 return;
             }
-            // One call is enough for all that is finished before it is heard.
+            // One wake-up is enough for all that finishes before the reactor takes it.
             if self.to_reactor.wake_pending.swap(true, Ordering::SeqCst) {
                 continue;
             }

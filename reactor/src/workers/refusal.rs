@@ -1,9 +1,9 @@
-//! The one translation of errors: what a peer is told of a [`VfsError`].
+//! Translates errors of vfs into the refusals that peers are told.
 
 use skiff_sessions::wire::reply::Refusal;
 use skiff_vfs::VfsError;
 
-/// What a peer is told of an error; the log has more.
+/// What a peer is told of `error`. Only the log gets the cause of an I/O error.
 pub(crate) fn refusal(error: &VfsError) -> Refusal {
     match error {
         VfsError::NotFound => Refusal::NotFound,

@@ -1,37 +1,37 @@
-//! Who may run when: short jobs go before bursts; passwords and handshakes, and any
-//! one file system, never hold so many threads that the others starve.
+//! Decides which waiting work runs next: short jobs before bursts, and shares of threads that
+//! password checks, handshakes and any one file system cannot exceed.
 
 use std::collections::VecDeque;
 
-/// What kind of work it is.
+/// The class of a work item.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Class {
-    /// One look or change in a directory.
+    /// One lookup or change in a directory.
     Short,
-    /// A handshake: processor time, no disk.
+    /// A TLS handshake or a password check: processor time, no disk.
     Crypt,
-    /// Bulk data.
+    /// A burst of bulk data.
     Burst,
-    /// A stream that the kernel carries between a file and a socket: its thread mostly
-    /// waits for one of them.
+    /// A stream that the kernel copies between a file and a socket: its thread mostly waits for one
+    /// of the two.
     KernelCopy,
-    /// Minutes of one home's disk.
+    /// A scan or sweep of a home, which may take minutes.
     Long,
 }
 
-/// What a piece of work counts against.
+/// The class and file system that a work item counts against.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct WorkKind {
     pub(crate) class: Class,
-    /// The file system it may hang on; `None` for none.
+    /// The device number of the file system that the item may hang on; `None` for none.
     pub(crate) device: Option<u64>,
 }
 
-/// How many threads each may hold.
+/// How many threads each class and each file system may hold.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Shares {
     pub(crate) threads: usize,
-    /// All that is not short.
+    /// All classes but [`Class::Short`] together.
     not_short: usize,
     crypt: usize,
     device: usize,
@@ -39,10 +39,10 @@ pub(crate) struct Shares {
 }
 
 impl Shares {
-    /// Of at least 4 threads that compute, two for each processor and one more. One stays
-    /// free for short jobs, one of any single file system, and one of any single one's
-    /// bursts. Those hold one more than there are processors: there is something to go on
-    /// with while the reactor hears of a burst that has ended and sends the next.
+    /// Shares of `threads` (at least 4) worker threads, two for each processor and one more. One
+    /// thread stays free for short jobs, one from any single file system, and one from the bursts
+    /// of any single file system. Those bursts hold one thread more than there are processors, so
+    /// that one can go on while the reactor takes a finished burst and sends the next.
     pub(crate) fn of(threads: usize) -> Self {
         Self {
             threads,
@@ -53,7 +53,7 @@ impl Shares {
         }
     }
 
-    /// Of threads whose streams the kernel carries. One stays free of any single file system.
+    /// Shares of `threads` kernel-copy threads. One stays free from any single file system.
     pub(crate) fn of_copiers(threads: usize) -> Self {
         Self {
             threads,
@@ -65,19 +65,20 @@ impl Shares {
     }
 }
 
-/// Work of one class on one file system waits in one queue.
+/// The queue of one class on one file system.
 struct Queue<T> {
     kind: WorkKind,
     waiting: VecDeque<T>,
     running: usize,
 }
 
-/// Decides what runs next. Pure, so that its promises are tested without threads.
+/// The queues and what runs of each. No thread is touched here, so that the promises are tested
+/// without threads.
 pub(crate) struct Schedule<T> {
     shares: Shares,
     queues: Vec<Queue<T>>,
     running: usize,
-    /// Where the search goes on, so that queues of one class take turns.
+    /// The queue where the next search begins, so that queues of one class take turns.
     turn: usize,
 }
 

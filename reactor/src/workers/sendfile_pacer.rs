@@ -1,7 +1,7 @@
-//! A file that the kernel hands on to a socket: how much at a time, in which segments, and with
-//! patience for a peer that takes it as fast as it comes. The kernel refills a socket sooner than
-//! whoever polls it, and so leaves more of the sending to where acknowledgements are taken: an
-//! eighth less processor time for eight streams (tests/bench).
+//! Paces sendfile(2): how many bytes one call sends, whether segments are corked, and whether the
+//! socket blocks for a peer that takes bytes as fast as they come. The kernel refills a blocking
+//! socket sooner than a thread that polls it, which saves an eighth of the processor time with
+//! eight streams (tests/bench).
 
 use std::io;
 use std::sync::Arc;
@@ -11,19 +11,20 @@ use mio::net::TcpStream;
 use rustix::io::ioctl_fionbio;
 use rustix::net::sockopt::{Timeout, set_socket_timeout, set_tcp_cork};
 
-/// What one call hands on, by the time that the peer needs for it: a stop waits as long.
+/// Target duration of one sendfile(2) call; a stop is noticed as late as that.
 const CALL_TIME: Duration = Duration::from_millis(100);
 
-/// For fewer bytes a thread is not held: they would come from 40 MiB/s and less.
+/// Fewest bytes for a blocking call: below, the peer takes less than 40 MiB/s and would hold a
+/// thread.
 const CALL_BYTES_MIN: u64 = 4 << 20;
-/// A peer may become slow in the middle of a call.
+/// Most bytes for one call: the peer may become slow in the middle of it.
 const CALL_BYTES_MAX: u64 = 64 << 20;
-/// What a socket's buffer grows to (tcp(7), tcp_wmem), and what a new one's is well below: so
-/// many bytes may have gone no further.
+/// Bytes that may stand in the socket's send buffer and have gone no further: what it grows to
+/// (tcp(7), tcp_wmem), and what is well above a new one's.
 const SEND_BUFFER: u64 = 4 << 20;
 const NEW_SEND_BUFFER: u64 = 512 << 10;
 
-/// A file on its way to a socket, which the kernel hands on.
+/// The pace of one file that sendfile(2) sends to one socket.
 pub(crate) struct SendfilePacer {
     socket: Arc<TcpStream>,
     cork: Cork,
@@ -39,7 +40,8 @@ impl SendfilePacer {
         }
     }
 
-    /// Of a file whose first bytes are out. `alone`: no other is on its way.
+    /// Corks the socket once the first bytes are out, if `alone` says that no other stream is being
+    /// sent.
     pub(crate) fn cork_if(&mut self, alone: bool) {
         self.cork.send(match alone {
             true => Segments::Whole,
@@ -47,8 +49,9 @@ impl SendfilePacer {
         });
     }
 
-    /// Bytes for the next call; `None` for a peer that is not waited for. `longest` is how long
-    /// one is that takes nothing; the rest stands at [`bytes_per_call`].
+    /// Bytes for the next call, after `moved` bytes took `took`, behind `before` others; `None` if
+    /// the socket stays non-blocking. A blocking call returns after `longest` without progress. The
+    /// rule is that of [`bytes_per_call`].
     pub(crate) fn pace(
         &mut self,
         before: u64,
@@ -65,14 +68,14 @@ impl SendfilePacer {
         bytes_per_call
     }
 
-    /// What a socket did not take was waited for already.
+    /// True while the socket blocks: bytes that it did not take have been waited for already.
     pub(crate) fn is_blocking(&self) -> bool {
         self.blocking.is_some()
     }
 }
 
-/// Bytes for one call, of a peer that took `moved` of them in `took`, behind `before` others;
-/// `None` where it is too slow to be waited for, or may be.
+/// Bytes for one call to a peer that took `moved` bytes in `took`, behind `before` others; `None`
+/// if the peer is, or may be, too slow for a blocking call.
 fn bytes_per_call(before: u64, moved: u64, took: Duration) -> Option<u64> {
     let buffer = if before == 0 {
         NEW_SEND_BUFFER
@@ -87,9 +90,9 @@ fn bytes_per_call(before: u64, moved: u64, took: Duration) -> Option<u64> {
     (moved >= buffer && bytes >= CALL_BYTES_MIN).then_some(bytes)
 }
 
-/// While it lives, what a socket is given waits in the kernel until the peer has
-/// taken enough; after so long without any progress it answers `WouldBlock` (socket(7),
-/// SO_SNDTIMEO). Only for a socket that is away: reading it would wait without end.
+/// Makes a socket block on sending while it lives, for at most the given time without progress
+/// (socket(7), SO_SNDTIMEO). Only for a socket that is lent to a worker: a read would wait without
+/// end.
 struct BlockingSend(Arc<TcpStream>);
 
 impl BlockingSend {
@@ -102,21 +105,21 @@ impl BlockingSend {
 
 impl Drop for BlockingSend {
     fn drop(&mut self) {
-        // It fails for no open socket (ioctl(2)).
+        // Cannot fail on an open socket (ioctl(2)).
         let _ = ioctl_fionbio(&*self.0, true);
     }
 }
 
-/// Which segments leave a socket.
+/// Which TCP segments leave a socket.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Segments {
     Any,
-    /// Whole ones only (tcp(7), TCP_CORK): a stream that is alone moves up to twice as fast,
-    /// while of eight at once each is dearer (tests/bench).
+    /// Full segments only (tcp(7), TCP_CORK): a stream that is alone moves up to twice as fast,
+    /// while each of eight at once costs more (tests/bench).
     Whole,
 }
 
-/// While it lives, a socket sends the segments that it was told to; then any.
+/// Holds a socket's cork setting, and uncorks it when dropped.
 struct Cork {
     socket: Arc<TcpStream>,
     segments: Segments,
@@ -133,7 +136,7 @@ impl Cork {
     fn send(&mut self, segments: Segments) {
         if segments != self.segments {
             self.segments = segments;
-            // It fails for no open connection, and the next write says what became of one.
+            // Cannot fail on an open connection, and the next write reports one that is not.
             let _ = set_tcp_cork(&*self.socket, segments == Segments::Whole);
         }
     }

@@ -1,5 +1,5 @@
-//! A short upload that gets its name on the thread that received its end: another trip
-//! to a worker costs more than the name does.
+//! Publishes a short upload on the thread that received its last byte: another trip to a worker
+//! costs more than the rename.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -14,8 +14,9 @@ use skiff_vfs::{Upload, Worker};
 use super::open_file::OpenFile;
 use super::refusal::refusal;
 
-/// Publishes an upload whose bytes are all there. `None` where that is for a job of its own: the
-/// file stays. `control` is the connection that its client talks on.
+/// Publishes an upload whose bytes have all arrived; `None` leaves the file in place for a job of
+/// its own (it must be synced, or the client has said something). `control` is the client's control
+/// connection.
 pub(crate) fn publish_short(
     worker: &Worker,
     file: &mut Option<OpenFile>,
@@ -43,8 +44,8 @@ fn publish(worker: &Worker, mut upload: Upload, stop: Arc<AtomicBool>) -> End {
     }
 }
 
-/// The client has said all it wanted to, and is there: ABOR, like the end of a client that broke
-/// off, is heard before what it cancels has its name.
+/// True if the control connection is open and has no unread input. ABOR, or the end of a client
+/// that broke off, must be handled before the upload is published.
 fn has_no_input(control: &TcpStream) -> bool {
     let peek = RecvFlags::PEEK | RecvFlags::DONTWAIT;
     recv(control, &mut [0; 1], peek).err() == Some(Errno::WOULDBLOCK)

@@ -1,12 +1,12 @@
-//! A file so small that it is read whole and held in memory until it is sent.
+//! A file so small that it is read whole when it is opened, and sent from memory.
 
 use skiff_sessions::transfer::{Sink, Source};
 use skiff_sessions::wire::reply::Refusal;
 
-/// More than this is left to the workers.
+/// Largest small file, in bytes.
 pub(crate) const SMALL_FILE_MAX: usize = 16 * 1024;
 
-/// A small file, whole.
+/// The content of a small file.
 pub(crate) struct SmallFile(pub(crate) Vec<u8>);
 
 impl Source for SmallFile {
@@ -19,7 +19,7 @@ impl Source for SmallFile {
     }
 }
 
-/// Nothing is received into it.
+/// Downloads only: nothing is received into a small file.
 impl Sink for SmallFile {
     fn write(&mut self, _: &[u8]) -> Result<(), Refusal> {
         Err(Refusal::Fault)

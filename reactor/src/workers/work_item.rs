@@ -1,5 +1,4 @@
-//! What goes to a worker and comes home: jobs, handshakes, and transfers lent
-//! for a burst.
+//! The work items that the reactor submits to the pool, and the outcomes that come back.
 
 use std::io;
 use std::path::PathBuf;
@@ -18,7 +17,7 @@ use crate::tls::ftp::FtpTls;
 use crate::transport::channel::{Channel, Handshake};
 use crate::transport::ids::{ConnectionId, Socket};
 
-/// Work for the pool.
+/// An item of work for the pool.
 pub(crate) enum WorkItem {
     Job {
         connection: ConnectionId,
@@ -35,20 +34,20 @@ pub(crate) enum WorkItem {
         socket: Socket,
         channel: Channel,
     },
-    /// Nobody needs the file any more; closing may block.
+    /// Closes a file that no session needs any more; close(2) may block.
     CloseFile(OpenFile),
-    /// Counts a home whose ledger was lost.
+    /// Counts the bytes and entries of a home whose ledger was lost.
     Scan(Arc<Home>),
-    /// Reads the configuration again.
+    /// Reads the configuration again, at SIGHUP.
     Reload {
         file: PathBuf,
         tickets: Option<FtpTls>,
     },
-    /// Drops stages that are too old.
+    /// Removes stages older than their time to live.
     Sweep(Arc<Home>),
 }
 
-/// What came of it.
+/// What came of a work item.
 pub(crate) enum Outcome {
     Job {
         connection: ConnectionId,
@@ -66,7 +65,7 @@ pub(crate) enum Outcome {
         channel: Channel,
         result: io::Result<Handshake>,
     },
-    /// `None` where it was refused, and the log says why.
+    /// `None` if the new configuration was refused; the log says why.
     Reloaded(Option<Box<Reloaded>>),
     Nothing,
 }

@@ -1,4 +1,4 @@
-//! Room for the reactor: a worker that computes on and on lets it go first.
+//! Yields the processor to the reactor thread between two portions of a worker's computation.
 
 use std::sync::Arc;
 
@@ -10,28 +10,27 @@ const AT_ONCE: Timespec = Timespec {
     tv_nsec: 0,
 };
 
-/// Knows whether something waits for the reactor. A thread that has been woken
-/// may stand behind a busy one for a whole slice of the scheduler's, which is
-/// milliseconds where no one is preempted between its ticks: small commands
-/// would wait that long for somebody else's bulk data.
+/// Knows whether events wait for the reactor. A thread that has been woken may stand behind a busy
+/// one for a whole time slice of the scheduler, which is milliseconds: without yielding, small
+/// commands would wait that long for the bulk data of others.
 #[derive(Clone)]
 pub(crate) struct Yielding(Arc<Registry>);
 
 impl Yielding {
-    /// To the reactor that waits on this.
+    /// For workers of the reactor that polls `registry`.
     pub(crate) fn to(registry: Registry) -> Self {
         Self(Arc::new(registry))
     }
 
-    /// Between two portions of bulk data. The rest of the slice is given away
-    /// only where events wait that the reactor has not seen yet.
+    /// Called between two portions of bulk data. Gives the rest of the time slice away only if the
+    /// reactor has events that it has not taken yet.
     pub(crate) fn yield_to_reactor(&self) {
         if self.is_reactor_due() {
             std::thread::yield_now();
         }
     }
 
-    /// Its own descriptor is readable while it has events (epoll(7)).
+    /// An epoll descriptor is readable while it has events (epoll(7)).
     fn is_reactor_due(&self) -> bool {
         let mut fds = [PollFd::new(&*self.0, PollFlags::IN)];
         poll(&mut fds, Some(&AT_ONCE)).is_ok_and(|ready| ready > 0)

@@ -1,4 +1,4 @@
-//! Whether an address of the settings can be listened on.
+//! Checks whether an address of the settings can be listened on.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -27,7 +27,7 @@ pub(super) fn examine_address(key: &'static str, address: SocketAddr, report: &m
     }
 }
 
-/// The process of another skiffd on this machine, as far as it can be seen.
+/// The process id of another skiffd on this machine, as far as /proc shows it.
 fn running_daemon() -> Option<u32> {
     let own = std::process::id();
     std::fs::read_dir("/proc")

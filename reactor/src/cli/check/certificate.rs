@@ -1,7 +1,7 @@
-//! The certificate of the settings: readable, and for how long it is valid.
+//! Checks the certificate of the settings: that it can be read, and when it expires.
 //!
-//! Only the dates are looked for, by their place in the DER of X.509 (RFC 5280,
-//! section 4.1); the rest is for TLS to judge.
+//! Only the dates are parsed, by their place in the DER of X.509 (RFC 5280 section 4.1); TLS judges
+//! the rest.
 
 use std::path::Path;
 use std::time::SystemTime;
@@ -15,7 +15,7 @@ use time::{Duration, OffsetDateTime, PrimitiveDateTime};
 use super::report::Report;
 use crate::tls::ServerIdentity;
 
-/// Sooner than this, the end of a certificate is worth a word.
+/// A certificate that expires sooner is worth a note.
 const SOON: Duration = Duration::days(30);
 
 const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
@@ -76,7 +76,7 @@ impl Validity {
         if rest.first() == Some(&VERSION) {
             rest = element(rest)?.rest;
         }
-        // Behind the serial number, the algorithm and the issuer.
+        // After the serial number, the algorithm and the issuer.
         for _ in 0..3 {
             rest = element(rest)?.rest;
         }
@@ -97,8 +97,8 @@ struct Element<'a> {
 }
 
 impl Element<'_> {
-    /// RFC 5280 section 4.1.2.5: two digits of a year from 50 on are of the last
-    /// century; seconds are always there, and Z is.
+    /// Parses UTCTime (RFC 5280 section 4.1.2.5): two-digit years from 50 on are of the last
+    /// century; seconds and Z are always present.
     fn moment(&self) -> Option<OffsetDateTime> {
         let text = str::from_utf8(self.content).ok()?;
         let text = match (self.tag, text.as_bytes().first()?) {
@@ -119,7 +119,7 @@ fn content(der: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
         .map(|found| (found.content, found.rest))
 }
 
-/// The element that `der` begins with; a length has at most four bytes (X.690, 8.1.3).
+/// Splits the first element off `der`; a length has at most four bytes (X.690 section 8.1.3).
 fn element(der: &[u8]) -> Option<Element<'_>> {
     let (&[tag, first], rest) = der.split_first_chunk()?;
     let (length, rest) = match first {

@@ -1,4 +1,4 @@
-//! The file systems of the homes: whether uploads can be staged there, and for how long.
+//! Checks the file systems of the homes: whether uploads can be staged there, and the space left.
 
 use std::collections::BTreeMap;
 use std::fs::{DirBuilder, File};
@@ -21,7 +21,7 @@ pub(super) fn examine(config: &Server, users: Option<&UserStore>, report: &mut R
     }
 }
 
-/// The homes' folder, and a home on every other file system.
+/// The folder of the homes, and one home on every other file system.
 fn one_for_each_disk(config: &Server, users: Option<&UserStore>) -> Vec<PathBuf> {
     let homes = users.into_iter().flat_map(UserStore::iter);
     let homes = homes.map(|(name, account)| config.home(name, account));
@@ -96,14 +96,14 @@ fn examine_staging(folder: &Path, report: &mut Report<'_>) {
     }
 }
 
-/// Who keeps a name from being replaced by mistake.
+/// Whether RENAME_NOREPLACE keeps a name from being replaced.
 #[derive(Debug, PartialEq, Eq)]
 enum Exclusion {
     Kernel,
     Missing,
 }
 
-/// A private folder in which the ways of an upload are tried; gone when dropped.
+/// A private folder where the steps of an upload are tried; removed when dropped.
 struct Trial {
     folder: PathBuf,
 }
@@ -143,7 +143,7 @@ impl Trial {
 
 impl Drop for Trial {
     fn drop(&mut self) {
-        // Best effort: it is empty but for what was tried, and says what it is for.
+        // Best effort: it is empty except for what was tried, and its name says what it is for.
         let _ = std::fs::remove_dir_all(&self.folder);
     }
 }

@@ -1,4 +1,5 @@
-//! The server's own files and the users' homes: there, and of the right owner and mode.
+//! Checks the server's own files and the users' homes: that they exist with the right owner and
+//! mode.
 
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -11,7 +12,7 @@ use skiff_conf::{Account, Server, Standing, UserName, UserStore};
 use super::report::Report;
 use crate::cli::user;
 
-/// The users, where their store can be read.
+/// The users, if their store can be read.
 pub(super) fn examine(config: &Server, report: &mut Report<'_>) -> Option<UserStore> {
     examine_folder("state", &config.state, all(), report);
     examine_folder("homes", &config.homes, Access::EXEC_OK, report);
@@ -35,17 +36,17 @@ fn examine_folder(key: &'static str, path: &Path, needed: Access, report: &mut R
         Ok(Folder::Usable(standing)) => {
             report.ok(key, &format!("{shown} can be used ({standing})"));
         }
-        // The settings' own advice says so.
+        // `Server::advice` reports this.
         Ok(Folder::ToBeMade) => {}
         Err(what) => report.wrong(key, &format!("{shown} {what}")),
     }
 }
 
-/// A folder that the daemon can use.
+/// A folder of the daemon's.
 enum Folder {
-    /// Its owner and mode.
+    /// It exists, with this owner and mode.
     Usable(String),
-    /// Not there, but the daemon can make it.
+    /// It is missing, but the daemon can make it.
     ToBeMade,
 }
 
@@ -81,7 +82,7 @@ fn all() -> Access {
     Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK
 }
 
-/// Root sees everything; the user that the daemon will be does not.
+/// Root can read everything; the daemon's user may not.
 fn examine_owners(config: &Server, report: &mut Report<'_>) {
     let Ok(state) = config.state.metadata() else {
         return;
@@ -132,7 +133,7 @@ fn examine_home(config: &Server, home: &Path) -> Result<(), String> {
     if !home.exists() && !above.is_dir() && above != config.homes {
         return Err("is not there, nor is the folder above it; make it".to_owned());
     }
-    // Also of a read-only user: what an earlier right left behind is swept.
+    // Also for a read-only user: stages from before are swept.
     look(home, all()).map(drop)
 }
 

@@ -1,5 +1,4 @@
-//! FTP's doors and its data connections: what this machine and the network before it
-//! make of the settings.
+//! Checks FTP's addresses and passive ports against this machine and the network around it.
 
 use std::fs;
 use std::io;
@@ -14,8 +13,7 @@ use super::report::Report;
 const PORTS: &str = "ftp.passive_ports";
 const ADDRESS: &str = "ftp.passive_address";
 
-/// ip(7): the ports that the system gives to whoever asks for none, and those of
-/// them that it keeps back.
+/// The ephemeral ports of this machine, and the reserved ones among them (ip(7)).
 const GIVEN: &str = "/proc/sys/net/ipv4/ip_local_port_range";
 const KEPT_BACK: &str = "/proc/sys/net/ipv4/ip_local_reserved_ports";
 
@@ -34,7 +32,7 @@ pub(super) fn examine(ftp: &Ftp, report: &mut Report<'_>) {
     examine_passive_address(ftp, report);
 }
 
-/// What else there is to say, the settings' own advice says.
+/// `Server::advice` reports the rest.
 fn examine_tls(ftp: &Ftp, report: &mut Report<'_>) {
     let key = "ftp.tls";
     match ftp.tls {
@@ -63,7 +61,7 @@ fn examine_ports(ftp: &Ftp, report: &mut Report<'_>) {
     }
 }
 
-/// Each port is tried, as a data connection will.
+/// Tries to bind each port, as data connections will.
 fn examine_range(ip: IpAddr, range: PortRange, report: &mut Report<'_>) {
     let mut taken = 0;
     for port in range.first()..=range.last() {
@@ -73,7 +71,7 @@ fn examine_range(ip: IpAddr, range: PortRange, report: &mut Report<'_>) {
                 let text = format!("{range}: the system does not let this user listen on {port}");
                 return report.wrong(PORTS, &text);
             }
-            // Another error is the address's, and told with it.
+            // Another error concerns the address and is reported with it.
             _ => {}
         }
     }
@@ -87,7 +85,7 @@ fn examine_range(ip: IpAddr, range: PortRange, report: &mut Report<'_>) {
     }
 }
 
-/// The ports that the system hands out by itself.
+/// Reads the ephemeral ports.
 struct Ports {
     range: Option<RangeInclusive<u16>>,
     kept_back: Vec<RangeInclusive<u16>>,
@@ -99,7 +97,7 @@ impl Ports {
         Self::parse(&read(GIVEN), &read(KEPT_BACK))
     }
 
-    /// `32768 60999`, and `8080,61000-61099`.
+    /// Parses `32768 60999`, and `8080,61000-61099`.
     fn parse(range: &str, kept_back: &str) -> Self {
         let mut ends = range.split_whitespace().filter_map(|end| end.parse().ok());
         let (first, last) = (ends.next(), ends.next());
@@ -162,8 +160,8 @@ fn examine_host(host: &str, found: Result<&[IpAddr], &io::Error>, report: &mut R
     }
 }
 
-/// The private address (RFC 1918) that this machine calls others from, where FTP is
-/// spoken on every address.
+/// The private address (RFC 1918) that this machine uses to reach others, if FTP listens on every
+/// address.
 fn private_behind(ftp: &Ftp) -> Option<Ipv4Addr> {
     addresses(ftp).find(|address| address.ip().is_unspecified())?;
     match outward().ok()? {
@@ -172,8 +170,8 @@ fn private_behind(ftp: &Ftp) -> Option<Ipv4Addr> {
     }
 }
 
-/// Connecting a datagram socket picks a route and sends nothing; TEST-NET-1
-/// (RFC 5737) stands for anywhere.
+/// Connecting a datagram socket picks a route and sends nothing; TEST-NET-1 (RFC 5737) stands for
+/// any address.
 fn outward() -> io::Result<IpAddr> {
     let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
     socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9))?;

@@ -1,4 +1,4 @@
-//! `skiffd check`: what is wrong with a server, and what its operator should know.
+//! `skiffd check`: reports what is wrong with a server and what its operator should know.
 
 mod address;
 mod certificate;
@@ -20,14 +20,13 @@ use self::report::Report;
 use crate::cli::failure::Failure;
 use crate::cli::user;
 
-/// More than a person notices when he logs in.
+/// A password check that takes longer is worth a note.
 const SLOW_PASSWORD: Duration = Duration::from_secs(1);
 
-/// Descriptors beside those of sessions: listeners, logs, homes, workers.
+/// Open files besides those of sessions: listeners, logs, homes, workers.
 const OWN_FILES: u64 = 256;
 
-/// Prints one line for each thing looked at. Fails only where the settings cannot be
-/// understood.
+/// Prints one line for each thing examined. Fails only if the settings cannot be parsed.
 pub(crate) fn run(path: &Path) -> Result<ExitCode, Failure> {
     let config = Server::load(path)?;
     let mut out = io::stdout().lock();

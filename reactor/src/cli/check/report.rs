@@ -2,8 +2,7 @@
 
 use std::io::Write;
 
-/// What is found, told line by line as it is found: a dead network mount may stop the
-/// next look.
+/// Findings, printed line by line as they are made: a dead network mount may stop the next check.
 pub(crate) struct Report<'a> {
     out: &'a mut dyn Write,
     /// The keys of what is wrong.
@@ -31,7 +30,7 @@ impl<'a> Report<'a> {
         self.line("wrong", key, text);
     }
 
-    /// What a wrong thing makes worth knowing as well waits until it is right.
+    /// Adds a note, unless its key is reported as wrong.
     pub(super) fn advise(&mut self, key: &'static str, text: &str) {
         if !self.wrong.contains(&key) {
             self.note(key, text);
@@ -39,7 +38,7 @@ impl<'a> Report<'a> {
     }
 
     pub(super) fn line(&mut self, verdict: &str, key: &str, text: &str) {
-        // A reader who has seen enough is no error; the exit status tells the rest.
+        // A closed pipe is no error; the exit status tells the rest.
         let _ = writeln!(self.out, "{verdict} {key}: {text}");
     }
 }

@@ -1,4 +1,4 @@
-//! What `user add` and `user set` are told of FTP.
+//! The FTP options of `user add` and `user set`.
 
 use pico_args::Arguments;
 use skiff_conf::{Account, CloseNotify, FtpAccess, LostControl};
@@ -6,7 +6,7 @@ use skiff_conf::{Account, CloseNotify, FtpAccess, LostControl};
 use super::own::Own;
 use crate::cli::failure::Failure;
 
-/// `None` leaves a thing as it is.
+/// Changes to an account's FTP settings; `None` leaves one as it is.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub(super) struct FtpChanges {
     access: Option<FtpAccess>,
@@ -56,7 +56,7 @@ impl FtpChanges {
     }
 }
 
-/// The value of an option that takes one of a few words.
+/// Takes an option whose value is one of a few words.
 fn take<T: Copy>(
     words: &mut Arguments,
     option: &'static str,

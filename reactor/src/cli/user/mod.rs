@@ -1,4 +1,4 @@
-//! `skiffd user`: who may log in.
+//! `skiffd user`: adds, changes, lists and removes accounts.
 
 mod ftp;
 mod own;
@@ -36,7 +36,7 @@ enum Verb {
     List,
 }
 
-/// What a new account is to be, beside the defaults.
+/// The options of a new account.
 #[derive(Debug, PartialEq)]
 struct Wanted {
     quota: Option<Bytes>,
@@ -46,7 +46,7 @@ struct Wanted {
     ftp: FtpChanges,
 }
 
-/// What is to become of an account; `None` leaves a thing as it is.
+/// Changes to an account; `None` leaves a value as it is.
 #[derive(Debug, PartialEq)]
 struct Changes {
     quota: Option<Own<Bytes>>,
@@ -56,7 +56,7 @@ struct Changes {
     ftp: FtpChanges,
 }
 
-/// What follows `user`.
+/// Parses what follows `user`.
 pub(crate) fn parse(mut words: Arguments) -> Result<Request, Failure> {
     let verb = words.subcommand()?.unwrap_or_default();
     let config = take_config(&mut words)?;
@@ -79,7 +79,7 @@ pub(crate) fn parse(mut words: Arguments) -> Result<Request, Failure> {
     Ok(Request { config, verb })
 }
 
-/// The lines that say what was done.
+/// Runs the request; returns the lines to print.
 pub(crate) fn run(request: Request) -> Result<Vec<String>, Failure> {
     let config = Server::load(&request.config)?;
     let done = match request.verb {
@@ -164,7 +164,7 @@ fn take_name(words: Arguments) -> Result<UserName, Failure> {
     word.to_string_lossy().parse().map_err(bad_name)
 }
 
-/// The store, empty if its file is not there yet.
+/// Loads the store; a missing file is an empty store.
 fn load(config: &Server) -> Result<UserStore, Failure> {
     match config.users.symlink_metadata() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(UserStore::default()),
@@ -172,7 +172,7 @@ fn load(config: &Server) -> Result<UserStore, Failure> {
     }
 }
 
-/// Before a person types a password twice for nothing.
+/// Refuses a name that is taken, before a password is typed twice for nothing.
 fn refuse_known(config: &Server, name: &UserName) -> Result<(), Failure> {
     match load(config)?.get(name.as_str()) {
         Some(_) => Err(Refused::Exists(name.clone()).into()),
@@ -193,7 +193,7 @@ fn add(config: &Server, name: UserName, wanted: Wanted, password: &str) -> Resul
     let home = config.home(&name, &account);
     let made = UserStore::edit(&config.users, |store| {
         store.add(name.clone(), account)?;
-        // Within the change: a user whose home cannot be made is not stored.
+        // Within the edit: a user whose home cannot be made is not stored.
         make_home(config, &home)
     })?;
     let home = home.display();
@@ -218,7 +218,7 @@ fn make_home(config: &Server, home: &Path) -> Result<Made, Failure> {
     Ok(make_folder(home, mode)?)
 }
 
-/// What of the server itself lies in `home`, and so in its user's hands.
+/// A file or folder of the server that lies in `home` and would be in its user's hands.
 pub(crate) fn exposed_by<'a>(config: &'a Server, home: &Path) -> Option<&'a Path> {
     let home = home.canonicalize().ok()?;
     [&config.homes, &config.state, &config.users, &config.file]
@@ -286,8 +286,8 @@ impl Changes {
     }
 }
 
-/// One line for each user: name, access, quota, home. The home comes last: it may
-/// hold spaces.
+/// One line for each user: name, access, quota, home. The home comes last because it may hold
+/// spaces.
 fn list(config: &Server) -> Result<Vec<String>, Failure> {
     let store = load(config)?;
     let names = widest(store.iter().map(|(name, _)| name.as_str().len()), 0);

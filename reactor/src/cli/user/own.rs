@@ -1,6 +1,6 @@
 //! A value of an account that may be the server's default: `800MB`, or `default`.
 
-/// A limit of the account itself, or the server's.
+/// An account's own limit, or the server's default.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Own<T> {
     Default,

@@ -1,4 +1,4 @@
-//! Passwords: asked for, read, and turned into what a server keeps.
+//! Reads passwords from the terminal or standard input, and derives verifiers.
 
 use std::io::{self, BufRead};
 
@@ -9,13 +9,13 @@ use zeroize::Zeroizing;
 
 use crate::cli::failure::Failure;
 
-/// Bytes of random salt; as many as unknown users are shown.
+/// Bytes of random salt; unknown users are shown as many.
 const SALT: usize = 16;
 
-/// A longer first line of standard input is no password, in bytes.
+/// Longest first line of standard input that is taken as a password, in bytes.
 const LONGEST_PASSWORD: usize = 1024;
 
-/// Never the command line: every user of the machine can read that.
+/// Where a password is read from. Never the command line, which every user of the machine can read.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum PasswordFrom {
     Terminal,
@@ -23,7 +23,7 @@ pub(super) enum PasswordFrom {
 }
 
 impl PasswordFrom {
-    /// As the options say.
+    /// Takes the options.
     pub(super) fn take(words: &mut Arguments) -> Self {
         match words.contains("--password-stdin") {
             true => Self::StandardInput,
@@ -77,8 +77,8 @@ fn first_line(input: impl BufRead) -> Result<Zeroizing<String>, Failure> {
     }
 }
 
-/// What the store keeps of `password`, under a new random salt. Blocks for as long as
-/// the iterations take.
+/// Derives what the store keeps of `password`, under a new random salt. Blocks for as long as the
+/// iterations take.
 pub(crate) fn verifier(password: &str, iterations: Iterations) -> Result<Verifier, Failure> {
     let mut salt = vec![0; SALT];
     getrandom::fill(&mut salt)

@@ -1,5 +1,5 @@
-//! TLS of the FTP dialect (RFC 4217): a data connection that resumes the TLS
-//! session of its control connection was made by the same client.
+//! TLS of the FTP dialect (RFC 4217): a data connection that resumes the TLS session of its control
+//! connection was made by the same client.
 
 mod tickets;
 
@@ -12,16 +12,16 @@ pub(crate) use self::tickets::Tag;
 use self::tickets::TicketKeys;
 use super::{ServerIdentity, TlsError};
 
-/// As IANA lists it for RFC 4217.
+/// The ALPN id of FTP in IANA's registry.
 const CONTROL_ALPN: &[&[u8]] = &[b"ftp"];
-/// Clients that know of data connections come first.
+/// `ftp-data` is offered by clients that tell data connections apart.
 const DATA_ALPN: &[&[u8]] = &[b"ftp-data", b"ftp"];
 
-/// A client should use a TLS 1.3 ticket once (RFC 8446 appendix C.4), uploads bring
-/// no new ones, and clients open a few data connections at once.
+/// Tickets given on a control connection: a client should use a TLS 1.3 ticket once (RFC 8446
+/// appendix C.4), uploads bring no new ones, and clients open a few data connections at once.
 const CONTROL_TICKETS: usize = 4;
 
-/// What FTP's control and data connections are made with; cheap to clone.
+/// Makes FTP's control and data connections; cheap to clone.
 #[derive(Clone)]
 pub(crate) struct FtpTls(Arc<Parts>);
 
@@ -44,8 +44,7 @@ pub(crate) enum Tickets {
 }
 
 impl FtpTls {
-    /// The tickets that `before` gave stay good, so that sessions outlive a change
-    /// of the certificate.
+    /// Tickets given by `before` stay valid, so that sessions outlive a change of the certificate.
     pub(crate) fn new(identity: &ServerIdentity, before: Option<&Self>) -> Result<Self, TlsError> {
         let keys = match before {
             Some(before) => before.0.keys.clone(),
@@ -59,12 +58,12 @@ impl FtpTls {
         })))
     }
 
-    /// A control connection, whose tickets carry `tag`.
+    /// TLS of a control connection whose tickets carry `tag`.
     pub(crate) fn control(&self, tag: Tag) -> Result<Connection, TlsError> {
         self.connection(&self.0.control, tag)
     }
 
-    /// A data connection of the session with this tag.
+    /// TLS of a data connection of the session with this tag.
     pub(crate) fn data(&self, tag: Tag, tickets: Tickets) -> Result<Connection, TlsError> {
         let base = match tickets {
             Tickets::One => &self.0.data,
@@ -73,8 +72,8 @@ impl FtpTls {
         self.connection(base, tag)
     }
 
-    /// rustls asks a configuration's ticketer, hence a configuration for each
-    /// connection; it is freed when the handshake is done.
+    /// rustls asks the ticketer of the configuration, hence one configuration for each connection;
+    /// it is freed when the handshake is done.
     fn connection(&self, base: &ServerConfig, tag: Tag) -> Result<Connection, TlsError> {
         let mut config = base.clone();
         config.ticketer = self.0.keys.of_session(tag);
@@ -82,8 +81,8 @@ impl FtpTls {
     }
 }
 
-/// Whether a data connection proved to belong to its session. Never during the
-/// handshake: a ticket can be overheard, only its owner gets to the end.
+/// True if a data connection resumed its session. Never during the handshake: a ticket can be
+/// overheard, and only its owner can finish.
 pub(crate) fn resumed(connection: &Connection) -> bool {
     !connection.is_handshaking() && connection.handshake_kind() == Some(HandshakeKind::Resumed)
 }
@@ -96,7 +95,7 @@ fn config(
     let mut config = identity.config(&[&TLS12, &TLS13])?;
     config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
     config.send_tls13_tickets = tickets;
-    // Whatever number the client asks for (RFC 9149).
+    // Whatever number the client requests (RFC 9149).
     config.max_tls13_tickets = 0;
     Ok(config)
 }

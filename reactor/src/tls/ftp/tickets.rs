@@ -1,5 +1,4 @@
-//! Session tickets (RFC 5077, RFC 8446 section 4.6.1) that are good for one FTP
-//! session only.
+//! Session tickets (RFC 5077, RFC 8446 section 4.6.1) that are valid for one FTP session only.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,12 +11,12 @@ use zeroize::Zeroizing;
 /// Bytes of a tag.
 const TAG: usize = 16;
 
-/// Names an FTP session inside its tickets, which are sealed: nobody else sees it.
+/// Identifies an FTP session inside its tickets, which are encrypted.
 #[derive(Clone, Copy)]
 pub(crate) struct Tag([u8; TAG]);
 
 impl Tag {
-    /// One that no other session has.
+    /// A random tag.
     pub(crate) fn random() -> Result<Self, getrandom::Error> {
         let mut tag = [0; TAG];
         getrandom::fill(&mut tag)?;
@@ -25,8 +24,8 @@ impl Tag {
     }
 }
 
-/// The keys that tickets are sealed with, changed every six hours; a ticket is
-/// good until its key was changed twice.
+/// The keys that encrypt tickets, rotated every six hours; a ticket is valid until its key was
+/// rotated twice.
 #[derive(Clone)]
 pub(super) struct TicketKeys(Arc<dyn ProducesTickets>);
 
@@ -35,15 +34,15 @@ impl TicketKeys {
         Ticketer::new().map(Self)
     }
 
-    /// Makes the tickets of the session with this tag, and knows no others.
+    /// The ticketer of the session with this tag: it accepts no other session's tickets.
     pub(super) fn of_session(&self, tag: Tag) -> Arc<dyn ProducesTickets> {
         let keys = Arc::clone(&self.0);
         Arc::new(SessionTickets { tag, keys })
     }
 }
 
-/// Tickets with a tag sealed in. A foreign one is as good as none, so that the
-/// handshake becomes a full one.
+/// Puts the tag into each ticket. A ticket with another tag counts as none, and the handshake
+/// becomes a full one.
 struct SessionTickets {
     tag: Tag,
     keys: Arc<dyn ProducesTickets>,
