@@ -127,7 +127,7 @@ fn function_lengths(file: &str, code: &str) -> Vec<Complaint> {
 }
 
 fn banned(file: &str, code: &str, tests: &Range<usize>) -> Vec<Complaint> {
-    let in_test = |line: usize| tests.contains(&line) || is_test_file(file);
+    let in_test = |line: usize| is_test_line(file, tests, line);
     let mut complaints = Vec::new();
     for ban in BANS.iter().filter(|ban| file.starts_with(ban.below)) {
         for word in ban.words {
@@ -140,7 +140,7 @@ fn banned(file: &str, code: &str, tests: &Range<usize>) -> Vec<Complaint> {
 }
 
 /// Lines of `mod tests` and the attributes before it; none where there is no such block.
-fn test_module(code: &str) -> Range<usize> {
+pub(super) fn test_module(code: &str) -> Range<usize> {
     inline_tests(code).unwrap_or(0..0)
 }
 
@@ -152,6 +152,11 @@ fn inline_tests(code: &str) -> Option<Range<usize>> {
         .all(|line| line.starts_with("#["));
     let end = module + body_len(&code[module..])?;
     attributes.then(|| line_of(code, head)..line_of(code, end) + 1)
+}
+
+/// Whether a line belongs to a test, by its file or by the lines of `mod tests`.
+pub(super) fn is_test_line(file: &str, tests: &Range<usize>, line: usize) -> bool {
+    tests.contains(&line) || is_test_file(file)
 }
 
 fn is_test_file(file: &str) -> bool {
