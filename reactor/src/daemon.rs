@@ -28,7 +28,7 @@ use crate::workers::pool::Pool;
 use crate::workers::yielding::Yielding;
 
 /// The addresses that the daemon listens on.
-pub(crate) struct Bound {
+pub(crate) struct ListenAddresses {
     pub(crate) native: Vec<SocketAddr>,
     pub(crate) ftp: Vec<SocketAddr>,
     pub(crate) ftp_over_tls: Vec<SocketAddr>,
@@ -57,12 +57,12 @@ pub(crate) enum StartError {
     },
 }
 
-fn no(what: &'static str) -> impl FnOnce(io::Error) -> StartError {
+fn system_error(what: &'static str) -> impl FnOnce(io::Error) -> StartError {
     move |error| StartError::System { what, error }
 }
 
 /// Serves until SIGTERM or SIGINT; calls `ready` once the daemon serves.
-pub(crate) fn run(config: Server, ready: impl FnOnce(&Bound)) -> Result<(), StartError> {
+pub(crate) fn run(config: Server, ready: impl FnOnce(&ListenAddresses)) -> Result<(), StartError> {
     let config = Arc::new(config);
     let listeners = bind(&config)?;
     raise_descriptors();
@@ -71,14 +71,14 @@ pub(crate) fn run(config: Server, ready: impl FnOnce(&Bound)) -> Result<(), Star
     let (log, log_thread) = AccessLog::start(&config.log)?;
     // In tests, a second daemon in the process keeps the first one's logger.
     let _ = log.install(config.log.level);
-    let speaking = |protocol| {
+    let addresses_of = |protocol| {
         let endpoints = listeners.iter().filter(|door| door.protocol == protocol);
         endpoints.map(|door| door.address).collect()
     };
-    let bound = Bound {
-        native: speaking(Protocol::Native),
-        ftp: speaking(Protocol::Ftp),
-        ftp_over_tls: speaking(Protocol::FtpOverTls),
+    let bound = ListenAddresses {
+        native: addresses_of(Protocol::Native),
+        ftp: addresses_of(Protocol::Ftp),
+        ftp_over_tls: addresses_of(Protocol::FtpOverTls),
     };
     let reactor = assemble(&config, listeners, log)?;
     log::info!("serving on {:?}", bound.native);
@@ -89,7 +89,7 @@ pub(crate) fn run(config: Server, ready: impl FnOnce(&Bound)) -> Result<(), Star
     }
     ready(&bound);
     sd_notify::ready();
-    let shared = reactor.run().map_err(no("poll"))?;
+    let shared = reactor.run().map_err(system_error("poll"))?;
     finish(shared);
     log_thread.finish(Duration::from_secs(2));
     Ok(())
@@ -117,13 +117,13 @@ fn assemble(
     listeners: Vec<Listener>,
     log: AccessLog,
 ) -> Result<Reactor, StartError> {
-    let poll = Poll::new().map_err(no("poll"))?;
-    let waker = reactor::waker(&poll).map_err(no("poll"))?;
-    let signals =
-        Signals::register(poll.registry(), reactor::SIGNALS).map_err(no("signal pipe"))?;
-    let registry = poll.registry().try_clone().map_err(no("poll"))?;
-    let yielding = Yielding::to(poll.registry().try_clone().map_err(no("poll"))?);
-    let pool = Pool::start(&waker, &yielding).map_err(no("threads"))?;
+    let poll = Poll::new().map_err(system_error("poll"))?;
+    let waker = reactor::waker(&poll).map_err(system_error("poll"))?;
+    let signals = Signals::register(poll.registry(), reactor::SIGNALS)
+        .map_err(system_error("signal pipe"))?;
+    let registry = poll.registry().try_clone().map_err(system_error("poll"))?;
+    let yielding = Yielding::to(poll.registry().try_clone().map_err(system_error("poll"))?);
+    let pool = Pool::start(&waker, &yielding).map_err(system_error("threads"))?;
     let secret = secret::load_or_make(&config.state).map_err(|error| StartError::Path {
         path: config.state.clone(),
         error,
@@ -137,7 +137,7 @@ fn assemble(
     let limits = Arc::new(limits(config));
     let endpoints = Endpoints::load(config, None)?;
     let shared = Shared::new(registry, pool, admission, log, limits, services, endpoints);
-    Reactor::new(poll, signals, listeners, shared).map_err(no("poll"))
+    Reactor::new(poll, signals, listeners, shared).map_err(system_error("poll"))
 }
 
 /// Writes the ledger of every home to the disk, within 20 s in case a disk hangs.

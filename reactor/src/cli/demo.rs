@@ -11,7 +11,7 @@ use super::arguments::take_rest;
 use super::failure::{Failure, tell};
 use super::{init, user};
 use crate::accounts::folder::make_folder;
-use crate::daemon::{self, Bound};
+use crate::daemon::{self, ListenAddresses};
 
 const PASSWORD: &str = "123";
 
@@ -178,7 +178,7 @@ fn require_free(option: &str, address: SocketAddr) -> Result<(), Failure> {
 }
 
 /// Prints the addresses, then `ready`, which programs that start a demo wait for.
-fn announce(bound: &Bound, homes: &Path) {
+fn announce(bound: &ListenAddresses, homes: &Path) {
     let mut lines = Vec::new();
     for address in &bound.native {
         lines.push(format!("native {address}"));

@@ -117,7 +117,7 @@ impl Connection {
                 self.data.state = State::Accepting(listener);
                 self.accept_data(shared, now);
             }
-            (Making::Connect(address), _) => self.call(address, shared, now),
+            (Making::Connect(address), _) => self.connect_to_client(address, shared, now),
             (Making::Accept, _) => self.notify(Event::Data(DataEvent::NotOpened), shared, now),
         }
     }
@@ -151,8 +151,8 @@ impl Connection {
         shared.unfinished.push(self.id);
     }
 
-    fn call(&mut self, address: SocketAddr, shared: &mut Shared, now: Instant) {
-        match call(self.local_ip(), address) {
+    fn connect_to_client(&mut self, address: SocketAddr, shared: &mut Shared, now: Instant) {
+        match connect_from(self.local_ip(), address) {
             Ok(socket) => {
                 self.data.state = State::Connecting(socket);
                 self.register_data(shared);
@@ -453,7 +453,7 @@ impl Connection {
         let Some(descriptor) = self.data.state.descriptor() else {
             return;
         };
-        match watch(&shared.registry, descriptor, self.id) {
+        match register_socket(&shared.registry, descriptor, self.id) {
             Ok(()) => self.data.registered = Registered::Yes,
             Err(error) => {
                 log::error!("{}: data cannot be watched: {error}", self.peer);
@@ -497,13 +497,13 @@ impl State {
     }
 }
 
-fn watch(registry: &Registry, descriptor: i32, id: ConnectionId) -> io::Result<()> {
+fn register_socket(registry: &Registry, descriptor: i32, id: ConnectionId) -> io::Result<()> {
     let both = Interest::READABLE | Interest::WRITABLE;
     registry.register(&mut SourceFd(&descriptor), id.token(Socket::Data), both)
 }
 
 /// Begins a connection from the address that the client knows us by (RFC 959 section 3.2).
-fn call(from: IpAddr, to: SocketAddr) -> io::Result<TcpStream> {
+fn connect_from(from: IpAddr, to: SocketAddr) -> io::Result<TcpStream> {
     let family = if to.is_ipv4() {
         AddressFamily::INET
     } else {

@@ -47,7 +47,7 @@ pub(crate) struct LentTransfer {
 }
 
 /// Runs a TLS handshake as far as it gets, waiting up to [`LINGER`] for each flight of the peer.
-pub(super) fn shake_hands(
+pub(super) fn handshake(
     channel: &mut Channel,
     context: &WorkerContext<'_>,
 ) -> io::Result<Handshake> {
@@ -136,7 +136,7 @@ impl LentTransfer {
     }
 
     pub(super) fn run(&mut self, context: &mut WorkerContext<'_>) -> Burst {
-        if let Some(burst) = self.come_under_tls(context) {
+        if let Some(burst) = self.run_deferred_handshake(context) {
             return burst;
         }
         let (began, before) = (Instant::now(), self.transfer.moved());
@@ -150,7 +150,7 @@ impl LentTransfer {
             {
                 pacer.cork_if(context.is_only_one_running());
             }
-            let burst = self.once(context, budget, &mut portion);
+            let burst = self.move_bytes(context, budget, &mut portion);
             if let Burst::Finished(end) = burst {
                 if streams {
                     // Closed here, where close(2) may block: no state asks about the file of a
@@ -181,7 +181,7 @@ impl LentTransfer {
     }
 
     /// Runs the handshake that was deferred to the transfer; `None` once bytes may flow.
-    fn come_under_tls(&mut self, context: &WorkerContext<'_>) -> Option<Burst> {
+    fn run_deferred_handshake(&mut self, context: &WorkerContext<'_>) -> Option<Burst> {
         let channel = self.channel.as_mut()?;
         if !channel.is_proof_pending() {
             return None;
@@ -189,7 +189,7 @@ impl LentTransfer {
         if self.stop.load(Ordering::Relaxed) {
             return Some(Burst::Finished(End::Stopped));
         }
-        match shake_hands(channel, context) {
+        match handshake(channel, context) {
             Ok(Handshake::Done) if channel.prove() => None,
             Ok(Handshake::Done) => Some(Burst::Finished(End::NotResumed)),
             Ok(Handshake::WantsRead) => Some(Burst::WantsRead),
@@ -213,7 +213,7 @@ impl LentTransfer {
         published.unwrap_or(end)
     }
 
-    fn once(
+    fn move_bytes(
         &mut self,
         context: &mut WorkerContext<'_>,
         budget: u64,
@@ -244,7 +244,7 @@ impl LentTransfer {
             stop,
             aside: context.aside,
             conduit: (clear && transfer.would_pour())
-                .then(|| ready(context.conduit))
+                .then(|| splice_pipe(context.conduit))
                 .flatten(),
         };
         match channel {
@@ -263,7 +263,7 @@ impl LentTransfer {
 
 /// The worker's splice pipe, made at first use or when the old one holds bytes of a failed
 /// transfer; `None` without free descriptors, and then bytes are copied.
-fn ready(conduit: &mut Option<Conduit>) -> Option<&mut Conduit> {
+fn splice_pipe(conduit: &mut Option<Conduit>) -> Option<&mut Conduit> {
     if !conduit.as_ref().is_some_and(Conduit::is_empty) {
         *conduit = channel::conduit().ok();
     }

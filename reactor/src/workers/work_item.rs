@@ -8,7 +8,7 @@ use skiff_sessions::server::JobId;
 use skiff_sessions::transfer::Burst;
 use skiff_vfs::Home;
 
-use super::burst::{LentTransfer, shake_hands};
+use super::burst::{LentTransfer, handshake};
 use super::jobs::{JobRequest, JobResult, Services, perform};
 use super::open_file::OpenFile;
 use super::pool::{Work, WorkerContext};
@@ -104,7 +104,7 @@ impl Work for WorkItem {
                 socket,
                 mut channel,
             } => {
-                let result = shake_hands(&mut channel, context);
+                let result = handshake(&mut channel, context);
                 Outcome::Handshake {
                     connection,
                     socket,
