@@ -198,7 +198,7 @@ impl Reactor {
                 self.with_connection(connection, |connection, shared| match socket {
                     Socket::Control => connection.handshake_returned(channel, result, shared, now),
                     Socket::Data => {
-                        connection.data_handshake_returned(channel, result, shared, now)
+                        connection.data_handshake_returned(channel, result, shared, now);
                     }
                 });
             }
@@ -341,7 +341,7 @@ impl Reactor {
             .collect();
         for id in ids {
             self.with_connection(id, |connection, shared| {
-                connection.on_event(event(), shared, now)
+                connection.on_event(event(), shared, now);
             });
         }
     }

@@ -81,7 +81,7 @@ impl Connection {
         match (result, &mut self.stage) {
             (Ok(Handshake::Done), _) => self.begin_conversation(shared, now),
             (Ok(wanted), Stage::Handshake(_, wants) | Stage::StartingTls(wants, _)) => {
-                *wants = wanted
+                *wants = wanted;
             }
             (Ok(_), Stage::Conversing(_)) => {}
             (Err(error), _) => {
