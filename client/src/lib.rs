@@ -10,51 +10,32 @@
 //! What is said to the server, and what its answers mean, `skiff_sessions::client`
 //! decides; here are the socket, the files, the terminal.
 
-mod args;
-mod batch;
+mod cli;
 mod commands;
-mod complete;
-mod converse;
-mod disk;
-mod download;
-mod exit;
-mod failure;
-mod interrupt;
-mod known_hosts;
-mod lane;
-mod link;
-mod listing;
-mod meter;
-mod person;
-mod prompt;
-mod session;
-mod settings;
-mod shell;
-mod show;
-mod tls;
-mod trouble;
-mod upload;
-mod verbs;
-mod words;
+mod net;
+mod terminal;
+mod transfer;
 
 use std::ffi::OsString;
 
-use args::{Args, Errand};
-pub use exit::Exit;
-use interrupt::Interrupt;
-use person::Person;
-use settings::Settings;
-use trouble::Trouble;
+use cli::args::{Args, Errand};
+use cli::error::Trouble;
+pub use cli::exit::Exit;
+use cli::settings::Settings;
+use cli::{args, batch, login, prompt};
+use terminal::interrupt::Interrupt;
+use terminal::output;
+use terminal::questions::{self, Person};
 
 /// Does what the arguments behind the program's name say.
 pub fn run(arguments: Vec<OsString>) -> Exit {
     let done = args::parse(arguments).and_then(|errand| match errand {
         Errand::Help => {
-            show::say(args::help().trim_end());
+            output::say(args::help().trim_end());
             Ok(())
         }
         Errand::Version => {
-            show::say(commands::account::VERSION);
+            output::say(commands::account::VERSION);
             Ok(())
         }
         Errand::Connect(args) => connect(*args),
@@ -63,7 +44,7 @@ pub fn run(arguments: Vec<OsString>) -> Exit {
         Ok(()) => Exit::Done,
         Err(trouble) => {
             if !matches!(trouble, Trouble::CommandFailed) {
-                show::complain(format_args!("skiff: {trouble}"));
+                output::complain(format_args!("skiff: {trouble}"));
             }
             trouble.exit()
         }
@@ -73,16 +54,16 @@ pub fn run(arguments: Vec<OsString>) -> Exit {
 fn connect(mut args: Args) -> Result<(), Trouble> {
     let commands = std::mem::take(&mut args.commands);
     let script = args.script.take();
-    let at_prompt = commands.is_empty() && script.is_none() && person::is_at_terminal();
+    let at_prompt = commands.is_empty() && script.is_none() && questions::is_at_terminal();
     let settings = Settings::of(args)?;
     let interrupt = Interrupt::default();
     let present = Person::Present(interrupt.clone());
-    let at_login = if person::is_at_terminal() {
+    let at_login = if questions::is_at_terminal() {
         &present
     } else {
         &Person::Absent
     };
-    let mut shell = session::open(&settings, at_login, interrupt.clone())?;
+    let mut shell = login::open(&settings, at_login, interrupt.clone())?;
     shell.person = if at_prompt { present } else { Person::Absent };
     // Until here Ctrl-C ends the program: there is nothing to stop yet.
     interrupt.catch().map_err(|cause| Trouble::Own {

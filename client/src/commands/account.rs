@@ -4,12 +4,13 @@ use skiff_sessions::scram::Verifier;
 use skiff_sessions::wire::command::{Command, NewVerifier};
 use skiff_sessions::wire::reply::Usage;
 
-use crate::failure::{Done, Failure};
-use crate::person;
-use crate::session::random;
-use crate::shell::Shell;
-use crate::show;
-use crate::verbs::{Given, VERBS, find};
+use crate::cli::login::random;
+use crate::commands::table::{Given, VERBS, find};
+use crate::net::command_error::{Done, Failure};
+use crate::net::session::Shell;
+use crate::terminal::format;
+use crate::terminal::output;
+use crate::terminal::questions;
 
 /// Rounds of PBKDF2 for a new password, as the server makes them by default.
 const ITERATIONS: u32 = 600_000;
@@ -17,23 +18,23 @@ const ITERATIONS: u32 = 600_000;
 pub(crate) fn status(shell: &mut Shell, _: &Given) -> Done {
     let status = shell.demand(b"", Command::Status)?;
     let user = status.user.as_deref().unwrap_or(&shell.user);
-    show::say(format_args!(
+    output::say(format_args!(
         "211 user       {}",
-        show::name(user.as_bytes())
+        format::name(user.as_bytes())
     ));
-    show::say(format_args!(
+    output::say(format_args!(
         "    server     {}:{}",
         shell.server.host, shell.server.port
     ));
-    show::say("    home       /");
-    show::say(format_args!("    directory  {}", show::name(&shell.cwd)));
+    output::say("    home       /");
+    output::say(format_args!("    directory  {}", format::name(&shell.cwd)));
     if let Some(usage) = status.usage {
         say_usage(&usage, "    ");
     }
     let server = status.server.as_deref().unwrap_or("unknown");
-    show::say(format_args!(
+    output::say(format_args!(
         "    versions   server {}, client {}",
-        show::name(server.as_bytes()),
+        format::name(server.as_bytes()),
         VERSION
     ));
     Ok(())
@@ -45,14 +46,14 @@ pub(crate) fn df(shell: &mut Shell, _: &Given) -> Done {
     let answered = shell.demand(b"", Command::Usage)?;
     match answered.usage {
         Some(usage) => say_usage(&usage, "213 "),
-        None => show::say(show::reply(&answered)),
+        None => output::say(format::reply(&answered)),
     }
     Ok(())
 }
 
 pub(crate) fn system(shell: &mut Shell, _: &Given) -> Done {
     let answered = shell.demand(b"", Command::System)?;
-    show::say(show::reply(&answered));
+    output::say(format::reply(&answered));
     Ok(())
 }
 
@@ -65,7 +66,7 @@ pub(crate) fn passwd(shell: &mut Shell, _: &Given) -> Done {
         ));
     }
     let read =
-        |prompt: &str| person::secret(prompt).map_err(|error| Failure::about("passwd", error));
+        |prompt: &str| questions::secret(prompt).map_err(|error| Failure::about("passwd", error));
     let password = read("new password: ")?;
     if *read("again: ")? != *password {
         return Err(Failure::about(
@@ -85,22 +86,22 @@ pub(crate) fn passwd(shell: &mut Shell, _: &Given) -> Done {
             server_key: verifier.server_key,
         })),
     )?;
-    show::say(show::reply(&answered));
+    output::say(format::reply(&answered));
     Ok(())
 }
 
 pub(crate) fn help(_: &mut Shell, given: &Given) -> Done {
     let Some(word) = given.words.first() else {
         for verb in VERBS {
-            show::say(format_args!("{:<36} {}", verb.syntax, verb.help));
+            output::say(format_args!("{:<36} {}", verb.syntax, verb.help));
         }
         return Ok(());
     };
     let verb = find(&word.text())
         .map_err(|_| Failure::about(word.text(), "no such command, or several"))?;
-    show::say(format_args!("{}\n  {}", verb.syntax, verb.help));
+    output::say(format_args!("{}\n  {}", verb.syntax, verb.help));
     if !verb.aliases.is_empty() {
-        show::say(format_args!("  also: {}", verb.aliases.join(" ")));
+        output::say(format_args!("  also: {}", verb.aliases.join(" ")));
     }
     Ok(())
 }
@@ -111,18 +112,18 @@ pub(crate) fn quit(_: &mut Shell, _: &Given) -> Done {
 
 fn say_usage(usage: &Usage, first: &str) {
     let free = usage.limit.saturating_sub(usage.used);
-    let (used, limit) = (show::size(usage.used), show::size(usage.limit));
-    let staged = show::size(usage.staged);
-    show::say(format_args!(
+    let (used, limit) = (format::size(usage.used), format::size(usage.limit));
+    let staged = format::size(usage.staged);
+    output::say(format_args!(
         "{first}quota      {limit} ({} bytes)",
         usage.limit
     ));
-    show::say(format_args!(
+    output::say(format_args!(
         "    used       {used} ({} bytes; {staged} in unfinished uploads), {} free",
         usage.used,
-        show::size(free)
+        format::size(free)
     ));
-    show::say(format_args!(
+    output::say(format_args!(
         "    entries    {} of {}",
         usage.entries, usage.entries_limit
     ));

@@ -11,20 +11,21 @@ use skiff_sessions::wire::command::{Command, Replace, Retrieve, Turn};
 use skiff_sessions::wire::native::answers::Answered;
 use skiff_sessions::wire::reply::Refusal;
 
-use super::{remote, tree};
-use crate::disk::Settling;
-use crate::download::{Download, Resume, local_copy};
-use crate::failure::{Done, Failure};
-use crate::meter::{Look, Meter};
-use crate::shell::Shell;
-use crate::show;
-use crate::upload::{Overwrite, Policy, Upload};
-use crate::verbs::Given;
-use crate::words::Word;
+use super::{remote, trees};
+use crate::commands::lexer::Word;
+use crate::commands::table::Given;
+use crate::net::command_error::{Done, Failure};
+use crate::net::session::Shell;
+use crate::terminal::format;
+use crate::terminal::output;
+use crate::terminal::progress::{Look, Meter};
+use crate::transfer::download::{Download, Resume, local_copy};
+use crate::transfer::local_file::Settling;
+use crate::transfer::upload::{Overwrite, Policy, Upload};
 
 pub(crate) fn get(shell: &mut Shell, given: &Given) -> Done {
     if given.has('r') {
-        return tree::get(shell, given);
+        return trees::get(shell, given);
     }
     let from = &given.words[0];
     let to = target_here(from, given.words.get(1))?;
@@ -38,12 +39,12 @@ pub(crate) fn get(shell: &mut Shell, given: &Given) -> Done {
         settling: Settling::Each,
         look: shell.look,
     };
-    fetch(shell, order).map(|fared| show::say(fared.line))
+    fetch(shell, order).map(|fared| output::say(fared.line))
 }
 
 pub(crate) fn put(shell: &mut Shell, given: &Given) -> Done {
     if given.has('r') {
-        return tree::put(shell, given);
+        return trees::put(shell, given);
     }
     let from = given.words[0].local();
     let to = target_there(from, given.words.get(1))?;
@@ -65,7 +66,7 @@ pub(crate) fn put(shell: &mut Shell, given: &Given) -> Done {
         turn: Turn::Negotiate,
         look,
     };
-    dispatch(shell, order).map(|fared| show::say(fared.line))
+    dispatch(shell, order).map(|fared| output::say(fared.line))
 }
 
 pub(crate) fn hash(shell: &mut Shell, given: &Given) -> Done {
@@ -86,9 +87,9 @@ pub(crate) fn hash(shell: &mut Shell, given: &Given) -> Done {
         return Err(Failure::reply(word.bytes(), &answered));
     };
     let size = answered.size.unwrap_or_default();
-    show::say(format_args!(
+    output::say(format_args!(
         "213 {}: {size} bytes, {} {sum}",
-        show::name(word.bytes()),
+        format::name(word.bytes()),
         algorithm.name()
     ));
     Ok(())
@@ -98,13 +99,13 @@ pub(crate) fn stages(shell: &mut Shell, given: &Given) -> Done {
     match (given.has('d'), given.words.first()) {
         (true, Some(word)) => {
             let answered = shell.demand(word.bytes(), Command::DropStage(remote(word)?))?;
-            show::say(show::reply(&answered));
+            output::say(format::reply(&answered));
             Ok(())
         }
         (false, None) => {
             shell.list(b"", Command::Stages, |path, facts| {
-                let (size, time) = (facts.size, show::time(facts.modified));
-                show::say(format_args!("{size:>14} {time} {}", show::name(path)));
+                let (size, time) = (facts.size, format::time(facts.modified));
+                output::say(format_args!("{size:>14} {time} {}", format::name(path)));
             })?;
             Ok(())
         }
@@ -167,7 +168,7 @@ pub(crate) fn fetch(shell: &mut Shell, order: Fetch) -> Result<Fared, Failure> {
     };
     let outcome = shell.talk(|out| Dialogue::get(asked, out), &mut download)?;
     download.meter.finish();
-    let shown = show::name(&name);
+    let shown = format::name(&name);
     match outcome {
         Outcome::Verified(sent) => Ok(told(&shown, &sent, &download.meter)),
         Outcome::AlreadyThere { size, sum } => {
@@ -214,7 +215,7 @@ pub(crate) fn dispatch(shell: &mut Shell, order: Dispatch<'_>) -> Result<Fared, 
     let here = from.as_os_str().as_bytes();
     let meter = Meter::new(look, here);
     let upload = Upload::from(from, policy, shell.person.clone(), meter);
-    let mut upload = upload.map_err(|error| Failure::about(show::name(here), error))?;
+    let mut upload = upload.map_err(|error| Failure::about(format::name(here), error))?;
     let asked = PutOrder {
         path: to.clone(),
         size: upload.size(),
@@ -226,11 +227,11 @@ pub(crate) fn dispatch(shell: &mut Shell, order: Dispatch<'_>) -> Result<Fared, 
     };
     let outcome = shell.talk(|out| Dialogue::put(asked, out), &mut upload)?;
     upload.meter.finish();
-    let shown = show::name(to.as_bytes());
+    let shown = format::name(to.as_bytes());
     match outcome {
         Outcome::Verified(_) if upload.has_changed() => Err(Failure::Refused(format!(
             "226 {shown}: stored, but {} changed while it was sent; put it again",
-            show::name(here)
+            format::name(here)
         ))),
         Outcome::Verified(stored) => Ok(told(&shown, &stored, &upload.meter)),
         Outcome::AlreadyThere { size, sum } => {
@@ -262,7 +263,7 @@ fn told(name: &str, answered: &Answered, meter: &Meter) -> Fared {
     } else {
         String::new()
     };
-    let pace = show::pace(carried, took);
+    let pace = format::pace(carried, took);
     let sum = answered
         .sum
         .map(|sum| format!(" ({})", named(sum)))
@@ -287,7 +288,7 @@ fn named(sum: Sum) -> String {
 }
 
 fn failed(name: &[u8], outcome: Outcome, trouble: Option<String>, verb: &str) -> Failure {
-    let shown = show::name(name);
+    let shown = format::name(name);
     match outcome {
         Outcome::Replied(answered) => Failure::reply(name, &answered),
         Outcome::Stopped => Failure::Stopped(format!("{shown}: stopped; {verb} it again to go on")),
@@ -317,7 +318,7 @@ pub(crate) fn target_here(from: &Word, to: Option<&Word>) -> Result<PathBuf, Fai
     let name = last_name(from.bytes());
     let named = || {
         name.map(|name| PathBuf::from(OsStr::from_bytes(name)))
-            .ok_or_else(|| Failure::about(show::name(from.bytes()), "names no file"))
+            .ok_or_else(|| Failure::about(format::name(from.bytes()), "names no file"))
     };
     match to {
         None => named(),
@@ -343,7 +344,7 @@ pub(crate) fn target_there(from: &Path, to: Option<&Word>) -> Result<PathArg, Fa
 
 fn last_name(path: &[u8]) -> Option<&[u8]> {
     let name = path.split(|&b| b == b'/').rfind(|name| !name.is_empty())?;
-    crate::listing::is_single_name(name).then_some(name)
+    crate::net::listing::is_single_name(name).then_some(name)
 }
 
 #[cfg(test)]

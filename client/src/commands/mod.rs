@@ -1,22 +1,21 @@
 //! What the commands do, a file for each kind.
 
 pub(crate) mod account;
-pub(crate) mod dirs;
-mod fetching;
+pub(crate) mod directories;
 pub(crate) mod files;
-pub(crate) mod here;
-mod sending;
-mod tally;
-mod tree;
+pub(crate) mod lexer;
+pub(crate) mod local;
+pub(crate) mod table;
+pub(crate) mod trees;
 
 use skiff_sessions::path::PathArg;
 use skiff_sessions::transfer::{Sink, Source};
 use skiff_sessions::wire::reply::Refusal;
 
-use crate::converse::Local;
-use crate::failure::Failure;
-use crate::meter::Meter;
-use crate::words::Word;
+use crate::commands::lexer::Word;
+use crate::net::command_error::Failure;
+use crate::net::dialogue::Local;
+use crate::terminal::progress::Meter;
 
 /// A request that may take the server a while.
 pub(crate) struct Waiting {

@@ -10,12 +10,13 @@ use skiff_sessions::transfer::{Sink, Source, Task};
 use skiff_sessions::wire::reply::Refusal;
 use skiff_sessions::wire::stamp::Stamp;
 
-use crate::converse::Local;
-use crate::disk;
-use crate::download::{Resume, decision};
-use crate::meter::Meter;
-use crate::person::Person;
-use crate::show;
+use crate::net::dialogue::Local;
+use crate::terminal::format;
+use crate::terminal::output;
+use crate::terminal::progress::Meter;
+use crate::terminal::questions::Person;
+use crate::transfer::download::{Resume, decision};
+use crate::transfer::local_file;
 
 /// Whether a file at the server is replaced when the person is not asked.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -49,7 +50,7 @@ impl Upload {
         person: Person,
         meter: Meter,
     ) -> io::Result<Self> {
-        let file = disk::open(path)?;
+        let file = local_file::open(path)?;
         let opened = file.metadata()?;
         Ok(Self {
             path: path.to_owned(),
@@ -68,7 +69,7 @@ impl Upload {
     }
 
     pub(crate) fn modified(&self) -> Stamp {
-        disk::stamp(&self.opened)
+        local_file::stamp(&self.opened)
     }
 
     /// Somebody wrote to it while it was sent: what arrived may be a mixture.
@@ -85,7 +86,7 @@ impl Upload {
     }
 
     fn name(&self) -> String {
-        show::path(&self.path)
+        format::path(&self.path)
     }
 }
 
@@ -111,7 +112,7 @@ impl Local for Upload {
 
     fn note(&mut self, _: Note) {
         self.meter.finish();
-        show::say(format_args!(
+        output::say(format_args!(
             "{}: the part there is of another file, all is sent again",
             self.name()
         ));
@@ -155,7 +156,7 @@ impl Sink for Upload {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::meter::Look;
+    use crate::terminal::progress::Look;
 
     fn upload(path: &Path) -> io::Result<Upload> {
         let policy = Policy {

@@ -9,18 +9,19 @@ use skiff_sessions::client::{Credentials, Outcome};
 use skiff_sessions::digest::Algorithm;
 use zeroize::Zeroizing;
 
-use crate::args::PasswordFrom;
-use crate::commands::dirs::working_directory;
-use crate::failure::Failure;
-use crate::interrupt::Interrupt;
-use crate::known_hosts::{Distrust, Fingerprint, KnownHosts, Standing, Trust, name};
-use crate::link::{Link, LinkError};
-use crate::meter::Look;
-use crate::person::{self, Person};
-use crate::settings::Settings;
-use crate::shell::Shell;
-use crate::show;
-use crate::trouble::Trouble;
+use crate::cli::args::PasswordFrom;
+use crate::cli::error::Trouble;
+use crate::cli::settings::Settings;
+use crate::commands::directories::working_directory;
+use crate::net::command_error::Failure;
+use crate::net::known_hosts::{Distrust, Fingerprint, KnownHosts, Standing, Trust, name};
+use crate::net::link::{Link, LinkError};
+use crate::net::session::Shell;
+use crate::terminal::format;
+use crate::terminal::interrupt::Interrupt;
+use crate::terminal::output;
+use crate::terminal::progress::Look;
+use crate::terminal::questions::{self, Person};
 
 /// How often a person may mistype the password.
 const ATTEMPTS: usize = 3;
@@ -99,7 +100,7 @@ fn trust(settings: &Settings, is: Fingerprint, person: &Person) -> Result<(), Di
         if !person.is_present() {
             return Err(Distrust::Unknown { server, is });
         }
-        show::say(format_args!(
+        output::say(format_args!(
             "{server} was not met before. its certificate is\n  {is}"
         ));
         if person.decide("trust it, and remember it?", false) != Some(true) {
@@ -149,7 +150,7 @@ fn log_in(settings: &Settings, person: &Person) -> Result<LoggedIn, Trouble> {
         if settings.has_password() {
             break;
         }
-        show::complain(&refusal);
+        output::complain(&refusal);
     }
     Err(Trouble::LoginRefused(refusal))
 }
@@ -199,7 +200,7 @@ fn attempt(
         )),
         Outcome::LoginFailed(error) => Err(error.into()),
         Outcome::Replied(refused) => {
-            let text = show::name(refused.text.as_bytes());
+            let text = format::name(refused.text.as_bytes());
             Ok(Attempt::Refused(format!("{} {text}", refused.code)))
         }
         other => Err(failed(LinkError::OutOfOrder(format!("{other:?}")))),
@@ -216,7 +217,7 @@ fn ask_name(person: &Person) -> Result<String, Trouble> {
 }
 
 fn ask_password() -> Result<Zeroizing<String>, Trouble> {
-    person::secret("password: ").map_err(|cause| Trouble::Own {
+    questions::secret("password: ").map_err(|cause| Trouble::Own {
         what: "the terminal".into(),
         cause,
     })

@@ -2,8 +2,8 @@
 
 use skiff_sessions::wire::native::answers::Answered;
 
-use crate::link::LinkError;
-use crate::show;
+use crate::net::link::LinkError;
+use crate::terminal::format;
 
 /// What a command comes to.
 pub(crate) type Done = Result<(), Failure>;
@@ -37,10 +37,10 @@ impl Failure {
 
     /// The server's refusal, `404 a.iso: no such file or directory`.
     pub(crate) fn reply(what: &[u8], answered: &Answered) -> Self {
-        let (code, text) = (answered.code, show::name(answered.text.as_bytes()));
+        let (code, text) = (answered.code, format::name(answered.text.as_bytes()));
         match what {
             [] => Self::Refused(format!("{code} {text}")),
-            what => Self::Refused(format!("{code} {}: {text}", show::name(what))),
+            what => Self::Refused(format!("{code} {}: {text}", format::name(what))),
         }
     }
 }

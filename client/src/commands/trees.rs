@@ -7,29 +7,30 @@ use skiff_sessions::path::PathArg;
 use skiff_sessions::wire::command::Command;
 use skiff_sessions::wire::reply::Kind;
 
-use super::files::{target_here, target_there};
-use super::tally::Tally;
-use super::{fetching, remote, sending};
-use crate::failure::{Done, Failure};
-use crate::shell::Shell;
-use crate::show;
-use crate::verbs::Given;
-use crate::words::Word;
+use super::remote;
+use crate::commands::files::{target_here, target_there};
+use crate::commands::lexer::Word;
+use crate::commands::table::Given;
+use crate::net::command_error::{Done, Failure};
+use crate::net::session::Shell;
+use crate::terminal::format;
+use crate::transfer::tree_summary::Tally;
+use crate::transfer::{get_tree, put_tree};
 
 /// Up to here a file goes at once, without asking what is there; in bytes.
-pub(super) const SMALL: u64 = 1024 * 1024;
+pub(crate) const SMALL: u64 = 1024 * 1024;
 
 /// A link that leads up makes a tree without an end.
-pub(super) const DEPTH_MAX: usize = 64;
+pub(crate) const DEPTH_MAX: usize = 64;
 
 /// A directory to walk, and how deep it lies.
-pub(super) struct Level<From, To> {
-    pub(super) from: From,
-    pub(super) to: To,
-    pub(super) depth: usize,
+pub(crate) struct Level<From, To> {
+    pub(crate) from: From,
+    pub(crate) to: To,
+    pub(crate) depth: usize,
 }
 
-pub(super) fn get(shell: &mut Shell, given: &Given) -> Done {
+pub(crate) fn get(shell: &mut Shell, given: &Given) -> Done {
     let from = &given.words[0];
     let path = remote(from)?;
     let found = shell.demand(from.bytes(), Command::Facts(path.clone()))?;
@@ -38,29 +39,29 @@ pub(super) fn get(shell: &mut Shell, given: &Given) -> Done {
         .is_none_or(|facts| facts.kind != Kind::Directory)
     {
         return Err(Failure::about(
-            show::name(from.bytes()),
+            format::name(from.bytes()),
             "no directory; get it without -r",
         ));
     }
     let to = tree_here(from, given.words.get(1))?;
     let mut tally = Tally::new(shell.look, from.bytes());
-    let fetched = fetching::fetch_tree(shell, path, &to, &mut tally);
-    fetching::settle(&to, &mut tally);
+    let fetched = get_tree::fetch_tree(shell, path, &to, &mut tally);
+    get_tree::settle(&to, &mut tally);
     fetched?;
     tally.close("fetched")
 }
 
-pub(super) fn put(shell: &mut Shell, given: &Given) -> Done {
+pub(crate) fn put(shell: &mut Shell, given: &Given) -> Done {
     let from = given.words[0].local();
     if !from.is_dir() {
         return Err(Failure::about(
-            show::path(from),
+            format::path(from),
             "no directory; put it without -r",
         ));
     }
     let to = tree_there(from, given.words.get(1))?;
     let mut tally = Tally::new(shell.look, given.words[0].bytes());
-    sending::send_tree(shell, from, to, &mut tally)?;
+    put_tree::send_tree(shell, from, to, &mut tally)?;
     tally.close("sent")
 }
 
@@ -84,13 +85,13 @@ fn tree_there(from: &Path, to: Option<&Word>) -> Result<PathArg, Failure> {
 }
 
 /// A name in a directory at the server.
-pub(super) fn child(folder: Option<&PathArg>, name: &[u8]) -> Result<PathArg, Failure> {
+pub(crate) fn child(folder: Option<&PathArg>, name: &[u8]) -> Result<PathArg, Failure> {
     let path = match folder.map(PathArg::as_bytes) {
         None | Some(b".") => name.to_vec(),
         Some(folder) if folder.ends_with(b"/") => [folder, name].concat(),
         Some(folder) => [folder, b"/", name].concat(),
     };
-    PathArg::new(path).ok_or_else(|| Failure::about(show::name(name), "no name for the server"))
+    PathArg::new(path).ok_or_else(|| Failure::about(format::name(name), "no name for the server"))
 }
 
 #[cfg(test)]

@@ -4,9 +4,9 @@ use skiff_conf::Complaint;
 use skiff_sessions::scram::ScramError;
 use thiserror::Error;
 
-use crate::exit::Exit;
-use crate::known_hosts::Distrust;
-use crate::link::LinkError;
+use crate::cli::exit::Exit;
+use crate::net::known_hosts::Distrust;
+use crate::net::link::LinkError;
 
 #[derive(Debug, Error)]
 pub(crate) enum Trouble {

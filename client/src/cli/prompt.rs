@@ -8,14 +8,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use linefeed::{DefaultTerminal, Interface, ReadResult, Signal};
 
-use crate::complete::Names;
-use crate::failure::Failure;
-use crate::known_hosts::name;
-use crate::session::history;
-use crate::shell::Shell;
-use crate::show;
-use crate::trouble::Trouble;
-use crate::words;
+use crate::cli::completion::Names;
+use crate::cli::error::Trouble;
+use crate::cli::login::history;
+use crate::commands::lexer;
+use crate::net::command_error::Failure;
+use crate::net::known_hosts::name;
+use crate::net::session::Shell;
+use crate::terminal::format;
+use crate::terminal::output;
 
 /// Lines of history that are kept.
 const HISTORY_MAX: usize = 1000;
@@ -43,7 +44,7 @@ pub(crate) fn run(shell: Shell) -> Result<(), Trouble> {
     if let Some(path) = &history
         && let Err(error) = keep_history(&prompt, path)
     {
-        show::complain(format_args!("{}: {error}", path.display()));
+        output::complain(format_args!("{}: {error}", path.display()));
     }
     drop(prompt);
     if ended.is_ok()
@@ -51,7 +52,7 @@ pub(crate) fn run(shell: Shell) -> Result<(), Trouble> {
     {
         let shell = shell.into_inner().unwrap_or_else(PoisonError::into_inner);
         if let Some(goodbye) = shell.leave() {
-            show::say(show::reply(&goodbye));
+            output::say(format::reply(&goodbye));
         }
     }
     ended
@@ -74,12 +75,12 @@ fn read_and_do(prompt: &Interface<DefaultTerminal>, shell: &Shared) -> Result<()
                 }
             }
             ReadResult::Eof => {
-                show::say("");
+                output::say("");
                 return Ok(());
             }
             ReadResult::Signal(_) => {
                 prompt.cancel_read_line().map_err(own)?;
-                show::say("");
+                output::say("");
             }
         }
     }
@@ -94,10 +95,10 @@ enum Next {
 
 /// A command that fails leaves out those behind it on the same line.
 fn do_line(shell: &mut Shell, line: &str) -> Result<Next, Trouble> {
-    let commands = match words::commands(line) {
+    let commands = match lexer::commands(line) {
         Ok(commands) => commands,
         Err(error) => {
-            show::complain(error);
+            output::complain(error);
             return Ok(Next::GoOn);
         }
     };
@@ -114,10 +115,10 @@ fn do_line(shell: &mut Shell, line: &str) -> Result<Next, Trouble> {
                 });
             }
             Failure::Refused(why) | Failure::Local(why) | Failure::Stopped(why) => {
-                show::complain(why);
+                output::complain(why);
             }
         }
-        if typed.on_failure == words::OnFailure::Stop {
+        if typed.on_failure == lexer::OnFailure::Stop {
             break;
         }
     }

@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressStyle};
 use skiff_sessions::transfer::{Task, Until};
 
-use crate::args::Progress;
-use crate::show;
+use crate::cli::args::Progress;
+use crate::terminal::format;
+use crate::terminal::output;
 
 /// Between two lines where there is no bar.
 const BETWEEN_LINES: Duration = Duration::from_secs(5);
@@ -55,7 +56,7 @@ struct Stretch {
 
 impl Meter {
     pub(crate) fn new(look: Look, name: &[u8]) -> Self {
-        let name = show::name(name);
+        let name = format::name(name);
         Self {
             look,
             name,
@@ -173,8 +174,8 @@ impl Stretch {
                 .saturating_mul(100)
                 .checked_div(self.total)
                 .unwrap_or(100);
-            let (at, total) = (show::size(at), show::size(self.total));
-            show::complain(format_args!(
+            let (at, total) = (format::size(at), format::size(self.total));
+            output::complain(format_args!(
                 "{name}: {}{percent}% ({at} of {total})",
                 self.what
             ));

@@ -7,8 +7,8 @@ use std::time::Duration;
 use rustix::event::PollFlags;
 use zeroize::Zeroizing;
 
-use crate::interrupt::Interrupt;
-use crate::link::poll_once;
+use crate::net::link::poll_once;
+use crate::terminal::interrupt::Interrupt;
 
 /// Whether somebody sits at the terminal.
 #[derive(Clone)]

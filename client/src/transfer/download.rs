@@ -13,11 +13,12 @@ use skiff_sessions::transfer::{Sink, Source, Task};
 use skiff_sessions::wire::reply::Refusal;
 use skiff_sessions::wire::stamp::Stamp;
 
-use crate::converse::{Local, Unusable};
-use crate::disk::{self, Settling, Writeback};
-use crate::meter::Meter;
-use crate::person::Person;
-use crate::show;
+use crate::net::dialogue::{Local, Unusable};
+use crate::terminal::format;
+use crate::terminal::output;
+use crate::terminal::progress::Meter;
+use crate::terminal::questions::Person;
+use crate::transfer::local_file::{self, Settling, Writeback};
 
 /// What an unfinished download is called, behind its name.
 pub(crate) const PART: &str = ".skiff-part";
@@ -66,7 +67,7 @@ impl Download {
 
     fn open(&mut self, which: LocalFile) -> io::Result<()> {
         self.file = Some(match which {
-            LocalFile::Whole => disk::open(&self.name)?,
+            LocalFile::Whole => local_file::open(&self.name)?,
             LocalFile::Part => {
                 let mut part = open_part(&self.part)?;
                 part.seek(SeekFrom::End(0))?;
@@ -96,13 +97,13 @@ impl Download {
         }
         fs::rename(&self.part, &self.name)?;
         match self.settling {
-            Settling::Each => File::open(disk::folder_of(&self.name))?.sync_all(),
+            Settling::Each => File::open(local_file::folder_of(&self.name))?.sync_all(),
             Settling::Later => Ok(()),
         }
     }
 
     fn fail(&mut self, path: &Path, error: &io::Error) {
-        let trouble = || format!("{}: {error}", show::path(path));
+        let trouble = || format!("{}: {error}", format::path(path));
         self.trouble.get_or_insert_with(trouble);
     }
 }
@@ -116,7 +117,7 @@ impl Local for Download {
             return Some(Decision::Yes);
         }
         self.meter.finish();
-        let name = show::path(&self.name);
+        let name = format::path(&self.name);
         let question = format!("{name}: {have} of {of} bytes are here already, resume?");
         self.person.decide(&question, true).map(decision)
     }
@@ -151,8 +152,8 @@ impl Local for Download {
 
     fn note(&mut self, note: Note) {
         self.meter.finish();
-        let name = show::path(&self.name);
-        show::say(match note {
+        let name = format::path(&self.name);
+        output::say(match note {
             Note::PartDiffers => {
                 format!("{name}: the part here is of another file, all is fetched again")
             }
@@ -209,7 +210,7 @@ pub(crate) fn local_copy(name: &Path) -> LocalCopy {
         .ok()
         .filter(fs::Metadata::is_file);
     LocalCopy {
-        whole: whole.map(|found| (found.len(), disk::stamp(&found))),
+        whole: whole.map(|found| (found.len(), local_file::stamp(&found))),
         part: part.map_or(0, |found| found.len()),
     }
 }
@@ -244,7 +245,7 @@ mod tests {
     use skiff_sessions::transfer::Sink;
 
     use super::*;
-    use crate::meter::Look;
+    use crate::terminal::progress::Look;
 
     fn download(folder: &Path) -> Download {
         let meter = Meter::new(Look::Nothing, b"a");

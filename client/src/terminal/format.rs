@@ -1,7 +1,5 @@
 //! Words and figures for a person: sizes, rates, times, names made harmless.
 
-use std::fmt::Display;
-use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::Duration;
@@ -9,16 +7,6 @@ use std::time::Duration;
 use skiff_sessions::wire::native::answers::Answered;
 use skiff_sessions::wire::reply::{Facts, Kind};
 use skiff_sessions::wire::stamp::Stamp;
-
-/// A line of result. Nobody may be reading any more: that is no failure.
-pub(crate) fn say(line: impl Display) {
-    let _ = writeln!(std::io::stdout().lock(), "{line}");
-}
-
-/// A line of trouble.
-pub(crate) fn complain(line: impl Display) {
-    let _ = writeln!(std::io::stderr().lock(), "{line}");
-}
 
 /// A name as a terminal may have it: control characters and bytes that are not
 /// UTF-8 as `\xHH`, also those that turn the direction of writing.

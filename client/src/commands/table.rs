@@ -1,9 +1,9 @@
 //! The table of commands: one row drives parsing, help, completion and the tests.
 
-use crate::commands::{account, dirs, files, here};
-use crate::failure::Done;
-use crate::shell::Shell;
-use crate::words::Word;
+use crate::commands::lexer::Word;
+use crate::commands::{account, directories, files, local};
+use crate::net::command_error::Done;
+use crate::net::session::Shell;
 
 /// A command.
 pub(crate) struct Verb {
@@ -40,18 +40,18 @@ use Names::{Command, Local, Other, Remote};
 
 #[rustfmt::skip]
 pub(crate) const VERBS: &[Verb] = &[
-    Verb { name: "cd", aliases: &[], syntax: "cd [DIR]", help: "change the server's directory; without DIR to the home", arguments: &[Remote], count: (0, 1), options: "", run: dirs::cd },
-    Verb { name: "ls", aliases: &["dir", "list"], syntax: "ls [PATH]", help: "list the server's directory; times are UTC", arguments: &[Remote], count: (0, 1), options: "l", run: dirs::ls },
-    Verb { name: "pwd", aliases: &[], syntax: "pwd", help: "say the server's directory", arguments: &[], count: (0, 0), options: "", run: dirs::pwd },
+    Verb { name: "cd", aliases: &[], syntax: "cd [DIR]", help: "change the server's directory; without DIR to the home", arguments: &[Remote], count: (0, 1), options: "", run: directories::cd },
+    Verb { name: "ls", aliases: &["dir", "list"], syntax: "ls [PATH]", help: "list the server's directory; times are UTC", arguments: &[Remote], count: (0, 1), options: "l", run: directories::ls },
+    Verb { name: "pwd", aliases: &[], syntax: "pwd", help: "say the server's directory", arguments: &[], count: (0, 0), options: "", run: directories::pwd },
     Verb { name: "get", aliases: &["download"], syntax: "get [-c] [-r] REMOTE [LOCAL]", help: "download a file; -c resumes without asking, -r a whole directory", arguments: &[Remote, Local], count: (1, 2), options: "cr", run: files::get },
     Verb { name: "put", aliases: &["upload"], syntax: "put [-c] [-f] [-r] LOCAL [REMOTE]", help: "upload a file; -c resumes and -f replaces without asking, -r a whole directory", arguments: &[Local, Remote], count: (1, 2), options: "cfr", run: files::put },
-    Verb { name: "lcd", aliases: &[], syntax: "lcd [DIR]", help: "change the local directory; without DIR to your home", arguments: &[Local], count: (0, 1), options: "", run: here::lcd },
-    Verb { name: "lpwd", aliases: &[], syntax: "lpwd", help: "say the local directory", arguments: &[], count: (0, 0), options: "", run: here::lpwd },
-    Verb { name: "ldir", aliases: &["lls"], syntax: "ldir [PATH]", help: "list the local directory; times are UTC", arguments: &[Local], count: (0, 1), options: "", run: here::ldir },
-    Verb { name: "rename", aliases: &["mv"], syntax: "rename FROM TO", help: "rename a file or directory at the server", arguments: &[Remote], count: (2, 2), options: "", run: dirs::rename },
-    Verb { name: "delete", aliases: &["rm", "rmdir"], syntax: "delete PATH", help: "delete a file or an empty directory at the server", arguments: &[Remote], count: (1, 1), options: "", run: dirs::delete },
-    Verb { name: "mkdir", aliases: &["md"], syntax: "mkdir DIR", help: "make a directory at the server", arguments: &[Remote], count: (1, 1), options: "", run: dirs::mkdir },
-    Verb { name: "!", aliases: &[], syntax: "!COMMAND", help: "do the rest of the line in the local shell", arguments: &[Local], count: (0, 0), options: "", run: here::bang },
+    Verb { name: "lcd", aliases: &[], syntax: "lcd [DIR]", help: "change the local directory; without DIR to your home", arguments: &[Local], count: (0, 1), options: "", run: local::lcd },
+    Verb { name: "lpwd", aliases: &[], syntax: "lpwd", help: "say the local directory", arguments: &[], count: (0, 0), options: "", run: local::lpwd },
+    Verb { name: "ldir", aliases: &["lls"], syntax: "ldir [PATH]", help: "list the local directory; times are UTC", arguments: &[Local], count: (0, 1), options: "", run: local::ldir },
+    Verb { name: "rename", aliases: &["mv"], syntax: "rename FROM TO", help: "rename a file or directory at the server", arguments: &[Remote], count: (2, 2), options: "", run: directories::rename },
+    Verb { name: "delete", aliases: &["rm", "rmdir"], syntax: "delete PATH", help: "delete a file or an empty directory at the server", arguments: &[Remote], count: (1, 1), options: "", run: directories::delete },
+    Verb { name: "mkdir", aliases: &["md"], syntax: "mkdir DIR", help: "make a directory at the server", arguments: &[Remote], count: (1, 1), options: "", run: directories::mkdir },
+    Verb { name: "!", aliases: &[], syntax: "!COMMAND", help: "do the rest of the line in the local shell", arguments: &[Local], count: (0, 0), options: "", run: local::bang },
     Verb { name: "system", aliases: &[], syntax: "system", help: "say the server's platform", arguments: &[], count: (0, 0), options: "", run: account::system },
     Verb { name: "status", aliases: &[], syntax: "status", help: "say user, directory, quota, what is used, and versions", arguments: &[], count: (0, 0), options: "", run: account::status },
     Verb { name: "df", aliases: &["quota"], syntax: "df", help: "say the quota and what is used of it", arguments: &[], count: (0, 0), options: "", run: account::df },

@@ -5,10 +5,11 @@ use std::time::{Duration, Instant};
 
 use indicatif::ProgressBar;
 
-use super::files::Fared;
-use crate::failure::{Done, Failure};
-use crate::meter::Look;
-use crate::show;
+use crate::commands::files::Fared;
+use crate::net::command_error::{Done, Failure};
+use crate::terminal::format;
+use crate::terminal::output;
+use crate::terminal::progress::Look;
 
 /// Between two lines where there is no terminal.
 const BETWEEN_LINES: Duration = Duration::from_secs(5);
@@ -27,7 +28,7 @@ pub(crate) struct Tally {
 
 impl Tally {
     pub(crate) fn new(look: Look, name: &[u8]) -> Self {
-        let (name, now) = (show::name(name), Instant::now());
+        let (name, now) = (format::name(name), Instant::now());
         Self {
             name,
             look,
@@ -54,7 +55,7 @@ impl Tally {
     pub(crate) fn fail(&mut self, why: impl Display) {
         self.failed += 1;
         self.hide();
-        show::complain(why);
+        output::complain(why);
     }
 
     /// A file's own bar wants the line.
@@ -67,7 +68,7 @@ impl Tally {
     /// Says what was done; a failure where one file has failed.
     pub(crate) fn close(mut self, deed: &str) -> Done {
         self.hide();
-        let pace = show::pace(self.bytes, self.begun.elapsed());
+        let pace = format::pace(self.bytes, self.begun.elapsed());
         let Self {
             name,
             moved,
@@ -80,7 +81,7 @@ impl Tally {
             "{name}: {moved} files {deed}, {bytes} bytes {pace}, each verified; {unmoved} unchanged"
         );
         if failed == 0 {
-            show::say(format_args!("226 {line}"));
+            output::say(format_args!("226 {line}"));
             return Ok(());
         }
         Err(Failure::Refused(format!("550 {line}; {failed} failed")))
@@ -105,13 +106,13 @@ impl Tally {
                 spinner.set_message(format!(
                     "{}: {files} files, {}",
                     self.name,
-                    show::size(self.bytes)
+                    format::size(self.bytes)
                 ));
                 spinner.tick();
             }
             Look::Lines if self.told.elapsed() >= BETWEEN_LINES => {
                 self.told = Instant::now();
-                show::complain(format_args!("{}: {files} files", self.name));
+                output::complain(format_args!("{}: {files} files", self.name));
             }
             Look::Lines | Look::Nothing => {}
         }

@@ -7,12 +7,13 @@ use skiff_sessions::wire::native::answers::Answered;
 use skiff_sessions::wire::reply::Facts;
 
 use super::{Waiting, remote};
-use crate::failure::{Done, Failure};
-use crate::meter::Meter;
-use crate::shell::{Shell, replied};
-use crate::show;
-use crate::verbs::Given;
-use crate::words::Word;
+use crate::commands::lexer::Word;
+use crate::commands::table::Given;
+use crate::net::command_error::{Done, Failure};
+use crate::net::session::{Shell, replied};
+use crate::terminal::format;
+use crate::terminal::output;
+use crate::terminal::progress::Meter;
 
 /// A directory up to this many entries is shown in order, a larger one as it comes.
 const SORTED_MAX: usize = 10_000;
@@ -25,14 +26,14 @@ pub(crate) fn cd(shell: &mut Shell, given: &Given) -> Done {
         Some(path) => path,
         None => working_directory(shell)?.1,
     };
-    show::say(format_args!("250 {}", show::name(&shell.cwd)));
+    output::say(format_args!("250 {}", format::name(&shell.cwd)));
     Ok(())
 }
 
 pub(crate) fn pwd(shell: &mut Shell, _: &Given) -> Done {
     let (answered, path) = working_directory(shell)?;
     shell.cwd = path;
-    show::say(show::reply(&answered));
+    output::say(format::reply(&answered));
     Ok(())
 }
 
@@ -46,7 +47,7 @@ pub(crate) fn ls(shell: &mut Shell, given: &Given) -> Done {
     })?;
     lines.flush();
     if let Some(hidden) = ended.hidden.filter(|&hidden| hidden > 0) {
-        show::say(format_args!(
+        output::say(format_args!(
             "{hidden} names hold line ends and are not shown"
         ));
     }
@@ -94,7 +95,7 @@ fn on_path(shell: &mut Shell, given: &Given, command: fn(PathArg) -> Command) ->
 }
 
 fn tell(answered: &Answered) -> Done {
-    show::say(show::reply(answered));
+    output::say(format::reply(answered));
     Ok(())
 }
 
@@ -119,7 +120,7 @@ enum Streaming {
 impl Lines {
     fn add(&mut self, name: &[u8], facts: &Facts) {
         if self.streaming == Streaming::Begun {
-            return show::say(show::entry(name, facts));
+            return output::say(format::entry(name, facts));
         }
         self.kept.push((name.to_vec(), *facts));
         if self.kept.len() > SORTED_MAX {
@@ -132,7 +133,7 @@ impl Lines {
         self.kept
             .sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
         for (name, facts) in self.kept.drain(..) {
-            show::say(show::entry(&name, &facts));
+            output::say(format::entry(&name, &facts));
         }
     }
 }

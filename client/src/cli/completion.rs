@@ -11,11 +11,11 @@ use skiff_sessions::path::PathArg;
 use skiff_sessions::wire::command::Command;
 use skiff_sessions::wire::reply::Kind;
 
-use crate::listing::is_single_name;
-use crate::prompt::Shared;
-use crate::shell::Shell;
-use crate::verbs::{self, VERBS};
-use crate::words;
+use crate::cli::prompt::Shared;
+use crate::commands::lexer;
+use crate::commands::table::{self, VERBS};
+use crate::net::listing::is_single_name;
+use crate::net::session::Shell;
 
 /// More names than these are no help to anybody.
 const OFFERED_MAX: usize = 10_000;
@@ -43,17 +43,17 @@ impl<Term: Terminal> Completer<Term> for Names {
             return Some(verbs_like(word));
         }
         let mut typed = before.split_whitespace();
-        let verb = verbs::find(typed.next()?).ok()?;
+        let verb = table::find(typed.next()?).ok()?;
         let index = typed.filter(|word| !word.starts_with('-')).count();
         match verb.names_at(index) {
-            verbs::Names::Command => Some(verbs_like(word)),
-            verbs::Names::Local => Some(local(word)),
-            verbs::Names::Remote => {
+            table::Names::Command => Some(verbs_like(word)),
+            table::Names::Local => Some(local(word)),
+            table::Names::Remote => {
                 // Whoever holds the shell is doing a command: then no line is typed.
                 let mut shell = self.shell.lock().unwrap_or_else(PoisonError::into_inner);
                 remote(&mut shell, word)
             }
-            verbs::Names::Other => None,
+            table::Names::Other => None,
         }
     }
 
@@ -62,7 +62,7 @@ impl<Term: Terminal> Completer<Term> for Names {
     }
 
     fn quote<'a>(&self, word: &'a str) -> Cow<'a, str> {
-        words::escaped(word)
+        lexer::escaped(word)
     }
 
     fn unquote<'a>(&self, word: &'a str) -> Cow<'a, str> {

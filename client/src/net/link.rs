@@ -19,10 +19,10 @@ use skiff_sessions::wire::native::answers::{Answered, NotAReply};
 use skiff_sessions::wire::native::commands;
 use thiserror::Error;
 
-use crate::interrupt::Interrupt;
-use crate::known_hosts::Fingerprint;
-use crate::lane::{AnyLane, write_all};
-use crate::tls;
+use crate::net::known_hosts::Fingerprint;
+use crate::net::lane::{AnyLane, write_all};
+use crate::net::tls;
+use crate::terminal::interrupt::Interrupt;
 
 /// Plaintext, and ciphertext, that one chunk of bulk data has; in bytes.
 const CHUNK: usize = 512 * 1024;

@@ -10,15 +10,15 @@ use skiff_sessions::path::PathArg;
 use skiff_sessions::wire::command::{Command, Replace, Turn};
 use skiff_sessions::wire::reply::Facts;
 
-use super::files::{Dispatch, dispatch};
-use super::tally::Tally;
-use super::tree::{Level, SMALL, child};
-use crate::download::{PART, Resume};
-use crate::failure::{Done, Failure};
-use crate::meter::Look;
-use crate::shell::Shell;
-use crate::show;
-use crate::upload::{Overwrite, Policy};
+use super::tree_summary::Tally;
+use crate::commands::files::{Dispatch, dispatch};
+use crate::commands::trees::{Level, SMALL, child};
+use crate::net::command_error::{Done, Failure};
+use crate::net::session::Shell;
+use crate::terminal::format;
+use crate::terminal::progress::Look;
+use crate::transfer::download::{PART, Resume};
+use crate::transfer::upload::{Overwrite, Policy};
 
 /// What is known of a directory at the server before it is looked at.
 enum There {
@@ -30,7 +30,7 @@ enum There {
 type Known = HashMap<Vec<u8>, Facts>;
 
 /// Links to directories are not followed, and so no tree is endless.
-pub(super) fn send_tree(shell: &mut Shell, from: &Path, to: PathArg, tally: &mut Tally) -> Done {
+pub(crate) fn send_tree(shell: &mut Shell, from: &Path, to: PathArg, tally: &mut Tally) -> Done {
     let mut waiting = vec![(
         Level {
             from: from.to_owned(),
@@ -57,7 +57,7 @@ pub(super) fn send_tree(shell: &mut Shell, from: &Path, to: PathArg, tally: &mut
             let Ok(to) = child(Some(&level.to), name.as_bytes()) else {
                 tally.fail(format_args!(
                     "{}: a name like this cannot be sent",
-                    show::path(&path)
+                    format::path(&path)
                 ));
                 continue;
             };
@@ -154,7 +154,7 @@ fn local_names(folder: &Path, tally: &mut Tally) -> Vec<OsString> {
             .collect::<Result<Vec<_>, _>>()
     });
     let mut names = names.unwrap_or_else(|error| {
-        tally.fail(format_args!("{}: {error}", show::path(folder)));
+        tally.fail(format_args!("{}: {error}", format::path(folder)));
         Vec::new()
     });
     names.retain(|name| !name.as_bytes().ends_with(PART.as_bytes()));

@@ -3,12 +3,12 @@
 use std::io::{self, BufRead};
 use std::path::Path;
 
-use crate::failure::Failure;
-use crate::known_hosts::name;
-use crate::shell::Shell;
-use crate::show;
-use crate::trouble::Trouble;
-use crate::words::{self, OnFailure};
+use crate::cli::error::Trouble;
+use crate::commands::lexer::{self, OnFailure};
+use crate::net::command_error::Failure;
+use crate::net::known_hosts::name;
+use crate::net::session::Shell;
+use crate::terminal::output;
 
 /// The longest line of commands, in bytes.
 const LINE_MAX: u64 = 64 * 1024;
@@ -75,8 +75,8 @@ fn run_all(shell: &mut Shell, mut lines: impl BufRead) -> Result<Result<(), Trou
 
 /// The first failure ends all, unless a `-` stood before the command.
 fn run_line(shell: &mut Shell, line: &str) -> Result<Next, Trouble> {
-    let commands = words::commands(line).map_err(|error| {
-        show::complain(error);
+    let commands = lexer::commands(line).map_err(|error| {
+        output::complain(error);
         Trouble::CommandFailed
     })?;
     for typed in commands {
@@ -93,14 +93,14 @@ fn run_line(shell: &mut Shell, line: &str) -> Result<Next, Trouble> {
                 });
             }
             Failure::Refused(why) | Failure::Local(why) => {
-                show::complain(why);
+                output::complain(why);
                 if typed.on_failure == OnFailure::Stop {
                     return Err(Trouble::CommandFailed);
                 }
             }
             // Who presses Ctrl-C does not want the rest either.
             Failure::Stopped(why) => {
-                show::complain(why);
+                output::complain(why);
                 return Err(Trouble::CommandFailed);
             }
         }

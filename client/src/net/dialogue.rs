@@ -10,8 +10,8 @@ use skiff_sessions::client::{
 use skiff_sessions::transfer::{Burst, End, File, Task, Transfer};
 use skiff_sessions::wire::stamp::Stamp;
 
-use crate::interrupt::Interrupt;
-use crate::link::{Heard, Link, LinkError, Waited, Wanted};
+use crate::net::link::{Heard, Link, LinkError, Waited, Wanted};
+use crate::terminal::interrupt::Interrupt;
 
 /// How often a server that waits for our digest is told that we live.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(5);
@@ -283,6 +283,3 @@ struct Times {
     stalled_at: Instant,
     told: Instant,
 }
-
-#[cfg(test)]
-mod tests;

@@ -8,16 +8,17 @@ use skiff_sessions::wire::command::Command;
 use skiff_sessions::wire::native::answers::Answered;
 use skiff_sessions::wire::reply::Facts;
 
-use crate::converse::{Local, converse};
-use crate::failure::{Done, Failure};
-use crate::interrupt::Interrupt;
-use crate::link::{Link, LinkError};
-use crate::listing::Listing;
-use crate::meter::{Look, Meter};
-use crate::person::Person;
-use crate::verbs::{self, NotAVerb};
-use crate::words::{Typed, What, Word};
-use crate::{commands, show};
+use crate::commands;
+use crate::commands::lexer::{Typed, What, Word};
+use crate::commands::table::{self, NotAVerb};
+use crate::net::command_error::{Done, Failure};
+use crate::net::dialogue::{Local, converse};
+use crate::net::link::{Link, LinkError};
+use crate::net::listing::Listing;
+use crate::terminal::format;
+use crate::terminal::interrupt::Interrupt;
+use crate::terminal::progress::{Look, Meter};
+use crate::terminal::questions::Person;
 
 pub(crate) struct Shell {
     pub(crate) link: Link,
@@ -36,7 +37,7 @@ impl Shell {
     /// Does one command. What it has to say, it says itself; a failure is the caller's to tell.
     pub(crate) fn run(&mut self, typed: &Typed) -> Done {
         let done = match &typed.what {
-            What::Local(line) => commands::here::shell(line),
+            What::Local(line) => commands::local::shell(line),
             What::Verb(words) => self.run_verb(words),
         };
         // Codes that nobody answers still have to leave.
@@ -51,7 +52,7 @@ impl Shell {
             return Ok(());
         };
         let typed = typed.text();
-        let verb = verbs::find(&typed).map_err(|error| not_a_verb(&typed, error))?;
+        let verb = table::find(&typed).map_err(|error| not_a_verb(&typed, error))?;
         let given = verb
             .accept(arguments)
             .map_err(|why| Failure::about(verb.name, why))?;
@@ -123,7 +124,7 @@ impl Shell {
 
     /// What stands before the cursor.
     pub(crate) fn prompt(&self) -> String {
-        let cwd = show::name(&self.cwd);
+        let cwd = format::name(&self.cwd);
         format!("{}@{}:{cwd}> ", self.user, self.server.host)
     }
 
@@ -148,7 +149,7 @@ pub(crate) fn replied(outcome: Outcome) -> Result<Answered, Failure> {
 }
 
 fn not_a_verb(typed: &str, error: NotAVerb) -> Failure {
-    let typed = show::name(typed.as_bytes());
+    let typed = format::name(typed.as_bytes());
     Failure::Refused(match error {
         NotAVerb::Unknown => format!("{typed}: no such command; help lists them"),
         NotAVerb::Ambiguous(candidates) => {

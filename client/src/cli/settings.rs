@@ -6,9 +6,9 @@ use std::time::Duration;
 use skiff_conf::{Client, HostPort, Tls};
 use skiff_sessions::digest::Algorithm;
 
-use crate::args::{Args, PasswordFrom, Progress};
-use crate::known_hosts::Trust;
-use crate::trouble::Trouble;
+use crate::cli::args::{Args, PasswordFrom, Progress};
+use crate::cli::error::Trouble;
+use crate::net::known_hosts::Trust;
 
 pub(crate) struct Settings {
     pub server: HostPort,
@@ -74,7 +74,7 @@ fn load(named: Option<PathBuf>) -> Result<Client, Trouble> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::args::{Errand, parse};
+    use crate::cli::args::{Errand, parse};
 
     fn settings(file: &str, line: &str) -> Settings {
         let folder = tempfile::tempdir().unwrap();

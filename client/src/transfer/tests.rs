@@ -4,24 +4,28 @@ use skiff_sessions::wire::command::Retrieve;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::channel;
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use skiff_conf::{HostPort, Tls};
-use skiff_sessions::client::{Asking, GetOrder, LocalCopy, PutOrder};
+use skiff_sessions::client::{Asking, Dialogue, GetOrder, LocalCopy, LocalFile, Outcome, PutOrder};
 use skiff_sessions::digest::{Algorithm, Sum};
 use skiff_sessions::path::PathArg;
+use skiff_sessions::transfer::Task;
 use skiff_sessions::wire::command::{Command, Replace, Turn};
 use skiff_sessions::wire::reply::Facts;
 
-use super::*;
-use crate::disk::Settling;
-use crate::download::{Download, Resume};
-use crate::listing::Listing;
-use crate::meter::{Look, Meter};
-use crate::person::Person;
-use crate::upload::{Overwrite, Policy, Upload};
+use crate::net::dialogue::{Local, Unusable, converse};
+use crate::net::link::{Link, LinkError, Waited};
+use crate::net::listing::Listing;
+use crate::terminal::interrupt::Interrupt;
+use crate::terminal::progress::{Look, Meter};
+use crate::terminal::questions::Person;
+use crate::transfer::download::{Download, Resume};
+use crate::transfer::local_file::Settling;
+use crate::transfer::upload::{Overwrite, Policy, Upload};
 
 const ALL: &[u8] = b"seven b";
 

@@ -8,10 +8,10 @@ use pico_args::Arguments;
 use skiff_conf::{HostPort, Tls};
 use skiff_sessions::digest::Algorithm;
 
-use crate::exit::EXITS;
-use crate::known_hosts::{Fingerprint, Trust};
-use crate::trouble::Trouble;
-use crate::verbs::VERBS;
+use crate::cli::error::Trouble;
+use crate::cli::exit::EXITS;
+use crate::commands::table::VERBS;
+use crate::net::known_hosts::{Fingerprint, Trust};
 
 /// What the program is to do.
 #[derive(PartialEq, Eq, Debug)]

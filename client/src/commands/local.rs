@@ -6,11 +6,12 @@ use std::process;
 
 use skiff_sessions::wire::reply::{Facts, Kind};
 
-use crate::disk;
-use crate::failure::{Done, Failure};
-use crate::shell::Shell;
-use crate::show;
-use crate::verbs::Given;
+use crate::commands::table::Given;
+use crate::net::command_error::{Done, Failure};
+use crate::net::session::Shell;
+use crate::terminal::format;
+use crate::terminal::output;
+use crate::transfer::local_file;
 
 pub(crate) fn lcd(shell: &mut Shell, given: &Given) -> Done {
     let home = std::env::home_dir();
@@ -26,7 +27,7 @@ pub(crate) fn lcd(shell: &mut Shell, given: &Given) -> Done {
 
 pub(crate) fn lpwd(_: &mut Shell, _: &Given) -> Done {
     let here = std::env::current_dir().map_err(|error| failed(Path::new("."), &error))?;
-    show::say(shown(&here));
+    output::say(shown(&here));
     Ok(())
 }
 
@@ -87,10 +88,10 @@ fn say_entry(path: &Path, name: &[u8]) -> Done {
     let facts = Facts {
         kind,
         size: found.len(),
-        modified: disk::stamp(&found),
+        modified: local_file::stamp(&found),
         mode,
     };
-    show::say(show::entry(name, &facts));
+    output::say(format::entry(name, &facts));
     Ok(())
 }
 
@@ -99,5 +100,5 @@ fn failed(path: &Path, error: &std::io::Error) -> Failure {
 }
 
 fn shown(path: &Path) -> String {
-    show::name(path.as_os_str().as_bytes())
+    format::name(path.as_os_str().as_bytes())
 }

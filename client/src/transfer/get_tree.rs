@@ -12,16 +12,16 @@ use skiff_sessions::wire::command::{Command, Retrieve, Turn};
 use skiff_sessions::wire::reply::{Facts, Kind};
 use skiff_sessions::wire::stamp::Stamp;
 
-use super::files::{Fetch, fetch};
-use super::tally::Tally;
-use super::tree::{DEPTH_MAX, Level, SMALL, child};
-use crate::disk::Settling;
-use crate::download::{Resume, local_copy, part_of};
-use crate::failure::{Done, Failure};
-use crate::listing::is_single_name;
-use crate::meter::Look;
-use crate::shell::Shell;
-use crate::show;
+use super::tree_summary::Tally;
+use crate::commands::files::{Fetch, fetch};
+use crate::commands::trees::{DEPTH_MAX, Level, SMALL, child};
+use crate::net::command_error::{Done, Failure};
+use crate::net::listing::is_single_name;
+use crate::net::session::Shell;
+use crate::terminal::format;
+use crate::terminal::progress::Look;
+use crate::transfer::download::{Resume, local_copy, part_of};
+use crate::transfer::local_file::Settling;
 
 /// Files asked for before their turn comes.
 const AHEAD_MAX: usize = 16;
@@ -29,7 +29,7 @@ const AHEAD_MAX: usize = 16;
 /// The time of no file at any server: sizes and times are not enough in a tree.
 const NO_TIME: Stamp = Stamp(i64::MIN);
 
-pub(super) fn fetch_tree(shell: &mut Shell, from: PathArg, to: &Path, tally: &mut Tally) -> Done {
+pub(crate) fn fetch_tree(shell: &mut Shell, from: PathArg, to: &Path, tally: &mut Tally) -> Done {
     let mut waiting = vec![Level {
         from,
         to: to.to_owned(),
@@ -37,12 +37,12 @@ pub(super) fn fetch_tree(shell: &mut Shell, from: PathArg, to: &Path, tally: &mu
     }];
     while let Some(level) = waiting.pop() {
         if level.depth > DEPTH_MAX {
-            let name = show::name(level.from.as_bytes());
+            let name = format::name(level.from.as_bytes());
             tally.fail(format_args!("{name}: deeper than {DEPTH_MAX}, not fetched"));
             continue;
         }
         if let Err(error) = fs::create_dir_all(&level.to) {
-            tally.fail(format_args!("{}: {error}", show::path(&level.to)));
+            tally.fail(format_args!("{}: {error}", format::path(&level.to)));
             continue;
         }
         let mut files = Vec::new();
@@ -60,7 +60,7 @@ pub(super) fn fetch_tree(shell: &mut Shell, from: PathArg, to: &Path, tally: &mu
                 Kind::Link | Kind::Other => {
                     tally.fail(format_args!(
                         "{}: neither a file nor a directory",
-                        show::name(from.as_bytes())
+                        format::name(from.as_bytes())
                     ));
                 }
             }
@@ -71,10 +71,10 @@ pub(super) fn fetch_tree(shell: &mut Shell, from: PathArg, to: &Path, tally: &mu
 }
 
 /// What was fetched is on the disk before anybody is told so.
-pub(super) fn settle(to: &Path, tally: &mut Tally) {
+pub(crate) fn settle(to: &Path, tally: &mut Tally) {
     let synced = File::open(to).and_then(|folder| Ok(rustix::fs::syncfs(&folder)?));
     if let Err(error) = synced {
-        tally.fail(format_args!("{}: {error}", show::path(to)));
+        tally.fail(format_args!("{}: {error}", format::path(to)));
     }
 }
 
@@ -133,7 +133,7 @@ fn entries(
     let listed = shell.list(path.as_bytes(), list, |name, facts| {
         match is_single_name(name) {
             true => entries.push((name.to_vec(), *facts)),
-            false => refused.push(show::name(name)),
+            false => refused.push(format::name(name)),
         }
     });
     match listed {
