@@ -4,6 +4,7 @@ use std::io::{self, BufRead};
 use std::path::Path;
 
 use crate::cli::error::Trouble;
+use crate::commands::dispatch;
 use crate::commands::lexer::{self, OnFailure};
 use crate::net::command_error::Failure;
 use crate::net::known_hosts::name;
@@ -80,7 +81,7 @@ fn run_line(shell: &mut Shell, line: &str) -> Result<Next, Trouble> {
         Trouble::CommandFailed
     })?;
     for typed in commands {
-        let failure = match shell.run(&typed) {
+        let failure = match dispatch::run(shell, &typed) {
             Ok(()) => continue,
             Err(failure) => failure,
         };

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use std::sync::PoisonError;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use linefeed::complete::Suffix;
 use linefeed::{Completer, Completion, Prompter, Terminal};
@@ -11,7 +11,6 @@ use skiff_sessions::path::PathArg;
 use skiff_sessions::wire::command::Command;
 use skiff_sessions::wire::reply::Kind;
 
-use crate::cli::prompt::Shared;
 use crate::commands::lexer;
 use crate::commands::table::{self, VERBS};
 use crate::net::listing::is_single_name;
@@ -19,6 +18,9 @@ use crate::net::session::Shell;
 
 /// More names than these are no help to anybody.
 const OFFERED_MAX: usize = 10_000;
+
+/// The shell, shared with the completer, which runs while a line is typed.
+pub(crate) type Shared = Arc<Mutex<Shell>>;
 
 pub(crate) struct Names {
     shell: Shared,

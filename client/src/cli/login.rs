@@ -1,7 +1,6 @@
 //! From a server's address to a shell: connection, certificate, login.
 
 use std::io::{self, BufRead, Read};
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use skiff_conf::Tls;
@@ -12,15 +11,14 @@ use zeroize::Zeroizing;
 use crate::cli::args::PasswordFrom;
 use crate::cli::error::Trouble;
 use crate::cli::settings::Settings;
-use crate::commands::directories::working_directory;
 use crate::net::command_error::Failure;
 use crate::net::known_hosts::{Distrust, Fingerprint, KnownHosts, Standing, Trust, name};
 use crate::net::link::{Link, LinkError};
+use crate::net::login;
 use crate::net::session::Shell;
 use crate::terminal::format;
 use crate::terminal::interrupt::Interrupt;
 use crate::terminal::output;
-use crate::terminal::progress::Look;
 use crate::terminal::questions::{self, Person};
 
 /// How often a person may mistype the password.
@@ -44,13 +42,13 @@ pub(crate) fn open(
         link,
         interrupt,
         person: person.clone(),
-        look: Look::of(settings.progress),
+        look: settings.look(),
         user,
         server: settings.server.clone(),
         digest,
         cwd: b"/".to_vec(),
     };
-    shell.cwd = match working_directory(&mut shell) {
+    shell.cwd = match shell.working_directory() {
         Ok((_, cwd)) => cwd,
         Err(Failure::Over(cause)) => return Err(failed(settings, cause)),
         Err(_) => return Err(failed(settings, LinkError::NotSkiff)),
@@ -73,13 +71,6 @@ fn connect(settings: &Settings, person: &Person) -> Result<Link, Trouble> {
 fn failed(settings: &Settings, cause: LinkError) -> Trouble {
     let server = name(&settings.server);
     Trouble::Connection { server, cause }
-}
-
-/// Fresh random bytes.
-pub(crate) fn random<const N: usize>() -> io::Result<[u8; N]> {
-    let mut bytes = [0; N];
-    getrandom::fill(&mut bytes).map_err(|error| io::Error::other(error.to_string()))?;
-    Ok(bytes)
 }
 
 /// Nothing of the login is sent before the certificate is found to be the
@@ -180,7 +171,7 @@ fn attempt(
     password: Zeroizing<String>,
 ) -> Result<Attempt, Trouble> {
     let failed = |cause| failed(settings, cause);
-    let nonce = random::<18>().map_err(|cause| Trouble::Own {
+    let nonce = login::random::<18>().map_err(|cause| Trouble::Own {
         what: "randomness".into(),
         cause,
     })?;
@@ -190,7 +181,7 @@ fn attempt(
         nonce: nonce.iter().map(|byte| format!("{byte:02x}")).collect(),
         binding: link.binding().map_err(failed)?,
     };
-    let ended = Shell::log_in(link, credentials)?.map_err(|cause| match (settings.tls, cause) {
+    let ended = login::log_in(link, credentials)?.map_err(|cause| match (settings.tls, cause) {
         (Tls::Off, LinkError::Lost | LinkError::NotAReply(_)) => LinkError::NotInClear,
         (_, cause) => cause,
     });
@@ -241,11 +232,6 @@ fn first_line_of_stdin() -> Result<Zeroizing<String>, Trouble> {
     Ok(Zeroizing::new(
         line.trim_end_matches(['\r', '\n']).to_owned(),
     ))
-}
-
-/// Where the prompt's history is kept, if anywhere.
-pub(crate) fn history() -> Option<PathBuf> {
-    std::env::home_dir().map(|home| home.join(".local/state/skiff/history"))
 }
 
 #[cfg(test)]

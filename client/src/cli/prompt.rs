@@ -3,14 +3,14 @@
 use std::fs;
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use linefeed::{DefaultTerminal, Interface, ReadResult, Signal};
 
-use crate::cli::completion::Names;
+use crate::cli::completion::{Names, Shared};
 use crate::cli::error::Trouble;
-use crate::cli::login::history;
+use crate::commands::dispatch;
 use crate::commands::lexer;
 use crate::net::command_error::Failure;
 use crate::net::known_hosts::name;
@@ -20,9 +20,6 @@ use crate::terminal::output;
 
 /// Lines of history that are kept.
 const HISTORY_MAX: usize = 1000;
-
-/// The shell, shared with the completer, which runs while a line is typed.
-pub(crate) type Shared = Arc<Mutex<Shell>>;
 
 /// Reads and does commands until the person leaves.
 pub(crate) fn run(shell: Shell) -> Result<(), Trouble> {
@@ -103,7 +100,7 @@ fn do_line(shell: &mut Shell, line: &str) -> Result<Next, Trouble> {
         }
     };
     for typed in commands {
-        let Err(failure) = shell.run(&typed) else {
+        let Err(failure) = dispatch::run(shell, &typed) else {
             continue;
         };
         match failure {
@@ -137,4 +134,9 @@ fn keep_history(prompt: &Interface<DefaultTerminal>, path: &Path) -> io::Result<
             .create(folder)?;
     }
     prompt.save_history(path)
+}
+
+/// Where the prompt's history is kept, if anywhere.
+fn history() -> Option<PathBuf> {
+    std::env::home_dir().map(|home| home.join(".local/state/skiff/history"))
 }

@@ -1,5 +1,6 @@
 //! What the command line and `client.ron` together mean.
 
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use skiff_sessions::digest::Algorithm;
 use crate::cli::args::{Args, PasswordFrom, Progress};
 use crate::cli::error::Trouble;
 use crate::net::known_hosts::Trust;
+use crate::terminal::progress::Look;
 
 pub(crate) struct Settings {
     pub server: HostPort,
@@ -48,6 +50,15 @@ impl Settings {
             progress: args.progress,
             conf,
         })
+    }
+
+    /// How transfers show their progress: a bar only where standard error is a terminal.
+    pub(crate) fn look(&self) -> Look {
+        match self.progress {
+            Progress::Quiet => Look::Nothing,
+            Progress::Shown if std::io::stderr().is_terminal() => Look::Bar,
+            Progress::Shown => Look::Lines,
+        }
     }
 
     /// Nobody has to type the password.

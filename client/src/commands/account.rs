@@ -4,9 +4,9 @@ use skiff_sessions::scram::Verifier;
 use skiff_sessions::wire::command::{Command, NewVerifier};
 use skiff_sessions::wire::reply::Usage;
 
-use crate::cli::login::random;
 use crate::commands::table::{Given, VERBS, find};
 use crate::net::command_error::{Done, Failure};
+use crate::net::login::random;
 use crate::net::session::Shell;
 use crate::terminal::format;
 use crate::terminal::output;

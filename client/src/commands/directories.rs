@@ -6,11 +6,11 @@ use skiff_sessions::wire::command::Command;
 use skiff_sessions::wire::native::answers::Answered;
 use skiff_sessions::wire::reply::Facts;
 
-use super::{Waiting, remote};
+use super::remote;
 use crate::commands::lexer::Word;
 use crate::commands::table::Given;
 use crate::net::command_error::{Done, Failure};
-use crate::net::session::{Shell, replied};
+use crate::net::session::{Shell, Waiting, path_in, replied};
 use crate::terminal::format;
 use crate::terminal::output;
 use crate::terminal::progress::Meter;
@@ -24,14 +24,14 @@ pub(crate) fn cd(shell: &mut Shell, given: &Given) -> Done {
     let path = path_in(&answered);
     shell.cwd = match path {
         Some(path) => path,
-        None => working_directory(shell)?.1,
+        None => shell.working_directory()?.1,
     };
     output::say(format_args!("250 {}", format::name(&shell.cwd)));
     Ok(())
 }
 
 pub(crate) fn pwd(shell: &mut Shell, _: &Given) -> Done {
-    let (answered, path) = working_directory(shell)?;
+    let (answered, path) = shell.working_directory()?;
     shell.cwd = path;
     output::say(format::reply(&answered));
     Ok(())
@@ -79,13 +79,6 @@ pub(crate) fn mkdir(shell: &mut Shell, given: &Given) -> Done {
     on_path(shell, given, Command::MakeDirectory)
 }
 
-/// The working directory as the server says it.
-pub(crate) fn working_directory(shell: &mut Shell) -> Result<(Answered, Vec<u8>), Failure> {
-    let answered = shell.demand(b"", Command::WorkingDirectory)?;
-    let path = path_in(&answered).unwrap_or_else(|| b"/".to_vec());
-    Ok((answered, path))
-}
-
 fn on_path(shell: &mut Shell, given: &Given, command: fn(PathArg) -> Command) -> Done {
     for word in &given.words {
         let answered = shell.demand(word.bytes(), command(remote(word)?))?;
@@ -97,10 +90,6 @@ fn on_path(shell: &mut Shell, given: &Given, command: fn(PathArg) -> Command) ->
 fn tell(answered: &Answered) -> Done {
     output::say(format::reply(answered));
     Ok(())
-}
-
-fn path_in(answered: &Answered) -> Option<Vec<u8>> {
-    answered.path().filter(|path| path.first() == Some(&b'/'))
 }
 
 /// Lines in order as long as they are few; more are not kept.

@@ -6,7 +6,7 @@ use std::os::fd::AsFd;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::PollFlags;
 use rustls::Connection;
 use skiff_conf::{HostPort, Tls};
 use skiff_sessions::aside::Aside;
@@ -23,6 +23,7 @@ use crate::net::known_hosts::Fingerprint;
 use crate::net::lane::{AnyLane, write_all};
 use crate::net::tls;
 use crate::terminal::interrupt::Interrupt;
+use crate::terminal::poll::poll_once;
 
 /// Plaintext, and ciphertext, that one chunk of bulk data has; in bytes.
 const CHUNK: usize = 512 * 1024;
@@ -378,23 +379,6 @@ fn connect(server: &HostPort, timeout: Duration) -> Result<TcpStream, LinkError>
         }
     }
     Err(LinkError::Connect(failure))
-}
-
-/// Whether the descriptor became ready; a signal counts as not yet.
-pub(crate) fn poll_once(
-    fd: std::os::fd::BorrowedFd<'_>,
-    flags: PollFlags,
-    for_at_most: Duration,
-) -> io::Result<bool> {
-    let timeout = Timespec {
-        tv_sec: for_at_most.as_secs() as i64,
-        tv_nsec: for_at_most.subsec_nanos().into(),
-    };
-    match poll(&mut [PollFd::from_borrowed_fd(fd, flags)], Some(&timeout)) {
-        Ok(ready) => Ok(ready > 0),
-        Err(rustix::io::Errno::INTR) => Ok(false),
-        Err(error) => Err(error.into()),
-    }
 }
 
 fn would_block(error: &io::Error) -> bool {

@@ -7,5 +7,6 @@ pub(crate) mod known_hosts;
 mod lane;
 pub(crate) mod link;
 pub(crate) mod listing;
+pub(crate) mod login;
 pub(crate) mod session;
 mod tls;

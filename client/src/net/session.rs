@@ -3,15 +3,12 @@
 use skiff_conf::HostPort;
 use skiff_sessions::client::{Dialogue, Effect, Outcome};
 use skiff_sessions::digest::Algorithm;
-use skiff_sessions::scram::ScramError;
+use skiff_sessions::transfer::{Sink, Source};
 use skiff_sessions::wire::command::Command;
 use skiff_sessions::wire::native::answers::Answered;
-use skiff_sessions::wire::reply::Facts;
+use skiff_sessions::wire::reply::{Facts, Refusal};
 
-use crate::commands;
-use crate::commands::lexer::{Typed, What, Word};
-use crate::commands::table::{self, NotAVerb};
-use crate::net::command_error::{Done, Failure};
+use crate::net::command_error::Failure;
 use crate::net::dialogue::{Local, converse};
 use crate::net::link::{Link, LinkError};
 use crate::net::listing::Listing;
@@ -34,31 +31,6 @@ pub(crate) struct Shell {
 }
 
 impl Shell {
-    /// Does one command. What it has to say, it says itself; a failure is the caller's to tell.
-    pub(crate) fn run(&mut self, typed: &Typed) -> Done {
-        let done = match &typed.what {
-            What::Local(line) => commands::local::shell(line),
-            What::Verb(words) => self.run_verb(words),
-        };
-        // Codes that nobody answers still have to leave.
-        self.link.flush(&self.interrupt)?;
-        // A Ctrl-C that came too late to stop this must not stop the next.
-        self.interrupt.take();
-        done
-    }
-
-    fn run_verb(&mut self, words: &[Word]) -> Done {
-        let Some((typed, arguments)) = words.split_first() else {
-            return Ok(());
-        };
-        let typed = typed.text();
-        let verb = table::find(&typed).map_err(|error| not_a_verb(&typed, error))?;
-        let given = verb
-            .accept(arguments)
-            .map_err(|why| Failure::about(verb.name, why))?;
-        (verb.run)(self, &given)
-    }
-
     /// Runs a dialogue to its end.
     pub(crate) fn talk(
         &mut self,
@@ -70,27 +42,10 @@ impl Shell {
         converse(&mut self.link, &self.interrupt, dialogue, effects, local)
     }
 
-    /// A login, on a link that has none yet.
-    pub(crate) fn log_in(
-        link: &mut Link,
-        credentials: skiff_sessions::client::Credentials,
-    ) -> Result<Result<Outcome, LinkError>, ScramError> {
-        let mut effects = Vec::new();
-        let dialogue = Dialogue::login(credentials, &mut effects)?;
-        let nobody = &Interrupt::default();
-        Ok(converse(
-            link,
-            nobody,
-            dialogue,
-            effects,
-            &mut Listing::new(|_: &[u8], _: &Facts| {}),
-        ))
-    }
-
     /// One command and its final reply, whatever it is.
     pub(crate) fn ask(&mut self, command: Command) -> Result<Answered, Failure> {
         let meter = Meter::new(self.look, b"");
-        let mut waiting = commands::Waiting { meter };
+        let mut waiting = Waiting { meter };
         let outcome = self.talk(|out| Dialogue::request(command, out), &mut waiting)?;
         replied(outcome)
     }
@@ -122,6 +77,13 @@ impl Shell {
         }
     }
 
+    /// The working directory as the server says it.
+    pub(crate) fn working_directory(&mut self) -> Result<(Answered, Vec<u8>), Failure> {
+        let answered = self.demand(b"", Command::WorkingDirectory)?;
+        let path = path_in(&answered).unwrap_or_else(|| b"/".to_vec());
+        Ok((answered, path))
+    }
+
     /// What stands before the cursor.
     pub(crate) fn prompt(&self) -> String {
         let cwd = format::name(&self.cwd);
@@ -148,12 +110,30 @@ pub(crate) fn replied(outcome: Outcome) -> Result<Answered, Failure> {
     }
 }
 
-fn not_a_verb(typed: &str, error: NotAVerb) -> Failure {
-    let typed = format::name(typed.as_bytes());
-    Failure::Refused(match error {
-        NotAVerb::Unknown => format!("{typed}: no such command; help lists them"),
-        NotAVerb::Ambiguous(candidates) => {
-            format!("{typed}: ambiguous, it could be: {}", candidates.join(" "))
-        }
-    })
+/// The absolute path that a reply carries.
+pub(crate) fn path_in(answered: &Answered) -> Option<Vec<u8>> {
+    answered.path().filter(|path| path.first() == Some(&b'/'))
+}
+
+/// A request that may take the server a while.
+pub(crate) struct Waiting {
+    pub meter: Meter,
+}
+
+impl Local for Waiting {
+    fn working(&mut self, done: u64, of: u64) {
+        self.meter.working(done, of);
+    }
+}
+
+impl Source for Waiting {
+    fn read_at(&mut self, _: u64, _: &mut [u8]) -> Result<usize, Refusal> {
+        Err(Refusal::Fault)
+    }
+}
+
+impl Sink for Waiting {
+    fn write(&mut self, _: &[u8]) -> Result<(), Refusal> {
+        Err(Refusal::Fault)
+    }
 }

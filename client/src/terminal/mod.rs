@@ -4,5 +4,6 @@
 pub(crate) mod format;
 pub(crate) mod interrupt;
 pub(crate) mod output;
+pub(crate) mod poll;
 pub(crate) mod progress;
 pub(crate) mod questions;

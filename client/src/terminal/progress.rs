@@ -1,12 +1,10 @@
 //! How far a transfer is: a bar on a terminal, else a line now and then.
 
-use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use skiff_sessions::transfer::{Task, Until};
 
-use crate::cli::args::Progress;
 use crate::terminal::format;
 use crate::terminal::output;
 
@@ -21,16 +19,6 @@ pub(crate) enum Look {
     Bar,
     Lines,
     Nothing,
-}
-
-impl Look {
-    pub(crate) fn of(progress: Progress) -> Self {
-        match progress {
-            Progress::Quiet => Self::Nothing,
-            Progress::Shown if std::io::stderr().is_terminal() => Self::Bar,
-            Progress::Shown => Self::Lines,
-        }
-    }
 }
 
 /// One file's progress, through all its tasks.

@@ -1,0 +1,36 @@
+//! The login dialogue over a link, and the random bytes that it and a new password need.
+
+use std::io;
+
+use skiff_sessions::client::{Credentials, Dialogue, Outcome};
+use skiff_sessions::scram::ScramError;
+use skiff_sessions::wire::reply::Facts;
+
+use crate::net::dialogue::converse;
+use crate::net::link::{Link, LinkError};
+use crate::net::listing::Listing;
+use crate::terminal::interrupt::Interrupt;
+
+/// A login, on a link that has none yet.
+pub(crate) fn log_in(
+    link: &mut Link,
+    credentials: Credentials,
+) -> Result<Result<Outcome, LinkError>, ScramError> {
+    let mut effects = Vec::new();
+    let dialogue = Dialogue::login(credentials, &mut effects)?;
+    let nobody = &Interrupt::default();
+    Ok(converse(
+        link,
+        nobody,
+        dialogue,
+        effects,
+        &mut Listing::new(|_: &[u8], _: &Facts| {}),
+    ))
+}
+
+/// Fresh random bytes.
+pub(crate) fn random<const N: usize>() -> io::Result<[u8; N]> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).map_err(|error| io::Error::other(error.to_string()))?;
+    Ok(bytes)
+}
