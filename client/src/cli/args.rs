@@ -8,8 +8,8 @@ use pico_args::Arguments;
 use skiff_conf::{HostPort, Tls};
 use skiff_sessions::digest::Algorithm;
 
-use crate::cli::error::Trouble;
-use crate::cli::exit::EXITS;
+use super::error::Trouble;
+use super::exit::EXITS;
 use crate::commands::table::VERBS;
 use crate::net::known_hosts::{Fingerprint, Trust};
 

@@ -3,7 +3,7 @@
 use std::io::{self, BufRead};
 use std::path::Path;
 
-use crate::cli::error::Trouble;
+use super::error::Trouble;
 use crate::commands::dispatch;
 use crate::commands::lexer::{self, OnFailure};
 use crate::net::command_error::Failure;

@@ -12,7 +12,8 @@ use skiff_sessions::wire::command::Command;
 use skiff_sessions::wire::reply::Kind;
 
 use crate::commands::lexer;
-use crate::commands::table::{self, VERBS};
+use crate::commands::table::VERBS;
+use crate::commands::{spec, table};
 use crate::net::listing::is_single_name;
 use crate::net::session::Shell;
 
@@ -48,14 +49,14 @@ impl<Term: Terminal> Completer<Term> for Names {
         let verb = table::find(typed.next()?).ok()?;
         let index = typed.filter(|word| !word.starts_with('-')).count();
         match verb.names_at(index) {
-            table::Names::Command => Some(verbs_like(word)),
-            table::Names::Local => Some(local(word)),
-            table::Names::Remote => {
+            spec::Names::Command => Some(verbs_like(word)),
+            spec::Names::Local => Some(local(word)),
+            spec::Names::Remote => {
                 // Whoever holds the shell is doing a command: then no line is typed.
                 let mut shell = self.shell.lock().unwrap_or_else(PoisonError::into_inner);
                 remote(&mut shell, word)
             }
-            table::Names::Other => None,
+            spec::Names::Other => None,
         }
     }
 

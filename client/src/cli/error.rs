@@ -4,7 +4,7 @@ use skiff_conf::Complaint;
 use skiff_sessions::scram::ScramError;
 use thiserror::Error;
 
-use crate::cli::exit::Exit;
+use super::exit::Exit;
 use crate::net::known_hosts::Distrust;
 use crate::net::link::LinkError;
 

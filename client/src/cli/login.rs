@@ -8,9 +8,9 @@ use skiff_sessions::client::{Credentials, Outcome};
 use skiff_sessions::digest::Algorithm;
 use zeroize::Zeroizing;
 
-use crate::cli::args::PasswordFrom;
-use crate::cli::error::Trouble;
-use crate::cli::settings::Settings;
+use super::args::PasswordFrom;
+use super::error::Trouble;
+use super::settings::Settings;
 use crate::net::command_error::Failure;
 use crate::net::known_hosts::{Distrust, Fingerprint, KnownHosts, Standing, Trust, name};
 use crate::net::link::{Link, LinkError};

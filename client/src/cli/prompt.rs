@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use linefeed::{DefaultTerminal, Interface, ReadResult, Signal};
 
-use crate::cli::completion::{Names, Shared};
-use crate::cli::error::Trouble;
+use super::completion::{Names, Shared};
+use super::error::Trouble;
 use crate::commands::dispatch;
 use crate::commands::lexer;
 use crate::net::command_error::Failure;

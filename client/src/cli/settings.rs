@@ -7,8 +7,8 @@ use std::time::Duration;
 use skiff_conf::{Client, HostPort, Tls};
 use skiff_sessions::digest::Algorithm;
 
-use crate::cli::args::{Args, PasswordFrom, Progress};
-use crate::cli::error::Trouble;
+use super::args::{Args, PasswordFrom, Progress};
+use super::error::Trouble;
 use crate::net::known_hosts::Trust;
 use crate::terminal::progress::Look;
 

@@ -4,7 +4,7 @@ use skiff_sessions::scram::Verifier;
 use skiff_sessions::wire::command::{Command, NewVerifier};
 use skiff_sessions::wire::reply::Usage;
 
-use crate::commands::table::{Given, VERBS, find};
+use super::spec::Given;
 use crate::net::command_error::{Done, Failure};
 use crate::net::login::random;
 use crate::net::session::Shell;
@@ -87,22 +87,6 @@ pub(crate) fn passwd(shell: &mut Shell, _: &Given) -> Done {
         })),
     )?;
     output::say(format::reply(&answered));
-    Ok(())
-}
-
-pub(crate) fn help(_: &mut Shell, given: &Given) -> Done {
-    let Some(word) = given.words.first() else {
-        for verb in VERBS {
-            output::say(format_args!("{:<36} {}", verb.syntax, verb.help));
-        }
-        return Ok(());
-    };
-    let verb = find(&word.text())
-        .map_err(|_| Failure::about(word.text(), "no such command, or several"))?;
-    output::say(format_args!("{}\n  {}", verb.syntax, verb.help));
-    if !verb.aliases.is_empty() {
-        output::say(format_args!("  also: {}", verb.aliases.join(" ")));
-    }
     Ok(())
 }
 

@@ -6,9 +6,9 @@ use skiff_sessions::wire::command::Command;
 use skiff_sessions::wire::native::answers::Answered;
 use skiff_sessions::wire::reply::Facts;
 
-use super::remote;
-use crate::commands::lexer::Word;
-use crate::commands::table::Given;
+use super::lexer::Word;
+use super::spec::Given;
+use super::targets::remote;
 use crate::net::command_error::{Done, Failure};
 use crate::net::session::{Shell, Waiting, path_in, replied};
 use crate::terminal::format;

@@ -6,7 +6,7 @@ use std::process;
 
 use skiff_sessions::wire::reply::{Facts, Kind};
 
-use crate::commands::table::Given;
+use super::spec::Given;
 use crate::net::command_error::{Done, Failure};
 use crate::net::session::Shell;
 use crate::terminal::format;

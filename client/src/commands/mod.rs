@@ -1,22 +1,13 @@
-//! What the commands do, a file for each kind.
+//! The commands: how a line of them is read, the table of them, and what each does.
+//! How files are carried belongs in `transfer`; who types the lines, in `cli`.
 
 pub(crate) mod account;
 mod directories;
 pub(crate) mod dispatch;
-pub(crate) mod files;
+mod files;
 pub(crate) mod lexer;
-pub(crate) mod local;
+mod local;
+pub(crate) mod spec;
 pub(crate) mod table;
-pub(crate) mod trees;
-
-use skiff_sessions::path::PathArg;
-
-use self::lexer::Word;
-use crate::net::command_error::Failure;
-
-/// A word as a name at the server.
-fn remote(word: &Word) -> Result<PathArg, Failure> {
-    word.remote().ok_or_else(|| {
-        Failure::Refused("a name at the server is not empty and holds no NUL, CR or LF".into())
-    })
-}
+mod targets;
+mod trees;

@@ -1,42 +1,11 @@
 //! The table of commands: one row drives parsing, help, completion and the tests.
 
-use crate::commands::lexer::Word;
-use crate::commands::{account, directories, files, local};
-use crate::net::command_error::Done;
+use super::spec::Names::{Command, Local, Remote};
+use super::spec::{Given, Verb};
+use super::{account, directories, files, local};
+use crate::net::command_error::{Done, Failure};
 use crate::net::session::Shell;
-
-/// A command.
-pub(crate) struct Verb {
-    pub name: &'static str,
-    pub aliases: &'static [&'static str],
-    pub syntax: &'static str,
-    pub help: &'static str,
-    /// What its arguments name, for completion; the last one goes for all behind it.
-    pub arguments: &'static [Names],
-    /// Fewest and most arguments, options not counted.
-    pub count: (usize, usize),
-    /// Letters that may follow a `-`.
-    pub options: &'static str,
-    pub run: fn(&mut Shell, &Given) -> Done,
-}
-
-/// What an argument names.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Names {
-    Remote,
-    Local,
-    Command,
-    Other,
-}
-
-/// Options and arguments as typed, counted and known.
-#[derive(Default)]
-pub(crate) struct Given {
-    pub options: String,
-    pub words: Vec<Word>,
-}
-
-use Names::{Command, Local, Other, Remote};
+use crate::terminal::output;
 
 #[rustfmt::skip]
 pub(crate) const VERBS: &[Verb] = &[
@@ -58,7 +27,7 @@ pub(crate) const VERBS: &[Verb] = &[
     Verb { name: "hash", aliases: &["md5", "checksum"], syntax: "hash [-s] PATH", help: "say the MD5 of a file at the server; -s the SHA-256", arguments: &[Remote], count: (1, 1), options: "s", run: files::hash },
     Verb { name: "stages", aliases: &[], syntax: "stages [-d PATH]", help: "list unfinished uploads; -d drops one", arguments: &[Remote], count: (0, 1), options: "d", run: files::stages },
     Verb { name: "passwd", aliases: &["password"], syntax: "passwd", help: "change your password", arguments: &[], count: (0, 0), options: "", run: account::passwd },
-    Verb { name: "help", aliases: &["?"], syntax: "help [COMMAND]", help: "say what there is", arguments: &[Command], count: (0, 1), options: "", run: account::help },
+    Verb { name: "help", aliases: &["?"], syntax: "help [COMMAND]", help: "say what there is", arguments: &[Command], count: (0, 1), options: "", run: help },
     Verb { name: "quit", aliases: &["bye", "exit"], syntax: "quit", help: "leave (so do bye and exit)", arguments: &[], count: (0, 0), options: "", run: account::quit },
 ];
 
@@ -68,61 +37,6 @@ pub(crate) enum NotAVerb {
     Unknown,
     /// What it could mean.
     Ambiguous(Vec<&'static str>),
-}
-
-impl Verb {
-    fn names(&self) -> impl Iterator<Item = &'static str> {
-        std::iter::once(self.name).chain(self.aliases.iter().copied())
-    }
-
-    /// What the argument at `index` names.
-    pub(crate) fn names_at(&self, index: usize) -> Names {
-        self.arguments
-            .get(index)
-            .or_else(|| self.arguments.last())
-            .copied()
-            .unwrap_or(Other)
-    }
-
-    /// Sorts what stands behind the verb; `Err` says what is wrong with it.
-    pub(crate) fn accept(&self, words: &[Word]) -> Result<Given, String> {
-        let mut given = Given::default();
-        let mut options = true;
-        for word in words {
-            match word.bytes() {
-                b"--" if options => options = false,
-                [b'-', letters @ ..] if options && !letters.is_empty() => {
-                    self.accept_options(letters, &mut given)?;
-                }
-                _ => given.words.push(word.clone()),
-            }
-        }
-        let (fewest, most) = self.count;
-        match (fewest..=most).contains(&given.words.len()) {
-            true => Ok(given),
-            false => Err(format!("write it so: {}", self.syntax)),
-        }
-    }
-
-    fn accept_options(&self, letters: &[u8], given: &mut Given) -> Result<(), String> {
-        for &letter in letters {
-            if !self.options.as_bytes().contains(&letter) {
-                let odd = String::from_utf8_lossy(letters).into_owned();
-                return Err(format!(
-                    "-{odd}: no such option; write it so: {} (-- ends the options)",
-                    self.syntax
-                ));
-            }
-            given.options.push(letter as char);
-        }
-        Ok(())
-    }
-}
-
-impl Given {
-    pub(crate) fn has(&self, option: char) -> bool {
-        self.options.contains(option)
-    }
 }
 
 /// A name or an alias, or the beginning of those of one command only.
@@ -144,9 +58,27 @@ pub(crate) fn find(typed: &str) -> Result<&'static Verb, NotAVerb> {
     }
 }
 
+/// `help`: it prints this table, so it lives here.
+fn help(_: &mut Shell, given: &Given) -> Done {
+    let Some(word) = given.words.first() else {
+        for verb in VERBS {
+            output::say(format_args!("{:<36} {}", verb.syntax, verb.help));
+        }
+        return Ok(());
+    };
+    let verb = find(&word.text())
+        .map_err(|_| Failure::about(word.text(), "no such command, or several"))?;
+    output::say(format_args!("{}\n  {}", verb.syntax, verb.help));
+    if !verb.aliases.is_empty() {
+        output::say(format_args!("  also: {}", verb.aliases.join(" ")));
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::commands::lexer::Word;
 
     #[test]
     fn abbreviations() {

@@ -2,7 +2,7 @@
 
 use skiff_sessions::wire::native::answers::Answered;
 
-use crate::net::link::LinkError;
+use super::link::LinkError;
 use crate::terminal::format;
 
 /// What a command comes to.

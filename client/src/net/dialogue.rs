@@ -10,7 +10,7 @@ use skiff_sessions::client::{
 use skiff_sessions::transfer::{Burst, End, File, Task, Transfer};
 use skiff_sessions::wire::stamp::Stamp;
 
-use crate::net::link::{Heard, Link, LinkError, Waited, Wanted};
+use super::link::{Heard, Link, LinkError, Waited, Wanted};
 use crate::terminal::interrupt::Interrupt;
 
 /// How often a server that waits for our digest is told that we live.

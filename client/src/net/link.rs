@@ -19,9 +19,9 @@ use skiff_sessions::wire::native::answers::{Answered, NotAReply};
 use skiff_sessions::wire::native::commands;
 use thiserror::Error;
 
-use crate::net::known_hosts::Fingerprint;
-use crate::net::lane::{AnyLane, write_all};
-use crate::net::tls;
+use super::known_hosts::Fingerprint;
+use super::lane::{AnyLane, write_all};
+use super::tls;
 use crate::terminal::interrupt::Interrupt;
 use crate::terminal::poll::poll_once;
 

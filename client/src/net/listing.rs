@@ -5,7 +5,7 @@ use skiff_sessions::wire::line::{Head, Inbox};
 use skiff_sessions::wire::native::facts::parse_entry;
 use skiff_sessions::wire::reply::{Facts, Refusal};
 
-use crate::net::dialogue::Local;
+use super::dialogue::Local;
 
 /// Gives each entry to `each`: its name's bytes, and its facts.
 pub(crate) struct Listing<F> {

@@ -6,9 +6,9 @@ use skiff_sessions::client::{Credentials, Dialogue, Outcome};
 use skiff_sessions::scram::ScramError;
 use skiff_sessions::wire::reply::Facts;
 
-use crate::net::dialogue::converse;
-use crate::net::link::{Link, LinkError};
-use crate::net::listing::Listing;
+use super::dialogue::converse;
+use super::link::{Link, LinkError};
+use super::listing::Listing;
 use crate::terminal::interrupt::Interrupt;
 
 /// A login, on a link that has none yet.

@@ -8,10 +8,10 @@ use skiff_sessions::wire::command::Command;
 use skiff_sessions::wire::native::answers::Answered;
 use skiff_sessions::wire::reply::{Facts, Refusal};
 
-use crate::net::command_error::Failure;
-use crate::net::dialogue::{Local, converse};
-use crate::net::link::{Link, LinkError};
-use crate::net::listing::Listing;
+use super::command_error::Failure;
+use super::dialogue::{Local, converse};
+use super::link::{Link, LinkError};
+use super::listing::Listing;
 use crate::terminal::format;
 use crate::terminal::interrupt::Interrupt;
 use crate::terminal::progress::{Look, Meter};

@@ -9,7 +9,7 @@ use skiff_sessions::certificate::AnyCertificate;
 use skiff_sessions::scram::Binding;
 use skiff_sessions::suites::{self, Aes};
 
-use crate::net::known_hosts::Fingerprint;
+use super::known_hosts::Fingerprint;
 
 /// The protocol as ALPN names it (PROTOCOL.md section 1).
 const ALPN: &[u8] = b"skiff/1";

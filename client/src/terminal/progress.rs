@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressStyle};
 use skiff_sessions::transfer::{Task, Until};
 
-use crate::terminal::format;
-use crate::terminal::output;
+use super::format;
+use super::output;
 
 /// Between two lines where there is no bar.
 const BETWEEN_LINES: Duration = Duration::from_secs(5);

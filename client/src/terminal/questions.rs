@@ -7,8 +7,8 @@ use std::time::Duration;
 use rustix::event::PollFlags;
 use zeroize::Zeroizing;
 
-use crate::terminal::interrupt::Interrupt;
-use crate::terminal::poll::poll_once;
+use super::interrupt::Interrupt;
+use super::poll::poll_once;
 
 /// Whether somebody sits at the terminal.
 #[derive(Clone)]

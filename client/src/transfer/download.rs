@@ -13,22 +13,16 @@ use skiff_sessions::transfer::{Sink, Source, Task};
 use skiff_sessions::wire::reply::Refusal;
 use skiff_sessions::wire::stamp::Stamp;
 
+use super::local_file::{self, Settling, Writeback};
+use super::policy::{Resume, decision};
 use crate::net::dialogue::{Local, Unusable};
 use crate::terminal::format;
 use crate::terminal::output;
 use crate::terminal::progress::Meter;
 use crate::terminal::questions::Person;
-use crate::transfer::local_file::{self, Settling, Writeback};
 
 /// What an unfinished download is called, behind its name.
 pub(crate) const PART: &str = ".skiff-part";
-
-/// Whether the person is asked before a part is gone on with.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Resume {
-    Ask,
-    Always,
-}
 
 pub(crate) struct Download {
     name: PathBuf,
@@ -213,10 +207,6 @@ pub(crate) fn local_copy(name: &Path) -> LocalCopy {
         whole: whole.map(|found| (found.len(), local_file::stamp(&found))),
         part: part.map_or(0, |found| found.len()),
     }
-}
-
-pub(crate) fn decision(yes: bool) -> Decision {
-    if yes { Decision::Yes } else { Decision::No }
 }
 
 /// The part of `name`, beside it.

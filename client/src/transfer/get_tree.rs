@@ -12,16 +12,17 @@ use skiff_sessions::wire::command::{Command, Retrieve, Turn};
 use skiff_sessions::wire::reply::{Facts, Kind};
 use skiff_sessions::wire::stamp::Stamp;
 
+use super::download::{local_copy, part_of};
+use super::file::{Fetch, fetch};
+use super::local_file::Settling;
+use super::policy::Resume;
+use super::tree::{DEPTH_MAX, Level, SMALL, child};
 use super::tree_summary::Tally;
-use crate::commands::files::{Fetch, fetch};
-use crate::commands::trees::{DEPTH_MAX, Level, SMALL, child};
 use crate::net::command_error::{Done, Failure};
 use crate::net::listing::is_single_name;
 use crate::net::session::Shell;
 use crate::terminal::format;
 use crate::terminal::progress::Look;
-use crate::transfer::download::{Resume, local_copy, part_of};
-use crate::transfer::local_file::Settling;
 
 /// Files asked for before their turn comes.
 const AHEAD_MAX: usize = 16;

@@ -10,15 +10,15 @@ use skiff_sessions::path::PathArg;
 use skiff_sessions::wire::command::{Command, Replace, Turn};
 use skiff_sessions::wire::reply::Facts;
 
+use super::download::PART;
+use super::file::{Dispatch, dispatch};
+use super::policy::{Overwrite, Policy, Resume};
+use super::tree::{Level, SMALL, child};
 use super::tree_summary::Tally;
-use crate::commands::files::{Dispatch, dispatch};
-use crate::commands::trees::{Level, SMALL, child};
 use crate::net::command_error::{Done, Failure};
 use crate::net::session::Shell;
 use crate::terminal::format;
 use crate::terminal::progress::Look;
-use crate::transfer::download::{PART, Resume};
-use crate::transfer::upload::{Overwrite, Policy};
 
 /// What is known of a directory at the server before it is looked at.
 enum There {

@@ -17,15 +17,16 @@ use skiff_sessions::transfer::Task;
 use skiff_sessions::wire::command::{Command, Replace, Turn};
 use skiff_sessions::wire::reply::Facts;
 
+use super::download::Download;
+use super::local_file::Settling;
+use super::policy::{Overwrite, Policy, Resume};
+use super::upload::Upload;
 use crate::net::dialogue::{Local, Unusable, converse};
 use crate::net::link::{Link, LinkError, Waited};
 use crate::net::listing::Listing;
 use crate::terminal::interrupt::Interrupt;
 use crate::terminal::progress::{Look, Meter};
 use crate::terminal::questions::Person;
-use crate::transfer::download::{Download, Resume};
-use crate::transfer::local_file::Settling;
-use crate::transfer::upload::{Overwrite, Policy, Upload};
 
 const ALL: &[u8] = b"seven b";
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::ProgressBar;
 
-use crate::commands::files::Fared;
+use super::file::Fared;
 use crate::net::command_error::{Done, Failure};
 use crate::terminal::format;
 use crate::terminal::output;

@@ -10,20 +10,13 @@ use skiff_sessions::transfer::{Sink, Source, Task};
 use skiff_sessions::wire::reply::Refusal;
 use skiff_sessions::wire::stamp::Stamp;
 
+use super::local_file;
+use super::policy::{Overwrite, Policy, Resume, decision};
 use crate::net::dialogue::Local;
 use crate::terminal::format;
 use crate::terminal::output;
 use crate::terminal::progress::Meter;
 use crate::terminal::questions::Person;
-use crate::transfer::download::{Resume, decision};
-use crate::transfer::local_file;
-
-/// Whether a file at the server is replaced when the person is not asked.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Overwrite {
-    Ask,
-    Always,
-}
 
 pub(crate) struct Upload {
     path: PathBuf,
@@ -34,13 +27,6 @@ pub(crate) struct Upload {
     pub meter: Meter,
     /// Why the outcome was `LocalFailed`.
     pub trouble: Option<String>,
-}
-
-/// What is decided without the person.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Policy {
-    pub resume: Resume,
-    pub overwrite: Overwrite,
 }
 
 impl Upload {

@@ -1,0 +1,119 @@
+//! Works out from the typed words where a file or a tree goes.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use skiff_sessions::path::PathArg;
+
+use super::lexer::Word;
+use crate::net::command_error::Failure;
+use crate::net::listing::is_single_name;
+use crate::terminal::format;
+use crate::transfer::tree::child;
+
+/// A word as a name at the server.
+pub(crate) fn remote(word: &Word) -> Result<PathArg, Failure> {
+    word.remote().ok_or_else(|| {
+        Failure::Refused("a name at the server is not empty and holds no NUL, CR or LF".into())
+    })
+}
+
+/// Where a download goes: the name it has there, in the directory named or here.
+pub(crate) fn target_here(from: &Word, to: Option<&Word>) -> Result<PathBuf, Failure> {
+    let name = last_name(from.bytes());
+    let named = || {
+        name.map(|name| PathBuf::from(OsStr::from_bytes(name)))
+            .ok_or_else(|| Failure::about(format::name(from.bytes()), "names no file"))
+    };
+    match to {
+        None => named(),
+        Some(to) if to.local().is_dir() || to.bytes().ends_with(b"/") => {
+            Ok(to.local().join(named()?))
+        }
+        Some(to) => Ok(to.local().to_owned()),
+    }
+}
+
+/// Where an upload goes: likewise, but a directory there is told by its `/`.
+pub(crate) fn target_there(from: &Path, to: Option<&Word>) -> Result<PathArg, Failure> {
+    let name = last_name(from.as_os_str().as_bytes());
+    let name = || name.ok_or_else(|| Failure::about(from.display(), "names no file"));
+    let path = match to {
+        None => name()?.to_vec(),
+        Some(to) if to.bytes().ends_with(b"/") => [to.bytes(), name()?].concat(),
+        Some(to) => to.bytes().to_vec(),
+    };
+    PathArg::new(path)
+        .ok_or_else(|| Failure::about(from.display(), "its name cannot be sent; name another"))
+}
+
+/// A tree goes where it is told to, whether something is there or not: so the
+/// same command again goes on where it was interrupted.
+pub(crate) fn tree_here(from: &Word, to: Option<&Word>) -> Result<PathBuf, Failure> {
+    match to {
+        Some(to) if !to.bytes().ends_with(b"/") => Ok(to.local().to_owned()),
+        Some(to) => target_here(from, Some(to)),
+        // `get -r .` is about what the directory holds.
+        None => Ok(target_here(from, None).unwrap_or_else(|_| PathBuf::from("."))),
+    }
+}
+
+pub(crate) fn tree_there(from: &Path, to: Option<&Word>) -> Result<PathArg, Failure> {
+    match to {
+        Some(to) if !to.bytes().ends_with(b"/") => remote(to),
+        Some(to) => target_there(from, Some(to)),
+        None => target_there(from, None).or_else(|_| child(None, b".")),
+    }
+}
+
+fn last_name(path: &[u8]) -> Option<&[u8]> {
+    let name = path.split(|&b| b == b'/').rfind(|name| !name.is_empty())?;
+    is_single_name(name).then_some(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_files_go() {
+        let word = |text: &str| Word::from(text);
+        let here = |from: &str, to: Option<&str>| {
+            target_here(&word(from), to.map(word).as_ref())
+                .ok()
+                .map(|path| path.display().to_string())
+        };
+        assert_eq!(here("a/b.iso", None).as_deref(), Some("b.iso"));
+        assert_eq!(here("a/b.iso", Some("c")).as_deref(), Some("c"));
+        assert_eq!(here("a/b.iso", Some("/tmp")).as_deref(), Some("/tmp/b.iso"));
+        assert_eq!(here("a/b.iso", Some("new/")).as_deref(), Some("new/b.iso"));
+        assert_eq!(here("/", None), None);
+        assert_eq!(here("..", None), None);
+        let there = |from: &str, to: Option<&str>| {
+            let found = target_there(Path::new(from), to.map(word).as_ref()).ok();
+            found.map(|path| String::from_utf8_lossy(path.as_bytes()).into_owned())
+        };
+        assert_eq!(there("a/b.iso", None).as_deref(), Some("b.iso"));
+        assert_eq!(there("a/b.iso", Some("d/")).as_deref(), Some("d/b.iso"));
+        assert_eq!(there("a/b.iso", Some("d")).as_deref(), Some("d"));
+        assert_eq!(there("..", None), None);
+    }
+
+    #[test]
+    fn where_trees_go() {
+        let folder = tempfile::tempdir().unwrap();
+        let there = folder.path().to_str().unwrap();
+        let here = |from: &str, to: Option<&str>| {
+            let to = to.map(Word::from);
+            tree_here(&Word::from(from), to.as_ref()).unwrap()
+        };
+        assert_eq!(here("a/b", None), Path::new("b"));
+        assert_eq!(here("/", None), Path::new("."));
+        assert_eq!(here("a/b", Some(there)), folder.path());
+        assert_eq!(
+            here("a/b", Some(&format!("{there}/"))),
+            folder.path().join("b")
+        );
+    }
+}

@@ -1,0 +1,209 @@
+//! Carries one file up or down, and words what came of it.
+
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use skiff_sessions::client::{Asking, Dialogue, GetOrder, LocalCopy, Outcome, PutOrder};
+use skiff_sessions::digest::Sum;
+use skiff_sessions::path::PathArg;
+use skiff_sessions::wire::command::{Replace, Retrieve, Turn};
+use skiff_sessions::wire::native::answers::Answered;
+use skiff_sessions::wire::reply::Refusal;
+
+use super::download::Download;
+use super::local_file::Settling;
+use super::policy::{Policy, Resume};
+use super::upload::Upload;
+use crate::net::command_error::Failure;
+use crate::net::session::Shell;
+use crate::terminal::format;
+use crate::terminal::progress::{Look, Meter};
+
+/// A download, ready to go.
+pub(crate) struct Fetch {
+    pub(crate) path: PathArg,
+    pub(crate) to: PathBuf,
+    pub(crate) local: LocalCopy,
+    pub(crate) turn: Turn,
+    pub(crate) command: Asking,
+    pub(crate) resume: Resume,
+    pub(crate) settling: Settling,
+    pub(crate) look: Look,
+}
+
+/// One file that is well, and the line that says so.
+pub(crate) struct Fared {
+    pub line: String,
+    /// Bytes that were carried; `None` where the file was there already.
+    pub carried: Option<u64>,
+}
+
+impl Fared {
+    fn carried(line: String, meter: &Meter) -> Self {
+        Self {
+            line,
+            carried: Some(meter.result().0),
+        }
+    }
+
+    fn unmoved(line: String) -> Self {
+        Self {
+            line,
+            carried: None,
+        }
+    }
+}
+
+/// Downloads one file.
+pub(crate) fn fetch(shell: &mut Shell, order: Fetch) -> Result<Fared, Failure> {
+    let name = order.to.as_os_str().as_bytes().to_vec();
+    let meter = Meter::new(order.look, &name);
+    let person = shell.person.clone();
+    let mut download = Download::to(order.to, order.resume, order.settling, person, meter);
+    let asked = GetOrder {
+        what: Retrieve {
+            path: order.path.clone(),
+            digest: shell.digest,
+            turn: order.turn,
+        },
+        command: order.command,
+        local: order.local,
+    };
+    let outcome = shell.talk(|out| Dialogue::get(asked, out), &mut download)?;
+    download.meter.finish();
+    let shown = format::name(&name);
+    match outcome {
+        Outcome::Verified(sent) => Ok(told(&shown, &sent, &download.meter)),
+        Outcome::AlreadyThere { size, sum } => {
+            let proof = proof(sum);
+            Ok(Fared::unmoved(format!(
+                "400 {shown}: {size} bytes are here already, {proof}"
+            )))
+        }
+        Outcome::GaveUp => Ok(Fared::unmoved(format!(
+            "401 {shown}: not resumed, the part stays as it is"
+        ))),
+        Outcome::Differs(_) => Err(Failure::Refused(format!(
+            "550 {shown}: not verified, the digests differ; nothing was kept, try again"
+        ))),
+        other => Err(failed(
+            order.path.as_bytes(),
+            other,
+            download.trouble.take(),
+            "get",
+        )),
+    }
+}
+
+/// An upload, ready to go.
+pub(crate) struct Dispatch<'a> {
+    pub from: &'a Path,
+    pub to: PathArg,
+    pub policy: Policy,
+    pub replace: Replace,
+    pub turn: Turn,
+    pub look: Look,
+}
+
+/// Uploads one file.
+pub(crate) fn dispatch(shell: &mut Shell, order: Dispatch<'_>) -> Result<Fared, Failure> {
+    let Dispatch {
+        from,
+        to,
+        policy,
+        replace,
+        turn,
+        look,
+    } = order;
+    let here = from.as_os_str().as_bytes();
+    let meter = Meter::new(look, here);
+    let upload = Upload::from(from, policy, shell.person.clone(), meter);
+    let mut upload = upload.map_err(|error| Failure::about(format::name(here), error))?;
+    let asked = PutOrder {
+        path: to.clone(),
+        size: upload.size(),
+        modified: Some(upload.modified()),
+        digest: shell.digest,
+        declared: None,
+        replace,
+        turn,
+    };
+    let outcome = shell.talk(|out| Dialogue::put(asked, out), &mut upload)?;
+    upload.meter.finish();
+    let shown = format::name(to.as_bytes());
+    match outcome {
+        Outcome::Verified(_) if upload.has_changed() => Err(Failure::Refused(format!(
+            "226 {shown}: stored, but {} changed while it was sent; put it again",
+            format::name(here)
+        ))),
+        Outcome::Verified(stored) => Ok(told(&shown, &stored, &upload.meter)),
+        Outcome::AlreadyThere { size, sum } => {
+            let proof = proof(sum);
+            Ok(Fared::unmoved(format!(
+                "200 {shown}: {size} bytes are there already, {proof}"
+            )))
+        }
+        Outcome::GaveUp => Ok(Fared::unmoved(format!(
+            "410 {shown}: not resumed, the part stays as it is"
+        ))),
+        Outcome::NotReplaced(why) => Err(Failure::Refused(format!(
+            "550 {shown}: another file is there ({}); put -f replaces it",
+            why.code
+        ))),
+        Outcome::Differs(_) => Err(Failure::Refused(format!(
+            "550 {shown}: the server stored other bytes than were sent; put -f it again"
+        ))),
+        other => Err(failed(to.as_bytes(), other, upload.trouble.take(), "put")),
+    }
+}
+
+/// `226 a.iso: 7000000 bytes in 0.4 s (17 MB/s), stored and verified (md5 5eb6..)`.
+fn told(name: &str, answered: &Answered, meter: &Meter) -> Fared {
+    let size = answered.size.unwrap_or_default();
+    let (carried, took) = meter.result();
+    let part = if carried < size {
+        format!(" ({carried} of them now)")
+    } else {
+        String::new()
+    };
+    let pace = format::pace(carried, took);
+    let sum = answered
+        .sum
+        .map(|sum| format!(" ({})", named(sum)))
+        .unwrap_or_default();
+    let line = format!(
+        "{} {name}: {size} bytes{part} {pace}, stored and verified{sum}",
+        answered.code
+    );
+    Fared::carried(line, meter)
+}
+
+fn proof(sum: Option<Sum>) -> String {
+    match sum {
+        Some(sum) => format!("verified ({})", named(sum)),
+        None => "of the same time".into(),
+    }
+}
+
+/// Such as `md5 5eb6..`.
+fn named(sum: Sum) -> String {
+    format!("{} {sum}", sum.algorithm().name())
+}
+
+fn failed(name: &[u8], outcome: Outcome, trouble: Option<String>, verb: &str) -> Failure {
+    let shown = format::name(name);
+    match outcome {
+        Outcome::Replied(answered) => Failure::reply(name, &answered),
+        Outcome::Stopped => Failure::Stopped(format!("{shown}: stopped; {verb} it again to go on")),
+        Outcome::LocalFailed => {
+            Failure::Local(trouble.unwrap_or_else(|| format!("{shown}: the local file failed")))
+        }
+        Outcome::BadData(Refusal::TooLong) => Failure::Local(format!(
+            "{shown}: the server sent more bytes than it had said"
+        )),
+        Outcome::BadData(_) => {
+            Failure::Local(format!("{shown}: the server's data breaks the rules"))
+        }
+        other => Failure::Refused(format!("{shown}: the server ended it oddly: {other:?}")),
+    }
+}

@@ -1,0 +1,48 @@
+//! What get -r and put -r have in common: their limits, and the directories still to walk.
+
+use skiff_sessions::path::PathArg;
+
+use crate::net::command_error::Failure;
+use crate::terminal::format;
+
+/// Up to here a file goes at once, without asking what is there; in bytes.
+pub(crate) const SMALL: u64 = 1024 * 1024;
+
+/// A link that leads up makes a tree without an end.
+pub(crate) const DEPTH_MAX: usize = 64;
+
+/// A directory to walk, and how deep it lies.
+pub(crate) struct Level<From, To> {
+    pub(crate) from: From,
+    pub(crate) to: To,
+    pub(crate) depth: usize,
+}
+
+/// A name in a directory at the server.
+pub(crate) fn child(folder: Option<&PathArg>, name: &[u8]) -> Result<PathArg, Failure> {
+    let path = match folder.map(PathArg::as_bytes) {
+        None | Some(b".") => name.to_vec(),
+        Some(folder) if folder.ends_with(b"/") => [folder, name].concat(),
+        Some(folder) => [folder, b"/", name].concat(),
+    };
+    PathArg::new(path).ok_or_else(|| Failure::about(format::name(name), "no name for the server"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn children() {
+        let folder = |text: &str| PathArg::new(text).unwrap();
+        let child = |text: &str| {
+            child(Some(&folder(text)), b"x")
+                .unwrap()
+                .as_bytes()
+                .to_vec()
+        };
+        assert_eq!(child("."), b"x");
+        assert_eq!(child("/"), b"/x");
+        assert_eq!(child("a b"), b"a b/x");
+    }
+}
