@@ -24,18 +24,18 @@ pub use cli::exit::Exit;
 use cli::settings::Settings;
 use cli::{args, batch, login, prompt};
 use terminal::interrupt::Interrupt;
-use terminal::output;
-use terminal::questions::{self, Person};
+use terminal::output::{print_error, print_line};
+use terminal::questions::{self, Asker};
 
 /// Does what the arguments behind the program's name say.
 pub fn run(arguments: Vec<OsString>) -> Exit {
     let done = args::parse(arguments).and_then(|errand| match errand {
         Errand::Help => {
-            output::say(args::help().trim_end());
+            print_line(args::help().trim_end());
             Ok(())
         }
         Errand::Version => {
-            output::say(commands::account::VERSION);
+            print_line(commands::account::VERSION);
             Ok(())
         }
         Errand::Connect(args) => connect(*args),
@@ -44,7 +44,7 @@ pub fn run(arguments: Vec<OsString>) -> Exit {
         Ok(()) => Exit::Done,
         Err(trouble) => {
             if !matches!(trouble, Trouble::CommandFailed) {
-                output::complain(format_args!("skiff: {trouble}"));
+                print_error(format_args!("skiff: {trouble}"));
             }
             trouble.exit()
         }
@@ -57,16 +57,16 @@ fn connect(mut args: Args) -> Result<(), Trouble> {
     let at_prompt = commands.is_empty() && script.is_none() && questions::is_at_terminal();
     let settings = Settings::of(args)?;
     let interrupt = Interrupt::default();
-    let present = Person::Present(interrupt.clone());
+    let present = Asker::Terminal(interrupt.clone());
     let at_login = if questions::is_at_terminal() {
         &present
     } else {
-        &Person::Absent
+        &Asker::Nobody
     };
     let mut shell = login::open(&settings, at_login, interrupt.clone())?;
-    shell.person = if at_prompt { present } else { Person::Absent };
+    shell.asker = if at_prompt { present } else { Asker::Nobody };
     // Until here Ctrl-C ends the program: there is nothing to stop yet.
-    interrupt.catch().map_err(|cause| Trouble::Own {
+    interrupt.register().map_err(|cause| Trouble::Own {
         what: "Ctrl-C".into(),
         cause,
     })?;

@@ -33,7 +33,7 @@ pub(crate) struct Args {
     pub tls: Option<Tls>,
     pub trust: Trust,
     pub digest: Option<Algorithm>,
-    pub progress: Progress,
+    pub progress: ProgressOption,
 }
 
 /// `[user@]host[:port]`.
@@ -55,7 +55,7 @@ pub(crate) enum PasswordFrom {
 
 /// Whether transfers show how far they are.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Progress {
+pub(crate) enum ProgressOption {
     Shown,
     Quiet,
 }
@@ -82,9 +82,9 @@ pub(crate) fn parse(arguments: Vec<OsString>) -> Result<Errand, Trouble> {
             .unwrap_or(Trust::Asked),
         digest: given.opt_value_from_fn("--digest", digest).map_err(usage)?,
         progress: if given.contains(["-q", "--quiet"]) {
-            Progress::Quiet
+            ProgressOption::Quiet
         } else {
-            Progress::Shown
+            ProgressOption::Shown
         },
         target: given.opt_free_from_str().map_err(usage)?,
     };
@@ -233,7 +233,7 @@ mod tests {
         assert_eq!((args.tls, args.trust), (Some(Tls::Off), Trust::New));
         assert_eq!(
             (args.progress, args.password),
-            (Progress::Quiet, PasswordFrom::Stdin)
+            (ProgressOption::Quiet, PasswordFrom::Stdin)
         );
     }
 

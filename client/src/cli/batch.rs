@@ -9,7 +9,7 @@ use crate::commands::lexer::{self, OnFailure};
 use crate::net::command_error::Failure;
 use crate::net::known_hosts::name;
 use crate::net::session::Shell;
-use crate::terminal::output;
+use crate::terminal::output::print_error;
 
 /// The longest line of commands, in bytes.
 const LINE_MAX: u64 = 64 * 1024;
@@ -77,7 +77,7 @@ fn run_all(shell: &mut Shell, mut lines: impl BufRead) -> Result<Result<(), Trou
 /// The first failure ends all, unless a `-` stood before the command.
 fn run_line(shell: &mut Shell, line: &str) -> Result<Next, Trouble> {
     let commands = lexer::commands(line).map_err(|error| {
-        output::complain(error);
+        print_error(error);
         Trouble::CommandFailed
     })?;
     for typed in commands {
@@ -94,14 +94,14 @@ fn run_line(shell: &mut Shell, line: &str) -> Result<Next, Trouble> {
                 });
             }
             Failure::Refused(why) | Failure::Local(why) => {
-                output::complain(why);
+                print_error(why);
                 if typed.on_failure == OnFailure::Stop {
                     return Err(Trouble::CommandFailed);
                 }
             }
             // Who presses Ctrl-C does not want the rest either.
             Failure::Stopped(why) => {
-                output::complain(why);
+                print_error(why);
                 return Err(Trouble::CommandFailed);
             }
         }

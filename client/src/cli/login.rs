@@ -16,10 +16,10 @@ use crate::net::known_hosts::{Distrust, Fingerprint, KnownHosts, Standing, Trust
 use crate::net::link::{Link, LinkError};
 use crate::net::login;
 use crate::net::session::Shell;
-use crate::terminal::format;
+use crate::terminal::format::escape_name;
 use crate::terminal::interrupt::Interrupt;
-use crate::terminal::output;
-use crate::terminal::questions::{self, Person};
+use crate::terminal::output::{print_error, print_line};
+use crate::terminal::questions::{self, Asker};
 
 /// How often a person may mistype the password.
 const ATTEMPTS: usize = 3;
@@ -34,15 +34,15 @@ const PASSWORD_MAX: u64 = 4096;
 /// Connects, trusts, logs in.
 pub(crate) fn open(
     settings: &Settings,
-    person: &Person,
+    asker: &Asker,
     interrupt: Interrupt,
 ) -> Result<Shell, Trouble> {
-    let LoggedIn { link, user, digest } = log_in(settings, person)?;
+    let LoggedIn { link, user, digest } = log_in(settings, asker)?;
     let mut shell = Shell {
         link,
         interrupt,
-        person: person.clone(),
-        look: settings.look(),
+        asker: asker.clone(),
+        progress_style: settings.progress_style(),
         user,
         server: settings.server.clone(),
         digest,
@@ -57,11 +57,11 @@ pub(crate) fn open(
 }
 
 /// A connection to a server whose certificate is trusted.
-fn connect(settings: &Settings, person: &Person) -> Result<Link, Trouble> {
+fn connect(settings: &Settings, asker: &Asker) -> Result<Link, Trouble> {
     let link = Link::open(&settings.server, settings.tls, settings.timeout)
         .map_err(|cause| failed(settings, cause))?;
     match link.fingerprint() {
-        Some(fingerprint) => trust(settings, fingerprint, person)?,
+        Some(fingerprint) => trust(settings, fingerprint, asker)?,
         None if settings.tls == Tls::On => return Err(failed(settings, LinkError::NotSkiff)),
         None => {}
     }
@@ -75,7 +75,7 @@ fn failed(settings: &Settings, cause: LinkError) -> Trouble {
 
 /// Nothing of the login is sent before the certificate is found to be the
 /// remembered one, or the person says that it is right.
-fn trust(settings: &Settings, is: Fingerprint, person: &Person) -> Result<(), Distrust> {
+fn trust(settings: &Settings, is: Fingerprint, asker: &Asker) -> Result<(), Distrust> {
     let server = name(&settings.server);
     if let Trust::Only(wanted) = settings.trust {
         return match wanted == is {
@@ -88,13 +88,13 @@ fn trust(settings: &Settings, is: Fingerprint, person: &Person) -> Result<(), Di
         return Ok(());
     }
     if settings.trust == Trust::Asked {
-        if !person.is_present() {
+        if !asker.can_ask() {
             return Err(Distrust::Unknown { server, is });
         }
-        output::say(format_args!(
+        print_line(format_args!(
             "{server} was not met before. its certificate is\n  {is}"
         ));
-        if person.decide("trust it, and remember it?", false) != Some(true) {
+        if asker.confirm("trust it, and remember it?", false) != Some(true) {
             return Err(Distrust::Declined { server });
         }
     }
@@ -107,24 +107,24 @@ struct LoggedIn {
     digest: Algorithm,
 }
 
-fn log_in(settings: &Settings, person: &Person) -> Result<LoggedIn, Trouble> {
+fn log_in(settings: &Settings, asker: &Asker) -> Result<LoggedIn, Trouble> {
     let mut connected = Instant::now();
-    let mut link = connect(settings, person)?;
-    let attempts = if person.is_present() { ATTEMPTS } else { 1 };
+    let mut link = connect(settings, asker)?;
+    let attempts = if asker.can_ask() { ATTEMPTS } else { 1 };
     let mut refusal = String::new();
     for _ in 0..attempts {
         let user = match &settings.user {
             Some(user) => user.clone(),
-            None => ask_name(person)?,
+            None => ask_name(asker)?,
         };
         let password = match password(settings)? {
             Some(password) => password,
-            None if person.is_present() => ask_password()?,
+            None if asker.can_ask() => ask_password()?,
             None => return Err(Trouble::Usage(NO_PASSWORD.into())),
         };
         if connected.elapsed() > PATIENCE {
             connected = Instant::now();
-            link = connect(settings, person)?;
+            link = connect(settings, asker)?;
         }
         match attempt(&mut link, settings, &user, password) {
             Ok(Attempt::Welcome(digest)) => return Ok(LoggedIn { link, user, digest }),
@@ -141,7 +141,7 @@ fn log_in(settings: &Settings, person: &Person) -> Result<LoggedIn, Trouble> {
         if settings.has_password() {
             break;
         }
-        output::complain(&refusal);
+        print_error(&refusal);
     }
     Err(Trouble::LoginRefused(refusal))
 }
@@ -191,15 +191,15 @@ fn attempt(
         )),
         Outcome::LoginFailed(error) => Err(error.into()),
         Outcome::Replied(refused) => {
-            let text = format::name(refused.text.as_bytes());
+            let text = escape_name(refused.text.as_bytes());
             Ok(Attempt::Refused(format!("{} {text}", refused.code)))
         }
         other => Err(failed(LinkError::OutOfOrder(format!("{other:?}")))),
     }
 }
 
-fn ask_name(person: &Person) -> Result<String, Trouble> {
-    match person.line("name: ").map(|line| line.trim().to_owned()) {
+fn ask_name(asker: &Asker) -> Result<String, Trouble> {
+    match asker.read_line("name: ").map(|line| line.trim().to_owned()) {
         Some(name) if !name.is_empty() => Ok(name),
         _ => Err(Trouble::Usage(
             "no user; write user@host, --user, or user in the settings".into(),
@@ -208,7 +208,7 @@ fn ask_name(person: &Person) -> Result<String, Trouble> {
 }
 
 fn ask_password() -> Result<Zeroizing<String>, Trouble> {
-    questions::secret("password: ").map_err(|cause| Trouble::Own {
+    questions::read_password("password: ").map_err(|cause| Trouble::Own {
         what: "the terminal".into(),
         cause,
     })

@@ -15,8 +15,8 @@ use crate::commands::lexer;
 use crate::net::command_error::Failure;
 use crate::net::known_hosts::name;
 use crate::net::session::Shell;
-use crate::terminal::format;
-use crate::terminal::output;
+use crate::terminal::format::format_reply;
+use crate::terminal::output::{print_error, print_line};
 
 /// Lines of history that are kept.
 const HISTORY_MAX: usize = 1000;
@@ -41,7 +41,7 @@ pub(crate) fn run(shell: Shell) -> Result<(), Trouble> {
     if let Some(path) = &history
         && let Err(error) = keep_history(&prompt, path)
     {
-        output::complain(format_args!("{}: {error}", path.display()));
+        print_error(format_args!("{}: {error}", path.display()));
     }
     drop(prompt);
     if ended.is_ok()
@@ -49,7 +49,7 @@ pub(crate) fn run(shell: Shell) -> Result<(), Trouble> {
     {
         let shell = shell.into_inner().unwrap_or_else(PoisonError::into_inner);
         if let Some(goodbye) = shell.leave() {
-            output::say(format::reply(&goodbye));
+            print_line(format_reply(&goodbye));
         }
     }
     ended
@@ -72,12 +72,12 @@ fn read_and_do(prompt: &Interface<DefaultTerminal>, shell: &Shared) -> Result<()
                 }
             }
             ReadResult::Eof => {
-                output::say("");
+                print_line("");
                 return Ok(());
             }
             ReadResult::Signal(_) => {
                 prompt.cancel_read_line().map_err(own)?;
-                output::say("");
+                print_line("");
             }
         }
     }
@@ -95,7 +95,7 @@ fn do_line(shell: &mut Shell, line: &str) -> Result<Next, Trouble> {
     let commands = match lexer::commands(line) {
         Ok(commands) => commands,
         Err(error) => {
-            output::complain(error);
+            print_error(error);
             return Ok(Next::GoOn);
         }
     };
@@ -112,7 +112,7 @@ fn do_line(shell: &mut Shell, line: &str) -> Result<Next, Trouble> {
                 });
             }
             Failure::Refused(why) | Failure::Local(why) | Failure::Stopped(why) => {
-                output::complain(why);
+                print_error(why);
             }
         }
         if typed.on_failure == lexer::OnFailure::Stop {

@@ -7,10 +7,10 @@ use std::time::Duration;
 use skiff_conf::{Client, HostPort, Tls};
 use skiff_sessions::digest::Algorithm;
 
-use super::args::{Args, PasswordFrom, Progress};
+use super::args::{Args, PasswordFrom, ProgressOption};
 use super::error::Trouble;
 use crate::net::known_hosts::Trust;
-use crate::terminal::progress::Look;
+use crate::terminal::progress::ProgressStyle;
 
 pub(crate) struct Settings {
     pub server: HostPort,
@@ -21,7 +21,7 @@ pub(crate) struct Settings {
     pub digest: Option<Algorithm>,
     pub known_hosts: PathBuf,
     pub timeout: Duration,
-    pub progress: Progress,
+    pub progress: ProgressOption,
     /// What the file says, with the password file that is to be read.
     pub conf: Client,
 }
@@ -53,11 +53,11 @@ impl Settings {
     }
 
     /// How transfers show their progress: a bar only where standard error is a terminal.
-    pub(crate) fn look(&self) -> Look {
+    pub(crate) fn progress_style(&self) -> ProgressStyle {
         match self.progress {
-            Progress::Quiet => Look::Nothing,
-            Progress::Shown if std::io::stderr().is_terminal() => Look::Bar,
-            Progress::Shown => Look::Lines,
+            ProgressOption::Quiet => ProgressStyle::Hidden,
+            ProgressOption::Shown if std::io::stderr().is_terminal() => ProgressStyle::Bar,
+            ProgressOption::Shown => ProgressStyle::Lines,
         }
     }
 

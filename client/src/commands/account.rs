@@ -8,8 +8,8 @@ use super::spec::Given;
 use crate::net::command_error::{Done, Failure};
 use crate::net::login::random;
 use crate::net::session::Shell;
-use crate::terminal::format;
-use crate::terminal::output;
+use crate::terminal::format::{escape_name, format_reply, format_size};
+use crate::terminal::output::print_line;
 use crate::terminal::questions;
 
 /// Rounds of PBKDF2 for a new password, as the server makes them by default.
@@ -18,23 +18,23 @@ const ITERATIONS: u32 = 600_000;
 pub(crate) fn status(shell: &mut Shell, _: &Given) -> Done {
     let status = shell.demand(b"", Command::Status)?;
     let user = status.user.as_deref().unwrap_or(&shell.user);
-    output::say(format_args!(
+    print_line(format_args!(
         "211 user       {}",
-        format::name(user.as_bytes())
+        escape_name(user.as_bytes())
     ));
-    output::say(format_args!(
+    print_line(format_args!(
         "    server     {}:{}",
         shell.server.host, shell.server.port
     ));
-    output::say("    home       /");
-    output::say(format_args!("    directory  {}", format::name(&shell.cwd)));
+    print_line("    home       /");
+    print_line(format_args!("    directory  {}", escape_name(&shell.cwd)));
     if let Some(usage) = status.usage {
         say_usage(&usage, "    ");
     }
     let server = status.server.as_deref().unwrap_or("unknown");
-    output::say(format_args!(
+    print_line(format_args!(
         "    versions   server {}, client {}",
-        format::name(server.as_bytes()),
+        escape_name(server.as_bytes()),
         VERSION
     ));
     Ok(())
@@ -46,27 +46,28 @@ pub(crate) fn df(shell: &mut Shell, _: &Given) -> Done {
     let answered = shell.demand(b"", Command::Usage)?;
     match answered.usage {
         Some(usage) => say_usage(&usage, "213 "),
-        None => output::say(format::reply(&answered)),
+        None => print_line(format_reply(&answered)),
     }
     Ok(())
 }
 
 pub(crate) fn system(shell: &mut Shell, _: &Given) -> Done {
     let answered = shell.demand(b"", Command::System)?;
-    output::say(format::reply(&answered));
+    print_line(format_reply(&answered));
     Ok(())
 }
 
 /// The password stays here: the server gets a verifier.
 pub(crate) fn passwd(shell: &mut Shell, _: &Given) -> Done {
-    if !shell.person.is_present() {
+    if !shell.asker.can_ask() {
         return Err(Failure::about(
             "passwd",
             "a new password is typed at a terminal",
         ));
     }
-    let read =
-        |prompt: &str| questions::secret(prompt).map_err(|error| Failure::about("passwd", error));
+    let read = |prompt: &str| {
+        questions::read_password(prompt).map_err(|error| Failure::about("passwd", error))
+    };
     let password = read("new password: ")?;
     if *read("again: ")? != *password {
         return Err(Failure::about(
@@ -86,7 +87,7 @@ pub(crate) fn passwd(shell: &mut Shell, _: &Given) -> Done {
             server_key: verifier.server_key,
         })),
     )?;
-    output::say(format::reply(&answered));
+    print_line(format_reply(&answered));
     Ok(())
 }
 
@@ -96,18 +97,18 @@ pub(crate) fn quit(_: &mut Shell, _: &Given) -> Done {
 
 fn say_usage(usage: &Usage, first: &str) {
     let free = usage.limit.saturating_sub(usage.used);
-    let (used, limit) = (format::size(usage.used), format::size(usage.limit));
-    let staged = format::size(usage.staged);
-    output::say(format_args!(
+    let (used, limit) = (format_size(usage.used), format_size(usage.limit));
+    let staged = format_size(usage.staged);
+    print_line(format_args!(
         "{first}quota      {limit} ({} bytes)",
         usage.limit
     ));
-    output::say(format_args!(
+    print_line(format_args!(
         "    used       {used} ({} bytes; {staged} in unfinished uploads), {} free",
         usage.used,
-        format::size(free)
+        format_size(free)
     ));
-    output::say(format_args!(
+    print_line(format_args!(
         "    entries    {} of {}",
         usage.entries, usage.entries_limit
     ));

@@ -11,9 +11,9 @@ use super::spec::Given;
 use super::targets::remote;
 use crate::net::command_error::{Done, Failure};
 use crate::net::session::{Shell, Waiting, path_in, replied};
-use crate::terminal::format;
-use crate::terminal::output;
-use crate::terminal::progress::Meter;
+use crate::terminal::format::{escape_name, format_entry, format_reply};
+use crate::terminal::output::print_line;
+use crate::terminal::progress::Progress;
 
 /// A directory up to this many entries is shown in order, a larger one as it comes.
 const SORTED_MAX: usize = 10_000;
@@ -26,14 +26,14 @@ pub(crate) fn cd(shell: &mut Shell, given: &Given) -> Done {
         Some(path) => path,
         None => shell.working_directory()?.1,
     };
-    output::say(format_args!("250 {}", format::name(&shell.cwd)));
+    print_line(format_args!("250 {}", escape_name(&shell.cwd)));
     Ok(())
 }
 
 pub(crate) fn pwd(shell: &mut Shell, _: &Given) -> Done {
     let (answered, path) = shell.working_directory()?;
     shell.cwd = path;
-    output::say(format::reply(&answered));
+    print_line(format_reply(&answered));
     Ok(())
 }
 
@@ -47,7 +47,7 @@ pub(crate) fn ls(shell: &mut Shell, given: &Given) -> Done {
     })?;
     lines.flush();
     if let Some(hidden) = ended.hidden.filter(|&hidden| hidden > 0) {
-        output::say(format_args!(
+        print_line(format_args!(
             "{hidden} names hold line ends and are not shown"
         ));
     }
@@ -60,7 +60,7 @@ pub(crate) fn rename(shell: &mut Shell, given: &Given) -> Done {
     };
     let (source, target) = (remote(from)?, remote(to)?);
     let mut waiting = Waiting {
-        meter: Meter::new(shell.look, from.bytes()),
+        progress: Progress::new(shell.progress_style, from.bytes()),
     };
     let outcome = shell.talk(|out| Dialogue::rename(source, target, out), &mut waiting)?;
     let answered = replied(outcome)?;
@@ -88,7 +88,7 @@ fn on_path(shell: &mut Shell, given: &Given, command: fn(PathArg) -> Command) ->
 }
 
 fn tell(answered: &Answered) -> Done {
-    output::say(format::reply(answered));
+    print_line(format_reply(answered));
     Ok(())
 }
 
@@ -109,7 +109,7 @@ enum Streaming {
 impl Lines {
     fn add(&mut self, name: &[u8], facts: &Facts) {
         if self.streaming == Streaming::Begun {
-            return output::say(format::entry(name, facts));
+            return print_line(format_entry(name, facts));
         }
         self.kept.push((name.to_vec(), *facts));
         if self.kept.len() > SORTED_MAX {
@@ -122,7 +122,7 @@ impl Lines {
         self.kept
             .sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
         for (name, facts) in self.kept.drain(..) {
-            output::say(format::entry(&name, &facts));
+            print_line(format_entry(&name, &facts));
         }
     }
 }

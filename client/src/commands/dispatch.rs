@@ -5,7 +5,7 @@ use super::local;
 use super::table::{self, NotAVerb};
 use crate::net::command_error::{Done, Failure};
 use crate::net::session::Shell;
-use crate::terminal::format;
+use crate::terminal::format::escape_name;
 
 /// Does one command. What it has to say, it says itself; a failure is the caller's to tell.
 pub(crate) fn run(shell: &mut Shell, typed: &Typed) -> Done {
@@ -33,7 +33,7 @@ fn run_verb(shell: &mut Shell, words: &[Word]) -> Done {
 }
 
 fn not_a_verb(typed: &str, error: NotAVerb) -> Failure {
-    let typed = format::name(typed.as_bytes());
+    let typed = escape_name(typed.as_bytes());
     Failure::Refused(match error {
         NotAVerb::Unknown => format!("{typed}: no such command; help lists them"),
         NotAVerb::Ambiguous(candidates) => {

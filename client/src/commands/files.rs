@@ -9,8 +9,8 @@ use super::targets::{remote, target_here, target_there};
 use super::trees;
 use crate::net::command_error::{Done, Failure};
 use crate::net::session::Shell;
-use crate::terminal::format;
-use crate::terminal::output;
+use crate::terminal::format::{escape_name, format_reply, format_time};
+use crate::terminal::output::print_line;
 use crate::transfer::download::local_copy;
 use crate::transfer::file::{Dispatch, Fetch, dispatch, fetch};
 use crate::transfer::local_file::Settling;
@@ -30,9 +30,9 @@ pub(crate) fn get(shell: &mut Shell, given: &Given) -> Done {
         command: Asking::Now,
         resume: resume(given),
         settling: Settling::Each,
-        look: shell.look,
+        style: shell.progress_style,
     };
-    fetch(shell, order).map(|fared| output::say(fared.line))
+    fetch(shell, order).map(|fared| print_line(fared.line))
 }
 
 pub(crate) fn put(shell: &mut Shell, given: &Given) -> Done {
@@ -50,16 +50,16 @@ pub(crate) fn put(shell: &mut Shell, given: &Given) -> Done {
         resume: resume(given),
         overwrite: Overwrite::Ask,
     };
-    let look = shell.look;
+    let style = shell.progress_style;
     let order = Dispatch {
         from,
         to,
         policy,
         replace,
         turn: Turn::Negotiate,
-        look,
+        style,
     };
-    dispatch(shell, order).map(|fared| output::say(fared.line))
+    dispatch(shell, order).map(|fared| print_line(fared.line))
 }
 
 pub(crate) fn hash(shell: &mut Shell, given: &Given) -> Done {
@@ -80,9 +80,9 @@ pub(crate) fn hash(shell: &mut Shell, given: &Given) -> Done {
         return Err(Failure::reply(word.bytes(), &answered));
     };
     let size = answered.size.unwrap_or_default();
-    output::say(format_args!(
+    print_line(format_args!(
         "213 {}: {size} bytes, {} {sum}",
-        format::name(word.bytes()),
+        escape_name(word.bytes()),
         algorithm.name()
     ));
     Ok(())
@@ -92,13 +92,13 @@ pub(crate) fn stages(shell: &mut Shell, given: &Given) -> Done {
     match (given.has('d'), given.words.first()) {
         (true, Some(word)) => {
             let answered = shell.demand(word.bytes(), Command::DropStage(remote(word)?))?;
-            output::say(format::reply(&answered));
+            print_line(format_reply(&answered));
             Ok(())
         }
         (false, None) => {
             shell.list(b"", Command::Stages, |path, facts| {
-                let (size, time) = (facts.size, format::time(facts.modified));
-                output::say(format_args!("{size:>14} {time} {}", format::name(path)));
+                let (size, time) = (facts.size, format_time(facts.modified));
+                print_line(format_args!("{size:>14} {time} {}", escape_name(path)));
             })?;
             Ok(())
         }

@@ -9,8 +9,8 @@ use skiff_sessions::wire::reply::{Facts, Kind};
 use super::spec::Given;
 use crate::net::command_error::{Done, Failure};
 use crate::net::session::Shell;
-use crate::terminal::format;
-use crate::terminal::output;
+use crate::terminal::format::{escape_name, format_entry};
+use crate::terminal::output::print_line;
 use crate::transfer::local_file;
 
 pub(crate) fn lcd(shell: &mut Shell, given: &Given) -> Done {
@@ -27,7 +27,7 @@ pub(crate) fn lcd(shell: &mut Shell, given: &Given) -> Done {
 
 pub(crate) fn lpwd(_: &mut Shell, _: &Given) -> Done {
     let here = std::env::current_dir().map_err(|error| failed(Path::new("."), &error))?;
-    output::say(shown(&here));
+    print_line(shown(&here));
     Ok(())
 }
 
@@ -91,7 +91,7 @@ fn say_entry(path: &Path, name: &[u8]) -> Done {
         modified: local_file::stamp(&found),
         mode,
     };
-    output::say(format::entry(name, &facts));
+    print_line(format_entry(name, &facts));
     Ok(())
 }
 
@@ -100,5 +100,5 @@ fn failed(path: &Path, error: &std::io::Error) -> Failure {
 }
 
 fn shown(path: &Path) -> String {
-    format::name(path.as_os_str().as_bytes())
+    escape_name(path.as_os_str().as_bytes())
 }

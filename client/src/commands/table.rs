@@ -5,7 +5,7 @@ use super::spec::{Given, Verb};
 use super::{account, directories, files, local};
 use crate::net::command_error::{Done, Failure};
 use crate::net::session::Shell;
-use crate::terminal::output;
+use crate::terminal::output::print_line;
 
 #[rustfmt::skip]
 pub(crate) const VERBS: &[Verb] = &[
@@ -62,15 +62,15 @@ pub(crate) fn find(typed: &str) -> Result<&'static Verb, NotAVerb> {
 fn help(_: &mut Shell, given: &Given) -> Done {
     let Some(word) = given.words.first() else {
         for verb in VERBS {
-            output::say(format_args!("{:<36} {}", verb.syntax, verb.help));
+            print_line(format_args!("{:<36} {}", verb.syntax, verb.help));
         }
         return Ok(());
     };
     let verb = find(&word.text())
         .map_err(|_| Failure::about(word.text(), "no such command, or several"))?;
-    output::say(format_args!("{}\n  {}", verb.syntax, verb.help));
+    print_line(format_args!("{}\n  {}", verb.syntax, verb.help));
     if !verb.aliases.is_empty() {
-        output::say(format_args!("  also: {}", verb.aliases.join(" ")));
+        print_line(format_args!("  also: {}", verb.aliases.join(" ")));
     }
     Ok(())
 }

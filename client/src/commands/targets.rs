@@ -9,7 +9,7 @@ use skiff_sessions::path::PathArg;
 use super::lexer::Word;
 use crate::net::command_error::Failure;
 use crate::net::listing::is_single_name;
-use crate::terminal::format;
+use crate::terminal::format::escape_name;
 use crate::transfer::tree::child;
 
 /// A word as a name at the server.
@@ -24,7 +24,7 @@ pub(crate) fn target_here(from: &Word, to: Option<&Word>) -> Result<PathBuf, Fai
     let name = last_name(from.bytes());
     let named = || {
         name.map(|name| PathBuf::from(OsStr::from_bytes(name)))
-            .ok_or_else(|| Failure::about(format::name(from.bytes()), "names no file"))
+            .ok_or_else(|| Failure::about(escape_name(from.bytes()), "names no file"))
     };
     match to {
         None => named(),

@@ -8,7 +8,7 @@ use super::spec::Given;
 use super::targets::{remote, tree_here, tree_there};
 use crate::net::command_error::{Done, Failure};
 use crate::net::session::Shell;
-use crate::terminal::format;
+use crate::terminal::format::{escape_name, escape_path};
 use crate::transfer::tree_summary::Tally;
 use crate::transfer::{get_tree, put_tree};
 
@@ -21,12 +21,12 @@ pub(crate) fn get(shell: &mut Shell, given: &Given) -> Done {
         .is_none_or(|facts| facts.kind != Kind::Directory)
     {
         return Err(Failure::about(
-            format::name(from.bytes()),
+            escape_name(from.bytes()),
             "no directory; get it without -r",
         ));
     }
     let to = tree_here(from, given.words.get(1))?;
-    let mut tally = Tally::new(shell.look, from.bytes());
+    let mut tally = Tally::new(shell.progress_style, from.bytes());
     let fetched = get_tree::fetch_tree(shell, path, &to, &mut tally);
     get_tree::settle(&to, &mut tally);
     fetched?;
@@ -37,12 +37,12 @@ pub(crate) fn put(shell: &mut Shell, given: &Given) -> Done {
     let from = given.words[0].local();
     if !from.is_dir() {
         return Err(Failure::about(
-            format::path(from),
+            escape_path(from),
             "no directory; put it without -r",
         ));
     }
     let to = tree_there(from, given.words.get(1))?;
-    let mut tally = Tally::new(shell.look, given.words[0].bytes());
+    let mut tally = Tally::new(shell.progress_style, given.words[0].bytes());
     put_tree::send_tree(shell, from, to, &mut tally)?;
     tally.close("sent")
 }

@@ -3,7 +3,7 @@
 use skiff_sessions::wire::native::answers::Answered;
 
 use super::link::LinkError;
-use crate::terminal::format;
+use crate::terminal::format::escape_name;
 
 /// What a command comes to.
 pub(crate) type Done = Result<(), Failure>;
@@ -37,10 +37,10 @@ impl Failure {
 
     /// The server's refusal, `404 a.iso: no such file or directory`.
     pub(crate) fn reply(what: &[u8], answered: &Answered) -> Self {
-        let (code, text) = (answered.code, format::name(answered.text.as_bytes()));
+        let (code, text) = (answered.code, escape_name(answered.text.as_bytes()));
         match what {
             [] => Self::Refused(format!("{code} {text}")),
-            what => Self::Refused(format!("{code} {}: {text}", format::name(what))),
+            what => Self::Refused(format!("{code} {}: {text}", escape_name(what))),
         }
     }
 }

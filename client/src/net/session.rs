@@ -12,16 +12,16 @@ use super::command_error::Failure;
 use super::dialogue::{Local, converse};
 use super::link::{Link, LinkError};
 use super::listing::Listing;
-use crate::terminal::format;
+use crate::terminal::format::escape_name;
 use crate::terminal::interrupt::Interrupt;
-use crate::terminal::progress::{Look, Meter};
-use crate::terminal::questions::Person;
+use crate::terminal::progress::{Progress, ProgressStyle};
+use crate::terminal::questions::Asker;
 
 pub(crate) struct Shell {
     pub(crate) link: Link,
     pub(crate) interrupt: Interrupt,
-    pub person: Person,
-    pub look: Look,
+    pub asker: Asker,
+    pub progress_style: ProgressStyle,
     pub user: String,
     pub server: HostPort,
     /// What transfers are verified by.
@@ -44,8 +44,8 @@ impl Shell {
 
     /// One command and its final reply, whatever it is.
     pub(crate) fn ask(&mut self, command: Command) -> Result<Answered, Failure> {
-        let meter = Meter::new(self.look, b"");
-        let mut waiting = Waiting { meter };
+        let progress = Progress::new(self.progress_style, b"");
+        let mut waiting = Waiting { progress };
         let outcome = self.talk(|out| Dialogue::request(command, out), &mut waiting)?;
         replied(outcome)
     }
@@ -86,7 +86,7 @@ impl Shell {
 
     /// What stands before the cursor.
     pub(crate) fn prompt(&self) -> String {
-        let cwd = format::name(&self.cwd);
+        let cwd = escape_name(&self.cwd);
         format!("{}@{}:{cwd}> ", self.user, self.server.host)
     }
 
@@ -117,12 +117,12 @@ pub(crate) fn path_in(answered: &Answered) -> Option<Vec<u8>> {
 
 /// A request that may take the server a while.
 pub(crate) struct Waiting {
-    pub meter: Meter,
+    pub progress: Progress,
 }
 
 impl Local for Waiting {
     fn working(&mut self, done: u64, of: u64) {
-        self.meter.working(done, of);
+        self.progress.show_server_work(done, of);
     }
 }
 

@@ -10,13 +10,13 @@ use skiff_sessions::wire::stamp::Stamp;
 
 /// A name as a terminal may have it: control characters and bytes that are not
 /// UTF-8 as `\xHH`, also those that turn the direction of writing.
-pub(crate) fn name(bytes: &[u8]) -> String {
+pub(crate) fn escape_name(bytes: &[u8]) -> String {
     let mut shown = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
         for c in chunk.valid().chars() {
             match is_harmless(c) {
                 true => shown.push(c),
-                false => escape(c, &mut shown),
+                false => escape_char(c, &mut shown),
             }
         }
         for byte in chunk.invalid() {
@@ -27,19 +27,19 @@ pub(crate) fn name(bytes: &[u8]) -> String {
 }
 
 /// A path of this machine, likewise.
-pub(crate) fn path(path: &Path) -> String {
-    name(path.as_os_str().as_bytes())
+pub(crate) fn escape_path(path: &Path) -> String {
+    escape_name(path.as_os_str().as_bytes())
 }
 
 /// A reply as the server gave it: its code, and its text made harmless.
-pub(crate) fn reply(answered: &Answered) -> String {
+pub(crate) fn format_reply(answered: &Answered) -> String {
     let text = answered.path().filter(|path| path.first() == Some(&b'/'));
     let text = text.unwrap_or_else(|| answered.text.clone().into_bytes());
-    format!("{} {}", answered.code, name(&text))
+    format!("{} {}", answered.code, escape_name(&text))
 }
 
 /// `7.0 MB`: three figures at most, in thousands.
-pub(crate) fn size(bytes: u64) -> String {
+pub(crate) fn format_size(bytes: u64) -> String {
     const UNITS: [&str; 6] = ["kB", "MB", "GB", "TB", "PB", "EB"];
     if bytes < 1000 {
         return format!("{bytes} B");
@@ -55,27 +55,34 @@ pub(crate) fn size(bytes: u64) -> String {
 }
 
 /// `in 0.4 s (17 MB/s)`.
-pub(crate) fn pace(bytes: u64, took: Duration) -> String {
+pub(crate) fn format_pace(bytes: u64, took: Duration) -> String {
     let seconds = took.as_secs_f64();
     let decimals = if seconds < 10.0 { 1 } else { 0 };
     let rate = (bytes as f64 / seconds.max(0.001)) as u64;
-    format!("in {seconds:.decimals$} s ({}/s)", size(rate))
+    format!("in {seconds:.decimals$} s ({}/s)", format_size(rate))
 }
 
 /// One line of a long listing.
-pub(crate) fn entry(bytes: &[u8], facts: &Facts) -> String {
+pub(crate) fn format_entry(bytes: &[u8], facts: &Facts) -> String {
     let (mark, kind) = match facts.kind {
         Kind::File => ("", '-'),
         Kind::Directory => ("/", 'd'),
         Kind::Link => ("@", 'l'),
         Kind::Other => ("", '?'),
     };
-    let (mode, size, time) = (mode(facts.mode), facts.size, time(facts.modified));
-    format!("{kind}{mode} {size:>14} {time} {}{mark}", name(bytes))
+    let (mode, size, time) = (
+        format_mode(facts.mode),
+        facts.size,
+        format_time(facts.modified),
+    );
+    format!(
+        "{kind}{mode} {size:>14} {time} {}{mark}",
+        escape_name(bytes)
+    )
 }
 
 /// `2026-01-02 03:04`, UTC.
-pub(crate) fn time(stamp: Stamp) -> String {
+pub(crate) fn format_time(stamp: Stamp) -> String {
     let digits = stamp.to_digits();
     match digits.as_bytes() {
         [.., _, _] if digits.len() == 14 => format!(
@@ -90,7 +97,7 @@ pub(crate) fn time(stamp: Stamp) -> String {
     }
 }
 
-fn mode(bits: Option<u32>) -> String {
+fn format_mode(bits: Option<u32>) -> String {
     let Some(bits) = bits else {
         return "?".repeat(9);
     };
@@ -113,7 +120,7 @@ fn is_harmless(c: char) -> bool {
     !c.is_control() && !turns && !matches!(c, '\u{2028}' | '\u{2029}')
 }
 
-fn escape(c: char, shown: &mut String) {
+fn escape_char(c: char, shown: &mut String) {
     for byte in c.encode_utf8(&mut [0; 4]).bytes() {
         shown.push_str(&format!("\\x{byte:02x}"));
     }
@@ -136,7 +143,7 @@ mod tests {
             7_000_000,
             u64::MAX,
         ]
-        .map(size);
+        .map(format_size);
         let wanted = [
             "0 B", "999 B", "1.0 kB", "9.9 kB", "10 kB", "999 kB", "1.0 MB", "7.0 MB", "18 EB",
         ];
@@ -146,18 +153,18 @@ mod tests {
     #[test]
     fn paces() {
         assert_eq!(
-            pace(7_000_000, Duration::from_millis(400)),
+            format_pace(7_000_000, Duration::from_millis(400)),
             "in 0.4 s (18 MB/s)"
         );
-        assert_eq!(pace(0, Duration::ZERO), "in 0.0 s (0 B/s)");
+        assert_eq!(format_pace(0, Duration::ZERO), "in 0.0 s (0 B/s)");
     }
 
     #[test]
     fn names_cannot_command_a_terminal() {
-        assert_eq!(name(b"a\x1b[2J\r\xff"), "a\\x1b[2J\\x0d\\xff");
-        assert_eq!(name("中文 ü".as_bytes()), "中文 ü");
+        assert_eq!(escape_name(b"a\x1b[2J\r\xff"), "a\\x1b[2J\\x0d\\xff");
+        assert_eq!(escape_name("中文 ü".as_bytes()), "中文 ü");
         assert_eq!(
-            name("a\u{202e}txt.exe\u{9b}".as_bytes()),
+            escape_name("a\u{202e}txt.exe\u{9b}".as_bytes()),
             "a\\xe2\\x80\\xaetxt.exe\\xc2\\x9b"
         );
     }
@@ -171,7 +178,7 @@ mod tests {
             mode: Some(0o750),
         };
         assert_eq!(
-            entry(b"a b", &facts),
+            format_entry(b"a b", &facts),
             "drwxr-x---              0 2026-01-02 03:04 a b/"
         );
         let facts = Facts {
@@ -181,14 +188,14 @@ mod tests {
             ..facts
         };
         assert_eq!(
-            entry(b"x", &facts),
+            format_entry(b"x", &facts),
             "-?????????             12 2026-01-02 03:04 x"
         );
     }
 
     #[test]
     fn replies_show_paths_as_names() {
-        let shown = |line: &str| reply(&Answered::decode(line.as_bytes()).unwrap());
+        let shown = |line: &str| format_reply(&Answered::decode(line.as_bytes()).unwrap());
         assert_eq!(shown("257 /a%25 b"), "257 /a% b");
         assert_eq!(shown("250 deleted"), "250 deleted");
         assert_eq!(shown("550 \u{1b}[31mred"), "550 \\x1b[31mred");

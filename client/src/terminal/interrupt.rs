@@ -12,7 +12,7 @@ pub(crate) struct Interrupt(Arc<AtomicBool>);
 
 impl Interrupt {
     /// From now on Ctrl-C raises the flag instead of ending the program.
-    pub(crate) fn catch(&self) -> io::Result<()> {
+    pub(crate) fn register(&self) -> io::Result<()> {
         signal_hook::flag::register(SIGINT, Arc::clone(&self.0)).map(|_| ())
     }
 

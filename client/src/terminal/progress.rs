@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressStyle as BarStyle};
 use skiff_sessions::transfer::{Task, Until};
 
-use super::format;
-use super::output;
+use super::format::{escape_name, format_size};
+use super::output::print_error;
 
 /// Between two lines where there is no bar.
 const BETWEEN_LINES: Duration = Duration::from_secs(5);
@@ -15,46 +15,46 @@ const TEMPLATE: &str = "{prefix} {msg}{percent:>3}% [{bar:24}] {decimal_bytes}/{
 
 /// How progress is shown, decided once.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Look {
+pub(crate) enum ProgressStyle {
     Bar,
     Lines,
-    Nothing,
+    Hidden,
 }
 
 /// One file's progress, through all its tasks.
-pub(crate) struct Meter {
-    look: Look,
+pub(crate) struct Progress {
+    style: ProgressStyle,
     name: String,
-    task: Option<Stretch>,
+    task: Option<TaskProgress>,
     /// File bytes that went through the connection, and since when: a person
     /// who thinks about a question does not slow the line.
     carried: u64,
-    since: Instant,
+    carrying_since: Instant,
 }
 
 /// The task under way.
-struct Stretch {
+struct TaskProgress {
     what: &'static str,
     from: u64,
     total: u64,
     bar: Option<ProgressBar>,
-    told: Instant,
+    printed_at: Instant,
     is_carrying: bool,
 }
 
-impl Meter {
-    pub(crate) fn new(look: Look, name: &[u8]) -> Self {
-        let name = format::name(name);
+impl Progress {
+    pub(crate) fn new(style: ProgressStyle, name: &[u8]) -> Self {
+        let name = escape_name(name);
         Self {
-            look,
+            style,
             name,
             task: None,
             carried: 0,
-            since: Instant::now(),
+            carrying_since: Instant::now(),
         }
     }
 
-    pub(crate) fn began(&mut self, task: Task) {
+    pub(crate) fn begin_task(&mut self, task: Task) {
         self.finish();
         let (what, from, total) = match task {
             Task::Digest { to, .. } => ("hashing ", 0, to),
@@ -70,80 +70,84 @@ impl Meter {
         };
         let is_carrying = !matches!(task, Task::Digest { .. });
         if is_carrying {
-            self.since = Instant::now();
+            self.carrying_since = Instant::now();
         }
-        self.begin(Stretch {
+        self.replace_task(TaskProgress {
             what,
             from,
             total,
             bar: None,
-            told: Instant::now(),
+            printed_at: Instant::now(),
             is_carrying,
         });
     }
 
     /// Bytes of the task so far.
-    pub(crate) fn moved(&mut self, bytes: u64) {
+    pub(crate) fn update(&mut self, bytes: u64) {
         let Some(task) = &mut self.task else {
             return;
         };
         if task.is_carrying {
             self.carried = bytes;
         }
-        task.show(&self.name, self.look, task.from + bytes);
+        task.show(&self.name, self.style, task.from + bytes);
     }
 
     /// The server's own work.
-    pub(crate) fn working(&mut self, done: u64, of: u64) {
-        if self.task.as_ref().is_none_or(|task| task.what != SERVER) {
-            let told = Instant::now();
-            self.begin(Stretch {
-                what: SERVER,
+    pub(crate) fn show_server_work(&mut self, done: u64, of: u64) {
+        if self
+            .task
+            .as_ref()
+            .is_none_or(|task| task.what != SERVER_WORK)
+        {
+            let printed_at = Instant::now();
+            self.replace_task(TaskProgress {
+                what: SERVER_WORK,
                 from: 0,
                 total: of,
                 bar: None,
-                told,
+                printed_at,
                 is_carrying: false,
             });
         }
         if let Some(task) = &mut self.task {
-            task.show(&self.name, self.look, done);
+            task.show(&self.name, self.style, done);
         }
     }
 
     /// Takes the bar off the screen.
     pub(crate) fn finish(&mut self) {
-        if let Some(Stretch { bar: Some(bar), .. }) = self.task.take() {
+        if let Some(TaskProgress { bar: Some(bar), .. }) = self.task.take() {
             bar.finish_and_clear();
         }
     }
 
     /// Bytes that were carried, and how long that and what followed took.
-    pub(crate) fn result(&self) -> (u64, Duration) {
-        (self.carried, self.since.elapsed())
+    pub(crate) fn carried_bytes_and_time(&self) -> (u64, Duration) {
+        (self.carried, self.carrying_since.elapsed())
     }
 
-    fn begin(&mut self, mut task: Stretch) {
+    fn replace_task(&mut self, mut task: TaskProgress) {
         self.finish();
-        if self.look == Look::Bar {
-            task.bar = Some(task.draw(&self.name));
+        if self.style == ProgressStyle::Bar {
+            task.bar = Some(task.new_bar(&self.name));
         }
         self.task = Some(task);
     }
 }
 
-impl Drop for Meter {
+impl Drop for Progress {
     fn drop(&mut self) {
         self.finish();
     }
 }
 
-const SERVER: &str = "the server works ";
+const SERVER_WORK: &str = "the server works ";
 
-impl Stretch {
-    fn draw(&self, name: &str) -> ProgressBar {
+impl TaskProgress {
+    fn new_bar(&self, name: &str) -> ProgressBar {
         let bar = ProgressBar::new(self.total).with_position(self.from);
-        if let Ok(style) = ProgressStyle::with_template(TEMPLATE) {
+        if let Ok(style) = BarStyle::with_template(TEMPLATE) {
             bar.set_style(style.progress_chars("=> "));
         }
         bar.set_prefix(name.to_owned());
@@ -153,17 +157,17 @@ impl Stretch {
         bar
     }
 
-    fn show(&mut self, name: &str, look: Look, at: u64) {
+    fn show(&mut self, name: &str, style: ProgressStyle, at: u64) {
         if let Some(bar) = &self.bar {
             bar.set_position(at);
-        } else if look == Look::Lines && self.told.elapsed() >= BETWEEN_LINES {
-            self.told = Instant::now();
+        } else if style == ProgressStyle::Lines && self.printed_at.elapsed() >= BETWEEN_LINES {
+            self.printed_at = Instant::now();
             let percent = at
                 .saturating_mul(100)
                 .checked_div(self.total)
                 .unwrap_or(100);
-            let (at, total) = (format::size(at), format::size(self.total));
-            output::complain(format_args!(
+            let (at, total) = (format_size(at), format_size(self.total));
+            print_error(format_args!(
                 "{name}: {}{percent}% ({at} of {total})",
                 self.what
             ));

@@ -12,19 +12,19 @@ use super::poll::poll_once;
 
 /// Whether somebody sits at the terminal.
 #[derive(Clone)]
-pub(crate) enum Person {
-    Present(Interrupt),
-    Absent,
+pub(crate) enum Asker {
+    Terminal(Interrupt),
+    Nobody,
 }
 
-impl Person {
+impl Asker {
     /// `None` when Ctrl-C was the answer; `fallback` where nobody is there.
-    pub(crate) fn decide(&self, question: &str, fallback: bool) -> Option<bool> {
-        let Self::Present(interrupt) = self else {
+    pub(crate) fn confirm(&self, question: &str, fallback: bool) -> Option<bool> {
+        let Self::Terminal(interrupt) = self else {
             return Some(fallback);
         };
         loop {
-            let line = line(&format!("{question} (y/n) "), interrupt)?;
+            let line = read_line(&format!("{question} (y/n) "), interrupt)?;
             match line.trim().to_ascii_lowercase().as_str() {
                 "y" | "yes" => return Some(true),
                 "n" | "no" => return Some(false),
@@ -33,15 +33,15 @@ impl Person {
         }
     }
 
-    pub(crate) fn is_present(&self) -> bool {
-        matches!(self, Self::Present(_))
+    pub(crate) fn can_ask(&self) -> bool {
+        matches!(self, Self::Terminal(_))
     }
 
     /// A line from the terminal; `None` at its end, or when nobody is there.
-    pub(crate) fn line(&self, prompt: &str) -> Option<String> {
+    pub(crate) fn read_line(&self, prompt: &str) -> Option<String> {
         match self {
-            Self::Present(interrupt) => line(prompt, interrupt),
-            Self::Absent => None,
+            Self::Terminal(interrupt) => read_line(prompt, interrupt),
+            Self::Nobody => None,
         }
     }
 }
@@ -52,12 +52,12 @@ pub(crate) fn is_at_terminal() -> bool {
 }
 
 /// Types nothing on the screen.
-pub(crate) fn secret(prompt: &str) -> io::Result<Zeroizing<String>> {
+pub(crate) fn read_password(prompt: &str) -> io::Result<Zeroizing<String>> {
     rpassword::prompt_password(prompt).map(Zeroizing::new)
 }
 
 /// `None` at the end of input and after Ctrl-C.
-fn line(prompt: &str, interrupt: &Interrupt) -> Option<String> {
+fn read_line(prompt: &str, interrupt: &Interrupt) -> Option<String> {
     let mut out = io::stdout().lock();
     let _ = out.write_all(prompt.as_bytes()).and_then(|()| out.flush());
     let stdin = io::stdin();

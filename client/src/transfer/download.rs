@@ -16,10 +16,10 @@ use skiff_sessions::wire::stamp::Stamp;
 use super::local_file::{self, Settling, Writeback};
 use super::policy::{Resume, decision};
 use crate::net::dialogue::{Local, Unusable};
-use crate::terminal::format;
-use crate::terminal::output;
-use crate::terminal::progress::Meter;
-use crate::terminal::questions::Person;
+use crate::terminal::format::escape_path;
+use crate::terminal::output::print_line;
+use crate::terminal::progress::Progress;
+use crate::terminal::questions::Asker;
 
 /// What an unfinished download is called, behind its name.
 pub(crate) const PART: &str = ".skiff-part";
@@ -31,8 +31,8 @@ pub(crate) struct Download {
     resume: Resume,
     settling: Settling,
     writeback: Writeback,
-    person: Person,
-    pub meter: Meter,
+    asker: Asker,
+    pub progress: Progress,
     /// Why the outcome was `LocalFailed`.
     pub trouble: Option<String>,
 }
@@ -42,8 +42,8 @@ impl Download {
         name: PathBuf,
         resume: Resume,
         settling: Settling,
-        person: Person,
-        meter: Meter,
+        asker: Asker,
+        progress: Progress,
     ) -> Self {
         let part = part_of(&name);
         Self {
@@ -53,8 +53,8 @@ impl Download {
             resume,
             settling,
             writeback: Writeback::default(),
-            person,
-            meter,
+            asker,
+            progress,
             trouble: None,
         }
     }
@@ -97,7 +97,7 @@ impl Download {
     }
 
     fn fail(&mut self, path: &Path, error: &io::Error) {
-        let trouble = || format!("{}: {error}", format::path(path));
+        let trouble = || format!("{}: {error}", escape_path(path));
         self.trouble.get_or_insert_with(trouble);
     }
 }
@@ -110,10 +110,10 @@ impl Local for Download {
         if self.resume == Resume::Always {
             return Some(Decision::Yes);
         }
-        self.meter.finish();
-        let name = format::path(&self.name);
+        self.progress.finish();
+        let name = escape_path(&self.name);
         let question = format!("{name}: {have} of {of} bytes are here already, resume?");
-        self.person.decide(&question, true).map(decision)
+        self.asker.confirm(&question, true).map(decision)
     }
 
     fn choose(&mut self, which: LocalFile) -> Result<(), Unusable> {
@@ -145,9 +145,9 @@ impl Local for Download {
     }
 
     fn note(&mut self, note: Note) {
-        self.meter.finish();
-        let name = format::path(&self.name);
-        output::say(match note {
+        self.progress.finish();
+        let name = escape_path(&self.name);
+        print_line(match note {
             Note::PartDiffers => {
                 format!("{name}: the part here is of another file, all is fetched again")
             }
@@ -156,15 +156,15 @@ impl Local for Download {
     }
 
     fn began(&mut self, task: Task) {
-        self.meter.began(task);
+        self.progress.begin_task(task);
     }
 
     fn moved(&mut self, bytes: u64) {
-        self.meter.moved(bytes);
+        self.progress.update(bytes);
     }
 
     fn working(&mut self, done: u64, of: u64) {
-        self.meter.working(done, of);
+        self.progress.show_server_work(done, of);
     }
 }
 
@@ -235,16 +235,16 @@ mod tests {
     use skiff_sessions::transfer::Sink;
 
     use super::*;
-    use crate::terminal::progress::Look;
+    use crate::terminal::progress::ProgressStyle;
 
     fn download(folder: &Path) -> Download {
-        let meter = Meter::new(Look::Nothing, b"a");
+        let progress = Progress::new(ProgressStyle::Hidden, b"a");
         Download::to(
             folder.join("a"),
             Resume::Ask,
             Settling::Each,
-            Person::Absent,
-            meter,
+            Asker::Nobody,
+            progress,
         )
     }
 

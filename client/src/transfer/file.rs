@@ -16,8 +16,8 @@ use super::policy::{Policy, Resume};
 use super::upload::Upload;
 use crate::net::command_error::Failure;
 use crate::net::session::Shell;
-use crate::terminal::format;
-use crate::terminal::progress::{Look, Meter};
+use crate::terminal::format::{escape_name, format_pace};
+use crate::terminal::progress::{Progress, ProgressStyle};
 
 /// A download, ready to go.
 pub(crate) struct Fetch {
@@ -28,7 +28,7 @@ pub(crate) struct Fetch {
     pub(crate) command: Asking,
     pub(crate) resume: Resume,
     pub(crate) settling: Settling,
-    pub(crate) look: Look,
+    pub(crate) style: ProgressStyle,
 }
 
 /// One file that is well, and the line that says so.
@@ -39,10 +39,10 @@ pub(crate) struct Fared {
 }
 
 impl Fared {
-    fn carried(line: String, meter: &Meter) -> Self {
+    fn carried(line: String, progress: &Progress) -> Self {
         Self {
             line,
-            carried: Some(meter.result().0),
+            carried: Some(progress.carried_bytes_and_time().0),
         }
     }
 
@@ -57,9 +57,9 @@ impl Fared {
 /// Downloads one file.
 pub(crate) fn fetch(shell: &mut Shell, order: Fetch) -> Result<Fared, Failure> {
     let name = order.to.as_os_str().as_bytes().to_vec();
-    let meter = Meter::new(order.look, &name);
-    let person = shell.person.clone();
-    let mut download = Download::to(order.to, order.resume, order.settling, person, meter);
+    let progress = Progress::new(order.style, &name);
+    let asker = shell.asker.clone();
+    let mut download = Download::to(order.to, order.resume, order.settling, asker, progress);
     let asked = GetOrder {
         what: Retrieve {
             path: order.path.clone(),
@@ -70,10 +70,10 @@ pub(crate) fn fetch(shell: &mut Shell, order: Fetch) -> Result<Fared, Failure> {
         local: order.local,
     };
     let outcome = shell.talk(|out| Dialogue::get(asked, out), &mut download)?;
-    download.meter.finish();
-    let shown = format::name(&name);
+    download.progress.finish();
+    let shown = escape_name(&name);
     match outcome {
-        Outcome::Verified(sent) => Ok(told(&shown, &sent, &download.meter)),
+        Outcome::Verified(sent) => Ok(told(&shown, &sent, &download.progress)),
         Outcome::AlreadyThere { size, sum } => {
             let proof = proof(sum);
             Ok(Fared::unmoved(format!(
@@ -102,7 +102,7 @@ pub(crate) struct Dispatch<'a> {
     pub policy: Policy,
     pub replace: Replace,
     pub turn: Turn,
-    pub look: Look,
+    pub style: ProgressStyle,
 }
 
 /// Uploads one file.
@@ -113,12 +113,12 @@ pub(crate) fn dispatch(shell: &mut Shell, order: Dispatch<'_>) -> Result<Fared, 
         policy,
         replace,
         turn,
-        look,
+        style,
     } = order;
     let here = from.as_os_str().as_bytes();
-    let meter = Meter::new(look, here);
-    let upload = Upload::from(from, policy, shell.person.clone(), meter);
-    let mut upload = upload.map_err(|error| Failure::about(format::name(here), error))?;
+    let progress = Progress::new(style, here);
+    let upload = Upload::from(from, policy, shell.asker.clone(), progress);
+    let mut upload = upload.map_err(|error| Failure::about(escape_name(here), error))?;
     let asked = PutOrder {
         path: to.clone(),
         size: upload.size(),
@@ -129,14 +129,14 @@ pub(crate) fn dispatch(shell: &mut Shell, order: Dispatch<'_>) -> Result<Fared, 
         turn,
     };
     let outcome = shell.talk(|out| Dialogue::put(asked, out), &mut upload)?;
-    upload.meter.finish();
-    let shown = format::name(to.as_bytes());
+    upload.progress.finish();
+    let shown = escape_name(to.as_bytes());
     match outcome {
         Outcome::Verified(_) if upload.has_changed() => Err(Failure::Refused(format!(
             "226 {shown}: stored, but {} changed while it was sent; put it again",
-            format::name(here)
+            escape_name(here)
         ))),
-        Outcome::Verified(stored) => Ok(told(&shown, &stored, &upload.meter)),
+        Outcome::Verified(stored) => Ok(told(&shown, &stored, &upload.progress)),
         Outcome::AlreadyThere { size, sum } => {
             let proof = proof(sum);
             Ok(Fared::unmoved(format!(
@@ -158,15 +158,15 @@ pub(crate) fn dispatch(shell: &mut Shell, order: Dispatch<'_>) -> Result<Fared, 
 }
 
 /// `226 a.iso: 7000000 bytes in 0.4 s (17 MB/s), stored and verified (md5 5eb6..)`.
-fn told(name: &str, answered: &Answered, meter: &Meter) -> Fared {
+fn told(name: &str, answered: &Answered, progress: &Progress) -> Fared {
     let size = answered.size.unwrap_or_default();
-    let (carried, took) = meter.result();
+    let (carried, took) = progress.carried_bytes_and_time();
     let part = if carried < size {
         format!(" ({carried} of them now)")
     } else {
         String::new()
     };
-    let pace = format::pace(carried, took);
+    let pace = format_pace(carried, took);
     let sum = answered
         .sum
         .map(|sum| format!(" ({})", named(sum)))
@@ -175,7 +175,7 @@ fn told(name: &str, answered: &Answered, meter: &Meter) -> Fared {
         "{} {name}: {size} bytes{part} {pace}, stored and verified{sum}",
         answered.code
     );
-    Fared::carried(line, meter)
+    Fared::carried(line, progress)
 }
 
 fn proof(sum: Option<Sum>) -> String {
@@ -191,7 +191,7 @@ fn named(sum: Sum) -> String {
 }
 
 fn failed(name: &[u8], outcome: Outcome, trouble: Option<String>, verb: &str) -> Failure {
-    let shown = format::name(name);
+    let shown = escape_name(name);
     match outcome {
         Outcome::Replied(answered) => Failure::reply(name, &answered),
         Outcome::Stopped => Failure::Stopped(format!("{shown}: stopped; {verb} it again to go on")),

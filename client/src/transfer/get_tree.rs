@@ -21,8 +21,8 @@ use super::tree_summary::Tally;
 use crate::net::command_error::{Done, Failure};
 use crate::net::listing::is_single_name;
 use crate::net::session::Shell;
-use crate::terminal::format;
-use crate::terminal::progress::Look;
+use crate::terminal::format::{escape_name, escape_path};
+use crate::terminal::progress::ProgressStyle;
 
 /// Files asked for before their turn comes.
 const AHEAD_MAX: usize = 16;
@@ -38,16 +38,16 @@ pub(crate) fn fetch_tree(shell: &mut Shell, from: PathArg, to: &Path, tally: &mu
     }];
     while let Some(level) = waiting.pop() {
         if level.depth > DEPTH_MAX {
-            let name = format::name(level.from.as_bytes());
+            let name = escape_name(level.from.as_bytes());
             tally.fail(format_args!("{name}: deeper than {DEPTH_MAX}, not fetched"));
             continue;
         }
         if let Err(error) = fs::create_dir_all(&level.to) {
-            tally.fail(format_args!("{}: {error}", format::path(&level.to)));
+            tally.fail(format_args!("{}: {error}", escape_path(&level.to)));
             continue;
         }
         let mut files = Vec::new();
-        let here = Here::look(&level.to);
+        let local_names = LocalNames::read(&level.to);
         for (name, facts) in entries(shell, &level.from, tally)? {
             let from = child(Some(&level.from), &name)?;
             let to = level.to.join(OsStr::from_bytes(&name));
@@ -57,11 +57,11 @@ pub(crate) fn fetch_tree(shell: &mut Shell, from: PathArg, to: &Path, tally: &mu
                     to,
                     depth: level.depth + 1,
                 }),
-                Kind::File => files.push(here.order(from, to, &facts, shell.look)),
+                Kind::File => files.push(local_names.order(from, to, &facts, shell.progress_style)),
                 Kind::Link | Kind::Other => {
                     tally.fail(format_args!(
                         "{}: neither a file nor a directory",
-                        format::name(from.as_bytes())
+                        escape_name(from.as_bytes())
                     ));
                 }
             }
@@ -75,7 +75,7 @@ pub(crate) fn fetch_tree(shell: &mut Shell, from: PathArg, to: &Path, tally: &mu
 pub(crate) fn settle(to: &Path, tally: &mut Tally) {
     let synced = File::open(to).and_then(|folder| Ok(rustix::fs::syncfs(&folder)?));
     if let Err(error) = synced {
-        tally.fail(format_args!("{}: {error}", format::path(to)));
+        tally.fail(format_args!("{}: {error}", escape_path(to)));
     }
 }
 
@@ -96,7 +96,7 @@ fn fetch_files(shell: &mut Shell, files: Vec<Fetch>, tally: &mut Tally) -> Done 
         } else {
             Asking::Now
         };
-        if file.look != Look::Nothing {
+        if file.style != ProgressStyle::Hidden {
             tally.hide();
         }
         let fetched = fetch(shell, file);
@@ -134,7 +134,7 @@ fn entries(
     let listed = shell.list(path.as_bytes(), list, |name, facts| {
         match is_single_name(name) {
             true => entries.push((name.to_vec(), *facts)),
-            false => refused.push(format::name(name)),
+            false => refused.push(escape_name(name)),
         }
     });
     match listed {
@@ -152,12 +152,12 @@ fn entries(
 }
 
 /// What is in a local directory, looked at once.
-struct Here {
+struct LocalNames {
     names: HashSet<OsString>,
 }
 
-impl Here {
-    fn look(folder: &Path) -> Self {
+impl LocalNames {
+    fn read(folder: &Path) -> Self {
         let entries = fs::read_dir(folder).into_iter().flatten().flatten();
         Self {
             names: entries.map(|entry| entry.file_name()).collect(),
@@ -169,7 +169,7 @@ impl Here {
             .is_some_and(|name| self.names.contains(name))
     }
 
-    fn order(&self, path: PathArg, to: PathBuf, facts: &Facts, look: Look) -> Fetch {
+    fn order(&self, path: PathArg, to: PathBuf, facts: &Facts, style: ProgressStyle) -> Fetch {
         let mut local = LocalCopy::default();
         if self.has(&to) || self.has(&part_of(&to)) {
             local = local_copy(&to);
@@ -189,7 +189,11 @@ impl Here {
             command: Asking::Now,
             resume: Resume::Always,
             settling: Settling::Later,
-            look: if is_small { Look::Nothing } else { look },
+            style: if is_small {
+                ProgressStyle::Hidden
+            } else {
+                style
+            },
         }
     }
 }

@@ -17,8 +17,8 @@ use super::tree::{Level, SMALL, child};
 use super::tree_summary::Tally;
 use crate::net::command_error::{Done, Failure};
 use crate::net::session::Shell;
-use crate::terminal::format;
-use crate::terminal::progress::Look;
+use crate::terminal::format::escape_path;
+use crate::terminal::progress::ProgressStyle;
 
 /// What is known of a directory at the server before it is looked at.
 enum There {
@@ -42,7 +42,7 @@ pub(crate) fn send_tree(shell: &mut Shell, from: &Path, to: PathArg, tally: &mut
     while let Some((level, there)) = waiting.pop() {
         let known = match there {
             There::Nothing => make(shell, &level.to),
-            There::Unknown => look(shell, &level.to),
+            There::Unknown => list_or_make_directory(shell, &level.to),
         };
         let known = match known {
             Ok(known) => known,
@@ -57,7 +57,7 @@ pub(crate) fn send_tree(shell: &mut Shell, from: &Path, to: PathArg, tally: &mut
             let Ok(to) = child(Some(&level.to), name.as_bytes()) else {
                 tally.fail(format_args!(
                     "{}: a name like this cannot be sent",
-                    format::path(&path)
+                    escape_path(&path)
                 ));
                 continue;
             };
@@ -94,8 +94,12 @@ fn send(
     // What cannot be looked at cannot be opened either, and that says why.
     let size = fs::metadata(from).map_or(0, |found| found.len());
     let is_small = size <= SMALL;
-    let look = if is_small { Look::Nothing } else { shell.look };
-    if look != Look::Nothing {
+    let style = if is_small {
+        ProgressStyle::Hidden
+    } else {
+        shell.progress_style
+    };
+    if style != ProgressStyle::Hidden {
         tally.hide();
     }
     let straight = there.is_none() && is_small;
@@ -116,7 +120,7 @@ fn send(
             } else {
                 Turn::Negotiate
             },
-            look,
+            style,
         },
     );
     tally.take(sent)
@@ -134,7 +138,7 @@ fn make(shell: &mut Shell, path: &PathArg) -> Result<Known, Failure> {
 }
 
 /// Lists a directory that may be there, or makes it.
-fn look(shell: &mut Shell, path: &PathArg) -> Result<Known, Failure> {
+fn list_or_make_directory(shell: &mut Shell, path: &PathArg) -> Result<Known, Failure> {
     if shell.ask(Command::Facts(path.clone()))?.code == 404 {
         return make(shell, path);
     }
@@ -154,7 +158,7 @@ fn local_names(folder: &Path, tally: &mut Tally) -> Vec<OsString> {
             .collect::<Result<Vec<_>, _>>()
     });
     let mut names = names.unwrap_or_else(|error| {
-        tally.fail(format_args!("{}: {error}", format::path(folder)));
+        tally.fail(format_args!("{}: {error}", escape_path(folder)));
         Vec::new()
     });
     names.retain(|name| !name.as_bytes().ends_with(PART.as_bytes()));

@@ -25,8 +25,8 @@ use crate::net::dialogue::{Local, Unusable, converse};
 use crate::net::link::{Link, LinkError, Waited};
 use crate::net::listing::Listing;
 use crate::terminal::interrupt::Interrupt;
-use crate::terminal::progress::{Look, Meter};
-use crate::terminal::questions::Person;
+use crate::terminal::progress::{Progress, ProgressStyle};
+use crate::terminal::questions::Asker;
 
 const ALL: &[u8] = b"seven b";
 
@@ -79,13 +79,13 @@ fn path() -> PathArg {
 }
 
 fn download(folder: &Path) -> Download {
-    let meter = Meter::new(Look::Nothing, b"a");
+    let progress = Progress::new(ProgressStyle::Hidden, b"a");
     Download::to(
         folder.join("a"),
         Resume::Ask,
         Settling::Each,
-        Person::Absent,
-        meter,
+        Asker::Nobody,
+        progress,
     )
 }
 
@@ -158,8 +158,8 @@ fn an_upload_with_no_turn() {
         resume: Resume::Ask,
         overwrite: Overwrite::Ask,
     };
-    let meter = Meter::new(Look::Nothing, b"a");
-    let mut upload = Upload::from(&from, policy, Person::Absent, meter).unwrap();
+    let progress = Progress::new(ProgressStyle::Hidden, b"a");
+    let mut upload = Upload::from(&from, policy, Asker::Nobody, progress).unwrap();
     let order = PutOrder {
         path: path(),
         size: upload.size(),

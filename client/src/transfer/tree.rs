@@ -3,7 +3,7 @@
 use skiff_sessions::path::PathArg;
 
 use crate::net::command_error::Failure;
-use crate::terminal::format;
+use crate::terminal::format::escape_name;
 
 /// Up to here a file goes at once, without asking what is there; in bytes.
 pub(crate) const SMALL: u64 = 1024 * 1024;
@@ -25,7 +25,7 @@ pub(crate) fn child(folder: Option<&PathArg>, name: &[u8]) -> Result<PathArg, Fa
         Some(folder) if folder.ends_with(b"/") => [folder, name].concat(),
         Some(folder) => [folder, b"/", name].concat(),
     };
-    PathArg::new(path).ok_or_else(|| Failure::about(format::name(name), "no name for the server"))
+    PathArg::new(path).ok_or_else(|| Failure::about(escape_name(name), "no name for the server"))
 }
 
 #[cfg(test)]

@@ -7,16 +7,16 @@ use indicatif::ProgressBar;
 
 use super::file::Fared;
 use crate::net::command_error::{Done, Failure};
-use crate::terminal::format;
-use crate::terminal::output;
-use crate::terminal::progress::Look;
+use crate::terminal::format::{escape_name, format_pace, format_size};
+use crate::terminal::output::{print_error, print_line};
+use crate::terminal::progress::ProgressStyle;
 
 /// Between two lines where there is no terminal.
 const BETWEEN_LINES: Duration = Duration::from_secs(5);
 
 pub(crate) struct Tally {
     name: String,
-    look: Look,
+    style: ProgressStyle,
     begun: Instant,
     told: Instant,
     spinner: Option<ProgressBar>,
@@ -27,11 +27,11 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
-    pub(crate) fn new(look: Look, name: &[u8]) -> Self {
-        let (name, now) = (format::name(name), Instant::now());
+    pub(crate) fn new(style: ProgressStyle, name: &[u8]) -> Self {
+        let (name, now) = (escape_name(name), Instant::now());
         Self {
             name,
-            look,
+            style,
             begun: now,
             told: now,
             spinner: None,
@@ -55,7 +55,7 @@ impl Tally {
     pub(crate) fn fail(&mut self, why: impl Display) {
         self.failed += 1;
         self.hide();
-        output::complain(why);
+        print_error(why);
     }
 
     /// A file's own bar wants the line.
@@ -68,7 +68,7 @@ impl Tally {
     /// Says what was done; a failure where one file has failed.
     pub(crate) fn close(mut self, deed: &str) -> Done {
         self.hide();
-        let pace = format::pace(self.bytes, self.begun.elapsed());
+        let pace = format_pace(self.bytes, self.begun.elapsed());
         let Self {
             name,
             moved,
@@ -81,7 +81,7 @@ impl Tally {
             "{name}: {moved} files {deed}, {bytes} bytes {pace}, each verified; {unmoved} unchanged"
         );
         if failed == 0 {
-            output::say(format_args!("226 {line}"));
+            print_line(format_args!("226 {line}"));
             return Ok(());
         }
         Err(Failure::Refused(format!("550 {line}; {failed} failed")))
@@ -100,21 +100,21 @@ impl Tally {
 
     fn show(&mut self) {
         let files = self.moved + self.unmoved;
-        match self.look {
-            Look::Bar => {
+        match self.style {
+            ProgressStyle::Bar => {
                 let spinner = self.spinner.get_or_insert_with(ProgressBar::new_spinner);
                 spinner.set_message(format!(
                     "{}: {files} files, {}",
                     self.name,
-                    format::size(self.bytes)
+                    format_size(self.bytes)
                 ));
                 spinner.tick();
             }
-            Look::Lines if self.told.elapsed() >= BETWEEN_LINES => {
+            ProgressStyle::Lines if self.told.elapsed() >= BETWEEN_LINES => {
                 self.told = Instant::now();
-                output::complain(format_args!("{}: {files} files", self.name));
+                print_error(format_args!("{}: {files} files", self.name));
             }
-            Look::Lines | Look::Nothing => {}
+            ProgressStyle::Lines | ProgressStyle::Hidden => {}
         }
     }
 }

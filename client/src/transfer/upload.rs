@@ -13,18 +13,18 @@ use skiff_sessions::wire::stamp::Stamp;
 use super::local_file;
 use super::policy::{Overwrite, Policy, Resume, decision};
 use crate::net::dialogue::Local;
-use crate::terminal::format;
-use crate::terminal::output;
-use crate::terminal::progress::Meter;
-use crate::terminal::questions::Person;
+use crate::terminal::format::escape_path;
+use crate::terminal::output::print_line;
+use crate::terminal::progress::Progress;
+use crate::terminal::questions::Asker;
 
 pub(crate) struct Upload {
     path: PathBuf,
     file: File,
     opened: Metadata,
     policy: Policy,
-    person: Person,
-    pub meter: Meter,
+    asker: Asker,
+    pub progress: Progress,
     /// Why the outcome was `LocalFailed`.
     pub trouble: Option<String>,
 }
@@ -33,8 +33,8 @@ impl Upload {
     pub(crate) fn from(
         path: &Path,
         policy: Policy,
-        person: Person,
-        meter: Meter,
+        asker: Asker,
+        progress: Progress,
     ) -> io::Result<Self> {
         let file = local_file::open(path)?;
         let opened = file.metadata()?;
@@ -43,8 +43,8 @@ impl Upload {
             file,
             opened,
             policy,
-            person,
-            meter,
+            asker,
+            progress,
             trouble: None,
         })
     }
@@ -72,7 +72,7 @@ impl Upload {
     }
 
     fn name(&self) -> String {
-        format::path(&self.path)
+        escape_path(&self.path)
     }
 }
 
@@ -92,28 +92,28 @@ impl Local for Upload {
             Question::Replace => (format!("{name}: another file is there, replace it?"), false),
             Question::ResumeDownload { .. } => return Some(Decision::No),
         };
-        self.meter.finish();
-        self.person.decide(&question, fallback).map(decision)
+        self.progress.finish();
+        self.asker.confirm(&question, fallback).map(decision)
     }
 
     fn note(&mut self, _: Note) {
-        self.meter.finish();
-        output::say(format_args!(
+        self.progress.finish();
+        print_line(format_args!(
             "{}: the part there is of another file, all is sent again",
             self.name()
         ));
     }
 
     fn began(&mut self, task: Task) {
-        self.meter.began(task);
+        self.progress.begin_task(task);
     }
 
     fn moved(&mut self, bytes: u64) {
-        self.meter.moved(bytes);
+        self.progress.update(bytes);
     }
 
     fn working(&mut self, done: u64, of: u64) {
-        self.meter.working(done, of);
+        self.progress.show_server_work(done, of);
     }
 }
 
@@ -142,7 +142,7 @@ impl Sink for Upload {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::terminal::progress::Look;
+    use crate::terminal::progress::ProgressStyle;
 
     fn upload(path: &Path) -> io::Result<Upload> {
         let policy = Policy {
@@ -152,8 +152,8 @@ mod tests {
         Upload::from(
             path,
             policy,
-            Person::Absent,
-            Meter::new(Look::Nothing, b"a"),
+            Asker::Nobody,
+            Progress::new(ProgressStyle::Hidden, b"a"),
         )
     }
 
