@@ -63,23 +63,23 @@ fn connect(mut args: Args) -> Result<(), Trouble> {
     } else {
         &Asker::Nobody
     };
-    let mut shell = login::open(&settings, at_login, interrupt.clone())?;
-    shell.asker = if at_prompt { present } else { Asker::Nobody };
+    let mut session = login::open(&settings, at_login, interrupt.clone())?;
+    session.asker = if at_prompt { present } else { Asker::Nobody };
     // Until here Ctrl-C ends the program: there is nothing to stop yet.
     interrupt.register().map_err(|cause| Trouble::Own {
         what: "Ctrl-C".into(),
         cause,
     })?;
     if at_prompt {
-        return prompt::run(shell);
+        return prompt::run(session);
     }
     let done = match script {
-        Some(path) => batch::run_file(&mut shell, &path),
-        None if commands.is_empty() => batch::run_stdin(&mut shell),
-        None => batch::run_given(&mut shell, &commands),
+        Some(path) => batch::run_file(&mut session, &path),
+        None if commands.is_empty() => batch::run_stdin(&mut session),
+        None => batch::run_given(&mut session, &commands),
     };
     if !matches!(done, Err(Trouble::Connection { .. })) {
-        shell.leave();
+        session.quit();
     }
     done
 }

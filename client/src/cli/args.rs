@@ -11,7 +11,7 @@ use skiff_sessions::digest::Algorithm;
 use super::error::Trouble;
 use super::exit::EXITS;
 use crate::commands::table::VERBS;
-use crate::net::known_hosts::{Fingerprint, Trust};
+use crate::net::known_hosts::{Fingerprint, TrustPolicy};
 
 /// What the program is to do.
 #[derive(PartialEq, Eq, Debug)]
@@ -31,7 +31,7 @@ pub(crate) struct Args {
     pub config: Option<PathBuf>,
     pub password: PasswordFrom,
     pub tls: Option<Tls>,
-    pub trust: Trust,
+    pub trust: TrustPolicy,
     pub digest: Option<Algorithm>,
     pub progress: ProgressOption,
 }
@@ -79,7 +79,7 @@ pub(crate) fn parse(arguments: Vec<OsString>) -> Result<Errand, Trouble> {
         trust: given
             .opt_value_from_fn("--trust", trust)
             .map_err(usage)?
-            .unwrap_or(Trust::Asked),
+            .unwrap_or(TrustPolicy::Ask),
         digest: given.opt_value_from_fn("--digest", digest).map_err(usage)?,
         progress: if given.contains(["-q", "--quiet"]) {
             ProgressOption::Quiet
@@ -164,12 +164,12 @@ fn tls(text: &str) -> Result<Tls, String> {
     }
 }
 
-fn trust(text: &str) -> Result<Trust, String> {
+fn trust(text: &str) -> Result<TrustPolicy, String> {
     if text == "new" {
-        return Ok(Trust::New);
+        return Ok(TrustPolicy::New);
     }
     Fingerprint::parse(text)
-        .map(Trust::Only)
+        .map(TrustPolicy::Only)
         .ok_or_else(|| "write --trust new, or the 64 hexadecimal digits of a SHA-256".into())
 }
 
@@ -230,7 +230,7 @@ mod tests {
         assert_eq!(args.digest, None);
         let named = parsed("--digest SHA256").unwrap().digest;
         assert_eq!(named, Some(Algorithm::Sha256));
-        assert_eq!((args.tls, args.trust), (Some(Tls::Off), Trust::New));
+        assert_eq!((args.tls, args.trust), (Some(Tls::Off), TrustPolicy::New));
         assert_eq!(
             (args.progress, args.password),
             (ProgressOption::Quiet, PasswordFrom::Stdin)

@@ -6,9 +6,9 @@ use std::path::Path;
 use super::error::Trouble;
 use crate::commands::dispatch;
 use crate::commands::lexer::{self, OnFailure};
-use crate::net::command_error::Failure;
-use crate::net::known_hosts::name;
-use crate::net::session::Shell;
+use crate::net::command_error::CommandError;
+use crate::net::known_hosts::host_and_port;
+use crate::net::session::Session;
 use crate::terminal::output::print_error;
 
 /// The longest line of commands, in bytes.
@@ -22,9 +22,9 @@ pub(crate) enum Next {
 }
 
 /// The commands of `-c`.
-pub(crate) fn run_given(shell: &mut Shell, lines: &[String]) -> Result<(), Trouble> {
+pub(crate) fn run_given(session: &mut Session, lines: &[String]) -> Result<(), Trouble> {
     for line in lines.iter().flat_map(|given| given.lines()) {
-        if run_line(shell, line)? == Next::Leave {
+        if run_line(session, line)? == Next::Leave {
             break;
         }
     }
@@ -32,22 +32,22 @@ pub(crate) fn run_given(shell: &mut Shell, lines: &[String]) -> Result<(), Troub
 }
 
 /// The commands in a file.
-pub(crate) fn run_file(shell: &mut Shell, path: &Path) -> Result<(), Trouble> {
+pub(crate) fn run_file(session: &mut Session, path: &Path) -> Result<(), Trouble> {
     let failed = |cause| Trouble::Own {
         what: path.display().to_string(),
         cause,
     };
     let file = std::fs::File::open(path).map_err(failed)?;
-    run_all(shell, io::BufReader::new(file)).map_err(|error| error.map(failed))?
+    run_all(session, io::BufReader::new(file)).map_err(|error| error.map(failed))?
 }
 
 /// The commands on standard input.
-pub(crate) fn run_stdin(shell: &mut Shell) -> Result<(), Trouble> {
+pub(crate) fn run_stdin(session: &mut Session) -> Result<(), Trouble> {
     let failed = |cause| Trouble::Own {
         what: "standard input".into(),
         cause,
     };
-    run_all(shell, io::stdin().lock()).map_err(|error| error.map(failed))?
+    run_all(session, io::stdin().lock()).map_err(|error| error.map(failed))?
 }
 
 struct Unreadable(io::Error);
@@ -58,7 +58,10 @@ impl Unreadable {
     }
 }
 
-fn run_all(shell: &mut Shell, mut lines: impl BufRead) -> Result<Result<(), Trouble>, Unreadable> {
+fn run_all(
+    session: &mut Session,
+    mut lines: impl BufRead,
+) -> Result<Result<(), Trouble>, Unreadable> {
     let mut line = String::new();
     loop {
         line.clear();
@@ -66,7 +69,7 @@ fn run_all(shell: &mut Shell, mut lines: impl BufRead) -> Result<Result<(), Trou
         if bounded.read_line(&mut line).map_err(Unreadable)? == 0 {
             return Ok(Ok(()));
         }
-        match run_line(shell, line.trim_end_matches(['\r', '\n'])) {
+        match run_line(session, line.trim_end_matches(['\r', '\n'])) {
             Ok(Next::GoOn) => {}
             Ok(Next::Leave) => return Ok(Ok(())),
             Err(trouble) => return Ok(Err(trouble)),
@@ -75,32 +78,32 @@ fn run_all(shell: &mut Shell, mut lines: impl BufRead) -> Result<Result<(), Trou
 }
 
 /// The first failure ends all, unless a `-` stood before the command.
-fn run_line(shell: &mut Shell, line: &str) -> Result<Next, Trouble> {
+fn run_line(session: &mut Session, line: &str) -> Result<Next, Trouble> {
     let commands = lexer::commands(line).map_err(|error| {
         print_error(error);
         Trouble::CommandFailed
     })?;
     for typed in commands {
-        let failure = match dispatch::run(shell, &typed) {
+        let failure = match dispatch::run(session, &typed) {
             Ok(()) => continue,
             Err(failure) => failure,
         };
         match failure {
-            Failure::Quit => return Ok(Next::Leave),
-            Failure::Over(cause) => {
+            CommandError::Quit => return Ok(Next::Leave),
+            CommandError::SessionEnded(cause) => {
                 return Err(Trouble::Connection {
-                    server: name(&shell.server),
+                    server: host_and_port(&session.server),
                     cause,
                 });
             }
-            Failure::Refused(why) | Failure::Local(why) => {
+            CommandError::Refused(why) | CommandError::Local(why) => {
                 print_error(why);
                 if typed.on_failure == OnFailure::Stop {
                     return Err(Trouble::CommandFailed);
                 }
             }
             // Who presses Ctrl-C does not want the rest either.
-            Failure::Stopped(why) => {
+            CommandError::Stopped(why) => {
                 print_error(why);
                 return Err(Trouble::CommandFailed);
             }

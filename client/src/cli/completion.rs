@@ -15,21 +15,21 @@ use crate::commands::lexer;
 use crate::commands::table::VERBS;
 use crate::commands::{spec, table};
 use crate::net::listing::is_single_name;
-use crate::net::session::Shell;
+use crate::net::session::Session;
 
 /// More names than these are no help to anybody.
 const OFFERED_MAX: usize = 10_000;
 
 /// The shell, shared with the completer, which runs while a line is typed.
-pub(crate) type Shared = Arc<Mutex<Shell>>;
+pub(crate) type Shared = Arc<Mutex<Session>>;
 
 pub(crate) struct Names {
-    shell: Shared,
+    session: Shared,
 }
 
 impl Names {
-    pub(crate) fn of(shell: Shared) -> Self {
-        Self { shell }
+    pub(crate) fn of(session: Shared) -> Self {
+        Self { session }
     }
 }
 
@@ -53,8 +53,8 @@ impl<Term: Terminal> Completer<Term> for Names {
             spec::Names::Local => Some(local(word)),
             spec::Names::Remote => {
                 // Whoever holds the shell is doing a command: then no line is typed.
-                let mut shell = self.shell.lock().unwrap_or_else(PoisonError::into_inner);
-                remote(&mut shell, word)
+                let mut session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
+                remote(&mut session, word)
             }
             spec::Names::Other => None,
         }
@@ -99,7 +99,7 @@ fn local(word: &str) -> Vec<Completion> {
     sorted(names.collect())
 }
 
-fn remote(shell: &mut Shell, word: &str) -> Option<Vec<Completion>> {
+fn remote(session: &mut Session, word: &str) -> Option<Vec<Completion>> {
     let (folder, start) = split(word);
     let path = if folder.is_empty() {
         None
@@ -107,7 +107,7 @@ fn remote(shell: &mut Shell, word: &str) -> Option<Vec<Completion>> {
         Some(PathArg::new(folder)?)
     };
     let mut names = Vec::new();
-    let listed = shell.list(folder.as_bytes(), Command::List(path), |name, facts| {
+    let listed = session.list(folder.as_bytes(), Command::List(path), |name, facts| {
         if names.len() < OFFERED_MAX && is_single_name(name) {
             names.extend(offer(folder, start, name, facts.kind == Kind::Directory));
         }

@@ -5,7 +5,7 @@ use skiff_sessions::scram::ScramError;
 use thiserror::Error;
 
 use super::exit::Exit;
-use crate::net::known_hosts::Distrust;
+use crate::net::known_hosts::CertificateError;
 use crate::net::link::LinkError;
 
 #[derive(Debug, Error)]
@@ -24,7 +24,7 @@ pub(crate) enum Trouble {
     #[error("the login ended: {0}")]
     Login(#[from] ScramError),
     #[error(transparent)]
-    Certificate(#[from] Distrust),
+    Certificate(#[from] CertificateError),
     /// Told already, where it happened.
     #[error("a command failed")]
     CommandFailed,

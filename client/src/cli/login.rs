@@ -11,11 +11,13 @@ use zeroize::Zeroizing;
 use super::args::PasswordFrom;
 use super::error::Trouble;
 use super::settings::Settings;
-use crate::net::command_error::Failure;
-use crate::net::known_hosts::{Distrust, Fingerprint, KnownHosts, Standing, Trust, name};
+use crate::net::command_error::CommandError;
+use crate::net::known_hosts::{
+    CertificateError, Fingerprint, HostStatus, KnownHosts, TrustPolicy, host_and_port,
+};
 use crate::net::link::{Link, LinkError};
 use crate::net::login;
-use crate::net::session::Shell;
+use crate::net::session::Session;
 use crate::terminal::format::escape_name;
 use crate::terminal::interrupt::Interrupt;
 use crate::terminal::output::{print_error, print_line};
@@ -36,9 +38,9 @@ pub(crate) fn open(
     settings: &Settings,
     asker: &Asker,
     interrupt: Interrupt,
-) -> Result<Shell, Trouble> {
+) -> Result<Session, Trouble> {
     let LoggedIn { link, user, digest } = log_in(settings, asker)?;
-    let mut shell = Shell {
+    let mut session = Session {
         link,
         interrupt,
         asker: asker.clone(),
@@ -48,12 +50,12 @@ pub(crate) fn open(
         digest,
         cwd: b"/".to_vec(),
     };
-    shell.cwd = match shell.working_directory() {
+    session.cwd = match session.working_directory() {
         Ok((_, cwd)) => cwd,
-        Err(Failure::Over(cause)) => return Err(failed(settings, cause)),
+        Err(CommandError::SessionEnded(cause)) => return Err(failed(settings, cause)),
         Err(_) => return Err(failed(settings, LinkError::NotSkiff)),
     };
-    Ok(shell)
+    Ok(session)
 }
 
 /// A connection to a server whose certificate is trusted.
@@ -69,33 +71,33 @@ fn connect(settings: &Settings, asker: &Asker) -> Result<Link, Trouble> {
 }
 
 fn failed(settings: &Settings, cause: LinkError) -> Trouble {
-    let server = name(&settings.server);
+    let server = host_and_port(&settings.server);
     Trouble::Connection { server, cause }
 }
 
 /// Nothing of the login is sent before the certificate is found to be the
 /// remembered one, or the person says that it is right.
-fn trust(settings: &Settings, is: Fingerprint, asker: &Asker) -> Result<(), Distrust> {
-    let server = name(&settings.server);
-    if let Trust::Only(wanted) = settings.trust {
+fn trust(settings: &Settings, is: Fingerprint, asker: &Asker) -> Result<(), CertificateError> {
+    let server = host_and_port(&settings.server);
+    if let TrustPolicy::Only(wanted) = settings.trust {
         return match wanted == is {
             true => Ok(()),
-            false => Err(Distrust::NotTheOne { server, is }),
+            false => Err(CertificateError::Mismatch { server, is }),
         };
     }
     let hosts = KnownHosts::at(settings.known_hosts.clone());
-    if hosts.look_up(&settings.server, is)? == Standing::Known {
+    if hosts.look_up(&settings.server, is)? == HostStatus::Known {
         return Ok(());
     }
-    if settings.trust == Trust::Asked {
+    if settings.trust == TrustPolicy::Ask {
         if !asker.can_ask() {
-            return Err(Distrust::Unknown { server, is });
+            return Err(CertificateError::Unknown { server, is });
         }
         print_line(format_args!(
             "{server} was not met before. its certificate is\n  {is}"
         ));
         if asker.confirm("trust it, and remember it?", false) != Some(true) {
-            return Err(Distrust::Declined { server });
+            return Err(CertificateError::Declined { server });
         }
     }
     hosts.remember(&settings.server, is)
@@ -171,7 +173,7 @@ fn attempt(
     password: Zeroizing<String>,
 ) -> Result<Attempt, Trouble> {
     let failed = |cause| failed(settings, cause);
-    let nonce = login::random::<18>().map_err(|cause| Trouble::Own {
+    let nonce = login::random_bytes::<18>().map_err(|cause| Trouble::Own {
         what: "randomness".into(),
         cause,
     })?;
@@ -179,10 +181,10 @@ fn attempt(
         user: user.to_owned(),
         password,
         nonce: nonce.iter().map(|byte| format!("{byte:02x}")).collect(),
-        binding: link.binding().map_err(failed)?,
+        binding: link.channel_binding().map_err(failed)?,
     };
     let ended = login::log_in(link, credentials)?.map_err(|cause| match (settings.tls, cause) {
-        (Tls::Off, LinkError::Lost | LinkError::NotAReply(_)) => LinkError::NotInClear,
+        (Tls::Off, LinkError::Lost | LinkError::NotAReply(_)) => LinkError::PlaintextRefused,
         (_, cause) => cause,
     });
     match ended.map_err(failed)? {

@@ -12,9 +12,9 @@ use super::completion::{Names, Shared};
 use super::error::Trouble;
 use crate::commands::dispatch;
 use crate::commands::lexer;
-use crate::net::command_error::Failure;
-use crate::net::known_hosts::name;
-use crate::net::session::Shell;
+use crate::net::command_error::CommandError;
+use crate::net::known_hosts::host_and_port;
+use crate::net::session::Session;
 use crate::terminal::format::format_reply;
 use crate::terminal::output::{print_error, print_line};
 
@@ -22,8 +22,8 @@ use crate::terminal::output::{print_error, print_line};
 const HISTORY_MAX: usize = 1000;
 
 /// Reads and does commands until the person leaves.
-pub(crate) fn run(shell: Shell) -> Result<(), Trouble> {
-    let shell = Arc::new(Mutex::new(shell));
+pub(crate) fn run(session: Session) -> Result<(), Trouble> {
+    let session = Arc::new(Mutex::new(session));
     let own = |cause| Trouble::Own {
         what: "the terminal".into(),
         cause,
@@ -31,13 +31,13 @@ pub(crate) fn run(shell: Shell) -> Result<(), Trouble> {
     let prompt = Interface::new("skiff").map_err(own)?;
     prompt.set_report_signal(Signal::Interrupt, true);
     prompt.set_history_size(HISTORY_MAX);
-    prompt.set_completer(Arc::new(Names::of(Arc::clone(&shell))));
+    prompt.set_completer(Arc::new(Names::of(Arc::clone(&session))));
     let history = history();
     if let Some(path) = &history {
         // No history yet is the usual beginning.
         let _ = prompt.load_history(path);
     }
-    let ended = read_and_do(&prompt, &shell);
+    let ended = read_and_do(&prompt, &session);
     if let Some(path) = &history
         && let Err(error) = keep_history(&prompt, path)
     {
@@ -45,29 +45,31 @@ pub(crate) fn run(shell: Shell) -> Result<(), Trouble> {
     }
     drop(prompt);
     if ended.is_ok()
-        && let Some(shell) = Arc::into_inner(shell)
+        && let Some(session) = Arc::into_inner(session)
     {
-        let shell = shell.into_inner().unwrap_or_else(PoisonError::into_inner);
-        if let Some(goodbye) = shell.leave() {
+        let session = session.into_inner().unwrap_or_else(PoisonError::into_inner);
+        if let Some(goodbye) = session.quit() {
             print_line(format_reply(&goodbye));
         }
     }
     ended
 }
 
-fn read_and_do(prompt: &Interface<DefaultTerminal>, shell: &Shared) -> Result<(), Trouble> {
+fn read_and_do(prompt: &Interface<DefaultTerminal>, session: &Shared) -> Result<(), Trouble> {
     let own = |cause| Trouble::Own {
         what: "the terminal".into(),
         cause,
     };
     loop {
-        prompt.set_prompt(&locked(shell).prompt()).map_err(own)?;
+        prompt
+            .set_prompt(&locked(session).prompt_text())
+            .map_err(own)?;
         match prompt.read_line().map_err(own)? {
             ReadResult::Input(line) => {
                 if !line.trim().is_empty() {
                     prompt.add_history_unique(line.clone());
                 }
-                if do_line(&mut locked(shell), &line)? == Next::Leave {
+                if do_line(&mut locked(session), &line)? == Next::Leave {
                     return Ok(());
                 }
             }
@@ -91,7 +93,7 @@ enum Next {
 }
 
 /// A command that fails leaves out those behind it on the same line.
-fn do_line(shell: &mut Shell, line: &str) -> Result<Next, Trouble> {
+fn do_line(session: &mut Session, line: &str) -> Result<Next, Trouble> {
     let commands = match lexer::commands(line) {
         Ok(commands) => commands,
         Err(error) => {
@@ -100,18 +102,18 @@ fn do_line(shell: &mut Shell, line: &str) -> Result<Next, Trouble> {
         }
     };
     for typed in commands {
-        let Err(failure) = dispatch::run(shell, &typed) else {
+        let Err(failure) = dispatch::run(session, &typed) else {
             continue;
         };
         match failure {
-            Failure::Quit => return Ok(Next::Leave),
-            Failure::Over(cause) => {
+            CommandError::Quit => return Ok(Next::Leave),
+            CommandError::SessionEnded(cause) => {
                 return Err(Trouble::Connection {
-                    server: name(&shell.server),
+                    server: host_and_port(&session.server),
                     cause,
                 });
             }
-            Failure::Refused(why) | Failure::Local(why) | Failure::Stopped(why) => {
+            CommandError::Refused(why) | CommandError::Local(why) | CommandError::Stopped(why) => {
                 print_error(why);
             }
         }
@@ -122,8 +124,8 @@ fn do_line(shell: &mut Shell, line: &str) -> Result<Next, Trouble> {
     Ok(Next::GoOn)
 }
 
-fn locked(shell: &Shared) -> std::sync::MutexGuard<'_, Shell> {
-    shell.lock().unwrap_or_else(PoisonError::into_inner)
+fn locked(session: &Shared) -> std::sync::MutexGuard<'_, Session> {
+    session.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn keep_history(prompt: &Interface<DefaultTerminal>, path: &Path) -> io::Result<()> {

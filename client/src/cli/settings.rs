@@ -9,7 +9,7 @@ use skiff_sessions::digest::Algorithm;
 
 use super::args::{Args, PasswordFrom, ProgressOption};
 use super::error::Trouble;
-use crate::net::known_hosts::Trust;
+use crate::net::known_hosts::TrustPolicy;
 use crate::terminal::progress::ProgressStyle;
 
 pub(crate) struct Settings {
@@ -17,7 +17,7 @@ pub(crate) struct Settings {
     pub user: Option<String>,
     pub password: PasswordFrom,
     pub tls: Tls,
-    pub trust: Trust,
+    pub trust: TrustPolicy,
     pub digest: Option<Algorithm>,
     pub known_hosts: PathBuf,
     pub timeout: Duration,

@@ -5,9 +5,9 @@ use skiff_sessions::wire::command::{Command, NewVerifier};
 use skiff_sessions::wire::reply::Usage;
 
 use super::spec::Given;
-use crate::net::command_error::{Done, Failure};
-use crate::net::login::random;
-use crate::net::session::Shell;
+use crate::net::command_error::{CommandError, CommandResult};
+use crate::net::login::random_bytes;
+use crate::net::session::Session;
 use crate::terminal::format::{escape_name, format_reply, format_size};
 use crate::terminal::output::print_line;
 use crate::terminal::questions;
@@ -15,19 +15,19 @@ use crate::terminal::questions;
 /// Rounds of PBKDF2 for a new password, as the server makes them by default.
 const ITERATIONS: u32 = 600_000;
 
-pub(crate) fn status(shell: &mut Shell, _: &Given) -> Done {
-    let status = shell.demand(b"", Command::Status)?;
-    let user = status.user.as_deref().unwrap_or(&shell.user);
+pub(crate) fn status(session: &mut Session, _: &Given) -> CommandResult {
+    let status = session.request_ok(b"", Command::Status)?;
+    let user = status.user.as_deref().unwrap_or(&session.user);
     print_line(format_args!(
         "211 user       {}",
         escape_name(user.as_bytes())
     ));
     print_line(format_args!(
         "    server     {}:{}",
-        shell.server.host, shell.server.port
+        session.server.host, session.server.port
     ));
     print_line("    home       /");
-    print_line(format_args!("    directory  {}", escape_name(&shell.cwd)));
+    print_line(format_args!("    directory  {}", escape_name(&session.cwd)));
     if let Some(usage) = status.usage {
         say_usage(&usage, "    ");
     }
@@ -42,8 +42,8 @@ pub(crate) fn status(shell: &mut Shell, _: &Given) -> Done {
 
 pub(crate) const VERSION: &str = concat!("skiff/", env!("CARGO_PKG_VERSION"));
 
-pub(crate) fn df(shell: &mut Shell, _: &Given) -> Done {
-    let answered = shell.demand(b"", Command::Usage)?;
+pub(crate) fn df(session: &mut Session, _: &Given) -> CommandResult {
+    let answered = session.request_ok(b"", Command::Usage)?;
     match answered.usage {
         Some(usage) => say_usage(&usage, "213 "),
         None => print_line(format_reply(&answered)),
@@ -51,34 +51,34 @@ pub(crate) fn df(shell: &mut Shell, _: &Given) -> Done {
     Ok(())
 }
 
-pub(crate) fn system(shell: &mut Shell, _: &Given) -> Done {
-    let answered = shell.demand(b"", Command::System)?;
+pub(crate) fn system(session: &mut Session, _: &Given) -> CommandResult {
+    let answered = session.request_ok(b"", Command::System)?;
     print_line(format_reply(&answered));
     Ok(())
 }
 
 /// The password stays here: the server gets a verifier.
-pub(crate) fn passwd(shell: &mut Shell, _: &Given) -> Done {
-    if !shell.asker.can_ask() {
-        return Err(Failure::about(
+pub(crate) fn passwd(session: &mut Session, _: &Given) -> CommandResult {
+    if !session.asker.can_ask() {
+        return Err(CommandError::refused(
             "passwd",
             "a new password is typed at a terminal",
         ));
     }
     let read = |prompt: &str| {
-        questions::read_password(prompt).map_err(|error| Failure::about("passwd", error))
+        questions::read_password(prompt).map_err(|error| CommandError::refused("passwd", error))
     };
     let password = read("new password: ")?;
     if *read("again: ")? != *password {
-        return Err(Failure::about(
+        return Err(CommandError::refused(
             "passwd",
             "the two are not the same; nothing was changed",
         ));
     }
-    let salt = random::<16>().map_err(|error| Failure::about("passwd", error))?;
+    let salt = random_bytes::<16>().map_err(|error| CommandError::refused("passwd", error))?;
     let verifier = Verifier::derive(&password, salt.to_vec(), ITERATIONS)
-        .map_err(|error| Failure::about("passwd", error))?;
-    let answered = shell.demand(
+        .map_err(|error| CommandError::refused("passwd", error))?;
+    let answered = session.request_ok(
         b"",
         Command::SetPassword(Box::new(NewVerifier {
             salt: verifier.salt.clone(),
@@ -91,8 +91,8 @@ pub(crate) fn passwd(shell: &mut Shell, _: &Given) -> Done {
     Ok(())
 }
 
-pub(crate) fn quit(_: &mut Shell, _: &Given) -> Done {
-    Err(Failure::Quit)
+pub(crate) fn quit(_: &mut Session, _: &Given) -> CommandResult {
+    Err(CommandError::Quit)
 }
 
 fn say_usage(usage: &Usage, first: &str) {

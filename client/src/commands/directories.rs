@@ -9,8 +9,8 @@ use skiff_sessions::wire::reply::Facts;
 use super::lexer::Word;
 use super::spec::Given;
 use super::targets::remote;
-use crate::net::command_error::{Done, Failure};
-use crate::net::session::{Shell, Waiting, path_in, replied};
+use crate::net::command_error::{CommandError, CommandResult};
+use crate::net::session::{NoFile, Session, absolute_path, expect_reply};
 use crate::terminal::format::{escape_name, format_entry, format_reply};
 use crate::terminal::output::print_line;
 use crate::terminal::progress::Progress;
@@ -18,31 +18,31 @@ use crate::terminal::progress::Progress;
 /// A directory up to this many entries is shown in order, a larger one as it comes.
 const SORTED_MAX: usize = 10_000;
 
-pub(crate) fn cd(shell: &mut Shell, given: &Given) -> Done {
+pub(crate) fn cd(session: &mut Session, given: &Given) -> CommandResult {
     let word = given.words.first().cloned().unwrap_or_else(|| "/".into());
-    let answered = shell.demand(word.bytes(), Command::ChangeDirectory(remote(&word)?))?;
-    let path = path_in(&answered);
-    shell.cwd = match path {
+    let answered = session.request_ok(word.bytes(), Command::ChangeDirectory(remote(&word)?))?;
+    let path = absolute_path(&answered);
+    session.cwd = match path {
         Some(path) => path,
-        None => shell.working_directory()?.1,
+        None => session.working_directory()?.1,
     };
-    print_line(format_args!("250 {}", escape_name(&shell.cwd)));
+    print_line(format_args!("250 {}", escape_name(&session.cwd)));
     Ok(())
 }
 
-pub(crate) fn pwd(shell: &mut Shell, _: &Given) -> Done {
-    let (answered, path) = shell.working_directory()?;
-    shell.cwd = path;
+pub(crate) fn pwd(session: &mut Session, _: &Given) -> CommandResult {
+    let (answered, path) = session.working_directory()?;
+    session.cwd = path;
     print_line(format_reply(&answered));
     Ok(())
 }
 
-pub(crate) fn ls(shell: &mut Shell, given: &Given) -> Done {
+pub(crate) fn ls(session: &mut Session, given: &Given) -> CommandResult {
     let word = given.words.first();
     let path = word.map(remote).transpose()?;
     let what = word.map(Word::bytes).unwrap_or_default();
     let mut lines = Lines::default();
-    let ended = shell.list(what, Command::List(path), |name, facts| {
+    let ended = session.list(what, Command::List(path), |name, facts| {
         lines.add(name, facts);
     })?;
     lines.flush();
@@ -54,40 +54,41 @@ pub(crate) fn ls(shell: &mut Shell, given: &Given) -> Done {
     Ok(())
 }
 
-pub(crate) fn rename(shell: &mut Shell, given: &Given) -> Done {
+pub(crate) fn rename(session: &mut Session, given: &Given) -> CommandResult {
     let [from, to] = &given.words[..] else {
         return Ok(());
     };
     let (source, target) = (remote(from)?, remote(to)?);
-    let mut waiting = Waiting {
-        progress: Progress::new(shell.progress_style, from.bytes()),
+    let mut no_file = NoFile {
+        progress: Progress::new(session.progress_style, from.bytes()),
     };
-    let outcome = shell.talk(|out| Dialogue::rename(source, target, out), &mut waiting)?;
-    let answered = replied(outcome)?;
+    let outcome =
+        session.run_dialogue(|out| Dialogue::rename(source, target, out), &mut no_file)?;
+    let answered = expect_reply(outcome)?;
     match answered.code {
         250 => tell(&answered),
-        401 => Err(Failure::reply(to.bytes(), &answered)),
-        _ => Err(Failure::reply(from.bytes(), &answered)),
+        401 => Err(CommandError::from_reply(to.bytes(), &answered)),
+        _ => Err(CommandError::from_reply(from.bytes(), &answered)),
     }
 }
 
-pub(crate) fn delete(shell: &mut Shell, given: &Given) -> Done {
-    on_path(shell, given, Command::Delete)
+pub(crate) fn delete(session: &mut Session, given: &Given) -> CommandResult {
+    on_path(session, given, Command::Delete)
 }
 
-pub(crate) fn mkdir(shell: &mut Shell, given: &Given) -> Done {
-    on_path(shell, given, Command::MakeDirectory)
+pub(crate) fn mkdir(session: &mut Session, given: &Given) -> CommandResult {
+    on_path(session, given, Command::MakeDirectory)
 }
 
-fn on_path(shell: &mut Shell, given: &Given, command: fn(PathArg) -> Command) -> Done {
+fn on_path(session: &mut Session, given: &Given, command: fn(PathArg) -> Command) -> CommandResult {
     for word in &given.words {
-        let answered = shell.demand(word.bytes(), command(remote(word)?))?;
+        let answered = session.request_ok(word.bytes(), command(remote(word)?))?;
         tell(&answered)?;
     }
     Ok(())
 }
 
-fn tell(answered: &Answered) -> Done {
+fn tell(answered: &Answered) -> CommandResult {
     print_line(format_reply(answered));
     Ok(())
 }

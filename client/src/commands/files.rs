@@ -7,8 +7,8 @@ use skiff_sessions::wire::command::{Command, Replace, Turn};
 use super::spec::Given;
 use super::targets::{remote, target_here, target_there};
 use super::trees;
-use crate::net::command_error::{Done, Failure};
-use crate::net::session::Shell;
+use crate::net::command_error::{CommandError, CommandResult};
+use crate::net::session::Session;
 use crate::terminal::format::{escape_name, format_reply, format_time};
 use crate::terminal::output::print_line;
 use crate::transfer::download::local_copy;
@@ -16,9 +16,9 @@ use crate::transfer::file::{Dispatch, Fetch, dispatch, fetch};
 use crate::transfer::local_file::Settling;
 use crate::transfer::policy::{Overwrite, Policy, Resume};
 
-pub(crate) fn get(shell: &mut Shell, given: &Given) -> Done {
+pub(crate) fn get(session: &mut Session, given: &Given) -> CommandResult {
     if given.has('r') {
-        return trees::get(shell, given);
+        return trees::get(session, given);
     }
     let from = &given.words[0];
     let to = target_here(from, given.words.get(1))?;
@@ -30,14 +30,14 @@ pub(crate) fn get(shell: &mut Shell, given: &Given) -> Done {
         command: Asking::Now,
         resume: resume(given),
         settling: Settling::Each,
-        style: shell.progress_style,
+        style: session.progress_style,
     };
-    fetch(shell, order).map(|fared| print_line(fared.line))
+    fetch(session, order).map(|fared| print_line(fared.line))
 }
 
-pub(crate) fn put(shell: &mut Shell, given: &Given) -> Done {
+pub(crate) fn put(session: &mut Session, given: &Given) -> CommandResult {
     if given.has('r') {
-        return trees::put(shell, given);
+        return trees::put(session, given);
     }
     let from = given.words[0].local();
     let to = target_there(from, given.words.get(1))?;
@@ -50,7 +50,7 @@ pub(crate) fn put(shell: &mut Shell, given: &Given) -> Done {
         resume: resume(given),
         overwrite: Overwrite::Ask,
     };
-    let style = shell.progress_style;
+    let style = session.progress_style;
     let order = Dispatch {
         from,
         to,
@@ -59,17 +59,17 @@ pub(crate) fn put(shell: &mut Shell, given: &Given) -> Done {
         turn: Turn::Negotiate,
         style,
     };
-    dispatch(shell, order).map(|fared| print_line(fared.line))
+    dispatch(session, order).map(|fared| print_line(fared.line))
 }
 
-pub(crate) fn hash(shell: &mut Shell, given: &Given) -> Done {
+pub(crate) fn hash(session: &mut Session, given: &Given) -> CommandResult {
     let algorithm = if given.has('s') {
         Algorithm::Sha256
     } else {
         Algorithm::Md5
     };
     let word = &given.words[0];
-    let answered = shell.demand(
+    let answered = session.request_ok(
         word.bytes(),
         Command::Hash {
             path: remote(word)?,
@@ -77,7 +77,7 @@ pub(crate) fn hash(shell: &mut Shell, given: &Given) -> Done {
         },
     )?;
     let Some(sum) = answered.sum else {
-        return Err(Failure::reply(word.bytes(), &answered));
+        return Err(CommandError::from_reply(word.bytes(), &answered));
     };
     let size = answered.size.unwrap_or_default();
     print_line(format_args!(
@@ -88,21 +88,21 @@ pub(crate) fn hash(shell: &mut Shell, given: &Given) -> Done {
     Ok(())
 }
 
-pub(crate) fn stages(shell: &mut Shell, given: &Given) -> Done {
+pub(crate) fn stages(session: &mut Session, given: &Given) -> CommandResult {
     match (given.has('d'), given.words.first()) {
         (true, Some(word)) => {
-            let answered = shell.demand(word.bytes(), Command::DropStage(remote(word)?))?;
+            let answered = session.request_ok(word.bytes(), Command::DropStage(remote(word)?))?;
             print_line(format_reply(&answered));
             Ok(())
         }
         (false, None) => {
-            shell.list(b"", Command::Stages, |path, facts| {
+            session.list(b"", Command::Stages, |path, facts| {
                 let (size, time) = (facts.size, format_time(facts.modified));
                 print_line(format_args!("{size:>14} {time} {}", escape_name(path)));
             })?;
             Ok(())
         }
-        _ => Err(Failure::about(
+        _ => Err(CommandError::refused(
             "stages",
             "write it so: stages, or stages -d PATH",
         )),

@@ -7,31 +7,31 @@ use std::process;
 use skiff_sessions::wire::reply::{Facts, Kind};
 
 use super::spec::Given;
-use crate::net::command_error::{Done, Failure};
-use crate::net::session::Shell;
+use crate::net::command_error::{CommandError, CommandResult};
+use crate::net::session::Session;
 use crate::terminal::format::{escape_name, format_entry};
 use crate::terminal::output::print_line;
 use crate::transfer::local_file;
 
-pub(crate) fn lcd(shell: &mut Shell, given: &Given) -> Done {
+pub(crate) fn lcd(session: &mut Session, given: &Given) -> CommandResult {
     let home = std::env::home_dir();
     let to = match given.words.first() {
         Some(word) => word.local(),
         None => home
             .as_deref()
-            .ok_or_else(|| Failure::about("lcd", "HOME is not set; name a directory"))?,
+            .ok_or_else(|| CommandError::refused("lcd", "HOME is not set; name a directory"))?,
     };
     std::env::set_current_dir(to).map_err(|error| failed(to, &error))?;
-    lpwd(shell, given)
+    lpwd(session, given)
 }
 
-pub(crate) fn lpwd(_: &mut Shell, _: &Given) -> Done {
+pub(crate) fn lpwd(_: &mut Session, _: &Given) -> CommandResult {
     let here = std::env::current_dir().map_err(|error| failed(Path::new("."), &error))?;
     print_line(shown(&here));
     Ok(())
 }
 
-pub(crate) fn ldir(_: &mut Shell, given: &Given) -> Done {
+pub(crate) fn ldir(_: &mut Session, given: &Given) -> CommandResult {
     let path = given
         .words
         .first()
@@ -52,13 +52,13 @@ pub(crate) fn ldir(_: &mut Shell, given: &Given) -> Done {
     Ok(())
 }
 
-/// `!` as a verb of its own is never reached: its line goes to [`shell`].
-pub(crate) fn bang(_: &mut Shell, _: &Given) -> Done {
-    shell("")
+/// `!` as a verb of its own is never reached: its line goes to [`run_local_shell`].
+pub(crate) fn local_shell(_: &mut Session, _: &Given) -> CommandResult {
+    run_local_shell("")
 }
 
 /// Lets the local shell do a line, or talk to the person where there is none.
-pub(crate) fn shell(line: &str) -> Done {
+pub(crate) fn run_local_shell(line: &str) -> CommandResult {
     let mut command = match line {
         "" => process::Command::new(std::env::var_os("SHELL").unwrap_or_else(|| "/bin/sh".into())),
         line => {
@@ -69,14 +69,14 @@ pub(crate) fn shell(line: &str) -> Done {
     };
     let status = command
         .status()
-        .map_err(|error| Failure::about("!", error))?;
+        .map_err(|error| CommandError::refused("!", error))?;
     match status.success() {
         true => Ok(()),
-        false => Err(Failure::about("!", status)),
+        false => Err(CommandError::refused("!", status)),
     }
 }
 
-fn say_entry(path: &Path, name: &[u8]) -> Done {
+fn say_entry(path: &Path, name: &[u8]) -> CommandResult {
     let found = std::fs::symlink_metadata(path).map_err(|error| failed(path, &error))?;
     let kind = match found.file_type() {
         kind if kind.is_file() => Kind::File,
@@ -95,8 +95,8 @@ fn say_entry(path: &Path, name: &[u8]) -> Done {
     Ok(())
 }
 
-fn failed(path: &Path, error: &std::io::Error) -> Failure {
-    Failure::about(shown(path), error)
+fn failed(path: &Path, error: &std::io::Error) -> CommandError {
+    CommandError::refused(shown(path), error)
 }
 
 fn shown(path: &Path) -> String {

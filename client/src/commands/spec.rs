@@ -1,8 +1,8 @@
 //! A row of the command table, and the options and arguments that it accepts.
 
 use super::lexer::Word;
-use crate::net::command_error::Done;
-use crate::net::session::Shell;
+use crate::net::command_error::CommandResult;
+use crate::net::session::Session;
 
 /// A command.
 pub(crate) struct Verb {
@@ -16,7 +16,7 @@ pub(crate) struct Verb {
     pub count: (usize, usize),
     /// Letters that may follow a `-`.
     pub options: &'static str,
-    pub run: fn(&mut Shell, &Given) -> Done,
+    pub run: fn(&mut Session, &Given) -> CommandResult,
 }
 
 /// What an argument names.

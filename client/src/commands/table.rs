@@ -3,8 +3,8 @@
 use super::spec::Names::{Command, Local, Remote};
 use super::spec::{Given, Verb};
 use super::{account, directories, files, local};
-use crate::net::command_error::{Done, Failure};
-use crate::net::session::Shell;
+use crate::net::command_error::{CommandError, CommandResult};
+use crate::net::session::Session;
 use crate::terminal::output::print_line;
 
 #[rustfmt::skip]
@@ -20,7 +20,7 @@ pub(crate) const VERBS: &[Verb] = &[
     Verb { name: "rename", aliases: &["mv"], syntax: "rename FROM TO", help: "rename a file or directory at the server", arguments: &[Remote], count: (2, 2), options: "", run: directories::rename },
     Verb { name: "delete", aliases: &["rm", "rmdir"], syntax: "delete PATH", help: "delete a file or an empty directory at the server", arguments: &[Remote], count: (1, 1), options: "", run: directories::delete },
     Verb { name: "mkdir", aliases: &["md"], syntax: "mkdir DIR", help: "make a directory at the server", arguments: &[Remote], count: (1, 1), options: "", run: directories::mkdir },
-    Verb { name: "!", aliases: &[], syntax: "!COMMAND", help: "do the rest of the line in the local shell", arguments: &[Local], count: (0, 0), options: "", run: local::bang },
+    Verb { name: "!", aliases: &[], syntax: "!COMMAND", help: "do the rest of the line in the local shell", arguments: &[Local], count: (0, 0), options: "", run: local::local_shell },
     Verb { name: "system", aliases: &[], syntax: "system", help: "say the server's platform", arguments: &[], count: (0, 0), options: "", run: account::system },
     Verb { name: "status", aliases: &[], syntax: "status", help: "say user, directory, quota, what is used, and versions", arguments: &[], count: (0, 0), options: "", run: account::status },
     Verb { name: "df", aliases: &["quota"], syntax: "df", help: "say the quota and what is used of it", arguments: &[], count: (0, 0), options: "", run: account::df },
@@ -59,7 +59,7 @@ pub(crate) fn find(typed: &str) -> Result<&'static Verb, NotAVerb> {
 }
 
 /// `help`: it prints this table, so it lives here.
-fn help(_: &mut Shell, given: &Given) -> Done {
+fn help(_: &mut Session, given: &Given) -> CommandResult {
     let Some(word) = given.words.first() else {
         for verb in VERBS {
             print_line(format_args!("{:<36} {}", verb.syntax, verb.help));
@@ -67,7 +67,7 @@ fn help(_: &mut Shell, given: &Given) -> Done {
         return Ok(());
     };
     let verb = find(&word.text())
-        .map_err(|_| Failure::about(word.text(), "no such command, or several"))?;
+        .map_err(|_| CommandError::refused(word.text(), "no such command, or several"))?;
     print_line(format_args!("{}\n  {}", verb.syntax, verb.help));
     if !verb.aliases.is_empty() {
         print_line(format_args!("  also: {}", verb.aliases.join(" ")));

@@ -7,24 +7,24 @@ use std::path::{Path, PathBuf};
 use skiff_sessions::path::PathArg;
 
 use super::lexer::Word;
-use crate::net::command_error::Failure;
+use crate::net::command_error::CommandError;
 use crate::net::listing::is_single_name;
 use crate::terminal::format::escape_name;
 use crate::transfer::tree::child;
 
 /// A word as a name at the server.
-pub(crate) fn remote(word: &Word) -> Result<PathArg, Failure> {
+pub(crate) fn remote(word: &Word) -> Result<PathArg, CommandError> {
     word.remote().ok_or_else(|| {
-        Failure::Refused("a name at the server is not empty and holds no NUL, CR or LF".into())
+        CommandError::Refused("a name at the server is not empty and holds no NUL, CR or LF".into())
     })
 }
 
 /// Where a download goes: the name it has there, in the directory named or here.
-pub(crate) fn target_here(from: &Word, to: Option<&Word>) -> Result<PathBuf, Failure> {
+pub(crate) fn target_here(from: &Word, to: Option<&Word>) -> Result<PathBuf, CommandError> {
     let name = last_name(from.bytes());
     let named = || {
         name.map(|name| PathBuf::from(OsStr::from_bytes(name)))
-            .ok_or_else(|| Failure::about(escape_name(from.bytes()), "names no file"))
+            .ok_or_else(|| CommandError::refused(escape_name(from.bytes()), "names no file"))
     };
     match to {
         None => named(),
@@ -36,21 +36,22 @@ pub(crate) fn target_here(from: &Word, to: Option<&Word>) -> Result<PathBuf, Fai
 }
 
 /// Where an upload goes: likewise, but a directory there is told by its `/`.
-pub(crate) fn target_there(from: &Path, to: Option<&Word>) -> Result<PathArg, Failure> {
+pub(crate) fn target_there(from: &Path, to: Option<&Word>) -> Result<PathArg, CommandError> {
     let name = last_name(from.as_os_str().as_bytes());
-    let name = || name.ok_or_else(|| Failure::about(from.display(), "names no file"));
+    let name = || name.ok_or_else(|| CommandError::refused(from.display(), "names no file"));
     let path = match to {
         None => name()?.to_vec(),
         Some(to) if to.bytes().ends_with(b"/") => [to.bytes(), name()?].concat(),
         Some(to) => to.bytes().to_vec(),
     };
-    PathArg::new(path)
-        .ok_or_else(|| Failure::about(from.display(), "its name cannot be sent; name another"))
+    PathArg::new(path).ok_or_else(|| {
+        CommandError::refused(from.display(), "its name cannot be sent; name another")
+    })
 }
 
 /// A tree goes where it is told to, whether something is there or not: so the
 /// same command again goes on where it was interrupted.
-pub(crate) fn tree_here(from: &Word, to: Option<&Word>) -> Result<PathBuf, Failure> {
+pub(crate) fn tree_here(from: &Word, to: Option<&Word>) -> Result<PathBuf, CommandError> {
     match to {
         Some(to) if !to.bytes().ends_with(b"/") => Ok(to.local().to_owned()),
         Some(to) => target_here(from, Some(to)),
@@ -59,7 +60,7 @@ pub(crate) fn tree_here(from: &Word, to: Option<&Word>) -> Result<PathBuf, Failu
     }
 }
 
-pub(crate) fn tree_there(from: &Path, to: Option<&Word>) -> Result<PathArg, Failure> {
+pub(crate) fn tree_there(from: &Path, to: Option<&Word>) -> Result<PathArg, CommandError> {
     match to {
         Some(to) if !to.bytes().ends_with(b"/") => remote(to),
         Some(to) => target_there(from, Some(to)),

@@ -6,43 +6,43 @@ use skiff_sessions::wire::reply::Kind;
 
 use super::spec::Given;
 use super::targets::{remote, tree_here, tree_there};
-use crate::net::command_error::{Done, Failure};
-use crate::net::session::Shell;
+use crate::net::command_error::{CommandError, CommandResult};
+use crate::net::session::Session;
 use crate::terminal::format::{escape_name, escape_path};
 use crate::transfer::tree_summary::Tally;
 use crate::transfer::{get_tree, put_tree};
 
-pub(crate) fn get(shell: &mut Shell, given: &Given) -> Done {
+pub(crate) fn get(session: &mut Session, given: &Given) -> CommandResult {
     let from = &given.words[0];
     let path = remote(from)?;
-    let found = shell.demand(from.bytes(), Command::Facts(path.clone()))?;
+    let found = session.request_ok(from.bytes(), Command::Facts(path.clone()))?;
     if found
         .facts
         .is_none_or(|facts| facts.kind != Kind::Directory)
     {
-        return Err(Failure::about(
+        return Err(CommandError::refused(
             escape_name(from.bytes()),
             "no directory; get it without -r",
         ));
     }
     let to = tree_here(from, given.words.get(1))?;
-    let mut tally = Tally::new(shell.progress_style, from.bytes());
-    let fetched = get_tree::fetch_tree(shell, path, &to, &mut tally);
+    let mut tally = Tally::new(session.progress_style, from.bytes());
+    let fetched = get_tree::fetch_tree(session, path, &to, &mut tally);
     get_tree::settle(&to, &mut tally);
     fetched?;
     tally.close("fetched")
 }
 
-pub(crate) fn put(shell: &mut Shell, given: &Given) -> Done {
+pub(crate) fn put(session: &mut Session, given: &Given) -> CommandResult {
     let from = given.words[0].local();
     if !from.is_dir() {
-        return Err(Failure::about(
+        return Err(CommandError::refused(
             escape_path(from),
             "no directory; put it without -r",
         ));
     }
     let to = tree_there(from, given.words.get(1))?;
-    let mut tally = Tally::new(shell.progress_style, given.words[0].bytes());
-    put_tree::send_tree(shell, from, to, &mut tally)?;
+    let mut tally = Tally::new(session.progress_style, given.words[0].bytes());
+    put_tree::send_tree(session, from, to, &mut tally)?;
     tally.close("sent")
 }

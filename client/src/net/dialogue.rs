@@ -10,15 +10,15 @@ use skiff_sessions::client::{
 use skiff_sessions::transfer::{Burst, End, File, Task, Transfer};
 use skiff_sessions::wire::stamp::Stamp;
 
-use super::link::{Heard, Link, LinkError, Waited, Wanted};
+use super::link::{Interest, Link, LinkError, Received, WaitEnd};
 use crate::terminal::interrupt::Interrupt;
 
 /// How often a server that waits for our digest is told that we live.
-const SIGN_OF_LIFE: Duration = Duration::from_secs(5);
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
 
 /// The person's side of one dialogue: the file that its bulk data comes from or
 /// goes to, and who is asked.
-pub(crate) trait Local: File {
+pub(crate) trait LocalEnd: File {
     /// `None` when Ctrl-C was the answer.
     fn ask(&mut self, question: Question) -> Option<Decision> {
         let _ = question;
@@ -27,69 +27,69 @@ pub(crate) trait Local: File {
 
     /// # Errors
     ///
-    /// [`Unusable`]; the cause is kept for whoever tells the outcome.
-    fn choose(&mut self, file: LocalFile) -> Result<(), Unusable> {
+    /// [`LocalFileFailed`]; the cause is kept for whoever tells the outcome.
+    fn use_file(&mut self, file: LocalFile) -> Result<(), LocalFileFailed> {
         let _ = file;
-        Err(Unusable)
+        Err(LocalFileFailed)
     }
 
     /// Gives what was received its name.
     ///
     /// # Errors
     ///
-    /// As with [`Local::choose`].
-    fn publish(&mut self, modified: Option<Stamp>) -> Result<(), Unusable> {
+    /// As with [`LocalEnd::use_file`].
+    fn publish(&mut self, modified: Option<Stamp>) -> Result<(), LocalFileFailed> {
         let _ = modified;
-        Err(Unusable)
+        Err(LocalFileFailed)
     }
 
     fn drop_part(&mut self) {}
-    fn note(&mut self, _: Note) {}
-    fn began(&mut self, _: Task) {}
+    fn show_note(&mut self, _: Note) {}
+    fn begin_task(&mut self, _: Task) {}
     /// Bytes of the task under way so far.
-    fn moved(&mut self, _: u64) {}
+    fn show_bytes_moved(&mut self, _: u64) {}
     /// The server hashes or stores.
-    fn working(&mut self, _done: u64, _of: u64) {}
+    fn show_server_work(&mut self, _done: u64, _of: u64) {}
 }
 
 /// The local file is of no use.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Unusable;
+pub(crate) struct LocalFileFailed;
 
 /// Carries `dialogue` to its end. `effects` are those of its beginning.
 ///
 /// # Errors
 ///
 /// The connection cannot be used any more.
-pub(crate) fn converse(
+pub(crate) fn run_dialogue(
     link: &mut Link,
     interrupt: &Interrupt,
     dialogue: Dialogue,
     effects: Vec<Effect>,
-    local: &mut impl Local,
+    local: &mut impl LocalEnd,
 ) -> Result<Outcome, LinkError> {
     let queue = effects.into();
     let transfer = Transfer::default();
-    let mut talk = Talk {
+    let mut runner = DialogueRunner {
         link,
         interrupt,
         dialogue,
         queue,
         local,
         transfer,
-        halt: Halt::No,
+        stop_request: StopRequest::None,
     };
     loop {
-        match talk.queue.pop_front() {
-            Some(Effect::Done(outcome)) => return usable(*outcome),
-            Some(effect) => talk.perform(effect)?,
-            None => talk.listen()?,
+        match runner.queue.pop_front() {
+            Some(Effect::Done(outcome)) => return check_outcome(*outcome),
+            Some(effect) => runner.perform(effect)?,
+            None => runner.receive()?,
         }
     }
 }
 
 /// After some outcomes nobody knows what the next line would mean.
-fn usable(outcome: Outcome) -> Result<Outcome, LinkError> {
+fn check_outcome(outcome: Outcome) -> Result<Outcome, LinkError> {
     match outcome {
         Outcome::Closing(farewell) => Err(LinkError::Closing(farewell.text)),
         Outcome::OutOfOrder(odd) => {
@@ -100,67 +100,67 @@ fn usable(outcome: Outcome) -> Result<Outcome, LinkError> {
     }
 }
 
-struct Talk<'a, L> {
+struct DialogueRunner<'a, L> {
     link: &'a mut Link,
     interrupt: &'a Interrupt,
     dialogue: Dialogue,
     queue: VecDeque<Effect>,
     local: &'a mut L,
     transfer: Transfer,
-    halt: Halt,
+    stop_request: StopRequest,
 }
 
 /// Whether the person wants it stopped.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Halt {
-    No,
-    Wanted,
+enum StopRequest {
+    None,
+    Made,
 }
 
 static ALWAYS: AtomicBool = AtomicBool::new(true);
 static NEVER: AtomicBool = AtomicBool::new(false);
 
-impl<L: Local> Talk<'_, L> {
+impl<L: LocalEnd> DialogueRunner<'_, L> {
     fn perform(&mut self, effect: Effect) -> Result<(), LinkError> {
         match effect {
             Effect::Send(command) => self.link.send(&command),
-            Effect::Begin(task) => return self.run(task),
+            Effect::Begin(task) => return self.run_task(task),
             Effect::Ask(question) => return self.ask(question),
             Effect::Use(file) => {
-                if self.local.choose(file).is_err() {
+                if self.local.use_file(file).is_err() {
                     self.queue.clear();
-                    self.tell(Event::LocalFailed);
+                    self.handle_event(Event::LocalFailed);
                 }
             }
             Effect::Publish { modified } => {
                 let published = self.local.publish(modified);
-                self.tell(published.map_or(Event::LocalFailed, |()| Event::Published));
+                self.handle_event(published.map_or(Event::LocalFailed, |()| Event::Published));
             }
             Effect::DropPart => self.local.drop_part(),
-            Effect::Working { done, of } => self.local.working(done, of),
-            Effect::Note(note) => self.local.note(note),
-            // Looked at by `converse`.
+            Effect::Working { done, of } => self.local.show_server_work(done, of),
+            Effect::Note(note) => self.local.show_note(note),
+            // Looked at by `run_dialogue`.
             Effect::Done(_) => {}
         }
         Ok(())
     }
 
-    fn listen(&mut self) -> Result<(), LinkError> {
-        match self.link.next(self.interrupt)? {
-            Heard::Answered(answered) => self.tell(Event::Answered(*answered)),
-            Heard::Interrupted => self.look_at_interrupt()?,
+    fn receive(&mut self) -> Result<(), LinkError> {
+        match self.link.receive(self.interrupt)? {
+            Received::Answered(answered) => self.handle_event(Event::Answered(*answered)),
+            Received::Interrupted => self.check_interrupt()?,
         }
         Ok(())
     }
 
     fn ask(&mut self, question: Question) -> Result<(), LinkError> {
         self.flush()?;
-        let answer = match self.halt {
-            Halt::Wanted => None,
-            Halt::No => self.local.ask(question),
+        let answer = match self.stop_request {
+            StopRequest::Made => None,
+            StopRequest::None => self.local.ask(question),
         };
         match answer {
-            Some(decision) => self.tell(Event::Decided(decision)),
+            Some(decision) => self.handle_event(Event::Decided(decision)),
             None => {
                 self.interrupt.take();
                 self.stop();
@@ -169,75 +169,77 @@ impl<L: Local> Talk<'_, L> {
         Ok(())
     }
 
-    fn run(&mut self, task: Task) -> Result<(), LinkError> {
+    fn run_task(&mut self, task: Task) -> Result<(), LinkError> {
         self.flush()?;
-        if self.halt == Halt::Wanted && task != Task::Discard {
-            self.tell(Event::Stop);
+        if self.stop_request == StopRequest::Made && task != Task::Discard {
+            self.handle_event(Event::Stop);
         }
         self.transfer.begin(task, self.link.take_ahead());
-        self.local.began(task);
-        let mut times = Times {
+        self.local.begin_task(task);
+        let mut times = TaskTimes {
             moved: 0,
             stalled_at: self.link.deadline(),
-            told: Instant::now(),
+            keepalive_sent: Instant::now(),
         };
         let end = loop {
             if let Some(end) = self.burst(task, &mut times)? {
                 break end;
             }
         };
-        self.look_at_interrupt()?;
+        self.check_interrupt()?;
         self.link.put_back(&self.transfer.take_ahead());
-        self.tell(Event::Ended(end));
+        self.handle_event(Event::Ended(end));
         Ok(())
     }
 
     /// One burst, and the wait behind it.
-    fn burst(&mut self, task: Task, times: &mut Times) -> Result<Option<End>, LinkError> {
-        let stop = match (task, self.halt) {
+    fn burst(&mut self, task: Task, times: &mut TaskTimes) -> Result<Option<End>, LinkError> {
+        let stop = match (task, self.stop_request) {
             (Task::Discard, _) => &NEVER,
-            (_, Halt::Wanted) => &ALWAYS,
-            (_, Halt::No) => self.interrupt.flag(),
+            (_, StopRequest::Made) => &ALWAYS,
+            (_, StopRequest::None) => self.interrupt.flag(),
         };
         let burst = match task {
             Task::Digest { .. } => self.link.burst_digest(&mut self.transfer, self.local, stop),
             _ => self.link.burst(&mut self.transfer, self.local, stop),
         };
-        self.account(task, times)?;
-        let wanted = match burst {
+        self.record_progress(task, times)?;
+        let interest = match burst {
             Burst::Finished(end) => return Ok(Some(end)),
             Burst::BudgetSpent => None,
-            Burst::WantsRead => Some(Wanted::Read),
-            Burst::WantsWrite => Some(Wanted::Write),
+            Burst::WantsRead => Some(Interest::Read),
+            Burst::WantsWrite => Some(Interest::Write),
         };
-        if let Some(wanted) = wanted
+        if let Some(interest) = interest
             && self
                 .link
-                .wait(wanted, times.stalled_at, Some(self.interrupt))?
-                == Waited::Interrupted
+                .wait(interest, times.stalled_at, Some(self.interrupt))?
+                == WaitEnd::Interrupted
         {
-            self.look_at_interrupt()?;
+            self.check_interrupt()?;
         }
         Ok(None)
     }
 
-    fn account(&mut self, task: Task, times: &mut Times) -> Result<(), LinkError> {
+    fn record_progress(&mut self, task: Task, times: &mut TaskTimes) -> Result<(), LinkError> {
         let moved = self.transfer.moved();
-        self.local.moved(moved);
+        self.local.show_bytes_moved(moved);
         if moved > times.moved {
             times.moved = moved;
             times.stalled_at = self.link.deadline();
         }
-        if matches!(task, Task::Digest { .. }) && times.told.elapsed() >= SIGN_OF_LIFE {
-            times.told = Instant::now();
-            self.tell(Event::Tick);
-            self.send_what_is_queued()?;
+        if matches!(task, Task::Digest { .. })
+            && times.keepalive_sent.elapsed() >= KEEPALIVE_INTERVAL
+        {
+            times.keepalive_sent = Instant::now();
+            self.handle_event(Event::Tick);
+            self.perform_queued()?;
         }
         Ok(())
     }
 
     /// A sign of life does not wait for the task's end.
-    fn send_what_is_queued(&mut self) -> Result<(), LinkError> {
+    fn perform_queued(&mut self) -> Result<(), LinkError> {
         while let Some(effect) = self.queue.pop_front() {
             self.perform(effect)?;
         }
@@ -245,20 +247,20 @@ impl<L: Local> Talk<'_, L> {
     }
 
     fn flush(&mut self) -> Result<(), LinkError> {
-        while self.link.flush(self.interrupt)? == Waited::Interrupted {
-            self.look_at_interrupt()?;
+        while self.link.flush(self.interrupt)? == WaitEnd::Interrupted {
+            self.check_interrupt()?;
         }
         Ok(())
     }
 
     /// The first Ctrl-C stops the dialogue, the second ends the connection.
-    fn look_at_interrupt(&mut self) -> Result<(), LinkError> {
+    fn check_interrupt(&mut self) -> Result<(), LinkError> {
         if !self.interrupt.take() {
             return Ok(());
         }
-        match self.halt {
-            Halt::Wanted => Err(LinkError::Interrupted),
-            Halt::No => {
+        match self.stop_request {
+            StopRequest::Made => Err(LinkError::Interrupted),
+            StopRequest::None => {
                 self.stop();
                 Ok(())
             }
@@ -266,11 +268,11 @@ impl<L: Local> Talk<'_, L> {
     }
 
     fn stop(&mut self) {
-        self.halt = Halt::Wanted;
-        self.tell(Event::Stop);
+        self.stop_request = StopRequest::Made;
+        self.handle_event(Event::Stop);
     }
 
-    fn tell(&mut self, event: Event) {
+    fn handle_event(&mut self, event: Event) {
         let mut effects = Vec::new();
         self.dialogue.handle(event, &mut effects);
         self.queue.extend(effects);
@@ -278,8 +280,8 @@ impl<L: Local> Talk<'_, L> {
 }
 
 /// When a running task last did something.
-struct Times {
+struct TaskTimes {
     moved: u64,
     stalled_at: Instant,
-    told: Instant,
+    keepalive_sent: Instant,
 }

@@ -16,9 +16,9 @@ pub(crate) struct Fingerprint([u8; 32]);
 
 /// Which certificates are trusted without asking anybody.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Trust {
+pub(crate) enum TrustPolicy {
     /// Known ones; a new one is shown to the person.
-    Asked,
+    Ask,
     /// Known ones, and those of servers not met before.
     New,
     /// This one.
@@ -27,7 +27,7 @@ pub(crate) enum Trust {
 
 /// What is known of a server's certificate.
 #[derive(PartialEq, Eq, Debug)]
-pub(crate) enum Standing {
+pub(crate) enum HostStatus {
     Known,
     /// Not met before.
     New,
@@ -35,7 +35,7 @@ pub(crate) enum Standing {
 
 /// A certificate that is not trusted: the proof of the password is not sent.
 #[derive(Debug, Error)]
-pub(crate) enum Distrust {
+pub(crate) enum CertificateError {
     #[error(
         "{server}: the certificate has changed!\n  it was {was} ({file}:{line})\n  it is  {is}\n\
          someone may stand in between. nothing was sent. if the server's operator says that the \
@@ -49,7 +49,7 @@ pub(crate) enum Distrust {
         line: usize,
     },
     #[error("{server}: the certificate is {is}, not the one that --trust names")]
-    NotTheOne { server: String, is: Fingerprint },
+    Mismatch { server: String, is: Fingerprint },
     #[error(
         "{server}: not met before, its certificate is {is}, and nobody can be asked; \
          say --trust new, or --trust {is}"
@@ -58,7 +58,7 @@ pub(crate) enum Distrust {
     #[error("{server}: its certificate was not trusted")]
     Declined { server: String },
     #[error("{file}:{line}: not `host:port sha256:HEX`; correct or delete the line")]
-    Broken { file: String, line: usize },
+    MalformedLine { file: String, line: usize },
     #[error("{file}: {cause}")]
     File { file: String, cause: io::Error },
 }
@@ -74,26 +74,32 @@ impl KnownHosts {
     }
 
     /// Compares a server's certificate with what is remembered.
-    pub(crate) fn look_up(&self, server: &HostPort, is: Fingerprint) -> Result<Standing, Distrust> {
+    pub(crate) fn look_up(
+        &self,
+        server: &HostPort,
+        is: Fingerprint,
+    ) -> Result<HostStatus, CertificateError> {
         let text = match fs::read_to_string(&self.path) {
             Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Standing::New),
-            Err(cause) => return Err(self.failed(cause)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(HostStatus::New),
+            Err(cause) => return Err(self.file_error(cause)),
         };
-        let server = name(server);
+        let server = host_and_port(server);
         for (index, row) in text.lines().enumerate() {
             let line = index + 1;
-            let Some((known, was)) = parse(row).map_err(|Odd| self.broken(line))? else {
+            let Some((known, was)) =
+                parse_row(row).map_err(|MalformedRow| self.malformed_line(line))?
+            else {
                 continue;
             };
             if known != server {
                 continue;
             }
             if was == is {
-                return Ok(Standing::Known);
+                return Ok(HostStatus::Known);
             }
             let file = self.path.display().to_string();
-            return Err(Distrust::Changed {
+            return Err(CertificateError::Changed {
                 server,
                 was,
                 is,
@@ -101,13 +107,17 @@ impl KnownHosts {
                 line,
             });
         }
-        Ok(Standing::New)
+        Ok(HostStatus::New)
     }
 
     /// Appends a line. The file is made readable by its owner alone.
-    pub(crate) fn remember(&self, server: &HostPort, is: Fingerprint) -> Result<(), Distrust> {
-        self.append(&format!("{} {is}\n", name(server)))
-            .map_err(|cause| self.failed(cause))
+    pub(crate) fn remember(
+        &self,
+        server: &HostPort,
+        is: Fingerprint,
+    ) -> Result<(), CertificateError> {
+        self.append(&format!("{} {is}\n", host_and_port(server)))
+            .map_err(|cause| self.file_error(cause))
     }
 
     fn append(&self, line: &str) -> io::Result<()> {
@@ -126,8 +136,8 @@ impl KnownHosts {
             .append(true)
             .mode(0o600)
             .open(&self.path)?;
-        let begins_anew = !ends_in_the_middle(&self.path)?;
-        let line = if begins_anew {
+        let starts_line = !lacks_final_newline(&self.path)?;
+        let line = if starts_line {
             line.to_owned()
         } else {
             format!("\n{line}")
@@ -136,15 +146,15 @@ impl KnownHosts {
         file.sync_all()
     }
 
-    fn failed(&self, cause: io::Error) -> Distrust {
-        Distrust::File {
+    fn file_error(&self, cause: io::Error) -> CertificateError {
+        CertificateError::File {
             file: self.path.display().to_string(),
             cause,
         }
     }
 
-    fn broken(&self, line: usize) -> Distrust {
-        Distrust::Broken {
+    fn malformed_line(&self, line: usize) -> CertificateError {
+        CertificateError::MalformedLine {
             file: self.path.display().to_string(),
             line,
         }
@@ -189,7 +199,7 @@ impl fmt::Debug for Fingerprint {
 }
 
 /// How a server is called in the file: `host:port`, `[::1]:8001`.
-pub(crate) fn name(server: &HostPort) -> String {
+pub(crate) fn host_and_port(server: &HostPort) -> String {
     let host = server.host.to_ascii_lowercase();
     match host.contains(':') {
         true => format!("[{host}]:{}", server.port),
@@ -197,20 +207,20 @@ pub(crate) fn name(server: &HostPort) -> String {
     }
 }
 
-struct Odd;
+struct MalformedRow;
 
-fn parse(row: &str) -> Result<Option<(&str, Fingerprint)>, Odd> {
+fn parse_row(row: &str) -> Result<Option<(&str, Fingerprint)>, MalformedRow> {
     let row = row.trim();
     if row.is_empty() || row.starts_with('#') {
         return Ok(None);
     }
-    let (server, fingerprint) = row.split_once(' ').ok_or(Odd)?;
-    let fingerprint = Fingerprint::parse(fingerprint.trim()).ok_or(Odd)?;
+    let (server, fingerprint) = row.split_once(' ').ok_or(MalformedRow)?;
+    let fingerprint = Fingerprint::parse(fingerprint.trim()).ok_or(MalformedRow)?;
     Ok(Some((server, fingerprint)))
 }
 
 /// The last line has no end: somebody edited the file.
-fn ends_in_the_middle(path: &Path) -> io::Result<bool> {
+fn lacks_final_newline(path: &Path) -> io::Result<bool> {
     let bytes = fs::read(path)?;
     Ok(bytes.last().is_some_and(|&last| last != b'\n'))
 }
@@ -236,22 +246,22 @@ mod tests {
         let (_folder, hosts) = hosts();
         let (one, two) = (Fingerprint::of(b"one"), Fingerprint::of(b"two"));
         let here = server("Files.example:8001");
-        assert_eq!(hosts.look_up(&here, one).unwrap(), Standing::New);
+        assert_eq!(hosts.look_up(&here, one).unwrap(), HostStatus::New);
         hosts.remember(&here, one).unwrap();
         hosts.remember(&server("[::1]:9"), two).unwrap();
         assert_eq!(
             hosts.look_up(&server("files.EXAMPLE"), one).unwrap(),
-            Standing::Known
+            HostStatus::Known
         );
         assert_eq!(
             hosts.look_up(&server("[::1]:9"), two).unwrap(),
-            Standing::Known
+            HostStatus::Known
         );
         assert_eq!(
             hosts.look_up(&server("files.example:8002"), two).unwrap(),
-            Standing::New
+            HostStatus::New
         );
-        let Err(Distrust::Changed { was, is, line, .. }) = hosts.look_up(&here, two) else {
+        let Err(CertificateError::Changed { was, is, line, .. }) = hosts.look_up(&here, two) else {
             panic!("a changed certificate was not seen");
         };
         assert_eq!((was, is, line), (one, two, 1));
@@ -269,7 +279,7 @@ mod tests {
         for host in ["b", "c"] {
             assert_eq!(
                 hosts.look_up(&server(host), one).unwrap(),
-                Standing::Known,
+                HostStatus::Known,
                 "{host}"
             );
         }
@@ -282,7 +292,10 @@ mod tests {
         hosts.remember(&server("a"), one).unwrap();
         fs::write(&hosts.path, "# mine\nb:8001 sha256:12\n").unwrap();
         let found = hosts.look_up(&server("b"), one);
-        assert!(matches!(found, Err(Distrust::Broken { line: 2, .. })));
+        assert!(matches!(
+            found,
+            Err(CertificateError::MalformedLine { line: 2, .. })
+        ));
     }
 
     #[test]

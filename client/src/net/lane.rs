@@ -16,11 +16,11 @@ impl<'a> AnyLane<'a> {
     pub(crate) fn over(
         socket: &'a mut TcpStream,
         tls: Option<&'a mut Connection>,
-        cipher: &'a mut [u8],
+        ciphertext: &'a mut [u8],
     ) -> Self {
         match tls {
             None => Self::Plain(Plain(socket)),
-            Some(tls) => Self::Tls(Tls::new(tls, socket, cipher)),
+            Some(tls) => Self::Tls(Tls::new(tls, socket, ciphertext)),
         }
     }
 }

@@ -26,13 +26,13 @@ use crate::terminal::interrupt::Interrupt;
 use crate::terminal::poll::poll_once;
 
 /// Plaintext, and ciphertext, that one chunk of bulk data has; in bytes.
-const CHUNK: usize = 512 * 1024;
+const CHUNK_BYTES: usize = 512 * 1024;
 
 /// Bulk data between two looks at the person; in bytes.
-const BUDGET: u64 = 4 * 1024 * 1024;
+const BURST_BYTES: u64 = 4 * 1024 * 1024;
 
 /// The longest wait between two looks at Ctrl-C.
-const LOOK: Duration = Duration::from_millis(250);
+const INTERRUPT_CHECK_INTERVAL: Duration = Duration::from_millis(250);
 
 #[derive(Debug, Error)]
 pub(crate) enum LinkError {
@@ -49,7 +49,7 @@ pub(crate) enum LinkError {
     #[error("the connection was lost")]
     Lost,
     #[error("nobody there talks without TLS; leave --tls off away, and tls: Off in the settings")]
-    NotInClear,
+    PlaintextRefused,
     #[error("the connection broke: {0}")]
     Broken(io::Error),
     #[error("no answer for {} s", .0.as_secs_f32())]
@@ -63,21 +63,21 @@ pub(crate) enum LinkError {
 }
 
 /// What waiting for a line brought.
-pub(crate) enum Heard {
+pub(crate) enum Received {
     Answered(Box<Answered>),
     Interrupted,
 }
 
 /// What a socket is waited for.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Wanted {
+pub(crate) enum Interest {
     Read,
     Write,
 }
 
 /// How a wait ended before its time was up.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Waited {
+pub(crate) enum WaitEnd {
     Ready,
     Interrupted,
 }
@@ -88,7 +88,7 @@ pub(crate) struct Link {
     inbox: Inbox,
     outbox: Vec<u8>,
     /// Ciphertext off the socket; empty without TLS.
-    cipher: Box<[u8]>,
+    ciphertext: Box<[u8]>,
     /// Plaintext of lines and of bulk data.
     scratch: Box<[u8]>,
     aside: Aside,
@@ -104,22 +104,22 @@ impl Link {
         socket.set_nonblocking(true).map_err(broken)?;
         let tls = match tls {
             Tls::On => Some(Box::new(
-                tls::connection(&server.host).map_err(LinkError::Tls)?,
+                tls::new_connection(&server.host).map_err(LinkError::Tls)?,
             )),
             Tls::Off => None,
         };
-        let cipher = if tls.is_some() { CHUNK } else { 0 };
+        let ciphertext = if tls.is_some() { CHUNK_BYTES } else { 0 };
         let mut link = Self {
             socket,
             tls,
             inbox: Inbox::default(),
             outbox: Vec::new(),
-            cipher: vec![0; cipher].into(),
-            scratch: vec![0; CHUNK].into(),
+            ciphertext: vec![0; ciphertext].into(),
+            scratch: vec![0; CHUNK_BYTES].into(),
             aside: Aside::WhenNeeded,
             timeout,
         };
-        link.shake_hands()?;
+        link.complete_handshake()?;
         Ok(link)
     }
 
@@ -128,10 +128,10 @@ impl Link {
         self.tls.as_deref().and_then(tls::fingerprint)
     }
 
-    pub(crate) fn binding(&self) -> Result<Binding, LinkError> {
+    pub(crate) fn channel_binding(&self) -> Result<Binding, LinkError> {
         self.tls
             .as_deref()
-            .map_or(Ok(Binding::None), tls::binding)
+            .map_or(Ok(Binding::None), tls::channel_binding)
             .map_err(LinkError::Tls)
     }
 
@@ -142,49 +142,49 @@ impl Link {
 
     /// Waits until all lines are with the kernel, or for Ctrl-C: then the rest
     /// leaves with the next call.
-    pub(crate) fn flush(&mut self, interrupt: &Interrupt) -> Result<Waited, LinkError> {
-        let mut until = self.deadline();
+    pub(crate) fn flush(&mut self, interrupt: &Interrupt) -> Result<WaitEnd, LinkError> {
+        let mut deadline = self.deadline();
         loop {
             let mut sent = 0;
             let mut outbox = std::mem::take(&mut self.outbox);
-            let result = write_all(&mut self.lane(), &outbox, &mut sent);
+            let result = write_all(&mut self.new_lane(), &outbox, &mut sent);
             outbox.drain(..sent);
             self.outbox = outbox;
             match result {
-                Ok(()) => return Ok(Waited::Ready),
+                Ok(()) => return Ok(WaitEnd::Ready),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) => return Err(lost(error)),
+                Err(error) => return Err(link_error(error)),
             }
             if sent > 0 {
-                until = self.deadline();
+                deadline = self.deadline();
             }
-            if self.wait(Wanted::Write, until, Some(interrupt))? == Waited::Interrupted {
-                return Ok(Waited::Interrupted);
+            if self.wait(Interest::Write, deadline, Some(interrupt))? == WaitEnd::Interrupted {
+                return Ok(WaitEnd::Interrupted);
             }
         }
     }
 
     /// The next line from the server, or Ctrl-C.
-    pub(crate) fn next(&mut self, interrupt: &Interrupt) -> Result<Heard, LinkError> {
-        let until = self.deadline();
+    pub(crate) fn receive(&mut self, interrupt: &Interrupt) -> Result<Received, LinkError> {
+        let deadline = self.deadline();
         loop {
             match self.inbox.take() {
                 Head::Line(range) => {
                     let answered = Answered::decode(self.inbox.slice(range))?;
-                    return Ok(Heard::Answered(Box::new(answered)));
+                    return Ok(Received::Answered(Box::new(answered)));
                 }
                 Head::Broken | Head::TooLong => return Err(NotAReply.into()),
                 Head::Incomplete => {}
             }
             self.inbox.compact();
-            if self.flush(interrupt)? == Waited::Interrupted {
-                return Ok(Heard::Interrupted);
+            if self.flush(interrupt)? == WaitEnd::Interrupted {
+                return Ok(Received::Interrupted);
             }
-            if self.take_in()? > 0 {
+            if self.read_lines()? > 0 {
                 continue;
             }
-            if self.wait(Wanted::Read, until, Some(interrupt))? == Waited::Interrupted {
-                return Ok(Heard::Interrupted);
+            if self.wait(Interest::Read, deadline, Some(interrupt))? == WaitEnd::Interrupted {
+                return Ok(Received::Interrupted);
             }
         }
     }
@@ -209,18 +209,18 @@ impl Link {
         let Self {
             socket,
             tls,
-            cipher,
+            ciphertext,
             scratch,
             aside,
             ..
         } = self;
-        let mut lane = AnyLane::over(socket, tls.as_deref_mut(), cipher);
+        let mut lane = AnyLane::over(socket, tls.as_deref_mut(), ciphertext);
         transfer.burst(
             &mut lane,
             file,
             Means {
                 scratch,
-                budget: BUDGET,
+                budget: BURST_BYTES,
                 stop,
                 aside,
                 conduit: None,
@@ -239,7 +239,7 @@ impl Link {
             file,
             Means {
                 scratch: &mut self.scratch,
-                budget: BUDGET,
+                budget: BURST_BYTES,
                 stop,
                 aside: &mut self.aside,
                 conduit: None,
@@ -247,27 +247,33 @@ impl Link {
         )
     }
 
-    /// Waits for the socket until `until`; Ctrl-C ends the wait where it is looked at.
+    /// Waits for the socket until `deadline`; Ctrl-C ends the wait where it is looked at.
     pub(crate) fn wait(
         &self,
-        wanted: Wanted,
-        until: Instant,
+        interest: Interest,
+        deadline: Instant,
         interrupt: Option<&Interrupt>,
-    ) -> Result<Waited, LinkError> {
-        let flags = match wanted {
-            Wanted::Read => PollFlags::IN,
-            Wanted::Write => PollFlags::OUT,
+    ) -> Result<WaitEnd, LinkError> {
+        let flags = match interest {
+            Interest::Read => PollFlags::IN,
+            Interest::Write => PollFlags::OUT,
         };
         loop {
             if interrupt.is_some_and(Interrupt::is_raised) {
-                return Ok(Waited::Interrupted);
+                return Ok(WaitEnd::Interrupted);
             }
-            let left = until.saturating_duration_since(Instant::now());
+            let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return Err(LinkError::TimedOut(self.timeout));
             }
-            if poll_once(self.socket.as_fd(), flags, left.min(LOOK)).map_err(LinkError::Broken)? {
-                return Ok(Waited::Ready);
+            if poll_once(
+                self.socket.as_fd(),
+                flags,
+                left.min(INTERRUPT_CHECK_INTERVAL),
+            )
+            .map_err(LinkError::Broken)?
+            {
+                return Ok(WaitEnd::Ready);
             }
         }
     }
@@ -278,11 +284,11 @@ impl Link {
     }
 
     /// Says 220, and does not wait long for 221.
-    pub(crate) fn leave(mut self) -> Option<Answered> {
+    pub(crate) fn quit(mut self) -> Option<Answered> {
         self.send(&Command::Quit);
         self.timeout = self.timeout.min(Duration::from_secs(2));
-        let goodbye = match self.next(&Interrupt::default()) {
-            Ok(Heard::Answered(answered)) => Some(*answered),
+        let goodbye = match self.receive(&Interrupt::default()) {
+            Ok(Received::Answered(answered)) => Some(*answered),
             _ => None,
         };
         if let Some(tls) = &mut self.tls {
@@ -294,26 +300,26 @@ impl Link {
     }
 
     /// Reads what is there; how many bytes of lines that were.
-    fn take_in(&mut self) -> Result<usize, LinkError> {
+    fn read_lines(&mut self) -> Result<usize, LinkError> {
         let Self {
             socket,
             tls,
-            cipher,
+            ciphertext,
             scratch,
             inbox,
             ..
         } = self;
-        let mut lane = AnyLane::over(socket, tls.as_deref_mut(), cipher);
+        let mut lane = AnyLane::over(socket, tls.as_deref_mut(), ciphertext);
         let mut taken = 0;
         loop {
-            match lane.read(&mut scratch[..LINES]) {
+            match lane.read(&mut scratch[..LINE_READ_BYTES]) {
                 Ok(0) => return Err(LinkError::Lost),
                 Ok(count) => {
                     inbox.push(&scratch[..count]);
                     taken += count;
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(taken),
-                Err(error) => return Err(lost(error)),
+                Err(error) => return Err(link_error(error)),
             }
             if !lane.holds_input() {
                 return Ok(taken);
@@ -321,14 +327,18 @@ impl Link {
         }
     }
 
-    fn lane(&mut self) -> AnyLane<'_> {
-        AnyLane::over(&mut self.socket, self.tls.as_deref_mut(), &mut self.cipher)
+    fn new_lane(&mut self) -> AnyLane<'_> {
+        AnyLane::over(
+            &mut self.socket,
+            self.tls.as_deref_mut(),
+            &mut self.ciphertext,
+        )
     }
 
-    fn shake_hands(&mut self) -> Result<(), LinkError> {
-        let until = self.deadline();
-        while let Some(wanted) = self.handshake_step()? {
-            self.wait(wanted, until, None)?;
+    fn complete_handshake(&mut self) -> Result<(), LinkError> {
+        let deadline = self.deadline();
+        while let Some(interest) = self.handshake_step()? {
+            self.wait(interest, deadline, None)?;
         }
         match &self.tls {
             Some(tls) if !tls::speaks_skiff(tls) => Err(LinkError::NotSkiff),
@@ -337,7 +347,7 @@ impl Link {
     }
 
     /// What the handshake waits for; `None` when it is done.
-    fn handshake_step(&mut self) -> Result<Option<Wanted>, LinkError> {
+    fn handshake_step(&mut self) -> Result<Option<Interest>, LinkError> {
         let Some(tls) = &mut self.tls else {
             return Ok(None);
         };
@@ -345,8 +355,8 @@ impl Link {
             while tls.wants_write() {
                 match tls.write_tls(&mut self.socket) {
                     Ok(_) => {}
-                    Err(error) if would_block(&error) => return Ok(Some(Wanted::Write)),
-                    Err(error) => return Err(lost(error)),
+                    Err(error) if would_block(&error) => return Ok(Some(Interest::Write)),
+                    Err(error) => return Err(link_error(error)),
                 }
             }
             if !tls.is_handshaking() {
@@ -355,8 +365,8 @@ impl Link {
             match tls.read_tls(&mut self.socket) {
                 Ok(0) => return Err(LinkError::Lost),
                 Ok(_) => {}
-                Err(error) if would_block(&error) => return Ok(Some(Wanted::Read)),
-                Err(error) => return Err(lost(error)),
+                Err(error) if would_block(&error) => return Ok(Some(Interest::Read)),
+                Err(error) => return Err(link_error(error)),
             }
             tls.process_new_packets().map_err(LinkError::Tls)?;
         }
@@ -364,7 +374,7 @@ impl Link {
 }
 
 /// Read at once when lines are waited for; at least a TLS record.
-const LINES: usize = 32 * 1024;
+const LINE_READ_BYTES: usize = 32 * 1024;
 
 /// Tries each address of the name.
 fn connect(server: &HostPort, timeout: Duration) -> Result<TcpStream, LinkError> {
@@ -388,7 +398,7 @@ fn would_block(error: &io::Error) -> bool {
     )
 }
 
-fn lost(error: io::Error) -> LinkError {
+fn link_error(error: io::Error) -> LinkError {
     use io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
     match error.kind() {
         UnexpectedEof | ConnectionReset | BrokenPipe => LinkError::Lost,

@@ -5,32 +5,32 @@ use skiff_sessions::wire::line::{Head, Inbox};
 use skiff_sessions::wire::native::facts::parse_entry;
 use skiff_sessions::wire::reply::{Facts, Refusal};
 
-use super::dialogue::Local;
+use super::dialogue::LocalEnd;
 
-/// Gives each entry to `each`: its name's bytes, and its facts.
-pub(crate) struct Listing<F> {
+/// Gives each entry to `on_entry`: its name's bytes, and its facts.
+pub(crate) struct ListingParser<F> {
     lines: Inbox,
-    each: F,
+    on_entry: F,
 }
 
-impl<F: FnMut(&[u8], &Facts)> Listing<F> {
-    pub(crate) fn new(each: F) -> Self {
+impl<F: FnMut(&[u8], &Facts)> ListingParser<F> {
+    pub(crate) fn new(on_entry: F) -> Self {
         Self {
             lines: Inbox::default(),
-            each,
+            on_entry,
         }
     }
 }
 
-impl<F: FnMut(&[u8], &Facts)> Local for Listing<F> {}
+impl<F: FnMut(&[u8], &Facts)> LocalEnd for ListingParser<F> {}
 
-impl<F> Source for Listing<F> {
+impl<F> Source for ListingParser<F> {
     fn read_at(&mut self, _: u64, _: &mut [u8]) -> Result<usize, Refusal> {
         Err(Refusal::Fault)
     }
 }
 
-impl<F: FnMut(&[u8], &Facts)> Sink for Listing<F> {
+impl<F: FnMut(&[u8], &Facts)> Sink for ListingParser<F> {
     fn write(&mut self, bytes: &[u8]) -> Result<(), Refusal> {
         self.lines.push(bytes);
         loop {
@@ -39,7 +39,7 @@ impl<F: FnMut(&[u8], &Facts)> Sink for Listing<F> {
                 Head::Line(range) => {
                     let (name, facts) =
                         parse_entry(self.lines.slice(range)).ok_or(Refusal::BadFrame)?;
-                    (self.each)(&name, &facts);
+                    (self.on_entry)(&name, &facts);
                 }
                 Head::Broken | Head::TooLong => return Err(Refusal::BadFrame),
             }
@@ -65,7 +65,7 @@ mod tests {
             type=dir;size=0;modify=20260102030405; %FF\r\n";
         for step in 1..text.len() {
             let mut seen = Vec::new();
-            let mut listing = Listing::new(|name: &[u8], facts: &Facts| {
+            let mut listing = ListingParser::new(|name: &[u8], facts: &Facts| {
                 seen.push((name.to_vec(), facts.size));
             });
             for chunk in text.chunks(step) {
@@ -87,7 +87,7 @@ mod tests {
             b"type=file;size=1; a\n",
         ] {
             assert_eq!(
-                Listing::new(|_: &[u8], _: &Facts| {}).write(bad),
+                ListingParser::new(|_: &[u8], _: &Facts| {}).write(bad),
                 Err(Refusal::BadFrame)
             );
         }

@@ -6,9 +6,9 @@ use skiff_sessions::client::{Credentials, Dialogue, Outcome};
 use skiff_sessions::scram::ScramError;
 use skiff_sessions::wire::reply::Facts;
 
-use super::dialogue::converse;
+use super::dialogue::run_dialogue;
 use super::link::{Link, LinkError};
-use super::listing::Listing;
+use super::listing::ListingParser;
 use crate::terminal::interrupt::Interrupt;
 
 /// A login, on a link that has none yet.
@@ -18,18 +18,18 @@ pub(crate) fn log_in(
 ) -> Result<Result<Outcome, LinkError>, ScramError> {
     let mut effects = Vec::new();
     let dialogue = Dialogue::login(credentials, &mut effects)?;
-    let nobody = &Interrupt::default();
-    Ok(converse(
+    let no_interrupt = &Interrupt::default();
+    Ok(run_dialogue(
         link,
-        nobody,
+        no_interrupt,
         dialogue,
         effects,
-        &mut Listing::new(|_: &[u8], _: &Facts| {}),
+        &mut ListingParser::new(|_: &[u8], _: &Facts| {}),
     ))
 }
 
 /// Fresh random bytes.
-pub(crate) fn random<const N: usize>() -> io::Result<[u8; N]> {
+pub(crate) fn random_bytes<const N: usize>() -> io::Result<[u8; N]> {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).map_err(|error| io::Error::other(error.to_string()))?;
     Ok(bytes)

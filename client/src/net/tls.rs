@@ -15,10 +15,10 @@ use super::known_hosts::Fingerprint;
 const ALPN: &[u8] = b"skiff/1";
 
 /// Ciphertext that may wait for the socket: what one burst's chunk becomes.
-const WAITING_MAX: usize = 512 * 1024;
+const TLS_BUFFER_MAX: usize = 512 * 1024;
 
 /// The client's end of a handshake with `host`, a name or an address.
-pub(crate) fn connection(host: &str) -> Result<Connection, Error> {
+pub(crate) fn new_connection(host: &str) -> Result<Connection, Error> {
     let provider = Arc::new(suites::provider(Aes::here()));
     let verifier = Arc::new(AnyCertificate(Arc::clone(&provider)));
     let mut config = ClientConfig::builder_with_provider(provider)
@@ -31,7 +31,7 @@ pub(crate) fn connection(host: &str) -> Result<Connection, Error> {
     let name = ServerName::try_from(host.to_owned())
         .map_err(|_| Error::General(format!("{host:?} is no host name")))?;
     let mut connection = ClientConnection::new(Arc::new(config), name)?;
-    connection.set_buffer_limit(Some(WAITING_MAX));
+    connection.set_buffer_limit(Some(TLS_BUFFER_MAX));
     Ok(connection.into())
 }
 
@@ -47,7 +47,7 @@ pub(crate) fn fingerprint(connection: &Connection) -> Option<Fingerprint> {
 }
 
 /// What ties a login to this channel (RFC 9266 section 2).
-pub(crate) fn binding(connection: &Connection) -> Result<Binding, Error> {
+pub(crate) fn channel_binding(connection: &Connection) -> Result<Binding, Error> {
     let label = b"EXPORTER-Channel-Binding";
     connection
         .export_keying_material([0; 32], label, Some(b""))

@@ -15,7 +15,7 @@ use skiff_sessions::wire::stamp::Stamp;
 
 use super::local_file::{self, Settling, Writeback};
 use super::policy::{Resume, decision};
-use crate::net::dialogue::{Local, Unusable};
+use crate::net::dialogue::{LocalEnd, LocalFileFailed};
 use crate::terminal::format::escape_path;
 use crate::terminal::output::print_line;
 use crate::terminal::progress::Progress;
@@ -102,7 +102,7 @@ impl Download {
     }
 }
 
-impl Local for Download {
+impl LocalEnd for Download {
     fn ask(&mut self, question: Question) -> Option<Decision> {
         let Question::ResumeDownload { have, of } = question else {
             return Some(Decision::No);
@@ -116,7 +116,7 @@ impl Local for Download {
         self.asker.confirm(&question, true).map(decision)
     }
 
-    fn choose(&mut self, which: LocalFile) -> Result<(), Unusable> {
+    fn use_file(&mut self, which: LocalFile) -> Result<(), LocalFileFailed> {
         let opened = self.open(which);
         opened.map_err(|error| {
             let path = if which == LocalFile::Whole {
@@ -126,15 +126,15 @@ impl Local for Download {
             };
             let path = path.clone();
             self.fail(&path, &error);
-            Unusable
+            LocalFileFailed
         })
     }
 
-    fn publish(&mut self, modified: Option<Stamp>) -> Result<(), Unusable> {
+    fn publish(&mut self, modified: Option<Stamp>) -> Result<(), LocalFileFailed> {
         self.give_name(modified).map_err(|error| {
             let name = self.name.clone();
             self.fail(&name, &error);
-            Unusable
+            LocalFileFailed
         })
     }
 
@@ -144,7 +144,7 @@ impl Local for Download {
         let _ = fs::remove_file(&self.part);
     }
 
-    fn note(&mut self, note: Note) {
+    fn show_note(&mut self, note: Note) {
         self.progress.finish();
         let name = escape_path(&self.name);
         print_line(match note {
@@ -155,15 +155,15 @@ impl Local for Download {
         });
     }
 
-    fn began(&mut self, task: Task) {
+    fn begin_task(&mut self, task: Task) {
         self.progress.begin_task(task);
     }
 
-    fn moved(&mut self, bytes: u64) {
+    fn show_bytes_moved(&mut self, bytes: u64) {
         self.progress.update(bytes);
     }
 
-    fn working(&mut self, done: u64, of: u64) {
+    fn show_server_work(&mut self, done: u64, of: u64) {
         self.progress.show_server_work(done, of);
     }
 }
@@ -254,7 +254,7 @@ mod tests {
         let name = folder.path().join("a");
         fs::write(&name, "old").unwrap();
         let mut download = download(folder.path());
-        download.choose(LocalFile::EmptyPart).unwrap();
+        download.use_file(LocalFile::EmptyPart).unwrap();
         download.write(b"new ").unwrap();
         download.write(b"bytes").unwrap();
         assert_eq!(fs::read(&name).unwrap(), b"old");
@@ -276,7 +276,7 @@ mod tests {
                 part: 4
             }
         );
-        download.choose(LocalFile::Part).unwrap();
+        download.use_file(LocalFile::Part).unwrap();
         let mut start = [0; 3];
         assert_eq!(download.read_at(0, &mut start), Ok(3));
         assert_eq!(&start, b"one");
@@ -293,7 +293,10 @@ mod tests {
         symlink(&victim, folder.path().join("a.skiff-part")).unwrap();
         let mut download = download(folder.path());
         assert_eq!(local_copy(&folder.path().join("a")).part, 0);
-        assert_eq!(download.choose(LocalFile::EmptyPart), Err(Unusable));
+        assert_eq!(
+            download.use_file(LocalFile::EmptyPart),
+            Err(LocalFileFailed)
+        );
         assert!(download.trouble.unwrap().contains("a.skiff-part"));
         assert_eq!(fs::read(&victim).unwrap(), b"precious");
     }
@@ -302,7 +305,7 @@ mod tests {
     fn a_wrong_part_goes() {
         let folder = tempfile::tempdir().unwrap();
         let mut download = download(folder.path());
-        download.choose(LocalFile::EmptyPart).unwrap();
+        download.use_file(LocalFile::EmptyPart).unwrap();
         download.drop_part();
         assert!(!folder.path().join("a.skiff-part").exists());
     }

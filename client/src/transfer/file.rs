@@ -14,8 +14,8 @@ use super::download::Download;
 use super::local_file::Settling;
 use super::policy::{Policy, Resume};
 use super::upload::Upload;
-use crate::net::command_error::Failure;
-use crate::net::session::Shell;
+use crate::net::command_error::CommandError;
+use crate::net::session::Session;
 use crate::terminal::format::{escape_name, format_pace};
 use crate::terminal::progress::{Progress, ProgressStyle};
 
@@ -55,21 +55,21 @@ impl Fared {
 }
 
 /// Downloads one file.
-pub(crate) fn fetch(shell: &mut Shell, order: Fetch) -> Result<Fared, Failure> {
+pub(crate) fn fetch(session: &mut Session, order: Fetch) -> Result<Fared, CommandError> {
     let name = order.to.as_os_str().as_bytes().to_vec();
     let progress = Progress::new(order.style, &name);
-    let asker = shell.asker.clone();
+    let asker = session.asker.clone();
     let mut download = Download::to(order.to, order.resume, order.settling, asker, progress);
     let asked = GetOrder {
         what: Retrieve {
             path: order.path.clone(),
-            digest: shell.digest,
+            digest: session.digest,
             turn: order.turn,
         },
         command: order.command,
         local: order.local,
     };
-    let outcome = shell.talk(|out| Dialogue::get(asked, out), &mut download)?;
+    let outcome = session.run_dialogue(|out| Dialogue::get(asked, out), &mut download)?;
     download.progress.finish();
     let shown = escape_name(&name);
     match outcome {
@@ -83,7 +83,7 @@ pub(crate) fn fetch(shell: &mut Shell, order: Fetch) -> Result<Fared, Failure> {
         Outcome::GaveUp => Ok(Fared::unmoved(format!(
             "401 {shown}: not resumed, the part stays as it is"
         ))),
-        Outcome::Differs(_) => Err(Failure::Refused(format!(
+        Outcome::Differs(_) => Err(CommandError::Refused(format!(
             "550 {shown}: not verified, the digests differ; nothing was kept, try again"
         ))),
         other => Err(failed(
@@ -106,7 +106,7 @@ pub(crate) struct Dispatch<'a> {
 }
 
 /// Uploads one file.
-pub(crate) fn dispatch(shell: &mut Shell, order: Dispatch<'_>) -> Result<Fared, Failure> {
+pub(crate) fn dispatch(session: &mut Session, order: Dispatch<'_>) -> Result<Fared, CommandError> {
     let Dispatch {
         from,
         to,
@@ -117,22 +117,22 @@ pub(crate) fn dispatch(shell: &mut Shell, order: Dispatch<'_>) -> Result<Fared, 
     } = order;
     let here = from.as_os_str().as_bytes();
     let progress = Progress::new(style, here);
-    let upload = Upload::from(from, policy, shell.asker.clone(), progress);
-    let mut upload = upload.map_err(|error| Failure::about(escape_name(here), error))?;
+    let upload = Upload::from(from, policy, session.asker.clone(), progress);
+    let mut upload = upload.map_err(|error| CommandError::refused(escape_name(here), error))?;
     let asked = PutOrder {
         path: to.clone(),
         size: upload.size(),
         modified: Some(upload.modified()),
-        digest: shell.digest,
+        digest: session.digest,
         declared: None,
         replace,
         turn,
     };
-    let outcome = shell.talk(|out| Dialogue::put(asked, out), &mut upload)?;
+    let outcome = session.run_dialogue(|out| Dialogue::put(asked, out), &mut upload)?;
     upload.progress.finish();
     let shown = escape_name(to.as_bytes());
     match outcome {
-        Outcome::Verified(_) if upload.has_changed() => Err(Failure::Refused(format!(
+        Outcome::Verified(_) if upload.has_changed() => Err(CommandError::Refused(format!(
             "226 {shown}: stored, but {} changed while it was sent; put it again",
             escape_name(here)
         ))),
@@ -146,11 +146,11 @@ pub(crate) fn dispatch(shell: &mut Shell, order: Dispatch<'_>) -> Result<Fared, 
         Outcome::GaveUp => Ok(Fared::unmoved(format!(
             "410 {shown}: not resumed, the part stays as it is"
         ))),
-        Outcome::NotReplaced(why) => Err(Failure::Refused(format!(
+        Outcome::NotReplaced(why) => Err(CommandError::Refused(format!(
             "550 {shown}: another file is there ({}); put -f replaces it",
             why.code
         ))),
-        Outcome::Differs(_) => Err(Failure::Refused(format!(
+        Outcome::Differs(_) => Err(CommandError::Refused(format!(
             "550 {shown}: the server stored other bytes than were sent; put -f it again"
         ))),
         other => Err(failed(to.as_bytes(), other, upload.trouble.take(), "put")),
@@ -190,20 +190,22 @@ fn named(sum: Sum) -> String {
     format!("{} {sum}", sum.algorithm().name())
 }
 
-fn failed(name: &[u8], outcome: Outcome, trouble: Option<String>, verb: &str) -> Failure {
+fn failed(name: &[u8], outcome: Outcome, trouble: Option<String>, verb: &str) -> CommandError {
     let shown = escape_name(name);
     match outcome {
-        Outcome::Replied(answered) => Failure::reply(name, &answered),
-        Outcome::Stopped => Failure::Stopped(format!("{shown}: stopped; {verb} it again to go on")),
-        Outcome::LocalFailed => {
-            Failure::Local(trouble.unwrap_or_else(|| format!("{shown}: the local file failed")))
+        Outcome::Replied(answered) => CommandError::from_reply(name, &answered),
+        Outcome::Stopped => {
+            CommandError::Stopped(format!("{shown}: stopped; {verb} it again to go on"))
         }
-        Outcome::BadData(Refusal::TooLong) => Failure::Local(format!(
+        Outcome::LocalFailed => CommandError::Local(
+            trouble.unwrap_or_else(|| format!("{shown}: the local file failed")),
+        ),
+        Outcome::BadData(Refusal::TooLong) => CommandError::Local(format!(
             "{shown}: the server sent more bytes than it had said"
         )),
         Outcome::BadData(_) => {
-            Failure::Local(format!("{shown}: the server's data breaks the rules"))
+            CommandError::Local(format!("{shown}: the server's data breaks the rules"))
         }
-        other => Failure::Refused(format!("{shown}: the server ended it oddly: {other:?}")),
+        other => CommandError::Refused(format!("{shown}: the server ended it oddly: {other:?}")),
     }
 }

@@ -18,9 +18,9 @@ use super::local_file::Settling;
 use super::policy::Resume;
 use super::tree::{DEPTH_MAX, Level, SMALL, child};
 use super::tree_summary::Tally;
-use crate::net::command_error::{Done, Failure};
+use crate::net::command_error::{CommandError, CommandResult};
 use crate::net::listing::is_single_name;
-use crate::net::session::Shell;
+use crate::net::session::Session;
 use crate::terminal::format::{escape_name, escape_path};
 use crate::terminal::progress::ProgressStyle;
 
@@ -30,7 +30,12 @@ const AHEAD_MAX: usize = 16;
 /// The time of no file at any server: sizes and times are not enough in a tree.
 const NO_TIME: Stamp = Stamp(i64::MIN);
 
-pub(crate) fn fetch_tree(shell: &mut Shell, from: PathArg, to: &Path, tally: &mut Tally) -> Done {
+pub(crate) fn fetch_tree(
+    session: &mut Session,
+    from: PathArg,
+    to: &Path,
+    tally: &mut Tally,
+) -> CommandResult {
     let mut waiting = vec![Level {
         from,
         to: to.to_owned(),
@@ -48,7 +53,7 @@ pub(crate) fn fetch_tree(shell: &mut Shell, from: PathArg, to: &Path, tally: &mu
         }
         let mut files = Vec::new();
         let local_names = LocalNames::read(&level.to);
-        for (name, facts) in entries(shell, &level.from, tally)? {
+        for (name, facts) in entries(session, &level.from, tally)? {
             let from = child(Some(&level.from), &name)?;
             let to = level.to.join(OsStr::from_bytes(&name));
             match facts.kind {
@@ -57,7 +62,9 @@ pub(crate) fn fetch_tree(shell: &mut Shell, from: PathArg, to: &Path, tally: &mu
                     to,
                     depth: level.depth + 1,
                 }),
-                Kind::File => files.push(local_names.order(from, to, &facts, shell.progress_style)),
+                Kind::File => {
+                    files.push(local_names.order(from, to, &facts, session.progress_style))
+                }
                 Kind::Link | Kind::Other => {
                     tally.fail(format_args!(
                         "{}: neither a file nor a directory",
@@ -66,7 +73,7 @@ pub(crate) fn fetch_tree(shell: &mut Shell, from: PathArg, to: &Path, tally: &mu
                 }
             }
         }
-        fetch_files(shell, files, tally)?;
+        fetch_files(session, files, tally)?;
     }
     Ok(())
 }
@@ -79,7 +86,7 @@ pub(crate) fn settle(to: &Path, tally: &mut Tally) {
     }
 }
 
-fn fetch_files(shell: &mut Shell, files: Vec<Fetch>, tally: &mut Tally) -> Done {
+fn fetch_files(session: &mut Session, files: Vec<Fetch>, tally: &mut Tally) -> CommandResult {
     let paths: Vec<_> = files
         .iter()
         .map(|file| (file.path.clone(), file.turn))
@@ -89,7 +96,7 @@ fn fetch_files(shell: &mut Shell, files: Vec<Fetch>, tally: &mut Tally) -> Done 
     for (index, mut file) in files.into_iter().enumerate() {
         asked = asked.max(index);
         if asked < index + AHEAD_MAX / 2 {
-            asked += ask_ahead(shell, &paths[asked..paths.len().min(index + AHEAD_MAX)]);
+            asked += ask_ahead(session, &paths[asked..paths.len().min(index + AHEAD_MAX)]);
         }
         file.command = if index < asked {
             Asking::Ahead
@@ -99,8 +106,8 @@ fn fetch_files(shell: &mut Shell, files: Vec<Fetch>, tally: &mut Tally) -> Done 
         if file.style != ProgressStyle::Hidden {
             tally.hide();
         }
-        let fetched = fetch(shell, file);
-        if matches!(fetched, Err(Failure::Local(_))) {
+        let fetched = fetch(session, file);
+        if matches!(fetched, Err(CommandError::Local(_))) {
             asked = index + 1;
         }
         tally.take(fetched)?;
@@ -109,9 +116,9 @@ fn fetch_files(shell: &mut Shell, files: Vec<Fetch>, tally: &mut Tally) -> Done 
 }
 
 /// Asks for those that need no turn, up to the first that does; how many these are.
-fn ask_ahead(shell: &mut Shell, files: &[(PathArg, Turn)]) -> usize {
+fn ask_ahead(session: &mut Session, files: &[(PathArg, Turn)]) -> usize {
     let straight = files.iter().take_while(|(_, turn)| *turn == Turn::Straight);
-    let digest = shell.digest;
+    let digest = session.digest;
     let commands = straight.map(|(path, turn)| {
         Command::Retrieve(Retrieve {
             path: path.clone(),
@@ -119,19 +126,19 @@ fn ask_ahead(shell: &mut Shell, files: &[(PathArg, Turn)]) -> usize {
             turn: *turn,
         })
     });
-    commands.map(|command| shell.link.send(&command)).count()
+    commands.map(|command| session.link.send(&command)).count()
 }
 
 /// A directory's entries. Names that would become another place here are refused.
 fn entries(
-    shell: &mut Shell,
+    session: &mut Session,
     path: &PathArg,
     tally: &mut Tally,
-) -> Result<Vec<(Vec<u8>, Facts)>, Failure> {
+) -> Result<Vec<(Vec<u8>, Facts)>, CommandError> {
     let mut entries = Vec::new();
     let mut refused = Vec::new();
     let list = Command::List(Some(path.clone()));
-    let listed = shell.list(path.as_bytes(), list, |name, facts| {
+    let listed = session.list(path.as_bytes(), list, |name, facts| {
         match is_single_name(name) {
             true => entries.push((name.to_vec(), *facts)),
             false => refused.push(escape_name(name)),
@@ -139,7 +146,7 @@ fn entries(
     });
     match listed {
         Ok(_) => {}
-        Err(Failure::Refused(why)) => tally.fail(why),
+        Err(CommandError::Refused(why)) => tally.fail(why),
         Err(other) => return Err(other),
     }
     for name in refused {

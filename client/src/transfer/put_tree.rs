@@ -15,8 +15,8 @@ use super::file::{Dispatch, dispatch};
 use super::policy::{Overwrite, Policy, Resume};
 use super::tree::{Level, SMALL, child};
 use super::tree_summary::Tally;
-use crate::net::command_error::{Done, Failure};
-use crate::net::session::Shell;
+use crate::net::command_error::{CommandError, CommandResult};
+use crate::net::session::Session;
 use crate::terminal::format::escape_path;
 use crate::terminal::progress::ProgressStyle;
 
@@ -30,7 +30,12 @@ enum There {
 type Known = HashMap<Vec<u8>, Facts>;
 
 /// Links to directories are not followed, and so no tree is endless.
-pub(crate) fn send_tree(shell: &mut Shell, from: &Path, to: PathArg, tally: &mut Tally) -> Done {
+pub(crate) fn send_tree(
+    session: &mut Session,
+    from: &Path,
+    to: PathArg,
+    tally: &mut Tally,
+) -> CommandResult {
     let mut waiting = vec![(
         Level {
             from: from.to_owned(),
@@ -41,12 +46,12 @@ pub(crate) fn send_tree(shell: &mut Shell, from: &Path, to: PathArg, tally: &mut
     )];
     while let Some((level, there)) = waiting.pop() {
         let known = match there {
-            There::Nothing => make(shell, &level.to),
-            There::Unknown => list_or_make_directory(shell, &level.to),
+            There::Nothing => make(session, &level.to),
+            There::Unknown => list_or_make_directory(session, &level.to),
         };
         let known = match known {
             Ok(known) => known,
-            Err(Failure::Refused(why)) => {
+            Err(CommandError::Refused(why)) => {
                 tally.fail(why);
                 continue;
             }
@@ -77,7 +82,7 @@ pub(crate) fn send_tree(shell: &mut Shell, from: &Path, to: PathArg, tally: &mut
                     there,
                 ));
             } else {
-                send(shell, &path, to, facts, tally)?;
+                send(session, &path, to, facts, tally)?;
             }
         }
     }
@@ -85,26 +90,26 @@ pub(crate) fn send_tree(shell: &mut Shell, from: &Path, to: PathArg, tally: &mut
 }
 
 fn send(
-    shell: &mut Shell,
+    session: &mut Session,
     from: &Path,
     to: PathArg,
     there: Option<&Facts>,
     tally: &mut Tally,
-) -> Done {
+) -> CommandResult {
     // What cannot be looked at cannot be opened either, and that says why.
     let size = fs::metadata(from).map_or(0, |found| found.len());
     let is_small = size <= SMALL;
     let style = if is_small {
         ProgressStyle::Hidden
     } else {
-        shell.progress_style
+        session.progress_style
     };
     if style != ProgressStyle::Hidden {
         tally.hide();
     }
     let straight = there.is_none() && is_small;
     let sent = dispatch(
-        shell,
+        session,
         Dispatch {
             from,
             to,
@@ -132,19 +137,19 @@ const OWN_WAY: Policy = Policy {
     overwrite: Overwrite::Always,
 };
 
-fn make(shell: &mut Shell, path: &PathArg) -> Result<Known, Failure> {
-    shell.demand(path.as_bytes(), Command::MakeDirectory(path.clone()))?;
+fn make(session: &mut Session, path: &PathArg) -> Result<Known, CommandError> {
+    session.request_ok(path.as_bytes(), Command::MakeDirectory(path.clone()))?;
     Ok(Known::new())
 }
 
 /// Lists a directory that may be there, or makes it.
-fn list_or_make_directory(shell: &mut Shell, path: &PathArg) -> Result<Known, Failure> {
-    if shell.ask(Command::Facts(path.clone()))?.code == 404 {
-        return make(shell, path);
+fn list_or_make_directory(session: &mut Session, path: &PathArg) -> Result<Known, CommandError> {
+    if session.request(Command::Facts(path.clone()))?.code == 404 {
+        return make(session, path);
     }
     let mut known = Known::new();
     let list = Command::List(Some(path.clone()));
-    shell.list(path.as_bytes(), list, |name, facts| {
+    session.list(path.as_bytes(), list, |name, facts| {
         known.insert(name.to_vec(), *facts);
     })?;
     Ok(known)

@@ -21,9 +21,9 @@ use super::download::Download;
 use super::local_file::Settling;
 use super::policy::{Overwrite, Policy, Resume};
 use super::upload::Upload;
-use crate::net::dialogue::{Local, Unusable, converse};
-use crate::net::link::{Link, LinkError, Waited};
-use crate::net::listing::Listing;
+use crate::net::dialogue::{LocalEnd, LocalFileFailed, run_dialogue};
+use crate::net::link::{Link, LinkError, WaitEnd};
+use crate::net::listing::ListingParser;
 use crate::terminal::interrupt::Interrupt;
 use crate::terminal::progress::{Progress, ProgressStyle};
 use crate::terminal::questions::Asker;
@@ -92,7 +92,7 @@ fn download(folder: &Path) -> Download {
 fn get(
     link: &mut Link,
     interrupt: &Interrupt,
-    local: &mut impl Local,
+    local: &mut impl LocalEnd,
 ) -> Result<Outcome, LinkError> {
     let mut effects = Vec::new();
     let order = GetOrder {
@@ -105,7 +105,7 @@ fn get(
         local: LocalCopy::default(),
     };
     let dialogue = Dialogue::get(order, &mut effects);
-    converse(link, interrupt, dialogue, effects, local)
+    run_dialogue(link, interrupt, dialogue, effects, local)
 }
 
 #[test]
@@ -130,7 +130,7 @@ fn a_download_and_the_next_command_on_the_same_link() {
     assert_eq!(std::fs::read(folder.path().join("a")).unwrap(), ALL);
     let mut effects = Vec::new();
     let dialogue = Dialogue::request(Command::WorkingDirectory, &mut effects);
-    let outcome = converse(
+    let outcome = run_dialogue(
         &mut link,
         &Interrupt::default(),
         dialogue,
@@ -171,7 +171,7 @@ fn an_upload_with_no_turn() {
     };
     let mut effects = Vec::new();
     let dialogue = Dialogue::put(order, &mut effects);
-    let outcome = converse(
+    let outcome = run_dialogue(
         &mut link,
         &Interrupt::default(),
         dialogue,
@@ -190,16 +190,16 @@ struct Impatient {
     interrupt: Interrupt,
 }
 
-impl Local for Impatient {
-    fn choose(&mut self, file: LocalFile) -> Result<(), Unusable> {
-        self.download.choose(file)
+impl LocalEnd for Impatient {
+    fn use_file(&mut self, file: LocalFile) -> Result<(), LocalFileFailed> {
+        self.download.use_file(file)
     }
 
-    fn began(&mut self, _: Task) {
+    fn begin_task(&mut self, _: Task) {
         self.seen = 0;
     }
 
-    fn moved(&mut self, bytes: u64) {
+    fn show_bytes_moved(&mut self, bytes: u64) {
         if bytes > self.seen {
             self.seen = bytes;
             self.interrupt.raise();
@@ -300,10 +300,10 @@ fn an_interrupt_ends_a_wait_for_room_and_no_line_is_lost_or_said_twice() {
     }
     let interrupt = Interrupt::default();
     interrupt.raise();
-    assert!(matches!(link.flush(&interrupt), Ok(Waited::Interrupted)));
+    assert!(matches!(link.flush(&interrupt), Ok(WaitEnd::Interrupted)));
     interrupt.take();
     go.send(()).unwrap();
-    assert!(matches!(link.flush(&interrupt), Ok(Waited::Ready)));
+    assert!(matches!(link.flush(&interrupt), Ok(WaitEnd::Ready)));
     drop(link);
     server.join().unwrap();
 }
@@ -340,8 +340,8 @@ fn the_second_interrupt_does_not_wait_for_room() {
 fn list(link: &mut Link) -> Result<Outcome, LinkError> {
     let mut effects = Vec::new();
     let dialogue = Dialogue::listing(Command::List(None), &mut effects);
-    let mut sink = Listing::new(|_: &[u8], _: &Facts| {});
-    converse(link, &Interrupt::default(), dialogue, effects, &mut sink)
+    let mut sink = ListingParser::new(|_: &[u8], _: &Facts| {});
+    run_dialogue(link, &Interrupt::default(), dialogue, effects, &mut sink)
 }
 
 /// What a server says to LIST, and how that ends the link.

@@ -2,7 +2,7 @@
 
 use skiff_sessions::path::PathArg;
 
-use crate::net::command_error::Failure;
+use crate::net::command_error::CommandError;
 use crate::terminal::format::escape_name;
 
 /// Up to here a file goes at once, without asking what is there; in bytes.
@@ -19,13 +19,14 @@ pub(crate) struct Level<From, To> {
 }
 
 /// A name in a directory at the server.
-pub(crate) fn child(folder: Option<&PathArg>, name: &[u8]) -> Result<PathArg, Failure> {
+pub(crate) fn child(folder: Option<&PathArg>, name: &[u8]) -> Result<PathArg, CommandError> {
     let path = match folder.map(PathArg::as_bytes) {
         None | Some(b".") => name.to_vec(),
         Some(folder) if folder.ends_with(b"/") => [folder, name].concat(),
         Some(folder) => [folder, b"/", name].concat(),
     };
-    PathArg::new(path).ok_or_else(|| Failure::about(escape_name(name), "no name for the server"))
+    PathArg::new(path)
+        .ok_or_else(|| CommandError::refused(escape_name(name), "no name for the server"))
 }
 
 #[cfg(test)]

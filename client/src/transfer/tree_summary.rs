@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use indicatif::ProgressBar;
 
 use super::file::Fared;
-use crate::net::command_error::{Done, Failure};
+use crate::net::command_error::{CommandError, CommandResult};
 use crate::terminal::format::{escape_name, format_pace, format_size};
 use crate::terminal::output::{print_error, print_line};
 use crate::terminal::progress::ProgressStyle;
@@ -43,10 +43,10 @@ impl Tally {
     }
 
     /// One file that fails does not keep the others from being carried.
-    pub(crate) fn take(&mut self, fared: Result<Fared, Failure>) -> Done {
+    pub(crate) fn take(&mut self, fared: Result<Fared, CommandError>) -> CommandResult {
         match fared {
             Ok(fared) => self.count(&fared),
-            Err(Failure::Refused(why) | Failure::Local(why)) => self.fail(why),
+            Err(CommandError::Refused(why) | CommandError::Local(why)) => self.fail(why),
             Err(other) => return Err(other),
         }
         Ok(())
@@ -66,7 +66,7 @@ impl Tally {
     }
 
     /// Says what was done; a failure where one file has failed.
-    pub(crate) fn close(mut self, deed: &str) -> Done {
+    pub(crate) fn close(mut self, deed: &str) -> CommandResult {
         self.hide();
         let pace = format_pace(self.bytes, self.begun.elapsed());
         let Self {
@@ -84,7 +84,9 @@ impl Tally {
             print_line(format_args!("226 {line}"));
             return Ok(());
         }
-        Err(Failure::Refused(format!("550 {line}; {failed} failed")))
+        Err(CommandError::Refused(format!(
+            "550 {line}; {failed} failed"
+        )))
     }
 
     fn count(&mut self, fared: &Fared) {

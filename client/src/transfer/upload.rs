@@ -12,7 +12,7 @@ use skiff_sessions::wire::stamp::Stamp;
 
 use super::local_file;
 use super::policy::{Overwrite, Policy, Resume, decision};
-use crate::net::dialogue::Local;
+use crate::net::dialogue::LocalEnd;
 use crate::terminal::format::escape_path;
 use crate::terminal::output::print_line;
 use crate::terminal::progress::Progress;
@@ -76,7 +76,7 @@ impl Upload {
     }
 }
 
-impl Local for Upload {
+impl LocalEnd for Upload {
     fn ask(&mut self, question: Question) -> Option<Decision> {
         let name = self.name();
         let Policy { resume, overwrite } = self.policy;
@@ -96,7 +96,7 @@ impl Local for Upload {
         self.asker.confirm(&question, fallback).map(decision)
     }
 
-    fn note(&mut self, _: Note) {
+    fn show_note(&mut self, _: Note) {
         self.progress.finish();
         print_line(format_args!(
             "{}: the part there is of another file, all is sent again",
@@ -104,15 +104,15 @@ impl Local for Upload {
         ));
     }
 
-    fn began(&mut self, task: Task) {
+    fn begin_task(&mut self, task: Task) {
         self.progress.begin_task(task);
     }
 
-    fn moved(&mut self, bytes: u64) {
+    fn show_bytes_moved(&mut self, bytes: u64) {
         self.progress.update(bytes);
     }
 
-    fn working(&mut self, done: u64, of: u64) {
+    fn show_server_work(&mut self, done: u64, of: u64) {
         self.progress.show_server_work(done, of);
     }
 }
