@@ -11,10 +11,10 @@ use crate::net::command_error::{CommandError, CommandResult};
 use crate::net::session::Session;
 use crate::terminal::format::{escape_name, format_reply, format_time};
 use crate::terminal::output::print_line;
-use crate::transfer::download::local_copy;
-use crate::transfer::file::{Dispatch, Fetch, dispatch, fetch};
-use crate::transfer::local_file::Settling;
-use crate::transfer::policy::{Overwrite, Policy, Resume};
+use crate::transfer::download::find_local_copy;
+use crate::transfer::file::{FileDownload, FileUpload, download_file, upload_file};
+use crate::transfer::local_file::SyncPolicy;
+use crate::transfer::policy::{Overwrite, Resume, UploadPolicy};
 
 pub(crate) fn get(session: &mut Session, given: &Given) -> CommandResult {
     if given.has('r') {
@@ -22,17 +22,17 @@ pub(crate) fn get(session: &mut Session, given: &Given) -> CommandResult {
     }
     let from = &given.words[0];
     let to = target_here(from, given.words.get(1))?;
-    let order = Fetch {
+    let order = FileDownload {
         path: remote(from)?,
-        local: local_copy(&to),
+        local: find_local_copy(&to),
         to,
         turn: Turn::Negotiate,
         command: Asking::Now,
         resume: resume(given),
-        settling: Settling::Each,
+        sync: SyncPolicy::EachFile,
         style: session.progress_style,
     };
-    fetch(session, order).map(|fared| print_line(fared.line))
+    download_file(session, order).map(|outcome| print_line(outcome.line))
 }
 
 pub(crate) fn put(session: &mut Session, given: &Given) -> CommandResult {
@@ -46,12 +46,12 @@ pub(crate) fn put(session: &mut Session, given: &Given) -> CommandResult {
     } else {
         Replace::Never
     };
-    let policy = Policy {
+    let policy = UploadPolicy {
         resume: resume(given),
         overwrite: Overwrite::Ask,
     };
     let style = session.progress_style;
-    let order = Dispatch {
+    let order = FileUpload {
         from,
         to,
         policy,
@@ -59,7 +59,7 @@ pub(crate) fn put(session: &mut Session, given: &Given) -> CommandResult {
         turn: Turn::Negotiate,
         style,
     };
-    dispatch(session, order).map(|fared| print_line(fared.line))
+    upload_file(session, order).map(|outcome| print_line(outcome.line))
 }
 
 pub(crate) fn hash(session: &mut Session, given: &Given) -> CommandResult {

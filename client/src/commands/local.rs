@@ -88,7 +88,7 @@ fn say_entry(path: &Path, name: &[u8]) -> CommandResult {
     let facts = Facts {
         kind,
         size: found.len(),
-        modified: local_file::stamp(&found),
+        modified: local_file::modified_at(&found),
         mode,
     };
     print_line(format_entry(name, &facts));

@@ -10,7 +10,7 @@ use super::lexer::Word;
 use crate::net::command_error::CommandError;
 use crate::net::listing::is_single_name;
 use crate::terminal::format::escape_name;
-use crate::transfer::tree::child;
+use crate::transfer::tree::join_remote;
 
 /// A word as a name at the server.
 pub(crate) fn remote(word: &Word) -> Result<PathArg, CommandError> {
@@ -64,7 +64,7 @@ pub(crate) fn tree_there(from: &Path, to: Option<&Word>) -> Result<PathArg, Comm
     match to {
         Some(to) if !to.bytes().ends_with(b"/") => remote(to),
         Some(to) => target_there(from, Some(to)),
-        None => target_there(from, None).or_else(|_| child(None, b".")),
+        None => target_there(from, None).or_else(|_| join_remote(None, b".")),
     }
 }
 

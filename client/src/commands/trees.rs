@@ -9,7 +9,7 @@ use super::targets::{remote, tree_here, tree_there};
 use crate::net::command_error::{CommandError, CommandResult};
 use crate::net::session::Session;
 use crate::terminal::format::{escape_name, escape_path};
-use crate::transfer::tree_summary::Tally;
+use crate::transfer::tree_summary::TreeSummary;
 use crate::transfer::{get_tree, put_tree};
 
 pub(crate) fn get(session: &mut Session, given: &Given) -> CommandResult {
@@ -26,11 +26,11 @@ pub(crate) fn get(session: &mut Session, given: &Given) -> CommandResult {
         ));
     }
     let to = tree_here(from, given.words.get(1))?;
-    let mut tally = Tally::new(session.progress_style, from.bytes());
-    let fetched = get_tree::fetch_tree(session, path, &to, &mut tally);
-    get_tree::settle(&to, &mut tally);
-    fetched?;
-    tally.close("fetched")
+    let mut summary = TreeSummary::new(session.progress_style, from.bytes());
+    let downloaded = get_tree::download_tree(session, path, &to, &mut summary);
+    get_tree::sync_file_system(&to, &mut summary);
+    downloaded?;
+    summary.finish("fetched")
 }
 
 pub(crate) fn put(session: &mut Session, given: &Given) -> CommandResult {
@@ -42,7 +42,7 @@ pub(crate) fn put(session: &mut Session, given: &Given) -> CommandResult {
         ));
     }
     let to = tree_there(from, given.words.get(1))?;
-    let mut tally = Tally::new(session.progress_style, given.words[0].bytes());
-    put_tree::send_tree(session, from, to, &mut tally)?;
-    tally.close("sent")
+    let mut summary = TreeSummary::new(session.progress_style, given.words[0].bytes());
+    put_tree::upload_tree(session, from, to, &mut summary)?;
+    summary.finish("sent")
 }

@@ -13,8 +13,8 @@ use skiff_sessions::transfer::{Sink, Source, Task};
 use skiff_sessions::wire::reply::Refusal;
 use skiff_sessions::wire::stamp::Stamp;
 
-use super::local_file::{self, Settling, Writeback};
-use super::policy::{Resume, decision};
+use super::local_file::{self, SyncPolicy, Writeback};
+use super::policy::{Resume, to_decision};
 use crate::net::dialogue::{LocalEnd, LocalFileFailed};
 use crate::terminal::format::escape_path;
 use crate::terminal::output::print_line;
@@ -22,46 +22,46 @@ use crate::terminal::progress::Progress;
 use crate::terminal::questions::Asker;
 
 /// What an unfinished download is called, behind its name.
-pub(crate) const PART: &str = ".skiff-part";
+pub(crate) const PART_SUFFIX: &str = ".skiff-part";
 
 pub(crate) struct Download {
     name: PathBuf,
     part: PathBuf,
     file: Option<File>,
     resume: Resume,
-    settling: Settling,
+    sync: SyncPolicy,
     writeback: Writeback,
     asker: Asker,
     pub progress: Progress,
     /// Why the outcome was `LocalFailed`.
-    pub trouble: Option<String>,
+    pub error: Option<String>,
 }
 
 impl Download {
-    pub(crate) fn to(
+    pub(crate) fn new(
         name: PathBuf,
         resume: Resume,
-        settling: Settling,
+        sync: SyncPolicy,
         asker: Asker,
         progress: Progress,
     ) -> Self {
-        let part = part_of(&name);
+        let part = part_path(&name);
         Self {
             name,
             part,
             file: None,
             resume,
-            settling,
+            sync,
             writeback: Writeback::default(),
             asker,
             progress,
-            trouble: None,
+            error: None,
         }
     }
 
     fn open(&mut self, which: LocalFile) -> io::Result<()> {
         self.file = Some(match which {
-            LocalFile::Whole => local_file::open(&self.name)?,
+            LocalFile::Whole => local_file::open_regular(&self.name)?,
             LocalFile::Part => {
                 let mut part = open_part(&self.part)?;
                 part.seek(SeekFrom::End(0))?;
@@ -79,26 +79,26 @@ impl Download {
     }
 
     /// Synced, named, and the name synced: nobody sees less than the whole file.
-    fn give_name(&mut self, modified: Option<Stamp>) -> io::Result<()> {
+    fn sync_and_rename(&mut self, modified: Option<Stamp>) -> io::Result<()> {
         let file = self.file.take().ok_or(io::ErrorKind::NotFound)?;
         if let Some(Stamp(seconds)) = modified {
             let since = Duration::from_secs(seconds.try_into().unwrap_or(0));
             // A file system that keeps no times is no reason to fail.
             let _ = file.set_modified(SystemTime::UNIX_EPOCH + since);
         }
-        if self.settling == Settling::Each {
+        if self.sync == SyncPolicy::EachFile {
             file.sync_all()?;
         }
         fs::rename(&self.part, &self.name)?;
-        match self.settling {
-            Settling::Each => File::open(local_file::folder_of(&self.name))?.sync_all(),
-            Settling::Later => Ok(()),
+        match self.sync {
+            SyncPolicy::EachFile => File::open(local_file::parent_folder(&self.name))?.sync_all(),
+            SyncPolicy::AtEnd => Ok(()),
         }
     }
 
-    fn fail(&mut self, path: &Path, error: &io::Error) {
-        let trouble = || format!("{}: {error}", escape_path(path));
-        self.trouble.get_or_insert_with(trouble);
+    fn record_error(&mut self, path: &Path, error: &io::Error) {
+        let message = || format!("{}: {error}", escape_path(path));
+        self.error.get_or_insert_with(message);
     }
 }
 
@@ -113,7 +113,7 @@ impl LocalEnd for Download {
         self.progress.finish();
         let name = escape_path(&self.name);
         let question = format!("{name}: {have} of {of} bytes are here already, resume?");
-        self.asker.confirm(&question, true).map(decision)
+        self.asker.confirm(&question, true).map(to_decision)
     }
 
     fn use_file(&mut self, which: LocalFile) -> Result<(), LocalFileFailed> {
@@ -125,15 +125,15 @@ impl LocalEnd for Download {
                 &self.part
             };
             let path = path.clone();
-            self.fail(&path, &error);
+            self.record_error(&path, &error);
             LocalFileFailed
         })
     }
 
     fn publish(&mut self, modified: Option<Stamp>) -> Result<(), LocalFileFailed> {
-        self.give_name(modified).map_err(|error| {
+        self.sync_and_rename(modified).map_err(|error| {
             let name = self.name.clone();
-            self.fail(&name, &error);
+            self.record_error(&name, &error);
             LocalFileFailed
         })
     }
@@ -176,7 +176,7 @@ impl Source for Download {
             .map_or(Ok(0), |file| file.read_at(buf, offset));
         read.map_err(|error| {
             let name = self.name.clone();
-            self.fail(&name, &error);
+            self.record_error(&name, &error);
             Refusal::Fault
         })
     }
@@ -188,31 +188,31 @@ impl Sink for Download {
             return Err(Refusal::Fault);
         };
         let written = file.write_all(bytes);
-        self.writeback.wrote(file, bytes.len());
+        self.writeback.record_write(file, bytes.len());
         written.map_err(|error| {
             let part = self.part.clone();
-            self.fail(&part, &error);
+            self.record_error(&part, &error);
             Refusal::DiskFull
         })
     }
 }
 
 /// What is here under that name, and of it.
-pub(crate) fn local_copy(name: &Path) -> LocalCopy {
+pub(crate) fn find_local_copy(name: &Path) -> LocalCopy {
     let whole = fs::metadata(name).ok().filter(fs::Metadata::is_file);
-    let part = fs::symlink_metadata(part_of(name))
+    let part = fs::symlink_metadata(part_path(name))
         .ok()
         .filter(fs::Metadata::is_file);
     LocalCopy {
-        whole: whole.map(|found| (found.len(), local_file::stamp(&found))),
+        whole: whole.map(|found| (found.len(), local_file::modified_at(&found))),
         part: part.map_or(0, |found| found.len()),
     }
 }
 
 /// The part of `name`, beside it.
-pub(crate) fn part_of(name: &Path) -> PathBuf {
+pub(crate) fn part_path(name: &Path) -> PathBuf {
     let mut part = OsString::from(name.file_name().unwrap_or_default());
-    part.push(PART);
+    part.push(PART_SUFFIX);
     name.with_file_name(part)
 }
 
@@ -239,10 +239,10 @@ mod tests {
 
     fn download(folder: &Path) -> Download {
         let progress = Progress::new(ProgressStyle::Hidden, b"a");
-        Download::to(
+        Download::new(
             folder.join("a"),
             Resume::Ask,
-            Settling::Each,
+            SyncPolicy::EachFile,
             Asker::Nobody,
             progress,
         )
@@ -260,8 +260,11 @@ mod tests {
         assert_eq!(fs::read(&name).unwrap(), b"old");
         download.publish(Some(Stamp(1_767_323_045))).unwrap();
         assert_eq!(fs::read(&name).unwrap(), b"new bytes");
-        assert_eq!(local_copy(&name).whole, Some((9, Stamp(1_767_323_045))));
-        assert!(!part_of(&name).exists());
+        assert_eq!(
+            find_local_copy(&name).whole,
+            Some((9, Stamp(1_767_323_045)))
+        );
+        assert!(!part_path(&name).exists());
     }
 
     #[test]
@@ -270,7 +273,7 @@ mod tests {
         fs::write(folder.path().join("a.skiff-part"), "one ").unwrap();
         let mut download = download(folder.path());
         assert_eq!(
-            local_copy(&folder.path().join("a")),
+            find_local_copy(&folder.path().join("a")),
             LocalCopy {
                 whole: None,
                 part: 4
@@ -292,12 +295,12 @@ mod tests {
         fs::write(&victim, "precious").unwrap();
         symlink(&victim, folder.path().join("a.skiff-part")).unwrap();
         let mut download = download(folder.path());
-        assert_eq!(local_copy(&folder.path().join("a")).part, 0);
+        assert_eq!(find_local_copy(&folder.path().join("a")).part, 0);
         assert_eq!(
             download.use_file(LocalFile::EmptyPart),
             Err(LocalFileFailed)
         );
-        assert!(download.trouble.unwrap().contains("a.skiff-part"));
+        assert!(download.error.unwrap().contains("a.skiff-part"));
         assert_eq!(fs::read(&victim).unwrap(), b"precious");
     }
 

@@ -11,8 +11,8 @@ use skiff_sessions::wire::native::answers::Answered;
 use skiff_sessions::wire::reply::Refusal;
 
 use super::download::Download;
-use super::local_file::Settling;
-use super::policy::{Policy, Resume};
+use super::local_file::SyncPolicy;
+use super::policy::{Resume, UploadPolicy};
 use super::upload::Upload;
 use crate::net::command_error::CommandError;
 use crate::net::session::Session;
@@ -20,33 +20,33 @@ use crate::terminal::format::{escape_name, format_pace};
 use crate::terminal::progress::{Progress, ProgressStyle};
 
 /// A download, ready to go.
-pub(crate) struct Fetch {
+pub(crate) struct FileDownload {
     pub(crate) path: PathArg,
     pub(crate) to: PathBuf,
     pub(crate) local: LocalCopy,
     pub(crate) turn: Turn,
     pub(crate) command: Asking,
     pub(crate) resume: Resume,
-    pub(crate) settling: Settling,
+    pub(crate) sync: SyncPolicy,
     pub(crate) style: ProgressStyle,
 }
 
 /// One file that is well, and the line that says so.
-pub(crate) struct Fared {
+pub(crate) struct FileOutcome {
     pub line: String,
     /// Bytes that were carried; `None` where the file was there already.
     pub carried: Option<u64>,
 }
 
-impl Fared {
-    fn carried(line: String, progress: &Progress) -> Self {
+impl FileOutcome {
+    fn transferred(line: String, progress: &Progress) -> Self {
         Self {
             line,
             carried: Some(progress.carried_bytes_and_time().0),
         }
     }
 
-    fn unmoved(line: String) -> Self {
+    fn unchanged(line: String) -> Self {
         Self {
             line,
             carried: None,
@@ -55,11 +55,14 @@ impl Fared {
 }
 
 /// Downloads one file.
-pub(crate) fn fetch(session: &mut Session, order: Fetch) -> Result<Fared, CommandError> {
+pub(crate) fn download_file(
+    session: &mut Session,
+    order: FileDownload,
+) -> Result<FileOutcome, CommandError> {
     let name = order.to.as_os_str().as_bytes().to_vec();
     let progress = Progress::new(order.style, &name);
     let asker = session.asker.clone();
-    let mut download = Download::to(order.to, order.resume, order.settling, asker, progress);
+    let mut download = Download::new(order.to, order.resume, order.sync, asker, progress);
     let asked = GetOrder {
         what: Retrieve {
             path: order.path.clone(),
@@ -73,41 +76,44 @@ pub(crate) fn fetch(session: &mut Session, order: Fetch) -> Result<Fared, Comman
     download.progress.finish();
     let shown = escape_name(&name);
     match outcome {
-        Outcome::Verified(sent) => Ok(told(&shown, &sent, &download.progress)),
+        Outcome::Verified(sent) => Ok(describe_success(&shown, &sent, &download.progress)),
         Outcome::AlreadyThere { size, sum } => {
-            let proof = proof(sum);
-            Ok(Fared::unmoved(format!(
+            let proof = describe_proof(sum);
+            Ok(FileOutcome::unchanged(format!(
                 "400 {shown}: {size} bytes are here already, {proof}"
             )))
         }
-        Outcome::GaveUp => Ok(Fared::unmoved(format!(
+        Outcome::GaveUp => Ok(FileOutcome::unchanged(format!(
             "401 {shown}: not resumed, the part stays as it is"
         ))),
         Outcome::Differs(_) => Err(CommandError::Refused(format!(
             "550 {shown}: not verified, the digests differ; nothing was kept, try again"
         ))),
-        other => Err(failed(
+        other => Err(command_error(
             order.path.as_bytes(),
             other,
-            download.trouble.take(),
+            download.error.take(),
             "get",
         )),
     }
 }
 
 /// An upload, ready to go.
-pub(crate) struct Dispatch<'a> {
+pub(crate) struct FileUpload<'a> {
     pub from: &'a Path,
     pub to: PathArg,
-    pub policy: Policy,
+    pub policy: UploadPolicy,
     pub replace: Replace,
     pub turn: Turn,
     pub style: ProgressStyle,
 }
 
 /// Uploads one file.
-pub(crate) fn dispatch(session: &mut Session, order: Dispatch<'_>) -> Result<Fared, CommandError> {
-    let Dispatch {
+pub(crate) fn upload_file(
+    session: &mut Session,
+    order: FileUpload<'_>,
+) -> Result<FileOutcome, CommandError> {
+    let FileUpload {
         from,
         to,
         policy,
@@ -117,7 +123,7 @@ pub(crate) fn dispatch(session: &mut Session, order: Dispatch<'_>) -> Result<Far
     } = order;
     let here = from.as_os_str().as_bytes();
     let progress = Progress::new(style, here);
-    let upload = Upload::from(from, policy, session.asker.clone(), progress);
+    let upload = Upload::open(from, policy, session.asker.clone(), progress);
     let mut upload = upload.map_err(|error| CommandError::refused(escape_name(here), error))?;
     let asked = PutOrder {
         path: to.clone(),
@@ -136,14 +142,14 @@ pub(crate) fn dispatch(session: &mut Session, order: Dispatch<'_>) -> Result<Far
             "226 {shown}: stored, but {} changed while it was sent; put it again",
             escape_name(here)
         ))),
-        Outcome::Verified(stored) => Ok(told(&shown, &stored, &upload.progress)),
+        Outcome::Verified(stored) => Ok(describe_success(&shown, &stored, &upload.progress)),
         Outcome::AlreadyThere { size, sum } => {
-            let proof = proof(sum);
-            Ok(Fared::unmoved(format!(
+            let proof = describe_proof(sum);
+            Ok(FileOutcome::unchanged(format!(
                 "200 {shown}: {size} bytes are there already, {proof}"
             )))
         }
-        Outcome::GaveUp => Ok(Fared::unmoved(format!(
+        Outcome::GaveUp => Ok(FileOutcome::unchanged(format!(
             "410 {shown}: not resumed, the part stays as it is"
         ))),
         Outcome::NotReplaced(why) => Err(CommandError::Refused(format!(
@@ -153,12 +159,17 @@ pub(crate) fn dispatch(session: &mut Session, order: Dispatch<'_>) -> Result<Far
         Outcome::Differs(_) => Err(CommandError::Refused(format!(
             "550 {shown}: the server stored other bytes than were sent; put -f it again"
         ))),
-        other => Err(failed(to.as_bytes(), other, upload.trouble.take(), "put")),
+        other => Err(command_error(
+            to.as_bytes(),
+            other,
+            upload.error.take(),
+            "put",
+        )),
     }
 }
 
 /// `226 a.iso: 7000000 bytes in 0.4 s (17 MB/s), stored and verified (md5 5eb6..)`.
-fn told(name: &str, answered: &Answered, progress: &Progress) -> Fared {
+fn describe_success(name: &str, answered: &Answered, progress: &Progress) -> FileOutcome {
     let size = answered.size.unwrap_or_default();
     let (carried, took) = progress.carried_bytes_and_time();
     let part = if carried < size {
@@ -169,28 +180,33 @@ fn told(name: &str, answered: &Answered, progress: &Progress) -> Fared {
     let pace = format_pace(carried, took);
     let sum = answered
         .sum
-        .map(|sum| format!(" ({})", named(sum)))
+        .map(|sum| format!(" ({})", format_sum(sum)))
         .unwrap_or_default();
     let line = format!(
         "{} {name}: {size} bytes{part} {pace}, stored and verified{sum}",
         answered.code
     );
-    Fared::carried(line, progress)
+    FileOutcome::transferred(line, progress)
 }
 
-fn proof(sum: Option<Sum>) -> String {
+fn describe_proof(sum: Option<Sum>) -> String {
     match sum {
-        Some(sum) => format!("verified ({})", named(sum)),
+        Some(sum) => format!("verified ({})", format_sum(sum)),
         None => "of the same time".into(),
     }
 }
 
 /// Such as `md5 5eb6..`.
-fn named(sum: Sum) -> String {
+fn format_sum(sum: Sum) -> String {
     format!("{} {sum}", sum.algorithm().name())
 }
 
-fn failed(name: &[u8], outcome: Outcome, trouble: Option<String>, verb: &str) -> CommandError {
+fn command_error(
+    name: &[u8],
+    outcome: Outcome,
+    local_error: Option<String>,
+    verb: &str,
+) -> CommandError {
     let shown = escape_name(name);
     match outcome {
         Outcome::Replied(answered) => CommandError::from_reply(name, &answered),
@@ -198,7 +214,7 @@ fn failed(name: &[u8], outcome: Outcome, trouble: Option<String>, verb: &str) ->
             CommandError::Stopped(format!("{shown}: stopped; {verb} it again to go on"))
         }
         Outcome::LocalFailed => CommandError::Local(
-            trouble.unwrap_or_else(|| format!("{shown}: the local file failed")),
+            local_error.unwrap_or_else(|| format!("{shown}: the local file failed")),
         ),
         Outcome::BadData(Refusal::TooLong) => CommandError::Local(format!(
             "{shown}: the server sent more bytes than it had said"

@@ -12,12 +12,12 @@ use skiff_sessions::wire::command::{Command, Retrieve, Turn};
 use skiff_sessions::wire::reply::{Facts, Kind};
 use skiff_sessions::wire::stamp::Stamp;
 
-use super::download::{local_copy, part_of};
-use super::file::{Fetch, fetch};
-use super::local_file::Settling;
+use super::download::{find_local_copy, part_path};
+use super::file::{FileDownload, download_file};
+use super::local_file::SyncPolicy;
 use super::policy::Resume;
-use super::tree::{DEPTH_MAX, Level, SMALL, child};
-use super::tree_summary::Tally;
+use super::tree::{DEPTH_MAX, Level, SMALL_FILE_MAX, join_remote};
+use super::tree_summary::TreeSummary;
 use crate::net::command_error::{CommandError, CommandResult};
 use crate::net::listing::is_single_name;
 use crate::net::session::Session;
@@ -25,98 +25,105 @@ use crate::terminal::format::{escape_name, escape_path};
 use crate::terminal::progress::ProgressStyle;
 
 /// Files asked for before their turn comes.
-const AHEAD_MAX: usize = 16;
+const REQUESTED_AHEAD_MAX: usize = 16;
 
 /// The time of no file at any server: sizes and times are not enough in a tree.
-const NO_TIME: Stamp = Stamp(i64::MIN);
+const UNKNOWN_TIME: Stamp = Stamp(i64::MIN);
 
-pub(crate) fn fetch_tree(
+pub(crate) fn download_tree(
     session: &mut Session,
     from: PathArg,
     to: &Path,
-    tally: &mut Tally,
+    summary: &mut TreeSummary,
 ) -> CommandResult {
-    let mut waiting = vec![Level {
+    let mut pending = vec![Level {
         from,
         to: to.to_owned(),
         depth: 0,
     }];
-    while let Some(level) = waiting.pop() {
+    while let Some(level) = pending.pop() {
         if level.depth > DEPTH_MAX {
             let name = escape_name(level.from.as_bytes());
-            tally.fail(format_args!("{name}: deeper than {DEPTH_MAX}, not fetched"));
+            summary.add_failure(format_args!("{name}: deeper than {DEPTH_MAX}, not fetched"));
             continue;
         }
         if let Err(error) = fs::create_dir_all(&level.to) {
-            tally.fail(format_args!("{}: {error}", escape_path(&level.to)));
+            summary.add_failure(format_args!("{}: {error}", escape_path(&level.to)));
             continue;
         }
         let mut files = Vec::new();
         let local_names = LocalNames::read(&level.to);
-        for (name, facts) in entries(session, &level.from, tally)? {
-            let from = child(Some(&level.from), &name)?;
+        for (name, facts) in list_entries(session, &level.from, summary)? {
+            let from = join_remote(Some(&level.from), &name)?;
             let to = level.to.join(OsStr::from_bytes(&name));
             match facts.kind {
-                Kind::Directory => waiting.push(Level {
+                Kind::Directory => pending.push(Level {
                     from,
                     to,
                     depth: level.depth + 1,
                 }),
                 Kind::File => {
-                    files.push(local_names.order(from, to, &facts, session.progress_style))
+                    files.push(local_names.plan_download(from, to, &facts, session.progress_style))
                 }
                 Kind::Link | Kind::Other => {
-                    tally.fail(format_args!(
+                    summary.add_failure(format_args!(
                         "{}: neither a file nor a directory",
                         escape_name(from.as_bytes())
                     ));
                 }
             }
         }
-        fetch_files(session, files, tally)?;
+        download_files(session, files, summary)?;
     }
     Ok(())
 }
 
 /// What was fetched is on the disk before anybody is told so.
-pub(crate) fn settle(to: &Path, tally: &mut Tally) {
+pub(crate) fn sync_file_system(to: &Path, summary: &mut TreeSummary) {
     let synced = File::open(to).and_then(|folder| Ok(rustix::fs::syncfs(&folder)?));
     if let Err(error) = synced {
-        tally.fail(format_args!("{}: {error}", escape_path(to)));
+        summary.add_failure(format_args!("{}: {error}", escape_path(to)));
     }
 }
 
-fn fetch_files(session: &mut Session, files: Vec<Fetch>, tally: &mut Tally) -> CommandResult {
+fn download_files(
+    session: &mut Session,
+    files: Vec<FileDownload>,
+    summary: &mut TreeSummary,
+) -> CommandResult {
     let paths: Vec<_> = files
         .iter()
         .map(|file| (file.path.clone(), file.turn))
         .collect();
     // Those before this one have been asked for.
-    let mut asked = 0;
+    let mut requested = 0;
     for (index, mut file) in files.into_iter().enumerate() {
-        asked = asked.max(index);
-        if asked < index + AHEAD_MAX / 2 {
-            asked += ask_ahead(session, &paths[asked..paths.len().min(index + AHEAD_MAX)]);
+        requested = requested.max(index);
+        if requested < index + REQUESTED_AHEAD_MAX / 2 {
+            requested += request_ahead(
+                session,
+                &paths[requested..paths.len().min(index + REQUESTED_AHEAD_MAX)],
+            );
         }
-        file.command = if index < asked {
+        file.command = if index < requested {
             Asking::Ahead
         } else {
             Asking::Now
         };
         if file.style != ProgressStyle::Hidden {
-            tally.hide();
+            summary.clear_spinner();
         }
-        let fetched = fetch(session, file);
-        if matches!(fetched, Err(CommandError::Local(_))) {
-            asked = index + 1;
+        let downloaded = download_file(session, file);
+        if matches!(downloaded, Err(CommandError::Local(_))) {
+            requested = index + 1;
         }
-        tally.take(fetched)?;
+        summary.add(downloaded)?;
     }
     Ok(())
 }
 
 /// Asks for those that need no turn, up to the first that does; how many these are.
-fn ask_ahead(session: &mut Session, files: &[(PathArg, Turn)]) -> usize {
+fn request_ahead(session: &mut Session, files: &[(PathArg, Turn)]) -> usize {
     let straight = files.iter().take_while(|(_, turn)| *turn == Turn::Straight);
     let digest = session.digest;
     let commands = straight.map(|(path, turn)| {
@@ -130,10 +137,10 @@ fn ask_ahead(session: &mut Session, files: &[(PathArg, Turn)]) -> usize {
 }
 
 /// A directory's entries. Names that would become another place here are refused.
-fn entries(
+fn list_entries(
     session: &mut Session,
     path: &PathArg,
-    tally: &mut Tally,
+    summary: &mut TreeSummary,
 ) -> Result<Vec<(Vec<u8>, Facts)>, CommandError> {
     let mut entries = Vec::new();
     let mut refused = Vec::new();
@@ -146,11 +153,11 @@ fn entries(
     });
     match listed {
         Ok(_) => {}
-        Err(CommandError::Refused(why)) => tally.fail(why),
+        Err(CommandError::Refused(why)) => summary.add_failure(why),
         Err(other) => return Err(other),
     }
     for name in refused {
-        tally.fail(format_args!(
+        summary.add_failure(format_args!(
             "{name}: a name like this is no name here, refused"
         ));
     }
@@ -171,20 +178,26 @@ impl LocalNames {
         }
     }
 
-    fn has(&self, path: &Path) -> bool {
+    fn contains(&self, path: &Path) -> bool {
         path.file_name()
             .is_some_and(|name| self.names.contains(name))
     }
 
-    fn order(&self, path: PathArg, to: PathBuf, facts: &Facts, style: ProgressStyle) -> Fetch {
+    fn plan_download(
+        &self,
+        path: PathArg,
+        to: PathBuf,
+        facts: &Facts,
+        style: ProgressStyle,
+    ) -> FileDownload {
         let mut local = LocalCopy::default();
-        if self.has(&to) || self.has(&part_of(&to)) {
-            local = local_copy(&to);
-            local.whole = local.whole.map(|(size, _)| (size, NO_TIME));
+        if self.contains(&to) || self.contains(&part_path(&to)) {
+            local = find_local_copy(&to);
+            local.whole = local.whole.map(|(size, _)| (size, UNKNOWN_TIME));
         }
         let may_be_here = local.part > 0 || local.whole.is_some_and(|(size, _)| size == facts.size);
-        let is_small = facts.size <= SMALL;
-        Fetch {
+        let is_small = facts.size <= SMALL_FILE_MAX;
+        FileDownload {
             path,
             to,
             local,
@@ -195,7 +208,7 @@ impl LocalNames {
             },
             command: Asking::Now,
             resume: Resume::Always,
-            settling: Settling::Later,
+            sync: SyncPolicy::AtEnd,
             style: if is_small {
                 ProgressStyle::Hidden
             } else {

@@ -11,15 +11,15 @@ use skiff_sessions::wire::stamp::Stamp;
 
 /// When what was received is brought to the disk.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Settling {
+pub(crate) enum SyncPolicy {
     /// Before each file gets its name.
-    Each,
+    EachFile,
     /// By whoever fetches many, all at once.
-    Later,
+    AtEnd,
 }
 
 /// Bytes after which the kernel is asked to write, so that the final sync is short.
-const WRITEBACK: u64 = 8 << 20;
+const WRITEBACK_BYTES: u64 = 8 << 20;
 
 /// Counts what was written to a file, and has the kernel write it out early.
 #[derive(Default)]
@@ -30,9 +30,10 @@ pub(crate) struct Writeback {
 impl Writeback {
     /// `count` bytes were written, and the file stands behind them. Linux starts
     /// to write a dirty range that is said to be of no more use.
-    pub(crate) fn wrote(&mut self, file: &mut File, count: usize) {
+    pub(crate) fn record_write(&mut self, file: &mut File, count: usize) {
         self.dirty += count as u64;
-        let Some(dirty) = NonZeroU64::new(self.dirty).filter(|dirty| dirty.get() >= WRITEBACK)
+        let Some(dirty) =
+            NonZeroU64::new(self.dirty).filter(|dirty| dirty.get() >= WRITEBACK_BYTES)
         else {
             return;
         };
@@ -50,7 +51,7 @@ impl Writeback {
 }
 
 /// Opens a regular file for reading; a FIFO in its place does not block.
-pub(crate) fn open(path: &Path) -> io::Result<File> {
+pub(crate) fn open_regular(path: &Path) -> io::Result<File> {
     let flags = OFlags::NONBLOCK.bits() as i32;
     let file = OpenOptions::new()
         .read(true)
@@ -69,11 +70,11 @@ pub(crate) fn open(path: &Path) -> io::Result<File> {
 }
 
 /// When it was changed, in whole seconds.
-pub(crate) fn stamp(found: &Metadata) -> Stamp {
+pub(crate) fn modified_at(found: &Metadata) -> Stamp {
     Stamp(found.mtime())
 }
 
-pub(crate) fn folder_of(path: &Path) -> &Path {
+pub(crate) fn parent_folder(path: &Path) -> &Path {
     match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),

@@ -18,11 +18,11 @@ pub(crate) enum Overwrite {
 
 /// What is decided without the person.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Policy {
+pub(crate) struct UploadPolicy {
     pub resume: Resume,
     pub overwrite: Overwrite,
 }
 
-pub(crate) fn decision(yes: bool) -> Decision {
+pub(crate) fn to_decision(yes: bool) -> Decision {
     if yes { Decision::Yes } else { Decision::No }
 }

@@ -10,112 +10,112 @@ use skiff_sessions::path::PathArg;
 use skiff_sessions::wire::command::{Command, Replace, Turn};
 use skiff_sessions::wire::reply::Facts;
 
-use super::download::PART;
-use super::file::{Dispatch, dispatch};
-use super::policy::{Overwrite, Policy, Resume};
-use super::tree::{Level, SMALL, child};
-use super::tree_summary::Tally;
+use super::download::PART_SUFFIX;
+use super::file::{FileUpload, upload_file};
+use super::policy::{Overwrite, Resume, UploadPolicy};
+use super::tree::{Level, SMALL_FILE_MAX, join_remote};
+use super::tree_summary::TreeSummary;
 use crate::net::command_error::{CommandError, CommandResult};
 use crate::net::session::Session;
 use crate::terminal::format::escape_path;
 use crate::terminal::progress::ProgressStyle;
 
 /// What is known of a directory at the server before it is looked at.
-enum There {
+enum RemoteState {
     Unknown,
     /// Its parent does not have it.
-    Nothing,
+    Absent,
 }
 
-type Known = HashMap<Vec<u8>, Facts>;
+type RemoteEntries = HashMap<Vec<u8>, Facts>;
 
 /// Links to directories are not followed, and so no tree is endless.
-pub(crate) fn send_tree(
+pub(crate) fn upload_tree(
     session: &mut Session,
     from: &Path,
     to: PathArg,
-    tally: &mut Tally,
+    summary: &mut TreeSummary,
 ) -> CommandResult {
-    let mut waiting = vec![(
+    let mut pending = vec![(
         Level {
             from: from.to_owned(),
             to,
             depth: 0,
         },
-        There::Unknown,
+        RemoteState::Unknown,
     )];
-    while let Some((level, there)) = waiting.pop() {
-        let known = match there {
-            There::Nothing => make(session, &level.to),
-            There::Unknown => list_or_make_directory(session, &level.to),
+    while let Some((level, remote_state)) = pending.pop() {
+        let remote_entries = match remote_state {
+            RemoteState::Absent => make_directory(session, &level.to),
+            RemoteState::Unknown => list_or_make_directory(session, &level.to),
         };
-        let known = match known {
-            Ok(known) => known,
+        let remote_entries = match remote_entries {
+            Ok(remote_entries) => remote_entries,
             Err(CommandError::Refused(why)) => {
-                tally.fail(why);
+                summary.add_failure(why);
                 continue;
             }
             Err(other) => return Err(other),
         };
-        for name in local_names(&level.from, tally) {
+        for name in local_names(&level.from, summary) {
             let path = level.from.join(&name);
-            let Ok(to) = child(Some(&level.to), name.as_bytes()) else {
-                tally.fail(format_args!(
+            let Ok(to) = join_remote(Some(&level.to), name.as_bytes()) else {
+                summary.add_failure(format_args!(
                     "{}: a name like this cannot be sent",
                     escape_path(&path)
                 ));
                 continue;
             };
-            let facts = known.get(name.as_bytes());
+            let facts = remote_entries.get(name.as_bytes());
             if is_directory(&path) {
-                let there = if facts.is_some() {
-                    There::Unknown
+                let remote_state = if facts.is_some() {
+                    RemoteState::Unknown
                 } else {
-                    There::Nothing
+                    RemoteState::Absent
                 };
-                waiting.push((
+                pending.push((
                     Level {
                         from: path,
                         to,
                         depth: level.depth + 1,
                     },
-                    there,
+                    remote_state,
                 ));
             } else {
-                send(session, &path, to, facts, tally)?;
+                upload_one(session, &path, to, facts, summary)?;
             }
         }
     }
     Ok(())
 }
 
-fn send(
+fn upload_one(
     session: &mut Session,
     from: &Path,
     to: PathArg,
-    there: Option<&Facts>,
-    tally: &mut Tally,
+    remote: Option<&Facts>,
+    summary: &mut TreeSummary,
 ) -> CommandResult {
     // What cannot be looked at cannot be opened either, and that says why.
     let size = fs::metadata(from).map_or(0, |found| found.len());
-    let is_small = size <= SMALL;
+    let is_small = size <= SMALL_FILE_MAX;
     let style = if is_small {
         ProgressStyle::Hidden
     } else {
         session.progress_style
     };
     if style != ProgressStyle::Hidden {
-        tally.hide();
+        summary.clear_spinner();
     }
-    let straight = there.is_none() && is_small;
-    let sent = dispatch(
+    let straight = remote.is_none() && is_small;
+    let sent = upload_file(
         session,
-        Dispatch {
+        FileUpload {
             from,
             to,
-            policy: OWN_WAY,
+            policy: NEVER_ASK,
             // Where the sizes are equal, the digests are compared first.
-            replace: if there.is_some_and(|facts| facts.size != size) {
+            replace: if remote.is_some_and(|facts| facts.size != size) {
                 Replace::Yes
             } else {
                 Replace::Never
@@ -128,45 +128,48 @@ fn send(
             style,
         },
     );
-    tally.take(sent)
+    summary.add(sent)
 }
 
 /// Nobody is asked in a tree.
-const OWN_WAY: Policy = Policy {
+const NEVER_ASK: UploadPolicy = UploadPolicy {
     resume: Resume::Always,
     overwrite: Overwrite::Always,
 };
 
-fn make(session: &mut Session, path: &PathArg) -> Result<Known, CommandError> {
+fn make_directory(session: &mut Session, path: &PathArg) -> Result<RemoteEntries, CommandError> {
     session.request_ok(path.as_bytes(), Command::MakeDirectory(path.clone()))?;
-    Ok(Known::new())
+    Ok(RemoteEntries::new())
 }
 
 /// Lists a directory that may be there, or makes it.
-fn list_or_make_directory(session: &mut Session, path: &PathArg) -> Result<Known, CommandError> {
+fn list_or_make_directory(
+    session: &mut Session,
+    path: &PathArg,
+) -> Result<RemoteEntries, CommandError> {
     if session.request(Command::Facts(path.clone()))?.code == 404 {
-        return make(session, path);
+        return make_directory(session, path);
     }
-    let mut known = Known::new();
+    let mut remote_entries = RemoteEntries::new();
     let list = Command::List(Some(path.clone()));
     session.list(path.as_bytes(), list, |name, facts| {
-        known.insert(name.to_vec(), *facts);
+        remote_entries.insert(name.to_vec(), *facts);
     })?;
-    Ok(known)
+    Ok(remote_entries)
 }
 
 /// Names in order; parts of downloads are nobody's files.
-fn local_names(folder: &Path, tally: &mut Tally) -> Vec<OsString> {
+fn local_names(folder: &Path, summary: &mut TreeSummary) -> Vec<OsString> {
     let names = fs::read_dir(folder).and_then(|entries| {
         entries
             .map(|entry| entry.map(|entry| entry.file_name()))
             .collect::<Result<Vec<_>, _>>()
     });
     let mut names = names.unwrap_or_else(|error| {
-        tally.fail(format_args!("{}: {error}", escape_path(folder)));
+        summary.add_failure(format_args!("{}: {error}", escape_path(folder)));
         Vec::new()
     });
-    names.retain(|name| !name.as_bytes().ends_with(PART.as_bytes()));
+    names.retain(|name| !name.as_bytes().ends_with(PART_SUFFIX.as_bytes()));
     names.sort_unstable();
     names
 }

@@ -18,8 +18,8 @@ use skiff_sessions::wire::command::{Command, Replace, Turn};
 use skiff_sessions::wire::reply::Facts;
 
 use super::download::Download;
-use super::local_file::Settling;
-use super::policy::{Overwrite, Policy, Resume};
+use super::local_file::SyncPolicy;
+use super::policy::{Overwrite, Resume, UploadPolicy};
 use super::upload::Upload;
 use crate::net::dialogue::{LocalEnd, LocalFileFailed, run_dialogue};
 use crate::net::link::{Link, LinkError, WaitEnd};
@@ -80,10 +80,10 @@ fn path() -> PathArg {
 
 fn download(folder: &Path) -> Download {
     let progress = Progress::new(ProgressStyle::Hidden, b"a");
-    Download::to(
+    Download::new(
         folder.join("a"),
         Resume::Ask,
-        Settling::Each,
+        SyncPolicy::EachFile,
         Asker::Nobody,
         progress,
     )
@@ -154,12 +154,12 @@ fn an_upload_with_no_turn() {
         server.says(b"150 send\r\n111 done=7 of=7 storing\r\n");
         server.says(format!("226 size=7 md5={} stored\r\n", md5()).as_bytes());
     });
-    let policy = Policy {
+    let policy = UploadPolicy {
         resume: Resume::Ask,
         overwrite: Overwrite::Ask,
     };
     let progress = Progress::new(ProgressStyle::Hidden, b"a");
-    let mut upload = Upload::from(&from, policy, Asker::Nobody, progress).unwrap();
+    let mut upload = Upload::open(&from, policy, Asker::Nobody, progress).unwrap();
     let order = PutOrder {
         path: path(),
         size: upload.size(),

@@ -6,7 +6,7 @@ use crate::net::command_error::CommandError;
 use crate::terminal::format::escape_name;
 
 /// Up to here a file goes at once, without asking what is there; in bytes.
-pub(crate) const SMALL: u64 = 1024 * 1024;
+pub(crate) const SMALL_FILE_MAX: u64 = 1024 * 1024;
 
 /// A link that leads up makes a tree without an end.
 pub(crate) const DEPTH_MAX: usize = 64;
@@ -19,7 +19,7 @@ pub(crate) struct Level<From, To> {
 }
 
 /// A name in a directory at the server.
-pub(crate) fn child(folder: Option<&PathArg>, name: &[u8]) -> Result<PathArg, CommandError> {
+pub(crate) fn join_remote(folder: Option<&PathArg>, name: &[u8]) -> Result<PathArg, CommandError> {
     let path = match folder.map(PathArg::as_bytes) {
         None | Some(b".") => name.to_vec(),
         Some(folder) if folder.ends_with(b"/") => [folder, name].concat(),
@@ -36,14 +36,14 @@ mod tests {
     #[test]
     fn children() {
         let folder = |text: &str| PathArg::new(text).unwrap();
-        let child = |text: &str| {
-            child(Some(&folder(text)), b"x")
+        let join_remote = |text: &str| {
+            join_remote(Some(&folder(text)), b"x")
                 .unwrap()
                 .as_bytes()
                 .to_vec()
         };
-        assert_eq!(child("."), b"x");
-        assert_eq!(child("/"), b"/x");
-        assert_eq!(child("a b"), b"a b/x");
+        assert_eq!(join_remote("."), b"x");
+        assert_eq!(join_remote("/"), b"/x");
+        assert_eq!(join_remote("a b"), b"a b/x");
     }
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::ProgressBar;
 
-use super::file::Fared;
+use super::file::FileOutcome;
 use crate::net::command_error::{CommandError, CommandResult};
 use crate::terminal::format::{escape_name, format_pace, format_size};
 use crate::terminal::output::{print_error, print_line};
@@ -14,71 +14,71 @@ use crate::terminal::progress::ProgressStyle;
 /// Between two lines where there is no terminal.
 const BETWEEN_LINES: Duration = Duration::from_secs(5);
 
-pub(crate) struct Tally {
+pub(crate) struct TreeSummary {
     name: String,
     style: ProgressStyle,
     begun: Instant,
-    told: Instant,
+    printed_at: Instant,
     spinner: Option<ProgressBar>,
-    moved: u64,
+    transferred: u64,
     bytes: u64,
-    unmoved: u64,
+    unchanged: u64,
     failed: u64,
 }
 
-impl Tally {
+impl TreeSummary {
     pub(crate) fn new(style: ProgressStyle, name: &[u8]) -> Self {
         let (name, now) = (escape_name(name), Instant::now());
         Self {
             name,
             style,
             begun: now,
-            told: now,
+            printed_at: now,
             spinner: None,
-            moved: 0,
+            transferred: 0,
             bytes: 0,
-            unmoved: 0,
+            unchanged: 0,
             failed: 0,
         }
     }
 
     /// One file that fails does not keep the others from being carried.
-    pub(crate) fn take(&mut self, fared: Result<Fared, CommandError>) -> CommandResult {
-        match fared {
-            Ok(fared) => self.count(&fared),
-            Err(CommandError::Refused(why) | CommandError::Local(why)) => self.fail(why),
+    pub(crate) fn add(&mut self, outcome: Result<FileOutcome, CommandError>) -> CommandResult {
+        match outcome {
+            Ok(outcome) => self.count(&outcome),
+            Err(CommandError::Refused(why) | CommandError::Local(why)) => self.add_failure(why),
             Err(other) => return Err(other),
         }
         Ok(())
     }
 
-    pub(crate) fn fail(&mut self, why: impl Display) {
+    pub(crate) fn add_failure(&mut self, why: impl Display) {
         self.failed += 1;
-        self.hide();
+        self.clear_spinner();
         print_error(why);
     }
 
     /// A file's own bar wants the line.
-    pub(crate) fn hide(&mut self) {
+    pub(crate) fn clear_spinner(&mut self) {
         if let Some(spinner) = self.spinner.take() {
             spinner.finish_and_clear();
         }
     }
 
     /// Says what was done; a failure where one file has failed.
-    pub(crate) fn close(mut self, deed: &str) -> CommandResult {
-        self.hide();
+    pub(crate) fn finish(mut self, verb: &str) -> CommandResult {
+        self.clear_spinner();
         let pace = format_pace(self.bytes, self.begun.elapsed());
         let Self {
             name,
-            moved,
+            transferred,
             bytes,
-            unmoved,
+            unchanged,
             failed,
             ..
         } = self;
         let line = format!(
-            "{name}: {moved} files {deed}, {bytes} bytes {pace}, each verified; {unmoved} unchanged"
+            "{name}: {transferred} files {verb}, {bytes} bytes {pace}, each verified; {unchanged} unchanged"
         );
         if failed == 0 {
             print_line(format_args!("226 {line}"));
@@ -89,19 +89,19 @@ impl Tally {
         )))
     }
 
-    fn count(&mut self, fared: &Fared) {
-        match fared.carried {
+    fn count(&mut self, outcome: &FileOutcome) {
+        match outcome.carried {
             Some(bytes) => {
-                self.moved += 1;
+                self.transferred += 1;
                 self.bytes += bytes;
             }
-            None => self.unmoved += 1,
+            None => self.unchanged += 1,
         }
         self.show();
     }
 
     fn show(&mut self) {
-        let files = self.moved + self.unmoved;
+        let files = self.transferred + self.unchanged;
         match self.style {
             ProgressStyle::Bar => {
                 let spinner = self.spinner.get_or_insert_with(ProgressBar::new_spinner);
@@ -112,8 +112,8 @@ impl Tally {
                 ));
                 spinner.tick();
             }
-            ProgressStyle::Lines if self.told.elapsed() >= BETWEEN_LINES => {
-                self.told = Instant::now();
+            ProgressStyle::Lines if self.printed_at.elapsed() >= BETWEEN_LINES => {
+                self.printed_at = Instant::now();
                 print_error(format_args!("{}: {files} files", self.name));
             }
             ProgressStyle::Lines | ProgressStyle::Hidden => {}

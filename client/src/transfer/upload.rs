@@ -11,7 +11,7 @@ use skiff_sessions::wire::reply::Refusal;
 use skiff_sessions::wire::stamp::Stamp;
 
 use super::local_file;
-use super::policy::{Overwrite, Policy, Resume, decision};
+use super::policy::{Overwrite, Resume, UploadPolicy, to_decision};
 use crate::net::dialogue::LocalEnd;
 use crate::terminal::format::escape_path;
 use crate::terminal::output::print_line;
@@ -22,21 +22,21 @@ pub(crate) struct Upload {
     path: PathBuf,
     file: File,
     opened: Metadata,
-    policy: Policy,
+    policy: UploadPolicy,
     asker: Asker,
     pub progress: Progress,
     /// Why the outcome was `LocalFailed`.
-    pub trouble: Option<String>,
+    pub error: Option<String>,
 }
 
 impl Upload {
-    pub(crate) fn from(
+    pub(crate) fn open(
         path: &Path,
-        policy: Policy,
+        policy: UploadPolicy,
         asker: Asker,
         progress: Progress,
     ) -> io::Result<Self> {
-        let file = local_file::open(path)?;
+        let file = local_file::open_regular(path)?;
         let opened = file.metadata()?;
         Ok(Self {
             path: path.to_owned(),
@@ -45,7 +45,7 @@ impl Upload {
             policy,
             asker,
             progress,
-            trouble: None,
+            error: None,
         })
     }
 
@@ -55,7 +55,7 @@ impl Upload {
     }
 
     pub(crate) fn modified(&self) -> Stamp {
-        local_file::stamp(&self.opened)
+        local_file::modified_at(&self.opened)
     }
 
     /// Somebody wrote to it while it was sent: what arrived may be a mixture.
@@ -66,9 +66,9 @@ impl Upload {
             .map_or(true, |now| times(&now) != times(&self.opened))
     }
 
-    fn fail(&mut self, why: impl std::fmt::Display) {
+    fn record_error(&mut self, why: impl std::fmt::Display) {
         let name = self.name();
-        self.trouble.get_or_insert_with(|| format!("{name}: {why}"));
+        self.error.get_or_insert_with(|| format!("{name}: {why}"));
     }
 
     fn name(&self) -> String {
@@ -79,7 +79,7 @@ impl Upload {
 impl LocalEnd for Upload {
     fn ask(&mut self, question: Question) -> Option<Decision> {
         let name = self.name();
-        let Policy { resume, overwrite } = self.policy;
+        let UploadPolicy { resume, overwrite } = self.policy;
         let (question, fallback) = match question {
             Question::ResumeUpload { .. } if resume == Resume::Always => {
                 return Some(Decision::Yes);
@@ -93,7 +93,7 @@ impl LocalEnd for Upload {
             Question::ResumeDownload { .. } => return Some(Decision::No),
         };
         self.progress.finish();
-        self.asker.confirm(&question, fallback).map(decision)
+        self.asker.confirm(&question, fallback).map(to_decision)
     }
 
     fn show_note(&mut self, _: Note) {
@@ -121,12 +121,12 @@ impl Source for Upload {
     fn read_at(&mut self, offset: u64, buf: &mut [u8]) -> Result<usize, Refusal> {
         match self.file.read_at(buf, offset) {
             Ok(0) if offset < self.size() => {
-                self.fail("became shorter while it was sent");
+                self.record_error("became shorter while it was sent");
                 Ok(0)
             }
             Ok(count) => Ok(count),
             Err(error) => {
-                self.fail(error);
+                self.record_error(error);
                 Err(Refusal::Fault)
             }
         }
@@ -145,11 +145,11 @@ mod tests {
     use crate::terminal::progress::ProgressStyle;
 
     fn upload(path: &Path) -> io::Result<Upload> {
-        let policy = Policy {
+        let policy = UploadPolicy {
             resume: Resume::Ask,
             overwrite: Overwrite::Ask,
         };
-        Upload::from(
+        Upload::open(
             path,
             policy,
             Asker::Nobody,
@@ -167,7 +167,7 @@ mod tests {
         std::fs::write(&path, "sev").unwrap();
         assert!(upload.has_changed());
         assert_eq!(upload.read_at(3, &mut [0; 8]), Ok(0));
-        assert!(upload.trouble.unwrap().contains("shorter"));
+        assert!(upload.error.unwrap().contains("shorter"));
     }
 
     #[test]
