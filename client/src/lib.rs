@@ -18,8 +18,8 @@ mod transfer;
 
 use std::ffi::OsString;
 
-use cli::args::{Args, Errand};
-use cli::error::Trouble;
+use cli::args::{Args, Invocation};
+use cli::error::ProgramError;
 pub use cli::exit::Exit;
 use cli::settings::Settings;
 use cli::{args, batch, login, prompt};
@@ -29,33 +29,33 @@ use terminal::questions::{self, Asker};
 
 /// Does what the arguments behind the program's name say.
 pub fn run(arguments: Vec<OsString>) -> Exit {
-    let done = args::parse(arguments).and_then(|errand| match errand {
-        Errand::Help => {
+    let done = args::parse(arguments).and_then(|invocation| match invocation {
+        Invocation::Help => {
             print_line(args::help().trim_end());
             Ok(())
         }
-        Errand::Version => {
+        Invocation::Version => {
             print_line(commands::account::VERSION);
             Ok(())
         }
-        Errand::Connect(args) => connect(*args),
+        Invocation::Connect(args) => connect(*args),
     });
     match done {
         Ok(()) => Exit::Done,
-        Err(trouble) => {
-            if !matches!(trouble, Trouble::CommandFailed) {
-                print_error(format_args!("skiff: {trouble}"));
+        Err(error) => {
+            if !matches!(error, ProgramError::CommandFailed) {
+                print_error(format_args!("skiff: {error}"));
             }
-            trouble.exit()
+            error.exit()
         }
     }
 }
 
-fn connect(mut args: Args) -> Result<(), Trouble> {
+fn connect(mut args: Args) -> Result<(), ProgramError> {
     let commands = std::mem::take(&mut args.commands);
     let script = args.script.take();
     let at_prompt = commands.is_empty() && script.is_none() && questions::is_at_terminal();
-    let settings = Settings::of(args)?;
+    let settings = Settings::resolve(args)?;
     let interrupt = Interrupt::default();
     let present = Asker::Terminal(interrupt.clone());
     let at_login = if questions::is_at_terminal() {
@@ -63,10 +63,10 @@ fn connect(mut args: Args) -> Result<(), Trouble> {
     } else {
         &Asker::Nobody
     };
-    let mut session = login::open(&settings, at_login, interrupt.clone())?;
+    let mut session = login::open_session(&settings, at_login, interrupt.clone())?;
     session.asker = if at_prompt { present } else { Asker::Nobody };
     // Until here Ctrl-C ends the program: there is nothing to stop yet.
-    interrupt.register().map_err(|cause| Trouble::Own {
+    interrupt.register().map_err(|cause| ProgramError::Io {
         what: "Ctrl-C".into(),
         cause,
     })?;
@@ -76,9 +76,9 @@ fn connect(mut args: Args) -> Result<(), Trouble> {
     let done = match script {
         Some(path) => batch::run_file(&mut session, &path),
         None if commands.is_empty() => batch::run_stdin(&mut session),
-        None => batch::run_given(&mut session, &commands),
+        None => batch::run_commands(&mut session, &commands),
     };
-    if !matches!(done, Err(Trouble::Connection { .. })) {
+    if !matches!(done, Err(ProgramError::Connection { .. })) {
         session.quit();
     }
     done

@@ -8,14 +8,14 @@ use pico_args::Arguments;
 use skiff_conf::{HostPort, Tls};
 use skiff_sessions::digest::Algorithm;
 
-use super::error::Trouble;
+use super::error::ProgramError;
 use super::exit::EXITS;
-use crate::commands::table::VERBS;
+use crate::commands::table::COMMANDS;
 use crate::net::known_hosts::{Fingerprint, TrustPolicy};
 
 /// What the program is to do.
 #[derive(PartialEq, Eq, Debug)]
-pub(crate) enum Errand {
+pub(crate) enum Invocation {
     Help,
     Version,
     Connect(Box<Args>),
@@ -29,7 +29,7 @@ pub(crate) struct Args {
     pub commands: Vec<String>,
     pub script: Option<PathBuf>,
     pub config: Option<PathBuf>,
-    pub password: PasswordFrom,
+    pub password: PasswordSource,
     pub tls: Option<Tls>,
     pub trust: TrustPolicy,
     pub digest: Option<Algorithm>,
@@ -45,7 +45,7 @@ pub(crate) struct Target {
 
 /// Where the password comes from.
 #[derive(PartialEq, Eq, Debug)]
-pub(crate) enum PasswordFrom {
+pub(crate) enum PasswordSource {
     /// The file that the settings name, else the terminal.
     Settings,
     /// The first line of standard input.
@@ -61,40 +61,49 @@ pub(crate) enum ProgressOption {
 }
 
 /// Reads the arguments behind the program's name.
-pub(crate) fn parse(arguments: Vec<OsString>) -> Result<Errand, Trouble> {
-    let mut given = Arguments::from_vec(arguments);
-    if given.contains(["-h", "--help"]) {
-        return Ok(Errand::Help);
+pub(crate) fn parse(arguments: Vec<OsString>) -> Result<Invocation, ProgramError> {
+    let mut arguments = Arguments::from_vec(arguments);
+    if arguments.contains(["-h", "--help"]) {
+        return Ok(Invocation::Help);
     }
-    if given.contains(["-V", "--version"]) {
-        return Ok(Errand::Version);
+    if arguments.contains(["-V", "--version"]) {
+        return Ok(Invocation::Version);
     }
     let args = Args {
-        commands: given.values_from_str("-c").map_err(usage)?,
-        script: path(&mut given, "-f")?,
-        user: given.opt_value_from_str(["-u", "--user"]).map_err(usage)?,
-        config: path(&mut given, "--config")?,
-        password: password(&mut given)?,
-        tls: given.opt_value_from_fn("--tls", tls).map_err(usage)?,
-        trust: given
-            .opt_value_from_fn("--trust", trust)
-            .map_err(usage)?
+        commands: arguments.values_from_str("-c").map_err(usage_error)?,
+        script: take_path(&mut arguments, "-f")?,
+        user: arguments
+            .opt_value_from_str(["-u", "--user"])
+            .map_err(usage_error)?,
+        config: take_path(&mut arguments, "--config")?,
+        password: take_password_source(&mut arguments)?,
+        tls: arguments
+            .opt_value_from_fn("--tls", parse_tls)
+            .map_err(usage_error)?,
+        trust: arguments
+            .opt_value_from_fn("--trust", parse_trust)
+            .map_err(usage_error)?
             .unwrap_or(TrustPolicy::Ask),
-        digest: given.opt_value_from_fn("--digest", digest).map_err(usage)?,
-        progress: if given.contains(["-q", "--quiet"]) {
+        digest: arguments
+            .opt_value_from_fn("--digest", parse_digest)
+            .map_err(usage_error)?,
+        progress: if arguments.contains(["-q", "--quiet"]) {
             ProgressOption::Quiet
         } else {
             ProgressOption::Shown
         },
-        target: given.opt_free_from_str().map_err(usage)?,
+        target: arguments.opt_free_from_str().map_err(usage_error)?,
     };
-    if let Some(odd) = given.finish().first() {
-        return Err(Trouble::Usage(format!("{}: not understood", odd.display())));
+    if let Some(unknown) = arguments.finish().first() {
+        return Err(ProgramError::Usage(format!(
+            "{}: not understood",
+            unknown.display()
+        )));
     }
     if args.script.is_some() && !args.commands.is_empty() {
-        return Err(Trouble::Usage("-c and -f: give one of them".into()));
+        return Err(ProgramError::Usage("-c and -f: give one of them".into()));
     }
-    Ok(Errand::Connect(Box::new(args)))
+    Ok(Invocation::Connect(Box::new(args)))
 }
 
 /// The text of `--help`.
@@ -104,8 +113,8 @@ pub(crate) fn help() -> String {
         text.push_str(&format!("  {}  {meaning}\n", exit.code()));
     }
     text.push_str("\ncommands (any unambiguous beginning will do; help COMMAND says more):\n");
-    for verb in VERBS {
-        text.push_str(&format!("  {:<28} {}\n", verb.syntax, verb.help));
+    for command in COMMANDS {
+        text.push_str(&format!("  {:<28} {}\n", command.syntax, command.help));
     }
     text
 }
@@ -138,25 +147,30 @@ a file at the server is replaced only by put -f.
 exit codes:
 ";
 
-fn password(given: &mut Arguments) -> Result<PasswordFrom, Trouble> {
-    let stdin = given.contains("--password-stdin");
-    let file = path(given, "--password-file")?;
+fn take_password_source(arguments: &mut Arguments) -> Result<PasswordSource, ProgramError> {
+    let stdin = arguments.contains("--password-stdin");
+    let file = take_path(arguments, "--password-file")?;
     match (stdin, file) {
-        (true, Some(_)) => Err(Trouble::Usage(
+        (true, Some(_)) => Err(ProgramError::Usage(
             "--password-stdin and --password-file: give one of them".into(),
         )),
-        (true, None) => Ok(PasswordFrom::Stdin),
-        (false, Some(file)) => Ok(PasswordFrom::File(file)),
-        (false, None) => Ok(PasswordFrom::Settings),
+        (true, None) => Ok(PasswordSource::Stdin),
+        (false, Some(file)) => Ok(PasswordSource::File(file)),
+        (false, None) => Ok(PasswordSource::Settings),
     }
 }
 
-fn path(given: &mut Arguments, key: &'static str) -> Result<Option<PathBuf>, Trouble> {
+fn take_path(
+    arguments: &mut Arguments,
+    key: &'static str,
+) -> Result<Option<PathBuf>, ProgramError> {
     let parse = |text: &std::ffi::OsStr| Ok::<_, String>(PathBuf::from(text));
-    given.opt_value_from_os_str(key, parse).map_err(usage)
+    arguments
+        .opt_value_from_os_str(key, parse)
+        .map_err(usage_error)
 }
 
-fn tls(text: &str) -> Result<Tls, String> {
+fn parse_tls(text: &str) -> Result<Tls, String> {
     match text.to_ascii_lowercase().as_str() {
         "on" => Ok(Tls::On),
         "off" => Ok(Tls::Off),
@@ -164,7 +178,7 @@ fn tls(text: &str) -> Result<Tls, String> {
     }
 }
 
-fn trust(text: &str) -> Result<TrustPolicy, String> {
+fn parse_trust(text: &str) -> Result<TrustPolicy, String> {
     if text == "new" {
         return Ok(TrustPolicy::New);
     }
@@ -173,13 +187,13 @@ fn trust(text: &str) -> Result<TrustPolicy, String> {
         .ok_or_else(|| "write --trust new, or the 64 hexadecimal digits of a SHA-256".into())
 }
 
-fn digest(text: &str) -> Result<Algorithm, String> {
+fn parse_digest(text: &str) -> Result<Algorithm, String> {
     let known = Algorithm::verifying(&text.to_ascii_lowercase());
     known.ok_or_else(|| "write --digest md5 or --digest sha256".into())
 }
 
-fn usage(error: pico_args::Error) -> Trouble {
-    Trouble::Usage(error.to_string())
+fn usage_error(error: pico_args::Error) -> ProgramError {
+    ProgramError::Usage(error.to_string())
 }
 
 impl FromStr for Target {
@@ -204,9 +218,9 @@ impl FromStr for Target {
 mod tests {
     use super::*;
 
-    fn parsed(line: &str) -> Result<Args, Trouble> {
+    fn parsed(line: &str) -> Result<Args, ProgramError> {
         match parse(line.split_whitespace().map(OsString::from).collect())? {
-            Errand::Connect(args) => Ok(*args),
+            Invocation::Connect(args) => Ok(*args),
             other => panic!("{other:?}"),
         }
     }
@@ -233,7 +247,7 @@ mod tests {
         assert_eq!((args.tls, args.trust), (Some(Tls::Off), TrustPolicy::New));
         assert_eq!(
             (args.progress, args.password),
-            (ProgressOption::Quiet, PasswordFrom::Stdin)
+            (ProgressOption::Quiet, PasswordSource::Stdin)
         );
     }
 
@@ -249,14 +263,14 @@ mod tests {
             "--password-stdin --password-file x",
             "host:port",
         ] {
-            assert!(matches!(parsed(bad), Err(Trouble::Usage(_))), "{bad}");
+            assert!(matches!(parsed(bad), Err(ProgramError::Usage(_))), "{bad}");
         }
     }
 
     #[test]
     fn help_names_every_command_and_exit_code() {
         let help = help();
-        assert!(VERBS.iter().all(|verb| help.contains(verb.syntax)));
+        assert!(COMMANDS.iter().all(|command| help.contains(command.syntax)));
         assert!(EXITS.iter().all(|(_, meaning)| help.contains(meaning)));
     }
 }

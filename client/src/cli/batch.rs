@@ -3,7 +3,7 @@
 use std::io::{self, BufRead};
 use std::path::Path;
 
-use super::error::Trouble;
+use super::error::ProgramError;
 use crate::commands::dispatch;
 use crate::commands::lexer::{self, OnFailure};
 use crate::net::command_error::CommandError;
@@ -16,15 +16,15 @@ const LINE_MAX: u64 = 64 * 1024;
 
 /// Whether more commands are wanted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Next {
-    GoOn,
+pub(crate) enum NextStep {
+    Continue,
     Leave,
 }
 
 /// The commands of `-c`.
-pub(crate) fn run_given(session: &mut Session, lines: &[String]) -> Result<(), Trouble> {
+pub(crate) fn run_commands(session: &mut Session, lines: &[String]) -> Result<(), ProgramError> {
     for line in lines.iter().flat_map(|given| given.lines()) {
-        if run_line(session, line)? == Next::Leave {
+        if run_line(session, line)? == NextStep::Leave {
             break;
         }
     }
@@ -32,56 +32,56 @@ pub(crate) fn run_given(session: &mut Session, lines: &[String]) -> Result<(), T
 }
 
 /// The commands in a file.
-pub(crate) fn run_file(session: &mut Session, path: &Path) -> Result<(), Trouble> {
-    let failed = |cause| Trouble::Own {
+pub(crate) fn run_file(session: &mut Session, path: &Path) -> Result<(), ProgramError> {
+    let to_io_error = |cause| ProgramError::Io {
         what: path.display().to_string(),
         cause,
     };
-    let file = std::fs::File::open(path).map_err(failed)?;
-    run_all(session, io::BufReader::new(file)).map_err(|error| error.map(failed))?
+    let file = std::fs::File::open(path).map_err(to_io_error)?;
+    run_lines(session, io::BufReader::new(file)).map_err(|error| error.map(to_io_error))?
 }
 
 /// The commands on standard input.
-pub(crate) fn run_stdin(session: &mut Session) -> Result<(), Trouble> {
-    let failed = |cause| Trouble::Own {
+pub(crate) fn run_stdin(session: &mut Session) -> Result<(), ProgramError> {
+    let to_io_error = |cause| ProgramError::Io {
         what: "standard input".into(),
         cause,
     };
-    run_all(session, io::stdin().lock()).map_err(|error| error.map(failed))?
+    run_lines(session, io::stdin().lock()).map_err(|error| error.map(to_io_error))?
 }
 
-struct Unreadable(io::Error);
+struct ReadError(io::Error);
 
-impl Unreadable {
-    fn map(self, failed: impl FnOnce(io::Error) -> Trouble) -> Trouble {
-        failed(self.0)
+impl ReadError {
+    fn map(self, to_io_error: impl FnOnce(io::Error) -> ProgramError) -> ProgramError {
+        to_io_error(self.0)
     }
 }
 
-fn run_all(
+fn run_lines(
     session: &mut Session,
     mut lines: impl BufRead,
-) -> Result<Result<(), Trouble>, Unreadable> {
+) -> Result<Result<(), ProgramError>, ReadError> {
     let mut line = String::new();
     loop {
         line.clear();
         let mut bounded = io::Read::take(&mut lines, LINE_MAX);
-        if bounded.read_line(&mut line).map_err(Unreadable)? == 0 {
+        if bounded.read_line(&mut line).map_err(ReadError)? == 0 {
             return Ok(Ok(()));
         }
         match run_line(session, line.trim_end_matches(['\r', '\n'])) {
-            Ok(Next::GoOn) => {}
-            Ok(Next::Leave) => return Ok(Ok(())),
-            Err(trouble) => return Ok(Err(trouble)),
+            Ok(NextStep::Continue) => {}
+            Ok(NextStep::Leave) => return Ok(Ok(())),
+            Err(error) => return Ok(Err(error)),
         }
     }
 }
 
 /// The first failure ends all, unless a `-` stood before the command.
-fn run_line(session: &mut Session, line: &str) -> Result<Next, Trouble> {
-    let commands = lexer::commands(line).map_err(|error| {
+fn run_line(session: &mut Session, line: &str) -> Result<NextStep, ProgramError> {
+    let commands = lexer::parse_line(line).map_err(|error| {
         print_error(error);
-        Trouble::CommandFailed
+        ProgramError::CommandFailed
     })?;
     for typed in commands {
         let failure = match dispatch::run(session, &typed) {
@@ -89,9 +89,9 @@ fn run_line(session: &mut Session, line: &str) -> Result<Next, Trouble> {
             Err(failure) => failure,
         };
         match failure {
-            CommandError::Quit => return Ok(Next::Leave),
+            CommandError::Quit => return Ok(NextStep::Leave),
             CommandError::SessionEnded(cause) => {
-                return Err(Trouble::Connection {
+                return Err(ProgramError::Connection {
                     server: host_and_port(&session.server),
                     cause,
                 });
@@ -99,15 +99,15 @@ fn run_line(session: &mut Session, line: &str) -> Result<Next, Trouble> {
             CommandError::Refused(why) | CommandError::Local(why) => {
                 print_error(why);
                 if typed.on_failure == OnFailure::Stop {
-                    return Err(Trouble::CommandFailed);
+                    return Err(ProgramError::CommandFailed);
                 }
             }
             // Who presses Ctrl-C does not want the rest either.
             CommandError::Stopped(why) => {
                 print_error(why);
-                return Err(Trouble::CommandFailed);
+                return Err(ProgramError::CommandFailed);
             }
         }
     }
-    Ok(Next::GoOn)
+    Ok(NextStep::Continue)
 }

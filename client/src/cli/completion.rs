@@ -12,28 +12,28 @@ use skiff_sessions::wire::command::Command;
 use skiff_sessions::wire::reply::Kind;
 
 use crate::commands::lexer;
-use crate::commands::table::VERBS;
+use crate::commands::table::COMMANDS;
 use crate::commands::{spec, table};
 use crate::net::listing::is_single_name;
 use crate::net::session::Session;
 
 /// More names than these are no help to anybody.
-const OFFERED_MAX: usize = 10_000;
+const COMPLETIONS_MAX: usize = 10_000;
 
 /// The shell, shared with the completer, which runs while a line is typed.
-pub(crate) type Shared = Arc<Mutex<Session>>;
+pub(crate) type SharedSession = Arc<Mutex<Session>>;
 
-pub(crate) struct Names {
-    session: Shared,
+pub(crate) struct CommandCompleter {
+    session: SharedSession,
 }
 
-impl Names {
-    pub(crate) fn of(session: Shared) -> Self {
+impl CommandCompleter {
+    pub(crate) fn new(session: SharedSession) -> Self {
         Self { session }
     }
 }
 
-impl<Term: Terminal> Completer<Term> for Names {
+impl<Term: Terminal> Completer<Term> for CommandCompleter {
     fn complete(
         &self,
         word: &str,
@@ -43,20 +43,20 @@ impl<Term: Terminal> Completer<Term> for Names {
     ) -> Option<Vec<Completion>> {
         let before = prompter.buffer()[..start].trim_start_matches([' ', '-']);
         if before.is_empty() {
-            return Some(verbs_like(word));
+            return Some(complete_command(word));
         }
         let mut typed = before.split_whitespace();
-        let verb = table::find(typed.next()?).ok()?;
+        let command = table::find(typed.next()?).ok()?;
         let index = typed.filter(|word| !word.starts_with('-')).count();
-        match verb.names_at(index) {
-            spec::Names::Command => Some(verbs_like(word)),
-            spec::Names::Local => Some(local(word)),
-            spec::Names::Remote => {
+        match command.argument_kind(index) {
+            spec::ArgumentKind::Command => Some(complete_command(word)),
+            spec::ArgumentKind::Local => Some(complete_local(word)),
+            spec::ArgumentKind::Remote => {
                 // Whoever holds the shell is doing a command: then no line is typed.
                 let mut session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
-                remote(&mut session, word)
+                complete_remote(&mut session, word)
             }
-            spec::Names::Other => None,
+            spec::ArgumentKind::Other => None,
         }
     }
 
@@ -65,7 +65,7 @@ impl<Term: Terminal> Completer<Term> for Names {
     }
 
     fn quote<'a>(&self, word: &'a str) -> Cow<'a, str> {
-        lexer::escaped(word)
+        lexer::escape_word(word)
     }
 
     fn unquote<'a>(&self, word: &'a str) -> Cow<'a, str> {
@@ -73,18 +73,18 @@ impl<Term: Terminal> Completer<Term> for Names {
     }
 }
 
-fn verbs_like(word: &str) -> Vec<Completion> {
-    let names = VERBS
+fn complete_command(word: &str) -> Vec<Completion> {
+    let names = COMMANDS
         .iter()
-        .map(|verb| verb.name)
+        .map(|command| command.name)
         .filter(|name| name.starts_with(word));
     names
         .map(|name| Completion::simple(name.to_owned()))
         .collect()
 }
 
-fn local(word: &str) -> Vec<Completion> {
-    let (folder, start) = split(word);
+fn complete_local(word: &str) -> Vec<Completion> {
+    let (folder, start) = split_path(word);
     let Ok(entries) = std::fs::read_dir(if folder.is_empty() {
         Path::new(".")
     } else {
@@ -92,15 +92,15 @@ fn local(word: &str) -> Vec<Completion> {
     }) else {
         return Vec::new();
     };
-    let names = entries.flatten().take(OFFERED_MAX).filter_map(|entry| {
+    let names = entries.flatten().take(COMPLETIONS_MAX).filter_map(|entry| {
         let is_directory = entry.path().is_dir();
-        offer(folder, start, entry.file_name().as_bytes(), is_directory)
+        new_completion(folder, start, entry.file_name().as_bytes(), is_directory)
     });
     sorted(names.collect())
 }
 
-fn remote(session: &mut Session, word: &str) -> Option<Vec<Completion>> {
-    let (folder, start) = split(word);
+fn complete_remote(session: &mut Session, word: &str) -> Option<Vec<Completion>> {
+    let (folder, start) = split_path(word);
     let path = if folder.is_empty() {
         None
     } else {
@@ -108,8 +108,13 @@ fn remote(session: &mut Session, word: &str) -> Option<Vec<Completion>> {
     };
     let mut names = Vec::new();
     let listed = session.list(folder.as_bytes(), Command::List(path), |name, facts| {
-        if names.len() < OFFERED_MAX && is_single_name(name) {
-            names.extend(offer(folder, start, name, facts.kind == Kind::Directory));
+        if names.len() < COMPLETIONS_MAX && is_single_name(name) {
+            names.extend(new_completion(
+                folder,
+                start,
+                name,
+                facts.kind == Kind::Directory,
+            ));
         }
     });
     listed.ok()?;
@@ -117,7 +122,12 @@ fn remote(session: &mut Session, word: &str) -> Option<Vec<Completion>> {
 }
 
 /// A name that begins as it was typed, and that can be typed at all.
-fn offer(folder: &str, start: &str, name: &[u8], is_directory: bool) -> Option<Completion> {
+fn new_completion(
+    folder: &str,
+    start: &str,
+    name: &[u8],
+    is_directory: bool,
+) -> Option<Completion> {
     let name = std::str::from_utf8(name).ok()?;
     if !name.starts_with(start) || name.chars().any(char::is_control) {
         return None;
@@ -139,6 +149,6 @@ fn sorted(mut names: Vec<Completion>) -> Vec<Completion> {
 }
 
 /// The folder with its `/`, and what of the name was typed.
-fn split(word: &str) -> (&str, &str) {
+fn split_path(word: &str) -> (&str, &str) {
     word.split_at(word.rfind('/').map_or(0, |at| at + 1))
 }

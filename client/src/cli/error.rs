@@ -9,14 +9,14 @@ use crate::net::known_hosts::CertificateError;
 use crate::net::link::LinkError;
 
 #[derive(Debug, Error)]
-pub(crate) enum Trouble {
+pub(crate) enum ProgramError {
     #[error("{0}; skiff --help says what there is")]
     Usage(String),
     #[error(transparent)]
     Settings(#[from] Complaint),
     /// A file or the terminal that the program itself needs.
     #[error("{what}: {cause}")]
-    Own { what: String, cause: std::io::Error },
+    Io { what: String, cause: std::io::Error },
     #[error("{server}: {cause}")]
     Connection { server: String, cause: LinkError },
     #[error("{0}")]
@@ -30,10 +30,10 @@ pub(crate) enum Trouble {
     CommandFailed,
 }
 
-impl Trouble {
+impl ProgramError {
     pub(crate) fn exit(&self) -> Exit {
         match self {
-            Self::Usage(_) | Self::Settings(_) | Self::Own { .. } => Exit::Usage,
+            Self::Usage(_) | Self::Settings(_) | Self::Io { .. } => Exit::Usage,
             Self::Connection { .. } => Exit::Connection,
             Self::LoginRefused(_) | Self::Login(_) => Exit::LoginRefused,
             Self::Certificate(_) => Exit::CertificateChanged,
@@ -42,7 +42,7 @@ impl Trouble {
     }
 }
 
-impl PartialEq for Trouble {
+impl PartialEq for ProgramError {
     fn eq(&self, other: &Self) -> bool {
         self.to_string() == other.to_string()
     }

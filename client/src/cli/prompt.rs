@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use linefeed::{DefaultTerminal, Interface, ReadResult, Signal};
 
-use super::completion::{Names, Shared};
-use super::error::Trouble;
+use super::completion::{CommandCompleter, SharedSession};
+use super::error::ProgramError;
 use crate::commands::dispatch;
 use crate::commands::lexer;
 use crate::net::command_error::CommandError;
@@ -22,24 +22,24 @@ use crate::terminal::output::{print_error, print_line};
 const HISTORY_MAX: usize = 1000;
 
 /// Reads and does commands until the person leaves.
-pub(crate) fn run(session: Session) -> Result<(), Trouble> {
+pub(crate) fn run(session: Session) -> Result<(), ProgramError> {
     let session = Arc::new(Mutex::new(session));
-    let own = |cause| Trouble::Own {
+    let terminal_error = |cause| ProgramError::Io {
         what: "the terminal".into(),
         cause,
     };
-    let prompt = Interface::new("skiff").map_err(own)?;
+    let prompt = Interface::new("skiff").map_err(terminal_error)?;
     prompt.set_report_signal(Signal::Interrupt, true);
     prompt.set_history_size(HISTORY_MAX);
-    prompt.set_completer(Arc::new(Names::of(Arc::clone(&session))));
-    let history = history();
+    prompt.set_completer(Arc::new(CommandCompleter::new(Arc::clone(&session))));
+    let history = history_path();
     if let Some(path) = &history {
         // No history yet is the usual beginning.
         let _ = prompt.load_history(path);
     }
-    let ended = read_and_do(&prompt, &session);
+    let ended = read_and_run(&prompt, &session);
     if let Some(path) = &history
-        && let Err(error) = keep_history(&prompt, path)
+        && let Err(error) = save_history(&prompt, path)
     {
         print_error(format_args!("{}: {error}", path.display()));
     }
@@ -55,21 +55,24 @@ pub(crate) fn run(session: Session) -> Result<(), Trouble> {
     ended
 }
 
-fn read_and_do(prompt: &Interface<DefaultTerminal>, session: &Shared) -> Result<(), Trouble> {
-    let own = |cause| Trouble::Own {
+fn read_and_run(
+    prompt: &Interface<DefaultTerminal>,
+    session: &SharedSession,
+) -> Result<(), ProgramError> {
+    let terminal_error = |cause| ProgramError::Io {
         what: "the terminal".into(),
         cause,
     };
     loop {
         prompt
-            .set_prompt(&locked(session).prompt_text())
-            .map_err(own)?;
-        match prompt.read_line().map_err(own)? {
+            .set_prompt(&lock(session).prompt_text())
+            .map_err(terminal_error)?;
+        match prompt.read_line().map_err(terminal_error)? {
             ReadResult::Input(line) => {
                 if !line.trim().is_empty() {
                     prompt.add_history_unique(line.clone());
                 }
-                if do_line(&mut locked(session), &line)? == Next::Leave {
+                if run_line(&mut lock(session), &line)? == NextStep::Leave {
                     return Ok(());
                 }
             }
@@ -78,7 +81,7 @@ fn read_and_do(prompt: &Interface<DefaultTerminal>, session: &Shared) -> Result<
                 return Ok(());
             }
             ReadResult::Signal(_) => {
-                prompt.cancel_read_line().map_err(own)?;
+                prompt.cancel_read_line().map_err(terminal_error)?;
                 print_line("");
             }
         }
@@ -87,18 +90,18 @@ fn read_and_do(prompt: &Interface<DefaultTerminal>, session: &Shared) -> Result<
 
 /// Whether more lines are wanted.
 #[derive(PartialEq, Eq)]
-enum Next {
-    GoOn,
+enum NextStep {
+    Continue,
     Leave,
 }
 
 /// A command that fails leaves out those behind it on the same line.
-fn do_line(session: &mut Session, line: &str) -> Result<Next, Trouble> {
-    let commands = match lexer::commands(line) {
+fn run_line(session: &mut Session, line: &str) -> Result<NextStep, ProgramError> {
+    let commands = match lexer::parse_line(line) {
         Ok(commands) => commands,
         Err(error) => {
             print_error(error);
-            return Ok(Next::GoOn);
+            return Ok(NextStep::Continue);
         }
     };
     for typed in commands {
@@ -106,9 +109,9 @@ fn do_line(session: &mut Session, line: &str) -> Result<Next, Trouble> {
             continue;
         };
         match failure {
-            CommandError::Quit => return Ok(Next::Leave),
+            CommandError::Quit => return Ok(NextStep::Leave),
             CommandError::SessionEnded(cause) => {
-                return Err(Trouble::Connection {
+                return Err(ProgramError::Connection {
                     server: host_and_port(&session.server),
                     cause,
                 });
@@ -121,14 +124,14 @@ fn do_line(session: &mut Session, line: &str) -> Result<Next, Trouble> {
             break;
         }
     }
-    Ok(Next::GoOn)
+    Ok(NextStep::Continue)
 }
 
-fn locked(session: &Shared) -> std::sync::MutexGuard<'_, Session> {
+fn lock(session: &SharedSession) -> std::sync::MutexGuard<'_, Session> {
     session.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn keep_history(prompt: &Interface<DefaultTerminal>, path: &Path) -> io::Result<()> {
+fn save_history(prompt: &Interface<DefaultTerminal>, path: &Path) -> io::Result<()> {
     if let Some(folder) = path.parent() {
         fs::DirBuilder::new()
             .recursive(true)
@@ -139,6 +142,6 @@ fn keep_history(prompt: &Interface<DefaultTerminal>, path: &Path) -> io::Result<
 }
 
 /// Where the prompt's history is kept, if anywhere.
-fn history() -> Option<PathBuf> {
+fn history_path() -> Option<PathBuf> {
     std::env::home_dir().map(|home| home.join(".local/state/skiff/history"))
 }

@@ -7,15 +7,15 @@ use std::time::Duration;
 use skiff_conf::{Client, HostPort, Tls};
 use skiff_sessions::digest::Algorithm;
 
-use super::args::{Args, PasswordFrom, ProgressOption};
-use super::error::Trouble;
+use super::args::{Args, PasswordSource, ProgressOption};
+use super::error::ProgramError;
 use crate::net::known_hosts::TrustPolicy;
 use crate::terminal::progress::ProgressStyle;
 
 pub(crate) struct Settings {
     pub server: HostPort,
     pub user: Option<String>,
-    pub password: PasswordFrom,
+    pub password: PasswordSource,
     pub tls: Tls,
     pub trust: TrustPolicy,
     pub digest: Option<Algorithm>,
@@ -28,9 +28,9 @@ pub(crate) struct Settings {
 
 impl Settings {
     /// The command line goes before the file.
-    pub(crate) fn of(args: Args) -> Result<Self, Trouble> {
+    pub(crate) fn resolve(args: Args) -> Result<Self, ProgramError> {
         let mut conf = load(args.config)?;
-        if let PasswordFrom::File(path) = &args.password {
+        if let PasswordSource::File(path) = &args.password {
             conf.password_file = Some(path.clone());
         }
         let (named, server) = match args.target {
@@ -63,12 +63,12 @@ impl Settings {
 
     /// Nobody has to type the password.
     pub(crate) fn has_password(&self) -> bool {
-        self.password == PasswordFrom::Stdin || self.conf.password_file.is_some()
+        self.password == PasswordSource::Stdin || self.conf.password_file.is_some()
     }
 }
 
 /// The file that was named has to be there; the usual one need not.
-fn load(named: Option<PathBuf>) -> Result<Client, Trouble> {
+fn load(named: Option<PathBuf>) -> Result<Client, ProgramError> {
     if let Some(path) = named {
         return Ok(Client::load(&path)?);
     }
@@ -85,7 +85,7 @@ fn load(named: Option<PathBuf>) -> Result<Client, Trouble> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::args::{Errand, parse};
+    use crate::cli::args::{Invocation, parse};
 
     fn settings(file: &str, line: &str) -> Settings {
         let folder = tempfile::tempdir().unwrap();
@@ -93,10 +93,10 @@ mod tests {
         std::fs::write(&path, file).unwrap();
         let mut arguments = vec!["--config".into(), path.into()];
         arguments.extend(line.split_whitespace().map(Into::into));
-        let Ok(Errand::Connect(args)) = parse(arguments) else {
+        let Ok(Invocation::Connect(args)) = parse(arguments) else {
             panic!("{line}");
         };
-        Settings::of(*args).unwrap()
+        Settings::resolve(*args).unwrap()
     }
 
     #[test]
@@ -124,10 +124,14 @@ mod tests {
 
     #[test]
     fn a_file_that_was_named_has_to_be_there() {
-        let Ok(Errand::Connect(args)) = parse(vec!["--config".into(), "/none/client.ron".into()])
+        let Ok(Invocation::Connect(args)) =
+            parse(vec!["--config".into(), "/none/client.ron".into()])
         else {
             panic!();
         };
-        assert!(matches!(Settings::of(*args), Err(Trouble::Settings(_))));
+        assert!(matches!(
+            Settings::resolve(*args),
+            Err(ProgramError::Settings(_))
+        ));
     }
 }

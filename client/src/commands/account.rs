@@ -4,7 +4,7 @@ use skiff_sessions::scram::Verifier;
 use skiff_sessions::wire::command::{Command, NewVerifier};
 use skiff_sessions::wire::reply::Usage;
 
-use super::spec::Given;
+use super::spec::ParsedArgs;
 use crate::net::command_error::{CommandError, CommandResult};
 use crate::net::login::random_bytes;
 use crate::net::session::Session;
@@ -13,9 +13,9 @@ use crate::terminal::output::print_line;
 use crate::terminal::questions;
 
 /// Rounds of PBKDF2 for a new password, as the server makes them by default.
-const ITERATIONS: u32 = 600_000;
+const PBKDF2_ITERATIONS: u32 = 600_000;
 
-pub(crate) fn status(session: &mut Session, _: &Given) -> CommandResult {
+pub(crate) fn status(session: &mut Session, _: &ParsedArgs) -> CommandResult {
     let status = session.request_ok(b"", Command::Status)?;
     let user = status.user.as_deref().unwrap_or(&session.user);
     print_line(format_args!(
@@ -29,7 +29,7 @@ pub(crate) fn status(session: &mut Session, _: &Given) -> CommandResult {
     print_line("    home       /");
     print_line(format_args!("    directory  {}", escape_name(&session.cwd)));
     if let Some(usage) = status.usage {
-        say_usage(&usage, "    ");
+        print_usage(&usage, "    ");
     }
     let server = status.server.as_deref().unwrap_or("unknown");
     print_line(format_args!(
@@ -42,23 +42,23 @@ pub(crate) fn status(session: &mut Session, _: &Given) -> CommandResult {
 
 pub(crate) const VERSION: &str = concat!("skiff/", env!("CARGO_PKG_VERSION"));
 
-pub(crate) fn df(session: &mut Session, _: &Given) -> CommandResult {
+pub(crate) fn df(session: &mut Session, _: &ParsedArgs) -> CommandResult {
     let answered = session.request_ok(b"", Command::Usage)?;
     match answered.usage {
-        Some(usage) => say_usage(&usage, "213 "),
+        Some(usage) => print_usage(&usage, "213 "),
         None => print_line(format_reply(&answered)),
     }
     Ok(())
 }
 
-pub(crate) fn system(session: &mut Session, _: &Given) -> CommandResult {
+pub(crate) fn system(session: &mut Session, _: &ParsedArgs) -> CommandResult {
     let answered = session.request_ok(b"", Command::System)?;
     print_line(format_reply(&answered));
     Ok(())
 }
 
 /// The password stays here: the server gets a verifier.
-pub(crate) fn passwd(session: &mut Session, _: &Given) -> CommandResult {
+pub(crate) fn passwd(session: &mut Session, _: &ParsedArgs) -> CommandResult {
     if !session.asker.can_ask() {
         return Err(CommandError::refused(
             "passwd",
@@ -76,7 +76,7 @@ pub(crate) fn passwd(session: &mut Session, _: &Given) -> CommandResult {
         ));
     }
     let salt = random_bytes::<16>().map_err(|error| CommandError::refused("passwd", error))?;
-    let verifier = Verifier::derive(&password, salt.to_vec(), ITERATIONS)
+    let verifier = Verifier::derive(&password, salt.to_vec(), PBKDF2_ITERATIONS)
         .map_err(|error| CommandError::refused("passwd", error))?;
     let answered = session.request_ok(
         b"",
@@ -91,11 +91,11 @@ pub(crate) fn passwd(session: &mut Session, _: &Given) -> CommandResult {
     Ok(())
 }
 
-pub(crate) fn quit(_: &mut Session, _: &Given) -> CommandResult {
+pub(crate) fn quit(_: &mut Session, _: &ParsedArgs) -> CommandResult {
     Err(CommandError::Quit)
 }
 
-fn say_usage(usage: &Usage, first: &str) {
+fn print_usage(usage: &Usage, first: &str) {
     let free = usage.limit.saturating_sub(usage.used);
     let (used, limit) = (format_size(usage.used), format_size(usage.limit));
     let staged = format_size(usage.staged);

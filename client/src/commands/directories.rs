@@ -7,8 +7,8 @@ use skiff_sessions::wire::native::answers::Answered;
 use skiff_sessions::wire::reply::Facts;
 
 use super::lexer::Word;
-use super::spec::Given;
-use super::targets::remote;
+use super::spec::ParsedArgs;
+use super::targets::remote_path;
 use crate::net::command_error::{CommandError, CommandResult};
 use crate::net::session::{NoFile, Session, absolute_path, expect_reply};
 use crate::terminal::format::{escape_name, format_entry, format_reply};
@@ -18,9 +18,12 @@ use crate::terminal::progress::Progress;
 /// A directory up to this many entries is shown in order, a larger one as it comes.
 const SORTED_MAX: usize = 10_000;
 
-pub(crate) fn cd(session: &mut Session, given: &Given) -> CommandResult {
-    let word = given.words.first().cloned().unwrap_or_else(|| "/".into());
-    let answered = session.request_ok(word.bytes(), Command::ChangeDirectory(remote(&word)?))?;
+pub(crate) fn cd(session: &mut Session, args: &ParsedArgs) -> CommandResult {
+    let word = args.words.first().cloned().unwrap_or_else(|| "/".into());
+    let answered = session.request_ok(
+        word.as_bytes(),
+        Command::ChangeDirectory(remote_path(&word)?),
+    )?;
     let path = absolute_path(&answered);
     session.cwd = match path {
         Some(path) => path,
@@ -30,18 +33,18 @@ pub(crate) fn cd(session: &mut Session, given: &Given) -> CommandResult {
     Ok(())
 }
 
-pub(crate) fn pwd(session: &mut Session, _: &Given) -> CommandResult {
+pub(crate) fn pwd(session: &mut Session, _: &ParsedArgs) -> CommandResult {
     let (answered, path) = session.working_directory()?;
     session.cwd = path;
     print_line(format_reply(&answered));
     Ok(())
 }
 
-pub(crate) fn ls(session: &mut Session, given: &Given) -> CommandResult {
-    let word = given.words.first();
-    let path = word.map(remote).transpose()?;
-    let what = word.map(Word::bytes).unwrap_or_default();
-    let mut lines = Lines::default();
+pub(crate) fn ls(session: &mut Session, args: &ParsedArgs) -> CommandResult {
+    let word = args.words.first();
+    let path = word.map(remote_path).transpose()?;
+    let what = word.map(Word::as_bytes).unwrap_or_default();
+    let mut lines = SortedListing::default();
     let ended = session.list(what, Command::List(path), |name, facts| {
         lines.add(name, facts);
     })?;
@@ -54,67 +57,71 @@ pub(crate) fn ls(session: &mut Session, given: &Given) -> CommandResult {
     Ok(())
 }
 
-pub(crate) fn rename(session: &mut Session, given: &Given) -> CommandResult {
-    let [from, to] = &given.words[..] else {
+pub(crate) fn rename(session: &mut Session, args: &ParsedArgs) -> CommandResult {
+    let [from, to] = &args.words[..] else {
         return Ok(());
     };
-    let (source, target) = (remote(from)?, remote(to)?);
+    let (source, target) = (remote_path(from)?, remote_path(to)?);
     let mut no_file = NoFile {
-        progress: Progress::new(session.progress_style, from.bytes()),
+        progress: Progress::new(session.progress_style, from.as_bytes()),
     };
     let outcome =
         session.run_dialogue(|out| Dialogue::rename(source, target, out), &mut no_file)?;
     let answered = expect_reply(outcome)?;
     match answered.code {
-        250 => tell(&answered),
-        401 => Err(CommandError::from_reply(to.bytes(), &answered)),
-        _ => Err(CommandError::from_reply(from.bytes(), &answered)),
+        250 => print_reply(&answered),
+        401 => Err(CommandError::from_reply(to.as_bytes(), &answered)),
+        _ => Err(CommandError::from_reply(from.as_bytes(), &answered)),
     }
 }
 
-pub(crate) fn delete(session: &mut Session, given: &Given) -> CommandResult {
-    on_path(session, given, Command::Delete)
+pub(crate) fn delete(session: &mut Session, args: &ParsedArgs) -> CommandResult {
+    request_for_each(session, args, Command::Delete)
 }
 
-pub(crate) fn mkdir(session: &mut Session, given: &Given) -> CommandResult {
-    on_path(session, given, Command::MakeDirectory)
+pub(crate) fn mkdir(session: &mut Session, args: &ParsedArgs) -> CommandResult {
+    request_for_each(session, args, Command::MakeDirectory)
 }
 
-fn on_path(session: &mut Session, given: &Given, command: fn(PathArg) -> Command) -> CommandResult {
-    for word in &given.words {
-        let answered = session.request_ok(word.bytes(), command(remote(word)?))?;
-        tell(&answered)?;
+fn request_for_each(
+    session: &mut Session,
+    args: &ParsedArgs,
+    command: fn(PathArg) -> Command,
+) -> CommandResult {
+    for word in &args.words {
+        let answered = session.request_ok(word.as_bytes(), command(remote_path(word)?))?;
+        print_reply(&answered)?;
     }
     Ok(())
 }
 
-fn tell(answered: &Answered) -> CommandResult {
+fn print_reply(answered: &Answered) -> CommandResult {
     print_line(format_reply(answered));
     Ok(())
 }
 
 /// Lines in order as long as they are few; more are not kept.
 #[derive(Default)]
-struct Lines {
+struct SortedListing {
     kept: Vec<(Vec<u8>, Facts)>,
-    streaming: Streaming,
+    mode: PrintMode,
 }
 
 #[derive(Default, PartialEq, Eq)]
-enum Streaming {
+enum PrintMode {
     #[default]
-    NotYet,
-    Begun,
+    Sorted,
+    AsReceived,
 }
 
-impl Lines {
+impl SortedListing {
     fn add(&mut self, name: &[u8], facts: &Facts) {
-        if self.streaming == Streaming::Begun {
+        if self.mode == PrintMode::AsReceived {
             return print_line(format_entry(name, facts));
         }
         self.kept.push((name.to_vec(), *facts));
         if self.kept.len() > SORTED_MAX {
-            self.streaming = Streaming::Begun;
+            self.mode = PrintMode::AsReceived;
             self.flush();
         }
     }

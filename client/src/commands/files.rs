@@ -4,8 +4,8 @@ use skiff_sessions::client::Asking;
 use skiff_sessions::digest::Algorithm;
 use skiff_sessions::wire::command::{Command, Replace, Turn};
 
-use super::spec::Given;
-use super::targets::{remote, target_here, target_there};
+use super::spec::ParsedArgs;
+use super::targets::{local_target, remote_path, remote_target};
 use super::trees;
 use crate::net::command_error::{CommandError, CommandResult};
 use crate::net::session::Session;
@@ -16,38 +16,38 @@ use crate::transfer::file::{FileDownload, FileUpload, download_file, upload_file
 use crate::transfer::local_file::SyncPolicy;
 use crate::transfer::policy::{Overwrite, Resume, UploadPolicy};
 
-pub(crate) fn get(session: &mut Session, given: &Given) -> CommandResult {
-    if given.has('r') {
-        return trees::get(session, given);
+pub(crate) fn get(session: &mut Session, args: &ParsedArgs) -> CommandResult {
+    if args.has_option('r') {
+        return trees::get(session, args);
     }
-    let from = &given.words[0];
-    let to = target_here(from, given.words.get(1))?;
+    let from = &args.words[0];
+    let to = local_target(from, args.words.get(1))?;
     let order = FileDownload {
-        path: remote(from)?,
+        path: remote_path(from)?,
         local: find_local_copy(&to),
         to,
         turn: Turn::Negotiate,
         command: Asking::Now,
-        resume: resume(given),
+        resume: resume(args),
         sync: SyncPolicy::EachFile,
         style: session.progress_style,
     };
     download_file(session, order).map(|outcome| print_line(outcome.line))
 }
 
-pub(crate) fn put(session: &mut Session, given: &Given) -> CommandResult {
-    if given.has('r') {
-        return trees::put(session, given);
+pub(crate) fn put(session: &mut Session, args: &ParsedArgs) -> CommandResult {
+    if args.has_option('r') {
+        return trees::put(session, args);
     }
-    let from = given.words[0].local();
-    let to = target_there(from, given.words.get(1))?;
-    let replace = if given.has('f') {
+    let from = args.words[0].as_local_path();
+    let to = remote_target(from, args.words.get(1))?;
+    let replace = if args.has_option('f') {
         Replace::Yes
     } else {
         Replace::Never
     };
     let policy = UploadPolicy {
-        resume: resume(given),
+        resume: resume(args),
         overwrite: Overwrite::Ask,
     };
     let style = session.progress_style;
@@ -62,36 +62,37 @@ pub(crate) fn put(session: &mut Session, given: &Given) -> CommandResult {
     upload_file(session, order).map(|outcome| print_line(outcome.line))
 }
 
-pub(crate) fn hash(session: &mut Session, given: &Given) -> CommandResult {
-    let algorithm = if given.has('s') {
+pub(crate) fn hash(session: &mut Session, args: &ParsedArgs) -> CommandResult {
+    let algorithm = if args.has_option('s') {
         Algorithm::Sha256
     } else {
         Algorithm::Md5
     };
-    let word = &given.words[0];
+    let word = &args.words[0];
     let answered = session.request_ok(
-        word.bytes(),
+        word.as_bytes(),
         Command::Hash {
-            path: remote(word)?,
+            path: remote_path(word)?,
             algorithm,
         },
     )?;
     let Some(sum) = answered.sum else {
-        return Err(CommandError::from_reply(word.bytes(), &answered));
+        return Err(CommandError::from_reply(word.as_bytes(), &answered));
     };
     let size = answered.size.unwrap_or_default();
     print_line(format_args!(
         "213 {}: {size} bytes, {} {sum}",
-        escape_name(word.bytes()),
+        escape_name(word.as_bytes()),
         algorithm.name()
     ));
     Ok(())
 }
 
-pub(crate) fn stages(session: &mut Session, given: &Given) -> CommandResult {
-    match (given.has('d'), given.words.first()) {
+pub(crate) fn stages(session: &mut Session, args: &ParsedArgs) -> CommandResult {
+    match (args.has_option('d'), args.words.first()) {
         (true, Some(word)) => {
-            let answered = session.request_ok(word.bytes(), Command::DropStage(remote(word)?))?;
+            let answered =
+                session.request_ok(word.as_bytes(), Command::DropStage(remote_path(word)?))?;
             print_line(format_reply(&answered));
             Ok(())
         }
@@ -109,8 +110,8 @@ pub(crate) fn stages(session: &mut Session, given: &Given) -> CommandResult {
     }
 }
 
-pub(crate) fn resume(given: &Given) -> Resume {
-    if given.has('c') {
+pub(crate) fn resume(args: &ParsedArgs) -> Resume {
+    if args.has_option('c') {
         Resume::Always
     } else {
         Resume::Ask

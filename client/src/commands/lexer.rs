@@ -10,17 +10,17 @@ use thiserror::Error;
 
 /// One command as typed.
 #[derive(PartialEq, Eq, Debug)]
-pub(crate) struct Typed {
+pub(crate) struct TypedCommand {
     pub on_failure: OnFailure,
-    pub what: What,
+    pub kind: CommandKind,
 }
 
 #[derive(PartialEq, Eq, Debug)]
-pub(crate) enum What {
+pub(crate) enum CommandKind {
     /// A verb and its arguments; never empty.
-    Verb(Vec<Word>),
+    Named(Vec<Word>),
     /// The rest of a line behind `!`, for the local shell.
-    Local(String),
+    LocalShell(String),
 }
 
 /// What a failure means when nobody watches.
@@ -28,7 +28,7 @@ pub(crate) enum What {
 pub(crate) enum OnFailure {
     Stop,
     /// A `-` stood before the command.
-    GoOn,
+    Continue,
 }
 
 /// A word's bytes, its quotes taken off.
@@ -36,7 +36,7 @@ pub(crate) enum OnFailure {
 pub(crate) struct Word(Vec<u8>);
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
-pub(crate) enum BadLine {
+pub(crate) enum LexError {
     #[error("a {0} has no end; write \\{0} where it belongs to a name")]
     Unclosed(char),
     #[error("a \\ at the end of the line quotes nothing")]
@@ -46,21 +46,21 @@ pub(crate) enum BadLine {
 }
 
 impl Word {
-    pub(crate) fn bytes(&self) -> &[u8] {
+    pub(crate) fn as_bytes(&self) -> &[u8] {
         &self.0
     }
 
     /// As a name on this machine.
-    pub(crate) fn local(&self) -> &Path {
+    pub(crate) fn as_local_path(&self) -> &Path {
         Path::new(OsStr::from_bytes(&self.0))
     }
 
     /// As a name at the server; `None` where it cannot be one.
-    pub(crate) fn remote(&self) -> Option<PathArg> {
+    pub(crate) fn to_remote_path(&self) -> Option<PathArg> {
         PathArg::new(self.0.clone())
     }
 
-    pub(crate) fn text(&self) -> String {
+    pub(crate) fn to_text(&self) -> String {
         String::from_utf8_lossy(&self.0).into_owned()
     }
 }
@@ -72,7 +72,7 @@ impl From<&str> for Word {
 }
 
 /// The commands of one line. A line that begins with `#` has none.
-pub(crate) fn commands(line: &str) -> Result<Vec<Typed>, BadLine> {
+pub(crate) fn parse_line(line: &str) -> Result<Vec<TypedCommand>, LexError> {
     let mut found = Vec::new();
     let mut rest = line;
     loop {
@@ -83,33 +83,33 @@ pub(crate) fn commands(line: &str) -> Result<Vec<Typed>, BadLine> {
         let on_failure = match rest.strip_prefix('-') {
             Some(behind) => {
                 rest = behind.trim_start();
-                OnFailure::GoOn
+                OnFailure::Continue
             }
             None => OnFailure::Stop,
         };
         if let Some(local) = rest.strip_prefix('!') {
-            found.push(Typed {
+            found.push(TypedCommand {
                 on_failure,
-                what: What::Local(local.trim().to_owned()),
+                kind: CommandKind::LocalShell(local.trim().to_owned()),
             });
             return Ok(found);
         }
-        let mut cutter = Cutter {
+        let mut lexer = Lexer {
             chars: rest.chars(),
         };
-        let words = cutter.words()?;
-        rest = cutter.chars.as_str();
+        let words = lexer.read_words()?;
+        rest = lexer.chars.as_str();
         if !words.is_empty() {
-            found.push(Typed {
+            found.push(TypedCommand {
                 on_failure,
-                what: What::Verb(words),
+                kind: CommandKind::Named(words),
             });
         }
     }
 }
 
 /// A name with a backslash before what would not be read as itself.
-pub(crate) fn escaped(name: &str) -> Cow<'_, str> {
+pub(crate) fn escape_word(name: &str) -> Cow<'_, str> {
     let special = |c: char| " \t;\"'\\".contains(c);
     if !name.contains(special) {
         return Cow::Borrowed(name);
@@ -124,68 +124,68 @@ pub(crate) fn escaped(name: &str) -> Cow<'_, str> {
     Cow::Owned(escaped)
 }
 
-struct Cutter<'a> {
+struct Lexer<'a> {
     chars: std::str::Chars<'a>,
 }
 
-impl Cutter<'_> {
+impl Lexer<'_> {
     /// Up to the end of the line, or behind a `;`.
-    fn words(&mut self) -> Result<Vec<Word>, BadLine> {
+    fn read_words(&mut self) -> Result<Vec<Word>, LexError> {
         let mut words = Vec::new();
         let mut word: Option<Vec<u8>> = None;
         while let Some(c) = self.chars.next() {
             match c {
                 ' ' | '\t' => words.extend(word.take().map(Word)),
                 ';' => break,
-                '\'' => self.single(word.get_or_insert_default())?,
-                '"' => self.double(word.get_or_insert_default())?,
+                '\'' => self.read_single_quoted(word.get_or_insert_default())?,
+                '"' => self.read_double_quoted(word.get_or_insert_default())?,
                 '\\' => {
-                    let next = self.chars.next().ok_or(BadLine::TrailingBackslash)?;
-                    push(word.get_or_insert_default(), next);
+                    let next = self.chars.next().ok_or(LexError::TrailingBackslash)?;
+                    push_char(word.get_or_insert_default(), next);
                 }
-                c => push(word.get_or_insert_default(), c),
+                c => push_char(word.get_or_insert_default(), c),
             }
         }
         words.extend(word.map(Word));
         Ok(words)
     }
 
-    fn single(&mut self, word: &mut Vec<u8>) -> Result<(), BadLine> {
+    fn read_single_quoted(&mut self, word: &mut Vec<u8>) -> Result<(), LexError> {
         loop {
-            match self.chars.next().ok_or(BadLine::Unclosed('\''))? {
+            match self.chars.next().ok_or(LexError::Unclosed('\''))? {
                 '\'' => return Ok(()),
-                c => push(word, c),
+                c => push_char(word, c),
             }
         }
     }
 
     /// Inside, `\xHH` is a byte: the only way to type a name that is not UTF-8.
-    fn double(&mut self, word: &mut Vec<u8>) -> Result<(), BadLine> {
-        let unclosed = BadLine::Unclosed('"');
+    fn read_double_quoted(&mut self, word: &mut Vec<u8>) -> Result<(), LexError> {
+        let unclosed = LexError::Unclosed('"');
         loop {
             match self.chars.next().ok_or(unclosed)? {
                 '"' => return Ok(()),
                 '\\' => match self.chars.next().ok_or(unclosed)? {
-                    'x' => word.push(self.byte()?),
-                    c => push(word, c),
+                    'x' => word.push(self.read_hex_byte()?),
+                    c => push_char(word, c),
                 },
-                c => push(word, c),
+                c => push_char(word, c),
             }
         }
     }
 
-    fn byte(&mut self) -> Result<u8, BadLine> {
+    fn read_hex_byte(&mut self) -> Result<u8, LexError> {
         let mut digit = || {
             self.chars
                 .next()
                 .and_then(|c| c.to_digit(16))
-                .ok_or(BadLine::BadHex)
+                .ok_or(LexError::BadHex)
         };
         Ok((digit()? * 16 + digit()?) as u8)
     }
 }
 
-fn push(word: &mut Vec<u8>, c: char) {
+fn push_char(word: &mut Vec<u8>, c: char) {
     word.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
 }
 
@@ -194,14 +194,14 @@ mod tests {
     use super::*;
 
     fn words(line: &str) -> Vec<Vec<String>> {
-        let verbs = commands(line)
+        let commands = parse_line(line)
             .unwrap()
             .into_iter()
-            .map(|typed| match typed.what {
-                What::Verb(words) => words.iter().map(Word::text).collect(),
-                What::Local(line) => vec![format!("!{line}")],
+            .map(|typed| match typed.kind {
+                CommandKind::Named(words) => words.iter().map(Word::to_text).collect(),
+                CommandKind::LocalShell(line) => vec![format!("!{line}")],
             });
-        verbs.collect()
+        commands.collect()
     }
 
     #[test]
@@ -229,20 +229,20 @@ mod tests {
 
     #[test]
     fn a_dash_lets_it_fail() {
-        let found = commands("-delete a; ls; - !false").unwrap();
+        let found = parse_line("-delete a; ls; - !false").unwrap();
         let on_failure: Vec<_> = found.iter().map(|typed| typed.on_failure).collect();
         assert_eq!(
             on_failure,
-            [OnFailure::GoOn, OnFailure::Stop, OnFailure::GoOn]
+            [OnFailure::Continue, OnFailure::Stop, OnFailure::Continue]
         );
     }
 
     #[test]
     fn what_has_no_end() {
-        assert_eq!(commands("put \"a"), Err(BadLine::Unclosed('"')));
-        assert_eq!(commands("put 'a"), Err(BadLine::Unclosed('\'')));
-        assert_eq!(commands("put a\\"), Err(BadLine::TrailingBackslash));
-        assert_eq!(commands("put \"\\xg0\""), Err(BadLine::BadHex));
+        assert_eq!(parse_line("put \"a"), Err(LexError::Unclosed('"')));
+        assert_eq!(parse_line("put 'a"), Err(LexError::Unclosed('\'')));
+        assert_eq!(parse_line("put a\\"), Err(LexError::TrailingBackslash));
+        assert_eq!(parse_line("put \"\\xg0\""), Err(LexError::BadHex));
     }
 
     #[test]
@@ -256,18 +256,21 @@ mod tests {
             "#",
             "tab\there",
         ] {
-            assert_eq!(words(&format!("get {}", escaped(name))), [["get", name]]);
+            assert_eq!(
+                words(&format!("get {}", escape_word(name))),
+                [["get", name]]
+            );
         }
     }
 
     #[test]
     fn a_name_that_is_not_utf8_can_be_typed() {
-        let found = commands(r#"get "\xff\x0a\x" x"#).err();
-        assert_eq!(found, Some(BadLine::BadHex));
-        let found = commands(r#"get "\xff\x1b""#).unwrap();
-        let What::Verb(words) = &found[0].what else {
+        let found = parse_line(r#"get "\xff\x0a\x" x"#).err();
+        assert_eq!(found, Some(LexError::BadHex));
+        let found = parse_line(r#"get "\xff\x1b""#).unwrap();
+        let CommandKind::Named(words) = &found[0].kind else {
             panic!("{found:?}");
         };
-        assert_eq!(words[1].bytes(), b"\xff\x1b");
+        assert_eq!(words[1].as_bytes(), b"\xff\x1b");
     }
 }

@@ -6,54 +6,58 @@ use std::process;
 
 use skiff_sessions::wire::reply::{Facts, Kind};
 
-use super::spec::Given;
+use super::spec::ParsedArgs;
 use crate::net::command_error::{CommandError, CommandResult};
 use crate::net::session::Session;
-use crate::terminal::format::{escape_name, format_entry};
+use crate::terminal::format::{escape_path, format_entry};
 use crate::terminal::output::print_line;
 use crate::transfer::local_file;
 
-pub(crate) fn lcd(session: &mut Session, given: &Given) -> CommandResult {
+pub(crate) fn lcd(session: &mut Session, args: &ParsedArgs) -> CommandResult {
     let home = std::env::home_dir();
-    let to = match given.words.first() {
-        Some(word) => word.local(),
+    let to = match args.words.first() {
+        Some(word) => word.as_local_path(),
         None => home
             .as_deref()
             .ok_or_else(|| CommandError::refused("lcd", "HOME is not set; name a directory"))?,
     };
-    std::env::set_current_dir(to).map_err(|error| failed(to, &error))?;
-    lpwd(session, given)
+    std::env::set_current_dir(to).map_err(|error| local_error(to, &error))?;
+    lpwd(session, args)
 }
 
-pub(crate) fn lpwd(_: &mut Session, _: &Given) -> CommandResult {
-    let here = std::env::current_dir().map_err(|error| failed(Path::new("."), &error))?;
-    print_line(shown(&here));
+pub(crate) fn lpwd(_: &mut Session, _: &ParsedArgs) -> CommandResult {
+    let here = std::env::current_dir().map_err(|error| local_error(Path::new("."), &error))?;
+    print_line(escape_path(&here));
     Ok(())
 }
 
-pub(crate) fn ldir(_: &mut Session, given: &Given) -> CommandResult {
-    let path = given
+pub(crate) fn ldir(_: &mut Session, args: &ParsedArgs) -> CommandResult {
+    let path = args
         .words
         .first()
-        .map_or_else(|| Path::new("."), |word| word.local());
+        .map_or_else(|| Path::new("."), |word| word.as_local_path());
     let entries = match path.is_dir() {
-        true => std::fs::read_dir(path).map_err(|error| failed(path, &error))?,
-        false => return say_entry(path, path.as_os_str().as_bytes()),
+        true => std::fs::read_dir(path).map_err(|error| local_error(path, &error))?,
+        false => return print_entry(path, path.as_os_str().as_bytes()),
     };
     let mut names = Vec::new();
     for entry in entries {
-        names.push(entry.map_err(|error| failed(path, &error))?.file_name());
+        names.push(
+            entry
+                .map_err(|error| local_error(path, &error))?
+                .file_name(),
+        );
     }
     names.sort_unstable();
     for name in names {
         // It may be gone by now.
-        let _ = say_entry(&path.join(&name), name.as_bytes());
+        let _ = print_entry(&path.join(&name), name.as_bytes());
     }
     Ok(())
 }
 
 /// `!` as a verb of its own is never reached: its line goes to [`run_local_shell`].
-pub(crate) fn local_shell(_: &mut Session, _: &Given) -> CommandResult {
+pub(crate) fn local_shell(_: &mut Session, _: &ParsedArgs) -> CommandResult {
     run_local_shell("")
 }
 
@@ -76,8 +80,8 @@ pub(crate) fn run_local_shell(line: &str) -> CommandResult {
     }
 }
 
-fn say_entry(path: &Path, name: &[u8]) -> CommandResult {
-    let found = std::fs::symlink_metadata(path).map_err(|error| failed(path, &error))?;
+fn print_entry(path: &Path, name: &[u8]) -> CommandResult {
+    let found = std::fs::symlink_metadata(path).map_err(|error| local_error(path, &error))?;
     let kind = match found.file_type() {
         kind if kind.is_file() => Kind::File,
         kind if kind.is_dir() => Kind::Directory,
@@ -95,10 +99,6 @@ fn say_entry(path: &Path, name: &[u8]) -> CommandResult {
     Ok(())
 }
 
-fn failed(path: &Path, error: &std::io::Error) -> CommandError {
-    CommandError::refused(shown(path), error)
-}
-
-fn shown(path: &Path) -> String {
-    escape_name(path.as_os_str().as_bytes())
+fn local_error(path: &Path, error: &std::io::Error) -> CommandError {
+    CommandError::refused(escape_path(path), error)
 }

@@ -5,23 +5,23 @@ use crate::net::command_error::CommandResult;
 use crate::net::session::Session;
 
 /// A command.
-pub(crate) struct Verb {
+pub(crate) struct CommandSpec {
     pub name: &'static str,
     pub aliases: &'static [&'static str],
     pub syntax: &'static str,
     pub help: &'static str,
     /// What its arguments name, for completion; the last one goes for all behind it.
-    pub arguments: &'static [Names],
+    pub arguments: &'static [ArgumentKind],
     /// Fewest and most arguments, options not counted.
     pub count: (usize, usize),
     /// Letters that may follow a `-`.
     pub options: &'static str,
-    pub run: fn(&mut Session, &Given) -> CommandResult,
+    pub run: fn(&mut Session, &ParsedArgs) -> CommandResult,
 }
 
 /// What an argument names.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Names {
+pub(crate) enum ArgumentKind {
     Remote,
     Local,
     Command,
@@ -30,46 +30,46 @@ pub(crate) enum Names {
 
 /// Options and arguments as typed, counted and known.
 #[derive(Default)]
-pub(crate) struct Given {
+pub(crate) struct ParsedArgs {
     pub options: String,
     pub words: Vec<Word>,
 }
 
-impl Verb {
+impl CommandSpec {
     pub(crate) fn names(&self) -> impl Iterator<Item = &'static str> {
         std::iter::once(self.name).chain(self.aliases.iter().copied())
     }
 
     /// What the argument at `index` names.
-    pub(crate) fn names_at(&self, index: usize) -> Names {
+    pub(crate) fn argument_kind(&self, index: usize) -> ArgumentKind {
         self.arguments
             .get(index)
             .or_else(|| self.arguments.last())
             .copied()
-            .unwrap_or(Names::Other)
+            .unwrap_or(ArgumentKind::Other)
     }
 
     /// Sorts what stands behind the verb; `Err` says what is wrong with it.
-    pub(crate) fn accept(&self, words: &[Word]) -> Result<Given, String> {
-        let mut given = Given::default();
+    pub(crate) fn parse_args(&self, words: &[Word]) -> Result<ParsedArgs, String> {
+        let mut args = ParsedArgs::default();
         let mut options = true;
         for word in words {
-            match word.bytes() {
+            match word.as_bytes() {
                 b"--" if options => options = false,
                 [b'-', letters @ ..] if options && !letters.is_empty() => {
-                    self.accept_options(letters, &mut given)?;
+                    self.parse_options(letters, &mut args)?;
                 }
-                _ => given.words.push(word.clone()),
+                _ => args.words.push(word.clone()),
             }
         }
         let (fewest, most) = self.count;
-        match (fewest..=most).contains(&given.words.len()) {
-            true => Ok(given),
+        match (fewest..=most).contains(&args.words.len()) {
+            true => Ok(args),
             false => Err(format!("write it so: {}", self.syntax)),
         }
     }
 
-    fn accept_options(&self, letters: &[u8], given: &mut Given) -> Result<(), String> {
+    fn parse_options(&self, letters: &[u8], args: &mut ParsedArgs) -> Result<(), String> {
         for &letter in letters {
             if !self.options.as_bytes().contains(&letter) {
                 let odd = String::from_utf8_lossy(letters).into_owned();
@@ -78,14 +78,14 @@ impl Verb {
                     self.syntax
                 ));
             }
-            given.options.push(letter as char);
+            args.options.push(letter as char);
         }
         Ok(())
     }
 }
 
-impl Given {
-    pub(crate) fn has(&self, option: char) -> bool {
+impl ParsedArgs {
+    pub(crate) fn has_option(&self, option: char) -> bool {
         self.options.contains(option)
     }
 }

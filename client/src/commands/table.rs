@@ -1,76 +1,76 @@
 //! The table of commands: one row drives parsing, help, completion and the tests.
 
-use super::spec::Names::{Command, Local, Remote};
-use super::spec::{Given, Verb};
+use super::spec::ArgumentKind::{Command, Local, Remote};
+use super::spec::{CommandSpec, ParsedArgs};
 use super::{account, directories, files, local};
 use crate::net::command_error::{CommandError, CommandResult};
 use crate::net::session::Session;
 use crate::terminal::output::print_line;
 
 #[rustfmt::skip]
-pub(crate) const VERBS: &[Verb] = &[
-    Verb { name: "cd", aliases: &[], syntax: "cd [DIR]", help: "change the server's directory; without DIR to the home", arguments: &[Remote], count: (0, 1), options: "", run: directories::cd },
-    Verb { name: "ls", aliases: &["dir", "list"], syntax: "ls [PATH]", help: "list the server's directory; times are UTC", arguments: &[Remote], count: (0, 1), options: "l", run: directories::ls },
-    Verb { name: "pwd", aliases: &[], syntax: "pwd", help: "say the server's directory", arguments: &[], count: (0, 0), options: "", run: directories::pwd },
-    Verb { name: "get", aliases: &["download"], syntax: "get [-c] [-r] REMOTE [LOCAL]", help: "download a file; -c resumes without asking, -r a whole directory", arguments: &[Remote, Local], count: (1, 2), options: "cr", run: files::get },
-    Verb { name: "put", aliases: &["upload"], syntax: "put [-c] [-f] [-r] LOCAL [REMOTE]", help: "upload a file; -c resumes and -f replaces without asking, -r a whole directory", arguments: &[Local, Remote], count: (1, 2), options: "cfr", run: files::put },
-    Verb { name: "lcd", aliases: &[], syntax: "lcd [DIR]", help: "change the local directory; without DIR to your home", arguments: &[Local], count: (0, 1), options: "", run: local::lcd },
-    Verb { name: "lpwd", aliases: &[], syntax: "lpwd", help: "say the local directory", arguments: &[], count: (0, 0), options: "", run: local::lpwd },
-    Verb { name: "ldir", aliases: &["lls"], syntax: "ldir [PATH]", help: "list the local directory; times are UTC", arguments: &[Local], count: (0, 1), options: "", run: local::ldir },
-    Verb { name: "rename", aliases: &["mv"], syntax: "rename FROM TO", help: "rename a file or directory at the server", arguments: &[Remote], count: (2, 2), options: "", run: directories::rename },
-    Verb { name: "delete", aliases: &["rm", "rmdir"], syntax: "delete PATH", help: "delete a file or an empty directory at the server", arguments: &[Remote], count: (1, 1), options: "", run: directories::delete },
-    Verb { name: "mkdir", aliases: &["md"], syntax: "mkdir DIR", help: "make a directory at the server", arguments: &[Remote], count: (1, 1), options: "", run: directories::mkdir },
-    Verb { name: "!", aliases: &[], syntax: "!COMMAND", help: "do the rest of the line in the local shell", arguments: &[Local], count: (0, 0), options: "", run: local::local_shell },
-    Verb { name: "system", aliases: &[], syntax: "system", help: "say the server's platform", arguments: &[], count: (0, 0), options: "", run: account::system },
-    Verb { name: "status", aliases: &[], syntax: "status", help: "say user, directory, quota, what is used, and versions", arguments: &[], count: (0, 0), options: "", run: account::status },
-    Verb { name: "df", aliases: &["quota"], syntax: "df", help: "say the quota and what is used of it", arguments: &[], count: (0, 0), options: "", run: account::df },
-    Verb { name: "hash", aliases: &["md5", "checksum"], syntax: "hash [-s] PATH", help: "say the MD5 of a file at the server; -s the SHA-256", arguments: &[Remote], count: (1, 1), options: "s", run: files::hash },
-    Verb { name: "stages", aliases: &[], syntax: "stages [-d PATH]", help: "list unfinished uploads; -d drops one", arguments: &[Remote], count: (0, 1), options: "d", run: files::stages },
-    Verb { name: "passwd", aliases: &["password"], syntax: "passwd", help: "change your password", arguments: &[], count: (0, 0), options: "", run: account::passwd },
-    Verb { name: "help", aliases: &["?"], syntax: "help [COMMAND]", help: "say what there is", arguments: &[Command], count: (0, 1), options: "", run: help },
-    Verb { name: "quit", aliases: &["bye", "exit"], syntax: "quit", help: "leave (so do bye and exit)", arguments: &[], count: (0, 0), options: "", run: account::quit },
+pub(crate) const COMMANDS: &[CommandSpec] = &[
+    CommandSpec { name: "cd", aliases: &[], syntax: "cd [DIR]", help: "change the server's directory; without DIR to the home", arguments: &[Remote], count: (0, 1), options: "", run: directories::cd },
+    CommandSpec { name: "ls", aliases: &["dir", "list"], syntax: "ls [PATH]", help: "list the server's directory; times are UTC", arguments: &[Remote], count: (0, 1), options: "l", run: directories::ls },
+    CommandSpec { name: "pwd", aliases: &[], syntax: "pwd", help: "say the server's directory", arguments: &[], count: (0, 0), options: "", run: directories::pwd },
+    CommandSpec { name: "get", aliases: &["download"], syntax: "get [-c] [-r] REMOTE [LOCAL]", help: "download a file; -c resumes without asking, -r a whole directory", arguments: &[Remote, Local], count: (1, 2), options: "cr", run: files::get },
+    CommandSpec { name: "put", aliases: &["upload"], syntax: "put [-c] [-f] [-r] LOCAL [REMOTE]", help: "upload a file; -c resumes and -f replaces without asking, -r a whole directory", arguments: &[Local, Remote], count: (1, 2), options: "cfr", run: files::put },
+    CommandSpec { name: "lcd", aliases: &[], syntax: "lcd [DIR]", help: "change the local directory; without DIR to your home", arguments: &[Local], count: (0, 1), options: "", run: local::lcd },
+    CommandSpec { name: "lpwd", aliases: &[], syntax: "lpwd", help: "say the local directory", arguments: &[], count: (0, 0), options: "", run: local::lpwd },
+    CommandSpec { name: "ldir", aliases: &["lls"], syntax: "ldir [PATH]", help: "list the local directory; times are UTC", arguments: &[Local], count: (0, 1), options: "", run: local::ldir },
+    CommandSpec { name: "rename", aliases: &["mv"], syntax: "rename FROM TO", help: "rename a file or directory at the server", arguments: &[Remote], count: (2, 2), options: "", run: directories::rename },
+    CommandSpec { name: "delete", aliases: &["rm", "rmdir"], syntax: "delete PATH", help: "delete a file or an empty directory at the server", arguments: &[Remote], count: (1, 1), options: "", run: directories::delete },
+    CommandSpec { name: "mkdir", aliases: &["md"], syntax: "mkdir DIR", help: "make a directory at the server", arguments: &[Remote], count: (1, 1), options: "", run: directories::mkdir },
+    CommandSpec { name: "!", aliases: &[], syntax: "!COMMAND", help: "do the rest of the line in the local shell", arguments: &[Local], count: (0, 0), options: "", run: local::local_shell },
+    CommandSpec { name: "system", aliases: &[], syntax: "system", help: "say the server's platform", arguments: &[], count: (0, 0), options: "", run: account::system },
+    CommandSpec { name: "status", aliases: &[], syntax: "status", help: "say user, directory, quota, what is used, and versions", arguments: &[], count: (0, 0), options: "", run: account::status },
+    CommandSpec { name: "df", aliases: &["quota"], syntax: "df", help: "say the quota and what is used of it", arguments: &[], count: (0, 0), options: "", run: account::df },
+    CommandSpec { name: "hash", aliases: &["md5", "checksum"], syntax: "hash [-s] PATH", help: "say the MD5 of a file at the server; -s the SHA-256", arguments: &[Remote], count: (1, 1), options: "s", run: files::hash },
+    CommandSpec { name: "stages", aliases: &[], syntax: "stages [-d PATH]", help: "list unfinished uploads; -d drops one", arguments: &[Remote], count: (0, 1), options: "d", run: files::stages },
+    CommandSpec { name: "passwd", aliases: &["password"], syntax: "passwd", help: "change your password", arguments: &[], count: (0, 0), options: "", run: account::passwd },
+    CommandSpec { name: "help", aliases: &["?"], syntax: "help [COMMAND]", help: "say what there is", arguments: &[Command], count: (0, 1), options: "", run: help },
+    CommandSpec { name: "quit", aliases: &["bye", "exit"], syntax: "quit", help: "leave (so do bye and exit)", arguments: &[], count: (0, 0), options: "", run: account::quit },
 ];
 
 /// Why a word is no command.
 #[derive(PartialEq, Eq, Debug)]
-pub(crate) enum NotAVerb {
+pub(crate) enum LookupError {
     Unknown,
     /// What it could mean.
     Ambiguous(Vec<&'static str>),
 }
 
 /// A name or an alias, or the beginning of those of one command only.
-pub(crate) fn find(typed: &str) -> Result<&'static Verb, NotAVerb> {
-    if let Some(verb) = VERBS
+pub(crate) fn find(typed: &str) -> Result<&'static CommandSpec, LookupError> {
+    if let Some(command) = COMMANDS
         .iter()
-        .find(|verb| verb.names().any(|name| name == typed))
+        .find(|command| command.names().any(|name| name == typed))
     {
-        return Ok(verb);
+        return Ok(command);
     }
-    let begins = |verb: &&Verb| verb.names().any(|name| name.starts_with(typed));
-    let candidates: Vec<_> = VERBS.iter().filter(begins).collect();
+    let begins = |command: &&CommandSpec| command.names().any(|name| name.starts_with(typed));
+    let candidates: Vec<_> = COMMANDS.iter().filter(begins).collect();
     match candidates[..] {
-        [] => Err(NotAVerb::Unknown),
+        [] => Err(LookupError::Unknown),
         [only] => Ok(only),
-        _ => Err(NotAVerb::Ambiguous(
-            candidates.iter().map(|verb| verb.name).collect(),
+        _ => Err(LookupError::Ambiguous(
+            candidates.iter().map(|command| command.name).collect(),
         )),
     }
 }
 
 /// `help`: it prints this table, so it lives here.
-fn help(_: &mut Session, given: &Given) -> CommandResult {
-    let Some(word) = given.words.first() else {
-        for verb in VERBS {
-            print_line(format_args!("{:<36} {}", verb.syntax, verb.help));
+fn help(_: &mut Session, args: &ParsedArgs) -> CommandResult {
+    let Some(word) = args.words.first() else {
+        for command in COMMANDS {
+            print_line(format_args!("{:<36} {}", command.syntax, command.help));
         }
         return Ok(());
     };
-    let verb = find(&word.text())
-        .map_err(|_| CommandError::refused(word.text(), "no such command, or several"))?;
-    print_line(format_args!("{}\n  {}", verb.syntax, verb.help));
-    if !verb.aliases.is_empty() {
-        print_line(format_args!("  also: {}", verb.aliases.join(" ")));
+    let command = find(&word.to_text())
+        .map_err(|_| CommandError::refused(word.to_text(), "no such command, or several"))?;
+    print_line(format_args!("{}\n  {}", command.syntax, command.help));
+    if !command.aliases.is_empty() {
+        print_line(format_args!("  also: {}", command.aliases.join(" ")));
     }
     Ok(())
 }
@@ -82,15 +82,15 @@ mod tests {
 
     #[test]
     fn abbreviations() {
-        assert_eq!(find("get").map(|verb| verb.name).ok(), Some("get"));
-        assert_eq!(find("g").map(|verb| verb.name).ok(), Some("get"));
-        assert_eq!(find("ren").map(|verb| verb.name).ok(), Some("rename"));
-        assert_eq!(find("bye").map(|verb| verb.name).ok(), Some("quit"));
-        assert_eq!(find("ex").map(|verb| verb.name).ok(), Some("quit"));
-        assert_eq!(find("rm").map(|verb| verb.name).ok(), Some("delete"));
-        assert_eq!(find("frob").err(), Some(NotAVerb::Unknown));
+        assert_eq!(find("get").map(|command| command.name).ok(), Some("get"));
+        assert_eq!(find("g").map(|command| command.name).ok(), Some("get"));
+        assert_eq!(find("ren").map(|command| command.name).ok(), Some("rename"));
+        assert_eq!(find("bye").map(|command| command.name).ok(), Some("quit"));
+        assert_eq!(find("ex").map(|command| command.name).ok(), Some("quit"));
+        assert_eq!(find("rm").map(|command| command.name).ok(), Some("delete"));
+        assert_eq!(find("frob").err(), Some(LookupError::Unknown));
         assert!(find("").is_err());
-        let Err(NotAVerb::Ambiguous(candidates)) = find("st") else {
+        let Err(LookupError::Ambiguous(candidates)) = find("st") else {
             panic!("st");
         };
         assert_eq!(candidates, ["status", "stages"]);
@@ -98,7 +98,7 @@ mod tests {
 
     #[test]
     fn no_name_stands_twice() {
-        let mut names: Vec<_> = VERBS.iter().flat_map(Verb::names).collect();
+        let mut names: Vec<_> = COMMANDS.iter().flat_map(CommandSpec::names).collect();
         let all = names.len();
         names.sort_unstable();
         names.dedup();
@@ -117,15 +117,15 @@ mod tests {
 
     #[test]
     fn arguments_are_counted_and_options_known() {
-        let accept = |line: &str| {
+        let parse_args = |line: &str| {
             let words: Vec<Word> = line.split(' ').map(Word::from).collect();
-            find("put").unwrap().accept(&words)
+            find("put").unwrap().parse_args(&words)
         };
-        let given = accept("-cf a -r b").ok().unwrap();
-        assert!(given.has('c') && given.has('f') && given.has('r'));
-        assert_eq!(given.words.len(), 2);
-        assert_eq!(accept("-- -r").ok().unwrap().words.len(), 1);
-        assert!(accept("-x a").err().unwrap().contains("-x"));
-        assert!(accept("a b c").err().unwrap().contains("put [-c]"));
+        let args = parse_args("-cf a -r b").ok().unwrap();
+        assert!(args.has_option('c') && args.has_option('f') && args.has_option('r'));
+        assert_eq!(args.words.len(), 2);
+        assert_eq!(parse_args("-- -r").ok().unwrap().words.len(), 1);
+        assert!(parse_args("-x a").err().unwrap().contains("-x"));
+        assert!(parse_args("a b c").err().unwrap().contains("put [-c]"));
     }
 }

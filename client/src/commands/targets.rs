@@ -13,36 +13,36 @@ use crate::terminal::format::escape_name;
 use crate::transfer::tree::join_remote;
 
 /// A word as a name at the server.
-pub(crate) fn remote(word: &Word) -> Result<PathArg, CommandError> {
-    word.remote().ok_or_else(|| {
+pub(crate) fn remote_path(word: &Word) -> Result<PathArg, CommandError> {
+    word.to_remote_path().ok_or_else(|| {
         CommandError::Refused("a name at the server is not empty and holds no NUL, CR or LF".into())
     })
 }
 
 /// Where a download goes: the name it has there, in the directory named or here.
-pub(crate) fn target_here(from: &Word, to: Option<&Word>) -> Result<PathBuf, CommandError> {
-    let name = last_name(from.bytes());
+pub(crate) fn local_target(from: &Word, to: Option<&Word>) -> Result<PathBuf, CommandError> {
+    let name = last_name(from.as_bytes());
     let named = || {
         name.map(|name| PathBuf::from(OsStr::from_bytes(name)))
-            .ok_or_else(|| CommandError::refused(escape_name(from.bytes()), "names no file"))
+            .ok_or_else(|| CommandError::refused(escape_name(from.as_bytes()), "names no file"))
     };
     match to {
         None => named(),
-        Some(to) if to.local().is_dir() || to.bytes().ends_with(b"/") => {
-            Ok(to.local().join(named()?))
+        Some(to) if to.as_local_path().is_dir() || to.as_bytes().ends_with(b"/") => {
+            Ok(to.as_local_path().join(named()?))
         }
-        Some(to) => Ok(to.local().to_owned()),
+        Some(to) => Ok(to.as_local_path().to_owned()),
     }
 }
 
 /// Where an upload goes: likewise, but a directory there is told by its `/`.
-pub(crate) fn target_there(from: &Path, to: Option<&Word>) -> Result<PathArg, CommandError> {
+pub(crate) fn remote_target(from: &Path, to: Option<&Word>) -> Result<PathArg, CommandError> {
     let name = last_name(from.as_os_str().as_bytes());
     let name = || name.ok_or_else(|| CommandError::refused(from.display(), "names no file"));
     let path = match to {
         None => name()?.to_vec(),
-        Some(to) if to.bytes().ends_with(b"/") => [to.bytes(), name()?].concat(),
-        Some(to) => to.bytes().to_vec(),
+        Some(to) if to.as_bytes().ends_with(b"/") => [to.as_bytes(), name()?].concat(),
+        Some(to) => to.as_bytes().to_vec(),
     };
     PathArg::new(path).ok_or_else(|| {
         CommandError::refused(from.display(), "its name cannot be sent; name another")
@@ -51,20 +51,20 @@ pub(crate) fn target_there(from: &Path, to: Option<&Word>) -> Result<PathArg, Co
 
 /// A tree goes where it is told to, whether something is there or not: so the
 /// same command again goes on where it was interrupted.
-pub(crate) fn tree_here(from: &Word, to: Option<&Word>) -> Result<PathBuf, CommandError> {
+pub(crate) fn local_tree_target(from: &Word, to: Option<&Word>) -> Result<PathBuf, CommandError> {
     match to {
-        Some(to) if !to.bytes().ends_with(b"/") => Ok(to.local().to_owned()),
-        Some(to) => target_here(from, Some(to)),
+        Some(to) if !to.as_bytes().ends_with(b"/") => Ok(to.as_local_path().to_owned()),
+        Some(to) => local_target(from, Some(to)),
         // `get -r .` is about what the directory holds.
-        None => Ok(target_here(from, None).unwrap_or_else(|_| PathBuf::from("."))),
+        None => Ok(local_target(from, None).unwrap_or_else(|_| PathBuf::from("."))),
     }
 }
 
-pub(crate) fn tree_there(from: &Path, to: Option<&Word>) -> Result<PathArg, CommandError> {
+pub(crate) fn remote_tree_target(from: &Path, to: Option<&Word>) -> Result<PathArg, CommandError> {
     match to {
-        Some(to) if !to.bytes().ends_with(b"/") => remote(to),
-        Some(to) => target_there(from, Some(to)),
-        None => target_there(from, None).or_else(|_| join_remote(None, b".")),
+        Some(to) if !to.as_bytes().ends_with(b"/") => remote_path(to),
+        Some(to) => remote_target(from, Some(to)),
+        None => remote_target(from, None).or_else(|_| join_remote(None, b".")),
     }
 }
 
@@ -81,7 +81,7 @@ mod tests {
     fn where_files_go() {
         let word = |text: &str| Word::from(text);
         let here = |from: &str, to: Option<&str>| {
-            target_here(&word(from), to.map(word).as_ref())
+            local_target(&word(from), to.map(word).as_ref())
                 .ok()
                 .map(|path| path.display().to_string())
         };
@@ -92,7 +92,7 @@ mod tests {
         assert_eq!(here("/", None), None);
         assert_eq!(here("..", None), None);
         let there = |from: &str, to: Option<&str>| {
-            let found = target_there(Path::new(from), to.map(word).as_ref()).ok();
+            let found = remote_target(Path::new(from), to.map(word).as_ref()).ok();
             found.map(|path| String::from_utf8_lossy(path.as_bytes()).into_owned())
         };
         assert_eq!(there("a/b.iso", None).as_deref(), Some("b.iso"));
@@ -107,7 +107,7 @@ mod tests {
         let there = folder.path().to_str().unwrap();
         let here = |from: &str, to: Option<&str>| {
             let to = to.map(Word::from);
-            tree_here(&Word::from(from), to.as_ref()).unwrap()
+            local_tree_target(&Word::from(from), to.as_ref()).unwrap()
         };
         assert_eq!(here("a/b", None), Path::new("b"));
         assert_eq!(here("/", None), Path::new("."));
