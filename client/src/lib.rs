@@ -1,14 +1,18 @@
-//! `skiff`, the person's side: a prompt or a script on one end, a session with
-//! `skiffd` on the other.
+//! `skiff`, the line-mode client: a prompt or a script on one end, a session with a `skiffd` server
+//! on the other.
 //!
 //! ```text
-//! prompt, batch -> words -> verbs -> commands -> converse -> link -> server
-//!                                        |           |
-//!                               download, upload   sessions::client (the dialogues)
+//! cli (arguments, login, batch, prompt) -> commands (table) -> transfer (files, trees)
+//!                                              |                  |
+//!                                              +-----> net <------+
+//!                                                       |
+//!                              skiff_sessions::client (dialogues), socket, TLS -> server
 //! ```
 //!
-//! What is said to the server, and what its answers mean, `skiff_sessions::client`
-//! decides; here are the socket, the files, the terminal.
+//! Imports run one way: `cli` > `commands` > `transfer` > `net` > `terminal`. Commands use the
+//! rest; of the rest only the front ends in `cli` start commands. `skiff_sessions::client` decides
+//! what is sent to the server and what its answers mean; this crate owns the socket, the local
+//! files, and the terminal.
 
 mod cli;
 mod commands;
@@ -27,7 +31,8 @@ use terminal::interrupt::Interrupt;
 use terminal::output::{print_error, print_line};
 use terminal::questions::{self, Asker};
 
-/// Does what the arguments behind the program's name say.
+/// Runs the program with `arguments` (without the program's name) and returns its exit code. Prints
+/// the error that ended it, if any, on standard error.
 pub fn run(arguments: Vec<OsString>) -> Exit {
     let done = args::parse(arguments).and_then(|invocation| match invocation {
         Invocation::Help => {
@@ -51,6 +56,7 @@ pub fn run(arguments: Vec<OsString>) -> Exit {
     }
 }
 
+/// Logs in, then runs the commands of `-c`, of `-f`, of standard input, or of the prompt.
 fn connect(mut args: Args) -> Result<(), ProgramError> {
     let commands = std::mem::take(&mut args.commands);
     let script = args.script.take();
@@ -65,7 +71,7 @@ fn connect(mut args: Args) -> Result<(), ProgramError> {
     };
     let mut session = login::open_session(&settings, at_login, interrupt.clone())?;
     session.asker = if at_prompt { present } else { Asker::Nobody };
-    // Until here Ctrl-C ends the program: there is nothing to stop yet.
+    // Before this line Ctrl-C ends the program: no command is running that it could stop.
     interrupt.register().map_err(|cause| ProgramError::Io {
         what: "Ctrl-C".into(),
         cause,

@@ -1,4 +1,4 @@
-//! The `skiff` program; the library is what it does.
+//! The `skiff` program: calls [`skiff::run`] and exits with its code.
 
 use std::process::ExitCode;
 

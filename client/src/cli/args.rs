@@ -1,4 +1,4 @@
-//! The command line: what was typed, not yet what it means.
+//! Parses the command-line arguments; [`settings`](super::settings) merges them with `client.ron`.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -13,7 +13,7 @@ use super::exit::EXITS;
 use crate::commands::table::COMMANDS;
 use crate::net::known_hosts::{Fingerprint, TrustPolicy};
 
-/// What the program is to do.
+/// What the arguments ask the program to do.
 #[derive(PartialEq, Eq, Debug)]
 pub(crate) enum Invocation {
     Help,
@@ -21,13 +21,16 @@ pub(crate) enum Invocation {
     Connect(Box<Args>),
 }
 
-/// Options; `None` where the settings file or a default decides.
+/// The parsed options; `None` where the settings file or a default decides.
 #[derive(PartialEq, Eq, Debug)]
 pub(crate) struct Args {
     pub target: Option<Target>,
     pub user: Option<String>,
+    /// The `-c` options, in order; each may hold several commands.
     pub commands: Vec<String>,
+    /// The file of `-f`.
     pub script: Option<PathBuf>,
+    /// The settings file of `--config`.
     pub config: Option<PathBuf>,
     pub password: PasswordSource,
     pub tls: Option<Tls>,
@@ -36,31 +39,36 @@ pub(crate) struct Args {
     pub progress: ProgressOption,
 }
 
-/// `[user@]host[:port]`.
+/// The server that is connected to, written `[user@]host[:port]`.
 #[derive(PartialEq, Eq, Debug)]
 pub(crate) struct Target {
     pub user: Option<String>,
     pub server: HostPort,
 }
 
-/// Where the password comes from.
+/// Where the password is read from.
 #[derive(PartialEq, Eq, Debug)]
 pub(crate) enum PasswordSource {
     /// The file that the settings name, else the terminal.
     Settings,
     /// The first line of standard input.
     Stdin,
+    /// The first line of this file.
     File(PathBuf),
 }
 
-/// Whether transfers show how far they are.
+/// Whether transfers show their progress (`--quiet`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum ProgressOption {
     Shown,
     Quiet,
 }
 
-/// Reads the arguments behind the program's name.
+/// Parses `arguments`, which do not include the program's name.
+///
+/// # Errors
+///
+/// [`ProgramError::Usage`] where an option is unknown, malformed, or excludes another one.
 pub(crate) fn parse(arguments: Vec<OsString>) -> Result<Invocation, ProgramError> {
     let mut arguments = Arguments::from_vec(arguments);
     if arguments.contains(["-h", "--help"]) {
@@ -106,7 +114,7 @@ pub(crate) fn parse(arguments: Vec<OsString>) -> Result<Invocation, ProgramError
     Ok(Invocation::Connect(Box::new(args)))
 }
 
-/// The text of `--help`.
+/// Returns the text of `--help`: usage, exit codes, and the command table.
 pub(crate) fn help() -> String {
     let mut text = String::from(USAGE);
     for (exit, meaning) in EXITS {
@@ -147,6 +155,7 @@ a file at the server is replaced only by put -f.
 exit codes:
 ";
 
+/// Takes `--password-stdin` or `--password-file` out of the arguments.
 fn take_password_source(arguments: &mut Arguments) -> Result<PasswordSource, ProgramError> {
     let stdin = arguments.contains("--password-stdin");
     let file = take_path(arguments, "--password-file")?;
@@ -160,6 +169,7 @@ fn take_password_source(arguments: &mut Arguments) -> Result<PasswordSource, Pro
     }
 }
 
+/// Takes option `key` and its value, a path that need not be UTF-8, out of the arguments.
 fn take_path(
     arguments: &mut Arguments,
     key: &'static str,

@@ -1,4 +1,4 @@
-//! Commands without a prompt: from -c, a file, or standard input.
+//! Runs commands without a prompt: those of `-c`, of a file, or of standard input.
 
 use std::io::{self, BufRead};
 use std::path::Path;
@@ -11,17 +11,17 @@ use crate::net::known_hosts::host_and_port;
 use crate::net::session::Session;
 use crate::terminal::output::print_error;
 
-/// The longest line of commands, in bytes.
+/// The longest line of commands, in bytes; the rest is taken for the next line.
 const LINE_MAX: u64 = 64 * 1024;
 
-/// Whether more commands are wanted.
+/// Whether the caller reads more commands after this line.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum NextStep {
     Continue,
     Leave,
 }
 
-/// The commands of `-c`.
+/// Runs the commands of `-c`.
 pub(crate) fn run_commands(session: &mut Session, lines: &[String]) -> Result<(), ProgramError> {
     for line in lines.iter().flat_map(|given| given.lines()) {
         if run_line(session, line)? == NextStep::Leave {
@@ -31,7 +31,7 @@ pub(crate) fn run_commands(session: &mut Session, lines: &[String]) -> Result<()
     Ok(())
 }
 
-/// The commands in a file.
+/// Runs the commands in the file at `path`.
 pub(crate) fn run_file(session: &mut Session, path: &Path) -> Result<(), ProgramError> {
     let to_io_error = |cause| ProgramError::Io {
         what: path.display().to_string(),
@@ -41,7 +41,7 @@ pub(crate) fn run_file(session: &mut Session, path: &Path) -> Result<(), Program
     run_lines(session, io::BufReader::new(file)).map_err(|error| error.map(to_io_error))?
 }
 
-/// The commands on standard input.
+/// Runs the commands on standard input.
 pub(crate) fn run_stdin(session: &mut Session) -> Result<(), ProgramError> {
     let to_io_error = |cause| ProgramError::Io {
         what: "standard input".into(),
@@ -50,6 +50,7 @@ pub(crate) fn run_stdin(session: &mut Session) -> Result<(), ProgramError> {
     run_lines(session, io::stdin().lock()).map_err(|error| error.map(to_io_error))?
 }
 
+/// The commands could not be read.
 struct ReadError(io::Error);
 
 impl ReadError {
@@ -58,6 +59,7 @@ impl ReadError {
     }
 }
 
+/// Runs `lines` until one fails, `quit`, or the end; the outer error is that of reading them.
 fn run_lines(
     session: &mut Session,
     mut lines: impl BufRead,
@@ -77,7 +79,8 @@ fn run_lines(
     }
 }
 
-/// The first failure ends all, unless a `-` stood before the command.
+/// Runs the commands of one line. The first that fails ends the program, unless a `-` stands before
+/// it.
 fn run_line(session: &mut Session, line: &str) -> Result<NextStep, ProgramError> {
     let commands = lexer::parse_line(line).map_err(|error| {
         print_error(error);
@@ -102,7 +105,7 @@ fn run_line(session: &mut Session, line: &str) -> Result<NextStep, ProgramError>
                     return Err(ProgramError::CommandFailed);
                 }
             }
-            // Who presses Ctrl-C does not want the rest either.
+            // Ctrl-C stops the whole batch, also after a `-`.
             CommandError::Stopped(why) => {
                 print_error(why);
                 return Err(ProgramError::CommandFailed);

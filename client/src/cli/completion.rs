@@ -1,4 +1,4 @@
-//! Completion: commands, local names, and the server's.
+//! Completes command names, local names, and names at the server while a line is typed.
 
 use std::borrow::Cow;
 use std::os::unix::ffi::OsStrExt;
@@ -17,12 +17,13 @@ use crate::commands::{spec, table};
 use crate::net::listing::is_single_name;
 use crate::net::session::Session;
 
-/// More names than these are no help to anybody.
+/// More completions than this are not collected: nobody reads such a list.
 const COMPLETIONS_MAX: usize = 10_000;
 
-/// The shell, shared with the completer, which runs while a line is typed.
+/// The session, shared between the prompt and the completer that runs while a line is typed.
 pub(crate) type SharedSession = Arc<Mutex<Session>>;
 
+/// Completes the word under the cursor according to the command table.
 pub(crate) struct CommandCompleter {
     session: SharedSession,
 }
@@ -52,7 +53,7 @@ impl<Term: Terminal> Completer<Term> for CommandCompleter {
             spec::ArgumentKind::Command => Some(complete_command(word)),
             spec::ArgumentKind::Local => Some(complete_local(word)),
             spec::ArgumentKind::Remote => {
-                // Whoever holds the shell is doing a command: then no line is typed.
+                // The lock is free while a line is typed: it is held only while a command runs.
                 let mut session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
                 complete_remote(&mut session, word)
             }
@@ -73,6 +74,7 @@ impl<Term: Terminal> Completer<Term> for CommandCompleter {
     }
 }
 
+/// Returns the commands whose name begins with `word`.
 fn complete_command(word: &str) -> Vec<Completion> {
     let names = COMMANDS
         .iter()
@@ -83,6 +85,7 @@ fn complete_command(word: &str) -> Vec<Completion> {
         .collect()
 }
 
+/// Returns the local names that begin with `word`.
 fn complete_local(word: &str) -> Vec<Completion> {
     let (folder, start) = split_path(word);
     let Ok(entries) = std::fs::read_dir(if folder.is_empty() {
@@ -99,6 +102,8 @@ fn complete_local(word: &str) -> Vec<Completion> {
     sorted(names.collect())
 }
 
+/// Lists the folder of `word` at the server and returns the names that begin with it; `None` when
+/// the server cannot list it.
 fn complete_remote(session: &mut Session, word: &str) -> Option<Vec<Completion>> {
     let (folder, start) = split_path(word);
     let path = if folder.is_empty() {
@@ -121,7 +126,8 @@ fn complete_remote(session: &mut Session, word: &str) -> Option<Vec<Completion>>
     Some(sorted(names))
 }
 
-/// A name that begins as it was typed, and that can be typed at all.
+/// Returns a completion for `name`, or `None` where it does not begin with `start`, is not UTF-8,
+/// or holds control characters.
 fn new_completion(
     folder: &str,
     start: &str,
@@ -148,7 +154,7 @@ fn sorted(mut names: Vec<Completion>) -> Vec<Completion> {
     names
 }
 
-/// The folder with its `/`, and what of the name was typed.
+/// Splits a word into its folder, with the last `/`, and the typed part of the name.
 fn split_path(word: &str) -> (&str, &str) {
     word.split_at(word.rfind('/').map_or(0, |at| at + 1))
 }

@@ -1,4 +1,4 @@
-//! What ends the program, in words for a person.
+//! The error that ends the program, its message, and its exit code.
 
 use skiff_conf::Complaint;
 use skiff_sessions::scram::ScramError;
@@ -8,13 +8,14 @@ use super::exit::Exit;
 use crate::net::known_hosts::CertificateError;
 use crate::net::link::LinkError;
 
+/// An error that ends the program; its `Display` is the message on standard error.
 #[derive(Debug, Error)]
 pub(crate) enum ProgramError {
     #[error("{0}; skiff --help says what there is")]
     Usage(String),
     #[error(transparent)]
     Settings(#[from] Complaint),
-    /// A file or the terminal that the program itself needs.
+    /// A file or the terminal that the program itself needs failed; `what` names it.
     #[error("{what}: {cause}")]
     Io { what: String, cause: std::io::Error },
     #[error("{server}: {cause}")]
@@ -25,12 +26,13 @@ pub(crate) enum ProgramError {
     Login(#[from] ScramError),
     #[error(transparent)]
     Certificate(#[from] CertificateError),
-    /// Told already, where it happened.
+    /// A command failed in a batch; its message was printed when it failed.
     #[error("a command failed")]
     CommandFailed,
 }
 
 impl ProgramError {
+    /// Returns the exit code for scripts.
     pub(crate) fn exit(&self) -> Exit {
         match self {
             Self::Usage(_) | Self::Settings(_) | Self::Io { .. } => Exit::Usage,

@@ -1,8 +1,8 @@
-//! Exit codes: what failed, told to scripts.
+//! The exit codes, which tell scripts what failed.
 
 use std::process::ExitCode;
 
-/// How the program ends. The words are shown by `--help`.
+/// How the program ended; the discriminant is the exit code.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Exit {
     Done,
@@ -13,7 +13,7 @@ pub enum Exit {
     CertificateChanged,
 }
 
-/// Every code and what it means, in order.
+/// Every exit and its meaning as `--help` prints it, in the order of the codes.
 pub(crate) const EXITS: [(Exit, &str); 6] = [
     (Exit::Done, "all was done"),
     (Exit::CommandFailed, "a command failed"),
@@ -27,6 +27,7 @@ pub(crate) const EXITS: [(Exit, &str); 6] = [
 ];
 
 impl Exit {
+    /// Returns the code that the process exits with.
     pub fn code(self) -> u8 {
         self as u8
     }

@@ -1,4 +1,4 @@
-//! From a server's address to a shell: connection, certificate, login.
+//! Connects to the server, has its certificate trusted, logs in, and returns the session.
 
 use std::io::{self, BufRead, Read};
 use std::time::{Duration, Instant};
@@ -23,17 +23,18 @@ use crate::terminal::interrupt::Interrupt;
 use crate::terminal::output::{print_error, print_line};
 use crate::terminal::questions::{self, Asker};
 
-/// How often a person may mistype the password.
+/// How many passwords may be typed before the login fails.
 const LOGIN_ATTEMPTS_MAX: usize = 3;
 
-/// A server waits 30 s for a login (PROTOCOL.md section 12), and people think
-/// longer about a fingerprint: then the connection is made anew.
+/// A server waits 30 s for a login (PROTOCOL.md section 12), but users may think longer about a
+/// fingerprint or a password: after this time the client connects anew before it logs in.
 const RECONNECT_AFTER: Duration = Duration::from_secs(15);
 
-/// A password is one line; nothing in it needs more. In bytes.
+/// The longest password read from standard input, in bytes.
 const PASSWORD_MAX: u64 = 4096;
 
-/// Connects, trusts, logs in.
+/// Connects, checks the certificate, logs in, and asks for the working directory. `asker` answers
+/// the questions that come up.
 pub(crate) fn open_session(
     settings: &Settings,
     asker: &Asker,
@@ -58,7 +59,7 @@ pub(crate) fn open_session(
     Ok(session)
 }
 
-/// A connection to a server whose certificate is trusted.
+/// Connects to the server and checks its certificate where there is TLS.
 fn connect(settings: &Settings, asker: &Asker) -> Result<Link, ProgramError> {
     let link = Link::open(&settings.server, settings.tls, settings.timeout)
         .map_err(|cause| connection_error(settings, cause))?;
@@ -77,8 +78,8 @@ fn connection_error(settings: &Settings, cause: LinkError) -> ProgramError {
     ProgramError::Connection { server, cause }
 }
 
-/// Nothing of the login is sent before the certificate is found to be the
-/// remembered one, or the person says that it is right.
+/// Accepts certificate `is` if `--trust` or the known hosts file allows it, or the user confirms
+/// it; a new one is then remembered. Runs before any part of the login is sent.
 fn check_certificate(
     settings: &Settings,
     is: Fingerprint,
@@ -109,12 +110,15 @@ fn check_certificate(
     hosts.remember(&settings.server, is)
 }
 
+/// A link that is logged in.
 struct LoggedIn {
     link: Link,
     user: String,
+    /// The digest that transfers are verified by.
     digest: Algorithm,
 }
 
+/// Logs in, up to [`LOGIN_ATTEMPTS_MAX`] times where the password is typed.
 fn log_in(settings: &Settings, asker: &Asker) -> Result<LoggedIn, ProgramError> {
     let mut connected = Instant::now();
     let mut link = connect(settings, asker)?;
@@ -141,7 +145,7 @@ fn log_in(settings: &Settings, asker: &Asker) -> Result<LoggedIn, ProgramError> 
         match try_login(&mut link, settings, &user, password) {
             Ok(LoginAttempt::Accepted(digest)) => return Ok(LoggedIn { link, user, digest }),
             Ok(LoginAttempt::Refused(why)) => refusal = why,
-            // The server's patience ended before the person's.
+            // The server closed after it had refused an attempt: that is a refused login.
             Err(ProgramError::Connection {
                 cause: LinkError::Closing(why),
                 ..
@@ -161,21 +165,22 @@ fn log_in(settings: &Settings, asker: &Asker) -> Result<LoggedIn, ProgramError> 
 const NO_PASSWORD: &str = "no password, and nobody to ask; give --password-stdin, --password-file, \
     or password_file in the settings";
 
+/// How one attempt ended.
 enum LoginAttempt {
-    /// And what transfers are verified by.
+    /// The login succeeded; transfers are verified by this digest.
     Accepted(Algorithm),
-    /// In the server's words.
+    /// The server refused; its code and text.
     Refused(String),
 }
 
-/// What is cheapest at both ends; MD5 where they do not agree.
+/// Returns the server's digest if it is also the cheapest one here, else MD5.
 fn choose_digest(server: Option<Algorithm>) -> Algorithm {
     server
         .filter(|digest| *digest == Algorithm::cheapest())
         .unwrap_or_default()
 }
 
-/// One USER and PASS.
+/// Runs one login dialogue (USER and PASS) with fresh randomness.
 fn try_login(
     link: &mut Link,
     settings: &Settings,
@@ -214,6 +219,7 @@ fn try_login(
     }
 }
 
+/// Asks for the user's name where neither arguments nor settings give one.
 fn ask_user(asker: &Asker) -> Result<String, ProgramError> {
     match asker.read_line("name: ").map(|line| line.trim().to_owned()) {
         Some(name) if !name.is_empty() => Ok(name),
@@ -223,6 +229,7 @@ fn ask_user(asker: &Asker) -> Result<String, ProgramError> {
     }
 }
 
+/// Asks for the password without echo.
 fn ask_password() -> Result<Zeroizing<String>, ProgramError> {
     questions::read_password("password: ").map_err(|cause| ProgramError::Io {
         what: "the terminal".into(),
@@ -230,7 +237,7 @@ fn ask_password() -> Result<Zeroizing<String>, ProgramError> {
     })
 }
 
-/// A password that was prepared; `None` where the person is to be asked.
+/// Reads the password from standard input or the password file; `None` where it has to be typed.
 fn configured_password(settings: &Settings) -> Result<Option<Zeroizing<String>>, ProgramError> {
     match &settings.password {
         PasswordSource::Stdin => read_first_line_of_stdin().map(Some),
@@ -238,6 +245,7 @@ fn configured_password(settings: &Settings) -> Result<Option<Zeroizing<String>>,
     }
 }
 
+/// Reads one line of standard input, without its line end.
 fn read_first_line_of_stdin() -> Result<Zeroizing<String>, ProgramError> {
     let mut line = Zeroizing::new(String::new());
     let read = io::stdin().lock().take(PASSWORD_MAX).read_line(&mut line);

@@ -1,5 +1,6 @@
-//! The front ends: arguments, settings, login, batch, prompt, and how the program ends.
-//! Nothing below imports from here; what commands do belongs in `commands`.
+//! The front ends: arguments and settings, connecting and logging in, the batch and the prompt that
+//! start commands, and how the program ends. What a command does belongs in `commands`; no other
+//! folder imports from here.
 
 pub(crate) mod args;
 pub(crate) mod batch;

@@ -1,4 +1,4 @@
-//! The prompt: editing, history, completion.
+//! The interactive prompt: line editing, history, completion.
 
 use std::fs;
 use std::io;
@@ -21,7 +21,7 @@ use crate::terminal::output::{print_error, print_line};
 /// Lines of history that are kept.
 const HISTORY_MAX: usize = 1000;
 
-/// Reads and does commands until the person leaves.
+/// Reads and runs commands until the user quits, standard input ends, or the connection is lost.
 pub(crate) fn run(session: Session) -> Result<(), ProgramError> {
     let session = Arc::new(Mutex::new(session));
     let terminal_error = |cause| ProgramError::Io {
@@ -34,7 +34,7 @@ pub(crate) fn run(session: Session) -> Result<(), ProgramError> {
     prompt.set_completer(Arc::new(CommandCompleter::new(Arc::clone(&session))));
     let history = history_path();
     if let Some(path) = &history {
-        // No history yet is the usual beginning.
+        // The first start finds no history file.
         let _ = prompt.load_history(path);
     }
     let ended = read_and_run(&prompt, &session);
@@ -55,6 +55,7 @@ pub(crate) fn run(session: Session) -> Result<(), ProgramError> {
     ended
 }
 
+/// The loop of the prompt: reads a line, runs it, until `quit` or the end of input.
 fn read_and_run(
     prompt: &Interface<DefaultTerminal>,
     session: &SharedSession,
@@ -88,14 +89,15 @@ fn read_and_run(
     }
 }
 
-/// Whether more lines are wanted.
+/// Whether the prompt reads another line.
 #[derive(PartialEq, Eq)]
 enum NextStep {
     Continue,
     Leave,
 }
 
-/// A command that fails leaves out those behind it on the same line.
+/// Runs the commands of one line and prints their errors. A command that fails skips those behind
+/// it on the line, unless a `-` stands before it.
 fn run_line(session: &mut Session, line: &str) -> Result<NextStep, ProgramError> {
     let commands = match lexer::parse_line(line) {
         Ok(commands) => commands,
@@ -131,6 +133,7 @@ fn lock(session: &SharedSession) -> std::sync::MutexGuard<'_, Session> {
     session.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Writes the history file and makes its folder where needed (mode 0700).
 fn save_history(prompt: &Interface<DefaultTerminal>, path: &Path) -> io::Result<()> {
     if let Some(folder) = path.parent() {
         fs::DirBuilder::new()
@@ -141,7 +144,7 @@ fn save_history(prompt: &Interface<DefaultTerminal>, path: &Path) -> io::Result<
     prompt.save_history(path)
 }
 
-/// Where the prompt's history is kept, if anywhere.
+/// Returns the path of the history file; `None` without a home directory.
 fn history_path() -> Option<PathBuf> {
     std::env::home_dir().map(|home| home.join(".local/state/skiff/history"))
 }

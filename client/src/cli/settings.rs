@@ -1,4 +1,4 @@
-//! What the command line and `client.ron` together mean.
+//! Merges the command-line arguments with `client.ron` into the settings of this run.
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -12,22 +12,31 @@ use super::error::ProgramError;
 use crate::net::known_hosts::TrustPolicy;
 use crate::terminal::progress::ProgressStyle;
 
+/// The settings of this run: how to connect, log in, and show progress.
 pub(crate) struct Settings {
     pub server: HostPort,
+    /// `None` where the user has to be asked.
     pub user: Option<String>,
     pub password: PasswordSource,
     pub tls: Tls,
     pub trust: TrustPolicy,
+    /// The digest of `--digest`; `None` where the cheapest common one is used.
     pub digest: Option<Algorithm>,
+    /// The known hosts file.
     pub known_hosts: PathBuf,
+    /// How long the server may take to answer.
     pub timeout: Duration,
     pub progress: ProgressOption,
-    /// What the file says, with the password file that is to be read.
+    /// The settings file, with the password file of the command line put in.
     pub conf: Client,
 }
 
 impl Settings {
-    /// The command line goes before the file.
+    /// Loads the settings file and lets the arguments override it.
+    ///
+    /// # Errors
+    ///
+    /// [`ProgramError::Settings`] where the file is missing though it was named, or is malformed.
     pub(crate) fn resolve(args: Args) -> Result<Self, ProgramError> {
         let mut conf = load(args.config)?;
         if let PasswordSource::File(path) = &args.password {
@@ -61,13 +70,13 @@ impl Settings {
         }
     }
 
-    /// Nobody has to type the password.
+    /// True when the password comes from a file or standard input and is not typed.
     pub(crate) fn has_password(&self) -> bool {
         self.password == PasswordSource::Stdin || self.conf.password_file.is_some()
     }
 }
 
-/// The file that was named has to be there; the usual one need not.
+/// Loads the file of `--config`, else `~/.config/skiff/client.ron` if it exists, else defaults.
 fn load(named: Option<PathBuf>) -> Result<Client, ProgramError> {
     if let Some(path) = named {
         return Ok(Client::load(&path)?);

@@ -1,4 +1,4 @@
-//! The account and the program: status, df, system, passwd, help, quit.
+//! Commands on the account and the program: status, df, system, passwd, quit.
 
 use skiff_sessions::scram::Verifier;
 use skiff_sessions::wire::command::{Command, NewVerifier};
@@ -12,9 +12,10 @@ use crate::terminal::format::{escape_name, format_reply, format_size};
 use crate::terminal::output::print_line;
 use crate::terminal::questions;
 
-/// Rounds of PBKDF2 for a new password, as the server makes them by default.
+/// PBKDF2 iterations for a new password, as many as the server uses by default.
 const PBKDF2_ITERATIONS: u32 = 600_000;
 
+/// `status`: prints user, server, directory, quota, and versions.
 pub(crate) fn status(session: &mut Session, _: &ParsedArgs) -> CommandResult {
     let status = session.request_ok(b"", Command::Status)?;
     let user = status.user.as_deref().unwrap_or(&session.user);
@@ -40,8 +41,10 @@ pub(crate) fn status(session: &mut Session, _: &ParsedArgs) -> CommandResult {
     Ok(())
 }
 
+/// The name and version of this program.
 pub(crate) const VERSION: &str = concat!("skiff/", env!("CARGO_PKG_VERSION"));
 
+/// `df`: prints the quota and what is used of it.
 pub(crate) fn df(session: &mut Session, _: &ParsedArgs) -> CommandResult {
     let answered = session.request_ok(b"", Command::Usage)?;
     match answered.usage {
@@ -51,13 +54,14 @@ pub(crate) fn df(session: &mut Session, _: &ParsedArgs) -> CommandResult {
     Ok(())
 }
 
+/// `system`: prints the server's platform.
 pub(crate) fn system(session: &mut Session, _: &ParsedArgs) -> CommandResult {
     let answered = session.request_ok(b"", Command::System)?;
     print_line(format_reply(&answered));
     Ok(())
 }
 
-/// The password stays here: the server gets a verifier.
+/// `passwd`: changes the password. The server gets a SCRAM verifier, not the password.
 pub(crate) fn passwd(session: &mut Session, _: &ParsedArgs) -> CommandResult {
     if !session.asker.can_ask() {
         return Err(CommandError::refused(
@@ -91,10 +95,12 @@ pub(crate) fn passwd(session: &mut Session, _: &ParsedArgs) -> CommandResult {
     Ok(())
 }
 
+/// `quit`: ends the session.
 pub(crate) fn quit(_: &mut Session, _: &ParsedArgs) -> CommandResult {
     Err(CommandError::Quit)
 }
 
+/// Prints the quota; `first` stands before its first line.
 fn print_usage(usage: &Usage, first: &str) {
     let free = usage.limit.saturating_sub(usage.used);
     let (used, limit) = (format_size(usage.used), format_size(usage.limit));

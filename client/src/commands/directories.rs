@@ -1,4 +1,4 @@
-//! The server's directories: cd, ls, pwd, rename, delete, mkdir.
+//! Commands on directories and names at the server: cd, ls, pwd, rename, delete, mkdir.
 
 use skiff_sessions::client::Dialogue;
 use skiff_sessions::path::PathArg;
@@ -15,9 +15,10 @@ use crate::terminal::format::{escape_name, format_entry, format_reply};
 use crate::terminal::output::print_line;
 use crate::terminal::progress::Progress;
 
-/// A directory up to this many entries is shown in order, a larger one as it comes.
+/// A listing of up to this many entries is printed sorted, a longer one as it arrives.
 const SORTED_MAX: usize = 10_000;
 
+/// `cd`: changes the working directory at the server, to the home without an argument.
 pub(crate) fn cd(session: &mut Session, args: &ParsedArgs) -> CommandResult {
     let word = args.words.first().cloned().unwrap_or_else(|| "/".into());
     let answered = session.request_ok(
@@ -33,6 +34,7 @@ pub(crate) fn cd(session: &mut Session, args: &ParsedArgs) -> CommandResult {
     Ok(())
 }
 
+/// `pwd`: prints the working directory at the server.
 pub(crate) fn pwd(session: &mut Session, _: &ParsedArgs) -> CommandResult {
     let (answered, path) = session.working_directory()?;
     session.cwd = path;
@@ -40,6 +42,7 @@ pub(crate) fn pwd(session: &mut Session, _: &ParsedArgs) -> CommandResult {
     Ok(())
 }
 
+/// `ls`: prints the entries of a directory at the server.
 pub(crate) fn ls(session: &mut Session, args: &ParsedArgs) -> CommandResult {
     let word = args.words.first();
     let path = word.map(remote_path).transpose()?;
@@ -57,6 +60,7 @@ pub(crate) fn ls(session: &mut Session, args: &ParsedArgs) -> CommandResult {
     Ok(())
 }
 
+/// `rename`: renames a file or directory at the server.
 pub(crate) fn rename(session: &mut Session, args: &ParsedArgs) -> CommandResult {
     let [from, to] = &args.words[..] else {
         return Ok(());
@@ -75,14 +79,17 @@ pub(crate) fn rename(session: &mut Session, args: &ParsedArgs) -> CommandResult 
     }
 }
 
+/// `delete`: deletes a file or an empty directory at the server.
 pub(crate) fn delete(session: &mut Session, args: &ParsedArgs) -> CommandResult {
     request_for_each(session, args, Command::Delete)
 }
 
+/// `mkdir`: makes a directory at the server.
 pub(crate) fn mkdir(session: &mut Session, args: &ParsedArgs) -> CommandResult {
     request_for_each(session, args, Command::MakeDirectory)
 }
 
+/// Sends `command` for each argument and prints the replies.
 fn request_for_each(
     session: &mut Session,
     args: &ParsedArgs,
@@ -95,18 +102,20 @@ fn request_for_each(
     Ok(())
 }
 
+/// Prints a reply; never fails.
 fn print_reply(answered: &Answered) -> CommandResult {
     print_line(format_reply(answered));
     Ok(())
 }
 
-/// Lines in order as long as they are few; more are not kept.
+/// Prints entries sorted while they are few; beyond [`SORTED_MAX`] it keeps none.
 #[derive(Default)]
 struct SortedListing {
     kept: Vec<(Vec<u8>, Facts)>,
     mode: PrintMode,
 }
 
+/// Whether entries are kept to be sorted.
 #[derive(Default, PartialEq, Eq)]
 enum PrintMode {
     #[default]
@@ -126,6 +135,7 @@ impl SortedListing {
         }
     }
 
+    /// Prints the kept entries, sorted by name.
     fn flush(&mut self) {
         self.kept
             .sort_unstable_by(|(one, _), (other, _)| one.cmp(other));

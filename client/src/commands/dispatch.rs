@@ -7,19 +7,20 @@ use crate::net::command_error::{CommandError, CommandResult};
 use crate::net::session::Session;
 use crate::terminal::format::escape_name;
 
-/// Does one command. What it has to say, it says itself; a failure is the caller's to tell.
+/// Runs one command, which prints its own output; the caller prints the error.
 pub(crate) fn run(session: &mut Session, typed: &TypedCommand) -> CommandResult {
     let done = match &typed.kind {
         CommandKind::LocalShell(line) => local::run_local_shell(line),
         CommandKind::Named(words) => run_named(session, words),
     };
-    // Codes that nobody answers still have to leave.
+    // Some commands end with a line that gets no answer: send it now.
     session.link.flush(&session.interrupt)?;
-    // A Ctrl-C that came too late to stop this must not stop the next.
+    // A Ctrl-C that came too late for this command must not stop the next one.
     session.interrupt.take();
     done
 }
 
+/// Looks the first word up and runs its command with the rest.
 fn run_named(session: &mut Session, words: &[Word]) -> CommandResult {
     let Some((typed, arguments)) = words.split_first() else {
         return Ok(());
@@ -32,6 +33,7 @@ fn run_named(session: &mut Session, words: &[Word]) -> CommandResult {
     (command.run)(session, &args)
 }
 
+/// Words why no command was found.
 fn lookup_error(typed: &str, error: LookupError) -> CommandError {
     let typed = escape_name(typed.as_bytes());
     CommandError::Refused(match error {

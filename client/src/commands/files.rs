@@ -1,4 +1,4 @@
-//! Files: get, put, hash, stages.
+//! Commands on files: get, put, hash, stages.
 
 use skiff_sessions::client::Asking;
 use skiff_sessions::digest::Algorithm;
@@ -16,6 +16,7 @@ use crate::transfer::file::{FileDownload, FileUpload, download_file, upload_file
 use crate::transfer::local_file::SyncPolicy;
 use crate::transfer::policy::{Overwrite, Resume, UploadPolicy};
 
+/// `get`: downloads a file, or with `-r` a directory.
 pub(crate) fn get(session: &mut Session, args: &ParsedArgs) -> CommandResult {
     if args.has_option('r') {
         return trees::get(session, args);
@@ -35,6 +36,7 @@ pub(crate) fn get(session: &mut Session, args: &ParsedArgs) -> CommandResult {
     download_file(session, order).map(|outcome| print_line(outcome.line))
 }
 
+/// `put`: uploads a file, or with `-r` a directory.
 pub(crate) fn put(session: &mut Session, args: &ParsedArgs) -> CommandResult {
     if args.has_option('r') {
         return trees::put(session, args);
@@ -62,6 +64,7 @@ pub(crate) fn put(session: &mut Session, args: &ParsedArgs) -> CommandResult {
     upload_file(session, order).map(|outcome| print_line(outcome.line))
 }
 
+/// `hash`: prints the digest of a file at the server, MD5 or with `-s` SHA-256.
 pub(crate) fn hash(session: &mut Session, args: &ParsedArgs) -> CommandResult {
     let algorithm = if args.has_option('s') {
         Algorithm::Sha256
@@ -88,6 +91,7 @@ pub(crate) fn hash(session: &mut Session, args: &ParsedArgs) -> CommandResult {
     Ok(())
 }
 
+/// `stages`: lists the unfinished uploads, or with `-d` drops one.
 pub(crate) fn stages(session: &mut Session, args: &ParsedArgs) -> CommandResult {
     match (args.has_option('d'), args.words.first()) {
         (true, Some(word)) => {
@@ -110,6 +114,7 @@ pub(crate) fn stages(session: &mut Session, args: &ParsedArgs) -> CommandResult 
     }
 }
 
+/// Returns `Always` with `-c`, else `Ask`.
 pub(crate) fn resume(args: &ParsedArgs) -> Resume {
     if args.has_option('c') {
         Resume::Always

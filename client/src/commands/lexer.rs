@@ -1,4 +1,4 @@
-//! Lines cut into commands and words: quotes, backslashes, `;`, `!` and `-`.
+//! Splits a line into commands and words: quotes, backslashes, `;`, `!` and `-`.
 
 use std::borrow::Cow;
 use std::ffi::OsStr;
@@ -8,33 +8,35 @@ use std::path::Path;
 use skiff_sessions::path::PathArg;
 use thiserror::Error;
 
-/// One command as typed.
+/// One command as it was typed.
 #[derive(PartialEq, Eq, Debug)]
 pub(crate) struct TypedCommand {
     pub on_failure: OnFailure,
     pub kind: CommandKind,
 }
 
+/// What was typed: a command of the table, or a line for the local shell.
 #[derive(PartialEq, Eq, Debug)]
 pub(crate) enum CommandKind {
-    /// A verb and its arguments; never empty.
+    /// The command's name and its arguments; never empty.
     Named(Vec<Word>),
-    /// The rest of a line behind `!`, for the local shell.
+    /// The rest of the line after `!`.
     LocalShell(String),
 }
 
-/// What a failure means when nobody watches.
+/// Whether the commands after a failed one are run.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum OnFailure {
     Stop,
-    /// A `-` stood before the command.
+    /// A `-` stands before the command.
     Continue,
 }
 
-/// A word's bytes, its quotes taken off.
+/// The bytes of a word, without its quotes.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Word(Vec<u8>);
 
+/// Why a line cannot be split.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
 pub(crate) enum LexError {
     #[error("a {0} has no end; write \\{0} where it belongs to a name")]
@@ -46,20 +48,22 @@ pub(crate) enum LexError {
 }
 
 impl Word {
+    /// Returns the bytes.
     pub(crate) fn as_bytes(&self) -> &[u8] {
         &self.0
     }
 
-    /// As a name on this machine.
+    /// Returns the word as a path on this machine.
     pub(crate) fn as_local_path(&self) -> &Path {
         Path::new(OsStr::from_bytes(&self.0))
     }
 
-    /// As a name at the server; `None` where it cannot be one.
+    /// Returns the word as a path at the server; `None` where it cannot be sent.
     pub(crate) fn to_remote_path(&self) -> Option<PathArg> {
         PathArg::new(self.0.clone())
     }
 
+    /// Returns the word as text; bytes that are not UTF-8 are replaced.
     pub(crate) fn to_text(&self) -> String {
         String::from_utf8_lossy(&self.0).into_owned()
     }
@@ -71,7 +75,8 @@ impl From<&str> for Word {
     }
 }
 
-/// The commands of one line. A line that begins with `#` has none.
+/// Returns the commands of a line. From `#` at the beginning of a command on, the rest is a
+/// comment.
 pub(crate) fn parse_line(line: &str) -> Result<Vec<TypedCommand>, LexError> {
     let mut found = Vec::new();
     let mut rest = line;
@@ -108,7 +113,7 @@ pub(crate) fn parse_line(line: &str) -> Result<Vec<TypedCommand>, LexError> {
     }
 }
 
-/// A name with a backslash before what would not be read as itself.
+/// Puts a backslash before each character of `name` that the lexer would treat specially.
 pub(crate) fn escape_word(name: &str) -> Cow<'_, str> {
     let special = |c: char| " \t;\"'\\".contains(c);
     if !name.contains(special) {
@@ -124,12 +129,13 @@ pub(crate) fn escape_word(name: &str) -> Cow<'_, str> {
     Cow::Owned(escaped)
 }
 
+/// The part of the line that was not read yet.
 struct Lexer<'a> {
     chars: std::str::Chars<'a>,
 }
 
 impl Lexer<'_> {
-    /// Up to the end of the line, or behind a `;`.
+    /// Reads words up to the end of the line, or through a `;`.
     fn read_words(&mut self) -> Result<Vec<Word>, LexError> {
         let mut words = Vec::new();
         let mut word: Option<Vec<u8>> = None;
@@ -150,6 +156,7 @@ impl Lexer<'_> {
         Ok(words)
     }
 
+    /// Reads up to the closing `'`; every character is itself.
     fn read_single_quoted(&mut self, word: &mut Vec<u8>) -> Result<(), LexError> {
         loop {
             match self.chars.next().ok_or(LexError::Unclosed('\''))? {
@@ -159,7 +166,8 @@ impl Lexer<'_> {
         }
     }
 
-    /// Inside, `\xHH` is a byte: the only way to type a name that is not UTF-8.
+    /// Reads up to the closing `"`. `\xHH` is a byte, the only way to type a name that is not
+    /// UTF-8.
     fn read_double_quoted(&mut self, word: &mut Vec<u8>) -> Result<(), LexError> {
         let unclosed = LexError::Unclosed('"');
         loop {
@@ -174,6 +182,7 @@ impl Lexer<'_> {
         }
     }
 
+    /// Reads the two digits after `\x`.
     fn read_hex_byte(&mut self) -> Result<u8, LexError> {
         let mut digit = || {
             self.chars
@@ -185,6 +194,7 @@ impl Lexer<'_> {
     }
 }
 
+/// Appends the UTF-8 bytes of `c`.
 fn push_char(word: &mut Vec<u8>, c: char) {
     word.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
 }

@@ -1,4 +1,4 @@
-//! This machine: lcd, lpwd, ldir, and the local shell.
+//! Commands on this machine: lcd, lpwd, ldir, and `!`, the local shell.
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -13,6 +13,7 @@ use crate::terminal::format::{escape_path, format_entry};
 use crate::terminal::output::print_line;
 use crate::transfer::local_file;
 
+/// `lcd`: changes the local directory, to the home without an argument.
 pub(crate) fn lcd(session: &mut Session, args: &ParsedArgs) -> CommandResult {
     let home = std::env::home_dir();
     let to = match args.words.first() {
@@ -25,12 +26,14 @@ pub(crate) fn lcd(session: &mut Session, args: &ParsedArgs) -> CommandResult {
     lpwd(session, args)
 }
 
+/// `lpwd`: prints the local directory.
 pub(crate) fn lpwd(_: &mut Session, _: &ParsedArgs) -> CommandResult {
     let here = std::env::current_dir().map_err(|error| local_error(Path::new("."), &error))?;
     print_line(escape_path(&here));
     Ok(())
 }
 
+/// `ldir`: prints the entries of a local directory.
 pub(crate) fn ldir(_: &mut Session, args: &ParsedArgs) -> CommandResult {
     let path = args
         .words
@@ -50,18 +53,18 @@ pub(crate) fn ldir(_: &mut Session, args: &ParsedArgs) -> CommandResult {
     }
     names.sort_unstable();
     for name in names {
-        // It may be gone by now.
+        // The entry may have been deleted meanwhile.
         let _ = print_entry(&path.join(&name), name.as_bytes());
     }
     Ok(())
 }
 
-/// `!` as a verb of its own is never reached: its line goes to [`run_local_shell`].
+/// The row of `!` in the table, for help alone: the lexer sends its lines to [`run_local_shell`].
 pub(crate) fn local_shell(_: &mut Session, _: &ParsedArgs) -> CommandResult {
     run_local_shell("")
 }
 
-/// Lets the local shell do a line, or talk to the person where there is none.
+/// Runs `line` in the local shell; an empty line starts an interactive shell.
 pub(crate) fn run_local_shell(line: &str) -> CommandResult {
     let mut command = match line {
         "" => process::Command::new(std::env::var_os("SHELL").unwrap_or_else(|| "/bin/sh".into())),
@@ -80,6 +83,7 @@ pub(crate) fn run_local_shell(line: &str) -> CommandResult {
     }
 }
 
+/// Prints one line of a local listing.
 fn print_entry(path: &Path, name: &[u8]) -> CommandResult {
     let found = std::fs::symlink_metadata(path).map_err(|error| local_error(path, &error))?;
     let kind = match found.file_type() {

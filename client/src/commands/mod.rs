@@ -1,5 +1,5 @@
-//! The commands: how a line of them is read, the table of them, and what each does.
-//! How files are carried belongs in `transfer`; who types the lines, in `cli`.
+//! The commands: the syntax of a command line, the table of commands, and what each command does.
+//! How files are transferred belongs in `transfer`; where command lines come from, in `cli`.
 
 pub(crate) mod account;
 mod directories;

@@ -1,4 +1,5 @@
-//! A row of the command table, and the options and arguments that it accepts.
+//! A row of the command table: names, help, options and arguments of one command, and their
+//! parsing.
 
 use super::lexer::Word;
 use crate::net::command_error::CommandResult;
@@ -8,13 +9,14 @@ use crate::net::session::Session;
 pub(crate) struct CommandSpec {
     pub name: &'static str,
     pub aliases: &'static [&'static str],
+    /// The usage that help and error messages print.
     pub syntax: &'static str,
     pub help: &'static str,
-    /// What its arguments name, for completion; the last one goes for all behind it.
+    /// What each argument names, for completion; the last one goes for all that follow.
     pub arguments: &'static [ArgumentKind],
-    /// Fewest and most arguments, options not counted.
+    /// The fewest and the most arguments, without options.
     pub count: (usize, usize),
-    /// Letters that may follow a `-`.
+    /// The letters that may follow a `-`.
     pub options: &'static str,
     pub run: fn(&mut Session, &ParsedArgs) -> CommandResult,
 }
@@ -22,25 +24,31 @@ pub(crate) struct CommandSpec {
 /// What an argument names.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum ArgumentKind {
+    /// A path at the server.
     Remote,
+    /// A path on this machine.
     Local,
+    /// A command of the table.
     Command,
     Other,
 }
 
-/// Options and arguments as typed, counted and known.
+/// The options and arguments of one command; their number was checked.
 #[derive(Default)]
 pub(crate) struct ParsedArgs {
+    /// The letters of all options.
     pub options: String,
+    /// The arguments.
     pub words: Vec<Word>,
 }
 
 impl CommandSpec {
+    /// Returns the name and the aliases.
     pub(crate) fn names(&self) -> impl Iterator<Item = &'static str> {
         std::iter::once(self.name).chain(self.aliases.iter().copied())
     }
 
-    /// What the argument at `index` names.
+    /// Returns what the argument at `index` names.
     pub(crate) fn argument_kind(&self, index: usize) -> ArgumentKind {
         self.arguments
             .get(index)
@@ -49,7 +57,8 @@ impl CommandSpec {
             .unwrap_or(ArgumentKind::Other)
     }
 
-    /// Sorts what stands behind the verb; `Err` says what is wrong with it.
+    /// Separates options from arguments and checks both; `Err` is the message. `--` ends the
+    /// options.
     pub(crate) fn parse_args(&self, words: &[Word]) -> Result<ParsedArgs, String> {
         let mut args = ParsedArgs::default();
         let mut options = true;
@@ -69,6 +78,7 @@ impl CommandSpec {
         }
     }
 
+    /// Adds the letters of one option word.
     fn parse_options(&self, letters: &[u8], args: &mut ParsedArgs) -> Result<(), String> {
         for &letter in letters {
             if !self.options.as_bytes().contains(&letter) {
@@ -85,6 +95,7 @@ impl CommandSpec {
 }
 
 impl ParsedArgs {
+    /// True when the option was given.
     pub(crate) fn has_option(&self, option: char) -> bool {
         self.options.contains(option)
     }

@@ -1,4 +1,4 @@
-//! The table of commands: one row drives parsing, help, completion and the tests.
+//! The table of commands: one row drives parsing, help, and completion.
 
 use super::spec::ArgumentKind::{Command, Local, Remote};
 use super::spec::{CommandSpec, ParsedArgs};
@@ -7,6 +7,7 @@ use crate::net::command_error::{CommandError, CommandResult};
 use crate::net::session::Session;
 use crate::terminal::output::print_line;
 
+/// Every command, in the order of `help`.
 #[rustfmt::skip]
 pub(crate) const COMMANDS: &[CommandSpec] = &[
     CommandSpec { name: "cd", aliases: &[], syntax: "cd [DIR]", help: "change the server's directory; without DIR to the home", arguments: &[Remote], count: (0, 1), options: "", run: directories::cd },
@@ -31,15 +32,15 @@ pub(crate) const COMMANDS: &[CommandSpec] = &[
     CommandSpec { name: "quit", aliases: &["bye", "exit"], syntax: "quit", help: "leave (so do bye and exit)", arguments: &[], count: (0, 0), options: "", run: account::quit },
 ];
 
-/// Why a word is no command.
+/// Why a word names no command.
 #[derive(PartialEq, Eq, Debug)]
 pub(crate) enum LookupError {
     Unknown,
-    /// What it could mean.
+    /// The word begins the names of several commands, which are listed.
     Ambiguous(Vec<&'static str>),
 }
 
-/// A name or an alias, or the beginning of those of one command only.
+/// Finds a command by its name, an alias, or an unambiguous beginning of these.
 pub(crate) fn find(typed: &str) -> Result<&'static CommandSpec, LookupError> {
     if let Some(command) = COMMANDS
         .iter()
@@ -58,7 +59,7 @@ pub(crate) fn find(typed: &str) -> Result<&'static CommandSpec, LookupError> {
     }
 }
 
-/// `help`: it prints this table, so it lives here.
+/// `help`: prints this table, or the row of one command.
 fn help(_: &mut Session, args: &ParsedArgs) -> CommandResult {
     let Some(word) = args.words.first() else {
         for command in COMMANDS {

@@ -1,4 +1,4 @@
-//! Works out from the typed words where a file or a tree goes.
+//! Works out from the typed words which path a file or a tree is transferred to.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -12,14 +12,19 @@ use crate::net::listing::is_single_name;
 use crate::terminal::format::escape_name;
 use crate::transfer::tree::join_remote;
 
-/// A word as a name at the server.
+/// Returns a word as a path at the server.
+///
+/// # Errors
+///
+/// `Refused` where it cannot be sent.
 pub(crate) fn remote_path(word: &Word) -> Result<PathArg, CommandError> {
     word.to_remote_path().ok_or_else(|| {
         CommandError::Refused("a name at the server is not empty and holds no NUL, CR or LF".into())
     })
 }
 
-/// Where a download goes: the name it has there, in the directory named or here.
+/// Returns where a download goes: `to`, or the last component of `from` inside `to` if that is a
+/// directory or ends with `/`, or in the current directory without `to`.
 pub(crate) fn local_target(from: &Word, to: Option<&Word>) -> Result<PathBuf, CommandError> {
     let name = last_name(from.as_bytes());
     let named = || {
@@ -35,7 +40,8 @@ pub(crate) fn local_target(from: &Word, to: Option<&Word>) -> Result<PathBuf, Co
     }
 }
 
-/// Where an upload goes: likewise, but a directory there is told by its `/`.
+/// Returns where an upload goes: `to`, or the last component of `from` inside `to` if that ends
+/// with `/`, or in the working directory without `to`.
 pub(crate) fn remote_target(from: &Path, to: Option<&Word>) -> Result<PathArg, CommandError> {
     let name = last_name(from.as_os_str().as_bytes());
     let name = || name.ok_or_else(|| CommandError::refused(from.display(), "names no file"));
@@ -49,17 +55,18 @@ pub(crate) fn remote_target(from: &Path, to: Option<&Word>) -> Result<PathArg, C
     })
 }
 
-/// A tree goes where it is told to, whether something is there or not: so the
-/// same command again goes on where it was interrupted.
+/// Returns where a downloaded tree goes: exactly `to`, whether it exists or not, so that repeating
+/// an interrupted command resumes it. A `to` that ends with `/` is a parent.
 pub(crate) fn local_tree_target(from: &Word, to: Option<&Word>) -> Result<PathBuf, CommandError> {
     match to {
         Some(to) if !to.as_bytes().ends_with(b"/") => Ok(to.as_local_path().to_owned()),
         Some(to) => local_target(from, Some(to)),
-        // `get -r .` is about what the directory holds.
+        // `get -r .` downloads what the directory holds into the current one.
         None => Ok(local_target(from, None).unwrap_or_else(|_| PathBuf::from("."))),
     }
 }
 
+/// Returns where an uploaded tree goes; as with [`local_tree_target`].
 pub(crate) fn remote_tree_target(from: &Path, to: Option<&Word>) -> Result<PathArg, CommandError> {
     match to {
         Some(to) if !to.as_bytes().ends_with(b"/") => remote_path(to),
@@ -68,6 +75,7 @@ pub(crate) fn remote_tree_target(from: &Path, to: Option<&Word>) -> Result<PathA
     }
 }
 
+/// Returns the last component of a path; `None` where that is `..` or there is none.
 fn last_name(path: &[u8]) -> Option<&[u8]> {
     let name = path.split(|&b| b == b'/').rfind(|name| !name.is_empty())?;
     is_single_name(name).then_some(name)

@@ -1,5 +1,5 @@
-//! Whole directories: get -r and put -r. What is at the other end with the same
-//! bytes is left alone; small files go with no turn.
+//! Commands on whole directories: `get -r` and `put -r`. Files that both ends have with the same
+//! bytes are left alone; small new files are transferred without negotiation.
 
 use skiff_sessions::wire::command::Command;
 use skiff_sessions::wire::reply::Kind;
@@ -12,6 +12,7 @@ use crate::terminal::format::{escape_name, escape_path};
 use crate::transfer::tree_summary::TreeSummary;
 use crate::transfer::{get_tree, put_tree};
 
+/// `get -r`: downloads a directory and syncs it to the disk.
 pub(crate) fn get(session: &mut Session, args: &ParsedArgs) -> CommandResult {
     let from = &args.words[0];
     let path = remote_path(from)?;
@@ -33,6 +34,7 @@ pub(crate) fn get(session: &mut Session, args: &ParsedArgs) -> CommandResult {
     summary.finish("fetched")
 }
 
+/// `put -r`: uploads a directory.
 pub(crate) fn put(session: &mut Session, args: &ParsedArgs) -> CommandResult {
     let from = args.words[0].as_local_path();
     if !from.is_dir() {

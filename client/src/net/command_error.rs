@@ -1,25 +1,26 @@
-//! How a command ends when it does not simply succeed.
+//! The error that ends one command, as opposed to the whole program.
 
 use skiff_sessions::wire::native::answers::Answered;
 
 use super::link::LinkError;
 use crate::terminal::format::escape_name;
 
-/// What a command comes to.
+/// What a command returns.
 pub(crate) type CommandResult = Result<(), CommandError>;
 
+/// Why a command did not succeed.
 #[derive(Debug)]
 pub(crate) enum CommandError {
-    /// Not done, and why; the session goes on.
+    /// The command was not done; the message says why. The session goes on.
     Refused(String),
-    /// Not done because of this end's file, or of data that this end cannot take:
-    /// commands that were sent ahead have had their answers, which are forgotten.
+    /// The command was not done because of a local file, or of data that this client cannot take.
+    /// The answers to commands that were sent ahead have been read and dropped.
     Local(String),
-    /// The person stopped it.
+    /// The user stopped the command with Ctrl-C.
     Stopped(String),
-    /// The person leaves: no failure at all, but nothing comes behind it.
+    /// The user quits: not an error, but no command follows.
     Quit,
-    /// The session is over.
+    /// The connection cannot be used any more, which ends the session.
     SessionEnded(LinkError),
 }
 
@@ -30,12 +31,13 @@ impl From<LinkError> for CommandError {
 }
 
 impl CommandError {
-    /// About a file, a path, a verb.
+    /// Returns `Refused` with `what: why`; `what` is a file, a path, or a command.
     pub(crate) fn refused(what: impl std::fmt::Display, why: impl std::fmt::Display) -> Self {
         Self::Refused(format!("{what}: {why}"))
     }
 
-    /// The server's refusal, `404 a.iso: no such file or directory`.
+    /// Returns `Refused` with the server's reply, such as `404 a.iso: no such file or directory`;
+    /// `what` may be empty.
     pub(crate) fn from_reply(what: &[u8], answered: &Answered) -> Self {
         let (code, text) = (answered.code, escape_name(answered.text.as_bytes()));
         match what {

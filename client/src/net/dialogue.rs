@@ -1,4 +1,5 @@
-//! Runs one dialogue over a link: its effects become lines, bursts, questions.
+//! Runs one dialogue over a link: carries out its effects (lines, transfers, questions) and feeds
+//! back what happened.
 
 use std::collections::VecDeque;
 use std::sync::atomic::AtomicBool;
@@ -13,27 +14,29 @@ use skiff_sessions::wire::stamp::Stamp;
 use super::link::{Interest, Link, LinkError, Received, WaitEnd};
 use crate::terminal::interrupt::Interrupt;
 
-/// How often a server that waits for our digest is told that we live.
+/// How often the server, which waits for a digest of this client, is told that the client is alive.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
 
-/// The person's side of one dialogue: the file that its bulk data comes from or
-/// goes to, and who is asked.
+/// The local end of a dialogue: the file that bulk data comes from or goes to, the answers to
+/// questions, and the display of progress. The defaults are for dialogues without files.
 pub(crate) trait LocalEnd: File {
-    /// `None` when Ctrl-C was the answer.
+    /// Answers a question; `None` after Ctrl-C.
     fn ask(&mut self, question: Question) -> Option<Decision> {
         let _ = question;
         Some(Decision::No)
     }
 
+    /// Opens the file that the next tasks read or write.
+    ///
     /// # Errors
     ///
-    /// [`LocalFileFailed`]; the cause is kept for whoever tells the outcome.
+    /// [`LocalFileFailed`]; the implementation keeps the cause for the message.
     fn use_file(&mut self, file: LocalFile) -> Result<(), LocalFileFailed> {
         let _ = file;
         Err(LocalFileFailed)
     }
 
-    /// Gives what was received its name.
+    /// Gives the received file its final name and `modified` time.
     ///
     /// # Errors
     ///
@@ -43,20 +46,23 @@ pub(crate) trait LocalEnd: File {
         Err(LocalFileFailed)
     }
 
+    /// Removes the part that was received.
     fn drop_part(&mut self) {}
+    /// Tells the user something that is no failure.
     fn show_note(&mut self, _: Note) {}
+    /// Starts the display of a task.
     fn begin_task(&mut self, _: Task) {}
-    /// Bytes of the task under way so far.
+    /// Shows how many bytes of the running task are done.
     fn show_bytes_moved(&mut self, _: u64) {}
-    /// The server hashes or stores.
+    /// Shows the server's own work (hashing, storing): done and total bytes.
     fn show_server_work(&mut self, _done: u64, _of: u64) {}
 }
 
-/// The local file is of no use.
+/// The local file could not be opened, renamed, or written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct LocalFileFailed;
 
-/// Carries `dialogue` to its end. `effects` are those of its beginning.
+/// Runs `dialogue` to its end and returns its outcome. `effects` are those that its beginning gave.
 ///
 /// # Errors
 ///
@@ -88,7 +94,8 @@ pub(crate) fn run_dialogue(
     }
 }
 
-/// After some outcomes nobody knows what the next line would mean.
+/// Turns the outcomes after which the next line of the server would be ambiguous into errors of the
+/// link.
 fn check_outcome(outcome: Outcome) -> Result<Outcome, LinkError> {
     match outcome {
         Outcome::Closing(farewell) => Err(LinkError::Closing(farewell.text)),
@@ -100,6 +107,7 @@ fn check_outcome(outcome: Outcome) -> Result<Outcome, LinkError> {
     }
 }
 
+/// The state of one running dialogue.
 struct DialogueRunner<'a, L> {
     link: &'a mut Link,
     interrupt: &'a Interrupt,
@@ -110,7 +118,7 @@ struct DialogueRunner<'a, L> {
     stop_request: StopRequest,
 }
 
-/// Whether the person wants it stopped.
+/// Whether the user has pressed Ctrl-C during this dialogue.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum StopRequest {
     None,
@@ -121,6 +129,7 @@ static ALWAYS: AtomicBool = AtomicBool::new(true);
 static NEVER: AtomicBool = AtomicBool::new(false);
 
 impl<L: LocalEnd> DialogueRunner<'_, L> {
+    /// Carries out one effect.
     fn perform(&mut self, effect: Effect) -> Result<(), LinkError> {
         match effect {
             Effect::Send(command) => self.link.send(&command),
@@ -139,12 +148,13 @@ impl<L: LocalEnd> DialogueRunner<'_, L> {
             Effect::DropPart => self.local.drop_part(),
             Effect::Working { done, of } => self.local.show_server_work(done, of),
             Effect::Note(note) => self.local.show_note(note),
-            // Looked at by `run_dialogue`.
+            // `run_dialogue` handles it before it gets here.
             Effect::Done(_) => {}
         }
         Ok(())
     }
 
+    /// Waits for the next line of the server, or for Ctrl-C.
     fn receive(&mut self) -> Result<(), LinkError> {
         match self.link.receive(self.interrupt)? {
             Received::Answered(answered) => self.handle_event(Event::Answered(*answered)),
@@ -153,6 +163,7 @@ impl<L: LocalEnd> DialogueRunner<'_, L> {
         Ok(())
     }
 
+    /// Sends what is queued, then has the question answered.
     fn ask(&mut self, question: Question) -> Result<(), LinkError> {
         self.flush()?;
         let answer = match self.stop_request {
@@ -169,6 +180,7 @@ impl<L: LocalEnd> DialogueRunner<'_, L> {
         Ok(())
     }
 
+    /// Runs a bulk task to its end, burst by burst.
     fn run_task(&mut self, task: Task) -> Result<(), LinkError> {
         self.flush()?;
         if self.stop_request == StopRequest::Made && task != Task::Discard {
@@ -192,7 +204,8 @@ impl<L: LocalEnd> DialogueRunner<'_, L> {
         Ok(())
     }
 
-    /// One burst, and the wait behind it.
+    /// Runs one burst, then waits for the socket if the burst needs it. Returns the end of the
+    /// task, if it was reached.
     fn burst(&mut self, task: Task, times: &mut TaskTimes) -> Result<Option<End>, LinkError> {
         let stop = match (task, self.stop_request) {
             (Task::Discard, _) => &NEVER,
@@ -221,6 +234,8 @@ impl<L: LocalEnd> DialogueRunner<'_, L> {
         Ok(None)
     }
 
+    /// Shows the progress, extends the deadline if bytes moved, and sends a keepalive when it is
+    /// due.
     fn record_progress(&mut self, task: Task, times: &mut TaskTimes) -> Result<(), LinkError> {
         let moved = self.transfer.moved();
         self.local.show_bytes_moved(moved);
@@ -238,7 +253,7 @@ impl<L: LocalEnd> DialogueRunner<'_, L> {
         Ok(())
     }
 
-    /// A sign of life does not wait for the task's end.
+    /// Carries out the queued effects at once: a keepalive cannot wait for the end of the task.
     fn perform_queued(&mut self) -> Result<(), LinkError> {
         while let Some(effect) = self.queue.pop_front() {
             self.perform(effect)?;
@@ -246,6 +261,7 @@ impl<L: LocalEnd> DialogueRunner<'_, L> {
         self.flush()
     }
 
+    /// Waits until all lines are sent.
     fn flush(&mut self) -> Result<(), LinkError> {
         while self.link.flush(self.interrupt)? == WaitEnd::Interrupted {
             self.check_interrupt()?;
@@ -253,7 +269,8 @@ impl<L: LocalEnd> DialogueRunner<'_, L> {
         Ok(())
     }
 
-    /// The first Ctrl-C stops the dialogue, the second ends the connection.
+    /// Handles a raised interrupt: the first Ctrl-C stops the dialogue, the second closes the
+    /// connection.
     fn check_interrupt(&mut self) -> Result<(), LinkError> {
         if !self.interrupt.take() {
             return Ok(());
@@ -267,11 +284,13 @@ impl<L: LocalEnd> DialogueRunner<'_, L> {
         }
     }
 
+    /// Tells the dialogue that the user wants it stopped.
     fn stop(&mut self) {
         self.stop_request = StopRequest::Made;
         self.handle_event(Event::Stop);
     }
 
+    /// Gives an event to the dialogue and queues the effects.
     fn handle_event(&mut self, event: Event) {
         let mut effects = Vec::new();
         self.dialogue.handle(event, &mut effects);
@@ -279,9 +298,12 @@ impl<L: LocalEnd> DialogueRunner<'_, L> {
     }
 }
 
-/// When a running task last did something.
+/// The bytes moved by the running task, and the times that depend on them.
 struct TaskTimes {
+    /// Bytes of the task that are done.
     moved: u64,
+    /// When the connection is given up if no byte moves.
     stalled_at: Instant,
+    /// When the last keepalive was sent, or the task began.
     keepalive_sent: Instant,
 }

@@ -1,4 +1,4 @@
-//! The certificates of servers met before, a line for each: `host:port sha256:HEX`.
+//! Keeps the certificates of servers that were met before, one line each: `host:port sha256:HEX`.
 
 use std::fmt;
 use std::fs::{self, OpenOptions};
@@ -10,30 +10,31 @@ use sha2::{Digest, Sha256};
 use skiff_conf::HostPort;
 use thiserror::Error;
 
-/// The SHA-256 of a certificate.
+/// The SHA-256 of a certificate in DER.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Fingerprint([u8; 32]);
 
-/// Which certificates are trusted without asking anybody.
+/// Which certificates are trusted (`--trust`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum TrustPolicy {
-    /// Known ones; a new one is shown to the person.
+    /// Known ones; the user is asked about the certificate of a new server.
     Ask,
-    /// Known ones, and those of servers not met before.
+    /// Known ones, and those of servers that were not met before.
     New,
-    /// This one.
+    /// This one and no other.
     Only(Fingerprint),
 }
 
-/// What is known of a server's certificate.
+/// Whether the file knows a server.
 #[derive(PartialEq, Eq, Debug)]
 pub(crate) enum HostStatus {
+    /// The server was met before, with the same certificate.
     Known,
-    /// Not met before.
+    /// The server was not met before.
     New,
 }
 
-/// A certificate that is not trusted: the proof of the password is not sent.
+/// A certificate is not trusted; the login was not begun.
 #[derive(Debug, Error)]
 pub(crate) enum CertificateError {
     #[error(
@@ -63,17 +64,23 @@ pub(crate) enum CertificateError {
     File { file: String, cause: io::Error },
 }
 
-/// The file.
+/// The known hosts file; it need not exist.
 pub(crate) struct KnownHosts {
     path: PathBuf,
 }
 
 impl KnownHosts {
+    /// Names the file; reads nothing yet.
     pub(crate) fn at(path: PathBuf) -> Self {
         Self { path }
     }
 
-    /// Compares a server's certificate with what is remembered.
+    /// Compares a server's certificate with the remembered one.
+    ///
+    /// # Errors
+    ///
+    /// [`CertificateError`] where the certificate has changed, a line is malformed, or the file
+    /// cannot be read.
     pub(crate) fn look_up(
         &self,
         server: &HostPort,
@@ -110,7 +117,7 @@ impl KnownHosts {
         Ok(HostStatus::New)
     }
 
-    /// Appends a line. The file is made readable by its owner alone.
+    /// Appends a line for the server. A new file is readable by its owner alone.
     pub(crate) fn remember(
         &self,
         server: &HostPort,
@@ -162,11 +169,12 @@ impl KnownHosts {
 }
 
 impl Fingerprint {
+    /// Hashes a certificate.
     pub(crate) fn of(certificate: &[u8]) -> Self {
         Self(Sha256::digest(certificate).into())
     }
 
-    /// 64 hexadecimal digits, with `sha256:` before them or colons between.
+    /// Parses 64 hexadecimal digits, with or without `sha256:` before and colons between them.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let digits = text
             .strip_prefix("sha256:")
@@ -198,7 +206,7 @@ impl fmt::Debug for Fingerprint {
     }
 }
 
-/// How a server is called in the file: `host:port`, `[::1]:8001`.
+/// Returns a server's address as the file writes it: `host:port` in lower case, or `[::1]:8001`.
 pub(crate) fn host_and_port(server: &HostPort) -> String {
     let host = server.host.to_ascii_lowercase();
     match host.contains(':') {
@@ -207,8 +215,10 @@ pub(crate) fn host_and_port(server: &HostPort) -> String {
     }
 }
 
+/// The row is not `host:port sha256:HEX`.
 struct MalformedRow;
 
+/// Parses a row; `None` for an empty one and for a comment.
 fn parse_row(row: &str) -> Result<Option<(&str, Fingerprint)>, MalformedRow> {
     let row = row.trim();
     if row.is_empty() || row.starts_with('#') {
@@ -219,7 +229,7 @@ fn parse_row(row: &str) -> Result<Option<(&str, Fingerprint)>, MalformedRow> {
     Ok(Some((server, fingerprint)))
 }
 
-/// The last line has no end: somebody edited the file.
+/// True when the last line has no line end, as after an edit by hand.
 fn lacks_final_newline(path: &Path) -> io::Result<bool> {
     let bytes = fs::read(path)?;
     Ok(bytes.last().is_some_and(|&last| last != b'\n'))

@@ -1,4 +1,4 @@
-//! What lines and bulk data go through: the link's socket, with TLS or without.
+//! The lane of the link, which carries lines and bulk data over its socket, with TLS or without.
 
 use std::io;
 use std::net::TcpStream;
@@ -6,13 +6,15 @@ use std::net::TcpStream;
 use rustls::Connection;
 use skiff_sessions::lane::{Lane, Plain, Tls};
 
-/// Either kind of lane over the link's socket.
+/// A lane over the link's socket, of either kind.
 pub(crate) enum AnyLane<'a> {
     Plain(Plain<'a, TcpStream>),
     Tls(Tls<'a, TcpStream>),
 }
 
 impl<'a> AnyLane<'a> {
+    /// Wraps the socket, and the TLS connection where there is one; `ciphertext` is the buffer that
+    /// TLS reads into.
     pub(crate) fn over(
         socket: &'a mut TcpStream,
         tls: Option<&'a mut Connection>,
@@ -55,7 +57,8 @@ impl Lane for AnyLane<'_> {
     }
 }
 
-/// Writes what is left of `bytes`; `sent` says how much that was not.
+/// Writes `bytes` from `sent` on, advances `sent`, and flushes. After `WouldBlock`, call it again
+/// with the same `sent`.
 pub(crate) fn write_all(lane: &mut impl Lane, bytes: &[u8], sent: &mut usize) -> io::Result<()> {
     while *sent < bytes.len() {
         match lane.write(&bytes[*sent..])? {

@@ -1,4 +1,5 @@
-//! The connection: one socket that never blocks, lines and bulk data both ways.
+//! The connection to the server: one non-blocking socket that carries lines and bulk data both
+//! ways.
 
 use std::io;
 use std::net::{TcpStream, ToSocketAddrs};
@@ -25,15 +26,16 @@ use super::tls;
 use crate::terminal::interrupt::Interrupt;
 use crate::terminal::poll::poll_once;
 
-/// Plaintext, and ciphertext, that one chunk of bulk data has; in bytes.
+/// The size of the plaintext buffer, and of the ciphertext buffer, in bytes.
 const CHUNK_BYTES: usize = 512 * 1024;
 
-/// Bulk data between two looks at the person; in bytes.
+/// The most bulk data of one burst, after which Ctrl-C is checked and progress shown; in bytes.
 const BURST_BYTES: u64 = 4 * 1024 * 1024;
 
-/// The longest wait between two looks at Ctrl-C.
+/// The longest wait between two checks for Ctrl-C.
 const INTERRUPT_CHECK_INTERVAL: Duration = Duration::from_millis(250);
 
+/// Why the connection could not be made, or cannot be used any more.
 #[derive(Debug, Error)]
 pub(crate) enum LinkError {
     #[error("no such host: {0}")]
@@ -62,7 +64,7 @@ pub(crate) enum LinkError {
     Interrupted,
 }
 
-/// What waiting for a line brought.
+/// What ended the wait for a line.
 pub(crate) enum Received {
     Answered(Box<Answered>),
     Interrupted,
@@ -75,28 +77,32 @@ pub(crate) enum Interest {
     Write,
 }
 
-/// How a wait ended before its time was up.
+/// What ended a wait before its deadline.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum WaitEnd {
     Ready,
     Interrupted,
 }
 
+/// A connection to a server.
 pub(crate) struct Link {
     socket: TcpStream,
     tls: Option<Box<Connection>>,
+    /// Received lines that were not decoded yet.
     inbox: Inbox,
+    /// Encoded lines that were not sent yet.
     outbox: Vec<u8>,
-    /// Ciphertext off the socket; empty without TLS.
+    /// The buffer for ciphertext that was received; empty without TLS.
     ciphertext: Box<[u8]>,
-    /// Plaintext of lines and of bulk data.
+    /// The buffer for plaintext, of lines and of bulk data.
     scratch: Box<[u8]>,
     aside: Aside,
+    /// How long the server may take to answer, or a transfer to move a byte.
     timeout: Duration,
 }
 
 impl Link {
-    /// Connects, and does the handshake where there is TLS.
+    /// Connects, and does the TLS handshake where `tls` is on.
     pub(crate) fn open(server: &HostPort, tls: Tls, timeout: Duration) -> Result<Self, LinkError> {
         let socket = connect(server, timeout)?;
         let broken = |error| LinkError::Broken(error);
@@ -123,11 +129,12 @@ impl Link {
         Ok(link)
     }
 
-    /// Of the server's certificate; `None` without TLS.
+    /// Returns the fingerprint of the server's certificate; `None` without TLS.
     pub(crate) fn fingerprint(&self) -> Option<Fingerprint> {
         self.tls.as_deref().and_then(tls::fingerprint)
     }
 
+    /// Returns the channel binding for the login; `Binding::None` without TLS.
     pub(crate) fn channel_binding(&self) -> Result<Binding, LinkError> {
         self.tls
             .as_deref()
@@ -135,13 +142,13 @@ impl Link {
             .map_err(LinkError::Tls)
     }
 
-    /// Appends a line; it leaves with [`Link::flush`], or when an answer is waited for.
+    /// Queues a line; [`Link::flush`] sends it, or [`Link::receive`].
     pub(crate) fn send(&mut self, command: &Command) {
         commands::encode(command, &mut self.outbox);
     }
 
-    /// Waits until all lines are with the kernel, or for Ctrl-C: then the rest
-    /// leaves with the next call.
+    /// Waits until the kernel has taken all queued lines. After Ctrl-C the rest stays queued for
+    /// the next call.
     pub(crate) fn flush(&mut self, interrupt: &Interrupt) -> Result<WaitEnd, LinkError> {
         let mut deadline = self.deadline();
         loop {
@@ -164,7 +171,7 @@ impl Link {
         }
     }
 
-    /// The next line from the server, or Ctrl-C.
+    /// Sends what is queued and returns the server's next line, or that Ctrl-C was pressed.
     pub(crate) fn receive(&mut self, interrupt: &Interrupt) -> Result<Received, LinkError> {
         let deadline = self.deadline();
         loop {
@@ -189,17 +196,17 @@ impl Link {
         }
     }
 
-    /// Bytes already here, for a transfer that goes on reading.
+    /// Takes the bytes that were read with the last line: the first bytes of a transfer.
     pub(crate) fn take_ahead(&mut self) -> Vec<u8> {
         self.inbox.drain()
     }
 
-    /// Bytes that a transfer read and that are lines.
+    /// Gives back the bytes that a transfer read beyond its end: the first bytes of a line.
     pub(crate) fn put_back(&mut self, ahead: &[u8]) {
         self.inbox.push(ahead);
     }
 
-    /// Lets a transfer work until it has to wait, or for its budget.
+    /// Runs a transfer until it has to wait, or [`BURST_BYTES`] have moved.
     pub(crate) fn burst(
         &mut self,
         transfer: &mut Transfer,
@@ -228,7 +235,7 @@ impl Link {
         )
     }
 
-    /// The same for a digest, which needs no connection.
+    /// Runs a digest task, which needs no connection, for [`BURST_BYTES`].
     pub(crate) fn burst_digest(
         &mut self,
         transfer: &mut Transfer,
@@ -247,7 +254,12 @@ impl Link {
         )
     }
 
-    /// Waits for the socket until `deadline`; Ctrl-C ends the wait where it is looked at.
+    /// Waits for the socket. A raised `interrupt` ends the wait, within
+    /// [`INTERRUPT_CHECK_INTERVAL`].
+    ///
+    /// # Errors
+    ///
+    /// [`LinkError::TimedOut`] at `deadline`.
     pub(crate) fn wait(
         &self,
         interest: Interest,
@@ -278,12 +290,12 @@ impl Link {
         }
     }
 
-    /// When an answer, or a byte, is too late.
+    /// Returns the time when an answer, or the next byte, is too late.
     pub(crate) fn deadline(&self) -> Instant {
         Instant::now() + self.timeout
     }
 
-    /// Says 220, and does not wait long for 221.
+    /// Takes leave of the server and waits at most two seconds for its goodbye, which is returned.
     pub(crate) fn quit(mut self) -> Option<Answered> {
         self.send(&Command::Quit);
         self.timeout = self.timeout.min(Duration::from_secs(2));
@@ -293,13 +305,13 @@ impl Link {
         };
         if let Some(tls) = &mut self.tls {
             tls.send_close_notify();
-            // Nobody minds any more whether it arrives.
+            // The connection ends whether this arrives or not.
             let _ = tls.write_tls(&mut self.socket);
         }
         goodbye
     }
 
-    /// Reads what is there; how many bytes of lines that were.
+    /// Reads what has arrived into the inbox and returns the number of bytes.
     fn read_lines(&mut self) -> Result<usize, LinkError> {
         let Self {
             socket,
@@ -335,6 +347,7 @@ impl Link {
         )
     }
 
+    /// Runs the TLS handshake to its end and checks that the peer is a skiff server (ALPN).
     fn complete_handshake(&mut self) -> Result<(), LinkError> {
         let deadline = self.deadline();
         while let Some(interest) = self.handshake_step()? {
@@ -346,7 +359,8 @@ impl Link {
         }
     }
 
-    /// What the handshake waits for; `None` when it is done.
+    /// Takes the handshake as far as possible and returns what it waits for; `None` when it is
+    /// done.
     fn handshake_step(&mut self) -> Result<Option<Interest>, LinkError> {
         let Some(tls) = &mut self.tls else {
             return Ok(None);
@@ -373,10 +387,10 @@ impl Link {
     }
 }
 
-/// Read at once when lines are waited for; at least a TLS record.
+/// The most bytes read at once while waiting for lines; at least a TLS record.
 const LINE_READ_BYTES: usize = 32 * 1024;
 
-/// Tries each address of the name.
+/// Connects to the first address of the name that accepts.
 fn connect(server: &HostPort, timeout: Duration) -> Result<TcpStream, LinkError> {
     let addresses = (server.host.as_str(), server.port)
         .to_socket_addrs()
@@ -398,6 +412,7 @@ fn would_block(error: &io::Error) -> bool {
     )
 }
 
+/// Sorts an I/O error: the peer is gone, or the socket is broken.
 fn link_error(error: io::Error) -> LinkError {
     use io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
     match error.kind() {

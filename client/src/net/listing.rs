@@ -1,4 +1,5 @@
-//! A listing's lines as they come, cut anywhere; each becomes an entry at once.
+//! Parses the lines of a listing as they arrive, in chunks cut anywhere, and hands out each entry
+//! at once.
 
 use skiff_sessions::transfer::{Sink, Source};
 use skiff_sessions::wire::line::{Head, Inbox};
@@ -7,7 +8,7 @@ use skiff_sessions::wire::reply::{Facts, Refusal};
 
 use super::dialogue::LocalEnd;
 
-/// Gives each entry to `on_entry`: its name's bytes, and its facts.
+/// The sink of a listing: calls `on_entry` with each entry's name and facts.
 pub(crate) struct ListingParser<F> {
     lines: Inbox,
     on_entry: F,
@@ -49,8 +50,8 @@ impl<F: FnMut(&[u8], &Facts)> Sink for ListingParser<F> {
     }
 }
 
-/// A name that can become a path here: one component, and none that means
-/// another place. A server is not believed to send only such.
+/// True for a name that is one path component and not `.` or `..`. A server may send others: they
+/// must not become local paths.
 pub(crate) fn is_single_name(name: &[u8]) -> bool {
     !matches!(name, b"" | b"." | b"..") && !name.iter().any(|b| matches!(b, b'/' | 0))
 }

@@ -1,4 +1,5 @@
-//! The login dialogue over a link, and the random bytes that it and a new password need.
+//! Runs the login dialogue over a link, and draws the random bytes that logins and new passwords
+//! need.
 
 use std::io;
 
@@ -11,7 +12,12 @@ use super::link::{Link, LinkError};
 use super::listing::ListingParser;
 use crate::terminal::interrupt::Interrupt;
 
-/// A login, on a link that has none yet.
+/// Logs in on a link that has no login yet.
+///
+/// # Errors
+///
+/// [`ScramError`] where the credentials cannot be used, inside it [`LinkError`] where the
+/// connection cannot be used any more.
 pub(crate) fn log_in(
     link: &mut Link,
     credentials: Credentials,
@@ -28,7 +34,7 @@ pub(crate) fn log_in(
     ))
 }
 
-/// Fresh random bytes.
+/// Returns `N` random bytes from the kernel.
 pub(crate) fn random_bytes<const N: usize>() -> io::Result<[u8; N]> {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).map_err(|error| io::Error::other(error.to_string()))?;

@@ -1,4 +1,5 @@
-//! A session that is logged in, and what commands do with it.
+//! A logged-in session: the link, its user and directory, and the requests that commands make with
+//! it.
 
 use skiff_conf::HostPort;
 use skiff_sessions::client::{Dialogue, Effect, Outcome};
@@ -17,21 +18,23 @@ use crate::terminal::interrupt::Interrupt;
 use crate::terminal::progress::{Progress, ProgressStyle};
 use crate::terminal::questions::Asker;
 
+/// A session that is logged in.
 pub(crate) struct Session {
     pub(crate) link: Link,
     pub(crate) interrupt: Interrupt,
+    /// Who answers the questions of commands.
     pub asker: Asker,
     pub progress_style: ProgressStyle,
     pub user: String,
     pub server: HostPort,
-    /// What transfers are verified by.
+    /// The digest that transfers are verified by.
     pub digest: Algorithm,
-    /// The server's directory as it told it last.
+    /// The working directory at the server, as the server last gave it.
     pub cwd: Vec<u8>,
 }
 
 impl Session {
-    /// Runs a dialogue to its end.
+    /// Begins a dialogue with `begin` and runs it to its end.
     pub(crate) fn run_dialogue(
         &mut self,
         begin: impl FnOnce(&mut Vec<Effect>) -> Dialogue,
@@ -42,7 +45,7 @@ impl Session {
         run_dialogue(&mut self.link, &self.interrupt, dialogue, effects, local)
     }
 
-    /// One command and its final reply, whatever it is.
+    /// Sends one command and returns its final reply, whatever the code.
     pub(crate) fn request(&mut self, command: Command) -> Result<Answered, CommandError> {
         let progress = Progress::new(self.progress_style, b"");
         let mut no_file = NoFile { progress };
@@ -50,7 +53,11 @@ impl Session {
         expect_reply(outcome)
     }
 
-    /// One command that has to succeed; `what` it is about.
+    /// Sends one command and returns its final reply.
+    ///
+    /// # Errors
+    ///
+    /// A code other than 2xx; the message names `what` the command is about.
     pub(crate) fn request_ok(
         &mut self,
         what: &[u8],
@@ -63,7 +70,11 @@ impl Session {
         }
     }
 
-    /// A listing that has to succeed.
+    /// Fetches a listing, calls `on_entry` for each entry, and returns the final reply.
+    ///
+    /// # Errors
+    ///
+    /// A code other than 226; the message names `what` is listed.
     pub(crate) fn list(
         &mut self,
         what: &[u8],
@@ -81,26 +92,26 @@ impl Session {
         }
     }
 
-    /// The working directory as the server says it.
+    /// Asks for the working directory (PWD); returns the reply and the path in it.
     pub(crate) fn working_directory(&mut self) -> Result<(Answered, Vec<u8>), CommandError> {
         let answered = self.request_ok(b"", Command::WorkingDirectory)?;
         let path = absolute_path(&answered).unwrap_or_else(|| b"/".to_vec());
         Ok((answered, path))
     }
 
-    /// What stands before the cursor.
+    /// Returns the prompt: `user@host:/directory> `.
     pub(crate) fn prompt_text(&self) -> String {
         let cwd = escape_name(&self.cwd);
         format!("{}@{}:{cwd}> ", self.user, self.server.host)
     }
 
-    /// Says goodbye; the server's last word.
+    /// Ends the session; returns the server's goodbye if it came in time.
     pub(crate) fn quit(self) -> Option<Answered> {
         self.link.quit()
     }
 }
 
-/// What a dialogue without files ends with.
+/// Returns the final reply of a dialogue without files; every other outcome is an error.
 pub(crate) fn expect_reply(outcome: Outcome) -> Result<Answered, CommandError> {
     match outcome {
         Outcome::Replied(answered) => Ok(answered),
@@ -114,12 +125,12 @@ pub(crate) fn expect_reply(outcome: Outcome) -> Result<Answered, CommandError> {
     }
 }
 
-/// The absolute path that a reply carries.
+/// Returns the path that a reply carries, if it is absolute.
 pub(crate) fn absolute_path(answered: &Answered) -> Option<Vec<u8>> {
     answered.path().filter(|path| path.first() == Some(&b'/'))
 }
 
-/// A request that may take the server a while.
+/// The local end of a request without files: shows the server's progress.
 pub(crate) struct NoFile {
     pub progress: Progress,
 }

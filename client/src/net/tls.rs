@@ -1,5 +1,5 @@
-//! TLS 1.3 with any certificate: who the server is, the login proves (SCRAM bound
-//! to this channel), and the remembered fingerprint before it.
+//! Sets up TLS 1.3 with any certificate. Who the server is, the remembered fingerprint shows before
+//! the login, and the login itself proves (SCRAM bound to this channel).
 
 use std::sync::Arc;
 
@@ -11,13 +11,13 @@ use skiff_sessions::suites::{self, Aes};
 
 use super::known_hosts::Fingerprint;
 
-/// The protocol as ALPN names it (PROTOCOL.md section 1).
+/// The protocol name in ALPN (PROTOCOL.md section 1).
 const ALPN: &[u8] = b"skiff/1";
 
-/// Ciphertext that may wait for the socket: what one burst's chunk becomes.
+/// The most ciphertext that may wait for the socket, in bytes: what one chunk becomes.
 const TLS_BUFFER_MAX: usize = 512 * 1024;
 
-/// The client's end of a handshake with `host`, a name or an address.
+/// Returns the client's end of a handshake with `host`, a name or an address.
 pub(crate) fn new_connection(host: &str) -> Result<Connection, Error> {
     let provider = Arc::new(suites::provider(Aes::here()));
     let verifier = Arc::new(AnyCertificate(Arc::clone(&provider)));
@@ -35,18 +35,18 @@ pub(crate) fn new_connection(host: &str) -> Result<Connection, Error> {
     Ok(connection.into())
 }
 
-/// The peer agreed to speak this protocol.
+/// True when the peer agreed to this protocol in ALPN.
 pub(crate) fn speaks_skiff(connection: &Connection) -> bool {
     connection.alpn_protocol() == Some(ALPN)
 }
 
-/// Of the server's own certificate; `None` before the handshake is done.
+/// Returns the fingerprint of the server's own certificate; `None` before the handshake is done.
 pub(crate) fn fingerprint(connection: &Connection) -> Option<Fingerprint> {
     let certificate = connection.peer_certificates()?.first()?;
     Some(Fingerprint::of(certificate))
 }
 
-/// What ties a login to this channel (RFC 9266 section 2).
+/// Returns the value that binds a login to this channel (tls-exporter, RFC 9266 section 2).
 pub(crate) fn channel_binding(connection: &Connection) -> Result<Binding, Error> {
     let label = b"EXPORTER-Channel-Binding";
     connection

@@ -1,4 +1,4 @@
-//! Words and figures for a person: sizes, rates, times, names made harmless.
+//! Formats sizes, rates, times, listing entries and replies for the user, and escapes names.
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -8,8 +8,8 @@ use skiff_sessions::wire::native::answers::Answered;
 use skiff_sessions::wire::reply::{Facts, Kind};
 use skiff_sessions::wire::stamp::Stamp;
 
-/// A name as a terminal may have it: control characters and bytes that are not
-/// UTF-8 as `\xHH`, also those that turn the direction of writing.
+/// Returns a name that is safe to print: control characters, bidirectional marks, line separators
+/// and bytes that are not UTF-8 become `\xHH`.
 pub(crate) fn escape_name(bytes: &[u8]) -> String {
     let mut shown = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
@@ -26,19 +26,19 @@ pub(crate) fn escape_name(bytes: &[u8]) -> String {
     shown
 }
 
-/// A path of this machine, likewise.
+/// Returns a local path that is safe to print, as [`escape_name`] does.
 pub(crate) fn escape_path(path: &Path) -> String {
     escape_name(path.as_os_str().as_bytes())
 }
 
-/// A reply as the server gave it: its code, and its text made harmless.
+/// Returns a reply's code and its text, or its path where it has an absolute one, escaped.
 pub(crate) fn format_reply(answered: &Answered) -> String {
     let text = answered.path().filter(|path| path.first() == Some(&b'/'));
     let text = text.unwrap_or_else(|| answered.text.clone().into_bytes());
     format!("{} {}", answered.code, escape_name(&text))
 }
 
-/// `7.0 MB`: three figures at most, in thousands.
+/// Formats a size such as `7.0 MB`: decimal units, three figures at most.
 pub(crate) fn format_size(bytes: u64) -> String {
     const UNITS: [&str; 6] = ["kB", "MB", "GB", "TB", "PB", "EB"];
     if bytes < 1000 {
@@ -54,7 +54,7 @@ pub(crate) fn format_size(bytes: u64) -> String {
     format!("{value:.decimals$} {}", UNITS[unit])
 }
 
-/// `in 0.4 s (17 MB/s)`.
+/// Formats a duration and a rate such as `in 0.4 s (17 MB/s)`.
 pub(crate) fn format_pace(bytes: u64, took: Duration) -> String {
     let seconds = took.as_secs_f64();
     let decimals = if seconds < 10.0 { 1 } else { 0 };
@@ -62,7 +62,7 @@ pub(crate) fn format_pace(bytes: u64, took: Duration) -> String {
     format!("in {seconds:.decimals$} s ({}/s)", format_size(rate))
 }
 
-/// One line of a long listing.
+/// Formats one line of a long listing: kind, mode, size, time, name.
 pub(crate) fn format_entry(bytes: &[u8], facts: &Facts) -> String {
     let (mark, kind) = match facts.kind {
         Kind::File => ("", '-'),
@@ -81,7 +81,7 @@ pub(crate) fn format_entry(bytes: &[u8], facts: &Facts) -> String {
     )
 }
 
-/// `2026-01-02 03:04`, UTC.
+/// Formats a time such as `2026-01-02 03:04`, in UTC.
 pub(crate) fn format_time(stamp: Stamp) -> String {
     let digits = stamp.to_digits();
     match digits.as_bytes() {
@@ -97,6 +97,7 @@ pub(crate) fn format_time(stamp: Stamp) -> String {
     }
 }
 
+/// Formats permission bits such as `rwxr-x---`; `?` nine times where they are unknown.
 fn format_mode(bits: Option<u32>) -> String {
     let Some(bits) = bits else {
         return "?".repeat(9);
@@ -113,13 +114,15 @@ fn format_mode(bits: Option<u32>) -> String {
         .collect()
 }
 
-/// Controls break a terminal; direction marks make a name look like another.
+/// False for controls, which would drive the terminal, and for marks that make a name look like
+/// another.
 fn is_harmless(c: char) -> bool {
     let turns =
         matches!(c, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     !c.is_control() && !turns && !matches!(c, '\u{2028}' | '\u{2029}')
 }
 
+/// Appends each UTF-8 byte of `c` as `\xHH`.
 fn escape_char(c: char, shown: &mut String) {
     for byte in c.encode_utf8(&mut [0; 4]).bytes() {
         shown.push_str(&format!("\\x{byte:02x}"));

@@ -1,5 +1,5 @@
-//! The user's terminal: questions, progress, output made harmless, Ctrl-C.
-//! Nothing here knows of a server or of commands.
+//! The user's terminal: questions and answers, progress, output with harmless names, Ctrl-C.
+//! Nothing here opens a connection or a transferred file, and nothing knows the commands.
 
 pub(crate) mod format;
 pub(crate) mod interrupt;

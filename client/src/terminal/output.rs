@@ -1,14 +1,15 @@
-//! Lines on standard output and standard error.
+//! Prints lines on standard output and standard error.
 
 use std::fmt::Display;
 use std::io::Write;
 
-/// A line of result. Nobody may be reading any more: that is no failure.
+/// Prints a result on standard output. A write error is ignored: the reader of a pipe may have
+/// left.
 pub(crate) fn print_line(line: impl Display) {
     let _ = writeln!(std::io::stdout().lock(), "{line}");
 }
 
-/// A line of trouble.
+/// Prints an error or a line of progress on standard error; a write error is ignored.
 pub(crate) fn print_error(line: impl Display) {
     let _ = writeln!(std::io::stderr().lock(), "{line}");
 }

@@ -1,4 +1,4 @@
-//! Waits for one descriptor with poll(2), in pieces short enough to look at Ctrl-C between them.
+//! Waits for one descriptor with poll(2), so that callers can check for Ctrl-C between waits.
 
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-/// Whether the descriptor became ready; a signal counts as not yet.
+/// Waits until `fd` is ready for `flags`; false after `for_at_most`, or after a signal (EINTR).
 pub(crate) fn poll_once(
     fd: BorrowedFd<'_>,
     flags: PollFlags,

@@ -1,4 +1,4 @@
-//! How far a transfer is: a bar on a terminal, else a line now and then.
+//! Shows the progress of one file: a bar on a terminal, else a line every few seconds.
 
 use std::time::{Duration, Instant};
 
@@ -8,12 +8,12 @@ use skiff_sessions::transfer::{Task, Until};
 use super::format::{escape_name, format_size};
 use super::output::print_error;
 
-/// Between two lines where there is no bar.
+/// The time between two lines of progress where there is no bar.
 const BETWEEN_LINES: Duration = Duration::from_secs(5);
 
 const TEMPLATE: &str = "{prefix} {msg}{percent:>3}% [{bar:24}] {decimal_bytes}/{decimal_total_bytes} {decimal_bytes_per_sec} eta {eta}";
 
-/// How progress is shown, decided once.
+/// How progress is shown; fixed for the whole session.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum ProgressStyle {
     Bar,
@@ -21,21 +21,24 @@ pub(crate) enum ProgressStyle {
     Hidden,
 }
 
-/// One file's progress, through all its tasks.
+/// The progress of one file through all tasks of its transfer (hashing, sending, receiving).
 pub(crate) struct Progress {
     style: ProgressStyle,
     name: String,
     task: Option<TaskProgress>,
-    /// File bytes that went through the connection, and since when: a person
-    /// who thinks about a question does not slow the line.
+    /// Bytes of the file that went over the connection, and since when. The clock starts with each
+    /// such task, so that time spent on a question does not lower the rate.
     carried: u64,
     carrying_since: Instant,
 }
 
-/// The task under way.
+/// The progress of the running task.
 struct TaskProgress {
+    /// What is shown before the percentage; empty for sending and receiving.
     what: &'static str,
+    /// The offset in the file where the task begins, in bytes.
     from: u64,
+    /// The offset in the file where the task ends, in bytes.
     total: u64,
     bar: Option<ProgressBar>,
     printed_at: Instant,
@@ -43,6 +46,7 @@ struct TaskProgress {
 }
 
 impl Progress {
+    /// Shows nothing yet; `name` is escaped here.
     pub(crate) fn new(style: ProgressStyle, name: &[u8]) -> Self {
         let name = escape_name(name);
         Self {
@@ -54,6 +58,7 @@ impl Progress {
         }
     }
 
+    /// Starts the display of a task. Tasks without a known length are not shown.
     pub(crate) fn begin_task(&mut self, task: Task) {
         self.finish();
         let (what, from, total) = match task {
@@ -65,7 +70,7 @@ impl Progress {
             } => ("", from, end),
             Task::Receive { from, at_most, .. } => ("", from, at_most),
             Task::Send { .. } | Task::Discard => return,
-            // Of a dialect that this client does not speak.
+            // Only FTP has these tasks, and this client does not speak FTP.
             Task::DigestRange { .. } | Task::Stream { .. } | Task::Take { .. } => return,
         };
         let is_carrying = !matches!(task, Task::Digest { .. });
@@ -82,7 +87,7 @@ impl Progress {
         });
     }
 
-    /// Bytes of the task so far.
+    /// Shows that `bytes` of the running task are done.
     pub(crate) fn update(&mut self, bytes: u64) {
         let Some(task) = &mut self.task else {
             return;
@@ -93,7 +98,7 @@ impl Progress {
         task.show(&self.name, self.style, task.from + bytes);
     }
 
-    /// The server's own work.
+    /// Shows the server's own work (hashing, storing): `done` of `of` bytes.
     pub(crate) fn show_server_work(&mut self, done: u64, of: u64) {
         if self
             .task
@@ -115,18 +120,19 @@ impl Progress {
         }
     }
 
-    /// Takes the bar off the screen.
+    /// Ends the display of the running task and clears the bar.
     pub(crate) fn finish(&mut self) {
         if let Some(TaskProgress { bar: Some(bar), .. }) = self.task.take() {
             bar.finish_and_clear();
         }
     }
 
-    /// Bytes that were carried, and how long that and what followed took.
+    /// Returns the bytes that went over the connection, and the time since that task began.
     pub(crate) fn carried_bytes_and_time(&self) -> (u64, Duration) {
         (self.carried, self.carrying_since.elapsed())
     }
 
+    /// Ends the running task and starts `task` instead.
     fn replace_task(&mut self, mut task: TaskProgress) {
         self.finish();
         if self.style == ProgressStyle::Bar {
@@ -145,6 +151,7 @@ impl Drop for Progress {
 const SERVER_WORK: &str = "the server works ";
 
 impl TaskProgress {
+    /// Creates a bar that stands at `from`.
     fn new_bar(&self, name: &str) -> ProgressBar {
         let bar = ProgressBar::new(self.total).with_position(self.from);
         if let Ok(style) = BarStyle::with_template(TEMPLATE) {
@@ -152,11 +159,12 @@ impl TaskProgress {
         }
         bar.set_prefix(name.to_owned());
         bar.set_message(self.what);
-        // What was there before was not fast, it was there before.
+        // Resumed bytes must not count into the rate.
         bar.reset_eta();
         bar
     }
 
+    /// Moves the bar to `at` bytes, or prints a line if the last one is old enough.
     fn show(&mut self, name: &str, style: ProgressStyle, at: u64) {
         if let Some(bar) = &self.bar {
             bar.set_position(at);

@@ -1,4 +1,5 @@
-//! The local end of a download: `NAME.skiff-part` until all is verified, then `NAME`.
+//! The local end of a download: writes `NAME.skiff-part` until all is verified, then renames it to
+//! `NAME`.
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
@@ -21,23 +22,26 @@ use crate::terminal::output::print_line;
 use crate::terminal::progress::Progress;
 use crate::terminal::questions::Asker;
 
-/// What an unfinished download is called, behind its name.
+/// The suffix of an unfinished download.
 pub(crate) const PART_SUFFIX: &str = ".skiff-part";
 
+/// The local end of one download.
 pub(crate) struct Download {
     name: PathBuf,
     part: PathBuf,
+    /// The file that the current task reads or writes.
     file: Option<File>,
     resume: Resume,
     sync: SyncPolicy,
     writeback: Writeback,
     asker: Asker,
     pub progress: Progress,
-    /// Why the outcome was `LocalFailed`.
+    /// The message for an outcome of `LocalFailed`.
     pub error: Option<String>,
 }
 
 impl Download {
+    /// Opens no file yet: the dialogue decides which one.
     pub(crate) fn new(
         name: PathBuf,
         resume: Resume,
@@ -59,6 +63,7 @@ impl Download {
         }
     }
 
+    /// Opens the file that the dialogue asks for; a part is written at its end.
     fn open(&mut self, which: LocalFile) -> io::Result<()> {
         self.file = Some(match which {
             LocalFile::Whole => local_file::open_regular(&self.name)?,
@@ -78,12 +83,13 @@ impl Download {
         Ok(())
     }
 
-    /// Synced, named, and the name synced: nobody sees less than the whole file.
+    /// Sets the time, syncs the part, renames it, and syncs the folder, so that `NAME` is never
+    /// less than the whole file. With [`SyncPolicy::AtEnd`] nothing is synced here.
     fn sync_and_rename(&mut self, modified: Option<Stamp>) -> io::Result<()> {
         let file = self.file.take().ok_or(io::ErrorKind::NotFound)?;
         if let Some(Stamp(seconds)) = modified {
             let since = Duration::from_secs(seconds.try_into().unwrap_or(0));
-            // A file system that keeps no times is no reason to fail.
+            // A file system that keeps no times is no failure.
             let _ = file.set_modified(SystemTime::UNIX_EPOCH + since);
         }
         if self.sync == SyncPolicy::EachFile {
@@ -96,6 +102,7 @@ impl Download {
         }
     }
 
+    /// Keeps the first error for the message.
     fn record_error(&mut self, path: &Path, error: &io::Error) {
         let message = || format!("{}: {error}", escape_path(path));
         self.error.get_or_insert_with(message);
@@ -140,7 +147,7 @@ impl LocalEnd for Download {
 
     fn drop_part(&mut self) {
         self.file = None;
-        // Best effort: the next download cuts it to nothing where it is no beginning.
+        // Best effort: the next download empties a part that does not fit.
         let _ = fs::remove_file(&self.part);
     }
 
@@ -197,7 +204,7 @@ impl Sink for Download {
     }
 }
 
-/// What is here under that name, and of it.
+/// Returns what exists under `name`: size and time of the whole file, and the size of its part.
 pub(crate) fn find_local_copy(name: &Path) -> LocalCopy {
     let whole = fs::metadata(name).ok().filter(fs::Metadata::is_file);
     let part = fs::symlink_metadata(part_path(name))
@@ -209,14 +216,14 @@ pub(crate) fn find_local_copy(name: &Path) -> LocalCopy {
     }
 }
 
-/// The part of `name`, beside it.
+/// Returns the path of the part of `name`, in the same folder.
 pub(crate) fn part_path(name: &Path) -> PathBuf {
     let mut part = OsString::from(name.file_name().unwrap_or_default());
     part.push(PART_SUFFIX);
     name.with_file_name(part)
 }
 
-/// A link that somebody else put there is not followed, and a FIFO does not block.
+/// Opens or creates a part; does not follow a symbolic link and does not block on a FIFO.
 fn open_part(path: &Path) -> io::Result<File> {
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
     let mut options = OpenOptions::new();

@@ -1,4 +1,4 @@
-//! Carries one file up or down, and words what came of it.
+//! Downloads or uploads one file and words the result for the user.
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -19,22 +19,24 @@ use crate::net::session::Session;
 use crate::terminal::format::{escape_name, format_pace};
 use crate::terminal::progress::{Progress, ProgressStyle};
 
-/// A download, ready to go.
+/// What to download, to where, and how.
 pub(crate) struct FileDownload {
     pub(crate) path: PathArg,
     pub(crate) to: PathBuf,
+    /// What is at `to` already.
     pub(crate) local: LocalCopy,
     pub(crate) turn: Turn,
+    /// Whether the request was sent ahead already.
     pub(crate) command: Asking,
     pub(crate) resume: Resume,
     pub(crate) sync: SyncPolicy,
     pub(crate) style: ProgressStyle,
 }
 
-/// One file that is well, and the line that says so.
+/// A file that is complete at both ends, and the line that says so.
 pub(crate) struct FileOutcome {
     pub line: String,
-    /// Bytes that were carried; `None` where the file was there already.
+    /// Bytes that went over the connection; `None` where nothing had to be transferred.
     pub carried: Option<u64>,
 }
 
@@ -98,7 +100,7 @@ pub(crate) fn download_file(
     }
 }
 
-/// An upload, ready to go.
+/// What to upload, to where, and how.
 pub(crate) struct FileUpload<'a> {
     pub from: &'a Path,
     pub to: PathArg,
@@ -168,7 +170,8 @@ pub(crate) fn upload_file(
     }
 }
 
-/// `226 a.iso: 7000000 bytes in 0.4 s (17 MB/s), stored and verified (md5 5eb6..)`.
+/// Words a verified transfer: `226 a.iso: 7000000 bytes in 0.4 s (17 MB/s), stored and verified
+/// (md5 5eb6..)`.
 fn describe_success(name: &str, answered: &Answered, progress: &Progress) -> FileOutcome {
     let size = answered.size.unwrap_or_default();
     let (carried, took) = progress.carried_bytes_and_time();
@@ -189,6 +192,7 @@ fn describe_success(name: &str, answered: &Answered, progress: &Progress) -> Fil
     FileOutcome::transferred(line, progress)
 }
 
+/// Words how it is known that both ends have the same file.
 fn describe_proof(sum: Option<Sum>) -> String {
     match sum {
         Some(sum) => format!("verified ({})", format_sum(sum)),
@@ -196,11 +200,12 @@ fn describe_proof(sum: Option<Sum>) -> String {
     }
 }
 
-/// Such as `md5 5eb6..`.
+/// Formats a digest such as `md5 5eb6..`.
 fn format_sum(sum: Sum) -> String {
     format!("{} {sum}", sum.algorithm().name())
 }
 
+/// Words an outcome that is no success; `verb` is the command that would go on.
 fn command_error(
     name: &[u8],
     outcome: Outcome,

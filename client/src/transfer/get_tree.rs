@@ -1,4 +1,5 @@
-//! get -r: small files are asked for ahead, and all are brought to the disk together.
+//! Downloads a directory tree (`get -r`): requests small files ahead, and syncs all of them at the
+//! end.
 
 use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
@@ -24,12 +25,15 @@ use crate::net::session::Session;
 use crate::terminal::format::{escape_name, escape_path};
 use crate::terminal::progress::ProgressStyle;
 
-/// Files asked for before their turn comes.
+/// How many files are requested before the answer to the first is read.
 const REQUESTED_AHEAD_MAX: usize = 16;
 
-/// The time of no file at any server: sizes and times are not enough in a tree.
+/// A time that no file has: equal size and time do not prove equality in a tree, so that the
+/// digests are compared.
 const UNKNOWN_TIME: Stamp = Stamp(i64::MIN);
 
+/// Downloads directory `from` into `to`, level by level. A file that fails is counted in `summary`;
+/// an error ends the walk.
 pub(crate) fn download_tree(
     session: &mut Session,
     from: PathArg,
@@ -78,7 +82,7 @@ pub(crate) fn download_tree(
     Ok(())
 }
 
-/// What was fetched is on the disk before anybody is told so.
+/// Syncs the file system that holds `to`, before the tree is reported as stored (syncfs(2)).
 pub(crate) fn sync_file_system(to: &Path, summary: &mut TreeSummary) {
     let synced = File::open(to).and_then(|folder| Ok(rustix::fs::syncfs(&folder)?));
     if let Err(error) = synced {
@@ -86,6 +90,7 @@ pub(crate) fn sync_file_system(to: &Path, summary: &mut TreeSummary) {
     }
 }
 
+/// Downloads the files of one directory.
 fn download_files(
     session: &mut Session,
     files: Vec<FileDownload>,
@@ -95,7 +100,7 @@ fn download_files(
         .iter()
         .map(|file| (file.path.clone(), file.turn))
         .collect();
-    // Those before this one have been asked for.
+    // Files before this index have been requested.
     let mut requested = 0;
     for (index, mut file) in files.into_iter().enumerate() {
         requested = requested.max(index);
@@ -122,7 +127,8 @@ fn download_files(
     Ok(())
 }
 
-/// Asks for those that need no turn, up to the first that does; how many these are.
+/// Requests the files that need no turn, up to the first that needs one, and returns how many these
+/// are.
 fn request_ahead(session: &mut Session, files: &[(PathArg, Turn)]) -> usize {
     let straight = files.iter().take_while(|(_, turn)| *turn == Turn::Straight);
     let digest = session.digest;
@@ -136,7 +142,8 @@ fn request_ahead(session: &mut Session, files: &[(PathArg, Turn)]) -> usize {
     commands.map(|command| session.link.send(&command)).count()
 }
 
-/// A directory's entries. Names that would become another place here are refused.
+/// Lists a directory at the server, sorted by name. Names that are no single path component are
+/// refused.
 fn list_entries(
     session: &mut Session,
     path: &PathArg,
@@ -165,7 +172,7 @@ fn list_entries(
     Ok(entries)
 }
 
-/// What is in a local directory, looked at once.
+/// The names in a local directory, read once, so that most files need no stat(2).
 struct LocalNames {
     names: HashSet<OsString>,
 }
@@ -183,6 +190,8 @@ impl LocalNames {
             .is_some_and(|name| self.names.contains(name))
     }
 
+    /// Decides how a file is downloaded: straight away where it is small and nothing like it is
+    /// here.
     fn plan_download(
         &self,
         path: PathArg,

@@ -1,4 +1,4 @@
-//! Local files as transfers need them.
+//! Opens, stats and syncs local files for transfers.
 
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Seek};
@@ -9,27 +9,28 @@ use std::path::Path;
 use rustix::fs::{Advice, OFlags, fadvise};
 use skiff_sessions::wire::stamp::Stamp;
 
-/// When what was received is brought to the disk.
+/// When a download is synced to the disk.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum SyncPolicy {
-    /// Before each file gets its name.
+    /// Each file before it gets its name.
     EachFile,
-    /// By whoever fetches many, all at once.
+    /// All files at once by the caller, after the last one.
     AtEnd,
 }
 
-/// Bytes after which the kernel is asked to write, so that the final sync is short.
+/// Bytes after which the kernel is asked to start writing, so that the final sync is short.
 const WRITEBACK_BYTES: u64 = 8 << 20;
 
-/// Counts what was written to a file, and has the kernel write it out early.
+/// Counts the bytes written to a file and makes the kernel write them out early.
 #[derive(Default)]
 pub(crate) struct Writeback {
     dirty: u64,
 }
 
 impl Writeback {
-    /// `count` bytes were written, and the file stands behind them. Linux starts
-    /// to write a dirty range that is said to be of no more use.
+    /// Records that `count` bytes were written up to the current position. After
+    /// [`WRITEBACK_BYTES`] it gives the range away with `POSIX_FADV_DONTNEED`, on which Linux
+    /// starts to write it.
     pub(crate) fn record_write(&mut self, file: &mut File, count: usize) {
         self.dirty += count as u64;
         let Some(dirty) =
@@ -38,7 +39,7 @@ impl Writeback {
             return;
         };
         self.dirty = 0;
-        // Only advice: where it cannot be given the final sync takes longer.
+        // Advice may fail: then only the final sync takes longer.
         if let Ok(end) = file.stream_position() {
             let _ = fadvise(
                 file,
@@ -50,7 +51,11 @@ impl Writeback {
     }
 }
 
-/// Opens a regular file for reading; a FIFO in its place does not block.
+/// Opens a regular file for reading; does not block on a FIFO.
+///
+/// # Errors
+///
+/// Any other kind of file is refused.
 pub(crate) fn open_regular(path: &Path) -> io::Result<File> {
     let flags = OFlags::NONBLOCK.bits() as i32;
     let file = OpenOptions::new()
@@ -69,11 +74,12 @@ pub(crate) fn open_regular(path: &Path) -> io::Result<File> {
     }
 }
 
-/// When it was changed, in whole seconds.
+/// Returns the modification time, in whole seconds.
 pub(crate) fn modified_at(found: &Metadata) -> Stamp {
     Stamp(found.mtime())
 }
 
+/// Returns the folder of `path`; `.` for a bare name.
 pub(crate) fn parent_folder(path: &Path) -> &Path {
     match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,

@@ -1,5 +1,5 @@
-//! Files and directory trees that go up or down, and their local ends.
-//! How a command is typed belongs in `commands`, what carries bytes in `net`.
+//! Uploads and downloads of files and directory trees: their local files, their policies, and their
+//! results. What a command's words mean belongs in `commands`, what carries the bytes in `net`.
 
 pub(crate) mod download;
 pub(crate) mod file;

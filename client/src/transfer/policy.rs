@@ -1,28 +1,29 @@
-//! What a transfer may do without asking: resume, replace.
+//! What a transfer may do without asking the user: resume a part, replace a file.
 
 use skiff_sessions::client::Decision;
 
-/// Whether the person is asked before a part is gone on with.
+/// Whether a part is resumed without asking.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Resume {
     Ask,
     Always,
 }
 
-/// Whether a file at the server is replaced when the person is not asked.
+/// Whether a file at the server is replaced without asking.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Overwrite {
     Ask,
     Always,
 }
 
-/// What is decided without the person.
+/// What an upload may do without asking.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct UploadPolicy {
     pub resume: Resume,
     pub overwrite: Overwrite,
 }
 
+/// Converts an answer to the type that dialogues take.
 pub(crate) fn to_decision(yes: bool) -> Decision {
     if yes { Decision::Yes } else { Decision::No }
 }

@@ -1,4 +1,5 @@
-//! put -r: directories are made as they are met, files compared where they are there.
+//! Uploads a directory tree (`put -r`): makes directories as it meets them, and compares files that
+//! exist at the server.
 
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -20,16 +21,18 @@ use crate::net::session::Session;
 use crate::terminal::format::escape_path;
 use crate::terminal::progress::ProgressStyle;
 
-/// What is known of a directory at the server before it is looked at.
+/// What is known of a directory at the server before it is listed.
 enum RemoteState {
     Unknown,
-    /// Its parent does not have it.
+    /// The listing of its parent does not have it.
     Absent,
 }
 
+/// The entries of a directory at the server, by name.
 type RemoteEntries = HashMap<Vec<u8>, Facts>;
 
-/// Links to directories are not followed, and so no tree is endless.
+/// Uploads directory `from` as `to`. Symbolic links to directories are not followed, so every walk
+/// ends. A file that fails is counted in `summary`; an error ends the walk.
 pub(crate) fn upload_tree(
     session: &mut Session,
     from: &Path,
@@ -89,6 +92,7 @@ pub(crate) fn upload_tree(
     Ok(())
 }
 
+/// Uploads one file; `remote` are the facts of the file that has the name at the server.
 fn upload_one(
     session: &mut Session,
     from: &Path,
@@ -96,7 +100,7 @@ fn upload_one(
     remote: Option<&Facts>,
     summary: &mut TreeSummary,
 ) -> CommandResult {
-    // What cannot be looked at cannot be opened either, and that says why.
+    // If this fails then opening the file fails as well, with the message.
     let size = fs::metadata(from).map_or(0, |found| found.len());
     let is_small = size <= SMALL_FILE_MAX;
     let style = if is_small {
@@ -114,7 +118,7 @@ fn upload_one(
             from,
             to,
             policy: NEVER_ASK,
-            // Where the sizes are equal, the digests are compared first.
+            // Where the sizes are equal the digests are compared first.
             replace: if remote.is_some_and(|facts| facts.size != size) {
                 Replace::Yes
             } else {
@@ -131,18 +135,19 @@ fn upload_one(
     summary.add(sent)
 }
 
-/// Nobody is asked in a tree.
+/// A tree is uploaded without questions.
 const NEVER_ASK: UploadPolicy = UploadPolicy {
     resume: Resume::Always,
     overwrite: Overwrite::Always,
 };
 
+/// Makes a directory at the server; it has no entries.
 fn make_directory(session: &mut Session, path: &PathArg) -> Result<RemoteEntries, CommandError> {
     session.request_ok(path.as_bytes(), Command::MakeDirectory(path.clone()))?;
     Ok(RemoteEntries::new())
 }
 
-/// Lists a directory that may be there, or makes it.
+/// Lists a directory at the server, or makes it where it does not exist.
 fn list_or_make_directory(
     session: &mut Session,
     path: &PathArg,
@@ -158,7 +163,7 @@ fn list_or_make_directory(
     Ok(remote_entries)
 }
 
-/// Names in order; parts of downloads are nobody's files.
+/// Returns the names in a local folder, sorted, without the parts of downloads.
 fn local_names(folder: &Path, summary: &mut TreeSummary) -> Vec<OsString> {
     let names = fs::read_dir(folder).and_then(|entries| {
         entries
@@ -174,6 +179,7 @@ fn local_names(folder: &Path, summary: &mut TreeSummary) -> Vec<OsString> {
     names
 }
 
+/// True for a directory, false for a symbolic link to one.
 fn is_directory(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok_and(|found| found.is_dir())
 }

@@ -1,4 +1,4 @@
-//! Dialogues over a real socket, with a server in the test's own words.
+//! Tests dialogues with local files over a real socket, against a scripted server.
 
 use skiff_sessions::wire::command::Retrieve;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -30,7 +30,7 @@ use crate::terminal::questions::Asker;
 
 const ALL: &[u8] = b"seven b";
 
-/// The other end of a link.
+/// The server's end of a link.
 struct Server(BufReader<TcpStream>);
 
 impl Server {
@@ -118,7 +118,7 @@ fn a_download_and_the_next_command_on_the_same_link() {
         server.says(b"200 size=7 sending all\r\n");
         let frames = [frame(&ALL[..3]), frame(&ALL[3..]), vec![0; 4]].concat();
         let sent = format!("226 size=7 md5={} all sent\r\n", md5());
-        // The last bytes and the first line come together.
+        // The last bytes and the next line arrive together.
         server.says(&[&frames, sent.as_bytes()].concat());
         server.hears("227");
         server.hears("PWD");
@@ -183,7 +183,7 @@ fn an_upload_with_no_turn() {
     server.join().unwrap();
 }
 
-/// Ctrl-C whenever bytes come.
+/// A local end that raises the interrupt whenever bytes arrive.
 struct Impatient {
     download: Download,
     seen: u64,
@@ -269,7 +269,7 @@ fn the_second_interrupt_does_not_wait_for_the_server() {
         begins_to_send(&mut server);
         server.hears("ABOR");
         server.hears("NOOP");
-        // Not yet stopped: these bytes are what the second one comes with.
+        // The server goes on sending: the second interrupt comes with these bytes.
         server.says(&frame(&ALL[3..5]));
         let mut rest = Vec::new();
         server.0.read_to_end(&mut rest).unwrap();
@@ -283,7 +283,7 @@ fn the_second_interrupt_does_not_wait_for_the_server() {
     server.join().unwrap();
 }
 
-/// More than the kernel holds for a peer that does not read; in lines.
+/// More lines than the kernel buffers for a peer that does not read.
 const TOO_MANY: usize = 4_000_000;
 
 #[test]
@@ -344,7 +344,7 @@ fn list(link: &mut Link) -> Result<Outcome, LinkError> {
     run_dialogue(link, &Interrupt::default(), dialogue, effects, &mut sink)
 }
 
-/// What a server says to LIST, and how that ends the link.
+/// Each case: what a server answers to LIST, and how that ends the link.
 #[test]
 fn servers_that_make_no_sense() {
     type Judge = fn(&LinkError) -> bool;
@@ -377,7 +377,7 @@ fn a_line_without_an_end_is_not_kept() {
     let (mut link, server) = served(|mut server| {
         server.hears("LIST");
         for _ in 0..64 {
-            // The client may close before all was said.
+            // The client may close before all was sent.
             if server.0.get_mut().write_all(&[b'x'; 1024]).is_err() {
                 break;
             }

@@ -1,24 +1,29 @@
-//! What get -r and put -r have in common: their limits, and the directories still to walk.
+//! What `get -r` and `put -r` share: their limits, and the directories that are still to be walked.
 
 use skiff_sessions::path::PathArg;
 
 use crate::net::command_error::CommandError;
 use crate::terminal::format::escape_name;
 
-/// Up to here a file goes at once, without asking what is there; in bytes.
+/// Up to this size a file is transferred without negotiation where nothing is at the other end; in
+/// bytes.
 pub(crate) const SMALL_FILE_MAX: u64 = 1024 * 1024;
 
-/// A link that leads up makes a tree without an end.
+/// How deep a tree at the server is walked: a link that leads up would never end.
 pub(crate) const DEPTH_MAX: usize = 64;
 
-/// A directory to walk, and how deep it lies.
+/// A directory to walk, its counterpart at the other end, and its depth below the root.
 pub(crate) struct Level<From, To> {
     pub(crate) from: From,
     pub(crate) to: To,
     pub(crate) depth: usize,
 }
 
-/// A name in a directory at the server.
+/// Joins a directory at the server and a name.
+///
+/// # Errors
+///
+/// `Refused` where the name cannot be sent.
 pub(crate) fn join_remote(folder: Option<&PathArg>, name: &[u8]) -> Result<PathArg, CommandError> {
     let path = match folder.map(PathArg::as_bytes) {
         None | Some(b".") => name.to_vec(),

@@ -1,4 +1,4 @@
-//! What a whole directory came to, counted file by file, and shown meanwhile.
+//! Counts the files of a tree transfer, shows the count meanwhile, and words the result.
 
 use std::fmt::Display;
 use std::time::{Duration, Instant};
@@ -11,18 +11,23 @@ use crate::terminal::format::{escape_name, format_pace, format_size};
 use crate::terminal::output::{print_error, print_line};
 use crate::terminal::progress::ProgressStyle;
 
-/// Between two lines where there is no terminal.
+/// The time between two lines of progress where there is no terminal.
 const BETWEEN_LINES: Duration = Duration::from_secs(5);
 
+/// The count of a tree transfer.
 pub(crate) struct TreeSummary {
     name: String,
     style: ProgressStyle,
     begun: Instant,
     printed_at: Instant,
     spinner: Option<ProgressBar>,
+    /// Files that were transferred.
     transferred: u64,
+    /// Bytes that went over the connection.
     bytes: u64,
+    /// Files that both ends had already.
     unchanged: u64,
+    /// Files and directories that failed.
     failed: u64,
 }
 
@@ -42,7 +47,11 @@ impl TreeSummary {
         }
     }
 
-    /// One file that fails does not keep the others from being carried.
+    /// Counts the result of one file. One that was refused or failed locally does not end the walk.
+    ///
+    /// # Errors
+    ///
+    /// Errors that end the walk: Ctrl-C, a lost connection.
     pub(crate) fn add(&mut self, outcome: Result<FileOutcome, CommandError>) -> CommandResult {
         match outcome {
             Ok(outcome) => self.count(&outcome),
@@ -52,20 +61,25 @@ impl TreeSummary {
         Ok(())
     }
 
+    /// Counts and prints a failure.
     pub(crate) fn add_failure(&mut self, why: impl Display) {
         self.failed += 1;
         self.clear_spinner();
         print_error(why);
     }
 
-    /// A file's own bar wants the line.
+    /// Clears the spinner, so that a file's own bar can use the line.
     pub(crate) fn clear_spinner(&mut self) {
         if let Some(spinner) = self.spinner.take() {
             spinner.finish_and_clear();
         }
     }
 
-    /// Says what was done; a failure where one file has failed.
+    /// Prints the result. `verb` is what was done to the files.
+    ///
+    /// # Errors
+    ///
+    /// `Refused` with the result, where a file has failed.
     pub(crate) fn finish(mut self, verb: &str) -> CommandResult {
         self.clear_spinner();
         let pace = format_pace(self.bytes, self.begun.elapsed());

@@ -1,4 +1,4 @@
-//! The local end of an upload: the file as it was when it was opened.
+//! The local end of an upload: reads the file as it was when it was opened.
 
 use std::fs::{File, Metadata};
 use std::io;
@@ -18,18 +18,25 @@ use crate::terminal::output::print_line;
 use crate::terminal::progress::Progress;
 use crate::terminal::questions::Asker;
 
+/// The local end of one upload.
 pub(crate) struct Upload {
     path: PathBuf,
     file: File,
+    /// The metadata when the file was opened.
     opened: Metadata,
     policy: UploadPolicy,
     asker: Asker,
     pub progress: Progress,
-    /// Why the outcome was `LocalFailed`.
+    /// The message for an outcome of `LocalFailed`.
     pub error: Option<String>,
 }
 
 impl Upload {
+    /// Opens the file at `path`.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be opened, or is not a regular file.
     pub(crate) fn open(
         path: &Path,
         policy: UploadPolicy,
@@ -49,16 +56,17 @@ impl Upload {
         })
     }
 
-    /// Bytes of the whole file when it was opened.
+    /// Returns the size when the file was opened, in bytes.
     pub(crate) fn size(&self) -> u64 {
         self.opened.len()
     }
 
+    /// Returns the modification time when the file was opened.
     pub(crate) fn modified(&self) -> Stamp {
         local_file::modified_at(&self.opened)
     }
 
-    /// Somebody wrote to it while it was sent: what arrived may be a mixture.
+    /// True when the file was written to since it was opened: the server may then hold a mixture.
     pub(crate) fn has_changed(&self) -> bool {
         let times = |found: &Metadata| (found.len(), found.mtime(), found.mtime_nsec());
         self.file
@@ -66,11 +74,13 @@ impl Upload {
             .map_or(true, |now| times(&now) != times(&self.opened))
     }
 
+    /// Keeps the first error for the message.
     fn record_error(&mut self, why: impl std::fmt::Display) {
         let name = self.name();
         self.error.get_or_insert_with(|| format!("{name}: {why}"));
     }
 
+    /// Returns the path, escaped for the terminal.
     fn name(&self) -> String {
         escape_path(&self.path)
     }
