@@ -1,4 +1,4 @@
-//! The error that ends the program, its message, and its exit code.
+//! Defines the error that ends the program, its messages, and its exit codes.
 
 use skiff_conf::Complaint;
 use skiff_sessions::scram::ScramError;

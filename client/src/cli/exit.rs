@@ -1,4 +1,4 @@
-//! The exit codes, which tell scripts what failed.
+//! Defines the exit codes, which tell scripts what failed.
 
 use std::process::ExitCode;
 

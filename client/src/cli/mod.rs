@@ -1,6 +1,6 @@
-//! The front ends: arguments and settings, connecting and logging in, the batch and the prompt that
-//! start commands, and how the program ends. What a command does belongs in `commands`; no other
-//! folder imports from here.
+//! The front ends parse arguments and settings, connect and log in, start commands from a batch or
+//! a prompt, and end the program. What a command does belongs in `commands`; no other folder
+//! imports from here.
 
 pub(crate) mod args;
 pub(crate) mod batch;

@@ -1,4 +1,4 @@
-//! The interactive prompt: line editing, history, completion.
+//! Runs the interactive prompt, with line editing, history and completion.
 
 use std::fs;
 use std::io;

@@ -1,4 +1,4 @@
-//! Commands on the account and the program: status, df, system, passwd, quit.
+//! Implements the commands on the account and the program: status, df, system, passwd, quit.
 
 use skiff_sessions::scram::Verifier;
 use skiff_sessions::wire::command::{Command, NewVerifier};

@@ -1,4 +1,4 @@
-//! Commands on directories and names at the server: cd, ls, pwd, rename, delete, mkdir.
+//! Implements the commands on names at the server: cd, ls, pwd, rename, delete, mkdir.
 
 use skiff_sessions::client::Dialogue;
 use skiff_sessions::path::PathArg;

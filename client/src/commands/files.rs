@@ -1,4 +1,4 @@
-//! Commands on files: get, put, hash, stages.
+//! Implements the commands on files: get, put, hash, stages.
 
 use skiff_sessions::client::Asking;
 use skiff_sessions::digest::Algorithm;

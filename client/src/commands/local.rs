@@ -1,4 +1,4 @@
-//! Commands on this machine: lcd, lpwd, ldir, and `!`, the local shell.
+//! Implements the commands on this machine: lcd, lpwd, ldir, and `!`, the local shell.
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;

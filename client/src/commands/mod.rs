@@ -1,5 +1,5 @@
-//! The commands: the syntax of a command line, the table of commands, and what each command does.
-//! How files are transferred belongs in `transfer`; where command lines come from, in `cli`.
+//! Parses command lines, looks commands up in a table, and runs them. How files are transferred
+//! belongs in `transfer`; where command lines come from, in `cli`.
 
 pub(crate) mod account;
 mod directories;

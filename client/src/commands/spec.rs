@@ -1,5 +1,4 @@
-//! A row of the command table: names, help, options and arguments of one command, and their
-//! parsing.
+//! Describes one row of the command table, and parses its options and arguments.
 
 use super::lexer::Word;
 use crate::net::command_error::CommandResult;

@@ -1,4 +1,4 @@
-//! The table of commands: one row drives parsing, help, and completion.
+//! Lists all commands: one row drives parsing, help, and completion.
 
 use super::spec::ArgumentKind::{Command, Local, Remote};
 use super::spec::{CommandSpec, ParsedArgs};

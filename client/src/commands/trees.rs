@@ -1,5 +1,5 @@
-//! Commands on whole directories: `get -r` and `put -r`. Files that both ends have with the same
-//! bytes are left alone; small new files are transferred without negotiation.
+//! Implements `get -r` and `put -r`, the commands on whole directories. Files that both ends have
+//! with the same bytes are left alone; small new files are transferred without negotiation.
 
 use skiff_sessions::wire::command::Command;
 use skiff_sessions::wire::reply::Kind;

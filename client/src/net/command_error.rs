@@ -1,4 +1,4 @@
-//! The error that ends one command, as opposed to the whole program.
+//! Defines the error that ends one command, as opposed to the whole program.
 
 use skiff_sessions::wire::native::answers::Answered;
 

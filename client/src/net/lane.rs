@@ -1,4 +1,4 @@
-//! The lane of the link, which carries lines and bulk data over its socket, with TLS or without.
+//! Wraps the link's socket, with TLS or without, as the lane that lines and bulk data go through.
 
 use std::io;
 use std::net::TcpStream;

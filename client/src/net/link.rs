@@ -1,5 +1,4 @@
-//! The connection to the server: one non-blocking socket that carries lines and bulk data both
-//! ways.
+//! Connects to the server: one non-blocking socket carries lines and bulk data both ways.
 
 use std::io;
 use std::net::{TcpStream, ToSocketAddrs};

@@ -1,6 +1,6 @@
-//! The connection to the server: socket, TLS, known certificates, dialogues, and the logged-in
-//! session. What reads and writes local files belongs in `transfer`, what the user types in
-//! `commands`, and who is asked for names and passwords in `cli`.
+//! Talks to the server: socket, TLS, known certificates, dialogues, and the logged-in session. What
+//! reads and writes local files belongs in `transfer`, what the user types in `commands`, and who
+//! is asked for names and passwords in `cli`.
 
 pub(crate) mod command_error;
 pub(crate) mod dialogue;

@@ -1,5 +1,4 @@
-//! A logged-in session: the link, its user and directory, and the requests that commands make with
-//! it.
+//! Holds a logged-in session (link, user, directory) and makes the requests of commands with it.
 
 use skiff_conf::HostPort;
 use skiff_sessions::client::{Dialogue, Effect, Outcome};

@@ -1,5 +1,5 @@
-//! Sets up TLS 1.3 with any certificate. Who the server is, the remembered fingerprint shows before
-//! the login, and the login itself proves (SCRAM bound to this channel).
+//! Sets up TLS 1.3 with any certificate: the remembered fingerprint shows who the server is before
+//! the login, and the login proves it (SCRAM bound to this channel).
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Ctrl-C (SIGINT) as a flag that running commands check.
+//! Turns Ctrl-C (SIGINT) into a flag that running commands check.
 
 use std::io;
 use std::sync::Arc;

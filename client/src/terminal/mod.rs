@@ -1,5 +1,6 @@
-//! The user's terminal: questions and answers, progress, output with harmless names, Ctrl-C.
-//! Nothing here opens a connection or a transferred file, and nothing knows the commands.
+//! Talks to the user's terminal: asks questions, shows progress, prints lines with harmless names,
+//! and notices Ctrl-C. Nothing here opens a connection or a transferred file, and nothing knows the
+//! commands.
 
 pub(crate) mod format;
 pub(crate) mod interrupt;

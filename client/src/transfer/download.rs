@@ -1,5 +1,4 @@
-//! The local end of a download: writes `NAME.skiff-part` until all is verified, then renames it to
-//! `NAME`.
+//! Writes a download to `NAME.skiff-part` until all is verified, then renames it to `NAME`.
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};

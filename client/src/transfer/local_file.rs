@@ -1,4 +1,4 @@
-//! Opens, stats and syncs local files for transfers.
+//! Opens local files for transfers, reads their times, and has the kernel write them out early.
 
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Seek};

@@ -1,5 +1,5 @@
-//! Uploads and downloads of files and directory trees: their local files, their policies, and their
-//! results. What a command's words mean belongs in `commands`, what carries the bytes in `net`.
+//! Uploads and downloads files and directory trees, and words the results. What a command's words
+//! mean belongs in `commands`, what carries the bytes in `net`.
 
 pub(crate) mod download;
 pub(crate) mod file;

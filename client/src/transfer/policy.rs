@@ -1,4 +1,4 @@
-//! What a transfer may do without asking the user: resume a part, replace a file.
+//! Says what a transfer may do without asking the user: resume a part, replace a file.
 
 use skiff_sessions::client::Decision;
 

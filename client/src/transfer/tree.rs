@@ -1,4 +1,4 @@
-//! What `get -r` and `put -r` share: their limits, and the directories that are still to be walked.
+//! Holds what `get -r` and `put -r` share: limits, and the directories that are still to be walked.
 
 use skiff_sessions::path::PathArg;
 

@@ -1,4 +1,4 @@
-//! The local end of an upload: reads the file as it was when it was opened.
+//! Reads the file of an upload, as it was when it was opened.
 
 use std::fs::{File, Metadata};
 use std::io;
