@@ -67,7 +67,7 @@ pub(crate) fn download_tree(
                     depth: level.depth + 1,
                 }),
                 Kind::File => {
-                    files.push(local_names.plan_download(from, to, &facts, session.progress_style))
+                    files.push(local_names.plan_download(from, to, &facts, session.progress_style));
                 }
                 Kind::Link | Kind::Other => {
                     summary.add_failure(format_args!(
