@@ -20,44 +20,58 @@ const fn layer(folder: &'static str, may_import: &'static [&'static str]) -> Lay
     Layer { folder, may_import }
 }
 
-const CRATES: [Layered; 1] = [Layered {
-    sources: "reactor/src/",
-    layers: &[
-        layer("main", &[]),
-        layer("lib", &[]),
-        layer("cli", &["daemon", "tls", "accounts"]),
-        layer(
-            "daemon",
-            &[
+const CRATES: [Layered; 2] = [
+    Layered {
+        sources: "reactor/src/",
+        layers: &[
+            layer("main", &[]),
+            layer("lib", &[]),
+            layer("cli", &["daemon", "tls", "accounts"]),
+            layer(
+                "daemon",
+                &[
+                    "reactor",
+                    "event_loop",
+                    "workers",
+                    "endpoints",
+                    "tls",
+                    "accounts",
+                    "accesslog",
+                ],
+            ),
+            layer(
                 "reactor",
+                &["connection", "event_loop", "workers", "transport"],
+            ),
+            layer(
+                "connection",
+                &["event_loop", "workers", "transport", "tls", "accesslog"],
+            ),
+            layer(
                 "event_loop",
-                "workers",
-                "endpoints",
-                "tls",
-                "accounts",
-                "accesslog",
-            ],
-        ),
-        layer(
-            "reactor",
-            &["connection", "event_loop", "workers", "transport"],
-        ),
-        layer(
-            "connection",
-            &["event_loop", "workers", "transport", "tls", "accesslog"],
-        ),
-        layer(
-            "event_loop",
-            &["workers", "endpoints", "transport", "tls", "accesslog"],
-        ),
-        layer("workers", &["endpoints", "transport", "tls", "accounts"]),
-        layer("endpoints", &["tls"]),
-        layer("transport", &["tls"]),
-        layer("tls", &[]),
-        layer("accounts", &[]),
-        layer("accesslog", &[]),
-    ],
-}];
+                &["workers", "endpoints", "transport", "tls", "accesslog"],
+            ),
+            layer("workers", &["endpoints", "transport", "tls", "accounts"]),
+            layer("endpoints", &["tls"]),
+            layer("transport", &["tls"]),
+            layer("tls", &[]),
+            layer("accounts", &[]),
+            layer("accesslog", &[]),
+        ],
+    },
+    Layered {
+        sources: "client/src/",
+        layers: &[
+            layer("main", &[]),
+            layer("lib", &["cli", "commands", "terminal"]),
+            layer("cli", &["commands", "net", "terminal"]),
+            layer("commands", &["transfer", "net", "terminal"]),
+            layer("transfer", &["net", "terminal"]),
+            layer("net", &["terminal"]),
+            layer("terminal", &[]),
+        ],
+    },
+];
 
 /// Complaints about the imports of one source file; `code` is its text without comments and
 /// strings. Test modules may import what they need.
