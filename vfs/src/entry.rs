@@ -4,7 +4,9 @@ use std::ffi::{CStr, OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::time::{Duration, SystemTime};
 
-use rustix::fs::{FileType, Stat};
+use rustix::fs::{FileType, Stat, Timespec, Timestamps, UTIME_OMIT};
+
+use crate::VfsError;
 
 /// What a name leads to. Links inside the home are followed and show what they lead to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -143,6 +145,28 @@ pub(crate) fn modified(stat: &Stat) -> Modified {
     Modified {
         seconds: stat.st_mtime as i64,
         nanoseconds: stat.st_mtime_nsec as u32,
+    }
+}
+
+pub(crate) fn times(modified: Modified) -> Timestamps {
+    Timestamps {
+        last_access: Timespec {
+            tv_sec: 0,
+            tv_nsec: UTIME_OMIT,
+        },
+        last_modification: Timespec {
+            tv_sec: modified.seconds,
+            tv_nsec: modified.nanoseconds.into(),
+        },
+    }
+}
+
+/// Only regular files are opened: the rest may block, or do something.
+pub(crate) fn regular(kind: Kind) -> Result<(), VfsError> {
+    match kind {
+        Kind::File => Ok(()),
+        Kind::Directory => Err(VfsError::IsADirectory),
+        Kind::Link | Kind::Other => Err(VfsError::NotRegular),
     }
 }
 

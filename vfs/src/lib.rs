@@ -10,40 +10,29 @@
 //! without (`..._at_hand`) answer from the kernel's memory or not at all. Names are bytes; paths are
 //! relative to the home and distrusted.
 
-mod account;
-mod at_hand;
-mod attributes;
+mod changing;
 mod digest;
-mod download;
+mod dir_reader;
 mod entry;
 mod error;
-mod folder;
 mod home;
-mod homes;
 mod jail;
-mod listing;
-mod lookup;
-mod mount;
-mod mutate;
 mod policy;
-mod publish;
-mod reader;
-mod room;
-mod scan;
+mod reading;
 mod staging;
 mod upload;
 mod worker;
 
 pub use digest::{Digest, Digests};
-pub use download::Download;
 pub use entry::{Entry, Kind, Modified};
 pub use error::VfsError;
 pub use home::Home;
-pub use homes::Homes;
-pub use listing::Listing;
-pub use lookup::SizeOf;
+pub use home::homes::Homes;
+pub use home::stages::StageInfo;
 pub use policy::{Durability, Policy};
-pub use room::StageInfo;
+pub use reading::download::Download;
+pub use reading::listing::Listing;
+pub use reading::lookup::SizeOf;
 pub use skiff_quota::{Amount, Usage};
 pub use upload::{Published, Replace, Start, Upload, UploadRequest, UploadStart};
 pub use worker::Worker;

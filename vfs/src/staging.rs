@@ -19,8 +19,8 @@ use rustix::io::Errno;
 use sha2::{Digest, Sha256};
 
 use crate::VfsError;
+use crate::dir_reader::DirReader;
 use crate::entry;
-use crate::reader::DirReader;
 
 const LABEL: &str = "user.skiff.stage";
 const BESIDE: &str = ".path";

@@ -5,10 +5,9 @@
     reason = "helpers of tests may unwrap as tests do"
 )]
 
-mod ahead;
 mod appending;
-mod at_hand;
 mod attributes;
+mod cached;
 mod common;
 mod jail;
 mod listing;
@@ -16,6 +15,7 @@ mod lookup;
 mod model;
 mod mounts;
 mod names;
+mod preallocation;
 mod stages;
 mod starts;
 mod uploads;

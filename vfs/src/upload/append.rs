@@ -7,10 +7,10 @@ use std::time::SystemTime;
 use rustix::fs::{Stat, fstat, futimens};
 use skiff_quota::Amount;
 
+use super::publish::{Step, about_to};
 use super::{Target, Upload};
-use crate::entry::{self, Modified};
+use crate::entry::{self, Modified, times};
 use crate::home::Home;
-use crate::publish::{Step, about_to, times};
 use crate::{Digest, Published, VfsError, digest};
 
 /// The published file as it was, and what its name is charged beside it.

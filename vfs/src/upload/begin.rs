@@ -7,14 +7,17 @@ use std::sync::Arc;
 use rustix::fs::{Mode, OFlags, Stat, fstat};
 use skiff_quota::Amount;
 
-use super::ahead::Ahead;
 use super::append::InPlace;
+use super::guard::Hold;
+use super::preallocate::Ahead;
 use super::prepare::Pending;
 use super::{Replace, Start, Target, Upload, UploadRequest, UploadStart, next_checkpoint};
-use crate::account::{Hold, Names, Writer, charge, published_size};
-use crate::entry;
-use crate::folder::{Links, Place};
-use crate::home::{Home, regular};
+use crate::entry::{self, regular};
+use crate::home::Home;
+use crate::home::charge::{charge, published_size};
+use crate::home::resolve::Links;
+use crate::home::writers::{Names, Writer};
+use crate::jail::folder::Place;
 use crate::staging::{Origin, Staging};
 use crate::{VfsError, Worker, digest};
 

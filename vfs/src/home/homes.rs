@@ -10,8 +10,8 @@ use rustix::fs::{AtFlags, statat};
 use sha2::{Digest, Sha256};
 use skiff_quota::{Folder, Snapshot, Snapshots};
 
-use crate::account::Gate;
-use crate::home::Home;
+use super::Home;
+use super::writers::Gate;
 use crate::jail::Jail;
 use crate::{Limit, Policy, VfsError, Worker};
 

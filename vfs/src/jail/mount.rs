@@ -17,9 +17,9 @@ use rustix::fs::{
 use rustix::io::Errno;
 use rustix::process::geteuid;
 
+use super::STAGING;
 use crate::VfsError;
-use crate::jail::STAGING;
-use crate::reader::readable;
+use crate::dir_reader::readable;
 use crate::staging::Staging;
 
 /// How far up a mount's root is looked for: deeper than any path the kernel resolves at once.

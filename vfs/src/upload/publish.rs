@@ -5,17 +5,16 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use rustix::fs::{
-    Gid, Mode, OFlags, Stat, Timespec, Timestamps, UTIME_OMIT, XattrFlags, fchmod, fchown,
-    fgetxattr, fsetxattr, fstat, fsync, futimens, renameat,
+    Gid, Mode, OFlags, Stat, XattrFlags, fchmod, fchown, fgetxattr, fsetxattr, fstat, fsync,
+    futimens, renameat,
 };
 use skiff_quota::Amount;
 
-use crate::account::published_size;
-use crate::entry::{self, Kind, Modified};
-use crate::folder::rename_new;
-use crate::home::regular;
+use super::Fate;
+use crate::entry::{self, Kind, regular, times};
+use crate::home::charge::published_size;
+use crate::jail::folder::rename_new;
 use crate::policy::{Durability, Policy};
-use crate::upload::Fate;
 use crate::{Digest, Published, Replace, Upload, VfsError, digest};
 
 const ACL: &str = "system.posix_acl_access";
@@ -204,19 +203,6 @@ enum Failure {
 impl From<VfsError> for Failure {
     fn from(error: VfsError) -> Self {
         Self::Unpublished(error)
-    }
-}
-
-pub(crate) fn times(modified: Modified) -> Timestamps {
-    Timestamps {
-        last_access: Timespec {
-            tv_sec: 0,
-            tv_nsec: UTIME_OMIT,
-        },
-        last_modification: Timespec {
-            tv_sec: modified.seconds,
-            tv_nsec: modified.nanoseconds.into(),
-        },
     }
 }
 

@@ -7,10 +7,11 @@ use std::sync::Arc;
 use rustix::fs::{AtFlags, Stat, statat};
 use rustix::io::Errno;
 
-use crate::folder::{Folder, Links, Resolved, is_link};
+use crate::dir_reader::DirReader;
 use crate::home::Home;
+use crate::home::resolve::{Links, Resolved};
 use crate::jail;
-use crate::reader::DirReader;
+use crate::jail::folder::{Folder, is_link};
 use crate::{Entry, VfsError, Worker};
 
 /// A directory being listed, or one file. Memory is one batch of names and one entry, whatever the

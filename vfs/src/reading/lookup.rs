@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::account::staged;
-use crate::entry::{self, Modified};
-use crate::folder::{Links, Place, Resolved};
-use crate::home::{Home, regular};
+use crate::entry::{self, Modified, regular};
+use crate::home::Home;
+use crate::home::charge::staged;
+use crate::home::resolve::{Links, Resolved};
+use crate::jail::folder::Place;
 use crate::{VfsError, Worker};
 
 /// Names that are tried where one that nothing has is wanted.

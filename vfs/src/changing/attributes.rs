@@ -7,11 +7,10 @@ use std::time::SystemTime;
 use parking_lot::MutexGuard;
 use rustix::fs::{Mode, OFlags, Stat, fchmod, fstat, futimens};
 
-use crate::account::Names;
-use crate::entry::{self, Kind};
-use crate::folder::Links;
+use crate::entry::{self, Kind, times};
 use crate::home::Home;
-use crate::publish::times;
+use crate::home::resolve::Links;
+use crate::home::writers::Names;
 use crate::{VfsError, Worker, digest};
 
 /// Set-group-ID and sticky: on a directory they are the operator's, who arranges groups by them.

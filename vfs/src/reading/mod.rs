@@ -1,63 +1,22 @@
-//! A user's home: a jail and an account. Reading operations.
+//! Reading a home.
+
+mod cached;
+pub(crate) mod download;
+pub(crate) mod listing;
+pub(crate) mod lookup;
 
 use std::os::fd::AsFd;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
-use parking_lot::Mutex;
 use rustix::fs::{AtFlags, OFlags, statat};
-use skiff_quota::{Ledger, Usage};
 
-use crate::account::Names;
-use crate::entry::{self, Kind};
-use crate::folder::{Links, Resolved};
-use crate::jail::Jail;
-use crate::mount::Mounts;
-use crate::{Download, Entry, Limit, Listing, Policy, VfsError, Worker};
-
-/// A home, shared by all sessions of its user. Paths are relative to it; empty means the home.
-#[derive(Debug)]
-pub struct Home {
-    pub(crate) jail: Jail,
-    pub(crate) mounts: Mounts,
-    pub(crate) ledger: Ledger,
-    pub(crate) policy: Policy,
-    pub(crate) names: Mutex<Names>,
-    /// Whether something was found that the ledger cannot account for until the next scan.
-    pub(crate) drifted: AtomicBool,
-    /// Who the log speaks of.
-    pub(crate) user: String,
-}
+use crate::entry::{self, regular};
+use crate::home::Home;
+use crate::home::resolve::{Links, Resolved};
+use crate::{Download, Entry, Listing, VfsError, Worker};
 
 impl Home {
-    pub(crate) fn new(
-        jail: Jail,
-        policy: Policy,
-        user: &str,
-        limit: Limit,
-    ) -> Result<Self, VfsError> {
-        let mounts = Mounts::new(jail.root().try_clone_to_owned()?)?;
-        Ok(Self {
-            jail,
-            mounts,
-            ledger: Ledger::new(limit, Limit::ZERO),
-            policy,
-            names: Mutex::new(Names::new()),
-            drifted: AtomicBool::new(false),
-            user: user.to_owned(),
-        })
-    }
-
-    /// What the home may hold, holds and has promised. Before the first scan `used` is zero.
-    pub fn usage(&self) -> Usage {
-        self.ledger.usage()
-    }
-
-    pub(crate) fn has_drifted(&self) -> bool {
-        self.drifted.load(Ordering::Relaxed)
-    }
-
     /// What is at `path`, links inside the home followed.
     pub fn stat(&self, worker: &Worker, path: &Path) -> Result<Entry, VfsError> {
         self.stat_by(worker, path, Links::Follow)
@@ -116,14 +75,5 @@ impl Home {
         // It may have been replaced between the look and the opening.
         regular(entry::kind(&stat))?;
         Ok(Download::new(file, stat))
-    }
-}
-
-/// Only regular files are opened: the rest may block, or do something.
-pub(crate) fn regular(kind: Kind) -> Result<(), VfsError> {
-    match kind {
-        Kind::File => Ok(()),
-        Kind::Directory => Err(VfsError::IsADirectory),
-        Kind::Link | Kind::Other => Err(VfsError::NotRegular),
     }
 }

@@ -3,28 +3,29 @@
 use std::ffi::{CStr, CString, OsStr, OsString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use rustix::fs::{
-    AtFlags, FileType, Mode, OFlags, RenameFlags, Stat, fsync, linkat, openat, readlinkat,
-    renameat, renameat_with, statat, unlinkat,
+    AtFlags, FileType, Mode, OFlags, RenameFlags, Stat, fsync, linkat, openat, renameat,
+    renameat_with, statat, unlinkat,
 };
 use rustix::io::Errno;
 use rustix::path::Arg;
 
+use super::mount::{FolderId, Mount, MountId, identify};
 use crate::VfsError;
-use crate::account::NameKey;
+use crate::dir_reader::readable;
 use crate::entry::Kind;
-use crate::home::Home;
-use crate::jail;
-use crate::mount::{FolderId, Mount, identify, is_directory};
 use crate::policy::Durability;
-use crate::reader::readable;
 use crate::staging::StageKey;
 
-/// As many links in a row as Linux follows.
-const LINKS_MAX: usize = 40;
+/// A name of a home, whatever its directory is called at the moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct NameKey {
+    pub(crate) mount: MountId,
+    pub(crate) stage: StageKey,
+}
 
 /// A directory of the home, open and known to be none of the staging directories.
 #[derive(Debug)]
@@ -76,6 +77,14 @@ pub(crate) struct Place {
 }
 
 impl Place {
+    pub(crate) fn new(folder: Arc<Folder>, leaf: CString) -> Self {
+        Self {
+            folder,
+            leaf,
+            key: OnceLock::new(),
+        }
+    }
+
     pub(crate) fn leaf(&self) -> &CStr {
         &self.leaf
     }
@@ -139,103 +148,8 @@ impl Place {
     }
 }
 
-/// Whether a link that is the last name of a path is followed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Links {
-    Follow,
-    Keep,
-}
-
-/// Where a path leads.
-#[derive(Debug)]
-pub(crate) enum Resolved {
-    /// The home itself, or a path that ends in `..`.
-    Folder(Folder),
-    Name(Place, Option<Stat>),
-}
-
-impl Home {
-    /// Opens the directory at `path`, links inside the home followed.
-    pub(crate) fn folder(&self, path: &Path) -> Result<Folder, VfsError> {
-        let fd = self.jail.directory(path)?;
-        self.adopt(fd, path)
-    }
-
-    /// Resolves `path` up to its last name, and that too where links are to be followed.
-    pub(crate) fn resolve(&self, path: &Path, links: Links) -> Result<Resolved, VfsError> {
-        jail::check(path)?;
-        let mut path = path.to_owned();
-        for _ in 0..LINKS_MAX {
-            let Some((parent, leaf)) = jail::split(&path) else {
-                return Ok(Resolved::Folder(self.folder(&path)?));
-            };
-            let leaf = leaf
-                .into_c_str()
-                .map_err(|_| VfsError::BadName)?
-                .into_owned();
-            let folder = Arc::new(self.folder(parent)?);
-            let place = Place {
-                folder,
-                leaf,
-                key: OnceLock::new(),
-            };
-            let stat = place.stat()?;
-            match &stat {
-                Some(stat) if links == Links::Follow && is_link(stat) => {
-                    path = follow(&place)?;
-                }
-                _ => return Ok(Resolved::Name(place, stat)),
-            }
-        }
-        Err(VfsError::NotFound)
-    }
-
-    /// Resolves a path that must end in a name, which something may or may not have.
-    pub(crate) fn place(&self, path: &Path, links: Links) -> Result<Place, VfsError> {
-        match self.resolve(path, links)? {
-            Resolved::Name(place, _) => Ok(place),
-            Resolved::Folder(folder) if folder.id == self.mounts.root() => Err(VfsError::Forbidden),
-            Resolved::Folder(_) => Err(VfsError::BadName),
-        }
-    }
-
-    /// Makes a folder of a directory's handle, if it may be seen.
-    pub(crate) fn adopt(&self, fd: Arc<OwnedFd>, path: &Path) -> Result<Folder, VfsError> {
-        let (id, status) = identify(&fd, c"")?;
-        if !is_directory(&status) {
-            return Err(VfsError::NotADirectory);
-        }
-        let mount = self.mounts.of(&fd, id)?;
-        if mount.is_staging(id.inode) {
-            return Err(VfsError::NotFound);
-        }
-        let inherits = status.stx_mode & 0o2000 != 0;
-        let inherited_group = inherits.then_some(status.stx_gid);
-        Ok(Folder {
-            fd,
-            id,
-            mount,
-            path: path.to_owned(),
-            inherited_group,
-        })
-    }
-}
-
 pub(crate) fn is_link(stat: &Stat) -> bool {
     FileType::from_raw_mode(stat.st_mode) == FileType::Symlink
-}
-
-/// The path that the link at `place` leads to; the kernel judges it when it is opened.
-fn follow(place: &Place) -> Result<PathBuf, VfsError> {
-    let target = match readlinkat(&place.folder, place.leaf(), Vec::new()) {
-        Ok(target) => target,
-        // No link any more: the next look says what it is.
-        Err(Errno::INVAL) => return Ok(place.path()),
-        Err(e) => return Err(e.into()),
-    };
-    let target = PathBuf::from(OsString::from_vec(target.into_bytes()));
-    jail::check(&target)?;
-    Ok(place.folder.path.join(target))
 }
 
 /// Renames to a name that nothing has. The kernel refuses to replace; where the file system cannot

@@ -4,6 +4,10 @@
 //! links and `..` are judged while they are followed. What follows acts on an opened parent and a
 //! last name that is never followed: nothing is checked first and used later.
 
+pub(crate) mod cached;
+pub(crate) mod folder;
+pub(crate) mod mount;
+
 use std::ffi::OsStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
@@ -15,9 +19,9 @@ use cap_std::fs::Dir;
 use rustix::fs::{Mode, openat};
 use rustix::io::Errno;
 
+use self::cached::AccessTime;
 use crate::VfsError;
-use crate::at_hand::{self, AccessTime};
-use crate::reader::readable;
+use crate::dir_reader::readable;
 
 /// The name of staging directories: no path has it, in any case.
 pub(crate) const STAGING: &str = ".skiff-stage";
@@ -41,7 +45,7 @@ impl Jail {
             Err(Errno::ACCESS) => root.open_dir(".")?.into_std_file().into(),
             Err(e) => return Err(e.into()),
         };
-        let access_time = at_hand::probe(&handle);
+        let access_time = cached::probe(&handle);
         Ok(Self {
             root,
             handle: Arc::new(handle),

@@ -1,9 +1,11 @@
 //! A file on its way in: written to its stage, under a hold on its name and on room for it.
 
-mod ahead;
 mod append;
 mod begin;
+mod guard;
+mod preallocate;
 mod prepare;
+mod publish;
 
 use std::fs::File;
 use std::io;
@@ -19,12 +21,13 @@ use rustix::io::{Errno, pread, pwrite, read};
 use rustix::pipe::{SpliceFlags, splice};
 use skiff_quota::Amount;
 
-use self::ahead::Ahead;
 use self::append::InPlace;
+use self::guard::Hold;
+use self::preallocate::Ahead;
 use self::prepare::Pending;
-use crate::account::{Hold, NameKey};
 use crate::entry::Modified;
 use crate::home::Home;
+use crate::jail::folder::NameKey;
 use crate::staging::Staging;
 use crate::{Digest, Digests, Durability, VfsError, Worker};
 

@@ -10,56 +10,20 @@
 
 use std::ffi::OsStr;
 use std::io::IoSliceMut;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
-use rustix::fs::{
-    Mode, OFlags, ResolveFlags, Stat, StatVfsMountFlags, fstat, fstatfs, fstatvfs, openat2,
-};
+use rustix::fs::{OFlags, Stat, fstat};
 use rustix::io::{ReadWriteFlags, preadv2};
 
-use crate::entry::{self, Kind};
-use crate::folder::Folder;
-use crate::home::{Home, regular};
-use crate::mount::{FolderId, identify};
-use crate::reader::{DirReader, readable};
+use crate::dir_reader::{DirReader, readable};
+use crate::entry::{self, Kind, regular};
+use crate::home::Home;
+use crate::jail::cached::{AccessTime, is_due, open};
+use crate::jail::folder::Folder;
+use crate::jail::mount::{FolderId, identify};
 use crate::{Download, Entry, Listing, jail};
-
-/// File systems that ask nobody else about what they have looked up (the numbers are statfs(2)'s):
-/// ext2 to ext4, XFS, Btrfs, F2FS, tmpfs.
-const LOCAL: [u64; 5] = [0xEF53, 0x5846_5342, 0x9123_683E, 0xF2F5_2010, 0x0102_1994];
-
-/// Seconds.
-const DAY: i64 = 24 * 60 * 60;
-
-/// What reading a file does to its time of access, which may go to the disk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum AccessTime {
-    Kept,
-    /// Written where it is older than the last change, or than a day.
-    Relative,
-}
-
-/// Whether a home can be asked like this, and what reading does there.
-pub(crate) fn probe(home: &OwnedFd) -> Option<AccessTime> {
-    #[allow(clippy::unnecessary_cast, reason = "the type differs by architecture")]
-    let kind = fstatfs(home).ok()?.f_type as u64;
-    if !LOCAL.contains(&kind) {
-        return None;
-    }
-    // Older kernels do not know the flag (5.12), and a filter may forbid the call.
-    open(home, OsStr::new("."), OFlags::PATH)?;
-    let flags = fstatvfs(home).ok()?.f_flag;
-    if flags.contains(StatVfsMountFlags::NOATIME) {
-        Some(AccessTime::Kept)
-    } else if flags.contains(StatVfsMountFlags::RELATIME) {
-        Some(AccessTime::Relative)
-    } else {
-        None
-    }
-}
 
 /// A name, and the file or directory that has it.
 struct Spot<'a> {
@@ -147,30 +111,4 @@ impl Home {
         let seen = id.mount == root.mount && !self.mounts.home().hides_at_hand(id.inode)?;
         seen.then(|| (Arc::new(fd), id))
     }
-}
-
-fn open(directory: impl AsFd, path: &OsStr, flags: OFlags) -> Option<OwnedFd> {
-    let mut flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    if !flags.contains(OFlags::PATH) {
-        flags |= OFlags::NONBLOCK | OFlags::NOCTTY;
-    }
-    let resolve = ResolveFlags::CACHED
-        | ResolveFlags::BENEATH
-        | ResolveFlags::NO_SYMLINKS
-        | ResolveFlags::NO_XDEV;
-    openat2(directory, path, flags, Mode::empty(), resolve).ok()
-}
-
-/// Whether a read would write the time of access.
-#[allow(
-    clippy::unnecessary_cast,
-    reason = "the kernel's types differ by architecture"
-)]
-fn is_due(stat: &Stat) -> bool {
-    let read = (stat.st_atime, stat.st_atime_nsec);
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    let now = now.map_or(i64::MAX, |since| since.as_secs() as i64);
-    read <= (stat.st_mtime, stat.st_mtime_nsec)
-        || read <= (stat.st_ctime, stat.st_ctime_nsec)
-        || now.saturating_sub(stat.st_atime as i64) >= DAY
 }

@@ -14,12 +14,13 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat, openat, statat};
 use rustix::io::Errno;
 use skiff_quota::{Amount, Usage};
 
-use crate::account::{Gate, NameKey, Writer, charge};
-use crate::folder::Folder;
-use crate::home::Home;
+use super::Home;
+use super::charge::charge;
+use super::writers::{Gate, Writer};
+use crate::dir_reader::DirReader;
 use crate::jail;
-use crate::mount::{FolderId, MountId};
-use crate::reader::DirReader;
+use crate::jail::folder::{Folder, NameKey};
+use crate::jail::mount::{FolderId, MountId};
 use crate::staging::{StageKey, Staging};
 use crate::{VfsError, Worker};
 
