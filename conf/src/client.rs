@@ -11,7 +11,7 @@ use crate::complaint::Complaint;
 use crate::document::{self, Document};
 use crate::name::UserName;
 use crate::server::Tls;
-use crate::{private, units};
+use crate::{private_file, units};
 
 /// A password is one line; nothing in it needs more.
 const MAX_PASSWORD: u64 = 4096;
@@ -51,7 +51,7 @@ impl Client {
         let Some(path) = &self.password_file else {
             return Ok(None);
         };
-        let (file, _) = private::open_private(path)?;
+        let (file, _) = private_file::open_private(path)?;
         let text = document::read_text(path, file, MAX_PASSWORD)?;
         match text.lines().next() {
             None | Some("") => Err(Complaint::about(

@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
 use crate::complaint::{Complaint, Place};
-use crate::{outline, private, wording};
+use crate::{key_location, parse_error, private_file};
 
 /// No operator writes a megabyte of settings by hand.
 const MAX_SETTINGS: u64 = 1 << 20;
@@ -24,7 +24,7 @@ pub(crate) struct Document {
 impl Document {
     /// Reads a settings file of at most a megabyte.
     pub(crate) fn read(path: &Path) -> Result<Self, Complaint> {
-        let file = private::open_plain(path)?;
+        let file = private_file::open_plain(path)?;
         Ok(Self {
             name: path.to_owned(),
             text: read_text(path, file, MAX_SETTINGS)?,
@@ -49,22 +49,28 @@ impl Document {
     /// A complaint about a value that parsed but cannot be, at the line of its key.
     pub(crate) fn complain(&self, key: &str, what: impl Display) -> Complaint {
         let what = format!("{key}: {what}");
-        match outline::find(&self.text, key) {
-            Some(offset) => Complaint::at(&self.name, outline::place_of(&self.text, offset), what),
+        match key_location::find(&self.text, key) {
+            Some(offset) => {
+                Complaint::at(&self.name, key_location::place_of(&self.text, offset), what)
+            }
             None => Complaint::about(&self.name, what),
         }
     }
 
     fn explain(&self, error: &SpannedError) -> Complaint {
         let offset = self.offset(error);
-        let spot = outline::key_at(&self.text, offset);
+        let spot = key_location::key_at(&self.text, offset);
         let place = match error.code {
             // Noticed where its section ends; of use where it starts.
             ron::Error::MissingStructField { .. } => spot.offset,
             _ => offset,
         };
-        let place = outline::place_of(&self.text, place);
-        Complaint::at(&self.name, place, wording::explain(&error.code, &spot.path))
+        let place = key_location::place_of(&self.text, place);
+        Complaint::at(
+            &self.name,
+            place,
+            parse_error::explain(&error.code, &spot.path),
+        )
     }
 
     /// Where the wrong thing starts; the end of the section that misses a key. The
@@ -80,7 +86,7 @@ impl Document {
             line: mark.line,
             column: mark.col,
         };
-        let offset = outline::offset_of(&self.text, place);
+        let offset = key_location::offset_of(&self.text, place);
         let (before, after) = self.text.split_at(offset);
         match error.code {
             Message(_) | ExpectedStringEnd if before.ends_with('"') => offset - 1,

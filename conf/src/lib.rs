@@ -19,16 +19,16 @@ mod client;
 mod complaint;
 mod document;
 mod ftp;
+mod key_location;
 mod limits;
 mod listen;
 mod name;
-mod outline;
-mod private;
+mod parse_error;
+mod private_file;
 mod quota;
 mod server;
 mod units;
 mod users;
-mod wording;
 
 pub use account::{
     Access, Account, FtpAccess, Iterations, KEY_LENGTH, LostControl, OutOfRange, Standing, Verifier,

@@ -15,7 +15,7 @@ use crate::account::Account;
 use crate::complaint::Complaint;
 use crate::document::{self, Document};
 use crate::name::UserName;
-use crate::private;
+use crate::private_file;
 
 /// Room for some two hundred thousand accounts.
 const MAX_STORE: u64 = 64 << 20;
@@ -54,7 +54,7 @@ impl UserStore {
     /// Reads the store; refused unless it is a plain file that only its owner can
     /// read.
     pub fn load(path: &Path) -> Result<Self, Complaint> {
-        let (file, found) = private::open_private(path)?;
+        let (file, found) = private_file::open_private(path)?;
         let text = document::read_text(path, file, MAX_STORE)?;
         let stored: Stored = Document::new(path, text).parse()?;
         Ok(Self {
@@ -71,7 +71,7 @@ impl UserStore {
         change: impl FnOnce(&mut Self) -> Result<T, E>,
     ) -> Result<T, E> {
         let complain = |error| Complaint::about(path, format_args!("cannot be changed: {error}"));
-        let _lock = private::lock_folder(path).map_err(complain)?;
+        let _lock = private_file::lock_folder(path).map_err(complain)?;
         let mut store = match is_missing(path) {
             true => Self::default(),
             false => Self::load(path)?,
@@ -143,7 +143,7 @@ impl UserStore {
             .to_writer_pretty(&mut *text, &stored, format)
             .map_err(io::Error::other)?;
         text.push('\n');
-        private::replace(path, text.as_bytes())
+        private_file::replace(path, text.as_bytes())
     }
 }
 

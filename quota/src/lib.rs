@@ -11,8 +11,8 @@
 
 mod ledger;
 mod reservation;
-mod state;
+mod snapshot;
 
 pub use ledger::{Amount, Exceeded, Ledger, Usage};
 pub use reservation::Reservation;
-pub use state::{Folder, Snapshot, Snapshots, Storage};
+pub use snapshot::{Folder, Snapshot, Snapshots, Storage};
