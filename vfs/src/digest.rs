@@ -32,7 +32,7 @@ impl From<Digest> for Digests {
 
 impl Digests {
     /// With one that was read off the disk now.
-    pub(crate) fn and(self, read: Digest) -> Self {
+    pub(crate) fn with(self, read: Digest) -> Self {
         match read.tag() == self.verified.tag() {
             true => self,
             false => Self {
@@ -59,7 +59,7 @@ impl Digest {
     }
 
     /// The next one off `value`.
-    fn take(value: &mut &[u8]) -> Option<Self> {
+    fn parse_next(value: &mut &[u8]) -> Option<Self> {
         let (tag, rest) = value.split_first()?;
         match *tag {
             MD5 => rest.split_first_chunk().map(|(bytes, rest)| {
@@ -78,42 +78,42 @@ impl Digest {
 const ATTRIBUTE: &str = "user.skiff.digest";
 const VERSION: u8 = 2;
 /// Version, size, mtime (seconds, nanoseconds), inode.
-const SEAL: usize = 1 + 8 + 8 + 8 + 8;
+const FINGERPRINT_LEN: usize = 1 + 8 + 8 + 8 + 8;
 /// What stands before a digest.
 const MD5: u8 = b'm';
 const SHA256: u8 = b's';
-const LONGEST: usize = SEAL + (1 + 16) + (1 + 32);
+const VALUE_MAX: usize = FINGERPRINT_LEN + (1 + 16) + (1 + 32);
 
 /// The digests remembered with a file, if it is still the file they were taken of.
-pub(crate) fn recall(file: impl AsFd, stat: &Stat) -> Option<Digests> {
-    let mut value = [0_u8; LONGEST + 1];
+pub(crate) fn load(file: impl AsFd, stat: &Stat) -> Option<Digests> {
+    let mut value = [0_u8; VALUE_MAX + 1];
     let length = fgetxattr(file, ATTRIBUTE, &mut value).ok()?;
-    let mut known = value[..length].strip_prefix(&seal(stat))?;
-    let verified = Digest::take(&mut known)?;
+    let mut known = value[..length].strip_prefix(&fingerprint(stat))?;
+    let verified = Digest::parse_next(&mut known)?;
     let later = match known {
         [] => None,
-        _ => Some(Digest::take(&mut known)?),
+        _ => Some(Digest::parse_next(&mut known)?),
     };
     known.is_empty().then_some(Digests { verified, later })
 }
 
 /// Remembers `digests` with a file whose metadata is `stat`. A file system without extended
 /// attributes remembers nothing, which costs a hash later and is no error.
-pub(crate) fn remember(file: impl AsFd, stat: &Stat, digests: &Digests) -> rustix::io::Result<()> {
-    let mut value = Vec::with_capacity(LONGEST);
-    value.extend_from_slice(&seal(stat));
+pub(crate) fn store(file: impl AsFd, stat: &Stat, digests: &Digests) -> rustix::io::Result<()> {
+    let mut value = Vec::with_capacity(VALUE_MAX);
+    value.extend_from_slice(&fingerprint(stat));
     for digest in [Some(digests.verified), digests.later].iter().flatten() {
         value.push(digest.tag());
         value.extend_from_slice(digest.bytes());
     }
-    unless_unsupported(fsetxattr(file, ATTRIBUTE, &value, XattrFlags::empty()))
+    ignore_unsupported(fsetxattr(file, ATTRIBUTE, &value, XattrFlags::empty()))
 }
 
-pub(crate) fn forget(file: impl AsFd) -> rustix::io::Result<()> {
-    unless_unsupported(fremovexattr(file, ATTRIBUTE))
+pub(crate) fn remove(file: impl AsFd) -> rustix::io::Result<()> {
+    ignore_unsupported(fremovexattr(file, ATTRIBUTE))
 }
 
-fn unless_unsupported(result: rustix::io::Result<()>) -> rustix::io::Result<()> {
+fn ignore_unsupported(result: rustix::io::Result<()>) -> rustix::io::Result<()> {
     match result {
         Err(Errno::NOTSUP | Errno::NODATA | Errno::NOSPC | Errno::TOOBIG) => Ok(()),
         other => other,
@@ -124,12 +124,12 @@ fn unless_unsupported(result: rustix::io::Result<()>) -> rustix::io::Result<()> 
     clippy::unnecessary_cast,
     reason = "the kernel's types differ by architecture"
 )]
-fn seal(stat: &Stat) -> [u8; SEAL] {
-    let mut seal = [0; SEAL];
-    seal[0] = VERSION;
-    seal[1..9].copy_from_slice(&(stat.st_size as u64).to_le_bytes());
-    seal[9..17].copy_from_slice(&(stat.st_mtime as i64).to_le_bytes());
-    seal[17..25].copy_from_slice(&(stat.st_mtime_nsec as u64).to_le_bytes());
-    seal[25..33].copy_from_slice(&(stat.st_ino as u64).to_le_bytes());
-    seal
+fn fingerprint(stat: &Stat) -> [u8; FINGERPRINT_LEN] {
+    let mut fingerprint = [0; FINGERPRINT_LEN];
+    fingerprint[0] = VERSION;
+    fingerprint[1..9].copy_from_slice(&(stat.st_size as u64).to_le_bytes());
+    fingerprint[9..17].copy_from_slice(&(stat.st_mtime as i64).to_le_bytes());
+    fingerprint[17..25].copy_from_slice(&(stat.st_mtime_nsec as u64).to_le_bytes());
+    fingerprint[25..33].copy_from_slice(&(stat.st_ino as u64).to_le_bytes());
+    fingerprint
 }

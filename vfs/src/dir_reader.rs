@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use rustix::fs::{FileType, Mode, OFlags, RawDir, openat};
 use rustix::io;
 
-const BATCH: usize = 8 * 1024;
+const BUFFER_LEN: usize = 8 * 1024;
 
 /// Reads a directory with memory for one batch, whatever its size.
 #[derive(Debug)]
@@ -18,40 +18,45 @@ pub(crate) struct DirReader {
     names: Vec<u8>,
     kinds: Vec<FileType>,
     next_name: usize,
-    next_kind: usize,
+    next_index: usize,
     /// The kernel has said so, and is not asked again.
-    is_over: bool,
+    is_at_end: bool,
 }
 
 impl DirReader {
     /// Reads the directory that `folder` is a handle of. The handle itself may be O_PATH.
     pub(crate) fn open(folder: impl AsFd) -> io::Result<Self> {
-        Ok(Self::of(openat(folder, c".", readable(), Mode::empty())?))
+        Ok(Self::from_fd(openat(
+            folder,
+            c".",
+            dir_read_flags(),
+            Mode::empty(),
+        )?))
     }
 
     /// Reads the directory that `fd` was opened for reading of.
-    pub(crate) fn of(fd: OwnedFd) -> Self {
+    pub(crate) fn from_fd(fd: OwnedFd) -> Self {
         Self {
             fd,
-            buffer: Box::new_uninit_slice(BATCH),
+            buffer: Box::new_uninit_slice(BUFFER_LEN),
             names: Vec::new(),
             kinds: Vec::new(),
             next_name: 0,
-            next_kind: 0,
-            is_over: false,
+            next_index: 0,
+            is_at_end: false,
         }
     }
 
     /// The next name but `.` and `..`, and its kind where the file system tells it.
     pub(crate) fn next(&mut self) -> io::Result<Option<(FileType, &CStr)>> {
-        if self.next_kind == self.kinds.len() {
-            self.is_over = self.is_over || !self.fill()?;
-            if self.is_over {
+        if self.next_index == self.kinds.len() {
+            self.is_at_end = self.is_at_end || !self.fill()?;
+            if self.is_at_end {
                 return Ok(None);
             }
         }
-        let kind = self.kinds[self.next_kind];
-        self.next_kind += 1;
+        let kind = self.kinds[self.next_index];
+        self.next_index += 1;
         // `fill` ends each name with a NUL.
         let name = CStr::from_bytes_until_nul(&self.names[self.next_name..]).unwrap_or_default();
         self.next_name += name.count_bytes() + 1;
@@ -62,7 +67,7 @@ impl DirReader {
     fn fill(&mut self) -> io::Result<bool> {
         self.names.clear();
         self.kinds.clear();
-        (self.next_name, self.next_kind) = (0, 0);
+        (self.next_name, self.next_index) = (0, 0);
         let mut batch = RawDir::new(&self.fd, &mut self.buffer);
         while let Some(entry) = batch.next() {
             let entry = entry?;
@@ -80,6 +85,6 @@ impl DirReader {
 }
 
 /// How a directory is opened to be read or synced.
-pub(crate) fn readable() -> OFlags {
+pub(crate) fn dir_read_flags() -> OFlags {
     OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC
 }

@@ -148,7 +148,7 @@ pub(crate) fn modified(stat: &Stat) -> Modified {
     }
 }
 
-pub(crate) fn times(modified: Modified) -> Timestamps {
+pub(crate) fn timestamps(modified: Modified) -> Timestamps {
     Timestamps {
         last_access: Timespec {
             tv_sec: 0,
@@ -162,7 +162,7 @@ pub(crate) fn times(modified: Modified) -> Timestamps {
 }
 
 /// Only regular files are opened: the rest may block, or do something.
-pub(crate) fn regular(kind: Kind) -> Result<(), VfsError> {
+pub(crate) fn check_regular(kind: Kind) -> Result<(), VfsError> {
     match kind {
         Kind::File => Ok(()),
         Kind::Directory => Err(VfsError::IsADirectory),

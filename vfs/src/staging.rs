@@ -22,8 +22,8 @@ use crate::VfsError;
 use crate::dir_reader::DirReader;
 use crate::entry;
 
-const LABEL: &str = "user.skiff.stage";
-const BESIDE: &str = ".path";
+const LABEL_ATTRIBUTE: &str = "user.skiff.stage";
+const LABEL_FILE_SUFFIX: &str = ".path";
 /// PATH_MAX: no label is longer.
 const LABEL_MAX: usize = 4096;
 
@@ -70,14 +70,14 @@ pub(crate) struct Stage {
 }
 
 #[derive(Debug)]
-pub(crate) struct Staging {
+pub(crate) struct StagingDir {
     fd: OwnedFd,
     inode: u64,
     /// About how many stages there are; zero is exact, so that nobody looks for none.
     count: AtomicUsize,
 }
 
-impl Staging {
+impl StagingDir {
     pub(crate) fn new(fd: OwnedFd, inode: u64) -> Result<Self, VfsError> {
         let staging = Self {
             fd,
@@ -85,7 +85,7 @@ impl Staging {
             count: AtomicUsize::new(0),
         };
         let mut count = 0;
-        staging.each(|_| {
+        staging.for_each(|_| {
             count += 1;
             Ok(())
         })?;
@@ -120,7 +120,7 @@ impl Staging {
 
     pub(crate) fn find(&self, key: StageKey) -> Result<Option<Stage>, VfsError> {
         match statat(&self.fd, key.file_name(), AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(stat) => Ok(Some(stage(key, &stat))),
+            Ok(stat) => Ok(Some(stage_from_stat(key, &stat))),
             Err(Errno::NOENT) => Ok(None),
             Err(e) => Err(e.into()),
         }
@@ -131,15 +131,15 @@ impl Staging {
         &self,
         key: StageKey,
         mode: Mode,
-        origin: Origin,
+        how: StageOpen,
     ) -> Result<OwnedFd, VfsError> {
         let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let flags = match origin {
-            Origin::New => flags | OFlags::CREATE | OFlags::TRUNC,
-            Origin::Old => flags,
+        let flags = match how {
+            StageOpen::Create => flags | OFlags::CREATE | OFlags::TRUNC,
+            StageOpen::Existing => flags,
         };
         let file = openat(&self.fd, key.file_name(), flags, mode)?;
-        if origin == Origin::New {
+        if how == StageOpen::Create {
             self.count.fetch_add(1, Ordering::Relaxed);
         }
         Ok(file)
@@ -148,41 +148,41 @@ impl Staging {
     pub(crate) fn remove(&self, key: StageKey) -> Result<(), VfsError> {
         let name = key.file_name();
         match unlinkat(&self.fd, name.as_str(), AtFlags::empty()) {
-            Ok(()) => self.forget_one(),
+            Ok(()) => self.decrement_count(),
             Err(Errno::NOENT) => {}
             Err(e) => return Err(e.into()),
         }
-        self.remove_beside(&name);
+        self.remove_label_file(&name);
         Ok(())
     }
 
     /// Notes that a stage has left the directory by a rename of the caller's.
-    pub(crate) fn left(&self) {
-        self.forget_one();
+    pub(crate) fn note_renamed_away(&self) {
+        self.decrement_count();
     }
 
     /// Takes the label off a file that was published. One that stays does no harm.
     pub(crate) fn unlabel(&self, key: StageKey, file: impl AsFd) {
-        if fremovexattr(file, LABEL).is_err() {
-            self.remove_beside(&key.file_name());
+        if fremovexattr(file, LABEL_ATTRIBUTE).is_err() {
+            self.remove_label_file(&key.file_name());
         }
     }
 
     /// Gives a stage to another target, in place of any stage of it.
     pub(crate) fn rename(&self, from: StageKey, to: StageKey, path: &Path) -> Result<(), VfsError> {
         renameat(&self.fd, from.file_name(), &self.fd, to.file_name())?;
-        self.remove_beside(&from.file_name());
+        self.remove_label_file(&from.file_name());
         self.relabel(to, path)
     }
 
     /// Calls `visit` with each stage, in no order.
-    pub(crate) fn each(
+    pub(crate) fn for_each(
         &self,
         mut visit: impl FnMut(Stage) -> Result<(), VfsError>,
     ) -> Result<(), VfsError> {
         let mut reader = DirReader::open(&self.fd)?;
         while let Some((_, name)) = reader.next()? {
-            let Some(stage) = self.recognise(name)? else {
+            let Some(stage) = self.parse_entry(name)? else {
                 continue;
             };
             visit(stage)?;
@@ -193,14 +193,14 @@ impl Staging {
     /// The home-relative path of a stage's target, as far as it was noted.
     pub(crate) fn label(&self, key: StageKey) -> Result<Option<PathBuf>, VfsError> {
         let mut buffer = vec![0; LABEL_MAX];
-        let file = match self.open(key, Mode::empty(), Origin::Old) {
+        let file = match self.open(key, Mode::empty(), StageOpen::Existing) {
             Ok(file) => file,
             Err(VfsError::NotFound) => return Ok(None),
             Err(e) => return Err(e),
         };
-        let length = match fgetxattr(&file, LABEL, &mut buffer) {
+        let length = match fgetxattr(&file, LABEL_ATTRIBUTE, &mut buffer) {
             Ok(length) => length,
-            Err(Errno::NODATA | Errno::NOTSUP) => match self.read_beside(key, &mut buffer)? {
+            Err(Errno::NODATA | Errno::NOTSUP) => match self.read_label_file(key, &mut buffer)? {
                 0 => return Ok(None),
                 length => length,
             },
@@ -218,43 +218,43 @@ impl Staging {
         path: &Path,
     ) -> Result<(), VfsError> {
         let label = path.as_os_str().as_bytes();
-        match fsetxattr(stage, LABEL, label, XattrFlags::empty()) {
+        match fsetxattr(stage, LABEL_ATTRIBUTE, label, XattrFlags::empty()) {
             Ok(()) => Ok(()),
             Err(Errno::NOTSUP | Errno::NOSPC | Errno::TOOBIG | Errno::RANGE) => {
-                self.write_beside(key, label)
+                self.write_label_file(key, label)
             }
             Err(e) => Err(e.into()),
         }
     }
 
     pub(crate) fn relabel(&self, key: StageKey, path: &Path) -> Result<(), VfsError> {
-        let file = self.open(key, Mode::empty(), Origin::Old)?;
+        let file = self.open(key, Mode::empty(), StageOpen::Existing)?;
         self.set_label(key, &file, path)
     }
 
-    fn recognise(&self, name: &CStr) -> Result<Option<Stage>, VfsError> {
+    fn parse_entry(&self, name: &CStr) -> Result<Option<Stage>, VfsError> {
         let Some(key) = StageKey::parse(name.to_bytes()) else {
             return Ok(None);
         };
         match statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile => {
-                Ok(Some(stage(key, &stat)))
+                Ok(Some(stage_from_stat(key, &stat)))
             }
             Ok(_) | Err(Errno::NOENT) => Ok(None),
             Err(e) => Err(e.into()),
         }
     }
 
-    fn forget_one(&self) {
+    fn decrement_count(&self) {
         let less = |count: usize| Some(count.saturating_sub(1));
         let _ = self
             .count
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
     }
 
-    fn write_beside(&self, key: StageKey, label: &[u8]) -> Result<(), VfsError> {
+    fn write_label_file(&self, key: StageKey, label: &[u8]) -> Result<(), VfsError> {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW;
-        let name = key.file_name() + BESIDE;
+        let name = key.file_name() + LABEL_FILE_SUFFIX;
         let file = openat(
             &self.fd,
             name,
@@ -266,29 +266,38 @@ impl Staging {
         Ok(())
     }
 
-    fn read_beside(&self, key: StageKey, buffer: &mut [u8]) -> Result<usize, VfsError> {
+    fn read_label_file(&self, key: StageKey, buffer: &mut [u8]) -> Result<usize, VfsError> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        match openat(&self.fd, key.file_name() + BESIDE, flags, Mode::empty()) {
+        match openat(
+            &self.fd,
+            key.file_name() + LABEL_FILE_SUFFIX,
+            flags,
+            Mode::empty(),
+        ) {
             Ok(file) => Ok(rustix::io::read(file, buffer)?),
             Err(Errno::NOENT) => Ok(0),
             Err(e) => Err(e.into()),
         }
     }
 
-    fn remove_beside(&self, name: &str) {
+    fn remove_label_file(&self, name: &str) {
         // One left over is overwritten by the next label of the name.
-        let _ = unlinkat(&self.fd, format!("{name}{BESIDE}"), AtFlags::empty());
+        let _ = unlinkat(
+            &self.fd,
+            format!("{name}{LABEL_FILE_SUFFIX}"),
+            AtFlags::empty(),
+        );
     }
 }
 
 /// Whether a stage is to be made or continued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Origin {
-    New,
-    Old,
+pub(crate) enum StageOpen {
+    Create,
+    Existing,
 }
 
-fn stage(key: StageKey, stat: &Stat) -> Stage {
+fn stage_from_stat(key: StageKey, stat: &Stat) -> Stage {
     Stage {
         key,
         size: entry::size(stat),
@@ -319,12 +328,12 @@ mod tests {
     fn a_label_survives_where_attributes_do_not_fit() {
         let folder = tempfile::tempdir().unwrap();
         let fd = OwnedFd::from(std::fs::File::open(folder.path()).unwrap());
-        let staging = Staging::new(fd, 1).unwrap();
+        let staging = StagingDir::new(fd, 1).unwrap();
         let key = StageKey::new(7, OsStr::new("a"));
         staging
-            .open(key, Mode::RUSR | Mode::WUSR, Origin::New)
+            .open(key, Mode::RUSR | Mode::WUSR, StageOpen::Create)
             .unwrap();
-        staging.write_beside(key, b"dir/a").unwrap();
+        staging.write_label_file(key, b"dir/a").unwrap();
         assert_eq!(staging.label(key).unwrap(), Some(PathBuf::from("dir/a")));
         staging.remove(key).unwrap();
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);

@@ -7,10 +7,10 @@ use std::time::SystemTime;
 use parking_lot::MutexGuard;
 use rustix::fs::{Mode, OFlags, Stat, fchmod, fstat, futimens};
 
-use crate::entry::{self, Kind, times};
+use crate::entry::{self, Kind, timestamps};
 use crate::home::Home;
 use crate::home::resolve::Links;
-use crate::home::writers::Names;
+use crate::home::writers::HomeState;
 use crate::{VfsError, Worker, digest};
 
 /// Set-group-ID and sticky: on a directory they are the operator's, who arranges groups by them.
@@ -26,13 +26,13 @@ impl Home {
         modified: SystemTime,
     ) -> Result<(), VfsError> {
         let (file, before, _idle) = self.open_idle(path)?;
-        let digests = digest::recall(&file, &before);
-        futimens(&file, &times(modified.into()))?;
+        let digests = digest::load(&file, &before);
+        futimens(&file, &timestamps(modified.into()))?;
         let Some(digests) = digests else {
             return Ok(());
         };
         // Sealed with the old time they are void, which costs a hash later.
-        if let Err(e) = digest::remember(&file, &fstat(&file)?, &digests) {
+        if let Err(e) = digest::store(&file, &fstat(&file)?, &digests) {
             log::debug!("{}: the digests of a file are void: {e}", self.user);
         }
         Ok(())
@@ -51,23 +51,26 @@ impl Home {
     }
 
     /// Opens a file or directory that nobody writes, nor will while the lock is held.
-    fn open_idle(&self, path: &Path) -> Result<(OwnedFd, Stat, MutexGuard<'_, Names>), VfsError> {
-        let place = self.place(path, Links::Follow)?;
-        let names = self.lock()?;
-        names.check_idle(&place.key())?;
-        let is_file = match entry::kind(&place.stat()?.ok_or(VfsError::NotFound)?) {
+    fn open_idle(
+        &self,
+        path: &Path,
+    ) -> Result<(OwnedFd, Stat, MutexGuard<'_, HomeState>), VfsError> {
+        let name_at = self.resolve_name(path, Links::Follow)?;
+        let state = self.lock()?;
+        state.check_idle(&name_at.key())?;
+        let is_file = match entry::kind(&name_at.stat()?.ok_or(VfsError::NotFound)?) {
             Kind::File => true,
             Kind::Directory => false,
             Kind::Link | Kind::Other => return Err(VfsError::NotRegular),
         };
-        let opened = match place.open(OFlags::RDONLY) {
+        let opened = match name_at.open(OFlags::RDONLY) {
             // A file that may not be read may still be changed by who may write it.
-            Err(VfsError::Forbidden) if is_file => place.open(OFlags::WRONLY)?,
+            Err(VfsError::Forbidden) if is_file => name_at.open(OFlags::WRONLY)?,
             other => other?,
         };
         let stat = fstat(&opened)?;
         match entry::kind(&stat) {
-            Kind::File | Kind::Directory => Ok((opened, stat, names)),
+            Kind::File | Kind::Directory => Ok((opened, stat, state)),
             Kind::Link | Kind::Other => Err(VfsError::NotRegular),
         }
     }

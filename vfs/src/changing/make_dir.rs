@@ -7,32 +7,32 @@ use skiff_quota::Amount;
 
 use crate::home::Home;
 use crate::home::resolve::Links;
-use crate::jail::folder::Place;
+use crate::jail::folder::NameAt;
 use crate::{VfsError, Worker};
 
 impl Home {
     /// Makes a directory.
     pub fn make_dir(&self, _worker: &Worker, path: &Path) -> Result<(), VfsError> {
-        let place = self.place(path, Links::Keep)?;
+        let name_at = self.resolve_name(path, Links::NoFollow)?;
         let reservation = self.reserve(Amount::new(0, 1))?;
-        let names = self.lock()?;
-        names.check_idle(&place.key())?;
-        let (before, _) = self.charge_of(&place, place.stat()?.as_ref())?;
+        let state = self.lock()?;
+        state.check_idle(&name_at.key())?;
+        let (before, _) = self.current_charge(&name_at, name_at.stat()?.as_ref())?;
         mkdirat(
-            &place.folder,
-            place.leaf(),
+            &name_at.folder,
+            name_at.leaf(),
             Mode::from_raw_mode(self.policy.dir_mode),
         )?;
         reservation.commit(Amount::new(0, 1).minus(before));
-        drop(names);
-        self.dress_directory(&place);
-        place.folder.sync(self.policy.durability)
+        drop(state);
+        self.set_dir_attributes(&name_at);
+        name_at.folder.sync(self.policy.durability)
     }
 
     /// Gives a new directory its exact mode, whatever the process's umask, and its group. It is
     /// usable without either, so failures are told to the log only.
-    fn dress_directory(&self, place: &Place) {
-        let dressed = place
+    fn set_dir_attributes(&self, name_at: &NameAt) {
+        let result = name_at
             .open(OFlags::RDONLY | OFlags::DIRECTORY)
             .and_then(|folder| {
                 if let Some(group) = self.policy.group {
@@ -45,7 +45,7 @@ impl Home {
                 }
                 Ok(())
             });
-        if let Err(e) = dressed {
+        if let Err(e) = result {
             log::warn!(
                 "{}: a new directory keeps the system's mode or group: {e}",
                 self.user

@@ -7,11 +7,11 @@ use skiff_quota::Amount;
 
 use crate::entry::{self, Kind};
 use crate::home::Home;
-use crate::home::charge::{charge, staged};
+use crate::home::charge::{charge, find_stage};
 use crate::home::resolve::Links;
-use crate::home::writers::Names;
-use crate::jail::folder::Place;
-use crate::staging::Staging;
+use crate::home::writers::HomeState;
+use crate::jail::folder::NameAt;
+use crate::staging::StagingDir;
 use crate::{VfsError, Worker};
 
 /// What may be removed.
@@ -27,68 +27,68 @@ impl Home {
     /// Removes a file or an empty directory, with the stages of their names. A name that has only
     /// a stage loses that. A link is removed, not what it leads to.
     pub fn remove(&self, _worker: &Worker, path: &Path) -> Result<(), VfsError> {
-        self.remove_what(path, Removal::Any)
+        self.remove_kind(path, Removal::Any)
     }
 
     /// Removes a file or a link with its stage, or a lone stage. [`VfsError::IsADirectory`] for a
     /// directory.
     pub fn remove_file(&self, _worker: &Worker, path: &Path) -> Result<(), VfsError> {
-        self.remove_what(path, Removal::File)
+        self.remove_kind(path, Removal::File)
     }
 
     /// Removes an empty directory, with the stages of names in it. [`VfsError::NotADirectory`] for
     /// anything else, a link to a directory too.
     pub fn remove_dir(&self, _worker: &Worker, path: &Path) -> Result<(), VfsError> {
-        self.remove_what(path, Removal::Directory)
+        self.remove_kind(path, Removal::Directory)
     }
 
-    fn remove_what(&self, path: &Path, what: Removal) -> Result<(), VfsError> {
-        let place = self.place(path, Links::Keep)?;
+    fn remove_kind(&self, path: &Path, what: Removal) -> Result<(), VfsError> {
+        let name_at = self.resolve_name(path, Links::NoFollow)?;
         // Keeps the content alive past the lock: freeing a large file takes its time.
-        let doomed = place.open(OFlags::PATH);
-        let mut names = self.lock()?;
-        names.check_idle(&place.key())?;
-        match (place.stat()?, what) {
+        let kept_open = name_at.open(OFlags::PATH);
+        let mut state = self.lock()?;
+        state.check_idle(&name_at.key())?;
+        match (name_at.stat()?, what) {
             (None, Removal::Directory) => return Err(VfsError::NotFound),
-            (None, Removal::Any | Removal::File) => self.remove_stage_only(&place)?,
+            (None, Removal::Any | Removal::File) => self.remove_stage_only(&name_at)?,
             (Some(stat), _) if entry::kind(&stat) == Kind::Directory => {
                 if what == Removal::File {
                     return Err(VfsError::IsADirectory);
                 }
-                self.remove_directory(&mut names, &place, &stat)?;
+                self.remove_directory(&mut state, &name_at, &stat)?;
             }
             (Some(_), Removal::Directory) => return Err(VfsError::NotADirectory),
-            (Some(stat), _) => self.unlink(&place, &stat, AtFlags::empty())?,
+            (Some(stat), _) => self.remove_name(&name_at, &stat, AtFlags::empty())?,
         }
-        drop(names);
-        drop(doomed);
-        place.folder.sync(self.policy.durability)
+        drop(state);
+        drop(kept_open);
+        name_at.folder.sync(self.policy.durability)
     }
 
     fn remove_directory(
         &self,
-        names: &mut Names,
-        place: &Place,
+        state: &mut HomeState,
+        name_at: &NameAt,
         stat: &Stat,
     ) -> Result<(), VfsError> {
-        let id = place.identify()?;
-        if let Some(writer) = names.writers.values().find(|w| w.place.folder.id == id) {
-            return Err(writer.busy());
+        let id = name_at.identify()?;
+        if let Some(writer) = state.writers.values().find(|w| w.name_at.folder.id == id) {
+            return Err(writer.busy_error());
         }
-        self.unlink(place, stat, AtFlags::REMOVEDIR)?;
-        names.moves += 1;
-        match place.folder.mount.staging() {
+        self.remove_name(name_at, stat, AtFlags::REMOVEDIR)?;
+        state.directory_moves += 1;
+        match name_at.folder.mount.staging() {
             Some(staging) if staging.count() > 0 => {
-                self.noting_drift(self.remove_stages_in(&staging, id.inode))
+                self.mark_stale_on_error(self.remove_stages_in(&staging, id.inode))
             }
             _ => Ok(()),
         }
     }
 
     /// Drops the stages of names in a directory that is no more, before its inode is used anew.
-    fn remove_stages_in(&self, staging: &Staging, parent: u64) -> Result<(), VfsError> {
+    fn remove_stages_in(&self, staging: &StagingDir, parent: u64) -> Result<(), VfsError> {
         let mut orphans = Vec::new();
-        staging.each(|stage| {
+        staging.for_each(|stage| {
             orphans.extend((stage.key.parent == parent).then_some(stage));
             Ok(())
         })?;
@@ -100,20 +100,20 @@ impl Home {
     }
 
     /// Removes a name and its stage, and posts it.
-    fn unlink(&self, place: &Place, stat: &Stat, flags: AtFlags) -> Result<(), VfsError> {
-        let stage = staged(place)?;
-        unlinkat(&place.folder, place.leaf(), flags)?;
+    fn remove_name(&self, name_at: &NameAt, stat: &Stat, flags: AtFlags) -> Result<(), VfsError> {
+        let stage = find_stage(name_at)?;
+        unlinkat(&name_at.folder, name_at.leaf(), flags)?;
         self.ledger
             .shrink(charge(Some(stat), stage.as_ref().map(|(_, size)| *size)));
         match stage {
-            Some((staging, _)) => self.noting_drift(staging.remove(place.key().stage)),
+            Some((staging, _)) => self.mark_stale_on_error(staging.remove(name_at.key().stage)),
             None => Ok(()),
         }
     }
 
-    fn remove_stage_only(&self, place: &Place) -> Result<(), VfsError> {
-        let (staging, size) = staged(place)?.ok_or(VfsError::NotFound)?;
-        staging.remove(place.key().stage)?;
+    fn remove_stage_only(&self, name_at: &NameAt) -> Result<(), VfsError> {
+        let (staging, size) = find_stage(name_at)?.ok_or(VfsError::NotFound)?;
+        staging.remove(name_at.key().stage)?;
         self.ledger.shrink(charge(None, Some(size)));
         Ok(())
     }

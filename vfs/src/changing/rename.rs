@@ -7,10 +7,10 @@ use rustix::fs::{OFlags, Stat, renameat};
 
 use crate::entry::{self, Kind};
 use crate::home::Home;
-use crate::home::charge::{charge, staged};
+use crate::home::charge::{charge, find_stage};
 use crate::home::resolve::Links;
-use crate::home::writers::Names;
-use crate::jail::folder::{Place, rename_new};
+use crate::home::writers::HomeState;
+use crate::jail::folder::{NameAt, rename_noreplace};
 use crate::{Replace, VfsError, Worker};
 
 impl Home {
@@ -24,13 +24,18 @@ impl Home {
         to: &Path,
         replace: Replace,
     ) -> Result<(), VfsError> {
-        let resolve = || Ok((self.place(from, Links::Keep)?, self.place(to, Links::Keep)?));
-        let ((from, to), mut names) = self.lock_with(resolve)?;
-        names.check_idle(&from.key())?;
-        names.check_idle(&to.key())?;
-        let doomed = self.rename_locked(&mut names, &from, &to, replace)?;
-        drop(names);
-        drop(doomed);
+        let resolve = || {
+            Ok((
+                self.resolve_name(from, Links::NoFollow)?,
+                self.resolve_name(to, Links::NoFollow)?,
+            ))
+        };
+        let ((from, to), mut state) = self.resolve_and_lock(resolve)?;
+        state.check_idle(&from.key())?;
+        state.check_idle(&to.key())?;
+        let kept_open = self.rename_locked(&mut state, &from, &to, replace)?;
+        drop(state);
+        drop(kept_open);
         to.folder.sync(self.policy.durability)?;
         if from.folder.id != to.folder.id {
             from.folder.sync(self.policy.durability)?;
@@ -41,48 +46,53 @@ impl Home {
     /// Gives the file that was replaced, to be freed when the lock is.
     fn rename_locked(
         &self,
-        names: &mut Names,
-        from: &Place,
-        to: &Place,
+        state: &mut HomeState,
+        from: &NameAt,
+        to: &NameAt,
         replace: Replace,
     ) -> Result<Option<OwnedFd>, VfsError> {
         let source = from.stat()?.ok_or(VfsError::NotFound)?;
         match (to.stat()?, replace) {
-            (None, _) => self.rename_to_new(names, from, &source, to).map(|()| None),
+            (None, _) => self
+                .rename_to_free_name(state, from, &source, to)
+                .map(|()| None),
             (Some(_), Replace::Never) => Err(VfsError::Exists),
             (Some(target), Replace::Existing) => self.rename_over(from, &source, to, &target),
         }
     }
 
-    fn rename_to_new(
+    fn rename_to_free_name(
         &self,
-        names: &mut Names,
-        from: &Place,
+        state: &mut HomeState,
+        from: &NameAt,
         source: &Stat,
-        to: &Place,
+        to: &NameAt,
     ) -> Result<(), VfsError> {
         let kind = entry::kind(source);
         if kind == Kind::Directory {
-            self.check_idle_below(names, from)?;
+            self.check_idle_below(state, from)?;
         }
-        let (carried, met) = (staged(from)?, staged(to)?);
-        if carried.is_some() && met.is_some() {
+        let (from_stage, to_stage) = (find_stage(from)?, find_stage(to)?);
+        if from_stage.is_some() && to_stage.is_some() {
             // Two interrupted uploads cannot share a name, and neither is to be lost unasked.
             return Err(VfsError::Exists);
         }
-        rename_new((&from.folder, from.leaf()), (&to.folder, to.leaf()), kind)?;
+        rename_noreplace((&from.folder, from.leaf()), (&to.folder, to.leaf()), kind)?;
         let size = |stage: &Option<_>| stage.as_ref().map(|(_, size): &(_, u64)| *size);
-        let before = charge(Some(source), size(&carried)).plus(charge(None, size(&met)));
+        let before = charge(Some(source), size(&from_stage)).plus(charge(None, size(&to_stage)));
         let after = charge(
             Some(source),
-            carried.as_ref().or(met.as_ref()).map(|(_, size)| *size),
+            from_stage
+                .as_ref()
+                .or(to_stage.as_ref())
+                .map(|(_, size)| *size),
         );
         self.ledger.shrink(before.minus(after));
-        if let Some((staging, _)) = carried {
-            self.noting_drift(staging.rename(from.key().stage, to.key().stage, &to.path()))?;
+        if let Some((staging, _)) = from_stage {
+            self.mark_stale_on_error(staging.rename(from.key().stage, to.key().stage, &to.path()))?;
         }
         if kind == Kind::Directory {
-            names.moves += 1;
+            state.directory_moves += 1;
             self.relabel_below(&from.path(), &to.path());
         }
         Ok(())
@@ -91,9 +101,9 @@ impl Home {
     /// Renames a file over a file.
     fn rename_over(
         &self,
-        from: &Place,
+        from: &NameAt,
         source: &Stat,
-        to: &Place,
+        to: &NameAt,
         target: &Stat,
     ) -> Result<Option<OwnedFd>, VfsError> {
         let files = [source, target].map(entry::kind) == [Kind::File, Kind::File];
@@ -106,29 +116,31 @@ impl Home {
             return Err(VfsError::Exists);
         }
         // Keeps the content alive past the lock: freeing a large file takes its time.
-        let doomed = to.open(OFlags::PATH).ok();
-        let (carried, met) = (staged(from)?, staged(to)?);
+        let kept_open = to.open(OFlags::PATH).ok();
+        let (from_stage, to_stage) = (find_stage(from)?, find_stage(to)?);
         renameat(&from.folder, from.leaf(), &to.folder, to.leaf())?;
-        self.ledger
-            .shrink(charge(Some(target), met.as_ref().map(|(_, size)| *size)));
-        if let Some((staging, _)) = met {
-            self.noting_drift(staging.remove(to.key().stage))?;
+        self.ledger.shrink(charge(
+            Some(target),
+            to_stage.as_ref().map(|(_, size)| *size),
+        ));
+        if let Some((staging, _)) = to_stage {
+            self.mark_stale_on_error(staging.remove(to.key().stage))?;
         }
-        if let Some((staging, _)) = carried {
-            self.noting_drift(staging.rename(from.key().stage, to.key().stage, &to.path()))?;
+        if let Some((staging, _)) = from_stage {
+            self.mark_stale_on_error(staging.rename(from.key().stage, to.key().stage, &to.path()))?;
         }
-        Ok(doomed)
+        Ok(kept_open)
     }
 
     /// Refuses a directory that something below is being written into.
-    fn check_idle_below(&self, names: &Names, place: &Place) -> Result<(), VfsError> {
-        if names.writers.is_empty() {
+    fn check_idle_below(&self, state: &HomeState, name_at: &NameAt) -> Result<(), VfsError> {
+        if state.writers.is_empty() {
             return Ok(());
         }
-        let id = place.identify()?;
-        for writer in names.writers.values() {
-            if self.mounts.is_below(&*writer.place.folder, id)? {
-                return Err(writer.busy());
+        let id = name_at.identify()?;
+        for writer in state.writers.values() {
+            if self.mounts.is_below(&*writer.name_at.folder, id)? {
+                return Err(writer.busy_error());
             }
         }
         Ok(())
@@ -141,7 +153,7 @@ impl Home {
             if staging.count() == 0 {
                 continue;
             }
-            let moved = staging.each(|stage| {
+            let moved = staging.for_each(|stage| {
                 let Some(label) = staging.label(stage.key)? else {
                     return Ok(());
                 };
@@ -150,7 +162,7 @@ impl Home {
                     Err(_) => Ok(()),
                 }
             });
-            if let Err(e) = self.noting_drift(moved) {
+            if let Err(e) = self.mark_stale_on_error(moved) {
                 log::warn!(
                     "{}: stages below a renamed directory keep old names: {e}",
                     self.user

@@ -8,8 +8,8 @@ use skiff_quota::Amount;
 use super::Home;
 use crate::VfsError;
 use crate::entry::{self, Kind};
-use crate::jail::folder::Place;
-use crate::staging::Staging;
+use crate::jail::folder::NameAt;
+use crate::staging::StagingDir;
 
 /// What a name is charged: the larger of what is published and staged, and one entry if it has
 /// either. Directories, links and the rest are entries of no size.
@@ -29,13 +29,13 @@ pub(crate) fn published_size(stat: &Stat) -> u64 {
 
 impl Home {
     /// What a name is charged now, no writer on it.
-    pub(crate) fn charge_of(
+    pub(crate) fn current_charge(
         &self,
-        place: &Place,
+        name_at: &NameAt,
         published: Option<&Stat>,
     ) -> Result<(Amount, Option<u64>), VfsError> {
-        let staged = match place.folder.mount.staging() {
-            Some(staging) => staging.size(place.key().stage)?,
+        let staged = match name_at.folder.mount.staging() {
+            Some(staging) => staging.size(name_at.key().stage)?,
             None => None,
         };
         Ok((charge(published, staged), staged))
@@ -43,10 +43,10 @@ impl Home {
 }
 
 /// The stage of a name and the directory it lies in, if it has one.
-pub(crate) fn staged(place: &Place) -> Result<Option<(Arc<Staging>, u64)>, VfsError> {
-    let Some(staging) = place.folder.mount.staging() else {
+pub(crate) fn find_stage(name_at: &NameAt) -> Result<Option<(Arc<StagingDir>, u64)>, VfsError> {
+    let Some(staging) = name_at.folder.mount.staging() else {
         return Ok(None);
     };
-    let size = staging.size(place.key().stage)?;
+    let size = staging.size(name_at.key().stage)?;
     Ok(size.map(|size| (staging, size)))
 }

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use skiff_quota::{Folder, Snapshot, Snapshots};
 
 use super::Home;
-use super::writers::Gate;
+use super::writers::Phase;
 use crate::jail::Jail;
 use crate::{Limit, Policy, VfsError, Worker};
 
@@ -20,18 +20,18 @@ use crate::{Limit, Policy, VfsError, Worker};
 pub struct Homes {
     policy: Policy,
     snapshots: Snapshots<Folder>,
-    known: Mutex<HashMap<Unique, Arc<Known>>>,
+    homes: Mutex<HashMap<RootId, Arc<RegisteredHome>>>,
 }
 
 /// Device and inode of a root.
-type Unique = (u64, u64);
+type RootId = (u64, u64);
 
 #[derive(Debug)]
-struct Known {
+struct RegisteredHome {
     home: Arc<Home>,
-    state: String,
+    snapshot_name: String,
     /// Whether the snapshot of the last clean stop was asked for. Held over that.
-    loaded: Mutex<bool>,
+    snapshot_loaded: Mutex<bool>,
 }
 
 impl Homes {
@@ -42,7 +42,7 @@ impl Homes {
         Self {
             policy,
             snapshots,
-            known: Mutex::default(),
+            homes: Mutex::default(),
         }
     }
 
@@ -55,66 +55,74 @@ impl Homes {
         root: &Path,
         limit: Limit,
     ) -> Result<Arc<Home>, VfsError> {
-        let known = self.find(user, root, limit)?;
-        known.home.ledger.set_limit(limit);
-        let mut loaded = known.loaded.lock();
-        if !*loaded {
-            self.load(&known)?;
-            *loaded = true;
+        let registered = self.find_or_register(user, root, limit)?;
+        registered.home.ledger.set_limit(limit);
+        let mut snapshot_loaded = registered.snapshot_loaded.lock();
+        if !*snapshot_loaded {
+            self.load_snapshot(&registered)?;
+            *snapshot_loaded = true;
         }
-        Ok(Arc::clone(&known.home))
+        Ok(Arc::clone(&registered.home))
     }
 
     /// Stops cleanly: no home changes any more, and what each ledger says is kept for the next
     /// start. End all uploads first: a home that is being written is counted anew instead.
     pub fn close(&self, _worker: &Worker) -> Result<(), VfsError> {
-        let known: Vec<_> = self.known.lock().values().cloned().collect();
-        let results: Vec<_> = known.iter().map(|known| self.keep(known)).collect();
+        let registered: Vec<_> = self.homes.lock().values().cloned().collect();
+        let results: Vec<_> = registered
+            .iter()
+            .map(|registered| self.store_snapshot(registered))
+            .collect();
         results.into_iter().collect()
     }
 
-    fn find(&self, user: &str, root: &Path, limit: Limit) -> Result<Arc<Known>, VfsError> {
+    fn find_or_register(
+        &self,
+        user: &str,
+        root: &Path,
+        limit: Limit,
+    ) -> Result<Arc<RegisteredHome>, VfsError> {
         // Opened before the registry is locked: a dead network mount stops its own users only.
         let jail = Jail::open(root)?;
         let stat = statat(jail.root(), c"", AtFlags::EMPTY_PATH)?;
-        let unique = (stat.st_dev, stat.st_ino);
-        if let Some(known) = self.known.lock().get(&unique) {
-            return Ok(Arc::clone(known));
+        let root_id = (stat.st_dev, stat.st_ino);
+        if let Some(registered) = self.homes.lock().get(&root_id) {
+            return Ok(Arc::clone(registered));
         }
         let home = Arc::new(Home::new(jail, self.policy.clone(), user, limit)?);
-        let known = Known {
+        let registered = RegisteredHome {
             home,
-            state: state_name(root),
-            loaded: Mutex::new(false),
+            snapshot_name: snapshot_name(root),
+            snapshot_loaded: Mutex::new(false),
         };
         Ok(Arc::clone(
-            self.known
+            self.homes
                 .lock()
-                .entry(unique)
-                .or_insert_with(|| Arc::new(known)),
+                .entry(root_id)
+                .or_insert_with(|| Arc::new(registered)),
         ))
     }
 
-    fn load(&self, known: &Known) -> Result<(), VfsError> {
-        let mark = known.home.mounts.root().inode;
+    fn load_snapshot(&self, registered: &RegisteredHome) -> Result<(), VfsError> {
+        let mark = registered.home.mounts.root().inode;
         if let Some(snapshot) = self
             .snapshots
-            .take(&known.state)?
+            .take(&registered.snapshot_name)?
             .filter(|s| s.mark == mark)
         {
-            known.home.ledger.set_used(snapshot.used);
-            known.home.names.lock().gate = Gate::Open;
+            registered.home.ledger.set_used(snapshot.used);
+            registered.home.state.lock().phase = Phase::Open;
         }
         Ok(())
     }
 
-    fn keep(&self, known: &Known) -> Result<(), VfsError> {
-        let home = &known.home;
+    fn store_snapshot(&self, registered: &RegisteredHome) -> Result<(), VfsError> {
+        let home = &registered.home;
         let used = {
-            let mut names = home.names.lock();
-            let trusted = names.gate == Gate::Open && names.writers.is_empty();
-            names.gate = Gate::Closed;
-            if !trusted || home.has_drifted() {
+            let mut state = home.state.lock();
+            let trusted = state.phase == Phase::Open && state.writers.is_empty();
+            state.phase = Phase::Closed;
+            if !trusted || home.is_ledger_stale() {
                 return Ok(());
             }
             home.usage().used
@@ -128,12 +136,12 @@ impl Homes {
             used,
             mark: home.mounts.root().inode,
         };
-        Ok(self.snapshots.store(&known.state, &snapshot)?)
+        Ok(self.snapshots.store(&registered.snapshot_name, &snapshot)?)
     }
 }
 
 /// What a root's snapshot is called: a hash, as any path of the host may be a root.
-fn state_name(root: &Path) -> String {
+fn snapshot_name(root: &Path) -> String {
     let hash = Sha256::digest(root.as_os_str().as_bytes());
     hash[..16]
         .iter()

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use parking_lot::Mutex;
 use skiff_quota::{Ledger, Usage};
 
-use self::writers::Names;
+use self::writers::HomeState;
 use crate::jail::Jail;
 use crate::jail::mount::Mounts;
 use crate::{Limit, Policy, VfsError};
@@ -26,9 +26,9 @@ pub struct Home {
     pub(crate) mounts: Mounts,
     pub(crate) ledger: Ledger,
     pub(crate) policy: Policy,
-    pub(crate) names: Mutex<Names>,
+    pub(crate) state: Mutex<HomeState>,
     /// Whether something was found that the ledger cannot account for until the next scan.
-    pub(crate) drifted: AtomicBool,
+    pub(crate) ledger_stale: AtomicBool,
     /// Who the log speaks of.
     pub(crate) user: String,
 }
@@ -46,8 +46,8 @@ impl Home {
             mounts,
             ledger: Ledger::new(limit, Limit::ZERO),
             policy,
-            names: Mutex::new(Names::new()),
-            drifted: AtomicBool::new(false),
+            state: Mutex::new(HomeState::new()),
+            ledger_stale: AtomicBool::new(false),
             user: user.to_owned(),
         })
     }
@@ -57,14 +57,17 @@ impl Home {
         self.ledger.usage()
     }
 
-    pub(crate) fn has_drifted(&self) -> bool {
-        self.drifted.load(Ordering::Relaxed)
+    pub(crate) fn is_ledger_stale(&self) -> bool {
+        self.ledger_stale.load(Ordering::Relaxed)
     }
 
     /// Remembers that a failure left the ledger behind the disk: the next scan heals it.
-    pub(crate) fn noting_drift<T>(&self, result: Result<T, VfsError>) -> Result<T, VfsError> {
+    pub(crate) fn mark_stale_on_error<T>(
+        &self,
+        result: Result<T, VfsError>,
+    ) -> Result<T, VfsError> {
         if result.is_err() {
-            self.drifted.store(true, Ordering::Relaxed);
+            self.ledger_stale.store(true, Ordering::Relaxed);
         }
         result
     }

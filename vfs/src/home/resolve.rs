@@ -13,7 +13,7 @@ use rustix::path::Arg;
 use super::Home;
 use crate::VfsError;
 use crate::jail;
-use crate::jail::folder::{Folder, Place, is_link};
+use crate::jail::folder::{Folder, NameAt, is_link};
 use crate::jail::mount::{identify, is_directory};
 
 /// As many links in a row as Linux follows.
@@ -23,7 +23,7 @@ const LINKS_MAX: usize = 40;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Links {
     Follow,
-    Keep,
+    NoFollow,
 }
 
 /// Where a path leads.
@@ -31,22 +31,22 @@ pub(crate) enum Links {
 pub(crate) enum Resolved {
     /// The home itself, or a path that ends in `..`.
     Folder(Folder),
-    Name(Place, Option<Stat>),
+    Name(NameAt, Option<Stat>),
 }
 
 impl Home {
     /// Opens the directory at `path`, links inside the home followed.
     pub(crate) fn folder(&self, path: &Path) -> Result<Folder, VfsError> {
-        let fd = self.jail.directory(path)?;
-        self.adopt(fd, path)
+        let fd = self.jail.open_dir(path)?;
+        self.folder_from_fd(fd, path)
     }
 
     /// Resolves `path` up to its last name, and that too where links are to be followed.
     pub(crate) fn resolve(&self, path: &Path, links: Links) -> Result<Resolved, VfsError> {
-        jail::check(path)?;
+        jail::check_path(path)?;
         let mut path = path.to_owned();
         for _ in 0..LINKS_MAX {
-            let Some((parent, leaf)) = jail::split(&path) else {
+            let Some((parent, leaf)) = jail::split_leaf(&path) else {
                 return Ok(Resolved::Folder(self.folder(&path)?));
             };
             let leaf = leaf
@@ -54,35 +54,35 @@ impl Home {
                 .map_err(|_| VfsError::BadName)?
                 .into_owned();
             let folder = Arc::new(self.folder(parent)?);
-            let place = Place::new(folder, leaf);
-            let stat = place.stat()?;
+            let name_at = NameAt::new(folder, leaf);
+            let stat = name_at.stat()?;
             match &stat {
                 Some(stat) if links == Links::Follow && is_link(stat) => {
-                    path = follow(&place)?;
+                    path = read_link_path(&name_at)?;
                 }
-                _ => return Ok(Resolved::Name(place, stat)),
+                _ => return Ok(Resolved::Name(name_at, stat)),
             }
         }
         Err(VfsError::NotFound)
     }
 
     /// Resolves a path that must end in a name, which something may or may not have.
-    pub(crate) fn place(&self, path: &Path, links: Links) -> Result<Place, VfsError> {
+    pub(crate) fn resolve_name(&self, path: &Path, links: Links) -> Result<NameAt, VfsError> {
         match self.resolve(path, links)? {
-            Resolved::Name(place, _) => Ok(place),
+            Resolved::Name(name_at, _) => Ok(name_at),
             Resolved::Folder(folder) if folder.id == self.mounts.root() => Err(VfsError::Forbidden),
             Resolved::Folder(_) => Err(VfsError::BadName),
         }
     }
 
     /// Makes a folder of a directory's handle, if it may be seen.
-    pub(crate) fn adopt(&self, fd: Arc<OwnedFd>, path: &Path) -> Result<Folder, VfsError> {
+    pub(crate) fn folder_from_fd(&self, fd: Arc<OwnedFd>, path: &Path) -> Result<Folder, VfsError> {
         let (id, status) = identify(&fd, c"")?;
         if !is_directory(&status) {
             return Err(VfsError::NotADirectory);
         }
-        let mount = self.mounts.of(&fd, id)?;
-        if mount.is_staging(id.inode) {
+        let mount = self.mounts.mount_of(&fd, id)?;
+        if mount.is_staging_inode(id.inode) {
             return Err(VfsError::NotFound);
         }
         let inherits = status.stx_mode & 0o2000 != 0;
@@ -97,15 +97,15 @@ impl Home {
     }
 }
 
-/// The path that the link at `place` leads to; the kernel judges it when it is opened.
-fn follow(place: &Place) -> Result<PathBuf, VfsError> {
-    let target = match readlinkat(&place.folder, place.leaf(), Vec::new()) {
+/// The path that the link at `name_at` leads to; the kernel judges it when it is opened.
+fn read_link_path(name_at: &NameAt) -> Result<PathBuf, VfsError> {
+    let target = match readlinkat(&name_at.folder, name_at.leaf(), Vec::new()) {
         Ok(target) => target,
         // No link any more: the next look says what it is.
-        Err(Errno::INVAL) => return Ok(place.path()),
+        Err(Errno::INVAL) => return Ok(name_at.path()),
         Err(e) => return Err(e.into()),
     };
     let target = PathBuf::from(OsString::from_vec(target.into_bytes()));
-    jail::check(&target)?;
-    Ok(place.folder.path.join(target))
+    jail::check_path(&target)?;
+    Ok(name_at.folder.path.join(target))
 }

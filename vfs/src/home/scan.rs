@@ -16,12 +16,12 @@ use skiff_quota::{Amount, Usage};
 
 use super::Home;
 use super::charge::charge;
-use super::writers::{Gate, Writer};
+use super::writers::{Phase, Writer};
 use crate::dir_reader::DirReader;
 use crate::jail;
 use crate::jail::folder::{Folder, NameKey};
 use crate::jail::mount::{FolderId, MountId};
-use crate::staging::{StageKey, Staging};
+use crate::staging::{StageKey, StagingDir};
 use crate::{VfsError, Worker};
 
 /// Directories held open at once; what lies deeper is walked after.
@@ -32,82 +32,83 @@ type Running = HashMap<NameKey, Arc<Writer>>;
 impl Home {
     /// Whether the ledger does not know, or no longer knows for sure, what the home holds.
     pub fn needs_scan(&self) -> bool {
-        let gate = self.names.lock().gate;
-        gate == Gate::Unknown || (gate == Gate::Open && self.drifted.load(Ordering::Relaxed))
+        let phase = self.state.lock().phase;
+        phase == Phase::Uncounted
+            || (phase == Phase::Open && self.ledger_stale.load(Ordering::Relaxed))
     }
 
     /// Counts the home and sets the ledger right. Reading goes on meanwhile, changes are answered
     /// with [`VfsError::Scanning`]. Stages whose directory is gone are dropped.
     pub fn scan(&self, _worker: &Worker) -> Result<Usage, VfsError> {
         let (before, running) = self.begin_scan()?;
-        let counted = Count::new(self, &running).and_then(Count::finish);
+        let counted = Scan::new(self, &running).and_then(Scan::run);
         self.end_scan(before, &running, counted)?;
         Ok(self.usage())
     }
 
-    fn begin_scan(&self) -> Result<(Gate, Running), VfsError> {
-        let mut names = self.names.lock();
-        match names.gate {
-            Gate::Scanning => return Err(VfsError::Scanning),
-            Gate::Closed => return Err(VfsError::Stopped),
-            Gate::Unknown | Gate::Open => {}
+    fn begin_scan(&self) -> Result<(Phase, Running), VfsError> {
+        let mut state = self.state.lock();
+        match state.phase {
+            Phase::Scanning => return Err(VfsError::Scanning),
+            Phase::Closed => return Err(VfsError::Stopped),
+            Phase::Uncounted | Phase::Open => {}
         }
-        self.drifted.store(false, Ordering::Relaxed);
-        let before = std::mem::replace(&mut names.gate, Gate::Scanning);
-        Ok((before, names.writers.clone()))
+        self.ledger_stale.store(false, Ordering::Relaxed);
+        let before = std::mem::replace(&mut state.phase, Phase::Scanning);
+        Ok((before, state.writers.clone()))
     }
 
     fn end_scan(
         &self,
-        before: Gate,
+        before: Phase,
         running: &Running,
         counted: Result<Amount, VfsError>,
     ) -> Result<(), VfsError> {
-        let mut names = self.names.lock();
-        if names.gate == Gate::Closed {
+        let mut state = self.state.lock();
+        if state.phase == Phase::Closed {
             return Err(VfsError::Stopped);
         }
-        names.gate = before;
-        let mut used = self.noting_drift(counted)?;
+        state.phase = before;
+        let mut used = self.mark_stale_on_error(counted)?;
         for (key, writer) in running {
-            let still = names
+            let still_running = state
                 .writers
                 .get(key)
                 .is_some_and(|now| Arc::ptr_eq(now, writer));
-            used = used.plus(match still {
+            used = used.plus(match still_running {
                 true => writer.charged,
                 false => {
-                    self.charge_of(&writer.place, writer.place.stat()?.as_ref())?
+                    self.current_charge(&writer.name_at, writer.name_at.stat()?.as_ref())?
                         .0
                 }
             });
         }
         self.ledger.set_used(used);
-        names.gate = Gate::Open;
+        state.phase = Phase::Open;
         Ok(())
     }
 }
 
 /// A stage seen by the walk.
-struct Seen {
+struct SeenStage {
     size: u64,
     /// The name it is for, where something published has it: counted with that.
     leaf: Option<OsString>,
 }
 
 /// A walk over a home.
-struct Count<'a> {
+struct Scan<'a> {
     home: &'a Home,
     running: &'a Running,
     used: Amount,
-    stages: HashMap<NameKey, Seen>,
-    stagings: HashMap<MountId, Arc<Staging>>,
+    stages: HashMap<NameKey, SeenStage>,
+    stagings: HashMap<MountId, Arc<StagingDir>>,
     mounts: HashSet<MountId>,
     /// Directories that stages or running uploads are for, and where they were met.
     parents: HashMap<FolderId, Option<PathBuf>>,
     /// Whether every directory could be read.
-    complete: bool,
-    deeper: Vec<PathBuf>,
+    all_read: bool,
+    remaining: Vec<PathBuf>,
 }
 
 struct Level {
@@ -115,9 +116,9 @@ struct Level {
     reader: DirReader,
 }
 
-impl<'a> Count<'a> {
+impl<'a> Scan<'a> {
     fn new(home: &'a Home, running: &'a Running) -> Result<Self, VfsError> {
-        let parent = |writer: &Arc<Writer>| (writer.place.folder.id, None);
+        let parent = |writer: &Arc<Writer>| (writer.name_at.folder.id, None);
         Ok(Self {
             home,
             running,
@@ -126,14 +127,14 @@ impl<'a> Count<'a> {
             stagings: HashMap::new(),
             mounts: HashSet::new(),
             parents: running.values().map(parent).collect(),
-            complete: true,
-            deeper: vec![PathBuf::new()],
+            all_read: true,
+            remaining: vec![PathBuf::new()],
         })
     }
 
     /// Walks the home and says what it holds, running uploads left out.
-    fn finish(mut self) -> Result<Amount, VfsError> {
-        while let Some(path) = self.deeper.pop() {
+    fn run(mut self) -> Result<Amount, VfsError> {
+        while let Some(path) = self.remaining.pop() {
             match self.home.folder(&path) {
                 Ok(folder) => self.walk(folder)?,
                 Err(e) => self.skip(&path, e)?,
@@ -144,31 +145,31 @@ impl<'a> Count<'a> {
     }
 
     fn walk(&mut self, top: Folder) -> Result<(), VfsError> {
-        let mut levels: Vec<Level> = self.enter(top)?.into_iter().collect();
+        let mut levels: Vec<Level> = self.enter_folder(top)?.into_iter().collect();
         while let Some(Level { folder, reader }) = levels.last_mut() {
             let Some((kind, name)) = reader.next()? else {
                 levels.pop();
                 continue;
             };
-            let Some(below) = self.count(folder, name, kind)? else {
+            let Some(below) = self.count_name(folder, name, kind)? else {
                 continue;
             };
             if levels.len() == LEVELS_MAX {
-                self.deeper.push(below.path);
+                self.remaining.push(below.path);
             } else {
-                levels.extend(self.enter(below)?);
+                levels.extend(self.enter_folder(below)?);
             }
         }
         Ok(())
     }
 
-    fn enter(&mut self, folder: Folder) -> Result<Option<Level>, VfsError> {
-        if self.home.names.lock().gate == Gate::Closed {
+    fn enter_folder(&mut self, folder: Folder) -> Result<Option<Level>, VfsError> {
+        if self.home.state.lock().phase == Phase::Closed {
             return Err(VfsError::Stopped);
         }
         self.load_stages(&folder)?;
-        if let Some(met) = self.parents.get_mut(&folder.id) {
-            *met = Some(folder.path.clone());
+        if let Some(seen_at) = self.parents.get_mut(&folder.id) {
+            *seen_at = Some(folder.path.clone());
         }
         match DirReader::open(&folder) {
             Ok(reader) => Ok(Some(Level { folder, reader })),
@@ -177,22 +178,22 @@ impl<'a> Count<'a> {
     }
 
     /// Counts one name; gives the directory to walk into, if it is one.
-    fn count(
+    fn count_name(
         &mut self,
         folder: &Folder,
         name: &CStr,
         kind: FileType,
     ) -> Result<Option<Folder>, VfsError> {
-        if jail::is_staging(name.to_bytes()) {
+        if jail::is_staging_name(name.to_bytes()) {
             return Ok(None);
         }
         let stat = match statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(stat) if folder.mount.hides(&stat) => return Ok(None),
+            Ok(stat) if folder.mount.is_staging_dir(&stat) => return Ok(None),
             Ok(stat) => stat,
             Err(Errno::NOENT) => return Ok(None),
             Err(e) => return Err(e.into()),
         };
-        self.charge(folder, name, &stat);
+        self.charge_name(folder, name, &stat);
         let is_directory = kind == FileType::Directory
             || FileType::from_raw_mode(stat.st_mode) == FileType::Directory;
         if !is_directory {
@@ -201,13 +202,13 @@ impl<'a> Count<'a> {
         let path = folder.path.join(OsStr::from_bytes(name.to_bytes()));
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let opened = openat(folder, name, flags, Mode::empty()).map_err(VfsError::from);
-        match opened.and_then(|fd| self.home.adopt(Arc::new(fd), &path)) {
+        match opened.and_then(|fd| self.home.folder_from_fd(Arc::new(fd), &path)) {
             Ok(below) => Ok(Some(below)),
             Err(e) => self.skip(&path, e).map(|()| None),
         }
     }
 
-    fn charge(&mut self, folder: &Folder, name: &CStr, stat: &Stat) {
+    fn charge_name(&mut self, folder: &Folder, name: &CStr, stat: &Stat) {
         let mut staged = None;
         if self.parents.contains_key(&folder.id) {
             let leaf = OsStr::from_bytes(name.to_bytes());
@@ -236,8 +237,8 @@ impl<'a> Count<'a> {
         let Some(staging) = folder.mount.staging() else {
             return Ok(());
         };
-        staging.each(|stage| {
-            let seen = Seen {
+        staging.for_each(|stage| {
+            let seen = SeenStage {
                 size: stage.size,
                 leaf: None,
             };
@@ -270,9 +271,9 @@ impl<'a> Count<'a> {
                 mount: key.mount,
                 inode: key.stage.parent,
             };
-            let met = self.parents.get(&id).and_then(Option::as_deref);
+            let seen_at = self.parents.get(&id).and_then(Option::as_deref);
             let staging = &self.stagings[&key.mount];
-            if self.keeps(staging, key, met)? {
+            if self.keep_stage(staging, key, seen_at)? {
                 let lone = match seen.leaf {
                     Some(_) => Amount::ZERO,
                     None => charge(None, Some(seen.size)),
@@ -287,14 +288,14 @@ impl<'a> Count<'a> {
 
     /// Whether a stage stays: its directory must be there (or may be, where some could not be
     /// read), and its name known. Its label is put right.
-    fn keeps(
+    fn keep_stage(
         &self,
-        staging: &Staging,
+        staging: &StagingDir,
         key: &NameKey,
-        met: Option<&Path>,
+        seen_at: Option<&Path>,
     ) -> Result<bool, VfsError> {
-        let Some(folder) = met else {
-            return Ok(!self.complete);
+        let Some(folder) = seen_at else {
+            return Ok(!self.all_read);
         };
         let label = staging.label(key.stage)?;
         let known = self.stages[key].leaf.as_deref();
@@ -318,7 +319,7 @@ impl<'a> Count<'a> {
                     self.home.user,
                     path.display()
                 );
-                self.complete = false;
+                self.all_read = false;
                 Ok(())
             }
             other => Err(other),

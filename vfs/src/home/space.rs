@@ -12,13 +12,13 @@ use skiff_quota::{Amount, Reservation};
 
 use super::Home;
 use super::charge::charge;
-use crate::jail::folder::{NameKey, Place};
+use crate::jail::folder::{NameAt, NameKey};
 use crate::jail::mount::Mount;
-use crate::staging::{Stage, Staging};
+use crate::staging::{Stage, StagingDir};
 use crate::{VfsError, Worker};
 
 /// Stages dropped before a reservation is tried again.
-const BATCH: usize = 64;
+const DROP_BATCH: usize = 64;
 
 impl Home {
     /// Drops stages older than the policy's `stage_ttl`; says how many.
@@ -28,7 +28,7 @@ impl Home {
             let old = self.oldest_stages(self.policy.stage_ttl)?;
             let mut progress = 0;
             for found in &old {
-                progress += u64::from(self.drop_idle(found, self.policy.stage_ttl)?);
+                progress += u64::from(self.drop_if_idle(found, self.policy.stage_ttl)?);
             }
             dropped += progress;
             if progress == 0 {
@@ -40,12 +40,12 @@ impl Home {
     /// Reserves room, dropping idle stages before refusing.
     pub(crate) fn reserve(&self, wanted: Amount) -> Result<Reservation, VfsError> {
         let mut reservation = self.ledger.reserve(Amount::ZERO)?;
-        self.until_it_fits(wanted, || Ok(reservation.extend(wanted)?))?;
+        self.retry_dropping_stages(wanted, || Ok(reservation.extend(wanted)?))?;
         Ok(reservation)
     }
 
     /// Refuses to write `coming` bytes where the disk would fall below the floor.
-    pub(crate) fn check_floor(&self, disk: impl AsFd, coming: u64) -> Result<(), VfsError> {
+    pub(crate) fn check_free_space(&self, disk: impl AsFd, coming: u64) -> Result<(), VfsError> {
         if self.policy.free_space_floor == 0 {
             return Ok(());
         }
@@ -57,7 +57,7 @@ impl Home {
         Ok(())
     }
 
-    pub(crate) fn until_it_fits(
+    pub(crate) fn retry_dropping_stages(
         &self,
         wanted: Amount,
         mut attempt: impl FnMut() -> Result<(), VfsError>,
@@ -67,17 +67,17 @@ impl Home {
                 Err(refused @ VfsError::OverQuota { .. }) => refused,
                 other => return other,
             };
-            if !self.make_room(wanted)? {
+            if !self.drop_idle_stages(wanted)? {
                 return Err(refused);
             }
         }
     }
 
     /// Drops idle stages, oldest first, until `wanted` fits; false when none was left to drop.
-    fn make_room(&self, wanted: Amount) -> Result<bool, VfsError> {
+    fn drop_idle_stages(&self, wanted: Amount) -> Result<bool, VfsError> {
         let mut dropped = false;
         for found in self.oldest_stages(self.policy.stage_idle)? {
-            match self.drop_idle(&found, self.policy.stage_idle) {
+            match self.drop_if_idle(&found, self.policy.stage_idle) {
                 Ok(done) => dropped |= done,
                 // A scan is running: what it finds decides, not what is dropped under it.
                 Err(VfsError::Scanning | VfsError::Stopped) => return Ok(false),
@@ -90,21 +90,21 @@ impl Home {
         Ok(dropped)
     }
 
-    /// Up to [`BATCH`] stages without a write for `age`, oldest first.
-    fn oldest_stages(&self, age: Duration) -> Result<Vec<Found>, VfsError> {
+    /// Up to [`DROP_BATCH`] stages without a write for `age`, oldest first.
+    fn oldest_stages(&self, age: Duration) -> Result<Vec<IdleStage>, VfsError> {
         // A heap of the oldest so far, the youngest of them on top.
         let mut oldest = BinaryHeap::new();
-        for (mount, staging) in self.stagings() {
-            staging.each(|stage| {
+        for (mount, staging) in self.staging_dirs() {
+            staging.for_each(|stage| {
                 if is_idle(stage, age) {
                     let (mount, staging) = (Arc::clone(&mount), Arc::clone(&staging));
-                    oldest.push(Found {
+                    oldest.push(IdleStage {
                         mount,
                         staging,
                         stage,
                     });
                 }
-                if oldest.len() > BATCH {
+                if oldest.len() > DROP_BATCH {
                     oldest.pop();
                 }
                 Ok(())
@@ -114,8 +114,8 @@ impl Home {
     }
 
     /// Drops one idle stage, unless someone has taken it up meanwhile; says whether it did.
-    fn drop_idle(&self, found: &Found, age: Duration) -> Result<bool, VfsError> {
-        let Found {
+    fn drop_if_idle(&self, found: &IdleStage, age: Duration) -> Result<bool, VfsError> {
+        let IdleStage {
             mount,
             staging,
             stage,
@@ -124,21 +124,21 @@ impl Home {
             mount: mount.id,
             stage: stage.key,
         };
-        let place = self.target_place(staging, &key)?;
-        let names = self.lock()?;
+        let name_at = self.stage_name_at(staging, &key)?;
+        let state = self.lock()?;
         let now = staging.find(stage.key)?.filter(|now| is_idle(*now, age));
-        let Some(now) = now.filter(|_| !names.writers.contains_key(&key)) else {
+        let Some(now) = now.filter(|_| !state.writers.contains_key(&key)) else {
             return Ok(false);
         };
-        let published = place.as_ref().map_or(Ok(None), Place::stat)?;
+        let published = name_at.as_ref().map_or(Ok(None), NameAt::stat)?;
         staging.remove(stage.key)?;
-        if place.is_some() {
+        if name_at.is_some() {
             let before = charge(published.as_ref(), Some(now.size));
             self.ledger
                 .shrink(before.minus(charge(published.as_ref(), None)));
         } else {
             // Whose it was is not known, so what its name is charged is not either.
-            self.drifted.store(true, Ordering::Relaxed);
+            self.ledger_stale.store(true, Ordering::Relaxed);
         }
         Ok(true)
     }
@@ -151,28 +151,28 @@ fn is_idle(stage: Stage, age: Duration) -> bool {
 }
 
 /// A stage and where it lies, ordered by its age: the oldest is the least.
-struct Found {
+struct IdleStage {
     mount: Arc<Mount>,
-    staging: Arc<Staging>,
+    staging: Arc<StagingDir>,
     stage: Stage,
 }
 
-impl Ord for Found {
+impl Ord for IdleStage {
     fn cmp(&self, other: &Self) -> Order {
         self.stage.modified.cmp(&other.stage.modified)
     }
 }
 
-impl PartialOrd for Found {
+impl PartialOrd for IdleStage {
     fn partial_cmp(&self, other: &Self) -> Option<Order> {
         Some(self.cmp(other))
     }
 }
 
-impl PartialEq for Found {
+impl PartialEq for IdleStage {
     fn eq(&self, other: &Self) -> bool {
         self.cmp(other) == Order::Equal
     }
 }
 
-impl Eq for Found {}
+impl Eq for IdleStage {}

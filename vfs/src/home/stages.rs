@@ -5,16 +5,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::Home;
-use super::charge::{charge, staged};
+use super::charge::{charge, find_stage};
 use super::resolve::Links;
 use crate::entry::Modified;
-use crate::jail::folder::{NameKey, Place};
+use crate::jail::folder::{NameAt, NameKey};
 use crate::jail::mount::Mount;
-use crate::staging::{Stage, Staging};
+use crate::staging::{Stage, StagingDir};
 use crate::{VfsError, Worker};
 
 /// Stages told to one question.
-const TOLD_MAX: usize = 10_000;
+const LISTED_MAX: usize = 10_000;
 
 /// An upload that is interrupted or runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,12 +30,12 @@ pub struct StageInfo {
 impl Home {
     /// The stages of this home, by path, at most 10,000 of them.
     pub fn stages(&self, _worker: &Worker) -> Result<Vec<StageInfo>, VfsError> {
-        let mut told = BTreeMap::new();
-        for (mount, staging) in self.stagings() {
-            staging.each(|stage| {
-                let path = self.target(&mount, &staging, stage)?;
-                if let Some(path) = path.filter(|_| told.len() < TOLD_MAX) {
-                    told.insert(path, (stage.size, stage.modified));
+        let mut listed = BTreeMap::new();
+        for (mount, staging) in self.staging_dirs() {
+            staging.for_each(|stage| {
+                let path = self.stage_path(&mount, &staging, stage)?;
+                if let Some(path) = path.filter(|_| listed.len() < LISTED_MAX) {
+                    listed.insert(path, (stage.size, stage.modified));
                 }
                 Ok(())
             })?;
@@ -45,18 +45,18 @@ impl Home {
             size,
             modified,
         };
-        Ok(told.into_iter().map(info).collect())
+        Ok(listed.into_iter().map(info).collect())
     }
 
     /// The stage of `path`, whether it runs or not.
     pub fn stage(&self, _worker: &Worker, path: &Path) -> Result<Option<StageInfo>, VfsError> {
-        let place = self.place(path, Links::Follow)?;
-        let Some(staging) = place.folder.mount.staging() else {
+        let name_at = self.resolve_name(path, Links::Follow)?;
+        let Some(staging) = name_at.folder.mount.staging() else {
             return Ok(None);
         };
-        let found = staging.find(place.key().stage)?;
+        let found = staging.find(name_at.key().stage)?;
         let info = |stage: Stage| StageInfo {
-            path: place.path(),
+            path: name_at.path(),
             size: stage.size,
             modified: stage.modified,
         };
@@ -65,12 +65,12 @@ impl Home {
 
     /// Drops the stage of `path`; a published file of that name stays.
     pub fn drop_stage(&self, _worker: &Worker, path: &Path) -> Result<(), VfsError> {
-        let place = self.place(path, Links::Follow)?;
-        let names = self.lock()?;
-        names.check_idle(&place.key())?;
-        let (staging, size) = staged(&place)?.ok_or(VfsError::NotFound)?;
-        let published = place.stat()?;
-        staging.remove(place.key().stage)?;
+        let name_at = self.resolve_name(path, Links::Follow)?;
+        let state = self.lock()?;
+        state.check_idle(&name_at.key())?;
+        let (staging, size) = find_stage(&name_at)?.ok_or(VfsError::NotFound)?;
+        let published = name_at.stat()?;
+        staging.remove(name_at.key().stage)?;
         let before = charge(published.as_ref(), Some(size));
         self.ledger
             .shrink(before.minus(charge(published.as_ref(), None)));
@@ -78,39 +78,39 @@ impl Home {
     }
 
     /// The place a stage is for, if its label still leads there.
-    pub(super) fn target_place(
+    pub(super) fn stage_name_at(
         &self,
-        staging: &Staging,
+        staging: &StagingDir,
         key: &NameKey,
-    ) -> Result<Option<Place>, VfsError> {
+    ) -> Result<Option<NameAt>, VfsError> {
         let Some(path) = staging.label(key.stage)? else {
             return Ok(None);
         };
-        match self.place(&path, Links::Keep) {
-            Ok(place) => Ok(Some(place).filter(|place| place.key() == *key)),
+        match self.resolve_name(&path, Links::NoFollow) {
+            Ok(name_at) => Ok(Some(name_at).filter(|name_at| name_at.key() == *key)),
             Err(VfsError::Io(e)) => Err(VfsError::Io(e)),
             Err(_) => Ok(None),
         }
     }
 
     /// The path a stage is for: from its label, or from the upload that runs.
-    fn target(
+    fn stage_path(
         &self,
         mount: &Mount,
-        staging: &Staging,
+        staging: &StagingDir,
         stage: Stage,
     ) -> Result<Option<PathBuf>, VfsError> {
         let key = NameKey {
             mount: mount.id,
             stage: stage.key,
         };
-        if let Some(writer) = self.names.lock().writers.get(&key) {
-            return Ok(Some(writer.place.path()));
+        if let Some(writer) = self.state.lock().writers.get(&key) {
+            return Ok(Some(writer.name_at.path()));
         }
         staging.label(stage.key)
     }
 
-    pub(crate) fn stagings(&self) -> Vec<(Arc<Mount>, Arc<Staging>)> {
+    pub(crate) fn staging_dirs(&self) -> Vec<(Arc<Mount>, Arc<StagingDir>)> {
         let mounts = self.mounts.all().into_iter();
         mounts
             .filter_map(|mount| mount.staging().map(|staging| (mount, staging)))

@@ -8,13 +8,13 @@ use std::time::{Duration, Instant};
 use skiff_quota::Amount;
 
 use crate::VfsError;
-use crate::jail::folder::{NameKey, Place};
+use crate::jail::folder::{NameAt, NameKey};
 
 /// Whether names may change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Gate {
+pub(crate) enum Phase {
     /// What the home holds is not known.
-    Unknown,
+    Uncounted,
     /// A scan is finding out.
     Scanning,
     Open,
@@ -24,19 +24,19 @@ pub(crate) enum Gate {
 /// What the mutation lock guards: held over {stat, rename or unlink, ledger post}, never over
 /// data or a sync.
 #[derive(Debug)]
-pub(crate) struct Names {
-    pub(crate) gate: Gate,
+pub(crate) struct HomeState {
+    pub(crate) phase: Phase,
     pub(crate) writers: HashMap<NameKey, Arc<Writer>>,
     /// How often a directory was moved or removed: what was resolved before may lie elsewhere.
-    pub(crate) moves: u64,
+    pub(crate) directory_moves: u64,
 }
 
-impl Names {
+impl HomeState {
     pub(crate) fn new() -> Self {
         Self {
-            gate: Gate::Unknown,
+            phase: Phase::Uncounted,
             writers: HashMap::new(),
-            moves: 0,
+            directory_moves: 0,
         }
     }
 
@@ -44,61 +44,61 @@ impl Names {
     pub(crate) fn check_idle(&self, key: &NameKey) -> Result<(), VfsError> {
         self.writers
             .get(key)
-            .map_or(Ok(()), |writer| Err(writer.busy()))
+            .map_or(Ok(()), |writer| Err(writer.busy_error()))
     }
 }
 
 /// An upload that runs.
 #[derive(Debug)]
 pub(crate) struct Writer {
-    pub(crate) place: Place,
+    pub(crate) name_at: NameAt,
     /// What its name was charged when it began, and is charged until it ends.
     pub(crate) charged: Amount,
     owner: u64,
     began: Instant,
     /// Milliseconds from `began` to the last byte.
-    last: AtomicU64,
+    last_write_ms: AtomicU64,
     cancelled: AtomicBool,
 }
 
 impl Writer {
-    pub(crate) fn new(place: Place, charged: Amount, owner: u64) -> Self {
+    pub(crate) fn new(name_at: NameAt, charged: Amount, owner: u64) -> Self {
         Self {
-            place,
+            name_at,
             charged,
             owner,
             began: Instant::now(),
-            last: AtomicU64::new(0),
+            last_write_ms: AtomicU64::new(0),
             cancelled: AtomicBool::new(false),
         }
     }
 
     pub(crate) fn touch(&self) {
-        self.last.store(self.age_ms(), Ordering::Relaxed);
+        self.last_write_ms.store(self.age_ms(), Ordering::Relaxed);
     }
 
     pub(crate) fn cancelled(&self) -> bool {
         self.cancelled.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn busy(&self) -> VfsError {
+    pub(crate) fn busy_error(&self) -> VfsError {
         VfsError::Busy {
             owner: self.owner,
-            silent: self.silent(),
+            silent: self.silence(),
         }
     }
 
     /// Answers another upload of the name: a silent writer is told to give way.
-    pub(crate) fn contest(&self, patience: Duration) -> VfsError {
-        if self.silent() >= patience {
+    pub(crate) fn cancel_if_silent(&self, silence_max: Duration) -> VfsError {
+        if self.silence() >= silence_max {
             self.cancelled.store(true, Ordering::Relaxed);
         }
-        self.busy()
+        self.busy_error()
     }
 
-    fn silent(&self) -> Duration {
-        let last = self.last.load(Ordering::Relaxed);
-        Duration::from_millis(self.age_ms().saturating_sub(last))
+    fn silence(&self) -> Duration {
+        let last_write_ms = self.last_write_ms.load(Ordering::Relaxed);
+        Duration::from_millis(self.age_ms().saturating_sub(last_write_ms))
     }
 
     fn age_ms(&self) -> u64 {

@@ -15,7 +15,7 @@ use rustix::path::Arg;
 
 use super::mount::{FolderId, Mount, MountId, identify};
 use crate::VfsError;
-use crate::dir_reader::readable;
+use crate::dir_reader::dir_read_flags;
 use crate::entry::Kind;
 use crate::policy::Durability;
 use crate::staging::StageKey;
@@ -54,7 +54,7 @@ impl Folder {
         }
         match fsync(&self.fd) {
             Err(Errno::BADF) => {
-                let readable = openat(&self.fd, c".", readable(), Mode::empty())?;
+                let readable = openat(&self.fd, c".", dir_read_flags(), Mode::empty())?;
                 Ok(fsync(readable)?)
             }
             other => Ok(other?),
@@ -70,13 +70,13 @@ impl AsFd for Folder {
 
 /// A last name in an open directory. What it means may change; where it is cannot.
 #[derive(Clone, Debug)]
-pub(crate) struct Place {
+pub(crate) struct NameAt {
     pub(crate) folder: Arc<Folder>,
     leaf: CString,
     key: OnceLock<NameKey>,
 }
 
-impl Place {
+impl NameAt {
     pub(crate) fn new(folder: Arc<Folder>, leaf: CString) -> Self {
         Self {
             folder,
@@ -125,7 +125,7 @@ impl Place {
     pub(crate) fn stat(&self) -> Result<Option<Stat>, VfsError> {
         match statat(&self.folder, &*self.leaf, AtFlags::SYMLINK_NOFOLLOW) {
             // The staging directory under a name that the file system folds to the same.
-            Ok(stat) if self.folder.mount.hides(&stat) => Err(VfsError::NotFound),
+            Ok(stat) if self.folder.mount.is_staging_dir(&stat) => Err(VfsError::NotFound),
             Ok(stat) => Ok(Some(stat)),
             Err(Errno::NOENT) => Ok(None),
             Err(e) => Err(e.into()),
@@ -155,7 +155,7 @@ pub(crate) fn is_link(stat: &Stat) -> bool {
 /// Renames to a name that nothing has. The kernel refuses to replace; where the file system cannot
 /// (EINVAL), a hard link does for files, and for directories the look under the mutation lock must
 /// do: a directory replaces nothing but an empty one.
-pub(crate) fn rename_new(
+pub(crate) fn rename_noreplace(
     (from, from_leaf): (impl AsFd, impl Arg + Copy),
     (to, to_leaf): (impl AsFd, &CStr),
     kind: Kind,

@@ -21,10 +21,10 @@ use rustix::io::Errno;
 
 use self::cached::AccessTime;
 use crate::VfsError;
-use crate::dir_reader::readable;
+use crate::dir_reader::dir_read_flags;
 
 /// The name of staging directories: no path has it, in any case.
-pub(crate) const STAGING: &str = ".skiff-stage";
+pub(crate) const STAGING_NAME: &str = ".skiff-stage";
 
 #[derive(Debug)]
 pub(crate) struct Jail {
@@ -39,7 +39,7 @@ impl Jail {
     /// Opens a home. The one place where a path of the host is opened.
     pub(crate) fn open(root: &Path) -> Result<Self, VfsError> {
         let root = Dir::open_ambient_dir(root, ambient_authority())?;
-        let handle = match openat(&root, c".", readable(), Mode::empty()) {
+        let handle = match openat(&root, c".", dir_read_flags(), Mode::empty()) {
             Ok(handle) => handle,
             // Nobody may read it, but names in it may be used.
             Err(Errno::ACCESS) => root.open_dir(".")?.into_std_file().into(),
@@ -68,8 +68,8 @@ impl Jail {
 
     /// Opens the directory at `path` beneath the home, links inside it followed. But for the
     /// home's own, the handle is O_PATH: good for the *at calls, not for reading or syncing.
-    pub(crate) fn directory(&self, path: &Path) -> Result<Arc<OwnedFd>, VfsError> {
-        check(path)?;
+    pub(crate) fn open_dir(&self, path: &Path) -> Result<Arc<OwnedFd>, VfsError> {
+        check_path(path)?;
         if path.as_os_str().is_empty() {
             return Ok(Arc::clone(&self.handle));
         }
@@ -79,7 +79,7 @@ impl Jail {
 }
 
 /// Refuses what no file of a home is called.
-pub(crate) fn check(path: &Path) -> Result<(), VfsError> {
+pub(crate) fn check_path(path: &Path) -> Result<(), VfsError> {
     path.components().try_for_each(|component| match component {
         Component::Normal(name) => check_name(name),
         // Above the home or not is for the kernel to say.
@@ -90,7 +90,7 @@ pub(crate) fn check(path: &Path) -> Result<(), VfsError> {
 
 /// The parent and the last name of `path`, which need not exist; `None` where the path ends in
 /// no name (the home itself, `..`).
-pub(crate) fn split(path: &Path) -> Option<(&Path, &OsStr)> {
+pub(crate) fn split_leaf(path: &Path) -> Option<(&Path, &OsStr)> {
     let mut components = path.components();
     match components.next_back()? {
         Component::Normal(leaf) => Some((components.as_path(), leaf)),
@@ -100,22 +100,22 @@ pub(crate) fn split(path: &Path) -> Option<(&Path, &OsStr)> {
 
 /// Whether a name is a staging directory's, wherever it is met: one mount's may be seen through
 /// another.
-pub(crate) fn is_staging(name: &[u8]) -> bool {
-    name.eq_ignore_ascii_case(STAGING.as_bytes())
+pub(crate) fn is_staging_name(name: &[u8]) -> bool {
+    name.eq_ignore_ascii_case(STAGING_NAME.as_bytes())
 }
 
 /// Whether a name would forge a line of a listing or a reply.
-pub(crate) fn forges(name: &[u8]) -> bool {
+pub(crate) fn has_line_break(name: &[u8]) -> bool {
     name.iter()
         .any(|byte| matches!(byte, b'\0' | b'\r' | b'\n'))
 }
 
-/// As [`check`], of one name.
+/// As [`check_path`], of one name.
 pub(crate) fn check_name(name: &OsStr) -> Result<(), VfsError> {
-    if is_staging(name.as_bytes()) {
+    if is_staging_name(name.as_bytes()) {
         return Err(VfsError::NotFound);
     }
-    if forges(name.as_bytes()) {
+    if has_line_break(name.as_bytes()) {
         return Err(VfsError::BadName);
     }
     Ok(())

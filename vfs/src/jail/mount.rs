@@ -17,10 +17,10 @@ use rustix::fs::{
 use rustix::io::Errno;
 use rustix::process::geteuid;
 
-use super::STAGING;
+use super::STAGING_NAME;
 use crate::VfsError;
-use crate::dir_reader::readable;
-use crate::staging::Staging;
+use crate::dir_reader::dir_read_flags;
+use crate::staging::StagingDir;
 
 /// How far up a mount's root is looked for: deeper than any path the kernel resolves at once.
 const DEPTH_MAX: usize = 4096;
@@ -69,7 +69,7 @@ pub(crate) fn identify(folder: impl AsFd, name: &CStr) -> Result<(FolderId, Stat
 pub(crate) struct Mount {
     pub(crate) id: MountId,
     root: OwnedFd,
-    staging: RwLock<Option<Arc<Staging>>>,
+    staging: RwLock<Option<Arc<StagingDir>>>,
 }
 
 impl Mount {
@@ -84,17 +84,17 @@ impl Mount {
     }
 
     /// The staging directory, if there is one.
-    pub(crate) fn staging(&self) -> Option<Arc<Staging>> {
+    pub(crate) fn staging(&self) -> Option<Arc<StagingDir>> {
         self.staging.read().clone()
     }
 
     /// The staging directory, made if need be.
-    pub(crate) fn make_staging(&self) -> Result<Arc<Staging>, VfsError> {
+    pub(crate) fn make_staging(&self) -> Result<Arc<StagingDir>, VfsError> {
         if let Some(staging) = self.staging().filter(|staging| staging.is_linked()) {
             return Ok(staging);
         }
         let mut slot = self.staging.write();
-        match mkdirat(&self.root, STAGING, Mode::RWXU) {
+        match mkdirat(&self.root, STAGING_NAME, Mode::RWXU) {
             Ok(()) | Err(Errno::EXIST) => {}
             Err(Errno::ACCESS | Errno::PERM | Errno::ROFS) => return Err(VfsError::NoStaging),
             Err(e) => return Err(e.into()),
@@ -105,12 +105,12 @@ impl Mount {
     }
 
     /// Whether this is the metadata of the mount's staging directory.
-    pub(crate) fn hides(&self, stat: &Stat) -> bool {
-        stat.st_dev == self.id.device && self.is_staging(stat.st_ino)
+    pub(crate) fn is_staging_dir(&self, stat: &Stat) -> bool {
+        stat.st_dev == self.id.device && self.is_staging_inode(stat.st_ino)
     }
 
     /// Whether this inode of the mount is its staging directory.
-    pub(crate) fn is_staging(&self, inode: u64) -> bool {
+    pub(crate) fn is_staging_inode(&self, inode: u64) -> bool {
         self.staging
             .read()
             .as_ref()
@@ -118,28 +118,28 @@ impl Mount {
     }
 
     /// The same, where that can be said without waiting.
-    pub(crate) fn hides_at_hand(&self, inode: u64) -> Option<bool> {
+    pub(crate) fn try_is_staging_inode(&self, inode: u64) -> Option<bool> {
         let staging = self.staging.try_read()?;
         Some(staging.as_ref().is_some_and(|s| s.inode() == inode))
     }
 
     /// Whether no name of the mount has a stage, for certain.
-    pub(crate) fn is_stageless(&self) -> bool {
+    pub(crate) fn has_no_stages(&self) -> bool {
         let staging = self.staging.try_read();
         staging.is_some_and(|slot| slot.as_ref().is_none_or(|s| s.count() == 0))
     }
 
     /// Writes everything of this file system to the disk.
     pub(crate) fn sync(&self) -> Result<(), VfsError> {
-        let readable = openat(&self.root, c".", readable(), Mode::empty())?;
+        let readable = openat(&self.root, c".", dir_read_flags(), Mode::empty())?;
         Ok(rustix::fs::syncfs(readable)?)
     }
 }
 
 /// Opens the staging directory at a mount's root. It must be ours alone: a directory, on this very
 /// mount, owned by us, closed to others.
-fn open_staging(mount: MountId, root: &OwnedFd) -> Result<Option<Staging>, VfsError> {
-    let fd = match openat(root, STAGING, readable(), Mode::empty()) {
+fn open_staging(mount: MountId, root: &OwnedFd) -> Result<Option<StagingDir>, VfsError> {
+    let fd = match openat(root, STAGING_NAME, dir_read_flags(), Mode::empty()) {
         Ok(fd) => fd,
         Err(Errno::NOENT) => return Ok(None),
         Err(_) => return Err(VfsError::NoStaging),
@@ -151,7 +151,7 @@ fn open_staging(mount: MountId, root: &OwnedFd) -> Result<Option<Staging>, VfsEr
     if status.stx_mode & 0o077 != 0 {
         fchmod(&fd, Mode::RWXU).map_err(|_| VfsError::NoStaging)?;
     }
-    Ok(Some(Staging::new(fd, id.inode)?))
+    Ok(Some(StagingDir::new(fd, id.inode)?))
 }
 
 /// The mounts of one home, found as paths lead to them.
@@ -190,7 +190,7 @@ impl Mounts {
     }
 
     /// The mount that the directory `folder`, known to be `id`, lies on.
-    pub(crate) fn of(&self, folder: impl AsFd, id: FolderId) -> Result<Arc<Mount>, VfsError> {
+    pub(crate) fn mount_of(&self, folder: impl AsFd, id: FolderId) -> Result<Arc<Mount>, VfsError> {
         if id.mount == self.home.id {
             return Ok(Arc::clone(&self.home));
         }
@@ -210,17 +210,17 @@ impl Mounts {
 
     /// Whether `folder` is `ancestor` or lies below it.
     pub(crate) fn is_below(&self, folder: impl AsFd, ancestor: FolderId) -> Result<bool, VfsError> {
-        let mut here = open_up(folder, c".")?;
+        let mut current = open_dir(folder, c".")?;
         for _ in 0..DEPTH_MAX {
-            let (id, _) = identify(&here, c"")?;
+            let (id, _) = identify(&current, c"")?;
             if id == ancestor {
                 return Ok(true);
             }
-            let above = open_up(&here, c"..")?;
-            if id == self.root || identify(&above, c"")?.0 == id {
+            let parent = open_dir(&current, c"..")?;
+            if id == self.root || identify(&parent, c"")?.0 == id {
                 return Ok(false);
             }
-            here = above;
+            current = parent;
         }
         Ok(false)
     }
@@ -228,21 +228,21 @@ impl Mounts {
     /// Climbs to the topmost directory of the same mount. The home is on another mount, so this
     /// never climbs above it.
     fn mount_root(&self, folder: impl AsFd, id: FolderId) -> Result<OwnedFd, VfsError> {
-        let mut here = open_up(folder, c".")?;
-        let mut here_id = id;
+        let mut current = open_dir(folder, c".")?;
+        let mut current_id = id;
         for _ in 0..DEPTH_MAX {
-            let above = open_up(&here, c"..")?;
-            let (above_id, _) = identify(&above, c"")?;
-            if above_id.mount != id.mount || above_id == here_id {
-                return Ok(here);
+            let parent = open_dir(&current, c"..")?;
+            let (parent_id, _) = identify(&parent, c"")?;
+            if parent_id.mount != id.mount || parent_id == current_id {
+                return Ok(current);
             }
-            (here, here_id) = (above, above_id);
+            (current, current_id) = (parent, parent_id);
         }
         Err(VfsError::NoStaging)
     }
 }
 
-fn open_up(folder: impl AsFd, name: &CStr) -> rustix::io::Result<OwnedFd> {
+fn open_dir(folder: impl AsFd, name: &CStr) -> rustix::io::Result<OwnedFd> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     openat(folder, name, flags, Mode::empty())
 }

@@ -17,16 +17,16 @@ use std::sync::Arc;
 use rustix::fs::{OFlags, Stat, fstat};
 use rustix::io::{ReadWriteFlags, preadv2};
 
-use crate::dir_reader::{DirReader, readable};
-use crate::entry::{self, Kind, regular};
+use crate::dir_reader::{DirReader, dir_read_flags};
+use crate::entry::{self, Kind, check_regular};
 use crate::home::Home;
-use crate::jail::cached::{AccessTime, is_due, open};
+use crate::jail::cached::{AccessTime, open_cached, read_updates_atime};
 use crate::jail::folder::Folder;
 use crate::jail::mount::{FolderId, identify};
 use crate::{Download, Entry, Listing, jail};
 
 /// A name, and the file or directory that has it.
-struct Spot<'a> {
+struct CachedName<'a> {
     folder: Arc<OwnedFd>,
     leaf: &'a OsStr,
     stat: Stat,
@@ -35,27 +35,27 @@ struct Spot<'a> {
 impl Home {
     /// [`Home::stat`] of a file or a directory.
     pub fn stat_at_hand(&self, path: &Path) -> Option<Entry> {
-        let Spot { leaf, stat, .. } = self.spot(path)?;
+        let CachedName { leaf, stat, .. } = self.cached_name(path)?;
         Some(Entry::new(leaf.to_owned(), &stat))
     }
 
     /// [`Home::size`] where no name of the file system has a stage.
     pub fn size_at_hand(&self, path: &Path) -> Option<u64> {
-        let stat = self.spot(path)?.stat;
-        let certain = entry::kind(&stat) == Kind::File && self.mounts.home().is_stageless();
+        let stat = self.cached_name(path)?.stat;
+        let certain = entry::kind(&stat) == Kind::File && self.mounts.home().has_no_stages();
         certain.then(|| entry::size(&stat))
     }
 
     /// Whether [`Home::enter`] would succeed, for certain; false says no more than `None` elsewhere.
     pub fn may_enter_at_hand(&self, path: &Path) -> bool {
-        let folder = self.folder_at_hand(path);
-        folder.is_some_and(|(fd, _)| open(fd, OsStr::new("."), OFlags::PATH).is_some())
+        let folder = self.cached_folder(path);
+        folder.is_some_and(|(fd, _)| open_cached(fd, OsStr::new("."), OFlags::PATH).is_some())
     }
 
     /// [`Home::list`] of a directory.
     pub fn list_at_hand(self: &Arc<Self>, path: &Path) -> Option<Listing> {
-        let (fd, id) = self.folder_at_hand(path)?;
-        let reader = DirReader::of(open(&fd, OsStr::new("."), readable())?);
+        let (fd, id) = self.cached_folder(path)?;
+        let reader = DirReader::from_fd(open_cached(&fd, OsStr::new("."), dir_read_flags())?);
         let folder = Folder {
             fd,
             id,
@@ -63,52 +63,52 @@ impl Home {
             path: path.to_owned(),
             inherited_group: None,
         };
-        Some(Listing::of(self, folder, reader))
+        Some(Listing::from_reader(self, folder, reader))
     }
 
     /// [`Home::download`], but for remembered digests.
     pub fn download_at_hand(&self, path: &Path) -> Option<Download> {
-        let Spot { folder, leaf, stat } = self.spot(path)?;
+        let CachedName { folder, leaf, stat } = self.cached_name(path)?;
         // Anything else may do something when it is opened.
-        regular(entry::kind(&stat)).ok()?;
-        let file = open(folder, leaf, OFlags::RDONLY)?;
+        check_regular(entry::kind(&stat)).ok()?;
+        let file = open_cached(folder, leaf, OFlags::RDONLY)?;
         let stat = fstat(&file).ok()?;
-        regular(entry::kind(&stat)).ok()?;
+        check_regular(entry::kind(&stat)).ok()?;
         Some(Download::without_digests(file, stat))
     }
 
     /// Reads from a file of this home what is in memory. May give less than asked; 0 is the end.
     /// Times of access stay true: a read that would change one is left to a worker.
     pub fn read_at_hand(&self, file: &Download, offset: u64, buffer: &mut [u8]) -> Option<usize> {
-        if self.jail.access_time()? == AccessTime::Relative && is_due(file.stat()) {
+        if self.jail.access_time()? == AccessTime::Relatime && read_updates_atime(file.stat()) {
             return None;
         }
         let mut buffer = [IoSliceMut::new(buffer)];
         preadv2(file.file(), &mut buffer, offset, ReadWriteFlags::NOWAIT).ok()
     }
 
-    fn spot<'a>(&self, path: &'a Path) -> Option<Spot<'a>> {
-        let (parent, leaf) = jail::split(path)?;
+    fn cached_name<'a>(&self, path: &'a Path) -> Option<CachedName<'a>> {
+        let (parent, leaf) = jail::split_leaf(path)?;
         jail::check_name(leaf).ok()?;
-        let (folder, _) = self.folder_at_hand(parent)?;
-        let stat = fstat(open(&folder, leaf, OFlags::PATH)?).ok()?;
+        let (folder, _) = self.cached_folder(parent)?;
+        let stat = fstat(open_cached(&folder, leaf, OFlags::PATH)?).ok()?;
         let plain = matches!(entry::kind(&stat), Kind::File | Kind::Directory);
-        let seen = plain && !self.mounts.home().hides_at_hand(stat.st_ino)?;
-        seen.then_some(Spot { folder, leaf, stat })
+        let seen = plain && !self.mounts.home().try_is_staging_inode(stat.st_ino)?;
+        seen.then_some(CachedName { folder, leaf, stat })
     }
 
     /// A directory on the home's own file system, open to look names up.
-    fn folder_at_hand(&self, path: &Path) -> Option<(Arc<OwnedFd>, FolderId)> {
+    fn cached_folder(&self, path: &Path) -> Option<(Arc<OwnedFd>, FolderId)> {
         self.jail.access_time()?;
         let root = self.mounts.root();
         if path.as_os_str().is_empty() {
             return Some((Arc::clone(self.jail.handle()), root));
         }
-        jail::check(path).ok()?;
+        jail::check_path(path).ok()?;
         let flags = OFlags::PATH | OFlags::DIRECTORY;
-        let fd = open(self.jail.handle(), path.as_os_str(), flags)?;
+        let fd = open_cached(self.jail.handle(), path.as_os_str(), flags)?;
         let (id, _) = identify(&fd, c"").ok()?;
-        let seen = id.mount == root.mount && !self.mounts.home().hides_at_hand(id.inode)?;
+        let seen = id.mount == root.mount && !self.mounts.home().try_is_staging_inode(id.inode)?;
         seen.then(|| (Arc::new(fd), id))
     }
 }

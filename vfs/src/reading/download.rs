@@ -20,7 +20,7 @@ pub struct Download {
 
 impl Download {
     pub(crate) fn new(file: OwnedFd, stat: Stat) -> Self {
-        let digests = digest::recall(&file, &stat);
+        let digests = digest::load(&file, &stat);
         Self {
             file: file.into(),
             stat,
@@ -81,10 +81,10 @@ impl Download {
         let now = fstat(&self.file)?;
         if unchanged(&now, &self.stat) {
             let all = match self.digests {
-                Some(known) => known.and(read),
+                Some(known) => known.with(read),
                 None => read.into(),
             };
-            digest::remember(&self.file, &now, &all)?;
+            digest::store(&self.file, &now, &all)?;
         }
         Ok(())
     }
@@ -92,7 +92,7 @@ impl Download {
     /// Forgets the digests: the disk says otherwise.
     pub fn forget(&mut self, _worker: &Worker) -> Result<(), VfsError> {
         self.digests = None;
-        Ok(digest::forget(&self.file)?)
+        Ok(digest::remove(&self.file)?)
     }
 }
 

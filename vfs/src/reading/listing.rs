@@ -31,17 +31,17 @@ pub struct Listing {
 enum Source {
     Directory(Box<(Folder, DirReader)>),
     /// The entry is there.
-    One,
-    Over,
+    Single,
+    Done,
 }
 
 impl Listing {
-    pub(crate) fn directory(home: &Arc<Home>, folder: Folder) -> Result<Self, VfsError> {
+    pub(crate) fn open(home: &Arc<Home>, folder: Folder) -> Result<Self, VfsError> {
         let reader = DirReader::open(&folder)?;
-        Ok(Self::of(home, folder, reader))
+        Ok(Self::from_reader(home, folder, reader))
     }
 
-    pub(crate) fn of(home: &Arc<Home>, folder: Folder, reader: DirReader) -> Self {
+    pub(crate) fn from_reader(home: &Arc<Home>, folder: Folder, reader: DirReader) -> Self {
         Self {
             home: Arc::clone(home),
             source: Source::Directory(Box::new((folder, reader))),
@@ -50,10 +50,10 @@ impl Listing {
         }
     }
 
-    pub(crate) fn one(home: &Arc<Home>, entry: Entry) -> Self {
+    pub(crate) fn single(home: &Arc<Home>, entry: Entry) -> Self {
         Self {
             home: Arc::clone(home),
-            source: Source::One,
+            source: Source::Single,
             entry,
             hidden: 0,
         }
@@ -63,27 +63,27 @@ impl Listing {
     pub fn next(&mut self, _worker: &Worker) -> Result<Option<&Entry>, VfsError> {
         let (folder, reader) = match &mut self.source {
             Source::Directory(open) => (&open.0, &mut open.1),
-            Source::One => {
-                self.source = Source::Over;
+            Source::Single => {
+                self.source = Source::Done;
                 return Ok(Some(&self.entry));
             }
-            Source::Over => return Ok(None),
+            Source::Done => return Ok(None),
         };
         loop {
             let Some((_, name)) = reader.next()? else {
                 return Ok(None);
             };
-            if jail::is_staging(name.to_bytes()) {
+            if jail::is_staging_name(name.to_bytes()) {
                 continue;
             }
-            if jail::forges(name.to_bytes()) {
+            if jail::has_line_break(name.to_bytes()) {
                 self.hidden += 1;
                 continue;
             }
             match statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) {
-                Ok(stat) if folder.mount.hides(&stat) => {}
+                Ok(stat) if folder.mount.is_staging_dir(&stat) => {}
                 Ok(stat) if is_link(&stat) => {
-                    let target = follow(&self.home, folder, name);
+                    let target = stat_link_target(&self.home, folder, name);
                     self.entry.set(name, target.as_ref().unwrap_or(&stat));
                     return Ok(Some(&self.entry));
                 }
@@ -105,7 +105,7 @@ impl Listing {
 }
 
 /// What a link leads to; `None` where that is nothing to see.
-fn follow(home: &Home, folder: &Folder, name: &CStr) -> Option<Stat> {
+fn stat_link_target(home: &Home, folder: &Folder, name: &CStr) -> Option<Stat> {
     let path = folder.path.join(OsStr::from_bytes(name.to_bytes()));
     match home.resolve(&path, Links::Follow) {
         Ok(Resolved::Name(_, stat)) => stat,

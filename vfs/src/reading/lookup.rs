@@ -2,15 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::entry::{self, Modified, regular};
+use crate::entry::{self, Modified, check_regular};
 use crate::home::Home;
-use crate::home::charge::staged;
+use crate::home::charge::find_stage;
 use crate::home::resolve::{Links, Resolved};
-use crate::jail::folder::Place;
+use crate::jail::folder::NameAt;
 use crate::{VfsError, Worker};
 
 /// Names that are tried where one that nothing has is wanted.
-const TRIES: usize = 10_000;
+const TRIES_MAX: usize = 10_000;
 
 /// Bytes of what a name has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,13 +25,13 @@ pub enum SizeOf {
 impl Home {
     /// The size of the file at `path`, links inside the home followed, or of its stage.
     pub fn size(&self, _worker: &Worker, path: &Path) -> Result<SizeOf, VfsError> {
-        let Resolved::Name(place, stat) = self.resolve(path, Links::Follow)? else {
+        let Resolved::Name(name_at, stat) = self.resolve(path, Links::Follow)? else {
             return Err(VfsError::IsADirectory);
         };
         if let Some(stat) = &stat {
-            regular(entry::kind(stat))?;
+            check_regular(entry::kind(stat))?;
         }
-        match (stat, staged(&place)?) {
+        match (stat, find_stage(&name_at)?) {
             (Some(stat), None) => Ok(SizeOf::Published(entry::size(&stat))),
             (None, Some((_, size))) => Ok(SizeOf::Staged(size)),
             (Some(_), Some(_)) => Ok(SizeOf::Both),
@@ -56,11 +56,11 @@ impl Home {
     /// the first free number behind it. [`VfsError::Exists`] after 10,000 names. Another session
     /// may take it first, which an upload with [`crate::Replace::Never`] is told.
     pub fn unique(&self, _worker: &Worker, path: &Path) -> Result<PathBuf, VfsError> {
-        let wanted = self.place(path, Links::Keep)?;
+        let wanted = self.resolve_name(path, Links::NoFollow)?;
         if is_free(&wanted)? {
             return Ok(path.to_owned());
         }
-        for number in 1..TRIES {
+        for number in 1..TRIES_MAX {
             let mut name = wanted.name();
             name.push(format!(".{number}"));
             if is_free(&wanted.sibling(&name)?)? {
@@ -71,6 +71,6 @@ impl Home {
     }
 }
 
-fn is_free(place: &Place) -> Result<bool, VfsError> {
-    Ok(place.stat()?.is_none() && staged(place)?.is_none())
+fn is_free(name_at: &NameAt) -> Result<bool, VfsError> {
+    Ok(name_at.stat()?.is_none() && find_stage(name_at)?.is_none())
 }

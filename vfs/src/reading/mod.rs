@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use rustix::fs::{AtFlags, OFlags, statat};
 
-use crate::entry::{self, regular};
+use crate::entry::{self, check_regular};
 use crate::home::Home;
 use crate::home::resolve::{Links, Resolved};
 use crate::{Download, Entry, Listing, VfsError, Worker};
@@ -24,7 +24,7 @@ impl Home {
 
     /// What is at `path`; a link is told as itself, wherever it leads.
     pub fn stat_link(&self, worker: &Worker, path: &Path) -> Result<Entry, VfsError> {
-        self.stat_by(worker, path, Links::Keep)
+        self.stat_by(worker, path, Links::NoFollow)
     }
 
     fn stat_by(&self, _worker: &Worker, path: &Path, links: Links) -> Result<Entry, VfsError> {
@@ -34,10 +34,10 @@ impl Home {
                 let name = path.file_name().unwrap_or_default();
                 Ok(Entry::new(name.to_owned(), &stat))
             }
-            Resolved::Name(place, stat) => {
+            Resolved::Name(name_at, stat) => {
                 let name = path
                     .file_name()
-                    .map_or_else(|| place.name(), ToOwned::to_owned);
+                    .map_or_else(|| name_at.name(), ToOwned::to_owned);
                 Ok(Entry::new(name, &stat.ok_or(VfsError::NotFound)?))
             }
         }
@@ -58,22 +58,22 @@ impl Home {
     /// Lists a directory, or one file.
     pub fn list(self: &Arc<Self>, worker: &Worker, path: &Path) -> Result<Listing, VfsError> {
         match self.folder(path) {
-            Ok(folder) => Listing::directory(self, folder),
-            Err(VfsError::NotADirectory) => Ok(Listing::one(self, self.stat(worker, path)?)),
+            Ok(folder) => Listing::open(self, folder),
+            Err(VfsError::NotADirectory) => Ok(Listing::single(self, self.stat(worker, path)?)),
             Err(e) => Err(e),
         }
     }
 
     /// Opens the file at `path` for reading.
     pub fn download(&self, _worker: &Worker, path: &Path) -> Result<Download, VfsError> {
-        let Resolved::Name(place, stat) = self.resolve(path, Links::Follow)? else {
+        let Resolved::Name(name_at, stat) = self.resolve(path, Links::Follow)? else {
             return Err(VfsError::IsADirectory);
         };
-        regular(entry::kind(&stat.ok_or(VfsError::NotFound)?))?;
-        let file = place.open(OFlags::RDONLY)?;
+        check_regular(entry::kind(&stat.ok_or(VfsError::NotFound)?))?;
+        let file = name_at.open(OFlags::RDONLY)?;
         let stat = rustix::fs::fstat(file.as_fd())?;
         // It may have been replaced between the look and the opening.
-        regular(entry::kind(&stat))?;
+        check_regular(entry::kind(&stat))?;
         Ok(Download::new(file, stat))
     }
 }

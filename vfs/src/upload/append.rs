@@ -7,9 +7,9 @@ use std::time::SystemTime;
 use rustix::fs::{Stat, fstat, futimens};
 use skiff_quota::Amount;
 
-use super::publish::{Step, about_to};
+use super::publish::{Step, before_step};
 use super::{Target, Upload};
-use crate::entry::{self, Modified, times};
+use crate::entry::{self, Modified, timestamps};
 use crate::home::Home;
 use crate::{Digest, Published, VfsError, digest};
 
@@ -44,21 +44,21 @@ impl Upload {
         digest: Option<Digest>,
         modified: Option<SystemTime>,
     ) -> Result<Published, VfsError> {
-        about_to(Step::Dress)?;
+        before_step(Step::SetAttributes)?;
         if let Some(modified) = modified {
-            futimens(&self.file, &times(modified.into()))?;
+            futimens(&self.file, &timestamps(modified.into()))?;
         }
         let stat = fstat(&self.file)?;
         if let Some(digest) = digest {
-            digest::remember(&self.file, &stat, &digest.into())?;
+            digest::store(&self.file, &stat, &digest.into())?;
         }
-        let home = Arc::clone(self.hold.home());
+        let home = Arc::clone(self.guard.home());
         self.sync_data(home.policy.durability)?;
-        self.check_wanted()?;
-        let mut names = home.names.lock();
-        about_to(Step::Post)?;
-        home.noting_drift(self.check_named(&stat))?;
-        self.hold.settle(&mut names, was.charge(self.len));
+        self.check_stop_flag()?;
+        let mut state = home.state.lock();
+        before_step(Step::Charge)?;
+        home.mark_stale_on_error(self.check_still_named(&stat))?;
+        self.guard.settle(&mut state, was.charge(self.len));
         Ok(Published {
             size: entry::size(&stat),
             modified: entry::modified(&stat),
@@ -66,8 +66,8 @@ impl Upload {
     }
 
     /// Whether the name still has the file that was appended to, but for the daemon's doing.
-    fn check_named(&self, appended: &Stat) -> Result<(), VfsError> {
-        let now = self.hold.writer.place.stat()?;
+    fn check_still_named(&self, appended: &Stat) -> Result<(), VfsError> {
+        let now = self.guard.writer.name_at.stat()?;
         let unique = |stat: &Stat| (stat.st_dev, stat.st_ino);
         match now.filter(|now| unique(now) == unique(appended)) {
             Some(_) => Ok(()),
@@ -76,17 +76,17 @@ impl Upload {
     }
 
     /// Cuts the file back to what it was.
-    pub(super) fn end_in_place(&mut self, home: &Home, was: InPlace) -> Result<(), VfsError> {
-        let mut names = home.names.lock();
-        let cut = home.noting_drift(self.cut_back(was));
-        self.hold.settle(&mut names, was.charge(self.len));
+    pub(super) fn end_append(&mut self, home: &Home, was: InPlace) -> Result<(), VfsError> {
+        let mut state = home.state.lock();
+        let cut = home.mark_stale_on_error(self.undo_append(was));
+        self.guard.settle(&mut state, was.charge(self.len));
         cut
     }
 
-    pub(super) fn cut_back(&mut self, was: InPlace) -> Result<(), VfsError> {
-        self.cut(was.size)?;
+    pub(super) fn undo_append(&mut self, was: InPlace) -> Result<(), VfsError> {
+        self.truncate(was.size)?;
         // The content is what it was, and so is its time, where it is ours to set.
-        let _ = futimens(&self.file, &times(was.modified));
+        let _ = futimens(&self.file, &timestamps(was.modified));
         Ok(())
     }
 

@@ -8,17 +8,17 @@ use rustix::fs::{Mode, OFlags, Stat, fstat};
 use skiff_quota::Amount;
 
 use super::append::InPlace;
-use super::guard::Hold;
-use super::preallocate::Ahead;
-use super::prepare::Pending;
+use super::guard::WriterGuard;
+use super::preallocate::Preallocation;
+use super::prepare::Preparation;
 use super::{Replace, Start, Target, Upload, UploadRequest, UploadStart, next_checkpoint};
-use crate::entry::{self, regular};
+use crate::entry::{self, check_regular};
 use crate::home::Home;
 use crate::home::charge::{charge, published_size};
 use crate::home::resolve::Links;
-use crate::home::writers::{Names, Writer};
-use crate::jail::folder::Place;
-use crate::staging::{Origin, Staging};
+use crate::home::writers::{HomeState, Writer};
+use crate::jail::folder::NameAt;
+use crate::staging::{StageOpen, StagingDir};
 use crate::{VfsError, Worker, digest};
 
 impl Home {
@@ -31,34 +31,34 @@ impl Home {
         request: &UploadRequest,
     ) -> Result<UploadStart, VfsError> {
         let resolve = || {
-            let place = self.place(path, Links::Follow)?;
-            let staging = place.folder.mount.make_staging()?;
-            Ok((place, staging))
+            let name_at = self.resolve_name(path, Links::Follow)?;
+            let staging = name_at.folder.mount.make_staging()?;
+            Ok((name_at, staging))
         };
-        let ((place, staging), mut names) = self.lock_with(resolve)?;
-        let claim = self.claim(&mut names, &place, &staging, request)?;
-        drop(names);
+        let ((name_at, staging), mut state) = self.resolve_and_lock(resolve)?;
+        let claim = self.claim_name(&mut state, &name_at, &staging, request)?;
+        drop(state);
         match claim {
-            Claim::Published(stat) => Ok(complete(&place, &stat)),
-            Claim::Held(held) => Ok(UploadStart::Open(held.open(staging, request)?)),
+            Claim::Published(stat) => Ok(already_complete(&name_at, &stat)),
+            Claim::Claimed(claimed) => Ok(UploadStart::Open(claimed.open(staging, request)?)),
         }
     }
 
     /// Makes the name the uploader's own, if nobody else writes it.
-    fn claim(
+    fn claim_name(
         self: &Arc<Self>,
-        names: &mut Names,
-        place: &Place,
-        staging: &Staging,
+        state: &mut HomeState,
+        name_at: &NameAt,
+        staging: &StagingDir,
         request: &UploadRequest,
     ) -> Result<Claim, VfsError> {
-        let key = place.key();
-        if let Some(writer) = names.writers.get(&key) {
-            return Err(writer.contest(self.policy.writer_silence));
+        let key = name_at.key();
+        if let Some(writer) = state.writers.get(&key) {
+            return Err(writer.cancel_if_silent(self.policy.writer_silence));
         }
-        let published = place.stat()?;
+        let published = name_at.stat()?;
         if let Some(stat) = published {
-            regular(entry::kind(&stat))?;
+            check_regular(entry::kind(&stat))?;
             if request.replace == Replace::Never {
                 let same = request.size == Some(entry::size(&stat));
                 return if same {
@@ -70,13 +70,13 @@ impl Home {
         }
         let staged = staging.size(key.stage)?;
         let bytes = published.as_ref().map(published_size);
-        let opened = Plan::new(request.start, bytes, staged)?.open(place, staged)?;
+        let opened = Plan::new(request.start, bytes, staged)?.open(name_at, staged)?;
         // What was opened is what is charged, whatever had the name a moment ago.
         let published = opened.stat().or(published);
         let charged = charge(published.as_ref(), staged);
-        let writer = Writer::new(place.clone(), charged, request.owner);
-        Ok(Claim::Held(Box::new(Held {
-            hold: Hold::new(self, names, writer)?,
+        let writer = Writer::new(name_at.clone(), charged, request.owner);
+        Ok(Claim::Claimed(Box::new(ClaimedName {
+            guard: WriterGuard::new(self, state, writer)?,
             published: published.as_ref().map(published_size),
             staged,
             opened,
@@ -86,12 +86,12 @@ impl Home {
 
 enum Claim {
     Published(Stat),
-    Held(Box<Held>),
+    Claimed(Box<ClaimedName>),
 }
 
-fn complete(place: &Place, stat: &Stat) -> UploadStart {
-    let file = place.open(OFlags::RDONLY).ok();
-    let digests = file.and_then(|file| digest::recall(file, stat));
+fn already_complete(name_at: &NameAt, stat: &Stat) -> UploadStart {
+    let file = name_at.open(OFlags::RDONLY).ok();
+    let digests = file.and_then(|file| digest::load(file, stat));
     UploadStart::Complete {
         size: entry::size(stat),
         digests,
@@ -132,19 +132,19 @@ impl Plan {
     }
 
     /// Opens the published file, where it has a part in the plan.
-    fn open(self, place: &Place, staged: Option<u64>) -> Result<Opened, VfsError> {
+    fn open(self, name_at: &NameAt, staged: Option<u64>) -> Result<Opened, VfsError> {
         Ok(match self {
             Self::Stage => Opened::Stage,
             Self::Fresh => Opened::Fresh,
             Self::Continue(at) => Opened::Continue(at),
-            Self::Copy(bytes) => Opened::copy(place, bytes)?,
+            Self::Copy(bytes) => Opened::copy(name_at, bytes)?,
             Self::InPlace => {
-                let (file, stat) = open_regular(place, OFlags::RDWR)?;
+                let (file, stat) = open_regular(name_at, OFlags::RDWR)?;
                 match (stat.st_nlink, staged) {
                     (..=1, _) => Opened::InPlace { file, stat },
                     // Its other names are not to grow along, uncharged and perhaps outside the
                     // home: this name gets a file of its own.
-                    (_, None) => Opened::copy(place, entry::size(&stat))?,
+                    (_, None) => Opened::copy(name_at, entry::size(&stat))?,
                     (_, Some(_)) => return Err(VfsError::Forbidden),
                 }
             }
@@ -169,8 +169,8 @@ enum Opened {
 }
 
 impl Opened {
-    fn copy(place: &Place, bytes: u64) -> Result<Self, VfsError> {
-        let (source, stat) = open_regular(place, OFlags::RDONLY)?;
+    fn copy(name_at: &NameAt, bytes: u64) -> Result<Self, VfsError> {
+        let (source, stat) = open_regular(name_at, OFlags::RDONLY)?;
         Ok(Self::Copy {
             source,
             stat,
@@ -186,42 +186,46 @@ impl Opened {
     }
 }
 
-fn open_regular(place: &Place, flags: OFlags) -> Result<(OwnedFd, Stat), VfsError> {
-    let file = place.open(flags)?;
+fn open_regular(name_at: &NameAt, flags: OFlags) -> Result<(OwnedFd, Stat), VfsError> {
+    let file = name_at.open(flags)?;
     let stat = fstat(&file)?;
     // It may have been replaced between the look and the opening.
-    regular(entry::kind(&stat))?;
+    check_regular(entry::kind(&stat))?;
     Ok((file, stat))
 }
 
 /// A name that is held, and how its upload goes on.
-struct Held {
-    hold: Hold,
+struct ClaimedName {
+    guard: WriterGuard,
     published: Option<u64>,
     staged: Option<u64>,
     opened: Opened,
 }
 
-impl Held {
-    fn open(mut self, staging: Arc<Staging>, request: &UploadRequest) -> Result<Upload, VfsError> {
-        let home = Arc::clone(self.hold.home());
+impl ClaimedName {
+    fn open(
+        mut self,
+        staging: Arc<StagingDir>,
+        request: &UploadRequest,
+    ) -> Result<Upload, VfsError> {
+        let home = Arc::clone(self.guard.home());
         let size = request.size.unwrap_or(0);
-        let more = Amount::new(size, 1).minus(self.hold.writer.charged);
-        home.extend(&mut self.hold, more)?;
-        home.check_floor(staging.fd(), size.saturating_sub(self.there()))?;
+        let more = Amount::new(size, 1).minus(self.guard.writer.charged);
+        home.extend(&mut self.guard, more)?;
+        home.check_free_space(staging.fd(), size.saturating_sub(self.bytes_on_disk()))?;
         let staged = self.staged.unwrap_or(0);
         let mut upload = self.into_upload(staging, request)?;
         // A stage longer than the file to come is of another file.
         let is_of_another = request.size.is_some_and(|size| size < staged);
         if request.start == Start::Stage && is_of_another {
-            upload.cut(0)?;
+            upload.truncate(0)?;
             upload.have = 0;
         }
         Ok(upload)
     }
 
     /// Bytes of the file to come that the disk has already.
-    fn there(&self) -> u64 {
+    fn bytes_on_disk(&self) -> u64 {
         match self.opened {
             Opened::Stage => self.staged.unwrap_or(0),
             Opened::Continue(at) => at,
@@ -232,49 +236,59 @@ impl Held {
 
     fn into_upload(
         self,
-        staging: Arc<Staging>,
+        staging: Arc<StagingDir>,
         request: &UploadRequest,
     ) -> Result<Upload, VfsError> {
         let Self {
-            hold,
+            guard,
             published,
             staged,
             opened,
         } = self;
-        let key = hold.writer.place.key().stage;
-        let origin = if staged.is_some() {
-            Origin::Old
+        let key = guard.writer.name_at.key().stage;
+        let how = if staged.is_some() {
+            StageOpen::Existing
         } else {
-            Origin::New
+            StageOpen::Create
         };
         // What a new file is to have, so that it need not be changed. Nobody else looks into the
         // directory of stages.
-        let mode = Mode::from_raw_mode(hold.home().policy.file_mode & 0o777);
-        let stage = || staging.open(key, mode | Mode::RUSR | Mode::WUSR, origin);
+        let mode = Mode::from_raw_mode(guard.home().policy.file_mode & 0o777);
+        let stage = || staging.open(key, mode | Mode::RUSR | Mode::WUSR, how);
         let in_stage = Target::Stage {
             labelled: staged.is_some(),
         };
         let staged_bytes = staged.unwrap_or(0);
         let declared = request.size.unwrap_or(0);
-        let ahead = match origin {
-            Origin::New => Ahead::of_new(declared),
-            Origin::Old => Ahead::of_old(declared),
+        let preallocation = match how {
+            StageOpen::Create => Preallocation::for_new_stage(declared),
+            StageOpen::Existing => Preallocation::for_existing_stage(declared),
         };
         let (file, target, pending, have) = match opened {
             Opened::Stage | Opened::Fresh => (stage()?, in_stage, None, staged_bytes),
-            Opened::Continue(at) => (stage()?, in_stage, Some(Pending::Cut(at)), staged_bytes),
+            Opened::Continue(at) => (
+                stage()?,
+                in_stage,
+                Some(Preparation::Truncate(at)),
+                staged_bytes,
+            ),
             Opened::Copy { source, bytes, .. } => {
-                let pending = Pending::Copy { source, bytes };
+                let pending = Preparation::CopyPrefix { source, bytes };
                 (stage()?, in_stage, Some(pending), 0)
             }
             Opened::InPlace { file, stat } => {
                 let in_place = Target::InPlace(InPlace::new(&stat, staged_bytes));
-                (file, in_place, Some(Pending::Append), entry::size(&stat))
+                (
+                    file,
+                    in_place,
+                    Some(Preparation::ForgetDigests),
+                    entry::size(&stat),
+                )
             }
         };
         Ok(Upload {
-            room: hold.room(),
-            hold,
+            reserved_len: guard.reserved_len(),
+            guard,
             staging,
             file: file.into(),
             target,
@@ -282,10 +296,10 @@ impl Held {
             published,
             have,
             len: have,
-            ahead,
+            preallocation,
             flushed: have,
             checkpoint: next_checkpoint(have),
-            forsaken: Default::default(),
+            stop_flag: Default::default(),
             replace: request.replace,
         })
     }

@@ -6,29 +6,29 @@ use skiff_quota::{Amount, Reservation};
 
 use crate::VfsError;
 use crate::home::Home;
-use crate::home::writers::{Names, Writer};
+use crate::home::writers::{HomeState, Writer};
 
 /// A running upload's hold on its name and on room in the ledger. Dropped unsettled, the name
 /// stays charged as it was.
 #[derive(Debug)]
-pub(crate) struct Hold {
+pub(crate) struct WriterGuard {
     home: Arc<Home>,
     pub(crate) writer: Arc<Writer>,
     reservation: Option<Reservation>,
 }
 
-impl Hold {
+impl WriterGuard {
     /// Registers a writer; the caller has found the name idle under this same lock.
     pub(crate) fn new(
         home: &Arc<Home>,
-        names: &mut Names,
+        state: &mut HomeState,
         writer: Writer,
     ) -> Result<Self, VfsError> {
         let reservation = Some(home.ledger.reserve(Amount::ZERO)?);
         let writer = Arc::new(writer);
-        names
+        state
             .writers
-            .insert(writer.place.key(), Arc::clone(&writer));
+            .insert(writer.name_at.key(), Arc::clone(&writer));
         Ok(Self {
             home: Arc::clone(home),
             writer,
@@ -46,7 +46,7 @@ impl Hold {
     }
 
     /// Bytes that the stage may reach without asking for more.
-    pub(crate) fn room(&self) -> u64 {
+    pub(crate) fn reserved_len(&self) -> u64 {
         let held = self
             .reservation
             .as_ref()
@@ -63,29 +63,29 @@ impl Hold {
     }
 
     /// Ends the hold: from now on the name is charged `now`.
-    pub(crate) fn settle(&mut self, names: &mut Names, now: Amount) {
+    pub(crate) fn settle(&mut self, state: &mut HomeState, now: Amount) {
         let Some(reservation) = self.reservation.take() else {
             return;
         };
         let charged = self.writer.charged;
         reservation.commit(now.minus(charged));
         self.home.ledger.shrink(charged.minus(now));
-        names.writers.remove(&self.writer.place.key());
+        state.writers.remove(&self.writer.name_at.key());
     }
 }
 
-impl Drop for Hold {
+impl Drop for WriterGuard {
     fn drop(&mut self) {
         if self.reservation.is_some() {
             let home = Arc::clone(&self.home);
-            self.settle(&mut home.names.lock(), self.writer.charged);
+            self.settle(&mut home.state.lock(), self.writer.charged);
         }
     }
 }
 
 impl Home {
     /// Extends a hold, dropping idle stages before refusing.
-    pub(crate) fn extend(&self, hold: &mut Hold, more: Amount) -> Result<(), VfsError> {
-        self.until_it_fits(more, || hold.extend(more))
+    pub(crate) fn extend(&self, guard: &mut WriterGuard, more: Amount) -> Result<(), VfsError> {
+        self.retry_dropping_stages(more, || guard.extend(more))
     }
 }

@@ -22,29 +22,29 @@ use rustix::pipe::{SpliceFlags, splice};
 use skiff_quota::Amount;
 
 use self::append::InPlace;
-use self::guard::Hold;
-use self::preallocate::Ahead;
-use self::prepare::Pending;
+use self::guard::WriterGuard;
+use self::preallocate::Preallocation;
+use self::prepare::Preparation;
 use crate::entry::Modified;
 use crate::home::Home;
 use crate::jail::folder::NameKey;
-use crate::staging::Staging;
+use crate::staging::StagingDir;
 use crate::{Digest, Digests, Durability, VfsError, Worker};
 
 /// Bytes asked for at a time where no size was declared.
-const STEP: u64 = 1 << 20;
+const RESERVE_STEP: u64 = 1 << 20;
 /// Bytes between two checkpoints: the disk's floor is looked at, and the kernel asked to start
 /// writing, so that the final sync is short (1 GiB: 4 ms instead of 280).
 const CHECKPOINT: u64 = 8 << 20;
 /// A stage of this many bytes is labelled while it is written; shorter ones when they are
 /// interrupted. One that a crash leaves unlabelled is dropped by the scan that follows.
-const LABELLED_FROM: u64 = 1 << 20;
+const LABEL_MIN: u64 = 1 << 20;
 
 /// Bytes that are copied out of a pipe at a time.
-const PORTION: usize = 16 * 1024;
+const PIPE_BUFFER: usize = 16 * 1024;
 
 /// Where nothing is synced, and so nothing is meant to be waited for.
-const SHORT_GRACE: Duration = Duration::from_micros(250);
+const UNSYNCED_GRACE_MAX: Duration = Duration::from_micros(250);
 
 /// Whether an upload may take the place of a published file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,26 +99,26 @@ pub struct Published {
 /// was appended to in place is cut back.
 #[derive(Debug)]
 pub struct Upload {
-    pub(crate) hold: Hold,
-    pub(crate) staging: Arc<Staging>,
+    pub(crate) guard: WriterGuard,
+    pub(crate) staging: Arc<StagingDir>,
     pub(crate) file: File,
     pub(crate) replace: Replace,
     target: Target,
     /// What is to be done before the first byte.
-    pending: Option<Pending>,
+    pending: Option<Preparation>,
     /// Size of the published file of that name when the upload began.
     published: Option<u64>,
     have: u64,
     len: u64,
     /// Bytes that the file may reach before more room must be held.
-    room: u64,
-    ahead: Ahead,
+    reserved_len: u64,
+    preallocation: Preallocation,
     /// How far the kernel was asked to write.
     flushed: u64,
     /// Bytes of the file at which the next checkpoint is due.
     checkpoint: u64,
     /// Set by others when nobody wants the file any more; not looked at before this time.
-    forsaken: (Arc<AtomicBool>, Option<Instant>),
+    stop_flag: (Arc<AtomicBool>, Option<Instant>),
 }
 
 /// Which file the bytes go to.
@@ -142,35 +142,35 @@ impl Upload {
     /// The offset in the file of the next byte, known before [`Upload::prepare`].
     pub fn position(&self) -> u64 {
         match self.pending {
-            Some(Pending::Cut(at)) => at,
-            Some(Pending::Copy { bytes, .. }) => bytes,
-            Some(Pending::Append) | None => self.len,
+            Some(Preparation::Truncate(at)) => at,
+            Some(Preparation::CopyPrefix { bytes, .. }) => bytes,
+            Some(Preparation::ForgetDigests) | None => self.len,
         }
     }
 
     /// Whether publishing waits until the disk has it all.
     pub fn is_to_be_synced(&self) -> bool {
-        self.hold.home().policy.durability == Durability::Fsync
+        self.guard.home().policy.durability == Durability::Fsync
     }
 
     /// Whether another upload of the same name has asked for it: end this one soon.
     pub fn cancelled(&self) -> bool {
-        self.hold.writer.cancelled()
+        self.guard.writer.cancelled()
     }
 
     /// From now on `flag` is looked at last thing before the file gets its name, and not before
     /// `grace` is over, the sync included: where it is set, nothing is published, and the stage
     /// stays. Who wants no sync wants no long wait either.
     pub fn heed(&mut self, flag: Arc<AtomicBool>, grace: Duration) {
-        let grace = match self.hold.home().policy.durability {
+        let grace = match self.guard.home().policy.durability {
             Durability::Fsync => grace,
-            Durability::None => grace.min(SHORT_GRACE),
+            Durability::None => grace.min(UNSYNCED_GRACE_MAX),
         };
-        self.forsaken = (flag, Some(Instant::now() + grace));
+        self.stop_flag = (flag, Some(Instant::now() + grace));
     }
 
-    pub(crate) fn check_wanted(&self) -> Result<(), VfsError> {
-        let (flag, from) = &self.forsaken;
+    pub(crate) fn check_stop_flag(&self) -> Result<(), VfsError> {
+        let (flag, from) = &self.stop_flag;
         let wait = from.map_or(Duration::ZERO, |from| {
             from.saturating_duration_since(Instant::now())
         });
@@ -187,9 +187,9 @@ impl Upload {
     pub fn restart(&mut self, _worker: &Worker) -> Result<(), VfsError> {
         match self.in_place() {
             Some(_) if self.pending.is_some() => Ok(()),
-            Some(was) => self.cut_back(was),
+            Some(was) => self.undo_append(was),
             None => {
-                self.cut(0)?;
+                self.truncate(0)?;
                 self.pending = None;
                 Ok(())
             }
@@ -198,7 +198,7 @@ impl Upload {
 
     /// Appends `data`. After an error what [`Upload::staged`] says is there and the rest not.
     pub fn write(&mut self, worker: &Worker, data: &[u8]) -> Result<(), VfsError> {
-        self.grow(worker, data.len() as u64, |upload| upload.append(data))
+        self.append_with(worker, data.len() as u64, |upload| upload.append(data))
     }
 
     /// Appends the `count` bytes that wait in a pipe, which the kernel moves where it can.
@@ -209,10 +209,10 @@ impl Upload {
         pipe: BorrowedFd<'_>,
         count: u64,
     ) -> Result<(), VfsError> {
-        self.grow(worker, count, |upload| upload.append_from(pipe, count))
+        self.append_with(worker, count, |upload| upload.append_spliced(pipe, count))
     }
 
-    fn grow(
+    fn append_with(
         &mut self,
         worker: &Worker,
         more: u64,
@@ -220,14 +220,14 @@ impl Upload {
     ) -> Result<(), VfsError> {
         self.prepare(worker)?;
         let end = self.len.saturating_add(more);
-        if end > self.room {
-            self.widen(end)?;
+        if end > self.reserved_len {
+            self.reserve_up_to(end)?;
         }
-        if self.ahead.are_due(self.len) {
-            self.take_ahead();
+        if self.preallocation.is_due(self.len) {
+            self.preallocate();
         }
         let written = append(self);
-        self.hold.writer.touch();
+        self.guard.writer.touch();
         written?;
         if self.len >= self.checkpoint {
             self.pass_checkpoint()
@@ -276,17 +276,17 @@ impl Upload {
     /// With nothing staged there is nothing to continue, and no stage stays. A file that was
     /// appended to in place is cut back.
     pub fn suspend(mut self, _worker: &Worker) {
-        self.end(Fate::Kept);
+        self.end(StageEnd::Keep);
     }
 
     /// Stops for good: the stage goes, a published file of that name stays as it was. A stage that
     /// was there before stays too if nothing was prepared.
     pub fn discard(mut self, _worker: &Worker) {
-        self.end(Fate::Dropped);
+        self.end(StageEnd::Remove);
     }
 
     pub(crate) fn key(&self) -> NameKey {
-        self.hold.writer.place.key()
+        self.guard.writer.name_at.key()
     }
 
     /// Whether the name had a file when the upload began.
@@ -300,13 +300,15 @@ impl Upload {
 
     /// Ends the upload unpublished. What fails on the way costs a label or leaves a stage that
     /// the next scan counts, which is for the log: the caller has nothing to do about it.
-    pub(crate) fn end(&mut self, fate: Fate) {
-        let home = Arc::clone(self.hold.home());
+    pub(crate) fn end(&mut self, stage: StageEnd) {
+        let home = Arc::clone(self.guard.home());
         let ended = match (&self.pending, &self.target) {
-            (Some(Pending::Cut(_) | Pending::Append), _) => self.end_untouched(&home),
-            (None, Target::InPlace(was)) => self.end_in_place(&home, *was),
-            _ if fate == Fate::Kept && self.len > 0 => self.end_kept(&home),
-            _ => self.end_dropped(&home),
+            (Some(Preparation::Truncate(_) | Preparation::ForgetDigests), _) => {
+                self.end_untouched(&home)
+            }
+            (None, Target::InPlace(was)) => self.end_append(&home, *was),
+            _ if stage == StageEnd::Keep && self.len > 0 => self.end_keeping_stage(&home),
+            _ => self.end_removing_stage(&home),
         };
         if let Err(e) = ended {
             log::warn!("{}: an upload ended untidily: {e}", home.user);
@@ -315,40 +317,40 @@ impl Upload {
 
     /// What was there is there still, and charged as it was.
     fn end_untouched(&mut self, home: &Home) -> Result<(), VfsError> {
-        let charged = self.hold.writer.charged;
-        self.hold.settle(&mut home.names.lock(), charged);
+        let charged = self.guard.writer.charged;
+        self.guard.settle(&mut home.state.lock(), charged);
         Ok(())
     }
 
-    fn end_kept(&mut self, home: &Home) -> Result<(), VfsError> {
-        let given_back = self.give_back();
+    fn end_keeping_stage(&mut self, home: &Home) -> Result<(), VfsError> {
+        let blocks_freed = self.free_unused_blocks();
         let labelled = self.label();
         let now = Amount::new(self.published.unwrap_or(0).max(self.len), 1);
-        self.hold.settle(&mut home.names.lock(), now);
-        given_back.and(labelled)
+        self.guard.settle(&mut home.state.lock(), now);
+        blocks_freed.and(labelled)
     }
 
-    fn end_dropped(&mut self, home: &Home) -> Result<(), VfsError> {
-        let mut names = home.names.lock();
-        let removed = home.noting_drift(self.staging.remove(self.key().stage));
+    fn end_removing_stage(&mut self, home: &Home) -> Result<(), VfsError> {
+        let mut state = home.state.lock();
+        let removed = home.mark_stale_on_error(self.staging.remove(self.key().stage));
         let now = Amount::new(
             self.published.unwrap_or(0),
             u64::from(self.published.is_some()),
         );
-        self.hold.settle(&mut names, now);
+        self.guard.settle(&mut state, now);
         removed
     }
 
     /// Holds room for the file to reach `end` bytes: a step of it where it fits, to come back
     /// less often, else just that.
-    fn widen(&mut self, end: u64) -> Result<(), VfsError> {
-        let home = Arc::clone(self.hold.home());
-        let needed = end - self.room;
-        home.check_floor(&self.file, needed)?;
-        if needed > STEP || self.hold.extend(Amount::bytes(STEP)).is_err() {
-            home.extend(&mut self.hold, Amount::bytes(needed))?;
+    fn reserve_up_to(&mut self, end: u64) -> Result<(), VfsError> {
+        let home = Arc::clone(self.guard.home());
+        let needed = end - self.reserved_len;
+        home.check_free_space(&self.file, needed)?;
+        if needed > RESERVE_STEP || self.guard.extend(Amount::bytes(RESERVE_STEP)).is_err() {
+            home.extend(&mut self.guard, Amount::bytes(needed))?;
         }
-        self.room = self.hold.room();
+        self.reserved_len = self.guard.reserved_len();
         Ok(())
     }
 
@@ -367,7 +369,7 @@ impl Upload {
         Ok(())
     }
 
-    fn append_from(&mut self, pipe: BorrowedFd<'_>, mut count: u64) -> Result<(), VfsError> {
+    fn append_spliced(&mut self, pipe: BorrowedFd<'_>, mut count: u64) -> Result<(), VfsError> {
         while count > 0 {
             let (most, mut at) = (usize::try_from(count).unwrap_or(usize::MAX), self.len);
             match splice(
@@ -385,21 +387,23 @@ impl Upload {
                 }
                 Err(Errno::INTR) => {}
                 // A file system that cannot: the bytes are copied.
-                Err(Errno::INVAL | Errno::NOSYS) => return self.append_read(pipe, count),
+                Err(Errno::INVAL | Errno::NOSYS) => return self.append_copied(pipe, count),
                 Err(e) => return Err(e.into()),
             }
         }
         Ok(())
     }
 
-    fn append_read(&mut self, pipe: BorrowedFd<'_>, mut count: u64) -> Result<(), VfsError> {
-        let mut portion = [0; PORTION];
+    fn append_copied(&mut self, pipe: BorrowedFd<'_>, mut count: u64) -> Result<(), VfsError> {
+        let mut buffer = [0; PIPE_BUFFER];
         while count > 0 {
-            let most = portion.len().min(usize::try_from(count).unwrap_or(PORTION));
-            match read(pipe, &mut portion[..most]) {
+            let most = buffer
+                .len()
+                .min(usize::try_from(count).unwrap_or(PIPE_BUFFER));
+            match read(pipe, &mut buffer[..most]) {
                 Ok(0) => return Err(VfsError::Io(io::ErrorKind::UnexpectedEof.into())),
                 Ok(got) => {
-                    self.append(&portion[..got])?;
+                    self.append(&buffer[..got])?;
                     count -= got as u64;
                 }
                 Err(Errno::INTR) => {}
@@ -412,8 +416,8 @@ impl Upload {
     fn pass_checkpoint(&mut self) -> Result<(), VfsError> {
         self.checkpoint = next_checkpoint(self.len);
         self.label()?;
-        let home = Arc::clone(self.hold.home());
-        home.check_floor(&self.file, 0)?;
+        let home = Arc::clone(self.guard.home());
+        home.check_free_space(&self.file, 0)?;
         match home.policy.durability {
             Durability::Fsync => self.start_writeback(),
             Durability::None => Ok(()),
@@ -434,19 +438,19 @@ impl Upload {
         if let Target::Stage { labelled } = &mut self.target
             && !*labelled
         {
-            let place = &self.hold.writer.place;
+            let name_at = &self.guard.writer.name_at;
             self.staging
-                .set_label(place.key().stage, self.file.as_fd(), &place.path())?;
+                .set_label(name_at.key().stage, self.file.as_fd(), &name_at.path())?;
             *labelled = true;
         }
         Ok(())
     }
 
     /// Cuts the file to its first `len` bytes.
-    fn cut(&mut self, len: u64) -> Result<(), VfsError> {
+    fn truncate(&mut self, len: u64) -> Result<(), VfsError> {
         if len != self.len {
             ftruncate(&self.file, len)?;
-            self.ahead.begin_again();
+            self.preallocation.reset();
         }
         (self.len, self.flushed) = (len, len);
         self.checkpoint = next_checkpoint(len);
@@ -456,8 +460,8 @@ impl Upload {
 
 /// The first comes early, for the label.
 fn next_checkpoint(staged: u64) -> u64 {
-    if staged < LABELLED_FROM {
-        LABELLED_FROM
+    if staged < LABEL_MIN {
+        LABEL_MIN
     } else {
         staged.saturating_add(CHECKPOINT)
     }
@@ -466,15 +470,15 @@ fn next_checkpoint(staged: u64) -> u64 {
 impl Drop for Upload {
     /// Suspends. Nothing here waits for data: a label or a removal at most.
     fn drop(&mut self) {
-        if self.hold.is_open() {
-            self.end(Fate::Kept);
+        if self.guard.is_open() {
+            self.end(StageEnd::Keep);
         }
     }
 }
 
 /// What becomes of the stage of an upload that is not published.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fate {
-    Kept,
-    Dropped,
+pub(crate) enum StageEnd {
+    Keep,
+    Remove,
 }

@@ -16,13 +16,13 @@ const COPY_STEP: u64 = 16 << 20;
 const BUFFER: usize = 256 << 10;
 
 #[derive(Debug)]
-pub(super) enum Pending {
+pub(super) enum Preparation {
     /// The stage loses what lies behind this many bytes.
-    Cut(u64),
+    Truncate(u64),
     /// The stage begins with the first bytes of the published file.
-    Copy { source: OwnedFd, bytes: u64 },
+    CopyPrefix { source: OwnedFd, bytes: u64 },
     /// The published file loses its remembered digests.
-    Append,
+    ForgetDigests,
 }
 
 impl Upload {
@@ -34,20 +34,20 @@ impl Upload {
     pub fn prepare(&mut self, _worker: &Worker) -> Result<(), VfsError> {
         match &self.pending {
             None => return Ok(()),
-            Some(Pending::Cut(at)) => self.cut(*at)?,
-            Some(Pending::Copy { source, bytes }) => {
+            Some(Preparation::Truncate(at)) => self.truncate(*at)?,
+            Some(Preparation::CopyPrefix { source, bytes }) => {
                 let bytes = *bytes;
-                self.hold.home().check_floor(&self.file, bytes)?;
-                let alive = || self.hold.writer.touch();
-                self.len = copy(source, &self.file, bytes, &alive)?;
+                self.guard.home().check_free_space(&self.file, bytes)?;
+                let on_progress = || self.guard.writer.touch();
+                self.len = copy(source, &self.file, bytes, &on_progress)?;
             }
-            Some(Pending::Append) => {
+            Some(Preparation::ForgetDigests) => {
                 self.check_end()?;
-                digest::forget(&self.file)?;
+                digest::remove(&self.file)?;
             }
         }
         self.pending = None;
-        self.hold.writer.touch();
+        self.guard.writer.touch();
         Ok(())
     }
 
@@ -63,9 +63,9 @@ impl Upload {
     }
 }
 
-/// Copies the first `bytes` bytes to an empty file, or leaves it empty. Calls `alive` now and then.
-fn copy(source: &OwnedFd, to: &File, bytes: u64, alive: &impl Fn()) -> Result<u64, VfsError> {
-    let copied = match copy_by_kernel(source, to, bytes, alive) {
+/// Copies the first `bytes` bytes to an empty file, or leaves it empty. Calls `on_progress` now and then.
+fn copy(source: &OwnedFd, to: &File, bytes: u64, on_progress: &impl Fn()) -> Result<u64, VfsError> {
+    let copied = match copy_in_kernel(source, to, bytes, on_progress) {
         Ok(size) if size == bytes => return Ok(bytes),
         Ok(size) => Err(VfsError::BadOffset {
             offset: bytes,
@@ -79,11 +79,11 @@ fn copy(source: &OwnedFd, to: &File, bytes: u64, alive: &impl Fn()) -> Result<u6
 
 /// Copies up to `bytes` bytes and says how many there were. File systems that can share blocks
 /// do so.
-fn copy_by_kernel(
+fn copy_in_kernel(
     source: &OwnedFd,
     to: &File,
     bytes: u64,
-    alive: &impl Fn(),
+    on_progress: &impl Fn(),
 ) -> Result<u64, VfsError> {
     let mut done = 0;
     while done < bytes {
@@ -95,21 +95,21 @@ fn copy_by_kernel(
             Err(Errno::INTR) => {}
             // Other file systems, kernels before 5.3, and what cannot be asked this way.
             Err(Errno::XDEV | Errno::NOSYS | Errno::INVAL | Errno::OPNOTSUPP) => {
-                return copy_by_hand(source, to, done..bytes, alive);
+                return copy_through_buffer(source, to, done..bytes, on_progress);
             }
             Err(e) => return Err(e.into()),
         }
-        alive();
+        on_progress();
     }
     Ok(done)
 }
 
 /// Copies a range, as far as there is one, and says where it ended.
-fn copy_by_hand(
+fn copy_through_buffer(
     source: impl AsFd,
     to: impl AsFd,
     range: Range<u64>,
-    alive: &impl Fn(),
+    on_progress: &impl Fn(),
 ) -> Result<u64, VfsError> {
     let mut buffer = vec![0; BUFFER];
     let mut done = range.start;
@@ -128,7 +128,7 @@ fn copy_by_hand(
             Err(Errno::INTR) => {}
             Err(e) => return Err(e.into()),
         }
-        alive();
+        on_progress();
     }
     Ok(done)
 }
@@ -155,17 +155,17 @@ mod tests {
             (0, 0),
         ] {
             let signs = Cell::new(0);
-            let alive = || signs.set(signs.get() + 1);
+            let on_progress = || signs.set(signs.get() + 1);
             let (kernel, hand) = (
                 File::create(at("k")).unwrap(),
                 File::create(at("h")).unwrap(),
             );
             assert_eq!(
-                copy_by_kernel(&source, &kernel, bytes, &alive).unwrap(),
+                copy_in_kernel(&source, &kernel, bytes, &on_progress).unwrap(),
                 expected
             );
             assert_eq!(
-                copy_by_hand(&source, &hand, 0..bytes, &alive).unwrap(),
+                copy_through_buffer(&source, &hand, 0..bytes, &on_progress).unwrap(),
                 expected
             );
             for name in ["k", "h"] {

@@ -10,10 +10,10 @@ use rustix::fs::{
 };
 use skiff_quota::Amount;
 
-use super::Fate;
-use crate::entry::{self, Kind, regular, times};
+use super::StageEnd;
+use crate::entry::{self, Kind, check_regular, timestamps};
 use crate::home::charge::published_size;
-use crate::jail::folder::rename_new;
+use crate::jail::folder::rename_noreplace;
 use crate::policy::{Durability, Policy};
 use crate::{Digest, Published, Replace, Upload, VfsError, digest};
 
@@ -30,17 +30,17 @@ impl Upload {
     ) -> Result<Published, VfsError> {
         match self.publish_steps(digest, modified) {
             Ok(published) => Ok(published),
-            Err(Failure::Unpublished(e)) => {
+            Err(PublishError::Unpublished(e)) => {
                 // Writable again, whatever mode it was dressed in: it may be continued.
                 let _ = fchmod(&self.file, Mode::RUSR | Mode::WUSR);
-                self.end(Fate::Kept);
+                self.end(StageEnd::Keep);
                 Err(e)
             }
-            Err(Failure::Lost(e)) => {
-                self.end(Fate::Dropped);
+            Err(PublishError::StageLost(e)) => {
+                self.end(StageEnd::Remove);
                 Err(e)
             }
-            Err(Failure::Unsynced(e)) => Err(e),
+            Err(PublishError::Unsynced(e)) => Err(e),
         }
     }
 
@@ -48,27 +48,27 @@ impl Upload {
         &mut self,
         digest: Option<Digest>,
         modified: Option<SystemTime>,
-    ) -> Result<Published, Failure> {
-        let home = Arc::clone(self.hold.home());
-        let old = self.replaced()?;
-        about_to(Step::Dress)?;
-        self.renew_last_block()?;
-        self.give_back()?;
-        let stat = self.dress(&home.policy, old.as_ref(), modified)?;
+    ) -> Result<Published, PublishError> {
+        let home = Arc::clone(self.guard.home());
+        let old = self.open_replaced()?;
+        before_step(Step::SetAttributes)?;
+        self.rewrite_last_block()?;
+        self.free_unused_blocks()?;
+        let stat = self.set_attributes(&home.policy, old.as_ref(), modified)?;
         if let Some(digest) = digest {
-            digest::remember(&self.file, &stat, &digest.into()).map_err(VfsError::from)?;
+            digest::store(&self.file, &stat, &digest.into()).map_err(VfsError::from)?;
         }
         self.sync_data(home.policy.durability)
-            .map_err(Failure::Lost)?;
-        self.check_wanted()?;
-        self.take_name(&stat)?;
+            .map_err(PublishError::StageLost)?;
+        self.check_stop_flag()?;
+        self.rename_into_place(&stat)?;
         // The old file is freed here, after the lock.
         drop(old);
         if self.is_labelled() {
             self.staging.unlabel(self.key().stage, &self.file);
         }
         self.sync_name(home.policy.durability)
-            .map_err(Failure::Unsynced)?;
+            .map_err(PublishError::Unsynced)?;
         Ok(Published {
             size: entry::size(&stat),
             modified: entry::modified(&stat),
@@ -77,7 +77,7 @@ impl Upload {
 
     /// After a failed sync the kernel forgets what it could not write: never try again.
     pub(crate) fn sync_data(&self, durability: Durability) -> Result<(), VfsError> {
-        about_to(Step::SyncData)?;
+        before_step(Step::SyncData)?;
         match durability {
             Durability::Fsync => Ok(fsync(&self.file)?),
             Durability::None => Ok(()),
@@ -85,59 +85,59 @@ impl Upload {
     }
 
     fn sync_name(&self, durability: Durability) -> Result<(), VfsError> {
-        about_to(Step::SyncName)?;
-        self.hold.writer.place.folder.sync(durability)
+        before_step(Step::SyncName)?;
+        self.guard.writer.name_at.folder.sync(durability)
     }
 
     /// Renames the stage to its name and posts it, under the mutation lock.
-    fn take_name(&mut self, stat: &Stat) -> Result<(), VfsError> {
-        let home = Arc::clone(self.hold.home());
-        let mut names = home.names.lock();
-        let place = self.hold.writer.place.clone();
-        let stage_name = place.key().stage.file_name();
+    fn rename_into_place(&mut self, stat: &Stat) -> Result<(), VfsError> {
+        let home = Arc::clone(self.guard.home());
+        let mut state = home.state.lock();
+        let name_at = self.guard.writer.name_at.clone();
+        let stage_name = name_at.key().stage.file_name();
         let stage = (self.staging.fd(), stage_name.as_str());
-        let found = place.stat()?;
-        about_to(Step::Rename)?;
+        let found = name_at.stat()?;
+        before_step(Step::Rename)?;
         match found {
-            None => rename_new(stage, (&place.folder, place.leaf()), Kind::File)?,
+            None => rename_noreplace(stage, (&name_at.folder, name_at.leaf()), Kind::File)?,
             Some(_) if self.replace == Replace::Never => return Err(VfsError::Exists),
             Some(old) if entry::kind(&old) == Kind::Directory => {
                 return Err(VfsError::IsADirectory);
             }
-            Some(_) => renameat(stage.0, stage.1, &place.folder, place.leaf())?,
+            Some(_) => renameat(stage.0, stage.1, &name_at.folder, name_at.leaf())?,
         }
-        about_to(Step::Post)?;
-        self.staging.left();
-        self.hold
-            .settle(&mut names, Amount::new(published_size(stat), 1));
+        before_step(Step::Charge)?;
+        self.staging.note_renamed_away();
+        self.guard
+            .settle(&mut state, Amount::new(published_size(stat), 1));
         Ok(())
     }
 
     /// The file that is to be replaced, open: it lends its mode, and is freed when dropped.
-    fn replaced(&self) -> Result<Option<(OwnedFd, Stat)>, VfsError> {
+    fn open_replaced(&self) -> Result<Option<(OwnedFd, Stat)>, VfsError> {
         if !self.replaces() {
             return Ok(None);
         }
-        let place = &self.hold.writer.place;
-        let Some(stat) = place.stat()? else {
+        let name_at = &self.guard.writer.name_at;
+        let Some(stat) = name_at.stat()? else {
             return Ok(None);
         };
-        regular(entry::kind(&stat))?;
+        check_regular(entry::kind(&stat))?;
         // Unreadable by us, it can still lend its mode.
-        let file = place
+        let file = name_at
             .open(OFlags::RDONLY)
-            .or_else(|_| place.open(OFlags::PATH))?;
+            .or_else(|_| name_at.open(OFlags::PATH))?;
         Ok(Some((file, stat)))
     }
 
     /// Gives the stage the mode, group, access list and time it is to have.
-    fn dress(
+    fn set_attributes(
         &self,
         policy: &Policy,
         old: Option<&(OwnedFd, Stat)>,
         modified: Option<SystemTime>,
     ) -> Result<Stat, VfsError> {
-        let folder = &self.hold.writer.place.folder;
+        let folder = &self.guard.writer.name_at.folder;
         let now = fstat(&self.file)?;
         let (mode, group) = match old {
             // Set-user-ID belonged to the old content.
@@ -158,7 +158,7 @@ impl Upload {
         }
         match modified {
             Some(modified) => {
-                futimens(&self.file, &times(modified.into()))?;
+                futimens(&self.file, &timestamps(modified.into()))?;
                 Ok(fstat(&self.file)?)
             }
             None => Ok(now),
@@ -170,7 +170,7 @@ impl Upload {
         if let Err(e) = fchown(&self.file, None, Some(Gid::from_raw(group))) {
             log::warn!(
                 "{}: group {group} cannot be given to a file: {e}",
-                self.hold.home().user
+                self.guard.home().user
             );
         }
     }
@@ -184,23 +184,23 @@ impl Upload {
         if let Err(e) = fsetxattr(&self.file, ACL, &list[..length], XattrFlags::empty()) {
             log::warn!(
                 "{}: an access list is not carried over: {e}",
-                self.hold.home().user
+                self.guard.home().user
             );
         }
     }
 }
 
 /// What a failed publication leaves.
-enum Failure {
+enum PublishError {
     /// The name as it was, the stage whole.
     Unpublished(VfsError),
     /// The name as it was, the stage not to be trusted.
-    Lost(VfsError),
+    StageLost(VfsError),
     /// The new file under its name, though a power loss may undo it.
     Unsynced(VfsError),
 }
 
-impl From<VfsError> for Failure {
+impl From<VfsError> for PublishError {
     fn from(error: VfsError) -> Self {
         Self::Unpublished(error)
     }
@@ -209,20 +209,20 @@ impl From<VfsError> for Failure {
 /// The steps of a publication. A test may stop or fail each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
-    Dress,
+    SetAttributes,
     SyncData,
     Rename,
-    Post,
+    Charge,
     SyncName,
 }
 
 #[cfg(not(test))]
-pub(crate) fn about_to(_step: Step) -> Result<(), VfsError> {
+pub(crate) fn before_step(_step: Step) -> Result<(), VfsError> {
     Ok(())
 }
 
 #[cfg(test)]
-pub(crate) use tests::about_to;
+pub(crate) use tests::before_step;
 
 #[cfg(test)]
 #[path = "publish_tests.rs"]

@@ -33,7 +33,7 @@ thread_local! {
 
 struct MachineStops;
 
-pub(crate) fn about_to(step: Step) -> Result<(), VfsError> {
+pub(crate) fn before_step(step: Step) -> Result<(), VfsError> {
     TRACE.with_borrow_mut(|trace| trace.push(step));
     match PLAN.get().filter(|(at, _)| *at == step) {
         Some((_, Fault::Stop)) => resume_unwind(Box::new(MachineStops)),
@@ -120,10 +120,10 @@ fn on_worker(body: impl FnOnce(&Worker) + Send + 'static) {
 }
 
 const STEPS: [Step; 5] = [
-    Step::Dress,
+    Step::SetAttributes,
     Step::SyncData,
     Step::Rename,
-    Step::Post,
+    Step::Charge,
     Step::SyncName,
 ];
 
@@ -150,7 +150,7 @@ fn a_machine_that_stops_at_any_step_leaves_old_or_new() {
                 assert!(stopped.is_err(), "the machine stopped");
 
                 let home = world.boot(worker);
-                let renamed = matches!(step, Step::Post | Step::SyncName);
+                let renamed = matches!(step, Step::Charge | Step::SyncName);
                 let expected = if renamed { Some(NEW) } else { before };
                 assert_eq!(world.content().as_deref(), expected, "{step:?}");
                 let charged = before.filter(|_| !renamed).map_or(3, <[u8]>::len) as u64;
@@ -166,7 +166,12 @@ fn a_machine_that_stops_at_any_step_leaves_old_or_new() {
 fn a_step_that_fails_leaves_the_old_and_an_exact_ledger() {
     on_worker(|worker| {
         for before in [None, Some(OLD)] {
-            for step in [Step::Dress, Step::SyncData, Step::Rename, Step::SyncName] {
+            for step in [
+                Step::SetAttributes,
+                Step::SyncData,
+                Step::Rename,
+                Step::SyncName,
+            ] {
                 let world = World::new(before);
                 let home = world.boot(worker);
                 let upload = staged(&home, worker);
@@ -191,7 +196,7 @@ fn a_step_that_fails_leaves_the_old_and_an_exact_ledger() {
                     "{step:?}"
                 );
                 // Whatever a failed sync left in the stage is not to be continued.
-                let kept = matches!(step, Step::Dress | Step::Rename);
+                let kept = matches!(step, Step::SetAttributes | Step::Rename);
                 assert_eq!(
                     open(&home, worker).have(),
                     if kept { 3 } else { 0 },
@@ -245,7 +250,7 @@ fn what_is_appended_is_synced_before_it_is_posted() {
         let mut upload = open_at(&world.boot(worker), worker, Start::End);
         upload.write(worker, NEW).unwrap();
         upload.publish(worker, None, None).unwrap();
-        let expected = [Step::Dress, Step::SyncData, Step::Post];
+        let expected = [Step::SetAttributes, Step::SyncData, Step::Charge];
         TRACE.with_borrow(|trace| assert_eq!(trace[..], expected));
         assert_eq!(world.content(), Some([OLD, NEW].concat()));
     });
@@ -255,7 +260,7 @@ fn what_is_appended_is_synced_before_it_is_posted() {
 fn a_failed_append_is_cut_off_and_the_ledger_says_so() {
     on_worker(|worker| {
         for beside in [None, Some(&b"an interrupted upload of the same name"[..])] {
-            for step in [Step::Dress, Step::SyncData, Step::Post] {
+            for step in [Step::SetAttributes, Step::SyncData, Step::Charge] {
                 let world = World::new(Some(OLD));
                 let home = world.boot(worker);
                 if let Some(staged) = beside {
