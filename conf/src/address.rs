@@ -31,20 +31,20 @@ impl Network {
     /// (`::ffff:10.1.2.3`) counts as IPv4.
     pub fn contains(&self, address: IpAddr) -> bool {
         match (self.first, address.to_canonical()) {
-            (IpAddr::V4(first), IpAddr::V4(asked)) => same_start(
+            (IpAddr::V4(first), IpAddr::V4(asked)) => share_prefix(
                 first.to_bits().into(),
                 asked.to_bits().into(),
                 self.prefix + 96,
             ),
             (IpAddr::V6(first), IpAddr::V6(asked)) => {
-                same_start(first.to_bits(), asked.to_bits(), self.prefix)
+                share_prefix(first.to_bits(), asked.to_bits(), self.prefix)
             }
             _ => false,
         }
     }
 }
 
-fn same_start(a: u128, b: u128, prefix: u8) -> bool {
+fn share_prefix(a: u128, b: u128, prefix: u8) -> bool {
     let differing = (a ^ b).leading_zeros();
     differing >= u32::from(prefix)
 }

@@ -65,7 +65,7 @@ impl Client {
     fn check(document: &Document, path: &Path) -> Result<Self, Complaint> {
         let mut client: Self = document.parse()?;
         let folder = path.parent().unwrap_or_else(|| Path::new("."));
-        let place = |key: &str, given: &Path| {
+        let resolve = |key: &str, given: &Path| {
             expand(given, folder).ok_or_else(|| {
                 document.complain(
                     key,
@@ -73,10 +73,10 @@ impl Client {
                 )
             })
         };
-        client.known_hosts = place("known_hosts", &client.known_hosts)?;
+        client.known_hosts = resolve("known_hosts", &client.known_hosts)?;
         let password_file = client.password_file.take();
         client.password_file = password_file
-            .map(|given| place("password_file", &given))
+            .map(|given| resolve("password_file", &given))
             .transpose()?;
         Ok(client)
     }

@@ -49,27 +49,29 @@ impl Document {
     /// A complaint about a value that parsed but cannot be, at the line of its key.
     pub(crate) fn complain(&self, key: &str, what: impl Display) -> Complaint {
         let what = format!("{key}: {what}");
-        match key_location::find(&self.text, key) {
-            Some(offset) => {
-                Complaint::at(&self.name, key_location::place_of(&self.text, offset), what)
-            }
+        match key_location::find_key(&self.text, key) {
+            Some(offset) => Complaint::at(
+                &self.name,
+                key_location::place_of_offset(&self.text, offset),
+                what,
+            ),
             None => Complaint::about(&self.name, what),
         }
     }
 
     fn explain(&self, error: &SpannedError) -> Complaint {
         let offset = self.offset(error);
-        let spot = key_location::key_at(&self.text, offset);
+        let key = key_location::innermost_key(&self.text, offset);
         let place = match error.code {
             // Noticed where its section ends; of use where it starts.
-            ron::Error::MissingStructField { .. } => spot.offset,
+            ron::Error::MissingStructField { .. } => key.offset,
             _ => offset,
         };
-        let place = key_location::place_of(&self.text, place);
+        let place = key_location::place_of_offset(&self.text, place);
         Complaint::at(
             &self.name,
             place,
-            parse_error::explain(&error.code, &spot.path),
+            parse_error::describe(&error.code, &key.path),
         )
     }
 
@@ -86,7 +88,7 @@ impl Document {
             line: mark.line,
             column: mark.col,
         };
-        let offset = key_location::offset_of(&self.text, place);
+        let offset = key_location::offset_of_place(&self.text, place);
         let (before, after) = self.text.split_at(offset);
         match error.code {
             Message(_) | ExpectedStringEnd if before.ends_with('"') => offset - 1,

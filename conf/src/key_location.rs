@@ -8,44 +8,44 @@ use crate::complaint::Place;
 /// The key at a place: its dotted path (`native.listen`, `quota.users["tom"]`;
 /// empty at the top) and the byte offset of the key itself.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Spot {
+pub(crate) struct KeyPosition {
     pub(crate) path: String,
     pub(crate) offset: usize,
 }
 
 /// The innermost key that is open at the byte `offset`.
-pub(crate) fn key_at(text: &str, offset: usize) -> Spot {
-    let mut open = Open::default();
+pub(crate) fn innermost_key(text: &str, offset: usize) -> KeyPosition {
+    let mut open = OpenLevels::default();
     for token in Tokens::new(text).take_while(|token| token.offset < offset) {
-        open.step(&token);
+        open.read_token(&token);
     }
-    open.spot()
+    open.key_position()
 }
 
 /// Where the key with this path stands.
-pub(crate) fn find(text: &str, path: &str) -> Option<usize> {
-    let mut open = Open::default();
+pub(crate) fn find_key(text: &str, path: &str) -> Option<usize> {
+    let mut open = OpenLevels::default();
     Tokens::new(text).find_map(|token| {
-        open.step(&token);
+        open.read_token(&token);
         let is_key = matches!(token.kind, Kind::Key(_));
-        (is_key && open.spot().path == path).then_some(token.offset)
+        (is_key && open.key_position().path == path).then_some(token.offset)
     })
 }
 
 /// Every key of the text as a path, in order.
 #[cfg(test)]
 pub(crate) fn keys(text: &str) -> Vec<String> {
-    let mut open = Open::default();
+    let mut open = OpenLevels::default();
     Tokens::new(text)
         .filter_map(|token| {
-            open.step(&token);
-            matches!(token.kind, Kind::Key(_)).then(|| open.spot().path)
+            open.read_token(&token);
+            matches!(token.kind, Kind::Key(_)).then(|| open.key_position().path)
         })
         .collect()
 }
 
 /// The byte offset of a place; the end of the text for a place beyond it.
-pub(crate) fn offset_of(text: &str, place: Place) -> usize {
+pub(crate) fn offset_of_place(text: &str, place: Place) -> usize {
     let lines = text.split_inclusive('\n');
     let before: usize = lines.clone().take(place.line - 1).map(str::len).sum();
     let line = lines.clone().nth(place.line - 1).unwrap_or_default();
@@ -58,7 +58,7 @@ pub(crate) fn offset_of(text: &str, place: Place) -> usize {
 }
 
 /// The place of a byte offset.
-pub(crate) fn place_of(text: &str, offset: usize) -> Place {
+pub(crate) fn place_of_offset(text: &str, offset: usize) -> Place {
     let before = text.get(..offset).unwrap_or(text);
     let start = before.rfind('\n').map_or(0, |newline| newline + 1);
     Place {
@@ -69,12 +69,12 @@ pub(crate) fn place_of(text: &str, offset: usize) -> Place {
 
 /// One level per open bracket, each with the key it is at, if any.
 #[derive(Default)]
-struct Open<'t> {
+struct OpenLevels<'t> {
     levels: Vec<Option<(&'t str, usize)>>,
 }
 
-impl<'t> Open<'t> {
-    fn step(&mut self, token: &Token<'t>) {
+impl<'t> OpenLevels<'t> {
+    fn read_token(&mut self, token: &Token<'t>) {
         match token.kind {
             Kind::Open => self.levels.push(None),
             Kind::Close => drop(self.levels.pop()),
@@ -89,20 +89,20 @@ impl<'t> Open<'t> {
         }
     }
 
-    fn spot(&self) -> Spot {
-        let mut spot = Spot {
+    fn key_position(&self) -> KeyPosition {
+        let mut position = KeyPosition {
             path: String::new(),
             offset: 0,
         };
         for &(key, offset) in self.levels.iter().flatten() {
             match key.starts_with('"') {
-                true => spot.path.extend(["[", key, "]"]),
-                false if spot.path.is_empty() => spot.path.push_str(key),
-                false => spot.path.extend([".", key]),
+                true => position.path.extend(["[", key, "]"]),
+                false if position.path.is_empty() => position.path.push_str(key),
+                false => position.path.extend([".", key]),
             }
-            spot.offset = offset;
+            position.offset = offset;
         }
-        spot
+        position
     }
 }
 
@@ -204,7 +204,7 @@ mod tests {
     const TEXT: &str = "// a: (\n(\n  native: (listen: [\"é:1\"], tls: On),\n  quota: (users: {\n    \"t,o:m\": \"8MB\",\n  }),\n  last: 1,\n)";
 
     fn path_at(needle: &str) -> String {
-        key_at(TEXT, TEXT.find(needle).unwrap()).path
+        innermost_key(TEXT, TEXT.find(needle).unwrap()).path
     }
 
     #[test]
@@ -224,17 +224,17 @@ mod tests {
 
     #[test]
     fn a_key_is_found_by_its_path_and_counted_in_characters() {
-        let tls = find(TEXT, "native.tls").unwrap();
+        let tls = find_key(TEXT, "native.tls").unwrap();
         assert_eq!(&TEXT[tls..tls + 3], "tls");
         assert_eq!(
-            place_of(TEXT, tls),
+            place_of_offset(TEXT, tls),
             Place {
                 line: 3,
                 column: 29
             }
         );
         assert_eq!(
-            offset_of(
+            offset_of_place(
                 TEXT,
                 Place {
                     line: 3,
@@ -243,14 +243,17 @@ mod tests {
             ),
             tls
         );
-        assert_eq!(find(TEXT, "native.last"), None);
+        assert_eq!(find_key(TEXT, "native.last"), None);
     }
 
     #[test]
     fn a_broken_text_is_outlined_as_far_as_it_goes() {
         let text = "(native: (listen: [\"abc";
-        assert_eq!(key_at(text, text.len()).path, "native.listen");
-        assert_eq!(offset_of(text, Place { line: 9, column: 9 }), text.len());
+        assert_eq!(innermost_key(text, text.len()).path, "native.listen");
+        assert_eq!(
+            offset_of_place(text, Place { line: 9, column: 9 }),
+            text.len()
+        );
     }
 
     #[test]

@@ -15,7 +15,7 @@ pub(crate) fn addresses<'de, const PORT: u16, D: Deserializer<'de>>(
 }
 
 /// An address that stands in its list before.
-pub(crate) fn repeated(listed: &[SocketAddr]) -> Option<SocketAddr> {
+pub(crate) fn find_repeated(listed: &[SocketAddr]) -> Option<SocketAddr> {
     let mut numbered = listed.iter().enumerate();
     numbered
         .find(|(i, address)| listed[..*i].contains(address))
@@ -24,7 +24,7 @@ pub(crate) fn repeated(listed: &[SocketAddr]) -> Option<SocketAddr> {
 
 /// The first address of `ours` that cannot be listened on beside one of `theirs`,
 /// and that one.
-pub(crate) fn clash(
+pub(crate) fn find_clash(
     ours: &[SocketAddr],
     theirs: &[SocketAddr],
 ) -> Option<(SocketAddr, SocketAddr)> {
@@ -75,7 +75,7 @@ mod tests {
             ("127.0.0.1:0", "127.0.0.1:0", false),
             ("0.0.0.0:1", "[::]:1", false),
         ] {
-            let found = clash(&list(&["127.0.0.1:9", ours]), &list(&[theirs]));
+            let found = find_clash(&list(&["127.0.0.1:9", ours]), &list(&[theirs]));
             let pair = (ours.parse().unwrap(), theirs.parse().unwrap());
             assert_eq!(found, expected.then_some(pair), "{ours} {theirs}");
         }
@@ -83,8 +83,8 @@ mod tests {
 
     #[test]
     fn what_stands_twice_is_found() {
-        assert_eq!(repeated(&list(&["[::]:1", "[::]:2"])), None);
+        assert_eq!(find_repeated(&list(&["[::]:1", "[::]:2"])), None);
         let twice = list(&["[::]:1", "[::]:2", "[::0]:1"]);
-        assert_eq!(repeated(&twice), Some(twice[0]));
+        assert_eq!(find_repeated(&twice), Some(twice[0]));
     }
 }

@@ -3,37 +3,37 @@
 use ron::error::Error;
 
 /// The complaint's text for a parse error in the setting `path` (empty at the top).
-pub(crate) fn explain(error: &Error, path: &str) -> String {
+pub(crate) fn describe(error: &Error, path: &str) -> String {
     match error {
         Error::NoSuchStructField {
             expected, found, ..
         } => {
             format!(
                 "unknown key {found:?}{}; {}",
-                within(path),
+                in_section(path),
                 suggest(found, expected)
             )
         }
         Error::DuplicateStructField { field, .. } => {
             format!(
                 "key {field:?} stands twice{}; keep one of them",
-                within(path)
+                in_section(path)
             )
         }
         Error::MissingStructField { field, .. } => {
-            keyed(path, &format!("the key {field:?} is missing; add it"))
+            with_key(path, &format!("the key {field:?} is missing; add it"))
         }
         Error::NoSuchEnumVariant {
             expected, found, ..
-        } => keyed(
+        } => with_key(
             path,
             &format!("{found:?} is not known; {}", suggest(found, expected)),
         ),
-        other => keyed(path, &plain(other)),
+        other => with_key(path, &advice_for(other)),
     }
 }
 
-fn plain(error: &Error) -> String {
+fn advice_for(error: &Error) -> String {
     let advice = match error {
         Error::Message(text) => text,
         Error::ExpectedBoolean => "write true or false, without quotes",
@@ -66,14 +66,14 @@ fn plain(error: &Error) -> String {
     advice.to_owned()
 }
 
-fn keyed(path: &str, text: &str) -> String {
+fn with_key(path: &str, text: &str) -> String {
     match path {
         "" => text.to_owned(),
         path => format!("{path}: {text}"),
     }
 }
 
-fn within(path: &str) -> String {
+fn in_section(path: &str) -> String {
     match path {
         "" => String::new(),
         path => format!(" in {path}"),

@@ -35,12 +35,13 @@ pub(crate) fn open_private(path: &Path) -> Result<(File, Metadata), Complaint> {
 /// user: the new file belongs to the owner of the old one, or of the folder.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let folder = folder_of(path);
-    let fresh = fresh_name(path);
+    let temporary = temporary_name(path);
     let owner = std::fs::symlink_metadata(path).or_else(|_| folder.metadata())?;
-    let done = write_fresh(&fresh, bytes, &owner).and_then(|()| std::fs::rename(&fresh, path));
+    let done =
+        write_temporary(&temporary, bytes, &owner).and_then(|()| std::fs::rename(&temporary, path));
     if done.is_err() {
         // Best effort: the next writer removes it too.
-        let _ = std::fs::remove_file(&fresh);
+        let _ = std::fs::remove_file(&temporary);
     }
     done?;
     File::open(folder)?.sync_all()
@@ -81,8 +82,8 @@ fn cause(error: &io::Error) -> String {
     }
 }
 
-fn write_fresh(fresh: &Path, bytes: &[u8], owner: &Metadata) -> io::Result<()> {
-    match std::fs::remove_file(fresh) {
+fn write_temporary(temporary: &Path, bytes: &[u8], owner: &Metadata) -> io::Result<()> {
+    match std::fs::remove_file(temporary) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
@@ -90,7 +91,7 @@ fn write_fresh(fresh: &Path, bytes: &[u8], owner: &Metadata) -> io::Result<()> {
         .write(true)
         .create_new(true)
         .mode(0o600)
-        .open(fresh)?;
+        .open(temporary)?;
     if file.metadata()?.uid() != owner.uid() {
         fchown(&file, Some(owner.uid()), Some(owner.gid()))?;
     }
@@ -98,7 +99,7 @@ fn write_fresh(fresh: &Path, bytes: &[u8], owner: &Metadata) -> io::Result<()> {
     file.sync_all()
 }
 
-fn fresh_name(path: &Path) -> PathBuf {
+fn temporary_name(path: &Path) -> PathBuf {
     let mut name = std::ffi::OsString::from(".");
     name.push(path.file_name().unwrap_or_default());
     name.push(".new");

@@ -205,23 +205,23 @@ impl Raw {
             let what = "is all TLS, but ftp.tls is Off; make it Require, or leave this list empty";
             return Err(document.complain("ftp.implicit", what));
         }
-        self.check_doors(document)
+        self.check_ports(document)
     }
 
     /// No port is asked for twice.
-    fn check_doors(&self, document: &Document) -> Result<(), Complaint> {
-        let doors = [
+    fn check_ports(&self, document: &Document) -> Result<(), Complaint> {
+        let lists = [
             ("native.listen", &self.native.listen),
             ("ftp.listen", &self.ftp.listen),
             ("ftp.implicit", &self.ftp.implicit),
         ];
-        for (i, (key, listed)) in doors.iter().enumerate() {
-            if let Some(address) = listen::repeated(listed) {
+        for (i, (key, listed)) in lists.iter().enumerate() {
+            if let Some(address) = listen::find_repeated(listed) {
                 let what = format!("{address} stands twice; keep one of them");
                 return Err(document.complain(key, what));
             }
-            for (other, taken) in &doors[..i] {
-                if let Some((address, their)) = listen::clash(listed, taken) {
+            for (other, taken) in &lists[..i] {
+                if let Some((address, their)) = listen::find_clash(listed, taken) {
                     let what =
                         format!("{address} clashes with {their} of {other}; choose another port");
                     return Err(document.complain(key, what));

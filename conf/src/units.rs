@@ -133,13 +133,13 @@ const MILLISECOND_UNITS: [(&str, u64); 5] = [
 ];
 
 /// A century: deadlines far beyond it overflow the clock.
-const LONGEST: u64 = 36_500 * 86_400_000;
+const DURATION_MAX_MS: u64 = 36_500 * 86_400_000;
 
 /// `500ms`, `30s`, `10min`, `24h`, `7d`: a whole number, more than nothing.
 pub fn parse_duration(text: &str) -> Result<Duration, BadValue> {
     let unitless = text.bytes().all(|c| c.is_ascii_digit());
     number_and_unit(text, &MILLISECOND_UNITS)
-        .filter(|milliseconds| (1..=LONGEST).contains(milliseconds) && !unitless)
+        .filter(|milliseconds| (1..=DURATION_MAX_MS).contains(milliseconds) && !unitless)
         .map(Duration::from_millis)
         .ok_or_else(|| {
             BadValue::new(

@@ -97,7 +97,7 @@ pub struct Exceeded {
 #[derive(Clone, Debug)]
 pub struct Ledger {
     // Held for a few additions, never across a call out of this crate.
-    books: Arc<Mutex<Usage>>,
+    usage: Arc<Mutex<Usage>>,
 }
 
 impl Ledger {
@@ -108,40 +108,40 @@ impl Ledger {
             reserved: Amount::ZERO,
         };
         Self {
-            books: Arc::new(Mutex::new(usage)),
+            usage: Arc::new(Mutex::new(usage)),
         }
     }
 
     pub fn usage(&self) -> Usage {
-        *self.books.lock()
+        *self.usage.lock()
     }
 
     /// Sets the limit. One below what is used refuses growth and takes nothing away.
     pub fn set_limit(&self, limit: Amount) {
-        self.books.lock().limit = limit;
+        self.usage.lock().limit = limit;
     }
 
     /// Sets what is used to what a count of the home found; promises stay as they are.
     pub fn set_used(&self, used: Amount) {
-        self.books.lock().used = used;
+        self.usage.lock().used = used;
     }
 
     /// Promises `wanted` on top of all that is used and promised, or says what is missing.
     /// An amount of zero in one part asks nothing of that part's limit.
     pub fn reserve(&self, wanted: Amount) -> Result<Reservation, Exceeded> {
-        self.promise(wanted)?;
+        self.add_reserved(wanted)?;
         Ok(Reservation::new(self.clone(), wanted))
     }
 
     /// Takes away from what is used: something was removed or got smaller.
     pub fn shrink(&self, by: Amount) {
-        let mut books = self.books.lock();
-        books.used = books.used.minus(by);
+        let mut usage = self.usage.lock();
+        usage.used = usage.used.minus(by);
     }
 
-    pub(crate) fn promise(&self, wanted: Amount) -> Result<(), Exceeded> {
-        let mut books = self.books.lock();
-        let available = books.available();
+    pub(crate) fn add_reserved(&self, wanted: Amount) -> Result<(), Exceeded> {
+        let mut usage = self.usage.lock();
+        let available = usage.available();
         let asked = |part: u64, left: u64| if part == 0 { 0 } else { left };
         let room = Amount {
             bytes: asked(wanted.bytes, available.bytes),
@@ -153,15 +153,15 @@ impl Ledger {
                 available,
             });
         }
-        books.reserved = books.reserved.plus(wanted);
+        usage.reserved = usage.reserved.plus(wanted);
         Ok(())
     }
 
     /// Turns `kept` of a promise of `held` into use, and gives the rest back.
     pub(crate) fn settle(&self, held: Amount, kept: Amount) {
-        let mut books = self.books.lock();
-        books.reserved = books.reserved.minus(held);
-        books.used = books.used.plus(kept);
+        let mut usage = self.usage.lock();
+        usage.reserved = usage.reserved.minus(held);
+        usage.used = usage.used.plus(kept);
     }
 }
 

@@ -21,7 +21,7 @@ impl Reservation {
 
     /// Holds `more` on top, or nothing more than before.
     pub fn extend(&mut self, more: Amount) -> Result<(), Exceeded> {
-        self.ledger.promise(more)?;
+        self.ledger.add_reserved(more)?;
         self.held = self.held.plus(more);
         Ok(())
     }
