@@ -1,4 +1,5 @@
-//! Digests of a verified file, remembered with the file for as long as it does not change.
+//! Stores the digests of a file's content in an extended attribute of the file, with its size,
+//! mtime and inode, so that they are void once the file changes.
 
 use std::os::fd::AsFd;
 
@@ -12,12 +13,13 @@ pub enum Digest {
     Sha256([u8; 32]),
 }
 
-/// The digests that are remembered of one file.
+/// The digests that are stored with one file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Digests {
-    /// What the content was verified by, or first read as.
+    /// The digest that an upload was verified by, or the first one that was read from the disk.
     pub verified: Digest,
-    /// The other, read off the disk later: it says nothing about what was stored.
+    /// The digest by the other algorithm, computed from the disk later. It does not prove that the
+    /// disk holds what was uploaded.
     pub later: Option<Digest>,
 }
 
@@ -31,7 +33,7 @@ impl From<Digest> for Digests {
 }
 
 impl Digests {
-    /// With one that was read off the disk now.
+    /// Adds a digest that was computed from the disk now, unless one by its algorithm is there.
     pub(crate) fn with(self, read: Digest) -> Self {
         match read.tag() == self.verified.tag() {
             true => self,
@@ -58,7 +60,7 @@ impl Digest {
         }
     }
 
-    /// The next one off `value`.
+    /// Takes the next digest off the front of `value`; `None` where there is none.
     fn parse_next(value: &mut &[u8]) -> Option<Self> {
         let (tag, rest) = value.split_first()?;
         match *tag {
@@ -77,14 +79,15 @@ impl Digest {
 
 const ATTRIBUTE: &str = "user.skiff.digest";
 const VERSION: u8 = 2;
-/// Version, size, mtime (seconds, nanoseconds), inode.
+/// Bytes of a fingerprint: version, size, mtime (seconds, nanoseconds), inode.
 const FINGERPRINT_LEN: usize = 1 + 8 + 8 + 8 + 8;
-/// What stands before a digest.
+/// The byte before each digest, which says what algorithm it is by.
 const MD5: u8 = b'm';
 const SHA256: u8 = b's';
 const VALUE_MAX: usize = FINGERPRINT_LEN + (1 + 16) + (1 + 32);
 
-/// The digests remembered with a file, if it is still the file they were taken of.
+/// Loads the digests of a file whose metadata is `stat`; `None` where there are none, or the
+/// file has changed since.
 pub(crate) fn load(file: impl AsFd, stat: &Stat) -> Option<Digests> {
     let mut value = [0_u8; VALUE_MAX + 1];
     let length = fgetxattr(file, ATTRIBUTE, &mut value).ok()?;
@@ -97,8 +100,8 @@ pub(crate) fn load(file: impl AsFd, stat: &Stat) -> Option<Digests> {
     known.is_empty().then_some(Digests { verified, later })
 }
 
-/// Remembers `digests` with a file whose metadata is `stat`. A file system without extended
-/// attributes remembers nothing, which costs a hash later and is no error.
+/// Stores `digests` with a file whose metadata is `stat`. On a file system without extended
+/// attributes nothing is stored, which costs a hash later and is no error.
 pub(crate) fn store(file: impl AsFd, stat: &Stat, digests: &Digests) -> rustix::io::Result<()> {
     let mut value = Vec::with_capacity(VALUE_MAX);
     value.extend_from_slice(&fingerprint(stat));
@@ -109,10 +112,12 @@ pub(crate) fn store(file: impl AsFd, stat: &Stat, digests: &Digests) -> rustix::
     ignore_unsupported(fsetxattr(file, ATTRIBUTE, &value, XattrFlags::empty()))
 }
 
+/// Removes the digests of a file, if there are any.
 pub(crate) fn remove(file: impl AsFd) -> rustix::io::Result<()> {
     ignore_unsupported(fremovexattr(file, ATTRIBUTE))
 }
 
+/// Takes the errors of file systems that store no attributes for success.
 fn ignore_unsupported(result: rustix::io::Result<()>) -> rustix::io::Result<()> {
     match result {
         Err(Errno::NOTSUP | Errno::NODATA | Errno::NOSPC | Errno::TOOBIG) => Ok(()),
@@ -124,6 +129,7 @@ fn ignore_unsupported(result: rustix::io::Result<()>) -> rustix::io::Result<()> 
     clippy::unnecessary_cast,
     reason = "the kernel's types differ by architecture"
 )]
+/// The bytes before the digests, which differ once the file has changed.
 fn fingerprint(stat: &Stat) -> [u8; FINGERPRINT_LEN] {
     let mut fingerprint = [0; FINGERPRINT_LEN];
     fingerprint[0] = VERSION;

@@ -1,4 +1,4 @@
-//! The names of a directory, one getdents batch at a time.
+//! Reads the names of a directory, one buffer of getdents64(2) at a time.
 
 use std::ffi::CStr;
 use std::mem::MaybeUninit;
@@ -7,24 +7,25 @@ use std::os::fd::{AsFd, OwnedFd};
 use rustix::fs::{FileType, Mode, OFlags, RawDir, openat};
 use rustix::io;
 
+/// Bytes of the getdents64(2) buffer.
 const BUFFER_LEN: usize = 8 * 1024;
 
-/// Reads a directory with memory for one batch, whatever its size.
+/// Reads a directory with memory for one buffer, whatever the directory's size.
 #[derive(Debug)]
 pub(crate) struct DirReader {
     fd: OwnedFd,
     buffer: Box<[MaybeUninit<u8>]>,
-    /// The batch's names, each ended by NUL.
+    /// The names of the current buffer, each ended by NUL.
     names: Vec<u8>,
     kinds: Vec<FileType>,
     next_name: usize,
     next_index: usize,
-    /// The kernel has said so, and is not asked again.
+    /// True once the kernel has reported the end: it is not asked again.
     is_at_end: bool,
 }
 
 impl DirReader {
-    /// Reads the directory that `folder` is a handle of. The handle itself may be O_PATH.
+    /// Opens the directory `folder`, which may be an O_PATH handle, for reading.
     pub(crate) fn open(folder: impl AsFd) -> io::Result<Self> {
         Ok(Self::from_fd(openat(
             folder,
@@ -34,7 +35,7 @@ impl DirReader {
         )?))
     }
 
-    /// Reads the directory that `fd` was opened for reading of.
+    /// Reads the directory `fd`, which is open with [`dir_read_flags`].
     pub(crate) fn from_fd(fd: OwnedFd) -> Self {
         Self {
             fd,
@@ -47,7 +48,8 @@ impl DirReader {
         }
     }
 
-    /// The next name but `.` and `..`, and its kind where the file system tells it.
+    /// The next name other than `.` and `..`, with its type where the file system reports one;
+    /// `None` at the end.
     pub(crate) fn next(&mut self) -> io::Result<Option<(FileType, &CStr)>> {
         if self.next_index == self.kinds.len() {
             self.is_at_end = self.is_at_end || !self.fill()?;
@@ -57,13 +59,13 @@ impl DirReader {
         }
         let kind = self.kinds[self.next_index];
         self.next_index += 1;
-        // `fill` ends each name with a NUL.
+        // A NUL is there: `fill` ends each name with one.
         let name = CStr::from_bytes_until_nul(&self.names[self.next_name..]).unwrap_or_default();
         self.next_name += name.count_bytes() + 1;
         Ok(Some((kind, name)))
     }
 
-    /// Reads the next batch with at least one name; false at the end.
+    /// Reads names until there is at least one; false at the end.
     fn fill(&mut self) -> io::Result<bool> {
         self.names.clear();
         self.kinds.clear();
@@ -84,7 +86,7 @@ impl DirReader {
     }
 }
 
-/// How a directory is opened to be read or synced.
+/// The flags of openat(2) for a directory that is to be read or synced.
 pub(crate) fn dir_read_flags() -> OFlags {
     OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC
 }

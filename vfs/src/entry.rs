@@ -1,4 +1,4 @@
-//! One file or directory, as a listing or a stat tells it.
+//! [`Entry`]: the metadata of one file or directory, from stat(2).
 
 use std::ffi::{CStr, OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -8,18 +8,19 @@ use rustix::fs::{FileType, Stat, Timespec, Timestamps, UTIME_OMIT};
 
 use crate::VfsError;
 
-/// What a name leads to. Links inside the home are followed and show what they lead to.
+/// The type of a file. A link whose target is inside the home has the kind of its target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     File,
     Directory,
-    /// A link that dangles or leads out of the home: it can be removed and renamed only.
+    /// A link with no target, or with one outside the home: it can only be removed and renamed.
     Link,
     /// A FIFO, socket or device: never opened.
     Other,
 }
 
-/// A time of the file system: seconds since 1970 (negative before), and nanoseconds after that.
+/// The time of the last change to a file's content (mtime): seconds since 1970, negative before,
+/// and nanoseconds after that second.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Modified {
     pub seconds: i64,
@@ -27,7 +28,7 @@ pub struct Modified {
 }
 
 impl Modified {
-    /// The same as a system time; the epoch where the clock's type cannot say it.
+    /// The same time as a [`SystemTime`]; 1970 where that type cannot hold it.
     pub fn system_time(self) -> SystemTime {
         let whole = Duration::from_secs(self.seconds.unsigned_abs());
         let start = if self.seconds < 0 {
@@ -61,20 +62,21 @@ impl From<SystemTime> for Modified {
     }
 }
 
-/// A name and what it leads to.
+/// A name and the metadata of its file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     pub name: OsString,
     pub kind: Kind,
-    /// Bytes of content for a file; what the file system says for the rest.
+    /// Bytes of content for a file; st_size for everything else.
     pub size: u64,
     pub modified: Modified,
     /// Permission bits, `0o7777` of the mode.
     pub mode: u32,
     pub uid: u32,
     pub gid: u32,
+    /// Number of hard links.
     pub links: u64,
-    /// Device and inode: equal for two names of one file.
+    /// Device and inode number, equal for two names of one file.
     pub unique: (u64, u64),
 }
 
@@ -97,7 +99,7 @@ impl Entry {
         }
     }
 
-    /// To be set before anybody sees it.
+    /// An entry without a name, to be filled with [`Entry::set`].
     pub(crate) fn blank() -> Self {
         Self {
             name: OsString::new(),
@@ -115,7 +117,7 @@ impl Entry {
         }
     }
 
-    /// Becomes another entry, in the memory that its name has.
+    /// Overwrites this entry with `name` and `stat`; the memory of the old name is used again.
     pub(crate) fn set(&mut self, name: &CStr, stat: &Stat) {
         let mut buffer = std::mem::take(&mut self.name);
         buffer.clear();
@@ -148,6 +150,7 @@ pub(crate) fn modified(stat: &Stat) -> Modified {
     }
 }
 
+/// The argument of futimens(2) that sets the mtime and leaves the atime.
 pub(crate) fn timestamps(modified: Modified) -> Timestamps {
     Timestamps {
         last_access: Timespec {
@@ -161,7 +164,7 @@ pub(crate) fn timestamps(modified: Modified) -> Timestamps {
     }
 }
 
-/// Only regular files are opened: the rest may block, or do something.
+/// Refuses everything but regular files: to open a FIFO or a device may block or have effects.
 pub(crate) fn check_regular(kind: Kind) -> Result<(), VfsError> {
     match kind {
         Kind::File => Ok(()),

@@ -1,4 +1,4 @@
-//! Everything that can be wrong with a file operation, in words that name no host path.
+//! [`VfsError`]: why an operation on a home fails, in messages that name no path of the host.
 
 use std::io;
 use std::time::Duration;
@@ -32,21 +32,21 @@ pub enum VfsError {
     OtherDevice,
     #[error("over quota: {needed} are needed and {available} are left")]
     OverQuota { needed: Amount, available: Amount },
-    /// Bytes were to follow `offset`, and what the name has ends at `size`.
+    /// The upload was to continue at byte `offset`, but the file or stage ends at byte `size`.
     #[error("there are {size} bytes: nothing can be continued at {offset}; start over at 0")]
     BadOffset { offset: u64, size: u64 },
     #[error("the disk is full")]
     DiskFull,
-    /// An upload of that name is running, begun by `owner`, with no byte written for `silent`.
+    /// Another upload of this name runs; `owner` began it and has written nothing for `silent`.
     #[error("being written by another session")]
     Busy { owner: u64, silent: Duration },
-    /// The home is being counted, or its directories move faster than paths resolve: try again.
+    /// A scan is counting the home, or directories are renamed faster than paths can be resolved.
     #[error("the home is being counted, try again")]
     Scanning,
     /// No staging directory can be made on the target's file system.
     #[error("nothing can be uploaded there: no staging directory can be made on its file system")]
     NoStaging,
-    /// The registry of homes was closed.
+    /// [`crate::Homes::close`] was called, or the upload's stop flag is set.
     #[error("the server is stopping")]
     Stopped,
     #[error("the disk failed: {0}")]
@@ -62,7 +62,7 @@ impl From<Exceeded> for VfsError {
 impl From<Errno> for VfsError {
     fn from(errno: Errno) -> Self {
         match errno {
-            // A chain of links without an end leads nowhere.
+            // ELOOP: links that lead in a circle lead to no file.
             Errno::NOENT | Errno::LOOP => Self::NotFound,
             Errno::NOTDIR => Self::NotADirectory,
             Errno::ISDIR => Self::IsADirectory,
@@ -83,7 +83,7 @@ impl From<io::Error> for VfsError {
     fn from(error: io::Error) -> Self {
         match Errno::from_io_error(&error) {
             Some(errno) => errno.into(),
-            // cap-std words an escape as PermissionDenied with no number from the system.
+            // cap-std reports an escape from the jail as PermissionDenied without an errno.
             None if error.kind() == io::ErrorKind::PermissionDenied => Self::Escapes,
             None => Self::Io(error),
         }

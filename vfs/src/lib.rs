@@ -1,14 +1,25 @@
 //! The only code that touches users' files: jailed homes, staged uploads, streamed listings.
 //!
-//! [`Homes`] hands out one shared [`Home`] per root. A home is a jail (names are resolved by the
-//! kernel beneath the home's directory handle, with no check-then-use window) and an account
-//! (every growth is reserved before a byte is written). An [`Upload`] goes to a private staging
-//! file and appears under its name whole, synced, or not at all; an interrupted one stays, charged
-//! and resumable.
+//! [`Homes`] hands out one shared [`Home`] per root directory. A home is a jail (the kernel
+//! resolves every name beneath the home's directory handle, so no name is checked first and used
+//! later) and a quota ledger (room for every growth is reserved before a byte is written). An
+//! [`Upload`] is written to a private staging file, the stage, and then gets its name whole and
+//! synced, or not at all; the stage of an interrupted upload stays, charged and resumable.
 //!
-//! What may block demands a [`Worker`]: only a thread made to block has one. The few calls that do
-//! without (`..._at_hand`) answer from the kernel's memory or not at all. Names are bytes; paths are
-//! relative to the home and distrusted.
+//! Calls that may block take a [`Worker`], which only threads that may block have. The few calls
+//! without one (`..._at_hand`) answer from the kernel's caches or give `None`. Names are bytes;
+//! paths are relative to the home and untrusted.
+//!
+//! Imports run one way, from the lower rows of this table to the upper ones:
+//!
+//! | folder | holds |
+//! |---|---|
+//! | files beside this one | entries, digests, errors, [`Policy`], one staging directory |
+//! | `jail/` | handles of directories, names and mounts beneath a home |
+//! | `home/` | [`Home`]: its paths, lock, running uploads, charges and stages |
+//! | `reading/` | stat, listings, downloads |
+//! | `upload/` | uploads, from the first look at the name to the publication |
+//! | `changing/` | mkdir, remove, rename, times and modes |
 
 mod changing;
 mod digest;
@@ -37,5 +48,5 @@ pub use skiff_quota::{Amount, Usage};
 pub use upload::{Published, Replace, Start, Upload, UploadRequest, UploadStart};
 pub use worker::Worker;
 
-/// What a home may hold.
+/// The most that a home may hold: bytes of content, and entries (files, directories, links).
 pub type Limit = Amount;

@@ -1,34 +1,36 @@
-//! What the operator decides about files: modes, durability, stages, the floor of free space.
+//! The operator's settings for all homes: modes, durability, age of stages, free space to keep.
 
 use std::time::Duration;
 
-/// Whether a published file is on the disk before the caller hears of it.
+/// Whether a published file is synced to the disk before the caller is told of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Durability {
-    /// Content, name and directory are synced first.
+    /// Content, name and directory are synced first, with fsync(2).
     #[default]
     Fsync,
-    /// The kernel writes when it likes; a power loss may take what was confirmed.
+    /// Nothing is synced; a power loss may take files that were confirmed.
     None,
 }
 
-/// What holds for every home of a [`crate::Homes`].
+/// The settings of every home of one [`crate::Homes`].
 #[derive(Clone, Debug)]
 pub struct Policy {
-    /// Permission bits of new files. A replaced file's are kept.
+    /// Permission bits of new files. A file that replaces another keeps that one's bits.
     pub file_mode: u32,
     /// Permission bits of new directories.
     pub dir_mode: u32,
-    /// Group of new files and directories; `None` leaves it to the system.
+    /// Group ID of new files and directories; `None` leaves it to the kernel.
     pub group: Option<u32>,
+    /// Whether what is published is synced.
     pub durability: Durability,
-    /// Interrupted uploads are swept after this time without a write.
+    /// [`crate::Home::sweep`] removes a stage after this time without a write.
     pub stage_ttl: Duration,
-    /// Interrupted uploads older than this make room for a new one that would not fit.
+    /// A stage without a write for this time is removed where a new upload would exceed the quota.
     pub stage_idle: Duration,
-    /// A running upload without a write for this time gives way to a new one of the same name.
+    /// A running upload without a write for this time is cancelled when a new one of the same name
+    /// is asked for.
     pub writer_silence: Duration,
-    /// Bytes that stay free on the disk whatever the quota allows; 0 asks for nothing.
+    /// Bytes that uploads leave free on the disk, whatever the quota allows; 0 turns the check off.
     pub free_space_floor: u64,
 }
 

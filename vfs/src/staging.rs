@@ -1,9 +1,10 @@
-//! A staging directory: where uploads are written before they have their name.
+//! [`StagingDir`]: the directory in which uploads are written until they are published.
 //!
-//! A stage is called after the inode of the target's directory and a hash of the target's last
-//! name, so it is found again after a restart, and moves along when a directory above is renamed.
-//! Its label holds the target's path for people and for accounting: an extended attribute, or a
-//! file beside the stage where the file system has none.
+//! The file name of a stage is made of the inode of the target's directory and a hash of the
+//! target's last name. So a restarted daemon finds the stage again, and it still belongs to its
+//! target after a directory above was renamed. A stage's label is the target's path, which
+//! operators and scans need: it is an extended attribute, or a file beside the stage where the
+//! file system has no attributes.
 
 use std::ffi::{CStr, OsStr, OsString};
 use std::os::fd::{AsFd, OwnedFd};
@@ -24,10 +25,11 @@ use crate::entry;
 
 const LABEL_ATTRIBUTE: &str = "user.skiff.stage";
 const LABEL_FILE_SUFFIX: &str = ".path";
-/// PATH_MAX: no label is longer.
+/// Bytes of the longest label: PATH_MAX.
 const LABEL_MAX: usize = 4096;
 
-/// Which name of which directory a stage is for, within one mount.
+/// Identifies the target of a stage within one mount: the inode of its directory and a hash of its
+/// last name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct StageKey {
     pub(crate) parent: u64,
@@ -56,12 +58,12 @@ impl StageKey {
             parent,
             leaf: u128::from_str_radix(leaf, 16).ok()?,
         };
-        // Only what this very key is called: no other spelling of the same numbers.
+        // Refuses other spellings of the same numbers, such as upper case.
         (key.file_name().as_bytes() == name).then_some(key)
     }
 }
 
-/// A stage as found in the directory.
+/// The metadata of one stage.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Stage {
     pub(crate) key: StageKey,
@@ -69,15 +71,17 @@ pub(crate) struct Stage {
     pub(crate) modified: entry::Modified,
 }
 
+/// An open staging directory.
 #[derive(Debug)]
 pub(crate) struct StagingDir {
     fd: OwnedFd,
     inode: u64,
-    /// About how many stages there are; zero is exact, so that nobody looks for none.
+    /// About how many stages there are. Zero is exact, and saves the look for a stage.
     count: AtomicUsize,
 }
 
 impl StagingDir {
+    /// Takes over the open directory `fd`, whose inode number is `inode`, and counts its stages.
     pub(crate) fn new(fd: OwnedFd, inode: u64) -> Result<Self, VfsError> {
         let staging = Self {
             fd,
@@ -105,12 +109,12 @@ impl StagingDir {
         self.count.load(Ordering::Relaxed)
     }
 
-    /// Whether the directory still has its name (an operator may have emptied the home).
+    /// Whether the directory has a name still: an operator may have removed it.
     pub(crate) fn is_linked(&self) -> bool {
         fstat(&self.fd).is_ok_and(|stat| stat.st_nlink > 0)
     }
 
-    /// The staged size, if there is a stage.
+    /// Bytes of the stage of `key`; `None` where there is no stage.
     pub(crate) fn size(&self, key: StageKey) -> Result<Option<u64>, VfsError> {
         if self.count() == 0 {
             return Ok(None);
@@ -118,6 +122,7 @@ impl StagingDir {
         Ok(self.find(key)?.map(|stage| stage.size))
     }
 
+    /// The metadata of the stage of `key`; `None` where there is no stage.
     pub(crate) fn find(&self, key: StageKey) -> Result<Option<Stage>, VfsError> {
         match statat(&self.fd, key.file_name(), AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) => Ok(Some(stage_from_stat(key, &stat))),
@@ -126,7 +131,7 @@ impl StagingDir {
         }
     }
 
-    /// Opens a stage, new or old, to be read and written.
+    /// Opens the stage of `key` for reading and writing; `mode` is that of a new one.
     pub(crate) fn open(
         &self,
         key: StageKey,
@@ -145,6 +150,7 @@ impl StagingDir {
         Ok(file)
     }
 
+    /// Removes the stage of `key` and its label; does nothing where there is no stage.
     pub(crate) fn remove(&self, key: StageKey) -> Result<(), VfsError> {
         let name = key.file_name();
         match unlinkat(&self.fd, name.as_str(), AtFlags::empty()) {
@@ -156,26 +162,27 @@ impl StagingDir {
         Ok(())
     }
 
-    /// Notes that a stage has left the directory by a rename of the caller's.
+    /// Counts one stage less, after the caller has renamed a stage out of the directory.
     pub(crate) fn note_renamed_away(&self) {
         self.decrement_count();
     }
 
-    /// Takes the label off a file that was published. One that stays does no harm.
+    /// Removes the label of a file that was published. A label that stays does no harm.
     pub(crate) fn unlabel(&self, key: StageKey, file: impl AsFd) {
         if fremovexattr(file, LABEL_ATTRIBUTE).is_err() {
             self.remove_label_file(&key.file_name());
         }
     }
 
-    /// Gives a stage to another target, in place of any stage of it.
+    /// Renames the stage of `from` to that of `to`, whose path is `path`, and replaces one that is
+    /// there.
     pub(crate) fn rename(&self, from: StageKey, to: StageKey, path: &Path) -> Result<(), VfsError> {
         renameat(&self.fd, from.file_name(), &self.fd, to.file_name())?;
         self.remove_label_file(&from.file_name());
         self.relabel(to, path)
     }
 
-    /// Calls `visit` with each stage, in no order.
+    /// Calls `visit` with each stage, in no order, and stops at its first error.
     pub(crate) fn for_each(
         &self,
         mut visit: impl FnMut(Stage) -> Result<(), VfsError>,
@@ -190,7 +197,8 @@ impl StagingDir {
         Ok(())
     }
 
-    /// The home-relative path of a stage's target, as far as it was noted.
+    /// The path of the target of `key`'s stage, relative to the home; `None` where there is no
+    /// stage or no label.
     pub(crate) fn label(&self, key: StageKey) -> Result<Option<PathBuf>, VfsError> {
         let mut buffer = vec![0; LABEL_MAX];
         let file = match self.open(key, Mode::empty(), StageOpen::Existing) {
@@ -210,7 +218,7 @@ impl StagingDir {
         Ok(Some(PathBuf::from(OsString::from_vec(buffer))))
     }
 
-    /// Notes the target's path with an open stage.
+    /// Labels `stage`, an open stage, with its target's path.
     pub(crate) fn set_label(
         &self,
         key: StageKey,
@@ -227,11 +235,13 @@ impl StagingDir {
         }
     }
 
+    /// Changes the label of the stage of `key` to `path`.
     pub(crate) fn relabel(&self, key: StageKey, path: &Path) -> Result<(), VfsError> {
         let file = self.open(key, Mode::empty(), StageOpen::Existing)?;
         self.set_label(key, &file, path)
     }
 
+    /// The stage called `name`; `None` for files that are no stages.
     fn parse_entry(&self, name: &CStr) -> Result<Option<Stage>, VfsError> {
         let Some(key) = StageKey::parse(name.to_bytes()) else {
             return Ok(None);
@@ -261,11 +271,12 @@ impl StagingDir {
             flags | OFlags::CLOEXEC,
             Mode::RUSR | Mode::WUSR,
         )?;
-        // A label is at most a page, which is written whole or not at all.
+        // A label is at most a page, so one write(2) takes it whole.
         rustix::io::write(file, label)?;
         Ok(())
     }
 
+    /// Reads a label from the file beside the stage; gives its length, 0 where there is none.
     fn read_label_file(&self, key: StageKey, buffer: &mut [u8]) -> Result<usize, VfsError> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         match openat(
@@ -281,7 +292,7 @@ impl StagingDir {
     }
 
     fn remove_label_file(&self, name: &str) {
-        // One left over is overwritten by the next label of the name.
+        // A label file that stays is overwritten by the next label of the same name.
         let _ = unlinkat(
             &self.fd,
             format!("{name}{LABEL_FILE_SUFFIX}"),
@@ -290,7 +301,8 @@ impl StagingDir {
     }
 }
 
-/// Whether a stage is to be made or continued.
+/// How a stage is opened: a new one is created and an old one of the name truncated, or the
+/// existing one is opened as it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum StageOpen {
     Create,

@@ -1,10 +1,11 @@
-//! The token that proves: this thread may block.
+//! [`Worker`]: a token that only threads which may block have.
 
 use std::io;
 use std::marker::PhantomData;
 use std::thread::{Builder, JoinHandle};
 
-/// Proof that the code holding it runs on a thread which may block. It cannot leave its thread.
+/// Proves that the current thread may block. It is neither `Send` nor `Sync`, so that it cannot
+/// leave its thread.
 ///
 /// ```compile_fail,E0277
 /// fn elsewhere(worker: &skiff_vfs::Worker) {
@@ -18,7 +19,8 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// Runs `body` on a new thread called `name`. The only way to have a worker.
+    /// Runs `body` on a new thread called `name`, and is the only way to get a worker. Fails where
+    /// the system starts no thread.
     pub fn spawn<T: Send + 'static>(
         name: &str,
         body: impl FnOnce(&Self) -> T + Send + 'static,

@@ -1,4 +1,4 @@
-//! Appending in place: what was there is never touched, and nothing grows unreserved.
+//! Tests of appending in place: old bytes are never written, and nothing grows unreserved.
 
 use std::fs;
 use std::os::unix::fs::symlink;

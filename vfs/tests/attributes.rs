@@ -1,4 +1,4 @@
-//! Times and permission bits that peers set.
+//! Tests of the times and permission bits that clients set.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};

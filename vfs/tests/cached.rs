@@ -1,4 +1,4 @@
-//! What is answered without a worker: the same as with one, or nothing.
+//! Tests that calls without a worker give the same as those with one, or `None`.
 
 use std::fs::{self, File, FileTimes};
 use std::os::unix::fs::symlink;
@@ -12,7 +12,7 @@ use crate::common::{World, leave, on_worker, put};
 
 const EXT4: i64 = 0xEF53;
 
-/// In memory, where nothing ever has to be looked up on a disk.
+/// A home on tmpfs, where every name and page is in the caches.
 fn world() -> World {
     World::within(Path::new("/dev/shm"))
 }

@@ -1,4 +1,4 @@
-//! Nothing outside the home is seen or touched, and nothing that is no file is opened.
+//! Tests that nothing outside the home is seen or changed, and only regular files are opened.
 
 use std::fs;
 use std::os::unix::fs::symlink;

@@ -1,4 +1,4 @@
-//! Listings: complete, streamed, and without lines that lie.
+//! Tests of listings: every entry once, and no name that could forge a line.
 
 use std::collections::HashSet;
 use std::ffi::OsStr;

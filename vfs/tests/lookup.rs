@@ -1,4 +1,4 @@
-//! What peers are told of a name, and names that nothing has.
+//! Tests of the answers to SIZE, MDTM and STOU: sizes, times and free names.
 
 use std::fs;
 use std::os::unix::fs::symlink;

@@ -1,4 +1,4 @@
-//! The promises of the crate, each with its test.
+//! The tests of what the crate promises in its documentation.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,4 +1,4 @@
-//! File systems below the home: each with its own staging directory, full disks, no attributes.
+//! Tests with file systems below the home: a staging directory each, full disks, no attributes.
 //!
 //! These mount small file systems, so they need root and are run by hand:
 //! `cargo test -p skiff-vfs mounts -- --ignored`.

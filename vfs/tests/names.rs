@@ -1,4 +1,4 @@
-//! Making, removing and renaming, with the ledger and the stages along.
+//! Tests of mkdir, remove and rename, and of the ledger and the stages after each.
 
 use std::fs;
 use std::os::unix::fs::symlink;

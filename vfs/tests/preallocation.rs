@@ -1,4 +1,4 @@
-//! Blocks that a stage is given before its bytes come, and what is left of them afterwards.
+//! Tests of the blocks that are preallocated for a stage, and of those that are left afterwards.
 
 use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt;
@@ -11,7 +11,7 @@ use skiff_vfs::{Durability, Home, Worker};
 use crate::common::{MEBI, World, on_worker, start};
 
 const EXT4: i64 = 0xEF53;
-/// Bytes that a file system may need to say where a file's blocks are.
+/// Bytes that a file system may use for the map of a file's blocks.
 const OVERHEAD: u64 = MEBI / 16;
 
 fn blocks(path: &Path) -> u64 {
@@ -23,13 +23,13 @@ fn stage(world: &World) -> PathBuf {
     stages.next().unwrap().unwrap().path()
 }
 
-/// Whether blocks are taken ahead here: on ext4, with enough of them free.
+/// Whether blocks are preallocated on this machine: on ext4, with enough free space.
 fn are_taken(world: &World) -> bool {
     let disk = fstatfs(File::open(world.root()).unwrap()).unwrap();
     disk.f_type == EXT4 && disk.f_bavail * disk.f_bsize as u64 > 1100 * MEBI
 }
 
-/// Uploads three MiB and says how many blocks the stage had before the last byte.
+/// Uploads three MiB and gives the bytes of the stage's blocks before the publication.
 fn upload(world: &World, home: &Arc<Home>, worker: &Worker, size: Option<u64>) -> u64 {
     let piece = vec![7; MEBI as usize];
     let mut upload = start(home, worker, "file", size).unwrap();

@@ -1,4 +1,4 @@
-//! The account: reservations, idle stages that make room, scans, snapshots.
+//! Tests of the ledger: reservations, removal of idle stages, scans, snapshots.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};

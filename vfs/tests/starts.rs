@@ -1,4 +1,4 @@
-//! Where an upload goes on: each cell of the table of what a name may have.
+//! Tests of where an upload starts, for each combination of published file and stage.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,4 +1,4 @@
-//! Uploads: atomic, resumable, one writer per name; downloads and remembered digests.
+//! Tests of uploads (atomic, resumable, one per name), of downloads and of stored digests.
 
 use std::fs;
 use std::io::Write;

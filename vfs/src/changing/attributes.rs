@@ -1,4 +1,4 @@
-//! Times and permission bits of what is published.
+//! Sets the mtime and the permission bits of files and directories.
 
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -13,12 +13,12 @@ use crate::home::resolve::Links;
 use crate::home::writers::HomeState;
 use crate::{VfsError, Worker, digest};
 
-/// Set-group-ID and sticky: on a directory they are the operator's, who arranges groups by them.
+/// Set-group-ID and sticky bit, which a directory keeps: operators share directories by them.
 const KEPT_ON_DIRECTORIES: u32 = 0o3000;
 
 impl Home {
-    /// Sets the time of the file or directory at `path`, links inside the home followed. Digests
-    /// that are remembered with a file stay so.
+    /// Sets the mtime of the file or directory at `path`; links are followed where they stay in the
+    /// home. Stored digests of a file stay valid.
     pub fn set_modified(
         &self,
         _worker: &Worker,
@@ -31,15 +31,15 @@ impl Home {
         let Some(digests) = digests else {
             return Ok(());
         };
-        // Sealed with the old time they are void, which costs a hash later.
+        // The digests are void with the old mtime in them, which costs a hash later.
         if let Err(e) = digest::store(&file, &fstat(&file)?, &digests) {
             log::debug!("{}: the digests of a file are void: {e}", self.user);
         }
         Ok(())
     }
 
-    /// Sets the permission bits, `0o777` of `mode`, of the file or directory at `path`, links
-    /// inside the home followed. A file loses set-user-ID and the like.
+    /// Sets the permission bits, `0o777` of `mode`, of the file or directory at `path`; links are
+    /// followed where they stay in the home. A file loses its set-ID and sticky bits.
     pub fn set_mode(&self, _worker: &Worker, path: &Path, mode: u32) -> Result<(), VfsError> {
         let (file, stat, _idle) = self.open_idle(path)?;
         let kept = match entry::kind(&stat) {
@@ -50,7 +50,7 @@ impl Home {
         Ok(())
     }
 
-    /// Opens a file or directory that nobody writes, nor will while the lock is held.
+    /// Opens a file or directory that no upload is writing; the lock keeps new uploads away.
     fn open_idle(
         &self,
         path: &Path,
@@ -64,7 +64,7 @@ impl Home {
             Kind::Link | Kind::Other => return Err(VfsError::NotRegular),
         };
         let opened = match name_at.open(OFlags::RDONLY) {
-            // A file that may not be read may still be changed by who may write it.
+            // The daemon may change a file that it may only write.
             Err(VfsError::Forbidden) if is_file => name_at.open(OFlags::WRONLY)?,
             other => other?,
         };

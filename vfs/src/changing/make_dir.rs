@@ -1,4 +1,4 @@
-//! Making directories.
+//! Makes directories, with mkdirat(2).
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use crate::jail::folder::NameAt;
 use crate::{VfsError, Worker};
 
 impl Home {
-    /// Makes a directory.
+    /// Makes the directory `path`. [`VfsError::Exists`] where a file has the name.
     pub fn make_dir(&self, _worker: &Worker, path: &Path) -> Result<(), VfsError> {
         let name_at = self.resolve_name(path, Links::NoFollow)?;
         let reservation = self.reserve(Amount::new(0, 1))?;
@@ -29,8 +29,8 @@ impl Home {
         name_at.folder.sync(self.policy.durability)
     }
 
-    /// Gives a new directory its exact mode, whatever the process's umask, and its group. It is
-    /// usable without either, so failures are told to the log only.
+    /// Sets the mode of a new directory, despite the umask, and its group. The directory is usable
+    /// without them, so a failure is only logged.
     fn set_dir_attributes(&self, name_at: &NameAt) {
         let result = name_at
             .open(OFlags::RDONLY | OFlags::DIRECTORY)

@@ -1,4 +1,7 @@
-//! Changing names and attributes, no content.
+//! Changes names and attributes: mkdir, remove, rename, times and permission bits.
+//!
+//! This folder holds the operations that write no content. Those that do are in `upload/`, those
+//! that change nothing in `reading/`.
 
 mod attributes;
 mod make_dir;

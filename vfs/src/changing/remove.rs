@@ -1,4 +1,4 @@
-//! Removing names.
+//! Removes files, links and empty directories with unlinkat(2), and their stages.
 
 use std::path::Path;
 
@@ -14,7 +14,7 @@ use crate::jail::folder::NameAt;
 use crate::staging::StagingDir;
 use crate::{VfsError, Worker};
 
-/// What may be removed.
+/// Which kinds of files may be removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Removal {
     Any,
@@ -24,27 +24,27 @@ enum Removal {
 }
 
 impl Home {
-    /// Removes a file or an empty directory, with the stages of their names. A name that has only
-    /// a stage loses that. A link is removed, not what it leads to.
+    /// Removes the file or empty directory at `path`, with its stage and the stages of names in it.
+    /// Where the name has only a stage, that is removed. A link is not followed.
     pub fn remove(&self, _worker: &Worker, path: &Path) -> Result<(), VfsError> {
         self.remove_kind(path, Removal::Any)
     }
 
-    /// Removes a file or a link with its stage, or a lone stage. [`VfsError::IsADirectory`] for a
-    /// directory.
+    /// Removes the file or link at `path` and its stage, or the stage alone.
+    /// [`VfsError::IsADirectory`] for a directory.
     pub fn remove_file(&self, _worker: &Worker, path: &Path) -> Result<(), VfsError> {
         self.remove_kind(path, Removal::File)
     }
 
-    /// Removes an empty directory, with the stages of names in it. [`VfsError::NotADirectory`] for
-    /// anything else, a link to a directory too.
+    /// Removes the empty directory at `path` and the stages of names in it.
+    /// [`VfsError::NotADirectory`] for anything else, a link to a directory too.
     pub fn remove_dir(&self, _worker: &Worker, path: &Path) -> Result<(), VfsError> {
         self.remove_kind(path, Removal::Directory)
     }
 
     fn remove_kind(&self, path: &Path, what: Removal) -> Result<(), VfsError> {
         let name_at = self.resolve_name(path, Links::NoFollow)?;
-        // Keeps the content alive past the lock: freeing a large file takes its time.
+        // With the file open its blocks are freed after the lock: for a large file that takes long.
         let kept_open = name_at.open(OFlags::PATH);
         let mut state = self.lock()?;
         state.check_idle(&name_at.key())?;
@@ -85,7 +85,8 @@ impl Home {
         }
     }
 
-    /// Drops the stages of names in a directory that is no more, before its inode is used anew.
+    /// Removes the stages of names in a removed directory, before another directory gets its inode
+    /// number.
     fn remove_stages_in(&self, staging: &StagingDir, parent: u64) -> Result<(), VfsError> {
         let mut orphans = Vec::new();
         staging.for_each(|stage| {
@@ -99,7 +100,7 @@ impl Home {
         Ok(())
     }
 
-    /// Removes a name and its stage, and posts it.
+    /// Removes a name and its stage, and takes their charge off the ledger.
     fn remove_name(&self, name_at: &NameAt, stat: &Stat, flags: AtFlags) -> Result<(), VfsError> {
         let stage = find_stage(name_at)?;
         unlinkat(&name_at.folder, name_at.leaf(), flags)?;

@@ -1,4 +1,4 @@
-//! Renaming.
+//! Renames files and directories with renameat2(2), and their stages.
 
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -14,9 +14,9 @@ use crate::jail::folder::{NameAt, rename_noreplace};
 use crate::{Replace, VfsError, Worker};
 
 impl Home {
-    /// Renames a file or directory, with the stages of it and below it. A link is renamed, not
-    /// what it leads to. With [`Replace::Existing`] a file replaces a file, whose stage goes too;
-    /// nothing else is ever overwritten.
+    /// Renames a file or directory, with its stage and the stages of names below it. A link is not
+    /// followed. With [`Replace::Existing`] a file replaces a file, whose stage is removed;
+    /// everything else that has the name `to` gives [`VfsError::Exists`].
     pub fn rename(
         &self,
         _worker: &Worker,
@@ -43,7 +43,8 @@ impl Home {
         Ok(())
     }
 
-    /// Gives the file that was replaced, to be freed when the lock is.
+    /// Renames under the lock. Gives the replaced file, open, so that its blocks are freed after
+    /// the lock.
     fn rename_locked(
         &self,
         state: &mut HomeState,
@@ -61,6 +62,7 @@ impl Home {
         }
     }
 
+    /// Renames to a name that no file has.
     fn rename_to_free_name(
         &self,
         state: &mut HomeState,
@@ -74,7 +76,7 @@ impl Home {
         }
         let (from_stage, to_stage) = (find_stage(from)?, find_stage(to)?);
         if from_stage.is_some() && to_stage.is_some() {
-            // Two interrupted uploads cannot share a name, and neither is to be lost unasked.
+            // A name has one stage, and neither of these is to be lost unasked.
             return Err(VfsError::Exists);
         }
         rename_noreplace((&from.folder, from.leaf()), (&to.folder, to.leaf()), kind)?;
@@ -115,7 +117,7 @@ impl Home {
         if !files || unique(source) == unique(target) {
             return Err(VfsError::Exists);
         }
-        // Keeps the content alive past the lock: freeing a large file takes its time.
+        // With the file open its blocks are freed after the lock: for a large file that takes long.
         let kept_open = to.open(OFlags::PATH).ok();
         let (from_stage, to_stage) = (find_stage(from)?, find_stage(to)?);
         renameat(&from.folder, from.leaf(), &to.folder, to.leaf())?;
@@ -132,7 +134,7 @@ impl Home {
         Ok(kept_open)
     }
 
-    /// Refuses a directory that something below is being written into.
+    /// [`VfsError::Busy`] where an upload to a name below the directory is running.
     fn check_idle_below(&self, state: &HomeState, name_at: &NameAt) -> Result<(), VfsError> {
         if state.writers.is_empty() {
             return Ok(());
@@ -146,8 +148,8 @@ impl Home {
         Ok(())
     }
 
-    /// Brings the labels of stages below a renamed directory up to date. Labels name stages to
-    /// people and find what they are for; one that cannot be written is put right by a scan.
+    /// Corrects the labels of stages below a renamed directory. A label that cannot be written is
+    /// corrected by the next scan.
     fn relabel_below(&self, from: &Path, to: &Path) {
         for staging in self.mounts.all().iter().filter_map(|mount| mount.staging()) {
             if staging.count() == 0 {

@@ -1,4 +1,4 @@
-//! What each name of a home is charged.
+//! Charges: the bytes and entries that the ledger counts for each name of a home.
 
 use std::sync::Arc;
 
@@ -11,15 +11,15 @@ use crate::entry::{self, Kind};
 use crate::jail::folder::NameAt;
 use crate::staging::StagingDir;
 
-/// What a name is charged: the larger of what is published and staged, and one entry if it has
-/// either. Directories, links and the rest are entries of no size.
+/// The charge of a name: the bytes of its published file or of its stage, whichever has more, and
+/// one entry if it has either. Everything but regular files counts 0 bytes.
 pub(crate) fn charge(published: Option<&Stat>, staged: Option<u64>) -> Amount {
     let published_bytes = published.map_or(0, published_size);
     let entries = u64::from(published.is_some() || staged.is_some());
     Amount::new(published_bytes.max(staged.unwrap_or(0)), entries)
 }
 
-/// Bytes of content that count.
+/// Bytes of a file that the ledger counts; 0 for everything but regular files.
 pub(crate) fn published_size(stat: &Stat) -> u64 {
     match entry::kind(stat) {
         Kind::File => entry::size(stat),
@@ -28,7 +28,7 @@ pub(crate) fn published_size(stat: &Stat) -> u64 {
 }
 
 impl Home {
-    /// What a name is charged now, no writer on it.
+    /// The charge of a name that no upload is writing, and the bytes of its stage if there is one.
     pub(crate) fn current_charge(
         &self,
         name_at: &NameAt,
@@ -42,7 +42,7 @@ impl Home {
     }
 }
 
-/// The stage of a name and the directory it lies in, if it has one.
+/// The staging directory and the bytes of the stage of `name_at`; `None` where there is no stage.
 pub(crate) fn find_stage(name_at: &NameAt) -> Result<Option<(Arc<StagingDir>, u64)>, VfsError> {
     let Some(staging) = name_at.folder.mount.staging() else {
         return Ok(None);

@@ -1,4 +1,5 @@
-//! The homes of all users: one shared [`Home`] for each root.
+//! [`Homes`]: the registry of open homes, one shared [`Home`] for each root directory, and the
+//! snapshots of their ledgers.
 
 use std::collections::HashMap;
 use std::os::unix::ffi::OsStrExt;
@@ -15,7 +16,7 @@ use super::writers::Phase;
 use crate::jail::Jail;
 use crate::{Limit, Policy, VfsError, Worker};
 
-/// The registry of homes. Homes live as long as it does.
+/// The registry of homes. A home that was opened once stays in it.
 #[derive(Debug)]
 pub struct Homes {
     policy: Policy,
@@ -23,20 +24,20 @@ pub struct Homes {
     homes: Mutex<HashMap<RootId, Arc<RegisteredHome>>>,
 }
 
-/// Device and inode of a root.
+/// Device and inode number of a home's root directory.
 type RootId = (u64, u64);
 
 #[derive(Debug)]
 struct RegisteredHome {
     home: Arc<Home>,
     snapshot_name: String,
-    /// Whether the snapshot of the last clean stop was asked for. Held over that.
+    /// True once the snapshot of the last clean stop was taken. The lock is held while it is.
     snapshot_loaded: Mutex<bool>,
 }
 
 impl Homes {
-    /// Homes under `policy`, whose ledgers are kept in the existing folder `state` of the host
-    /// between a clean stop and the next start.
+    /// A registry without homes. `state` is an existing folder of the host, which keeps what the
+    /// ledgers say between a clean stop and the next start.
     pub fn new(state: impl Into<PathBuf>, policy: Policy) -> Self {
         let snapshots = Snapshots::new(Folder::new(state));
         Self {
@@ -46,8 +47,9 @@ impl Homes {
         }
     }
 
-    /// The home at `root`, an existing directory of the host; for users of one root the same one,
-    /// with the latest limit. If [`Home::needs_scan`], a scan must follow before it can change.
+    /// Opens the home at `root`, an existing directory of the host. Users of one root share one
+    /// home, which has the latest `limit`. Where [`Home::needs_scan`] is true the caller must scan
+    /// the home before it can change.
     pub fn open(
         &self,
         _worker: &Worker,
@@ -65,8 +67,9 @@ impl Homes {
         Ok(Arc::clone(&registered.home))
     }
 
-    /// Stops cleanly: no home changes any more, and what each ledger says is kept for the next
-    /// start. End all uploads first: a home that is being written is counted anew instead.
+    /// Refuses all changes from now on and stores a snapshot of each ledger for the next start.
+    /// The caller ends all uploads first: for a home with a running upload no snapshot is stored,
+    /// so that the next start counts it.
     pub fn close(&self, _worker: &Worker) -> Result<(), VfsError> {
         let registered: Vec<_> = self.homes.lock().values().cloned().collect();
         let results: Vec<_> = registered
@@ -82,7 +85,7 @@ impl Homes {
         root: &Path,
         limit: Limit,
     ) -> Result<Arc<RegisteredHome>, VfsError> {
-        // Opened before the registry is locked: a dead network mount stops its own users only.
+        // Opened before the registry is locked: a dead network mount blocks its own users only.
         let jail = Jail::open(root)?;
         let stat = statat(jail.root(), c"", AtFlags::EMPTY_PATH)?;
         let root_id = (stat.st_dev, stat.st_ino);
@@ -127,7 +130,7 @@ impl Homes {
             }
             home.usage().used
         };
-        // The snapshot must not outlive, in a power loss, the files it counts.
+        // Without this sync a power loss could leave the snapshot and lose files that it counts.
         home.mounts
             .all()
             .iter()
@@ -140,7 +143,7 @@ impl Homes {
     }
 }
 
-/// What a root's snapshot is called: a hash, as any path of the host may be a root.
+/// The file name of a root's snapshot: a hash of the path, which may hold any bytes.
 fn snapshot_name(root: &Path) -> String {
     let hash = Sha256::digest(root.as_os_str().as_bytes());
     hash[..16]

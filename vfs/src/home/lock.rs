@@ -1,4 +1,5 @@
-//! The mutation lock of a home.
+//! The lock of a home: whoever changes a name holds it from the look at the name to the change of
+//! the ledger.
 
 use parking_lot::MutexGuard;
 
@@ -6,11 +7,12 @@ use super::Home;
 use super::writers::{HomeState, Phase};
 use crate::VfsError;
 
-/// How often a path is resolved anew because directories move under it.
+/// How often a path is resolved again because directories were renamed meanwhile.
 const RESOLUTIONS_MAX: usize = 64;
 
 impl Home {
-    /// Takes the mutation lock, if names may change now.
+    /// Takes the lock. [`VfsError::Scanning`] before the first scan and during one,
+    /// [`VfsError::Stopped`] after the registry was closed.
     pub(crate) fn lock(&self) -> Result<MutexGuard<'_, HomeState>, VfsError> {
         let state = self.state.lock();
         match state.phase {
@@ -20,8 +22,9 @@ impl Home {
         }
     }
 
-    /// Takes the mutation lock with what `resolve` finds, and no directory of the daemon's was
-    /// moved or removed in between: the path of what was found is still its path.
+    /// Calls `resolve` and takes the lock, again until the daemon renames and removes no directory
+    /// in between: then the paths that `resolve` has found still hold. [`VfsError::Scanning`] after
+    /// 64 attempts.
     pub(crate) fn resolve_and_lock<T>(
         &self,
         resolve: impl Fn() -> Result<T, VfsError>,

@@ -1,4 +1,8 @@
-//! A user's home: a jail and an account.
+//! [`Home`]: a jail with a quota ledger, shared by all sessions of its user.
+//!
+//! This folder holds what all operations on a home need: path resolution, the lock, the table of
+//! running uploads, charges, stages and scans. The operations themselves are in `reading/`,
+//! `upload/` and `changing/`, which import this folder and are not imported here.
 
 pub(crate) mod charge;
 pub(crate) mod homes;
@@ -19,7 +23,7 @@ use crate::jail::Jail;
 use crate::jail::mount::Mounts;
 use crate::{Limit, Policy, VfsError};
 
-/// A home, shared by all sessions of its user. Paths are relative to it; empty means the home.
+/// A user's home. All paths are relative to it; the empty path is the home itself.
 #[derive(Debug)]
 pub struct Home {
     pub(crate) jail: Jail,
@@ -27,13 +31,14 @@ pub struct Home {
     pub(crate) ledger: Ledger,
     pub(crate) policy: Policy,
     pub(crate) state: Mutex<HomeState>,
-    /// Whether something was found that the ledger cannot account for until the next scan.
+    /// True while the ledger may differ from the disk, until the next scan.
     pub(crate) ledger_stale: AtomicBool,
-    /// Who the log speaks of.
+    /// The user's name, for log lines.
     pub(crate) user: String,
 }
 
 impl Home {
+    /// A home that has not been counted yet.
     pub(crate) fn new(
         jail: Jail,
         policy: Policy,
@@ -52,7 +57,7 @@ impl Home {
         })
     }
 
-    /// What the home may hold, holds and has promised. Before the first scan `used` is zero.
+    /// The ledger's limit, used and reserved amounts. `used` is zero before the first scan.
     pub fn usage(&self) -> Usage {
         self.ledger.usage()
     }
@@ -61,7 +66,8 @@ impl Home {
         self.ledger_stale.load(Ordering::Relaxed)
     }
 
-    /// Remembers that a failure left the ledger behind the disk: the next scan heals it.
+    /// Passes `result` on; an error marks the ledger as stale, because the disk has changed and the
+    /// ledger has not. The next scan corrects it.
     pub(crate) fn mark_stale_on_error<T>(
         &self,
         result: Result<T, VfsError>,

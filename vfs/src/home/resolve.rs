@@ -1,4 +1,4 @@
-//! Resolution of paths to open directories and last names.
+//! Resolves a path of a home to an open directory, or to a name in one.
 
 use std::ffi::OsString;
 use std::os::fd::OwnedFd;
@@ -16,32 +16,34 @@ use crate::jail;
 use crate::jail::folder::{Folder, NameAt, is_link};
 use crate::jail::mount::{identify, is_directory};
 
-/// As many links in a row as Linux follows.
+/// Links that are followed for one path, as many as Linux follows (path_resolution(7)).
 const LINKS_MAX: usize = 40;
 
-/// Whether a link that is the last name of a path is followed.
+/// Whether a symbolic link is followed where it is the last component of a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Links {
     Follow,
     NoFollow,
 }
 
-/// Where a path leads.
+/// What a path was resolved to.
 #[derive(Debug)]
 pub(crate) enum Resolved {
-    /// The home itself, or a path that ends in `..`.
+    /// The directory of a path with no last name: the empty path, or one that ends in `..`.
     Folder(Folder),
+    /// A name, and the metadata of its file; `None` where no file has it.
     Name(NameAt, Option<Stat>),
 }
 
 impl Home {
-    /// Opens the directory at `path`, links inside the home followed.
+    /// Opens the directory at `path`; links are followed where they stay in the home.
     pub(crate) fn folder(&self, path: &Path) -> Result<Folder, VfsError> {
         let fd = self.jail.open_dir(path)?;
         self.folder_from_fd(fd, path)
     }
 
-    /// Resolves `path` up to its last name, and that too where links are to be followed.
+    /// Opens the directory of the last name of `path`. With [`Links::Follow`] a link there is
+    /// followed, and the result is the name that it leads to.
     pub(crate) fn resolve(&self, path: &Path, links: Links) -> Result<Resolved, VfsError> {
         jail::check_path(path)?;
         let mut path = path.to_owned();
@@ -66,7 +68,8 @@ impl Home {
         Err(VfsError::NotFound)
     }
 
-    /// Resolves a path that must end in a name, which something may or may not have.
+    /// Resolves a path that ends in a name, whether a file has it or not. [`VfsError::Forbidden`]
+    /// for the home itself, [`VfsError::BadName`] for a path that ends in `..`.
     pub(crate) fn resolve_name(&self, path: &Path, links: Links) -> Result<NameAt, VfsError> {
         match self.resolve(path, links)? {
             Resolved::Name(name_at, _) => Ok(name_at),
@@ -75,7 +78,8 @@ impl Home {
         }
     }
 
-    /// Makes a folder of a directory's handle, if it may be seen.
+    /// Identifies the directory `fd`, which was opened at `path`. [`VfsError::NotFound`] for a
+    /// staging directory.
     pub(crate) fn folder_from_fd(&self, fd: Arc<OwnedFd>, path: &Path) -> Result<Folder, VfsError> {
         let (id, status) = identify(&fd, c"")?;
         if !is_directory(&status) {
@@ -97,11 +101,12 @@ impl Home {
     }
 }
 
-/// The path that the link at `name_at` leads to; the kernel judges it when it is opened.
+/// The path, relative to the home, that the link `name_at` leads to. It may lead out of the home:
+/// the kernel refuses it when it is opened.
 fn read_link_path(name_at: &NameAt) -> Result<PathBuf, VfsError> {
     let target = match readlinkat(&name_at.folder, name_at.leaf(), Vec::new()) {
         Ok(target) => target,
-        // No link any more: the next look says what it is.
+        // Another file has the name since it was looked at: the caller looks again.
         Err(Errno::INVAL) => return Ok(name_at.path()),
         Err(e) => return Err(e.into()),
     };

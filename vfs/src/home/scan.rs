@@ -1,7 +1,8 @@
-//! Counting a home from its files: at the first start, after a crash, and to heal a drift.
+//! Counts a home by walking through it: at the first start, after a crash, and when the ledger is
+//! stale.
 //!
-//! While a scan runs no name changes but those of uploads that were already running. Their names
-//! are left out of the walk and added under the lock at its end, as they are then.
+//! During a scan all changes are refused, except by uploads that were running when it began. The
+//! walk leaves their names out; their charges are added under the lock when it has ended.
 
 use std::collections::{HashMap, HashSet};
 use std::ffi::{CStr, OsStr, OsString};
@@ -24,21 +25,21 @@ use crate::jail::mount::{FolderId, MountId};
 use crate::staging::{StageKey, StagingDir};
 use crate::{VfsError, Worker};
 
-/// Directories held open at once; what lies deeper is walked after.
+/// Directories that are held open at once. Deeper ones are walked after the others.
 const LEVELS_MAX: usize = 64;
 
 type Running = HashMap<NameKey, Arc<Writer>>;
 
 impl Home {
-    /// Whether the ledger does not know, or no longer knows for sure, what the home holds.
+    /// Whether the home was never counted, or the ledger is stale.
     pub fn needs_scan(&self) -> bool {
         let phase = self.state.lock().phase;
         phase == Phase::Uncounted
             || (phase == Phase::Open && self.ledger_stale.load(Ordering::Relaxed))
     }
 
-    /// Counts the home and sets the ledger right. Reading goes on meanwhile, changes are answered
-    /// with [`VfsError::Scanning`]. Stages whose directory is gone are dropped.
+    /// Counts the home and corrects the ledger. Reading goes on meanwhile, changes fail with
+    /// [`VfsError::Scanning`]. Stages whose target's directory is gone are removed.
     pub fn scan(&self, _worker: &Worker) -> Result<Usage, VfsError> {
         let (before, running) = self.begin_scan()?;
         let counted = Scan::new(self, &running).and_then(Scan::run);
@@ -89,14 +90,14 @@ impl Home {
     }
 }
 
-/// A stage seen by the walk.
+/// A stage that the scan has found.
 struct SeenStage {
     size: u64,
-    /// The name it is for, where something published has it: counted with that.
+    /// The target's last name, where a published file has it: the two are charged together.
     leaf: Option<OsString>,
 }
 
-/// A walk over a home.
+/// The state of one walk through a home.
 struct Scan<'a> {
     home: &'a Home,
     running: &'a Running,
@@ -104,13 +105,16 @@ struct Scan<'a> {
     stages: HashMap<NameKey, SeenStage>,
     stagings: HashMap<MountId, Arc<StagingDir>>,
     mounts: HashSet<MountId>,
-    /// Directories that stages or running uploads are for, and where they were met.
+    /// The target directories of stages and running uploads, with their paths once the walk has
+    /// reached them.
     parents: HashMap<FolderId, Option<PathBuf>>,
-    /// Whether every directory could be read.
+    /// False once a directory could not be read.
     all_read: bool,
+    /// Directories that are still to be walked.
     remaining: Vec<PathBuf>,
 }
 
+/// A directory that the walk is in.
 struct Level {
     folder: Folder,
     reader: DirReader,
@@ -132,7 +136,7 @@ impl<'a> Scan<'a> {
         })
     }
 
-    /// Walks the home and says what it holds, running uploads left out.
+    /// Walks the home and gives the sum of all charges, without those of running uploads.
     fn run(mut self) -> Result<Amount, VfsError> {
         while let Some(path) = self.remaining.pop() {
             match self.home.folder(&path) {
@@ -177,7 +181,7 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// Counts one name; gives the directory to walk into, if it is one.
+    /// Adds the charge of one name; gives the directory to walk into where it is one.
     fn count_name(
         &mut self,
         folder: &Folder,
@@ -228,7 +232,7 @@ impl<'a> Scan<'a> {
         self.used = self.used.plus(charge(Some(stat), staged));
     }
 
-    /// Learns the stages of a file system when the walk first comes upon it.
+    /// Reads the staging directory of a mount when the walk first enters the mount.
     fn load_stages(&mut self, folder: &Folder) -> Result<(), VfsError> {
         let mount = folder.id.mount;
         if !self.mounts.insert(mount) {
@@ -261,7 +265,7 @@ impl<'a> Scan<'a> {
         Ok(())
     }
 
-    /// Counts the stages whose names have nothing published, and puts all labels right.
+    /// Adds the charges of stages whose targets have no published file, and corrects all labels.
     fn count_stages(&mut self) -> Result<(), VfsError> {
         for (key, seen) in &self.stages {
             if self.running.contains_key(key) {
@@ -286,8 +290,8 @@ impl<'a> Scan<'a> {
         Ok(())
     }
 
-    /// Whether a stage stays: its directory must be there (or may be, where some could not be
-    /// read), and its name known. Its label is put right.
+    /// Whether a stage is kept, which then has the right label: the walk must have reached its
+    /// target's directory (or have skipped some), and the target's name must be known.
     fn keep_stage(
         &self,
         staging: &StagingDir,
@@ -309,7 +313,8 @@ impl<'a> Scan<'a> {
         Ok(true)
     }
 
-    /// Goes on without a directory that cannot be entered or has just gone.
+    /// Takes the error of a directory that cannot be entered, or was just removed, for a skipped
+    /// one; gives every other error back.
     fn skip(&mut self, path: &Path, error: VfsError) -> Result<(), VfsError> {
         match error {
             VfsError::NotFound | VfsError::NotADirectory => Ok(()),

@@ -1,4 +1,5 @@
-//! Room for what is to come: idle stages that go first, the floor of free space, the sweep.
+//! Makes room for new files: removes old stages, reserves quota, and checks the free space of the
+//! disk.
 
 use std::cmp::Ordering as Order;
 use std::collections::BinaryHeap;
@@ -17,11 +18,11 @@ use crate::jail::mount::Mount;
 use crate::staging::{Stage, StagingDir};
 use crate::{VfsError, Worker};
 
-/// Stages dropped before a reservation is tried again.
+/// Stages that are removed before a reservation is tried again.
 const DROP_BATCH: usize = 64;
 
 impl Home {
-    /// Drops stages older than the policy's `stage_ttl`; says how many.
+    /// Removes stages without a write for the policy's `stage_ttl`; gives their number.
     pub fn sweep(&self, _worker: &Worker) -> Result<u64, VfsError> {
         let mut dropped = 0;
         loop {
@@ -37,14 +38,15 @@ impl Home {
         }
     }
 
-    /// Reserves room, dropping idle stages before refusing.
+    /// Reserves `wanted`, and removes idle stages where that would exceed the quota.
     pub(crate) fn reserve(&self, wanted: Amount) -> Result<Reservation, VfsError> {
         let mut reservation = self.ledger.reserve(Amount::ZERO)?;
         self.retry_dropping_stages(wanted, || Ok(reservation.extend(wanted)?))?;
         Ok(reservation)
     }
 
-    /// Refuses to write `coming` bytes where the disk would fall below the floor.
+    /// [`VfsError::DiskFull`] where `coming` more bytes would leave less than the policy's
+    /// `free_space_floor` free on the file system of `disk`.
     pub(crate) fn check_free_space(&self, disk: impl AsFd, coming: u64) -> Result<(), VfsError> {
         if self.policy.free_space_floor == 0 {
             return Ok(());
@@ -57,6 +59,7 @@ impl Home {
         Ok(())
     }
 
+    /// Calls `attempt` until it succeeds or no idle stage is left to be removed.
     pub(crate) fn retry_dropping_stages(
         &self,
         wanted: Amount,
@@ -73,13 +76,13 @@ impl Home {
         }
     }
 
-    /// Drops idle stages, oldest first, until `wanted` fits; false when none was left to drop.
+    /// Removes idle stages, oldest first, until `wanted` fits; false when none was removed.
     fn drop_idle_stages(&self, wanted: Amount) -> Result<bool, VfsError> {
         let mut dropped = false;
         for found in self.oldest_stages(self.policy.stage_idle)? {
             match self.drop_if_idle(&found, self.policy.stage_idle) {
                 Ok(done) => dropped |= done,
-                // A scan is running: what it finds decides, not what is dropped under it.
+                // A scan counts the stages: none may go meanwhile.
                 Err(VfsError::Scanning | VfsError::Stopped) => return Ok(false),
                 Err(e) => return Err(e),
             }
@@ -92,7 +95,7 @@ impl Home {
 
     /// Up to [`DROP_BATCH`] stages without a write for `age`, oldest first.
     fn oldest_stages(&self, age: Duration) -> Result<Vec<IdleStage>, VfsError> {
-        // A heap of the oldest so far, the youngest of them on top.
+        // A heap of the oldest stages so far; the youngest of them is on top and is popped.
         let mut oldest = BinaryHeap::new();
         for (mount, staging) in self.staging_dirs() {
             staging.for_each(|stage| {
@@ -113,7 +116,8 @@ impl Home {
         Ok(oldest.into_sorted_vec())
     }
 
-    /// Drops one idle stage, unless someone has taken it up meanwhile; says whether it did.
+    /// Removes a stage, unless it was written to or is being continued meanwhile; gives whether it
+    /// was removed.
     fn drop_if_idle(&self, found: &IdleStage, age: Duration) -> Result<bool, VfsError> {
         let IdleStage {
             mount,
@@ -137,7 +141,7 @@ impl Home {
             self.ledger
                 .shrink(before.minus(charge(published.as_ref(), None)));
         } else {
-            // Whose it was is not known, so what its name is charged is not either.
+            // The target is not known, so its charge is not either.
             self.ledger_stale.store(true, Ordering::Relaxed);
         }
         Ok(true)
@@ -150,7 +154,7 @@ fn is_idle(stage: Stage, age: Duration) -> bool {
         .is_ok_and(|idle| idle >= age)
 }
 
-/// A stage and where it lies, ordered by its age: the oldest is the least.
+/// A stage without a write for some time, ordered by age: the oldest is the least.
 struct IdleStage {
     mount: Arc<Mount>,
     staging: Arc<StagingDir>,

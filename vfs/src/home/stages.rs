@@ -1,4 +1,4 @@
-//! The stages of a home.
+//! Lists, finds and removes the stages of a home: its interrupted and running uploads.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -13,22 +13,22 @@ use crate::jail::mount::Mount;
 use crate::staging::{Stage, StagingDir};
 use crate::{VfsError, Worker};
 
-/// Stages told to one question.
+/// Stages in one list.
 const LISTED_MAX: usize = 10_000;
 
-/// An upload that is interrupted or runs.
+/// The stage of an interrupted or running upload.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StageInfo {
-    /// The target, relative to the home.
+    /// The target's path, relative to the home.
     pub path: PathBuf,
-    /// Bytes staged.
+    /// Bytes of the stage.
     pub size: u64,
-    /// When the last byte was written.
+    /// When the last byte was written to the stage.
     pub modified: Modified,
 }
 
 impl Home {
-    /// The stages of this home, by path, at most 10,000 of them.
+    /// The stages of this home in the order of their targets' paths, at most 10,000.
     pub fn stages(&self, _worker: &Worker) -> Result<Vec<StageInfo>, VfsError> {
         let mut listed = BTreeMap::new();
         for (mount, staging) in self.staging_dirs() {
@@ -48,7 +48,7 @@ impl Home {
         Ok(listed.into_iter().map(info).collect())
     }
 
-    /// The stage of `path`, whether it runs or not.
+    /// The stage of the upload to `path`; `None` where there is none.
     pub fn stage(&self, _worker: &Worker, path: &Path) -> Result<Option<StageInfo>, VfsError> {
         let name_at = self.resolve_name(path, Links::Follow)?;
         let Some(staging) = name_at.folder.mount.staging() else {
@@ -63,7 +63,8 @@ impl Home {
         Ok(found.map(info))
     }
 
-    /// Drops the stage of `path`; a published file of that name stays.
+    /// Removes the stage of `path`; a published file of that name stays. [`VfsError::NotFound`]
+    /// where there is no stage.
     pub fn drop_stage(&self, _worker: &Worker, path: &Path) -> Result<(), VfsError> {
         let name_at = self.resolve_name(path, Links::Follow)?;
         let state = self.lock()?;
@@ -77,7 +78,7 @@ impl Home {
         Ok(())
     }
 
-    /// The place a stage is for, if its label still leads there.
+    /// The target of the stage of `key`; `None` where its label is missing or leads elsewhere.
     pub(super) fn stage_name_at(
         &self,
         staging: &StagingDir,
@@ -93,7 +94,8 @@ impl Home {
         }
     }
 
-    /// The path a stage is for: from its label, or from the upload that runs.
+    /// The path of a stage's target: from the running upload, else from the label; `None` where the
+    /// label is missing.
     fn stage_path(
         &self,
         mount: &Mount,
@@ -110,6 +112,7 @@ impl Home {
         staging.label(stage.key)
     }
 
+    /// The staging directories of this home, with the mounts that they are on.
     pub(crate) fn staging_dirs(&self) -> Vec<(Arc<Mount>, Arc<StagingDir>)> {
         let mounts = self.mounts.all().into_iter();
         mounts

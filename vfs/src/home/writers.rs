@@ -1,4 +1,5 @@
-//! Who writes what.
+//! [`HomeState`], which the lock of a home guards: the phase of the home and a [`Writer`] for each
+//! running upload.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,24 +11,26 @@ use skiff_quota::Amount;
 use crate::VfsError;
 use crate::jail::folder::{NameAt, NameKey};
 
-/// Whether names may change.
+/// Whether the names of a home may change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
-    /// What the home holds is not known.
+    /// No: the home was never counted.
     Uncounted,
-    /// A scan is finding out.
+    /// No: a scan is counting the home.
     Scanning,
+    /// Yes.
     Open,
+    /// No: the daemon is stopping.
     Closed,
 }
 
-/// What the mutation lock guards: held over {stat, rename or unlink, ledger post}, never over
-/// data or a sync.
+/// The data behind the home's lock. The lock is held from stat(2) over rename or unlink to the
+/// change of the ledger, and never while data is written or synced.
 #[derive(Debug)]
 pub(crate) struct HomeState {
     pub(crate) phase: Phase,
     pub(crate) writers: HashMap<NameKey, Arc<Writer>>,
-    /// How often a directory was moved or removed: what was resolved before may lie elsewhere.
+    /// Counts renames and removals of directories, after which earlier resolved paths may be wrong.
     pub(crate) directory_moves: u64,
 }
 
@@ -40,7 +43,7 @@ impl HomeState {
         }
     }
 
-    /// Refuses a name that is being written.
+    /// [`VfsError::Busy`] where an upload of the name is running.
     pub(crate) fn check_idle(&self, key: &NameKey) -> Result<(), VfsError> {
         self.writers
             .get(key)
@@ -48,16 +51,17 @@ impl HomeState {
     }
 }
 
-/// An upload that runs.
+/// A running upload, as others see it.
 #[derive(Debug)]
 pub(crate) struct Writer {
     pub(crate) name_at: NameAt,
-    /// What its name was charged when it began, and is charged until it ends.
+    /// The charge of the name when the upload began, which stays in the ledger until it ends.
     pub(crate) charged: Amount,
     owner: u64,
     began: Instant,
-    /// Milliseconds from `began` to the last byte.
+    /// Milliseconds from `began` to the last write.
     last_write_ms: AtomicU64,
+    /// Set when another upload of the name is asked for and this one is silent.
     cancelled: AtomicBool,
 }
 
@@ -73,14 +77,17 @@ impl Writer {
         }
     }
 
+    /// Notes a write.
     pub(crate) fn touch(&self) {
         self.last_write_ms.store(self.age_ms(), Ordering::Relaxed);
     }
 
+    /// Whether the upload is to end for another one of the same name.
     pub(crate) fn cancelled(&self) -> bool {
         self.cancelled.load(Ordering::Relaxed)
     }
 
+    /// The error for whoever else wants the name.
     pub(crate) fn busy_error(&self) -> VfsError {
         VfsError::Busy {
             owner: self.owner,
@@ -88,7 +95,8 @@ impl Writer {
         }
     }
 
-    /// Answers another upload of the name: a silent writer is told to give way.
+    /// The error for another upload of the name. Cancels this one if nothing was written for
+    /// `silence_max`.
     pub(crate) fn cancel_if_silent(&self, silence_max: Duration) -> VfsError {
         if self.silence() >= silence_max {
             self.cancelled.store(true, Ordering::Relaxed);
@@ -96,6 +104,7 @@ impl Writer {
         self.busy_error()
     }
 
+    /// The time since the last write.
     fn silence(&self) -> Duration {
         let last_write_ms = self.last_write_ms.load(Ordering::Relaxed);
         Duration::from_millis(self.age_ms().saturating_sub(last_write_ms))

@@ -1,4 +1,5 @@
-//! Opening what the kernel has in memory.
+//! Opens files without waiting for a disk: openat2(2) with RESOLVE_CACHED fails where a name is
+//! not in the kernel's caches.
 
 use std::ffi::OsStr;
 use std::os::fd::{AsFd, OwnedFd};
@@ -6,29 +7,31 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustix::fs::{Mode, OFlags, ResolveFlags, Stat, StatVfsMountFlags, fstatfs, fstatvfs, openat2};
 
-/// File systems that ask nobody else about what they have looked up (the numbers are statfs(2)'s):
-/// ext2 to ext4, XFS, Btrfs, F2FS, tmpfs.
+/// The statfs(2) numbers of file systems that never ask another machine or process whether a
+/// cached name still holds: ext2 to ext4, XFS, Btrfs, F2FS, tmpfs.
 const LOCAL_FILE_SYSTEMS: [u64; 5] = [0xEF53, 0x5846_5342, 0x9123_683E, 0xF2F5_2010, 0x0102_1994];
 
-/// Seconds.
+/// A day in seconds.
 const DAY: i64 = 24 * 60 * 60;
 
-/// What reading a file does to its time of access, which may go to the disk.
+/// What reading a file does to its atime: an update may wait for the disk. See mount(8).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum AccessTime {
+    /// No update.
     NoAtime,
-    /// Written where it is older than the last change, or than a day.
+    /// An update where the atime is older than the mtime or ctime, or than a day.
     Relatime,
 }
 
-/// Whether a home can be asked like this, and what reading does there.
+/// Whether names beneath `home` can be looked up in the caches, and how reading updates the atime
+/// there; `None` where cached look-ups are not supported.
 pub(crate) fn probe(home: &OwnedFd) -> Option<AccessTime> {
     #[allow(clippy::unnecessary_cast, reason = "the type differs by architecture")]
     let kind = fstatfs(home).ok()?.f_type as u64;
     if !LOCAL_FILE_SYSTEMS.contains(&kind) {
         return None;
     }
-    // Older kernels do not know the flag (5.12), and a filter may forbid the call.
+    // RESOLVE_CACHED came with Linux 5.12, and a seccomp filter may forbid openat2.
     open_cached(home, OsStr::new("."), OFlags::PATH)?;
     let flags = fstatvfs(home).ok()?.f_flag;
     if flags.contains(StatVfsMountFlags::NOATIME) {
@@ -40,6 +43,8 @@ pub(crate) fn probe(home: &OwnedFd) -> Option<AccessTime> {
     }
 }
 
+/// Opens `path` beneath `directory` from the caches, following no link and entering no other
+/// mount; `None` says only that this cannot be done without waiting.
 pub(crate) fn open_cached(directory: impl AsFd, path: &OsStr, flags: OFlags) -> Option<OwnedFd> {
     let mut flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     if !flags.contains(OFlags::PATH) {
@@ -52,7 +57,7 @@ pub(crate) fn open_cached(directory: impl AsFd, path: &OsStr, flags: OFlags) -> 
     openat2(directory, path, flags, Mode::empty(), resolve).ok()
 }
 
-/// Whether a read would write the time of access.
+/// Whether a read of the file would update its atime on a mount with relatime.
 #[allow(
     clippy::unnecessary_cast,
     reason = "the kernel's types differ by architecture"

@@ -1,4 +1,5 @@
-//! Opened directories of a home, and last names in them that are never followed.
+//! [`Folder`], an open directory of a home, and [`NameAt`], a name in one: the arguments of the
+//! *at(2) calls.
 
 use std::ffi::{CStr, CString, OsStr, OsString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -20,34 +21,34 @@ use crate::entry::Kind;
 use crate::policy::Durability;
 use crate::staging::StageKey;
 
-/// A name of a home, whatever its directory is called at the moment.
+/// Identifies a name of a home. It stays the same when a directory above is renamed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct NameKey {
     pub(crate) mount: MountId,
     pub(crate) stage: StageKey,
 }
 
-/// A directory of the home, open and known to be none of the staging directories.
+/// An open directory of a home, which is not a staging directory.
 #[derive(Debug)]
 pub(crate) struct Folder {
     pub(crate) fd: Arc<OwnedFd>,
     pub(crate) id: FolderId,
     pub(crate) mount: Arc<Mount>,
-    /// Its path when it was opened, relative to the home.
+    /// The directory's path when it was opened, relative to the home.
     pub(crate) path: PathBuf,
-    /// The group that new files here belong to, where the set-group-ID bit asks for one.
+    /// The group ID of new files in this directory, where its set-group-ID bit is set.
     pub(crate) inherited_group: Option<u32>,
 }
 
 impl Folder {
-    /// Whether names in it may be looked up.
+    /// Fails unless names in the directory may be looked up (the x permission).
     pub(crate) fn check_search(&self) -> Result<(), VfsError> {
         statat(&self.fd, c".", AtFlags::empty())?;
         Ok(())
     }
 
-    /// Makes its names durable, where that is wanted. O_PATH handles cannot be synced, which
-    /// takes a second one then.
+    /// Syncs the names in the directory with fsync(2), unless `durability` is `None`. An O_PATH
+    /// handle cannot be synced, so the directory is opened again then.
     pub(crate) fn sync(&self, durability: Durability) -> Result<(), VfsError> {
         if durability == Durability::None {
             return Ok(());
@@ -68,7 +69,8 @@ impl AsFd for Folder {
     }
 }
 
-/// A last name in an open directory. What it means may change; where it is cannot.
+/// A name in an open directory, whether a file has it or not. Which file has it may change; the
+/// directory cannot.
 #[derive(Clone, Debug)]
 pub(crate) struct NameAt {
     pub(crate) folder: Arc<Folder>,
@@ -85,11 +87,12 @@ impl NameAt {
         }
     }
 
+    /// The last component of the path.
     pub(crate) fn leaf(&self) -> &CStr {
         &self.leaf
     }
 
-    /// Another name in the same directory.
+    /// The name `name` in the same directory; [`VfsError::BadName`] where it holds a NUL.
     pub(crate) fn sibling(&self, name: &OsStr) -> Result<Self, VfsError> {
         let leaf = CString::new(name.as_bytes()).map_err(|_| VfsError::BadName)?;
         Ok(Self {
@@ -103,13 +106,14 @@ impl NameAt {
         OsString::from_vec(self.leaf.to_bytes().to_vec())
     }
 
-    /// Its path when it was resolved, relative to the home.
+    /// The path when the directory was opened, relative to the home.
     pub(crate) fn path(&self) -> PathBuf {
         self.folder
             .path
             .join(OsStr::from_bytes(self.leaf.to_bytes()))
     }
 
+    /// The identity of this name, computed at the first call.
     pub(crate) fn key(&self) -> NameKey {
         *self.key.get_or_init(|| {
             let leaf = OsStr::from_bytes(self.leaf.to_bytes());
@@ -121,10 +125,11 @@ impl NameAt {
         })
     }
 
-    /// What has the name now, links not followed. A staging directory is nothing at all.
+    /// The metadata of the file that has this name now, links not followed; `None` where there is
+    /// none, [`VfsError::NotFound`] for a staging directory.
     pub(crate) fn stat(&self) -> Result<Option<Stat>, VfsError> {
         match statat(&self.folder, &*self.leaf, AtFlags::SYMLINK_NOFOLLOW) {
-            // The staging directory under a name that the file system folds to the same.
+            // A staging directory under a name that the file system takes for the same.
             Ok(stat) if self.folder.mount.is_staging_dir(&stat) => Err(VfsError::NotFound),
             Ok(stat) => Ok(Some(stat)),
             Err(Errno::NOENT) => Ok(None),
@@ -132,29 +137,31 @@ impl NameAt {
         }
     }
 
-    /// Opens what has the name without following, blocking or side effects.
+    /// Opens the file that has this name: follows no link, does not wait, takes no terminal.
     pub(crate) fn open(&self, flags: OFlags) -> Result<OwnedFd, VfsError> {
         let careful = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
         match openat(&self.folder, &*self.leaf, flags | careful, Mode::empty()) {
-            // It has become a link since it was looked at.
+            // The name was a file when the caller looked and is a link now.
             Err(Errno::LOOP) => Err(VfsError::NotRegular),
             other => Ok(other?),
         }
     }
 
-    /// Which directory has the name.
+    /// The identity of the directory that has this name.
     pub(crate) fn identify(&self) -> Result<FolderId, VfsError> {
         Ok(identify(&self.folder, &self.leaf)?.0)
     }
 }
 
+/// Whether `stat` is the metadata of a symbolic link.
 pub(crate) fn is_link(stat: &Stat) -> bool {
     FileType::from_raw_mode(stat.st_mode) == FileType::Symlink
 }
 
-/// Renames to a name that nothing has. The kernel refuses to replace; where the file system cannot
-/// (EINVAL), a hard link does for files, and for directories the look under the mutation lock must
-/// do: a directory replaces nothing but an empty one.
+/// Renames `from` to a name that no file has, by renameat2(2) with RENAME_NOREPLACE. On a file
+/// system without that flag (EINVAL) a file is hard-linked to the new name, which replaces nothing
+/// either; a directory is renamed after the caller has looked under the home's lock, and could
+/// replace only an empty directory.
 pub(crate) fn rename_noreplace(
     (from, from_leaf): (impl AsFd, impl Arg + Copy),
     (to, to_leaf): (impl AsFd, &CStr),
@@ -172,7 +179,7 @@ pub(crate) fn rename_noreplace(
         }
     }
     match renameat(&from, from_leaf, &to, to_leaf) {
-        // A directory cannot be moved into itself.
+        // EINVAL: a directory was to be moved into itself.
         Err(Errno::INVAL) => Err(VfsError::BadName),
         other => Ok(other?),
     }

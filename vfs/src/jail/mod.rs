@@ -1,8 +1,12 @@
-//! The jail: one directory handle, and names that the kernel resolves beneath it.
+//! [`Jail`]: the directory handle of a home, beneath which the kernel resolves all its paths.
 //!
-//! Resolution is openat2(2) with RESOLVE_BENEATH (cap-std's fallback walks handle by handle), so
-//! links and `..` are judged while they are followed. What follows acts on an opened parent and a
-//! last name that is never followed: nothing is checked first and used later.
+//! This folder holds what opens and identifies directories and names beneath that handle. It knows
+//! no user, quota, lock or upload: those are in `home/` and above.
+//!
+//! Paths are resolved by openat2(2) with RESOLVE_BENEATH (cap-std's fallback opens one component
+//! after the other), so that the kernel judges links and `..` while it follows them. Later calls
+//! act on an open parent directory and a last name that is never followed: no path is checked
+//! first and used later.
 
 pub(crate) mod cached;
 pub(crate) mod folder;
@@ -23,25 +27,27 @@ use self::cached::AccessTime;
 use crate::VfsError;
 use crate::dir_reader::dir_read_flags;
 
-/// The name of staging directories: no path has it, in any case.
+/// The name of staging directories. Paths with a component of this name, in upper or lower case,
+/// are refused.
 pub(crate) const STAGING_NAME: &str = ".skiff-stage";
 
+/// The open directory of a home.
 #[derive(Debug)]
 pub(crate) struct Jail {
     root: Dir,
-    /// Of the home itself, the directory of most names; it can be synced.
+    /// The home's directory, open for reading where that is permitted, so that it can be synced.
     handle: Arc<OwnedFd>,
-    /// `None` where only a worker may ask.
+    /// `None` where cached look-ups are not supported.
     access_time: Option<AccessTime>,
 }
 
 impl Jail {
-    /// Opens a home. The one place where a path of the host is opened.
+    /// Opens the home at `root`, the only path of the host that this crate opens for a home.
     pub(crate) fn open(root: &Path) -> Result<Self, VfsError> {
         let root = Dir::open_ambient_dir(root, ambient_authority())?;
         let handle = match openat(&root, c".", dir_read_flags(), Mode::empty()) {
             Ok(handle) => handle,
-            // Nobody may read it, but names in it may be used.
+            // The directory may not be read, but names in it may be used.
             Err(Errno::ACCESS) => root.open_dir(".")?.into_std_file().into(),
             Err(e) => return Err(e.into()),
         };
@@ -57,7 +63,7 @@ impl Jail {
         &self.handle
     }
 
-    /// What reading does to it; `None` where the home cannot be asked at hand.
+    /// How reading updates the atime; `None` where cached look-ups are not supported.
     pub(crate) fn access_time(&self) -> Option<AccessTime> {
         self.access_time
     }
@@ -66,8 +72,8 @@ impl Jail {
         self.root.as_fd()
     }
 
-    /// Opens the directory at `path` beneath the home, links inside it followed. But for the
-    /// home's own, the handle is O_PATH: good for the *at calls, not for reading or syncing.
+    /// Opens the directory at `path`; links are followed where they stay in the home. All handles
+    /// but the home's own are O_PATH: they serve the *at(2) calls, not reading or syncing.
     pub(crate) fn open_dir(&self, path: &Path) -> Result<Arc<OwnedFd>, VfsError> {
         check_path(path)?;
         if path.as_os_str().is_empty() {
@@ -78,11 +84,11 @@ impl Jail {
     }
 }
 
-/// Refuses what no file of a home is called.
+/// Refuses absolute paths, and paths with a component that no file of a home may have.
 pub(crate) fn check_path(path: &Path) -> Result<(), VfsError> {
     path.components().try_for_each(|component| match component {
         Component::Normal(name) => check_name(name),
-        // Above the home or not is for the kernel to say.
+        // Whether `..` leads above the home, the kernel decides.
         Component::CurDir | Component::ParentDir => Ok(()),
         Component::RootDir | Component::Prefix(_) => Err(VfsError::Escapes),
     })
@@ -98,19 +104,19 @@ pub(crate) fn split_leaf(path: &Path) -> Option<(&Path, &OsStr)> {
     }
 }
 
-/// Whether a name is a staging directory's, wherever it is met: one mount's may be seen through
-/// another.
+/// Whether `name` is that of staging directories. Such names are hidden everywhere, as one mount's
+/// staging directory may be seen through another mount.
 pub(crate) fn is_staging_name(name: &[u8]) -> bool {
     name.eq_ignore_ascii_case(STAGING_NAME.as_bytes())
 }
 
-/// Whether a name would forge a line of a listing or a reply.
+/// Whether `name` holds a CR, LF or NUL, and so could forge a line of a listing or a reply.
 pub(crate) fn has_line_break(name: &[u8]) -> bool {
     name.iter()
         .any(|byte| matches!(byte, b'\0' | b'\r' | b'\n'))
 }
 
-/// As [`check_path`], of one name.
+/// Refuses the name of staging directories and names with line breaks.
 pub(crate) fn check_name(name: &OsStr) -> Result<(), VfsError> {
     if is_staging_name(name.as_bytes()) {
         return Err(VfsError::NotFound);

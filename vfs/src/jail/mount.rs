@@ -1,9 +1,9 @@
-//! The file systems below a home, and the staging directory of each.
+//! [`Mounts`]: the file systems below a home, each with its own staging directory.
 //!
-//! A rename works only within one mount, so each mount has its own staging directory, at its root
-//! below the home. Directories are recognised by mount, device and inode: a bind mount is another
-//! mount of the same device, a btrfs subvolume another device of the same mount, and neither can
-//! be renamed across.
+//! rename(2) works only within one mount, so each mount has a staging directory, in its topmost
+//! directory below the home. Directories are identified by mount, device and inode: a bind mount
+//! is another mount of the same device, a btrfs subvolume is another device of the same mount, and
+//! a rename across either fails.
 
 use std::ffi::CStr;
 use std::os::fd::{AsFd, OwnedFd};
@@ -22,16 +22,17 @@ use crate::VfsError;
 use crate::dir_reader::dir_read_flags;
 use crate::staging::StagingDir;
 
-/// How far up a mount's root is looked for: deeper than any path the kernel resolves at once.
+/// Levels that are climbed to find a mount's root: more than any path has that the kernel resolves.
 const DEPTH_MAX: usize = 4096;
 
+/// Identifies a mount, see statx(2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct MountId {
     mount: u64,
     device: u64,
 }
 
-/// Which directory this is.
+/// Identifies a directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct FolderId {
     pub(crate) mount: MountId,
@@ -51,7 +52,8 @@ impl FolderId {
     }
 }
 
-/// Says which directory is at `name` of `folder` (the folder itself if empty), with its metadata.
+/// The identity and metadata of what is at `name` in `folder`, or of `folder` itself where `name`
+/// is empty.
 pub(crate) fn identify(folder: impl AsFd, name: &CStr) -> Result<(FolderId, Statx), VfsError> {
     let flags = AtFlags::EMPTY_PATH | AtFlags::SYMLINK_NOFOLLOW;
     let mask = StatxFlags::TYPE | StatxFlags::MODE | StatxFlags::GID | StatxFlags::UID;
@@ -73,8 +75,9 @@ pub(crate) struct Mount {
 }
 
 impl Mount {
+    /// The mount `id` whose topmost directory below the home is `root`.
     fn new(id: MountId, root: OwnedFd) -> Self {
-        // A foreign or broken staging directory is told to the upload that needs it.
+        // The error of a staging directory that is not ours is for the upload that needs it.
         let staging = open_staging(id, &root).ok().flatten().map(Arc::new);
         Self {
             id,
@@ -83,12 +86,13 @@ impl Mount {
         }
     }
 
-    /// The staging directory, if there is one.
+    /// The staging directory; `None` where there is none.
     pub(crate) fn staging(&self) -> Option<Arc<StagingDir>> {
         self.staging.read().clone()
     }
 
-    /// The staging directory, made if need be.
+    /// The staging directory, created where there is none; [`VfsError::NoStaging`] where that is
+    /// not permitted.
     pub(crate) fn make_staging(&self) -> Result<Arc<StagingDir>, VfsError> {
         if let Some(staging) = self.staging().filter(|staging| staging.is_linked()) {
             return Ok(staging);
@@ -104,12 +108,12 @@ impl Mount {
         Ok(staging)
     }
 
-    /// Whether this is the metadata of the mount's staging directory.
+    /// Whether `stat` is the metadata of this mount's staging directory.
     pub(crate) fn is_staging_dir(&self, stat: &Stat) -> bool {
         stat.st_dev == self.id.device && self.is_staging_inode(stat.st_ino)
     }
 
-    /// Whether this inode of the mount is its staging directory.
+    /// Whether `inode` is the inode number of this mount's staging directory.
     pub(crate) fn is_staging_inode(&self, inode: u64) -> bool {
         self.staging
             .read()
@@ -117,27 +121,28 @@ impl Mount {
             .is_some_and(|staging| staging.inode() == inode)
     }
 
-    /// The same, where that can be said without waiting.
+    /// Like [`Mount::is_staging_inode`]; `None` where the lock would have to be waited for.
     pub(crate) fn try_is_staging_inode(&self, inode: u64) -> Option<bool> {
         let staging = self.staging.try_read()?;
         Some(staging.as_ref().is_some_and(|s| s.inode() == inode))
     }
 
-    /// Whether no name of the mount has a stage, for certain.
+    /// True only if no name of the mount has a stage; false also where the lock would have to be
+    /// waited for.
     pub(crate) fn has_no_stages(&self) -> bool {
         let staging = self.staging.try_read();
         staging.is_some_and(|slot| slot.as_ref().is_none_or(|s| s.count() == 0))
     }
 
-    /// Writes everything of this file system to the disk.
+    /// Writes the whole file system to the disk with syncfs(2).
     pub(crate) fn sync(&self) -> Result<(), VfsError> {
         let readable = openat(&self.root, c".", dir_read_flags(), Mode::empty())?;
         Ok(rustix::fs::syncfs(readable)?)
     }
 }
 
-/// Opens the staging directory at a mount's root. It must be ours alone: a directory, on this very
-/// mount, owned by us, closed to others.
+/// Opens the staging directory at a mount's root; `None` where there is none. Fails unless it is a
+/// directory on this mount that the daemon's user owns; its permissions are set to 0700.
 fn open_staging(mount: MountId, root: &OwnedFd) -> Result<Option<StagingDir>, VfsError> {
     let fd = match openat(root, STAGING_NAME, dir_read_flags(), Mode::empty()) {
         Ok(fd) => fd,
@@ -154,7 +159,7 @@ fn open_staging(mount: MountId, root: &OwnedFd) -> Result<Option<StagingDir>, Vf
     Ok(Some(StagingDir::new(fd, id.inode)?))
 }
 
-/// The mounts of one home, found as paths lead to them.
+/// The mounts of one home. A mount is added when a path first leads to it.
 #[derive(Debug)]
 pub(crate) struct Mounts {
     root: FolderId,
@@ -173,23 +178,24 @@ impl Mounts {
         })
     }
 
-    /// The home's own directory.
+    /// The identity of the home's own directory.
     pub(crate) fn root(&self) -> FolderId {
         self.root
     }
 
-    /// The file system that the home itself is on.
+    /// The mount that the home's own directory is on.
     pub(crate) fn home(&self) -> &Arc<Mount> {
         &self.home
     }
 
+    /// All mounts that are known so far.
     pub(crate) fn all(&self) -> Vec<Arc<Mount>> {
         let mut all = vec![Arc::clone(&self.home)];
         all.extend(self.others.read().iter().cloned());
         all
     }
 
-    /// The mount that the directory `folder`, known to be `id`, lies on.
+    /// The mount of the directory `folder`, whose identity is `id`.
     pub(crate) fn mount_of(&self, folder: impl AsFd, id: FolderId) -> Result<Arc<Mount>, VfsError> {
         if id.mount == self.home.id {
             return Ok(Arc::clone(&self.home));
@@ -225,8 +231,8 @@ impl Mounts {
         Ok(false)
     }
 
-    /// Climbs to the topmost directory of the same mount. The home is on another mount, so this
-    /// never climbs above it.
+    /// The topmost directory of the mount that `folder` is on. The home is on another mount, so the
+    /// climb ends below it.
     fn mount_root(&self, folder: impl AsFd, id: FolderId) -> Result<OwnedFd, VfsError> {
         let mut current = open_dir(folder, c".")?;
         let mut current_id = id;
@@ -247,6 +253,7 @@ fn open_dir(folder: impl AsFd, name: &CStr) -> rustix::io::Result<OwnedFd> {
     openat(folder, name, flags, Mode::empty())
 }
 
+/// Whether `status` is the metadata of a directory.
 pub(crate) fn is_directory(status: &Statx) -> bool {
     FileType::from_raw_mode(status.stx_mode.into()) == FileType::Directory
 }

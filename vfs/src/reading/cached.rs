@@ -1,12 +1,12 @@
-//! What the kernel answers from memory: calls that wait for no disk, so that a thread which must
-//! not block may make them.
+//! Reads from the kernel's caches only, so that a thread which must not block can stat, list and
+//! read files.
 //!
-//! openat2(2) with RESOLVE_CACHED gives up where a look-up would have to wait, preadv2(2) with
-//! RWF_NOWAIT where a read would. `None` says no more than that: ask again, with a
-//! [`Worker`](crate::Worker). So do links and other mounts, whose rules stand in one place only.
+//! openat2(2) with RESOLVE_CACHED fails where a look-up would wait for the disk, preadv2(2) with
+//! RWF_NOWAIT where a read would. `None` means that, and nothing about the file: the caller asks
+//! again with a [`Worker`](crate::Worker). Links and paths into other mounts give `None` too.
 //!
-//! A file that is removed in the very moment it is looked at is freed where it is closed, which is
-//! here: the one thing of these that may reach a disk.
+//! One disk access is left: a file that is removed while it is open here is freed when it is
+//! closed.
 
 use std::ffi::OsStr;
 use std::io::IoSliceMut;
@@ -25,7 +25,7 @@ use crate::jail::folder::Folder;
 use crate::jail::mount::{FolderId, identify};
 use crate::{Download, Entry, Listing, jail};
 
-/// A name, and the file or directory that has it.
+/// A name that was found in the caches, with the metadata of its file or directory.
 struct CachedName<'a> {
     folder: Arc<OwnedFd>,
     leaf: &'a OsStr,
@@ -33,26 +33,27 @@ struct CachedName<'a> {
 }
 
 impl Home {
-    /// [`Home::stat`] of a file or a directory.
+    /// [`Home::stat`] from the caches, of a file or a directory.
     pub fn stat_at_hand(&self, path: &Path) -> Option<Entry> {
         let CachedName { leaf, stat, .. } = self.cached_name(path)?;
         Some(Entry::new(leaf.to_owned(), &stat))
     }
 
-    /// [`Home::size`] where no name of the file system has a stage.
+    /// The size of a file from the caches, in bytes; `None` also where a name of the file system
+    /// has a stage, see [`Home::size`].
     pub fn size_at_hand(&self, path: &Path) -> Option<u64> {
         let stat = self.cached_name(path)?.stat;
         let certain = entry::kind(&stat) == Kind::File && self.mounts.home().has_no_stages();
         certain.then(|| entry::size(&stat))
     }
 
-    /// Whether [`Home::enter`] would succeed, for certain; false says no more than `None` elsewhere.
+    /// True only if [`Home::enter`] would succeed; false where the caches do not tell.
     pub fn may_enter_at_hand(&self, path: &Path) -> bool {
         let folder = self.cached_folder(path);
         folder.is_some_and(|(fd, _)| open_cached(fd, OsStr::new("."), OFlags::PATH).is_some())
     }
 
-    /// [`Home::list`] of a directory.
+    /// [`Home::list`] of a directory that is in the caches.
     pub fn list_at_hand(self: &Arc<Self>, path: &Path) -> Option<Listing> {
         let (fd, id) = self.cached_folder(path)?;
         let reader = DirReader::from_fd(open_cached(&fd, OsStr::new("."), dir_read_flags())?);
@@ -66,10 +67,10 @@ impl Home {
         Some(Listing::from_reader(self, folder, reader))
     }
 
-    /// [`Home::download`], but for remembered digests.
+    /// [`Home::download`] of a file that is in the caches; without its stored digests.
     pub fn download_at_hand(&self, path: &Path) -> Option<Download> {
         let CachedName { folder, leaf, stat } = self.cached_name(path)?;
-        // Anything else may do something when it is opened.
+        // To open a FIFO or a device may block or have effects.
         check_regular(entry::kind(&stat)).ok()?;
         let file = open_cached(folder, leaf, OFlags::RDONLY)?;
         let stat = fstat(&file).ok()?;
@@ -77,8 +78,9 @@ impl Home {
         Some(Download::without_digests(file, stat))
     }
 
-    /// Reads from a file of this home what is in memory. May give less than asked; 0 is the end.
-    /// Times of access stay true: a read that would change one is left to a worker.
+    /// Reads at byte `offset` of `file`, which is of this home, what is in the page cache. The
+    /// count may be less than asked; 0 is the end. `None` also where the read would update the
+    /// atime, which may wait for the disk.
     pub fn read_at_hand(&self, file: &Download, offset: u64, buffer: &mut [u8]) -> Option<usize> {
         if self.jail.access_time()? == AccessTime::Relatime && read_updates_atime(file.stat()) {
             return None;
@@ -87,6 +89,7 @@ impl Home {
         preadv2(file.file(), &mut buffer, offset, ReadWriteFlags::NOWAIT).ok()
     }
 
+    /// Looks up the file or directory at `path`.
     fn cached_name<'a>(&self, path: &'a Path) -> Option<CachedName<'a>> {
         let (parent, leaf) = jail::split_leaf(path)?;
         jail::check_name(leaf).ok()?;
@@ -97,7 +100,7 @@ impl Home {
         seen.then_some(CachedName { folder, leaf, stat })
     }
 
-    /// A directory on the home's own file system, open to look names up.
+    /// Opens the directory at `path`, an O_PATH handle, if it is on the home's own mount.
     fn cached_folder(&self, path: &Path) -> Option<(Arc<OwnedFd>, FolderId)> {
         self.jail.access_time()?;
         let root = self.mounts.root();

@@ -1,4 +1,4 @@
-//! A file open for reading.
+//! [`Download`]: a file open for reading.
 
 use std::fs::File;
 use std::os::fd::OwnedFd;
@@ -9,8 +9,8 @@ use rustix::io::{Errno, pread};
 use crate::entry::{self, Modified};
 use crate::{Digest, Digests, VfsError, Worker, digest};
 
-/// A regular file of a home, as it was when it was opened: replacing or removing its name does
-/// not touch what is read here.
+/// An open regular file of a home. It stays readable when its name is removed or gets another
+/// file.
 #[derive(Debug)]
 pub struct Download {
     file: File,
@@ -40,16 +40,18 @@ impl Download {
         &self.stat
     }
 
-    /// Bytes of content when it was opened.
+    /// Bytes of content when the file was opened.
     pub fn size(&self) -> u64 {
         entry::size(&self.stat)
     }
 
+    /// The mtime when the file was opened.
     pub fn modified(&self) -> Modified {
         entry::modified(&self.stat)
     }
 
-    /// The digests remembered with the file, if it has not changed since.
+    /// The digests that are stored with the file; `None` where there are none, the file has changed
+    /// since, or it was opened without them.
     pub fn digests(&self) -> Option<Digests> {
         self.digests
     }
@@ -59,7 +61,8 @@ impl Download {
         &self.file
     }
 
-    /// Reads at `offset` into `buffer`; 0 is the end. May give less than asked.
+    /// Reads at byte `offset` into `buffer` and gives the count, which may be less than asked; 0 is
+    /// the end.
     pub fn read_at(
         &self,
         _worker: &Worker,
@@ -74,9 +77,9 @@ impl Download {
         }
     }
 
-    /// Remembers a digest of the whole content, read off the disk, beside the one there is, if the
-    /// file is unchanged since it was opened. Whether it was and the file system could,
-    /// [`Download::digests`] of the next says.
+    /// Stores a digest of the whole content, computed from the disk, beside one that is there.
+    /// Nothing is stored where the file has changed since it was opened or the file system has no
+    /// attributes: that is no error.
     pub fn remember(&self, _worker: &Worker, read: Digest) -> Result<(), VfsError> {
         let now = fstat(&self.file)?;
         if unchanged(&now, &self.stat) {
@@ -89,7 +92,7 @@ impl Download {
         Ok(())
     }
 
-    /// Forgets the digests: the disk says otherwise.
+    /// Removes the stored digests, which differ from the content on the disk.
     pub fn forget(&mut self, _worker: &Worker) -> Result<(), VfsError> {
         self.digests = None;
         Ok(digest::remove(&self.file)?)

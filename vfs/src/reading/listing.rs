@@ -1,4 +1,4 @@
-//! The entries of a directory, streamed.
+//! [`Listing`]: the entries of a directory, one at a time.
 
 use std::ffi::{CStr, OsStr};
 use std::os::unix::ffi::OsStrExt;
@@ -14,11 +14,12 @@ use crate::jail;
 use crate::jail::folder::{Folder, is_link};
 use crate::{Entry, VfsError, Worker};
 
-/// A directory being listed, or one file. Memory is one batch of names and one entry, whatever the
-/// size.
+/// The entries of a directory, or of one file. It needs memory for one buffer of names and one
+/// entry, whatever the directory's size.
 ///
-/// Links inside the home show what they lead to; a link that dangles or leads out shows as
-/// [`crate::Kind::Link`]. Stages and staging directories are not listed.
+/// The entry of a link has the metadata of the link's target; where the target is missing or
+/// outside the home it has the kind [`crate::Kind::Link`]. Stages and staging directories are not
+/// listed.
 #[derive(Debug)]
 pub struct Listing {
     home: Arc<Home>,
@@ -30,7 +31,7 @@ pub struct Listing {
 #[derive(Debug)]
 enum Source {
     Directory(Box<(Folder, DirReader)>),
-    /// The entry is there.
+    /// One file, whose entry is filled in.
     Single,
     Done,
 }
@@ -91,20 +92,20 @@ impl Listing {
                     self.entry.set(name, &stat);
                     return Ok(Some(&self.entry));
                 }
-                // Removed since its name was read.
+                // The file was removed after its name was read.
                 Err(Errno::NOENT) => {}
                 Err(e) => return Err(e.into()),
             }
         }
     }
 
-    /// How many names were left out so far because they hold a line's end.
+    /// The number of names left out so far because they hold a CR or LF.
     pub fn hidden(&self) -> u64 {
         self.hidden
     }
 }
 
-/// What a link leads to; `None` where that is nothing to see.
+/// The metadata of a link's target; `None` where it is missing, outside the home or hidden.
 fn stat_link_target(home: &Home, folder: &Folder, name: &CStr) -> Option<Stat> {
     let path = folder.path.join(OsStr::from_bytes(name.to_bytes()));
     match home.resolve(&path, Links::Follow) {

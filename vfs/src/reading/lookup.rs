@@ -1,4 +1,4 @@
-//! What a name has, published and staged, as it is told to peers who know of no stages.
+//! Answers SIZE, MDTM (RFC 3659) and STOU (RFC 959), whose clients know nothing of stages.
 
 use std::path::{Path, PathBuf};
 
@@ -9,21 +9,23 @@ use crate::home::resolve::{Links, Resolved};
 use crate::jail::folder::NameAt;
 use crate::{VfsError, Worker};
 
-/// Names that are tried where one that nothing has is wanted.
+/// Names that are tried for one that is free.
 const TRIES_MAX: usize = 10_000;
 
-/// Bytes of what a name has.
+/// The size of a name's published file or stage, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SizeOf {
     Published(u64),
-    /// Of an upload that was interrupted or runs, to a name that nothing has yet.
+    /// The stage of an interrupted or running upload, to a name without a published file.
     Staged(u64),
-    /// The name has a file and an upload in place of it: no single number is safe to go on from.
+    /// The name has a published file and a stage: a client could not tell which of the two sizes
+    /// an upload would continue at.
     Both,
 }
 
 impl Home {
-    /// The size of the file at `path`, links inside the home followed, or of its stage.
+    /// The size of the file at `path` or of its stage; links are followed where they stay in the
+    /// home.
     pub fn size(&self, _worker: &Worker, path: &Path) -> Result<SizeOf, VfsError> {
         let Resolved::Name(name_at, stat) = self.resolve(path, Links::Follow)? else {
             return Err(VfsError::IsADirectory);
@@ -39,8 +41,8 @@ impl Home {
         }
     }
 
-    /// When what is at `path` was last changed, links inside the home followed; of a name that has
-    /// only a stage, when that was.
+    /// The mtime of the file at `path`, or of its stage where it has only that; links are followed
+    /// where they stay in the home.
     pub fn modified_of(&self, worker: &Worker, path: &Path) -> Result<Modified, VfsError> {
         match self.stat(worker, path) {
             Ok(entry) => Ok(entry.modified),
@@ -52,9 +54,9 @@ impl Home {
         }
     }
 
-    /// A name beside `path` that nothing published or staged has at the moment: itself, or with
-    /// the first free number behind it. [`VfsError::Exists`] after 10,000 names. Another session
-    /// may take it first, which an upload with [`crate::Replace::Never`] is told.
+    /// A path that has neither a file nor a stage now: `path` itself, or `path` with the first free
+    /// number after a dot. [`VfsError::Exists`] after 10,000 names. Another session may take it
+    /// first, so the upload needs [`crate::Replace::Never`].
     pub fn unique(&self, _worker: &Worker, path: &Path) -> Result<PathBuf, VfsError> {
         let wanted = self.resolve_name(path, Links::NoFollow)?;
         if is_free(&wanted)? {
@@ -71,6 +73,7 @@ impl Home {
     }
 }
 
+/// Whether the name has neither a file nor a stage.
 fn is_free(name_at: &NameAt) -> Result<bool, VfsError> {
     Ok(name_at.stat()?.is_none() && find_stage(name_at)?.is_none())
 }

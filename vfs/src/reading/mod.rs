@@ -1,4 +1,7 @@
-//! Reading a home.
+//! Reads a home: stat, listings, downloads, and what FTP clients ask of a name.
+//!
+//! This folder holds operations that change neither names nor content and take no lock of the
+//! home. Uploads are in `upload/`, all other changes in `changing/`.
 
 mod cached;
 pub(crate) mod download;
@@ -17,12 +20,12 @@ use crate::home::resolve::{Links, Resolved};
 use crate::{Download, Entry, Listing, VfsError, Worker};
 
 impl Home {
-    /// What is at `path`, links inside the home followed.
+    /// The entry of what is at `path`; links are followed where they stay in the home.
     pub fn stat(&self, worker: &Worker, path: &Path) -> Result<Entry, VfsError> {
         self.stat_by(worker, path, Links::Follow)
     }
 
-    /// What is at `path`; a link is told as itself, wherever it leads.
+    /// The entry of what is at `path`; the entry of a link is its own, as of lstat(2).
     pub fn stat_link(&self, worker: &Worker, path: &Path) -> Result<Entry, VfsError> {
         self.stat_by(worker, path, Links::NoFollow)
     }
@@ -43,11 +46,11 @@ impl Home {
         }
     }
 
-    /// Checks that `path` is a directory that may be entered.
+    /// Fails unless `path` is a directory in which names may be looked up.
     pub fn enter(&self, worker: &Worker, path: &Path) -> Result<(), VfsError> {
         match self.folder(path) {
             Ok(folder) => folder.check_search(),
-            // A stage that a link leads to is no file either.
+            // A link to a stage: `stat` gives NotFound, and nothing else is told of it.
             Err(VfsError::NotADirectory) => {
                 self.stat(worker, path).and(Err(VfsError::NotADirectory))
             }
@@ -55,7 +58,7 @@ impl Home {
         }
     }
 
-    /// Lists a directory, or one file.
+    /// Starts a listing of the directory at `path`, or of the one file there.
     pub fn list(self: &Arc<Self>, worker: &Worker, path: &Path) -> Result<Listing, VfsError> {
         match self.folder(path) {
             Ok(folder) => Listing::open(self, folder),
@@ -64,7 +67,8 @@ impl Home {
         }
     }
 
-    /// Opens the file at `path` for reading.
+    /// Opens the regular file at `path` for reading; links are followed where they stay in the
+    /// home.
     pub fn download(&self, _worker: &Worker, path: &Path) -> Result<Download, VfsError> {
         let Resolved::Name(name_at, stat) = self.resolve(path, Links::Follow)? else {
             return Err(VfsError::IsADirectory);
@@ -72,7 +76,7 @@ impl Home {
         check_regular(entry::kind(&stat.ok_or(VfsError::NotFound)?))?;
         let file = name_at.open(OFlags::RDONLY)?;
         let stat = rustix::fs::fstat(file.as_fd())?;
-        // It may have been replaced between the look and the opening.
+        // Another file may have got the name between the look and the opening.
         check_regular(entry::kind(&stat))?;
         Ok(Download::new(file, stat))
     }

@@ -1,5 +1,5 @@
-//! Appending in place: bytes go behind the published file itself, and until the end is confirmed
-//! they can be cut off again. What was there is never touched.
+//! Appends to the published file itself (APPE, and REST at its end). Until the upload is confirmed
+//! the appended bytes can be cut off again; the bytes before them are never written.
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -13,12 +13,13 @@ use crate::entry::{self, Modified, timestamps};
 use crate::home::Home;
 use crate::{Digest, Published, VfsError, digest};
 
-/// The published file as it was, and what its name is charged beside it.
+/// The published file as it was before the upload, and the name's stage.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct InPlace {
+    /// Bytes of the published file.
     size: u64,
     modified: Modified,
-    /// Bytes of the stage that the name has too; it stays as it is.
+    /// Bytes of the stage that the name has too, which the upload does not touch; 0 for none.
     staged: u64,
 }
 
@@ -31,13 +32,15 @@ impl InPlace {
         }
     }
 
+    /// The charge of the name where its published file has `size` bytes.
     fn charge(self, size: u64) -> Amount {
         Amount::new(size.max(self.staged), 1)
     }
 }
 
 impl Upload {
-    /// Confirms what was appended. After an error the upload is still open, and its end cuts.
+    /// Syncs and confirms what was appended. After an error the upload is still open, and the
+    /// appended bytes are cut off when it ends.
     pub(super) fn publish_in_place(
         &mut self,
         was: InPlace,
@@ -65,7 +68,8 @@ impl Upload {
         })
     }
 
-    /// Whether the name still has the file that was appended to, but for the daemon's doing.
+    /// [`VfsError::NotFound`] where the name has another file now than the one appended to:
+    /// somebody outside the daemon has replaced it.
     fn check_still_named(&self, appended: &Stat) -> Result<(), VfsError> {
         let now = self.guard.writer.name_at.stat()?;
         let unique = |stat: &Stat| (stat.st_dev, stat.st_ino);
@@ -75,7 +79,7 @@ impl Upload {
         }
     }
 
-    /// Cuts the file back to what it was.
+    /// Ends the upload and cuts off what was appended.
     pub(super) fn end_append(&mut self, home: &Home, was: InPlace) -> Result<(), VfsError> {
         let mut state = home.state.lock();
         let cut = home.mark_stale_on_error(self.undo_append(was));
@@ -83,13 +87,15 @@ impl Upload {
         cut
     }
 
+    /// Cuts off what was appended and restores the mtime.
     pub(super) fn undo_append(&mut self, was: InPlace) -> Result<(), VfsError> {
         self.truncate(was.size)?;
-        // The content is what it was, and so is its time, where it is ours to set.
+        // Fails where the file has another owner: then the new mtime stays.
         let _ = futimens(&self.file, &timestamps(was.modified));
         Ok(())
     }
 
+    /// The published file as it was, if this upload appends to it.
     pub(super) fn in_place(&self) -> Option<InPlace> {
         match self.target {
             Target::InPlace(was) => Some(was),

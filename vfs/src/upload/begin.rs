@@ -1,4 +1,5 @@
-//! How an upload begins: the name is held, room is reserved, and nothing that was there is touched.
+//! Begins an upload: registers a writer for the name, reserves room and opens the file. No file is
+//! changed until [`Upload::prepare`].
 
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -22,8 +23,9 @@ use crate::staging::{StageOpen, StagingDir};
 use crate::{VfsError, Worker, digest};
 
 impl Home {
-    /// Begins or continues the upload of `path`, links inside the home followed. Where it is to
-    /// go on at an offset that nothing there has: [`VfsError::BadOffset`].
+    /// Begins or continues the upload to `path`; links are followed where they stay in the home.
+    /// [`VfsError::BadOffset`] where neither the stage nor the published file reaches the offset
+    /// of `request`, [`VfsError::Busy`] where another upload of the name runs.
     pub fn upload(
         self: &Arc<Self>,
         _worker: &Worker,
@@ -44,7 +46,7 @@ impl Home {
         }
     }
 
-    /// Makes the name the uploader's own, if nobody else writes it.
+    /// Registers a writer for the name, if no other upload of it runs.
     fn claim_name(
         self: &Arc<Self>,
         state: &mut HomeState,
@@ -71,7 +73,7 @@ impl Home {
         let staged = staging.size(key.stage)?;
         let bytes = published.as_ref().map(published_size);
         let opened = Plan::new(request.start, bytes, staged)?.open(name_at, staged)?;
-        // What was opened is what is charged, whatever had the name a moment ago.
+        // The file that was opened is the one to be charged: the name may have got another one.
         let published = opened.stat().or(published);
         let charged = charge(published.as_ref(), staged);
         let writer = Writer::new(name_at.clone(), charged, request.owner);
@@ -84,11 +86,15 @@ impl Home {
     }
 }
 
+/// What became of the name.
 enum Claim {
+    /// The declared file is published already, and is not to be replaced.
     Published(Stat),
+    /// A writer is registered.
     Claimed(Box<ClaimedName>),
 }
 
+/// The answer where the declared file is published already.
 fn already_complete(name_at: &NameAt, stat: &Stat) -> UploadStart {
     let file = name_at.open(OFlags::RDONLY).ok();
     let digests = file.and_then(|file| digest::load(file, stat));
@@ -99,22 +105,24 @@ fn already_complete(name_at: &NameAt, stat: &Stat) -> UploadStart {
     }
 }
 
-/// Where the bytes of an upload go, by what its name has.
+/// Where the bytes of an upload are written, by what its name has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Plan {
-    /// Behind what is staged, which is for the caller to prove or cut; else to a new stage.
+    /// After the bytes of the stage, which the caller verifies or cuts off; else to a new stage.
     Stage,
     /// To a new stage, from its first byte.
     Fresh,
-    /// Behind the first bytes of the stage there is.
+    /// After this many bytes of the existing stage.
     Continue(u64),
-    /// Behind a copy of the first bytes of the published file.
+    /// To a new stage, after a copy of this many bytes of the published file.
     Copy(u64),
-    /// Behind the published file.
+    /// After the bytes of the published file, in that file.
     InPlace,
 }
 
 impl Plan {
+    /// The plan for `start`, where the published file has `published` bytes and the stage `staged`;
+    /// `None` where there is none.
     fn new(start: Start, published: Option<u64>, staged: Option<u64>) -> Result<Self, VfsError> {
         Ok(match (start, published, staged) {
             (Start::Stage, _, _) => Self::Stage,
@@ -131,7 +139,7 @@ impl Plan {
         })
     }
 
-    /// Opens the published file, where it has a part in the plan.
+    /// Opens the published file, if the plan needs it.
     fn open(self, name_at: &NameAt, staged: Option<u64>) -> Result<Opened, VfsError> {
         Ok(match self {
             Self::Stage => Opened::Stage,
@@ -142,8 +150,8 @@ impl Plan {
                 let (file, stat) = open_regular(name_at, OFlags::RDWR)?;
                 match (stat.st_nlink, staged) {
                     (..=1, _) => Opened::InPlace { file, stat },
-                    // Its other names are not to grow along, uncharged and perhaps outside the
-                    // home: this name gets a file of its own.
+                    // The file has other names, perhaps outside the home, which would grow without
+                    // a charge: this name gets a file of its own.
                     (_, None) => Opened::copy(name_at, entry::size(&stat))?,
                     (_, Some(_)) => return Err(VfsError::Forbidden),
                 }
@@ -186,15 +194,16 @@ impl Opened {
     }
 }
 
+/// Opens the file that has the name; fails unless it is a regular file.
 fn open_regular(name_at: &NameAt, flags: OFlags) -> Result<(OwnedFd, Stat), VfsError> {
     let file = name_at.open(flags)?;
     let stat = fstat(&file)?;
-    // It may have been replaced between the look and the opening.
+    // Another file may have got the name between the look and the opening.
     check_regular(entry::kind(&stat))?;
     Ok((file, stat))
 }
 
-/// A name that is held, and how its upload goes on.
+/// A name with a registered writer, and the plan of its upload.
 struct ClaimedName {
     guard: WriterGuard,
     published: Option<u64>,
@@ -215,7 +224,7 @@ impl ClaimedName {
         home.check_free_space(staging.fd(), size.saturating_sub(self.bytes_on_disk()))?;
         let staged = self.staged.unwrap_or(0);
         let mut upload = self.into_upload(staging, request)?;
-        // A stage longer than the file to come is of another file.
+        // A stage with more bytes than are declared holds another file.
         let is_of_another = request.size.is_some_and(|size| size < staged);
         if request.start == Start::Stage && is_of_another {
             upload.truncate(0)?;
@@ -224,7 +233,7 @@ impl ClaimedName {
         Ok(upload)
     }
 
-    /// Bytes of the file to come that the disk has already.
+    /// Bytes of the file to come that are on the disk already.
     fn bytes_on_disk(&self) -> u64 {
         match self.opened {
             Opened::Stage => self.staged.unwrap_or(0),
@@ -251,8 +260,8 @@ impl ClaimedName {
         } else {
             StageOpen::Create
         };
-        // What a new file is to have, so that it need not be changed. Nobody else looks into the
-        // directory of stages.
+        // The stage has the mode of a new file, so that it need not be changed later: the
+        // directory of stages is closed to others.
         let mode = Mode::from_raw_mode(guard.home().policy.file_mode & 0o777);
         let stage = || staging.open(key, mode | Mode::RUSR | Mode::WUSR, how);
         let in_stage = Target::Stage {

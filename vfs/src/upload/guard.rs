@@ -1,4 +1,4 @@
-//! A running upload's hold on its name and on room in the ledger.
+//! [`WriterGuard`]: keeps a name registered and its room reserved while an upload runs.
 
 use std::sync::Arc;
 
@@ -8,8 +8,8 @@ use crate::VfsError;
 use crate::home::Home;
 use crate::home::writers::{HomeState, Writer};
 
-/// A running upload's hold on its name and on room in the ledger. Dropped unsettled, the name
-/// stays charged as it was.
+/// The registration of a [`Writer`] and its reservation in the ledger. Where it is dropped without
+/// [`WriterGuard::settle`], the name keeps the charge it had before the upload.
 #[derive(Debug)]
 pub(crate) struct WriterGuard {
     home: Arc<Home>,
@@ -18,7 +18,8 @@ pub(crate) struct WriterGuard {
 }
 
 impl WriterGuard {
-    /// Registers a writer; the caller has found the name idle under this same lock.
+    /// Registers a writer. The caller has checked, under the lock that `state` is behind, that the
+    /// name has none.
     pub(crate) fn new(
         home: &Arc<Home>,
         state: &mut HomeState,
@@ -40,12 +41,12 @@ impl WriterGuard {
         &self.home
     }
 
-    /// Whether the upload has not ended yet.
+    /// True until the upload is settled.
     pub(crate) fn is_open(&self) -> bool {
         self.reservation.is_some()
     }
 
-    /// Bytes that the stage may reach without asking for more.
+    /// Bytes that the file may reach without a larger reservation.
     pub(crate) fn reserved_len(&self) -> u64 {
         let held = self
             .reservation
@@ -54,7 +55,7 @@ impl WriterGuard {
         self.writer.charged.plus(held).bytes
     }
 
-    /// Holds `more`, or says what is missing.
+    /// Reserves `more`; [`VfsError::OverQuota`] where it does not fit.
     pub(crate) fn extend(&mut self, more: Amount) -> Result<(), VfsError> {
         match &mut self.reservation {
             Some(reservation) => Ok(reservation.extend(more)?),
@@ -62,7 +63,7 @@ impl WriterGuard {
         }
     }
 
-    /// Ends the hold: from now on the name is charged `now`.
+    /// Ends the registration and the reservation: the charge of the name is `now`.
     pub(crate) fn settle(&mut self, state: &mut HomeState, now: Amount) {
         let Some(reservation) = self.reservation.take() else {
             return;
@@ -84,7 +85,8 @@ impl Drop for WriterGuard {
 }
 
 impl Home {
-    /// Extends a hold, dropping idle stages before refusing.
+    /// Reserves `more` for a running upload, and removes idle stages where that would exceed the
+    /// quota.
     pub(crate) fn extend(&self, guard: &mut WriterGuard, more: Amount) -> Result<(), VfsError> {
         self.retry_dropping_stages(more, || guard.extend(more))
     }

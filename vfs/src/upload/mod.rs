@@ -1,4 +1,7 @@
-//! A file on its way in: written to its stage, under a hold on its name and on room for it.
+//! [`Upload`]: a file that is being received, from the registration of its name to its publication.
+//!
+//! This folder holds everything that writes content: to a stage, or in place to a published file.
+//! Stages that no upload has open are in `home/stages.rs`, their directories in `staging.rs`.
 
 mod append;
 mod begin;
@@ -31,55 +34,55 @@ use crate::jail::folder::NameKey;
 use crate::staging::StagingDir;
 use crate::{Digest, Digests, Durability, VfsError, Worker};
 
-/// Bytes asked for at a time where no size was declared.
+/// Bytes that are reserved at a time where no size was declared.
 const RESERVE_STEP: u64 = 1 << 20;
-/// Bytes between two checkpoints: the disk's floor is looked at, and the kernel asked to start
-/// writing, so that the final sync is short (1 GiB: 4 ms instead of 280).
+/// Bytes between two checkpoints. At a checkpoint the free space is checked and the kernel is asked
+/// to start writing, so that the final sync is short (1 GiB: 4 ms instead of 280).
 const CHECKPOINT: u64 = 8 << 20;
-/// A stage of this many bytes is labelled while it is written; shorter ones when they are
-/// interrupted. One that a crash leaves unlabelled is dropped by the scan that follows.
+/// A stage gets its label when it reaches this many bytes; a shorter one when it is interrupted.
+/// A stage that a crash leaves without one is removed by the scan that follows.
 const LABEL_MIN: u64 = 1 << 20;
 
-/// Bytes that are copied out of a pipe at a time.
+/// Bytes that are copied from a pipe at a time where the kernel cannot splice them.
 const PIPE_BUFFER: usize = 16 * 1024;
 
-/// Where nothing is synced, and so nothing is meant to be waited for.
+/// The longest grace of a stop flag where nothing is synced: such uploads are meant to be fast.
 const UNSYNCED_GRACE_MAX: Duration = Duration::from_micros(250);
 
-/// Whether an upload may take the place of a published file.
+/// Whether an upload or a rename may replace a published file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Replace {
     Never,
     Existing,
 }
 
-/// Where an upload's bytes go on.
+/// The offset at which an upload begins or continues.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Start {
-    /// Behind what is staged, which is for the caller to prove or to cut.
+    /// At the end of the stage, whose bytes the caller verifies or cuts off.
     Stage,
-    /// At this offset of what the name has, its stage before its published file; 0 starts over.
+    /// At this byte of the stage, or of the published file where there is no stage; 0 starts over.
     Offset(u64),
-    /// Behind what the name has: its published file, in place, or else its stage.
+    /// At the end of the published file, in place, or else of the stage.
     End,
 }
 
-/// What an uploader says beforehand.
+/// The parameters of an upload.
 #[derive(Clone, Copy, Debug)]
 pub struct UploadRequest {
-    /// Bytes of the whole file, where the peer declares them. They are reserved at once; a
-    /// different final size is no error.
+    /// Bytes of the whole file; `None` where the peer does not declare them. They are reserved at
+    /// once; another final size is no error.
     pub size: Option<u64>,
     pub start: Start,
     pub replace: Replace,
-    /// Whoever uploads, as told to others in [`VfsError::Busy`].
+    /// The session that uploads, for [`VfsError::Busy`].
     pub owner: u64,
 }
 
-/// How an upload begins.
+/// The result of [`Home::upload`].
 #[derive(Debug)]
 pub enum UploadStart {
-    /// A file of that name and of the declared size is published, and is not to be replaced.
+    /// A file of the declared size is published under the name already, and is not to be replaced.
     Complete {
         size: u64,
         digests: Option<Digests>,
@@ -88,15 +91,15 @@ pub enum UploadStart {
     Open(Upload),
 }
 
-/// What was published.
+/// Size in bytes and mtime of a published file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Published {
     pub size: u64,
     pub modified: Modified,
 }
 
-/// A running upload. Dropped, it is suspended: the stage stays, charged and resumable; a file that
-/// was appended to in place is cut back.
+/// A running upload. Dropping it is like [`Upload::suspend`]: the stage stays, charged and
+/// resumable; what was appended in place is cut off.
 #[derive(Debug)]
 pub struct Upload {
     pub(crate) guard: WriterGuard,
@@ -104,24 +107,26 @@ pub struct Upload {
     pub(crate) file: File,
     pub(crate) replace: Replace,
     target: Target,
-    /// What is to be done before the first byte.
+    /// What is to be done to the file before the first byte; `None` once it is done.
     pending: Option<Preparation>,
-    /// Size of the published file of that name when the upload began.
+    /// Bytes of the published file when the upload began; `None` where there was none.
     published: Option<u64>,
+    /// Bytes that were there when the upload began.
     have: u64,
+    /// Bytes of the file now.
     len: u64,
-    /// Bytes that the file may reach before more room must be held.
+    /// Bytes that the file may reach before more must be reserved.
     reserved_len: u64,
     preallocation: Preallocation,
-    /// How far the kernel was asked to write.
+    /// The offset up to which the kernel was asked to write to the disk.
     flushed: u64,
-    /// Bytes of the file at which the next checkpoint is due.
+    /// The offset at which the next checkpoint is due.
     checkpoint: u64,
-    /// Set by others when nobody wants the file any more; not looked at before this time.
+    /// A flag that others set to prevent the publication, and the time before which it is not read.
     stop_flag: (Arc<AtomicBool>, Option<Instant>),
 }
 
-/// Which file the bytes go to.
+/// The file that is written to.
 #[derive(Debug)]
 enum Target {
     Stage { labelled: bool },
@@ -129,17 +134,19 @@ enum Target {
 }
 
 impl Upload {
-    /// Bytes that were there when it began: staged, or published where it appends in place.
+    /// Bytes that were there when the upload began: of the stage, or of the published file where
+    /// the upload appends to it.
     pub fn have(&self) -> u64 {
         self.have
     }
 
-    /// Bytes of the file now: staged, or of the published file where it appends in place.
+    /// Bytes that are there now: of the stage, or of the published file where the upload appends to
+    /// it.
     pub fn staged(&self) -> u64 {
         self.len
     }
 
-    /// The offset in the file of the next byte, known before [`Upload::prepare`].
+    /// The offset of the next byte in the file. It is right before [`Upload::prepare`] too.
     pub fn position(&self) -> u64 {
         match self.pending {
             Some(Preparation::Truncate(at)) => at,
@@ -148,19 +155,21 @@ impl Upload {
         }
     }
 
-    /// Whether publishing waits until the disk has it all.
+    /// Whether [`Upload::publish`] syncs the file to the disk.
     pub fn is_to_be_synced(&self) -> bool {
         self.guard.home().policy.durability == Durability::Fsync
     }
 
-    /// Whether another upload of the same name has asked for it: end this one soon.
+    /// True once another upload of the name was asked for while this one was silent: the caller is
+    /// to end this one soon.
     pub fn cancelled(&self) -> bool {
         self.guard.writer.cancelled()
     }
 
-    /// From now on `flag` is looked at last thing before the file gets its name, and not before
-    /// `grace` is over, the sync included: where it is set, nothing is published, and the stage
-    /// stays. Who wants no sync wants no long wait either.
+    /// Lets `flag` prevent the publication: just before the file gets its name, [`Upload::publish`]
+    /// waits until `grace` after this call (at most 250 µs where nothing is synced) and reads
+    /// `flag`. Where it is set, nothing is published, the stage stays, and the error is
+    /// [`VfsError::Stopped`].
     pub fn heed(&mut self, flag: Arc<AtomicBool>, grace: Duration) {
         let grace = match self.guard.home().policy.durability {
             Durability::Fsync => grace,
@@ -169,6 +178,7 @@ impl Upload {
         self.stop_flag = (flag, Some(Instant::now() + grace));
     }
 
+    /// Waits until the stop flag may be read; [`VfsError::Stopped`] where it is set.
     pub(crate) fn check_stop_flag(&self) -> Result<(), VfsError> {
         let (flag, from) = &self.stop_flag;
         let wait = from.map_or(Duration::ZERO, |from| {
@@ -183,7 +193,7 @@ impl Upload {
         }
     }
 
-    /// Starts over: from the first byte, or from the first that is appended in place.
+    /// Cuts off what is there, to start over at the first byte, or at the first appended one.
     pub fn restart(&mut self, _worker: &Worker) -> Result<(), VfsError> {
         match self.in_place() {
             Some(_) if self.pending.is_some() => Ok(()),
@@ -196,13 +206,14 @@ impl Upload {
         }
     }
 
-    /// Appends `data`. After an error what [`Upload::staged`] says is there and the rest not.
+    /// Writes `data` at the end of the file. After an error [`Upload::staged`] gives what was
+    /// written.
     pub fn write(&mut self, worker: &Worker, data: &[u8]) -> Result<(), VfsError> {
         self.append_with(worker, data.len() as u64, |upload| upload.append(data))
     }
 
-    /// Appends the `count` bytes that wait in a pipe, which the kernel moves where it can.
-    /// After an error the pipe is of no more use; else as [`Upload::write`].
+    /// Like [`Upload::write`], with the `count` bytes that are in `pipe`, by splice(2) where the
+    /// file system supports it. After an error the pipe may hold any part of them.
     pub fn write_from(
         &mut self,
         worker: &Worker,
@@ -212,6 +223,8 @@ impl Upload {
         self.append_with(worker, count, |upload| upload.append_spliced(pipe, count))
     }
 
+    /// Prepares, reserves and preallocates for `more` bytes, writes them with `append`, and does
+    /// what is due at a checkpoint.
     fn append_with(
         &mut self,
         worker: &Worker,
@@ -236,7 +249,7 @@ impl Upload {
         }
     }
 
-    /// Reads what is in the file; 0 is its end.
+    /// Reads at byte `offset` of the file into `buffer` and gives the count; 0 is the end.
     pub fn read_at(
         &self,
         _worker: &Worker,
@@ -251,13 +264,13 @@ impl Upload {
         }
     }
 
-    /// Publishes what is staged under its name, or confirms what was appended in place. With
-    /// [`Durability::Fsync`] it is on the disk when this returns. `modified` becomes its time,
-    /// `digest`, which the whole file was verified by, is remembered with it.
+    /// Renames the stage to its target, or confirms what was appended in place. With
+    /// [`Durability::Fsync`] the file is on the disk when this returns. `modified` becomes its
+    /// mtime; `digest`, by which the whole file was verified, is stored with it.
     ///
-    /// After an error the name has what it had and the stage stays; but if the disk may have lost
-    /// staged bytes the stage goes, and if only the final sync of the name failed, the new file
-    /// may have the name. What was appended in place is cut off.
+    /// After an error the target is as it was and the stage stays, with two exceptions: where the
+    /// sync of the content failed the stage is removed, as bytes may be lost; where only the sync
+    /// of the name failed the target may be the new file. What was appended in place is cut off.
     pub fn publish(
         mut self,
         worker: &Worker,
@@ -266,40 +279,41 @@ impl Upload {
     ) -> Result<Published, VfsError> {
         self.prepare(worker)?;
         match self.in_place() {
-            // After an error the drop cuts.
+            // After an error the drop cuts off what was appended.
             Some(was) => self.publish_in_place(was, digest, modified),
             None => self.publish_stage(digest, modified),
         }
     }
 
-    /// Stops for now: the stage stays, charged, and the next upload of the name continues it.
-    /// With nothing staged there is nothing to continue, and no stage stays. A file that was
-    /// appended to in place is cut back.
+    /// Ends the upload and keeps the stage, charged, for the next upload of the name to continue.
+    /// A stage without bytes is removed. What was appended in place is cut off.
     pub fn suspend(mut self, _worker: &Worker) {
         self.end(StageEnd::Keep);
     }
 
-    /// Stops for good: the stage goes, a published file of that name stays as it was. A stage that
-    /// was there before stays too if nothing was prepared.
+    /// Ends the upload and removes the stage; a published file of the name stays as it was. An
+    /// older stage that [`Upload::prepare`] was to cut, but has not yet, stays.
     pub fn discard(mut self, _worker: &Worker) {
         self.end(StageEnd::Remove);
     }
 
+    /// The identity of the target.
     pub(crate) fn key(&self) -> NameKey {
         self.guard.writer.name_at.key()
     }
 
-    /// Whether the name had a file when the upload began.
+    /// Whether the name had a published file when the upload began.
     pub fn replaces(&self) -> bool {
         self.published.is_some()
     }
 
+    /// Whether the stage has its label.
     pub(crate) fn is_labelled(&self) -> bool {
         matches!(self.target, Target::Stage { labelled: true })
     }
 
-    /// Ends the upload unpublished. What fails on the way costs a label or leaves a stage that
-    /// the next scan counts, which is for the log: the caller has nothing to do about it.
+    /// Ends the upload without publication. A failure costs a label or leaves a stage that the next
+    /// scan counts, so it is only logged: the caller could not do anything about it.
     pub(crate) fn end(&mut self, stage: StageEnd) {
         let home = Arc::clone(self.guard.home());
         let ended = match (&self.pending, &self.target) {
@@ -315,13 +329,14 @@ impl Upload {
         }
     }
 
-    /// What was there is there still, and charged as it was.
+    /// Ends an upload that has not changed the file yet: the charge stays.
     fn end_untouched(&mut self, home: &Home) -> Result<(), VfsError> {
         let charged = self.guard.writer.charged;
         self.guard.settle(&mut home.state.lock(), charged);
         Ok(())
     }
 
+    /// Ends the upload; the stage stays, with its label and charge.
     fn end_keeping_stage(&mut self, home: &Home) -> Result<(), VfsError> {
         let blocks_freed = self.free_unused_blocks();
         let labelled = self.label();
@@ -330,6 +345,7 @@ impl Upload {
         blocks_freed.and(labelled)
     }
 
+    /// Ends the upload and removes the stage with its charge.
     fn end_removing_stage(&mut self, home: &Home) -> Result<(), VfsError> {
         let mut state = home.state.lock();
         let removed = home.mark_stale_on_error(self.staging.remove(self.key().stage));
@@ -341,8 +357,8 @@ impl Upload {
         removed
     }
 
-    /// Holds room for the file to reach `end` bytes: a step of it where it fits, to come back
-    /// less often, else just that.
+    /// Reserves room for the file to reach `end` bytes: a whole step where that fits, so that this
+    /// is called less often, else just the bytes that are needed.
     fn reserve_up_to(&mut self, end: u64) -> Result<(), VfsError> {
         let home = Arc::clone(self.guard.home());
         let needed = end - self.reserved_len;
@@ -354,6 +370,7 @@ impl Upload {
         Ok(())
     }
 
+    /// Writes all of `data` at the end of the file.
     fn append(&mut self, mut data: &[u8]) -> Result<(), VfsError> {
         while !data.is_empty() {
             match pwrite(&self.file, data, self.len) {
@@ -369,6 +386,7 @@ impl Upload {
         Ok(())
     }
 
+    /// Moves `count` bytes from the pipe to the end of the file with splice(2).
     fn append_spliced(&mut self, pipe: BorrowedFd<'_>, mut count: u64) -> Result<(), VfsError> {
         while count > 0 {
             let (most, mut at) = (usize::try_from(count).unwrap_or(usize::MAX), self.len);
@@ -386,7 +404,7 @@ impl Upload {
                     count -= moved as u64;
                 }
                 Err(Errno::INTR) => {}
-                // A file system that cannot: the bytes are copied.
+                // The file system does not support splice(2).
                 Err(Errno::INVAL | Errno::NOSYS) => return self.append_copied(pipe, count),
                 Err(e) => return Err(e.into()),
             }
@@ -394,6 +412,7 @@ impl Upload {
         Ok(())
     }
 
+    /// Copies `count` bytes from the pipe to the end of the file.
     fn append_copied(&mut self, pipe: BorrowedFd<'_>, mut count: u64) -> Result<(), VfsError> {
         let mut buffer = [0; PIPE_BUFFER];
         while count > 0 {
@@ -413,6 +432,7 @@ impl Upload {
         Ok(())
     }
 
+    /// Labels the stage, checks the free space and starts the writeback.
     fn pass_checkpoint(&mut self) -> Result<(), VfsError> {
         self.checkpoint = next_checkpoint(self.len);
         self.label()?;
@@ -424,9 +444,9 @@ impl Upload {
         }
     }
 
-    /// Asks the kernel to start writing what was staged since the last time, without waiting.
-    /// Linux starts writeback of a range that is declared not needed; sync_file_range(2) would
-    /// say it better and has no safe binding.
+    /// Asks the kernel to start writing the bytes since the last call to the disk, and does not
+    /// wait. Linux starts the writeback of a range with POSIX_FADV_DONTNEED; sync_file_range(2) is
+    /// meant for this, but has no safe binding.
     fn start_writeback(&mut self) -> Result<(), VfsError> {
         let length = NonZeroU64::new(self.len - self.flushed);
         fadvise(&self.file, self.flushed, length, Advice::DontNeed)?;
@@ -434,6 +454,7 @@ impl Upload {
         Ok(())
     }
 
+    /// Labels the stage, unless it has its label.
     fn label(&mut self) -> Result<(), VfsError> {
         if let Target::Stage { labelled } = &mut self.target
             && !*labelled
@@ -458,7 +479,7 @@ impl Upload {
     }
 }
 
-/// The first comes early, for the label.
+/// The offset of the checkpoint after byte `staged`. The first is early, for the label.
 fn next_checkpoint(staged: u64) -> u64 {
     if staged < LABEL_MIN {
         LABEL_MIN
@@ -468,7 +489,7 @@ fn next_checkpoint(staged: u64) -> u64 {
 }
 
 impl Drop for Upload {
-    /// Suspends. Nothing here waits for data: a label or a removal at most.
+    /// Suspends the upload. That syncs nothing: it writes a label or removes a file at most.
     fn drop(&mut self) {
         if self.guard.is_open() {
             self.end(StageEnd::Keep);
@@ -476,7 +497,7 @@ impl Drop for Upload {
     }
 }
 
-/// What becomes of the stage of an upload that is not published.
+/// What becomes of the stage of an upload that ends without publication.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum StageEnd {
     Keep,

@@ -1,9 +1,8 @@
-//! Blocks of the disk that a stage is given before its bytes come.
+//! Preallocates the blocks of a stage on ext4, with fallocate(2).
 //!
-//! ext4 looks up, counts and reserves each block by itself when it is first written to, which is
-//! a third of what receiving a file costs; for blocks that the file has already it does not.
-//! Other file systems gain nothing by it or lose: Btrfs does not compress what was given ahead,
-//! tmpfs fills it.
+//! ext4 looks up, counts and reserves each block when it is first written to, which is a third of
+//! the cost of receiving a file; blocks that the file has already cost nothing. Other file systems
+//! gain nothing or lose: Btrfs does not compress preallocated blocks, tmpfs fills them.
 
 use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt;
@@ -13,30 +12,32 @@ use rustix::fs::{FallocateFlags, fallocate, fstatfs, ftruncate};
 use super::Upload;
 use crate::VfsError;
 
-/// statfs(2)'s number for ext4. ext2 and ext3 have it too, and refuse.
+/// The statfs(2) number of ext4, and of ext2 and ext3, where fallocate(2) fails.
 const EXT4: u64 = 0xEF53;
-/// Bytes of a stage that come without: giving back what was too much costs as much as two MiB gain.
+/// The offset of the first preallocation. A short file would gain nothing: to free unused blocks
+/// costs as much as two MiB gain.
 const FIRST_AT: u64 = 1 << 20;
-/// Bytes taken at a time.
+/// Bytes that are preallocated at a time.
 const STEP: u64 = 8 << 20;
-/// With fewer bytes than this free above the floor nothing is taken that others may need.
+/// Bytes that must be free above the policy's floor: with less, others may need the blocks.
 const FREE_SPACE_MIN: u64 = 1 << 30;
 
-/// No block of ext4 has more bytes.
+/// Bytes of the largest block of ext4.
 const BLOCK_MAX: u64 = 64 << 10;
 
-/// How far ahead of its bytes a file may have blocks.
+/// How far a file's blocks may reach beyond its bytes.
 #[derive(Debug)]
 pub(super) struct Preallocation {
-    /// Bytes of the whole file, as declared; else 0.
+    /// Bytes of the whole file as declared by the peer; 0 where they are not.
     declared: u64,
-    /// Where the next are asked for.
+    /// The offset at which the next preallocation is due.
     next_at: u64,
-    /// Up to here there may be some.
+    /// The offset up to which the file may have blocks.
     allocated_to: u64,
 }
 
 impl Preallocation {
+    /// The state for a new stage of `declared` bytes.
     pub(super) fn for_new_stage(declared: u64) -> Self {
         Self {
             declared,
@@ -45,7 +46,7 @@ impl Preallocation {
         }
     }
 
-    /// What a crash left may have more blocks than bytes.
+    /// The state for a stage that exists: a crash may have left it more blocks than bytes.
     pub(super) fn for_existing_stage(declared: u64) -> Self {
         Self {
             allocated_to: u64::MAX,
@@ -53,19 +54,19 @@ impl Preallocation {
         }
     }
 
+    /// Whether a file of `len` bytes needs the next preallocation.
     pub(super) fn is_due(&self, len: u64) -> bool {
         len >= self.next_at
     }
 
-    /// The file was cut.
+    /// Starts again, after the file was truncated, which frees all blocks beyond its end.
     pub(super) fn reset(&mut self) {
         *self = Self::for_new_stage(self.declared);
     }
 }
 
 impl Upload {
-    /// Takes the blocks of the bytes to come, where that pays. If there are none the write will
-    /// say so.
+    /// Preallocates the next blocks, where that is worthwhile. Errors are left to the write.
     pub(super) fn preallocate(&mut self) {
         let allocated_to = match self.preallocation.declared {
             whole if whole > self.len => whole.min(self.len + STEP),
@@ -81,7 +82,7 @@ impl Upload {
         let _ = fallocate(&self.file, FallocateFlags::KEEP_SIZE, self.len, more);
     }
 
-    /// Gives back the blocks that no bytes came for.
+    /// Frees the blocks beyond the end of the file.
     pub(crate) fn free_unused_blocks(&mut self) -> Result<(), VfsError> {
         if self.preallocation.allocated_to > self.len {
             ftruncate(&self.file, self.len)?;
@@ -90,9 +91,10 @@ impl Upload {
         Ok(())
     }
 
-    /// Makes ext4 see that what replaces another file is not on the disk yet, and send it there at
-    /// the rename (auto_da_alloc), or a power loss could take the old content and the new one. It
-    /// looks for a block that has no place there, so the last one is given up and written anew.
+    /// Writes the last block again, so that ext4 flushes a file that replaces another one when it
+    /// is renamed (mount option auto_da_alloc): otherwise a power loss could take the old content
+    /// and the new. ext4 flushes only files with a block that is not allocated on the disk yet,
+    /// which a preallocated file would not have.
     pub(crate) fn rewrite_last_block(&mut self) -> Result<(), VfsError> {
         if self.preallocation.allocated_to == 0 || self.is_to_be_synced() || !self.replaces() {
             return Ok(());
@@ -105,6 +107,7 @@ impl Upload {
     }
 }
 
+/// Whether `disk` is ext4 with enough free space above `floor` bytes.
 #[allow(clippy::unnecessary_cast, reason = "the types differ by architecture")]
 fn is_worthwhile(disk: impl AsFd, floor: u64) -> bool {
     fstatfs(disk).is_ok_and(|disk| {

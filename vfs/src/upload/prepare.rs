@@ -1,5 +1,5 @@
-//! What an upload does to its file before the first byte, once bytes can flow: not before, as a
-//! data connection that never comes must leave everything as it was.
+//! Prepares the file of an upload for its first byte. That happens when bytes can flow, not when
+//! the upload begins: where the data connection fails, nothing must have changed.
 
 use std::fs::File;
 use std::ops::Range;
@@ -11,26 +11,27 @@ use rustix::io::{Errno, pread, pwrite};
 use super::Upload;
 use crate::{VfsError, Worker, digest, entry};
 
-/// Bytes copied between two signs of life.
+/// Bytes that are copied between two calls of `on_progress`.
 const COPY_STEP: u64 = 16 << 20;
 const BUFFER: usize = 256 << 10;
 
+/// What is to be done to the file before the first byte.
 #[derive(Debug)]
 pub(super) enum Preparation {
-    /// The stage loses what lies behind this many bytes.
+    /// The stage is cut to this many bytes.
     Truncate(u64),
-    /// The stage begins with the first bytes of the published file.
+    /// The first `bytes` bytes of the published file are copied to the stage.
     CopyPrefix { source: OwnedFd, bytes: u64 },
-    /// The published file loses its remembered digests.
+    /// The digests stored with the published file are removed, as bytes are appended to it.
     ForgetDigests,
 }
 
 impl Upload {
-    /// Makes the file ready for the byte at [`Upload::position`]: to be called when bytes can
-    /// flow, else done by the first write. Whatever ends the upload earlier leaves the name as it
-    /// was. May take as long as copying a file; again, it does nothing.
+    /// Makes the file ready for the byte at [`Upload::position`]. The caller calls this when bytes
+    /// can flow, or else the first write does; an upload that ends earlier has changed nothing. It
+    /// may take as long as copying the file; a second call does nothing.
     ///
-    /// [`VfsError::BadOffset`] where the file was changed behind the daemon's back meanwhile.
+    /// [`VfsError::BadOffset`] where somebody outside the daemon has changed the file meanwhile.
     pub fn prepare(&mut self, _worker: &Worker) -> Result<(), VfsError> {
         match &self.pending {
             None => return Ok(()),
@@ -51,7 +52,7 @@ impl Upload {
         Ok(())
     }
 
-    /// Refuses a file whose end is not where the uploader was told that it is.
+    /// [`VfsError::BadOffset`] unless the file ends at the offset that the uploader was told.
     fn check_end(&self) -> Result<(), VfsError> {
         let size = entry::size(&fstat(&self.file)?);
         if size == self.len {
@@ -63,7 +64,8 @@ impl Upload {
     }
 }
 
-/// Copies the first `bytes` bytes to an empty file, or leaves it empty. Calls `on_progress` now and then.
+/// Copies the first `bytes` bytes of `source` to the empty file `to`, or leaves it empty. Calls
+/// `on_progress` after each step.
 fn copy(source: &OwnedFd, to: &File, bytes: u64, on_progress: &impl Fn()) -> Result<u64, VfsError> {
     let copied = match copy_in_kernel(source, to, bytes, on_progress) {
         Ok(size) if size == bytes => return Ok(bytes),
@@ -77,8 +79,8 @@ fn copy(source: &OwnedFd, to: &File, bytes: u64, on_progress: &impl Fn()) -> Res
     copied
 }
 
-/// Copies up to `bytes` bytes and says how many there were. File systems that can share blocks
-/// do so.
+/// Copies up to `bytes` bytes with copy_file_range(2), which shares blocks where the file system
+/// can, and gives how many there were.
 fn copy_in_kernel(
     source: &OwnedFd,
     to: &File,
@@ -93,7 +95,7 @@ fn copy_in_kernel(
             Ok(0) => break,
             Ok(copied) => done += copied as u64,
             Err(Errno::INTR) => {}
-            // Other file systems, kernels before 5.3, and what cannot be asked this way.
+            // Two file systems, a kernel before 5.3, or a file that does not support the call.
             Err(Errno::XDEV | Errno::NOSYS | Errno::INVAL | Errno::OPNOTSUPP) => {
                 return copy_through_buffer(source, to, done..bytes, on_progress);
             }
@@ -104,7 +106,8 @@ fn copy_in_kernel(
     Ok(done)
 }
 
-/// Copies a range, as far as there is one, and says where it ended.
+/// Copies the bytes of `range` that `source` has, through a buffer, and gives the offset after the
+/// last one.
 fn copy_through_buffer(
     source: impl AsFd,
     to: impl AsFd,
@@ -121,7 +124,7 @@ fn copy_through_buffer(
             Err(Errno::INTR) => continue,
             Err(e) => return Err(e.into()),
         };
-        // What a short write leaves is read again.
+        // The bytes that a short write leaves are read again.
         match pwrite(&to, &buffer[..read], done) {
             Ok(0) => return Err(VfsError::DiskFull),
             Ok(written) => done += written as u64,

@@ -1,4 +1,5 @@
-//! The last step of an upload: dressed, synced, renamed to its name, and the name synced.
+//! Publishes a stage: sets its attributes, syncs it, renames it to its target and syncs the
+//! directory.
 
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -17,12 +18,13 @@ use crate::jail::folder::rename_noreplace;
 use crate::policy::{Durability, Policy};
 use crate::{Digest, Published, Replace, Upload, VfsError, digest};
 
+/// The extended attribute of an access list, see acl(5).
 const ACL: &str = "system.posix_acl_access";
-/// More entries than anyone keeps by hand.
+/// Bytes of the longest access list that is copied: more than anyone keeps by hand.
 const ACL_MAX: usize = 4096;
 
 impl Upload {
-    /// Publishes what is staged, see [`Upload::publish`].
+    /// Publishes the stage, see [`Upload::publish`].
     pub(crate) fn publish_stage(
         &mut self,
         digest: Option<Digest>,
@@ -31,7 +33,7 @@ impl Upload {
         match self.publish_steps(digest, modified) {
             Ok(published) => Ok(published),
             Err(PublishError::Unpublished(e)) => {
-                // Writable again, whatever mode it was dressed in: it may be continued.
+                // The stage gets a mode that lets an upload continue it.
                 let _ = fchmod(&self.file, Mode::RUSR | Mode::WUSR);
                 self.end(StageEnd::Keep);
                 Err(e)
@@ -44,6 +46,7 @@ impl Upload {
         }
     }
 
+    /// Does all steps in order and stops at the first error.
     fn publish_steps(
         &mut self,
         digest: Option<Digest>,
@@ -62,7 +65,7 @@ impl Upload {
             .map_err(PublishError::StageLost)?;
         self.check_stop_flag()?;
         self.rename_into_place(&stat)?;
-        // The old file is freed here, after the lock.
+        // The blocks of the old file are freed here, after the lock.
         drop(old);
         if self.is_labelled() {
             self.staging.unlabel(self.key().stage, &self.file);
@@ -75,7 +78,8 @@ impl Upload {
         })
     }
 
-    /// After a failed sync the kernel forgets what it could not write: never try again.
+    /// Syncs the content. After an error a second call would succeed and mean nothing, as the
+    /// kernel has dropped what it could not write.
     pub(crate) fn sync_data(&self, durability: Durability) -> Result<(), VfsError> {
         before_step(Step::SyncData)?;
         match durability {
@@ -84,12 +88,13 @@ impl Upload {
         }
     }
 
+    /// Syncs the target's directory.
     fn sync_name(&self, durability: Durability) -> Result<(), VfsError> {
         before_step(Step::SyncName)?;
         self.guard.writer.name_at.folder.sync(durability)
     }
 
-    /// Renames the stage to its name and posts it, under the mutation lock.
+    /// Renames the stage to its target and changes the ledger, under the home's lock.
     fn rename_into_place(&mut self, stat: &Stat) -> Result<(), VfsError> {
         let home = Arc::clone(self.guard.home());
         let mut state = home.state.lock();
@@ -113,7 +118,8 @@ impl Upload {
         Ok(())
     }
 
-    /// The file that is to be replaced, open: it lends its mode, and is freed when dropped.
+    /// Opens the file that is to be replaced: its mode, group and access list are copied, and its
+    /// blocks are freed when the caller drops it. `None` where there is none.
     fn open_replaced(&self) -> Result<Option<(OwnedFd, Stat)>, VfsError> {
         if !self.replaces() {
             return Ok(None);
@@ -123,14 +129,14 @@ impl Upload {
             return Ok(None);
         };
         check_regular(entry::kind(&stat))?;
-        // Unreadable by us, it can still lend its mode.
+        // An O_PATH handle will do for a file that the daemon may not read.
         let file = name_at
             .open(OFlags::RDONLY)
             .or_else(|_| name_at.open(OFlags::PATH))?;
         Ok(Some((file, stat)))
     }
 
-    /// Gives the stage the mode, group, access list and time it is to have.
+    /// Sets the mode, group, access list and mtime of the stage; gives its metadata then.
     fn set_attributes(
         &self,
         policy: &Policy,
@@ -140,7 +146,7 @@ impl Upload {
         let folder = &self.guard.writer.name_at.folder;
         let now = fstat(&self.file)?;
         let (mode, group) = match old {
-            // Set-user-ID belonged to the old content.
+            // The set-ID bits were for the old content.
             Some((_, stat)) => (stat.st_mode & 0o777, Some(stat.st_gid)),
             None => (
                 policy.file_mode & 0o777,
@@ -165,7 +171,8 @@ impl Upload {
         }
     }
 
-    /// A group the daemon is no member of cannot be given; the file is as good without.
+    /// Sets the group of the stage. Where the daemon is no member of the group that fails, which is
+    /// only logged.
     fn set_group(&self, group: u32) {
         if let Err(e) = fchown(&self.file, None, Some(Gid::from_raw(group))) {
             log::warn!(
@@ -175,7 +182,7 @@ impl Upload {
         }
     }
 
-    /// Where there is no list, or no support for lists, the mode says all.
+    /// Copies the access list of `old`, if it has one and the file system supports them.
     fn copy_acl(&self, old: &OwnedFd) {
         let mut list = [0_u8; ACL_MAX];
         let Ok(length) = fgetxattr(old, ACL, &mut list) else {
@@ -190,13 +197,13 @@ impl Upload {
     }
 }
 
-/// What a failed publication leaves.
+/// The error of a publication, by what it leaves.
 enum PublishError {
-    /// The name as it was, the stage whole.
+    /// The target as it was, and the whole stage.
     Unpublished(VfsError),
-    /// The name as it was, the stage not to be trusted.
+    /// The target as it was, and a stage whose content may be lost.
     StageLost(VfsError),
-    /// The new file under its name, though a power loss may undo it.
+    /// The new file under its name, which a power loss may undo.
     Unsynced(VfsError),
 }
 
@@ -206,7 +213,7 @@ impl From<VfsError> for PublishError {
     }
 }
 
-/// The steps of a publication. A test may stop or fail each.
+/// The steps of a publication. A test may stop the daemon before each or let it fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
     SetAttributes,
@@ -216,6 +223,7 @@ pub(crate) enum Step {
     SyncName,
 }
 
+/// Does nothing; the one for tests stops or fails at a given step.
 #[cfg(not(test))]
 pub(crate) fn before_step(_step: Step) -> Result<(), VfsError> {
     Ok(())

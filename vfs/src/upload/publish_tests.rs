@@ -1,7 +1,7 @@
-//! Publication under faults: the machine stops, or a call fails, at every step.
+//! Tests of a publication during which the machine stops, or a call fails, at each step.
 //!
-//! The oracle: the name has its old content or the new one whole; a failed step leaves the old;
-//! the ledger is what a fresh count of the disk says; what was staged and not published can be
+//! What must hold: the name has its old content or the whole new one; after a failed step it has
+//! the old one; the ledger equals a fresh count of the disk; an unpublished stage can be
 //! continued.
 
 use std::cell::{Cell, RefCell};
@@ -21,7 +21,7 @@ use crate::{
 enum Fault {
     Stop,
     Fail,
-    /// Somebody outside the daemon puts a file there.
+    /// Somebody outside the daemon creates a file at the target.
     Intrude,
 }
 
@@ -71,7 +71,7 @@ impl World {
         self.root.path().join(NAME)
     }
 
-    /// The home as a newly started daemon has it.
+    /// Opens the home as a daemon does that was just started.
     fn boot(&self, worker: &Worker) -> Arc<Home> {
         let policy = Policy {
             free_space_floor: 0,
