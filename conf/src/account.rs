@@ -1,4 +1,4 @@
-//! An account: how a user proves who he is, and what he may do.
+//! [`Account`]: one user's password verifier, home, quota and rights, as `users.ron` has them.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -15,28 +15,29 @@ pub const KEY_LENGTH: usize = 32;
 
 const SALT_LENGTH: std::ops::RangeInclusive<usize> = 8..=64;
 
-/// One user of `users.ron`; the name is the store's key to it.
+/// One user of `users.ron`, whose name is the key in the store.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Account {
+    /// Checks the password.
     pub scram: Verifier,
-    /// Where the home is, if not in `homes` under the user's name; a relative path
-    /// is relative to `homes`.
+    /// The home directory, absolute or relative to `homes`; `None`: the user's name in `homes`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub home: Option<PathBuf>,
-    /// Bytes; wins over what `server.ron` says.
+    /// Bytes that the user may store; `None`: what `server.ron` says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quota: Option<Bytes>,
-    /// Files, directories and links; wins over what `server.ron` says.
+    /// Files, directories and links that the user may have; `None`: what `server.ron` says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub entries: Option<u64>,
     #[serde(default)]
     pub access: Access,
+    /// Whether the user may log in.
     #[serde(default)]
     pub standing: Standing,
     #[serde(default, skip_serializing_if = "is_default")]
     pub ftp: FtpAccess,
-    /// Wins over what `server.ron` says.
+    /// What becomes of an upload without close_notify; `None`: what `server.ron` says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data_close_notify: Option<CloseNotify>,
     #[serde(default, skip_serializing_if = "is_default")]
@@ -60,6 +61,7 @@ impl Account {
     }
 }
 
+/// What a user may do with the files of the home.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum Access {
     #[default]
@@ -67,11 +69,12 @@ pub enum Access {
     ReadOnly,
 }
 
+/// Whether an account may be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum Standing {
     #[default]
     Enabled,
-    /// Cannot log in; files and quota stay.
+    /// The user cannot log in; files and quota stay.
     Disabled,
 }
 
@@ -99,15 +102,15 @@ impl From<FtpAccess> for bool {
     }
 }
 
-/// What becomes of an upload over FTP in clear whose control connection has ended
-/// with no QUIT; `publish_on_lost_control: true` or `false` in the store.
+/// What becomes of an upload by FTP without TLS whose control connection has ended without QUIT;
+/// `publish_on_lost_control: true` or `false` in the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(from = "bool", into = "bool")]
 pub enum LostControl {
-    /// It stays a stage.
+    /// The upload is not published; its stage stays.
     #[default]
     Discard,
-    /// For cameras that hang up when they have sent all.
+    /// The upload is published: for cameras that hang up once they have sent all bytes.
     Publish,
 }
 
@@ -130,9 +133,9 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
 
-/// What a server keeps of a password (RFC 5802 section 3, with SHA-256 as in
-/// RFC 7677): enough to check a proof, not enough to make one. Wiped when dropped,
-/// never shown.
+/// What a server stores of a password (RFC 5802 section 3, with SHA-256 as in RFC 7677): it can
+/// check a client's proof, but not make one. It is wiped when it is dropped, and its `Debug` shows
+/// no secret.
 #[derive(Clone, Zeroize, ZeroizeOnDrop, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Verifier {
@@ -155,12 +158,13 @@ impl fmt::Debug for Verifier {
     }
 }
 
-/// Rounds of PBKDF2: fewer are guessed too fast, more keep a client busy for
-/// minutes.
+/// The number of PBKDF2 rounds. With fewer than [`Iterations::MIN`] passwords are guessed too
+/// fast, with more than [`Iterations::MAX`] a login takes minutes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(transparent)]
 pub struct Iterations(u32);
 
+/// The error of a number of rounds outside the range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{0} is not from {min} to {max}", min = Iterations::MIN.0, max = Iterations::MAX.0)]
 pub struct OutOfRange(u32);
@@ -212,7 +216,7 @@ fn key<'de, D: Deserializer<'de>>(deserializer: D) -> Result<[u8; KEY_LENGTH], D
     key.map_err(|_| de::Error::custom("a key is 32 bytes in base64"))
 }
 
-/// The message never quotes the value: it may be a good key with one slip in it.
+/// Decodes base64. The error does not quote the value, which may be a key with one wrong letter.
 fn from_base64<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Zeroizing<Vec<u8>>, D::Error> {
     let text = Zeroizing::new(String::deserialize(deserializer)?);
     let bytes = Base64::decode_vec(&text);

@@ -1,4 +1,5 @@
-//! Addresses: whom to exempt, whom to call.
+//! Addresses in settings: [`Network`], for the clients that `limits.exempt` names, and
+//! [`HostPort`], for the server that a client connects to.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
@@ -8,10 +9,10 @@ use serde::{Deserialize, Deserializer, de};
 
 use crate::units::BadValue;
 
-/// The native dialect's port.
+/// The default port of the native dialect.
 pub const DEFAULT_PORT: u16 = 8001;
 
-/// One address, or all that share its first `prefix` bits: `10.0.0.0/8`, `::1`.
+/// One address, or all that share their first `prefix` bits: `::1`, `10.0.0.0/8`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Network {
     first: IpAddr,
@@ -27,7 +28,7 @@ impl Network {
         }
     }
 
-    /// Whether `address` is in it. An IPv4 peer of an IPv6 socket
+    /// Whether `address` is in this network. An IPv4 peer of an IPv6 socket
     /// (`::ffff:10.1.2.3`) counts as IPv4.
     pub fn contains(&self, address: IpAddr) -> bool {
         match (self.first, address.to_canonical()) {
@@ -76,8 +77,8 @@ impl<'de> Deserialize<'de> for Network {
     }
 }
 
-/// A server as a person names it: `host`, `host:port`, `[::1]:8001`. The host is a
-/// name or an address, not yet resolved.
+/// A server as people write it: `host`, `host:port`, `[::1]:8001`. The host is a name or an
+/// address, not resolved yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostPort {
     pub host: String,
@@ -128,8 +129,8 @@ fn port_number(text: &str) -> Option<u16> {
     text.parse().ok().filter(|&port| digits && port != 0)
 }
 
-/// RFC 1123 section 2.1, and the underscore that people use; other scripts are for
-/// the resolver to judge.
+/// Whether `host` can be the name of a host: RFC 1123 section 2.1, with underscores, and with
+/// letters of other scripts, which the resolver judges.
 pub(crate) fn is_host(host: &str) -> bool {
     let allowed = |c: char| c.is_alphanumeric() || ".-_".contains(c);
     (1..=253).contains(&host.len()) && host.chars().all(allowed) && !host.starts_with(['.', '-'])

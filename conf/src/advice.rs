@@ -1,4 +1,4 @@
-//! What an operator should know of a config that is right.
+//! [`Advice`]: warnings about settings that are valid and may still surprise the operator.
 
 mod ftp;
 
@@ -13,10 +13,10 @@ use crate::name::UserName;
 use crate::server::{Durability, LogTarget, Server, Tls};
 use crate::users::UserStore;
 
-/// One thing that is allowed, works, and may still surprise.
+/// A warning about one setting.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Advice {
-    /// The key in `server.ron` it is about.
+    /// The key in `server.ron`.
     pub key: &'static str,
     /// Lower case, no full stop.
     pub text: String,
@@ -29,8 +29,8 @@ impl fmt::Display for Advice {
 }
 
 impl Server {
-    /// Everything worth a word that the files alone can tell. `users` is the store,
-    /// where it could be loaded.
+    /// All warnings that can be given from the files alone. `users` is the user store; `None` where
+    /// it could not be loaded.
     pub fn advice(&self, users: Option<&UserStore>) -> Vec<Advice> {
         let mut found = Vec::new();
         let mut say = |key, text: String| found.push(Advice { key, text });

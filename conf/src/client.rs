@@ -1,4 +1,4 @@
-//! `client.ron`: whom the client calls, and as whom.
+//! [`Client`]: the settings of `client.ron`, that is the server, the user and the trust in servers.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -13,23 +13,23 @@ use crate::name::UserName;
 use crate::server::Tls;
 use crate::{private_file, units};
 
-/// A password is one line; nothing in it needs more.
+/// Bytes of the longest password file.
 const MAX_PASSWORD: u64 = 4096;
 
-/// The whole of `client.ron`, checked; paths are relative to the file's folder,
-/// and `~/` is the person's home.
+/// All settings of `client.ron`, checked. Relative paths are relative to the file's folder, `~/` is
+/// the home directory.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Client {
     pub server: HostPort,
-    /// Asked for when `None`.
+    /// The user to log in as; `None`: the client asks.
     pub user: Option<UserName>,
-    /// Read by [`Client::password`].
+    /// The file that [`Client::password`] reads; `None`: the client asks for the password.
     pub password_file: Option<PathBuf>,
     pub tls: Tls,
     /// The fingerprints of servers seen before.
     pub known_hosts: PathBuf,
-    /// For connecting, and for every answer.
+    /// The longest wait for the connection and for each reply.
     #[serde(deserialize_with = "units::duration")]
     pub timeout: Duration,
 }
@@ -40,13 +40,13 @@ impl Client {
         Self::check(&Document::read(path)?, path)
     }
 
-    /// What `text` says, as if it stood in the file `path`.
+    /// Checks `text` as if it were the content of the file `path`.
     pub fn parse(text: &str, path: &Path) -> Result<Self, Complaint> {
         Self::check(&Document::new(path, text.to_owned().into()), path)
     }
 
-    /// The first line of the password file, if there is one to read; refused unless
-    /// it is a plain file that only its owner can read.
+    /// The first line of the password file; `None` where no file is set. Fails unless it is a
+    /// regular file that only its owner can read.
     pub fn password(&self) -> Result<Option<Zeroizing<String>>, Complaint> {
         let Some(path) = &self.password_file else {
             return Ok(None);
@@ -82,8 +82,8 @@ impl Client {
     }
 }
 
-/// What holds where no `client.ron` is; `known_hosts` still has its `~/`, see
-/// [`Client::parse`].
+/// The settings without a `client.ron`; `known_hosts` still begins with `~/`, which
+/// [`Client::parse`] replaces.
 impl Default for Client {
     fn default() -> Self {
         Self {

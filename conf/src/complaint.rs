@@ -1,9 +1,9 @@
-//! A complaint: one line that says where a file is wrong and what would be right.
+//! [`Complaint`]: an error in a file, as one line that says where it is and what would be right.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-/// What is wrong with a file, in one line of lower-case text:
+/// An error in a file. It is shown as one line of lower-case text:
 /// `server.ron:12:9: quota.default: "8 apples" is not a size; write ..`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Complaint {
@@ -12,7 +12,7 @@ pub struct Complaint {
     what: String,
 }
 
-/// Where in the file, both counted from 1; the column counts characters.
+/// A place in a file. Line and column begin at 1; the column counts characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Place {
     pub line: usize,
@@ -29,6 +29,7 @@ impl Complaint {
         }
     }
 
+    /// A complaint about a place in a file.
     pub(crate) fn at(file: &Path, place: Place, what: impl fmt::Display) -> Self {
         Self {
             place: Some(place),
@@ -36,12 +37,12 @@ impl Complaint {
         }
     }
 
-    /// The file complained about, as it was named by whoever asked to read it.
+    /// The path of the file, as the caller gave it.
     pub fn file(&self) -> &Path {
         &self.file
     }
 
-    /// The place in the file, when the complaint is about one.
+    /// The place in the file; `None` where the file as a whole is wrong.
     pub fn place(&self) -> Option<Place> {
         self.place
     }
@@ -59,8 +60,7 @@ impl fmt::Display for Complaint {
 
 impl std::error::Error for Complaint {}
 
-/// Values are quoted from files, and a file may hold anything: one complaint
-/// stays one line.
+/// Escapes control characters: a quoted value may hold any, and a complaint is one line.
 fn one_line(text: &str) -> String {
     text.chars()
         .flat_map(|c| match c.is_control() {

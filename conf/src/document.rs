@@ -1,4 +1,5 @@
-//! A RON file in memory: read within bounds, parsed, and able to say where it is wrong.
+//! [`Document`]: the text of a RON file, of limited size, which is parsed into settings or gives a
+//! [`Complaint`] with the place of the error.
 
 use std::fmt::Display;
 use std::io::Read;
@@ -12,10 +13,10 @@ use zeroize::Zeroizing;
 use crate::complaint::{Complaint, Place};
 use crate::{key_location, parse_error, private_file};
 
-/// No operator writes a megabyte of settings by hand.
+/// Bytes of the largest settings file: nobody writes a megabyte by hand.
 const MAX_SETTINGS: u64 = 1 << 20;
 
-/// The text of a file and the name it goes by in complaints.
+/// The text of a file, and its path for complaints.
 pub(crate) struct Document {
     name: PathBuf,
     text: Zeroizing<String>,
@@ -31,6 +32,7 @@ impl Document {
         })
     }
 
+    /// A document with the content `text`, called `name` in complaints.
     pub(crate) fn new(name: &Path, text: Zeroizing<String>) -> Self {
         Self {
             name: name.to_owned(),
@@ -38,7 +40,7 @@ impl Document {
         }
     }
 
-    /// Options may be written bare: `group: "www"` as well as `group: Some("www")`.
+    /// Parses the text. The file may have options without `Some`: `group: "www"`.
     pub(crate) fn parse<T: DeserializeOwned>(&self) -> Result<T, Complaint> {
         ron::Options::default()
             .with_default_extension(Extensions::IMPLICIT_SOME)
@@ -46,7 +48,7 @@ impl Document {
             .map_err(|error| self.explain(&error))
     }
 
-    /// A complaint about a value that parsed but cannot be, at the line of its key.
+    /// A complaint, at the place of `key`, about a value that was parsed and is not allowed.
     pub(crate) fn complain(&self, key: &str, what: impl Display) -> Complaint {
         let what = format!("{key}: {what}");
         match key_location::find_key(&self.text, key) {
@@ -59,11 +61,12 @@ impl Document {
         }
     }
 
+    /// The complaint about an error of the RON parser.
     fn explain(&self, error: &SpannedError) -> Complaint {
         let offset = self.offset(error);
         let key = key_location::innermost_key(&self.text, offset);
         let place = match error.code {
-            // Noticed where its section ends; of use where it starts.
+            // The parser reports the end of the section; people look for its start.
             ron::Error::MissingStructField { .. } => key.offset,
             _ => offset,
         };
@@ -75,9 +78,8 @@ impl Document {
         )
     }
 
-    /// Where the wrong thing starts; the end of the section that misses a key. The
-    /// parser's own mark may still stand on the space before, or already behind the
-    /// opening quote.
+    /// The byte offset of what is wrong, or of the end of the section where a key is missing. The
+    /// parser's own mark may be on the space before it, or after the opening quote.
     fn offset(&self, error: &SpannedError) -> usize {
         use ron::Error::{ExpectedStringEnd, Message, MissingStructField};
         let mark = match error.code {
@@ -98,13 +100,13 @@ impl Document {
     }
 }
 
-/// The rest of `file` as text; `limit` is in bytes.
+/// Reads `file` to its end, as UTF-8; a complaint where it has more than `limit` bytes.
 pub(crate) fn read_text(
     path: &Path,
     file: std::fs::File,
     limit: u64,
 ) -> Result<Zeroizing<String>, Complaint> {
-    // Reserved at once: a growing buffer would leave copies of secrets behind.
+    // Allocated at once: a growing buffer would leave copies of secrets in memory.
     let expected = file.metadata().map_or(0, |found| found.len()).min(limit);
     let mut bytes = Zeroizing::new(Vec::with_capacity(expected as usize + 1));
     let read = file.take(limit + 1).read_to_end(&mut bytes);

@@ -1,4 +1,4 @@
-//! The `ftp` section of `server.ron`: where and how the FTP dialect is spoken.
+//! [`Ftp`]: the `ftp` section of `server.ron`, that is addresses, TLS, passive ports and timeouts.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -10,36 +10,37 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 use crate::units::BadValue;
 use crate::{address, listen, units};
 
-/// The port of FTP without root's help; 21 is customary.
+/// The default port of FTP. 21 is customary, but needs root.
 pub(crate) const PORT: u16 = 2121;
 
-/// The customary port of FTP inside TLS.
+/// The customary port of FTP with implicit TLS.
 pub(crate) const IMPLICIT_PORT: u16 = 990;
 
-/// Where and how the FTP dialect is spoken.
+/// The settings of the FTP dialect.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Ftp {
-    /// In clear until the client asks for TLS by AUTH (RFC 4217). With no address
-    /// here nor in `implicit`, no FTP is spoken.
+    /// Addresses for connections that begin without TLS; the client may send AUTH (RFC 4217).
+    /// Where this and `implicit` are empty there is no FTP.
     #[serde(deserialize_with = "listen::addresses::<PORT, _>")]
     pub listen: Vec<SocketAddr>,
-    /// TLS from the first byte.
+    /// Addresses for connections that begin with a TLS handshake.
     #[serde(deserialize_with = "listen::addresses::<IMPLICIT_PORT, _>")]
     pub implicit: Vec<SocketAddr>,
     pub tls: FtpTls,
-    /// Where PASV and EPSV listen; `None`: on any port that the system gives.
+    /// The ports that PASV and EPSV listen on; `None`: any that the system gives.
     pub passive_ports: Option<PortRange>,
     pub passive_address: PassiveAddress,
+    /// Whether data connections must resume the TLS session of the control connection.
     pub data_tls_resumption: Resumption,
-    /// For users of whom nothing else is said.
+    /// For users whose account does not say otherwise.
     pub data_close_notify: CloseNotify,
-    /// How long a client may take to open a data connection.
+    /// The longest wait for a client to open a data connection.
     #[serde(deserialize_with = "units::duration")]
     pub data_timeout: Duration,
 }
 
-/// What may cross the network in clear.
+/// Whether FTP clients must use TLS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 pub enum FtpTls {
     /// No login and no data without TLS.
@@ -51,31 +52,30 @@ pub enum FtpTls {
     Off,
 }
 
-/// Whether the TLS of a data connection must have resumed that of its control
-/// connection, which proves that both are one client's.
+/// Whether the TLS session of a data connection must be a resumption of its control connection's,
+/// which proves that both are from one client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 pub enum Resumption {
     Require,
-    /// Offered; a full handshake is taken too.
+    /// Resumption is offered, and a full handshake is accepted too.
     #[default]
     Prefer,
-    /// Not offered.
+    /// Resumption is not offered.
     Off,
 }
 
-/// What becomes of an upload over TLS that ends without close_notify, and so
-/// perhaps early (RFC 8446 section 6.1).
+/// What becomes of an upload over TLS that ends without close_notify and so may be truncated
+/// (RFC 8446 section 6.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum CloseNotify {
-    /// It is not published.
+    /// The upload is not published.
     #[default]
     Require,
-    /// It is published, and the log says so.
+    /// The upload is published, with a warning in the log.
     Warn,
 }
 
-/// Ports from `first` to `last`, both included and not under 1024; written
-/// `61000-61099`.
+/// The ports from `first` to `last`, both included and at least 1024; written `61000-61099`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PortRange {
     first: u16,
@@ -83,7 +83,7 @@ pub struct PortRange {
 }
 
 impl PortRange {
-    /// Lower ones are for root.
+    /// Lower ports need root.
     const LOWEST: u16 = 1024;
 
     pub const fn first(self) -> u16 {
@@ -94,7 +94,7 @@ impl PortRange {
         self.last
     }
 
-    /// How many ports; at least 1.
+    /// The number of ports, at least 1.
     #[expect(clippy::len_without_is_empty, reason = "no range is empty")]
     pub const fn len(self) -> u16 {
         self.last - self.first + 1
@@ -142,16 +142,15 @@ impl<'de> Deserialize<'de> for PortRange {
     }
 }
 
-/// The address that PASV tells a client; written `auto`, `203.0.113.7` or
-/// `ftp.example.org`.
+/// The address in the reply to PASV; written `auto`, `203.0.113.7` or `ftp.example.org`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum PassiveAddress {
-    /// The one that the client called.
+    /// The address that the client has connected to.
     #[default]
     Auto,
-    /// One that a client can call: neither unspecified nor multicast.
+    /// This address, which is neither unspecified nor multicast nor broadcast.
     Address(IpAddr),
-    /// A name, not yet resolved.
+    /// The address of this host, not resolved yet.
     Host(String),
 }
 
@@ -177,8 +176,8 @@ fn can_be_called(ip: IpAddr) -> bool {
     !ip.is_unspecified() && !ip.is_multicast() && !broadcast
 }
 
-/// A host whose last part is a number is an address with a slip in it: no domain
-/// ends so (RFC 3696 section 2).
+/// Whether `text` is the name of a host. Where its last part is a number it is a mistyped address:
+/// no domain ends like that (RFC 3696 section 2).
 fn is_name(text: &str) -> bool {
     let last = text.trim_end_matches('.').rsplit('.').next();
     let number = last.is_some_and(|part| part.bytes().all(|c| c.is_ascii_digit()));
@@ -200,7 +199,7 @@ fn from_text<'de, T: FromStr<Err = BadValue>, D: Deserializer<'de>>(
 }
 
 impl Ftp {
-    /// Whether FTP is spoken at all.
+    /// Whether there is any address for FTP.
     pub fn is_on(&self) -> bool {
         !self.listen.is_empty() || !self.implicit.is_empty()
     }

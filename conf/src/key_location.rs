@@ -1,19 +1,19 @@
-//! The outline of a RON text: which key a place belongs to, and where a key stands.
+//! Finds keys in a RON text: the key that a place belongs to, and the place of a key.
 //!
-//! The parser tells where it stopped, not which setting it was reading. This
-//! finds out from the text alone, so it also works for a text that does not parse.
+//! The RON parser reports where it stopped, but not which setting it was reading. This file scans
+//! brackets, commas and keys only, so it works for texts that do not parse, too.
 
 use crate::complaint::Place;
 
-/// The key at a place: its dotted path (`native.listen`, `quota.users["tom"]`;
-/// empty at the top) and the byte offset of the key itself.
+/// A key: its dotted path (`native.listen`, `quota.users["tom"]`; empty at the top) and its byte
+/// offset in the text.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct KeyPosition {
     pub(crate) path: String,
     pub(crate) offset: usize,
 }
 
-/// The innermost key that is open at the byte `offset`.
+/// The innermost key whose value or section holds the byte `offset`.
 pub(crate) fn innermost_key(text: &str, offset: usize) -> KeyPosition {
     let mut open = OpenLevels::default();
     for token in Tokens::new(text).take_while(|token| token.offset < offset) {
@@ -22,7 +22,7 @@ pub(crate) fn innermost_key(text: &str, offset: usize) -> KeyPosition {
     open.key_position()
 }
 
-/// Where the key with this path stands.
+/// The byte offset of the key with this path; `None` where the text has no such key.
 pub(crate) fn find_key(text: &str, path: &str) -> Option<usize> {
     let mut open = OpenLevels::default();
     Tokens::new(text).find_map(|token| {
@@ -32,7 +32,7 @@ pub(crate) fn find_key(text: &str, path: &str) -> Option<usize> {
     })
 }
 
-/// Every key of the text as a path, in order.
+/// The paths of all keys, in the order of the text.
 #[cfg(test)]
 pub(crate) fn keys(text: &str) -> Vec<String> {
     let mut open = OpenLevels::default();
@@ -57,7 +57,7 @@ pub(crate) fn offset_of_place(text: &str, place: Place) -> usize {
     before + within
 }
 
-/// The place of a byte offset.
+/// The line and column of a byte offset.
 pub(crate) fn place_of_offset(text: &str, offset: usize) -> Place {
     let before = text.get(..offset).unwrap_or(text);
     let start = before.rfind('\n').map_or(0, |newline| newline + 1);
@@ -67,13 +67,14 @@ pub(crate) fn place_of_offset(text: &str, offset: usize) -> Place {
     }
 }
 
-/// One level per open bracket, each with the key it is at, if any.
+/// The brackets that are open at a place, each with the key that was read last in it.
 #[derive(Default)]
 struct OpenLevels<'t> {
     levels: Vec<Option<(&'t str, usize)>>,
 }
 
 impl<'t> OpenLevels<'t> {
+    /// Opens or closes a level, or notes a key.
     fn read_token(&mut self, token: &Token<'t>) {
         match token.kind {
             Kind::Open => self.levels.push(None),
@@ -115,10 +116,11 @@ enum Kind<'t> {
     Open,
     Close,
     Comma,
-    /// A word or a quoted text that a colon follows.
+    /// A word or a quoted text with a colon after it.
     Key(&'t str),
 }
 
+/// Iterates over the brackets, commas and keys of a text.
 struct Tokens<'t> {
     text: &'t str,
     at: usize,
@@ -129,7 +131,7 @@ impl<'t> Tokens<'t> {
         Self { text, at: 0 }
     }
 
-    /// A word or a quoted text of `length` bytes: a token only if it is a key.
+    /// Reads a word or a quoted text of `length` bytes; a token only where a colon follows.
     fn key(&mut self, length: usize) -> Option<Token<'t>> {
         let offset = self.at;
         let word = &self.text[offset..offset + length];

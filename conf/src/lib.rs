@@ -1,6 +1,6 @@
-//! The operator's words: what `server.ron`, `client.ron` and `users.ron` say,
-//! read, checked, and either understood whole or refused in one line that
-//! names the file, the line, the key and what would be right.
+//! Reads and checks the settings files `server.ron`, `client.ron` and `users.ron`. A file is
+//! accepted whole or refused with one line that names the file, the line, the key and what would
+//! be right.
 //!
 //! | file | is read by | becomes |
 //! |---|---|---|
@@ -8,9 +8,8 @@
 //! | `client.ron` | [`Client::load`] | [`Client`] |
 //! | `users.ron` | [`UserStore::load`], changed by [`UserStore::edit`] | [`UserStore`] of [`Account`]s |
 //!
-//! Values are parsed where they stand (a size is a [`Bytes`] as soon as it is
-//! read), so a complaint always knows its line. Nothing here opens a socket,
-//! resolves a name, or computes a password.
+//! Each value is checked while it is parsed (a size becomes a [`Bytes`] at once), so that a
+//! complaint has its line. Nothing here opens a socket, resolves a name, or hashes a password.
 
 mod account;
 mod address;

@@ -1,4 +1,4 @@
-//! Bounds on sessions, time and patience.
+//! [`Limits`]: the `limits` section of `server.ron`: numbers of sessions, timeouts and bans.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
@@ -12,24 +12,25 @@ use crate::units;
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
-    /// Sessions in all.
+    /// Sessions of all clients together.
     #[serde(deserialize_with = "units::at_least_one")]
     pub sessions: u32,
     /// Sessions from one IPv4 address or one IPv6 /64.
     #[serde(deserialize_with = "units::at_least_one")]
     pub sessions_per_address: u32,
+    /// Sessions of one user.
     #[serde(deserialize_with = "units::at_least_one")]
     pub sessions_per_user: u32,
-    /// Sessions in all that have not logged in yet.
+    /// Sessions of all clients together that have not logged in yet.
     #[serde(deserialize_with = "units::at_least_one")]
     pub before_login: u32,
-    /// From the connection to the end of the login.
+    /// The longest time from the connection to the end of the login.
     #[serde(deserialize_with = "units::duration")]
     pub login: Duration,
-    /// Without a command and without a transfer.
+    /// The longest time without a command or a transfer.
     #[serde(deserialize_with = "units::duration")]
     pub idle: Duration,
-    /// In a transfer without a byte.
+    /// The longest time without a byte in a transfer.
     #[serde(deserialize_with = "units::duration")]
     pub stall: Duration,
     /// Failed logins in one session before it is closed.
@@ -41,12 +42,12 @@ pub struct Limits {
     /// Failed logins from one address that ban it.
     #[serde(deserialize_with = "units::at_least_one")]
     pub ban_after: u32,
-    /// Never banned, and not counted by `sessions_per_address`.
+    /// Clients that are never banned, nor counted by `sessions_per_address`.
     pub exempt: Vec<Network>,
 }
 
 impl Limits {
-    /// Whether `address` is never banned nor counted.
+    /// Whether `address` is in `exempt`.
     pub fn exempts(&self, address: IpAddr) -> bool {
         self.exempt.iter().any(|network| network.contains(address))
     }

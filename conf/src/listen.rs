@@ -1,4 +1,4 @@
-//! Listening addresses: read from the settings, and checked against each other.
+//! Parses lists of listening addresses, and finds addresses that cannot be bound together.
 
 use std::net::SocketAddr;
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, de};
 
 use crate::units::BadValue;
 
-/// A list of `IP:PORT`; complaints show `PORT` as an example.
+/// Parses a list of `IP:PORT`; complaints show `PORT` as an example.
 pub(crate) fn addresses<'de, const PORT: u16, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Vec<SocketAddr>, D::Error> {
@@ -14,7 +14,7 @@ pub(crate) fn addresses<'de, const PORT: u16, D: Deserializer<'de>>(
     Ok(listed.into_iter().map(|Listen(address)| address).collect())
 }
 
-/// An address that stands in its list before.
+/// The first address that is in the list twice.
 pub(crate) fn find_repeated(listed: &[SocketAddr]) -> Option<SocketAddr> {
     let mut numbered = listed.iter().enumerate();
     numbered
@@ -22,8 +22,7 @@ pub(crate) fn find_repeated(listed: &[SocketAddr]) -> Option<SocketAddr> {
         .map(|(_, &address)| address)
 }
 
-/// The first address of `ours` that cannot be listened on beside one of `theirs`,
-/// and that one.
+/// The first address of `ours` that cannot be bound together with one of `theirs`, and that one.
 pub(crate) fn find_clash(
     ours: &[SocketAddr],
     theirs: &[SocketAddr],
@@ -34,15 +33,16 @@ pub(crate) fn find_clash(
     })
 }
 
-/// Port 0 is another one each time. An unspecified address takes its port on every
-/// address of its family, see ip(7); whether `::` takes it from IPv4 too depends on
-/// the machine.
+/// Whether two addresses cannot be bound together. Port 0 is another port each time. An
+/// unspecified address takes its port on every address of its family, see ip(7); whether `::`
+/// takes it for IPv4 too depends on the machine.
 fn collide(a: SocketAddr, b: SocketAddr) -> bool {
     let all = a.ip().is_unspecified() || b.ip().is_unspecified();
     let overlap = a.ip() == b.ip() || (all && a.is_ipv4() == b.is_ipv4());
     a.port() == b.port() && a.port() != 0 && overlap
 }
 
+/// One address of a list.
 struct Listen<const PORT: u16>(SocketAddr);
 
 impl<'de, const PORT: u16> Deserialize<'de> for Listen<PORT> {

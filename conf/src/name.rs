@@ -1,4 +1,4 @@
-//! Names of users.
+//! [`UserName`]: a checked name of a user.
 
 use std::borrow::Borrow;
 use std::fmt;
@@ -6,19 +6,20 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, de};
 
-/// A user's name: 1 to 64 of the letters `A-Z a-z`, digits, `.`, `_` and `-`, not
-/// starting with `.` or `-`. So it is always one harmless component of a path, one
-/// word of a log line, and never an option on a command line. Case matters.
+/// The name of a user: 1 to 64 of the letters `A-Z a-z`, digits, `.`, `_` and `-`, not starting
+/// with `.` or `-`. So it is one component of a path, one word of a log line, and never an option
+/// of a command line. Case matters.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct UserName(String);
 
-/// A name that no user can have.
+/// The error of a name that no user can have.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is not a user name; write 1 to 64 of A-Z a-z 0-9 . _ -, not starting with . or -")]
 pub struct BadName(String);
 
 impl UserName {
+    /// Bytes of the longest name.
     pub const MAX_LENGTH: usize = 64;
 
     pub fn as_str(&self) -> &str {
@@ -34,7 +35,7 @@ impl FromStr for UserName {
         let fits = (1..=Self::MAX_LENGTH).contains(&name.len());
         match fits && name.bytes().all(allowed) && !name.starts_with(['.', '-']) {
             true => Ok(Self(name.to_owned())),
-            // What was typed may be of any length: quote what is needed to find it.
+            // The text may have any length: as much is quoted as is needed to find it.
             false => Err(BadName(name.chars().take(Self::MAX_LENGTH + 1).collect())),
         }
     }
@@ -52,7 +53,7 @@ impl AsRef<str> for UserName {
     }
 }
 
-/// So that maps keyed by names can be asked with what a peer sent.
+/// Lets a map with names as keys be asked with the text that a peer sent.
 impl Borrow<str> for UserName {
     fn borrow(&self) -> &str {
         &self.0

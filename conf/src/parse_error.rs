@@ -1,8 +1,8 @@
-//! What the RON parser reports, said for the person who wrote the file.
+//! Rewords the errors of the RON parser for the person who wrote the file.
 
 use ron::error::Error;
 
-/// The complaint's text for a parse error in the setting `path` (empty at the top).
+/// The text of the complaint about a parse error in the setting `path` (empty at the top).
 pub(crate) fn describe(error: &Error, path: &str) -> String {
     match error {
         Error::NoSuchStructField {
@@ -33,6 +33,7 @@ pub(crate) fn describe(error: &Error, path: &str) -> String {
     }
 }
 
+/// What to write instead.
 fn advice_for(error: &Error) -> String {
     let advice = match error {
         Error::Message(text) => text,
@@ -80,7 +81,7 @@ fn in_section(path: &str) -> String {
     }
 }
 
-/// The nearest of the known words, or all of them.
+/// Advice to write the most similar of the known words, or one of them.
 fn suggest(found: &str, known: &[&str]) -> String {
     let nearest = known.iter().min_by_key(|word| distance(found, word));
     match nearest {
@@ -92,7 +93,7 @@ fn suggest(found: &str, known: &[&str]) -> String {
     }
 }
 
-/// Edits (insert, delete, replace) between two words, case aside.
+/// The number of edits (insert, delete, replace) between two words; case does not count.
 fn distance(a: &str, b: &str) -> usize {
     let b = b.to_lowercase();
     let mut row: Vec<usize> = (0..=b.chars().count()).collect();

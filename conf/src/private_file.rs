@@ -1,4 +1,4 @@
-//! Files that only their owner may read: opened with their mode checked, replaced atomically.
+//! Opens files with secrets, which only their owner may read, and replaces them atomically.
 
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Write};
@@ -9,12 +9,12 @@ use rustix::fs::OFlags;
 
 use crate::complaint::Complaint;
 
-/// Opens a regular file, wherever a link may lead.
+/// Opens a regular file; links are followed.
 pub(crate) fn open_plain(path: &Path) -> Result<File, Complaint> {
     open(path, OFlags::empty()).map(|(file, _)| file)
 }
 
-/// Opens a regular file that is no link and that nobody but its owner can touch.
+/// Opens a regular file that is no link and has no permissions for group and others.
 pub(crate) fn open_private(path: &Path) -> Result<(File, Metadata), Complaint> {
     let (file, found) = open(path, OFlags::NOFOLLOW)?;
     let mode = found.mode() & 0o7777;
@@ -28,11 +28,11 @@ pub(crate) fn open_private(path: &Path) -> Result<(File, Metadata), Complaint> {
     Ok((file, found))
 }
 
-/// Replaces `path` by a 0600 file with these bytes: whole and on the disk, or not
-/// at all. The caller holds the [`lock_folder`] of the file's folder.
+/// Replaces `path` with a file of mode 0600 with these bytes. It is on the disk, whole, when this
+/// returns; after an error the old file is there. The caller holds [`lock_folder`].
 ///
-/// An administrator's root shell must not take the file away from the daemon's
-/// user: the new file belongs to the owner of the old one, or of the folder.
+/// The new file belongs to the owner of the old one, or of the folder: a change by root must not
+/// take the file away from the daemon's user.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let folder = folder_of(path);
     let temporary = temporary_name(path);
@@ -40,17 +40,16 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let done =
         write_temporary(&temporary, bytes, &owner).and_then(|()| std::fs::rename(&temporary, path));
     if done.is_err() {
-        // Best effort: the next writer removes it too.
+        // The next writer removes the file too.
         let _ = std::fs::remove_file(&temporary);
     }
     done?;
     File::open(folder)?.sync_all()
 }
 
-/// An exclusive lock on the folder of `path`, held until the file is dropped.
+/// Takes an exclusive lock on the folder of `path`; dropping the result releases it.
 ///
-/// The folder itself is locked: a lock file made by root would be one that the
-/// daemon's user cannot open.
+/// There is no lock file, which the daemon's user could not open where root has made it.
 pub(crate) fn lock_folder(path: &Path) -> io::Result<File> {
     let folder = File::open(folder_of(path))?;
     folder.lock()?;
@@ -74,7 +73,7 @@ fn open(path: &Path, extra: OFlags) -> Result<(File, Metadata), Complaint> {
     }
 }
 
-/// open(2): ELOOP is what O_NOFOLLOW says of a link.
+/// The text for an error of open(2): ELOOP is that of O_NOFOLLOW for a link.
 fn cause(error: &io::Error) -> String {
     match rustix::io::Errno::from_io_error(error) {
         Some(rustix::io::Errno::LOOP) => "is a symbolic link; put the file itself here".to_owned(),

@@ -1,4 +1,4 @@
-//! How much each user may store.
+//! [`QuotaRules`]: the `quota` section of `server.ron`, and [`Allowance`]: what one user gets.
 
 use std::collections::BTreeMap;
 
@@ -12,11 +12,11 @@ use crate::users;
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct QuotaRules {
-    /// Bytes for every user that nothing else is said of.
+    /// Bytes for each user without a rule of its own.
     pub default: Bytes,
-    /// Files, directories and links for every user.
+    /// Files, directories and links for each user.
     pub entries: u64,
-    /// Bytes for single users.
+    /// Bytes for these users.
     #[serde(deserialize_with = "users::unique")]
     pub users: BTreeMap<UserName, Bytes>,
 }

@@ -1,4 +1,4 @@
-//! `server.ron`: what the daemon is to do.
+//! [`Server`]: all settings of `server.ron`, read and checked.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -17,35 +17,37 @@ use crate::name::UserName;
 use crate::quota::{Allowance, QuotaRules};
 use crate::units::{self, Bytes, Mode};
 
-/// The whole of `server.ron`, checked; every path is absolute.
+/// All settings of `server.ron`, checked; all paths are absolute.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Server {
-    /// The file all this was read from.
+    /// The path of `server.ron` itself.
     pub file: PathBuf,
     pub native: Native,
     pub ftp: Ftp,
-    /// The certificate to show; `None`: one that the daemon makes itself, in `state`.
+    /// The certificate for TLS; `None`: the daemon makes one itself, in `state`.
     pub tls: Option<Identity>,
-    /// The folder of the homes.
+    /// The folder in which homes are.
     pub homes: PathBuf,
-    /// Ledger snapshots, the server's secret, its own certificate.
+    /// The folder for ledger snapshots, the server's secret and its own certificate.
     pub state: PathBuf,
-    /// The user store.
+    /// The path of `users.ron`.
     pub users: PathBuf,
     pub quota: QuotaRules,
     pub durability: Durability,
+    /// Permission bits of new files.
     pub file_mode: Mode,
+    /// Permission bits of new directories.
     pub dir_mode: Mode,
-    /// The group of new files, by name; `None`: as the kernel gives it.
+    /// The name of the group of new files; `None`: the kernel decides.
     pub group: Option<String>,
     pub stages: Stages,
     pub limits: Limits,
-    /// For passwords set from now on.
+    /// PBKDF2 rounds of passwords that are set from now on.
     pub scram_iterations: Iterations,
     pub log: Log,
 }
 
-/// Where the native dialect is spoken.
+/// The `native` section: addresses and TLS of the native dialect.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Native {
@@ -54,6 +56,7 @@ pub struct Native {
     pub tls: Tls,
 }
 
+/// Whether connections use TLS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 pub enum Tls {
     #[default]
@@ -61,7 +64,7 @@ pub enum Tls {
     Off,
 }
 
-/// PEM files.
+/// The PEM files of a certificate chain and its private key.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Identity {
@@ -69,42 +72,45 @@ pub struct Identity {
     pub key: PathBuf,
 }
 
-/// What a final reply to an upload promises.
+/// Where an uploaded file is when the client is told that it is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 pub enum Durability {
-    /// The file is on the disk.
+    /// On the disk.
     #[default]
     Fsync,
-    /// The file is in the kernel's memory; a power cut may lose it.
+    /// In the kernel's memory; a power cut may lose it.
     None,
 }
 
-/// What interrupted uploads leave behind.
+/// When the stages of interrupted uploads are removed, and what uploads leave free.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stages {
-    /// Older ones are swept.
+    /// Older stages are removed.
     pub ttl: Duration,
-    /// Older ones of a user go first when his quota is short.
+    /// Older stages of a user are removed where a new upload would exceed the quota.
     pub idle: Duration,
-    /// Bytes of the disk that uploads never touch.
+    /// Bytes of the disk that uploads leave free.
     pub free_space_floor: Bytes,
 }
 
+/// The `log` section.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Log {
+    /// Where the log goes.
     pub access: LogTarget,
     pub level: Level,
     /// A second log in the format of xferlog(5).
     pub xferlog: Option<PathBuf>,
 }
 
+/// Where a log is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LogTarget {
     StandardError,
     File(PathBuf),
 }
 
-/// How much the daemon tells of itself.
+/// The least important messages that are logged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 pub enum Level {
     Error,
@@ -116,18 +122,17 @@ pub enum Level {
 }
 
 impl Server {
-    /// Reads and checks a `server.ron`. Relative paths in it are relative to its
-    /// folder.
+    /// Reads and checks a `server.ron`. Relative paths in it are relative to its folder.
     pub fn load(path: &Path) -> Result<Self, Complaint> {
         Raw::check(&Document::read(path)?, path)
     }
 
-    /// What `text` says, as if it stood in the file `path`.
+    /// Checks `text` as if it were the content of the file `path`.
     pub fn parse(text: &str, path: &Path) -> Result<Self, Complaint> {
         Raw::check(&Document::new(path, text.to_owned().into()), path)
     }
 
-    /// Where this user's home is.
+    /// The path of this user's home.
     pub fn home(&self, name: &UserName, account: &Account) -> PathBuf {
         let own = account
             .home
@@ -136,8 +141,7 @@ impl Server {
         self.homes.join(own)
     }
 
-    /// What this user may store: his account decides, else `quota.users`, else
-    /// `quota.default`.
+    /// What this user may store: by the account, else by `quota.users`, else by `quota.default`.
     pub fn allowance(&self, name: &UserName, account: &Account) -> Allowance {
         let ruled = self
             .quota
@@ -152,7 +156,7 @@ impl Server {
     }
 }
 
-/// `server.ron` as it is written: the keys at the top, in their order in the sample.
+/// The keys of `server.ron` at the top level, in the order of the sample.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct Raw {
@@ -179,6 +183,7 @@ struct Raw {
     log: RawLog,
 }
 
+/// The keys of the `log` section.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct RawLog {
@@ -208,7 +213,7 @@ impl Raw {
         self.check_ports(document)
     }
 
-    /// No port is asked for twice.
+    /// Refuses settings with two addresses that cannot be bound together.
     fn check_ports(&self, document: &Document) -> Result<(), Complaint> {
         let lists = [
             ("native.listen", &self.native.listen),

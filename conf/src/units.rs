@@ -1,4 +1,4 @@
-//! Sizes, durations and modes as people write them.
+//! Parses sizes, durations and modes as people write them: `"400MB"`, `"10min"`, `"0644"`.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-/// A value that cannot be read: the value and what would be right.
+/// The error of a value: the value itself and what would be right.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{found:?} is not {wanted}")]
 pub struct BadValue {
@@ -82,7 +82,7 @@ impl FromStr for Bytes {
     }
 }
 
-/// The largest unit that says it exactly: `800MB`, `64MiB`, `1234`.
+/// Shows the size in the largest unit without a fraction: `800MB`, `64MiB`, `1234`.
 impl fmt::Display for Bytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let exact = |&&(_, size): &&(&str, u64)| self.0 != 0 && self.0.is_multiple_of(size);
@@ -132,10 +132,11 @@ const MILLISECOND_UNITS: [(&str, u64); 5] = [
     ("d", 86_400_000),
 ];
 
-/// A century: deadlines far beyond it overflow the clock.
+/// Milliseconds of the longest duration, a century: later deadlines could overflow the clock.
 const DURATION_MAX_MS: u64 = 36_500 * 86_400_000;
 
-/// `500ms`, `30s`, `10min`, `24h`, `7d`: a whole number, more than nothing.
+/// Parses a duration such as `500ms`, `30s`, `10min`, `24h` or `7d`: a whole number above 0 with a
+/// unit.
 pub fn parse_duration(text: &str) -> Result<Duration, BadValue> {
     let unitless = text.bytes().all(|c| c.is_ascii_digit());
     number_and_unit(text, &MILLISECOND_UNITS)
@@ -153,7 +154,7 @@ pub(crate) fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Dur
     parse_duration(&String::deserialize(deserializer)?).map_err(de::Error::custom)
 }
 
-/// A count that makes no sense as 0.
+/// Parses a number above 0.
 pub(crate) fn at_least_one<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
     match u32::deserialize(deserializer)? {
         0 => Err(de::Error::custom("0 would let nobody in; write 1 or more")),
@@ -176,13 +177,13 @@ impl Mode {
     }
 }
 
-/// Files: rwx for three classes, and the owner must be able to read and write.
+/// Parses a mode for files: at most 0777, and the owner can read and write.
 pub(crate) fn file_mode<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Mode, D::Error> {
     let wanted = "a mode for files; write octal digits in quotes such as \"0644\", at least 0600";
     mode(deserializer, 0o777, 0o600, wanted)
 }
 
-/// Directories: setgid and the sticky bit too, and the owner must be able to do all.
+/// Parses a mode for directories: at most 3777, and the owner has all permissions.
 pub(crate) fn dir_mode<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Mode, D::Error> {
     let wanted =
         "a mode for directories; write octal digits in quotes such as \"0755\", at least 0700";
@@ -203,7 +204,8 @@ fn mode<'de, D: Deserializer<'de>>(
         .ok_or_else(|| de::Error::custom(BadValue::new(&text, wanted)))
 }
 
-/// The number times its unit; spaces may stand between them.
+/// The number times its unit, with spaces allowed between the two; `None` where the text is not
+/// such a pair or the product is too large.
 fn number_and_unit(text: &str, units: &[(&str, u64)]) -> Option<u64> {
     let digits = text
         .find(|c: char| !c.is_ascii_digit())

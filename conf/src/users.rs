@@ -1,4 +1,4 @@
-//! The user store: who may log in. One private file, always whole.
+//! [`UserStore`]: the accounts of `users.ron`, a private file that is replaced atomically.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -17,7 +17,7 @@ use crate::document::{self, Document};
 use crate::name::UserName;
 use crate::private_file;
 
-/// Room for some two hundred thousand accounts.
+/// Bytes of the largest store, enough for some two hundred thousand accounts.
 const MAX_STORE: u64 = 64 << 20;
 
 const HEADER: &str = "\
@@ -32,7 +32,7 @@ pub struct UserStore {
     stamp: Option<Stamp>,
 }
 
-/// Tells one state of the file from another: every save makes a new file.
+/// Size, mtime and inode of the file, by which a change is noticed: every save makes a new file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stamp {
     /// Seconds and nanoseconds.
@@ -41,7 +41,7 @@ pub struct Stamp {
     inode: u64,
 }
 
-/// Why a change to the store makes no sense.
+/// The error of a change to the store.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
     #[error("there is a user {0} already")]
@@ -51,8 +51,7 @@ pub enum Refused {
 }
 
 impl UserStore {
-    /// Reads the store; refused unless it is a plain file that only its owner can
-    /// read.
+    /// Reads the store. Fails unless it is a regular file that only its owner can read.
     pub fn load(path: &Path) -> Result<Self, Complaint> {
         let (file, found) = private_file::open_private(path)?;
         let text = document::read_text(path, file, MAX_STORE)?;
@@ -63,9 +62,9 @@ impl UserStore {
         })
     }
 
-    /// Changes the store on the disk: what `change` leaves is saved, unless it fails.
-    /// A store that is not there yet starts empty. Others who edit wait for this one,
-    /// so no change is lost; readers see the old file or the new one. Blocks.
+    /// Loads the store, calls `change`, and saves the result unless `change` fails. A missing store
+    /// starts empty. The folder is locked meanwhile, so this waits for other edits and no change is
+    /// lost; readers see the old file or the new one.
     pub fn edit<T, E: From<Complaint>>(
         path: &Path,
         change: impl FnOnce(&mut Self) -> Result<T, E>,
@@ -81,16 +80,17 @@ impl UserStore {
         Ok(outcome)
     }
 
-    /// The account of what a peer called himself.
+    /// The account of the user `name`, which may be any text from a peer.
     pub fn get(&self, name: &str) -> Option<&Account> {
         self.accounts.get(name)
     }
 
-    /// Like [`UserStore::get`], with the name as the store has it.
+    /// Like [`UserStore::get`], with the name from the store.
     pub fn find(&self, name: &str) -> Option<(&UserName, &Account)> {
         self.accounts.get_key_value(name)
     }
 
+    /// Adds an account; [`Refused::Exists`] where the name is taken.
     pub fn add(&mut self, name: UserName, account: Account) -> Result<(), Refused> {
         if self.accounts.contains_key(&name) {
             return Err(Refused::Exists(name));
@@ -99,19 +99,21 @@ impl UserStore {
         Ok(())
     }
 
+    /// The account of `name`; [`Refused::Unknown`] where there is none.
     pub fn get_mut(&mut self, name: &UserName) -> Result<&mut Account, Refused> {
         self.accounts
             .get_mut(name)
             .ok_or_else(|| Refused::Unknown(name.clone()))
     }
 
+    /// Removes an account; [`Refused::Unknown`] where there is none.
     pub fn remove(&mut self, name: &UserName) -> Result<Account, Refused> {
         self.accounts
             .remove(name)
             .ok_or_else(|| Refused::Unknown(name.clone()))
     }
 
-    /// In the order of names.
+    /// The accounts in the order of their names.
     pub fn iter(&self) -> impl Iterator<Item = (&UserName, &Account)> {
         self.accounts.iter()
     }
@@ -124,7 +126,7 @@ impl UserStore {
         self.accounts.is_empty()
     }
 
-    /// Whether the file at `path` is still the one this was loaded from: one stat(2).
+    /// Whether the file at `path` is unchanged since this was loaded, by one lstat(2).
     pub fn is_current(&self, path: &Path) -> bool {
         self.stamp.is_some() && self.stamp == Stamp::at(path)
     }
@@ -148,7 +150,7 @@ impl UserStore {
 }
 
 impl Stamp {
-    /// The stamp of the file that is there now, if one is.
+    /// The stamp of the file at `path` now; `None` where there is none.
     pub fn at(path: &Path) -> Option<Self> {
         std::fs::symlink_metadata(path)
             .ok()
@@ -182,8 +184,8 @@ fn is_missing(path: &Path) -> bool {
     found.is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
 }
 
-/// A map by user names in which a name that stands twice is an error, not a silent
-/// choice of the last.
+/// Deserializes a map with user names as keys. A name that is there twice is an error: serde
+/// would take the last without a word.
 pub(crate) fn unique<'de, V: Deserialize<'de>, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<BTreeMap<UserName, V>, D::Error> {

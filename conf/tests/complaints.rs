@@ -1,4 +1,4 @@
-//! Every mistake in a settings file is told in one line: file, place, key, remedy.
+//! Tests that each mistake in a settings file gives one line with file, place, key and remedy.
 
 #![allow(clippy::unwrap_used, reason = "a test may")]
 

@@ -1,4 +1,4 @@
-//! The shipped samples say what the code does.
+//! Tests that the shipped sample files have the defaults of the code.
 
 #![allow(clippy::unwrap_used, reason = "a test may")]
 

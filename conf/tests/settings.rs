@@ -1,4 +1,4 @@
-//! What right settings mean.
+//! Tests of the values that valid settings files give.
 
 #![allow(clippy::unwrap_used, reason = "a test may")]
 

@@ -1,4 +1,4 @@
-//! The user store on the disk: private, atomic, and never losing a change.
+//! Tests of the user store on the disk: private, replaced atomically, no change lost.
 
 #![allow(clippy::unwrap_used, reason = "a test may")]
 

@@ -1,4 +1,4 @@
-//! The account of one home: a limit, what is used, what is promised.
+//! [`Ledger`]: the limit of one home, what it uses, and what is reserved.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 
 use crate::Reservation;
 
-/// An amount of a home: bytes of content and entries (files, directories, links).
+/// Bytes of content and number of entries (files, directories, links).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Amount {
     pub bytes: u64,
@@ -15,6 +15,7 @@ pub struct Amount {
 }
 
 impl Amount {
+    /// No bytes and no entries.
     pub const ZERO: Self = Self {
         bytes: 0,
         entries: 0,
@@ -24,6 +25,7 @@ impl Amount {
         Self { bytes, entries }
     }
 
+    /// So many bytes and no entries.
     pub const fn bytes(bytes: u64) -> Self {
         Self { bytes, entries: 0 }
     }
@@ -32,7 +34,7 @@ impl Amount {
         self == Self::ZERO
     }
 
-    /// The sum, capped at the largest number there is.
+    /// The sum, part by part, at most `u64::MAX` each.
     #[must_use]
     pub fn plus(self, other: Self) -> Self {
         Self {
@@ -41,7 +43,7 @@ impl Amount {
         }
     }
 
-    /// The difference, each part not below zero.
+    /// The difference, part by part, at least 0 each.
     #[must_use]
     pub fn minus(self, other: Self) -> Self {
         Self {
@@ -50,7 +52,7 @@ impl Amount {
         }
     }
 
-    /// The smaller of each part.
+    /// The smaller bytes and the smaller entries.
     #[must_use]
     pub fn min(self, other: Self) -> Self {
         Self {
@@ -70,7 +72,7 @@ impl fmt::Display for Amount {
     }
 }
 
-/// What a home may hold, holds, and has promised, at one moment.
+/// A ledger's numbers at one moment: what the home may use, uses, and has reserved.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
     pub limit: Amount,
@@ -79,13 +81,13 @@ pub struct Usage {
 }
 
 impl Usage {
-    /// The room for new promises. Zero where a limit was lowered below what is used.
+    /// What can still be reserved; zero where the limit was lowered below what is used.
     pub fn available(&self) -> Amount {
         self.limit.minus(self.used.plus(self.reserved))
     }
 }
 
-/// A promise that does not fit.
+/// The error of a reservation that does not fit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("over quota: {needed} are needed and {available} are left")]
 pub struct Exceeded {
@@ -93,14 +95,15 @@ pub struct Exceeded {
     pub available: Amount,
 }
 
-/// The account of one home. Clones are handles to the same account.
+/// The accounting of one home. Clones are handles to the same ledger.
 #[derive(Clone, Debug)]
 pub struct Ledger {
-    // Held for a few additions, never across a call out of this crate.
+    // Locked for a few additions, never across a call out of this crate.
     usage: Arc<Mutex<Usage>>,
 }
 
 impl Ledger {
+    /// A ledger with nothing reserved.
     pub fn new(limit: Amount, used: Amount) -> Self {
         let usage = Usage {
             limit,
@@ -112,33 +115,35 @@ impl Ledger {
         }
     }
 
+    /// The numbers now.
     pub fn usage(&self) -> Usage {
         *self.usage.lock()
     }
 
-    /// Sets the limit. One below what is used refuses growth and takes nothing away.
+    /// Sets the limit. Where more is used already, nothing is removed, but nothing can be reserved.
     pub fn set_limit(&self, limit: Amount) {
         self.usage.lock().limit = limit;
     }
 
-    /// Sets what is used to what a count of the home found; promises stay as they are.
+    /// Sets what is used to what a count of the home has found; reservations stay.
     pub fn set_used(&self, used: Amount) {
         self.usage.lock().used = used;
     }
 
-    /// Promises `wanted` on top of all that is used and promised, or says what is missing.
-    /// An amount of zero in one part asks nothing of that part's limit.
+    /// Reserves `wanted`, beside what is used and reserved already; [`Exceeded`] where the limit
+    /// does not allow that. Where one part of `wanted` is 0 that part's limit is not checked.
     pub fn reserve(&self, wanted: Amount) -> Result<Reservation, Exceeded> {
         self.add_reserved(wanted)?;
         Ok(Reservation::new(self.clone(), wanted))
     }
 
-    /// Takes away from what is used: something was removed or got smaller.
+    /// Subtracts from what is used, after something was removed or got smaller.
     pub fn shrink(&self, by: Amount) {
         let mut usage = self.usage.lock();
         usage.used = usage.used.minus(by);
     }
 
+    /// Adds `wanted` to what is reserved, if it fits.
     pub(crate) fn add_reserved(&self, wanted: Amount) -> Result<(), Exceeded> {
         let mut usage = self.usage.lock();
         let available = usage.available();
@@ -157,7 +162,7 @@ impl Ledger {
         Ok(())
     }
 
-    /// Turns `kept` of a promise of `held` into use, and gives the rest back.
+    /// Ends a reservation of `held`: `kept` of it is used from now on, the rest is free.
     pub(crate) fn settle(&self, held: Amount, kept: Amount) {
         let mut usage = self.usage.lock();
         usage.reserved = usage.reserved.minus(held);

@@ -1,12 +1,13 @@
-//! Bytes and entries owed by each user: what is used, what is promised, and where that is kept.
+//! Quotas: how many bytes and entries each home uses and has reserved, and where that is stored
+//! while the daemon is stopped.
 //!
-//! A [`Ledger`] belongs to one home. Growth happens in two steps: [`Ledger::reserve`] promises
-//! room before anything is written, and [`Reservation::commit`] turns what was written into use;
-//! dropping a reservation gives the rest back. So however many uploads run at once, `used +
-//! reserved` never passes the limit by a byte. Shrinking needs no promise: [`Ledger::shrink`].
+//! A [`Ledger`] belongs to one home. Growth happens in two steps: [`Ledger::reserve`] reserves
+//! room before anything is written, and [`Reservation::commit`] adds what was written to what is
+//! used; dropping a reservation releases it. So however many uploads run at once, `used +
+//! reserved` never exceeds the limit. Shrinking needs no reservation: [`Ledger::shrink`].
 //!
-//! [`Snapshots`] keeps what a ledger said at a clean stop. It is taken back at the next start and
-//! removed at once, so a crash leaves nothing to believe and the home is counted anew. This crate
+//! [`Snapshots`] stores what a ledger says at a clean stop. The next start takes the snapshot and
+//! removes it at once, so after a crash there is none and the home is counted again. This crate
 //! knows no directories and no users, only numbers under a name.
 
 mod ledger;

@@ -1,8 +1,9 @@
-//! A promise of room: extended while bytes flow, committed when they stay, released when dropped.
+//! [`Reservation`]: room reserved in a ledger, extended while bytes flow, committed when they stay,
+//! released when it is dropped.
 
 use crate::{Amount, Exceeded, Ledger};
 
-/// Room held in a [`Ledger`] for something not yet counted as used.
+/// Room reserved in a [`Ledger`] for something that is not counted as used yet.
 #[derive(Debug)]
 #[must_use = "dropping a reservation gives its room back"]
 pub struct Reservation {
@@ -15,19 +16,20 @@ impl Reservation {
         Self { ledger, held }
     }
 
+    /// The reserved amount.
     pub fn held(&self) -> Amount {
         self.held
     }
 
-    /// Holds `more` on top, or nothing more than before.
+    /// Reserves `more` in addition. After an error the reservation is as it was.
     pub fn extend(&mut self, more: Amount) -> Result<(), Exceeded> {
         self.ledger.add_reserved(more)?;
         self.held = self.held.plus(more);
         Ok(())
     }
 
-    /// Posts `kept` as used and gives the rest back. More than is held is not posted: whoever
-    /// wrote without a promise is found by the next count.
+    /// Adds `kept` to what is used and releases the rest. `kept` is cut to what is reserved: more
+    /// would have been written without a reservation, which the next count finds.
     pub fn commit(mut self, kept: Amount) {
         let held = std::mem::take(&mut self.held);
         debug_assert_eq!(kept.min(held), kept, "written without a reservation");

@@ -1,8 +1,8 @@
-//! What a ledger said at a clean stop, kept as one checksummed snapshot per home.
+//! [`Snapshots`]: stores what a ledger says at a clean stop, in one checksummed file per home.
 //!
-//! A snapshot is believed once: [`Snapshots::take`] removes it from the disk before handing it
-//! out, so that a later crash finds none and the home is counted anew. Missing, torn or foreign
-//! snapshots all mean the same: count.
+//! A snapshot is used once: [`Snapshots::take`] removes it from the disk before it returns it, so
+//! that after a crash there is none and the home is counted. A snapshot that is missing, torn or
+//! of another home means the same: count.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
@@ -16,12 +16,12 @@ const MAGIC: &[u8; 8] = b"skiffq01";
 const BODY: usize = MAGIC.len() + 3 * 8;
 const LENGTH: usize = BODY + 32;
 
-/// What one home used, and the mark of the home it is about.
+/// What one home uses, and the mark of that home.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Snapshot {
     pub used: Amount,
-    /// The caller's mark of what was counted (the inode of a home's root): a snapshot with
-    /// another mark is about something else.
+    /// A number by which the caller recognizes the home (the inode of its root directory): a
+    /// snapshot with another mark is of another home.
     pub mark: u64,
 }
 
@@ -61,19 +61,21 @@ impl Snapshot {
     }
 }
 
-/// The few calls a snapshot needs of a disk. Names are plain file names in one folder.
+/// The calls on a disk that snapshots need. Names are plain file names in one folder.
 ///
-/// The seam for faults: a call may fail, and what was not synced may be lost in a crash.
+/// Tests implement this trait to let calls fail and to lose what was not synced.
 pub trait Storage {
     /// The content of `name`, at most `max` bytes of it.
     fn read(&self, name: &str, max: u64) -> io::Result<Vec<u8>>;
-    /// Creates or cuts `name` and writes `bytes`; durable only after [`Storage::sync`].
+    /// Creates or truncates `name` and writes `bytes`; durable only after [`Storage::sync`].
     fn write(&self, name: &str, bytes: &[u8]) -> io::Result<()>;
+    /// Makes the content of `name` durable.
     fn sync(&self, name: &str) -> io::Result<()>;
     /// Renames over `to`; durable only after [`Storage::sync_names`].
     fn rename(&self, from: &str, to: &str) -> io::Result<()>;
     /// Removes `name`; durable only after [`Storage::sync_names`].
     fn unlink(&self, name: &str) -> io::Result<()>;
+    /// Makes renames and removals durable.
     fn sync_names(&self) -> io::Result<()>;
 }
 
@@ -88,15 +90,15 @@ impl<S: Storage> Snapshots<S> {
         Self { storage }
     }
 
-    /// The snapshot of `home`, removed for good before it is handed out; `None` where there is
-    /// none to believe. After an error the snapshot may still be on the disk: do not change the
-    /// home.
+    /// Removes the snapshot of `home` durably and returns it; `None` where there is none, or only a
+    /// torn one. After an error the snapshot may still be on the disk: the caller must not change
+    /// the home.
     pub fn take(&self, home: &str) -> io::Result<Option<Snapshot>> {
         let name = file_name(home);
         let bytes = match self.storage.read(&name, LENGTH as u64 + 1) {
             Ok(bytes) => Some(bytes),
             Err(e) if e.kind() == ErrorKind::NotFound => None,
-            // Unreadable is as good as torn, as long as it can be removed.
+            // A snapshot that cannot be read is treated as a torn one, if it can be removed.
             Err(_) => Some(Vec::new()),
         };
         let Some(bytes) = bytes else { return Ok(None) };
@@ -104,7 +106,7 @@ impl<S: Storage> Snapshots<S> {
         Ok(Snapshot::decode(&bytes))
     }
 
-    /// Keeps `snapshot` for `home`: a crash leaves it whole or not at all.
+    /// Stores `snapshot` for `home`: after a crash it is there whole, or not at all.
     pub fn store(&self, home: &str, snapshot: &Snapshot) -> io::Result<()> {
         let name = file_name(home);
         let temporary = format!("{name}.new");
@@ -119,7 +121,7 @@ impl<S: Storage> Snapshots<S> {
             Err(e) if e.kind() != ErrorKind::NotFound => return Err(e),
             _ => {}
         }
-        // Also when it was gone already: an earlier removal may not have been synced.
+        // The name may be gone already by an earlier removal that was not synced.
         self.storage.sync_names()
     }
 }
@@ -128,13 +130,14 @@ fn file_name(home: &str) -> String {
     format!("{home}.ledger")
 }
 
-/// A folder of the host, as [`Storage`].
+/// The [`Storage`] of the daemon: a folder of the host.
 #[derive(Debug)]
 pub struct Folder {
     path: PathBuf,
 }
 
 impl Folder {
+    /// `path` is an existing folder.
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self { path: path.into() }
     }

@@ -1,4 +1,4 @@
-//! Snapshots under faults: every call that can fail fails once, every crash point is visited.
+//! Tests of snapshots with faults: each call fails once, and a crash happens at every point.
 //!
 //! The oracle is the promise of the crate: what `take` gives is what the last `store` kept and
 //! was not taken since; a crash may lose a snapshot (the home is then counted), never bring back

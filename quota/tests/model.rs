@@ -1,4 +1,4 @@
-//! The ledger against a model of plain sums, and under threads.
+//! Tests of the ledger against a model of plain sums, and with several threads.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -195,7 +195,7 @@ fn a_file_of_several_names_gets_one_of_its_own() {
         assert_eq!(content(&world), b"shared");
         world.check(&home, worker);
 
-        // The stage is in the way of another copy.
+        // A stage is there already, so the file cannot be copied to one.
         let refused = begin(&home, worker, FILE, Start::End);
         assert!(matches!(refused, Err(VfsError::Forbidden)), "{refused:?}");
         let upload = begin(&home, worker, FILE, Start::Offset(14)).unwrap();

@@ -36,7 +36,7 @@ fn a_set_time_keeps_digests_that_were_valid_and_no_others() {
             home.set_modified(worker, path, time(2)).unwrap();
             assert_eq!(known(), Some(first.into()));
 
-            // One that is read later does not pass for what was verified.
+            // A digest that is computed later is not stored as the verified one.
             let file = home.download(worker, path).unwrap();
             file.remember(worker, second).unwrap();
             let both = Digests {
@@ -47,7 +47,7 @@ fn a_set_time_keeps_digests_that_were_valid_and_no_others() {
             assert_eq!(known(), Some(both));
         }
 
-        // What was remembered of another content is not brought back to life.
+        // Digests of other content do not become valid again.
         fs::write(world.at("file"), "CONTENT").unwrap();
         home.set_modified(worker, path, time(4)).unwrap();
         assert_eq!(known(), None);

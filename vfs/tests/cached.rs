@@ -107,7 +107,7 @@ fn what_takes_more_than_a_look_is_left_to_a_worker() {
     });
 }
 
-/// Of a file and an unfinished upload in place of it, no one size is the right one.
+/// A name with a file and a stage has two sizes, which only a call with a worker tells apart.
 #[test]
 fn no_size_is_told_at_hand_while_anything_is_staged() {
     on_worker(|worker| {
@@ -123,7 +123,7 @@ fn no_size_is_told_at_hand_while_anything_is_staged() {
     });
 }
 
-/// Writing a time of access may wait for the disk's journal.
+/// An update of the atime may wait for the disk's journal.
 #[test]
 fn a_read_that_would_change_the_time_of_access_is_left_to_a_worker() {
     on_worker(|worker| {
@@ -147,7 +147,7 @@ fn a_read_that_would_change_the_time_of_access_is_left_to_a_worker() {
             assert_eq!(due, None);
             assert_eq!(not_due, Some(b"hole".to_vec()));
         } else {
-            // Not every file system can say that it would have to wait.
+            // Not every file system supports RWF_NOWAIT.
             let known = |read: &Option<Vec<u8>>| read.as_ref().is_none_or(|read| read == b"hole");
             assert!(known(&due) && known(&not_due));
         }

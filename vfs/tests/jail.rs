@@ -12,7 +12,7 @@ use skiff_vfs::{Durability, Home, Kind, Replace, UploadStart, VfsError, Worker};
 
 use crate::common::{World, names, on_worker, put, request, start};
 
-/// What every operation answers for `path`, as text.
+/// The results of all operations on `path`, as text.
 fn answers(home: &Arc<Home>, worker: &Worker, path: &str) -> Vec<String> {
     let path = Path::new(path);
     let upload = home
@@ -255,7 +255,7 @@ fn race(inside: &Path, outside: &Path, spare: &Path, stop: &AtomicBool) {
         symlink(outside, inside).unwrap();
         fs::remove_file(inside).unwrap();
         fs::rename(spare, inside).unwrap();
-        // Some time as it should be, so that operations begin well before they go wrong.
+        // The directory stays for a while, so that operations begin before the swap.
         for _ in 0..20 {
             fs::metadata(inside).unwrap();
         }

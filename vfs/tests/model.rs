@@ -1,5 +1,5 @@
-//! Random operations, alone and from several threads: whatever they did, the ledger is what a
-//! count says, and the limit was never passed.
+//! Tests with random operations from one and several threads: afterwards the ledger equals a count
+//! of the disk, and the limit was never exceeded.
 
 use std::fs;
 use std::path::Path;
@@ -13,7 +13,7 @@ use skiff_vfs::{
 
 use crate::common::{Random, World, on_worker, request};
 
-/// Few names, so that operations meet.
+/// Few names, so that operations often have the same target.
 const PATHS: [&str; 10] = [
     "a", "b", "d", "d/a", "d/b", "d/d", "d/d/a", "e", "e/a", "e/d",
 ];
@@ -43,7 +43,7 @@ impl Actor {
         Path::new(*self.random.pick(&PATHS))
     }
 
-    /// Does something at random. Refusals are part of the game, failures of the disk are not.
+    /// Runs a random operation. It may be refused, but must not fail with a disk error.
     fn step(&mut self, worker: &Worker) {
         let path = self.path();
         let result = match self.random.below(16) {
@@ -80,7 +80,7 @@ impl Actor {
         }
     }
 
-    /// Changes what the ledger has nothing to do with.
+    /// Changes attributes, which the ledger does not count.
     fn change(&mut self, worker: &Worker, path: &Path) -> Result<(), VfsError> {
         let time = SystemTime::UNIX_EPOCH + Duration::from_secs(self.random.below(1 << 30));
         self.home.set_modified(worker, path, time)?;

@@ -86,7 +86,7 @@ fn an_interrupted_upload_gives_back_what_it_took_ahead() {
         first.suspend(worker);
         assert!(blocks(&stage(&world)) <= 2 * MEBI + OVERHEAD);
 
-        // A crash gives nothing back: whoever continues does.
+        // A crash frees nothing: the next upload of the name does.
         let left = File::options().write(true).open(stage(&world)).unwrap();
         let more = fallocate(left, FallocateFlags::KEEP_SIZE, 2 * MEBI, 16 * MEBI);
         assert_eq!(more.is_ok(), blocks(&stage(&world)) >= 16 * MEBI);

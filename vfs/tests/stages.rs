@@ -132,7 +132,7 @@ fn idle_stages_make_room_oldest_first_and_no_more_than_needed() {
             ["a-younger", "fresh"].map(PathBuf::from)
         );
         drop(upload);
-        // What is fresh never goes: the newcomer is refused instead.
+        // Fresh stages are not removed: the new upload is refused instead.
         assert!(over_quota(start(&home, worker, "new", 701)).is_some());
         assert_eq!(staged(&home, worker), [PathBuf::from("fresh")]);
         world.check(&home, worker);
@@ -250,7 +250,7 @@ fn a_clean_stop_spares_the_scan_once_and_a_crash_does_not() {
         assert_eq!(next.usage().used, used);
         world.check(&next, worker);
         drop(next);
-        // That life ended without a clean stop.
+        // The daemon ended without a clean stop.
         let last = world
             .homes()
             .open(worker, "tom", &world.root(), world.limit)
@@ -366,7 +366,7 @@ fn uploads_that_end_during_scans_are_counted() {
             Worker::spawn("uploader", move |worker| {
                 for n in 0..200 {
                     let path = format!("{}", n % 5);
-                    // A scan in the way is waited for, as a session would.
+                    // Waits for a running scan, as a session does.
                     let mut upload = loop {
                         match start(&home, worker, &path, None) {
                             Err(VfsError::Scanning) => thread::yield_now(),

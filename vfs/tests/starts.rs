@@ -15,7 +15,7 @@ const FILE: &str = "file";
 const PUBLISHED: &[u8] = b"published";
 const STAGED: &[u8] = b"stage";
 
-/// What a name has.
+/// The published file and the stage of a name.
 #[derive(Clone, Copy, Debug)]
 enum Has {
     Nothing,
@@ -57,7 +57,7 @@ impl Has {
     }
 }
 
-/// A world that waits for no disk.
+/// A world without syncs.
 fn quick() -> World {
     let mut world = World::new();
     world.policy.durability = Durability::None;
@@ -70,10 +70,10 @@ fn charge(published: Option<&[u8]>, staged: Option<&[u8]>) -> Amount {
     Amount::new(bytes(published).max(bytes(staged)), entries)
 }
 
-/// Where the bytes go.
+/// The file that the bytes are written to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Way {
-    /// To a stage that begins with this.
+    /// A stage that begins with these bytes.
     Staged(&'static [u8]),
     InPlace,
 }
@@ -319,7 +319,7 @@ fn a_large_prefix_is_copied_whole_and_charged_once() {
         let prefix = content.len() - 1;
         let mut upload = begin(&home, worker, FILE, Offset(prefix as u64)).unwrap();
         upload.prepare(worker).unwrap();
-        // The second copy is the disk's matter, not the quota's.
+        // The copy takes space on the disk, but is not charged.
         assert_eq!(home.usage().used, Amount::new(18 * MEBI, 1));
         upload.write(worker, b"0123456789A").unwrap();
         let over = upload.write(worker, b"B");
@@ -351,7 +351,7 @@ fn a_file_that_shrank_behind_our_back_is_not_copied() {
     });
 }
 
-/// What a name has, by the words of the table.
+/// The published file and the stage of a name, in the words of the table.
 #[derive(Clone, Debug, Default)]
 struct Model {
     published: Option<Vec<u8>>,

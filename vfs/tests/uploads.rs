@@ -275,7 +275,7 @@ fn digests_are_remembered_until_the_file_changes() {
         download.forget(worker).unwrap();
         assert_eq!(known("moved"), None);
 
-        // Of a file that changed while it was hashed nothing is remembered.
+        // No digest is stored with a file that changed while it was hashed.
         fs::write(world.at("moved"), "another length").unwrap();
         download.remember(worker, md5).unwrap();
         assert_eq!(known("moved"), None);
@@ -346,7 +346,7 @@ fn what_is_being_written_is_neither_moved_nor_removed() {
         assert!(busy(home.rename(worker, dir, away, Replace::Never)));
         assert!(busy(home.rename(worker, sub, away, Replace::Never)));
         assert!(busy(home.remove(worker, sub)));
-        // Beside it, all goes on.
+        // Names beside the upload can be changed.
         home.rename(worker, other, Path::new("dir/other"), Replace::Never)
             .unwrap();
         drop(upload);

@@ -1,10 +1,11 @@
-//! What an operator should know of how he has FTP spoken.
+//! Warnings about the `ftp` section of `server.ron`.
 
 use std::net::{IpAddr, SocketAddr};
 
 use crate::ftp::{Ftp, FtpTls, PassiveAddress};
 
-/// With fewer, users wait for each other: every transfer and listing takes one.
+/// Fewer passive ports get a warning: every transfer and listing takes one, so users would wait
+/// for each other.
 const FEW_PORTS: u16 = 10;
 
 pub(super) fn advise(ftp: &Ftp, say: &mut impl FnMut(&'static str, String)) {
@@ -76,7 +77,7 @@ fn advise_on_passive_address(ftp: &Ftp, say: &mut impl FnMut(&'static str, Strin
     }
 }
 
-/// RFC 1918. EPSV tells no address, so IPv6 never needs one.
+/// Whether `ip` is a private IPv4 address (RFC 1918). IPv6 does not matter: EPSV gives no address.
 fn is_private(ip: IpAddr) -> bool {
     matches!(ip.to_canonical(), IpAddr::V4(ip) if ip.is_private())
 }
