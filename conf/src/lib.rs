@@ -42,7 +42,7 @@ pub use name::{BadName, UserName};
 pub use quota::{Allowance, QuotaRules};
 pub use server::{Durability, Identity, Level, Log, LogTarget, Native, Server, Stages, Tls};
 pub use units::{BadValue, Bytes, Mode, parse_duration};
-pub use users::{Refused, Stamp, UserStore};
+pub use users::{FileStamp, Refused, UserStore};
 
 /// The shipped `server.ron`: every key, its default, and what it does.
 pub const SERVER_SAMPLE: &str = include_str!("../server.ron");

@@ -29,12 +29,12 @@ const HEADER: &str = "\
 #[derive(Debug, Clone, Default)]
 pub struct UserStore {
     accounts: BTreeMap<UserName, Account>,
-    stamp: Option<Stamp>,
+    stamp: Option<FileStamp>,
 }
 
 /// Size, mtime and inode of the file, by which a change is noticed: every save makes a new file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Stamp {
+pub struct FileStamp {
     /// Seconds and nanoseconds.
     modified: (i64, i64),
     size: u64,
@@ -58,7 +58,7 @@ impl UserStore {
         let stored: Stored = Document::new(path, text).parse()?;
         Ok(Self {
             accounts: stored.users,
-            stamp: Some(Stamp::of(&found)),
+            stamp: Some(FileStamp::of(&found)),
         })
     }
 
@@ -128,7 +128,7 @@ impl UserStore {
 
     /// Whether the file at `path` is unchanged since this was loaded, by one lstat(2).
     pub fn is_current(&self, path: &Path) -> bool {
-        self.stamp.is_some() && self.stamp == Stamp::at(path)
+        self.stamp.is_some() && self.stamp == FileStamp::at(path)
     }
 
     fn save(&self, path: &Path) -> io::Result<()> {
@@ -149,7 +149,7 @@ impl UserStore {
     }
 }
 
-impl Stamp {
+impl FileStamp {
     /// The stamp of the file at `path` now; `None` where there is none.
     pub fn at(path: &Path) -> Option<Self> {
         std::fs::symlink_metadata(path)

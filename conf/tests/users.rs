@@ -7,8 +7,8 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 
 use skiff_conf::{
-    Access, Account, Bytes, CloseNotify, Complaint, FtpAccess, Iterations, LostControl, Refused,
-    Stamp, Standing, UserName, UserStore, Verifier,
+    Access, Account, Bytes, CloseNotify, Complaint, FileStamp, FtpAccess, Iterations, LostControl,
+    Refused, Standing, UserName, UserStore, Verifier,
 };
 use tempfile::TempDir;
 
@@ -271,14 +271,14 @@ fn mistakes_made_by_hand_are_told_without_quoting_secrets() {
 fn a_change_that_fails_leaves_the_file_alone() {
     let fixture = Fixture::new();
     fixture.add("tom", account());
-    let before = Stamp::at(&fixture.path);
+    let before = FileStamp::at(&fixture.path);
     let twice = UserStore::edit(&fixture.path, |store| {
         store.remove(&name("tom"))?;
         store.remove(&name("tom"))?;
         Ok::<_, Failed>(())
     });
     assert_eq!(twice.unwrap_err().to_string(), "there is no user tom");
-    assert_eq!(Stamp::at(&fixture.path), before);
+    assert_eq!(FileStamp::at(&fixture.path), before);
     let again = UserStore::edit(&fixture.path, |store| {
         Ok::<_, Failed>(store.add(name("tom"), account())?)
     });

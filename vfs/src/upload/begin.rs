@@ -228,7 +228,7 @@ impl ClaimedName {
         let is_of_another = request.size.is_some_and(|size| size < staged);
         if request.start == Start::Stage && is_of_another {
             upload.truncate(0)?;
-            upload.have = 0;
+            upload.initial_len = 0;
         }
         Ok(upload)
     }
@@ -273,7 +273,7 @@ impl ClaimedName {
             StageOpen::Create => Preallocation::for_new_stage(declared),
             StageOpen::Existing => Preallocation::for_existing_stage(declared),
         };
-        let (file, target, pending, have) = match opened {
+        let (file, target, pending, initial_len) = match opened {
             Opened::Stage | Opened::Fresh => (stage()?, in_stage, None, staged_bytes),
             Opened::Continue(at) => (
                 stage()?,
@@ -303,11 +303,11 @@ impl ClaimedName {
             target,
             pending,
             published,
-            have,
-            len: have,
+            initial_len,
+            len: initial_len,
             preallocation,
-            flushed: have,
-            checkpoint: next_checkpoint(have),
+            flushed: initial_len,
+            checkpoint: next_checkpoint(initial_len),
             stop_flag: Default::default(),
             replace: request.replace,
         })

@@ -112,7 +112,7 @@ pub struct Upload {
     /// Bytes of the published file when the upload began; `None` where there was none.
     published: Option<u64>,
     /// Bytes that were there when the upload began.
-    have: u64,
+    initial_len: u64,
     /// Bytes of the file now.
     len: u64,
     /// Bytes that the file may reach before more must be reserved.
@@ -137,7 +137,7 @@ impl Upload {
     /// Bytes that were there when the upload began: of the stage, or of the published file where
     /// the upload appends to it.
     pub fn have(&self) -> u64 {
-        self.have
+        self.initial_len
     }
 
     /// Bytes that are there now: of the stage, or of the published file where the upload appends to
