@@ -34,7 +34,7 @@ pub struct Account {
     pub access: Access,
     /// Whether the user may log in.
     #[serde(default)]
-    pub standing: Standing,
+    pub standing: AccountStatus,
     #[serde(default, skip_serializing_if = "is_default")]
     pub ftp: FtpAccess,
     /// What becomes of an upload without close_notify; `None`: what `server.ron` says.
@@ -53,7 +53,7 @@ impl Account {
             quota: None,
             entries: None,
             access: Access::default(),
-            standing: Standing::default(),
+            standing: AccountStatus::default(),
             ftp: FtpAccess::default(),
             data_close_notify: None,
             publish_on_lost_control: LostControl::default(),
@@ -71,7 +71,7 @@ pub enum Access {
 
 /// Whether an account may be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub enum Standing {
+pub enum AccountStatus {
     #[default]
     Enabled,
     /// The user cannot log in; files and quota stay.

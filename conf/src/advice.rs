@@ -8,7 +8,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::account::{Iterations, Standing};
+use crate::account::{AccountStatus, Iterations};
 use crate::name::UserName;
 use crate::server::{Durability, LogTarget, Server, Tls};
 use crate::users::UserStore;
@@ -152,7 +152,10 @@ impl Server {
                 say("users", format!("{other} and {name} share one home"));
             }
             let home = self.home(name, account);
-            if account.home.is_some() && account.standing == Standing::Enabled && !home.is_dir() {
+            if account.home.is_some()
+                && account.standing == AccountStatus::Enabled
+                && !home.is_dir()
+            {
                 say(
                     "users",
                     format!("the home of {name}, {}, is not there", home.display()),

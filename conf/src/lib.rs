@@ -30,7 +30,8 @@ mod units;
 mod users;
 
 pub use account::{
-    Access, Account, FtpAccess, Iterations, KEY_LENGTH, LostControl, OutOfRange, Standing, Verifier,
+    Access, Account, AccountStatus, FtpAccess, Iterations, KEY_LENGTH, LostControl, OutOfRange,
+    Verifier,
 };
 pub use address::{DEFAULT_PORT, HostPort, Network};
 pub use advice::Advice;
@@ -42,7 +43,7 @@ pub use name::{BadName, UserName};
 pub use quota::{Allowance, QuotaRules};
 pub use server::{Durability, Identity, Level, Log, LogTarget, Native, Server, Stages, Tls};
 pub use units::{BadValue, Bytes, Mode, parse_duration};
-pub use users::{FileStamp, Refused, UserStore};
+pub use users::{FileStamp, StoreError, UserStore};
 
 /// The shipped `server.ron`: every key, its default, and what it does.
 pub const SERVER_SAMPLE: &str = include_str!("../server.ron");

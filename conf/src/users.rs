@@ -43,7 +43,7 @@ pub struct FileStamp {
 
 /// The error of a change to the store.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
+pub enum StoreError {
     #[error("there is a user {0} already")]
     Exists(UserName),
     #[error("there is no user {0}")]
@@ -90,27 +90,27 @@ impl UserStore {
         self.accounts.get_key_value(name)
     }
 
-    /// Adds an account; [`Refused::Exists`] where the name is taken.
-    pub fn add(&mut self, name: UserName, account: Account) -> Result<(), Refused> {
+    /// Adds an account; [`StoreError::Exists`] where the name is taken.
+    pub fn add(&mut self, name: UserName, account: Account) -> Result<(), StoreError> {
         if self.accounts.contains_key(&name) {
-            return Err(Refused::Exists(name));
+            return Err(StoreError::Exists(name));
         }
         self.accounts.insert(name, account);
         Ok(())
     }
 
-    /// The account of `name`; [`Refused::Unknown`] where there is none.
-    pub fn get_mut(&mut self, name: &UserName) -> Result<&mut Account, Refused> {
+    /// The account of `name`; [`StoreError::Unknown`] where there is none.
+    pub fn get_mut(&mut self, name: &UserName) -> Result<&mut Account, StoreError> {
         self.accounts
             .get_mut(name)
-            .ok_or_else(|| Refused::Unknown(name.clone()))
+            .ok_or_else(|| StoreError::Unknown(name.clone()))
     }
 
-    /// Removes an account; [`Refused::Unknown`] where there is none.
-    pub fn remove(&mut self, name: &UserName) -> Result<Account, Refused> {
+    /// Removes an account; [`StoreError::Unknown`] where there is none.
+    pub fn remove(&mut self, name: &UserName) -> Result<Account, StoreError> {
         self.accounts
             .remove(name)
-            .ok_or_else(|| Refused::Unknown(name.clone()))
+            .ok_or_else(|| StoreError::Unknown(name.clone()))
     }
 
     /// The accounts in the order of their names.

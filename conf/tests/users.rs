@@ -7,8 +7,8 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 
 use skiff_conf::{
-    Access, Account, Bytes, CloseNotify, Complaint, FileStamp, FtpAccess, Iterations, LostControl,
-    Refused, Standing, UserName, UserStore, Verifier,
+    Access, Account, AccountStatus, Bytes, CloseNotify, Complaint, FileStamp, FtpAccess,
+    Iterations, LostControl, StoreError, UserName, UserStore, Verifier,
 };
 use tempfile::TempDir;
 
@@ -17,7 +17,7 @@ enum Failed {
     #[error(transparent)]
     Complaint(#[from] Complaint),
     #[error(transparent)]
-    Refused(#[from] Refused),
+    Refused(#[from] StoreError),
 }
 
 struct Fixture {
@@ -78,7 +78,7 @@ fn what_is_saved_is_loaded() {
     tom.quota = Some(Bytes::new(800_000_000));
     tom.entries = Some(7);
     tom.access = Access::ReadOnly;
-    tom.standing = Standing::Disabled;
+    tom.standing = AccountStatus::Disabled;
     tom.ftp = FtpAccess::Refused;
     tom.data_close_notify = Some(CloseNotify::Warn);
     tom.publish_on_lost_control = LostControl::Publish;
@@ -102,7 +102,7 @@ fn what_is_saved_is_loaded() {
     );
     assert_eq!(
         (tom.access, tom.standing),
-        (Access::ReadOnly, Standing::Disabled)
+        (Access::ReadOnly, AccountStatus::Disabled)
     );
     assert_eq!(
         (tom.ftp, tom.data_close_notify, tom.publish_on_lost_control),
@@ -119,7 +119,7 @@ fn what_is_saved_is_loaded() {
     );
     assert_eq!(
         (jerry.access, jerry.standing),
-        (Access::ReadWrite, Standing::Enabled)
+        (Access::ReadWrite, AccountStatus::Enabled)
     );
     assert_eq!(
         (

@@ -7,7 +7,7 @@
 //! synced, or not at all; the stage of an interrupted upload stays, charged and resumable.
 //!
 //! Calls that may block take a [`Worker`], which only threads that may block have. The few calls
-//! without one (`..._at_hand`) answer from the kernel's caches or give `None`. Names are bytes;
+//! without one (`..._cached`) answer from the kernel's caches or give `None`. Names are bytes;
 //! paths are relative to the home and untrusted.
 //!
 //! Imports run one way, from the lower rows of this table to the upper ones:
@@ -43,7 +43,7 @@ pub use home::stages::StageInfo;
 pub use policy::{Durability, Policy};
 pub use reading::download::Download;
 pub use reading::listing::Listing;
-pub use reading::lookup::SizeOf;
+pub use reading::lookup::NameSize;
 pub use skiff_quota::{Amount, Usage};
 pub use upload::{Published, Replace, Start, Upload, UploadRequest, UploadStart};
 pub use worker::Worker;

@@ -47,7 +47,7 @@ fn over_quota_in_the_middle_it_is_cut_back_with_its_time() {
                 if (needed.bytes, available.bytes) == (11, 10)),
             "{over:?}"
         );
-        assert_eq!((upload.have(), upload.staged()), (60, 90));
+        assert_eq!((upload.initial_len(), upload.file_len()), (60, 90));
         assert_eq!(content(&world).len(), 90);
         upload.write(worker, &[4; 10]).unwrap();
         drop(upload);

@@ -31,14 +31,14 @@ fn a_set_time_keeps_digests_that_were_valid_and_no_others() {
         let (md5, sha256) = (Digest::Md5([9; 16]), Digest::Sha256([9; 32]));
         for (first, second) in [(md5, sha256), (sha256, md5)] {
             let mut file = home.download(worker, path).unwrap();
-            file.forget(worker).unwrap();
-            file.remember(worker, first).unwrap();
+            file.remove_digests(worker).unwrap();
+            file.store_digest(worker, first).unwrap();
             home.set_modified(worker, path, time(2)).unwrap();
             assert_eq!(known(), Some(first.into()));
 
             // A digest that is computed later is not stored as the verified one.
             let file = home.download(worker, path).unwrap();
-            file.remember(worker, second).unwrap();
+            file.store_digest(worker, second).unwrap();
             let both = Digests {
                 verified: first,
                 later: Some(second),

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use rustix::fs::{CWD, FileType, Mode, StatVfsMountFlags, fstatfs, mknodat, statvfs};
-use skiff_vfs::SizeOf;
+use skiff_vfs::NameSize;
 
 use crate::common::{World, leave, on_worker, put};
 
@@ -26,11 +26,11 @@ fn what_is_said_at_hand_is_what_a_worker_says() {
         for path in ["file", "a/file", "a/b/file"] {
             put(&home, worker, path, path.as_bytes()).unwrap();
             let path = Path::new(path);
-            assert_eq!(home.stat_at_hand(path), home.stat(worker, path).ok());
-            let size = home.size_at_hand(path).map(SizeOf::Published);
+            assert_eq!(home.stat_cached(path), home.stat(worker, path).ok());
+            let size = home.size_cached(path).map(NameSize::Published);
             assert_eq!(size, home.size(worker, path).ok());
             let (here, there) = (
-                home.download_at_hand(path).unwrap(),
+                home.download_cached(path).unwrap(),
                 home.download(worker, path).unwrap(),
             );
             assert_eq!(
@@ -40,8 +40,8 @@ fn what_is_said_at_hand_is_what_a_worker_says() {
         }
         for path in ["", "a", "a/b"] {
             let path = Path::new(path);
-            assert!(home.may_enter_at_hand(path));
-            let mut here = home.list_at_hand(path).unwrap();
+            assert!(home.may_enter_cached(path));
+            let mut here = home.list_cached(path).unwrap();
             let mut there = home.list(worker, path).unwrap();
             let mut count = 0;
             while let Some(entry) = there.next(worker).unwrap() {
@@ -53,7 +53,7 @@ fn what_is_said_at_hand_is_what_a_worker_says() {
         }
         let directory = Path::new("a");
         assert_eq!(
-            home.stat_at_hand(directory),
+            home.stat_cached(directory),
             home.stat(worker, directory).ok()
         );
     });
@@ -92,18 +92,18 @@ fn what_takes_more_than_a_look_is_left_to_a_worker() {
         ];
         for path in others {
             let path = Path::new(path);
-            assert_eq!(home.stat_at_hand(path), None, "{path:?}");
-            assert_eq!(home.size_at_hand(path), None, "{path:?}");
-            assert!(home.download_at_hand(path).is_none(), "{path:?}");
-            assert!(home.list_at_hand(path).is_none(), "{path:?}");
-            assert!(!home.may_enter_at_hand(path), "{path:?}");
+            assert_eq!(home.stat_cached(path), None, "{path:?}");
+            assert_eq!(home.size_cached(path), None, "{path:?}");
+            assert!(home.download_cached(path).is_none(), "{path:?}");
+            assert!(home.list_cached(path).is_none(), "{path:?}");
+            assert!(!home.may_enter_cached(path), "{path:?}");
         }
         for path in ["way", "file"] {
-            assert!(!home.may_enter_at_hand(Path::new(path)), "{path}");
-            assert!(home.list_at_hand(Path::new(path)).is_none(), "{path}");
+            assert!(!home.may_enter_cached(Path::new(path)), "{path}");
+            assert!(home.list_cached(Path::new(path)).is_none(), "{path}");
         }
-        assert_eq!(home.size_at_hand(Path::new("dir")), None);
-        assert!(home.download_at_hand(Path::new("dir")).is_none());
+        assert_eq!(home.size_cached(Path::new("dir")), None);
+        assert!(home.download_cached(Path::new("dir")).is_none());
     });
 }
 
@@ -115,11 +115,11 @@ fn no_size_is_told_at_hand_while_anything_is_staged() {
         let home = world.open(worker);
         let path = Path::new("file");
         put(&home, worker, "file", b"whole").unwrap();
-        assert_eq!(home.size_at_hand(path), Some(5));
+        assert_eq!(home.size_cached(path), Some(5));
         leave(&home, worker, "file", b"par");
-        assert_eq!(home.size_at_hand(path), None);
+        assert_eq!(home.size_cached(path), None);
         home.drop_stage(worker, path).unwrap();
-        assert_eq!(home.size_at_hand(path), Some(5));
+        assert_eq!(home.size_cached(path), Some(5));
     });
 }
 
@@ -134,9 +134,9 @@ fn a_read_that_would_change_the_time_of_access_is_left_to_a_worker() {
             let times = FileTimes::new().set_accessed(accessed);
             let file = File::options().write(true).open(world.at("file")).unwrap();
             file.set_times(times).unwrap();
-            let file = home.download_at_hand(Path::new("file"))?;
+            let file = home.download_cached(Path::new("file"))?;
             let mut buffer = [0; 16];
-            let count = home.read_at_hand(&file, 1, &mut buffer)?;
+            let count = home.read_cached(&file, 1, &mut buffer)?;
             Some(buffer[..count].to_vec())
         };
         let hour = Duration::from_secs(60 * 60);

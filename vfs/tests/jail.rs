@@ -20,7 +20,7 @@ fn answers(home: &Arc<Home>, worker: &Worker, path: &str) -> Vec<String> {
         .map(|_| ());
     vec![
         format!("{:?}", home.stat(worker, path).map(|_| ())),
-        format!("{:?}", home.enter(worker, path)),
+        format!("{:?}", home.check_enter(worker, path)),
         format!("{:?}", home.list(worker, path).map(|_| ())),
         format!("{:?}", home.download(worker, path).map(|_| ())),
         format!("{:?}", home.drop_stage(worker, path)),
@@ -117,7 +117,7 @@ fn links_inside_the_home_are_followed() {
                 "{path}"
             );
         }
-        home.enter(worker, Path::new("to-dir")).unwrap();
+        home.check_enter(worker, Path::new("to-dir")).unwrap();
         assert!(matches!(
             home.download(worker, Path::new("loop")),
             Err(VfsError::NotFound)
@@ -153,7 +153,7 @@ fn what_is_no_file_never_blocks() {
             let refused = home.upload(worker, path, &request(1, Replace::Existing));
             assert!(matches!(refused, Err(VfsError::NotRegular)));
             assert!(matches!(
-                home.enter(worker, path),
+                home.check_enter(worker, path),
                 Err(VfsError::NotADirectory)
             ));
             assert_eq!(home.stat(worker, path).unwrap().kind, Kind::Other);

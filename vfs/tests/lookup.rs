@@ -5,7 +5,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use skiff_vfs::{SizeOf, Start, VfsError};
+use skiff_vfs::{NameSize, Start, VfsError};
 
 use crate::common::{World, begin, leave, on_worker, put, stage_of};
 
@@ -17,15 +17,15 @@ fn the_size_is_the_files_or_the_stages_and_of_both_there_is_none() {
         let size = |path: &str| home.size(worker, Path::new(path));
         assert!(matches!(size("file"), Err(VfsError::NotFound)));
         leave(&home, worker, "file", b"part");
-        assert_eq!(size("file").unwrap(), SizeOf::Staged(4));
+        assert_eq!(size("file").unwrap(), NameSize::Staged(4));
         put(&home, worker, "file", b"whole file").unwrap();
-        assert_eq!(size("file").unwrap(), SizeOf::Published(10));
+        assert_eq!(size("file").unwrap(), NameSize::Published(10));
         leave(&home, worker, "file", b"part");
-        assert_eq!(size("file").unwrap(), SizeOf::Both);
+        assert_eq!(size("file").unwrap(), NameSize::Both);
         home.drop_stage(worker, Path::new("file")).unwrap();
         symlink("file", world.at("link")).unwrap();
         symlink("../file", world.at("out")).unwrap();
-        assert_eq!(size("link").unwrap(), SizeOf::Published(10));
+        assert_eq!(size("link").unwrap(), NameSize::Published(10));
         assert!(matches!(size("out"), Err(VfsError::Escapes)));
         home.make_dir(worker, Path::new("dir")).unwrap();
         assert!(matches!(size("dir"), Err(VfsError::IsADirectory)));
@@ -61,7 +61,7 @@ fn a_unique_name_is_none_that_is_published_staged_or_a_link() {
         let world = World::new();
         let home = world.open(worker);
         home.make_dir(worker, Path::new("dir")).unwrap();
-        let unique = || home.unique(worker, Path::new("dir/up")).unwrap();
+        let unique = || home.free_name(worker, Path::new("dir/up")).unwrap();
         assert_eq!(unique(), Path::new("dir/up"));
         put(&home, worker, "dir/up", b"x").unwrap();
         assert_eq!(unique(), Path::new("dir/up.1"));
@@ -74,7 +74,7 @@ fn a_unique_name_is_none_that_is_published_staged_or_a_link() {
         drop(running);
         assert_eq!(unique(), Path::new("dir/up.4"));
 
-        let bad = |path: &str| home.unique(worker, Path::new(path)).unwrap_err();
+        let bad = |path: &str| home.free_name(worker, Path::new(path)).unwrap_err();
         assert!(matches!(bad(""), VfsError::Forbidden));
         assert!(matches!(bad("missing/up"), VfsError::NotFound));
         assert!(matches!(bad("../up"), VfsError::Escapes));
@@ -96,8 +96,11 @@ fn unique_names_are_sought_no_further_than_ten_thousand() {
         }
         let home = world.open(worker);
         let path = Path::new("up");
-        assert_eq!(home.unique(worker, path).unwrap(), name(9_999));
+        assert_eq!(home.free_name(worker, path).unwrap(), name(9_999));
         fs::write(world.root().join(name(9_999)), "").unwrap();
-        assert!(matches!(home.unique(worker, path), Err(VfsError::Exists)));
+        assert!(matches!(
+            home.free_name(worker, path),
+            Err(VfsError::Exists)
+        ));
     });
 }

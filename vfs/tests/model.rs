@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use skiff_vfs::{
-    Durability, Home, Kind, Limit, Replace, SizeOf, Start, Upload, UploadRequest, UploadStart,
+    Durability, Home, Kind, Limit, NameSize, Replace, Start, Upload, UploadRequest, UploadStart,
     VfsError, Worker,
 };
 
@@ -97,7 +97,7 @@ impl Actor {
         let size = (self.random.below(2) == 0).then_some(size);
         let replace = *self.random.pick(&REPLACE);
         let path = match self.random.below(5) {
-            0 => self.home.unique(worker, path)?,
+            0 => self.home.free_name(worker, path)?,
             _ => path.to_owned(),
         };
         let offset = Start::Offset(self.offset(worker, &path));
@@ -116,8 +116,8 @@ impl Actor {
     /// Somewhere in what the name has, or just at its end.
     fn offset(&mut self, worker: &Worker, path: &Path) -> u64 {
         let size = match self.home.size(worker, path) {
-            Ok(SizeOf::Published(size) | SizeOf::Staged(size)) => size,
-            Ok(SizeOf::Both) | Err(_) => 1_000,
+            Ok(NameSize::Published(size) | NameSize::Staged(size)) => size,
+            Ok(NameSize::Both) | Err(_) => 1_000,
         };
         match self.random.below(3) {
             0 => size,

@@ -57,7 +57,7 @@ fn each_mount_stages_for_itself() {
         assert!(world.at("there/.skiff-stage").is_dir());
         assert!(!world.at(".skiff-stage").exists());
         assert_eq!(names(&home, worker, "disk"), ["deep"]);
-        let hidden = home.enter(worker, Path::new("disk/.skiff-stage"));
+        let hidden = home.check_enter(worker, Path::new("disk/.skiff-stage"));
         assert!(matches!(hidden, Err(VfsError::NotFound)));
         let moved = home.rename(
             worker,
@@ -82,7 +82,9 @@ fn each_mount_stages_for_itself() {
         assert!(matches!(hidden, Err(VfsError::NotFound)));
         home.scan(worker).unwrap();
         assert_eq!(
-            start(&home, worker, "disk/deep/part", None).unwrap().have(),
+            start(&home, worker, "disk/deep/part", None)
+                .unwrap()
+                .initial_len(),
             4
         );
         // disk, deep, deeper, file, part, here, there, and the bound file under both names.
@@ -105,12 +107,14 @@ fn a_full_disk_is_told_and_what_fits_stays() {
             }
         };
         assert!(matches!(full, VfsError::DiskFull), "{full:?}");
-        let staged = upload.staged();
+        let staged = upload.file_len();
         assert!(staged > MEBI / 2 && staged <= MEBI, "{staged}");
         upload.suspend(worker);
         world.check(&home, worker);
         assert_eq!(
-            start(&home, worker, "file", 4 * MEBI).unwrap().have(),
+            start(&home, worker, "file", 4 * MEBI)
+                .unwrap()
+                .initial_len(),
             staged
         );
     });

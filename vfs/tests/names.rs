@@ -41,7 +41,7 @@ fn the_usual_refusals() {
         let into_itself = home.rename(worker, dir, Path::new("dir/sub"), Replace::Never);
         assert!(matches!(into_itself, Err(VfsError::BadName)));
         assert!(matches!(
-            home.enter(worker, file),
+            home.check_enter(worker, file),
             Err(VfsError::NotADirectory)
         ));
         assert!(matches!(
@@ -75,7 +75,12 @@ fn renaming_a_tree_carries_its_stages() {
             .map(|s| s.path)
             .collect();
         assert_eq!(paths, ["z/b/both", "z/b/only"].map(Path::new));
-        assert_eq!(start(&home, worker, "z/b/only", None).unwrap().have(), 5);
+        assert_eq!(
+            start(&home, worker, "z/b/only", None)
+                .unwrap()
+                .initial_len(),
+            5
+        );
         world.check(&home, worker);
 
         home.rename(
@@ -85,8 +90,13 @@ fn renaming_a_tree_carries_its_stages() {
             Replace::Never,
         )
         .unwrap();
-        assert_eq!(start(&home, worker, "both", None).unwrap().have(), 6);
-        assert_eq!(start(&home, worker, "z/b/both", None).unwrap().have(), 0);
+        assert_eq!(start(&home, worker, "both", None).unwrap().initial_len(), 6);
+        assert_eq!(
+            start(&home, worker, "z/b/both", None)
+                .unwrap()
+                .initial_len(),
+            0
+        );
         world.check(&home, worker);
     });
 }

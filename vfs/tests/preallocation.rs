@@ -91,7 +91,7 @@ fn an_interrupted_upload_gives_back_what_it_took_ahead() {
         let more = fallocate(left, FallocateFlags::KEEP_SIZE, 2 * MEBI, 16 * MEBI);
         assert_eq!(more.is_ok(), blocks(&stage(&world)) >= 16 * MEBI);
         let mut second = start(&home, worker, "file", 3 * MEBI).unwrap();
-        assert_eq!(second.have(), 2 * MEBI);
+        assert_eq!(second.initial_len(), 2 * MEBI);
         second.write(worker, &piece).unwrap();
         second.publish(worker, None, None).unwrap();
         assert!(blocks(&world.at("file")) <= 3 * MEBI + OVERHEAD);

@@ -76,7 +76,7 @@ fn an_undeclared_size_takes_the_last_byte_and_not_one_more() {
         upload.write(worker, &vec![1; MEBI as usize]).unwrap();
         upload.write(worker, &[2; 10]).unwrap();
         assert!(over_quota(upload.write(worker, &[3])).is_some());
-        assert_eq!(upload.staged(), MEBI + 10);
+        assert_eq!(upload.file_len(), MEBI + 10);
         upload.publish(worker, None, None).unwrap();
         assert_eq!(home.usage().used.bytes, MEBI + 10);
         world.check(&home, worker);

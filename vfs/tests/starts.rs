@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use skiff_vfs::{Amount, Durability, Home, Replace, SizeOf, Start, Upload, VfsError, Worker};
+use skiff_vfs::{Amount, Durability, Home, NameSize, Replace, Start, Upload, VfsError, Worker};
 
 use crate::common::{
     MEBI, Random, World, begin, digest, digests, leave, on_worker, put, request, stage_of,
@@ -255,7 +255,7 @@ fn a_write_or_a_publication_prepares_where_nobody_did() {
             let (world, home) = has.make(worker);
             let mut upload = begin(&home, worker, FILE, start).unwrap();
             upload.write(worker, b"+").unwrap();
-            assert_eq!(upload.staged(), way.position() + 1, "{has:?} {start:?}");
+            assert_eq!(upload.file_len(), way.position() + 1, "{has:?} {start:?}");
             drop(upload);
             world.check(&home, worker);
 
@@ -445,9 +445,9 @@ fn one_upload(
         }
     }
     let size = match (&model.published, &model.staged) {
-        (Some(published), None) => Some(SizeOf::Published(published.len() as u64)),
-        (None, Some(staged)) => Some(SizeOf::Staged(staged.len() as u64)),
-        (Some(_), Some(_)) => Some(SizeOf::Both),
+        (Some(published), None) => Some(NameSize::Published(published.len() as u64)),
+        (None, Some(staged)) => Some(NameSize::Staged(staged.len() as u64)),
+        (Some(_), Some(_)) => Some(NameSize::Both),
         (None, None) => None,
     };
     assert_eq!(home.size(worker, Path::new(name)).ok(), size);

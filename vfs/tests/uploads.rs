@@ -64,7 +64,7 @@ fn what_comes_through_a_pipe_is_appended_and_charged() {
             let count = part.len() as u64;
             upload.write_from(worker, reader.as_fd(), count).unwrap();
         }
-        assert_eq!(upload.staged(), 27);
+        assert_eq!(upload.file_len(), 27);
         upload.publish(worker, None, None).unwrap();
         let there = read(&home, worker, "file");
         assert_eq!(there, b"written, moved, moved again");
@@ -78,7 +78,7 @@ fn what_comes_through_a_pipe_is_appended_and_charged() {
             matches!(refused, Err(VfsError::OverQuota { .. })),
             "{refused:?}"
         );
-        assert_eq!(upload.staged(), 0, "room comes before bytes");
+        assert_eq!(upload.file_len(), 0, "room comes before bytes");
         upload.suspend(worker);
         world.check(&home, worker);
     });
@@ -93,12 +93,12 @@ fn what_nobody_wants_any_more_is_not_published() {
         let mut upload = start(&home, worker, "file", 8).unwrap();
         upload.write(worker, b"new file").unwrap();
         let forsaken = Arc::new(AtomicBool::new(true));
-        upload.heed(forsaken, Duration::ZERO);
+        upload.set_stop_flag(forsaken, Duration::ZERO);
         let refused = upload.publish(worker, None, None);
         assert!(matches!(refused, Err(VfsError::Stopped)), "{refused:?}");
         assert_eq!(read(&home, worker, "file"), b"old");
         let again = start(&home, worker, "file", 8).unwrap();
-        assert_eq!(again.have(), 8, "the stage stays");
+        assert_eq!(again.initial_len(), 8, "the stage stays");
         again.suspend(worker);
         world.check(&home, worker);
     });
@@ -114,7 +114,7 @@ fn an_interrupted_upload_is_continued_after_a_restart() {
         drop(home);
         let home = world.open(worker);
         let mut upload = start(&home, worker, "file", 12).unwrap();
-        assert_eq!(upload.have(), 6);
+        assert_eq!(upload.initial_len(), 6);
         let mut prefix = [0; 16];
         assert_eq!(upload.read_at(worker, 0, &mut prefix).unwrap(), 6);
         assert_eq!(&prefix[..6], b"first ");
@@ -153,11 +153,11 @@ fn starting_over_cuts_and_a_longer_stage_is_of_another_file() {
         leave(&home, worker, "file", b"0123456789");
         let mut upload = start(&home, worker, "file", 10).unwrap();
         upload.restart(worker).unwrap();
-        assert_eq!((upload.have(), upload.staged()), (10, 0));
+        assert_eq!((upload.initial_len(), upload.file_len()), (10, 0));
         upload.write(worker, b"ab").unwrap();
         drop(upload);
         let upload = start(&home, worker, "file", 1).unwrap();
-        assert_eq!((upload.have(), upload.staged()), (0, 0));
+        assert_eq!((upload.initial_len(), upload.file_len()), (0, 0));
         upload.discard(worker);
         world.check(&home, worker);
         assert_eq!(home.usage().used, Amount::ZERO);
@@ -270,14 +270,14 @@ fn digests_are_remembered_until_the_file_changes() {
 
         let md5 = Digest::Md5([9; 16]);
         let mut download = home.download(worker, Path::new("moved")).unwrap();
-        download.remember(worker, md5).unwrap();
+        download.store_digest(worker, md5).unwrap();
         assert_eq!(known("moved"), Some(md5.into()));
-        download.forget(worker).unwrap();
+        download.remove_digests(worker).unwrap();
         assert_eq!(known("moved"), None);
 
         // No digest is stored with a file that changed while it was hashed.
         fs::write(world.at("moved"), "another length").unwrap();
-        download.remember(worker, md5).unwrap();
+        download.store_digest(worker, md5).unwrap();
         assert_eq!(known("moved"), None);
     });
 }
@@ -299,7 +299,7 @@ fn one_writer_per_name_and_a_lively_one_is_left_alone() {
         let (owner, silent) = contend(&home, worker);
         assert_eq!(owner, 7);
         assert!(silent < world.policy.writer_silence);
-        assert!(!first.cancelled());
+        assert!(!first.is_cancelled());
         drop(first);
         start(&home, worker, "file", None).unwrap().discard(worker);
     });
@@ -314,12 +314,12 @@ fn a_silent_writer_is_asked_to_give_way() {
         let mut first = start(&home, worker, "file", None).unwrap();
         first.write(worker, b"begun ").unwrap();
         contend(&home, worker);
-        assert!(first.cancelled());
+        assert!(first.is_cancelled());
         contend(&home, worker);
         first.suspend(worker);
         let next = start(&home, worker, "file", None).unwrap();
-        assert_eq!(next.have(), 6);
-        assert!(!next.cancelled());
+        assert_eq!(next.initial_len(), 6);
+        assert!(!next.is_cancelled());
     });
 }
 

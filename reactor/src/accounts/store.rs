@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use skiff_conf::{FtpAccess, Server, Standing as AccountStanding, UserStore};
+use skiff_conf::{AccountStatus, FtpAccess, Server, UserStore};
 use skiff_sessions::scram::Verifier;
 use skiff_sessions::server::job::{CloseNotify, LostControl};
 use skiff_sessions::server::{Access, Rights, Standing};
@@ -54,7 +54,7 @@ impl Accounts {
     pub(crate) fn find(&self, worker: &Worker, user: &str) -> (Verifier, Standing) {
         let store = self.store(worker);
         match store.get(user) {
-            Some(account) if account.standing == AccountStanding::Enabled => {
+            Some(account) if account.standing == AccountStatus::Enabled => {
                 let scram = &account.scram;
                 let verifier = Verifier {
                     salt: scram.salt.clone(),
@@ -100,7 +100,7 @@ impl Accounts {
     pub(crate) fn resolve(&self, worker: &Worker, user: &str) -> Result<ResolvedAccount, Refusal> {
         let store = self.store(worker);
         let (name, account) = store.find(user).ok_or(Refusal::NoAccount)?;
-        if account.standing != AccountStanding::Enabled {
+        if account.standing != AccountStatus::Enabled {
             return Err(Refusal::NoAccount);
         }
         let config = self.config();

@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::io::{self, Write};
 use std::path::Path;
 
-use skiff_conf::{Complaint, Refused};
+use skiff_conf::{Complaint, StoreError};
 
 use crate::accounts::folder::FolderError;
 use crate::daemon;
@@ -17,7 +17,7 @@ pub(crate) enum Failure {
     #[error(transparent)]
     Settings(#[from] Complaint),
     #[error(transparent)]
-    Refused(#[from] Refused),
+    Refused(#[from] StoreError),
     #[error(transparent)]
     Folder(#[from] FolderError),
     #[error(transparent)]

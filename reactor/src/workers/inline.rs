@@ -77,13 +77,13 @@ impl Inline {
 
 fn look(job: &Job, home: &Home) -> Option<Completion> {
     Some(match job {
-        Job::Size { path } => Completion::Size(home.size_at_hand(below(path))?),
+        Job::Size { path } => Completion::Size(home.size_cached(below(path))?),
         Job::ModifiedAt { path } => {
-            let entry = home.stat_at_hand(below(path))?;
+            let entry = home.stat_cached(below(path))?;
             Completion::ModifiedAt(Stamp(entry.modified.seconds))
         }
-        Job::Facts { path } => Completion::Facts(facts(&home.stat_at_hand(below(path))?)),
-        Job::ChangeDirectory { to } if home.may_enter_at_hand(below(to)) => Completion::Done,
+        Job::Facts { path } => Completion::Facts(facts(&home.stat_cached(below(path))?)),
+        Job::ChangeDirectory { to } if home.may_enter_cached(below(to)) => Completion::Done,
         _ => return None,
     })
 }
@@ -95,7 +95,7 @@ fn open(job: &Job, home: &Arc<Home>) -> Option<Answer> {
             reading: Reading::Once,
         } => open_download(home, path),
         Job::OpenListing { path, form, access } => {
-            let listing = home.list_at_hand(below(path))?;
+            let listing = home.list_cached(below(path))?;
             let text = ListingText::of_directory(listing, ListingStyle::new(*form, *access, None));
             Some((Completion::Listing, Some(OpenFile::Listing(Box::new(text)))))
         }
@@ -104,7 +104,7 @@ fn open(job: &Job, home: &Arc<Home>) -> Option<Answer> {
 }
 
 fn open_download(home: &Home, path: &VirtualPath) -> Option<Answer> {
-    let file = home.download_at_hand(below(path))?;
+    let file = home.download_cached(below(path))?;
     let facts = Completion::Download(download_facts(&file));
     let file = match read_whole(home, &file) {
         Some(whole) => OpenFile::Small(whole),
@@ -120,7 +120,7 @@ fn read_whole(home: &Home, file: &Download) -> Option<SmallFile> {
         return None;
     }
     let mut bytes = vec![0; size];
-    let count = home.read_at_hand(file, 0, &mut bytes)?;
+    let count = home.read_cached(file, 0, &mut bytes)?;
     (count == size).then_some(SmallFile(bytes))
 }
 

@@ -20,7 +20,7 @@ use skiff_sessions::wire::listing::Form;
 use skiff_sessions::wire::reply::{Refusal, Usage};
 use skiff_sessions::wire::stamp::Stamp;
 use skiff_vfs::{
-    Digest, Digests, Download, Home, Homes, SizeOf, Start, Upload, UploadRequest, UploadStart,
+    Digest, Digests, Download, Home, Homes, NameSize, Start, Upload, UploadRequest, UploadStart,
     VfsError, Worker,
 };
 
@@ -208,7 +208,7 @@ fn in_home(worker: &Worker, services: &Services, request: &JobRequest) -> Result
                 Err(why) => (Completion::Refused(why), None),
             }
         }
-        Job::ChangeDirectory { to } => home.enter(worker, below(to)).map(|()| done())?,
+        Job::ChangeDirectory { to } => home.check_enter(worker, below(to)).map(|()| done())?,
         Job::Facts { path } => (
             Completion::Facts(facts(&home.stat(worker, below(path))?)),
             None,
@@ -278,8 +278,8 @@ fn on_name(worker: &Worker, home: &Home, job: &Job) -> Result<Completion, VfsErr
         Job::SetMode { path, mode } => home.set_mode(worker, below(path), *mode)?,
         Job::Size { path } => {
             return Ok(match home.size(worker, below(path))? {
-                SizeOf::Published(size) | SizeOf::Staged(size) => Completion::Size(size),
-                SizeOf::Both => Completion::Refused(Refusal::TwoSizes),
+                NameSize::Published(size) | NameSize::Staged(size) => Completion::Size(size),
+                NameSize::Both => Completion::Refused(Refusal::TwoSizes),
             });
         }
         Job::ModifiedAt { path } => {
@@ -287,7 +287,7 @@ fn on_name(worker: &Worker, home: &Home, job: &Job) -> Result<Completion, VfsErr
             return Ok(Completion::ModifiedAt(Stamp(modified.seconds)));
         }
         Job::UniqueName { path } => {
-            let name = home.unique(worker, below(path))?;
+            let name = home.free_name(worker, below(path))?;
             let found = PathArg::new(name.as_os_str().as_bytes());
             let found = found.and_then(|name| VirtualPath::root().join(&name).ok());
             return Ok(found.map_or(Completion::Refused(Refusal::Fault), Completion::Name));
@@ -405,7 +405,7 @@ fn opened_upload(start: UploadStart) -> Answer {
             (Completion::AlreadyThere { size, remembered }, None)
         }
         UploadStart::Open(upload) => {
-            let have = upload.have();
+            let have = upload.initial_len();
             (
                 Completion::Upload { have },
                 Some(OpenFile::Upload(Box::new(upload))),
@@ -435,7 +435,7 @@ fn on_file(worker: &Worker, job: &Job, file: Option<OpenFile>, stop: &Arc<Atomic
                 StreamEnd::Seen if upload.replaces() => GRACE_FOR_OLD,
                 StreamEnd::Seen => GRACE,
             };
-            upload.heed(Arc::clone(stop), grace);
+            upload.set_stop_flag(Arc::clone(stop), grace);
             (publish(worker, *upload, None, None), None)
         }
         (Job::Suspend, Some(OpenFile::Upload(upload))) => {
@@ -449,9 +449,9 @@ fn on_file(worker: &Worker, job: &Job, file: Option<OpenFile>, stop: &Arc<Atomic
         (Job::CloseFile { digest }, Some(OpenFile::Download(mut file))) => {
             let news = match digest {
                 DigestNews::Computed(sum) => {
-                    to_remember(*sum).map_or(Ok(()), |digest| file.remember(worker, digest))
+                    to_remember(*sum).map_or(Ok(()), |digest| file.store_digest(worker, digest))
                 }
-                DigestNews::Wrong => file.forget(worker),
+                DigestNews::Wrong => file.remove_digests(worker),
                 DigestNews::None => Ok(()),
             };
             if let Err(error) = news {

@@ -77,7 +77,7 @@ impl LentFile<'_> {
     /// The upload, unless a newer upload of the same name has cancelled it.
     fn upload(&mut self) -> Result<&mut Upload, Refusal> {
         match &mut self.file {
-            Some(OpenFile::Upload(file)) if file.cancelled() => Err(Refusal::Busy),
+            Some(OpenFile::Upload(file)) if file.is_cancelled() => Err(Refusal::Busy),
             Some(OpenFile::Upload(file)) => Ok(file),
             _ => Err(Refusal::Fault),
         }

@@ -35,7 +35,7 @@ pub(crate) fn publish_short(
 }
 
 fn publish(worker: &Worker, mut upload: Upload, stop: Arc<AtomicBool>) -> End {
-    upload.heed(stop, Duration::ZERO);
+    upload.set_stop_flag(stop, Duration::ZERO);
     match upload.publish(worker, None, None) {
         Ok(published) => End::Stored {
             size: published.size,

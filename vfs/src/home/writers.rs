@@ -83,7 +83,7 @@ impl Writer {
     }
 
     /// Whether the upload is to end for another one of the same name.
-    pub(crate) fn cancelled(&self) -> bool {
+    pub(crate) fn is_cancelled(&self) -> bool {
         self.cancelled.load(Ordering::Relaxed)
     }
 

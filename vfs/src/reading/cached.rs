@@ -34,27 +34,27 @@ struct CachedName<'a> {
 
 impl Home {
     /// [`Home::stat`] from the caches, of a file or a directory.
-    pub fn stat_at_hand(&self, path: &Path) -> Option<Entry> {
+    pub fn stat_cached(&self, path: &Path) -> Option<Entry> {
         let CachedName { leaf, stat, .. } = self.cached_name(path)?;
         Some(Entry::new(leaf.to_owned(), &stat))
     }
 
     /// The size of a file from the caches, in bytes; `None` also where a name of the file system
     /// has a stage, see [`Home::size`].
-    pub fn size_at_hand(&self, path: &Path) -> Option<u64> {
+    pub fn size_cached(&self, path: &Path) -> Option<u64> {
         let stat = self.cached_name(path)?.stat;
         let certain = entry::kind(&stat) == Kind::File && self.mounts.home().has_no_stages();
         certain.then(|| entry::size(&stat))
     }
 
-    /// True only if [`Home::enter`] would succeed; false where the caches do not tell.
-    pub fn may_enter_at_hand(&self, path: &Path) -> bool {
+    /// True only if [`Home::check_enter`] would succeed; false where the caches do not tell.
+    pub fn may_enter_cached(&self, path: &Path) -> bool {
         let folder = self.cached_folder(path);
         folder.is_some_and(|(fd, _)| open_cached(fd, OsStr::new("."), OFlags::PATH).is_some())
     }
 
     /// [`Home::list`] of a directory that is in the caches.
-    pub fn list_at_hand(self: &Arc<Self>, path: &Path) -> Option<Listing> {
+    pub fn list_cached(self: &Arc<Self>, path: &Path) -> Option<Listing> {
         let (fd, id) = self.cached_folder(path)?;
         let reader = DirReader::from_fd(open_cached(&fd, OsStr::new("."), dir_read_flags())?);
         let folder = Folder {
@@ -68,7 +68,7 @@ impl Home {
     }
 
     /// [`Home::download`] of a file that is in the caches; without its stored digests.
-    pub fn download_at_hand(&self, path: &Path) -> Option<Download> {
+    pub fn download_cached(&self, path: &Path) -> Option<Download> {
         let CachedName { folder, leaf, stat } = self.cached_name(path)?;
         // To open a FIFO or a device may block or have effects.
         check_regular(entry::kind(&stat)).ok()?;
@@ -81,7 +81,7 @@ impl Home {
     /// Reads at byte `offset` of `file`, which is of this home, what is in the page cache. The
     /// count may be less than asked; 0 is the end. `None` also where the read would update the
     /// atime, which may wait for the disk.
-    pub fn read_at_hand(&self, file: &Download, offset: u64, buffer: &mut [u8]) -> Option<usize> {
+    pub fn read_cached(&self, file: &Download, offset: u64, buffer: &mut [u8]) -> Option<usize> {
         if self.jail.access_time()? == AccessTime::Relatime && read_updates_atime(file.stat()) {
             return None;
         }

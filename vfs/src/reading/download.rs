@@ -80,7 +80,7 @@ impl Download {
     /// Stores a digest of the whole content, computed from the disk, beside one that is there.
     /// Nothing is stored where the file has changed since it was opened or the file system has no
     /// attributes: that is no error.
-    pub fn remember(&self, _worker: &Worker, read: Digest) -> Result<(), VfsError> {
+    pub fn store_digest(&self, _worker: &Worker, read: Digest) -> Result<(), VfsError> {
         let now = fstat(&self.file)?;
         if unchanged(&now, &self.stat) {
             let all = match self.digests {
@@ -93,7 +93,7 @@ impl Download {
     }
 
     /// Removes the stored digests, which differ from the content on the disk.
-    pub fn forget(&mut self, _worker: &Worker) -> Result<(), VfsError> {
+    pub fn remove_digests(&mut self, _worker: &Worker) -> Result<(), VfsError> {
         self.digests = None;
         Ok(digest::remove(&self.file)?)
     }

@@ -14,7 +14,7 @@ const TRIES_MAX: usize = 10_000;
 
 /// The size of a name's published file or stage, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SizeOf {
+pub enum NameSize {
     Published(u64),
     /// The stage of an interrupted or running upload, to a name without a published file.
     Staged(u64),
@@ -26,7 +26,7 @@ pub enum SizeOf {
 impl Home {
     /// The size of the file at `path` or of its stage; links are followed where they stay in the
     /// home.
-    pub fn size(&self, _worker: &Worker, path: &Path) -> Result<SizeOf, VfsError> {
+    pub fn size(&self, _worker: &Worker, path: &Path) -> Result<NameSize, VfsError> {
         let Resolved::Name(name_at, stat) = self.resolve(path, Links::Follow)? else {
             return Err(VfsError::IsADirectory);
         };
@@ -34,9 +34,9 @@ impl Home {
             check_regular(entry::kind(stat))?;
         }
         match (stat, find_stage(&name_at)?) {
-            (Some(stat), None) => Ok(SizeOf::Published(entry::size(&stat))),
-            (None, Some((_, size))) => Ok(SizeOf::Staged(size)),
-            (Some(_), Some(_)) => Ok(SizeOf::Both),
+            (Some(stat), None) => Ok(NameSize::Published(entry::size(&stat))),
+            (None, Some((_, size))) => Ok(NameSize::Staged(size)),
+            (Some(_), Some(_)) => Ok(NameSize::Both),
             (None, None) => Err(VfsError::NotFound),
         }
     }
@@ -57,7 +57,7 @@ impl Home {
     /// A path that has neither a file nor a stage now: `path` itself, or `path` with the first free
     /// number after a dot. [`VfsError::Exists`] after 10,000 names. Another session may take it
     /// first, so the upload needs [`crate::Replace::Never`].
-    pub fn unique(&self, _worker: &Worker, path: &Path) -> Result<PathBuf, VfsError> {
+    pub fn free_name(&self, _worker: &Worker, path: &Path) -> Result<PathBuf, VfsError> {
         let wanted = self.resolve_name(path, Links::NoFollow)?;
         if is_free(&wanted)? {
             return Ok(path.to_owned());

@@ -47,7 +47,7 @@ impl Home {
     }
 
     /// Fails unless `path` is a directory in which names may be looked up.
-    pub fn enter(&self, worker: &Worker, path: &Path) -> Result<(), VfsError> {
+    pub fn check_enter(&self, worker: &Worker, path: &Path) -> Result<(), VfsError> {
         match self.folder(path) {
             Ok(folder) => folder.check_search(),
             // A link to a stage: `stat` gives NotFound, and nothing else is told of it.

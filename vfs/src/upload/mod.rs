@@ -136,13 +136,13 @@ enum Target {
 impl Upload {
     /// Bytes that were there when the upload began: of the stage, or of the published file where
     /// the upload appends to it.
-    pub fn have(&self) -> u64 {
+    pub fn initial_len(&self) -> u64 {
         self.initial_len
     }
 
     /// Bytes that are there now: of the stage, or of the published file where the upload appends to
     /// it.
-    pub fn staged(&self) -> u64 {
+    pub fn file_len(&self) -> u64 {
         self.len
     }
 
@@ -162,15 +162,15 @@ impl Upload {
 
     /// True once another upload of the name was asked for while this one was silent: the caller is
     /// to end this one soon.
-    pub fn cancelled(&self) -> bool {
-        self.guard.writer.cancelled()
+    pub fn is_cancelled(&self) -> bool {
+        self.guard.writer.is_cancelled()
     }
 
     /// Lets `flag` prevent the publication: just before the file gets its name, [`Upload::publish`]
     /// waits until `grace` after this call (at most 250 µs where nothing is synced) and reads
     /// `flag`. Where it is set, nothing is published, the stage stays, and the error is
     /// [`VfsError::Stopped`].
-    pub fn heed(&mut self, flag: Arc<AtomicBool>, grace: Duration) {
+    pub fn set_stop_flag(&mut self, flag: Arc<AtomicBool>, grace: Duration) {
         let grace = match self.guard.home().policy.durability {
             Durability::Fsync => grace,
             Durability::None => grace.min(UNSYNCED_GRACE_MAX),
@@ -206,7 +206,7 @@ impl Upload {
         }
     }
 
-    /// Writes `data` at the end of the file. After an error [`Upload::staged`] gives what was
+    /// Writes `data` at the end of the file. After an error [`Upload::file_len`] gives what was
     /// written.
     pub fn write(&mut self, worker: &Worker, data: &[u8]) -> Result<(), VfsError> {
         self.append_with(worker, data.len() as u64, |upload| upload.append(data))

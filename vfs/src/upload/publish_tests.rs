@@ -156,7 +156,7 @@ fn a_machine_that_stops_at_any_step_leaves_old_or_new() {
                 let charged = before.filter(|_| !renamed).map_or(3, <[u8]>::len) as u64;
                 assert_eq!(home.usage().used, Limit::new(charged, 1), "{step:?}");
                 let next = open(&home, worker);
-                assert_eq!(next.have(), if renamed { 0 } else { 3 }, "{step:?}");
+                assert_eq!(next.initial_len(), if renamed { 0 } else { 3 }, "{step:?}");
             }
         }
     });
@@ -198,7 +198,7 @@ fn a_step_that_fails_leaves_the_old_and_an_exact_ledger() {
                 // Whatever a failed sync left in the stage is not to be continued.
                 let kept = matches!(step, Step::SetAttributes | Step::Rename);
                 assert_eq!(
-                    open(&home, worker).have(),
+                    open(&home, worker).initial_len(),
                     if kept { 3 } else { 0 },
                     "{step:?}"
                 );
@@ -219,7 +219,7 @@ fn a_file_that_appears_at_the_last_moment_is_not_overwritten() {
         PLAN.set(None);
         assert!(matches!(refused, Err(VfsError::Exists)), "{refused:?}");
         assert_eq!(world.content().as_deref(), Some(&b"theirs"[..]));
-        assert_eq!(open(&home, worker).have(), 3);
+        assert_eq!(open(&home, worker).initial_len(), 3);
     });
 }
 
@@ -238,7 +238,7 @@ fn an_unlabelled_stage_of_a_crash_goes_unless_its_name_is_known() {
                 home.stages(worker).unwrap().len(),
                 usize::from(before.is_some())
             );
-            assert_eq!(open(&home, worker).have(), kept);
+            assert_eq!(open(&home, worker).initial_len(), kept);
         }
     });
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use rustix::fs::{Access, access};
 use rustix::process::geteuid;
-use skiff_conf::{Account, Server, Standing, UserName, UserStore};
+use skiff_conf::{Account, AccountStatus, Server, UserName, UserStore};
 
 use super::report::Report;
 use crate::cli::user;
@@ -107,7 +107,7 @@ fn examine_owners(config: &Server, report: &mut Report<'_>) {
 }
 
 fn examine_homes(config: &Server, users: &UserStore, report: &mut Report<'_>) {
-    let enabled = |(_, account): &(&UserName, &Account)| account.standing == Standing::Enabled;
+    let enabled = |(_, account): &(&UserName, &Account)| account.standing == AccountStatus::Enabled;
     let mut usable = 0;
     for (name, account) in users.iter().filter(enabled) {
         let home = config.home(name, account);
@@ -188,7 +188,7 @@ mod tests {
         add(&config, "tom");
         fs::write(config.homes.join("tom"), "").unwrap();
         UserStore::edit(&config.users, |store| {
-            store.get_mut(&"tom".parse().unwrap()).unwrap().standing = Standing::Disabled;
+            store.get_mut(&"tom".parse().unwrap()).unwrap().standing = AccountStatus::Disabled;
             Ok::<_, Complaint>(())
         })
         .unwrap();

@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 
 use pico_args::Arguments;
 use skiff_conf::{
-    Access, Account, BadName, Bytes, FtpAccess, Refused, Server, Standing, UserName, UserStore,
+    Access, Account, AccountStatus, BadName, Bytes, FtpAccess, Server, StoreError, UserName,
+    UserStore,
 };
 
 use crate::accounts::folder::{Made, make_folder};
@@ -52,7 +53,7 @@ struct Changes {
     quota: Option<Own<Bytes>>,
     entries: Option<Own<u64>>,
     access: Option<Access>,
-    standing: Option<Standing>,
+    standing: Option<AccountStatus>,
     ftp: FtpChanges,
 }
 
@@ -130,8 +131,8 @@ fn parse_set(mut words: Arguments) -> Result<Verb, Failure> {
         )?,
         standing: take_choice(
             &mut words,
-            ("--disable", Standing::Disabled),
-            ("--enable", Standing::Enabled),
+            ("--disable", AccountStatus::Disabled),
+            ("--enable", AccountStatus::Enabled),
         )?,
         ftp: FtpChanges::take(&mut words)?,
     };
@@ -175,7 +176,7 @@ fn load(config: &Server) -> Result<UserStore, Failure> {
 /// Refuses a name that is taken, before a password is typed twice for nothing.
 fn refuse_known(config: &Server, name: &UserName) -> Result<(), Failure> {
     match load(config)?.get(name.as_str()) {
-        Some(_) => Err(Refused::Exists(name.clone()).into()),
+        Some(_) => Err(StoreError::Exists(name.clone()).into()),
         None => Ok(()),
     }
 }
@@ -312,9 +313,9 @@ fn widest(lengths: impl Iterator<Item = usize>, least: usize) -> usize {
 
 fn access(account: &Account) -> String {
     let access = match (account.standing, account.access) {
-        (Standing::Disabled, _) => "disabled",
-        (Standing::Enabled, Access::ReadOnly) => "read-only",
-        (Standing::Enabled, Access::ReadWrite) => "read-write",
+        (AccountStatus::Disabled, _) => "disabled",
+        (AccountStatus::Enabled, Access::ReadOnly) => "read-only",
+        (AccountStatus::Enabled, Access::ReadWrite) => "read-write",
     };
     match account.ftp {
         FtpAccess::Allowed => access.to_owned(),
@@ -389,7 +390,7 @@ mod tests {
             quota: Some(Own::Set(Bytes::new(2_000_000_000))),
             entries: Some(Own::Default),
             access: None,
-            standing: Some(Standing::Disabled),
+            standing: Some(AccountStatus::Disabled),
             ftp: FtpChanges::default(),
         };
         let expected = Request {
@@ -515,7 +516,7 @@ mod tests {
         let account = place.account("tom");
         assert_eq!((account.quota, account.entries), (None, Some(9)));
         assert_eq!(account.access, Access::ReadOnly);
-        assert_eq!(account.standing, Standing::Enabled);
+        assert_eq!(account.standing, AccountStatus::Enabled);
         assert_eq!(account.ftp, FtpAccess::Allowed);
 
         let Ok(Verb::Set(tom, changes)) = parse_set(words("tom --ftp off")) else {
