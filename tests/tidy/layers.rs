@@ -20,7 +20,7 @@ const fn layer(folder: &'static str, may_import: &'static [&'static str]) -> Lay
     Layer { folder, may_import }
 }
 
-const CRATES: [Layered; 2] = [
+const CRATES: [Layered; 3] = [
     Layered {
         sources: "reactor/src/",
         layers: &[
@@ -69,6 +69,33 @@ const CRATES: [Layered; 2] = [
             layer("transfer", &["net", "terminal"]),
             layer("net", &["terminal"]),
             layer("terminal", &[]),
+        ],
+    },
+    Layered {
+        sources: "vfs/src/",
+        layers: &[
+            layer("lib", &[]),
+            layer(
+                "changing",
+                &["upload", "home", "jail", "staging", "digest", "entry"],
+            ),
+            layer(
+                "upload",
+                &["home", "jail", "staging", "digest", "policy", "entry"],
+            ),
+            layer(
+                "reading",
+                &["home", "jail", "dir_reader", "digest", "entry"],
+            ),
+            layer("home", &["jail", "staging", "dir_reader", "entry"]),
+            layer("jail", &["staging", "dir_reader", "policy", "entry"]),
+            layer("staging", &["dir_reader", "entry", "error"]),
+            layer("dir_reader", &["error", "worker"]),
+            layer("digest", &["error", "worker"]),
+            layer("policy", &[]),
+            layer("entry", &[]),
+            layer("error", &[]),
+            layer("worker", &[]),
         ],
     },
 ];
