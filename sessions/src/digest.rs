@@ -5,7 +5,7 @@ use std::fmt;
 use md5::{Digest as _, Md5};
 use sha2::{Sha256, Sha512};
 
-use crate::processor;
+use crate::cpu_features;
 
 /// The digests there are; a native transfer is verified by MD5 or by SHA-256.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -39,7 +39,7 @@ impl Algorithm {
     /// The cheapest here that verifies: a processor with instructions for SHA-256
     /// does that in a third of the time that MD5 takes, one without in thrice the time.
     pub fn cheapest() -> Self {
-        match processor::does_sha256() {
+        match cpu_features::does_sha256() {
             true => Self::Sha256,
             false => Self::Md5,
         }

@@ -3,7 +3,7 @@
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::{CipherSuite, SupportedCipherSuite};
 
-use crate::processor;
+use crate::cpu_features;
 
 /// Whether the processor has instructions for AES and for GCM's product.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub enum Aes {
 impl Aes {
     /// Of the processor that this runs on.
     pub fn here() -> Self {
-        match processor::does_aes_gcm() {
+        match cpu_features::does_aes_gcm() {
             true => Self::Instructions,
             false => Self::Software,
         }

@@ -2,13 +2,13 @@
 
 mod context;
 mod download;
+mod external_events;
 mod files;
 mod hashing;
 pub mod job;
 mod listing;
 mod login;
 mod manners;
-mod outside;
 mod parameters;
 mod ready;
 mod rename;

@@ -5,13 +5,13 @@ use std::time::Instant;
 
 use super::context::{Account, Context, Setup, Shared};
 use super::download::{Offered, SendingFile};
+use super::external_events::{leave_when_done, on_begun, on_evicted, on_stop, on_timeout};
 use super::files::Simple;
 use super::hashing::Hashing;
 use super::job::{Completion, Job, JobId};
 use super::listing::SendingListing;
 use super::login::{AwaitProof, Penalty};
 use super::manners::Patience;
-use super::outside::{leave_when_done, on_begun, on_evicted, on_stop, on_timeout};
 use super::ready::{Ready, permit, refuse_command};
 use super::stream::{self, DataEvent, Direction, Handshake, Making, Streaming};
 use super::upload::{Partial, Received, Receiving};

@@ -1,7 +1,7 @@
 //! The one table of the FTP dialect: which number each meaning has.
 
+use super::reply_text;
 use super::verbs::is_known;
-use super::words;
 use crate::wire::command::{DigestForm, PassiveForm};
 use crate::wire::reply::{
     DataReply, Deed, Farewell, HelpTopic, Malformed, ParameterReply, Refusal, Reply, SecurityReply,
@@ -12,7 +12,7 @@ use crate::wire::reply::{
 /// which the first one's code is told.
 pub fn encode(reply: &Reply, out: &mut Vec<u8>) -> u16 {
     let code = code(reply);
-    words::push(reply, code, out);
+    reply_text::push(reply, code, out);
     if *reply == Reply::Aborted {
         out.extend_from_slice(b"226 aborted\r\n");
     }

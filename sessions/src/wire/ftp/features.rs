@@ -1,6 +1,6 @@
 //! What FEAT tells (RFC 2389): rows of the verb table, and what one session has.
 
-use super::text::Line;
+use super::reply_line::Line;
 use super::verbs::{ALGORITHMS, VERBS, algorithm_name};
 use crate::digest::Algorithm;
 use crate::wire::listing::{Fact, FactSet};

@@ -3,11 +3,11 @@
 
 mod arguments;
 pub mod codes;
+mod data_address;
 mod features;
 pub mod lines;
-mod network;
 pub mod pattern;
+mod reply_line;
+mod reply_text;
 mod site;
-mod text;
 pub mod verbs;
-mod words;

@@ -6,7 +6,7 @@ use super::arguments::{
     Parsed, Wrong, inclusive_range, is_digits, nothing, number, optional_path, path,
     path_and_range, split, stamped_path, text, without_options,
 };
-use super::network::{extended_passive, extended_port, port};
+use super::data_address::{extended_passive, extended_port, port};
 use super::site;
 use crate::digest::Algorithm;
 use crate::path::PathArg;

@@ -3,7 +3,7 @@
 use base64ct::{Base64, Encoding};
 
 use super::facts::kind_from;
-use super::parse::{Broken, Parts, number};
+use super::line_parts::{Broken, Parts, number};
 use super::text::decode_path;
 use crate::digest::{Algorithm, Sum};
 use crate::wire::reply::{Facts, Usage};

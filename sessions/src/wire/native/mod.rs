@@ -5,6 +5,6 @@ pub mod codes;
 pub mod commands;
 pub mod facts;
 pub mod frames;
-pub mod parse;
+pub mod line_parts;
 pub mod text;
 pub mod verbs;

@@ -2,7 +2,7 @@
 
 use base64ct::{Base64, Encoding};
 
-use super::parse::{Broken, Parts, number};
+use super::line_parts::{Broken, Parts, number};
 use super::text::decode_path;
 use crate::digest::Algorithm;
 use crate::path::PathArg;

@@ -2,7 +2,7 @@
 
 use core::net::{IpAddr, SocketAddr};
 
-use super::text::Line;
+use super::reply_line::Line;
 use super::verbs::{NOT_DONE, VERBS, algorithm_name, help_of};
 use super::{features, lines, site};
 use crate::digest::Sum;
