@@ -8,9 +8,9 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use crate::digest::Running;
 
 /// Below this a portion is hashed where it is: handing it over costs more.
-const WORTH_IT: usize = 32 * 1024;
+const THREAD_MIN: usize = 32 * 1024;
 /// Portions on their way at most.
-const BUFFERS: usize = 3;
+const BUFFERS_MAX: usize = 3;
 
 /// Lent to a burst, one for each thread that runs bursts.
 #[derive(Default)]
@@ -20,142 +20,142 @@ pub enum Aside {
     InPlace,
     /// A companion is started for the first portion that is worth one.
     WhenNeeded,
-    Thread(Companion),
+    Thread(HashThread),
 }
 
-pub struct Companion {
-    to: SyncSender<Errand>,
-    back: Receiver<Back>,
-    spares: Vec<Vec<u8>>,
-    buffers: usize,
+pub struct HashThread {
+    requests: SyncSender<Request>,
+    responses: Receiver<Response>,
+    free_buffers: Vec<Vec<u8>>,
+    buffers_made: usize,
 }
 
 /// To the companion, in this order: a digest, portions, the wish to have it back.
-enum Errand {
-    Take(Running),
-    Portion(Vec<u8>),
-    Give,
+enum Request {
+    Begin(Running),
+    Update(Vec<u8>),
+    Finish,
 }
 
-enum Back {
+enum Response {
     Buffer(Vec<u8>),
     Digest(Running),
 }
 
 /// One burst's digest: with its owner, or with the companion.
-pub(crate) struct Hash<'a> {
-    place: Place,
+pub(crate) struct BurstHash<'a> {
+    place: HashPlace,
     position: u64,
     aside: &'a mut Aside,
 }
 
-enum Place {
+enum HashPlace {
     /// Nothing is hashed.
-    Nowhere,
-    Here(Running),
-    Aside,
+    Off,
+    Inline(Running),
+    Thread,
 }
 
 impl Aside {
     /// The companion, if there is to be one; without a thread to be had, there is none.
-    fn companion(&mut self) -> Option<&mut Companion> {
+    fn thread(&mut self) -> Option<&mut HashThread> {
         if let Self::WhenNeeded = self {
-            *self = Companion::start().map_or(Self::InPlace, Self::Thread);
+            *self = HashThread::start().map_or(Self::InPlace, Self::Thread);
         }
         match self {
-            Self::Thread(companion) => Some(companion),
+            Self::Thread(thread) => Some(thread),
             Self::InPlace | Self::WhenNeeded => None,
         }
     }
 }
 
-fn serve(errands: &Receiver<Errand>, back: &SyncSender<Back>) {
+fn run_thread(requests: &Receiver<Request>, responses: &SyncSender<Response>) {
     let mut digest = None;
-    for errand in errands {
-        let answer = match (errand, &mut digest) {
-            (Errand::Take(taken), digest) => {
+    for request in requests {
+        let answer = match (request, &mut digest) {
+            (Request::Begin(taken), digest) => {
                 *digest = Some(taken);
                 continue;
             }
-            (Errand::Portion(bytes), digest) => {
+            (Request::Update(bytes), digest) => {
                 if let Some(running) = digest {
                     running.update(&bytes);
                 }
-                Back::Buffer(bytes)
+                Response::Buffer(bytes)
             }
-            (Errand::Give, digest) => match digest.take() {
-                Some(running) => Back::Digest(running),
+            (Request::Finish, digest) => match digest.take() {
+                Some(running) => Response::Digest(running),
                 None => continue,
             },
         };
-        if back.send(answer).is_err() {
+        if responses.send(answer).is_err() {
             return;
         }
     }
 }
 
-impl Companion {
+impl HashThread {
     /// It ends when this is dropped.
     fn start() -> io::Result<Self> {
-        let (to, errands) = sync_channel(BUFFERS + 2);
-        let (from, back) = sync_channel(BUFFERS + 2);
+        let (requests, received) = sync_channel(BUFFERS_MAX + 2);
+        let (answers, responses) = sync_channel(BUFFERS_MAX + 2);
         std::thread::Builder::new()
             .name("hash".to_owned())
-            .spawn(move || serve(&errands, &from))?;
+            .spawn(move || run_thread(&received, &answers))?;
         Ok(Self {
-            to,
-            back,
-            spares: Vec::new(),
-            buffers: 0,
+            requests,
+            responses,
+            free_buffers: Vec::new(),
+            buffers_made: 0,
         })
     }
 
-    /// A copy goes; there are never more than `BUFFERS` of them.
+    /// A copy goes; there are never more than `BUFFERS_MAX` of them.
     fn hash(&mut self, bytes: &[u8]) {
         let mut copy = self.buffer();
         copy.clear();
         copy.extend_from_slice(bytes);
-        self.send(Errand::Portion(copy));
+        self.send(Request::Update(copy));
     }
 
     fn buffer(&mut self) -> Vec<u8> {
-        while let Ok(Back::Buffer(bytes)) = self.back.try_recv() {
-            self.spares.push(bytes);
+        while let Ok(Response::Buffer(bytes)) = self.responses.try_recv() {
+            self.free_buffers.push(bytes);
         }
-        if let Some(spare) = self.spares.pop() {
-            return spare;
+        if let Some(buffer) = self.free_buffers.pop() {
+            return buffer;
         }
-        if self.buffers < BUFFERS {
-            self.buffers += 1;
+        if self.buffers_made < BUFFERS_MAX {
+            self.buffers_made += 1;
             return Vec::new();
         }
-        match self.back.recv() {
-            Ok(Back::Buffer(bytes)) => bytes,
+        match self.responses.recv() {
+            Ok(Response::Buffer(bytes)) => bytes,
             _ => Vec::new(),
         }
     }
 
-    fn give_back(&mut self) -> Option<Running> {
-        self.send(Errand::Give);
+    fn take_digest(&mut self) -> Option<Running> {
+        self.send(Request::Finish);
         loop {
-            match self.back.recv() {
-                Ok(Back::Buffer(bytes)) => self.spares.push(bytes),
-                Ok(Back::Digest(running)) => return Some(running),
+            match self.responses.recv() {
+                Ok(Response::Buffer(bytes)) => self.free_buffers.push(bytes),
+                Ok(Response::Digest(running)) => return Some(running),
                 Err(_) => return None,
             }
         }
     }
 
     /// The companion lives as long as its channels do.
-    fn send(&self, errand: Errand) {
-        let _ = self.to.send(errand);
+    fn send(&self, request: Request) {
+        let _ = self.requests.send(request);
     }
 }
 
-impl<'a> Hash<'a> {
+impl<'a> BurstHash<'a> {
     pub(crate) fn new(digest: Option<Running>, aside: &'a mut Aside) -> Self {
         let position = digest.as_ref().map_or(0, Running::position);
-        let place = digest.map_or(Place::Nowhere, Place::Here);
+        let place = digest.map_or(HashPlace::Off, HashPlace::Inline);
         Self {
             place,
             position,
@@ -170,19 +170,21 @@ impl<'a> Hash<'a> {
 
     /// The next bytes of the file.
     pub(crate) fn update(&mut self, bytes: &[u8]) {
-        if matches!(self.place, Place::Nowhere) {
+        if matches!(self.place, HashPlace::Off) {
             return;
         }
         self.position += bytes.len() as u64;
-        let is_aside = matches!(self.place, Place::Aside);
-        if (is_aside || bytes.len() >= WORTH_IT)
-            && let Some(companion) = self.aside.companion()
+        let is_on_thread = matches!(self.place, HashPlace::Thread);
+        if (is_on_thread || bytes.len() >= THREAD_MIN)
+            && let Some(thread) = self.aside.thread()
         {
-            if let Place::Here(running) = std::mem::replace(&mut self.place, Place::Aside) {
-                companion.send(Errand::Take(running));
+            if let HashPlace::Inline(running) =
+                std::mem::replace(&mut self.place, HashPlace::Thread)
+            {
+                thread.send(Request::Begin(running));
             }
-            companion.hash(bytes);
-        } else if let Place::Here(running) = &mut self.place {
+            thread.hash(bytes);
+        } else if let HashPlace::Inline(running) = &mut self.place {
             running.update(bytes);
         }
     }
@@ -199,8 +201,8 @@ impl<'a> Hash<'a> {
     /// The digest, with all portions in it.
     pub(crate) fn finish(self) -> Option<Running> {
         match (self.place, self.aside) {
-            (Place::Here(running), _) => Some(running),
-            (Place::Aside, Aside::Thread(companion)) => companion.give_back(),
+            (HashPlace::Inline(running), _) => Some(running),
+            (HashPlace::Thread, Aside::Thread(thread)) => thread.take_digest(),
             _ => None,
         }
     }
@@ -223,7 +225,7 @@ mod tests {
                 .cycle()
                 .enumerate()
             {
-                let mut hash = Hash::new(digest.take(), aside);
+                let mut hash = BurstHash::new(digest.take(), aside);
                 let end = (at + size).min(data.len());
                 hash.update_at(
                     at.saturating_sub(5) as u64,
@@ -247,11 +249,11 @@ mod tests {
     #[test]
     fn small_portions_start_no_companion() {
         let mut aside = Aside::WhenNeeded;
-        let mut hash = Hash::new(Some(Running::new(Algorithm::Md5)), &mut aside);
-        hash.update(&[7; WORTH_IT - 1]);
+        let mut hash = BurstHash::new(Some(Running::new(Algorithm::Md5)), &mut aside);
+        hash.update(&[7; THREAD_MIN - 1]);
         assert_eq!(
             hash.finish().unwrap().sum(),
-            Algorithm::Md5.of(&[7; WORTH_IT - 1])
+            Algorithm::Md5.of(&[7; THREAD_MIN - 1])
         );
         assert!(matches!(aside, Aside::WhenNeeded));
     }
@@ -259,7 +261,7 @@ mod tests {
     #[test]
     fn without_a_digest_nothing_is_counted() {
         let mut aside = Aside::WhenNeeded;
-        let mut hash = Hash::new(None, &mut aside);
+        let mut hash = BurstHash::new(None, &mut aside);
         hash.update(&[0; 100_000]);
         assert_eq!(hash.position(), 0);
         assert!(hash.finish().is_none());

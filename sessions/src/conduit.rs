@@ -4,33 +4,33 @@
 use std::os::fd::{AsFd, OwnedFd};
 
 use crate::lane::Lane;
-use crate::transfer::{Sink, Stumble};
+use crate::transfer::{Sink, TransferError};
 
 /// Empty between two pieces; one whose file failed is not, and of no use any more.
 pub struct Conduit {
     reader: OwnedFd,
     writer: OwnedFd,
     /// Bytes of one piece at most.
-    room: u64,
+    capacity: u64,
     held: u64,
 }
 
 /// How far one piece got.
-pub(crate) enum Poured {
+pub(crate) enum Spliced {
     /// So many bytes are in the file.
     Bytes(u64),
     /// The lane ended, or does not pour: it has to be read.
-    Nothing,
+    ReadInstead,
 }
 
 impl Conduit {
-    /// Of an empty pipe that holds `room` bytes.
-    pub fn new(reader: OwnedFd, writer: OwnedFd, room: u64) -> Self {
+    /// Of an empty pipe that holds `capacity` bytes.
+    pub fn new(reader: OwnedFd, writer: OwnedFd, capacity: u64) -> Self {
         let held = 0;
         Self {
             reader,
             writer,
-            room,
+            capacity,
             held,
         }
     }
@@ -44,16 +44,16 @@ impl Conduit {
         &mut self,
         lane: &mut impl Lane,
         file: &mut impl Sink,
-    ) -> Result<Poured, Stumble> {
-        let Some(poured) = lane.pour(self.writer.as_fd(), self.room) else {
-            return Ok(Poured::Nothing);
+    ) -> Result<Spliced, TransferError> {
+        let Some(spliced) = lane.pour(self.writer.as_fd(), self.capacity) else {
+            return Ok(Spliced::ReadInstead);
         };
-        self.held = poured?;
+        self.held = spliced?;
         if self.held == 0 {
-            return Ok(Poured::Nothing);
+            return Ok(Spliced::ReadInstead);
         }
         file.drink(self.reader.as_fd(), self.held)?;
-        Ok(Poured::Bytes(std::mem::take(&mut self.held)))
+        Ok(Spliced::Bytes(std::mem::take(&mut self.held)))
     }
 }
 
@@ -66,9 +66,9 @@ mod tests {
     use crate::wire::reply::Refusal;
 
     /// Pours as much at a time as it is let.
-    struct Jug(&'static [u8]);
+    struct BytesLane(&'static [u8]);
 
-    impl Lane for Jug {
+    impl Lane for BytesLane {
         fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
             Ok(0)
         }
@@ -87,23 +87,23 @@ mod tests {
 
         fn pour(&mut self, pipe: BorrowedFd<'_>, max: u64) -> Option<io::Result<u64>> {
             let count = self.0.len().min(max as usize);
-            let (poured, rest) = self.0.split_at(count);
+            let (spliced, rest) = self.0.split_at(count);
             self.0 = rest;
             let pipe = pipe.try_clone_to_owned().map(io::PipeWriter::from);
             Some(
-                pipe.and_then(|mut pipe| pipe.write_all(poured))
+                pipe.and_then(|mut pipe| pipe.write_all(spliced))
                     .map(|()| count as u64),
             )
         }
     }
 
     #[derive(Default)]
-    struct Glass {
-        drunk: Vec<u8>,
+    struct VecSink {
+        received: Vec<u8>,
         full: bool,
     }
 
-    impl Sink for Glass {
+    impl Sink for VecSink {
         fn write(&mut self, _: &[u8]) -> Result<(), Refusal> {
             Err(Refusal::Fault)
         }
@@ -113,37 +113,41 @@ mod tests {
                 return Err(Refusal::DiskFull);
             }
             let pipe = PipeReader::from(pipe.try_clone_to_owned().unwrap());
-            pipe.take(count).read_to_end(&mut self.drunk).unwrap();
+            pipe.take(count).read_to_end(&mut self.received).unwrap();
             Ok(())
         }
     }
 
-    fn conduit(room: u64) -> Conduit {
+    fn conduit(capacity: u64) -> Conduit {
         let (reader, writer) = pipe().unwrap();
-        Conduit::new(reader.into(), writer.into(), room)
+        Conduit::new(reader.into(), writer.into(), capacity)
     }
 
     #[test]
     fn all_is_poured_in_pieces_that_fit() {
-        let (mut jug, mut glass, mut conduit) = (Jug(b"abcdefgh"), Glass::default(), conduit(3));
+        let (mut lane, mut sink, mut conduit) =
+            (BytesLane(b"abcdefgh"), VecSink::default(), conduit(3));
         let mut pieces = Vec::new();
-        while let Ok(Poured::Bytes(count)) = conduit.pour(&mut jug, &mut glass) {
+        while let Ok(Spliced::Bytes(count)) = conduit.pour(&mut lane, &mut sink) {
             assert!(conduit.is_empty());
             pieces.push(count);
         }
         assert_eq!(pieces, [3, 3, 2]);
-        assert_eq!(glass.drunk, b"abcdefgh");
+        assert_eq!(sink.received, b"abcdefgh");
     }
 
     #[test]
     fn a_conduit_that_was_not_emptied_is_of_no_more_use() {
-        let (mut jug, mut conduit) = (Jug(b"abcdefgh"), conduit(3));
-        let mut glass = Glass {
+        let (mut lane, mut conduit) = (BytesLane(b"abcdefgh"), conduit(3));
+        let mut sink = VecSink {
             full: true,
-            ..Glass::default()
+            ..VecSink::default()
         };
-        let refused = conduit.pour(&mut jug, &mut glass);
-        assert!(matches!(refused, Err(Stumble::Refused(Refusal::DiskFull))));
+        let refused = conduit.pour(&mut lane, &mut sink);
+        assert!(matches!(
+            refused,
+            Err(TransferError::Refused(Refusal::DiskFull))
+        ));
         assert!(!conduit.is_empty());
     }
 }

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use crate::digest::Sum;
 use crate::path::VirtualPath;
-use crate::server::{Effect, Event, Listens, Session, Setup};
+use crate::server::{Accepts, Effect, Event, Session, Setup};
 use crate::transfer::{AHEAD_MAX, End};
 use crate::wire::codec::Codec;
 use crate::wire::command::{Command, Security};
@@ -20,7 +20,7 @@ const QUEUE_MAX: usize = 16;
 
 /// What the access log says of a command that the connection's end cut short
 /// (RFC 959 section 4.2.1: "transfer aborted").
-const CUT_SHORT: u16 = 426;
+const TRANSFER_ABORTED: u16 = 426;
 
 /// One finished command, for the access log.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -41,7 +41,7 @@ pub struct Conversation {
     outbox: Vec<u8>,
     session: Session,
     /// The command that has had no final reply yet; its code is that of its end.
-    under_way: Option<Box<LogLine>>,
+    unanswered: Option<Box<LogLine>>,
 }
 
 impl Conversation {
@@ -52,9 +52,9 @@ impl Conversation {
             inbox: Inbox::new(codec.rules),
             outbox: Vec::new(),
             session: Session::new(now, setup),
-            under_way: None,
+            unanswered: None,
         };
-        conversation.deliver(now, Event::Begun, &mut Vec::new());
+        conversation.deliver(now, Event::Started, &mut Vec::new());
         conversation
     }
 
@@ -77,7 +77,9 @@ impl Conversation {
 
     pub fn handle(&mut self, now: Instant, event: Event, effects: &mut Vec<Effect>) {
         let event = match event {
-            Event::PeerClosed if self.inbox.any_line(self.codec.is_quit) => Event::PeerLeft,
+            Event::PeerClosed if self.inbox.has_line(self.codec.is_quit) => {
+                Event::PeerClosedAfterQuit
+            }
             other => other,
         };
         self.deliver(now, event, effects);
@@ -93,8 +95,8 @@ impl Conversation {
         ahead: &[u8],
         effects: &mut Vec<Effect>,
     ) {
-        if let Some(under_way) = &mut self.under_way {
-            under_way.bytes += moved;
+        if let Some(unanswered) = &mut self.unanswered {
+            unanswered.bytes += moved;
         }
         self.inbox.push(ahead);
         self.handle(now, Event::TransferEnded(end), effects);
@@ -110,7 +112,7 @@ impl Conversation {
         self.inbox.len() < AHEAD_MAX
             && self.outbox.len() < OUTBOX_MAX
             && !self.session.is_closed()
-            && (self.session.listens() != Listens::Urgent || self.inbox.lines() < QUEUE_MAX)
+            && (self.session.accepts() != Accepts::UrgentOnly || self.inbox.lines() < QUEUE_MAX)
     }
 
     /// Bytes that are to be written to the peer; drain what was.
@@ -125,11 +127,11 @@ impl Conversation {
 
     fn pump(&mut self, now: Instant, effects: &mut Vec<Effect>) {
         while self.outbox.len() < OUTBOX_MAX {
-            let event = match self.take() {
+            let event = match self.next_line() {
                 Head::Incomplete => break,
                 Head::TooLong => Event::Malformed(Malformed::TooLong),
                 Head::Broken => Event::Malformed(Malformed::BadLineEnd),
-                Head::Line(range) => self.understand(now, range),
+                Head::Line(range) => self.decode_line(now, range),
             };
             self.deliver(now, event, effects);
         }
@@ -137,24 +139,24 @@ impl Conversation {
     }
 
     /// The next line that the session has an ear for.
-    fn take(&mut self) -> Head {
-        match self.session.listens() {
-            Listens::Lines => self.inbox.take(),
-            Listens::Abort if self.inbox.head_is(self.codec.is_urgent) => self.inbox.take(),
-            Listens::Urgent => self.inbox.take_urgent(self.codec.is_urgent),
-            Listens::Abort | Listens::Nothing => Head::Incomplete,
+    fn next_line(&mut self) -> Head {
+        match self.session.accepts() {
+            Accepts::AllLines => self.inbox.take(),
+            Accepts::AbortOnly if self.inbox.head_is(self.codec.is_urgent) => self.inbox.take(),
+            Accepts::UrgentOnly => self.inbox.take_urgent(self.codec.is_urgent),
+            Accepts::AbortOnly | Accepts::Nothing => Head::Incomplete,
         }
     }
 
-    fn understand(&mut self, now: Instant, range: std::ops::Range<usize>) -> Event {
+    fn decode_line(&mut self, now: Instant, range: std::ops::Range<usize>) -> Event {
         match (self.codec.decode)(self.inbox.slice(range)) {
             // Whoever can write into the clear part of a connection would have
             // it obeyed in the private one (RFC 3207 section 6, CVE-2011-0411).
             Ok(Command::Security(Security::StartTls)) if !self.inbox.is_empty() => {
-                Event::ClearBehindTls
+                Event::ClearTextAfterAuthTls
             }
             Ok(command) => {
-                self.note(now, &command);
+                self.begin_log_line(now, &command);
                 Event::Command(command)
             }
             Err(malformed) => Event::Malformed(malformed),
@@ -163,8 +165,8 @@ impl Conversation {
 
     /// Answers and ABOR belong to the command under way; what only prepares,
     /// asks about the session or keeps it alive is not worth a line.
-    fn note(&mut self, now: Instant, command: &Command) {
-        let unnoted = matches!(
+    fn begin_log_line(&mut self, now: Instant, command: &Command) {
+        let unlogged = matches!(
             command,
             Command::Answer(_)
                 | Command::Abort
@@ -179,15 +181,15 @@ impl Conversation {
                 | Command::System
                 | Command::Help(_)
         );
-        if unnoted || self.session.listens() == Listens::Urgent {
+        if unlogged || self.session.accepts() == Accepts::UrgentOnly {
             return;
         }
         let cwd = self.session.cwd();
         let path = command.subject().and_then(|arg| cwd.join(arg).ok());
-        self.under_way = Some(Box::new(LogLine {
+        self.unanswered = Some(Box::new(LogLine {
             verb: command.name(),
             path: path.map(VirtualPath::into_bytes).unwrap_or_default(),
-            code: CUT_SHORT,
+            code: TRANSFER_ABORTED,
             bytes: 0,
             since: now,
             sum: None,
@@ -212,17 +214,17 @@ impl Conversation {
         }
         if self.session.is_closed() {
             // The connection ended in the middle of a command.
-            effects.extend(self.under_way.take().map(Effect::Log));
+            effects.extend(self.unanswered.take().map(Effect::Log));
         }
     }
 
     fn log_line(&mut self, reply: &Reply, code: u16) -> Option<Effect> {
         // A NOOP in the middle of a transfer does not end it.
-        let meanwhile = *reply == Reply::Noop && self.session.listens() == Listens::Urgent;
+        let meanwhile = *reply == Reply::Noop && self.session.accepts() == Accepts::UrgentOnly;
         if meanwhile || reply.is_preliminary() || matches!(reply, Reply::Challenge { .. }) {
             return None;
         }
-        let mut line = self.under_way.take()?;
+        let mut line = self.unanswered.take()?;
         line.code = code;
         line.sum = match reply {
             Reply::Sent { sum, .. } | Reply::Stored { sum, .. } => Some(*sum),

@@ -1,16 +1,16 @@
 //! What this processor has instructions for.
 
-pub(crate) use self::instructions::{does_aes_gcm, does_sha256};
+pub(crate) use self::instructions::{has_aes_gcm, has_sha256};
 
 #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
 mod instructions {
     use std::arch::is_x86_feature_detected;
 
-    pub(crate) fn does_sha256() -> bool {
+    pub(crate) fn has_sha256() -> bool {
         is_x86_feature_detected!("sha")
     }
 
-    pub(crate) fn does_aes_gcm() -> bool {
+    pub(crate) fn has_aes_gcm() -> bool {
         is_x86_feature_detected!("aes") && is_x86_feature_detected!("pclmulqdq")
     }
 }
@@ -19,22 +19,22 @@ mod instructions {
 mod instructions {
     use std::arch::is_aarch64_feature_detected;
 
-    pub(crate) fn does_sha256() -> bool {
+    pub(crate) fn has_sha256() -> bool {
         is_aarch64_feature_detected!("sha2")
     }
 
-    pub(crate) fn does_aes_gcm() -> bool {
+    pub(crate) fn has_aes_gcm() -> bool {
         is_aarch64_feature_detected!("aes") && is_aarch64_feature_detected!("pmull")
     }
 }
 
 #[cfg(not(any(target_arch = "x86", target_arch = "x86_64", target_arch = "aarch64")))]
 mod instructions {
-    pub(crate) fn does_sha256() -> bool {
+    pub(crate) fn has_sha256() -> bool {
         false
     }
 
-    pub(crate) fn does_aes_gcm() -> bool {
+    pub(crate) fn has_aes_gcm() -> bool {
         false
     }
 }

@@ -39,7 +39,7 @@ impl Algorithm {
     /// The cheapest here that verifies: a processor with instructions for SHA-256
     /// does that in a third of the time that MD5 takes, one without in thrice the time.
     pub fn cheapest() -> Self {
-        match cpu_features::does_sha256() {
+        match cpu_features::has_sha256() {
             true => Self::Sha256,
             false => Self::Md5,
         }

@@ -30,10 +30,10 @@ pub struct AboveHome;
 
 /// What `..` means in `/`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Climbing {
+pub enum ParentOfRoot {
     Refused,
     /// `/` again, as in the system's own root.
-    StaysAtHome,
+    IsRoot,
 }
 
 impl VirtualPath {
@@ -44,11 +44,11 @@ impl VirtualPath {
     /// Resolves `arg` against this directory, by name only (links come later,
     /// in the jail).
     pub fn join(&self, arg: &PathArg) -> Result<Self, AboveHome> {
-        self.resolve(arg, Climbing::Refused)
+        self.resolve(arg, ParentOfRoot::Refused)
     }
 
     /// As `join`, with a choice of what `..` in `/` means.
-    pub fn resolve(&self, arg: &PathArg, climbing: Climbing) -> Result<Self, AboveHome> {
+    pub fn resolve(&self, arg: &PathArg, parent_of_root: ParentOfRoot) -> Result<Self, AboveHome> {
         let mut path = Vec::with_capacity(self.0.len() + 1 + arg.0.len());
         let from_root = arg.0.first() == Some(&b'/');
         if !from_root && self.0 != b"/" {
@@ -57,10 +57,10 @@ impl VirtualPath {
         for part in arg.0.split(|&b| b == b'/') {
             match part {
                 b"" | b"." => {}
-                b".." => match (path.iter().rposition(|&b| b == b'/'), climbing) {
+                b".." => match (path.iter().rposition(|&b| b == b'/'), parent_of_root) {
                     (Some(cut), _) => path.truncate(cut),
-                    (None, Climbing::StaysAtHome) => {}
-                    (None, Climbing::Refused) => return Err(AboveHome),
+                    (None, ParentOfRoot::IsRoot) => {}
+                    (None, ParentOfRoot::Refused) => return Err(AboveHome),
                 },
                 name => {
                     path.push(b'/');
@@ -133,7 +133,7 @@ mod tests {
         let root = VirtualPath::root();
         for (arg, leads) in [("..", "/"), ("../../a", "/a"), ("a/../../b", "/b")] {
             let arg = PathArg::new(arg).unwrap();
-            let path = root.resolve(&arg, Climbing::StaysAtHome).unwrap();
+            let path = root.resolve(&arg, ParentOfRoot::IsRoot).unwrap();
             assert_eq!(path.to_string(), leads);
         }
     }

@@ -15,7 +15,7 @@ pub enum Aes {
 impl Aes {
     /// Of the processor that this runs on.
     pub fn here() -> Self {
-        match cpu_features::does_aes_gcm() {
+        match cpu_features::has_aes_gcm() {
             true => Self::Instructions,
             false => Self::Software,
         }

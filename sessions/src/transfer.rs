@@ -10,7 +10,7 @@ use std::io;
 use std::os::fd::BorrowedFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::aside::{Aside, Hash};
+use crate::aside::{Aside, BurstHash};
 use crate::conduit::Conduit;
 use crate::digest::{Algorithm, Running};
 use crate::lane::Lane;
@@ -20,14 +20,14 @@ use crate::wire::native::{answers, verbs};
 use crate::wire::reply::Refusal;
 pub use end::{Burst, End};
 use sending::Sending;
-pub use stream::Carries;
-use stream::{Streaming, Taking};
+pub use stream::LaneUse;
+use stream::{IncomingStream, OutgoingStream};
 
 /// Lines that a peer sends ahead while bulk data flows: no more than this is read.
 pub const AHEAD_MAX: usize = 16 * 1024;
 
 /// Bytes of a stream from which on it is a long one: a pipe pays for itself.
-const LONG: u64 = 256 * 1024;
+const SPLICE_MIN: u64 = 256 * 1024;
 
 /// Where a sent file's bytes come from.
 pub trait Source {
@@ -91,7 +91,7 @@ pub enum Task {
         from: u64,
         until: Until,
         form: Representation,
-        carries: Carries,
+        lane_use: LaneUse,
     },
     /// Receive a bare stream into the file, which holds `from` bytes. One of at most
     /// `short` bytes may be published where its end is received.
@@ -116,7 +116,7 @@ impl Task {
             Self::Digest { .. } | Self::DigestRange { .. } => Route::Nowhere,
             Self::Send { .. } | Self::Receive { .. } | Self::Discard => Route::Control,
             Self::Stream {
-                carries: Carries::Lines,
+                lane_use: LaneUse::WithReplies,
                 ..
             } => Route::Control,
             Self::Stream { .. } | Self::Take { .. } => Route::Data,
@@ -139,7 +139,7 @@ pub enum Until {
     /// At this offset; ending earlier is a fault.
     Offset(u64),
     /// Where it says so (listings).
-    Itself,
+    SourceEnd,
 }
 
 /// Whether the bytes are hashed on their way.
@@ -181,7 +181,7 @@ pub struct Means<'a> {
 }
 
 /// `Means` without the companion, which the digest holds.
-struct Room<'a> {
+struct BurstIo<'a> {
     scratch: &'a mut [u8],
     budget: u64,
     stop: &'a AtomicBool,
@@ -189,7 +189,7 @@ struct Room<'a> {
 }
 
 impl<'a> Means<'a> {
-    fn split(self) -> (Room<'a>, &'a mut Aside) {
+    fn split(self) -> (BurstIo<'a>, &'a mut Aside) {
         let Self {
             scratch,
             budget,
@@ -198,7 +198,7 @@ impl<'a> Means<'a> {
             conduit,
         } = self;
         (
-            Room {
+            BurstIo {
                 scratch,
                 budget,
                 stop,
@@ -231,8 +231,8 @@ enum Phase {
     Sending(Sending),
     Receiving(Receiving),
     Discarding,
-    Streaming(Streaming),
-    Taking(Taking),
+    SendingStream(OutgoingStream),
+    ReceivingStream(IncomingStream),
 }
 
 struct Receiving {
@@ -248,7 +248,7 @@ impl Transfer {
         self.moved = 0;
         self.phase = match task {
             Task::Digest { to, algorithm } => {
-                self.want_digest(algorithm);
+                self.ensure_digest(algorithm);
                 if self.hashed() > to || self.digest.as_ref().is_some_and(|d| d.start() > 0) {
                     self.digest = Some(Running::new(algorithm));
                 }
@@ -288,14 +288,14 @@ impl Transfer {
                 from,
                 until,
                 form,
-                carries,
+                lane_use,
             } => {
                 self.digest = None;
-                Phase::Streaming(Streaming::new(from, until, form, carries))
+                Phase::SendingStream(OutgoingStream::new(from, until, form, lane_use))
             }
             Task::Take { from, form, short } => {
                 self.digest = None;
-                Phase::Taking(Taking::new(from, form, short))
+                Phase::ReceivingStream(IncomingStream::new(from, form, short))
             }
         };
     }
@@ -319,30 +319,31 @@ impl Transfer {
     pub fn is_reading(&self) -> bool {
         matches!(
             self.phase,
-            Phase::Receiving(_) | Phase::Discarding | Phase::Taking(_)
+            Phase::Receiving(_) | Phase::Discarding | Phase::ReceivingStream(_)
         )
     }
 
     /// The task sends a bare stream, of which no digest is taken.
     pub fn is_streaming(&self) -> bool {
-        matches!(self.phase, Phase::Streaming(_))
+        matches!(self.phase, Phase::SendingStream(_))
     }
 
     /// The task sends a file's bytes as they are, and the lane carries nothing else.
     pub fn would_hand_on(&self) -> bool {
-        matches!(&self.phase, Phase::Streaming(streaming) if streaming.is_bare())
+        matches!(&self.phase, Phase::SendingStream(outgoing) if outgoing.is_bare())
     }
 
     /// The task receives a long stream whose bytes nobody has to look at.
     pub fn would_pour(&self) -> bool {
-        matches!(&self.phase, Phase::Taking(taking) if taking.is_image()) && self.moved >= LONG
+        matches!(&self.phase, Phase::ReceivingStream(incoming) if incoming.is_image())
+            && self.moved >= SPLICE_MIN
     }
 
     /// The task receives a stream, which may be published where its end is received
     /// if it has no more bytes than this.
     pub fn short(&self) -> Option<u64> {
         match &self.phase {
-            Phase::Taking(taking) => Some(taking.short),
+            Phase::ReceivingStream(incoming) => Some(incoming.short),
             _ => None,
         }
     }
@@ -354,20 +355,20 @@ impl Transfer {
 
     /// Works until the lane would block, the budget is spent, or all is done.
     pub fn burst(&mut self, lane: &mut impl Lane, file: &mut impl File, means: Means<'_>) -> Burst {
-        let (room, aside) = means.split();
-        let mut hash = Hash::new(self.digest.take(), aside);
+        let (burst_io, aside) = means.split();
+        let mut hash = BurstHash::new(self.digest.take(), aside);
         let result = match self.phase {
             Phase::Idle => Ok(Burst::Finished(End::Stopped)),
-            Phase::Digesting { to } => self.digest_some(to, file, room, &mut hash),
-            Phase::Sending(_) => self.send_some(lane, file, room, &mut hash),
+            Phase::Digesting { to } => self.digest_file(to, file, burst_io, &mut hash),
+            Phase::Sending(_) => self.send_frames(lane, file, burst_io, &mut hash),
             Phase::Receiving(_) | Phase::Discarding => {
-                self.receive_some(lane, file, room, &mut hash)
+                self.receive_frames(lane, file, burst_io, &mut hash)
             }
-            Phase::Streaming(_) => self.stream_some(lane, file, room),
-            Phase::Taking(_) => self.take_some(lane, file, room),
+            Phase::SendingStream(_) => self.send_stream(lane, file, burst_io),
+            Phase::ReceivingStream(_) => self.receive_stream(lane, file, burst_io),
         };
         self.digest = hash.finish();
-        self.settle(result)
+        self.finish_burst(result)
     }
 
     /// A digest task works without a lane.
@@ -375,16 +376,16 @@ impl Transfer {
         let Phase::Digesting { to } = self.phase else {
             return Burst::Finished(End::Stopped);
         };
-        let (room, aside) = means.split();
-        let mut hash = Hash::new(self.digest.take(), aside);
-        let result = self.digest_some(to, file, room, &mut hash);
+        let (burst_io, aside) = means.split();
+        let mut hash = BurstHash::new(self.digest.take(), aside);
+        let result = self.digest_file(to, file, burst_io, &mut hash);
         self.digest = hash.finish();
-        self.settle(result)
+        self.finish_burst(result)
     }
 
     /// A finished task's digest is that of all its bytes, or none.
-    fn settle(&mut self, result: Result<Burst, Stumble>) -> Burst {
-        let mut burst = result.unwrap_or_else(|stumble| stumble.into_burst(self.is_reading()));
+    fn finish_burst(&mut self, result: Result<Burst, TransferError>) -> Burst {
+        let mut burst = result.unwrap_or_else(|error| error.into_burst(self.is_reading()));
         if let Burst::Finished(end) = &mut burst {
             self.phase = Phase::Idle;
             if let End::Complete { position, sum, .. } = end {
@@ -395,7 +396,7 @@ impl Transfer {
         burst
     }
 
-    fn want_digest(&mut self, algorithm: Algorithm) {
+    fn ensure_digest(&mut self, algorithm: Algorithm) {
         let fits = |running: &Running| running.algorithm() == algorithm;
         if !self.digest.as_ref().is_some_and(fits) {
             self.digest = Some(Running::new(algorithm));
@@ -408,48 +409,48 @@ impl Transfer {
             self.digest = None;
             return;
         };
-        self.want_digest(algorithm);
+        self.ensure_digest(algorithm);
         if from == 0 && self.hashed() != 0 {
             self.digest = Some(Running::new(algorithm));
         }
         debug_assert_eq!(self.hashed(), from, "a digest goes on where it stands");
     }
 
-    fn digest_some(
+    fn digest_file(
         &mut self,
         to: u64,
         file: &mut impl Source,
-        room: Room<'_>,
-        hash: &mut Hash<'_>,
-    ) -> Result<Burst, Stumble> {
+        burst_io: BurstIo<'_>,
+        hash: &mut BurstHash<'_>,
+    ) -> Result<Burst, TransferError> {
         let mut spent = 0;
         while hash.position() < to {
-            if room.stop.load(Ordering::Relaxed) {
+            if burst_io.stop.load(Ordering::Relaxed) {
                 return Ok(Burst::Finished(End::Stopped));
             }
-            if spent >= room.budget {
+            if spent >= burst_io.budget {
                 return Ok(Burst::BudgetSpent);
             }
             let at = hash.position();
-            let want = clamp(to - at, room.scratch.len());
-            let count = file.read_at(at, &mut room.scratch[..want])?;
+            let want = clamp(to - at, burst_io.scratch.len());
+            let count = file.read_at(at, &mut burst_io.scratch[..want])?;
             if count == 0 {
                 return Err(Refusal::Changed.into());
             }
-            hash.update(&room.scratch[..count]);
+            hash.update(&burst_io.scratch[..count]);
             spent += count as u64;
             self.moved += count as u64;
         }
         Ok(complete(to))
     }
 
-    fn send_some(
+    fn send_frames(
         &mut self,
         lane: &mut impl Lane,
         file: &mut impl Source,
-        room: Room<'_>,
-        hash: &mut Hash<'_>,
-    ) -> Result<Burst, Stumble> {
+        burst_io: BurstIo<'_>,
+        hash: &mut BurstHash<'_>,
+    ) -> Result<Burst, TransferError> {
         let Self {
             phase: Phase::Sending(sending),
             ahead,
@@ -466,14 +467,14 @@ impl Transfer {
                     lane.flush()?;
                     return Ok(Burst::Finished(end));
                 }
-                let told = room.stop.load(Ordering::Relaxed);
-                if told || stop_line_came(lane, ahead, sending.stop_line())? {
+                let told = burst_io.stop.load(Ordering::Relaxed);
+                if told || poll_stop_line(lane, ahead, sending.stop_line())? {
                     sending.stop();
-                } else if *moved - start >= room.budget {
+                } else if *moved - start >= burst_io.budget {
                     return Ok(Burst::BudgetSpent);
                 }
             }
-            *moved += sending.send_chunk(lane, file, hash, room.scratch)?;
+            *moved += sending.send_chunk(lane, file, hash, burst_io.scratch)?;
         }
     }
 }
@@ -488,24 +489,24 @@ fn complete(position: u64) -> Burst {
 }
 
 /// A stop on the way out of nested loops.
-pub(crate) enum Stumble {
+pub(crate) enum TransferError {
     Io(io::Error),
     Refused(Refusal),
 }
 
-impl From<io::Error> for Stumble {
+impl From<io::Error> for TransferError {
     fn from(error: io::Error) -> Self {
         Self::Io(error)
     }
 }
 
-impl From<Refusal> for Stumble {
+impl From<Refusal> for TransferError {
     fn from(refusal: Refusal) -> Self {
         Self::Refused(refusal)
     }
 }
 
-impl Stumble {
+impl TransferError {
     fn into_burst(self, reading: bool) -> Burst {
         match self {
             Self::Refused(refusal) => Burst::Finished(End::Refused(refusal)),
@@ -522,11 +523,11 @@ impl Stumble {
 }
 
 /// Reads what the peer sent while we send, and looks for the line that stops us.
-fn stop_line_came(
+fn poll_stop_line(
     lane: &mut impl Lane,
     ahead: &mut Vec<u8>,
     stop: StopLine,
-) -> Result<bool, Stumble> {
+) -> Result<bool, TransferError> {
     let mut buf = [0; 2048];
     while ahead.len() < AHEAD_MAX {
         match lane.read(&mut buf) {
@@ -551,7 +552,7 @@ fn drain_held_input(
     lane: &mut impl Lane,
     ahead: &mut Vec<u8>,
     buf: &mut [u8],
-) -> Result<(), Stumble> {
+) -> Result<(), TransferError> {
     while lane.holds_input() {
         match lane.read(buf) {
             Ok(0) => break,

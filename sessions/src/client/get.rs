@@ -1,8 +1,10 @@
 //! RETR: what is here already is proved by its digest before anything is added
 //! to it, and what came gets its name only when both digests are equal.
 
-use super::drain::{Draining, Frames};
-use super::{Decision, Effect, Event, LocalFile, Note, Outcome, Question, done, stray};
+use super::drain::{Draining, FramesAfter};
+use super::{
+    Decision, Effect, Event, LocalFile, Note, Outcome, Question, finish, ignore_or_refuse,
+};
 use crate::digest::{Algorithm, Sum};
 use crate::transfer::{End, Hashing, Task};
 use crate::wire::command::{Answer, Command, Retrieve, Turn};
@@ -45,7 +47,7 @@ pub(super) enum Get {
     AwaitData(Start),
     Receiving(Data),
     Received(Data, Option<Sum>),
-    Publishing(Box<Answered>, Frames),
+    Publishing(Box<Answered>, FramesAfter),
     Draining(Draining),
 }
 
@@ -71,7 +73,7 @@ pub(super) struct Start {
 pub(super) struct Data {
     offer: Offer,
     file: LocalFile,
-    behind: Frames,
+    frames: FramesAfter,
 }
 
 impl Get {
@@ -96,7 +98,7 @@ impl Get {
             (Self::Asked(order), Event::LocalFailed) if order.command == Asking::Ahead => {
                 Some(order.drain(Outcome::LocalFailed, out))
             }
-            (Self::Asked(_), Event::LocalFailed) => done(Outcome::LocalFailed, out),
+            (Self::Asked(_), Event::LocalFailed) => finish(Outcome::LocalFailed, out),
             (Self::AskedResume(start), event) => start.on_decision(event, out),
             (Self::Hashing(start), event) => start.on_hashed(event, out),
             (Self::AwaitData(start), event) => start.on_answer(event, out),
@@ -107,8 +109,8 @@ impl Get {
             (Self::Received(data, sum), Event::Answered(sent)) if sent.code == 226 => {
                 data.compare(sum, sent, out)
             }
-            (Self::Publishing(sent, behind), event) => on_published(sent, behind, event, out),
-            (state, event) => stray(state, event, out),
+            (Self::Publishing(sent, frames), event) => on_published(sent, frames, event, out),
+            (state, event) => ignore_or_refuse(state, event, out),
         }
     }
 }
@@ -116,7 +118,7 @@ impl Get {
 impl GetOrder {
     fn offered(self, offer: &Answered, out: &mut Vec<Effect>) -> Option<Get> {
         let Some(size) = offer.size else {
-            return done(Outcome::OutOfOrder(offer.clone()), out);
+            return finish(Outcome::OutOfOrder(offer.clone()), out);
         };
         let offer = Offer {
             size,
@@ -129,7 +131,7 @@ impl GetOrder {
         match self.local.whole {
             Some((here, time)) if here == size && offer.modified == Some(time) => {
                 answer(Answer::HaveAlready, out);
-                return done(Outcome::AlreadyThere { size, sum: None }, out);
+                return finish(Outcome::AlreadyThere { size, sum: None }, out);
             }
             // Nothing is asked: either nothing has to be sent, or the part of it is of no use.
             Some((here, _)) if here == size => {
@@ -159,19 +161,19 @@ impl GetOrder {
         Data {
             offer,
             file: LocalFile::EmptyPart,
-            behind: self.behind(),
+            frames: self.frames(),
         }
     }
 
     fn drain(self, outcome: Outcome, out: &mut Vec<Effect>) -> Get {
-        Get::Draining(Draining::begin(outcome, self.behind(), out))
+        Get::Draining(Draining::begin(outcome, self.frames(), out))
     }
 
     /// Where frames that nobody will want come from.
-    fn behind(&self) -> Frames {
+    fn frames(&self) -> FramesAfter {
         match self.what.turn {
-            Turn::Straight => Frames::Behind150,
-            Turn::Negotiate => Frames::None,
+            Turn::Straight => FramesAfter::Code150,
+            Turn::Negotiate => FramesAfter::None,
         }
     }
 }
@@ -182,7 +184,7 @@ impl Start {
             Event::Decided(Decision::Yes) => Some(self.hash(out)),
             Event::Decided(Decision::No) => decline(Outcome::GaveUp, out),
             Event::Stop => decline(Outcome::Stopped, out),
-            event => stray(Get::AskedResume(self), event, out),
+            event => ignore_or_refuse(Get::AskedResume(self), event, out),
         }
     }
 
@@ -208,7 +210,7 @@ impl Start {
                 answer(Answer::Working, out);
                 Some(Get::Hashing(self))
             }
-            event => stray(Get::Hashing(self), event, out),
+            event => ignore_or_refuse(Get::Hashing(self), event, out),
         }
     }
 
@@ -233,10 +235,10 @@ impl Start {
             Event::LocalFailed => decline(Outcome::LocalFailed, out),
             Event::Stop => Some(Get::Draining(Draining::begin(
                 Outcome::Stopped,
-                Frames::Behind200,
+                FramesAfter::Code200,
                 out,
             ))),
-            event => stray(Get::AwaitData(self), event, out),
+            event => ignore_or_refuse(Get::AwaitData(self), event, out),
         }
     }
 
@@ -258,7 +260,7 @@ impl Start {
         Data {
             offer: Offer { size, ..self.offer },
             file,
-            behind: Frames::None,
+            frames: FramesAfter::None,
         }
     }
 }
@@ -296,11 +298,11 @@ impl Data {
         if here.is_none() || here != sent.sum {
             answer(Answer::Different, out);
             out.push(Effect::DropPart);
-            return done(Outcome::Differs(sent), out);
+            return finish(Outcome::Differs(sent), out);
         }
         if self.file == LocalFile::Whole {
             answer(Answer::Equal, out);
-            return done(
+            return finish(
                 Outcome::AlreadyThere {
                     size: self.offer.size,
                     sum: here,
@@ -311,43 +313,43 @@ impl Data {
         out.push(Effect::Publish {
             modified: self.offer.modified,
         });
-        Some(Get::Publishing(Box::new(sent), self.behind))
+        Some(Get::Publishing(Box::new(sent), self.frames))
     }
 
     fn drain(self, outcome: Outcome, out: &mut Vec<Effect>) -> Get {
-        Get::Draining(Draining::begin_in_frames(outcome, self.behind, out))
+        Get::Draining(Draining::begin_in_frames(outcome, self.frames, out))
     }
 }
 
 fn on_published(
     sent: Box<Answered>,
-    behind: Frames,
+    frames: FramesAfter,
     event: Event,
     out: &mut Vec<Effect>,
 ) -> Option<Get> {
     match event {
         Event::Published => {
             answer(Answer::Equal, out);
-            done(Outcome::Verified(*sent), out)
+            finish(Outcome::Verified(*sent), out)
         }
         Event::LocalFailed => {
             answer(Answer::Different, out);
-            match behind {
-                Frames::None => done(Outcome::LocalFailed, out),
+            match frames {
+                FramesAfter::None => finish(Outcome::LocalFailed, out),
                 _ => Some(Get::Draining(Draining::begin(
                     Outcome::LocalFailed,
-                    behind,
+                    frames,
                     out,
                 ))),
             }
         }
-        _ => Some(Get::Publishing(sent, behind)),
+        _ => Some(Get::Publishing(sent, frames)),
     }
 }
 
 fn decline(outcome: Outcome, out: &mut Vec<Effect>) -> Option<Get> {
     answer(Answer::DeclineDownload, out);
-    done(outcome, out)
+    finish(outcome, out)
 }
 
 fn answer(answer: Answer, out: &mut Vec<Effect>) {

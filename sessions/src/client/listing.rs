@@ -1,7 +1,7 @@
 //! LIST and STAGES: 150, frames, 226.
 
-use super::drain::{Draining, Frames};
-use super::{Effect, Event, Outcome, done, stray};
+use super::drain::{Draining, FramesAfter};
+use super::{Effect, Event, Outcome, finish, ignore_or_refuse};
 use crate::transfer::{End, Hashing, Task};
 use crate::wire::command::Command;
 
@@ -35,19 +35,19 @@ impl Listing {
             }
             (Self::Asked, Event::Stop) => Some(Self::Draining(Draining::begin(
                 Outcome::Stopped,
-                Frames::Behind150,
+                FramesAfter::Code150,
                 out,
             ))),
             (Self::Receiving, Event::Ended(end)) => Some(Self::received(end, out)),
             (Self::Received, Event::Answered(answered)) if !answered.is_preliminary() => {
-                done(Outcome::Replied(answered), out)
+                finish(Outcome::Replied(answered), out)
             }
             (Self::Received, Event::Stop) => Some(Self::Draining(Draining::begin(
                 Outcome::Stopped,
-                Frames::None,
+                FramesAfter::None,
                 out,
             ))),
-            (state, event) => stray(state, event, out),
+            (state, event) => ignore_or_refuse(state, event, out),
         }
     }
 
@@ -65,7 +65,7 @@ impl Listing {
             End::Stopped => Outcome::Stopped,
             End::Refused(refusal) => Outcome::BadData(refusal),
         };
-        Self::Draining(Draining::begin_in_frames(outcome, Frames::None, out))
+        Self::Draining(Draining::begin_in_frames(outcome, FramesAfter::None, out))
     }
 }
 

@@ -3,7 +3,7 @@
 
 use zeroize::Zeroizing;
 
-use super::{Effect, Event, Outcome, done, stray};
+use super::{Effect, Event, Outcome, finish, ignore_or_refuse};
 use crate::scram::{AwaitSignature, Binding, ClientLogin, ScramError};
 use crate::wire::command::Command;
 use crate::wire::native::answers::Answered;
@@ -52,12 +52,12 @@ impl Login {
             }
             (Self::Proved { signature }, Event::Answered(welcome)) if welcome.code == 230 => {
                 let checked = signature.check(welcome.scram.as_deref().unwrap_or_default());
-                done(
+                finish(
                     checked.map_or_else(Outcome::LoginFailed, |()| Outcome::LoggedIn(welcome)),
                     out,
                 )
             }
-            (state, event) => stray(state, event, out),
+            (state, event) => ignore_or_refuse(state, event, out),
         }
     }
 }
@@ -73,7 +73,7 @@ fn prove(
             out.push(Effect::Send(Command::Prove { last }));
             Some(Login::Proved { signature })
         }
-        Err(error) => done(Outcome::LoginFailed(error), out),
+        Err(error) => finish(Outcome::LoginFailed(error), out),
     }
 }
 

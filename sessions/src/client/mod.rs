@@ -155,9 +155,9 @@ pub enum Outcome {
 }
 
 /// One dialogue under way.
-pub struct Dialogue(Talk);
+pub struct Dialogue(DialogueState);
 
-enum Talk {
+enum DialogueState {
     Login(Login),
     Request(Request),
     Listing(Listing),
@@ -174,25 +174,25 @@ impl Dialogue {
     ///
     /// A name or nonce that cannot be sent.
     pub fn login(credentials: Credentials, out: &mut Vec<Effect>) -> Result<Self, ScramError> {
-        Ok(Self(Talk::Login(Login::begin(credentials, out)?)))
+        Ok(Self(DialogueState::Login(Login::begin(credentials, out)?)))
     }
 
     /// A command that is answered by one final reply.
     pub fn request(command: Command, out: &mut Vec<Effect>) -> Self {
-        Self(Talk::Request(Request::begin(command, out)))
+        Self(DialogueState::Request(Request::begin(command, out)))
     }
 
     /// LIST or STAGES: entries go to the sink.
     pub fn listing(command: Command, out: &mut Vec<Effect>) -> Self {
-        Self(Talk::Listing(Listing::begin(command, out)))
+        Self(DialogueState::Listing(Listing::begin(command, out)))
     }
 
     pub fn get(order: GetOrder, out: &mut Vec<Effect>) -> Self {
-        Self(Talk::Get(Get::begin(order, out)))
+        Self(DialogueState::Get(Get::begin(order, out)))
     }
 
     pub fn put(order: PutOrder, out: &mut Vec<Effect>) -> Self {
-        Self(Talk::Put(Put::begin(order, out)))
+        Self(DialogueState::Put(Put::begin(order, out)))
     }
 
     pub fn rename(
@@ -200,28 +200,30 @@ impl Dialogue {
         to: crate::path::PathArg,
         out: &mut Vec<Effect>,
     ) -> Self {
-        Self(Talk::Rename(Rename::begin(from, to, out)))
+        Self(DialogueState::Rename(Rename::begin(from, to, out)))
     }
 
     /// Takes one event; appends what is to be done.
     pub fn handle(&mut self, event: Event, out: &mut Vec<Effect>) {
-        let talk = std::mem::replace(&mut self.0, Talk::Over);
+        let state = std::mem::replace(&mut self.0, DialogueState::Over);
         self.0 = match event {
             Event::Answered(answered) if answered.code == 111 => {
                 let working = answered.progress;
                 out.extend(working.map(|(done, of)| Effect::Working { done, of }));
-                talk
+                state
             }
             Event::Answered(answered) if answered.code == 421 => {
-                done(Outcome::Closing(answered), out).unwrap_or(Talk::Over)
+                finish(Outcome::Closing(answered), out).unwrap_or(DialogueState::Over)
             }
-            Event::Ended(End::LaneLost) => done(Outcome::Lost, out).unwrap_or(Talk::Over),
-            event => talk.on(event, out).unwrap_or(Talk::Over),
+            Event::Ended(End::LaneLost) => {
+                finish(Outcome::Lost, out).unwrap_or(DialogueState::Over)
+            }
+            event => state.on(event, out).unwrap_or(DialogueState::Over),
         };
     }
 }
 
-impl Talk {
+impl DialogueState {
     fn on(self, event: Event, out: &mut Vec<Effect>) -> Option<Self> {
         match self {
             Self::Login(login) => login.on(event, out).map(Self::Login),
@@ -236,7 +238,7 @@ impl Talk {
 }
 
 /// Ends a dialogue.
-fn done<S>(outcome: Outcome, out: &mut Vec<Effect>) -> Option<S> {
+fn finish<S>(outcome: Outcome, out: &mut Vec<Effect>) -> Option<S> {
     out.push(Effect::Done(Box::new(outcome)));
     None
 }
@@ -250,11 +252,11 @@ fn refused<S>(answered: Answered, out: &mut Vec<Effect>) -> Option<S> {
     } else {
         Outcome::OutOfOrder
     };
-    done(outcome(answered), out)
+    finish(outcome(answered), out)
 }
 
 /// The last arm of every dialogue: what a state does not wait for.
-fn stray<S>(state: S, event: Event, out: &mut Vec<Effect>) -> Option<S> {
+fn ignore_or_refuse<S>(state: S, event: Event, out: &mut Vec<Effect>) -> Option<S> {
     match event {
         Event::Answered(answered) => refused(answered, out),
         _ => Some(state),

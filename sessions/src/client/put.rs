@@ -1,8 +1,8 @@
 //! STOR: a part at the server is gone on with only where it is a beginning of
 //! our file, and 226 is believed only with our own digest.
 
-use super::drain::{Draining, Frames};
-use super::{Decision, Effect, Event, Note, Outcome, Question, done, refused, stray};
+use super::drain::{Draining, FramesAfter};
+use super::{Decision, Effect, Event, Note, Outcome, Question, finish, ignore_or_refuse, refused};
 use crate::digest::Sum;
 use crate::transfer::{End, Hashing, StopLine, Task, Until};
 use crate::wire::command::{Answer, Command, Replace, Store, Turn};
@@ -18,10 +18,10 @@ pub(super) enum Put {
     AskedResume(Store, Part),
     Hashing(Store, Part),
     AwaitOffset(Store, u64),
-    Sending(Store, Halt),
+    Sending(Store, StopRequest),
     Sent(Store, Sent),
     Comparing(Store, Box<Answered>),
-    Looking(Store, Box<Answered>),
+    CheckingTarget(Store, Box<Answered>),
     AskedReplace(Store, Box<Answered>),
     Draining(Draining),
 }
@@ -35,9 +35,9 @@ pub(super) struct Part {
 
 /// Whether the person wants it stopped.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Halt {
-    No,
-    Wanted,
+pub(super) enum StopRequest {
+    None,
+    Pending,
 }
 
 /// How the sending ended; the server's word on it is to come.
@@ -69,16 +69,16 @@ impl Put {
             (Self::AwaitOffset(order, want), Event::Answered(go)) if go.code == 212 => {
                 on_offset(order, want, go, out)
             }
-            (Self::Sending(order, halt), event) => on_sending(order, halt, event, out),
+            (Self::Sending(order, stop), event) => on_sending(order, stop, event, out),
             (Self::Sent(order, sent), event) => on_sent(order, sent, event, out),
             (Self::Comparing(order, there), event) => on_compared(order, there, event, out),
-            (Self::Looking(order, why), Event::Answered(found)) => {
-                on_looked(order, why, &found, out)
+            (Self::CheckingTarget(order, why), Event::Answered(found)) => {
+                on_target_checked(order, why, &found, out)
             }
             (Self::AskedReplace(order, why), event) => on_replace(order, why, event, out),
             // A stop in the other states stops the sending as soon as it begins: while the
             // server waits for frames it understands nothing else.
-            (state, event) => stray(state, event, out),
+            (state, event) => ignore_or_refuse(state, event, out),
         }
     }
 }
@@ -98,7 +98,7 @@ fn on_asked(order: Store, answered: Answered, out: &mut Vec<Effect>) -> Option<P
         (200, _, Some(sum)) if answered.size == Some(order.size) => {
             Some(compare(order, answered, sum, out))
         }
-        (550, ..) if order.replace == Replace::Never => Some(look(order, answered, out)),
+        (550, ..) if order.replace == Replace::Never => Some(check_target(order, answered, out)),
         _ => refused(answered, out),
     }
 }
@@ -127,7 +127,7 @@ fn on_resume(order: Store, part: Part, event: Event, out: &mut Vec<Effect>) -> O
         }
         Event::Decided(Decision::No) => decline(Outcome::GaveUp, out),
         Event::Stop => decline(Outcome::Stopped, out),
-        event => stray(Put::AskedResume(order, part), event, out),
+        event => ignore_or_refuse(Put::AskedResume(order, part), event, out),
     }
 }
 
@@ -148,7 +148,7 @@ fn on_hashed(order: Store, part: Part, event: Event, out: &mut Vec<Effect>) -> O
             answer(Answer::Working, out);
             Some(Put::Hashing(order, part))
         }
-        event => stray(Put::Hashing(order, part), event, out),
+        event => ignore_or_refuse(Put::Hashing(order, part), event, out),
     }
 }
 
@@ -156,7 +156,7 @@ fn on_hashed(order: Store, part: Part, event: Event, out: &mut Vec<Effect>) -> O
 fn on_offset(order: Store, want: u64, go: Answered, out: &mut Vec<Effect>) -> Option<Put> {
     match go.offset {
         Some(offset) if offset == want || offset == 0 => Some(send(order, offset, out)),
-        _ => done(Outcome::OutOfOrder(go), out),
+        _ => finish(Outcome::OutOfOrder(go), out),
     }
 }
 
@@ -167,25 +167,25 @@ fn send(order: Store, from: u64, out: &mut Vec<Effect>) -> Put {
         hashing: Hashing::By(order.digest),
         stop: StopLine::FinalReply,
     }));
-    Put::Sending(order, Halt::No)
+    Put::Sending(order, StopRequest::None)
 }
 
-fn on_sending(order: Store, halt: Halt, event: Event, out: &mut Vec<Effect>) -> Option<Put> {
+fn on_sending(order: Store, stop: StopRequest, event: Event, out: &mut Vec<Effect>) -> Option<Put> {
     match event {
-        Event::Stop => Some(Put::Sending(order, Halt::Wanted)),
-        Event::Ended(end) => Some(on_sent_off(order, halt, end, out)),
-        event => stray(Put::Sending(order, halt), event, out),
+        Event::Stop => Some(Put::Sending(order, StopRequest::Pending)),
+        Event::Ended(end) => Some(on_sending_ended(order, stop, end, out)),
+        event => ignore_or_refuse(Put::Sending(order, stop), event, out),
     }
 }
 
-fn on_sent_off(order: Store, halt: Halt, end: End, out: &mut Vec<Effect>) -> Put {
-    let sent = match (end, halt) {
+fn on_sending_ended(order: Store, stop: StopRequest, end: End, out: &mut Vec<Effect>) -> Put {
+    let sent = match (end, stop) {
         (End::Complete { sum: Some(sum), .. }, _) => {
             answer(Answer::AllSent { sum }, out);
             Sent::All(sum)
         }
-        (End::Stopped, Halt::Wanted) => Sent::Stopped,
-        (End::Stopped, Halt::No) => Sent::Refused,
+        (End::Stopped, StopRequest::Pending) => Sent::Stopped,
+        (End::Stopped, StopRequest::None) => Sent::Refused,
         _ => Sent::LocalFailed,
     };
     Put::Sent(order, sent)
@@ -197,15 +197,15 @@ fn on_sent(order: Store, sent: Sent, event: Event, out: &mut Vec<Effect>) -> Opt
             Some(Put::Sent(order, sent))
         }
         (Event::Answered(answered), Sent::Stopped) if answered.code >= 400 => {
-            done(Outcome::Stopped, out)
+            finish(Outcome::Stopped, out)
         }
         (Event::Answered(answered), Sent::LocalFailed) if answered.code >= 400 => {
-            done(Outcome::LocalFailed, out)
+            finish(Outcome::LocalFailed, out)
         }
         (Event::Answered(answered), sent) => on_final(order, sent, answered, out),
         (Event::Stop, Sent::All(_)) => Some(Put::Draining(Draining::begin(
             Outcome::Stopped,
-            Frames::None,
+            FramesAfter::None,
             out,
         ))),
         _ => Some(Put::Sent(order, sent)),
@@ -215,11 +215,11 @@ fn on_sent(order: Store, sent: Sent, event: Event, out: &mut Vec<Effect>) -> Opt
 fn on_final(order: Store, sent: Sent, answered: Answered, out: &mut Vec<Effect>) -> Option<Put> {
     match (answered.code, answered.sum, sent) {
         (226, Some(there), Sent::All(here)) if there == here => {
-            done(Outcome::Verified(answered), out)
+            finish(Outcome::Verified(answered), out)
         }
-        (226, _, Sent::All(_)) => done(Outcome::Differs(answered), out),
+        (226, _, Sent::All(_)) => finish(Outcome::Differs(answered), out),
         // With no turn, this comes when all may have been sent already.
-        (200, Some(there), Sent::All(here)) if there == here => done(
+        (200, Some(there), Sent::All(here)) if there == here => finish(
             Outcome::AlreadyThere {
                 size: order.size,
                 sum: Some(there),
@@ -249,22 +249,22 @@ fn on_compared(
     match event {
         Event::Ended(End::Complete { sum, .. }) if sum.is_some() && sum == there.sum => {
             let size = order.size;
-            done(Outcome::AlreadyThere { size, sum }, out)
+            finish(Outcome::AlreadyThere { size, sum }, out)
         }
         Event::Ended(End::Complete { .. }) => Some(ask_replace(order, there, out)),
-        Event::Ended(End::Stopped) => done(Outcome::Stopped, out),
-        Event::Ended(_) => done(Outcome::LocalFailed, out),
-        event => stray(Put::Comparing(order, there), event, out),
+        Event::Ended(End::Stopped) => finish(Outcome::Stopped, out),
+        Event::Ended(_) => finish(Outcome::LocalFailed, out),
+        event => ignore_or_refuse(Put::Comparing(order, there), event, out),
     }
 }
 
 /// 550 has several reasons; a file that is in the way can be replaced.
-fn look(order: Store, refusal: Answered, out: &mut Vec<Effect>) -> Put {
+fn check_target(order: Store, refusal: Answered, out: &mut Vec<Effect>) -> Put {
     out.push(Effect::Send(Command::Facts(order.path.clone())));
-    Put::Looking(order, Box::new(refusal))
+    Put::CheckingTarget(order, Box::new(refusal))
 }
 
-fn on_looked(
+fn on_target_checked(
     order: Store,
     why: Box<Answered>,
     found: &Answered,
@@ -273,7 +273,7 @@ fn on_looked(
     let is_file = found.facts.is_some_and(|facts| facts.kind == Kind::File);
     match is_file {
         true => Some(ask_replace(order, why, out)),
-        false => done(Outcome::Replied(*why), out),
+        false => finish(Outcome::Replied(*why), out),
     }
 }
 
@@ -297,9 +297,9 @@ fn on_replace(
             };
             Some(ask(again, out))
         }
-        Event::Decided(Decision::No) => done(Outcome::NotReplaced(*why), out),
-        Event::Stop => done(Outcome::Stopped, out),
-        event => stray(Put::AskedReplace(order, why), event, out),
+        Event::Decided(Decision::No) => finish(Outcome::NotReplaced(*why), out),
+        Event::Stop => finish(Outcome::Stopped, out),
+        event => ignore_or_refuse(Put::AskedReplace(order, why), event, out),
     }
 }
 
@@ -316,7 +316,7 @@ fn on_drained(mut draining: Draining, event: Event, out: &mut Vec<Effect>) -> Op
 
 fn decline(outcome: Outcome, out: &mut Vec<Effect>) -> Option<Put> {
     answer(Answer::DeclineUpload, out);
-    done(outcome, out)
+    finish(outcome, out)
 }
 
 fn answer(answer: Answer, out: &mut Vec<Effect>) {

@@ -1,6 +1,6 @@
 //! RNFR, 350, 351, and how it went.
 
-use super::{Effect, Event, Outcome, done, stray};
+use super::{Effect, Event, Outcome, finish, ignore_or_refuse};
 use crate::path::PathArg;
 use crate::wire::command::{Answer, Command};
 
@@ -24,9 +24,9 @@ impl Rename {
                 Some(Self::To)
             }
             (Self::To, Event::Answered(answered)) if answered.code == 250 => {
-                done(Outcome::Replied(answered), out)
+                finish(Outcome::Replied(answered), out)
             }
-            (state, event) => stray(state, event, out),
+            (state, event) => ignore_or_refuse(state, event, out),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! One command, one final reply.
 
-use super::drain::{Draining, Frames};
-use super::{Effect, Event, Outcome, done};
+use super::drain::{Draining, FramesAfter};
+use super::{Effect, Event, Outcome, finish};
 use crate::wire::command::Command;
 
 #[derive(Debug)]
@@ -20,12 +20,12 @@ impl Request {
         match (self, event) {
             (Self::Draining(draining), event) => draining.on(event, out).map(Self::Draining),
             (Self::Asked, Event::Answered(answered)) if answered.is_preliminary() => {
-                done(Outcome::OutOfOrder(answered), out)
+                finish(Outcome::OutOfOrder(answered), out)
             }
-            (Self::Asked, Event::Answered(answered)) => done(Outcome::Replied(answered), out),
+            (Self::Asked, Event::Answered(answered)) => finish(Outcome::Replied(answered), out),
             (Self::Asked, Event::Stop) => Some(Self::Draining(Draining::begin(
                 Outcome::Stopped,
-                Frames::None,
+                FramesAfter::None,
                 out,
             ))),
             (state, _) => Some(state),

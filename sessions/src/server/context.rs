@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use super::hashing::Kept;
+use super::hashing::LateDigest;
 use super::job::{Access, DigestNews, Job, JobId, Rights};
 use super::manners::{Channel, Manners};
 use super::parameters::Parameters;
@@ -15,7 +15,7 @@ use super::session::{Effect, State};
 use crate::path::{AboveHome, PathArg, VirtualPath};
 use crate::scram::Binding;
 use crate::transfer::Task;
-use crate::wire::reply::{Deed, Farewell, Refusal, Reply};
+use crate::wire::reply::{Farewell, Operation, Refusal, Reply};
 
 /// The operator's numbers, and what the server calls itself.
 #[derive(Clone, Debug)]
@@ -78,12 +78,12 @@ pub(super) struct Shared {
     pub(super) nonsense: u32,
     pub(super) challenges: u32,
     /// The session ends when its dialogue does.
-    pub(super) leaving: Option<Farewell>,
+    pub(super) close_when_done: Option<Farewell>,
     pub(super) login_due: Instant,
     /// How the connection began.
-    pub(super) begun: Channel,
+    pub(super) initial_channel: Channel,
     pub(super) parameters: Parameters,
-    pub(super) kept_digest: Option<Box<Kept>>,
+    pub(super) late_digest: Option<Box<LateDigest>>,
     next_job: u32,
 }
 
@@ -91,16 +91,16 @@ impl Shared {
     pub(super) fn new(now: Instant, setup: Setup) -> Self {
         Self {
             login_due: now + setup.limits.login,
-            begun: setup.manners.channel,
+            initial_channel: setup.manners.channel,
             parameters: Parameters::of(setup.manners.channel),
-            kept_digest: None,
+            late_digest: None,
             setup,
             account: None,
             cwd: VirtualPath::root(),
             attempts: 0,
             nonsense: 0,
             challenges: 0,
-            leaving: None,
+            close_when_done: None,
             next_job: 0,
         }
     }
@@ -123,21 +123,21 @@ pub(super) struct Context<'a> {
 }
 
 impl Context<'_> {
-    pub(super) fn say(&mut self, reply: Reply) {
+    pub(super) fn reply(&mut self, reply: Reply) {
         self.effects.push(Effect::Reply(reply));
     }
 
     /// A final reply; the dialogue is over.
     pub(super) fn conclude(&mut self, reply: Reply) -> State {
-        self.say(reply);
+        self.reply(reply);
         State::ready()
     }
 
-    pub(super) fn refuse(&mut self, deed: Deed, why: Refusal) -> State {
-        self.conclude(Reply::Refused { deed, why })
+    pub(super) fn refuse(&mut self, operation: Operation, why: Refusal) -> State {
+        self.conclude(Reply::Refused { operation, why })
     }
 
-    pub(super) fn work(&mut self, job: Job) -> JobId {
+    pub(super) fn start_job(&mut self, job: Job) -> JobId {
         let id = JobId(self.shared.next_job);
         self.shared.next_job = id.0.wrapping_add(1);
         self.effects.push(Effect::Work(id, job));
@@ -146,10 +146,10 @@ impl Context<'_> {
 
     /// Closes the download or listing; nobody waits for it.
     pub(super) fn close_file(&mut self, digest: DigestNews) {
-        self.work(Job::CloseFile { digest });
+        self.start_job(Job::CloseFile { digest });
     }
 
-    pub(super) fn begin(&mut self, task: Task) {
+    pub(super) fn begin_task(&mut self, task: Task) {
         self.effects.push(Effect::Begin(task));
     }
 
@@ -158,21 +158,21 @@ impl Context<'_> {
         State::Closed
     }
 
-    pub(super) fn farewell(&mut self, farewell: Farewell) -> State {
-        self.say(Reply::Closing(farewell));
+    pub(super) fn close_with(&mut self, farewell: Farewell) -> State {
+        self.reply(Reply::Closing(farewell));
         self.close()
     }
 
     pub(super) fn resolve(&self, arg: &PathArg) -> Result<VirtualPath, Refusal> {
-        let climbing = self.shared.setup.manners.climbing;
+        let parent_of_root = self.shared.setup.manners.parent_of_root;
         self.shared
             .cwd
-            .resolve(arg, climbing)
+            .resolve(arg, parent_of_root)
             .map_err(|AboveHome| Refusal::AboveHome)
     }
 
     /// As `resolve`; nothing given means the working directory.
-    pub(super) fn resolve_or_here(&self, arg: Option<&PathArg>) -> Result<VirtualPath, Refusal> {
+    pub(super) fn resolve_or_cwd(&self, arg: Option<&PathArg>) -> Result<VirtualPath, Refusal> {
         match arg {
             Some(arg) => self.resolve(arg),
             None => Ok(self.shared.cwd.clone()),

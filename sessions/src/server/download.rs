@@ -4,23 +4,23 @@ use super::context::Context;
 use super::hashing::{self, Hashing as HashingState};
 use super::job::{Completion, DigestNews, Job, Reading};
 use super::ready::Ready;
-use super::session::{Effect, State, Then};
+use super::session::{AfterJob, Effect, State};
 use crate::digest::{Algorithm, Sum};
 use crate::path::VirtualPath;
 use crate::transfer::{End, Hashing, StopLine, Task, Until};
 use crate::wire::command::{Answer, Command, Retrieve, Turn};
-use crate::wire::reply::{Deed, Refusal, Reply};
+use crate::wire::reply::{Operation, Refusal, Reply};
 
 /// What a download is verified by, at both ends.
 #[derive(Clone, Copy)]
-enum Digest {
+enum DigestSource {
     /// What was stored: it is not hashed again.
     Remembered(Sum),
-    Taken(Algorithm),
+    Computed(Algorithm),
 }
 
 /// A RETR whose file is being opened.
-pub(super) struct Asked {
+pub(super) struct Request {
     path: VirtualPath,
     digest: Algorithm,
     turn: Turn,
@@ -30,50 +30,50 @@ pub(super) struct Asked {
 pub(super) struct Offered {
     path: VirtualPath,
     size: u64,
-    digest: Digest,
+    digest: DigestSource,
 }
 
 pub(super) struct SendingFile {
     path: VirtualPath,
     size: u64,
-    digest: Digest,
+    digest: DigestSource,
 }
 
 pub(super) fn retrieve(retrieve: Retrieve, cx: &mut Context<'_>) -> State {
     let Retrieve { path, digest, turn } = retrieve;
     match cx.resolve(&path) {
         Ok(path) => {
-            let job = cx.work(Job::OpenDownload {
+            let job = cx.start_job(Job::OpenDownload {
                 path: path.clone(),
                 reading: Reading::Parts,
             });
-            State::working(job, Then::Offer(Asked { path, digest, turn }))
+            State::working(job, AfterJob::Offer(Request { path, digest, turn }))
         }
-        Err(why) => cx.refuse(Deed::Retrieve, why),
+        Err(why) => cx.refuse(Operation::Retrieve, why),
     }
 }
 
-impl Digest {
+impl DigestSource {
     fn algorithm(self) -> Algorithm {
         match self {
             Self::Remembered(sum) => sum.algorithm(),
-            Self::Taken(algorithm) => algorithm,
+            Self::Computed(algorithm) => algorithm,
         }
     }
 }
 
-impl Asked {
+impl Request {
     pub(super) fn on_completed(self, completion: Completion, cx: &mut Context<'_>) -> State {
         let facts = match completion {
             Completion::Download(facts) => facts,
-            Completion::Refused(why) => return cx.refuse(Deed::Retrieve, why),
-            _ => return cx.refuse(Deed::Retrieve, Refusal::Fault),
+            Completion::Refused(why) => return cx.refuse(Operation::Retrieve, why),
+            _ => return cx.refuse(Operation::Retrieve, Refusal::Fault),
         };
         let digest = match facts.remembered.verified {
-            Some(sum) => Digest::Remembered(sum),
-            None => Digest::Taken(self.digest),
+            Some(sum) => DigestSource::Remembered(sum),
+            None => DigestSource::Computed(self.digest),
         };
-        cx.say(Reply::Offer {
+        cx.reply(Reply::Offer {
             size: facts.size,
             modified: facts.modified,
             digest: digest.algorithm(),
@@ -101,10 +101,10 @@ impl Offered {
                 State::ready()
             }
             other => {
-                let job = cx.work(Job::CloseFile {
+                let job = cx.start_job(Job::CloseFile {
                     digest: DigestNews::None,
                 });
-                State::working(job, Then::Handle(Box::new(other)))
+                State::working(job, AfterJob::Handle(Box::new(other)))
             }
         }
     }
@@ -114,7 +114,7 @@ impl Offered {
         if offset > self.size || claimed.algorithm() != self.digest.algorithm() {
             return self.send_all(cx);
         }
-        let purpose = hashing::For::ResumeDownload {
+        let purpose = hashing::HashPurpose::ResumeDownload {
             offered: self,
             claimed,
         };
@@ -125,22 +125,22 @@ impl Offered {
         if !same {
             return self.send_all(cx);
         }
-        cx.say(Reply::SendingFrom { offset });
+        cx.reply(Reply::SendingFrom { offset });
         self.send(offset, cx)
     }
 
     fn send_all(self, cx: &mut Context<'_>) -> State {
-        cx.say(Reply::SendingAll { size: self.size });
+        cx.reply(Reply::SendingAll { size: self.size });
         self.send(0, cx)
     }
 
     fn send(self, from: u64, cx: &mut Context<'_>) -> State {
         let hashing = match self.digest {
-            Digest::Remembered(_) => Hashing::Off,
-            Digest::Taken(algorithm) => Hashing::By(algorithm),
+            DigestSource::Remembered(_) => Hashing::Off,
+            DigestSource::Computed(algorithm) => Hashing::By(algorithm),
         };
         let until = Until::Offset(self.size);
-        cx.begin(Task::Send {
+        cx.begin_task(Task::Send {
             from,
             until,
             hashing,
@@ -160,9 +160,9 @@ impl SendingFile {
             End::Complete { sum, .. } => self.sent(sum, cx),
             End::Refused(why) => {
                 cx.close_file(DigestNews::None);
-                cx.refuse(Deed::Retrieve, why)
+                cx.refuse(Operation::Retrieve, why)
             }
-            End::Stopped if cx.shared.leaving.is_none() => {
+            End::Stopped if cx.shared.close_when_done.is_none() => {
                 cx.close_file(DigestNews::None);
                 State::Stopped
             }
@@ -175,14 +175,14 @@ impl SendingFile {
 
     fn sent(self, sum: Option<Sum>, cx: &mut Context<'_>) -> State {
         let (news, sum) = match (self.digest, sum) {
-            (Digest::Remembered(sum), _) => (DigestNews::None, Some(sum)),
-            (Digest::Taken(_), Some(sum)) => (DigestNews::Computed(sum), Some(sum)),
-            (Digest::Taken(_), None) => (DigestNews::None, None),
+            (DigestSource::Remembered(sum), _) => (DigestNews::None, Some(sum)),
+            (DigestSource::Computed(_), Some(sum)) => (DigestNews::Computed(sum), Some(sum)),
+            (DigestSource::Computed(_), None) => (DigestNews::None, None),
         };
         cx.close_file(news);
         match sum {
             Some(sum) => {
-                cx.say(Reply::Sent {
+                cx.reply(Reply::Sent {
                     size: self.size,
                     sum,
                 });
@@ -190,18 +190,18 @@ impl SendingFile {
                     report: Some(self.path),
                 })
             }
-            None => cx.refuse(Deed::Retrieve, Refusal::Fault),
+            None => cx.refuse(Operation::Retrieve, Refusal::Fault),
         }
     }
 }
 
 /// A client reported a mismatch: the disk is asked again.
 pub(super) fn recheck(path: VirtualPath, cx: &mut Context<'_>) -> State {
-    let job = cx.work(Job::OpenDownload {
+    let job = cx.start_job(Job::OpenDownload {
         path: path.clone(),
         reading: Reading::Parts,
     });
-    State::working(job, Then::Recheck(path))
+    State::working(job, AfterJob::Recheck(path))
 }
 
 pub(super) fn recheck_opened(
@@ -216,7 +216,7 @@ pub(super) fn recheck_opened(
         cx.close_file(DigestNews::None);
         return State::ready();
     };
-    let purpose = hashing::For::Recheck { path, remembered };
+    let purpose = hashing::HashPurpose::Recheck { path, remembered };
     HashingState::begin(purpose, facts.size, remembered.algorithm(), cx)
 }
 

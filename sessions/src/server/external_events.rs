@@ -2,40 +2,40 @@
 
 use super::context::Context;
 use super::job::Job;
-use super::manners::Opening;
-use super::session::{Effect, State, Then, Timer, Working};
+use super::manners::FirstSpeaker;
+use super::session::{AfterJob, Effect, State, Timer, Working};
 use crate::wire::reply::{Farewell, Reply};
 
 /// Who speaks first, does so here.
-pub(super) fn on_begun(state: State, cx: &mut Context<'_>) -> State {
-    if cx.shared.setup.manners.opening == Opening::ServerFirst {
+pub(super) fn on_started(state: State, cx: &mut Context<'_>) -> State {
+    if cx.shared.setup.manners.first_speaker == FirstSpeaker::Server {
         let server = cx.shared.setup.limits.server.clone();
-        cx.say(Reply::Greeting { server });
+        cx.reply(Reply::Greeting { server });
     }
     state
 }
 
 pub(super) fn on_timeout(state: State, timer: Timer, cx: &mut Context<'_>) -> State {
     match (timer, state) {
-        (Timer::Login, _) => cx.farewell(Farewell::LoginTimeout),
-        (Timer::Idle, _) => cx.farewell(Farewell::IdleTimeout),
-        (Timer::Stall, State::Receiving(_) | State::Discarding) => cx.farewell(Farewell::Stalled),
+        (Timer::Login, _) => cx.close_with(Farewell::LoginTimeout),
+        (Timer::Idle, _) => cx.close_with(Farewell::IdleTimeout),
+        (Timer::Stall, State::Receiving(_) | State::Discarding) => cx.close_with(Farewell::Stalled),
         (Timer::Stall | Timer::Data, State::Streaming(streaming)) => streaming.on_timeout(cx),
         // A line inside a frame would be data.
         (Timer::Stall, _) => cx.close(),
         (Timer::Data, State::Opening(opening)) => opening.on_timeout(cx),
-        (Timer::Patience, State::Hashing(hashing)) => hashing.on_timeout(cx),
+        (Timer::LongWork, State::Hashing(hashing)) => hashing.on_timeout(cx),
         (Timer::Penalty, State::Penalty(penalty)) => penalty.over(cx),
         (Timer::Progress, state) => {
             let (done, of) = match &state {
                 State::Hashing(hashing) => hashing.progress(),
                 State::Working(Working {
-                    then: Then::Published(received),
+                    after: AfterJob::Published(received),
                     ..
                 }) => received.progress(),
                 _ => (0, 0),
             };
-            cx.say(Reply::Working { done, of });
+            cx.reply(Reply::Working { done, of });
             state
         }
         (_, state) => state,
@@ -49,14 +49,14 @@ pub(super) fn on_stop(state: State, cx: &mut Context<'_>) -> State {
         | State::SendingFile(_)
         | State::SendingListing(_)
         | State::Streaming(_)
-        | State::ListingHere
+        | State::ListingInReply
         | State::Hashing(_) => {
             cx.effects.push(Effect::StopTransfer);
             state
         }
         State::Opening(opening) => opening.stop(cx),
         State::Working(_) | State::Penalty(_) => state,
-        _ => cx.farewell(cx.shared.leaving.unwrap_or(Farewell::ShuttingDown)),
+        _ => cx.close_with(cx.shared.close_when_done.unwrap_or(Farewell::ShuttingDown)),
     }
 }
 
@@ -72,7 +72,7 @@ pub(super) fn on_evicted(state: State, cx: &mut Context<'_>) -> State {
         }
         State::Opening(opening) => opening.stop(cx),
         State::Partial(_) | State::Received(_) => {
-            cx.work(Job::Suspend);
+            cx.start_job(Job::Suspend);
             State::ready()
         }
         other => other,
@@ -80,10 +80,10 @@ pub(super) fn on_evicted(state: State, cx: &mut Context<'_>) -> State {
 }
 
 /// A session that was asked to leave does so between two dialogues.
-pub(super) fn leave_when_done(state: State, cx: &mut Context<'_>) -> State {
-    match (state, cx.shared.leaving) {
-        (State::New | State::Proof(_) | State::Ready(_), Some(farewell)) => cx.farewell(farewell),
-        (State::Password(_), Some(farewell)) => cx.farewell(farewell),
+pub(super) fn close_when_done(state: State, cx: &mut Context<'_>) -> State {
+    match (state, cx.shared.close_when_done) {
+        (State::New | State::Proof(_) | State::Ready(_), Some(farewell)) => cx.close_with(farewell),
+        (State::Password(_), Some(farewell)) => cx.close_with(farewell),
         (state, _) => state,
     }
 }

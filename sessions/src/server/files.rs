@@ -4,7 +4,7 @@ use super::context::Context;
 use super::hashing::{self, Hashing};
 use super::job::{Completion, DigestNews, Job, Reading};
 use super::manners::TlsPolicy;
-use super::session::{State, Then};
+use super::session::{AfterJob, State};
 use crate::digest::Algorithm;
 use crate::path::{PathArg, VirtualPath};
 use crate::scram::{Binding, MAX_ITERATIONS, MIN_ITERATIONS};
@@ -12,12 +12,12 @@ use crate::wire::command::{
     ByteRange, Command, DigestForm, NewVerifier, Parameter, Representation,
 };
 use crate::wire::reply::{
-    Deed, Features, Malformed, ParameterReply, Refusal, Reply, Status, TlsOffer, Usage,
+    Features, Malformed, Operation, ParameterReply, Refusal, Reply, Status, TlsOffer, Usage,
 };
 use crate::wire::stamp::Stamp;
 
 /// What the one reply will be about.
-pub(super) enum Simple {
+pub(super) enum SimpleCommand {
     ChangeDirectory(VirtualPath),
     Facts(VirtualPath),
     Usage,
@@ -49,14 +49,14 @@ pub(super) fn anytime(command: Command, cx: &Context<'_>) -> Reply {
             algorithm: cx.shared.parameters.algorithm,
         }),
         Command::Host(_) => Reply::HostNoted,
-        Command::Parameter(Parameter::AsItIs(what)) => {
-            Reply::Parameter(ParameterReply::AsItIs(what))
+        Command::Parameter(Parameter::OnlyValue(what)) => {
+            Reply::Parameter(ParameterReply::OnlyValue(what))
         }
         _ => Reply::Noop,
     }
 }
 
-pub(super) fn simple(command: Command, cx: &mut Context<'_>) -> State {
+pub(super) fn run_simple(command: Command, cx: &mut Context<'_>) -> State {
     match command {
         Command::WorkingDirectory => {
             let cwd = cx.shared.cwd.clone();
@@ -66,85 +66,99 @@ pub(super) fn simple(command: Command, cx: &mut Context<'_>) -> State {
             let platform = cx.shared.setup.limits.platform.clone();
             cx.conclude(Reply::Platform(platform))
         }
-        Command::Status => ask(Job::Usage, Simple::Status, cx),
-        Command::Usage => ask(Job::Usage, Simple::Usage, cx),
-        Command::ChangeDirectory(arg) => on_path(&arg, Deed::ChangeDirectory, cx, |to| {
+        Command::Status => run_job(Job::Usage, SimpleCommand::Status, cx),
+        Command::Usage => run_job(Job::Usage, SimpleCommand::Usage, cx),
+        Command::ChangeDirectory(arg) => run_on_path(&arg, Operation::ChangeDirectory, cx, |to| {
             (
                 Job::ChangeDirectory { to: to.clone() },
-                Simple::ChangeDirectory(to),
+                SimpleCommand::ChangeDirectory(to),
             )
         }),
-        Command::Facts(arg) => on_path(&arg, Deed::Facts, cx, |path| {
-            (Job::Facts { path: path.clone() }, Simple::Facts(path))
+        Command::Facts(arg) => run_on_path(&arg, Operation::Facts, cx, |path| {
+            (
+                Job::Facts { path: path.clone() },
+                SimpleCommand::Facts(path),
+            )
         }),
-        Command::MakeDirectory(arg) => on_path(&arg, Deed::MakeDirectory, cx, |path| {
+        Command::MakeDirectory(arg) => run_on_path(&arg, Operation::MakeDirectory, cx, |path| {
             (
                 Job::MakeDirectory { path: path.clone() },
-                Simple::MakeDirectory(path),
+                SimpleCommand::MakeDirectory(path),
             )
         }),
-        Command::Delete(arg) => on_path(&arg, Deed::Delete, cx, |path| {
-            (Job::Remove { path }, Simple::Delete)
+        Command::Delete(arg) => run_on_path(&arg, Operation::Delete, cx, |path| {
+            (Job::Remove { path }, SimpleCommand::Delete)
         }),
-        Command::DropStage(arg) => on_path(&arg, Deed::DropStage, cx, |path| {
-            (Job::DropStage { path }, Simple::DropStage)
+        Command::DropStage(arg) => run_on_path(&arg, Operation::DropStage, cx, |path| {
+            (Job::DropStage { path }, SimpleCommand::DropStage)
         }),
         Command::SetPassword(verifier) => set_password(verifier, cx),
-        Command::Entry(arg) => match cx.resolve_or_here(arg.as_ref()) {
-            Ok(path) => ask(Job::Facts { path: path.clone() }, Simple::Entry(path), cx),
-            Err(why) => cx.refuse(Deed::Facts, why),
+        Command::Entry(arg) => match cx.resolve_or_cwd(arg.as_ref()) {
+            Ok(path) => run_job(
+                Job::Facts { path: path.clone() },
+                SimpleCommand::Entry(path),
+                cx,
+            ),
+            Err(why) => cx.refuse(Operation::Facts, why),
         },
-        Command::Available(_) => ask(Job::Usage, Simple::Available, cx),
-        other => on_names(other, cx),
+        Command::Available(_) => run_job(Job::Usage, SimpleCommand::Available, cx),
+        other => run_on_name(other, cx),
     }
 }
 
 /// One job about one name.
-fn on_names(command: Command, cx: &mut Context<'_>) -> State {
+fn run_on_name(command: Command, cx: &mut Context<'_>) -> State {
     match command {
         Command::Size(_) if cx.shared.parameters.representation == Representation::Ascii => {
             cx.conclude(Reply::Parameter(ParameterReply::NotInAscii))
         }
-        Command::Size(arg) => on_path(&arg, Deed::Size, cx, |path| {
-            (Job::Size { path }, Simple::Size)
+        Command::Size(arg) => run_on_path(&arg, Operation::Size, cx, |path| {
+            (Job::Size { path }, SimpleCommand::Size)
         }),
-        Command::ModifiedAt(arg) => on_path(&arg, Deed::Facts, cx, |path| {
-            (Job::ModifiedAt { path }, Simple::ModifiedAt)
+        Command::ModifiedAt(arg) => run_on_path(&arg, Operation::Facts, cx, |path| {
+            (Job::ModifiedAt { path }, SimpleCommand::ModifiedAt)
         }),
-        Command::SetModified { path, modified } => on_path(&path, Deed::SetModified, cx, |path| {
-            let simple = Simple::SetModified(path.clone(), modified);
-            (Job::SetModified { path, modified }, simple)
+        Command::SetModified { path, modified } => {
+            run_on_path(&path, Operation::SetModified, cx, |path| {
+                let simple = SimpleCommand::SetModified(path.clone(), modified);
+                (Job::SetModified { path, modified }, simple)
+            })
+        }
+        Command::SetMode { path, mode } => run_on_path(&path, Operation::SetMode, cx, |path| {
+            (Job::SetMode { path, mode }, SimpleCommand::SetMode)
         }),
-        Command::SetMode { path, mode } => on_path(&path, Deed::SetMode, cx, |path| {
-            (Job::SetMode { path, mode }, Simple::SetMode)
+        Command::RemoveFile(arg) => run_on_path(&arg, Operation::Delete, cx, |path| {
+            (Job::RemoveFile { path }, SimpleCommand::Delete)
         }),
-        Command::RemoveFile(arg) => on_path(&arg, Deed::Delete, cx, |path| {
-            (Job::RemoveFile { path }, Simple::Delete)
-        }),
-        Command::RemoveDirectory(arg) => on_path(&arg, Deed::RemoveDirectory, cx, |path| {
-            (Job::RemoveDirectory { path }, Simple::RemoveDirectory)
-        }),
+        Command::RemoveDirectory(arg) => {
+            run_on_path(&arg, Operation::RemoveDirectory, cx, |path| {
+                (
+                    Job::RemoveDirectory { path },
+                    SimpleCommand::RemoveDirectory,
+                )
+            })
+        }
         _ => cx.conclude(Reply::BadSequence),
     }
 }
 
-pub(super) fn ask(job: Job, simple: Simple, cx: &mut Context<'_>) -> State {
-    let job = cx.work(job);
-    State::working(job, Then::Simple(simple))
+pub(super) fn run_job(job: Job, simple: SimpleCommand, cx: &mut Context<'_>) -> State {
+    let job = cx.start_job(job);
+    State::working(job, AfterJob::SimpleCommand(simple))
 }
 
-fn on_path(
+fn run_on_path(
     arg: &PathArg,
-    deed: Deed,
+    operation: Operation,
     cx: &mut Context<'_>,
-    make: impl FnOnce(VirtualPath) -> (Job, Simple),
+    make: impl FnOnce(VirtualPath) -> (Job, SimpleCommand),
 ) -> State {
     match cx.resolve(arg) {
         Ok(path) => {
             let (job, simple) = make(path);
-            ask(job, simple, cx)
+            run_job(job, simple, cx)
         }
-        Err(why) => cx.refuse(deed, why),
+        Err(why) => cx.refuse(operation, why),
     }
 }
 
@@ -158,33 +172,37 @@ fn set_password(verifier: Box<NewVerifier>, cx: &mut Context<'_>) -> State {
         let syntax = "PASSWD salt=16..64 bytes iterations=10000..10000000 stored= server=";
         return cx.conclude(Reply::Malformed(Malformed::BadArguments { syntax }));
     }
-    ask(Job::SetPassword { verifier }, Simple::SetPassword, cx)
+    run_job(
+        Job::SetPassword { verifier },
+        SimpleCommand::SetPassword,
+        cx,
+    )
 }
 
-impl Simple {
-    fn deed(&self) -> Deed {
+impl SimpleCommand {
+    fn operation(&self) -> Operation {
         match self {
-            Self::ChangeDirectory(_) => Deed::ChangeDirectory,
-            Self::Facts(_) => Deed::Facts,
-            Self::Usage | Self::Status => Deed::Usage,
-            Self::MakeDirectory(_) => Deed::MakeDirectory,
-            Self::Delete => Deed::Delete,
-            Self::DropStage => Deed::DropStage,
-            Self::SetPassword => Deed::SetPassword,
-            Self::Entry(_) | Self::ModifiedAt => Deed::Facts,
-            Self::Available => Deed::Usage,
-            Self::Allocate(_) => Deed::Store,
-            Self::Size => Deed::Size,
-            Self::SetModified(..) => Deed::SetModified,
-            Self::SetMode => Deed::SetMode,
-            Self::RemoveDirectory => Deed::RemoveDirectory,
+            Self::ChangeDirectory(_) => Operation::ChangeDirectory,
+            Self::Facts(_) => Operation::Facts,
+            Self::Usage | Self::Status => Operation::Usage,
+            Self::MakeDirectory(_) => Operation::MakeDirectory,
+            Self::Delete => Operation::Delete,
+            Self::DropStage => Operation::DropStage,
+            Self::SetPassword => Operation::SetPassword,
+            Self::Entry(_) | Self::ModifiedAt => Operation::Facts,
+            Self::Available => Operation::Usage,
+            Self::Allocate(_) => Operation::Store,
+            Self::Size => Operation::Size,
+            Self::SetModified(..) => Operation::SetModified,
+            Self::SetMode => Operation::SetMode,
+            Self::RemoveDirectory => Operation::RemoveDirectory,
         }
     }
 
     pub(super) fn on_completed(self, completion: Completion, cx: &mut Context<'_>) -> State {
-        let deed = self.deed();
+        let operation = self.operation();
         let reply = match (self, completion) {
-            (_, Completion::Refused(why)) => Reply::Refused { deed, why },
+            (_, Completion::Refused(why)) => Reply::Refused { operation, why },
             (Self::ChangeDirectory(to), Completion::Done) => {
                 cx.shared.cwd = to.clone();
                 Reply::DirectoryChanged(to)
@@ -215,7 +233,7 @@ impl Simple {
                 server: cx.shared.setup.limits.server.clone(),
             })),
             _ => Reply::Refused {
-                deed,
+                operation,
                 why: Refusal::Fault,
             },
         };
@@ -232,7 +250,7 @@ fn allocate(bytes: u64, usage: &Usage, cx: &mut Context<'_>) -> Reply {
             available: usage.available(),
         };
         return Reply::Refused {
-            deed: Deed::Store,
+            operation: Operation::Store,
             why,
         };
     }
@@ -241,7 +259,7 @@ fn allocate(bytes: u64, usage: &Usage, cx: &mut Context<'_>) -> Reply {
 }
 
 /// A HASH whose file is being opened.
-pub(super) struct HashAsked {
+pub(super) struct HashRequest {
     path: VirtualPath,
     algorithm: Algorithm,
 }
@@ -249,24 +267,24 @@ pub(super) struct HashAsked {
 pub(super) fn hash(arg: PathArg, algorithm: Algorithm, cx: &mut Context<'_>) -> State {
     match cx.resolve(&arg) {
         Ok(path) => {
-            let job = cx.work(Job::OpenDownload {
+            let job = cx.start_job(Job::OpenDownload {
                 path: path.clone(),
                 reading: Reading::Parts,
             });
-            State::working(job, Then::Hash(HashAsked { path, algorithm }))
+            State::working(job, AfterJob::Hash(HashRequest { path, algorithm }))
         }
-        Err(why) => cx.refuse(Deed::Hash, why),
+        Err(why) => cx.refuse(Operation::Hash, why),
     }
 }
 
-impl HashAsked {
+impl HashRequest {
     /// A remembered digest costs nothing.
     pub(super) fn on_completed(self, completion: Completion, cx: &mut Context<'_>) -> State {
         let Self { path, algorithm } = self;
         let facts = match completion {
             Completion::Download(facts) => facts,
-            Completion::Refused(why) => return cx.refuse(Deed::Hash, why),
-            _ => return cx.refuse(Deed::Hash, Refusal::Fault),
+            Completion::Refused(why) => return cx.refuse(Operation::Hash, why),
+            _ => return cx.refuse(Operation::Hash, Refusal::Fault),
         };
         let size = facts.size;
         match facts.remembered.by(algorithm) {
@@ -274,13 +292,13 @@ impl HashAsked {
                 cx.close_file(DigestNews::None);
                 cx.conclude(Reply::HashIs { path, size, sum })
             }
-            None => Hashing::begin(hashing::For::Hash(path), size, algorithm, cx),
+            None => Hashing::begin(hashing::HashPurpose::Hash(path), size, algorithm, cx),
         }
     }
 }
 
 /// A digest of a range, whose file is being opened.
-pub(super) struct DigestAsked {
+pub(super) struct DigestRequest {
     path: VirtualPath,
     algorithm: Algorithm,
     range: Option<ByteRange>,
@@ -298,23 +316,23 @@ pub(super) fn digest(
     let range = range.or_else(|| cx.shared.parameters.take_range());
     match cx.resolve(arg) {
         Ok(path) => {
-            let asked = DigestAsked {
+            let request = DigestRequest {
                 path: path.clone(),
                 algorithm,
                 range,
                 form,
             };
-            let job = cx.work(Job::OpenDownload {
+            let job = cx.start_job(Job::OpenDownload {
                 path,
                 reading: Reading::Parts,
             });
-            State::working(job, Then::Digest(asked))
+            State::working(job, AfterJob::Digest(request))
         }
-        Err(why) => cx.refuse(Deed::Hash, why),
+        Err(why) => cx.refuse(Operation::Hash, why),
     }
 }
 
-impl DigestAsked {
+impl DigestRequest {
     /// A remembered digest is of the whole file.
     pub(super) fn on_completed(self, completion: Completion, cx: &mut Context<'_>) -> State {
         let Self {
@@ -325,8 +343,8 @@ impl DigestAsked {
         } = self;
         let facts = match completion {
             Completion::Download(facts) => facts,
-            Completion::Refused(why) => return cx.refuse(Deed::Hash, why),
-            _ => return cx.refuse(Deed::Hash, Refusal::Fault),
+            Completion::Refused(why) => return cx.refuse(Operation::Hash, why),
+            _ => return cx.refuse(Operation::Hash, Refusal::Fault),
         };
         let whole = ByteRange {
             start: 0,
@@ -339,9 +357,9 @@ impl DigestAsked {
                 offset: range.end.max(range.start),
                 size: facts.size,
             };
-            return cx.refuse(Deed::Hash, why);
+            return cx.refuse(Operation::Hash, why);
         }
-        let part = hashing::Part {
+        let part = hashing::FilePart {
             path,
             range,
             algorithm,
@@ -350,8 +368,8 @@ impl DigestAsked {
             form,
         };
         let remembered = facts.remembered.by(algorithm).filter(|_| range == whole);
-        let kept = cx.shared.kept_digest.as_ref();
-        match remembered.or_else(|| kept.and_then(|kept| kept.answers(&part))) {
+        let late = cx.shared.late_digest.as_ref();
+        match remembered.or_else(|| late.and_then(|late| late.digest_of(&part))) {
             Some(sum) => {
                 cx.close_file(DigestNews::None);
                 cx.conclude(Reply::DigestIs {
@@ -362,7 +380,7 @@ impl DigestAsked {
                 })
             }
             None => {
-                let purpose = hashing::For::Digest(Box::new(part));
+                let purpose = hashing::HashPurpose::Digest(Box::new(part));
                 Hashing::begin_range(purpose, range, algorithm, cx)
             }
         }

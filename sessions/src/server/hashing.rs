@@ -5,36 +5,36 @@ use std::time::Instant;
 use super::context::Context;
 use super::download::{self, Offered};
 use super::job::{DigestNews, Job};
-use super::manners::Patience;
-use super::session::{Effect, Listens, State, Then};
+use super::manners::LongWork;
+use super::session::{Accepts, AfterJob, Effect, State};
 use super::{parameters, upload};
 use crate::digest::{Algorithm, Sum};
 use crate::path::VirtualPath;
 use crate::transfer::{End, Task};
 use crate::wire::command::{ByteRange, Command, DigestForm, Parameter, Turn};
-use crate::wire::reply::{Deed, Refusal, Reply, UnderWay};
+use crate::wire::reply::{Operation, Refusal, Reply, UnderWay};
 use crate::wire::stamp::Stamp;
 
 pub(super) struct Hashing {
-    purpose: For,
+    purpose: HashPurpose,
     began: Instant,
     done: u64,
     of: u64,
-    wish: Wish,
+    interruption: Interruption,
 }
 
 /// What the peer wants of it.
-enum Wish {
-    GoOn,
+enum Interruption {
+    None,
     /// ABOR came; a digest that was done by then changes nothing.
-    Stop,
+    Abort,
     /// Who asked was told to come again; it goes on for that.
-    Unheard,
+    ToldToRetry,
     /// The peer wants something else by now.
-    Handle(Box<Command>),
+    Superseded(Box<Command>),
 }
 
-pub(super) enum For {
+pub(super) enum HashPurpose {
     /// HASH.
     Hash(VirtualPath),
     /// The client's part of a download, which it says has this digest.
@@ -46,11 +46,11 @@ pub(super) enum For {
     /// A client says that what it got is not what was promised.
     Recheck { path: VirtualPath, remembered: Sum },
     /// A part of a file.
-    Digest(Box<Part>),
+    Digest(Box<FilePart>),
 }
 
 /// What a digest is of, and how it is to be told.
-pub(super) struct Part {
+pub(super) struct FilePart {
     pub(super) path: VirtualPath,
     pub(super) range: ByteRange,
     pub(super) algorithm: Algorithm,
@@ -60,7 +60,7 @@ pub(super) struct Part {
     pub(super) form: DigestForm,
 }
 
-impl Part {
+impl FilePart {
     /// The same bytes of the same file, as far as can be seen.
     fn is(&self, other: &Self) -> bool {
         let facts = |part: &Self| (part.range, part.algorithm, part.size, part.modified);
@@ -77,42 +77,42 @@ impl Part {
 }
 
 /// The last digest that came too late for who had asked.
-pub(super) struct Kept {
-    part: Box<Part>,
+pub(super) struct LateDigest {
+    part: Box<FilePart>,
     sum: Sum,
 }
 
-impl Kept {
-    pub(super) fn answers(&self, part: &Part) -> Option<Sum> {
+impl LateDigest {
+    pub(super) fn digest_of(&self, part: &FilePart) -> Option<Sum> {
         self.part.is(part).then_some(self.sum)
     }
 }
 
 impl Hashing {
     pub(super) fn begin(
-        purpose: For,
+        purpose: HashPurpose,
         to: u64,
         algorithm: Algorithm,
         cx: &mut Context<'_>,
     ) -> State {
-        cx.begin(Task::Digest { to, algorithm });
+        cx.begin_task(Task::Digest { to, algorithm });
         State::Hashing(Self {
             purpose,
             began: cx.now,
             done: 0,
             of: to,
-            wish: Wish::GoOn,
+            interruption: Interruption::None,
         })
     }
 
     /// Of a part of the file.
     pub(super) fn begin_range(
-        purpose: For,
+        purpose: HashPurpose,
         range: ByteRange,
         algorithm: Algorithm,
         cx: &mut Context<'_>,
     ) -> State {
-        cx.begin(Task::DigestRange {
+        cx.begin_task(Task::DigestRange {
             from: range.start,
             to: range.end,
             algorithm,
@@ -122,7 +122,7 @@ impl Hashing {
             began: cx.now,
             done: 0,
             of: range.end - range.start,
-            wish: Wish::GoOn,
+            interruption: Interruption::None,
         })
     }
 
@@ -130,23 +130,25 @@ impl Hashing {
         (self.done, self.of)
     }
 
-    pub(super) fn progressed(self, done: u64) -> Self {
+    pub(super) fn with_progress(self, done: u64) -> Self {
         Self { done, ..self }
     }
 
     /// What is heard meanwhile; ABOR's answer comes when the worker is back.
     pub(super) fn on_command(mut self, command: Command, cx: &mut Context<'_>) -> State {
         match command {
-            Command::Noop => cx.say(Reply::Noop),
-            Command::Status => cx.say(Reply::UnderWay(UnderWay {
+            Command::Noop => cx.reply(Reply::Noop),
+            Command::Status => cx.reply(Reply::UnderWay(UnderWay {
                 moved: self.done,
                 of: Some(self.of),
                 seconds: cx.now.duration_since(self.began).as_secs(),
             })),
-            other if matches!(self.wish, Wish::Unheard) => return self.on_next_command(other, cx),
+            other if matches!(self.interruption, Interruption::ToldToRetry) => {
+                return self.on_next_command(other, cx);
+            }
             Command::Abort => {
                 cx.effects.push(Effect::StopTransfer);
-                self.wish = Wish::Stop;
+                self.interruption = Interruption::Abort;
             }
             _ => {}
         }
@@ -156,25 +158,25 @@ impl Hashing {
     /// Whoever asked is answered before his patience ends, and told to come
     /// again: what he wants is made meanwhile.
     pub(super) fn on_timeout(self, cx: &mut Context<'_>) -> State {
-        if !matches!(self.wish, Wish::GoOn) {
+        if !matches!(self.interruption, Interruption::None) {
             return State::Hashing(self);
         }
-        cx.say(Reply::Refused {
-            deed: Deed::Hash,
+        cx.reply(Reply::Refused {
+            operation: Operation::Hash,
             why: Refusal::NotReady,
         });
         State::Hashing(Self {
-            wish: Wish::Unheard,
+            interruption: Interruption::ToldToRetry,
             ..self
         })
     }
 
-    pub(super) fn listens(&self, patience: Patience) -> Listens {
-        match (&self.wish, patience) {
-            (Wish::GoOn, Patience::Told) => Listens::Abort,
-            (Wish::GoOn, Patience::Short) => Listens::Urgent,
-            (Wish::Unheard, _) => Listens::Lines,
-            (Wish::Stop | Wish::Handle(_), _) => Listens::Nothing,
+    pub(super) fn accepts(&self, long_work: LongWork) -> Accepts {
+        match (&self.interruption, long_work) {
+            (Interruption::None, LongWork::ReportProgress) => Accepts::AbortOnly,
+            (Interruption::None, LongWork::AskToRetry) => Accepts::UrgentOnly,
+            (Interruption::ToldToRetry, _) => Accepts::AllLines,
+            (Interruption::Abort | Interruption::Superseded(_), _) => Accepts::Nothing,
         }
     }
 
@@ -182,7 +184,7 @@ impl Hashing {
     fn on_next_command(self, command: Command, cx: &mut Context<'_>) -> State {
         match command {
             Command::Abort => {
-                cx.say(Reply::NothingToAbort);
+                cx.reply(Reply::NothingToAbort);
                 return State::Hashing(self);
             }
             Command::Parameter(parameter) if !matches!(parameter, Parameter::Allocate(_)) => {
@@ -192,55 +194,57 @@ impl Hashing {
             _ => {}
         }
         let same = match (&self.purpose, &command) {
-            (For::Digest(part), Command::Digest { path, .. }) => {
+            (HashPurpose::Digest(part), Command::Digest { path, .. }) => {
                 cx.resolve(path).is_ok_and(|path| path == part.path)
             }
             _ => false,
         };
         if same {
             let why = Refusal::NotReady;
-            cx.say(Reply::Refused {
-                deed: Deed::Hash,
+            cx.reply(Reply::Refused {
+                operation: Operation::Hash,
                 why,
             });
             return State::Hashing(self);
         }
         cx.effects.push(Effect::StopTransfer);
         State::Hashing(Self {
-            wish: Wish::Handle(Box::new(command)),
+            interruption: Interruption::Superseded(Box::new(command)),
             ..self
         })
     }
 
     pub(super) fn on_end(self, end: End, cx: &mut Context<'_>) -> State {
-        match (end, self.wish) {
-            (End::Complete { sum: Some(sum), .. }, Wish::Unheard) => self.purpose.keep(sum, cx),
-            (_, Wish::Unheard) => {
+        match (end, self.interruption) {
+            (End::Complete { sum: Some(sum), .. }, Interruption::ToldToRetry) => {
+                self.purpose.keep(sum, cx)
+            }
+            (_, Interruption::ToldToRetry) => {
                 cx.close_file(DigestNews::None);
                 State::ready()
             }
-            (_, Wish::Handle(command)) => {
-                let job = cx.work(self.purpose.closing_job());
-                State::working(job, Then::Handle(command))
+            (_, Interruption::Superseded(command)) => {
+                let job = cx.start_job(self.purpose.closing_job());
+                State::working(job, AfterJob::Handle(command))
             }
-            (End::Complete { sum: Some(sum), .. }, Wish::GoOn) => {
+            (End::Complete { sum: Some(sum), .. }, Interruption::None) => {
                 self.purpose.hashed(sum, self.of, cx)
             }
-            (End::Refused(why), _) => self.purpose.put_away(why, cx),
-            (End::Stopped, Wish::GoOn) => {
-                let job = cx.work(self.purpose.closing_job());
-                State::working(job, Then::Say(Reply::Stopped))
+            (End::Refused(why), _) => self.purpose.close_and_reply(why, cx),
+            (End::Stopped, Interruption::None) => {
+                let job = cx.start_job(self.purpose.closing_job());
+                State::working(job, AfterJob::Reply(Reply::Stopped))
             }
-            (End::Stopped | End::Complete { .. }, Wish::Stop) => {
-                let job = cx.work(self.purpose.closing_job());
-                State::working(job, Then::Say(Reply::Aborted))
+            (End::Stopped | End::Complete { .. }, Interruption::Abort) => {
+                let job = cx.start_job(self.purpose.closing_job());
+                State::working(job, AfterJob::Reply(Reply::Aborted))
             }
-            _ => self.purpose.put_away(Refusal::Fault, cx),
+            _ => self.purpose.close_and_reply(Refusal::Fault, cx),
         }
     }
 }
 
-impl For {
+impl HashPurpose {
     fn hashed(self, sum: Sum, size: u64, cx: &mut Context<'_>) -> State {
         match self {
             Self::Hash(path) => {
@@ -258,7 +262,7 @@ impl For {
             Self::Recheck { path, remembered } => download::rechecked(path, remembered, sum, cx),
             Self::Digest(part) => {
                 cx.close_file(part.news(sum));
-                let Part {
+                let FilePart {
                     path, range, form, ..
                 } = *part;
                 cx.conclude(Reply::DigestIs {
@@ -278,7 +282,7 @@ impl For {
             return State::ready();
         };
         cx.close_file(part.news(sum));
-        cx.shared.kept_digest = Some(Box::new(Kept { part, sum }));
+        cx.shared.late_digest = Some(Box::new(LateDigest { part, sum }));
         State::ready()
     }
 
@@ -291,14 +295,14 @@ impl For {
         }
     }
 
-    fn put_away(self, why: Refusal, cx: &mut Context<'_>) -> State {
-        let job = cx.work(self.closing_job());
-        let deed = match self {
-            Self::Hash(_) | Self::Digest(_) => Deed::Hash,
-            Self::ResumeDownload { .. } => Deed::Retrieve,
-            Self::PartOffer(_) | Self::Existing { .. } => Deed::Store,
+    fn close_and_reply(self, why: Refusal, cx: &mut Context<'_>) -> State {
+        let job = cx.start_job(self.closing_job());
+        let operation = match self {
+            Self::Hash(_) | Self::Digest(_) => Operation::Hash,
+            Self::ResumeDownload { .. } => Operation::Retrieve,
+            Self::PartOffer(_) | Self::Existing { .. } => Operation::Store,
             Self::Recheck { .. } => return State::ready(),
         };
-        State::working(job, Then::Say(Reply::Refused { deed, why }))
+        State::working(job, AfterJob::Reply(Reply::Refused { operation, why }))
     }
 }

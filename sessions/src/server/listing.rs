@@ -2,14 +2,14 @@
 
 use super::context::Context;
 use super::job::{Completion, DigestNews, Job};
-use super::session::{State, Then};
+use super::session::{AfterJob, State};
 use crate::path::PathArg;
 use crate::transfer::{End, Hashing, StopLine, Task, Until};
 use crate::wire::listing::Form;
-use crate::wire::reply::{Deed, Refusal, Reply};
+use crate::wire::reply::{Operation, Refusal, Reply};
 
 pub(super) struct SendingListing {
-    deed: Deed,
+    operation: Operation,
 }
 
 pub(super) fn list(arg: Option<PathArg>, cx: &mut Context<'_>) -> State {
@@ -20,36 +20,36 @@ pub(super) fn list(arg: Option<PathArg>, cx: &mut Context<'_>) -> State {
     match path {
         Ok(path) => {
             let (form, access) = (Form::Native, cx.access());
-            open(Job::OpenListing { path, form, access }, Deed::List, cx)
+            open(Job::OpenListing { path, form, access }, Operation::List, cx)
         }
-        Err(why) => cx.refuse(Deed::List, why),
+        Err(why) => cx.refuse(Operation::List, why),
     }
 }
 
 pub(super) fn stages(cx: &mut Context<'_>) -> State {
-    open(Job::OpenStages, Deed::Stages, cx)
+    open(Job::OpenStages, Operation::Stages, cx)
 }
 
-fn open(job: Job, deed: Deed, cx: &mut Context<'_>) -> State {
-    let job = cx.work(job);
-    State::working(job, Then::List(deed))
+fn open(job: Job, operation: Operation, cx: &mut Context<'_>) -> State {
+    let job = cx.start_job(job);
+    State::working(job, AfterJob::List(operation))
 }
 
-pub(super) fn opened(deed: Deed, completion: Completion, cx: &mut Context<'_>) -> State {
+pub(super) fn opened(operation: Operation, completion: Completion, cx: &mut Context<'_>) -> State {
     match completion {
         Completion::Listing => {
-            cx.say(Reply::ListingFollows);
-            let until = Until::Itself;
-            cx.begin(Task::Send {
+            cx.reply(Reply::ListingFollows);
+            let until = Until::SourceEnd;
+            cx.begin_task(Task::Send {
                 from: 0,
                 until,
                 hashing: Hashing::Off,
                 stop: StopLine::Abort,
             });
-            State::SendingListing(SendingListing { deed })
+            State::SendingListing(SendingListing { operation })
         }
-        Completion::Refused(why) => cx.refuse(deed, why),
-        _ => cx.refuse(deed, Refusal::Fault),
+        Completion::Refused(why) => cx.refuse(operation, why),
+        _ => cx.refuse(operation, Refusal::Fault),
     }
 }
 
@@ -58,8 +58,8 @@ impl SendingListing {
         cx.close_file(DigestNews::None);
         match end {
             End::Complete { left_out, .. } => cx.conclude(Reply::ListingDone { hidden: left_out }),
-            End::Refused(why) => cx.refuse(self.deed, why),
-            End::Stopped if cx.shared.leaving.is_none() => State::Stopped,
+            End::Refused(why) => cx.refuse(self.operation, why),
+            End::Stopped if cx.shared.close_when_done.is_none() => State::Stopped,
             _ => cx.conclude(Reply::Aborted),
         }
     }

@@ -4,14 +4,14 @@ use std::time::Instant;
 
 use super::context::{Account, Context, Standing};
 use super::job::{Completion, Job};
-use super::session::{Effect, State, Then};
+use super::session::{AfterJob, Effect, State};
 use super::{files, ready, security};
 use crate::scram::{ClientFirst, ScramError, ServerProof};
 use crate::wire::command::Command;
-use crate::wire::reply::{Deed, Farewell, Refusal, Reply};
+use crate::wire::reply::{Farewell, Operation, Refusal, Reply};
 
 /// A client-first-message whose account is being looked up.
-pub(super) struct Asked {
+pub(super) struct Request {
     first: ClientFirst,
 }
 
@@ -32,13 +32,13 @@ pub(super) fn on_command(state: State, command: Command, cx: &mut Context<'_>) -
     match command {
         Command::Login { first } => begin(&first, cx),
         Command::Prove { .. } => {
-            cx.say(Reply::BadSequence);
+            cx.reply(Reply::BadSequence);
             state
         }
         Command::Help(topic) => ready::help(state, topic, cx),
         Command::User(user) => security::user(user, cx),
         Command::Password(_) => {
-            cx.say(Reply::BadSequence);
+            cx.reply(Reply::BadSequence);
             state
         }
         other => aside(state, other, cx),
@@ -51,7 +51,7 @@ pub(super) fn aside(state: State, command: Command, cx: &mut Context<'_>) -> Sta
         Command::Security(security) => security::on_command(state, security, cx),
         Command::Reinitialize => security::reinitialize(cx),
         other => {
-            cx.say(files::anytime(other, cx));
+            cx.reply(files::anytime(other, cx));
             state
         }
     }
@@ -60,16 +60,16 @@ pub(super) fn aside(state: State, command: Command, cx: &mut Context<'_>) -> Sta
 fn begin(first: &[u8], cx: &mut Context<'_>) -> State {
     match ClientFirst::parse(first) {
         Ok(first) => {
-            let job = cx.work(Job::FindAccount {
+            let job = cx.start_job(Job::FindAccount {
                 user: first.user().to_owned(),
             });
-            State::working(job, Then::Challenge(Box::new(Asked { first })))
+            State::working(job, AfterJob::Challenge(Box::new(Request { first })))
         }
         Err(_) => fail(String::new(), cx),
     }
 }
 
-impl Asked {
+impl Request {
     pub(super) fn on_completed(self, completion: Completion, cx: &mut Context<'_>) -> State {
         let user = self.first.user().to_owned();
         let Completion::Account { verifier, standing } = completion else {
@@ -81,7 +81,7 @@ impl Asked {
             .challenge(&verifier, &cx.shared.setup.binding, &nonce)
         {
             Ok((proof, scram)) => {
-                cx.say(Reply::Challenge { scram });
+                cx.reply(Reply::Challenge { scram });
                 State::Proof(Box::new(AwaitProof {
                     user,
                     standing,
@@ -89,7 +89,7 @@ impl Asked {
                 }))
             }
             Err(ScramError::BindingRequired | ScramError::BindingUnsupported) => {
-                cx.say(Reply::BindingRefused);
+                cx.reply(Reply::BindingRefused);
                 State::New
             }
             Err(_) => fail(user, cx),
@@ -110,10 +110,10 @@ impl AwaitProof {
     fn check(self, last: &[u8], cx: &mut Context<'_>) -> State {
         match (self.proof.verify(last), self.standing) {
             (Ok(scram), Standing::Known) => {
-                let job = cx.work(Job::OpenHome);
+                let job = cx.start_job(Job::OpenHome);
                 State::working(
                     job,
-                    Then::Welcome {
+                    AfterJob::Welcome {
                         user: self.user,
                         scram,
                     },
@@ -142,15 +142,15 @@ pub(super) fn welcome(
             cx.conclude(Reply::LoggedIn { scram, digest })
         }
         Completion::Refused(why) => {
-            cx.say(Reply::Refused {
-                deed: Deed::Login,
+            cx.reply(Reply::Refused {
+                operation: Operation::Login,
                 why,
             });
             State::New
         }
         _ => {
-            cx.say(Reply::Refused {
-                deed: Deed::Login,
+            cx.reply(Reply::Refused {
+                operation: Operation::Login,
                 why: Refusal::Fault,
             });
             State::New
@@ -172,9 +172,9 @@ impl Penalty {
     }
 
     pub(super) fn over(self, cx: &mut Context<'_>) -> State {
-        cx.say(Reply::BadCredentials);
+        cx.reply(Reply::BadCredentials);
         if cx.shared.attempts >= cx.shared.setup.limits.attempts {
-            return cx.farewell(Farewell::TooManyAttempts);
+            return cx.close_with(Farewell::TooManyAttempts);
         }
         State::New
     }

@@ -4,16 +4,16 @@
 use core::net::{IpAddr, Ipv4Addr};
 
 use crate::digest::Algorithm;
-use crate::path::Climbing;
+use crate::path::ParentOfRoot;
 
 /// Of one session.
 #[derive(Clone, Copy, Debug)]
 pub struct Manners {
-    pub opening: Opening,
+    pub first_speaker: FirstSpeaker,
     /// What `..` above the home means.
-    pub climbing: Climbing,
+    pub parent_of_root: ParentOfRoot,
     /// Whether work that takes long is told of while it lasts.
-    pub patience: Patience,
+    pub long_work: LongWork,
     pub tls: TlsPolicy,
     pub channel: Channel,
     /// Whose data connections alone are let in. Without a meaning where there
@@ -25,17 +25,17 @@ pub struct Manners {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Opening {
-    ClientFirst,
-    ServerFirst,
+pub enum FirstSpeaker {
+    Client,
+    Server,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Patience {
+pub enum LongWork {
     /// A line now and then says that work goes on.
-    Told,
+    ReportProgress,
     /// Nobody is told; what takes too long is refused for now.
-    Short,
+    AskToRetry,
 }
 
 /// What the operator asks of this listener's connections.
@@ -59,9 +59,9 @@ impl Manners {
     /// One connection for everything.
     pub fn native(digest: Algorithm) -> Self {
         Self {
-            opening: Opening::ClientFirst,
-            climbing: Climbing::Refused,
-            patience: Patience::Told,
+            first_speaker: FirstSpeaker::Client,
+            parent_of_root: ParentOfRoot::Refused,
+            long_work: LongWork::ReportProgress,
             tls: TlsPolicy::NotOffered,
             channel: Channel::Private,
             peer: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
@@ -72,9 +72,9 @@ impl Manners {
     /// A control connection, and one for each transfer (RFC 959 section 2.3).
     pub fn ftp(tls: TlsPolicy, channel: Channel, peer: IpAddr) -> Self {
         Self {
-            opening: Opening::ServerFirst,
-            climbing: Climbing::StaysAtHome,
-            patience: Patience::Short,
+            first_speaker: FirstSpeaker::Server,
+            parent_of_root: ParentOfRoot::IsRoot,
+            long_work: LongWork::AskToRetry,
             tls,
             channel,
             peer,

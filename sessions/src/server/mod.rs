@@ -21,6 +21,6 @@ pub use context::{Account, Limits, Setup, Standing};
 pub use job::{
     Access, Completion, DownloadFacts, Job, JobId, Reading, Rights, StreamEnd, StreamStart,
 };
-pub use manners::{Channel, Manners, Opening, Patience, TlsPolicy};
-pub use session::{Effect, Event, Listens, Session};
+pub use manners::{Channel, FirstSpeaker, LongWork, Manners, TlsPolicy};
+pub use session::{Accepts, Effect, Event, Session};
 pub use stream::{DataEvent, Direction, Handshake, Making};

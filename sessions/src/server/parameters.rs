@@ -4,7 +4,7 @@
 use core::net::SocketAddr;
 
 use super::context::Context;
-use super::files::{self, Simple};
+use super::files::{self, SimpleCommand};
 use super::job::Job;
 use super::manners::Channel;
 use super::session::{Effect, State};
@@ -59,8 +59,8 @@ enum PassiveRule {
 impl Parameters {
     /// What holds when a session begins. Where TLS is there from the first byte,
     /// data connections are under it too unless the client says otherwise.
-    pub(super) fn of(begun: Channel) -> Self {
-        let (protection, buffer_size) = match begun {
+    pub(super) fn of(initial_channel: Channel) -> Self {
+        let (protection, buffer_size) = match initial_channel {
             Channel::Clear => (Protection::Clear, BufferSize::Unsaid),
             Channel::Private => (Protection::Private, BufferSize::Said),
         };
@@ -120,12 +120,14 @@ pub(super) fn set(parameter: Parameter, cx: &mut Context<'_>) -> State {
             parameters.representation = representation;
             ParameterReply::Type(representation)
         }
-        Parameter::AsItIs(what) => ParameterReply::AsItIs(what),
+        Parameter::OnlyValue(what) => ParameterReply::OnlyValue(what),
         Parameter::Restart(mark) => {
             parameters.mark = mark;
             ParameterReply::Restart(mark)
         }
-        Parameter::Allocate(bytes) => return files::ask(Job::Usage, Simple::Allocate(bytes), cx),
+        Parameter::Allocate(bytes) => {
+            return files::run_job(Job::Usage, SimpleCommand::Allocate(bytes), cx);
+        }
         Parameter::Range(range) => {
             parameters.range = range;
             ParameterReply::Range(range)
@@ -161,7 +163,7 @@ pub(super) fn port(port: DataPort, cx: &mut Context<'_>) -> State {
             DataReply::PassiveOnlyInForce
         }
         DataPort::Passive(PassiveForm::Address) if ours == Family::V6 => DataReply::WrongFamily,
-        DataPort::Passive(PassiveForm::PortOnly(Some(asked))) if asked != ours => {
+        DataPort::Passive(PassiveForm::PortOnly(Some(request))) if request != ours => {
             DataReply::WrongFamily
         }
         DataPort::Passive(form) => {

@@ -6,8 +6,8 @@ use super::session::State;
 use super::{download, files, listing, login, parameters, rename, stream, upload};
 use crate::path::VirtualPath;
 use crate::transfer::Task;
-use crate::wire::command::{Answer, Command, Needs, Store, Turn};
-use crate::wire::reply::{Deed, HelpTopic, Refusal, Reply};
+use crate::wire::command::{Answer, Command, Permission, Store, Turn};
+use crate::wire::reply::{HelpTopic, Operation, Refusal, Reply};
 
 /// After the login, between two dialogues.
 #[derive(Default)]
@@ -27,11 +27,11 @@ impl Ready {
             Command::Features | Command::Host(_) => cx.conclude(files::anytime(command, cx)),
             Command::Data(port) => parameters::port(port, cx),
             Command::Parameter(parameter) => parameters::set(parameter, cx),
-            Command::Fetch(path) => stream::fetch(&path, cx),
-            Command::Put { path, start } => stream::put(&path, start, cx),
-            Command::PutUnique(path) => stream::put_unique(path, cx),
-            Command::Listing(listing) => stream::listing(listing, cx),
-            Command::StagesHere => stream::stages(cx),
+            Command::RetrieveStream(path) => stream::retrieve(&path, cx),
+            Command::StoreStream { path, start } => stream::store(&path, start, cx),
+            Command::StoreUnique(path) => stream::store_unique(path, cx),
+            Command::Listing(listing) => stream::list(listing, cx),
+            Command::StagesInReply => stream::stages(cx),
             Command::Digest {
                 path,
                 algorithm,
@@ -42,14 +42,14 @@ impl Ready {
             Command::Stages => listing::stages(cx),
             Command::Retrieve(retrieve) => download::retrieve(retrieve, cx),
             Command::Store(store) => upload::store(store, cx),
-            Command::RenameFrom(path) => rename::from(path, cx),
+            Command::RenameFrom(path) => rename::begin(path, cx),
             Command::Hash { path, algorithm } => files::hash(path, algorithm, cx),
             Command::Help(topic) => help(State::Ready(self), topic, cx),
             Command::Noop => cx.conclude(Reply::Noop),
             Command::Abort => cx.conclude(Reply::NothingToAbort),
             Command::Answer(answer) => self.on_answer(&answer, cx),
             Command::Quit => State::Ready(self),
-            other => files::simple(other, cx),
+            other => files::run_simple(other, cx),
         }
     }
 
@@ -66,19 +66,19 @@ impl Ready {
 
 /// HELP and NOOP work in every state that listens.
 pub(super) fn help(state: State, topic: Option<String>, cx: &mut Context<'_>) -> State {
-    cx.say(Reply::Help(
+    cx.reply(Reply::Help(
         topic.map_or(HelpTopic::Overview, HelpTopic::Verb),
     ));
     state
 }
 
-pub(super) fn permit(command: &Command, cx: &Context<'_>) -> Result<(), Reply> {
+pub(super) fn check_permission(command: &Command, cx: &Context<'_>) -> Result<(), Reply> {
     match (command.needs(), &cx.shared.account) {
-        (Needs::Nothing, _) => Ok(()),
+        (Permission::None, _) => Ok(()),
         (_, None) => Err(Reply::NotLoggedIn),
-        (Needs::WriteAccess, Some(account)) if account.access == Access::ReadOnly => {
+        (Permission::WriteAccess, Some(account)) if account.access == Access::ReadOnly => {
             Err(Reply::Refused {
-                deed: deed_of(command),
+                operation: operation_of(command),
                 why: Refusal::ReadOnly,
             })
         }
@@ -86,19 +86,19 @@ pub(super) fn permit(command: &Command, cx: &Context<'_>) -> Result<(), Reply> {
     }
 }
 
-fn deed_of(command: &Command) -> Deed {
+fn operation_of(command: &Command) -> Operation {
     match command {
-        Command::Store(_) => Deed::Store,
-        Command::Delete(_) => Deed::Delete,
-        Command::MakeDirectory(_) => Deed::MakeDirectory,
-        Command::RenameFrom(_) => Deed::RenameFrom,
-        Command::Put { .. } | Command::PutUnique(_) => Deed::Store,
-        Command::RemoveFile(_) => Deed::Delete,
-        Command::RemoveDirectory(_) => Deed::RemoveDirectory,
-        Command::RenameOver(_) => Deed::RenameTo,
-        Command::SetModified { .. } => Deed::SetModified,
-        Command::SetMode { .. } => Deed::SetMode,
-        _ => Deed::DropStage,
+        Command::Store(_) => Operation::Store,
+        Command::Delete(_) => Operation::Delete,
+        Command::MakeDirectory(_) => Operation::MakeDirectory,
+        Command::RenameFrom(_) => Operation::RenameFrom,
+        Command::StoreStream { .. } | Command::StoreUnique(_) => Operation::Store,
+        Command::RemoveFile(_) => Operation::Delete,
+        Command::RemoveDirectory(_) => Operation::RemoveDirectory,
+        Command::RenameOver(_) => Operation::RenameTo,
+        Command::SetModified { .. } => Operation::SetModified,
+        Command::SetMode { .. } => Operation::SetMode,
+        _ => Operation::DropStage,
     }
 }
 
@@ -109,13 +109,13 @@ pub(super) fn refuse_command(
     reply: Reply,
     cx: &mut Context<'_>,
 ) -> State {
-    cx.say(reply);
+    cx.reply(reply);
     match command {
         Command::Store(Store {
             turn: Turn::Straight,
             ..
         }) if cx.shared.account.is_some() => {
-            cx.begin(Task::Discard);
+            cx.begin_task(Task::Discard);
             State::Discarding
         }
         _ => state,

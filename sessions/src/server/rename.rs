@@ -3,18 +3,18 @@
 use super::context::Context;
 use super::job::{Completion, Job};
 use super::ready::Ready;
-use super::session::{State, Then};
+use super::session::{AfterJob, State};
 use crate::path::{PathArg, VirtualPath};
 use crate::wire::command::{Answer, Command};
-use crate::wire::reply::{Deed, Refusal, Reply};
+use crate::wire::reply::{Operation, Refusal, Reply};
 
-pub(super) fn from(arg: PathArg, cx: &mut Context<'_>) -> State {
+pub(super) fn begin(arg: PathArg, cx: &mut Context<'_>) -> State {
     match cx.resolve(&arg) {
         Ok(path) => {
-            let job = cx.work(Job::CheckSource { path: path.clone() });
-            State::working(job, Then::RenameFrom(path))
+            let job = cx.start_job(Job::CheckSource { path: path.clone() });
+            State::working(job, AfterJob::RenameFrom(path))
         }
-        Err(why) => cx.refuse(Deed::RenameFrom, why),
+        Err(why) => cx.refuse(Operation::RenameFrom, why),
     }
 }
 
@@ -25,43 +25,43 @@ pub(super) fn source_checked(
 ) -> State {
     match completion {
         Completion::Done => {
-            cx.say(Reply::RenameToWhat);
+            cx.reply(Reply::RenameToWhat);
             State::Renaming(from)
         }
-        Completion::Refused(why) => cx.refuse(Deed::RenameFrom, why),
-        _ => cx.refuse(Deed::RenameFrom, Refusal::Fault),
+        Completion::Refused(why) => cx.refuse(Operation::RenameFrom, why),
+        _ => cx.refuse(Operation::RenameFrom, Refusal::Fault),
     }
 }
 
 /// What may have the new name.
-enum Over {
+enum MayReplace {
     Nothing,
-    AFile,
+    File,
 }
 
 /// In `State::Renaming`.
 pub(super) fn on_command(from: VirtualPath, command: Command, cx: &mut Context<'_>) -> State {
-    let (arg, over) = match command {
-        Command::Answer(Answer::RenameTo(arg)) => (arg, Over::Nothing),
-        Command::RenameOver(arg) => (arg, Over::AFile),
+    let (arg, may_replace) = match command {
+        Command::Answer(Answer::RenameTo(arg)) => (arg, MayReplace::Nothing),
+        Command::RenameOver(arg) => (arg, MayReplace::File),
         other => return Ready::default().on_command(other, cx),
     };
     match cx.resolve(&arg) {
         Ok(to) => {
-            let job = cx.work(match over {
-                Over::Nothing => Job::Rename { from, to },
-                Over::AFile => Job::RenameOver { from, to },
+            let job = cx.start_job(match may_replace {
+                MayReplace::Nothing => Job::Rename { from, to },
+                MayReplace::File => Job::RenameOver { from, to },
             });
-            State::working(job, Then::Rename)
+            State::working(job, AfterJob::Rename)
         }
-        Err(why) => cx.refuse(Deed::RenameTo, why),
+        Err(why) => cx.refuse(Operation::RenameTo, why),
     }
 }
 
 pub(super) fn renamed(completion: Completion, cx: &mut Context<'_>) -> State {
     match completion {
         Completion::Done => cx.conclude(Reply::Renamed),
-        Completion::Refused(why) => cx.refuse(Deed::RenameTo, why),
-        _ => cx.refuse(Deed::RenameTo, Refusal::Fault),
+        Completion::Refused(why) => cx.refuse(Operation::RenameTo, why),
+        _ => cx.refuse(Operation::RenameTo, Refusal::Fault),
     }
 }

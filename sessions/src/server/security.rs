@@ -6,10 +6,10 @@ use super::job::{Completion, Job};
 use super::login;
 use super::manners::{Channel, TlsPolicy};
 use super::parameters::{BufferSize, Parameters};
-use super::session::{Effect, State, Then};
+use super::session::{AfterJob, Effect, State};
 use crate::path::VirtualPath;
 use crate::wire::command::{Protection, Secret, Security};
-use crate::wire::reply::{Deed, Refusal, Reply, SecurityReply};
+use crate::wire::reply::{Operation, Refusal, Reply, SecurityReply};
 
 /// In any state that listens; `state` stays unless TLS begins.
 pub(super) fn on_command(state: State, security: Security, cx: &mut Context<'_>) -> State {
@@ -21,9 +21,9 @@ pub(super) fn on_command(state: State, security: Security, cx: &mut Context<'_>)
         Security::StartTls if manners.tls == TlsPolicy::NotOffered => SecurityReply::NotOffered,
         Security::StartTls if cx.shared.account.is_some() => SecurityReply::OutOfOrder,
         Security::StartTls => {
-            cx.say(Reply::Security(SecurityReply::TlsFollows));
+            cx.reply(Reply::Security(SecurityReply::TlsFollows));
             cx.effects.push(Effect::StartTls);
-            return State::Shaking;
+            return State::StartingTls;
         }
         Security::ClearControl if private => SecurityReply::ControlStaysPrivate,
         Security::BufferSize if private => {
@@ -36,7 +36,7 @@ pub(super) fn on_command(state: State, security: Security, cx: &mut Context<'_>)
         }
         _ => SecurityReply::OutOfOrder,
     };
-    cx.say(Reply::Security(reply));
+    cx.reply(Reply::Security(reply));
     state
 }
 
@@ -57,10 +57,10 @@ pub(super) fn check_data(cx: &Context<'_>) -> Result<(), Reply> {
 
 pub(super) fn user(user: String, cx: &mut Context<'_>) -> State {
     if let Err(reply) = check_login(cx) {
-        cx.say(reply);
+        cx.reply(reply);
         return State::New;
     }
-    cx.say(Reply::NeedPassword);
+    cx.reply(Reply::NeedPassword);
     State::Password(user)
 }
 
@@ -74,19 +74,19 @@ fn check_login(cx: &Context<'_>) -> Result<(), Reply> {
 
 /// Somebody said who he is, and this.
 pub(super) fn password(user: String, password: Secret, cx: &mut Context<'_>) -> State {
-    let job = cx.work(Job::CheckPassword {
+    let job = cx.start_job(Job::CheckPassword {
         user: user.clone(),
         password,
     });
-    State::working(job, Then::Identify(user))
+    State::working(job, AfterJob::Identify(user))
 }
 
 /// A wrong password and an unknown name are one answer.
 pub(super) fn identified(user: String, completion: Completion, cx: &mut Context<'_>) -> State {
     match completion {
         Completion::Identified(Standing::Known) => {
-            let job = cx.work(Job::OpenHome);
-            State::working(job, Then::Enter(user))
+            let job = cx.start_job(Job::OpenHome);
+            State::working(job, AfterJob::Enter(user))
         }
         _ => login::fail(user, cx),
     }
@@ -105,8 +105,8 @@ pub(super) fn enter(user: String, completion: Completion, cx: &mut Context<'_>) 
         Completion::Refused(why) => why,
         _ => Refusal::Fault,
     };
-    cx.say(Reply::Refused {
-        deed: Deed::Login,
+    cx.reply(Reply::Refused {
+        operation: Operation::Login,
         why,
     });
     State::New
@@ -119,8 +119,8 @@ pub(super) fn reinitialize(cx: &mut Context<'_>) -> State {
         cx.effects.push(Effect::Logout);
     }
     cx.shared.cwd = VirtualPath::root();
-    cx.shared.parameters = Parameters::of(cx.shared.begun);
+    cx.shared.parameters = Parameters::of(cx.shared.initial_channel);
     cx.shared.login_due = cx.now + cx.shared.setup.limits.login;
-    cx.say(Reply::Reinitialized);
+    cx.reply(Reply::Reinitialized);
     State::New
 }

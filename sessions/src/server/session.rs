@@ -5,14 +5,14 @@ use std::time::Instant;
 
 use super::context::{Account, Context, Setup, Shared};
 use super::download::{Offered, SendingFile};
-use super::external_events::{leave_when_done, on_begun, on_evicted, on_stop, on_timeout};
-use super::files::Simple;
+use super::external_events::{close_when_done, on_evicted, on_started, on_stop, on_timeout};
+use super::files::SimpleCommand;
 use super::hashing::Hashing;
 use super::job::{Completion, Job, JobId};
 use super::listing::SendingListing;
 use super::login::{AwaitProof, Penalty};
-use super::manners::Patience;
-use super::ready::{Ready, permit, refuse_command};
+use super::manners::LongWork;
+use super::ready::{Ready, check_permission, refuse_command};
 use super::stream::{self, DataEvent, Direction, Handshake, Making, Streaming};
 use super::upload::{Partial, Received, Receiving};
 use super::{download, files, listing, login, parameters, rename, security, upload};
@@ -21,13 +21,13 @@ use crate::digest::Algorithm;
 use crate::path::VirtualPath;
 use crate::transfer::{End, Task};
 use crate::wire::command::{Answer, Command, PassiveForm, Turn};
-use crate::wire::reply::{Deed, Farewell, Malformed, Reply};
+use crate::wire::reply::{Farewell, Malformed, Operation, Reply};
 
 /// What happened.
 #[derive(Debug)]
 pub enum Event {
     /// The peer is there.
-    Begun,
+    Started,
     Command(Command),
     Malformed(Malformed),
     Completed(JobId, Completion),
@@ -46,11 +46,11 @@ pub enum Event {
     Stop,
     PeerClosed,
     /// As `PeerClosed`, behind a QUIT that has not been looked at yet.
-    PeerLeft,
+    PeerClosedAfterQuit,
     /// The control connection is under TLS from now on.
     Secured,
     /// Something in clear came behind the line that begins TLS.
-    ClearBehindTls,
+    ClearTextAfterAuthTls,
     /// The port that was asked for; `None`: none was to be had.
     Listening(PassiveForm, Option<core::net::SocketAddr>),
     Data(DataEvent),
@@ -91,12 +91,12 @@ pub enum Effect {
 
 /// What the session has an ear for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Listens {
-    Lines,
+pub enum Accepts {
+    AllLines,
     /// Only to an ABOR at the head.
-    Abort,
+    AbortOnly,
     /// To what may be asked while a transfer runs, past what waits.
-    Urgent,
+    UrgentOnly,
     Nothing,
 }
 
@@ -129,37 +129,37 @@ pub(super) enum State {
     /// USER came, PASS is next.
     Password(String),
     /// The control connection goes under TLS.
-    Shaking,
+    StartingTls,
     /// A port for a data connection is being opened.
     Listening,
-    Opening(stream::Opening),
+    Opening(stream::OpeningData),
     Streaming(Streaming),
     /// A listing's lines go out inside a reply.
-    ListingHere,
+    ListingInReply,
     Closed,
 }
 
 /// At a worker; no command is taken meanwhile.
 pub(super) struct Working {
     job: JobId,
-    pub(super) then: Then,
+    pub(super) after: AfterJob,
 }
 
 /// What a worker's answer is for.
-pub(super) enum Then {
-    Challenge(Box<login::Asked>),
+pub(super) enum AfterJob {
+    Challenge(Box<login::Request>),
     Welcome {
         user: String,
         scram: Vec<u8>,
     },
-    Simple(Simple),
+    SimpleCommand(SimpleCommand),
     RenameFrom(VirtualPath),
     Rename,
-    List(Deed),
-    Offer(download::Asked),
+    List(Operation),
+    Offer(download::Request),
     Recheck(VirtualPath),
-    Hash(files::HashAsked),
-    Upload(upload::Asked),
+    Hash(files::HashRequest),
+    Upload(upload::Request),
     Existing {
         turn: Turn,
         digest: Algorithm,
@@ -169,12 +169,12 @@ pub(super) enum Then {
     Identify(String),
     /// As this user, to his home.
     Enter(String),
-    Digest(files::DigestAsked),
-    Stream(stream::Asked),
-    Take(stream::Purpose),
+    Digest(files::DigestRequest),
+    Stream(stream::Request),
+    BeginStream(stream::Purpose),
     StreamPublished(stream::Publishing),
     /// Says this once the file is put away.
-    Say(Reply),
+    Reply(Reply),
     /// The dialogue was ended by this command.
     Handle(Box<Command>),
 }
@@ -188,7 +188,7 @@ pub(super) enum Timer {
     Progress,
     Penalty,
     Data,
-    Patience,
+    LongWork,
     Never,
 }
 
@@ -197,8 +197,8 @@ impl State {
         Self::Ready(Ready::default())
     }
 
-    pub(super) fn working(job: JobId, then: Then) -> Self {
-        Self::Working(Working { job, then })
+    pub(super) fn working(job: JobId, after: AfterJob) -> Self {
+        Self::Working(Working { job, after })
     }
 }
 
@@ -224,24 +224,24 @@ impl Session {
         };
         let timer = self.timer;
         let state = step(state, event, timer, &mut cx);
-        self.state = leave_when_done(state, &mut cx);
+        self.state = close_when_done(state, &mut cx);
         self.rearm(now, active);
     }
 
-    pub fn listens(&self) -> Listens {
+    pub fn accepts(&self) -> Accepts {
         match &self.state {
             State::Working(Working {
-                then: Then::StreamPublished(publishing),
+                after: AfterJob::StreamPublished(publishing),
                 ..
-            }) => publishing.listens(),
-            State::Working(_) | State::Penalty(_) | State::Closed => Listens::Nothing,
-            State::SendingFile(_) | State::SendingListing(_) => Listens::Nothing,
-            State::Receiving(_) | State::Discarding => Listens::Nothing,
-            State::Shaking | State::ListingHere | State::Listening => Listens::Nothing,
-            State::Hashing(hashing) => hashing.listens(self.shared.setup.manners.patience),
-            State::Opening(_) => Listens::Urgent,
-            State::Streaming(streaming) => streaming.listens(),
-            _ => Listens::Lines,
+            }) => publishing.accepts(),
+            State::Working(_) | State::Penalty(_) | State::Closed => Accepts::Nothing,
+            State::SendingFile(_) | State::SendingListing(_) => Accepts::Nothing,
+            State::Receiving(_) | State::Discarding => Accepts::Nothing,
+            State::StartingTls | State::ListingInReply | State::Listening => Accepts::Nothing,
+            State::Hashing(hashing) => hashing.accepts(self.shared.setup.manners.long_work),
+            State::Opening(_) => Accepts::UrgentOnly,
+            State::Streaming(streaming) => streaming.accepts(),
+            _ => Accepts::AllLines,
         }
     }
 
@@ -275,7 +275,7 @@ impl Session {
             Timer::Stall => now + limits.stall,
             Timer::Progress => now + limits.progress,
             Timer::Data => now + limits.data,
-            Timer::Patience => now + limits.patience,
+            Timer::LongWork => now + limits.patience,
             Timer::Penalty => match &self.state {
                 State::Penalty(penalty) => penalty.until(),
                 _ => now,
@@ -289,13 +289,13 @@ impl Session {
             State::Closed => Timer::Never,
             State::Penalty(_) => Timer::Penalty,
             _ if self.shared.account.is_none() => Timer::Login,
-            State::Working(_) | State::Hashing(_) => match self.shared.setup.manners.patience {
-                Patience::Told => Timer::Progress,
-                Patience::Short => Timer::Patience,
+            State::Working(_) | State::Hashing(_) => match self.shared.setup.manners.long_work {
+                LongWork::ReportProgress => Timer::Progress,
+                LongWork::AskToRetry => Timer::LongWork,
             },
             State::Opening(_) => Timer::Data,
-            State::Streaming(ref streaming) if streaming.is_shaking() => Timer::Data,
-            State::Streaming(_) | State::ListingHere => Timer::Stall,
+            State::Streaming(ref streaming) if streaming.is_handshaking() => Timer::Data,
+            State::Streaming(_) | State::ListingInReply => Timer::Stall,
             State::SendingFile(_) | State::SendingListing(_) => Timer::Stall,
             State::Receiving(_) | State::Discarding => Timer::Stall,
             _ => Timer::Idle,
@@ -309,7 +309,7 @@ fn is_activity(event: &Event, timer: Timer) -> bool {
     match event {
         // Nobody puts off what is awaited of a data connection by talking.
         Event::Command(_) | Event::Malformed(_) => {
-            !matches!(timer, Timer::Data | Timer::Stall | Timer::Patience)
+            !matches!(timer, Timer::Data | Timer::Stall | Timer::LongWork)
         }
         Event::Timeout => true,
         Event::Progress { done } => *done > 0 && timer == Timer::Stall,
@@ -321,20 +321,20 @@ fn is_activity(event: &Event, timer: Timer) -> bool {
 fn step(state: State, event: Event, timer: Timer, cx: &mut Context<'_>) -> State {
     match (state, event) {
         (State::Closed, _) => State::Closed,
-        (state, Event::Begun) => on_begun(state, cx),
+        (state, Event::Started) => on_started(state, cx),
         (State::Streaming(streaming), Event::PeerClosed) => streaming.on_peer_closed(cx),
         (
             State::Working(Working {
                 job,
-                then: Then::StreamPublished(publishing),
+                after: AfterJob::StreamPublished(publishing),
             }),
             Event::PeerClosed,
         ) => publishing.on_peer_closed(job, cx),
         (_, Event::PeerClosed) => cx.close(),
         // The line that ends the session waits its turn.
-        (state, Event::PeerLeft) => state,
-        (State::Shaking, Event::Secured) => security::secured(cx),
-        (_, Event::ClearBehindTls) => cx.farewell(Farewell::ClearBehindTls),
+        (state, Event::PeerClosedAfterQuit) => state,
+        (State::StartingTls, Event::Secured) => security::secured(cx),
+        (_, Event::ClearTextAfterAuthTls) => cx.close_with(Farewell::ClearTextAfterAuthTls),
         (State::Listening, Event::Listening(form, address)) => {
             parameters::listening(form, address, cx)
         }
@@ -345,7 +345,7 @@ fn step(state: State, event: Event, timer: Timer, cx: &mut Context<'_>) -> State
         (state, Event::Data(_) | Event::Secured | Event::Listening(..)) => state,
         (state, Event::Timeout) => on_timeout(state, timer, cx),
         (state, Event::Leave(farewell)) => {
-            cx.shared.leaving = Some(farewell);
+            cx.shared.close_when_done = Some(farewell);
             state
         }
         (state, Event::Stop) => on_stop(state, cx),
@@ -354,7 +354,7 @@ fn step(state: State, event: Event, timer: Timer, cx: &mut Context<'_>) -> State
         (state, Event::Malformed(malformed)) => on_malformed(state, malformed, cx),
         (state, Event::Command(command)) => on_command(state, command, cx),
         (State::Working(working), Event::Completed(id, completion)) if working.job == id => {
-            on_completed(working.then, completion, cx)
+            on_completed(working.after, completion, cx)
         }
         (state, Event::Completed(..)) => state,
         (state, Event::TransferEnded(end)) => on_transfer_ended(state, end, cx),
@@ -370,15 +370,15 @@ fn on_command(state: State, command: Command, cx: &mut Context<'_>) -> State {
         }
         State::Working(Working {
             job,
-            then: Then::StreamPublished(publishing),
+            after: AfterJob::StreamPublished(publishing),
         }) => return publishing.on_command(&command, job, cx),
         other => other,
     };
     if command == Command::Quit {
-        cx.say(Reply::Goodbye);
+        cx.reply(Reply::Goodbye);
         return cx.close();
     }
-    match (permit(&command, cx), state) {
+    match (check_permission(&command, cx), state) {
         (Err(reply), state) => refuse_command(state, command, reply, cx),
         (Ok(()), State::New) => login::on_command(State::New, command, cx),
         (Ok(()), State::Password(user)) => match command {
@@ -404,14 +404,14 @@ fn on_command(state: State, command: Command, cx: &mut Context<'_>) -> State {
 
 fn on_malformed(state: State, malformed: Malformed, cx: &mut Context<'_>) -> State {
     if malformed == Malformed::OtherProtocol {
-        return cx.farewell(Farewell::NotThisProtocol);
+        return cx.close_with(Farewell::NotThisProtocol);
     }
     // A verb that is known, of which we cannot do this.
     let understood = matches!(
         malformed,
         Malformed::NotImplemented | Malformed::NotForThatArgument | Malformed::UnknownNetwork
     );
-    cx.say(Reply::Malformed(malformed));
+    cx.reply(Reply::Malformed(malformed));
     if cx.shared.account.is_some() {
         return state;
     }
@@ -422,32 +422,34 @@ fn on_malformed(state: State, malformed: Malformed, cx: &mut Context<'_>) -> Sta
     if cx.shared.nonsense < cx.shared.setup.limits.nonsense {
         return state;
     }
-    cx.farewell(Farewell::NotThisProtocol)
+    cx.close_with(Farewell::NotThisProtocol)
 }
 
-fn on_completed(then: Then, completion: Completion, cx: &mut Context<'_>) -> State {
-    match then {
-        Then::Challenge(asked) => asked.on_completed(completion, cx),
-        Then::Welcome { user, scram } => login::welcome(user, scram, completion, cx),
-        Then::Simple(simple) => simple.on_completed(completion, cx),
-        Then::RenameFrom(from) => rename::source_checked(from, completion, cx),
-        Then::Rename => rename::renamed(completion, cx),
-        Then::List(deed) => listing::opened(deed, completion, cx),
-        Then::Offer(asked) => asked.on_completed(completion, cx),
-        Then::Recheck(path) => download::recheck_opened(path, completion, cx),
-        Then::Hash(asked) => asked.on_completed(completion, cx),
-        Then::Upload(asked) => asked.on_completed(completion, cx),
-        Then::Existing { turn, digest } => upload::existing_opened(turn, digest, completion, cx),
-        Then::Receive(plan, go) => plan.on_restarted(go, completion, cx),
-        Then::Published(received) => received.on_published(completion, cx),
-        Then::Identify(user) => security::identified(user, completion, cx),
-        Then::Enter(user) => security::enter(user, completion, cx),
-        Then::Digest(asked) => asked.on_completed(completion, cx),
-        Then::Stream(asked) => asked.on_completed(completion, cx),
-        Then::Take(purpose) => purpose.on_prepared(completion, cx),
-        Then::StreamPublished(publishing) => publishing.on_published(completion, cx),
-        Then::Say(reply) => cx.conclude(reply),
-        Then::Handle(command) => Ready::default().on_command(*command, cx),
+fn on_completed(after: AfterJob, completion: Completion, cx: &mut Context<'_>) -> State {
+    match after {
+        AfterJob::Challenge(request) => request.on_completed(completion, cx),
+        AfterJob::Welcome { user, scram } => login::welcome(user, scram, completion, cx),
+        AfterJob::SimpleCommand(simple) => simple.on_completed(completion, cx),
+        AfterJob::RenameFrom(from) => rename::source_checked(from, completion, cx),
+        AfterJob::Rename => rename::renamed(completion, cx),
+        AfterJob::List(operation) => listing::opened(operation, completion, cx),
+        AfterJob::Offer(request) => request.on_completed(completion, cx),
+        AfterJob::Recheck(path) => download::recheck_opened(path, completion, cx),
+        AfterJob::Hash(request) => request.on_completed(completion, cx),
+        AfterJob::Upload(request) => request.on_completed(completion, cx),
+        AfterJob::Existing { turn, digest } => {
+            upload::existing_opened(turn, digest, completion, cx)
+        }
+        AfterJob::Receive(plan, go) => plan.on_restarted(go, completion, cx),
+        AfterJob::Published(received) => received.on_published(completion, cx),
+        AfterJob::Identify(user) => security::identified(user, completion, cx),
+        AfterJob::Enter(user) => security::enter(user, completion, cx),
+        AfterJob::Digest(request) => request.on_completed(completion, cx),
+        AfterJob::Stream(request) => request.on_completed(completion, cx),
+        AfterJob::BeginStream(purpose) => purpose.on_prepared(completion, cx),
+        AfterJob::StreamPublished(publishing) => publishing.on_published(completion, cx),
+        AfterJob::Reply(reply) => cx.conclude(reply),
+        AfterJob::Handle(command) => Ready::default().on_command(*command, cx),
     }
 }
 
@@ -459,7 +461,7 @@ fn on_transfer_ended(state: State, end: End, cx: &mut Context<'_>) -> State {
         return cx.close();
     }
     match state {
-        State::ListingHere => stream::listing_here_ended(end, cx),
+        State::ListingInReply => stream::list_in_reply_ended(end, cx),
         State::Hashing(hashing) => hashing.on_end(end, cx),
         State::SendingFile(sending) => sending.on_end(end, cx),
         State::SendingListing(sending) => sending.on_end(end, cx),
@@ -474,8 +476,8 @@ fn on_transfer_ended(state: State, end: End, cx: &mut Context<'_>) -> State {
 
 fn on_progress(state: State, done: u64) -> State {
     match state {
-        State::Hashing(hashing) => State::Hashing(hashing.progressed(done)),
-        State::Streaming(streaming) => State::Streaming(streaming.progressed(done)),
+        State::Hashing(hashing) => State::Hashing(hashing.with_progress(done)),
+        State::Streaming(streaming) => State::Streaming(streaming.with_progress(done)),
         other => other,
     }
 }

@@ -12,17 +12,19 @@ use super::job::{
 };
 use super::parameters::Port;
 use super::security;
-use super::session::{Effect, Listens, State, Then};
-pub(super) use opening::Opening;
+use super::session::{Accepts, AfterJob, Effect, State};
+pub(super) use opening::OpeningData;
 pub(super) use publishing::Publishing;
 
 use crate::path::{PathArg, VirtualPath};
-use crate::transfer::{Carries, End, Task, Until};
-use crate::wire::command::{Command, Listing, Protection, PutStart, Representation, Via};
-use crate::wire::reply::{DataReply, Deed, Farewell, ParameterReply, Refusal, Reply, UnderWay};
+use crate::transfer::{End, LaneUse, Task, Until};
+use crate::wire::command::{Command, Listing, Protection, Representation, StoreStart, Via};
+use crate::wire::reply::{
+    DataReply, Farewell, Operation, ParameterReply, Refusal, Reply, UnderWay,
+};
 
 /// Bytes that a client hands to its system at once.
-const ONE_PIECE: u64 = 16 * 1024;
+const SHORT_STREAM_MAX: u64 = 16 * 1024;
 
 /// What the data connection is for.
 pub(super) enum Purpose {
@@ -38,7 +40,7 @@ pub(super) struct Upload {
     announced: Option<u64>,
     /// The name that the server chose.
     name: Option<VirtualPath>,
-    deed: Deed,
+    operation: Operation,
 }
 
 impl Upload {
@@ -92,7 +94,7 @@ pub(super) struct Streaming {
     began: Instant,
     moved: u64,
     readiness: Readiness,
-    wish: Wish,
+    interruption: Interruption,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -100,12 +102,12 @@ enum Readiness {
     /// Bytes can flow.
     Ready,
     /// Its handshake was deferred.
-    Shaking,
+    Handshaking,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Wish {
-    GoOn,
+enum Interruption {
+    None,
     /// ABOR came.
     Abort,
     /// No byte came for too long.
@@ -113,7 +115,7 @@ enum Wish {
 }
 
 /// A file or listing that is being opened for a stream.
-pub(super) enum Asked {
+pub(super) enum Request {
     File {
         from: u64,
     },
@@ -121,85 +123,85 @@ pub(super) enum Asked {
     Upload {
         announced: Option<u64>,
         name: Option<VirtualPath>,
-        deed: Deed,
+        operation: Operation,
     },
     Unique,
 }
 
 // What is asked.
 
-pub(super) fn fetch(arg: &PathArg, cx: &mut Context<'_>) -> State {
+pub(super) fn retrieve(arg: &PathArg, cx: &mut Context<'_>) -> State {
     let from = cx.shared.parameters.take_mark();
-    let path = match prepared(from, cx).map(|()| cx.resolve(arg)) {
+    let path = match check_prepared(from, cx).map(|()| cx.resolve(arg)) {
         Ok(Ok(path)) => path,
-        Ok(Err(why)) => return cx.refuse(Deed::Retrieve, why),
+        Ok(Err(why)) => return cx.refuse(Operation::Retrieve, why),
         Err(reply) => return cx.conclude(reply),
     };
-    let job = cx.work(Job::OpenDownload {
+    let job = cx.start_job(Job::OpenDownload {
         path,
         reading: Reading::Once,
     });
-    State::working(job, Then::Stream(Asked::File { from }))
+    State::working(job, AfterJob::Stream(Request::File { from }))
 }
 
-pub(super) fn put(arg: &PathArg, start: PutStart, cx: &mut Context<'_>) -> State {
+pub(super) fn store(arg: &PathArg, start: StoreStart, cx: &mut Context<'_>) -> State {
     let mark = cx.shared.parameters.take_mark();
-    let (deed, start) = match start {
-        PutStart::Mark => (Deed::Store, StreamStart::Offset(mark)),
-        PutStart::End => (Deed::Append, StreamStart::End),
+    let (operation, start) = match start {
+        StoreStart::RestartMark => (Operation::Store, StreamStart::Offset(mark)),
+        StoreStart::FileEnd => (Operation::Append, StreamStart::End),
     };
-    let path = match prepared(mark, cx).map(|()| cx.resolve(arg)) {
+    let path = match check_prepared(mark, cx).map(|()| cx.resolve(arg)) {
         Ok(Ok(path)) => path,
-        Ok(Err(why)) => return cx.refuse(deed, why),
+        Ok(Err(why)) => return cx.refuse(operation, why),
         Err(reply) => return cx.conclude(reply),
     };
-    open_upload(path, None, deed, start, cx)
+    open_upload(path, None, operation, start, cx)
 }
 
 /// Without a name, one is made up (RFC 959 section 4.1.3).
-pub(super) fn put_unique(arg: Option<PathArg>, cx: &mut Context<'_>) -> State {
+pub(super) fn store_unique(arg: Option<PathArg>, cx: &mut Context<'_>) -> State {
     cx.shared.parameters.take_mark();
-    if let Err(reply) = prepared(0, cx) {
+    if let Err(reply) = check_prepared(0, cx) {
         return cx.conclude(reply);
     }
     let arg = arg.or_else(|| PathArg::new("upload"));
-    match cx.resolve_or_here(arg.as_ref()) {
+    match cx.resolve_or_cwd(arg.as_ref()) {
         Ok(path) => {
-            let job = cx.work(Job::UniqueName { path });
-            State::working(job, Then::Stream(Asked::Unique))
+            let job = cx.start_job(Job::UniqueName { path });
+            State::working(job, AfterJob::Stream(Request::Unique))
         }
-        Err(why) => cx.refuse(Deed::Store, why),
+        Err(why) => cx.refuse(Operation::Store, why),
     }
 }
 
-pub(super) fn listing(listing: Listing, cx: &mut Context<'_>) -> State {
+pub(super) fn list(listing: Listing, cx: &mut Context<'_>) -> State {
     cx.shared.parameters.take_mark();
     if listing.via == Via::Lane
-        && let Err(reply) = prepared(0, cx)
+        && let Err(reply) = check_prepared(0, cx)
     {
         return cx.conclude(reply);
     }
     let access = cx.access();
     let form = cx.shared.parameters.listed_as(listing.form);
-    match cx.resolve_or_here(listing.path.as_ref()) {
+    match cx.resolve_or_cwd(listing.path.as_ref()) {
         Ok(path) => {
             let about = path.clone();
-            let job = cx.work(Job::OpenListing { path, form, access });
-            State::working(job, Then::Stream(Asked::Listing(listing.via, about)))
+            let job = cx.start_job(Job::OpenListing { path, form, access });
+            State::working(job, AfterJob::Stream(Request::Listing(listing.via, about)))
         }
-        Err(why) => cx.refuse(Deed::List, why),
+        Err(why) => cx.refuse(Operation::List, why),
     }
 }
 
 /// Unfinished uploads, in the reply itself.
 pub(super) fn stages(cx: &mut Context<'_>) -> State {
-    let job = cx.work(Job::OpenStages);
-    let asked = Asked::Listing(Via::Reply, VirtualPath::root());
-    State::working(job, Then::Stream(asked))
+    let job = cx.start_job(Job::OpenStages);
+    let request = Request::Listing(Via::Reply, VirtualPath::root());
+    State::working(job, AfterJob::Stream(request))
 }
 
 /// What can be said before anything is touched.
-fn prepared(mark: u64, cx: &Context<'_>) -> Result<(), Reply> {
+fn check_prepared(mark: u64, cx: &Context<'_>) -> Result<(), Reply> {
     security::check_data(cx)?;
     if mark > 0 && cx.shared.parameters.representation == Representation::Ascii {
         return Err(Reply::Parameter(ParameterReply::NotInAscii));
@@ -213,7 +215,7 @@ fn prepared(mark: u64, cx: &Context<'_>) -> Result<(), Reply> {
 fn open_upload(
     path: VirtualPath,
     name: Option<VirtualPath>,
-    deed: Deed,
+    operation: Operation,
     start: StreamStart,
     cx: &mut Context<'_>,
 ) -> State {
@@ -223,79 +225,79 @@ fn open_upload(
         StreamStart::Offset(0) => announced,
         _ => None,
     };
-    let job = cx.work(Job::OpenStream { path, size, start });
+    let job = cx.start_job(Job::OpenStream { path, size, start });
     State::working(
         job,
-        Then::Stream(Asked::Upload {
+        AfterJob::Stream(Request::Upload {
             announced,
             name,
-            deed,
+            operation,
         }),
     )
 }
 
 // What is opened.
 
-impl Asked {
-    fn deed(&self) -> Deed {
+impl Request {
+    fn operation(&self) -> Operation {
         match self {
-            Self::File { .. } => Deed::Retrieve,
-            Self::Listing(..) => Deed::List,
-            Self::Upload { deed, .. } => *deed,
-            Self::Unique => Deed::Store,
+            Self::File { .. } => Operation::Retrieve,
+            Self::Listing(..) => Operation::List,
+            Self::Upload { operation, .. } => *operation,
+            Self::Unique => Operation::Store,
         }
     }
 
     pub(super) fn on_completed(self, completion: Completion, cx: &mut Context<'_>) -> State {
-        let deed = self.deed();
+        let operation = self.operation();
         match (self, completion) {
-            (_, Completion::Refused(why)) => cx.refuse(deed, why),
+            (_, Completion::Refused(why)) => cx.refuse(operation, why),
             (Self::File { from }, Completion::Download(facts)) => {
                 let size = facts.size;
                 if from > size {
                     cx.close_file(DigestNews::None);
-                    return cx.refuse(deed, Refusal::BadOffset { offset: from, size });
+                    return cx.refuse(operation, Refusal::BadOffset { offset: from, size });
                 }
                 Purpose::File { from, size }.open(cx)
             }
             (Self::Listing(Via::Lane, _), Completion::Listing) => Purpose::Listing.open(cx),
-            (Self::Listing(Via::Reply, about), Completion::Listing) => listing_here(about, cx),
+            (Self::Listing(Via::Reply, about), Completion::Listing) => list_in_reply(about, cx),
             (Self::Unique, Completion::Name(path)) => {
                 let start = StreamStart::Offset(0);
-                open_upload(path.clone(), Some(path), deed, start, cx)
+                open_upload(path.clone(), Some(path), operation, start, cx)
             }
             (
                 Self::Upload {
                     announced,
                     name,
-                    deed,
+                    operation,
                 },
                 Completion::Upload { have },
             ) => Purpose::Upload(Upload {
                 from: have,
                 announced: announced.map(|bytes| have.saturating_add(bytes)),
                 name,
-                deed,
+                operation,
             })
             .open(cx),
-            _ => cx.refuse(deed, Refusal::Fault),
+            _ => cx.refuse(operation, Refusal::Fault),
         }
     }
 }
 
 /// Between the first and the last line of the reply.
-fn listing_here(about: VirtualPath, cx: &mut Context<'_>) -> State {
-    cx.say(Reply::ListingHere { about });
-    cx.begin(Task::Stream {
+fn list_in_reply(about: VirtualPath, cx: &mut Context<'_>) -> State {
+    cx.reply(Reply::ListingInReply { about });
+    cx.begin_task(Task::Stream {
         from: 0,
-        until: Until::Itself,
+        until: Until::SourceEnd,
         form: Representation::Image,
-        carries: Carries::Lines,
+        lane_use: LaneUse::WithReplies,
     });
-    State::ListingHere
+    State::ListingInReply
 }
 
-pub(super) fn listing_here_ended(end: End, cx: &mut Context<'_>) -> State {
+pub(super) fn list_in_reply_ended(end: End, cx: &mut Context<'_>) -> State {
     cx.close_file(DigestNews::None);
     match end {
         End::Complete { left_out, .. } => cx.conclude(Reply::ListingEnd { hidden: left_out }),
@@ -308,13 +310,13 @@ impl Purpose {
     fn open(self, cx: &mut Context<'_>) -> State {
         let making = match cx.shared.parameters.take_port() {
             Port::None => {
-                return self.put_away(Reply::Data(DataReply::NotPrepared), cx);
+                return self.close_and_reply(Reply::Data(DataReply::NotPrepared), cx);
             }
             Port::Passive => Making::Accept,
             Port::Active(address) => Making::Connect(address),
         };
         cx.effects.push(Effect::OpenData(making));
-        Opening::of(self)
+        OpeningData::of(self)
     }
 
     fn preliminary(&self) -> Reply {
@@ -347,20 +349,20 @@ impl Purpose {
         }
     }
 
-    fn deed(&self) -> Deed {
+    fn operation(&self) -> Operation {
         match self {
-            Self::File { .. } => Deed::Retrieve,
-            Self::Listing => Deed::List,
-            Self::Upload(upload) => upload.deed,
+            Self::File { .. } => Operation::Retrieve,
+            Self::Listing => Operation::List,
+            Self::Upload(upload) => upload.operation,
         }
     }
 
     /// The connection is there and as private as it is to be.
-    fn go(self, cx: &mut Context<'_>) -> State {
+    fn start(self, cx: &mut Context<'_>) -> State {
         match self.is_to_be_prepared() {
             true => {
-                let job = cx.work(Job::Prepare);
-                State::working(job, Then::Take(self))
+                let job = cx.start_job(Job::Prepare);
+                State::working(job, AfterJob::BeginStream(self))
             }
             false => self.begin(Readiness::Ready, cx),
         }
@@ -383,24 +385,24 @@ impl Purpose {
 
     fn begin(self, readiness: Readiness, cx: &mut Context<'_>) -> State {
         let form = cx.shared.parameters.representation;
-        cx.begin(match &self {
+        cx.begin_task(match &self {
             Self::File { from, size } => Task::Stream {
                 from: *from,
                 until: Until::Offset(*size),
                 form,
-                carries: Carries::TheStream,
+                lane_use: LaneUse::StreamOnly,
             },
             // Listings have their line ends already.
             Self::Listing => Task::Stream {
                 from: 0,
-                until: Until::Itself,
+                until: Until::SourceEnd,
                 form: Representation::Image,
-                carries: Carries::TheStream,
+                lane_use: LaneUse::StreamOnly,
             },
             Self::Upload(upload) => Task::Take {
                 from: upload.from,
                 form,
-                short: ONE_PIECE,
+                short: SHORT_STREAM_MAX,
             },
         });
         State::Streaming(Streaming {
@@ -408,24 +410,24 @@ impl Purpose {
             began: cx.now,
             moved: 0,
             readiness,
-            wish: Wish::GoOn,
+            interruption: Interruption::None,
         })
     }
 
     fn fail(self, why: Refusal, cx: &mut Context<'_>) -> State {
-        let deed = self.deed();
-        self.put_away(Reply::Refused { deed, why }, cx)
+        let operation = self.operation();
+        self.close_and_reply(Reply::Refused { operation, why }, cx)
     }
 
     /// The file is closed, an upload's part stays; then this is said.
-    fn put_away(self, reply: Reply, cx: &mut Context<'_>) -> State {
-        let job = cx.work(match self {
+    fn close_and_reply(self, reply: Reply, cx: &mut Context<'_>) -> State {
+        let job = cx.start_job(match self {
             Self::Upload(_) => Job::Suspend,
             _ => Job::CloseFile {
                 digest: DigestNews::None,
             },
         });
-        State::working(job, Then::Say(reply))
+        State::working(job, AfterJob::Reply(reply))
     }
 }
 
@@ -433,14 +435,14 @@ impl Purpose {
 
 impl Streaming {
     /// An ABOR under way is the last that is heard.
-    pub(super) fn listens(&self) -> Listens {
-        match self.wish {
-            Wish::Abort => Listens::Nothing,
-            Wish::GoOn | Wish::Stall => Listens::Urgent,
+    pub(super) fn accepts(&self) -> Accepts {
+        match self.interruption {
+            Interruption::Abort => Accepts::Nothing,
+            Interruption::None | Interruption::Stall => Accepts::UrgentOnly,
         }
     }
 
-    pub(super) fn progressed(self, moved: u64) -> Self {
+    pub(super) fn with_progress(self, moved: u64) -> Self {
         Self { moved, ..self }
     }
 
@@ -449,28 +451,28 @@ impl Streaming {
         Self { readiness, ..self }
     }
 
-    pub(super) fn is_shaking(&self) -> bool {
-        self.readiness == Readiness::Shaking
+    pub(super) fn is_handshaking(&self) -> bool {
+        self.readiness == Readiness::Handshaking
     }
 
     pub(super) fn on_command(mut self, command: &Command, cx: &mut Context<'_>) -> State {
         match command {
             Command::Abort => {
-                self.wish = Wish::Abort;
+                self.interruption = Interruption::Abort;
                 cx.effects.push(Effect::StopTransfer);
             }
             Command::Status => {
-                let reply = under_way(&self.purpose, self.moved, self.began, cx);
-                cx.say(reply);
+                let reply = progress_reply(&self.purpose, self.moved, self.began, cx);
+                cx.reply(reply);
             }
-            _ => cx.say(Reply::Noop),
+            _ => cx.reply(Reply::Noop),
         }
         State::Streaming(self)
     }
 
     pub(super) fn on_timeout(mut self, cx: &mut Context<'_>) -> State {
-        if self.wish == Wish::GoOn {
-            self.wish = Wish::Stall;
+        if self.interruption == Interruption::None {
+            self.interruption = Interruption::Stall;
         }
         cx.effects.push(Effect::StopTransfer);
         State::Streaming(self)
@@ -479,7 +481,7 @@ impl Streaming {
     /// The control connection ended with no QUIT. The upload of somebody who is
     /// known to hang up goes on.
     pub(super) fn on_peer_closed(self, cx: &mut Context<'_>) -> State {
-        if matches!(self.purpose, Purpose::Upload(_)) && goes_on_alone(cx) {
+        if matches!(self.purpose, Purpose::Upload(_)) && outlives_control(cx) {
             return State::Streaming(self);
         }
         cx.close()
@@ -490,8 +492,8 @@ impl Streaming {
             return self.stored(size, cx);
         }
         // An ABOR that came before the last byte was looked at has its way.
-        if self.wish == Wish::Abort {
-            return self.purpose.put_away(Reply::Aborted, cx);
+        if self.interruption == Interruption::Abort {
+            return self.purpose.close_and_reply(Reply::Aborted, cx);
         }
         match end {
             End::Complete {
@@ -503,21 +505,23 @@ impl Streaming {
             }
             End::Truncated { position } => self.truncated(position, cx),
             End::Refused(why) => self.purpose.fail(why, cx),
-            End::Stopped if self.wish == Wish::GoOn => self.purpose.put_away(Reply::Stopped, cx),
+            End::Stopped if self.interruption == Interruption::None => {
+                self.purpose.close_and_reply(Reply::Stopped, cx)
+            }
             End::NotSecured => self.no_data(DataReply::NotSecured, cx),
             End::NotResumed => self.no_data(DataReply::NotResumed, cx),
-            _ if self.is_shaking() => self.no_data(DataReply::NotSecured, cx),
+            _ if self.is_handshaking() => self.no_data(DataReply::NotSecured, cx),
             _ => self.no_data(DataReply::Lost, cx),
         }
     }
 
     fn no_data(self, why: DataReply, cx: &mut Context<'_>) -> State {
-        self.purpose.put_away(Reply::Data(why), cx)
+        self.purpose.close_and_reply(Reply::Data(why), cx)
     }
 
     fn stored(self, size: u64, cx: &mut Context<'_>) -> State {
         match self.purpose {
-            Purpose::Upload(upload) => publishing::stored(upload.name, size, self.wish, cx),
+            Purpose::Upload(upload) => publishing::stored(upload.name, size, self.interruption, cx),
             other => other.fail(Refusal::Fault, cx),
         }
     }
@@ -533,7 +537,7 @@ impl Streaming {
                 cx.conclude(Reply::ListingDone { hidden: left_out })
             }
             Purpose::Upload(upload) => {
-                let job = cx.work(Job::PublishStream { end });
+                let job = cx.start_job(Job::PublishStream { end });
                 let moved = position.saturating_sub(upload.from);
                 Publishing::begin(upload, end, moved, self.began, job)
             }
@@ -551,14 +555,14 @@ impl Streaming {
             return self.complete(position, 0, StreamEnd::Seen, cx);
         }
         let truncated = Reply::Data(DataReply::Truncated);
-        self.purpose.put_away(truncated, cx)
+        self.purpose.close_and_reply(truncated, cx)
     }
 }
 
 impl Purpose {
     fn how_ended(&self, position: u64, private: bool) -> StreamEnd {
         let short = match self {
-            Self::Upload(upload) => position.saturating_sub(upload.from) <= ONE_PIECE,
+            Self::Upload(upload) => position.saturating_sub(upload.from) <= SHORT_STREAM_MAX,
             _ => true,
         };
         match private || short || self.announced() == Some(position) {
@@ -577,15 +581,15 @@ impl Purpose {
 }
 
 /// Whether an upload outlives its control connection; the session ends with it.
-pub(super) fn goes_on_alone(cx: &mut Context<'_>) -> bool {
+pub(super) fn outlives_control(cx: &mut Context<'_>) -> bool {
     let publishes = cx.rights().lost_control == LostControl::Publishes;
     if publishes {
-        cx.shared.leaving = Some(Farewell::Asked);
+        cx.shared.close_when_done = Some(Farewell::Asked);
     }
     publishes
 }
 
-fn under_way(purpose: &Purpose, moved: u64, began: Instant, cx: &Context<'_>) -> Reply {
+fn progress_reply(purpose: &Purpose, moved: u64, began: Instant, cx: &Context<'_>) -> Reply {
     let of = match purpose {
         Purpose::File { from, size } => Some(size - from),
         Purpose::Listing => None,

@@ -3,16 +3,16 @@
 use super::context::Context;
 use super::hashing::{self, Hashing as HashingState};
 use super::job::{Completion, Job, Reading};
-use super::session::{State, Then};
+use super::session::{AfterJob, State};
 use crate::digest::{Algorithm, Sum};
 use crate::path::VirtualPath;
 use crate::transfer::{End, Hashing, Task};
 use crate::wire::command::{Answer, Command, Store, Turn};
-use crate::wire::reply::{Deed, Mismatch, Refusal, Reply};
+use crate::wire::reply::{Mismatch, Operation, Refusal, Reply};
 use crate::wire::stamp::Stamp;
 
 /// A STOR whose stage is being opened.
-pub(super) struct Asked {
+pub(super) struct Request {
     path: VirtualPath,
     turn: Turn,
     plan: Plan,
@@ -56,7 +56,7 @@ pub(super) fn store(store: Store, cx: &mut Context<'_>) -> State {
     } = store;
     match cx.resolve(&path) {
         Ok(path) => {
-            let job = cx.work(Job::OpenUpload {
+            let job = cx.start_job(Job::OpenUpload {
                 path: path.clone(),
                 size,
                 replace,
@@ -69,11 +69,11 @@ pub(super) fn store(store: Store, cx: &mut Context<'_>) -> State {
                 from: 0,
                 turn,
             };
-            State::working(job, Then::Upload(Asked { path, turn, plan }))
+            State::working(job, AfterJob::Upload(Request { path, turn, plan }))
         }
         Err(why) => answer(
             Reply::Refused {
-                deed: Deed::Store,
+                operation: Operation::Store,
                 why,
             },
             turn,
@@ -89,7 +89,7 @@ fn not_stored(completion: &Completion) -> Reply {
         _ => Refusal::Fault,
     };
     Reply::Refused {
-        deed: Deed::Store,
+        operation: Operation::Store,
         why,
     }
 }
@@ -99,14 +99,14 @@ fn answer(reply: Reply, turn: Turn, cx: &mut Context<'_>) -> State {
     match turn {
         Turn::Negotiate => cx.conclude(reply),
         Turn::Straight => {
-            cx.say(reply);
-            cx.begin(Task::Discard);
+            cx.reply(reply);
+            cx.begin_task(Task::Discard);
             State::Discarding
         }
     }
 }
 
-impl Asked {
+impl Request {
     pub(super) fn on_completed(self, completion: Completion, cx: &mut Context<'_>) -> State {
         let Self { path, turn, plan } = self;
         match completion {
@@ -116,11 +116,11 @@ impl Asked {
                 if let Some(sum) = remembered.verified {
                     return already_there(size, sum, turn, cx);
                 }
-                let job = cx.work(Job::OpenDownload {
+                let job = cx.start_job(Job::OpenDownload {
                     path,
                     reading: Reading::Parts,
                 });
-                State::working(job, Then::Existing { turn, digest })
+                State::working(job, AfterJob::Existing { turn, digest })
             }
             other => answer(not_stored(&other), turn, cx),
         }
@@ -136,7 +136,7 @@ pub(super) fn existing_opened(
 ) -> State {
     match completion {
         Completion::Download(facts) => {
-            let purpose = hashing::For::Existing { turn };
+            let purpose = hashing::HashPurpose::Existing { turn };
             HashingState::begin(purpose, facts.size, digest, cx)
         }
         other => answer(not_stored(&other), turn, cx),
@@ -154,16 +154,16 @@ impl Plan {
             return self.receive(Reply::SendNow, cx);
         }
         if self.turn == Turn::Straight || have > self.size {
-            let job = cx.work(Job::Restart);
-            return State::working(job, Then::Receive(self, Reply::SendNow));
+            let job = cx.start_job(Job::Restart);
+            return State::working(job, AfterJob::Receive(self, Reply::SendNow));
         }
         self.from = have;
         let digest = self.digest;
-        HashingState::begin(hashing::For::PartOffer(self), have, digest, cx)
+        HashingState::begin(hashing::HashPurpose::PartOffer(self), have, digest, cx)
     }
 
     pub(super) fn part_hashed(self, sum: Sum, cx: &mut Context<'_>) -> State {
-        cx.say(Reply::PartHere {
+        cx.reply(Reply::PartHere {
             have: self.from,
             sum,
         });
@@ -172,8 +172,8 @@ impl Plan {
 
     fn restart(mut self, cx: &mut Context<'_>) -> State {
         self.from = 0;
-        let job = cx.work(Job::Restart);
-        State::working(job, Then::Receive(self, Reply::SendFrom { offset: 0 }))
+        let job = cx.start_job(Job::Restart);
+        State::working(job, AfterJob::Receive(self, Reply::SendFrom { offset: 0 }))
     }
 
     pub(super) fn on_restarted(
@@ -189,9 +189,9 @@ impl Plan {
     }
 
     fn receive(self, go: Reply, cx: &mut Context<'_>) -> State {
-        cx.say(go);
+        cx.reply(go);
         let (from, at_most) = (self.from, self.size);
-        cx.begin(Task::Receive {
+        cx.begin_task(Task::Receive {
             from,
             at_most,
             hashing: Hashing::By(self.digest),
@@ -210,7 +210,7 @@ impl Partial {
             Command::Answer(Answer::FromStart) => self.plan.restart(cx),
             Command::Answer(Answer::Working) => State::Partial(self),
             Command::Answer(Answer::DeclineUpload) => {
-                cx.work(Job::Suspend);
+                cx.start_job(Job::Suspend);
                 State::ready()
             }
             other => suspend_and_handle(other, cx),
@@ -219,8 +219,8 @@ impl Partial {
 }
 
 fn suspend_and_handle(command: Command, cx: &mut Context<'_>) -> State {
-    let job = cx.work(Job::Suspend);
-    State::working(job, Then::Handle(Box::new(command)))
+    let job = cx.start_job(Job::Suspend);
+    State::working(job, AfterJob::Handle(Box::new(command)))
 }
 
 impl Receiving {
@@ -232,10 +232,10 @@ impl Receiving {
                 sum,
             }),
             End::Refused(why) => fail(why, cx),
-            End::Stopped if cx.shared.leaving.is_none() => fail(Refusal::Busy, cx),
+            End::Stopped if cx.shared.close_when_done.is_none() => fail(Refusal::Busy, cx),
             _ => {
-                let job = cx.work(Job::Suspend);
-                State::working(job, Then::Say(Reply::Aborted))
+                let job = cx.start_job(Job::Suspend);
+                State::working(job, AfterJob::Reply(Reply::Aborted))
             }
         }
     }
@@ -244,15 +244,15 @@ impl Receiving {
 /// Said at once; what still comes is dropped. A peer that broke its promise
 /// loses its part, any other keeps it.
 fn fail(why: Refusal, cx: &mut Context<'_>) -> State {
-    cx.say(Reply::Refused {
-        deed: Deed::Store,
+    cx.reply(Reply::Refused {
+        operation: Operation::Store,
         why,
     });
-    cx.work(match why {
+    cx.start_job(match why {
         Refusal::TooLong | Refusal::BadFrame => Job::Discard,
         _ => Job::Suspend,
     });
-    cx.begin(Task::Discard);
+    cx.begin_task(Task::Discard);
     State::Discarding
 }
 
@@ -268,15 +268,15 @@ impl Received {
     fn verify(self, claimed: Sum, cx: &mut Context<'_>) -> State {
         match self.mismatch(claimed) {
             Some(mismatch) => {
-                let job = cx.work(Job::Discard);
-                State::working(job, Then::Say(Reply::NotVerified(mismatch)))
+                let job = cx.start_job(Job::Discard);
+                State::working(job, AfterJob::Reply(Reply::NotVerified(mismatch)))
             }
             None => {
-                let job = cx.work(Job::Publish {
+                let job = cx.start_job(Job::Publish {
                     sum: claimed,
                     modified: self.plan.modified,
                 });
-                State::working(job, Then::Published(self))
+                State::working(job, AfterJob::Published(self))
             }
         }
     }
@@ -304,8 +304,8 @@ impl Received {
     pub(super) fn on_published(self, completion: Completion, cx: &mut Context<'_>) -> State {
         match (completion, self.sum) {
             (Completion::Published { size }, Some(sum)) => cx.conclude(Reply::Stored { size, sum }),
-            (Completion::Refused(why), _) => cx.refuse(Deed::Store, why),
-            _ => cx.refuse(Deed::Store, Refusal::Fault),
+            (Completion::Refused(why), _) => cx.refuse(Operation::Store, why),
+            _ => cx.refuse(Operation::Store, Refusal::Fault),
         }
     }
 }

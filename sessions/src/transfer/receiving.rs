@@ -3,21 +3,23 @@
 use std::io;
 use std::sync::atomic::Ordering;
 
-use super::{Burst, End, Phase, Room, Sink, Stumble, Transfer, complete, drain_held_input};
-use crate::aside::Hash;
-use crate::conduit::Poured;
+use super::{
+    Burst, BurstIo, End, Phase, Sink, Transfer, TransferError, complete, drain_held_input,
+};
+use crate::aside::BurstHash;
+use crate::conduit::Spliced;
 use crate::lane::Lane;
 use crate::wire::native::frames::Piece;
 use crate::wire::reply::Refusal;
 
 impl Transfer {
-    pub(super) fn receive_some(
+    pub(super) fn receive_frames(
         &mut self,
         lane: &mut impl Lane,
         file: &mut impl Sink,
-        room: Room<'_>,
-        hash: &mut Hash<'_>,
-    ) -> Result<Burst, Stumble> {
+        burst_io: BurstIo<'_>,
+        hash: &mut BurstHash<'_>,
+    ) -> Result<Burst, TransferError> {
         let ahead = self.take_ahead();
         if let Some(end) = self.take_in(&ahead, file, hash) {
             return Ok(end);
@@ -26,19 +28,19 @@ impl Transfer {
         let start = self.moved;
         loop {
             if !lane.holds_input() {
-                if room.stop.load(Ordering::Relaxed) {
+                if burst_io.stop.load(Ordering::Relaxed) {
                     return Ok(Burst::Finished(End::Stopped));
                 }
-                if self.moved - start >= room.budget {
+                if self.moved - start >= burst_io.budget {
                     return Ok(Burst::BudgetSpent);
                 }
             }
-            let count = lane.read(room.scratch)?;
+            let count = lane.read(burst_io.scratch)?;
             if count == 0 {
                 return Ok(Burst::Finished(End::LaneLost));
             }
-            if let Some(end) = self.take_in(&room.scratch[..count], file, hash) {
-                drain_held_input(lane, &mut self.ahead, room.scratch)?;
+            if let Some(end) = self.take_in(&burst_io.scratch[..count], file, hash) {
+                drain_held_input(lane, &mut self.ahead, burst_io.scratch)?;
                 return Ok(end);
             }
         }
@@ -50,7 +52,7 @@ impl Transfer {
         &mut self,
         mut bytes: &[u8],
         file: &mut impl Sink,
-        hash: &mut Hash<'_>,
+        hash: &mut BurstHash<'_>,
     ) -> Option<Burst> {
         loop {
             let (piece, took) = self.frames.next(bytes);
@@ -78,7 +80,7 @@ impl Transfer {
         &mut self,
         data: &[u8],
         file: &mut impl Sink,
-        hash: &mut Hash<'_>,
+        hash: &mut BurstHash<'_>,
     ) -> Result<(), Refusal> {
         self.moved += data.len() as u64;
         let Phase::Receiving(receiving) = &mut self.phase else {
@@ -98,52 +100,56 @@ impl Transfer {
     }
 
     /// A bare stream, whose end is the lane's.
-    pub(super) fn take_some(
+    pub(super) fn receive_stream(
         &mut self,
         lane: &mut impl Lane,
         file: &mut impl Sink,
-        mut room: Room<'_>,
-    ) -> Result<Burst, Stumble> {
-        let Phase::Taking(taking) = &mut self.phase else {
+        mut burst_io: BurstIo<'_>,
+    ) -> Result<Burst, TransferError> {
+        let Phase::ReceivingStream(incoming) = &mut self.phase else {
             return Ok(Burst::Finished(End::Stopped));
         };
         let start = self.moved;
         loop {
             if !lane.holds_input() {
-                if room.stop.load(Ordering::Relaxed) {
+                if burst_io.stop.load(Ordering::Relaxed) {
                     return Ok(Burst::Finished(End::Stopped));
                 }
-                if self.moved - start >= room.budget {
+                if self.moved - start >= burst_io.budget {
                     return Ok(Burst::BudgetSpent);
                 }
             }
-            if let Some(conduit) = room.conduit.as_deref_mut()
-                && let Poured::Bytes(count) = conduit.pour(lane, file)?
+            if let Some(conduit) = burst_io.conduit.as_deref_mut()
+                && let Spliced::Bytes(count) = conduit.pour(lane, file)?
             {
-                taking.position += count;
+                incoming.position += count;
                 self.moved += count;
                 continue;
             }
-            let count = match lane.read(room.scratch) {
+            let count = match lane.read(burst_io.scratch) {
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                    let position = taking.position;
+                    let position = incoming.position;
                     return Ok(Burst::Finished(End::Truncated { position }));
                 }
                 other => other?,
             };
-            let rest = if count == 0 { taking.rest() } else { b"" };
-            let written = taking.take_in(&mut room.scratch[..count]);
-            for piece in [written.before, written.bytes, rest] {
+            let rest = if count == 0 {
+                incoming.take_held_cr()
+            } else {
+                b""
+            };
+            let written = incoming.take_in(&mut burst_io.scratch[..count]);
+            for piece in [written.held_cr, written.bytes, rest] {
                 if !piece.is_empty() {
                     file.write(piece)?;
-                    taking.position += piece.len() as u64;
+                    incoming.position += piece.len() as u64;
                 }
             }
             self.moved += count as u64;
             if count == 0 {
                 // The peer may wait for our goodbye before it looks at the reply.
                 let _ = lane.close();
-                return Ok(complete(taking.position));
+                return Ok(complete(incoming.position));
             }
         }
     }

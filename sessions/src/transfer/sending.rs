@@ -3,8 +3,8 @@
 
 use std::io;
 
-use super::{End, Source, StopLine, Stumble, Until, clamp};
-use crate::aside::Hash;
+use super::{End, Source, StopLine, TransferError, Until, clamp};
+use crate::aside::BurstHash;
 use crate::lane::Lane;
 use crate::wire::native::frames::{ABORT, END, FRAME_MAX};
 use crate::wire::reply::Refusal;
@@ -20,7 +20,7 @@ pub(super) struct Sending {
     header_left: usize,
     header: [u8; 4],
     /// The source failed inside the frame under way.
-    spoiled: Option<Refusal>,
+    read_failure: Option<Refusal>,
     /// Set when only the last length is left to send.
     ending: Option<End>,
 }
@@ -34,7 +34,7 @@ impl Sending {
             frame_left: 0,
             header_left: 0,
             header: END,
-            spoiled: None,
+            read_failure: None,
             ending: None,
         }
     }
@@ -69,17 +69,17 @@ impl Sending {
         &mut self,
         lane: &mut impl Lane,
         file: &mut impl Source,
-        hash: &mut Hash<'_>,
+        hash: &mut BurstHash<'_>,
         scratch: &mut [u8],
-    ) -> Result<u64, Stumble> {
+    ) -> Result<u64, TransferError> {
         if self.ending.is_some() {
             self.send_header(lane)?;
             return Ok(0);
         }
         let want = self.chunk_length(scratch.len() - 4);
         let count = match self.fill(file, hash, &mut scratch[4..4 + want]) {
-            Filled::Bytes(count) => count,
-            Filled::Ended => {
+            Chunk::Bytes(count) => count,
+            Chunk::Ended => {
                 self.finish_with(
                     END,
                     End::Complete {
@@ -90,7 +90,7 @@ impl Sending {
                 );
                 return Ok(0);
             }
-            Filled::Failed(refusal) => {
+            Chunk::Failed(refusal) => {
                 self.finish_with(ABORT, End::Refused(refusal));
                 return Ok(0);
             }
@@ -100,37 +100,37 @@ impl Sending {
             self.header_left = 4;
             self.frame_left = count as u32;
         }
-        self.push_out(lane, scratch, count)
+        self.write_chunk(lane, scratch, count)
     }
 
     /// Reads the next bytes. A source that fails inside a frame spoils it: the
     /// frame is made whole with zeros, and the abort behind it says so.
-    fn fill(&mut self, file: &mut impl Source, hash: &mut Hash<'_>, data: &mut [u8]) -> Filled {
-        let read = match self.spoiled {
+    fn fill(&mut self, file: &mut impl Source, hash: &mut BurstHash<'_>, data: &mut [u8]) -> Chunk {
+        let read = match self.read_failure {
             Some(refusal) => Err(refusal),
             None => file.read_at(self.offset, data),
         };
         let refusal = match read {
             Ok(count) if count > 0 => {
                 hash.update_at(self.offset, &data[..count]);
-                return Filled::Bytes(count);
+                return Chunk::Bytes(count);
             }
-            Ok(_) if self.is_between_frames() && self.is_whole() => return Filled::Ended,
+            Ok(_) if self.is_between_frames() && self.is_whole() => return Chunk::Ended,
             Ok(_) => Refusal::Changed,
             Err(refusal) => refusal,
         };
         if self.is_between_frames() {
-            return Filled::Failed(refusal);
+            return Chunk::Failed(refusal);
         }
-        self.spoiled = Some(refusal);
+        self.read_failure = Some(refusal);
         data.fill(0);
-        Filled::Bytes(data.len())
+        Chunk::Bytes(data.len())
     }
 
     fn is_whole(&self) -> bool {
         match self.until {
             Until::Offset(end) => self.offset == end,
-            Until::Itself => true,
+            Until::SourceEnd => true,
         }
     }
 
@@ -141,23 +141,23 @@ impl Sending {
         let room = room.min(FRAME_MAX as usize);
         match self.until {
             Until::Offset(end) => clamp(end - self.offset, room),
-            Until::Itself => room,
+            Until::SourceEnd => room,
         }
     }
 
     /// Writes the header that is left and `count` bytes behind it, in one go.
-    fn push_out(
+    fn write_chunk(
         &mut self,
         lane: &mut impl Lane,
         scratch: &mut [u8],
         count: usize,
-    ) -> Result<u64, Stumble> {
+    ) -> Result<u64, TransferError> {
         let mut at = 4 - self.header_left;
         scratch[at..4].copy_from_slice(&self.header[at..]);
         let (end, mut sent) = (4 + count, 0);
         while at < end {
             let wrote = match lane.write(&scratch[at..end]) {
-                Ok(0) => return Err(Stumble::Io(io::ErrorKind::WriteZero.into())),
+                Ok(0) => return Err(TransferError::Io(io::ErrorKind::WriteZero.into())),
                 Ok(wrote) => wrote,
                 Err(_) if sent > 0 => break,
                 Err(error) => return Err(error.into()),
@@ -173,7 +173,7 @@ impl Sending {
         Ok(sent)
     }
 
-    fn send_header(&mut self, lane: &mut impl Lane) -> Result<(), Stumble> {
+    fn send_header(&mut self, lane: &mut impl Lane) -> Result<(), TransferError> {
         while self.header_left > 0 {
             self.header_left -= lane.write(&self.header[4 - self.header_left..])?;
         }
@@ -181,7 +181,7 @@ impl Sending {
     }
 }
 
-enum Filled {
+enum Chunk {
     Bytes(usize),
     Ended,
     Failed(Refusal),

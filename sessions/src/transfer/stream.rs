@@ -4,31 +4,31 @@
 use std::io;
 use std::sync::atomic::Ordering;
 
-use super::{Burst, End, Phase, Room, Source, Stumble, Transfer, Until, clamp};
+use super::{Burst, BurstIo, End, Phase, Source, Transfer, TransferError, Until, clamp};
 use crate::lane::Lane;
 use crate::wire::command::Representation;
 use crate::wire::reply::Refusal;
 
 impl Transfer {
-    pub(super) fn stream_some(
+    pub(super) fn send_stream(
         &mut self,
         lane: &mut impl Lane,
         file: &mut impl Source,
-        room: Room<'_>,
-    ) -> Result<Burst, Stumble> {
-        let Phase::Streaming(streaming) = &mut self.phase else {
+        burst_io: BurstIo<'_>,
+    ) -> Result<Burst, TransferError> {
+        let Phase::SendingStream(outgoing) = &mut self.phase else {
             return Ok(Burst::Finished(End::Stopped));
         };
         let start = self.moved;
         loop {
-            if room.stop.load(Ordering::Relaxed) {
+            if burst_io.stop.load(Ordering::Relaxed) {
                 return Ok(Burst::Finished(End::Stopped));
             }
-            let left = room.budget.saturating_sub(self.moved - start);
+            let left = burst_io.budget.saturating_sub(self.moved - start);
             if left == 0 {
                 return Ok(Burst::BudgetSpent);
             }
-            match streaming.send_chunk(lane, file, room.scratch, left)? {
+            match outgoing.send_chunk(lane, file, burst_io.scratch, left)? {
                 Sent::Bytes(count) => self.moved += count,
                 Sent::All(end) => return Ok(Burst::Finished(end)),
             }
@@ -36,23 +36,23 @@ impl Transfer {
     }
 }
 
-pub(super) struct Streaming {
+pub(super) struct OutgoingStream {
     /// The next byte of the file.
     offset: u64,
     until: Until,
     form: Representation,
     last: LastByte,
     ending: Ending,
-    carries: Carries,
+    lane_use: LaneUse,
 }
 
 /// What a lane carries beside the stream.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Carries {
+pub enum LaneUse {
     /// Nothing: it is closed behind it.
-    TheStream,
+    StreamOnly,
     /// Replies: it stays.
-    Lines,
+    WithReplies,
 }
 
 /// What went out last: a LF that stands behind a CR is a line end already.
@@ -61,7 +61,7 @@ enum LastByte {
     Cr,
     Other,
     /// The CR that we put before the LF at `offset` is out, the LF is not.
-    OurCr,
+    InsertedCr,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -71,15 +71,15 @@ enum Ending {
     Closing(End),
 }
 
-impl Streaming {
-    pub(super) fn new(offset: u64, until: Until, form: Representation, carries: Carries) -> Self {
+impl OutgoingStream {
+    pub(super) fn new(offset: u64, until: Until, form: Representation, lane_use: LaneUse) -> Self {
         Self {
             offset,
             until,
             form,
             last: LastByte::Other,
             ending: Ending::NotYet,
-            carries,
+            lane_use,
         }
     }
 
@@ -91,11 +91,11 @@ impl Streaming {
         file: &mut impl Source,
         scratch: &mut [u8],
         most: u64,
-    ) -> Result<Sent, Stumble> {
+    ) -> Result<Sent, TransferError> {
         if let Ending::Closing(end) = self.ending {
-            match self.carries {
-                Carries::TheStream => lane.close()?,
-                Carries::Lines => lane.flush()?,
+            match self.lane_use {
+                LaneUse::StreamOnly => lane.close()?,
+                LaneUse::WithReplies => lane.flush()?,
             }
             return Ok(Sent::All(end));
         }
@@ -103,7 +103,7 @@ impl Streaming {
             Representation::Image => self.send_image(lane, file, scratch, most)?,
             Representation::Ascii => self.send_text(lane, file, scratch)?,
         };
-        if taken == 0 && self.last != LastByte::OurCr {
+        if taken == 0 && self.last != LastByte::InsertedCr {
             self.ending = Ending::Closing(self.end(file)?);
         }
         Ok(Sent::Bytes(taken))
@@ -111,7 +111,7 @@ impl Streaming {
 
     /// Nothing but the file's bytes as they are, on a lane of their own.
     pub(super) fn is_bare(&self) -> bool {
-        self.form == Representation::Image && self.carries == Carries::TheStream
+        self.form == Representation::Image && self.lane_use == LaneUse::StreamOnly
     }
 
     fn end(&self, file: &impl Source) -> Result<End, Refusal> {
@@ -128,7 +128,7 @@ impl Streaming {
     fn left(&self) -> u64 {
         match self.until {
             Until::Offset(end) => end.saturating_sub(self.offset),
-            Until::Itself => u64::MAX,
+            Until::SourceEnd => u64::MAX,
         }
     }
 
@@ -138,7 +138,7 @@ impl Streaming {
         file: &mut impl Source,
         scratch: &mut [u8],
         most: u64,
-    ) -> Result<u64, Stumble> {
+    ) -> Result<u64, TransferError> {
         if self.left() == 0 {
             return Ok(0);
         }
@@ -163,14 +163,14 @@ impl Streaming {
         lane: &mut impl Lane,
         file: &mut impl Source,
         scratch: &mut [u8],
-    ) -> Result<u64, Stumble> {
-        let (source, spelled) = scratch.split_at_mut(scratch.len() / 3);
+    ) -> Result<u64, TransferError> {
+        let (source, expanded) = scratch.split_at_mut(scratch.len() / 3);
         let want = clamp(self.left(), source.len());
         let count = file.read_at(self.offset, &mut source[..want])?;
         let source = &source[..count];
-        let length = spell(source, self.last, spelled);
-        let sent = write_some(lane, &spelled[..length])?;
-        let (taken, last) = taken_of(source, self.last, sent);
+        let length = expand_line_ends(source, self.last, expanded);
+        let sent = write_some(lane, &expanded[..length])?;
+        let (taken, last) = source_bytes_sent(source, self.last, sent);
         self.offset += taken;
         self.last = last;
         Ok(taken)
@@ -184,7 +184,7 @@ enum Sent {
 }
 
 /// CRLF for each LF that has no CR before it; answers the length of `out`.
-fn spell(source: &[u8], mut last: LastByte, out: &mut [u8]) -> usize {
+fn expand_line_ends(source: &[u8], mut last: LastByte, out: &mut [u8]) -> usize {
     let mut length = 0;
     for &byte in source {
         if byte == b'\n' && last == LastByte::Other {
@@ -193,17 +193,17 @@ fn spell(source: &[u8], mut last: LastByte, out: &mut [u8]) -> usize {
         }
         out[length] = byte;
         length += 1;
-        last = after(byte);
+        last = last_byte(byte);
     }
     length
 }
 
 /// How much of `source` the first `sent` spelled bytes are.
-fn taken_of(source: &[u8], mut last: LastByte, mut sent: usize) -> (u64, LastByte) {
+fn source_bytes_sent(source: &[u8], mut last: LastByte, mut sent: usize) -> (u64, LastByte) {
     for (taken, &byte) in source.iter().enumerate() {
         if byte == b'\n' && last == LastByte::Other {
             if sent == 1 {
-                return (taken as u64, LastByte::OurCr);
+                return (taken as u64, LastByte::InsertedCr);
             }
             sent = sent.saturating_sub(1);
         }
@@ -211,12 +211,12 @@ fn taken_of(source: &[u8], mut last: LastByte, mut sent: usize) -> (u64, LastByt
             return (taken as u64, last);
         }
         sent -= 1;
-        last = after(byte);
+        last = last_byte(byte);
     }
     (source.len() as u64, last)
 }
 
-fn after(byte: u8) -> LastByte {
+fn last_byte(byte: u8) -> LastByte {
     match byte {
         b'\r' => LastByte::Cr,
         _ => LastByte::Other,
@@ -238,34 +238,34 @@ fn write_some(lane: &mut impl Lane, bytes: &[u8]) -> io::Result<usize> {
 }
 
 /// What comes in as a stream.
-pub(super) struct Taking {
+pub(super) struct IncomingStream {
     pub(super) position: u64,
     pub(super) short: u64,
     form: Representation,
     /// A CR came last, and waits for what follows it.
-    held: Held,
+    held_cr: HeldCr,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Held {
-    Nothing,
-    Cr,
+enum HeldCr {
+    No,
+    Yes,
 }
 
 /// What is to be written, in this order.
-pub(super) struct Written<'a> {
+pub(super) struct TextPieces<'a> {
     /// A CR that was no line end after all.
-    pub(super) before: &'static [u8],
+    pub(super) held_cr: &'static [u8],
     pub(super) bytes: &'a [u8],
 }
 
-impl Taking {
+impl IncomingStream {
     pub(super) fn new(position: u64, form: Representation, short: u64) -> Self {
         Self {
             position,
             short,
             form,
-            held: Held::Nothing,
+            held_cr: HeldCr::No,
         }
     }
 
@@ -274,40 +274,43 @@ impl Taking {
     }
 
     /// Turns CRLF into LF where text is received, in place.
-    pub(super) fn take_in<'a>(&mut self, bytes: &'a mut [u8]) -> Written<'a> {
+    pub(super) fn take_in<'a>(&mut self, bytes: &'a mut [u8]) -> TextPieces<'a> {
         if self.form == Representation::Image {
-            return Written { before: b"", bytes };
+            return TextPieces {
+                held_cr: b"",
+                bytes,
+            };
         }
-        let before: &[u8] = match (self.held, bytes.first()) {
-            (Held::Cr, Some(first)) if *first != b'\n' => b"\r",
+        let held_cr: &[u8] = match (self.held_cr, bytes.first()) {
+            (HeldCr::Yes, Some(first)) if *first != b'\n' => b"\r",
             _ => b"",
         };
-        let length = unspell(bytes);
-        self.held = match bytes[..length].last() {
-            Some(b'\r') => Held::Cr,
-            _ => Held::Nothing,
+        let length = collapse_line_ends(bytes);
+        self.held_cr = match bytes[..length].last() {
+            Some(b'\r') => HeldCr::Yes,
+            _ => HeldCr::No,
         };
-        let written = match self.held {
-            Held::Cr => length - 1,
-            Held::Nothing => length,
+        let written = match self.held_cr {
+            HeldCr::Yes => length - 1,
+            HeldCr::No => length,
         };
-        Written {
-            before,
+        TextPieces {
+            held_cr,
             bytes: &bytes[..written],
         }
     }
 
     /// The stream is over; a CR at its very end was one.
-    pub(super) fn rest(&mut self) -> &'static [u8] {
-        match std::mem::replace(&mut self.held, Held::Nothing) {
-            Held::Cr => b"\r",
-            Held::Nothing => b"",
+    pub(super) fn take_held_cr(&mut self) -> &'static [u8] {
+        match std::mem::replace(&mut self.held_cr, HeldCr::No) {
+            HeldCr::Yes => b"\r",
+            HeldCr::No => b"",
         }
     }
 }
 
 /// Closes the gaps of CRs that stand before a LF; answers what is left.
-fn unspell(bytes: &mut [u8]) -> usize {
+fn collapse_line_ends(bytes: &mut [u8]) -> usize {
     let mut length = 0;
     for at in 0..bytes.len() {
         let line_end = bytes[at] == b'\r' && bytes.get(at + 1) == Some(&b'\n');
@@ -323,24 +326,24 @@ fn unspell(bytes: &mut [u8]) -> usize {
 mod tests {
     use super::*;
 
-    /// Takes at most `appetite` bytes at a time.
-    struct Hungry {
-        eaten: Vec<u8>,
-        appetite: usize,
+    /// Takes at most `limit` bytes at a time.
+    struct LimitedLane {
+        taken: Vec<u8>,
+        limit: usize,
     }
 
-    impl Lane for Hungry {
+    impl Lane for LimitedLane {
         fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
             Err(io::ErrorKind::WouldBlock.into())
         }
 
         fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-            if self.appetite == 0 {
+            if self.limit == 0 {
                 return Err(io::ErrorKind::WouldBlock.into());
             }
-            let count = buf.len().min(self.appetite);
-            self.appetite -= count;
-            self.eaten.extend_from_slice(&buf[..count]);
+            let count = buf.len().min(self.limit);
+            self.limit -= count;
+            self.taken.extend_from_slice(&buf[..count]);
             Ok(count)
         }
 
@@ -364,26 +367,26 @@ mod tests {
         }
     }
 
-    fn sent_as(form: Representation, text: &[u8], appetite: usize, room: usize) -> Vec<u8> {
+    fn sent_as(form: Representation, text: &[u8], limit: usize, room: usize) -> Vec<u8> {
         let mut file = Bytes(text.to_vec());
         let until = Until::Offset(text.len() as u64);
-        let mut streaming = Streaming::new(0, until, form, Carries::TheStream);
+        let mut outgoing = OutgoingStream::new(0, until, form, LaneUse::StreamOnly);
         let (mut lane, mut scratch) = (
-            Hungry {
-                eaten: Vec::new(),
-                appetite,
+            LimitedLane {
+                taken: Vec::new(),
+                limit,
             },
             vec![0; room],
         );
         loop {
-            match streaming.send_chunk(&mut lane, &mut file, &mut scratch, u64::MAX) {
+            match outgoing.send_chunk(&mut lane, &mut file, &mut scratch, u64::MAX) {
                 Ok(Sent::All(End::Complete { position, .. })) => {
                     assert_eq!(position, text.len() as u64);
-                    return lane.eaten;
+                    return lane.taken;
                 }
                 Ok(Sent::All(end)) => panic!("{end:?}"),
                 Ok(Sent::Bytes(_)) => {}
-                Err(_) => lane.appetite = appetite,
+                Err(_) => lane.limit = limit,
             }
         }
     }
@@ -392,15 +395,15 @@ mod tests {
 
     #[test]
     fn text_gets_its_line_ends_whatever_the_lane_takes() {
-        for appetite in 1..20 {
+        for limit in 1..20 {
             for room in [3, 6, 9, 60] {
-                let came = sent_as(Representation::Ascii, TEXT, appetite, room);
+                let came = sent_as(Representation::Ascii, TEXT, limit, room);
                 assert_eq!(
                     came, b"a\r\nb\r\nc\rd\r\n\r\n\r\r\n\r",
-                    "{appetite} at a time, {room} of scratch"
+                    "{limit} at a time, {room} of scratch"
                 );
-                let came = sent_as(Representation::Image, TEXT, appetite, room);
-                assert_eq!(came, TEXT, "{appetite} at a time, {room} of scratch");
+                let came = sent_as(Representation::Image, TEXT, limit, room);
+                assert_eq!(came, TEXT, "{limit} at a time, {room} of scratch");
             }
         }
     }
@@ -408,23 +411,23 @@ mod tests {
     #[test]
     fn a_file_that_got_shorter_is_no_whole_one() {
         let mut file = Bytes(b"ab".to_vec());
-        let mut streaming = Streaming::new(
+        let mut outgoing = OutgoingStream::new(
             0,
             Until::Offset(3),
             Representation::Image,
-            Carries::TheStream,
+            LaneUse::StreamOnly,
         );
-        let mut lane = Hungry {
-            eaten: Vec::new(),
-            appetite: 100,
+        let mut lane = LimitedLane {
+            taken: Vec::new(),
+            limit: 100,
         };
         assert!(matches!(
-            streaming.send_chunk(&mut lane, &mut file, &mut [0; 8], u64::MAX),
+            outgoing.send_chunk(&mut lane, &mut file, &mut [0; 8], u64::MAX),
             Ok(Sent::Bytes(2))
         ));
         assert!(matches!(
-            streaming.send_chunk(&mut lane, &mut file, &mut [0; 8], u64::MAX),
-            Err(Stumble::Refused(Refusal::Changed))
+            outgoing.send_chunk(&mut lane, &mut file, &mut [0; 8], u64::MAX),
+            Err(TransferError::Refused(Refusal::Changed))
         ));
     }
 
@@ -432,15 +435,15 @@ mod tests {
     fn text_loses_its_line_ends_wherever_it_is_cut() {
         let text = b"a\r\nb\nc\rd\r\r\n\r";
         for size in 1..=text.len() {
-            let mut taking = Taking::new(0, Representation::Ascii, 0);
+            let mut incoming = IncomingStream::new(0, Representation::Ascii, 0);
             let mut came = Vec::new();
             for chunk in text.chunks(size) {
                 let mut chunk = chunk.to_vec();
-                let written = taking.take_in(&mut chunk);
-                came.extend_from_slice(written.before);
+                let written = incoming.take_in(&mut chunk);
+                came.extend_from_slice(written.held_cr);
                 came.extend_from_slice(written.bytes);
             }
-            came.extend_from_slice(taking.rest());
+            came.extend_from_slice(incoming.take_held_cr());
             assert_eq!(came, b"a\nb\nc\rd\r\n\r", "{size} at a time");
         }
     }

@@ -55,17 +55,17 @@ pub enum Command {
     Data(DataPort),
     Parameter(Parameter),
     /// A download as a bare stream, from the restart mark on.
-    Fetch(PathArg),
+    RetrieveStream(PathArg),
     /// An upload as a bare stream.
-    Put {
+    StoreStream {
         path: PathArg,
-        start: PutStart,
+        start: StoreStart,
     },
     /// An upload under a name of its own, like this one.
-    PutUnique(Option<PathArg>),
+    StoreUnique(Option<PathArg>),
     Listing(Listing),
     /// Unfinished uploads, as lines of the reply.
-    StagesHere,
+    StagesInReply,
     /// What `Facts` asks, in the form of a listing (RFC 3659 section 7).
     Entry(Option<PathArg>),
     Size(PathArg),
@@ -155,7 +155,7 @@ pub enum Family {
 pub enum Parameter {
     Type(Representation),
     /// The only value there is was asked for; what it is called.
-    AsItIs(&'static str),
+    OnlyValue(&'static str),
     /// The next transfer's restart mark, in bytes.
     Restart(u64),
     /// Bytes that the next upload will have.
@@ -185,11 +185,11 @@ pub struct ByteRange {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum PutStart {
+pub enum StoreStart {
     /// At the restart mark.
-    Mark,
+    RestartMark,
     /// Behind what the name has.
-    End,
+    FileEnd,
 }
 
 /// How a digest is told.
@@ -303,8 +303,8 @@ pub enum Answer {
 
 /// What a command needs before it is looked at.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Needs {
-    Nothing,
+pub enum Permission {
+    None,
     Login,
     /// A login that may change files.
     WriteAccess,
@@ -312,29 +312,31 @@ pub enum Needs {
 
 impl Command {
     /// One row for each command: a new one without a row does not compile.
-    pub fn needs(&self) -> Needs {
+    pub fn needs(&self) -> Permission {
         match self {
-            Self::Login { .. } | Self::Prove { .. } => Needs::Nothing,
-            Self::Help(_) | Self::Noop | Self::Quit => Needs::Nothing,
-            Self::WorkingDirectory | Self::ChangeDirectory(_) | Self::List(_) => Needs::Login,
-            Self::Retrieve(_) | Self::Hash { .. } | Self::Facts(_) => Needs::Login,
-            Self::Status | Self::Usage | Self::Stages | Self::System => Needs::Login,
-            Self::Abort | Self::Answer(_) | Self::SetPassword(_) => Needs::Login,
-            Self::Store(_) | Self::Delete(_) | Self::MakeDirectory(_) => Needs::WriteAccess,
-            Self::RenameFrom(_) | Self::DropStage(_) => Needs::WriteAccess,
-            Self::User(_) | Self::Password(_) | Self::Reinitialize => Needs::Nothing,
-            Self::Security(_) | Self::Features | Self::Host(_) => Needs::Nothing,
-            Self::Parameter(Parameter::AsItIs(_)) => Needs::Nothing,
-            Self::Data(_) | Self::Parameter(_) | Self::Fetch(_) => Needs::Login,
-            Self::StagesHere
+            Self::Login { .. } | Self::Prove { .. } => Permission::None,
+            Self::Help(_) | Self::Noop | Self::Quit => Permission::None,
+            Self::WorkingDirectory | Self::ChangeDirectory(_) | Self::List(_) => Permission::Login,
+            Self::Retrieve(_) | Self::Hash { .. } | Self::Facts(_) => Permission::Login,
+            Self::Status | Self::Usage | Self::Stages | Self::System => Permission::Login,
+            Self::Abort | Self::Answer(_) | Self::SetPassword(_) => Permission::Login,
+            Self::Store(_) | Self::Delete(_) | Self::MakeDirectory(_) => Permission::WriteAccess,
+            Self::RenameFrom(_) | Self::DropStage(_) => Permission::WriteAccess,
+            Self::User(_) | Self::Password(_) | Self::Reinitialize => Permission::None,
+            Self::Security(_) | Self::Features | Self::Host(_) => Permission::None,
+            Self::Parameter(Parameter::OnlyValue(_)) => Permission::None,
+            Self::Data(_) | Self::Parameter(_) | Self::RetrieveStream(_) => Permission::Login,
+            Self::StagesInReply
             | Self::Listing(_)
             | Self::Entry(_)
             | Self::Size(_)
-            | Self::ModifiedAt(_) => Needs::Login,
-            Self::Digest { .. } | Self::Available(_) => Needs::Login,
-            Self::Put { .. } | Self::PutUnique(_) | Self::RenameOver(_) => Needs::WriteAccess,
-            Self::SetModified { .. } | Self::SetMode { .. } => Needs::WriteAccess,
-            Self::RemoveFile(_) | Self::RemoveDirectory(_) => Needs::WriteAccess,
+            | Self::ModifiedAt(_) => Permission::Login,
+            Self::Digest { .. } | Self::Available(_) => Permission::Login,
+            Self::StoreStream { .. } | Self::StoreUnique(_) | Self::RenameOver(_) => {
+                Permission::WriteAccess
+            }
+            Self::SetModified { .. } | Self::SetMode { .. } => Permission::WriteAccess,
+            Self::RemoveFile(_) | Self::RemoveDirectory(_) => Permission::WriteAccess,
         }
     }
 
@@ -354,7 +356,7 @@ impl Command {
             Self::Status | Self::Facts(_) => "STAT",
             Self::Usage => "DF",
             Self::Hash { .. } => "HASH",
-            Self::Stages | Self::StagesHere | Self::DropStage(_) => "STAGES",
+            Self::Stages | Self::StagesInReply | Self::DropStage(_) => "STAGES",
             Self::SetPassword(_) => "PASSWD",
             Self::System => "SYST",
             Self::Help(_) => "HELP",
@@ -368,16 +370,16 @@ impl Command {
             Self::Security(security) => security.name(),
             Self::Data(port) => port.name(),
             Self::Parameter(parameter) => parameter.name(),
-            Self::Fetch(_) => "RETR",
-            Self::Put {
-                start: PutStart::Mark,
+            Self::RetrieveStream(_) => "RETR",
+            Self::StoreStream {
+                start: StoreStart::RestartMark,
                 ..
             } => "STOR",
-            Self::Put {
-                start: PutStart::End,
+            Self::StoreStream {
+                start: StoreStart::FileEnd,
                 ..
             } => "APPE",
-            Self::PutUnique(_) => "STOU",
+            Self::StoreUnique(_) => "STOU",
             Self::Listing(_) => "LIST",
             Self::Entry(_) => "MLST",
             Self::Size(_) => "SIZE",
@@ -404,9 +406,11 @@ impl Command {
             Self::Hash { path, .. } => Some(path),
             Self::Retrieve(retrieve) => Some(&retrieve.path),
             Self::Store(store) => Some(&store.path),
-            Self::List(path) | Self::PutUnique(path) | Self::Entry(path) => path.as_ref(),
+            Self::List(path) | Self::StoreUnique(path) | Self::Entry(path) => path.as_ref(),
             Self::Listing(listing) => listing.path.as_ref(),
-            Self::Fetch(path) | Self::Put { path, .. } | Self::Size(path) => Some(path),
+            Self::RetrieveStream(path) | Self::StoreStream { path, .. } | Self::Size(path) => {
+                Some(path)
+            }
             Self::ModifiedAt(path) | Self::SetModified { path, .. } => Some(path),
             Self::SetMode { path, .. } | Self::Digest { path, .. } => Some(path),
             Self::RemoveFile(path) | Self::RemoveDirectory(path) => Some(path),
@@ -441,7 +445,7 @@ impl Parameter {
     fn name(&self) -> &'static str {
         match self {
             Self::Type(_) => "TYPE",
-            Self::AsItIs(name) => name,
+            Self::OnlyValue(name) => name,
             Self::Restart(_) => "REST",
             Self::Allocate(_) => "ALLO",
             Self::Range(_) => "RANG",

@@ -37,7 +37,7 @@ pub enum Head {
 #[derive(Default)]
 pub struct Inbox {
     rules: Rules,
-    signal: Signal,
+    telnet: TelnetState,
     bytes: Vec<u8>,
     start: usize,
     /// Where the search for LF goes on, so that a slow peer costs O(n).
@@ -49,7 +49,7 @@ pub struct Inbox {
 
 /// What of a telnet command has come.
 #[derive(Default, PartialEq, Eq)]
-enum Signal {
+enum TelnetState {
     #[default]
     Nothing,
     Iac,
@@ -89,7 +89,7 @@ impl Inbox {
 
     /// Nothing came that was not taken, not even half a telnet command.
     pub fn is_empty(&self) -> bool {
-        self.len() == 0 && self.signal == Signal::Nothing
+        self.len() == 0 && self.telnet == TelnetState::Nothing
     }
 
     /// Whole lines that wait.
@@ -122,7 +122,7 @@ impl Inbox {
         };
         let (start, end) = (self.start, self.searched + offset);
         self.take_up_to(end + 1);
-        self.judge(start, end)
+        self.classify(start, end)
     }
 
     /// Takes the first whole line that `is_urgent` knows, wherever it stands;
@@ -133,7 +133,7 @@ impl Inbox {
         let mut start = self.start;
         while let Some(length) = self.bytes[start..].iter().position(|&b| b == b'\n') {
             let next = start + length + 1;
-            match self.judge(start, next - 1) {
+            match self.classify(start, next - 1) {
                 Head::Line(line) if is_urgent(&self.bytes[line.clone()]) => {
                     // It goes to the front, and the front is taken.
                     self.bytes[self.start..next].rotate_right(next - start);
@@ -148,10 +148,10 @@ impl Inbox {
     }
 
     /// Whether any whole line that waits is one that `is_it` knows.
-    pub fn any_line(&self, is_it: impl Fn(&[u8]) -> bool) -> bool {
+    pub fn has_line(&self, is_it: impl Fn(&[u8]) -> bool) -> bool {
         let mut start = self.start;
         while let Some(length) = self.bytes[start..].iter().position(|&b| b == b'\n') {
-            if let Head::Line(line) = self.judge(start, start + length)
+            if let Head::Line(line) = self.classify(start, start + length)
                 && is_it(&self.bytes[line])
             {
                 return true;
@@ -167,7 +167,7 @@ impl Inbox {
         let Some(length) = rest.iter().position(|&b| b == b'\n') else {
             return false;
         };
-        match self.judge(self.start, self.start + length) {
+        match self.classify(self.start, self.start + length) {
             Head::Line(line) => is_it(&self.bytes[line]),
             _ => false,
         }
@@ -186,11 +186,11 @@ impl Inbox {
 
     fn push_telnet(&mut self, mut bytes: &[u8]) {
         while let Some((&first, rest)) = bytes.split_first() {
-            bytes = match self.signal {
-                Signal::Nothing => self.push_text(bytes),
-                Signal::Iac => self.push_signal(first, rest, bytes),
-                Signal::Option => {
-                    self.signal = Signal::Nothing;
+            bytes = match self.telnet {
+                TelnetState::Nothing => self.push_text(bytes),
+                TelnetState::Iac => self.push_telnet_command(first, rest, bytes),
+                TelnetState::Option => {
+                    self.telnet = TelnetState::Nothing;
                     rest
                 }
             };
@@ -205,18 +205,18 @@ impl Inbox {
         if rest.is_empty() {
             return rest;
         }
-        self.signal = Signal::Iac;
+        self.telnet = TelnetState::Iac;
         &rest[1..]
     }
 
     /// Behind an IAC. Where no command follows, it was a byte of a name whose
     /// client knows nothing of telnet.
-    fn push_signal<'a>(&mut self, command: u8, rest: &'a [u8], all: &'a [u8]) -> &'a [u8] {
-        self.signal = Signal::Nothing;
+    fn push_telnet_command<'a>(&mut self, command: u8, rest: &'a [u8], all: &'a [u8]) -> &'a [u8] {
+        self.telnet = TelnetState::Nothing;
         match command {
             240..=250 => rest,
             251..=254 => {
-                self.signal = Signal::Option;
+                self.telnet = TelnetState::Option;
                 rest
             }
             IAC => {
@@ -231,7 +231,7 @@ impl Inbox {
     }
 
     /// What the bytes up to the LF at `end` are.
-    fn judge(&self, start: usize, end: usize) -> Head {
+    fn classify(&self, start: usize, end: usize) -> Head {
         if end + 1 - start > LINE_MAX {
             return Head::TooLong;
         }

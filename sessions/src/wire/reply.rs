@@ -99,7 +99,7 @@ pub enum Reply {
     Goodbye,
     // refusals
     Refused {
-        deed: Deed,
+        operation: Operation,
         why: Refusal,
     },
     Malformed(Malformed),
@@ -141,7 +141,7 @@ pub enum Reply {
     /// A transfer ended early by our own doing; no ABOR waits for an answer.
     Stopped,
     /// Lines of a listing follow; `ListingEnd` closes them.
-    ListingHere {
+    ListingInReply {
         about: VirtualPath,
     },
     ListingEnd {
@@ -226,7 +226,7 @@ pub enum DataReply {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum ParameterReply {
     Type(Representation),
-    AsItIs(&'static str),
+    OnlyValue(&'static str),
     Restart(u64),
     Allocated(u64),
     Range(Option<ByteRange>),
@@ -284,7 +284,7 @@ impl Reply {
                 | Self::NeedPassword
                 | Self::Sending { .. }
                 | Self::Receiving { .. }
-                | Self::ListingHere { .. }
+                | Self::ListingInReply { .. }
                 | Self::UnderWay(_)
         )
     }
@@ -299,7 +299,7 @@ pub enum Mismatch {
 
 /// What somebody wanted when a refusal came.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Deed {
+pub enum Operation {
     ChangeDirectory,
     List,
     Retrieve,
@@ -413,7 +413,7 @@ pub enum Farewell {
     NotThisProtocol,
     ShuttingDown,
     /// Something in clear came behind the line that begins TLS.
-    ClearBehindTls,
+    ClearTextAfterAuthTls,
     /// It was asked to.
     Asked,
     Fault,

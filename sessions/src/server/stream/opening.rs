@@ -1,13 +1,13 @@
 //! A data connection comes about: called or awaited, then under TLS.
 
-use super::{DataEvent, Purpose, Readiness, under_way};
+use super::{DataEvent, Purpose, Readiness, progress_reply};
 use crate::server::context::Context;
 use crate::server::session::{Effect, State};
 use crate::wire::command::{Command, Protection};
 use crate::wire::reply::{DataReply, Reply};
 
 /// The data connection is on its way.
-pub(in crate::server) struct Opening {
+pub(in crate::server) struct OpeningData {
     purpose: Purpose,
     step: Step,
 }
@@ -19,7 +19,7 @@ enum Step {
     Securing,
 }
 
-impl Opening {
+impl OpeningData {
     pub(super) fn of(purpose: Purpose) -> State {
         State::Opening(Self {
             purpose,
@@ -30,9 +30,9 @@ impl Opening {
     pub(in crate::server) fn on_data(self, event: DataEvent, cx: &mut Context<'_>) -> State {
         let reply = match (event, self.step) {
             (DataEvent::Open, Step::Connecting) => return self.opened(cx),
-            (DataEvent::Secured, Step::Securing) => return self.purpose.go(cx),
+            (DataEvent::Secured, Step::Securing) => return self.purpose.start(cx),
             (DataEvent::Deferred, Step::Securing) => {
-                return self.purpose.begin(Readiness::Shaking, cx);
+                return self.purpose.begin(Readiness::Handshaking, cx);
             }
             (DataEvent::NotOpened, _) => DataReply::NotOpened,
             (DataEvent::NotResumed, _) => DataReply::NotResumed,
@@ -43,13 +43,13 @@ impl Opening {
 
     fn give_up(self, reply: Reply, cx: &mut Context<'_>) -> State {
         cx.effects.push(Effect::CloseData);
-        self.purpose.put_away(reply, cx)
+        self.purpose.close_and_reply(reply, cx)
     }
 
     fn opened(self, cx: &mut Context<'_>) -> State {
-        cx.say(self.purpose.preliminary());
+        cx.reply(self.purpose.preliminary());
         match cx.shared.parameters.protection {
-            Protection::Clear => self.purpose.go(cx),
+            Protection::Clear => self.purpose.start(cx),
             Protection::Private => {
                 let (direction, handshake) = (self.purpose.direction(), self.purpose.handshake());
                 cx.effects.push(Effect::SecureData(direction, handshake));
@@ -65,12 +65,12 @@ impl Opening {
         match command {
             Command::Abort => self.give_up(Reply::Aborted, cx),
             Command::Status => {
-                let reply = under_way(&self.purpose, 0, cx.now, cx);
-                cx.say(reply);
+                let reply = progress_reply(&self.purpose, 0, cx.now, cx);
+                cx.reply(reply);
                 State::Opening(self)
             }
             _ => {
-                cx.say(Reply::Noop);
+                cx.reply(Reply::Noop);
                 State::Opening(self)
             }
         }

@@ -3,11 +3,11 @@
 
 use std::time::Instant;
 
-use super::{Upload, Wish, goes_on_alone};
+use super::{Interruption, Upload, outlives_control};
 use crate::path::VirtualPath;
 use crate::server::context::Context;
 use crate::server::job::{Completion, JobId, StreamEnd};
-use crate::server::session::{Effect, Listens, State, Then};
+use crate::server::session::{Accepts, AfterJob, Effect, State};
 use crate::wire::command::Command;
 use crate::wire::reply::{Farewell, Refusal, Reply, UnderWay};
 
@@ -18,14 +18,14 @@ pub(in crate::server) struct Publishing {
     /// Bytes of the transfer, and when it began.
     moved: u64,
     began: Instant,
-    wish: Wish,
+    interruption: Interruption,
 }
 
 impl Publishing {
-    pub(in crate::server) fn listens(&self) -> Listens {
-        match self.wish {
-            Wish::Abort => Listens::Nothing,
-            Wish::GoOn | Wish::Stall => Listens::Urgent,
+    pub(in crate::server) fn accepts(&self) -> Accepts {
+        match self.interruption {
+            Interruption::Abort => Accepts::Nothing,
+            Interruption::None | Interruption::Stall => Accepts::UrgentOnly,
         }
     }
 
@@ -41,13 +41,13 @@ impl Publishing {
             end,
             moved,
             began,
-            wish: Wish::GoOn,
+            interruption: Interruption::None,
         }
         .at(job)
     }
 
     fn at(self, job: JobId) -> State {
-        State::working(job, Then::StreamPublished(self))
+        State::working(job, AfterJob::StreamPublished(self))
     }
 
     /// Until the very last step, ABOR and the end of a client have their way.
@@ -59,22 +59,22 @@ impl Publishing {
     ) -> State {
         match command {
             Command::Abort => {
-                self.wish = Wish::Abort;
+                self.interruption = Interruption::Abort;
                 cx.effects.push(Effect::StopTransfer);
             }
-            Command::Status => cx.say(Reply::UnderWay(UnderWay {
+            Command::Status => cx.reply(Reply::UnderWay(UnderWay {
                 moved: self.moved,
                 of: self.upload.expected(),
                 seconds: cx.now.duration_since(self.began).as_secs(),
             })),
-            _ => cx.say(Reply::Noop),
+            _ => cx.reply(Reply::Noop),
         }
         self.at(job)
     }
 
     pub(in crate::server) fn on_peer_closed(self, job: JobId, cx: &mut Context<'_>) -> State {
-        if self.end == StreamEnd::Told || goes_on_alone(cx) {
-            cx.shared.leaving = Some(Farewell::Asked);
+        if self.end == StreamEnd::Told || outlives_control(cx) {
+            cx.shared.close_when_done = Some(Farewell::Asked);
             return self.at(job);
         }
         cx.close()
@@ -85,12 +85,18 @@ impl Publishing {
         completion: Completion,
         cx: &mut Context<'_>,
     ) -> State {
-        let Self { upload, wish, .. } = self;
+        let Self {
+            upload,
+            interruption,
+            ..
+        } = self;
         match completion {
-            Completion::Published { size } => stored(upload.name, size, wish, cx),
-            Completion::Refused(_) if wish == Wish::Abort => cx.conclude(Reply::Aborted),
-            Completion::Refused(why) => cx.refuse(upload.deed, why),
-            _ => cx.refuse(upload.deed, Refusal::Fault),
+            Completion::Published { size } => stored(upload.name, size, interruption, cx),
+            Completion::Refused(_) if interruption == Interruption::Abort => {
+                cx.conclude(Reply::Aborted)
+            }
+            Completion::Refused(why) => cx.refuse(upload.operation, why),
+            _ => cx.refuse(upload.operation, Refusal::Fault),
         }
     }
 }
@@ -99,13 +105,13 @@ impl Publishing {
 pub(super) fn stored(
     name: Option<VirtualPath>,
     size: u64,
-    wish: Wish,
+    interruption: Interruption,
     cx: &mut Context<'_>,
 ) -> State {
-    cx.say(Reply::StreamStored { size, name });
-    match wish {
+    cx.reply(Reply::StreamStored { size, name });
+    match interruption {
         // It came too late.
-        Wish::Abort => cx.conclude(Reply::NothingToAbort),
-        Wish::GoOn | Wish::Stall => State::ready(),
+        Interruption::Abort => cx.conclude(Reply::NothingToAbort),
+        Interruption::None | Interruption::Stall => State::ready(),
     }
 }

@@ -7,7 +7,7 @@ use crate::wire::stamp::Stamp;
 
 /// What is wrong with a verb's arguments.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Wrong {
+pub(super) enum ArgumentError {
     Arguments,
     /// Of one word of a verb, whose syntax is this.
     Syntax(&'static str),
@@ -17,26 +17,26 @@ pub(super) enum Wrong {
     UnknownNetwork,
 }
 
-pub(super) type Parsed = Result<Command, Wrong>;
+pub(super) type Parsed = Result<Command, ArgumentError>;
 
 /// For a verb that takes none; blanks at the end are some clients' habit.
-pub(super) fn nothing(argument: &[u8], command: Command) -> Parsed {
+pub(super) fn no_argument(argument: &[u8], command: Command) -> Parsed {
     if argument.trim_ascii().is_empty() {
         Ok(command)
     } else {
-        Err(Wrong::Arguments)
+        Err(ArgumentError::Arguments)
     }
 }
 
 /// All of it, as it is: a name may begin and end with blanks.
-pub(super) fn path(argument: &[u8]) -> Result<PathArg, Wrong> {
+pub(super) fn path(argument: &[u8]) -> Result<PathArg, ArgumentError> {
     if argument.is_empty() {
-        return Err(Wrong::Arguments);
+        return Err(ArgumentError::Arguments);
     }
-    PathArg::new(argument).ok_or(Wrong::Name)
+    PathArg::new(argument).ok_or(ArgumentError::Name)
 }
 
-pub(super) fn optional_path(argument: &[u8]) -> Result<Option<PathArg>, Wrong> {
+pub(super) fn optional_path(argument: &[u8]) -> Result<Option<PathArg>, ArgumentError> {
     if argument.is_empty() {
         return Ok(None);
     }
@@ -44,8 +44,8 @@ pub(super) fn optional_path(argument: &[u8]) -> Result<Option<PathArg>, Wrong> {
 }
 
 /// All of it as text; empty where there is none.
-pub(super) fn text(argument: &[u8]) -> Result<&str, Wrong> {
-    std::str::from_utf8(argument.trim_ascii()).map_err(|_| Wrong::Arguments)
+pub(super) fn text(argument: &[u8]) -> Result<&str, ArgumentError> {
+    std::str::from_utf8(argument.trim_ascii()).map_err(|_| ArgumentError::Arguments)
 }
 
 /// The first word and what stands behind one blank.
@@ -69,20 +69,21 @@ pub(super) fn without_options(mut argument: &[u8]) -> &[u8] {
 }
 
 /// At most 2^63-1, digits only.
-pub(super) fn number(word: &[u8]) -> Result<u64, Wrong> {
+pub(super) fn number(word: &[u8]) -> Result<u64, ArgumentError> {
     let text = std::str::from_utf8(word).ok();
-    text.and_then(line_parts::number).ok_or(Wrong::Arguments)
+    text.and_then(line_parts::number)
+        .ok_or(ArgumentError::Arguments)
 }
 
 /// `YYYYMMDDHHMMSS`, a fraction of the second left out (RFC 3659 section 2.3).
-pub(super) fn stamp(word: &[u8]) -> Result<Stamp, Wrong> {
+pub(super) fn stamp(word: &[u8]) -> Result<Stamp, ArgumentError> {
     let text = text(word)?;
     let whole = match text.split_once('.') {
         Some((whole, fraction)) if is_digits(fraction.as_bytes()) => whole,
-        Some(_) => return Err(Wrong::Arguments),
+        Some(_) => return Err(ArgumentError::Arguments),
         None => text,
     };
-    Stamp::parse(whole).ok_or(Wrong::Arguments)
+    Stamp::parse(whole).ok_or(ArgumentError::Arguments)
 }
 
 /// A time and a path behind it.
@@ -99,7 +100,7 @@ pub(super) fn is_digits(word: &[u8]) -> bool {
 }
 
 /// First and last byte (draft-bryan-ftp-range); `1 0` is the whole file.
-pub(super) fn inclusive_range(argument: &[u8]) -> Result<Option<ByteRange>, Wrong> {
+pub(super) fn inclusive_range(argument: &[u8]) -> Result<Option<ByteRange>, ArgumentError> {
     let (start, end) = split(argument.trim_ascii());
     match (number(start)?, number(end)?) {
         (1, 0) => Ok(None),
@@ -107,17 +108,19 @@ pub(super) fn inclusive_range(argument: &[u8]) -> Result<Option<ByteRange>, Wron
             start,
             end: last + 1,
         })),
-        _ => Err(Wrong::Arguments),
+        _ => Err(ArgumentError::Arguments),
     }
 }
 
 /// A path, in double quotes where `START END` follow: the byte behind the
 /// last is not part of it. A quote inside quotes is doubled.
-pub(super) fn path_and_range(argument: &[u8]) -> Result<(PathArg, Option<ByteRange>), Wrong> {
+pub(super) fn path_and_range(
+    argument: &[u8],
+) -> Result<(PathArg, Option<ByteRange>), ArgumentError> {
     let Some(quoted) = argument.strip_prefix(b"\"") else {
         return Ok((path(argument)?, None));
     };
-    let (name, rest) = unquote(quoted).ok_or(Wrong::Arguments)?;
+    let (name, rest) = unquote(quoted).ok_or(ArgumentError::Arguments)?;
     let range = match rest.trim_ascii() {
         b"" => None,
         rest => Some(exclusive_range(rest)?),
@@ -125,14 +128,14 @@ pub(super) fn path_and_range(argument: &[u8]) -> Result<(PathArg, Option<ByteRan
     Ok((path(&name)?, range))
 }
 
-fn exclusive_range(argument: &[u8]) -> Result<ByteRange, Wrong> {
+fn exclusive_range(argument: &[u8]) -> Result<ByteRange, ArgumentError> {
     let (start, end) = split(argument);
     let range = ByteRange {
         start: number(start)?,
         end: number(end)?,
     };
     if range.start > range.end {
-        return Err(Wrong::Arguments);
+        return Err(ArgumentError::Arguments);
     }
     Ok(range)
 }
@@ -182,7 +185,11 @@ mod tests {
             assert_eq!(stamp(good.as_bytes()), Ok(want));
         }
         for bad in ["20260102030405.", "20260102030405.x", "202601020304", ""] {
-            assert_eq!(stamp(bad.as_bytes()), Err(Wrong::Arguments), "{bad}");
+            assert_eq!(
+                stamp(bad.as_bytes()),
+                Err(ArgumentError::Arguments),
+                "{bad}"
+            );
         }
     }
 
@@ -207,7 +214,7 @@ mod tests {
             "0  1",
         ] {
             let found = inclusive_range(bad.as_bytes());
-            assert_eq!(found, Err(Wrong::Arguments), "{bad}");
+            assert_eq!(found, Err(ArgumentError::Arguments), "{bad}");
         }
     }
 
@@ -226,7 +233,7 @@ mod tests {
         }
         for bad in ["\"a", "\"a\"b", "\"a\" 2 1", "\"a\" 1", "\"\"", "\"", ""] {
             let found = path_and_range(bad.as_bytes());
-            assert_eq!(found, Err(Wrong::Arguments), "{bad}");
+            assert_eq!(found, Err(ArgumentError::Arguments), "{bad}");
         }
     }
 }

@@ -4,7 +4,8 @@ use super::reply_text;
 use super::verbs::is_known;
 use crate::wire::command::{DigestForm, PassiveForm};
 use crate::wire::reply::{
-    DataReply, Deed, Farewell, HelpTopic, Malformed, ParameterReply, Refusal, Reply, SecurityReply,
+    DataReply, Farewell, HelpTopic, Malformed, Operation, ParameterReply, Refusal, Reply,
+    SecurityReply,
 };
 
 /// Appends `reply`, all its lines, and tells its code. What was aborted and
@@ -27,7 +28,7 @@ pub fn code(reply: &Reply) -> u16 {
         Reply::Noop | Reply::ModeSet | Reply::Usage(_) => 200,
         Reply::Status(_) | Reply::UnderWay(_) | Reply::Features(_) => 211,
         Reply::Size(_) | Reply::ModifiedAt(_) | Reply::ModifiedSet { .. } | Reply::Available(_) => 213,
-        Reply::ListingHere { .. } | Reply::ListingEnd { .. } => 213,
+        Reply::ListingInReply { .. } | Reply::ListingEnd { .. } => 213,
         Reply::DigestIs { form: DigestForm::Full, .. } => 213,
         Reply::DigestIs { form: DigestForm::Bare, .. } => 250,
         Reply::Help(topic) => help_code(topic),
@@ -49,7 +50,7 @@ pub fn code(reply: &Reply) -> u16 {
         Reply::Data(data) => data_code(data),
         Reply::Parameter(parameter) => parameter_code(parameter),
         Reply::Malformed(malformed) => malformed_code(malformed),
-        Reply::Refused { deed, why } => refusal_code(*deed, why),
+        Reply::Refused { operation, why } => refusal_code(*operation, why),
         // What no command of this dialect leads to.
         Reply::Challenge { .. } | Reply::LoggedIn { .. } | Reply::BindingRefused => 502,
         Reply::Offer { .. } | Reply::SendingAll { .. } | Reply::SendingFrom { .. } => 502,
@@ -106,7 +107,9 @@ fn data_code(data: &DataReply) -> u16 {
 
 fn parameter_code(parameter: &ParameterReply) -> u16 {
     match parameter {
-        ParameterReply::Type(_) | ParameterReply::AsItIs(_) | ParameterReply::Allocated(_) => 200,
+        ParameterReply::Type(_) | ParameterReply::OnlyValue(_) | ParameterReply::Allocated(_) => {
+            200
+        }
         ParameterReply::Algorithm(_) | ParameterReply::Facts(_) => 200,
         ParameterReply::Restart(_) | ParameterReply::Range(_) => 350,
         ParameterReply::NotInAscii => 550,
@@ -126,7 +129,7 @@ fn malformed_code(malformed: &Malformed) -> u16 {
 
 /// 4yz where trying the same again may help (RFC 959 section 4.2.1).
 #[rustfmt::skip]
-fn refusal_code(deed: Deed, why: &Refusal) -> u16 {
+fn refusal_code(operation: Operation, why: &Refusal) -> u16 {
     match why {
         Refusal::Busy | Refusal::NotReady | Refusal::TwoSizes => 450,
         Refusal::Changed | Refusal::Fault | Refusal::TooLong | Refusal::BadFrame => 451,
@@ -134,7 +137,7 @@ fn refusal_code(deed: Deed, why: &Refusal) -> u16 {
         Refusal::NoAccount | Refusal::TooManySessions => 530,
         Refusal::OverQuota { .. } | Refusal::TooManyEntries => 552,
         Refusal::BadName => 553,
-        Refusal::Exists if deed == Deed::Store => 553,
+        Refusal::Exists if operation == Operation::Store => 553,
         Refusal::BadOffset { .. } => 554,
         Refusal::NotFound | Refusal::NotADirectory | Refusal::IsADirectory | Refusal::Exists => 550,
         Refusal::NotEmpty | Refusal::AboveHome | Refusal::LeadsOut | Refusal::Forbidden => 550,

@@ -2,21 +2,21 @@
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use super::arguments::{Wrong, is_digits, number, text};
+use super::arguments::{ArgumentError, is_digits, number, text};
 use crate::wire::command::{DataPort, Family, PassiveForm};
 
 /// `h1,h2,h3,h4,p1,p2` (RFC 959 section 5.3.2).
-pub(super) fn port(argument: &[u8]) -> Result<SocketAddr, Wrong> {
+pub(super) fn port(argument: &[u8]) -> Result<SocketAddr, ArgumentError> {
     let text = text(argument)?;
     let mut bytes = [0; 6];
     let mut words = text.split(',');
     for byte in &mut bytes {
-        let word = words.next().ok_or(Wrong::Arguments)?;
+        let word = words.next().ok_or(ArgumentError::Arguments)?;
         let value = number(word.as_bytes())?;
-        *byte = u8::try_from(value).map_err(|_| Wrong::Arguments)?;
+        *byte = u8::try_from(value).map_err(|_| ArgumentError::Arguments)?;
     }
     if words.next().is_some() {
-        return Err(Wrong::Arguments);
+        return Err(ArgumentError::Arguments);
     }
     let [a, b, c, d, high, low] = bytes;
     let port = u16::from_be_bytes([high, low]);
@@ -24,28 +24,28 @@ pub(super) fn port(argument: &[u8]) -> Result<SocketAddr, Wrong> {
 }
 
 /// `|1|192.0.2.1|2000|`, whatever the delimiter (RFC 2428 section 2).
-pub(super) fn extended_port(argument: &[u8]) -> Result<SocketAddr, Wrong> {
+pub(super) fn extended_port(argument: &[u8]) -> Result<SocketAddr, ArgumentError> {
     let text = text(argument)?;
     let delimiter = text.chars().next().filter(char::is_ascii_graphic);
-    let mut parts = text.split(delimiter.ok_or(Wrong::Arguments)?);
+    let mut parts = text.split(delimiter.ok_or(ArgumentError::Arguments)?);
     let parts = [(); 5]
         .map(|()| parts.next())
         .into_iter()
         .chain([parts.next()]);
     let parts: Vec<_> = parts.flatten().collect();
     let ["", network, address, port, ""] = parts[..] else {
-        return Err(Wrong::Arguments);
+        return Err(ArgumentError::Arguments);
     };
     let address: IpAddr = match family(network)? {
         Family::V4 => address.parse::<Ipv4Addr>().map_err(unreadable)?.into(),
         Family::V6 => address.parse::<Ipv6Addr>().map_err(unreadable)?.into(),
     };
-    let port = u16::try_from(number(port.as_bytes())?).map_err(|_| Wrong::Arguments)?;
+    let port = u16::try_from(number(port.as_bytes())?).map_err(|_| ArgumentError::Arguments)?;
     socket(address, port)
 }
 
 /// EPSV's argument: nothing, a family's number, or ALL (RFC 2428 section 3).
-pub(super) fn extended_passive(argument: &[u8]) -> Result<DataPort, Wrong> {
+pub(super) fn extended_passive(argument: &[u8]) -> Result<DataPort, ArgumentError> {
     let text = text(argument)?;
     let wanted = match text {
         "" => None,
@@ -56,24 +56,24 @@ pub(super) fn extended_passive(argument: &[u8]) -> Result<DataPort, Wrong> {
 }
 
 /// By its number among the address families.
-fn family(number: &str) -> Result<Family, Wrong> {
+fn family(number: &str) -> Result<Family, ArgumentError> {
     match number {
         "1" => Ok(Family::V4),
         "2" => Ok(Family::V6),
-        other if is_digits(other.as_bytes()) => Err(Wrong::UnknownNetwork),
-        _ => Err(Wrong::Arguments),
+        other if is_digits(other.as_bytes()) => Err(ArgumentError::UnknownNetwork),
+        _ => Err(ArgumentError::Arguments),
     }
 }
 
-fn socket(address: IpAddr, port: u16) -> Result<SocketAddr, Wrong> {
+fn socket(address: IpAddr, port: u16) -> Result<SocketAddr, ArgumentError> {
     if port == 0 {
-        return Err(Wrong::Arguments);
+        return Err(ArgumentError::Arguments);
     }
     Ok(SocketAddr::new(address, port))
 }
 
-fn unreadable(_: core::net::AddrParseError) -> Wrong {
-    Wrong::Arguments
+fn unreadable(_: core::net::AddrParseError) -> ArgumentError {
+    ArgumentError::Arguments
 }
 
 #[cfg(test)]
@@ -96,7 +96,7 @@ mod tests {
             "192, 0,2,1,7,208",
             "192,0,2,1,7,18446744073709551616",
         ] {
-            assert_eq!(port(bad.as_bytes()), Err(Wrong::Arguments), "{bad}");
+            assert_eq!(port(bad.as_bytes()), Err(ArgumentError::Arguments), "{bad}");
         }
     }
 
@@ -115,9 +115,12 @@ mod tests {
 
     #[test]
     fn networks() {
-        assert_eq!(extended_port(b"|3|x|2000|"), Err(Wrong::UnknownNetwork));
-        assert_eq!(extended_passive(b"3"), Err(Wrong::UnknownNetwork));
-        assert_eq!(extended_passive(b"x"), Err(Wrong::Arguments));
+        assert_eq!(
+            extended_port(b"|3|x|2000|"),
+            Err(ArgumentError::UnknownNetwork)
+        );
+        assert_eq!(extended_passive(b"3"), Err(ArgumentError::UnknownNetwork));
+        assert_eq!(extended_passive(b"x"), Err(ArgumentError::Arguments));
         for bad in [
             "",
             "|",
@@ -135,7 +138,7 @@ mod tests {
             "\u{e9}1\u{e9}192.0.2.1\u{e9}2000\u{e9}",
         ] {
             let found = extended_port(bad.as_bytes());
-            assert_eq!(found, Err(Wrong::Arguments), "{bad}");
+            assert_eq!(found, Err(ArgumentError::Arguments), "{bad}");
         }
     }
 }

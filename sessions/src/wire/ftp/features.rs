@@ -8,7 +8,7 @@ use crate::wire::reply::{Features, TlsOffer};
 
 /// Those that are no verb's: names are UTF-8 where their owners write it (RFC
 /// 2640), and paths are made of names and `/` (RFC 3659 section 6).
-const NO_VERBS: [&str; 2] = ["TVFS", "UTF8"];
+const FEATURES_WITHOUT_VERB: [&str; 2] = ["TVFS", "UTF8"];
 
 /// RFC 4217 section 6.
 const TLS: [&str; 3] = ["AUTH TLS", "PBSZ", "PROT"];
@@ -27,7 +27,7 @@ pub(super) fn push(features: &Features, code: u16, out: &mut Vec<u8>) {
         .text("MLST ")
         .text(facts(features.facts))
         .end();
-    push_all(NO_VERBS, out);
+    push_all(FEATURES_WITHOUT_VERB, out);
     Line::last(code, out).text("end").end();
 }
 

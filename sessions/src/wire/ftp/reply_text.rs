@@ -3,16 +3,16 @@
 use core::net::{IpAddr, SocketAddr};
 
 use super::reply_line::Line;
-use super::verbs::{NOT_DONE, VERBS, algorithm_name, help_of};
+use super::verbs::{NOT_IMPLEMENTED, VERBS, algorithm_name, help_of};
 use super::{features, lines, site};
 use crate::digest::Sum;
 use crate::path::VirtualPath;
 use crate::wire::command::{ByteRange, DigestForm, PassiveForm, Protection, Representation};
 use crate::wire::listing::{Fact, FactSet};
-use crate::wire::native::codes::{farewell_words, refusal_words};
+use crate::wire::native::codes::{farewell_text, refusal_text};
 use crate::wire::reply::{
-    DataReply, Deed, Farewell, HelpTopic, Malformed, ParameterReply, Refusal, Reply, SecurityReply,
-    Status, UnderWay, Usage,
+    DataReply, Farewell, HelpTopic, Malformed, Operation, ParameterReply, Refusal, Reply,
+    SecurityReply, Status, UnderWay, Usage,
 };
 
 /// Appends all lines of `reply` under `code`.
@@ -23,7 +23,7 @@ pub(super) fn push(reply: &Reply, code: u16, out: &mut Vec<u8>) {
         Reply::UnderWay(under_way) => push_under_way(under_way, code, out),
         Reply::Features(features) => features::push(features, code, out),
         Reply::Help(topic) => push_help(topic, code, out),
-        Reply::ListingHere { about } => {
+        Reply::ListingInReply { about } => {
             let line = Line::first(code, out).text("Status of ");
             line.path(about.as_bytes()).text(':').end();
         }
@@ -62,18 +62,18 @@ fn push_line(reply: &Reply, code: u16, out: &mut Vec<u8>) {
         Reply::DigestIs { path, range, sum, form } => digest(line, path, *range, sum, *form),
         // What clients look for; the home looks like this on every system.
         Reply::Platform(_) => line.text("UNIX Type: L8"),
-        Reply::Security(security) => line.text(security_words(security)),
-        Reply::Data(data) => data_words(line, data),
-        Reply::Parameter(parameter) => parameter_words(line, parameter),
-        Reply::Malformed(malformed) => malformed_words(line, malformed),
-        Reply::Refused { deed, why } => refused(line, *deed, why),
-        Reply::Closing(farewell) => line.text(closing(farewell)),
-        other => line.text(fixed(other)),
+        Reply::Security(security) => line.text(security_text(security)),
+        Reply::Data(data) => data_text(line, data),
+        Reply::Parameter(parameter) => parameter_text(line, parameter),
+        Reply::Malformed(malformed) => malformed_text(line, malformed),
+        Reply::Refused { operation, why } => refused(line, *operation, why),
+        Reply::Closing(farewell) => line.text(close_text(farewell)),
+        other => line.text(fixed_text(other)),
     }
     .end();
 }
 
-fn fixed(reply: &Reply) -> &'static str {
+fn fixed_text(reply: &Reply) -> &'static str {
     match reply {
         Reply::NeedPassword => "now the password",
         Reply::BadCredentials => "wrong user or password",
@@ -153,7 +153,7 @@ fn digest<'a>(
     }
 }
 
-fn security_words(security: &SecurityReply) -> &'static str {
+fn security_text(security: &SecurityReply) -> &'static str {
     match security {
         SecurityReply::TlsFollows => "begin TLS",
         SecurityReply::BufferSize => "PBSZ=0",
@@ -169,8 +169,8 @@ fn security_words(security: &SecurityReply) -> &'static str {
 }
 
 #[rustfmt::skip]
-fn data_words<'a>(line: Line<'a>, data: &DataReply) -> Line<'a> {
-    let words = match data {
+fn data_text<'a>(line: Line<'a>, data: &DataReply) -> Line<'a> {
+    let text = match data {
         DataReply::Passive { address, form } => return passive(line, *address, *form),
         DataReply::Active => "ok",
         DataReply::PassiveOnly => "EPSV and nothing else from now on",
@@ -188,7 +188,7 @@ fn data_words<'a>(line: Line<'a>, data: &DataReply) -> Line<'a> {
              the part is kept, REST or APPE resumes it"
         }
     };
-    line.text(words)
+    line.text(text)
 }
 
 fn passive(line: Line<'_>, address: SocketAddr, form: PassiveForm) -> Line<'_> {
@@ -204,15 +204,15 @@ fn passive(line: Line<'_>, address: SocketAddr, form: PassiveForm) -> Line<'_> {
                 "Entering Passive Mode ({a},{b},{c},{d},{high},{low})."
             ))
         }
-        (PassiveForm::Address, IpAddr::V6(_)) => data_words(line, &DataReply::WrongFamily),
+        (PassiveForm::Address, IpAddr::V6(_)) => data_text(line, &DataReply::WrongFamily),
     }
 }
 
-fn parameter_words<'a>(line: Line<'a>, parameter: &ParameterReply) -> Line<'a> {
+fn parameter_text<'a>(line: Line<'a>, parameter: &ParameterReply) -> Line<'a> {
     match parameter {
         ParameterReply::Type(Representation::Ascii) => line.text("type is A, text"),
         ParameterReply::Type(Representation::Image) => line.text("type is I, bytes"),
-        ParameterReply::AsItIs(what) => line.text(what).text(" ok"),
+        ParameterReply::OnlyValue(what) => line.text(what).text(" ok"),
         ParameterReply::Restart(at) => {
             line.text(format_args!("restarting at {at}, with the next transfer"))
         }
@@ -237,8 +237,8 @@ fn chosen_facts(set: FactSet) -> String {
     format!("MLST OPTS {list}").trim_end().to_owned()
 }
 
-fn malformed_words<'a>(line: Line<'a>, malformed: &Malformed) -> Line<'a> {
-    let words = match malformed {
+fn malformed_text<'a>(line: Line<'a>, malformed: &Malformed) -> Line<'a> {
+    let text = match malformed {
         Malformed::BadArguments { syntax } => {
             return line.text("bad arguments; the syntax is ").text(syntax);
         }
@@ -248,16 +248,16 @@ fn malformed_words<'a>(line: Line<'a>, malformed: &Malformed) -> Line<'a> {
         Malformed::OtherProtocol => "that is another protocol; this is FTP",
         Malformed::UnknownVerb => "unknown verb; HELP lists them",
         Malformed::BadName => "a name holds no NUL, CR or LF",
-        Malformed::NotImplemented => NOT_DONE,
+        Malformed::NotImplemented => NOT_IMPLEMENTED,
         Malformed::NotForThatArgument => "not done with that argument",
         Malformed::UnknownNetwork => "unknown network protocol, use (1,2)",
     };
-    line.text(words)
+    line.text(text)
 }
 
-fn refused<'a>(line: Line<'a>, deed: Deed, why: &Refusal) -> Line<'a> {
-    match (deed, why) {
-        (Deed::Store, Refusal::Exists) => line.text("a file of that name is there already"),
+fn refused<'a>(line: Line<'a>, operation: Operation, why: &Refusal) -> Line<'a> {
+    match (operation, why) {
+        (Operation::Store, Refusal::Exists) => line.text("a file of that name is there already"),
         (_, Refusal::BadOffset { offset, size }) => line.text(format_args!(
             "it cannot go on at byte {offset}: {size} bytes are here; SIZE says where it can"
         )),
@@ -265,14 +265,14 @@ fn refused<'a>(line: Line<'a>, deed: Deed, why: &Refusal) -> Line<'a> {
             "an upload of it was interrupted, so that it has two sizes; \
              STOR begins anew, DELE drops both",
         ),
-        _ => line.text(refusal_words(why)),
+        _ => line.text(refusal_text(why)),
     }
 }
 
-fn closing(farewell: &Farewell) -> &'static str {
+fn close_text(farewell: &Farewell) -> &'static str {
     match farewell {
         Farewell::NotThisProtocol => "this is an FTP server, closing",
-        other => farewell_words(other),
+        other => farewell_text(other),
     }
 }
 
@@ -358,7 +358,11 @@ fn push_overview(code: u16, out: &mut Vec<u8>) {
     for verbs in VERBS.chunks(8) {
         let mut line = Line::between(out);
         for verb in verbs {
-            let star = if verb.help == NOT_DONE { "*" } else { "" };
+            let star = if verb.help == NOT_IMPLEMENTED {
+                "*"
+            } else {
+                ""
+            };
             line = line.text(format_args!("{:<9}", format!("{}{star}", verb.name)));
         }
         line.end();

@@ -1,6 +1,8 @@
 //! SITE: what this server does beyond the standard.
 
-use super::arguments::{Parsed, Wrong, is_digits, nothing, path, split, stamp, stamped_path, text};
+use super::arguments::{
+    ArgumentError, Parsed, is_digits, no_argument, path, split, stamp, stamped_path, text,
+};
 use crate::wire::command::Command;
 use crate::wire::stamp::Stamp;
 
@@ -15,8 +17,8 @@ pub(super) struct Row {
 #[rustfmt::skip]
 pub(super) const ROWS: &[Row] = &[
     Row { name: "HELP", syntax: "SITE HELP [WORD]", help: "say what SITE knows", parse: help },
-    Row { name: "QUOTA", syntax: "SITE QUOTA", help: "say the quota and what is used", parse: |a| nothing(a, Command::Usage) },
-    Row { name: "STAGES", syntax: "SITE STAGES", help: "list unfinished uploads", parse: |a| nothing(a, Command::StagesHere) },
+    Row { name: "QUOTA", syntax: "SITE QUOTA", help: "say the quota and what is used", parse: |a| no_argument(a, Command::Usage) },
+    Row { name: "STAGES", syntax: "SITE STAGES", help: "list unfinished uploads", parse: |a| no_argument(a, Command::StagesInReply) },
     Row { name: "UTIME", syntax: "SITE UTIME YYYYMMDDHHMM[SS] PATH | SITE UTIME PATH ATIME MTIME CTIME UTC", help: "set a file's time", parse: set_times },
     Row { name: "CHMOD", syntax: "SITE CHMOD OCTAL PATH", help: "set a file's permission bits", parse: set_mode },
 ];
@@ -28,12 +30,12 @@ pub(super) fn find(name: &str) -> Option<&'static Row> {
 pub(super) fn parse(argument: &[u8]) -> Parsed {
     let (word, rest) = split(argument);
     if word.is_empty() {
-        return Err(Wrong::Arguments);
+        return Err(ArgumentError::Arguments);
     }
     let row = std::str::from_utf8(word).ok().and_then(find);
-    let row = row.ok_or(Wrong::NotForThatArgument)?;
+    let row = row.ok_or(ArgumentError::NotForThatArgument)?;
     (row.parse)(rest).map_err(|wrong| match wrong {
-        Wrong::Arguments => Wrong::Syntax(row.syntax),
+        ArgumentError::Arguments => ArgumentError::Syntax(row.syntax),
         other => other,
     })
 }
@@ -86,7 +88,7 @@ fn time(word: &[u8]) -> Option<Stamp> {
 fn set_mode(argument: &[u8]) -> Parsed {
     let (octal, name) = split(argument);
     if octal.is_empty() || octal.len() > 5 || !octal.iter().all(|b| (b'0'..=b'7').contains(b)) {
-        return Err(Wrong::Arguments);
+        return Err(ArgumentError::Arguments);
     }
     let mode = octal
         .iter()
@@ -94,7 +96,7 @@ fn set_mode(argument: &[u8]) -> Parsed {
     let path = path(name)?;
     // Set-id and sticky bits are nobody's to give.
     if mode > 0o777 {
-        return Err(Wrong::NotForThatArgument);
+        return Err(ArgumentError::NotForThatArgument);
     }
     Ok(Command::SetMode { path, mode })
 }

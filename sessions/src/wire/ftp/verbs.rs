@@ -3,7 +3,7 @@
 use zeroize::Zeroizing;
 
 use super::arguments::{
-    Parsed, Wrong, inclusive_range, is_digits, nothing, number, optional_path, path,
+    ArgumentError, Parsed, inclusive_range, is_digits, no_argument, number, optional_path, path,
     path_and_range, split, stamped_path, text, without_options,
 };
 use super::data_address::{extended_passive, extended_port, port};
@@ -11,8 +11,8 @@ use super::site;
 use crate::digest::Algorithm;
 use crate::path::PathArg;
 use crate::wire::command::{
-    Command, DataPort, DigestForm, Listing, Parameter, PassiveForm, Protection, PutStart,
-    Representation, Secret, Security, Via,
+    Command, DataPort, DigestForm, Listing, Parameter, PassiveForm, Protection, Representation,
+    Secret, Security, StoreStart, Via,
 };
 use crate::wire::listing::{Fact, FactSet, Form};
 use crate::wire::reply::Malformed;
@@ -28,7 +28,7 @@ pub struct Verb {
 }
 
 /// The help of verbs that are known and not done.
-pub const NOT_DONE: &str = "not done here";
+pub const NOT_IMPLEMENTED: &str = "not done here";
 
 /// Every line that a client may send begins with one of these.
 #[rustfmt::skip]
@@ -36,53 +36,53 @@ pub const VERBS: &[Verb] = &[
     // RFC 959
     Verb { name: "USER", syntax: "USER NAME", help: "begin the login", feature: None, parse: user },
     Verb { name: "PASS", syntax: "PASS PASSWORD", help: "end the login", feature: None, parse: |a| Ok(Command::Password(Secret(Zeroizing::new(a.to_vec())))) },
-    Verb { name: "ACCT", syntax: "ACCT NAME", help: NOT_DONE, feature: None, parse: not_done },
+    Verb { name: "ACCT", syntax: "ACCT NAME", help: NOT_IMPLEMENTED, feature: None, parse: not_implemented },
     Verb { name: "CWD", syntax: "CWD PATH", help: "change the working directory", feature: None, parse: |a| Ok(Command::ChangeDirectory(path(a)?)) },
     Verb { name: "XCWD", syntax: "XCWD PATH", help: "as CWD", feature: None, parse: |a| Ok(Command::ChangeDirectory(path(a)?)) },
     Verb { name: "CDUP", syntax: "CDUP", help: "change to the directory above", feature: None, parse: directory_above },
     Verb { name: "XCUP", syntax: "XCUP", help: "as CDUP", feature: None, parse: directory_above },
-    Verb { name: "SMNT", syntax: "SMNT PATH", help: NOT_DONE, feature: None, parse: not_done },
-    Verb { name: "REIN", syntax: "REIN", help: "forget the login and all parameters", feature: None, parse: |a| nothing(a, Command::Reinitialize) },
-    Verb { name: "QUIT", syntax: "QUIT", help: "leave", feature: None, parse: |a| nothing(a, Command::Quit) },
+    Verb { name: "SMNT", syntax: "SMNT PATH", help: NOT_IMPLEMENTED, feature: None, parse: not_implemented },
+    Verb { name: "REIN", syntax: "REIN", help: "forget the login and all parameters", feature: None, parse: |a| no_argument(a, Command::Reinitialize) },
+    Verb { name: "QUIT", syntax: "QUIT", help: "leave", feature: None, parse: |a| no_argument(a, Command::Quit) },
     Verb { name: "PORT", syntax: "PORT H1,H2,H3,H4,P1,P2", help: "connect to this address for data", feature: None, parse: |a| Ok(Command::Data(DataPort::Active(port(a)?))) },
-    Verb { name: "PASV", syntax: "PASV", help: "say an address to connect to for data", feature: None, parse: |a| nothing(a, Command::Data(DataPort::Passive(PassiveForm::Address))) },
+    Verb { name: "PASV", syntax: "PASV", help: "say an address to connect to for data", feature: None, parse: |a| no_argument(a, Command::Data(DataPort::Passive(PassiveForm::Address))) },
     Verb { name: "TYPE", syntax: "TYPE A [N] | I | L 8", help: "choose text or bytes", feature: None, parse: representation },
-    Verb { name: "STRU", syntax: "STRU F", help: "choose the file structure", feature: None, parse: |a| letter(a, b"F", b"RP", "STRU") },
-    Verb { name: "MODE", syntax: "MODE S", help: "choose the transfer mode", feature: None, parse: |a| letter(a, b"S", b"BCZ", "MODE") },
-    Verb { name: "RETR", syntax: "RETR PATH", help: "download a file", feature: None, parse: |a| Ok(Command::Fetch(path(a)?)) },
-    Verb { name: "STOR", syntax: "STOR PATH", help: "upload a file", feature: None, parse: |a| put(a, PutStart::Mark) },
-    Verb { name: "STOU", syntax: "STOU [PATH]", help: "upload a file under a name of its own", feature: None, parse: |a| Ok(Command::PutUnique(optional_path(a)?)) },
-    Verb { name: "APPE", syntax: "APPE PATH", help: "upload to a file's end", feature: None, parse: |a| put(a, PutStart::End) },
+    Verb { name: "STRU", syntax: "STRU F", help: "choose the file structure", feature: None, parse: |a| one_letter(a, b"F", b"RP", "STRU") },
+    Verb { name: "MODE", syntax: "MODE S", help: "choose the transfer mode", feature: None, parse: |a| one_letter(a, b"S", b"BCZ", "MODE") },
+    Verb { name: "RETR", syntax: "RETR PATH", help: "download a file", feature: None, parse: |a| Ok(Command::RetrieveStream(path(a)?)) },
+    Verb { name: "STOR", syntax: "STOR PATH", help: "upload a file", feature: None, parse: |a| put(a, StoreStart::RestartMark) },
+    Verb { name: "STOU", syntax: "STOU [PATH]", help: "upload a file under a name of its own", feature: None, parse: |a| Ok(Command::StoreUnique(optional_path(a)?)) },
+    Verb { name: "APPE", syntax: "APPE PATH", help: "upload to a file's end", feature: None, parse: |a| put(a, StoreStart::FileEnd) },
     Verb { name: "ALLO", syntax: "ALLO BYTES [R BYTES]", help: "reserve room for the next upload", feature: None, parse: allocate },
     Verb { name: "REST", syntax: "REST BYTES", help: "begin the next transfer there", feature: Some("REST STREAM"), parse: |a| Ok(Command::Parameter(Parameter::Restart(number(a.trim_ascii())?))) },
     Verb { name: "RNFR", syntax: "RNFR PATH", help: "rename: from this name", feature: None, parse: |a| Ok(Command::RenameFrom(path(a)?)) },
     Verb { name: "RNTO", syntax: "RNTO PATH", help: "rename: to this name", feature: None, parse: |a| Ok(Command::RenameOver(path(a)?)) },
-    Verb { name: "ABOR", syntax: "ABOR", help: "stop the transfer", feature: None, parse: |a| nothing(a, Command::Abort) },
+    Verb { name: "ABOR", syntax: "ABOR", help: "stop the transfer", feature: None, parse: |a| no_argument(a, Command::Abort) },
     Verb { name: "DELE", syntax: "DELE PATH", help: "delete a file", feature: None, parse: |a| Ok(Command::RemoveFile(path(a)?)) },
     Verb { name: "RMD", syntax: "RMD PATH", help: "remove an empty directory", feature: None, parse: |a| Ok(Command::RemoveDirectory(path(a)?)) },
     Verb { name: "XRMD", syntax: "XRMD PATH", help: "as RMD", feature: None, parse: |a| Ok(Command::RemoveDirectory(path(a)?)) },
     Verb { name: "MKD", syntax: "MKD PATH", help: "make a directory", feature: None, parse: |a| Ok(Command::MakeDirectory(path(a)?)) },
     Verb { name: "XMKD", syntax: "XMKD PATH", help: "as MKD", feature: None, parse: |a| Ok(Command::MakeDirectory(path(a)?)) },
-    Verb { name: "PWD", syntax: "PWD", help: "say the working directory", feature: None, parse: |a| nothing(a, Command::WorkingDirectory) },
-    Verb { name: "XPWD", syntax: "XPWD", help: "as PWD", feature: None, parse: |a| nothing(a, Command::WorkingDirectory) },
+    Verb { name: "PWD", syntax: "PWD", help: "say the working directory", feature: None, parse: |a| no_argument(a, Command::WorkingDirectory) },
+    Verb { name: "XPWD", syntax: "XPWD", help: "as PWD", feature: None, parse: |a| no_argument(a, Command::WorkingDirectory) },
     Verb { name: "LIST", syntax: "LIST [PATH]", help: "list a directory or a file", feature: None, parse: |a| listing(without_options(a), Form::Long, Via::Lane) },
     Verb { name: "NLST", syntax: "NLST [PATH]", help: "list names", feature: None, parse: |a| listing(without_options(a), Form::Names, Via::Lane) },
     Verb { name: "SITE", syntax: "SITE WORD ...", help: "do what other servers may not; SITE HELP lists it", feature: None, parse: site::parse },
-    Verb { name: "SYST", syntax: "SYST", help: "say the server's kind", feature: None, parse: |a| nothing(a, Command::System) },
+    Verb { name: "SYST", syntax: "SYST", help: "say the server's kind", feature: None, parse: |a| no_argument(a, Command::System) },
     Verb { name: "STAT", syntax: "STAT [PATH]", help: "say how things stand, or list a path", feature: None, parse: status },
     Verb { name: "HELP", syntax: "HELP [VERB]", help: "say what there is", feature: None, parse: help },
-    Verb { name: "NOOP", syntax: "NOOP", help: "do nothing", feature: None, parse: |a| nothing(a, Command::Noop) },
+    Verb { name: "NOOP", syntax: "NOOP", help: "do nothing", feature: None, parse: |a| no_argument(a, Command::Noop) },
     // RFC 2228, RFC 4217
     Verb { name: "AUTH", syntax: "AUTH TLS", help: "begin TLS", feature: None, parse: authenticate },
-    Verb { name: "ADAT", syntax: "ADAT DATA", help: NOT_DONE, feature: None, parse: not_done },
+    Verb { name: "ADAT", syntax: "ADAT DATA", help: NOT_IMPLEMENTED, feature: None, parse: not_implemented },
     Verb { name: "PBSZ", syntax: "PBSZ 0", help: "say the protection buffer's size", feature: None, parse: buffer_size },
     Verb { name: "PROT", syntax: "PROT C | P", help: "choose clear or private data connections", feature: None, parse: protect },
-    Verb { name: "CCC", syntax: "CCC", help: "leave TLS, which is refused", feature: None, parse: |a| nothing(a, Command::Security(Security::ClearControl)) },
-    Verb { name: "CONF", syntax: "CONF DATA", help: NOT_DONE, feature: None, parse: not_done },
-    Verb { name: "ENC", syntax: "ENC DATA", help: NOT_DONE, feature: None, parse: not_done },
-    Verb { name: "MIC", syntax: "MIC DATA", help: NOT_DONE, feature: None, parse: not_done },
+    Verb { name: "CCC", syntax: "CCC", help: "leave TLS, which is refused", feature: None, parse: |a| no_argument(a, Command::Security(Security::ClearControl)) },
+    Verb { name: "CONF", syntax: "CONF DATA", help: NOT_IMPLEMENTED, feature: None, parse: not_implemented },
+    Verb { name: "ENC", syntax: "ENC DATA", help: NOT_IMPLEMENTED, feature: None, parse: not_implemented },
+    Verb { name: "MIC", syntax: "MIC DATA", help: NOT_IMPLEMENTED, feature: None, parse: not_implemented },
     // RFC 2389
-    Verb { name: "FEAT", syntax: "FEAT", help: "list what goes beyond RFC 959", feature: None, parse: |a| nothing(a, Command::Features) },
+    Verb { name: "FEAT", syntax: "FEAT", help: "list what goes beyond RFC 959", feature: None, parse: |a| no_argument(a, Command::Features) },
     Verb { name: "OPTS", syntax: "OPTS UTF8 ON | MLST [FACT;...] | HASH [ALGORITHM]", help: "choose a verb's options", feature: None, parse: options },
     // RFC 2428
     Verb { name: "EPRT", syntax: "EPRT |1 or 2|ADDRESS|PORT|", help: "connect to this address for data", feature: Some("EPRT"), parse: |a| Ok(Command::Data(DataPort::Active(extended_port(a)?))) },
@@ -101,7 +101,7 @@ pub const VERBS: &[Verb] = &[
     Verb { name: "XMD5", syntax: "XMD5 PATH | \"PATH\" START END", help: "say a file's MD5", feature: Some("XMD5"), parse: |a| digest_by(a, Algorithm::Md5) },
     Verb { name: "XSHA256", syntax: "XSHA256 PATH | \"PATH\" START END", help: "say a file's SHA-256", feature: Some("XSHA256"), parse: |a| digest_by(a, Algorithm::Sha256) },
     Verb { name: "XSHA512", syntax: "XSHA512 PATH | \"PATH\" START END", help: "say a file's SHA-512", feature: Some("XSHA512"), parse: |a| digest_by(a, Algorithm::Sha512) },
-    Verb { name: "CLNT", syntax: "CLNT NAME", help: "say which program you are", feature: Some("CLNT"), parse: |_| Ok(as_it_is("CLNT")) },
+    Verb { name: "CLNT", syntax: "CLNT NAME", help: "say which program you are", feature: Some("CLNT"), parse: |_| Ok(only_value("CLNT")) },
 ];
 
 /// Finds a row by name, in any case.
@@ -111,21 +111,21 @@ pub fn find(name: &str) -> Option<&'static Verb> {
 
 /// One line, its end taken off.
 pub fn decode(line: &[u8]) -> Result<Command, Malformed> {
-    let (head, argument) = split(without_signals(line));
+    let (head, argument) = split(without_telnet_signals(line));
     let unknown = || match is_http(line) {
         true => Malformed::OtherProtocol,
         false => Malformed::UnknownVerb,
     };
     let verb = find_bytes(head).ok_or_else(unknown)?;
     (verb.parse)(argument).map_err(|wrong| match wrong {
-        Wrong::Arguments => Malformed::BadArguments {
+        ArgumentError::Arguments => Malformed::BadArguments {
             syntax: verb.syntax,
         },
-        Wrong::Syntax(syntax) => Malformed::BadArguments { syntax },
-        Wrong::Name => Malformed::BadName,
-        Wrong::NotImplemented => Malformed::NotImplemented,
-        Wrong::NotForThatArgument => Malformed::NotForThatArgument,
-        Wrong::UnknownNetwork => Malformed::UnknownNetwork,
+        ArgumentError::Syntax(syntax) => Malformed::BadArguments { syntax },
+        ArgumentError::Name => Malformed::BadName,
+        ArgumentError::NotImplemented => Malformed::NotImplemented,
+        ArgumentError::NotForThatArgument => Malformed::NotForThatArgument,
+        ArgumentError::UnknownNetwork => Malformed::UnknownNetwork,
     })
 }
 
@@ -141,7 +141,7 @@ pub fn is_quit(line: &[u8]) -> bool {
 }
 
 fn is_bare(line: &[u8], verbs: &[&str]) -> bool {
-    let (head, argument) = split(without_signals(line));
+    let (head, argument) = split(without_telnet_signals(line));
     argument.trim_ascii().is_empty()
         && verbs
             .iter()
@@ -172,7 +172,7 @@ fn names_http(argument: &[u8]) -> bool {
 /// Before ABOR, clients send telnet's "interrupt" and "data mark" as urgent
 /// data (RFC 959 section 4.1.3), and TCP takes one of those bytes out of the
 /// line, which leaves their partners alone. No verb begins with such a byte.
-fn without_signals(line: &[u8]) -> &[u8] {
+fn without_telnet_signals(line: &[u8]) -> &[u8] {
     let signals = line.iter().take_while(|&&b| b >= 0xf0).count();
     &line[signals..]
 }
@@ -200,24 +200,24 @@ fn find_bytes(name: &[u8]) -> Option<&'static Verb> {
     row.map(|(_, verb)| verb)
 }
 
-fn not_done(_: &[u8]) -> Parsed {
-    Err(Wrong::NotImplemented)
+fn not_implemented(_: &[u8]) -> Parsed {
+    Err(ArgumentError::NotImplemented)
 }
 
-fn as_it_is(name: &'static str) -> Command {
-    Command::Parameter(Parameter::AsItIs(name))
+fn only_value(name: &'static str) -> Command {
+    Command::Parameter(Parameter::OnlyValue(name))
 }
 
 fn user(argument: &[u8]) -> Parsed {
     match text(argument)? {
-        "" => Err(Wrong::Arguments),
+        "" => Err(ArgumentError::Arguments),
         name => Ok(Command::User(name.to_owned())),
     }
 }
 
 fn host(argument: &[u8]) -> Parsed {
     match text(argument)? {
-        "" => Err(Wrong::Arguments),
+        "" => Err(ArgumentError::Arguments),
         name => Ok(Command::Host(name.to_owned())),
     }
 }
@@ -228,8 +228,8 @@ fn help(argument: &[u8]) -> Parsed {
 }
 
 fn directory_above(argument: &[u8]) -> Parsed {
-    let above = PathArg::new(*b"..").ok_or(Wrong::Name)?;
-    nothing(argument, Command::ChangeDirectory(above))
+    let above = PathArg::new(*b"..").ok_or(ArgumentError::Name)?;
+    no_argument(argument, Command::ChangeDirectory(above))
 }
 
 fn representation(argument: &[u8]) -> Parsed {
@@ -237,26 +237,26 @@ fn representation(argument: &[u8]) -> Parsed {
         "A" | "A N" => Representation::Ascii,
         "I" | "L 8" | "L8" => Representation::Image,
         other if other.starts_with(['A', 'E', 'I', 'L']) => {
-            return Err(Wrong::NotForThatArgument);
+            return Err(ArgumentError::NotForThatArgument);
         }
-        _ => return Err(Wrong::Arguments),
+        _ => return Err(ArgumentError::Arguments),
     };
     Ok(Command::Parameter(Parameter::Type(chosen)))
 }
 
 /// One letter: of those that are done, or of those that are known.
-fn letter(argument: &[u8], done: &[u8], known: &[u8], name: &'static str) -> Parsed {
+fn one_letter(argument: &[u8], done: &[u8], known: &[u8], name: &'static str) -> Parsed {
     let argument = argument.trim_ascii().to_ascii_uppercase();
     match argument[..] {
-        [letter] if done.contains(&letter) => Ok(as_it_is(name)),
-        [letter] if known.contains(&letter) => Err(Wrong::NotForThatArgument),
-        _ => Err(Wrong::Arguments),
+        [letter] if done.contains(&letter) => Ok(only_value(name)),
+        [letter] if known.contains(&letter) => Err(ArgumentError::NotForThatArgument),
+        _ => Err(ArgumentError::Arguments),
     }
 }
 
-fn put(argument: &[u8], start: PutStart) -> Parsed {
+fn put(argument: &[u8], start: StoreStart) -> Parsed {
     let path = path(argument)?;
-    Ok(Command::Put { path, start })
+    Ok(Command::StoreStream { path, start })
 }
 
 /// A record size may follow, which says nothing about stream files.
@@ -267,7 +267,7 @@ fn allocate(argument: &[u8]) -> Parsed {
         (mark, size) if mark.eq_ignore_ascii_case(b"R") => {
             number(size)?;
         }
-        _ => return Err(Wrong::Arguments),
+        _ => return Err(ArgumentError::Arguments),
     }
     Ok(Command::Parameter(Parameter::Allocate(number(bytes)?)))
 }
@@ -289,16 +289,16 @@ fn status(argument: &[u8]) -> Parsed {
 
 fn authenticate(argument: &[u8]) -> Parsed {
     match &*text(argument)?.to_ascii_uppercase() {
-        "" => Err(Wrong::Arguments),
+        "" => Err(ArgumentError::Arguments),
         "TLS" | "TLS-C" | "SSL" => Ok(Command::Security(Security::StartTls)),
-        _ => Err(Wrong::NotForThatArgument),
+        _ => Err(ArgumentError::NotForThatArgument),
     }
 }
 
 /// A 32-bit number (RFC 2228 section 3).
 fn buffer_size(argument: &[u8]) -> Parsed {
     let size = number(argument.trim_ascii())?;
-    u32::try_from(size).map_err(|_| Wrong::Arguments)?;
+    u32::try_from(size).map_err(|_| ArgumentError::Arguments)?;
     Ok(Command::Security(Security::BufferSize))
 }
 
@@ -306,8 +306,8 @@ fn protect(argument: &[u8]) -> Parsed {
     let level = match &*text(argument)?.to_ascii_uppercase() {
         "C" => Protection::Clear,
         "P" => Protection::Private,
-        "S" | "E" => return Err(Wrong::NotForThatArgument),
-        _ => return Err(Wrong::Arguments),
+        "S" | "E" => return Err(ArgumentError::NotForThatArgument),
+        _ => return Err(ArgumentError::Arguments),
     };
     Ok(Command::Security(Security::Protect(level)))
 }
@@ -316,22 +316,22 @@ fn options(argument: &[u8]) -> Parsed {
     let (verb, rest) = split(argument);
     let rest = text(rest)?;
     let parameter = match &*verb.to_ascii_uppercase() {
-        b"" => return Err(Wrong::Arguments),
+        b"" => return Err(ArgumentError::Arguments),
         b"UTF8" | b"UTF-8" if rest.is_empty() || rest.eq_ignore_ascii_case("ON") => {
-            Parameter::AsItIs("UTF8")
+            Parameter::OnlyValue("UTF8")
         }
         b"MLST" => Parameter::Facts(facts(rest)?),
         b"HASH" if rest.is_empty() => Parameter::Algorithm(None),
         b"HASH" => Parameter::Algorithm(Some(algorithm(rest)?)),
-        _ => return Err(Wrong::NotForThatArgument),
+        _ => return Err(ArgumentError::NotForThatArgument),
     };
     Ok(Command::Parameter(parameter))
 }
 
 /// Facts that are not known are passed over (RFC 3659 section 7.9).
-fn facts(list: &str) -> Result<FactSet, Wrong> {
+fn facts(list: &str) -> Result<FactSet, ArgumentError> {
     if list.contains(' ') {
-        return Err(Wrong::Arguments);
+        return Err(ArgumentError::Arguments);
     }
     let known = |name: &str| {
         Fact::ALL
@@ -354,11 +354,11 @@ pub(super) fn algorithm_name(algorithm: Algorithm) -> &'static str {
 pub(super) const ALGORITHMS: [Algorithm; 3] =
     [Algorithm::Md5, Algorithm::Sha256, Algorithm::Sha512];
 
-fn algorithm(name: &str) -> Result<Algorithm, Wrong> {
+fn algorithm(name: &str) -> Result<Algorithm, ArgumentError> {
     ALGORITHMS
         .into_iter()
         .find(|&algorithm| algorithm_name(algorithm).eq_ignore_ascii_case(name))
-        .ok_or(Wrong::NotForThatArgument)
+        .ok_or(ArgumentError::NotForThatArgument)
 }
 
 /// Some clients set a time this way, with the time first.

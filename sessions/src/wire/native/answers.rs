@@ -3,7 +3,7 @@
 use base64ct::{Base64, Encoding};
 
 use super::facts::kind_from;
-use super::line_parts::{Broken, Parts, number};
+use super::line_parts::{MalformedParts, Parts, number};
 use super::text::decode_path;
 use crate::digest::{Algorithm, Sum};
 use crate::wire::reply::{Facts, Usage};
@@ -35,8 +35,8 @@ pub struct Answered {
 #[error("the server sent a line that is no reply")]
 pub struct NotAReply;
 
-impl From<Broken> for NotAReply {
-    fn from(Broken: Broken) -> Self {
+impl From<MalformedParts> for NotAReply {
+    fn from(MalformedParts: MalformedParts) -> Self {
         Self
     }
 }
@@ -93,7 +93,7 @@ pub fn is_final(line: &[u8]) -> bool {
     Answered::decode(line).is_ok_and(|answered| !answered.is_preliminary())
 }
 
-fn usage(parts: &mut Parts<'_>) -> Result<Option<Usage>, Broken> {
+fn usage(parts: &mut Parts<'_>) -> Result<Option<Usage>, MalformedParts> {
     let Some(used) = parts.optional("used", number)? else {
         return Ok(None);
     };
@@ -111,13 +111,13 @@ fn facts(
     parts: &mut Parts<'_>,
     size: Option<u64>,
     modified: Option<Stamp>,
-) -> Result<Option<Facts>, Broken> {
+) -> Result<Option<Facts>, MalformedParts> {
     let mode = parts.optional("mode", |value| u32::from_str_radix(value, 8).ok())?;
     let Some(kind) = parts.take("type").map(kind_from) else {
         return Ok(None);
     };
     let (Some(size), Some(modified)) = (size, modified) else {
-        return Err(Broken);
+        return Err(MalformedParts);
     };
     Ok(Some(Facts {
         kind,

@@ -8,7 +8,7 @@ use super::verbs::{VERBS, find};
 use crate::digest::{Algorithm, Sum};
 use crate::path::VirtualPath;
 use crate::wire::reply::{
-    Deed, Facts, Farewell, HelpTopic, Malformed, Mismatch, Refusal, Reply, Usage,
+    Facts, Farewell, HelpTopic, Malformed, Mismatch, Operation, Refusal, Reply, Usage,
 };
 use crate::wire::stamp::Stamp;
 
@@ -67,7 +67,7 @@ pub fn encode(reply: &Reply, out: &mut Vec<u8>) -> u16 {
             line.text(&format!("bad arguments; the syntax is {syntax}"));
         }
         Reply::Refused {
-            deed: Deed::Store,
+            operation: Operation::Store,
             why: Refusal::Exists,
         } => {
             line.text("another file is there; say replace=1 to replace it");
@@ -78,7 +78,7 @@ pub fn encode(reply: &Reply, out: &mut Vec<u8>) -> u16 {
                 "not verified: {promised} bytes promised, {received} received; the part is gone"
             ));
         }
-        _ => line.text(words(reply)),
+        _ => line.text(fixed_text(reply)),
     }
     code
 }
@@ -105,7 +105,7 @@ pub fn code(reply: &Reply) -> u16 {
         Reply::Challenge { .. } => 331,
         Reply::RenameToWhat => 350,
         Reply::PasswordNeedsTls => 403,
-        Reply::Refused { deed, why } => refusal_code(*deed, why),
+        Reply::Refused { operation, why } => refusal_code(*operation, why),
         Reply::Closing(_) => 421,
         Reply::Malformed(Malformed::BadArguments { .. } | Malformed::BadName) => 501,
         Reply::Malformed(_) => 500,
@@ -116,27 +116,27 @@ pub fn code(reply: &Reply) -> u16 {
         Reply::Greeting { .. } | Reply::NeedPassword | Reply::Authenticated { .. } => 502,
         Reply::Reinitialized | Reply::Security(_) | Reply::Data(_) | Reply::Parameter(_) => 502,
         Reply::Sending { .. } | Reply::Receiving { .. } | Reply::StreamSent { .. } => 502,
-        Reply::StreamStored { .. } | Reply::ListingHere { .. } | Reply::ListingEnd { .. } => 502,
+        Reply::StreamStored { .. } | Reply::ListingInReply { .. } | Reply::ListingEnd { .. } => 502,
         Reply::UnderWay(_) | Reply::Entry { .. } | Reply::Size(_) | Reply::ModifiedAt(_) => 502,
         Reply::ModifiedSet { .. } | Reply::ModeSet | Reply::DigestIs { .. } => 502,
         Reply::Available(_) | Reply::Features(_) | Reply::HostNoted => 502,
     }
 }
 
-fn refusal_code(deed: Deed, why: &Refusal) -> u16 {
-    match (deed, why) {
+fn refusal_code(operation: Operation, why: &Refusal) -> u16 {
+    match (operation, why) {
         (_, Refusal::AboveHome | Refusal::LeadsOut | Refusal::Forbidden | Refusal::ReadOnly) => 403,
-        (Deed::Store, Refusal::OverQuota { .. } | Refusal::TooManyEntries) => 551,
-        (Deed::Retrieve | Deed::Hash, Refusal::IsADirectory) => 551,
-        (Deed::RenameTo, Refusal::Exists) => 401,
-        (Deed::ChangeDirectory, Refusal::NotFound | Refusal::NotADirectory) => 550,
+        (Operation::Store, Refusal::OverQuota { .. } | Refusal::TooManyEntries) => 551,
+        (Operation::Retrieve | Operation::Hash, Refusal::IsADirectory) => 551,
+        (Operation::RenameTo, Refusal::Exists) => 401,
+        (Operation::ChangeDirectory, Refusal::NotFound | Refusal::NotADirectory) => 550,
         (_, Refusal::NotFound | Refusal::NotADirectory) => 404,
-        (Deed::Login, _) => 530,
+        (Operation::Login, _) => 530,
         _ => 550,
     }
 }
 
-fn words(reply: &Reply) -> &'static str {
+fn fixed_text(reply: &Reply) -> &'static str {
     match reply {
         Reply::BadCredentials => "wrong user or password",
         Reply::BindingRefused => "this listener wants SCRAM-SHA-256-PLUS with tls-exporter",
@@ -158,13 +158,13 @@ fn words(reply: &Reply) -> &'static str {
         Reply::Noop => "ok",
         Reply::Goodbye => "goodbye",
         Reply::BadSequence => "not now: out of order",
-        Reply::Malformed(malformed) => complaint(malformed),
-        Reply::Closing(farewell) => farewell_words(farewell),
+        Reply::Malformed(malformed) => malformed_text(malformed),
+        Reply::Closing(farewell) => farewell_text(farewell),
         _ => "ok",
     }
 }
 
-fn complaint(malformed: &Malformed) -> &'static str {
+fn malformed_text(malformed: &Malformed) -> &'static str {
     match malformed {
         Malformed::TooLong => "the line is over 8192 bytes",
         Malformed::BadLineEnd => "a line ends with CRLF and holds no NUL or CR",
@@ -178,7 +178,7 @@ fn complaint(malformed: &Malformed) -> &'static str {
     }
 }
 
-pub fn farewell_words(farewell: &Farewell) -> &'static str {
+pub fn farewell_text(farewell: &Farewell) -> &'static str {
     match farewell {
         Farewell::LoginTimeout => "no login in time, closing",
         Farewell::IdleTimeout => "idle for too long, closing",
@@ -190,15 +190,15 @@ pub fn farewell_words(farewell: &Farewell) -> &'static str {
         Farewell::Banned => "too many failed logins from your address, try again later",
         Farewell::NotThisProtocol => "this is skiff's native dialect, closing",
         Farewell::ShuttingDown => "the server is shutting down",
-        Farewell::ClearBehindTls => "clear text came behind the beginning of TLS, closing",
+        Farewell::ClearTextAfterAuthTls => "clear text came behind the beginning of TLS, closing",
         Farewell::Asked => "goodbye",
         Farewell::Fault => "internal fault, closing; the server's log says more",
     }
 }
 
 /// Why not, and the way out.
-pub fn refusal_words(why: &Refusal) -> String {
-    let words = match why {
+pub fn refusal_text(why: &Refusal) -> String {
+    let text = match why {
         Refusal::OverQuota { needed, available } => {
             return format!(
                 "over your quota: {needed} bytes needed, {available} left; delete something first"
@@ -236,7 +236,7 @@ pub fn refusal_words(why: &Refusal) -> String {
         Refusal::TwoSizes => "an upload of it was interrupted: it has two sizes",
         Refusal::Fault => "the server failed; its log says why",
     };
-    words.to_owned()
+    text.to_owned()
 }
 
 fn help(topic: &HelpTopic) -> String {
@@ -320,7 +320,7 @@ impl Line<'_> {
             Refusal::Busy | Refusal::NotReady => self.token("retry", 1),
             _ => self,
         };
-        line.text(&refusal_words(why));
+        line.text(&refusal_text(why));
     }
 
     fn path(self, path: &VirtualPath) {

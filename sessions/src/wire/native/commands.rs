@@ -41,12 +41,12 @@ pub fn encode(command: &Command, out: &mut Vec<u8>) {
         // Lines that this dialect does not have: no dialogue of it says them.
         Command::User(_) | Command::Password(_) | Command::Reinitialize => {}
         Command::Security(_) | Command::Data(_) | Command::Parameter(_) => {}
-        Command::Fetch(_) | Command::Put { .. } | Command::PutUnique(_) => {}
+        Command::RetrieveStream(_) | Command::StoreStream { .. } | Command::StoreUnique(_) => {}
         Command::Listing(_) | Command::Entry(_) | Command::Size(_) => {}
         Command::ModifiedAt(_) | Command::SetModified { .. } | Command::SetMode { .. } => {}
         Command::RemoveFile(_) | Command::RemoveDirectory(_) | Command::RenameOver(_) => {}
         Command::Digest { .. } | Command::Available(_) => {}
-        Command::Features | Command::Host(_) | Command::StagesHere => {}
+        Command::Features | Command::Host(_) | Command::StagesInReply => {}
     }
 }
 

@@ -14,10 +14,10 @@ pub struct Parts<'a> {
 
 /// The parts do not make sense.
 #[derive(PartialEq, Eq, Debug)]
-pub struct Broken;
+pub struct MalformedParts;
 
 impl<'a> Parts<'a> {
-    pub fn cut(line: &'a str) -> Result<Self, Broken> {
+    pub fn cut(line: &'a str) -> Result<Self, MalformedParts> {
         let (head, mut left) = match line.split_once(' ') {
             Some((head, left)) => (head, Some(left)),
             None => (line, None),
@@ -32,7 +32,7 @@ impl<'a> Parts<'a> {
                 break;
             };
             if tokens.iter().any(|(known, _)| *known == key) {
-                return Err(Broken);
+                return Err(MalformedParts);
             }
             tokens.push((key, value));
             left = after;
@@ -55,9 +55,9 @@ impl<'a> Parts<'a> {
         &mut self,
         key: &str,
         parse: impl FnOnce(&str) -> Option<T>,
-    ) -> Result<Option<T>, Broken> {
+    ) -> Result<Option<T>, MalformedParts> {
         self.take(key)
-            .map(|value| parse(value).ok_or(Broken))
+            .map(|value| parse(value).ok_or(MalformedParts))
             .transpose()
     }
 
@@ -65,29 +65,29 @@ impl<'a> Parts<'a> {
         &mut self,
         key: &str,
         parse: impl FnOnce(&str) -> Option<T>,
-    ) -> Result<T, Broken> {
-        self.optional(key, parse)?.ok_or(Broken)
+    ) -> Result<T, MalformedParts> {
+        self.optional(key, parse)?.ok_or(MalformedParts)
     }
 
     /// A token that is `1` or not there.
-    pub fn flag(&mut self, key: &str) -> Result<bool, Broken> {
+    pub fn flag(&mut self, key: &str) -> Result<bool, MalformedParts> {
         Ok(self
             .optional(key, |value| (value == "1").then_some(()))?
             .is_some())
     }
 
     /// `md5=HEX` or `sha256=HEX`: the token's name is the algorithm's.
-    pub fn sum(&mut self) -> Result<Option<Sum>, Broken> {
+    pub fn sum(&mut self) -> Result<Option<Sum>, MalformedParts> {
         let md5 = self.optional("md5", |hex| Algorithm::Md5.parse(hex))?;
         let sha256 = self.optional("sha256", |hex| Algorithm::Sha256.parse(hex))?;
         match (md5, sha256) {
-            (Some(_), Some(_)) => Err(Broken),
+            (Some(_), Some(_)) => Err(MalformedParts),
             (md5, sha256) => Ok(md5.or(sha256)),
         }
     }
 
     /// The algorithm that a transfer is to be verified by.
-    pub fn digest(&mut self) -> Result<Option<Algorithm>, Broken> {
+    pub fn digest(&mut self) -> Result<Option<Algorithm>, MalformedParts> {
         self.optional("digest", Algorithm::verifying)
     }
 
@@ -96,10 +96,10 @@ impl<'a> Parts<'a> {
     }
 
     /// Everything was taken.
-    pub fn finish(&self) -> Result<(), Broken> {
+    pub fn finish(&self) -> Result<(), MalformedParts> {
         (self.tokens.is_empty() && self.rest.is_none())
             .then_some(())
-            .ok_or(Broken)
+            .ok_or(MalformedParts)
     }
 }
 
@@ -134,14 +134,17 @@ mod tests {
         assert!(Parts::cut("STOR size=3 size=4 x").is_err());
         assert_eq!(
             Parts::cut("X size=-1").unwrap().required("size", number),
-            Err(Broken)
+            Err(MalformedParts)
         );
         assert_eq!(
             Parts::cut("X").unwrap().required("size", number),
-            Err(Broken)
+            Err(MalformedParts)
         );
-        assert_eq!(Parts::cut("X go=2").unwrap().flag("go"), Err(Broken));
-        assert_eq!(Parts::cut("X odd=2").unwrap().finish(), Err(Broken));
+        assert_eq!(
+            Parts::cut("X go=2").unwrap().flag("go"),
+            Err(MalformedParts)
+        );
+        assert_eq!(Parts::cut("X odd=2").unwrap().finish(), Err(MalformedParts));
     }
 
     #[test]

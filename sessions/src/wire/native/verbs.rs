@@ -2,7 +2,7 @@
 
 use base64ct::{Base64, Encoding};
 
-use super::line_parts::{Broken, Parts, number};
+use super::line_parts::{MalformedParts, Parts, number};
 use super::text::decode_path;
 use crate::digest::Algorithm;
 use crate::path::PathArg;
@@ -15,23 +15,23 @@ pub struct Verb {
     pub name: &'static str,
     pub syntax: &'static str,
     pub help: &'static str,
-    parse: fn(&mut Parts<'_>) -> Result<Command, Wrong>,
+    parse: fn(&mut Parts<'_>) -> Result<Command, ArgumentError>,
 }
 
 /// What is wrong with a verb's arguments.
 #[derive(Debug)]
-enum Wrong {
+enum ArgumentError {
     Arguments,
     Name,
 }
 
-impl From<Broken> for Wrong {
-    fn from(Broken: Broken) -> Self {
+impl From<MalformedParts> for ArgumentError {
+    fn from(MalformedParts: MalformedParts) -> Self {
         Self::Arguments
     }
 }
 
-type Parsed = Result<Command, Wrong>;
+type Parsed = Result<Command, ArgumentError>;
 
 /// Every line that a client may send begins with one of these.
 #[rustfmt::skip]
@@ -84,10 +84,10 @@ pub fn decode(line: &[u8]) -> Result<Command, Malformed> {
     let head = line.split(' ').next().unwrap_or_default();
     let verb = find(head).ok_or(Malformed::UnknownVerb)?;
     let complain = |wrong| match wrong {
-        Wrong::Arguments => Malformed::BadArguments {
+        ArgumentError::Arguments => Malformed::BadArguments {
             syntax: verb.syntax,
         },
-        Wrong::Name => Malformed::BadName,
+        ArgumentError::Name => Malformed::BadName,
     };
     let mut parts = Parts::cut(line).map_err(|broken| complain(broken.into()))?;
     let command = (verb.parse)(&mut parts).map_err(complain)?;
@@ -100,7 +100,7 @@ pub fn is_abort(line: &[u8]) -> bool {
     line.eq_ignore_ascii_case(b"ABOR")
 }
 
-fn scram(parts: &mut Parts<'_>) -> Result<Vec<u8>, Wrong> {
+fn scram(parts: &mut Parts<'_>) -> Result<Vec<u8>, ArgumentError> {
     Ok(parts.required("scram", base64)?)
 }
 
@@ -108,19 +108,19 @@ fn base64(value: &str) -> Option<Vec<u8>> {
     Base64::decode_vec(value).ok()
 }
 
-fn path(parts: &mut Parts<'_>) -> Result<PathArg, Wrong> {
-    optional_path(parts)?.ok_or(Wrong::Arguments)
+fn path(parts: &mut Parts<'_>) -> Result<PathArg, ArgumentError> {
+    optional_path(parts)?.ok_or(ArgumentError::Arguments)
 }
 
-fn optional_path(parts: &mut Parts<'_>) -> Result<Option<PathArg>, Wrong> {
+fn optional_path(parts: &mut Parts<'_>) -> Result<Option<PathArg>, ArgumentError> {
     let Some(written) = parts.take_rest() else {
         return Ok(None);
     };
     if written.is_empty() {
-        return Err(Wrong::Arguments);
+        return Err(ArgumentError::Arguments);
     }
-    let bytes = decode_path(written).ok_or(Wrong::Name)?;
-    PathArg::new(bytes).map(Some).ok_or(Wrong::Name)
+    let bytes = decode_path(written).ok_or(ArgumentError::Name)?;
+    PathArg::new(bytes).map(Some).ok_or(ArgumentError::Name)
 }
 
 fn answer(parts: &mut Parts<'_>, answer: Answer) -> Parsed {
@@ -147,7 +147,7 @@ fn store(parts: &mut Parts<'_>) -> Parsed {
     let digest = parts.digest()?.unwrap_or_default();
     let declared = parts.sum()?;
     if declared.is_some_and(|sum| sum.algorithm() != digest) {
-        return Err(Wrong::Arguments);
+        return Err(ArgumentError::Arguments);
     }
     Ok(Command::Store(Store {
         size: parts.required("size", number)?,
@@ -199,11 +199,11 @@ fn set_password(parts: &mut Parts<'_>) -> Parsed {
 
 fn resume_download(parts: &mut Parts<'_>) -> Parsed {
     let offset = parts.required("offset", number)?;
-    let sum = parts.sum()?.ok_or(Wrong::Arguments)?;
+    let sum = parts.sum()?.ok_or(ArgumentError::Arguments)?;
     answer(parts, Answer::ResumeDownload { offset, sum })
 }
 
 fn all_sent(parts: &mut Parts<'_>) -> Parsed {
-    let sum = parts.sum()?.ok_or(Wrong::Arguments)?;
+    let sum = parts.sum()?.ok_or(ArgumentError::Arguments)?;
     answer(parts, Answer::AllSent { sum })
 }

@@ -7,7 +7,7 @@ use crate::digest::Algorithm;
 use crate::path::{PathArg, VirtualPath};
 use crate::wire::command::{ByteRange, PassiveForm, Protection, Representation};
 use crate::wire::ftp::lines;
-use crate::wire::ftp::verbs::{NOT_DONE, VERBS};
+use crate::wire::ftp::verbs::{NOT_IMPLEMENTED, VERBS};
 use crate::wire::listing::{Fact, FactSet};
 use crate::wire::reply::{
     Access, Facts, Features, Kind, Mismatch, Status, TlsOffer, UnderWay, Usage,
@@ -154,7 +154,7 @@ fn streams() -> Samples {
         (Reply::NothingToAbort, "226 no transfer is under way\r\n"),
         (under_way(Some(500)), "211-a transfer is under way\r\n 100 of 500 bytes moved, 10 bytes per second\r\n211 end\r\n"),
         (under_way(None), "211-a transfer is under way\r\n 100 bytes moved, 10 bytes per second\r\n211 end\r\n"),
-        (Reply::ListingHere { about: at(b"a") }, "213-Status of /a:\r\n"),
+        (Reply::ListingInReply { about: at(b"a") }, "213-Status of /a:\r\n"),
         (Reply::ListingEnd { hidden: 0 }, "213 End\r\n"),
     ]
 }
@@ -182,7 +182,7 @@ fn parameters() -> Samples {
     [
         (ParameterReply::Type(Representation::Ascii), "200 type is A, text\r\n"),
         (ParameterReply::Type(Representation::Image), "200 type is I, bytes\r\n"),
-        (ParameterReply::AsItIs("MODE"), "200 MODE ok\r\n"),
+        (ParameterReply::OnlyValue("MODE"), "200 MODE ok\r\n"),
         (ParameterReply::Restart(5), "350 restarting at 5, with the next transfer\r\n"),
         (ParameterReply::Allocated(5), "200 room for 5 bytes\r\n"),
         (ParameterReply::Range(range), "350 range is 5 to 9\r\n"),
@@ -242,7 +242,8 @@ fn ports() -> Samples {
 
 fn errors() -> Samples {
     let malformed = malformations().map(|(why, bytes)| (Reply::Malformed(why), bytes));
-    let refused = refusals().map(|(deed, why, bytes)| (Reply::Refused { deed, why }, bytes));
+    let refused =
+        refusals().map(|(operation, why, bytes)| (Reply::Refused { operation, why }, bytes));
     let closing = farewells().map(|(why, bytes)| (Reply::Closing(why), bytes));
     [&malformed[..], &refused[..], &closing[..]].concat()
 }
@@ -264,36 +265,36 @@ fn malformations() -> [(Malformed, &'static str); 10] {
 }
 
 #[rustfmt::skip]
-fn refusals() -> [(Deed, Refusal, &'static str); 28] {
+fn refusals() -> [(Operation, Refusal, &'static str); 28] {
     [
-        (Deed::Retrieve, Refusal::NotFound, "550 no such file or directory\r\n"),
-        (Deed::List, Refusal::NotADirectory, "550 not a directory\r\n"),
-        (Deed::Retrieve, Refusal::IsADirectory, "550 it is a directory\r\n"),
-        (Deed::MakeDirectory, Refusal::Exists, "550 it exists already\r\n"),
-        (Deed::Store, Refusal::Exists, "553 a file of that name is there already\r\n"),
-        (Deed::RemoveDirectory, Refusal::NotEmpty, "550 the directory is not empty\r\n"),
-        (Deed::List, Refusal::AboveHome, "550 that leads out of your home\r\n"),
-        (Deed::List, Refusal::LeadsOut, "550 a link there leads out of your home\r\n"),
-        (Deed::Delete, Refusal::Forbidden, "550 the server's permissions refuse it\r\n"),
-        (Deed::Store, Refusal::ReadOnly, "550 your account may only read\r\n"),
-        (Deed::Retrieve, Refusal::NotRegular, "550 neither a file nor a directory\r\n"),
-        (Deed::Store, Refusal::BadName, "553 not a good name\r\n"),
-        (Deed::RenameTo, Refusal::OtherDevice, "550 that is another file system; copy it and delete the old one\r\n"),
-        (Deed::Store, Refusal::OverQuota { needed: 9, available: 5 }, "552 over your quota: 9 bytes needed, 5 left; delete something first\r\n"),
-        (Deed::MakeDirectory, Refusal::TooManyEntries, "552 over your quota of files and directories; delete something first\r\n"),
-        (Deed::Store, Refusal::DiskFull, "452 the server's disk is full\r\n"),
-        (Deed::Store, Refusal::Busy, "450 busy: another session is writing it, try again later\r\n"),
-        (Deed::Store, Refusal::NotReady, "450 your home is still being counted, try again in a moment\r\n"),
-        (Deed::Store, Refusal::NoStaging, "550 the server cannot stage uploads there; its operator's check says why\r\n"),
-        (Deed::Retrieve, Refusal::Changed, "451 the file changed while it was read\r\n"),
-        (Deed::Store, Refusal::TooLong, "451 more bytes came than were promised\r\n"),
-        (Deed::Store, Refusal::BadFrame, "451 a frame has at most 1048576 bytes\r\n"),
-        (Deed::Login, Refusal::NoAccount, "530 the account is gone\r\n"),
-        (Deed::Login, Refusal::TooManySessions, "530 too many sessions of this user, close one first\r\n"),
-        (Deed::Append, Refusal::BadOffset { offset: 9, size: 5 }, "554 it cannot go on at byte 9: 5 bytes are here; SIZE says where it can\r\n"),
-        (Deed::Size, Refusal::TwoSizes, "450 an upload of it was interrupted, so that it has two sizes; STOR begins anew, DELE drops both\r\n"),
-        (Deed::Login, Refusal::Fault, "451 the server failed; its log says why\r\n"),
-        (Deed::Stages, Refusal::Fault, "451 the server failed; its log says why\r\n"),
+        (Operation::Retrieve, Refusal::NotFound, "550 no such file or directory\r\n"),
+        (Operation::List, Refusal::NotADirectory, "550 not a directory\r\n"),
+        (Operation::Retrieve, Refusal::IsADirectory, "550 it is a directory\r\n"),
+        (Operation::MakeDirectory, Refusal::Exists, "550 it exists already\r\n"),
+        (Operation::Store, Refusal::Exists, "553 a file of that name is there already\r\n"),
+        (Operation::RemoveDirectory, Refusal::NotEmpty, "550 the directory is not empty\r\n"),
+        (Operation::List, Refusal::AboveHome, "550 that leads out of your home\r\n"),
+        (Operation::List, Refusal::LeadsOut, "550 a link there leads out of your home\r\n"),
+        (Operation::Delete, Refusal::Forbidden, "550 the server's permissions refuse it\r\n"),
+        (Operation::Store, Refusal::ReadOnly, "550 your account may only read\r\n"),
+        (Operation::Retrieve, Refusal::NotRegular, "550 neither a file nor a directory\r\n"),
+        (Operation::Store, Refusal::BadName, "553 not a good name\r\n"),
+        (Operation::RenameTo, Refusal::OtherDevice, "550 that is another file system; copy it and delete the old one\r\n"),
+        (Operation::Store, Refusal::OverQuota { needed: 9, available: 5 }, "552 over your quota: 9 bytes needed, 5 left; delete something first\r\n"),
+        (Operation::MakeDirectory, Refusal::TooManyEntries, "552 over your quota of files and directories; delete something first\r\n"),
+        (Operation::Store, Refusal::DiskFull, "452 the server's disk is full\r\n"),
+        (Operation::Store, Refusal::Busy, "450 busy: another session is writing it, try again later\r\n"),
+        (Operation::Store, Refusal::NotReady, "450 your home is still being counted, try again in a moment\r\n"),
+        (Operation::Store, Refusal::NoStaging, "550 the server cannot stage uploads there; its operator's check says why\r\n"),
+        (Operation::Retrieve, Refusal::Changed, "451 the file changed while it was read\r\n"),
+        (Operation::Store, Refusal::TooLong, "451 more bytes came than were promised\r\n"),
+        (Operation::Store, Refusal::BadFrame, "451 a frame has at most 1048576 bytes\r\n"),
+        (Operation::Login, Refusal::NoAccount, "530 the account is gone\r\n"),
+        (Operation::Login, Refusal::TooManySessions, "530 too many sessions of this user, close one first\r\n"),
+        (Operation::Append, Refusal::BadOffset { offset: 9, size: 5 }, "554 it cannot go on at byte 9: 5 bytes are here; SIZE says where it can\r\n"),
+        (Operation::Size, Refusal::TwoSizes, "450 an upload of it was interrupted, so that it has two sizes; STOR begins anew, DELE drops both\r\n"),
+        (Operation::Login, Refusal::Fault, "451 the server failed; its log says why\r\n"),
+        (Operation::Stages, Refusal::Fault, "451 the server failed; its log says why\r\n"),
     ]
 }
 
@@ -310,7 +311,7 @@ fn farewells() -> [(Farewell, &'static str); 13] {
         (Farewell::Banned, "421 too many failed logins from your address, try again later\r\n"),
         (Farewell::NotThisProtocol, "421 this is an FTP server, closing\r\n"),
         (Farewell::ShuttingDown, "421 the server is shutting down\r\n"),
-        (Farewell::ClearBehindTls, "421 clear text came behind the beginning of TLS, closing\r\n"),
+        (Farewell::ClearTextAfterAuthTls, "421 clear text came behind the beginning of TLS, closing\r\n"),
         (Farewell::Asked, "221 goodbye\r\n"),
         (Farewell::Fault, "421 internal fault, closing; the server's log says more\r\n"),
     ]
@@ -408,14 +409,14 @@ fn all_are_replies() {
     ]);
     for reply in all {
         match &reply {
-            Reply::ListingHere { about } => {
+            Reply::ListingInReply { about } => {
                 let end = written(&Reply::ListingEnd { hidden: 0 });
                 let mut line = Vec::new();
                 lines::push_long(b"213 x", &file(), STAMP, &mut line);
                 // The reader of this one tells last lines by number and blank.
                 let line = String::from_utf8(line).unwrap();
                 assert!(!line.starts_with("213 "));
-                let text = written(&Reply::ListingHere {
+                let text = written(&Reply::ListingInReply {
                     about: about.clone(),
                 });
                 assert_replies(&format!("{text} {line}{end}"));
@@ -539,7 +540,7 @@ fn features_are_the_table_s() {
             verb.name
         );
         assert!(line.is_none_or(|line| line.starts_with(verb.name)));
-        assert!(line.is_none() || verb.help != NOT_DONE);
+        assert!(line.is_none() || verb.help != NOT_IMPLEMENTED);
     }
     for line in ["AUTH TLS", "PBSZ", "PROT"] {
         assert!(told.contains(&line), "{line}");
@@ -559,7 +560,7 @@ fn help_lists_every_verb() {
     let words: BTreeSet<_> = overview.split_whitespace().collect();
     for verb in VERBS {
         let starred = format!("{}*", verb.name);
-        let name = if verb.help == NOT_DONE {
+        let name = if verb.help == NOT_IMPLEMENTED {
             &*starred
         } else {
             verb.name

@@ -89,7 +89,7 @@ fn people() -> Vec<(&'static str, Command)> {
 }
 
 fn transfers() -> Vec<(&'static str, Command)> {
-    let put = |name, start| Command::Put {
+    let put = |name, start| Command::StoreStream {
         path: path(name),
         start,
     };
@@ -106,13 +106,13 @@ fn transfers() -> Vec<(&'static str, Command)> {
             "TYPE L 8",
             parameter(Parameter::Type(Representation::Image)),
         ),
-        ("STRU F", as_it_is("STRU")),
-        ("MODE S", as_it_is("MODE")),
-        ("RETR a b", Command::Fetch(path("a b"))),
-        ("STOR a", put("a", PutStart::Mark)),
-        ("APPE a", put("a", PutStart::End)),
-        ("STOU", Command::PutUnique(None)),
-        ("STOU a", Command::PutUnique(Some(path("a")))),
+        ("STRU F", only_value("STRU")),
+        ("MODE S", only_value("MODE")),
+        ("RETR a b", Command::RetrieveStream(path("a b"))),
+        ("STOR a", put("a", StoreStart::RestartMark)),
+        ("APPE a", put("a", StoreStart::FileEnd)),
+        ("STOU", Command::StoreUnique(None)),
+        ("STOU a", Command::StoreUnique(Some(path("a")))),
         ("ALLO 5", parameter(Parameter::Allocate(5))),
         ("ALLO 5 R 7", parameter(Parameter::Allocate(5))),
         ("REST 0", parameter(Parameter::Restart(0))),
@@ -183,8 +183,8 @@ fn extensions() -> Vec<(&'static str, Command)> {
     let chosen = |algorithm| parameter(Parameter::Algorithm(algorithm));
     vec![
         ("FEAT", Command::Features),
-        ("OPTS UTF8 ON", as_it_is("UTF8")),
-        ("OPTS utf-8", as_it_is("UTF8")),
+        ("OPTS UTF8 ON", only_value("UTF8")),
+        ("OPTS utf-8", only_value("UTF8")),
         ("OPTS MLST size;unix.MODE;odd;", facts(some)),
         ("OPTS MLST", facts(FactSet::NONE)),
         ("OPTS HASH", chosen(None)),
@@ -221,7 +221,7 @@ fn extensions() -> Vec<(&'static str, Command)> {
             digest_of("a b", Some(Algorithm::Sha256), Some((5, 9))),
         ),
         ("XSHA512 a", digest_of("a", Some(Algorithm::Sha512), None)),
-        ("CLNT some client", as_it_is("CLNT")),
+        ("CLNT some client", only_value("CLNT")),
     ]
 }
 
@@ -238,7 +238,7 @@ fn sites() -> Vec<(&'static str, Command)> {
         ("SITE HELP", Command::Help(Some("SITE".into()))),
         ("SITE HELP UTIME", Command::Help(Some("SITE UTIME".into()))),
         ("SITE QUOTA", Command::Usage),
-        ("SITE STAGES", Command::StagesHere),
+        ("SITE STAGES", Command::StagesInReply),
         ("SITE UTIME 20260102030405 a", modified("a")),
         ("SITE UTIME 202601020304 a", minute),
         (
@@ -325,10 +325,10 @@ fn refused() -> Vec<(&'static str, Malformed)> {
     let of_site = |word: &str| Malformed::BadArguments {
         syntax: site::find(word).unwrap().syntax,
     };
-    let (not_done, not_that) = (Malformed::NotImplemented, Malformed::NotForThatArgument);
+    let (not_implemented, not_that) = (Malformed::NotImplemented, Malformed::NotForThatArgument);
     let mut all = Vec::new();
     for line in ["ACCT x", "SMNT x", "ADAT x", "CONF x", "ENC x", "MIC x"] {
-        all.push((line, not_done.clone()));
+        all.push((line, not_implemented.clone()));
     }
     for &line in NOT_THAT {
         all.push((line, not_that.clone()));
@@ -373,17 +373,19 @@ fn examples_mean_what_they_mean_in_any_case() {
 fn every_row_has_an_example() {
     let refused = refused().into_iter().map(|(line, _)| line);
     let shown: BTreeSet<_> = examples().into_iter().map(|(line, _)| head(line)).collect();
-    let not_done: BTreeSet<_> = refused
+    let not_implemented: BTreeSet<_> = refused
         .filter(|line| decode(line.as_bytes()) == Err(Malformed::NotImplemented))
         .map(head)
         .collect();
     let rows = |done: bool| {
-        let rows = VERBS.iter().filter(|verb| (verb.help != NOT_DONE) == done);
+        let rows = VERBS
+            .iter()
+            .filter(|verb| (verb.help != NOT_IMPLEMENTED) == done);
         rows.map(|verb| verb.name.to_owned())
             .collect::<BTreeSet<_>>()
     };
     assert_eq!(shown, rows(true));
-    assert_eq!(not_done, rows(false));
+    assert_eq!(not_implemented, rows(false));
     let words: BTreeSet<_> = sites()
         .into_iter()
         .map(|(line, _)| head(&line["SITE ".len()..]))
@@ -401,7 +403,7 @@ fn place(command: &Command) -> Option<usize> {
         Command::RenameFrom(_) => 3,
         Command::Status => 4,
         Command::Usage => 5,
-        Command::StagesHere => 6,
+        Command::StagesInReply => 6,
         Command::System => 7,
         Command::Help(_) => 8,
         Command::Noop => 9,
@@ -413,9 +415,9 @@ fn place(command: &Command) -> Option<usize> {
         Command::Security(_) => 15,
         Command::Data(_) => 16,
         Command::Parameter(_) => 17,
-        Command::Fetch(_) => 18,
-        Command::Put { .. } => 19,
-        Command::PutUnique(_) => 20,
+        Command::RetrieveStream(_) => 18,
+        Command::StoreStream { .. } => 19,
+        Command::StoreUnique(_) => 20,
         Command::Listing(_) => 21,
         Command::Entry(_) => 22,
         Command::Size(_) => 23,
@@ -459,7 +461,7 @@ fn malformed_lines_of_each_verb() {
 
 #[test]
 fn arguments_are_neither_missing_nor_too_many() {
-    for verb in VERBS.iter().filter(|verb| verb.help != NOT_DONE) {
+    for verb in VERBS.iter().filter(|verb| verb.help != NOT_IMPLEMENTED) {
         let wrong = Err(Malformed::BadArguments {
             syntax: verb.syntax,
         });
