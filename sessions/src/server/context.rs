@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use super::hashing::LateDigest;
 use super::job::{Access, DigestNews, Job, JobId, Rights};
+use super::late_digest::LateDigest;
 use super::manners::{Channel, Manners};
 use super::parameters::Parameters;
 use super::session::{Effect, State};
@@ -51,14 +51,6 @@ pub struct Setup {
     /// Random; server nonces are derived from it.
     pub seed: [u8; 32],
     pub manners: Manners,
-}
-
-/// Whether the verifier of a login is real.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Standing {
-    Known,
-    /// No such user, or closed: every proof fails.
-    Decoy,
 }
 
 /// Who is logged in.

@@ -1,10 +1,11 @@
 //! RETR: the offer, the client's part proven or not, the sending, the report.
 
 use super::context::Context;
-use super::hashing::{self, Hashing as HashingState};
+use super::continuations::{AfterDigest, AfterJob};
+use super::hashing::Hashing as HashingState;
 use super::job::{Completion, DigestNews, Job, Reading};
 use super::ready::Ready;
-use super::session::{AfterJob, Effect, State};
+use super::session::{Effect, State};
 use crate::digest::{Algorithm, Sum};
 use crate::path::VirtualPath;
 use crate::transfer::{End, Hashing, StopLine, Task, Until};
@@ -114,7 +115,7 @@ impl Offered {
         if offset > self.size || claimed.algorithm() != self.digest.algorithm() {
             return self.send_all(cx);
         }
-        let purpose = hashing::HashPurpose::ResumeDownload {
+        let purpose = AfterDigest::ResumeDownload {
             offered: self,
             claimed,
         };
@@ -216,7 +217,7 @@ pub(super) fn recheck_opened(
         cx.close_file(DigestNews::None);
         return State::ready();
     };
-    let purpose = hashing::HashPurpose::Recheck { path, remembered };
+    let purpose = AfterDigest::Recheck { path, remembered };
     HashingState::begin(purpose, facts.size, remembered.algorithm(), cx)
 }
 

@@ -1,9 +1,10 @@
 //! What comes from outside the dialogue: the time, other sessions, the operator.
 
 use super::context::Context;
+use super::continuations::AfterJob;
 use super::job::Job;
 use super::manners::FirstSpeaker;
-use super::session::{AfterJob, Effect, State, Timer, Working};
+use super::session::{Effect, State, Timer, Working};
 use crate::wire::reply::{Farewell, Reply};
 
 /// Who speaks first, does so here.

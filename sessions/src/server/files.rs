@@ -1,19 +1,16 @@
 //! Commands that are one job and one reply, and HASH.
 
 use super::context::Context;
-use super::hashing::{self, Hashing};
+use super::continuations::{AfterDigest, AfterJob};
+use super::hashing::Hashing;
 use super::job::{Completion, DigestNews, Job, Reading};
-use super::manners::TlsPolicy;
-use super::session::{AfterJob, State};
+use super::late_digest::FilePart;
+use super::session::State;
 use crate::digest::Algorithm;
 use crate::path::{PathArg, VirtualPath};
 use crate::scram::{Binding, MAX_ITERATIONS, MIN_ITERATIONS};
-use crate::wire::command::{
-    ByteRange, Command, DigestForm, NewVerifier, Parameter, Representation,
-};
-use crate::wire::reply::{
-    Features, Malformed, Operation, ParameterReply, Refusal, Reply, Status, TlsOffer, Usage,
-};
+use crate::wire::command::{ByteRange, Command, DigestForm, NewVerifier, Representation};
+use crate::wire::reply::{Malformed, Operation, ParameterReply, Refusal, Reply, Status, Usage};
 use crate::wire::stamp::Stamp;
 
 /// What the one reply will be about.
@@ -35,25 +32,6 @@ pub(super) enum SimpleCommand {
     SetModified(VirtualPath, Stamp),
     SetMode,
     RemoveDirectory,
-}
-
-/// What is answered at once, login or not.
-pub(super) fn anytime(command: Command, cx: &Context<'_>) -> Reply {
-    match command {
-        Command::Features => Reply::Features(Features {
-            tls: match cx.shared.setup.manners.tls {
-                TlsPolicy::NotOffered => TlsOffer::Absent,
-                TlsPolicy::Optional | TlsPolicy::Required => TlsOffer::Offered,
-            },
-            facts: cx.shared.parameters.facts,
-            algorithm: cx.shared.parameters.algorithm,
-        }),
-        Command::Host(_) => Reply::HostNoted,
-        Command::Parameter(Parameter::OnlyValue(what)) => {
-            Reply::Parameter(ParameterReply::OnlyValue(what))
-        }
-        _ => Reply::Noop,
-    }
 }
 
 pub(super) fn run_simple(command: Command, cx: &mut Context<'_>) -> State {
@@ -142,7 +120,7 @@ fn run_on_name(command: Command, cx: &mut Context<'_>) -> State {
     }
 }
 
-pub(super) fn run_job(job: Job, simple: SimpleCommand, cx: &mut Context<'_>) -> State {
+fn run_job(job: Job, simple: SimpleCommand, cx: &mut Context<'_>) -> State {
     let job = cx.start_job(job);
     State::working(job, AfterJob::SimpleCommand(simple))
 }
@@ -241,6 +219,11 @@ impl SimpleCommand {
     }
 }
 
+/// ALLO.
+pub(super) fn ask_to_allocate(bytes: u64, cx: &mut Context<'_>) -> State {
+    run_job(Job::Usage, SimpleCommand::Allocate(bytes), cx)
+}
+
 /// What can never fit is refused at once; what may fit, by replacing a file, is
 /// decided when the upload begins.
 fn allocate(bytes: u64, usage: &Usage, cx: &mut Context<'_>) -> Reply {
@@ -292,7 +275,7 @@ impl HashRequest {
                 cx.close_file(DigestNews::None);
                 cx.conclude(Reply::HashIs { path, size, sum })
             }
-            None => Hashing::begin(hashing::HashPurpose::Hash(path), size, algorithm, cx),
+            None => Hashing::begin(AfterDigest::Hash(path), size, algorithm, cx),
         }
     }
 }
@@ -359,7 +342,7 @@ impl DigestRequest {
             };
             return cx.refuse(Operation::Hash, why);
         }
-        let part = hashing::FilePart {
+        let part = FilePart {
             path,
             range,
             algorithm,
@@ -380,7 +363,7 @@ impl DigestRequest {
                 })
             }
             None => {
-                let purpose = hashing::HashPurpose::Digest(Box::new(part));
+                let purpose = AfterDigest::Range(Box::new(part));
                 Hashing::begin_range(purpose, range, algorithm, cx)
             }
         }

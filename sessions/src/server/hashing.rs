@@ -3,20 +3,18 @@
 use std::time::Instant;
 
 use super::context::Context;
-use super::download::{self, Offered};
-use super::job::{DigestNews, Job};
+use super::continuations::{AfterDigest, AfterJob};
+use super::job::DigestNews;
 use super::manners::LongWork;
-use super::session::{Accepts, AfterJob, Effect, State};
-use super::{parameters, upload};
-use crate::digest::{Algorithm, Sum};
-use crate::path::VirtualPath;
+use super::parameters::Setting;
+use super::session::{Accepts, Effect, State};
+use crate::digest::Algorithm;
 use crate::transfer::{End, Task};
-use crate::wire::command::{ByteRange, Command, DigestForm, Parameter, Turn};
+use crate::wire::command::{ByteRange, Command};
 use crate::wire::reply::{Operation, Refusal, Reply, UnderWay};
-use crate::wire::stamp::Stamp;
 
 pub(super) struct Hashing {
-    purpose: HashPurpose,
+    purpose: AfterDigest,
     began: Instant,
     done: u64,
     of: u64,
@@ -34,63 +32,9 @@ enum Interruption {
     Superseded(Box<Command>),
 }
 
-pub(super) enum HashPurpose {
-    /// HASH.
-    Hash(VirtualPath),
-    /// The client's part of a download, which it says has this digest.
-    ResumeDownload { offered: Offered, claimed: Sum },
-    /// The stage that an upload may go on from.
-    PartOffer(upload::Plan),
-    /// A published file of the size that was to be uploaded.
-    Existing { turn: Turn },
-    /// A client says that what it got is not what was promised.
-    Recheck { path: VirtualPath, remembered: Sum },
-    /// A part of a file.
-    Digest(Box<FilePart>),
-}
-
-/// What a digest is of, and how it is to be told.
-pub(super) struct FilePart {
-    pub(super) path: VirtualPath,
-    pub(super) range: ByteRange,
-    pub(super) algorithm: Algorithm,
-    /// Of the whole file, as it was when it was opened.
-    pub(super) size: u64,
-    pub(super) modified: Stamp,
-    pub(super) form: DigestForm,
-}
-
-impl FilePart {
-    /// The same bytes of the same file, as far as can be seen.
-    fn is(&self, other: &Self) -> bool {
-        let facts = |part: &Self| (part.range, part.algorithm, part.size, part.modified);
-        self.path == other.path && facts(self) == facts(other)
-    }
-
-    /// A digest of the whole is worth remembering with the file.
-    fn news(&self, sum: Sum) -> DigestNews {
-        match self.range.start == 0 && self.range.end == self.size {
-            true => DigestNews::Computed(sum),
-            false => DigestNews::None,
-        }
-    }
-}
-
-/// The last digest that came too late for who had asked.
-pub(super) struct LateDigest {
-    part: Box<FilePart>,
-    sum: Sum,
-}
-
-impl LateDigest {
-    pub(super) fn digest_of(&self, part: &FilePart) -> Option<Sum> {
-        self.part.is(part).then_some(self.sum)
-    }
-}
-
 impl Hashing {
     pub(super) fn begin(
-        purpose: HashPurpose,
+        purpose: AfterDigest,
         to: u64,
         algorithm: Algorithm,
         cx: &mut Context<'_>,
@@ -107,7 +51,7 @@ impl Hashing {
 
     /// Of a part of the file.
     pub(super) fn begin_range(
-        purpose: HashPurpose,
+        purpose: AfterDigest,
         range: ByteRange,
         algorithm: Algorithm,
         cx: &mut Context<'_>,
@@ -182,19 +126,18 @@ impl Hashing {
 
     /// The peer comes again, sets something, or goes on with something else.
     fn on_next_command(self, command: Command, cx: &mut Context<'_>) -> State {
-        match command {
-            Command::Abort => {
-                cx.reply(Reply::NothingToAbort);
-                return State::Hashing(self);
-            }
-            Command::Parameter(parameter) if !matches!(parameter, Parameter::Allocate(_)) => {
-                parameters::set(parameter, cx);
-                return State::Hashing(self);
-            }
-            _ => {}
+        if command == Command::Abort {
+            cx.reply(Reply::NothingToAbort);
+            return State::Hashing(self);
+        }
+        if let Command::Parameter(parameter) = &command
+            && let Setting::Done(reply) = cx.shared.parameters.set(parameter)
+        {
+            cx.reply(Reply::Parameter(reply));
+            return State::Hashing(self);
         }
         let same = match (&self.purpose, &command) {
-            (HashPurpose::Digest(part), Command::Digest { path, .. }) => {
+            (AfterDigest::Range(part), Command::Digest { path, .. }) => {
                 cx.resolve(path).is_ok_and(|path| path == part.path)
             }
             _ => false,
@@ -241,68 +184,5 @@ impl Hashing {
             }
             _ => self.purpose.close_and_reply(Refusal::Fault, cx),
         }
-    }
-}
-
-impl HashPurpose {
-    fn hashed(self, sum: Sum, size: u64, cx: &mut Context<'_>) -> State {
-        match self {
-            Self::Hash(path) => {
-                cx.close_file(DigestNews::Computed(sum));
-                cx.conclude(Reply::HashIs { path, size, sum })
-            }
-            Self::ResumeDownload { offered, claimed } => {
-                offered.prefix_hashed(sum == claimed, size, cx)
-            }
-            Self::PartOffer(plan) => plan.part_hashed(sum, cx),
-            Self::Existing { turn } => {
-                cx.close_file(DigestNews::Computed(sum));
-                upload::already_there(size, sum, turn, cx)
-            }
-            Self::Recheck { path, remembered } => download::rechecked(path, remembered, sum, cx),
-            Self::Digest(part) => {
-                cx.close_file(part.news(sum));
-                let FilePart {
-                    path, range, form, ..
-                } = *part;
-                cx.conclude(Reply::DigestIs {
-                    path,
-                    range,
-                    sum,
-                    form,
-                })
-            }
-        }
-    }
-
-    /// For whoever asks again.
-    fn keep(self, sum: Sum, cx: &mut Context<'_>) -> State {
-        let Self::Digest(part) = self else {
-            cx.close_file(DigestNews::None);
-            return State::ready();
-        };
-        cx.close_file(part.news(sum));
-        cx.shared.late_digest = Some(Box::new(LateDigest { part, sum }));
-        State::ready()
-    }
-
-    fn closing_job(&self) -> Job {
-        match self {
-            Self::PartOffer(_) => Job::Suspend,
-            _ => Job::CloseFile {
-                digest: DigestNews::None,
-            },
-        }
-    }
-
-    fn close_and_reply(self, why: Refusal, cx: &mut Context<'_>) -> State {
-        let job = cx.start_job(self.closing_job());
-        let operation = match self {
-            Self::Hash(_) | Self::Digest(_) => Operation::Hash,
-            Self::ResumeDownload { .. } => Operation::Retrieve,
-            Self::PartOffer(_) | Self::Existing { .. } => Operation::Store,
-            Self::Recheck { .. } => return State::ready(),
-        };
-        State::working(job, AfterJob::Reply(Reply::Refused { operation, why }))
     }
 }

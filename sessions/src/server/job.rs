@@ -155,11 +155,11 @@ pub enum Completion {
     Refused(Refusal),
     Account {
         verifier: Verifier,
-        standing: super::Standing,
+        standing: Standing,
     },
     HomeOpen(Access, Rights),
     /// Whether a password was right.
-    Identified(super::Standing),
+    Identified(Standing),
     Size(u64),
     ModifiedAt(Stamp),
     Name(VirtualPath),
@@ -179,6 +179,14 @@ pub enum Completion {
     Published {
         size: u64,
     },
+}
+
+/// Whether the verifier of a login is real.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Standing {
+    Known,
+    /// No such user, or closed: every proof fails.
+    Decoy,
 }
 
 /// A download that was opened.

@@ -1,8 +1,9 @@
 //! LIST and STAGES: text that is made while it is sent.
 
 use super::context::Context;
+use super::continuations::AfterJob;
 use super::job::{Completion, DigestNews, Job};
-use super::session::{AfterJob, State};
+use super::session::State;
 use crate::path::PathArg;
 use crate::transfer::{End, Hashing, StopLine, Task, Until};
 use crate::wire::listing::Form;

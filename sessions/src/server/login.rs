@@ -1,14 +1,15 @@
 //! The login: SCRAM's server end (RFC 5802 section 3), its refusals and their price.
 
-use std::time::Instant;
-
-use super::context::{Account, Context, Standing};
-use super::job::{Completion, Job};
-use super::session::{AfterJob, Effect, State};
-use super::{files, ready, security};
+use super::context::{Account, Context};
+use super::continuations::AfterJob;
+use super::job::{Completion, Job, Standing};
+use super::parameters::Parameters;
+use super::session::{Effect, State};
+use super::{immediate, password_login, penalty, security};
+use crate::path::VirtualPath;
 use crate::scram::{ClientFirst, ScramError, ServerProof};
 use crate::wire::command::Command;
-use crate::wire::reply::{Farewell, Operation, Refusal, Reply};
+use crate::wire::reply::{Operation, Refusal, Reply};
 
 /// A client-first-message whose account is being looked up.
 pub(super) struct Request {
@@ -22,11 +23,6 @@ pub(super) struct AwaitProof {
     proof: ServerProof,
 }
 
-/// A failed login waits for its answer.
-pub(super) struct Penalty {
-    until: Instant,
-}
-
 /// Before the login.
 pub(super) fn on_command(state: State, command: Command, cx: &mut Context<'_>) -> State {
     match command {
@@ -35,23 +31,23 @@ pub(super) fn on_command(state: State, command: Command, cx: &mut Context<'_>) -
             cx.reply(Reply::BadSequence);
             state
         }
-        Command::Help(topic) => ready::help(state, topic, cx),
-        Command::User(user) => security::user(user, cx),
+        Command::Help(topic) => immediate::help(state, topic, cx),
+        Command::User(user) => password_login::user(user, cx),
         Command::Password(_) => {
             cx.reply(Reply::BadSequence);
             state
         }
-        other => aside(state, other, cx),
+        other => answer_without_login(state, other, cx),
     }
 }
 
 /// What has nothing to do with a login, and may be asked without one.
-pub(super) fn aside(state: State, command: Command, cx: &mut Context<'_>) -> State {
+pub(super) fn answer_without_login(state: State, command: Command, cx: &mut Context<'_>) -> State {
     match command {
         Command::Security(security) => security::on_command(state, security, cx),
-        Command::Reinitialize => security::reinitialize(cx),
+        Command::Reinitialize => reinitialize(cx),
         other => {
-            cx.reply(files::anytime(other, cx));
+            cx.reply(immediate::answer(other, cx));
             state
         }
     }
@@ -65,7 +61,7 @@ fn begin(first: &[u8], cx: &mut Context<'_>) -> State {
             });
             State::working(job, AfterJob::Challenge(Box::new(Request { first })))
         }
-        Err(_) => fail(String::new(), cx),
+        Err(_) => penalty::fail(String::new(), cx),
     }
 }
 
@@ -73,7 +69,7 @@ impl Request {
     pub(super) fn on_completed(self, completion: Completion, cx: &mut Context<'_>) -> State {
         let user = self.first.user().to_owned();
         let Completion::Account { verifier, standing } = completion else {
-            return fail(user, cx);
+            return penalty::fail(user, cx);
         };
         let nonce = cx.shared.nonce();
         match self
@@ -92,7 +88,7 @@ impl Request {
                 cx.reply(Reply::BindingRefused);
                 State::New
             }
-            Err(_) => fail(user, cx),
+            Err(_) => penalty::fail(user, cx),
         }
     }
 }
@@ -119,7 +115,7 @@ impl AwaitProof {
                     },
                 )
             }
-            _ => fail(self.user, cx),
+            _ => penalty::fail(self.user, cx),
         }
     }
 }
@@ -158,24 +154,15 @@ pub(super) fn welcome(
     }
 }
 
-pub(super) fn fail(user: String, cx: &mut Context<'_>) -> State {
-    cx.effects.push(Effect::LoginFailed { user });
-    cx.shared.attempts += 1;
-    let doublings = (cx.shared.attempts - 1).min(6);
-    let until = cx.now + cx.shared.setup.limits.penalty * (1 << doublings);
-    State::Penalty(Penalty { until })
-}
-
-impl Penalty {
-    pub(super) fn until(&self) -> Instant {
-        self.until
+/// As if the connection had just been made; TLS stays (RFC 959 section 4.1.1).
+fn reinitialize(cx: &mut Context<'_>) -> State {
+    cx.effects.push(Effect::CloseData);
+    if cx.shared.account.take().is_some() {
+        cx.effects.push(Effect::Logout);
     }
-
-    pub(super) fn over(self, cx: &mut Context<'_>) -> State {
-        cx.reply(Reply::BadCredentials);
-        if cx.shared.attempts >= cx.shared.setup.limits.attempts {
-            return cx.close_with(Farewell::TooManyAttempts);
-        }
-        State::New
-    }
+    cx.shared.cwd = VirtualPath::root();
+    cx.shared.parameters = Parameters::of(cx.shared.initial_channel);
+    cx.shared.login_due = cx.now + cx.shared.setup.limits.login;
+    cx.reply(Reply::Reinitialized);
+    State::New
 }

@@ -1,15 +1,21 @@
 //! The server's end: pure decisions. Events in, effects out.
 
 mod context;
+mod continuations;
+mod data_ports;
 mod download;
 mod external_events;
 mod files;
 mod hashing;
+mod immediate;
 pub mod job;
+mod late_digest;
 mod listing;
 mod login;
 mod manners;
 mod parameters;
+mod password_login;
+mod penalty;
 mod ready;
 mod rename;
 mod security;
@@ -17,9 +23,10 @@ pub mod session;
 mod stream;
 mod upload;
 
-pub use context::{Account, Limits, Setup, Standing};
+pub use context::{Account, Limits, Setup};
 pub use job::{
-    Access, Completion, DownloadFacts, Job, JobId, Reading, Rights, StreamEnd, StreamStart,
+    Access, Completion, DownloadFacts, Job, JobId, Reading, Rights, Standing, StreamEnd,
+    StreamStart,
 };
 pub use manners::{Channel, FirstSpeaker, LongWork, Manners, TlsPolicy};
 pub use session::{Accepts, Effect, Event, Session};

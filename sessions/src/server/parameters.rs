@@ -3,20 +3,11 @@
 
 use core::net::SocketAddr;
 
-use super::context::Context;
-use super::files::{self, SimpleCommand};
-use super::job::Job;
 use super::manners::Channel;
-use super::session::{Effect, State};
 use crate::digest::Algorithm;
-use crate::wire::command::{
-    ByteRange, DataPort, Family, Parameter, PassiveForm, Protection, Representation,
-};
+use crate::wire::command::{ByteRange, Parameter, Protection, Representation};
 use crate::wire::listing::{FactSet, Form};
-use crate::wire::reply::{DataReply, ParameterReply, Reply};
-
-/// The system's own services listen below it (RFC 2577 section 3).
-const FIRST_FREE_PORT: u16 = 1024;
+use crate::wire::reply::ParameterReply;
 
 pub(super) struct Parameters {
     pub(super) representation: Representation,
@@ -28,8 +19,17 @@ pub(super) struct Parameters {
     pub(super) facts: FactSet,
     pub(super) protection: Protection,
     pub(super) buffer_size: BufferSize,
-    port: Port,
-    passive: PassiveRule,
+    pub(super) port: Port,
+    pub(super) passive: PassiveRule,
+}
+
+/// What became of a parameter.
+pub(super) enum Setting {
+    Done(ParameterReply),
+    /// ALLO: whether `bytes` can ever fit is for the quota to say.
+    NeedsQuota {
+        bytes: u64,
+    },
 }
 
 /// Whether PBSZ came, which must come before PROT.
@@ -50,7 +50,7 @@ pub(super) enum Port {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum PassiveRule {
+pub(super) enum PassiveRule {
     Free,
     /// EPSV ALL (RFC 2428 section 4).
     ExtendedOnly,
@@ -95,10 +95,6 @@ impl Parameters {
         std::mem::take(&mut self.port)
     }
 
-    pub(super) fn port(&self) -> Port {
-        self.port
-    }
-
     /// With the facts that the client chose.
     pub(super) fn listed_as(&self, form: Form) -> Form {
         match form {
@@ -110,95 +106,32 @@ impl Parameters {
     pub(super) fn allocate(&mut self, bytes: u64) {
         self.allocated = Some(bytes);
     }
-}
 
-/// Between two dialogues.
-pub(super) fn set(parameter: Parameter, cx: &mut Context<'_>) -> State {
-    let parameters = &mut cx.shared.parameters;
-    let reply = match parameter {
-        Parameter::Type(representation) => {
-            parameters.representation = representation;
-            ParameterReply::Type(representation)
-        }
-        Parameter::OnlyValue(what) => ParameterReply::OnlyValue(what),
-        Parameter::Restart(mark) => {
-            parameters.mark = mark;
-            ParameterReply::Restart(mark)
-        }
-        Parameter::Allocate(bytes) => {
-            return files::run_job(Job::Usage, SimpleCommand::Allocate(bytes), cx);
-        }
-        Parameter::Range(range) => {
-            parameters.range = range;
-            ParameterReply::Range(range)
-        }
-        Parameter::Algorithm(algorithm) => {
-            parameters.algorithm = algorithm.unwrap_or(parameters.algorithm);
-            ParameterReply::Algorithm(parameters.algorithm)
-        }
-        Parameter::Facts(facts) => {
-            parameters.facts = facts;
-            ParameterReply::Facts(facts)
-        }
-    };
-    cx.conclude(Reply::Parameter(reply))
-}
-
-/// PASV, EPSV, PORT, EPRT.
-pub(super) fn port(port: DataPort, cx: &mut Context<'_>) -> State {
-    let peer = cx.shared.setup.manners.peer;
-    let ours = if peer.is_ipv4() {
-        Family::V4
-    } else {
-        Family::V6
-    };
-    let parameters = &mut cx.shared.parameters;
-    let extended_only = parameters.passive == PassiveRule::ExtendedOnly;
-    let reply = match port {
-        DataPort::PassiveOnly => {
-            parameters.passive = PassiveRule::ExtendedOnly;
-            DataReply::PassiveOnly
-        }
-        DataPort::Active(_) | DataPort::Passive(PassiveForm::Address) if extended_only => {
-            DataReply::PassiveOnlyInForce
-        }
-        DataPort::Passive(PassiveForm::Address) if ours == Family::V6 => DataReply::WrongFamily,
-        DataPort::Passive(PassiveForm::PortOnly(Some(request))) if request != ours => {
-            DataReply::WrongFamily
-        }
-        DataPort::Passive(form) => {
-            parameters.port = Port::None;
-            cx.effects.push(Effect::Listen(form));
-            return State::Listening;
-        }
-        // Only to the client itself, and to no service of its system (RFC 2577).
-        DataPort::Active(address)
-            if address.ip().to_canonical() != peer.to_canonical()
-                || address.port() < FIRST_FREE_PORT =>
-        {
-            DataReply::Foreign
-        }
-        DataPort::Active(address) => {
-            cx.effects.push(Effect::CloseData);
-            cx.shared.parameters.port = Port::Active(address);
-            DataReply::Active
-        }
-    };
-    cx.conclude(Reply::Data(reply))
-}
-
-/// The port that was asked for is open, or is not.
-pub(super) fn listening(
-    form: PassiveForm,
-    address: Option<SocketAddr>,
-    cx: &mut Context<'_>,
-) -> State {
-    let reply = match address {
-        Some(address) => {
-            cx.shared.parameters.port = Port::Passive;
-            DataReply::Passive { address, form }
-        }
-        None => DataReply::NoPortFree,
-    };
-    cx.conclude(Reply::Data(reply))
+    /// Sets `parameter`, or says that its answer needs the quota.
+    pub(super) fn set(&mut self, parameter: &Parameter) -> Setting {
+        Setting::Done(match *parameter {
+            Parameter::Type(representation) => {
+                self.representation = representation;
+                ParameterReply::Type(representation)
+            }
+            Parameter::OnlyValue(what) => ParameterReply::OnlyValue(what),
+            Parameter::Restart(mark) => {
+                self.mark = mark;
+                ParameterReply::Restart(mark)
+            }
+            Parameter::Allocate(bytes) => return Setting::NeedsQuota { bytes },
+            Parameter::Range(range) => {
+                self.range = range;
+                ParameterReply::Range(range)
+            }
+            Parameter::Algorithm(algorithm) => {
+                self.algorithm = algorithm.unwrap_or(self.algorithm);
+                ParameterReply::Algorithm(self.algorithm)
+            }
+            Parameter::Facts(facts) => {
+                self.facts = facts;
+                ParameterReply::Facts(facts)
+            }
+        })
+    }
 }

@@ -2,12 +2,13 @@
 
 use super::context::Context;
 use super::job::Access;
+use super::parameters::Setting;
 use super::session::State;
-use super::{download, files, listing, login, parameters, rename, stream, upload};
+use super::{data_ports, download, files, immediate, listing, login, rename, stream, upload};
 use crate::path::VirtualPath;
 use crate::transfer::Task;
 use crate::wire::command::{Answer, Command, Permission, Store, Turn};
-use crate::wire::reply::{HelpTopic, Operation, Refusal, Reply};
+use crate::wire::reply::{Operation, Refusal, Reply};
 
 /// After the login, between two dialogues.
 #[derive(Default)]
@@ -22,11 +23,14 @@ impl Ready {
             Command::Login { .. } | Command::Prove { .. } => cx.conclude(Reply::LoggedInAlready),
             Command::User(_) | Command::Password(_) => cx.conclude(Reply::LoggedInAlready),
             Command::Security(_) | Command::Reinitialize => {
-                login::aside(State::Ready(self), command, cx)
+                login::answer_without_login(State::Ready(self), command, cx)
             }
-            Command::Features | Command::Host(_) => cx.conclude(files::anytime(command, cx)),
-            Command::Data(port) => parameters::port(port, cx),
-            Command::Parameter(parameter) => parameters::set(parameter, cx),
+            Command::Features | Command::Host(_) => cx.conclude(immediate::answer(command, cx)),
+            Command::Data(port) => data_ports::prepare(port, cx),
+            Command::Parameter(parameter) => match cx.shared.parameters.set(&parameter) {
+                Setting::Done(reply) => cx.conclude(Reply::Parameter(reply)),
+                Setting::NeedsQuota { bytes } => files::ask_to_allocate(bytes, cx),
+            },
             Command::RetrieveStream(path) => stream::retrieve(&path, cx),
             Command::StoreStream { path, start } => stream::store(&path, start, cx),
             Command::StoreUnique(path) => stream::store_unique(path, cx),
@@ -44,7 +48,7 @@ impl Ready {
             Command::Store(store) => upload::store(store, cx),
             Command::RenameFrom(path) => rename::begin(path, cx),
             Command::Hash { path, algorithm } => files::hash(path, algorithm, cx),
-            Command::Help(topic) => help(State::Ready(self), topic, cx),
+            Command::Help(topic) => immediate::help(State::Ready(self), topic, cx),
             Command::Noop => cx.conclude(Reply::Noop),
             Command::Abort => cx.conclude(Reply::NothingToAbort),
             Command::Answer(answer) => self.on_answer(&answer, cx),
@@ -62,14 +66,6 @@ impl Ready {
             _ => cx.conclude(Reply::BadSequence),
         }
     }
-}
-
-/// HELP and NOOP work in every state that listens.
-pub(super) fn help(state: State, topic: Option<String>, cx: &mut Context<'_>) -> State {
-    cx.reply(Reply::Help(
-        topic.map_or(HelpTopic::Overview, HelpTopic::Verb),
-    ));
-    state
 }
 
 pub(super) fn check_permission(command: &Command, cx: &Context<'_>) -> Result<(), Reply> {

@@ -1,9 +1,10 @@
 //! Rename in two steps: 350, 351.
 
 use super::context::Context;
+use super::continuations::AfterJob;
 use super::job::{Completion, Job};
 use super::ready::Ready;
-use super::session::{AfterJob, State};
+use super::session::State;
 use crate::path::{PathArg, VirtualPath};
 use crate::wire::command::{Answer, Command};
 use crate::wire::reply::{Operation, Refusal, Reply};

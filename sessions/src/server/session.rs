@@ -4,24 +4,24 @@
 use std::time::Instant;
 
 use super::context::{Account, Context, Setup, Shared};
+use super::continuations::AfterJob;
 use super::download::{Offered, SendingFile};
 use super::external_events::{close_when_done, on_evicted, on_started, on_stop, on_timeout};
-use super::files::SimpleCommand;
 use super::hashing::Hashing;
 use super::job::{Completion, Job, JobId};
 use super::listing::SendingListing;
-use super::login::{AwaitProof, Penalty};
+use super::login::AwaitProof;
 use super::manners::LongWork;
+use super::penalty::Penalty;
 use super::ready::{Ready, check_permission, refuse_command};
 use super::stream::{self, DataEvent, Direction, Handshake, Making, Streaming};
 use super::upload::{Partial, Received, Receiving};
-use super::{download, files, listing, login, parameters, rename, security, upload};
+use super::{data_ports, login, password_login, rename, security};
 use crate::conversation::LogLine;
-use crate::digest::Algorithm;
 use crate::path::VirtualPath;
 use crate::transfer::{End, Task};
-use crate::wire::command::{Answer, Command, PassiveForm, Turn};
-use crate::wire::reply::{Farewell, Malformed, Operation, Reply};
+use crate::wire::command::{Answer, Command, PassiveForm};
+use crate::wire::reply::{Farewell, Malformed, Reply};
 
 /// What happened.
 #[derive(Debug)]
@@ -143,40 +143,6 @@ pub(super) enum State {
 pub(super) struct Working {
     job: JobId,
     pub(super) after: AfterJob,
-}
-
-/// What a worker's answer is for.
-pub(super) enum AfterJob {
-    Challenge(Box<login::Request>),
-    Welcome {
-        user: String,
-        scram: Vec<u8>,
-    },
-    SimpleCommand(SimpleCommand),
-    RenameFrom(VirtualPath),
-    Rename,
-    List(Operation),
-    Offer(download::Request),
-    Recheck(VirtualPath),
-    Hash(files::HashRequest),
-    Upload(upload::Request),
-    Existing {
-        turn: Turn,
-        digest: Algorithm,
-    },
-    Receive(upload::Plan, Reply),
-    Published(Received),
-    Identify(String),
-    /// As this user, to his home.
-    Enter(String),
-    Digest(files::DigestRequest),
-    Stream(stream::Request),
-    BeginStream(stream::Purpose),
-    StreamPublished(stream::Publishing),
-    /// Says this once the file is put away.
-    Reply(Reply),
-    /// The dialogue was ended by this command.
-    Handle(Box<Command>),
 }
 
 /// One deadline at a time; which one follows from the state.
@@ -336,7 +302,7 @@ fn step(state: State, event: Event, timer: Timer, cx: &mut Context<'_>) -> State
         (State::StartingTls, Event::Secured) => security::secured(cx),
         (_, Event::ClearTextAfterAuthTls) => cx.close_with(Farewell::ClearTextAfterAuthTls),
         (State::Listening, Event::Listening(form, address)) => {
-            parameters::listening(form, address, cx)
+            data_ports::on_listening(form, address, cx)
         }
         (State::Opening(opening), Event::Data(event)) => opening.on_data(event, cx),
         (State::Streaming(streaming), Event::Data(DataEvent::Secured)) => {
@@ -354,7 +320,7 @@ fn step(state: State, event: Event, timer: Timer, cx: &mut Context<'_>) -> State
         (state, Event::Malformed(malformed)) => on_malformed(state, malformed, cx),
         (state, Event::Command(command)) => on_command(state, command, cx),
         (State::Working(working), Event::Completed(id, completion)) if working.job == id => {
-            on_completed(working.after, completion, cx)
+            working.after.on_completed(completion, cx)
         }
         (state, Event::Completed(..)) => state,
         (state, Event::TransferEnded(end)) => on_transfer_ended(state, end, cx),
@@ -382,7 +348,7 @@ fn on_command(state: State, command: Command, cx: &mut Context<'_>) -> State {
         (Err(reply), state) => refuse_command(state, command, reply, cx),
         (Ok(()), State::New) => login::on_command(State::New, command, cx),
         (Ok(()), State::Password(user)) => match command {
-            Command::Password(password) => security::password(user, password, cx),
+            Command::Password(password) => password_login::password(user, password, cx),
             other => login::on_command(State::Password(user), other, cx),
         },
         (Ok(()), State::Proof(proof)) => proof.on_command(command, cx),
@@ -423,34 +389,6 @@ fn on_malformed(state: State, malformed: Malformed, cx: &mut Context<'_>) -> Sta
         return state;
     }
     cx.close_with(Farewell::NotThisProtocol)
-}
-
-fn on_completed(after: AfterJob, completion: Completion, cx: &mut Context<'_>) -> State {
-    match after {
-        AfterJob::Challenge(request) => request.on_completed(completion, cx),
-        AfterJob::Welcome { user, scram } => login::welcome(user, scram, completion, cx),
-        AfterJob::SimpleCommand(simple) => simple.on_completed(completion, cx),
-        AfterJob::RenameFrom(from) => rename::source_checked(from, completion, cx),
-        AfterJob::Rename => rename::renamed(completion, cx),
-        AfterJob::List(operation) => listing::opened(operation, completion, cx),
-        AfterJob::Offer(request) => request.on_completed(completion, cx),
-        AfterJob::Recheck(path) => download::recheck_opened(path, completion, cx),
-        AfterJob::Hash(request) => request.on_completed(completion, cx),
-        AfterJob::Upload(request) => request.on_completed(completion, cx),
-        AfterJob::Existing { turn, digest } => {
-            upload::existing_opened(turn, digest, completion, cx)
-        }
-        AfterJob::Receive(plan, go) => plan.on_restarted(go, completion, cx),
-        AfterJob::Published(received) => received.on_published(completion, cx),
-        AfterJob::Identify(user) => security::identified(user, completion, cx),
-        AfterJob::Enter(user) => security::enter(user, completion, cx),
-        AfterJob::Digest(request) => request.on_completed(completion, cx),
-        AfterJob::Stream(request) => request.on_completed(completion, cx),
-        AfterJob::BeginStream(purpose) => purpose.on_prepared(completion, cx),
-        AfterJob::StreamPublished(publishing) => publishing.on_published(completion, cx),
-        AfterJob::Reply(reply) => cx.conclude(reply),
-        AfterJob::Handle(command) => Ready::default().on_command(*command, cx),
-    }
 }
 
 fn on_transfer_ended(state: State, end: End, cx: &mut Context<'_>) -> State {

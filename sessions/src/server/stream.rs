@@ -7,12 +7,13 @@ mod publishing;
 use std::time::Instant;
 
 use super::context::Context;
+use super::continuations::AfterJob;
 use super::job::{
     CloseNotify, Completion, DigestNews, Job, LostControl, Reading, StreamEnd, StreamStart,
 };
 use super::parameters::Port;
 use super::security;
-use super::session::{Accepts, AfterJob, Effect, State};
+use super::session::{Accepts, Effect, State};
 pub(super) use opening::OpeningData;
 pub(super) use publishing::Publishing;
 
@@ -206,7 +207,7 @@ fn check_prepared(mark: u64, cx: &Context<'_>) -> Result<(), Reply> {
     if mark > 0 && cx.shared.parameters.representation == Representation::Ascii {
         return Err(Reply::Parameter(ParameterReply::NotInAscii));
     }
-    match cx.shared.parameters.port() {
+    match cx.shared.parameters.port {
         Port::None => Err(Reply::Data(DataReply::NotPrepared)),
         _ => Ok(()),
     }

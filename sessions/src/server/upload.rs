@@ -1,9 +1,10 @@
 //! STOR: the plan, the part that may be there, the receiving, the publishing.
 
 use super::context::Context;
-use super::hashing::{self, Hashing as HashingState};
+use super::continuations::{AfterDigest, AfterJob};
+use super::hashing::Hashing as HashingState;
 use super::job::{Completion, Job, Reading};
-use super::session::{AfterJob, State};
+use super::session::State;
 use crate::digest::{Algorithm, Sum};
 use crate::path::VirtualPath;
 use crate::transfer::{End, Hashing, Task};
@@ -136,7 +137,7 @@ pub(super) fn existing_opened(
 ) -> State {
     match completion {
         Completion::Download(facts) => {
-            let purpose = hashing::HashPurpose::Existing { turn };
+            let purpose = AfterDigest::Existing { turn };
             HashingState::begin(purpose, facts.size, digest, cx)
         }
         other => answer(not_stored(&other), turn, cx),
@@ -159,7 +160,7 @@ impl Plan {
         }
         self.from = have;
         let digest = self.digest;
-        HashingState::begin(hashing::HashPurpose::PartOffer(self), have, digest, cx)
+        HashingState::begin(AfterDigest::PartOffer(self), have, digest, cx)
     }
 
     pub(super) fn part_hashed(self, sum: Sum, cx: &mut Context<'_>) -> State {

@@ -6,8 +6,9 @@ use std::time::Instant;
 use super::{Interruption, Upload, outlives_control};
 use crate::path::VirtualPath;
 use crate::server::context::Context;
+use crate::server::continuations::AfterJob;
 use crate::server::job::{Completion, JobId, StreamEnd};
-use crate::server::session::{Accepts, AfterJob, Effect, State};
+use crate::server::session::{Accepts, Effect, State};
 use crate::wire::command::Command;
 use crate::wire::reply::{Farewell, Refusal, Reply, UnderWay};
 

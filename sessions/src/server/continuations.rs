@@ -1,0 +1,160 @@
+//! Says what follows a worker's answer or a digest: one row for each thing that a state waits for.
+
+use super::context::Context;
+use super::files::{self, SimpleCommand};
+use super::job::{Completion, DigestNews, Job};
+use super::late_digest::{FilePart, LateDigest};
+use super::ready::Ready;
+use super::session::State;
+use super::upload::Received;
+use super::{download, listing, login, password_login, rename, stream, upload};
+use crate::digest::{Algorithm, Sum};
+use crate::path::VirtualPath;
+use crate::wire::command::{Command, Turn};
+use crate::wire::reply::{Operation, Refusal, Reply};
+
+/// What a worker's answer is for.
+pub(super) enum AfterJob {
+    Challenge(Box<login::Request>),
+    Welcome {
+        user: String,
+        scram: Vec<u8>,
+    },
+    SimpleCommand(SimpleCommand),
+    RenameFrom(VirtualPath),
+    Rename,
+    List(Operation),
+    Offer(download::Request),
+    Recheck(VirtualPath),
+    Hash(files::HashRequest),
+    Upload(upload::Request),
+    Existing {
+        turn: Turn,
+        digest: Algorithm,
+    },
+    Receive(upload::Plan, Reply),
+    Published(Received),
+    Identify(String),
+    /// As this user, to his home.
+    Enter(String),
+    Digest(files::DigestRequest),
+    Stream(stream::Request),
+    BeginStream(stream::Purpose),
+    StreamPublished(stream::Publishing),
+    /// Says this once the file is put away.
+    Reply(Reply),
+    /// The dialogue was ended by this command.
+    Handle(Box<Command>),
+}
+
+impl AfterJob {
+    pub(super) fn on_completed(self, completion: Completion, cx: &mut Context<'_>) -> State {
+        match self {
+            Self::Challenge(request) => request.on_completed(completion, cx),
+            Self::Welcome { user, scram } => login::welcome(user, scram, completion, cx),
+            Self::SimpleCommand(simple) => simple.on_completed(completion, cx),
+            Self::RenameFrom(from) => rename::source_checked(from, completion, cx),
+            Self::Rename => rename::renamed(completion, cx),
+            Self::List(operation) => listing::opened(operation, completion, cx),
+            Self::Offer(request) => request.on_completed(completion, cx),
+            Self::Recheck(path) => download::recheck_opened(path, completion, cx),
+            Self::Hash(request) => request.on_completed(completion, cx),
+            Self::Upload(request) => request.on_completed(completion, cx),
+            Self::Existing { turn, digest } => {
+                upload::existing_opened(turn, digest, completion, cx)
+            }
+            Self::Receive(plan, go) => plan.on_restarted(go, completion, cx),
+            Self::Published(received) => received.on_published(completion, cx),
+            Self::Identify(user) => password_login::identified(user, completion, cx),
+            Self::Enter(user) => password_login::enter(user, completion, cx),
+            Self::Digest(request) => request.on_completed(completion, cx),
+            Self::Stream(request) => request.on_completed(completion, cx),
+            Self::BeginStream(purpose) => purpose.on_prepared(completion, cx),
+            Self::StreamPublished(publishing) => publishing.on_published(completion, cx),
+            Self::Reply(reply) => cx.conclude(reply),
+            Self::Handle(command) => Ready::default().on_command(*command, cx),
+        }
+    }
+}
+
+/// What a digest is for.
+pub(super) enum AfterDigest {
+    /// HASH.
+    Hash(VirtualPath),
+    /// The client's part of a download, which it says has this digest.
+    ResumeDownload {
+        offered: download::Offered,
+        claimed: Sum,
+    },
+    /// The stage that an upload may go on from.
+    PartOffer(upload::Plan),
+    /// A published file of the size that was to be uploaded.
+    Existing { turn: Turn },
+    /// A client says that what it got is not what was promised.
+    Recheck { path: VirtualPath, remembered: Sum },
+    /// A part of a file.
+    Range(Box<FilePart>),
+}
+
+impl AfterDigest {
+    pub(super) fn hashed(self, sum: Sum, size: u64, cx: &mut Context<'_>) -> State {
+        match self {
+            Self::Hash(path) => {
+                cx.close_file(DigestNews::Computed(sum));
+                cx.conclude(Reply::HashIs { path, size, sum })
+            }
+            Self::ResumeDownload { offered, claimed } => {
+                offered.prefix_hashed(sum == claimed, size, cx)
+            }
+            Self::PartOffer(plan) => plan.part_hashed(sum, cx),
+            Self::Existing { turn } => {
+                cx.close_file(DigestNews::Computed(sum));
+                upload::already_there(size, sum, turn, cx)
+            }
+            Self::Recheck { path, remembered } => download::rechecked(path, remembered, sum, cx),
+            Self::Range(part) => {
+                cx.close_file(part.update(sum));
+                let FilePart {
+                    path, range, form, ..
+                } = *part;
+                cx.conclude(Reply::DigestIs {
+                    path,
+                    range,
+                    sum,
+                    form,
+                })
+            }
+        }
+    }
+
+    /// For whoever asks again.
+    pub(super) fn keep(self, sum: Sum, cx: &mut Context<'_>) -> State {
+        let Self::Range(part) = self else {
+            cx.close_file(DigestNews::None);
+            return State::ready();
+        };
+        cx.close_file(part.update(sum));
+        cx.shared.late_digest = Some(Box::new(LateDigest::new(part, sum)));
+        State::ready()
+    }
+
+    pub(super) fn closing_job(&self) -> Job {
+        match self {
+            Self::PartOffer(_) => Job::Suspend,
+            _ => Job::CloseFile {
+                digest: DigestNews::None,
+            },
+        }
+    }
+
+    pub(super) fn close_and_reply(self, why: Refusal, cx: &mut Context<'_>) -> State {
+        let job = cx.start_job(self.closing_job());
+        let operation = match self {
+            Self::Hash(_) | Self::Range(_) => Operation::Hash,
+            Self::ResumeDownload { .. } => Operation::Retrieve,
+            Self::PartOffer(_) | Self::Existing { .. } => Operation::Store,
+            Self::Recheck { .. } => return State::ready(),
+        };
+        State::working(job, AfterJob::Reply(Reply::Refused { operation, why }))
+    }
+}

@@ -1,0 +1,35 @@
+//! Answers commands that need neither a login nor a worker: FEAT, HOST, HELP, NOOP, and parameters
+//! that have one value only.
+
+use super::context::Context;
+use super::manners::TlsPolicy;
+use super::session::State;
+use crate::wire::command::{Command, Parameter};
+use crate::wire::reply::{Features, HelpTopic, ParameterReply, Reply, TlsOffer};
+
+/// What is answered at once, login or not.
+pub(super) fn answer(command: Command, cx: &Context<'_>) -> Reply {
+    match command {
+        Command::Features => Reply::Features(Features {
+            tls: match cx.shared.setup.manners.tls {
+                TlsPolicy::NotOffered => TlsOffer::Absent,
+                TlsPolicy::Optional | TlsPolicy::Required => TlsOffer::Offered,
+            },
+            facts: cx.shared.parameters.facts,
+            algorithm: cx.shared.parameters.algorithm,
+        }),
+        Command::Host(_) => Reply::HostNoted,
+        Command::Parameter(Parameter::OnlyValue(what)) => {
+            Reply::Parameter(ParameterReply::OnlyValue(what))
+        }
+        _ => Reply::Noop,
+    }
+}
+
+/// HELP and NOOP work in every state that listens.
+pub(super) fn help(state: State, topic: Option<String>, cx: &mut Context<'_>) -> State {
+    cx.reply(Reply::Help(
+        topic.map_or(HelpTopic::Overview, HelpTopic::Verb),
+    ));
+    state
+}

@@ -1,0 +1,67 @@
+//! Logs in with USER and PASS, whose password comes as it is (RFC 959 section 4.1.1).
+
+use super::context::{Account, Context};
+use super::continuations::AfterJob;
+use super::job::{Completion, Job, Standing};
+use super::manners::{Channel, TlsPolicy};
+use super::penalty;
+use super::session::State;
+use crate::wire::command::Secret;
+use crate::wire::reply::{Operation, Refusal, Reply, SecurityReply};
+
+pub(super) fn user(user: String, cx: &mut Context<'_>) -> State {
+    if let Err(reply) = check_login(cx) {
+        cx.reply(reply);
+        return State::New;
+    }
+    cx.reply(Reply::NeedPassword);
+    State::Password(user)
+}
+
+fn check_login(cx: &Context<'_>) -> Result<(), Reply> {
+    let manners = &cx.shared.setup.manners;
+    match (manners.tls, manners.channel) {
+        (TlsPolicy::Required, Channel::Clear) => Err(Reply::Security(SecurityReply::LoginNeedsTls)),
+        _ => Ok(()),
+    }
+}
+
+/// Somebody said who he is, and this.
+pub(super) fn password(user: String, password: Secret, cx: &mut Context<'_>) -> State {
+    let job = cx.start_job(Job::CheckPassword {
+        user: user.clone(),
+        password,
+    });
+    State::working(job, AfterJob::Identify(user))
+}
+
+/// A wrong password and an unknown name are one answer.
+pub(super) fn identified(user: String, completion: Completion, cx: &mut Context<'_>) -> State {
+    match completion {
+        Completion::Identified(Standing::Known) => {
+            let job = cx.start_job(Job::OpenHome);
+            State::working(job, AfterJob::Enter(user))
+        }
+        _ => penalty::fail(user, cx),
+    }
+}
+
+pub(super) fn enter(user: String, completion: Completion, cx: &mut Context<'_>) -> State {
+    let why = match completion {
+        Completion::HomeOpen(access, rights) => {
+            cx.shared.account = Some(Account {
+                user: user.clone(),
+                access,
+                rights,
+            });
+            return cx.conclude(Reply::Authenticated { user });
+        }
+        Completion::Refused(why) => why,
+        _ => Refusal::Fault,
+    };
+    cx.reply(Reply::Refused {
+        operation: Operation::Login,
+        why,
+    });
+    State::New
+}
