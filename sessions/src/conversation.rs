@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use crate::digest::Sum;
+pub use crate::log_line::LogLine;
 use crate::path::VirtualPath;
 use crate::server::{Accepts, Effect, Event, Session, Setup};
 use crate::transfer::{AHEAD_MAX, End};
@@ -21,19 +21,6 @@ const QUEUE_MAX: usize = 16;
 /// What the access log says of a command that the connection's end cut short
 /// (RFC 959 section 4.2.1: "transfer aborted").
 const TRANSFER_ABORTED: u16 = 426;
-
-/// One finished command, for the access log.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct LogLine {
-    pub verb: &'static str,
-    pub path: Vec<u8>,
-    pub code: u16,
-    /// Of the file, through the connection.
-    pub bytes: u64,
-    pub since: Instant,
-    /// What the file was verified by.
-    pub sum: Option<Sum>,
-}
 
 pub struct Conversation {
     codec: &'static Codec,

@@ -31,6 +31,7 @@ pub mod conversation;
 mod cpu_features;
 pub mod digest;
 pub mod lane;
+mod log_line;
 pub mod path;
 pub mod scram;
 pub mod server;

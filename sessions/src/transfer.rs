@@ -2,170 +2,34 @@
 //! buffer: what could not be sent is read again, and hashed once.
 
 mod end;
+mod error;
+mod file;
 mod receiving;
 mod sending;
 mod stream;
+mod task;
 
 use std::io;
-use std::os::fd::BorrowedFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::aside::{Aside, BurstHash};
 use crate::conduit::Conduit;
 use crate::digest::{Algorithm, Running};
 use crate::lane::Lane;
-use crate::wire::command::Representation;
 use crate::wire::native::frames::FrameDecoder;
-use crate::wire::native::{answers, verbs};
 use crate::wire::reply::Refusal;
 pub use end::{Burst, End};
+pub(crate) use error::TransferError;
+pub use file::{File, Sink, Source};
 use sending::Sending;
-pub use stream::LaneUse;
 use stream::{IncomingStream, OutgoingStream};
+pub use task::{Hashing, LaneUse, Route, StopLine, Task, Until};
 
 /// Lines that a peer sends ahead while bulk data flows: no more than this is read.
 pub const AHEAD_MAX: usize = 16 * 1024;
 
 /// Bytes of a stream from which on it is a long one: a pipe pays for itself.
 const SPLICE_MIN: u64 = 256 * 1024;
-
-/// Where a sent file's bytes come from.
-pub trait Source {
-    /// Bytes from `offset` on; 0 at the end. `offset` never goes back behind
-    /// what was sent.
-    fn read_at(&mut self, offset: u64, buf: &mut [u8]) -> Result<usize, Refusal>;
-
-    /// Names that a listing left out, because they would forge a line.
-    fn left_out(&self) -> u64 {
-        0
-    }
-
-    /// The file itself, where the kernel may hand its bytes to a socket.
-    fn as_fd(&self) -> Option<BorrowedFd<'_>> {
-        None
-    }
-}
-
-/// Where received bytes go, in order.
-pub trait Sink {
-    fn write(&mut self, bytes: &[u8]) -> Result<(), Refusal>;
-
-    /// Takes the `count` bytes that wait in a pipe; only asked where a lane pours.
-    fn drink(&mut self, _pipe: BorrowedFd<'_>, _count: u64) -> Result<(), Refusal> {
-        Err(Refusal::Fault)
-    }
-}
-
-/// A file that is open for the transfer's task.
-pub trait File: Source + Sink {}
-impl<T: Source + Sink> File for T {}
-
-/// What a transfer is to do next.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Task {
-    /// Hash the file up to this offset; no lane is needed.
-    Digest { to: u64, algorithm: Algorithm },
-    /// Send the file in frames.
-    Send {
-        from: u64,
-        until: Until,
-        hashing: Hashing,
-        stop: StopLine,
-    },
-    /// Receive frames into the file, which holds `from` bytes.
-    Receive {
-        from: u64,
-        at_most: u64,
-        hashing: Hashing,
-    },
-    /// Receive frames and forget them.
-    Discard,
-    /// Hash a part of the file; no lane is needed.
-    DigestRange {
-        from: u64,
-        to: u64,
-        algorithm: Algorithm,
-    },
-    /// Send the file as a bare stream.
-    Stream {
-        from: u64,
-        until: Until,
-        form: Representation,
-        lane_use: LaneUse,
-    },
-    /// Receive a bare stream into the file, which holds `from` bytes. One of at most
-    /// `short` bytes may be published where its end is received.
-    Take {
-        from: u64,
-        form: Representation,
-        short: u64,
-    },
-}
-
-/// Which of a session's connections a task's bytes go through.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Route {
-    Nowhere,
-    Control,
-    Data,
-}
-
-impl Task {
-    pub fn route(&self) -> Route {
-        match self {
-            Self::Digest { .. } | Self::DigestRange { .. } => Route::Nowhere,
-            Self::Send { .. } | Self::Receive { .. } | Self::Discard => Route::Control,
-            Self::Stream {
-                lane_use: LaneUse::WithReplies,
-                ..
-            } => Route::Control,
-            Self::Stream { .. } | Self::Take { .. } => Route::Data,
-        }
-    }
-
-    /// Its bytes come and go between the lines of its connection, so that lines
-    /// which were read ahead are its to look at.
-    pub fn needs_lane(&self) -> bool {
-        matches!(
-            self,
-            Self::Send { .. } | Self::Receive { .. } | Self::Discard
-        )
-    }
-}
-
-/// Where a source ends.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Until {
-    /// At this offset; ending earlier is a fault.
-    Offset(u64),
-    /// Where it says so (listings).
-    SourceEnd,
-}
-
-/// Whether the bytes are hashed on their way.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Hashing {
-    By(Algorithm),
-    Off,
-}
-
-/// The line that makes a sender stop.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum StopLine {
-    /// A server stops at ABOR.
-    Abort,
-    /// A client stops at a final reply.
-    FinalReply,
-}
-
-impl StopLine {
-    fn matches(self, line: &[u8]) -> bool {
-        match self {
-            Self::Abort => verbs::is_abort(line),
-            Self::FinalReply => answers::is_final(line),
-        }
-    }
-}
 
 /// What one burst may use.
 pub struct Means<'a> {
@@ -486,40 +350,6 @@ fn complete(position: u64) -> Burst {
         sum: None,
         left_out: 0,
     })
-}
-
-/// A stop on the way out of nested loops.
-pub(crate) enum TransferError {
-    Io(io::Error),
-    Refused(Refusal),
-}
-
-impl From<io::Error> for TransferError {
-    fn from(error: io::Error) -> Self {
-        Self::Io(error)
-    }
-}
-
-impl From<Refusal> for TransferError {
-    fn from(refusal: Refusal) -> Self {
-        Self::Refused(refusal)
-    }
-}
-
-impl TransferError {
-    fn into_burst(self, reading: bool) -> Burst {
-        match self {
-            Self::Refused(refusal) => Burst::Finished(End::Refused(refusal)),
-            Self::Io(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                if reading {
-                    Burst::WantsRead
-                } else {
-                    Burst::WantsWrite
-                }
-            }
-            Self::Io(_) => Burst::Finished(End::LaneLost),
-        }
-    }
 }
 
 /// Reads what the peer sent while we send, and looks for the line that stops us.

@@ -17,7 +17,7 @@ use super::ready::{Ready, check_permission, refuse_command};
 use super::stream::{self, DataEvent, Direction, Handshake, Making, Streaming};
 use super::upload::{Partial, Received, Receiving};
 use super::{data_ports, login, password_login, rename, security};
-use crate::conversation::LogLine;
+use crate::log_line::LogLine;
 use crate::path::VirtualPath;
 use crate::transfer::{End, Task};
 use crate::wire::command::{Answer, Command, PassiveForm};

@@ -3,26 +3,25 @@
 
 mod opening;
 mod publishing;
+mod request;
 
 use std::time::Instant;
 
 use super::context::Context;
 use super::continuations::AfterJob;
-use super::job::{
-    CloseNotify, Completion, DigestNews, Job, LostControl, Reading, StreamEnd, StreamStart,
-};
+use super::job::{CloseNotify, Completion, DigestNews, Job, LostControl, StreamEnd};
 use super::parameters::Port;
-use super::security;
 use super::session::{Accepts, Effect, State};
 pub(super) use opening::OpeningData;
 pub(super) use publishing::Publishing;
-
-use crate::path::{PathArg, VirtualPath};
-use crate::transfer::{End, LaneUse, Task, Until};
-use crate::wire::command::{Command, Listing, Protection, Representation, StoreStart, Via};
-use crate::wire::reply::{
-    DataReply, Farewell, Operation, ParameterReply, Refusal, Reply, UnderWay,
+pub(super) use request::{
+    Request, list, list_in_reply_ended, retrieve, stages, store, store_unique,
 };
+
+use crate::path::VirtualPath;
+use crate::transfer::{End, LaneUse, Task, Until};
+use crate::wire::command::{Command, Protection, Representation};
+use crate::wire::reply::{DataReply, Farewell, Operation, Refusal, Reply, UnderWay};
 
 /// Bytes that a client hands to its system at once.
 const SHORT_STREAM_MAX: u64 = 16 * 1024;
@@ -113,198 +112,6 @@ enum Interruption {
     Abort,
     /// No byte came for too long.
     Stall,
-}
-
-/// A file or listing that is being opened for a stream.
-pub(super) enum Request {
-    File {
-        from: u64,
-    },
-    Listing(Via, VirtualPath),
-    Upload {
-        announced: Option<u64>,
-        name: Option<VirtualPath>,
-        operation: Operation,
-    },
-    Unique,
-}
-
-// What is asked.
-
-pub(super) fn retrieve(arg: &PathArg, cx: &mut Context<'_>) -> State {
-    let from = cx.shared.parameters.take_mark();
-    let path = match check_prepared(from, cx).map(|()| cx.resolve(arg)) {
-        Ok(Ok(path)) => path,
-        Ok(Err(why)) => return cx.refuse(Operation::Retrieve, why),
-        Err(reply) => return cx.conclude(reply),
-    };
-    let job = cx.start_job(Job::OpenDownload {
-        path,
-        reading: Reading::Once,
-    });
-    State::working(job, AfterJob::Stream(Request::File { from }))
-}
-
-pub(super) fn store(arg: &PathArg, start: StoreStart, cx: &mut Context<'_>) -> State {
-    let mark = cx.shared.parameters.take_mark();
-    let (operation, start) = match start {
-        StoreStart::RestartMark => (Operation::Store, StreamStart::Offset(mark)),
-        StoreStart::FileEnd => (Operation::Append, StreamStart::End),
-    };
-    let path = match check_prepared(mark, cx).map(|()| cx.resolve(arg)) {
-        Ok(Ok(path)) => path,
-        Ok(Err(why)) => return cx.refuse(operation, why),
-        Err(reply) => return cx.conclude(reply),
-    };
-    open_upload(path, None, operation, start, cx)
-}
-
-/// Without a name, one is made up (RFC 959 section 4.1.3).
-pub(super) fn store_unique(arg: Option<PathArg>, cx: &mut Context<'_>) -> State {
-    cx.shared.parameters.take_mark();
-    if let Err(reply) = check_prepared(0, cx) {
-        return cx.conclude(reply);
-    }
-    let arg = arg.or_else(|| PathArg::new("upload"));
-    match cx.resolve_or_cwd(arg.as_ref()) {
-        Ok(path) => {
-            let job = cx.start_job(Job::UniqueName { path });
-            State::working(job, AfterJob::Stream(Request::Unique))
-        }
-        Err(why) => cx.refuse(Operation::Store, why),
-    }
-}
-
-pub(super) fn list(listing: Listing, cx: &mut Context<'_>) -> State {
-    cx.shared.parameters.take_mark();
-    if listing.via == Via::Lane
-        && let Err(reply) = check_prepared(0, cx)
-    {
-        return cx.conclude(reply);
-    }
-    let access = cx.access();
-    let form = cx.shared.parameters.listed_as(listing.form);
-    match cx.resolve_or_cwd(listing.path.as_ref()) {
-        Ok(path) => {
-            let about = path.clone();
-            let job = cx.start_job(Job::OpenListing { path, form, access });
-            State::working(job, AfterJob::Stream(Request::Listing(listing.via, about)))
-        }
-        Err(why) => cx.refuse(Operation::List, why),
-    }
-}
-
-/// Unfinished uploads, in the reply itself.
-pub(super) fn stages(cx: &mut Context<'_>) -> State {
-    let job = cx.start_job(Job::OpenStages);
-    let request = Request::Listing(Via::Reply, VirtualPath::root());
-    State::working(job, AfterJob::Stream(request))
-}
-
-/// What can be said before anything is touched.
-fn check_prepared(mark: u64, cx: &Context<'_>) -> Result<(), Reply> {
-    security::check_data(cx)?;
-    if mark > 0 && cx.shared.parameters.representation == Representation::Ascii {
-        return Err(Reply::Parameter(ParameterReply::NotInAscii));
-    }
-    match cx.shared.parameters.port {
-        Port::None => Err(Reply::Data(DataReply::NotPrepared)),
-        _ => Ok(()),
-    }
-}
-
-fn open_upload(
-    path: VirtualPath,
-    name: Option<VirtualPath>,
-    operation: Operation,
-    start: StreamStart,
-    cx: &mut Context<'_>,
-) -> State {
-    let announced = cx.shared.parameters.take_allocated();
-    // What ALLO counts is all that comes, behind the mark or not: a hint.
-    let size = match start {
-        StreamStart::Offset(0) => announced,
-        _ => None,
-    };
-    let job = cx.start_job(Job::OpenStream { path, size, start });
-    State::working(
-        job,
-        AfterJob::Stream(Request::Upload {
-            announced,
-            name,
-            operation,
-        }),
-    )
-}
-
-// What is opened.
-
-impl Request {
-    fn operation(&self) -> Operation {
-        match self {
-            Self::File { .. } => Operation::Retrieve,
-            Self::Listing(..) => Operation::List,
-            Self::Upload { operation, .. } => *operation,
-            Self::Unique => Operation::Store,
-        }
-    }
-
-    pub(super) fn on_completed(self, completion: Completion, cx: &mut Context<'_>) -> State {
-        let operation = self.operation();
-        match (self, completion) {
-            (_, Completion::Refused(why)) => cx.refuse(operation, why),
-            (Self::File { from }, Completion::Download(facts)) => {
-                let size = facts.size;
-                if from > size {
-                    cx.close_file(DigestNews::None);
-                    return cx.refuse(operation, Refusal::BadOffset { offset: from, size });
-                }
-                Purpose::File { from, size }.open(cx)
-            }
-            (Self::Listing(Via::Lane, _), Completion::Listing) => Purpose::Listing.open(cx),
-            (Self::Listing(Via::Reply, about), Completion::Listing) => list_in_reply(about, cx),
-            (Self::Unique, Completion::Name(path)) => {
-                let start = StreamStart::Offset(0);
-                open_upload(path.clone(), Some(path), operation, start, cx)
-            }
-            (
-                Self::Upload {
-                    announced,
-                    name,
-                    operation,
-                },
-                Completion::Upload { have },
-            ) => Purpose::Upload(Upload {
-                from: have,
-                announced: announced.map(|bytes| have.saturating_add(bytes)),
-                name,
-                operation,
-            })
-            .open(cx),
-            _ => cx.refuse(operation, Refusal::Fault),
-        }
-    }
-}
-
-/// Between the first and the last line of the reply.
-fn list_in_reply(about: VirtualPath, cx: &mut Context<'_>) -> State {
-    cx.reply(Reply::ListingInReply { about });
-    cx.begin_task(Task::Stream {
-        from: 0,
-        until: Until::SourceEnd,
-        form: Representation::Image,
-        lane_use: LaneUse::WithReplies,
-    });
-    State::ListingInReply
-}
-
-pub(super) fn list_in_reply_ended(end: End, cx: &mut Context<'_>) -> State {
-    cx.close_file(DigestNews::None);
-    match end {
-        End::Complete { left_out, .. } => cx.conclude(Reply::ListingEnd { hidden: left_out }),
-        // Lines are out already: only the reply's last one can end it.
-        _ => cx.conclude(Reply::ListingEnd { hidden: 0 }),
-    }
 }
 
 impl Purpose {
@@ -431,8 +238,6 @@ impl Purpose {
         State::working(job, AfterJob::Reply(reply))
     }
 }
-
-// Bytes flow.
 
 impl Streaming {
     /// An ABOR under way is the last that is heard.

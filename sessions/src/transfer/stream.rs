@@ -4,7 +4,7 @@
 use std::io;
 use std::sync::atomic::Ordering;
 
-use super::{Burst, BurstIo, End, Phase, Source, Transfer, TransferError, Until, clamp};
+use super::{Burst, BurstIo, End, LaneUse, Phase, Source, Transfer, TransferError, Until, clamp};
 use crate::lane::Lane;
 use crate::wire::command::Representation;
 use crate::wire::reply::Refusal;
@@ -44,15 +44,6 @@ pub(super) struct OutgoingStream {
     last: LastByte,
     ending: Ending,
     lane_use: LaneUse,
-}
-
-/// What a lane carries beside the stream.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum LaneUse {
-    /// Nothing: it is closed behind it.
-    StreamOnly,
-    /// Replies: it stays.
-    WithReplies,
 }
 
 /// What went out last: a LF that stands behind a CR is a line end already.

@@ -7,5 +7,7 @@ pub mod ftp;
 pub mod line;
 pub mod listing;
 pub mod native;
+mod number;
 pub mod reply;
+mod shared_text;
 pub mod stamp;

@@ -2,7 +2,7 @@
 
 use crate::path::PathArg;
 use crate::wire::command::{ByteRange, Command};
-use crate::wire::native::line_parts;
+use crate::wire::number;
 use crate::wire::stamp::Stamp;
 
 /// What is wrong with a verb's arguments.
@@ -71,7 +71,7 @@ pub(super) fn without_options(mut argument: &[u8]) -> &[u8] {
 /// At most 2^63-1, digits only.
 pub(super) fn number(word: &[u8]) -> Result<u64, ArgumentError> {
     let text = std::str::from_utf8(word).ok();
-    text.and_then(line_parts::number)
+    text.and_then(number::number)
         .ok_or(ArgumentError::Arguments)
 }
 

@@ -9,11 +9,11 @@ use crate::digest::Sum;
 use crate::path::VirtualPath;
 use crate::wire::command::{ByteRange, DigestForm, PassiveForm, Protection, Representation};
 use crate::wire::listing::{Fact, FactSet};
-use crate::wire::native::codes::{farewell_text, refusal_text};
 use crate::wire::reply::{
     DataReply, Farewell, HelpTopic, Malformed, Operation, ParameterReply, Refusal, Reply,
     SecurityReply, Status, UnderWay, Usage,
 };
+use crate::wire::shared_text::{farewell_text, refusal_text};
 
 /// Appends all lines of `reply` under `code`.
 pub(super) fn push(reply: &Reply, code: u16, out: &mut Vec<u8>) {

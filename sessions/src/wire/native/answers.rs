@@ -3,9 +3,10 @@
 use base64ct::{Base64, Encoding};
 
 use super::facts::kind_from;
-use super::line_parts::{MalformedParts, Parts, number};
+use super::line_parts::{MalformedParts, Parts};
 use super::text::decode_path;
 use crate::digest::{Algorithm, Sum};
+use crate::wire::number::number;
 use crate::wire::reply::{Facts, Usage};
 use crate::wire::stamp::Stamp;
 

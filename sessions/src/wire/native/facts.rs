@@ -1,7 +1,7 @@
 //! Listing lines: `fact=value;` pairs, a space, the name (RFC 3659 section 7.2's form).
 
-use super::line_parts::number;
 use super::text::{decode_path, push_path};
+use crate::wire::number::number;
 use crate::wire::reply::{Facts, Kind};
 use crate::wire::stamp::Stamp;
 

@@ -1,7 +1,5 @@
 //! Lines of either side cut into head, tokens and rest.
 
-use std::str::FromStr;
-
 use crate::digest::{Algorithm, Sum};
 
 /// A line's parts. Tokens stand before the rest, in any order, none twice.
@@ -103,13 +101,6 @@ impl<'a> Parts<'a> {
     }
 }
 
-/// At most 2^63-1, digits only (no sign, RFC 3659 section 5.3 reads likewise).
-pub fn number(text: &str) -> Option<u64> {
-    let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-    let value = digits.then(|| u64::from_str(text).ok()).flatten()?;
-    (value <= i64::MAX as u64).then_some(value)
-}
-
 fn is_key(word: &str) -> bool {
     let key_byte = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
     !word.is_empty() && word.bytes().all(key_byte)
@@ -118,6 +109,7 @@ fn is_key(word: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::number::number;
 
     #[test]
     fn tokens_then_rest() {
@@ -145,21 +137,5 @@ mod tests {
             Err(MalformedParts)
         );
         assert_eq!(Parts::cut("X odd=2").unwrap().finish(), Err(MalformedParts));
-    }
-
-    #[test]
-    fn numbers() {
-        assert_eq!(number("9223372036854775807"), Some(i64::MAX as u64));
-        for bad in [
-            "",
-            "-1",
-            "+1",
-            " 1",
-            "9223372036854775808",
-            "18446744073709551616",
-            "0x1",
-        ] {
-            assert_eq!(number(bad), None, "{bad}");
-        }
     }
 }

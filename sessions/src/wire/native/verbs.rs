@@ -2,11 +2,12 @@
 
 use base64ct::{Base64, Encoding};
 
-use super::line_parts::{MalformedParts, Parts, number};
+use super::line_parts::{MalformedParts, Parts};
 use super::text::decode_path;
 use crate::digest::Algorithm;
 use crate::path::PathArg;
 use crate::wire::command::{Answer, Command, NewVerifier, Replace, Retrieve, Store, Turn};
+use crate::wire::number::number;
 use crate::wire::reply::Malformed;
 use crate::wire::stamp::Stamp;
 

@@ -1,0 +1,40 @@
+//! Why a step of a burst could not go on: the lane or the file.
+
+use std::io;
+
+use super::end::{Burst, End};
+use crate::wire::reply::Refusal;
+
+/// A stop on the way out of nested loops.
+pub(crate) enum TransferError {
+    Io(io::Error),
+    Refused(Refusal),
+}
+
+impl From<io::Error> for TransferError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+impl From<Refusal> for TransferError {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl TransferError {
+    pub(super) fn into_burst(self, reading: bool) -> Burst {
+        match self {
+            Self::Refused(refusal) => Burst::Finished(End::Refused(refusal)),
+            Self::Io(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                if reading {
+                    Burst::WantsRead
+                } else {
+                    Burst::WantsWrite
+                }
+            }
+            Self::Io(_) => Burst::Finished(End::LaneLost),
+        }
+    }
+}
