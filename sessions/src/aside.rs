@@ -1,28 +1,29 @@
-//! A companion thread that hashes portions while its owner moves the next ones.
-//! MD5 is slower than a socket; beside it, a transfer costs the longer of the
-//! two instead of their sum.
+//! Hashes large pieces of a file on a second thread while the worker moves the next ones. MD5 is
+//! slower than a socket; in parallel, a transfer costs the longer of the two instead of their sum.
 
 use std::io;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use crate::digest::Running;
 
-/// Below this a portion is hashed where it is: handing it over costs more.
+/// Pieces shorter than this, in bytes, are hashed in place: handing them over costs more.
 const THREAD_MIN: usize = 32 * 1024;
-/// Portions on their way at most.
+/// Buffers that may be on their way to the thread and back.
 const BUFFERS_MAX: usize = 3;
 
-/// Lent to a burst, one for each thread that runs bursts.
+/// Where a burst may hash. Each thread that runs bursts has one of these and lends it to each
+/// burst.
 #[derive(Default)]
 pub enum Aside {
-    /// No companion: everything is hashed in place.
+    /// Everything is hashed on the burst's own thread.
     #[default]
     InPlace,
-    /// A companion is started for the first portion that is worth one.
+    /// A hash thread is started for the first piece that is large enough.
     WhenNeeded,
     Thread(HashThread),
 }
 
+/// A running hash thread and its channels. The thread ends when this is dropped.
 pub struct HashThread {
     requests: SyncSender<Request>,
     responses: Receiver<Response>,
@@ -30,7 +31,8 @@ pub struct HashThread {
     buffers_made: usize,
 }
 
-/// To the companion, in this order: a digest, portions, the wish to have it back.
+/// A message to the hash thread. They come in this order: a digest, pieces, the request to return
+/// it.
 enum Request {
     Begin(Running),
     Update(Vec<u8>),
@@ -42,7 +44,7 @@ enum Response {
     Digest(Running),
 }
 
-/// One burst's digest: with its owner, or with the companion.
+/// The digest of one burst, on the burst's thread or on the hash thread.
 pub(crate) struct BurstHash<'a> {
     place: HashPlace,
     position: u64,
@@ -50,14 +52,15 @@ pub(crate) struct BurstHash<'a> {
 }
 
 enum HashPlace {
-    /// Nothing is hashed.
+    /// No digest is taken.
     Off,
     Inline(Running),
     Thread,
 }
 
 impl Aside {
-    /// The companion, if there is to be one; without a thread to be had, there is none.
+    /// The hash thread, started if it is time to; `None` where there is to be none or none could be
+    /// started.
     fn thread(&mut self) -> Option<&mut HashThread> {
         if let Self::WhenNeeded = self {
             *self = HashThread::start().map_or(Self::InPlace, Self::Thread);
@@ -95,7 +98,7 @@ fn run_thread(requests: &Receiver<Request>, responses: &SyncSender<Response>) {
 }
 
 impl HashThread {
-    /// It ends when this is dropped.
+    /// Starts the thread; it ends when its channels are dropped.
     fn start() -> io::Result<Self> {
         let (requests, received) = sync_channel(BUFFERS_MAX + 2);
         let (answers, responses) = sync_channel(BUFFERS_MAX + 2);
@@ -110,7 +113,7 @@ impl HashThread {
         })
     }
 
-    /// A copy goes; there are never more than `BUFFERS_MAX` of them.
+    /// Sends a copy of `bytes`, in one of at most `BUFFERS_MAX` buffers; waits for a free one.
     fn hash(&mut self, bytes: &[u8]) {
         let mut copy = self.buffer();
         copy.clear();
@@ -146,7 +149,7 @@ impl HashThread {
         }
     }
 
-    /// The companion lives as long as its channels do.
+    /// Sending does not fail: the thread lives as long as its channels.
     fn send(&self, request: Request) {
         let _ = self.requests.send(request);
     }
@@ -163,12 +166,12 @@ impl<'a> BurstHash<'a> {
         }
     }
 
-    /// The offset of the next byte it wants.
+    /// The offset of the next byte to hash.
     pub(crate) fn position(&self) -> u64 {
         self.position
     }
 
-    /// The next bytes of the file.
+    /// Adds the next bytes of the file.
     pub(crate) fn update(&mut self, bytes: &[u8]) {
         if matches!(self.place, HashPlace::Off) {
             return;
@@ -189,7 +192,7 @@ impl<'a> BurstHash<'a> {
         }
     }
 
-    /// Takes what is new of `bytes`, which begin at `offset`: a byte that is
+    /// Adds those of `bytes`, which begin at `offset`, that were not hashed yet: a byte that is
     /// read twice (because it could not be sent at once) counts once.
     pub(crate) fn update_at(&mut self, offset: u64, bytes: &[u8]) {
         let known = self.position.saturating_sub(offset).min(bytes.len() as u64);
@@ -198,7 +201,7 @@ impl<'a> BurstHash<'a> {
         }
     }
 
-    /// The digest, with all portions in it.
+    /// The digest with all pieces in it; `None` where none is taken or the thread has died.
     pub(crate) fn finish(self) -> Option<Running> {
         match (self.place, self.aside) {
             (HashPlace::Inline(running), _) => Some(running),

@@ -1,5 +1,5 @@
-//! What a TLS client asks of a server's certificate where trust comes from
-//! elsewhere: from the login that is bound to the channel (RFC 9266).
+//! Accepts any server certificate whose key the server holds: trust comes from the login, which is
+//! bound to the TLS channel (RFC 9266).
 
 use std::sync::Arc;
 
@@ -8,7 +8,8 @@ use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signat
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{DigitallySignedStruct, Error, SignatureScheme};
 
-/// Takes any certificate, but demands that the peer has its key.
+/// A certificate verifier that accepts any certificate and checks the handshake's signature with
+/// its key.
 #[derive(Debug)]
 pub struct AnyCertificate(pub Arc<CryptoProvider>);
 

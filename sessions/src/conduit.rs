@@ -1,30 +1,31 @@
-//! A pipe through which the kernel moves a stream from a socket to a file: its
-//! bytes are copied once instead of twice, and never come by here.
+//! Moves a stream from a socket into a file through a pipe (splice(2)), so that its bytes never
+//! come to user space.
 
 use std::os::fd::{AsFd, OwnedFd};
 
 use crate::lane::Lane;
 use crate::transfer::{Sink, TransferError};
 
-/// Empty between two pieces; one whose file failed is not, and of no use any more.
+/// A pipe for splicing. It is empty between two pieces; if the file failed in the middle of one it
+/// is not, and must be dropped.
 pub struct Conduit {
     reader: OwnedFd,
     writer: OwnedFd,
-    /// Bytes of one piece at most.
+    /// Bytes of one piece at most: the pipe's capacity.
     capacity: u64,
     held: u64,
 }
 
 /// How far one piece got.
 pub(crate) enum Spliced {
-    /// So many bytes are in the file.
+    /// This many bytes are in the file.
     Bytes(u64),
-    /// The lane ended, or does not pour: it has to be read.
+    /// The lane ended or cannot splice: read it instead.
     ReadInstead,
 }
 
 impl Conduit {
-    /// Of an empty pipe that holds `capacity` bytes.
+    /// Takes an empty pipe that holds `capacity` bytes.
     pub fn new(reader: OwnedFd, writer: OwnedFd, capacity: u64) -> Self {
         let held = 0;
         Self {
@@ -35,7 +36,7 @@ impl Conduit {
         }
     }
 
-    /// Whether it may be used again.
+    /// Whether the pipe may be used again.
     pub fn is_empty(&self) -> bool {
         self.held == 0
     }
@@ -65,7 +66,7 @@ mod tests {
     use super::*;
     use crate::wire::reply::Refusal;
 
-    /// Pours as much at a time as it is let.
+    /// A lane that splices as much at a time as it may.
     struct BytesLane(&'static [u8]);
 
     impl Lane for BytesLane {

@@ -1,5 +1,5 @@
-//! One control connection: bytes to lines to commands, the session, and its
-//! replies back to bytes. Knows no socket.
+//! Runs one control connection without its socket: cuts bytes into lines, decodes commands for the
+//! session, and encodes its replies.
 
 use std::time::Instant;
 
@@ -12,27 +12,30 @@ use crate::wire::command::{Command, Security};
 use crate::wire::line::{Head, Inbox};
 use crate::wire::reply::{Malformed, Reply};
 
-/// A peer that does not read its replies is not read from beyond this.
+/// Bytes of replies that may wait for the peer to read them; beyond this no command of its is
+/// handled.
 const OUTBOX_MAX: usize = 64 * 1024;
 
-/// Commands that wait while a transfer runs: no more are read.
+/// Lines that may wait while a transfer runs; beyond this nothing is read from the peer.
 const QUEUE_MAX: usize = 16;
 
-/// What the access log says of a command that the connection's end cut short
-/// (RFC 959 section 4.2.1: "transfer aborted").
+/// The code that the access log gives to a command whose connection ended before its reply (RFC 959
+/// section 4.2.1, "transfer aborted").
 const TRANSFER_ABORTED: u16 = 426;
 
+/// The server's end of one control connection: codec, input and output buffers, and session.
 pub struct Conversation {
     codec: &'static Codec,
     inbox: Inbox,
     outbox: Vec<u8>,
     session: Session,
-    /// The command that has had no final reply yet; its code is that of its end.
+    /// The command that has had no final reply yet. Its code is that of the connection's end until
+    /// a reply sets another.
     unanswered: Option<Box<LogLine>>,
 }
 
 impl Conversation {
-    /// A server that speaks first has done so in the outbox.
+    /// Begins the session. Where the server speaks first, its greeting is in the outbox.
     pub fn new(now: Instant, codec: &'static Codec, setup: Setup) -> Self {
         let mut conversation = Self {
             codec,
@@ -49,19 +52,21 @@ impl Conversation {
         &self.session
     }
 
-    /// `Event::Timeout` is due.
+    /// Whether the session's deadline has passed, so that `Event::Timeout` is due.
     pub fn is_due(&self, now: Instant) -> bool {
         let deadline = self.session.deadline();
         deadline.is_some_and(|deadline| deadline <= now)
     }
 
-    /// Bytes from the peer; what follows from them is appended to `effects`
-    /// (never a `Reply`: those are in the outbox).
+    /// Handles bytes from the peer. Appends to `effects` what is to be done; replies go to the
+    /// outbox instead, so `Effect::Reply` is never among them.
     pub fn receive(&mut self, now: Instant, bytes: &[u8], effects: &mut Vec<Effect>) {
         self.inbox.push(bytes);
         self.pump(now, effects);
     }
 
+    /// Handles an event, then the lines that it allows to be taken. Appends to `effects` as
+    /// `receive` does.
     pub fn handle(&mut self, now: Instant, event: Event, effects: &mut Vec<Effect>) {
         let event = match event {
             Event::PeerClosed if self.inbox.has_line(self.codec.is_quit) => {
@@ -73,7 +78,8 @@ impl Conversation {
         self.pump(now, effects);
     }
 
-    /// A task is over; `ahead` are the lines that came with its data.
+    /// Handles the end of a task that moved `moved` bytes. `ahead` holds the bytes behind its data,
+    /// which are lines again.
     pub fn transfer_ended(
         &mut self,
         now: Instant,
@@ -89,7 +95,7 @@ impl Conversation {
         self.handle(now, Event::TransferEnded(end), effects);
     }
 
-    /// Goes on with lines that waited for the outbox to be read.
+    /// Handles the lines that waited until the peer had read its replies.
     pub fn resume(&mut self, now: Instant, effects: &mut Vec<Effect>) {
         self.pump(now, effects);
     }
@@ -102,12 +108,12 @@ impl Conversation {
             && (self.session.accepts() != Accepts::UrgentOnly || self.inbox.lines() < QUEUE_MAX)
     }
 
-    /// Bytes that are to be written to the peer; drain what was.
+    /// The bytes to write to the peer. Drain those that were written.
     pub fn outbox(&mut self) -> &mut Vec<u8> {
         &mut self.outbox
     }
 
-    /// Bytes already read that a beginning transfer takes over.
+    /// Takes the bytes that were read and not decoded, for a task that begins.
     pub fn take_ahead(&mut self) -> Vec<u8> {
         self.inbox.drain()
     }
@@ -125,7 +131,7 @@ impl Conversation {
         self.inbox.compact();
     }
 
-    /// The next line that the session has an ear for.
+    /// Takes the next line of a kind that the session accepts now.
     fn next_line(&mut self) -> Head {
         match self.session.accepts() {
             Accepts::AllLines => self.inbox.take(),
@@ -150,8 +156,9 @@ impl Conversation {
         }
     }
 
-    /// Answers and ABOR belong to the command under way; what only prepares,
-    /// asks about the session or keeps it alive is not worth a line.
+    /// Begins a line of the access log for `command`. None is begun for answers and ABOR, which
+    /// belong to the command under way, and for commands that only prepare, ask about the session
+    /// or keep it alive.
     fn begin_log_line(&mut self, now: Instant, command: &Command) {
         let unlogged = matches!(
             command,
@@ -206,7 +213,7 @@ impl Conversation {
     }
 
     fn log_line(&mut self, reply: &Reply, code: u16) -> Option<Effect> {
-        // A NOOP in the middle of a transfer does not end it.
+        // NOOP during a transfer leaves the transfer's line open.
         let meanwhile = *reply == Reply::Noop && self.session.accepts() == Accepts::UrgentOnly;
         if meanwhile || reply.is_preliminary() || matches!(reply, Reply::Challenge { .. }) {
             return None;

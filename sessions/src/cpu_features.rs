@@ -1,4 +1,4 @@
-//! What this processor has instructions for.
+//! Detects the processor's instructions for SHA-256 and AES-GCM.
 
 pub(crate) use self::instructions::{has_aes_gcm, has_sha256};
 

@@ -1,4 +1,5 @@
-//! Running digests of a file: how far they got, and what they are.
+//! Computes digests of files piece by piece (MD5, SHA-256, SHA-512), and reads and writes them in
+//! hexadecimal.
 
 use std::fmt;
 
@@ -7,7 +8,7 @@ use sha2::{Sha256, Sha512};
 
 use crate::cpu_features;
 
-/// The digests there are; a native transfer is verified by MD5 or by SHA-256.
+/// A digest algorithm. Native transfers are verified by MD5 or SHA-256; SHA-512 serves FTP's HASH.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Algorithm {
     #[default]
@@ -17,6 +18,7 @@ pub enum Algorithm {
 }
 
 impl Algorithm {
+    /// Its name in lower case without a hyphen: `sha256`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Md5 => "md5",
@@ -25,19 +27,21 @@ impl Algorithm {
         }
     }
 
+    /// The algorithm of that name; `None` for an unknown one.
     pub fn from_name(name: &str) -> Option<Self> {
         [Self::Md5, Self::Sha256, Self::Sha512]
             .into_iter()
             .find(|a| a.name() == name)
     }
 
-    /// One that a native transfer may be verified by; SHA-512 is for FTP's HASH.
+    /// The algorithm of that name if a native transfer may be verified by it; `None` for SHA-512
+    /// and unknown names.
     pub fn verifying(name: &str) -> Option<Self> {
         Self::from_name(name).filter(|a| *a != Self::Sha512)
     }
 
-    /// The cheapest here that verifies: a processor with instructions for SHA-256
-    /// does that in a third of the time that MD5 takes, one without in thrice the time.
+    /// The algorithm that verifies transfers at the least cost on this processor: SHA-256 where
+    /// there are instructions for it (a third of MD5's time), else MD5.
     pub fn cheapest() -> Self {
         match cpu_features::has_sha256() {
             true => Self::Sha256,
@@ -45,7 +49,8 @@ impl Algorithm {
         }
     }
 
-    /// `None` unless it is as many hexadecimal digits as this digest has.
+    /// Reads a digest in hexadecimal; `None` unless it has exactly this algorithm's number of
+    /// digits.
     pub fn parse(self, hex: &str) -> Option<Sum> {
         match self {
             Self::Md5 => parse_hex(hex).map(Sum::Md5),
@@ -54,6 +59,7 @@ impl Algorithm {
         }
     }
 
+    /// The digest of `bytes`.
     pub fn of(self, bytes: &[u8]) -> Sum {
         let mut running = Running::new(self);
         running.update(bytes);
@@ -61,7 +67,7 @@ impl Algorithm {
     }
 }
 
-/// A finished digest.
+/// A finished digest; displays as lower-case hexadecimal.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Sum {
     Md5([u8; 16]),
@@ -100,7 +106,7 @@ impl fmt::Debug for Sum {
     }
 }
 
-/// A digest under way over a file's bytes, in order.
+/// A digest under way over a file's bytes, which come in order.
 #[derive(Clone)]
 pub struct Running {
     state: State,
@@ -112,16 +118,17 @@ pub struct Running {
 enum State {
     Md5(Md5),
     Sha256(Sha256),
-    /// Boxed: it is the largest, and the rarest.
+    /// Boxed, because it is the largest and the rarest.
     Sha512(Box<Sha512>),
 }
 
 impl Running {
+    /// A digest that begins at the file's first byte.
     pub fn new(algorithm: Algorithm) -> Self {
         Self::starting(algorithm, 0)
     }
 
-    /// Of the bytes from `start` on.
+    /// A digest that begins at the byte `start`.
     pub fn starting(algorithm: Algorithm, start: u64) -> Self {
         let state = match algorithm {
             Algorithm::Md5 => State::Md5(Md5::new()),
@@ -135,16 +142,17 @@ impl Running {
         }
     }
 
-    /// The offset of the first byte it is of.
+    /// The offset of the first byte in the digest.
     pub fn start(&self) -> u64 {
         self.start
     }
 
-    /// The offset of the next byte it wants.
+    /// The offset of the byte that `update` takes next.
     pub fn position(&self) -> u64 {
         self.position
     }
 
+    /// Adds the next bytes of the file.
     pub fn update(&mut self, bytes: &[u8]) {
         match &mut self.state {
             State::Md5(md5) => md5.update(bytes),
@@ -162,7 +170,7 @@ impl Running {
         }
     }
 
-    /// Of the bytes so far; it may go on afterwards.
+    /// The digest of the bytes so far; more may be added afterwards.
     pub fn sum(&self) -> Sum {
         match &self.state {
             State::Md5(md5) => Sum::Md5(md5.clone().finalize().into()),

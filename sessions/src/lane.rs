@@ -1,4 +1,5 @@
-//! What bulk data goes through: plaintext in and out, nothing ever blocks.
+//! The connection that bulk data goes through, with or without TLS: plaintext in and out, without
+//! blocking.
 
 use std::io::{self, Read, Write};
 use std::os::fd::BorrowedFd;
@@ -7,26 +8,27 @@ use rustls::Connection;
 
 /// A byte stream that answers `WouldBlock` instead of waiting.
 pub trait Lane {
-    /// Fills as much of `buf` as is there; `Ok(0)` is the peer's clean end.
+    /// Reads what is there into `buf`. `Ok(0)` is the peer's clean end; an end without close_notify
+    /// is `UnexpectedEof`.
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize>;
 
-    /// Takes what it can; taken bytes may still wait for `flush`.
+    /// Takes as many bytes as it can and returns how many. Taken bytes may still wait for `flush`.
     fn write(&mut self, buf: &[u8]) -> io::Result<usize>;
 
-    /// Everything taken is with the kernel, or `WouldBlock`.
+    /// Hands all taken bytes to the kernel, or answers `WouldBlock`.
     fn flush(&mut self) -> io::Result<()>;
 
-    /// Bytes were read off the socket that only this lane still holds; a
-    /// transfer does not go home before it has taken them.
+    /// Whether bytes were read off the socket that this lane has not handed out yet. A burst may
+    /// not end before it has taken them.
     fn holds_input(&self) -> bool;
 
-    /// Says that no more follows, to whom a mere end would not do.
+    /// Flushes, and sends close_notify where there is TLS.
     fn close(&mut self) -> io::Result<()> {
         self.flush()
     }
 
-    /// Hands at most `max` bytes of a file from `offset` on to the peer without
-    /// copying them; `None` where this lane cannot.
+    /// Sends at most `max` bytes of `file` from `offset` on, without copying them through user
+    /// space (sendfile(2)). Returns how many; `None` where this lane cannot.
     fn send_from(
         &mut self,
         _file: BorrowedFd<'_>,
@@ -36,14 +38,14 @@ pub trait Lane {
         None
     }
 
-    /// Moves at most `max` bytes of what came to a pipe without copying them; 0
-    /// is the clean end, `None` where this lane cannot.
+    /// Moves at most `max` received bytes into `pipe` without copying them through user space
+    /// (splice(2)). Returns how many, 0 for the clean end; `None` where this lane cannot.
     fn pour(&mut self, _pipe: BorrowedFd<'_>, _max: u64) -> Option<io::Result<u64>> {
         None
     }
 }
 
-/// A socket as it is.
+/// A lane over a socket without TLS.
 pub struct Plain<'a, S>(pub &'a mut S);
 
 impl<S: Read + Write> Lane for Plain<'_, S> {
@@ -64,18 +66,19 @@ impl<S: Read + Write> Lane for Plain<'_, S> {
     }
 }
 
-/// TLS over a socket. `cipher` is lent: one large read of the socket feeds
+/// A lane over a TLS connection. `cipher` is a borrowed buffer: one large read of the socket feeds
 /// many records.
 pub struct Tls<'a, S> {
     connection: &'a mut Connection,
     socket: &'a mut S,
     cipher: &'a mut [u8],
-    /// What of `cipher` the connection has not taken yet.
+    /// The bytes of `cipher` that the connection has not taken yet.
     unfed: std::ops::Range<usize>,
 }
 
 impl<'a, S: Read + Write> Tls<'a, S> {
-    /// `cipher` needs at least one record's length (17 KiB) to be of use.
+    /// Wraps a TLS connection and its socket. `cipher` must have at least 17 KiB, the length of one
+    /// record.
     pub fn new(connection: &'a mut Connection, socket: &'a mut S, cipher: &'a mut [u8]) -> Self {
         Self {
             connection,
@@ -85,7 +88,8 @@ impl<'a, S: Read + Write> Tls<'a, S> {
         }
     }
 
-    /// A small reader takes little off the socket, so that little is left over.
+    /// Gives the connection more ciphertext, reading the socket if none is left. `wanted` plaintext
+    /// bytes bound the read, so that little is left over.
     fn feed(&mut self, wanted: usize) -> io::Result<Fed> {
         if self.unfed.is_empty() {
             let room = wanted.max(RECORD_MAX).min(self.cipher.len());
@@ -108,13 +112,13 @@ impl<'a, S: Read + Write> Tls<'a, S> {
     }
 }
 
-/// One record with its overhead (RFC 8446 section 5.2).
+/// The longest TLS record with its overhead, in bytes (RFC 8446 section 5.2).
 const RECORD_MAX: usize = 5 + 16_384 + 256;
 
 enum Fed {
     Some,
     PeerClosed,
-    /// The socket ended; without close_notify the reader calls it an error.
+    /// The socket ended. Without close_notify rustls's reader calls that an error.
     SocketEnded,
 }
 
@@ -161,7 +165,7 @@ impl<S: Read + Write> Lane for Tls<'_, S> {
         !self.unfed.is_empty()
     }
 
-    /// Queued once, whatever the number of tries it takes to get it out.
+    /// May be called again after `WouldBlock`: close_notify is queued once.
     fn close(&mut self) -> io::Result<()> {
         self.connection.send_close_notify();
         self.flush()

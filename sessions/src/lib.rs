@@ -1,4 +1,4 @@
-//! Both ends of the talk: no sockets, no files, no clock.
+//! Both ends of the FTP and the native dialect, as state machines without sockets, files and clock.
 //!
 //! ```text
 //!          bytes                 Command             Effect::Work(Job)
@@ -7,21 +7,25 @@
 //!          bytes                 Reply               Event::Completed
 //! ```
 //!
-//! Four words. A [`Command`](wire::command::Command) is what a peer asks, a
-//! [`Reply`](wire::reply::Reply) what it is told: meanings both, which the
-//! tables of [`wire::native`] and [`wire::ftp`] turn into lines. An [`Event`](server::Event) is
-//! what happened to a session, an [`Effect`](server::Effect) what it wants
-//! done. [`Session`](server::Session) goes from the one to the other, with the
-//! time as an argument; [`Conversation`](conversation::Conversation) puts the
-//! bytes around it.
+//! A [`Command`](wire::command::Command) is what a peer asks for, a [`Reply`](wire::reply::Reply)
+//! what it is told: both are meanings, which the tables of [`wire::native`] and [`wire::ftp`]
+//! translate from and to lines. An [`Event`](server::Event) is what happened to a session, an
+//! [`Effect`](server::Effect) what the session wants done. [`Session`](server::Session) turns
+//! events into effects and takes the time as an argument; [`Conversation`](conversation::Conversation)
+//! puts bytes around it.
 //!
-//! What differs between the dialects is data: a [`Codec`](wire::codec::Codec)
-//! and [`Manners`](server::Manners). No state asks which one it serves.
+//! The dialects differ in data only: a [`Codec`](wire::codec::Codec) and
+//! [`Manners`](server::Manners). No state asks which dialect it serves.
 //!
-//! Bulk data never passes through the session: it names a
-//! [`Task`](transfer::Task), and a [`Transfer`](transfer::Transfer) moves the
-//! bytes between a [`Lane`](lane::Lane) and a file in bounded bursts, wherever
-//! the shell runs it. [`client`] is the other end, of the same words.
+//! Bulk data never passes through the session: the session names a [`Task`](transfer::Task), and a
+//! [`Transfer`](transfer::Transfer) moves the bytes between a [`Lane`](lane::Lane) and a file in
+//! bursts of bounded length, on whatever thread the caller runs it. [`client`] is the other end of
+//! the native dialect, as dialogues made of the same commands and tasks.
+//!
+//! ```text
+//!  conversation --> server --> transfer --> lane, digest
+//!        client --> transfer      wire: commands, replies, both grammars (below all of them)
+//! ```
 
 pub mod aside;
 pub mod certificate;

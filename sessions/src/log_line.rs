@@ -1,4 +1,5 @@
-//! One line of the access log: a command that is over, what it moved, and how it was answered.
+//! Describes one line of the access log: a finished command, what it moved, and how it was
+//! answered.
 
 use std::time::Instant;
 
@@ -8,11 +9,14 @@ use crate::digest::Sum;
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct LogLine {
     pub verb: &'static str,
+    /// The command's path, absolute in the home; empty where it has none.
     pub path: Vec<u8>,
+    /// The code of the final reply.
     pub code: u16,
-    /// Of the file, through the connection.
+    /// Bytes of the file that went through the connection.
     pub bytes: u64,
+    /// When the command came.
     pub since: Instant,
-    /// What the file was verified by.
+    /// The digest that the file was verified by; `None` where none was.
     pub sum: Option<Sum>,
 }

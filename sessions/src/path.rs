@@ -1,14 +1,14 @@
-//! Paths as people see them: absolute below the home, normalised by name.
-//! The jail distrusts them; they exist to be shown and to be refused early.
+//! Resolves the paths that peers send, by name only, to absolute ones below the home. The jail does
+//! not trust them: they serve to be shown, and to refuse early.
 
 use std::fmt;
 
-/// The bytes of a path as a peer gave it: not empty, without NUL, CR or LF.
+/// A path as a peer sent it: not empty, without NUL, CR or LF.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct PathArg(Vec<u8>);
 
 impl PathArg {
-    /// `None` for an empty path or one that holds NUL, CR or LF.
+    /// Takes a path; `None` for an empty one and one that holds NUL, CR or LF.
     pub fn new(bytes: impl Into<Vec<u8>>) -> Option<Self> {
         let bytes = bytes.into();
         let forbidden = |b: &u8| matches!(b, 0 | b'\r' | b'\n');
@@ -32,7 +32,7 @@ pub struct AboveHome;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ParentOfRoot {
     Refused,
-    /// `/` again, as in the system's own root.
+    /// `/` again, as in the root directory of a system.
     IsRoot,
 }
 
@@ -41,13 +41,12 @@ impl VirtualPath {
         Self(b"/".to_vec())
     }
 
-    /// Resolves `arg` against this directory, by name only (links come later,
-    /// in the jail).
+    /// Resolves `arg` against this directory, by name only; links are resolved later, in the jail.
     pub fn join(&self, arg: &PathArg) -> Result<Self, AboveHome> {
         self.resolve(arg, ParentOfRoot::Refused)
     }
 
-    /// As `join`, with a choice of what `..` in `/` means.
+    /// Resolves as `join` does; `parent_of_root` says what `..` means in `/`.
     pub fn resolve(&self, arg: &PathArg, parent_of_root: ParentOfRoot) -> Result<Self, AboveHome> {
         let mut path = Vec::with_capacity(self.0.len() + 1 + arg.0.len());
         let from_root = arg.0.first() == Some(&b'/');
@@ -74,17 +73,17 @@ impl VirtualPath {
         Ok(Self(path))
     }
 
-    /// With its leading `/`.
+    /// The path's bytes, with the leading `/`.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
 
-    /// As `as_bytes`, for good.
+    /// The path's bytes, with the leading `/`.
     pub fn into_bytes(self) -> Vec<u8> {
         self.0
     }
 
-    /// Below the home, without the leading `/`; empty for the home itself.
+    /// The path relative to the home, without the leading `/`; empty for the home itself.
     pub fn below_home(&self) -> &[u8] {
         &self.0[1..]
     }

@@ -1,11 +1,12 @@
-//! Which ciphers TLS may use, and in which order: the one that this processor does fastest first.
+//! Orders TLS cipher suites by their cost on this processor, the cheapest first.
 
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::{CipherSuite, SupportedCipherSuite};
 
 use crate::cpu_features;
 
-/// Whether the processor has instructions for AES and for GCM's product.
+/// How AES-GCM is computed: by the processor's instructions for AES and carry-less multiplication,
+/// or in software.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Aes {
     Instructions,
@@ -13,7 +14,7 @@ pub enum Aes {
 }
 
 impl Aes {
-    /// Of the processor that this runs on.
+    /// Asks the processor that this runs on.
     pub fn here() -> Self {
         match cpu_features::has_aes_gcm() {
             true => Self::Instructions,
@@ -22,7 +23,7 @@ impl Aes {
     }
 }
 
-/// ring's algorithms, the suites in the order of what they cost where AES is done so.
+/// ring's crypto provider, with the cipher suites in the order of their cost for `aes`.
 pub fn provider(aes: Aes) -> CryptoProvider {
     let mut provider = ring::default_provider();
     provider
@@ -31,8 +32,9 @@ pub fn provider(aes: Aes) -> CryptoProvider {
     provider
 }
 
-/// 0 is the cheapest. AES-128 is the one that every end must have (RFC 8446 section 9.1), with ten
-/// rounds for the fourteen of AES-256; ChaCha20 is made for plain instructions (RFC 8439).
+/// The rank of a suite, 0 for the cheapest. AES-128 is the one that every end must have (RFC 8446
+/// section 9.1), with ten rounds to the fourteen of AES-256; ChaCha20 is made for plain
+/// instructions (RFC 8439).
 fn cost(suite: SupportedCipherSuite, aes: Aes) -> u8 {
     let (with_instructions, in_software) = match suite.suite() {
         CipherSuite::TLS13_AES_128_GCM_SHA256

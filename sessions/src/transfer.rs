@@ -1,5 +1,5 @@
-//! Bulk data between a lane and a file, in bounded bursts. A transfer keeps no
-//! buffer: what could not be sent is read again, and hashed once.
+//! Moves bulk data between a lane and a file, in bursts of bounded length. A transfer keeps no
+//! buffer: bytes that could not be sent are read again, and hashed only once.
 
 mod end;
 mod error;
@@ -25,26 +25,27 @@ use sending::Sending;
 use stream::{IncomingStream, OutgoingStream};
 pub use task::{Hashing, LaneUse, Route, StopLine, Task, Until};
 
-/// Lines that a peer sends ahead while bulk data flows: no more than this is read.
+/// Bytes of lines that are read from a peer while bulk data flows; no more than this.
 pub const AHEAD_MAX: usize = 16 * 1024;
 
-/// Bytes of a stream from which on it is a long one: a pipe pays for itself.
+/// Received bytes after which a stream is spliced: a pipe does not pay for a shorter one.
 const SPLICE_MIN: u64 = 256 * 1024;
 
-/// What one burst may use.
+/// The buffers and limits of one burst.
 pub struct Means<'a> {
-    /// Lent for the burst; at least 16 KiB.
+    /// A buffer for the burst, of at least 16 KiB.
     pub scratch: &'a mut [u8],
-    /// Bytes after which the transfer goes home.
+    /// Bytes after which the burst ends with [`Burst::BudgetSpent`].
     pub budget: u64,
-    /// Looked at before each chunk.
+    /// Ends the task early when true; read before each chunk.
     pub stop: &'a AtomicBool,
+    /// Where bytes are hashed.
     pub aside: &'a mut Aside,
-    /// For a task that [`Transfer::would_pour`].
+    /// A pipe for splicing; used only by tasks for which [`Transfer::would_pour`] is true.
     pub conduit: Option<&'a mut Conduit>,
 }
 
-/// `Means` without the companion, which the digest holds.
+/// `Means` without `aside`, which the burst's digest borrows.
 struct BurstIo<'a> {
     scratch: &'a mut [u8],
     budget: u64,
@@ -73,14 +74,14 @@ impl<'a> Means<'a> {
     }
 }
 
-/// One open file's bulk data. It is kept from the opening to the publishing, so
-/// that a digest of a prefix goes on over the rest.
+/// Moves the bulk data of one open file, task by task. It lives from the opening to the publishing,
+/// so that a digest of a prefix goes on over the rest.
 #[derive(Default)]
 pub struct Transfer {
     digest: Option<Running>,
     frames: FrameDecoder,
     phase: Phase,
-    /// Bytes off the lane that are lines, not data.
+    /// Bytes read from the lane that belong to lines, not to data.
     ahead: Vec<u8>,
     moved: u64,
 }
@@ -105,7 +106,7 @@ struct Receiving {
 }
 
 impl Transfer {
-    /// Takes up a task; `ahead` are bytes already read off the lane.
+    /// Begins a task. `ahead` holds bytes that were already read from the lane.
     pub fn begin(&mut self, task: Task, ahead: Vec<u8>) {
         debug_assert!(self.ahead.is_empty());
         self.ahead = ahead;
@@ -164,22 +165,22 @@ impl Transfer {
         };
     }
 
-    /// Bytes that were read off the lane and belong to lines.
+    /// Takes the bytes that were read from the lane and belong to lines.
     pub fn take_ahead(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.ahead)
     }
 
-    /// Bytes of the file that went through the lane (or the digest) in this task.
+    /// Bytes of the file that this task has moved, or hashed where it only hashes.
     pub fn moved(&self) -> u64 {
         self.moved
     }
 
-    /// How far the digest got.
+    /// The file offset that the digest has reached; 0 without a digest.
     pub fn hashed(&self) -> u64 {
         self.digest.as_ref().map_or(0, Running::position)
     }
 
-    /// The task needs the socket to be readable, not writable.
+    /// Whether the task waits for the socket to be readable, not writable.
     pub fn is_reading(&self) -> bool {
         matches!(
             self.phase,
@@ -187,24 +188,25 @@ impl Transfer {
         )
     }
 
-    /// The task sends a bare stream, of which no digest is taken.
+    /// Whether the task sends a bare stream, of which no digest is taken.
     pub fn is_streaming(&self) -> bool {
         matches!(self.phase, Phase::SendingStream(_))
     }
 
-    /// The task sends a file's bytes as they are, and the lane carries nothing else.
+    /// Whether the task sends a file's bytes unchanged on a lane that carries nothing else, so that
+    /// sendfile(2) may do it.
     pub fn would_hand_on(&self) -> bool {
         matches!(&self.phase, Phase::SendingStream(outgoing) if outgoing.is_bare())
     }
 
-    /// The task receives a long stream whose bytes nobody has to look at.
+    /// Whether the task receives a long stream of unchanged bytes, so that splice(2) may do it.
     pub fn would_pour(&self) -> bool {
         matches!(&self.phase, Phase::ReceivingStream(incoming) if incoming.is_image())
             && self.moved >= SPLICE_MIN
     }
 
-    /// The task receives a stream, which may be published where its end is received
-    /// if it has no more bytes than this.
+    /// The most bytes, for a task that receives a stream, that the worker who sees its end may
+    /// publish at once; `None` for other tasks.
     pub fn short(&self) -> Option<u64> {
         match &self.phase {
             Phase::ReceivingStream(incoming) => Some(incoming.short),
@@ -212,12 +214,12 @@ impl Transfer {
         }
     }
 
-    /// The task needs no lane.
+    /// Whether the task only hashes, and needs no lane.
     pub fn is_digesting(&self) -> bool {
         matches!(self.phase, Phase::Digesting { .. })
     }
 
-    /// Works until the lane would block, the budget is spent, or all is done.
+    /// Runs one burst: until the lane would block, the budget is spent, or the task is finished.
     pub fn burst(&mut self, lane: &mut impl Lane, file: &mut impl File, means: Means<'_>) -> Burst {
         let (burst_io, aside) = means.split();
         let mut hash = BurstHash::new(self.digest.take(), aside);
@@ -235,7 +237,7 @@ impl Transfer {
         self.finish_burst(result)
     }
 
-    /// A digest task works without a lane.
+    /// Runs one burst of a task that only hashes.
     pub fn burst_digest(&mut self, file: &mut impl Source, means: Means<'_>) -> Burst {
         let Phase::Digesting { to } = self.phase else {
             return Burst::Finished(End::Stopped);
@@ -247,7 +249,8 @@ impl Transfer {
         self.finish_burst(result)
     }
 
-    /// A finished task's digest is that of all its bytes, or none.
+    /// Turns a result into the burst's end, and adds the digest if it is that of all the task's
+    /// bytes.
     fn finish_burst(&mut self, result: Result<Burst, TransferError>) -> Burst {
         let mut burst = result.unwrap_or_else(|error| error.into_burst(self.is_reading()));
         if let Burst::Finished(end) = &mut burst {
@@ -260,6 +263,7 @@ impl Transfer {
         burst
     }
 
+    /// Begins a digest unless one by this algorithm is under way.
     fn ensure_digest(&mut self, algorithm: Algorithm) {
         let fits = |running: &Running| running.algorithm() == algorithm;
         if !self.digest.as_ref().is_some_and(fits) {
@@ -267,7 +271,8 @@ impl Transfer {
         }
     }
 
-    /// A digest that does not stand at `from` cannot go on there.
+    /// Prepares the digest for bytes from `from` on. It can go on only where it stands, or begin
+    /// anew at 0.
     fn hash_from(&mut self, from: u64, hashing: Hashing) {
         let Hashing::By(algorithm) = hashing else {
             self.digest = None;
@@ -343,7 +348,7 @@ impl Transfer {
     }
 }
 
-/// The digest is added when all of it is back.
+/// A finished task; `finish_burst` adds the digest.
 fn complete(position: u64) -> Burst {
     Burst::Finished(End::Complete {
         position,
@@ -352,7 +357,8 @@ fn complete(position: u64) -> Burst {
     })
 }
 
-/// Reads what the peer sent while we send, and looks for the line that stops us.
+/// Reads what the peer sent during the sending, and tells whether the line that stops it is among
+/// it.
 fn poll_stop_line(
     lane: &mut impl Lane,
     ahead: &mut Vec<u8>,
@@ -377,7 +383,7 @@ fn poll_stop_line(
     })
 }
 
-/// What the lane read off the socket must not be lost when it goes.
+/// Reads the bytes that the lane holds into `ahead`: they would be lost with it.
 fn drain_held_input(
     lane: &mut impl Lane,
     ahead: &mut Vec<u8>,

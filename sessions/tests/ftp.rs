@@ -1,5 +1,5 @@
-//! The FTP dialect's server in one room with a client that follows a script:
-//! a pretended disk, data connections in memory, time that only a test advances.
+//! Tests the FTP server in memory, against a scripted client: a simulated disk, data connections in
+//! memory, time that only a test advances.
 
 #[cfg(test)]
 mod ftp {

@@ -1,4 +1,4 @@
-//! The fuzz targets' bodies, run with fixed seeds.
+//! Runs the bodies of the fuzz targets with fixed seeds.
 
 #[path = "../../fuzz/bodies.rs"]
 mod bodies;

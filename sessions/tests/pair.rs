@@ -1,6 +1,6 @@
-//! Both ends of the native dialect in one room: the server's conversation over
-//! a pretended disk, the client's dialogues over pretended files, two byte
-//! queues between them, and time that only a test advances.
+//! Tests both ends of the native dialect in memory: the server's conversation over a simulated
+//! disk, the client's dialogues over simulated files, two byte queues between them, and time that
+//! only a test advances.
 
 #[cfg(test)]
 mod pair {

@@ -1,22 +1,23 @@
-//! Stopping: ABOR, and NOOP behind it whose 200 says that all before it was
-//! answered. Whatever comes in between is read and forgotten.
+//! Stops a dialogue: sends ABOR, and NOOP behind it, whose 200 tells that everything before it was
+//! answered. Answers in between are ignored, and frames discarded.
 
 use super::{Effect, Event, Outcome, finish};
 use crate::transfer::Task;
 use crate::wire::command::Command;
 use crate::wire::native::answers::Answered;
 
-/// Which answer has frames behind it.
+/// After which answer frames come that must be discarded.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum FramesAfter {
-    /// They are being discarded already, or there are none.
+    /// No answer: the frames are being discarded already, or there are none.
     None,
-    /// Behind 150 (a listing, a download with no turn).
+    /// 150 (a listing, a download without a turn).
     Code150,
-    /// Behind 210, or the 200 that tells a size.
+    /// 210, or the 200 that tells a size.
     Code200,
 }
 
+/// A dialogue that was stopped, until everything is answered.
 #[derive(Debug)]
 pub(super) struct Draining {
     pub(super) outcome: Box<Outcome>,
@@ -32,7 +33,7 @@ impl Draining {
         }
     }
 
-    /// Stops what is being received in the middle of its frames.
+    /// Stops a dialogue that is receiving frames.
     pub(super) fn begin_in_frames(
         outcome: Outcome,
         frames: FramesAfter,
@@ -67,7 +68,7 @@ impl FramesAfter {
     }
 }
 
-/// The other 200s tell a size.
+/// Whether this is the 200 of NOOP; other 200s tell a size.
 fn is_noop(answered: &Answered) -> bool {
     answered.code == 200 && answered.size.is_none()
 }

@@ -1,5 +1,5 @@
-//! RETR: what is here already is proved by its digest before anything is added
-//! to it, and what came gets its name only when both digests are equal.
+//! Runs RETR for the client (PROTOCOL.md section 7): a local part is proved by its digest before
+//! anything is appended to it, and the file gets its name only when both digests are equal.
 
 use super::drain::{Draining, FramesAfter};
 use super::{
@@ -12,33 +12,34 @@ use crate::wire::native::answers::Answered;
 use crate::wire::reply::Refusal;
 use crate::wire::stamp::Stamp;
 
-/// A download as asked for.
+/// A download as the user asked for it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct GetOrder {
-    /// [`Turn::Straight`] takes no notice of what is here.
+    /// With [`Turn::Straight`], local files are ignored.
     pub what: Retrieve,
     pub command: Asking,
     pub local: LocalCopy,
 }
 
-/// Whether the command has been sent: with no turn, several may be sent ahead,
-/// and their dialogues are run in that order. One that ends `Stopped`,
-/// `LocalFailed` or `BadData` has eaten the answers of all that were.
+/// Whether the command was sent already. Without a turn, several may be sent ahead, and their
+/// dialogues are run in that order. One that ends `Stopped`, `LocalFailed` or `BadData` has used up
+/// the answers to all of them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Asking {
     Now,
     Ahead,
 }
 
-/// What is here before the download.
+/// The local files before the download.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct LocalCopy {
-    /// The file of that name: its size in bytes, and its time.
+    /// Size in bytes and time of the file that has the name already.
     pub whole: Option<(u64, Stamp)>,
     /// Bytes of the part that an earlier download left.
     pub part: u64,
 }
 
+/// The states of a download.
 #[derive(Debug)]
 pub(super) enum Get {
     Asked(GetOrder),
@@ -51,17 +52,17 @@ pub(super) enum Get {
     Draining(Draining),
 }
 
-/// The file as the server has told it.
+/// The file as the server described it.
 #[derive(Clone, Copy, Debug)]
 struct Offer {
-    /// Of the whole file, in bytes.
+    /// The whole file's size in bytes.
     size: u64,
     modified: Option<Stamp>,
-    /// What it is verified by.
+    /// The algorithm that it is verified by.
     digest: Algorithm,
 }
 
-/// Where a download begins.
+/// The offset and the local file that a download begins with.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Start {
     offer: Offer,
@@ -69,6 +70,7 @@ pub(super) struct Start {
     file: LocalFile,
 }
 
+/// A download whose frames come, or came.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Data {
     offer: Offer,
@@ -78,7 +80,7 @@ pub(super) struct Data {
 
 impl Get {
     pub(super) fn begin(order: GetOrder, out: &mut Vec<Effect>) -> Self {
-        // With no turn the frames come at once: there must be a file for them.
+        // Without a turn the frames come at once: there must be a file for them.
         if order.what.turn == Turn::Straight {
             out.push(Effect::Use(LocalFile::EmptyPart));
         }
@@ -133,7 +135,7 @@ impl GetOrder {
                 answer(Answer::HaveAlready, out);
                 return finish(Outcome::AlreadyThere { size, sum: None }, out);
             }
-            // Nothing is asked: either nothing has to be sent, or the part of it is of no use.
+            // No question: either nothing has to be sent, or the local part is of no use.
             Some((here, _)) if here == size => {
                 let start = Start {
                     offer,
@@ -169,7 +171,7 @@ impl GetOrder {
         Get::Draining(Draining::begin(outcome, self.frames(), out))
     }
 
-    /// Where frames that nobody will want come from.
+    /// The answer after which unwanted frames come.
     fn frames(&self) -> FramesAfter {
         match self.what.turn {
             Turn::Straight => FramesAfter::Code150,
@@ -231,7 +233,7 @@ impl Start {
                 self.data(self.offer.size, self.file)
                     .receive(self.have, out),
             ),
-            // The part could not be made, and the server still waits for a word.
+            // The part could not be made, and the server still waits for a code.
             Event::LocalFailed => decline(Outcome::LocalFailed, out),
             Event::Stop => Some(Get::Draining(Draining::begin(
                 Outcome::Stopped,
@@ -242,7 +244,7 @@ impl Start {
         }
     }
 
-    /// All comes: because it was asked for, or because the beginning differs.
+    /// Receives the whole file, because it was asked for or the beginnings differ.
     fn restart(self, all: &Answered, out: &mut Vec<Effect>) -> Get {
         match self.file {
             LocalFile::EmptyPart => {}

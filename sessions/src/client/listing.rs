@@ -1,4 +1,4 @@
-//! LIST and STAGES: 150, frames, 226.
+//! Runs LIST and STAGES for the client: 150, frames, 226.
 
 use super::drain::{Draining, FramesAfter};
 use super::{Effect, Event, Outcome, finish, ignore_or_refuse};
@@ -13,7 +13,7 @@ pub(super) enum Listing {
     Draining(Draining),
 }
 
-/// The entries as they come.
+/// The task that receives the entries.
 const RECEIVE: Task = Task::Receive {
     from: 0,
     at_most: u64::MAX,

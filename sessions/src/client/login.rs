@@ -1,5 +1,5 @@
-//! SCRAM, as PROTOCOL.md section 4 has it: 230 is believed only when the
-//! server's signature is right.
+//! Logs the client in with SCRAM (PROTOCOL.md section 4): 230 is believed only if the server's
+//! signature is right.
 
 use zeroize::Zeroizing;
 
@@ -8,7 +8,7 @@ use crate::scram::{AwaitSignature, Binding, ClientLogin, ScramError};
 use crate::wire::command::Command;
 use crate::wire::native::answers::Answered;
 
-/// Who logs in, over what.
+/// The user who logs in, and the channel that the login is bound to.
 pub struct Credentials {
     pub user: String,
     pub password: Zeroizing<String>,

@@ -1,5 +1,5 @@
-//! The client's end of each dialogue: events in, effects out. No socket, no
-//! file, no terminal; whoever runs a [`Dialogue`] has those.
+//! The client's end of each native dialogue as a state machine: events in, effects out. Sockets,
+//! files and the terminal belong to whoever runs a [`Dialogue`].
 
 mod drain;
 pub mod get;
@@ -30,72 +30,72 @@ use put::Put;
 use rename::Rename;
 use request::Request;
 
-/// What happens to a dialogue.
+/// What happened to a dialogue.
 #[expect(clippy::large_enum_variant, reason = "one at a time, on the stack")]
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Event {
     /// A line came from the server.
     Answered(Answered),
-    /// The person's word on an [`Effect::Ask`].
+    /// The user's answer to an [`Effect::Ask`].
     Decided(Decision),
-    /// The task of an [`Effect::Begin`] is over.
+    /// The task of an [`Effect::Begin`] ended.
     Ended(End),
     /// [`Effect::Publish`] was done.
     Published,
     /// [`Effect::Use`] or [`Effect::Publish`] failed; effects behind it were dropped.
     LocalFailed,
-    /// The person wants this stopped. Whoever runs the tasks stops the one under
-    /// way, and those that begin later as well (saying this again), but for
-    /// [`Task::Discard`].
+    /// The user wants the dialogue stopped. Whoever runs the tasks stops the running one, and every
+    /// later one but [`Task::Discard`], repeating this event.
     Stop,
-    /// A digest task has been running for a while.
+    /// A digest task has been running for some seconds.
     Tick,
 }
 
+/// The user's answer to a question.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Decision {
     Yes,
     No,
 }
 
-/// What a dialogue wants done, in this order.
+/// What a dialogue wants done, in the order of the list.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Effect {
     Send(Command),
     /// Run the bulk task; [`Event::Ended`] answers.
     Begin(Task),
-    /// [`Event::Decided`] answers, or [`Event::Stop`].
+    /// Ask the user; [`Event::Decided`] answers, or [`Event::Stop`].
     Ask(Question),
-    /// The local file that tasks work on from now on.
+    /// Let tasks use this local file from now on.
     Use(LocalFile),
-    /// What was received is whole: sync it, and give it its name and its time.
+    /// Publish the received file: sync it, and give it its name and its time.
     Publish {
         modified: Option<Stamp>,
     },
-    /// What was received is wrong: remove the part.
+    /// Remove the received part, which is wrong.
     DropPart,
-    /// Bytes that the server's own work has done.
+    /// Show the progress of the server's own work, in bytes.
     Working {
         done: u64,
         of: u64,
     },
     Note(Note),
-    /// The dialogue is over; nothing comes behind.
+    /// The dialogue is over; no effect follows.
     Done(Box<Outcome>),
 }
 
-/// A file of a download.
+/// The local file of a download.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum LocalFile {
-    /// The file that has the name already; it is only read.
+    /// The file that has the name already, for reading.
     Whole,
-    /// The part that an earlier download left; written behind its end.
+    /// The part that an earlier download left, to be appended to.
     Part,
-    /// A part that is made, or cut to nothing.
+    /// A new part, or an old one truncated to 0 bytes.
     EmptyPart,
 }
 
-/// Something only the person can say; sizes in bytes.
+/// A question to the user; sizes in bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Question {
     ResumeDownload {
@@ -110,51 +110,51 @@ pub enum Question {
     Replace,
 }
 
-/// What a person may want to know although nothing failed.
+/// Something that the user may want to know although nothing failed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Note {
-    /// The part is no beginning of the file: all is sent again.
+    /// The part is not the beginning of the file: the whole file is sent.
     PartDiffers,
-    /// The local file is another one than the server's: it is fetched.
+    /// The local file differs from the server's: it is downloaded.
     WholeDiffers,
 }
 
 /// How a dialogue ended.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Outcome {
-    /// The server's last word; its code says what it means.
+    /// The server's final reply; its code tells what it means.
     Replied(Answered),
     LoggedIn(Answered),
-    /// The server could not log us in, or did not prove itself.
+    /// The login was refused, or the server did not prove itself.
     LoginFailed(ScramError),
     /// Both ends have the same bytes, stored: the server's 226.
     Verified(Answered),
-    /// Nothing was sent, both ends have it; `None` where size and time said so.
+    /// Both ends have the file already; `sum` is `None` where size and time said so.
     AlreadyThere {
         size: u64,
         sum: Option<Sum>,
     },
-    /// The digests differ: what was received is gone.
+    /// The digests differ: the received bytes were removed.
     Differs(Answered),
-    /// The person did not want to resume.
+    /// The user did not want to resume.
     GaveUp,
-    /// The person did not want another file replaced: the server's refusal.
+    /// The user did not want the server's file replaced: the server's refusal.
     NotReplaced(Answered),
-    /// The person stopped it.
+    /// The user stopped it.
     Stopped,
-    /// The local file could not be read or written; its owner knows why.
+    /// The local file could not be read or written; whoever runs the dialogue knows why.
     LocalFailed,
-    /// The bulk data broke a rule; the session lives.
+    /// The bulk data broke a rule; the session goes on.
     BadData(Refusal),
-    /// The server said what it cannot say here: the connection is of no use.
+    /// The server sent an answer that does not fit: the connection must be closed.
     OutOfOrder(Answered),
     /// The server closes: its 421.
     Closing(Answered),
-    /// The connection is gone.
+    /// The connection is lost.
     Lost,
 }
 
-/// One dialogue under way.
+/// One dialogue with the server.
 pub struct Dialogue(DialogueState);
 
 enum DialogueState {
@@ -177,24 +177,27 @@ impl Dialogue {
         Ok(Self(DialogueState::Login(Login::begin(credentials, out)?)))
     }
 
-    /// A command that is answered by one final reply.
+    /// Sends a command that is answered by one final reply.
     pub fn request(command: Command, out: &mut Vec<Effect>) -> Self {
         Self(DialogueState::Request(Request::begin(command, out)))
     }
 
-    /// LIST or STAGES: entries go to the sink.
+    /// Sends LIST or STAGES; the entries go to the task's sink.
     pub fn listing(command: Command, out: &mut Vec<Effect>) -> Self {
         Self(DialogueState::Listing(Listing::begin(command, out)))
     }
 
+    /// Begins a download.
     pub fn get(order: GetOrder, out: &mut Vec<Effect>) -> Self {
         Self(DialogueState::Get(Get::begin(order, out)))
     }
 
+    /// Begins an upload.
     pub fn put(order: PutOrder, out: &mut Vec<Effect>) -> Self {
         Self(DialogueState::Put(Put::begin(order, out)))
     }
 
+    /// Begins a rename.
     pub fn rename(
         from: crate::path::PathArg,
         to: crate::path::PathArg,
@@ -203,7 +206,7 @@ impl Dialogue {
         Self(DialogueState::Rename(Rename::begin(from, to, out)))
     }
 
-    /// Takes one event; appends what is to be done.
+    /// Handles one event; appends to `out` what is to be done.
     pub fn handle(&mut self, event: Event, out: &mut Vec<Effect>) {
         let state = std::mem::replace(&mut self.0, DialogueState::Over);
         self.0 = match event {
@@ -237,14 +240,14 @@ impl DialogueState {
     }
 }
 
-/// Ends a dialogue.
+/// Ends the dialogue.
 fn finish<S>(outcome: Outcome, out: &mut Vec<Effect>) -> Option<S> {
     out.push(Effect::Done(Box::new(outcome)));
     None
 }
 
-/// An answer that no state waits for: a refusal ends the dialogue, anything
-/// else means that the two ends do not talk about the same thing any more.
+/// Ends the dialogue after an answer that no state waits for: with a refusal as its outcome, or
+/// else because the two ends have lost their common state.
 fn refused<S>(answered: Answered, out: &mut Vec<Effect>) -> Option<S> {
     let refusal = answered.code >= 400;
     let outcome = if refusal {
@@ -255,7 +258,8 @@ fn refused<S>(answered: Answered, out: &mut Vec<Effect>) -> Option<S> {
     finish(outcome(answered), out)
 }
 
-/// The last arm of every dialogue: what a state does not wait for.
+/// Handles an event that the state does not wait for: other answers end the dialogue, other events
+/// are ignored.
 fn ignore_or_refuse<S>(state: S, event: Event, out: &mut Vec<Effect>) -> Option<S> {
     match event {
         Event::Answered(answered) => refused(answered, out),

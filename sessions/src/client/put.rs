@@ -1,5 +1,5 @@
-//! STOR: a part at the server is gone on with only where it is a beginning of
-//! our file, and 226 is believed only with our own digest.
+//! Runs STOR for the client (PROTOCOL.md section 8): a part at the server is resumed only where it
+//! is a prefix of the local file, and 226 is believed only with the client's own digest.
 
 use super::drain::{Draining, FramesAfter};
 use super::{Decision, Effect, Event, Note, Outcome, Question, finish, ignore_or_refuse, refused};
@@ -9,9 +9,10 @@ use crate::wire::command::{Answer, Command, Replace, Store, Turn};
 use crate::wire::native::answers::Answered;
 use crate::wire::reply::Kind;
 
-/// An upload as asked for.
+/// An upload as the user asked for it.
 pub type PutOrder = Store;
 
+/// The states of an upload.
 #[derive(Debug)]
 pub(super) enum Put {
     Asked(Store),
@@ -26,21 +27,21 @@ pub(super) enum Put {
     Draining(Draining),
 }
 
-/// What an interrupted upload left at the server.
+/// The part that an interrupted upload left at the server.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Part {
     have: u64,
     sum: Sum,
 }
 
-/// Whether the person wants it stopped.
+/// Whether the user asked to stop.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum StopRequest {
     None,
     Pending,
 }
 
-/// How the sending ended; the server's word on it is to come.
+/// How the sending ended; the server's reply is still to come.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Sent {
     All(Sum),
@@ -76,8 +77,8 @@ impl Put {
                 on_target_checked(order, why, &found, out)
             }
             (Self::AskedReplace(order, why), event) => on_replace(order, why, event, out),
-            // A stop in the other states stops the sending as soon as it begins: while the
-            // server waits for frames it understands nothing else.
+            // In the other states a stop ends the sending as soon as it begins: while the server
+            // waits for frames it accepts nothing else.
             (state, event) => ignore_or_refuse(state, event, out),
         }
     }
@@ -91,7 +92,7 @@ fn ask(order: Store, out: &mut Vec<Effect>) -> Put {
 fn on_asked(order: Store, answered: Answered, out: &mut Vec<Effect>) -> Option<Put> {
     match (answered.code, answered.have, answered.sum) {
         (150, ..) => Some(send(order, 0, out)),
-        // One digest is taken of the part and of the rest.
+        // One digest runs over the part and the rest.
         (210, Some(have), Some(sum)) if sum.algorithm() == order.digest => {
             Some(part_here(order, Part { have, sum }, out))
         }
@@ -152,7 +153,8 @@ fn on_hashed(order: Store, part: Part, event: Event, out: &mut Vec<Effect>) -> O
     }
 }
 
-/// The digest stands where we said, or begins anew: no other offset can be sent from.
+/// Begins the sending. The digest stands at `want`, or begins anew at 0: no other offset is
+/// possible.
 fn on_offset(order: Store, want: u64, go: Answered, out: &mut Vec<Effect>) -> Option<Put> {
     match go.offset {
         Some(offset) if offset == want || offset == 0 => Some(send(order, offset, out)),
@@ -218,7 +220,7 @@ fn on_final(order: Store, sent: Sent, answered: Answered, out: &mut Vec<Effect>)
             finish(Outcome::Verified(answered), out)
         }
         (226, _, Sent::All(_)) => finish(Outcome::Differs(answered), out),
-        // With no turn, this comes when all may have been sent already.
+        // Without a turn, this comes when everything may have been sent already.
         (200, Some(there), Sent::All(here)) if there == here => finish(
             Outcome::AlreadyThere {
                 size: order.size,
@@ -231,7 +233,7 @@ fn on_final(order: Store, sent: Sent, answered: Answered, out: &mut Vec<Effect>)
     }
 }
 
-/// A file of this size is there: is it the same?
+/// Hashes the local file, to compare it with the server's of the same size.
 fn compare(order: Store, there: Answered, sum: Sum, out: &mut Vec<Effect>) -> Put {
     out.push(Effect::Begin(Task::Digest {
         to: order.size,
@@ -258,7 +260,7 @@ fn on_compared(
     }
 }
 
-/// 550 has several reasons; a file that is in the way can be replaced.
+/// Asks for the facts of the path: 550 has several reasons, but a file in the way can be replaced.
 fn check_target(order: Store, refusal: Answered, out: &mut Vec<Effect>) -> Put {
     out.push(Effect::Send(Command::Facts(order.path.clone())));
     Put::CheckingTarget(order, Box::new(refusal))
@@ -303,7 +305,8 @@ fn on_replace(
     }
 }
 
-/// A file that was being published when we stopped is there all the same.
+/// Handles an event of a stopped upload: a file that was being published by then is stored all the
+/// same.
 fn on_drained(mut draining: Draining, event: Event, out: &mut Vec<Effect>) -> Option<Put> {
     if let Event::Answered(stored) = &event
         && stored.code == 226

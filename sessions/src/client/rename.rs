@@ -1,4 +1,4 @@
-//! RNFR, 350, 351, and how it went.
+//! Runs a rename for the client: RNFR, 350, 351, and the final reply.
 
 use super::{Effect, Event, Outcome, finish, ignore_or_refuse};
 use crate::path::PathArg;
@@ -16,7 +16,7 @@ impl Rename {
         Self::From { to }
     }
 
-    /// A stop is not looked at: the answers come at once.
+    /// Handles one event. A stop is ignored: the answers come at once.
     pub(super) fn on(self, event: Event, out: &mut Vec<Effect>) -> Option<Self> {
         match (self, event) {
             (Self::From { to }, Event::Answered(answered)) if answered.code == 350 => {

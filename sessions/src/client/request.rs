@@ -1,4 +1,4 @@
-//! One command, one final reply.
+//! Runs a command of the client that has one final reply.
 
 use super::drain::{Draining, FramesAfter};
 use super::{Effect, Event, Outcome, finish};

@@ -1,4 +1,4 @@
-//! A server in a test's own words: lines in, effects checked one by one.
+//! Scripts a server for tests: lines go in, and effects are checked one by one.
 
 use std::collections::VecDeque;
 
@@ -21,7 +21,7 @@ impl Script {
         }
     }
 
-    /// Delivers a line of the server; all effects before it must have been seen.
+    /// Delivers a line of the server; all effects before it must have been checked.
     pub(super) fn hears(&mut self, line: &str) -> &mut Self {
         self.event(Event::Answered(Answered::decode(line.as_bytes()).unwrap()))
     }
@@ -34,7 +34,7 @@ impl Script {
         self
     }
 
-    /// The task under way ends at `position`, and all up to there is `bytes`.
+    /// The running task ends, with the digest of `bytes`.
     pub(super) fn ended(&mut self, bytes: &[u8]) -> &mut Self {
         let sum = Some(Algorithm::Md5.of(bytes));
         self.event(Event::Ended(End::Complete {
@@ -44,7 +44,7 @@ impl Script {
         }))
     }
 
-    /// A task without a digest ends as it should.
+    /// The running task ends, without a digest.
     pub(super) fn ended_plain(&mut self) -> &mut Self {
         self.event(Event::Ended(End::Complete {
             position: 99,
@@ -89,7 +89,7 @@ impl Script {
         assert_eq!(answered.code, code);
     }
 
-    /// How it ended; nothing comes behind that.
+    /// The outcome, which must be the last effect.
     pub(super) fn outcome(&mut self) -> Outcome {
         let Some(Effect::Done(outcome)) = self.effects.pop_front() else {
             panic!("it goes on");

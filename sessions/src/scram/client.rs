@@ -1,4 +1,4 @@
-//! The client's end: proves the password, then demands that the server prove itself.
+//! SCRAM's client: proves the password, then demands that the server prove itself.
 
 use std::ops::RangeInclusive;
 
@@ -78,7 +78,7 @@ impl ClientLogin {
     }
 }
 
-/// A login that is proved to the server, but not yet by it.
+/// A login whose client has proved itself, and whose server has not yet.
 #[derive(Debug)]
 pub struct AwaitSignature {
     signature: Key,
@@ -108,7 +108,7 @@ impl AwaitSignature {
     }
 }
 
-/// The server-first message, taken apart.
+/// The parts of the server-first message.
 struct Challenge<'a> {
     nonce: &'a str,
     salt: Vec<u8>,
@@ -131,8 +131,8 @@ impl<'a> Challenge<'a> {
         })
     }
 
-    /// A nonce that only repeats the client's holds nothing of the server, and would let an old
-    /// login be played back.
+    /// Checks nonce and iterations. A nonce that only repeats the client's would let an old login
+    /// be replayed.
     fn check(&self, own_nonce: &str, bounds: &RangeInclusive<u32>) -> Result<(), ScramError> {
         check_nonce(self.nonce)?;
         match self.nonce.strip_prefix(own_nonce) {

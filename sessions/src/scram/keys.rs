@@ -1,4 +1,4 @@
-//! The key schedule of RFC 5802, section 3, over SHA-256.
+//! Derives the keys of RFC 5802 (section 3) with SHA-256.
 
 use std::fmt;
 
@@ -56,6 +56,7 @@ impl Key {
         masked
     }
 
+    /// Compares in constant time.
     pub(super) fn matches(&self, other: &Self) -> bool {
         self.0.ct_eq(&other.0).into()
     }
@@ -86,7 +87,7 @@ pub(super) fn prepare_user(user: &str) -> Result<String, ScramError> {
 
 fn prepare_password(password: &str) -> Result<Zeroizing<String>, ScramError> {
     let prepared = stringprep::saslprep(password).map_err(|_| ScramError::BadPassword)?;
-    // Tested after the mapping: a lone soft hyphen is an empty password too.
+    // Checked after the mapping: a lone soft hyphen is an empty password too.
     match prepared.is_empty() {
         true => Err(ScramError::EmptyPassword),
         false => Ok(Zeroizing::new(prepared.into_owned())),

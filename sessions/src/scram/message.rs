@@ -1,4 +1,4 @@
-//! The grammar of the four messages (RFC 5802, section 7).
+//! Parses and writes the parts of the four SCRAM messages (RFC 5802, section 7).
 
 use std::fmt;
 use std::str::Split;
@@ -8,7 +8,7 @@ use base64ct::{Base64, Encoding};
 use super::keys::Key;
 use super::{Binding, MAX_MESSAGE, ScramError};
 
-/// Which of the four messages an error is about.
+/// One of the four messages, to name it in errors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Message {
     ClientFirst,
@@ -91,7 +91,7 @@ impl<'a> Attributes<'a> {
         }
     }
 
-    /// Passes over optional extensions: unknown ones are ignored, but must be well formed.
+    /// Skips optional extensions: unknown ones are ignored, but must be well formed.
     pub(super) fn finish(mut self) -> Result<(), ScramError> {
         while self.next()?.is_some() {}
         Ok(())
@@ -146,7 +146,7 @@ impl BindingFlag {
     }
 }
 
-/// Both halves of a nonce: printable ASCII but the comma (RFC 5802, section 7, `printable`).
+/// Checks a nonce: printable ASCII but the comma (RFC 5802, section 7, `printable`).
 pub(super) fn check_nonce(nonce: &str) -> Result<(), ScramError> {
     match !nonce.is_empty()
         && nonce
@@ -158,7 +158,7 @@ pub(super) fn check_nonce(nonce: &str) -> Result<(), ScramError> {
     }
 }
 
-/// `posit-number`: neither sign nor leading zero.
+/// Parses a `posit-number`: neither sign nor leading zero.
 pub(super) fn parse_count(digits: &str) -> Option<u32> {
     let plain = !digits.starts_with('0') && digits.bytes().all(|byte| byte.is_ascii_digit());
     digits.parse().ok().filter(|_| plain)

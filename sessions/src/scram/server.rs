@@ -1,4 +1,4 @@
-//! The server's end: a challenge for the first message, a signature for the proof.
+//! SCRAM's server: answers the first message with a challenge, and the proof with a signature.
 
 use base64ct::{Base64, Encoding};
 use subtle::ConstantTimeEq;
@@ -93,7 +93,7 @@ impl ClientFirst {
     }
 }
 
-/// What the server waits with for the client's proof.
+/// The server's state while it waits for the client's proof.
 #[derive(Debug)]
 pub struct ServerProof {
     stored_key: Key,

@@ -1,4 +1,4 @@
-//! Both ends against the vectors of RFC 7677, against each other, and against forgers.
+//! Tests both ends of SCRAM with the vectors of RFC 7677, with each other, and with forgers.
 
 use std::ops::RangeInclusive;
 
@@ -362,7 +362,7 @@ fn optional_extensions_are_ignored_but_signed() {
     assert_eq!(first.user(), "tom");
     let (proof, challenge) = first.challenge(&verifier, &Binding::None, "yours").unwrap();
     let (_, last) = login.answer(&challenge, "123").unwrap();
-    // The client never said `x`, so its proof covers another talk.
+    // The client never sent `x`, so its proof covers another exchange.
     assert_eq!(proof.verify(&last), Err(ScramError::WrongProof));
     assert!(answer_to("r=mineyours,s=c2FsdA==,i=10000,x=new").is_ok());
 }

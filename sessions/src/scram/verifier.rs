@@ -1,4 +1,4 @@
-//! What a server keeps instead of a password.
+//! Derives and checks verifiers, which a server stores instead of passwords (RFC 5802, section 3).
 
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -8,7 +8,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 use super::keys::{Key, mac};
 use super::{MAX_ITERATIONS, MIN_ITERATIONS, ScramError};
 
-/// The iteration counts that both ends take.
+/// The iteration counts that both ends accept.
 pub(super) const ITERATIONS: RangeInclusive<u32> = MIN_ITERATIONS..=MAX_ITERATIONS;
 
 /// A user's entry in the store: proves a password, does not reveal it (RFC 5802, section 3).

@@ -1,5 +1,5 @@
-//! What a state is lent for one step: the time, the session's shared part, and
-//! the list that its effects go to.
+//! Lends each state, for one event, the time, the data that outlives states, and the list of
+//! effects.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -17,43 +17,44 @@ use crate::scram::Binding;
 use crate::transfer::Task;
 use crate::wire::reply::{Farewell, Operation, Refusal, Reply};
 
-/// The operator's numbers, and what the server calls itself.
+/// The operator's limits, and what the server calls itself.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// From the connection to the login.
+    /// Time from the connection to the login.
     pub login: Duration,
-    /// Between two commands.
+    /// Time between two commands.
     pub idle: Duration,
-    /// Without a byte of a transfer.
+    /// Time without a byte of a transfer.
     pub stall: Duration,
-    /// Between two lines that say work goes on.
+    /// Time between two lines that tell the client that work goes on.
     pub progress: Duration,
-    /// For a data connection to come about.
+    /// Time to open a data connection.
     pub data: Duration,
-    /// For work of which nobody is told.
+    /// Time for work of which the client is not told; then it is asked to try again.
     pub patience: Duration,
-    /// Before a failed login is answered; doubles with each.
+    /// Delay of the answer to the first failed login; it doubles with each.
     pub penalty: Duration,
-    /// Failed logins after which a session is closed.
+    /// Failed logins after which the session is closed.
     pub attempts: u32,
-    /// Lines before the login that make no sense, after which it is closed.
+    /// Malformed lines before the login after which the session is closed.
     pub nonsense: u32,
-    /// Name and version, one word.
+    /// The server's name and version, one word.
     pub server: String,
+    /// What SYST answers in the native dialect.
     pub platform: String,
 }
 
-/// What a session is made with.
+/// The parts of a new session.
 pub struct Setup {
     pub limits: Arc<Limits>,
-    /// What the login must be bound to.
+    /// The channel that the login must be bound to.
     pub binding: Binding,
-    /// Random; server nonces are derived from it.
+    /// Random bytes from which server nonces are derived.
     pub seed: [u8; 32],
     pub manners: Manners,
 }
 
-/// Who is logged in.
+/// The user who is logged in.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Account {
     pub user: String,
@@ -61,7 +62,7 @@ pub struct Account {
     pub rights: Rights,
 }
 
-/// What outlives a state.
+/// The data of a session that outlives its states.
 pub(super) struct Shared {
     pub(super) setup: Setup,
     pub(super) account: Option<Account>,
@@ -69,10 +70,10 @@ pub(super) struct Shared {
     pub(super) attempts: u32,
     pub(super) nonsense: u32,
     pub(super) challenges: u32,
-    /// The session ends when its dialogue does.
+    /// Why the session will close once its dialogue ends; `None` while it stays.
     pub(super) close_when_done: Option<Farewell>,
     pub(super) login_due: Instant,
-    /// How the connection began.
+    /// Whether the connection began in clear or under TLS.
     pub(super) initial_channel: Channel,
     pub(super) parameters: Parameters,
     pub(super) late_digest: Option<Box<LateDigest>>,
@@ -97,7 +98,7 @@ impl Shared {
         }
     }
 
-    /// Fresh for each challenge, told apart by a counter under the seed.
+    /// A nonce for a challenge, different each time: an HMAC of a counter under the seed.
     pub(super) fn nonce(&mut self) -> String {
         use base64ct::{Base64, Encoding};
         self.challenges += 1;
@@ -108,6 +109,7 @@ impl Shared {
     }
 }
 
+/// Everything that a state may use while it handles one event.
 pub(super) struct Context<'a> {
     pub(super) now: Instant,
     pub(super) shared: &'a mut Shared,
@@ -115,20 +117,23 @@ pub(super) struct Context<'a> {
 }
 
 impl Context<'_> {
+    /// Sends a reply.
     pub(super) fn reply(&mut self, reply: Reply) {
         self.effects.push(Effect::Reply(reply));
     }
 
-    /// A final reply; the dialogue is over.
+    /// Sends a final reply, which ends the dialogue.
     pub(super) fn conclude(&mut self, reply: Reply) -> State {
         self.reply(reply);
         State::ready()
     }
 
+    /// Refuses `operation`, which ends the dialogue.
     pub(super) fn refuse(&mut self, operation: Operation, why: Refusal) -> State {
         self.conclude(Reply::Refused { operation, why })
     }
 
+    /// Gives a job to the workers; its completion names the returned id.
     pub(super) fn start_job(&mut self, job: Job) -> JobId {
         let id = JobId(self.shared.next_job);
         self.shared.next_job = id.0.wrapping_add(1);
@@ -136,25 +141,29 @@ impl Context<'_> {
         id
     }
 
-    /// Closes the download or listing; nobody waits for it.
+    /// Has a worker close the download or listing, and does not wait for it.
     pub(super) fn close_file(&mut self, digest: DigestNews) {
         self.start_job(Job::CloseFile { digest });
     }
 
+    /// Begins a task of the session's transfer.
     pub(super) fn begin_task(&mut self, task: Task) {
         self.effects.push(Effect::Begin(task));
     }
 
+    /// Closes the session without a word.
     pub(super) fn close(&mut self) -> State {
         self.effects.push(Effect::Close);
         State::Closed
     }
 
+    /// Tells the client why, and closes the session.
     pub(super) fn close_with(&mut self, farewell: Farewell) -> State {
         self.reply(Reply::Closing(farewell));
         self.close()
     }
 
+    /// Resolves a path against the working directory.
     pub(super) fn resolve(&self, arg: &PathArg) -> Result<VirtualPath, Refusal> {
         let parent_of_root = self.shared.setup.manners.parent_of_root;
         self.shared
@@ -163,7 +172,7 @@ impl Context<'_> {
             .map_err(|AboveHome| Refusal::AboveHome)
     }
 
-    /// As `resolve`; nothing given means the working directory.
+    /// Resolves a path as `resolve` does; `None` is the working directory.
     pub(super) fn resolve_or_cwd(&self, arg: Option<&PathArg>) -> Result<VirtualPath, Refusal> {
         match arg {
             Some(arg) => self.resolve(arg),

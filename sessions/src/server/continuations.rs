@@ -1,4 +1,5 @@
-//! Says what follows a worker's answer or a digest: one row for each thing that a state waits for.
+//! Continues a dialogue after a worker's answer or a digest: one row for each thing that a state
+//! waits for.
 
 use super::context::Context;
 use super::files::{self, SimpleCommand};
@@ -13,7 +14,7 @@ use crate::path::VirtualPath;
 use crate::wire::command::{Command, Turn};
 use crate::wire::reply::{Operation, Refusal, Reply};
 
-/// What a worker's answer is for.
+/// What continues when a worker has answered.
 pub(super) enum AfterJob {
     Challenge(Box<login::Request>),
     Welcome {
@@ -35,19 +36,20 @@ pub(super) enum AfterJob {
     Receive(upload::Plan, Reply),
     Published(Received),
     Identify(String),
-    /// As this user, to his home.
+    /// The user's home is being opened.
     Enter(String),
     Digest(files::DigestRequest),
     Stream(stream::Request),
     BeginStream(stream::Purpose),
     StreamPublished(stream::Publishing),
-    /// Says this once the file is put away.
+    /// The file is being closed; then this is the reply.
     Reply(Reply),
-    /// The dialogue was ended by this command.
+    /// The file is being closed; then this command, which ended the dialogue, is handled.
     Handle(Box<Command>),
 }
 
 impl AfterJob {
+    /// The table: which function handles the answer.
     pub(super) fn on_completed(self, completion: Completion, cx: &mut Context<'_>) -> State {
         match self {
             Self::Challenge(request) => request.on_completed(completion, cx),
@@ -77,26 +79,27 @@ impl AfterJob {
     }
 }
 
-/// What a digest is for.
+/// What continues when a digest is known.
 pub(super) enum AfterDigest {
-    /// HASH.
+    /// HASH of the native dialect.
     Hash(VirtualPath),
-    /// The client's part of a download, which it says has this digest.
+    /// A download's resume: the client says that its part has this digest.
     ResumeDownload {
         offered: download::Offered,
         claimed: Sum,
     },
-    /// The stage that an upload may go on from.
+    /// An upload's resume: the stage is hashed for the client to compare.
     PartOffer(upload::Plan),
-    /// A published file of the size that was to be uploaded.
+    /// An upload to a name that has a file of the same size, which may be the same file.
     Existing { turn: Turn },
-    /// A client says that what it got is not what was promised.
+    /// A client reported that a download differs from the remembered digest.
     Recheck { path: VirtualPath, remembered: Sum },
-    /// A part of a file.
+    /// HASH and its like in FTP: a range of a file.
     Range(Box<FilePart>),
 }
 
 impl AfterDigest {
+    /// Goes on with the digest of the first `size` bytes, or of the range.
     pub(super) fn hashed(self, sum: Sum, size: u64, cx: &mut Context<'_>) -> State {
         match self {
             Self::Hash(path) => {
@@ -127,7 +130,7 @@ impl AfterDigest {
         }
     }
 
-    /// For whoever asks again.
+    /// Keeps a digest that is too late for the client, for when it asks again.
     pub(super) fn keep(self, sum: Sum, cx: &mut Context<'_>) -> State {
         let Self::Range(part) = self else {
             cx.close_file(DigestNews::None);
@@ -138,6 +141,7 @@ impl AfterDigest {
         State::ready()
     }
 
+    /// The job that closes the file which was hashed.
     pub(super) fn closing_job(&self) -> Job {
         match self {
             Self::PartOffer(_) => Job::Suspend,
@@ -147,6 +151,7 @@ impl AfterDigest {
         }
     }
 
+    /// Closes the file and refuses what the digest was for.
     pub(super) fn close_and_reply(self, why: Refusal, cx: &mut Context<'_>) -> State {
         let job = cx.start_job(self.closing_job());
         let operation = match self {

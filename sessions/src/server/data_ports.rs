@@ -1,5 +1,5 @@
-//! Answers PASV, EPSV, PORT and EPRT (RFC 959 section 4.1.2, RFC 2428): how the next data connection
-//! will be made, and to whom it may never go (RFC 2577).
+//! Answers PASV, EPSV, PORT and EPRT (RFC 959 section 4.1.2, RFC 2428): how the next data
+//! connection will be made, and to whom it may never go (RFC 2577).
 
 use core::net::SocketAddr;
 
@@ -9,10 +9,10 @@ use super::session::{Effect, State};
 use crate::wire::command::{DataPort, Family, PassiveForm};
 use crate::wire::reply::{DataReply, Reply};
 
-/// The system's own services listen below it (RFC 2577 section 3).
+/// Lower ports belong to the client's system services (RFC 2577 section 3).
 const FIRST_FREE_PORT: u16 = 1024;
 
-/// PASV, EPSV, PORT, EPRT.
+/// Handles PASV, EPSV, PORT and EPRT.
 pub(super) fn prepare(port: DataPort, cx: &mut Context<'_>) -> State {
     let peer = cx.shared.setup.manners.peer;
     let ours = if peer.is_ipv4() {
@@ -55,7 +55,7 @@ pub(super) fn prepare(port: DataPort, cx: &mut Context<'_>) -> State {
     cx.conclude(Reply::Data(reply))
 }
 
-/// The port that was asked for is open, or is not.
+/// Answers PASV or EPSV once the port is open; `address` is `None` where no port was free.
 pub(super) fn on_listening(
     form: PassiveForm,
     address: Option<SocketAddr>,

@@ -1,4 +1,5 @@
-//! RETR: the offer, the client's part proven or not, the sending, the report.
+//! Handles RETR of the native dialect (PROTOCOL.md section 7): the offer, the check of the client's
+//! part, the sending, and the client's report.
 
 use super::context::Context;
 use super::continuations::{AfterDigest, AfterJob};
@@ -12,11 +13,12 @@ use crate::transfer::{End, Hashing, StopLine, Task, Until};
 use crate::wire::command::{Answer, Command, Retrieve, Turn};
 use crate::wire::reply::{Operation, Refusal, Reply};
 
-/// What a download is verified by, at both ends.
+/// The digest that a download is verified by at both ends.
 #[derive(Clone, Copy)]
 enum DigestSource {
-    /// What was stored: it is not hashed again.
+    /// The digest of the file as it was stored; nothing is hashed again.
     Remembered(Sum),
+    /// A digest by this algorithm, computed while the file is sent.
     Computed(Algorithm),
 }
 
@@ -27,13 +29,14 @@ pub(super) struct Request {
     turn: Turn,
 }
 
-/// 150 is out: from where?
+/// 150 was sent; the client says from where to send.
 pub(super) struct Offered {
     path: VirtualPath,
     size: u64,
     digest: DigestSource,
 }
 
+/// The file's frames are being sent.
 pub(super) struct SendingFile {
     path: VirtualPath,
     size: u64,
@@ -111,7 +114,7 @@ impl Offered {
     }
 
     fn prove(self, offset: u64, claimed: Sum, cx: &mut Context<'_>) -> State {
-        // One digest is taken of the prefix and of the rest.
+        // One digest runs over the prefix and the rest.
         if offset > self.size || claimed.algorithm() != self.digest.algorithm() {
             return self.send_all(cx);
         }
@@ -196,7 +199,7 @@ impl SendingFile {
     }
 }
 
-/// A client reported a mismatch: the disk is asked again.
+/// Hashes a file again whose download differed at the client.
 pub(super) fn recheck(path: VirtualPath, cx: &mut Context<'_>) -> State {
     let job = cx.start_job(Job::OpenDownload {
         path: path.clone(),
@@ -221,6 +224,7 @@ pub(super) fn recheck_opened(
     HashingState::begin(purpose, facts.size, remembered.algorithm(), cx)
 }
 
+/// Drops the remembered digest, and has it logged, if the file on the disk differs from it.
 pub(super) fn rechecked(
     path: VirtualPath,
     remembered: Sum,

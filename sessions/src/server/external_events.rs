@@ -1,4 +1,5 @@
-//! What comes from outside the dialogue: the time, other sessions, the operator.
+//! Handles events from outside the dialogue: timers, eviction by another session of the user, and
+//! shutdown.
 
 use super::context::Context;
 use super::continuations::AfterJob;
@@ -7,7 +8,7 @@ use super::manners::FirstSpeaker;
 use super::session::{Effect, State, Timer, Working};
 use crate::wire::reply::{Farewell, Reply};
 
-/// Who speaks first, does so here.
+/// Sends the greeting where the server speaks first.
 pub(super) fn on_started(state: State, cx: &mut Context<'_>) -> State {
     if cx.shared.setup.manners.first_speaker == FirstSpeaker::Server {
         let server = cx.shared.setup.limits.server.clone();
@@ -16,13 +17,14 @@ pub(super) fn on_started(state: State, cx: &mut Context<'_>) -> State {
     state
 }
 
+/// Handles the end of the timer that runs in `state`.
 pub(super) fn on_timeout(state: State, timer: Timer, cx: &mut Context<'_>) -> State {
     match (timer, state) {
         (Timer::Login, _) => cx.close_with(Farewell::LoginTimeout),
         (Timer::Idle, _) => cx.close_with(Farewell::IdleTimeout),
         (Timer::Stall, State::Receiving(_) | State::Discarding) => cx.close_with(Farewell::Stalled),
         (Timer::Stall | Timer::Data, State::Streaming(streaming)) => streaming.on_timeout(cx),
-        // A line inside a frame would be data.
+        // A line among frames would be taken for data.
         (Timer::Stall, _) => cx.close(),
         (Timer::Data, State::Opening(opening)) => opening.on_timeout(cx),
         (Timer::LongWork, State::Hashing(hashing)) => hashing.on_timeout(cx),
@@ -43,7 +45,7 @@ pub(super) fn on_timeout(state: State, timer: Timer, cx: &mut Context<'_>) -> St
     }
 }
 
-/// A transfer is stopped; what waits for the peer is put away.
+/// Stops a running transfer or digest; closes a session that waits for its peer.
 pub(super) fn on_stop(state: State, cx: &mut Context<'_>) -> State {
     match state {
         State::Receiving(_)
@@ -61,6 +63,7 @@ pub(super) fn on_stop(state: State, cx: &mut Context<'_>) -> State {
     }
 }
 
+/// Stops an upload, whose name another session of the user wants to write.
 pub(super) fn on_evicted(state: State, cx: &mut Context<'_>) -> State {
     match state {
         State::Receiving(receiving) => {
@@ -80,7 +83,7 @@ pub(super) fn on_evicted(state: State, cx: &mut Context<'_>) -> State {
     }
 }
 
-/// A session that was asked to leave does so between two dialogues.
+/// Closes a session that was asked to, once it is between two dialogues.
 pub(super) fn close_when_done(state: State, cx: &mut Context<'_>) -> State {
     match (state, cx.shared.close_when_done) {
         (State::New | State::Proof(_) | State::Ready(_), Some(farewell)) => cx.close_with(farewell),

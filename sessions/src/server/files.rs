@@ -1,4 +1,4 @@
-//! Commands that are one job and one reply, and HASH.
+//! Handles commands that take one job and one reply, and the digests (HASH, XMD5 and their like).
 
 use super::context::Context;
 use super::continuations::{AfterDigest, AfterJob};
@@ -13,7 +13,7 @@ use crate::wire::command::{ByteRange, Command, DigestForm, NewVerifier, Represen
 use crate::wire::reply::{Malformed, Operation, ParameterReply, Refusal, Reply, Status, Usage};
 use crate::wire::stamp::Stamp;
 
-/// What the one reply will be about.
+/// A command whose job is at a worker, with what its reply needs.
 pub(super) enum SimpleCommand {
     ChangeDirectory(VirtualPath),
     Facts(VirtualPath),
@@ -25,7 +25,7 @@ pub(super) enum SimpleCommand {
     SetPassword,
     Entry(VirtualPath),
     Available,
-    /// So many bytes are to come.
+    /// ALLO of this many bytes.
     Allocate(u64),
     Size,
     ModifiedAt,
@@ -34,6 +34,7 @@ pub(super) enum SimpleCommand {
     RemoveDirectory,
 }
 
+/// Handles a command that takes one job, or none, and one reply.
 pub(super) fn run_simple(command: Command, cx: &mut Context<'_>) -> State {
     match command {
         Command::WorkingDirectory => {
@@ -84,7 +85,7 @@ pub(super) fn run_simple(command: Command, cx: &mut Context<'_>) -> State {
     }
 }
 
-/// One job about one name.
+/// Handles the commands that work on one name.
 fn run_on_name(command: Command, cx: &mut Context<'_>) -> State {
     match command {
         Command::Size(_) if cx.shared.parameters.representation == Representation::Ascii => {
@@ -120,11 +121,13 @@ fn run_on_name(command: Command, cx: &mut Context<'_>) -> State {
     }
 }
 
+/// Starts the job; `simple` makes the reply of its answer.
 fn run_job(job: Job, simple: SimpleCommand, cx: &mut Context<'_>) -> State {
     let job = cx.start_job(job);
     State::working(job, AfterJob::SimpleCommand(simple))
 }
 
+/// Resolves a path and starts the job that `make` makes of it.
 fn run_on_path(
     arg: &PathArg,
     operation: Operation,
@@ -140,7 +143,7 @@ fn run_on_path(
     }
 }
 
-/// A verifier is as good as a password to whoever overhears it.
+/// PASSWD, only under TLS: whoever overhears a verifier can guess the password.
 fn set_password(verifier: Box<NewVerifier>, cx: &mut Context<'_>) -> State {
     if cx.shared.setup.binding == Binding::None {
         return cx.conclude(Reply::PasswordNeedsTls);
@@ -219,13 +222,13 @@ impl SimpleCommand {
     }
 }
 
-/// ALLO.
+/// Handles ALLO: asks for the quota first.
 pub(super) fn ask_to_allocate(bytes: u64, cx: &mut Context<'_>) -> State {
     run_job(Job::Usage, SimpleCommand::Allocate(bytes), cx)
 }
 
-/// What can never fit is refused at once; what may fit, by replacing a file, is
-/// decided when the upload begins.
+/// Refuses what can never fit. What may fit, by replacing a file, is decided when the upload
+/// begins.
 fn allocate(bytes: u64, usage: &Usage, cx: &mut Context<'_>) -> Reply {
     if bytes > usage.limit {
         let why = Refusal::OverQuota {
@@ -261,7 +264,7 @@ pub(super) fn hash(arg: PathArg, algorithm: Algorithm, cx: &mut Context<'_>) -> 
 }
 
 impl HashRequest {
-    /// A remembered digest costs nothing.
+    /// Answers with a remembered digest, or hashes the file.
     pub(super) fn on_completed(self, completion: Completion, cx: &mut Context<'_>) -> State {
         let Self { path, algorithm } = self;
         let facts = match completion {
@@ -280,7 +283,7 @@ impl HashRequest {
     }
 }
 
-/// A digest of a range, whose file is being opened.
+/// A digest of a range whose file is being opened.
 pub(super) struct DigestRequest {
     path: VirtualPath,
     algorithm: Algorithm,
@@ -316,7 +319,8 @@ pub(super) fn digest(
 }
 
 impl DigestRequest {
-    /// A remembered digest is of the whole file.
+    /// Answers with a digest that is remembered of the whole file or kept for this client, or
+    /// hashes the range.
     pub(super) fn on_completed(self, completion: Completion, cx: &mut Context<'_>) -> State {
         let Self {
             path,

@@ -1,4 +1,4 @@
-//! A file, or the part of one, is being hashed; what for decides what follows.
+//! The state in which a file, or a part of one, is hashed, and what a client may say meanwhile.
 
 use std::time::Instant;
 
@@ -13,6 +13,7 @@ use crate::transfer::{End, Task};
 use crate::wire::command::{ByteRange, Command};
 use crate::wire::reply::{Operation, Refusal, Reply, UnderWay};
 
+/// A digest under way: what it is for and how far it is.
 pub(super) struct Hashing {
     purpose: AfterDigest,
     began: Instant,
@@ -21,18 +22,19 @@ pub(super) struct Hashing {
     interruption: Interruption,
 }
 
-/// What the peer wants of it.
+/// What the client said while the digest was under way.
 enum Interruption {
     None,
-    /// ABOR came; a digest that was done by then changes nothing.
+    /// ABOR came; the digest is not used even if it is finished by then.
     Abort,
-    /// Who asked was told to come again; it goes on for that.
+    /// The client was told to ask again; the digest goes on for then.
     ToldToRetry,
-    /// The peer wants something else by now.
+    /// The client sent another command, which is handled when the digest has stopped.
     Superseded(Box<Command>),
 }
 
 impl Hashing {
+    /// Hashes the first `to` bytes of the open file.
     pub(super) fn begin(
         purpose: AfterDigest,
         to: u64,
@@ -49,7 +51,7 @@ impl Hashing {
         })
     }
 
-    /// Of a part of the file.
+    /// Hashes a range of the open file.
     pub(super) fn begin_range(
         purpose: AfterDigest,
         range: ByteRange,
@@ -70,6 +72,7 @@ impl Hashing {
         })
     }
 
+    /// Bytes hashed, and bytes to hash.
     pub(super) fn progress(&self) -> (u64, u64) {
         (self.done, self.of)
     }
@@ -78,7 +81,7 @@ impl Hashing {
         Self { done, ..self }
     }
 
-    /// What is heard meanwhile; ABOR's answer comes when the worker is back.
+    /// Handles a command during the digest; ABOR is answered when the worker has stopped.
     pub(super) fn on_command(mut self, command: Command, cx: &mut Context<'_>) -> State {
         match command {
             Command::Noop => cx.reply(Reply::Noop),
@@ -99,8 +102,7 @@ impl Hashing {
         State::Hashing(self)
     }
 
-    /// Whoever asked is answered before his patience ends, and told to come
-    /// again: what he wants is made meanwhile.
+    /// Tells a client that has waited long enough to ask again; the digest goes on meanwhile.
     pub(super) fn on_timeout(self, cx: &mut Context<'_>) -> State {
         if !matches!(self.interruption, Interruption::None) {
             return State::Hashing(self);
@@ -115,6 +117,7 @@ impl Hashing {
         })
     }
 
+    /// Which lines are taken: all of them once the client was told to ask again.
     pub(super) fn accepts(&self, long_work: LongWork) -> Accepts {
         match (&self.interruption, long_work) {
             (Interruption::None, LongWork::ReportProgress) => Accepts::AbortOnly,
@@ -124,7 +127,7 @@ impl Hashing {
         }
     }
 
-    /// The peer comes again, sets something, or goes on with something else.
+    /// Handles a command of a client that was told to ask again.
     fn on_next_command(self, command: Command, cx: &mut Context<'_>) -> State {
         if command == Command::Abort {
             cx.reply(Reply::NothingToAbort);

@@ -7,7 +7,7 @@ use super::session::State;
 use crate::wire::command::{Command, Parameter};
 use crate::wire::reply::{Features, HelpTopic, ParameterReply, Reply, TlsOffer};
 
-/// What is answered at once, login or not.
+/// The answer to a command that needs neither login nor worker.
 pub(super) fn answer(command: Command, cx: &Context<'_>) -> Reply {
     match command {
         Command::Features => Reply::Features(Features {
@@ -26,7 +26,7 @@ pub(super) fn answer(command: Command, cx: &Context<'_>) -> Reply {
     }
 }
 
-/// HELP and NOOP work in every state that listens.
+/// Answers HELP in any state; `state` stays.
 pub(super) fn help(state: State, topic: Option<String>, cx: &mut Context<'_>) -> State {
     cx.reply(Reply::Help(
         topic.map_or(HelpTopic::Overview, HelpTopic::Verb),

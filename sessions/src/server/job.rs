@@ -1,4 +1,4 @@
-//! What a session asks of the workers, and what they answer: plain data.
+//! Defines the jobs that a session gives to the workers, and their answers, as plain data.
 
 use crate::digest::{Algorithm, Sum};
 use crate::path::VirtualPath;
@@ -9,20 +9,20 @@ pub use crate::wire::reply::Access;
 use crate::wire::reply::{Facts, Refusal, Usage};
 use crate::wire::stamp::Stamp;
 
-/// Names one job of one session; an answer with another id is stale.
+/// The number of a job in its session. An answer with another number than the awaited one is stale.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct JobId(pub u32);
 
-/// Work that may block. A session has at most one file open: the opening jobs
-/// open it, the closing ones take it away.
+/// Work that may block. A session has at most one file open: the opening jobs open it, the closing
+/// ones close it.
 #[derive(Debug)]
 pub enum Job {
     FindAccount {
         user: String,
     },
-    /// Of the account found last.
+    /// Opens the home of the account that was found last.
     OpenHome,
-    /// Of a login in clear; nobody of that name costs the same.
+    /// Checks a password that was sent as it is; an unknown user costs the same time.
     CheckPassword {
         user: String,
         password: Secret,
@@ -59,12 +59,12 @@ pub enum Job {
     RemoveDirectory {
         path: VirtualPath,
     },
-    /// A file of the new name is replaced.
+    /// Renames a file, and replaces a file of the new name.
     RenameOver {
         from: VirtualPath,
         to: VirtualPath,
     },
-    /// What a client takes for the name's size: of the file, or of its part.
+    /// Asks for the size from which a client would resume: of the file, or of its stage.
     Size {
         path: VirtualPath,
     },
@@ -79,7 +79,7 @@ pub enum Job {
         path: VirtualPath,
         mode: u32,
     },
-    /// A name like this one that nothing has.
+    /// Finds a free name like this one.
     UniqueName {
         path: VirtualPath,
     },
@@ -101,28 +101,27 @@ pub enum Job {
     },
     OpenStream {
         path: VirtualPath,
-        /// Of the whole file, where it was announced.
+        /// The whole file's size in bytes, where the client announced it.
         size: Option<u64>,
         start: StreamStart,
     },
     // on the open file
-    /// Makes the open upload, which keeps some of what is there, ready for the
-    /// bytes that come next.
+    /// Prepares the open upload, which keeps some of the file, for the bytes that come next.
     Prepare,
-    /// Cuts the open upload to nothing.
+    /// Truncates the open upload to 0 bytes.
     Restart,
     // closing
     Publish {
         sum: Sum,
         modified: Option<Stamp>,
     },
-    /// Of an upload whose end is the stream's end.
+    /// Publishes an upload that came as a stream.
     PublishStream {
         end: StreamEnd,
     },
-    /// The upload's part stays, to be resumed.
+    /// Closes an upload and keeps its stage, to be resumed.
     Suspend,
-    /// The upload's part goes.
+    /// Closes an upload and removes its stage.
     Discard,
     /// Closes a download or a listing.
     CloseFile {
@@ -130,25 +129,26 @@ pub enum Job {
     },
 }
 
-/// What an open download is for.
+/// How an open download will be read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Reading {
-    /// Its bytes go out once, as they are.
+    /// Once, from front to end, without a digest.
     Once,
-    /// Any part of it may be wanted, more than once, and its digest remembered.
+    /// Any part, more than once; its digest may be remembered.
     Parts,
 }
 
-/// What was learnt about a file's digest while it was open.
+/// What the session learnt about a file's digest while the file was open.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum DigestNews {
     None,
+    /// The digest of the whole file, to be remembered.
     Computed(Sum),
-    /// The remembered digest is not the disk's.
+    /// The remembered digest is not that of the bytes on the disk.
     Wrong,
 }
 
-/// How a job went.
+/// The answer to a job.
 #[derive(Debug)]
 pub enum Completion {
     Done,
@@ -158,7 +158,7 @@ pub enum Completion {
         standing: Standing,
     },
     HomeOpen(Access, Rights),
-    /// Whether a password was right.
+    /// Answers `CheckPassword`: `Known` for the right password.
     Identified(Standing),
     Size(u64),
     ModifiedAt(Stamp),
@@ -167,11 +167,11 @@ pub enum Completion {
     Usage(Usage),
     Listing,
     Download(DownloadFacts),
-    /// An upload is open; `have` bytes of it are staged.
+    /// An upload is open; its stage holds `have` bytes.
     Upload {
         have: u64,
     },
-    /// A published file of the same size, which was not to be replaced.
+    /// A file of the same size has the name and was not to be replaced.
     AlreadyThere {
         size: u64,
         remembered: Remembered,
@@ -181,15 +181,15 @@ pub enum Completion {
     },
 }
 
-/// Whether the verifier of a login is real.
+/// Whether a login's verifier is that of a real account.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Standing {
     Known,
-    /// No such user, or closed: every proof fails.
+    /// There is no such user, or the account is closed: every proof fails.
     Decoy,
 }
 
-/// A download that was opened.
+/// What is known of an open download; the size in bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct DownloadFacts {
     pub size: u64,
@@ -197,13 +197,13 @@ pub struct DownloadFacts {
     pub remembered: Remembered,
 }
 
-/// The digests that are remembered of a file.
+/// The digests that the server remembers of a file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Remembered {
-    /// What it was verified by: a download is verified against what was stored,
-    /// whatever the client prefers.
+    /// The digest that the upload was verified by. Downloads are verified by it too, whatever the
+    /// client prefers.
     pub verified: Option<Sum>,
-    /// Another, read off the disk later.
+    /// A digest by another algorithm, read from the disk later.
     pub later: Option<Sum>,
 }
 
@@ -215,26 +215,26 @@ impl Remembered {
     }
 }
 
-/// Where an upload goes on.
+/// Where an upload's bytes go.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum StreamStart {
-    /// At this byte of what the name has.
+    /// From this byte of the file, or of its stage, on.
     Offset(u64),
-    /// Behind what the name has.
+    /// Behind the end of the file, or of its stage.
     End,
 }
 
-/// How much the end of an upload says.
+/// How surely an upload that came as a stream is complete.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum StreamEnd {
-    /// All is there: TLS closed it, or an announced size was reached, or it is
-    /// so short that its client had it on the way in one piece.
+    /// It is complete: TLS closed it, or the announced size was reached, or it is so short that its
+    /// client had sent it in one piece.
     Told,
-    /// The connection ended, as it also does when its client is killed.
+    /// The TCP connection ended, as it also does when its client is killed.
     Seen,
 }
 
-/// What the operator grants an account's streams.
+/// How an account's streams may end, by the operator's settings.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Rights {
     pub close_notify: CloseNotify,
@@ -246,16 +246,16 @@ pub struct Rights {
 pub enum CloseNotify {
     #[default]
     Required,
-    /// Its absence is logged.
+    /// It may be missing, which is logged.
     Wished,
 }
 
-/// An upload whose control connection ended before it did, with no QUIT.
+/// What becomes of an upload whose control connection ends before it, without QUIT.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum LostControl {
-    /// Its part stays.
+    /// It stops, and its stage stays.
     #[default]
     Suspends,
-    /// Cameras hang up like this.
+    /// It goes on and is published: some cameras hang up like this.
     Publishes,
 }

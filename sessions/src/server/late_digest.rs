@@ -6,25 +6,25 @@ use crate::path::VirtualPath;
 use crate::wire::command::{ByteRange, DigestForm};
 use crate::wire::stamp::Stamp;
 
-/// What a digest is of, and how it is to be told.
+/// A range of a file, the algorithm, and the form in which the digest is told.
 pub(super) struct FilePart {
     pub(super) path: VirtualPath,
     pub(super) range: ByteRange,
     pub(super) algorithm: Algorithm,
-    /// Of the whole file, as it was when it was opened.
+    /// The whole file's size in bytes when it was opened.
     pub(super) size: u64,
     pub(super) modified: Stamp,
     pub(super) form: DigestForm,
 }
 
 impl FilePart {
-    /// The same bytes of the same file, as far as can be seen.
+    /// Whether both are the same bytes of the same file, by path, size and time.
     fn is(&self, other: &Self) -> bool {
         let facts = |part: &Self| (part.range, part.algorithm, part.size, part.modified);
         self.path == other.path && facts(self) == facts(other)
     }
 
-    /// A digest of the whole is worth remembering with the file.
+    /// What the file's digest cache is told: only a digest of the whole file is remembered.
     pub(super) fn update(&self, sum: Sum) -> DigestNews {
         match self.range.start == 0 && self.range.end == self.size {
             true => DigestNews::Computed(sum),
@@ -33,7 +33,7 @@ impl FilePart {
     }
 }
 
-/// The last digest that came too late for who had asked.
+/// The last digest that was too late for the client who had asked.
 pub(super) struct LateDigest {
     part: Box<FilePart>,
     sum: Sum,
@@ -44,6 +44,7 @@ impl LateDigest {
         Self { part, sum }
     }
 
+    /// The digest if it is of `part`.
     pub(super) fn digest_of(&self, part: &FilePart) -> Option<Sum> {
         self.part.is(part).then_some(self.sum)
     }

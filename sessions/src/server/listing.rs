@@ -1,4 +1,4 @@
-//! LIST and STAGES: text that is made while it is sent.
+//! Handles LIST and STAGES of the native dialect, whose text is made while it is sent.
 
 use super::context::Context;
 use super::continuations::AfterJob;
@@ -9,6 +9,7 @@ use crate::transfer::{End, Hashing, StopLine, Task, Until};
 use crate::wire::listing::Form;
 use crate::wire::reply::{Operation, Refusal, Reply};
 
+/// The listing's frames are being sent.
 pub(super) struct SendingListing {
     operation: Operation,
 }

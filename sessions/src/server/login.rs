@@ -1,4 +1,5 @@
-//! The login: SCRAM's server end (RFC 5802 section 3), its refusals and their price.
+//! Handles commands before the login, and logs in with SCRAM (RFC 5802 section 3; PROTOCOL.md
+//! section 4).
 
 use super::context::{Account, Context};
 use super::continuations::AfterJob;
@@ -16,14 +17,14 @@ pub(super) struct Request {
     first: ClientFirst,
 }
 
-/// The challenge is out.
+/// The challenge was sent; the client's proof is next.
 pub(super) struct AwaitProof {
     user: String,
     standing: Standing,
     proof: ServerProof,
 }
 
-/// Before the login.
+/// Handles a command before the login.
 pub(super) fn on_command(state: State, command: Command, cx: &mut Context<'_>) -> State {
     match command {
         Command::Login { first } => begin(&first, cx),
@@ -41,7 +42,8 @@ pub(super) fn on_command(state: State, command: Command, cx: &mut Context<'_>) -
     }
 }
 
-/// What has nothing to do with a login, and may be asked without one.
+/// Handles a command that may be given with and without a login: AUTH, PBSZ, PROT, CCC, REIN and
+/// immediate ones.
 pub(super) fn answer_without_login(state: State, command: Command, cx: &mut Context<'_>) -> State {
     match command {
         Command::Security(security) => security::on_command(state, security, cx),
@@ -102,7 +104,7 @@ impl AwaitProof {
         }
     }
 
-    /// A decoy's proof is checked all the same: both ways cost the same.
+    /// Checks the proof, a decoy's too, so that both cost the same time.
     fn check(self, last: &[u8], cx: &mut Context<'_>) -> State {
         match (self.proof.verify(last), self.standing) {
             (Ok(scram), Standing::Known) => {
@@ -120,7 +122,7 @@ impl AwaitProof {
     }
 }
 
-/// The home is open, or is not.
+/// Ends the login: the home is open, or is refused.
 pub(super) fn welcome(
     user: String,
     scram: Vec<u8>,
@@ -154,7 +156,7 @@ pub(super) fn welcome(
     }
 }
 
-/// As if the connection had just been made; TLS stays (RFC 959 section 4.1.1).
+/// REIN: resets the session as if it had just been made; TLS stays (RFC 959 section 4.1.1).
 fn reinitialize(cx: &mut Context<'_>) -> State {
     cx.effects.push(Effect::CloseData);
     if cx.shared.account.take().is_some() {

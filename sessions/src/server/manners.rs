@@ -1,54 +1,56 @@
-//! How a dialect talks, as data: what differs between dialects is looked up
-//! here, so that no state asks which one it serves.
+//! The rules by which the dialects differ, as data, so that no state asks which dialect it serves.
 
 use core::net::{IpAddr, Ipv4Addr};
 
 use crate::digest::Algorithm;
 use crate::path::ParentOfRoot;
 
-/// Of one session.
+/// The rules of one session.
 #[derive(Clone, Copy, Debug)]
 pub struct Manners {
     pub first_speaker: FirstSpeaker,
-    /// What `..` above the home means.
+    /// What `..` means in the home's `/`.
     pub parent_of_root: ParentOfRoot,
-    /// Whether work that takes long is told of while it lasts.
+    /// What a client is told while work takes long.
     pub long_work: LongWork,
+    /// What the operator demands of TLS.
     pub tls: TlsPolicy,
+    /// Whether the control connection is under TLS now.
     pub channel: Channel,
-    /// Whose data connections alone are let in. Without a meaning where there
-    /// are none.
+    /// The client's address: data connections are accepted from and made to it only. Unused in the
+    /// native dialect.
     pub peer: IpAddr,
-    /// What transfers are verified by at the least cost here. Without a meaning
-    /// where they are not verified.
+    /// The algorithm that verifies transfers at the least cost here. Unused in FTP.
     pub digest: Algorithm,
 }
 
+/// Which end speaks first.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum FirstSpeaker {
     Client,
     Server,
 }
 
+/// What a client is told while work takes long.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum LongWork {
-    /// A line now and then says that work goes on.
+    /// A line now and then tells that work goes on.
     ReportProgress,
-    /// Nobody is told; what takes too long is refused for now.
+    /// Nothing; a client whose command takes too long is asked to try again.
     AskToRetry,
 }
 
-/// What the operator asks of this listener's connections.
+/// What the operator demands of this listener's connections.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum TlsPolicy {
-    /// There is none to be had, or it is there from the first byte.
+    /// TLS cannot be begun: there is none, or it is there from the first byte.
     NotOffered,
     Optional,
-    /// Of logins and of data.
+    /// Logins and data connections must be under TLS.
     Required,
 }
 
-/// The control connection as it is now.
+/// Whether the control connection is under TLS now.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Channel {
     Clear,
@@ -56,7 +58,7 @@ pub enum Channel {
 }
 
 impl Manners {
-    /// One connection for everything.
+    /// The native dialect: one connection for everything.
     pub fn native(digest: Algorithm) -> Self {
         Self {
             first_speaker: FirstSpeaker::Client,
@@ -69,7 +71,7 @@ impl Manners {
         }
     }
 
-    /// A control connection, and one for each transfer (RFC 959 section 2.3).
+    /// FTP: a control connection, and a data connection for each transfer (RFC 959 section 2.3).
     pub fn ftp(tls: TlsPolicy, channel: Channel, peer: IpAddr) -> Self {
         Self {
             first_speaker: FirstSpeaker::Server,

@@ -1,4 +1,9 @@
-//! The server's end: pure decisions. Events in, effects out.
+//! The server's end of a session as a state machine: events in, effects out. No socket, file or
+//! clock.
+//!
+//! Each state has a file; `session.rs` sends each event to its state, and `continuations.rs` each
+//! worker's answer and digest. `job`, `manners`, `parameters` and `late_digest` are plain data and
+//! know no state.
 
 mod context;
 mod continuations;

@@ -1,5 +1,4 @@
-//! What a client sets for transfers to come (RFC 959 section 4.1.2), and where
-//! their bytes are to go.
+//! The parameters that a client sets for transfers to come (RFC 959 section 4.1.2).
 
 use core::net::SocketAddr;
 
@@ -9,11 +8,14 @@ use crate::wire::command::{ByteRange, Parameter, Protection, Representation};
 use crate::wire::listing::{FactSet, Form};
 use crate::wire::reply::ParameterReply;
 
+/// The parameters of a session.
 pub(super) struct Parameters {
     pub(super) representation: Representation,
-    /// Where the next transfer begins, in bytes.
+    /// The restart mark: where the next transfer begins, in bytes.
     mark: u64,
+    /// Bytes that ALLO announced for the next upload.
     allocated: Option<u64>,
+    /// The range that RANG set for the next digest.
     range: Option<ByteRange>,
     pub(super) algorithm: Algorithm,
     pub(super) facts: FactSet,
@@ -23,28 +25,28 @@ pub(super) struct Parameters {
     pub(super) passive: PassiveRule,
 }
 
-/// What became of a parameter.
+/// What became of a parameter that the client set.
 pub(super) enum Setting {
     Done(ParameterReply),
-    /// ALLO: whether `bytes` can ever fit is for the quota to say.
+    /// ALLO of `bytes`, whose answer needs the quota.
     NeedsQuota {
         bytes: u64,
     },
 }
 
-/// Whether PBSZ came, which must come before PROT.
+/// Whether PBSZ came, which must come before PROT (RFC 4217 section 8).
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum BufferSize {
     Unsaid,
     Said,
 }
 
-/// How the next data connection comes about.
+/// How the next data connection will be made.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Port {
     #[default]
     None,
-    /// The client connects to where it was told.
+    /// The client connects to the port that it was told.
     Passive,
     Active(SocketAddr),
 }
@@ -52,13 +54,13 @@ pub(super) enum Port {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum PassiveRule {
     Free,
-    /// EPSV ALL (RFC 2428 section 4).
+    /// After EPSV ALL (RFC 2428 section 4).
     ExtendedOnly,
 }
 
 impl Parameters {
-    /// What holds when a session begins. Where TLS is there from the first byte,
-    /// data connections are under it too unless the client says otherwise.
+    /// The parameters of a new session. Where TLS is there from the first byte, data connections
+    /// are under it too unless the client says otherwise.
     pub(super) fn of(initial_channel: Channel) -> Self {
         let (protection, buffer_size) = match initial_channel {
             Channel::Clear => (Protection::Clear, BufferSize::Unsaid),
@@ -78,7 +80,7 @@ impl Parameters {
         }
     }
 
-    /// Good for one transfer.
+    /// Takes the restart mark, which holds for one transfer.
     pub(super) fn take_mark(&mut self) -> u64 {
         std::mem::take(&mut self.mark)
     }
@@ -95,7 +97,7 @@ impl Parameters {
         std::mem::take(&mut self.port)
     }
 
-    /// With the facts that the client chose.
+    /// The form of a listing, with the facts that the client chose.
     pub(super) fn listed_as(&self, form: Form) -> Form {
         match form {
             Form::Machine(_) => Form::Machine(self.facts),
@@ -107,7 +109,7 @@ impl Parameters {
         self.allocated = Some(bytes);
     }
 
-    /// Sets `parameter`, or says that its answer needs the quota.
+    /// Sets `parameter`; or says that the quota must be asked first.
     pub(super) fn set(&mut self, parameter: &Parameter) -> Setting {
         Setting::Done(match *parameter {
             Parameter::Type(representation) => {

@@ -1,4 +1,4 @@
-//! Logs in with USER and PASS, whose password comes as it is (RFC 959 section 4.1.1).
+//! Logs in with USER and PASS, whose password is sent as it is (RFC 959 section 4.1.1).
 
 use super::context::{Account, Context};
 use super::continuations::AfterJob;
@@ -9,6 +9,7 @@ use super::session::State;
 use crate::wire::command::Secret;
 use crate::wire::reply::{Operation, Refusal, Reply, SecurityReply};
 
+/// Handles USER.
 pub(super) fn user(user: String, cx: &mut Context<'_>) -> State {
     if let Err(reply) = check_login(cx) {
         cx.reply(reply);
@@ -26,7 +27,7 @@ fn check_login(cx: &Context<'_>) -> Result<(), Reply> {
     }
 }
 
-/// Somebody said who he is, and this.
+/// Handles PASS after USER.
 pub(super) fn password(user: String, password: Secret, cx: &mut Context<'_>) -> State {
     let job = cx.start_job(Job::CheckPassword {
         user: user.clone(),
@@ -35,7 +36,7 @@ pub(super) fn password(user: String, password: Secret, cx: &mut Context<'_>) -> 
     State::working(job, AfterJob::Identify(user))
 }
 
-/// A wrong password and an unknown name are one answer.
+/// Opens the home for the right password; a wrong one and an unknown user get the same answer.
 pub(super) fn identified(user: String, completion: Completion, cx: &mut Context<'_>) -> State {
     match completion {
         Completion::Identified(Standing::Known) => {
@@ -46,6 +47,7 @@ pub(super) fn identified(user: String, completion: Completion, cx: &mut Context<
     }
 }
 
+/// Ends the login: the home is open, or is refused.
 pub(super) fn enter(user: String, completion: Completion, cx: &mut Context<'_>) -> State {
     let why = match completion {
         Completion::HomeOpen(access, rights) => {

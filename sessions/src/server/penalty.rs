@@ -7,11 +7,12 @@ use super::context::Context;
 use super::session::{Effect, State};
 use crate::wire::reply::{Farewell, Reply};
 
-/// A failed login waits for its answer.
+/// A failed login that is not answered yet.
 pub(super) struct Penalty {
     until: Instant,
 }
 
+/// Counts and reports a failed login, and delays its answer.
 pub(super) fn fail(user: String, cx: &mut Context<'_>) -> State {
     cx.effects.push(Effect::LoginFailed { user });
     cx.shared.attempts += 1;
@@ -25,6 +26,7 @@ impl Penalty {
         self.until
     }
 
+    /// Answers the failed login.
     pub(super) fn over(self, cx: &mut Context<'_>) -> State {
         cx.reply(Reply::BadCredentials);
         if cx.shared.attempts >= cx.shared.setup.limits.attempts {

@@ -1,4 +1,4 @@
-//! Between two dialogues: who may ask what, and where each command leads.
+//! The state between two dialogues: checks permissions, and sends each command to its file.
 
 use super::context::Context;
 use super::job::Access;
@@ -10,10 +10,10 @@ use crate::transfer::Task;
 use crate::wire::command::{Answer, Command, Permission, Store, Turn};
 use crate::wire::reply::{Operation, Refusal, Reply};
 
-/// After the login, between two dialogues.
+/// Logged in, between two dialogues.
 #[derive(Default)]
 pub(super) struct Ready {
-    /// The download that a 227 or 550 would be about.
+    /// The download that a report (227 or 550) would be about.
     pub(super) report: Option<VirtualPath>,
 }
 
@@ -57,7 +57,7 @@ impl Ready {
         }
     }
 
-    /// Reports are never answered; other codes have no dialogue to belong to.
+    /// Handles a code outside of a dialogue. Reports are never answered.
     fn on_answer(self, answer: &Answer, cx: &mut Context<'_>) -> State {
         match (answer, self.report) {
             (Answer::Different, Some(path)) => download::recheck(path, cx),
@@ -68,6 +68,7 @@ impl Ready {
     }
 }
 
+/// Refuses a command that the session may not give.
 pub(super) fn check_permission(command: &Command, cx: &Context<'_>) -> Result<(), Reply> {
     match (command.needs(), &cx.shared.account) {
         (Permission::None, _) => Ok(()),
@@ -98,7 +99,7 @@ fn operation_of(command: &Command) -> Operation {
     }
 }
 
-/// Frames that come without a turn follow a refused command too.
+/// Refuses a command; frames that follow it without a turn are discarded.
 pub(super) fn refuse_command(
     state: State,
     command: Command,

@@ -1,4 +1,4 @@
-//! Rename in two steps: 350, 351.
+//! Handles a rename in two steps: RNFR, then 351 or RNTO.
 
 use super::context::Context;
 use super::continuations::AfterJob;
@@ -34,13 +34,13 @@ pub(super) fn source_checked(
     }
 }
 
-/// What may have the new name.
+/// What a rename may replace.
 enum MayReplace {
     Nothing,
     File,
 }
 
-/// In `State::Renaming`.
+/// Handles the command after RNFR was accepted.
 pub(super) fn on_command(from: VirtualPath, command: Command, cx: &mut Context<'_>) -> State {
     let (arg, may_replace) = match command {
         Command::Answer(Answer::RenameTo(arg)) => (arg, MayReplace::Nothing),

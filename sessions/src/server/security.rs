@@ -1,5 +1,4 @@
-//! TLS on a connection that began in clear (RFC 4217), and the login whose
-//! password comes as it is.
+//! Handles AUTH, PBSZ, PROT and CCC: TLS on a connection that began in clear (RFC 4217).
 
 use super::context::Context;
 use super::manners::{Channel, TlsPolicy};
@@ -8,7 +7,7 @@ use super::session::{Effect, State};
 use crate::wire::command::{Protection, Security};
 use crate::wire::reply::{Reply, SecurityReply};
 
-/// In any state that listens; `state` stays unless TLS begins.
+/// Handles a command in any state that takes lines; `state` stays unless TLS begins.
 pub(super) fn on_command(state: State, security: Security, cx: &mut Context<'_>) -> State {
     let manners = &cx.shared.setup.manners;
     let parameters = &mut cx.shared.parameters;
@@ -37,13 +36,13 @@ pub(super) fn on_command(state: State, security: Security, cx: &mut Context<'_>)
     state
 }
 
-/// The handshake is done.
+/// Goes on under TLS, without a login.
 pub(super) fn secured(cx: &mut Context<'_>) -> State {
     cx.shared.setup.manners.channel = Channel::Private;
     State::New
 }
 
-/// Whether data may go as it would now.
+/// Refuses data connections in clear where the operator demands TLS.
 pub(super) fn check_data(cx: &Context<'_>) -> Result<(), Reply> {
     let clear = cx.shared.parameters.protection == Protection::Clear;
     match (cx.shared.setup.manners.tls, clear) {

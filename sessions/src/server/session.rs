@@ -1,5 +1,5 @@
-//! One session: the states, and the table that sends each event to its state.
-//! Nothing here touches a socket, a file or a clock.
+//! One session as a state machine: its events, effects and states, and the table that sends each
+//! event to its state.
 
 use std::time::Instant;
 
@@ -23,83 +23,92 @@ use crate::transfer::{End, Task};
 use crate::wire::command::{Answer, Command, PassiveForm};
 use crate::wire::reply::{Farewell, Malformed, Reply};
 
-/// What happened.
+/// What happened to a session.
 #[derive(Debug)]
 pub enum Event {
-    /// The peer is there.
+    /// The connection was made.
     Started,
     Command(Command),
     Malformed(Malformed),
+    /// A worker answered.
     Completed(JobId, Completion),
-    /// A burst came home; `done` counts the task's bytes.
+    /// A burst ended; the task has moved `done` bytes so far.
     Progress {
         done: u64,
     },
+    /// The task has ended.
     TransferEnded(End),
     /// The deadline that `Session::deadline` named has passed.
     Timeout,
-    /// Another session of the user takes over the name that this one writes.
+    /// Another session of the user wants to write the name that this one writes.
     Evicted,
-    /// The session is to end once its dialogue has.
+    /// The session must close when its dialogue is over.
     Leave(Farewell),
-    /// The dialogue is to end now.
+    /// The dialogue must end now.
     Stop,
+    /// The peer closed the control connection.
     PeerClosed,
-    /// As `PeerClosed`, behind a QUIT that has not been looked at yet.
+    /// The peer closed the control connection behind a QUIT that was not handled yet.
     PeerClosedAfterQuit,
     /// The control connection is under TLS from now on.
     Secured,
-    /// Something in clear came behind the line that begins TLS.
+    /// The peer sent clear text behind the line that begins TLS.
     ClearTextAfterAuthTls,
-    /// The port that was asked for; `None`: none was to be had.
+    /// Answers `Effect::Listen`; `None` where no port was free.
     Listening(PassiveForm, Option<core::net::SocketAddr>),
+    /// Something happened to the data connection.
     Data(DataEvent),
 }
 
-/// What is to be done about it.
+/// What the session wants done.
 #[derive(Debug)]
 pub enum Effect {
     Reply(Reply),
     Work(JobId, Job),
+    /// Begin a task of the transfer.
     Begin(Task),
-    /// The transfer under way comes to its end early.
+    /// End the running task early.
     StopTransfer,
+    /// Count a failed login against the peer's address.
     LoginFailed {
         user: String,
     },
-    /// A digest that was remembered is not that of the disk's bytes.
+    /// Log that a file's bytes differ from its remembered digest.
     ChangedOnDisk {
         path: VirtualPath,
     },
+    /// Write a line of the access log.
     Log(Box<LogLine>),
-    /// Once the replies are out, the control connection goes under TLS.
+    /// Begin TLS on the control connection once the replies are written.
     StartTls,
-    /// Opens a port for one data connection.
+    /// Open a port for one data connection.
     Listen(PassiveForm),
+    /// Open the data connection.
     OpenData(Making),
-    /// Puts the data connection under TLS.
+    /// Begin TLS on the data connection.
     SecureData(Direction, Handshake),
-    /// Whatever there is of data connections and ports.
+    /// Close the data connection and its port, if any.
     CloseData,
-    /// An upload under TLS ended without its close_notify.
+    /// Log that an upload under TLS ended without close_notify.
     NoCloseNotify,
-    /// The user is no longer logged in.
+    /// Forget the login.
     Logout,
-    /// Once the replies are out.
+    /// Close the control connection once the replies are written.
     Close,
 }
 
-/// What the session has an ear for.
+/// Which lines the session takes now.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Accepts {
     AllLines,
-    /// Only to an ABOR at the head.
+    /// Only ABOR, if it is the next line.
     AbortOnly,
-    /// To what may be asked while a transfer runs, past what waits.
+    /// Lines that may overtake others during a transfer.
     UrgentOnly,
     Nothing,
 }
 
+/// A session: its state, the data that outlives states, and one timer.
 pub struct Session {
     state: State,
     shared: Shared,
@@ -107,7 +116,7 @@ pub struct Session {
     due: Instant,
 }
 
-/// Each owns what is valid in it, and no more.
+/// A state of a session; each owns the data that is valid in it (PROTOCOL.md section 11).
 pub(super) enum State {
     New,
     Proof(Box<AwaitProof>),
@@ -118,7 +127,7 @@ pub(super) enum State {
     Offered(Offered),
     SendingFile(SendingFile),
     SendingListing(SendingListing),
-    /// The abort frame is out; the ABOR that asked for it is the next line.
+    /// The abort frame was sent; the ABOR that asked for it is the next line.
     Stopped,
     Partial(Partial),
     Receiving(Receiving),
@@ -126,26 +135,26 @@ pub(super) enum State {
     Discarding,
     Discarded,
     Renaming(VirtualPath),
-    /// USER came, PASS is next.
+    /// USER came with this name, PASS is next.
     Password(String),
-    /// The control connection goes under TLS.
+    /// The TLS handshake of the control connection is under way.
     StartingTls,
     /// A port for a data connection is being opened.
     Listening,
     Opening(stream::OpeningData),
     Streaming(Streaming),
-    /// A listing's lines go out inside a reply.
+    /// A listing's lines are sent inside a reply.
     ListingInReply,
     Closed,
 }
 
-/// At a worker; no command is taken meanwhile.
+/// A job is at a worker; no command is taken meanwhile.
 pub(super) struct Working {
     job: JobId,
     pub(super) after: AfterJob,
 }
 
-/// One deadline at a time; which one follows from the state.
+/// The timer that runs; the state decides which.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Timer {
     Login,
@@ -179,7 +188,7 @@ impl Session {
         }
     }
 
-    /// Takes one event; what follows from it is appended to `effects`.
+    /// Handles one event. Appends to `effects` what is to be done.
     pub fn handle(&mut self, now: Instant, event: Event, effects: &mut Vec<Effect>) {
         let active = is_activity(&event, self.timer);
         let state = std::mem::replace(&mut self.state, State::Closed);
@@ -194,6 +203,7 @@ impl Session {
         self.rearm(now, active);
     }
 
+    /// Which lines the session takes now.
     pub fn accepts(&self) -> Accepts {
         match &self.state {
             State::Working(Working {
@@ -211,15 +221,17 @@ impl Session {
         }
     }
 
-    /// When `Event::Timeout` is due.
+    /// When `Event::Timeout` is due; `None` for never.
     pub fn deadline(&self) -> Option<Instant> {
         (self.timer != Timer::Never).then_some(self.due)
     }
 
+    /// The user who is logged in.
     pub fn account(&self) -> Option<&Account> {
         self.shared.account.as_ref()
     }
 
+    /// The working directory.
     pub fn cwd(&self) -> &VirtualPath {
         &self.shared.cwd
     }
@@ -269,11 +281,11 @@ impl Session {
     }
 }
 
-/// A line puts off the end of an idle session; a byte puts off the one of a stalled transfer
-/// (but not the next sign of life that the peer waits for).
+/// Whether the event restarts the timer: a line does in an idle session, a byte in a transfer, but
+/// neither delays the next sign of progress.
 fn is_activity(event: &Event, timer: Timer) -> bool {
     match event {
-        // Nobody puts off what is awaited of a data connection by talking.
+        // Lines do not delay the deadline of a data connection.
         Event::Command(_) | Event::Malformed(_) => {
             !matches!(timer, Timer::Data | Timer::Stall | Timer::LongWork)
         }
@@ -297,7 +309,7 @@ fn step(state: State, event: Event, timer: Timer, cx: &mut Context<'_>) -> State
             Event::PeerClosed,
         ) => publishing.on_peer_closed(job, cx),
         (_, Event::PeerClosed) => cx.close(),
-        // The line that ends the session waits its turn.
+        // The QUIT is handled in its turn.
         (state, Event::PeerClosedAfterQuit) => state,
         (State::StartingTls, Event::Secured) => security::secured(cx),
         (_, Event::ClearTextAfterAuthTls) => cx.close_with(Farewell::ClearTextAfterAuthTls),
@@ -372,7 +384,7 @@ fn on_malformed(state: State, malformed: Malformed, cx: &mut Context<'_>) -> Sta
     if malformed == Malformed::OtherProtocol {
         return cx.close_with(Farewell::NotThisProtocol);
     }
-    // A verb that is known, of which we cannot do this.
+    // The verb is known, but this use of it is not supported.
     let understood = matches!(
         malformed,
         Malformed::NotImplemented | Malformed::NotForThatArgument | Malformed::UnknownNetwork

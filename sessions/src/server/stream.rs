@@ -1,5 +1,5 @@
-//! A transfer over a connection of its own: opened, made private, moved, ended.
-//! What it is for decides what is opened before and said behind.
+//! Transfers over a data connection of their own (RFC 959 section 3): opened, put under TLS, moved,
+//! ended.
 
 mod opening;
 mod publishing;
@@ -23,7 +23,7 @@ use crate::transfer::{End, LaneUse, Task, Until};
 use crate::wire::command::{Command, Protection, Representation};
 use crate::wire::reply::{DataReply, Farewell, Operation, Refusal, Reply, UnderWay};
 
-/// Bytes that a client hands to its system at once.
+/// An upload up to this many bytes is sent by its client in one piece.
 const SHORT_STREAM_MAX: u64 = 16 * 1024;
 
 /// What the data connection is for.
@@ -33,62 +33,65 @@ pub(super) enum Purpose {
     Upload(Upload),
 }
 
+/// An upload as a stream.
 pub(super) struct Upload {
-    /// The byte of the file that comes first.
+    /// The file offset of the first byte to come.
     from: u64,
-    /// What ALLO announced.
+    /// The file's size that ALLO announced.
     announced: Option<u64>,
-    /// The name that the server chose.
+    /// The name that the server chose (STOU).
     name: Option<VirtualPath>,
     operation: Operation,
 }
 
 impl Upload {
-    /// Bytes that ALLO said are to come.
+    /// Bytes to come, as ALLO announced.
     fn expected(&self) -> Option<u64> {
         self.announced.map(|end| end - self.from)
     }
 }
 
-/// How the data connection is made.
+/// How the data connection is opened: passive or active.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Making {
-    /// The client connects to the port that was opened for it.
+    /// The client connects to the port that was opened for it (PASV, EPSV).
     Accept,
+    /// The server connects to this address (PORT, EPRT).
     Connect(core::net::SocketAddr),
 }
 
-/// Which way bytes will go: only what nobody will read back gets a ticket.
+/// The direction of a transfer's bytes. The TLS handshake sends a session ticket only where the
+/// peer will read it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Direction {
     ToPeer,
     FromPeer,
 }
 
-/// When a data connection comes under TLS.
+/// When the TLS handshake of a data connection is done.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Handshake {
-    /// Before anything else.
+    /// Before the transfer.
     First,
-    /// Or with the transfer, which does nothing before it: that is [`DataEvent::Deferred`], and how
-    /// it fails is the transfer's `End`.
+    /// By the worker that runs the transfer, if the reactor chooses so: it answers
+    /// [`DataEvent::Deferred`], and a failure is the transfer's `End`.
     WithTheTransfer,
 }
 
-/// What became of a data connection.
+/// What happened to a data connection.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum DataEvent {
     Open,
     NotOpened,
     Secured,
-    /// It comes under TLS with its transfer, and `Secured` is told when it has.
+    /// The handshake is left to the transfer; `Secured` follows when it is done.
     Deferred,
     NotSecured,
-    /// The operator demands that it resumes the session's TLS, and it did not.
+    /// The handshake did not resume the control connection's TLS session, as the operator demands.
     NotResumed,
 }
 
-/// Bytes flow.
+/// A stream under way.
 pub(super) struct Streaming {
     purpose: Purpose,
     began: Instant,
@@ -99,9 +102,9 @@ pub(super) struct Streaming {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Readiness {
-    /// Bytes can flow.
+    /// Bytes can be moved.
     Ready,
-    /// Its handshake was deferred.
+    /// The TLS handshake was left to the transfer and is not done.
     Handshaking,
 }
 
@@ -110,7 +113,7 @@ enum Interruption {
     None,
     /// ABOR came.
     Abort,
-    /// No byte came for too long.
+    /// No byte was moved for too long.
     Stall,
 }
 
@@ -148,8 +151,9 @@ impl Purpose {
         }
     }
 
-    /// What is prepared changes the disk, and waits. So do downloads: where eight of them took the
-    /// handshake along, the longest waits of small commands beside them grew by half (tests/bench).
+    /// Uploads that need no preparation may do the handshake with the transfer. Preparing changes
+    /// the disk, so it waits for the handshake. So do downloads: where eight of them did it with
+    /// the transfer, the longest waits of small commands beside them grew by half (tests/bench).
     fn handshake(&self) -> Handshake {
         match self {
             Self::Upload(_) if !self.is_to_be_prepared() => Handshake::WithTheTransfer,
@@ -165,7 +169,8 @@ impl Purpose {
         }
     }
 
-    /// The connection is there and as private as it is to be.
+    /// Begins the transfer, or its preparation: the connection is open and under TLS where it must
+    /// be.
     fn start(self, cx: &mut Context<'_>) -> State {
         match self.is_to_be_prepared() {
             true => {
@@ -176,7 +181,7 @@ impl Purpose {
         }
     }
 
-    /// What is kept may have to be copied first, and that may take long.
+    /// Whether the upload keeps bytes of the file, which may have to be copied first.
     fn is_to_be_prepared(&self) -> bool {
         matches!(self, Self::Upload(Upload { from: 1.., .. }))
     }
@@ -200,7 +205,7 @@ impl Purpose {
                 form,
                 lane_use: LaneUse::StreamOnly,
             },
-            // Listings have their line ends already.
+            // A listing has its line ends already.
             Self::Listing => Task::Stream {
                 from: 0,
                 until: Until::SourceEnd,
@@ -227,7 +232,7 @@ impl Purpose {
         self.close_and_reply(Reply::Refused { operation, why }, cx)
     }
 
-    /// The file is closed, an upload's part stays; then this is said.
+    /// Closes the file, keeps an upload's stage, and then replies.
     fn close_and_reply(self, reply: Reply, cx: &mut Context<'_>) -> State {
         let job = cx.start_job(match self {
             Self::Upload(_) => Job::Suspend,
@@ -240,7 +245,7 @@ impl Purpose {
 }
 
 impl Streaming {
-    /// An ABOR under way is the last that is heard.
+    /// Which lines are taken: none after ABOR.
     pub(super) fn accepts(&self) -> Accepts {
         match self.interruption {
             Interruption::Abort => Accepts::Nothing,
@@ -284,8 +289,7 @@ impl Streaming {
         State::Streaming(self)
     }
 
-    /// The control connection ended with no QUIT. The upload of somebody who is
-    /// known to hang up goes on.
+    /// Handles the end of the control connection without QUIT: an upload may go on.
     pub(super) fn on_peer_closed(self, cx: &mut Context<'_>) -> State {
         if matches!(self.purpose, Purpose::Upload(_)) && outlives_control(cx) {
             return State::Streaming(self);
@@ -297,7 +301,7 @@ impl Streaming {
         if let End::Stored { size } = end {
             return self.stored(size, cx);
         }
-        // An ABOR that came before the last byte was looked at has its way.
+        // An ABOR that came before the end was handled wins.
         if self.interruption == Interruption::Abort {
             return self.purpose.close_and_reply(Reply::Aborted, cx);
         }
@@ -350,8 +354,8 @@ impl Streaming {
         }
     }
 
-    /// Whole all the same where the announced size is reached to the byte, or
-    /// where the operator knows a client that ends like this.
+    /// Handles an upload without close_notify: it is complete where the announced size is reached
+    /// exactly, or where the operator allows such an end.
     fn truncated(self, position: u64, cx: &mut Context<'_>) -> State {
         cx.effects.push(Effect::NoCloseNotify);
         if self.purpose.announced() == Some(position) {
@@ -366,6 +370,7 @@ impl Streaming {
 }
 
 impl Purpose {
+    /// How surely an upload that ended at `position` is complete.
     fn how_ended(&self, position: u64, private: bool) -> StreamEnd {
         let short = match self {
             Self::Upload(upload) => position.saturating_sub(upload.from) <= SHORT_STREAM_MAX,
@@ -377,7 +382,7 @@ impl Purpose {
         }
     }
 
-    /// Where the file ends, if ALLO said so.
+    /// The file's size, if ALLO announced it.
     fn announced(&self) -> Option<u64> {
         match self {
             Self::Upload(upload) => upload.announced,
@@ -386,7 +391,8 @@ impl Purpose {
     }
 }
 
-/// Whether an upload outlives its control connection; the session ends with it.
+/// Whether an upload goes on without its control connection; if so, the session closes when it
+/// ends.
 pub(super) fn outlives_control(cx: &mut Context<'_>) -> bool {
     let publishes = cx.rights().lost_control == LostControl::Publishes;
     if publishes {

@@ -1,4 +1,5 @@
-//! STOR: the plan, the part that may be there, the receiving, the publishing.
+//! Handles STOR of the native dialect (PROTOCOL.md section 8): the stage that may be there, the
+//! receiving, the check, the publishing.
 
 use super::context::Context;
 use super::continuations::{AfterDigest, AfterJob};
@@ -19,7 +20,7 @@ pub(super) struct Request {
     plan: Plan,
 }
 
-/// What was promised, and where to go on.
+/// What the client announced of the file, and the offset to go on from.
 pub(super) struct Plan {
     size: u64,
     modified: Option<Stamp>,
@@ -29,16 +30,17 @@ pub(super) struct Plan {
     turn: Turn,
 }
 
-/// 210 is out: resume?
+/// 210 was sent; the client says whether to resume.
 pub(super) struct Partial {
     plan: Plan,
 }
 
+/// The file's frames are being received.
 pub(super) struct Receiving {
     plan: Plan,
 }
 
-/// All frames came; 225 is next.
+/// All frames came; the client's digest (225) is next.
 pub(super) struct Received {
     plan: Plan,
     position: u64,
@@ -83,7 +85,7 @@ pub(super) fn store(store: Store, cx: &mut Context<'_>) -> State {
     }
 }
 
-/// What a worker that could not do it says.
+/// The refusal that a worker's answer means.
 fn not_stored(completion: &Completion) -> Reply {
     let why = match completion {
         Completion::Refused(why) => *why,
@@ -95,7 +97,7 @@ fn not_stored(completion: &Completion) -> Reply {
     }
 }
 
-/// A final answer instead of 150; frames that come all the same are dropped.
+/// Replies with something else than 150; frames that come all the same are discarded.
 fn answer(reply: Reply, turn: Turn, cx: &mut Context<'_>) -> State {
     match turn {
         Turn::Negotiate => cx.conclude(reply),
@@ -128,7 +130,7 @@ impl Request {
     }
 }
 
-/// The published file that stands in the way is open, to be hashed.
+/// Hashes the published file of the name, to tell the client its digest.
 pub(super) fn existing_opened(
     turn: Turn,
     digest: Algorithm,
@@ -149,7 +151,7 @@ pub(super) fn already_there(size: u64, sum: Sum, turn: Turn, cx: &mut Context<'_
 }
 
 impl Plan {
-    /// A part longer than the file cannot be its prefix.
+    /// Goes on with the open stage. A stage longer than the file cannot be its prefix.
     fn opened(mut self, have: u64, cx: &mut Context<'_>) -> State {
         if have == 0 {
             return self.receive(Reply::SendNow, cx);
@@ -242,8 +244,8 @@ impl Receiving {
     }
 }
 
-/// Said at once; what still comes is dropped. A peer that broke its promise
-/// loses its part, any other keeps it.
+/// Refuses the upload at once and discards the frames that still come. The stage is removed if the
+/// peer broke its promise, else kept.
 fn fail(why: Refusal, cx: &mut Context<'_>) -> State {
     cx.reply(Reply::Refused {
         operation: Operation::Store,

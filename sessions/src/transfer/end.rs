@@ -1,4 +1,4 @@
-//! How a burst ends, and how a task does.
+//! Says how a burst and a task ended.
 
 use crate::digest::Sum;
 use crate::wire::reply::Refusal;
@@ -6,8 +6,11 @@ use crate::wire::reply::Refusal;
 /// How one burst ended.
 #[derive(PartialEq, Eq, Debug)]
 pub enum Burst {
+    /// The lane has nothing to read.
     WantsRead,
+    /// The lane takes no more bytes.
     WantsWrite,
+    /// The budget is spent; the task may go on at once.
     BudgetSpent,
     Finished(End),
 }
@@ -15,27 +18,27 @@ pub enum Burst {
 /// How a task ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum End {
-    /// The file stands at `position`; `sum` is of its bytes so far.
-    /// `left_out` counts names that a listing could not tell.
+    /// All was moved, or hashed. The file stands at `position`; `sum` is of its bytes so far, and
+    /// `left_out` counts names that a listing cannot write.
     Complete {
         position: u64,
         sum: Option<Sum>,
         left_out: u64,
     },
-    /// A short stream is over, and published already: the file has `size` bytes.
+    /// A short received stream is over and published already; the file has `size` bytes.
     Stored { size: u64 },
-    /// We were told to stop, and did so cleanly.
+    /// The task was told to stop, and did so cleanly.
     Stopped,
     /// The peer sent the abort frame.
     PeerAborted,
-    /// The file, or the peer's framing, failed.
+    /// The file failed, or the peer broke the rules of frames.
     Refused(Refusal),
-    /// The connection is gone.
+    /// The connection is lost.
     LaneLost,
-    /// A stream under TLS ended without its close_notify, at `position`.
+    /// A received stream under TLS ended at `position` without close_notify.
     Truncated { position: u64 },
-    /// The connection did not come under TLS, and no byte went over it.
+    /// The TLS handshake of the data connection failed before any byte.
     NotSecured,
-    /// The same: it did not resume the session's TLS, as the operator demands.
+    /// The TLS handshake did not resume the control connection's session, as the operator demands.
     NotResumed,
 }

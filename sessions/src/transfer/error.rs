@@ -1,11 +1,11 @@
-//! Why a step of a burst could not go on: the lane or the file.
+//! The error of one step of a burst: the lane's or the file's.
 
 use std::io;
 
 use super::end::{Burst, End};
 use crate::wire::reply::Refusal;
 
-/// A stop on the way out of nested loops.
+/// Ends the loops of a burst.
 pub(crate) enum TransferError {
     Io(io::Error),
     Refused(Refusal),

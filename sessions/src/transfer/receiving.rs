@@ -1,4 +1,4 @@
-//! Receiving: frames unpacked into a file, or a bare stream written as it comes.
+//! Receives bulk data into a file: unpacks frames, or takes a bare stream as it comes.
 
 use std::io;
 use std::sync::atomic::Ordering;
@@ -46,8 +46,8 @@ impl Transfer {
         }
     }
 
-    /// Unpacks frames; lines behind the end are kept as `ahead`, and so is
-    /// everything that came with a failure.
+    /// Unpacks frames, up to `None` where more must come. Bytes behind the end, or behind a
+    /// failure, are kept in `ahead`.
     fn take_in(
         &mut self,
         mut bytes: &[u8],
@@ -76,6 +76,7 @@ impl Transfer {
         }
     }
 
+    /// Writes a frame's bytes and hashes them; drops them where the task discards.
     fn store(
         &mut self,
         data: &[u8],
@@ -99,7 +100,7 @@ impl Transfer {
         Ok(())
     }
 
-    /// A bare stream, whose end is the lane's.
+    /// Receives a bare stream, which ends where the lane ends.
     pub(super) fn receive_stream(
         &mut self,
         lane: &mut impl Lane,
@@ -147,7 +148,7 @@ impl Transfer {
             }
             self.moved += count as u64;
             if count == 0 {
-                // The peer may wait for our goodbye before it looks at the reply.
+                // The peer may wait for close_notify before it reads the reply.
                 let _ = lane.close();
                 return Ok(complete(incoming.position));
             }

@@ -1,5 +1,4 @@
-//! Sending a file in frames: what is out, what is left, and how to stop cleanly
-//! in the middle of a frame.
+//! Sends a file in frames (PROTOCOL.md section 6), and can stop cleanly in the middle of one.
 
 use std::io;
 
@@ -9,19 +8,20 @@ use crate::lane::Lane;
 use crate::wire::native::frames::{ABORT, END, FRAME_MAX};
 use crate::wire::reply::Refusal;
 
+/// How far the file and the frame under way have been sent.
 pub(super) struct Sending {
-    /// The next byte to send.
+    /// The offset of the next byte to send.
     offset: u64,
     until: Until,
     stop: StopLine,
-    /// Bytes of the frame under way that were not sent yet.
+    /// Bytes of the current frame that were not sent yet.
     frame_left: u32,
-    /// Bytes of lengths that were not sent yet, the last of `header`.
+    /// Bytes of the current length that were not sent yet: the last ones of `header`.
     header_left: usize,
     header: [u8; 4],
-    /// The source failed inside the frame under way.
+    /// Why the source failed inside the current frame.
     read_failure: Option<Refusal>,
-    /// Set when only the last length is left to send.
+    /// How the task ends; set once only the last length is left to send.
     ending: Option<End>,
 }
 
@@ -43,12 +43,12 @@ impl Sending {
         self.stop
     }
 
-    /// Everything is with the lane; how it went.
+    /// How the task ends, once the lane has taken everything.
     pub(super) fn ended(&self) -> Option<End> {
         self.ending
     }
 
-    /// The abort goes out next.
+    /// Makes the abort the next thing to send.
     pub(super) fn stop(&mut self) {
         self.finish_with(ABORT, End::Stopped);
     }
@@ -63,8 +63,8 @@ impl Sending {
         self.ending = Some(end);
     }
 
-    /// Sends one frame, or what is left of one. Answers the file's bytes that
-    /// the lane took; `WouldBlock` comes after those were counted.
+    /// Sends one frame, or the rest of one. Returns the file's bytes that the lane took;
+    /// `WouldBlock` comes in the call after those were counted.
     pub(super) fn send_chunk(
         &mut self,
         lane: &mut impl Lane,
@@ -103,8 +103,8 @@ impl Sending {
         self.write_chunk(lane, scratch, count)
     }
 
-    /// Reads the next bytes. A source that fails inside a frame spoils it: the
-    /// frame is made whole with zeros, and the abort behind it says so.
+    /// Reads the next bytes. If the source fails inside a frame, the frame is filled up with zeros,
+    /// and the abort behind it tells the peer.
     fn fill(&mut self, file: &mut impl Source, hash: &mut BurstHash<'_>, data: &mut [u8]) -> Chunk {
         let read = match self.read_failure {
             Some(refusal) => Err(refusal),
@@ -145,7 +145,7 @@ impl Sending {
         }
     }
 
-    /// Writes the header that is left and `count` bytes behind it, in one go.
+    /// Writes the rest of the header and `count` bytes behind it in one go.
     fn write_chunk(
         &mut self,
         lane: &mut impl Lane,

@@ -1,5 +1,5 @@
-//! A file as a bare stream, whose end is the lane's end (RFC 959 section 3.4.1),
-//! and the line ends of TYPE A on the way.
+//! Sends and receives a file as a bare stream, which ends where its connection ends (RFC 959
+//! section 3.4.1), and converts line ends for TYPE A.
 
 use std::io;
 use std::sync::atomic::Ordering;
@@ -36,8 +36,9 @@ impl Transfer {
     }
 }
 
+/// A file that is sent as a stream, and how far it is.
 pub(super) struct OutgoingStream {
-    /// The next byte of the file.
+    /// The file offset of the next byte to send.
     offset: u64,
     until: Until,
     form: Representation,
@@ -46,19 +47,19 @@ pub(super) struct OutgoingStream {
     lane_use: LaneUse,
 }
 
-/// What went out last: a LF that stands behind a CR is a line end already.
+/// What was sent last. A LF behind a CR needs no CR of ours.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum LastByte {
     Cr,
     Other,
-    /// The CR that we put before the LF at `offset` is out, the LF is not.
+    /// Our CR for the LF at `offset` was sent, the LF was not.
     InsertedCr,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Ending {
     NotYet,
-    /// The lane is told; how it went.
+    /// The lane is being closed or flushed; then the task ends so.
     Closing(End),
 }
 
@@ -74,8 +75,8 @@ impl OutgoingStream {
         }
     }
 
-    /// Sends one piece; answers the file's bytes that the lane took, or the end. At most
-    /// `most` are handed on at once.
+    /// Sends one piece. Returns the file's bytes that the lane took, or the end. sendfile(2) sends
+    /// at most `most` bytes.
     fn send_chunk(
         &mut self,
         lane: &mut impl Lane,
@@ -100,7 +101,7 @@ impl OutgoingStream {
         Ok(Sent::Bytes(taken))
     }
 
-    /// Nothing but the file's bytes as they are, on a lane of their own.
+    /// Whether the file's bytes are sent unchanged, on a lane of their own.
     pub(super) fn is_bare(&self) -> bool {
         self.form == Representation::Image && self.lane_use == LaneUse::StreamOnly
     }
@@ -147,8 +148,8 @@ impl OutgoingStream {
         Ok(sent)
     }
 
-    /// Reads into the front half and spells it out in the back half, which is
-    /// twice as long.
+    /// Reads into the first third of `scratch` and expands line ends into the rest, which is twice
+    /// as long.
     fn send_text(
         &mut self,
         lane: &mut impl Lane,
@@ -169,12 +170,12 @@ impl OutgoingStream {
 }
 
 enum Sent {
-    /// Of the file.
+    /// Bytes of the file.
     Bytes(u64),
     All(End),
 }
 
-/// CRLF for each LF that has no CR before it; answers the length of `out`.
+/// Writes CRLF for each LF that has no CR before it; returns the length in `out`.
 fn expand_line_ends(source: &[u8], mut last: LastByte, out: &mut [u8]) -> usize {
     let mut length = 0;
     for &byte in source {
@@ -189,7 +190,7 @@ fn expand_line_ends(source: &[u8], mut last: LastByte, out: &mut [u8]) -> usize 
     length
 }
 
-/// How much of `source` the first `sent` spelled bytes are.
+/// The bytes of `source` that the first `sent` expanded bytes stand for, and what was sent last.
 fn source_bytes_sent(source: &[u8], mut last: LastByte, mut sent: usize) -> (u64, LastByte) {
     for (taken, &byte) in source.iter().enumerate() {
         if byte == b'\n' && last == LastByte::Other {
@@ -214,7 +215,7 @@ fn last_byte(byte: u8) -> LastByte {
     }
 }
 
-/// Writes until all is taken or the lane is full; nothing taken is its error.
+/// Writes until all is taken or the lane is full; the lane's error if it took nothing.
 fn write_some(lane: &mut impl Lane, bytes: &[u8]) -> io::Result<usize> {
     let mut sent = 0;
     while sent < bytes.len() {
@@ -228,12 +229,14 @@ fn write_some(lane: &mut impl Lane, bytes: &[u8]) -> io::Result<usize> {
     Ok(sent)
 }
 
-/// What comes in as a stream.
+/// A stream that is received.
 pub(super) struct IncomingStream {
+    /// The file's length so far, in bytes.
     pub(super) position: u64,
+    /// The most bytes that may be published by the worker who sees the end.
     pub(super) short: u64,
     form: Representation,
-    /// A CR came last, and waits for what follows it.
+    /// Whether a CR came last, whose meaning depends on the next byte.
     held_cr: HeldCr,
 }
 
@@ -243,9 +246,9 @@ enum HeldCr {
     Yes,
 }
 
-/// What is to be written, in this order.
+/// The pieces to write to the file, in this order.
 pub(super) struct TextPieces<'a> {
-    /// A CR that was no line end after all.
+    /// A CR held back that was no line end.
     pub(super) held_cr: &'static [u8],
     pub(super) bytes: &'a [u8],
 }
@@ -264,7 +267,7 @@ impl IncomingStream {
         self.form == Representation::Image
     }
 
-    /// Turns CRLF into LF where text is received, in place.
+    /// Turns CRLF into LF, in place, where the stream is text.
     pub(super) fn take_in<'a>(&mut self, bytes: &'a mut [u8]) -> TextPieces<'a> {
         if self.form == Representation::Image {
             return TextPieces {
@@ -291,7 +294,7 @@ impl IncomingStream {
         }
     }
 
-    /// The stream is over; a CR at its very end was one.
+    /// At the stream's end: the CR that was held back, if any.
     pub(super) fn take_held_cr(&mut self) -> &'static [u8] {
         match std::mem::replace(&mut self.held_cr, HeldCr::No) {
             HeldCr::Yes => b"\r",
@@ -300,7 +303,7 @@ impl IncomingStream {
     }
 }
 
-/// Closes the gaps of CRs that stand before a LF; answers what is left.
+/// Removes each CR before a LF; returns the new length.
 fn collapse_line_ends(bytes: &mut [u8]) -> usize {
     let mut length = 0;
     for at in 0..bytes.len() {
@@ -317,7 +320,7 @@ fn collapse_line_ends(bytes: &mut [u8]) -> usize {
 mod tests {
     use super::*;
 
-    /// Takes at most `limit` bytes at a time.
+    /// A lane that takes at most `limit` bytes at a time.
     struct LimitedLane {
         taken: Vec<u8>,
         limit: usize,

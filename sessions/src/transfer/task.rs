@@ -1,44 +1,44 @@
-//! The tasks of a transfer: what is moved or hashed, how far, and over which connection.
+//! Defines the tasks of a transfer: what is moved or hashed, how far, and over which connection.
 
 use crate::digest::Algorithm;
 use crate::wire::command::Representation;
 use crate::wire::native::{answers, verbs};
 
-/// What a transfer is to do next.
+/// One task of a transfer. Offsets and sizes are in bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Task {
-    /// Hash the file up to this offset; no lane is needed.
+    /// Hash the file up to the offset `to`; needs no lane.
     Digest { to: u64, algorithm: Algorithm },
-    /// Send the file in frames.
+    /// Send the file in frames from the offset `from` on.
     Send {
         from: u64,
         until: Until,
         hashing: Hashing,
         stop: StopLine,
     },
-    /// Receive frames into the file, which holds `from` bytes.
+    /// Receive frames into the file, which holds `from` bytes and may grow to `at_most`.
     Receive {
         from: u64,
         at_most: u64,
         hashing: Hashing,
     },
-    /// Receive frames and forget them.
+    /// Receive frames and drop their bytes.
     Discard,
-    /// Hash a part of the file; no lane is needed.
+    /// Hash the bytes from `from` up to `to`; needs no lane.
     DigestRange {
         from: u64,
         to: u64,
         algorithm: Algorithm,
     },
-    /// Send the file as a bare stream.
+    /// Send the file as a bare stream from the offset `from` on.
     Stream {
         from: u64,
         until: Until,
         form: Representation,
         lane_use: LaneUse,
     },
-    /// Receive a bare stream into the file, which holds `from` bytes. One of at most
-    /// `short` bytes may be published where its end is received.
+    /// Receive a bare stream into the file, which holds `from` bytes. The worker who sees its end
+    /// may publish it at once if it brought at most `short` bytes.
     Take {
         from: u64,
         form: Representation,
@@ -46,7 +46,7 @@ pub enum Task {
     },
 }
 
-/// Which of a session's connections a task's bytes go through.
+/// The connection of a session that a task's bytes go over.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Route {
     Nowhere,
@@ -55,6 +55,7 @@ pub enum Route {
 }
 
 impl Task {
+    /// The connection that the task needs.
     pub fn route(&self) -> Route {
         match self {
             Self::Digest { .. } | Self::DigestRange { .. } => Route::Nowhere,
@@ -67,8 +68,8 @@ impl Task {
         }
     }
 
-    /// Its bytes come and go between the lines of its connection, so that lines
-    /// which were read ahead are its to look at.
+    /// Whether the task's frames share the control connection with lines, so that bytes which were
+    /// read ahead belong to the task.
     pub fn needs_lane(&self) -> bool {
         matches!(
             self,
@@ -77,23 +78,23 @@ impl Task {
     }
 }
 
-/// Where a source ends.
+/// Where a sent file ends.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Until {
-    /// At this offset; ending earlier is a fault.
+    /// At this offset; an earlier end is an error.
     Offset(u64),
-    /// Where it says so (listings).
+    /// Where the source returns 0 bytes (listings).
     SourceEnd,
 }
 
-/// Whether the bytes are hashed on their way.
+/// Whether the bytes are hashed while they are moved.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Hashing {
     By(Algorithm),
     Off,
 }
 
-/// The line that makes a sender stop.
+/// The line from the peer that makes a sender stop.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum StopLine {
     /// A server stops at ABOR.
@@ -111,11 +112,11 @@ impl StopLine {
     }
 }
 
-/// What a lane carries beside the stream.
+/// Whether a lane carries only the stream.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum LaneUse {
-    /// Nothing: it is closed behind it.
+    /// It carries nothing else and is closed behind the stream.
     StreamOnly,
-    /// Replies: it stays.
+    /// It carries replies too and stays open.
     WithReplies,
 }

@@ -1,23 +1,27 @@
-//! A dialect's two halves in one value, so that a conversation is of either.
+//! Joins the two halves of a dialect, decoder and encoder, in one value, so that a conversation
+//! serves either dialect.
 
 use super::command::Command;
 use super::line::Rules;
 use super::reply::{Malformed, Reply};
 use super::{ftp, native};
 
+/// A dialect: how lines are found, decoded and encoded.
 pub struct Codec {
-    /// How bytes become lines.
+    /// How bytes are cut into lines.
     pub rules: Rules,
-    /// One line, its end taken off.
+    /// Decodes one line without its end.
     pub decode: fn(&[u8]) -> Result<Command, Malformed>,
-    /// Appends a reply's lines and tells its code.
+    /// Appends a reply's lines to the buffer and returns its code.
     pub encode: fn(&Reply, &mut Vec<u8>) -> u16,
-    /// What is looked for while something else goes on.
+    /// Whether the line may overtake others while a transfer runs.
     pub is_urgent: fn(&[u8]) -> bool,
-    /// Whose connection may end before it is answered.
+    /// Whether the line ends the session, so that its client may close without waiting for the
+    /// answer.
     pub is_quit: fn(&[u8]) -> bool,
 }
 
+/// The native dialect (PROTOCOL.md).
 pub static NATIVE: Codec = Codec {
     rules: Rules::Strict,
     decode: native::verbs::decode,
@@ -26,6 +30,7 @@ pub static NATIVE: Codec = Codec {
     is_quit: |_| false,
 };
 
+/// FTP with its extensions.
 pub static FTP: Codec = Codec {
     rules: Rules::Telnet,
     decode: ftp::verbs::decode,

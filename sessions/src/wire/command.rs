@@ -1,4 +1,4 @@
-//! What a peer asks: one meaning each, whatever the dialect spelled it with.
+//! Defines the commands of clients by their meaning, whatever the dialect calls them.
 
 use core::net::SocketAddr;
 
@@ -9,14 +9,14 @@ use super::stamp::Stamp;
 use crate::digest::{Algorithm, Sum};
 use crate::path::PathArg;
 
-/// A line from a client, understood.
+/// A decoded line of a client.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Command {
-    /// SCRAM client-first-message.
+    /// A login's SCRAM client-first-message.
     Login {
         first: Vec<u8>,
     },
-    /// SCRAM client-final-message.
+    /// A login's SCRAM client-final-message.
     Prove {
         last: Vec<u8>,
     },
@@ -46,10 +46,10 @@ pub enum Command {
     /// A code that a dialogue waits for.
     Answer(Answer),
 
-    /// A login whose password is sent as it is (RFC 959 section 4.1.1).
+    /// USER: a login whose password is sent as it is (RFC 959 section 4.1.1).
     User(String),
     Password(Secret),
-    /// Forgets the login and all parameters; the connection stays.
+    /// REIN: forget the login and all parameters; the connection stays.
     Reinitialize,
     Security(Security),
     Data(DataPort),
@@ -61,7 +61,7 @@ pub enum Command {
         path: PathArg,
         start: StoreStart,
     },
-    /// An upload under a name of its own, like this one.
+    /// STOU: an upload under a free name that is like this one.
     StoreUnique(Option<PathArg>),
     Listing(Listing),
     /// Unfinished uploads, as lines of the reply.
@@ -81,24 +81,24 @@ pub enum Command {
     },
     RemoveFile(PathArg),
     RemoveDirectory(PathArg),
-    /// The second half of a rename; a file of that name is replaced.
+    /// RNTO: the second half of a rename; a file of that name is replaced.
     RenameOver(PathArg),
     Digest {
         path: PathArg,
-        /// `None`: the one that was chosen.
+        /// `None`: the one that OPTS HASH chose.
         algorithm: Option<Algorithm>,
-        /// `None`: the range that was set, or all.
+        /// `None`: the range that RANG set, or the whole file.
         range: Option<ByteRange>,
         form: DigestForm,
     },
-    /// Bytes that may still be stored.
+    /// AVBL: how many bytes may still be stored.
     Available(Option<PathArg>),
     Features,
-    /// The name that the client reached the server by (RFC 7151).
+    /// HOST: the name that the client reached the server by (RFC 7151).
     Host(String),
 }
 
-/// What a client says to be kept secret: wiped when dropped, never shown.
+/// A password: wiped when dropped, never printed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(pub Zeroizing<Vec<u8>>);
 
@@ -108,18 +108,18 @@ impl std::fmt::Debug for Secret {
     }
 }
 
-/// How the connections are protected (RFC 4217).
+/// A command about TLS (RFC 4217).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Security {
     StartTls,
-    /// TLS needs no buffer size; the verb must come all the same.
+    /// PBSZ: TLS needs no buffer size, but the command must come before PROT.
     BufferSize,
     Protect(Protection),
-    /// Back to clear on the control connection: always refused.
+    /// CCC: back to clear on the control connection, always refused.
     ClearControl,
 }
 
-/// Of data connections.
+/// Whether data connections are under TLS.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Protection {
     #[default]
@@ -127,48 +127,50 @@ pub enum Protection {
     Private,
 }
 
-/// Where the next transfer's bytes go (RFC 959 section 3.2, RFC 2428).
+/// How the next data connection is to be made (RFC 959 section 3.2, RFC 2428).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum DataPort {
     Passive(PassiveForm),
-    /// From now on nothing but extended passive.
+    /// EPSV ALL: from now on EPSV only.
     PassiveOnly,
     Active(SocketAddr),
 }
 
+/// What the reply to PASV or EPSV tells.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum PassiveForm {
-    /// The reply holds an IPv4 address and a port.
+    /// PASV: an IPv4 address and a port.
     Address,
-    /// The reply holds a port; the client may name the family it wants.
+    /// EPSV: a port; the client may name the address family that it wants.
     PortOnly(Option<Family>),
 }
 
+/// An address family.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Family {
     V4,
     V6,
 }
 
-/// What holds for transfers to come.
+/// A parameter for transfers and digests to come.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Parameter {
     Type(Representation),
-    /// The only value there is was asked for; what it is called.
+    /// The only value that the parameter can have; the name to answer with.
     OnlyValue(&'static str),
     /// The next transfer's restart mark, in bytes.
     Restart(u64),
-    /// Bytes that the next upload will have.
+    /// ALLO: bytes that the next upload will have.
     Allocate(u64),
-    /// Of the next digest; `None` is the whole file.
+    /// The range of the next digest; `None` is the whole file.
     Range(Option<ByteRange>),
-    /// Of digests to come; `None` asks which.
+    /// The algorithm of digests to come; `None` asks which it is.
     Algorithm(Option<Algorithm>),
-    /// Of machine listings to come.
+    /// The facts in machine listings to come.
     Facts(FactSet),
 }
 
-/// RFC 959 section 3.1.1.
+/// The representation type of transferred files (RFC 959 section 3.1.1).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Representation {
     /// Lines end with CRLF on the wire and with LF in the file.
@@ -177,22 +179,23 @@ pub enum Representation {
     Image,
 }
 
-/// Bytes of a file: from the first on, up to but not with `end`.
+/// A range of a file's bytes, from `start` up to but without `end`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ByteRange {
     pub start: u64,
     pub end: u64,
 }
 
+/// Where an upload's bytes go.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum StoreStart {
-    /// At the restart mark.
+    /// From the restart mark on (STOR).
     RestartMark,
-    /// Behind what the name has.
+    /// Behind the file's end (APPE).
     FileEnd,
 }
 
-/// How a digest is told.
+/// What a digest's reply holds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum DigestForm {
     /// Algorithm, range, digest, name.
@@ -201,44 +204,44 @@ pub enum DigestForm {
     Bare,
 }
 
-/// A listing in one of the forms that people and programs read.
+/// A listing for people or programs.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Listing {
-    /// `None`: the working directory. Its last name may be a pattern where
-    /// `form` knows patterns.
+    /// `None` is the working directory. The last name may be a pattern where `form` allows
+    /// patterns.
     pub path: Option<PathArg>,
     pub form: Form,
     pub via: Via,
 }
 
-/// Which way a listing goes.
+/// How a listing is sent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Via {
-    /// As the session's bulk data goes.
+    /// As bulk data, over the data connection.
     Lane,
     /// As lines of the reply.
     Reply,
 }
 
-/// A download as asked for.
+/// A download of the native dialect.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Retrieve {
     pub path: PathArg,
-    /// What to verify it by, where the server remembers no other digest of it.
+    /// The algorithm to verify it by, where the server remembers no other digest of the file.
     pub digest: Algorithm,
     pub turn: Turn,
 }
 
-/// An upload as asked for.
+/// An upload of the native dialect.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Store {
     pub path: PathArg,
-    /// The whole file, in bytes.
+    /// The whole file's size in bytes.
     pub size: u64,
     pub modified: Option<Stamp>,
-    /// What it is verified by.
+    /// The algorithm that it is verified by.
     pub digest: Algorithm,
-    /// Of the whole file, told before it is sent.
+    /// The whole file's digest, if the client told it before the bytes.
     pub declared: Option<Sum>,
     pub replace: Replace,
     pub turn: Turn,
@@ -251,15 +254,15 @@ pub enum Replace {
     Yes,
 }
 
-/// Whether the two ends talk about resuming before bytes flow.
+/// Whether the two ends negotiate resuming before bytes flow.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Turn {
     Negotiate,
-    /// Bytes follow at once, from the first.
+    /// The file's bytes follow at once, from the first one.
     Straight,
 }
 
-/// What replaces an account's verifier (RFC 5802 section 3).
+/// A new password's verifier (RFC 5802 section 3).
 #[derive(Clone, PartialEq, Eq)]
 pub struct NewVerifier {
     pub salt: Vec<u8>,
@@ -274,14 +277,14 @@ impl std::fmt::Debug for NewVerifier {
     }
 }
 
-/// The codes a client sends inside a dialogue.
+/// A code that a client sends inside a dialogue.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Answer {
     /// 111: the client is still hashing.
     Working,
     /// 200: download from the start; upload: start over.
     FromStart,
-    /// 210: resume the download at `offset`; my part has this digest.
+    /// 210: resume the download at `offset`; the client's part has the digest `sum`.
     ResumeDownload { offset: u64, sum: Sum },
     /// 211: resume the upload.
     ResumeUpload,
@@ -301,7 +304,7 @@ pub enum Answer {
     Different,
 }
 
-/// What a command needs before it is looked at.
+/// What a session needs to give a command.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Permission {
     None,
@@ -311,7 +314,8 @@ pub enum Permission {
 }
 
 impl Command {
-    /// One row for each command: a new one without a row does not compile.
+    /// What a session needs to give this command. Each command has a row: a new one without does
+    /// not compile.
     pub fn needs(&self) -> Permission {
         match self {
             Self::Login { .. } | Self::Prove { .. } => Permission::None,
@@ -340,7 +344,7 @@ impl Command {
         }
     }
 
-    /// What the access log calls it.
+    /// The verb under which the access log lists the command.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Login { .. } => "USER",
@@ -396,7 +400,7 @@ impl Command {
         }
     }
 
-    /// The path it is about.
+    /// The path that the command is about.
     pub fn subject(&self) -> Option<&PathArg> {
         match self {
             Self::ChangeDirectory(path) | Self::Delete(path) | Self::MakeDirectory(path) => {

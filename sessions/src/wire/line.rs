@@ -1,53 +1,52 @@
-//! Lines out of bytes: found in a peer's inbox, bounded, and taken one at a time.
+//! Cuts a peer's bytes into lines of bounded length, which are taken one at a time.
 
 use std::ops::Range;
 
 /// The longest line either side may send, its CRLF included, in bytes.
 pub const LINE_MAX: usize = 8192;
 
-/// "Interpret as command" (RFC 854).
+/// Telnet's "interpret as command" (RFC 854).
 const IAC: u8 = 0xff;
 
-/// What a line is.
+/// The rules by which lines end.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Rules {
-    /// It ends with CRLF.
+    /// A line ends with CRLF.
     #[default]
     Strict,
-    /// A bare LF ends it too, and telnet's commands are no part of it (RFC 959
-    /// section 4.1.3 has clients send some before ABOR).
+    /// A line ends with CRLF or a bare LF, and telnet commands are taken out of it: clients send
+    /// some before ABOR (RFC 959 section 4.1.3).
     Telnet,
 }
 
-/// What the head of an inbox is.
+/// What stands at the head of an inbox.
 #[derive(PartialEq, Eq, Debug)]
 pub enum Head {
-    /// No line end yet, and room for one.
+    /// No whole line yet.
     Incomplete,
-    /// A line; the range leaves its end out.
+    /// A line at this range of the inbox, without its end.
     Line(Range<usize>),
-    /// A line that ended with a bare LF, where that is no end, or holds NUL or
-    /// a CR.
+    /// A line that ends with a bare LF, where the rules forbid it, or holds NUL or CR.
     Broken,
-    /// A line over `LINE_MAX`.
+    /// A line longer than `LINE_MAX`.
     TooLong,
 }
 
-/// Bytes that came in and were not yet understood.
+/// The bytes received from a peer that were not taken as lines yet.
 #[derive(Default)]
 pub struct Inbox {
     rules: Rules,
     telnet: TelnetState,
     bytes: Vec<u8>,
     start: usize,
-    /// Where the search for LF goes on, so that a slow peer costs O(n).
+    /// Where the search for LF goes on, so that a slow peer costs linear time.
     searched: usize,
-    /// How many LFs wait.
+    /// The number of LFs that wait.
     ends: usize,
     skipping: Skipping,
 }
 
-/// What of a telnet command has come.
+/// How much of a telnet command has come.
 #[derive(Default, PartialEq, Eq)]
 enum TelnetState {
     #[default]
@@ -61,7 +60,7 @@ enum TelnetState {
 enum Skipping {
     #[default]
     Nothing,
-    /// The line under way was too long: all up to its LF is dropped.
+    /// The current line is too long: everything up to its LF is dropped.
     ToLineEnd,
 }
 
@@ -73,6 +72,7 @@ impl Inbox {
         }
     }
 
+    /// Adds bytes from the peer.
     pub fn push(&mut self, bytes: &[u8]) {
         let before = self.bytes.len();
         match self.rules {
@@ -82,17 +82,17 @@ impl Inbox {
         self.ends += line_ends(&self.bytes[before..]);
     }
 
-    /// Bytes that wait.
+    /// The number of bytes that wait.
     pub fn len(&self) -> usize {
         self.bytes.len() - self.start
     }
 
-    /// Nothing came that was not taken, not even half a telnet command.
+    /// Whether nothing waits, not even a part of a telnet command.
     pub fn is_empty(&self) -> bool {
         self.len() == 0 && self.telnet == TelnetState::Nothing
     }
 
-    /// Whole lines that wait.
+    /// The number of whole lines that wait.
     pub fn lines(&self) -> usize {
         match self.skipping {
             Skipping::Nothing => self.ends,
@@ -100,19 +100,19 @@ impl Inbox {
         }
     }
 
-    /// All that waits, for a transfer that goes on reading from here.
+    /// Takes all bytes that wait, for a transfer that reads on from here.
     pub fn drain(&mut self) -> Vec<u8> {
         let rest = self.bytes.split_off(self.start);
         self.clear();
         rest
     }
 
+    /// The bytes of a line that was taken.
     pub fn slice(&self, range: Range<usize>) -> &[u8] {
         &self.bytes[range]
     }
 
-    /// Finds the head and takes it out; a `Line`'s range is good until the
-    /// next call that changes the inbox.
+    /// Takes the first line. A `Line`'s range is valid until the next call that changes the inbox.
     pub fn take(&mut self) -> Head {
         self.skip_rest_of_long_line();
         let found = self.bytes[self.searched..].iter().position(|&b| b == b'\n');
@@ -125,9 +125,8 @@ impl Inbox {
         self.classify(start, end)
     }
 
-    /// Takes the first whole line that `is_urgent` knows, wherever it stands;
-    /// the others stay in their order. `Incomplete` where there is none. Looks
-    /// at all that waits.
+    /// Takes the first whole line for which `is_urgent` is true, wherever it stands; the others
+    /// keep their order. `Incomplete` where there is none. Looks at all bytes that wait.
     pub fn take_urgent(&mut self, is_urgent: impl Fn(&[u8]) -> bool) -> Head {
         self.skip_rest_of_long_line();
         let mut start = self.start;
@@ -135,7 +134,7 @@ impl Inbox {
             let next = start + length + 1;
             match self.classify(start, next - 1) {
                 Head::Line(line) if is_urgent(&self.bytes[line.clone()]) => {
-                    // It goes to the front, and the front is taken.
+                    // The line moves to the front, and the front is taken.
                     self.bytes[self.start..next].rotate_right(next - start);
                     let front = self.start;
                     self.take_up_to(front + next - start);
@@ -147,7 +146,7 @@ impl Inbox {
         Head::Incomplete
     }
 
-    /// Whether any whole line that waits is one that `is_it` knows.
+    /// Whether `is_it` is true for any whole line that waits.
     pub fn has_line(&self, is_it: impl Fn(&[u8]) -> bool) -> bool {
         let mut start = self.start;
         while let Some(length) = self.bytes[start..].iter().position(|&b| b == b'\n') {
@@ -161,7 +160,7 @@ impl Inbox {
         false
     }
 
-    /// The head is a whole line that `is_it` knows.
+    /// Whether the first line is whole and `is_it` is true for it.
     pub fn head_is(&self, is_it: impl FnOnce(&[u8]) -> bool) -> bool {
         let rest = &self.bytes[self.start..];
         let Some(length) = rest.iter().position(|&b| b == b'\n') else {
@@ -173,7 +172,7 @@ impl Inbox {
         }
     }
 
-    /// Gives memory back: an idle session holds no line buffer.
+    /// Frees memory: an idle session holds no line buffer.
     pub fn compact(&mut self) {
         if self.is_empty() {
             self.clear();
@@ -197,7 +196,7 @@ impl Inbox {
         }
     }
 
-    /// Up to an IAC; what is behind it is left.
+    /// Adds text up to an IAC and returns the bytes behind that.
     fn push_text<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
         let at = bytes.iter().position(|&b| b == IAC);
         let (text, rest) = bytes.split_at(at.unwrap_or(bytes.len()));
@@ -209,7 +208,7 @@ impl Inbox {
         &rest[1..]
     }
 
-    /// Behind an IAC. Where no command follows, it was a byte of a name whose
+    /// Handles the byte behind an IAC. If it is no command, the IAC was a byte of a name whose
     /// client knows nothing of telnet.
     fn push_telnet_command<'a>(&mut self, command: u8, rest: &'a [u8], all: &'a [u8]) -> &'a [u8] {
         self.telnet = TelnetState::Nothing;
@@ -230,7 +229,7 @@ impl Inbox {
         }
     }
 
-    /// What the bytes up to the LF at `end` are.
+    /// Classifies the bytes from `start` up to the LF at `end`.
     fn classify(&self, start: usize, end: usize) -> Head {
         if end + 1 - start > LINE_MAX {
             return Head::TooLong;
@@ -247,7 +246,7 @@ impl Inbox {
         Head::Line(start..start + line.len())
     }
 
-    /// One line goes, its LF too.
+    /// Drops one line with its LF.
     fn take_up_to(&mut self, next: usize) {
         self.start = next;
         self.searched = next;
@@ -444,7 +443,7 @@ mod tests {
     fn urgent_behind_a_line_too_long() {
         let mut inbox = telnet(&[b'x'; LINE_MAX]);
         assert_eq!(inbox.take(), Head::TooLong);
-        // What is left of that line is not one of its own.
+        // The rest of that line is not a line of its own.
         inbox.push(b"\na\r\nlong\r\n");
         assert_eq!(inbox.lines(), 2);
         assert!(matches!(inbox.take_urgent(is_short), Head::Line(_)));

@@ -1,15 +1,15 @@
-//! What a listing looks like: the forms that there are, whatever writes them.
+//! Defines the forms of listings and the facts in them, for whichever file writes them.
 
-/// One entry's form.
+/// The form of a listing's entries.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Form {
-    /// Facts and an escaped name, as the native dialect reads them.
+    /// Facts and an escaped name (PROTOCOL.md section 6).
     Native,
     /// Facts and a bare name (RFC 3659 section 7).
     Machine(FactSet),
-    /// As `ls -l` writes, for people and for the many programs that read it.
+    /// As `ls -l` writes, for people and for the many programs that parse it.
     Long,
-    /// A name on each line.
+    /// One name on each line.
     Names,
 }
 
@@ -20,11 +20,11 @@ impl Form {
     }
 }
 
-/// Which facts a machine listing tells; bits of [`Fact`].
+/// A set of facts for machine listings, as bits of [`Fact`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct FactSet(u8);
 
-/// RFC 3659 section 7.5.
+/// A fact of a machine listing (RFC 3659 section 7.5).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Fact {
     Type,
@@ -36,7 +36,7 @@ pub enum Fact {
 }
 
 impl Fact {
-    /// In the order in which they are told.
+    /// All facts in the order in which listings write them.
     pub const ALL: [Self; 5] = [Self::Type, Self::Size, Self::Modify, Self::Perm, Self::Mode];
 
     pub fn name(self) -> &'static str {

@@ -1,5 +1,5 @@
-//! The grammar: bytes on one side, `Command` and `Reply` on the other.
-//! Decoding can fail, encoding cannot. Nothing here knows a session.
+//! The grammars of both dialects: bytes on one side, `Command` and `Reply` on the other. Decoding
+//! can fail, encoding cannot. Nothing here knows a session.
 
 pub mod codec;
 pub mod command;

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-/// At most 2^63-1, digits only (no sign, RFC 3659 section 5.3 reads likewise).
+/// Reads a number of at most 2^63-1, digits only (no sign, as in RFC 3659 section 5.3).
 pub(super) fn number(text: &str) -> Option<u64> {
     let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     let value = digits.then(|| u64::from_str(text).ok()).flatten()?;

@@ -1,5 +1,5 @@
-//! What a peer is told: meanings. Each dialect has one table that turns them
-//! into numbers and words.
+//! Defines the server's replies by their meaning; each dialect has one table that gives them codes
+//! and text.
 
 use core::net::SocketAddr;
 
@@ -18,7 +18,7 @@ pub enum Reply {
     },
     LoggedIn {
         scram: Vec<u8>,
-        /// What transfers are verified by at the least cost here.
+        /// The algorithm that verifies transfers at the least cost here.
         digest: Algorithm,
     },
     BadCredentials,
@@ -34,7 +34,7 @@ pub enum Reply {
     Offer {
         size: u64,
         modified: Stamp,
-        /// What both ends verify it by.
+        /// The algorithm that both ends verify it by.
         digest: Algorithm,
     },
     SendingAll {
@@ -128,7 +128,7 @@ pub enum Reply {
     /// A data connection is open for an upload, which goes on at `from`.
     Receiving {
         from: u64,
-        /// Where the server chose the name.
+        /// The name, if the server chose it.
         name: Option<VirtualPath>,
     },
     StreamSent {
@@ -138,7 +138,7 @@ pub enum Reply {
         size: u64,
         name: Option<VirtualPath>,
     },
-    /// A transfer ended early by our own doing; no ABOR waits for an answer.
+    /// The server ended a transfer early; no ABOR waits for an answer.
     Stopped,
     /// Lines of a listing follow; `ListingEnd` closes them.
     ListingInReply {
@@ -173,10 +173,10 @@ pub enum Reply {
     HostNoted,
 }
 
-/// About TLS (RFC 4217).
+/// A reply about TLS (RFC 4217).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum SecurityReply {
-    /// All that follows is TLS.
+    /// Everything that follows is TLS.
     TlsFollows,
     BufferSize,
     Protects(Protection),
@@ -186,13 +186,13 @@ pub enum SecurityReply {
     ControlStaysPrivate,
     /// PROT before PBSZ, or either before AUTH.
     OutOfOrder,
-    /// The operator wants logins under TLS.
+    /// The operator demands logins under TLS.
     LoginNeedsTls,
-    /// The operator wants data connections under TLS.
+    /// The operator demands data connections under TLS.
     DataNeedsTls,
 }
 
-/// About data connections.
+/// A reply about data connections.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum DataReply {
     Passive {
@@ -201,28 +201,28 @@ pub enum DataReply {
     },
     Active,
     PassiveOnly,
-    /// After EPSV ALL.
+    /// PORT, EPRT or PASV came after EPSV ALL.
     PassiveOnlyInForce,
-    /// Not the client's own address, or a port of the system's.
+    /// PORT or EPRT named another address than the client's, or a system port.
     Foreign,
-    /// The control connection's family, or the port range, cannot do it.
+    /// The address family of the control connection, or the port range, does not allow it.
     WrongFamily,
     NoPortFree,
     /// Neither PASV nor PORT came before.
     NotPrepared,
-    /// It did not come, or could not be made.
+    /// The connection did not come, or could not be made.
     NotOpened,
-    /// No TLS came about on it.
+    /// The connection's TLS handshake failed.
     NotSecured,
-    /// It did not prove that it belongs to this session.
+    /// The connection's TLS did not resume this session's, which proves that it belongs to it.
     NotResumed,
-    /// It broke off.
+    /// The connection broke off.
     Lost,
     /// An upload under TLS ended without its close_notify.
     Truncated,
 }
 
-/// About what holds for transfers to come.
+/// A reply about a parameter.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum ParameterReply {
     Type(Representation),
@@ -232,21 +232,21 @@ pub enum ParameterReply {
     Range(Option<ByteRange>),
     Algorithm(Algorithm),
     Facts(FactSet),
-    /// Offsets of text are nobody's business (RFC 3659 section 5.3).
+    /// Offsets and sizes are not defined in type A (RFC 3659 section 5.3).
     NotInAscii,
 }
 
-/// A transfer that somebody asks about while it runs.
+/// The progress of a running transfer or digest, in bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct UnderWay {
     pub moved: u64,
-    /// The whole, where it is known.
+    /// All bytes to move, where that is known.
     pub of: Option<u64>,
-    /// Whole seconds since it began.
+    /// Whole seconds since the beginning.
     pub seconds: u64,
 }
 
-/// What FEAT tells of a session (RFC 2389).
+/// The parts of FEAT's reply that differ by session (RFC 2389).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Features {
     pub tls: TlsOffer,
@@ -254,6 +254,7 @@ pub struct Features {
     pub algorithm: Algorithm,
 }
 
+/// Whether AUTH TLS is offered.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum TlsOffer {
     Offered,
@@ -268,7 +269,7 @@ pub enum Access {
 }
 
 impl Reply {
-    /// Nothing more follows on the same command but its dialogue's next step.
+    /// Whether the command's final reply is still to come.
     pub fn is_preliminary(&self) -> bool {
         matches!(
             self,
@@ -290,14 +291,14 @@ impl Reply {
     }
 }
 
-/// Why an upload was not believed.
+/// Why an upload was not verified.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Mismatch {
     Digest,
     Size { promised: u64, received: u64 },
 }
 
-/// What somebody wanted when a refusal came.
+/// The operation that was refused.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Operation {
     ChangeDirectory,
@@ -322,7 +323,7 @@ pub enum Operation {
     RemoveDirectory,
 }
 
-/// Why something is not done. Never holds a path of the host.
+/// Why an operation is refused. Never holds a path of the host.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Refusal {
     NotFound,
@@ -334,7 +335,7 @@ pub enum Refusal {
     AboveHome,
     /// A link leads out of the home.
     LeadsOut,
-    /// The host's permissions.
+    /// The host's file permissions forbid it.
     Forbidden,
     /// The account may only read.
     ReadOnly,
@@ -349,7 +350,7 @@ pub enum Refusal {
     },
     TooManyEntries,
     DiskFull,
-    /// Another session writes it.
+    /// Another session is writing the file.
     Busy,
     /// The home is still being counted.
     NotReady,
@@ -357,48 +358,48 @@ pub enum Refusal {
     NoStaging,
     /// The file changed while it was read.
     Changed,
-    /// More bytes than promised.
+    /// More bytes came than were announced.
     TooLong,
-    /// The peer broke the frame rules.
+    /// The peer broke the rules of frames.
     BadFrame,
     /// The account is gone or closed.
     NoAccount,
     /// The user has as many sessions as allowed.
     TooManySessions,
-    /// A restart mark that no byte stands before.
+    /// The restart mark is beyond the end of the file.
     BadOffset {
         offset: u64,
         size: u64,
     },
-    /// An upload of the name was interrupted, so that it has two sizes.
+    /// An interrupted upload of the name left a stage, so that the name has two sizes.
     TwoSizes,
-    /// Ours: the log has it.
+    /// The server failed; its log says why.
     Fault,
 }
 
-/// A line that was not understood.
+/// Why a line is not a command.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Malformed {
     TooLong,
     BadLineEnd,
     NotUtf8,
     UnknownVerb,
-    /// The verb is known; its syntax is this.
+    /// The verb is known, the arguments are wrong; the right syntax.
     BadArguments {
         syntax: &'static str,
     },
     BadName,
-    /// A line of some other protocol.
+    /// The line belongs to another protocol.
     OtherProtocol,
-    /// The verb is known, and we do not do it.
+    /// The verb is known and not implemented.
     NotImplemented,
-    /// The verb is known, this argument of it we do not do.
+    /// The verb is implemented, but not for this argument.
     NotForThatArgument,
-    /// A network protocol that RFC 2428 numbers and we do not speak.
+    /// A network protocol of RFC 2428 that the server does not speak.
     UnknownNetwork,
 }
 
-/// Why the server closes.
+/// Why the server closes a session.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Farewell {
     LoginTimeout,
@@ -409,22 +410,24 @@ pub enum Farewell {
     TooManyFromAddress,
     TooManyOfUser,
     Banned,
-    /// The peer speaks something else.
+    /// The peer speaks another protocol.
     NotThisProtocol,
     ShuttingDown,
-    /// Something in clear came behind the line that begins TLS.
+    /// Clear text came behind the line that begins TLS.
     ClearTextAfterAuthTls,
-    /// It was asked to.
+    /// The client is done: nothing is wrong.
     Asked,
     Fault,
 }
 
+/// What HELP is asked about.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum HelpTopic {
     Overview,
     Verb(String),
 }
 
+/// The session's state for STAT.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Status {
     pub user: String,
@@ -432,7 +435,7 @@ pub struct Status {
     pub server: String,
 }
 
-/// A home's account, in bytes and entries.
+/// What a home uses and may use, in bytes and entries.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Usage {
     pub used: u64,
@@ -440,7 +443,7 @@ pub struct Usage {
     pub staged: u64,
     pub entries: u64,
     pub entries_limit: u64,
-    /// Promised to uploads under way.
+    /// Bytes reserved for uploads under way.
     pub reserved: u64,
 }
 
@@ -453,16 +456,17 @@ impl Usage {
     }
 }
 
-/// What a listing tells of an entry.
+/// What a listing tells of an entry; the size in bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Facts {
     pub kind: Kind,
     pub size: u64,
     pub modified: Stamp,
-    /// Permission bits; `None` where they mean nothing.
+    /// Permission bits; `None` where they have no meaning.
     pub mode: Option<u32>,
 }
 
+/// The type of an entry.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Kind {
     File,

@@ -1,7 +1,8 @@
-//! The sentences that both dialects say: why a command is refused, and why the server closes.
+//! Holds the sentences that both dialects say: why a command is refused, and why the server closes.
 
 use super::reply::{Farewell, Refusal};
 
+/// Says why the server closes.
 pub(super) fn farewell_text(farewell: &Farewell) -> &'static str {
     match farewell {
         Farewell::LoginTimeout => "no login in time, closing",
@@ -20,7 +21,7 @@ pub(super) fn farewell_text(farewell: &Farewell) -> &'static str {
     }
 }
 
-/// Why not, and the way out.
+/// Says why an operation is refused, and the way out.
 pub(super) fn refusal_text(why: &Refusal) -> String {
     let text = match why {
         Refusal::OverQuota { needed, available } => {

@@ -1,13 +1,13 @@
-//! Times as RFC 3659 writes them (section 2.3): `YYYYMMDDHHMMSS`, UTC.
+//! Reads and writes times in the form of RFC 3659 (section 2.3): `YYYYMMDDHHMMSS`, UTC.
 
 use time::{OffsetDateTime, PrimitiveDateTime, macros::format_description};
 
-/// Seconds since 1970, UTC.
+/// A time as seconds since 1970, UTC.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, PartialOrd, Ord)]
 pub struct Stamp(pub i64);
 
 impl Stamp {
-    /// `YYYYMMDDHHMMSS`; a time outside the years 0 to 9999 becomes 1970.
+    /// The time as `YYYYMMDDHHMMSS`; one outside the years 0 to 9999 becomes 1970.
     pub fn to_digits(self) -> String {
         let format = format_description!("[year][month][day][hour][minute][second]");
         let time =
@@ -15,7 +15,7 @@ impl Stamp {
         time.format(format).unwrap_or_default()
     }
 
-    /// `None` unless it is fourteen digits that name a time.
+    /// Reads `YYYYMMDDHHMMSS`; `None` unless it is fourteen digits that name a time.
     pub fn parse(digits: &str) -> Option<Self> {
         let format = format_description!("[year][month][day][hour][minute][second]");
         if digits.len() != 14 {

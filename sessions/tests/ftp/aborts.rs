@@ -1,4 +1,4 @@
-//! ABOR, at every moment: one answer to what it stops, one to itself.
+//! Tests ABOR at every moment: one reply to what it stops, one to itself.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;

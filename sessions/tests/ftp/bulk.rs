@@ -1,4 +1,4 @@
-//! Bulk data: bursts, as a worker runs them, and how they come home.
+//! Runs the server's transfers as a worker does, in bursts.
 
 use std::sync::atomic::Ordering;
 

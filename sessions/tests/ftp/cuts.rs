@@ -1,4 +1,4 @@
-//! Every dialogue, under every way its bytes may be cut: it comes to the same.
+//! Tests that every dialogue has the same result however its bytes are cut.
 
 use super::disk::Seen;
 use super::rig::{Cut, Noted, Rig};

@@ -1,5 +1,5 @@
-//! A pretended disk: published files, stages, directories, a quota, faults on
-//! demand. Uploads go on as the daemon's do, whatever their name has.
+//! Simulates the disk: published files, stages, directories, a quota, failures on demand. Uploads
+//! resume as the daemon's do.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};

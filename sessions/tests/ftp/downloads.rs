@@ -1,4 +1,4 @@
-//! RETR: whole, from a mark, as text, and what goes wrong on the way.
+//! Tests RETR: whole, from a restart mark, as text, and its failures.
 
 use skiff_sessions::wire::reply::Refusal;
 

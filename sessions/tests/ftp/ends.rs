@@ -1,5 +1,4 @@
-//! How a data connection, or the control connection, may end, and what is
-//! published then.
+//! Tests how a data or control connection may end, and what is published then.
 
 use skiff_sessions::server::job::{CloseNotify, LostControl};
 use skiff_sessions::server::{Job, Rights};

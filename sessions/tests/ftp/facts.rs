@@ -1,4 +1,4 @@
-//! SIZE, MDTM, MFMT, CHMOD, AVBL, HASH and its like; HELP, FEAT, SITE, OPTS.
+//! Tests SIZE, MDTM, MFMT, CHMOD, AVBL, HASH and its like, HELP, FEAT, SITE and OPTS.
 
 use skiff_sessions::digest::{Algorithm, Running};
 use skiff_sessions::wire::stamp::Stamp;

@@ -1,4 +1,4 @@
-//! An open file of the pretended disk, as a transfer sees it.
+//! An open file of the simulated disk, as a transfer sees it.
 
 use skiff_sessions::transfer::{Sink, Source};
 use skiff_sessions::wire::reply::Refusal;

@@ -1,4 +1,4 @@
-//! Jobs as the pretended disk does them: the counterpart of the daemon's table.
+//! Does the session's jobs on the simulated disk, as the daemon's workers do on a real one.
 
 use skiff_sessions::path::{PathArg, VirtualPath};
 use skiff_sessions::server::job::Remembered;

@@ -1,5 +1,4 @@
-//! A data connection in memory: what the client sent and how it ended, and what
-//! it was sent.
+//! A data connection in memory: what the client sent and how it ended, and what it received.
 
 use std::collections::VecDeque;
 use std::io;

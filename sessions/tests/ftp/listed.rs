@@ -1,4 +1,4 @@
-//! Listings of the pretended disk.
+//! Makes listings of the simulated disk.
 
 use skiff_sessions::server::Access;
 use skiff_sessions::wire::ftp::lines::{push_long, push_machine, push_name};

@@ -1,4 +1,4 @@
-//! LIST, NLST, MLSD over a data connection; MLST and STAT in the reply.
+//! Tests LIST, NLST and MLSD over a data connection, MLST and STAT in the reply.
 
 use super::cuts::at_every_cut;
 use super::disk::Disk;

@@ -1,4 +1,4 @@
-//! The login in clear and under TLS, what it is refused for, and its end.
+//! Tests the login in clear and under TLS, its refusals, and its end.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What may be asked while a transfer runs, and what waits for its end.
+//! Tests which commands are answered during a transfer, and which wait for its end.
 
 use skiff_sessions::server::DataEvent;
 

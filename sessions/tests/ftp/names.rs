@@ -1,4 +1,4 @@
-//! CWD, MKD, DELE, RMD, RNFR and RNTO.
+//! Tests CWD, MKD, DELE, RMD, RNFR and RNTO.
 
 use super::cuts::at_every_cut;
 use super::disk::Disk;

@@ -1,4 +1,4 @@
-//! Lines that come without waiting: each is answered, in the order they came.
+//! Tests that lines sent without waiting are answered in their order.
 
 use super::cuts::at_every_cut;
 use super::rig::{Hold, Rig};

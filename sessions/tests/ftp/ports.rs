@@ -1,4 +1,4 @@
-//! PASV, EPSV, PORT, EPRT: where data goes, and where it never goes.
+//! Tests PASV, EPSV, PORT and EPRT: where data goes, and where it never goes.
 
 use std::net::SocketAddr;
 

@@ -1,4 +1,4 @@
-//! TLS: how it begins, what may not come with it, and who asks for it on data.
+//! Tests TLS: how it begins, what may not come with it, and where it is demanded.
 
 use skiff_sessions::server::{DataEvent, Direction, Handshake, TlsPolicy};
 

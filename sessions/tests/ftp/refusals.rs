@@ -1,4 +1,4 @@
-//! Every refusal, wherever it may come up: its code, and a session that goes on.
+//! Tests every refusal, wherever it may occur: its code, and that the session goes on.
 
 use skiff_sessions::server::{DataEvent, Job};
 use skiff_sessions::wire::reply::Refusal;

@@ -1,5 +1,5 @@
-//! The server's end, with a shell that does what the daemon's does with its
-//! effects, one thing at a time, and the client's end, which a test types into.
+//! Drives the server: a shell that carries out its effects as the daemon does, one at a time, and a
+//! client's end for tests to type into.
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};

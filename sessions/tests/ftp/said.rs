@@ -1,4 +1,4 @@
-//! What the server said: replies out of bytes, each line of them in its form.
+//! Parses the server's replies and checks the form of each line.
 
 /// One reply, whole.
 #[derive(Clone, PartialEq, Eq, Debug)]

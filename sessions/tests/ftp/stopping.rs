@@ -1,5 +1,5 @@
-//! What stops a transfer from outside: another session of the user, the
-//! operator, the end of the daemon.
+//! Tests what stops a transfer from outside: another session of the user, the operator, the end of
+//! the daemon.
 
 use skiff_sessions::server::{DataEvent, Event, Job};
 use skiff_sessions::wire::reply::Farewell;

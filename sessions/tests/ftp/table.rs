@@ -1,5 +1,5 @@
-//! The verb table, row by row: what each is answered before the login, to who
-//! may only read, where TLS is asked for and not there, and during a transfer.
+//! Tests the verb table row by row: before the login, with read-only access, where TLS is demanded,
+//! and during a transfer.
 
 use skiff_sessions::server::TlsPolicy;
 use skiff_sessions::wire::ftp::verbs::VERBS;

@@ -1,4 +1,4 @@
-//! Deadlines: of data connections, of transfers that stall, of digests.
+//! Tests the deadlines of data connections, stalled transfers and digests.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! STOR, APPE, REST, STOU, ALLO: what a name has decides where they go on.
+//! Tests STOR, APPE, REST, STOU and ALLO: where an upload goes on from what the name has.
 
 use skiff_sessions::wire::reply::Refusal;
 

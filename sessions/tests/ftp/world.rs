@@ -1,5 +1,5 @@
-//! Where a dialogue begins: what the server knows and asks, and what is on its
-//! disk; and the bytes that all tests send about.
+//! Holds the initial state of a test: the server's settings and the files on its disk; and the
+//! bytes that all tests send.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Downloads asked for ahead: their dialogues are run one behind the other.
+//! Tests downloads whose commands are sent ahead, and whose dialogues run one after the other.
 
 use skiff_sessions::client::{Asking, Dialogue, GetOrder, LocalCopy, Outcome};
 use skiff_sessions::digest::Algorithm;

@@ -1,4 +1,4 @@
-//! The connection breaks at every byte; a new session goes on from what arrived.
+//! Tests a connection that breaks at every byte, and a new session that resumes from what arrived.
 
 use skiff_sessions::client::Outcome;
 use skiff_sessions::wire::command::Turn;

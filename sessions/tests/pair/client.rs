@@ -1,5 +1,4 @@
-//! The client's end: one dialogue at a time, run as the program runs it, or a
-//! pair of hands that type.
+//! Drives the client: one dialogue at a time, run as the program runs it, or lines typed by a test.
 
 use std::collections::VecDeque;
 use std::sync::atomic::AtomicBool;

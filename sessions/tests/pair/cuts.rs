@@ -1,4 +1,4 @@
-//! Every dialogue, under every way its bytes may be cut: the outcome is the same.
+//! Tests that every dialogue has the same outcome however its bytes are cut.
 
 use std::cell::RefCell;
 use std::fmt::Debug;

@@ -1,5 +1,5 @@
-//! What a transfer is verified by: the client's wish, and what the server
-//! remembers of the file (PROTOCOL.md sections 7 and 8).
+//! Tests which digest verifies a transfer: the client's wish, and what the server remembers of the
+//! file (PROTOCOL.md sections 7 and 8).
 
 use skiff_sessions::client::{Note, Outcome};
 use skiff_sessions::digest::{Algorithm, Sum};

@@ -1,5 +1,5 @@
-//! A pretended disk: published files, stages, directories, a quota, faults on
-//! demand. What may be seen under a name is watched.
+//! Simulates the disk: published files, stages, directories, a quota, failures on demand. It checks
+//! what may be seen under a name.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};

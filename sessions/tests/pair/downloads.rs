@@ -1,4 +1,4 @@
-//! RETR, answered in every way there is (PROTOCOL.md section 7).
+//! Tests RETR with every answer there is (PROTOCOL.md section 7).
 
 use skiff_sessions::client::{Decision, Note, Outcome, Question};
 use skiff_sessions::digest::Algorithm;

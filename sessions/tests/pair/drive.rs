@@ -1,4 +1,4 @@
-//! The pair: both ends, what is between them, and what drives them to rest.
+//! Connects both ends and drives them until nothing moves.
 
 use skiff_sessions::wire::command::Retrieve;
 use std::cell::{RefCell, RefMut};

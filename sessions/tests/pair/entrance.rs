@@ -1,4 +1,4 @@
-//! The login: the right and the wrong, what it costs to be wrong, and who is let in.
+//! Tests the login: right and wrong passwords, the penalty, and who is let in.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! What happens to a session from outside: it is asked to leave, stopped, has to
-//! give way, loses its peer; in each of its states.
+//! Tests events from outside in each state: the session must close, stop, give way, or loses its
+//! peer.
 
 use std::cell::RefCell;
 use std::rc::Rc;

@@ -1,5 +1,5 @@
-//! Uploads typed by hand: frames and promises that are broken, and that are kept
-//! to the byte (PROTOCOL.md sections 6 and 8).
+//! Tests uploads typed by hand: frames and sizes that are wrong, and that are right to the byte
+//! (PROTOCOL.md sections 6 and 8).
 
 use std::cell::RefCell;
 use std::rc::Rc;

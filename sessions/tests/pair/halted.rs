@@ -1,4 +1,4 @@
-//! Stopping what moves no bytes: hashing at either end, and storing.
+//! Tests stops while no bytes move: while either end hashes, and while the server stores.
 
 use std::cell::RefCell;
 use std::rc::Rc;

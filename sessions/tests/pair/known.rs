@@ -1,4 +1,4 @@
-//! What the server knows: its limits, its one account, and a login to it.
+//! Holds the server's limits, its one account, and a login to it.
 
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};

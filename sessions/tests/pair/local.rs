@@ -1,4 +1,4 @@
-//! The client's files: what is to be sent, what is there, the part of what came.
+//! Simulates the client's files: the file to send, the file that is there, and the part that came.
 
 use skiff_sessions::client::{LocalCopy, LocalFile};
 use skiff_sessions::digest::Algorithm;

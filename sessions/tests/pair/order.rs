@@ -1,5 +1,5 @@
-//! Commands sent ahead are answered in order, whatever they carry, and each
-//! leaves one line in the log.
+//! Tests that commands sent ahead are answered in order, whatever they carry, and that each leaves
+//! one line in the log.
 
 use skiff_sessions::digest::Algorithm;
 

@@ -1,4 +1,4 @@
-//! Every reason of a refusal, for every verb: its code, and that nothing stays open.
+//! Tests every reason of a refusal for every verb: its code, and that nothing stays open.
 
 use skiff_sessions::wire::reply::Refusal;
 

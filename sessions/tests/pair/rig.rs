@@ -1,5 +1,5 @@
-//! What a test is run with: how large everything between the ends is, how an
-//! upload is asked for, and the files that all tests send about.
+//! Holds what a test is run with: the sizes of buffers between the ends, the forms of an upload,
+//! and the files that all tests send.
 
 use skiff_sessions::client::PutOrder;
 use skiff_sessions::path::PathArg;

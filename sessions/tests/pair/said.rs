@@ -1,4 +1,4 @@
-//! What the server said, told apart without its own codec: lines and frames.
+//! Splits what the server sent into lines and frames without its own codec.
 
 /// A line begins with a digit, a frame's length with 0 or 255.
 #[derive(Clone, PartialEq, Eq, Debug)]

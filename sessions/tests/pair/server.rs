@@ -1,5 +1,5 @@
-//! The server's end: a conversation, and a shell that does what the daemon's
-//! does with its effects, one thing at a time.
+//! Drives the server: a conversation, and a shell that carries out its effects as the daemon does,
+//! one at a time.
 
 mod bulk;
 

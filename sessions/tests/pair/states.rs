@@ -1,4 +1,4 @@
-//! The state table of PROTOCOL.md section 11: every line in every state.
+//! Tests the state table of PROTOCOL.md section 11: every line in every state.
 
 use skiff_sessions::digest::Algorithm;
 

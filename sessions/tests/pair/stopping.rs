@@ -1,5 +1,4 @@
-//! Stopping: at every byte of a dialogue, whatever the server is at (PROTOCOL.md
-//! section 9).
+//! Tests stops at every byte of a dialogue, whatever the server is doing (PROTOCOL.md section 9).
 
 use std::cell::RefCell;
 use std::rc::Rc;

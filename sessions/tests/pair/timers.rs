@@ -1,5 +1,5 @@
-//! Deadlines, in virtual time: idle, login, stall, and the lines that say work
-//! goes on (PROTOCOL.md section 12).
+//! Tests deadlines in virtual time: idle, login, stall, and the lines that report progress
+//! (PROTOCOL.md section 12).
 
 use std::cell::RefCell;
 use std::rc::Rc;

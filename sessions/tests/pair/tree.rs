@@ -1,4 +1,4 @@
-//! Directories, names, facts, digests, listings: one command each, under every cut.
+//! Tests directories, names, facts, digests and listings: one command each, under every cut.
 
 use skiff_sessions::client::{Dialogue, Outcome};
 use skiff_sessions::digest::Algorithm;

@@ -1,4 +1,4 @@
-//! STOR, answered in every way there is (PROTOCOL.md section 8).
+//! Tests STOR with every answer there is (PROTOCOL.md section 8).
 
 use skiff_sessions::client::{Decision, Note, Outcome, Question};
 use skiff_sessions::digest::Algorithm;

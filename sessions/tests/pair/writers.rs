@@ -1,4 +1,4 @@
-//! Two sessions of one user over one disk: one writer per name, and who gives way.
+//! Tests two sessions of one user over one disk: one writer per name, and who gives way.
 
 use std::cell::RefCell;
 use std::rc::Rc;

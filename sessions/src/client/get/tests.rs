@@ -1,4 +1,4 @@
-//! Downloads against a scripted server.
+//! Tests downloads against a scripted server.
 
 use super::*;
 use crate::client::Dialogue;

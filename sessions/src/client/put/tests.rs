@@ -1,4 +1,4 @@
-//! Uploads against a scripted server.
+//! Tests uploads against a scripted server.
 
 use super::*;
 use crate::client::Dialogue;

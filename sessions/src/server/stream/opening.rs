@@ -1,4 +1,4 @@
-//! A data connection comes about: called or awaited, then under TLS.
+//! The state in which a data connection is opened, and then put under TLS.
 
 use super::{DataEvent, Purpose, Readiness, progress_reply};
 use crate::server::context::Context;
@@ -6,7 +6,7 @@ use crate::server::session::{Effect, State};
 use crate::wire::command::{Command, Protection};
 use crate::wire::reply::{DataReply, Reply};
 
-/// The data connection is on its way.
+/// A data connection that is being opened.
 pub(in crate::server) struct OpeningData {
     purpose: Purpose,
     step: Step,
@@ -15,7 +15,7 @@ pub(in crate::server) struct OpeningData {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Step {
     Connecting,
-    /// 150 is out.
+    /// 150 was sent; the TLS handshake is under way.
     Securing,
 }
 

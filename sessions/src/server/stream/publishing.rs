@@ -1,5 +1,5 @@
-//! The last step of an upload: until it is done, ABOR and the end of a client
-//! that nothing else tells of still count.
+//! The state in which an uploaded stream is published. Until that is done, ABOR still stops it, and
+//! so does the control connection's end where nothing else confirms the upload.
 
 use std::time::Instant;
 
@@ -12,11 +12,11 @@ use crate::server::session::{Accepts, Effect, State};
 use crate::wire::command::Command;
 use crate::wire::reply::{Farewell, Refusal, Reply, UnderWay};
 
-/// All bytes are here; the file gets its name.
+/// An upload whose bytes are complete and whose file is being renamed into place.
 pub(in crate::server) struct Publishing {
     upload: Upload,
     end: StreamEnd,
-    /// Bytes of the transfer, and when it began.
+    /// Bytes that the transfer moved.
     moved: u64,
     began: Instant,
     interruption: Interruption,
@@ -51,7 +51,7 @@ impl Publishing {
         State::working(job, AfterJob::StreamPublished(self))
     }
 
-    /// Until the very last step, ABOR and the end of a client have their way.
+    /// Handles a command during the publishing.
     pub(in crate::server) fn on_command(
         mut self,
         command: &Command,
@@ -102,7 +102,7 @@ impl Publishing {
     }
 }
 
-/// It has its name, `name` where the server chose that.
+/// Replies that the file is published, and under which `name` if the server chose it.
 pub(super) fn stored(
     name: Option<VirtualPath>,
     size: u64,
@@ -111,7 +111,7 @@ pub(super) fn stored(
 ) -> State {
     cx.reply(Reply::StreamStored { size, name });
     match interruption {
-        // It came too late.
+        // ABOR came too late.
         Interruption::Abort => cx.conclude(Reply::NothingToAbort),
         Interruption::None | Interruption::Stall => State::ready(),
     }

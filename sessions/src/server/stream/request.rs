@@ -1,5 +1,5 @@
-//! Opens the file or listing that a stream command asks for: RETR, STOR, APPE, STOU, LIST, NLST, MLSD,
-//! STAT with a path, SITE STAGES.
+//! Opens the file or listing of a stream command: RETR, STOR, APPE, STOU, LIST, NLST, MLSD, STAT
+//! with a path, SITE STAGES.
 
 use super::{Purpose, Upload};
 use crate::path::{PathArg, VirtualPath};
@@ -13,7 +13,7 @@ use crate::transfer::{End, LaneUse, Task, Until};
 use crate::wire::command::{Listing, Representation, StoreStart, Via};
 use crate::wire::reply::{DataReply, Operation, ParameterReply, Refusal, Reply};
 
-/// A file or listing that is being opened for a stream.
+/// A stream command whose file or listing is being opened.
 pub(in crate::server) enum Request {
     File {
         from: u64,
@@ -55,7 +55,7 @@ pub(in crate::server) fn store(arg: &PathArg, start: StoreStart, cx: &mut Contex
     open_upload(path, None, operation, start, cx)
 }
 
-/// Without a name, one is made up (RFC 959 section 4.1.3).
+/// Handles STOU; without a name, one is made up (RFC 959 section 4.1.3).
 pub(in crate::server) fn store_unique(arg: Option<PathArg>, cx: &mut Context<'_>) -> State {
     cx.shared.parameters.take_mark();
     if let Err(reply) = check_prepared(0, cx) {
@@ -90,14 +90,14 @@ pub(in crate::server) fn list(listing: Listing, cx: &mut Context<'_>) -> State {
     }
 }
 
-/// Unfinished uploads, in the reply itself.
+/// Lists the unfinished uploads in the reply itself.
 pub(in crate::server) fn stages(cx: &mut Context<'_>) -> State {
     let job = cx.start_job(Job::OpenStages);
     let request = Request::Listing(Via::Reply, VirtualPath::root());
     State::working(job, AfterJob::Stream(request))
 }
 
-/// What can be said before anything is touched.
+/// Refuses a stream for which no data connection was prepared, or that cannot begin at `mark`.
 fn check_prepared(mark: u64, cx: &Context<'_>) -> Result<(), Reply> {
     security::check_data(cx)?;
     if mark > 0 && cx.shared.parameters.representation == Representation::Ascii {
@@ -117,7 +117,7 @@ fn open_upload(
     cx: &mut Context<'_>,
 ) -> State {
     let announced = cx.shared.parameters.take_allocated();
-    // What ALLO counts is all that comes, behind the mark or not: a hint.
+    // ALLO counts the bytes to come, behind the mark or not, so that it is only a hint there.
     let size = match start {
         StreamStart::Offset(0) => announced,
         _ => None,
@@ -184,7 +184,7 @@ impl Request {
     }
 }
 
-/// Between the first and the last line of the reply.
+/// Sends the listing's lines between the first and the last line of the reply.
 fn list_in_reply(about: VirtualPath, cx: &mut Context<'_>) -> State {
     cx.reply(Reply::ListingInReply { about });
     cx.begin_task(Task::Stream {
@@ -200,7 +200,7 @@ pub(in crate::server) fn list_in_reply_ended(end: End, cx: &mut Context<'_>) -> 
     cx.close_file(DigestNews::None);
     match end {
         End::Complete { left_out, .. } => cx.conclude(Reply::ListingEnd { hidden: left_out }),
-        // Lines are out already: only the reply's last one can end it.
+        // Lines were sent already: only the reply's last one can end it.
         _ => cx.conclude(Reply::ListingEnd { hidden: 0 }),
     }
 }

@@ -1,4 +1,4 @@
-//! What stands behind a verb: paths, words and numbers out of bytes.
+//! Parses the arguments of FTP verbs: paths, words, numbers, times and ranges.
 
 use crate::path::PathArg;
 use crate::wire::command::{ByteRange, Command};
@@ -9,7 +9,7 @@ use crate::wire::stamp::Stamp;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum ArgumentError {
     Arguments,
-    /// Of one word of a verb, whose syntax is this.
+    /// The arguments of one of a verb's words (SITE), whose syntax this is.
     Syntax(&'static str),
     Name,
     NotImplemented,
@@ -19,7 +19,7 @@ pub(super) enum ArgumentError {
 
 pub(super) type Parsed = Result<Command, ArgumentError>;
 
-/// For a verb that takes none; blanks at the end are some clients' habit.
+/// Parses nothing: for verbs without arguments. Some clients send blanks at the end.
 pub(super) fn no_argument(argument: &[u8], command: Command) -> Parsed {
     if argument.trim_ascii().is_empty() {
         Ok(command)
@@ -28,7 +28,7 @@ pub(super) fn no_argument(argument: &[u8], command: Command) -> Parsed {
     }
 }
 
-/// All of it, as it is: a name may begin and end with blanks.
+/// Takes all of it as a path: a name may begin and end with blanks.
 pub(super) fn path(argument: &[u8]) -> Result<PathArg, ArgumentError> {
     if argument.is_empty() {
         return Err(ArgumentError::Arguments);
@@ -36,6 +36,7 @@ pub(super) fn path(argument: &[u8]) -> Result<PathArg, ArgumentError> {
     PathArg::new(argument).ok_or(ArgumentError::Name)
 }
 
+/// Takes all of it as a path; `None` if it is empty.
 pub(super) fn optional_path(argument: &[u8]) -> Result<Option<PathArg>, ArgumentError> {
     if argument.is_empty() {
         return Ok(None);
@@ -43,12 +44,12 @@ pub(super) fn optional_path(argument: &[u8]) -> Result<Option<PathArg>, Argument
     path(argument).map(Some)
 }
 
-/// All of it as text; empty where there is none.
+/// Takes all of it as text; empty where there is none.
 pub(super) fn text(argument: &[u8]) -> Result<&str, ArgumentError> {
     std::str::from_utf8(argument.trim_ascii()).map_err(|_| ArgumentError::Arguments)
 }
 
-/// The first word and what stands behind one blank.
+/// Splits off the first word, and one blank.
 pub(super) fn split(argument: &[u8]) -> (&[u8], &[u8]) {
     match argument.iter().position(|&b| b == b' ') {
         Some(at) => (&argument[..at], &argument[at + 1..]),
@@ -56,7 +57,7 @@ pub(super) fn split(argument: &[u8]) -> (&[u8], &[u8]) {
     }
 }
 
-/// Leaves out what programs of old give to `ls` (`LIST -la`); `--` ends it.
+/// Drops the options of `ls` that old programs send (`LIST -la`); `--` ends them.
 pub(super) fn without_options(mut argument: &[u8]) -> &[u8] {
     while argument.first() == Some(&b'-') {
         let (option, rest) = split(argument);
@@ -68,14 +69,14 @@ pub(super) fn without_options(mut argument: &[u8]) -> &[u8] {
     argument
 }
 
-/// At most 2^63-1, digits only.
+/// Parses a number of at most 2^63-1, digits only.
 pub(super) fn number(word: &[u8]) -> Result<u64, ArgumentError> {
     let text = std::str::from_utf8(word).ok();
     text.and_then(number::number)
         .ok_or(ArgumentError::Arguments)
 }
 
-/// `YYYYMMDDHHMMSS`, a fraction of the second left out (RFC 3659 section 2.3).
+/// Parses `YYYYMMDDHHMMSS`; a fraction of the second is dropped (RFC 3659 section 2.3).
 pub(super) fn stamp(word: &[u8]) -> Result<Stamp, ArgumentError> {
     let text = text(word)?;
     let whole = match text.split_once('.') {
@@ -86,7 +87,7 @@ pub(super) fn stamp(word: &[u8]) -> Result<Stamp, ArgumentError> {
     Stamp::parse(whole).ok_or(ArgumentError::Arguments)
 }
 
-/// A time and a path behind it.
+/// Parses a time and the path behind it, whose time is to be set.
 pub(super) fn stamped_path(argument: &[u8]) -> Parsed {
     let (time, name) = split(argument);
     Ok(Command::SetModified {
@@ -99,7 +100,7 @@ pub(super) fn is_digits(word: &[u8]) -> bool {
     !word.is_empty() && word.iter().all(u8::is_ascii_digit)
 }
 
-/// First and last byte (draft-bryan-ftp-range); `1 0` is the whole file.
+/// Parses RANG's first and last byte (draft-bryan-ftp-range); `1 0` is the whole file.
 pub(super) fn inclusive_range(argument: &[u8]) -> Result<Option<ByteRange>, ArgumentError> {
     let (start, end) = split(argument.trim_ascii());
     match (number(start)?, number(end)?) {
@@ -112,8 +113,8 @@ pub(super) fn inclusive_range(argument: &[u8]) -> Result<Option<ByteRange>, Argu
     }
 }
 
-/// A path, in double quotes where `START END` follow: the byte behind the
-/// last is not part of it. A quote inside quotes is doubled.
+/// Parses a path, in double quotes where `START END` follow; the byte at `END` is not part of the
+/// range. A quote inside quotes is doubled.
 pub(super) fn path_and_range(
     argument: &[u8],
 ) -> Result<(PathArg, Option<ByteRange>), ArgumentError> {
@@ -140,7 +141,7 @@ fn exclusive_range(argument: &[u8]) -> Result<ByteRange, ArgumentError> {
     Ok(range)
 }
 
-/// `None` where no quote closes it, or something sticks to the one that does.
+/// Reads up to the closing quote; `None` where there is none, or no blank follows it.
 fn unquote(quoted: &[u8]) -> Option<(Vec<u8>, &[u8])> {
     let mut name = Vec::new();
     let mut rest = quoted;

@@ -1,4 +1,4 @@
-//! The one table of the FTP dialect: which number each meaning has.
+//! Gives each reply its code in FTP: the one table of the dialect.
 
 use super::reply_text;
 use super::verbs::is_known;
@@ -8,9 +8,9 @@ use crate::wire::reply::{
     SecurityReply,
 };
 
-/// Appends `reply`, all its lines, and tells its code. What was aborted and
-/// ABOR itself are answered at once (RFC 959 section 4.1.3): two replies, of
-/// which the first one's code is told.
+/// Appends all lines of `reply` and returns its code. An aborted transfer and ABOR itself are
+/// answered at once (RFC 959 section 4.1.3): two replies, of which the first one's code is
+/// returned.
 pub fn encode(reply: &Reply, out: &mut Vec<u8>) -> u16 {
     let code = code(reply);
     reply_text::push(reply, code, out);
@@ -20,7 +20,7 @@ pub fn encode(reply: &Reply, out: &mut Vec<u8>) -> u16 {
     code
 }
 
-/// The number of each meaning.
+/// The code of each reply.
 #[rustfmt::skip]
 pub fn code(reply: &Reply) -> u16 {
     match reply {
@@ -51,7 +51,7 @@ pub fn code(reply: &Reply) -> u16 {
         Reply::Parameter(parameter) => parameter_code(parameter),
         Reply::Malformed(malformed) => malformed_code(malformed),
         Reply::Refused { operation, why } => refusal_code(*operation, why),
-        // What no command of this dialect leads to.
+        // Replies to commands that this dialect does not have.
         Reply::Challenge { .. } | Reply::LoggedIn { .. } | Reply::BindingRefused => 502,
         Reply::Offer { .. } | Reply::SendingAll { .. } | Reply::SendingFrom { .. } => 502,
         Reply::Sent { .. } | Reply::SendNow | Reply::PartHere { .. } | Reply::SendFrom { .. } => 502,
@@ -75,7 +75,7 @@ fn farewell_code(farewell: &Farewell) -> u16 {
     }
 }
 
-/// RFC 4217; 521 and 522 as its section 12 and its readers use them.
+/// Codes of RFC 4217; 521 and 522 as section 12 has them.
 fn security_code(security: &SecurityReply) -> u16 {
     match security {
         SecurityReply::BufferSize | SecurityReply::Protects(_) => 200,
@@ -127,7 +127,7 @@ fn malformed_code(malformed: &Malformed) -> u16 {
     }
 }
 
-/// 4yz where trying the same again may help (RFC 959 section 4.2.1).
+/// 4yz where trying again may help (RFC 959 section 4.2.1).
 #[rustfmt::skip]
 fn refusal_code(operation: Operation, why: &Refusal) -> u16 {
     match why {

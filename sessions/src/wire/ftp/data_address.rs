@@ -1,11 +1,11 @@
-//! Addresses of data connections as clients write them (RFC 959, RFC 2428).
+//! Parses the addresses in PORT, EPRT and EPSV (RFC 959, RFC 2428).
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::arguments::{ArgumentError, is_digits, number, text};
 use crate::wire::command::{DataPort, Family, PassiveForm};
 
-/// `h1,h2,h3,h4,p1,p2` (RFC 959 section 5.3.2).
+/// Parses `h1,h2,h3,h4,p1,p2` (RFC 959 section 5.3.2).
 pub(super) fn port(argument: &[u8]) -> Result<SocketAddr, ArgumentError> {
     let text = text(argument)?;
     let mut bytes = [0; 6];
@@ -23,7 +23,7 @@ pub(super) fn port(argument: &[u8]) -> Result<SocketAddr, ArgumentError> {
     socket(Ipv4Addr::new(a, b, c, d).into(), port)
 }
 
-/// `|1|192.0.2.1|2000|`, whatever the delimiter (RFC 2428 section 2).
+/// Parses `|1|192.0.2.1|2000|` with any delimiter (RFC 2428 section 2).
 pub(super) fn extended_port(argument: &[u8]) -> Result<SocketAddr, ArgumentError> {
     let text = text(argument)?;
     let delimiter = text.chars().next().filter(char::is_ascii_graphic);
@@ -44,7 +44,7 @@ pub(super) fn extended_port(argument: &[u8]) -> Result<SocketAddr, ArgumentError
     socket(address, port)
 }
 
-/// EPSV's argument: nothing, a family's number, or ALL (RFC 2428 section 3).
+/// Parses EPSV's argument: nothing, a family's number, or ALL (RFC 2428 section 3).
 pub(super) fn extended_passive(argument: &[u8]) -> Result<DataPort, ArgumentError> {
     let text = text(argument)?;
     let wanted = match text {
@@ -55,7 +55,7 @@ pub(super) fn extended_passive(argument: &[u8]) -> Result<DataPort, ArgumentErro
     Ok(DataPort::Passive(PassiveForm::PortOnly(wanted)))
 }
 
-/// By its number among the address families.
+/// The address family of a number (RFC 2428 section 2).
 fn family(number: &str) -> Result<Family, ArgumentError> {
     match number {
         "1" => Ok(Family::V4),

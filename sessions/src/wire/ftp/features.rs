@@ -1,4 +1,4 @@
-//! What FEAT tells (RFC 2389): rows of the verb table, and what one session has.
+//! Writes FEAT's reply (RFC 2389): rows of the verb table, and what differs by session.
 
 use super::reply_line::Line;
 use super::verbs::{ALGORITHMS, VERBS, algorithm_name};
@@ -6,11 +6,11 @@ use crate::digest::Algorithm;
 use crate::wire::listing::{Fact, FactSet};
 use crate::wire::reply::{Features, TlsOffer};
 
-/// Those that are no verb's: names are UTF-8 where their owners write it (RFC
-/// 2640), and paths are made of names and `/` (RFC 3659 section 6).
+/// Features that belong to no verb: names are UTF-8 where their owners write it (RFC 2640), and
+/// paths are made of names and `/` (RFC 3659 section 6).
 const FEATURES_WITHOUT_VERB: [&str; 2] = ["TVFS", "UTF8"];
 
-/// RFC 4217 section 6.
+/// Features of TLS (RFC 4217 section 6).
 const TLS: [&str; 3] = ["AUTH TLS", "PBSZ", "PROT"];
 
 pub(super) fn push(features: &Features, code: u16, out: &mut Vec<u8>) {
@@ -37,14 +37,14 @@ fn push_all(lines: impl IntoIterator<Item = &'static str>, out: &mut Vec<u8>) {
     }
 }
 
-/// With a star behind the one that is chosen (draft-bryan-ftp-hash).
+/// The digest algorithms, with a star behind the chosen one (draft-bryan-ftp-hash).
 fn digests(chosen: Algorithm) -> String {
     ALGORITHMS
         .map(|algorithm| format!("{}{}", algorithm_name(algorithm), star(algorithm == chosen)))
         .join(";")
 }
 
-/// With a star behind each that is chosen (RFC 3659 section 7.8).
+/// The facts, with a star behind each chosen one (RFC 3659 section 7.8).
 fn facts(chosen: FactSet) -> String {
     Fact::ALL
         .map(|fact| format!("{}{};", fact.name(), star(chosen.has(fact))))

@@ -1,4 +1,4 @@
-//! Lines of listings: for programs (RFC 3659 section 7), for people, and names alone.
+//! Writes the lines of listings: for programs (RFC 3659 section 7), for people, and names alone.
 
 use time::OffsetDateTime;
 
@@ -6,21 +6,21 @@ use crate::wire::listing::{Fact, FactSet};
 use crate::wire::reply::{Access, Facts, Kind};
 use crate::wire::stamp::Stamp;
 
-/// Half a Gregorian year, in seconds: what is older is shown with its year.
+/// Half a Gregorian year in seconds: an older time is written with its year.
 const RECENT: i64 = 31_556_952 / 2;
 
 const MONTHS: [&[u8; 3]; 12] = [
     b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec",
 ];
 
-/// `fact=value;...`, a blank, the name. It must hold no CR or LF.
+/// Appends `fact=value;...`, a blank, and the name, which must hold no CR or LF.
 pub fn push_machine(name: &[u8], facts: &Facts, set: FactSet, access: Access, out: &mut Vec<u8>) {
     push_facts(facts, set, access, out);
     out.push(b' ');
     push_name(name, out);
 }
 
-/// As `ls -l` does, in UTC; owner and group are nobody's business.
+/// Appends a line as `ls -l` does, in UTC; owner and group are hidden.
 pub fn push_long(name: &[u8], facts: &Facts, now: Stamp, out: &mut Vec<u8>) {
     push_mode(facts, out);
     out.extend_from_slice(b"   1 ftp      ftp      ");
@@ -31,12 +31,13 @@ pub fn push_long(name: &[u8], facts: &Facts, now: Stamp, out: &mut Vec<u8>) {
     push_name(name, out);
 }
 
+/// Appends the name and CRLF.
 pub fn push_name(name: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(name);
     out.extend_from_slice(b"\r\n");
 }
 
-/// Without the blank and the name.
+/// Appends the facts without the blank and the name.
 pub(super) fn push_facts(facts: &Facts, set: FactSet, access: Access, out: &mut Vec<u8>) {
     for fact in Fact::ALL {
         if !set.has(fact) || !has(facts, fact) {
@@ -55,7 +56,7 @@ pub(super) fn push_facts(facts: &Facts, set: FactSet, access: Access, out: &mut 
     }
 }
 
-/// A directory's size says nothing about what is in it.
+/// Whether the entry has the fact. A directory's size says nothing about its contents.
 fn has(facts: &Facts, fact: Fact) -> bool {
     match fact {
         Fact::Size => facts.kind == Kind::File,
@@ -64,7 +65,7 @@ fn has(facts: &Facts, fact: Fact) -> bool {
     }
 }
 
-/// RFC 3659 section 7.5.1.
+/// The type fact (RFC 3659 section 7.5.1).
 fn type_name(kind: Kind) -> &'static [u8] {
     match kind {
         Kind::File => b"file",
@@ -74,7 +75,7 @@ fn type_name(kind: Kind) -> &'static [u8] {
     }
 }
 
-/// RFC 3659 section 7.5.5.
+/// The perm fact (RFC 3659 section 7.5.5).
 fn permissions(kind: Kind, access: Access) -> &'static [u8] {
     match (kind, access) {
         (Kind::File, Access::ReadWrite) => b"adfrw",
@@ -102,7 +103,7 @@ fn push_mode(facts: &Facts, out: &mut Vec<u8>) {
     }
 }
 
-/// `Nov 22 13:00`, or `Nov 22  2025` for what is long ago or yet to come.
+/// Appends `Nov 22 13:00`, or `Nov 22  2025` for a time long ago or in the future.
 fn push_date(modified: Stamp, now: Stamp, out: &mut Vec<u8>) {
     let time = calendar(modified);
     out.extend_from_slice(MONTHS[usize::from(u8::from(time.month())) - 1]);
@@ -119,7 +120,7 @@ fn push_date(modified: Stamp, now: Stamp, out: &mut Vec<u8>) {
     }
 }
 
-/// As `Stamp::to_digits`, without a string.
+/// Appends what `Stamp::to_digits` returns, without a string.
 fn push_digits(modified: Stamp, out: &mut Vec<u8>) {
     let time = calendar(modified);
     push_padded(time.year().unsigned_abs().into(), 4, b'0', out);
@@ -134,7 +135,7 @@ fn push_digits(modified: Stamp, out: &mut Vec<u8>) {
     }
 }
 
-/// A time outside the years 0 to 9999 becomes 1970.
+/// The calendar time; one outside the years 0 to 9999 becomes 1970.
 fn calendar(stamp: Stamp) -> OffsetDateTime {
     OffsetDateTime::from_unix_timestamp(stamp.0)
         .ok()
@@ -148,7 +149,7 @@ fn push_octal(mode: u32, out: &mut Vec<u8>) {
     }
 }
 
-/// In decimal, at least `width` wide.
+/// Appends a number in decimal, at least `width` wide.
 fn push_padded(mut value: u64, width: usize, pad: u8, out: &mut Vec<u8>) {
     let mut digits = [pad; 20];
     let mut at = digits.len();

@@ -1,5 +1,4 @@
-//! The FTP dialect (RFC 959 and what was added to it): its verbs, codes and
-//! listing lines.
+//! The FTP dialect (RFC 959 and its extensions): verbs, codes, reply text and listing lines.
 
 mod arguments;
 pub mod codes;

@@ -1,11 +1,10 @@
-//! Patterns of names: `*`, `?`, `[a-z]`, `[!a-z]`, `\` before what is meant as
-//! it is. No braces, and no more work than a bound allows: what a pattern costs
-//! was many a server's undoing.
+//! Matches names against patterns of `*`, `?`, `[a-z]`, `[!a-z]` and `\` before a literal. No
+//! braces, and the work is bounded: costly patterns have brought servers down.
 
-/// Enough to decide every pattern of 255 characters on every name of 255.
+/// Steps that one match may take: enough for every pattern of 255 characters on every name of 255.
 const STEPS_MAX: u32 = 1 << 15;
 
-/// A pattern, understood.
+/// A parsed pattern.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Pattern(Vec<Token>);
 
@@ -35,20 +34,21 @@ enum Sense {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 struct Unit(u32);
 
-/// Whether `name` means something else as a pattern than as a name.
+/// Whether `name` holds a character with a meaning in patterns.
 pub fn is_pattern(name: &[u8]) -> bool {
     name.iter().any(|b| matches!(b, b'*' | b'?' | b'['))
 }
 
 impl Pattern {
-    /// Anything is a pattern: what does not close or escape stands for itself.
+    /// Parses a pattern. Everything is one: a bracket that does not close, or a backslash at the
+    /// end, stands for itself.
     pub fn new(pattern: &[u8]) -> Self {
         let units = units(pattern);
         let (mut tokens, mut rest) = (Vec::new(), &units[..]);
         while let Some((&unit, after)) = rest.split_first() {
             let (token, after) = Token::read(unit, after);
             rest = after;
-            // Two stars are one.
+            // Two stars mean the same as one.
             if token != Token::Star || tokens.last() != Some(&Token::Star) {
                 tokens.push(token);
             }
@@ -56,8 +56,8 @@ impl Pattern {
         Self(tokens)
     }
 
-    /// A dot that begins a name is matched by a dot alone. What takes too long
-    /// does not match.
+    /// Whether the pattern matches `name`. A dot that begins a name is matched by a dot only. A
+    /// match that takes too long fails.
     pub fn matches(&self, name: &[u8]) -> bool {
         let hidden = name.first() == Some(&b'.');
         if hidden && self.0.first() != Some(&Token::Literal(Unit::of(b'.'))) {
@@ -66,9 +66,9 @@ impl Pattern {
         self.run(name).0
     }
 
-    /// Goes back to the last star only: what stood before it has matched as
-    /// early as it can, so that no other choice there could help. Nor could it
-    /// where the name ended too early.
+    /// Matches, and counts the steps. It goes back to the last star only: what stood before that
+    /// has matched as early as it can, so no other choice there could help; nor could it where the
+    /// name ended too early.
     fn run(&self, name: &[u8]) -> (bool, u32) {
         let (mut token, mut at) = (0, 0);
         let mut star = None;
@@ -128,8 +128,8 @@ impl Token {
 }
 
 impl Class {
-    /// What follows `[`; `None` where no `]` closes it. A `]` that comes first
-    /// is one of the members.
+    /// Reads a class behind its `[`; `None` where no `]` closes it. A `]` that comes first is a
+    /// member.
     fn read(rest: &[Unit]) -> Option<(Self, &[Unit])> {
         let (sense, mut rest) = match rest.split_first()? {
             (first, rest) if matches!(first.ascii(), Some(b'!' | b'^')) => (Sense::NotIn, rest),
@@ -193,7 +193,7 @@ fn units(mut bytes: &[u8]) -> Vec<Unit> {
     units
 }
 
-/// And how many bytes it is made of.
+/// The first character and its length in bytes.
 fn first_unit(bytes: &[u8]) -> Option<(Unit, usize)> {
     let first = *bytes.first()?;
     let width = match first {

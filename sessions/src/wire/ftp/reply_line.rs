@@ -1,10 +1,10 @@
-//! Reply lines being written: `NNN text`, and replies of many lines (RFC 959
-//! section 4.2): `NNN-first`, lines that begin with a blank, `NNN last`.
+//! Writes the lines of replies (RFC 959 section 4.2): `NNN text`, or `NNN-first`, lines that begin
+//! with a blank, and `NNN last`.
 
 use std::fmt::Display;
 use std::io::Write;
 
-/// One line of a reply, up to its end.
+/// One line of a reply that is being written.
 pub(super) struct Line<'a>(&'a mut Vec<u8>);
 
 impl<'a> Line<'a> {
@@ -13,16 +13,17 @@ impl<'a> Line<'a> {
         Self(out).text(format_args!("{code:03} "))
     }
 
-    /// Of many.
+    /// The first line of a reply of many.
     pub(super) fn first(code: u16, out: &'a mut Vec<u8>) -> Self {
         Self(out).text(format_args!("{code:03}-"))
     }
 
+    /// A line between the first and the last.
     pub(super) fn between(out: &'a mut Vec<u8>) -> Self {
         Self(out).text(" ")
     }
 
-    /// Control characters become `?`: text never ends its line.
+    /// Adds text. Control characters become `?`, so that text never ends its line.
     pub(super) fn text(self, text: impl Display) -> Self {
         let start = self.0.len();
         // Writing to a Vec does not fail.
@@ -35,7 +36,7 @@ impl<'a> Line<'a> {
         self
     }
 
-    /// As it is: what a name cannot hold is all that is replaced.
+    /// Adds a path as it is, but for NUL, CR and LF, which become `?`.
     pub(super) fn path(self, path: &[u8]) -> Self {
         let start = self.0.len();
         self.0.extend_from_slice(path);
@@ -47,7 +48,7 @@ impl<'a> Line<'a> {
         self
     }
 
-    /// Between quotes, its own quotes doubled (RFC 959 appendix II).
+    /// Adds a path in quotes, its own quotes doubled (RFC 959 appendix II).
     pub(super) fn quoted(self, path: &[u8]) -> Self {
         let mut line = self.text('"');
         for (index, part) in path.split(|&b| b == b'"').enumerate() {
@@ -59,7 +60,7 @@ impl<'a> Line<'a> {
         line.text('"')
     }
 
-    /// Facts of a machine listing; holds no line end.
+    /// Adds what `push` writes, which must hold no line end.
     pub(super) fn write(self, push: impl FnOnce(&mut Vec<u8>)) -> Self {
         push(self.0);
         self

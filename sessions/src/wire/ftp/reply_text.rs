@@ -1,4 +1,4 @@
-//! What each reply of the FTP dialect says behind its number.
+//! Writes the text of each FTP reply.
 
 use core::net::{IpAddr, SocketAddr};
 
@@ -60,7 +60,7 @@ fn push_line(reply: &Reply, code: u16, out: &mut Vec<u8>) {
             line.text(format_args!("Modify={}; ", modified.to_digits())).path(path.as_bytes())
         }
         Reply::DigestIs { path, range, sum, form } => digest(line, path, *range, sum, *form),
-        // What clients look for; the home looks like this on every system.
+        // Clients look for this; the home looks like UNIX on every system.
         Reply::Platform(_) => line.text("UNIX Type: L8"),
         Reply::Security(security) => line.text(security_text(security)),
         Reply::Data(data) => data_text(line, data),
@@ -105,7 +105,7 @@ fn left_out(line: Line<'_>, hidden: u64) -> Line<'_> {
     }
 }
 
-/// Clients take the number before ` bytes)` for what is going to come.
+/// Clients take the number before ` bytes)` for the number of bytes to come.
 fn sending(line: Line<'_>, from: u64, size: u64) -> Line<'_> {
     let left = size.saturating_sub(from);
     if from == 0 {
@@ -117,7 +117,7 @@ fn sending(line: Line<'_>, from: u64, size: u64) -> Line<'_> {
     }
 }
 
-/// The form of a chosen name is RFC 1123's (section 4.1.2.9).
+/// A name that the server chose is written as RFC 1123 has it (section 4.1.2.9).
 fn receiving<'a>(line: Line<'a>, from: u64, name: Option<&VirtualPath>) -> Line<'a> {
     match name {
         Some(name) => line.text("FILE: ").path(name.as_bytes()),
@@ -134,7 +134,7 @@ fn stored<'a>(line: Line<'a>, size: u64, name: Option<&VirtualPath>) -> Line<'a>
     }
 }
 
-/// Full: algorithm, first byte and the one behind the last, digest, name
+/// The full form is: algorithm, first byte and the one behind the last, digest, name
 /// (draft-bryan-ftpext-hash, as servers write it).
 fn digest<'a>(
     line: Line<'a>,
@@ -230,7 +230,7 @@ fn parameter_text<'a>(line: Line<'a>, parameter: &ParameterReply) -> Line<'a> {
     }
 }
 
-/// RFC 3659 section 7.9.1.
+/// The reply to OPTS MLST (RFC 3659 section 7.9.1).
 fn chosen_facts(set: FactSet) -> String {
     let chosen = Fact::ALL.into_iter().filter(|&fact| set.has(fact));
     let list: String = chosen.map(|fact| format!("{};", fact.name())).collect();
@@ -276,7 +276,7 @@ fn close_text(farewell: &Farewell) -> &'static str {
     }
 }
 
-/// One blank before the facts, one behind them (RFC 3659 section 7.2).
+/// MLST: one blank before the facts, one behind them (RFC 3659 section 7.2).
 fn push_entry(path: &[u8], facts: impl FnOnce(&mut Vec<u8>), code: u16, out: &mut Vec<u8>) {
     Line::first(code, out).text("Listing ").path(path).end();
     Line::between(out).write(facts).text(' ').path(path).end();

@@ -1,4 +1,4 @@
-//! SITE: what this server does beyond the standard.
+//! Parses SITE: the commands of this server beyond the standard.
 
 use super::arguments::{
     ArgumentError, Parsed, is_digits, no_argument, path, split, stamp, stamped_path, text,
@@ -6,7 +6,7 @@ use super::arguments::{
 use crate::wire::command::Command;
 use crate::wire::stamp::Stamp;
 
-/// A word behind SITE.
+/// One command of SITE.
 pub(super) struct Row {
     pub(super) name: &'static str,
     pub(super) syntax: &'static str,
@@ -48,8 +48,8 @@ fn help(argument: &[u8]) -> Parsed {
     Ok(Command::Help(Some(topic)))
 }
 
-/// The later form ends with three times and `UTC`; a path may look like
-/// anything, so that one is looked for first.
+/// UTIME in its two forms. The later one ends with three times and `UTC`; a path may look like
+/// anything, so that form is tried first.
 fn set_times(argument: &[u8]) -> Parsed {
     if let Some(found) = set_three_times(argument) {
         return found;
@@ -65,7 +65,7 @@ fn set_times(argument: &[u8]) -> Parsed {
     stamped_path(argument)
 }
 
-/// `PATH ATIME MTIME CTIME UTC`; `None` where that is not the form.
+/// Parses `PATH ATIME MTIME CTIME UTC`; `None` where it is not of that form.
 fn set_three_times(argument: &[u8]) -> Option<Parsed> {
     let mut words = argument.rsplitn(5, |&b| b == b' ');
     let zone = words.next()?;
@@ -94,7 +94,7 @@ fn set_mode(argument: &[u8]) -> Parsed {
         .iter()
         .fold(0, |mode, b| mode * 8 + u32::from(b - b'0'));
     let path = path(name)?;
-    // Set-id and sticky bits are nobody's to give.
+    // Set-id and sticky bits cannot be set.
     if mode > 0o777 {
         return Err(ArgumentError::NotForThatArgument);
     }

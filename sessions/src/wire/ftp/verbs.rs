@@ -1,4 +1,4 @@
-//! The verb table: one row drives parsing, HELP, FEAT and the tests.
+//! The verb table of FTP: each row drives parsing, HELP, FEAT and the tests.
 
 use zeroize::Zeroizing;
 
@@ -17,20 +17,21 @@ use crate::wire::command::{
 use crate::wire::listing::{Fact, FactSet, Form};
 use crate::wire::reply::Malformed;
 
+/// One verb.
 pub struct Verb {
     pub name: &'static str,
     pub syntax: &'static str,
     pub help: &'static str,
-    /// Its line in FEAT, where that is the same for every session.
+    /// The verb's line in FEAT, where that is the same for every session.
     pub feature: Option<&'static str>,
-    /// From what stands behind the verb and one blank.
+    /// Parses the argument: the bytes behind the verb and one blank.
     parse: fn(&[u8]) -> Parsed,
 }
 
-/// The help of verbs that are known and not done.
+/// The help text of verbs that are known and not implemented.
 pub const NOT_IMPLEMENTED: &str = "not done here";
 
-/// Every line that a client may send begins with one of these.
+/// The verbs that a client's line may begin with.
 #[rustfmt::skip]
 pub const VERBS: &[Verb] = &[
     // RFC 959
@@ -104,12 +105,12 @@ pub const VERBS: &[Verb] = &[
     Verb { name: "CLNT", syntax: "CLNT NAME", help: "say which program you are", feature: Some("CLNT"), parse: |_| Ok(only_value("CLNT")) },
 ];
 
-/// Finds a row by name, in any case.
+/// Finds a verb by its name, in any case.
 pub fn find(name: &str) -> Option<&'static Verb> {
     find_bytes(name.as_bytes())
 }
 
-/// One line, its end taken off.
+/// Decodes one line without its end.
 pub fn decode(line: &[u8]) -> Result<Command, Malformed> {
     let (head, argument) = split(without_telnet_signals(line));
     let unknown = || match is_http(line) {
@@ -129,17 +130,17 @@ pub fn decode(line: &[u8]) -> Result<Command, Malformed> {
     })
 }
 
-/// The line is one that a transfer does not hold up: ABOR, NOOP, or STAT
-/// without a path.
+/// Whether the line may overtake others during a transfer: ABOR, NOOP, or STAT without a path.
 pub fn is_urgent(line: &[u8]) -> bool {
     is_bare(line, &["ABOR", "NOOP", "STAT"])
 }
 
-/// The line ends the session.
+/// Whether the line is QUIT.
 pub fn is_quit(line: &[u8]) -> bool {
     is_bare(line, &["QUIT"])
 }
 
+/// Whether the line is one of `verbs` without an argument.
 fn is_bare(line: &[u8], verbs: &[&str]) -> bool {
     let (head, argument) = split(without_telnet_signals(line));
     argument.trim_ascii().is_empty()
@@ -148,8 +149,8 @@ fn is_bare(line: &[u8], verbs: &[&str]) -> bool {
             .any(|verb| verb.as_bytes().eq_ignore_ascii_case(head))
 }
 
-/// The line is an HTTP request: a browser was tricked into sending it. A person
-/// who tries `get x` by hand is told of the verbs instead.
+/// Whether the line is an HTTP request, which a browser was tricked into sending. A person who
+/// tries `get x` by hand is told of the verbs instead.
 fn is_http(line: &[u8]) -> bool {
     let (head, argument) = split(line);
     let methods = [
@@ -162,27 +163,27 @@ fn is_http(line: &[u8]) -> bool {
     !argument.is_empty() && methods.iter().any(is)
 }
 
-/// Behind the address of what is wanted stands `HTTP/1.1`.
+/// Whether the line ends with `HTTP/1.1` or its like.
 fn names_http(argument: &[u8]) -> bool {
     let last = argument.rsplit(|&b| b == b' ').next().unwrap_or_default();
     last.get(..5)
         .is_some_and(|word| word.eq_ignore_ascii_case(b"HTTP/"))
 }
 
-/// Before ABOR, clients send telnet's "interrupt" and "data mark" as urgent
-/// data (RFC 959 section 4.1.3), and TCP takes one of those bytes out of the
-/// line, which leaves their partners alone. No verb begins with such a byte.
+/// Drops telnet bytes before the verb. Clients send telnet's "interrupt" and "data mark" as urgent
+/// data before ABOR (RFC 959 section 4.1.3); TCP takes one of those bytes out of the line, which
+/// leaves the others alone. No verb begins with such a byte.
 fn without_telnet_signals(line: &[u8]) -> &[u8] {
     let signals = line.iter().take_while(|&&b| b >= 0xf0).count();
     &line[signals..]
 }
 
-/// HELP knows something about it, be it a verb or a word of SITE.
+/// Whether HELP knows the name, a verb's or a word's of SITE.
 pub(super) fn is_known(name: &str) -> bool {
     help_of(name).is_some()
 }
 
-/// Syntax and help of a verb, or of a word of SITE.
+/// The syntax and help of a verb, or of a word of SITE.
 pub(super) fn help_of(name: &str) -> Option<(&'static str, &'static str)> {
     match name.split_once(' ') {
         Some((verb, word)) if verb.eq_ignore_ascii_case("SITE") => {
@@ -244,7 +245,7 @@ fn representation(argument: &[u8]) -> Parsed {
     Ok(Command::Parameter(Parameter::Type(chosen)))
 }
 
-/// One letter: of those that are done, or of those that are known.
+/// Parses one letter: one that is implemented, or one that is only known.
 fn one_letter(argument: &[u8], done: &[u8], known: &[u8], name: &'static str) -> Parsed {
     let argument = argument.trim_ascii().to_ascii_uppercase();
     match argument[..] {
@@ -259,7 +260,7 @@ fn put(argument: &[u8], start: StoreStart) -> Parsed {
     Ok(Command::StoreStream { path, start })
 }
 
-/// A record size may follow, which says nothing about stream files.
+/// ALLO: a record size may follow, which has no meaning for files without records.
 fn allocate(argument: &[u8]) -> Parsed {
     let (bytes, records) = split(argument.trim_ascii());
     match split(records) {
@@ -295,7 +296,7 @@ fn authenticate(argument: &[u8]) -> Parsed {
     }
 }
 
-/// A 32-bit number (RFC 2228 section 3).
+/// PBSZ: a 32-bit number (RFC 2228 section 3).
 fn buffer_size(argument: &[u8]) -> Parsed {
     let size = number(argument.trim_ascii())?;
     u32::try_from(size).map_err(|_| ArgumentError::Arguments)?;
@@ -328,7 +329,7 @@ fn options(argument: &[u8]) -> Parsed {
     Ok(Command::Parameter(parameter))
 }
 
-/// Facts that are not known are passed over (RFC 3659 section 7.9).
+/// OPTS MLST: unknown facts are ignored (RFC 3659 section 7.9).
 fn facts(list: &str) -> Result<FactSet, ArgumentError> {
     if list.contains(' ') {
         return Err(ArgumentError::Arguments);
@@ -342,7 +343,7 @@ fn facts(list: &str) -> Result<FactSet, ArgumentError> {
     Ok(wanted.fold(FactSet::NONE, FactSet::with))
 }
 
-/// What HASH calls them: the names of the IANA registry.
+/// The algorithm's name in HASH, from the IANA registry.
 pub(super) fn algorithm_name(algorithm: Algorithm) -> &'static str {
     match algorithm {
         Algorithm::Md5 => "MD5",
@@ -361,7 +362,7 @@ fn algorithm(name: &str) -> Result<Algorithm, ArgumentError> {
         .ok_or(ArgumentError::NotForThatArgument)
 }
 
-/// Some clients set a time this way, with the time first.
+/// MDTM: some clients set a time with it, the time first.
 fn modified_at(argument: &[u8]) -> Parsed {
     let (time, name) = split(argument);
     if time.len() == 14 && is_digits(time) && time.len() < argument.len() && !name.is_empty() {

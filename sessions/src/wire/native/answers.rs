@@ -1,4 +1,4 @@
-//! What the server said, as the client reads it: a code, fields, and words.
+//! Decodes the server's reply lines for the client: a code, tokens, and text.
 
 use base64ct::{Base64, Encoding};
 
@@ -10,7 +10,7 @@ use crate::wire::number::number;
 use crate::wire::reply::{Facts, Usage};
 use crate::wire::stamp::Stamp;
 
-/// One line from the server. Fields that did not come are `None`.
+/// One reply line of the server. Fields whose tokens did not come are `None`; sizes are in bytes.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Answered {
     pub code: u16,
@@ -27,11 +27,11 @@ pub struct Answered {
     pub facts: Option<Facts>,
     pub user: Option<String>,
     pub server: Option<String>,
-    /// The words for people, or a path in its written form.
+    /// The text for people, or an escaped path.
     pub text: String,
 }
 
-/// The line is no reply of this dialect.
+/// The error for a line that is no reply of this dialect.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("the server sent a line that is no reply")]
 pub struct NotAReply;
@@ -43,7 +43,7 @@ impl From<MalformedParts> for NotAReply {
 }
 
 impl Answered {
-    /// One line, its CRLF taken off.
+    /// Decodes one line without its CRLF.
     pub fn decode(line: &[u8]) -> Result<Self, NotAReply> {
         let line = std::str::from_utf8(line).map_err(|_| NotAReply)?;
         let mut parts = Parts::cut(line)?;
@@ -78,18 +78,18 @@ impl Answered {
         })
     }
 
-    /// A final reply follows.
+    /// Whether a final reply follows.
     pub fn is_preliminary(&self) -> bool {
         (100..200).contains(&self.code)
     }
 
-    /// The text as the path it stands for.
+    /// The text, decoded as a path; `None` if an escape is malformed.
     pub fn path(&self) -> Option<Vec<u8>> {
         decode_path(&self.text).map(std::borrow::Cow::into_owned)
     }
 }
 
-/// Looked at while bulk data flows: the line is a final reply.
+/// Whether the line is a final reply; used while bulk data flows.
 pub fn is_final(line: &[u8]) -> bool {
     Answered::decode(line).is_ok_and(|answered| !answered.is_preliminary())
 }

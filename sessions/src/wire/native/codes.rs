@@ -1,4 +1,4 @@
-//! The one table of the native dialect: what each reply is called on the wire.
+//! Encodes replies as lines: the one table of the native dialect that gives each its code and text.
 
 use base64ct::{Base64, Encoding};
 
@@ -11,10 +11,10 @@ use crate::wire::reply::{Facts, HelpTopic, Malformed, Mismatch, Operation, Refus
 use crate::wire::shared_text::{farewell_text, refusal_text};
 use crate::wire::stamp::Stamp;
 
-/// What the server can do beyond version 1's core, told in 331.
+/// The server's features beyond the core of version 1, told in 331.
 const FEATURES: &str = "go,start,hash,stages,df,passwd,digest";
 
-/// Appends `reply` as one line and tells its code.
+/// Appends `reply` as one line and returns its code.
 pub fn encode(reply: &Reply, out: &mut Vec<u8>) -> u16 {
     let code = code(reply);
     let line = Line(out).code(code);
@@ -82,7 +82,7 @@ pub fn encode(reply: &Reply, out: &mut Vec<u8>) -> u16 {
     code
 }
 
-/// The number of each meaning.
+/// The code of each reply.
 #[rustfmt::skip]
 pub fn code(reply: &Reply) -> u16 {
     match reply {
@@ -111,7 +111,7 @@ pub fn code(reply: &Reply) -> u16 {
         Reply::BadSequence | Reply::LoggedInAlready => 503,
         Reply::NotLoggedIn | Reply::BadCredentials | Reply::BindingRefused => 530,
         Reply::Aborted | Reply::Stopped | Reply::NotVerified(_) => 550,
-        // What no command of this dialect leads to.
+        // Replies to commands that this dialect does not have.
         Reply::Greeting { .. } | Reply::NeedPassword | Reply::Authenticated { .. } => 502,
         Reply::Reinitialized | Reply::Security(_) | Reply::Data(_) | Reply::Parameter(_) => 502,
         Reply::Sending { .. } | Reply::Receiving { .. } | Reply::StreamSent { .. } => 502,
@@ -221,7 +221,7 @@ impl Line<'_> {
         self.token(sum.algorithm().name(), sum)
     }
 
-    /// Said where it is not the one that need not be said.
+    /// Adds `digest=` unless it is MD5, which goes without saying.
     fn digest(self, digest: Algorithm) -> Self {
         match digest {
             Algorithm::Md5 => self,
@@ -267,7 +267,8 @@ impl Line<'_> {
         self.0.extend_from_slice(b"\r\n");
     }
 
-    /// Text never begins with what looks like a token, and never breaks a line.
+    /// Adds text and CRLF. No text begins with what looks like a token; control characters become
+    /// `?`.
     fn text(self, text: &str) {
         self.0.push(b' ');
         self.0.extend(

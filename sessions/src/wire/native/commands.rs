@@ -1,4 +1,4 @@
-//! Commands as lines: the client's half of the codec.
+//! Encodes commands as lines, for the client.
 
 use base64ct::{Base64, Encoding};
 
@@ -38,7 +38,7 @@ pub fn encode(command: &Command, out: &mut Vec<u8>) {
         Command::Abort => line.verb("ABOR").end(),
         Command::Quit => line.verb("220").end(),
         Command::Answer(answer) => encode_answer(line, answer),
-        // Lines that this dialect does not have: no dialogue of it says them.
+        // This dialect has no lines for these, and no dialogue of it uses them.
         Command::User(_) | Command::Password(_) | Command::Reinitialize => {}
         Command::Security(_) | Command::Data(_) | Command::Parameter(_) => {}
         Command::RetrieveStream(_) | Command::StoreStream { .. } | Command::StoreUnique(_) => {}

@@ -1,4 +1,5 @@
-//! Listing lines: `fact=value;` pairs, a space, the name (RFC 3659 section 7.2's form).
+//! Writes and reads the lines of native listings: `fact=value;` pairs, a space, the name (the form
+//! of RFC 3659 section 7.2).
 
 use super::text::{decode_path, push_path};
 use crate::wire::number::number;
@@ -18,7 +19,7 @@ pub fn push_entry(name: &[u8], facts: &Facts, out: &mut Vec<u8>) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// Reads one line, its CRLF taken off; facts that it does not know are passed over.
+/// Reads one line without its CRLF; unknown facts are ignored. `None` if it is malformed.
 pub fn parse_entry(line: &[u8]) -> Option<(Vec<u8>, Facts)> {
     let line = std::str::from_utf8(line).ok()?;
     let (facts, name) = line.split_once("; ")?;

@@ -1,36 +1,39 @@
-//! Frames of bulk data: a 32-bit big-endian length, then that many bytes.
+//! Decodes frames of bulk data (PROTOCOL.md section 6): a 32-bit big-endian length, then that many
+//! bytes.
 
 /// The longest frame, in bytes.
 pub const FRAME_MAX: u32 = 1 << 20;
-/// Ends the data.
+/// The length that ends the data.
 pub const END: [u8; 4] = [0; 4];
-/// Ends the data, unfinished.
+/// The length that ends the data unfinished.
 pub const ABORT: [u8; 4] = [0xff; 4];
 
-/// What the decoder found at the front of the bytes.
+/// What the decoder found at the front of the input.
 #[derive(PartialEq, Eq, Debug)]
 pub enum Piece<'a> {
     /// Bytes of the bulk data.
     Data(&'a [u8]),
-    /// All was read.
+    /// The input is used up.
     NeedMore,
+    /// The data ended.
     End,
+    /// The data ended unfinished.
     Abort,
     /// A frame over `FRAME_MAX` begins; its bytes follow as `Data`.
     TooLong,
 }
 
-/// Finds the data between the lengths, whatever way the bytes are cut.
+/// Finds the data between the lengths, however the input is cut.
 #[derive(Default, Debug)]
 pub struct FrameDecoder {
     header: [u8; 4],
     header_len: usize,
-    /// Bytes of the frame under way that have not come yet.
+    /// Bytes of the current frame that have not come yet.
     left: u32,
 }
 
 impl FrameDecoder {
-    /// The next piece, and how many bytes it took.
+    /// The next piece of the input, and how many bytes of the input it took.
     pub fn next<'a>(&mut self, bytes: &'a [u8]) -> (Piece<'a>, usize) {
         if self.left > 0 && !bytes.is_empty() {
             let take = bytes.len().min(self.left as usize);

@@ -1,4 +1,4 @@
-//! Lines of either side cut into head, tokens and rest.
+//! Splits native lines of either side into head, tokens and rest (PROTOCOL.md section 2).
 
 use crate::digest::{Algorithm, Sum};
 
@@ -10,11 +10,12 @@ pub struct Parts<'a> {
     rest: Option<&'a str>,
 }
 
-/// The parts do not make sense.
+/// The error for a line with a malformed, missing, repeated or unknown part.
 #[derive(PartialEq, Eq, Debug)]
 pub struct MalformedParts;
 
 impl<'a> Parts<'a> {
+    /// Splits a line without its CRLF.
     pub fn cut(line: &'a str) -> Result<Self, MalformedParts> {
         let (head, mut left) = match line.split_once(' ') {
             Some((head, left)) => (head, Some(left)),
@@ -42,13 +43,13 @@ impl<'a> Parts<'a> {
         })
     }
 
-    /// Takes a token out; what nobody takes is unknown.
+    /// Takes a token out; tokens that are left at the end are unknown.
     pub fn take(&mut self, key: &str) -> Option<&'a str> {
         let index = self.tokens.iter().position(|(known, _)| *known == key)?;
         Some(self.tokens.swap_remove(index).1)
     }
 
-    /// A token that may be missing but not wrong.
+    /// Takes a token that may be missing, but not malformed.
     pub fn optional<T>(
         &mut self,
         key: &str,
@@ -59,6 +60,7 @@ impl<'a> Parts<'a> {
             .transpose()
     }
 
+    /// Takes a token that must be there.
     pub fn required<T>(
         &mut self,
         key: &str,
@@ -67,14 +69,14 @@ impl<'a> Parts<'a> {
         self.optional(key, parse)?.ok_or(MalformedParts)
     }
 
-    /// A token that is `1` or not there.
+    /// Takes a token that is `1` or missing.
     pub fn flag(&mut self, key: &str) -> Result<bool, MalformedParts> {
         Ok(self
             .optional(key, |value| (value == "1").then_some(()))?
             .is_some())
     }
 
-    /// `md5=HEX` or `sha256=HEX`: the token's name is the algorithm's.
+    /// Takes `md5=HEX` or `sha256=HEX`: the token is named after the algorithm.
     pub fn sum(&mut self) -> Result<Option<Sum>, MalformedParts> {
         let md5 = self.optional("md5", |hex| Algorithm::Md5.parse(hex))?;
         let sha256 = self.optional("sha256", |hex| Algorithm::Sha256.parse(hex))?;
@@ -84,16 +86,17 @@ impl<'a> Parts<'a> {
         }
     }
 
-    /// The algorithm that a transfer is to be verified by.
+    /// Takes `digest=`: the algorithm that a transfer is to be verified by.
     pub fn digest(&mut self) -> Result<Option<Algorithm>, MalformedParts> {
         self.optional("digest", Algorithm::verifying)
     }
 
+    /// Takes the rest behind the tokens.
     pub fn take_rest(&mut self) -> Option<&'a str> {
         self.rest.take()
     }
 
-    /// Everything was taken.
+    /// Checks that everything was taken.
     pub fn finish(&self) -> Result<(), MalformedParts> {
         (self.tokens.is_empty() && self.rest.is_none())
             .then_some(())

@@ -1,4 +1,5 @@
-//! The native dialect (sessions/PROTOCOL.md): its verbs, codes, frames and facts.
+//! The native dialect (sessions/PROTOCOL.md): verbs, codes, frames, listing lines, and both ends'
+//! decoders and encoders.
 
 pub mod answers;
 pub mod codes;

@@ -1,8 +1,8 @@
-//! Paths inside UTF-8 lines: `%XX` for bytes that are not UTF-8, `%25` for `%`.
+//! Escapes paths in UTF-8 lines: `%XX` for bytes that are not UTF-8, `%25` for `%`.
 
 use std::borrow::Cow;
 
-/// Appends `path` in its written form.
+/// Appends the escaped path.
 pub fn push_path(path: &[u8], out: &mut Vec<u8>) {
     for chunk in path.utf8_chunks() {
         for (index, piece) in chunk.valid().split('%').enumerate() {
@@ -17,8 +17,7 @@ pub fn push_path(path: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// The bytes that a written path stands for; `None` where a `%` is not
-/// followed by two hexadecimal digits.
+/// The bytes of an escaped path; `None` where a `%` is not followed by two hexadecimal digits.
 pub fn decode_path(written: &str) -> Option<Cow<'_, [u8]>> {
     if !written.contains('%') {
         return Some(Cow::Borrowed(written.as_bytes()));

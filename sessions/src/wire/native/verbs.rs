@@ -1,4 +1,4 @@
-//! The verb table: one row drives parsing, HELP and the tests.
+//! The verb table of the native dialect: each row drives parsing, HELP and the tests.
 
 use base64ct::{Base64, Encoding};
 
@@ -34,7 +34,7 @@ impl From<MalformedParts> for ArgumentError {
 
 type Parsed = Result<Command, ArgumentError>;
 
-/// Every line that a client may send begins with one of these.
+/// The verbs and codes that a client's line may begin with.
 #[rustfmt::skip]
 pub const VERBS: &[Verb] = &[
     Verb { name: "USER", syntax: "USER scram=MESSAGE", help: "begin the login", parse: |p| Ok(Command::Login { first: scram(p)? }) },
@@ -70,14 +70,14 @@ pub const VERBS: &[Verb] = &[
     Verb { name: "550", syntax: "550", help: "compared, different", parse: |p| answer(p, Answer::Different) },
 ];
 
-/// Finds a row by name, in any case.
+/// Finds a verb by its name, in any case.
 pub fn find(name: &str) -> Option<&'static Verb> {
     VERBS
         .iter()
         .find(|verb| verb.name.eq_ignore_ascii_case(name))
 }
 
-/// One line, its CRLF taken off.
+/// Decodes one line without its CRLF.
 pub fn decode(line: &[u8]) -> Result<Command, Malformed> {
     let Ok(line) = std::str::from_utf8(line) else {
         return Err(Malformed::NotUtf8);
@@ -96,7 +96,7 @@ pub fn decode(line: &[u8]) -> Result<Command, Malformed> {
     Ok(command)
 }
 
-/// The head of `line` is ABOR: looked at while bulk data flows.
+/// Whether the line is ABOR; used while bulk data flows.
 pub fn is_abort(line: &[u8]) -> bool {
     line.eq_ignore_ascii_case(b"ABOR")
 }

@@ -1,4 +1,4 @@
-//! Each reply's exact bytes, and that all are replies.
+//! Tests the exact bytes of each FTP reply, and that all have the form of replies.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! Every row of the verb table from a line, and lines that are none.
+//! Tests every row of the FTP verb table, and lines that are no commands.
 
 use std::collections::BTreeSet;
 
