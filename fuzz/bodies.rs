@@ -16,8 +16,8 @@ use skiff_sessions::digest::{Algorithm, Running, Sum};
 use skiff_sessions::path::VirtualPath;
 use skiff_sessions::scram::{Binding, ClientLogin, Verifier};
 use skiff_sessions::server::{
-    Access, Completion, DownloadFacts, Effect, Event, Job, JobId, Limits, Manners, Rights, Setup,
-    Standing,
+    Access, Completion, DialectRules, DownloadFacts, Effect, Event, Job, JobId, Limits, Rights,
+    Setup, Standing,
 };
 use skiff_sessions::transfer::{End, Task};
 use skiff_sessions::wire::codec;
@@ -25,12 +25,12 @@ use skiff_sessions::wire::command::Command;
 use skiff_sessions::wire::ftp::pattern::Pattern;
 use skiff_sessions::wire::ftp::{codes, verbs};
 use skiff_sessions::wire::line::{Head, Inbox, LINE_MAX, Rules};
-use skiff_sessions::wire::native::answers::Answered;
 use skiff_sessions::wire::native::commands::encode;
 use skiff_sessions::wire::native::frames::{FrameDecoder, Piece};
+use skiff_sessions::wire::native::replies::ReplyLine;
 use skiff_sessions::wire::native::verbs::decode;
-use skiff_sessions::wire::native::{facts, text};
-use skiff_sessions::wire::reply::{Facts, Farewell, HelpTopic, Kind, Refusal, Reply, Usage};
+use skiff_sessions::wire::native::{facts, path_escape};
+use skiff_sessions::wire::reply::{CloseReason, Facts, HelpTopic, Kind, Refusal, Reply, Usage};
 use skiff_sessions::wire::stamp::Stamp;
 
 /// Lines: any cut of the bytes gives the same lines, and what is understood
@@ -48,18 +48,24 @@ pub(crate) fn lines(data: &[u8]) {
             let mut written = Vec::new();
             encode(&command, &mut written);
             let again = decode(written.strip_suffix(b"\r\n").unwrap());
-            assert_eq!(again.map(|c| c.needs()), Ok(command.needs()));
+            assert_eq!(
+                again.map(|c| c.required_permission()),
+                Ok(command.required_permission())
+            );
         }
-        let _ = Answered::decode(line);
+        let _ = ReplyLine::decode(line);
         if let Some((name, facts)) = facts::parse_entry(line) {
             let mut written = Vec::new();
             facts::push_entry(&name, &facts, &mut written);
         }
-        if let Some(path) = std::str::from_utf8(line).ok().and_then(text::decode_path) {
+        if let Some(path) = std::str::from_utf8(line)
+            .ok()
+            .and_then(path_escape::decode_path)
+        {
             let mut written = Vec::new();
-            text::push_path(&path, &mut written);
+            path_escape::push_path(&path, &mut written);
             let written = String::from_utf8(written).unwrap();
-            assert_eq!(text::decode_path(&written).unwrap(), path);
+            assert_eq!(path_escape::decode_path(&written).unwrap(), path);
         }
     }
 }
@@ -205,7 +211,7 @@ pub(crate) fn conversation(data: &[u8]) {
             }),
             _ => world.event(match argument % 8 {
                 0 => Event::Evicted,
-                1 => Event::Leave(Farewell::ShuttingDown),
+                1 => Event::Leave(CloseReason::ShuttingDown),
                 2 => Event::Stop,
                 3 => Event::PeerClosed,
                 _ => Event::Timeout,
@@ -220,7 +226,7 @@ struct World {
     jobs: Vec<(JobId, Job)>,
     task: Option<Task>,
     /// The reply said last.
-    last: Answered,
+    last: ReplyLine,
 }
 
 const ITERATIONS: u32 = 10_000;
@@ -231,11 +237,11 @@ fn limits() -> Limits {
         idle: Duration::from_secs(900),
         stall: Duration::from_secs(60),
         data: Duration::from_secs(1),
-        patience: Duration::from_secs(20),
+        long_work: Duration::from_secs(20),
         progress: Duration::from_secs(4),
         penalty: Duration::from_millis(500),
         attempts: 3,
-        nonsense: 3,
+        malformed_lines: 3,
         server: "fuzz/0".to_owned(),
         platform: "fuzz".to_owned(),
     }
@@ -266,7 +272,7 @@ impl World {
             limits: Arc::new(limits()),
             binding: Binding::None,
             seed: [3; 32],
-            manners: Manners::native(Algorithm::Md5),
+            dialect_rules: DialectRules::native(Algorithm::Md5),
         };
         let now = Instant::now();
         let conversation = Conversation::new(now, &codec::NATIVE, setup);
@@ -275,7 +281,7 @@ impl World {
             conversation,
             jobs: Vec::new(),
             task: None,
-            last: Answered::default(),
+            last: ReplyLine::default(),
         }
     }
 
@@ -294,7 +300,7 @@ impl World {
     }
 
     fn receive(&mut self, bytes: &[u8]) {
-        if self.task.is_some_and(|task| task.needs_lane()) || !self.conversation.wants_input() {
+        if self.task.is_some_and(|task| task.is_framed()) || !self.conversation.wants_input() {
             return;
         }
         let mut effects = Vec::new();
@@ -356,7 +362,7 @@ impl World {
     fn hear(&mut self) {
         let said = std::mem::take(self.conversation.outbox());
         let lines = said.split_inclusive(|&b| b == b'\n');
-        let read = |line: &[u8]| Answered::decode(line.strip_suffix(b"\r\n").unwrap()).unwrap();
+        let read = |line: &[u8]| ReplyLine::decode(line.strip_suffix(b"\r\n").unwrap()).unwrap();
         for line in lines {
             self.last = read(line);
         }
@@ -400,7 +406,7 @@ fn end_of(task: Task, choice: u8) -> End {
         Task::Digest { to, .. } => to,
         Task::Receive { at_most, .. } => at_most,
         Task::Send { .. } | Task::Discard => 0,
-        Task::DigestRange { .. } | Task::Stream { .. } | Task::Take { .. } => 0,
+        Task::DigestRange { .. } | Task::SendStream { .. } | Task::ReceiveStream { .. } => 0,
     };
     let sum = Some(Running::new(Algorithm::Md5).sum());
     match choice % 8 {

@@ -10,12 +10,12 @@ use skiff_sessions::conversation::Conversation;
 use skiff_sessions::path::{PathArg, VirtualPath};
 use skiff_sessions::scram::Binding;
 use skiff_sessions::server::{
-    Access, Channel, Completion, DataEvent, DownloadFacts, Effect, Event, Job, JobId, Manners,
+    Access, Completion, DataEvent, DialectRules, DownloadFacts, Effect, Event, Job, JobId, Privacy,
     Rights, Setup, Standing, TlsPolicy,
 };
 use skiff_sessions::transfer::{AHEAD_MAX, End, Route, Task};
 use skiff_sessions::wire::codec;
-use skiff_sessions::wire::reply::{Facts, Farewell, Kind, Refusal, Usage};
+use skiff_sessions::wire::reply::{CloseReason, Facts, Kind, Refusal, Usage};
 use skiff_sessions::wire::stamp::Stamp;
 
 use super::limits;
@@ -91,15 +91,15 @@ impl World {
             _ => TlsPolicy::Optional,
         };
         let channel = match (tls, first & 4) {
-            (TlsPolicy::Required, _) | (_, 4) => Channel::Private,
-            _ => Channel::Clear,
+            (TlsPolicy::Required, _) | (_, 4) => Privacy::Private,
+            _ => Privacy::Clear,
         };
         let peer = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
         let setup = Setup {
             limits: Arc::new(limits()),
             binding: Binding::None,
             seed: [3; 32],
-            manners: Manners::ftp(tls, channel, peer),
+            dialect_rules: DialectRules::ftp(tls, channel, peer),
         };
         let now = Instant::now();
         let mut world = Self {
@@ -127,7 +127,7 @@ impl World {
     /// As the shell reads: not while lines go out past the outbox, nor in the
     /// middle of a handshake.
     fn receive(&mut self, bytes: &[u8]) {
-        let lines_go_out = self.task.is_some_and(|task| task.needs_lane());
+        let lines_go_out = self.task.is_some_and(|task| task.is_framed());
         let deaf = lines_go_out || self.shaking == Shaking::Yes || self.over == Over::Yes;
         if deaf || !self.conversation.wants_input() {
             return;
@@ -189,7 +189,7 @@ impl World {
     fn mishap(&mut self, choice: u8) {
         self.event(match choice % 16 {
             0 => Event::Evicted,
-            1 => Event::Leave(Farewell::ShuttingDown),
+            1 => Event::Leave(CloseReason::ShuttingDown),
             2 => Event::Stop,
             3 => Event::PeerClosed,
             // What comes late is nobody's.
@@ -232,7 +232,7 @@ impl World {
     fn begin(&mut self, task: Task) {
         assert!(self.task.is_none(), "one transfer at a time");
         match task.route() {
-            Route::Nowhere => {}
+            Route::None => {}
             Route::Data => assert!(self.data == Data::Open, "bytes need a connection"),
             Route::Control => {
                 let ahead = self.conversation.take_ahead();
@@ -308,7 +308,7 @@ fn named(path: &VirtualPath) -> VirtualPath {
 
 fn end_of(task: Task, choice: u8) -> End {
     let from = match task {
-        Task::Stream { from, .. } | Task::Take { from, .. } => from,
+        Task::SendStream { from, .. } | Task::ReceiveStream { from, .. } => from,
         _ => 0,
     };
     let position = from + u64::from(choice);
@@ -317,7 +317,7 @@ fn end_of(task: Task, choice: u8) -> End {
         1 => End::Truncated { position },
         2 => End::Refused(Refusal::DiskFull),
         3 => End::LaneLost,
-        4 if matches!(task, Task::Take { .. }) => End::Stored { size: position },
+        4 if matches!(task, Task::ReceiveStream { .. }) => End::Stored { size: position },
         _ => End::Complete {
             position,
             sum: None,

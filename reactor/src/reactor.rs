@@ -11,7 +11,7 @@ use mio::net::TcpStream;
 use mio::unix::pipe::Receiver;
 use mio::{Events, Poll, Token};
 use skiff_sessions::server::Event;
-use skiff_sessions::wire::reply::Farewell;
+use skiff_sessions::wire::reply::CloseReason;
 use slab::Slab;
 
 use crate::connection::{Connection, Ready};
@@ -325,7 +325,7 @@ impl Reactor {
         crate::event_loop::sd_notify::stopping();
         self.listeners.clear();
         self.phase = Phase::Draining(now);
-        self.notify_all(&|| Event::Leave(Farewell::ShuttingDown), now);
+        self.notify_all(&|| Event::Leave(CloseReason::ShuttingDown), now);
     }
 
     fn stop_transfers(&mut self, since: Instant, now: Instant) {

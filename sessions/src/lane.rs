@@ -20,7 +20,7 @@ pub trait Lane {
 
     /// Whether bytes were read off the socket that this lane has not handed out yet. A burst may
     /// not end before it has taken them.
-    fn holds_input(&self) -> bool;
+    fn has_buffered_input(&self) -> bool;
 
     /// Flushes, and sends close_notify where there is TLS.
     fn close(&mut self) -> io::Result<()> {
@@ -29,7 +29,7 @@ pub trait Lane {
 
     /// Sends at most `max` bytes of `file` from `offset` on, without copying them through user
     /// space (sendfile(2)). Returns how many; `None` where this lane cannot.
-    fn send_from(
+    fn sendfile(
         &mut self,
         _file: BorrowedFd<'_>,
         _offset: u64,
@@ -40,7 +40,7 @@ pub trait Lane {
 
     /// Moves at most `max` received bytes into `pipe` without copying them through user space
     /// (splice(2)). Returns how many, 0 for the clean end; `None` where this lane cannot.
-    fn pour(&mut self, _pipe: BorrowedFd<'_>, _max: u64) -> Option<io::Result<u64>> {
+    fn splice_into(&mut self, _pipe: BorrowedFd<'_>, _max: u64) -> Option<io::Result<u64>> {
         None
     }
 }
@@ -61,7 +61,7 @@ impl<S: Read + Write> Lane for Plain<'_, S> {
         Ok(())
     }
 
-    fn holds_input(&self) -> bool {
+    fn has_buffered_input(&self) -> bool {
         false
     }
 }
@@ -161,7 +161,7 @@ impl<S: Read + Write> Lane for Tls<'_, S> {
         Ok(())
     }
 
-    fn holds_input(&self) -> bool {
+    fn has_buffered_input(&self) -> bool {
         !self.unfed.is_empty()
     }
 

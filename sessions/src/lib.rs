@@ -15,7 +15,7 @@
 //! puts bytes around it.
 //!
 //! The dialects differ in data only: a [`Codec`](wire::codec::Codec) and
-//! [`Manners`](server::Manners). No state asks which dialect it serves.
+//! [`DialectRules`](server::DialectRules). No state asks which dialect it serves.
 //!
 //! Bulk data never passes through the session: the session names a [`Task`](transfer::Task), and a
 //! [`Transfer`](transfer::Transfer) moves the bytes between a [`Lane`](lane::Lane) and a file in
@@ -27,18 +27,17 @@
 //!        client --> transfer      wire: commands, replies, both grammars (below all of them)
 //! ```
 
-pub mod aside;
 pub mod certificate;
+pub mod cipher_suites;
 pub mod client;
-pub mod conduit;
 pub mod conversation;
 mod cpu_features;
 pub mod digest;
 pub mod lane;
 mod log_line;
+pub mod parallel_hash;
 pub mod path;
 pub mod scram;
 pub mod server;
-pub mod suites;
 pub mod transfer;
 pub mod wire;

@@ -6,22 +6,24 @@ mod error;
 mod file;
 mod receiving;
 mod sending;
+mod splice;
 mod stream;
 mod task;
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::aside::{Aside, BurstHash};
-use crate::conduit::Conduit;
 use crate::digest::{Algorithm, Running};
 use crate::lane::Lane;
+use crate::parallel_hash::{BurstHash, ParallelHash};
 use crate::wire::native::frames::FrameDecoder;
 use crate::wire::reply::Refusal;
 pub use end::{Burst, End};
 pub(crate) use error::TransferError;
 pub use file::{File, Sink, Source};
 use sending::Sending;
+pub use splice::SplicePipe;
+use splice::Spliced;
 use stream::{IncomingStream, OutgoingStream};
 pub use task::{Hashing, LaneUse, Route, StopLine, Task, Until};
 
@@ -32,7 +34,7 @@ pub const AHEAD_MAX: usize = 16 * 1024;
 const SPLICE_MIN: u64 = 256 * 1024;
 
 /// The buffers and limits of one burst.
-pub struct Means<'a> {
+pub struct BurstResources<'a> {
     /// A buffer for the burst, of at least 16 KiB.
     pub scratch: &'a mut [u8],
     /// Bytes after which the burst ends with [`Burst::BudgetSpent`].
@@ -40,36 +42,36 @@ pub struct Means<'a> {
     /// Ends the task early when true; read before each chunk.
     pub stop: &'a AtomicBool,
     /// Where bytes are hashed.
-    pub aside: &'a mut Aside,
-    /// A pipe for splicing; used only by tasks for which [`Transfer::would_pour`] is true.
-    pub conduit: Option<&'a mut Conduit>,
+    pub parallel_hash: &'a mut ParallelHash,
+    /// A pipe for splicing; used only by tasks for which [`Transfer::may_splice`] is true.
+    pub splice_pipe: Option<&'a mut SplicePipe>,
 }
 
-/// `Means` without `aside`, which the burst's digest borrows.
+/// `BurstResources` without `parallel_hash`, which the burst's digest borrows.
 struct BurstIo<'a> {
     scratch: &'a mut [u8],
     budget: u64,
     stop: &'a AtomicBool,
-    conduit: Option<&'a mut Conduit>,
+    splice_pipe: Option<&'a mut SplicePipe>,
 }
 
-impl<'a> Means<'a> {
-    fn split(self) -> (BurstIo<'a>, &'a mut Aside) {
+impl<'a> BurstResources<'a> {
+    fn split(self) -> (BurstIo<'a>, &'a mut ParallelHash) {
         let Self {
             scratch,
             budget,
             stop,
-            aside,
-            conduit,
+            parallel_hash,
+            splice_pipe,
         } = self;
         (
             BurstIo {
                 scratch,
                 budget,
                 stop,
-                conduit,
+                splice_pipe,
             },
-            aside,
+            parallel_hash,
         )
     }
 }
@@ -149,7 +151,7 @@ impl Transfer {
                 self.digest = Some(Running::starting(algorithm, from));
                 Phase::Digesting { to }
             }
-            Task::Stream {
+            Task::SendStream {
                 from,
                 until,
                 form,
@@ -158,7 +160,7 @@ impl Transfer {
                 self.digest = None;
                 Phase::SendingStream(OutgoingStream::new(from, until, form, lane_use))
             }
-            Task::Take { from, form, short } => {
+            Task::ReceiveStream { from, form, short } => {
                 self.digest = None;
                 Phase::ReceivingStream(IncomingStream::new(from, form, short))
             }
@@ -195,19 +197,19 @@ impl Transfer {
 
     /// Whether the task sends a file's bytes unchanged on a lane that carries nothing else, so that
     /// sendfile(2) may do it.
-    pub fn would_hand_on(&self) -> bool {
+    pub fn may_sendfile(&self) -> bool {
         matches!(&self.phase, Phase::SendingStream(outgoing) if outgoing.is_bare())
     }
 
     /// Whether the task receives a long stream of unchanged bytes, so that splice(2) may do it.
-    pub fn would_pour(&self) -> bool {
+    pub fn may_splice(&self) -> bool {
         matches!(&self.phase, Phase::ReceivingStream(incoming) if incoming.is_image())
             && self.moved >= SPLICE_MIN
     }
 
     /// The most bytes, for a task that receives a stream, that the worker who sees its end may
     /// publish at once; `None` for other tasks.
-    pub fn short(&self) -> Option<u64> {
+    pub fn short_stream_max(&self) -> Option<u64> {
         match &self.phase {
             Phase::ReceivingStream(incoming) => Some(incoming.short),
             _ => None,
@@ -220,9 +222,14 @@ impl Transfer {
     }
 
     /// Runs one burst: until the lane would block, the budget is spent, or the task is finished.
-    pub fn burst(&mut self, lane: &mut impl Lane, file: &mut impl File, means: Means<'_>) -> Burst {
-        let (burst_io, aside) = means.split();
-        let mut hash = BurstHash::new(self.digest.take(), aside);
+    pub fn burst(
+        &mut self,
+        lane: &mut impl Lane,
+        file: &mut impl File,
+        resources: BurstResources<'_>,
+    ) -> Burst {
+        let (burst_io, parallel_hash) = resources.split();
+        let mut hash = BurstHash::new(self.digest.take(), parallel_hash);
         let result = match self.phase {
             Phase::Idle => Ok(Burst::Finished(End::Stopped)),
             Phase::Digesting { to } => self.digest_file(to, file, burst_io, &mut hash),
@@ -238,12 +245,12 @@ impl Transfer {
     }
 
     /// Runs one burst of a task that only hashes.
-    pub fn burst_digest(&mut self, file: &mut impl Source, means: Means<'_>) -> Burst {
+    pub fn burst_digest(&mut self, file: &mut impl Source, resources: BurstResources<'_>) -> Burst {
         let Phase::Digesting { to } = self.phase else {
             return Burst::Finished(End::Stopped);
         };
-        let (burst_io, aside) = means.split();
-        let mut hash = BurstHash::new(self.digest.take(), aside);
+        let (burst_io, parallel_hash) = resources.split();
+        let mut hash = BurstHash::new(self.digest.take(), parallel_hash);
         let result = self.digest_file(to, file, burst_io, &mut hash);
         self.digest = hash.finish();
         self.finish_burst(result)
@@ -389,7 +396,7 @@ fn drain_held_input(
     ahead: &mut Vec<u8>,
     buf: &mut [u8],
 ) -> Result<(), TransferError> {
-    while lane.holds_input() {
+    while lane.has_buffered_input() {
         match lane.read(buf) {
             Ok(0) => break,
             Ok(count) => ahead.extend_from_slice(&buf[..count]),

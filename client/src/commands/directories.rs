@@ -3,7 +3,7 @@
 use skiff_sessions::client::Dialogue;
 use skiff_sessions::path::PathArg;
 use skiff_sessions::wire::command::Command;
-use skiff_sessions::wire::native::answers::Answered;
+use skiff_sessions::wire::native::replies::ReplyLine;
 use skiff_sessions::wire::reply::Facts;
 
 use super::lexer::Word;
@@ -103,7 +103,7 @@ fn request_for_each(
 }
 
 /// Prints a reply; never fails.
-fn print_reply(answered: &Answered) -> CommandResult {
+fn print_reply(answered: &ReplyLine) -> CommandResult {
     print_line(format_reply(answered));
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! Implements the commands on files: get, put, hash, stages.
 
-use skiff_sessions::client::Asking;
+use skiff_sessions::client::CommandTiming;
 use skiff_sessions::digest::Algorithm;
 use skiff_sessions::wire::command::{Command, Replace, Turn};
 
@@ -28,7 +28,7 @@ pub(crate) fn get(session: &mut Session, args: &ParsedArgs) -> CommandResult {
         local: find_local_copy(&to),
         to,
         turn: Turn::Negotiate,
-        command: Asking::Now,
+        command: CommandTiming::Now,
         resume: resume(args),
         sync: SyncPolicy::EachFile,
         style: session.progress_style,

@@ -1,6 +1,6 @@
 //! Defines the error that ends one command, as opposed to the whole program.
 
-use skiff_sessions::wire::native::answers::Answered;
+use skiff_sessions::wire::native::replies::ReplyLine;
 
 use super::link::LinkError;
 use crate::terminal::format::escape_name;
@@ -38,7 +38,7 @@ impl CommandError {
 
     /// Returns `Refused` with the server's reply, such as `404 a.iso: no such file or directory`;
     /// `what` may be empty.
-    pub(crate) fn from_reply(what: &[u8], answered: &Answered) -> Self {
+    pub(crate) fn from_reply(what: &[u8], answered: &ReplyLine) -> Self {
         let (code, text) = (answered.code, escape_name(answered.text.as_bytes()));
         match what {
             [] => Self::Refused(format!("{code} {text}")),

@@ -49,10 +49,10 @@ impl Lane for AnyLane<'_> {
         }
     }
 
-    fn holds_input(&self) -> bool {
+    fn has_buffered_input(&self) -> bool {
         match self {
-            Self::Plain(lane) => lane.holds_input(),
-            Self::Tls(lane) => lane.holds_input(),
+            Self::Plain(lane) => lane.has_buffered_input(),
+            Self::Tls(lane) => lane.has_buffered_input(),
         }
     }
 }

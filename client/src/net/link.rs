@@ -9,14 +9,14 @@ use std::time::{Duration, Instant};
 use rustix::event::PollFlags;
 use rustls::Connection;
 use skiff_conf::{HostPort, Tls};
-use skiff_sessions::aside::Aside;
 use skiff_sessions::lane::Lane;
+use skiff_sessions::parallel_hash::ParallelHash;
 use skiff_sessions::scram::Binding;
-use skiff_sessions::transfer::{Burst, File, Means, Transfer};
+use skiff_sessions::transfer::{Burst, BurstResources, File, Transfer};
 use skiff_sessions::wire::command::Command;
 use skiff_sessions::wire::line::{Head, Inbox};
-use skiff_sessions::wire::native::answers::{Answered, NotAReply};
 use skiff_sessions::wire::native::commands;
+use skiff_sessions::wire::native::replies::{NotAReply, ReplyLine};
 use thiserror::Error;
 
 use super::known_hosts::Fingerprint;
@@ -65,7 +65,7 @@ pub(crate) enum LinkError {
 
 /// What ended the wait for a line.
 pub(crate) enum Received {
-    Answered(Box<Answered>),
+    Answered(Box<ReplyLine>),
     Interrupted,
 }
 
@@ -95,7 +95,7 @@ pub(crate) struct Link {
     ciphertext: Box<[u8]>,
     /// The buffer for plaintext, of lines and of bulk data.
     scratch: Box<[u8]>,
-    aside: Aside,
+    parallel_hash: ParallelHash,
     /// How long the server may take to answer, or a transfer to move a byte.
     timeout: Duration,
 }
@@ -121,7 +121,7 @@ impl Link {
             outbox: Vec::new(),
             ciphertext: vec![0; ciphertext].into(),
             scratch: vec![0; CHUNK_BYTES].into(),
-            aside: Aside::WhenNeeded,
+            parallel_hash: ParallelHash::OnDemand,
             timeout,
         };
         link.complete_handshake()?;
@@ -176,7 +176,7 @@ impl Link {
         loop {
             match self.inbox.take() {
                 Head::Line(range) => {
-                    let answered = Answered::decode(self.inbox.slice(range))?;
+                    let answered = ReplyLine::decode(self.inbox.slice(range))?;
                     return Ok(Received::Answered(Box::new(answered)));
                 }
                 Head::Broken | Head::TooLong => return Err(NotAReply.into()),
@@ -217,19 +217,19 @@ impl Link {
             tls,
             ciphertext,
             scratch,
-            aside,
+            parallel_hash,
             ..
         } = self;
         let mut lane = AnyLane::over(socket, tls.as_deref_mut(), ciphertext);
         transfer.burst(
             &mut lane,
             file,
-            Means {
+            BurstResources {
                 scratch,
                 budget: BURST_BYTES,
                 stop,
-                aside,
-                conduit: None,
+                parallel_hash,
+                splice_pipe: None,
             },
         )
     }
@@ -243,12 +243,12 @@ impl Link {
     ) -> Burst {
         transfer.burst_digest(
             file,
-            Means {
+            BurstResources {
                 scratch: &mut self.scratch,
                 budget: BURST_BYTES,
                 stop,
-                aside: &mut self.aside,
-                conduit: None,
+                parallel_hash: &mut self.parallel_hash,
+                splice_pipe: None,
             },
         )
     }
@@ -295,7 +295,7 @@ impl Link {
     }
 
     /// Takes leave of the server and waits at most two seconds for its goodbye, which is returned.
-    pub(crate) fn quit(mut self) -> Option<Answered> {
+    pub(crate) fn quit(mut self) -> Option<ReplyLine> {
         self.send(&Command::Quit);
         self.timeout = self.timeout.min(Duration::from_secs(2));
         let goodbye = match self.receive(&Interrupt::default()) {
@@ -332,7 +332,7 @@ impl Link {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(taken),
                 Err(error) => return Err(link_error(error)),
             }
-            if !lane.holds_input() {
+            if !lane.has_buffered_input() {
                 return Ok(taken);
             }
         }

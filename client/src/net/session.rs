@@ -5,7 +5,7 @@ use skiff_sessions::client::{Dialogue, Effect, Outcome};
 use skiff_sessions::digest::Algorithm;
 use skiff_sessions::transfer::{Sink, Source};
 use skiff_sessions::wire::command::Command;
-use skiff_sessions::wire::native::answers::Answered;
+use skiff_sessions::wire::native::replies::ReplyLine;
 use skiff_sessions::wire::reply::{Facts, Refusal};
 
 use super::command_error::CommandError;
@@ -45,7 +45,7 @@ impl Session {
     }
 
     /// Sends one command and returns its final reply, whatever the code.
-    pub(crate) fn request(&mut self, command: Command) -> Result<Answered, CommandError> {
+    pub(crate) fn request(&mut self, command: Command) -> Result<ReplyLine, CommandError> {
         let progress = Progress::new(self.progress_style, b"");
         let mut no_file = NoFile { progress };
         let outcome = self.run_dialogue(|out| Dialogue::request(command, out), &mut no_file)?;
@@ -61,7 +61,7 @@ impl Session {
         &mut self,
         what: &[u8],
         command: Command,
-    ) -> Result<Answered, CommandError> {
+    ) -> Result<ReplyLine, CommandError> {
         let answered = self.request(command)?;
         match answered.code {
             200..300 => Ok(answered),
@@ -79,7 +79,7 @@ impl Session {
         what: &[u8],
         command: Command,
         on_entry: impl FnMut(&[u8], &Facts),
-    ) -> Result<Answered, CommandError> {
+    ) -> Result<ReplyLine, CommandError> {
         let outcome = self.run_dialogue(
             |out| Dialogue::listing(command, out),
             &mut ListingParser::new(on_entry),
@@ -92,7 +92,7 @@ impl Session {
     }
 
     /// Asks for the working directory (PWD); returns the reply and the path in it.
-    pub(crate) fn working_directory(&mut self) -> Result<(Answered, Vec<u8>), CommandError> {
+    pub(crate) fn working_directory(&mut self) -> Result<(ReplyLine, Vec<u8>), CommandError> {
         let answered = self.request_ok(b"", Command::WorkingDirectory)?;
         let path = absolute_path(&answered).unwrap_or_else(|| b"/".to_vec());
         Ok((answered, path))
@@ -105,13 +105,13 @@ impl Session {
     }
 
     /// Ends the session; returns the server's goodbye if it came in time.
-    pub(crate) fn quit(self) -> Option<Answered> {
+    pub(crate) fn quit(self) -> Option<ReplyLine> {
         self.link.quit()
     }
 }
 
 /// Returns the final reply of a dialogue without files; every other outcome is an error.
-pub(crate) fn expect_reply(outcome: Outcome) -> Result<Answered, CommandError> {
+pub(crate) fn expect_reply(outcome: Outcome) -> Result<ReplyLine, CommandError> {
     match outcome {
         Outcome::Replied(answered) => Ok(answered),
         Outcome::Stopped => Err(CommandError::Stopped("stopped".into())),
@@ -125,7 +125,7 @@ pub(crate) fn expect_reply(outcome: Outcome) -> Result<Answered, CommandError> {
 }
 
 /// Returns the path that a reply carries, if it is absolute.
-pub(crate) fn absolute_path(answered: &Answered) -> Option<Vec<u8>> {
+pub(crate) fn absolute_path(answered: &ReplyLine) -> Option<Vec<u8>> {
     answered.path().filter(|path| path.first() == Some(&b'/'))
 }
 

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, Connection, Error};
 use skiff_sessions::certificate::AnyCertificate;
+use skiff_sessions::cipher_suites::{self, Aes};
 use skiff_sessions::scram::Binding;
-use skiff_sessions::suites::{self, Aes};
 
 use super::known_hosts::Fingerprint;
 
@@ -19,7 +19,7 @@ const TLS_BUFFER_MAX: usize = 512 * 1024;
 
 /// Returns the client's end of a handshake with `host`, a name or an address.
 pub(crate) fn new_connection(host: &str) -> Result<Connection, Error> {
-    let provider = Arc::new(suites::provider(Aes::here()));
+    let provider = Arc::new(cipher_suites::provider(Aes::detect()));
     let verifier = Arc::new(AnyCertificate(Arc::clone(&provider)));
     let mut config = ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13])?

@@ -4,7 +4,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::Duration;
 
-use skiff_sessions::wire::native::answers::Answered;
+use skiff_sessions::wire::native::replies::ReplyLine;
 use skiff_sessions::wire::reply::{Facts, Kind};
 use skiff_sessions::wire::stamp::Stamp;
 
@@ -32,7 +32,7 @@ pub(crate) fn escape_path(path: &Path) -> String {
 }
 
 /// Returns a reply's code and its text, or its path where it has an absolute one, escaped.
-pub(crate) fn format_reply(answered: &Answered) -> String {
+pub(crate) fn format_reply(answered: &ReplyLine) -> String {
     let text = answered.path().filter(|path| path.first() == Some(&b'/'));
     let text = text.unwrap_or_else(|| answered.text.clone().into_bytes());
     format!("{} {}", answered.code, escape_name(&text))
@@ -198,7 +198,7 @@ mod tests {
 
     #[test]
     fn replies_show_paths_as_names() {
-        let shown = |line: &str| format_reply(&Answered::decode(line.as_bytes()).unwrap());
+        let shown = |line: &str| format_reply(&ReplyLine::decode(line.as_bytes()).unwrap());
         assert_eq!(shown("257 /a%25 b"), "257 /a% b");
         assert_eq!(shown("250 deleted"), "250 deleted");
         assert_eq!(shown("550 \u{1b}[31mred"), "550 \\x1b[31mred");

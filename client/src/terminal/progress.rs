@@ -71,7 +71,9 @@ impl Progress {
             Task::Receive { from, at_most, .. } => ("", from, at_most),
             Task::Send { .. } | Task::Discard => return,
             // Only FTP has these tasks, and this client does not speak FTP.
-            Task::DigestRange { .. } | Task::Stream { .. } | Task::Take { .. } => return,
+            Task::DigestRange { .. } | Task::SendStream { .. } | Task::ReceiveStream { .. } => {
+                return;
+            }
         };
         let is_carrying = !matches!(task, Task::Digest { .. });
         if is_carrying {

@@ -3,11 +3,11 @@
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use skiff_sessions::client::{Asking, Dialogue, GetOrder, LocalCopy, Outcome, PutOrder};
+use skiff_sessions::client::{CommandTiming, Dialogue, GetOrder, LocalCopy, Outcome, PutOrder};
 use skiff_sessions::digest::Sum;
 use skiff_sessions::path::PathArg;
 use skiff_sessions::wire::command::{Replace, Retrieve, Turn};
-use skiff_sessions::wire::native::answers::Answered;
+use skiff_sessions::wire::native::replies::ReplyLine;
 use skiff_sessions::wire::reply::Refusal;
 
 use super::download::Download;
@@ -27,7 +27,7 @@ pub(crate) struct FileDownload {
     pub(crate) local: LocalCopy,
     pub(crate) turn: Turn,
     /// Whether the request was sent ahead already.
-    pub(crate) command: Asking,
+    pub(crate) command: CommandTiming,
     pub(crate) resume: Resume,
     pub(crate) sync: SyncPolicy,
     pub(crate) style: ProgressStyle,
@@ -85,7 +85,7 @@ pub(crate) fn download_file(
                 "400 {shown}: {size} bytes are here already, {proof}"
             )))
         }
-        Outcome::GaveUp => Ok(FileOutcome::unchanged(format!(
+        Outcome::ResumeDeclined => Ok(FileOutcome::unchanged(format!(
             "401 {shown}: not resumed, the part stays as it is"
         ))),
         Outcome::Differs(_) => Err(CommandError::Refused(format!(
@@ -151,7 +151,7 @@ pub(crate) fn upload_file(
                 "200 {shown}: {size} bytes are there already, {proof}"
             )))
         }
-        Outcome::GaveUp => Ok(FileOutcome::unchanged(format!(
+        Outcome::ResumeDeclined => Ok(FileOutcome::unchanged(format!(
             "410 {shown}: not resumed, the part stays as it is"
         ))),
         Outcome::NotReplaced(why) => Err(CommandError::Refused(format!(
@@ -172,7 +172,7 @@ pub(crate) fn upload_file(
 
 /// Words a verified transfer: `226 a.iso: 7000000 bytes in 0.4 s (17 MB/s), stored and verified
 /// (md5 5eb6..)`.
-fn describe_success(name: &str, answered: &Answered, progress: &Progress) -> FileOutcome {
+fn describe_success(name: &str, answered: &ReplyLine, progress: &Progress) -> FileOutcome {
     let size = answered.size.unwrap_or_default();
     let (carried, took) = progress.carried_bytes_and_time();
     let part = if carried < size {

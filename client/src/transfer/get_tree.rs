@@ -7,7 +7,7 @@ use std::fs::{self, File};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use skiff_sessions::client::{Asking, LocalCopy};
+use skiff_sessions::client::{CommandTiming, LocalCopy};
 use skiff_sessions::path::PathArg;
 use skiff_sessions::wire::command::{Command, Retrieve, Turn};
 use skiff_sessions::wire::reply::{Facts, Kind};
@@ -111,9 +111,9 @@ fn download_files(
             );
         }
         file.command = if index < requested {
-            Asking::Ahead
+            CommandTiming::SentAhead
         } else {
-            Asking::Now
+            CommandTiming::Now
         };
         if file.style != ProgressStyle::Hidden {
             summary.clear_spinner();
@@ -130,7 +130,7 @@ fn download_files(
 /// Requests the files that need no turn, up to the first that needs one, and returns how many these
 /// are.
 fn request_ahead(session: &mut Session, files: &[(PathArg, Turn)]) -> usize {
-    let straight = files.iter().take_while(|(_, turn)| *turn == Turn::Straight);
+    let straight = files.iter().take_while(|(_, turn)| *turn == Turn::Skipped);
     let digest = session.digest;
     let commands = straight.map(|(path, turn)| {
         Command::Retrieve(Retrieve {
@@ -211,11 +211,11 @@ impl LocalNames {
             to,
             local,
             turn: if is_small && !may_be_here {
-                Turn::Straight
+                Turn::Skipped
             } else {
                 Turn::Negotiate
             },
-            command: Asking::Now,
+            command: CommandTiming::Now,
             resume: Resume::Always,
             sync: SyncPolicy::AtEnd,
             style: if is_small {

@@ -125,7 +125,7 @@ fn upload_one(
                 Replace::Never
             },
             turn: if straight {
-                Turn::Straight
+                Turn::Skipped
             } else {
                 Turn::Negotiate
             },

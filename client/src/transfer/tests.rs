@@ -10,7 +10,9 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use skiff_conf::{HostPort, Tls};
-use skiff_sessions::client::{Asking, Dialogue, GetOrder, LocalCopy, LocalFile, Outcome, PutOrder};
+use skiff_sessions::client::{
+    CommandTiming, Dialogue, GetOrder, LocalCopy, LocalFile, Outcome, PutOrder,
+};
 use skiff_sessions::digest::{Algorithm, Sum};
 use skiff_sessions::path::PathArg;
 use skiff_sessions::transfer::Task;
@@ -101,7 +103,7 @@ fn get(
             digest: Algorithm::Md5,
             turn: Turn::Negotiate,
         },
-        command: Asking::Now,
+        command: CommandTiming::Now,
         local: LocalCopy::default(),
     };
     let dialogue = Dialogue::get(order, &mut effects);
@@ -167,7 +169,7 @@ fn an_upload_with_no_turn() {
         digest: Algorithm::Md5,
         declared: None,
         replace: Replace::Never,
-        turn: Turn::Straight,
+        turn: Turn::Skipped,
     };
     let mut effects = Vec::new();
     let dialogue = Dialogue::put(order, &mut effects);

@@ -124,11 +124,11 @@ impl Accounts {
         let rights = Rights {
             close_notify: match close_notify {
                 skiff_conf::CloseNotify::Require => CloseNotify::Required,
-                skiff_conf::CloseNotify::Warn => CloseNotify::Wished,
+                skiff_conf::CloseNotify::Warn => CloseNotify::Optional,
             },
             lost_control: match account.publish_on_lost_control {
-                skiff_conf::LostControl::Discard => LostControl::Suspends,
-                skiff_conf::LostControl::Publish => LostControl::Publishes,
+                skiff_conf::LostControl::Discard => LostControl::SuspendUpload,
+                skiff_conf::LostControl::Publish => LostControl::PublishUpload,
             },
         };
         Ok(ResolvedAccount {

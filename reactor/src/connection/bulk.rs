@@ -105,13 +105,13 @@ impl Connection {
                 if direction == Some(Direction::FromPeer) && !is_published {
                     self.read_all(shared, now);
                 }
-                self.route = Route::Nowhere;
+                self.route = Route::None;
                 self.with_conversation(shared, now, |conversation, effects| {
                     conversation.transfer_ended(now, end, moved, &[], effects);
                 });
             }
             (_, None) => {
-                self.route = Route::Nowhere;
+                self.route = Route::None;
                 self.with_conversation(shared, now, |conversation, effects| {
                     conversation.transfer_ended(now, End::LaneLost, moved, &[], effects);
                 });
@@ -246,7 +246,7 @@ impl Connection {
                 .record(&Record::of_command(self.peer, &self.user, &line, now)),
             Effect::StartTls => self.start_tls = StartTls::Due,
             Effect::Listen(form) => self.open_passive_port(form, shared, now),
-            Effect::OpenData(making) => self.open_data(making, shared, now),
+            Effect::OpenData(mode) => self.open_data(mode, shared, now),
             Effect::SecureData(direction, handshake) => {
                 self.secure_data(direction, handshake, shared, now);
             }
@@ -328,21 +328,21 @@ impl Connection {
         let Stage::Conversing(conversation) = &mut self.stage else {
             return;
         };
-        let ahead = if task.needs_lane() {
+        let ahead = if task.is_framed() {
             conversation.take_ahead()
         } else {
             Vec::new()
         };
         self.route = task.route();
         self.data.direction = match task {
-            Task::Take { .. } => Some(Direction::FromPeer),
+            Task::ReceiveStream { .. } => Some(Direction::FromPeer),
             _ => Some(Direction::ToPeer),
         };
         self.transfer.get_or_insert_default().begin(task, ahead);
         self.stop = Arc::default();
         self.reported = 0;
         self.bulk = Bulk::Due;
-        if self.route == Route::Nowhere {
+        if self.route == Route::None {
             self.lend_digest(shared);
         }
     }
@@ -350,7 +350,7 @@ impl Connection {
     pub(super) fn lend_when_due(&mut self, shared: &mut Shared, now: Instant) {
         let ready = match self.route {
             Route::Data => self.data.ready,
-            Route::Control | Route::Nowhere => self.ready,
+            Route::Control | Route::None => self.ready,
         };
         let due = match self.bulk {
             Bulk::Due => true,

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use skiff_sessions::conversation::Conversation;
 use skiff_sessions::digest::Algorithm;
 use skiff_sessions::scram::Binding;
-use skiff_sessions::server::{Channel as Privacy, Effect, Event, Manners};
+use skiff_sessions::server::{DialectRules, Effect, Event, Privacy};
 use skiff_sessions::wire::codec;
 
 use super::{Bulk, Connection, Ending, PeerInput, READS_PER_TURN, Ready, Route, Stage, StartTls};
@@ -124,7 +124,7 @@ impl Connection {
                 None => Binding::None,
                 Some(tls) => Binding::TlsExporter(crate::tls::binding(tls)?),
             };
-            let setup = shared.setup(binding, Manners::native(Algorithm::cheapest()))?;
+            let setup = shared.setup(binding, DialectRules::native(Algorithm::cheapest()))?;
             return Some(Conversation::new(now, &codec::NATIVE, setup));
         }
         let privacy = match tls {
@@ -132,8 +132,8 @@ impl Connection {
             Some(_) => Privacy::Private,
         };
         let peer = self.peer.ip().to_canonical();
-        let manners = Manners::ftp(shared.ftp.as_ref()?.policy, privacy, peer);
-        let setup = shared.setup(Binding::None, manners)?;
+        let dialect_rules = DialectRules::ftp(shared.ftp.as_ref()?.policy, privacy, peer);
+        let setup = shared.setup(Binding::None, dialect_rules)?;
         Some(Conversation::new(now, &codec::FTP, setup))
     }
 

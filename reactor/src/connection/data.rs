@@ -14,7 +14,7 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, connect, socket_with};
 use rustls::Connection as TlsConnection;
 use skiff_conf::Resumption;
-use skiff_sessions::server::{self, DataEvent, Direction, Event, Making};
+use skiff_sessions::server::{self, DataEvent, DataMode, Direction, Event};
 use skiff_sessions::transfer::End;
 use skiff_sessions::wire::command::PassiveForm;
 
@@ -111,14 +111,14 @@ impl Connection {
         self.notify(Event::Listening(form, address), shared, now);
     }
 
-    pub(super) fn open_data(&mut self, making: Making, shared: &mut Shared, now: Instant) {
-        match (making, std::mem::take(&mut self.data.state)) {
-            (Making::Accept, State::Listening(listener)) => {
+    pub(super) fn open_data(&mut self, mode: DataMode, shared: &mut Shared, now: Instant) {
+        match (mode, std::mem::take(&mut self.data.state)) {
+            (DataMode::Accept, State::Listening(listener)) => {
                 self.data.state = State::Accepting(listener);
                 self.accept_data(shared, now);
             }
-            (Making::Connect(address), _) => self.connect_to_client(address, shared, now),
-            (Making::Accept, _) => self.notify(Event::Data(DataEvent::NotOpened), shared, now),
+            (DataMode::Connect(address), _) => self.connect_to_client(address, shared, now),
+            (DataMode::Accept, _) => self.notify(Event::Data(DataEvent::NotOpened), shared, now),
         }
     }
 
@@ -214,7 +214,7 @@ impl Connection {
     pub(super) fn secure_data(
         &mut self,
         direction: Direction,
-        handshake: server::Handshake,
+        handshake: server::HandshakeTiming,
         shared: &mut Shared,
         now: Instant,
     ) {
@@ -228,8 +228,10 @@ impl Connection {
                 }
                 channel.secure_data(tls, rule);
                 match handshake {
-                    server::Handshake::First => self.begin_data_handshake(channel, shared),
-                    server::Handshake::WithTheTransfer => {
+                    server::HandshakeTiming::BeforeTransfer => {
+                        self.begin_data_handshake(channel, shared)
+                    }
+                    server::HandshakeTiming::WithTransfer => {
                         self.data.state = State::Open(channel);
                         self.notify(Event::Data(DataEvent::Deferred), shared, now);
                     }

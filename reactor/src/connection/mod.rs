@@ -170,7 +170,7 @@ impl Connection {
             stage: Stage::Handshake(now + shared.limits.login, Handshake::WantsRead),
             ready: Ready::default(),
             bulk: Bulk::None,
-            route: Route::Nowhere,
+            route: Route::None,
             transfer: None,
             reported: 0,
             file: None,

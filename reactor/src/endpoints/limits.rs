@@ -14,10 +14,10 @@ pub(crate) fn limits(config: &Server) -> Limits {
         stall: limits.stall,
         progress: Duration::from_secs(4),
         data: config.ftp.data_timeout,
-        patience: Duration::from_secs(20),
+        long_work: Duration::from_secs(20),
         penalty: Duration::from_millis(500),
         attempts: limits.attempts,
-        nonsense: 3,
+        malformed_lines: 3,
         server: format!("skiffd/{}", env!("CARGO_PKG_VERSION")),
         platform: format!(
             "{} {}",

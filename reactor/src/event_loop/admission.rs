@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::time::Instant;
 
 use skiff_conf::Limits;
-use skiff_sessions::wire::reply::Farewell;
+use skiff_sessions::wire::reply::CloseReason;
 
 /// Most addresses whose failed logins are remembered.
 const FAILED_LOGINS_MAX: usize = 4096;
@@ -58,10 +58,10 @@ impl Admission {
     }
 
     /// Counts a new session of `address`, or refuses it with the reason.
-    pub(crate) fn enter(&mut self, address: IpAddr, now: Instant) -> Result<(), Farewell> {
+    pub(crate) fn enter(&mut self, address: IpAddr, now: Instant) -> Result<(), CloseReason> {
         let network = ClientNetwork::of(address);
         if self.sessions >= self.limits.sessions || self.before_login >= self.limits.before_login {
-            return Err(Farewell::TooManySessions);
+            return Err(CloseReason::TooManySessions);
         }
         if !self.limits.exempts(address) {
             if self
@@ -69,10 +69,10 @@ impl Admission {
                 .get(&network)
                 .is_some_and(|&n| n >= self.limits.sessions_per_address)
             {
-                return Err(Farewell::TooManyFromAddress);
+                return Err(CloseReason::TooManyFromAddress);
             }
             if self.is_banned(network, now) {
-                return Err(Farewell::Banned);
+                return Err(CloseReason::Banned);
             }
         }
         self.sessions += 1;
@@ -185,11 +185,14 @@ mod tests {
         let b_mapped: IpAddr = "::ffff:192.0.2.1".parse().unwrap();
         assert_eq!(admission.enter(a, now), Ok(()));
         assert_eq!(admission.enter(same_64, now), Ok(()));
-        assert_eq!(admission.enter(a, now), Err(Farewell::TooManyFromAddress));
+        assert_eq!(
+            admission.enter(a, now),
+            Err(CloseReason::TooManyFromAddress)
+        );
         assert_eq!(admission.enter(b, now), Ok(()));
         assert_eq!(
             admission.enter(b_mapped, now),
-            Err(Farewell::TooManySessions)
+            Err(CloseReason::TooManySessions)
         );
         assert!(admission.admit("tom"));
         assert!(!admission.admit("tom"));
@@ -203,7 +206,7 @@ mod tests {
         assert_eq!(admission.enter(b, now), Ok(()));
         admission.leave(b, None);
         admission.record_failed_login(b_mapped, now);
-        assert_eq!(admission.enter(b, now), Err(Farewell::Banned));
+        assert_eq!(admission.enter(b, now), Err(CloseReason::Banned));
         assert_eq!(admission.enter(b, now + Duration::from_secs(61)), Ok(()));
     }
 

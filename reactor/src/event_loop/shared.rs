@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use mio::Registry;
 use rustls::Connection as TlsConnection;
 use skiff_sessions::scram::Binding;
-use skiff_sessions::server::{Effect, Job, JobId, Limits, Manners, Setup};
+use skiff_sessions::server::{DialectRules, Effect, Job, JobId, Limits, Setup};
 use skiff_vfs::Home;
 
 use crate::accesslog::AccessLog;
@@ -117,7 +117,7 @@ impl Shared {
     }
 
     /// What a new session is made with; `None` if the system has no random bytes.
-    pub(crate) fn setup(&self, binding: Binding, manners: Manners) -> Option<Setup> {
+    pub(crate) fn setup(&self, binding: Binding, dialect_rules: DialectRules) -> Option<Setup> {
         let mut seed = [0; 32];
         if let Err(error) = getrandom::fill(&mut seed) {
             log::error!("the system gives no random bytes: {error}");
@@ -127,7 +127,7 @@ impl Shared {
             limits: Arc::clone(&self.limits),
             binding,
             seed,
-            manners,
+            dialect_rules,
         })
     }
 

@@ -19,7 +19,7 @@ use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{Connection, ServerConfig, ServerConnection, SupportedProtocolVersion};
 use sha2::{Digest, Sha256};
 use skiff_conf::Identity;
-use skiff_sessions::suites::{self, Aes};
+use skiff_sessions::cipher_suites::{self, Aes};
 
 /// The label of the exporter (RFC 9266 section 2).
 const BINDING_LABEL: &[u8] = b"EXPORTER-Channel-Binding";
@@ -53,13 +53,13 @@ impl ServerIdentity {
     /// Loads the operator's files, or the self-made ones in `state`, which are made if missing.
     pub(crate) fn load(identity: Option<&Identity>, state: &Path) -> Result<Self, TlsError> {
         match identity {
-            Some(identity) => Self::from_files(&identity.certificate, &identity.key, Aes::here()),
+            Some(identity) => Self::from_files(&identity.certificate, &identity.key, Aes::detect()),
             None => {
                 let (certificate, key) = (state.join("certificate.pem"), state.join("key.pem"));
                 if !certificate.exists() || !key.exists() {
                     make_identity(&certificate, &key)?;
                 }
-                Self::from_files(&certificate, &key, Aes::here())
+                Self::from_files(&certificate, &key, Aes::detect())
             }
         }
     }
@@ -82,7 +82,7 @@ impl ServerIdentity {
         };
         let fingerprint = hex(&Sha256::digest(leaf));
         let key = PrivateKeyDer::from_pem_file(key).map_err(|error| pem_error(key, &error))?;
-        let provider = Arc::new(suites::provider(aes));
+        let provider = Arc::new(cipher_suites::provider(aes));
         let certified = CertifiedKey::from_der(chain, key, &provider).map_err(TlsError::Pair)?;
         Ok(Self {
             aes,

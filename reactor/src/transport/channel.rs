@@ -9,8 +9,8 @@ use std::sync::Arc;
 use mio::net::TcpStream;
 use rustls::Connection as TlsConnection;
 use skiff_conf::Resumption;
-use skiff_sessions::conduit::Conduit;
 use skiff_sessions::lane::{Lane, Plain, Tls};
+use skiff_sessions::transfer::SplicePipe;
 
 use rustix::fs::sendfile;
 use rustix::io::Errno;
@@ -240,11 +240,11 @@ impl Lane for PlainSocket<'_> {
         Ok(())
     }
 
-    fn holds_input(&self) -> bool {
+    fn has_buffered_input(&self) -> bool {
         false
     }
 
-    fn send_from(
+    fn sendfile(
         &mut self,
         file: BorrowedFd<'_>,
         mut offset: u64,
@@ -262,7 +262,7 @@ impl Lane for PlainSocket<'_> {
         }
     }
 
-    fn pour(&mut self, pipe: BorrowedFd<'_>, max: u64) -> Option<io::Result<u64>> {
+    fn splice_into(&mut self, pipe: BorrowedFd<'_>, max: u64) -> Option<io::Result<u64>> {
         let count = usize::try_from(max).unwrap_or(usize::MAX);
         let flags = SpliceFlags::NONBLOCK | SpliceFlags::MOVE;
         loop {
@@ -276,12 +276,12 @@ impl Lane for PlainSocket<'_> {
     }
 }
 
-/// A pipe for [`Lane::pour`], as large as an unprivileged process may make it.
-pub(crate) fn conduit() -> io::Result<Conduit> {
+/// A pipe for [`Lane::splice_into`], as large as an unprivileged process may make it.
+pub(crate) fn splice_pipe() -> io::Result<SplicePipe> {
     let (reader, writer) = pipe_with(PipeFlags::CLOEXEC)?;
     // Beyond the user's limit a pipe keeps its default size (pipe(7)).
     let room = fcntl_setpipe_size(&writer, PIPE_SIZE).or_else(|_| fcntl_getpipe_size(&writer))?;
-    Ok(Conduit::new(reader, writer, room as u64))
+    Ok(SplicePipe::new(reader, writer, room as u64))
 }
 
 /// Work on any kind of lane (a closure cannot be generic).

@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 
 use mio::net::TcpStream;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use skiff_sessions::aside::Aside;
-use skiff_sessions::conduit::Conduit;
 use skiff_sessions::lane::Lane;
-use skiff_sessions::transfer::{Burst, End, File, Means, Transfer};
+use skiff_sessions::parallel_hash::ParallelHash;
+use skiff_sessions::transfer::SplicePipe;
+use skiff_sessions::transfer::{Burst, BurstResources, End, File, Transfer};
 
 use super::open_file::{LentFile, OpenFile, Portion};
 use super::pool::WorkerContext;
@@ -100,17 +100,17 @@ impl LentTransfer {
             return None;
         };
         let mut scratch = [0; SMALL_FILE_MAX];
-        let means = Means {
+        let resources = BurstResources {
             scratch: &mut scratch,
             budget: u64::MAX,
             stop,
-            aside: &mut Aside::InPlace,
-            conduit: None,
+            parallel_hash: &mut ParallelHash::Off,
+            splice_pipe: None,
         };
         let burst = OneBurst {
             transfer,
             file,
-            means,
+            resources,
         };
         let burst = channel.with_lane(&mut [], burst);
         if matches!(burst, Burst::Finished(_)) {
@@ -122,12 +122,12 @@ impl LentTransfer {
     /// True for a stream in clear that the kernel moves between file and socket: sendfile(2) for
     /// downloads, splice(2) for uploads.
     pub(crate) fn is_kernel_copied(&self) -> bool {
-        self.is_sendfile() || (self.is_clear() && self.transfer.would_pour())
+        self.is_sendfile() || (self.is_clear() && self.transfer.may_splice())
     }
 
     fn is_sendfile(&self) -> bool {
         self.is_clear()
-            && self.transfer.would_hand_on()
+            && self.transfer.may_sendfile()
             && matches!(self.file, Some(OpenFile::Download(_)))
     }
 
@@ -140,7 +140,10 @@ impl LentTransfer {
             return burst;
         }
         let (began, before) = (Instant::now(), self.transfer.moved());
-        let (streams, short) = (self.transfer.is_streaming(), self.transfer.short());
+        let (streams, short) = (
+            self.transfer.is_streaming(),
+            self.transfer.short_stream_max(),
+        );
         let channel = self.channel.as_ref().filter(|_| self.is_sendfile());
         let mut pacer = channel.map(|channel| SendfilePacer::to(channel.socket()));
         let (mut budget, mut portion) = (BUDGET, Portion::First);
@@ -238,23 +241,23 @@ impl LentTransfer {
             true => STREAM_CHUNK_SHARED,
             false => context.scratch.len(),
         };
-        let means = Means {
+        let resources = BurstResources {
             scratch: &mut context.scratch[..chunk],
             budget,
             stop,
-            aside: context.aside,
-            conduit: (clear && transfer.would_pour())
-                .then(|| splice_pipe(context.conduit))
+            parallel_hash: context.parallel_hash,
+            splice_pipe: (clear && transfer.may_splice())
+                .then(|| splice_pipe(context.splice_pipe))
                 .flatten(),
         };
         match channel {
-            None => transfer.burst_digest(&mut file, means),
+            None => transfer.burst_digest(&mut file, resources),
             Some(channel) => channel.with_lane(
                 context.cipher,
                 OneBurst {
                     transfer,
                     file: &mut file,
-                    means,
+                    resources,
                 },
             ),
         }
@@ -263,21 +266,21 @@ impl LentTransfer {
 
 /// The worker's splice pipe, made at first use or when the old one holds bytes of a failed
 /// transfer; `None` without free descriptors, and then bytes are copied.
-fn splice_pipe(conduit: &mut Option<Conduit>) -> Option<&mut Conduit> {
-    if !conduit.as_ref().is_some_and(Conduit::is_empty) {
-        *conduit = channel::conduit().ok();
+fn splice_pipe(splice_pipe: &mut Option<SplicePipe>) -> Option<&mut SplicePipe> {
+    if !splice_pipe.as_ref().is_some_and(SplicePipe::is_empty) {
+        *splice_pipe = channel::splice_pipe().ok();
     }
-    conduit.as_mut()
+    splice_pipe.as_mut()
 }
 
 struct OneBurst<'a, F> {
     transfer: &'a mut Transfer,
     file: &'a mut F,
-    means: Means<'a>,
+    resources: BurstResources<'a>,
 }
 
 impl<F: File> LaneWork<Burst> for OneBurst<'_, F> {
     fn on(self, lane: &mut impl Lane) -> Burst {
-        self.transfer.burst(lane, self.file, self.means)
+        self.transfer.burst(lane, self.file, self.resources)
     }
 }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use skiff_sessions::digest::Sum;
 use skiff_sessions::path::{PathArg, VirtualPath};
-use skiff_sessions::server::job::{DigestNews, Remembered};
+use skiff_sessions::server::job::{DigestUpdate, Remembered};
 use skiff_sessions::server::{
     Access, Completion, DownloadFacts, Job, Reading, StreamEnd, StreamStart,
 };
@@ -308,7 +308,7 @@ fn open_listing(
 ) -> Result<ListingText, VfsError> {
     let plain = home.list(worker, below(path));
     let leaf = below(path).file_name().map(OsStr::as_bytes);
-    let pattern = leaf.filter(|leaf| form.knows_patterns() && is_pattern(leaf));
+    let pattern = leaf.filter(|leaf| form.allows_patterns() && is_pattern(leaf));
     match (plain, pattern) {
         (Err(VfsError::NotFound), Some(pattern)) => {
             let folder = below(path).parent().unwrap_or_else(|| Path::new(""));
@@ -431,9 +431,9 @@ fn on_file(worker: &Worker, job: &Job, file: Option<OpenFile>, stop: &Arc<Atomic
         }
         (Job::PublishStream { end }, Some(OpenFile::Upload(mut upload))) => {
             let grace = match end {
-                StreamEnd::Told => Duration::ZERO,
-                StreamEnd::Seen if upload.replaces() => GRACE_FOR_OLD,
-                StreamEnd::Seen => GRACE,
+                StreamEnd::Confirmed => Duration::ZERO,
+                StreamEnd::Unconfirmed if upload.replaces() => GRACE_FOR_OLD,
+                StreamEnd::Unconfirmed => GRACE,
             };
             upload.set_stop_flag(Arc::clone(stop), grace);
             (publish(worker, *upload, None, None), None)
@@ -448,11 +448,11 @@ fn on_file(worker: &Worker, job: &Job, file: Option<OpenFile>, stop: &Arc<Atomic
         }
         (Job::CloseFile { digest }, Some(OpenFile::Download(mut file))) => {
             let news = match digest {
-                DigestNews::Computed(sum) => {
+                DigestUpdate::Computed(sum) => {
                     to_remember(*sum).map_or(Ok(()), |digest| file.store_digest(worker, digest))
                 }
-                DigestNews::Wrong => file.remove_digests(worker),
-                DigestNews::None => Ok(()),
+                DigestUpdate::Wrong => file.remove_digests(worker),
+                DigestUpdate::None => Ok(()),
             };
             if let Err(error) = news {
                 log::debug!("a digest was not remembered: {error}");

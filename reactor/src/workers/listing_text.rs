@@ -3,7 +3,7 @@
 use std::os::unix::ffi::OsStrExt;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use skiff_sessions::wire::ftp::lines::{push_long, push_machine, push_name};
+use skiff_sessions::wire::ftp::listing_lines::{push_long, push_machine, push_name};
 use skiff_sessions::wire::ftp::pattern::Pattern;
 use skiff_sessions::wire::listing::Form;
 use skiff_sessions::wire::native::facts::push_entry;

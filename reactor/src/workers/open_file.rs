@@ -92,7 +92,7 @@ impl Sink for LentFile<'_> {
         written.map_err(|error| refusal(&error))
     }
 
-    fn drink(&mut self, pipe: BorrowedFd<'_>, count: u64) -> Result<(), Refusal> {
+    fn splice_from(&mut self, pipe: BorrowedFd<'_>, count: u64) -> Result<(), Refusal> {
         self.yield_between_portions();
         let worker = self.worker;
         let written = self.upload()?.write_from(worker, pipe, count);

@@ -8,8 +8,8 @@ use std::thread::JoinHandle;
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use mio::Waker;
-use skiff_sessions::aside::Aside;
-use skiff_sessions::conduit::Conduit;
+use skiff_sessions::parallel_hash::ParallelHash;
+use skiff_sessions::transfer::SplicePipe;
 use skiff_vfs::Worker;
 
 use super::parking::{ParkedThread, Parker, UnparkOrder};
@@ -27,9 +27,9 @@ pub(crate) struct WorkerContext<'a> {
     pub(crate) worker: &'a Worker,
     pub(crate) scratch: &'a mut [u8],
     pub(crate) cipher: &'a mut [u8],
-    pub(crate) aside: &'a mut Aside,
+    pub(crate) parallel_hash: &'a mut ParallelHash,
     /// The worker's splice pipe, made at first use.
-    pub(crate) conduit: &'a mut Option<Conduit>,
+    pub(crate) splice_pipe: &'a mut Option<SplicePipe>,
     pub(crate) yielding: &'a Yielding,
     load: &'a Load,
 }
@@ -239,15 +239,15 @@ impl<W: Work> Thread<W> {
         // would clear small ones.
         let mut buffers = vec![0; SCRATCH + CIPHER];
         let (scratch, cipher) = buffers.split_at_mut(SCRATCH);
-        let mut aside = Aside::WhenNeeded;
-        let mut conduit = None;
+        let mut parallel_hash = ParallelHash::OnDemand;
+        let mut splice_pipe = None;
         while let Some((kind, work)) = self.next() {
             let mut context = WorkerContext {
                 worker,
                 scratch,
                 cipher,
-                aside: &mut aside,
-                conduit: &mut conduit,
+                parallel_hash: &mut parallel_hash,
+                splice_pipe: &mut splice_pipe,
                 yielding: &self.to_reactor.yielding,
                 load: &self.load,
             };

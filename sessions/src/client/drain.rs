@@ -4,7 +4,7 @@
 use super::{Effect, Event, Outcome, finish};
 use crate::transfer::Task;
 use crate::wire::command::Command;
-use crate::wire::native::answers::Answered;
+use crate::wire::native::replies::ReplyLine;
 
 /// After which answer frames come that must be discarded.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -59,7 +59,7 @@ impl Draining {
 }
 
 impl FramesAfter {
-    fn follow(self, answered: &Answered) -> bool {
+    fn follow(self, answered: &ReplyLine) -> bool {
         match self {
             Self::None => false,
             Self::Code150 => answered.code == 150,
@@ -69,6 +69,6 @@ impl FramesAfter {
 }
 
 /// Whether this is the 200 of NOOP; other 200s tell a size.
-fn is_noop(answered: &Answered) -> bool {
+fn is_noop(answered: &ReplyLine) -> bool {
     answered.code == 200 && answered.size.is_none()
 }

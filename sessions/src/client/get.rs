@@ -8,16 +8,16 @@ use super::{
 use crate::digest::{Algorithm, Sum};
 use crate::transfer::{End, Hashing, Task};
 use crate::wire::command::{Answer, Command, Retrieve, Turn};
-use crate::wire::native::answers::Answered;
+use crate::wire::native::replies::ReplyLine;
 use crate::wire::reply::Refusal;
 use crate::wire::stamp::Stamp;
 
 /// A download as the user asked for it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct GetOrder {
-    /// With [`Turn::Straight`], local files are ignored.
+    /// With [`Turn::Skipped`], local files are ignored.
     pub what: Retrieve,
-    pub command: Asking,
+    pub command: CommandTiming,
     pub local: LocalCopy,
 }
 
@@ -25,9 +25,9 @@ pub struct GetOrder {
 /// dialogues are run in that order. One that ends `Stopped`, `LocalFailed` or `BadData` has used up
 /// the answers to all of them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Asking {
+pub enum CommandTiming {
     Now,
-    Ahead,
+    SentAhead,
 }
 
 /// The local files before the download.
@@ -48,7 +48,7 @@ pub(super) enum Get {
     AwaitData(Start),
     Receiving(Data),
     Received(Data, Option<Sum>),
-    Publishing(Box<Answered>, FramesAfter),
+    Publishing(Box<ReplyLine>, FramesAfter),
     Draining(Draining),
 }
 
@@ -81,10 +81,10 @@ pub(super) struct Data {
 impl Get {
     pub(super) fn begin(order: GetOrder, out: &mut Vec<Effect>) -> Self {
         // Without a turn the frames come at once: there must be a file for them.
-        if order.what.turn == Turn::Straight {
+        if order.what.turn == Turn::Skipped {
             out.push(Effect::Use(LocalFile::EmptyPart));
         }
-        if order.command == Asking::Now {
+        if order.command == CommandTiming::Now {
             out.push(Effect::Send(Command::Retrieve(order.what.clone())));
         }
         Self::Asked(order)
@@ -97,7 +97,9 @@ impl Get {
                 order.offered(&offer, out)
             }
             (Self::Asked(order), Event::Stop) => Some(order.drain(Outcome::Stopped, out)),
-            (Self::Asked(order), Event::LocalFailed) if order.command == Asking::Ahead => {
+            (Self::Asked(order), Event::LocalFailed)
+                if order.command == CommandTiming::SentAhead =>
+            {
                 Some(order.drain(Outcome::LocalFailed, out))
             }
             (Self::Asked(_), Event::LocalFailed) => finish(Outcome::LocalFailed, out),
@@ -118,7 +120,7 @@ impl Get {
 }
 
 impl GetOrder {
-    fn offered(self, offer: &Answered, out: &mut Vec<Effect>) -> Option<Get> {
+    fn offered(self, offer: &ReplyLine, out: &mut Vec<Effect>) -> Option<Get> {
         let Some(size) = offer.size else {
             return finish(Outcome::OutOfOrder(offer.clone()), out);
         };
@@ -127,7 +129,7 @@ impl GetOrder {
             modified: offer.modified,
             digest: offer.digest.unwrap_or_default(),
         };
-        if self.what.turn == Turn::Straight {
+        if self.what.turn == Turn::Skipped {
             return Some(self.data(offer).receive(0, out));
         }
         match self.local.whole {
@@ -174,7 +176,7 @@ impl GetOrder {
     /// The answer after which unwanted frames come.
     fn frames(&self) -> FramesAfter {
         match self.what.turn {
-            Turn::Straight => FramesAfter::Code150,
+            Turn::Skipped => FramesAfter::Code150,
             Turn::Negotiate => FramesAfter::None,
         }
     }
@@ -184,7 +186,7 @@ impl Start {
     fn on_decision(self, event: Event, out: &mut Vec<Effect>) -> Option<Get> {
         match event {
             Event::Decided(Decision::Yes) => Some(self.hash(out)),
-            Event::Decided(Decision::No) => decline(Outcome::GaveUp, out),
+            Event::Decided(Decision::No) => decline(Outcome::ResumeDeclined, out),
             Event::Stop => decline(Outcome::Stopped, out),
             event => ignore_or_refuse(Get::AskedResume(self), event, out),
         }
@@ -245,7 +247,7 @@ impl Start {
     }
 
     /// Receives the whole file, because it was asked for or the beginnings differ.
-    fn restart(self, all: &Answered, out: &mut Vec<Effect>) -> Get {
+    fn restart(self, all: &ReplyLine, out: &mut Vec<Effect>) -> Get {
         match self.file {
             LocalFile::EmptyPart => {}
             LocalFile::Part => out.push(Effect::Note(Note::PartDiffers)),
@@ -296,7 +298,7 @@ impl Data {
         }
     }
 
-    fn compare(self, here: Option<Sum>, sent: Answered, out: &mut Vec<Effect>) -> Option<Get> {
+    fn compare(self, here: Option<Sum>, sent: ReplyLine, out: &mut Vec<Effect>) -> Option<Get> {
         if here.is_none() || here != sent.sum {
             answer(Answer::Different, out);
             out.push(Effect::DropPart);
@@ -324,7 +326,7 @@ impl Data {
 }
 
 fn on_published(
-    sent: Box<Answered>,
+    sent: Box<ReplyLine>,
     frames: FramesAfter,
     event: Event,
     out: &mut Vec<Effect>,

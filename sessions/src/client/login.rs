@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 use super::{Effect, Event, Outcome, finish, ignore_or_refuse};
 use crate::scram::{AwaitSignature, Binding, ClientLogin, ScramError};
 use crate::wire::command::Command;
-use crate::wire::native::answers::Answered;
+use crate::wire::native::replies::ReplyLine;
 
 /// The user who logs in, and the channel that the login is bound to.
 pub struct Credentials {
@@ -65,7 +65,7 @@ impl Login {
 fn prove(
     scram: ClientLogin,
     password: &str,
-    challenge: &Answered,
+    challenge: &ReplyLine,
     out: &mut Vec<Effect>,
 ) -> Option<Login> {
     match scram.answer(challenge.scram.as_deref().unwrap_or_default(), password) {
@@ -114,7 +114,7 @@ mod tests {
     fn heard(reply: &Reply) -> Event {
         let mut line = Vec::new();
         encode(reply, &mut line);
-        Event::Answered(Answered::decode(line.trim_ascii_end()).unwrap())
+        Event::Answered(ReplyLine::decode(line.trim_ascii_end()).unwrap())
     }
 
     fn proof_in(out: &mut Vec<Effect>) -> Vec<u8> {

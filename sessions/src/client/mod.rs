@@ -15,11 +15,11 @@ use crate::digest::Sum;
 use crate::scram::ScramError;
 use crate::transfer::{End, Task};
 use crate::wire::command::Command;
-use crate::wire::native::answers::Answered;
+use crate::wire::native::replies::ReplyLine;
 use crate::wire::reply::Refusal;
 use crate::wire::stamp::Stamp;
 
-pub use get::{Asking, GetOrder, LocalCopy};
+pub use get::{CommandTiming, GetOrder, LocalCopy};
 pub use login::Credentials;
 pub use put::PutOrder;
 
@@ -35,7 +35,7 @@ use request::Request;
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Event {
     /// A line came from the server.
-    Answered(Answered),
+    Answered(ReplyLine),
     /// The user's answer to an [`Effect::Ask`].
     Decided(Decision),
     /// The task of an [`Effect::Begin`] ended.
@@ -123,23 +123,23 @@ pub enum Note {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Outcome {
     /// The server's final reply; its code tells what it means.
-    Replied(Answered),
-    LoggedIn(Answered),
+    Replied(ReplyLine),
+    LoggedIn(ReplyLine),
     /// The login was refused, or the server did not prove itself.
     LoginFailed(ScramError),
     /// Both ends have the same bytes, stored: the server's 226.
-    Verified(Answered),
+    Verified(ReplyLine),
     /// Both ends have the file already; `sum` is `None` where size and time said so.
     AlreadyThere {
         size: u64,
         sum: Option<Sum>,
     },
     /// The digests differ: the received bytes were removed.
-    Differs(Answered),
+    Differs(ReplyLine),
     /// The user did not want to resume.
-    GaveUp,
+    ResumeDeclined,
     /// The user did not want the server's file replaced: the server's refusal.
-    NotReplaced(Answered),
+    NotReplaced(ReplyLine),
     /// The user stopped it.
     Stopped,
     /// The local file could not be read or written; whoever runs the dialogue knows why.
@@ -147,9 +147,9 @@ pub enum Outcome {
     /// The bulk data broke a rule; the session goes on.
     BadData(Refusal),
     /// The server sent an answer that does not fit: the connection must be closed.
-    OutOfOrder(Answered),
+    OutOfOrder(ReplyLine),
     /// The server closes: its 421.
-    Closing(Answered),
+    Closing(ReplyLine),
     /// The connection is lost.
     Lost,
 }
@@ -248,7 +248,7 @@ fn finish<S>(outcome: Outcome, out: &mut Vec<Effect>) -> Option<S> {
 
 /// Ends the dialogue after an answer that no state waits for: with a refusal as its outcome, or
 /// else because the two ends have lost their common state.
-fn refused<S>(answered: Answered, out: &mut Vec<Effect>) -> Option<S> {
+fn refused<S>(answered: ReplyLine, out: &mut Vec<Effect>) -> Option<S> {
     let refusal = answered.code >= 400;
     let outcome = if refusal {
         Outcome::Replied

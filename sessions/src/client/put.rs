@@ -6,7 +6,7 @@ use super::{Decision, Effect, Event, Note, Outcome, Question, finish, ignore_or_
 use crate::digest::Sum;
 use crate::transfer::{End, Hashing, StopLine, Task, Until};
 use crate::wire::command::{Answer, Command, Replace, Store, Turn};
-use crate::wire::native::answers::Answered;
+use crate::wire::native::replies::ReplyLine;
 use crate::wire::reply::Kind;
 
 /// An upload as the user asked for it.
@@ -21,9 +21,9 @@ pub(super) enum Put {
     AwaitOffset(Store, u64),
     Sending(Store, StopRequest),
     Sent(Store, Sent),
-    Comparing(Store, Box<Answered>),
-    CheckingTarget(Store, Box<Answered>),
-    AskedReplace(Store, Box<Answered>),
+    Comparing(Store, Box<ReplyLine>),
+    CheckingTarget(Store, Box<ReplyLine>),
+    AskedReplace(Store, Box<ReplyLine>),
     Draining(Draining),
 }
 
@@ -56,7 +56,7 @@ impl Put {
         let turn = order.turn;
         let put = ask(order, out);
         match (turn, put) {
-            (Turn::Straight, Self::Asked(order)) => send(order, 0, out),
+            (Turn::Skipped, Self::Asked(order)) => send(order, 0, out),
             (_, put) => put,
         }
     }
@@ -89,7 +89,7 @@ fn ask(order: Store, out: &mut Vec<Effect>) -> Put {
     Put::Asked(order)
 }
 
-fn on_asked(order: Store, answered: Answered, out: &mut Vec<Effect>) -> Option<Put> {
+fn on_asked(order: Store, answered: ReplyLine, out: &mut Vec<Effect>) -> Option<Put> {
     match (answered.code, answered.have, answered.sum) {
         (150, ..) => Some(send(order, 0, out)),
         // One digest runs over the part and the rest.
@@ -126,7 +126,7 @@ fn on_resume(order: Store, part: Part, event: Event, out: &mut Vec<Effect>) -> O
             }));
             Some(Put::Hashing(order, part))
         }
-        Event::Decided(Decision::No) => decline(Outcome::GaveUp, out),
+        Event::Decided(Decision::No) => decline(Outcome::ResumeDeclined, out),
         Event::Stop => decline(Outcome::Stopped, out),
         event => ignore_or_refuse(Put::AskedResume(order, part), event, out),
     }
@@ -155,7 +155,7 @@ fn on_hashed(order: Store, part: Part, event: Event, out: &mut Vec<Effect>) -> O
 
 /// Begins the sending. The digest stands at `want`, or begins anew at 0: no other offset is
 /// possible.
-fn on_offset(order: Store, want: u64, go: Answered, out: &mut Vec<Effect>) -> Option<Put> {
+fn on_offset(order: Store, want: u64, go: ReplyLine, out: &mut Vec<Effect>) -> Option<Put> {
     match go.offset {
         Some(offset) if offset == want || offset == 0 => Some(send(order, offset, out)),
         _ => finish(Outcome::OutOfOrder(go), out),
@@ -195,7 +195,7 @@ fn on_sending_ended(order: Store, stop: StopRequest, end: End, out: &mut Vec<Eff
 
 fn on_sent(order: Store, sent: Sent, event: Event, out: &mut Vec<Effect>) -> Option<Put> {
     match (event, sent) {
-        (Event::Answered(go), _) if go.code == 150 && order.turn == Turn::Straight => {
+        (Event::Answered(go), _) if go.code == 150 && order.turn == Turn::Skipped => {
             Some(Put::Sent(order, sent))
         }
         (Event::Answered(answered), Sent::Stopped) if answered.code >= 400 => {
@@ -214,7 +214,7 @@ fn on_sent(order: Store, sent: Sent, event: Event, out: &mut Vec<Effect>) -> Opt
     }
 }
 
-fn on_final(order: Store, sent: Sent, answered: Answered, out: &mut Vec<Effect>) -> Option<Put> {
+fn on_final(order: Store, sent: Sent, answered: ReplyLine, out: &mut Vec<Effect>) -> Option<Put> {
     match (answered.code, answered.sum, sent) {
         (226, Some(there), Sent::All(here)) if there == here => {
             finish(Outcome::Verified(answered), out)
@@ -234,7 +234,7 @@ fn on_final(order: Store, sent: Sent, answered: Answered, out: &mut Vec<Effect>)
 }
 
 /// Hashes the local file, to compare it with the server's of the same size.
-fn compare(order: Store, there: Answered, sum: Sum, out: &mut Vec<Effect>) -> Put {
+fn compare(order: Store, there: ReplyLine, sum: Sum, out: &mut Vec<Effect>) -> Put {
     out.push(Effect::Begin(Task::Digest {
         to: order.size,
         algorithm: sum.algorithm(),
@@ -244,7 +244,7 @@ fn compare(order: Store, there: Answered, sum: Sum, out: &mut Vec<Effect>) -> Pu
 
 fn on_compared(
     order: Store,
-    there: Box<Answered>,
+    there: Box<ReplyLine>,
     event: Event,
     out: &mut Vec<Effect>,
 ) -> Option<Put> {
@@ -261,15 +261,15 @@ fn on_compared(
 }
 
 /// Asks for the facts of the path: 550 has several reasons, but a file in the way can be replaced.
-fn check_target(order: Store, refusal: Answered, out: &mut Vec<Effect>) -> Put {
+fn check_target(order: Store, refusal: ReplyLine, out: &mut Vec<Effect>) -> Put {
     out.push(Effect::Send(Command::Facts(order.path.clone())));
     Put::CheckingTarget(order, Box::new(refusal))
 }
 
 fn on_target_checked(
     order: Store,
-    why: Box<Answered>,
-    found: &Answered,
+    why: Box<ReplyLine>,
+    found: &ReplyLine,
     out: &mut Vec<Effect>,
 ) -> Option<Put> {
     let is_file = found.facts.is_some_and(|facts| facts.kind == Kind::File);
@@ -279,14 +279,14 @@ fn on_target_checked(
     }
 }
 
-fn ask_replace(order: Store, why: Box<Answered>, out: &mut Vec<Effect>) -> Put {
+fn ask_replace(order: Store, why: Box<ReplyLine>, out: &mut Vec<Effect>) -> Put {
     out.push(Effect::Ask(Question::Replace));
     Put::AskedReplace(order, why)
 }
 
 fn on_replace(
     order: Store,
-    why: Box<Answered>,
+    why: Box<ReplyLine>,
     event: Event,
     out: &mut Vec<Effect>,
 ) -> Option<Put> {

@@ -5,8 +5,8 @@ use std::collections::VecDeque;
 use super::{Dialogue, Effect, Event, Outcome};
 use crate::digest::Algorithm;
 use crate::transfer::{End, Task};
-use crate::wire::native::answers::Answered;
 use crate::wire::native::commands::encode;
+use crate::wire::native::replies::ReplyLine;
 
 pub(super) struct Script {
     dialogue: Dialogue,
@@ -23,7 +23,7 @@ impl Script {
 
     /// Delivers a line of the server; all effects before it must have been checked.
     pub(super) fn hears(&mut self, line: &str) -> &mut Self {
-        self.event(Event::Answered(Answered::decode(line.as_bytes()).unwrap()))
+        self.event(Event::Answered(ReplyLine::decode(line.as_bytes()).unwrap()))
     }
 
     pub(super) fn event(&mut self, event: Event) -> &mut Self {

@@ -7,15 +7,15 @@ use std::time::{Duration, Instant};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use super::job::{Access, DigestNews, Job, JobId, Rights};
+use super::dialect_rules::{DialectRules, Privacy};
+use super::job::{Access, DigestUpdate, Job, JobId, Rights};
 use super::late_digest::LateDigest;
-use super::manners::{Channel, Manners};
 use super::parameters::Parameters;
 use super::session::{Effect, State};
 use crate::path::{AboveHome, PathArg, VirtualPath};
 use crate::scram::Binding;
 use crate::transfer::Task;
-use crate::wire::reply::{Farewell, Operation, Refusal, Reply};
+use crate::wire::reply::{CloseReason, Operation, Refusal, Reply};
 
 /// The operator's limits, and what the server calls itself.
 #[derive(Clone, Debug)]
@@ -31,13 +31,13 @@ pub struct Limits {
     /// Time to open a data connection.
     pub data: Duration,
     /// Time for work of which the client is not told; then it is asked to try again.
-    pub patience: Duration,
+    pub long_work: Duration,
     /// Delay of the answer to the first failed login; it doubles with each.
     pub penalty: Duration,
     /// Failed logins after which the session is closed.
     pub attempts: u32,
     /// Malformed lines before the login after which the session is closed.
-    pub nonsense: u32,
+    pub malformed_lines: u32,
     /// The server's name and version, one word.
     pub server: String,
     /// What SYST answers in the native dialect.
@@ -51,7 +51,7 @@ pub struct Setup {
     pub binding: Binding,
     /// Random bytes from which server nonces are derived.
     pub seed: [u8; 32],
-    pub manners: Manners,
+    pub dialect_rules: DialectRules,
 }
 
 /// The user who is logged in.
@@ -68,13 +68,13 @@ pub(super) struct Shared {
     pub(super) account: Option<Account>,
     pub(super) cwd: VirtualPath,
     pub(super) attempts: u32,
-    pub(super) nonsense: u32,
+    pub(super) malformed_lines: u32,
     pub(super) challenges: u32,
     /// Why the session will close once its dialogue ends; `None` while it stays.
-    pub(super) close_when_done: Option<Farewell>,
+    pub(super) close_when_done: Option<CloseReason>,
     pub(super) login_due: Instant,
     /// Whether the connection began in clear or under TLS.
-    pub(super) initial_channel: Channel,
+    pub(super) initial_privacy: Privacy,
     pub(super) parameters: Parameters,
     pub(super) late_digest: Option<Box<LateDigest>>,
     next_job: u32,
@@ -84,14 +84,14 @@ impl Shared {
     pub(super) fn new(now: Instant, setup: Setup) -> Self {
         Self {
             login_due: now + setup.limits.login,
-            initial_channel: setup.manners.channel,
-            parameters: Parameters::of(setup.manners.channel),
+            initial_privacy: setup.dialect_rules.privacy,
+            parameters: Parameters::of(setup.dialect_rules.privacy),
             late_digest: None,
             setup,
             account: None,
             cwd: VirtualPath::root(),
             attempts: 0,
-            nonsense: 0,
+            malformed_lines: 0,
             challenges: 0,
             close_when_done: None,
             next_job: 0,
@@ -142,7 +142,7 @@ impl Context<'_> {
     }
 
     /// Has a worker close the download or listing, and does not wait for it.
-    pub(super) fn close_file(&mut self, digest: DigestNews) {
+    pub(super) fn close_file(&mut self, digest: DigestUpdate) {
         self.start_job(Job::CloseFile { digest });
     }
 
@@ -158,14 +158,14 @@ impl Context<'_> {
     }
 
     /// Tells the client why, and closes the session.
-    pub(super) fn close_with(&mut self, farewell: Farewell) -> State {
-        self.reply(Reply::Closing(farewell));
+    pub(super) fn close_with(&mut self, reason: CloseReason) -> State {
+        self.reply(Reply::Closing(reason));
         self.close()
     }
 
     /// Resolves a path against the working directory.
     pub(super) fn resolve(&self, arg: &PathArg) -> Result<VirtualPath, Refusal> {
-        let parent_of_root = self.shared.setup.manners.parent_of_root;
+        let parent_of_root = self.shared.setup.dialect_rules.parent_of_root;
         self.shared
             .cwd
             .resolve(arg, parent_of_root)

@@ -3,7 +3,7 @@
 
 use super::context::Context;
 use super::files::{self, SimpleCommand};
-use super::job::{Completion, DigestNews, Job};
+use super::job::{Completion, DigestUpdate, Job};
 use super::late_digest::{FilePart, LateDigest};
 use super::ready::Ready;
 use super::session::State;
@@ -103,7 +103,7 @@ impl AfterDigest {
     pub(super) fn hashed(self, sum: Sum, size: u64, cx: &mut Context<'_>) -> State {
         match self {
             Self::Hash(path) => {
-                cx.close_file(DigestNews::Computed(sum));
+                cx.close_file(DigestUpdate::Computed(sum));
                 cx.conclude(Reply::HashIs { path, size, sum })
             }
             Self::ResumeDownload { offered, claimed } => {
@@ -111,7 +111,7 @@ impl AfterDigest {
             }
             Self::PartOffer(plan) => plan.part_hashed(sum, cx),
             Self::Existing { turn } => {
-                cx.close_file(DigestNews::Computed(sum));
+                cx.close_file(DigestUpdate::Computed(sum));
                 upload::already_there(size, sum, turn, cx)
             }
             Self::Recheck { path, remembered } => download::rechecked(path, remembered, sum, cx),
@@ -133,7 +133,7 @@ impl AfterDigest {
     /// Keeps a digest that is too late for the client, for when it asks again.
     pub(super) fn keep(self, sum: Sum, cx: &mut Context<'_>) -> State {
         let Self::Range(part) = self else {
-            cx.close_file(DigestNews::None);
+            cx.close_file(DigestUpdate::None);
             return State::ready();
         };
         cx.close_file(part.update(sum));
@@ -146,7 +146,7 @@ impl AfterDigest {
         match self {
             Self::PartOffer(_) => Job::Suspend,
             _ => Job::CloseFile {
-                digest: DigestNews::None,
+                digest: DigestUpdate::None,
             },
         }
     }

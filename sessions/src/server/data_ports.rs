@@ -14,7 +14,7 @@ const FIRST_FREE_PORT: u16 = 1024;
 
 /// Handles PASV, EPSV, PORT and EPRT.
 pub(super) fn prepare(port: DataPort, cx: &mut Context<'_>) -> State {
-    let peer = cx.shared.setup.manners.peer;
+    let peer = cx.shared.setup.dialect_rules.peer;
     let ours = if peer.is_ipv4() {
         Family::V4
     } else {

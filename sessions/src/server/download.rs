@@ -4,7 +4,7 @@
 use super::context::Context;
 use super::continuations::{AfterDigest, AfterJob};
 use super::hashing::Hashing as HashingState;
-use super::job::{Completion, DigestNews, Job, Reading};
+use super::job::{Completion, DigestUpdate, Job, Reading};
 use super::ready::Ready;
 use super::session::{Effect, State};
 use crate::digest::{Algorithm, Sum};
@@ -89,7 +89,7 @@ impl Request {
         };
         match self.turn {
             Turn::Negotiate => State::Offered(offered),
-            Turn::Straight => offered.send(0, cx),
+            Turn::Skipped => offered.send(0, cx),
         }
     }
 }
@@ -101,12 +101,12 @@ impl Offered {
             Command::Answer(Answer::ResumeDownload { offset, sum }) => self.prove(offset, sum, cx),
             Command::Answer(Answer::Working) => State::Offered(self),
             Command::Answer(Answer::HaveAlready | Answer::DeclineDownload) => {
-                cx.close_file(DigestNews::None);
+                cx.close_file(DigestUpdate::None);
                 State::ready()
             }
             other => {
                 let job = cx.start_job(Job::CloseFile {
-                    digest: DigestNews::None,
+                    digest: DigestUpdate::None,
                 });
                 State::working(job, AfterJob::Handle(Box::new(other)))
             }
@@ -163,15 +163,15 @@ impl SendingFile {
         match end {
             End::Complete { sum, .. } => self.sent(sum, cx),
             End::Refused(why) => {
-                cx.close_file(DigestNews::None);
+                cx.close_file(DigestUpdate::None);
                 cx.refuse(Operation::Retrieve, why)
             }
             End::Stopped if cx.shared.close_when_done.is_none() => {
-                cx.close_file(DigestNews::None);
+                cx.close_file(DigestUpdate::None);
                 State::Stopped
             }
             _ => {
-                cx.close_file(DigestNews::None);
+                cx.close_file(DigestUpdate::None);
                 cx.conclude(Reply::Aborted)
             }
         }
@@ -179,9 +179,9 @@ impl SendingFile {
 
     fn sent(self, sum: Option<Sum>, cx: &mut Context<'_>) -> State {
         let (news, sum) = match (self.digest, sum) {
-            (DigestSource::Remembered(sum), _) => (DigestNews::None, Some(sum)),
-            (DigestSource::Computed(_), Some(sum)) => (DigestNews::Computed(sum), Some(sum)),
-            (DigestSource::Computed(_), None) => (DigestNews::None, None),
+            (DigestSource::Remembered(sum), _) => (DigestUpdate::None, Some(sum)),
+            (DigestSource::Computed(_), Some(sum)) => (DigestUpdate::Computed(sum), Some(sum)),
+            (DigestSource::Computed(_), None) => (DigestUpdate::None, None),
         };
         cx.close_file(news);
         match sum {
@@ -217,7 +217,7 @@ pub(super) fn recheck_opened(
         return State::ready();
     };
     let Some(remembered) = facts.remembered.verified else {
-        cx.close_file(DigestNews::None);
+        cx.close_file(DigestUpdate::None);
         return State::ready();
     };
     let purpose = AfterDigest::Recheck { path, remembered };
@@ -233,9 +233,9 @@ pub(super) fn rechecked(
 ) -> State {
     if remembered != sum {
         cx.effects.push(Effect::ChangedOnDisk { path });
-        cx.close_file(DigestNews::Wrong);
+        cx.close_file(DigestUpdate::Wrong);
     } else {
-        cx.close_file(DigestNews::None);
+        cx.close_file(DigestUpdate::None);
     }
     State::ready()
 }

@@ -3,14 +3,14 @@
 
 use super::context::Context;
 use super::continuations::AfterJob;
+use super::dialect_rules::FirstSpeaker;
 use super::job::Job;
-use super::manners::FirstSpeaker;
 use super::session::{Effect, State, Timer, Working};
-use crate::wire::reply::{Farewell, Reply};
+use crate::wire::reply::{CloseReason, Reply};
 
 /// Sends the greeting where the server speaks first.
 pub(super) fn on_started(state: State, cx: &mut Context<'_>) -> State {
-    if cx.shared.setup.manners.first_speaker == FirstSpeaker::Server {
+    if cx.shared.setup.dialect_rules.first_speaker == FirstSpeaker::Server {
         let server = cx.shared.setup.limits.server.clone();
         cx.reply(Reply::Greeting { server });
     }
@@ -20,9 +20,11 @@ pub(super) fn on_started(state: State, cx: &mut Context<'_>) -> State {
 /// Handles the end of the timer that runs in `state`.
 pub(super) fn on_timeout(state: State, timer: Timer, cx: &mut Context<'_>) -> State {
     match (timer, state) {
-        (Timer::Login, _) => cx.close_with(Farewell::LoginTimeout),
-        (Timer::Idle, _) => cx.close_with(Farewell::IdleTimeout),
-        (Timer::Stall, State::Receiving(_) | State::Discarding) => cx.close_with(Farewell::Stalled),
+        (Timer::Login, _) => cx.close_with(CloseReason::LoginTimeout),
+        (Timer::Idle, _) => cx.close_with(CloseReason::IdleTimeout),
+        (Timer::Stall, State::Receiving(_) | State::Discarding) => {
+            cx.close_with(CloseReason::Stalled)
+        }
         (Timer::Stall | Timer::Data, State::Streaming(streaming)) => streaming.on_timeout(cx),
         // A line among frames would be taken for data.
         (Timer::Stall, _) => cx.close(),
@@ -59,7 +61,11 @@ pub(super) fn on_stop(state: State, cx: &mut Context<'_>) -> State {
         }
         State::Opening(opening) => opening.stop(cx),
         State::Working(_) | State::Penalty(_) => state,
-        _ => cx.close_with(cx.shared.close_when_done.unwrap_or(Farewell::ShuttingDown)),
+        _ => cx.close_with(
+            cx.shared
+                .close_when_done
+                .unwrap_or(CloseReason::ShuttingDown),
+        ),
     }
 }
 
@@ -86,8 +92,8 @@ pub(super) fn on_evicted(state: State, cx: &mut Context<'_>) -> State {
 /// Closes a session that was asked to, once it is between two dialogues.
 pub(super) fn close_when_done(state: State, cx: &mut Context<'_>) -> State {
     match (state, cx.shared.close_when_done) {
-        (State::New | State::Proof(_) | State::Ready(_), Some(farewell)) => cx.close_with(farewell),
-        (State::Password(_), Some(farewell)) => cx.close_with(farewell),
+        (State::New | State::Proof(_) | State::Ready(_), Some(reason)) => cx.close_with(reason),
+        (State::Password(_), Some(reason)) => cx.close_with(reason),
         (state, _) => state,
     }
 }

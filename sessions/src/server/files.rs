@@ -3,7 +3,7 @@
 use super::context::Context;
 use super::continuations::{AfterDigest, AfterJob};
 use super::hashing::Hashing;
-use super::job::{Completion, DigestNews, Job, Reading};
+use super::job::{Completion, DigestUpdate, Job, Reading};
 use super::late_digest::FilePart;
 use super::session::State;
 use crate::digest::Algorithm;
@@ -275,7 +275,7 @@ impl HashRequest {
         let size = facts.size;
         match facts.remembered.by(algorithm) {
             Some(sum) => {
-                cx.close_file(DigestNews::None);
+                cx.close_file(DigestUpdate::None);
                 cx.conclude(Reply::HashIs { path, size, sum })
             }
             None => Hashing::begin(AfterDigest::Hash(path), size, algorithm, cx),
@@ -339,7 +339,7 @@ impl DigestRequest {
         };
         let range = range.unwrap_or(whole);
         if range.end > facts.size || range.start > range.end {
-            cx.close_file(DigestNews::None);
+            cx.close_file(DigestUpdate::None);
             let why = Refusal::BadOffset {
                 offset: range.end.max(range.start),
                 size: facts.size,
@@ -358,7 +358,7 @@ impl DigestRequest {
         let late = cx.shared.late_digest.as_ref();
         match remembered.or_else(|| late.and_then(|late| late.digest_of(&part))) {
             Some(sum) => {
-                cx.close_file(DigestNews::None);
+                cx.close_file(DigestUpdate::None);
                 cx.conclude(Reply::DigestIs {
                     path: part.path,
                     range,

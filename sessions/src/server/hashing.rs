@@ -4,8 +4,8 @@ use std::time::Instant;
 
 use super::context::Context;
 use super::continuations::{AfterDigest, AfterJob};
-use super::job::DigestNews;
-use super::manners::LongWork;
+use super::dialect_rules::LongWork;
+use super::job::DigestUpdate;
 use super::parameters::Setting;
 use super::session::{Accepts, Effect, State};
 use crate::digest::Algorithm;
@@ -166,7 +166,7 @@ impl Hashing {
                 self.purpose.keep(sum, cx)
             }
             (_, Interruption::ToldToRetry) => {
-                cx.close_file(DigestNews::None);
+                cx.close_file(DigestUpdate::None);
                 State::ready()
             }
             (_, Interruption::Superseded(command)) => {

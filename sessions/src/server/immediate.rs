@@ -2,7 +2,7 @@
 //! that have one value only.
 
 use super::context::Context;
-use super::manners::TlsPolicy;
+use super::dialect_rules::TlsPolicy;
 use super::session::State;
 use crate::wire::command::{Command, Parameter};
 use crate::wire::reply::{Features, HelpTopic, ParameterReply, Reply, TlsOffer};
@@ -11,7 +11,7 @@ use crate::wire::reply::{Features, HelpTopic, ParameterReply, Reply, TlsOffer};
 pub(super) fn answer(command: Command, cx: &Context<'_>) -> Reply {
     match command {
         Command::Features => Reply::Features(Features {
-            tls: match cx.shared.setup.manners.tls {
+            tls: match cx.shared.setup.dialect_rules.tls {
                 TlsPolicy::NotOffered => TlsOffer::Absent,
                 TlsPolicy::Optional | TlsPolicy::Required => TlsOffer::Offered,
             },

@@ -125,7 +125,7 @@ pub enum Job {
     Discard,
     /// Closes a download or a listing.
     CloseFile {
-        digest: DigestNews,
+        digest: DigestUpdate,
     },
 }
 
@@ -140,7 +140,7 @@ pub enum Reading {
 
 /// What the session learnt about a file's digest while the file was open.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum DigestNews {
+pub enum DigestUpdate {
     None,
     /// The digest of the whole file, to be remembered.
     Computed(Sum),
@@ -229,9 +229,9 @@ pub enum StreamStart {
 pub enum StreamEnd {
     /// It is complete: TLS closed it, or the announced size was reached, or it is so short that its
     /// client had sent it in one piece.
-    Told,
+    Confirmed,
     /// The TCP connection ended, as it also does when its client is killed.
-    Seen,
+    Unconfirmed,
 }
 
 /// How an account's streams may end, by the operator's settings.
@@ -247,7 +247,7 @@ pub enum CloseNotify {
     #[default]
     Required,
     /// It may be missing, which is logged.
-    Wished,
+    Optional,
 }
 
 /// What becomes of an upload whose control connection ends before it, without QUIT.
@@ -255,7 +255,7 @@ pub enum CloseNotify {
 pub enum LostControl {
     /// It stops, and its stage stays.
     #[default]
-    Suspends,
+    SuspendUpload,
     /// It goes on and is published: some cameras hang up like this.
-    Publishes,
+    PublishUpload,
 }

@@ -1,6 +1,6 @@
 //! Keeps the last digest that came too late for the client who asked, for when it asks again.
 
-use super::job::DigestNews;
+use super::job::DigestUpdate;
 use crate::digest::{Algorithm, Sum};
 use crate::path::VirtualPath;
 use crate::wire::command::{ByteRange, DigestForm};
@@ -25,10 +25,10 @@ impl FilePart {
     }
 
     /// What the file's digest cache is told: only a digest of the whole file is remembered.
-    pub(super) fn update(&self, sum: Sum) -> DigestNews {
+    pub(super) fn update(&self, sum: Sum) -> DigestUpdate {
         match self.range.start == 0 && self.range.end == self.size {
-            true => DigestNews::Computed(sum),
-            false => DigestNews::None,
+            true => DigestUpdate::Computed(sum),
+            false => DigestUpdate::None,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::context::Context;
 use super::continuations::AfterJob;
-use super::job::{Completion, DigestNews, Job};
+use super::job::{Completion, DigestUpdate, Job};
 use super::session::State;
 use crate::path::PathArg;
 use crate::transfer::{End, Hashing, StopLine, Task, Until};
@@ -57,7 +57,7 @@ pub(super) fn opened(operation: Operation, completion: Completion, cx: &mut Cont
 
 impl SendingListing {
     pub(super) fn on_end(self, end: End, cx: &mut Context<'_>) -> State {
-        cx.close_file(DigestNews::None);
+        cx.close_file(DigestUpdate::None);
         match end {
             End::Complete { left_out, .. } => cx.conclude(Reply::ListingDone { hidden: left_out }),
             End::Refused(why) => cx.refuse(self.operation, why),

@@ -136,7 +136,7 @@ pub(super) fn welcome(
                 access,
                 rights,
             });
-            let digest = cx.shared.setup.manners.digest;
+            let digest = cx.shared.setup.dialect_rules.digest;
             cx.conclude(Reply::LoggedIn { scram, digest })
         }
         Completion::Refused(why) => {
@@ -163,7 +163,7 @@ fn reinitialize(cx: &mut Context<'_>) -> State {
         cx.effects.push(Effect::Logout);
     }
     cx.shared.cwd = VirtualPath::root();
-    cx.shared.parameters = Parameters::of(cx.shared.initial_channel);
+    cx.shared.parameters = Parameters::of(cx.shared.initial_privacy);
     cx.shared.login_due = cx.now + cx.shared.setup.limits.login;
     cx.reply(Reply::Reinitialized);
     State::New

@@ -2,12 +2,13 @@
 //! clock.
 //!
 //! Each state has a file; `session.rs` sends each event to its state, and `continuations.rs` each
-//! worker's answer and digest. `job`, `manners`, `parameters` and `late_digest` are plain data and
+//! worker's answer and digest. `job`, `dialect_rules`, `parameters` and `late_digest` are plain data and
 //! know no state.
 
 mod context;
 mod continuations;
 mod data_ports;
+mod dialect_rules;
 mod download;
 mod external_events;
 mod files;
@@ -17,7 +18,6 @@ pub mod job;
 mod late_digest;
 mod listing;
 mod login;
-mod manners;
 mod parameters;
 mod password_login;
 mod penalty;
@@ -29,10 +29,10 @@ mod stream;
 mod upload;
 
 pub use context::{Account, Limits, Setup};
+pub use dialect_rules::{DialectRules, FirstSpeaker, LongWork, Privacy, TlsPolicy};
 pub use job::{
     Access, Completion, DownloadFacts, Job, JobId, Reading, Rights, Standing, StreamEnd,
     StreamStart,
 };
-pub use manners::{Channel, FirstSpeaker, LongWork, Manners, TlsPolicy};
 pub use session::{Accepts, Effect, Event, Session};
-pub use stream::{DataEvent, Direction, Handshake, Making};
+pub use stream::{DataEvent, DataMode, Direction, HandshakeTiming};

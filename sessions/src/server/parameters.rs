@@ -2,7 +2,7 @@
 
 use core::net::SocketAddr;
 
-use super::manners::Channel;
+use super::dialect_rules::Privacy;
 use crate::digest::Algorithm;
 use crate::wire::command::{ByteRange, Parameter, Protection, Representation};
 use crate::wire::listing::{FactSet, Form};
@@ -61,10 +61,10 @@ pub(super) enum PassiveRule {
 impl Parameters {
     /// The parameters of a new session. Where TLS is there from the first byte, data connections
     /// are under it too unless the client says otherwise.
-    pub(super) fn of(initial_channel: Channel) -> Self {
-        let (protection, buffer_size) = match initial_channel {
-            Channel::Clear => (Protection::Clear, BufferSize::Unsaid),
-            Channel::Private => (Protection::Private, BufferSize::Said),
+    pub(super) fn of(initial_privacy: Privacy) -> Self {
+        let (protection, buffer_size) = match initial_privacy {
+            Privacy::Clear => (Protection::Clear, BufferSize::Unsaid),
+            Privacy::Private => (Protection::Private, BufferSize::Said),
         };
         Self {
             representation: Representation::default(),

@@ -2,8 +2,8 @@
 
 use super::context::{Account, Context};
 use super::continuations::AfterJob;
+use super::dialect_rules::{Privacy, TlsPolicy};
 use super::job::{Completion, Job, Standing};
-use super::manners::{Channel, TlsPolicy};
 use super::penalty;
 use super::session::State;
 use crate::wire::command::Secret;
@@ -20,9 +20,9 @@ pub(super) fn user(user: String, cx: &mut Context<'_>) -> State {
 }
 
 fn check_login(cx: &Context<'_>) -> Result<(), Reply> {
-    let manners = &cx.shared.setup.manners;
-    match (manners.tls, manners.channel) {
-        (TlsPolicy::Required, Channel::Clear) => Err(Reply::Security(SecurityReply::LoginNeedsTls)),
+    let dialect_rules = &cx.shared.setup.dialect_rules;
+    match (dialect_rules.tls, dialect_rules.privacy) {
+        (TlsPolicy::Required, Privacy::Clear) => Err(Reply::Security(SecurityReply::LoginNeedsTls)),
         _ => Ok(()),
     }
 }

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::context::Context;
 use super::session::{Effect, State};
-use crate::wire::reply::{Farewell, Reply};
+use crate::wire::reply::{CloseReason, Reply};
 
 /// A failed login that is not answered yet.
 pub(super) struct Penalty {
@@ -30,7 +30,7 @@ impl Penalty {
     pub(super) fn over(self, cx: &mut Context<'_>) -> State {
         cx.reply(Reply::BadCredentials);
         if cx.shared.attempts >= cx.shared.setup.limits.attempts {
-            return cx.close_with(Farewell::TooManyAttempts);
+            return cx.close_with(CloseReason::TooManyAttempts);
         }
         State::New
     }

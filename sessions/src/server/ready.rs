@@ -70,7 +70,7 @@ impl Ready {
 
 /// Refuses a command that the session may not give.
 pub(super) fn check_permission(command: &Command, cx: &Context<'_>) -> Result<(), Reply> {
-    match (command.needs(), &cx.shared.account) {
+    match (command.required_permission(), &cx.shared.account) {
         (Permission::None, _) => Ok(()),
         (_, None) => Err(Reply::NotLoggedIn),
         (Permission::WriteAccess, Some(account)) if account.access == Access::ReadOnly => {
@@ -109,7 +109,7 @@ pub(super) fn refuse_command(
     cx.reply(reply);
     match command {
         Command::Store(Store {
-            turn: Turn::Straight,
+            turn: Turn::Skipped,
             ..
         }) if cx.shared.account.is_some() => {
             cx.begin_task(Task::Discard);

@@ -1,7 +1,7 @@
 //! Handles AUTH, PBSZ, PROT and CCC: TLS on a connection that began in clear (RFC 4217).
 
 use super::context::Context;
-use super::manners::{Channel, TlsPolicy};
+use super::dialect_rules::{Privacy, TlsPolicy};
 use super::parameters::BufferSize;
 use super::session::{Effect, State};
 use crate::wire::command::{Protection, Security};
@@ -9,12 +9,14 @@ use crate::wire::reply::{Reply, SecurityReply};
 
 /// Handles a command in any state that takes lines; `state` stays unless TLS begins.
 pub(super) fn on_command(state: State, security: Security, cx: &mut Context<'_>) -> State {
-    let manners = &cx.shared.setup.manners;
+    let dialect_rules = &cx.shared.setup.dialect_rules;
     let parameters = &mut cx.shared.parameters;
-    let private = manners.channel == Channel::Private;
+    let private = dialect_rules.privacy == Privacy::Private;
     let reply = match security {
         Security::StartTls if private => SecurityReply::AlreadyInTls,
-        Security::StartTls if manners.tls == TlsPolicy::NotOffered => SecurityReply::NotOffered,
+        Security::StartTls if dialect_rules.tls == TlsPolicy::NotOffered => {
+            SecurityReply::NotOffered
+        }
         Security::StartTls if cx.shared.account.is_some() => SecurityReply::OutOfOrder,
         Security::StartTls => {
             cx.reply(Reply::Security(SecurityReply::TlsFollows));
@@ -38,14 +40,14 @@ pub(super) fn on_command(state: State, security: Security, cx: &mut Context<'_>)
 
 /// Goes on under TLS, without a login.
 pub(super) fn secured(cx: &mut Context<'_>) -> State {
-    cx.shared.setup.manners.channel = Channel::Private;
+    cx.shared.setup.dialect_rules.privacy = Privacy::Private;
     State::New
 }
 
 /// Refuses data connections in clear where the operator demands TLS.
 pub(super) fn check_data(cx: &Context<'_>) -> Result<(), Reply> {
     let clear = cx.shared.parameters.protection == Protection::Clear;
-    match (cx.shared.setup.manners.tls, clear) {
+    match (cx.shared.setup.dialect_rules.tls, clear) {
         (TlsPolicy::Required, true) => Err(Reply::Security(SecurityReply::DataNeedsTls)),
         _ => Ok(()),
     }

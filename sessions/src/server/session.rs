@@ -5,23 +5,23 @@ use std::time::Instant;
 
 use super::context::{Account, Context, Setup, Shared};
 use super::continuations::AfterJob;
+use super::dialect_rules::LongWork;
 use super::download::{Offered, SendingFile};
 use super::external_events::{close_when_done, on_evicted, on_started, on_stop, on_timeout};
 use super::hashing::Hashing;
 use super::job::{Completion, Job, JobId};
 use super::listing::SendingListing;
 use super::login::AwaitProof;
-use super::manners::LongWork;
 use super::penalty::Penalty;
 use super::ready::{Ready, check_permission, refuse_command};
-use super::stream::{self, DataEvent, Direction, Handshake, Making, Streaming};
+use super::stream::{self, DataEvent, DataMode, Direction, HandshakeTiming, Streaming};
 use super::upload::{Partial, Received, Receiving};
 use super::{data_ports, login, password_login, rename, security};
 use crate::log_line::LogLine;
 use crate::path::VirtualPath;
 use crate::transfer::{End, Task};
 use crate::wire::command::{Answer, Command, PassiveForm};
-use crate::wire::reply::{Farewell, Malformed, Reply};
+use crate::wire::reply::{CloseReason, Malformed, Reply};
 
 /// What happened to a session.
 #[derive(Debug)]
@@ -43,7 +43,7 @@ pub enum Event {
     /// Another session of the user wants to write the name that this one writes.
     Evicted,
     /// The session must close when its dialogue is over.
-    Leave(Farewell),
+    Leave(CloseReason),
     /// The dialogue must end now.
     Stop,
     /// The peer closed the control connection.
@@ -84,9 +84,9 @@ pub enum Effect {
     /// Open a port for one data connection.
     Listen(PassiveForm),
     /// Open the data connection.
-    OpenData(Making),
+    OpenData(DataMode),
     /// Begin TLS on the data connection.
-    SecureData(Direction, Handshake),
+    SecureData(Direction, HandshakeTiming),
     /// Close the data connection and its port, if any.
     CloseData,
     /// Log that an upload under TLS ended without close_notify.
@@ -214,7 +214,7 @@ impl Session {
             State::SendingFile(_) | State::SendingListing(_) => Accepts::Nothing,
             State::Receiving(_) | State::Discarding => Accepts::Nothing,
             State::StartingTls | State::ListingInReply | State::Listening => Accepts::Nothing,
-            State::Hashing(hashing) => hashing.accepts(self.shared.setup.manners.long_work),
+            State::Hashing(hashing) => hashing.accepts(self.shared.setup.dialect_rules.long_work),
             State::Opening(_) => Accepts::UrgentOnly,
             State::Streaming(streaming) => streaming.accepts(),
             _ => Accepts::AllLines,
@@ -253,7 +253,7 @@ impl Session {
             Timer::Stall => now + limits.stall,
             Timer::Progress => now + limits.progress,
             Timer::Data => now + limits.data,
-            Timer::LongWork => now + limits.patience,
+            Timer::LongWork => now + limits.long_work,
             Timer::Penalty => match &self.state {
                 State::Penalty(penalty) => penalty.until(),
                 _ => now,
@@ -267,10 +267,12 @@ impl Session {
             State::Closed => Timer::Never,
             State::Penalty(_) => Timer::Penalty,
             _ if self.shared.account.is_none() => Timer::Login,
-            State::Working(_) | State::Hashing(_) => match self.shared.setup.manners.long_work {
-                LongWork::ReportProgress => Timer::Progress,
-                LongWork::AskToRetry => Timer::LongWork,
-            },
+            State::Working(_) | State::Hashing(_) => {
+                match self.shared.setup.dialect_rules.long_work {
+                    LongWork::ReportProgress => Timer::Progress,
+                    LongWork::AskToRetry => Timer::LongWork,
+                }
+            }
             State::Opening(_) => Timer::Data,
             State::Streaming(ref streaming) if streaming.is_handshaking() => Timer::Data,
             State::Streaming(_) | State::ListingInReply => Timer::Stall,
@@ -312,7 +314,7 @@ fn step(state: State, event: Event, timer: Timer, cx: &mut Context<'_>) -> State
         // The QUIT is handled in its turn.
         (state, Event::PeerClosedAfterQuit) => state,
         (State::StartingTls, Event::Secured) => security::secured(cx),
-        (_, Event::ClearTextAfterAuthTls) => cx.close_with(Farewell::ClearTextAfterAuthTls),
+        (_, Event::ClearTextAfterAuthTls) => cx.close_with(CloseReason::ClearTextAfterAuthTls),
         (State::Listening, Event::Listening(form, address)) => {
             data_ports::on_listening(form, address, cx)
         }
@@ -322,8 +324,8 @@ fn step(state: State, event: Event, timer: Timer, cx: &mut Context<'_>) -> State
         }
         (state, Event::Data(_) | Event::Secured | Event::Listening(..)) => state,
         (state, Event::Timeout) => on_timeout(state, timer, cx),
-        (state, Event::Leave(farewell)) => {
-            cx.shared.close_when_done = Some(farewell);
+        (state, Event::Leave(reason)) => {
+            cx.shared.close_when_done = Some(reason);
             state
         }
         (state, Event::Stop) => on_stop(state, cx),
@@ -382,7 +384,7 @@ fn on_command(state: State, command: Command, cx: &mut Context<'_>) -> State {
 
 fn on_malformed(state: State, malformed: Malformed, cx: &mut Context<'_>) -> State {
     if malformed == Malformed::OtherProtocol {
-        return cx.close_with(Farewell::NotThisProtocol);
+        return cx.close_with(CloseReason::NotThisProtocol);
     }
     // The verb is known, but this use of it is not supported.
     let understood = matches!(
@@ -396,11 +398,11 @@ fn on_malformed(state: State, malformed: Malformed, cx: &mut Context<'_>) -> Sta
     if understood {
         return state;
     }
-    cx.shared.nonsense += 1;
-    if cx.shared.nonsense < cx.shared.setup.limits.nonsense {
+    cx.shared.malformed_lines += 1;
+    if cx.shared.malformed_lines < cx.shared.setup.limits.malformed_lines {
         return state;
     }
-    cx.close_with(Farewell::NotThisProtocol)
+    cx.close_with(CloseReason::NotThisProtocol)
 }
 
 fn on_transfer_ended(state: State, end: End, cx: &mut Context<'_>) -> State {

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use super::context::Context;
 use super::continuations::AfterJob;
-use super::job::{CloseNotify, Completion, DigestNews, Job, LostControl, StreamEnd};
+use super::job::{CloseNotify, Completion, DigestUpdate, Job, LostControl, StreamEnd};
 use super::parameters::Port;
 use super::session::{Accepts, Effect, State};
 pub(super) use opening::OpeningData;
@@ -21,7 +21,7 @@ pub(super) use request::{
 use crate::path::VirtualPath;
 use crate::transfer::{End, LaneUse, Task, Until};
 use crate::wire::command::{Command, Protection, Representation};
-use crate::wire::reply::{DataReply, Farewell, Operation, Refusal, Reply, UnderWay};
+use crate::wire::reply::{CloseReason, DataReply, Operation, Refusal, Reply, UnderWay};
 
 /// An upload up to this many bytes is sent by its client in one piece.
 const SHORT_STREAM_MAX: u64 = 16 * 1024;
@@ -53,7 +53,7 @@ impl Upload {
 
 /// How the data connection is opened: passive or active.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Making {
+pub enum DataMode {
     /// The client connects to the port that was opened for it (PASV, EPSV).
     Accept,
     /// The server connects to this address (PORT, EPRT).
@@ -70,12 +70,12 @@ pub enum Direction {
 
 /// When the TLS handshake of a data connection is done.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Handshake {
+pub enum HandshakeTiming {
     /// Before the transfer.
-    First,
+    BeforeTransfer,
     /// By the worker that runs the transfer, if the reactor chooses so: it answers
     /// [`DataEvent::Deferred`], and a failure is the transfer's `End`.
-    WithTheTransfer,
+    WithTransfer,
 }
 
 /// What happened to a data connection.
@@ -119,14 +119,14 @@ enum Interruption {
 
 impl Purpose {
     fn open(self, cx: &mut Context<'_>) -> State {
-        let making = match cx.shared.parameters.take_port() {
+        let mode = match cx.shared.parameters.take_port() {
             Port::None => {
                 return self.close_and_reply(Reply::Data(DataReply::NotPrepared), cx);
             }
-            Port::Passive => Making::Accept,
-            Port::Active(address) => Making::Connect(address),
+            Port::Passive => DataMode::Accept,
+            Port::Active(address) => DataMode::Connect(address),
         };
-        cx.effects.push(Effect::OpenData(making));
+        cx.effects.push(Effect::OpenData(mode));
         OpeningData::of(self)
     }
 
@@ -154,10 +154,10 @@ impl Purpose {
     /// Uploads that need no preparation may do the handshake with the transfer. Preparing changes
     /// the disk, so it waits for the handshake. So do downloads: where eight of them did it with
     /// the transfer, the longest waits of small commands beside them grew by half (tests/bench).
-    fn handshake(&self) -> Handshake {
+    fn handshake(&self) -> HandshakeTiming {
         match self {
-            Self::Upload(_) if !self.is_to_be_prepared() => Handshake::WithTheTransfer,
-            _ => Handshake::First,
+            Self::Upload(_) if !self.is_to_be_prepared() => HandshakeTiming::WithTransfer,
+            _ => HandshakeTiming::BeforeTransfer,
         }
     }
 
@@ -199,20 +199,20 @@ impl Purpose {
     fn begin(self, readiness: Readiness, cx: &mut Context<'_>) -> State {
         let form = cx.shared.parameters.representation;
         cx.begin_task(match &self {
-            Self::File { from, size } => Task::Stream {
+            Self::File { from, size } => Task::SendStream {
                 from: *from,
                 until: Until::Offset(*size),
                 form,
                 lane_use: LaneUse::StreamOnly,
             },
             // A listing has its line ends already.
-            Self::Listing => Task::Stream {
+            Self::Listing => Task::SendStream {
                 from: 0,
                 until: Until::SourceEnd,
                 form: Representation::Image,
                 lane_use: LaneUse::StreamOnly,
             },
-            Self::Upload(upload) => Task::Take {
+            Self::Upload(upload) => Task::ReceiveStream {
                 from: upload.from,
                 form,
                 short: SHORT_STREAM_MAX,
@@ -237,7 +237,7 @@ impl Purpose {
         let job = cx.start_job(match self {
             Self::Upload(_) => Job::Suspend,
             _ => Job::CloseFile {
-                digest: DigestNews::None,
+                digest: DigestUpdate::None,
             },
         });
         State::working(job, AfterJob::Reply(reply))
@@ -339,11 +339,11 @@ impl Streaming {
     fn complete(self, position: u64, left_out: u64, end: StreamEnd, cx: &mut Context<'_>) -> State {
         match self.purpose {
             Purpose::File { size, .. } => {
-                cx.close_file(DigestNews::None);
+                cx.close_file(DigestUpdate::None);
                 cx.conclude(Reply::StreamSent { size })
             }
             Purpose::Listing => {
-                cx.close_file(DigestNews::None);
+                cx.close_file(DigestUpdate::None);
                 cx.conclude(Reply::ListingDone { hidden: left_out })
             }
             Purpose::Upload(upload) => {
@@ -359,10 +359,10 @@ impl Streaming {
     fn truncated(self, position: u64, cx: &mut Context<'_>) -> State {
         cx.effects.push(Effect::NoCloseNotify);
         if self.purpose.announced() == Some(position) {
-            return self.complete(position, 0, StreamEnd::Told, cx);
+            return self.complete(position, 0, StreamEnd::Confirmed, cx);
         }
-        if cx.rights().close_notify == CloseNotify::Wished {
-            return self.complete(position, 0, StreamEnd::Seen, cx);
+        if cx.rights().close_notify == CloseNotify::Optional {
+            return self.complete(position, 0, StreamEnd::Unconfirmed, cx);
         }
         let truncated = Reply::Data(DataReply::Truncated);
         self.purpose.close_and_reply(truncated, cx)
@@ -377,8 +377,8 @@ impl Purpose {
             _ => true,
         };
         match private || short || self.announced() == Some(position) {
-            true => StreamEnd::Told,
-            false => StreamEnd::Seen,
+            true => StreamEnd::Confirmed,
+            false => StreamEnd::Unconfirmed,
         }
     }
 
@@ -394,9 +394,9 @@ impl Purpose {
 /// Whether an upload goes on without its control connection; if so, the session closes when it
 /// ends.
 pub(super) fn outlives_control(cx: &mut Context<'_>) -> bool {
-    let publishes = cx.rights().lost_control == LostControl::Publishes;
+    let publishes = cx.rights().lost_control == LostControl::PublishUpload;
     if publishes {
-        cx.shared.close_when_done = Some(Farewell::Asked);
+        cx.shared.close_when_done = Some(CloseReason::Asked);
     }
     publishes
 }

@@ -101,7 +101,7 @@ fn not_stored(completion: &Completion) -> Reply {
 fn answer(reply: Reply, turn: Turn, cx: &mut Context<'_>) -> State {
     match turn {
         Turn::Negotiate => cx.conclude(reply),
-        Turn::Straight => {
+        Turn::Skipped => {
             cx.reply(reply);
             cx.begin_task(Task::Discard);
             State::Discarding
@@ -156,7 +156,7 @@ impl Plan {
         if have == 0 {
             return self.receive(Reply::SendNow, cx);
         }
-        if self.turn == Turn::Straight || have > self.size {
+        if self.turn == Turn::Skipped || have > self.size {
             let job = cx.start_job(Job::Restart);
             return State::working(job, AfterJob::Receive(self, Reply::SendNow));
         }

@@ -27,7 +27,7 @@ pub trait Sink {
     fn write(&mut self, bytes: &[u8]) -> Result<(), Refusal>;
 
     /// Appends the `count` bytes that wait in a pipe; called only where the lane can splice.
-    fn drink(&mut self, _pipe: BorrowedFd<'_>, _count: u64) -> Result<(), Refusal> {
+    fn splice_from(&mut self, _pipe: BorrowedFd<'_>, _count: u64) -> Result<(), Refusal> {
         Err(Refusal::Fault)
     }
 }

@@ -6,9 +6,9 @@ use std::sync::atomic::Ordering;
 use super::{
     Burst, BurstIo, End, Phase, Sink, Transfer, TransferError, complete, drain_held_input,
 };
-use crate::aside::BurstHash;
-use crate::conduit::Spliced;
 use crate::lane::Lane;
+use crate::parallel_hash::BurstHash;
+use crate::transfer::Spliced;
 use crate::wire::native::frames::Piece;
 use crate::wire::reply::Refusal;
 
@@ -27,7 +27,7 @@ impl Transfer {
         drop(ahead);
         let start = self.moved;
         loop {
-            if !lane.holds_input() {
+            if !lane.has_buffered_input() {
                 if burst_io.stop.load(Ordering::Relaxed) {
                     return Ok(Burst::Finished(End::Stopped));
                 }
@@ -112,7 +112,7 @@ impl Transfer {
         };
         let start = self.moved;
         loop {
-            if !lane.holds_input() {
+            if !lane.has_buffered_input() {
                 if burst_io.stop.load(Ordering::Relaxed) {
                     return Ok(Burst::Finished(End::Stopped));
                 }
@@ -120,8 +120,8 @@ impl Transfer {
                     return Ok(Burst::BudgetSpent);
                 }
             }
-            if let Some(conduit) = burst_io.conduit.as_deref_mut()
-                && let Spliced::Bytes(count) = conduit.pour(lane, file)?
+            if let Some(splice_pipe) = burst_io.splice_pipe.as_deref_mut()
+                && let Spliced::Bytes(count) = splice_pipe.splice(lane, file)?
             {
                 incoming.position += count;
                 self.moved += count;

@@ -3,8 +3,8 @@
 use std::io;
 
 use super::{End, Source, StopLine, TransferError, Until, clamp};
-use crate::aside::BurstHash;
 use crate::lane::Lane;
+use crate::parallel_hash::BurstHash;
 use crate::wire::native::frames::{ABORT, END, FRAME_MAX};
 use crate::wire::reply::Refusal;
 

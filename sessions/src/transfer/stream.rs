@@ -135,7 +135,7 @@ impl OutgoingStream {
             return Ok(0);
         }
         if let Some(source) = file.as_fd()
-            && let Some(sent) = lane.send_from(source, self.offset, self.left().min(most))
+            && let Some(sent) = lane.sendfile(source, self.offset, self.left().min(most))
         {
             let sent = sent?;
             self.offset += sent;
@@ -345,7 +345,7 @@ mod tests {
             Ok(())
         }
 
-        fn holds_input(&self) -> bool {
+        fn has_buffered_input(&self) -> bool {
             false
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::digest::Algorithm;
 use crate::wire::command::Representation;
-use crate::wire::native::{answers, verbs};
+use crate::wire::native::{replies, verbs};
 
 /// One task of a transfer. Offsets and sizes are in bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -31,7 +31,7 @@ pub enum Task {
         algorithm: Algorithm,
     },
     /// Send the file as a bare stream from the offset `from` on.
-    Stream {
+    SendStream {
         from: u64,
         until: Until,
         form: Representation,
@@ -39,7 +39,7 @@ pub enum Task {
     },
     /// Receive a bare stream into the file, which holds `from` bytes. The worker who sees its end
     /// may publish it at once if it brought at most `short` bytes.
-    Take {
+    ReceiveStream {
         from: u64,
         form: Representation,
         short: u64,
@@ -49,7 +49,7 @@ pub enum Task {
 /// The connection of a session that a task's bytes go over.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Route {
-    Nowhere,
+    None,
     Control,
     Data,
 }
@@ -58,19 +58,19 @@ impl Task {
     /// The connection that the task needs.
     pub fn route(&self) -> Route {
         match self {
-            Self::Digest { .. } | Self::DigestRange { .. } => Route::Nowhere,
+            Self::Digest { .. } | Self::DigestRange { .. } => Route::None,
             Self::Send { .. } | Self::Receive { .. } | Self::Discard => Route::Control,
-            Self::Stream {
+            Self::SendStream {
                 lane_use: LaneUse::WithReplies,
                 ..
             } => Route::Control,
-            Self::Stream { .. } | Self::Take { .. } => Route::Data,
+            Self::SendStream { .. } | Self::ReceiveStream { .. } => Route::Data,
         }
     }
 
     /// Whether the task's frames share the control connection with lines, so that bytes which were
     /// read ahead belong to the task.
-    pub fn needs_lane(&self) -> bool {
+    pub fn is_framed(&self) -> bool {
         matches!(
             self,
             Self::Send { .. } | Self::Receive { .. } | Self::Discard
@@ -107,7 +107,7 @@ impl StopLine {
     pub(super) fn matches(self, line: &[u8]) -> bool {
         match self {
             Self::Abort => verbs::is_abort(line),
-            Self::FinalReply => answers::is_final(line),
+            Self::FinalReply => replies::is_final(line),
         }
     }
 }

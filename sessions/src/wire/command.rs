@@ -259,7 +259,7 @@ pub enum Replace {
 pub enum Turn {
     Negotiate,
     /// The file's bytes follow at once, from the first one.
-    Straight,
+    Skipped,
 }
 
 /// A new password's verifier (RFC 5802 section 3).
@@ -316,7 +316,7 @@ pub enum Permission {
 impl Command {
     /// What a session needs to give this command. Each command has a row: a new one without does
     /// not compile.
-    pub fn needs(&self) -> Permission {
+    pub fn required_permission(&self) -> Permission {
         match self {
             Self::Login { .. } | Self::Prove { .. } => Permission::None,
             Self::Help(_) | Self::Noop | Self::Quit => Permission::None,

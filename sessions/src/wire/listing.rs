@@ -15,7 +15,7 @@ pub enum Form {
 
 impl Form {
     /// Whether the last name of a path may be a pattern.
-    pub fn knows_patterns(self) -> bool {
+    pub fn allows_patterns(self) -> bool {
         matches!(self, Self::Long | Self::Names)
     }
 }

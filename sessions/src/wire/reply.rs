@@ -104,7 +104,7 @@ pub enum Reply {
     },
     Malformed(Malformed),
     BadSequence,
-    Closing(Farewell),
+    Closing(CloseReason),
 
     // logins in clear
     /// The server speaks first.
@@ -401,7 +401,7 @@ pub enum Malformed {
 
 /// Why the server closes a session.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Farewell {
+pub enum CloseReason {
     LoginTimeout,
     IdleTimeout,
     Stalled,

@@ -1,23 +1,25 @@
 //! Holds the sentences that both dialects say: why a command is refused, and why the server closes.
 
-use super::reply::{Farewell, Refusal};
+use super::reply::{CloseReason, Refusal};
 
 /// Says why the server closes.
-pub(super) fn farewell_text(farewell: &Farewell) -> &'static str {
-    match farewell {
-        Farewell::LoginTimeout => "no login in time, closing",
-        Farewell::IdleTimeout => "idle for too long, closing",
-        Farewell::Stalled => "the transfer moved no byte for too long, closing",
-        Farewell::TooManyAttempts => "too many failed logins, closing",
-        Farewell::TooManySessions => "too many sessions, try again later",
-        Farewell::TooManyFromAddress => "too many sessions from your address, close one first",
-        Farewell::TooManyOfUser => "too many sessions of this user, close one first",
-        Farewell::Banned => "too many failed logins from your address, try again later",
-        Farewell::NotThisProtocol => "this is skiff's native dialect, closing",
-        Farewell::ShuttingDown => "the server is shutting down",
-        Farewell::ClearTextAfterAuthTls => "clear text came behind the beginning of TLS, closing",
-        Farewell::Asked => "goodbye",
-        Farewell::Fault => "internal fault, closing; the server's log says more",
+pub(super) fn close_reason_text(reason: &CloseReason) -> &'static str {
+    match reason {
+        CloseReason::LoginTimeout => "no login in time, closing",
+        CloseReason::IdleTimeout => "idle for too long, closing",
+        CloseReason::Stalled => "the transfer moved no byte for too long, closing",
+        CloseReason::TooManyAttempts => "too many failed logins, closing",
+        CloseReason::TooManySessions => "too many sessions, try again later",
+        CloseReason::TooManyFromAddress => "too many sessions from your address, close one first",
+        CloseReason::TooManyOfUser => "too many sessions of this user, close one first",
+        CloseReason::Banned => "too many failed logins from your address, try again later",
+        CloseReason::NotThisProtocol => "this is skiff's native dialect, closing",
+        CloseReason::ShuttingDown => "the server is shutting down",
+        CloseReason::ClearTextAfterAuthTls => {
+            "clear text came behind the beginning of TLS, closing"
+        }
+        CloseReason::Asked => "goodbye",
+        CloseReason::Fault => "internal fault, closing; the server's log says more",
     }
 }
 

@@ -2,10 +2,10 @@
 
 use std::sync::atomic::Ordering;
 
-use skiff_sessions::aside::Aside;
 use skiff_sessions::lane::Lane;
+use skiff_sessions::parallel_hash::ParallelHash;
 use skiff_sessions::server::{DataEvent, Event};
-use skiff_sessions::transfer::{Burst, End, Means, Route, Task};
+use skiff_sessions::transfer::{Burst, BurstResources, End, Route, Task};
 
 use super::file::{Lent, OpenFile};
 use super::lane::{DataLane, Spoken};
@@ -21,7 +21,7 @@ impl Rig {
             "{task:?} begins while {:?} runs",
             self.task
         );
-        let ahead = match task.needs_lane() {
+        let ahead = match task.is_framed() {
             true => self.conversation.take_ahead(),
             false => Vec::new(),
         };
@@ -77,24 +77,24 @@ impl Rig {
             disk: &mut self.disk,
             file: file.as_mut(),
         };
-        let means = Means {
+        let resources = BurstResources {
             scratch: &mut scratch,
             budget: self.step.min(1 << 20) as u64,
             stop: &self.stop,
-            aside: &mut Aside::InPlace,
-            conduit: None,
+            parallel_hash: &mut ParallelHash::Off,
+            splice_pipe: None,
         };
         let burst = match task.route() {
-            Route::Nowhere => self.transfer.burst_digest(&mut lent, means),
+            Route::None => self.transfer.burst_digest(&mut lent, resources),
             Route::Data => {
                 self.lane.turn();
-                self.transfer.burst(&mut self.lane, &mut lent, means)
+                self.transfer.burst(&mut self.lane, &mut lent, resources)
             }
             Route::Control => {
                 let mut said = Vec::new();
                 let burst = self
                     .transfer
-                    .burst(&mut Spoken(&mut said), &mut lent, means);
+                    .burst(&mut Spoken(&mut said), &mut lent, resources);
                 self.said_mut().append(&mut said);
                 burst
             }
@@ -106,7 +106,9 @@ impl Rig {
     /// As the daemon may do it: nobody has spoken against it by then.
     fn published(&mut self, task: Task, end: End) -> End {
         let is_short = match (task, end) {
-            (Task::Take { short, .. }, End::Complete { .. }) => self.transfer.moved() <= short,
+            (Task::ReceiveStream { short, .. }, End::Complete { .. }) => {
+                self.transfer.moved() <= short
+            }
             _ => false,
         };
         match (self.publishes, is_short, self.file.take()) {
@@ -150,7 +152,7 @@ impl Rig {
     pub(super) fn drop_lane(&mut self) {
         if matches!(self.data, Data::Open | Data::Shaking(_)) {
             let lane = std::mem::replace(&mut self.lane, DataLane::new(self.step));
-            assert!(!lane.holds_input());
+            assert!(!lane.has_buffered_input());
             let end = match lane.closed {
                 true => Ended::Told,
                 false => Ended::Broken,

@@ -18,7 +18,7 @@ fn granted(close_notify: CloseNotify, lost_control: LostControl) -> World {
 }
 
 fn strict() -> World {
-    granted(CloseNotify::Required, LostControl::Suspends)
+    granted(CloseNotify::Required, LostControl::SuspendUpload)
 }
 
 /// All of `NEW` came to the name `c`, and ended like this.
@@ -88,7 +88,7 @@ fn what_was_announced_was_for_one_upload() {
 
 #[test]
 fn truncated_where_the_goodbye_is_only_wished_for() {
-    let world = || granted(CloseNotify::Wished, LostControl::Suspends);
+    let world = || granted(CloseNotify::Optional, LostControl::SuspendUpload);
     at_every_cut(world, |rig| {
         ended(rig, &[], "STOR c", Gone::Truncated, &[150, 226]);
         assert_eq!(rig.disk.content("/c").as_deref(), Some(NEW));
@@ -98,8 +98,8 @@ fn truncated_where_the_goodbye_is_only_wished_for() {
 
 #[test]
 fn reset() {
-    for close_notify in [CloseNotify::Required, CloseNotify::Wished] {
-        let world = || granted(close_notify, LostControl::Suspends);
+    for close_notify in [CloseNotify::Required, CloseNotify::Optional] {
+        let world = || granted(close_notify, LostControl::SuspendUpload);
         at_every_cut(world, |rig| {
             ended(rig, &["ALLO 43"], "STOR c", Gone::Reset, &[150, 426]);
             assert_eq!(rig.disk.content("/c"), None);
@@ -159,7 +159,7 @@ fn who_hangs_up_with_the_last_byte_has_not_stored() {
 #[test]
 fn a_camera_may_hang_up() {
     for with_the_last_byte in [true, false] {
-        let world = granted(CloseNotify::Required, LostControl::Publishes);
+        let world = granted(CloseNotify::Required, LostControl::PublishUpload);
         let mut rig = storing(world);
         if !with_the_last_byte {
             rig.hangs_up();
@@ -178,7 +178,7 @@ fn a_camera_may_hang_up() {
 
 #[test]
 fn a_camera_that_breaks_off_has_not_stored() {
-    let world = granted(CloseNotify::Required, LostControl::Publishes);
+    let world = granted(CloseNotify::Required, LostControl::PublishUpload);
     let mut rig = storing(world);
     rig.hangs_up();
     rig.hears();
@@ -229,7 +229,7 @@ fn who_said_quit_may_hang_up_early() {
 
 #[test]
 fn a_download_ends_with_its_control_connection() {
-    let mut rig = Rig::new(granted(CloseNotify::Required, LostControl::Publishes));
+    let mut rig = Rig::new(granted(CloseNotify::Required, LostControl::PublishUpload));
     rig.expect("PROT C\r\nEPSV", &[200, 229]);
     rig.lane.room = 3;
     rig.expect("RETR a", &[150]);
@@ -257,7 +257,7 @@ fn publishing(world: World, before: &str, bytes: &[u8]) -> Rig {
 /// In clear the end of the data is that of a client that was killed, too.
 #[test]
 fn who_hangs_up_before_the_name_is_given() {
-    let (suspends, publishes) = (LostControl::Suspends, LostControl::Publishes);
+    let (suspends, publishes) = (LostControl::SuspendUpload, LostControl::PublishUpload);
     let cases: [(&str, LostControl, &[u8], &[u8]); 6] = [
         ("PROT C", suspends, &LONG, NEW),
         ("PROT C", suspends, OLD, OLD),

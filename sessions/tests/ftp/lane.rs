@@ -93,7 +93,7 @@ impl Lane for DataLane {
         Ok(())
     }
 
-    fn holds_input(&self) -> bool {
+    fn has_buffered_input(&self) -> bool {
         false
     }
 
@@ -120,7 +120,7 @@ impl Lane for Spoken<'_> {
         Ok(())
     }
 
-    fn holds_input(&self) -> bool {
+    fn has_buffered_input(&self) -> bool {
         false
     }
 }

@@ -1,7 +1,7 @@
 //! Makes listings of the simulated disk.
 
 use skiff_sessions::server::Access;
-use skiff_sessions::wire::ftp::lines::{push_long, push_machine, push_name};
+use skiff_sessions::wire::ftp::listing_lines::{push_long, push_machine, push_name};
 use skiff_sessions::wire::ftp::pattern::{Pattern, is_pattern};
 use skiff_sessions::wire::listing::Form;
 use skiff_sessions::wire::native::facts::push_entry;
@@ -26,7 +26,7 @@ impl Disk {
         let (names, pattern) = match self.folder(path) {
             Ok(()) => (self.inside(path), None),
             Err(Refusal::NotADirectory) => (vec![path], None),
-            Err(_) if form.knows_patterns() && is_pattern(leaf) => {
+            Err(_) if form.allows_patterns() && is_pattern(leaf) => {
                 let above = parent(path);
                 self.folder(&above)?;
                 (self.inside(&above), Some(Pattern::new(leaf)))

@@ -1,6 +1,6 @@
 //! Tests TLS: how it begins, what may not come with it, and where it is demanded.
 
-use skiff_sessions::server::{DataEvent, Direction, Handshake, TlsPolicy};
+use skiff_sessions::server::{DataEvent, Direction, HandshakeTiming, TlsPolicy};
 
 use super::cuts::at_every_cut;
 use super::lane::Gone;
@@ -164,10 +164,14 @@ fn before_prot_data_is_clear_and_refused() {
 #[test]
 fn the_handshake_comes_behind_150_and_its_tickets_go_one_way() {
     for (line, direction, handshake) in [
-        ("RETR a", Direction::ToPeer, Handshake::First),
-        ("LIST", Direction::ToPeer, Handshake::First),
-        ("STOR c", Direction::FromPeer, Handshake::WithTheTransfer),
-        ("APPE a", Direction::FromPeer, Handshake::First),
+        ("RETR a", Direction::ToPeer, HandshakeTiming::BeforeTransfer),
+        ("LIST", Direction::ToPeer, HandshakeTiming::BeforeTransfer),
+        ("STOR c", Direction::FromPeer, HandshakeTiming::WithTransfer),
+        (
+            "APPE a",
+            Direction::FromPeer,
+            HandshakeTiming::BeforeTransfer,
+        ),
     ] {
         let mut rig = Rig::new(private());
         rig.secures = Comes::Later;
@@ -215,7 +219,7 @@ fn clear_data_where_it_may_be() {
         rig.expect("PROT P", &[200]);
         rig.expect("EPSV", &[229]);
         rig.expect("RETR a", &[150, 226]);
-        let noted = Noted::Secured(Direction::ToPeer, Handshake::First);
+        let noted = Noted::Secured(Direction::ToPeer, HandshakeTiming::BeforeTransfer);
         assert_eq!(rig.noted, [noted]);
     });
 }
@@ -228,7 +232,7 @@ fn a_private_upload_ends_with_its_goodbye() {
         rig.expect("EPSV", &[229]);
         rig.expect("STOR c", &[150, 226]);
         assert_eq!(rig.disk.content("/c").as_deref(), Some(NEW));
-        let noted = Noted::Secured(Direction::FromPeer, Handshake::WithTheTransfer);
+        let noted = Noted::Secured(Direction::FromPeer, HandshakeTiming::WithTransfer);
         assert_eq!(rig.noted, [noted]);
         rig.feeds(NEW);
         rig.ends_data(Gone::Truncated);

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use skiff_sessions::conversation::{Conversation, LogLine};
 use skiff_sessions::scram::Binding;
 use skiff_sessions::server::{
-    DataEvent, Direction, Effect, Event, Handshake, Job, JobId, Making, Session, Setup,
+    DataEvent, DataMode, Direction, Effect, Event, HandshakeTiming, Job, JobId, Session, Setup,
 };
 use skiff_sessions::transfer::{Task, Transfer};
 use skiff_sessions::wire::codec;
@@ -93,7 +93,7 @@ pub(super) enum Hold {
 pub(super) enum Data {
     None,
     Listening,
-    Wanted(Making),
+    Wanted(DataMode),
     Open,
     Shaking(Direction),
 }
@@ -140,7 +140,7 @@ pub(super) enum Ended {
 pub(super) enum Noted {
     Strike(String),
     Tls,
-    Secured(Direction, Handshake),
+    Secured(Direction, HandshakeTiming),
     Called(SocketAddr),
     NoCloseNotify,
     Logout,
@@ -170,7 +170,7 @@ impl Rig {
             limits: Arc::new(limits()),
             binding: Binding::None,
             seed: [3; 32],
-            manners: world.manners(),
+            dialect_rules: world.dialect_rules(),
         };
         let mut conversation = Conversation::new(now, &codec::FTP, setup);
         let greeting = std::mem::take(conversation.outbox());
@@ -413,7 +413,7 @@ impl Rig {
 
     /// One read of the control connection.
     pub(super) fn read(&mut self) -> bool {
-        let lines_go_out = self.task.is_some_and(|task| task.needs_lane());
+        let lines_go_out = self.task.is_some_and(|task| task.is_framed());
         let open = matches!(self.control, Control::Open | Control::HungUp);
         if !open || lines_go_out || !self.conversation.wants_input() {
             return false;
@@ -486,13 +486,13 @@ impl Rig {
                 }
                 self.event(Event::Listening(form, address));
             }
-            Effect::OpenData(making) => self.open_data(making),
+            Effect::OpenData(mode) => self.open_data(mode),
             Effect::SecureData(direction, handshake) => {
                 assert_eq!(self.data, Data::Open, "TLS needs a connection");
                 self.data = Data::Shaking(direction);
                 self.noted.push(Noted::Secured(direction, handshake));
                 match (handshake, self.shakes) {
-                    (Handshake::WithTheTransfer, Shakes::WhenItMay) => {
+                    (HandshakeTiming::WithTransfer, Shakes::WhenItMay) => {
                         self.deferred = Some(self.secures);
                         self.data_event(DataEvent::Deferred);
                     }
@@ -511,12 +511,12 @@ impl Rig {
         }
     }
 
-    fn open_data(&mut self, making: Making) {
-        match making {
-            Making::Accept => assert_eq!(self.data, Data::Listening, "a port that waits"),
-            Making::Connect(address) => self.noted.push(Noted::Called(address)),
+    fn open_data(&mut self, mode: DataMode) {
+        match mode {
+            DataMode::Accept => assert_eq!(self.data, Data::Listening, "a port that waits"),
+            DataMode::Connect(address) => self.noted.push(Noted::Called(address)),
         }
-        self.data = Data::Wanted(making);
+        self.data = Data::Wanted(mode);
         self.comes(self.opens);
     }
 

@@ -2,13 +2,13 @@
 //! the daemon.
 
 use skiff_sessions::server::{DataEvent, Event, Job};
-use skiff_sessions::wire::reply::Farewell;
+use skiff_sessions::wire::reply::CloseReason;
 
 use super::cuts::at_every_cut;
 use super::rig::{Comes, Hold, Rig};
 use super::world::{NEW, World};
 
-const LEAVE: Event = Event::Leave(Farewell::ShuttingDown);
+const LEAVE: Event = Event::Leave(CloseReason::ShuttingDown);
 
 /// What a session is doing.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

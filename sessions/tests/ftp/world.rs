@@ -4,7 +4,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use skiff_sessions::server::{Access, Channel, Limits, Manners, TlsPolicy};
+use skiff_sessions::server::{Access, DialectRules, Limits, Privacy, TlsPolicy};
 
 use super::disk::Disk;
 
@@ -20,7 +20,7 @@ const SERVER: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 9));
 pub(super) struct World {
     pub(super) disk: Disk,
     tls: TlsPolicy,
-    channel: Channel,
+    channel: Privacy,
     peer: IpAddr,
     local: IpAddr,
     pub(super) entry: Entry,
@@ -40,10 +40,10 @@ pub(super) fn limits() -> Limits {
         stall: Duration::from_secs(60),
         progress: Duration::from_secs(4),
         data: Duration::from_secs(25),
-        patience: Duration::from_secs(20),
+        long_work: Duration::from_secs(20),
         penalty: Duration::from_millis(500),
         attempts: 3,
-        nonsense: 3,
+        malformed_lines: 3,
         server: "pair/0".to_owned(),
         platform: "pair".to_owned(),
     }
@@ -55,7 +55,7 @@ impl World {
         Self {
             disk,
             tls: TlsPolicy::Optional,
-            channel: Channel::Clear,
+            channel: Privacy::Clear,
             peer: CLIENT,
             local: SERVER,
             entry: Entry::LoggedIn,
@@ -78,7 +78,7 @@ impl World {
 
     /// Under TLS from the first byte.
     pub(super) fn private(self) -> Self {
-        let channel = Channel::Private;
+        let channel = Privacy::Private;
         Self { channel, ..self }
     }
 
@@ -95,8 +95,8 @@ impl World {
         self
     }
 
-    pub(super) fn manners(&self) -> Manners {
-        Manners::ftp(self.tls, self.channel, self.peer)
+    pub(super) fn dialect_rules(&self) -> DialectRules {
+        DialectRules::ftp(self.tls, self.channel, self.peer)
     }
 
     pub(super) fn local(&self) -> IpAddr {

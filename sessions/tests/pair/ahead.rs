@@ -1,6 +1,6 @@
 //! Tests downloads whose commands are sent ahead, and whose dialogues run one after the other.
 
-use skiff_sessions::client::{Asking, Dialogue, GetOrder, LocalCopy, Outcome};
+use skiff_sessions::client::{CommandTiming, Dialogue, GetOrder, LocalCopy, Outcome};
 use skiff_sessions::digest::Algorithm;
 use skiff_sessions::wire::command::Retrieve;
 use skiff_sessions::wire::command::{Command, Turn};
@@ -22,7 +22,7 @@ fn world() -> World {
 }
 
 fn ask_ahead(pair: &mut Pair) {
-    let (path, turn) = (|name: &str| arg(name), Turn::Straight);
+    let (path, turn) = (|name: &str| arg(name), Turn::Skipped);
     let commands = NAMES.map(|name| {
         Command::Retrieve(Retrieve {
             path: path(name),
@@ -38,9 +38,9 @@ fn begin(pair: &mut Pair, name: &str) {
         what: Retrieve {
             path: arg(name),
             digest: Algorithm::Md5,
-            turn: Turn::Straight,
+            turn: Turn::Skipped,
         },
-        command: Asking::Ahead,
+        command: CommandTiming::SentAhead,
         local: LocalCopy::default(),
     };
     pair.client.begin(|_, out| Dialogue::get(order, out));

@@ -3,14 +3,14 @@
 use std::collections::VecDeque;
 use std::sync::atomic::AtomicBool;
 
-use skiff_sessions::aside::Aside;
 use skiff_sessions::client::{Decision, Dialogue, Effect, Event, Note, Outcome, Question};
 use skiff_sessions::lane::Lane;
-use skiff_sessions::transfer::{Burst, End, Means, Task, Transfer};
+use skiff_sessions::parallel_hash::ParallelHash;
+use skiff_sessions::transfer::{Burst, BurstResources, End, Task, Transfer};
 use skiff_sessions::wire::command::Command;
 use skiff_sessions::wire::line::{Head, Inbox};
-use skiff_sessions::wire::native::answers::Answered;
 use skiff_sessions::wire::native::commands::encode;
+use skiff_sessions::wire::native::replies::ReplyLine;
 
 use super::local::Local;
 use super::rig::Rig;
@@ -154,7 +154,7 @@ impl Client {
         match self.inbox.take() {
             Head::Line(range) => {
                 let line = self.inbox.slice(range);
-                let answered = Answered::decode(line).unwrap();
+                let answered = ReplyLine::decode(line).unwrap();
                 self.inbox.compact();
                 self.tell(Event::Answered(answered));
                 return true;
@@ -231,7 +231,7 @@ impl Client {
     }
 
     fn burst(&mut self, task: Task, lane: &mut Ends<'_>) -> bool {
-        if task.needs_lane() && !self.outbox.is_empty() || self.hold && self.halt == Halt::No {
+        if task.is_framed() && !self.outbox.is_empty() || self.hold && self.halt == Halt::No {
             return false;
         }
         let stop = match (task, self.halt) {
@@ -239,17 +239,17 @@ impl Client {
             (_, Halt::Wanted) => &ALWAYS,
         };
         let (before, moved) = (lane.traffic(), self.transfer.moved());
-        let (scratch, aside) = (&mut self.scratch[..], &mut Aside::InPlace);
-        let means = Means {
+        let (scratch, parallel_hash) = (&mut self.scratch[..], &mut ParallelHash::Off);
+        let resources = BurstResources {
             scratch,
             budget: self.budget,
             stop,
-            aside,
-            conduit: None,
+            parallel_hash,
+            splice_pipe: None,
         };
         let burst = match task {
-            Task::Digest { .. } => self.transfer.burst_digest(&mut self.local, means),
-            _ => self.transfer.burst(lane, &mut self.local, means),
+            Task::Digest { .. } => self.transfer.burst_digest(&mut self.local, resources),
+            _ => self.transfer.burst(lane, &mut self.local, resources),
         };
         if let Burst::Finished(end) = burst {
             self.task = None;

@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use skiff_sessions::digest::Sum;
 use skiff_sessions::server::Access;
-use skiff_sessions::server::job::DigestNews;
+use skiff_sessions::server::job::DigestUpdate;
 use skiff_sessions::wire::reply::{Refusal, Usage};
 use skiff_sessions::wire::stamp::Stamp;
 
@@ -328,12 +328,12 @@ impl Disk {
         }
     }
 
-    pub(super) fn learn(&mut self, path: &Path, news: DigestNews) {
+    pub(super) fn learn(&mut self, path: &Path, news: DigestUpdate) {
         if let Some(file) = self.files.get_mut(path) {
             file.sum = match news {
-                DigestNews::None => file.sum,
-                DigestNews::Computed(sum) => Some(sum),
-                DigestNews::Wrong => None,
+                DigestUpdate::None => file.sum,
+                DigestUpdate::Computed(sum) => Some(sum),
+                DigestUpdate::Wrong => None,
             };
         }
     }

@@ -13,7 +13,7 @@ use super::local::{self, Local};
 use super::rig::{NEW, OTHER};
 
 const SIZE: u64 = NEW.len() as u64;
-const BOTH: [Turn; 2] = [Turn::Negotiate, Turn::Straight];
+const BOTH: [Turn; 2] = [Turn::Negotiate, Turn::Skipped];
 
 fn unknown() -> Disk {
     Disk::new().with("/a", NEW)
@@ -111,7 +111,7 @@ fn an_offset_behind_the_end() {
 fn without_a_turn_a_part_is_dropped() {
     arrives(
         || (unknown(), Local::with_part(&OTHER[..20])),
-        Turn::Straight,
+        Turn::Skipped,
     );
 }
 
@@ -124,7 +124,7 @@ fn resuming_is_declined() {
             pair.gets("a", Turn::Negotiate)
         },
     );
-    assert_eq!(came.said, Outcome::GaveUp);
+    assert_eq!(came.said, Outcome::ResumeDeclined);
     assert_eq!(came.local().part, &NEW[..20]);
 }
 
@@ -281,7 +281,7 @@ fn the_clients_file_is_of_no_use() {
         (read, b"the q"),
     ] {
         for turn in BOTH {
-            if faults == read && turn == Turn::Straight {
+            if faults == read && turn == Turn::Skipped {
                 continue;
             }
             let came = outcome_at_every_cut(

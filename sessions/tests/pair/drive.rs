@@ -5,7 +5,7 @@ use std::cell::{RefCell, RefMut};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use skiff_sessions::client::{Asking, Dialogue, GetOrder, Outcome};
+use skiff_sessions::client::{CommandTiming, Dialogue, GetOrder, Outcome};
 use skiff_sessions::path::PathArg;
 use skiff_sessions::server::Event;
 use skiff_sessions::wire::command::{Command, Turn};
@@ -258,7 +258,7 @@ impl Pair {
         let path = arg(path);
         self.client.begin(|local, out| {
             let digest = local.digest;
-            let (command, local) = (Asking::Now, local.copy());
+            let (command, local) = (CommandTiming::Now, local.copy());
             Dialogue::get(
                 GetOrder {
                     what: Retrieve { path, digest, turn },

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use skiff_sessions::digest::Algorithm;
 use skiff_sessions::server::Event;
-use skiff_sessions::wire::reply::Farewell;
+use skiff_sessions::wire::reply::CloseReason;
 
 /// A place to be in when something happens.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -146,7 +146,7 @@ fn over(pair: &Pair, at: At) {
 fn a_session_leaves_when_its_dialogue_is_done() {
     for at in ALL {
         let mut pair = reach(at);
-        pair.server_hears(Event::Leave(Farewell::ShuttingDown));
+        pair.server_hears(Event::Leave(CloseReason::ShuttingDown));
         assert_eq!(pair.server.is_over(), matches!(at, New | Ready), "{at:?}");
         let (typed, mut codes) = ending(at);
         pair.server.hold = Hold::Nothing;
@@ -163,7 +163,7 @@ fn a_session_leaves_when_its_dialogue_is_done() {
 fn a_leaving_session_takes_no_next_command() {
     let mut pair = reach(Hashing);
     pair.client.type_in(b"DELE a\r\n");
-    pair.server_hears(Event::Leave(Farewell::ShuttingDown));
+    pair.server_hears(Event::Leave(CloseReason::ShuttingDown));
     pair.server.hold = Hold::Nothing;
     assert_eq!(pair.codes(""), [213, 421]);
     assert_eq!(pair.disk().content("/a").as_deref(), Some(OLD));
@@ -176,7 +176,7 @@ fn a_leaving_session_takes_no_next_command() {
 fn a_leaving_session_is_stopped() {
     for at in ALL {
         let mut pair = reach(at);
-        pair.server_hears(Event::Leave(Farewell::ShuttingDown));
+        pair.server_hears(Event::Leave(CloseReason::ShuttingDown));
         pair.server_hears(Event::Stop);
         pair.server.hold = Hold::Nothing;
         let said = pair.types("");

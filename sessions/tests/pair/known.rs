@@ -20,10 +20,10 @@ pub(super) fn limits() -> Limits {
         stall: Duration::from_secs(60),
         progress: Duration::from_secs(4),
         data: Duration::from_secs(20),
-        patience: Duration::from_secs(20),
+        long_work: Duration::from_secs(20),
         penalty: Duration::from_millis(500),
         attempts: 3,
-        nonsense: 3,
+        malformed_lines: 3,
         server: "pair/0".to_owned(),
         platform: "pair".to_owned(),
     }

@@ -84,7 +84,7 @@ pub(super) const REPLACING: How = How {
     replace: Replace::Yes,
 };
 pub(super) const AT_ONCE: How = How {
-    turn: Turn::Straight,
+    turn: Turn::Skipped,
     replace: Replace::Never,
 };
 

@@ -11,10 +11,10 @@ use std::time::Instant;
 
 use skiff_sessions::conversation::{Conversation, LogLine};
 use skiff_sessions::lane::Lane;
-use skiff_sessions::server::{Completion, Effect, Event, Job, JobId, Manners, Setup};
+use skiff_sessions::server::{Completion, DialectRules, Effect, Event, Job, JobId, Setup};
 use skiff_sessions::transfer::{Burst, Task, Transfer};
 use skiff_sessions::wire::codec;
-use skiff_sessions::wire::native::answers::Answered;
+use skiff_sessions::wire::native::replies::ReplyLine;
 
 use super::disk::{Disk, OpenFile};
 use super::errands::{Order, Performed, takes_file};
@@ -80,7 +80,7 @@ impl Server {
                 limits,
                 binding,
                 seed: [3; 32],
-                manners: Manners::native(Algorithm::Md5),
+                dialect_rules: DialectRules::native(Algorithm::Md5),
             },
         );
         Self {
@@ -118,14 +118,14 @@ impl Server {
         server
     }
 
-    pub(super) fn answer_to(&mut self, now: Instant, line: &[u8], disk: &mut Disk) -> Answered {
+    pub(super) fn answer_to(&mut self, now: Instant, line: &[u8], disk: &mut Disk) -> ReplyLine {
         self.talk(
             |conversation, effects| conversation.receive(now, line, effects),
             now,
         );
         while self.work(now, disk) {}
         let said = std::mem::take(self.conversation.outbox());
-        Answered::decode(said.strip_suffix(b"\r\n").unwrap()).unwrap()
+        ReplyLine::decode(said.strip_suffix(b"\r\n").unwrap()).unwrap()
     }
 
     /// Does what can be done now; `false` where nothing can.
@@ -248,7 +248,7 @@ impl Server {
     }
 
     fn read(&mut self, now: Instant, lane: &mut Ends<'_>, disk: &mut Disk) -> bool {
-        let lent = self.task.is_some_and(|task| task.needs_lane());
+        let lent = self.task.is_some_and(|task| task.is_framed());
         if self.ending != Ending::No || lent || !self.conversation.wants_input() {
             return false;
         }

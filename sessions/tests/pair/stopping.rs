@@ -48,7 +48,7 @@ fn stopped_or(outcome: &Outcome, verified: bool) {
 fn a_person_stops_a_download_at_every_byte() {
     for (turn, part) in [
         (Turn::Negotiate, 0),
-        (Turn::Straight, 0),
+        (Turn::Skipped, 0),
         (Turn::Negotiate, 90),
     ] {
         let begin = |rig: Rig| {
@@ -81,7 +81,7 @@ fn a_person_stops_a_download_at_every_byte() {
 
 #[test]
 fn a_person_stops_a_download_before_each_word_of_his() {
-    for turn in [Turn::Negotiate, Turn::Straight] {
+    for turn in [Turn::Negotiate, Turn::Skipped] {
         for position in 0..20 {
             let rig = Rig {
                 to_server: Cut::At(position),

@@ -102,7 +102,7 @@ fn resuming_is_declined() {
             outcome
         },
     );
-    assert_eq!(came.said, Outcome::GaveUp);
+    assert_eq!(came.said, Outcome::ResumeDeclined);
 }
 
 #[test]

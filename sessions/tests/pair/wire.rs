@@ -166,7 +166,7 @@ impl Lane for Ends<'_> {
         Ok(())
     }
 
-    fn holds_input(&self) -> bool {
+    fn has_buffered_input(&self) -> bool {
         false
     }
 }

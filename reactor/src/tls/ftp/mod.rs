@@ -116,7 +116,7 @@ mod tests {
         SupportedProtocolVersion,
     };
     use skiff_sessions::certificate::AnyCertificate;
-    use skiff_sessions::suites::Aes;
+    use skiff_sessions::cipher_suites::Aes;
 
     use super::Tickets::{None as NoTickets, One};
     use super::*;

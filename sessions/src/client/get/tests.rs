@@ -12,10 +12,10 @@ const PUBLISH: Effect = Effect::Publish {
 };
 
 fn get(turn: Turn, local: LocalCopy) -> Script {
-    get_asked(Asking::Now, turn, local)
+    get_asked(CommandTiming::Now, turn, local)
 }
 
-fn get_asked(command: Asking, turn: Turn, local: LocalCopy) -> Script {
+fn get_asked(command: CommandTiming, turn: Turn, local: LocalCopy) -> Script {
     let mut out = Vec::new();
     let order = GetOrder {
         what: Retrieve {
@@ -208,7 +208,7 @@ fn the_user_gives_up() {
     script.hears("150 size=7 mtime=20260102030405 here");
     script.effect(Effect::Ask(Question::ResumeDownload { have: 3, of: 7 }));
     script.event(Event::Decided(Decision::No)).sends("401");
-    assert_eq!(script.outcome(), Outcome::GaveUp);
+    assert_eq!(script.outcome(), Outcome::ResumeDeclined);
 }
 
 #[test]
@@ -232,7 +232,7 @@ fn refusals() {
 
 #[test]
 fn with_no_turn() {
-    let mut script = get(Turn::Straight, LocalCopy::default());
+    let mut script = get(Turn::Skipped, LocalCopy::default());
     script
         .effect(Effect::Use(LocalFile::EmptyPart))
         .sends("RETR start=0 a.iso");
@@ -245,7 +245,11 @@ fn with_no_turn() {
 
 /// One whose command was sent before, with others behind it.
 fn ahead() -> Script {
-    let mut script = get_asked(Asking::Ahead, Turn::Straight, LocalCopy::default());
+    let mut script = get_asked(
+        CommandTiming::SentAhead,
+        Turn::Skipped,
+        LocalCopy::default(),
+    );
     script.effect(Effect::Use(LocalFile::EmptyPart)).nothing();
     script
 }

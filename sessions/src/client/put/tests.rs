@@ -173,7 +173,7 @@ fn the_user_gives_up() {
         .hears(&part_of(&ALL[..3]))
         .effect(Effect::Ask(Question::ResumeUpload { have: 3, of: 7 }));
     script.event(Event::Decided(Decision::No)).sends("410");
-    assert_eq!(script.outcome(), Outcome::GaveUp);
+    assert_eq!(script.outcome(), Outcome::ResumeDeclined);
 }
 
 #[test]
@@ -246,7 +246,7 @@ fn a_refusal_is_final_when_replacing() {
 
 #[test]
 fn with_no_turn() {
-    let mut script = put(Turn::Straight, Replace::Never);
+    let mut script = put(Turn::Skipped, Replace::Never);
     script.sends("STOR size=7 go=1 a.iso").begins(sending(0));
     script.ended(ALL).sends(&all_sent());
     script.hears("150 send").nothing();
@@ -258,7 +258,7 @@ fn with_no_turn() {
 
 #[test]
 fn with_no_turn_and_over_the_quota() {
-    let mut script = put(Turn::Straight, Replace::Never);
+    let mut script = put(Turn::Skipped, Replace::Never);
     script.sends("STOR size=7 go=1 a.iso").begins(sending(0));
     script.event(Event::Ended(End::Stopped)).nothing();
     script.hears("551 over your quota").ends_with_code(551);
@@ -266,7 +266,7 @@ fn with_no_turn_and_over_the_quota() {
 
 #[test]
 fn with_no_turn_and_already_there() {
-    let mut script = put(Turn::Straight, Replace::Never);
+    let mut script = put(Turn::Skipped, Replace::Never);
     script.sends("STOR size=7 go=1 a.iso").begins(sending(0));
     script.ended(ALL).sends(&all_sent());
     let md5 = Algorithm::Md5.of(ALL);

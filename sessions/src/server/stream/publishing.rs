@@ -10,7 +10,7 @@ use crate::server::continuations::AfterJob;
 use crate::server::job::{Completion, JobId, StreamEnd};
 use crate::server::session::{Accepts, Effect, State};
 use crate::wire::command::Command;
-use crate::wire::reply::{Farewell, Refusal, Reply, UnderWay};
+use crate::wire::reply::{CloseReason, Refusal, Reply, UnderWay};
 
 /// An upload whose bytes are complete and whose file is being renamed into place.
 pub(in crate::server) struct Publishing {
@@ -74,8 +74,8 @@ impl Publishing {
     }
 
     pub(in crate::server) fn on_peer_closed(self, job: JobId, cx: &mut Context<'_>) -> State {
-        if self.end == StreamEnd::Told || outlives_control(cx) {
-            cx.shared.close_when_done = Some(Farewell::Asked);
+        if self.end == StreamEnd::Confirmed || outlives_control(cx) {
+            cx.shared.close_when_done = Some(CloseReason::Asked);
             return self.at(job);
         }
         cx.close()

@@ -5,7 +5,7 @@ use super::{Purpose, Upload};
 use crate::path::{PathArg, VirtualPath};
 use crate::server::context::Context;
 use crate::server::continuations::AfterJob;
-use crate::server::job::{Completion, DigestNews, Job, Reading, StreamStart};
+use crate::server::job::{Completion, DigestUpdate, Job, Reading, StreamStart};
 use crate::server::parameters::Port;
 use crate::server::security;
 use crate::server::session::State;
@@ -154,7 +154,7 @@ impl Request {
             (Self::File { from }, Completion::Download(facts)) => {
                 let size = facts.size;
                 if from > size {
-                    cx.close_file(DigestNews::None);
+                    cx.close_file(DigestUpdate::None);
                     return cx.refuse(operation, Refusal::BadOffset { offset: from, size });
                 }
                 Purpose::File { from, size }.open(cx)
@@ -187,7 +187,7 @@ impl Request {
 /// Sends the listing's lines between the first and the last line of the reply.
 fn list_in_reply(about: VirtualPath, cx: &mut Context<'_>) -> State {
     cx.reply(Reply::ListingInReply { about });
-    cx.begin_task(Task::Stream {
+    cx.begin_task(Task::SendStream {
         from: 0,
         until: Until::SourceEnd,
         form: Representation::Image,
@@ -197,7 +197,7 @@ fn list_in_reply(about: VirtualPath, cx: &mut Context<'_>) -> State {
 }
 
 pub(in crate::server) fn list_in_reply_ended(end: End, cx: &mut Context<'_>) -> State {
-    cx.close_file(DigestNews::None);
+    cx.close_file(DigestUpdate::None);
     match end {
         End::Complete { left_out, .. } => cx.conclude(Reply::ListingEnd { hidden: left_out }),
         // Lines were sent already: only the reply's last one can end it.

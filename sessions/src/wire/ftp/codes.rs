@@ -4,7 +4,7 @@ use super::reply_text;
 use super::verbs::is_known;
 use crate::wire::command::{DigestForm, PassiveForm};
 use crate::wire::reply::{
-    DataReply, Farewell, HelpTopic, Malformed, Operation, ParameterReply, Refusal, Reply,
+    CloseReason, DataReply, HelpTopic, Malformed, Operation, ParameterReply, Refusal, Reply,
     SecurityReply,
 };
 
@@ -45,7 +45,7 @@ pub fn code(reply: &Reply) -> u16 {
         Reply::Aborted | Reply::Stopped => 426,
         Reply::BadSequence | Reply::LoggedInAlready => 503,
         Reply::NotLoggedIn | Reply::BadCredentials => 530,
-        Reply::Closing(farewell) => farewell_code(farewell),
+        Reply::Closing(reason) => close_reason_code(reason),
         Reply::Security(security) => security_code(security),
         Reply::Data(data) => data_code(data),
         Reply::Parameter(parameter) => parameter_code(parameter),
@@ -68,9 +68,9 @@ fn help_code(topic: &HelpTopic) -> u16 {
     }
 }
 
-fn farewell_code(farewell: &Farewell) -> u16 {
-    match farewell {
-        Farewell::Asked => 221,
+fn close_reason_code(reason: &CloseReason) -> u16 {
+    match reason {
+        CloseReason::Asked => 221,
         _ => 421,
     }
 }

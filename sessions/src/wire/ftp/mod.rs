@@ -4,7 +4,7 @@ mod arguments;
 pub mod codes;
 mod data_address;
 mod features;
-pub mod lines;
+pub mod listing_lines;
 pub mod pattern;
 mod reply_line;
 mod reply_text;

@@ -4,16 +4,16 @@ use core::net::{IpAddr, SocketAddr};
 
 use super::reply_line::Line;
 use super::verbs::{NOT_IMPLEMENTED, VERBS, algorithm_name, help_of};
-use super::{features, lines, site};
+use super::{features, listing_lines, site};
 use crate::digest::Sum;
 use crate::path::VirtualPath;
 use crate::wire::command::{ByteRange, DigestForm, PassiveForm, Protection, Representation};
 use crate::wire::listing::{Fact, FactSet};
 use crate::wire::reply::{
-    DataReply, Farewell, HelpTopic, Malformed, Operation, ParameterReply, Refusal, Reply,
+    CloseReason, DataReply, HelpTopic, Malformed, Operation, ParameterReply, Refusal, Reply,
     SecurityReply, Status, UnderWay, Usage,
 };
-use crate::wire::shared_text::{farewell_text, refusal_text};
+use crate::wire::shared_text::{close_reason_text, refusal_text};
 
 /// Appends all lines of `reply` under `code`.
 pub(super) fn push(reply: &Reply, code: u16, out: &mut Vec<u8>) {
@@ -33,7 +33,7 @@ pub(super) fn push(reply: &Reply, code: u16, out: &mut Vec<u8>) {
             set,
             access,
         } => {
-            let facts = |out: &mut Vec<u8>| lines::push_facts(facts, *set, *access, out);
+            let facts = |out: &mut Vec<u8>| listing_lines::push_facts(facts, *set, *access, out);
             push_entry(path.as_bytes(), facts, code, out);
         }
         other => push_line(other, code, out),
@@ -67,7 +67,7 @@ fn push_line(reply: &Reply, code: u16, out: &mut Vec<u8>) {
         Reply::Parameter(parameter) => parameter_text(line, parameter),
         Reply::Malformed(malformed) => malformed_text(line, malformed),
         Reply::Refused { operation, why } => refused(line, *operation, why),
-        Reply::Closing(farewell) => line.text(close_text(farewell)),
+        Reply::Closing(reason) => line.text(close_text(reason)),
         other => line.text(fixed_text(other)),
     }
     .end();
@@ -269,10 +269,10 @@ fn refused<'a>(line: Line<'a>, operation: Operation, why: &Refusal) -> Line<'a> 
     }
 }
 
-fn close_text(farewell: &Farewell) -> &'static str {
-    match farewell {
-        Farewell::NotThisProtocol => "this is an FTP server, closing",
-        other => farewell_text(other),
+fn close_text(reason: &CloseReason) -> &'static str {
+    match reason {
+        CloseReason::NotThisProtocol => "this is an FTP server, closing",
+        other => close_reason_text(other),
     }
 }
 

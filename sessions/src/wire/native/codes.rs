@@ -3,12 +3,12 @@
 use base64ct::{Base64, Encoding};
 
 use super::facts::kind_name;
-use super::text::push_path;
+use super::path_escape::push_path;
 use super::verbs::{VERBS, find};
 use crate::digest::{Algorithm, Sum};
 use crate::path::VirtualPath;
 use crate::wire::reply::{Facts, HelpTopic, Malformed, Mismatch, Operation, Refusal, Reply, Usage};
-use crate::wire::shared_text::{farewell_text, refusal_text};
+use crate::wire::shared_text::{close_reason_text, refusal_text};
 use crate::wire::stamp::Stamp;
 
 /// The server's features beyond the core of version 1, told in 331.
@@ -158,7 +158,7 @@ fn fixed_text(reply: &Reply) -> &'static str {
         Reply::Goodbye => "goodbye",
         Reply::BadSequence => "not now: out of order",
         Reply::Malformed(malformed) => malformed_text(malformed),
-        Reply::Closing(farewell) => farewell_text(farewell),
+        Reply::Closing(reason) => close_reason_text(reason),
         _ => "ok",
     }
 }

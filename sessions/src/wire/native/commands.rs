@@ -2,7 +2,7 @@
 
 use base64ct::{Base64, Encoding};
 
-use super::text::push_path;
+use super::path_escape::push_path;
 use crate::digest::{Algorithm, Sum};
 use crate::path::PathArg;
 use crate::wire::command::{Answer, Command, NewVerifier, Replace, Retrieve, Store, Turn};
@@ -73,7 +73,7 @@ fn encode_retrieve(line: Line<'_>, retrieve: &Retrieve) {
     if retrieve.digest != Algorithm::default() {
         line = line.token("digest", retrieve.digest.name());
     }
-    if retrieve.turn == Turn::Straight {
+    if retrieve.turn == Turn::Skipped {
         line = line.token("start", 0);
     }
     line.path(&retrieve.path);
@@ -93,7 +93,7 @@ fn encode_store(line: Line<'_>, store: &Store) {
     if store.replace == Replace::Yes {
         line = line.token("replace", 1);
     }
-    if store.turn == Turn::Straight {
+    if store.turn == Turn::Skipped {
         line = line.token("go", 1);
     }
     line.path(&store.path);
@@ -206,7 +206,7 @@ mod tests {
             digest: Algorithm::Sha256,
             declared: Some(Algorithm::Sha256.of(b"x")),
             replace: Replace::Yes,
-            turn: Turn::Straight,
+            turn: Turn::Skipped,
             ..bare.clone()
         };
         let (salt, stored_key, server_key) = (vec![1; 16], [2; 32], [3; 32]);
@@ -234,7 +234,7 @@ mod tests {
             Command::Retrieve(Retrieve {
                 path: path(),
                 digest: Algorithm::Sha256,
-                turn: Turn::Straight,
+                turn: Turn::Skipped,
             }),
             Command::Store(bare),
             Command::Store(full),

@@ -1,7 +1,7 @@
 //! Writes and reads the lines of native listings: `fact=value;` pairs, a space, the name (the form
 //! of RFC 3659 section 7.2).
 
-use super::text::{decode_path, push_path};
+use super::path_escape::{decode_path, push_path};
 use crate::wire::number::number;
 use crate::wire::reply::{Facts, Kind};
 use crate::wire::stamp::Stamp;

@@ -1,11 +1,11 @@
 //! The native dialect (sessions/PROTOCOL.md): verbs, codes, frames, listing lines, and both ends'
 //! decoders and encoders.
 
-pub mod answers;
 pub mod codes;
 pub mod commands;
 pub mod facts;
 pub mod frames;
 pub mod line_parts;
-pub mod text;
+pub mod path_escape;
+pub mod replies;
 pub mod verbs;

@@ -3,7 +3,7 @@
 use base64ct::{Base64, Encoding};
 
 use super::line_parts::{MalformedParts, Parts};
-use super::text::decode_path;
+use super::path_escape::decode_path;
 use crate::digest::Algorithm;
 use crate::path::PathArg;
 use crate::wire::command::{Answer, Command, NewVerifier, Replace, Retrieve, Store, Turn};
@@ -136,7 +136,7 @@ fn working(parts: &mut Parts<'_>) -> Parsed {
 }
 
 fn retrieve(parts: &mut Parts<'_>) -> Parsed {
-    let start = parts.optional("start", |value| (value == "0").then_some(Turn::Straight))?;
+    let start = parts.optional("start", |value| (value == "0").then_some(Turn::Skipped))?;
     Ok(Command::Retrieve(Retrieve {
         digest: parts.digest()?.unwrap_or_default(),
         turn: start.unwrap_or(Turn::Negotiate),
@@ -161,7 +161,7 @@ fn store(parts: &mut Parts<'_>) -> Parsed {
             Replace::Never
         },
         turn: if parts.flag("go")? {
-            Turn::Straight
+            Turn::Skipped
         } else {
             Turn::Negotiate
         },

@@ -3,9 +3,9 @@
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use skiff_sessions::aside::Aside;
+use skiff_sessions::parallel_hash::ParallelHash;
 use skiff_sessions::server::Event;
-use skiff_sessions::transfer::{Burst, Means, Task};
+use skiff_sessions::transfer::{Burst, BurstResources, Task};
 
 use super::super::disk::Disk;
 use super::super::file::Lent;
@@ -19,7 +19,7 @@ impl Server {
             "{task:?} begins while {:?} runs",
             self.task
         );
-        let ahead = match task.needs_lane() {
+        let ahead = match task.is_framed() {
             true => self.conversation.take_ahead(),
             false => Vec::new(),
         };
@@ -34,7 +34,7 @@ impl Server {
             return false;
         };
         let stopped = self.stop.load(Ordering::Relaxed);
-        if task.needs_lane() && !self.conversation.outbox().is_empty()
+        if task.is_framed() && !self.conversation.outbox().is_empty()
             || self.hold == Hold::Bursts && !stopped
         {
             return false;
@@ -43,7 +43,7 @@ impl Server {
         if self.away.is_none() {
             self.away = Some(self.run(task, lane, disk));
         }
-        if self.hold == Hold::Return && !task.needs_lane() {
+        if self.hold == Hold::Return && !task.is_framed() {
             return self.transfer.moved() != moved_before;
         }
         let burst = self.away.take().unwrap_or(Burst::BudgetSpent);
@@ -57,17 +57,17 @@ impl Server {
             disk,
             file: self.file.as_ref(),
         };
-        let (scratch, aside) = (&mut self.scratch[..], &mut Aside::InPlace);
-        let means = Means {
+        let (scratch, parallel_hash) = (&mut self.scratch[..], &mut ParallelHash::Off);
+        let resources = BurstResources {
             scratch,
             budget: self.budget,
             stop: &self.stop,
-            aside,
-            conduit: None,
+            parallel_hash,
+            splice_pipe: None,
         };
-        match task.needs_lane() {
-            true => self.transfer.burst(lane, &mut file, means),
-            false => self.transfer.burst_digest(&mut file, means),
+        match task.is_framed() {
+            true => self.transfer.burst(lane, &mut file, resources),
+            false => self.transfer.burst_digest(&mut file, resources),
         }
     }
 

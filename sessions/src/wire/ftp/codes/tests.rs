@@ -6,7 +6,7 @@ use super::*;
 use crate::digest::Algorithm;
 use crate::path::{PathArg, VirtualPath};
 use crate::wire::command::{ByteRange, PassiveForm, Protection, Representation};
-use crate::wire::ftp::lines;
+use crate::wire::ftp::listing_lines;
 use crate::wire::ftp::verbs::{NOT_IMPLEMENTED, VERBS};
 use crate::wire::listing::{Fact, FactSet};
 use crate::wire::reply::{
@@ -299,21 +299,21 @@ fn refusals() -> [(Operation, Refusal, &'static str); 28] {
 }
 
 #[rustfmt::skip]
-fn farewells() -> [(Farewell, &'static str); 13] {
+fn farewells() -> [(CloseReason, &'static str); 13] {
     [
-        (Farewell::LoginTimeout, "421 no login in time, closing\r\n"),
-        (Farewell::IdleTimeout, "421 idle for too long, closing\r\n"),
-        (Farewell::Stalled, "421 the transfer moved no byte for too long, closing\r\n"),
-        (Farewell::TooManyAttempts, "421 too many failed logins, closing\r\n"),
-        (Farewell::TooManySessions, "421 too many sessions, try again later\r\n"),
-        (Farewell::TooManyFromAddress, "421 too many sessions from your address, close one first\r\n"),
-        (Farewell::TooManyOfUser, "421 too many sessions of this user, close one first\r\n"),
-        (Farewell::Banned, "421 too many failed logins from your address, try again later\r\n"),
-        (Farewell::NotThisProtocol, "421 this is an FTP server, closing\r\n"),
-        (Farewell::ShuttingDown, "421 the server is shutting down\r\n"),
-        (Farewell::ClearTextAfterAuthTls, "421 clear text came behind the beginning of TLS, closing\r\n"),
-        (Farewell::Asked, "221 goodbye\r\n"),
-        (Farewell::Fault, "421 internal fault, closing; the server's log says more\r\n"),
+        (CloseReason::LoginTimeout, "421 no login in time, closing\r\n"),
+        (CloseReason::IdleTimeout, "421 idle for too long, closing\r\n"),
+        (CloseReason::Stalled, "421 the transfer moved no byte for too long, closing\r\n"),
+        (CloseReason::TooManyAttempts, "421 too many failed logins, closing\r\n"),
+        (CloseReason::TooManySessions, "421 too many sessions, try again later\r\n"),
+        (CloseReason::TooManyFromAddress, "421 too many sessions from your address, close one first\r\n"),
+        (CloseReason::TooManyOfUser, "421 too many sessions of this user, close one first\r\n"),
+        (CloseReason::Banned, "421 too many failed logins from your address, try again later\r\n"),
+        (CloseReason::NotThisProtocol, "421 this is an FTP server, closing\r\n"),
+        (CloseReason::ShuttingDown, "421 the server is shutting down\r\n"),
+        (CloseReason::ClearTextAfterAuthTls, "421 clear text came behind the beginning of TLS, closing\r\n"),
+        (CloseReason::Asked, "221 goodbye\r\n"),
+        (CloseReason::Fault, "421 internal fault, closing; the server's log says more\r\n"),
     ]
 }
 
@@ -412,7 +412,7 @@ fn all_are_replies() {
             Reply::ListingInReply { about } => {
                 let end = written(&Reply::ListingEnd { hidden: 0 });
                 let mut line = Vec::new();
-                lines::push_long(b"213 x", &file(), STAMP, &mut line);
+                listing_lines::push_long(b"213 x", &file(), STAMP, &mut line);
                 // The reader of this one tells last lines by number and blank.
                 let line = String::from_utf8(line).unwrap();
                 assert!(!line.starts_with("213 "));
@@ -456,7 +456,7 @@ fn every_meaning_has_a_sample() {
             Reply::Parameter(inner) => seen.insert(("ParameterReply", format!("{inner:?}"))),
             Reply::Malformed(inner) => seen.insert(("Malformed", format!("{inner:?}"))),
             Reply::Refused { why, .. } => seen.insert(("Refusal", format!("{why:?}"))),
-            Reply::Closing(inner) => seen.insert(("Farewell", format!("{inner:?}"))),
+            Reply::Closing(inner) => seen.insert(("CloseReason", format!("{inner:?}"))),
             _ => false,
         };
     }
@@ -467,7 +467,7 @@ fn every_meaning_has_a_sample() {
         "ParameterReply",
         "Malformed",
         "Refusal",
-        "Farewell",
+        "CloseReason",
     ] {
         let shown = seen.iter().filter(|(of, _)| *of == name);
         let mut shown: BTreeSet<_> = shown.map(|(_, text)| first_word(text)).collect();

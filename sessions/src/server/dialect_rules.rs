@@ -7,7 +7,7 @@ use crate::path::ParentOfRoot;
 
 /// The rules of one session.
 #[derive(Clone, Copy, Debug)]
-pub struct Manners {
+pub struct DialectRules {
     pub first_speaker: FirstSpeaker,
     /// What `..` means in the home's `/`.
     pub parent_of_root: ParentOfRoot,
@@ -16,7 +16,7 @@ pub struct Manners {
     /// What the operator demands of TLS.
     pub tls: TlsPolicy,
     /// Whether the control connection is under TLS now.
-    pub channel: Channel,
+    pub privacy: Privacy,
     /// The client's address: data connections are accepted from and made to it only. Unused in the
     /// native dialect.
     pub peer: IpAddr,
@@ -52,12 +52,12 @@ pub enum TlsPolicy {
 
 /// Whether the control connection is under TLS now.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Channel {
+pub enum Privacy {
     Clear,
     Private,
 }
 
-impl Manners {
+impl DialectRules {
     /// The native dialect: one connection for everything.
     pub fn native(digest: Algorithm) -> Self {
         Self {
@@ -65,20 +65,20 @@ impl Manners {
             parent_of_root: ParentOfRoot::Refused,
             long_work: LongWork::ReportProgress,
             tls: TlsPolicy::NotOffered,
-            channel: Channel::Private,
+            privacy: Privacy::Private,
             peer: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
             digest,
         }
     }
 
     /// FTP: a control connection, and a data connection for each transfer (RFC 959 section 2.3).
-    pub fn ftp(tls: TlsPolicy, channel: Channel, peer: IpAddr) -> Self {
+    pub fn ftp(tls: TlsPolicy, privacy: Privacy, peer: IpAddr) -> Self {
         Self {
             first_speaker: FirstSpeaker::Server,
             parent_of_root: ParentOfRoot::IsRoot,
             long_work: LongWork::AskToRetry,
             tls,
-            channel,
+            privacy,
             peer,
             digest: Algorithm::default(),
         }

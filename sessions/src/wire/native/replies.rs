@@ -4,7 +4,7 @@ use base64ct::{Base64, Encoding};
 
 use super::facts::kind_from;
 use super::line_parts::{MalformedParts, Parts};
-use super::text::decode_path;
+use super::path_escape::decode_path;
 use crate::digest::{Algorithm, Sum};
 use crate::wire::number::number;
 use crate::wire::reply::{Facts, Usage};
@@ -12,7 +12,7 @@ use crate::wire::stamp::Stamp;
 
 /// One reply line of the server. Fields whose tokens did not come are `None`; sizes are in bytes.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Answered {
+pub struct ReplyLine {
     pub code: u16,
     pub scram: Option<Vec<u8>>,
     pub size: Option<u64>,
@@ -42,7 +42,7 @@ impl From<MalformedParts> for NotAReply {
     }
 }
 
-impl Answered {
+impl ReplyLine {
     /// Decodes one line without its CRLF.
     pub fn decode(line: &[u8]) -> Result<Self, NotAReply> {
         let line = std::str::from_utf8(line).map_err(|_| NotAReply)?;
@@ -91,7 +91,7 @@ impl Answered {
 
 /// Whether the line is a final reply; used while bulk data flows.
 pub fn is_final(line: &[u8]) -> bool {
-    Answered::decode(line).is_ok_and(|answered| !answered.is_preliminary())
+    ReplyLine::decode(line).is_ok_and(|answered| !answered.is_preliminary())
 }
 
 fn usage(parts: &mut Parts<'_>) -> Result<Option<Usage>, MalformedParts> {

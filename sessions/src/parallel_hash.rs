@@ -14,12 +14,12 @@ const BUFFERS_MAX: usize = 3;
 /// Where a burst may hash. Each thread that runs bursts has one of these and lends it to each
 /// burst.
 #[derive(Default)]
-pub enum Aside {
+pub enum ParallelHash {
     /// Everything is hashed on the burst's own thread.
     #[default]
-    InPlace,
+    Off,
     /// A hash thread is started for the first piece that is large enough.
-    WhenNeeded,
+    OnDemand,
     Thread(HashThread),
 }
 
@@ -48,7 +48,7 @@ enum Response {
 pub(crate) struct BurstHash<'a> {
     place: HashPlace,
     position: u64,
-    aside: &'a mut Aside,
+    parallel_hash: &'a mut ParallelHash,
 }
 
 enum HashPlace {
@@ -58,16 +58,16 @@ enum HashPlace {
     Thread,
 }
 
-impl Aside {
+impl ParallelHash {
     /// The hash thread, started if it is time to; `None` where there is to be none or none could be
     /// started.
     fn thread(&mut self) -> Option<&mut HashThread> {
-        if let Self::WhenNeeded = self {
-            *self = HashThread::start().map_or(Self::InPlace, Self::Thread);
+        if let Self::OnDemand = self {
+            *self = HashThread::start().map_or(Self::Off, Self::Thread);
         }
         match self {
             Self::Thread(thread) => Some(thread),
-            Self::InPlace | Self::WhenNeeded => None,
+            Self::Off | Self::OnDemand => None,
         }
     }
 }
@@ -156,13 +156,13 @@ impl HashThread {
 }
 
 impl<'a> BurstHash<'a> {
-    pub(crate) fn new(digest: Option<Running>, aside: &'a mut Aside) -> Self {
+    pub(crate) fn new(digest: Option<Running>, parallel_hash: &'a mut ParallelHash) -> Self {
         let position = digest.as_ref().map_or(0, Running::position);
         let place = digest.map_or(HashPlace::Off, HashPlace::Inline);
         Self {
             place,
             position,
-            aside,
+            parallel_hash,
         }
     }
 
@@ -179,7 +179,7 @@ impl<'a> BurstHash<'a> {
         self.position += bytes.len() as u64;
         let is_on_thread = matches!(self.place, HashPlace::Thread);
         if (is_on_thread || bytes.len() >= THREAD_MIN)
-            && let Some(thread) = self.aside.thread()
+            && let Some(thread) = self.parallel_hash.thread()
         {
             if let HashPlace::Inline(running) =
                 std::mem::replace(&mut self.place, HashPlace::Thread)
@@ -203,9 +203,9 @@ impl<'a> BurstHash<'a> {
 
     /// The digest with all pieces in it; `None` where none is taken or the thread has died.
     pub(crate) fn finish(self) -> Option<Running> {
-        match (self.place, self.aside) {
+        match (self.place, self.parallel_hash) {
             (HashPlace::Inline(running), _) => Some(running),
-            (HashPlace::Thread, Aside::Thread(thread)) => thread.take_digest(),
+            (HashPlace::Thread, ParallelHash::Thread(thread)) => thread.take_digest(),
             _ => None,
         }
     }
@@ -219,8 +219,8 @@ mod tests {
     #[test]
     fn portions_aside_and_in_place_come_to_the_same() {
         let data: Vec<u8> = (0..1_000_000u32).map(|n| (n / 7) as u8).collect();
-        let mut threaded = Aside::WhenNeeded;
-        for aside in [&mut threaded, &mut Aside::InPlace] {
+        let mut threaded = ParallelHash::OnDemand;
+        for parallel_hash in [&mut threaded, &mut ParallelHash::Off] {
             let mut digest = Some(Running::new(Algorithm::Md5));
             let mut at = 0;
             for (turn, size) in [100_000, 10, 40_000, 300_000, 1, 90_000]
@@ -228,7 +228,7 @@ mod tests {
                 .cycle()
                 .enumerate()
             {
-                let mut hash = BurstHash::new(digest.take(), aside);
+                let mut hash = BurstHash::new(digest.take(), parallel_hash);
                 let end = (at + size).min(data.len());
                 hash.update_at(
                     at.saturating_sub(5) as u64,
@@ -246,25 +246,25 @@ mod tests {
             }
             assert_eq!(digest.unwrap().sum(), Algorithm::Md5.of(&data));
         }
-        assert!(matches!(threaded, Aside::Thread(_)));
+        assert!(matches!(threaded, ParallelHash::Thread(_)));
     }
 
     #[test]
     fn small_portions_start_no_companion() {
-        let mut aside = Aside::WhenNeeded;
-        let mut hash = BurstHash::new(Some(Running::new(Algorithm::Md5)), &mut aside);
+        let mut parallel_hash = ParallelHash::OnDemand;
+        let mut hash = BurstHash::new(Some(Running::new(Algorithm::Md5)), &mut parallel_hash);
         hash.update(&[7; THREAD_MIN - 1]);
         assert_eq!(
             hash.finish().unwrap().sum(),
             Algorithm::Md5.of(&[7; THREAD_MIN - 1])
         );
-        assert!(matches!(aside, Aside::WhenNeeded));
+        assert!(matches!(parallel_hash, ParallelHash::OnDemand));
     }
 
     #[test]
     fn without_a_digest_nothing_is_counted() {
-        let mut aside = Aside::WhenNeeded;
-        let mut hash = BurstHash::new(None, &mut aside);
+        let mut parallel_hash = ParallelHash::OnDemand;
+        let mut hash = BurstHash::new(None, &mut parallel_hash);
         hash.update(&[0; 100_000]);
         assert_eq!(hash.position(), 0);
         assert!(hash.finish().is_none());

@@ -15,7 +15,7 @@ pub enum Aes {
 
 impl Aes {
     /// Asks the processor that this runs on.
-    pub fn here() -> Self {
+    pub fn detect() -> Self {
         match cpu_features::has_aes_gcm() {
             true => Self::Instructions,
             false => Self::Software,

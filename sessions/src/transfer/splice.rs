@@ -8,7 +8,7 @@ use crate::transfer::{Sink, TransferError};
 
 /// A pipe for splicing. It is empty between two pieces; if the file failed in the middle of one it
 /// is not, and must be dropped.
-pub struct Conduit {
+pub struct SplicePipe {
     reader: OwnedFd,
     writer: OwnedFd,
     /// Bytes of one piece at most: the pipe's capacity.
@@ -24,7 +24,7 @@ pub(crate) enum Spliced {
     ReadInstead,
 }
 
-impl Conduit {
+impl SplicePipe {
     /// Takes an empty pipe that holds `capacity` bytes.
     pub fn new(reader: OwnedFd, writer: OwnedFd, capacity: u64) -> Self {
         let held = 0;
@@ -41,19 +41,19 @@ impl Conduit {
         self.held == 0
     }
 
-    pub(crate) fn pour(
+    pub(crate) fn splice(
         &mut self,
         lane: &mut impl Lane,
         file: &mut impl Sink,
     ) -> Result<Spliced, TransferError> {
-        let Some(spliced) = lane.pour(self.writer.as_fd(), self.capacity) else {
+        let Some(spliced) = lane.splice_into(self.writer.as_fd(), self.capacity) else {
             return Ok(Spliced::ReadInstead);
         };
         self.held = spliced?;
         if self.held == 0 {
             return Ok(Spliced::ReadInstead);
         }
-        file.drink(self.reader.as_fd(), self.held)?;
+        file.splice_from(self.reader.as_fd(), self.held)?;
         Ok(Spliced::Bytes(std::mem::take(&mut self.held)))
     }
 }
@@ -82,11 +82,11 @@ mod tests {
             Ok(())
         }
 
-        fn holds_input(&self) -> bool {
+        fn has_buffered_input(&self) -> bool {
             false
         }
 
-        fn pour(&mut self, pipe: BorrowedFd<'_>, max: u64) -> Option<io::Result<u64>> {
+        fn splice_into(&mut self, pipe: BorrowedFd<'_>, max: u64) -> Option<io::Result<u64>> {
             let count = self.0.len().min(max as usize);
             let (spliced, rest) = self.0.split_at(count);
             self.0 = rest;
@@ -109,7 +109,7 @@ mod tests {
             Err(Refusal::Fault)
         }
 
-        fn drink(&mut self, pipe: BorrowedFd<'_>, count: u64) -> Result<(), Refusal> {
+        fn splice_from(&mut self, pipe: BorrowedFd<'_>, count: u64) -> Result<(), Refusal> {
             if self.full {
                 return Err(Refusal::DiskFull);
             }
@@ -119,18 +119,18 @@ mod tests {
         }
     }
 
-    fn conduit(capacity: u64) -> Conduit {
+    fn splice_pipe(capacity: u64) -> SplicePipe {
         let (reader, writer) = pipe().unwrap();
-        Conduit::new(reader.into(), writer.into(), capacity)
+        SplicePipe::new(reader.into(), writer.into(), capacity)
     }
 
     #[test]
     fn all_is_poured_in_pieces_that_fit() {
-        let (mut lane, mut sink, mut conduit) =
-            (BytesLane(b"abcdefgh"), VecSink::default(), conduit(3));
+        let (mut lane, mut sink, mut splice_pipe) =
+            (BytesLane(b"abcdefgh"), VecSink::default(), splice_pipe(3));
         let mut pieces = Vec::new();
-        while let Ok(Spliced::Bytes(count)) = conduit.pour(&mut lane, &mut sink) {
-            assert!(conduit.is_empty());
+        while let Ok(Spliced::Bytes(count)) = splice_pipe.splice(&mut lane, &mut sink) {
+            assert!(splice_pipe.is_empty());
             pieces.push(count);
         }
         assert_eq!(pieces, [3, 3, 2]);
@@ -139,16 +139,16 @@ mod tests {
 
     #[test]
     fn a_conduit_that_was_not_emptied_is_of_no_more_use() {
-        let (mut lane, mut conduit) = (BytesLane(b"abcdefgh"), conduit(3));
+        let (mut lane, mut splice_pipe) = (BytesLane(b"abcdefgh"), splice_pipe(3));
         let mut sink = VecSink {
             full: true,
             ..VecSink::default()
         };
-        let refused = conduit.pour(&mut lane, &mut sink);
+        let refused = splice_pipe.splice(&mut lane, &mut sink);
         assert!(matches!(
             refused,
             Err(TransferError::Refused(Refusal::DiskFull))
         ));
-        assert!(!conduit.is_empty());
+        assert!(!splice_pipe.is_empty());
     }
 }
