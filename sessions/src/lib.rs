@@ -11,8 +11,8 @@
 //! what it is told: both are meanings, which the tables of [`wire::native`] and [`wire::ftp`]
 //! translate from and to lines. An [`Event`](server::Event) is what happened to a session, an
 //! [`Effect`](server::Effect) what the session wants done. [`Session`](server::Session) turns
-//! events into effects and takes the time as an argument; [`Conversation`](conversation::Conversation)
-//! puts bytes around it.
+//! events into effects and takes the time as an argument;
+//! [`Conversation`](conversation::Conversation) puts bytes around it.
 //!
 //! The dialects differ in data only: a [`Codec`](wire::codec::Codec) and
 //! [`DialectRules`](server::DialectRules). No state asks which dialect it serves.

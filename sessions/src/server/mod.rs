@@ -2,8 +2,8 @@
 //! clock.
 //!
 //! Each state has a file; `session.rs` sends each event to its state, and `continuations.rs` each
-//! worker's answer and digest. `job`, `dialect_rules`, `parameters` and `late_digest` are plain data and
-//! know no state.
+//! worker's answer and digest. `job`, `dialect_rules`, `parameters` and `late_digest` are plain
+//! data and know no state.
 
 mod context;
 mod continuations;

@@ -3,8 +3,9 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 
+use super::error::TransferError;
+use super::file::Sink;
 use crate::lane::Lane;
-use crate::transfer::{Sink, TransferError};
 
 /// A pipe for splicing. It is empty between two pieces; if the file failed in the middle of one it
 /// is not, and must be dropped.
