@@ -229,7 +229,7 @@ impl Connection {
                 channel.secure_data(tls, rule);
                 match handshake {
                     server::HandshakeTiming::BeforeTransfer => {
-                        self.begin_data_handshake(channel, shared)
+                        self.begin_data_handshake(channel, shared);
                     }
                     server::HandshakeTiming::WithTransfer => {
                         self.data.state = State::Open(channel);
