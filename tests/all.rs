@@ -5,6 +5,7 @@ mod bad_input;
 mod codes;
 mod config;
 mod crowd;
+mod half_close;
 mod harness;
 mod jail;
 mod quota;

@@ -7,7 +7,7 @@ pub use crate::log_line::LogLine;
 use crate::path::VirtualPath;
 use crate::server::{Accepts, Effect, Event, Session, Setup};
 use crate::transfer::{AHEAD_MAX, End};
-use crate::wire::codec::Codec;
+use crate::wire::codec::{Codec, Extent};
 use crate::wire::command::{Command, Security};
 use crate::wire::line::{Head, Inbox};
 use crate::wire::reply::{Malformed, Reply};
@@ -29,9 +29,19 @@ pub struct Conversation {
     inbox: Inbox,
     outbox: Vec<u8>,
     session: Session,
+    peer_end: PeerEnd,
     /// The command that has had no final reply yet. Its code is that of the connection's end until
     /// a reply sets another.
     unanswered: Option<Box<LogLine>>,
+}
+
+/// Whether the peer has closed its sending side, and the session knows.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum PeerEnd {
+    Open,
+    /// Closed; the lines that came before are handled first.
+    Pending,
+    Delivered,
 }
 
 impl Conversation {
@@ -42,6 +52,7 @@ impl Conversation {
             inbox: Inbox::new(codec.rules),
             outbox: Vec::new(),
             session: Session::new(now, setup),
+            peer_end: PeerEnd::Open,
             unanswered: None,
         };
         conversation.deliver(now, Event::Started, &mut Vec::new());
@@ -68,13 +79,11 @@ impl Conversation {
     /// Handles an event, then the lines that it allows to be taken. Appends to `effects` as
     /// `receive` does.
     pub fn handle(&mut self, now: Instant, event: Event, effects: &mut Vec<Effect>) {
-        let event = match event {
-            Event::PeerClosed if self.inbox.has_line(self.codec.is_quit) => {
-                Event::PeerClosedAfterQuit
-            }
-            other => other,
-        };
-        self.deliver(now, event, effects);
+        match (event, self.peer_end) {
+            (Event::PeerClosed, PeerEnd::Open) => self.peer_end = PeerEnd::Pending,
+            (Event::PeerClosed, _) => {}
+            (other, _) => self.deliver(now, other, effects),
+        }
         self.pump(now, effects);
     }
 
@@ -121,14 +130,41 @@ impl Conversation {
     fn pump(&mut self, now: Instant, effects: &mut Vec<Effect>) {
         while self.outbox.len() < OUTBOX_MAX {
             let event = match self.next_line() {
-                Head::Incomplete => break,
-                Head::TooLong => Event::Malformed(Malformed::TooLong),
-                Head::Broken => Event::Malformed(Malformed::BadLineEnd),
+                Head::Incomplete => {
+                    self.deliver_peer_end(now, effects);
+                    break;
+                }
+                Head::TooLong => self.malformed(Malformed::TooLong, Extent::Beginning),
+                Head::Broken => self.malformed(Malformed::BadLineEnd, Extent::Beginning),
                 Head::Line(range) => self.decode_line(now, range),
             };
             self.deliver(now, event, effects);
         }
         self.inbox.compact();
+    }
+
+    /// Tells the session of the peer's end, once all that came before it is done: lines that wait
+    /// for their turn are handled first, but for those behind a transfer that has a connection of
+    /// its own, which may have lost its client.
+    fn deliver_peer_end(&mut self, now: Instant, effects: &mut Vec<Effect>) {
+        let is_due = match self.session.accepts() {
+            Accepts::AllLines => true,
+            Accepts::UrgentOnly => !self.inbox.has_line(self.codec.is_quit),
+            Accepts::AbortOnly | Accepts::Nothing => false,
+        };
+        if is_due && self.peer_end == PeerEnd::Pending {
+            self.peer_end = PeerEnd::Delivered;
+            self.deliver(now, Event::PeerClosed, effects);
+        }
+    }
+
+    /// The event of a line that broke the rules. Content that may follow it must not be taken for
+    /// lines.
+    fn malformed(&self, malformed: Malformed, extent: Extent) -> Event {
+        match (self.codec.announces_content)(self.inbox.taken(), extent) {
+            true => Event::MalformedUpload(malformed),
+            false => Event::Malformed(malformed),
+        }
     }
 
     /// Takes the next line of a kind that the session accepts now.
@@ -152,7 +188,7 @@ impl Conversation {
                 self.begin_log_line(now, &command);
                 Event::Command(command)
             }
-            Err(malformed) => Event::Malformed(malformed),
+            Err(malformed) => self.malformed(malformed, Extent::Whole),
         }
     }
 

@@ -3,7 +3,10 @@
 
 use std::fmt;
 
-/// A path as a peer sent it: not empty, without NUL, CR or LF.
+/// The longest path that a client sends, in bytes: PATH_MAX of Linux, less its NUL.
+pub const SENT_PATH_MAX: usize = 4095;
+
+/// A path as a peer sends it: not empty, without NUL, CR or LF.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct PathArg(Vec<u8>);
 
@@ -13,6 +16,12 @@ impl PathArg {
         let bytes = bytes.into();
         let forbidden = |b: &u8| matches!(b, 0 | b'\r' | b'\n');
         (!bytes.is_empty() && !bytes.iter().any(forbidden)).then_some(Self(bytes))
+    }
+
+    /// Takes a path that is to be sent, as `new` does; `None` also for one of more than
+    /// [`SENT_PATH_MAX`] bytes, which no file has and which might not fit in a line.
+    pub fn to_send(bytes: impl Into<Vec<u8>>) -> Option<Self> {
+        Self::new(bytes).filter(|path| path.0.len() <= SENT_PATH_MAX)
     }
 
     pub fn as_bytes(&self) -> &[u8] {

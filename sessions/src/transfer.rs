@@ -374,7 +374,8 @@ fn poll_stop_line(
     let mut buf = [0; 2048];
     while ahead.len() < AHEAD_MAX {
         match lane.read(&mut buf) {
-            Ok(0) => return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
+            // The peer has nothing more to say, and may read on; if it is gone, a write will fail.
+            Ok(0) => break,
             Ok(count) => ahead.extend_from_slice(&buf[..count]),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
             Err(error) => return Err(error.into()),

@@ -19,11 +19,13 @@ mod pair {
 
     mod ahead;
     mod broken;
+    mod content;
     mod digests;
     mod downloads;
     mod entrance;
     mod events;
     mod frames;
+    mod half_close;
     mod halted;
     mod order;
     mod refused;

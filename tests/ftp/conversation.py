@@ -125,7 +125,7 @@ def meanwhile(w):
 def negotiation(w):
     ftp = Ftp(prompt(w))
     for option in (b"\xfb\x01", b"\xfd\x03", b"\xfc\x06", b"\xfe\x18"):
-        ftp.raw(b"NO" + IAC + option + b"OP\r\n")
+        ftp.raw(IAC + option + b"NOOP\r\n")
         ftp.expect(200)
 
 
@@ -159,6 +159,18 @@ def login_at_once(w):
     ftp = Ftp(prompt(w), user=None)
     ftp.raw(b"USER tom\r\nPASS 123\r\nPWD\r\n")
     same("the codes", [ftp.reply().code for _ in range(3)], [331, 230, 257])
+
+
+@step("commands before the end of the client are done and answered")
+def half_closed(w):
+    made = w.fresh("made")
+    sock = connect(("127.0.0.1", prompt(w).port("ftp", "127.0.0.1")))
+    sock.sendall(f"USER tom\r\nPASS 123\r\nMKD {made}\r\nPWD\r\nMKD half".encode())
+    sock.shutdown(socket.SHUT_WR)
+    said = b"".join(iter(lambda: sock.recv(4096), b"")).decode().splitlines()
+    same("the codes", [line[:3] for line in said], ["220", "331", "230", "257", "257"])
+    home = prompt(w).home()
+    need((home / made).is_dir() and not (home / "half").exists(), "not what was asked")
 
 
 @step("a line of {count} bytes is one 500, and the next command works", over=[

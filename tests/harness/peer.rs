@@ -306,6 +306,11 @@ impl Peer {
         self.wire.into_inner().hang_up();
     }
 
+    /// Nothing more is sent; what the daemon says can still be read.
+    pub(crate) fn finish_sending(&mut self) {
+        self.wire.get_mut().finish_sending();
+    }
+
     pub(crate) fn wire(&self) -> &Wire {
         self.wire.get_ref()
     }

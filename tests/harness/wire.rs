@@ -58,6 +58,17 @@ impl Wire {
         self.socket().shutdown(Shutdown::Both).unwrap();
     }
 
+    /// The sending side ends: close_notify where there is TLS, else FIN.
+    pub(crate) fn finish_sending(&mut self) {
+        match self {
+            Self::Tls(tls) => {
+                tls.conn.send_close_notify();
+                tls.flush().unwrap();
+            }
+            Self::Plain(socket) => socket.shutdown(Shutdown::Write).unwrap(),
+        }
+    }
+
     pub(crate) fn socket(&self) -> &TcpStream {
         match self {
             Self::Tls(tls) => &tls.sock,

@@ -84,3 +84,25 @@ fn a_name_from_the_server_cannot_command_the_terminal() {
     let said = tom.ask(r#"get "evil\x1b[2J\x07" tame"#);
     assert!(said.starts_with("226 tame: 1 bytes"), "{said}");
 }
+
+/// Each `%` of a name is three bytes of a line: what a line holds must not depend on names.
+#[test]
+fn a_tree_of_long_names_full_of_percent_signs_arrives() {
+    let daemon = Daemon::demo();
+    let desk = Desk::new();
+    let victim = daemon.home("tom").join("victim");
+    fs::write(&victim, "kept").unwrap();
+    let deep = vec!["%".repeat(250); 11].join("/");
+    let evil = b"\r\nDELE /victim\r\n";
+    fs::create_dir_all(desk.path("tree").join(&deep)).unwrap();
+    desk.write(&format!("tree/{deep}/file"), evil);
+    let ran = desk.batch(daemon.address(), &["-c", "put -r tree"], "");
+    let (said, complained) = (ran.said, ran.complained);
+    assert!(
+        said.starts_with("226 tree: 1 files sent"),
+        "{said}{complained}"
+    );
+    let stored = daemon.home("tom").join("tree").join(&deep).join("file");
+    assert_eq!(fs::read(stored).unwrap(), evil);
+    assert_eq!(fs::read(victim).unwrap(), b"kept");
+}

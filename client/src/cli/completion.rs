@@ -109,7 +109,7 @@ fn complete_remote(session: &mut Session, word: &str) -> Option<Vec<Completion>>
     let path = if folder.is_empty() {
         None
     } else {
-        Some(PathArg::new(folder)?)
+        Some(PathArg::to_send(folder)?)
     };
     let mut names = Vec::new();
     let listed = session.list(folder.as_bytes(), Command::List(path), |name, facts| {

@@ -60,7 +60,7 @@ impl Word {
 
     /// Returns the word as a path at the server; `None` where it cannot be sent.
     pub(crate) fn to_remote_path(&self) -> Option<PathArg> {
-        PathArg::new(self.0.clone())
+        PathArg::to_send(self.0.clone())
     }
 
     /// Returns the word as text; bytes that are not UTF-8 are replaced.

@@ -19,7 +19,9 @@ use crate::transfer::tree::join_remote;
 /// `Refused` where it cannot be sent.
 pub(crate) fn remote_path(word: &Word) -> Result<PathArg, CommandError> {
     word.to_remote_path().ok_or_else(|| {
-        CommandError::Refused("a name at the server is not empty and holds no NUL, CR or LF".into())
+        CommandError::Refused(
+            "a path at the server has 1 to 4095 bytes and no NUL, CR or LF".into(),
+        )
     })
 }
 
@@ -50,7 +52,7 @@ pub(crate) fn remote_target(from: &Path, to: Option<&Word>) -> Result<PathArg, C
         Some(to) if to.as_bytes().ends_with(b"/") => [to.as_bytes(), name()?].concat(),
         Some(to) => to.as_bytes().to_vec(),
     };
-    PathArg::new(path).ok_or_else(|| {
+    PathArg::to_send(path).ok_or_else(|| {
         CommandError::refused(from.display(), "its name cannot be sent; name another")
     })
 }

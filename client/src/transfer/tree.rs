@@ -30,7 +30,7 @@ pub(crate) fn join_remote(folder: Option<&PathArg>, name: &[u8]) -> Result<PathA
         Some(folder) if folder.ends_with(b"/") => [folder, name].concat(),
         Some(folder) => [folder, b"/", name].concat(),
     };
-    PathArg::new(path)
+    PathArg::to_send(path)
         .ok_or_else(|| CommandError::refused(escape_name(name), "no name for the server"))
 }
 

@@ -236,7 +236,7 @@ impl Connection {
         let mut buf = std::mem::take(&mut shared.line_buffer);
         let result = channel.read(&mut buf);
         match result {
-            Ok(0) => self.peer_closed(shared, now),
+            Ok(0) => self.input_ended(shared, now),
             Ok(count) => {
                 // In clear, a short read means that the socket is drained (epoll(7)), unless it
                 // stopped before urgent data, which is in the middle of a line.
@@ -250,21 +250,17 @@ impl Connection {
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.ready.readable = false,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(_) => self.peer_closed(shared, now),
+            Err(_) => self.input_ended(shared, now),
         }
         shared.line_buffer = buf;
     }
 
-    fn peer_closed(&mut self, shared: &mut Shared, now: Instant) {
-        self.notify(Event::PeerClosed, shared, now);
+    /// Handles the end of the peer's input, by FIN, close_notify or an error. What came before it is
+    /// done and answered first; the session closes when it has nothing left to do.
+    fn input_ended(&mut self, shared: &mut Shared, now: Instant) {
         self.peer_input = PeerInput::Ended;
-        match &self.stage {
-            // A running upload may still be finished without anyone to tell.
-            Stage::Conversing(conversation) if !conversation.session().is_closed() => {
-                self.ready.readable = false;
-            }
-            _ => self.end_now(),
-        }
+        self.ready.readable = false;
+        self.notify(Event::PeerClosed, shared, now);
     }
 
     /// Passes an event to the conversation, and performs the effects.
@@ -287,11 +283,17 @@ impl Connection {
                     return self.end_now();
                 }
                 Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.ready.writable = false;
                     return;
                 }
-                Err(_) => return self.peer_closed(shared, now),
+                Err(_) if self.ending != Ending::No => return self.end_now(),
+                // Nobody reads replies any more; what the peer sent before is here to be read.
+                Err(_) => {
+                    conversation.outbox().clear();
+                    self.ready.readable = true;
+                }
             }
             // Lines may have waited for room in the outbox, and their replies fill it again.
             self.with_conversation(shared, now, |conversation, effects| {

@@ -8,7 +8,7 @@ use super::{data_ports, download, files, immediate, listing, login, rename, stre
 use crate::path::VirtualPath;
 use crate::transfer::Task;
 use crate::wire::command::{Answer, Command, Permission, Store, Turn};
-use crate::wire::reply::{Operation, Refusal, Reply};
+use crate::wire::reply::{CloseReason, Operation, Refusal, Reply};
 
 /// Logged in, between two dialogues.
 #[derive(Default)]
@@ -99,7 +99,8 @@ fn operation_of(command: &Command) -> Operation {
     }
 }
 
-/// Refuses a command; frames that follow it without a turn are discarded.
+/// Refuses a command. Frames that follow it without a turn are discarded; before the login the
+/// session is closed instead.
 pub(super) fn refuse_command(
     state: State,
     command: Command,
@@ -111,10 +112,13 @@ pub(super) fn refuse_command(
         Command::Store(Store {
             turn: Turn::Skipped,
             ..
-        }) if cx.shared.account.is_some() => {
-            cx.begin_task(Task::Discard);
-            State::Discarding
-        }
+        }) => match cx.shared.account {
+            Some(_) => {
+                cx.begin_task(Task::Discard);
+                State::Discarding
+            }
+            None => cx.close_with(CloseReason::ContentMayFollow),
+        },
         _ => state,
     }
 }

@@ -30,6 +30,8 @@ pub enum Event {
     Started,
     Command(Command),
     Malformed(Malformed),
+    /// A line that begins an upload and was not understood: content may follow it.
+    MalformedUpload(Malformed),
     /// A worker answered.
     Completed(JobId, Completion),
     /// A burst ended; the task has moved `done` bytes so far.
@@ -46,10 +48,9 @@ pub enum Event {
     Leave(CloseReason),
     /// The dialogue must end now.
     Stop,
-    /// The peer closed the control connection.
+    /// The peer closed its side of the control connection, and the lines that it sent before are
+    /// handled.
     PeerClosed,
-    /// The peer closed the control connection behind a QUIT that was not handled yet.
-    PeerClosedAfterQuit,
     /// The control connection is under TLS from now on.
     Secured,
     /// The peer sent clear text behind the line that begins TLS.
@@ -288,7 +289,7 @@ impl Session {
 fn is_activity(event: &Event, timer: Timer) -> bool {
     match event {
         // Lines do not delay the deadline of a data connection.
-        Event::Command(_) | Event::Malformed(_) => {
+        Event::Command(_) | Event::Malformed(_) | Event::MalformedUpload(_) => {
             !matches!(timer, Timer::Data | Timer::Stall | Timer::LongWork)
         }
         Event::Timeout => true,
@@ -310,9 +311,8 @@ fn step(state: State, event: Event, timer: Timer, cx: &mut Context<'_>) -> State
             }),
             Event::PeerClosed,
         ) => publishing.on_peer_closed(job, cx),
+        (State::Opening(opening), Event::PeerClosed) => opening.on_peer_closed(cx),
         (_, Event::PeerClosed) => cx.close(),
-        // The QUIT is handled in its turn.
-        (state, Event::PeerClosedAfterQuit) => state,
         (State::StartingTls, Event::Secured) => security::secured(cx),
         (_, Event::ClearTextAfterAuthTls) => cx.close_with(CloseReason::ClearTextAfterAuthTls),
         (State::Listening, Event::Listening(form, address)) => {
@@ -332,6 +332,10 @@ fn step(state: State, event: Event, timer: Timer, cx: &mut Context<'_>) -> State
         (state, Event::Evicted) => on_evicted(state, cx),
         (state, Event::Progress { done }) => on_progress(state, done),
         (state, Event::Malformed(malformed)) => on_malformed(state, malformed, cx),
+        (_, Event::MalformedUpload(malformed)) => {
+            cx.reply(Reply::Malformed(malformed));
+            cx.close_with(CloseReason::ContentMayFollow)
+        }
         (state, Event::Command(command)) => on_command(state, command, cx),
         (State::Working(working), Event::Completed(id, completion)) if working.job == id => {
             working.after.on_completed(completion, cx)

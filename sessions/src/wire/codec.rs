@@ -19,6 +19,17 @@ pub struct Codec {
     /// Whether the line ends the session, so that its client may close without waiting for the
     /// answer.
     pub is_quit: fn(&[u8]) -> bool,
+    /// Whether content may follow the line without waiting for its answer. The line may break every
+    /// other rule.
+    pub announces_content: fn(&[u8], Extent) -> bool,
+}
+
+/// How much of a line is known.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Extent {
+    Whole,
+    /// It is too long, or its end may not be where it seems to be.
+    Beginning,
 }
 
 /// The native dialect (PROTOCOL.md).
@@ -28,6 +39,7 @@ pub static NATIVE: Codec = Codec {
     encode: native::codes::encode,
     is_urgent: native::verbs::is_abort,
     is_quit: |_| false,
+    announces_content: native::verbs::announces_content,
 };
 
 /// FTP with its extensions.
@@ -37,4 +49,6 @@ pub static FTP: Codec = Codec {
     encode: ftp::codes::encode,
     is_urgent: ftp::verbs::is_urgent,
     is_quit: ftp::verbs::is_quit,
+    // Content has a connection of its own.
+    announces_content: |_, _| false,
 };

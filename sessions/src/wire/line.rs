@@ -2,8 +2,9 @@
 
 use std::ops::Range;
 
-/// The longest line either side may send, its CRLF included, in bytes.
-pub const LINE_MAX: usize = 8192;
+/// The longest line either side may send, its CRLF included, in bytes. A path of
+/// [`SENT_PATH_MAX`](crate::path::SENT_PATH_MAX) bytes fits in it, each byte written as `%XX`.
+pub const LINE_MAX: usize = 16 * 1024;
 
 /// Telnet's "interpret as command" (RFC 854).
 const IAC: u8 = 0xff;
@@ -41,6 +42,8 @@ pub struct Inbox {
     start: usize,
     /// Where the search for LF goes on, so that a slow peer costs linear time.
     searched: usize,
+    /// The line that was taken last, well-formed or not; of one that is too long, its beginning.
+    taken: Range<usize>,
     /// The number of LFs that wait.
     ends: usize,
     skipping: Skipping,
@@ -51,9 +54,12 @@ pub struct Inbox {
 enum TelnetState {
     #[default]
     Nothing,
+    /// An IAC at the beginning of a line.
     Iac,
     /// WILL, WONT, DO or DONT: the option's number follows.
     Option,
+    /// An IAC in the middle of a line, where it is a byte of a name.
+    IacInLine,
 }
 
 #[derive(Default, PartialEq, Eq)]
@@ -112,6 +118,12 @@ impl Inbox {
         &self.bytes[range]
     }
 
+    /// The bytes of the line that was taken last, also of one that broke the rules; of one that was
+    /// too long, at least the first bytes. Valid until the next call that changes the inbox.
+    pub fn taken(&self) -> &[u8] {
+        &self.bytes[self.taken.clone()]
+    }
+
     /// Takes the first line. A `Line`'s range is valid until the next call that changes the inbox.
     pub fn take(&mut self) -> Head {
         self.skip_rest_of_long_line();
@@ -121,6 +133,7 @@ impl Inbox {
             return self.incomplete();
         };
         let (start, end) = (self.start, self.searched + offset);
+        self.taken = start..end;
         self.take_up_to(end + 1);
         self.classify(start, end)
     }
@@ -137,6 +150,7 @@ impl Inbox {
                     // The line moves to the front, and the front is taken.
                     self.bytes[self.start..next].rotate_right(next - start);
                     let front = self.start;
+                    self.taken = front..front + line.len();
                     self.take_up_to(front + next - start);
                     return Head::Line(front..front + line.len());
                 }
@@ -180,6 +194,7 @@ impl Inbox {
             self.bytes.drain(..self.start);
             self.searched -= self.start;
             self.start = 0;
+            self.taken = 0..0;
         }
     }
 
@@ -192,6 +207,7 @@ impl Inbox {
                     self.telnet = TelnetState::Nothing;
                     rest
                 }
+                TelnetState::IacInLine => self.push_iac_in_line(first, rest, bytes),
             };
         }
     }
@@ -204,8 +220,24 @@ impl Inbox {
         if rest.is_empty() {
             return rest;
         }
-        self.telnet = TelnetState::Iac;
+        self.telnet = match self.is_at_line_start() {
+            true => TelnetState::Iac,
+            false => TelnetState::IacInLine,
+        };
         &rest[1..]
+    }
+
+    /// Whether the next byte begins a line.
+    fn is_at_line_start(&self) -> bool {
+        self.skipping == Skipping::Nothing && self.bytes.last().is_none_or(|&last| last == b'\n')
+    }
+
+    /// Handles the byte behind an IAC inside a line: telnet commands come before a verb only, and
+    /// clients double an IAC that belongs to a name, or know nothing of telnet.
+    fn push_iac_in_line<'a>(&mut self, next: u8, rest: &'a [u8], all: &'a [u8]) -> &'a [u8] {
+        self.telnet = TelnetState::Nothing;
+        self.bytes.push(IAC);
+        if next == IAC { rest } else { all }
     }
 
     /// Handles the byte behind an IAC. If it is no command, the IAC was a byte of a name whose
@@ -257,6 +289,7 @@ impl Inbox {
         self.bytes = Vec::new();
         self.start = 0;
         self.searched = 0;
+        self.taken = 0..0;
         self.ends = 0;
     }
 
@@ -264,6 +297,7 @@ impl Inbox {
         if self.len() < LINE_MAX {
             return Head::Incomplete;
         }
+        self.taken = self.start..self.bytes.len();
         self.start = self.bytes.len();
         self.skipping = Skipping::ToLineEnd;
         Head::TooLong
@@ -371,7 +405,7 @@ mod tests {
             &b"PWD"[..],
             b"bare",
             b"ABOR",
-            b"n\xffa\xffbc",
+            b"n\xffa\xffb\xff\xfb\x01c",
             b"",
             b"\xff",
             b"Broken",

@@ -415,6 +415,8 @@ pub enum CloseReason {
     ShuttingDown,
     /// Clear text came behind the line that begins TLS.
     ClearTextAfterAuthTls,
+    /// Content may follow an upload that was refused, and could be taken for commands.
+    ContentMayFollow,
     /// The client is done: nothing is wrong.
     Asked,
     Fault,

@@ -6,6 +6,9 @@ use super::reply::{CloseReason, Refusal};
 pub(super) fn close_reason_text(reason: &CloseReason) -> &'static str {
     match reason {
         CloseReason::LoginTimeout => "no login in time, closing",
+        CloseReason::ContentMayFollow => {
+            "what follows this upload cannot be told from commands, closing"
+        }
         CloseReason::IdleTimeout => "idle for too long, closing",
         CloseReason::Stalled => "the transfer moved no byte for too long, closing",
         CloseReason::TooManyAttempts => "too many failed logins, closing",

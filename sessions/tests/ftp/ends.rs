@@ -239,6 +239,57 @@ fn a_download_ends_with_its_control_connection() {
     rig.is_idle();
 }
 
+/// Lines that came whole before the end are done and answered.
+#[test]
+fn what_came_before_the_end_is_done() {
+    let first: fn(&Job) -> bool = |_| true;
+    let second: fn(&Job) -> bool = |job| matches!(job, Job::CheckSource { .. });
+    for held in [first, second] {
+        let mut rig = Rig::new(World::new());
+        rig.hold = Hold::Jobs(held);
+        rig.sends(b"MKD x\r\nMKD x/y\r\nRNFR x\r\nRNTO z\r\nPWD\r\nMKD half");
+        rig.hangs_up();
+        rig.hears();
+        assert!(!rig.is_over());
+        rig.hold = Hold::Nothing;
+        rig.hears();
+        assert!(rig.is_over());
+        let codes = [257, 257, 350, 250, 257].map(|code: u16| code.to_string());
+        let said = rig.transcript();
+        let said: Vec<_> = said.lines().rev().take(5).map(|line| &line[..3]).collect();
+        assert!(codes.iter().rev().eq(said), "{}", rig.transcript());
+        assert!(rig.disk.folders.contains(&b"/z"[..]));
+        assert!(!rig.disk.folders.contains(&b"/half"[..]));
+    }
+}
+
+/// A client that sent everything at once may be there for what it is sent, but nobody vouches for
+/// the end of an upload.
+#[test]
+fn a_transfer_that_begins_behind_the_end() {
+    for (line, codes) in [
+        ("RETR a", "150226221"),
+        ("LIST", "150226221"),
+        ("STOR c", ""),
+    ] {
+        let mut rig = Rig::new(strict());
+        rig.expect("TYPE I\r\nPROT C\r\nEPSV", &[200, 200, 229]);
+        let before = rig.transcript().len();
+        rig.hold = Hold::Jobs(|_| true);
+        rig.sends_file(NEW);
+        rig.types(line);
+        rig.hangs_up();
+        rig.hears();
+        rig.hold = Hold::Nothing;
+        rig.hears();
+        assert!(rig.is_over(), "{line}");
+        let said = rig.transcript()[before..].to_owned();
+        let said: String = said.lines().map(|line| &line[..3]).collect();
+        assert_eq!(said, codes, "{line}");
+        assert_eq!(rig.disk.content("/c"), None);
+    }
+}
+
 /// More than a client hands to its system at once.
 static LONG: [u8; 16 * 1024 + 1] = [b'x'; 16 * 1024 + 1];
 

@@ -41,6 +41,32 @@ fn names_are_bytes() {
     });
 }
 
+/// Names of the code page 1251 whose bytes are telnet commands elsewhere; an IAC that a client
+/// doubles is one, as telnet has it, and everything else stays as it came.
+#[test]
+fn telnet_has_no_say_inside_of_a_line() {
+    for (sent, stored) in [
+        (&b"\xef\xee\xff\xf1.txt"[..], &b"/\xef\xee\xff\xf1.txt"[..]),
+        (b"\xef\xee\xff\xf2.txt", b"/\xef\xee\xff\xf2.txt"),
+        (b"\xef\xee\xff\xfb\x01.txt", b"/\xef\xee\xff\xfb\x01.txt"),
+        (b"a\xff\xffb", b"/a\xffb"),
+        (b"\xff\xffb\xff", b"/\xffb\xff"),
+        (b"c\xff\xff\xffd", b"/c\xff\xffd"),
+    ] {
+        let line = [b"\xff\xf4\xff\xf2MKD ", sent, b"\r\n"].concat();
+        at_every_cut(World::new, |rig| {
+            assert_eq!(rig.sends(&line)[0].code, 257);
+            let made = rig.disk.folders.contains(stored);
+            assert!(
+                made,
+                "{} is not {}",
+                sent.escape_ascii(),
+                stored.escape_ascii()
+            );
+        });
+    }
+}
+
 #[test]
 fn files_are_deleted() {
     let disk = || {

@@ -66,7 +66,7 @@ fn lines_that_are_none() {
         assert_eq!(codes, [500, 500, 500, 257]);
     });
     let mut rig = Rig::new(World::new());
-    let long = [&b"MKD "[..], &[b'x'; 9000], b"\r\nPWD\r\n"].concat();
+    let long = [&b"MKD "[..], &[b'x'; 17_000], b"\r\nPWD\r\n"].concat();
     let said = rig.sends(&long);
     assert_eq!([said[0].code, said[1].code], [500, 257]);
 }

@@ -25,6 +25,7 @@ pub(super) struct Client {
     halt: Halt,
     inbox: Inbox,
     outbox: Vec<u8>,
+    sending_side: SendingSide,
     /// What the server said to typing hands.
     heard: Option<Vec<u8>>,
     budget: u64,
@@ -37,6 +38,13 @@ pub(super) struct Client {
     pub(super) asked: Vec<Question>,
     pub(super) notes: Vec<Note>,
     pub(super) working: Vec<(u64, u64)>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum SendingSide {
+    StaysOpen,
+    /// It is closed behind the last byte.
+    ClosesWhenSent,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -59,6 +67,7 @@ impl Client {
             halt: Halt::No,
             inbox: Inbox::default(),
             outbox: Vec::new(),
+            sending_side: SendingSide::StaysOpen,
             heard: None,
             budget: rig.budget,
             scratch: vec![0; rig.scratch],
@@ -97,6 +106,10 @@ impl Client {
         self.outbox.extend_from_slice(bytes);
     }
 
+    pub(super) fn closes_when_sent(&mut self) {
+        self.sending_side = SendingSide::ClosesWhenSent;
+    }
+
     /// Everything that came since typing began.
     pub(super) fn heard(&mut self) -> Vec<u8> {
         self.heard.take().unwrap_or_default()
@@ -131,6 +144,9 @@ impl Client {
     /// Does one thing; `false` where there is nothing to do.
     pub(super) fn step(&mut self, mut lane: Ends<'_>) -> bool {
         let flushed = !self.outbox.is_empty() && lane.flush_out(&mut self.outbox);
+        if self.outbox.is_empty() && self.sending_side == SendingSide::ClosesWhenSent {
+            lane.outgoing.end();
+        }
         let did = match (self.task, &self.heard) {
             (_, Some(_)) => self.listen(&mut lane),
             (Some(task), None) => self.burst(task, &mut lane),

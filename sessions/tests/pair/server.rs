@@ -33,6 +33,7 @@ pub(super) struct Server {
     orders: VecDeque<Order>,
     ordered: u32,
     answered: u32,
+    input: Input,
     ending: Ending,
     owner: u32,
     workers: Workers,
@@ -61,6 +62,13 @@ pub(super) enum Hold {
 pub(super) enum Workers {
     FirstFirst,
     LastFirst,
+}
+
+/// Whether the client's end has been read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Input {
+    Open,
+    Ended,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -93,6 +101,7 @@ impl Server {
             orders: VecDeque::new(),
             ordered: 0,
             answered: 0,
+            input: Input::Open,
             ending: Ending::No,
             owner: rig.owner,
             workers: rig.workers,
@@ -133,7 +142,7 @@ impl Server {
         let flushed = self.flush(&mut lane, now, disk);
         let worked = self.work(now, disk);
         let moved = self.burst(now, &mut lane, disk);
-        let read = self.read(now, &mut lane, disk);
+        let read = self.read(now, &mut lane);
         flushed || worked || moved || read
     }
 
@@ -247,16 +256,17 @@ impl Server {
         self.file = Some(file);
     }
 
-    fn read(&mut self, now: Instant, lane: &mut Ends<'_>, disk: &mut Disk) -> bool {
+    fn read(&mut self, now: Instant, lane: &mut Ends<'_>) -> bool {
         let lent = self.task.is_some_and(|task| task.is_framed());
         if self.ending != Ending::No || lent || !self.conversation.wants_input() {
             return false;
         }
         let mut buf = [0; 64];
         match lane.read(&mut buf) {
+            Ok(0) if self.input == Input::Ended => false,
             Ok(0) => {
+                self.input = Input::Ended;
                 self.event(now, Event::PeerClosed);
-                self.end(lane, disk);
                 true
             }
             Ok(count) => {

@@ -93,6 +93,11 @@ impl Wire {
         format!("{} | {}", read.escape_ascii(), unread.escape_ascii())
     }
 
+    /// The writer has written all that it will.
+    pub(super) fn end(&mut self) {
+        self.state = State::Ended;
+    }
+
     /// The connection breaks: what has not arrived never will.
     pub(super) fn cut_off(&mut self) {
         self.sent.truncate(self.limit);
@@ -118,15 +123,15 @@ impl Ends<'_> {
         self.incoming.state = State::Unread;
     }
 
-    /// Takes what it can off `bytes`.
+    /// Takes what it can off `bytes`; all, where nobody reads any more.
     pub(super) fn flush_out(&mut self, bytes: &mut Vec<u8>) -> bool {
-        match self.write(bytes) {
-            Ok(count) => {
-                bytes.drain(..count);
-                count > 0
-            }
-            Err(_) => false,
-        }
+        let taken = match self.write(bytes) {
+            Ok(count) => count,
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => bytes.len(),
+            Err(_) => 0,
+        };
+        bytes.drain(..taken);
+        taken > 0
     }
 }
 

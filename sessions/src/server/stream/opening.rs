@@ -1,10 +1,10 @@
 //! The state in which a data connection is opened, and then put under TLS.
 
-use super::{DataEvent, Purpose, Readiness, progress_reply};
+use super::{DataEvent, Purpose, Readiness, outlives_control, progress_reply};
 use crate::server::context::Context;
 use crate::server::session::{Effect, State};
 use crate::wire::command::{Command, Protection};
-use crate::wire::reply::{DataReply, Reply};
+use crate::wire::reply::{CloseReason, DataReply, Reply};
 
 /// A data connection that is being opened.
 pub(in crate::server) struct OpeningData {
@@ -71,6 +71,19 @@ impl OpeningData {
             }
             _ => {
                 cx.reply(Reply::Noop);
+                State::Opening(self)
+            }
+        }
+    }
+
+    /// Handles the end of the control connection without QUIT. Its client may have sent all its
+    /// commands at once, and still be there for what it is sent; an upload would have nobody to
+    /// vouch for its end.
+    pub(in crate::server) fn on_peer_closed(self, cx: &mut Context<'_>) -> State {
+        match self.purpose {
+            Purpose::Upload(_) if !outlives_control(cx) => cx.close(),
+            _ => {
+                cx.shared.close_when_done = Some(CloseReason::Asked);
                 State::Opening(self)
             }
         }

@@ -145,6 +145,7 @@ impl Line<'_> {
         self.end();
     }
 
+    /// A path from [`PathArg::to_send`] fits in a line whatever its bytes are.
     fn end(self) {
         self.0.extend_from_slice(b"\r\n");
     }
@@ -153,7 +154,8 @@ impl Line<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::path::VirtualPath;
+    use crate::path::{SENT_PATH_MAX, VirtualPath};
+    use crate::wire::line::LINE_MAX;
     use crate::wire::native::verbs::{VERBS, decode};
     use crate::wire::stamp::Stamp;
 
@@ -294,5 +296,25 @@ mod tests {
             };
             assert_eq!(root.join(&arrived), root.join(&name));
         }
+    }
+
+    #[test]
+    fn the_longest_path_fits_in_a_line_whatever_its_bytes_are() {
+        for byte in [b'%', 0xff, b'a'] {
+            let path = PathArg::to_send(vec![byte; SENT_PATH_MAX]).unwrap();
+            let store = Command::Store(Store {
+                path,
+                size: u64::MAX,
+                modified: Some(Stamp(0)),
+                digest: Algorithm::Sha256,
+                declared: Some(Sum::Sha256([0xff; 32])),
+                replace: Replace::Yes,
+                turn: Turn::Skipped,
+            });
+            let mut line = Vec::new();
+            encode(&store, &mut line);
+            assert!(line.len() <= LINE_MAX, "{byte}: {}", line.len());
+        }
+        assert_eq!(PathArg::to_send(vec![b'a'; SENT_PATH_MAX + 1]), None);
     }
 }

@@ -6,6 +6,7 @@ use super::line_parts::{MalformedParts, Parts};
 use super::path_escape::decode_path;
 use crate::digest::Algorithm;
 use crate::path::PathArg;
+use crate::wire::codec::Extent;
 use crate::wire::command::{Answer, Command, NewVerifier, Replace, Retrieve, Store, Turn};
 use crate::wire::number::number;
 use crate::wire::reply::Malformed;
@@ -99,6 +100,19 @@ pub fn decode(line: &[u8]) -> Result<Command, Malformed> {
 /// Whether the line is ABOR; used while bulk data flows.
 pub fn is_abort(line: &[u8]) -> bool {
     line.eq_ignore_ascii_case(b"ABOR")
+}
+
+/// Whether frames may follow the line whatever is answered: a STOR with `go=1`, however it is
+/// spelled, or one of which only the beginning is known.
+pub fn announces_content(line: &[u8], extent: Extent) -> bool {
+    let Some((verb, rest)) = line.split_at_checked(4) else {
+        return false;
+    };
+    let may_say_go = || match extent {
+        Extent::Whole => rest.windows(3).any(|key| key.eq_ignore_ascii_case(b"go=")),
+        Extent::Beginning => true,
+    };
+    verb.eq_ignore_ascii_case(b"STOR") && may_say_go()
 }
 
 fn scram(parts: &mut Parts<'_>) -> Result<Vec<u8>, ArgumentError> {

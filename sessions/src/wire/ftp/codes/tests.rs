@@ -299,9 +299,13 @@ fn refusals() -> [(Operation, Refusal, &'static str); 28] {
 }
 
 #[rustfmt::skip]
-fn farewells() -> [(CloseReason, &'static str); 13] {
+fn farewells() -> [(CloseReason, &'static str); 14] {
     [
         (CloseReason::LoginTimeout, "421 no login in time, closing\r\n"),
+        (
+            CloseReason::ContentMayFollow,
+            "421 what follows this upload cannot be told from commands, closing\r\n",
+        ),
         (CloseReason::IdleTimeout, "421 idle for too long, closing\r\n"),
         (CloseReason::Stalled, "421 the transfer moved no byte for too long, closing\r\n"),
         (CloseReason::TooManyAttempts, "421 too many failed logins, closing\r\n"),
