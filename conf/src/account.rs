@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use crate::ftp::CloseNotify;
-use crate::units::Bytes;
+use crate::quota::{ByteQuota, EntryQuota};
 
 /// Bytes of a stored key and of a server key: SHA-256's output.
 pub const KEY_LENGTH: usize = 32;
@@ -26,10 +26,10 @@ pub struct Account {
     pub home: Option<PathBuf>,
     /// Bytes that the user may store; `None`: what `server.ron` says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub quota: Option<Bytes>,
+    pub quota: Option<ByteQuota>,
     /// Files, directories and links that the user may have; `None`: what `server.ron` says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub entries: Option<u64>,
+    pub entries: Option<EntryQuota>,
     #[serde(default)]
     pub access: Access,
     /// Whether the user may log in.

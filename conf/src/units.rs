@@ -7,20 +7,30 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-/// The error of a value: the value itself and what would be right.
+/// The error of a value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{found:?} is not {wanted}")]
-pub struct BadValue {
-    found: String,
-    wanted: Cow<'static, str>,
+pub enum BadValue {
+    /// The value itself and what would be right.
+    #[error("{found:?} is not {wanted}")]
+    Wrong {
+        found: String,
+        wanted: Cow<'static, str>,
+    },
+    /// The value can be read in two ways; the question that it is answered with.
+    #[error("{0}")]
+    Ambiguous(String),
 }
 
 impl BadValue {
     pub(crate) fn new(found: &str, wanted: impl Into<Cow<'static, str>>) -> Self {
-        Self {
+        Self::Wrong {
             found: found.chars().take(100).collect(),
             wanted: wanted.into(),
         }
+    }
+
+    pub(crate) fn ambiguous(question: String) -> Self {
+        Self::Ambiguous(question)
     }
 }
 

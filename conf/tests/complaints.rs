@@ -182,6 +182,16 @@ fn sizes_and_durations() {
          write a whole number and a unit such as \"800MB\""
     );
     assert_eq!(
+        server("  quota: (users: {\"tom\": 800}),"),
+        "server.ron:3:26: quota.users[\"tom\"]: \
+         800 bytes? write \"800MB\", or \"800B\" if you mean it"
+    );
+    assert_eq!(
+        server("  quota: (default: \"0\"),"),
+        "server.ron:3:20: quota.default: \
+         0 bytes? write \"unlimited\", or \"0B\" if nothing may be stored"
+    );
+    assert_eq!(
         server("  quota: (users: {\"tom\": \"1MB\", \"jerry\": \"1.5GB\"}),"),
         "server.ron:3:42: quota.users[\"jerry\"]: \"1.5GB\" is not a size; \
          write a whole number and a unit such as \"800MB\""

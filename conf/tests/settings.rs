@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use skiff_conf::{
-    Account, Bytes, Client, CloseNotify, Durability, FtpTls, Iterations, Level, LogTarget,
-    PassiveAddress, Resumption, Server, Tls, UserName, UserStore, Verifier,
+    Account, ByteQuota, Client, CloseNotify, Durability, EntryQuota, FtpTls, Iterations, Level,
+    LogTarget, PassiveAddress, Resumption, Server, Tls, UserName, UserStore, Verifier,
 };
 
 fn server(text: &str) -> Server {
@@ -37,7 +37,7 @@ fn every_key_is_taken_over() {
             native: (listen: ["127.0.0.1:99"], tls: Off),
             tls: (certificate: "c.pem", key: "/k.pem"),
             homes: "/srv", state: "s", users: "u.ron",
-            quota: (default: "1GB", entries: 5, users: {"tom": 7}),
+            quota: (default: "1GB", entries: 5, users: {"tom": "7B"}),
             durability: None, file_mode: "640", dir_mode: "2750", group: "www",
             stage_ttl: "2d", stage_idle: "5s", free_space_floor: "1K",
             limits: (sessions: 1, sessions_per_address: 2, sessions_per_user: 3, before_login: 4,
@@ -56,10 +56,10 @@ fn every_key_is_taken_over() {
     assert_eq!(server.state, Path::new("/etc/skiff/s"));
     assert_eq!(server.users, Path::new("/etc/skiff/u.ron"));
     assert_eq!(
-        (server.quota.default.get(), server.quota.entries),
+        (server.quota.default.get(), server.quota.entries.get()),
         (1_000_000_000, 5)
     );
-    assert_eq!(server.quota.users[&name("tom")], Bytes::new(7));
+    assert_eq!(server.quota.users[&name("tom")], ByteQuota::new(7));
     assert_eq!(server.durability, Durability::None);
     assert_eq!(
         (server.file_mode.bits(), server.dir_mode.bits()),
@@ -119,10 +119,10 @@ fn the_nearest_word_on_a_quota_wins() {
     let server = server(r#"(quota: (default: "1MB", entries: 9, users: {"tom": "2MB"}))"#);
     let allowed = |user: &str, quota: Option<u64>, entries: Option<u64>| {
         let mut account = account();
-        account.quota = quota.map(Bytes::new);
-        account.entries = entries;
+        account.quota = quota.map(ByteQuota::new);
+        account.entries = entries.map(EntryQuota::new);
         let allowance = server.allowance(&name(user), &account);
-        (allowance.bytes.get(), allowance.entries)
+        (allowance.bytes.get(), allowance.entries.get())
     };
     assert_eq!(allowed("jerry", None, None), (1_000_000, 9));
     assert_eq!(allowed("tom", None, None), (2_000_000, 9));
@@ -158,7 +158,7 @@ fn advice_names_what_may_surprise() {
         .add(
             name("tom"),
             Account {
-                quota: Some(Bytes::new(1)),
+                quota: Some(ByteQuota::new(1)),
                 ..account()
             },
         )
@@ -189,8 +189,8 @@ fn advice_names_what_may_surprise() {
         ("stage_idle: \"2d\"", "stage_idle"),
         ("limits: (idle: \"5s\")", "limits.idle"),
         ("log: (access: \"none/a.log\")", "log.access"),
-        ("quota: (users: {\"tom\": 5})", "quota.users"),
-        ("quota: (users: {\"gone\": 5})", "quota.users"),
+        ("quota: (users: {\"tom\": 5000000})", "quota.users"),
+        ("quota: (users: {\"gone\": 5000000})", "quota.users"),
     ] {
         let found = keys(&format!("{quiet}, {setting}"), Some(&users));
         assert!(found.contains(&key), "{setting}: {found:?}");

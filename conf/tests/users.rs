@@ -7,8 +7,8 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 
 use skiff_conf::{
-    Access, Account, AccountStatus, Bytes, CloseNotify, Complaint, FileStamp, FtpAccess,
-    Iterations, LostControl, StoreError, UserName, UserStore, Verifier,
+    Access, Account, AccountStatus, ByteQuota, CloseNotify, Complaint, EntryQuota, FileStamp,
+    FtpAccess, Iterations, LostControl, StoreError, UserName, UserStore, Verifier,
 };
 use tempfile::TempDir;
 
@@ -75,8 +75,8 @@ fn what_is_saved_is_loaded() {
     let fixture = Fixture::new();
     let mut tom = account();
     tom.home = Some("/srv/tom \"and\" co".into());
-    tom.quota = Some(Bytes::new(800_000_000));
-    tom.entries = Some(7);
+    tom.quota = Some(ByteQuota::new(800_000_000));
+    tom.entries = Some(EntryQuota::new(7));
     tom.access = Access::ReadOnly;
     tom.standing = AccountStatus::Disabled;
     tom.ftp = FtpAccess::Refused;
@@ -98,7 +98,7 @@ fn what_is_saved_is_loaded() {
     assert_eq!(tom.home.as_deref(), Some(Path::new("/srv/tom \"and\" co")));
     assert_eq!(
         (tom.quota, tom.entries),
-        (Some(Bytes::new(800_000_000)), Some(7))
+        (Some(ByteQuota::new(800_000_000)), Some(EntryQuota::new(7)))
     );
     assert_eq!(
         (tom.access, tom.standing),
@@ -175,7 +175,7 @@ fn what_is_said_of_ftp_is_written_as_people_write_it() {
 fn the_file_is_for_its_owner_and_for_people() {
     let fixture = Fixture::new();
     let mut tom = account();
-    tom.quota = Some(Bytes::new(800_000_000));
+    tom.quota = Some(ByteQuota::new(800_000_000));
     fixture.add("tom", tom);
     assert_eq!(fs::metadata(&fixture.path).unwrap().mode() & 0o7777, 0o600);
     let text = fs::read_to_string(&fixture.path).unwrap();

@@ -117,7 +117,7 @@ impl Accounts {
             skiff_conf::Access::ReadWrite => Access::ReadWrite,
             skiff_conf::Access::ReadOnly => Access::ReadOnly,
         };
-        let limit = Limit::new(allowance.bytes.get(), allowance.entries);
+        let limit = Limit::new(allowance.bytes.get(), allowance.entries.get());
         let close_notify = account
             .data_close_notify
             .unwrap_or(config.ftp.data_close_notify);

@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 
 use pico_args::Arguments;
-use skiff_conf::{Account, Bytes, Server, UserName, UserStore};
+use skiff_conf::{Account, ByteQuota, Server, UserName, UserStore};
 
 use super::arguments::take_rest;
 use super::failure::{Failure, tell};
@@ -16,8 +16,8 @@ use crate::daemon::{self, ListenAddresses};
 const PASSWORD: &str = "123";
 
 /// The demo's users, and their quotas where they differ from the default.
-const USERS: [(&str, Option<Bytes>); 3] = [
-    ("tom", Some(Bytes::new(800_000_000))),
+const USERS: [(&str, Option<ByteQuota>); 3] = [
+    ("tom", Some(ByteQuota::new(800_000_000))),
     ("jerry", None),
     ("sam", None),
 ];

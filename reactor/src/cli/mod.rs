@@ -55,6 +55,8 @@ FTP: [--ftp on|off]                             whether the user may log in by i
                                                 client hung up, as some cameras do
 A password is asked for on the terminal, or is the first line of standard input.
 A relative --home is relative to the folder of the homes.
+A quota is a size with its unit, such as 800MB or 1GiB, or unlimited; N files,
+directories and links may be unlimited too.
 ";
 
 /// Runs what the process's arguments ask for.

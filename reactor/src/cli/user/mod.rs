@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 
 use pico_args::Arguments;
 use skiff_conf::{
-    Access, Account, AccountStatus, BadName, Bytes, FtpAccess, Server, StoreError, UserName,
-    UserStore,
+    Access, Account, AccountStatus, BadName, ByteQuota, EntryQuota, FtpAccess, Server, StoreError,
+    UserName, UserStore,
 };
 
 use crate::accounts::folder::{Made, make_folder};
@@ -40,8 +40,8 @@ enum Verb {
 /// The options of a new account.
 #[derive(Debug, PartialEq)]
 struct Wanted {
-    quota: Option<Bytes>,
-    entries: Option<u64>,
+    quota: Option<ByteQuota>,
+    entries: Option<EntryQuota>,
     home: Option<PathBuf>,
     access: Access,
     ftp: FtpChanges,
@@ -50,8 +50,8 @@ struct Wanted {
 /// Changes to an account; `None` leaves a value as it is.
 #[derive(Debug, PartialEq)]
 struct Changes {
-    quota: Option<Own<Bytes>>,
-    entries: Option<Own<u64>>,
+    quota: Option<Own<ByteQuota>>,
+    entries: Option<Own<EntryQuota>>,
     access: Option<Access>,
     standing: Option<AccountStatus>,
     ftp: FtpChanges,
@@ -387,7 +387,7 @@ mod tests {
             "set --config s.ron tom --quota 2GB --entries default --disable",
         ));
         let changes = Changes {
-            quota: Some(Own::Set(Bytes::new(2_000_000_000))),
+            quota: Some(Own::Set(ByteQuota::new(2_000_000_000))),
             entries: Some(Own::Default),
             access: None,
             standing: Some(AccountStatus::Disabled),
@@ -422,6 +422,11 @@ mod tests {
                 "\"lots\" is not a size",
             ),
             (
+                "add --config s.ron tom --quota 800",
+                "800 bytes? write \"800MB\", or \"800B\" if you mean it",
+            ),
+            ("set --config s.ron tom --quota 0", "0 bytes? write"),
+            (
                 "add --config s.ron tom --disable",
                 "unknown argument \"--disable\"",
             ),
@@ -454,8 +459,8 @@ mod tests {
         let account = place.account("tom");
         assert!(proves(&account, "correct horse") && !proves(&account, "correct hors"));
         assert_eq!(account.scram.salt.len(), 16);
-        assert_eq!(account.quota, Some(Bytes::new(800_000_000)));
-        assert_eq!(account.entries, Some(7));
+        assert_eq!(account.quota, Some(ByteQuota::new(800_000_000)));
+        assert_eq!(account.entries, Some(EntryQuota::new(7)));
         assert_eq!(account.access, Access::ReadOnly);
         assert_eq!(account.ftp, FtpAccess::Refused);
         let home = place.config().homes.join("tom");
@@ -468,7 +473,7 @@ mod tests {
         place.add("tom", "--entries 7").unwrap();
         let message = place.add("tom", "--entries 8").unwrap_err();
         assert_eq!(message, "there is a user tom already");
-        assert_eq!(place.account("tom").entries, Some(7));
+        assert_eq!(place.account("tom").entries, Some(EntryQuota::new(7)));
         let known = refuse_known(&place.config(), &name("tom")).unwrap_err();
         assert_eq!(known.to_string(), message);
     }
@@ -500,7 +505,7 @@ mod tests {
         change_password(&place.config(), &name("tom"), "other").unwrap();
         let account = place.account("tom");
         assert!(proves(&account, "other") && !proves(&account, "correct horse"));
-        assert_eq!(account.quota, Some(Bytes::new(1_000_000_000)));
+        assert_eq!(account.quota, Some(ByteQuota::new(1_000_000_000)));
         assert!(change_password(&place.config(), &name("sam"), "x").is_err());
     }
 
@@ -514,7 +519,10 @@ mod tests {
         };
         set(&place.config(), &tom, &changes).unwrap();
         let account = place.account("tom");
-        assert_eq!((account.quota, account.entries), (None, Some(9)));
+        assert_eq!(
+            (account.quota, account.entries),
+            (None, Some(EntryQuota::new(9)))
+        );
         assert_eq!(account.access, Access::ReadOnly);
         assert_eq!(account.standing, AccountStatus::Enabled);
         assert_eq!(account.ftp, FtpAccess::Allowed);
