@@ -8,6 +8,7 @@ mod crowd;
 mod half_close;
 mod harness;
 mod jail;
+mod missing_calls;
 mod quota;
 mod reactor;
 mod terminal;

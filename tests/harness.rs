@@ -31,8 +31,12 @@ pub(crate) struct Daemon {
     folder: TempDir,
     speech: Speech,
     start: Start,
+    failing: &'static [FailingCall],
     running: Option<Running>,
 }
+
+/// A system call and the error it fails with, each time, such as `("flock", "ENOLCK")`.
+pub(crate) type FailingCall = (&'static str, &'static str);
 
 /// How the command line asks it to serve.
 #[derive(Clone, Copy, PartialEq)]
@@ -60,20 +64,33 @@ impl Daemon {
     pub(crate) fn with(keys: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         write_settings(folder.path(), keys);
-        Self::begin(folder, Start::Demo, speech_of(keys))
+        Self::begin(folder, Start::Demo, speech_of(keys), &[])
+    }
+
+    /// The demo, on a system where these calls fail.
+    pub(crate) fn without(failing: &'static [FailingCall], keys: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        write_settings(folder.path(), keys);
+        Self::begin(folder, Start::Demo, speech_of(keys), failing)
     }
 
     /// `skiffd --config` on a folder that has a `server.ron`.
     pub(crate) fn serve(folder: TempDir) -> Self {
         let settings = std::fs::read_to_string(folder.path().join("server.ron")).unwrap();
-        Self::begin(folder, Start::Config, speech_of(&settings))
+        Self::begin(folder, Start::Config, speech_of(&settings), &[])
     }
 
-    fn begin(folder: TempDir, start: Start, speech: Speech) -> Self {
+    fn begin(
+        folder: TempDir,
+        start: Start,
+        speech: Speech,
+        failing: &'static [FailingCall],
+    ) -> Self {
         let mut daemon = Self {
             folder,
             speech,
             start,
+            failing,
             running: None,
         };
         daemon.start();
@@ -122,7 +139,7 @@ impl Daemon {
     /// Serves the same folder again, after `stop` or `kill9`.
     pub(crate) fn start(&mut self) {
         assert!(self.running.is_none(), "the daemon runs already");
-        let mut command = Command::new(binary("skiffd"));
+        let mut command = program("skiffd", self.failing);
         match self.start {
             Start::Demo => command.arg("--demo").arg(self.folder.path()).args([
                 "--native",
@@ -226,6 +243,23 @@ impl Drop for Running {
         let _ = self.child.wait();
         self.stdout.wait_end("the end of its output");
     }
+}
+
+/// A built program, whose calls fail as `failing` says. The tracer is no parent of it (-D), so that
+/// it can be waited for and ended like any other.
+pub(crate) fn program(name: &str, failing: &[FailingCall]) -> Command {
+    if failing.is_empty() {
+        return Command::new(binary(name));
+    }
+    let mut strace = Command::new("strace");
+    strace.args(["-D", "-f", "-q", "-o", "/dev/null"]);
+    let calls: Vec<&str> = failing.iter().map(|(call, _)| *call).collect();
+    strace.arg("-e").arg(format!("trace={}", calls.join(",")));
+    for (call, error) in failing {
+        strace.arg("-e").arg(format!("inject={call}:error={error}"));
+    }
+    strace.arg(binary(name));
+    strace
 }
 
 /// Runs `skiffd` with these words to its end.

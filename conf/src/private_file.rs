@@ -5,7 +5,8 @@ use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::OFlags;
+use rustix::fs::{FlockOperation, OFlags, flock};
+use rustix::io::Errno;
 
 use crate::complaint::Complaint;
 
@@ -49,11 +50,15 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
 
 /// Takes an exclusive lock on the folder of `path`; dropping the result releases it.
 ///
-/// There is no lock file, which the daemon's user could not open where root has made it.
+/// There is no lock file, which the daemon's user could not open where root has made it. Where the
+/// file system locks no folders (NFS says EBADF) nothing keeps two writers apart, and the later
+/// change wins.
 pub(crate) fn lock_folder(path: &Path) -> io::Result<File> {
     let folder = File::open(folder_of(path))?;
-    folder.lock()?;
-    Ok(folder)
+    match flock(&folder, FlockOperation::LockExclusive) {
+        Ok(()) | Err(Errno::BADF | Errno::NOLCK | Errno::NOTSUP | Errno::NOSYS) => Ok(folder),
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn open(path: &Path, extra: OFlags) -> Result<(File, Metadata), Complaint> {
@@ -75,8 +80,8 @@ fn open(path: &Path, extra: OFlags) -> Result<(File, Metadata), Complaint> {
 
 /// The text for an error of open(2): ELOOP is that of O_NOFOLLOW for a link.
 fn cause(error: &io::Error) -> String {
-    match rustix::io::Errno::from_io_error(error) {
-        Some(rustix::io::Errno::LOOP) => "is a symbolic link; put the file itself here".to_owned(),
+    match Errno::from_io_error(error) {
+        Some(Errno::LOOP) => "is a symbolic link; put the file itself here".to_owned(),
         _ => format!("cannot be opened: {error}"),
     }
 }

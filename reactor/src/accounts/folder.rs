@@ -39,7 +39,7 @@ pub(crate) enum Made {
 /// parent: root must not make what the daemon's user cannot use. The parent must exist, so that the
 /// home of a file system that is not mounted is never made up.
 pub(crate) fn make_folder(path: &Path, mode: u32) -> Result<Made, FolderError> {
-    match DirBuilder::new().mode(0o700).create(path) {
+    match DirBuilder::new().mode(mode).create(path) {
         Ok(()) => {}
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => {
             return Ok(Made::Kept);
@@ -59,10 +59,15 @@ fn settle(path: &Path, mode: u32) -> io::Result<()> {
         .custom_flags(flags.bits() as i32)
         .open(path)?;
     let above = std::fs::metadata(path.join(".."))?;
-    if folder.metadata()?.uid() != above.uid() {
+    let made = folder.metadata()?;
+    if made.uid() != above.uid() {
         fchown(&folder, Some(above.uid()), Some(above.gid()))?;
     }
-    folder.set_permissions(Permissions::from_mode(mode))
+    // A file system without modes of its own refuses chmod(2), also where it would change nothing.
+    match made.mode() & 0o7777 == mode {
+        true => Ok(()),
+        false => folder.set_permissions(Permissions::from_mode(mode)),
+    }
 }
 
 #[cfg(test)]

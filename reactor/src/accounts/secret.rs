@@ -8,7 +8,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
-use rustix::fs::{CWD, OFlags, RenameFlags, renameat_with};
+use rustix::fs::OFlags;
 
 /// Length of the secret in bytes.
 pub(crate) const LENGTH: usize = 32;
@@ -55,26 +55,25 @@ fn make(state: &Path, path: &Path) -> io::Result<[u8; LENGTH]> {
     let mut secret = [0; LENGTH];
     getrandom::fill(&mut secret).map_err(|error| io::Error::other(error.to_string()))?;
     let fresh = state.join(format!(".{NAME}.{}.new", std::process::id()));
-    let published = write(&fresh, &secret).and_then(|()| {
-        Ok(renameat_with(
-            CWD,
-            &fresh,
-            CWD,
-            path,
-            RenameFlags::NOREPLACE,
-        )?)
-    });
+    let published = write(&fresh, &secret).and_then(|()| publish(&fresh, path));
+    // Best effort: a later attempt by a process of the same number removes it too.
+    let _ = std::fs::remove_file(&fresh);
     match published {
         Ok(()) => File::open(state)?.sync_all().map(|()| secret),
-        Err(error) => {
-            // Best effort: a later attempt by a process of the same number removes it too.
-            let _ = std::fs::remove_file(&fresh);
-            match error.kind() {
-                // Another daemon was faster, and both must use one secret.
-                io::ErrorKind::AlreadyExists => load(path),
-                _ => Err(error),
-            }
-        }
+        // Another daemon was faster, and both must use one secret.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => load(path),
+        Err(error) => Err(error),
+    }
+}
+
+/// Gives the file `fresh` the name `path` too, unless another file has it. A link replaces nothing
+/// on any file system; one without links (FAT) gets a rename, after a look.
+fn publish(fresh: &Path, path: &Path) -> io::Result<()> {
+    match std::fs::hard_link(fresh, path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(error),
+        Err(_) if path.symlink_metadata().is_ok() => Err(io::ErrorKind::AlreadyExists.into()),
+        Err(_) => std::fs::rename(fresh, path),
+        Ok(()) => Ok(()),
     }
 }
 

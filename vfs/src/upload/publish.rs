@@ -9,6 +9,7 @@ use rustix::fs::{
     Gid, Mode, OFlags, Stat, XattrFlags, fchmod, fchown, fgetxattr, fsetxattr, fstat, fsync,
     futimens, renameat,
 };
+use rustix::io::Errno;
 use skiff_quota::Amount;
 
 use super::StageEnd;
@@ -157,17 +158,30 @@ impl Upload {
             self.set_group(group);
         }
         if now.st_mode & 0o7777 != mode {
-            fchmod(&self.file, Mode::from_raw_mode(mode))?;
+            self.tolerated("mode", fchmod(&self.file, Mode::from_raw_mode(mode)))?;
         }
         if let Some((old, _)) = old {
             self.copy_acl(old);
         }
         match modified {
             Some(modified) => {
-                futimens(&self.file, &timestamps(modified.into()))?;
+                self.tolerated("time", futimens(&self.file, &timestamps(modified.into())))?;
                 Ok(fstat(&self.file)?)
             }
             None => Ok(now),
+        }
+    }
+
+    /// Logs that an attribute could not be set where the file system has none of its own: FAT and
+    /// some of FUSE refuse what the owner of a file may do everywhere else.
+    fn tolerated(&self, attribute: &str, result: rustix::io::Result<()>) -> Result<(), VfsError> {
+        match result {
+            Err(e @ (Errno::PERM | Errno::NOTSUP | Errno::NOSYS)) => {
+                let user = &self.guard.home().user;
+                log::warn!("{user}: the {attribute} of a file cannot be set: {e}");
+                Ok(())
+            }
+            other => Ok(other?),
         }
     }
 
