@@ -31,12 +31,18 @@ pub(crate) struct Daemon {
     folder: TempDir,
     speech: Speech,
     start: Start,
-    failing: &'static [FailingCall],
+    failing: FailingCalls,
     running: Option<Running>,
 }
 
-/// A system call and the error it fails with, each time, such as `("flock", "ENOLCK")`.
-pub(crate) type FailingCall = (&'static str, &'static str);
+/// System calls that fail each time.
+#[derive(Clone, Copy, Default, Debug)]
+pub(crate) struct FailingCalls {
+    /// A call and its error, such as `("flock", "ENOLCK")`.
+    pub(crate) calls: &'static [(&'static str, &'static str)],
+    /// The only folders that they fail on, below the daemon's own; none: everywhere.
+    pub(crate) folders: &'static [&'static str],
+}
 
 /// How the command line asks it to serve.
 #[derive(Clone, Copy, PartialEq)]
@@ -64,11 +70,16 @@ impl Daemon {
     pub(crate) fn with(keys: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         write_settings(folder.path(), keys);
-        Self::begin(folder, Start::Demo, speech_of(keys), &[])
+        Self::begin(
+            folder,
+            Start::Demo,
+            speech_of(keys),
+            FailingCalls::default(),
+        )
     }
 
     /// The demo, on a system where these calls fail.
-    pub(crate) fn without(failing: &'static [FailingCall], keys: &str) -> Self {
+    pub(crate) fn without(failing: FailingCalls, keys: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         write_settings(folder.path(), keys);
         Self::begin(folder, Start::Demo, speech_of(keys), failing)
@@ -77,15 +88,15 @@ impl Daemon {
     /// `skiffd --config` on a folder that has a `server.ron`.
     pub(crate) fn serve(folder: TempDir) -> Self {
         let settings = std::fs::read_to_string(folder.path().join("server.ron")).unwrap();
-        Self::begin(folder, Start::Config, speech_of(&settings), &[])
+        Self::begin(
+            folder,
+            Start::Config,
+            speech_of(&settings),
+            FailingCalls::default(),
+        )
     }
 
-    fn begin(
-        folder: TempDir,
-        start: Start,
-        speech: Speech,
-        failing: &'static [FailingCall],
-    ) -> Self {
+    fn begin(folder: TempDir, start: Start, speech: Speech, failing: FailingCalls) -> Self {
         let mut daemon = Self {
             folder,
             speech,
@@ -139,7 +150,7 @@ impl Daemon {
     /// Serves the same folder again, after `stop` or `kill9`.
     pub(crate) fn start(&mut self) {
         assert!(self.running.is_none(), "the daemon runs already");
-        let mut command = program("skiffd", self.failing);
+        let mut command = self.program();
         match self.start {
             Start::Demo => command.arg("--demo").arg(self.folder.path()).args([
                 "--native",
@@ -150,6 +161,28 @@ impl Daemon {
             Start::Config => command.arg("--config").arg(self.settings()),
         };
         self.running = Some(Running::spawn(command, self.start));
+    }
+
+    /// `skiffd`, its calls failing as they should. The tracer is no parent of it (-D), so that it
+    /// can be waited for and ended like any other.
+    fn program(&self) -> Command {
+        let FailingCalls { calls, folders } = self.failing;
+        if calls.is_empty() {
+            return Command::new(binary("skiffd"));
+        }
+        let mut strace = Command::new("strace");
+        strace.args(["-D", "-f", "-q", "-o", "/dev/null"]);
+        for folder in folders {
+            strace.arg("-P").arg(self.folder().join(folder));
+        }
+        let traced: Vec<&str> = calls.iter().map(|(call, _)| *call).collect();
+        strace.arg("-e").arg(format!("trace={}", traced.join(",")));
+        for (call, error) in calls {
+            let inject = format!("inject={call}:error={error}");
+            strace.arg("-e").arg(inject);
+        }
+        strace.arg(binary("skiffd"));
+        strace
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
@@ -243,23 +276,6 @@ impl Drop for Running {
         let _ = self.child.wait();
         self.stdout.wait_end("the end of its output");
     }
-}
-
-/// A built program, whose calls fail as `failing` says. The tracer is no parent of it (-D), so that
-/// it can be waited for and ended like any other.
-pub(crate) fn program(name: &str, failing: &[FailingCall]) -> Command {
-    if failing.is_empty() {
-        return Command::new(binary(name));
-    }
-    let mut strace = Command::new("strace");
-    strace.args(["-D", "-f", "-q", "-o", "/dev/null"]);
-    let calls: Vec<&str> = failing.iter().map(|(call, _)| *call).collect();
-    strace.arg("-e").arg(format!("trace={}", calls.join(",")));
-    for (call, error) in failing {
-        strace.arg("-e").arg(format!("inject={call}:error={error}"));
-    }
-    strace.arg(binary(name));
-    strace
 }
 
 /// Runs `skiffd` with these words to its end.

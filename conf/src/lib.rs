@@ -40,6 +40,7 @@ pub use complaint::{Complaint, Place};
 pub use ftp::{CloseNotify, Ftp, FtpTls, PassiveAddress, PortRange, Resumption};
 pub use limits::Limits;
 pub use name::{BadName, UserName};
+pub use private_file::sync_folder;
 pub use quota::{Allowance, ByteQuota, EntryQuota, QuotaRules};
 pub use server::{Durability, Identity, Level, Log, LogTarget, Native, Server, Stages, Tls};
 pub use units::{BadValue, Bytes, Mode, parse_duration};

@@ -45,7 +45,16 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
         let _ = std::fs::remove_file(&temporary);
     }
     done?;
-    File::open(folder)?.sync_all()
+    sync_folder(folder)
+}
+
+/// Syncs the names in a folder with fsync(2). A file system that syncs no folders (that of
+/// VirtualBox) answers EINVAL, and there is nothing to be done about it.
+pub fn sync_folder(folder: &Path) -> io::Result<()> {
+    match rustix::fs::fsync(File::open(folder)?) {
+        Ok(()) | Err(Errno::INVAL) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Takes an exclusive lock on the folder of `path`; dropping the result releases it.

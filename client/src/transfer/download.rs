@@ -96,7 +96,7 @@ impl Download {
         }
         fs::rename(&self.part, &self.name)?;
         match self.sync {
-            SyncPolicy::EachFile => File::open(local_file::parent_folder(&self.name))?.sync_all(),
+            SyncPolicy::EachFile => skiff_conf::sync_folder(local_file::parent_folder(&self.name)),
             SyncPolicy::AtEnd => Ok(()),
         }
     }

@@ -3,7 +3,7 @@
 //! The salts that are shown for unknown users are derived from it, so that they stay the same after
 //! a restart: a peer that asks twice cannot tell an unknown user from a known one.
 
-use std::fs::{File, OpenOptions};
+use std::fs::OpenOptions;
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
@@ -59,7 +59,7 @@ fn make(state: &Path, path: &Path) -> io::Result<[u8; LENGTH]> {
     // Best effort: a later attempt by a process of the same number removes it too.
     let _ = std::fs::remove_file(&fresh);
     match published {
-        Ok(()) => File::open(state)?.sync_all().map(|()| secret),
+        Ok(()) => skiff_conf::sync_folder(state).map(|()| secret),
         // Another daemon was faster, and both must use one secret.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => load(path),
         Err(error) => Err(error),

@@ -48,16 +48,21 @@ impl Folder {
     }
 
     /// Syncs the names in the directory with fsync(2), unless `durability` is `None`. An O_PATH
-    /// handle cannot be synced, so the directory is opened again then.
+    /// handle cannot be synced, so the directory is opened again then. A file system that syncs no
+    /// directories (that of VirtualBox) answers EINVAL, and there is nothing to be done about it.
     pub(crate) fn sync(&self, durability: Durability) -> Result<(), VfsError> {
         if durability == Durability::None {
             return Ok(());
         }
-        match fsync(&self.fd) {
+        let synced = match fsync(&self.fd) {
             Err(Errno::BADF) => {
                 let readable = openat(&self.fd, c".", dir_read_flags(), Mode::empty())?;
-                Ok(fsync(readable)?)
+                fsync(readable)
             }
+            other => other,
+        };
+        match synced {
+            Err(Errno::INVAL) => Ok(()),
             other => Ok(other?),
         }
     }

@@ -126,7 +126,7 @@ impl Trial {
             Ok(()) => return Err(io::Error::other("RENAME_NOREPLACE replaced a file")),
         };
         std::fs::rename(&stage, &published)?;
-        File::open(&self.folder)?.sync_all()?;
+        skiff_conf::sync_folder(&self.folder)?;
         Ok(exclusion)
     }
 
