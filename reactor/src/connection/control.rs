@@ -140,7 +140,7 @@ impl Connection {
     /// Switches the channel to TLS (RFC 4217 section 4).
     fn begin_tls(&mut self, shared: &mut Shared, now: Instant) {
         self.start_tls = StartTls::No;
-        let secured = shared.secure_ftp(&mut self.data.tag);
+        let secured = shared.secure_ftp(&mut self.data.resumption);
         match (secured, &mut self.channel) {
             (Ok(tls), Some(channel)) => channel.secure(tls),
             (Err(error), _) => {

@@ -20,7 +20,7 @@ use skiff_sessions::wire::command::PassiveForm;
 
 use super::{Connection, Ready};
 use crate::event_loop::shared::Shared;
-use crate::tls::ftp::{Tag, Tickets};
+use crate::tls::ftp::{SessionResumption, Tickets};
 use crate::transport::channel::{Channel, Handshake};
 use crate::transport::ids::{ConnectionId, Socket};
 use crate::workers::schedule::{Class, WorkKind};
@@ -42,8 +42,8 @@ pub(super) struct DataConnection {
     registered: Registered,
     /// The direction of the transfer under way.
     pub(super) direction: Option<Direction>,
-    /// The tag in this session's TLS tickets.
-    pub(super) tag: Option<Tag>,
+    /// What the data connections of this session resume, once its control connection has TLS.
+    pub(super) resumption: Option<SessionResumption>,
     port: Lease,
     /// The local address of the control connection, once asked for.
     local: Option<IpAddr>,
@@ -254,19 +254,19 @@ impl Connection {
     ) -> Result<(TlsConnection, Resumption), String> {
         let ftp = shared.ftp.as_ref();
         let tls = ftp.and_then(|ftp| Some((ftp.tls.as_ref()?, ftp.resumption)));
-        let (Some((tls, resumption)), Some(own)) = (tls, self.data.tag) else {
+        let (Some((tls, resumption)), Some(own)) = (tls, &self.data.resumption) else {
             return Err("there is no tls".to_owned());
         };
-        let (tag, tickets) = match (resumption, direction) {
-            // No ticket carries a tag that was never given out.
+        let tls = match (resumption, direction) {
+            // There is nothing to resume in a session that was never given out.
             (Resumption::Off, _) => {
-                let unused = Tag::random().map_err(|error| error.to_string())?;
-                (unused, Tickets::None)
+                let unused = SessionResumption::new().map_err(|error| error.to_string())?;
+                tls.data(&unused, Tickets::None)
             }
-            (_, Direction::ToPeer) => (own, Tickets::One),
-            (_, Direction::FromPeer) => (own, Tickets::None),
+            (_, Direction::ToPeer) => tls.data(own, Tickets::One),
+            (_, Direction::FromPeer) => tls.data(own, Tickets::None),
         };
-        let tls = tls.data(tag, tickets).map_err(|error| error.to_string())?;
+        let tls = tls.map_err(|error| error.to_string())?;
         Ok((tls, resumption))
     }
 

@@ -149,7 +149,7 @@ impl Connection {
         let tls = match protocol {
             Protocol::Native => shared.secure()?,
             Protocol::Ftp => None,
-            Protocol::FtpOverTls => Some(shared.secure_ftp(&mut data.tag)?),
+            Protocol::FtpOverTls => Some(shared.secure_ftp(&mut data.resumption)?),
         };
         if protocol != Protocol::Native {
             // ABOR may arrive as urgent data, whose last byte would not be in the stream (RFC 1123

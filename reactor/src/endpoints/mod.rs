@@ -48,7 +48,8 @@ impl Endpoints {
         }
         let own = identity.as_ref().filter(|_| native);
         let theirs = identity.as_ref().filter(|_| over_tls);
-        let ftp_tls = theirs.map(|identity| FtpTls::new(identity, before));
+        let ftp_tls =
+            theirs.map(|identity| FtpTls::new(identity, config.ftp.data_tls_resumption, before));
         let ftp = FtpEndpoint {
             tls: ftp_tls.transpose()?,
             policy: match config.ftp.tls {

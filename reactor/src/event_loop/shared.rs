@@ -19,7 +19,7 @@ use crate::event_loop::admission::Admission;
 use crate::event_loop::deadlines::Deadlines;
 use crate::event_loop::sd_notify;
 use crate::tls::Tls;
-use crate::tls::ftp::Tag;
+use crate::tls::ftp::SessionResumption;
 use crate::transport::ids::ConnectionId;
 use crate::workers::inline::Inline;
 use crate::workers::jobs::{Answer, JobRequest, OpenHome, Services};
@@ -107,13 +107,15 @@ impl Shared {
             .map_err(io::Error::other)
     }
 
-    /// The TLS state of an FTP control connection; sets the tag of its session.
-    pub(crate) fn secure_ftp(&self, tag: &mut Option<Tag>) -> io::Result<TlsConnection> {
+    /// The TLS state of an FTP control connection; sets what data connections of its session resume.
+    pub(crate) fn secure_ftp(
+        &self,
+        resumption: &mut Option<SessionResumption>,
+    ) -> io::Result<TlsConnection> {
         let tls = self.ftp.as_ref().and_then(|ftp| ftp.tls.as_ref());
         let tls = tls.ok_or_else(|| io::Error::other("this listener has none"))?;
-        let reloaded = Tag::random().map_err(io::Error::other)?;
-        *tag = Some(reloaded);
-        tls.control(reloaded).map_err(io::Error::other)
+        let session = resumption.insert(SessionResumption::new().map_err(io::Error::other)?);
+        tls.control(session).map_err(io::Error::other)
     }
 
     /// What a new session is made with; `None` if the system has no random bytes.

@@ -162,6 +162,9 @@ impl LentTransfer {
                 }
                 return Burst::Finished(self.publish_if(short, end, context));
             }
+            if let (Burst::WantsRead, Some(channel)) = (&burst, &self.channel) {
+                channel.acknowledge();
+            }
             let stopped = self.stop.load(Ordering::Relaxed);
             if stopped || context.has_waiting_work() || began.elapsed() >= LENT_MAX {
                 return burst;

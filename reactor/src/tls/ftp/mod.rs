@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use rustls::version::{TLS12, TLS13};
 use rustls::{Connection, HandshakeKind, ServerConfig, ServerConnection};
+use skiff_conf::Resumption;
 
-pub(crate) use self::tickets::Tag;
+pub(crate) use self::tickets::SessionResumption;
 use self::tickets::TicketKeys;
 use super::{ServerIdentity, TlsError};
 
@@ -20,6 +21,9 @@ const DATA_ALPN: &[&[u8]] = &[b"ftp-data", b"ftp"];
 /// Tickets given on a control connection: a client should use a TLS 1.3 ticket once (RFC 8446
 /// appendix C.4), uploads bring no new ones, and clients open a few data connections at once.
 const CONTROL_TICKETS: usize = 4;
+/// The same where a data connection without a ticket is refused, for sessions of many uploads. All
+/// of them are about 20 KiB.
+const CONTROL_TICKETS_REQUIRED: usize = 80;
 
 /// Makes FTP's control and data connections; cheap to clone.
 #[derive(Clone)]
@@ -45,38 +49,55 @@ pub(crate) enum Tickets {
 
 impl FtpTls {
     /// Tickets given by `before` stay valid, so that sessions outlive a change of the certificate.
-    pub(crate) fn new(identity: &ServerIdentity, before: Option<&Self>) -> Result<Self, TlsError> {
+    pub(crate) fn new(
+        identity: &ServerIdentity,
+        resumption: Resumption,
+        before: Option<&Self>,
+    ) -> Result<Self, TlsError> {
+        let control_tickets = match resumption {
+            Resumption::Require => CONTROL_TICKETS_REQUIRED,
+            Resumption::Prefer | Resumption::Off => CONTROL_TICKETS,
+        };
         let keys = match before {
             Some(before) => before.0.keys.clone(),
             None => TicketKeys::random()?,
         };
         Ok(Self(Arc::new(Parts {
             keys,
-            control: config(identity, CONTROL_ALPN, CONTROL_TICKETS)?,
+            control: config(identity, CONTROL_ALPN, control_tickets)?,
             data: config(identity, DATA_ALPN, 1)?,
             data_without_tickets: config(identity, DATA_ALPN, 0)?,
         })))
     }
 
-    /// TLS of a control connection whose tickets carry `tag`.
-    pub(crate) fn control(&self, tag: Tag) -> Result<Connection, TlsError> {
-        self.connection(&self.0.control, tag)
+    /// TLS of a control connection, which `session` will remember.
+    pub(crate) fn control(&self, session: &SessionResumption) -> Result<Connection, TlsError> {
+        self.connection(&self.0.control, session)
     }
 
-    /// TLS of a data connection of the session with this tag.
-    pub(crate) fn data(&self, tag: Tag, tickets: Tickets) -> Result<Connection, TlsError> {
+    /// TLS of a data connection of this session.
+    pub(crate) fn data(
+        &self,
+        session: &SessionResumption,
+        tickets: Tickets,
+    ) -> Result<Connection, TlsError> {
         let base = match tickets {
             Tickets::One => &self.0.data,
             Tickets::None => &self.0.data_without_tickets,
         };
-        self.connection(base, tag)
+        self.connection(base, session)
     }
 
-    /// rustls asks the ticketer of the configuration, hence one configuration for each connection;
-    /// it is freed when the handshake is done.
-    fn connection(&self, base: &ServerConfig, tag: Tag) -> Result<Connection, TlsError> {
+    /// rustls asks the ticketer and the storage of the configuration, hence one configuration for
+    /// each connection; it is freed when the handshake is done.
+    fn connection(
+        &self,
+        base: &ServerConfig,
+        session: &SessionResumption,
+    ) -> Result<Connection, TlsError> {
         let mut config = base.clone();
-        config.ticketer = self.0.keys.of_session(tag);
+        config.ticketer = self.0.keys.of_session(session);
+        config.session_storage = session.session_ids();
         Ok(ServerConnection::new(Arc::new(config))?.into())
     }
 }
@@ -105,9 +126,10 @@ mod tests {
     use std::io::{Read, Write};
     use std::sync::atomic::{AtomicUsize, Ordering};
 
+    use parking_lot::Mutex;
     use rustls::client::{
-        ClientSessionMemoryCache, ClientSessionStore, Resumption, Tls12ClientSessionValue,
-        Tls12Resumption, Tls13ClientSessionValue,
+        ClientSessionMemoryCache, ClientSessionStore, Resumption as ClientResumption,
+        Tls12ClientSessionValue, Tls12Resumption, Tls13ClientSessionValue,
     };
     use rustls::crypto::ring;
     use rustls::pki_types::ServerName;
@@ -128,8 +150,8 @@ mod tests {
         for version in BOTH {
             for tickets in [One, NoTickets] {
                 let (server, client) = (ftp_tls(), Client::new(version));
-                let tag = session(&server, &client);
-                let (theirs, ours) = pair(&client, server.data(tag, tickets));
+                let session = session(&server, &client);
+                let (theirs, ours) = pair(&client, server.data(&session, tickets));
                 assert!(resumed(&ours), "{version:?} {tickets:?}");
                 assert_eq!(theirs.handshake_kind(), Some(HandshakeKind::Resumed));
             }
@@ -141,9 +163,9 @@ mod tests {
         for version in BOTH {
             let (server, client) = (ftp_tls(), Client::new(version));
             let own = session(&server, &client);
-            assert!(data_resumes(&server, &client, own, One), "{version:?}");
+            assert!(data_resumes(&server, &client, &own, One), "{version:?}");
             let foreign = session(&server, &Client::new(version));
-            let (theirs, ours) = pair(&client, server.data(foreign, One));
+            let (theirs, ours) = pair(&client, server.data(&foreign, One));
             assert!(!resumed(&ours), "{version:?}");
             assert_eq!(theirs.handshake_kind(), Some(HandshakeKind::Full));
         }
@@ -154,10 +176,10 @@ mod tests {
         for version in BOTH {
             let (server, client) = (ftp_tls(), Client::new(version));
             session(&server, &client);
-            let tag = Tag::random().unwrap();
-            let (_, ours) = pair(&client, server.control(tag));
+            let session = SessionResumption::new().unwrap();
+            let (_, ours) = pair(&client, server.control(&session));
             assert!(!resumed(&ours), "{version:?}");
-            assert!(data_resumes(&server, &client, tag, One), "{version:?}");
+            assert!(data_resumes(&server, &client, &session, One), "{version:?}");
         }
     }
 
@@ -165,8 +187,8 @@ mod tests {
     fn nothing_is_proved_before_the_handshake_is_done() {
         for version in BOTH {
             let (server, client) = (ftp_tls(), Client::new(version));
-            let tag = session(&server, &client);
-            let (mut theirs, mut ours) = ends(&client, server.data(tag, One));
+            let session = session(&server, &client);
+            let (mut theirs, mut ours) = ends(&client, server.data(&session, One));
             carry(&mut theirs, &mut ours).unwrap();
             // That much an overheard ticket can do.
             assert_eq!(ours.handshake_kind(), Some(HandshakeKind::Resumed));
@@ -177,10 +199,10 @@ mod tests {
     #[test]
     fn a_client_that_uses_a_ticket_once_has_four_in_tls_1_3() {
         let (server, client) = (ftp_tls(), Client::new(&TLS13));
-        let tag = session(&server, &client);
+        let session = session(&server, &client);
         assert_eq!(client.tickets(), 4);
         for upload in [true, true, true, true, false] {
-            let resumes = data_resumes(&server, &client, tag, NoTickets);
+            let resumes = data_resumes(&server, &client, &session, NoTickets);
             assert_eq!(resumes, upload);
         }
         assert_eq!(client.tickets(), 4);
@@ -189,38 +211,57 @@ mod tests {
     #[test]
     fn every_data_connection_resumes_in_tls_1_2() {
         let (server, client) = (ftp_tls(), Client::new(&TLS12));
-        let tag = session(&server, &client);
+        let session = session(&server, &client);
         for upload in 0..10 {
-            let resumes = data_resumes(&server, &client, tag, NoTickets);
+            let resumes = data_resumes(&server, &client, &session, NoTickets);
             assert!(resumes, "{upload}");
         }
     }
 
-    /// A session ID would not say whose it is.
     #[test]
-    fn a_client_that_takes_no_tickets_is_served_with_full_handshakes() {
-        let (server, mut client) = (ftp_tls(), Client::new(&TLS12));
-        let resumption = client.config.resumption.clone();
-        client.config.resumption = resumption.tls12_resumption(Tls12Resumption::SessionIdOnly);
-        let tag = Tag::random().unwrap();
-        pair(&client, server.control(tag));
-        for _ in 0..2 {
-            assert!(!data_resumes(&server, &client, tag, One));
+    fn a_client_that_takes_no_tickets_resumes_by_its_session_id() {
+        let (server, client) = (ftp_tls(), Client::without_tickets());
+        let session = session(&server, &client);
+        for tickets in [One, NoTickets, NoTickets] {
+            assert!(data_resumes(&server, &client, &session, tickets));
+        }
+    }
+
+    #[test]
+    fn the_session_id_of_another_session_leads_to_a_full_handshake() {
+        let (server, client) = (ftp_tls(), Client::without_tickets());
+        let own = session(&server, &client);
+        let foreign = session(&server, &Client::without_tickets());
+        assert!(!data_resumes(&server, &client, &foreign, One));
+        let client = Client::without_tickets();
+        let own_again = session(&server, &client);
+        assert!(data_resumes(&server, &client, &own_again, One));
+        assert!(!data_resumes(&server, &client, &own, One));
+    }
+
+    #[test]
+    fn where_resumption_is_required_there_are_tickets_for_sixty_four_uploads() {
+        let server = FtpTls::new(&identity(), Resumption::Require, None).unwrap();
+        let client = Client::new(&TLS13);
+        let session = session(&server, &client);
+        for upload in 0..64 {
+            let resumes = data_resumes(&server, &client, &session, NoTickets);
+            assert!(resumes, "{upload}");
         }
     }
 
     #[test]
     fn a_download_gives_one_ticket_which_the_next_data_connection_resumes_with() {
         let (server, client) = (ftp_tls(), Client::new(&TLS13));
-        let tag = session(&server, &client);
+        let session = session(&server, &client);
         for _ in 0..4 {
-            assert!(data_resumes(&server, &client, tag, NoTickets));
+            assert!(data_resumes(&server, &client, &session, NoTickets));
         }
         // Nothing is left to resume with, so this one starts anew.
-        assert!(!data_resumes(&server, &client, tag, One));
+        assert!(!data_resumes(&server, &client, &session, One));
         assert_eq!(client.tickets(), 5);
         for download in 0..10 {
-            assert!(data_resumes(&server, &client, tag, One), "{download}");
+            assert!(data_resumes(&server, &client, &session, One), "{download}");
             assert_eq!(client.tickets(), 6 + download);
         }
     }
@@ -230,9 +271,9 @@ mod tests {
         for version in BOTH {
             let (server, fresh) = (ftp_tls(), Client::new(version));
             let known = Client::new(version);
-            let tag = session(&server, &known);
+            let session = session(&server, &known);
             let after = |client, tickets| {
-                let (mut theirs, mut ours) = ends(client, server.data(tag, tickets));
+                let (mut theirs, mut ours) = ends(client, server.data(&session, tickets));
                 shake(&mut theirs, &mut ours);
                 carry(&mut ours, &mut theirs).unwrap()
             };
@@ -251,10 +292,10 @@ mod tests {
         let [certificate, key] = ["certificate.pem", "key.pem"].map(|name| state.path().join(name));
         let chosen = |aes, version| {
             let identity = ServerIdentity::from_files(&certificate, &key, aes).unwrap();
-            let server = FtpTls::new(&identity, None).unwrap();
+            let server = FtpTls::new(&identity, Resumption::Prefer, None).unwrap();
             let (_, ours) = pair(
                 &Client::new(version),
-                server.control(Tag::random().unwrap()),
+                server.control(&SessionResumption::new().unwrap()),
             );
             ours.negotiated_cipher_suite().unwrap().suite()
         };
@@ -276,10 +317,13 @@ mod tests {
     fn sessions_outlive_a_change_of_the_certificate() {
         for version in BOTH {
             let (old, client) = (ftp_tls(), Client::new(version));
-            let tag = session(&old, &client);
-            let new = FtpTls::new(&identity(), Some(&old)).unwrap();
-            assert!(data_resumes(&new, &client, tag, One), "{version:?}");
-            assert!(!data_resumes(&ftp_tls(), &client, tag, One), "{version:?}");
+            let session = session(&old, &client);
+            let new = FtpTls::new(&identity(), Resumption::Prefer, Some(&old)).unwrap();
+            assert!(data_resumes(&new, &client, &session, One), "{version:?}");
+            assert!(
+                !data_resumes(&ftp_tls(), &client, &session, One),
+                "{version:?}"
+            );
         }
     }
 
@@ -292,12 +336,12 @@ mod tests {
                 (&[b"http/1.1", b"ftp"], &[b"ftp", b"ftp-data"]),
                 (&[], &[]),
             ] {
-                let (server, tag) = (ftp_tls(), Tag::random().unwrap());
+                let (server, session) = (ftp_tls(), SessionResumption::new().unwrap());
                 let client = Client::new(version).speaking(on_control);
-                let (theirs, _) = pair(&client, server.control(tag));
+                let (theirs, _) = pair(&client, server.control(&session));
                 assert_eq!(theirs.alpn_protocol(), on_control.last().copied());
                 let client = client.speaking(on_data);
-                let (theirs, ours) = pair(&client, server.data(tag, One));
+                let (theirs, ours) = pair(&client, server.data(&session, One));
                 assert!(resumed(&ours), "{version:?} {on_data:?}");
                 assert_eq!(theirs.alpn_protocol(), on_data.last().copied());
             }
@@ -307,12 +351,12 @@ mod tests {
     #[test]
     fn a_client_of_another_protocol_is_refused() {
         for version in BOTH {
-            let (server, tag) = (ftp_tls(), Tag::random().unwrap());
+            let (server, session) = (ftp_tls(), SessionResumption::new().unwrap());
             for (ours, theirs) in [
-                (server.control(tag), b"http/1.1".as_slice()),
-                (server.control(tag), b"ftp-data"),
-                (server.data(tag, One), b"http/1.1"),
-                (server.data(tag, NoTickets), b"http/1.1"),
+                (server.control(&session), b"http/1.1".as_slice()),
+                (server.control(&session), b"ftp-data"),
+                (server.data(&session, One), b"http/1.1"),
+                (server.data(&session, NoTickets), b"http/1.1"),
             ] {
                 let client = Client::new(version).speaking(&[theirs]);
                 let (mut theirs, mut ours) = ends(&client, ours);
@@ -331,23 +375,28 @@ mod tests {
     }
 
     fn ftp_tls() -> FtpTls {
-        FtpTls::new(&identity(), None).unwrap()
+        FtpTls::new(&identity(), Resumption::Prefer, None).unwrap()
     }
 
     /// What a control connection of this client leaves behind.
     #[track_caller]
-    fn session(server: &FtpTls, client: &Client) -> Tag {
-        let tag = Tag::random().unwrap();
+    fn session(server: &FtpTls, client: &Client) -> SessionResumption {
+        let session = SessionResumption::new().unwrap();
         let before = client.tickets();
-        let (_, ours) = pair(client, server.control(tag));
+        let (_, ours) = pair(client, server.control(&session));
         assert!(!resumed(&ours));
         assert!(client.tickets() > before);
-        tag
+        session
     }
 
     #[track_caller]
-    fn data_resumes(server: &FtpTls, client: &Client, tag: Tag, tickets: Tickets) -> bool {
-        resumed(&pair(client, server.data(tag, tickets)).1)
+    fn data_resumes(
+        server: &FtpTls,
+        client: &Client,
+        session: &SessionResumption,
+        tickets: Tickets,
+    ) -> bool {
+        resumed(&pair(client, server.data(session, tickets)).1)
     }
 
     /// Both ends of a connection that works.
@@ -416,10 +465,18 @@ mod tests {
                 .with_no_client_auth();
             let store = Arc::new(Store {
                 memory: ClientSessionMemoryCache::new(8),
+                unused: Mutex::default(),
                 tickets: AtomicUsize::new(0),
             });
-            config.resumption = Resumption::store(Arc::clone(&store) as Arc<_>);
+            config.resumption = ClientResumption::store(Arc::clone(&store) as Arc<_>);
             Self { config, store }
+        }
+
+        fn without_tickets() -> Self {
+            let mut client = Self::new(&TLS12);
+            let resumption = client.config.resumption.clone();
+            client.config.resumption = resumption.tls12_resumption(Tls12Resumption::SessionIdOnly);
+            client
         }
 
         fn speaking(mut self, protocols: &[&[u8]]) -> Self {
@@ -439,10 +496,11 @@ mod tests {
         }
     }
 
-    /// rustls's own, which gives each TLS 1.3 ticket once, and counts.
+    /// rustls's own for TLS 1.2; keeps all TLS 1.3 tickets, gives each once, and counts.
     #[derive(Debug)]
     struct Store {
         memory: ClientSessionMemoryCache,
+        unused: Mutex<Vec<Tls13ClientSessionValue>>,
         tickets: AtomicUsize,
     }
 
@@ -468,13 +526,13 @@ mod tests {
             self.memory.remove_tls12_session(name);
         }
 
-        fn insert_tls13_ticket(&self, name: ServerName<'static>, value: Tls13ClientSessionValue) {
+        fn insert_tls13_ticket(&self, _: ServerName<'static>, value: Tls13ClientSessionValue) {
             self.tickets.fetch_add(1, Ordering::Relaxed);
-            self.memory.insert_tls13_ticket(name, value);
+            self.unused.lock().push(value);
         }
 
-        fn take_tls13_ticket(&self, name: &ServerName<'static>) -> Option<Tls13ClientSessionValue> {
-            self.memory.take_tls13_ticket(name)
+        fn take_tls13_ticket(&self, _: &ServerName<'static>) -> Option<Tls13ClientSessionValue> {
+            self.unused.lock().pop()
         }
     }
 }

@@ -1,23 +1,48 @@
-//! Session tickets (RFC 5077, RFC 8446 section 4.6.1) that are valid for one FTP session only.
+//! Session tickets (RFC 5077, RFC 8446 section 4.6.1) and session IDs (RFC 5246 section 7.4.1.2)
+//! that are valid for one FTP session only.
 
 use std::fmt;
 use std::sync::Arc;
 
 use rustls::crypto::ring::Ticketer;
-use rustls::server::ProducesTickets;
+use rustls::server::{ProducesTickets, ServerSessionMemoryCache, StoresServerSessions};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 /// Bytes of a tag.
 const TAG: usize = 16;
 
+/// TLS 1.2 sessions that are remembered for each FTP session: that of the control connection, and
+/// those of data connections that did not resume it.
+const SESSION_IDS: usize = 4;
+
+/// What the data connections of one FTP session can resume.
+#[derive(Clone)]
+pub(crate) struct SessionResumption {
+    tag: Tag,
+    /// For clients that take no tickets. Nobody else's are in it.
+    session_ids: Arc<ServerSessionMemoryCache>,
+}
+
+impl SessionResumption {
+    pub(crate) fn new() -> Result<Self, getrandom::Error> {
+        Ok(Self {
+            tag: Tag::random()?,
+            session_ids: ServerSessionMemoryCache::new(SESSION_IDS),
+        })
+    }
+
+    pub(super) fn session_ids(&self) -> Arc<dyn StoresServerSessions> {
+        Arc::clone(&self.session_ids) as Arc<_>
+    }
+}
+
 /// Identifies an FTP session inside its tickets, which are encrypted.
 #[derive(Clone, Copy)]
-pub(crate) struct Tag([u8; TAG]);
+struct Tag([u8; TAG]);
 
 impl Tag {
-    /// A random tag.
-    pub(crate) fn random() -> Result<Self, getrandom::Error> {
+    fn random() -> Result<Self, getrandom::Error> {
         let mut tag = [0; TAG];
         getrandom::fill(&mut tag)?;
         Ok(Self(tag))
@@ -34,8 +59,12 @@ impl TicketKeys {
         Ticketer::new().map(Self)
     }
 
-    /// The ticketer of the session with this tag: it accepts no other session's tickets.
-    pub(super) fn of_session(&self, tag: Tag) -> Arc<dyn ProducesTickets> {
+    /// The ticketer of this session: it accepts no other session's tickets.
+    pub(super) fn of_session(&self, session: &SessionResumption) -> Arc<dyn ProducesTickets> {
+        self.tagged(session.tag)
+    }
+
+    fn tagged(&self, tag: Tag) -> Arc<dyn ProducesTickets> {
         let keys = Arc::clone(&self.0);
         Arc::new(SessionTickets { tag, keys })
     }
@@ -85,9 +114,9 @@ mod tests {
     fn a_ticket_opens_for_its_session_as_often_as_it_comes() {
         let keys = TicketKeys::random().unwrap();
         let tag = Tag::random().unwrap();
-        let sealed = keys.of_session(tag).encrypt(PLAIN).unwrap();
+        let sealed = keys.tagged(tag).encrypt(PLAIN).unwrap();
         for _ in 0..3 {
-            let opened = keys.of_session(tag).decrypt(&sealed);
+            let opened = keys.tagged(tag).decrypt(&sealed);
             assert_eq!(opened.as_deref(), Some(PLAIN));
         }
     }
@@ -96,18 +125,18 @@ mod tests {
     fn a_tag_that_differs_anywhere_opens_nothing() {
         let keys = TicketKeys::random().unwrap();
         let tag = Tag::random().unwrap();
-        let sealed = keys.of_session(tag).encrypt(PLAIN).unwrap();
+        let sealed = keys.tagged(tag).encrypt(PLAIN).unwrap();
         for at in 0..TAG {
             let mut other = tag;
             other.0[at] ^= 1;
-            assert_eq!(keys.of_session(other).decrypt(&sealed), None, "{at}");
+            assert_eq!(keys.tagged(other).decrypt(&sealed), None, "{at}");
         }
     }
 
     #[test]
     fn other_keys_open_nothing() {
         let tag = Tag::random().unwrap();
-        let [ours, theirs] = [(); 2].map(|()| TicketKeys::random().unwrap().of_session(tag));
+        let [ours, theirs] = [(); 2].map(|()| TicketKeys::random().unwrap().tagged(tag));
         let sealed = ours.encrypt(PLAIN).unwrap();
         // They know tickets as long as this one, so that length is not the reason.
         theirs.encrypt(PLAIN).unwrap();
@@ -117,7 +146,7 @@ mod tests {
     #[test]
     fn what_was_cut_or_changed_opens_nothing() {
         let keys = TicketKeys::random().unwrap();
-        let session = keys.of_session(Tag::random().unwrap());
+        let session = keys.tagged(Tag::random().unwrap());
         let sealed = session.encrypt(PLAIN).unwrap();
         for at in 0..sealed.len() {
             assert_eq!(session.decrypt(&sealed[..at]), None, "cut at {at}");
@@ -130,7 +159,7 @@ mod tests {
     #[test]
     fn what_is_shorter_than_a_tag_opens_nothing() {
         let keys = TicketKeys::random().unwrap();
-        let session = keys.of_session(Tag::random().unwrap());
+        let session = keys.tagged(Tag::random().unwrap());
         session.encrypt(PLAIN).unwrap();
         let untagged = keys.0.encrypt(&[0; TAG - 1]).unwrap();
         assert_eq!(session.decrypt(&untagged), None);
