@@ -1,6 +1,7 @@
 """What a stranger tries: stolen data connections, bounces, injected clear text, other protocols."""
 
 import socket, ssl
+from ftp.clients import curl
 from ftp.daemon import Word
 from ftp.sockets import (
     EXPLICIT12, EXPLICIT13, IMPLICIT13, PLAIN, Ended, Mode, connect, handshake, kept, receive,
@@ -267,6 +268,21 @@ def resumption(w, version):
         refuses_lane(ftp, name, what, context, session)
         same(f"the file after {what}", (daemon.home() / name).read_bytes(), b"mine")
     same("RETR afterwards", ftp.get(name), b"mine")
+
+
+@step("data_tls_resumption: Require: 64 uploads by curl in one session, TLS {version}", "curl",
+      over=[{"version": "1.2"}, {"version": "any"}])
+def resumption_of_many(w, version):
+    daemon = w.configured(tls=Word("Optional"), data_tls_resumption=Word("Require"))
+    folder, into = w.folder(), w.fresh("many")
+    names = [f"{n}.bin" for n in range(64)]
+    for name in names:
+        (folder / name).write_text(name)
+    options = ["--ftp-create-dirs", "-T", "{" + ",".join(names) + "}"]
+    options += ["--tls-max", version] if version != "any" else []
+    curl(daemon, folder, f"{into}/", *options, mode=Mode("any TLS", "explicit")).well()
+    stored = {file.name: file.read_text() for file in (daemon.home() / into).iterdir()}
+    same("what is stored", stored, {name: name for name in names})
 
 
 @step("data_tls_resumption: Off, TLS {version}: no data connection resumes, and all work", over=[

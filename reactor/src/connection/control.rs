@@ -140,14 +140,12 @@ impl Connection {
     /// Switches the channel to TLS (RFC 4217 section 4).
     fn begin_tls(&mut self, shared: &mut Shared, now: Instant) {
         self.start_tls = StartTls::No;
-        let secured = shared.secure_ftp(&mut self.data.resumption);
-        match (secured, &mut self.channel) {
-            (Ok(tls), Some(channel)) => channel.secure(tls),
-            (Err(error), _) => {
-                log::error!("{}: no tls: {error}", self.peer);
-                return self.end_now();
-            }
-            (Ok(_), None) => return self.end_now(),
+        let Some(channel) = &mut self.channel else {
+            return self.end_now();
+        };
+        if let Err(error) = shared.secure_ftp(channel, &mut self.data.resumption) {
+            log::error!("{}: no tls: {error}", self.peer);
+            return self.end_now();
         }
         let nothing = Stage::Handshake(now, Handshake::Done);
         if let Stage::Conversing(conversation) = std::mem::replace(&mut self.stage, nothing) {

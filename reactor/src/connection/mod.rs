@@ -148,15 +148,17 @@ impl Connection {
         let mut data = DataConnection::default();
         let tls = match protocol {
             Protocol::Native => shared.secure()?,
-            Protocol::Ftp => None,
-            Protocol::FtpOverTls => Some(shared.secure_ftp(&mut data.resumption)?),
+            Protocol::Ftp | Protocol::FtpOverTls => None,
         };
+        let mut channel = Channel::new(Arc::clone(&socket), tls);
+        if protocol == Protocol::FtpOverTls {
+            shared.secure_ftp(&mut channel, &mut data.resumption)?;
+        }
         if protocol != Protocol::Native {
             // ABOR may arrive as urgent data, whose last byte would not be in the stream (RFC 1123
             // section 4.1.3.2).
             set_socket_oobinline(&socket, true)?;
         }
-        let channel = Channel::new(Arc::clone(&socket), tls);
         register(&shared.registry, &socket, id)?;
         let mut connection = Self {
             id,

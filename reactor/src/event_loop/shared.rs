@@ -20,6 +20,7 @@ use crate::event_loop::deadlines::Deadlines;
 use crate::event_loop::sd_notify;
 use crate::tls::Tls;
 use crate::tls::ftp::SessionResumption;
+use crate::transport::channel::Channel;
 use crate::transport::ids::ConnectionId;
 use crate::workers::inline::Inline;
 use crate::workers::jobs::{Answer, JobRequest, OpenHome, Services};
@@ -107,15 +108,18 @@ impl Shared {
             .map_err(io::Error::other)
     }
 
-    /// The TLS state of an FTP control connection; sets what data connections of its session resume.
+    /// Switches an FTP control connection to TLS; sets what data connections of its session resume.
     pub(crate) fn secure_ftp(
         &self,
+        channel: &mut Channel,
         resumption: &mut Option<SessionResumption>,
-    ) -> io::Result<TlsConnection> {
+    ) -> io::Result<()> {
         let tls = self.ftp.as_ref().and_then(|ftp| ftp.tls.as_ref());
         let tls = tls.ok_or_else(|| io::Error::other("this listener has none"))?;
         let session = resumption.insert(SessionResumption::new().map_err(io::Error::other)?);
-        tls.control(session).map_err(io::Error::other)
+        let (tls, fallback) = tls.control(session).map_err(io::Error::other)?;
+        channel.secure_control(tls, fallback);
+        Ok(())
     }
 
     /// What a new session is made with; `None` if the system has no random bytes.

@@ -19,7 +19,7 @@ use rustix::pipe::{
     PipeFlags, SpliceFlags, fcntl_getpipe_size, fcntl_setpipe_size, pipe_with, splice,
 };
 
-use crate::tls::ftp;
+use crate::tls::ftp::{self, Tls13Fallback};
 
 /// Size of a splice pipe in bytes: what /proc/sys/fs/pipe-max-size allows by default.
 const PIPE_SIZE: usize = 1 << 20;
@@ -30,6 +30,8 @@ pub(crate) struct Channel {
     socket: Arc<TcpStream>,
     /// Boxed, so that a session in clear does not pay for it.
     tls: Option<Box<TlsConnection>>,
+    /// For an FTP control connection whose client has not said yet which versions it has.
+    fallback: Option<Box<Tls13Fallback>>,
     proof: ProofState,
 }
 
@@ -56,6 +58,7 @@ impl Channel {
         Self {
             socket,
             tls: tls.map(Box::new),
+            fallback: None,
             proof: ProofState::Reported,
         }
     }
@@ -72,9 +75,10 @@ impl Channel {
         self.tls.as_deref_mut()
     }
 
-    /// Switches the channel to TLS.
-    pub(crate) fn secure(&mut self, tls: TlsConnection) {
+    /// Switches an FTP control channel to TLS.
+    pub(crate) fn secure_control(&mut self, tls: TlsConnection, fallback: Option<Tls13Fallback>) {
         self.tls = Some(Box::new(tls));
+        self.fallback = fallback.map(Box::new);
     }
 
     /// Runs the TLS handshake until it is done or the socket would block.
@@ -85,6 +89,8 @@ impl Channel {
         let mut socket = &*self.socket;
         loop {
             while tls.wants_write() {
+                // The client's hello was accepted.
+                self.fallback = None;
                 match tls.write_tls(&mut socket) {
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                         return Ok(Handshake::WantsWrite);
@@ -95,7 +101,11 @@ impl Channel {
             if !tls.is_handshaking() {
                 return Ok(Handshake::Done);
             }
-            match tls.read_tls(&mut socket) {
+            let read = match &mut self.fallback {
+                Some(fallback) => tls.read_tls(&mut fallback.record(&mut socket)),
+                None => tls.read_tls(&mut socket),
+            };
+            match read {
                 Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
                 Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -104,10 +114,20 @@ impl Channel {
                 }
                 Err(error) => return Err(error),
             }
-            if let Err(error) = tls.process_new_packets() {
-                // Best effort: the alert tells the peer why.
-                let _ = tls.write_tls(&mut socket);
-                return Err(io::Error::new(io::ErrorKind::InvalidData, error));
+            let Err(refusal) = tls.process_new_packets() else {
+                continue;
+            };
+            let after = self
+                .fallback
+                .take()
+                .map(|fallback| fallback.after(refusal.clone()));
+            match after.unwrap_or(Err(refusal)) {
+                Ok(connection) => **tls = connection,
+                Err(error) => {
+                    // Best effort: the alert tells the peer why.
+                    let _ = tls.write_tls(&mut socket);
+                    return Err(io::Error::new(io::ErrorKind::InvalidData, error));
+                }
             }
         }
     }
@@ -123,7 +143,7 @@ impl Channel {
 
     /// Switches a data channel to TLS; [`Self::prove`] will judge it by `rule`.
     pub(crate) fn secure_data(&mut self, tls: TlsConnection, rule: Resumption) {
-        self.secure(tls);
+        self.tls = Some(Box::new(tls));
         self.proof = ProofState::Due(rule);
     }
 

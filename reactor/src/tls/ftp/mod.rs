@@ -1,17 +1,21 @@
 //! TLS of the FTP dialect (RFC 4217): a data connection that resumes the TLS session of its control
 //! connection was made by the same client.
 
+mod fallback;
 mod tickets;
 
 use std::sync::Arc;
 
 use rustls::version::{TLS12, TLS13};
-use rustls::{Connection, HandshakeKind, ServerConfig, ServerConnection};
+use rustls::{Connection, HandshakeKind, ServerConfig, ServerConnection, SupportedProtocolVersion};
 use skiff_conf::Resumption;
 
+pub(crate) use self::fallback::Tls13Fallback;
 pub(crate) use self::tickets::SessionResumption;
 use self::tickets::TicketKeys;
 use super::{ServerIdentity, TlsError};
+
+const BOTH: &[&SupportedProtocolVersion] = &[&TLS12, &TLS13];
 
 /// The ALPN id of FTP in IANA's registry.
 const CONTROL_ALPN: &[&[u8]] = &[b"ftp"];
@@ -21,8 +25,8 @@ const DATA_ALPN: &[&[u8]] = &[b"ftp-data", b"ftp"];
 /// Tickets given on a control connection: a client should use a TLS 1.3 ticket once (RFC 8446
 /// appendix C.4), uploads bring no new ones, and clients open a few data connections at once.
 const CONTROL_TICKETS: usize = 4;
-/// The same where a data connection without a ticket is refused, for sessions of many uploads. All
-/// of them are about 20 KiB.
+/// The same where a data connection without a ticket is refused, and the client has TLS 1.3 only.
+/// All of them are about 20 KiB.
 const CONTROL_TICKETS_REQUIRED: usize = 80;
 
 /// Makes FTP's control and data connections; cheap to clone.
@@ -31,9 +35,12 @@ pub(crate) struct FtpTls(Arc<Parts>);
 
 struct Parts {
     keys: TicketKeys,
+    resumption: Resumption,
     control: ServerConfig,
+    control_tls12: ServerConfig,
     data: ServerConfig,
     data_without_tickets: ServerConfig,
+    data_tls12: ServerConfig,
 }
 
 /// How many new tickets a TLS 1.3 data connection gives. A client that closes with
@@ -64,15 +71,33 @@ impl FtpTls {
         };
         Ok(Self(Arc::new(Parts {
             keys,
-            control: config(identity, CONTROL_ALPN, control_tickets)?,
-            data: config(identity, DATA_ALPN, 1)?,
-            data_without_tickets: config(identity, DATA_ALPN, 0)?,
+            resumption,
+            control: config(identity, BOTH, CONTROL_ALPN, control_tickets)?,
+            control_tls12: config(identity, &[&TLS12], CONTROL_ALPN, 0)?,
+            data: config(identity, BOTH, DATA_ALPN, 1)?,
+            data_without_tickets: config(identity, BOTH, DATA_ALPN, 0)?,
+            data_tls12: config(identity, &[&TLS12], DATA_ALPN, 0)?,
         })))
     }
 
-    /// TLS of a control connection, which `session` will remember.
-    pub(crate) fn control(&self, session: &SessionResumption) -> Result<Connection, TlsError> {
-        self.connection(&self.0.control, session)
+    /// TLS of a control connection, which `session` will remember, and what it goes on with if the
+    /// client lacks the version.
+    ///
+    /// Where resumption is required, a client that has TLS 1.2 gets it: a ticket of TLS 1.3 is good
+    /// for one data connection with clients such as curl, and an upload brings no new one.
+    pub(crate) fn control(
+        &self,
+        session: &SessionResumption,
+    ) -> Result<(Connection, Option<Tls13Fallback>), TlsError> {
+        let config = self.of_session(&self.0.control, session);
+        let (config, fallback) = match self.0.resumption {
+            Resumption::Require => (
+                self.of_session(&self.0.control_tls12, session),
+                Some(Tls13Fallback::new(config, session.clone())),
+            ),
+            Resumption::Prefer | Resumption::Off => (config, None),
+        };
+        Ok((ServerConnection::new(config)?.into(), fallback))
     }
 
     /// TLS of a data connection of this session.
@@ -82,23 +107,26 @@ impl FtpTls {
         tickets: Tickets,
     ) -> Result<Connection, TlsError> {
         let base = match tickets {
+            _ if self.is_kept_to_tls12(session) => &self.0.data_tls12,
             Tickets::One => &self.0.data,
             Tickets::None => &self.0.data_without_tickets,
         };
-        self.connection(base, session)
+        let config = self.of_session(base, session);
+        Ok(ServerConnection::new(config)?.into())
+    }
+
+    /// A data connection of TLS 1.3 would not resume its control connection's TLS 1.2.
+    fn is_kept_to_tls12(&self, session: &SessionResumption) -> bool {
+        self.0.resumption == Resumption::Require && !session.is_without_tls12()
     }
 
     /// rustls asks the ticketer and the storage of the configuration, hence one configuration for
     /// each connection; it is freed when the handshake is done.
-    fn connection(
-        &self,
-        base: &ServerConfig,
-        session: &SessionResumption,
-    ) -> Result<Connection, TlsError> {
+    fn of_session(&self, base: &ServerConfig, session: &SessionResumption) -> Arc<ServerConfig> {
         let mut config = base.clone();
         config.ticketer = self.0.keys.of_session(session);
         config.session_storage = session.session_ids();
-        Ok(ServerConnection::new(Arc::new(config))?.into())
+        Arc::new(config)
     }
 }
 
@@ -110,10 +138,11 @@ pub(crate) fn resumed(connection: &Connection) -> bool {
 
 fn config(
     identity: &ServerIdentity,
+    versions: &[&'static SupportedProtocolVersion],
     alpn: &[&[u8]],
     tickets: usize,
 ) -> Result<ServerConfig, TlsError> {
-    let mut config = identity.config(&[&TLS12, &TLS13])?;
+    let mut config = identity.config(versions)?;
     config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
     config.send_tls13_tickets = tickets;
     // Whatever number the client requests (RFC 9149).
@@ -135,7 +164,7 @@ mod tests {
     use rustls::pki_types::ServerName;
     use rustls::{
         AlertDescription, CipherSuite, ClientConfig, ClientConnection, Error, NamedGroup,
-        SupportedProtocolVersion,
+        ProtocolVersion,
     };
     use skiff_sessions::certificate::AnyCertificate;
     use skiff_sessions::cipher_suites::Aes;
@@ -143,11 +172,9 @@ mod tests {
     use super::Tickets::{None as NoTickets, One};
     use super::*;
 
-    const BOTH: [&SupportedProtocolVersion; 2] = [&TLS12, &TLS13];
-
     #[test]
     fn a_data_connection_resumes_the_session_of_its_control_connection() {
-        for version in BOTH {
+        for &version in BOTH {
             for tickets in [One, NoTickets] {
                 let (server, client) = (ftp_tls(), Client::new(version));
                 let session = session(&server, &client);
@@ -160,7 +187,7 @@ mod tests {
 
     #[test]
     fn the_ticket_of_another_session_leads_to_a_full_handshake() {
-        for version in BOTH {
+        for &version in BOTH {
             let (server, client) = (ftp_tls(), Client::new(version));
             let own = session(&server, &client);
             assert!(data_resumes(&server, &client, &own, One), "{version:?}");
@@ -173,11 +200,11 @@ mod tests {
 
     #[test]
     fn a_second_control_connection_is_a_session_of_its_own() {
-        for version in BOTH {
+        for &version in BOTH {
             let (server, client) = (ftp_tls(), Client::new(version));
             session(&server, &client);
             let session = SessionResumption::new().unwrap();
-            let (_, ours) = pair(&client, server.control(&session));
+            let (_, ours) = control(&server, &client, &session);
             assert!(!resumed(&ours), "{version:?}");
             assert!(data_resumes(&server, &client, &session, One), "{version:?}");
         }
@@ -185,7 +212,7 @@ mod tests {
 
     #[test]
     fn nothing_is_proved_before_the_handshake_is_done() {
-        for version in BOTH {
+        for &version in BOTH {
             let (server, client) = (ftp_tls(), Client::new(version));
             let session = session(&server, &client);
             let (mut theirs, mut ours) = ends(&client, server.data(&session, One));
@@ -239,6 +266,23 @@ mod tests {
         assert!(!data_resumes(&server, &client, &own, One));
     }
 
+    /// Each of its TLS 1.3 tickets would be good for one of the uploads, which bring no new ones.
+    #[test]
+    fn where_resumption_is_required_a_client_that_has_tls_1_2_gets_it() {
+        let server = FtpTls::new(&identity(), Resumption::Require, None).unwrap();
+        let client = Client::of(BOTH);
+        let session = SessionResumption::new().unwrap();
+        let (_, ours) = control(&server, &client, &session);
+        assert_eq!(ours.protocol_version(), Some(ProtocolVersion::TLSv1_2));
+        for upload in 0..64 {
+            let resumes = data_resumes(&server, &client, &session, NoTickets);
+            assert!(resumes, "{upload}");
+        }
+        let server = FtpTls::new(&identity(), Resumption::Prefer, None).unwrap();
+        let (_, ours) = control(&server, &client, &SessionResumption::new().unwrap());
+        assert_eq!(ours.protocol_version(), Some(ProtocolVersion::TLSv1_3));
+    }
+
     #[test]
     fn where_resumption_is_required_there_are_tickets_for_sixty_four_uploads() {
         let server = FtpTls::new(&identity(), Resumption::Require, None).unwrap();
@@ -268,7 +312,7 @@ mod tests {
 
     #[test]
     fn an_upload_has_nothing_to_say_after_its_handshake() {
-        for version in BOTH {
+        for &version in BOTH {
             let (server, fresh) = (ftp_tls(), Client::new(version));
             let known = Client::new(version);
             let session = session(&server, &known);
@@ -293,10 +337,8 @@ mod tests {
         let chosen = |aes, version| {
             let identity = ServerIdentity::from_files(&certificate, &key, aes).unwrap();
             let server = FtpTls::new(&identity, Resumption::Prefer, None).unwrap();
-            let (_, ours) = pair(
-                &Client::new(version),
-                server.control(&SessionResumption::new().unwrap()),
-            );
+            let session = SessionResumption::new().unwrap();
+            let (_, ours) = control(&server, &Client::new(version), &session);
             ours.negotiated_cipher_suite().unwrap().suite()
         };
         assert_eq!(
@@ -315,7 +357,7 @@ mod tests {
 
     #[test]
     fn sessions_outlive_a_change_of_the_certificate() {
-        for version in BOTH {
+        for &version in BOTH {
             let (old, client) = (ftp_tls(), Client::new(version));
             let session = session(&old, &client);
             let new = FtpTls::new(&identity(), Resumption::Prefer, Some(&old)).unwrap();
@@ -329,7 +371,7 @@ mod tests {
 
     #[test]
     fn a_client_may_name_the_protocol_or_not() {
-        for version in BOTH {
+        for &version in BOTH {
             for (on_control, on_data) in [
                 (&[b"ftp".as_slice()][..], &[b"ftp".as_slice()][..]),
                 (&[b"ftp"], &[b"ftp-data"]),
@@ -338,7 +380,7 @@ mod tests {
             ] {
                 let (server, session) = (ftp_tls(), SessionResumption::new().unwrap());
                 let client = Client::new(version).speaking(on_control);
-                let (theirs, _) = pair(&client, server.control(&session));
+                let (theirs, _) = control(&server, &client, &session);
                 assert_eq!(theirs.alpn_protocol(), on_control.last().copied());
                 let client = client.speaking(on_data);
                 let (theirs, ours) = pair(&client, server.data(&session, One));
@@ -350,11 +392,12 @@ mod tests {
 
     #[test]
     fn a_client_of_another_protocol_is_refused() {
-        for version in BOTH {
+        for &version in BOTH {
             let (server, session) = (ftp_tls(), SessionResumption::new().unwrap());
+            let control = || server.control(&session).map(|(connection, _)| connection);
             for (ours, theirs) in [
-                (server.control(&session), b"http/1.1".as_slice()),
-                (server.control(&session), b"ftp-data"),
+                (control(), b"http/1.1".as_slice()),
+                (control(), b"ftp-data"),
                 (server.data(&session, One), b"http/1.1"),
                 (server.data(&session, NoTickets), b"http/1.1"),
             ] {
@@ -383,7 +426,7 @@ mod tests {
     fn session(server: &FtpTls, client: &Client) -> SessionResumption {
         let session = SessionResumption::new().unwrap();
         let before = client.tickets();
-        let (_, ours) = pair(client, server.control(&session));
+        let (_, ours) = control(server, client, &session);
         assert!(!resumed(&ours));
         assert!(client.tickets() > before);
         session
@@ -402,12 +445,42 @@ mod tests {
     /// Both ends of a connection that works.
     #[track_caller]
     fn pair(client: &Client, server: Result<Connection, TlsError>) -> (Connection, Connection) {
-        let (mut theirs, mut ours) = ends(client, server);
+        let (theirs, ours) = ends(client, server);
+        settled(theirs, ours)
+    }
+
+    #[track_caller]
+    fn settled(mut theirs: Connection, mut ours: Connection) -> (Connection, Connection) {
         shake(&mut theirs, &mut ours);
         carry(&mut ours, &mut theirs).unwrap();
         say(&mut ours, &mut theirs);
         say(&mut theirs, &mut ours);
         (theirs, ours)
+    }
+
+    /// Both ends of a control connection that works.
+    #[track_caller]
+    fn control(
+        server: &FtpTls,
+        client: &Client,
+        session: &SessionResumption,
+    ) -> (Connection, Connection) {
+        let mut theirs = client.connection();
+        let (mut ours, fallback) = server.control(session).unwrap();
+        let mut hello = Vec::new();
+        theirs.write_tls(&mut hello).unwrap();
+        let mut rest = hello.as_slice();
+        let mut fallback = fallback;
+        let read = match &mut fallback {
+            Some(fallback) => ours.read_tls(&mut fallback.record(&mut rest)),
+            None => ours.read_tls(&mut rest),
+        };
+        assert_eq!(read.unwrap(), hello.len());
+        if let Err(refusal) = ours.process_new_packets() {
+            ours = fallback.unwrap().after(refusal).unwrap();
+        }
+        carry(&mut ours, &mut theirs).unwrap();
+        settled(theirs, ours)
     }
 
     fn ends(client: &Client, server: Result<Connection, TlsError>) -> (Connection, Connection) {
@@ -455,10 +528,14 @@ mod tests {
 
     impl Client {
         fn new(version: &'static SupportedProtocolVersion) -> Self {
+            Self::of(&[version])
+        }
+
+        fn of(versions: &[&'static SupportedProtocolVersion]) -> Self {
             let provider = Arc::new(ring::default_provider());
             let verifier = Arc::new(AnyCertificate(Arc::clone(&provider)));
             let mut config = ClientConfig::builder_with_provider(provider)
-                .with_protocol_versions(&[version])
+                .with_protocol_versions(versions)
                 .unwrap()
                 .dangerous()
                 .with_custom_certificate_verifier(verifier)

@@ -2,8 +2,9 @@
 //! that are valid for one FTP session only.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
+use rustls::ProtocolVersion;
 use rustls::crypto::ring::Ticketer;
 use rustls::server::{ProducesTickets, ServerSessionMemoryCache, StoresServerSessions};
 use subtle::ConstantTimeEq;
@@ -22,6 +23,8 @@ pub(crate) struct SessionResumption {
     tag: Tag,
     /// For clients that take no tickets. Nobody else's are in it.
     session_ids: Arc<ServerSessionMemoryCache>,
+    /// Set to TLS 1.3 where that was all the client had.
+    version: Arc<OnceLock<ProtocolVersion>>,
 }
 
 impl SessionResumption {
@@ -29,7 +32,17 @@ impl SessionResumption {
         Ok(Self {
             tag: Tag::random()?,
             session_ids: ServerSessionMemoryCache::new(SESSION_IDS),
+            version: Arc::default(),
         })
+    }
+
+    /// The control connection has TLS 1.3 because its client has nothing else.
+    pub(super) fn has_tls13(&self) {
+        let _ = self.version.set(ProtocolVersion::TLSv1_3);
+    }
+
+    pub(super) fn is_without_tls12(&self) -> bool {
+        self.version.get() == Some(&ProtocolVersion::TLSv1_3)
     }
 
     pub(super) fn session_ids(&self) -> Arc<dyn StoresServerSessions> {
