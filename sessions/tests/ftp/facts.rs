@@ -21,7 +21,7 @@ fn sizes() {
             rig.expect("TYPE I", &[200]);
             assert_eq!(rig.text("SIZE a", 213), "43");
             assert_eq!(rig.text("SIZE s", 213), "21");
-            rig.expect("SIZE two", &[450]);
+            rig.expect("SIZE two", &[550]);
             rig.expect("SIZE d", &[550]);
             rig.expect("SIZE no", &[550]);
             rig.expect("SIZE", &[501]);

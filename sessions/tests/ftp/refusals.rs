@@ -37,7 +37,7 @@ const REFUSALS: &[(Refusal, u16)] = &[
     (Refusal::TooLong, 451),
     (Refusal::BadFrame, 451),
     (Refusal::BadOffset { offset: 2, size: 1 }, 554),
-    (Refusal::TwoSizes, 450),
+    (Refusal::TwoSizes, 550),
     (Refusal::Fault, 451),
 ];
 

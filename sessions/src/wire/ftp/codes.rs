@@ -131,7 +131,7 @@ fn malformed_code(malformed: &Malformed) -> u16 {
 #[rustfmt::skip]
 fn refusal_code(operation: Operation, why: &Refusal) -> u16 {
     match why {
-        Refusal::Busy | Refusal::NotReady | Refusal::TwoSizes => 450,
+        Refusal::Busy | Refusal::NotReady => 450,
         Refusal::Changed | Refusal::Fault | Refusal::TooLong | Refusal::BadFrame => 451,
         Refusal::DiskFull => 452,
         Refusal::NoAccount | Refusal::TooManySessions => 530,
@@ -140,6 +140,8 @@ fn refusal_code(operation: Operation, why: &Refusal) -> u16 {
         Refusal::Exists if operation == Operation::Store => 553,
         Refusal::BadOffset { .. } => 554,
         Refusal::NotFound | Refusal::NotADirectory | Refusal::IsADirectory | Refusal::Exists => 550,
+        // Not 450: lftp then connects again and asks for ever.
+        Refusal::TwoSizes => 550,
         Refusal::NotEmpty | Refusal::AboveHome | Refusal::LeadsOut | Refusal::Forbidden => 550,
         Refusal::ReadOnly | Refusal::NotRegular | Refusal::OtherDevice | Refusal::NoStaging => 550,
     }

@@ -263,7 +263,7 @@ fn refused<'a>(line: Line<'a>, operation: Operation, why: &Refusal) -> Line<'a> 
         )),
         (_, Refusal::TwoSizes) => line.text(
             "an upload of it was interrupted, so that it has two sizes; \
-             STOR begins anew, DELE drops both",
+             STOR begins anew, RETR gives the stored file",
         ),
         _ => line.text(refusal_text(why)),
     }

@@ -292,7 +292,7 @@ fn refusals() -> [(Operation, Refusal, &'static str); 28] {
         (Operation::Login, Refusal::NoAccount, "530 the account is gone\r\n"),
         (Operation::Login, Refusal::TooManySessions, "530 too many sessions of this user, close one first\r\n"),
         (Operation::Append, Refusal::BadOffset { offset: 9, size: 5 }, "554 it cannot go on at byte 9: 5 bytes are here; SIZE says where it can\r\n"),
-        (Operation::Size, Refusal::TwoSizes, "450 an upload of it was interrupted, so that it has two sizes; STOR begins anew, DELE drops both\r\n"),
+        (Operation::Size, Refusal::TwoSizes, "550 an upload of it was interrupted, so that it has two sizes; STOR begins anew, RETR gives the stored file\r\n"),
         (Operation::Login, Refusal::Fault, "451 the server failed; its log says why\r\n"),
         (Operation::Stages, Refusal::Fault, "451 the server failed; its log says why\r\n"),
     ]
