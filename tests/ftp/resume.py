@@ -116,6 +116,45 @@ def stage_delete(w):
     case.ftp.ask(f"SIZE {case.name}", 550)
 
 
+@step("only a stage, of an upload that runs: SIZE, MDTM and MLST say that nothing is there")
+def running_new(w):
+    case = Case(w)
+    seen_while_it_runs(case, 550, 550, 550)
+
+
+@step("only a stage, which is being continued: SIZE, MDTM and MLST say that nothing is there")
+def running_stage(w):
+    case = Case(w, staged=STAGED)
+    seen_while_it_runs(case, 550, 550, 550, rest=STAGED)
+
+
+@step("a file that is being replaced: SIZE, MDTM, MLST and RETR tell it")
+def running_over(w):
+    case = Case(w, old=OLD)
+    seen_while_it_runs(case, 213, 213, 250)
+    case = Case(w, old=OLD, staged=STAGED)
+    seen_while_it_runs(case, 213, 213, 250, rest=STAGED)
+
+
+def seen_while_it_runs(case, *codes, rest=None):
+    before = sum(case.daemon.stages().values())
+    data = Ftp(case.daemon)
+    lane, there = data.open(f"STOR {case.name}", rest=rest), rest or 0
+    lane.send(case.data[there:])
+    whole = lambda: sum(case.daemon.stages().values()) - before == WHOLE - there
+    until("all bytes on the disk", whole)
+    for ftp in (case.ftp, Ftp(case.daemon)):
+        for verb, code in zip(("SIZE", "MDTM", "MLST"), codes):
+            text = ftp.ask(f"{verb} {case.name}", code).text
+            need(verb == "MDTM" or code == 550 or str(OLD) in text, f"{verb}: {text!r}")
+        if codes[0] == 213:
+            same("RETR", ftp.get(case.name), case.old)
+    lane.finish()
+    data.expect(226)
+    case.size(WHOLE)
+    case.holds("afterwards", case.data)
+
+
 # Only a published file.
 
 

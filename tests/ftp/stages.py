@@ -1,7 +1,7 @@
 """Interrupted uploads, made on purpose: what the steps about resuming and truncation start from."""
 
 from ftp.sockets import PLAIN
-from ftp.steps import need, until
+from ftp.steps import need, same, until
 from ftp.wire import Ftp
 
 
@@ -24,16 +24,16 @@ class Watch:
 
 
 def leave_stage(daemon, name, part, mode=PLAIN):
-    """Sends `part` of an upload, and stops it when all of that is on the disk."""
+    """Sends `part` of an upload and the byte that is cut off, and stops it when that is there."""
     watch, ftp = Watch(daemon), Ftp(daemon, mode)
     data = ftp.open(f"STOR {name}")
-    data.send(part)
-    watch.holds(len(part))
+    data.send(part + b"!")
+    watch.holds(len(part) + 1)
     ftp.send("ABOR")
     ftp.expect(426, of="STOR that ABOR stops")
     ftp.expect(225, 226, of="ABOR")
     data.sock.close()
-    need(watch.size() == len(part), "the stage went with ABOR")
+    same("the stage after ABOR", watch.size(), len(part))
     ftp.ask("QUIT", 221)
 
 

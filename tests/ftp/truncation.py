@@ -30,7 +30,7 @@ def no_close_notify(w, mode):
     need("data_close_notify" in text, f"426 does not name the setting: {text!r}")
     same("the old file", published(daemon, name), old)
     ftp.ask(f"SIZE {name}", 550)
-    ftp.store(name, data[300_000:], rest=300_000)
+    ftp.store(name, data[299_999:], rest=299_999)
     same("the file", published(daemon, name), data)
 
 
@@ -225,7 +225,7 @@ def busy(w):
 def back_again(w):
     daemon, name, data, dead = silent(w)
     ftp = Ftp(daemon)
-    got_in = lambda: ftp.put(name, data[300_000:], rest=300_000).code == 226
+    got_in = lambda: ftp.put(name, data[299_999:], rest=299_999).code == 226
     until("the silent writer to give way", got_in)
     same("the file", published(daemon, name), data)
     # The old session hears of it, if it is still there to hear.

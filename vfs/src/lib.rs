@@ -45,6 +45,7 @@ pub use reading::download::Download;
 pub use reading::listing::Listing;
 pub use reading::lookup::NameSize;
 pub use skiff_quota::{Amount, Usage};
+pub use staging::Kept;
 pub use upload::{Published, Replace, Start, Upload, UploadRequest, UploadStart};
 pub use worker::Worker;
 

@@ -13,8 +13,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rustix::fs::{
-    AtFlags, FileType, Mode, OFlags, Stat, XattrFlags, fgetxattr, fremovexattr, fsetxattr, fstat,
-    openat, renameat, statat, unlinkat,
+    AtFlags, FileType, Mode, OFlags, Stat, XattrFlags, fchmod, fgetxattr, fremovexattr, fsetxattr,
+    fstat, openat, renameat, statat, unlinkat,
 };
 use rustix::io::Errno;
 use sha2::{Digest, Sha256};
@@ -63,12 +63,48 @@ impl StageKey {
     }
 }
 
+/// How much of what came a kept stage holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// All of it. Only for clients that compare digests before they continue.
+    Whole,
+    /// All but the last byte: a client that resumes by size alone then sends at least that byte,
+    /// and never takes the stage for its whole, published file.
+    ButLastByte,
+}
+
+/// The mode bit of a stage that is kept as [`Kept::ButLastByte`]. Linux gives it no meaning on a
+/// regular file (inode(7)), it comes with the stat(2) that tells the size, and a file system that
+/// does not store it only costs one byte more.
+const LAST_BYTE_CUT: Mode = Mode::SVTX;
+
 /// The metadata of one stage.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Stage {
     pub(crate) key: StageKey,
     pub(crate) size: u64,
     pub(crate) modified: entry::Modified,
+    pub(crate) kept: Kept,
+}
+
+impl Stage {
+    /// The size that a client which resumes by size alone is told: one byte less than came, also
+    /// where a crash, or a client that compares digests, left all bytes.
+    pub(crate) fn told_size(&self) -> u64 {
+        match self.kept {
+            Kept::Whole => self.size.saturating_sub(1),
+            Kept::ButLastByte => self.size,
+        }
+    }
+}
+
+/// Notes with `stage`, an open stage, what it holds.
+pub(crate) fn mark_kept(stage: impl AsFd, kept: Kept) -> Result<(), VfsError> {
+    let mode = Mode::RUSR | Mode::WUSR;
+    Ok(match kept {
+        Kept::Whole => fchmod(stage, mode)?,
+        Kept::ButLastByte => fchmod(stage, mode | LAST_BYTE_CUT)?,
+    })
 }
 
 /// An open staging directory.
@@ -116,14 +152,14 @@ impl StagingDir {
 
     /// Bytes of the stage of `key`; `None` where there is no stage.
     pub(crate) fn size(&self, key: StageKey) -> Result<Option<u64>, VfsError> {
-        if self.count() == 0 {
-            return Ok(None);
-        }
         Ok(self.find(key)?.map(|stage| stage.size))
     }
 
     /// The metadata of the stage of `key`; `None` where there is no stage.
     pub(crate) fn find(&self, key: StageKey) -> Result<Option<Stage>, VfsError> {
+        if self.count() == 0 {
+            return Ok(None);
+        }
         match statat(&self.fd, key.file_name(), AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) => Ok(Some(stage_from_stat(key, &stat))),
             Err(Errno::NOENT) => Ok(None),
@@ -310,10 +346,15 @@ pub(crate) enum StageOpen {
 }
 
 fn stage_from_stat(key: StageKey, stat: &Stat) -> Stage {
+    let is_cut = Mode::from_raw_mode(stat.st_mode).contains(LAST_BYTE_CUT);
     Stage {
         key,
         size: entry::size(stat),
         modified: entry::modified(stat),
+        kept: match is_cut {
+            true => Kept::ButLastByte,
+            false => Kept::Whole,
+        },
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use skiff_vfs::{Amount, Home, Limit, Replace, Start, Upload, VfsError, Worker};
+use skiff_vfs::{Amount, Home, Kept, Limit, Replace, Start, Upload, VfsError, Worker};
 
 use crate::common::{MEBI, World, begin, digest, digests, leave, on_worker, put, stage_of};
 
@@ -69,6 +69,7 @@ fn a_declared_size_is_reserved_at_once_and_the_last_byte_fits() {
                 size: Some(size),
                 start: Start::End,
                 replace: Replace::Existing,
+                keep: Kept::ButLastByte,
                 owner: 1,
             };
             home.upload(worker, Path::new(FILE), &request)
@@ -190,7 +191,7 @@ fn a_file_of_several_names_gets_one_of_its_own() {
         let home = world.open(worker);
         let mut upload = append(&home, worker, FILE);
         assert_eq!(upload.position(), 6);
-        upload.write(worker, b" no more").unwrap();
+        upload.write(worker, b" no more!").unwrap();
         upload.suspend(worker);
         assert_eq!(content(&world), b"shared");
         world.check(&home, worker);

@@ -20,8 +20,8 @@ use skiff_sessions::wire::listing::Form;
 use skiff_sessions::wire::reply::{Refusal, Usage};
 use skiff_sessions::wire::stamp::Stamp;
 use skiff_vfs::{
-    Digest, Digests, Download, Home, Homes, NameSize, Start, Upload, UploadRequest, UploadStart,
-    VfsError, Worker,
+    Digest, Digests, Download, Home, Homes, Kept, NameSize, Start, Upload, UploadRequest,
+    UploadStart, VfsError, Worker,
 };
 
 use super::listing_text::{ListingStyle, ListingText, facts};
@@ -243,6 +243,7 @@ fn in_home(worker: &Worker, services: &Services, request: &JobRequest) -> Result
                 size: Some(*size),
                 start: Start::Stage,
                 replace,
+                keep: Kept::Whole,
                 owner: request.owner,
             };
             opened_upload(home.upload(worker, below(path), &request)?)
@@ -251,6 +252,7 @@ fn in_home(worker: &Worker, services: &Services, request: &JobRequest) -> Result
             let request = UploadRequest {
                 size: *size,
                 replace: skiff_vfs::Replace::Existing,
+                keep: Kept::ButLastByte,
                 start: match start {
                     StreamStart::Offset(offset) => Start::Offset(*offset),
                     StreamStart::End => Start::End,

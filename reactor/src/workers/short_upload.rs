@@ -60,7 +60,9 @@ mod tests {
     use std::sync::atomic::Ordering;
 
     use skiff_sessions::wire::reply::Refusal;
-    use skiff_vfs::{Durability, Homes, Limit, Policy, Replace, Start, UploadRequest, UploadStart};
+    use skiff_vfs::{
+        Durability, Homes, Kept, Limit, Policy, Replace, Start, UploadRequest, UploadStart,
+    };
 
     use super::*;
 
@@ -118,6 +120,7 @@ mod tests {
             size: None,
             start: Start::Offset(0),
             replace: Replace::Existing,
+            keep: Kept::ButLastByte,
             owner: 1,
         };
         match home.upload(worker, Path::new("name"), &request).unwrap() {

@@ -94,11 +94,15 @@ pub enum Job {
         path: VirtualPath,
         reading: Reading,
     },
+    /// Opens an upload whose client compares digests before it resumes: if it is interrupted, all
+    /// bytes are kept.
     OpenUpload {
         path: VirtualPath,
         size: u64,
         replace: Replace,
     },
+    /// Opens an upload whose client resumes by size alone: if it is interrupted, all bytes but the
+    /// last are kept, so that no client takes the stage for its whole, published file.
     OpenStream {
         path: VirtualPath,
         /// The whole file's size in bytes, where the client announced it.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use skiff_sessions::server::{DataEvent, Event, Job};
 
 use super::cuts::at_every_cut;
+use super::disk::kept;
 use super::lane::Gone;
 use super::rig::{Comes, Ended, Hold, Noted, Publishes, Rig};
 use super::said::codes;
@@ -97,7 +98,7 @@ fn an_upload_whose_part_stays() {
         rig.expect("STOR a", &[150]);
         rig.expect("ABOR", &[426, 226]);
         assert_eq!(rig.disk.content("/a").as_deref(), Some(NEW));
-        assert_eq!(rig.disk.stage("/a"), Some(&NEW[..20]));
+        assert_eq!(rig.disk.stage("/a"), kept(&NEW[..20]));
     });
 }
 
@@ -127,7 +128,7 @@ fn between_the_last_byte_and_the_name() {
     rig.burst_home_with(b"ABOR\r\n");
     rig.expect_hears(&[426, 226]);
     assert_eq!(rig.disk.content("/a").as_deref(), Some(NEW));
-    assert_eq!(rig.disk.stage("/a"), Some(OLD));
+    assert_eq!(rig.disk.stage("/a"), kept(OLD));
     rig.is_ready();
 }
 
@@ -144,7 +145,7 @@ fn while_it_is_published() {
     rig.hold = Hold::Nothing;
     rig.expect_hears(&[426, 226]);
     assert_eq!(rig.disk.content("/a").as_deref(), Some(NEW));
-    assert_eq!(rig.disk.stage("/a"), Some(OLD));
+    assert_eq!(rig.disk.stage("/a"), kept(OLD));
     rig.is_ready();
 }
 

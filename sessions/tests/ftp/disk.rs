@@ -60,6 +60,11 @@ pub(super) struct Seen {
     folders: Vec<String>,
 }
 
+/// The stage that is kept where these bytes came.
+pub(super) fn kept(came: &[u8]) -> Option<&[u8]> {
+    came.split_last().map(|(_, before)| before)
+}
+
 impl Disk {
     pub(super) fn new() -> Self {
         Self {
@@ -180,6 +185,7 @@ impl Disk {
             path,
             target,
             pending,
+            came: 0,
         })
     }
 
@@ -217,6 +223,7 @@ impl Disk {
                 Target::Stage => self.stages.get_mut(&upload.path).unwrap().push(byte),
                 Target::InPlace { .. } => self.files[&upload.path].content.borrow_mut().push(byte),
             }
+            upload.came += 1;
         }
         Ok(())
     }
@@ -246,7 +253,7 @@ impl Disk {
         size
     }
 
-    /// A file that was open is not any more; an upload's part stays.
+    /// A file that was open is not any more; an upload's part stays, without its last byte.
     pub(super) fn put_away(&mut self, file: OpenFile) {
         let OpenFile::Upload(upload) = file else {
             return;
@@ -257,10 +264,13 @@ impl Disk {
             (None, Target::InPlace { was }) => {
                 self.files[&upload.path].content.borrow_mut().truncate(was);
             }
-            _ if self.staged(&upload.path) == Some(0) => {
-                self.stages.remove(&upload.path);
+            _ => {
+                let stage = self.stages.get_mut(&upload.path).unwrap();
+                stage.truncate(stage.len() - upload.came.min(1));
+                if stage.is_empty() {
+                    self.stages.remove(&upload.path);
+                }
             }
-            _ => {}
         }
     }
 }

@@ -4,6 +4,7 @@ use skiff_sessions::server::job::{CloseNotify, LostControl};
 use skiff_sessions::server::{Job, Rights};
 
 use super::cuts::at_every_cut;
+use super::disk::kept;
 use super::lane::Gone;
 use super::rig::{Hold, Noted, Rig};
 use super::world::{NEW, OLD, World};
@@ -38,7 +39,7 @@ fn truncated() {
     at_every_cut(strict, |rig| {
         ended(rig, &[], "STOR c", Gone::Truncated, &[150, 426]);
         assert_eq!(rig.disk.content("/c"), None);
-        assert_eq!(rig.disk.stage("/c"), Some(NEW));
+        assert_eq!(rig.disk.stage("/c"), kept(NEW));
         assert!(rig.noted.contains(&Noted::NoCloseNotify));
         let text = rig.transcript();
         assert!(text.contains("data_close_notify"), "{text}");
@@ -103,7 +104,7 @@ fn reset() {
         at_every_cut(world, |rig| {
             ended(rig, &["ALLO 43"], "STOR c", Gone::Reset, &[150, 426]);
             assert_eq!(rig.disk.content("/c"), None);
-            assert_eq!(rig.disk.stage("/c"), Some(NEW));
+            assert_eq!(rig.disk.stage("/c"), kept(NEW));
         });
     }
 }
@@ -136,7 +137,7 @@ fn who_hangs_up_in_the_middle_has_not_stored() {
     rig.hears();
     assert!(rig.is_over());
     assert_eq!(rig.disk.content("/a").as_deref(), Some(NEW));
-    assert_eq!(rig.disk.stage("/a"), Some(&NEW[..20]));
+    assert_eq!(rig.disk.stage("/a"), kept(&NEW[..20]));
     rig.is_idle();
     assert_eq!(rig.logged.last().unwrap().code, 426);
 }
@@ -152,7 +153,7 @@ fn who_hangs_up_with_the_last_byte_has_not_stored() {
     rig.hears();
     assert!(rig.is_over());
     assert_eq!(rig.disk.content("/a").as_deref(), Some(NEW));
-    assert_eq!(rig.disk.stage("/a"), Some(&NEW[..30]));
+    assert_eq!(rig.disk.stage("/a"), kept(&NEW[..30]));
     rig.is_idle();
 }
 

@@ -16,6 +16,8 @@ pub(super) struct Upload {
     pub(super) path: Path,
     pub(super) target: Target,
     pub(super) pending: Option<Pending>,
+    /// Bytes that came.
+    pub(super) came: usize,
 }
 
 /// Which file the bytes go to.

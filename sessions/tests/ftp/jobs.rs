@@ -130,7 +130,7 @@ impl Disk {
             Job::Usage => return Ok(Completion::Usage(self.usage())),
             Job::Facts { path } => return Ok(Completion::Facts(self.facts(&key(path))?)),
             Job::Size { path } => return Ok(Completion::Size(self.size(&key(path))?)),
-            Job::ModifiedAt { path } if self.staged(&key(path)).is_some() => {
+            Job::ModifiedAt { path } if self.interrupted(&key(path)).is_some() => {
                 return Ok(Completion::ModifiedAt(OLD_TIME));
             }
             Job::ModifiedAt { path } => {
@@ -193,11 +193,16 @@ impl Disk {
         if self.folders.contains(path) {
             return Err(Refusal::NotRegular);
         }
-        match (self.published(path), self.staged(path)) {
+        match (self.published(path), self.interrupted(path)) {
             (Some(_), Some(_)) => Err(Refusal::TwoSizes),
             (Some(size), None) | (None, Some(size)) => Ok(size as u64),
             (None, None) => Err(Refusal::NotFound),
         }
+    }
+
+    /// Bytes that an upload which does not run left.
+    fn interrupted(&self, path: &Path) -> Option<usize> {
+        self.staged(path).filter(|_| !self.writers.contains(path))
     }
 
     fn unique(&self, path: &VirtualPath) -> VirtualPath {

@@ -5,6 +5,7 @@ use skiff_sessions::server::{DataEvent, Event, Job};
 use skiff_sessions::wire::reply::CloseReason;
 
 use super::cuts::at_every_cut;
+use super::disk::kept;
 use super::rig::{Comes, Hold, Rig};
 use super::world::{NEW, World};
 
@@ -71,7 +72,7 @@ fn another_writer_of_the_name_takes_over() {
         reach(rig, At::Storing);
         rig.event(Event::Evicted);
         rig.expect_hears(&[426]);
-        assert_eq!(rig.disk.stage("/a"), Some(&NEW[..20]));
+        assert_eq!(rig.disk.stage("/a"), kept(&NEW[..20]));
         rig.expect("NOOP", &[200]);
     });
     let mut rig = Rig::new(World::new());
@@ -168,7 +169,7 @@ fn a_leaving_session_is_stopped() {
         rig.is_idle();
         if at == At::Storing {
             assert_eq!(part, Some(20));
-            assert_eq!(rig.disk.stage("/a"), Some(&NEW[..20]));
+            assert_eq!(rig.disk.stage("/a"), kept(&NEW[..20]));
         }
         assert_eq!(rig.disk.content("/a").as_deref(), Some(NEW));
     }

@@ -104,8 +104,10 @@ impl Home {
     fn remove_name(&self, name_at: &NameAt, stat: &Stat, flags: AtFlags) -> Result<(), VfsError> {
         let stage = find_stage(name_at)?;
         unlinkat(&name_at.folder, name_at.leaf(), flags)?;
-        self.ledger
-            .shrink(charge(Some(stat), stage.as_ref().map(|(_, size)| *size)));
+        self.ledger.shrink(charge(
+            Some(stat),
+            stage.as_ref().map(|(_, stage)| stage.size),
+        ));
         match stage {
             Some((staging, _)) => self.mark_stale_on_error(staging.remove(name_at.key().stage)),
             None => Ok(()),
@@ -113,9 +115,9 @@ impl Home {
     }
 
     fn remove_stage_only(&self, name_at: &NameAt) -> Result<(), VfsError> {
-        let (staging, size) = find_stage(name_at)?.ok_or(VfsError::NotFound)?;
+        let (staging, stage) = find_stage(name_at)?.ok_or(VfsError::NotFound)?;
         staging.remove(name_at.key().stage)?;
-        self.ledger.shrink(charge(None, Some(size)));
+        self.ledger.shrink(charge(None, Some(stage.size)));
         Ok(())
     }
 }

@@ -11,6 +11,7 @@ use crate::home::charge::{charge, find_stage};
 use crate::home::resolve::Links;
 use crate::home::writers::HomeState;
 use crate::jail::folder::{NameAt, rename_noreplace};
+use crate::staging::Stage;
 use crate::{Replace, VfsError, Worker};
 
 impl Home {
@@ -80,14 +81,14 @@ impl Home {
             return Err(VfsError::Exists);
         }
         rename_noreplace((&from.folder, from.leaf()), (&to.folder, to.leaf()), kind)?;
-        let size = |stage: &Option<_>| stage.as_ref().map(|(_, size): &(_, u64)| *size);
+        let size = |stage: &Option<(_, Stage)>| stage.as_ref().map(|(_, stage)| stage.size);
         let before = charge(Some(source), size(&from_stage)).plus(charge(None, size(&to_stage)));
         let after = charge(
             Some(source),
             from_stage
                 .as_ref()
                 .or(to_stage.as_ref())
-                .map(|(_, size)| *size),
+                .map(|(_, stage)| stage.size),
         );
         self.ledger.shrink(before.minus(after));
         if let Some((staging, _)) = from_stage {
@@ -123,7 +124,7 @@ impl Home {
         renameat(&from.folder, from.leaf(), &to.folder, to.leaf())?;
         self.ledger.shrink(charge(
             Some(target),
-            to_stage.as_ref().map(|(_, size)| *size),
+            to_stage.as_ref().map(|(_, stage)| stage.size),
         ));
         if let Some((staging, _)) = to_stage {
             self.mark_stale_on_error(staging.remove(to.key().stage))?;

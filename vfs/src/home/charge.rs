@@ -9,7 +9,7 @@ use super::Home;
 use crate::VfsError;
 use crate::entry::{self, Kind};
 use crate::jail::folder::NameAt;
-use crate::staging::StagingDir;
+use crate::staging::{Stage, StagingDir};
 
 /// The charge of a name: the bytes of its published file or of its stage, whichever has more, and
 /// one entry if it has either. Everything but regular files counts 0 bytes.
@@ -42,11 +42,11 @@ impl Home {
     }
 }
 
-/// The staging directory and the bytes of the stage of `name_at`; `None` where there is no stage.
-pub(crate) fn find_stage(name_at: &NameAt) -> Result<Option<(Arc<StagingDir>, u64)>, VfsError> {
+/// The stage of `name_at` and its staging directory; `None` where there is no stage.
+pub(crate) fn find_stage(name_at: &NameAt) -> Result<Option<(Arc<StagingDir>, Stage)>, VfsError> {
     let Some(staging) = name_at.folder.mount.staging() else {
         return Ok(None);
     };
-    let size = staging.size(name_at.key().stage)?;
-    Ok(size.map(|size| (staging, size)))
+    let stage = staging.find(name_at.key().stage)?;
+    Ok(stage.map(|stage| (staging, stage)))
 }

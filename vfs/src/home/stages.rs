@@ -48,19 +48,21 @@ impl Home {
         Ok(listed.into_iter().map(info).collect())
     }
 
-    /// The stage of the upload to `path`; `None` where there is none.
-    pub fn stage(&self, _worker: &Worker, path: &Path) -> Result<Option<StageInfo>, VfsError> {
-        let name_at = self.resolve_name(path, Links::Follow)?;
-        let Some(staging) = name_at.folder.mount.staging() else {
+    /// The stage that an interrupted upload to `name_at` left, where a client that resumes by size
+    /// may be told of it; `None` where there is none, or an upload of the name is running: what is
+    /// being written is not there yet.
+    pub(crate) fn interrupted_stage(&self, name_at: &NameAt) -> Result<Option<Stage>, VfsError> {
+        let is_staged = |mount: &Mount| mount.staging().is_some_and(|s| s.count() > 0);
+        if !is_staged(&name_at.folder.mount) {
             return Ok(None);
-        };
-        let found = staging.find(name_at.key().stage)?;
-        let info = |stage: Stage| StageInfo {
-            path: name_at.path(),
-            size: stage.size,
-            modified: stage.modified,
-        };
-        Ok(found.map(info))
+        }
+        // Held over the look, so that no upload begins, or is interrupted and cut, in between.
+        let state = self.state.lock();
+        if state.writers.contains_key(&name_at.key()) {
+            return Ok(None);
+        }
+        let found = find_stage(name_at)?.map(|(_, stage)| stage);
+        Ok(found.filter(|stage| stage.told_size() > 0))
     }
 
     /// Removes the stage of `path`; a published file of that name stays. [`VfsError::NotFound`]
@@ -69,10 +71,10 @@ impl Home {
         let name_at = self.resolve_name(path, Links::Follow)?;
         let state = self.lock()?;
         state.check_idle(&name_at.key())?;
-        let (staging, size) = find_stage(&name_at)?.ok_or(VfsError::NotFound)?;
+        let (staging, stage) = find_stage(&name_at)?.ok_or(VfsError::NotFound)?;
         let published = name_at.stat()?;
         staging.remove(name_at.key().stage)?;
-        let before = charge(published.as_ref(), Some(size));
+        let before = charge(published.as_ref(), Some(stage.size));
         self.ledger
             .shrink(before.minus(charge(published.as_ref(), None)));
         Ok(())

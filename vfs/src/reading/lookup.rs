@@ -16,16 +16,18 @@ const TRIES_MAX: usize = 10_000;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NameSize {
     Published(u64),
-    /// The stage of an interrupted or running upload, to a name without a published file.
+    /// The stage of an interrupted upload, to a name without a published file. At least one byte
+    /// more had come: see [`crate::Kept::ButLastByte`].
     Staged(u64),
-    /// The name has a published file and a stage: a client could not tell which of the two sizes
-    /// an upload would continue at.
+    /// The name has a published file and the stage of an interrupted upload: a client could not
+    /// tell which of the two sizes an upload would continue at.
     Both,
 }
 
 impl Home {
-    /// The size of the file at `path` or of its stage; links are followed where they stay in the
-    /// home.
+    /// The size of the file at `path`, or of the stage of an interrupted upload; links are followed
+    /// where they stay in the home. What a running upload has written is not there yet:
+    /// [`VfsError::NotFound`] for a new name, and the published file's size for any other.
     pub fn size(&self, _worker: &Worker, path: &Path) -> Result<NameSize, VfsError> {
         let Resolved::Name(name_at, stat) = self.resolve(path, Links::Follow)? else {
             return Err(VfsError::IsADirectory);
@@ -33,22 +35,23 @@ impl Home {
         if let Some(stat) = &stat {
             check_regular(entry::kind(stat))?;
         }
-        match (stat, find_stage(&name_at)?) {
+        match (stat, self.interrupted_stage(&name_at)?) {
             (Some(stat), None) => Ok(NameSize::Published(entry::size(&stat))),
-            (None, Some((_, size))) => Ok(NameSize::Staged(size)),
+            (None, Some(stage)) => Ok(NameSize::Staged(stage.told_size())),
             (Some(_), Some(_)) => Ok(NameSize::Both),
             (None, None) => Err(VfsError::NotFound),
         }
     }
 
-    /// The mtime of the file at `path`, or of its stage where it has only that; links are followed
-    /// where they stay in the home.
+    /// The mtime of the file at `path`, or of the stage of an interrupted upload where it has only
+    /// that, see [`Home::size`]; links are followed where they stay in the home.
     pub fn modified_of(&self, worker: &Worker, path: &Path) -> Result<Modified, VfsError> {
         match self.stat(worker, path) {
             Ok(entry) => Ok(entry.modified),
             Err(VfsError::NotFound) => {
-                let stage = self.stage(worker, path)?.ok_or(VfsError::NotFound)?;
-                Ok(stage.modified)
+                let name_at = self.resolve_name(path, Links::Follow)?;
+                let stage = self.interrupted_stage(&name_at)?;
+                Ok(stage.ok_or(VfsError::NotFound)?.modified)
             }
             Err(e) => Err(e),
         }

@@ -19,7 +19,7 @@ use crate::home::charge::{charge, published_size};
 use crate::home::resolve::Links;
 use crate::home::writers::{HomeState, Writer};
 use crate::jail::folder::NameAt;
-use crate::staging::{StageOpen, StagingDir};
+use crate::staging::{Kept, Stage, StageOpen, StagingDir};
 use crate::{VfsError, Worker, digest};
 
 impl Home {
@@ -70,9 +70,10 @@ impl Home {
                 };
             }
         }
-        let staged = staging.size(key.stage)?;
+        let stage = staging.find(key.stage)?;
+        let staged = stage.map(|stage| stage.size);
         let bytes = published.as_ref().map(published_size);
-        let opened = Plan::new(request.start, bytes, staged)?.open(name_at, staged)?;
+        let opened = Plan::new(request.start, bytes, stage)?.open(name_at, staged)?;
         // The file that was opened is the one to be charged: the name may have got another one.
         let published = opened.stat().or(published);
         let charged = charge(published.as_ref(), staged);
@@ -80,7 +81,7 @@ impl Home {
         Ok(Claim::Claimed(Box::new(ClaimedName {
             guard: WriterGuard::new(self, state, writer)?,
             published: published.as_ref().map(published_size),
-            staged,
+            stage,
             opened,
         })))
     }
@@ -121,14 +122,16 @@ enum Plan {
 }
 
 impl Plan {
-    /// The plan for `start`, where the published file has `published` bytes and the stage `staged`;
-    /// `None` where there is none.
-    fn new(start: Start, published: Option<u64>, staged: Option<u64>) -> Result<Self, VfsError> {
+    /// The plan for `start`, where the published file has `published` bytes; `None` where there is
+    /// none.
+    fn new(start: Start, published: Option<u64>, stage: Option<Stage>) -> Result<Self, VfsError> {
+        let staged = stage.map(|stage| stage.size);
         Ok(match (start, published, staged) {
             (Start::Stage, _, _) => Self::Stage,
             (Start::Offset(0), _, None) | (Start::End, None, None) => Self::Fresh,
             (Start::End, Some(_), _) => Self::InPlace,
-            (Start::End, None, Some(staged)) => Self::Continue(staged),
+            // Where a client that was told the stage's size believes the end to be.
+            (Start::End, None, Some(_)) => Self::Continue(stage.map_or(0, |s| s.told_size())),
             (Start::Offset(at), _, Some(staged)) if at <= staged => Self::Continue(at),
             (Start::Offset(at), Some(size), None) if at == size => Self::InPlace,
             (Start::Offset(at), Some(size), None) if at < size => Self::Copy(at),
@@ -207,7 +210,7 @@ fn open_regular(name_at: &NameAt, flags: OFlags) -> Result<(OwnedFd, Stat), VfsE
 struct ClaimedName {
     guard: WriterGuard,
     published: Option<u64>,
-    staged: Option<u64>,
+    stage: Option<Stage>,
     opened: Opened,
 }
 
@@ -222,7 +225,7 @@ impl ClaimedName {
         let more = Amount::new(size, 1).minus(self.guard.writer.charged);
         home.extend(&mut self.guard, more)?;
         home.check_free_space(staging.fd(), size.saturating_sub(self.bytes_on_disk()))?;
-        let staged = self.staged.unwrap_or(0);
+        let staged = self.stage.map_or(0, |stage| stage.size);
         let mut upload = self.into_upload(staging, request)?;
         // A stage with more bytes than are declared holds another file.
         let is_of_another = request.size.is_some_and(|size| size < staged);
@@ -236,7 +239,7 @@ impl ClaimedName {
     /// Bytes of the file to come that are on the disk already.
     fn bytes_on_disk(&self) -> u64 {
         match self.opened {
-            Opened::Stage => self.staged.unwrap_or(0),
+            Opened::Stage => self.stage.map_or(0, |stage| stage.size),
             Opened::Continue(at) => at,
             Opened::Fresh | Opened::Copy { .. } => 0,
             Opened::InPlace { .. } => self.published.unwrap_or(0),
@@ -251,11 +254,11 @@ impl ClaimedName {
         let Self {
             guard,
             published,
-            staged,
+            stage: found,
             opened,
         } = self;
         let key = guard.writer.name_at.key().stage;
-        let how = if staged.is_some() {
+        let how = if found.is_some() {
             StageOpen::Existing
         } else {
             StageOpen::Create
@@ -265,9 +268,9 @@ impl ClaimedName {
         let mode = Mode::from_raw_mode(guard.home().policy.file_mode & 0o777);
         let stage = || staging.open(key, mode | Mode::RUSR | Mode::WUSR, how);
         let in_stage = Target::Stage {
-            labelled: staged.is_some(),
+            labelled: found.is_some(),
         };
-        let staged_bytes = staged.unwrap_or(0);
+        let staged_bytes = found.map_or(0, |stage| stage.size);
         let declared = request.size.unwrap_or(0);
         let preallocation = match how {
             StageOpen::Create => Preallocation::for_new_stage(declared),
@@ -310,22 +313,36 @@ impl ClaimedName {
             checkpoint: next_checkpoint(initial_len),
             stop_flag: Default::default(),
             replace: request.replace,
+            keep: request.keep,
+            kept: found.map_or(Kept::Whole, |stage| stage.kept),
         })
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsStr;
+    use std::time::SystemTime;
+
     use super::*;
+    use crate::staging::StageKey;
 
     #[test]
     fn every_cell_of_the_table_has_its_plan() {
         use Start::{End, Offset};
-        let refused = |start, published, staged| match Plan::new(start, published, staged) {
+        let stage = |size| Stage {
+            key: StageKey::new(1, OsStr::new("name")),
+            size,
+            modified: SystemTime::UNIX_EPOCH.into(),
+            kept: Kept::ButLastByte,
+        };
+        let new =
+            |start, published, staged: Option<u64>| Plan::new(start, published, staged.map(stage));
+        let refused = |start, published, staged| match new(start, published, staged) {
             Err(VfsError::BadOffset { offset, size }) => (offset, size),
             other => panic!("{other:?}"),
         };
-        let plan = |start, published, staged| Plan::new(start, published, staged).unwrap();
+        let plan = |start, published, staged| new(start, published, staged).unwrap();
 
         assert_eq!(plan(End, None, None), Plan::Fresh);
         assert_eq!(plan(Offset(0), None, None), Plan::Fresh);
@@ -349,5 +366,15 @@ mod tests {
         assert_eq!(plan(Offset(5), Some(9), Some(5)), Plan::Continue(5));
         assert_eq!(refused(Offset(6), Some(9), Some(5)), (6, 5));
         assert_eq!(refused(Offset(9), Some(9), Some(5)), (9, 5));
+
+        // SIZE has told one byte less of a stage that holds all that came.
+        let whole = |size| Stage {
+            kept: Kept::Whole,
+            ..stage(size)
+        };
+        for (size, end) in [(5, 4), (1, 0)] {
+            let plan = Plan::new(End, None, Some(whole(size))).unwrap();
+            assert_eq!(plan, Plan::Continue(end));
+        }
     }
 }

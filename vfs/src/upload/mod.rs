@@ -31,7 +31,7 @@ use self::prepare::Preparation;
 use crate::entry::Modified;
 use crate::home::Home;
 use crate::jail::folder::NameKey;
-use crate::staging::StagingDir;
+use crate::staging::{Kept, StagingDir, mark_kept};
 use crate::{Digest, Digests, Durability, VfsError, Worker};
 
 /// Bytes that are reserved at a time where no size was declared.
@@ -75,6 +75,8 @@ pub struct UploadRequest {
     pub size: Option<u64>,
     pub start: Start,
     pub replace: Replace,
+    /// What is kept of the upload if it is interrupted.
+    pub keep: Kept,
     /// The session that uploads, for [`VfsError::Busy`].
     pub owner: u64,
 }
@@ -122,6 +124,9 @@ pub struct Upload {
     flushed: u64,
     /// The offset at which the next checkpoint is due.
     checkpoint: u64,
+    /// How the stage is kept if the upload is interrupted, and what its mark says now.
+    keep: Kept,
+    kept: Kept,
     /// A flag that others set to prevent the publication, and the time before which it is not read.
     stop_flag: (Arc<AtomicBool>, Option<Instant>),
 }
@@ -232,6 +237,9 @@ impl Upload {
         append: impl FnOnce(&mut Self) -> Result<(), VfsError>,
     ) -> Result<(), VfsError> {
         self.prepare(worker)?;
+        if self.kept == Kept::ButLastByte && more > 0 {
+            self.mark(Kept::Whole)?;
+        }
         let end = self.len.saturating_add(more);
         if end > self.reserved_len {
             self.reserve_up_to(end)?;
@@ -285,8 +293,9 @@ impl Upload {
         }
     }
 
-    /// Ends the upload and keeps the stage, charged, for the next upload of the name to continue.
-    /// A stage without bytes is removed. What was appended in place is cut off.
+    /// Ends the upload and keeps the stage as [`UploadRequest::keep`] says, charged, for the next
+    /// upload of the name to continue. A stage without bytes is removed. What was appended in place
+    /// is cut off.
     pub fn suspend(mut self, _worker: &Worker) {
         self.end(StageEnd::Keep);
     }
@@ -316,13 +325,15 @@ impl Upload {
     /// scan counts, so it is only logged: the caller could not do anything about it.
     pub(crate) fn end(&mut self, stage: StageEnd) {
         let home = Arc::clone(self.guard.home());
-        let ended = match (&self.pending, &self.target) {
-            (Some(Preparation::Truncate(_) | Preparation::ForgetDigests), _) => {
-                self.end_untouched(&home)
-            }
-            (None, Target::InPlace(was)) => self.end_append(&home, *was),
-            _ if stage == StageEnd::Keep && self.len > 0 => self.end_keeping_stage(&home),
-            _ => self.end_removing_stage(&home),
+        let is_untouched = matches!(
+            self.pending,
+            Some(Preparation::Truncate(_) | Preparation::ForgetDigests)
+        );
+        let ended = match self.in_place() {
+            _ if is_untouched => self.end_untouched(&home),
+            Some(was) => self.end_append(&home, was),
+            None if stage == StageEnd::Keep => self.end_keeping_stage(&home),
+            None => self.end_removing_stage(&home),
         };
         if let Err(e) = ended {
             log::warn!("{}: an upload ended untidily: {e}", home.user);
@@ -336,8 +347,30 @@ impl Upload {
         Ok(())
     }
 
-    /// Ends the upload; the stage stays, with its label and charge.
+    /// Cuts off the last byte where the stage must not hold all that came. A stage that has its
+    /// mark already got no byte since it was cut.
+    fn cut_last_byte(&mut self) -> Result<(), VfsError> {
+        if self.keep == Kept::Whole || self.kept == Kept::ButLastByte {
+            return Ok(());
+        }
+        self.truncate(self.len.saturating_sub(1))?;
+        // Without the mark clients are told one byte less than there is, which does no harm.
+        let _ = self.mark(Kept::ButLastByte);
+        Ok(())
+    }
+
+    fn mark(&mut self, kept: Kept) -> Result<(), VfsError> {
+        mark_kept(&self.file, kept)?;
+        self.kept = kept;
+        Ok(())
+    }
+
+    /// Ends the upload; what is kept of the stage stays, with its label and charge.
     fn end_keeping_stage(&mut self, home: &Home) -> Result<(), VfsError> {
+        let cut = self.cut_last_byte();
+        if self.len == 0 || cut.is_err() {
+            return self.end_removing_stage(home).and(cut);
+        }
         let blocks_freed = self.free_unused_blocks();
         let labelled = self.label();
         let now = Amount::new(self.published.unwrap_or(0).max(self.len), 1);

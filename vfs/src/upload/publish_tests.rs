@@ -13,7 +13,7 @@ use rustix::io::Errno;
 
 use super::Step;
 use crate::{
-    Home, Homes, Limit, Policy, Replace, Start, Upload, UploadRequest, UploadStart, VfsError,
+    Home, Homes, Kept, Limit, Policy, Replace, Start, Upload, UploadRequest, UploadStart, VfsError,
     Worker,
 };
 
@@ -99,6 +99,7 @@ fn open_at(home: &Arc<Home>, worker: &Worker, start: Start) -> Upload {
         size: (start == Start::Stage).then_some(3),
         start,
         replace: Replace::Existing,
+        keep: Kept::Whole,
         owner: 1,
     };
     match home.upload(worker, Path::new(NAME), &request).unwrap() {

@@ -9,7 +9,7 @@ use std::time::SystemTime;
 
 use rustix::fs::getxattr;
 use skiff_vfs::{
-    Amount, Digest, Digests, Home, Homes, Limit, Policy, Published, Replace, Start, Upload,
+    Amount, Digest, Digests, Home, Homes, Kept, Limit, Policy, Published, Replace, Start, Upload,
     UploadRequest, UploadStart, VfsError, Worker,
 };
 use tempfile::TempDir;
@@ -122,6 +122,7 @@ pub(crate) fn request(size: impl Into<Option<u64>>, replace: Replace) -> UploadR
         size: size.into(),
         start: Start::Stage,
         replace,
+        keep: Kept::Whole,
         owner: 7,
     }
 }
@@ -147,6 +148,7 @@ pub(crate) fn begin(
 ) -> Result<Upload, VfsError> {
     let request = UploadRequest {
         start,
+        keep: Kept::ButLastByte,
         ..request(None, Replace::Existing)
     };
     match home.upload(worker, Path::new(path), &request)? {
@@ -181,11 +183,19 @@ pub(crate) fn put(
     upload.publish(worker, Some(digest(content)), None)
 }
 
-/// Leaves an interrupted upload.
+/// Leaves an interrupted upload of a client that compares digests: all that came.
 pub(crate) fn leave(home: &Arc<Home>, worker: &Worker, path: &str, content: &[u8]) {
     let mut upload = start(home, worker, path, None).unwrap();
     upload.restart(worker).unwrap();
     upload.write(worker, content).unwrap();
+    upload.suspend(worker);
+}
+
+/// Leaves `kept` of the interrupted upload of a client that resumes by size.
+pub(crate) fn leave_cut(home: &Arc<Home>, worker: &Worker, path: &str, kept: &[u8]) {
+    let mut upload = begin(home, worker, path, Start::Offset(0)).unwrap();
+    upload.write(worker, kept).unwrap();
+    upload.write(worker, b"!").unwrap();
     upload.suspend(worker);
 }
 
