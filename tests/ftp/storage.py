@@ -3,6 +3,7 @@
 import hashlib, os, re, subprocess
 from ftp.clients import curl, lftp
 from ftp.daemon import Word
+from ftp.sockets import EXPLICIT12, EXPLICIT13, PLAIN, receive
 from ftp.stages import published
 from ftp.steps import need, same, step
 from ftp.wire import Ftp
@@ -114,6 +115,37 @@ def over_quota(w):
     ftp.alive()
     ftp.answer(f"DELE {name}")
     ftp.store(w.fresh("fits"), os.urandom(QUOTA // 2))
+
+
+@step("quota, {mode}: an upload over it is answered while its client still waits, and not kept",
+      over=[{"mode": EXPLICIT12}, {"mode": EXPLICIT13}])
+def over_quota_tls(w, mode):
+    daemon, name = small(w), w.fresh("over")
+    ftp, before = Ftp(daemon, mode), daemon.stages()
+    lane = ftp.open(f"STOR {name}")
+    lane.send(os.urandom(QUOTA + MIB))
+    same("the data connection", receive(lane.sock), b"")
+    ftp.expect(552)
+    same("the stages", daemon.stages(), before)
+    ftp.store(w.fresh("fits"), os.urandom(QUOTA // 2))
+
+
+@step("quota, {mode}: lftp mirror -R stores all files but the one that does not fit", "lftp",
+      over=[{"mode": PLAIN}, {"mode": EXPLICIT13}])
+def mirrored(w, mode):
+    daemon, folder = w.configured(tls=Word("Optional"), quota="24MiB"), w.folder()
+    there = w.fresh("mirrored")
+    Ftp(daemon).ask(f"MKD {there}", 257)
+    files = {"0": os.urandom(30_000_000), **{name: os.urandom(1_000_000) for name in "123"}}
+    for name, data in files.items():
+        (folder / name).write_bytes(data)
+    code, said = lftp(daemon, folder, f"mirror -R -x ^[.] . {there}", mode).wait()
+    need(code != 0, "lftp takes a file over quota for done")
+    need("552" in said or "quota" in said.lower(), f"lftp says {said!r}")
+    same("0", published(daemon, f"{there}/0"), None)
+    for name in "123":
+        same(name, published(daemon, f"{there}/{name}"), files[name])
+    same("the stages", daemon.stages(), {})
 
 
 @step("quota: the old file stays when its replacement does not fit")

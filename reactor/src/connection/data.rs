@@ -372,6 +372,8 @@ impl Connection {
                 self.await_close(channel, now + CLOSE_NOTIFY_WAIT, shared);
             }
             (End::Refused(_), Some(Direction::FromPeer)) => {
+                // Under TLS the client waits for this before it ends its side.
+                channel.end_tls();
                 self.await_close(channel, now + REFUSED_UPLOAD_WAIT, shared);
             }
             _ => {}

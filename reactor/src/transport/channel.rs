@@ -237,12 +237,18 @@ impl Channel {
         }
     }
 
-    /// Sends close_notify, then shuts down the write side.
-    pub(crate) fn close(&mut self) {
+    /// Under TLS sends close_notify, then shuts down the write side; does nothing in clear.
+    pub(crate) fn end_tls(&mut self) {
         if let Some(tls) = &mut self.tls {
             tls.send_close_notify();
             let _ = self.flush();
+            let _ = self.socket.shutdown(Shutdown::Write);
         }
+    }
+
+    /// Sends close_notify, then shuts down the write side.
+    pub(crate) fn close(&mut self) {
+        self.end_tls();
         let _ = self.socket.shutdown(Shutdown::Write);
         // Unread input would turn the close into a reset, which discards the last reply.
         let mut waste = [0; 4096];

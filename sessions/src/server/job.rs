@@ -133,6 +133,25 @@ pub enum Job {
     },
 }
 
+impl Job {
+    /// Closes an upload that is refused in the middle. Its stage is kept only where the cause may
+    /// pass: nobody asked to keep what can never be published, or what the quota has no room for.
+    pub(super) fn close_refused_upload(why: Refusal) -> Self {
+        match why {
+            Refusal::Busy | Refusal::NotReady | Refusal::DiskFull => Self::Suspend,
+            Refusal::Changed | Refusal::Fault => Self::Suspend,
+            Refusal::NoAccount | Refusal::TooManySessions => Self::Suspend,
+            Refusal::OverQuota { .. } | Refusal::TooManyEntries => Self::Discard,
+            Refusal::TooLong | Refusal::BadFrame => Self::Discard,
+            Refusal::NotFound | Refusal::NotADirectory | Refusal::IsADirectory => Self::Discard,
+            Refusal::Exists | Refusal::NotEmpty | Refusal::AboveHome => Self::Discard,
+            Refusal::LeadsOut | Refusal::Forbidden | Refusal::ReadOnly => Self::Discard,
+            Refusal::NotRegular | Refusal::BadName | Refusal::OtherDevice => Self::Discard,
+            Refusal::NoStaging | Refusal::BadOffset { .. } | Refusal::TwoSizes => Self::Discard,
+        }
+    }
+}
+
 /// How an open download will be read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Reading {

@@ -229,18 +229,25 @@ impl Purpose {
 
     fn fail(self, why: Refusal, cx: &mut Context<'_>) -> State {
         let operation = self.operation();
-        self.close_and_reply(Reply::Refused { operation, why }, cx)
+        let job = self.closing_job(Job::close_refused_upload(why));
+        let job = cx.start_job(job);
+        State::working(job, AfterJob::Reply(Reply::Refused { operation, why }))
     }
 
     /// Closes the file, keeps an upload's stage, and then replies.
     fn close_and_reply(self, reply: Reply, cx: &mut Context<'_>) -> State {
-        let job = cx.start_job(match self {
-            Self::Upload(_) => Job::Suspend,
-            _ => Job::CloseFile {
+        let job = cx.start_job(self.closing_job(Job::Suspend));
+        State::working(job, AfterJob::Reply(reply))
+    }
+
+    /// The job that closes the file: `upload` for an upload.
+    fn closing_job(&self, upload: Job) -> Job {
+        match self {
+            Self::Upload(_) => upload,
+            Self::File { .. } | Self::Listing => Job::CloseFile {
                 digest: DigestUpdate::None,
             },
-        });
-        State::working(job, AfterJob::Reply(reply))
+        }
     }
 }
 

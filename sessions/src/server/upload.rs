@@ -244,17 +244,13 @@ impl Receiving {
     }
 }
 
-/// Refuses the upload at once and discards the frames that still come. The stage is removed if the
-/// peer broke its promise, else kept.
+/// Refuses the upload at once and discards the frames that still come.
 fn fail(why: Refusal, cx: &mut Context<'_>) -> State {
     cx.reply(Reply::Refused {
         operation: Operation::Store,
         why,
     });
-    cx.start_job(match why {
-        Refusal::TooLong | Refusal::BadFrame => Job::Discard,
-        _ => Job::Suspend,
-    });
+    cx.start_job(Job::close_refused_upload(why));
     cx.begin_task(Task::Discard);
     State::Discarding
 }

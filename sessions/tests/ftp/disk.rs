@@ -253,6 +253,17 @@ impl Disk {
         size
     }
 
+    /// An upload ends and leaves nothing.
+    pub(super) fn discard(&mut self, upload: Upload) {
+        let path = upload.path.clone();
+        let untouched = matches!(upload.pending, Some(Pending::Cut(_)));
+        let is_staged = upload.target == Target::Stage && !untouched;
+        self.put_away(OpenFile::Upload(upload));
+        if is_staged {
+            self.stages.remove(&path);
+        }
+    }
+
     /// A file that was open is not any more; an upload's part stays, without its last byte.
     pub(super) fn put_away(&mut self, file: OpenFile) {
         let OpenFile::Upload(upload) = file else {

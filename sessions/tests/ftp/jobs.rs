@@ -14,7 +14,11 @@ pub(super) type Answer = (Completion, Option<OpenFile>);
 pub(super) fn takes_file(job: &Job) -> bool {
     matches!(
         job,
-        Job::Prepare | Job::PublishStream { .. } | Job::Suspend | Job::CloseFile { .. }
+        Job::Prepare
+            | Job::PublishStream { .. }
+            | Job::Suspend
+            | Job::Discard
+            | Job::CloseFile { .. }
     )
 }
 
@@ -64,7 +68,11 @@ impl Disk {
                 done(None)
             }
             // What a failed job took away is not there to be closed.
-            (Job::Suspend, None) => done(None),
+            (Job::Suspend | Job::Discard, None) => done(None),
+            (Job::Discard, Some(OpenFile::Upload(upload))) => {
+                self.discard(upload);
+                done(None)
+            }
             (Job::CloseFile { .. }, Some(OpenFile::Download { .. } | OpenFile::Listing { .. })) => {
                 done(None)
             }

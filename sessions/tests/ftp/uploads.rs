@@ -281,7 +281,7 @@ fn another_size_than_announced_is_no_error() {
     }
 }
 
-/// The final reply, in one line that clients show; the part stays.
+/// The final reply, in one line that clients show; the part goes, and with it its bytes.
 #[test]
 fn over_quota_is_the_last_word() {
     at_every_cut(
@@ -293,8 +293,11 @@ fn over_quota_is_the_last_word() {
             let said = rig.expect("STOR x", &[150, 552]);
             assert_eq!(said[1].lines.len(), 1);
             assert_eq!(rig.disk.content("/x"), None);
-            assert_eq!(rig.disk.stage("/x"), kept(&NEW[..9]));
-            assert_eq!(rig.disk.used(), 29);
+            assert_eq!(rig.disk.stage("/x"), None);
+            assert_eq!(rig.disk.used(), 21);
+            rig.expect("PASV", &[227]);
+            rig.sends_file(&NEW[..9]);
+            rig.expect("STOR y", &[150, 226]);
         },
     );
 }
