@@ -100,11 +100,11 @@ impl Stage {
 
 /// Notes with `stage`, an open stage, what it holds.
 pub(crate) fn mark_kept(stage: impl AsFd, kept: Kept) -> Result<(), VfsError> {
-    let mode = Mode::RUSR | Mode::WUSR;
-    Ok(match kept {
-        Kept::Whole => fchmod(stage, mode)?,
-        Kept::ButLastByte => fchmod(stage, mode | LAST_BYTE_CUT)?,
-    })
+    let mark = match kept {
+        Kept::Whole => Mode::empty(),
+        Kept::ButLastByte => LAST_BYTE_CUT,
+    };
+    Ok(fchmod(stage, Mode::RUSR | Mode::WUSR | mark)?)
 }
 
 /// An open staging directory.

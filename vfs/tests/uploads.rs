@@ -9,9 +9,11 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, SystemTime};
 
-use skiff_vfs::{Amount, Digest, Home, Replace, Upload, UploadStart, VfsError, Worker};
+use skiff_vfs::{Amount, Digest, Home, Replace, Start, Upload, UploadStart, VfsError, Worker};
 
-use crate::common::{World, digests, leave, on_worker, put, request, start};
+use crate::common::{
+    World, begin, digests, give_up_override, leave, on_worker, put, request, start,
+};
 
 fn read(home: &Home, worker: &Worker, path: &str) -> Vec<u8> {
     let download = home.download(worker, Path::new(path)).unwrap();
@@ -279,6 +281,72 @@ fn digests_are_remembered_until_the_file_changes() {
         fs::write(world.at("moved"), "another length").unwrap();
         download.store_digest(worker, md5).unwrap();
         assert_eq!(known("moved"), None);
+    });
+}
+
+fn set_mode(world: &World, path: &str, mode: u32) {
+    fs::set_permissions(world.at(path), fs::Permissions::from_mode(mode)).unwrap();
+}
+
+#[test]
+fn what_could_not_be_published_is_refused_before_a_byte() {
+    on_worker(|worker| {
+        give_up_override();
+        let world = World::new();
+        let home = world.open(worker);
+        home.make_dir(worker, Path::new("dir")).unwrap();
+        put(&home, worker, "dir/file", b"old").unwrap();
+        leave(&home, worker, "dir/part", b"old");
+        let (used, staged) = (home.usage(), home.stages(worker).unwrap());
+        for mode in [0o555, 0o577] {
+            set_mode(&world, "dir", mode);
+            for path in ["dir/new", "dir/file", "dir/part"] {
+                let native = start(&home, worker, path, 100);
+                assert!(matches!(native, Err(VfsError::Forbidden)), "{native:?}");
+                for offset in [0, 2] {
+                    if (path, offset) == ("dir/new", 2) {
+                        continue;
+                    }
+                    let ftp = begin(&home, worker, path, Start::Offset(offset));
+                    assert!(matches!(ftp, Err(VfsError::Forbidden)), "{ftp:?}");
+                }
+            }
+            assert_eq!(home.usage(), used);
+            assert_eq!(home.stages(worker).unwrap(), staged);
+            // What is appended in place renames nothing.
+            let mut appended = begin(&home, worker, "dir/file", Start::End).unwrap();
+            appended.write(worker, b"!").unwrap();
+            appended.discard(worker);
+        }
+        set_mode(&world, "dir", 0o755);
+        put(&home, worker, "dir/new", b"new").unwrap();
+        world.check(&home, worker);
+    });
+}
+
+#[test]
+fn what_can_never_be_published_is_not_kept() {
+    on_worker(|worker| {
+        give_up_override();
+        let causes: [fn(&World); 3] = [
+            |world| set_mode(world, "dir", 0o555),
+            |world| fs::create_dir(world.at("dir/file")).unwrap(),
+            |world| fs::remove_dir(world.at("dir")).unwrap(),
+        ];
+        for (number, cause) in causes.into_iter().enumerate() {
+            let world = World::new();
+            let home = world.open(worker);
+            home.make_dir(worker, Path::new("dir")).unwrap();
+            let mut upload = start(&home, worker, "dir/file", None).unwrap();
+            upload.write(worker, b"all of it").unwrap();
+            cause(&world);
+            let refused = upload.publish(worker, None, None);
+            assert!(refused.is_err(), "{number}");
+            assert_eq!(home.stages(worker).unwrap(), [], "{number}: {refused:?}");
+            assert_eq!(home.usage().reserved, Amount::ZERO);
+            home.scan(worker).unwrap();
+            world.check(&home, worker);
+        }
     });
 }
 

@@ -16,6 +16,7 @@ pub(crate) mod writers;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
+use rustix::process::geteuid;
 use skiff_quota::{Ledger, Usage};
 
 use self::writers::HomeState;
@@ -33,6 +34,8 @@ pub struct Home {
     pub(crate) state: Mutex<HomeState>,
     /// True while the ledger may differ from the disk, until the next scan.
     pub(crate) ledger_stale: AtomicBool,
+    /// The user ID by which the kernel judges the daemon.
+    pub(crate) own_uid: u32,
     /// The user's name, for log lines.
     pub(crate) user: String,
 }
@@ -53,6 +56,7 @@ impl Home {
             policy,
             state: Mutex::new(HomeState::new()),
             ledger_stale: AtomicBool::new(false),
+            own_uid: geteuid().as_raw(),
             user: user.to_owned(),
         })
     }

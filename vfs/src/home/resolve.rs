@@ -13,7 +13,7 @@ use rustix::path::Arg;
 use super::Home;
 use crate::VfsError;
 use crate::jail;
-use crate::jail::folder::{Folder, NameAt, is_link};
+use crate::jail::folder::{Control, Folder, NameAt, is_link};
 use crate::jail::mount::{identify, is_directory};
 
 /// Links that are followed for one path, as many as Linux follows (path_resolution(7)).
@@ -97,6 +97,7 @@ impl Home {
             mount,
             path: path.to_owned(),
             inherited_group,
+            control: Control::of(&status, self.own_uid),
         })
     }
 }

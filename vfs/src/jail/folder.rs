@@ -8,11 +8,12 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use rustix::fs::{
-    AtFlags, FileType, Mode, OFlags, RenameFlags, Stat, fsync, linkat, openat, renameat,
-    renameat_with, statat, unlinkat,
+    Access, AtFlags, FileType, Mode, OFlags, RenameFlags, Stat, Statx, StatxAttributes, accessat,
+    fsync, linkat, openat, renameat, renameat_with, statat, unlinkat,
 };
 use rustix::io::Errno;
 use rustix::path::Arg;
+use rustix::process::geteuid;
 
 use super::mount::{FolderId, Mount, MountId, identify};
 use crate::VfsError;
@@ -38,9 +39,58 @@ pub(crate) struct Folder {
     pub(crate) path: PathBuf,
     /// The group ID of new files in this directory, where its set-group-ID bit is set.
     pub(crate) inherited_group: Option<u32>,
+    pub(crate) control: Control,
+}
+
+/// What is known of the daemon's right to change the names in a directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Control {
+    /// It is the daemon's own directory, and nothing forbids its owner to write.
+    Own,
+    /// Only the kernel knows: the directory has another owner, or is closed to its own.
+    Unknown,
+    /// As `Unknown`; in addition only its owner, and that of a file, may replace a file there (the
+    /// sticky bit, see inode(7)).
+    Sticky,
+}
+
+impl Control {
+    /// The control that the user `own` has over the directory with this `status`.
+    pub(crate) fn of(status: &Statx, own: u32) -> Self {
+        let locks = StatxAttributes::IMMUTABLE | StatxAttributes::APPEND;
+        let mode = Mode::from_raw_mode(status.stx_mode.into());
+        if status.stx_uid != own && mode.contains(Mode::SVTX) {
+            return Self::Sticky;
+        }
+        let is_open = mode.contains(Mode::WUSR | Mode::XUSR);
+        match status.stx_uid == own && is_open && !status.stx_attributes.intersects(locks) {
+            true => Self::Own,
+            false => Self::Unknown,
+        }
+    }
 }
 
 impl Folder {
+    /// [`VfsError::Forbidden`] unless the daemon may give a name in this directory to a new file, in
+    /// place of `replaced` if there is one. Of its own directories nothing has to be asked.
+    pub(crate) fn check_control(&self, replaced: Option<&Stat>) -> Result<(), VfsError> {
+        if self.control == Control::Own {
+            return Ok(());
+        }
+        let wanted = Access::WRITE_OK | Access::EXEC_OK;
+        match accessat(&self.fd, c".", wanted, AtFlags::EACCESS) {
+            // A kernel without faccessat2(2), and a daemon with two user IDs: the rename will tell.
+            Ok(()) | Err(Errno::NOSYS) => {}
+            Err(e) => return Err(e.into()),
+        }
+        let own = geteuid();
+        let may_replace = |stat: &Stat| own.is_root() || stat.st_uid == own.as_raw();
+        match self.control == Control::Sticky && !replaced.is_none_or(may_replace) {
+            true => Err(VfsError::Forbidden),
+            false => Ok(()),
+        }
+    }
+
     /// Fails unless names in the directory may be looked up (the x permission).
     pub(crate) fn check_search(&self) -> Result<(), VfsError> {
         statat(&self.fd, c".", AtFlags::empty())?;

@@ -21,7 +21,7 @@ use crate::dir_reader::{DirReader, dir_read_flags};
 use crate::entry::{self, Kind, check_regular};
 use crate::home::Home;
 use crate::jail::cached::{AccessTime, open_cached, read_updates_atime};
-use crate::jail::folder::Folder;
+use crate::jail::folder::{Control, Folder};
 use crate::jail::mount::{FolderId, identify};
 use crate::{Download, Entry, Listing, jail};
 
@@ -63,6 +63,7 @@ impl Home {
             mount: Arc::clone(self.mounts.home()),
             path: path.to_owned(),
             inherited_group: None,
+            control: Control::Unknown,
         };
         Some(Listing::from_reader(self, folder, reader))
     }

@@ -25,7 +25,8 @@ use crate::{VfsError, Worker, digest};
 impl Home {
     /// Begins or continues the upload to `path`; links are followed where they stay in the home.
     /// [`VfsError::BadOffset`] where neither the stage nor the published file reaches the offset
-    /// of `request`, [`VfsError::Busy`] where another upload of the name runs.
+    /// of `request`, [`VfsError::Busy`] where another upload of the name runs,
+    /// [`VfsError::Forbidden`] where it could not be published.
     pub fn upload(
         self: &Arc<Self>,
         _worker: &Worker,
@@ -76,6 +77,9 @@ impl Home {
         let opened = Plan::new(request.start, bytes, stage)?.open(name_at, staged)?;
         // The file that was opened is the one to be charged: the name may have got another one.
         let published = opened.stat().or(published);
+        if opened.is_to_be_renamed() {
+            name_at.folder.check_control(published.as_ref())?;
+        }
         let charged = charge(published.as_ref(), staged);
         let writer = Writer::new(name_at.clone(), charged, request.owner);
         Ok(Claim::Claimed(Box::new(ClaimedName {
@@ -187,6 +191,14 @@ impl Opened {
             stat,
             bytes,
         })
+    }
+
+    /// Whether the upload ends in a rename of its stage.
+    fn is_to_be_renamed(&self) -> bool {
+        match self {
+            Self::Stage | Self::Fresh | Self::Continue(_) | Self::Copy { .. } => true,
+            Self::InPlace { .. } => false,
+        }
     }
 
     fn stat(&self) -> Option<Stat> {

@@ -276,9 +276,10 @@ impl Upload {
     /// [`Durability::Fsync`] the file is on the disk when this returns. `modified` becomes its
     /// mtime; `digest`, by which the whole file was verified, is stored with it.
     ///
-    /// After an error the target is as it was and the stage stays, with two exceptions: where the
-    /// sync of the content failed the stage is removed, as bytes may be lost; where only the sync
-    /// of the name failed the target may be the new file. What was appended in place is cut off.
+    /// After an error the target is as it was, and the stage stays where another attempt may publish
+    /// it. Where the sync of the content failed the stage is removed too, as bytes may be lost;
+    /// where only the sync of the name failed the target may be the new file. What was appended in
+    /// place is cut off.
     pub fn publish(
         mut self,
         worker: &Worker,

@@ -36,7 +36,7 @@ impl Upload {
             Err(PublishError::Unpublished(e)) => {
                 // The stage gets a mode that lets an upload continue it.
                 let _ = fchmod(&self.file, Mode::RUSR | Mode::WUSR);
-                self.end(StageEnd::Keep);
+                self.end(stage_after(&e));
                 Err(e)
             }
             Err(PublishError::StageLost(e)) => {
@@ -208,6 +208,21 @@ impl Upload {
                 self.guard.home().user
             );
         }
+    }
+}
+
+/// What becomes of the stage after `error`: it is kept where another attempt may publish it.
+fn stage_after(error: &VfsError) -> StageEnd {
+    match error {
+        VfsError::Stopped | VfsError::Scanning | VfsError::Busy { .. } => StageEnd::Keep,
+        VfsError::DiskFull | VfsError::Io(_) => StageEnd::Keep,
+        // It may replace the file that has the name by now, if it is asked to.
+        VfsError::Exists => StageEnd::Keep,
+        VfsError::Forbidden | VfsError::Escapes | VfsError::OtherDevice => StageEnd::Remove,
+        VfsError::NotFound | VfsError::NotADirectory | VfsError::NoStaging => StageEnd::Remove,
+        VfsError::IsADirectory | VfsError::NotEmpty | VfsError::NotRegular => StageEnd::Remove,
+        VfsError::BadName | VfsError::BadOffset { .. } => StageEnd::Remove,
+        VfsError::OverQuota { .. } => StageEnd::Remove,
     }
 }
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use rustix::fs::getxattr;
+use rustix::thread::{CapabilitySet, capabilities, set_capabilities};
 use skiff_vfs::{
     Amount, Digest, Digests, Home, Homes, Kept, Limit, Policy, Published, Replace, Start, Upload,
     UploadRequest, UploadStart, VfsError, Worker,
@@ -21,6 +22,13 @@ pub(crate) fn on_worker(body: impl FnOnce(&Worker) + Send + 'static) {
     if let Err(panic) = Worker::spawn("test", body).unwrap().join() {
         std::panic::resume_unwind(panic);
     }
+}
+
+/// From now on this thread is held to the permissions of files, as a daemon that is not root.
+pub(crate) fn give_up_override() {
+    let mut sets = capabilities(None).unwrap();
+    sets.effective -= CapabilitySet::DAC_OVERRIDE | CapabilitySet::DAC_READ_SEARCH;
+    set_capabilities(None, sets).unwrap();
 }
 
 /// A folder that holds a home's root, the state folder, and room for things outside the home.
