@@ -7,7 +7,7 @@ use base64ct::{Base64, Encoding};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-use crate::ftp::CloseNotify;
+use crate::ftp::{CloseNotify, LostControl};
 use crate::quota::{ByteQuota, EntryQuota};
 
 /// Bytes of a stored key and of a server key: SHA-256's output.
@@ -40,8 +40,9 @@ pub struct Account {
     /// What becomes of an upload without close_notify; `None`: what `server.ron` says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data_close_notify: Option<CloseNotify>,
-    #[serde(default, skip_serializing_if = "is_default")]
-    pub publish_on_lost_control: LostControl,
+    /// What becomes of an upload whose client hung up; `None`: what `server.ron` says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub publish_on_lost_control: Option<LostControl>,
 }
 
 impl Account {
@@ -56,7 +57,7 @@ impl Account {
             standing: AccountStatus::default(),
             ftp: FtpAccess::default(),
             data_close_notify: None,
-            publish_on_lost_control: LostControl::default(),
+            publish_on_lost_control: None,
         }
     }
 }
@@ -99,33 +100,6 @@ impl From<bool> for FtpAccess {
 impl From<FtpAccess> for bool {
     fn from(ftp: FtpAccess) -> Self {
         ftp == FtpAccess::Allowed
-    }
-}
-
-/// What becomes of an upload by FTP without TLS whose control connection has ended without QUIT;
-/// `publish_on_lost_control: true` or `false` in the store.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(from = "bool", into = "bool")]
-pub enum LostControl {
-    /// The upload is not published; its stage stays.
-    #[default]
-    Discard,
-    /// The upload is published: for cameras that hang up once they have sent all bytes.
-    Publish,
-}
-
-impl From<bool> for LostControl {
-    fn from(publish: bool) -> Self {
-        match publish {
-            true => Self::Publish,
-            false => Self::Discard,
-        }
-    }
-}
-
-impl From<LostControl> for bool {
-    fn from(lost: LostControl) -> Self {
-        lost == LostControl::Publish
     }
 }
 

@@ -35,6 +35,8 @@ pub struct Ftp {
     pub data_tls_resumption: Resumption,
     /// For users whose account does not say otherwise.
     pub data_close_notify: CloseNotify,
+    /// For users whose account does not say otherwise.
+    pub publish_on_lost_control: LostControl,
     /// The longest wait for a client to open a data connection.
     #[serde(deserialize_with = "units::duration")]
     pub data_timeout: Duration,
@@ -69,10 +71,40 @@ pub enum Resumption {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum CloseNotify {
     /// The upload is not published.
-    #[default]
     Require,
+    /// The upload is published if its control connection is still open a moment later, which is
+    /// logged.
+    #[default]
+    Prefer,
     /// The upload is published, with a warning in the log.
     Warn,
+}
+
+/// What becomes of an upload by FTP whose control connection has ended without QUIT;
+/// `publish_on_lost_control: true` or `false`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(from = "bool", into = "bool")]
+pub enum LostControl {
+    /// The upload is not published; its stage stays.
+    #[default]
+    Discard,
+    /// The upload is published: for cameras that hang up once they have sent all bytes.
+    Publish,
+}
+
+impl From<bool> for LostControl {
+    fn from(publish: bool) -> Self {
+        match publish {
+            true => Self::Publish,
+            false => Self::Discard,
+        }
+    }
+}
+
+impl From<LostControl> for bool {
+    fn from(lost: LostControl) -> Self {
+        lost == LostControl::Publish
+    }
 }
 
 /// The ports from `first` to `last`, both included and at least 1024; written `61000-61099`.
@@ -215,6 +247,7 @@ impl Default for Ftp {
             passive_address: PassiveAddress::default(),
             data_tls_resumption: Resumption::default(),
             data_close_notify: CloseNotify::default(),
+            publish_on_lost_control: LostControl::default(),
             data_timeout: Duration::from_secs(20),
         }
     }

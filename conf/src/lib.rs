@@ -30,14 +30,13 @@ mod units;
 mod users;
 
 pub use account::{
-    Access, Account, AccountStatus, FtpAccess, Iterations, KEY_LENGTH, LostControl, OutOfRange,
-    Verifier,
+    Access, Account, AccountStatus, FtpAccess, Iterations, KEY_LENGTH, OutOfRange, Verifier,
 };
 pub use address::{DEFAULT_PORT, HostPort, Network};
 pub use advice::Advice;
 pub use client::Client;
 pub use complaint::{Complaint, Place};
-pub use ftp::{CloseNotify, Ftp, FtpTls, PassiveAddress, PortRange, Resumption};
+pub use ftp::{CloseNotify, Ftp, FtpTls, LostControl, PassiveAddress, PortRange, Resumption};
 pub use limits::Limits;
 pub use name::{BadName, UserName};
 pub use private_file::sync_folder;

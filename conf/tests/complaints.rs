@@ -162,7 +162,7 @@ fn ftp_words() {
     assert_eq!(
         server("  ftp: (data_close_notify: Off),"),
         "server.ron:3:28: ftp.data_close_notify: \"Off\" is not known; \
-         write one of Require, Warn"
+         write one of Require, Prefer, Warn"
     );
     assert_eq!(
         server("  ftp: (pasive_ports: \"61000-61099\"),"),

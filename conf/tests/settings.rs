@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use skiff_conf::{
     Account, ByteQuota, Client, CloseNotify, Durability, EntryQuota, FtpTls, Iterations, Level,
-    LogTarget, PassiveAddress, Resumption, Server, Tls, UserName, UserStore, Verifier,
+    LogTarget, LostControl, PassiveAddress, Resumption, Server, Tls, UserName, UserStore, Verifier,
 };
 
 fn server(text: &str) -> Server {
@@ -94,7 +94,8 @@ fn every_key_of_ftp_is_taken_over() {
         r#"(
             ftp: (listen: ["127.0.0.1:21"], implicit: ["127.0.0.1:990", "[::1]:990"],
                 tls: Optional, passive_ports: "2000-2009", passive_address: "ftp.example",
-                data_tls_resumption: Require, data_close_notify: Warn, data_timeout: "3s")
+                data_tls_resumption: Require, data_close_notify: Warn,
+                publish_on_lost_control: true, data_timeout: "3s")
         )"#,
     )
     .ftp;
@@ -109,6 +110,10 @@ fn every_key_of_ftp_is_taken_over() {
     );
     assert_eq!(ftp.data_tls_resumption, Resumption::Require);
     assert_eq!(ftp.data_close_notify, CloseNotify::Warn);
+    assert_eq!(ftp.publish_on_lost_control, LostControl::Publish);
+    let ftp_defaults = server("()").ftp;
+    assert_eq!(ftp_defaults.data_close_notify, CloseNotify::Prefer);
+    assert_eq!(ftp_defaults.publish_on_lost_control, LostControl::Discard);
     assert_eq!(ftp.data_timeout, Duration::from_secs(3));
     assert!(ftp.is_on());
     assert!(!server("(ftp: (listen: []))").ftp.is_on());

@@ -81,7 +81,7 @@ fn what_is_saved_is_loaded() {
     tom.standing = AccountStatus::Disabled;
     tom.ftp = FtpAccess::Refused;
     tom.data_close_notify = Some(CloseNotify::Warn);
-    tom.publish_on_lost_control = LostControl::Publish;
+    tom.publish_on_lost_control = Some(LostControl::Publish);
     fixture.add("tom", tom);
     fixture.add("jerry", account());
 
@@ -109,7 +109,7 @@ fn what_is_saved_is_loaded() {
         (
             FtpAccess::Refused,
             Some(CloseNotify::Warn),
-            LostControl::Publish
+            Some(LostControl::Publish)
         )
     );
     let jerry = store.get("jerry").unwrap();
@@ -127,7 +127,7 @@ fn what_is_saved_is_loaded() {
             jerry.data_close_notify,
             jerry.publish_on_lost_control
         ),
-        (FtpAccess::Allowed, None, LostControl::Discard)
+        (FtpAccess::Allowed, None, None)
     );
 }
 
@@ -141,12 +141,12 @@ fn what_is_said_of_ftp_is_written_as_people_write_it() {
     }
     let mut jerry = account();
     jerry.ftp = FtpAccess::Refused;
-    jerry.data_close_notify = Some(CloseNotify::Require);
-    jerry.publish_on_lost_control = LostControl::Publish;
+    jerry.data_close_notify = Some(CloseNotify::Prefer);
+    jerry.publish_on_lost_control = Some(LostControl::Publish);
     fixture.add("jerry", jerry);
     for line in [
         "ftp: false,",
-        "data_close_notify: Require,",
+        "data_close_notify: Prefer,",
         "publish_on_lost_control: true,",
     ] {
         assert!(

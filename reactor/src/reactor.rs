@@ -238,7 +238,9 @@ impl Reactor {
                 class: Class::Short,
                 device: None,
             };
-            self.shared.pool.submit(kind, WorkItem::CloseFile(file));
+            self.shared
+                .pool
+                .submit(kind, WorkItem::CloseFile(file, None));
         }
     }
 

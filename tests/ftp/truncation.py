@@ -1,6 +1,6 @@
 """Ends that are no ends: cut uploads, killed clients, many uploads, two writers of one name."""
 
-import os, random, threading
+import os, random, re, threading
 from ftp.clients import curl, lftp
 from ftp.daemon import Word
 from ftp.sockets import (
@@ -28,6 +28,7 @@ def no_close_notify(w, mode):
     lane.cut()
     text = ftp.expect(426, of="STOR without close_notify").text
     need("data_close_notify" in text, f"426 does not name the setting: {text!r}")
+    logged(daemon, name, 299_999, "data_close_notify: Require")
     same("the old file", published(daemon, name), old)
     ftp.ask(f"SIZE {name}", 550)
     ftp.store(name, data[299_999:], rest=299_999)
@@ -59,6 +60,74 @@ def tolerated(w, mode):
     same("the file", published(daemon, name), data)
 
 
+def lenient(w):
+    return w.configured(tls=Word("Optional"))
+
+
+@step("{mode}: without close_notify a client that waits for its reply has stored", over=SECURE)
+def waits_for_its_reply(w, mode):
+    daemon, name = lenient(w), w.fresh("net")
+    ftp = Ftp(daemon, mode)
+    for data in (os.urandom(300_000), b"x", b""):
+        lane = ftp.open(f"STOR {name}")
+        lane.send(data)
+        lane.cut()
+        ftp.expect(226, of=f"{len(data)} bytes without close_notify")
+        same("the file", published(daemon, name), data)
+    need("data_close_notify: Prefer" in daemon.log(), "the log does not say by what it is stored")
+
+
+@step("{mode}: without close_notify a client that was killed has not stored, by {how}", over=[
+    {"how": how, **mode} for how in ("FIN", "reset") for mode in SECURE
+])
+def killed_without_close_notify(w, how, mode):
+    daemon, name, old, data = lenient(w), w.fresh("killed"), b"old", os.urandom(300_000)
+    ftp, watch = Ftp(daemon, mode), Watch(daemon)
+    ftp.store(name, old)
+    lane = ftp.open(f"STOR {name}")
+    lane.send(data)
+    watch.holds(len(data))
+    hang_up(lane.sock, reset=how == "reset")
+    ftp.drop(reset=how == "reset")
+    same("the stage", left_alone(daemon, name, old, watch), len(data) - 1)
+    # Whichever end is seen first.
+    logged(daemon, name, len(data) - 1, "(data_close_notify|publish_on_lost_control)")
+
+
+@step("{mode}: a reset data connection gives 426, which names the setting", over=SECURE)
+def reset_without_close_notify(w, mode):
+    daemon, name, data = lenient(w), w.fresh("reset"), os.urandom(300_000)
+    ftp, watch = Ftp(daemon, mode), Watch(daemon)
+    lane = ftp.open(f"STOR {name}")
+    lane.send(data)
+    watch.holds(len(data))
+    hang_up(lane.sock, reset=True)
+    text = ftp.expect(426).text
+    need("data_close_notify" in text, f"426 does not name the setting: {text!r}")
+    same("the file", published(daemon, name), None)
+    same("the stage", watch.size(), len(data) - 1)
+    logged(daemon, name, len(data) - 1, "data_close_notify")
+
+
+@step("publish_on_lost_control is for all users, in clear")
+def all_cameras(w):
+    daemon, name = w.configured(tls=Word("Optional"), publish_on_lost_control=Word("true")), "cam"
+    data = os.urandom(300_000)
+    ftp, watch = Ftp(daemon), Watch(daemon)
+    lane = ftp.open(f"STOR {name}")
+    lane.send(data)
+    watch.holds(len(data))
+    ftp.drop()
+    lane.finish()
+    until("the file", lambda: published(daemon, name) == data)
+
+
+def logged(daemon, name, count, cause):
+    """The log tells of each part that was kept: how many bytes, and by what."""
+    line = re.compile(rf"tom: {count} bytes of an upload to .{name}. are kept.*{cause}")
+    until(f"{count} bytes, {cause}, in the log", lambda: line.search(daemon.log()))
+
+
 @step("{mode}: the server ends both ways with close_notify", over=SECURE)
 def ends_well(w, mode):
     daemon, name, data = strict(w), w.fresh("end"), os.urandom(100_000)
@@ -86,9 +155,10 @@ def control_gone(w, how):
     watch.holds(len(data))
     ftp.drop(reset=how == "reset")
     lane.sock.close()
-    same("the stage", left_alone(daemon, name, old, watch), len(data))
-    Ftp(daemon).store(name, b"tail", rest=len(data))
-    same("the file", published(daemon, name), data + b"tail")
+    same("the stage", left_alone(daemon, name, old, watch), len(data) - 1)
+    Ftp(daemon).store(name, b"tail", rest=len(data) - 1)
+    same("the file", published(daemon, name), data[:-1] + b"tail")
+    logged(daemon, name, len(data) - 1, "publish_on_lost_control")
 
 
 # A kernel closes a dying process's sockets in no promised order: the end of the data may come some
@@ -131,8 +201,9 @@ def data_reset(w):
     watch.holds(len(data))
     hang_up(lane.sock, reset=True)
     ftp.expect(426)
-    ftp.store(name, b"tail", rest=len(data))
-    same("the file", published(daemon, name), data + b"tail")
+    ftp.store(name, b"tail", rest=len(data) - 1)
+    same("the file", published(daemon, name), data[:-1] + b"tail")
+    logged(daemon, name, len(data) - 1, "broke off")
 
 
 @step("{client}, plain: kill -9 of an uploader leaves the old file, 25 times", "{client}",

@@ -121,12 +121,16 @@ impl Accounts {
         let close_notify = account
             .data_close_notify
             .unwrap_or(config.ftp.data_close_notify);
+        let lost_control = account
+            .publish_on_lost_control
+            .unwrap_or(config.ftp.publish_on_lost_control);
         let rights = Rights {
             close_notify: match close_notify {
                 skiff_conf::CloseNotify::Require => CloseNotify::Required,
+                skiff_conf::CloseNotify::Prefer => CloseNotify::Preferred,
                 skiff_conf::CloseNotify::Warn => CloseNotify::Optional,
             },
-            lost_control: match account.publish_on_lost_control {
+            lost_control: match lost_control {
                 skiff_conf::LostControl::Discard => LostControl::SuspendUpload,
                 skiff_conf::LostControl::Publish => LostControl::PublishUpload,
             },

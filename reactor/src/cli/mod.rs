@@ -49,10 +49,12 @@ skiffd: a file server for many users on small machines
   --help, --version
 
 FTP: [--ftp on|off]                             whether the user may log in by it
-     [--data-close-notify require|warn|default] an upload over TLS that just ends is
-                                                refused or stored
-     [--publish-on-lost-control on|off]         store an upload in clear though its
-                                                client hung up, as some cameras do
+     [--data-close-notify require|prefer|warn|default]
+                                                an upload over TLS that just ends is
+                                                refused, or stored if its client is
+                                                still there, or stored
+     [--publish-on-lost-control on|off|default] store an upload though its client hung
+                                                up, as some cameras do
 A password is asked for on the terminal, or is the first line of standard input.
 A relative --home is relative to the folder of the homes.
 A quota is a size with its unit, such as 800MB or 1GiB, or unlimited; N files,

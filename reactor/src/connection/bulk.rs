@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use skiff_sessions::server::job::Evidence;
 use skiff_sessions::server::{Completion, DataEvent, Direction, Effect, Event, Job, JobId};
 use skiff_sessions::transfer::{Burst, End, Route, Task, Transfer};
 use skiff_sessions::wire::reply::Refusal;
@@ -96,7 +97,11 @@ impl Connection {
         match (burst, channel) {
             (Burst::Finished(end), channel) => {
                 let direction = self.data.direction;
-                if let Some(channel) = channel {
+                if let Some(mut channel) = channel {
+                    // What was lost behind the handshake is not the handshake's failure.
+                    if end == End::LaneLost && channel.take_newly_proven() {
+                        self.notify(Event::Data(DataEvent::Secured), shared, now);
+                    }
                     self.end_data(channel, &end, shared, now);
                 }
                 // An ABOR, or the end of a client that broke off, is handled before the upload is
@@ -251,16 +256,29 @@ impl Connection {
                 self.secure_data(direction, handshake, shared, now);
             }
             Effect::CloseData => self.close_data(shared),
-            Effect::NoCloseNotify => log::warn!(
-                "{}: an upload of {} ended without close_notify",
-                self.peer,
-                self.user
-            ),
+            Effect::NoCloseNotify(evidence) => self.log_no_close_notify(evidence),
+            Effect::Interrupted(cause) => self.interrupted = Some(cause),
             Effect::Logout => self.log_out(shared),
             Effect::Close => self.end_after_replies(now),
             // Already written to the outbox by the conversation.
             Effect::Reply(_) => {}
         }
+    }
+
+    fn log_no_close_notify(&self, evidence: Evidence) {
+        let (level, why) = match evidence {
+            Evidence::AnnouncedSize => (log::Level::Info, "it has the size that ALLO announced"),
+            Evidence::LiveControl => (
+                log::Level::Info,
+                "its client is still there (ftp.data_close_notify: Prefer)",
+            ),
+            Evidence::None => (log::Level::Warn, "so says ftp.data_close_notify: Warn"),
+        };
+        let (peer, user) = (self.peer, &self.user);
+        log::log!(
+            level,
+            "{peer}: an upload of {user} ended without TLS close_notify and is stored: {why}"
+        );
     }
 
     /// Returns to the state before a login; the connection stays.

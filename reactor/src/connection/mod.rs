@@ -21,6 +21,7 @@ use mio::unix::SourceFd;
 use mio::{Interest, Registry};
 use rustix::net::sockopt::set_socket_oobinline;
 use skiff_sessions::conversation::Conversation;
+use skiff_sessions::server::job::Interruption;
 use skiff_sessions::transfer::{Route, Transfer};
 
 use self::data::DataConnection;
@@ -56,6 +57,8 @@ pub(crate) struct Connection {
     /// Bytes of the transfer that have been reported to the session.
     reported: u64,
     file: Option<OpenFile>,
+    /// Why the upload under way ends with the session.
+    interrupted: Option<Interruption>,
     stop: Arc<AtomicBool>,
     open_home: Option<OpenHome>,
     /// The user whose login is under way or done; empty before.
@@ -176,6 +179,7 @@ impl Connection {
             transfer: None,
             reported: 0,
             file: None,
+            interrupted: None,
             stop: Arc::default(),
             open_home: None,
             user: String::new(),
@@ -208,7 +212,9 @@ impl Connection {
         shared.admission.leave(self.peer.ip(), user);
         if let Some(file) = self.file.take() {
             let kind = self.kind(Class::Short);
-            shared.pool.submit(kind, WorkItem::CloseFile(file));
+            shared
+                .pool
+                .submit(kind, WorkItem::CloseFile(file, self.interrupted));
         }
     }
 

@@ -24,6 +24,7 @@ use skiff_vfs::{
     UploadStart, VfsError, Worker,
 };
 
+use super::kept_part::{STOPPED, log_kept};
 use super::listing_text::{ListingStyle, ListingText, facts};
 use super::open_file::OpenFile;
 use super::refusal::refusal;
@@ -95,7 +96,7 @@ pub(crate) fn takes_file(job: &Job) -> bool {
             | Job::Prepare
             | Job::Publish { .. }
             | Job::PublishStream { .. }
-            | Job::Suspend
+            | Job::Suspend { .. }
             | Job::Discard
             | Job::CloseFile { .. }
     )
@@ -235,14 +236,10 @@ fn in_home(worker: &Worker, services: &Services, request: &JobRequest) -> Result
             size,
             replace,
         } => {
-            let replace = match replace {
-                Replace::Never => skiff_vfs::Replace::Never,
-                Replace::Yes => skiff_vfs::Replace::Existing,
-            };
             let request = UploadRequest {
                 size: Some(*size),
                 start: Start::Stage,
-                replace,
+                replace: replacement(*replace),
                 keep: Kept::Whole,
                 owner: request.owner,
             };
@@ -263,6 +260,13 @@ fn in_home(worker: &Worker, services: &Services, request: &JobRequest) -> Result
         }
         other => (on_name(worker, home, other)?, None),
     })
+}
+
+fn replacement(replace: Replace) -> skiff_vfs::Replace {
+    match replace {
+        Replace::Never => skiff_vfs::Replace::Never,
+        Replace::Yes => skiff_vfs::Replace::Existing,
+    }
 }
 
 /// Jobs about one or two names.
@@ -440,7 +444,8 @@ fn on_file(worker: &Worker, job: &Job, file: Option<OpenFile>, stop: &Arc<Atomic
             upload.set_stop_flag(Arc::clone(stop), grace);
             (publish(worker, *upload, None, None), None)
         }
-        (Job::Suspend, Some(OpenFile::Upload(upload))) => {
+        (Job::Suspend { cause }, Some(OpenFile::Upload(upload))) => {
+            log_kept(&upload, Some(*cause));
             upload.suspend(worker);
             (Completion::Done, None)
         }
@@ -471,11 +476,17 @@ fn publish(
     digest: Option<Digest>,
     modified: Option<Stamp>,
 ) -> Completion {
+    let bytes = upload.file_len();
     match upload.publish(worker, digest, modified.map(system_time)) {
         Ok(published) => Completion::Published {
             size: published.size,
         },
-        Err(error) => Completion::Refused(refusal(&error)),
+        Err(error) => {
+            if matches!(error, VfsError::Stopped) {
+                log::warn!("an upload of {bytes} bytes is not published: {STOPPED}");
+            }
+            Completion::Refused(refusal(&error))
+        }
     }
 }
 

@@ -6,6 +6,7 @@
 pub(crate) mod burst;
 pub(crate) mod inline;
 pub(crate) mod jobs;
+pub(crate) mod kept_part;
 mod listing_text;
 pub(crate) mod open_file;
 pub(crate) mod parking;

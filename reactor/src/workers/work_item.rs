@@ -5,11 +5,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use skiff_sessions::server::JobId;
+use skiff_sessions::server::job::Interruption;
 use skiff_sessions::transfer::Burst;
 use skiff_vfs::Home;
 
 use super::burst::{LentTransfer, handshake};
 use super::jobs::{JobRequest, JobResult, Services, perform};
+use super::kept_part::log_kept;
 use super::open_file::OpenFile;
 use super::pool::{Work, WorkerContext};
 use crate::endpoints::reload::Reloaded;
@@ -34,8 +36,9 @@ pub(crate) enum WorkItem {
         socket: Socket,
         channel: Channel,
     },
-    /// Closes a file that no session needs any more; close(2) may block.
-    CloseFile(OpenFile),
+    /// Closes a file that no session needs any more, and why, where it is an upload; close(2) may
+    /// block.
+    CloseFile(OpenFile, Option<Interruption>),
     /// Counts the bytes and entries of a home whose ledger was lost.
     Scan(Arc<Home>),
     /// Reads the configuration again, at SIGHUP.
@@ -116,7 +119,10 @@ impl Work for WorkItem {
                 let reloaded = Reloaded::read(context.worker, &file, tickets.as_ref());
                 Outcome::Reloaded(reloaded.map(Box::new))
             }
-            Self::CloseFile(file) => {
+            Self::CloseFile(file, cause) => {
+                if let OpenFile::Upload(upload) = &file {
+                    log_kept(upload, cause);
+                }
                 drop(file);
                 Outcome::Nothing
             }

@@ -3,7 +3,7 @@
 
 use super::context::Context;
 use super::files::{self, SimpleCommand};
-use super::job::{Completion, DigestUpdate, Job};
+use super::job::{Completion, DigestUpdate, Interruption, Job};
 use super::late_digest::{FilePart, LateDigest};
 use super::ready::Ready;
 use super::session::State;
@@ -144,7 +144,9 @@ impl AfterDigest {
     /// The job that closes the file which was hashed.
     pub(super) fn closing_job(&self) -> Job {
         match self {
-            Self::PartOffer(_) => Job::Suspend,
+            Self::PartOffer(_) => Job::Suspend {
+                cause: Interruption::ByClient,
+            },
             _ => Job::CloseFile {
                 digest: DigestUpdate::None,
             },

@@ -4,7 +4,7 @@
 use super::context::Context;
 use super::continuations::AfterJob;
 use super::dialect_rules::FirstSpeaker;
-use super::job::Job;
+use super::job::{Interruption, Job};
 use super::session::{Effect, State, Timer, Working};
 use crate::wire::reply::{CloseReason, Reply};
 
@@ -29,6 +29,7 @@ pub(super) fn on_timeout(state: State, timer: Timer, cx: &mut Context<'_>) -> St
         // A line among frames would be taken for data.
         (Timer::Stall, _) => cx.close(),
         (Timer::Data, State::Opening(opening)) => opening.on_timeout(cx),
+        (Timer::ControlGrace, State::Unconfirmed(upload)) => upload.on_timeout(cx),
         (Timer::LongWork, State::Hashing(hashing)) => hashing.on_timeout(cx),
         (Timer::Penalty, State::Penalty(penalty)) => penalty.over(cx),
         (Timer::Progress, state) => {
@@ -60,7 +61,8 @@ pub(super) fn on_stop(state: State, cx: &mut Context<'_>) -> State {
             state
         }
         State::Opening(opening) => opening.stop(cx),
-        State::Working(_) | State::Penalty(_) => state,
+        // It is decided in a moment.
+        State::Working(_) | State::Penalty(_) | State::Unconfirmed(_) => state,
         _ => cx.close_with(
             cx.shared
                 .close_when_done
@@ -82,7 +84,9 @@ pub(super) fn on_evicted(state: State, cx: &mut Context<'_>) -> State {
         }
         State::Opening(opening) => opening.stop(cx),
         State::Partial(_) | State::Received(_) => {
-            cx.start_job(Job::Suspend);
+            cx.start_job(Job::Suspend {
+                cause: Interruption::ByServer,
+            });
             State::ready()
         }
         other => other,

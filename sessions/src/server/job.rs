@@ -6,7 +6,7 @@ use crate::scram::Verifier;
 use crate::wire::command::{NewVerifier, Replace, Secret};
 use crate::wire::listing::Form;
 pub use crate::wire::reply::Access;
-use crate::wire::reply::{Facts, Refusal, Usage};
+use crate::wire::reply::{Facts, Refusal, Truncation, Usage};
 use crate::wire::stamp::Stamp;
 
 /// The number of a job in its session. An answer with another number than the awaited one is stale.
@@ -124,7 +124,9 @@ pub enum Job {
         end: StreamEnd,
     },
     /// Closes an upload and keeps its stage, to be resumed.
-    Suspend,
+    Suspend {
+        cause: Interruption,
+    },
     /// Closes an upload and removes its stage.
     Discard,
     /// Closes a download or a listing.
@@ -138,9 +140,15 @@ impl Job {
     /// pass: nobody asked to keep what can never be published, or what the quota has no room for.
     pub(super) fn close_refused_upload(why: Refusal) -> Self {
         match why {
-            Refusal::Busy | Refusal::NotReady | Refusal::DiskFull => Self::Suspend,
-            Refusal::Changed | Refusal::Fault => Self::Suspend,
-            Refusal::NoAccount | Refusal::TooManySessions => Self::Suspend,
+            Refusal::Busy
+            | Refusal::NotReady
+            | Refusal::DiskFull
+            | Refusal::Changed
+            | Refusal::Fault
+            | Refusal::NoAccount
+            | Refusal::TooManySessions => Self::Suspend {
+                cause: Interruption::Refused(why),
+            },
             Refusal::OverQuota { .. } | Refusal::TooManyEntries => Self::Discard,
             Refusal::TooLong | Refusal::BadFrame => Self::Discard,
             Refusal::NotFound | Refusal::NotADirectory | Refusal::IsADirectory => Self::Discard,
@@ -150,6 +158,25 @@ impl Job {
             Refusal::NoStaging | Refusal::BadOffset { .. } | Refusal::TwoSizes => Self::Discard,
         }
     }
+}
+
+/// Why an upload is kept instead of published, for the log.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Interruption {
+    /// The client stopped it, or went on to something else.
+    ByClient,
+    /// The server or the session is to end, or another session wants the name.
+    ByServer,
+    /// No byte came for too long.
+    Stalled,
+    /// The data connection broke off, or was never there.
+    DataLost,
+    /// The data connection ended without TLS close_notify.
+    NoCloseNotify(Truncation),
+    /// The control connection ended without QUIT.
+    ControlLost,
+    /// The server could not store it.
+    Refused(Refusal),
 }
 
 /// How an open download will be read.
@@ -267,10 +294,23 @@ pub struct Rights {
 /// Whether an upload under TLS must end with close_notify.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum CloseNotify {
-    #[default]
     Required,
+    /// It may be missing where the control connection shows that the client lives.
+    #[default]
+    Preferred,
     /// It may be missing, which is logged.
     Optional,
+}
+
+/// What an upload without close_notify is published by.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Evidence {
+    /// The size that ALLO announced was reached exactly.
+    AnnouncedSize,
+    /// The control connection, under TLS too, did not end with it.
+    LiveControl,
+    /// Nothing: the operator asks for none.
+    None,
 }
 
 /// What becomes of an upload whose control connection ends before it, without QUIT.

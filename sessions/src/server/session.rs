@@ -9,12 +9,14 @@ use super::dialect_rules::LongWork;
 use super::download::{Offered, SendingFile};
 use super::external_events::{close_when_done, on_evicted, on_started, on_stop, on_timeout};
 use super::hashing::Hashing;
-use super::job::{Completion, Job, JobId};
+use super::job::{Completion, Evidence, Interruption, Job, JobId};
 use super::listing::SendingListing;
 use super::login::AwaitProof;
 use super::penalty::Penalty;
 use super::ready::{Ready, check_permission, refuse_command};
-use super::stream::{self, DataEvent, DataMode, Direction, HandshakeTiming, Streaming};
+use super::stream::{
+    self, CONTROL_GRACE, DataEvent, DataMode, Direction, HandshakeTiming, Streaming, Unconfirmed,
+};
 use super::upload::{Partial, Received, Receiving};
 use super::{data_ports, login, password_login, rename, security};
 use crate::log_line::LogLine;
@@ -90,8 +92,10 @@ pub enum Effect {
     SecureData(Direction, HandshakeTiming),
     /// Close the data connection and its port, if any.
     CloseData,
-    /// Log that an upload under TLS ended without close_notify.
-    NoCloseNotify,
+    /// Log that an upload under TLS ended without close_notify and is published all the same.
+    NoCloseNotify(Evidence),
+    /// Log that the upload under way ends with the session, and why.
+    Interrupted(Interruption),
     /// Forget the login.
     Logout,
     /// Close the control connection once the replies are written.
@@ -144,6 +148,7 @@ pub(super) enum State {
     Listening,
     Opening(stream::OpeningData),
     Streaming(Streaming),
+    Unconfirmed(Unconfirmed),
     /// A listing's lines are sent inside a reply.
     ListingInReply,
     Closed,
@@ -165,6 +170,8 @@ pub(super) enum Timer {
     Penalty,
     Data,
     LongWork,
+    /// An upload has ended, perhaps with its client.
+    ControlGrace,
     Never,
 }
 
@@ -218,6 +225,7 @@ impl Session {
             State::Hashing(hashing) => hashing.accepts(self.shared.setup.dialect_rules.long_work),
             State::Opening(_) => Accepts::UrgentOnly,
             State::Streaming(streaming) => streaming.accepts(),
+            State::Unconfirmed(_) => Accepts::UrgentOnly,
             _ => Accepts::AllLines,
         }
     }
@@ -255,6 +263,7 @@ impl Session {
             Timer::Progress => now + limits.progress,
             Timer::Data => now + limits.data,
             Timer::LongWork => now + limits.long_work,
+            Timer::ControlGrace => now + CONTROL_GRACE,
             Timer::Penalty => match &self.state {
                 State::Penalty(penalty) => penalty.until(),
                 _ => now,
@@ -276,6 +285,7 @@ impl Session {
             }
             State::Opening(_) => Timer::Data,
             State::Streaming(ref streaming) if streaming.is_handshaking() => Timer::Data,
+            State::Unconfirmed(_) => Timer::ControlGrace,
             State::Streaming(_) | State::ListingInReply => Timer::Stall,
             State::SendingFile(_) | State::SendingListing(_) => Timer::Stall,
             State::Receiving(_) | State::Discarding => Timer::Stall,
@@ -289,9 +299,10 @@ impl Session {
 fn is_activity(event: &Event, timer: Timer) -> bool {
     match event {
         // Lines do not delay the deadline of a data connection.
-        Event::Command(_) | Event::Malformed(_) | Event::MalformedUpload(_) => {
-            !matches!(timer, Timer::Data | Timer::Stall | Timer::LongWork)
-        }
+        Event::Command(_) | Event::Malformed(_) | Event::MalformedUpload(_) => !matches!(
+            timer,
+            Timer::Data | Timer::Stall | Timer::LongWork | Timer::ControlGrace
+        ),
         Event::Timeout => true,
         Event::Progress { done } => *done > 0 && timer == Timer::Stall,
         _ => false,
@@ -304,6 +315,7 @@ fn step(state: State, event: Event, timer: Timer, cx: &mut Context<'_>) -> State
         (State::Closed, _) => State::Closed,
         (state, Event::Started) => on_started(state, cx),
         (State::Streaming(streaming), Event::PeerClosed) => streaming.on_peer_closed(cx),
+        (State::Unconfirmed(upload), Event::PeerClosed) => upload.on_peer_closed(cx),
         (
             State::Working(Working {
                 job,
@@ -349,6 +361,7 @@ fn on_command(state: State, command: Command, cx: &mut Context<'_>) -> State {
     let state = match state {
         State::Opening(opening) => return opening.on_command(&command, cx),
         State::Streaming(streaming) => return streaming.on_command(&command, cx),
+        State::Unconfirmed(upload) => return upload.on_command(&command, cx),
         State::Hashing(hashing) if matches!(command, Command::Noop | Command::Status) => {
             return hashing.on_command(command, cx);
         }

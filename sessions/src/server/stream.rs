@@ -4,12 +4,15 @@
 mod opening;
 mod publishing;
 mod request;
+mod unconfirmed;
 
 use std::time::Instant;
 
 use super::context::Context;
 use super::continuations::AfterJob;
-use super::job::{CloseNotify, Completion, DigestUpdate, Job, LostControl, StreamEnd};
+use super::dialect_rules::Privacy;
+use super::job::Interruption as Cause;
+use super::job::{CloseNotify, Completion, DigestUpdate, Evidence, Job, LostControl, StreamEnd};
 use super::parameters::Port;
 use super::session::{Accepts, Effect, State};
 pub(super) use opening::OpeningData;
@@ -17,11 +20,12 @@ pub(super) use publishing::Publishing;
 pub(super) use request::{
     Request, list, list_in_reply_ended, retrieve, stages, store, store_unique,
 };
+pub(super) use unconfirmed::{CONTROL_GRACE, Unconfirmed};
 
 use crate::path::VirtualPath;
 use crate::transfer::{End, LaneUse, Task, Until};
 use crate::wire::command::{Command, Protection, Representation};
-use crate::wire::reply::{CloseReason, DataReply, Operation, Refusal, Reply, UnderWay};
+use crate::wire::reply::{CloseReason, DataReply, Operation, Refusal, Reply, Truncation, UnderWay};
 
 /// An upload up to this many bytes is sent by its client in one piece.
 const SHORT_STREAM_MAX: u64 = 16 * 1024;
@@ -98,6 +102,15 @@ pub(super) struct Streaming {
     moved: u64,
     readiness: Readiness,
     interruption: Interruption,
+    control: Control,
+}
+
+/// Whether the client can still say something.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Control {
+    Open,
+    /// The control connection ended; the upload goes on.
+    Ended,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -121,7 +134,8 @@ impl Purpose {
     fn open(self, cx: &mut Context<'_>) -> State {
         let mode = match cx.shared.parameters.take_port() {
             Port::None => {
-                return self.close_and_reply(Reply::Data(DataReply::NotPrepared), cx);
+                let reply = Reply::Data(DataReply::NotPrepared);
+                return self.close_and_reply(reply, Cause::DataLost, cx);
             }
             Port::Passive => DataMode::Accept,
             Port::Active(address) => DataMode::Connect(address),
@@ -224,6 +238,7 @@ impl Purpose {
             moved: 0,
             readiness,
             interruption: Interruption::None,
+            control: Control::Open,
         })
     }
 
@@ -235,8 +250,8 @@ impl Purpose {
     }
 
     /// Closes the file, keeps an upload's stage, and then replies.
-    fn close_and_reply(self, reply: Reply, cx: &mut Context<'_>) -> State {
-        let job = cx.start_job(self.closing_job(Job::Suspend));
+    fn close_and_reply(self, reply: Reply, cause: Cause, cx: &mut Context<'_>) -> State {
+        let job = cx.start_job(self.closing_job(Job::Suspend { cause }));
         State::working(job, AfterJob::Reply(reply))
     }
 
@@ -298,8 +313,12 @@ impl Streaming {
 
     /// Handles the end of the control connection without QUIT: an upload may go on.
     pub(super) fn on_peer_closed(self, cx: &mut Context<'_>) -> State {
-        if matches!(self.purpose, Purpose::Upload(_)) && outlives_control(cx) {
-            return State::Streaming(self);
+        if matches!(self.purpose, Purpose::Upload(_)) {
+            if outlives_control(cx) {
+                let control = Control::Ended;
+                return State::Streaming(Self { control, ..self });
+            }
+            cx.effects.push(Effect::Interrupted(Cause::ControlLost));
         }
         cx.close()
     }
@@ -310,7 +329,9 @@ impl Streaming {
         }
         // An ABOR that came before the end was handled wins.
         if self.interruption == Interruption::Abort {
-            return self.purpose.close_and_reply(Reply::Aborted, cx);
+            return self
+                .purpose
+                .close_and_reply(Reply::Aborted, Cause::ByClient, cx);
         }
         match end {
             End::Complete {
@@ -322,18 +343,29 @@ impl Streaming {
             }
             End::Truncated { position } => self.truncated(position, cx),
             End::Refused(why) => self.purpose.fail(why, cx),
-            End::Stopped if self.interruption == Interruption::None => {
-                self.purpose.close_and_reply(Reply::Stopped, cx)
-            }
+            End::Stopped if self.interruption == Interruption::None => self
+                .purpose
+                .close_and_reply(Reply::Stopped, Cause::ByServer, cx),
             End::NotSecured => self.no_data(DataReply::NotSecured, cx),
             End::NotResumed => self.no_data(DataReply::NotResumed, cx),
             _ if self.is_handshaking() => self.no_data(DataReply::NotSecured, cx),
+            End::LaneLost if self.is_private_upload(cx) => self.purpose.keep(Truncation::Reset, cx),
             _ => self.no_data(DataReply::Lost, cx),
         }
     }
 
+    fn is_private_upload(&self, cx: &Context<'_>) -> bool {
+        matches!(self.purpose, Purpose::Upload(_))
+            && self.interruption == Interruption::None
+            && cx.shared.parameters.protection == Protection::Private
+    }
+
     fn no_data(self, why: DataReply, cx: &mut Context<'_>) -> State {
-        self.purpose.close_and_reply(Reply::Data(why), cx)
+        let cause = match self.interruption {
+            Interruption::Stall => Cause::Stalled,
+            Interruption::None | Interruption::Abort => Cause::DataLost,
+        };
+        self.purpose.close_and_reply(Reply::Data(why), cause, cx)
     }
 
     fn stored(self, size: u64, cx: &mut Context<'_>) -> State {
@@ -353,30 +385,52 @@ impl Streaming {
                 cx.close_file(DigestUpdate::None);
                 cx.conclude(Reply::ListingDone { hidden: left_out })
             }
-            Purpose::Upload(upload) => {
-                let job = cx.start_job(Job::PublishStream { end });
-                let moved = position.saturating_sub(upload.from);
-                Publishing::begin(upload, end, moved, self.began, job)
-            }
+            Purpose::Upload(upload) => upload.publish(position, end, self.began, cx),
         }
     }
 
     /// Handles an upload without close_notify: it is complete where the announced size is reached
     /// exactly, or where the operator allows such an end.
     fn truncated(self, position: u64, cx: &mut Context<'_>) -> State {
-        cx.effects.push(Effect::NoCloseNotify);
-        if self.purpose.announced() == Some(position) {
-            return self.complete(position, 0, StreamEnd::Confirmed, cx);
+        let is_control_private = cx.shared.setup.dialect_rules.privacy == Privacy::Private;
+        let is_client_there = self.control == Control::Open && is_control_private;
+        let is_announced = self.purpose.announced() == Some(position);
+        let began = self.began;
+        match (self.purpose, cx.rights().close_notify) {
+            (Purpose::Upload(upload), _) if is_announced => {
+                let evidence = Effect::NoCloseNotify(Evidence::AnnouncedSize);
+                cx.effects.push(evidence);
+                upload.publish(position, StreamEnd::Confirmed, began, cx)
+            }
+            (Purpose::Upload(upload), CloseNotify::Optional) => {
+                cx.effects.push(Effect::NoCloseNotify(Evidence::None));
+                upload.publish(position, StreamEnd::Unconfirmed, began, cx)
+            }
+            (Purpose::Upload(upload), CloseNotify::Preferred) if is_client_there => {
+                Unconfirmed::begin(upload, position, began)
+            }
+            (purpose, CloseNotify::Required) => purpose.keep(Truncation::Required, cx),
+            (purpose, _) => purpose.keep(Truncation::ControlEnded, cx),
         }
-        if cx.rights().close_notify == CloseNotify::Optional {
-            return self.complete(position, 0, StreamEnd::Unconfirmed, cx);
-        }
-        let truncated = Reply::Data(DataReply::Truncated);
-        self.purpose.close_and_reply(truncated, cx)
+    }
+}
+
+impl Upload {
+    /// Publishes the upload, whose file ends at `position`.
+    fn publish(self, position: u64, end: StreamEnd, began: Instant, cx: &mut Context<'_>) -> State {
+        let job = cx.start_job(Job::PublishStream { end });
+        let moved = position.saturating_sub(self.from);
+        Publishing::begin(self, end, moved, began, job)
     }
 }
 
 impl Purpose {
+    /// Keeps an upload without close_notify, and says why it is not published.
+    fn keep(self, why: Truncation, cx: &mut Context<'_>) -> State {
+        let reply = Reply::Data(DataReply::Truncated(why));
+        self.close_and_reply(reply, Cause::NoCloseNotify(why), cx)
+    }
+
     /// How surely an upload that ended at `position` is complete.
     fn how_ended(&self, position: u64, private: bool) -> StreamEnd {
         let short = match self {

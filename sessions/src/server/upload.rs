@@ -4,7 +4,7 @@
 use super::context::Context;
 use super::continuations::{AfterDigest, AfterJob};
 use super::hashing::Hashing as HashingState;
-use super::job::{Completion, Job, Reading};
+use super::job::{Completion, Interruption, Job, Reading};
 use super::session::State;
 use crate::digest::{Algorithm, Sum};
 use crate::path::VirtualPath;
@@ -213,7 +213,9 @@ impl Partial {
             Command::Answer(Answer::FromStart) => self.plan.restart(cx),
             Command::Answer(Answer::Working) => State::Partial(self),
             Command::Answer(Answer::DeclineUpload) => {
-                cx.start_job(Job::Suspend);
+                cx.start_job(Job::Suspend {
+                    cause: Interruption::ByClient,
+                });
                 State::ready()
             }
             other => suspend_and_handle(other, cx),
@@ -222,7 +224,9 @@ impl Partial {
 }
 
 fn suspend_and_handle(command: Command, cx: &mut Context<'_>) -> State {
-    let job = cx.start_job(Job::Suspend);
+    let job = cx.start_job(Job::Suspend {
+        cause: Interruption::ByClient,
+    });
     State::working(job, AfterJob::Handle(Box::new(command)))
 }
 
@@ -237,7 +241,9 @@ impl Receiving {
             End::Refused(why) => fail(why, cx),
             End::Stopped if cx.shared.close_when_done.is_none() => fail(Refusal::Busy, cx),
             _ => {
-                let job = cx.start_job(Job::Suspend);
+                let job = cx.start_job(Job::Suspend {
+                    cause: Interruption::ByClient,
+                });
                 State::working(job, AfterJob::Reply(Reply::Aborted))
             }
         }

@@ -219,7 +219,18 @@ pub enum DataReply {
     /// The connection broke off.
     Lost,
     /// An upload under TLS ended without its close_notify.
-    Truncated,
+    Truncated(Truncation),
+}
+
+/// Why an upload under TLS without close_notify is not published.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Truncation {
+    /// The operator requires close_notify.
+    Required,
+    /// The control connection ended too, or is not under TLS.
+    ControlEnded,
+    /// The data connection was not ended but reset.
+    Reset,
 }
 
 /// A reply about a parameter.

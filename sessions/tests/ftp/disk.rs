@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use skiff_sessions::server::job::StreamStart;
+use skiff_sessions::server::job::{Interruption, StreamStart};
 use skiff_sessions::server::{Access, Rights};
 use skiff_sessions::wire::reply::Refusal;
 use skiff_sessions::wire::stamp::Stamp;
@@ -37,6 +37,8 @@ pub(super) struct Disk {
     pub(super) access: Access,
     pub(super) rights: Rights,
     pub(super) faults: Faults,
+    /// Why uploads were kept instead of published.
+    pub(super) interrupted: Vec<Interruption>,
 }
 
 /// What goes wrong, and when.
@@ -76,6 +78,7 @@ impl Disk {
             access: Access::ReadWrite,
             rights: Rights::default(),
             faults: Faults::default(),
+            interrupted: Vec::new(),
         }
     }
 

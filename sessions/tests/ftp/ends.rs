@@ -1,12 +1,16 @@
 //! Tests how a data or control connection may end, and what is published then.
 
-use skiff_sessions::server::job::{CloseNotify, LostControl};
-use skiff_sessions::server::{Job, Rights};
+use std::time::Duration;
+
+use skiff_sessions::server::job::{CloseNotify, Evidence, Interruption, LostControl};
+use skiff_sessions::server::{Event, Job, Rights};
+use skiff_sessions::wire::reply::{CloseReason, Truncation};
 
 use super::cuts::at_every_cut;
 use super::disk::kept;
 use super::lane::Gone;
 use super::rig::{Hold, Noted, Rig};
+use super::said::codes;
 use super::world::{NEW, OLD, World};
 
 fn granted(close_notify: CloseNotify, lost_control: LostControl) -> World {
@@ -40,7 +44,8 @@ fn truncated() {
         ended(rig, &[], "STOR c", Gone::Truncated, &[150, 426]);
         assert_eq!(rig.disk.content("/c"), None);
         assert_eq!(rig.disk.stage("/c"), kept(NEW));
-        assert!(rig.noted.contains(&Noted::NoCloseNotify));
+        let cause = Interruption::NoCloseNotify(Truncation::Required);
+        assert_eq!(rig.disk.interrupted, [cause]);
         let text = rig.transcript();
         assert!(text.contains("data_close_notify"), "{text}");
     });
@@ -93,16 +98,143 @@ fn truncated_where_the_goodbye_is_only_wished_for() {
     at_every_cut(world, |rig| {
         ended(rig, &[], "STOR c", Gone::Truncated, &[150, 226]);
         assert_eq!(rig.disk.content("/c").as_deref(), Some(NEW));
-        assert!(rig.noted.contains(&Noted::NoCloseNotify));
+        assert!(rig.noted.contains(&Noted::NoCloseNotify(Evidence::None)));
+    });
+}
+
+// Where close_notify is preferred, the control connection decides.
+
+const GRACE: Duration = Duration::from_millis(250);
+const MOMENT: Duration = Duration::from_millis(1);
+
+fn lenient() -> World {
+    granted(CloseNotify::Preferred, LostControl::SuspendUpload)
+}
+
+/// All of `NEW` came to the name `c`, ended without close_notify, and nothing was said about it.
+fn undecided(rig: &mut Rig) {
+    ended(rig, &[], "STOR c", Gone::Truncated, &[150]);
+    assert_eq!(rig.disk.content("/c"), None);
+}
+
+/// The part is kept, and the client was told so.
+#[track_caller]
+fn is_kept(rig: &Rig, cause: Interruption) {
+    assert_eq!(rig.disk.content("/c"), None);
+    assert_eq!(rig.disk.stage("/c"), kept(NEW));
+    assert_eq!(rig.disk.interrupted, [cause]);
+    assert!(
+        !rig.noted
+            .iter()
+            .any(|noted| matches!(noted, Noted::NoCloseNotify(_)))
+    );
+}
+
+#[test]
+fn a_client_that_lives_on_has_stored() {
+    at_every_cut(lenient, |rig| {
+        undecided(rig);
+        assert_eq!(rig.waits(GRACE - MOMENT), []);
+        assert_eq!(rig.disk.content("/c"), None);
+        assert_eq!(codes(&rig.waits(MOMENT)), [226]);
+        assert_eq!(rig.disk.content("/c").as_deref(), Some(NEW));
+        let evidence = Noted::NoCloseNotify(Evidence::LiveControl);
+        assert!(rig.noted.contains(&evidence));
+        assert_eq!(rig.disk.interrupted, []);
+        rig.expect("NOOP", &[200]);
     });
 }
 
 #[test]
+fn a_client_that_ends_with_its_upload_has_not_stored() {
+    for lost_control in [LostControl::SuspendUpload, LostControl::PublishUpload] {
+        let mut rig = Rig::new(granted(CloseNotify::Preferred, lost_control));
+        undecided(&mut rig);
+        assert_eq!(rig.waits(GRACE - MOMENT), []);
+        rig.hangs_up();
+        rig.hears();
+        assert!(rig.is_over());
+        let text = rig.transcript();
+        assert!(
+            text.contains("426 ") && text.contains("data_close_notify: Prefer"),
+            "{text}"
+        );
+        is_kept(&rig, Interruption::NoCloseNotify(Truncation::ControlEnded));
+        rig.is_idle();
+    }
+}
+
+/// A camera that hung up while its upload ran cannot show that it lives.
+#[test]
+fn nor_has_one_that_hung_up_before() {
+    let mut rig = Rig::new(granted(CloseNotify::Preferred, LostControl::PublishUpload));
+    rig.expect("TYPE I\r\nEPSV", &[200, 229]);
+    rig.feeds(&NEW[..20]);
+    rig.expect("STOR c", &[150]);
+    rig.hangs_up();
+    rig.hears();
+    assert!(!rig.is_over());
+    rig.feeds(&NEW[20..]);
+    rig.ends_data(Gone::Truncated);
+    rig.hears();
+    assert!(rig.is_over());
+    is_kept(&rig, Interruption::NoCloseNotify(Truncation::ControlEnded));
+    rig.is_idle();
+}
+
+#[test]
+fn who_says_goodbye_has_stored() {
+    let mut rig = Rig::new(lenient());
+    undecided(&mut rig);
+    rig.expect("QUIT", &[]);
+    rig.hangs_up();
+    assert_eq!(codes(&rig.waits(GRACE)), [226, 221]);
+    assert_eq!(rig.disk.content("/c").as_deref(), Some(NEW));
+}
+
+#[test]
+fn meanwhile_the_client_may_ask_and_not_delay() {
+    let mut rig = Rig::new(lenient());
+    undecided(&mut rig);
+    rig.waits(GRACE - MOMENT);
+    let said = rig.expect("NOOP\r\nSTAT\r\nPWD", &[200, 211]);
+    assert!(said[1].lines[1].starts_with(" 43 bytes moved"), "{said:?}");
+    assert_eq!(codes(&rig.waits(MOMENT)), [226, 257]);
+}
+
+#[test]
+fn meanwhile_the_client_may_stop_it() {
+    at_every_cut(lenient, |rig| {
+        undecided(rig);
+        rig.expect("ABOR", &[426, 226]);
+        is_kept(rig, Interruption::ByClient);
+        assert_eq!(rig.waits(GRACE), []);
+    });
+}
+
+#[test]
+fn a_server_that_stops_decides_first() {
+    let mut rig = Rig::new(lenient());
+    undecided(&mut rig);
+    rig.event(Event::Leave(CloseReason::ShuttingDown));
+    rig.event(Event::Stop);
+    assert_eq!(rig.hears(), []);
+    assert_eq!(codes(&rig.waits(GRACE)), [226, 421]);
+    assert_eq!(rig.disk.content("/c").as_deref(), Some(NEW));
+}
+
+#[test]
 fn reset() {
-    for close_notify in [CloseNotify::Required, CloseNotify::Optional] {
+    for close_notify in [
+        CloseNotify::Required,
+        CloseNotify::Preferred,
+        CloseNotify::Optional,
+    ] {
         let world = || granted(close_notify, LostControl::SuspendUpload);
         at_every_cut(world, |rig| {
             ended(rig, &["ALLO 43"], "STOR c", Gone::Reset, &[150, 426]);
+            let text = rig.transcript();
+            assert!(text.contains("data_close_notify"), "{text}");
             assert_eq!(rig.disk.content("/c"), None);
             assert_eq!(rig.disk.stage("/c"), kept(NEW));
         });
@@ -138,6 +270,7 @@ fn who_hangs_up_in_the_middle_has_not_stored() {
     assert!(rig.is_over());
     assert_eq!(rig.disk.content("/a").as_deref(), Some(NEW));
     assert_eq!(rig.disk.stage("/a"), kept(&NEW[..20]));
+    assert_eq!(rig.disk.interrupted, [Interruption::ControlLost]);
     rig.is_idle();
     assert_eq!(rig.logged.last().unwrap().code, 426);
 }

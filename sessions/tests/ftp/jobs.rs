@@ -16,7 +16,7 @@ pub(super) fn takes_file(job: &Job) -> bool {
         job,
         Job::Prepare
             | Job::PublishStream { .. }
-            | Job::Suspend
+            | Job::Suspend { .. }
             | Job::Discard
             | Job::CloseFile { .. }
     )
@@ -63,12 +63,13 @@ impl Disk {
                 let size = self.publish(upload);
                 (Completion::Published { size }, None)
             }
-            (Job::Suspend, Some(file @ OpenFile::Upload(_))) => {
+            (Job::Suspend { cause }, Some(file @ OpenFile::Upload(_))) => {
+                self.interrupted.push(*cause);
                 self.put_away(file);
                 done(None)
             }
             // What a failed job took away is not there to be closed.
-            (Job::Suspend | Job::Discard, None) => done(None),
+            (Job::Suspend { .. } | Job::Discard, None) => done(None),
             (Job::Discard, Some(OpenFile::Upload(upload))) => {
                 self.discard(upload);
                 done(None)

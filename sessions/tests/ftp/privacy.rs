@@ -1,5 +1,6 @@
 //! Tests TLS: how it begins, what may not come with it, and where it is demanded.
 
+use skiff_sessions::server::job::CloseNotify;
 use skiff_sessions::server::{DataEvent, Direction, HandshakeTiming, TlsPolicy};
 
 use super::cuts::at_every_cut;
@@ -226,7 +227,12 @@ fn clear_data_where_it_may_be() {
 
 #[test]
 fn a_private_upload_ends_with_its_goodbye() {
-    at_every_cut(private, |rig| {
+    let strict = || {
+        let mut world = private();
+        world.disk.rights.close_notify = CloseNotify::Required;
+        world
+    };
+    at_every_cut(strict, |rig| {
         rig.sends_file(NEW);
         rig.expect("TYPE I", &[200]);
         rig.expect("EPSV", &[229]);

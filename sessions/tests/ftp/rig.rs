@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use skiff_sessions::conversation::{Conversation, LogLine};
 use skiff_sessions::scram::Binding;
+use skiff_sessions::server::job::Evidence;
 use skiff_sessions::server::{
     DataEvent, DataMode, Direction, Effect, Event, HandshakeTiming, Job, JobId, Session, Setup,
 };
@@ -142,7 +143,7 @@ pub(super) enum Noted {
     Tls,
     Secured(Direction, HandshakeTiming),
     Called(SocketAddr),
-    NoCloseNotify,
+    NoCloseNotify(Evidence),
     Logout,
 }
 
@@ -503,7 +504,8 @@ impl Rig {
                 assert!(self.task.is_none(), "the transfer was ended before");
                 self.drop_lane();
             }
-            Effect::NoCloseNotify => self.noted.push(Noted::NoCloseNotify),
+            Effect::NoCloseNotify(by) => self.noted.push(Noted::NoCloseNotify(by)),
+            Effect::Interrupted(cause) => self.disk.interrupted.push(cause),
             Effect::Logout => self.noted.push(Noted::Logout),
             Effect::Close => self.end(),
             Effect::ChangedOnDisk { path } => panic!("nobody reports on {path} here"),

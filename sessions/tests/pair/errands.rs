@@ -36,7 +36,11 @@ type Answer = Result<(Completion, Option<OpenFile>), Refusal>;
 pub(super) fn takes_file(job: &Job) -> bool {
     matches!(
         job,
-        Job::Restart | Job::Publish { .. } | Job::Suspend | Job::Discard | Job::CloseFile { .. }
+        Job::Restart
+            | Job::Publish { .. }
+            | Job::Suspend { .. }
+            | Job::Discard
+            | Job::CloseFile { .. }
     )
 }
 
@@ -123,7 +127,7 @@ impl Disk {
                 let size = self.publish(path, *sum, *modified);
                 return (Completion::Published { size }, None);
             }
-            (Job::Suspend, Some(file @ OpenFile::Upload { .. })) => self.put_away(file),
+            (Job::Suspend { .. }, Some(file @ OpenFile::Upload { .. })) => self.put_away(file),
             (Job::Discard, Some(OpenFile::Upload { path, owner })) => {
                 self.drop_stage(&path);
                 self.put_away(OpenFile::Upload { path, owner });

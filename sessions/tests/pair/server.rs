@@ -314,7 +314,8 @@ impl Server {
             | Effect::OpenData(_)
             | Effect::SecureData(..)
             | Effect::CloseData
-            | Effect::NoCloseNotify
+            | Effect::NoCloseNotify(_)
+            | Effect::Interrupted(_)
             | Effect::Logout) => panic!("{effect:?} in a session without data connections"),
             Effect::Reply(reply) => panic!("{reply:?} belongs to the outbox"),
         }

@@ -270,10 +270,9 @@ impl ClaimedName {
             opened,
         } = self;
         let key = guard.writer.name_at.key().stage;
-        let how = if found.is_some() {
-            StageOpen::Existing
-        } else {
-            StageOpen::Create
+        let how = match found {
+            Some(_) => StageOpen::Existing,
+            None => StageOpen::Create,
         };
         // The stage has the mode of a new file, so that it need not be changed later: the
         // directory of stages is closed to others.

@@ -14,6 +14,7 @@ use std::fs::File;
 use std::io;
 use std::num::NonZeroU64;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
@@ -157,6 +158,30 @@ impl Upload {
             Some(Preparation::Truncate(at)) => at,
             Some(Preparation::CopyPrefix { bytes, .. }) => bytes,
             Some(Preparation::ForgetDigests) | None => self.len,
+        }
+    }
+
+    /// The user whose home it is.
+    pub fn user(&self) -> &str {
+        &self.guard.home().user
+    }
+
+    /// The path of the target, relative to the home.
+    pub fn path(&self) -> PathBuf {
+        self.guard.writer.name_at.path()
+    }
+
+    /// Bytes that [`Upload::suspend`] would keep now; 0 where it would change nothing: where none
+    /// came, or where they were appended in place.
+    pub fn suspended_len(&self) -> u64 {
+        if self.in_place().is_some() || self.pending.is_some() {
+            return 0;
+        }
+        match (self.keep, self.kept) {
+            (Kept::Whole, _) if self.len == self.initial_len => 0,
+            (Kept::Whole, _) => self.len,
+            (Kept::ButLastByte, Kept::Whole) => self.len.saturating_sub(1),
+            (Kept::ButLastByte, Kept::ButLastByte) => 0,
         }
     }
 

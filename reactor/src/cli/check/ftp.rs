@@ -5,7 +5,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, ToSocketAddrs, UdpSocket};
 use std::ops::RangeInclusive;
 
-use skiff_conf::{Ftp, FtpTls, PassiveAddress, PortRange};
+use skiff_conf::{CloseNotify, Ftp, FtpTls, LostControl, PassiveAddress, PortRange};
 
 use super::address::examine_address;
 use super::report::Report;
@@ -28,6 +28,7 @@ pub(super) fn examine(ftp: &Ftp, report: &mut Report<'_>) {
         examine_address("ftp.implicit", address, report);
     }
     examine_tls(ftp, report);
+    examine_ends(ftp, report);
     examine_ports(ftp, report);
     examine_passive_address(ftp, report);
 }
@@ -39,6 +40,37 @@ fn examine_tls(ftp: &Ftp, report: &mut Report<'_>) {
         FtpTls::Require => report.ok(key, "Require, so nobody logs in or transfers in clear"),
         FtpTls::Optional => report.ok(key, "Optional, so each client chooses"),
         FtpTls::Off => report.ok(key, "Off, so everything crosses in clear"),
+    }
+}
+
+/// What an upload is taken for whole by.
+fn examine_ends(ftp: &Ftp, report: &mut Report<'_>) {
+    let key = "ftp.data_close_notify";
+    match ftp.data_close_notify {
+        CloseNotify::Require => report.ok(
+            key,
+            "Require, so an upload over TLS is stored only where TLS ends it; \
+             programs on .NET never do that",
+        ),
+        CloseNotify::Prefer => report.ok(
+            key,
+            "Prefer, so an upload over TLS is stored where TLS ends it or its client lives on",
+        ),
+        CloseNotify::Warn => report.note(
+            key,
+            "Warn, so the beginning of a file is stored as if it were whole when a client is \
+             killed; Prefer stores what clients without close_notify send, and not that",
+        ),
+    }
+    let key = "ftp.publish_on_lost_control";
+    match ftp.publish_on_lost_control {
+        LostControl::Discard => report.ok(key, "false, so a client that hangs up has not stored"),
+        LostControl::Publish => report.note(
+            key,
+            "true for every user, so the beginning of a file is stored in clear as if it were \
+             whole when a client is killed; better for single users, by \
+             skiffd user set --publish-on-lost-control on",
+        ),
     }
 }
 
@@ -216,11 +248,25 @@ mod tests {
             "ok    ftp.listen: 127.0.0.1:0 is free",
             "ok    ftp.implicit: [::1]:0 is free",
             "ok    ftp.tls: Require, ",
+            "ok    ftp.data_close_notify: Prefer, ",
+            "ok    ftp.publish_on_lost_control: false, ",
             "ok    ftp.passive_ports: any ",
             "ok    ftp.passive_address: clients are told 203.0.113.7",
         ] {
             assert!(text.contains(line), "{line:?} in {text}");
         }
+    }
+
+    #[test]
+    fn what_stores_cut_uploads_is_noted() {
+        let keys = "data_close_notify: Warn, publish_on_lost_control: true";
+        let (text, wrong) = reported(|report| examine_ends(&ftp(keys), report));
+        assert_eq!(wrong.len(), 0);
+        let noted = |key: &str| text.contains(&format!("note  ftp.{key}: "));
+        assert!(
+            noted("data_close_notify") && noted("publish_on_lost_control"),
+            "{text}"
+        );
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::cli::failure::Failure;
 pub(super) struct FtpChanges {
     access: Option<FtpAccess>,
     close_notify: Option<Own<CloseNotify>>,
-    lost_control: Option<LostControl>,
+    lost_control: Option<Own<LostControl>>,
 }
 
 impl FtpChanges {
@@ -27,6 +27,7 @@ impl FtpChanges {
                 "--data-close-notify",
                 &[
                     ("require", Own::Set(CloseNotify::Require)),
+                    ("prefer", Own::Set(CloseNotify::Prefer)),
                     ("warn", Own::Set(CloseNotify::Warn)),
                     ("default", Own::Default),
                 ],
@@ -34,7 +35,11 @@ impl FtpChanges {
             lost_control: take(
                 words,
                 "--publish-on-lost-control",
-                &[("on", LostControl::Publish), ("off", LostControl::Discard)],
+                &[
+                    ("on", Own::Set(LostControl::Publish)),
+                    ("off", Own::Set(LostControl::Discard)),
+                    ("default", Own::Default),
+                ],
             )?,
         })
     }
@@ -51,7 +56,7 @@ impl FtpChanges {
             account.data_close_notify = close_notify.value();
         }
         if let Some(lost_control) = self.lost_control {
-            account.publish_on_lost_control = lost_control;
+            account.publish_on_lost_control = lost_control.value();
         }
     }
 }
@@ -87,7 +92,7 @@ mod tests {
         FtpChanges::take(&mut Arguments::from_vec(words)).map_err(|failure| failure.to_string())
     }
 
-    fn said(account: &Account) -> (FtpAccess, Option<CloseNotify>, LostControl) {
+    fn said(account: &Account) -> (FtpAccess, Option<CloseNotify>, Option<LostControl>) {
         (
             account.ftp,
             account.data_close_notify,
@@ -99,13 +104,13 @@ mod tests {
     fn words_become_rights() {
         let mut account = Account::new(verifier("123", skiff_conf::Iterations::MIN).unwrap());
         for (line, expected) in [
-            ("", (FtpAccess::Allowed, None, LostControl::Discard)),
+            ("", (FtpAccess::Allowed, None, None)),
             (
                 "--ftp off --data-close-notify warn --publish-on-lost-control on",
                 (
                     FtpAccess::Refused,
                     Some(CloseNotify::Warn),
-                    LostControl::Publish,
+                    Some(LostControl::Publish),
                 ),
             ),
             (
@@ -113,12 +118,16 @@ mod tests {
                 (
                     FtpAccess::Refused,
                     Some(CloseNotify::Require),
-                    LostControl::Publish,
+                    Some(LostControl::Publish),
                 ),
             ),
             (
+                "--data-close-notify prefer --publish-on-lost-control default",
+                (FtpAccess::Refused, Some(CloseNotify::Prefer), None),
+            ),
+            (
                 "--ftp on --data-close-notify default --publish-on-lost-control off",
-                (FtpAccess::Allowed, None, LostControl::Discard),
+                (FtpAccess::Allowed, None, Some(LostControl::Discard)),
             ),
         ] {
             let changes = taken(line).unwrap();
@@ -134,11 +143,11 @@ mod tests {
             ("--ftp no", "--ftp takes on or off"),
             (
                 "--data-close-notify off",
-                "--data-close-notify takes require or warn or default",
+                "--data-close-notify takes require or prefer or warn or default",
             ),
             (
                 "--publish-on-lost-control true",
-                "--publish-on-lost-control takes on or off",
+                "--publish-on-lost-control takes on or off or default",
             ),
             ("--ftp", "--ftp"),
         ] {

@@ -439,7 +439,7 @@ mod tests {
             ("add --config s.ron tom --ftp yes", "--ftp takes on or off"),
             (
                 "set --config s.ron tom --data-close-notify off",
-                "--data-close-notify takes require or warn or default",
+                "--data-close-notify takes require or prefer or warn or default",
             ),
             ("list --config s.ron tom", "unknown argument \"tom\""),
         ] {

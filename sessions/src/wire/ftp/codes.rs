@@ -98,7 +98,7 @@ fn data_code(data: &DataReply) -> u16 {
             PassiveForm::Address => 227,
         },
         DataReply::NoPortFree | DataReply::NotPrepared | DataReply::NotOpened => 425,
-        DataReply::NotSecured | DataReply::Lost | DataReply::Truncated => 426,
+        DataReply::NotSecured | DataReply::Lost | DataReply::Truncated(_) => 426,
         DataReply::PassiveOnlyInForce => 503,
         DataReply::Foreign => 504,
         DataReply::WrongFamily | DataReply::NotResumed => 522,

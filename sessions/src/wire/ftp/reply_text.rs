@@ -11,7 +11,7 @@ use crate::wire::command::{ByteRange, DigestForm, PassiveForm, Protection, Repre
 use crate::wire::listing::{Fact, FactSet};
 use crate::wire::reply::{
     CloseReason, DataReply, HelpTopic, Malformed, Operation, ParameterReply, Refusal, Reply,
-    SecurityReply, Status, UnderWay, Usage,
+    SecurityReply, Status, Truncation, UnderWay, Usage,
 };
 use crate::wire::shared_text::{close_reason_text, refusal_text};
 
@@ -183,9 +183,17 @@ fn data_text<'a>(line: Line<'a>, data: &DataReply) -> Line<'a> {
         DataReply::NotSecured => "no TLS came about on the data connection",
         DataReply::NotResumed => "the data connection must resume this connection's TLS session",
         DataReply::Lost => "the data connection broke off",
-        DataReply::Truncated => {
+        DataReply::Truncated(Truncation::Required) => {
             "the upload ended without TLS close_notify, which data_close_notify: Require asks for; \
              the part is kept, REST or APPE resumes it"
+        }
+        DataReply::Truncated(Truncation::ControlEnded) => {
+            "the upload ended without TLS close_notify, and the control connection with it, which \
+             data_close_notify: Prefer takes for a cut; the part is kept, REST or APPE resumes it"
+        }
+        DataReply::Truncated(Truncation::Reset) => {
+            "the data connection was reset before its TLS close_notify, which no \
+             data_close_notify allows; the part is kept, REST or APPE resumes it"
         }
     };
     line.text(text)

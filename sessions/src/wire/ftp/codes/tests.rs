@@ -10,7 +10,7 @@ use crate::wire::ftp::listing_lines;
 use crate::wire::ftp::verbs::{NOT_IMPLEMENTED, VERBS};
 use crate::wire::listing::{Fact, FactSet};
 use crate::wire::reply::{
-    Access, Facts, Features, Kind, Mismatch, Status, TlsOffer, UnderWay, Usage,
+    Access, Facts, Features, Kind, Mismatch, Status, TlsOffer, Truncation, UnderWay, Usage,
 };
 use crate::wire::stamp::Stamp;
 
@@ -234,7 +234,9 @@ fn ports() -> Samples {
         (DataReply::NotSecured, "426 no TLS came about on the data connection\r\n"),
         (DataReply::NotResumed, "522 the data connection must resume this connection's TLS session\r\n"),
         (DataReply::Lost, "426 the data connection broke off\r\n"),
-        (DataReply::Truncated, "426 the upload ended without TLS close_notify, which data_close_notify: Require asks for; the part is kept, REST or APPE resumes it\r\n"),
+        (DataReply::Truncated(Truncation::Required), "426 the upload ended without TLS close_notify, which data_close_notify: Require asks for; the part is kept, REST or APPE resumes it\r\n"),
+        (DataReply::Truncated(Truncation::ControlEnded), "426 the upload ended without TLS close_notify, and the control connection with it, which data_close_notify: Prefer takes for a cut; the part is kept, REST or APPE resumes it\r\n"),
+        (DataReply::Truncated(Truncation::Reset), "426 the data connection was reset before its TLS close_notify, which no data_close_notify allows; the part is kept, REST or APPE resumes it\r\n"),
     ]
     .map(|(reply, bytes)| (Reply::Data(reply), bytes))
     .to_vec()
