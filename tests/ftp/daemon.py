@@ -1,7 +1,7 @@
 """Daemons of our own: a demo, and ones with settings; started when first asked for."""
 
-import os, pathlib, re, signal, socket, subprocess, time
-from ftp.steps import Failed, need, until
+import os, pathlib, re, shutil, signal, socket, subprocess, time
+from ftp.steps import Failed, Skipped, need, until
 
 USERS = ("tom", "jerry")
 PASSWORD = b"123"
@@ -128,6 +128,16 @@ class World:
         key = repr((quota, sorted(ftp.items())))
         return self.kept(key, lambda folder: configured(self.binaries, folder, quota, ftp))
 
+    def powerless(self):
+        """A daemon that is held to the permissions of files, also where root runs the steps."""
+        without = "-dac_override,-dac_read_search"
+        before = ["setpriv", "--bounding-set", without] if os.geteuid() == 0 else []
+        if before and not shutil.which("setpriv"):
+            raise Skipped("root may write everywhere, and there is no setpriv")
+        ftp = {"tls": Word("Optional")}
+        make = lambda folder: configured(self.binaries, folder, "4GB", ftp, before)
+        return self.kept("powerless", make)
+
     def alone(self, **ftp):
         """A fresh daemon, which nothing has used before and nothing will use again."""
         for key in [key for key in self.daemons if key.startswith("alone")]:
@@ -175,7 +185,8 @@ def demo(binaries, folder):
     return Daemon(argv, folder, {("native", "127.0.0.1"), ("ftp", "127.0.0.1")})
 
 
-def configured(binaries, folder, quota, ftp):
+def configured(binaries, folder, quota, ftp, before=()):
+    """`before`: a command that runs the daemon."""
     words = {"listen": ["127.0.0.1:0"], "implicit": ["127.0.0.1:0"], **ftp}
     listed = "".join(f"        {key}: {written(value)},\n" for key, value in words.items())
     settings = folder / "server.ron"
@@ -189,7 +200,7 @@ def configured(binaries, folder, quota, ftp):
     wanted = {("native", "127.0.0.1")}
     wanted |= {("ftp", host_of(address)) for address in words["listen"]}
     wanted |= {("ftps", host_of(address)) for address in words["implicit"]}
-    return Daemon([binaries / "skiffd", "--config", settings], folder, wanted)
+    return Daemon([*before, binaries / "skiffd", "--config", settings], folder, wanted)
 
 
 def add_user(binaries, settings, user):

@@ -14,15 +14,21 @@ QUOTA = 2_000_000
 
 def native_put(w, daemon, data, name, *options):
     """A file by way of skiff, with its digest verified at both ends."""
+    code, said = native_command(w, daemon, data, name, f"put {name}", *options)
+    need(code == 0, f"skiff ended with {code}: {said}")
+
+
+def native_command(w, daemon, data, name, command, *options):
+    """The exit code of a command of skiff where `name` holds `data`, and what it said."""
     folder = w.folder("native")
     (folder / name).write_bytes(data)
     (folder / "password").write_text("123\n")
     (folder / "password").chmod(0o600)
     argv = [w.binaries / "skiff", f"tom@127.0.0.1:{daemon.port('native')}", "--trust", "new", "-q"]
-    argv += ["--password-file", folder / "password", "-c", f"put {name}", *options]
+    argv += ["--password-file", folder / "password", "-c", command, *options]
     environment = {**os.environ, "HOME": str(folder)}
     done = subprocess.run(argv, cwd=folder, env=environment, capture_output=True, timeout=30)
-    need(done.returncode == 0, f"skiff ended with {done.returncode}: {done.stderr[-500:]!r}")
+    return done.returncode, repr(done.stderr[-500:])
 
 
 def digest_in(reply, expected):
@@ -87,6 +93,46 @@ def both_ways(w):
     ftp.ask(f"DELE {name}", 250)
     native_put(w, daemon, data, name)
     same("by FTP", ftp.get(name), data)
+
+
+# Directories that may not be written.
+
+
+@step("a directory that may not be written: refused before a byte, in both dialects")
+def closed_directory(w):
+    daemon, there, name = w.powerless(), w.fresh("closed"), w.fresh("file")
+    ftp = Ftp(daemon)
+    ftp.ask(f"MKD {there}", 257)
+    ftp.ask(f"CWD {there}", 250)
+    ftp.store(name, b"old")
+    folder = daemon.home() / there
+    folder.chmod(0o555)
+    for line in (f"STOR {name}", "STOR new", "STOU new"):
+        ftp.refused(line, 550)
+    ftp.refused(f"STOR {name}", 550, rest=1)
+    code, said = native_command(w, daemon, bytes(1000), name, f"put -f {name} {there}/{name}")
+    need(code == 1 and "permission" in said, f"skiff ended with {code}: {said}")
+    same("the file", published(daemon, f"{there}/{name}"), b"old")
+    same("the stages", daemon.stages(), {})
+    ftp.store(name, b" and new", verb="APPE")
+    folder.chmod(0o755)
+    ftp.store(name, b"new")
+
+
+@step("a directory that is closed while an upload runs: 550, and nothing is kept")
+def closed_meanwhile(w):
+    daemon, there = w.powerless(), w.fresh("closing")
+    ftp = Ftp(daemon)
+    ftp.ask(f"MKD {there}", 257)
+    before = free(ftp)
+    lane = ftp.open(f"STOR {there}/file")
+    lane.send(os.urandom(300_000))
+    (daemon.home() / there).chmod(0o555)
+    lane.finish()
+    ftp.expect(550)
+    same("the stages", daemon.stages(), {})
+    same("AVBL", free(ftp), before)
+    (daemon.home() / there).chmod(0o755)
 
 
 # Quota.

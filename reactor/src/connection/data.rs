@@ -371,6 +371,7 @@ impl Connection {
                 let _ = channel.socket().shutdown(Shutdown::Write);
                 self.await_close(channel, now + CLOSE_NOTIFY_WAIT, shared);
             }
+            (End::Truncated { .. }, _) => channel.end_tls(),
             (End::Refused(_), Some(Direction::FromPeer)) => {
                 // Under TLS the client waits for this before it ends its side.
                 channel.end_tls();
