@@ -21,7 +21,7 @@ use mio::unix::SourceFd;
 use mio::{Interest, Registry};
 use rustix::net::sockopt::set_socket_oobinline;
 use skiff_sessions::conversation::Conversation;
-use skiff_sessions::server::job::Interruption;
+use skiff_sessions::server::job::KeptBecause;
 use skiff_sessions::transfer::{Route, Transfer};
 
 use self::data::DataConnection;
@@ -58,7 +58,7 @@ pub(crate) struct Connection {
     reported: u64,
     file: Option<OpenFile>,
     /// Why the upload under way ends with the session.
-    interrupted: Option<Interruption>,
+    interrupted: Option<KeptBecause>,
     stop: Arc<AtomicBool>,
     open_home: Option<OpenHome>,
     /// The user whose login is under way or done; empty before.

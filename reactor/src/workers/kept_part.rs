@@ -1,7 +1,7 @@
 //! Tells the operator of uploads that are kept instead of published: how many bytes, why, and which
 //! setting decides it.
 
-use skiff_sessions::server::job::Interruption;
+use skiff_sessions::server::job::KeptBecause;
 use skiff_sessions::wire::reply::Truncation;
 use skiff_vfs::Upload;
 
@@ -11,13 +11,13 @@ pub(crate) const STOPPED: &str = "it was stopped before it had its name, by ABOR
 
 /// Logs that `upload`, which is about to be suspended, is kept. `None`: the session ended without a
 /// cause of its own.
-pub(crate) fn log_kept(upload: &Upload, cause: Option<Interruption>) {
+pub(crate) fn log_kept(upload: &Upload, cause: Option<KeptBecause>) {
     let bytes = upload.suspended_len();
     if bytes == 0 {
         return;
     }
     let level = match cause {
-        Some(Interruption::NoCloseNotify(_) | Interruption::ControlLost) => log::Level::Warn,
+        Some(KeptBecause::NoCloseNotify(_) | KeptBecause::ControlLost) => log::Level::Warn,
         _ => log::Level::Info,
     };
     log::log!(
@@ -29,28 +29,28 @@ pub(crate) fn log_kept(upload: &Upload, cause: Option<Interruption>) {
     );
 }
 
-fn explained(cause: Interruption) -> &'static str {
+fn explained(cause: KeptBecause) -> &'static str {
     match cause {
-        Interruption::ByClient => "its client stopped it",
-        Interruption::ByServer => {
+        KeptBecause::ByClient => "its client stopped it",
+        KeptBecause::ByServer => {
             "the session was to end, or the user began the upload in another one"
         }
-        Interruption::Stalled => "no byte came for too long (limits.stall)",
-        Interruption::DataLost => "its data connection broke off",
-        Interruption::NoCloseNotify(Truncation::Required) => {
+        KeptBecause::Stalled => "no byte came for too long (limits.stall)",
+        KeptBecause::DataLost => "its data connection broke off",
+        KeptBecause::NoCloseNotify(Truncation::Required) => {
             "it ended without TLS close_notify (ftp.data_close_notify: Require)"
         }
-        Interruption::NoCloseNotify(Truncation::ControlEnded) => {
+        KeptBecause::NoCloseNotify(Truncation::ControlEnded) => {
             "it ended without TLS close_notify, and its control connection with it \
              (ftp.data_close_notify: Prefer)"
         }
-        Interruption::NoCloseNotify(Truncation::Reset) => {
+        KeptBecause::NoCloseNotify(Truncation::Reset) => {
             "its data connection was reset before TLS close_notify, which no value of \
              ftp.data_close_notify takes for an end"
         }
-        Interruption::ControlLost => {
+        KeptBecause::ControlLost => {
             "its control connection ended without QUIT (ftp.publish_on_lost_control: false)"
         }
-        Interruption::Refused(_) => "the server could not store more of it, as its reply says",
+        KeptBecause::Refused(_) => "the server could not store more of it, as its reply says",
     }
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use skiff_sessions::server::JobId;
-use skiff_sessions::server::job::Interruption;
+use skiff_sessions::server::job::KeptBecause;
 use skiff_sessions::transfer::Burst;
 use skiff_vfs::Home;
 
@@ -38,7 +38,7 @@ pub(crate) enum WorkItem {
     },
     /// Closes a file that no session needs any more, and why, where it is an upload; close(2) may
     /// block.
-    CloseFile(OpenFile, Option<Interruption>),
+    CloseFile(OpenFile, Option<KeptBecause>),
     /// Counts the bytes and entries of a home whose ledger was lost.
     Scan(Arc<Home>),
     /// Reads the configuration again, at SIGHUP.

@@ -3,7 +3,7 @@
 
 use super::context::Context;
 use super::files::{self, SimpleCommand};
-use super::job::{Completion, DigestUpdate, Interruption, Job};
+use super::job::{Completion, DigestUpdate, Job, KeptBecause};
 use super::late_digest::{FilePart, LateDigest};
 use super::ready::Ready;
 use super::session::State;
@@ -145,7 +145,7 @@ impl AfterDigest {
     pub(super) fn closing_job(&self) -> Job {
         match self {
             Self::PartOffer(_) => Job::Suspend {
-                cause: Interruption::ByClient,
+                cause: KeptBecause::ByClient,
             },
             _ => Job::CloseFile {
                 digest: DigestUpdate::None,

@@ -4,7 +4,7 @@
 use super::context::Context;
 use super::continuations::AfterJob;
 use super::dialect_rules::FirstSpeaker;
-use super::job::{Interruption, Job};
+use super::job::{Job, KeptBecause};
 use super::session::{Effect, State, Timer, Working};
 use crate::wire::reply::{CloseReason, Reply};
 
@@ -85,7 +85,7 @@ pub(super) fn on_evicted(state: State, cx: &mut Context<'_>) -> State {
         State::Opening(opening) => opening.stop(cx),
         State::Partial(_) | State::Received(_) => {
             cx.start_job(Job::Suspend {
-                cause: Interruption::ByServer,
+                cause: KeptBecause::ByServer,
             });
             State::ready()
         }

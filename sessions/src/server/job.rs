@@ -125,7 +125,7 @@ pub enum Job {
     },
     /// Closes an upload and keeps its stage, to be resumed.
     Suspend {
-        cause: Interruption,
+        cause: KeptBecause,
     },
     /// Closes an upload and removes its stage.
     Discard,
@@ -147,7 +147,7 @@ impl Job {
             | Refusal::Fault
             | Refusal::NoAccount
             | Refusal::TooManySessions => Self::Suspend {
-                cause: Interruption::Refused(why),
+                cause: KeptBecause::Refused(why),
             },
             Refusal::OverQuota { .. } | Refusal::TooManyEntries => Self::Discard,
             Refusal::TooLong | Refusal::BadFrame => Self::Discard,
@@ -162,7 +162,7 @@ impl Job {
 
 /// Why an upload is kept instead of published, for the log.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Interruption {
+pub enum KeptBecause {
     /// The client stopped it, or went on to something else.
     ByClient,
     /// The server or the session is to end, or another session wants the name.

@@ -9,7 +9,7 @@ use super::dialect_rules::LongWork;
 use super::download::{Offered, SendingFile};
 use super::external_events::{close_when_done, on_evicted, on_started, on_stop, on_timeout};
 use super::hashing::Hashing;
-use super::job::{Completion, Evidence, Interruption, Job, JobId};
+use super::job::{Completion, Evidence, Job, JobId, KeptBecause};
 use super::listing::SendingListing;
 use super::login::AwaitProof;
 use super::penalty::Penalty;
@@ -95,7 +95,7 @@ pub enum Effect {
     /// Log that an upload under TLS ended without close_notify and is published all the same.
     NoCloseNotify(Evidence),
     /// Log that the upload under way ends with the session, and why.
-    Interrupted(Interruption),
+    Interrupted(KeptBecause),
     /// Forget the login.
     Logout,
     /// Close the control connection once the replies are written.

@@ -11,8 +11,9 @@ use std::time::Instant;
 use super::context::Context;
 use super::continuations::AfterJob;
 use super::dialect_rules::Privacy;
-use super::job::Interruption as Cause;
-use super::job::{CloseNotify, Completion, DigestUpdate, Evidence, Job, LostControl, StreamEnd};
+use super::job::{
+    CloseNotify, Completion, DigestUpdate, Evidence, Job, KeptBecause, LostControl, StreamEnd,
+};
 use super::parameters::Port;
 use super::session::{Accepts, Effect, State};
 pub(super) use opening::OpeningData;
@@ -135,7 +136,7 @@ impl Purpose {
         let mode = match cx.shared.parameters.take_port() {
             Port::None => {
                 let reply = Reply::Data(DataReply::NotPrepared);
-                return self.close_and_reply(reply, Cause::DataLost, cx);
+                return self.close_and_reply(reply, KeptBecause::DataLost, cx);
             }
             Port::Passive => DataMode::Accept,
             Port::Active(address) => DataMode::Connect(address),
@@ -250,7 +251,7 @@ impl Purpose {
     }
 
     /// Closes the file, keeps an upload's stage, and then replies.
-    fn close_and_reply(self, reply: Reply, cause: Cause, cx: &mut Context<'_>) -> State {
+    fn close_and_reply(self, reply: Reply, cause: KeptBecause, cx: &mut Context<'_>) -> State {
         let job = cx.start_job(self.closing_job(Job::Suspend { cause }));
         State::working(job, AfterJob::Reply(reply))
     }
@@ -318,7 +319,8 @@ impl Streaming {
                 let control = Control::Ended;
                 return State::Streaming(Self { control, ..self });
             }
-            cx.effects.push(Effect::Interrupted(Cause::ControlLost));
+            cx.effects
+                .push(Effect::Interrupted(KeptBecause::ControlLost));
         }
         cx.close()
     }
@@ -331,7 +333,7 @@ impl Streaming {
         if self.interruption == Interruption::Abort {
             return self
                 .purpose
-                .close_and_reply(Reply::Aborted, Cause::ByClient, cx);
+                .close_and_reply(Reply::Aborted, KeptBecause::ByClient, cx);
         }
         match end {
             End::Complete {
@@ -345,7 +347,7 @@ impl Streaming {
             End::Refused(why) => self.purpose.fail(why, cx),
             End::Stopped if self.interruption == Interruption::None => self
                 .purpose
-                .close_and_reply(Reply::Stopped, Cause::ByServer, cx),
+                .close_and_reply(Reply::Stopped, KeptBecause::ByServer, cx),
             End::NotSecured => self.no_data(DataReply::NotSecured, cx),
             End::NotResumed => self.no_data(DataReply::NotResumed, cx),
             _ if self.is_handshaking() => self.no_data(DataReply::NotSecured, cx),
@@ -362,8 +364,8 @@ impl Streaming {
 
     fn no_data(self, why: DataReply, cx: &mut Context<'_>) -> State {
         let cause = match self.interruption {
-            Interruption::Stall => Cause::Stalled,
-            Interruption::None | Interruption::Abort => Cause::DataLost,
+            Interruption::Stall => KeptBecause::Stalled,
+            Interruption::None | Interruption::Abort => KeptBecause::DataLost,
         };
         self.purpose.close_and_reply(Reply::Data(why), cause, cx)
     }
@@ -410,7 +412,9 @@ impl Streaming {
                 Unconfirmed::begin(upload, position, began)
             }
             (purpose, CloseNotify::Required) => purpose.keep(Truncation::Required, cx),
-            (purpose, _) => purpose.keep(Truncation::ControlEnded, cx),
+            (purpose, CloseNotify::Preferred | CloseNotify::Optional) => {
+                purpose.keep(Truncation::ControlEnded, cx)
+            }
         }
     }
 }
@@ -428,7 +432,7 @@ impl Purpose {
     /// Keeps an upload without close_notify, and says why it is not published.
     fn keep(self, why: Truncation, cx: &mut Context<'_>) -> State {
         let reply = Reply::Data(DataReply::Truncated(why));
-        self.close_and_reply(reply, Cause::NoCloseNotify(why), cx)
+        self.close_and_reply(reply, KeptBecause::NoCloseNotify(why), cx)
     }
 
     /// How surely an upload that ended at `position` is complete.

@@ -4,7 +4,7 @@
 use super::context::Context;
 use super::continuations::{AfterDigest, AfterJob};
 use super::hashing::Hashing as HashingState;
-use super::job::{Completion, Interruption, Job, Reading};
+use super::job::{Completion, Job, KeptBecause, Reading};
 use super::session::State;
 use crate::digest::{Algorithm, Sum};
 use crate::path::VirtualPath;
@@ -214,7 +214,7 @@ impl Partial {
             Command::Answer(Answer::Working) => State::Partial(self),
             Command::Answer(Answer::DeclineUpload) => {
                 cx.start_job(Job::Suspend {
-                    cause: Interruption::ByClient,
+                    cause: KeptBecause::ByClient,
                 });
                 State::ready()
             }
@@ -225,7 +225,7 @@ impl Partial {
 
 fn suspend_and_handle(command: Command, cx: &mut Context<'_>) -> State {
     let job = cx.start_job(Job::Suspend {
-        cause: Interruption::ByClient,
+        cause: KeptBecause::ByClient,
     });
     State::working(job, AfterJob::Handle(Box::new(command)))
 }
@@ -242,7 +242,7 @@ impl Receiving {
             End::Stopped if cx.shared.close_when_done.is_none() => fail(Refusal::Busy, cx),
             _ => {
                 let job = cx.start_job(Job::Suspend {
-                    cause: Interruption::ByClient,
+                    cause: KeptBecause::ByClient,
                 });
                 State::working(job, AfterJob::Reply(Reply::Aborted))
             }

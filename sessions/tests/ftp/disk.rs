@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use skiff_sessions::server::job::{Interruption, StreamStart};
+use skiff_sessions::server::job::{KeptBecause, StreamStart};
 use skiff_sessions::server::{Access, Rights};
 use skiff_sessions::wire::reply::Refusal;
 use skiff_sessions::wire::stamp::Stamp;
@@ -38,7 +38,7 @@ pub(super) struct Disk {
     pub(super) rights: Rights,
     pub(super) faults: Faults,
     /// Why uploads were kept instead of published.
-    pub(super) interrupted: Vec<Interruption>,
+    pub(super) interrupted: Vec<KeptBecause>,
 }
 
 /// What goes wrong, and when.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use skiff_sessions::server::job::{CloseNotify, Evidence, Interruption, LostControl};
+use skiff_sessions::server::job::{CloseNotify, Evidence, KeptBecause, LostControl};
 use skiff_sessions::server::{Event, Job, Rights};
 use skiff_sessions::wire::reply::{CloseReason, Truncation};
 
@@ -44,7 +44,7 @@ fn truncated() {
         ended(rig, &[], "STOR c", Gone::Truncated, &[150, 426]);
         assert_eq!(rig.disk.content("/c"), None);
         assert_eq!(rig.disk.stage("/c"), kept(NEW));
-        let cause = Interruption::NoCloseNotify(Truncation::Required);
+        let cause = KeptBecause::NoCloseNotify(Truncation::Required);
         assert_eq!(rig.disk.interrupted, [cause]);
         let text = rig.transcript();
         assert!(text.contains("data_close_notify"), "{text}");
@@ -119,7 +119,7 @@ fn undecided(rig: &mut Rig) {
 
 /// The part is kept, and the client was told so.
 #[track_caller]
-fn is_kept(rig: &Rig, cause: Interruption) {
+fn is_kept(rig: &Rig, cause: KeptBecause) {
     assert_eq!(rig.disk.content("/c"), None);
     assert_eq!(rig.disk.stage("/c"), kept(NEW));
     assert_eq!(rig.disk.interrupted, [cause]);
@@ -159,7 +159,7 @@ fn a_client_that_ends_with_its_upload_has_not_stored() {
             text.contains("426 ") && text.contains("data_close_notify: Prefer"),
             "{text}"
         );
-        is_kept(&rig, Interruption::NoCloseNotify(Truncation::ControlEnded));
+        is_kept(&rig, KeptBecause::NoCloseNotify(Truncation::ControlEnded));
         rig.is_idle();
     }
 }
@@ -178,7 +178,7 @@ fn nor_has_one_that_hung_up_before() {
     rig.ends_data(Gone::Truncated);
     rig.hears();
     assert!(rig.is_over());
-    is_kept(&rig, Interruption::NoCloseNotify(Truncation::ControlEnded));
+    is_kept(&rig, KeptBecause::NoCloseNotify(Truncation::ControlEnded));
     rig.is_idle();
 }
 
@@ -207,7 +207,7 @@ fn meanwhile_the_client_may_stop_it() {
     at_every_cut(lenient, |rig| {
         undecided(rig);
         rig.expect("ABOR", &[426, 226]);
-        is_kept(rig, Interruption::ByClient);
+        is_kept(rig, KeptBecause::ByClient);
         assert_eq!(rig.waits(GRACE), []);
     });
 }
@@ -270,7 +270,7 @@ fn who_hangs_up_in_the_middle_has_not_stored() {
     assert!(rig.is_over());
     assert_eq!(rig.disk.content("/a").as_deref(), Some(NEW));
     assert_eq!(rig.disk.stage("/a"), kept(&NEW[..20]));
-    assert_eq!(rig.disk.interrupted, [Interruption::ControlLost]);
+    assert_eq!(rig.disk.interrupted, [KeptBecause::ControlLost]);
     rig.is_idle();
     assert_eq!(rig.logged.last().unwrap().code, 426);
 }

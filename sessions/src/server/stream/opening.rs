@@ -2,7 +2,7 @@
 
 use super::{DataEvent, Purpose, Readiness, outlives_control, progress_reply};
 use crate::server::context::Context;
-use crate::server::job::Interruption as Cause;
+use crate::server::job::KeptBecause;
 use crate::server::session::{Effect, State};
 use crate::wire::command::{Command, Protection};
 use crate::wire::reply::{CloseReason, DataReply, Reply};
@@ -39,10 +39,10 @@ impl OpeningData {
             (DataEvent::NotResumed, _) => DataReply::NotResumed,
             _ => DataReply::NotSecured,
         };
-        self.give_up(Reply::Data(reply), Cause::DataLost, cx)
+        self.give_up(Reply::Data(reply), KeptBecause::DataLost, cx)
     }
 
-    fn give_up(self, reply: Reply, cause: Cause, cx: &mut Context<'_>) -> State {
+    fn give_up(self, reply: Reply, cause: KeptBecause, cx: &mut Context<'_>) -> State {
         cx.effects.push(Effect::CloseData);
         self.purpose.close_and_reply(reply, cause, cx)
     }
@@ -64,7 +64,7 @@ impl OpeningData {
 
     pub(in crate::server) fn on_command(self, command: &Command, cx: &mut Context<'_>) -> State {
         match command {
-            Command::Abort => self.give_up(Reply::Aborted, Cause::ByClient, cx),
+            Command::Abort => self.give_up(Reply::Aborted, KeptBecause::ByClient, cx),
             Command::Status => {
                 let reply = progress_reply(&self.purpose, 0, cx.now, cx);
                 cx.reply(reply);
@@ -95,10 +95,10 @@ impl OpeningData {
             Step::Connecting => DataReply::NotOpened,
             Step::Securing => DataReply::NotSecured,
         };
-        self.give_up(Reply::Data(reply), Cause::Stalled, cx)
+        self.give_up(Reply::Data(reply), KeptBecause::Stalled, cx)
     }
 
     pub(in crate::server) fn stop(self, cx: &mut Context<'_>) -> State {
-        self.give_up(Reply::Stopped, Cause::ByServer, cx)
+        self.give_up(Reply::Stopped, KeptBecause::ByServer, cx)
     }
 }

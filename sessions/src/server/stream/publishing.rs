@@ -7,7 +7,7 @@ use super::{Interruption, Upload, outlives_control};
 use crate::path::VirtualPath;
 use crate::server::context::Context;
 use crate::server::continuations::AfterJob;
-use crate::server::job::{Completion, Interruption as Cause, JobId, StreamEnd};
+use crate::server::job::{Completion, JobId, KeptBecause, StreamEnd};
 use crate::server::session::{Accepts, Effect, State};
 use crate::wire::command::Command;
 use crate::wire::reply::{CloseReason, Refusal, Reply, UnderWay};
@@ -78,7 +78,8 @@ impl Publishing {
             cx.shared.close_when_done = Some(CloseReason::Asked);
             return self.at(job);
         }
-        cx.effects.push(Effect::Interrupted(Cause::ControlLost));
+        cx.effects
+            .push(Effect::Interrupted(KeptBecause::ControlLost));
         cx.close()
     }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::{Purpose, Upload};
 use crate::server::context::Context;
-use crate::server::job::{Evidence, Interruption, StreamEnd};
+use crate::server::job::{Evidence, KeptBecause, StreamEnd};
 use crate::server::session::{Effect, State};
 use crate::wire::command::Command;
 use crate::wire::reply::{CloseReason, Reply, Truncation, UnderWay};
@@ -37,7 +37,7 @@ impl Unconfirmed {
         match command {
             Command::Abort => {
                 let purpose = Purpose::Upload(self.upload);
-                purpose.close_and_reply(Reply::Aborted, Interruption::ByClient, cx)
+                purpose.close_and_reply(Reply::Aborted, KeptBecause::ByClient, cx)
             }
             Command::Status => {
                 cx.reply(Reply::UnderWay(UnderWay {
