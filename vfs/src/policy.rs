@@ -32,6 +32,9 @@ pub struct Policy {
     pub writer_silence: Duration,
     /// Bytes that uploads leave free on the disk, whatever the quota allows; 0 turns the check off.
     pub free_space_floor: u64,
+    /// A home is counted again at its first opening and after each such time; `None`: only where
+    /// the ledger is lost or stale.
+    pub recount: Option<Duration>,
 }
 
 impl Default for Policy {
@@ -45,6 +48,7 @@ impl Default for Policy {
             stage_idle: Duration::from_secs(10 * 60),
             writer_silence: Duration::from_secs(5),
             free_space_floor: 64 << 20,
+            recount: Some(Duration::from_secs(24 * 60 * 60)),
         }
     }
 }

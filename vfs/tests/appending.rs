@@ -90,20 +90,21 @@ fn a_declared_size_is_reserved_at_once_and_the_last_byte_fits() {
 }
 
 #[test]
-fn a_longer_stage_has_paid_for_as_much() {
+fn what_is_appended_is_paid_for_beside_a_stage() {
     on_worker(|worker| {
-        let world = limited(60);
+        let world = limited(105);
         let home = world.open(worker);
         put(&home, worker, FILE, &[1; 10]).unwrap();
         leave(&home, worker, FILE, &[2; 50]);
         let before = stage_of(&world, FILE);
         let mut upload = append(&home, worker, FILE);
         upload.write(worker, &[3; 40]).unwrap();
-        assert_eq!(home.usage().reserved, Amount::ZERO);
+        assert_eq!(home.usage().reserved, Amount::bytes(40));
         upload.write(worker, &[3; 5]).unwrap();
-        assert_eq!(home.usage().reserved, Amount::bytes(5));
+        assert_eq!(home.usage().reserved, Amount::bytes(45));
+        assert!(upload.write(worker, &[3; 1]).is_err(), "the quota is full");
         upload.publish(worker, None, None).unwrap();
-        assert_eq!(home.usage().used, Amount::new(55, 1));
+        assert_eq!(home.usage().used, Amount::new(105, 2));
         assert_eq!(stage_of(&world, FILE), before, "the stage stays, charged");
         world.check(&home, worker);
         home.drop_stage(worker, Path::new(FILE)).unwrap();

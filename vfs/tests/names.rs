@@ -112,9 +112,9 @@ fn removing_drops_stages_and_what_they_were_charged() {
         leave(&home, worker, "lone", b"333");
         put(&home, worker, "both", b"x").unwrap();
         leave(&home, worker, "both", b"4444");
-        assert_eq!(home.usage().used, Amount::new(10, 5));
+        assert_eq!(home.usage().used, Amount::new(11, 6));
         home.remove(worker, Path::new("lone")).unwrap();
-        assert_eq!(home.usage().used, Amount::new(7, 4));
+        assert_eq!(home.usage().used, Amount::new(8, 5));
         home.remove(worker, Path::new("both")).unwrap();
         assert_eq!(home.usage().used, Amount::new(3, 3));
         home.remove(worker, Path::new("dir")).unwrap();
@@ -138,7 +138,7 @@ fn a_stage_in_the_way_of_a_rename_is_kept() {
             Replace::Never,
         )
         .unwrap();
-        assert_eq!(home.usage().used, Amount::new(6, 1));
+        assert_eq!(home.usage().used, Amount::new(7, 2));
         world.check(&home, worker);
 
         put(&home, worker, "second", b"y").unwrap();
@@ -157,13 +157,13 @@ fn a_stage_in_the_way_of_a_rename_is_kept() {
 }
 
 #[test]
-fn a_directory_in_the_place_of_a_stage_is_charged_once() {
+fn a_directory_in_the_place_of_a_stage_is_charged_beside_it() {
     on_worker(|worker| {
         let world = World::new();
         let home = world.open(worker);
         leave(&home, worker, "name", b"12345");
         home.make_dir(worker, Path::new("name")).unwrap();
-        assert_eq!(home.usage().used, Amount::new(5, 1));
+        assert_eq!(home.usage().used, Amount::new(5, 2));
         world.check(&home, worker);
         home.remove(worker, Path::new("name")).unwrap();
         assert_eq!(home.usage().used, Amount::ZERO);
@@ -197,8 +197,8 @@ fn a_file_may_replace_a_file_and_its_stage_and_nothing_else() {
             let stage = stage_of(&world, "to").map(|(content, _)| content);
             assert_eq!(stage, from_stage.then(|| b"a stage to carry".to_vec()));
             assert_eq!(home.stages(worker).unwrap().len(), usize::from(from_stage));
-            let bytes = if from_stage { 16 } else { 4 };
-            assert_eq!(home.usage().used, Amount::new(bytes, 1));
+            let (bytes, entries) = if from_stage { (20, 2) } else { (4, 1) };
+            assert_eq!(home.usage().used, Amount::new(bytes, entries));
             world.check(&home, worker);
         }
     });

@@ -65,9 +65,10 @@ fn quick() -> World {
 }
 
 fn charge(published: Option<&[u8]>, staged: Option<&[u8]>) -> Amount {
-    let bytes = |content: Option<&[u8]>| content.map_or(0, <[u8]>::len) as u64;
-    let entries = u64::from(published.is_some() || staged.is_some());
-    Amount::new(bytes(published).max(bytes(staged)), entries)
+    let one = |content: Option<&[u8]>| {
+        content.map_or(Amount::ZERO, |content| Amount::new(content.len() as u64, 1))
+    };
+    one(published).plus(one(staged))
 }
 
 /// The file that the bytes are written to.

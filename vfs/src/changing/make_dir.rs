@@ -7,6 +7,7 @@ use skiff_quota::Amount;
 
 use crate::home::Home;
 use crate::home::resolve::Links;
+use crate::home::writers::HomeState;
 use crate::jail::folder::NameAt;
 use crate::{VfsError, Worker};
 
@@ -15,18 +16,32 @@ impl Home {
     pub fn make_dir(&self, _worker: &Worker, path: &Path) -> Result<(), VfsError> {
         let name_at = self.resolve_name(path, Links::NoFollow)?;
         let reservation = self.reserve(Amount::new(0, 1))?;
-        let state = self.lock()?;
+        let mut state = self.lock()?;
         state.check_idle(&name_at.key())?;
-        let (before, _) = self.current_charge(&name_at, name_at.stat()?.as_ref())?;
         mkdirat(
             &name_at.folder,
             name_at.leaf(),
             Mode::from_raw_mode(self.policy.dir_mode),
         )?;
-        reservation.commit(Amount::new(0, 1).minus(before));
+        reservation.commit(Amount::new(0, 1));
+        self.post_new_dir(&mut state, &name_at);
         drop(state);
         self.set_dir_attributes(&name_at);
         name_at.folder.sync(self.policy.durability)
+    }
+
+    /// Tells a running count of the new directory.
+    fn post_new_dir(&self, state: &mut HomeState, name_at: &NameAt) {
+        let folder = name_at.folder.id;
+        state.post(folder, Amount::ZERO, Amount::new(0, 1));
+        if !state.is_counting() {
+            return;
+        }
+        match name_at.identify() {
+            Ok(made) => state.post_made(folder, made),
+            // Somebody outside the daemon has removed it: the next count corrects the rest.
+            Err(e) => log::debug!("{}: a new directory is gone: {e}", self.user),
+        }
     }
 
     /// Sets the mode of a new directory, despite the umask, and its group. The directory is usable

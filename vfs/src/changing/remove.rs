@@ -3,11 +3,10 @@
 use std::path::Path;
 
 use rustix::fs::{AtFlags, OFlags, Stat, unlinkat};
-use skiff_quota::Amount;
 
 use crate::entry::{self, Kind};
 use crate::home::Home;
-use crate::home::charge::{charge, find_stage};
+use crate::home::charge::{find_stage, published_charge};
 use crate::home::resolve::Links;
 use crate::home::writers::HomeState;
 use crate::jail::folder::NameAt;
@@ -50,7 +49,7 @@ impl Home {
         state.check_idle(&name_at.key())?;
         match (name_at.stat()?, what) {
             (None, Removal::Directory) => return Err(VfsError::NotFound),
-            (None, Removal::Any | Removal::File) => self.remove_stage_only(&name_at)?,
+            (None, Removal::Any | Removal::File) => self.remove_stage_only(&state, &name_at)?,
             (Some(stat), _) if entry::kind(&stat) == Kind::Directory => {
                 if what == Removal::File {
                     return Err(VfsError::IsADirectory);
@@ -58,7 +57,7 @@ impl Home {
                 self.remove_directory(&mut state, &name_at, &stat)?;
             }
             (Some(_), Removal::Directory) => return Err(VfsError::NotADirectory),
-            (Some(stat), _) => self.remove_name(&name_at, &stat, AtFlags::empty())?,
+            (Some(stat), _) => self.remove_name(&mut state, &name_at, &stat, AtFlags::empty())?,
         }
         drop(state);
         drop(kept_open);
@@ -75,11 +74,12 @@ impl Home {
         if let Some(writer) = state.writers.values().find(|w| w.name_at.folder.id == id) {
             return Err(writer.busy_error());
         }
-        self.remove_name(name_at, stat, AtFlags::REMOVEDIR)?;
+        self.remove_name(state, name_at, stat, AtFlags::REMOVEDIR)?;
         state.directory_moves += 1;
+        state.post_removed(id);
         match name_at.folder.mount.staging() {
             Some(staging) if staging.count() > 0 => {
-                self.mark_stale_on_error(self.remove_stages_in(&staging, id.inode))
+                self.mark_stale_on_error(self.remove_stages_in(state, &staging, id.inode))
             }
             _ => Ok(()),
         }
@@ -87,7 +87,12 @@ impl Home {
 
     /// Removes the stages of names in a removed directory, before another directory gets its inode
     /// number.
-    fn remove_stages_in(&self, staging: &StagingDir, parent: u64) -> Result<(), VfsError> {
+    fn remove_stages_in(
+        &self,
+        state: &HomeState,
+        staging: &StagingDir,
+        parent: u64,
+    ) -> Result<(), VfsError> {
         let mut orphans = Vec::new();
         staging.for_each(|stage| {
             orphans.extend((stage.key.parent == parent).then_some(stage));
@@ -95,29 +100,34 @@ impl Home {
         })?;
         for stage in orphans {
             staging.remove(stage.key)?;
-            self.ledger.shrink(Amount::new(stage.size, 1));
+            self.shrink_staged(state, stage.size);
         }
         Ok(())
     }
 
     /// Removes a name and its stage, and takes their charge off the ledger.
-    fn remove_name(&self, name_at: &NameAt, stat: &Stat, flags: AtFlags) -> Result<(), VfsError> {
+    fn remove_name(
+        &self,
+        state: &mut HomeState,
+        name_at: &NameAt,
+        stat: &Stat,
+        flags: AtFlags,
+    ) -> Result<(), VfsError> {
         let stage = find_stage(name_at)?;
         unlinkat(&name_at.folder, name_at.leaf(), flags)?;
-        self.ledger.shrink(charge(
-            Some(stat),
-            stage.as_ref().map(|(_, stage)| stage.size),
-        ));
-        match stage {
-            Some((staging, _)) => self.mark_stale_on_error(staging.remove(name_at.key().stage)),
-            None => Ok(()),
-        }
+        self.shrink_published(state, name_at.folder.id, published_charge(stat));
+        let Some((staging, stage)) = stage else {
+            return Ok(());
+        };
+        self.mark_stale_on_error(staging.remove(name_at.key().stage))?;
+        self.shrink_staged(state, stage.size);
+        Ok(())
     }
 
-    fn remove_stage_only(&self, name_at: &NameAt) -> Result<(), VfsError> {
+    fn remove_stage_only(&self, state: &HomeState, name_at: &NameAt) -> Result<(), VfsError> {
         let (staging, stage) = find_stage(name_at)?.ok_or(VfsError::NotFound)?;
         staging.remove(name_at.key().stage)?;
-        self.ledger.shrink(charge(None, Some(stage.size)));
+        self.shrink_staged(state, stage.size);
         Ok(())
     }
 }

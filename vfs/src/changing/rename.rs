@@ -4,14 +4,14 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use rustix::fs::{OFlags, Stat, renameat};
+use skiff_quota::Amount;
 
 use crate::entry::{self, Kind};
 use crate::home::Home;
-use crate::home::charge::{charge, find_stage};
+use crate::home::charge::{find_stage, published_charge};
 use crate::home::resolve::Links;
 use crate::home::writers::HomeState;
 use crate::jail::folder::{NameAt, rename_noreplace};
-use crate::staging::Stage;
 use crate::{Replace, VfsError, Worker};
 
 impl Home {
@@ -59,7 +59,9 @@ impl Home {
                 .rename_to_free_name(state, from, &source, to)
                 .map(|()| None),
             (Some(_), Replace::Never) => Err(VfsError::Exists),
-            (Some(target), Replace::Existing) => self.rename_over(from, &source, to, &target),
+            (Some(target), Replace::Existing) => {
+                self.rename_over(state, from, &source, to, &target)
+            }
         }
     }
 
@@ -81,21 +83,17 @@ impl Home {
             return Err(VfsError::Exists);
         }
         rename_noreplace((&from.folder, from.leaf()), (&to.folder, to.leaf()), kind)?;
-        let size = |stage: &Option<(_, Stage)>| stage.as_ref().map(|(_, stage)| stage.size);
-        let before = charge(Some(source), size(&from_stage)).plus(charge(None, size(&to_stage)));
-        let after = charge(
-            Some(source),
-            from_stage
-                .as_ref()
-                .or(to_stage.as_ref())
-                .map(|(_, stage)| stage.size),
-        );
-        self.ledger.shrink(before.minus(after));
+        post_renamed(state, from, source, to);
+        if kind == Kind::Directory {
+            state.directory_moves += 1;
+            if state.is_counting() {
+                state.post_moved(self.mark_stale_on_error(to.identify())?, to);
+            }
+        }
         if let Some((staging, _)) = from_stage {
             self.mark_stale_on_error(staging.rename(from.key().stage, to.key().stage, &to.path()))?;
         }
         if kind == Kind::Directory {
-            state.directory_moves += 1;
             self.relabel_below(&from.path(), &to.path());
         }
         Ok(())
@@ -104,6 +102,7 @@ impl Home {
     /// Renames a file over a file.
     fn rename_over(
         &self,
+        state: &mut HomeState,
         from: &NameAt,
         source: &Stat,
         to: &NameAt,
@@ -122,12 +121,11 @@ impl Home {
         let kept_open = to.open(OFlags::PATH).ok();
         let (from_stage, to_stage) = (find_stage(from)?, find_stage(to)?);
         renameat(&from.folder, from.leaf(), &to.folder, to.leaf())?;
-        self.ledger.shrink(charge(
-            Some(target),
-            to_stage.as_ref().map(|(_, stage)| stage.size),
-        ));
-        if let Some((staging, _)) = to_stage {
+        self.shrink_published(state, to.folder.id, published_charge(target));
+        post_renamed(state, from, source, to);
+        if let Some((staging, stage)) = to_stage {
             self.mark_stale_on_error(staging.remove(to.key().stage))?;
+            self.shrink_staged(state, stage.size);
         }
         if let Some((staging, _)) = from_stage {
             self.mark_stale_on_error(staging.rename(from.key().stage, to.key().stage, &to.path()))?;
@@ -173,4 +171,11 @@ impl Home {
             }
         }
     }
+}
+
+/// Tells a running count that what was published as `from` is published as `to`.
+fn post_renamed(state: &mut HomeState, from: &NameAt, source: &Stat, to: &NameAt) {
+    let charge = published_charge(source);
+    state.post(from.folder.id, charge, Amount::ZERO);
+    state.post(to.folder.id, Amount::ZERO, charge);
 }

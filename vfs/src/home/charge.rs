@@ -1,4 +1,8 @@
 //! Charges: the bytes and entries that the ledger counts for each name of a home.
+//!
+//! A name at rest is charged for its published file and, beside that, for its stage. What is
+//! published changes the ledger together with a count that is under way, so whoever changes it
+//! goes through [`Home::shrink_published`] or a settled upload.
 
 use std::sync::Arc;
 
@@ -6,17 +10,44 @@ use rustix::fs::Stat;
 use skiff_quota::Amount;
 
 use super::Home;
+use super::writers::HomeState;
 use crate::VfsError;
 use crate::entry::{self, Kind};
 use crate::jail::folder::NameAt;
+use crate::jail::mount::FolderId;
 use crate::staging::{Stage, StagingDir};
 
-/// The charge of a name: the bytes of its published file or of its stage, whichever has more, and
-/// one entry if it has either. Everything but regular files counts 0 bytes.
-pub(crate) fn charge(published: Option<&Stat>, staged: Option<u64>) -> Amount {
-    let published_bytes = published.map_or(0, published_size);
-    let entries = u64::from(published.is_some() || staged.is_some());
-    Amount::new(published_bytes.max(staged.unwrap_or(0)), entries)
+/// The charge of a name that no upload is writing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Charge {
+    pub(crate) published: Amount,
+    pub(crate) staged: Amount,
+}
+
+impl Charge {
+    /// The charge of a name whose published file and stage have so many bytes; `None` where there
+    /// is none.
+    pub(crate) fn of_sizes(published: Option<u64>, staged: Option<u64>) -> Self {
+        let charge = |bytes: Option<u64>| bytes.map_or(Amount::ZERO, |bytes| Amount::new(bytes, 1));
+        Self {
+            published: charge(published),
+            staged: charge(staged),
+        }
+    }
+
+    pub(crate) fn total(self) -> Amount {
+        self.published.plus(self.staged)
+    }
+}
+
+/// The charge of a published file, directory or link. Everything but regular files counts 0 bytes.
+pub(crate) fn published_charge(stat: &Stat) -> Amount {
+    Amount::new(published_size(stat), 1)
+}
+
+/// The charge of a stage of `size` bytes.
+pub(crate) fn stage_charge(size: u64) -> Amount {
+    Amount::new(size, 1)
 }
 
 /// Bytes of a file that the ledger counts; 0 for everything but regular files.
@@ -28,17 +59,16 @@ pub(crate) fn published_size(stat: &Stat) -> u64 {
 }
 
 impl Home {
-    /// The charge of a name that no upload is writing, and the bytes of its stage if there is one.
-    pub(crate) fn current_charge(
-        &self,
-        name_at: &NameAt,
-        published: Option<&Stat>,
-    ) -> Result<(Amount, Option<u64>), VfsError> {
-        let staged = match name_at.folder.mount.staging() {
-            Some(staging) => staging.size(name_at.key().stage)?,
-            None => None,
-        };
-        Ok((charge(published, staged), staged))
+    /// Takes off the ledger what was published in the directory `folder` and is no more.
+    pub(crate) fn shrink_published(&self, state: &mut HomeState, folder: FolderId, by: Amount) {
+        self.ledger.shrink(by);
+        state.post(folder, by, Amount::ZERO);
+    }
+
+    /// Takes a removed stage of `size` bytes off the ledger. A count looks at the stages when it
+    /// ends, so it need not be told.
+    pub(crate) fn shrink_staged(&self, _state: &HomeState, size: u64) {
+        self.ledger.shrink(stage_charge(size));
     }
 }
 

@@ -11,13 +11,13 @@ use crate::VfsError;
 const RESOLUTIONS_MAX: usize = 64;
 
 impl Home {
-    /// Takes the lock. [`VfsError::Scanning`] before the first scan and during one,
-    /// [`VfsError::Stopped`] after the registry was closed.
+    /// Takes the lock. [`VfsError::Scanning`] before the home is counted, [`VfsError::Stopped`]
+    /// after the registry was closed.
     pub(crate) fn lock(&self) -> Result<MutexGuard<'_, HomeState>, VfsError> {
         let state = self.state.lock();
         match state.phase {
             Phase::Open => Ok(state),
-            Phase::Uncounted | Phase::Scanning => Err(VfsError::Scanning),
+            Phase::Uncounted => Err(VfsError::Scanning),
             Phase::Closed => Err(VfsError::Stopped),
         }
     }

@@ -1,14 +1,15 @@
 //! [`Home`]: a jail with a quota ledger, shared by all sessions of its user.
 //!
 //! This folder holds what all operations on a home need: path resolution, the lock, the table of
-//! running uploads, charges, stages and scans. The operations themselves are in `reading/`,
+//! running uploads, charges, stages and counts. The operations themselves are in `reading/`,
 //! `upload/` and `changing/`, which import this folder and are not imported here.
 
 pub(crate) mod charge;
 pub(crate) mod homes;
 mod lock;
+pub(crate) mod recount;
 pub(crate) mod resolve;
-mod scan;
+pub(crate) mod scan;
 mod space;
 pub(crate) mod stages;
 pub(crate) mod writers;

@@ -1,313 +1,424 @@
-//! Counts a home by walking through it: at the first start, after a crash, and when the ledger is
-//! stale.
+//! Counts a home by walking through it: before anything changes where nobody knows what it holds,
+//! and again while its sessions go on, because other programs change the homes too.
 //!
-//! During a scan all changes are refused, except by uploads that were running when it began. The
-//! walk leaves their names out; their charges are added under the lock when it has ended.
+//! `recount.rs` says why the sum is exact although the daemon changes names meanwhile.
 
 use std::collections::{HashMap, HashSet};
-use std::ffi::{CStr, OsStr, OsString};
+use std::ffi::{CStr, CString, OsStr, OsString};
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
+use parking_lot::MutexGuard;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat, openat, statat};
 use rustix::io::Errno;
-use skiff_quota::{Amount, Usage};
+use skiff_quota::Amount;
 
 use super::Home;
-use super::charge::charge;
-use super::writers::{Phase, Writer};
+use super::charge::{published_charge, stage_charge};
+use super::recount::{Course, Recount, Taken};
+use super::writers::{HomeState, Phase};
 use crate::dir_reader::DirReader;
 use crate::jail;
 use crate::jail::folder::{Folder, NameKey};
 use crate::jail::mount::{FolderId, MountId};
-use crate::staging::{StageKey, StagingDir};
+use crate::staging::{Stage, StageKey, StagingDir};
 use crate::{VfsError, Worker};
 
 /// Directories that are held open at once. Deeper ones are walked after the others.
 const LEVELS_MAX: usize = 64;
+/// How often a directory is counted that is changed meanwhile, before it is counted under the lock.
+const ATTEMPTS_MAX: usize = 4;
+/// How often the walk starts over because directories were moved.
+const WALKS_MAX: usize = 4;
 
-type Running = HashMap<NameKey, Arc<Writer>>;
+/// The result of a count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counted {
+    /// What the home uses.
+    pub used: Amount,
+    /// What the ledger had; `None` where the home was counted for the first time.
+    pub before: Option<Amount>,
+}
 
 impl Home {
-    /// Whether the home was never counted, or the ledger is stale.
+    /// Whether the home is to be counted now: it never was since the start, the last count is older
+    /// than the policy's `recount`, or the ledger is stale. False while a count is under way.
     pub fn needs_scan(&self) -> bool {
-        let phase = self.state.lock().phase;
-        phase == Phase::Uncounted
-            || (phase == Phase::Open && self.ledger_stale.load(Ordering::Relaxed))
-    }
-
-    /// Counts the home and corrects the ledger. Reading goes on meanwhile, changes fail with
-    /// [`VfsError::Scanning`]. Stages whose target's directory is gone are removed.
-    pub fn scan(&self, _worker: &Worker) -> Result<Usage, VfsError> {
-        let (before, running) = self.begin_scan()?;
-        let counted = Scan::new(self, &running).and_then(Scan::run);
-        self.end_scan(before, &running, counted)?;
-        Ok(self.usage())
-    }
-
-    fn begin_scan(&self) -> Result<(Phase, Running), VfsError> {
-        let mut state = self.state.lock();
+        let state = self.state.lock();
+        let is_due = || match (self.policy.recount, state.counted_at) {
+            (None, _) => false,
+            (Some(_), None) => true,
+            (Some(every), Some(at)) => at.elapsed() >= every,
+        };
         match state.phase {
-            Phase::Scanning => return Err(VfsError::Scanning),
-            Phase::Closed => return Err(VfsError::Stopped),
-            Phase::Uncounted | Phase::Open => {}
+            _ if state.recount.is_some() => false,
+            Phase::Closed => false,
+            Phase::Uncounted => true,
+            Phase::Open => self.ledger_stale.load(Ordering::Relaxed) || is_due(),
         }
-        self.ledger_stale.store(false, Ordering::Relaxed);
-        let before = std::mem::replace(&mut state.phase, Phase::Scanning);
-        Ok((before, state.writers.clone()))
     }
 
-    fn end_scan(
-        &self,
-        before: Phase,
-        running: &Running,
-        counted: Result<Amount, VfsError>,
-    ) -> Result<(), VfsError> {
-        let mut state = self.state.lock();
-        if state.phase == Phase::Closed {
-            return Err(VfsError::Stopped);
+    /// Whether nobody knows yet what the home holds: what [`Home::usage`] gives means nothing, and
+    /// changes fail with [`VfsError::Scanning`] until it is counted.
+    pub fn is_uncounted(&self) -> bool {
+        self.state.lock().phase == Phase::Uncounted
+    }
+
+    /// Counts the home and corrects the ledger, while reading and changing go on. Stages whose
+    /// target's directory is gone are removed. [`VfsError::Scanning`] where a count is under way
+    /// already, or directories are moved faster than they can be counted.
+    pub fn scan(&self, _worker: &Worker) -> Result<Counted, VfsError> {
+        {
+            let mut state = self.state.lock();
+            if state.phase == Phase::Closed {
+                return Err(VfsError::Stopped);
+            }
+            if state.recount.is_some() {
+                return Err(VfsError::Scanning);
+            }
+            self.ledger_stale.store(false, Ordering::Relaxed);
+            state.recount = Some(Recount::default());
         }
-        state.phase = before;
-        let mut used = self.mark_stale_on_error(counted)?;
-        for (key, writer) in running {
-            let still_running = state
-                .writers
-                .get(key)
-                .is_some_and(|now| Arc::ptr_eq(now, writer));
-            used = used.plus(match still_running {
-                true => writer.charged,
-                false => {
-                    self.current_charge(&writer.name_at, writer.name_at.stat()?.as_ref())?
-                        .0
-                }
-            });
+        let counted = self.walk_until_counted();
+        self.state.lock().recount = None;
+        let counted = match counted {
+            Err(VfsError::Stopped) => return Err(VfsError::Stopped),
+            other => self.mark_stale_on_error(other)?,
+        };
+        self.log_difference(counted);
+        Ok(counted)
+    }
+
+    fn walk_until_counted(&self) -> Result<Counted, VfsError> {
+        for _ in 0..WALKS_MAX {
+            if let Some(counted) = Scan::new(self)?.run()? {
+                return Ok(counted);
+            }
+            self.state.lock().recount = Some(Recount::default());
         }
-        self.ledger.set_used(used);
-        state.phase = Phase::Open;
-        Ok(())
+        Err(VfsError::Scanning)
+    }
+
+    fn log_difference(&self, Counted { used, before }: Counted) {
+        let Some(before) = before.filter(|before| *before != used) else {
+            return;
+        };
+        log::warn!(
+            "{}: a recount found {used}, and the ledger had {before}: {} bytes and {} entries off; \
+             other programs change this home",
+            self.user,
+            signed(before.bytes, used.bytes),
+            signed(before.entries, used.entries),
+        );
     }
 }
 
-/// A stage that the scan has found.
-struct SeenStage {
-    size: u64,
-    /// The target's last name, where a published file has it: the two are charged together.
-    leaf: Option<OsString>,
+fn signed(before: u64, after: u64) -> String {
+    format!("{:+}", i128::from(after) - i128::from(before))
 }
 
 /// The state of one walk through a home.
 struct Scan<'a> {
     home: &'a Home,
-    running: &'a Running,
-    used: Amount,
-    stages: HashMap<NameKey, SeenStage>,
-    stagings: HashMap<MountId, Arc<StagingDir>>,
     mounts: HashSet<MountId>,
-    /// The target directories of stages and running uploads, with their paths once the walk has
-    /// reached them.
+    /// The stages that there were when the walk entered their mounts, with the last names of their
+    /// targets where a published file has it.
+    stages: HashMap<NameKey, Option<OsString>>,
+    /// The target directories of those stages, with their paths once the walk has reached them.
     parents: HashMap<FolderId, Option<PathBuf>>,
     /// False once a directory could not be read.
     all_read: bool,
     /// Directories that are still to be walked.
     remaining: Vec<PathBuf>,
+    /// The home's `directory_moves` when the walk began.
+    directory_moves: u64,
 }
 
-/// A directory that the walk is in.
+/// A counted directory that the walk is in, and the directories in it that are still to be walked.
 struct Level {
     folder: Folder,
-    reader: DirReader,
+    below: Vec<CString>,
+}
+
+/// What the names of one directory are.
+#[derive(Default)]
+struct Names {
+    sum: Amount,
+    below: Vec<CString>,
+    /// Names with a stage that the walk knows.
+    staged: Vec<(NameKey, OsString)>,
 }
 
 impl<'a> Scan<'a> {
-    fn new(home: &'a Home, running: &'a Running) -> Result<Self, VfsError> {
-        let parent = |writer: &Arc<Writer>| (writer.name_at.folder.id, None);
-        Ok(Self {
+    fn new(home: &'a Home) -> Result<Self, VfsError> {
+        let mut scan = Self {
             home,
-            running,
-            used: Amount::ZERO,
-            stages: HashMap::new(),
-            stagings: HashMap::new(),
             mounts: HashSet::new(),
-            parents: running.values().map(parent).collect(),
+            stages: HashMap::new(),
+            parents: HashMap::new(),
             all_read: true,
             remaining: vec![PathBuf::new()],
-        })
+            directory_moves: home.state.lock().directory_moves,
+        };
+        for (mount, staging) in home.staging_dirs() {
+            scan.load_stages(mount.id, &staging)?;
+        }
+        Ok(scan)
     }
 
-    /// Walks the home and gives the sum of all charges, without those of running uploads.
-    fn run(mut self) -> Result<Amount, VfsError> {
-        while let Some(path) = self.remaining.pop() {
-            match self.home.folder(&path) {
-                Ok(folder) => self.walk(folder)?,
-                Err(e) => self.skip(&path, e)?,
+    /// Walks the home and corrects the ledger; `None` where the walk is to start over.
+    fn run(mut self) -> Result<Option<Counted>, VfsError> {
+        loop {
+            while let Some(path) = self.remaining.pop() {
+                // The paths of deep directories may be wrong after a rename.
+                let is_deep = !path.as_os_str().is_empty();
+                if is_deep && self.home.state.lock().directory_moves != self.directory_moves {
+                    return Ok(None);
+                }
+                match self.home.folder(&path) {
+                    Ok(folder) => self.walk(folder)?,
+                    Err(e) => self.skip(&path, e)?,
+                }
+            }
+            let mut state = self.lock()?;
+            let Some(recount) = &mut state.recount else {
+                return Err(VfsError::Stopped);
+            };
+            if recount.course() == Course::StartOver {
+                return Ok(None);
+            }
+            let Some(moved) = recount.next_moved() else {
+                return self.finish(state).map(Some);
+            };
+            drop(state);
+            let name = moved.leaf().to_owned();
+            if let Some(folder) = self.open_below(&moved.folder, &name)? {
+                self.walk(folder)?;
             }
         }
-        self.count_stages()?;
-        Ok(self.used)
+    }
+
+    fn lock(&self) -> Result<MutexGuard<'a, HomeState>, VfsError> {
+        let state = self.home.state.lock();
+        match state.phase {
+            Phase::Closed => Err(VfsError::Stopped),
+            Phase::Open | Phase::Uncounted => Ok(state),
+        }
     }
 
     fn walk(&mut self, top: Folder) -> Result<(), VfsError> {
-        let mut levels: Vec<Level> = self.enter_folder(top)?.into_iter().collect();
-        while let Some(Level { folder, reader }) = levels.last_mut() {
-            let Some((kind, name)) = reader.next()? else {
+        let mut levels: Vec<Level> = self.count_folder(top)?.into_iter().collect();
+        while let Some(Level { folder, below }) = levels.last_mut() {
+            let Some(name) = below.pop() else {
                 levels.pop();
                 continue;
             };
-            let Some(below) = self.count_name(folder, name, kind)? else {
+            let Some(folder) = self.open_below(folder, &name)? else {
                 continue;
             };
             if levels.len() == LEVELS_MAX {
-                self.remaining.push(below.path);
+                self.remaining.push(folder.path);
             } else {
-                levels.extend(self.enter_folder(below)?);
+                levels.extend(self.count_folder(folder)?);
             }
         }
         Ok(())
     }
 
-    fn enter_folder(&mut self, folder: Folder) -> Result<Option<Level>, VfsError> {
-        if self.home.state.lock().phase == Phase::Closed {
-            return Err(VfsError::Stopped);
-        }
-        self.load_stages(&folder)?;
-        if let Some(seen_at) = self.parents.get_mut(&folder.id) {
-            *seen_at = Some(folder.path.clone());
-        }
-        match DirReader::open(&folder) {
-            Ok(reader) => Ok(Some(Level { folder, reader })),
-            Err(e) => self.skip(&folder.path, e.into()).map(|()| None),
-        }
-    }
-
-    /// Adds the charge of one name; gives the directory to walk into where it is one.
-    fn count_name(
-        &mut self,
-        folder: &Folder,
-        name: &CStr,
-        kind: FileType,
-    ) -> Result<Option<Folder>, VfsError> {
-        if jail::is_staging_name(name.to_bytes()) {
-            return Ok(None);
-        }
-        let stat = match statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(stat) if folder.mount.is_staging_dir(&stat) => return Ok(None),
-            Ok(stat) => stat,
-            Err(Errno::NOENT) => return Ok(None),
-            Err(e) => return Err(e.into()),
-        };
-        self.charge_name(folder, name, &stat);
-        let is_directory = kind == FileType::Directory
-            || FileType::from_raw_mode(stat.st_mode) == FileType::Directory;
-        if !is_directory {
-            return Ok(None);
-        }
+    /// Opens the directory `name` in `folder`; `None` where it is gone or cannot be entered.
+    fn open_below(&mut self, folder: &Folder, name: &CStr) -> Result<Option<Folder>, VfsError> {
         let path = folder.path.join(OsStr::from_bytes(name.to_bytes()));
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let opened = openat(folder, name, flags, Mode::empty()).map_err(VfsError::from);
-        match opened.and_then(|fd| self.home.folder_from_fd(Arc::new(fd), &path)) {
+        let opened = opened.and_then(|fd: OwnedFd| self.home.folder_from_fd(Arc::new(fd), &path));
+        match opened {
             Ok(below) => Ok(Some(below)),
             Err(e) => self.skip(&path, e).map(|()| None),
         }
     }
 
-    fn charge_name(&mut self, folder: &Folder, name: &CStr, stat: &Stat) {
-        let mut staged = None;
-        if self.parents.contains_key(&folder.id) {
-            let leaf = OsStr::from_bytes(name.to_bytes());
-            let stage = StageKey::new(folder.id.inode, leaf);
-            let key = NameKey {
-                mount: folder.id.mount,
-                stage,
-            };
-            if self.running.contains_key(&key) {
-                return;
+    /// Counts one directory; `None` where it was counted already, or cannot be.
+    fn count_folder(&mut self, folder: Folder) -> Result<Option<Level>, VfsError> {
+        self.enter_mount(&folder)?;
+        for attempt in 1.. {
+            let mut state = self.lock()?;
+            let running = running_in(&state, folder.id);
+            let begun = state.recount.as_mut().is_some_and(|r| r.begin(folder.id));
+            if !begun {
+                return Ok(None);
             }
-            staged = self.stages.get_mut(&key).map(|seen| {
-                seen.leaf = Some(leaf.to_owned());
-                seen.size
-            });
-        }
-        self.used = self.used.plus(charge(Some(stat), staged));
-    }
-
-    /// Reads the staging directory of a mount when the walk first enters the mount.
-    fn load_stages(&mut self, folder: &Folder) -> Result<(), VfsError> {
-        let mount = folder.id.mount;
-        if !self.mounts.insert(mount) {
-            return Ok(());
-        }
-        let Some(staging) = folder.mount.staging() else {
-            return Ok(());
-        };
-        staging.for_each(|stage| {
-            let seen = SeenStage {
-                size: stage.size,
-                leaf: None,
+            // A directory that changes all the time is counted while nothing changes.
+            let (held, names) = match attempt < ATTEMPTS_MAX {
+                true => {
+                    drop(state);
+                    (None, self.read_names(&folder, &running))
+                }
+                false => (Some(state), self.read_names(&folder, &running)),
             };
-            self.stages.insert(
-                NameKey {
-                    mount,
-                    stage: stage.key,
-                },
-                seen,
-            );
-            self.parents
-                .entry(FolderId {
-                    mount,
-                    inode: stage.key.parent,
-                })
-                .or_default();
-            Ok(())
-        })?;
-        self.stagings.insert(mount, staging);
-        Ok(())
+            let names = match names {
+                Ok(names) => names,
+                Err(e) => return self.skip(&folder.path, e).map(|()| None),
+            };
+            let mut state = match held {
+                Some(state) => state,
+                None => self.lock()?,
+            };
+            let taken = state.recount.as_mut().map(|r| r.take_over(names.sum));
+            drop(state);
+            match taken {
+                Some(Taken::Counted) => return Ok(Some(self.enter(folder, names))),
+                Some(Taken::Again) => {}
+                Some(Taken::Gone) | None => return Ok(None),
+            }
+        }
+        Ok(None)
     }
 
-    /// Adds the charges of stages whose targets have no published file, and corrects all labels.
-    fn count_stages(&mut self) -> Result<(), VfsError> {
-        for (key, seen) in &self.stages {
-            if self.running.contains_key(key) {
+    fn enter(&mut self, folder: Folder, names: Names) -> Level {
+        if let Some(seen_at) = self.parents.get_mut(&folder.id) {
+            *seen_at = Some(folder.path.clone());
+        }
+        for (key, leaf) in names.staged {
+            self.stages.insert(key, Some(leaf));
+        }
+        let below = names.below;
+        Level { folder, below }
+    }
+
+    /// Reads a directory and adds up the charges of its names, but those in `running`.
+    fn read_names(&self, folder: &Folder, running: &HashSet<StageKey>) -> Result<Names, VfsError> {
+        let mut names = Names::default();
+        let has_keys = !running.is_empty() || self.parents.contains_key(&folder.id);
+        let mut reader = DirReader::open(folder)?;
+        while let Some((kind, name)) = reader.next()? {
+            if jail::is_staging_name(name.to_bytes()) {
                 continue;
             }
-            let id = FolderId {
-                mount: key.mount,
-                inode: key.stage.parent,
+            let stat = match statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) {
+                Ok(stat) if folder.mount.is_staging_dir(&stat) => continue,
+                Ok(stat) => stat,
+                Err(Errno::NOENT) => continue,
+                Err(e) => return Err(e.into()),
             };
-            let seen_at = self.parents.get(&id).and_then(Option::as_deref);
-            let staging = &self.stagings[&key.mount];
-            if self.keep_stage(staging, key, seen_at)? {
-                let lone = match seen.leaf {
-                    Some(_) => Amount::ZERO,
-                    None => charge(None, Some(seen.size)),
+            if kind == FileType::Directory || is_directory(&stat) {
+                names.below.push(name.to_owned());
+            }
+            if has_keys && self.note_key(folder, name, running, &mut names) {
+                continue;
+            }
+            names.sum = names.sum.plus(published_charge(&stat));
+        }
+        Ok(names)
+    }
+
+    /// Notes a name with a stage; gives whether an upload is writing it.
+    fn note_key(
+        &self,
+        folder: &Folder,
+        name: &CStr,
+        running: &HashSet<StageKey>,
+        names: &mut Names,
+    ) -> bool {
+        let leaf = OsStr::from_bytes(name.to_bytes());
+        let stage = StageKey::new(folder.id.inode, leaf);
+        let mount = folder.id.mount;
+        let key = NameKey { mount, stage };
+        if self.stages.contains_key(&key) {
+            names.staged.push((key, leaf.to_owned()));
+        }
+        running.contains(&stage)
+    }
+
+    /// Reads the staging directory of a mount when the walk first enters it.
+    fn enter_mount(&mut self, folder: &Folder) -> Result<(), VfsError> {
+        match folder.mount.staging() {
+            Some(staging) if !self.mounts.contains(&folder.id.mount) => {
+                self.load_stages(folder.id.mount, &staging)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn load_stages(&mut self, mount: MountId, staging: &StagingDir) -> Result<(), VfsError> {
+        self.mounts.insert(mount);
+        staging.for_each(|Stage { key: stage, .. }| {
+            self.stages.insert(NameKey { mount, stage }, None);
+            let inode = stage.parent;
+            self.parents.entry(FolderId { mount, inode }).or_default();
+            Ok(())
+        })
+    }
+
+    /// Adds the stages and what running uploads are charged, and corrects the ledger.
+    fn finish(&self, mut state: MutexGuard<'_, HomeState>) -> Result<Counted, VfsError> {
+        let labels_hold = state.directory_moves == self.directory_moves;
+        let mut used = state.recount.as_ref().map_or(Amount::ZERO, Recount::sum);
+        for (mount, staging) in self.home.staging_dirs() {
+            let mut kept = Vec::new();
+            staging.for_each(|stage| {
+                kept.push(stage);
+                Ok(())
+            })?;
+            for Stage { key, size, .. } in kept {
+                let name = NameKey {
+                    mount: mount.id,
+                    stage: key,
                 };
-                self.used = self.used.plus(lone);
-            } else {
-                staging.remove(key.stage)?;
+                if state.writers.contains_key(&name) {
+                    continue;
+                }
+                if self.keep_stage(&state, &staging, name, labels_hold)? {
+                    used = used.plus(stage_charge(size));
+                } else {
+                    staging.remove(key)?;
+                }
             }
         }
-        Ok(())
+        for writer in state.writers.values() {
+            used = used.plus(writer.charged());
+        }
+        let before = (state.phase == Phase::Open).then(|| self.home.ledger.usage().used);
+        self.home.ledger.set_used(used);
+        state.phase = Phase::Open;
+        state.counted_at = Some(Instant::now());
+        Ok(Counted { used, before })
     }
 
     /// Whether a stage is kept, which then has the right label: the walk must have reached its
     /// target's directory (or have skipped some), and the target's name must be known.
     fn keep_stage(
         &self,
+        state: &HomeState,
         staging: &StagingDir,
-        key: &NameKey,
-        seen_at: Option<&Path>,
+        key: NameKey,
+        labels_hold: bool,
     ) -> Result<bool, VfsError> {
-        let Some(folder) = seen_at else {
-            return Ok(!self.all_read);
+        let Some(known) = self.stages.get(&key) else {
+            // It came while the walk was under way.
+            return Ok(true);
+        };
+        let inode = key.stage.parent;
+        let parent = FolderId {
+            mount: key.mount,
+            inode,
+        };
+        let Some(folder) = self.parents.get(&parent).and_then(Option::as_deref) else {
+            let is_reached = state.recount.as_ref().is_some_and(|r| r.is_counted(parent));
+            // A directory that another program has moved may have been missed.
+            return Ok(!self.all_read
+                || is_reached
+                || self.home.stage_name_at(staging, &key)?.is_some());
         };
         let label = staging.label(key.stage)?;
-        let known = self.stages[key].leaf.as_deref();
-        let Some(leaf) = known.or_else(|| label.as_deref()?.file_name()) else {
+        let Some(leaf) = known.as_deref().or_else(|| label.as_deref()?.file_name()) else {
             return Ok(false);
         };
         let path = folder.join(leaf);
-        if label.as_ref() != Some(&path) {
+        if labels_hold && label.as_ref() != Some(&path) {
             staging.relabel(key.stage, &path)?;
         }
         Ok(true)
@@ -330,4 +441,18 @@ impl<'a> Scan<'a> {
             other => Err(other),
         }
     }
+}
+
+/// The names in `folder` that uploads are writing.
+fn running_in(state: &HomeState, folder: FolderId) -> HashSet<StageKey> {
+    let here = state.writers.keys().filter(|key| {
+        let inode = key.stage.parent;
+        let mount = key.mount;
+        FolderId { mount, inode } == folder
+    });
+    here.map(|key| key.stage).collect()
+}
+
+fn is_directory(stat: &Stat) -> bool {
+    FileType::from_raw_mode(stat.st_mode) == FileType::Directory
 }

@@ -5,15 +5,13 @@ use std::cmp::Ordering as Order;
 use std::collections::BinaryHeap;
 use std::os::fd::AsFd;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
 
 use rustix::fs::fstatvfs;
 use skiff_quota::{Amount, Reservation};
 
 use super::Home;
-use super::charge::charge;
-use crate::jail::folder::{NameAt, NameKey};
+use crate::jail::folder::NameKey;
 use crate::jail::mount::Mount;
 use crate::staging::{Stage, StagingDir};
 use crate::{VfsError, Worker};
@@ -82,7 +80,7 @@ impl Home {
         for found in self.oldest_stages(self.policy.stage_idle)? {
             match self.drop_if_idle(&found, self.policy.stage_idle) {
                 Ok(done) => dropped |= done,
-                // A scan counts the stages: none may go meanwhile.
+                // Before the home is counted nothing may go.
                 Err(VfsError::Scanning | VfsError::Stopped) => return Ok(false),
                 Err(e) => return Err(e),
             }
@@ -128,22 +126,13 @@ impl Home {
             mount: mount.id,
             stage: stage.key,
         };
-        let name_at = self.stage_name_at(staging, &key)?;
         let state = self.lock()?;
         let now = staging.find(stage.key)?.filter(|now| is_idle(*now, age));
         let Some(now) = now.filter(|_| !state.writers.contains_key(&key)) else {
             return Ok(false);
         };
-        let published = name_at.as_ref().map_or(Ok(None), NameAt::stat)?;
         staging.remove(stage.key)?;
-        if name_at.is_some() {
-            let before = charge(published.as_ref(), Some(now.size));
-            self.ledger
-                .shrink(before.minus(charge(published.as_ref(), None)));
-        } else {
-            // The target is not known, so its charge is not either.
-            self.ledger_stale.store(true, Ordering::Relaxed);
-        }
+        self.shrink_staged(&state, now.size);
         Ok(true)
     }
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::Home;
-use super::charge::{charge, find_stage};
+use super::charge::find_stage;
 use super::resolve::Links;
 use crate::entry::Modified;
 use crate::jail::folder::{NameAt, NameKey};
@@ -72,11 +72,8 @@ impl Home {
         let state = self.lock()?;
         state.check_idle(&name_at.key())?;
         let (staging, stage) = find_stage(&name_at)?.ok_or(VfsError::NotFound)?;
-        let published = name_at.stat()?;
         staging.remove(name_at.key().stage)?;
-        let before = charge(published.as_ref(), Some(stage.size));
-        self.ledger
-            .shrink(before.minus(charge(published.as_ref(), None)));
+        self.shrink_staged(&state, stage.size);
         Ok(())
     }
 

@@ -8,16 +8,16 @@ use std::time::{Duration, Instant};
 
 use skiff_quota::Amount;
 
+use super::charge::Charge;
+use super::recount::Recount;
 use crate::VfsError;
 use crate::jail::folder::{NameAt, NameKey};
 
 /// Whether the names of a home may change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
-    /// No: the home was never counted.
+    /// No: the home was never counted, and nobody knows what it holds.
     Uncounted,
-    /// No: a scan is counting the home.
-    Scanning,
     /// Yes.
     Open,
     /// No: the daemon is stopping.
@@ -32,6 +32,10 @@ pub(crate) struct HomeState {
     pub(crate) writers: HashMap<NameKey, Arc<Writer>>,
     /// Counts renames and removals of directories, after which earlier resolved paths may be wrong.
     pub(crate) directory_moves: u64,
+    /// What a count knows that is under way.
+    pub(crate) recount: Option<Recount>,
+    /// When the last count of the home ended; `None` before the first one since the start.
+    pub(crate) counted_at: Option<Instant>,
 }
 
 impl HomeState {
@@ -40,6 +44,8 @@ impl HomeState {
             phase: Phase::Uncounted,
             writers: HashMap::new(),
             directory_moves: 0,
+            recount: None,
+            counted_at: None,
         }
     }
 
@@ -56,7 +62,7 @@ impl HomeState {
 pub(crate) struct Writer {
     pub(crate) name_at: NameAt,
     /// The charge of the name when the upload began, which stays in the ledger until it ends.
-    pub(crate) charged: Amount,
+    pub(crate) charge: Charge,
     owner: u64,
     began: Instant,
     /// Milliseconds from `began` to the last write.
@@ -66,15 +72,20 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    pub(crate) fn new(name_at: NameAt, charged: Amount, owner: u64) -> Self {
+    pub(crate) fn new(name_at: NameAt, charge: Charge, owner: u64) -> Self {
         Self {
             name_at,
-            charged,
+            charge,
             owner,
             began: Instant::now(),
             last_write_ms: AtomicU64::new(0),
             cancelled: AtomicBool::new(false),
         }
+    }
+
+    /// What the ledger has for the name while the upload runs, beside its reservation.
+    pub(crate) fn charged(&self) -> Amount {
+        self.charge.total()
     }
 
     /// Notes a write.

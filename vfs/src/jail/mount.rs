@@ -40,6 +40,16 @@ pub(crate) struct FolderId {
 }
 
 impl FolderId {
+    /// A directory of no mount.
+    #[cfg(test)]
+    pub(crate) fn for_tests(inode: u64) -> Self {
+        let (mount, device) = (0, 0);
+        Self {
+            mount: MountId { mount, device },
+            inode,
+        }
+    }
+
     fn new(status: &Statx) -> Self {
         let device = makedev(status.stx_dev_major, status.stx_dev_minor);
         Self {

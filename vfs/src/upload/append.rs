@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use rustix::fs::{Stat, fstat, futimens};
-use skiff_quota::Amount;
 
 use super::publish::{Step, before_step};
 use super::{Target, Upload};
 use crate::entry::{self, Modified, timestamps};
 use crate::home::Home;
+use crate::home::charge::Charge;
 use crate::{Digest, Published, VfsError, digest};
 
 /// The published file as it was before the upload, and the name's stage.
@@ -19,12 +19,12 @@ pub(super) struct InPlace {
     /// Bytes of the published file.
     size: u64,
     modified: Modified,
-    /// Bytes of the stage that the name has too, which the upload does not touch; 0 for none.
-    staged: u64,
+    /// Bytes of the stage that the name has too, which the upload does not touch.
+    staged: Option<u64>,
 }
 
 impl InPlace {
-    pub(super) fn new(stat: &Stat, staged: u64) -> Self {
+    pub(super) fn new(stat: &Stat, staged: Option<u64>) -> Self {
         Self {
             size: entry::size(stat),
             modified: entry::modified(stat),
@@ -33,8 +33,8 @@ impl InPlace {
     }
 
     /// The charge of the name where its published file has `size` bytes.
-    fn charge(self, size: u64) -> Amount {
-        Amount::new(size.max(self.staged), 1)
+    fn charge(self, size: u64) -> Charge {
+        Charge::of_sizes(Some(size), self.staged)
     }
 }
 

@@ -15,7 +15,7 @@ use super::prepare::Preparation;
 use super::{Replace, Start, Target, Upload, UploadRequest, UploadStart, next_checkpoint};
 use crate::entry::{self, check_regular};
 use crate::home::Home;
-use crate::home::charge::{charge, published_size};
+use crate::home::charge::{Charge, published_size};
 use crate::home::resolve::Links;
 use crate::home::writers::{HomeState, Writer};
 use crate::jail::folder::NameAt;
@@ -80,8 +80,8 @@ impl Home {
         if opened.is_to_be_renamed() {
             name_at.folder.check_control(published.as_ref())?;
         }
-        let charged = charge(published.as_ref(), staged);
-        let writer = Writer::new(name_at.clone(), charged, request.owner);
+        let charge = Charge::of_sizes(published.as_ref().map(published_size), staged);
+        let writer = Writer::new(name_at.clone(), charge, request.owner);
         Ok(Claim::Claimed(Box::new(ClaimedName {
             guard: WriterGuard::new(self, state, writer)?,
             published: published.as_ref().map(published_size),
@@ -234,7 +234,9 @@ impl ClaimedName {
     ) -> Result<Upload, VfsError> {
         let home = Arc::clone(self.guard.home());
         let size = request.size.unwrap_or(0);
-        let more = Amount::new(size, 1).minus(self.guard.writer.charged);
+        let beside = self.beside();
+        let whole = Amount::new(size, 1).plus(beside);
+        let more = whole.minus(self.guard.covered());
         home.extend(&mut self.guard, more)?;
         home.check_free_space(staging.fd(), size.saturating_sub(self.bytes_on_disk()))?;
         let staged = self.stage.map_or(0, |stage| stage.size);
@@ -246,6 +248,14 @@ impl ClaimedName {
             upload.initial_len = 0;
         }
         Ok(upload)
+    }
+
+    /// The charge of what the name keeps beside the file that is written to.
+    fn beside(&self) -> Amount {
+        match self.opened {
+            Opened::InPlace { .. } => self.guard.writer.charge.staged,
+            _ => Amount::ZERO,
+        }
     }
 
     /// Bytes of the file to come that are on the disk already.
@@ -263,6 +273,7 @@ impl ClaimedName {
         staging: Arc<StagingDir>,
         request: &UploadRequest,
     ) -> Result<Upload, VfsError> {
+        let beside = self.beside();
         let Self {
             guard,
             published,
@@ -300,7 +311,7 @@ impl ClaimedName {
                 (stage()?, in_stage, Some(pending), 0)
             }
             Opened::InPlace { file, stat } => {
-                let in_place = Target::InPlace(InPlace::new(&stat, staged_bytes));
+                let in_place = Target::InPlace(InPlace::new(&stat, stage.map(|stage| stage.size)));
                 (
                     file,
                     in_place,
@@ -310,7 +321,8 @@ impl ClaimedName {
             }
         };
         Ok(Upload {
-            reserved_len: guard.reserved_len(),
+            reserved_len: guard.covered().minus(beside).bytes,
+            beside,
             guard,
             staging,
             file: file.into(),

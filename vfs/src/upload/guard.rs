@@ -6,6 +6,7 @@ use skiff_quota::{Amount, Reservation};
 
 use crate::VfsError;
 use crate::home::Home;
+use crate::home::charge::Charge;
 use crate::home::writers::{HomeState, Writer};
 
 /// The registration of a [`Writer`] and its reservation in the ledger. Where it is dropped without
@@ -27,6 +28,8 @@ impl WriterGuard {
     ) -> Result<Self, VfsError> {
         let reservation = Some(home.ledger.reserve(Amount::ZERO)?);
         let writer = Arc::new(writer);
+        let folder = writer.name_at.folder.id;
+        state.post(folder, writer.charge.published, Amount::ZERO);
         state
             .writers
             .insert(writer.name_at.key(), Arc::clone(&writer));
@@ -46,13 +49,13 @@ impl WriterGuard {
         self.reservation.is_some()
     }
 
-    /// Bytes that the file may reach without a larger reservation.
-    pub(crate) fn reserved_len(&self) -> u64 {
+    /// What the name may be charged in the end without a larger reservation.
+    pub(crate) fn covered(&self) -> Amount {
         let held = self
             .reservation
             .as_ref()
             .map_or(Amount::ZERO, Reservation::held);
-        self.writer.charged.plus(held).bytes
+        self.writer.charged().plus(held)
     }
 
     /// Reserves `more`; [`VfsError::OverQuota`] where it does not fit.
@@ -64,14 +67,16 @@ impl WriterGuard {
     }
 
     /// Ends the registration and the reservation: the charge of the name is `now`.
-    pub(crate) fn settle(&mut self, state: &mut HomeState, now: Amount) {
+    pub(crate) fn settle(&mut self, state: &mut HomeState, now: Charge) {
         let Some(reservation) = self.reservation.take() else {
             return;
         };
-        let charged = self.writer.charged;
-        reservation.commit(now.minus(charged));
-        self.home.ledger.shrink(charged.minus(now));
+        let charged = self.writer.charged();
+        reservation.commit(now.total().minus(charged));
+        self.home.ledger.shrink(charged.minus(now.total()));
         state.writers.remove(&self.writer.name_at.key());
+        let folder = self.writer.name_at.folder.id;
+        state.post(folder, Amount::ZERO, now.published);
     }
 }
 
@@ -79,7 +84,7 @@ impl Drop for WriterGuard {
     fn drop(&mut self) {
         if self.reservation.is_some() {
             let home = Arc::clone(&self.home);
-            self.settle(&mut home.state.lock(), self.writer.charged);
+            self.settle(&mut home.state.lock(), self.writer.charge);
         }
     }
 }

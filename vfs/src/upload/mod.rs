@@ -31,6 +31,7 @@ use self::preallocate::Preallocation;
 use self::prepare::Preparation;
 use crate::entry::Modified;
 use crate::home::Home;
+use crate::home::charge::Charge;
 use crate::jail::folder::NameKey;
 use crate::staging::{Kept, StagingDir, mark_kept};
 use crate::{Digest, Digests, Durability, VfsError, Worker};
@@ -120,6 +121,8 @@ pub struct Upload {
     len: u64,
     /// Bytes that the file may reach before more must be reserved.
     reserved_len: u64,
+    /// The charge of what the name keeps beside that file.
+    beside: Amount,
     preallocation: Preallocation,
     /// The offset up to which the kernel was asked to write to the disk.
     flushed: u64,
@@ -368,8 +371,8 @@ impl Upload {
 
     /// Ends an upload that has not changed the file yet: the charge stays.
     fn end_untouched(&mut self, home: &Home) -> Result<(), VfsError> {
-        let charged = self.guard.writer.charged;
-        self.guard.settle(&mut home.state.lock(), charged);
+        let charge = self.guard.writer.charge;
+        self.guard.settle(&mut home.state.lock(), charge);
         Ok(())
     }
 
@@ -391,15 +394,25 @@ impl Upload {
         Ok(())
     }
 
-    /// Ends the upload; what is kept of the stage stays, with its label and charge.
+    /// Ends the upload; what is kept of the stage stays, with its label and charge. One that does
+    /// not fit into the quota beside the file that it was to replace is removed.
     fn end_keeping_stage(&mut self, home: &Home) -> Result<(), VfsError> {
         let cut = self.cut_last_byte();
         if self.len == 0 || cut.is_err() {
             return self.end_removing_stage(home).and(cut);
         }
+        let now = Charge::of_sizes(self.published, Some(self.len));
+        let more = now.total().minus(self.guard.covered());
+        if let Err(refused) = home.extend(&mut self.guard, more) {
+            log::info!(
+                "{}: an unfinished upload of {} bytes is not kept: {refused}",
+                home.user,
+                self.len
+            );
+            return self.end_removing_stage(home);
+        }
         let blocks_freed = self.free_unused_blocks();
         let labelled = self.label();
-        let now = Amount::new(self.published.unwrap_or(0).max(self.len), 1);
         self.guard.settle(&mut home.state.lock(), now);
         blocks_freed.and(labelled)
     }
@@ -408,10 +421,7 @@ impl Upload {
     fn end_removing_stage(&mut self, home: &Home) -> Result<(), VfsError> {
         let mut state = home.state.lock();
         let removed = home.mark_stale_on_error(self.staging.remove(self.key().stage));
-        let now = Amount::new(
-            self.published.unwrap_or(0),
-            u64::from(self.published.is_some()),
-        );
+        let now = Charge::of_sizes(self.published, None);
         self.guard.settle(&mut state, now);
         removed
     }
@@ -425,7 +435,7 @@ impl Upload {
         if needed > RESERVE_STEP || self.guard.extend(Amount::bytes(RESERVE_STEP)).is_err() {
             home.extend(&mut self.guard, Amount::bytes(needed))?;
         }
-        self.reserved_len = self.guard.reserved_len();
+        self.reserved_len = self.guard.covered().minus(self.beside).bytes;
         Ok(())
     }
 

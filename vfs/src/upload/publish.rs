@@ -10,11 +10,10 @@ use rustix::fs::{
     futimens, renameat,
 };
 use rustix::io::Errno;
-use skiff_quota::Amount;
 
 use super::StageEnd;
 use crate::entry::{self, Kind, check_regular, timestamps};
-use crate::home::charge::published_size;
+use crate::home::charge::{Charge, published_size};
 use crate::jail::folder::rename_noreplace;
 use crate::policy::{Durability, Policy};
 use crate::{Digest, Published, Replace, Upload, VfsError, digest};
@@ -114,8 +113,8 @@ impl Upload {
         }
         before_step(Step::Charge)?;
         self.staging.note_renamed_away();
-        self.guard
-            .settle(&mut state, Amount::new(published_size(stat), 1));
+        let now = Charge::of_sizes(Some(published_size(stat)), None);
+        self.guard.settle(&mut state, now);
         Ok(())
     }
 

@@ -154,8 +154,10 @@ fn a_machine_that_stops_at_any_step_leaves_old_or_new() {
                 let renamed = matches!(step, Step::Charge | Step::SyncName);
                 let expected = if renamed { Some(NEW) } else { before };
                 assert_eq!(world.content().as_deref(), expected, "{step:?}");
-                let charged = before.filter(|_| !renamed).map_or(3, <[u8]>::len) as u64;
-                assert_eq!(home.usage().used, Limit::new(charged, 1), "{step:?}");
+                let old = before.filter(|_| !renamed);
+                let used = old.map_or(Limit::ZERO, |old| Limit::new(old.len() as u64, 1));
+                let used = used.plus(Limit::new(3, 1));
+                assert_eq!(home.usage().used, used, "{step:?}");
                 let next = open(&home, worker);
                 assert_eq!(next.initial_len(), if renamed { 0 } else { 3 }, "{step:?}");
             }

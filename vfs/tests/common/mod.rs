@@ -85,11 +85,12 @@ impl World {
     pub(crate) fn count(&self, home: &Home, worker: &Worker) -> Amount {
         let mut names = BTreeMap::new();
         walk(&self.root(), &self.root(), &mut names);
-        for stage in home.stages(worker).unwrap() {
-            let bytes = names.entry(stage.path).or_insert(0);
-            *bytes = stage.size.max(*bytes);
-        }
-        Amount::new(names.values().sum(), names.len() as u64)
+        let stages = home.stages(worker).unwrap();
+        let staged: u64 = stages.iter().map(|stage| stage.size).sum();
+        Amount::new(
+            names.values().sum::<u64>() + staged,
+            (names.len() + stages.len()) as u64,
+        )
     }
 
     /// Fails unless the ledger, a fresh scan and a plain count agree and nothing is reserved.
