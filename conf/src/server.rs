@@ -41,6 +41,8 @@ pub struct Server {
     /// The name of the group of new files; `None`: the kernel decides.
     pub group: Option<String>,
     pub stages: Stages,
+    /// How often each home is counted again; `None`: only where its ledger was lost.
+    pub recount: Option<Duration>,
     pub limits: Limits,
     /// PBKDF2 rounds of passwords that are set from now on.
     pub scram_iterations: Iterations,
@@ -178,6 +180,8 @@ struct Raw {
     #[serde(deserialize_with = "units::duration")]
     stage_idle: Duration,
     free_space_floor: Bytes,
+    #[serde(deserialize_with = "units::duration_or_never")]
+    recount: Option<Duration>,
     limits: Limits,
     scram_iterations: Iterations,
     log: RawLog,
@@ -255,6 +259,7 @@ impl Raw {
                 idle: self.stage_idle,
                 free_space_floor: self.free_space_floor,
             },
+            recount: self.recount,
             limits: self.limits,
             scram_iterations: self.scram_iterations,
             log: self.log.within(&folder),
@@ -322,6 +327,7 @@ impl Default for Raw {
             stage_ttl: Duration::from_secs(24 * 3600),
             stage_idle: Duration::from_secs(10 * 60),
             free_space_floor: Bytes::new(64_000_000),
+            recount: Some(Duration::from_secs(24 * 3600)),
             limits: Limits::default(),
             scram_iterations: Iterations::DEFAULT,
             log: RawLog::default(),

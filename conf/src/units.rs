@@ -164,6 +164,29 @@ pub(crate) fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Dur
     parse_duration(&String::deserialize(deserializer)?).map_err(de::Error::custom)
 }
 
+/// Parses a duration, or the word `Never`.
+pub(crate) fn duration_or_never<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Duration>, D::Error> {
+    let raw = Box::<ron::value::RawValue>::deserialize(deserializer)?;
+    let text = raw.get_ron().trim();
+    if text == "Never" {
+        return Ok(None);
+    }
+    let refused = || {
+        BadValue::new(
+            text.trim_matches('"'),
+            "a duration such as \"24h\"; write one, or Never",
+        )
+    };
+    let duration = ron::from_str::<String>(text).ok();
+    let duration = duration.and_then(|text| parse_duration(&text).ok());
+    duration
+        .map(Some)
+        .ok_or_else(refused)
+        .map_err(de::Error::custom)
+}
+
 /// Parses a number above 0.
 pub(crate) fn at_least_one<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
     match u32::deserialize(deserializer)? {

@@ -205,6 +205,16 @@ fn sizes_and_durations() {
         server("  stage_ttl: 24,"),
         "server.ron:3:14: stage_ttl: write a text in double quotes"
     );
+    for (value, found) in [("\"1 week\"", "1 week"), ("Daily", "Daily"), ("24", "24")] {
+        let said = server(&format!("  recount: {value},"));
+        let right = format!(
+            ": recount: \"{found}\" is not a duration such as \"24h\"; write one, or Never"
+        );
+        assert!(
+            said.starts_with("server.ron:3:") && said.ends_with(&right),
+            "{said}"
+        );
+    }
 }
 
 #[test]

@@ -39,7 +39,7 @@ fn every_key_is_taken_over() {
             homes: "/srv", state: "s", users: "u.ron",
             quota: (default: "1GB", entries: 5, users: {"tom": "7B"}),
             durability: None, file_mode: "640", dir_mode: "2750", group: "www",
-            stage_ttl: "2d", stage_idle: "5s", free_space_floor: "1K",
+            stage_ttl: "2d", stage_idle: "5s", free_space_floor: "1K", recount: Never,
             limits: (sessions: 1, sessions_per_address: 2, sessions_per_user: 3, before_login: 4,
                 login: "5s", idle: "6min", stall: "7h", attempts: 8, ban: "9d", ban_after: 10,
                 exempt: ["10.0.0.0/8"]),
@@ -69,6 +69,9 @@ fn every_key_is_taken_over() {
     assert_eq!(server.stages.ttl, Duration::from_secs(2 * 86_400));
     assert_eq!(server.stages.idle, Duration::from_secs(5));
     assert_eq!(server.stages.free_space_floor.get(), 1024);
+    assert_eq!(server.recount, None);
+    let weekly = self::server(r#"(recount: "7d")"#).recount;
+    assert_eq!(weekly, Some(Duration::from_secs(7 * 86_400)));
     let limits = server.limits;
     assert_eq!((limits.sessions, limits.sessions_per_address), (1, 2));
     assert_eq!((limits.sessions_per_user, limits.before_login), (3, 4));

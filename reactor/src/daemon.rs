@@ -168,6 +168,7 @@ fn policy(config: &Server) -> Result<Policy, StartError> {
         stage_ttl: config.stages.ttl,
         stage_idle: config.stages.idle,
         free_space_floor: config.stages.free_space_floor.get(),
+        recount: config.recount,
         ..Policy::default()
     })
 }

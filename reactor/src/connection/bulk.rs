@@ -20,7 +20,7 @@ use crate::transport::channel::Channel;
 use crate::workers::burst::LentTransfer;
 use crate::workers::jobs::{JobRequest, JobResult, OpenHome, takes_file};
 use crate::workers::open_file::OpenFile;
-use crate::workers::schedule::{Class, WorkKind};
+use crate::workers::schedule::Class;
 use crate::workers::work_item::WorkItem;
 
 /// How long a job is retried while its home is being counted or a silent writer is being cancelled.
@@ -205,15 +205,7 @@ impl Connection {
     ) {
         match (&self.stage, open_home) {
             (_, Some(open_home)) => {
-                if open_home.home.needs_scan() {
-                    let kind = WorkKind {
-                        class: Class::Long,
-                        device: Some(open_home.device),
-                    };
-                    shared
-                        .pool
-                        .submit(kind, WorkItem::Scan(Arc::clone(&open_home.home)));
-                }
+                shared.count_if_due(&open_home);
                 shared.keep_swept(&open_home);
                 self.open_home = Some(open_home);
             }

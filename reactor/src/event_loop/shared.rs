@@ -10,7 +10,6 @@ use mio::Registry;
 use rustls::Connection as TlsConnection;
 use skiff_sessions::scram::Binding;
 use skiff_sessions::server::{DialectRules, Effect, Job, JobId, Limits, Setup};
-use skiff_vfs::Home;
 
 use crate::accesslog::AccessLog;
 use crate::endpoints::reload::Reloaded;
@@ -23,7 +22,7 @@ use crate::tls::ftp::SessionResumption;
 use crate::transport::channel::Channel;
 use crate::transport::ids::ConnectionId;
 use crate::workers::inline::Inline;
-use crate::workers::jobs::{Answer, JobRequest, OpenHome, Services};
+use crate::workers::jobs::{Answer, CountDue, JobRequest, OpenHome, Services};
 use crate::workers::pool::Pool;
 use crate::workers::schedule::{Class, WorkKind};
 use crate::workers::work_item::WorkItem;
@@ -207,8 +206,24 @@ impl Shared {
             OpenHome {
                 home,
                 device: open_home.device,
+                count: CountDue::No,
             }
         });
+    }
+
+    /// Has a home counted that was just opened, if that is due.
+    pub(crate) fn count_if_due(&mut self, open_home: &OpenHome) {
+        let class = match open_home.count {
+            CountDue::No => return,
+            CountDue::First => Class::Long,
+            CountDue::Again => Class::Recount,
+        };
+        let kind = WorkKind {
+            class,
+            device: Some(open_home.device),
+        };
+        self.pool
+            .submit(kind, WorkItem::Count(Arc::clone(&open_home.home)));
     }
 
     /// Has a worker read the configuration again, at SIGHUP.
@@ -253,14 +268,17 @@ impl Shared {
         }
     }
 
+    /// Has all open homes swept, and counted where that is due.
     pub(crate) fn sweep(&mut self) {
-        for OpenHome { home, device } in self.homes.values() {
-            let kind = WorkKind {
-                class: Class::Long,
+        for OpenHome { home, device, .. } in self.homes.values() {
+            let kind = |class| WorkKind {
+                class,
                 device: Some(*device),
             };
+            let (swept, counted) = (Arc::clone(home), Arc::clone(home));
+            self.pool.submit(kind(Class::Long), WorkItem::Sweep(swept));
             self.pool
-                .submit(kind, WorkItem::Sweep(Arc::<Home>::clone(home)));
+                .submit(kind(Class::Recount), WorkItem::Count(counted));
         }
     }
 }

@@ -69,6 +69,27 @@ pub(crate) struct JobRequest {
 pub(crate) struct OpenHome {
     pub(crate) home: Arc<Home>,
     pub(crate) device: u64,
+    pub(crate) count: CountDue,
+}
+
+/// Whether a home is to be counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CountDue {
+    No,
+    /// Changes wait for it.
+    First,
+    /// Sessions go on meanwhile.
+    Again,
+}
+
+impl CountDue {
+    fn of(home: &Home) -> Self {
+        match (home.is_uncounted(), home.needs_scan()) {
+            (true, _) => Self::First,
+            (false, true) => Self::Again,
+            (false, false) => Self::No,
+        }
+    }
 }
 
 /// What became of a job.
@@ -178,7 +199,12 @@ fn open_home(
             .homes
             .open(worker, user, &account.root, account.limit)?;
         let (device, _) = home.stat(worker, Path::new(""))?.unique;
-        Ok(OpenHome { home, device })
+        let count = CountDue::of(&home);
+        Ok(OpenHome {
+            home,
+            device,
+            count,
+        })
     };
     let open_home = open().map_err(|error: VfsError| {
         log::error!(

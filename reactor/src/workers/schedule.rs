@@ -15,8 +15,10 @@ pub(crate) enum Class {
     /// A stream that the kernel copies between a file and a socket: its thread mostly waits for one
     /// of the two.
     KernelCopy,
-    /// A scan or sweep of a home, which may take minutes.
+    /// The first count or a sweep of a home, which may take minutes.
     Long,
+    /// A recount of a home, which nobody waits for.
+    Recount,
 }
 
 /// The class and file system that a work item counts against.
@@ -125,6 +127,7 @@ impl<T> Schedule<T> {
             Class::Burst,
             Class::KernelCopy,
             Class::Long,
+            Class::Recount,
         ];
         let index = order.into_iter().find_map(|class| self.ready(class))?;
         let queue = &mut self.queues[index];
@@ -150,12 +153,16 @@ impl<T> Schedule<T> {
             let queues = self.queues.iter().filter(|queue| counts(queue.kind));
             queues.map(|queue| queue.running).sum()
         };
-        let is_bulk = |class: Class| matches!(class, Class::Burst | Class::Long);
+        let is_bulk = |class: Class| matches!(class, Class::Burst | Class::Long | Class::Recount);
         let of_class = running(&|kind| kind.class == class);
         let class_fits = match class {
             Class::Short | Class::Burst | Class::KernelCopy => true,
             Class::Crypt => of_class < self.shares.crypt,
-            Class::Long => of_class < 1,
+            // One for each file system: a dead one stops no other.
+            Class::Long | Class::Recount => {
+                of_class < self.shares.crypt
+                    && running(&|kind| kind.class == class && kind.device == device) < 1
+            }
         };
         let not_short = running(&|kind| kind.class != Class::Short);
         let leaves_one = class == Class::Short || not_short < self.shares.not_short;
@@ -253,6 +260,17 @@ mod tests {
             schedule.push(kind(Class::Short, 2), 1001);
             let others = [kind(Class::Short, 2), kind(Class::Burst, 2)];
             assert_eq!(drain(&mut schedule), others, "{threads} threads");
+        }
+    }
+
+    #[test]
+    fn a_count_on_a_dead_file_system_stops_none_on_another() {
+        for class in [Class::Long, Class::Recount] {
+            let dead = [kind(Class::Recount, 1), kind(Class::Long, 1)];
+            let mut schedule = flooded(Shares::of(5), &dead);
+            assert_eq!(drain(&mut schedule), [dead[1], dead[0]]);
+            schedule.push(kind(class, 2), 1000);
+            assert_eq!(drain(&mut schedule), [kind(class, 2)]);
         }
     }
 

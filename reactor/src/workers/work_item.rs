@@ -10,6 +10,7 @@ use skiff_sessions::transfer::Burst;
 use skiff_vfs::Home;
 
 use super::burst::{LentTransfer, handshake};
+use super::counting::count_if_due;
 use super::jobs::{JobRequest, JobResult, Services, perform};
 use super::kept_part::log_kept;
 use super::open_file::OpenFile;
@@ -39,8 +40,8 @@ pub(crate) enum WorkItem {
     /// Closes a file that no session needs any more, and why, where it is an upload; close(2) may
     /// block.
     CloseFile(OpenFile, Option<KeptBecause>),
-    /// Counts the bytes and entries of a home whose ledger was lost.
-    Scan(Arc<Home>),
+    /// Counts the bytes and entries of a home, if that is due.
+    Count(Arc<Home>),
     /// Reads the configuration again, at SIGHUP.
     Reload {
         file: PathBuf,
@@ -126,10 +127,8 @@ impl Work for WorkItem {
                 drop(file);
                 Outcome::Nothing
             }
-            Self::Scan(home) => {
-                if let Err(error) = home.scan(context.worker) {
-                    log::error!("a home could not be counted: {error}");
-                }
+            Self::Count(home) => {
+                count_if_due(context.worker, &home);
                 Outcome::Nothing
             }
             Self::Sweep(home) => {

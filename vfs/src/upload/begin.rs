@@ -311,7 +311,7 @@ impl ClaimedName {
                 (stage()?, in_stage, Some(pending), 0)
             }
             Opened::InPlace { file, stat } => {
-                let in_place = Target::InPlace(InPlace::new(&stat, stage.map(|stage| stage.size)));
+                let in_place = Target::InPlace(InPlace::new(&stat, found.map(|stage| stage.size)));
                 (
                     file,
                     in_place,
