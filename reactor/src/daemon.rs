@@ -67,7 +67,6 @@ pub(crate) fn run(config: Server, ready: impl FnOnce(&ListenAddresses)) -> Resul
     let listeners = bind(&config)?;
     raise_descriptors();
     ensure_folder(&config.state, 0o700)?;
-    ensure_folder(&config.homes, config.dir_mode.bits())?;
     let (log, log_thread) = AccessLog::start(&config.log)?;
     // In tests, a second daemon in the process keeps the first one's logger.
     let _ = log.install(config.log.level);
@@ -86,6 +85,10 @@ pub(crate) fn run(config: Server, ready: impl FnOnce(&ListenAddresses)) -> Resul
         if !addresses.is_empty() {
             log::info!("serving {what} on {addresses:?}");
         }
+    }
+    if !config.homes.is_dir() {
+        let homes = config.homes.display();
+        log::warn!("the folder of the homes, {homes}, is not there; is its disk mounted?");
     }
     ready(&bound);
     sd_notify::ready();

@@ -92,6 +92,34 @@ fn a_user_who_may_only_read_changes_nothing() {
     ask_all(&mut daemon.login("tom"), &[("DELE file", 250)]);
 }
 
+/// A disk that is not mounted is never replaced by an empty folder.
+#[test]
+fn a_home_that_is_not_there_is_made_only_in_the_folder_of_the_homes() {
+    let daemon = Daemon::demo();
+    let elsewhere = daemon.folder().join("disk");
+    let own = elsewhere.to_str().unwrap();
+    daemon.user(&["add", "ann", "--home", own, "--password-stdin"], "123\n");
+    daemon.login("ann").put("", "file", b"12345");
+    let away = daemon.folder().join("not-mounted");
+    std::fs::rename(&elsewhere, &away).unwrap();
+    // The home is open still; whoever has none gets none.
+    std::fs::remove_dir(daemon.home("jerry")).unwrap();
+    daemon.login("jerry").put("", "file", b"1");
+    assert_eq!(daemon.peer().login("ann", PASSWORD).code, 421);
+    daemon.wait_log("ann cannot log in: the home ");
+    assert!(!elsewhere.exists());
+    std::fs::rename(&away, &elsewhere).unwrap();
+    assert_eq!(daemon.login("ann").get("file"), b"12345");
+
+    let homes = daemon.folder().join("homes");
+    let away = daemon.folder().join("homes-not-mounted");
+    std::fs::rename(&homes, &away).unwrap();
+    assert_eq!(daemon.peer().login("sam", PASSWORD).code, 421);
+    assert!(!homes.exists());
+    std::fs::rename(&away, &homes).unwrap();
+    daemon.login("sam");
+}
+
 #[test]
 fn the_list_has_a_line_for_each_user() {
     let daemon = Daemon::demo();

@@ -49,6 +49,9 @@ pub enum VfsError {
     /// [`crate::Homes::close`] was called, or the upload's stop flag is set.
     #[error("the server is stopping")]
     Stopped,
+    /// The process or the system has as many files open as it may.
+    #[error("too many files are open; raise the limit of open files (ulimit -n, LimitNOFILE=)")]
+    TooManyOpen,
     #[error("the disk failed: {0}")]
     Io(#[source] io::Error),
 }
@@ -72,6 +75,7 @@ impl From<Errno> for VfsError {
             Errno::ACCESS | Errno::PERM | Errno::ROFS | Errno::BUSY => Self::Forbidden,
             Errno::NAMETOOLONG | Errno::ILSEQ => Self::BadName,
             Errno::XDEV => Self::OtherDevice,
+            Errno::MFILE | Errno::NFILE => Self::TooManyOpen,
             Errno::NOSPC | Errno::DQUOT => Self::DiskFull,
             Errno::NXIO | Errno::NODEV => Self::NotRegular,
             other => Self::Io(other.into()),

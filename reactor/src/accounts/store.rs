@@ -1,6 +1,6 @@
 //! The accounts as workers look them up: the user store, read again when its file changed.
 
-use std::path::PathBuf;
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -96,7 +96,9 @@ impl Accounts {
         account.is_some_and(|account| account.ftp == FtpAccess::Allowed)
     }
 
-    /// Resolves the account of `user`, and makes its home folder if that is missing.
+    /// Resolves the account of `user`. A missing home is made in the folder of the homes only,
+    /// where an account that was added by hand has its own; elsewhere a disk may not be mounted,
+    /// and `skiffd user add` has made the home.
     pub(crate) fn resolve(&self, worker: &Worker, user: &str) -> Result<ResolvedAccount, Refusal> {
         let store = self.store(worker);
         let (name, account) = store.find(user).ok_or(Refusal::NoAccount)?;
@@ -105,12 +107,9 @@ impl Accounts {
         }
         let config = self.config();
         let root = config.home(name, account);
-        if let Err(error) = make_folder(&root, config.dir_mode.bits()) {
-            log::error!(
-                "the home {} of {name} cannot be made: {error}",
-                root.display()
-            );
-            return Err(Refusal::Fault);
+        if let Err(why) = ensure_home(&config, &root) {
+            log::error!("{name} cannot log in: {why}");
+            return Err(Refusal::NoHome);
         }
         let allowance = config.allowance(name, account);
         let access = match account.access {
@@ -185,6 +184,26 @@ impl Accounts {
         }
         Arc::clone(&store)
     }
+}
+
+/// Makes the home `root` if it is missing and may be made; otherwise says why it is not there.
+fn ensure_home(config: &Server, root: &Path) -> Result<(), String> {
+    if root.is_dir() {
+        return Ok(());
+    }
+    let below = root.strip_prefix(&config.homes).ok();
+    let is_own = below.is_some_and(|below| {
+        let mut parts = below.components();
+        parts.all(|part| matches!(part, Component::Normal(_)))
+    });
+    if !is_own {
+        return Err(format!(
+            "the home {} is not there; is its disk mounted? a new one is made by skiffd user add",
+            root.display()
+        ));
+    }
+    make_folder(root, config.dir_mode.bits()).map_err(|error| error.to_string())?;
+    Ok(())
 }
 
 struct ChangeFailed(String);

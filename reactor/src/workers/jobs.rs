@@ -125,7 +125,7 @@ pub(crate) fn takes_file(job: &Job) -> bool {
 
 pub(crate) fn perform(worker: &Worker, services: &Services, mut request: JobRequest) -> JobResult {
     if request.home.is_none() {
-        return before_home(worker, services, &request);
+        return before_home(worker, services, request);
     }
     if takes_file(&request.job) {
         let (completion, file) = on_file(worker, &request.job, request.file.take(), &request.stop);
@@ -141,9 +141,9 @@ pub(crate) fn perform(worker: &Worker, services: &Services, mut request: JobRequ
             file,
             open_home: None,
         },
-        Err(VfsError::Scanning) => JobResult::Retry {
+        Err(error @ (VfsError::Scanning | VfsError::TooManyOpen)) => JobResult::Retry {
             request,
-            why: Refusal::NotReady,
+            why: refusal(&error),
             evict: None,
         },
         Err(VfsError::Busy { owner, silent }) if silent >= SILENT || owner == request.owner => {
@@ -166,7 +166,7 @@ fn done(completion: Completion) -> JobResult {
     }
 }
 
-fn before_home(worker: &Worker, services: &Services, request: &JobRequest) -> JobResult {
+fn before_home(worker: &Worker, services: &Services, request: JobRequest) -> JobResult {
     match &request.job {
         Job::FindAccount { user } => {
             let (verifier, standing) = services.accounts.find(worker, user);
@@ -181,6 +181,12 @@ fn before_home(worker: &Worker, services: &Services, request: &JobRequest) -> Jo
                 completion,
                 file: None,
                 open_home: Some(open_home),
+            },
+            // Others may close what they have open.
+            Err(Refusal::Overloaded) => JobResult::Retry {
+                request,
+                why: Refusal::Overloaded,
+                evict: None,
             },
             Err(why) => done(Completion::Refused(why)),
         },
@@ -211,7 +217,10 @@ fn open_home(
             "the home {} of {user} cannot be opened: {error}",
             account.root.display()
         );
-        refusal(&error)
+        match error {
+            VfsError::NotFound | VfsError::NotADirectory => Refusal::NoHome,
+            other => refusal(&other),
+        }
     })?;
     let completion = Completion::HomeOpen(account.access, account.rights);
     Ok((open_home, completion))

@@ -142,6 +142,8 @@ impl Job {
         match why {
             Refusal::Busy
             | Refusal::NotReady
+            | Refusal::NoHome
+            | Refusal::Overloaded
             | Refusal::DiskFull
             | Refusal::Changed
             | Refusal::Fault

@@ -10,7 +10,7 @@ use super::{immediate, password_login, penalty, security};
 use crate::path::VirtualPath;
 use crate::scram::{ClientFirst, ScramError, ServerProof};
 use crate::wire::command::Command;
-use crate::wire::reply::{Operation, Refusal, Reply};
+use crate::wire::reply::{CloseReason, Operation, Refusal, Reply};
 
 /// A client-first-message whose account is being looked up.
 pub(super) struct Request {
@@ -139,17 +139,21 @@ pub(super) fn welcome(
             let digest = cx.shared.setup.dialect_rules.digest;
             cx.conclude(Reply::LoggedIn { scram, digest })
         }
-        Completion::Refused(why) => {
+        Completion::Refused(why) => refuse_home(why, cx),
+        _ => refuse_home(Refusal::Fault, cx),
+    }
+}
+
+/// Answers a login that was proven, but whose home does not open. What is no fault of the account
+/// is 421: the client comes again.
+pub(super) fn refuse_home(why: Refusal, cx: &mut Context<'_>) -> State {
+    match why {
+        Refusal::NoHome => cx.close_with(CloseReason::NoHome),
+        Refusal::Overloaded => cx.close_with(CloseReason::Overloaded),
+        why => {
             cx.reply(Reply::Refused {
                 operation: Operation::Login,
                 why,
-            });
-            State::New
-        }
-        _ => {
-            cx.reply(Reply::Refused {
-                operation: Operation::Login,
-                why: Refusal::Fault,
             });
             State::New
         }

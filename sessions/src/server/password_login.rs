@@ -4,10 +4,10 @@ use super::context::{Account, Context};
 use super::continuations::AfterJob;
 use super::dialect_rules::{Privacy, TlsPolicy};
 use super::job::{Completion, Job, Standing};
-use super::penalty;
 use super::session::State;
+use super::{login, penalty};
 use crate::wire::command::Secret;
-use crate::wire::reply::{Operation, Refusal, Reply, SecurityReply};
+use crate::wire::reply::{Refusal, Reply, SecurityReply};
 
 /// Handles USER.
 pub(super) fn user(user: String, cx: &mut Context<'_>) -> State {
@@ -61,9 +61,5 @@ pub(super) fn enter(user: String, completion: Completion, cx: &mut Context<'_>) 
         Completion::Refused(why) => why,
         _ => Refusal::Fault,
     };
-    cx.reply(Reply::Refused {
-        operation: Operation::Login,
-        why,
-    });
-    State::New
+    login::refuse_home(why, cx)
 }

@@ -375,6 +375,10 @@ pub enum Refusal {
     BadFrame,
     /// The account is gone or closed.
     NoAccount,
+    /// The home cannot be opened, as its disk is not mounted; the server's log says why.
+    NoHome,
+    /// The server has as many files open as the system allows.
+    Overloaded,
     /// The user has as many sessions as allowed.
     TooManySessions,
     /// The restart mark is beyond the end of the file.
@@ -424,6 +428,10 @@ pub enum CloseReason {
     /// The peer speaks another protocol.
     NotThisProtocol,
     ShuttingDown,
+    /// The home cannot be opened, as its disk is not mounted; the server's log says why.
+    NoHome,
+    /// The server has as many files open as the system allows.
+    Overloaded,
     /// Clear text came behind the line that begins TLS.
     ClearTextAfterAuthTls,
     /// Content may follow an upload that was refused, and could be taken for commands.

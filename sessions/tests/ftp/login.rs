@@ -91,6 +91,26 @@ fn a_home_that_is_refused() {
     }
 }
 
+/// Nothing that the client could do better: 421, and it comes again.
+#[test]
+fn a_home_that_is_not_available_ends_the_session() {
+    for why in [Refusal::NoHome, Refusal::Overloaded] {
+        let world = || {
+            let mut disk = Disk::new();
+            disk.faults = Faults {
+                home: Some(why),
+                ..Faults::default()
+            };
+            World::with(disk).greeted()
+        };
+        at_every_cut(world, |rig| {
+            rig.expect("USER tom", &[331]);
+            rig.expect("PASS 123", &[421]);
+            assert!(rig.is_over());
+        });
+    }
+}
+
 #[test]
 fn a_password_without_a_name() {
     let mut rig = Rig::new(greeted());

@@ -38,6 +38,7 @@ const REFUSALS: &[(Refusal, u16)] = &[
     (Refusal::BadFrame, 451),
     (Refusal::BadOffset { offset: 2, size: 1 }, 554),
     (Refusal::TwoSizes, 550),
+    (Refusal::Overloaded, 450),
     (Refusal::Fault, 451),
 ];
 

@@ -284,3 +284,26 @@ fn a_home_that_cannot_be_opened() {
         pair.is_ready();
     }
 }
+
+/// Nothing that the client could do better: 421, and it comes again.
+#[test]
+fn a_home_that_is_not_available_ends_the_session() {
+    for why in [Refusal::NoHome, Refusal::Overloaded] {
+        let mut pair = stranger();
+        pair.server.hold = Hold::Jobs;
+        names(&mut pair, "tom", PASSWORD, BOUND);
+        pair.server.hold = Hold::Nothing;
+        let lines = |pair: &Pair| {
+            let sent = pair.to_server.sent().iter();
+            sent.filter(|&&byte| byte == b'\n').count()
+        };
+        pair.until(|pair| lines(pair) == 2);
+        pair.disk().faults.job = Some(why);
+        let outcome = pair.finish();
+        assert!(
+            matches!(&outcome, Outcome::Closing(answered) if answered.code == 421),
+            "{outcome:?}"
+        );
+        assert!(pair.server.is_over());
+    }
+}

@@ -33,6 +33,8 @@ const WHY: &[Refusal] = &[
     Refusal::NoStaging,
     Refusal::Changed,
     Refusal::NoAccount,
+    Refusal::NoHome,
+    Refusal::Overloaded,
     Refusal::Fault,
 ];
 
@@ -112,7 +114,7 @@ fn tells(pair: &mut Pair, line: &str, verb: &Verb, why: Refusal) {
         panic!("{line} {why:?}: {said:?}");
     };
     assert_eq!(*told, code(verb, &why), "{line} {why:?}");
-    let passing = matches!(why, Refusal::Busy | Refusal::NotReady);
+    let passing = matches!(why, Refusal::Busy | Refusal::NotReady | Refusal::Overloaded);
     assert_eq!(text.starts_with("retry=1 "), passing, "{text}");
     if line.contains("go=1") {
         let rest = [ABORT, b"PWD\r\n"].concat();

@@ -131,7 +131,7 @@ fn malformed_code(malformed: &Malformed) -> u16 {
 #[rustfmt::skip]
 fn refusal_code(operation: Operation, why: &Refusal) -> u16 {
     match why {
-        Refusal::Busy | Refusal::NotReady => 450,
+        Refusal::Busy | Refusal::NotReady | Refusal::Overloaded | Refusal::NoHome => 450,
         Refusal::Changed | Refusal::Fault | Refusal::TooLong | Refusal::BadFrame => 451,
         Refusal::DiskFull => 452,
         Refusal::NoAccount | Refusal::TooManySessions => 530,

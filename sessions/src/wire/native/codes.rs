@@ -255,7 +255,7 @@ impl Line<'_> {
             Refusal::OverQuota { needed, available } => {
                 self.token("needed", needed).token("available", available)
             }
-            Refusal::Busy | Refusal::NotReady => self.token("retry", 1),
+            Refusal::Busy | Refusal::NotReady | Refusal::Overloaded => self.token("retry", 1),
             _ => self,
         };
         line.text(&refusal_text(why));

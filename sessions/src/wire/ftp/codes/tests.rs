@@ -267,7 +267,7 @@ fn malformations() -> [(Malformed, &'static str); 10] {
 }
 
 #[rustfmt::skip]
-fn refusals() -> [(Operation, Refusal, &'static str); 28] {
+fn refusals() -> [(Operation, Refusal, &'static str); 30] {
     [
         (Operation::Retrieve, Refusal::NotFound, "550 no such file or directory\r\n"),
         (Operation::List, Refusal::NotADirectory, "550 not a directory\r\n"),
@@ -293,6 +293,8 @@ fn refusals() -> [(Operation, Refusal, &'static str); 28] {
         (Operation::Store, Refusal::BadFrame, "451 a frame has at most 1048576 bytes\r\n"),
         (Operation::Login, Refusal::NoAccount, "530 the account is gone\r\n"),
         (Operation::Login, Refusal::TooManySessions, "530 too many sessions of this user, close one first\r\n"),
+        (Operation::Login, Refusal::NoHome, "450 your home is not available; the server's log says why\r\n"),
+        (Operation::Store, Refusal::Overloaded, "450 the server has too many files open, try again in a moment\r\n"),
         (Operation::Append, Refusal::BadOffset { offset: 9, size: 5 }, "554 it cannot go on at byte 9: 5 bytes are here; SIZE says where it can\r\n"),
         (Operation::Size, Refusal::TwoSizes, "550 an upload of it was interrupted, so that it has two sizes; STOR begins anew, RETR gives the stored file\r\n"),
         (Operation::Login, Refusal::Fault, "451 the server failed; its log says why\r\n"),
@@ -301,7 +303,7 @@ fn refusals() -> [(Operation, Refusal, &'static str); 28] {
 }
 
 #[rustfmt::skip]
-fn farewells() -> [(CloseReason, &'static str); 14] {
+fn farewells() -> [(CloseReason, &'static str); 16] {
     [
         (CloseReason::LoginTimeout, "421 no login in time, closing\r\n"),
         (
@@ -317,6 +319,8 @@ fn farewells() -> [(CloseReason, &'static str); 14] {
         (CloseReason::Banned, "421 too many failed logins from your address, try again later\r\n"),
         (CloseReason::NotThisProtocol, "421 this is an FTP server, closing\r\n"),
         (CloseReason::ShuttingDown, "421 the server is shutting down\r\n"),
+        (CloseReason::NoHome, "421 your home is not available, try again later; the server's log says why\r\n"),
+        (CloseReason::Overloaded, "421 the server has too many files open, try again in a moment\r\n"),
         (CloseReason::ClearTextAfterAuthTls, "421 clear text came behind the beginning of TLS, closing\r\n"),
         (CloseReason::Asked, "221 goodbye\r\n"),
         (CloseReason::Fault, "421 internal fault, closing; the server's log says more\r\n"),
