@@ -270,3 +270,55 @@ fn new_server() -> TempDir {
 fn set_mode(path: &Path, mode: u32) {
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
 }
+
+/// Issue: two daemons on the same folders both ran; the quota was passed and a stage destroyed.
+#[test]
+fn a_second_daemon_is_told_which_process_has_the_folders() {
+    let daemon = Daemon::demo();
+    let first = format!("process {} works on it already", daemon.pid());
+    let refused = |settings: &Path| {
+        let output = skiffd(&["--config", settings.to_str().unwrap()], "");
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{told}");
+        assert!(told.contains(&first), "{told}");
+        assert_eq!(told.lines().count(), 1, "{told}");
+        told
+    };
+    let same = daemon.folder().join("second.ron");
+    std::fs::write(
+        &same,
+        "(native: (listen: [\"127.0.0.1:0\"]), ftp: (listen: []))",
+    )
+    .unwrap();
+    assert!(refused(&same).contains("/state: "));
+    let settings = "(native: (listen: [\"127.0.0.1:0\"]), ftp: (listen: []), state: \"other\")";
+    std::fs::write(&same, settings).unwrap();
+    assert!(refused(&same).contains("/homes: "));
+    daemon.login("tom").put("", "file", b"1");
+}
+
+#[test]
+fn a_home_that_another_daemon_has_open_is_not_opened() {
+    let (mut first, second) = (Daemon::demo(), Daemon::demo());
+    let home = first.folder().join("shared");
+    for daemon in [&first, &second] {
+        let words = [
+            "add",
+            "ann",
+            "--home",
+            home.to_str().unwrap(),
+            "--password-stdin",
+        ];
+        daemon.user(&words, "123\n");
+    }
+    first.login("ann").put("", "file", b"12345");
+    let told = second.peer().login("ann", crate::harness::PASSWORD);
+    assert_eq!(told.code, 421, "{}", told.line);
+    let line = second.wait_log("of ann cannot be opened");
+    assert!(
+        line.contains(&format!("process {} works on it", first.pid())),
+        "{line}"
+    );
+    first.stop();
+    assert_eq!(second.login("ann").get("file"), b"12345");
+}

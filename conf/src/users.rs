@@ -32,11 +32,13 @@ pub struct UserStore {
     stamp: Option<FileStamp>,
 }
 
-/// Size, mtime and inode of the file, by which a change is noticed: every save makes a new file.
+/// Size, mtime, ctime and inode of the file, by which a change is noticed: every save makes a new
+/// file, and chmod(1) changes the ctime.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FileStamp {
     /// Seconds and nanoseconds.
     modified: (i64, i64),
+    changed: (i64, i64),
     size: u64,
     inode: u64,
 }
@@ -160,6 +162,7 @@ impl FileStamp {
     fn of(found: &Metadata) -> Self {
         Self {
             modified: (found.mtime(), found.mtime_nsec()),
+            changed: (found.ctime(), found.ctime_nsec()),
             size: found.len(),
             inode: found.ino(),
         }

@@ -12,6 +12,7 @@ use skiff_conf::Server;
 use skiff_vfs::{Homes, Policy, Worker};
 
 use crate::accesslog::{AccessLog, LogFailed};
+use crate::accounts::lock::{FolderLocks, LockError};
 use crate::accounts::secret;
 use crate::accounts::store::Accounts;
 use crate::endpoints::Endpoints;
@@ -49,6 +50,8 @@ pub(crate) enum StartError {
     #[error(transparent)]
     Tls(#[from] TlsError),
     #[error(transparent)]
+    Lock(#[from] LockError),
+    #[error(transparent)]
     Log(#[from] LogFailed),
     #[error("the system gives no {what}: {error}")]
     System {
@@ -64,9 +67,12 @@ fn system_error(what: &'static str) -> impl FnOnce(io::Error) -> StartError {
 /// Serves until SIGTERM or SIGINT; calls `ready` once the daemon serves.
 pub(crate) fn run(config: Server, ready: impl FnOnce(&ListenAddresses)) -> Result<(), StartError> {
     let config = Arc::new(config);
+    ensure_folder(&config.state, 0o700)?;
+    // Held to the end. Before the addresses: a daemon that works on the same folders says more than
+    // a taken port.
+    let _locks = FolderLocks::take(&config.state, &config.homes)?;
     let listeners = bind(&config)?;
     raise_descriptors();
-    ensure_folder(&config.state, 0o700)?;
     let (log, log_thread) = AccessLog::start(&config.log)?;
     // In tests, a second daemon in the process keeps the first one's logger.
     let _ = log.install(config.log.level);

@@ -15,7 +15,7 @@ use skiff_sessions::wire::reply::CloseReason;
 use slab::Slab;
 
 use crate::connection::{Connection, Ready};
-use crate::event_loop::listener::{Listener, Protocol};
+use crate::event_loop::listener::{Listener, Protocol, RanOut};
 use crate::event_loop::shared::Shared;
 use crate::event_loop::signals::{Signal, Signals};
 use crate::event_loop::timer_fd::TimerFd;
@@ -151,6 +151,7 @@ impl Reactor {
         let others = [
             self.shared.deadlines.next(),
             self.shared.next_retry(),
+            self.shared.next_close_idle(),
             phase,
             Some(self.next_sweep),
         ];
@@ -274,7 +275,11 @@ impl Reactor {
     fn accept(&mut self, now: Instant) {
         for index in 0..self.listeners.len() {
             let protocol = self.listeners[index].protocol;
-            for (socket, peer) in self.listeners[index].accept(now) {
+            let accepted = self.listeners[index].accept(now);
+            if accepted.ran_out == RanOut::Newly {
+                self.shared.free_descriptors(now);
+            }
+            for (socket, peer) in accepted.connections {
                 self.accept_connection(socket, peer, protocol, now);
             }
         }
@@ -353,6 +358,7 @@ impl Reactor {
             self.next_sweep = now + SWEEP_EVERY;
             self.shared.sweep();
         }
+        self.shared.close_idle_due(now);
         match self.phase {
             Phase::Serving | Phase::Stopped => return,
             Phase::Draining(since) if now >= since + DRAIN => self.stop_transfers(since, now),

@@ -113,3 +113,37 @@ fn waiting_costs_no_processor_time() {
     wait_for_rest(daemon.pid());
     assert!(ticks(daemon.pid()) >= before);
 }
+
+/// Issue: four descriptors for each user who ever came were kept for ever, and when they were all
+/// in use nobody new got in: "the disk failed".
+#[test]
+fn users_who_come_one_after_the_other_need_few_descriptors() {
+    let daemon = Daemon::with(MANY_IN_CLEAR);
+    let users: Vec<String> = (0..30).map(|n| format!("user{n}")).collect();
+    for user in &users {
+        daemon.user(&["add", user, "--password-stdin"], "123\n");
+    }
+    limit_descriptors(&daemon);
+    for user in users.iter().chain(&users) {
+        let mut peer = daemon.login(user);
+        peer.put("replace=1 ", "file", b"12345");
+        assert_eq!(peer.used(), 5);
+        peer.ask("220", 221);
+    }
+}
+
+/// With every descriptor in use by others a login waits, and is told why it fails: 421.
+#[test]
+fn a_login_without_descriptors_is_told_so() {
+    let daemon = Daemon::with(MANY_IN_CLEAR);
+    limit_descriptors(&daemon);
+    let mut peer = daemon.peer();
+    peer.ask("NOOP", 200);
+    let outside = crowd(&daemon, 2 * LIMIT);
+    wait_until("every descriptor in use", || in_use(&daemon) == LIMIT);
+    let told = peer.login("tom", crate::harness::PASSWORD);
+    assert_eq!(told.code, 421, "{}", told.line);
+    assert!(told.line.contains("too many files open"), "{}", told.line);
+    outside.into_iter().for_each(Peer::cut);
+    daemon.login("tom").ask("PWD", 257);
+}

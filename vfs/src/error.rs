@@ -49,6 +49,9 @@ pub enum VfsError {
     /// [`crate::Homes::close`] was called, or the upload's stop flag is set.
     #[error("the server is stopping")]
     Stopped,
+    /// Another process has locked the home's directory.
+    #[error("another server process works on this home")]
+    InUse,
     /// The process or the system has as many files open as it may.
     #[error("too many files are open; raise the limit of open files (ulimit -n, LimitNOFILE=)")]
     TooManyOpen,

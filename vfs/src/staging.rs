@@ -150,11 +150,6 @@ impl StagingDir {
         fstat(&self.fd).is_ok_and(|stat| stat.st_nlink > 0)
     }
 
-    /// Bytes of the stage of `key`; `None` where there is no stage.
-    pub(crate) fn size(&self, key: StageKey) -> Result<Option<u64>, VfsError> {
-        Ok(self.find(key)?.map(|stage| stage.size))
-    }
-
     /// The metadata of the stage of `key`; `None` where there is no stage.
     pub(crate) fn find(&self, key: StageKey) -> Result<Option<Stage>, VfsError> {
         if self.count() == 0 {

@@ -6,7 +6,7 @@ use std::sync::{Arc, mpsc};
 use std::time::{Duration, SystemTime};
 
 use rustix::fs::getxattr;
-use skiff_vfs::{Amount, Durability, Home, Limit, VfsError, Worker};
+use skiff_vfs::{Amount, Durability, Home, Homes, Limit, VfsError, Worker};
 
 use crate::common::{MEBI, World, leave, on_worker, put, start};
 
@@ -326,6 +326,86 @@ fn one_root_is_one_home() {
         assert_eq!(tom.usage().limit, Limit::new(5, 5));
         let missing = homes.open(worker, "sam", &world.at("missing"), world.limit);
         assert!(matches!(missing, Err(VfsError::NotFound)));
+    });
+}
+
+/// Issue: four descriptors for each user who ever came were kept for ever.
+#[test]
+fn a_home_that_nobody_uses_is_closed_and_opened_again_as_it_was() {
+    on_worker(|worker| {
+        let world = World::new();
+        let homes = world.homes();
+        let open = |worker: &Worker| {
+            homes
+                .open(worker, "tom", &world.root(), world.limit)
+                .unwrap()
+        };
+        let home = open(worker);
+        home.scan(worker).unwrap();
+        put(&home, worker, "file", b"content").unwrap();
+        leave(&home, worker, "part", b"half");
+        let used = home.usage().used;
+        let upload = start(&home, worker, "running", None).unwrap();
+        drop(home);
+        assert_eq!(
+            homes.close_idle(worker, Duration::ZERO),
+            0,
+            "an upload runs"
+        );
+        assert!(descriptors(&world) > 0);
+        drop(upload);
+        let hour = Duration::from_secs(3600);
+        assert_eq!(homes.close_idle(worker, hour), 0, "not for an hour");
+        assert_eq!(homes.close_idle(worker, Duration::ZERO), 1);
+        assert_eq!(descriptors(&world), 0);
+
+        let again = open(worker);
+        assert!(!again.needs_scan(), "its last count is not a day ago");
+        assert_eq!(again.usage().used, used);
+        world.check(&again, worker);
+    });
+}
+
+/// Open files of this process in the home of `world`.
+fn descriptors(world: &World) -> usize {
+    let root = world.root();
+    let open = fs::read_dir("/proc/self/fd").unwrap();
+    let links = open.filter_map(|fd| fs::read_link(fd.ok()?.path()).ok());
+    links.filter(|link| link.starts_with(&root)).count()
+}
+
+#[test]
+fn many_homes_one_after_the_other_need_few_descriptors() {
+    on_worker(|worker| {
+        let world = World::new();
+        let homes = world.homes();
+        for n in 0..300 {
+            let root = world.at(&n.to_string());
+            fs::create_dir(&root).unwrap();
+            drop(homes.open(worker, "tom", &root, world.limit).unwrap());
+            assert!(descriptors(&world) <= 4 * 65, "{n}");
+        }
+    });
+}
+
+/// Issue: with two daemons on one home both ran, and a stage was destroyed.
+#[test]
+fn a_home_is_open_in_one_registry_at_a_time() {
+    on_worker(|worker| {
+        let world = World::new();
+        let (first, second) = (world.homes(), world.homes());
+        let open =
+            |homes: &Homes, worker: &Worker| homes.open(worker, "tom", &world.root(), world.limit);
+        let home = open(&first, worker).unwrap();
+        assert!(matches!(open(&second, worker), Err(VfsError::InUse)));
+        drop(open(&first, worker).unwrap());
+        first.close(worker).unwrap();
+        let theirs = open(&second, worker).unwrap();
+        drop(home);
+        assert!(matches!(open(&world.homes(), worker), Err(VfsError::InUse)));
+        drop(theirs);
+        second.close_idle(worker, Duration::ZERO);
+        open(&world.homes(), worker).unwrap();
     });
 }
 

@@ -3,6 +3,7 @@
 //! here, nor the commands that edit the store.
 
 pub(crate) mod folder;
+pub(crate) mod lock;
 pub(crate) mod password_cache;
 pub(crate) mod secret;
 pub(crate) mod store;

@@ -4,6 +4,7 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
+use rustix::io::Errno;
 use skiff_conf::{AccountStatus, FtpAccess, Server, UserStore};
 use skiff_sessions::scram::Verifier;
 use skiff_sessions::server::job::{CloseNotify, LostControl};
@@ -33,11 +34,14 @@ pub(crate) struct ResolvedAccount {
 
 impl Accounts {
     pub(crate) fn new(config: Arc<Server>, secret: [u8; 32]) -> Self {
+        // Read at the start, when there are descriptors; the first login reads it again if this
+        // fails, and says why.
+        let store = UserStore::load(&config.users).unwrap_or_default();
         Self {
             config: Mutex::new(config),
             secret,
             password_cache: PasswordCache::new(&secret),
-            store: Mutex::default(),
+            store: Mutex::new(Arc::new(store)),
         }
     }
 
@@ -169,7 +173,8 @@ impl Accounts {
         })
     }
 
-    /// The store as it is now. A store that cannot be read is empty, and the log says why.
+    /// The store as it is now. A store that cannot be read is empty, and the log says why. But for
+    /// want of descriptors the last one holds: no password is wrong for that.
     fn store(&self, _worker: &Worker) -> Arc<UserStore> {
         let users = &self.config().users;
         let mut store = self.store.lock();
@@ -178,12 +183,20 @@ impl Accounts {
                 Ok(fresh) => *store = Arc::new(fresh),
                 Err(complaint) => {
                     log::error!("{complaint}");
-                    return Arc::default();
+                    if !is_out_of_descriptors(users) {
+                        return Arc::default();
+                    }
                 }
             }
         }
         Arc::clone(&store)
     }
+}
+
+fn is_out_of_descriptors(path: &Path) -> bool {
+    let error = std::fs::File::open(path).err();
+    let errno = error.and_then(|error| Errno::from_io_error(&error));
+    matches!(errno, Some(Errno::MFILE | Errno::NFILE))
 }
 
 /// Makes the home `root` if it is missing and may be made; otherwise says why it is not there.

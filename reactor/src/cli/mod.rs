@@ -5,6 +5,7 @@
 //! | 0 | done |
 //! | 1 | it failed, or `check` found something wrong |
 //! | 2 | the command line or the configuration is wrong, and would be wrong again |
+//! | 2 | another daemon works on the same folders |
 
 mod arguments;
 mod check;

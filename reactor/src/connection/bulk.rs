@@ -188,7 +188,7 @@ impl Connection {
                 if file.is_some() {
                     self.file = file;
                 }
-                self.note_open_home(open_home, &completion, shared);
+                self.note_open_home(open_home, &completion, shared, now);
                 self.with_conversation(shared, now, |conversation, effects| {
                     conversation.handle(now, Event::Completed(id, completion), effects);
                 });
@@ -202,11 +202,11 @@ impl Connection {
         open_home: Option<OpenHome>,
         completion: &Completion,
         shared: &mut Shared,
+        now: Instant,
     ) {
         match (&self.stage, open_home) {
             (_, Some(open_home)) => {
-                shared.count_if_due(&open_home);
-                shared.keep_swept(&open_home);
+                shared.note_open_home(&open_home, now);
                 self.open_home = Some(open_home);
             }
             (Stage::Conversing(conversation), None)

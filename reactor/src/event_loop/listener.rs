@@ -32,6 +32,20 @@ pub(crate) enum Protocol {
     FtpOverTls,
 }
 
+/// What a listener has accepted.
+pub(crate) struct Accepted {
+    pub(crate) connections: Vec<(TcpStream, SocketAddr)>,
+    pub(crate) ran_out: RanOut,
+}
+
+/// Whether accept(2) failed for want of descriptors.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum RanOut {
+    No,
+    /// It succeeded the last time.
+    Newly,
+}
+
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum AcceptState {
     /// accept(2) returned `WouldBlock`: an edge will report the next connection.
@@ -79,14 +93,17 @@ impl Listener {
     }
 
     /// Accepts up to [`ACCEPT_BATCH`] connections.
-    pub(crate) fn accept(&mut self, now: Instant) -> Vec<(TcpStream, SocketAddr)> {
-        let mut accepted = Vec::new();
+    pub(crate) fn accept(&mut self, now: Instant) -> Accepted {
+        let mut accepted = Accepted {
+            connections: Vec::new(),
+            ran_out: RanOut::No,
+        };
         if self.due(now).is_none_or(|due| due > now) {
             return accepted;
         }
-        while accepted.len() < ACCEPT_BATCH {
+        while accepted.connections.len() < ACCEPT_BATCH {
             match self.socket.accept() {
-                Ok(connection) => accepted.push(connection),
+                Ok(connection) => accepted.connections.push(connection),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.state = AcceptState::Drained;
                     return accepted;
@@ -96,6 +113,7 @@ impl Listener {
                 Err(error) => {
                     if !matches!(self.state, AcceptState::Backoff(_)) {
                         log::warn!("{}: nobody can be let in: {error}", self.address);
+                        accepted.ran_out = RanOut::Newly;
                     }
                     self.state = AcceptState::Backoff(now + RETRY);
                     return accepted;

@@ -1,15 +1,17 @@
 //! What all connections share on the reactor thread: the poll's registry, the worker pool, limits,
 //! admission, deadlines, buffers, and jobs to be retried.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use mio::Registry;
 use rustls::Connection as TlsConnection;
 use skiff_sessions::scram::Binding;
 use skiff_sessions::server::{DialectRules, Effect, Job, JobId, Limits, Setup};
+use skiff_vfs::Home;
 
 use crate::accesslog::AccessLog;
 use crate::endpoints::reload::Reloaded;
@@ -29,6 +31,13 @@ use crate::workers::work_item::WorkItem;
 
 /// Time between two attempts of a job that cannot be done yet.
 const RETRY_EVERY: Duration = Duration::from_millis(50);
+/// Time between two looks for idle homes.
+const CLOSE_IDLE_EVERY: Duration = Duration::from_secs(15);
+/// Time between two attempts to free descriptors.
+const FREE_EVERY: Duration = Duration::from_millis(100);
+/// How long a home stays open for a user who may come back: each holds some descriptors, and keeps
+/// its disk from being unmounted.
+const IDLE_MIN: Duration = Duration::from_secs(30);
 /// Bytes read from a control connection at a time.
 const LINE_BUFFER: usize = 8192;
 
@@ -56,8 +65,18 @@ pub(crate) struct Shared {
     pub(crate) evicted: Vec<ConnectionId>,
     /// Jobs to be retried, by time: each waits equally long.
     retries: VecDeque<Retry>,
-    /// Homes opened since the start, by the address of their `Home`.
-    homes: HashMap<usize, OpenHome>,
+    /// The homes that are open, by the address of their `Home`.
+    homes: HashMap<usize, KnownHome>,
+    /// When idle homes are to be closed next; `None` while no home is open.
+    close_idle_at: Option<Instant>,
+    /// When descriptors were last wanted.
+    freed_at: Option<Instant>,
+}
+
+/// An open home, which this does not keep open.
+struct KnownHome {
+    home: Weak<Home>,
+    device: u64,
 }
 
 struct Retry {
@@ -95,6 +114,8 @@ impl Shared {
             evicted: Vec::new(),
             retries: VecDeque::new(),
             homes: HashMap::new(),
+            close_idle_at: None,
+            freed_at: None,
         }
     }
 
@@ -193,37 +214,71 @@ impl Shared {
         }
     }
 
-    /// Has the stages of a home swept now, if it is newly opened, and regularly from now on.
-    pub(crate) fn keep_swept(&mut self, open_home: &OpenHome) {
-        let address = Arc::as_ptr(&open_home.home) as usize;
-        self.homes.entry(address).or_insert_with(|| {
-            let home = Arc::clone(&open_home.home);
-            let kind = WorkKind {
-                class: Class::Long,
-                device: Some(open_home.device),
-            };
-            self.pool.submit(kind, WorkItem::Sweep(Arc::clone(&home)));
-            OpenHome {
-                home,
-                device: open_home.device,
-                count: CountDue::No,
-            }
-        });
+    /// Takes note of a home that a session uses from now on. One that is newly open has its stages
+    /// swept, and is counted if that is due.
+    pub(crate) fn note_open_home(&mut self, open_home: &OpenHome, now: Instant) {
+        let OpenHome {
+            home,
+            device,
+            count,
+        } = open_home;
+        let class = match count {
+            CountDue::No => None,
+            CountDue::First => Some(Class::Long),
+            CountDue::Again => Some(Class::Recount),
+        };
+        if let Some(class) = class {
+            self.submit_on(class, *device, WorkItem::Count(Arc::clone(home)));
+        }
+        let address = Arc::as_ptr(home) as usize;
+        // An entry keeps the address from being used again, so it is this home's.
+        if let Entry::Vacant(entry) = self.homes.entry(address) {
+            entry.insert(KnownHome {
+                home: Arc::downgrade(home),
+                device: *device,
+            });
+            self.submit_on(Class::Long, *device, WorkItem::Sweep(Arc::clone(home)));
+        }
+        self.close_idle_at.get_or_insert(now + CLOSE_IDLE_EVERY);
     }
 
-    /// Has a home counted that was just opened, if that is due.
-    pub(crate) fn count_if_due(&mut self, open_home: &OpenHome) {
-        let class = match open_home.count {
-            CountDue::No => return,
-            CountDue::First => Class::Long,
-            CountDue::Again => Class::Recount,
-        };
+    /// When [`Self::close_idle_due`] has something to do.
+    pub(crate) fn next_close_idle(&self) -> Option<Instant> {
+        self.close_idle_at
+    }
+
+    /// Has homes closed that no session has used for a while.
+    pub(crate) fn close_idle_due(&mut self, now: Instant) {
+        if self.close_idle_at.is_none_or(|at| at > now) {
+            return;
+        }
+        self.close_idle(IDLE_MIN);
+        self.homes.retain(|_, known| known.home.strong_count() > 0);
+        self.close_idle_at = (!self.homes.is_empty()).then_some(now + CLOSE_IDLE_EVERY);
+    }
+
+    /// Has all idle homes closed, as descriptors are wanted; not again and again.
+    pub(crate) fn free_descriptors(&mut self, now: Instant) {
+        if self.freed_at.is_none_or(|at| now >= at + FREE_EVERY) {
+            self.freed_at = Some(now);
+            self.close_idle(Duration::ZERO);
+        }
+    }
+
+    /// Has homes closed that no session has used for `idle`.
+    fn close_idle(&mut self, idle: Duration) {
+        let services = Arc::clone(&self.services);
         let kind = WorkKind {
-            class,
-            device: Some(open_home.device),
+            class: Class::Short,
+            device: None,
         };
         self.pool
-            .submit(kind, WorkItem::Count(Arc::clone(&open_home.home)));
+            .submit(kind, WorkItem::CloseIdle { services, idle });
+    }
+
+    fn submit_on(&mut self, class: Class, device: u64, item: WorkItem) {
+        let device = Some(device);
+        self.pool.submit(WorkKind { class, device }, item);
     }
 
     /// Has a worker read the configuration again, at SIGHUP.
@@ -270,15 +325,13 @@ impl Shared {
 
     /// Has all open homes swept, and counted where that is due.
     pub(crate) fn sweep(&mut self) {
-        for OpenHome { home, device, .. } in self.homes.values() {
-            let kind = |class| WorkKind {
-                class,
-                device: Some(*device),
-            };
-            let (swept, counted) = (Arc::clone(home), Arc::clone(home));
-            self.pool.submit(kind(Class::Long), WorkItem::Sweep(swept));
-            self.pool
-                .submit(kind(Class::Recount), WorkItem::Count(counted));
+        let open = self.homes.values();
+        let open: Vec<_> = open
+            .filter_map(|known| Some((known.home.upgrade()?, known.device)))
+            .collect();
+        for (home, device) in open {
+            self.submit_on(Class::Long, device, WorkItem::Sweep(Arc::clone(&home)));
+            self.submit_on(Class::Recount, device, WorkItem::Count(home));
         }
     }
 }

@@ -29,6 +29,7 @@ use super::listing_text::{ListingStyle, ListingText, facts};
 use super::open_file::OpenFile;
 use super::refusal::refusal;
 use super::small_file::{SMALL_FILE_MAX, SmallFile};
+use crate::accounts::lock::{holder_of, process};
 use crate::accounts::store::Accounts;
 
 /// An upload that has received nothing for this long is cancelled when the same user uploads the
@@ -141,11 +142,18 @@ pub(crate) fn perform(worker: &Worker, services: &Services, mut request: JobRequ
             file,
             open_home: None,
         },
-        Err(error @ (VfsError::Scanning | VfsError::TooManyOpen)) => JobResult::Retry {
+        Err(VfsError::Scanning) => JobResult::Retry {
             request,
-            why: refusal(&error),
+            why: Refusal::NotReady,
             evict: None,
         },
+        Err(VfsError::TooManyOpen) if services.homes.close_idle(worker, Duration::ZERO) > 0 => {
+            JobResult::Retry {
+                request,
+                why: Refusal::Overloaded,
+                evict: None,
+            }
+        }
         Err(VfsError::Busy { owner, silent }) if silent >= SILENT || owner == request.owner => {
             let evict = (owner != request.owner).then_some(owner);
             JobResult::Retry {
@@ -213,10 +221,14 @@ fn open_home(
         })
     };
     let open_home = open().map_err(|error: VfsError| {
-        log::error!(
-            "the home {} of {user} cannot be opened: {error}",
-            account.root.display()
-        );
+        let root = account.root.display();
+        match error {
+            VfsError::InUse => {
+                let holder = process(holder_of(&account.root));
+                log::error!("the home {root} of {user} cannot be opened: {holder} works on it");
+            }
+            _ => log::error!("the home {root} of {user} cannot be opened: {error}"),
+        }
         match error {
             VfsError::NotFound | VfsError::NotADirectory => Refusal::NoHome,
             other => refusal(&other),

@@ -31,6 +31,7 @@ pub(crate) fn refusal(error: &VfsError) -> Refusal {
             offset: *offset,
             size: *size,
         },
+        VfsError::InUse => Refusal::NoHome,
         VfsError::TooManyOpen => Refusal::Overloaded,
         VfsError::Stopped => Refusal::NotReady,
         VfsError::Io(error) => {

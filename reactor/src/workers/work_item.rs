@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use skiff_sessions::server::JobId;
 use skiff_sessions::server::job::KeptBecause;
@@ -46,6 +47,11 @@ pub(crate) enum WorkItem {
     Reload {
         file: PathBuf,
         tickets: Option<FtpTls>,
+    },
+    /// Closes homes that no session has used for `idle`.
+    CloseIdle {
+        services: Arc<Services>,
+        idle: Duration,
     },
     /// Removes stages older than their time to live.
     Sweep(Arc<Home>),
@@ -129,6 +135,10 @@ impl Work for WorkItem {
             }
             Self::Count(home) => {
                 count_if_due(context.worker, &home);
+                Outcome::Nothing
+            }
+            Self::CloseIdle { services, idle } => {
+                services.homes.close_idle(context.worker, idle);
                 Outcome::Nothing
             }
             Self::Sweep(home) => {

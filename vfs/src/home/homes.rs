@@ -1,146 +1,253 @@
-//! [`Homes`]: the registry of open homes, one shared [`Home`] for each root directory, and the
-//! snapshots of their ledgers.
+//! [`Homes`]: the registry of homes, one shared [`Home`] for each root directory, opened when it is
+//! needed and closed when it is idle, and the snapshots of their ledgers.
 
 use std::collections::HashMap;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use rustix::fs::{AtFlags, statat};
 use sha2::{Digest, Sha256};
-use skiff_quota::{Folder, Snapshot, Snapshots};
+use skiff_quota::{Amount, Folder, Snapshot, Snapshots};
 
 use super::Home;
-use super::writers::Phase;
+use super::writers::{HomeState, Phase};
 use crate::jail::Jail;
 use crate::{Limit, Policy, VfsError, Worker};
 
-/// The registry of homes. A home that was opened once stays in it.
+/// Open homes above which idle ones are closed at once: each holds some descriptors.
+const OPEN_MIN: usize = 64;
+
+/// The registry of homes.
 #[derive(Debug)]
 pub struct Homes {
     policy: Policy,
     snapshots: Snapshots<Folder>,
-    homes: Mutex<HashMap<RootId, Arc<RegisteredHome>>>,
+    places: Mutex<HashMap<RootId, Arc<Place>>>,
+    open_count: AtomicUsize,
+    /// The number of open homes at which idle ones are looked for next.
+    trim_at: AtomicUsize,
 }
 
 /// Device and inode number of a home's root directory.
 type RootId = (u64, u64);
 
+/// The place of one root directory, which stays when its home is closed.
 #[derive(Debug)]
-struct RegisteredHome {
-    home: Arc<Home>,
+struct Place {
     snapshot_name: String,
-    /// True once the snapshot of the last clean stop was taken. The lock is held while it is.
-    snapshot_loaded: Mutex<bool>,
+    /// The lock is held while the home is opened or closed.
+    slot: Mutex<Slot>,
+}
+
+#[derive(Debug)]
+enum Slot {
+    Closed {
+        /// When the home was last counted.
+        counted_at: Option<Instant>,
+    },
+    Open {
+        home: Arc<Home>,
+        /// When it was first seen without a user; `None` while it has some.
+        idle_since: Option<Instant>,
+    },
 }
 
 impl Homes {
     /// A registry without homes. `state` is an existing folder of the host, which keeps what the
-    /// ledgers say between a clean stop and the next start.
+    /// ledgers say while their homes are closed.
     pub fn new(state: impl Into<PathBuf>, policy: Policy) -> Self {
         let snapshots = Snapshots::new(Folder::new(state));
         Self {
             policy,
             snapshots,
-            homes: Mutex::default(),
+            places: Mutex::default(),
+            open_count: AtomicUsize::new(0),
+            trim_at: AtomicUsize::new(OPEN_MIN),
         }
     }
 
     /// Opens the home at `root`, an existing directory of the host. Users of one root share one
-    /// home, which has the latest `limit`. Where [`Home::needs_scan`] is true the caller must scan
-    /// the home before it can change.
+    /// home, which has the latest `limit`. Where [`Home::needs_scan`] is true the caller must have
+    /// the home scanned; before the first scan it cannot change. [`VfsError::InUse`] where another
+    /// process works on it.
     pub fn open(
         &self,
-        _worker: &Worker,
+        worker: &Worker,
         user: &str,
         root: &Path,
         limit: Limit,
     ) -> Result<Arc<Home>, VfsError> {
-        let registered = self.find_or_register(user, root, limit)?;
-        registered.home.ledger.set_limit(limit);
-        let mut snapshot_loaded = registered.snapshot_loaded.lock();
-        if !*snapshot_loaded {
-            self.load_snapshot(&registered)?;
-            *snapshot_loaded = true;
+        if self.open_count.load(Ordering::Relaxed) >= self.trim_at.load(Ordering::Relaxed) {
+            self.trim(worker);
         }
-        Ok(Arc::clone(&registered.home))
+        match self.open_root(user, root, limit) {
+            Err(VfsError::TooManyOpen) if self.close_idle(worker, Duration::ZERO) > 0 => {
+                self.open_root(user, root, limit)
+            }
+            other => other,
+        }
+    }
+
+    /// Closes the homes that nobody has used for `idle`, and gives their number. Nobody has a home
+    /// whose [`Arc`] is held by the registry alone; that time begins when this is called first
+    /// without a user.
+    pub fn close_idle(&self, _worker: &Worker, idle: Duration) -> usize {
+        let places: Vec<_> = self.places.lock().values().cloned().collect();
+        let now = Instant::now();
+        let closed = places.iter().filter(|place| {
+            // Whoever opens it at the moment uses it.
+            let slot = place.slot.try_lock();
+            slot.is_some_and(|mut slot| self.close_if_idle(place, &mut slot, now, idle))
+        });
+        closed.count()
     }
 
     /// Refuses all changes from now on and stores a snapshot of each ledger for the next start.
     /// The caller ends all uploads first: for a home with a running upload no snapshot is stored,
     /// so that the next start counts it.
     pub fn close(&self, _worker: &Worker) -> Result<(), VfsError> {
-        let registered: Vec<_> = self.homes.lock().values().cloned().collect();
-        let results: Vec<_> = registered
+        let places: Vec<_> = self.places.lock().values().cloned().collect();
+        let results: Vec<_> = places
             .iter()
-            .map(|registered| self.store_snapshot(registered))
+            .map(|place| match &*place.slot.lock() {
+                Slot::Open { home, .. } => self.close_for_good(&place.snapshot_name, home),
+                Slot::Closed { .. } => Ok(()),
+            })
             .collect();
         results.into_iter().collect()
     }
 
-    fn find_or_register(
-        &self,
-        user: &str,
-        root: &Path,
-        limit: Limit,
-    ) -> Result<Arc<RegisteredHome>, VfsError> {
-        // Opened before the registry is locked: a dead network mount blocks its own users only.
-        let jail = Jail::open(root)?;
-        let stat = statat(jail.root(), c"", AtFlags::EMPTY_PATH)?;
-        let root_id = (stat.st_dev, stat.st_ino);
-        if let Some(registered) = self.homes.lock().get(&root_id) {
-            return Ok(Arc::clone(registered));
-        }
-        let home = Arc::new(Home::new(jail, self.policy.clone(), user, limit)?);
-        let registered = RegisteredHome {
-            home,
-            snapshot_name: snapshot_name(root),
-            snapshot_loaded: Mutex::new(false),
-        };
-        Ok(Arc::clone(
-            self.homes
-                .lock()
-                .entry(root_id)
-                .or_insert_with(|| Arc::new(registered)),
-        ))
+    /// Closes all idle homes, and looks again when there are twice as many as are in use.
+    fn trim(&self, worker: &Worker) {
+        self.close_idle(worker, Duration::ZERO);
+        let open = self.open_count.load(Ordering::Relaxed);
+        let trim_at = open.saturating_mul(2).max(OPEN_MIN);
+        self.trim_at.store(trim_at, Ordering::Relaxed);
     }
 
-    fn load_snapshot(&self, registered: &RegisteredHome) -> Result<(), VfsError> {
-        let mark = registered.home.mounts.root().inode;
-        if let Some(snapshot) = self
-            .snapshots
-            .take(&registered.snapshot_name)?
-            .filter(|s| s.mark == mark)
-        {
-            registered.home.ledger.set_used(snapshot.used);
-            registered.home.state.lock().phase = Phase::Open;
+    fn open_root(&self, user: &str, root: &Path, limit: Limit) -> Result<Arc<Home>, VfsError> {
+        // Opened before anything is locked: a dead network mount blocks its own users only.
+        let jail = Jail::open(root)?;
+        let stat = statat(jail.root(), c"", AtFlags::EMPTY_PATH)?;
+        let place = self.place((stat.st_dev, stat.st_ino), root);
+        let mut slot = place.slot.lock();
+        match &mut *slot {
+            Slot::Open { home, idle_since } => {
+                *idle_since = None;
+                home.ledger.set_limit(limit);
+                Ok(Arc::clone(home))
+            }
+            Slot::Closed { counted_at } => {
+                jail.lock()?;
+                let home = Home::new(jail, self.policy.clone(), user, limit)?;
+                home.state.lock().counted_at = *counted_at;
+                self.load_snapshot(&place.snapshot_name, &home)?;
+                let home = Arc::new(home);
+                *slot = Slot::Open {
+                    home: Arc::clone(&home),
+                    idle_since: None,
+                };
+                self.open_count.fetch_add(1, Ordering::Relaxed);
+                Ok(home)
+            }
+        }
+    }
+
+    fn place(&self, root_id: RootId, root: &Path) -> Arc<Place> {
+        let mut places = self.places.lock();
+        let place = places.entry(root_id).or_insert_with(|| {
+            Arc::new(Place {
+                snapshot_name: snapshot_name(root),
+                slot: Mutex::new(Slot::Closed { counted_at: None }),
+            })
+        });
+        Arc::clone(place)
+    }
+
+    fn close_if_idle(&self, place: &Place, slot: &mut Slot, now: Instant, idle: Duration) -> bool {
+        let Slot::Open { home, idle_since } = slot else {
+            return false;
+        };
+        if Arc::strong_count(home) > 1 {
+            *idle_since = None;
+            return false;
+        }
+        let since = *idle_since.get_or_insert(now);
+        if now.duration_since(since) < idle {
+            return false;
+        }
+        let counted_at = home.state.lock().counted_at;
+        let closed = std::mem::replace(slot, Slot::Closed { counted_at });
+        let Slot::Open { home, idle_since } = closed else {
+            return false;
+        };
+        // A new handle needs the slot's lock, but for one from a `Weak`, which may be just made.
+        match Arc::try_unwrap(home) {
+            Ok(home) => {
+                if let Err(e) = self.store_snapshot(&place.snapshot_name, &home) {
+                    log::warn!("{}: the next session has the home counted: {e}", home.user);
+                }
+                self.open_count.fetch_sub(1, Ordering::Relaxed);
+                true
+            }
+            Err(home) => {
+                *slot = Slot::Open { home, idle_since };
+                false
+            }
+        }
+    }
+
+    fn load_snapshot(&self, name: &str, home: &Home) -> Result<(), VfsError> {
+        let mark = home.mounts.root().inode;
+        let taken = self.snapshots.take(name)?;
+        if let Some(snapshot) = taken.filter(|snapshot| snapshot.mark == mark) {
+            home.ledger.set_used(snapshot.used);
+            home.state.lock().phase = Phase::Open;
         }
         Ok(())
     }
 
-    fn store_snapshot(&self, registered: &RegisteredHome) -> Result<(), VfsError> {
-        let home = &registered.home;
+    /// Stores what an open home uses, where that is known.
+    fn store_snapshot(&self, name: &str, home: &Home) -> Result<(), VfsError> {
+        let used = known_use(home, &home.state.lock());
+        used.map_or(Ok(()), |used| self.store(name, home, used))
+    }
+
+    fn store(&self, name: &str, home: &Home, used: Amount) -> Result<(), VfsError> {
+        let mark = home.mounts.root().inode;
+        Ok(self.snapshots.store(name, &Snapshot { used, mark })?)
+    }
+
+    fn close_for_good(&self, name: &str, home: &Home) -> Result<(), VfsError> {
         let used = {
             let mut state = home.state.lock();
-            let trusted = state.phase == Phase::Open && state.writers.is_empty();
+            let used = known_use(home, &state);
             state.phase = Phase::Closed;
-            if !trusted || home.is_ledger_stale() {
-                return Ok(());
-            }
-            home.usage().used
+            used
         };
-        // Without this sync a power loss could leave the snapshot and lose files that it counts.
-        home.mounts
-            .all()
-            .iter()
-            .try_for_each(|mount| mount.sync())?;
-        let snapshot = Snapshot {
-            used,
-            mark: home.mounts.root().inode,
+        let store = |used| {
+            // Without this sync a power loss could leave the snapshot and lose files that it
+            // counts.
+            home.mounts
+                .all()
+                .iter()
+                .try_for_each(|mount| mount.sync())?;
+            self.store(name, home, used)
         };
-        Ok(self.snapshots.store(&registered.snapshot_name, &snapshot)?)
+        let stored = used.map_or(Ok(()), store);
+        home.jail.unlock();
+        stored
     }
+}
+
+/// What `home` uses; `None` where the ledger cannot be believed.
+fn known_use(home: &Home, state: &HomeState) -> Option<Amount> {
+    let is_known = state.phase == Phase::Open && state.writers.is_empty();
+    (is_known && !home.is_ledger_stale()).then(|| home.usage().used)
 }
 
 /// The file name of a root's snapshot: a hash of the path, which may hold any bytes.

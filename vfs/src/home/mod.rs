@@ -83,3 +83,9 @@ impl Home {
         result
     }
 }
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        self.jail.unlock();
+    }
+}

@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
-use rustix::fs::{Mode, openat};
+use rustix::fs::{FlockOperation, Mode, flock, openat};
 use rustix::io::Errno;
 
 use self::cached::AccessTime;
@@ -57,6 +57,25 @@ impl Jail {
             handle: Arc::new(handle),
             access_time,
         })
+    }
+
+    /// Locks the home's directory against other processes, by flock(2). A directory that may not
+    /// be read, or is on a network file system, cannot be locked.
+    pub(crate) fn lock(&self) -> Result<(), VfsError> {
+        match flock(&self.handle, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(()),
+            Err(Errno::WOULDBLOCK) => Err(VfsError::InUse),
+            Err(e) => {
+                log::debug!("a home is not locked against other processes: {e}");
+                Ok(())
+            }
+        }
+    }
+
+    /// Undoes [`Jail::lock`], also where files below are open still.
+    pub(crate) fn unlock(&self) {
+        // Fails only where there was no lock.
+        let _ = flock(&self.handle, FlockOperation::Unlock);
     }
 
     pub(crate) fn handle(&self) -> &Arc<OwnedFd> {

@@ -289,9 +289,8 @@ impl ClaimedName {
         // directory of stages is closed to others.
         let mode = Mode::from_raw_mode(guard.home().policy.file_mode & 0o777);
         let stage = || staging.open(key, mode | Mode::RUSR | Mode::WUSR, how);
-        let in_stage = Target::Stage {
-            labelled: found.is_some(),
-        };
+        let labelled = found.is_some();
+        let in_stage = Target::Stage { labelled };
         let staged_bytes = found.map_or(0, |stage| stage.size);
         let declared = request.size.unwrap_or(0);
         let preallocation = match how {

@@ -82,6 +82,8 @@ impl World {
             .open(worker, "tom", self.root.path(), Limit::new(1 << 20, 100))
             .unwrap();
         home.scan(worker).unwrap();
+        // A machine that stops holds no lock, and the next boot is in the same process.
+        home.jail.unlock();
         home
     }
 

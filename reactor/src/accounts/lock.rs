@@ -1,0 +1,172 @@
+//! Locks the folders that a daemon works on against a second daemon, with flock(2): two would each
+//! allow the whole quota and remove each other's stages.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
+
+/// The file in the state folder that is locked and holds the process's number.
+const LOCK_FILE: &str = "lock";
+
+/// A folder that another process has locked, or that cannot be locked.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LockError {
+    #[error("{}: {} works on it already; stop that one, or choose another folder", path.display(), process(*holder))]
+    InUse { path: PathBuf, holder: Option<u32> },
+    #[error("{}: cannot be locked: {error}", path.display())]
+    Failed { path: PathBuf, error: io::Error },
+}
+
+/// The locks of a daemon's folders; dropping them unlocks.
+#[derive(Debug)]
+pub(crate) struct FolderLocks {
+    _locked: Vec<File>,
+}
+
+impl FolderLocks {
+    /// Locks the existing folder `state`, and `homes` if it is there.
+    pub(crate) fn take(state: &Path, homes: &Path) -> Result<Self, LockError> {
+        let mut locked = vec![lock_state(state)?];
+        locked.extend(lock_homes(homes)?);
+        Ok(Self { _locked: locked })
+    }
+}
+
+/// The number of the process that has locked `folder`, as far as the system tells.
+pub(crate) fn holder_of(folder: &Path) -> Option<u32> {
+    let found = folder.metadata().ok()?;
+    let locks = std::fs::read_to_string("/proc/locks").ok()?;
+    holder_in(&locks, found.dev(), found.ino())
+}
+
+/// `process 12`, or what is said where its number is not known.
+pub(crate) fn process(holder: Option<u32>) -> String {
+    holder.map_or("another process".to_owned(), |pid| format!("process {pid}"))
+}
+
+fn lock_state(state: &Path) -> Result<File, LockError> {
+    let path = state.join(LOCK_FILE);
+    let failed = |error: io::Error| LockError::Failed {
+        path: path.clone(),
+        error,
+    };
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    let mut file = options.mode(0o600).open(&path).map_err(failed)?;
+    match try_lock(&file) {
+        Ok(true) => {}
+        Ok(false) => {
+            let mut number = String::new();
+            let _ = (&file).take(20).read_to_string(&mut number);
+            return Err(LockError::InUse {
+                path: state.to_owned(),
+                holder: number.trim().parse().ok(),
+            });
+        }
+        Err(error) => return Err(failed(error)),
+    }
+    file.set_len(0).map_err(failed)?;
+    writeln!(file, "{}", std::process::id()).map_err(failed)?;
+    Ok(file)
+}
+
+fn lock_homes(homes: &Path) -> Result<Option<File>, LockError> {
+    let Ok(folder) = File::open(homes) else {
+        return Ok(None);
+    };
+    match try_lock(&folder) {
+        Ok(true) => Ok(Some(folder)),
+        Ok(false) => Err(LockError::InUse {
+            path: homes.to_owned(),
+            holder: holder_of(homes),
+        }),
+        // Network file systems lock no directories.
+        Err(error) => {
+            log::debug!("{}: not locked: {error}", homes.display());
+            Ok(None)
+        }
+    }
+}
+
+/// Locks without waiting; false where another process has the lock.
+fn try_lock(file: &File) -> io::Result<bool> {
+    loop {
+        match flock(file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => return Ok(true),
+            Err(Errno::WOULDBLOCK) => return Ok(false),
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// Finds the holder of a flock(2) lock in the text of /proc/locks (proc_locks(5)). Some file systems
+/// tell another device number there than stat(2) does, so the inode number alone may have to do.
+fn holder_in(locks: &str, device: u64, inode: u64) -> Option<u32> {
+    let rows = locks.lines().filter_map(|line| {
+        let fields: Vec<_> = line.split_whitespace().collect();
+        let [_, "FLOCK", _, _, pid, file, ..] = fields[..] else {
+            return None;
+        };
+        let mut parts = file.split(':');
+        let mut hex = || u32::from_str_radix(parts.next()?, 16).ok();
+        let its_device = rustix::fs::makedev(hex()?, hex()?);
+        let its_inode: u64 = parts.next()?.parse().ok()?;
+        Some((
+            its_inode,
+            its_device,
+            pid.parse().ok().filter(|pid| *pid > 0)?,
+        ))
+    });
+    let mut same: Vec<_> = rows.filter(|(its, ..)| *its == inode).collect();
+    same.sort_by_key(|(_, its, _)| *its != device);
+    same.first().map(|(_, _, pid)| *pid)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_second_is_told_who_is_the_first() {
+        let place = tempfile::tempdir().unwrap();
+        let (state, homes) = (place.path().join("state"), place.path().join("homes"));
+        std::fs::create_dir(&state).unwrap();
+        std::fs::create_dir(&homes).unwrap();
+        let locks = FolderLocks::take(&state, &homes).unwrap();
+        let own = process(Some(std::process::id()));
+        let said = FolderLocks::take(&state, &homes).unwrap_err().to_string();
+        assert!(
+            said.starts_with(&format!("{}: {own} works", state.display())),
+            "{said}"
+        );
+        let other = place.path().join("other");
+        std::fs::create_dir(&other).unwrap();
+        let said = FolderLocks::take(&other, &homes).unwrap_err().to_string();
+        assert!(
+            said.starts_with(&format!("{}: ", homes.display())),
+            "{said}"
+        );
+        drop(locks);
+        FolderLocks::take(&state, &homes).unwrap();
+        FolderLocks::take(&other, &place.path().join("missing")).unwrap();
+    }
+
+    #[test]
+    fn the_holder_is_found_by_device_and_inode() {
+        let locks = "1: POSIX  ADVISORY  WRITE 7 08:01:55 0 EOF\n\
+                     2: FLOCK  ADVISORY  WRITE 8 08:02:55 0 EOF\n\
+                     2: -> FLOCK  ADVISORY  WRITE 11 08:01:55 0 EOF\n\
+                     3: FLOCK  ADVISORY  WRITE 9 08:01:55 0 EOF\n\
+                     4: FLOCK  ADVISORY  WRITE 0 08:01:66 0 EOF\n";
+        let device = rustix::fs::makedev(8, 1);
+        assert_eq!(holder_in(locks, device, 55), Some(9));
+        assert_eq!(holder_in(locks, rustix::fs::makedev(0, 40), 55), Some(8));
+        assert_eq!(holder_in(locks, device, 56), None);
+        assert_eq!(holder_in(locks, device, 66), None);
+    }
+}
