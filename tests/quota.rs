@@ -1,8 +1,9 @@
 //! Nobody stores a byte more than he may, however he goes about it.
 
+use std::os::unix::fs::PermissionsExt;
 use std::sync::Barrier;
 
-use crate::harness::{Answer, Daemon, Peer, Tail, ask_all, md5, noise};
+use crate::harness::{Answer, Daemon, Peer, Tail, ask_all, md5, noise, skiffd_user};
 
 const MB: usize = 1_000_000;
 
@@ -244,6 +245,40 @@ fn a_recount_after_a_start_finds_what_came_and_went_beside_the_daemon() {
     assert_eq!(sam.used(), 100_000);
     sam.ask("STOR size=900001 more", 551);
     sam.put("", "more", &noise(34, 900_000));
+}
+
+#[test]
+fn the_operator_has_homes_counted_while_sessions_go_on() {
+    let mut daemon = small();
+    let mut sam = daemon.login("sam");
+    sam.put("", "file", &noise(41, 100_000));
+    std::fs::write(daemon.home("sam").join("comes"), noise(42, 300_000)).unwrap();
+    let socket = std::fs::metadata(daemon.folder().join("state/control")).unwrap();
+    assert_eq!(socket.permissions().mode() & 0o777, 0o600);
+    let told = daemon.user(&["recount", "sam"], "");
+    let right = "sam: 400000 bytes and 2 entries; the ledger had 100000 bytes and 1 entries";
+    assert!(told.starts_with(right), "{told}");
+    assert_eq!(sam.used(), 400_000);
+
+    let told = daemon.user(&["recount", "--all"], "");
+    let lines: Vec<_> = told.lines().collect();
+    let [jerry, sam, tom] = lines[..] else {
+        panic!("{told}")
+    };
+    assert!(jerry.starts_with("jerry: 0 bytes and 0 entries, counted for the first"));
+    assert_eq!(sam, "sam: 400000 bytes and 2 entries, as the ledger had");
+    assert!(tom.starts_with("tom: "));
+
+    let refused = |words: &[&str]| {
+        let output = skiffd_user(&daemon.settings(), words, "");
+        assert_eq!(output.status.code(), Some(1), "{words:?}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    assert!(refused(&["recount", "nobody"]).contains("there is no user nobody"));
+    daemon.stop();
+    let told = String::from_utf8(skiffd_user(&daemon.settings(), &["recount", "sam"], "").stderr);
+    assert!(told.unwrap().contains("no daemon runs"));
+    assert!(!daemon.folder().join("state/control").exists());
 }
 
 #[test]

@@ -15,6 +15,7 @@ use crate::accesslog::{AccessLog, LogFailed};
 use crate::accounts::lock::{FolderLocks, LockError};
 use crate::accounts::secret;
 use crate::accounts::store::Accounts;
+use crate::control::server::ControlSocket;
 use crate::endpoints::Endpoints;
 use crate::endpoints::limits::limits;
 use crate::event_loop::admission::Admission;
@@ -142,11 +143,18 @@ fn assemble(
         accounts: Accounts::new(Arc::clone(config), secret),
         file: config.file.clone(),
     });
+    let control = match ControlSocket::bind(&config.state, &waker) {
+        Ok(control) => Some(control),
+        Err(error) => {
+            log::warn!("no control socket, so that skiffd user recount does nothing: {error}");
+            None
+        }
+    };
     let admission = Admission::new(config.limits.clone());
     let limits = Arc::new(limits(config));
     let endpoints = Endpoints::load(config, None)?;
     let shared = Shared::new(registry, pool, admission, log, limits, services, endpoints);
-    Reactor::new(poll, signals, listeners, shared).map_err(system_error("poll"))
+    Reactor::new(poll, signals, control, listeners, shared).map_err(system_error("poll"))
 }
 
 /// Writes the ledger of every home to the disk, within 20 s in case a disk hangs.

@@ -5,13 +5,14 @@
 //!
 //! ```text
 //! cli > daemon > reactor > connection > event_loop > workers > endpoints, transport
-//!     > tls, accounts, accesslog
+//!     > tls, accounts, accesslog, control
 //! ```
 
 mod accesslog;
 mod accounts;
 pub mod cli;
 mod connection;
+mod control;
 mod daemon;
 mod endpoints;
 mod event_loop;

@@ -15,6 +15,7 @@ use skiff_sessions::wire::reply::CloseReason;
 use slab::Slab;
 
 use crate::connection::{Connection, Ready};
+use crate::control::server::ControlSocket;
 use crate::event_loop::listener::{Listener, Protocol, RanOut};
 use crate::event_loop::shared::Shared;
 use crate::event_loop::signals::{Signal, Signals};
@@ -27,8 +28,9 @@ use crate::workers::work_item::{Outcome, WorkItem};
 pub(crate) const WAKE: Token = Token(0);
 pub(crate) const SIGNALS: Token = Token(1);
 const TIMER: Token = Token(2);
+const CONTROL: Token = Token(3);
 /// The token of the first listener; the others follow.
-const LISTENERS: usize = 3;
+const LISTENERS: usize = 4;
 
 /// How long transfers may go on after SIGTERM before they are suspended.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -42,6 +44,8 @@ pub(crate) struct Reactor {
     poll: Poll,
     timer: TimerFd,
     signals: Signals<Receiver>,
+    /// `None` where the system gives no control socket.
+    control: Option<ControlSocket>,
     listeners: Vec<Listener>,
     connections: Slab<Connection>,
     generations: Generations,
@@ -66,17 +70,22 @@ impl Reactor {
     pub(crate) fn new(
         poll: Poll,
         signals: Signals<Receiver>,
+        control: Option<ControlSocket>,
         mut listeners: Vec<Listener>,
         shared: Shared,
     ) -> io::Result<Self> {
         for (index, listener) in listeners.iter_mut().enumerate() {
             listener.register(poll.registry(), Token(LISTENERS + index))?;
         }
+        if let Some(control) = &control {
+            control.register(poll.registry(), CONTROL)?;
+        }
         let timer = TimerFd::register(poll.registry(), TIMER)?;
         Ok(Self {
             poll,
             timer,
             signals,
+            control,
             listeners,
             connections: Slab::new(),
             generations: Generations::default(),
@@ -108,6 +117,7 @@ impl Reactor {
         // After all other events: an ABOR that has arrived counts before a finished upload.
         if events.iter().any(|event| event.token() == WAKE) {
             self.take_outcomes(now);
+            self.take_commands();
         }
         for id in std::mem::take(&mut self.shared.unfinished) {
             self.with_connection(id, |connection, shared| {
@@ -131,6 +141,12 @@ impl Reactor {
         self.shared.pool.clear_wake();
         while let Some(outcome) = self.shared.pool.take() {
             self.on_outcome(outcome, now);
+        }
+    }
+
+    fn take_commands(&mut self) {
+        while let Some(request) = self.control.as_ref().and_then(ControlSocket::next) {
+            self.shared.command(request);
         }
     }
 
@@ -163,6 +179,7 @@ impl Reactor {
         match event.token() {
             WAKE | TIMER => {}
             SIGNALS => self.on_signals(now),
+            CONTROL => self.control.iter().for_each(ControlSocket::accept),
             token => match ConnectionId::from_token(token) {
                 Some((id, socket)) => {
                     let readable =
@@ -189,6 +206,7 @@ impl Reactor {
     fn on_outcome(&mut self, outcome: Outcome, now: Instant) {
         match outcome {
             Outcome::Nothing => {}
+            Outcome::HomesOpened => self.shared.watch_idle(now),
             Outcome::Reloaded(reloaded) => self.shared.apply(reloaded),
             Outcome::Handshake {
                 connection,
@@ -330,6 +348,7 @@ impl Reactor {
             self.connections.len()
         );
         crate::event_loop::sd_notify::stopping();
+        self.shared.services.homes.stop_counts();
         self.listeners.clear();
         self.phase = Phase::Draining(now);
         self.notify_all(&|| Event::Leave(CloseReason::ShuttingDown), now);

@@ -26,7 +26,7 @@ const CRATES: [Layered; 3] = [
         layers: &[
             layer("main", &[]),
             layer("lib", &[]),
-            layer("cli", &["daemon", "tls", "accounts"]),
+            layer("cli", &["daemon", "tls", "accounts", "control"]),
             layer(
                 "daemon",
                 &[
@@ -37,11 +37,18 @@ const CRATES: [Layered; 3] = [
                     "tls",
                     "accounts",
                     "accesslog",
+                    "control",
                 ],
             ),
             layer(
                 "reactor",
-                &["connection", "event_loop", "workers", "transport"],
+                &[
+                    "connection",
+                    "event_loop",
+                    "workers",
+                    "transport",
+                    "control",
+                ],
             ),
             layer(
                 "connection",
@@ -49,14 +56,25 @@ const CRATES: [Layered; 3] = [
             ),
             layer(
                 "event_loop",
-                &["workers", "endpoints", "transport", "tls", "accesslog"],
+                &[
+                    "workers",
+                    "endpoints",
+                    "transport",
+                    "tls",
+                    "accesslog",
+                    "control",
+                ],
             ),
-            layer("workers", &["endpoints", "transport", "tls", "accounts"]),
+            layer(
+                "workers",
+                &["endpoints", "transport", "tls", "accounts", "control"],
+            ),
             layer("endpoints", &["tls"]),
             layer("transport", &["tls"]),
             layer("tls", &[]),
             layer("accounts", &[]),
             layer("accesslog", &[]),
+            layer("control", &[]),
         ],
     },
     Layered {

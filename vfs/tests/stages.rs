@@ -410,6 +410,27 @@ fn a_home_is_open_in_one_registry_at_a_time() {
 }
 
 #[test]
+fn a_stop_ends_counts_and_the_snapshot_is_stored_all_the_same() {
+    on_worker(|worker| {
+        let world = World::new();
+        put(&world.open(worker), worker, "file", b"content").unwrap();
+        let homes = world.homes();
+        let home = homes
+            .open(worker, "tom", &world.root(), world.limit)
+            .unwrap();
+        home.scan(worker).unwrap();
+        homes.stop_counts();
+        assert!(matches!(home.scan(worker), Err(VfsError::Stopped)));
+        homes.close(worker).unwrap();
+        let next = world
+            .homes()
+            .open(worker, "tom", &world.root(), world.limit)
+            .unwrap();
+        assert_eq!(next.usage().used, Amount::new(7, 1));
+    });
+}
+
+#[test]
 fn a_rescan_heals_changes_made_behind_our_back() {
     on_worker(|worker| {
         let world = World::new();

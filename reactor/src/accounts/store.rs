@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use rustix::io::Errno;
-use skiff_conf::{AccountStatus, FtpAccess, Server, UserStore};
+use skiff_conf::{Account, AccountStatus, FtpAccess, Server, UserName, UserStore};
 use skiff_sessions::scram::Verifier;
 use skiff_sessions::server::job::{CloseNotify, LostControl};
 use skiff_sessions::server::{Access, Rights, Standing};
@@ -30,6 +30,13 @@ pub(crate) struct ResolvedAccount {
     pub(crate) limit: Limit,
     pub(crate) access: Access,
     pub(crate) rights: Rights,
+}
+
+/// Where the home of an account is, and what it may hold.
+pub(crate) struct UserHome {
+    pub(crate) user: String,
+    pub(crate) root: PathBuf,
+    pub(crate) limit: Limit,
 }
 
 impl Accounts {
@@ -115,12 +122,11 @@ impl Accounts {
             log::error!("{name} cannot log in: {why}");
             return Err(Refusal::NoHome);
         }
-        let allowance = config.allowance(name, account);
         let access = match account.access {
             skiff_conf::Access::ReadWrite => Access::ReadWrite,
             skiff_conf::Access::ReadOnly => Access::ReadOnly,
         };
-        let limit = Limit::new(allowance.bytes.get(), allowance.entries.get());
+        let limit = limit(&config, name, account);
         let close_notify = account
             .data_close_notify
             .unwrap_or(config.ftp.data_close_notify);
@@ -144,6 +150,20 @@ impl Accounts {
             access,
             rights,
         })
+    }
+
+    /// The homes of all accounts, or of `user`, also of those that may not log in.
+    pub(crate) fn homes(&self, worker: &Worker, user: Option<&str>) -> Vec<UserHome> {
+        let (store, config) = (self.store(worker), self.config());
+        let wanted = store
+            .iter()
+            .filter(|(name, _)| user.is_none_or(|user| name.as_str() == user));
+        let home = |(name, account): (&UserName, &Account)| UserHome {
+            user: name.to_string(),
+            root: config.home(name, account),
+            limit: limit(&config, name, account),
+        };
+        wanted.map(home).collect()
     }
 
     pub(crate) fn set_password(
@@ -191,6 +211,11 @@ impl Accounts {
         }
         Arc::clone(&store)
     }
+}
+
+fn limit(config: &Server, name: &UserName, account: &Account) -> Limit {
+    let allowance = config.allowance(name, account);
+    Limit::new(allowance.bytes.get(), allowance.entries.get())
 }
 
 fn is_out_of_descriptors(path: &Path) -> bool {

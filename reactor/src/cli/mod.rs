@@ -46,6 +46,8 @@ skiffd: a file server for many users on small machines
                                      [FTP]
   skiffd user del --config FILE NAME
   skiffd user list --config FILE
+  skiffd user recount --config FILE NAME|--all
+                                      count homes at once, if a daemon runs
 
   --help, --version
 

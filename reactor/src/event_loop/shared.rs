@@ -14,6 +14,7 @@ use skiff_sessions::server::{DialectRules, Effect, Job, JobId, Limits, Setup};
 use skiff_vfs::Home;
 
 use crate::accesslog::AccessLog;
+use crate::control::command::{Command, Request};
 use crate::endpoints::reload::Reloaded;
 use crate::endpoints::{Endpoints, FtpEndpoint};
 use crate::event_loop::admission::Admission;
@@ -27,6 +28,7 @@ use crate::workers::inline::Inline;
 use crate::workers::jobs::{Answer, CountDue, JobRequest, OpenHome, Services};
 use crate::workers::pool::Pool;
 use crate::workers::schedule::{Class, WorkKind};
+use crate::workers::upkeep::Upkeep;
 use crate::workers::work_item::WorkItem;
 
 /// Time between two attempts of a job that cannot be done yet.
@@ -228,7 +230,7 @@ impl Shared {
             CountDue::Again => Some(Class::Recount),
         };
         if let Some(class) = class {
-            self.submit_on(class, *device, WorkItem::Count(Arc::clone(home)));
+            self.submit_on(class, *device, Upkeep::Count(Arc::clone(home)));
         }
         let address = Arc::as_ptr(home) as usize;
         // An entry keeps the address from being used again, so it is this home's.
@@ -237,9 +239,30 @@ impl Shared {
                 home: Arc::downgrade(home),
                 device: *device,
             });
-            self.submit_on(Class::Long, *device, WorkItem::Sweep(Arc::clone(home)));
+            self.submit_on(Class::Long, *device, Upkeep::Sweep(Arc::clone(home)));
         }
+        self.watch_idle(now);
+    }
+
+    /// Has idle homes closed after a while.
+    pub(crate) fn watch_idle(&mut self, now: Instant) {
         self.close_idle_at.get_or_insert(now + CLOSE_IDLE_EVERY);
+    }
+
+    /// Has a worker do what the operator wants.
+    pub(crate) fn command(&mut self, Request { command, answer }: Request) {
+        let services = Arc::clone(&self.services);
+        let Command::Recount(who) = command;
+        let kind = WorkKind {
+            class: Class::Recount,
+            device: None,
+        };
+        let item = Upkeep::Recount {
+            services,
+            who,
+            answer,
+        };
+        self.pool.submit(kind, WorkItem::Upkeep(item));
     }
 
     /// When [`Self::close_idle_due`] has something to do.
@@ -254,7 +277,8 @@ impl Shared {
         }
         self.close_idle(IDLE_MIN);
         self.homes.retain(|_, known| known.home.strong_count() > 0);
-        self.close_idle_at = (!self.homes.is_empty()).then_some(now + CLOSE_IDLE_EVERY);
+        let some_open = self.services.homes.open_count() > 0;
+        self.close_idle_at = some_open.then_some(now + CLOSE_IDLE_EVERY);
     }
 
     /// Has all idle homes closed, as descriptors are wanted; not again and again.
@@ -273,12 +297,13 @@ impl Shared {
             device: None,
         };
         self.pool
-            .submit(kind, WorkItem::CloseIdle { services, idle });
+            .submit(kind, WorkItem::Upkeep(Upkeep::CloseIdle { services, idle }));
     }
 
-    fn submit_on(&mut self, class: Class, device: u64, item: WorkItem) {
+    fn submit_on(&mut self, class: Class, device: u64, upkeep: Upkeep) {
         let device = Some(device);
-        self.pool.submit(WorkKind { class, device }, item);
+        self.pool
+            .submit(WorkKind { class, device }, WorkItem::Upkeep(upkeep));
     }
 
     /// Has a worker read the configuration again, at SIGHUP.
@@ -330,8 +355,8 @@ impl Shared {
             .filter_map(|known| Some((known.home.upgrade()?, known.device)))
             .collect();
         for (home, device) in open {
-            self.submit_on(Class::Long, device, WorkItem::Sweep(Arc::clone(&home)));
-            self.submit_on(Class::Recount, device, WorkItem::Count(home));
+            self.submit_on(Class::Long, device, Upkeep::Sweep(Arc::clone(&home)));
+            self.submit_on(Class::Recount, device, Upkeep::Count(home));
         }
     }
 }

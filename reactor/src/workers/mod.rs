@@ -4,7 +4,6 @@
 //! than a few milliseconds and never touches a session.
 
 pub(crate) mod burst;
-mod counting;
 pub(crate) mod inline;
 pub(crate) mod jobs;
 pub(crate) mod kept_part;
@@ -17,5 +16,6 @@ pub(crate) mod schedule;
 pub(crate) mod sendfile_pacer;
 mod short_upload;
 mod small_file;
+pub(crate) mod upkeep;
 pub(crate) mod work_item;
 pub(crate) mod yielding;

@@ -3,19 +3,17 @@
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use skiff_sessions::server::JobId;
 use skiff_sessions::server::job::KeptBecause;
 use skiff_sessions::transfer::Burst;
-use skiff_vfs::Home;
 
 use super::burst::{LentTransfer, handshake};
-use super::counting::count_if_due;
 use super::jobs::{JobRequest, JobResult, Services, perform};
 use super::kept_part::log_kept;
 use super::open_file::OpenFile;
 use super::pool::{Work, WorkerContext};
+use super::upkeep::Upkeep;
 use crate::endpoints::reload::Reloaded;
 use crate::tls::ftp::FtpTls;
 use crate::transport::channel::{Channel, Handshake};
@@ -41,20 +39,13 @@ pub(crate) enum WorkItem {
     /// Closes a file that no session needs any more, and why, where it is an upload; close(2) may
     /// block.
     CloseFile(OpenFile, Option<KeptBecause>),
-    /// Counts the bytes and entries of a home, if that is due.
-    Count(Arc<Home>),
+    /// Does something for homes.
+    Upkeep(Upkeep),
     /// Reads the configuration again, at SIGHUP.
     Reload {
         file: PathBuf,
         tickets: Option<FtpTls>,
     },
-    /// Closes homes that no session has used for `idle`.
-    CloseIdle {
-        services: Arc<Services>,
-        idle: Duration,
-    },
-    /// Removes stages older than their time to live.
-    Sweep(Arc<Home>),
 }
 
 /// What came of a work item.
@@ -77,6 +68,8 @@ pub(crate) enum Outcome {
     },
     /// `None` if the new configuration was refused; the log says why.
     Reloaded(Option<Box<Reloaded>>),
+    /// Homes were opened for no session.
+    HomesOpened,
     Nothing,
 }
 
@@ -133,20 +126,7 @@ impl Work for WorkItem {
                 drop(file);
                 Outcome::Nothing
             }
-            Self::Count(home) => {
-                count_if_due(context.worker, &home);
-                Outcome::Nothing
-            }
-            Self::CloseIdle { services, idle } => {
-                services.homes.close_idle(context.worker, idle);
-                Outcome::Nothing
-            }
-            Self::Sweep(home) => {
-                if let Err(error) = home.sweep(context.worker) {
-                    log::warn!("old stages could not be swept: {error}");
-                }
-                Outcome::Nothing
-            }
+            Self::Upkeep(upkeep) => upkeep.run(context.worker),
         }
     }
 }

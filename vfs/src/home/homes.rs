@@ -5,11 +5,12 @@ use std::collections::HashMap;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use rustix::fs::{AtFlags, statat};
+use rustix::process::{Resource, getrlimit};
 use sha2::{Digest, Sha256};
 use skiff_quota::{Amount, Folder, Snapshot, Snapshots};
 
@@ -18,8 +19,10 @@ use super::writers::{HomeState, Phase};
 use crate::jail::Jail;
 use crate::{Limit, Policy, VfsError, Worker};
 
-/// Open homes above which idle ones are closed at once: each holds some descriptors.
-const OPEN_MIN: usize = 64;
+/// Idle homes are closed at once where this many are open: each holds some descriptors.
+const OPEN_MAX: u64 = 64;
+/// The same where the process may have few descriptors: that many for each open home.
+const DESCRIPTORS_PER_HOME: u64 = 16;
 
 /// The registry of homes.
 #[derive(Debug)]
@@ -28,7 +31,9 @@ pub struct Homes {
     snapshots: Snapshots<Folder>,
     places: Mutex<HashMap<RootId, Arc<Place>>>,
     open_count: AtomicUsize,
-    /// The number of open homes at which idle ones are looked for next.
+    /// Set once counts are to end early.
+    stop_counts: Arc<AtomicBool>,
+    /// The number of open homes below which idle ones are not looked for, as most are in use.
     trim_at: AtomicUsize,
 }
 
@@ -66,7 +71,8 @@ impl Homes {
             snapshots,
             places: Mutex::default(),
             open_count: AtomicUsize::new(0),
-            trim_at: AtomicUsize::new(OPEN_MIN),
+            stop_counts: Arc::default(),
+            trim_at: AtomicUsize::new(0),
         }
     }
 
@@ -81,9 +87,7 @@ impl Homes {
         root: &Path,
         limit: Limit,
     ) -> Result<Arc<Home>, VfsError> {
-        if self.open_count.load(Ordering::Relaxed) >= self.trim_at.load(Ordering::Relaxed) {
-            self.trim(worker);
-        }
+        self.trim(worker);
         match self.open_root(user, root, limit) {
             Err(VfsError::TooManyOpen) if self.close_idle(worker, Duration::ZERO) > 0 => {
                 self.open_root(user, root, limit)
@@ -106,6 +110,16 @@ impl Homes {
         closed.count()
     }
 
+    /// Has counts that are under way, or begin, end soon with [`VfsError::Stopped`].
+    pub fn stop_counts(&self) {
+        self.stop_counts.store(true, Ordering::Relaxed);
+    }
+
+    /// How many homes are open.
+    pub fn open_count(&self) -> usize {
+        self.open_count.load(Ordering::Relaxed)
+    }
+
     /// Refuses all changes from now on and stores a snapshot of each ledger for the next start.
     /// The caller ends all uploads first: for a home with a running upload no snapshot is stored,
     /// so that the next start counts it.
@@ -121,11 +135,15 @@ impl Homes {
         results.into_iter().collect()
     }
 
-    /// Closes all idle homes, and looks again when there are twice as many as are in use.
+    /// Closes all idle homes where too many are open, and looks again when there are twice as many
+    /// as are in use.
     fn trim(&self, worker: &Worker) {
+        let trim_at = self.trim_at.load(Ordering::Relaxed).max(open_max());
+        if self.open_count() < trim_at {
+            return;
+        }
         self.close_idle(worker, Duration::ZERO);
-        let open = self.open_count.load(Ordering::Relaxed);
-        let trim_at = open.saturating_mul(2).max(OPEN_MIN);
+        let trim_at = self.open_count().saturating_mul(2);
         self.trim_at.store(trim_at, Ordering::Relaxed);
     }
 
@@ -143,7 +161,8 @@ impl Homes {
             }
             Slot::Closed { counted_at } => {
                 jail.lock()?;
-                let home = Home::new(jail, self.policy.clone(), user, limit)?;
+                let stop = Arc::clone(&self.stop_counts);
+                let home = Home::new(jail, self.policy.clone(), user, limit, stop)?;
                 home.state.lock().counted_at = *counted_at;
                 self.load_snapshot(&place.snapshot_name, &home)?;
                 let home = Arc::new(home);
@@ -248,6 +267,12 @@ impl Homes {
 fn known_use(home: &Home, state: &HomeState) -> Option<Amount> {
     let is_known = state.phase == Phase::Open && state.writers.is_empty();
     (is_known && !home.is_ledger_stale()).then(|| home.usage().used)
+}
+
+/// How many homes may be open, if some of them are idle.
+fn open_max() -> usize {
+    let descriptors = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    (descriptors / DESCRIPTORS_PER_HOME).min(OPEN_MAX) as usize
 }
 
 /// The file name of a root's snapshot: a hash of the path, which may hold any bytes.

@@ -14,6 +14,7 @@ mod space;
 pub(crate) mod stages;
 pub(crate) mod writers;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
@@ -37,6 +38,8 @@ pub struct Home {
     pub(crate) ledger_stale: AtomicBool,
     /// The user ID by which the kernel judges the daemon.
     pub(crate) own_uid: u32,
+    /// Set once counts are to end early.
+    pub(crate) stop_counts: Arc<AtomicBool>,
     /// The user's name, for log lines.
     pub(crate) user: String,
 }
@@ -48,6 +51,7 @@ impl Home {
         policy: Policy,
         user: &str,
         limit: Limit,
+        stop_counts: Arc<AtomicBool>,
     ) -> Result<Self, VfsError> {
         let mounts = Mounts::new(jail.root().try_clone_to_owned()?)?;
         Ok(Self {
@@ -58,6 +62,7 @@ impl Home {
             state: Mutex::new(HomeState::new()),
             ledger_stale: AtomicBool::new(false),
             own_uid: geteuid().as_raw(),
+            stop_counts,
             user: user.to_owned(),
         })
     }

@@ -203,10 +203,18 @@ impl<'a> Scan<'a> {
     }
 
     fn lock(&self) -> Result<MutexGuard<'a, HomeState>, VfsError> {
+        self.check_stopped()?;
         let state = self.home.state.lock();
         match state.phase {
             Phase::Closed => Err(VfsError::Stopped),
             Phase::Open | Phase::Uncounted => Ok(state),
+        }
+    }
+
+    fn check_stopped(&self) -> Result<(), VfsError> {
+        match self.home.stop_counts.load(Ordering::Relaxed) {
+            true => Err(VfsError::Stopped),
+            false => Ok(()),
         }
     }
 
@@ -295,6 +303,7 @@ impl<'a> Scan<'a> {
         let has_keys = !running.is_empty() || self.parents.contains_key(&folder.id);
         let mut reader = DirReader::open(folder)?;
         while let Some((kind, name)) = reader.next()? {
+            self.check_stopped()?;
             if jail::is_staging_name(name.to_bytes()) {
                 continue;
             }

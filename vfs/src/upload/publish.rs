@@ -214,7 +214,9 @@ impl Upload {
 fn stage_after(error: &VfsError) -> StageEnd {
     match error {
         VfsError::Stopped | VfsError::Scanning | VfsError::Busy { .. } => StageEnd::Keep,
-        VfsError::DiskFull | VfsError::TooManyOpen | VfsError::Io(_) => StageEnd::Keep,
+        VfsError::DiskFull | VfsError::TooManyOpen | VfsError::InUse | VfsError::Io(_) => {
+            StageEnd::Keep
+        }
         // It may replace the file that has the name by now, if it is asked to.
         VfsError::Exists => StageEnd::Keep,
         VfsError::Forbidden | VfsError::Escapes | VfsError::OtherDevice => StageEnd::Remove,

@@ -4,7 +4,7 @@ mod ftp;
 mod own;
 mod password;
 
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use pico_args::Arguments;
@@ -15,7 +15,9 @@ use skiff_conf::{
 
 use crate::accounts::folder::{Made, make_folder};
 use crate::cli::arguments::{take_config, take_path, take_rest};
-use crate::cli::failure::Failure;
+use crate::cli::failure::{Failure, tell};
+use crate::control::client::{self, ControlError};
+use crate::control::command::{Command, Line, Who};
 
 use ftp::FtpChanges;
 use own::{Own, parse_own};
@@ -35,6 +37,7 @@ enum Verb {
     Set(UserName, Changes),
     Del(UserName),
     List,
+    Recount(Who),
 }
 
 /// The options of a new account.
@@ -70,9 +73,14 @@ pub(crate) fn parse(mut words: Arguments) -> Result<Request, Failure> {
         "set" => parse_set(words)?,
         "del" => Verb::Del(take_name(words)?),
         "list" => take_rest(words, 0).map(|_| Verb::List)?,
+        "recount" => match words.contains("--all") {
+            true => take_rest(words, 0).map(|_| Verb::Recount(Who::All))?,
+            false => Verb::Recount(Who::User(take_name(words)?.to_string())),
+        },
         _ => {
             let text = format!(
-                "there is no user {verb:?} command; there are add, passwd, set, del and list"
+                "there is no user {verb:?} command; there are add, passwd, set, del, list and \
+                 recount"
             );
             return Err(Failure::Usage(text));
         }
@@ -97,6 +105,7 @@ pub(crate) fn run(request: Request) -> Result<Vec<String>, Failure> {
         Verb::Set(name, changes) => set(&config, &name, &changes)?,
         Verb::Del(name) => delete(&config, &name)?,
         Verb::List => return list(&config),
+        Verb::Recount(who) => return recount(&config, who).map(|()| Vec::new()),
     };
     Ok(vec![done])
 }
@@ -248,6 +257,30 @@ fn delete(config: &Server, name: &UserName) -> Result<String, Failure> {
         "{name} can no longer log in; the home {} stays, delete it when it is not needed",
         home.display()
     ))
+}
+
+/// Has the running daemon count homes, and prints what it finds as it comes.
+fn recount(config: &Server, who: Who) -> Result<(), Failure> {
+    let mut failed = 0;
+    let asked = client::ask(&config.state, &Command::Recount(who), |line| {
+        match line {
+            Line::Say(text) => tell(text).map_err(io::Error::other)?,
+            Line::Fail(text) => {
+                failed += 1;
+                writeln!(io::stderr(), "skiffd: {text}")?;
+            }
+            Line::Done => {}
+        }
+        Ok(())
+    });
+    match (asked, failed) {
+        (Ok(()), 0) => Ok(()),
+        (Ok(()), count) => Err(Failure::Failed(format!("{count} homes were not counted"))),
+        (Err(error @ ControlError::NotRunning), _) => Err(Failure::Failed(format!(
+            "{error}; each home is counted when it is first used after the start"
+        ))),
+        (Err(error), _) => Err(Failure::Failed(error.to_string())),
+    }
 }
 
 fn edit(

@@ -1,0 +1,149 @@
+//! What homes need from time to time: to be counted, swept and closed. A count is done at once where
+//! changes or the operator wait for it, else at a low priority.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rustix::process::setpriority_process;
+use skiff_vfs::{Counted, Home, VfsError, Worker};
+
+use super::jobs::Services;
+use super::work_item::Outcome;
+use crate::accounts::store::UserHome;
+use crate::control::command::{Answer, Who};
+
+/// The nice value of a recount: a tenth of the share of others, and a low priority at the disk too
+/// (ioprio_set(2) says how the one follows from the other). Not the lowest, as it takes the locks
+/// of homes.
+const NICE: i32 = 10;
+
+/// How long the operator's count waits for one that is under way.
+const PATIENCE: Duration = Duration::from_secs(600);
+/// Time between two attempts meanwhile.
+const RETRY_EVERY: Duration = Duration::from_millis(50);
+
+/// Something to be done for homes, for no session.
+pub(crate) enum Upkeep {
+    /// Counts the bytes and entries of a home, if that is due.
+    Count(Arc<Home>),
+    /// Counts homes at the operator's command.
+    Recount {
+        services: Arc<Services>,
+        who: Who,
+        answer: Answer,
+    },
+    /// Removes stages older than their time to live.
+    Sweep(Arc<Home>),
+    /// Closes homes that no session has used for `idle`.
+    CloseIdle {
+        services: Arc<Services>,
+        idle: Duration,
+    },
+}
+
+impl Upkeep {
+    pub(super) fn run(self, worker: &Worker) -> Outcome {
+        match self {
+            Self::Count(home) => count_if_due(worker, &home),
+            Self::Sweep(home) => {
+                if let Err(error) = home.sweep(worker) {
+                    log::warn!("old stages could not be swept: {error}");
+                }
+            }
+            Self::CloseIdle { services, idle } => {
+                services.homes.close_idle(worker, idle);
+            }
+            Self::Recount {
+                services,
+                who,
+                answer,
+            } => {
+                recount_for_operator(worker, &services, &who, answer);
+                return Outcome::HomesOpened;
+            }
+        }
+        Outcome::Nothing
+    }
+}
+
+/// Counts `home`, unless another one has counted it meanwhile.
+fn count_if_due(worker: &Worker, home: &Arc<Home>) {
+    if !home.needs_scan() {
+        return;
+    }
+    let counted = match home.is_uncounted() {
+        true => home.scan(worker),
+        false => recount(worker, home),
+    };
+    match counted {
+        // The daemon stops, or another count has begun.
+        Ok(_) | Err(VfsError::Stopped | VfsError::Scanning) => {}
+        Err(error) => log::error!("a home could not be counted: {error}"),
+    }
+}
+
+/// Counts `home` on a thread of its own: a low priority cannot be raised again.
+fn recount(worker: &Worker, home: &Arc<Home>) -> Result<Counted, VfsError> {
+    let counted = Arc::clone(home);
+    let counting = Worker::spawn("recount", move |worker| {
+        if let Err(error) = setpriority_process(None, NICE) {
+            log::debug!("a recount has the usual priority: {error}");
+        }
+        counted.scan(worker)
+    });
+    match counting.map(std::thread::JoinHandle::join) {
+        Ok(Ok(counted)) => counted,
+        Ok(Err(_)) => Err(VfsError::Stopped),
+        Err(error) => {
+            log::debug!("no thread for a recount: {error}");
+            home.scan(worker)
+        }
+    }
+}
+
+/// Counts the homes of `who` and answers with a line for each.
+fn recount_for_operator(worker: &Worker, services: &Services, who: &Who, answer: Answer) {
+    let user = match who {
+        Who::All => None,
+        Who::User(user) => Some(user.as_str()),
+    };
+    let homes = services.accounts.homes(worker, user);
+    if let (Some(user), true) = (user, homes.is_empty()) {
+        answer.fail(format!("there is no user {user}"));
+    }
+    for home in homes {
+        let user = &home.user;
+        let is_heard = match recount_home(worker, services, &home) {
+            Ok(counted) => answer.say(format!("{user}: {}", told(counted))),
+            Err(error) => answer.fail(format!("{user}: {}: {error}", home.root.display())),
+        };
+        if !is_heard {
+            return;
+        }
+    }
+    answer.done();
+}
+
+fn recount_home(
+    worker: &Worker,
+    services: &Services,
+    UserHome { user, root, limit }: &UserHome,
+) -> Result<Counted, VfsError> {
+    let home = services.homes.open(worker, user, root, *limit)?;
+    let until = Instant::now() + PATIENCE;
+    loop {
+        match home.scan(worker) {
+            Err(VfsError::Scanning) if Instant::now() < until => std::thread::sleep(RETRY_EVERY),
+            other => return other,
+        }
+    }
+}
+
+/// What a count has found, for people.
+fn told(Counted { used, before }: Counted) -> String {
+    match before {
+        Some(before) if before == used => format!("{used}, as the ledger had"),
+        Some(before) => format!("{used}; the ledger had {before}, and is right now"),
+        None => format!("{used}, counted for the first time since the start"),
+    }
+}
