@@ -95,7 +95,7 @@ fn settled(
         bytes += model.bytes();
         entries += model.entries();
     }
-    let df = peer.ask("DF", 213);
+    let df = peer.df();
     assert_eq!(df.number("used"), bytes, "{user}: {}", df.line);
     assert_eq!(df.number("entries"), entries, "{user}: {}", df.line);
     assert!(bytes <= df.number("limit"), "{user}: {}", df.line);

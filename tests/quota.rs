@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Barrier;
 
-use crate::harness::{Answer, Daemon, Peer, Tail, ask_all, md5, noise, skiffd_user};
+use crate::harness::{Answer, Daemon, Peer, Tail, ask_all, md5, noise, skiffd_user, until};
 
 const MB: usize = 1_000_000;
 
@@ -79,14 +79,14 @@ fn a_part_is_charged_until_it_is_dropped_or_published() {
     let mut sam = daemon.login("sam");
     let data = noise(7, 800_000);
     sam.leave_part("", "part", &data, 700_000);
-    let df = sam.ask("DF", 213);
+    let df = sam.df();
     assert_eq!((df.number("used"), df.number("staged")), (700_000, 700_000));
     sam.ask("STOR size=300001 other", 551);
     // Going on with it needs room for the rest only.
     sam.ask("STOR size=800000 part", 210);
     sam.ask("211", 212);
     sam.fill(&data[700_000..], &data);
-    let df = sam.ask("DF", 213);
+    let df = sam.df();
     assert_eq!((df.number("used"), df.number("staged")), (800_000, 0));
 
     sam.leave_part("", "dropped", &noise(8, 200_000), 200_000);
@@ -195,7 +195,7 @@ fn entries_are_bounded_too() {
     sam.ask("MKD a", 257);
     sam.put("", "a/b", b"1");
     sam.put("", "c", b"1");
-    let df = sam.ask("DF", 213);
+    let df = sam.df();
     assert_eq!((df.number("entries"), df.number("entries_limit")), (3, 3));
     let refused: Vec<Answer> = ["STOR size=1 d", "STOR size=0 d"]
         .map(|line| sam.ask(line, 551))
@@ -218,7 +218,7 @@ fn files_from_elsewhere_are_counted() {
     std::fs::write(home.join("dir/file"), noise(17, 600_000)).unwrap();
     let mut sam = daemon.login("sam");
     counted(&mut sam);
-    let df = sam.ask("DF", 213);
+    let df = sam.df();
     assert_eq!((df.number("used"), df.number("entries")), (600_000, 2));
     sam.ask("STOR size=400001 more", 551);
     sam.put("", "more", &noise(18, 400_000));
@@ -279,6 +279,50 @@ fn the_operator_has_homes_counted_while_sessions_go_on() {
     let told = String::from_utf8(skiffd_user(&daemon.settings(), &["recount", "sam"], "").stderr);
     assert!(told.unwrap().contains("no daemon runs"));
     assert!(!daemon.folder().join("state/control").exists());
+}
+
+/// Nobody is told 0 while a home is counted.
+#[test]
+fn while_a_home_is_counted_that_is_told() {
+    let daemon = small();
+    let home = daemon.home("jerry");
+    for n in 0..5000 {
+        std::fs::write(home.join(n.to_string()), "1").unwrap();
+    }
+    let mut jerry = daemon.login("jerry");
+    let told = until("the end of the count", || {
+        let (df, status) = (jerry.ask("DF", 213).line, jerry.ask("STAT", 211).line);
+        for line in [&df, &status] {
+            let is_counted = line.contains(" used=5000 ");
+            assert!(is_counted != line.contains(" counting=1 "), "{line}");
+            assert!(line.contains(" limit=10000000 "), "{line}");
+        }
+        df.contains(" used=").then_some(df)
+    });
+    assert!(
+        told.contains(" entries=5000 ") && told.contains(" free=9995000 "),
+        "{told}"
+    );
+}
+
+/// What is shown is what decides.
+#[test]
+fn free_is_what_a_new_upload_is_granted() {
+    let daemon = small();
+    let (mut one, mut two) = (daemon.login("sam"), daemon.login("sam"));
+    one.put("", "file", &noise(51, 100_000));
+    one.leave_part("", "part", &noise(52, 50_000), 20_000);
+    one.ask("STOR size=300000 running", 150);
+    one.frames(&noise(53, 200_000));
+    let df = two.df();
+    assert_eq!((df.number("used"), df.number("staged")), (120_000, 20_000));
+    assert_eq!(
+        (df.number("reserved"), df.number("free")),
+        (300_000, 580_000)
+    );
+    two.ask("STOR size=580001 new", 551);
+    two.ask("STOR size=580000 new", 150);
+    assert_eq!(daemon.login("sam").df().number("free"), 0);
 }
 
 #[test]

@@ -15,7 +15,7 @@ use skiff_sessions::server::{
 };
 use skiff_sessions::transfer::{AHEAD_MAX, End, Route, Task};
 use skiff_sessions::wire::codec;
-use skiff_sessions::wire::reply::{CloseReason, Facts, Kind, Refusal, Usage};
+use skiff_sessions::wire::reply::{CloseReason, Facts, Held, Kind, Refusal, Usage};
 use skiff_sessions::wire::stamp::Stamp;
 
 use super::limits;
@@ -283,6 +283,7 @@ fn completion_for(job: &Job, choice: u8) -> Completion {
         }),
         Job::Usage => Completion::Usage(Usage {
             limit: 1000,
+            held: (size % 2 == 0).then(Held::default),
             ..Usage::default()
         }),
         Job::Size { .. } => Completion::Size(size),

@@ -35,7 +35,7 @@ fn a_reload_takes_up_quotas() {
     let keys = r#"quota: (default: "5MB", entries: 77, users: {"jerry": "6MB"}),"#;
     write_settings(daemon.folder(), keys);
     reload(&daemon);
-    let df = daemon.login("sam").ask("DF", 213);
+    let df = daemon.login("sam").df();
     assert_eq!(df.number("limit"), 5_000_000);
     assert_eq!(df.number("entries_limit"), 77);
     assert_eq!(

@@ -41,20 +41,17 @@ impl Model {
         self.parts.iter().map(size).collect()
     }
 
-    /// What is charged: for each name the longer of file and part.
+    /// What is charged: all files and all parts.
     pub(super) fn bytes(&self) -> u64 {
-        let names: BTreeSet<_> = self.files.keys().chain(self.parts.keys()).collect();
-        let size = |path: &String| {
-            let file = self.files.get(path).map_or(0, Vec::len);
-            file.max(self.parts.get(path).map_or(0, |part| part.have)) as u64
-        };
-        names.into_iter().map(size).sum()
+        let files = self.files.values().map(Vec::len);
+        let parts = self.parts.values().map(|part| part.have);
+        files.chain(parts).map(|size| size as u64).sum()
     }
 
-    /// Names, and the directory itself. A name that has a part too is one entry.
+    /// Files, parts, directories, and the directory itself.
     pub(super) fn entries(&self) -> u64 {
-        let all = self.files.keys().chain(self.parts.keys()).chain(&self.dirs);
-        1 + all.collect::<BTreeSet<_>>().len() as u64
+        let all = self.files.len() + self.parts.len() + self.dirs.len();
+        1 + all as u64
     }
 
     /// What a listing of `path` names: a file is listed as itself.

@@ -289,9 +289,18 @@ impl Peer {
         text.lines().map(entry).collect()
     }
 
+    /// DF of a counted home.
+    #[track_caller]
+    pub(crate) fn df(&mut self) -> Answer {
+        until("the end of a count", || {
+            let answer = self.ask("DF", 213);
+            (!answer.line.contains("counting=1")).then_some(answer)
+        })
+    }
+
     #[track_caller]
     pub(crate) fn used(&mut self) -> u64 {
-        self.ask("DF", 213).number("used")
+        self.df().number("used")
     }
 
     // Ends.

@@ -92,10 +92,9 @@ fn status_says_user_home_quota_use_and_versions() {
         ("server", &*daemon.address().to_string()),
         ("home", "/"),
         ("quota", "800 MB (800000000 bytes)"),
-        (
-            "used",
-            "12 kB (12345 bytes; 0 B in unfinished uploads), 800 MB free",
-        ),
+        ("used", "12 kB (12345 bytes; 0 B in unfinished uploads)"),
+        ("reserved", "0 B for uploads under way"),
+        ("free", "800 MB (799987655 bytes) for a new upload"),
         ("versions", "server skiffd/0.1.0, client skiff/0.1.0"),
     ] {
         let row =

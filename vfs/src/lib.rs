@@ -40,6 +40,7 @@ pub use error::VfsError;
 pub use home::Home;
 pub use home::homes::Homes;
 pub use home::scan::Counted;
+pub use home::space::Holdings;
 pub use home::stages::StageInfo;
 pub use policy::{Durability, Policy};
 pub use reading::download::Download;

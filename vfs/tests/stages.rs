@@ -129,6 +129,52 @@ fn a_kept_stage_is_charged_beside_its_file_or_not_kept() {
     });
 }
 
+/// Issue: "31 B used, 800 MB free", and then 551.
+#[test]
+fn what_is_told_as_free_is_granted_and_not_a_byte_more() {
+    on_worker(|worker| {
+        let world = limited(1000, 10);
+        let home = world
+            .homes()
+            .open(worker, "tom", &world.root(), world.limit)
+            .unwrap();
+        assert_eq!(home.holdings(worker).unwrap(), None, "nobody knows yet");
+        home.scan(worker).unwrap();
+        let told = |worker: &Worker| home.holdings(worker).unwrap().unwrap();
+        put(&home, worker, "file", &[1; 100]).unwrap();
+        leave(&home, worker, "kept", &[2; 30]);
+        leave(&home, worker, "old", &[2; 40]);
+        age(&world, "old", 1);
+        let mut running = start(&home, worker, "running", 300).unwrap();
+        running.write(worker, &[3; 200]).unwrap();
+        let now = told(worker);
+        assert_eq!(now.usage.used, Amount::new(170, 3));
+        assert_eq!(now.staged, 70, "what runs is reserved, not staged");
+        assert_eq!(now.usage.reserved, Amount::new(300, 1));
+        // The old stage goes for a new upload.
+        assert_eq!(now.free, 1000 - 130 - 300);
+        assert!(over_quota(start(&home, worker, "new", now.free + 1)).is_some());
+        drop(start(&home, worker, "new", told(worker).free).unwrap());
+        drop(running);
+        assert_eq!(told(worker).staged, 230);
+        world.check(&home, worker);
+    });
+}
+
+#[test]
+fn without_an_entry_or_room_on_the_disk_nothing_is_free() {
+    on_worker(|worker| {
+        let world = limited(1000, 1);
+        let home = world.open(worker);
+        put(&home, worker, "file", &[1; 100]).unwrap();
+        assert_eq!(home.holdings(worker).unwrap().unwrap().free, 0);
+        let mut full = limited(1000, 10);
+        full.policy.free_space_floor = u64::MAX;
+        let home = full.open(worker);
+        assert_eq!(home.holdings(worker).unwrap().unwrap().free, 0);
+    });
+}
+
 #[test]
 fn entries_have_a_limit_of_their_own() {
     on_worker(|worker| {

@@ -102,20 +102,36 @@ pub(crate) fn quit(_: &mut Session, _: &ParsedArgs) -> CommandResult {
 
 /// Prints the quota; `first` stands before its first line.
 fn print_usage(usage: &Usage, first: &str) {
-    let free = usage.limit.saturating_sub(usage.used);
-    let (used, limit) = (format_size(usage.used), format_size(usage.limit));
-    let staged = format_size(usage.staged);
     print_line(format_args!(
-        "{first}quota      {limit} ({} bytes)",
+        "{first}quota      {} ({} bytes)",
+        format_size(usage.limit),
         usage.limit
     ));
+    let Some(held) = &usage.held else {
+        print_line("    used       the server is counting, ask again in a moment");
+        print_line(format_args!(
+            "    entries    at most {}",
+            usage.entries_limit
+        ));
+        return;
+    };
     print_line(format_args!(
-        "    used       {used} ({} bytes; {staged} in unfinished uploads), {} free",
-        usage.used,
-        format_size(free)
+        "    used       {} ({} bytes; {} in unfinished uploads)",
+        format_size(held.used),
+        held.used,
+        format_size(held.staged)
+    ));
+    print_line(format_args!(
+        "    reserved   {} for uploads under way",
+        format_size(held.reserved)
+    ));
+    print_line(format_args!(
+        "    free       {} ({} bytes) for a new upload",
+        format_size(held.free),
+        held.free
     ));
     print_line(format_args!(
         "    entries    {} of {}",
-        usage.entries, usage.entries_limit
+        held.entries, usage.entries_limit
     ));
 }

@@ -17,7 +17,7 @@ use skiff_sessions::server::{
 use skiff_sessions::wire::command::Replace;
 use skiff_sessions::wire::ftp::pattern::{Pattern, is_pattern};
 use skiff_sessions::wire::listing::Form;
-use skiff_sessions::wire::reply::{Refusal, Usage};
+use skiff_sessions::wire::reply::{Held, Refusal, Usage};
 use skiff_sessions::wire::stamp::Stamp;
 use skiff_vfs::{
     Digest, Digests, Download, Home, Homes, Kept, NameSize, Start, Upload, UploadRequest,
@@ -261,7 +261,7 @@ fn in_home(worker: &Worker, services: &Services, request: &JobRequest) -> Result
             Completion::Facts(facts(&home.stat(worker, below(path))?)),
             None,
         ),
-        Job::Usage => (Completion::Usage(usage(worker, home)), None),
+        Job::Usage => (Completion::Usage(usage(worker, home)?), None),
         Job::MakeDirectory { path } => home.make_dir(worker, below(path)).map(|()| done())?,
         Job::Remove { path } => home.remove(worker, below(path)).map(|()| done())?,
         Job::CheckSource { path } => home.stat_link(worker, below(path)).map(|_| done())?,
@@ -537,19 +537,20 @@ fn publish(
     }
 }
 
-fn usage(worker: &Worker, home: &Home) -> Usage {
-    let usage = home.usage();
-    let staged = home
-        .stages(worker)
-        .map_or(0, |all| all.iter().map(|stage| stage.size).sum());
-    Usage {
-        used: usage.used.bytes,
-        limit: usage.limit.bytes,
-        staged,
-        entries: usage.used.entries,
-        entries_limit: usage.limit.entries,
-        reserved: usage.reserved.bytes,
-    }
+fn usage(worker: &Worker, home: &Home) -> Result<Usage, VfsError> {
+    let limit = home.usage().limit;
+    let held = home.holdings(worker)?.map(|holdings| Held {
+        used: holdings.usage.used.bytes,
+        staged: holdings.staged,
+        reserved: holdings.usage.reserved.bytes,
+        free: holdings.free,
+        entries: holdings.usage.used.entries,
+    });
+    Ok(Usage {
+        limit: limit.bytes,
+        entries_limit: limit.entries,
+        held,
+    })
 }
 
 pub(crate) fn below(path: &VirtualPath) -> &Path {

@@ -205,7 +205,13 @@ impl SimpleCommand {
                 Reply::ModifiedSet { path, modified }
             }
             (Self::SetMode, Completion::Done) => Reply::ModeSet,
-            (Self::Available, Completion::Usage(usage)) => Reply::Available(usage.available()),
+            (Self::Available, Completion::Usage(usage)) => match usage.held {
+                Some(held) => Reply::Available(held.free),
+                None => Reply::Refused {
+                    operation,
+                    why: Refusal::NotReady,
+                },
+            },
             (Self::Allocate(bytes), Completion::Usage(usage)) => allocate(bytes, &usage, cx),
             (Self::Usage, Completion::Usage(usage)) => Reply::Usage(usage),
             (Self::Status, Completion::Usage(usage)) => Reply::Status(Box::new(Status {
@@ -233,7 +239,7 @@ fn allocate(bytes: u64, usage: &Usage, cx: &mut Context<'_>) -> Reply {
     if bytes > usage.limit {
         let why = Refusal::OverQuota {
             needed: bytes,
-            available: usage.available(),
+            available: usage.held.map_or(usage.limit, |held| held.free),
         };
         return Reply::Refused {
             operation: Operation::Store,

@@ -456,25 +456,27 @@ pub struct Status {
     pub server: String,
 }
 
-/// What a home uses and may use, in bytes and entries.
+/// What a home may hold and holds, in bytes and entries.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Usage {
-    pub used: u64,
     pub limit: u64,
-    pub staged: u64,
-    pub entries: u64,
     pub entries_limit: u64,
-    /// Bytes reserved for uploads under way.
-    pub reserved: u64,
+    /// `None` while the home is being counted: nobody knows then, and nobody is told 0.
+    pub held: Option<Held>,
 }
 
-impl Usage {
-    /// Bytes that may still be stored.
-    pub fn available(&self) -> u64 {
-        self.limit
-            .saturating_sub(self.used)
-            .saturating_sub(self.reserved)
-    }
+/// What a counted home holds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Held {
+    /// Bytes of files and of unfinished uploads.
+    pub used: u64,
+    /// Those of `used` that are unfinished uploads which nobody is sending.
+    pub staged: u64,
+    /// Bytes reserved beside `used`, for uploads under way.
+    pub reserved: u64,
+    /// Bytes that a new upload would be granted.
+    pub free: u64,
+    pub entries: u64,
 }
 
 /// What a listing tells of an entry; the size in bytes.

@@ -48,11 +48,17 @@ pub(super) struct Faults {
     pub(super) job: Option<Refusal>,
     /// The home is not opened.
     pub(super) home: Option<Refusal>,
+    /// The home is still being counted.
+    pub(super) counting: Option<Counting>,
     /// An upload takes no byte from this offset on.
     pub(super) write: Option<(u64, Refusal)>,
     /// A published file gives none from this offset on.
     pub(super) read: Option<(u64, Refusal)>,
 }
+
+/// A home whose use nobody knows yet.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Counting;
 
 /// What of a disk a run is compared by.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -4,7 +4,7 @@ use skiff_sessions::digest::{Algorithm, Running};
 use skiff_sessions::wire::stamp::Stamp;
 
 use super::cuts::at_every_cut;
-use super::disk::Disk;
+use super::disk::{Counting, Disk};
 use super::rig::Rig;
 use super::world::{NEW, OLD, World};
 
@@ -85,11 +85,36 @@ fn room() {
             let quota = rig.expect("SITE QUOTA", &[200]);
             let line = " 48 of 100 bytes used, 5 of them by unfinished uploads";
             assert_eq!(quota[0].lines[1], line);
+            let free = " 0 bytes reserved for uploads under way, 52 free for a new one";
+            assert_eq!(quota[0].lines[2], free);
             let status = rig.expect("STAT", &[211]);
             assert_eq!(status[0].lines[1], " logged in as tom");
             assert_eq!(status[0].lines[2], line);
         },
     );
+}
+
+/// Nobody is told 0 while a home is counted.
+#[test]
+fn a_home_that_is_being_counted() {
+    let world = || {
+        let mut disk = Disk::new();
+        disk.faults.counting = Some(Counting);
+        World::with(disk)
+    };
+    at_every_cut(world, |rig| {
+        let counting = "your home is being counted, ask again in a moment";
+        assert!(rig.text("AVBL", 450).contains("still being counted"));
+        for (line, code, at) in [("SITE QUOTA", 200, 1), ("STAT", 211, 2)] {
+            let said = rig.expect(line, &[code]);
+            assert!(
+                said[0].lines[at].trim_start().starts_with(counting),
+                "{said:?}"
+            );
+            assert_eq!(said[0].lines.len(), at + 2, "nothing else is told");
+        }
+        rig.expect("ALLO 5", &[200]);
+    });
 }
 
 fn sum(algorithm: Algorithm, bytes: &[u8]) -> String {

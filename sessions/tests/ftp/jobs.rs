@@ -3,7 +3,7 @@
 use skiff_sessions::path::{PathArg, VirtualPath};
 use skiff_sessions::server::job::Remembered;
 use skiff_sessions::server::{Completion, DownloadFacts, Job, Standing};
-use skiff_sessions::wire::reply::{Facts, Kind, Refusal, Usage};
+use skiff_sessions::wire::reply::{Facts, Held, Kind, Refusal, Usage};
 
 use super::disk::{Disk, OLD_TIME, Path};
 use super::file::OpenFile;
@@ -170,13 +170,17 @@ impl Disk {
     }
 
     fn usage(&self) -> Usage {
-        Usage {
+        let held = Held {
             used: self.used(),
-            limit: self.limit,
             staged: self.stages.values().map(|stage| stage.len() as u64).sum(),
-            entries: (self.files.len() + self.folders.len()) as u64,
-            entries_limit: 1000,
             reserved: 0,
+            free: self.limit - self.used(),
+            entries: (self.files.len() + self.folders.len()) as u64,
+        };
+        Usage {
+            limit: self.limit,
+            entries_limit: 1000,
+            held: self.faults.counting.is_none().then_some(held),
         }
     }
 

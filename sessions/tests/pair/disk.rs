@@ -8,7 +8,7 @@ use std::rc::Rc;
 use skiff_sessions::digest::Sum;
 use skiff_sessions::server::Access;
 use skiff_sessions::server::job::DigestUpdate;
-use skiff_sessions::wire::reply::{Refusal, Usage};
+use skiff_sessions::wire::reply::{Held, Refusal, Usage};
 use skiff_sessions::wire::stamp::Stamp;
 
 /// Absolute, as `VirtualPath` has it.
@@ -194,13 +194,17 @@ impl Disk {
     }
 
     pub(super) fn usage(&self) -> Usage {
+        let used = self.used + self.reserved();
         Usage {
-            used: self.used + self.reserved(),
             limit: self.limit,
-            staged: self.staged(),
-            entries: (self.files.len() + self.folders.len()) as u64,
             entries_limit: 0,
-            reserved: 0,
+            held: Some(Held {
+                used,
+                staged: self.staged(),
+                reserved: 0,
+                free: self.limit - used,
+                entries: (self.files.len() + self.folders.len()) as u64,
+            }),
         }
     }
 

@@ -233,7 +233,10 @@ impl Pair {
         };
         assert_eq!(answered.code, 213, "{}", answered.text);
         assert_eq!(
-            answered.usage.map(|usage| usage.used),
+            answered
+                .usage
+                .and_then(|usage| usage.held)
+                .map(|held| held.used),
             Some(self.disk.borrow().sum())
         );
     }

@@ -118,7 +118,7 @@ fn what_is_told() {
         line(213, "type=file size=43 mtime=20260102030405 mode=0644 /a"),
         line(
             213,
-            "used=71 limit=1073741824 staged=7 entries=5 entries_limit=0 quota",
+            "used=71 staged=7 reserved=0 free=1073741753 entries=5 limit=1073741824 entries_limit=0 quota",
         ),
     ];
     assert_eq!(told, expected);

@@ -10,7 +10,7 @@ mod lock;
 pub(crate) mod recount;
 pub(crate) mod resolve;
 pub(crate) mod scan;
-mod space;
+pub(crate) mod space;
 pub(crate) mod stages;
 pub(crate) mod writers;
 
@@ -67,7 +67,8 @@ impl Home {
         })
     }
 
-    /// The ledger's limit, used and reserved amounts. `used` is zero before the first scan.
+    /// The ledger's limit, used and reserved amounts. `used` means nothing while
+    /// [`Home::is_uncounted`].
     pub fn usage(&self) -> Usage {
         self.ledger.usage()
     }

@@ -2,19 +2,32 @@
 //! disk.
 
 use std::cmp::Ordering as Order;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, HashMap};
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use rustix::fs::fstatvfs;
-use skiff_quota::{Amount, Reservation};
+use skiff_quota::{Amount, Reservation, Usage};
 
 use super::Home;
+use super::charge::stage_charge;
+use super::writers::Phase;
 use crate::jail::folder::NameKey;
 use crate::jail::mount::Mount;
 use crate::staging::{Stage, StagingDir};
 use crate::{VfsError, Worker};
+
+/// What a counted home holds, and what a new upload would be granted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Holdings {
+    pub usage: Usage,
+    /// Bytes of `usage.used` that are stages which no upload is writing.
+    pub staged: u64,
+    /// Bytes that an upload of a new name would be granted: by the quota, where the stages that go
+    /// for it are gone, and by the disk.
+    pub free: u64,
+}
 
 /// Stages that are removed before a reservation is tried again.
 const DROP_BATCH: usize = 64;
@@ -36,6 +49,55 @@ impl Home {
         }
     }
 
+    /// What the home holds; `None` before it is counted.
+    pub fn holdings(&self, _worker: &Worker) -> Result<Option<Holdings>, VfsError> {
+        let running: HashMap<_, _> = {
+            let state = self.state.lock();
+            if state.phase == Phase::Uncounted {
+                return Ok(None);
+            }
+            let charges = state.writers.iter();
+            charges.map(|(key, writer)| (*key, writer.charge)).collect()
+        };
+        let mut staged: u64 = running.values().map(|charge| charge.staged.bytes).sum();
+        let mut idle = Amount::ZERO;
+        for (mount, staging) in self.staging_dirs() {
+            staging.for_each(|stage| {
+                let key = NameKey {
+                    mount: mount.id,
+                    stage: stage.key,
+                };
+                if !running.contains_key(&key) {
+                    staged = staged.saturating_add(stage.size);
+                    if is_idle(stage, self.policy.stage_idle) {
+                        idle = idle.plus(stage_charge(stage.size));
+                    }
+                }
+                Ok(())
+            })?;
+        }
+        let usage = self.usage();
+        Ok(Some(Holdings {
+            usage,
+            staged,
+            free: self.free_for_upload(usage, idle)?,
+        }))
+    }
+
+    /// Bytes that a new upload would be granted, after `idle` stages were removed for it.
+    fn free_for_upload(&self, usage: Usage, idle: Amount) -> Result<u64, VfsError> {
+        let taken = usage.used.plus(usage.reserved).minus(idle);
+        let room = usage.limit.minus(taken);
+        let on_disk = match self.policy.free_space_floor {
+            0 => u64::MAX,
+            floor => free_space(self.jail.handle())?.saturating_sub(floor),
+        };
+        Ok(match room.entries {
+            0 => 0,
+            _ => room.bytes.min(on_disk),
+        })
+    }
+
     /// Reserves `wanted`, and removes idle stages where that would exceed the quota.
     pub(crate) fn reserve(&self, wanted: Amount) -> Result<Reservation, VfsError> {
         let mut reservation = self.ledger.reserve(Amount::ZERO)?;
@@ -49,9 +111,7 @@ impl Home {
         if self.policy.free_space_floor == 0 {
             return Ok(());
         }
-        let disk = fstatvfs(disk)?;
-        let free = disk.f_bavail.saturating_mul(disk.f_frsize);
-        if free < self.policy.free_space_floor.saturating_add(coming) {
+        if free_space(disk)? < self.policy.free_space_floor.saturating_add(coming) {
             return Err(VfsError::DiskFull);
         }
         Ok(())
@@ -135,6 +195,12 @@ impl Home {
         self.shrink_staged(&state, now.size);
         Ok(true)
     }
+}
+
+/// Bytes that are free on the file system of `disk`.
+fn free_space(disk: impl AsFd) -> Result<u64, VfsError> {
+    let disk = fstatvfs(disk)?;
+    Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
 }
 
 fn is_idle(stage: Stage, age: Duration) -> bool {

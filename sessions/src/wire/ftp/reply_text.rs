@@ -10,7 +10,7 @@ use crate::path::VirtualPath;
 use crate::wire::command::{ByteRange, DigestForm, PassiveForm, Protection, Representation};
 use crate::wire::listing::{Fact, FactSet};
 use crate::wire::reply::{
-    CloseReason, DataReply, HelpTopic, Malformed, Operation, ParameterReply, Refusal, Reply,
+    CloseReason, DataReply, Held, HelpTopic, Malformed, Operation, ParameterReply, Refusal, Reply,
     SecurityReply, Status, Truncation, UnderWay, Usage,
 };
 use crate::wire::shared_text::{close_reason_text, refusal_text};
@@ -309,23 +309,34 @@ fn push_usage(usage: &Usage, code: u16, out: &mut Vec<u8>) {
 
 fn push_account(usage: &Usage, out: &mut Vec<u8>) {
     let Usage {
-        used,
         limit,
-        staged,
-        entries,
         entries_limit,
-        ..
+        held,
     } = usage;
-    Line::between(out)
-        .text(format_args!(
-            "{used} of {limit} bytes used, {staged} of them by unfinished uploads"
-        ))
-        .end();
-    Line::between(out)
-        .text(format_args!(
-            "{entries} of {entries_limit} files and directories"
-        ))
-        .end();
+    let mut line = |text: std::fmt::Arguments<'_>| Line::between(out).text(text).end();
+    let Some(held) = held else {
+        line(format_args!(
+            "your home is being counted, ask again in a moment; {limit} bytes and {entries_limit} \
+             files and directories are allowed"
+        ));
+        return;
+    };
+    let Held {
+        used,
+        staged,
+        reserved,
+        free,
+        entries,
+    } = held;
+    line(format_args!(
+        "{used} of {limit} bytes used, {staged} of them by unfinished uploads"
+    ));
+    line(format_args!(
+        "{reserved} bytes reserved for uploads under way, {free} free for a new one"
+    ));
+    line(format_args!(
+        "{entries} of {entries_limit} files and directories"
+    ));
 }
 
 fn push_under_way(under_way: &UnderWay, code: u16, out: &mut Vec<u8>) {

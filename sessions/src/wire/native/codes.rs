@@ -56,7 +56,10 @@ pub fn encode(reply: &Reply, out: &mut Vec<u8>) -> u16 {
             line.token("server", &status.server).text("logged in");
         }
         Reply::Facts { path, facts } => line.facts(facts).path(path),
-        Reply::Usage(usage) => line.usage(usage).text("quota"),
+        Reply::Usage(usage) => line.usage(usage).text(match usage.held {
+            Some(_) => "quota",
+            None => "your home is being counted, ask again in a moment",
+        }),
         Reply::HashIs { path, size, sum } => {
             line.token("size", size).sum(sum).path(path);
         }
@@ -210,10 +213,16 @@ impl Line<'_> {
     }
 
     fn usage(self, usage: &Usage) -> Self {
-        self.token("used", usage.used)
-            .token("limit", usage.limit)
-            .token("staged", usage.staged)
-            .token("entries", usage.entries)
+        let line = match &usage.held {
+            None => self.token("counting", 1),
+            Some(held) => self
+                .token("used", held.used)
+                .token("staged", held.staged)
+                .token("reserved", held.reserved)
+                .token("free", held.free)
+                .token("entries", held.entries),
+        };
+        line.token("limit", usage.limit)
             .token("entries_limit", usage.entries_limit)
     }
 

@@ -7,7 +7,7 @@ use super::line_parts::{MalformedParts, Parts};
 use super::path_escape::decode_path;
 use crate::digest::{Algorithm, Sum};
 use crate::wire::number::number;
-use crate::wire::reply::{Facts, Usage};
+use crate::wire::reply::{Facts, Held, Usage};
 use crate::wire::stamp::Stamp;
 
 /// One reply line of the server. Fields whose tokens did not come are `None`; sizes are in bytes.
@@ -95,16 +95,21 @@ pub fn is_final(line: &[u8]) -> bool {
 }
 
 fn usage(parts: &mut Parts<'_>) -> Result<Option<Usage>, MalformedParts> {
-    let Some(used) = parts.optional("used", number)? else {
-        return Ok(None);
+    let held = match parts.optional("used", number)? {
+        None if parts.take("counting").is_none() => return Ok(None),
+        None => None,
+        Some(used) => Some(Held {
+            used,
+            staged: parts.required("staged", number)?,
+            reserved: parts.required("reserved", number)?,
+            free: parts.required("free", number)?,
+            entries: parts.required("entries", number)?,
+        }),
     };
     Ok(Some(Usage {
-        used,
         limit: parts.required("limit", number)?,
-        staged: parts.required("staged", number)?,
-        entries: parts.required("entries", number)?,
         entries_limit: parts.required("entries_limit", number)?,
-        reserved: 0,
+        held,
     }))
 }
 
@@ -126,4 +131,34 @@ fn facts(
         modified,
         mode,
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::native::codes::encode;
+    use crate::wire::reply::Reply;
+
+    #[test]
+    fn a_quota_is_read_as_it_is_written_counted_or_not() {
+        let held = Held {
+            used: 12,
+            staged: 5,
+            reserved: 7,
+            free: 381,
+            entries: 3,
+        };
+        for held in [Some(held), None] {
+            let usage = Usage {
+                limit: 400,
+                entries_limit: 1000,
+                held,
+            };
+            let mut line = Vec::new();
+            encode(&Reply::Usage(usage), &mut line);
+            let line = line.strip_suffix(b"\r\n").unwrap();
+            assert!(held.is_some() || !line.windows(5).any(|part| part == b"used="));
+            assert_eq!(ReplyLine::decode(line).unwrap().usage, Some(usage));
+        }
+    }
 }

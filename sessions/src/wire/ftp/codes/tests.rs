@@ -10,7 +10,7 @@ use crate::wire::ftp::listing_lines;
 use crate::wire::ftp::verbs::{NOT_IMPLEMENTED, VERBS};
 use crate::wire::listing::{Fact, FactSet};
 use crate::wire::reply::{
-    Access, Facts, Features, Kind, Mismatch, Status, TlsOffer, Truncation, UnderWay, Usage,
+    Access, Facts, Features, Held, Kind, Mismatch, Status, TlsOffer, Truncation, UnderWay, Usage,
 };
 use crate::wire::stamp::Stamp;
 
@@ -35,12 +35,22 @@ fn file() -> Facts {
 
 fn usage() -> Usage {
     Usage {
-        used: 12,
         limit: 400,
-        staged: 5,
-        entries: 3,
         entries_limit: 1000,
-        ..Usage::default()
+        held: Some(Held {
+            used: 12,
+            staged: 5,
+            reserved: 7,
+            free: 381,
+            entries: 3,
+        }),
+    }
+}
+
+fn uncounted() -> Usage {
+    Usage {
+        held: None,
+        ..usage()
     }
 }
 
@@ -109,8 +119,9 @@ fn people() -> Samples {
         (Reply::Goodbye, "221 goodbye\r\n"),
         (Reply::BadSequence, "503 not now: another command must come first\r\n"),
         (Reply::Platform("linux".into()), "215 UNIX Type: L8\r\n"),
-        (status, "211-skiffd\r\n logged in as tom\r\n 12 of 400 bytes used, 5 of them by unfinished uploads\r\n 3 of 1000 files and directories\r\n211 end\r\n"),
-        (Reply::Usage(usage()), "200-quota\r\n 12 of 400 bytes used, 5 of them by unfinished uploads\r\n 3 of 1000 files and directories\r\n200 end\r\n"),
+        (status, "211-skiffd\r\n logged in as tom\r\n 12 of 400 bytes used, 5 of them by unfinished uploads\r\n 7 bytes reserved for uploads under way, 381 free for a new one\r\n 3 of 1000 files and directories\r\n211 end\r\n"),
+        (Reply::Usage(usage()), "200-quota\r\n 12 of 400 bytes used, 5 of them by unfinished uploads\r\n 7 bytes reserved for uploads under way, 381 free for a new one\r\n 3 of 1000 files and directories\r\n200 end\r\n"),
+        (Reply::Usage(uncounted()), "200-quota\r\n your home is being counted, ask again in a moment; 400 bytes and 1000 files and directories are allowed\r\n200 end\r\n"),
         (help("retr"), "214 RETR PATH: download a file\r\n"),
         (help("site quota"), "214 SITE QUOTA: say the quota and what is used\r\n"),
         (help("X"), "502 no such verb; HELP lists them\r\n"),
