@@ -325,6 +325,39 @@ fn free_is_what_a_new_upload_is_granted() {
     assert_eq!(daemon.login("sam").df().number("free"), 0);
 }
 
+/// Issue: a changed quota reached nobody before his next login.
+#[test]
+fn a_changed_quota_reaches_sessions_and_uploads_under_way() {
+    let daemon = small();
+    let (mut one, mut two) = (daemon.login("sam"), daemon.login("sam"));
+    let data = noise(61, 1_900_000);
+    one.ask("STOR size=1900000 file", 551);
+    daemon.user(&["set", "sam", "--quota", "2MB"], "");
+    until("the larger quota", || {
+        (two.df().number("limit") == 2_000_000).then_some(())
+    });
+    one.ask("STOR size=1900000 file", 150);
+    one.fill(&data, &data);
+
+    daemon.user(&["set", "sam", "--quota", "1MB", "--entries", "5"], "");
+    until("the smaller quota", || {
+        (two.df().number("limit") == 1_000_000).then_some(())
+    });
+    assert_eq!(two.df().number("entries_limit"), 5);
+    two.ask("STOR size=1 more", 551);
+
+    daemon.user(
+        &["set", "sam", "--quota", "default", "--entries", "default"],
+        "",
+    );
+    let settings = std::fs::read_to_string(daemon.settings()).unwrap();
+    std::fs::write(daemon.settings(), settings.replace("\"1MB\"", "\"3MB\"")).unwrap();
+    daemon.signal(rustix::process::Signal::HUP);
+    until("the quota of the settings", || {
+        (two.df().number("limit") == 3_000_000).then_some(())
+    });
+}
+
 #[test]
 fn a_quota_below_what_is_used_takes_nothing_away() {
     let daemon = small();

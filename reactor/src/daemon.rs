@@ -15,6 +15,7 @@ use crate::accesslog::{AccessLog, LogFailed};
 use crate::accounts::lock::{FolderLocks, LockError};
 use crate::accounts::secret;
 use crate::accounts::store::Accounts;
+use crate::accounts::watch::StoreWatch;
 use crate::control::server::ControlSocket;
 use crate::endpoints::Endpoints;
 use crate::endpoints::limits::limits;
@@ -27,6 +28,7 @@ use crate::reactor::{self, Reactor};
 use crate::tls::TlsError;
 use crate::workers::jobs::Services;
 use crate::workers::pool::Pool;
+use crate::workers::upkeep::watch_store;
 use crate::workers::yielding::Yielding;
 
 /// The addresses that the daemon listens on.
@@ -141,8 +143,10 @@ fn assemble(
     let services = Arc::new(Services {
         homes: Homes::new(config.state.clone(), policy(config)?),
         accounts: Accounts::new(Arc::clone(config), secret),
+        watch: watch(),
         file: config.file.clone(),
     });
+    watch_store(&services);
     let control = match ControlSocket::bind(&config.state, &waker) {
         Ok(control) => Some(control),
         Err(error) => {
@@ -155,6 +159,13 @@ fn assemble(
     let endpoints = Endpoints::load(config, None)?;
     let shared = Shared::new(registry, pool, admission, log, limits, services, endpoints);
     Reactor::new(poll, signals, control, listeners, shared).map_err(system_error("poll"))
+}
+
+fn watch() -> Option<StoreWatch> {
+    let watch = StoreWatch::new();
+    watch
+        .inspect_err(|error| log::warn!("changed accounts hold from the next login on: {error}"))
+        .ok()
 }
 
 /// Writes the ledger of every home to the disk, within 20 s in case a disk hangs.

@@ -3,17 +3,20 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::{AsFd, AsRawFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mio::event::Event as Readiness;
 use mio::net::TcpStream;
+use mio::unix::SourceFd;
 use mio::unix::pipe::Receiver;
-use mio::{Events, Poll, Token};
+use mio::{Events, Interest, Poll, Token};
 use skiff_sessions::server::Event;
 use skiff_sessions::wire::reply::CloseReason;
 use slab::Slab;
 
+use crate::accounts::watch::StoreWatch;
 use crate::connection::{Connection, Ready};
 use crate::control::server::ControlSocket;
 use crate::event_loop::listener::{Listener, Protocol, RanOut};
@@ -29,8 +32,10 @@ pub(crate) const WAKE: Token = Token(0);
 pub(crate) const SIGNALS: Token = Token(1);
 const TIMER: Token = Token(2);
 const CONTROL: Token = Token(3);
+/// The folder of the user store has changed.
+const ACCOUNTS: Token = Token(4);
 /// The token of the first listener; the others follow.
-const LISTENERS: usize = 4;
+const LISTENERS: usize = 5;
 
 /// How long transfers may go on after SIGTERM before they are suspended.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -79,6 +84,11 @@ impl Reactor {
         }
         if let Some(control) = &control {
             control.register(poll.registry(), CONTROL)?;
+        }
+        if let Some(watch) = &shared.services.watch {
+            let fd = watch.as_fd().as_raw_fd();
+            poll.registry()
+                .register(&mut SourceFd(&fd), ACCOUNTS, Interest::READABLE)?;
         }
         let timer = TimerFd::register(poll.registry(), TIMER)?;
         Ok(Self {
@@ -144,6 +154,13 @@ impl Reactor {
         }
     }
 
+    fn on_changed_accounts(&mut self) {
+        let watch = self.shared.services.watch.as_ref();
+        if watch.is_some_and(StoreWatch::take) {
+            self.shared.refresh_limits();
+        }
+    }
+
     fn take_commands(&mut self) {
         while let Some(request) = self.control.as_ref().and_then(ControlSocket::next) {
             self.shared.command(request);
@@ -179,6 +196,7 @@ impl Reactor {
         match event.token() {
             WAKE | TIMER => {}
             SIGNALS => self.on_signals(now),
+            ACCOUNTS => self.on_changed_accounts(),
             CONTROL => self.control.iter().for_each(ControlSocket::accept),
             token => match ConnectionId::from_token(token) {
                 Some((id, socket)) => {

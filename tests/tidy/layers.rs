@@ -47,6 +47,7 @@ const CRATES: [Layered; 3] = [
                     "event_loop",
                     "workers",
                     "transport",
+                    "accounts",
                     "control",
                 ],
             ),

@@ -456,6 +456,29 @@ fn a_home_is_open_in_one_registry_at_a_time() {
 }
 
 #[test]
+fn a_new_limit_reaches_a_running_upload_at_its_next_step() {
+    on_worker(|worker| {
+        let world = limited(MEBI, 10);
+        let homes = world.homes();
+        let home = homes
+            .open(worker, "tom", &world.root(), world.limit)
+            .unwrap();
+        home.scan(worker).unwrap();
+        let mut upload = start(&home, worker, "file", None).unwrap();
+        upload.write(worker, &vec![1; MEBI as usize]).unwrap();
+        assert!(over_quota(upload.write(worker, &[1])).is_some());
+        homes.refresh_limits(worker, |user| {
+            (user == "tom").then_some(Limit::new(2 * MEBI, 10))
+        });
+        upload.write(worker, &[1]).unwrap();
+        homes.refresh_limits(worker, |_| None);
+        upload.write(worker, &vec![1; MEBI as usize / 2]).unwrap();
+        homes.refresh_limits(worker, |_| Some(Limit::new(1, 10)));
+        assert!(over_quota(upload.write(worker, &vec![1; MEBI as usize])).is_some());
+    });
+}
+
+#[test]
 fn a_stop_ends_counts_and_the_snapshot_is_stored_all_the_same() {
     on_worker(|worker| {
         let world = World::new();

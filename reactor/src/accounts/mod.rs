@@ -7,3 +7,4 @@ pub(crate) mod lock;
 pub(crate) mod password_cache;
 pub(crate) mod secret;
 pub(crate) mod store;
+pub(crate) mod watch;

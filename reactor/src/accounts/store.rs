@@ -166,6 +166,18 @@ impl Accounts {
         wanted.map(home).collect()
     }
 
+    /// What `user` may store; `None` where there is no such account.
+    pub(crate) fn limit(&self, worker: &Worker, user: &str) -> Option<Limit> {
+        let (store, config) = (self.store(worker), self.config());
+        let (name, account) = store.find(user)?;
+        Some(limit(&config, name, account))
+    }
+
+    /// Where the user store is.
+    pub(crate) fn path(&self) -> PathBuf {
+        self.config().users.clone()
+    }
+
     pub(crate) fn set_password(
         &self,
         _worker: &Worker,

@@ -249,6 +249,16 @@ impl Shared {
         self.close_idle_at.get_or_insert(now + CLOSE_IDLE_EVERY);
     }
 
+    /// Has open homes get the limits that the accounts have now.
+    pub(crate) fn refresh_limits(&mut self) {
+        let item = Upkeep::RefreshLimits(Arc::clone(&self.services));
+        let kind = WorkKind {
+            class: Class::Short,
+            device: None,
+        };
+        self.pool.submit(kind, WorkItem::Upkeep(item));
+    }
+
     /// Has a worker do what the operator wants.
     pub(crate) fn command(&mut self, Request { command, answer }: Request) {
         let services = Arc::clone(&self.services);
@@ -334,6 +344,7 @@ impl Shared {
             self.log.reopen(&config.log);
             log::info!("reloaded {}", self.services.file.display());
             self.services.accounts.reload(config);
+            self.refresh_limits();
         }
         sd_notify::ready();
     }

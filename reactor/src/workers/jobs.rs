@@ -31,6 +31,7 @@ use super::refusal::refusal;
 use super::small_file::{SMALL_FILE_MAX, SmallFile};
 use crate::accounts::lock::{holder_of, process};
 use crate::accounts::store::Accounts;
+use crate::accounts::watch::StoreWatch;
 
 /// An upload that has received nothing for this long is cancelled when the same user uploads the
 /// same name again.
@@ -47,6 +48,8 @@ const GRACE_FOR_OLD: Duration = Duration::from_millis(50);
 pub(crate) struct Services {
     pub(crate) homes: Homes,
     pub(crate) accounts: Accounts,
+    /// `None` where the system gives none: then a changed account counts at the next login.
+    pub(crate) watch: Option<StoreWatch>,
     /// Path of the configuration file, read again at SIGHUP.
     pub(crate) file: PathBuf,
 }

@@ -34,6 +34,8 @@ pub(crate) enum Upkeep {
     },
     /// Removes stages older than their time to live.
     Sweep(Arc<Home>),
+    /// Gives open homes the limits that the accounts have now.
+    RefreshLimits(Arc<Services>),
     /// Closes homes that no session has used for `idle`.
     CloseIdle {
         services: Arc<Services>,
@@ -50,6 +52,7 @@ impl Upkeep {
                     log::warn!("old stages could not be swept: {error}");
                 }
             }
+            Self::RefreshLimits(services) => refresh_limits(worker, &services),
             Self::CloseIdle { services, idle } => {
                 services.homes.close_idle(worker, idle);
             }
@@ -63,6 +66,30 @@ impl Upkeep {
             }
         }
         Outcome::Nothing
+    }
+}
+
+fn refresh_limits(worker: &Worker, services: &Services) {
+    // SIGHUP may have named another store.
+    watch_store(services);
+    let accounts = &services.accounts;
+    services
+        .homes
+        .refresh_limits(worker, |user| accounts.limit(worker, user));
+}
+
+/// Watches the user store; may block.
+pub(crate) fn watch_store(services: &Services) {
+    let store = services.accounts.path();
+    let watched = services
+        .watch
+        .as_ref()
+        .map_or(Ok(()), |watch| watch.watch(&store));
+    if let Err(error) = watched {
+        let store = store.display();
+        log::warn!(
+            "{store}: changes hold from the next login on, as nothing tells of them: {error}"
+        );
     }
 }
 

@@ -56,6 +56,8 @@ enum Slot {
     },
     Open {
         home: Arc<Home>,
+        /// The user who opened it last, whose limit holds.
+        user: String,
         /// When it was first seen without a user; `None` while it has some.
         idle_since: Option<Instant>,
     },
@@ -120,6 +122,20 @@ impl Homes {
         self.open_count.load(Ordering::Relaxed)
     }
 
+    /// Gives each open home the limit that `limit_of` has for its latest user; `None` leaves it as
+    /// it is. Running uploads meet the new limit when they reserve the next bytes.
+    pub fn refresh_limits(&self, _worker: &Worker, limit_of: impl Fn(&str) -> Option<Limit>) {
+        let places: Vec<_> = self.places.lock().values().cloned().collect();
+        for place in places {
+            // Whoever opens it at the moment brings the limit along.
+            if let Some(Slot::Open { home, user, .. }) = place.slot.try_lock().as_deref()
+                && let Some(limit) = limit_of(user)
+            {
+                home.ledger.set_limit(limit);
+            }
+        }
+    }
+
     /// Refuses all changes from now on and stores a snapshot of each ledger for the next start.
     /// The caller ends all uploads first: for a home with a running upload no snapshot is stored,
     /// so that the next start counts it.
@@ -154,8 +170,13 @@ impl Homes {
         let place = self.place((stat.st_dev, stat.st_ino), root);
         let mut slot = place.slot.lock();
         match &mut *slot {
-            Slot::Open { home, idle_since } => {
+            Slot::Open {
+                home,
+                user: last_user,
+                idle_since,
+            } => {
                 *idle_since = None;
+                user.clone_into(last_user);
                 home.ledger.set_limit(limit);
                 Ok(Arc::clone(home))
             }
@@ -168,6 +189,7 @@ impl Homes {
                 let home = Arc::new(home);
                 *slot = Slot::Open {
                     home: Arc::clone(&home),
+                    user: user.to_owned(),
                     idle_since: None,
                 };
                 self.open_count.fetch_add(1, Ordering::Relaxed);
@@ -188,7 +210,10 @@ impl Homes {
     }
 
     fn close_if_idle(&self, place: &Place, slot: &mut Slot, now: Instant, idle: Duration) -> bool {
-        let Slot::Open { home, idle_since } = slot else {
+        let Slot::Open {
+            home, idle_since, ..
+        } = slot
+        else {
             return false;
         };
         if Arc::strong_count(home) > 1 {
@@ -201,7 +226,12 @@ impl Homes {
         }
         let counted_at = home.state.lock().counted_at;
         let closed = std::mem::replace(slot, Slot::Closed { counted_at });
-        let Slot::Open { home, idle_since } = closed else {
+        let Slot::Open {
+            home,
+            user,
+            idle_since,
+        } = closed
+        else {
             return false;
         };
         // A new handle needs the slot's lock, but for one from a `Weak`, which may be just made.
@@ -214,7 +244,11 @@ impl Homes {
                 true
             }
             Err(home) => {
-                *slot = Slot::Open { home, idle_since };
+                *slot = Slot::Open {
+                    home,
+                    user,
+                    idle_since,
+                };
                 false
             }
         }
