@@ -220,14 +220,14 @@ fn together_they_leave_an_exact_ledger_too() {
 
 /// A change by a program that is not the daemon. What cannot be done is not done.
 fn change_beside(world: &World, random: &mut Random) {
-    let path = world.at(*random.pick::<&str>(&PATHS));
+    let path = world.at(random.pick::<&str>(&PATHS));
     let _ = match random.below(7) {
         0 | 1 => fs::write(&path, vec![1; random.below(20_000) as usize]),
         2 => fs::remove_file(&path),
         3 => fs::create_dir(&path),
         4 => fs::remove_dir_all(&path),
         5 => std::os::unix::fs::symlink("a", &path),
-        _ => fs::rename(&path, world.at(*random.pick::<&str>(&PATHS))),
+        _ => fs::rename(&path, world.at(random.pick::<&str>(&PATHS))),
     };
 }
 

@@ -45,7 +45,10 @@ pub(crate) fn holder_of(folder: &Path) -> Option<u32> {
 
 /// `process 12`, or what is said where its number is not known.
 pub(crate) fn process(holder: Option<u32>) -> String {
-    holder.map_or("another process".to_owned(), |pid| format!("process {pid}"))
+    match holder {
+        Some(pid) => format!("process {pid}"),
+        None => "another process".to_owned(),
+    }
 }
 
 fn lock_state(state: &Path) -> Result<File, LockError> {

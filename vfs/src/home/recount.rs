@@ -113,12 +113,12 @@ impl HomeState {
         let Some(recount) = &mut self.recount else {
             return;
         };
-        match &mut recount.current {
-            Some((current, what)) if *current == folder => {
-                if *what == Current::Unchanged {
-                    *what = Current::Changed;
-                }
+        match recount.current {
+            Some((current, Current::Unchanged)) if current == folder => {
+                recount.current = Some((current, Current::Changed));
             }
+            // It is to be counted again anyway, or not at all.
+            Some((current, _)) if current == folder => {}
             _ if recount.counted.contains(&folder) => recount.add(before, after),
             _ => {}
         }
