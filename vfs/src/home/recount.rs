@@ -218,6 +218,15 @@ mod tests {
     }
 
     #[test]
+    fn the_number_of_a_removed_directory_is_of_another_one() {
+        let mut state = counting();
+        assert!(recount(&mut state).begin(folder(1)));
+        recount(&mut state).take_over(Amount::new(10, 2));
+        state.post_removed(folder(1));
+        assert!(recount(&mut state).begin(folder(1)), "it is to be counted");
+    }
+
+    #[test]
     fn a_sum_below_nothing_is_nothing() {
         let mut state = counting();
         assert!(recount(&mut state).begin(folder(1)));

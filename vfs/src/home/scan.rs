@@ -29,7 +29,7 @@ use crate::staging::{Stage, StageKey, StagingDir};
 use crate::{VfsError, Worker};
 
 /// Directories that are held open at once. Deeper ones are walked after the others.
-const LEVELS_MAX: usize = 64;
+const LEVELS_MAX: usize = if cfg!(test) { 3 } else { 64 };
 /// How often a directory is counted that is changed meanwhile, before it is counted under the lock.
 const ATTEMPTS_MAX: usize = 4;
 /// How often the walk starts over because directories were moved.
@@ -184,6 +184,7 @@ impl<'a> Scan<'a> {
                     Err(e) => self.skip(&path, e)?,
                 }
             }
+            pause();
             let mut state = self.lock()?;
             let Some(recount) = &mut state.recount else {
                 return Err(VfsError::Stopped);
@@ -225,6 +226,7 @@ impl<'a> Scan<'a> {
                 levels.pop();
                 continue;
             };
+            pause();
             let Some(folder) = self.open_below(folder, &name)? else {
                 continue;
             };
@@ -253,6 +255,7 @@ impl<'a> Scan<'a> {
     fn count_folder(&mut self, folder: Folder) -> Result<Option<Level>, VfsError> {
         self.enter_mount(&folder)?;
         for attempt in 1.. {
+            pause();
             let mut state = self.lock()?;
             let running = running_in(&state, folder.id);
             let begun = state.recount.as_mut().is_some_and(|r| r.begin(folder.id));
@@ -263,7 +266,9 @@ impl<'a> Scan<'a> {
             let (held, names) = match attempt < ATTEMPTS_MAX {
                 true => {
                     drop(state);
-                    (None, self.read_names(&folder, &running))
+                    let names = self.read_names(&folder, &running);
+                    pause();
+                    (None, names)
                 }
                 false => (Some(state), self.read_names(&folder, &running)),
             };
@@ -465,3 +470,14 @@ fn running_in(state: &HomeState, folder: FolderId) -> HashSet<StageKey> {
 fn is_directory(stat: &Stat) -> bool {
     FileType::from_raw_mode(stat.st_mode) == FileType::Directory
 }
+
+/// Does nothing; the one for tests changes the home, where the lock is not held.
+#[cfg(not(test))]
+fn pause() {}
+
+#[cfg(test)]
+use tests::pause;
+
+#[cfg(test)]
+#[path = "scan_tests.rs"]
+mod tests;
