@@ -116,6 +116,15 @@ impl<S: Storage> Snapshots<S> {
         self.storage.sync_names()
     }
 
+    /// Like [`Snapshots::store`], without waiting for the disk: a power loss may take the snapshot,
+    /// or tear it, which is noticed. For a home that is closed while the daemon goes on.
+    pub fn store_unsynced(&self, home: &str, snapshot: &Snapshot) -> io::Result<()> {
+        let name = file_name(home);
+        let temporary = format!("{name}.new");
+        self.storage.write(&temporary, &snapshot.encode())?;
+        self.storage.rename(&temporary, &name)
+    }
+
     fn remove(&self, name: &str) -> io::Result<()> {
         match self.storage.unlink(name) {
             Err(e) if e.kind() != ErrorKind::NotFound => return Err(e),

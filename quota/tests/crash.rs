@@ -220,6 +220,21 @@ fn what_was_taken_never_comes_back_after_a_crash() {
     }
 }
 
+/// For a home that is closed while the daemon goes on.
+#[test]
+fn what_was_stored_without_a_sync_is_whole_or_none_and_once_taken_gone() {
+    for aftermath in AFTERMATHS {
+        let disk = Disk::default();
+        let snapshots = Snapshots::new(disk.clone());
+        snapshots.store_unsynced("tom", &snapshot(1)).unwrap();
+        let left = Snapshots::new(disk.crash(aftermath)).take("tom").unwrap();
+        assert!(left.is_none_or(|left| left == snapshot(1)), "{aftermath:?}");
+        assert_eq!(snapshots.take("tom").unwrap(), Some(snapshot(1)));
+        let next = Snapshots::new(disk.crash(aftermath));
+        assert_eq!(next.take("tom").unwrap(), None, "{aftermath:?}");
+    }
+}
+
 #[test]
 fn a_crash_at_any_call_leaves_a_whole_snapshot_or_none() {
     let calls = {

@@ -6,8 +6,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
-use skiff_vfs::{Amount, Replace, VfsError};
+use skiff_vfs::{Amount, Replace, VfsError, Worker};
 
 use crate::common::{MEBI, World, leave, names, on_worker, put, start};
 
@@ -141,5 +142,30 @@ fn a_file_system_without_attributes_serves_as_well() {
         put(&home, worker, "moved/part", b"whole").unwrap();
         assert_eq!(fs::read_dir(world.at(".skiff-stage")).unwrap().count(), 0);
         world.check(&home, worker);
+    });
+}
+
+/// Issue: the disk of a home that was used once could not be unmounted.
+#[test]
+#[ignore = "mounts a file system"]
+fn the_disk_of_an_idle_home_can_be_unmounted() {
+    on_worker(|worker| {
+        let world = World::new();
+        let _mounted = Mounted::memory(world.root(), "size=8m");
+        let homes = world.homes();
+        let open = |worker: &Worker| {
+            homes
+                .open(worker, "tom", &world.root(), world.limit)
+                .unwrap()
+        };
+        let home = open(worker);
+        home.scan(worker).unwrap();
+        put(&home, worker, "file", b"content").unwrap();
+        leave(&home, worker, "part", b"half");
+        let unmount = || Command::new("umount").arg(world.root()).status().unwrap();
+        assert!(!unmount().success(), "it is in use");
+        drop(home);
+        homes.close_idle(worker, Duration::ZERO);
+        assert!(unmount().success());
     });
 }

@@ -237,9 +237,7 @@ impl Homes {
         // A new handle needs the slot's lock, but for one from a `Weak`, which may be just made.
         match Arc::try_unwrap(home) {
             Ok(home) => {
-                if let Err(e) = self.store_snapshot(&place.snapshot_name, &home) {
-                    log::warn!("{}: the next session has the home counted: {e}", home.user);
-                }
+                self.store_unsynced(&place.snapshot_name, &home);
                 self.open_count.fetch_sub(1, Ordering::Relaxed);
                 true
             }
@@ -264,15 +262,15 @@ impl Homes {
         Ok(())
     }
 
-    /// Stores what an open home uses, where that is known.
-    fn store_snapshot(&self, name: &str, home: &Home) -> Result<(), VfsError> {
-        let used = known_use(home, &home.state.lock());
-        used.map_or(Ok(()), |used| self.store(name, home, used))
-    }
-
-    fn store(&self, name: &str, home: &Home, used: Amount) -> Result<(), VfsError> {
-        let mark = home.mounts.root().inode;
-        Ok(self.snapshots.store(name, &Snapshot { used, mark })?)
+    /// Stores what an idle home uses, where that is known. Whoever closes it may be a login that
+    /// needs its descriptors, and does not wait for the disk.
+    fn store_unsynced(&self, name: &str, home: &Home) {
+        let Some(used) = known_use(home, &home.state.lock()) else {
+            return;
+        };
+        if let Err(e) = self.snapshots.store_unsynced(name, &snapshot(home, used)) {
+            log::warn!("{}: the next session has the home counted: {e}", home.user);
+        }
     }
 
     fn close_for_good(&self, name: &str, home: &Home) -> Result<(), VfsError> {
@@ -282,19 +280,24 @@ impl Homes {
             state.phase = Phase::Closed;
             used
         };
-        let store = |used| {
+        let store = |used| -> Result<(), VfsError> {
             // Without this sync a power loss could leave the snapshot and lose files that it
             // counts.
             home.mounts
                 .all()
                 .iter()
                 .try_for_each(|mount| mount.sync())?;
-            self.store(name, home, used)
+            Ok(self.snapshots.store(name, &snapshot(home, used))?)
         };
         let stored = used.map_or(Ok(()), store);
         home.jail.unlock();
         stored
     }
+}
+
+fn snapshot(home: &Home, used: Amount) -> Snapshot {
+    let mark = home.mounts.root().inode;
+    Snapshot { used, mark }
 }
 
 /// What `home` uses; `None` where the ledger cannot be believed.
