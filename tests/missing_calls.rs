@@ -51,7 +51,7 @@ fn everything_works(daemon: &mut Daemon) {
     daemon.kill9();
     daemon.start();
     let mut tom = daemon.login("tom");
-    until("the count", || (tom.used() == 500_000).then_some(()));
+    until("the count", || (tom.used() == 600_000).then_some(()));
     assert_eq!(tom.ask("DF", 213).number("staged"), 100_000);
     tom.ask("STAGES drop=1 taken", 250);
     assert_eq!(tom.get("taken"), old);

@@ -102,7 +102,13 @@ fn so_is_one_that_a_crash_ended() {
         leave_cut(&home, worker, "continued", &whole[..half]);
         let mut continued = begin(&home, worker, "continued", Start::End).unwrap();
         continued.write(worker, &whole[half..]).unwrap();
-        std::mem::forget((fresh, continued));
+        let stages = stages_as_they_are(&world);
+        assert_eq!(stages.len(), 2);
+        drop((fresh, continued, home));
+        for (stage, bytes, permissions) in stages {
+            fs::write(&stage, bytes).unwrap();
+            fs::set_permissions(&stage, permissions).unwrap();
+        }
 
         let home = world.open(worker);
         let all_but_one = whole.len() as u64 - 1;
@@ -110,6 +116,18 @@ fn so_is_one_that_a_crash_ended() {
             assert_eq!(told(&home, worker, name), (all_but_one, all_but_one));
         }
     });
+}
+
+/// What a crash leaves of the stages: while an upload runs, its home is locked.
+fn stages_as_they_are(world: &World) -> Vec<(PathBuf, Vec<u8>, fs::Permissions)> {
+    let stages = fs::read_dir(world.at(".skiff-stage")).unwrap();
+    let paths = stages.map(|stage| stage.unwrap().path());
+    let kept = paths.map(|path| {
+        let permissions = fs::metadata(&path).unwrap().permissions();
+        let bytes = fs::read(&path).unwrap();
+        (path, bytes, permissions)
+    });
+    kept.collect()
 }
 
 /// SIZE, MDTM and MLST agree, whoever asks: a running upload changes nothing that is told.

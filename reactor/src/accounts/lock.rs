@@ -70,6 +70,10 @@ fn lock_state(state: &Path) -> Result<File, LockError> {
                 holder: number.trim().parse().ok(),
             });
         }
+        Err(error) if has_no_locks(&error) => log::warn!(
+            "{}: its file system has no locks ({error}), so a second daemon would not be noticed",
+            state.display()
+        ),
         Err(error) => return Err(failed(error)),
     }
     file.set_len(0).map_err(failed)?;
@@ -93,6 +97,12 @@ fn lock_homes(homes: &Path) -> Result<Option<File>, LockError> {
             Ok(None)
         }
     }
+}
+
+/// NFS without its lock daemon, and some of FUSE's.
+fn has_no_locks(error: &io::Error) -> bool {
+    let errno = Errno::from_io_error(error);
+    errno.is_some_and(|errno| matches!(errno, Errno::NOLCK | Errno::NOTSUP | Errno::NOSYS))
 }
 
 /// Locks without waiting; false where another process has the lock.

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
 
 use crate::{
-    Counted, Durability, Home, Homes, Limit, Policy, Replace, Start, UploadRequest, UploadStart,
-    VfsError, Worker,
+    Counted, Durability, Home, Homes, Kept, Limit, Policy, Replace, Start, UploadRequest,
+    UploadStart, VfsError, Worker,
 };
 
 /// Asks the thread that changes the home for its next change, and waits for it.
@@ -80,6 +80,7 @@ fn upload(
         start: Start::Offset(0),
         replace: Replace::Existing,
         owner: 1,
+        keep: Kept::Whole,
     };
     let UploadStart::Open(mut upload) = home.upload(worker, path, &request)? else {
         return Ok(());

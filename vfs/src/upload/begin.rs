@@ -310,13 +310,9 @@ impl ClaimedName {
                 (stage()?, in_stage, Some(pending), 0)
             }
             Opened::InPlace { file, stat } => {
-                let in_place = Target::InPlace(InPlace::new(&stat, found.map(|stage| stage.size)));
-                (
-                    file,
-                    in_place,
-                    Some(Preparation::ForgetDigests),
-                    entry::size(&stat),
-                )
+                let in_place = InPlace::new(&stat, found.map(|stage| stage.size));
+                let pending = Some(Preparation::ForgetDigests);
+                (file, Target::InPlace(in_place), pending, entry::size(&stat))
             }
         };
         Ok(Upload {
