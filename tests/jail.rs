@@ -42,7 +42,8 @@ const USES: &[Use] = &[
         before: &[],
         line: "LIST PATH",
         missing: 404,
-        last_link: LastLink::Followed,
+        // Followed to a directory of the home; a link that leads out is listed as itself.
+        last_link: LastLink::Kept,
     },
     Use {
         verb: "RETR",
@@ -189,6 +190,7 @@ fn a_link_out_is_listed_and_deleted_as_itself() {
     let entries = tom.list("LIST");
     for link in ["absolute", "relative", "file", "astray", "dangling"] {
         assert!(entries[link].starts_with("type=link;"), "{}", entries[link]);
+        assert_eq!(tom.list(&format!("LIST {link}"))[link], entries[link]);
         tom.ask(&format!("MKD {link}"), 550);
         tom.ask(&format!("DELE {link}"), 250);
         tom.ask(&format!("STAT {link}"), 404);
@@ -220,7 +222,6 @@ fn a_link_that_dangles_is_nothing() {
     for (line, code) in [
         ("RETR dangling", 404),
         ("HASH algo=md5 dangling", 404),
-        ("LIST dangling", 404),
         ("CWD dangling", 550),
         ("STOR size=1 dangling/x", 404),
     ] {
@@ -236,6 +237,10 @@ fn a_link_inside_the_home_is_followed() {
     let mut tom = place.daemon.login("tom");
     assert_eq!(tom.get("inside/mine"), b"tom's");
     assert_eq!(tom.get("dir/up"), b"tom's");
+    assert!(tom.list("LIST inside").contains_key("mine"));
+    assert!(tom.list("LIST")["inside"].starts_with("type=link;"));
+    let line = tom.ask("STAT inside", 213).line;
+    assert!(line.contains("type=dir "), "{line}");
     tom.ask("CWD inside", 250);
     assert_eq!(tom.get("mine"), b"tom's");
     tom.put("replace=1 ", "/dir/up", b"tom's new");

@@ -15,7 +15,7 @@ use skiff_sessions::server::{
 };
 use skiff_sessions::transfer::{AHEAD_MAX, End, Route, Task};
 use skiff_sessions::wire::codec;
-use skiff_sessions::wire::reply::{CloseReason, Facts, Held, Kind, Refusal, Usage};
+use skiff_sessions::wire::reply::{CloseReason, Entry, Facts, Held, Kind, Refusal, Usage};
 use skiff_sessions::wire::stamp::Stamp;
 
 use super::limits;
@@ -275,11 +275,14 @@ fn completion_for(job: &Job, choice: u8) -> Completion {
             _ => Standing::Decoy,
         }),
         Job::OpenHome => Completion::HomeOpen(Access::ReadWrite, Rights::default()),
-        Job::Facts { .. } => Completion::Facts(Facts {
-            kind: Kind::File,
-            size,
-            modified,
-            mode: None,
+        Job::Entry { .. } => Completion::Entry(Entry {
+            facts: Facts {
+                kind: Kind::Link,
+                size,
+                modified,
+                mode: None,
+            },
+            target: choice.is_multiple_of(2).then(|| b"a b;c".to_vec()),
         }),
         Job::Usage => Completion::Usage(Usage {
             limit: 1000,

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::symlink;
 
 use super::desk::Desk;
 use crate::harness::{Daemon, noise};
@@ -145,4 +146,54 @@ fn a_tree_goes_there_and_back() {
         assert!(desk.read(&format!("back/{name}")) == sent, "{name}");
     }
     assert!(desk.path("back/empty").is_dir());
+}
+
+/// What is behind a link to a file is fetched and sent; no link to a directory is followed, whether
+/// it leads in a circle or not.
+#[test]
+fn the_walk_of_a_tree_follows_no_link_to_a_directory() {
+    let daemon = Daemon::demo();
+    let desk = Desk::new();
+    fs::create_dir_all(desk.path("tree/inner")).unwrap();
+    desk.write("tree/inner/file", b"content");
+    let link = |to: &str, name: &str| symlink(to, desk.path(name)).unwrap();
+    link("inner/file", "tree/alias");
+    link(".", "tree/self");
+    link("..", "tree/inner/up");
+    let ran = desk.batch(daemon.address(), &["-c", "put -r tree"], "");
+    assert_eq!(ran.code, 0, "{}", ran.complained);
+    assert!(ran.said.contains("2 files sent"), "{}", ran.said);
+    assert!(ran.said.contains("2 links not followed"), "{}", ran.said);
+    let there = daemon.home("tom").join("tree");
+    assert_eq!(fs::read(there.join("alias")).unwrap(), b"content");
+    assert!(!there.join("self").exists() && !there.join("inner/up").exists());
+
+    for (to, name) in [
+        (".", "self"),
+        ("inner", "copy"),
+        ("missing", "dangling"),
+        ("/etc", "out"),
+        ("inner/file", "second"),
+    ] {
+        symlink(to, there.join(name)).unwrap();
+    }
+    let ran = desk.batch(daemon.address(), &["-c", "get -r tree back"], "");
+    assert_eq!(ran.code, 0, "{}", ran.complained);
+    assert!(ran.said.contains("4 links not followed"), "{}", ran.said);
+    for name in ["alias", "second", "inner/file"] {
+        assert_eq!(desk.read(&format!("back/{name}")), b"content", "{name}");
+    }
+    let mut names: Vec<_> = fs::read_dir(desk.path("back")).unwrap().collect();
+    assert_eq!(names.len(), 3, "{names:?}");
+    // An upload over a link at the server replaces what is behind it, as STOR does.
+    fs::create_dir(desk.path("over")).unwrap();
+    desk.write("over/second", b"other content");
+    let ran = desk.batch(daemon.address(), &["-c", "put -r over tree"], "");
+    assert_eq!(ran.code, 0, "{}", ran.complained);
+    names = fs::read_dir(there.join("inner")).unwrap().collect();
+    assert_eq!(names.len(), 1, "{names:?}");
+    assert_eq!(
+        fs::read(there.join("inner/file")).unwrap(),
+        b"other content"
+    );
 }

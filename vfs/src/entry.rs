@@ -8,12 +8,12 @@ use rustix::fs::{FileType, Stat, Timespec, Timestamps, UTIME_OMIT};
 
 use crate::VfsError;
 
-/// The type of a file. A link whose target is inside the home has the kind of its target.
+/// The type of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     File,
     Directory,
-    /// A link with no target, or with one outside the home: it can only be removed and renamed.
+    /// A symbolic link, wherever it leads.
     Link,
     /// A FIFO, socket or device: never opened.
     Other,
@@ -67,6 +67,9 @@ impl From<SystemTime> for Modified {
 pub struct Entry {
     pub name: OsString,
     pub kind: Kind,
+    /// Where a link leads, as it was written; `None` for everything else, and for a link that leads
+    /// out of the home or cannot be written in a line.
+    pub target: Option<OsString>,
     /// Bytes of content for a file; st_size for everything else.
     pub size: u64,
     pub modified: Modified,
@@ -89,6 +92,7 @@ impl Entry {
         Self {
             name,
             kind: kind(stat),
+            target: None,
             size: size(stat),
             modified: modified(stat),
             mode: (stat.st_mode as u32) & 0o7777,
@@ -104,6 +108,7 @@ impl Entry {
         Self {
             name: OsString::new(),
             kind: Kind::Other,
+            target: None,
             size: 0,
             modified: Modified {
                 seconds: 0,

@@ -12,7 +12,7 @@ use skiff_vfs::{Durability, Home, Kind, Replace, UploadStart, VfsError, Worker};
 
 use crate::common::{World, names, on_worker, put, request, start};
 
-/// The results of all operations on `path`, as text.
+/// The results of all operations on `path` that follow a link there, as text.
 fn answers(home: &Arc<Home>, worker: &Worker, path: &str) -> Vec<String> {
     let path = Path::new(path);
     let upload = home
@@ -21,11 +21,22 @@ fn answers(home: &Arc<Home>, worker: &Worker, path: &str) -> Vec<String> {
     vec![
         format!("{:?}", home.stat(worker, path).map(|_| ())),
         format!("{:?}", home.check_enter(worker, path)),
-        format!("{:?}", home.list(worker, path).map(|_| ())),
         format!("{:?}", home.download(worker, path).map(|_| ())),
         format!("{:?}", home.drop_stage(worker, path)),
         format!("{upload:?}"),
     ]
+}
+
+/// What a listing of `path` shows, as text: an error, or one link that is not said to lead anywhere.
+fn listed(home: &Arc<Home>, worker: &Worker, path: &str) -> String {
+    let mut listing = match home.list(worker, Path::new(path)) {
+        Ok(listing) => listing,
+        Err(error) => return format!("Err({error:?})"),
+    };
+    let entry = listing.next(worker).unwrap().unwrap();
+    assert_eq!((entry.kind, &entry.target), (Kind::Link, &None), "{path}");
+    assert!(listing.next(worker).unwrap().is_none(), "{path}");
+    "the link".to_owned()
 }
 
 fn fill_outside(world: &World) {
@@ -70,6 +81,9 @@ fn paths_that_lead_out_are_refused_by_every_operation() {
             for answer in answers(&home, worker, path) {
                 assert_eq!(answer, "Err(Escapes)", "{path}");
             }
+            let is_link = ["absolute", "relative", "dir/file"].contains(&path);
+            let itself = if is_link { "the link" } else { "Err(Escapes)" };
+            assert_eq!(listed(&home, worker, path), itself, "{path}");
         }
         // Renaming and removing keep to the link itself, never to what it leads to.
         for path in ["../outside/canary", "absolute/canary", "relative/canary"] {
@@ -231,6 +245,9 @@ fn the_staging_directory_cannot_be_reached() {
             for answer in answers(&home, worker, &path) {
                 assert_eq!(answer, "Err(NotFound)", "{path}");
             }
+            let is_link = ["sub/door", "window"].contains(&&*path);
+            let itself = if is_link { "the link" } else { "Err(NotFound)" };
+            assert_eq!(listed(&home, worker, &path), itself, "{path}");
         }
         for path in [".skiff-stage", ".SKIFF-STAGE"] {
             let path = Path::new(path);

@@ -63,45 +63,74 @@ fn names_that_hold_a_line_end_are_left_out_and_counted() {
     });
 }
 
+/// Links of all kinds, and where each is told to lead.
+const LINKS: [(&str, &str, Option<&str>); 12] = [
+    ("to-dir", "dir", Some("dir")),
+    ("to-file", "dir/file", Some("dir/file")),
+    ("self", ".", Some(".")),
+    ("dir/up", "../dir/./file", Some("../dir/./file")),
+    ("nowhere", "missing", Some("missing")),
+    ("deep-nowhere", "missing/x/../y", Some("missing/x/../y")),
+    ("loop", "loop", Some("loop")),
+    ("out", "../..", None),
+    ("out-nowhere", "missing/../../x", None),
+    ("absolute", "/etc", None),
+    ("staging", ".skiff-stage", None),
+    ("forged", "a\nb", None),
+];
+
 #[test]
-fn links_show_what_they_lead_to_and_bad_ones_spoil_nothing() {
+fn links_are_listed_as_links_wherever_they_lead() {
     on_worker(|worker| {
         let world = World::new();
         fs::create_dir(world.at("dir")).unwrap();
         fs::write(world.at("dir/file"), "12345").unwrap();
-        symlink("dir", world.at("a")).unwrap();
-        symlink("dir/file", world.at("b")).unwrap();
-        symlink("nowhere", world.at("c")).unwrap();
-        symlink("../..", world.at("d")).unwrap();
-        symlink("/etc", world.at("e")).unwrap();
-        symlink("f", world.at("f")).unwrap();
-        symlink(".", world.at("g")).unwrap();
-        let home = world.open(worker);
-        let mut listing = home.list(worker, Path::new("")).unwrap();
-        let mut seen = Vec::new();
-        while let Some(entry) = listing.next(worker).unwrap() {
-            let size = if entry.kind == Kind::File {
-                entry.size
-            } else {
-                0
-            };
-            seen.push((entry.name.to_str().unwrap().to_owned(), entry.kind, size));
+        for (name, target, _) in LINKS {
+            symlink(target, world.at(name)).unwrap();
         }
-        seen.sort_by(|a, b| a.0.cmp(&b.0));
-        let expected = [
-            ("a", Kind::Directory, 0),
-            ("b", Kind::File, 5),
-            ("c", Kind::Link, 0),
-            ("d", Kind::Link, 0),
-            ("dir", Kind::Directory, 0),
-            ("e", Kind::Link, 0),
-            ("f", Kind::Link, 0),
-            ("g", Kind::Directory, 0),
-        ];
-        assert_eq!(
-            seen,
-            expected.map(|(name, kind, size)| (name.to_owned(), kind, size))
-        );
+        let home = world.open(worker);
+        let mut seen = 0;
+        for folder in ["", "dir", "to-dir"] {
+            let mut listing = home.list(worker, Path::new(folder)).unwrap();
+            while let Some(entry) = listing.next(worker).unwrap() {
+                let path = Path::new(folder).join(&entry.name);
+                assert_eq!(*entry, home.stat_link(worker, &path).unwrap());
+                let row = LINKS.iter().find(|row| {
+                    let place = folder.replace("to-dir", "dir");
+                    Path::new(&place).join(&entry.name) == Path::new(row.0)
+                });
+                let told = row.map(|row| row.2.map(OsStr::new));
+                let is_link = entry.kind == Kind::Link;
+                assert_eq!(is_link.then_some(entry.target.as_deref()), told, "{path:?}");
+                seen += usize::from(is_link);
+            }
+        }
+        assert_eq!(seen, LINKS.len() + 1, "dir/up is listed twice");
+    });
+}
+
+#[test]
+fn a_link_to_no_directory_lists_as_itself() {
+    on_worker(|worker| {
+        let world = World::new();
+        fs::create_dir(world.at("dir")).unwrap();
+        fs::write(world.at("dir/file"), "12345").unwrap();
+        for (name, target, _) in LINKS {
+            symlink(target, world.at(name)).unwrap();
+        }
+        let home = world.open(worker);
+        for (name, _, _) in LINKS {
+            let mut listing = home.list(worker, Path::new(name)).unwrap();
+            let mut entries = Vec::new();
+            while let Some(entry) = listing.next(worker).unwrap() {
+                entries.push(entry.clone());
+            }
+            let is_directory = ["to-dir", "self"].contains(&name);
+            let itself = home.stat_link(worker, Path::new(name)).unwrap();
+            assert_eq!(entries == [itself], !is_directory, "{name}");
+        }
+        let through = home.list(worker, Path::new("out/etc"));
+        assert!(matches!(through, Err(VfsError::Escapes)), "{through:?}");
     });
 }
 

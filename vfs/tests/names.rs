@@ -249,7 +249,9 @@ fn files_and_directories_are_removed_by_their_own_verbs() {
         for dir in ["dir", "full"] {
             fs::create_dir(world.at(dir)).unwrap();
         }
-        symlink("dir", world.at("link")).unwrap();
+        for link in ["link", "to-full"] {
+            symlink("full", world.at(link)).unwrap();
+        }
         let home = world.open(worker);
         put(&home, worker, "file", b"x").unwrap();
         put(&home, worker, "full/file", b"x").unwrap();
@@ -261,7 +263,6 @@ fn files_and_directories_are_removed_by_their_own_verbs() {
         assert!(matches!(file("dir"), Err(VfsError::IsADirectory)));
         assert!(matches!(file("missing"), Err(VfsError::NotFound)));
         assert!(matches!(dir("file"), Err(VfsError::NotADirectory)));
-        assert!(matches!(dir("link"), Err(VfsError::NotADirectory)));
         assert!(matches!(dir("staged"), Err(VfsError::NotFound)));
         assert!(matches!(dir("full"), Err(VfsError::NotEmpty)));
         assert!(matches!(dir(""), Err(VfsError::Forbidden)));
@@ -269,7 +270,10 @@ fn files_and_directories_are_removed_by_their_own_verbs() {
         for path in ["file", "staged", "link"] {
             file(path).unwrap();
         }
-        dir("dir").unwrap();
+        // A link is removed by either verb, and what it leads to stays.
+        for path in ["dir", "to-full"] {
+            dir(path).unwrap();
+        }
         assert_eq!(names(&home, worker, ""), ["full"]);
         assert_eq!(home.stages(worker).unwrap(), []);
         assert_eq!(home.usage().used, Amount::new(1, 2));

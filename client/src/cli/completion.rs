@@ -96,8 +96,11 @@ fn complete_local(word: &str) -> Vec<Completion> {
         return Vec::new();
     };
     let names = entries.flatten().take(COMPLETIONS_MAX).filter_map(|entry| {
-        let is_directory = entry.path().is_dir();
-        new_completion(folder, start, entry.file_name().as_bytes(), is_directory)
+        let kind = match entry.path().is_dir() {
+            true => Kind::Directory,
+            false => Kind::File,
+        };
+        new_completion(folder, start, entry.file_name().as_bytes(), kind)
     });
     sorted(names.collect())
 }
@@ -114,12 +117,7 @@ fn complete_remote(session: &mut Session, word: &str) -> Option<Vec<Completion>>
     let mut names = Vec::new();
     let listed = session.list(folder.as_bytes(), Command::List(path), |name, facts| {
         if names.len() < COMPLETIONS_MAX && is_single_name(name) {
-            names.extend(new_completion(
-                folder,
-                start,
-                name,
-                facts.kind == Kind::Directory,
-            ));
+            names.extend(new_completion(folder, start, name, facts.kind));
         }
     });
     listed.ok()?;
@@ -128,12 +126,7 @@ fn complete_remote(session: &mut Session, word: &str) -> Option<Vec<Completion>>
 
 /// Returns a completion for `name`, or `None` where it does not begin with `start`, is not UTF-8,
 /// or holds control characters.
-fn new_completion(
-    folder: &str,
-    start: &str,
-    name: &[u8],
-    is_directory: bool,
-) -> Option<Completion> {
+fn new_completion(folder: &str, start: &str, name: &[u8], kind: Kind) -> Option<Completion> {
     let name = std::str::from_utf8(name).ok()?;
     if !name.starts_with(start) || name.chars().any(char::is_control) {
         return None;
@@ -141,10 +134,11 @@ fn new_completion(
     Some(Completion {
         completion: format!("{folder}{name}"),
         display: Some(name.to_owned()),
-        suffix: if is_directory {
-            Suffix::Some('/')
-        } else {
-            Suffix::Default
+        suffix: match kind {
+            Kind::Directory => Suffix::Some('/'),
+            // It may lead to a directory.
+            Kind::Link => Suffix::None,
+            Kind::File | Kind::Other => Suffix::Default,
         },
     })
 }

@@ -1,5 +1,5 @@
 //! Downloads a directory tree (`get -r`): requests small files ahead, and syncs all of them at the
-//! end.
+//! end. A link to a file is fetched as that file; a link to a directory is not followed.
 
 use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
@@ -22,7 +22,7 @@ use super::tree_summary::TreeSummary;
 use crate::net::command_error::{CommandError, CommandResult};
 use crate::net::listing::is_single_name;
 use crate::net::session::Session;
-use crate::terminal::format::{escape_name, escape_path};
+use crate::terminal::format::{escape_name, escape_path, format_reply};
 use crate::terminal::progress::ProgressStyle;
 
 /// How many files are requested before the answer to the first is read.
@@ -32,8 +32,8 @@ const REQUESTED_AHEAD_MAX: usize = 16;
 /// digests are compared.
 const UNKNOWN_TIME: Stamp = Stamp(i64::MIN);
 
-/// Downloads directory `from` into `to`, level by level. A file that fails is counted in `summary`;
-/// an error ends the walk.
+/// Downloads directory `from` into `to`, level by level. Links to directories are not followed, so
+/// every walk ends. A file that fails is counted in `summary`; an error ends the walk.
 pub(crate) fn download_tree(
     session: &mut Session,
     from: PathArg,
@@ -69,7 +69,13 @@ pub(crate) fn download_tree(
                 Kind::File => {
                     files.push(local_names.plan_download(from, to, &facts, session.progress_style));
                 }
-                Kind::Link | Kind::Other => {
+                Kind::Link => {
+                    if let Some(facts) = look_behind_link(session, &from, summary)? {
+                        let style = session.progress_style;
+                        files.push(local_names.plan_download(from, to, &facts, style));
+                    }
+                }
+                Kind::Other => {
                     summary.add_failure(format_args!(
                         "{}: neither a file nor a directory",
                         escape_name(from.as_bytes())
@@ -80,6 +86,34 @@ pub(crate) fn download_tree(
         download_files(session, files, summary)?;
     }
     Ok(())
+}
+
+/// Asks for the facts of the file that a link leads to. `None` where it leads to something else,
+/// which is counted as skipped.
+fn look_behind_link(
+    session: &mut Session,
+    link: &PathArg,
+    summary: &mut TreeSummary,
+) -> Result<Option<Facts>, CommandError> {
+    let found = session.request(Command::Facts(link.clone()))?;
+    match found.facts {
+        Some(facts) if facts.kind == Kind::File => return Ok(Some(facts)),
+        Some(facts) if facts.kind == Kind::Directory => {
+            summary.add_skipped(
+                escape_name(link.as_bytes()),
+                "a link to a directory, not followed",
+            );
+        }
+        Some(_) => summary.add_skipped(
+            escape_name(link.as_bytes()),
+            "a link to neither a file nor a directory",
+        ),
+        None => summary.add_skipped(
+            escape_name(link.as_bytes()),
+            format_args!("a link: {}", format_reply(&found)),
+        ),
+    }
+    Ok(None)
 }
 
 /// Syncs the file system that holds `to`, before the tree is reported as stored (syncfs(2)).

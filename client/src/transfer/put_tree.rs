@@ -9,7 +9,7 @@ use std::path::Path;
 
 use skiff_sessions::path::PathArg;
 use skiff_sessions::wire::command::{Command, Replace, Turn};
-use skiff_sessions::wire::reply::Facts;
+use skiff_sessions::wire::reply::{Facts, Kind};
 
 use super::download::PART_SUFFIX;
 use super::file::{FileUpload, upload_file};
@@ -70,29 +70,31 @@ pub(crate) fn upload_tree(
                 continue;
             };
             let facts = remote_entries.get(name.as_bytes());
-            if is_directory(&path) {
-                let remote_state = if facts.is_some() {
-                    RemoteState::Unknown
-                } else {
-                    RemoteState::Absent
-                };
-                pending.push((
-                    Level {
+            match local_kind(&path) {
+                LocalKind::LinkToDirectory => {
+                    let why = "a link to a directory, not followed";
+                    summary.add_skipped(escape_path(&path), why);
+                }
+                LocalKind::Directory => {
+                    let remote_state = match facts {
+                        Some(_) => RemoteState::Unknown,
+                        None => RemoteState::Absent,
+                    };
+                    let level = Level {
                         from: path,
                         to,
                         depth: level.depth + 1,
-                    },
-                    remote_state,
-                ));
-            } else {
-                upload_one(session, &path, to, facts, summary)?;
+                    };
+                    pending.push((level, remote_state));
+                }
+                LocalKind::File => upload_one(session, &path, to, facts, summary)?,
             }
         }
     }
     Ok(())
 }
 
-/// Uploads one file; `remote` are the facts of the file that has the name at the server.
+/// Uploads one file; `remote` are the facts of what has the name at the server.
 fn upload_one(
     session: &mut Session,
     from: &Path,
@@ -112,6 +114,13 @@ fn upload_one(
         summary.clear_spinner();
     }
     let straight = remote.is_none() && is_small;
+    let remote = match remote {
+        // The upload replaces what the link leads to.
+        Some(facts) if facts.kind == Kind::Link => {
+            session.request(Command::Facts(to.clone()))?.facts
+        }
+        other => other.copied(),
+    };
     let sent = upload_file(
         session,
         FileUpload {
@@ -179,7 +188,18 @@ fn local_names(folder: &Path, summary: &mut TreeSummary) -> Vec<OsString> {
     names
 }
 
-/// True for a directory, false for a symbolic link to one.
-fn is_directory(path: &Path) -> bool {
-    fs::symlink_metadata(path).is_ok_and(|found| found.is_dir())
+/// What a local path is to the walk.
+enum LocalKind {
+    Directory,
+    LinkToDirectory,
+    /// A file, or something whose opening says what is wrong with it.
+    File,
+}
+
+fn local_kind(path: &Path) -> LocalKind {
+    match fs::symlink_metadata(path) {
+        Ok(found) if found.is_dir() => LocalKind::Directory,
+        Ok(found) if found.is_symlink() && path.is_dir() => LocalKind::LinkToDirectory,
+        _ => LocalKind::File,
+    }
 }

@@ -27,6 +27,8 @@ pub(crate) struct TreeSummary {
     bytes: u64,
     /// Files that both ends had already.
     unchanged: u64,
+    /// Links that were not followed.
+    skipped: u64,
     /// Files and directories that failed.
     failed: u64,
 }
@@ -43,6 +45,7 @@ impl TreeSummary {
             transferred: 0,
             bytes: 0,
             unchanged: 0,
+            skipped: 0,
             failed: 0,
         }
     }
@@ -68,6 +71,13 @@ impl TreeSummary {
         print_error(why);
     }
 
+    /// Counts and prints a link that is not followed, which is no failure.
+    pub(crate) fn add_skipped(&mut self, link: impl Display, why: impl Display) {
+        self.skipped += 1;
+        self.clear_spinner();
+        print_error(format_args!("{link}: {why}"));
+    }
+
     /// Clears the spinner, so that a file's own bar can use the line.
     pub(crate) fn clear_spinner(&mut self) {
         if let Some(spinner) = self.spinner.take() {
@@ -88,12 +98,16 @@ impl TreeSummary {
             transferred,
             bytes,
             unchanged,
+            skipped,
             failed,
             ..
         } = self;
-        let line = format!(
+        let mut line = format!(
             "{name}: {transferred} files {verb}, {bytes} bytes {pace}, each verified; {unchanged} unchanged"
         );
+        if skipped > 0 {
+            line.push_str(&format!("; {skipped} links not followed"));
+        }
         if failed == 0 {
             print_line(format_args!("226 {line}"));
             return Ok(());

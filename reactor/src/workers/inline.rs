@@ -11,7 +11,7 @@ use skiff_sessions::wire::stamp::Stamp;
 use skiff_vfs::{Download, Home};
 
 use super::jobs::{Answer, below, download_facts};
-use super::listing_text::{ListingStyle, ListingText, facts};
+use super::listing_text::{ListingStyle, ListingText, facts, listed};
 use super::open_file::OpenFile;
 use super::small_file::{SMALL_FILE_MAX, SmallFile};
 
@@ -83,6 +83,8 @@ fn look(job: &Job, home: &Home) -> Option<Completion> {
             Completion::ModifiedAt(Stamp(entry.modified.seconds))
         }
         Job::Facts { path } => Completion::Facts(facts(&home.stat_cached(below(path))?)),
+        // A link is in no cache: that job is left to a worker.
+        Job::Entry { path } => Completion::Entry(listed(&home.stat_cached(below(path))?)),
         Job::ChangeDirectory { to } if home.may_enter_cached(below(to)) => Completion::Done,
         _ => return None,
     })

@@ -25,7 +25,7 @@ use skiff_vfs::{
 };
 
 use super::kept_part::{STOPPED, log_kept};
-use super::listing_text::{ListingStyle, ListingText, facts};
+use super::listing_text::{ListingStyle, ListingText, facts, listed};
 use super::open_file::OpenFile;
 use super::refusal::refusal;
 use super::small_file::{SMALL_FILE_MAX, SmallFile};
@@ -260,10 +260,6 @@ fn in_home(worker: &Worker, services: &Services, request: &JobRequest) -> Result
             }
         }
         Job::ChangeDirectory { to } => home.check_enter(worker, below(to)).map(|()| done())?,
-        Job::Facts { path } => (
-            Completion::Facts(facts(&home.stat(worker, below(path))?)),
-            None,
-        ),
         Job::Usage => (Completion::Usage(usage(worker, home)?), None),
         Job::MakeDirectory { path } => home.make_dir(worker, below(path)).map(|()| done())?,
         Job::Remove { path } => home.remove(worker, below(path)).map(|()| done())?,
@@ -332,6 +328,14 @@ fn on_name(worker: &Worker, home: &Home, job: &Job) -> Result<Completion, VfsErr
             home.set_modified(worker, below(path), system_time(*modified))?;
         }
         Job::SetMode { path, mode } => home.set_mode(worker, below(path), *mode)?,
+        Job::Facts { path } => {
+            let entry = home.stat(worker, below(path))?;
+            return Ok(Completion::Facts(facts(&entry)));
+        }
+        Job::Entry { path } => {
+            let entry = home.stat_link(worker, below(path))?;
+            return Ok(Completion::Entry(listed(&entry)));
+        }
         Job::Size { path } => {
             return Ok(match home.size(worker, below(path))? {
                 NameSize::Published(size) | NameSize::Staged(size) => Completion::Size(size),

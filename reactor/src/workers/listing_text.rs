@@ -7,7 +7,7 @@ use skiff_sessions::wire::ftp::listing_lines::{push_long, push_machine, push_nam
 use skiff_sessions::wire::ftp::pattern::Pattern;
 use skiff_sessions::wire::listing::Form;
 use skiff_sessions::wire::native::facts::push_entry;
-use skiff_sessions::wire::reply::{Access, Facts, Kind};
+use skiff_sessions::wire::reply::{self, Access, Facts, Kind};
 use skiff_sessions::wire::stamp::Stamp;
 use skiff_vfs::{Entry, Listing, StageInfo, VfsError, Worker};
 
@@ -50,14 +50,15 @@ impl ListingStyle {
         Self::new(Form::Native, Access::ReadWrite, None)
     }
 
-    fn push(&self, name: &[u8], facts: &Facts, text: &mut Vec<u8>) {
+    fn push(&self, entry: &Entry, text: &mut Vec<u8>) {
+        let name = entry.name.as_bytes();
         if self.pattern.as_ref().is_some_and(|p| !p.matches(name)) {
             return;
         }
         match self.form {
-            Form::Native => push_entry(name, facts, text),
-            Form::Machine(set) => push_machine(name, facts, set, self.access, text),
-            Form::Long => push_long(name, facts, self.now, text),
+            Form::Native => push_entry(name, &facts(entry), text),
+            Form::Machine(set) => push_machine(name, &listed(entry), set, self.access, text),
+            Form::Long => push_long(name, &listed(entry), self.now, text),
             Form::Names => push_name(name, text),
         }
     }
@@ -107,10 +108,7 @@ impl ListingText {
     fn push_next(&mut self, worker: &Worker) -> Result<bool, VfsError> {
         match &mut self.entries {
             Entries::Directory(listing) => match listing.next(worker)? {
-                Some(entry) => {
-                    let name = entry.name.as_bytes();
-                    self.style.push(name, &facts(entry), &mut self.text);
-                }
+                Some(entry) => self.style.push(entry, &mut self.text),
                 None => return Ok(false),
             },
             Entries::Stages(stages) => match stages.next() {
@@ -144,6 +142,15 @@ fn push_stage(stage: &StageInfo, text: &mut Vec<u8>) {
         mode: None,
     };
     push_entry(&path, &facts, text);
+}
+
+/// Converts an entry of vfs into what FTP's listings show.
+pub(crate) fn listed(entry: &Entry) -> reply::Entry {
+    let target = entry.target.as_ref();
+    reply::Entry {
+        facts: facts(entry),
+        target: target.map(|target| target.as_bytes().to_vec()),
+    }
 }
 
 /// Converts an entry of vfs into the facts that listings show.

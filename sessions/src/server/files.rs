@@ -74,7 +74,7 @@ pub(super) fn run_simple(command: Command, cx: &mut Context<'_>) -> State {
         Command::SetPassword(verifier) => set_password(verifier, cx),
         Command::Entry(arg) => match cx.resolve_or_cwd(arg.as_ref()) {
             Ok(path) => run_job(
-                Job::Facts { path: path.clone() },
+                Job::Entry { path: path.clone() },
                 SimpleCommand::Entry(path),
                 cx,
             ),
@@ -193,9 +193,9 @@ impl SimpleCommand {
             (Self::DropStage, Completion::Done) => Reply::StageDropped,
             (Self::SetPassword, Completion::Done) => Reply::PasswordChanged,
             (Self::Facts(path), Completion::Facts(facts)) => Reply::Facts { path, facts },
-            (Self::Entry(path), Completion::Facts(facts)) => Reply::Entry {
+            (Self::Entry(path), Completion::Entry(entry)) => Reply::Entry {
                 path,
-                facts,
+                entry,
                 set: cx.shared.parameters.facts,
                 access: cx.access(),
             },

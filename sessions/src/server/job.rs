@@ -6,7 +6,7 @@ use crate::scram::Verifier;
 use crate::wire::command::{NewVerifier, Replace, Secret};
 use crate::wire::listing::Form;
 pub use crate::wire::reply::Access;
-use crate::wire::reply::{Facts, Refusal, Truncation, Usage};
+use crate::wire::reply::{Entry, Facts, Refusal, Truncation, Usage};
 use crate::wire::stamp::Stamp;
 
 /// The number of a job in its session. An answer with another number than the awaited one is stale.
@@ -34,6 +34,10 @@ pub enum Job {
         to: VirtualPath,
     },
     Facts {
+        path: VirtualPath,
+    },
+    /// Asks for the facts of what has the name: of a link, not of what it leads to.
+    Entry {
         path: VirtualPath,
     },
     Usage,
@@ -216,6 +220,7 @@ pub enum Completion {
     ModifiedAt(Stamp),
     Name(VirtualPath),
     Facts(Facts),
+    Entry(Entry),
     Usage(Usage),
     Listing,
     Download(DownloadFacts),

@@ -66,7 +66,7 @@ pub enum Command {
     Listing(Listing),
     /// Unfinished uploads, as lines of the reply.
     StagesInReply,
-    /// What `Facts` asks, in the form of a listing (RFC 3659 section 7).
+    /// The facts of one entry, in the form of a listing (RFC 3659 section 7).
     Entry(Option<PathArg>),
     Size(PathArg),
     ModifiedAt(PathArg),

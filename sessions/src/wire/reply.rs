@@ -151,7 +151,7 @@ pub enum Reply {
     // facts
     Entry {
         path: VirtualPath,
-        facts: Facts,
+        entry: Entry,
         set: FactSet,
         access: Access,
     },
@@ -494,7 +494,15 @@ pub struct Facts {
 pub enum Kind {
     File,
     Directory,
-    /// A link that cannot be followed inside the home.
+    /// A symbolic link, wherever it leads.
     Link,
     Other,
+}
+
+/// All that a listing may tell of an entry.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Entry {
+    pub facts: Facts,
+    /// Where a link leads; `None` for everything else, and for a link that leads out of the home.
+    pub target: Option<Vec<u8>>,
 }

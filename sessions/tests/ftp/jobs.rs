@@ -3,7 +3,7 @@
 use skiff_sessions::path::{PathArg, VirtualPath};
 use skiff_sessions::server::job::Remembered;
 use skiff_sessions::server::{Completion, DownloadFacts, Job, Standing};
-use skiff_sessions::wire::reply::{Facts, Held, Kind, Refusal, Usage};
+use skiff_sessions::wire::reply::{Entry, Facts, Held, Kind, Refusal, Usage};
 
 use super::disk::{Disk, OLD_TIME, Path};
 use super::file::OpenFile;
@@ -137,7 +137,7 @@ impl Disk {
             Job::OpenHome if self.faults.home.is_some() => return Err(self.faults.home.unwrap()),
             Job::OpenHome => return Ok(Completion::HomeOpen(self.access, self.rights)),
             Job::Usage => return Ok(Completion::Usage(self.usage())),
-            Job::Facts { path } => return Ok(Completion::Facts(self.facts(&key(path))?)),
+            Job::Entry { path } => return Ok(Completion::Entry(self.entry(&key(path))?)),
             Job::Size { path } => return Ok(Completion::Size(self.size(&key(path))?)),
             Job::ModifiedAt { path } if self.interrupted(&key(path)).is_some() => {
                 return Ok(Completion::ModifiedAt(OLD_TIME));
@@ -199,6 +199,13 @@ impl Disk {
             size: file.content.borrow().len() as u64,
             modified: file.modified,
             mode: Some(file.mode),
+        })
+    }
+
+    pub(super) fn entry(&self, path: &Path) -> Result<Entry, Refusal> {
+        Ok(Entry {
+            facts: self.facts(path)?,
+            target: None,
         })
     }
 

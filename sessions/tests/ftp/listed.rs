@@ -5,7 +5,7 @@ use skiff_sessions::wire::ftp::listing_lines::{push_long, push_machine, push_nam
 use skiff_sessions::wire::ftp::pattern::{Pattern, is_pattern};
 use skiff_sessions::wire::listing::Form;
 use skiff_sessions::wire::native::facts::push_entry;
-use skiff_sessions::wire::reply::{Facts, Kind, Refusal};
+use skiff_sessions::wire::reply::{Entry, Facts, Kind, Refusal};
 use skiff_sessions::wire::stamp::Stamp;
 
 use super::disk::{Disk, OLD_TIME, Path};
@@ -35,10 +35,10 @@ impl Disk {
         };
         let (mut text, mut hidden) = (Vec::new(), 0);
         for name in names {
-            let (name, facts) = (self::leaf(name), self.facts(name)?);
+            let (name, entry) = (self::leaf(name), self.entry(name)?);
             match pattern.as_ref().is_none_or(|p| p.matches(name)) {
                 true if name.contains(&b'\n') => hidden += 1,
-                true => push(form, access, name, &facts, &mut text),
+                true => push(form, access, name, &entry, &mut text),
                 false => {}
             }
         }
@@ -67,11 +67,11 @@ impl Disk {
     }
 }
 
-fn push(form: Form, access: Access, name: &[u8], facts: &Facts, text: &mut Vec<u8>) {
+fn push(form: Form, access: Access, name: &[u8], entry: &Entry, text: &mut Vec<u8>) {
     match form {
-        Form::Native => push_entry(name, facts, text),
-        Form::Machine(set) => push_machine(name, facts, set, access, text),
-        Form::Long => push_long(name, facts, TODAY, text),
+        Form::Native => push_entry(name, &entry.facts, text),
+        Form::Machine(set) => push_machine(name, entry, set, access, text),
+        Form::Long => push_long(name, entry, TODAY, text),
         Form::Names => push_name(name, text),
     }
 }

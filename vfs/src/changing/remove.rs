@@ -35,8 +35,8 @@ impl Home {
         self.remove_kind(path, Removal::File)
     }
 
-    /// Removes the empty directory at `path` and the stages of names in it.
-    /// [`VfsError::NotADirectory`] for anything else, a link to a directory too.
+    /// Removes the empty directory at `path` and the stages of names in it, or the link there,
+    /// wherever it leads. [`VfsError::NotADirectory`] for anything else.
     pub fn remove_dir(&self, _worker: &Worker, path: &Path) -> Result<(), VfsError> {
         self.remove_kind(path, Removal::Directory)
     }
@@ -56,7 +56,9 @@ impl Home {
                 }
                 self.remove_directory(&mut state, &name_at, &stat)?;
             }
-            (Some(_), Removal::Directory) => return Err(VfsError::NotADirectory),
+            (Some(stat), Removal::Directory) if entry::kind(&stat) != Kind::Link => {
+                return Err(VfsError::NotADirectory);
+            }
             (Some(stat), _) => self.remove_name(&mut state, &name_at, &stat, AtFlags::empty())?,
         }
         drop(state);

@@ -1,25 +1,22 @@
 //! [`Listing`]: the entries of a directory, one at a time.
 
-use std::ffi::{CStr, OsStr};
-use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 
-use rustix::fs::{AtFlags, Stat, statat};
+use rustix::fs::{AtFlags, statat};
 use rustix::io::Errno;
 
 use crate::dir_reader::DirReader;
 use crate::home::Home;
-use crate::home::resolve::{Links, Resolved};
 use crate::jail;
 use crate::jail::folder::{Folder, is_link};
+use crate::reading::link_target::link_target;
 use crate::{Entry, VfsError, Worker};
 
 /// The entries of a directory, or of one file. It needs memory for one buffer of names and one
 /// entry, whatever the directory's size.
 ///
-/// The entry of a link has the metadata of the link's target; where the target is missing or
-/// outside the home it has the kind [`crate::Kind::Link`]. Stages and staging directories are not
-/// listed.
+/// The entry of a link is its own, as of lstat(2), and says where it leads. Stages and staging
+/// directories are not listed.
 #[derive(Debug)]
 pub struct Listing {
     home: Arc<Home>,
@@ -84,8 +81,8 @@ impl Listing {
             match statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) {
                 Ok(stat) if folder.mount.is_staging_dir(&stat) => {}
                 Ok(stat) if is_link(&stat) => {
-                    let target = stat_link_target(&self.home, folder, name);
-                    self.entry.set(name, target.as_ref().unwrap_or(&stat));
+                    self.entry.set(name, &stat);
+                    self.entry.target = link_target(&self.home, folder, name);
                     return Ok(Some(&self.entry));
                 }
                 Ok(stat) => {
@@ -102,15 +99,5 @@ impl Listing {
     /// The number of names left out so far because they hold a CR or LF.
     pub fn hidden(&self) -> u64 {
         self.hidden
-    }
-}
-
-/// The metadata of a link's target; `None` where it is missing, outside the home or hidden.
-fn stat_link_target(home: &Home, folder: &Folder, name: &CStr) -> Option<Stat> {
-    let path = folder.path.join(OsStr::from_bytes(name.to_bytes()));
-    match home.resolve(&path, Links::Follow) {
-        Ok(Resolved::Name(_, stat)) => stat,
-        Ok(Resolved::Folder(folder)) => statat(&folder, c"", AtFlags::EMPTY_PATH).ok(),
-        Err(_) => None,
     }
 }

@@ -5,6 +5,7 @@
 
 mod cached;
 pub(crate) mod download;
+mod link_target;
 pub(crate) mod listing;
 pub(crate) mod lookup;
 
@@ -14,10 +15,11 @@ use std::sync::Arc;
 
 use rustix::fs::{AtFlags, OFlags, statat};
 
+use self::link_target::link_target;
 use crate::entry::{self, check_regular};
 use crate::home::Home;
 use crate::home::resolve::{Links, Resolved};
-use crate::{Download, Entry, Listing, VfsError, Worker};
+use crate::{Download, Entry, Kind, Listing, VfsError, Worker};
 
 impl Home {
     /// The entry of what is at `path`; links are followed where they stay in the home.
@@ -25,7 +27,8 @@ impl Home {
         self.stat_by(worker, path, Links::Follow)
     }
 
-    /// The entry of what is at `path`; the entry of a link is its own, as of lstat(2).
+    /// The entry of what is at `path`; the entry of a link is its own, as of lstat(2), and says
+    /// where it leads.
     pub fn stat_link(&self, worker: &Worker, path: &Path) -> Result<Entry, VfsError> {
         self.stat_by(worker, path, Links::NoFollow)
     }
@@ -41,7 +44,11 @@ impl Home {
                 let name = path
                     .file_name()
                     .map_or_else(|| name_at.name(), ToOwned::to_owned);
-                Ok(Entry::new(name, &stat.ok_or(VfsError::NotFound)?))
+                let mut entry = Entry::new(name, &stat.ok_or(VfsError::NotFound)?);
+                if entry.kind == Kind::Link {
+                    entry.target = link_target(self, &name_at.folder, name_at.leaf());
+                }
+                Ok(entry)
             }
         }
     }
@@ -58,13 +65,23 @@ impl Home {
         }
     }
 
-    /// Starts a listing of the directory at `path`, or of the one file there.
+    /// Starts a listing of the directory at `path`, or of the one file there. A link to a directory
+    /// is followed; any other link is the one file, whether what it leads to is there or not.
     pub fn list(self: &Arc<Self>, worker: &Worker, path: &Path) -> Result<Listing, VfsError> {
-        match self.folder(path) {
-            Ok(folder) => Listing::open(self, folder),
-            Err(VfsError::NotADirectory) => Ok(Listing::single(self, self.stat(worker, path)?)),
-            Err(e) => Err(e),
-        }
+        let error = match self.folder(path) {
+            Ok(folder) => return Listing::open(self, folder),
+            Err(error) => error,
+        };
+        let single = match &error {
+            VfsError::NotADirectory => self.stat_link(worker, path)?,
+            // What a link leads to may be missing or outside: the link itself is there.
+            VfsError::NotFound | VfsError::Escapes => match self.stat_link(worker, path) {
+                Ok(entry) if entry.kind == Kind::Link => entry,
+                _ => return Err(error),
+            },
+            _ => return Err(error),
+        };
+        Ok(Listing::single(self, single))
     }
 
     /// Opens the regular file at `path` for reading; links are followed where they stay in the

@@ -3,8 +3,11 @@
 use time::OffsetDateTime;
 
 use crate::wire::listing::{Fact, FactSet};
-use crate::wire::reply::{Access, Facts, Kind};
+use crate::wire::reply::{Access, Entry, Facts, Kind};
 use crate::wire::stamp::Stamp;
+
+/// The target of a link that is not told where it leads.
+const UNTOLD: &[u8] = b"?";
 
 /// Half a Gregorian year in seconds: an older time is written with its year.
 const RECENT: i64 = 31_556_952 / 2;
@@ -14,21 +17,27 @@ const MONTHS: [&[u8; 3]; 12] = [
 ];
 
 /// Appends `fact=value;...`, a blank, and the name, which must hold no CR or LF.
-pub fn push_machine(name: &[u8], facts: &Facts, set: FactSet, access: Access, out: &mut Vec<u8>) {
-    push_facts(facts, set, access, out);
+pub fn push_machine(name: &[u8], entry: &Entry, set: FactSet, access: Access, out: &mut Vec<u8>) {
+    push_facts(entry, set, access, out);
     out.push(b' ');
     push_name(name, out);
 }
 
 /// Appends a line as `ls -l` does, in UTC; owner and group are hidden.
-pub fn push_long(name: &[u8], facts: &Facts, now: Stamp, out: &mut Vec<u8>) {
+pub fn push_long(name: &[u8], entry: &Entry, now: Stamp, out: &mut Vec<u8>) {
+    let facts = &entry.facts;
     push_mode(facts, out);
     out.extend_from_slice(b"   1 ftp      ftp      ");
     push_padded(facts.size, 8, b' ', out);
     out.push(b' ');
     push_date(facts.modified, now, out);
     out.push(b' ');
-    push_name(name, out);
+    out.extend_from_slice(name);
+    if facts.kind == Kind::Link {
+        out.extend_from_slice(b" -> ");
+        out.extend_from_slice(entry.target.as_deref().unwrap_or(UNTOLD));
+    }
+    out.extend_from_slice(b"\r\n");
 }
 
 /// Appends the name and CRLF.
@@ -38,7 +47,8 @@ pub fn push_name(name: &[u8], out: &mut Vec<u8>) {
 }
 
 /// Appends the facts without the blank and the name.
-pub(super) fn push_facts(facts: &Facts, set: FactSet, access: Access, out: &mut Vec<u8>) {
+pub(super) fn push_facts(entry: &Entry, set: FactSet, access: Access, out: &mut Vec<u8>) {
+    let facts = &entry.facts;
     for fact in Fact::ALL {
         if !set.has(fact) || !has(facts, fact) {
             continue;
@@ -46,7 +56,7 @@ pub(super) fn push_facts(facts: &Facts, set: FactSet, access: Access, out: &mut 
         out.extend_from_slice(fact.name().as_bytes());
         out.push(b'=');
         match fact {
-            Fact::Type => out.extend_from_slice(type_name(facts.kind)),
+            Fact::Type => push_type(entry, out),
             Fact::Size => push_padded(facts.size, 1, b'0', out),
             Fact::Modify => push_digits(facts.modified, out),
             Fact::Perm => out.extend_from_slice(permissions(facts.kind, access)),
@@ -65,13 +75,20 @@ fn has(facts: &Facts, fact: Fact) -> bool {
     }
 }
 
-/// The type fact (RFC 3659 section 7.5.1).
-fn type_name(kind: Kind) -> &'static [u8] {
-    match kind {
+/// Appends the type fact (RFC 3659 section 7.5.1). Facts end at the first blank, and each at a
+/// semicolon: a target that holds either is not told.
+fn push_type(entry: &Entry, out: &mut Vec<u8>) {
+    let ends_fact = |byte: &u8| *byte == b';' || byte.is_ascii_whitespace();
+    out.extend_from_slice(match entry.facts.kind {
         Kind::File => b"file",
         Kind::Directory => b"dir",
-        Kind::Link => b"OS.unix=slink",
+        Kind::Link => b"OS.unix=slink:",
         Kind::Other => b"OS.unix=other",
+    });
+    if entry.facts.kind == Kind::Link {
+        let target = entry.target.as_deref();
+        let target = target.filter(|target| !target.iter().any(ends_fact));
+        out.extend_from_slice(target.unwrap_or(UNTOLD));
     }
 }
 
@@ -181,6 +198,14 @@ mod tests {
         }
     }
 
+    fn entry(facts: &Facts, target: Option<&str>) -> Entry {
+        let target = target.map(|target| target.as_bytes().to_vec());
+        Entry {
+            facts: *facts,
+            target,
+        }
+    }
+
     fn of_kind(kind: Kind) -> Facts {
         Facts {
             kind,
@@ -192,13 +217,13 @@ mod tests {
 
     fn long(facts: &Facts) -> String {
         let mut out = Vec::new();
-        push_long(b"a b", facts, NOW, &mut out);
+        push_long(b"a b", &entry(facts, None), NOW, &mut out);
         String::from_utf8(out).unwrap()
     }
 
     fn machine(facts: &Facts, set: FactSet, access: Access) -> String {
         let mut out = Vec::new();
-        push_machine(b"a b", facts, set, access, &mut out);
+        push_machine(b"a b", &entry(facts, None), set, access, &mut out);
         String::from_utf8(out).unwrap()
     }
 
@@ -219,7 +244,7 @@ mod tests {
             ),
             (
                 of_kind(Kind::Link),
-                "lrwxrwxrwx   1 ftp      ftp          4096 Nov 22 13:00 a b\r\n",
+                "lrwxrwxrwx   1 ftp      ftp          4096 Nov 22 13:00 a b -> ?\r\n",
             ),
             (
                 Facts {
@@ -287,7 +312,7 @@ mod tests {
                 link,
                 whole,
                 reads,
-                "type=OS.unix=slink;modify=20260102030405;perm=; a b\r\n",
+                "type=OS.unix=slink:?;modify=20260102030405;perm=; a b\r\n",
             ),
             (file(5, stamp), none, reads, " a b\r\n"),
             (
@@ -298,6 +323,28 @@ mod tests {
             ),
         ] {
             assert_eq!(machine(&facts, set, access), line);
+        }
+    }
+
+    #[test]
+    fn links_and_where_they_lead() {
+        let facts = of_kind(Kind::Link);
+        for (target, long, machine) in [
+            (Some("../x"), "../x", "../x"),
+            (Some("=gr\u{fc}n:*"), "=gr\u{fc}n:*", "=gr\u{fc}n:*"),
+            (Some("a b"), "a b", "?"),
+            (Some("a;b"), "a;b", "?"),
+            (Some("a\tb"), "a\tb", "?"),
+            (None, "?", "?"),
+        ] {
+            let (entry, mut out) = (entry(&facts, target), Vec::new());
+            push_long(b"l", &entry, NOW, &mut out);
+            let line = String::from_utf8(std::mem::take(&mut out)).unwrap();
+            assert!(line.ends_with(&format!(" l -> {long}\r\n")), "{line}");
+            let (set, access) = (FactSet::NONE.with(Fact::Type), Access::ReadOnly);
+            push_machine(b"l", &entry, set, access, &mut out);
+            let line = String::from_utf8(out).unwrap();
+            assert_eq!(line, format!("type=OS.unix=slink:{machine}; l\r\n"));
         }
     }
 

@@ -29,11 +29,11 @@ pub(super) fn push(reply: &Reply, code: u16, out: &mut Vec<u8>) {
         }
         Reply::Entry {
             path,
-            facts,
+            entry,
             set,
             access,
         } => {
-            let facts = |out: &mut Vec<u8>| listing_lines::push_facts(facts, *set, *access, out);
+            let facts = |out: &mut Vec<u8>| listing_lines::push_facts(entry, *set, *access, out);
             push_entry(path.as_bytes(), facts, code, out);
         }
         other => push_line(other, code, out),

@@ -10,7 +10,8 @@ use crate::wire::ftp::listing_lines;
 use crate::wire::ftp::verbs::{NOT_IMPLEMENTED, VERBS};
 use crate::wire::listing::{Fact, FactSet};
 use crate::wire::reply::{
-    Access, Facts, Features, Held, Kind, Mismatch, Status, TlsOffer, Truncation, UnderWay, Usage,
+    Access, Entry, Facts, Features, Held, Kind, Mismatch, Status, TlsOffer, Truncation, UnderWay,
+    Usage,
 };
 use crate::wire::stamp::Stamp;
 
@@ -22,6 +23,13 @@ fn at(path: &[u8]) -> VirtualPath {
     VirtualPath::root()
         .join(&PathArg::new(path).unwrap())
         .unwrap()
+}
+
+fn entry_of(facts: Facts) -> Entry {
+    Entry {
+        facts,
+        target: None,
+    }
 }
 
 fn file() -> Facts {
@@ -172,7 +180,7 @@ fn streams() -> Samples {
 
 #[rustfmt::skip]
 fn facts() -> Samples {
-    let entry = |access| Reply::Entry { path: at(b"a b"), facts: file(), set: FactSet::ALL, access };
+    let entry = |access| Reply::Entry { path: at(b"a b"), entry: entry_of(file()), set: FactSet::ALL, access };
     vec![
         (entry(Access::ReadWrite), "250-Listing /a b\r\n type=file;size=12;modify=20260102030405;perm=adfrw;UNIX.mode=0644; /a b\r\n250 End\r\n"),
         (entry(Access::ReadOnly), "250-Listing /a b\r\n type=file;size=12;modify=20260102030405;perm=r;UNIX.mode=0644; /a b\r\n250 End\r\n"),
@@ -433,7 +441,7 @@ fn all_are_replies() {
             Reply::ListingInReply { about } => {
                 let end = written(&Reply::ListingEnd { hidden: 0 });
                 let mut line = Vec::new();
-                listing_lines::push_long(b"213 x", &file(), STAMP, &mut line);
+                listing_lines::push_long(b"213 x", &entry_of(file()), STAMP, &mut line);
                 // The reader of this one tells last lines by number and blank.
                 let line = String::from_utf8(line).unwrap();
                 assert!(!line.starts_with("213 "));
@@ -534,7 +542,7 @@ fn names_go_out_as_they_are() {
         },
         Reply::Entry {
             path,
-            facts: file(),
+            entry: entry_of(file()),
             set: FactSet::NONE,
             access: Access::ReadOnly,
         },
