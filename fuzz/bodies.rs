@@ -388,7 +388,7 @@ fn completion_for(job: &Job, choice: u8) -> Completion {
             mode: None,
         }),
         Job::Usage => Completion::Usage(Usage::default()),
-        Job::OpenListing { .. } | Job::OpenStages => Completion::Listing,
+        Job::OpenListing(_) | Job::OpenStages => Completion::Listing,
         Job::OpenDownload { .. } => Completion::Download(DownloadFacts {
             size,
             modified,

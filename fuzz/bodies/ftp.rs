@@ -292,7 +292,7 @@ fn completion_for(job: &Job, choice: u8) -> Completion {
         Job::Size { .. } => Completion::Size(size),
         Job::ModifiedAt { .. } => Completion::ModifiedAt(modified),
         Job::UniqueName { path } => Completion::Name(named(path)),
-        Job::OpenListing { .. } | Job::OpenStages => Completion::Listing,
+        Job::OpenListing(_) | Job::OpenStages => Completion::Listing,
         Job::OpenDownload { .. } => Completion::Download(DownloadFacts {
             size,
             modified,

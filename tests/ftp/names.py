@@ -1,6 +1,6 @@
 """What a name is: the same for every verb, and the names that listings tell are usable."""
 
-from ftp.clients import lftp
+from ftp.clients import lftp, tnftp
 from ftp.daemon import Word
 from ftp.steps import need, same, step
 from ftp.wire import Ftp
@@ -68,3 +68,43 @@ def lftp_links(w):
     need((here / "got" / "self").is_symlink(), "the link is mirrored as a directory")
     lftp(daemon, here, f"rm -r {folder.name}/dlink").well()
     same("left", sorted(p.name for p in folder.rglob("*")), ["dir", "file", "self"])
+
+
+NLST = {
+    "": ["a.txt", "b", "sub"], ".": ["a.txt", "b", "sub"], "*.txt": ["a.txt"],
+    "sub": ["sub/a.txt", "sub/c"], "sub/": ["sub/a.txt", "sub/c"], "./sub": ["./sub/a.txt", "./sub/c"],
+    "sub/*.txt": ["sub/a.txt"], "sub/a.txt": ["sub/a.txt"], "a.txt": ["a.txt"],
+    "-1 sub/?": ["sub/c"], "sub/none*": [],
+}
+
+
+@step("NLST tells names that can be used from where the client stands")
+def usable_names(w):
+    daemon, folder = place(w)
+    for name in ("a.txt", "b", "sub/a.txt", "sub/c"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(name)
+    ftp = Ftp(daemon)
+    ftp.ask(f"CWD {folder.name}", 250)
+    root = f"/{folder.name}"
+    rows = {**NLST, f"{root}/sub": [f"{root}/sub/a.txt", f"{root}/sub/c"]}
+    for argument, names in rows.items():
+        told = sorted(name.decode() for name in ftp.names(f"NLST {argument}".rstrip()))
+        same(f"NLST {argument}", told, names)
+        for name in told:
+            if not name.endswith("sub"):
+                path = folder / name if name[0] != "/" else daemon.home() / name[1:]
+                same(f"RETR {name}", ftp.get(name), path.read_bytes())
+    ftp.ask("CWD sub", 250)
+    same("NLST ..", sorted(ftp.names("NLST ..")), [b"../a.txt", b"../b", b"../sub"])
+
+
+@step("mdelete of a pattern in another directory deletes there, and nothing here", "tnftp")
+def mdelete(w):
+    daemon, folder = place(w)
+    for name in ("a.txt", "b.txt", "old/a.txt", "old/b.txt", "old/c"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).touch()
+    tnftp(daemon, w.folder(), f"cd {folder.name}", "prompt off", "mdelete old/*.txt").well()
+    left = sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file())
+    same("left", left, ["a.txt", "b.txt", "old/c"])

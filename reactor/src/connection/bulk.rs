@@ -301,7 +301,7 @@ impl Connection {
             Job::OpenDownload { .. }
             | Job::OpenUpload { .. }
             | Job::OpenStream { .. }
-            | Job::OpenListing { .. } => {
+            | Job::OpenListing(_) => {
                 self.transfer = None;
             }
             _ => {}

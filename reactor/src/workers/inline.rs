@@ -11,8 +11,9 @@ use skiff_sessions::wire::stamp::Stamp;
 use skiff_vfs::{Download, Home};
 
 use super::jobs::{Answer, below, download_facts};
-use super::listing_text::{ListingStyle, ListingText, facts, listed};
+use super::listing_text::{facts, listed};
 use super::open_file::OpenFile;
+use super::open_listing::open_listing_cached;
 use super::small_file::{SMALL_FILE_MAX, SmallFile};
 
 /// Jobs answered inline in one turn of the loop: a peer that pipelines a thousand commands must not
@@ -46,7 +47,7 @@ impl Inline {
             return None;
         }
         let answer = match job {
-            Job::OpenDownload { .. } | Job::OpenListing { .. } => self.open(job, home)?,
+            Job::OpenDownload { .. } | Job::OpenListing(_) => self.open(job, home)?,
             _ => (look(job, home)?, None),
         };
         self.done += 1;
@@ -96,11 +97,7 @@ fn open(job: &Job, home: &Arc<Home>) -> Option<Answer> {
             path,
             reading: Reading::Once,
         } => open_download(home, path),
-        Job::OpenListing { path, form, access } => {
-            let listing = home.list_cached(below(path))?;
-            let text = ListingText::of_directory(listing, ListingStyle::new(*form, *access, None));
-            Some((Completion::Listing, Some(OpenFile::Listing(Box::new(text)))))
-        }
+        Job::OpenListing(request) => open_listing_cached(home, request),
         _ => None,
     }
 }

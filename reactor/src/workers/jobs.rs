@@ -11,12 +11,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use skiff_sessions::digest::Sum;
 use skiff_sessions::path::{PathArg, VirtualPath};
 use skiff_sessions::server::job::{DigestUpdate, Remembered};
-use skiff_sessions::server::{
-    Access, Completion, DownloadFacts, Job, Reading, StreamEnd, StreamStart,
-};
+use skiff_sessions::server::{Completion, DownloadFacts, Job, Reading, StreamEnd, StreamStart};
 use skiff_sessions::wire::command::Replace;
-use skiff_sessions::wire::ftp::pattern::{Pattern, is_pattern};
-use skiff_sessions::wire::listing::Form;
 use skiff_sessions::wire::reply::{Held, Refusal, Usage};
 use skiff_sessions::wire::stamp::Stamp;
 use skiff_vfs::{
@@ -25,8 +21,9 @@ use skiff_vfs::{
 };
 
 use super::kept_part::{STOPPED, log_kept};
-use super::listing_text::{ListingStyle, ListingText, facts, listed};
+use super::listing_text::{ListingText, facts, listed};
 use super::open_file::OpenFile;
+use super::open_listing::open_listing;
 use super::refusal::refusal;
 use super::small_file::{SMALL_FILE_MAX, SmallFile};
 use crate::accounts::lock::{holder_of, process};
@@ -268,10 +265,7 @@ fn in_home(worker: &Worker, services: &Services, request: &JobRequest) -> Result
             .rename(worker, below(from), below(to), skiff_vfs::Replace::Never)
             .map(|()| done())?,
         Job::DropStage { path } => home.drop_stage(worker, below(path)).map(|()| done())?,
-        Job::OpenListing { path, form, access } => {
-            let text = open_listing(worker, home, path, *form, *access)?;
-            (Completion::Listing, Some(OpenFile::Listing(Box::new(text))))
-        }
+        Job::OpenListing(request) => open_listing(worker, home, request)?,
         Job::OpenStages => {
             let text = ListingText::of_stages(home.stages(worker)?);
             (Completion::Listing, Some(OpenFile::Listing(Box::new(text))))
@@ -355,31 +349,6 @@ fn on_name(worker: &Worker, home: &Home, job: &Job) -> Result<Completion, VfsErr
         _ => return Ok(Completion::Refused(Refusal::Fault)),
     }
     Ok(Completion::Done)
-}
-
-/// Opens a listing. A last component that does not exist may be a pattern for the names of its
-/// directory.
-fn open_listing(
-    worker: &Worker,
-    home: &Arc<Home>,
-    path: &VirtualPath,
-    form: Form,
-    access: Access,
-) -> Result<ListingText, VfsError> {
-    let plain = home.list(worker, below(path));
-    let leaf = below(path).file_name().map(OsStr::as_bytes);
-    let pattern = leaf.filter(|leaf| form.allows_patterns() && is_pattern(leaf));
-    match (plain, pattern) {
-        (Err(VfsError::NotFound), Some(pattern)) => {
-            let folder = below(path).parent().unwrap_or_else(|| Path::new(""));
-            let look = ListingStyle::new(form, access, Some(Pattern::new(pattern)));
-            Ok(ListingText::of_directory(home.list(worker, folder)?, look))
-        }
-        (listing, _) => {
-            let look = ListingStyle::new(form, access, None);
-            Ok(ListingText::of_directory(listing?, look))
-        }
-    }
 }
 
 fn opened_stream(start: UploadStart) -> Answer {

@@ -29,25 +29,29 @@ pub(crate) struct ListingStyle {
     pub(crate) access: Access,
     /// Names that do not match are left out; `None` lists all.
     pub(crate) pattern: Option<Pattern>,
+    /// What stands before each name of `Form::Names`.
+    pub(crate) prefix: Vec<u8>,
     /// The time of the listing: entries older than half a year show a year instead of a time.
     now: Stamp,
 }
 
 impl ListingStyle {
-    pub(crate) fn new(form: Form, access: Access, pattern: Option<Pattern>) -> Self {
+    /// A style that lists all names, bare.
+    pub(crate) fn new(form: Form, access: Access) -> Self {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let seconds = now.map_or(0, |since| since.as_secs());
         Self {
             form,
             access,
-            pattern,
+            pattern: None,
+            prefix: Vec::new(),
             now: Stamp(i64::try_from(seconds).unwrap_or(0)),
         }
     }
 
     /// The format of the native dialect, all names.
     fn native() -> Self {
-        Self::new(Form::Native, Access::ReadWrite, None)
+        Self::new(Form::Native, Access::ReadWrite)
     }
 
     fn push(&self, entry: &Entry, text: &mut Vec<u8>) {
@@ -59,7 +63,10 @@ impl ListingStyle {
             Form::Native => push_entry(name, &facts(entry), text),
             Form::Machine(set) => push_machine(name, &listed(entry), set, self.access, text),
             Form::Long => push_long(name, &listed(entry), self.now, text),
-            Form::Names => push_name(name, text),
+            Form::Names => {
+                text.extend_from_slice(&self.prefix);
+                push_name(name, text);
+            }
         }
     }
 }

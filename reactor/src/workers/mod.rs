@@ -9,6 +9,7 @@ pub(crate) mod jobs;
 pub(crate) mod kept_part;
 mod listing_text;
 pub(crate) mod open_file;
+mod open_listing;
 pub(crate) mod parking;
 pub(crate) mod pool;
 mod refusal;

@@ -8,7 +8,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
 use super::dialect_rules::{DialectRules, Privacy};
-use super::job::{Access, DigestUpdate, Job, JobId, Rights};
+use super::job::{Access, DigestUpdate, Job, JobId, Place, Rights};
 use super::late_digest::LateDigest;
 use super::parameters::Parameters;
 use super::session::{Effect, State};
@@ -178,6 +178,12 @@ impl Context<'_> {
             Some(arg) => self.resolve(arg),
             None => Ok(self.shared.cwd.clone()),
         }
+    }
+
+    /// A path to list; `None` is the working directory.
+    pub(super) fn place(&self, arg: Option<PathArg>) -> Result<Place, Refusal> {
+        let path = self.resolve_or_cwd(arg.as_ref())?;
+        Ok(Place { path, typed: arg })
     }
 
     pub(super) fn access(&self) -> Access {

@@ -1,7 +1,7 @@
 //! Defines the jobs that a session gives to the workers, and their answers, as plain data.
 
 use crate::digest::{Algorithm, Sum};
-use crate::path::VirtualPath;
+use crate::path::{PathArg, VirtualPath};
 use crate::scram::Verifier;
 use crate::wire::command::{NewVerifier, Replace, Secret};
 use crate::wire::listing::Form;
@@ -88,11 +88,7 @@ pub enum Job {
         path: VirtualPath,
     },
     // opening
-    OpenListing {
-        path: VirtualPath,
-        form: Form,
-        access: Access,
-    },
+    OpenListing(Box<ListingRequest>),
     OpenStages,
     OpenDownload {
         path: VirtualPath,
@@ -137,6 +133,22 @@ pub enum Job {
     CloseFile {
         digest: DigestUpdate,
     },
+}
+
+/// A listing to be opened.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ListingRequest {
+    pub place: Place,
+    pub form: Form,
+    pub access: Access,
+}
+
+/// A path that is to be listed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Place {
+    pub path: VirtualPath,
+    /// The path as the client wrote it; `None` is the working directory.
+    pub typed: Option<PathArg>,
 }
 
 impl Job {

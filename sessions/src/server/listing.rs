@@ -2,7 +2,7 @@
 
 use super::context::Context;
 use super::continuations::AfterJob;
-use super::job::{Completion, DigestUpdate, Job};
+use super::job::{Completion, DigestUpdate, Job, ListingRequest};
 use super::session::State;
 use crate::path::PathArg;
 use crate::transfer::{End, Hashing, StopLine, Task, Until};
@@ -15,14 +15,14 @@ pub(super) struct SendingListing {
 }
 
 pub(super) fn list(arg: Option<PathArg>, cx: &mut Context<'_>) -> State {
-    let path = match arg {
-        Some(arg) => cx.resolve(&arg),
-        None => Ok(cx.shared.cwd.clone()),
-    };
-    match path {
-        Ok(path) => {
-            let (form, access) = (Form::Native, cx.access());
-            open(Job::OpenListing { path, form, access }, Operation::List, cx)
+    match cx.place(arg) {
+        Ok(place) => {
+            let request = ListingRequest {
+                place,
+                form: Form::Native,
+                access: cx.access(),
+            };
+            open(Job::OpenListing(Box::new(request)), Operation::List, cx)
         }
         Err(why) => cx.refuse(Operation::List, why),
     }

@@ -25,10 +25,7 @@ pub(super) fn takes_file(job: &Job) -> bool {
 pub(super) fn opens_file(job: &Job) -> bool {
     matches!(
         job,
-        Job::OpenDownload { .. }
-            | Job::OpenStream { .. }
-            | Job::OpenListing { .. }
-            | Job::OpenStages
+        Job::OpenDownload { .. } | Job::OpenStream { .. } | Job::OpenListing(_) | Job::OpenStages
     )
 }
 
@@ -83,8 +80,8 @@ impl Disk {
 
     fn open(&mut self, job: &Job) -> Result<Answer, Refusal> {
         Ok(match job {
-            Job::OpenListing { path, form, access } => {
-                let (text, hidden) = self.listing(&key(path), *form, *access)?;
+            Job::OpenListing(request) => {
+                let (text, hidden) = self.listing(request)?;
                 (
                     Completion::Listing,
                     Some(OpenFile::Listing { text, hidden }),

@@ -1,7 +1,9 @@
 //! Makes listings of the simulated disk.
 
 use skiff_sessions::server::Access;
+use skiff_sessions::server::job::ListingRequest;
 use skiff_sessions::wire::ftp::listing_lines::{push_long, push_machine, push_name};
+use skiff_sessions::wire::ftp::name_prefix::{Found, name_prefix};
 use skiff_sessions::wire::ftp::pattern::{Pattern, is_pattern};
 use skiff_sessions::wire::listing::Form;
 use skiff_sessions::wire::native::facts::push_entry;
@@ -16,29 +18,31 @@ const TODAY: Stamp = Stamp(OLD_TIME.0 + 7 * 86_400);
 
 impl Disk {
     /// The lines, and how many names would forge one.
-    pub(super) fn listing(
-        &self,
-        path: &Path,
-        form: Form,
-        access: Access,
-    ) -> Result<(Vec<u8>, u64), Refusal> {
+    pub(super) fn listing(&self, request: &ListingRequest) -> Result<(Vec<u8>, u64), Refusal> {
+        let ListingRequest {
+            place,
+            form,
+            access,
+        } = request;
+        let path = &place.path.as_bytes().to_vec();
         let leaf = leaf(path);
-        let (names, pattern) = match self.folder(path) {
-            Ok(()) => (self.inside(path), None),
-            Err(Refusal::NotADirectory) => (vec![path], None),
+        let (names, pattern, found) = match self.folder(path) {
+            Ok(()) => (self.inside(path), None, Found::Directory),
+            Err(Refusal::NotADirectory) => (vec![path], None, Found::Name),
             Err(_) if form.allows_patterns() && is_pattern(leaf) => {
                 let above = parent(path);
                 self.folder(&above)?;
-                (self.inside(&above), Some(Pattern::new(leaf)))
+                (self.inside(&above), Some(Pattern::new(leaf)), Found::Name)
             }
             Err(why) => return Err(why),
         };
+        let prefix = name_prefix(&place.path, place.typed.as_ref(), found);
         let (mut text, mut hidden) = (Vec::new(), 0);
         for name in names {
             let (name, entry) = (self::leaf(name), self.entry(name)?);
             match pattern.as_ref().is_none_or(|p| p.matches(name)) {
                 true if name.contains(&b'\n') => hidden += 1,
-                true => push(form, access, name, &entry, &mut text),
+                true => push((*form, &prefix), *access, name, &entry, &mut text),
                 false => {}
             }
         }
@@ -67,12 +71,18 @@ impl Disk {
     }
 }
 
-fn push(form: Form, access: Access, name: &[u8], entry: &Entry, text: &mut Vec<u8>) {
+fn push(
+    (form, prefix): (Form, &[u8]),
+    access: Access,
+    name: &[u8],
+    entry: &Entry,
+    text: &mut Vec<u8>,
+) {
     match form {
         Form::Native => push_entry(name, &entry.facts, text),
         Form::Machine(set) => push_machine(name, entry, set, access, text),
         Form::Long => push_long(name, entry, TODAY, text),
-        Form::Names => push_name(name, text),
+        Form::Names => push_name(&[prefix, name].concat(), text),
     }
 }
 

@@ -35,8 +35,19 @@ fn names() {
     at_every_cut(World::new, |rig| {
         assert_eq!(listed(rig, "NLST"), "a\r\nd\r\n");
         assert_eq!(listed(rig, "NLST -1"), "a\r\nd\r\n");
-        assert_eq!(listed(rig, "NLST d"), "b\r\n");
+        assert_eq!(listed(rig, "NLST ."), "a\r\nd\r\n");
+        assert_eq!(listed(rig, "NLST d"), "d/b\r\n");
         assert_eq!(listed(rig, "NLST a"), "a\r\n");
+        assert_eq!(listed(rig, "NLST -1 d/b"), "d/b\r\n");
+        assert_eq!(listed(rig, "NLST d/*"), "d/b\r\n");
+        rig.expect("CWD d", &[250]);
+        assert_eq!(listed(rig, "NLST"), "b\r\n");
+        assert_eq!(listed(rig, "NLST ../d"), "../d/b\r\n");
+        assert_eq!(listed(rig, "NLST /d"), "/d/b\r\n");
+        assert_eq!(listed(rig, "NLST /"), "/a\r\n/d\r\n");
+        assert_eq!(listed(rig, "NLST /d/[b]"), "/d/b\r\n");
+        // Only NLST tells names that stand alone.
+        assert!(listed(rig, "LIST /d/*").ends_with(" b\r\n"));
     });
 }
 

@@ -98,7 +98,8 @@ impl Disk {
                     Err(Refusal::NotFound)
                 }
             }
-            Job::OpenListing { path, .. } => {
+            Job::OpenListing(request) => {
+                let path = &request.place.path;
                 Ok((Completion::Listing, Some(self.listing(&key(path))?)))
             }
             Job::OpenStages => Ok((Completion::Listing, Some(self.stage_listing()))),

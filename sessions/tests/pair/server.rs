@@ -326,7 +326,7 @@ impl Server {
         self.ordered += 1;
         if matches!(
             job,
-            Job::OpenDownload { .. } | Job::OpenUpload { .. } | Job::OpenListing { .. }
+            Job::OpenDownload { .. } | Job::OpenUpload { .. } | Job::OpenListing(_)
         ) {
             self.transfer = Transfer::default();
         }

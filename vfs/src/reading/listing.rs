@@ -96,6 +96,11 @@ impl Listing {
         }
     }
 
+    /// Whether the entries are those of a directory; else there is one, which the listing is of.
+    pub fn is_directory(&self) -> bool {
+        matches!(self.source, Source::Directory(_))
+    }
+
     /// The number of names left out so far because they hold a CR or LF.
     pub fn hidden(&self) -> u64 {
         self.hidden

@@ -5,7 +5,7 @@ use super::{Purpose, Upload};
 use crate::path::{PathArg, VirtualPath};
 use crate::server::context::Context;
 use crate::server::continuations::AfterJob;
-use crate::server::job::{Completion, DigestUpdate, Job, Reading, StreamStart};
+use crate::server::job::{Completion, DigestUpdate, Job, ListingRequest, Reading, StreamStart};
 use crate::server::parameters::Port;
 use crate::server::security;
 use crate::server::session::State;
@@ -78,12 +78,14 @@ pub(in crate::server) fn list(listing: Listing, cx: &mut Context<'_>) -> State {
     {
         return cx.conclude(reply);
     }
-    let access = cx.access();
-    let form = cx.shared.parameters.listed_as(listing.form);
-    match cx.resolve_or_cwd(listing.path.as_ref()) {
-        Ok(path) => {
-            let about = path.clone();
-            let job = cx.start_job(Job::OpenListing { path, form, access });
+    match cx.place(listing.path) {
+        Ok(place) => {
+            let about = place.path.clone();
+            let job = cx.start_job(Job::OpenListing(Box::new(ListingRequest {
+                place,
+                form: cx.shared.parameters.listed_as(listing.form),
+                access: cx.access(),
+            })));
             State::working(job, AfterJob::Stream(Request::Listing(listing.via, about)))
         }
         Err(why) => cx.refuse(Operation::List, why),

@@ -5,6 +5,7 @@ pub mod codes;
 mod data_address;
 mod features;
 pub mod listing_lines;
+pub mod name_prefix;
 pub mod pattern;
 mod reply_line;
 mod reply_text;

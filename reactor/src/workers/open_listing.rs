@@ -1,0 +1,66 @@
+//! Opens listings, on a worker or from the kernel's caches: both decide alike what is listed, and how.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::sync::Arc;
+
+use skiff_sessions::server::Completion;
+use skiff_sessions::server::job::{ListingRequest, Place};
+use skiff_sessions::wire::ftp::name_prefix::{Found, name_prefix};
+use skiff_sessions::wire::ftp::pattern::{Pattern, is_pattern};
+use skiff_sessions::wire::listing::Form;
+use skiff_vfs::{Home, Listing, VfsError, Worker};
+
+use super::jobs::{Answer, below};
+use super::listing_text::{ListingStyle, ListingText};
+use super::open_file::OpenFile;
+
+/// Opens a listing. A last component that does not exist may be a pattern for the names of its
+/// directory.
+pub(super) fn open_listing(
+    worker: &Worker,
+    home: &Arc<Home>,
+    request: &ListingRequest,
+) -> Result<Answer, VfsError> {
+    let path = below(&request.place.path);
+    let leaf = path.file_name().map(OsStr::as_bytes);
+    let pattern = leaf.filter(|leaf| request.form.allows_patterns() && is_pattern(leaf));
+    match (home.list(worker, path), pattern) {
+        (Err(VfsError::NotFound), Some(pattern)) => {
+            let folder = path.parent().unwrap_or_else(|| Path::new(""));
+            let mut style = style(request, Found::Name);
+            style.pattern = Some(Pattern::new(pattern));
+            Ok(opened(home.list(worker, folder)?, style))
+        }
+        (listing, _) => {
+            let listing = listing?;
+            let found = match listing.is_directory() {
+                true => Found::Directory,
+                false => Found::Name,
+            };
+            Ok(opened(listing, style(request, found)))
+        }
+    }
+}
+
+/// Opens a listing of a directory that is in the caches; `None` leaves it to a worker.
+pub(super) fn open_listing_cached(home: &Arc<Home>, request: &ListingRequest) -> Option<Answer> {
+    let listing = home.list_cached(below(&request.place.path))?;
+    Some(opened(listing, style(request, Found::Directory)))
+}
+
+fn opened(listing: Listing, style: ListingStyle) -> Answer {
+    let text = ListingText::of_directory(listing, style);
+    (Completion::Listing, Some(OpenFile::Listing(Box::new(text))))
+}
+
+/// The style of all names of what was found.
+fn style(request: &ListingRequest, found: Found) -> ListingStyle {
+    let mut style = ListingStyle::new(request.form, request.access);
+    if request.form == Form::Names {
+        let Place { path, typed } = &request.place;
+        style.prefix = name_prefix(path, typed.as_ref(), found);
+    }
+    style
+}
