@@ -30,7 +30,9 @@ use skiff_sessions::wire::native::frames::{FrameDecoder, Piece};
 use skiff_sessions::wire::native::replies::ReplyLine;
 use skiff_sessions::wire::native::verbs::decode;
 use skiff_sessions::wire::native::{facts, path_escape};
-use skiff_sessions::wire::reply::{CloseReason, Facts, HelpTopic, Kind, Refusal, Reply, Usage};
+use skiff_sessions::wire::reply::{
+    CloseReason, Facts, HelpTopic, Kind, Refusal, Reply, TlsOffer, Usage,
+};
 use skiff_sessions::wire::stamp::Stamp;
 
 /// Lines: any cut of the bytes gives the same lines, and what is understood
@@ -124,9 +126,10 @@ pub(crate) fn ftp_lines(data: &[u8]) {
         if let Some(path) = path.and_then(|path| VirtualPath::root().join(path).ok()) {
             say(&Reply::Created(path));
         }
-        say(&Reply::Help(HelpTopic::Verb(
-            String::from_utf8_lossy(line).into(),
-        )));
+        say(&Reply::Help {
+            topic: HelpTopic::Verb(String::from_utf8_lossy(line).into()),
+            tls: TlsOffer::Offered,
+        });
         let _ = Pattern::new(line).matches(whole[0].as_deref().unwrap_or_default());
     }
 }

@@ -9,6 +9,7 @@ mod half_close;
 mod harness;
 mod jail;
 mod missing_calls;
+mod names;
 mod quota;
 mod reactor;
 mod terminal;

@@ -15,7 +15,7 @@ use skiff_sessions::server::{
 };
 use skiff_sessions::transfer::{AHEAD_MAX, End, Route, Task};
 use skiff_sessions::wire::codec;
-use skiff_sessions::wire::reply::{CloseReason, Entry, Facts, Held, Kind, Refusal, Usage};
+use skiff_sessions::wire::reply::{Allowed, CloseReason, Entry, Facts, Held, Kind, Refusal, Usage};
 use skiff_sessions::wire::stamp::Stamp;
 
 use super::limits;
@@ -283,14 +283,15 @@ fn completion_for(job: &Job, choice: u8) -> Completion {
                 mode: None,
             },
             target: choice.is_multiple_of(2).then(|| b"a b;c".to_vec()),
+            allowed: Allowed::ALL,
         }),
-        Job::Usage => Completion::Usage(Usage {
+        Job::Usage | Job::UsageIn { .. } => Completion::Usage(Usage {
             limit: 1000,
             held: (size % 2 == 0).then(Held::default),
             ..Usage::default()
         }),
         Job::Size { .. } => Completion::Size(size),
-        Job::ModifiedAt { .. } => Completion::ModifiedAt(modified),
+        Job::ModifiedAt { .. } | Job::SetModified { .. } => Completion::ModifiedAt(modified),
         Job::UniqueName { path } => Completion::Name(named(path)),
         Job::OpenListing(_) | Job::OpenStages => Completion::Listing,
         Job::OpenDownload { .. } => Completion::Download(DownloadFacts {

@@ -1,5 +1,6 @@
 """What a name is: the same for every verb, and the names that listings tell are usable."""
 
+import os, re
 from ftp.clients import lftp, tnftp
 from ftp.daemon import Word
 from ftp.steps import need, same, step
@@ -108,3 +109,153 @@ def mdelete(w):
     tnftp(daemon, w.folder(), f"cd {folder.name}", "prompt off", "mdelete old/*.txt").well()
     left = sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file())
     same("left", left, ["a.txt", "b.txt", "old/c"])
+
+
+class Thing:
+    """Something that has a name: its kind, and the kind of what it leads to inside the home."""
+
+    def __init__(self, name, kind, leads=None, full=False):
+        self.name, self.kind, self.full = name, kind, full
+        self.leads = leads if kind == "link" else kind
+
+    def make(self, folder):
+        path = folder / self.name
+        if self.kind == "file":
+            path.write_bytes(b"content")
+        elif self.kind == "dir":
+            path.mkdir()
+            if self.full:
+                (path / "inner").write_bytes(b"inner")
+        elif self.kind == "fifo":
+            os.mkfifo(path)
+        elif self.kind == "link":
+            (folder / "target file").write_bytes(b"content")
+            (folder / "target dir").mkdir()
+            (folder / "target dir" / "inner").write_bytes(b"inner")
+            targets = {"file": "target file", "dir": "target dir", "out": "/etc/passwd"}
+            path.symlink_to(targets.get(self.leads, "nowhere"))
+
+
+THINGS = [
+    Thing("file", "file"), Thing("name with blanks.txt", "file"), Thing("-dash", "file"),
+    Thing("empty", "dir"), Thing("full", "dir", full=True), Thing("fifo", "fifo"),
+    Thing("to file", "link", "file"), Thing("to dir", "link", "dir"),
+    Thing("dangling", "link", "nothing"), Thing("out", "link", "out"), Thing("missing", None),
+]
+TYPES = {"file": "file", "dir": "dir", "fifo": "OS.unix=other", "link": "OS.unix=slink:"}
+LETTERS = {"file": "-", "dir": "d", "fifo": "p", "link": "l"}
+
+
+def ask(ftp, line, *_):
+    return ftp.answer(line).code
+
+
+def fetch(ftp, line, thing):
+    """The final code, and where a listing is given, what it says of the thing."""
+    reply, lane = ftp.begin(line)
+    if not lane:
+        return reply.code
+    got = lane.read()
+    if line.startswith("RETR"):
+        same(line, got, b"content")
+    elif line.startswith("MLSD") or thing.leads == "dir":
+        same(line, b"inner" in got, thing.leads == "dir" and (thing.full or thing.kind == "link"))
+    elif line.startswith("NLST"):
+        same(line, got.decode(), f"{thing.name}\r\n")
+    else:
+        need(got.decode()[0] == LETTERS[thing.kind] and got.count(b"\n") == 1, f"{line}: {got!r}")
+    return ftp.reply().code
+
+
+def send(ftp, line, *_):
+    reply, lane = ftp.begin(line)
+    if not lane:
+        return reply.code
+    lane.finish(b"new")
+    return ftp.reply().code
+
+
+def rename_over(ftp, line, *_):
+    ftp.store("source", b"source")
+    ftp.ask("RNFR source", 350)
+    return ftp.answer(line).code
+
+
+def entry_of(ftp, line, thing):
+    reply = ftp.answer(line)
+    if reply.code == 250:
+        need(reply.lines[1].startswith(f" type={TYPES[thing.kind]}"), f"{line}: {reply!r}")
+    return reply.code
+
+
+def on(codes, truth):
+    return codes[0 if truth else 1]
+
+
+# For each verb that takes a path: how it is asked, and its code for a thing.
+USES = {
+    "CWD": (ask, lambda t: on((250, 550), t.leads == "dir")),
+    "RETR": (fetch, lambda t: on((226, 550), t.leads == "file")),
+    "STOR": (send, lambda t: on((226, 550), t.leads in ("file", "nothing", None))),
+    "APPE": (send, lambda t: on((226, 550), t.leads in ("file", "nothing", None))),
+    "STOU": (send, lambda t: 226),
+    "RNFR": (ask, lambda t: on((350, 550), t.kind)),
+    "RNTO": (rename_over, lambda t: on((250, 550), t.kind in ("file", None))),
+    "DELE": (ask, lambda t: on((250, 550), t.kind not in ("dir", None))),
+    "RMD": (ask, lambda t: on((250, 550), t.kind == "link" or t.kind == "dir" and not t.full)),
+    "MKD": (ask, lambda t: on((257, 550), not t.kind)),
+    "LIST": (fetch, lambda t: on((226, 550), t.kind)),
+    "NLST": (fetch, lambda t: on((226, 550), t.kind)),
+    "STAT": (ask, lambda t: on((213, 550), t.kind)),
+    "MLST": (entry_of, lambda t: on((250, 550), t.kind)),
+    "MLSD": (fetch, lambda t: 226 if t.leads == "dir" else on((501, 550), t.kind)),
+    "SIZE": (ask, lambda t: on((213, 550), t.leads == "file")),
+    "MDTM": (ask, lambda t: on((213, 550), t.leads == "file")),
+    "MFMT 20260102030405": (ask, lambda t: on((213, 550), t.leads in ("file", "dir"))),
+    "AVBL": (ask, lambda t: on((213, 550), t.leads == "dir")),
+    "HASH": (ask, lambda t: on((213, 550), t.leads == "file")),
+    "XMD5": (ask, lambda t: on((250, 550), t.leads == "file")),
+    "SITE UTIME 20260102030405": (ask, lambda t: on((213, 550), t.leads in ("file", "dir"))),
+    "SITE CHMOD 755": (ask, lambda t: on((200, 550), t.leads in ("file", "dir"))),
+}
+ALIKE = {"XCWD": "CWD", "XRMD": "RMD", "XMKD": "MKD", "XSHA256": "XMD5", "XSHA512": "XMD5"}
+USES |= {
+    name: (USES[other][0], lambda t, code=USES[other][1]: code(t)) for name, other in ALIKE.items()
+}
+
+
+@step("what a name is does not depend on the verb that asks: {thing}",
+      over=[{"thing": thing} for thing in THINGS])
+def agreement(w, thing):
+    daemon, _ = place(w)
+    ftp, wrong = Ftp(daemon), []
+    for verb, (use, code) in USES.items():
+        folder = daemon.home() / w.fresh("thing")
+        folder.mkdir()
+        thing.make(folder)
+        ftp.ask(f"CWD /{folder.name}", 250)
+        got = use(ftp, f"{verb} {thing.name}", thing)
+        if got != code(thing):
+            wrong.append(f"{verb}: {got} instead of {code(thing)}")
+        if thing.kind == "link":
+            same(f"{verb}: behind the link", (folder / "target dir" / "inner").read_bytes(), b"inner")
+            need((folder / "target file").exists(), f"{verb} removes what is behind the link")
+    need(not wrong, "; ".join(wrong))
+
+
+@step("every verb that takes a path has a row in the table of uses")
+def every_verb(w):
+    daemon, _ = place(w)
+    ftp, seen = Ftp(daemon), set()
+    overview = " ".join(ftp.ask("HELP", 214).lines[1:-1])
+    names = [name for name in overview.split() if not name.endswith("*")]
+    need("RETR" in names, f"HELP: {overview!r}")
+    for line in [ftp.ask(f"HELP {name}", 214).lines[-1] for name in names if name != "SITE"]:
+        verb, _, syntax = line[4:].partition(" ")
+        if "PATH" in syntax.split(":")[0]:
+            seen.add(verb)
+    for line in ftp.ask("HELP SITE", 214).lines[1:-1]:
+        if " PATH" in line.split(":")[0]:
+            seen.add(" ".join(line.split()[:2]))
+    tried = {" ".join(use.split()[:2 if use.startswith("SITE") else 1]) for use in USES}
+    same("verbs with a path", sorted(seen), sorted(tried))

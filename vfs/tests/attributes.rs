@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use skiff_vfs::{Digest, Digests, VfsError};
 
-use crate::common::{World, begin, digests, leave, on_worker, put};
+use crate::common::{World, become_ordinary, begin, digests, leave, on_worker, put};
 
 fn time(seconds: u64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::new(seconds, 5)
@@ -133,5 +133,42 @@ fn what_cannot_be_changed_says_why() {
             assert!(expected(&moded), "{path:?}: {moded:?}");
         }
         drop(running);
+    });
+}
+
+/// The owner may undo a mode that lets him neither read nor write.
+#[test]
+fn attributes_are_changed_without_opening_for_reading() {
+    on_worker(|worker| {
+        let world = World::new();
+        fs::write(world.at("file"), "content").unwrap();
+        fs::create_dir(world.at("dir")).unwrap();
+        become_ordinary(world.folder.path());
+        let home = world.open(worker);
+        for path in ["file", "dir"] {
+            let path = Path::new(path);
+            home.set_mode(worker, path, 0).unwrap();
+            let stored = home.set_modified(worker, path, time(7)).unwrap();
+            assert_eq!(stored.system_time(), time(7), "{path:?}");
+            let entry = home.stat(worker, path).unwrap();
+            assert_eq!((entry.mode, entry.modified), (0, stored), "{path:?}");
+            home.set_mode(worker, path, 0o755).unwrap();
+            assert_eq!(home.stat(worker, path).unwrap().mode, 0o755, "{path:?}");
+        }
+        world.check(&home, worker);
+    });
+}
+
+#[test]
+fn the_time_that_was_stored_is_given() {
+    on_worker(|worker| {
+        let world = World::new();
+        let home = world.open(worker);
+        put(&home, worker, "file", b"content").unwrap();
+        for seconds in [0, 1, 1 << 31, 1 << 40] {
+            let path = Path::new("file");
+            let stored = home.set_modified(worker, path, time(seconds)).unwrap();
+            assert_eq!(home.stat(worker, path).unwrap().modified, stored);
+        }
     });
 }

@@ -158,3 +158,29 @@ fn is_relative(world: &World) -> bool {
     let mount = statvfs(world.root()).unwrap();
     mount.f_flag.contains(StatVfsMountFlags::RELATIME)
 }
+
+/// The caches say that a name is missing only where they know it.
+#[test]
+fn what_is_there_is_never_missing() {
+    on_worker(|worker| {
+        // tmpfs keeps no names that are missing.
+        let world = World::new();
+        let keeps_names = fstatfs(File::open(world.root()).unwrap()).unwrap().f_type == EXT4;
+        let home = world.open(worker);
+        put(&home, worker, "file", b"whole").unwrap();
+        fs::create_dir(world.at("dir")).unwrap();
+        symlink("file", world.at("link")).unwrap();
+        symlink("dir", world.at("way")).unwrap();
+        let missing = |path: &str| home.is_missing_cached(Path::new(path));
+        for path in ["", "file", "dir", "link", "way", "way/file", ".."] {
+            assert!(!missing(path), "{path}");
+        }
+        // The look of a worker leaves it in the caches that there is nothing.
+        for path in ["none", "dir/none"] {
+            assert!(home.stat_link(worker, Path::new(path)).is_err());
+            assert!(missing(path) || !keeps_names, "{path}");
+        }
+        fs::write(world.at("none"), "now").unwrap();
+        assert!(!missing("none"));
+    });
+}

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use rustix::fs::{CWD, FileType, Mode, mknodat};
 use skiff_vfs::{Home, NameSize, Start, VfsError, Worker};
 
 use crate::common::{MEBI, World, begin, leave, leave_cut, on_worker, put, stage_of, start};
@@ -188,6 +189,11 @@ fn the_time_is_the_files_before_the_stages() {
         let published = SystemTime::UNIX_EPOCH + Duration::from_secs(77);
         home.set_modified(worker, path, published).unwrap();
         assert_eq!(time().unwrap(), published);
+        home.make_dir(worker, Path::new("dir")).unwrap();
+        mknodat(CWD, world.at("fifo"), FileType::Fifo, Mode::RWXU, 0).unwrap();
+        let of = |path: &str| home.modified_of(worker, Path::new(path)).unwrap_err();
+        assert!(matches!(of("dir"), VfsError::IsADirectory));
+        assert!(matches!(of("fifo"), VfsError::NotRegular));
     });
 }
 

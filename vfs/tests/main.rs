@@ -15,6 +15,7 @@ mod lookup;
 mod model;
 mod mounts;
 mod names;
+mod permissions;
 mod preallocation;
 mod stages;
 mod starts;

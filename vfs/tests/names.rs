@@ -4,9 +4,9 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use skiff_vfs::{Amount, Replace, VfsError};
+use skiff_vfs::{Amount, Replace, Start, VfsError};
 
-use crate::common::{World, leave, names, on_worker, put, stage_of, start};
+use crate::common::{World, begin, leave, names, on_worker, put, stage_of, start};
 
 #[test]
 fn the_usual_refusals() {
@@ -205,12 +205,10 @@ fn a_file_may_replace_a_file_and_its_stage_and_nothing_else() {
 }
 
 #[test]
-fn directories_links_and_names_of_one_file_are_never_replaced() {
+fn links_and_names_of_one_file_are_never_replaced() {
     on_worker(|worker| {
         let world = World::new();
-        for dir in ["dir", "empty"] {
-            fs::create_dir(world.at(dir)).unwrap();
-        }
+        fs::create_dir(world.at("dir")).unwrap();
         fs::write(world.at("file"), "file").unwrap();
         fs::hard_link(world.at("file"), world.at("twin")).unwrap();
         symlink("file", world.at("link")).unwrap();
@@ -219,8 +217,7 @@ fn directories_links_and_names_of_one_file_are_never_replaced() {
         for (from, to) in [
             ("file", "dir"),
             ("dir", "file"),
-            ("dir", "empty"),
-            ("dir", "dir"),
+            ("dir", "link"),
             ("link", "file"),
             ("file", "link"),
             ("file", "twin"),
@@ -238,6 +235,61 @@ fn directories_links_and_names_of_one_file_are_never_replaced() {
         assert_eq!(names(&home, worker, ""), before);
         home.rename(worker, file, Path::new("new"), Replace::Existing)
             .unwrap();
+        world.check(&home, worker);
+    });
+}
+
+#[test]
+fn a_directory_replaces_an_empty_one() {
+    on_worker(|worker| {
+        let world = World::new();
+        for dir in ["empty", "other", "full", "full/inner", "target"] {
+            fs::create_dir(world.at(dir)).unwrap();
+        }
+        let home = world.open(worker);
+        put(&home, worker, "full/file", b"x").unwrap();
+        for place in ["empty", "other", "full", "target"] {
+            leave(&home, worker, &format!("{place}/staged"), b"stage");
+        }
+        let rename = |from: &str, to: &str| {
+            home.rename(worker, Path::new(from), Path::new(to), Replace::Existing)
+        };
+        assert!(matches!(rename("empty", "full"), Err(VfsError::NotEmpty)));
+        assert!(matches!(
+            rename("full", "full/inner"),
+            Err(VfsError::BadName)
+        ));
+        let never = home.rename(
+            worker,
+            Path::new("empty"),
+            Path::new("other"),
+            Replace::Never,
+        );
+        assert!(matches!(never, Err(VfsError::Exists)));
+        rename("empty", "empty").unwrap();
+        world.check(&home, worker);
+
+        let running = begin(&home, worker, "other/running", Start::Offset(0)).unwrap();
+        for (from, to) in [("empty", "other"), ("other", "empty")] {
+            assert!(matches!(rename(from, to), Err(VfsError::Busy { .. })));
+        }
+        drop(running);
+
+        // What an upload left in the replaced directory goes with it; in the renamed one it stays.
+        rename("empty", "other").unwrap();
+        rename("full", "target").unwrap();
+        let staged: Vec<_> = home
+            .stages(worker)
+            .unwrap()
+            .into_iter()
+            .map(|s| s.path)
+            .collect();
+        assert_eq!(
+            staged,
+            [Path::new("other/staged"), Path::new("target/staged")]
+        );
+        assert_eq!(names(&home, worker, ""), ["other", "target"]);
+        assert_eq!(names(&home, worker, "target"), ["file", "inner"]);
         world.check(&home, worker);
     });
 }

@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 use skiff_sessions::path::VirtualPath;
 use skiff_sessions::server::{Completion, Job, Reading};
 use skiff_sessions::wire::stamp::Stamp;
-use skiff_vfs::{Download, Home};
+use skiff_vfs::{Download, Home, Kind};
 
 use super::jobs::{Answer, below, download_facts};
-use super::listing_text::{facts, listed};
+use super::listing_text::{allowed, facts, listed};
 use super::open_file::OpenFile;
 use super::open_listing::open_listing_cached;
 use super::small_file::{SMALL_FILE_MAX, SmallFile};
@@ -81,11 +81,17 @@ fn look(job: &Job, home: &Home) -> Option<Completion> {
         Job::Size { path } => Completion::Size(home.size_cached(below(path))?),
         Job::ModifiedAt { path } => {
             let entry = home.stat_cached(below(path))?;
+            if entry.kind != Kind::File {
+                return None;
+            }
             Completion::ModifiedAt(Stamp(entry.modified.seconds))
         }
         Job::Facts { path } => Completion::Facts(facts(&home.stat_cached(below(path))?)),
         // A link is in no cache: that job is left to a worker.
-        Job::Entry { path } => Completion::Entry(listed(&home.stat_cached(below(path))?)),
+        Job::Entry { path } => {
+            let (entry, permissions) = home.stat_permitted_cached(below(path))?;
+            Completion::Entry(listed(&entry, allowed(permissions)))
+        }
         Job::ChangeDirectory { to } if home.may_enter_cached(below(to)) => Completion::Done,
         _ => return None,
     })

@@ -21,7 +21,7 @@ use skiff_vfs::{
 };
 
 use super::kept_part::{STOPPED, log_kept};
-use super::listing_text::{ListingText, facts, listed};
+use super::listing_text::{ListingText, allowed, facts, listed};
 use super::open_file::OpenFile;
 use super::open_listing::open_listing;
 use super::refusal::refusal;
@@ -258,6 +258,10 @@ fn in_home(worker: &Worker, services: &Services, request: &JobRequest) -> Result
         }
         Job::ChangeDirectory { to } => home.check_enter(worker, below(to)).map(|()| done())?,
         Job::Usage => (Completion::Usage(usage(worker, home)?), None),
+        Job::UsageIn { folder } => {
+            home.check_enter(worker, below(folder))?;
+            (Completion::Usage(usage(worker, home)?), None)
+        }
         Job::MakeDirectory { path } => home.make_dir(worker, below(path)).map(|()| done())?,
         Job::Remove { path } => home.remove(worker, below(path)).map(|()| done())?,
         Job::CheckSource { path } => home.stat_link(worker, below(path)).map(|_| done())?,
@@ -319,7 +323,8 @@ fn on_name(worker: &Worker, home: &Home, job: &Job) -> Result<Completion, VfsErr
             home.rename(worker, below(from), below(to), replace)?;
         }
         Job::SetModified { path, modified } => {
-            home.set_modified(worker, below(path), system_time(*modified))?;
+            let stored = home.set_modified(worker, below(path), system_time(*modified))?;
+            return Ok(Completion::ModifiedAt(Stamp(stored.seconds)));
         }
         Job::SetMode { path, mode } => home.set_mode(worker, below(path), *mode)?,
         Job::Facts { path } => {
@@ -327,8 +332,8 @@ fn on_name(worker: &Worker, home: &Home, job: &Job) -> Result<Completion, VfsErr
             return Ok(Completion::Facts(facts(&entry)));
         }
         Job::Entry { path } => {
-            let entry = home.stat_link(worker, below(path))?;
-            return Ok(Completion::Entry(listed(&entry)));
+            let (entry, permissions) = home.stat_link_permitted(worker, below(path))?;
+            return Ok(Completion::Entry(listed(&entry, allowed(permissions))));
         }
         Job::Size { path } => {
             return Ok(match home.size(worker, below(path))? {

@@ -7,9 +7,9 @@ use skiff_sessions::wire::ftp::listing_lines::{push_long, push_machine, push_nam
 use skiff_sessions::wire::ftp::pattern::Pattern;
 use skiff_sessions::wire::listing::Form;
 use skiff_sessions::wire::native::facts::push_entry;
-use skiff_sessions::wire::reply::{self, Access, Facts, Kind};
+use skiff_sessions::wire::reply::{self, Access, Allowed, Facts, Kind, Right};
 use skiff_sessions::wire::stamp::Stamp;
-use skiff_vfs::{Entry, Listing, StageInfo, VfsError, Worker};
+use skiff_vfs::{Entry, Listing, Permission, Permissions, StageInfo, VfsError, Worker};
 
 /// Bytes of text made ahead of what is sent.
 const TEXT_AHEAD: usize = 64 * 1024;
@@ -18,6 +18,8 @@ const TEXT_AHEAD: usize = 64 * 1024;
 pub(crate) struct ListingText {
     entries: Entries,
     style: ListingStyle,
+    /// The directory that is listed, once its permissions are needed.
+    folder: Option<Entry>,
     text: Vec<u8>,
     /// The offset of the first byte of `text` in the whole listing.
     start: u64,
@@ -54,15 +56,19 @@ impl ListingStyle {
         Self::new(Form::Native, Access::ReadWrite)
     }
 
-    fn push(&self, entry: &Entry, text: &mut Vec<u8>) {
+    fn push(&self, entry: &Entry, permissions: Option<Permissions>, text: &mut Vec<u8>) {
         let name = entry.name.as_bytes();
         if self.pattern.as_ref().is_some_and(|p| !p.matches(name)) {
             return;
         }
         match self.form {
             Form::Native => push_entry(name, &facts(entry), text),
-            Form::Machine(set) => push_machine(name, &listed(entry), set, self.access, text),
-            Form::Long => push_long(name, &listed(entry), self.now, text),
+            Form::Machine(set) => {
+                let allowed = permissions.map_or(Allowed::NOTHING, allowed);
+                push_machine(name, &listed(entry, allowed), set, self.access, text);
+            }
+            // The lines of `ls -l` tell the mode as it is.
+            Form::Long => push_long(name, &listed(entry, Allowed::NOTHING), self.now, text),
             Form::Names => {
                 text.extend_from_slice(&self.prefix);
                 push_name(name, text);
@@ -82,6 +88,7 @@ impl ListingText {
         Self {
             entries: Entries::Directory(listing),
             style,
+            folder: None,
             text: Vec::new(),
             start: 0,
         }
@@ -91,6 +98,7 @@ impl ListingText {
         Self {
             entries: Entries::Stages(stages.into_iter()),
             style: ListingStyle::native(),
+            folder: None,
             text: Vec::new(),
             start: 0,
         }
@@ -114,10 +122,17 @@ impl ListingText {
 
     fn push_next(&mut self, worker: &Worker) -> Result<bool, VfsError> {
         match &mut self.entries {
-            Entries::Directory(listing) => match listing.next(worker)? {
-                Some(entry) => self.style.push(entry, &mut self.text),
-                None => return Ok(false),
-            },
+            Entries::Directory(listing) => {
+                if self.folder.is_none() && matches!(self.style.form, Form::Machine(_)) {
+                    self.folder = listing.folder(worker)?;
+                }
+                if !listing.advance(worker)? {
+                    return Ok(false);
+                }
+                let (entry, folder) = (listing.entry(), self.folder.as_ref());
+                let permissions = folder.map(|folder| listing.permissions(entry, Some(folder)));
+                self.style.push(entry, permissions, &mut self.text);
+            }
             Entries::Stages(stages) => match stages.next() {
                 Some(stage) => push_stage(&stage, &mut self.text),
                 None => {
@@ -152,12 +167,24 @@ fn push_stage(stage: &StageInfo, text: &mut Vec<u8>) {
 }
 
 /// Converts an entry of vfs into what FTP's listings show.
-pub(crate) fn listed(entry: &Entry) -> reply::Entry {
+pub(crate) fn listed(entry: &Entry, allowed: Allowed) -> reply::Entry {
     let target = entry.target.as_ref();
     reply::Entry {
         facts: facts(entry),
         target: target.map(|target| target.as_bytes().to_vec()),
+        allowed,
     }
+}
+
+pub(crate) fn allowed(permissions: Permissions) -> Allowed {
+    let rights = [
+        (Permission::Read, Right::Read),
+        (Permission::Write, Right::Write),
+        (Permission::Search, Right::Search),
+        (Permission::Rename, Right::Rename),
+    ];
+    let granted = rights.into_iter().filter(|(p, _)| permissions.has(*p));
+    granted.fold(Allowed::NOTHING, |all, (_, right)| all.with(right))
 }
 
 /// Converts an entry of vfs into the facts that listings show.

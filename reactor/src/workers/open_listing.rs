@@ -17,37 +17,52 @@ use super::listing_text::{ListingStyle, ListingText};
 use super::open_file::OpenFile;
 
 /// Opens a listing. A last component that does not exist may be a pattern for the names of its
-/// directory.
+/// directory. MLSD lists directories only.
 pub(super) fn open_listing(
     worker: &Worker,
     home: &Arc<Home>,
     request: &ListingRequest,
 ) -> Result<Answer, VfsError> {
-    let path = below(&request.place.path);
+    let place = match &request.literal {
+        Some(literal) if home.stat_link(worker, below(&literal.path)).is_ok() => literal,
+        _ => &request.place,
+    };
+    let path = below(&place.path);
     let leaf = path.file_name().map(OsStr::as_bytes);
     let pattern = leaf.filter(|leaf| request.form.allows_patterns() && is_pattern(leaf));
     match (home.list(worker, path), pattern) {
         (Err(VfsError::NotFound), Some(pattern)) => {
             let folder = path.parent().unwrap_or_else(|| Path::new(""));
-            let mut style = style(request, Found::Name);
+            let mut style = style(request, place, Found::Name);
             style.pattern = Some(Pattern::new(pattern));
             Ok(opened(home.list(worker, folder)?, style))
         }
+        // The path leads through a file: there is nothing at all.
+        (Err(VfsError::NotADirectory), _) => Err(VfsError::NotFound),
         (listing, _) => {
             let listing = listing?;
             let found = match listing.is_directory() {
                 true => Found::Directory,
+                false if matches!(request.form, Form::Machine(_)) => {
+                    return Err(VfsError::NotADirectory);
+                }
                 false => Found::Name,
             };
-            Ok(opened(listing, style(request, found)))
+            Ok(opened(listing, style(request, place, found)))
         }
     }
 }
 
 /// Opens a listing of a directory that is in the caches; `None` leaves it to a worker.
 pub(super) fn open_listing_cached(home: &Arc<Home>, request: &ListingRequest) -> Option<Answer> {
-    let listing = home.list_cached(below(&request.place.path))?;
-    Some(opened(listing, style(request, Found::Directory)))
+    let place = &request.place;
+    if let Some(literal) = &request.literal
+        && !home.is_missing_cached(below(&literal.path))
+    {
+        return None;
+    }
+    let listing = home.list_cached(below(&place.path))?;
+    Some(opened(listing, style(request, place, Found::Directory)))
 }
 
 fn opened(listing: Listing, style: ListingStyle) -> Answer {
@@ -56,10 +71,10 @@ fn opened(listing: Listing, style: ListingStyle) -> Answer {
 }
 
 /// The style of all names of what was found.
-fn style(request: &ListingRequest, found: Found) -> ListingStyle {
+fn style(request: &ListingRequest, place: &Place, found: Found) -> ListingStyle {
     let mut style = ListingStyle::new(request.form, request.access);
     if request.form == Form::Names {
-        let Place { path, typed } = &request.place;
+        let Place { path, typed } = place;
         style.prefix = name_prefix(path, typed.as_ref(), found);
     }
     style

@@ -11,7 +11,6 @@ use crate::path::{PathArg, VirtualPath};
 use crate::scram::{Binding, MAX_ITERATIONS, MIN_ITERATIONS};
 use crate::wire::command::{ByteRange, Command, DigestForm, NewVerifier, Representation};
 use crate::wire::reply::{Malformed, Operation, ParameterReply, Refusal, Reply, Status, Usage};
-use crate::wire::stamp::Stamp;
 
 /// A command whose job is at a worker, with what its reply needs.
 pub(super) enum SimpleCommand {
@@ -29,7 +28,7 @@ pub(super) enum SimpleCommand {
     Allocate(u64),
     Size,
     ModifiedAt,
-    SetModified(VirtualPath, Stamp),
+    SetModified(VirtualPath),
     SetMode,
     RemoveDirectory,
 }
@@ -80,7 +79,10 @@ pub(super) fn run_simple(command: Command, cx: &mut Context<'_>) -> State {
             ),
             Err(why) => cx.refuse(Operation::Facts, why),
         },
-        Command::Available(_) => run_job(Job::Usage, SimpleCommand::Available, cx),
+        Command::Available(arg) => match cx.resolve_or_cwd(arg.as_ref()) {
+            Ok(folder) => run_job(Job::UsageIn { folder }, SimpleCommand::Available, cx),
+            Err(why) => cx.refuse(Operation::Usage, why),
+        },
         other => run_on_name(other, cx),
     }
 }
@@ -99,7 +101,7 @@ fn run_on_name(command: Command, cx: &mut Context<'_>) -> State {
         }),
         Command::SetModified { path, modified } => {
             run_on_path(&path, Operation::SetModified, cx, |path| {
-                let simple = SimpleCommand::SetModified(path.clone(), modified);
+                let simple = SimpleCommand::SetModified(path.clone());
                 (Job::SetModified { path, modified }, simple)
             })
         }
@@ -174,7 +176,7 @@ impl SimpleCommand {
             Self::Available => Operation::Usage,
             Self::Allocate(_) => Operation::Store,
             Self::Size => Operation::Size,
-            Self::SetModified(..) => Operation::SetModified,
+            Self::SetModified(_) => Operation::SetModified,
             Self::SetMode => Operation::SetMode,
             Self::RemoveDirectory => Operation::RemoveDirectory,
         }
@@ -201,7 +203,7 @@ impl SimpleCommand {
             },
             (Self::Size, Completion::Size(size)) => Reply::Size(size),
             (Self::ModifiedAt, Completion::ModifiedAt(modified)) => Reply::ModifiedAt(modified),
-            (Self::SetModified(path, modified), Completion::Done) => {
+            (Self::SetModified(path), Completion::ModifiedAt(modified)) => {
                 Reply::ModifiedSet { path, modified }
             }
             (Self::SetMode, Completion::Done) => Reply::ModeSet,

@@ -11,10 +11,7 @@ use crate::wire::reply::{Features, HelpTopic, ParameterReply, Reply, TlsOffer};
 pub(super) fn answer(command: Command, cx: &Context<'_>) -> Reply {
     match command {
         Command::Features => Reply::Features(Features {
-            tls: match cx.shared.setup.dialect_rules.tls {
-                TlsPolicy::NotOffered => TlsOffer::Absent,
-                TlsPolicy::Optional | TlsPolicy::Required => TlsOffer::Offered,
-            },
+            tls: tls_offer(cx),
             facts: cx.shared.parameters.facts,
             algorithm: cx.shared.parameters.algorithm,
         }),
@@ -28,8 +25,16 @@ pub(super) fn answer(command: Command, cx: &Context<'_>) -> Reply {
 
 /// Answers HELP in any state; `state` stays.
 pub(super) fn help(state: State, topic: Option<String>, cx: &mut Context<'_>) -> State {
-    cx.reply(Reply::Help(
-        topic.map_or(HelpTopic::Overview, HelpTopic::Verb),
-    ));
+    cx.reply(Reply::Help {
+        topic: topic.map_or(HelpTopic::Overview, HelpTopic::Verb),
+        tls: tls_offer(cx),
+    });
     state
+}
+
+fn tls_offer(cx: &Context<'_>) -> TlsOffer {
+    match cx.shared.setup.dialect_rules.tls {
+        TlsPolicy::NotOffered => TlsOffer::Absent,
+        TlsPolicy::Optional | TlsPolicy::Required => TlsOffer::Offered,
+    }
 }

@@ -41,6 +41,10 @@ pub enum Job {
         path: VirtualPath,
     },
     Usage,
+    /// Asks for the quota of a directory, which must be there.
+    UsageIn {
+        folder: VirtualPath,
+    },
     MakeDirectory {
         path: VirtualPath,
     },
@@ -139,6 +143,8 @@ pub enum Job {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ListingRequest {
     pub place: Place,
+    /// Listed instead of `place` if it is there: an argument that looks like options.
+    pub literal: Option<Place>,
     pub form: Form,
     pub access: Access,
 }

@@ -19,6 +19,7 @@ pub(super) fn list(arg: Option<PathArg>, cx: &mut Context<'_>) -> State {
         Ok(place) => {
             let request = ListingRequest {
                 place,
+                literal: None,
                 form: Form::Native,
                 access: cx.access(),
             };

@@ -29,8 +29,13 @@ pub(super) fn on_command(state: State, security: Security, cx: &mut Context<'_>)
             SecurityReply::BufferSize
         }
         Security::Protect(protection) if private && parameters.buffer_size == BufferSize::Said => {
-            parameters.protection = protection;
-            SecurityReply::Protects(protection)
+            match (protection, dialect_rules.tls) {
+                (Protection::Clear, TlsPolicy::Required) => SecurityReply::ClearDataRefused,
+                _ => {
+                    parameters.protection = protection;
+                    SecurityReply::Protects(protection)
+                }
+            }
         }
         _ => SecurityReply::OutOfOrder,
     };

@@ -210,6 +210,9 @@ pub struct Listing {
     /// `None` is the working directory. The last name may be a pattern where `form` allows
     /// patterns.
     pub path: Option<PathArg>,
+    /// The whole argument where it begins with a dash: if there is such a name, it is listed, and
+    /// `path`, which is what stands behind the options, is not.
+    pub literal: Option<PathArg>,
     pub form: Form,
     pub via: Via,
 }

@@ -94,7 +94,10 @@ pub enum Reply {
     PasswordChanged,
     PasswordNeedsTls,
     Platform(String),
-    Help(HelpTopic),
+    Help {
+        topic: HelpTopic,
+        tls: TlsOffer,
+    },
     Noop,
     Goodbye,
     // refusals
@@ -190,6 +193,8 @@ pub enum SecurityReply {
     LoginNeedsTls,
     /// The operator demands data connections under TLS.
     DataNeedsTls,
+    /// PROT C, where the operator demands data connections under TLS.
+    ClearDataRefused,
 }
 
 /// A reply about data connections.
@@ -332,6 +337,8 @@ pub enum Operation {
     SetModified,
     SetMode,
     RemoveDirectory,
+    /// A listing that only a directory can have (MLSD).
+    ListDirectory,
 }
 
 /// Why an operation is refused. Never holds a path of the host.
@@ -505,4 +512,36 @@ pub struct Entry {
     pub facts: Facts,
     /// Where a link leads; `None` for everything else, and for a link that leads out of the home.
     pub target: Option<Vec<u8>>,
+    pub allowed: Allowed,
+}
+
+/// What the file permissions allow the server to do with an entry, as bits of [`Right`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Allowed(u8);
+
+/// Something that file permissions allow or forbid.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Right {
+    /// Read a file; list a directory.
+    Read,
+    /// Append to a file; change names in a directory.
+    Write,
+    /// Use names in a directory.
+    Search,
+    /// Rename, replace or remove the entry.
+    Rename,
+}
+
+impl Allowed {
+    pub const NOTHING: Self = Self(0);
+    pub const ALL: Self = Self(0b1111);
+
+    #[must_use]
+    pub fn with(self, right: Right) -> Self {
+        Self(self.0 | 1 << right as u8)
+    }
+
+    pub fn has(self, right: Right) -> bool {
+        self.0 & 1 << right as u8 != 0
+    }
 }

@@ -3,7 +3,8 @@
 use skiff_sessions::path::{PathArg, VirtualPath};
 use skiff_sessions::server::job::Remembered;
 use skiff_sessions::server::{Completion, DownloadFacts, Job, Standing};
-use skiff_sessions::wire::reply::{Entry, Facts, Held, Kind, Refusal, Usage};
+use skiff_sessions::wire::reply::{Allowed, Entry, Facts, Held, Kind, Refusal, Usage};
+use skiff_sessions::wire::stamp::Stamp;
 
 use super::disk::{Disk, OLD_TIME, Path};
 use super::file::OpenFile;
@@ -134,13 +135,21 @@ impl Disk {
             Job::OpenHome if self.faults.home.is_some() => return Err(self.faults.home.unwrap()),
             Job::OpenHome => return Ok(Completion::HomeOpen(self.access, self.rights)),
             Job::Usage => return Ok(Completion::Usage(self.usage())),
+            Job::UsageIn { folder } => {
+                self.folder(&key(folder))?;
+                return Ok(Completion::Usage(self.usage()));
+            }
             Job::Entry { path } => return Ok(Completion::Entry(self.entry(&key(path))?)),
             Job::Size { path } => return Ok(Completion::Size(self.size(&key(path))?)),
             Job::ModifiedAt { path } if self.interrupted(&key(path)).is_some() => {
                 return Ok(Completion::ModifiedAt(OLD_TIME));
             }
             Job::ModifiedAt { path } => {
-                return Ok(Completion::ModifiedAt(self.facts(&key(path))?.modified));
+                let facts = self.facts(&key(path))?;
+                return match facts.kind {
+                    Kind::File => Ok(Completion::ModifiedAt(facts.modified)),
+                    _ => Err(Refusal::IsADirectory),
+                };
             }
             Job::UniqueName { path } => return Ok(Completion::Name(self.unique(path))),
             Job::ChangeDirectory { to } => self.folder(&key(to))?,
@@ -151,9 +160,12 @@ impl Disk {
             Job::RemoveDirectory { path } => self.remove_folder(&key(path))?,
             Job::SetModified { path, modified } => {
                 self.facts(&key(path))?;
+                // As a file system without odd seconds has it.
+                let stored = Stamp(modified.0 & !1);
                 if let Some(file) = self.files.get_mut(&key(path)) {
-                    file.modified = *modified;
+                    file.modified = stored;
                 }
+                return Ok(Completion::ModifiedAt(stored));
             }
             Job::SetMode { path, mode } => {
                 self.facts(&key(path))?;
@@ -203,6 +215,7 @@ impl Disk {
         Ok(Entry {
             facts: self.facts(path)?,
             target: None,
+            allowed: Allowed::ALL,
         })
     }
 

@@ -1,7 +1,7 @@
 //! Makes listings of the simulated disk.
 
 use skiff_sessions::server::Access;
-use skiff_sessions::server::job::ListingRequest;
+use skiff_sessions::server::job::{ListingRequest, Place};
 use skiff_sessions::wire::ftp::listing_lines::{push_long, push_machine, push_name};
 use skiff_sessions::wire::ftp::name_prefix::{Found, name_prefix};
 use skiff_sessions::wire::ftp::pattern::{Pattern, is_pattern};
@@ -21,13 +21,19 @@ impl Disk {
     pub(super) fn listing(&self, request: &ListingRequest) -> Result<(Vec<u8>, u64), Refusal> {
         let ListingRequest {
             place,
+            literal,
             form,
             access,
         } = request;
+        let there = |place: &&Place| self.facts(&place.path.as_bytes().to_vec()).is_ok();
+        let place = literal.as_ref().filter(there).unwrap_or(place);
         let path = &place.path.as_bytes().to_vec();
         let leaf = leaf(path);
         let (names, pattern, found) = match self.folder(path) {
             Ok(()) => (self.inside(path), None, Found::Directory),
+            Err(why @ Refusal::NotADirectory) if matches!(form, Form::Machine(_)) => {
+                return Err(why);
+            }
             Err(Refusal::NotADirectory) => (vec![path], None, Found::Name),
             Err(_) if form.allows_patterns() && is_pattern(leaf) => {
                 let above = parent(path);

@@ -51,6 +51,35 @@ fn names() {
     });
 }
 
+/// What looks like options is a name where there is one.
+#[test]
+fn names_that_begin_with_a_dash() {
+    let disk = || {
+        ["/-dash", "/-la d", "/d/b"]
+            .iter()
+            .fold(Disk::new(), |d, n| d.with(n, OLD))
+    };
+    let mut rig = Rig::new(World::with(disk()));
+    assert_eq!(listed(&mut rig, "NLST -dash"), "-dash\r\n");
+    assert!(listed(&mut rig, "LIST -dash").ends_with(" -dash\r\n"));
+    assert!(listed(&mut rig, "LIST -la d").ends_with(" -la d\r\n"));
+    assert_eq!(listed(&mut rig, "NLST -l d"), "d/b\r\n");
+    assert_eq!(listed(&mut rig, "NLST -- -dash"), "-dash\r\n");
+    assert_eq!(listed(&mut rig, "NLST -l").lines().count(), 3);
+    let said = rig.expect("STAT -dash", &[213]);
+    assert!(said[0].lines[1].ends_with(" -dash"), "{said:?}");
+}
+
+#[test]
+fn only_a_directory_is_listed_for_programs() {
+    at_every_cut(World::new, |rig| {
+        rig.expect("PASV", &[227]);
+        rig.expect("MLSD a", &[501]);
+        rig.expect("MLSD no", &[550]);
+        rig.expect("MLSD d", &[150, 226]);
+    });
+}
+
 #[test]
 fn patterns() {
     let disk = || {

@@ -33,7 +33,7 @@ fn auth_pbsz_prot_in_their_order() {
         rig.expect("CCC", &[533]);
         rig.expect("USER tom", &[331]);
         rig.expect("PASS 123", &[230]);
-        rig.expect("PROT C", &[200]);
+        rig.expect("PROT C", &[534]);
         rig.expect("PROT S", &[504]);
         rig.expect("PROT E", &[504]);
         rig.expect("PROT X", &[501]);
@@ -137,14 +137,31 @@ const TRANSFERS: [&str; 7] = ["RETR a", "STOR c", "APPE c", "STOU", "LIST", "NLS
 #[test]
 fn where_tls_is_asked_for_data_is_not_clear() {
     for line in TRANSFERS {
-        let mut rig = Rig::new(private());
-        rig.expect("PBSZ 0\r\nPROT C", &[200, 200]);
+        let mut rig = Rig::new(required());
+        rig.expect("AUTH TLS", &[234]);
+        rig.expect("USER tom\r\nPASS 123", &[331, 230]);
         rig.expect("PASV", &[227]);
         let text = rig.text(line, 521);
         assert_eq!(text, "data connections must be private here: PROT P first");
         rig.is_ready();
         assert_eq!(rig.received, [], "{line}");
     }
+}
+
+/// Whoever asks for clear data where that is not to be is told at once, and stays private.
+#[test]
+fn clear_data_is_refused_when_it_is_asked_for() {
+    at_every_cut(private, |rig| {
+        rig.expect("PROT C", &[534]);
+        rig.expect("PASV", &[227]);
+        rig.expect("RETR a", &[150, 226]);
+        rig.expect("PROT P", &[200]);
+    });
+    let mut rig = Rig::new(required());
+    rig.expect("PROT C", &[503]);
+    rig.expect("AUTH TLS", &[234]);
+    rig.expect("PROT C", &[503]);
+    rig.expect("PBSZ 0\r\nPROT C", &[200, 534]);
 }
 
 #[test]

@@ -75,10 +75,13 @@ fn disk() -> Disk {
     Disk::new().with("/a", NEW).with("/d/b", OLD)
 }
 
-/// A name that is taken is another thing for who wanted to store under it.
+/// A name that is taken is another thing for who wanted to store under it, and what is no directory
+/// for who wanted the facts of its entries.
 fn code_of(why: Refusal, code: u16, line: &str) -> u16 {
     let stores = ["STOR", "STOU", "ALLO"];
     match why {
+        // RFC 3659 section 7.2.1.
+        Refusal::NotADirectory if line == "MLSD" => 501,
         Refusal::Exists if stores.contains(&line.split(' ').next().unwrap()) => 553,
         _ => code,
     }

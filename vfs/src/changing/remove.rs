@@ -89,7 +89,7 @@ impl Home {
 
     /// Removes the stages of names in a removed directory, before another directory gets its inode
     /// number.
-    fn remove_stages_in(
+    pub(super) fn remove_stages_in(
         &self,
         state: &HomeState,
         staging: &StagingDir,

@@ -4,6 +4,7 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use rustix::fs::{OFlags, Stat, renameat};
+use rustix::io::Errno;
 use skiff_quota::Amount;
 
 use crate::entry::{self, Kind};
@@ -16,8 +17,9 @@ use crate::{Replace, VfsError, Worker};
 
 impl Home {
     /// Renames a file or directory, with its stage and the stages of names below it. A link is not
-    /// followed. With [`Replace::Existing`] a file replaces a file, whose stage is removed;
-    /// everything else that has the name `to` gives [`VfsError::Exists`].
+    /// followed. With [`Replace::Existing`] a file replaces a file, and a directory an empty
+    /// directory, whose stages are removed; everything else that has the name `to` gives
+    /// [`VfsError::Exists`], a directory that is not empty [`VfsError::NotEmpty`].
     pub fn rename(
         &self,
         _worker: &Worker,
@@ -60,7 +62,7 @@ impl Home {
                 .map(|()| None),
             (Some(_), Replace::Never) => Err(VfsError::Exists),
             (Some(target), Replace::Existing) => {
-                self.rename_over(state, from, &source, to, &target)
+                self.rename_over(state, (from, &source), (to, &target))
             }
         }
     }
@@ -85,10 +87,7 @@ impl Home {
         rename_noreplace((&from.folder, from.leaf()), (&to.folder, to.leaf()), kind)?;
         post_renamed(state, from, source, to);
         if kind == Kind::Directory {
-            state.directory_moves += 1;
-            if state.is_counting() {
-                state.post_moved(self.mark_stale_on_error(to.identify())?, to);
-            }
+            self.note_moved(state, to)?;
         }
         if let Some((staging, _)) = from_stage {
             self.mark_stale_on_error(staging.rename(from.key().stage, to.key().stage, &to.path()))?;
@@ -99,23 +98,34 @@ impl Home {
         Ok(())
     }
 
-    /// Renames a file over a file.
+    /// Notes that a directory was moved to `to`, also for a count that is under way.
+    fn note_moved(&self, state: &mut HomeState, to: &NameAt) -> Result<(), VfsError> {
+        state.directory_moves += 1;
+        if state.is_counting() {
+            state.post_moved(self.mark_stale_on_error(to.identify())?, to);
+        }
+        Ok(())
+    }
+
+    /// Renames a file over a file, or a directory over an empty one.
     fn rename_over(
         &self,
         state: &mut HomeState,
-        from: &NameAt,
-        source: &Stat,
-        to: &NameAt,
-        target: &Stat,
+        (from, source): (&NameAt, &Stat),
+        (to, target): (&NameAt, &Stat),
     ) -> Result<Option<OwnedFd>, VfsError> {
-        let files = [source, target].map(entry::kind) == [Kind::File, Kind::File];
-        if files && from.key() == to.key() {
+        let kinds = [source, target].map(entry::kind);
+        let alike = kinds == [Kind::File; 2] || kinds == [Kind::Directory; 2];
+        if alike && from.key() == to.key() {
             return Ok(None);
         }
         // rename(2) does nothing where both are names of one file.
         let unique = |stat: &Stat| (stat.st_dev, stat.st_ino);
-        if !files || unique(source) == unique(target) {
+        if !alike || unique(source) == unique(target) {
             return Err(VfsError::Exists);
+        }
+        if kinds == [Kind::Directory; 2] {
+            return self.rename_over_directory(state, (from, source), (to, target));
         }
         // With the file open its blocks are freed after the lock: for a large file that takes long.
         let kept_open = to.open(OFlags::PATH).ok();
@@ -131,6 +141,40 @@ impl Home {
             self.mark_stale_on_error(staging.rename(from.key().stage, to.key().stage, &to.path()))?;
         }
         Ok(kept_open)
+    }
+
+    /// Renames a directory over an empty one, in which no upload may be running.
+    fn rename_over_directory(
+        &self,
+        state: &mut HomeState,
+        (from, source): (&NameAt, &Stat),
+        (to, target): (&NameAt, &Stat),
+    ) -> Result<Option<OwnedFd>, VfsError> {
+        self.check_idle_below(state, from)?;
+        self.check_idle_below(state, to)?;
+        let replaced = to.identify()?;
+        let (from_stage, to_stage) = (find_stage(from)?, find_stage(to)?);
+        match renameat(&from.folder, from.leaf(), &to.folder, to.leaf()) {
+            // A directory was to be moved into itself.
+            Err(Errno::INVAL) => return Err(VfsError::BadName),
+            other => other?,
+        }
+        self.shrink_published(state, to.folder.id, published_charge(target));
+        post_renamed(state, from, source, to);
+        state.post_removed(replaced);
+        self.note_moved(state, to)?;
+        if let Some(staging) = to.folder.mount.staging() {
+            self.mark_stale_on_error(self.remove_stages_in(state, &staging, replaced.inode))?;
+        }
+        if let Some((staging, stage)) = to_stage {
+            self.mark_stale_on_error(staging.remove(to.key().stage))?;
+            self.shrink_staged(state, stage.size);
+        }
+        if let Some((staging, _)) = from_stage {
+            self.mark_stale_on_error(staging.rename(from.key().stage, to.key().stage, &to.path()))?;
+        }
+        self.relabel_below(&from.path(), &to.path());
+        Ok(None)
     }
 
     /// [`VfsError::Busy`] where an upload to a name below the directory is running.

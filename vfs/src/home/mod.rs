@@ -24,7 +24,8 @@ use skiff_quota::{Ledger, Usage};
 use self::writers::HomeState;
 use crate::jail::Jail;
 use crate::jail::mount::Mounts;
-use crate::{Limit, Policy, VfsError};
+use crate::permissions::Credentials;
+use crate::{Entry, Limit, Permissions, Policy, VfsError};
 
 /// A user's home. All paths are relative to it; the empty path is the home itself.
 #[derive(Debug)]
@@ -40,6 +41,8 @@ pub struct Home {
     pub(crate) own_uid: u32,
     /// Set once counts are to end early.
     pub(crate) stop_counts: Arc<AtomicBool>,
+    /// Who the daemon is to the file permissions.
+    pub(crate) credentials: Credentials,
     /// The user's name, for log lines.
     pub(crate) user: String,
 }
@@ -63,6 +66,7 @@ impl Home {
             ledger_stale: AtomicBool::new(false),
             own_uid: geteuid().as_raw(),
             stop_counts,
+            credentials: Credentials::of_process(),
             user: user.to_owned(),
         })
     }
@@ -71,6 +75,12 @@ impl Home {
     /// [`Home::is_uncounted`].
     pub fn usage(&self) -> Usage {
         self.ledger.usage()
+    }
+
+    /// What the file permissions let the daemon do with `entry`, which is in the directory `folder`;
+    /// the home itself is in none.
+    pub fn permissions(&self, entry: &Entry, folder: Option<&Entry>) -> Permissions {
+        self.credentials.permissions(entry, folder)
     }
 
     pub(crate) fn is_ledger_stale(&self) -> bool {

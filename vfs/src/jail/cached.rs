@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustix::fs::{Mode, OFlags, ResolveFlags, Stat, StatVfsMountFlags, fstatfs, fstatvfs, openat2};
+use rustix::io::{self, Errno};
 
 /// The statfs(2) numbers of file systems that never ask another machine or process whether a
 /// cached name still holds: ext2 to ext4, XFS, Btrfs, F2FS, tmpfs.
@@ -46,6 +47,18 @@ pub(crate) fn probe(home: &OwnedFd) -> Option<AccessTime> {
 /// Opens `path` beneath `directory` from the caches, following no link and entering no other
 /// mount; `None` says only that this cannot be done without waiting.
 pub(crate) fn open_cached(directory: impl AsFd, path: &OsStr, flags: OFlags) -> Option<OwnedFd> {
+    try_open_cached(directory, path, flags).ok()
+}
+
+/// Whether the caches know that no file has the name `path` beneath `directory`; false says nothing.
+pub(crate) fn is_missing(directory: impl AsFd, path: &OsStr) -> bool {
+    matches!(
+        try_open_cached(directory, path, OFlags::PATH),
+        Err(Errno::NOENT)
+    )
+}
+
+fn try_open_cached(directory: impl AsFd, path: &OsStr, flags: OFlags) -> io::Result<OwnedFd> {
     let mut flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     if !flags.contains(OFlags::PATH) {
         flags |= OFlags::NONBLOCK | OFlags::NOCTTY;
@@ -54,7 +67,7 @@ pub(crate) fn open_cached(directory: impl AsFd, path: &OsStr, flags: OFlags) -> 
         | ResolveFlags::BENEATH
         | ResolveFlags::NO_SYMLINKS
         | ResolveFlags::NO_XDEV;
-    openat2(directory, path, flags, Mode::empty(), resolve).ok()
+    openat2(directory, path, flags, Mode::empty(), resolve)
 }
 
 /// Whether a read of the file would update its atime on a mount with relatime.

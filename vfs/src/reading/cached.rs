@@ -8,7 +8,7 @@
 //! One disk access is left: a file that is removed while it is open here is freed when it is
 //! closed.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::io::IoSliceMut;
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -20,10 +20,10 @@ use rustix::io::{ReadWriteFlags, preadv2};
 use crate::dir_reader::{DirReader, dir_read_flags};
 use crate::entry::{self, Kind, check_regular};
 use crate::home::Home;
-use crate::jail::cached::{AccessTime, open_cached, read_updates_atime};
+use crate::jail::cached::{AccessTime, is_missing, open_cached, read_updates_atime};
 use crate::jail::folder::{Control, Folder};
 use crate::jail::mount::{FolderId, identify};
-use crate::{Download, Entry, Listing, jail};
+use crate::{Download, Entry, Listing, Permissions, jail};
 
 /// A name that was found in the caches, with the metadata of its file or directory.
 struct CachedName<'a> {
@@ -39,6 +39,15 @@ impl Home {
         Some(Entry::new(leaf.to_owned(), &stat))
     }
 
+    /// [`Home::stat_link_permitted`] from the caches, of a file or a directory.
+    pub fn stat_permitted_cached(&self, path: &Path) -> Option<(Entry, Permissions)> {
+        let CachedName { folder, leaf, stat } = self.cached_name(path)?;
+        let entry = Entry::new(leaf.to_owned(), &stat);
+        let folder = Entry::new(OsString::new(), &fstat(&folder).ok()?);
+        let permissions = self.permissions(&entry, Some(&folder));
+        Some((entry, permissions))
+    }
+
     /// The size of a file from the caches, in bytes; `None` also where a name of the file system
     /// has a stage, see [`Home::size`].
     pub fn size_cached(&self, path: &Path) -> Option<u64> {
@@ -51,6 +60,14 @@ impl Home {
     pub fn may_enter_cached(&self, path: &Path) -> bool {
         let folder = self.cached_folder(path);
         folder.is_some_and(|(fd, _)| open_cached(fd, OsStr::new("."), OFlags::PATH).is_some())
+    }
+
+    /// True only if no file has the name `path`; false where the caches do not tell.
+    pub fn is_missing_cached(&self, path: &Path) -> bool {
+        self.jail.access_time().is_some()
+            && !path.as_os_str().is_empty()
+            && jail::check_path(path).is_ok()
+            && is_missing(self.jail.handle(), path.as_os_str())
     }
 
     /// [`Home::list`] of a directory that is in the caches.

@@ -9,8 +9,9 @@ use crate::dir_reader::DirReader;
 use crate::home::Home;
 use crate::jail;
 use crate::jail::folder::{Folder, is_link};
+use crate::reading::folder_entry;
 use crate::reading::link_target::link_target;
-use crate::{Entry, VfsError, Worker};
+use crate::{Entry, Permissions, VfsError, Worker};
 
 /// The entries of a directory, or of one file. It needs memory for one buffer of names and one
 /// entry, whatever the directory's size.
@@ -58,18 +59,28 @@ impl Listing {
     }
 
     /// The next entry, in the order of the file system; `None` at the end.
-    pub fn next(&mut self, _worker: &Worker) -> Result<Option<&Entry>, VfsError> {
+    pub fn next(&mut self, worker: &Worker) -> Result<Option<&Entry>, VfsError> {
+        Ok(self.advance(worker)?.then_some(&self.entry))
+    }
+
+    /// The entry that [`Listing::advance`] came to last.
+    pub fn entry(&self) -> &Entry {
+        &self.entry
+    }
+
+    /// Goes on to the next entry, in the order of the file system; false at the end.
+    pub fn advance(&mut self, _worker: &Worker) -> Result<bool, VfsError> {
         let (folder, reader) = match &mut self.source {
             Source::Directory(open) => (&open.0, &mut open.1),
             Source::Single => {
                 self.source = Source::Done;
-                return Ok(Some(&self.entry));
+                return Ok(true);
             }
-            Source::Done => return Ok(None),
+            Source::Done => return Ok(false),
         };
         loop {
             let Some((_, name)) = reader.next()? else {
-                return Ok(None);
+                return Ok(false);
             };
             if jail::is_staging_name(name.to_bytes()) {
                 continue;
@@ -83,17 +94,31 @@ impl Listing {
                 Ok(stat) if is_link(&stat) => {
                     self.entry.set(name, &stat);
                     self.entry.target = link_target(&self.home, folder, name);
-                    return Ok(Some(&self.entry));
+                    return Ok(true);
                 }
                 Ok(stat) => {
                     self.entry.set(name, &stat);
-                    return Ok(Some(&self.entry));
+                    return Ok(true);
                 }
                 // The file was removed after its name was read.
                 Err(Errno::NOENT) => {}
                 Err(e) => return Err(e.into()),
             }
         }
+    }
+
+    /// The entry of the directory that is listed; `None` where the listing is of one file.
+    pub fn folder(&self, _worker: &Worker) -> Result<Option<Entry>, VfsError> {
+        match &self.source {
+            Source::Directory(open) => folder_entry(&open.0).map(Some),
+            Source::Single | Source::Done => Ok(None),
+        }
+    }
+
+    /// What the file permissions let the daemon do with an entry of this listing; `folder` is what
+    /// [`Listing::folder`] gave.
+    pub fn permissions(&self, entry: &Entry, folder: Option<&Entry>) -> Permissions {
+        self.home.permissions(entry, folder)
     }
 
     /// Whether the entries are those of a directory; else there is one, which the listing is of.

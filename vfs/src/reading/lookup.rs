@@ -43,11 +43,11 @@ impl Home {
         }
     }
 
-    /// The mtime of the file at `path`, or of the stage of an interrupted upload where it has only
-    /// that, see [`Home::size`]; links are followed where they stay in the home.
+    /// The mtime of the regular file at `path`, or of the stage of an interrupted upload where it has
+    /// only that, see [`Home::size`]; links are followed where they stay in the home.
     pub fn modified_of(&self, worker: &Worker, path: &Path) -> Result<Modified, VfsError> {
         match self.stat(worker, path) {
-            Ok(entry) => Ok(entry.modified),
+            Ok(entry) => check_regular(entry.kind).map(|()| entry.modified),
             Err(VfsError::NotFound) => {
                 let name_at = self.resolve_name(path, Links::Follow)?;
                 let stage = self.interrupted_stage(&name_at)?;

@@ -19,7 +19,8 @@ use self::link_target::link_target;
 use crate::entry::{self, check_regular};
 use crate::home::Home;
 use crate::home::resolve::{Links, Resolved};
-use crate::{Download, Entry, Kind, Listing, VfsError, Worker};
+use crate::jail::folder::Folder;
+use crate::{Download, Entry, Kind, Listing, Permissions, VfsError, Worker};
 
 impl Home {
     /// The entry of what is at `path`; links are followed where they stay in the home.
@@ -33,13 +34,30 @@ impl Home {
         self.stat_by(worker, path, Links::NoFollow)
     }
 
+    /// What [`Home::stat_link`] gives, and the permissions.
+    pub fn stat_link_permitted(
+        &self,
+        _worker: &Worker,
+        path: &Path,
+    ) -> Result<(Entry, Permissions), VfsError> {
+        let resolved = self.resolve(path, Links::NoFollow)?;
+        let folder = match &resolved {
+            Resolved::Folder(_) => None,
+            Resolved::Name(name_at, _) => Some(folder_entry(&name_at.folder)?),
+        };
+        let entry = self.entry_of(path, resolved)?;
+        let permissions = self.permissions(&entry, folder.as_ref());
+        Ok((entry, permissions))
+    }
+
     fn stat_by(&self, _worker: &Worker, path: &Path, links: Links) -> Result<Entry, VfsError> {
-        match self.resolve(path, links)? {
-            Resolved::Folder(folder) => {
-                let stat = statat(&folder, c"", AtFlags::EMPTY_PATH)?;
-                let name = path.file_name().unwrap_or_default();
-                Ok(Entry::new(name.to_owned(), &stat))
-            }
+        let resolved = self.resolve(path, links)?;
+        self.entry_of(path, resolved)
+    }
+
+    fn entry_of(&self, path: &Path, resolved: Resolved) -> Result<Entry, VfsError> {
+        match resolved {
+            Resolved::Folder(folder) => folder_entry(&folder),
             Resolved::Name(name_at, stat) => {
                 let name = path
                     .file_name()
@@ -97,4 +115,11 @@ impl Home {
         check_regular(entry::kind(&stat))?;
         Ok(Download::new(file, stat))
     }
+}
+
+/// The entry of an open directory, named as the last component of its path.
+fn folder_entry(folder: &Folder) -> Result<Entry, VfsError> {
+    let stat = statat(folder, c"", AtFlags::EMPTY_PATH)?;
+    let name = folder.path.file_name().unwrap_or_default();
+    Ok(Entry::new(name.to_owned(), &stat))
 }

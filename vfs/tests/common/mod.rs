@@ -2,13 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, chown};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use rustix::fs::getxattr;
-use rustix::thread::{CapabilitySet, capabilities, set_capabilities};
+use rustix::fs::{Gid, Uid, getxattr};
+use rustix::process::geteuid;
+use rustix::thread::{
+    CapabilitySet, capabilities, set_capabilities, set_thread_groups, set_thread_res_gid,
+    set_thread_res_uid,
+};
 use skiff_vfs::{
     Amount, Digest, Digests, Home, Homes, Kept, Limit, Policy, Published, Replace, Start, Upload,
     UploadRequest, UploadStart, VfsError, Worker,
@@ -29,6 +33,29 @@ pub(crate) fn give_up_override() {
     let mut sets = capabilities(None).unwrap();
     sets.effective -= CapabilitySet::DAC_OVERRIDE | CapabilitySet::DAC_READ_SEARCH;
     set_capabilities(None, sets).unwrap();
+}
+
+/// Makes this thread one of an ordinary user, who owns all below `folder`, if it is one of root,
+/// whom no permission stops.
+pub(crate) fn become_ordinary(folder: &Path) {
+    const NOBODY: u32 = 65_534;
+    if !geteuid().is_root() {
+        return;
+    }
+    give(folder, NOBODY);
+    let (user, group) = (Uid::from_raw(NOBODY), Gid::from_raw(NOBODY));
+    set_thread_groups(&[]).unwrap();
+    set_thread_res_gid(group, group, group).unwrap();
+    set_thread_res_uid(user, user, user).unwrap();
+}
+
+fn give(path: &Path, user: u32) {
+    chown(path, Some(user), Some(user)).unwrap();
+    if path.is_dir() {
+        for entry in fs::read_dir(path).unwrap() {
+            give(&entry.unwrap().path(), user);
+        }
+    }
 }
 
 /// A folder that holds a home's root, the state folder, and room for things outside the home.

@@ -11,6 +11,7 @@ use crate::server::security;
 use crate::server::session::State;
 use crate::transfer::{End, LaneUse, Task, Until};
 use crate::wire::command::{Listing, Representation, StoreStart, Via};
+use crate::wire::listing::Form;
 use crate::wire::reply::{DataReply, Operation, ParameterReply, Refusal, Reply};
 
 /// A stream command whose file or listing is being opened.
@@ -18,7 +19,11 @@ pub(in crate::server) enum Request {
     File {
         from: u64,
     },
-    Listing(Via, VirtualPath),
+    Listing {
+        via: Via,
+        about: VirtualPath,
+        operation: Operation,
+    },
     Upload {
         announced: Option<u64>,
         name: Option<VirtualPath>,
@@ -78,24 +83,39 @@ pub(in crate::server) fn list(listing: Listing, cx: &mut Context<'_>) -> State {
     {
         return cx.conclude(reply);
     }
+    let operation = match listing.form {
+        Form::Machine(_) => Operation::ListDirectory,
+        Form::Long | Form::Names | Form::Native => Operation::List,
+    };
     match cx.place(listing.path) {
         Ok(place) => {
             let about = place.path.clone();
+            let literal = listing.literal.and_then(|arg| cx.place(Some(arg)).ok());
             let job = cx.start_job(Job::OpenListing(Box::new(ListingRequest {
                 place,
+                literal,
                 form: cx.shared.parameters.listed_as(listing.form),
                 access: cx.access(),
             })));
-            State::working(job, AfterJob::Stream(Request::Listing(listing.via, about)))
+            let request = Request::Listing {
+                via: listing.via,
+                about,
+                operation,
+            };
+            State::working(job, AfterJob::Stream(request))
         }
-        Err(why) => cx.refuse(Operation::List, why),
+        Err(why) => cx.refuse(operation, why),
     }
 }
 
 /// Lists the unfinished uploads in the reply itself.
 pub(in crate::server) fn stages(cx: &mut Context<'_>) -> State {
     let job = cx.start_job(Job::OpenStages);
-    let request = Request::Listing(Via::Reply, VirtualPath::root());
+    let request = Request::Listing {
+        via: Via::Reply,
+        about: VirtualPath::root(),
+        operation: Operation::List,
+    };
     State::working(job, AfterJob::Stream(request))
 }
 
@@ -139,8 +159,7 @@ impl Request {
     fn operation(&self) -> Operation {
         match self {
             Self::File { .. } => Operation::Retrieve,
-            Self::Listing(..) => Operation::List,
-            Self::Upload { operation, .. } => *operation,
+            Self::Listing { operation, .. } | Self::Upload { operation, .. } => *operation,
             Self::Unique => Operation::Store,
         }
     }
@@ -161,8 +180,10 @@ impl Request {
                 }
                 Purpose::File { from, size }.open(cx)
             }
-            (Self::Listing(Via::Lane, _), Completion::Listing) => Purpose::Listing.open(cx),
-            (Self::Listing(Via::Reply, about), Completion::Listing) => list_in_reply(about, cx),
+            (Self::Listing { via: Via::Lane, .. }, Completion::Listing) => {
+                Purpose::Listing.open(cx)
+            }
+            (Self::Listing { about, .. }, Completion::Listing) => list_in_reply(about, cx),
             (Self::Unique, Completion::Name(path)) => {
                 let start = StreamStart::Offset(0);
                 open_upload(path.clone(), Some(path), operation, start, cx)

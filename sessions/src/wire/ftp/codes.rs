@@ -31,7 +31,7 @@ pub fn code(reply: &Reply) -> u16 {
         Reply::ListingInReply { .. } | Reply::ListingEnd { .. } => 213,
         Reply::DigestIs { form: DigestForm::Full, .. } => 213,
         Reply::DigestIs { form: DigestForm::Bare, .. } => 250,
-        Reply::Help(topic) => help_code(topic),
+        Reply::Help { topic, .. } => help_code(topic),
         Reply::Platform(_) => 215,
         Reply::Greeting { .. } | Reply::Reinitialized | Reply::HostNoted => 220,
         Reply::Goodbye => 221,
@@ -75,7 +75,8 @@ fn close_reason_code(reason: &CloseReason) -> u16 {
     }
 }
 
-/// Codes of RFC 4217; 521 and 522 as section 12 has them.
+/// Codes of RFC 4217; 521 and 522 as section 12 has them. 534 is a refusal by policy (RFC 2228
+/// section 3).
 fn security_code(security: &SecurityReply) -> u16 {
     match security {
         SecurityReply::BufferSize | SecurityReply::Protects(_) => 200,
@@ -85,6 +86,7 @@ fn security_code(security: &SecurityReply) -> u16 {
         SecurityReply::DataNeedsTls => 521,
         SecurityReply::LoginNeedsTls => 530,
         SecurityReply::ControlStaysPrivate => 533,
+        SecurityReply::ClearDataRefused => 534,
     }
 }
 
@@ -136,6 +138,8 @@ fn refusal_code(operation: Operation, why: &Refusal) -> u16 {
         Refusal::DiskFull => 452,
         Refusal::NoAccount | Refusal::TooManySessions => 530,
         Refusal::OverQuota { .. } | Refusal::TooManyEntries => 552,
+        // RFC 3659 section 7.2.1: MLSD of what is no directory.
+        Refusal::NotADirectory if operation == Operation::ListDirectory => 501,
         Refusal::BadName => 553,
         Refusal::Exists if operation == Operation::Store => 553,
         Refusal::BadOffset { .. } => 554,

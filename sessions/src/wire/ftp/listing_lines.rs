@@ -3,7 +3,7 @@
 use time::OffsetDateTime;
 
 use crate::wire::listing::{Fact, FactSet};
-use crate::wire::reply::{Access, Entry, Facts, Kind};
+use crate::wire::reply::{Access, Entry, Facts, Kind, Right};
 use crate::wire::stamp::Stamp;
 
 /// The target of a link that is not told where it leads.
@@ -59,7 +59,7 @@ pub(super) fn push_facts(entry: &Entry, set: FactSet, access: Access, out: &mut 
             Fact::Type => push_type(entry, out),
             Fact::Size => push_padded(facts.size, 1, b'0', out),
             Fact::Modify => push_digits(facts.modified, out),
-            Fact::Perm => out.extend_from_slice(permissions(facts.kind, access)),
+            Fact::Perm => push_permissions(entry, access, out),
             Fact::Mode => push_octal(facts.mode.unwrap_or_default(), out),
         }
         out.push(b';');
@@ -92,16 +92,34 @@ fn push_type(entry: &Entry, out: &mut Vec<u8>) {
     }
 }
 
-/// The perm fact (RFC 3659 section 7.5.5).
-fn permissions(kind: Kind, access: Access) -> &'static [u8] {
-    match (kind, access) {
-        (Kind::File, Access::ReadWrite) => b"adfrw",
-        (Kind::File, Access::ReadOnly) => b"r",
-        (Kind::Directory, Access::ReadWrite) => b"cdeflmp",
-        (Kind::Directory, Access::ReadOnly) => b"el",
-        (Kind::Link | Kind::Other, Access::ReadWrite) => b"df",
-        (Kind::Link | Kind::Other, Access::ReadOnly) => b"",
-    }
+/// Appends the perm fact (RFC 3659 section 7.5.5): what the account and the file permissions allow.
+/// A file is replaced by renaming another one to its name.
+fn push_permissions(entry: &Entry, access: Access, out: &mut Vec<u8>) {
+    const READING: [u8; 3] = *b"elr";
+    let letters: &[(u8, Right)] = match entry.facts.kind {
+        Kind::File => &[
+            (b'a', Right::Write),
+            (b'd', Right::Rename),
+            (b'f', Right::Rename),
+            (b'r', Right::Read),
+            (b'w', Right::Rename),
+        ],
+        Kind::Directory => &[
+            (b'c', Right::Write),
+            (b'd', Right::Rename),
+            (b'e', Right::Search),
+            (b'f', Right::Rename),
+            (b'l', Right::Read),
+            (b'm', Right::Write),
+            (b'p', Right::Write),
+        ],
+        Kind::Link | Kind::Other => &[(b'd', Right::Rename), (b'f', Right::Rename)],
+    };
+    let granted = letters.iter().filter(|(letter, right)| {
+        let by_account = access == Access::ReadWrite || READING.contains(letter);
+        by_account && entry.allowed.has(*right)
+    });
+    out.extend(granted.map(|(letter, _)| letter));
 }
 
 fn push_mode(facts: &Facts, out: &mut Vec<u8>) {
@@ -185,6 +203,7 @@ fn push_padded(mut value: u64, width: usize, pad: u8, out: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::reply::Allowed;
 
     /// 2026-11-22 13:00:59.
     const NOW: Stamp = Stamp(1_795_352_459);
@@ -203,6 +222,7 @@ mod tests {
         Entry {
             facts: *facts,
             target,
+            allowed: Allowed::ALL,
         }
     }
 
@@ -323,6 +343,34 @@ mod tests {
             ),
         ] {
             assert_eq!(machine(&facts, set, access), line);
+        }
+    }
+
+    #[test]
+    fn permissions_are_those_of_the_account_and_of_the_file() {
+        let nothing = Allowed::NOTHING;
+        for (kind, allowed, writer, reader) in [
+            (Kind::File, Allowed::ALL, "adfrw", "r"),
+            (Kind::File, nothing.with(Right::Read), "r", "r"),
+            (Kind::File, nothing.with(Right::Rename), "dfw", ""),
+            (Kind::File, nothing.with(Right::Write), "a", ""),
+            (Kind::Directory, Allowed::ALL, "cdeflmp", "el"),
+            (Kind::Directory, nothing.with(Right::Search), "e", "e"),
+            (Kind::Directory, nothing.with(Right::Write), "cmp", ""),
+            (Kind::Directory, nothing.with(Right::Read), "l", "l"),
+            (Kind::Link, Allowed::ALL, "df", ""),
+            (Kind::Other, nothing.with(Right::Read), "", ""),
+        ] {
+            let entry = Entry {
+                allowed,
+                ..entry(&of_kind(kind), None)
+            };
+            for (access, letters) in [(Access::ReadWrite, writer), (Access::ReadOnly, reader)] {
+                let mut out = Vec::new();
+                push_facts(&entry, FactSet::NONE.with(Fact::Perm), access, &mut out);
+                let told = String::from_utf8(out).unwrap();
+                assert_eq!(told, format!("perm={letters};"), "{kind:?} {allowed:?}");
+            }
         }
     }
 

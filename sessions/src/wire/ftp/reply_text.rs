@@ -11,7 +11,7 @@ use crate::wire::command::{ByteRange, DigestForm, PassiveForm, Protection, Repre
 use crate::wire::listing::{Fact, FactSet};
 use crate::wire::reply::{
     CloseReason, DataReply, Held, HelpTopic, Malformed, Operation, ParameterReply, Refusal, Reply,
-    SecurityReply, Status, Truncation, UnderWay, Usage,
+    SecurityReply, Status, TlsOffer, Truncation, UnderWay, Usage,
 };
 use crate::wire::shared_text::{close_reason_text, refusal_text};
 
@@ -22,7 +22,7 @@ pub(super) fn push(reply: &Reply, code: u16, out: &mut Vec<u8>) {
         Reply::Usage(usage) => push_usage(usage, code, out),
         Reply::UnderWay(under_way) => push_under_way(under_way, code, out),
         Reply::Features(features) => features::push(features, code, out),
-        Reply::Help(topic) => push_help(topic, code, out),
+        Reply::Help { topic, tls } => push_help(topic, *tls, code, out),
         Reply::ListingInReply { about } => {
             let line = Line::first(code, out).text("Status of ");
             line.path(about.as_bytes()).text(':').end();
@@ -164,6 +164,7 @@ fn security_text(security: &SecurityReply) -> &'static str {
         SecurityReply::ControlStaysPrivate => "this connection stays under TLS",
         SecurityReply::OutOfOrder => "first AUTH TLS, then PBSZ 0, then PROT, then the login",
         SecurityReply::LoginNeedsTls => "log in under TLS: AUTH TLS first (explicit FTPS)",
+        SecurityReply::ClearDataRefused => "data connections stay private here",
         SecurityReply::DataNeedsTls => "data connections must be private here: PROT P first",
     }
 }
@@ -353,11 +354,11 @@ fn push_under_way(under_way: &UnderWay, code: u16, out: &mut Vec<u8>) {
     Line::last(code, out).text("end").end();
 }
 
-fn push_help(topic: &HelpTopic, code: u16, out: &mut Vec<u8>) {
+fn push_help(topic: &HelpTopic, tls: TlsOffer, code: u16, out: &mut Vec<u8>) {
     match topic {
-        HelpTopic::Overview => push_overview(code, out),
+        HelpTopic::Overview => push_overview(tls, code, out),
         HelpTopic::Verb(name) if name.eq_ignore_ascii_case("SITE") => push_site(code, out),
-        HelpTopic::Verb(name) => match help_of(name) {
+        HelpTopic::Verb(name) => match help_of(name, tls) {
             Some((syntax, help)) => Line::last(code, out)
                 .text(syntax)
                 .text(": ")
@@ -370,17 +371,16 @@ fn push_help(topic: &HelpTopic, code: u16, out: &mut Vec<u8>) {
     }
 }
 
-fn push_overview(code: u16, out: &mut Vec<u8>) {
+fn push_overview(tls: TlsOffer, code: u16, out: &mut Vec<u8>) {
     Line::first(code, out)
         .text("verbs; those with a star are not done here")
         .end();
     for verbs in VERBS.chunks(8) {
         let mut line = Line::between(out);
         for verb in verbs {
-            let star = if verb.help == NOT_IMPLEMENTED {
-                "*"
-            } else {
-                ""
+            let star = match verb.help_where(tls) {
+                NOT_IMPLEMENTED => "*",
+                _ => "",
             };
             line = line.text(format_args!("{:<9}", format!("{}{star}", verb.name)));
         }

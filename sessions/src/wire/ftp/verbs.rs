@@ -15,7 +15,7 @@ use crate::wire::command::{
     Secret, Security, StoreStart, Via,
 };
 use crate::wire::listing::{Fact, FactSet, Form};
-use crate::wire::reply::Malformed;
+use crate::wire::reply::{Malformed, TlsOffer};
 
 /// One verb.
 pub struct Verb {
@@ -24,12 +24,18 @@ pub struct Verb {
     pub help: &'static str,
     /// The verb's line in FEAT, where that is the same for every session.
     pub feature: Option<&'static str>,
-    /// Parses the argument: the bytes behind the verb and one blank.
+    /// Parses the argument: the bytes behind the verb and one blank. Verbs that only tell something
+    /// ignore it.
     parse: fn(&[u8]) -> Parsed,
 }
 
 /// The help text of verbs that are known and not implemented.
 pub const NOT_IMPLEMENTED: &str = "not done here";
+
+/// The verbs of TLS, which a listener without it does not do, and their lines in FEAT (RFC 4217
+/// section 6).
+pub(super) const TLS: [(&str, &str); 3] =
+    [("AUTH", "AUTH TLS"), ("PBSZ", "PBSZ"), ("PROT", "PROT")];
 
 /// The verbs that a client's line may begin with.
 #[rustfmt::skip]
@@ -64,26 +70,26 @@ pub const VERBS: &[Verb] = &[
     Verb { name: "XRMD", syntax: "XRMD PATH", help: "as RMD", feature: None, parse: |a| Ok(Command::RemoveDirectory(path(a)?)) },
     Verb { name: "MKD", syntax: "MKD PATH", help: "make a directory", feature: None, parse: |a| Ok(Command::MakeDirectory(path(a)?)) },
     Verb { name: "XMKD", syntax: "XMKD PATH", help: "as MKD", feature: None, parse: |a| Ok(Command::MakeDirectory(path(a)?)) },
-    Verb { name: "PWD", syntax: "PWD", help: "say the working directory", feature: None, parse: |a| no_argument(a, Command::WorkingDirectory) },
-    Verb { name: "XPWD", syntax: "XPWD", help: "as PWD", feature: None, parse: |a| no_argument(a, Command::WorkingDirectory) },
-    Verb { name: "LIST", syntax: "LIST [PATH]", help: "list a directory or a file", feature: None, parse: |a| listing(without_options(a), Form::Long, Via::Lane) },
-    Verb { name: "NLST", syntax: "NLST [PATH]", help: "list names", feature: None, parse: |a| listing(without_options(a), Form::Names, Via::Lane) },
+    Verb { name: "PWD", syntax: "PWD", help: "say the working directory", feature: None, parse: |_| Ok(Command::WorkingDirectory) },
+    Verb { name: "XPWD", syntax: "XPWD", help: "as PWD", feature: None, parse: |_| Ok(Command::WorkingDirectory) },
+    Verb { name: "LIST", syntax: "LIST [PATH]", help: "list a directory or a file", feature: None, parse: |a| listing_with_options(a, Form::Long, Via::Lane) },
+    Verb { name: "NLST", syntax: "NLST [PATH]", help: "list names", feature: None, parse: |a| listing_with_options(a, Form::Names, Via::Lane) },
     Verb { name: "SITE", syntax: "SITE WORD ...", help: "do what other servers may not; SITE HELP lists it", feature: None, parse: site::parse },
-    Verb { name: "SYST", syntax: "SYST", help: "say the server's kind", feature: None, parse: |a| no_argument(a, Command::System) },
+    Verb { name: "SYST", syntax: "SYST", help: "say the server's kind", feature: None, parse: |_| Ok(Command::System) },
     Verb { name: "STAT", syntax: "STAT [PATH]", help: "say how things stand, or list a path", feature: None, parse: status },
     Verb { name: "HELP", syntax: "HELP [VERB]", help: "say what there is", feature: None, parse: help },
-    Verb { name: "NOOP", syntax: "NOOP", help: "do nothing", feature: None, parse: |a| no_argument(a, Command::Noop) },
+    Verb { name: "NOOP", syntax: "NOOP", help: "do nothing", feature: None, parse: |_| Ok(Command::Noop) },
     // RFC 2228, RFC 4217
     Verb { name: "AUTH", syntax: "AUTH TLS", help: "begin TLS", feature: None, parse: authenticate },
     Verb { name: "ADAT", syntax: "ADAT DATA", help: NOT_IMPLEMENTED, feature: None, parse: not_implemented },
     Verb { name: "PBSZ", syntax: "PBSZ 0", help: "say the protection buffer's size", feature: None, parse: buffer_size },
     Verb { name: "PROT", syntax: "PROT C | P", help: "choose clear or private data connections", feature: None, parse: protect },
-    Verb { name: "CCC", syntax: "CCC", help: "leave TLS, which is refused", feature: None, parse: |a| no_argument(a, Command::Security(Security::ClearControl)) },
+    Verb { name: "CCC", syntax: "CCC", help: NOT_IMPLEMENTED, feature: None, parse: |a| no_argument(a, Command::Security(Security::ClearControl)) },
     Verb { name: "CONF", syntax: "CONF DATA", help: NOT_IMPLEMENTED, feature: None, parse: not_implemented },
     Verb { name: "ENC", syntax: "ENC DATA", help: NOT_IMPLEMENTED, feature: None, parse: not_implemented },
     Verb { name: "MIC", syntax: "MIC DATA", help: NOT_IMPLEMENTED, feature: None, parse: not_implemented },
     // RFC 2389
-    Verb { name: "FEAT", syntax: "FEAT", help: "list what goes beyond RFC 959", feature: None, parse: |a| no_argument(a, Command::Features) },
+    Verb { name: "FEAT", syntax: "FEAT", help: "list what goes beyond RFC 959", feature: None, parse: |_| Ok(Command::Features) },
     Verb { name: "OPTS", syntax: "OPTS UTF8 ON | MLST [FACT;...] | HASH [ALGORITHM]", help: "choose a verb's options", feature: None, parse: options },
     // RFC 2428
     Verb { name: "EPRT", syntax: "EPRT |1 or 2|ADDRESS|PORT|", help: "connect to this address for data", feature: Some("EPRT"), parse: |a| Ok(Command::Data(DataPort::Active(extended_port(a)?))) },
@@ -132,7 +138,8 @@ pub fn decode(line: &[u8]) -> Result<Command, Malformed> {
 
 /// Whether the line may overtake others during a transfer: ABOR, NOOP, or STAT without a path.
 pub fn is_urgent(line: &[u8]) -> bool {
-    is_bare(line, &["ABOR", "NOOP", "STAT"])
+    let (head, _) = split(without_telnet_signals(line));
+    head.eq_ignore_ascii_case(b"NOOP") || is_bare(line, &["ABOR", "STAT"])
 }
 
 /// Whether the line is QUIT.
@@ -180,16 +187,27 @@ fn without_telnet_signals(line: &[u8]) -> &[u8] {
 
 /// Whether HELP knows the name, a verb's or a word's of SITE.
 pub(super) fn is_known(name: &str) -> bool {
-    help_of(name).is_some()
+    help_of(name, TlsOffer::Offered).is_some()
 }
 
 /// The syntax and help of a verb, or of a word of SITE.
-pub(super) fn help_of(name: &str) -> Option<(&'static str, &'static str)> {
+pub(super) fn help_of(name: &str, tls: TlsOffer) -> Option<(&'static str, &'static str)> {
     match name.split_once(' ') {
         Some((verb, word)) if verb.eq_ignore_ascii_case("SITE") => {
             site::find(word).map(|row| (row.syntax, row.help))
         }
-        _ => find(name).map(|verb| (verb.syntax, verb.help)),
+        _ => find(name).map(|verb| (verb.syntax, verb.help_where(tls))),
+    }
+}
+
+impl Verb {
+    /// The help text where TLS is offered, or is not.
+    pub(super) fn help_where(&self, tls: TlsOffer) -> &'static str {
+        let is_of_tls = TLS.iter().any(|(name, _)| *name == self.name);
+        match tls {
+            TlsOffer::Absent if is_of_tls => NOT_IMPLEMENTED,
+            TlsOffer::Offered | TlsOffer::Absent => self.help,
+        }
     }
 }
 
@@ -276,6 +294,18 @@ fn allocate(argument: &[u8]) -> Parsed {
 fn listing(argument: &[u8], form: Form, via: Via) -> Parsed {
     Ok(Command::Listing(Listing {
         path: optional_path(argument)?,
+        literal: None,
+        form,
+        via,
+    }))
+}
+
+/// A listing whose argument may begin with options of `ls`, or with a name that looks like them.
+fn listing_with_options(argument: &[u8], form: Form, via: Via) -> Parsed {
+    let literal = argument.starts_with(b"-").then(|| path(argument));
+    Ok(Command::Listing(Listing {
+        path: optional_path(without_options(argument))?,
+        literal: literal.transpose()?,
         form,
         via,
     }))
@@ -285,7 +315,7 @@ fn status(argument: &[u8]) -> Parsed {
     if argument.trim_ascii().is_empty() {
         return Ok(Command::Status);
     }
-    listing(without_options(argument), Form::Long, Via::Reply)
+    listing_with_options(argument, Form::Long, Via::Reply)
 }
 
 fn authenticate(argument: &[u8]) -> Parsed {

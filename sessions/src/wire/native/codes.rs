@@ -64,7 +64,7 @@ pub fn encode(reply: &Reply, out: &mut Vec<u8>) -> u16 {
             line.token("size", size).sum(sum).path(path);
         }
         Reply::Platform(name) => line.text(name),
-        Reply::Help(topic) => line.text(&help(topic)),
+        Reply::Help { topic, .. } => line.text(&help(topic)),
         Reply::Malformed(Malformed::BadArguments { syntax }) => {
             line.text(&format!("bad arguments; the syntax is {syntax}"));
         }
@@ -96,7 +96,7 @@ pub fn code(reply: &Reply) -> u16 {
         Reply::Status(_) => 211,
         Reply::SendFrom { .. } => 212,
         Reply::Facts { .. } | Reply::Usage(_) | Reply::HashIs { .. } => 213,
-        Reply::Help(_) => 214,
+        Reply::Help { .. } => 214,
         Reply::Platform(_) => 215,
         Reply::Goodbye => 221,
         Reply::ListingDone { .. } | Reply::Sent { .. } | Reply::Stored { .. } | Reply::NothingToAbort => 226,
