@@ -7,7 +7,7 @@
 #[path = "bodies/ftp.rs"]
 pub(crate) mod ftp;
 
-use skiff_sessions::server::job::Remembered;
+use skiff_sessions::server::job::{ChangeTime, Remembered};
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
@@ -395,9 +395,10 @@ fn completion_for(job: &Job, choice: u8) -> Completion {
         Job::OpenDownload { .. } => Completion::Download(DownloadFacts {
             size,
             modified,
+            changed: ChangeTime::default(),
             remembered,
         }),
-        Job::OpenUpload { .. } if choice >= 150 => Completion::AlreadyThere { size, remembered },
+        Job::OpenUpload { .. } if choice >= 150 => Completion::AlreadyThere,
         Job::OpenUpload { .. } => Completion::Upload { have: size / 2 },
         Job::Publish { .. } => Completion::Published { size },
         _ => Completion::Done,

@@ -297,6 +297,7 @@ fn completion_for(job: &Job, choice: u8) -> Completion {
         Job::OpenDownload { .. } => Completion::Download(DownloadFacts {
             size,
             modified,
+            changed: Default::default(),
             remembered: Default::default(),
         }),
         Job::OpenStream { .. } => Completion::Upload { have: size / 2 },

@@ -97,7 +97,10 @@ impl Conversation {
         ahead: &[u8],
         effects: &mut Vec<Effect>,
     ) {
-        if let Some(unanswered) = &mut self.unanswered {
+        // Bytes that were only hashed went nowhere.
+        if let Some(unanswered) = &mut self.unanswered
+            && !self.session.is_hashing()
+        {
             unanswered.bytes += moved;
         }
         self.inbox.push(ahead);

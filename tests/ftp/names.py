@@ -1,6 +1,6 @@
 """What a name is: the same for every verb, and the names that listings tell are usable."""
 
-import os, re
+import hashlib, os, re
 from ftp.clients import lftp, tnftp
 from ftp.daemon import Word
 from ftp.steps import need, same, step
@@ -259,3 +259,19 @@ def every_verb(w):
             seen.add(" ".join(line.split()[:2]))
     tried = {" ".join(use.split()[:2 if use.startswith("SITE") else 1]) for use in USES}
     same("verbs with a path", sorted(seen), sorted(tried))
+
+
+@step("a digest that is asked for is that of the bytes on the disk, whatever their time")
+def digests(w):
+    daemon, folder = place(w)
+    ftp, data = Ftp(daemon), b"content"
+    ftp.ask(f"CWD {folder.name}", 250)
+    ftp.store("file", data)
+    for round in range(3):
+        for verb, digest in (("XMD5", "md5"), ("XSHA256", "sha256"), ("HASH", "sha256")):
+            told = ftp.ask(f"{verb} file", 213, 250).text
+            need(hashlib.new(digest, data).hexdigest() in told, f"{verb}: {told!r}, round {round}")
+        times = (folder / "file").stat()
+        data = bytes([round]) + data[1:]
+        (folder / "file").write_bytes(data)
+        os.utime(folder / "file", ns=(times.st_atime_ns, times.st_mtime_ns))

@@ -20,6 +20,24 @@ fn a_file_changed_on_the_disk_has_a_new_digest() {
     assert_eq!(there.token("md5"), md5(&new));
 }
 
+/// Size and time are as before: only the disk tells.
+#[test]
+fn a_change_that_puts_the_time_back_is_told() {
+    let daemon = Daemon::demo();
+    let mut tom = daemon.login("tom");
+    let mut data = noise(33, MIB);
+    tom.put("", "file", &data);
+    for at in [0, 70_000] {
+        data[at] ^= 1;
+        rot(&daemon, at as u64, data[at]);
+        let told = tom.ask("HASH algo=md5 file", 213);
+        assert_eq!(told.token("md5"), md5(&data));
+        let there = tom.ask(&format!("STOR size={MIB} file"), 200);
+        assert_eq!(there.token("md5"), md5(&data));
+    }
+    daemon.wait_log("changed on disk");
+}
+
 /// A disk that rots leaves size and times as they were: the client's report is what tells.
 #[test]
 fn a_reported_mismatch_makes_the_daemon_look_at_the_disk() {

@@ -1,5 +1,10 @@
 //! Stores the digests of a file's content in an extended attribute of the file, with its size,
 //! mtime and inode, so that they are void once the file changes.
+//!
+//! A program that changes a file and puts its mtime back is not noticed, nor is a disk that loses
+//! bytes: storing the attribute sets the ctime, which therefore cannot be in it. So what is stored
+//! serves only to verify downloads, whose other end compares it with the bytes that it got. Who is
+//! told a digest of what is on the disk is told one that was read from the disk.
 
 use std::os::fd::AsFd;
 

@@ -155,6 +155,17 @@ pub(crate) fn modified(stat: &Stat) -> Modified {
     }
 }
 
+#[allow(
+    clippy::unnecessary_cast,
+    reason = "the kernel's types differ by architecture"
+)]
+pub(crate) fn changed(stat: &Stat) -> Modified {
+    Modified {
+        seconds: stat.st_ctime as i64,
+        nanoseconds: stat.st_ctime_nsec as u32,
+    }
+}
+
 /// The argument of futimens(2) that sets the mtime and leaves the atime.
 pub(crate) fn timestamps(modified: Modified) -> Timestamps {
     Timestamps {

@@ -180,15 +180,10 @@ fn without_replace_nothing_is_overwritten() {
         let same = home
             .upload(worker, path, &request(3, Replace::Never))
             .unwrap();
-        let UploadStart::Complete {
-            size: 3,
-            digests: Some(known),
-            ..
-        } = same
-        else {
-            panic!("{same:?}");
-        };
-        assert_eq!(known, digests(b"old"));
+        assert!(
+            matches!(same, UploadStart::Complete { size: 3 }),
+            "{same:?}"
+        );
 
         // A file that appears meanwhile is not overwritten either, and the stage is not lost.
         let started = home

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use skiff_sessions::digest::Sum;
 use skiff_sessions::path::{PathArg, VirtualPath};
-use skiff_sessions::server::job::{DigestUpdate, Remembered};
+use skiff_sessions::server::job::{ChangeTime, DigestUpdate, Remembered};
 use skiff_sessions::server::{Completion, DownloadFacts, Job, Reading, StreamEnd, StreamStart};
 use skiff_sessions::wire::command::Replace;
 use skiff_sessions::wire::reply::{Held, Refusal, Usage};
@@ -386,10 +386,14 @@ fn open_download(
 }
 
 pub(crate) fn download_facts(file: &Download) -> DownloadFacts {
-    let digests = file.digests();
+    let (digests, changed) = (file.digests(), file.changed());
     DownloadFacts {
         size: file.size(),
         modified: Stamp(file.modified().seconds),
+        changed: ChangeTime {
+            seconds: changed.seconds,
+            nanoseconds: changed.nanoseconds,
+        },
         remembered: remembered(digests),
     }
 }
@@ -434,10 +438,7 @@ fn read_whole(worker: &Worker, file: &Download) -> Result<Option<OpenFile>, VfsE
 
 fn opened_upload(start: UploadStart) -> Answer {
     match start {
-        UploadStart::Complete { size, digests, .. } => {
-            let remembered = remembered(digests);
-            (Completion::AlreadyThere { size, remembered }, None)
-        }
+        UploadStart::Complete { .. } => (Completion::AlreadyThere, None),
         UploadStart::Open(upload) => {
             let have = upload.initial_len();
             (

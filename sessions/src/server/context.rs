@@ -12,6 +12,7 @@ use super::job::{Access, DigestUpdate, Job, JobId, Place, Rights};
 use super::late_digest::LateDigest;
 use super::parameters::Parameters;
 use super::session::{Effect, State};
+use crate::digest::Sum;
 use crate::path::{AboveHome, PathArg, VirtualPath};
 use crate::scram::Binding;
 use crate::transfer::Task;
@@ -144,6 +145,25 @@ impl Context<'_> {
     /// Has a worker close the download or listing, and does not wait for it.
     pub(super) fn close_file(&mut self, digest: DigestUpdate) {
         self.start_job(Job::CloseFile { digest });
+    }
+
+    /// Compares a digest of the whole file, read from the disk, with the one that is remembered by
+    /// the same algorithm. A difference is logged, and nothing is remembered any more.
+    pub(super) fn learn(
+        &mut self,
+        path: &VirtualPath,
+        remembered: Option<Sum>,
+        read: Sum,
+    ) -> DigestUpdate {
+        match remembered {
+            None => DigestUpdate::Computed(read),
+            Some(remembered) if remembered == read => DigestUpdate::None,
+            Some(_) => {
+                let path = path.clone();
+                self.effects.push(Effect::ChangedOnDisk { path });
+                DigestUpdate::Wrong
+            }
+        }
     }
 
     /// Begins a task of the session's transfer.

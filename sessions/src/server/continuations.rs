@@ -9,7 +9,7 @@ use super::ready::Ready;
 use super::session::State;
 use super::upload::Received;
 use super::{download, listing, login, password_login, rename, stream, upload};
-use crate::digest::{Algorithm, Sum};
+use crate::digest::Sum;
 use crate::path::VirtualPath;
 use crate::wire::command::{Command, Turn};
 use crate::wire::reply::{Operation, Refusal, Reply};
@@ -29,10 +29,7 @@ pub(super) enum AfterJob {
     Recheck(VirtualPath),
     Hash(files::HashRequest),
     Upload(upload::Request),
-    Existing {
-        turn: Turn,
-        digest: Algorithm,
-    },
+    Existing(upload::Existing),
     Receive(upload::Plan, Reply),
     Published(Received),
     Identify(String),
@@ -62,9 +59,7 @@ impl AfterJob {
             Self::Recheck(path) => download::recheck_opened(path, completion, cx),
             Self::Hash(request) => request.on_completed(completion, cx),
             Self::Upload(request) => request.on_completed(completion, cx),
-            Self::Existing { turn, digest } => {
-                upload::existing_opened(turn, digest, completion, cx)
-            }
+            Self::Existing(existing) => existing.on_completed(completion, cx),
             Self::Receive(plan, go) => plan.on_restarted(go, completion, cx),
             Self::Published(received) => received.on_published(completion, cx),
             Self::Identify(user) => password_login::identified(user, completion, cx),
@@ -82,7 +77,10 @@ impl AfterJob {
 /// What continues when a digest is known.
 pub(super) enum AfterDigest {
     /// HASH of the native dialect.
-    Hash(VirtualPath),
+    Hash {
+        path: VirtualPath,
+        remembered: Option<Sum>,
+    },
     /// A download's resume: the client says that its part has this digest.
     ResumeDownload {
         offered: download::Offered,
@@ -91,7 +89,11 @@ pub(super) enum AfterDigest {
     /// An upload's resume: the stage is hashed for the client to compare.
     PartOffer(upload::Plan),
     /// An upload to a name that has a file of the same size, which may be the same file.
-    Existing { turn: Turn },
+    Existing {
+        path: VirtualPath,
+        turn: Turn,
+        remembered: Option<Sum>,
+    },
     /// A client reported that a download differs from the remembered digest.
     Recheck { path: VirtualPath, remembered: Sum },
     /// HASH and its like in FTP: a range of a file.
@@ -102,21 +104,28 @@ impl AfterDigest {
     /// Goes on with the digest of the first `size` bytes, or of the range.
     pub(super) fn hashed(self, sum: Sum, size: u64, cx: &mut Context<'_>) -> State {
         match self {
-            Self::Hash(path) => {
-                cx.close_file(DigestUpdate::Computed(sum));
+            Self::Hash { path, remembered } => {
+                let update = cx.learn(&path, remembered, sum);
+                cx.close_file(update);
                 cx.conclude(Reply::HashIs { path, size, sum })
             }
             Self::ResumeDownload { offered, claimed } => {
-                offered.prefix_hashed(sum == claimed, size, cx)
+                offered.prefix_hashed(claimed, sum, size, cx)
             }
             Self::PartOffer(plan) => plan.part_hashed(sum, cx),
-            Self::Existing { turn } => {
-                cx.close_file(DigestUpdate::Computed(sum));
+            Self::Existing {
+                path,
+                turn,
+                remembered,
+            } => {
+                let update = cx.learn(&path, remembered, sum);
+                cx.close_file(update);
                 upload::already_there(size, sum, turn, cx)
             }
             Self::Recheck { path, remembered } => download::rechecked(path, remembered, sum, cx),
             Self::Range(part) => {
-                cx.close_file(part.update(sum));
+                let update = part.learn(sum, cx);
+                cx.close_file(update);
                 let FilePart {
                     path, range, form, ..
                 } = *part;
@@ -136,7 +145,8 @@ impl AfterDigest {
             cx.close_file(DigestUpdate::None);
             return State::ready();
         };
-        cx.close_file(part.update(sum));
+        // To remember it with the file would change the file's ctime, by which it is found again.
+        cx.close_file(DigestUpdate::None);
         cx.shared.late_digest = Some(Box::new(LateDigest::new(part, sum)));
         State::ready()
     }
@@ -157,7 +167,7 @@ impl AfterDigest {
     pub(super) fn close_and_reply(self, why: Refusal, cx: &mut Context<'_>) -> State {
         let job = cx.start_job(self.closing_job());
         let operation = match self {
-            Self::Hash(_) | Self::Range(_) => Operation::Hash,
+            Self::Hash { .. } | Self::Range(_) => Operation::Hash,
             Self::ResumeDownload { .. } => Operation::Retrieve,
             Self::PartOffer(_) | Self::Existing { .. } => Operation::Store,
             Self::Recheck { .. } => return State::ready(),

@@ -6,7 +6,7 @@ use super::continuations::{AfterDigest, AfterJob};
 use super::hashing::Hashing as HashingState;
 use super::job::{Completion, DigestUpdate, Job, Reading};
 use super::ready::Ready;
-use super::session::{Effect, State};
+use super::session::State;
 use crate::digest::{Algorithm, Sum};
 use crate::path::VirtualPath;
 use crate::transfer::{End, Hashing, StopLine, Task, Until};
@@ -20,6 +20,9 @@ enum DigestSource {
     Remembered(Sum),
     /// A digest by this algorithm, computed while the file is sent.
     Computed(Algorithm),
+    /// The digest of the whole file, which was just read from the disk; and what is to be learnt
+    /// from it.
+    Read(Sum, DigestUpdate),
 }
 
 /// A RETR whose file is being opened.
@@ -60,7 +63,7 @@ pub(super) fn retrieve(retrieve: Retrieve, cx: &mut Context<'_>) -> State {
 impl DigestSource {
     fn algorithm(self) -> Algorithm {
         match self {
-            Self::Remembered(sum) => sum.algorithm(),
+            Self::Remembered(sum) | Self::Read(sum, _) => sum.algorithm(),
             Self::Computed(algorithm) => algorithm,
         }
     }
@@ -125,9 +128,22 @@ impl Offered {
         HashingState::begin(purpose, offset, claimed.algorithm(), cx)
     }
 
-    pub(super) fn prefix_hashed(self, same: bool, offset: u64, cx: &mut Context<'_>) -> State {
-        if !same {
+    pub(super) fn prefix_hashed(
+        mut self,
+        claimed: Sum,
+        read: Sum,
+        offset: u64,
+        cx: &mut Context<'_>,
+    ) -> State {
+        if claimed != read {
             return self.send_all(cx);
+        }
+        if offset == self.size {
+            let remembered = match self.digest {
+                DigestSource::Remembered(sum) => Some(sum),
+                DigestSource::Computed(_) | DigestSource::Read(..) => None,
+            };
+            self.digest = DigestSource::Read(read, cx.learn(&self.path, remembered, read));
         }
         cx.reply(Reply::SendingFrom { offset });
         self.send(offset, cx)
@@ -140,7 +156,7 @@ impl Offered {
 
     fn send(self, from: u64, cx: &mut Context<'_>) -> State {
         let hashing = match self.digest {
-            DigestSource::Remembered(_) => Hashing::Off,
+            DigestSource::Remembered(_) | DigestSource::Read(..) => Hashing::Off,
             DigestSource::Computed(algorithm) => Hashing::By(algorithm),
         };
         let until = Until::Offset(self.size);
@@ -180,6 +196,7 @@ impl SendingFile {
     fn sent(self, sum: Option<Sum>, cx: &mut Context<'_>) -> State {
         let (news, sum) = match (self.digest, sum) {
             (DigestSource::Remembered(sum), _) => (DigestUpdate::None, Some(sum)),
+            (DigestSource::Read(sum, update), _) => (update, Some(sum)),
             (DigestSource::Computed(_), Some(sum)) => (DigestUpdate::Computed(sum), Some(sum)),
             (DigestSource::Computed(_), None) => (DigestUpdate::None, None),
         };
@@ -231,11 +248,7 @@ pub(super) fn rechecked(
     sum: Sum,
     cx: &mut Context<'_>,
 ) -> State {
-    if remembered != sum {
-        cx.effects.push(Effect::ChangedOnDisk { path });
-        cx.close_file(DigestUpdate::Wrong);
-    } else {
-        cx.close_file(DigestUpdate::None);
-    }
+    let update = cx.learn(&path, Some(remembered), sum);
+    cx.close_file(update);
     State::ready()
 }

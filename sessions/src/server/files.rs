@@ -272,7 +272,7 @@ pub(super) fn hash(arg: PathArg, algorithm: Algorithm, cx: &mut Context<'_>) -> 
 }
 
 impl HashRequest {
-    /// Answers with a remembered digest, or hashes the file.
+    /// Hashes the file: a remembered digest may not be that of what is on the disk now.
     pub(super) fn on_completed(self, completion: Completion, cx: &mut Context<'_>) -> State {
         let Self { path, algorithm } = self;
         let facts = match completion {
@@ -280,14 +280,9 @@ impl HashRequest {
             Completion::Refused(why) => return cx.refuse(Operation::Hash, why),
             _ => return cx.refuse(Operation::Hash, Refusal::Fault),
         };
-        let size = facts.size;
-        match facts.remembered.by(algorithm) {
-            Some(sum) => {
-                cx.close_file(DigestUpdate::None);
-                cx.conclude(Reply::HashIs { path, size, sum })
-            }
-            None => Hashing::begin(AfterDigest::Hash(path), size, algorithm, cx),
-        }
+        let remembered = facts.remembered.by(algorithm);
+        let purpose = AfterDigest::Hash { path, remembered };
+        Hashing::begin(purpose, facts.size, algorithm, cx)
     }
 }
 
@@ -327,8 +322,7 @@ pub(super) fn digest(
 }
 
 impl DigestRequest {
-    /// Answers with a digest that is remembered of the whole file or kept for this client, or
-    /// hashes the range.
+    /// Answers with the digest that was kept for this client, or hashes the range.
     pub(super) fn on_completed(self, completion: Completion, cx: &mut Context<'_>) -> State {
         let Self {
             path,
@@ -360,11 +354,12 @@ impl DigestRequest {
             algorithm,
             size: facts.size,
             modified: facts.modified,
+            changed: facts.changed,
+            remembered: facts.remembered.by(algorithm).filter(|_| range == whole),
             form,
         };
-        let remembered = facts.remembered.by(algorithm).filter(|_| range == whole);
         let late = cx.shared.late_digest.as_ref();
-        match remembered.or_else(|| late.and_then(|late| late.digest_of(&part))) {
+        match late.and_then(|late| late.digest_of(&part)) {
             Some(sum) => {
                 cx.close_file(DigestUpdate::None);
                 cx.conclude(Reply::DigestIs {

@@ -247,10 +247,7 @@ pub enum Completion {
         have: u64,
     },
     /// A file of the same size has the name and was not to be replaced.
-    AlreadyThere {
-        size: u64,
-        remembered: Remembered,
-    },
+    AlreadyThere,
     Published {
         size: u64,
     },
@@ -269,10 +266,20 @@ pub enum Standing {
 pub struct DownloadFacts {
     pub size: u64,
     pub modified: Stamp,
+    pub changed: ChangeTime,
     pub remembered: Remembered,
 }
 
-/// The digests that the server remembers of a file.
+/// When anything of a file was changed last (its ctime), which nobody can put back.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct ChangeTime {
+    pub seconds: i64,
+    pub nanoseconds: u32,
+}
+
+/// The digests that the server remembers of a file. The file may have been changed since by a
+/// program that put its mtime back: a download is verified by them, whose client notices that, and
+/// nobody is told them as what is on the disk.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Remembered {
     /// The digest that the upload was verified by. Downloads are verified by it too, whatever the

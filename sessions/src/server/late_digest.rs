@@ -1,6 +1,7 @@
 //! Keeps the last digest that came too late for the client who asked, for when it asks again.
 
-use super::job::DigestUpdate;
+use super::context::Context;
+use super::job::{ChangeTime, DigestUpdate};
 use crate::digest::{Algorithm, Sum};
 use crate::path::VirtualPath;
 use crate::wire::command::{ByteRange, DigestForm};
@@ -14,20 +15,24 @@ pub(super) struct FilePart {
     /// The whole file's size in bytes when it was opened.
     pub(super) size: u64,
     pub(super) modified: Stamp,
+    pub(super) changed: ChangeTime,
+    /// What the server remembers of the same range, by the same algorithm.
+    pub(super) remembered: Option<Sum>,
     pub(super) form: DigestForm,
 }
 
 impl FilePart {
-    /// Whether both are the same bytes of the same file, by path, size and time.
+    /// Whether both are the same bytes of the same file, by path, size and times.
     fn is(&self, other: &Self) -> bool {
-        let facts = |part: &Self| (part.range, part.algorithm, part.size, part.modified);
-        self.path == other.path && facts(self) == facts(other)
+        let facts = |part: &Self| (part.range, part.algorithm, part.size);
+        let times = |part: &Self| (part.modified, part.changed);
+        self.path == other.path && facts(self) == facts(other) && times(self) == times(other)
     }
 
-    /// What the file's digest cache is told: only a digest of the whole file is remembered.
-    pub(super) fn update(&self, sum: Sum) -> DigestUpdate {
+    /// What is learnt from the digest: only one of the whole file is remembered.
+    pub(super) fn learn(&self, sum: Sum, cx: &mut Context<'_>) -> DigestUpdate {
         match self.range.start == 0 && self.range.end == self.size {
-            true => DigestUpdate::Computed(sum),
+            true => cx.learn(&self.path, self.remembered, sum),
             false => DigestUpdate::None,
         }
     }

@@ -245,6 +245,11 @@ impl Session {
         &self.shared.cwd
     }
 
+    /// Whether the task that runs only reads a file, to hash it.
+    pub(crate) fn is_hashing(&self) -> bool {
+        matches!(self.state, State::Hashing(_))
+    }
+
     pub fn is_closed(&self) -> bool {
         matches!(self.state, State::Closed)
     }

@@ -114,35 +114,42 @@ impl Request {
         let Self { path, turn, plan } = self;
         match completion {
             Completion::Upload { have } => plan.opened(have, cx),
-            Completion::AlreadyThere { size, remembered } => {
-                let digest = plan.digest;
-                if let Some(sum) = remembered.verified {
-                    return already_there(size, sum, turn, cx);
-                }
+            Completion::AlreadyThere => {
                 let job = cx.start_job(Job::OpenDownload {
-                    path,
+                    path: path.clone(),
                     reading: Reading::Parts,
                 });
-                State::working(job, AfterJob::Existing { turn, digest })
+                let digest = plan.digest;
+                let existing = Existing { path, turn, digest };
+                State::working(job, AfterJob::Existing(existing))
             }
             other => answer(not_stored(&other), turn, cx),
         }
     }
 }
 
-/// Hashes the published file of the name, to tell the client its digest.
-pub(super) fn existing_opened(
+/// A published file of the same size as an upload, which is being opened.
+pub(super) struct Existing {
+    path: VirtualPath,
     turn: Turn,
     digest: Algorithm,
-    completion: Completion,
-    cx: &mut Context<'_>,
-) -> State {
-    match completion {
-        Completion::Download(facts) => {
-            let purpose = AfterDigest::Existing { turn };
-            HashingState::begin(purpose, facts.size, digest, cx)
+}
+
+impl Existing {
+    /// Hashes the file, to tell the client the digest of what is on the disk.
+    pub(super) fn on_completed(self, completion: Completion, cx: &mut Context<'_>) -> State {
+        let Self { path, turn, digest } = self;
+        match completion {
+            Completion::Download(facts) => {
+                let purpose = AfterDigest::Existing {
+                    path,
+                    turn,
+                    remembered: facts.remembered.by(digest),
+                };
+                HashingState::begin(purpose, facts.size, digest, cx)
+            }
+            other => answer(not_stored(&other), turn, cx),
         }
-        other => answer(not_stored(&other), turn, cx),
     }
 }
 

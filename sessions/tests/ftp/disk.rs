@@ -24,6 +24,8 @@ pub(super) const OLD_TIME: Stamp = Stamp(1_767_323_045);
 pub(super) struct Published {
     pub(super) content: Content,
     pub(super) modified: Stamp,
+    /// The ctime in seconds.
+    pub(super) changed: i64,
     pub(super) mode: u32,
 }
 
@@ -150,6 +152,7 @@ impl Disk {
             Published {
                 content,
                 modified,
+                changed: 0,
                 mode,
             },
         );

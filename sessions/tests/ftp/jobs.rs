@@ -1,7 +1,7 @@
 //! Does the session's jobs on the simulated disk, as the daemon's workers do on a real one.
 
 use skiff_sessions::path::{PathArg, VirtualPath};
-use skiff_sessions::server::job::Remembered;
+use skiff_sessions::server::job::{ChangeTime, Remembered};
 use skiff_sessions::server::{Completion, DownloadFacts, Job, Standing};
 use skiff_sessions::wire::reply::{Allowed, Entry, Facts, Held, Kind, Refusal, Usage};
 use skiff_sessions::wire::stamp::Stamp;
@@ -102,11 +102,16 @@ impl Disk {
                     return Err(Refusal::IsADirectory);
                 }
                 let (size, modified) = (facts.size, facts.modified);
-                let content = self.files[&key(path)].content.clone();
+                let file = &self.files[&key(path)];
+                let (content, seconds) = (file.content.clone(), file.changed);
                 (
                     Completion::Download(DownloadFacts {
                         size,
                         modified,
+                        changed: ChangeTime {
+                            seconds,
+                            nanoseconds: 0,
+                        },
                         remembered: Remembered::default(),
                     }),
                     Some(OpenFile::Download(content)),

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use skiff_sessions::server::DataEvent;
 
+use skiff_sessions::digest::Algorithm;
+
 use super::cuts::at_every_cut;
 use super::disk::kept;
 use super::rig::{Comes, Hold, Rig, Shakes};
@@ -206,6 +208,19 @@ fn who_comes_again_is_answered_at_once() {
         rig.expect("ABOR", &[426, 226]);
         rig.is_ready();
     }
+}
+
+/// A program changes the file and puts its time back: the kept digest is of other bytes.
+#[test]
+fn a_digest_of_bytes_that_are_gone_is_not_kept() {
+    let mut rig = unheard("XMD5 a");
+    rig.hold = Hold::Nothing;
+    rig.expect_hears(&[]);
+    let file = rig.disk.files.get_mut(&b"/a"[..]).unwrap();
+    file.content.borrow_mut()[0] ^= 1;
+    file.changed += 1;
+    let changed = Algorithm::Md5.of(&file.content.borrow()).to_string();
+    assert_eq!(rig.text("XMD5 a", 250), changed);
 }
 
 #[test]

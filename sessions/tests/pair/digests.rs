@@ -10,7 +10,7 @@ use super::disk::Disk;
 use super::drive::Pair;
 use super::local::Local;
 use super::rig::{AT_ONCE, NEW, OTHER, PLAIN, REPLACING};
-use super::said::{END, framed};
+use super::said::{END, Said, framed};
 
 const SIZE: u64 = NEW.len() as u64;
 const BOTH: [Algorithm; 2] = [Algorithm::Md5, Algorithm::Sha256];
@@ -75,19 +75,71 @@ fn so_is_the_part_that_it_goes_on_from() {
     }
 }
 
+/// A file that is there is compared by what is on the disk, not by what is remembered of it.
 #[test]
-fn a_file_that_is_there_is_compared_by_what_is_remembered_of_it() {
-    for remembered in BOTH {
-        let sum = remembered.of(NEW);
-        for how in [PLAIN, AT_ONCE] {
-            let world = || uploading(remembering(sum));
-            let came = outcome_at_every_cut(world, |pair| pair.puts("a", how));
-            let sum = Some(sum);
-            assert_eq!(came.said, Outcome::AlreadyThere { size: SIZE, sum });
+fn a_file_that_is_there_is_read_to_be_compared() {
+    for stored in BOTH {
+        for (content, differs) in [(NEW, false), (OTHER, true)] {
+            let disk = || {
+                Disk::new()
+                    .with("/a", NEW)
+                    .with_digest("/a", stored.of(content))
+            };
+            for how in [PLAIN, AT_ONCE] {
+                let came = at_every_cut(
+                    || uploading(disk()),
+                    |pair| (pair.puts("a", how), pair.server.changed.len()),
+                );
+                let sum = Some(Algorithm::Sha256.of(NEW));
+                let noticed = differs && stored == Algorithm::Sha256;
+                let there = Outcome::AlreadyThere { size: SIZE, sum };
+                assert_eq!(came.said, (there, usize::from(noticed)));
+            }
         }
     }
-    let came = outcome_at_every_cut(|| uploading(there()), |pair| pair.puts("a", PLAIN));
-    assert_eq!(sum_of(&came.said), Some(Algorithm::Sha256.of(NEW)));
+}
+
+/// Who asks for a digest is told that of the bytes on the disk; what was remembered of others goes.
+#[test]
+fn a_digest_that_is_asked_for_is_read_from_the_disk() {
+    for digest in BOTH {
+        let disk = || there().with_digest("/a", digest.of(OTHER));
+        let line = format!("HASH algo={} /a\r\n", digest.name());
+        let came = at_every_cut(
+            || (disk(), Local::default()),
+            |pair| {
+                let said = pair.types(&line);
+                assert_eq!(
+                    (stored_by(pair), &*pair.server.changed),
+                    (None, &["/a".into()][..])
+                );
+                assert_eq!(pair.types(&line), said);
+                assert_eq!(stored_by(pair), Some(digest.of(NEW)));
+                said
+            },
+        );
+        let text = format!("size=43 {}={} /a", digest.name(), digest.of(NEW));
+        assert_eq!(came.said, [Said::Line(213, text)]);
+    }
+}
+
+/// A client that has all bytes asks whether they are those of the disk.
+#[test]
+fn a_whole_file_is_compared_with_the_disk() {
+    let lines = format!("RETR a\r\n210 offset=43 md5={}\r\n", Algorithm::Md5.of(NEW));
+    for (content, changed) in [(NEW, 0), (OTHER, 1)] {
+        let disk = || remembering(Algorithm::Md5.of(content));
+        let came = at_every_cut(
+            || (disk(), Local::default()),
+            |pair| {
+                let said = pair.types(&lines);
+                assert_eq!(pair.server.changed.len(), changed);
+                said.last().cloned()
+            },
+        );
+        let text = format!("size=43 md5={} all sent", Algorithm::Md5.of(NEW));
+        assert_eq!(came.said, Some(Said::Line(226, text)));
+    }
 }
 
 /// What was stored is what a download is verified against, whatever the client wants.

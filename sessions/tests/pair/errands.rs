@@ -1,6 +1,6 @@
 //! Does the session's jobs on the simulated disk, as the daemon's workers do on a real one.
 
-use skiff_sessions::server::job::Remembered;
+use skiff_sessions::server::job::{ChangeTime, Remembered};
 use std::time::{Duration, Instant};
 
 use skiff_sessions::path::VirtualPath;
@@ -274,6 +274,7 @@ impl Disk {
         let facts = DownloadFacts {
             size,
             modified: file.modified,
+            changed: ChangeTime::default(),
             remembered: remembered(&file),
         };
         let content = file.content;
@@ -294,13 +295,7 @@ impl Disk {
             if there != size {
                 return Err(Refusal::Exists);
             }
-            return Ok((
-                Completion::AlreadyThere {
-                    size,
-                    remembered: remembered(file),
-                },
-                None,
-            ));
+            return Ok((Completion::AlreadyThere, None));
         }
         let have = self.claim(&path, owner, size)?;
         self.stages.entry(path.clone()).or_default();

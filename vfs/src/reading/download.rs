@@ -50,6 +50,12 @@ impl Download {
         entry::modified(&self.stat)
     }
 
+    /// The ctime when the file was opened, which every change of the file sets and no program can
+    /// put back.
+    pub fn changed(&self) -> Modified {
+        entry::changed(&self.stat)
+    }
+
     /// The digests that are stored with the file; `None` where there are none, the file has changed
     /// since, or it was opened without them.
     pub fn digests(&self) -> Option<Digests> {
@@ -87,7 +93,10 @@ impl Download {
                 Some(known) => known.with(read),
                 None => read.into(),
             };
-            digest::store(&self.file, &now, &all)?;
+            // An attribute that is written sets the ctime.
+            if self.digests != Some(all) {
+                digest::store(&self.file, &now, &all)?;
+            }
         }
         Ok(())
     }

@@ -20,7 +20,7 @@ use crate::home::resolve::Links;
 use crate::home::writers::{HomeState, Writer};
 use crate::jail::folder::NameAt;
 use crate::staging::{Kept, Stage, StageOpen, StagingDir};
-use crate::{VfsError, Worker, digest};
+use crate::{VfsError, Worker};
 
 impl Home {
     /// Begins or continues the upload to `path`; links are followed where they stay in the home.
@@ -42,7 +42,9 @@ impl Home {
         let claim = self.claim_name(&mut state, &name_at, &staging, request)?;
         drop(state);
         match claim {
-            Claim::Published(stat) => Ok(already_complete(&name_at, &stat)),
+            Claim::Published(stat) => Ok(UploadStart::Complete {
+                size: entry::size(&stat),
+            }),
             Claim::Claimed(claimed) => Ok(UploadStart::Open(claimed.open(staging, request)?)),
         }
     }
@@ -97,17 +99,6 @@ enum Claim {
     Published(Stat),
     /// A writer is registered.
     Claimed(Box<ClaimedName>),
-}
-
-/// The answer where the declared file is published already.
-fn already_complete(name_at: &NameAt, stat: &Stat) -> UploadStart {
-    let file = name_at.open(OFlags::RDONLY).ok();
-    let digests = file.and_then(|file| digest::load(file, stat));
-    UploadStart::Complete {
-        size: entry::size(stat),
-        digests,
-        modified: entry::modified(stat),
-    }
 }
 
 /// Where the bytes of an upload are written, by what its name has.

@@ -34,7 +34,7 @@ use crate::home::Home;
 use crate::home::charge::Charge;
 use crate::jail::folder::NameKey;
 use crate::staging::{Kept, StagingDir, mark_kept};
-use crate::{Digest, Digests, Durability, VfsError, Worker};
+use crate::{Digest, Durability, VfsError, Worker};
 
 /// Bytes that are reserved at a time where no size was declared.
 const RESERVE_STEP: u64 = 1 << 20;
@@ -85,12 +85,14 @@ pub struct UploadRequest {
 
 /// The result of [`Home::upload`].
 #[derive(Debug)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "nearly every upload is opened, and lives where it was made"
+)]
 pub enum UploadStart {
     /// A file of the declared size is published under the name already, and is not to be replaced.
     Complete {
         size: u64,
-        digests: Option<Digests>,
-        modified: Modified,
     },
     Open(Upload),
 }
