@@ -125,3 +125,51 @@ def memory(w, verb, mode):
     print(f"  {verb}: peak {peaks[small]} KiB for 100, {peaks[large]} KiB for 100,000")
     growth = peaks[large] - peaks[small]
     need(growth <= ALLOWANCE, f"{growth} KiB more for 100,000 entries ({peaks})")
+
+
+ORDERS = {
+    "": lambda found: found,
+    "-r": lambda found: found[::-1],
+    "-t": lambda found: sorted(found, key=lambda each: -each[1].st_mtime_ns),
+    "-lS": lambda found: sorted(found, key=lambda each: -each[1].st_size),
+    "-ltr": lambda found: sorted(found, key=lambda each: -each[1].st_mtime_ns)[::-1],
+    "-a -S -r": lambda found: sorted(found, key=lambda each: -each[1].st_size)[::-1],
+}
+
+
+@step("{verb} {options} is sorted as ls does, by the bytes of names", over=[
+    {"verb": verb, "options": options} for verb in ("LIST", "NLST", "STAT") for options in ORDERS
+])
+def in_order(w, verb, options):
+    daemon = server(w)
+    folder = daemon.home() / w.fresh("order")
+    folder.mkdir()
+    for number, name in enumerate(("b", "B", "a", "é", "z z", "_", "10", "9", ".h")):
+        (folder / name).write_bytes(b"x" * (number * 7 % 5))
+        os.utime(folder / name, ns=(0, number * 11 % 6 * 10**9))
+    found = [(name, (folder / name).stat()) for name in os.listdir(folder)]
+    found.sort(key=lambda each: os.fsencode(each[0]))
+    expected = [os.fsencode(name) for name, _ in ORDERS[options](found)]
+    ftp = Ftp(daemon)
+    ftp.ask(f"CWD {folder.name}", 250)
+    line = f"{verb} {options}".rstrip()
+    if verb == "STAT":
+        reply = ftp.ask(f"{line} .", 213)
+        lines = [line.encode("utf-8", "surrogateescape") for line in reply.lines[1:-1]]
+    else:
+        lines = ftp.names(line)
+    same(line, lines if verb == "NLST" else [long_named(line) for line in lines], expected)
+
+
+@step("up to 10,000 entries are sorted, more are streamed; MLSD keeps the order of the disk")
+def sorted_while_few(w):
+    daemon = server(w)
+    ftp = Ftp(daemon)
+    for count in (10_000, 100_000):
+        path, names = grown(w, daemon, count)
+        got = [line.split(b"/", 1)[1] for line in ftp.names(f"NLST {path}")]
+        same(f"sorted, {count}", got == names, count == 10_000)
+        on_disk = os.listdir(os.fsencode(daemon.home() / path))
+        same("MLSD", [named(line) for line in ftp.names(f"MLSD {path}")], on_disk)
+    ftp.refused("LIST -R", 504)
+    ftp.refused("NLST -lR .", 504)

@@ -48,21 +48,34 @@ impl DirReader {
         }
     }
 
+    /// The name that [`DirReader::next`] will give.
+    pub(crate) fn peek(&mut self) -> io::Result<Option<&CStr>> {
+        Ok(self.fill_if_empty()?.then(|| self.name()))
+    }
+
     /// The next name other than `.` and `..`, with its type where the file system reports one;
     /// `None` at the end.
     pub(crate) fn next(&mut self) -> io::Result<Option<(FileType, &CStr)>> {
-        if self.next_index == self.kinds.len() {
-            self.is_at_end = self.is_at_end || !self.fill()?;
-            if self.is_at_end {
-                return Ok(None);
-            }
+        if !self.fill_if_empty()? {
+            return Ok(None);
         }
         let kind = self.kinds[self.next_index];
         self.next_index += 1;
-        // A NUL is there: `fill` ends each name with one.
-        let name = CStr::from_bytes_until_nul(&self.names[self.next_name..]).unwrap_or_default();
-        self.next_name += name.count_bytes() + 1;
-        Ok(Some((kind, name)))
+        let start = self.next_name;
+        self.next_name += self.name().count_bytes() + 1;
+        Ok(Some((kind, name_at(&self.names, start))))
+    }
+
+    fn name(&self) -> &CStr {
+        name_at(&self.names, self.next_name)
+    }
+
+    /// Reads names if all that were read have been given; false at the end.
+    fn fill_if_empty(&mut self) -> io::Result<bool> {
+        if self.next_index == self.kinds.len() {
+            self.is_at_end = self.is_at_end || !self.fill()?;
+        }
+        Ok(!self.is_at_end)
     }
 
     /// Reads names until there is at least one; false at the end.
@@ -84,6 +97,11 @@ impl DirReader {
         }
         Ok(false)
     }
+}
+
+fn name_at(names: &[u8], start: usize) -> &CStr {
+    // A NUL is there: `fill` ends each name with one.
+    CStr::from_bytes_until_nul(&names[start..]).unwrap_or_default()
 }
 
 /// The flags of openat(2) for a directory that is to be read or synced.

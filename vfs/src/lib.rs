@@ -48,6 +48,7 @@ pub use policy::{Durability, Policy};
 pub use reading::download::Download;
 pub use reading::listing::Listing;
 pub use reading::lookup::NameSize;
+pub use reading::names_ahead::{Direction, SortKey};
 pub use skiff_quota::{Amount, Usage};
 pub use staging::Kept;
 pub use upload::{Published, Replace, Start, Upload, UploadRequest, UploadStart};

@@ -6,8 +6,10 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
-use skiff_vfs::{Kind, VfsError};
+use skiff_vfs::{Direction, Home, Kind, SortKey, VfsError, Worker};
 
 use crate::common::{World, leave, names, on_worker};
 
@@ -180,5 +182,86 @@ fn stages_are_not_listed() {
             home.download(worker, Path::new("part")),
             Err(VfsError::NotFound)
         ));
+    });
+}
+
+fn sorted(
+    home: &Arc<Home>,
+    worker: &Worker,
+    folder: &str,
+    (key, direction): (SortKey, Direction),
+) -> Vec<Vec<u8>> {
+    let mut listing = home.list(worker, Path::new(folder)).unwrap();
+    let keep = |name: &[u8]| name != b"left out";
+    listing.sort(worker, key, direction, keep).unwrap();
+    let mut names = Vec::new();
+    while let Some(entry) = listing.next(worker).unwrap() {
+        names.push(entry.name.as_bytes().to_vec());
+    }
+    names
+}
+
+#[test]
+fn a_directory_is_sorted_as_it_is_asked_for() {
+    on_worker(|worker| {
+        let world = World::new();
+        // Names, their sizes, and their times; the last two are equal.
+        let rows: [(&[u8], usize, u64); 6] = [
+            (b"B", 5, 30),
+            (b"\xff", 1, 60),
+            (b"a", 4, 10),
+            ("\u{e9}".as_bytes(), 3, 20),
+            (b"c", 2, 40),
+            (b"b", 2, 40),
+        ];
+        for (name, size, seconds) in rows {
+            let path = world.root().join(OsStr::from_bytes(name));
+            fs::write(&path, vec![b'x'; size]).unwrap();
+            let time = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+            fs::File::open(&path).unwrap().set_modified(time).unwrap();
+        }
+        fs::write(world.at("left out"), "").unwrap();
+        let home = world.open(worker);
+        leave(&home, worker, "part", b"half");
+        let expected: [(SortKey, [&[u8]; 6]); 3] = [
+            (
+                SortKey::Name,
+                [b"B", b"a", b"b", b"c", b"\xc3\xa9", b"\xff"],
+            ),
+            (
+                SortKey::Modified,
+                [b"\xff", b"b", b"c", b"B", b"\xc3\xa9", b"a"],
+            ),
+            (
+                SortKey::Size,
+                [b"B", b"a", b"\xc3\xa9", b"b", b"c", b"\xff"],
+            ),
+        ];
+        for (key, mut names) in expected {
+            assert_eq!(sorted(&home, worker, "", (key, Direction::Forward)), names);
+            names.reverse();
+            assert_eq!(sorted(&home, worker, "", (key, Direction::Backward)), names);
+        }
+        let one = sorted(&home, worker, "a", (SortKey::Size, Direction::Backward));
+        assert_eq!(one, [b"a"], "one file is sorted");
+    });
+}
+
+#[test]
+fn a_directory_that_is_too_large_to_be_sorted_is_listed_whole() {
+    on_worker(|worker| {
+        let world = World::new();
+        let home = world.open(worker);
+        for count in [10_000, 10_001, 10_500] {
+            let folder = format!("{count}");
+            fs::create_dir(world.at(&folder)).unwrap();
+            for number in 0..count {
+                fs::write(world.at(&folder).join(number.to_string()), "").unwrap();
+            }
+            let names = sorted(&home, worker, &folder, (SortKey::Name, Direction::Forward));
+            assert_eq!(names.is_sorted(), count <= 10_000, "{count}");
+            let unique: HashSet<_> = names.iter().collect();
+            assert_eq!((names.len(), unique.len()), (count, count));
+        }
     });
 }

@@ -1,15 +1,18 @@
 //! Formats directory entries as listing lines while they are sent, in bounded memory.
 
+use std::mem;
 use std::os::unix::ffi::OsStrExt;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use skiff_sessions::wire::ftp::listing_lines::{push_long, push_machine, push_name};
 use skiff_sessions::wire::ftp::pattern::Pattern;
-use skiff_sessions::wire::listing::Form;
+use skiff_sessions::wire::listing::{self, Form, Options};
 use skiff_sessions::wire::native::facts::push_entry;
 use skiff_sessions::wire::reply::{self, Access, Allowed, Facts, Kind, Right};
 use skiff_sessions::wire::stamp::Stamp;
-use skiff_vfs::{Entry, Listing, Permission, Permissions, StageInfo, VfsError, Worker};
+use skiff_vfs::{
+    Direction, Entry, Listing, Permission, Permissions, SortKey, StageInfo, VfsError, Worker,
+};
 
 /// Bytes of text made ahead of what is sent.
 const TEXT_AHEAD: usize = 64 * 1024;
@@ -31,6 +34,8 @@ pub(crate) struct ListingStyle {
     pub(crate) access: Access,
     /// Names that do not match are left out; `None` lists all.
     pub(crate) pattern: Option<Pattern>,
+    /// The order of forms that are sorted.
+    pub(crate) options: Options,
     /// What stands before each name of `Form::Names`.
     pub(crate) prefix: Vec<u8>,
     /// The time of the listing: entries older than half a year show a year instead of a time.
@@ -46,6 +51,7 @@ impl ListingStyle {
             form,
             access,
             pattern: None,
+            options: Options::NONE,
             prefix: Vec::new(),
             now: Stamp(i64::try_from(seconds).unwrap_or(0)),
         }
@@ -56,9 +62,30 @@ impl ListingStyle {
         Self::new(Form::Native, Access::ReadWrite)
     }
 
+    fn lists(&self, name: &[u8]) -> bool {
+        self.pattern.as_ref().is_none_or(|p| p.matches(name))
+    }
+
+    /// Sorts the entries to come, where the form asks for that and they are few enough.
+    fn sort(&self, worker: &Worker, listing: &mut Listing) -> Result<(), VfsError> {
+        if !self.form.is_sorted() {
+            return Ok(());
+        }
+        let key = match self.options.key {
+            listing::SortKey::Name => SortKey::Name,
+            listing::SortKey::Modified => SortKey::Modified,
+            listing::SortKey::Size => SortKey::Size,
+        };
+        let direction = match self.options.direction {
+            listing::Direction::Forward => Direction::Forward,
+            listing::Direction::Backward => Direction::Backward,
+        };
+        listing.sort(worker, key, direction, |name| self.lists(name))
+    }
+
     fn push(&self, entry: &Entry, permissions: Option<Permissions>, text: &mut Vec<u8>) {
         let name = entry.name.as_bytes();
-        if self.pattern.as_ref().is_some_and(|p| !p.matches(name)) {
+        if !self.lists(name) {
             return;
         }
         match self.form {
@@ -78,6 +105,8 @@ impl ListingStyle {
 }
 
 enum Entries {
+    /// A directory of which no entry was read yet.
+    Unread(Listing),
     Directory(Listing),
     Stages(std::vec::IntoIter<StageInfo>),
     Done,
@@ -86,7 +115,7 @@ enum Entries {
 impl ListingText {
     pub(crate) fn of_directory(listing: Listing, style: ListingStyle) -> Self {
         Self {
-            entries: Entries::Directory(listing),
+            entries: Entries::Unread(listing),
             style,
             folder: None,
             text: Vec::new(),
@@ -122,10 +151,8 @@ impl ListingText {
 
     fn push_next(&mut self, worker: &Worker) -> Result<bool, VfsError> {
         match &mut self.entries {
+            Entries::Unread(_) => self.begin(worker)?,
             Entries::Directory(listing) => {
-                if self.folder.is_none() && matches!(self.style.form, Form::Machine(_)) {
-                    self.folder = listing.folder(worker)?;
-                }
                 if !listing.advance(worker)? {
                     return Ok(false);
                 }
@@ -145,9 +172,21 @@ impl ListingText {
         Ok(true)
     }
 
+    /// Does what is done once, on a worker, before the first entry.
+    fn begin(&mut self, worker: &Worker) -> Result<(), VfsError> {
+        if let Entries::Unread(mut listing) = mem::replace(&mut self.entries, Entries::Done) {
+            if matches!(self.style.form, Form::Machine(_)) {
+                self.folder = listing.folder(worker)?;
+            }
+            self.style.sort(worker, &mut listing)?;
+            self.entries = Entries::Directory(listing);
+        }
+        Ok(())
+    }
+
     pub(super) fn left_out(&self) -> u64 {
         match &self.entries {
-            Entries::Directory(listing) => listing.hidden(),
+            Entries::Unread(listing) | Entries::Directory(listing) => listing.hidden(),
             Entries::Stages(_) | Entries::Done => 0,
         }
     }

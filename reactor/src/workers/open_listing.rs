@@ -9,7 +9,8 @@ use skiff_sessions::server::Completion;
 use skiff_sessions::server::job::{ListingRequest, Place};
 use skiff_sessions::wire::ftp::name_prefix::{Found, name_prefix};
 use skiff_sessions::wire::ftp::pattern::{Pattern, is_pattern};
-use skiff_sessions::wire::listing::Form;
+use skiff_sessions::wire::listing::{Depth, Form};
+use skiff_sessions::wire::reply::Refusal;
 use skiff_vfs::{Home, Listing, VfsError, Worker};
 
 use super::jobs::{Answer, below};
@@ -25,6 +26,9 @@ pub(super) fn open_listing(
 ) -> Result<Answer, VfsError> {
     let place = match &request.literal {
         Some(literal) if home.stat_link(worker, below(&literal.path)).is_ok() => literal,
+        _ if request.options.depth == Depth::All => {
+            return Ok((Completion::Refused(Refusal::NotRecursive), None));
+        }
         _ => &request.place,
     };
     let path = below(&place.path);
@@ -56,6 +60,9 @@ pub(super) fn open_listing(
 /// Opens a listing of a directory that is in the caches; `None` leaves it to a worker.
 pub(super) fn open_listing_cached(home: &Arc<Home>, request: &ListingRequest) -> Option<Answer> {
     let place = &request.place;
+    if request.options.depth == Depth::All {
+        return None;
+    }
     if let Some(literal) = &request.literal
         && !home.is_missing_cached(below(&literal.path))
     {
@@ -73,6 +80,7 @@ fn opened(listing: Listing, style: ListingStyle) -> Answer {
 /// The style of all names of what was found.
 fn style(request: &ListingRequest, place: &Place, found: Found) -> ListingStyle {
     let mut style = ListingStyle::new(request.form, request.access);
+    style.options = request.options;
     if request.form == Form::Names {
         let Place { path, typed } = place;
         style.prefix = name_prefix(path, typed.as_ref(), found);

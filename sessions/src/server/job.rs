@@ -4,7 +4,7 @@ use crate::digest::{Algorithm, Sum};
 use crate::path::{PathArg, VirtualPath};
 use crate::scram::Verifier;
 use crate::wire::command::{NewVerifier, Replace, Secret};
-use crate::wire::listing::Form;
+use crate::wire::listing::{Form, Options};
 pub use crate::wire::reply::Access;
 use crate::wire::reply::{Entry, Facts, Refusal, Truncation, Usage};
 use crate::wire::stamp::Stamp;
@@ -145,6 +145,7 @@ pub struct ListingRequest {
     pub place: Place,
     /// Listed instead of `place` if it is there: an argument that looks like options.
     pub literal: Option<Place>,
+    pub options: Options,
     pub form: Form,
     pub access: Access,
 }
@@ -179,6 +180,7 @@ impl Job {
             Refusal::Exists | Refusal::NotEmpty | Refusal::AboveHome => Self::Discard,
             Refusal::LeadsOut | Refusal::Forbidden | Refusal::ReadOnly => Self::Discard,
             Refusal::NotRegular | Refusal::BadName | Refusal::OtherDevice => Self::Discard,
+            Refusal::NotRecursive => Self::Discard,
             Refusal::NoStaging | Refusal::BadOffset { .. } | Refusal::TwoSizes => Self::Discard,
         }
     }

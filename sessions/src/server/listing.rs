@@ -6,7 +6,7 @@ use super::job::{Completion, DigestUpdate, Job, ListingRequest};
 use super::session::State;
 use crate::path::PathArg;
 use crate::transfer::{End, Hashing, StopLine, Task, Until};
-use crate::wire::listing::Form;
+use crate::wire::listing::{Form, Options};
 use crate::wire::reply::{Operation, Refusal, Reply};
 
 /// The listing's frames are being sent.
@@ -20,6 +20,7 @@ pub(super) fn list(arg: Option<PathArg>, cx: &mut Context<'_>) -> State {
             let request = ListingRequest {
                 place,
                 literal: None,
+                options: Options::NONE,
                 form: Form::Native,
                 access: cx.access(),
             };

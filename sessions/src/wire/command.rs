@@ -4,7 +4,7 @@ use core::net::SocketAddr;
 
 use zeroize::Zeroizing;
 
-use super::listing::{FactSet, Form};
+use super::listing::{FactSet, Form, Options};
 use super::stamp::Stamp;
 use crate::digest::{Algorithm, Sum};
 use crate::path::PathArg;
@@ -213,6 +213,7 @@ pub struct Listing {
     /// The whole argument where it begins with a dash: if there is such a name, it is listed, and
     /// `path`, which is what stands behind the options, is not.
     pub literal: Option<PathArg>,
+    pub options: Options,
     pub form: Form,
     pub via: Via,
 }

@@ -14,9 +14,82 @@ pub enum Form {
 }
 
 impl Form {
+    /// Whether the entries are sorted, where there are few enough.
+    pub fn is_sorted(self) -> bool {
+        matches!(self, Self::Long | Self::Names)
+    }
+
     /// Whether the last name of a path may be a pattern.
     pub fn allows_patterns(self) -> bool {
         matches!(self, Self::Long | Self::Names)
+    }
+}
+
+/// What options of `ls` ask of a listing for people.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Options {
+    pub key: SortKey,
+    pub direction: Direction,
+    pub depth: Depth,
+}
+
+/// What entries are sorted by.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SortKey {
+    /// The bytes of the name.
+    Name,
+    /// `-t`: the latest first.
+    Modified,
+    /// `-S`: the largest first.
+    Size,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Direction {
+    Forward,
+    /// `-r`
+    Backward,
+}
+
+/// Whether directories below are listed too.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Depth {
+    One,
+    /// `-R`, which is not done.
+    All,
+}
+
+impl Options {
+    /// Without options: sorted by name.
+    pub const NONE: Self = Self {
+        key: SortKey::Name,
+        direction: Direction::Forward,
+        depth: Depth::One,
+    };
+
+    /// With one more option; letters without a meaning here change nothing, and the later of two
+    /// keys counts.
+    #[must_use]
+    pub fn with(self, letter: u8) -> Self {
+        match letter {
+            b't' => Self {
+                key: SortKey::Modified,
+                ..self
+            },
+            b'S' => Self {
+                key: SortKey::Size,
+                ..self
+            },
+            b'r' => Self {
+                direction: Direction::Backward,
+                ..self
+            },
+            b'R' => Self {
+                depth: Depth::All,
+                ..self
+            },
+            _ => self,
+        }
     }
 }
 

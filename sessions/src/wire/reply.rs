@@ -395,6 +395,8 @@ pub enum Refusal {
     },
     /// An interrupted upload of the name left a stage, so that the name has two sizes.
     TwoSizes,
+    /// A listing of directories below directories.
+    NotRecursive,
     /// The server failed; its log says why.
     Fault,
 }

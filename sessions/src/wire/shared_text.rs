@@ -70,6 +70,7 @@ pub(super) fn refusal_text(why: &Refusal) -> String {
             return format!("it cannot go on at byte {offset}: {size} bytes are here");
         }
         Refusal::TwoSizes => "an upload of it was interrupted: it has two sizes",
+        Refusal::NotRecursive => "no listing of all directories at once; list them one by one",
         Refusal::Fault => "the server failed; its log says why",
     };
     text.to_owned()

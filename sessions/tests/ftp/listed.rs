@@ -5,7 +5,7 @@ use skiff_sessions::server::job::{ListingRequest, Place};
 use skiff_sessions::wire::ftp::listing_lines::{push_long, push_machine, push_name};
 use skiff_sessions::wire::ftp::name_prefix::{Found, name_prefix};
 use skiff_sessions::wire::ftp::pattern::{Pattern, is_pattern};
-use skiff_sessions::wire::listing::Form;
+use skiff_sessions::wire::listing::{Depth, Direction, Form};
 use skiff_sessions::wire::native::facts::push_entry;
 use skiff_sessions::wire::reply::{Entry, Facts, Kind, Refusal};
 use skiff_sessions::wire::stamp::Stamp;
@@ -22,14 +22,19 @@ impl Disk {
         let ListingRequest {
             place,
             literal,
+            options,
             form,
             access,
         } = request;
         let there = |place: &&Place| self.facts(&place.path.as_bytes().to_vec()).is_ok();
-        let place = literal.as_ref().filter(there).unwrap_or(place);
+        let literal = literal.as_ref().filter(there);
+        if literal.is_none() && options.depth == Depth::All {
+            return Err(Refusal::NotRecursive);
+        }
+        let place = literal.unwrap_or(place);
         let path = &place.path.as_bytes().to_vec();
         let leaf = leaf(path);
-        let (names, pattern, found) = match self.folder(path) {
+        let (mut names, pattern, found) = match self.folder(path) {
             Ok(()) => (self.inside(path), None, Found::Directory),
             Err(why @ Refusal::NotADirectory) if matches!(form, Form::Machine(_)) => {
                 return Err(why);
@@ -42,6 +47,9 @@ impl Disk {
             }
             Err(why) => return Err(why),
         };
+        if options.direction == Direction::Backward {
+            names.reverse();
+        }
         let prefix = name_prefix(&place.path, place.typed.as_ref(), found);
         let (mut text, mut hidden) = (Vec::new(), 0);
         for name in names {

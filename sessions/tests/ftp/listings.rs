@@ -21,13 +21,29 @@ const MACHINE_A: &str = "type=file;size=43;modify=20260102030405;perm=adfrw;UNIX
 fn for_people() {
     at_every_cut(World::new, |rig| {
         let all = [LONG_A, LONG_D].concat();
-        for line in ["LIST", "LIST -la", "LIST /", "LIST -a -R .", "LIST ../.."] {
+        for line in ["LIST", "LIST -la", "LIST /", "LIST ../.."] {
             assert_eq!(listed(rig, line), all, "{line}");
         }
+        assert_eq!(listed(rig, "LIST -ltr"), [LONG_D, LONG_A].concat());
         assert_eq!(listed(rig, "LIST a"), LONG_A);
         assert_eq!(listed(rig, "LIST -la a"), LONG_A);
         assert!(listed(rig, "LIST d").ends_with(" b\r\n"));
     });
+}
+
+/// A flat list would be taken for the whole tree.
+#[test]
+fn all_directories_at_once_are_not_listed() {
+    at_every_cut(World::new, |rig| {
+        rig.expect("PASV", &[227]);
+        for line in ["LIST -R", "LIST -a -lR .", "NLST -R d", "STAT -R /"] {
+            rig.expect(line, &[504]);
+        }
+        rig.expect("LIST", &[150, 226]);
+    });
+    let disk = || Disk::new().with("/-R", OLD);
+    let mut rig = Rig::new(World::with(disk()));
+    assert_eq!(listed(&mut rig, "NLST -R"), "-R\r\n");
 }
 
 #[test]

@@ -39,6 +39,7 @@ const REFUSALS: &[(Refusal, u16)] = &[
     (Refusal::BadOffset { offset: 2, size: 1 }, 554),
     (Refusal::TwoSizes, 550),
     (Refusal::Overloaded, 450),
+    (Refusal::NotRecursive, 504),
     (Refusal::Fault, 451),
 ];
 

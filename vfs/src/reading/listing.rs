@@ -1,5 +1,6 @@
 //! [`Listing`]: the entries of a directory, one at a time.
 
+use std::ffi::CStr;
 use std::sync::Arc;
 
 use rustix::fs::{AtFlags, statat};
@@ -11,6 +12,7 @@ use crate::jail;
 use crate::jail::folder::{Folder, is_link};
 use crate::reading::folder_entry;
 use crate::reading::link_target::link_target;
+use crate::reading::names_ahead::{Direction, NamesAhead, SortKey};
 use crate::{Entry, Permissions, VfsError, Worker};
 
 /// The entries of a directory, or of one file. It needs memory for one buffer of names and one
@@ -28,10 +30,18 @@ pub struct Listing {
 
 #[derive(Debug)]
 enum Source {
-    Directory(Box<(Folder, DirReader)>),
+    Directory(Box<OpenDirectory>),
     /// One file, whose entry is filled in.
     Single,
     Done,
+}
+
+#[derive(Debug)]
+struct OpenDirectory {
+    folder: Folder,
+    reader: DirReader,
+    /// Names that come before those which the reader will give.
+    ahead: NamesAhead,
 }
 
 impl Listing {
@@ -43,7 +53,11 @@ impl Listing {
     pub(crate) fn from_reader(home: &Arc<Home>, folder: Folder, reader: DirReader) -> Self {
         Self {
             home: Arc::clone(home),
-            source: Source::Directory(Box::new((folder, reader))),
+            source: Source::Directory(Box::new(OpenDirectory {
+                folder,
+                reader,
+                ahead: NamesAhead::default(),
+            })),
             entry: Entry::blank(),
             hidden: 0,
         }
@@ -58,7 +72,7 @@ impl Listing {
         }
     }
 
-    /// The next entry, in the order of the file system; `None` at the end.
+    /// The next entry, in the order of the file system unless it was sorted; `None` at the end.
     pub fn next(&mut self, worker: &Worker) -> Result<Option<&Entry>, VfsError> {
         Ok(self.advance(worker)?.then_some(&self.entry))
     }
@@ -68,27 +82,59 @@ impl Listing {
         &self.entry
     }
 
-    /// Goes on to the next entry, in the order of the file system; false at the end.
+    /// Sorts the entries to come, if up to 10,000 names pass `keep`; more stay in the order of the
+    /// file system. To be called before the first entry. The others may be listed too.
+    pub fn sort(
+        &mut self,
+        _worker: &Worker,
+        key: SortKey,
+        direction: Direction,
+        keep: impl Fn(&[u8]) -> bool,
+    ) -> Result<(), VfsError> {
+        let Source::Directory(directory) = &mut self.source else {
+            return Ok(());
+        };
+        let OpenDirectory {
+            folder,
+            reader,
+            ahead,
+        } = &mut **directory;
+        while let Some(name) = next_listed(reader, &mut self.hidden)? {
+            if keep(name.to_bytes()) {
+                ahead.push(name);
+            }
+            if ahead.is_full() {
+                return Ok(());
+            }
+        }
+        ahead.sort(folder, key, direction)
+    }
+
+    /// Goes on to the next entry, in the order of the file system unless it was sorted; false at the
+    /// end.
     pub fn advance(&mut self, _worker: &Worker) -> Result<bool, VfsError> {
-        let (folder, reader) = match &mut self.source {
-            Source::Directory(open) => (&open.0, &mut open.1),
+        let directory = match &mut self.source {
+            Source::Directory(directory) => directory,
             Source::Single => {
                 self.source = Source::Done;
                 return Ok(true);
             }
             Source::Done => return Ok(false),
         };
+        let OpenDirectory {
+            folder,
+            reader,
+            ahead,
+        } = &mut **directory;
+        let folder = &*folder;
         loop {
-            let Some((_, name)) = reader.next()? else {
-                return Ok(false);
+            let name = match ahead.next() {
+                Some(name) => name,
+                None => match next_listed(reader, &mut self.hidden)? {
+                    Some(name) => name,
+                    None => return Ok(false),
+                },
             };
-            if jail::is_staging_name(name.to_bytes()) {
-                continue;
-            }
-            if jail::has_line_break(name.to_bytes()) {
-                self.hidden += 1;
-                continue;
-            }
             match statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) {
                 Ok(stat) if folder.mount.is_staging_dir(&stat) => {}
                 Ok(stat) if is_link(&stat) => {
@@ -110,7 +156,7 @@ impl Listing {
     /// The entry of the directory that is listed; `None` where the listing is of one file.
     pub fn folder(&self, _worker: &Worker) -> Result<Option<Entry>, VfsError> {
         match &self.source {
-            Source::Directory(open) => folder_entry(&open.0).map(Some),
+            Source::Directory(open) => folder_entry(&open.folder).map(Some),
             Source::Single | Source::Done => Ok(None),
         }
     }
@@ -130,4 +176,24 @@ impl Listing {
     pub fn hidden(&self) -> u64 {
         self.hidden
     }
+}
+
+/// The next name that may be listed; counts those that hold a CR or LF.
+fn next_listed<'a>(
+    reader: &'a mut DirReader,
+    hidden: &mut u64,
+) -> Result<Option<&'a CStr>, VfsError> {
+    loop {
+        // Asked for again below: the borrow of a name that is passed over must end.
+        let Some(name) = reader.peek()? else {
+            return Ok(None);
+        };
+        let is_hidden = jail::has_line_break(name.to_bytes());
+        if !is_hidden && !jail::is_staging_name(name.to_bytes()) {
+            break;
+        }
+        *hidden += u64::from(is_hidden);
+        reader.next()?;
+    }
+    Ok(reader.next()?.map(|(_, name)| name))
 }

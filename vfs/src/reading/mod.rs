@@ -8,6 +8,7 @@ pub(crate) mod download;
 mod link_target;
 pub(crate) mod listing;
 pub(crate) mod lookup;
+pub(crate) mod names_ahead;
 
 use std::os::fd::AsFd;
 use std::path::Path;

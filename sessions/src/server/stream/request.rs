@@ -94,6 +94,7 @@ pub(in crate::server) fn list(listing: Listing, cx: &mut Context<'_>) -> State {
             let job = cx.start_job(Job::OpenListing(Box::new(ListingRequest {
                 place,
                 literal,
+                options: listing.options,
                 form: cx.shared.parameters.listed_as(listing.form),
                 access: cx.access(),
             })));

@@ -2,6 +2,7 @@
 
 use crate::path::PathArg;
 use crate::wire::command::{ByteRange, Command};
+use crate::wire::listing::Options;
 use crate::wire::number;
 use crate::wire::stamp::Stamp;
 
@@ -57,16 +58,20 @@ pub(super) fn split(argument: &[u8]) -> (&[u8], &[u8]) {
     }
 }
 
-/// Drops the options of `ls` that old programs send (`LIST -la`); `--` ends them.
-pub(super) fn without_options(mut argument: &[u8]) -> &[u8] {
+/// Takes the options of `ls` that programs send (`LIST -la`) off the argument; `--` ends them.
+pub(super) fn ls_options(mut argument: &[u8]) -> (Options, &[u8]) {
+    let mut options = Options::NONE;
     while argument.first() == Some(&b'-') {
         let (option, rest) = split(argument);
         argument = rest;
-        if option == b"--" {
-            break;
+        match option.strip_prefix(b"--") {
+            Some(b"") => break,
+            // A long option, whose letters are none.
+            Some(_) => {}
+            None => options = option.iter().fold(options, |all, &letter| all.with(letter)),
         }
     }
-    argument
+    (options, argument)
 }
 
 /// Parses a number of at most 2^63-1, digits only.
@@ -174,8 +179,34 @@ mod tests {
             (" -la", " -la"),
             ("./-la", "./-la"),
         ] {
-            let left = without_options(argument.as_bytes());
+            let (_, left) = ls_options(argument.as_bytes());
             assert_eq!(left, path.as_bytes(), "{argument:?}");
+        }
+    }
+
+    #[test]
+    fn options_say_the_order() {
+        use crate::wire::listing::{Depth, Direction, SortKey};
+        let (name, modified, size) = (SortKey::Name, SortKey::Modified, SortKey::Size);
+        let (forward, backward) = (Direction::Forward, Direction::Backward);
+        for (argument, key, direction, depth) in [
+            ("", name, forward, Depth::One),
+            ("-la", name, forward, Depth::One),
+            ("-lt", modified, forward, Depth::One),
+            ("-l -t -S x", size, forward, Depth::One),
+            ("-Str", modified, backward, Depth::One),
+            ("-r d", name, backward, Depth::One),
+            ("-laR", name, forward, Depth::All),
+            ("--sort -a", name, forward, Depth::One),
+            ("-- -R", name, forward, Depth::One),
+            ("d -R", name, forward, Depth::One),
+        ] {
+            let wanted = Options {
+                key,
+                direction,
+                depth,
+            };
+            assert_eq!(ls_options(argument.as_bytes()).0, wanted, "{argument}");
         }
     }
 

@@ -137,6 +137,7 @@ fn refusal_code(operation: Operation, why: &Refusal) -> u16 {
         Refusal::Changed | Refusal::Fault | Refusal::TooLong | Refusal::BadFrame => 451,
         Refusal::DiskFull => 452,
         Refusal::NoAccount | Refusal::TooManySessions => 530,
+        Refusal::NotRecursive => 504,
         Refusal::OverQuota { .. } | Refusal::TooManyEntries => 552,
         // RFC 3659 section 7.2.1: MLSD of what is no directory.
         Refusal::NotADirectory if operation == Operation::ListDirectory => 501,

@@ -3,8 +3,8 @@
 use zeroize::Zeroizing;
 
 use super::arguments::{
-    ArgumentError, Parsed, inclusive_range, is_digits, no_argument, number, optional_path, path,
-    path_and_range, split, stamped_path, text, without_options,
+    ArgumentError, Parsed, inclusive_range, is_digits, ls_options, no_argument, number,
+    optional_path, path, path_and_range, split, stamped_path, text,
 };
 use super::data_address::{extended_passive, extended_port, port};
 use super::site;
@@ -14,7 +14,7 @@ use crate::wire::command::{
     Command, DataPort, DigestForm, Listing, Parameter, PassiveForm, Protection, Representation,
     Secret, Security, StoreStart, Via,
 };
-use crate::wire::listing::{Fact, FactSet, Form};
+use crate::wire::listing::{Fact, FactSet, Form, Options};
 use crate::wire::reply::{Malformed, TlsOffer};
 
 /// One verb.
@@ -72,8 +72,8 @@ pub const VERBS: &[Verb] = &[
     Verb { name: "XMKD", syntax: "XMKD PATH", help: "as MKD", feature: None, parse: |a| Ok(Command::MakeDirectory(path(a)?)) },
     Verb { name: "PWD", syntax: "PWD", help: "say the working directory", feature: None, parse: |_| Ok(Command::WorkingDirectory) },
     Verb { name: "XPWD", syntax: "XPWD", help: "as PWD", feature: None, parse: |_| Ok(Command::WorkingDirectory) },
-    Verb { name: "LIST", syntax: "LIST [PATH]", help: "list a directory or a file", feature: None, parse: |a| listing_with_options(a, Form::Long, Via::Lane) },
-    Verb { name: "NLST", syntax: "NLST [PATH]", help: "list names", feature: None, parse: |a| listing_with_options(a, Form::Names, Via::Lane) },
+    Verb { name: "LIST", syntax: "LIST [-t | -S] [-r] [PATH]", help: "list a directory or a file", feature: None, parse: |a| listing_with_options(a, Form::Long, Via::Lane) },
+    Verb { name: "NLST", syntax: "NLST [-t | -S] [-r] [PATH]", help: "list names", feature: None, parse: |a| listing_with_options(a, Form::Names, Via::Lane) },
     Verb { name: "SITE", syntax: "SITE WORD ...", help: "do what other servers may not; SITE HELP lists it", feature: None, parse: site::parse },
     Verb { name: "SYST", syntax: "SYST", help: "say the server's kind", feature: None, parse: |_| Ok(Command::System) },
     Verb { name: "STAT", syntax: "STAT [PATH]", help: "say how things stand, or list a path", feature: None, parse: status },
@@ -295,6 +295,7 @@ fn listing(argument: &[u8], form: Form, via: Via) -> Parsed {
     Ok(Command::Listing(Listing {
         path: optional_path(argument)?,
         literal: None,
+        options: Options::NONE,
         form,
         via,
     }))
@@ -303,9 +304,11 @@ fn listing(argument: &[u8], form: Form, via: Via) -> Parsed {
 /// A listing whose argument may begin with options of `ls`, or with a name that looks like them.
 fn listing_with_options(argument: &[u8], form: Form, via: Via) -> Parsed {
     let literal = argument.starts_with(b"-").then(|| path(argument));
+    let (options, rest) = ls_options(argument);
     Ok(Command::Listing(Listing {
-        path: optional_path(without_options(argument))?,
+        path: optional_path(rest)?,
         literal: literal.transpose()?,
+        options,
         form,
         via,
     }))

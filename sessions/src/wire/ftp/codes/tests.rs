@@ -295,7 +295,7 @@ fn malformations() -> [(Malformed, &'static str); 10] {
 }
 
 #[rustfmt::skip]
-fn refusals() -> [(Operation, Refusal, &'static str); 30] {
+fn refusals() -> [(Operation, Refusal, &'static str); 31] {
     [
         (Operation::Retrieve, Refusal::NotFound, "550 no such file or directory\r\n"),
         (Operation::List, Refusal::NotADirectory, "550 not a directory\r\n"),
@@ -324,6 +324,7 @@ fn refusals() -> [(Operation, Refusal, &'static str); 30] {
         (Operation::Login, Refusal::NoHome, "450 your home is not available; the server's log says why\r\n"),
         (Operation::Store, Refusal::Overloaded, "450 the server has too many files open, try again in a moment\r\n"),
         (Operation::Append, Refusal::BadOffset { offset: 9, size: 5 }, "554 it cannot go on at byte 9: 5 bytes are here; SIZE says where it can\r\n"),
+        (Operation::List, Refusal::NotRecursive, "504 no listing of all directories at once; list them one by one\r\n"),
         (Operation::Size, Refusal::TwoSizes, "550 an upload of it was interrupted, so that it has two sizes; STOR begins anew, RETR gives the stored file\r\n"),
         (Operation::Login, Refusal::Fault, "451 the server failed; its log says why\r\n"),
         (Operation::Stages, Refusal::Fault, "451 the server failed; its log says why\r\n"),

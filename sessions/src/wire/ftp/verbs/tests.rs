@@ -34,6 +34,7 @@ fn listed(name: Option<&str>, form: Form, via: Via) -> Command {
     Command::Listing(Listing {
         path: name.map(path),
         literal: None,
+        options: Options::NONE,
         form,
         via,
     })
@@ -44,8 +45,20 @@ fn with_options(literal: &str, name: Option<&str>, form: Form, via: Via) -> Comm
     Command::Listing(Listing {
         path: name.map(path),
         literal: Some(path(literal)),
+        options: Options::NONE,
         form,
         via,
+    })
+}
+
+/// The latest last.
+fn sorted(literal: &str, name: &str) -> Command {
+    Command::Listing(Listing {
+        path: Some(path(name)),
+        literal: Some(path(literal)),
+        options: Options::NONE.with(b't').with(b'r'),
+        form: Form::Long,
+        via: Via::Lane,
     })
 }
 
@@ -168,6 +181,7 @@ fn listings() -> Vec<(&'static str, Command)> {
             "LIST -la d e",
             with_options("-la d e", Some("d e"), Form::Long, Via::Lane),
         ),
+        ("LIST -ltr d", sorted("-ltr d", "d")),
         ("LIST *.txt", listed(Some("*.txt"), Form::Long, Via::Lane)),
         ("NLST", listed(None, Form::Names, Via::Lane)),
         (
