@@ -233,6 +233,7 @@ def agreement(w, thing):
         folder = daemon.home() / w.fresh("thing")
         folder.mkdir()
         thing.make(folder)
+        (folder / "beside").touch()
         ftp.ask(f"CWD /{folder.name}", 250)
         got = use(ftp, f"{verb} {thing.name}", thing)
         if got != code(thing):
