@@ -327,6 +327,29 @@ fn free_is_what_a_new_upload_is_granted() {
 
 /// Issue: a changed quota reached nobody before his next login.
 #[test]
+fn without_limits_only_the_disk_counts() {
+    let daemon = small();
+    daemon.user(
+        &[
+            "set",
+            "sam",
+            "--quota",
+            "unlimited",
+            "--entries",
+            "unlimited",
+        ],
+        "",
+    );
+    let mut sam = daemon.login("sam");
+    let answer = sam.df();
+    assert_eq!(answer.number("limit"), i64::MAX as u64);
+    assert_eq!(answer.number("entries_limit"), i64::MAX as u64);
+    let data = noise(9, 3_000_000);
+    sam.put("", "file", &data);
+    assert_eq!(sam.used(), data.len() as u64);
+}
+
+#[test]
 fn a_changed_quota_reaches_sessions_and_uploads_under_way() {
     let daemon = small();
     let (mut one, mut two) = (daemon.login("sam"), daemon.login("sam"));

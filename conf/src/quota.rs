@@ -103,13 +103,17 @@ impl de::Visitor<'_> for ByteQuotaVisitor {
 pub struct EntryQuota(u64);
 
 impl EntryQuota {
-    pub const UNLIMITED: Self = Self(u64::MAX);
+    /// As many as the file system holds.
+    pub const UNLIMITED: Self = Self(i64::MAX as u64);
 
     pub const fn new(count: u64) -> Self {
-        Self(count)
+        match count < Self::UNLIMITED.0 {
+            true => Self(count),
+            false => Self::UNLIMITED,
+        }
     }
 
-    /// The count; `u64::MAX` is no limit.
+    /// The count; that of [`EntryQuota::UNLIMITED`] is no limit.
     pub const fn get(self) -> u64 {
         self.0
     }
@@ -121,7 +125,7 @@ impl FromStr for EntryQuota {
     fn from_str(text: &str) -> Result<Self, BadValue> {
         match (text, text.parse()) {
             (UNLIMITED, _) => Ok(Self::UNLIMITED),
-            (_, Ok(count)) => Ok(Self(count)),
+            (_, Ok(count)) => Ok(Self::new(count)),
             (_, Err(_)) => Err(BadValue::new(
                 text,
                 "a number of files; write a whole number, or \"unlimited\"",
@@ -155,7 +159,7 @@ impl de::Visitor<'_> for EntryQuotaVisitor {
     }
 
     fn visit_u64<E: de::Error>(self, count: u64) -> Result<EntryQuota, E> {
-        Ok(EntryQuota(count))
+        Ok(EntryQuota::new(count))
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<EntryQuota, E> {
@@ -236,7 +240,7 @@ mod tests {
     fn entries_are_a_number_or_unlimited() {
         let count = |text: &str| text.parse().map(EntryQuota::get);
         assert_eq!(count("7"), Ok(7));
-        assert_eq!(count("unlimited"), Ok(u64::MAX));
+        assert_eq!(count("unlimited"), Ok(i64::MAX as u64));
         assert!(count("7MB").is_err() && count("-1").is_err() && count("").is_err());
     }
 }

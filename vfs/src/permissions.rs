@@ -42,7 +42,7 @@ fn bit(permission: Permission) -> u8 {
 /// The user and the groups that the daemon runs as.
 #[derive(Debug)]
 pub(crate) struct Credentials {
-    user: u32,
+    pub(crate) user: u32,
     groups: Vec<u32>,
 }
 

@@ -2,7 +2,7 @@
 
 use skiff_sessions::scram::Verifier;
 use skiff_sessions::wire::command::{Command, NewVerifier};
-use skiff_sessions::wire::reply::Usage;
+use skiff_sessions::wire::reply::{OfLimit, ShownLimit, UNLIMITED, Usage};
 
 use super::spec::ParsedArgs;
 use crate::net::command_error::{CommandError, CommandResult};
@@ -102,16 +102,18 @@ pub(crate) fn quit(_: &mut Session, _: &ParsedArgs) -> CommandResult {
 
 /// Prints the quota; `first` stands before its first line.
 fn print_usage(usage: &Usage, first: &str) {
-    print_line(format_args!(
-        "{first}quota      {} ({} bytes)",
-        format_size(usage.limit),
-        usage.limit
-    ));
+    match usage.limit {
+        UNLIMITED => print_line(format_args!("{first}quota      unlimited")),
+        limit => print_line(format_args!(
+            "{first}quota      {} ({limit} bytes)",
+            format_size(limit)
+        )),
+    }
     let Some(held) = &usage.held else {
         print_line("    used       the server is counting, ask again in a moment");
         print_line(format_args!(
             "    entries    at most {}",
-            usage.entries_limit
+            ShownLimit(usage.entries_limit)
         ));
         return;
     };
@@ -131,7 +133,8 @@ fn print_usage(usage: &Usage, first: &str) {
         held.free
     ));
     print_line(format_args!(
-        "    entries    {} of {}",
-        held.entries, usage.entries_limit
+        "    entries    {}{}",
+        held.entries,
+        OfLimit(usage.entries_limit)
     ));
 }

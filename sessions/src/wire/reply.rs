@@ -1,6 +1,7 @@
 //! Defines the server's replies by their meaning; each dialect has one table that gives them codes
 //! and text.
 
+use core::fmt;
 use core::net::SocketAddr;
 
 use super::command::{ByteRange, DigestForm, PassiveForm, Protection, Representation};
@@ -465,7 +466,34 @@ pub struct Status {
     pub server: String,
 }
 
-/// What a home may hold and holds, in bytes and entries.
+/// A limit of a home that is none, in bytes or entries: no file system holds more.
+pub const UNLIMITED: u64 = i64::MAX as u64;
+
+/// Shows a limit to a person: a number, or `unlimited`.
+pub struct ShownLimit(pub u64);
+
+impl fmt::Display for ShownLimit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            UNLIMITED => f.write_str("unlimited"),
+            limit => write!(f, "{limit}"),
+        }
+    }
+}
+
+/// Shows to a person that a count has this limit: ` of 400`, or nothing where there is none.
+pub struct OfLimit(pub u64);
+
+impl fmt::Display for OfLimit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            UNLIMITED => Ok(()),
+            limit => write!(f, " of {limit}"),
+        }
+    }
+}
+
+/// What a home may hold and holds, in bytes and entries; limits may be [`UNLIMITED`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Usage {
     pub limit: u64,

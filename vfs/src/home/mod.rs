@@ -18,7 +18,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
-use rustix::process::geteuid;
 use skiff_quota::{Ledger, Usage};
 
 use self::writers::HomeState;
@@ -37,8 +36,6 @@ pub struct Home {
     pub(crate) state: Mutex<HomeState>,
     /// True while the ledger may differ from the disk, until the next scan.
     pub(crate) ledger_stale: AtomicBool,
-    /// The user ID by which the kernel judges the daemon.
-    pub(crate) own_uid: u32,
     /// Set once counts are to end early.
     pub(crate) stop_counts: Arc<AtomicBool>,
     /// Who the daemon is to the file permissions.
@@ -64,7 +61,6 @@ impl Home {
             policy,
             state: Mutex::new(HomeState::new()),
             ledger_stale: AtomicBool::new(false),
-            own_uid: geteuid().as_raw(),
             stop_counts,
             credentials: Credentials::of_process(),
             user: user.to_owned(),

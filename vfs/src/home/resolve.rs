@@ -97,7 +97,7 @@ impl Home {
             mount,
             path: path.to_owned(),
             inherited_group,
-            control: Control::of(&status, self.own_uid),
+            control: Control::of(&status, self.credentials.user),
         })
     }
 }

@@ -326,14 +326,18 @@ fn list(config: &Server) -> Result<Vec<String>, Failure> {
     let store = load(config)?;
     let names = widest(store.iter().map(|(name, _)| name.as_str().len()), 0);
     let rights = widest(store.iter().map(|(_, account)| access(account).len()), 10);
-    let line = |(name, account): (&UserName, &Account)| {
+    let quota = |(name, account): (&UserName, &Account)| {
         let allowed = config.allowance(name, account);
+        allowed.bytes.to_string()
+    };
+    let quotas = widest(store.iter().map(|user| quota(user).len()), 8);
+    let line = |(name, account): (&UserName, &Account)| {
         let home = config.home(name, account);
         format!(
-            "{:names$}  {:rights$}  {:>8}  {}",
+            "{:names$}  {:rights$}  {:>quotas$}  {}",
             name.as_str(),
             access(account),
-            allowed.bytes.to_string(),
+            quota((name, account)),
             home.display()
         )
     };

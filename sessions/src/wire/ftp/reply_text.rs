@@ -10,8 +10,8 @@ use crate::path::VirtualPath;
 use crate::wire::command::{ByteRange, DigestForm, PassiveForm, Protection, Representation};
 use crate::wire::listing::{Fact, FactSet};
 use crate::wire::reply::{
-    CloseReason, DataReply, Held, HelpTopic, Malformed, Operation, ParameterReply, Refusal, Reply,
-    SecurityReply, Status, TlsOffer, Truncation, UnderWay, Usage,
+    CloseReason, DataReply, Held, HelpTopic, Malformed, OfLimit, Operation, ParameterReply,
+    Refusal, Reply, SecurityReply, ShownLimit, Status, TlsOffer, Truncation, UnderWay, Usage,
 };
 use crate::wire::shared_text::{close_reason_text, refusal_text};
 
@@ -317,8 +317,10 @@ fn push_account(usage: &Usage, out: &mut Vec<u8>) {
     let mut line = |text: std::fmt::Arguments<'_>| Line::between(out).text(text).end();
     let Some(held) = held else {
         line(format_args!(
-            "your home is being counted, ask again in a moment; {limit} bytes and {entries_limit} \
-             files and directories are allowed"
+            "your home is being counted, ask again in a moment; {} bytes and {} files and \
+             directories are allowed",
+            ShownLimit(*limit),
+            ShownLimit(*entries_limit)
         ));
         return;
     };
@@ -330,13 +332,15 @@ fn push_account(usage: &Usage, out: &mut Vec<u8>) {
         entries,
     } = held;
     line(format_args!(
-        "{used} of {limit} bytes used, {staged} of them by unfinished uploads"
+        "{used}{} bytes used, {staged} of them by unfinished uploads",
+        OfLimit(*limit)
     ));
     line(format_args!(
         "{reserved} bytes reserved for uploads under way, {free} free for a new one"
     ));
     line(format_args!(
-        "{entries} of {entries_limit} files and directories"
+        "{entries}{} files and directories",
+        OfLimit(*entries_limit)
     ));
 }
 

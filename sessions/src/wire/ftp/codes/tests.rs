@@ -10,7 +10,7 @@ use crate::wire::ftp::listing_lines;
 use crate::wire::listing::{Fact, FactSet};
 use crate::wire::reply::{
     Access, Allowed, Entry, Facts, Features, Held, Kind, Mismatch, Status, TlsOffer, Truncation,
-    UnderWay, Usage,
+    UNLIMITED, UnderWay, Usage,
 };
 use crate::wire::stamp::Stamp;
 
@@ -136,6 +136,10 @@ fn people() -> Samples {
         (Reply::BadSequence, "503 not now: another command must come first\r\n"),
         (Reply::Platform("linux".into()), "215 UNIX Type: L8\r\n"),
         (status, "211-skiffd\r\n logged in as tom\r\n 12 of 400 bytes used, 5 of them by unfinished uploads\r\n 7 bytes reserved for uploads under way, 381 free for a new one\r\n 3 of 1000 files and directories\r\n211 end\r\n"),
+        (
+            Reply::Usage(Usage { limit: UNLIMITED, entries_limit: UNLIMITED, ..usage() }),
+            "200-quota\r\n 12 bytes used, 5 of them by unfinished uploads\r\n 7 bytes reserved for uploads under way, 381 free for a new one\r\n 3 files and directories\r\n200 end\r\n",
+        ),
         (Reply::Usage(usage()), "200-quota\r\n 12 of 400 bytes used, 5 of them by unfinished uploads\r\n 7 bytes reserved for uploads under way, 381 free for a new one\r\n 3 of 1000 files and directories\r\n200 end\r\n"),
         (Reply::Usage(uncounted()), "200-quota\r\n your home is being counted, ask again in a moment; 400 bytes and 1000 files and directories are allowed\r\n200 end\r\n"),
         (help("retr"), "214 RETR PATH: download a file\r\n"),
