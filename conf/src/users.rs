@@ -11,7 +11,7 @@ use std::path::Path;
 use serde::{Deserialize, Deserializer, Serialize, de};
 use zeroize::Zeroizing;
 
-use crate::account::Account;
+use crate::account::{Account, Iterations};
 use crate::complaint::Complaint;
 use crate::document::{self, Document};
 use crate::name::UserName;
@@ -29,6 +29,7 @@ const HEADER: &str = "\
 #[derive(Debug, Clone, Default)]
 pub struct UserStore {
     accounts: BTreeMap<UserName, Account>,
+    usual_iterations: Option<Iterations>,
     stamp: Option<FileStamp>,
 }
 
@@ -52,6 +53,16 @@ pub enum StoreError {
     Unknown(UserName),
 }
 
+/// Of numbers that are equally frequent the largest, which new accounts are more likely to have.
+fn usual_iterations(accounts: &BTreeMap<UserName, Account>) -> Option<Iterations> {
+    let mut counts = BTreeMap::<Iterations, usize>::new();
+    for account in accounts.values() {
+        *counts.entry(account.scram.iterations).or_default() += 1;
+    }
+    let most = counts.into_iter().max_by_key(|(_, count)| *count);
+    most.map(|(iterations, _)| iterations)
+}
+
 impl UserStore {
     /// Reads the store. Fails unless it is a regular file that only its owner can read.
     pub fn load(path: &Path) -> Result<Self, Complaint> {
@@ -59,6 +70,7 @@ impl UserStore {
         let text = document::read_text(path, file, MAX_STORE)?;
         let stored: Stored = Document::new(path, text).parse()?;
         Ok(Self {
+            usual_iterations: usual_iterations(&stored.users),
             accounts: stored.users,
             stamp: Some(FileStamp::of(&found)),
         })
@@ -90,6 +102,11 @@ impl UserStore {
     /// Like [`UserStore::get`], with the name from the store.
     pub fn find(&self, name: &str) -> Option<(&UserName, &Account)> {
         self.accounts.get_key_value(name)
+    }
+
+    /// The number of rounds that most accounts had when the store was loaded; `None` without any.
+    pub fn usual_iterations(&self) -> Option<Iterations> {
+        self.usual_iterations
     }
 
     /// Adds an account; [`StoreError::Exists`] where the name is taken.

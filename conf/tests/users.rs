@@ -190,6 +190,24 @@ fn the_file_is_for_its_owner_and_for_people() {
 }
 
 #[test]
+fn the_usual_number_of_rounds_is_that_of_most_accounts() {
+    let store = Fixture::new();
+    let usual = || UserStore::load(&store.path).unwrap().usual_iterations();
+    let with = |rounds| {
+        let mut account = account();
+        account.scram.iterations = Iterations::new(rounds).unwrap();
+        account
+    };
+    store.add("tom", with(10_000));
+    assert_eq!(usual(), Iterations::new(10_000).ok());
+    store.add("jerry", with(20_000));
+    assert_eq!(usual(), Iterations::new(20_000).ok());
+    store.add("sam", with(10_000));
+    assert_eq!(usual(), Iterations::new(10_000).ok());
+    assert_eq!(UserStore::default().usual_iterations(), None);
+}
+
+#[test]
 fn a_store_that_others_can_touch_is_refused() {
     let fixture = Fixture::new();
     fixture.add("tom", account());

@@ -33,6 +33,21 @@ fn a_user_who_is_disabled_cannot_log_in() {
     assert_eq!(daemon.login("tom").get("file"), b"12345");
 }
 
+/// The number for new accounts was changed, and no password since.
+#[test]
+fn the_number_of_rounds_tells_nobody_who_has_an_account() {
+    let mut daemon = Daemon::demo();
+    let rounds = |daemon: &Daemon, user: &str| daemon.peer().rounds(user);
+    assert_eq!(rounds(&daemon, "tom"), "10000");
+    daemon.stop();
+    let settings = std::fs::read_to_string(daemon.settings()).unwrap();
+    let settings = settings.replace("scram_iterations: 10000", "scram_iterations: 20000");
+    std::fs::write(daemon.settings(), settings).unwrap();
+    daemon.start();
+    assert_eq!(rounds(&daemon, "tom"), "10000");
+    assert_eq!(rounds(&daemon, "nobody"), "10000");
+}
+
 #[test]
 fn a_user_who_is_deleted_cannot_log_in_and_his_files_stay() {
     let daemon = Daemon::demo();

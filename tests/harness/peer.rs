@@ -49,10 +49,7 @@ impl Peer {
     /// SCRAM as PROTOCOL.md section 4 has it; the daemon's last word, its proof checked.
     #[track_caller]
     pub(crate) fn login(&mut self, user: &str, password: &str) -> Answer {
-        let binding = self.wire.get_ref().binding();
-        let (login, first) = ClientLogin::new(user, &nonce(), binding).unwrap();
-        self.send(&format!("USER scram={}", Base64::encode_string(&first)));
-        let challenge = self.reply();
+        let (login, challenge) = self.challenge(user);
         if challenge.code != 331 {
             return challenge;
         }
@@ -63,6 +60,22 @@ impl Peer {
             signature.check(&answer.scram()).unwrap();
         }
         answer
+    }
+
+    /// The number of rounds that the daemon asks of this user.
+    #[track_caller]
+    pub(crate) fn rounds(&mut self, user: &str) -> String {
+        let (_, challenge) = self.challenge(user);
+        let text = String::from_utf8(challenge.scram()).unwrap();
+        let rounds = text.split(',').find_map(|part| part.strip_prefix("i="));
+        rounds.unwrap().to_owned()
+    }
+
+    fn challenge(&mut self, user: &str) -> (ClientLogin, Answer) {
+        let binding = self.wire.get_ref().binding();
+        let (login, first) = ClientLogin::new(user, &nonce(), binding).unwrap();
+        self.send(&format!("USER scram={}", Base64::encode_string(&first)));
+        (login, self.reply())
     }
 
     // Lines.

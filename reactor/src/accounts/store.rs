@@ -61,7 +61,8 @@ impl Accounts {
         Arc::clone(&self.config.lock())
     }
 
-    /// The SCRAM verifier of `user`; a decoy where there is no enabled account.
+    /// The SCRAM verifier of `user`; a decoy where there is no enabled account, with as many rounds
+    /// as most accounts have: the number for new ones may have been changed since.
     pub(crate) fn find(&self, worker: &Worker, user: &str) -> (Verifier, Standing) {
         let store = self.store(worker);
         match store.get(user) {
@@ -76,11 +77,10 @@ impl Accounts {
                 (verifier, Standing::Known)
             }
             _ => {
-                let iterations = self.config().scram_iterations.get();
-                (
-                    Verifier::decoy(user, &self.secret, iterations),
-                    Standing::Decoy,
-                )
+                let usual = store.usual_iterations();
+                let iterations = usual.unwrap_or_else(|| self.config().scram_iterations);
+                let decoy = Verifier::decoy(user, &self.secret, iterations.get());
+                (decoy, Standing::Decoy)
             }
         }
     }

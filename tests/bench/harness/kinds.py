@@ -47,14 +47,15 @@ class Bulk(Kind):
 
 
 class Small(Kind):
-    """Small files on four sessions."""
+    """Small files on four sessions, or on one; nagle: as by clients that leave Nagle's algorithm on."""
 
-    def __init__(self, verb, mode, count, size=4096, sessions=4):
+    def __init__(self, verb, mode, count, size=4096, sessions=4, nagle=False):
         self.verb, self.mode, self.size = verb, mode, size
-        self.sessions, self.count = sessions, count
+        self.sessions, self.count, self.nagle = sessions, count, nagle
 
     def take(self, bench, instance, turn):
         words = [f"size={self.size}", f"sessions={self.sessions}", f"count={self.count}"]
+        words += ["nagle=1"] if self.nagle else []
         down = self.verb == "small-down"
         prefix = f"small-{next(TURN)}-"
         place = f"path=file-{self.size}" if down else f"prefix={prefix}"

@@ -87,6 +87,14 @@ def small(amounts):
                 bound,
                 fsync=word == "up",
             )
+    yield Row(
+        "small-up-nagle",
+        "Files of 4 KiB, 4 sessions",
+        "up, TLS, one session of a client with Nagle's algorithm",
+        Small("small-up", "tls", max(amounts.small // 10, 4), sessions=1, nagle=True),
+        "the acknowledgements that the client waits for, 40 ms each where they are delayed",
+        fsync=True,
+    )
 
 
 def commands(amounts):

@@ -19,6 +19,14 @@ pub(crate) enum Protection {
     Tls,
 }
 
+/// Whether data connections under TLS keep Nagle's algorithm (RFC 896), as lftp and Python's ftplib
+/// leave it: the last bytes of a file wait until those before them are acknowledged.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Nagle {
+    Off,
+    On,
+}
+
 /// Whom to talk to, and as whom.
 #[derive(Clone)]
 pub(crate) struct Account {
@@ -26,6 +34,7 @@ pub(crate) struct Account {
     pub(crate) user: String,
     pub(crate) password: String,
     pub(crate) protection: Protection,
+    pub(crate) nagle: Nagle,
 }
 
 impl Args {
@@ -78,6 +87,10 @@ impl Args {
                 "plain" => Protection::Plain,
                 "tls" => Protection::Tls,
                 other => return Err(LoadError::Usage(format!("mode={other}: plain or tls"))),
+            },
+            nagle: match self.number_or("nagle", 0)? {
+                0 => Nagle::Off,
+                _ => Nagle::On,
             },
         })
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rustls::ClientConfig;
 
-use crate::args::{Account, Protection};
+use crate::args::{Account, Nagle, Protection};
 use crate::stream::Stream;
 use crate::{LoadError, Result, tls};
 
@@ -22,6 +22,7 @@ pub(crate) struct Session {
     /// Bytes of replies that nobody asked for yet.
     pending: Vec<u8>,
     passive: Passive,
+    nagle: Nagle,
     /// Of the data connections: how many there were, and how many resumed.
     pub(crate) handshakes: Handshakes,
 }
@@ -57,6 +58,7 @@ impl Session {
             peer: account.address,
             pending: Vec::new(),
             passive: Passive::Extended,
+            nagle: account.nagle,
             handshakes: Handshakes::default(),
         };
         session.expect("the greeting", 220)?;
@@ -124,6 +126,7 @@ impl Session {
         let Some(config) = &self.secret else {
             return Ok(Stream::plain(socket)?);
         };
+        socket.set_nodelay(self.nagle == Nagle::Off)?;
         let data = tls::connect(socket, config)?;
         self.handshakes.all += 1;
         self.handshakes.resumed += u64::from(data.resumed());

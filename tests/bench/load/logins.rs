@@ -44,6 +44,7 @@ impl Native {
     /// USER and PASS as PROTOCOL.md has them; `turn` makes the nonce one of its own.
     pub(crate) fn login(account: &Account, turn: u64) -> Result<Self> {
         let socket = TcpStream::connect(account.address)?;
+        socket.set_nodelay(true)?;
         let stream = tls::connect(socket, &tls::client(Some(tls::NATIVE))?)?;
         let binding = Binding::TlsExporter(stream.exporter()?);
         let mut session = Self(BufReader::with_capacity(1024, stream));

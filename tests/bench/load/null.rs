@@ -200,6 +200,7 @@ impl Visit {
 }
 
 fn accept(socket: TcpStream, secret: &Arc<ServerConfig>) -> Result<Stream> {
+    socket.set_nodelay(true)?;
     Stream::server(socket, ServerConnection::new(Arc::clone(secret))?)
 }
 

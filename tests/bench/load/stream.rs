@@ -38,7 +38,6 @@ impl Stream {
     }
 
     fn secure(socket: TcpStream, mut connection: Connection) -> Result<Self> {
-        socket.set_nodelay(true)?;
         connection.set_buffer_limit(Some(2 * CHUNK));
         let mut tls = Tls {
             connection,
