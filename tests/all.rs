@@ -8,6 +8,7 @@ mod crowd;
 mod half_close;
 mod harness;
 mod jail;
+mod ledger;
 mod missing_calls;
 mod names;
 mod quota;

@@ -3,6 +3,7 @@
 //! Nothing here sleeps: whoever waits, waits for a line, an answer or an end, and fails with
 //! what was awaited after [`PATIENCE`].
 
+mod ftp;
 mod peer;
 mod said;
 mod wire;
@@ -16,6 +17,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
+pub(crate) use ftp::Ftp;
 pub(crate) use peer::{Answer, Gone, Peer, Tail, ask_all, md5};
 pub(crate) use said::Said;
 pub(crate) use wire::{Speech, Wire};
@@ -49,6 +51,8 @@ pub(crate) struct FailingCalls {
 enum Start {
     /// `--demo`, on a free port.
     Demo,
+    /// The same, with FTP.
+    DemoWithFtp,
     /// `--config`, wherever the settings say.
     Config,
 }
@@ -83,6 +87,14 @@ impl Daemon {
         let folder = tempfile::tempdir().unwrap();
         write_settings(folder.path(), keys);
         Self::begin(folder, Start::Demo, speech_of(keys), failing)
+    }
+
+    /// The demo, with FTP in clear too.
+    pub(crate) fn with_ftp() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        write_settings(folder.path(), "ftp: (listen: [], tls: Optional),");
+        let none = FailingCalls::default();
+        Self::begin(folder, Start::DemoWithFtp, Speech::Tls, none)
     }
 
     /// `skiffd --config` on a folder that has a `server.ron`.
@@ -158,6 +170,12 @@ impl Daemon {
                 "--ftp",
                 "off",
             ]),
+            Start::DemoWithFtp => command.arg("--demo").arg(self.folder.path()).args([
+                "--native",
+                "127.0.0.1:0",
+                "--ftp",
+                "127.0.0.1:0",
+            ]),
             Start::Config => command.arg("--config").arg(self.settings()),
         };
         self.running = Some(Running::spawn(command, self.start));
@@ -195,6 +213,12 @@ impl Daemon {
 
     pub(crate) fn address(&self) -> SocketAddr {
         self.running().address
+    }
+
+    /// Of a daemon [`Daemon::with_ftp`].
+    pub(crate) fn ftp_address(&self) -> SocketAddr {
+        let line = self.running().stdout.wait_line("ftp ");
+        line.trim_start_matches("ftp ").trim().parse().unwrap()
     }
 
     /// Waits until a line of standard error (the log) has `part` in it.
@@ -250,7 +274,7 @@ impl Running {
         let stdout = Said::listen(child.stdout.take().unwrap());
         let stderr = Said::listen(child.stderr.take().unwrap());
         let address = match start {
-            Start::Demo => {
+            Start::Demo | Start::DemoWithFtp => {
                 stdout.wait_line("ready");
                 stdout.wait_line("native ").replace("native ", "")
             }

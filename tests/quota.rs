@@ -266,7 +266,7 @@ fn the_operator_has_homes_counted_while_sessions_go_on() {
         panic!("{told}")
     };
     assert!(jerry.starts_with("jerry: 0 bytes and 0 entries, counted for the first"));
-    assert_eq!(sam, "sam: 400000 bytes and 2 entries, as the ledger had");
+    assert_eq!(sam, "sam: 400000 bytes and 2 entries, as the ledger says");
     assert!(tom.starts_with("tom: "));
 
     let refused = |words: &[&str]| {

@@ -169,7 +169,7 @@ fn recount_home(
 /// What a count has found, for people.
 fn told(Counted { used, before }: Counted) -> String {
     match before {
-        Some(before) if before == used => format!("{used}, as the ledger had"),
+        Some(before) if before == used => format!("{used}, as the ledger says"),
         Some(before) => format!("{used}; the ledger had {before}, and is right now"),
         None => format!("{used}, counted for the first time since the start"),
     }
