@@ -26,7 +26,7 @@ class Bench:
         self.identity = self.folder("identity")
         self.run(self.tools / "bench-load", "identity", f"dir={self.identity}")
         self.home, self.empty = self.folder("home"), self.folder("empty")
-        self.attic = self.folder("attic")
+        self.attic, self.synced = self.folder("attic"), self.home / "synced"
         for size in sorted(set(sizes)):
             self.make_file(self.home / f"file-{size}", size)
         for count in entries:
@@ -75,8 +75,9 @@ class Bench:
         ext4 passes over inodes that were freed within the last minutes, one by one: where
         thousands were, making a file costs four times as much, and the next server pays it.
         """
-        for path in self.home.glob(f"{prefix}*"):
-            path.rename(self.attic / path.name)
+        for folder in (self.home, self.synced):
+            for path in folder.glob(f"{prefix}*"):
+                path.rename(self.attic / f"{folder.name}-{path.name}")
 
     def make_directory(self, path, count):
         path.mkdir()

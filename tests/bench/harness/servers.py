@@ -151,6 +151,13 @@ class SkiffdFsync(Skiffd):
         own = self.bench.folder("bin-fsync") / "skiffd"
         return own if own.exists() else shutil.copy2(super().binary(), own)
 
+    def start(self, home):
+        """In a folder of its own: two daemons share no home."""
+        own = self.bench.synced
+        own.mkdir(exist_ok=True)
+        self.bench.give(own)
+        return super().start(own)
+
 
 class Null(Server):
     """bench-load against itself: what no server could beat."""

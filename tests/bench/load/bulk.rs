@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::args::{Account, Args};
+use crate::args::{Account, Args, Nagle};
 use crate::ftp::{Handshakes, Session};
 use crate::stream::CHUNK;
 use crate::{LoadError, Result, gate};
@@ -112,7 +112,10 @@ pub(crate) fn upload(session: &mut Session, path: &str, size: u64, chunk: &[u8])
         data.write_all(&chunk[..count as usize])?;
         rest -= count;
     }
-    data.end()?;
+    match session.nagle {
+        Nagle::Off => data.end()?,
+        Nagle::On => data.end_tls()?,
+    }
     data.drain()?;
     drop(data);
     session.finish(&line)

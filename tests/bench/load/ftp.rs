@@ -22,7 +22,7 @@ pub(crate) struct Session {
     /// Bytes of replies that nobody asked for yet.
     pending: Vec<u8>,
     passive: Passive,
-    nagle: Nagle,
+    pub(crate) nagle: Nagle,
     /// Of the data connections: how many there were, and how many resumed.
     pub(crate) handshakes: Handshakes,
 }

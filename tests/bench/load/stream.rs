@@ -78,11 +78,19 @@ impl Stream {
 
     /// Says that no more comes; bytes may still be read.
     pub(crate) fn end(&mut self) -> io::Result<()> {
-        if let Self::Tls(tls) = self {
-            tls.connection.send_close_notify();
-            tls.flush()?;
-        }
+        self.end_tls()?;
         self.socket().shutdown(Shutdown::Write)
+    }
+
+    /// Says so in TLS only, where there is TLS: a FIN would push what Nagle's algorithm holds back.
+    pub(crate) fn end_tls(&mut self) -> io::Result<()> {
+        match self {
+            Self::Plain(_) => Ok(()),
+            Self::Tls(tls) => {
+                tls.connection.send_close_notify();
+                tls.flush()
+            }
+        }
     }
 
     /// Reads what still comes (tickets, the close_notify), so that closing is no reset.
