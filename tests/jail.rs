@@ -102,6 +102,13 @@ const USES: &[Use] = &[
         last_link: LastLink::Followed,
     },
     Use {
+        verb: "SETATTR",
+        before: &[],
+        line: "SETATTR mode=600 PATH",
+        missing: 404,
+        last_link: LastLink::Followed,
+    },
+    Use {
         verb: "STAGES",
         before: &[],
         line: "STAGES drop=1 PATH",

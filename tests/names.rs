@@ -155,6 +155,7 @@ const USES: &[Use] = &[
     Use { verb: "HASH", line: "HASH algo=md5", code: |t| t.followed(213, 551, 550), check: nothing_more },
     Use { verb: "STAT", line: "STAT", code: |t| t.followed(213, 213, 213), check: told },
     Use { verb: "STOR", line: "STOR size=7 replace=1", code: |t| match t.followed(150, 550, 550) { 404 => 150, code => code }, check: stored },
+    Use { verb: "SETATTR", line: "SETATTR mode=755", code: |t| t.followed(213, 213, 550), check: told },
     Use { verb: "DELE", line: "DELE", code: |t| if t.name == "full" { 550 } else { t.itself(250) }, check: nothing_more },
     Use { verb: "MKD", line: "MKD", code: |t| if t.kind == Nothing { 257 } else { 550 }, check: nothing_more },
     Use { verb: "RNFR", line: "RNFR", code: |t| t.itself(350), check: nothing_more },

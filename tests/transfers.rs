@@ -4,6 +4,7 @@ mod abort;
 mod contest;
 mod crash;
 mod digest;
+mod names;
 mod resume;
 
 use std::os::unix::fs::PermissionsExt;

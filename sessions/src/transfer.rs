@@ -281,9 +281,16 @@ impl Transfer {
     /// Prepares the digest for bytes from `from` on. It can go on only where it stands, or begin
     /// anew at 0.
     fn hash_from(&mut self, from: u64, hashing: Hashing) {
-        let Hashing::By(algorithm) = hashing else {
-            self.digest = None;
-            return;
+        let algorithm = match hashing {
+            Hashing::By(algorithm) => algorithm,
+            Hashing::PartBy(algorithm) => {
+                self.digest = Some(Running::starting(algorithm, from));
+                return;
+            }
+            Hashing::Off => {
+                self.digest = None;
+                return;
+            }
         };
         self.ensure_digest(algorithm);
         if from == 0 && self.hashed() != 0 {

@@ -65,7 +65,7 @@ pub(super) fn help(daemon: &Daemon) {
     assert!(
         peer.ask("HELP RETR", 214)
             .line
-            .contains("RETR [digest=md5|sha256] [start=0]")
+            .contains("RETR [digest=md5|sha256] [start=BYTE] [length=BYTES]")
     );
 }
 

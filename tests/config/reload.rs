@@ -11,7 +11,7 @@ fn a_reload_takes_up_what_was_changed() {
     let two = daemon.login("tom");
     assert_eq!(
         daemon.peer().login("tom", "123").code,
-        530,
+        421,
         "a third session"
     );
     one.ask("STOR size=5 file", 150);

@@ -1,6 +1,6 @@
 //! The far end of an FTP session in clear: enough of it to change files.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 
 use super::{PASSWORD, PATIENCE};
@@ -33,11 +33,7 @@ impl Ftp {
     /// Uploads by `line`, such as `STOR name`: the last code.
     #[track_caller]
     pub(crate) fn upload(&mut self, line: &str, data: &[u8]) -> u16 {
-        self.send("EPSV");
-        let (code, text) = self.reply();
-        assert_eq!(code, 229, "{text}");
-        let port = text.split('|').nth(3).unwrap().parse().unwrap();
-        let mut lane = connect(SocketAddr::new(self.server.ip(), port));
+        let mut lane = self.passive();
         let begun = self.ask(line);
         if begun != 150 {
             return begun;
@@ -46,6 +42,25 @@ impl Ftp {
         let _ = lane.write_all(data);
         let _ = lane.shutdown(Shutdown::Write);
         self.reply().0
+    }
+
+    /// Fetches a listing by `line`, such as `LIST`: the last code and the text.
+    #[track_caller]
+    pub(crate) fn listing(&mut self, line: &str) -> (u16, String) {
+        let mut lane = self.passive();
+        assert_eq!(self.ask(line), 150);
+        let mut text = String::new();
+        lane.read_to_string(&mut text).unwrap();
+        (self.reply().0, text)
+    }
+
+    #[track_caller]
+    fn passive(&mut self) -> TcpStream {
+        self.send("EPSV");
+        let (code, text) = self.reply();
+        assert_eq!(code, 229, "{text}");
+        let port = text.split('|').nth(3).unwrap().parse().unwrap();
+        connect(SocketAddr::new(self.server.ip(), port))
     }
 
     #[track_caller]

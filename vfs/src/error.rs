@@ -28,6 +28,12 @@ pub enum VfsError {
     NotRegular,
     #[error("not a usable name")]
     BadName,
+    #[error("a name has at most 255 bytes, and a path 4095")]
+    NameTooLong,
+    #[error("that is the home itself")]
+    TheHome,
+    #[error("a directory cannot be moved into itself")]
+    IntoItself,
     #[error("cannot be moved to another file system; copy it and remove the old one")]
     OtherDevice,
     #[error("over quota: {needed} are needed and {available} are left")]
@@ -76,7 +82,8 @@ impl From<Errno> for VfsError {
             Errno::NOTEMPTY => Self::NotEmpty,
             // A mount point answers EBUSY to rename and removal.
             Errno::ACCESS | Errno::PERM | Errno::ROFS | Errno::BUSY => Self::Forbidden,
-            Errno::NAMETOOLONG | Errno::ILSEQ => Self::BadName,
+            Errno::NAMETOOLONG => Self::NameTooLong,
+            Errno::ILSEQ => Self::BadName,
             Errno::XDEV => Self::OtherDevice,
             Errno::MFILE | Errno::NFILE => Self::TooManyOpen,
             Errno::NOSPC | Errno::DQUOT => Self::DiskFull,

@@ -46,7 +46,7 @@ pub use home::stages::StageInfo;
 pub use permissions::{Permission, Permissions};
 pub use policy::{Durability, Policy};
 pub use reading::download::Download;
-pub use reading::listing::Listing;
+pub use reading::listing::{LineBreaks, Listing};
 pub use reading::lookup::NameSize;
 pub use reading::names_ahead::{Direction, SortKey};
 pub use skiff_quota::{Amount, Usage};

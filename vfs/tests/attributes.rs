@@ -117,7 +117,7 @@ fn what_cannot_be_changed_says_why() {
         let running = begin(&home, worker, "running", skiff_vfs::Start::End).unwrap();
         type Expected = fn(&VfsError) -> bool;
         let cases: [(&str, Expected); 7] = [
-            ("", |e| matches!(e, VfsError::Forbidden)),
+            ("", |e| matches!(e, VfsError::TheHome)),
             ("fifo", |e| matches!(e, VfsError::NotRegular)),
             ("out", |e| matches!(e, VfsError::Escapes)),
             ("missing", |e| matches!(e, VfsError::NotFound)),

@@ -180,11 +180,11 @@ fn what_is_no_file_never_blocks() {
 }
 
 #[test]
-fn names_that_forge_lines_are_refused() {
+fn names_that_no_system_call_takes_are_refused() {
     on_worker(|worker| {
         let world = World::new();
         let home = world.open(worker);
-        for name in ["a\nb", "a\rb", "a\0b", "dir/a\nb"] {
+        for name in ["a\0b", "dir/a\0b"] {
             let path = Path::new(name);
             assert!(
                 matches!(home.make_dir(worker, path), Err(VfsError::BadName)),
@@ -199,7 +199,7 @@ fn names_that_forge_lines_are_refused() {
         let long = "n".repeat(256);
         assert!(matches!(
             start(&home, worker, &long, None),
-            Err(VfsError::BadName)
+            Err(VfsError::NameTooLong)
         ));
         start(&home, worker, &long[1..], None)
             .unwrap()
@@ -208,7 +208,7 @@ fn names_that_forge_lines_are_refused() {
             fs::create_dir_all(world.at("dir")).unwrap();
             assert!(matches!(
                 home.remove(worker, Path::new(path)),
-                Err(VfsError::Forbidden)
+                Err(VfsError::TheHome)
             ));
         }
     });

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use skiff_vfs::{Direction, Home, Kind, SortKey, VfsError, Worker};
+use skiff_vfs::{Direction, Home, Kind, LineBreaks, SortKey, VfsError, Worker};
 
 use crate::common::{World, leave, names, on_worker};
 
@@ -40,7 +40,7 @@ fn a_large_directory_is_listed_whole_and_once() {
 }
 
 #[test]
-fn names_that_hold_a_line_end_are_left_out_and_counted() {
+fn names_that_hold_a_line_end_are_listed_or_counted() {
     on_worker(|worker| {
         let world = World::new();
         for name in [
@@ -54,14 +54,21 @@ fn names_that_hold_a_line_end_are_left_out_and_counted() {
             fs::write(world.root().join(OsStr::from_bytes(name)), "").unwrap();
         }
         let home = world.open(worker);
-        let mut listing = home.list(worker, Path::new("")).unwrap();
-        let mut seen = HashSet::new();
-        while let Some(entry) = listing.next(worker).unwrap() {
-            seen.insert(entry.name.as_bytes().to_vec());
-        }
+        let list = |line_breaks| {
+            let mut listing = home.list(worker, Path::new("")).unwrap();
+            listing.set_line_breaks(line_breaks);
+            let mut seen = HashSet::new();
+            while let Some(entry) = listing.next(worker).unwrap() {
+                seen.insert(entry.name.as_bytes().to_vec());
+            }
+            (seen, listing.hidden())
+        };
         let expected = [&b"plain"[..], b"caf\xe9", b" lead", b"tab\t"];
-        assert_eq!(seen, expected.map(<[u8]>::to_vec).into_iter().collect());
-        assert_eq!(listing.hidden(), 2);
+        let expected: HashSet<Vec<u8>> = expected.map(<[u8]>::to_vec).into_iter().collect();
+        assert_eq!(list(LineBreaks::Hidden), (expected.clone(), 2));
+        let breaks = [&b"two\nlines"[..], b"two\rlines"].map(<[u8]>::to_vec);
+        let all = expected.into_iter().chain(breaks).collect();
+        assert_eq!(list(LineBreaks::Listed), (all, 0));
     });
 }
 

@@ -217,10 +217,10 @@ fn a_unique_name_is_none_that_is_published_staged_or_a_link() {
         assert_eq!(unique(), Path::new("dir/up.4"));
 
         let bad = |path: &str| home.free_name(worker, Path::new(path)).unwrap_err();
-        assert!(matches!(bad(""), VfsError::Forbidden));
+        assert!(matches!(bad(""), VfsError::TheHome));
         assert!(matches!(bad("missing/up"), VfsError::NotFound));
         assert!(matches!(bad("../up"), VfsError::Escapes));
-        assert!(matches!(bad("a\nb"), VfsError::BadName));
+        assert!(matches!(bad("a\0b"), VfsError::BadName));
     });
 }
 

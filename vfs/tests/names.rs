@@ -39,7 +39,7 @@ fn the_usual_refusals() {
             Err(VfsError::Exists)
         ));
         let into_itself = home.rename(worker, dir, Path::new("dir/sub"), Replace::Never);
-        assert!(matches!(into_itself, Err(VfsError::BadName)));
+        assert!(matches!(into_itself, Err(VfsError::IntoItself)));
         assert!(matches!(
             home.check_enter(worker, file),
             Err(VfsError::NotADirectory)
@@ -257,7 +257,7 @@ fn a_directory_replaces_an_empty_one() {
         assert!(matches!(rename("empty", "full"), Err(VfsError::NotEmpty)));
         assert!(matches!(
             rename("full", "full/inner"),
-            Err(VfsError::BadName)
+            Err(VfsError::IntoItself)
         ));
         let never = home.rename(
             worker,
@@ -317,7 +317,7 @@ fn files_and_directories_are_removed_by_their_own_verbs() {
         assert!(matches!(dir("file"), Err(VfsError::NotADirectory)));
         assert!(matches!(dir("staged"), Err(VfsError::NotFound)));
         assert!(matches!(dir("full"), Err(VfsError::NotEmpty)));
-        assert!(matches!(dir(""), Err(VfsError::Forbidden)));
+        assert!(matches!(dir(""), Err(VfsError::TheHome)));
         world.check(&home, worker);
         for path in ["file", "staged", "link"] {
             file(path).unwrap();

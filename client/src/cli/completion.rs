@@ -115,7 +115,7 @@ fn complete_remote(session: &mut Session, word: &str) -> Option<Vec<Completion>>
         Some(PathArg::to_send(folder)?)
     };
     let mut names = Vec::new();
-    let listed = session.list(folder.as_bytes(), Command::List(path), |name, facts| {
+    let listed = session.list(folder.as_bytes(), Command::list(path), |name, facts| {
         if names.len() < COMPLETIONS_MAX && is_single_name(name) {
             names.extend(new_completion(folder, start, name, facts.kind));
         }

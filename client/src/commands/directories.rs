@@ -48,7 +48,7 @@ pub(crate) fn ls(session: &mut Session, args: &ParsedArgs) -> CommandResult {
     let path = word.map(remote_path).transpose()?;
     let what = word.map(Word::as_bytes).unwrap_or_default();
     let mut lines = SortedListing::default();
-    let ended = session.list(what, Command::List(path), |name, facts| {
+    let ended = session.list(what, Command::list(path), |name, facts| {
         lines.add(name, facts);
     })?;
     lines.flush();

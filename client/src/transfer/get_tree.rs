@@ -185,7 +185,7 @@ fn list_entries(
 ) -> Result<Vec<(Vec<u8>, Facts)>, CommandError> {
     let mut entries = Vec::new();
     let mut refused = Vec::new();
-    let list = Command::List(Some(path.clone()));
+    let list = Command::list(Some(path.clone()));
     let listed = session.list(path.as_bytes(), list, |name, facts| {
         match is_single_name(name) {
             true => entries.push((name.to_vec(), *facts)),

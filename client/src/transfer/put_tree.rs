@@ -9,6 +9,7 @@ use std::path::Path;
 
 use skiff_sessions::path::PathArg;
 use skiff_sessions::wire::command::{Command, Replace, Turn};
+use skiff_sessions::wire::native::causes::Cause;
 use skiff_sessions::wire::reply::{Facts, Kind};
 
 use super::download::PART_SUFFIX;
@@ -161,11 +162,11 @@ fn list_or_make_directory(
     session: &mut Session,
     path: &PathArg,
 ) -> Result<RemoteEntries, CommandError> {
-    if session.request(Command::Facts(path.clone()))?.code == 404 {
+    if session.request(Command::Facts(path.clone()))?.why == Some(Cause::NotFound) {
         return make_directory(session, path);
     }
     let mut remote_entries = RemoteEntries::new();
-    let list = Command::List(Some(path.clone()));
+    let list = Command::list(Some(path.clone()));
     session.list(path.as_bytes(), list, |name, facts| {
         remote_entries.insert(name.to_vec(), *facts);
     })?;

@@ -341,7 +341,7 @@ fn the_second_interrupt_does_not_wait_for_room() {
 
 fn list(link: &mut Link) -> Result<Outcome, LinkError> {
     let mut effects = Vec::new();
-    let dialogue = Dialogue::listing(Command::List(None), &mut effects);
+    let dialogue = Dialogue::listing(Command::list(None), &mut effects);
     let mut sink = ListingParser::new(|_: &[u8], _: &Facts| {});
     run_dialogue(link, &Interrupt::default(), dialogue, effects, &mut sink)
 }

@@ -327,6 +327,20 @@ fn on_name(worker: &Worker, home: &Home, job: &Job) -> Result<Completion, VfsErr
             return Ok(Completion::ModifiedAt(Stamp(stored.seconds)));
         }
         Job::SetMode { path, mode } => home.set_mode(worker, below(path), *mode)?,
+        Job::SetAttributes {
+            path,
+            modified,
+            mode,
+        } => {
+            let path = below(path);
+            if let Some(mode) = mode {
+                home.set_mode(worker, path, *mode)?;
+            }
+            if let Some(modified) = modified {
+                home.set_modified(worker, path, system_time(*modified))?;
+            }
+            return Ok(Completion::Facts(facts(&home.stat(worker, path)?)));
+        }
         Job::Facts { path } => {
             let entry = home.stat(worker, below(path))?;
             return Ok(Completion::Facts(facts(&entry)));

@@ -11,7 +11,8 @@ use skiff_sessions::wire::native::facts::push_entry;
 use skiff_sessions::wire::reply::{self, Access, Allowed, Facts, Kind, Right};
 use skiff_sessions::wire::stamp::Stamp;
 use skiff_vfs::{
-    Direction, Entry, Listing, Permission, Permissions, SortKey, StageInfo, VfsError, Worker,
+    Direction, Entry, LineBreaks, Listing, Permission, Permissions, SortKey, StageInfo, VfsError,
+    Worker,
 };
 
 /// Bytes of text made ahead of what is sent.
@@ -34,7 +35,7 @@ pub(crate) struct ListingStyle {
     pub(crate) access: Access,
     /// Names that do not match are left out; `None` lists all.
     pub(crate) pattern: Option<Pattern>,
-    /// The order of forms that are sorted.
+    /// The order of the entries.
     pub(crate) options: Options,
     /// What stands before each name of `Form::Names`.
     pub(crate) prefix: Vec<u8>,
@@ -51,7 +52,7 @@ impl ListingStyle {
             form,
             access,
             pattern: None,
-            options: Options::NONE,
+            options: Options::UNSORTED,
             prefix: Vec::new(),
             now: Stamp(i64::try_from(seconds).unwrap_or(0)),
         }
@@ -68,10 +69,8 @@ impl ListingStyle {
 
     /// Sorts the entries to come, where the form asks for that and they are few enough.
     fn sort(&self, worker: &Worker, listing: &mut Listing) -> Result<(), VfsError> {
-        if !self.form.is_sorted() {
-            return Ok(());
-        }
         let key = match self.options.key {
+            listing::SortKey::Unsorted => return Ok(()),
             listing::SortKey::Name => SortKey::Name,
             listing::SortKey::Modified => SortKey::Modified,
             listing::SortKey::Size => SortKey::Size,
@@ -113,7 +112,12 @@ enum Entries {
 }
 
 impl ListingText {
-    pub(crate) fn of_directory(listing: Listing, style: ListingStyle) -> Self {
+    pub(crate) fn of_directory(mut listing: Listing, style: ListingStyle) -> Self {
+        listing.set_line_breaks(match style.form {
+            Form::Native => LineBreaks::Listed,
+            // These forms have no way to escape a name.
+            Form::Machine(_) | Form::Long | Form::Names => LineBreaks::Hidden,
+        });
         Self {
             entries: Entries::Unread(listing),
             style,

@@ -15,6 +15,9 @@ pub(crate) fn refusal(error: &VfsError) -> Refusal {
         VfsError::Forbidden => Refusal::Forbidden,
         VfsError::NotRegular => Refusal::NotRegular,
         VfsError::BadName => Refusal::BadName,
+        VfsError::NameTooLong => Refusal::NameTooLong,
+        VfsError::TheHome => Refusal::TheHome,
+        VfsError::IntoItself => Refusal::IntoItself,
         VfsError::OtherDevice => Refusal::OtherDevice,
         VfsError::OverQuota { needed, available } if needed.bytes <= available.bytes => {
             Refusal::TooManyEntries

@@ -78,7 +78,7 @@ mod tests {
 
     fn list() -> Script {
         let mut out = Vec::new();
-        let dialogue = Dialogue::listing(Command::List(None), &mut out);
+        let dialogue = Dialogue::listing(Command::list(None), &mut out);
         let mut script = Script::new(dialogue, out);
         script.sends("LIST");
         script

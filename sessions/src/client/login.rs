@@ -84,7 +84,7 @@ mod tests {
     use crate::digest::Algorithm;
     use crate::scram::{ClientFirst, ServerProof, Verifier};
     use crate::wire::native::codes::encode;
-    use crate::wire::reply::Reply;
+    use crate::wire::reply::{LoginRefusal, Reply};
 
     const SALT: &[u8] = b"sixteen bytes ..";
 
@@ -149,7 +149,10 @@ mod tests {
     fn a_wrong_password() {
         let (mut dialogue, server, mut out) = challenged("124");
         assert!(server.verify(&proof_in(&mut out)).is_err());
-        dialogue.handle(heard(&Reply::BadCredentials), &mut out);
+        dialogue.handle(
+            heard(&Reply::LoginRefused(LoginRefusal::Credentials)),
+            &mut out,
+        );
         assert!(matches!(outcome(&mut out), Outcome::Replied(answered) if answered.code == 530));
     }
 

@@ -6,8 +6,8 @@ use super::{Decision, Effect, Event, Note, Outcome, Question, finish, ignore_or_
 use crate::digest::Sum;
 use crate::transfer::{End, Hashing, StopLine, Task, Until};
 use crate::wire::command::{Answer, Command, Replace, Store, Turn};
+use crate::wire::native::causes::Cause;
 use crate::wire::native::replies::ReplyLine;
-use crate::wire::reply::Kind;
 
 /// An upload as the user asked for it.
 pub type PutOrder = Store;
@@ -22,7 +22,6 @@ pub(super) enum Put {
     Sending(Store, StopRequest),
     Sent(Store, Sent),
     Comparing(Store, Box<ReplyLine>),
-    CheckingTarget(Store, Box<ReplyLine>),
     AskedReplace(Store, Box<ReplyLine>),
     Draining(Draining),
 }
@@ -73,9 +72,6 @@ impl Put {
             (Self::Sending(order, stop), event) => on_sending(order, stop, event, out),
             (Self::Sent(order, sent), event) => on_sent(order, sent, event, out),
             (Self::Comparing(order, there), event) => on_compared(order, there, event, out),
-            (Self::CheckingTarget(order, why), Event::Answered(found)) => {
-                on_target_checked(order, why, &found, out)
-            }
             (Self::AskedReplace(order, why), event) => on_replace(order, why, event, out),
             // In the other states a stop ends the sending as soon as it begins: while the server
             // waits for frames it accepts nothing else.
@@ -99,7 +95,9 @@ fn on_asked(order: Store, answered: ReplyLine, out: &mut Vec<Effect>) -> Option<
         (200, _, Some(sum)) if answered.size == Some(order.size) => {
             Some(compare(order, answered, sum, out))
         }
-        (550, ..) if order.replace == Replace::Never => Some(check_target(order, answered, out)),
+        _ if answered.why == Some(Cause::Exists) && order.replace == Replace::Never => {
+            Some(ask_replace(order, Box::new(answered), out))
+        }
         _ => refused(answered, out),
     }
 }
@@ -257,25 +255,6 @@ fn on_compared(
         Event::Ended(End::Stopped) => finish(Outcome::Stopped, out),
         Event::Ended(_) => finish(Outcome::LocalFailed, out),
         event => ignore_or_refuse(Put::Comparing(order, there), event, out),
-    }
-}
-
-/// Asks for the facts of the path: 550 has several reasons, but a file in the way can be replaced.
-fn check_target(order: Store, refusal: ReplyLine, out: &mut Vec<Effect>) -> Put {
-    out.push(Effect::Send(Command::Facts(order.path.clone())));
-    Put::CheckingTarget(order, Box::new(refusal))
-}
-
-fn on_target_checked(
-    order: Store,
-    why: Box<ReplyLine>,
-    found: &ReplyLine,
-    out: &mut Vec<Effect>,
-) -> Option<Put> {
-    let is_file = found.facts.is_some_and(|facts| facts.kind == Kind::File);
-    match is_file {
-        true => Some(ask_replace(order, why, out)),
-        false => finish(Outcome::Replied(*why), out),
     }
 }
 

@@ -8,7 +8,7 @@ use super::late_digest::{FilePart, LateDigest};
 use super::ready::Ready;
 use super::session::State;
 use super::upload::Received;
-use super::{download, listing, login, password_login, rename, stream, upload};
+use super::{download, listing, login, password_login, range, rename, stream, upload};
 use crate::digest::Sum;
 use crate::path::VirtualPath;
 use crate::wire::command::{Command, Turn};
@@ -26,6 +26,7 @@ pub(super) enum AfterJob {
     Rename,
     List(Operation),
     Offer(download::Request),
+    Range(range::RangeRequest),
     Recheck(VirtualPath),
     Hash(files::HashRequest),
     Upload(upload::Request),
@@ -56,6 +57,7 @@ impl AfterJob {
             Self::Rename => rename::renamed(completion, cx),
             Self::List(operation) => listing::opened(operation, completion, cx),
             Self::Offer(request) => request.on_completed(completion, cx),
+            Self::Range(request) => request.on_completed(completion, cx),
             Self::Recheck(path) => download::recheck_opened(path, completion, cx),
             Self::Hash(request) => request.on_completed(completion, cx),
             Self::Upload(request) => request.on_completed(completion, cx),

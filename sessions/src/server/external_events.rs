@@ -53,6 +53,7 @@ pub(super) fn on_stop(state: State, cx: &mut Context<'_>) -> State {
     match state {
         State::Receiving(_)
         | State::SendingFile(_)
+        | State::SendingRange(_)
         | State::SendingListing(_)
         | State::Streaming(_)
         | State::ListingInReply

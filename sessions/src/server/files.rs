@@ -9,7 +9,9 @@ use super::session::State;
 use crate::digest::Algorithm;
 use crate::path::{PathArg, VirtualPath};
 use crate::scram::{Binding, MAX_ITERATIONS, MIN_ITERATIONS};
-use crate::wire::command::{ByteRange, Command, DigestForm, NewVerifier, Representation};
+use crate::wire::command::{
+    ByteRange, Command, DigestForm, NewVerifier, Representation, SetAttributes,
+};
 use crate::wire::reply::{Malformed, Operation, ParameterReply, Refusal, Reply, Status, Usage};
 
 /// A command whose job is at a worker, with what its reply needs.
@@ -30,6 +32,7 @@ pub(super) enum SimpleCommand {
     ModifiedAt,
     SetModified(VirtualPath),
     SetMode,
+    SetAttributes(VirtualPath),
     RemoveDirectory,
 }
 
@@ -108,6 +111,19 @@ fn run_on_name(command: Command, cx: &mut Context<'_>) -> State {
         Command::SetMode { path, mode } => run_on_path(&path, Operation::SetMode, cx, |path| {
             (Job::SetMode { path, mode }, SimpleCommand::SetMode)
         }),
+        Command::SetAttributes(SetAttributes {
+            path,
+            modified,
+            mode,
+        }) => run_on_path(&path, Operation::SetAttributes, cx, |path| {
+            let simple = SimpleCommand::SetAttributes(path.clone());
+            let job = Job::SetAttributes {
+                path,
+                modified,
+                mode,
+            };
+            (job, simple)
+        }),
         Command::RemoveFile(arg) => run_on_path(&arg, Operation::Delete, cx, |path| {
             (Job::RemoveFile { path }, SimpleCommand::Delete)
         }),
@@ -178,6 +194,7 @@ impl SimpleCommand {
             Self::Size => Operation::Size,
             Self::SetModified(_) => Operation::SetModified,
             Self::SetMode => Operation::SetMode,
+            Self::SetAttributes(_) => Operation::SetAttributes,
             Self::RemoveDirectory => Operation::RemoveDirectory,
         }
     }
@@ -194,7 +211,9 @@ impl SimpleCommand {
             (Self::Delete | Self::RemoveDirectory, Completion::Done) => Reply::Deleted,
             (Self::DropStage, Completion::Done) => Reply::StageDropped,
             (Self::SetPassword, Completion::Done) => Reply::PasswordChanged,
-            (Self::Facts(path), Completion::Facts(facts)) => Reply::Facts { path, facts },
+            (Self::Facts(path) | Self::SetAttributes(path), Completion::Facts(facts)) => {
+                Reply::Facts { path, facts }
+            }
             (Self::Entry(path), Completion::Entry(entry)) => Reply::Entry {
                 path,
                 entry,

@@ -87,6 +87,12 @@ pub enum Job {
         path: VirtualPath,
         mode: u32,
     },
+    /// Sets what is given, and asks for the facts then.
+    SetAttributes {
+        path: VirtualPath,
+        modified: Option<Stamp>,
+        mode: Option<u32>,
+    },
     /// Finds a free name like this one.
     UniqueName {
         path: VirtualPath,
@@ -180,6 +186,7 @@ impl Job {
             Refusal::Exists | Refusal::NotEmpty | Refusal::AboveHome => Self::Discard,
             Refusal::LeadsOut | Refusal::Forbidden | Refusal::ReadOnly => Self::Discard,
             Refusal::NotRegular | Refusal::BadName | Refusal::OtherDevice => Self::Discard,
+            Refusal::NameTooLong | Refusal::TheHome | Refusal::IntoItself => Self::Discard,
             Refusal::NotRecursive => Self::Discard,
             Refusal::NoStaging | Refusal::BadOffset { .. } | Refusal::TwoSizes => Self::Discard,
         }

@@ -4,9 +4,9 @@ use super::context::Context;
 use super::continuations::AfterJob;
 use super::job::{Completion, DigestUpdate, Job, ListingRequest};
 use super::session::State;
-use crate::path::PathArg;
 use crate::transfer::{End, Hashing, StopLine, Task, Until};
-use crate::wire::listing::{Form, Options};
+use crate::wire::command::List;
+use crate::wire::listing::Form;
 use crate::wire::reply::{Operation, Refusal, Reply};
 
 /// The listing's frames are being sent.
@@ -14,13 +14,13 @@ pub(super) struct SendingListing {
     operation: Operation,
 }
 
-pub(super) fn list(arg: Option<PathArg>, cx: &mut Context<'_>) -> State {
-    match cx.place(arg) {
+pub(super) fn list(list: List, cx: &mut Context<'_>) -> State {
+    match cx.place(list.path) {
         Ok(place) => {
             let request = ListingRequest {
                 place,
                 literal: None,
-                options: Options::NONE,
+                options: list.options,
                 form: Form::Native,
                 access: cx.access(),
             };

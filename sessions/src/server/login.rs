@@ -8,9 +8,9 @@ use super::parameters::Parameters;
 use super::session::{Effect, State};
 use super::{immediate, password_login, penalty, security};
 use crate::path::VirtualPath;
-use crate::scram::{ClientFirst, ScramError, ServerProof};
+use crate::scram::{Binding, ClientFirst, ScramError, ServerProof};
 use crate::wire::command::Command;
-use crate::wire::reply::{CloseReason, Operation, Refusal, Reply};
+use crate::wire::reply::{CloseReason, LoginRefusal, Operation, Refusal, Reply};
 
 /// A client-first-message whose account is being looked up.
 pub(super) struct Request {
@@ -63,7 +63,7 @@ fn begin(first: &[u8], cx: &mut Context<'_>) -> State {
             });
             State::working(job, AfterJob::Challenge(Box::new(Request { first })))
         }
-        Err(_) => penalty::fail(String::new(), cx),
+        Err(error) => refuse_login(error, String::new(), cx),
     }
 }
 
@@ -71,7 +71,7 @@ impl Request {
     pub(super) fn on_completed(self, completion: Completion, cx: &mut Context<'_>) -> State {
         let user = self.first.user().to_owned();
         let Completion::Account { verifier, standing } = completion else {
-            return penalty::fail(user, cx);
+            return penalty::fail(user, LoginRefusal::Credentials, cx);
         };
         let nonce = cx.shared.nonce();
         match self
@@ -86,11 +86,7 @@ impl Request {
                     proof,
                 }))
             }
-            Err(ScramError::BindingRequired | ScramError::BindingUnsupported) => {
-                cx.reply(Reply::BindingRefused);
-                State::New
-            }
-            Err(_) => penalty::fail(user, cx),
+            Err(error) => refuse_login(error, user, cx),
         }
     }
 }
@@ -117,7 +113,8 @@ impl AwaitProof {
                     },
                 )
             }
-            _ => penalty::fail(self.user, cx),
+            (Ok(_), Standing::Decoy) => penalty::fail(self.user, LoginRefusal::Credentials, cx),
+            (Err(error), _) => refuse_login(error, self.user, cx),
         }
     }
 }
@@ -150,6 +147,7 @@ pub(super) fn refuse_home(why: Refusal, cx: &mut Context<'_>) -> State {
     match why {
         Refusal::NoHome => cx.close_with(CloseReason::NoHome),
         Refusal::Overloaded => cx.close_with(CloseReason::Overloaded),
+        Refusal::TooManySessions => cx.close_with(CloseReason::TooManyOfUser),
         why => {
             cx.reply(Reply::Refused {
                 operation: Operation::Login,
@@ -158,6 +156,32 @@ pub(super) fn refuse_home(why: Refusal, cx: &mut Context<'_>) -> State {
             State::New
         }
     }
+}
+
+/// Refuses a login. A client that asks for a mechanism that is not offered here has shown nothing of
+/// a password, and is told at once what to ask for.
+fn refuse_login(error: ScramError, user: String, cx: &mut Context<'_>) -> State {
+    let why = match error {
+        ScramError::BindingRequired | ScramError::BindingUnsupported => {
+            cx.reply(Reply::LoginRefused(match cx.shared.setup.binding {
+                Binding::TlsExporter(_) => LoginRefusal::PlusOnly,
+                Binding::None => LoginRefusal::PlainOnly,
+            }));
+            return State::New;
+        }
+        ScramError::BindingMismatch => LoginRefusal::ChannelBinding,
+        ScramError::TooLong(_) | ScramError::Malformed(_) | ScramError::Authzid => {
+            LoginRefusal::Message
+        }
+        ScramError::MandatoryExtension(_) | ScramError::BadNonce => LoginRefusal::Message,
+        ScramError::NonceMismatch(_) => LoginRefusal::Message,
+        ScramError::WrongProof | ScramError::BadUser => LoginRefusal::Credentials,
+        // Said of a client's own password, or of a server.
+        ScramError::EmptySalt | ScramError::Iterations(_) => LoginRefusal::Credentials,
+        ScramError::EmptyPassword | ScramError::BadPassword => LoginRefusal::Credentials,
+        ScramError::Refused | ScramError::WrongSignature => LoginRefusal::Credentials,
+    };
+    penalty::fail(user, why, cx)
 }
 
 /// REIN: resets the session as if it had just been made; TLS stays (RFC 959 section 4.1.1).

@@ -21,6 +21,7 @@ mod login;
 mod parameters;
 mod password_login;
 mod penalty;
+mod range;
 mod ready;
 mod rename;
 mod security;

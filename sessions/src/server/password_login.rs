@@ -7,7 +7,7 @@ use super::job::{Completion, Job, Standing};
 use super::session::State;
 use super::{login, penalty};
 use crate::wire::command::Secret;
-use crate::wire::reply::{Refusal, Reply, SecurityReply};
+use crate::wire::reply::{LoginRefusal, Refusal, Reply, SecurityReply};
 
 /// Handles USER.
 pub(super) fn user(user: String, cx: &mut Context<'_>) -> State {
@@ -43,7 +43,7 @@ pub(super) fn identified(user: String, completion: Completion, cx: &mut Context<
             let job = cx.start_job(Job::OpenHome);
             State::working(job, AfterJob::Enter(user))
         }
-        _ => penalty::fail(user, cx),
+        _ => penalty::fail(user, LoginRefusal::Credentials, cx),
     }
 }
 

@@ -5,20 +5,21 @@ use std::time::Instant;
 
 use super::context::Context;
 use super::session::{Effect, State};
-use crate::wire::reply::{CloseReason, Reply};
+use crate::wire::reply::{CloseReason, LoginRefusal, Reply};
 
 /// A failed login that is not answered yet.
 pub(super) struct Penalty {
     until: Instant,
+    why: LoginRefusal,
 }
 
 /// Counts and reports a failed login, and delays its answer.
-pub(super) fn fail(user: String, cx: &mut Context<'_>) -> State {
+pub(super) fn fail(user: String, why: LoginRefusal, cx: &mut Context<'_>) -> State {
     cx.effects.push(Effect::LoginFailed { user });
     cx.shared.attempts += 1;
     let doublings = (cx.shared.attempts - 1).min(6);
     let until = cx.now + cx.shared.setup.limits.penalty * (1 << doublings);
-    State::Penalty(Penalty { until })
+    State::Penalty(Penalty { until, why })
 }
 
 impl Penalty {
@@ -28,7 +29,7 @@ impl Penalty {
 
     /// Answers the failed login.
     pub(super) fn over(self, cx: &mut Context<'_>) -> State {
-        cx.reply(Reply::BadCredentials);
+        cx.reply(Reply::LoginRefused(self.why));
         if cx.shared.attempts >= cx.shared.setup.limits.attempts {
             return cx.close_with(CloseReason::TooManyAttempts);
         }

@@ -4,7 +4,9 @@ use super::context::Context;
 use super::job::Access;
 use super::parameters::Setting;
 use super::session::State;
-use super::{data_ports, download, files, immediate, listing, login, rename, stream, upload};
+use super::{
+    data_ports, download, files, immediate, listing, login, range, rename, stream, upload,
+};
 use crate::path::VirtualPath;
 use crate::transfer::Task;
 use crate::wire::command::{Answer, Command, Permission, Store, Turn};
@@ -42,9 +44,10 @@ impl Ready {
                 range,
                 form,
             } => files::digest(&path, algorithm, range, form, cx),
-            Command::List(path) => listing::list(path, cx),
+            Command::List(list) => listing::list(list, cx),
             Command::Stages => listing::stages(cx),
             Command::Retrieve(retrieve) => download::retrieve(retrieve, cx),
+            Command::RetrieveRange(range) => range::retrieve(range, cx),
             Command::Store(store) => upload::store(store, cx),
             Command::RenameFrom(path) => rename::begin(path, cx),
             Command::Hash { path, algorithm } => files::hash(path, algorithm, cx),
@@ -95,6 +98,7 @@ fn operation_of(command: &Command) -> Operation {
         Command::RenameOver(_) => Operation::RenameTo,
         Command::SetModified { .. } => Operation::SetModified,
         Command::SetMode { .. } => Operation::SetMode,
+        Command::SetAttributes(_) => Operation::SetAttributes,
         _ => Operation::DropStage,
     }
 }

@@ -13,6 +13,7 @@ use super::job::{Completion, Evidence, Job, JobId, KeptBecause};
 use super::listing::SendingListing;
 use super::login::AwaitProof;
 use super::penalty::Penalty;
+use super::range::SendingRange;
 use super::ready::{Ready, check_permission, refuse_command};
 use super::stream::{
     self, CONTROL_GRACE, DataEvent, DataMode, Direction, HandshakeTiming, Streaming, Unconfirmed,
@@ -131,6 +132,7 @@ pub(super) enum State {
     Hashing(Hashing),
     Offered(Offered),
     SendingFile(SendingFile),
+    SendingRange(SendingRange),
     SendingListing(SendingListing),
     /// The abort frame was sent; the ABOR that asked for it is the next line.
     Stopped,
@@ -219,7 +221,8 @@ impl Session {
                 ..
             }) => publishing.accepts(),
             State::Working(_) | State::Penalty(_) | State::Closed => Accepts::Nothing,
-            State::SendingFile(_) | State::SendingListing(_) => Accepts::Nothing,
+            State::SendingFile(_) | State::SendingRange(_) => Accepts::Nothing,
+            State::SendingListing(_) => Accepts::Nothing,
             State::Receiving(_) | State::Discarding => Accepts::Nothing,
             State::StartingTls | State::ListingInReply | State::Listening => Accepts::Nothing,
             State::Hashing(hashing) => hashing.accepts(self.shared.setup.dialect_rules.long_work),
@@ -292,7 +295,8 @@ impl Session {
             State::Streaming(ref streaming) if streaming.is_handshaking() => Timer::Data,
             State::Unconfirmed(_) => Timer::ControlGrace,
             State::Streaming(_) | State::ListingInReply => Timer::Stall,
-            State::SendingFile(_) | State::SendingListing(_) => Timer::Stall,
+            State::SendingFile(_) | State::SendingRange(_) => Timer::Stall,
+            State::SendingListing(_) => Timer::Stall,
             State::Receiving(_) | State::Discarding => Timer::Stall,
             _ => Timer::Idle,
         }
@@ -438,6 +442,7 @@ fn on_transfer_ended(state: State, end: End, cx: &mut Context<'_>) -> State {
         State::ListingInReply => stream::list_in_reply_ended(end, cx),
         State::Hashing(hashing) => hashing.on_end(end, cx),
         State::SendingFile(sending) => sending.on_end(end, cx),
+        State::SendingRange(sending) => sending.on_end(end, cx),
         State::SendingListing(sending) => sending.on_end(end, cx),
         State::Receiving(receiving) => receiving.on_end(end, cx),
         State::Discarding => match end {

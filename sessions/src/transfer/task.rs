@@ -90,7 +90,10 @@ pub enum Until {
 /// Whether the bytes are hashed while they are moved.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Hashing {
+    /// The digest is of the file from its first byte on; it goes on where it stands.
     By(Algorithm),
+    /// The digest is of the moved bytes alone.
+    PartBy(Algorithm),
     Off,
 }
 

@@ -22,8 +22,9 @@ pub enum Command {
     },
     WorkingDirectory,
     ChangeDirectory(PathArg),
-    List(Option<PathArg>),
+    List(List),
     Retrieve(Retrieve),
+    RetrieveRange(RetrieveRange),
     Store(Store),
     Delete(PathArg),
     MakeDirectory(PathArg),
@@ -37,6 +38,7 @@ pub enum Command {
     },
     Stages,
     DropStage(PathArg),
+    SetAttributes(SetAttributes),
     SetPassword(Box<NewVerifier>),
     System,
     Help(Option<String>),
@@ -227,6 +229,35 @@ pub enum Via {
     Reply,
 }
 
+/// A listing of the native dialect.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct List {
+    /// `None` is the working directory.
+    pub path: Option<PathArg>,
+    pub options: Options,
+}
+
+/// New attributes of a file or directory; `None` leaves one as it is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SetAttributes {
+    pub path: PathArg,
+    pub modified: Option<Stamp>,
+    /// Permission bits, at most 0o777.
+    pub mode: Option<u32>,
+}
+
+/// A part of a file, to be sent at once.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RetrieveRange {
+    pub path: PathArg,
+    /// The algorithm that the part is verified by.
+    pub digest: Algorithm,
+    /// The offset of the first byte.
+    pub start: u64,
+    /// Bytes at most; `None` is all up to the file's end.
+    pub length: Option<u64>,
+}
+
 /// A download of the native dialect.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Retrieve {
@@ -318,6 +349,14 @@ pub enum Permission {
 }
 
 impl Command {
+    /// Lists a directory or a file, in no order.
+    pub fn list(path: Option<PathArg>) -> Self {
+        Self::List(List {
+            path,
+            options: Options::UNSORTED,
+        })
+    }
+
     /// What a session needs to give this command. Each command has a row: a new one without does
     /// not compile.
     pub fn required_permission(&self) -> Permission {
@@ -325,11 +364,13 @@ impl Command {
             Self::Login { .. } | Self::Prove { .. } => Permission::None,
             Self::Help(_) | Self::Noop | Self::Quit => Permission::None,
             Self::WorkingDirectory | Self::ChangeDirectory(_) | Self::List(_) => Permission::Login,
-            Self::Retrieve(_) | Self::Hash { .. } | Self::Facts(_) => Permission::Login,
+            Self::Retrieve(_) | Self::RetrieveRange(_) => Permission::Login,
+            Self::Hash { .. } | Self::Facts(_) => Permission::Login,
             Self::Status | Self::Usage | Self::Stages | Self::System => Permission::Login,
             Self::Abort | Self::Answer(_) | Self::SetPassword(_) => Permission::Login,
             Self::Store(_) | Self::Delete(_) | Self::MakeDirectory(_) => Permission::WriteAccess,
             Self::RenameFrom(_) | Self::DropStage(_) => Permission::WriteAccess,
+            Self::SetAttributes(_) => Permission::WriteAccess,
             Self::User(_) | Self::Password(_) | Self::Reinitialize => Permission::None,
             Self::Security(_) | Self::Features | Self::Host(_) => Permission::None,
             Self::Parameter(Parameter::OnlyValue(_)) => Permission::None,
@@ -356,7 +397,7 @@ impl Command {
             Self::WorkingDirectory => "PWD",
             Self::ChangeDirectory(_) => "CWD",
             Self::List(_) => "LIST",
-            Self::Retrieve(_) => "RETR",
+            Self::Retrieve(_) | Self::RetrieveRange(_) => "RETR",
             Self::Store(_) => "STOR",
             Self::Delete(_) => "DELE",
             Self::MakeDirectory(_) => "MKD",
@@ -365,6 +406,7 @@ impl Command {
             Self::Usage => "DF",
             Self::Hash { .. } => "HASH",
             Self::Stages | Self::StagesInReply | Self::DropStage(_) => "STAGES",
+            Self::SetAttributes(_) => "SETATTR",
             Self::SetPassword(_) => "PASSWD",
             Self::System => "SYST",
             Self::Help(_) => "HELP",
@@ -413,8 +455,11 @@ impl Command {
             Self::RenameFrom(path) | Self::Facts(path) | Self::DropStage(path) => Some(path),
             Self::Hash { path, .. } => Some(path),
             Self::Retrieve(retrieve) => Some(&retrieve.path),
+            Self::RetrieveRange(retrieve) => Some(&retrieve.path),
+            Self::SetAttributes(set) => Some(&set.path),
             Self::Store(store) => Some(&store.path),
-            Self::List(path) | Self::StoreUnique(path) | Self::Entry(path) => path.as_ref(),
+            Self::List(list) => list.path.as_ref(),
+            Self::StoreUnique(path) | Self::Entry(path) => path.as_ref(),
             Self::Listing(listing) => listing.path.as_ref(),
             Self::RetrieveStream(path) | Self::StoreStream { path, .. } | Self::Size(path) => {
                 Some(path)

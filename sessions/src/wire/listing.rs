@@ -14,11 +14,6 @@ pub enum Form {
 }
 
 impl Form {
-    /// Whether the entries are sorted, where there are few enough.
-    pub fn is_sorted(self) -> bool {
-        matches!(self, Self::Long | Self::Names)
-    }
-
     /// Whether the last name of a path may be a pattern.
     pub fn allows_patterns(self) -> bool {
         matches!(self, Self::Long | Self::Names)
@@ -36,6 +31,8 @@ pub struct Options {
 /// What entries are sorted by.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum SortKey {
+    /// Nothing: the order of the file system.
+    Unsorted,
     /// The bytes of the name.
     Name,
     /// `-t`: the latest first.
@@ -65,6 +62,11 @@ impl Options {
         key: SortKey::Name,
         direction: Direction::Forward,
         depth: Depth::One,
+    };
+
+    pub const UNSORTED: Self = Self {
+        key: SortKey::Unsorted,
+        ..Self::NONE
     };
 
     /// With one more option; letters without a meaning here change nothing, and the later of two

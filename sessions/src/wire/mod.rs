@@ -11,3 +11,4 @@ mod number;
 pub mod reply;
 mod shared_text;
 pub mod stamp;
+mod usage;

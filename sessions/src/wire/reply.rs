@@ -1,12 +1,12 @@
 //! Defines the server's replies by their meaning; each dialect has one table that gives them codes
 //! and text.
 
-use core::fmt;
 use core::net::SocketAddr;
 
 use super::command::{ByteRange, DigestForm, PassiveForm, Protection, Representation};
 use super::listing::FactSet;
 use super::stamp::Stamp;
+pub use super::usage::{Held, OfLimit, ShownLimit, UNLIMITED, Usage};
 use crate::digest::{Algorithm, Sum};
 use crate::path::VirtualPath;
 
@@ -22,8 +22,7 @@ pub enum Reply {
         /// The algorithm that verifies transfers at the least cost here.
         digest: Algorithm,
     },
-    BadCredentials,
-    BindingRefused,
+    LoginRefused(LoginRefusal),
     NotLoggedIn,
     LoggedInAlready,
     // listings
@@ -45,6 +44,13 @@ pub enum Reply {
         offset: u64,
     },
     Sent {
+        size: u64,
+        sum: Sum,
+    },
+    /// A part of a file was sent.
+    RangeSent {
+        offset: u64,
+        /// Bytes sent.
         size: u64,
         sum: Sum,
     },
@@ -308,6 +314,21 @@ impl Reply {
     }
 }
 
+/// Why a login is refused.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum LoginRefusal {
+    /// The user or the password is wrong, and nobody is told which.
+    Credentials,
+    /// The proof is bound to another channel than this one: someone may stand between the ends.
+    ChannelBinding,
+    /// This listener has TLS and takes SCRAM-SHA-256-PLUS with `tls-exporter` only.
+    PlusOnly,
+    /// This listener has no TLS and takes SCRAM-SHA-256 only.
+    PlainOnly,
+    /// The SCRAM message breaks the rules of RFC 5802.
+    Message,
+}
+
 /// Why an upload was not verified.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Mismatch {
@@ -337,6 +358,7 @@ pub enum Operation {
     Size,
     SetModified,
     SetMode,
+    SetAttributes,
     RemoveDirectory,
     /// A listing that only a directory can have (MLSD).
     ListDirectory,
@@ -361,6 +383,12 @@ pub enum Refusal {
     /// Neither a file nor a directory.
     NotRegular,
     BadName,
+    /// A name, or a whole path, is longer than the system takes.
+    NameTooLong,
+    /// The home itself is not renamed, removed or replaced.
+    TheHome,
+    /// A directory was to be moved into itself.
+    IntoItself,
     /// A rename to another file system.
     OtherDevice,
     OverQuota {
@@ -464,56 +492,6 @@ pub struct Status {
     pub user: String,
     pub usage: Usage,
     pub server: String,
-}
-
-/// A limit of a home that is none, in bytes or entries: no file system holds more.
-pub const UNLIMITED: u64 = i64::MAX as u64;
-
-/// Shows a limit to a person: a number, or `unlimited`.
-pub struct ShownLimit(pub u64);
-
-impl fmt::Display for ShownLimit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            UNLIMITED => f.write_str("unlimited"),
-            limit => write!(f, "{limit}"),
-        }
-    }
-}
-
-/// Shows to a person that a count has this limit: ` of 400`, or nothing where there is none.
-pub struct OfLimit(pub u64);
-
-impl fmt::Display for OfLimit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            UNLIMITED => Ok(()),
-            limit => write!(f, " of {limit}"),
-        }
-    }
-}
-
-/// What a home may hold and holds, in bytes and entries; limits may be [`UNLIMITED`].
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Usage {
-    pub limit: u64,
-    pub entries_limit: u64,
-    /// `None` while the home is being counted: nobody knows then, and nobody is told 0.
-    pub held: Option<Held>,
-}
-
-/// What a counted home holds.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Held {
-    /// Bytes of files and of unfinished uploads.
-    pub used: u64,
-    /// Those of `used` that are unfinished uploads which nobody is sending.
-    pub staged: u64,
-    /// Bytes reserved beside `used`, for uploads under way.
-    pub reserved: u64,
-    /// Bytes that a new upload would be granted.
-    pub free: u64,
-    pub entries: u64,
 }
 
 /// What a listing tells of an entry; the size in bytes.

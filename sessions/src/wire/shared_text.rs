@@ -49,6 +49,9 @@ pub(super) fn refusal_text(why: &Refusal) -> String {
         Refusal::ReadOnly => "your account may only read",
         Refusal::NotRegular => "neither a file nor a directory",
         Refusal::BadName => "not a good name",
+        Refusal::NameTooLong => "a name has at most 255 bytes, and a path 4095",
+        Refusal::TheHome => "that is the home itself",
+        Refusal::IntoItself => "a directory cannot be moved into itself",
         Refusal::OtherDevice => "that is another file system; copy it and delete the old one",
         Refusal::TooManyEntries => {
             "over your quota of files and directories; delete something first"

@@ -68,7 +68,6 @@ fn nothing_is_read_while_a_failed_login_waits() {
 fn a_home_that_is_refused() {
     for (why, code) in [
         (Refusal::NoAccount, 530),
-        (Refusal::TooManySessions, 530),
         (Refusal::NotReady, 450),
         (Refusal::Fault, 451),
     ] {
@@ -94,7 +93,11 @@ fn a_home_that_is_refused() {
 /// Nothing that the client could do better: 421, and it comes again.
 #[test]
 fn a_home_that_is_not_available_ends_the_session() {
-    for why in [Refusal::NoHome, Refusal::Overloaded] {
+    for why in [
+        Refusal::NoHome,
+        Refusal::Overloaded,
+        Refusal::TooManySessions,
+    ] {
         let world = || {
             let mut disk = Disk::new();
             disk.faults = Faults {

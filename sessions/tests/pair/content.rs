@@ -39,7 +39,7 @@ fn malformed() -> Vec<Vec<u8>> {
         with(&format!("{size} go=1 x")),
         with(&size),
         with(&format!("{size} a%4")),
-        with(&format!("{size} a%0A")),
+        with(&format!("{size} a%00")),
         with(&format!("{size} mtime=1 x")),
         with(&format!("{size} digest=crc x")),
         with("STOR go=1 x"),

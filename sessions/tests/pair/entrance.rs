@@ -5,6 +5,7 @@ use std::time::Duration;
 use skiff_sessions::client::{Credentials, Dialogue, Outcome};
 use skiff_sessions::scram::Binding;
 use skiff_sessions::server::Access;
+use skiff_sessions::wire::native::causes::Cause;
 use skiff_sessions::wire::reply::Refusal;
 
 use super::cuts::cuts;
@@ -51,6 +52,14 @@ fn logs_in(pair: &mut Pair, user: &str, password: &str, binding: Binding) -> Out
     pair.finish()
 }
 
+/// The cause of a refused login.
+fn cause(outcome: &Outcome) -> Option<Cause> {
+    match outcome {
+        Outcome::Replied(answered) if answered.code == 530 => answered.why,
+        other => panic!("{other:?}"),
+    }
+}
+
 fn text(outcome: &Outcome, code: u16) -> String {
     match outcome {
         Outcome::Replied(answered) if answered.code == code => answered.text.clone(),
@@ -88,7 +97,8 @@ fn the_right_password_at_every_cut() {
 #[test]
 fn a_wrong_password_and_then_the_right_one() {
     let mut pair = stranger();
-    text(&logs_in(&mut pair, "tom", "124", BOUND), 530);
+    let wrong = logs_in(&mut pair, "tom", "124", BOUND);
+    assert_eq!(cause(&wrong), Some(Cause::Credentials));
     assert_eq!(pair.server.strikes, ["tom"]);
     let outcome = logs_in(&mut pair, "tom", PASSWORD, BOUND);
     assert!(matches!(outcome, Outcome::LoggedIn(_)));
@@ -150,19 +160,21 @@ fn nothing_is_answered_during_a_penalty() {
 #[test]
 fn a_login_bound_to_another_channel() {
     let mut pair = stranger();
-    text(
-        &logs_in(&mut pair, "tom", PASSWORD, Binding::TlsExporter([8; 32])),
-        530,
-    );
+    let relayed = logs_in(&mut pair, "tom", PASSWORD, Binding::TlsExporter([8; 32]));
+    assert_eq!(cause(&relayed), Some(Cause::ChannelBinding));
     assert_eq!(pair.server.strikes, ["tom"]);
     // An unbound one is refused before anything is proved, and costs nothing.
-    text(&logs_in(&mut pair, "tom", PASSWORD, Binding::None), 530);
+    let unbound = logs_in(&mut pair, "tom", PASSWORD, Binding::None);
+    assert_eq!(cause(&unbound), Some(Cause::Mechanism));
+    assert!(text(&unbound, 530).contains("takes SCRAM-SHA-256-PLUS with tls-exporter only"));
     assert_eq!(pair.server.strikes, ["tom"]);
     let outcome = logs_in(&mut pair, "tom", PASSWORD, BOUND);
     assert!(matches!(outcome, Outcome::LoggedIn(_)));
 
     let mut plain = Pair::stranger(Rig::roomy(), Disk::new());
-    text(&logs_in(&mut plain, "tom", PASSWORD, BOUND), 530);
+    let bound = logs_in(&mut plain, "tom", PASSWORD, BOUND);
+    assert_eq!(cause(&bound), Some(Cause::Mechanism));
+    assert!(text(&bound, 530).contains("a plain listener takes SCRAM-SHA-256 only"));
 }
 
 #[test]
@@ -172,6 +184,8 @@ fn before_the_login() {
         ("LIST", &[530]),
         ("RETR f", &[530]),
         ("RETR start=0 f", &[530]),
+        ("RETR start=1 f", &[530]),
+        ("SETATTR mode=644 f", &[530]),
         ("STOR size=3 a", &[530]),
         ("DELE f", &[530]),
         ("STAT", &[530]),
@@ -232,6 +246,7 @@ fn who_may_only_read() {
         "DELE f",
         "MKD e",
         "RNFR f",
+        "SETATTR mtime=20260102030405 f",
         "STAGES drop=1 p",
     ];
     for line in lines {
@@ -257,7 +272,7 @@ fn a_home_that_cannot_be_opened() {
     names(&mut pair, "tom", PASSWORD, BOUND);
     assert!(matches!(pair.client.outcome(), Some(Outcome::LoggedIn(_))));
 
-    for why in [Refusal::TooManySessions, Refusal::Fault, Refusal::NotFound] {
+    for why in [Refusal::Fault, Refusal::NotFound] {
         let mut pair = stranger();
         pair.server.hold = Hold::Jobs;
         names(&mut pair, "tom", PASSWORD, BOUND);
@@ -288,7 +303,11 @@ fn a_home_that_cannot_be_opened() {
 /// Nothing that the client could do better: 421, and it comes again.
 #[test]
 fn a_home_that_is_not_available_ends_the_session() {
-    for why in [Refusal::NoHome, Refusal::Overloaded] {
+    for (why, cause) in [
+        (Refusal::NoHome, Cause::NoHome),
+        (Refusal::Overloaded, Cause::Overloaded),
+        (Refusal::TooManySessions, Cause::SessionsOfUser),
+    ] {
         let mut pair = stranger();
         pair.server.hold = Hold::Jobs;
         names(&mut pair, "tom", PASSWORD, BOUND);
@@ -301,7 +320,7 @@ fn a_home_that_is_not_available_ends_the_session() {
         pair.disk().faults.job = Some(why);
         let outcome = pair.finish();
         assert!(
-            matches!(&outcome, Outcome::Closing(answered) if answered.code == 421),
+            matches!(&outcome, Outcome::Closing(answered) if answered.why == Some(cause)),
             "{outcome:?}"
         );
         assert!(pair.server.is_over());

@@ -85,11 +85,28 @@ impl Disk {
             Job::SetPassword { .. } => done,
             Job::ChangeDirectory { to } => self.folder(key(to)).and(done),
             Job::Facts { path } => Ok((Completion::Facts(self.facts(&key(path))?), None)),
+            Job::SetAttributes {
+                path,
+                modified,
+                mode: _,
+            } => {
+                let facts = self.facts(&key(path))?;
+                if let (Some(file), Some(modified)) = (self.files.get_mut(&key(path)), modified) {
+                    file.modified = *modified;
+                }
+                let modified = modified.unwrap_or(facts.modified);
+                Ok((Completion::Facts(Facts { modified, ..facts }), None))
+            }
             Job::Usage => Ok((Completion::Usage(self.usage()), None)),
             Job::MakeDirectory { path } => self.make_folder(key(path)).and(done),
             Job::Remove { path } => self.remove(&key(path)).and(done),
             Job::CheckSource { path } => self.facts(&key(path)).and(done),
             Job::Rename { from, to } => self.rename(&key(from), key(to)).and(done),
+            Job::RenameOver { from, to } => {
+                self.facts(&key(from))?;
+                self.unlink(&key(to));
+                self.rename(&key(from), key(to)).and(done)
+            }
             Job::DropStage { path } => {
                 self.idle(&key(path))?;
                 if self.drop_stage(&key(path)) {
@@ -228,7 +245,7 @@ impl Disk {
     }
 
     fn listing(&self, path: &Path) -> Result<OpenFile, Refusal> {
-        let (mut text, mut hidden) = (Vec::new(), 0);
+        let mut text = Vec::new();
         let names = self.files.keys().chain(&self.folders);
         let inside = |name: &&Path| name.len() > 1 && &parent(name) == path;
         let listed: Vec<_> = match self.folder(path.clone()) {
@@ -238,13 +255,9 @@ impl Disk {
         };
         for name in listed {
             let leaf = name.rsplit(|&b| b == b'/').next().unwrap_or_default();
-            if leaf.contains(&b'\n') {
-                hidden += 1;
-            } else {
-                push_entry(leaf, &self.facts(name)?, &mut text);
-            }
+            push_entry(leaf, &self.facts(name)?, &mut text);
         }
-        Ok(OpenFile::Listing { text, hidden })
+        Ok(OpenFile::Listing { text, hidden: 0 })
     }
 
     fn stage_listing(&self) -> OpenFile {

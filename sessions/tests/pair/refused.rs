@@ -9,33 +9,35 @@ use super::rig::{NEW, OLD};
 use super::said::{ABORT, Said};
 use super::server::Hold;
 
-const WHY: &[Refusal] = &[
-    Refusal::NotFound,
-    Refusal::NotADirectory,
-    Refusal::IsADirectory,
-    Refusal::Exists,
-    Refusal::NotEmpty,
-    Refusal::AboveHome,
-    Refusal::LeadsOut,
-    Refusal::Forbidden,
-    Refusal::ReadOnly,
-    Refusal::NotRegular,
-    Refusal::BadName,
-    Refusal::OtherDevice,
-    Refusal::OverQuota {
-        needed: 9,
-        available: 3,
-    },
-    Refusal::TooManyEntries,
-    Refusal::DiskFull,
-    Refusal::Busy,
-    Refusal::NotReady,
-    Refusal::NoStaging,
-    Refusal::Changed,
-    Refusal::NoAccount,
-    Refusal::NoHome,
-    Refusal::Overloaded,
-    Refusal::Fault,
+/// Each reason with its name for programs.
+#[rustfmt::skip]
+const WHY: &[(Refusal, &str)] = &[
+    (Refusal::NotFound, "not-found"),
+    (Refusal::NotADirectory, "not-a-directory"),
+    (Refusal::IsADirectory, "is-a-directory"),
+    (Refusal::Exists, "exists"),
+    (Refusal::NotEmpty, "not-empty"),
+    (Refusal::AboveHome, "outside-home"),
+    (Refusal::LeadsOut, "outside-home"),
+    (Refusal::Forbidden, "permission"),
+    (Refusal::ReadOnly, "read-only"),
+    (Refusal::NotRegular, "not-a-file"),
+    (Refusal::BadName, "bad-name"),
+    (Refusal::NameTooLong, "name-too-long"),
+    (Refusal::TheHome, "the-home"),
+    (Refusal::IntoItself, "into-itself"),
+    (Refusal::OtherDevice, "other-file-system"),
+    (Refusal::OverQuota { needed: 9, available: 3 }, "quota-bytes"),
+    (Refusal::TooManyEntries, "quota-entries"),
+    (Refusal::DiskFull, "disk-full"),
+    (Refusal::Busy, "busy"),
+    (Refusal::NotReady, "counting"),
+    (Refusal::NoStaging, "no-staging"),
+    (Refusal::Changed, "changed"),
+    (Refusal::NoAccount, "no-account"),
+    (Refusal::NoHome, "no-home"),
+    (Refusal::Overloaded, "overloaded"),
+    (Refusal::Fault, "fault"),
 ];
 
 /// A line whose first job is refused, and what it says for 404 and 551.
@@ -82,6 +84,11 @@ const VERBS: &[Verb] = &[
     verb("DELE f"),
     verb("MKD e"),
     verb("RNFR f"),
+    verb("SETATTR mode=600 f"),
+    Verb {
+        directory: 551,
+        ..verb("RETR start=1 length=2 f")
+    },
     verb("STAT"),
     verb("STAT f"),
     verb("DF"),
@@ -100,6 +107,7 @@ fn world() -> Disk {
 fn code(verb: &Verb, why: &Refusal) -> u16 {
     match why {
         Refusal::AboveHome | Refusal::LeadsOut | Refusal::Forbidden | Refusal::ReadOnly => 403,
+        Refusal::TheHome => 403,
         Refusal::NotFound | Refusal::NotADirectory => verb.not_found,
         Refusal::OverQuota { .. } | Refusal::TooManyEntries => verb.quota,
         Refusal::IsADirectory => verb.directory,
@@ -108,14 +116,22 @@ fn code(verb: &Verb, why: &Refusal) -> u16 {
     }
 }
 
-fn tells(pair: &mut Pair, line: &str, verb: &Verb, why: Refusal) {
+fn tells(pair: &mut Pair, line: &str, verb: &Verb, why: (Refusal, &str)) {
     let said = pair.types(format!("{line}\r\n"));
     let [Said::Line(told, text)] = &said[..] else {
         panic!("{line} {why:?}: {said:?}");
     };
-    assert_eq!(*told, code(verb, &why), "{line} {why:?}");
-    let passing = matches!(why, Refusal::Busy | Refusal::NotReady | Refusal::Overloaded);
-    assert_eq!(text.starts_with("retry=1 "), passing, "{text}");
+    assert_eq!(*told, code(verb, &why.0), "{line} {why:?}");
+    let passing = matches!(
+        why.0,
+        Refusal::Busy | Refusal::NotReady | Refusal::Overloaded
+    );
+    assert_eq!(text.contains(" retry=1 "), passing, "{text}");
+    let cause = text
+        .split(' ')
+        .next()
+        .and_then(|first| first.strip_prefix("why="));
+    assert_eq!(cause, Some(why.1), "{line} {why:?}: {text}");
     if line.contains("go=1") {
         let rest = [ABORT, b"PWD\r\n"].concat();
         assert_eq!(pair.codes(rest), [257]);
@@ -129,7 +145,7 @@ fn every_reason_for_every_verb() {
         for &why in WHY {
             let mut pair = Pair::new(world(), Local::default());
             pair.disk().faults = Faults {
-                job: Some(why),
+                job: Some(why.0),
                 ..Faults::default()
             };
             tells(&mut pair, verb.line, verb, why);
@@ -152,12 +168,12 @@ fn every_reason_for_a_rename_and_a_publishing() {
     for &why in WHY {
         let mut pair = Pair::new(world(), Local::default());
         assert_eq!(pair.codes("RNFR f\r\n"), [350]);
-        pair.disk().faults.job = Some(why);
+        pair.disk().faults.job = Some(why.0);
         tells(&mut pair, rename.line, &rename, why);
 
         let md5 = skiff_sessions::digest::Algorithm::Md5.of(b"");
         assert_eq!(pair.codes(b"STOR size=0 a\r\n\0\0\0\0"), [150]);
-        pair.disk().faults.job = Some(why);
+        pair.disk().faults.job = Some(why.0);
         tells(&mut pair, &format!("225 md5={md5}"), &publish, why);
         assert_eq!(pair.disk().content("/a"), None);
     }

@@ -34,6 +34,10 @@ const LINES: &[&str] = &[
     "LIST",
     "RETR f",
     "RETR start=0 f",
+    "RETR start=3 length=4 f",
+    "LIST sort=size",
+    "SETATTR mode=600 f",
+    "351 replace=1 g",
     "RETR no",
     "STOR size=3 new",
     "DELE f",
@@ -157,7 +161,10 @@ fn states() -> Vec<State> {
             "renaming",
             b"RNFR f\r\n".to_vec(),
             ("351 g\r\n", &[250], &[503]),
-            vec![("351 g", vec![250], Ready)],
+            vec![
+                ("351 g", vec![250], Ready),
+                ("351 replace=1 g", vec![250], Ready),
+            ],
         ),
     ]
 }
@@ -219,6 +226,10 @@ fn every_line_in_ready() {
         ("LIST", &[150, 226]),
         ("RETR f", &[150]),
         ("RETR start=0 f", &[150, 226]),
+        ("RETR start=3 length=4 f", &[150, 226]),
+        ("LIST sort=size", &[150, 226]),
+        ("SETATTR mode=600 f", &[213]),
+        ("351 replace=1 g", &[503]),
         ("RETR no", &[404]),
         ("STOR size=3 new", &[150]),
         ("DELE f", &[250]),

@@ -195,7 +195,7 @@ fn a_person_stops_a_listing_at_every_byte() {
         };
         let mut pair = Pair::rigged(rig, Rc::new(RefCell::new(disk)), Local::default());
         pair.client
-            .begin(|_, out| Dialogue::listing(Command::List(Some(arg("d"))), out));
+            .begin(|_, out| Dialogue::listing(Command::list(Some(arg("d"))), out));
         pair.drive_shut();
         pair.client.stop();
         assert_eq!(pair.finish(), Outcome::Stopped);

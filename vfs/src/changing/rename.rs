@@ -156,7 +156,7 @@ impl Home {
         let (from_stage, to_stage) = (find_stage(from)?, find_stage(to)?);
         match renameat(&from.folder, from.leaf(), &to.folder, to.leaf()) {
             // A directory was to be moved into itself.
-            Err(Errno::INVAL) => return Err(VfsError::BadName),
+            Err(Errno::INVAL) => return Err(VfsError::IntoItself),
             other => other?,
         }
         self.shrink_published(state, to.folder.id, published_charge(target));

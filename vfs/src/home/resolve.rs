@@ -68,12 +68,12 @@ impl Home {
         Err(VfsError::NotFound)
     }
 
-    /// Resolves a path that ends in a name, whether a file has it or not. [`VfsError::Forbidden`]
+    /// Resolves a path that ends in a name, whether a file has it or not. [`VfsError::TheHome`]
     /// for the home itself, [`VfsError::BadName`] for a path that ends in `..`.
     pub(crate) fn resolve_name(&self, path: &Path, links: Links) -> Result<NameAt, VfsError> {
         match self.resolve(path, links)? {
             Resolved::Name(name_at, _) => Ok(name_at),
-            Resolved::Folder(folder) if folder.id == self.mounts.root() => Err(VfsError::Forbidden),
+            Resolved::Folder(folder) if folder.id == self.mounts.root() => Err(VfsError::TheHome),
             Resolved::Folder(_) => Err(VfsError::BadName),
         }
     }

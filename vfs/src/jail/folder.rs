@@ -235,7 +235,7 @@ pub(crate) fn rename_noreplace(
     }
     match renameat(&from, from_leaf, &to, to_leaf) {
         // EINVAL: a directory was to be moved into itself.
-        Err(Errno::INVAL) => Err(VfsError::BadName),
+        Err(Errno::INVAL) => Err(VfsError::IntoItself),
         other => Ok(other?),
     }
 }

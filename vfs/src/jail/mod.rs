@@ -129,18 +129,17 @@ pub(crate) fn is_staging_name(name: &[u8]) -> bool {
     name.eq_ignore_ascii_case(STAGING_NAME.as_bytes())
 }
 
-/// Whether `name` holds a CR, LF or NUL, and so could forge a line of a listing or a reply.
+/// Whether `name` holds a CR or LF, and so could forge a line where names are not escaped.
 pub(crate) fn has_line_break(name: &[u8]) -> bool {
-    name.iter()
-        .any(|byte| matches!(byte, b'\0' | b'\r' | b'\n'))
+    name.iter().any(|byte| matches!(byte, b'\r' | b'\n'))
 }
 
-/// Refuses the name of staging directories and names with line breaks.
+/// Refuses the name of staging directories and names with a NUL, which no system call takes.
 pub(crate) fn check_name(name: &OsStr) -> Result<(), VfsError> {
     if is_staging_name(name.as_bytes()) {
         return Err(VfsError::NotFound);
     }
-    if has_line_break(name.as_bytes()) {
+    if name.as_bytes().contains(&0) {
         return Err(VfsError::BadName);
     }
     Ok(())

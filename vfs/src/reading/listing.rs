@@ -25,7 +25,16 @@ pub struct Listing {
     home: Arc<Home>,
     source: Source,
     entry: Entry,
+    line_breaks: LineBreaks,
     hidden: u64,
+}
+
+/// What becomes of names that hold a CR or LF.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum LineBreaks {
+    Listed,
+    /// They are left out, and counted.
+    Hidden,
 }
 
 #[derive(Debug)]
@@ -59,6 +68,7 @@ impl Listing {
                 ahead: NamesAhead::default(),
             })),
             entry: Entry::blank(),
+            line_breaks: LineBreaks::Listed,
             hidden: 0,
         }
     }
@@ -68,6 +78,7 @@ impl Listing {
             home: Arc::clone(home),
             source: Source::Single,
             entry,
+            line_breaks: LineBreaks::Listed,
             hidden: 0,
         }
     }
@@ -75,6 +86,11 @@ impl Listing {
     /// The next entry, in the order of the file system unless it was sorted; `None` at the end.
     pub fn next(&mut self, worker: &Worker) -> Result<Option<&Entry>, VfsError> {
         Ok(self.advance(worker)?.then_some(&self.entry))
+    }
+
+    /// Says what becomes of names that hold a CR or LF; to be called before the first entry.
+    pub fn set_line_breaks(&mut self, line_breaks: LineBreaks) {
+        self.line_breaks = line_breaks;
     }
 
     /// The entry that [`Listing::advance`] came to last.
@@ -99,7 +115,7 @@ impl Listing {
             reader,
             ahead,
         } = &mut **directory;
-        while let Some(name) = next_listed(reader, &mut self.hidden)? {
+        while let Some(name) = next_listed(reader, self.line_breaks, &mut self.hidden)? {
             if keep(name.to_bytes()) {
                 ahead.push(name);
             }
@@ -130,7 +146,7 @@ impl Listing {
         loop {
             let name = match ahead.next() {
                 Some(name) => name,
-                None => match next_listed(reader, &mut self.hidden)? {
+                None => match next_listed(reader, self.line_breaks, &mut self.hidden)? {
                     Some(name) => name,
                     None => return Ok(false),
                 },
@@ -178,9 +194,10 @@ impl Listing {
     }
 }
 
-/// The next name that may be listed; counts those that hold a CR or LF.
+/// The next name that may be listed; counts those that are hidden.
 fn next_listed<'a>(
     reader: &'a mut DirReader,
+    line_breaks: LineBreaks,
     hidden: &mut u64,
 ) -> Result<Option<&'a CStr>, VfsError> {
     loop {
@@ -188,7 +205,7 @@ fn next_listed<'a>(
         let Some(name) = reader.peek()? else {
             return Ok(None);
         };
-        let is_hidden = jail::has_line_break(name.to_bytes());
+        let is_hidden = line_breaks == LineBreaks::Hidden && jail::has_line_break(name.to_bytes());
         if !is_hidden && !jail::is_staging_name(name.to_bytes()) {
             break;
         }

@@ -222,7 +222,8 @@ fn stage_after(error: &VfsError) -> StageEnd {
         VfsError::Forbidden | VfsError::Escapes | VfsError::OtherDevice => StageEnd::Remove,
         VfsError::NotFound | VfsError::NotADirectory | VfsError::NoStaging => StageEnd::Remove,
         VfsError::IsADirectory | VfsError::NotEmpty | VfsError::NotRegular => StageEnd::Remove,
-        VfsError::BadName | VfsError::BadOffset { .. } => StageEnd::Remove,
+        VfsError::BadName | VfsError::NameTooLong | VfsError::TheHome => StageEnd::Remove,
+        VfsError::IntoItself | VfsError::BadOffset { .. } => StageEnd::Remove,
         VfsError::OverQuota { .. } => StageEnd::Remove,
     }
 }

@@ -34,7 +34,10 @@ pub(super) fn path(argument: &[u8]) -> Result<PathArg, ArgumentError> {
     if argument.is_empty() {
         return Err(ArgumentError::Arguments);
     }
-    PathArg::new(argument).ok_or(ArgumentError::Name)
+    // RFC 959 section 5.3.2: a pathname holds no CR and no LF.
+    let breaks_line = argument.iter().any(|b| matches!(b, b'\r' | b'\n'));
+    let path = PathArg::new(argument).filter(|_| !breaks_line);
+    path.ok_or(ArgumentError::Name)
 }
 
 /// Takes all of it as a path; `None` if it is empty.

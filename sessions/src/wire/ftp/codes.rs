@@ -44,7 +44,7 @@ pub fn code(reply: &Reply) -> u16 {
         Reply::RenameToWhat => 350,
         Reply::Aborted | Reply::Stopped => 426,
         Reply::BadSequence | Reply::LoggedInAlready => 503,
-        Reply::NotLoggedIn | Reply::BadCredentials => 530,
+        Reply::NotLoggedIn | Reply::LoginRefused(_) => 530,
         Reply::Closing(reason) => close_reason_code(reason),
         Reply::Security(security) => security_code(security),
         Reply::Data(data) => data_code(data),
@@ -52,8 +52,9 @@ pub fn code(reply: &Reply) -> u16 {
         Reply::Malformed(malformed) => malformed_code(malformed),
         Reply::Refused { operation, why } => refusal_code(*operation, why),
         // Replies to commands that this dialect does not have.
-        Reply::Challenge { .. } | Reply::LoggedIn { .. } | Reply::BindingRefused => 502,
+        Reply::Challenge { .. } | Reply::LoggedIn { .. } => 502,
         Reply::Offer { .. } | Reply::SendingAll { .. } | Reply::SendingFrom { .. } => 502,
+        Reply::RangeSent { .. } => 502,
         Reply::Sent { .. } | Reply::SendNow | Reply::PartHere { .. } | Reply::SendFrom { .. } => 502,
         Reply::AlreadyThere { .. } | Reply::Stored { .. } | Reply::NotVerified(_) => 502,
         Reply::Working { .. } | Reply::Facts { .. } | Reply::HashIs { .. } => 502,
@@ -136,18 +137,20 @@ fn refusal_code(operation: Operation, why: &Refusal) -> u16 {
         Refusal::Busy | Refusal::NotReady | Refusal::Overloaded | Refusal::NoHome => 450,
         Refusal::Changed | Refusal::Fault | Refusal::TooLong | Refusal::BadFrame => 451,
         Refusal::DiskFull => 452,
-        Refusal::NoAccount | Refusal::TooManySessions => 530,
+        Refusal::NoAccount => 530,
+        Refusal::TooManySessions => 421,
         Refusal::NotRecursive => 504,
         Refusal::OverQuota { .. } | Refusal::TooManyEntries => 552,
         // RFC 3659 section 7.2.1: MLSD of what is no directory.
         Refusal::NotADirectory if operation == Operation::ListDirectory => 501,
-        Refusal::BadName => 553,
+        Refusal::BadName | Refusal::NameTooLong | Refusal::IntoItself => 553,
         Refusal::Exists if operation == Operation::Store => 553,
         Refusal::BadOffset { .. } => 554,
         Refusal::NotFound | Refusal::NotADirectory | Refusal::IsADirectory | Refusal::Exists => 550,
         // Not 450: lftp then connects again and asks for ever.
         Refusal::TwoSizes => 550,
         Refusal::NotEmpty | Refusal::AboveHome | Refusal::LeadsOut | Refusal::Forbidden => 550,
+        Refusal::TheHome => 550,
         Refusal::ReadOnly | Refusal::NotRegular | Refusal::OtherDevice | Refusal::NoStaging => 550,
     }
 }

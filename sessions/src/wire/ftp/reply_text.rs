@@ -76,7 +76,7 @@ fn push_line(reply: &Reply, code: u16, out: &mut Vec<u8>) {
 fn fixed_text(reply: &Reply) -> &'static str {
     match reply {
         Reply::NeedPassword => "now the password",
-        Reply::BadCredentials => "wrong user or password",
+        Reply::LoginRefused(_) => "wrong user or password",
         Reply::NotLoggedIn => "log in first, with USER and PASS",
         Reply::LoggedInAlready => "logged in already; REIN begins anew",
         Reply::Reinitialized => "ready for another user",

@@ -295,7 +295,7 @@ fn listing(argument: &[u8], form: Form, via: Via) -> Parsed {
     Ok(Command::Listing(Listing {
         path: optional_path(argument)?,
         literal: None,
-        options: Options::NONE,
+        options: Options::UNSORTED,
         form,
         via,
     }))

@@ -1,23 +1,31 @@
 //! Encodes replies as lines: the one table of the native dialect that gives each its code and text.
 
+use std::borrow::Cow;
+
 use base64ct::{Base64, Encoding};
 
+use super::causes::{Cause, cause};
 use super::facts::kind_name;
 use super::path_escape::push_path;
 use super::verbs::{VERBS, find};
 use crate::digest::{Algorithm, Sum};
 use crate::path::VirtualPath;
-use crate::wire::reply::{Facts, HelpTopic, Malformed, Mismatch, Operation, Refusal, Reply, Usage};
+use crate::wire::line::LINE_MAX;
+use crate::wire::reply::{
+    Facts, HelpTopic, LoginRefusal, Malformed, Mismatch, Operation, Refusal, Reply, Usage,
+};
 use crate::wire::shared_text::{close_reason_text, refusal_text};
 use crate::wire::stamp::Stamp;
 
 /// The server's features beyond the core of version 1, told in 331.
-const FEATURES: &str = "go,start,hash,stages,df,passwd,digest";
+const FEATURES: &str = "go,start,hash,stages,df,passwd,digest,why,range,replace,setattr,sort";
 
 /// Appends `reply` as one line and returns its code.
 pub fn encode(reply: &Reply, out: &mut Vec<u8>) -> u16 {
     let code = code(reply);
-    let line = Line(out).code(code);
+    let cause = cause(reply);
+    debug_assert_eq!(code >= 400, cause.is_some(), "{reply:?}");
+    let line = Line(out).code(code).cause(cause);
     match reply {
         Reply::Challenge { scram } => {
             line.base64("scram", scram)
@@ -38,6 +46,9 @@ pub fn encode(reply: &Reply, out: &mut Vec<u8>) -> u16 {
         Reply::SendingAll { size } => line.token("size", size).text("sending all"),
         Reply::SendingFrom { offset } => line.token("offset", offset).text("sending the rest"),
         Reply::Sent { size, sum } => line.file(*size, sum, "all sent"),
+        Reply::RangeSent { offset, size, sum } => {
+            line.token("offset", offset).file(*size, sum, "part sent");
+        }
         Reply::PartHere { have, sum } => {
             let line = line.token("have", have).sum(sum);
             line.text("a part is here, resume?");
@@ -65,16 +76,8 @@ pub fn encode(reply: &Reply, out: &mut Vec<u8>) -> u16 {
         }
         Reply::Platform(name) => line.text(name),
         Reply::Help { topic, .. } => line.text(&help(topic)),
-        Reply::Malformed(Malformed::BadArguments { syntax }) => {
-            line.text(&format!("bad arguments; the syntax is {syntax}"));
-        }
-        Reply::Refused {
-            operation: Operation::Store,
-            why: Refusal::Exists,
-        } => {
-            line.text("another file is there; say replace=1 to replace it");
-        }
-        Reply::Refused { why, .. } => line.refusal(why),
+        Reply::Malformed(malformed) => line.malformed(malformed),
+        Reply::Refused { operation, why } => line.refusal(*operation, why),
         Reply::NotVerified(Mismatch::Size { promised, received }) => {
             line.text(&format!(
                 "not verified: {promised} bytes promised, {received} received; the part is gone"
@@ -99,7 +102,8 @@ pub fn code(reply: &Reply) -> u16 {
         Reply::Help { .. } => 214,
         Reply::Platform(_) => 215,
         Reply::Goodbye => 221,
-        Reply::ListingDone { .. } | Reply::Sent { .. } | Reply::Stored { .. } | Reply::NothingToAbort => 226,
+        Reply::ListingDone { .. } | Reply::Sent { .. } | Reply::RangeSent { .. } => 226,
+        Reply::Stored { .. } | Reply::NothingToAbort => 226,
         Reply::LoggedIn { .. } => 230,
         Reply::DirectoryChanged(_) | Reply::Deleted | Reply::Renamed => 250,
         Reply::StageDropped | Reply::PasswordChanged => 250,
@@ -112,7 +116,7 @@ pub fn code(reply: &Reply) -> u16 {
         Reply::Malformed(Malformed::BadArguments { .. } | Malformed::BadName) => 501,
         Reply::Malformed(_) => 500,
         Reply::BadSequence | Reply::LoggedInAlready => 503,
-        Reply::NotLoggedIn | Reply::BadCredentials | Reply::BindingRefused => 530,
+        Reply::NotLoggedIn | Reply::LoginRefused(_) => 530,
         Reply::Aborted | Reply::Stopped | Reply::NotVerified(_) => 550,
         // Replies to commands that this dialect does not have.
         Reply::Greeting { .. } | Reply::NeedPassword | Reply::Authenticated { .. } => 502,
@@ -128,6 +132,8 @@ pub fn code(reply: &Reply) -> u16 {
 fn refusal_code(operation: Operation, why: &Refusal) -> u16 {
     match (operation, why) {
         (_, Refusal::AboveHome | Refusal::LeadsOut | Refusal::Forbidden | Refusal::ReadOnly) => 403,
+        (_, Refusal::TheHome) => 403,
+        (_, Refusal::TooManySessions) => 421,
         (Operation::Store, Refusal::OverQuota { .. } | Refusal::TooManyEntries) => 551,
         (Operation::Retrieve | Operation::Hash, Refusal::IsADirectory) => 551,
         (Operation::RenameTo, Refusal::Exists) => 401,
@@ -140,8 +146,7 @@ fn refusal_code(operation: Operation, why: &Refusal) -> u16 {
 
 fn fixed_text(reply: &Reply) -> &'static str {
     match reply {
-        Reply::BadCredentials => "wrong user or password",
-        Reply::BindingRefused => "this listener wants SCRAM-SHA-256-PLUS with tls-exporter",
+        Reply::LoginRefused(why) => login_refusal_text(*why),
         Reply::NotLoggedIn => "log in first",
         Reply::LoggedInAlready => "logged in already",
         Reply::ListingFollows => "here comes the directory listing",
@@ -160,24 +165,40 @@ fn fixed_text(reply: &Reply) -> &'static str {
         Reply::Noop => "ok",
         Reply::Goodbye => "goodbye",
         Reply::BadSequence => "not now: out of order",
-        Reply::Malformed(malformed) => malformed_text(malformed),
         Reply::Closing(reason) => close_reason_text(reason),
         _ => "ok",
     }
 }
 
-fn malformed_text(malformed: &Malformed) -> &'static str {
-    match malformed {
-        Malformed::TooLong => "the line is over 8192 bytes",
+fn login_refusal_text(why: LoginRefusal) -> &'static str {
+    match why {
+        LoginRefusal::Credentials => "wrong user or password",
+        LoginRefusal::ChannelBinding => {
+            "wrong channel binding: someone may stand between the two ends"
+        }
+        LoginRefusal::PlusOnly => {
+            "a listener with TLS takes SCRAM-SHA-256-PLUS with tls-exporter only"
+        }
+        LoginRefusal::PlainOnly => "a plain listener takes SCRAM-SHA-256 only",
+        LoginRefusal::Message => "the SCRAM message breaks the rules of RFC 5802",
+    }
+}
+
+fn malformed_text(malformed: &Malformed) -> Cow<'static, str> {
+    let text = match malformed {
+        Malformed::TooLong => return format!("the line is over {LINE_MAX} bytes").into(),
+        Malformed::BadArguments { syntax } => {
+            return format!("bad arguments; the syntax is {syntax}").into();
+        }
         Malformed::BadLineEnd => "a line ends with CRLF and holds no NUL or CR",
         Malformed::NotUtf8 => "the line is not UTF-8; write other bytes of a name as %XX",
         Malformed::UnknownVerb => "unknown verb; HELP lists them",
-        Malformed::BadArguments { syntax } => syntax,
-        Malformed::BadName => "a name holds no NUL, CR or LF, and % only as %25 or %XX",
+        Malformed::BadName => "a name holds no NUL, and % only as %25 or %XX",
         Malformed::NotImplemented | Malformed::NotForThatArgument => "not implemented",
         Malformed::UnknownNetwork => "unknown network protocol",
         Malformed::OtherProtocol => "that is another protocol",
-    }
+    };
+    text.into()
 }
 
 fn help(topic: &HelpTopic) -> String {
@@ -206,6 +227,18 @@ impl Line<'_> {
         self.0
             .extend_from_slice(format!(" {key}={value}").as_bytes());
         self
+    }
+
+    /// Adds `why=`, and `retry=1` where the same command may work in a moment.
+    fn cause(self, cause: Option<Cause>) -> Self {
+        let Some(cause) = cause else {
+            return self;
+        };
+        let line = self.token("why", cause.name());
+        match cause.may_pass() {
+            true => line.token("retry", 1),
+            false => line,
+        }
     }
 
     fn base64(self, key: &str, value: &[u8]) -> Self {
@@ -259,15 +292,23 @@ impl Line<'_> {
         }
     }
 
-    fn refusal(self, why: &Refusal) {
+    fn refusal(self, operation: Operation, why: &Refusal) {
         let line = match why {
             Refusal::OverQuota { needed, available } => {
                 self.token("needed", needed).token("available", available)
             }
-            Refusal::Busy | Refusal::NotReady | Refusal::Overloaded => self.token("retry", 1),
             _ => self,
         };
-        line.text(&refusal_text(why));
+        line.text(&match (operation, why) {
+            (Operation::Store, Refusal::Exists) => {
+                "another file is there; say replace=1 to replace it".into()
+            }
+            _ => refusal_text(why),
+        });
+    }
+
+    fn malformed(self, malformed: &Malformed) {
+        self.text(&malformed_text(malformed));
     }
 
     fn path(self, path: &VirtualPath) {

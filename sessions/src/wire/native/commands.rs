@@ -5,7 +5,11 @@ use base64ct::{Base64, Encoding};
 use super::path_escape::push_path;
 use crate::digest::{Algorithm, Sum};
 use crate::path::PathArg;
-use crate::wire::command::{Answer, Command, NewVerifier, Replace, Retrieve, Store, Turn};
+use crate::wire::command::{
+    Answer, Command, List, NewVerifier, Replace, Retrieve, RetrieveRange, SetAttributes, Store,
+    Turn,
+};
+use crate::wire::listing::{Direction, SortKey};
 
 /// Appends `command` as one line.
 pub fn encode(command: &Command, out: &mut Vec<u8>) {
@@ -15,9 +19,11 @@ pub fn encode(command: &Command, out: &mut Vec<u8>) {
         Command::Prove { last } => line.verb("PASS").base64("scram", last).end(),
         Command::WorkingDirectory => line.verb("PWD").end(),
         Command::ChangeDirectory(path) => line.verb("CWD").path(path),
-        Command::List(None) => line.verb("LIST").end(),
-        Command::List(Some(path)) => line.verb("LIST").path(path),
+        Command::List(list) => encode_list(line, list),
         Command::Retrieve(retrieve) => encode_retrieve(line, retrieve),
+        Command::RetrieveRange(range) => encode_range(line, range),
+        Command::SetAttributes(set) => encode_attributes(line, set),
+        Command::RenameOver(path) => line.verb("351").token("replace", 1).path(path),
         Command::Store(store) => encode_store(line, store),
         Command::Delete(path) => line.verb("DELE").path(path),
         Command::MakeDirectory(path) => line.verb("MKD").path(path),
@@ -44,7 +50,7 @@ pub fn encode(command: &Command, out: &mut Vec<u8>) {
         Command::RetrieveStream(_) | Command::StoreStream { .. } | Command::StoreUnique(_) => {}
         Command::Listing(_) | Command::Entry(_) | Command::Size(_) => {}
         Command::ModifiedAt(_) | Command::SetModified { .. } | Command::SetMode { .. } => {}
-        Command::RemoveFile(_) | Command::RemoveDirectory(_) | Command::RenameOver(_) => {}
+        Command::RemoveFile(_) | Command::RemoveDirectory(_) => {}
         Command::Digest { .. } | Command::Available(_) => {}
         Command::Features | Command::Host(_) | Command::StagesInReply => {}
     }
@@ -66,6 +72,49 @@ fn encode_answer(line: Line<'_>, answer: &Answer) {
         Answer::DeclineUpload => line.verb("410").end(),
         Answer::Different => line.verb("550").end(),
     }
+}
+
+fn encode_list(mut line: Line<'_>, list: &List) {
+    line = line.verb("LIST");
+    let key = match list.options.key {
+        SortKey::Unsorted => None,
+        SortKey::Name => Some("name"),
+        SortKey::Size => Some("size"),
+        SortKey::Modified => Some("modify"),
+    };
+    if let Some(key) = key {
+        line = line.token("sort", key);
+    }
+    if list.options.direction == Direction::Backward {
+        line = line.token("reverse", 1);
+    }
+    match &list.path {
+        Some(path) => line.path(path),
+        None => line.end(),
+    }
+}
+
+fn encode_range(line: Line<'_>, range: &RetrieveRange) {
+    let mut line = line.verb("RETR");
+    if range.digest != Algorithm::default() {
+        line = line.token("digest", range.digest.name());
+    }
+    line = line.token("start", range.start);
+    if let Some(length) = range.length {
+        line = line.token("length", length);
+    }
+    line.path(&range.path);
+}
+
+fn encode_attributes(mut line: Line<'_>, set: &SetAttributes) {
+    line = line.verb("SETATTR");
+    if let Some(modified) = set.modified {
+        line = line.token("mtime", modified.to_digits());
+    }
+    if let Some(mode) = set.mode {
+        line = line.token("mode", format_args!("{mode:04o}"));
+    }
+    line.path(&set.path);
 }
 
 fn encode_retrieve(line: Line<'_>, retrieve: &Retrieve) {
@@ -156,6 +205,7 @@ mod tests {
     use super::*;
     use crate::path::{SENT_PATH_MAX, VirtualPath};
     use crate::wire::line::LINE_MAX;
+    use crate::wire::listing::Options;
     use crate::wire::native::verbs::{VERBS, decode};
     use crate::wire::stamp::Stamp;
 
@@ -163,14 +213,32 @@ mod tests {
         PathArg::new("p q").unwrap()
     }
 
+    /// Verbs that have more forms than one.
+    fn other_forms() -> [Command; 10] {
+        [
+            listed(SortKey::Name, Direction::Backward),
+            listed(SortKey::Size, Direction::Forward),
+            listed(SortKey::Modified, Direction::Forward),
+            range(9, Some(0)),
+            range(0, Some(7)),
+            range(7, None),
+            set(Some(Stamp(1_767_323_045)), None),
+            set(Some(Stamp(0)), Some(0o7)),
+            set(None, Some(0o755)),
+            Command::RenameOver(path()),
+        ]
+    }
+
     fn every_command() -> Vec<Command> {
         let mut all = every_verb();
+        all.extend(other_forms());
         let paths = [
             &b"a"[..],
             b"/a b/c",
             b" lead",
             "中文%".as_bytes(),
             b"\xff\xfe%41",
+            b"line\r\nDELE x\n",
         ];
         all.extend(paths.map(|path| Command::ChangeDirectory(PathArg::new(path).unwrap())));
         let sum = Algorithm::Md5.of(b"x");
@@ -191,6 +259,35 @@ mod tests {
         ];
         all.extend(answers.map(Command::Answer));
         all
+    }
+
+    fn listed(key: SortKey, direction: Direction) -> Command {
+        let options = Options {
+            key,
+            direction,
+            ..Options::UNSORTED
+        };
+        Command::List(List {
+            path: Some(path()),
+            options,
+        })
+    }
+
+    fn range(start: u64, length: Option<u64>) -> Command {
+        Command::RetrieveRange(RetrieveRange {
+            path: path(),
+            digest: Algorithm::Sha256,
+            start,
+            length,
+        })
+    }
+
+    fn set(modified: Option<Stamp>, mode: Option<u32>) -> Command {
+        Command::SetAttributes(SetAttributes {
+            path: path(),
+            modified,
+            mode,
+        })
     }
 
     fn every_verb() -> Vec<Command> {
@@ -226,8 +323,8 @@ mod tests {
                 last: b"c=biws".to_vec(),
             },
             Command::WorkingDirectory,
-            Command::List(None),
-            Command::List(Some(path())),
+            Command::list(None),
+            Command::list(Some(path())),
             Command::Retrieve(Retrieve {
                 path: path(),
                 digest: Algorithm::Md5,

@@ -1,6 +1,7 @@
 //! The native dialect (sessions/PROTOCOL.md): verbs, codes, frames, listing lines, and both ends'
 //! decoders and encoders.
 
+pub mod causes;
 pub mod codes;
 pub mod commands;
 pub mod facts;

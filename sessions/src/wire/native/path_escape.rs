@@ -1,20 +1,36 @@
-//! Escapes paths in UTF-8 lines: `%XX` for bytes that are not UTF-8, `%25` for `%`.
+//! Escapes paths in UTF-8 lines: `%XX` for CR, LF, `%` and bytes that are not UTF-8.
 
 use std::borrow::Cow;
 
 /// Appends the escaped path.
 pub fn push_path(path: &[u8], out: &mut Vec<u8>) {
     for chunk in path.utf8_chunks() {
-        for (index, piece) in chunk.valid().split('%').enumerate() {
-            if index > 0 {
-                out.extend_from_slice(b"%25");
+        for piece in chunk.valid().split_inclusive(is_escaped) {
+            match piece
+                .char_indices()
+                .next_back()
+                .filter(|(_, c)| is_escaped(*c))
+            {
+                Some((at, last)) => {
+                    out.extend_from_slice(&piece.as_bytes()[..at]);
+                    push_escape(last as u8, out);
+                }
+                None => out.extend_from_slice(piece.as_bytes()),
             }
-            out.extend_from_slice(piece.as_bytes());
         }
-        for byte in chunk.invalid() {
-            out.extend_from_slice(format!("%{byte:02X}").as_bytes());
+        for &byte in chunk.invalid() {
+            push_escape(byte, out);
         }
     }
+}
+
+/// Whether a character is written as `%XX`: CR and LF would end the line, and `%` begins an escape.
+fn is_escaped(c: char) -> bool {
+    matches!(c, '%' | '\r' | '\n')
+}
+
+fn push_escape(byte: u8, out: &mut Vec<u8>) {
+    out.extend_from_slice(format!("%{byte:02X}").as_bytes());
 }
 
 /// The bytes of an escaped path; `None` where a `%` is not followed by two hexadecimal digits.
@@ -48,6 +64,7 @@ mod tests {
         let written = String::from_utf8(written).unwrap();
         assert_eq!(decode_path(&written).unwrap().as_ref(), name);
         assert!(written.ends_with("中文 100%25 ünï"));
+        assert!(written.contains("\t%0A\u{b}\u{c}%0D\u{e}"));
     }
 
     #[test]

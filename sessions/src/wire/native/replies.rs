@@ -2,6 +2,7 @@
 
 use base64ct::{Base64, Encoding};
 
+use super::causes::Cause;
 use super::facts::kind_from;
 use super::line_parts::{MalformedParts, Parts};
 use super::path_escape::decode_path;
@@ -27,6 +28,8 @@ pub struct ReplyLine {
     pub facts: Option<Facts>,
     pub user: Option<String>,
     pub server: Option<String>,
+    /// The cause of a refusal; `None` too for one that this client does not know.
+    pub why: Option<Cause>,
     /// The text for people, or an escaped path.
     pub text: String,
 }
@@ -71,6 +74,7 @@ impl ReplyLine {
             facts: facts(&mut parts, size, modified)?,
             user: parts.take("user").map(str::to_owned),
             server: parts.take("server").map(str::to_owned),
+            why: parts.take("why").and_then(Cause::parse),
             text: parts.take_rest().unwrap_or_default().to_owned(),
             size,
             modified,

@@ -7,7 +7,11 @@ use super::path_escape::decode_path;
 use crate::digest::Algorithm;
 use crate::path::PathArg;
 use crate::wire::codec::Extent;
-use crate::wire::command::{Answer, Command, NewVerifier, Replace, Retrieve, Store, Turn};
+use crate::wire::command::{
+    Answer, Command, List, NewVerifier, Replace, Retrieve, RetrieveRange, SetAttributes, Store,
+    Turn,
+};
+use crate::wire::listing::{Direction, Options, SortKey};
 use crate::wire::number::number;
 use crate::wire::reply::Malformed;
 use crate::wire::stamp::Stamp;
@@ -42,8 +46,8 @@ pub const VERBS: &[Verb] = &[
     Verb { name: "PASS", syntax: "PASS scram=MESSAGE", help: "prove the password", parse: |p| Ok(Command::Prove { last: scram(p)? }) },
     Verb { name: "PWD", syntax: "PWD", help: "say the working directory", parse: |_| Ok(Command::WorkingDirectory) },
     Verb { name: "CWD", syntax: "CWD PATH", help: "change the working directory", parse: |p| Ok(Command::ChangeDirectory(path(p)?)) },
-    Verb { name: "LIST", syntax: "LIST [PATH]", help: "list a directory or a file", parse: |p| Ok(Command::List(optional_path(p)?)) },
-    Verb { name: "RETR", syntax: "RETR [digest=md5|sha256] [start=0] PATH", help: "download a file", parse: retrieve },
+    Verb { name: "LIST", syntax: "LIST [sort=name|size|modify] [reverse=1] [PATH]", help: "list a directory or a file", parse: list },
+    Verb { name: "RETR", syntax: "RETR [digest=md5|sha256] [start=BYTE] [length=BYTES] PATH", help: "download a file, or a part of it", parse: retrieve },
     Verb { name: "STOR", syntax: "STOR size=BYTES [mtime=TIME] [digest=md5|sha256] [md5=HEX|sha256=HEX] [replace=1] [go=1] PATH", help: "upload a file", parse: store },
     Verb { name: "DELE", syntax: "DELE PATH", help: "delete a file or an empty directory", parse: |p| Ok(Command::Delete(path(p)?)) },
     Verb { name: "MKD", syntax: "MKD PATH", help: "make a directory", parse: |p| Ok(Command::MakeDirectory(path(p)?)) },
@@ -52,6 +56,7 @@ pub const VERBS: &[Verb] = &[
     Verb { name: "DF", syntax: "DF", help: "say the quota and what is used", parse: |_| Ok(Command::Usage) },
     Verb { name: "HASH", syntax: "HASH algo=md5|sha256 PATH", help: "say a file's digest", parse: hash },
     Verb { name: "STAGES", syntax: "STAGES [drop=1 PATH]", help: "list unfinished uploads, or drop one", parse: stages },
+    Verb { name: "SETATTR", syntax: "SETATTR [mtime=TIME] [mode=OCTAL] PATH", help: "set a time or permissions", parse: set_attributes },
     Verb { name: "PASSWD", syntax: "PASSWD salt=B64 iterations=N stored=B64 server=B64", help: "change the password", parse: set_password },
     Verb { name: "SYST", syntax: "SYST", help: "say the server's platform", parse: |_| Ok(Command::System) },
     Verb { name: "HELP", syntax: "HELP [VERB]", help: "say what there is", parse: |p| Ok(Command::Help(p.take_rest().map(str::to_owned))) },
@@ -64,7 +69,7 @@ pub const VERBS: &[Verb] = &[
     Verb { name: "220", syntax: "220", help: "leave", parse: |p| { p.take_rest(); Ok(Command::Quit) } },
     Verb { name: "225", syntax: "225 md5=HEX|sha256=HEX", help: "all sent", parse: all_sent },
     Verb { name: "227", syntax: "227 [md5=HEX|sha256=HEX]", help: "compared, equal", parse: |p| { p.sum()?; answer(p, Answer::Equal) } },
-    Verb { name: "351", syntax: "351 PATH", help: "rename: to this name", parse: |p| Ok(Command::Answer(Answer::RenameTo(path(p)?))) },
+    Verb { name: "351", syntax: "351 [replace=1] PATH", help: "rename: to this name", parse: rename_to },
     Verb { name: "400", syntax: "400", help: "the complete file is here already", parse: |p| answer(p, Answer::HaveAlready) },
     Verb { name: "401", syntax: "401", help: "gave up resuming the download", parse: |p| answer(p, Answer::DeclineDownload) },
     Verb { name: "410", syntax: "410", help: "gave up resuming the upload", parse: |p| answer(p, Answer::DeclineUpload) },
@@ -149,13 +154,73 @@ fn working(parts: &mut Parts<'_>) -> Parsed {
     answer(parts, Answer::Working)
 }
 
+fn list(parts: &mut Parts<'_>) -> Parsed {
+    let key = parts.optional("sort", |value| match value {
+        "name" => Some(SortKey::Name),
+        "size" => Some(SortKey::Size),
+        "modify" => Some(SortKey::Modified),
+        _ => None,
+    })?;
+    let direction = match parts.flag("reverse")? {
+        true => Direction::Backward,
+        false => Direction::Forward,
+    };
+    let options = Options {
+        key: key.unwrap_or(SortKey::Unsorted),
+        direction,
+        ..Options::UNSORTED
+    };
+    let path = optional_path(parts)?;
+    Ok(Command::List(List { path, options }))
+}
+
+/// RETR; without `length=`, and with no `start=` but 0, of the whole file.
 fn retrieve(parts: &mut Parts<'_>) -> Parsed {
-    let start = parts.optional("start", |value| (value == "0").then_some(Turn::Skipped))?;
-    Ok(Command::Retrieve(Retrieve {
-        digest: parts.digest()?.unwrap_or_default(),
-        turn: start.unwrap_or(Turn::Negotiate),
-        path: path(parts)?,
+    let start = parts.optional("start", number)?;
+    let length = parts.optional("length", number)?;
+    let digest = parts.digest()?.unwrap_or_default();
+    let path = path(parts)?;
+    let turn = match (start, length) {
+        (None, None) => Turn::Negotiate,
+        (Some(0), None) => Turn::Skipped,
+        (start, length) => {
+            return Ok(Command::RetrieveRange(RetrieveRange {
+                path,
+                digest,
+                start: start.unwrap_or(0),
+                length,
+            }));
+        }
+    };
+    Ok(Command::Retrieve(Retrieve { path, digest, turn }))
+}
+
+fn rename_to(parts: &mut Parts<'_>) -> Parsed {
+    Ok(match parts.flag("replace")? {
+        true => Command::RenameOver(path(parts)?),
+        false => Command::Answer(Answer::RenameTo(path(parts)?)),
+    })
+}
+
+fn set_attributes(parts: &mut Parts<'_>) -> Parsed {
+    let modified = parts.optional("mtime", Stamp::parse)?;
+    let mode = parts.optional("mode", mode)?;
+    if modified.is_none() && mode.is_none() {
+        return Err(ArgumentError::Arguments);
+    }
+    let path = path(parts)?;
+    Ok(Command::SetAttributes(SetAttributes {
+        path,
+        modified,
+        mode,
     }))
+}
+
+/// Reads permission bits: three octal digits, with zeros before them at will.
+fn mode(octal: &str) -> Option<u32> {
+    let is_octal = octal.len() >= 3 && octal.bytes().all(|b| matches!(b, b'0'..=b'7'));
+    let mode = u32::from_str_radix(octal, 8).ok()?;
+    (is_octal && mode <= 0o777).then_some(mode)
 }
 
 fn store(parts: &mut Parts<'_>) -> Parsed {

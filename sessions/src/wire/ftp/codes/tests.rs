@@ -9,8 +9,8 @@ use crate::wire::command::{ByteRange, PassiveForm, Protection, Representation};
 use crate::wire::ftp::listing_lines;
 use crate::wire::listing::{Fact, FactSet};
 use crate::wire::reply::{
-    Access, Allowed, Entry, Facts, Features, Held, Kind, Mismatch, Status, TlsOffer, Truncation,
-    UNLIMITED, UnderWay, Usage,
+    Access, Allowed, Entry, Facts, Features, Held, Kind, LoginRefusal, Mismatch, Status, TlsOffer,
+    Truncation, UNLIMITED, UnderWay, Usage,
 };
 use crate::wire::stamp::Stamp;
 
@@ -126,7 +126,7 @@ fn people() -> Samples {
         (greeting, "220 skiffd ready\r\n"),
         (Reply::NeedPassword, "331 now the password\r\n"),
         (authenticated, "230 logged in as tom\r\n"),
-        (Reply::BadCredentials, "530 wrong user or password\r\n"),
+        (Reply::LoginRefused(LoginRefusal::Credentials), "530 wrong user or password\r\n"),
         (Reply::NotLoggedIn, "530 log in first, with USER and PASS\r\n"),
         (Reply::LoggedInAlready, "503 logged in already; REIN begins anew\r\n"),
         (Reply::Reinitialized, "220 ready for another user\r\n"),
@@ -299,7 +299,7 @@ fn malformations() -> [(Malformed, &'static str); 10] {
 }
 
 #[rustfmt::skip]
-fn refusals() -> [(Operation, Refusal, &'static str); 31] {
+fn refusals() -> [(Operation, Refusal, &'static str); 34] {
     [
         (Operation::Retrieve, Refusal::NotFound, "550 no such file or directory\r\n"),
         (Operation::List, Refusal::NotADirectory, "550 not a directory\r\n"),
@@ -313,6 +313,9 @@ fn refusals() -> [(Operation, Refusal, &'static str); 31] {
         (Operation::Store, Refusal::ReadOnly, "550 your account may only read\r\n"),
         (Operation::Retrieve, Refusal::NotRegular, "550 neither a file nor a directory\r\n"),
         (Operation::Store, Refusal::BadName, "553 not a good name\r\n"),
+        (Operation::Store, Refusal::NameTooLong, "553 a name has at most 255 bytes, and a path 4095\r\n"),
+        (Operation::Delete, Refusal::TheHome, "550 that is the home itself\r\n"),
+        (Operation::RenameTo, Refusal::IntoItself, "553 a directory cannot be moved into itself\r\n"),
         (Operation::RenameTo, Refusal::OtherDevice, "550 that is another file system; copy it and delete the old one\r\n"),
         (Operation::Store, Refusal::OverQuota { needed: 9, available: 5 }, "552 over your quota: 9 bytes needed, 5 left; delete something first\r\n"),
         (Operation::MakeDirectory, Refusal::TooManyEntries, "552 over your quota of files and directories; delete something first\r\n"),
@@ -324,7 +327,7 @@ fn refusals() -> [(Operation, Refusal, &'static str); 31] {
         (Operation::Store, Refusal::TooLong, "451 more bytes came than were promised\r\n"),
         (Operation::Store, Refusal::BadFrame, "451 a frame has at most 1048576 bytes\r\n"),
         (Operation::Login, Refusal::NoAccount, "530 the account is gone\r\n"),
-        (Operation::Login, Refusal::TooManySessions, "530 too many sessions of this user, close one first\r\n"),
+        (Operation::Login, Refusal::TooManySessions, "421 too many sessions of this user, close one first\r\n"),
         (Operation::Login, Refusal::NoHome, "450 your home is not available; the server's log says why\r\n"),
         (Operation::Store, Refusal::Overloaded, "450 the server has too many files open, try again in a moment\r\n"),
         (Operation::Append, Refusal::BadOffset { offset: 9, size: 5 }, "554 it cannot go on at byte 9: 5 bytes are here; SIZE says where it can\r\n"),
@@ -369,7 +372,6 @@ fn foreign() -> Samples {
             scram: vec![1],
             digest: Algorithm::Md5,
         },
-        Reply::BindingRefused,
         Reply::Offer {
             size: 1,
             modified: STAMP,
@@ -378,6 +380,11 @@ fn foreign() -> Samples {
         Reply::SendingAll { size: 1 },
         Reply::SendingFrom { offset: 1 },
         Reply::Sent { size: 1, sum },
+        Reply::RangeSent {
+            offset: 1,
+            size: 1,
+            sum,
+        },
         Reply::SendNow,
         Reply::PartHere { have: 1, sum },
         Reply::SendFrom { offset: 1 },

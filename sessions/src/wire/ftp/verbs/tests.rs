@@ -34,7 +34,10 @@ fn listed(name: Option<&str>, form: Form, via: Via) -> Command {
     Command::Listing(Listing {
         path: name.map(path),
         literal: None,
-        options: Options::NONE,
+        options: match form {
+            Form::Machine(_) => Options::UNSORTED,
+            _ => Options::NONE,
+        },
         form,
         via,
     })
@@ -470,6 +473,7 @@ fn place(command: &Command) -> Option<usize> {
         Command::Features => 32,
         Command::Host(_) => 33,
         Command::Login { .. } | Command::Prove { .. } | Command::List(_) => return None,
+        Command::RetrieveRange(_) | Command::SetAttributes(_) => return None,
         Command::Retrieve { .. } | Command::Store(_) | Command::Delete(_) => return None,
         Command::Facts(_) | Command::Hash { .. } | Command::DropStage(_) => return None,
         Command::SetPassword(_) | Command::Answer(_) | Command::Stages => return None,
