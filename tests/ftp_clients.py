@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The FTP dialect under real clients (curl, lftp, tnftp, ftplib) and raw sockets, step by step.
+"""The FTP dialect under real clients (curl, lftp, tnftp, ftplib, rclone, perl, php) and raw sockets.
 
     ftp_clients.py BINARIES [--only PATTERN] [--uploads N] [--skip-client NAME].. [--list]
 
@@ -10,7 +10,7 @@ skipped by name. Leaves nothing behind. Exit 1 if anything is not as it should b
 
 import argparse, pathlib, sys, tempfile, time, traceback
 from ftp import (  # noqa: F401  (they register their steps)
-    conversation, listings, matrix, names, resume, resuming, security, storage, truncation,
+    conversation, listings, matrix, names, others, resume, resuming, security, storage, truncation,
 )
 from ftp.clients import Run, installed
 from ftp.daemon import World

@@ -1,4 +1,4 @@
-"""The real clients: curl, lftp, tnftp and Python's ftplib, each run in one way for all modes."""
+"""Real clients: curl, lftp, tnftp and Python's ftplib, each run in one way for all modes."""
 
 import ftplib, io, os, shutil, signal, ssl, subprocess, urllib.parse
 from ftp.sockets import PATIENCE, PLAIN, tls_context
@@ -69,6 +69,9 @@ class Run:
 
 
 def installed(name):
+    if name == "perl":
+        tls = ["perl", "-MNet::FTP", "-MIO::Socket::SSL", "-e", "1"]
+        return subprocess.run(tls, capture_output=True, timeout=LIMIT).returncode == 0
     return name == "ftplib" or shutil.which(name) is not None
 
 
