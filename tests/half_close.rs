@@ -46,6 +46,23 @@ fn an_upload_before_the_end_is_stored_and_said_to_be() {
     }
 }
 
+/// What comes behind the last reply is read and dropped: left unread, it would make the kernel reset
+/// the connection, and the reply might be lost with it.
+#[test]
+fn a_client_that_goes_on_sending_reads_why_the_server_closes() {
+    for daemon in [Daemon::demo(), Daemon::with(CLEAR)] {
+        let mut tom = daemon.login("tom");
+        tom.send("STOR size=9000000 go=1 odd=1 file");
+        let sent = (0..64).try_for_each(|_| {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+            tom.try_send(&[b'x'; 64 * 1024]).map_err(|_| ())
+        });
+        assert_eq!(sent, Ok(()), "the connection was reset");
+        tom.finish_sending();
+        assert_eq!(codes(&mut tom), [501, 421]);
+    }
+}
+
 /// Nobody waits for the answers, and the kernel resets the connection when they come.
 #[test]
 fn an_upload_by_a_client_that_leaves_at_once_is_stored() {

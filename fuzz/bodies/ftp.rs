@@ -215,7 +215,7 @@ impl World {
                     self.data = Data::WantsTls;
                 }
                 Effect::CloseData => self.data = Data::None,
-                Effect::Close => self.over = Over::Yes,
+                Effect::Close(_) => self.over = Over::Yes,
                 Effect::Reply(_) => panic!("replies go to the outbox"),
                 _ => {}
             }

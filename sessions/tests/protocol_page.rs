@@ -51,9 +51,13 @@ fn the_login_of_the_page() {
     signature.check(&welcome).unwrap();
 
     let lines = [
-        client_line(&Command::Login { first: first.clone() }),
+        client_line(&Command::Login {
+            first: first.clone(),
+        }),
         text(&first),
-        server_line(&Reply::Challenge { scram: challenge.clone() }),
+        server_line(&Reply::Challenge {
+            scram: challenge.clone(),
+        }),
         text(&challenge),
         client_line(&Command::Prove { last: last.clone() }),
         text(&last),
@@ -121,13 +125,21 @@ fn each_feature_has_a_row() {
 fn each_verb_has_a_row_and_each_token_stands_in_it() {
     for verb in VERBS {
         if verb.name.parse::<u16>().is_ok() {
-            assert!(PAGE.contains(&format!("| {} |", verb.name)), "{}", verb.name);
+            assert!(
+                PAGE.contains(&format!("| {} |", verb.name)),
+                "{}",
+                verb.name
+            );
             continue;
         }
-        let row = PAGE.lines().filter(|line| line.starts_with(&format!("| {} |", verb.name)));
+        let row = PAGE
+            .lines()
+            .filter(|line| line.starts_with(&format!("| {} |", verb.name)));
         let row: String = row.collect();
         assert!(!row.is_empty(), "{} has no row", verb.name);
-        let words = verb.syntax.split(|c: char| !(c.is_ascii_lowercase() || c == '='));
+        let words = verb
+            .syntax
+            .split(|c: char| !(c.is_ascii_lowercase() || c == '='));
         for token in words.filter(|word| word.ends_with('=')) {
             let told = row.contains(token) || (verb.name == "STOR" && PAGE.contains(token));
             assert!(told, "{} says nothing of {token}", verb.name);

@@ -251,7 +251,7 @@ impl Connection {
             Effect::NoCloseNotify(evidence) => self.log_no_close_notify(evidence),
             Effect::Interrupted(cause) => self.interrupted = Some(cause),
             Effect::Logout => self.log_out(shared),
-            Effect::Close => self.end_after_replies(now),
+            Effect::Close(unread) => self.end_after_replies(unread, now),
             // Already written to the outbox by the conversation.
             Effect::Reply(_) => {}
         }

@@ -1,6 +1,6 @@
 //! Drives the control connection: handshakes, lines in, replies out, deadlines.
 
-use std::io;
+use std::io::{self, Read};
 use std::net::Shutdown;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use skiff_sessions::conversation::Conversation;
 use skiff_sessions::digest::Algorithm;
 use skiff_sessions::scram::Binding;
-use skiff_sessions::server::{DialectRules, Effect, Event, Privacy};
+use skiff_sessions::server::{DialectRules, Effect, Event, Privacy, Unread};
 use skiff_sessions::wire::codec;
 
 use super::{Bulk, Connection, Ending, PeerInput, READS_PER_TURN, Ready, Route, Stage, StartTls};
@@ -21,6 +21,8 @@ use crate::workers::work_item::WorkItem;
 
 /// Times that the outbox is filled again in one turn of the loop.
 const FLUSHES_PER_TURN: usize = 8;
+/// How long input is dropped after the last reply, so that the peer can read it.
+const DRAIN_WAIT: Duration = Duration::from_secs(2);
 /// How long the last reply may take to be sent.
 const LAST_REPLY_WAIT: Duration = Duration::from_secs(5);
 
@@ -59,7 +61,9 @@ impl Connection {
             self.close_data(shared);
         }
         match (&self.stage, self.ending) {
-            (_, Ending::AfterReplies(until)) if until <= now => self.end_now(),
+            (_, Ending::AfterReplies(until, _) | Ending::Draining(until)) if until <= now => {
+                self.end_now();
+            }
             (Stage::StartingTls(_, conversation), _) if conversation.is_due(now) => self.end_now(),
             (Stage::Handshake(until, _), _) if *until <= now => self.end_now(),
             (Stage::Conversing(conversation), _) if conversation.is_due(now) => {
@@ -155,6 +159,9 @@ impl Connection {
 
     /// Sends, lends and reads as far as readiness allows now.
     pub(super) fn drive(&mut self, shared: &mut Shared, now: Instant) {
+        if matches!(self.ending, Ending::Draining(_)) {
+            return self.drain(shared);
+        }
         if let Stage::Handshake(_, wants) | Stage::StartingTls(wants, _) = self.stage {
             self.drive_handshake(wants, shared, now);
             return;
@@ -276,11 +283,12 @@ impl Connection {
                 return;
             };
             match channel.write_out(conversation.outbox()) {
-                Ok(()) if matches!(self.ending, Ending::AfterReplies(_)) => {
-                    channel.close();
-                    return self.end_now();
+                Ok(()) => {
+                    if let Ending::AfterReplies(_, unread) = self.ending {
+                        channel.close();
+                        return self.end_or_drain(unread, shared, now);
+                    }
                 }
-                Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.ready.writable = false;
@@ -334,15 +342,42 @@ impl Connection {
         shared.effects = effects;
     }
 
-    pub(super) fn end_after_replies(&mut self, now: Instant) {
+    pub(super) fn end_after_replies(&mut self, unread: Unread, now: Instant) {
         if self.ending == Ending::No {
-            self.ending = Ending::AfterReplies(now + LAST_REPLY_WAIT);
+            self.ending = Ending::AfterReplies(now + LAST_REPLY_WAIT, unread);
         }
         match self.bulk {
             Bulk::LentRegistered | Bulk::LentDeregistered => self.end_now(),
             Bulk::Hashing => self.stop.store(true, Ordering::Relaxed),
             _ => {}
         }
+    }
+
+    fn end_or_drain(&mut self, unread: Unread, shared: &mut Shared, now: Instant) {
+        match unread {
+            Unread::Nothing => self.end_now(),
+            Unread::MayCome => {
+                self.ending = Ending::Draining(now + DRAIN_WAIT);
+                shared.unfinished.push(self.id);
+            }
+        }
+    }
+
+    /// Drops what the peer still sends.
+    fn drain(&mut self, shared: &mut Shared) {
+        for _ in 0..READS_PER_TURN {
+            let mut socket = &*self.socket;
+            match socket.read(&mut shared.line_buffer) {
+                Ok(count) if count > 0 => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    return self.arm_deadline(shared);
+                }
+                Ok(_) | Err(_) => return self.end_now(),
+            }
+        }
+        shared.unfinished.push(self.id);
+        self.arm_deadline(shared);
     }
 
     /// Ends the connection; what is lent comes back soon, because its socket is shut down.
@@ -358,7 +393,7 @@ impl Connection {
     pub(super) fn arm_deadline(&mut self, shared: &mut Shared) {
         let due = match (&self.stage, self.ending) {
             (_, Ending::Now) => None,
-            (_, Ending::AfterReplies(until)) => Some(until),
+            (_, Ending::AfterReplies(until, _) | Ending::Draining(until)) => Some(until),
             (Stage::Handshake(until, _), Ending::No) => Some(*until),
             (Stage::Conversing(conversation) | Stage::StartingTls(_, conversation), Ending::No) => {
                 conversation.session().deadline()

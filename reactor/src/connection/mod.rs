@@ -21,6 +21,7 @@ use mio::unix::SourceFd;
 use mio::{Interest, Registry};
 use rustix::net::sockopt::set_socket_oobinline;
 use skiff_sessions::conversation::Conversation;
+use skiff_sessions::server::Unread;
 use skiff_sessions::server::job::KeptBecause;
 use skiff_sessions::transfer::{Route, Transfer};
 
@@ -129,7 +130,10 @@ enum Admitted {
 enum Ending {
     No,
     /// Closes once the replies are out, or at this time.
-    AfterReplies(Instant),
+    AfterReplies(Instant, Unread),
+    /// Everything is sent and the sending side is shut down. Input is dropped until the peer's end,
+    /// or this time.
+    Draining(Instant),
     /// Closes once nothing is lent.
     Now,
 }

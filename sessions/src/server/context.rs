@@ -11,7 +11,7 @@ use super::dialect_rules::{DialectRules, Privacy};
 use super::job::{Access, DigestUpdate, Job, JobId, Place, Rights};
 use super::late_digest::LateDigest;
 use super::parameters::Parameters;
-use super::session::{Effect, State};
+use super::session::{Effect, State, Unread};
 use crate::digest::Sum;
 use crate::path::{AboveHome, PathArg, VirtualPath};
 use crate::scram::Binding;
@@ -173,14 +173,15 @@ impl Context<'_> {
 
     /// Closes the session without a word.
     pub(super) fn close(&mut self) -> State {
-        self.effects.push(Effect::Close);
+        self.effects.push(Effect::Close(Unread::Nothing));
         State::Closed
     }
 
     /// Tells the client why, and closes the session.
     pub(super) fn close_with(&mut self, reason: CloseReason) -> State {
         self.reply(Reply::Closing(reason));
-        self.close()
+        self.effects.push(Effect::Close(Unread::MayCome));
+        State::Closed
     }
 
     /// Resolves a path against the working directory.

@@ -35,5 +35,5 @@ pub use job::{
     Access, Completion, DownloadFacts, Job, JobId, Reading, Rights, Standing, StreamEnd,
     StreamStart,
 };
-pub use session::{Accepts, Effect, Event, Session};
+pub use session::{Accepts, Effect, Event, Session, Unread};
 pub use stream::{DataEvent, DataMode, Direction, HandshakeTiming};

@@ -100,7 +100,17 @@ pub enum Effect {
     /// Forget the login.
     Logout,
     /// Close the control connection once the replies are written.
-    Close,
+    Close(Unread),
+}
+
+/// Whether the peer may be sending while the connection is closed. What stays unread turns a close
+/// into a reset, which may discard the last reply before the peer has read it (RFC 1122 section
+/// 4.2.2.13).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Unread {
+    /// The peer asked for the end, or has ended itself.
+    Nothing,
+    MayCome,
 }
 
 /// Which lines the session takes now.

@@ -507,7 +507,7 @@ impl Rig {
             Effect::NoCloseNotify(by) => self.noted.push(Noted::NoCloseNotify(by)),
             Effect::Interrupted(cause) => self.disk.interrupted.push(cause),
             Effect::Logout => self.noted.push(Noted::Logout),
-            Effect::Close => self.end(),
+            Effect::Close(_) => self.end(),
             Effect::ChangedOnDisk { path } => panic!("nobody reports on {path} here"),
             Effect::Reply(reply) => panic!("{reply:?} belongs to the outbox"),
         }

@@ -305,7 +305,7 @@ impl Server {
             Effect::LoginFailed { user } => self.strikes.push(user),
             Effect::ChangedOnDisk { path } => self.changed.push(path.to_string()),
             Effect::Log(line) => self.logged.push(*line),
-            Effect::Close => {
+            Effect::Close(_) => {
                 assert_eq!(self.ending, Ending::No, "closed once");
                 self.ending = Ending::AfterWords;
             }
