@@ -1,8 +1,8 @@
 //! The event loop: dispatches readiness, outcomes of workers, deadlines and signals to the
 //! connections. It is one thread, and only the poll in it blocks.
 
-use std::io;
-use std::net::SocketAddr;
+use std::io::{self, Write};
+use std::net::{Shutdown, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,12 +13,14 @@ use mio::unix::SourceFd;
 use mio::unix::pipe::Receiver;
 use mio::{Events, Interest, Poll, Token};
 use skiff_sessions::server::Event;
-use skiff_sessions::wire::reply::CloseReason;
+use skiff_sessions::wire::codec;
+use skiff_sessions::wire::reply::{CloseReason, Reply};
 use slab::Slab;
 
 use crate::accounts::watch::StoreWatch;
-use crate::connection::{Connection, Ready};
+use crate::connection::{Connection, Origin, Ready};
 use crate::control::server::ControlSocket;
+use crate::event_loop::admission::Place;
 use crate::event_loop::listener::{Listener, Protocol, RanOut};
 use crate::event_loop::shared::Shared;
 use crate::event_loop::signals::{Signal, Signals};
@@ -139,11 +141,14 @@ impl Reactor {
                 connection.on_event(Event::Evicted, shared, now);
             });
         }
+        self.shared.submit_logins_due(now);
         while let Some((due, id)) = self.shared.deadlines.pop(now) {
             self.with_connection(id, |connection, shared| connection.on_due(due, shared, now));
         }
         self.shared.retry_due(now);
+        self.expel(now);
         self.accept(now);
+        self.shared.refusals.tell(now);
         self.advance_phase(now);
     }
 
@@ -168,7 +173,9 @@ impl Reactor {
     }
 
     fn timeout(&mut self, now: Instant) -> Option<Duration> {
-        if !self.shared.unfinished.is_empty() || !self.shared.evicted.is_empty() {
+        let shared = &self.shared;
+        let lists = [shared.unfinished.is_empty(), shared.evicted.is_empty()];
+        if lists.contains(&false) || !shared.expelled.is_empty() {
             return Some(Duration::ZERO);
         }
         let listeners = self
@@ -184,6 +191,8 @@ impl Reactor {
         let others = [
             self.shared.deadlines.next(),
             self.shared.next_retry(),
+            self.shared.waiting_logins.due(),
+            self.shared.refusals.due(),
             self.shared.next_close_idle(),
             phase,
             Some(self.next_sweep),
@@ -252,6 +261,8 @@ impl Reactor {
                 connection,
                 id,
                 result,
+                // Dropped once a failure is recorded.
+                check: _check,
             } => {
                 if self.find(connection).is_some() {
                     self.with_connection(connection, |connection, shared| {
@@ -328,24 +339,50 @@ impl Reactor {
         protocol: Protocol,
         now: Instant,
     ) {
-        if let Err(why) = self.shared.admission.enter(peer.ip(), now) {
-            log::info!("{peer} is not let in: {why:?}");
-            return;
+        let room = self.shared.admission.make_room(peer.ip(), now);
+        if let Ok(Some(oldest)) = room {
+            self.expel_one(oldest, CloseReason::MadeRoom, now);
         }
         let entry = self.connections.vacant_entry();
         let id = ConnectionId {
             index: entry.key() as u32,
             generation: self.generations.next(),
         };
-        match Connection::new(id, peer, socket, protocol, &mut self.shared, now) {
+        let place = match room {
+            Ok(_) => self.shared.admission.enter(peer.ip(), id),
+            Err(why) => {
+                self.shared.refusals.add(why, peer, now);
+                match self.shared.is_under_tls(protocol) {
+                    false => return tell_refused(socket, protocol, why),
+                    true if self.shared.admission.enter_refused() => Place::Refused(why),
+                    true => return,
+                }
+            }
+        };
+        let origin = Origin { peer, protocol };
+        match Connection::new(id, origin, socket, place, &mut self.shared, now) {
             Ok(connection) => {
                 entry.insert(connection);
             }
             Err(error) => {
                 log::warn!("{peer} cannot be served: {error}");
-                self.shared.admission.leave(peer.ip(), None);
+                self.shared.admission.leave(peer.ip(), "", place);
             }
         }
+    }
+
+    fn expel(&mut self, now: Instant) {
+        while let Some((id, reason)) = self.shared.expelled.pop() {
+            self.expel_one(id, reason, now);
+        }
+    }
+
+    /// Ends a connection that has not logged in.
+    fn expel_one(&mut self, id: ConnectionId, reason: CloseReason, now: Instant) {
+        self.with_connection(id, |connection, shared| {
+            shared.refusals.add(reason, connection.peer, now);
+            connection.expel(reason, shared, now);
+        });
     }
 
     fn on_signals(&mut self, now: Instant) {
@@ -410,6 +447,19 @@ impl Reactor {
         if self.connections.is_empty() && self.shared.pool.is_idle() {
             self.phase = Phase::Stopped;
         }
+    }
+}
+
+/// Tells a peer in clear why it is not let in, as far as that is possible at once.
+fn tell_refused(mut socket: TcpStream, protocol: Protocol, why: CloseReason) {
+    let codec = match protocol {
+        Protocol::Native => &codec::NATIVE,
+        Protocol::Ftp | Protocol::FtpOverTls => &codec::FTP,
+    };
+    let mut line = Vec::new();
+    (codec.encode)(&Reply::Closing(why), &mut line);
+    if socket.write(&line).is_ok() {
+        let _ = socket.shutdown(Shutdown::Write);
     }
 }
 

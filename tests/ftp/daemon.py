@@ -123,10 +123,11 @@ class World:
     def demo(self):
         return self.kept("demo", lambda folder: demo(self.binaries, folder))
 
-    def configured(self, quota="4GB", **ftp):
+    def configured(self, quota="4GB", limits="", **ftp):
         """A daemon with these words in its `ftp` section; the same one for the same words."""
-        key = repr((quota, sorted(ftp.items())))
-        return self.kept(key, lambda folder: configured(self.binaries, folder, quota, ftp))
+        key = repr((quota, limits, sorted(ftp.items())))
+        make = lambda folder: configured(self.binaries, folder, quota, ftp, limits=limits)
+        return self.kept(key, make)
 
     def powerless(self):
         """A daemon that is held to the permissions of files, also where root runs the steps."""
@@ -185,7 +186,7 @@ def demo(binaries, folder):
     return Daemon(argv, folder, {("native", "127.0.0.1"), ("ftp", "127.0.0.1")})
 
 
-def configured(binaries, folder, quota, ftp, before=()):
+def configured(binaries, folder, quota, ftp, before=(), limits=""):
     """`before`: a command that runs the daemon."""
     words = {"listen": ["127.0.0.1:0"], "implicit": ["127.0.0.1:0"], **ftp}
     listed = "".join(f"        {key}: {written(value)},\n" for key, value in words.items())
@@ -193,7 +194,7 @@ def configured(binaries, folder, quota, ftp, before=()):
     settings.write_text(
         f'(\n    native: (listen: ["127.0.0.1:0"]),\n    ftp: (\n{listed}    ),\n'
         f'    quota: (default: "{quota}"),\n    scram_iterations: 10000,\n'
-        '    log: (access: "access.log"),\n)\n'
+        f'    limits: ({limits}),\n    log: (access: "access.log"),\n)\n'
     )
     for user in USERS:
         add_user(binaries, settings, user)

@@ -8,14 +8,15 @@ use std::time::{Duration, Instant};
 use skiff_sessions::server::job::Evidence;
 use skiff_sessions::server::{Completion, DataEvent, Direction, Effect, Event, Job, JobId};
 use skiff_sessions::transfer::{Burst, End, Route, Task, Transfer};
-use skiff_sessions::wire::reply::Refusal;
+use skiff_sessions::wire::reply::{CloseReason, Refusal};
 
 use super::{
-    Admitted, Bulk, Connection, Ending, READS_PER_TURN, Ready, Stage, StartTls, deregister,
-    register,
+    Bulk, Connection, Ending, READS_PER_TURN, Ready, Stage, StartTls, deregister, register,
 };
 use crate::accesslog::record::Record;
+use crate::event_loop::admission::{BanState, LoginTurn, Place};
 use crate::event_loop::shared::Shared;
+use crate::event_loop::waiting_logins::Login;
 use crate::transport::channel::Channel;
 use crate::workers::burst::LentTransfer;
 use crate::workers::jobs::{JobRequest, JobResult, OpenHome, takes_file};
@@ -210,12 +211,11 @@ impl Connection {
                 self.open_home = Some(open_home);
             }
             (Stage::Conversing(conversation), None)
-                if self.admitted == Admitted::Yes
+                if self.place == Place::LoggedIn
                     && conversation.session().account().is_none()
                     && matches!(completion, Completion::Refused(_)) =>
             {
-                shared.admission.withdraw(&self.user);
-                self.admitted = Admitted::No;
+                self.withdraw(shared);
             }
             _ => {}
         }
@@ -232,8 +232,7 @@ impl Connection {
                 }
             }
             Effect::LoginFailed { user } => {
-                shared.admission.record_failed_login(self.peer.ip(), now);
-                shared.log.login_failed(self.peer.ip(), user.as_bytes());
+                self.login_failed(&user, shared, now);
             }
             Effect::ChangedOnDisk { path } => {
                 log::warn!("changed on disk: {path} of {}", self.user);
@@ -275,12 +274,57 @@ impl Connection {
 
     /// Returns to the state before a login; the connection stays.
     fn log_out(&mut self, shared: &mut Shared) {
-        if self.admitted == Admitted::Yes {
-            shared.admission.withdraw(&self.user);
-            self.admitted = Admitted::No;
-        }
+        self.withdraw(shared);
         self.open_home = None;
         self.user.clear();
+    }
+
+    fn withdraw(&mut self, shared: &mut Shared) {
+        let address = self.peer.ip();
+        shared
+            .admission
+            .withdraw(&self.user, address, self.id, &mut self.place);
+    }
+
+    /// Counts the session as one of the user's, who has proven the password; false if there are too
+    /// many.
+    fn admit(&mut self, shared: &mut Shared, now: Instant) -> bool {
+        let address = self.peer.ip();
+        shared.admission.record_login(address, &self.user, now);
+        shared.admission.admit(&self.user, address, &mut self.place)
+    }
+
+    /// Counts a failed login. One that bans its network ends the other sessions from there that have
+    /// not logged in.
+    fn login_failed(&mut self, user: &str, shared: &mut Shared, now: Instant) {
+        let address = self.peer.ip();
+        shared.log.login_failed(address, user.as_bytes());
+        let state = shared.admission.record_failed_login(address, user, now);
+        if state == BanState::BannedNow {
+            let sessions = shared.admission.take_before_login(address);
+            let expelled = sessions.into_iter().map(|id| (id, CloseReason::Banned));
+            shared.expelled.extend(expelled);
+        }
+    }
+
+    /// Has a worker do a step of a login, when its turn has come.
+    fn submit_login(&mut self, id: JobId, request: JobRequest, shared: &mut Shared, now: Instant) {
+        let address = self.peer.ip();
+        let turn = shared.admission.take_turn(address, &self.user, now);
+        let login = Login {
+            connection: self.id,
+            id,
+            request,
+            address,
+        };
+        match turn {
+            LoginTurn::Now => shared.submit_login(login, now),
+            LoginTurn::NotBefore(at) => shared.waiting_logins.push(at, login),
+            LoginTurn::Never => {
+                let reason = CloseReason::UserUnderAttack;
+                shared.expelled.push((self.id, reason));
+            }
+        }
     }
 
     fn submit_job(&mut self, id: JobId, job: Job, shared: &mut Shared, now: Instant) {
@@ -288,14 +332,13 @@ impl Connection {
             Job::FindAccount { user } | Job::CheckPassword { user, .. } => {
                 self.user.clone_from(user);
             }
-            Job::OpenHome if !shared.admission.admit(&self.user) => {
+            Job::OpenHome if !self.admit(shared, now) => {
                 let completion = Completion::Refused(Refusal::TooManySessions);
                 self.with_conversation(shared, now, |conversation, effects| {
                     conversation.handle(now, Event::Completed(id, completion), effects);
                 });
                 return;
             }
-            Job::OpenHome => self.admitted = Admitted::Yes,
             // A stop of the transfer must not stop its publication.
             Job::PublishStream { .. } => self.stop = Arc::default(),
             Job::OpenDownload { .. }
@@ -331,7 +374,12 @@ impl Connection {
             owner,
             since: now,
         };
-        shared.submit_job(self.id, id, request, self.device());
+        match request.job {
+            Job::FindAccount { .. } | Job::CheckPassword { .. } => {
+                self.submit_login(id, request, shared, now);
+            }
+            _ => shared.submit_job(self.id, id, request, self.device()),
+        }
     }
 
     fn begin(&mut self, task: Task, shared: &mut Shared) {

@@ -10,8 +10,10 @@ use skiff_sessions::digest::Algorithm;
 use skiff_sessions::scram::Binding;
 use skiff_sessions::server::{DialectRules, Effect, Event, Privacy, Unread};
 use skiff_sessions::wire::codec;
+use skiff_sessions::wire::reply::CloseReason;
 
 use super::{Bulk, Connection, Ending, PeerInput, READS_PER_TURN, Ready, Route, Stage, StartTls};
+use crate::event_loop::admission::Place;
 use crate::event_loop::listener::Protocol;
 use crate::event_loop::shared::Shared;
 use crate::transport::channel::{Channel, Handshake};
@@ -103,6 +105,9 @@ impl Connection {
             self.notify(Event::Secured, shared, now);
         } else if let Some(conversation) = self.new_conversation(shared, now) {
             self.stage = Stage::Conversing(Box::new(conversation));
+            if let Place::Refused(why) = self.place {
+                self.notify(Event::Expelled(why), shared, now);
+            }
         } else {
             self.end_now();
         }
@@ -235,11 +240,20 @@ impl Connection {
     }
 
     pub(super) fn read(&mut self, shared: &mut Shared, now: Instant) {
+        // A ban counts for sessions that were there before.
+        let is_before_login = matches!(self.place, Place::BeforeLogin(_));
+        let is_banned = is_before_login && shared.admission.is_banned(self.peer.ip(), now);
+        if is_banned {
+            shared.expelled.push((self.id, CloseReason::Banned));
+        }
         let Some(channel) = &mut self.channel else {
             return;
         };
         let mut buf = std::mem::take(&mut shared.line_buffer);
-        let result = channel.read(&mut buf);
+        let result = match is_banned {
+            true => Err(io::ErrorKind::WouldBlock.into()),
+            false => channel.read(&mut buf),
+        };
         match result {
             Ok(0) => self.input_ended(shared, now),
             Ok(count) => {
@@ -351,6 +365,16 @@ impl Connection {
             Bulk::Hashing => self.stop.store(true, Ordering::Relaxed),
             _ => {}
         }
+    }
+
+    /// Ends a session that has not logged in; says why if that is possible at once.
+    pub(crate) fn expel(&mut self, reason: CloseReason, shared: &mut Shared, now: Instant) {
+        if !matches!(self.place, Place::BeforeLogin(_)) {
+            return;
+        }
+        self.notify(Event::Expelled(reason), shared, now);
+        self.flush(shared, now);
+        self.end_now();
     }
 
     fn end_or_drain(&mut self, unread: Unread, shared: &mut Shared, now: Instant) {

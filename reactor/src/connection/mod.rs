@@ -14,7 +14,7 @@ use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use mio::net::TcpStream;
 use mio::unix::SourceFd;
@@ -26,6 +26,7 @@ use skiff_sessions::server::job::KeptBecause;
 use skiff_sessions::transfer::{Route, Transfer};
 
 use self::data::DataConnection;
+use crate::event_loop::admission::Place;
 use crate::event_loop::deadlines::Scheduled;
 use crate::event_loop::listener::Protocol;
 use crate::event_loop::shared::Shared;
@@ -38,6 +39,9 @@ use crate::workers::work_item::WorkItem;
 
 /// Reads of one connection in one turn of the loop, so that a busy peer lets others in.
 const READS_PER_TURN: usize = 8;
+
+/// How long the handshake of a peer may take that is only told why it is refused.
+const REFUSED_HANDSHAKE: Duration = Duration::from_secs(5);
 
 pub(crate) struct Connection {
     pub(crate) id: ConnectionId,
@@ -64,8 +68,8 @@ pub(crate) struct Connection {
     open_home: Option<OpenHome>,
     /// The user whose login is under way or done; empty before.
     user: String,
-    /// Whether the session counts among those of `user`.
-    admitted: Admitted,
+    /// As what the session is counted.
+    place: Place,
     ending: Ending,
     scheduled: Scheduled,
 }
@@ -120,10 +124,10 @@ enum Bulk {
     Hashing,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Admitted {
-    No,
-    Yes,
+/// Where a connection comes from.
+pub(crate) struct Origin {
+    pub(crate) peer: SocketAddr,
+    pub(crate) protocol: Protocol,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -143,9 +147,9 @@ impl Connection {
     /// first (RFC 959 section 5.4); the others wait for the first event.
     pub(crate) fn new(
         id: ConnectionId,
-        peer: SocketAddr,
+        Origin { peer, protocol }: Origin,
         socket: TcpStream,
-        protocol: Protocol,
+        place: Place,
         shared: &mut Shared,
         now: Instant,
     ) -> io::Result<Self> {
@@ -167,6 +171,10 @@ impl Connection {
             set_socket_oobinline(&socket, true)?;
         }
         register(&shared.registry, &socket, id)?;
+        let patience = match place {
+            Place::Refused(_) => REFUSED_HANDSHAKE,
+            _ => shared.limits.login,
+        };
         let mut connection = Self {
             id,
             peer,
@@ -176,7 +184,7 @@ impl Connection {
             data,
             start_tls: StartTls::No,
             peer_input: PeerInput::Open,
-            stage: Stage::Handshake(now + shared.limits.login, Handshake::WantsRead),
+            stage: Stage::Handshake(now + patience, Handshake::WantsRead),
             ready: Ready::default(),
             bulk: Bulk::None,
             route: Route::None,
@@ -187,7 +195,7 @@ impl Connection {
             stop: Arc::default(),
             open_home: None,
             user: String::new(),
-            admitted: Admitted::No,
+            place,
             ending: Ending::No,
             scheduled: Scheduled::default(),
         };
@@ -212,8 +220,9 @@ impl Connection {
     /// Uncounts the session, closes the data connection, and has a worker close the open file.
     pub(crate) fn leave(mut self, shared: &mut Shared) {
         self.close_data(shared);
-        let user = (self.admitted == Admitted::Yes).then_some(self.user.as_str());
-        shared.admission.leave(self.peer.ip(), user);
+        shared
+            .admission
+            .leave(self.peer.ip(), &self.user, self.place);
         if let Some(file) = self.file.take() {
             let kind = self.kind(Class::Short);
             shared

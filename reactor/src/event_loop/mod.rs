@@ -9,3 +9,4 @@ pub(crate) mod sd_notify;
 pub(crate) mod shared;
 pub(crate) mod signals;
 pub(crate) mod timer_fd;
+pub(crate) mod waiting_logins;

@@ -11,15 +11,18 @@ use mio::Registry;
 use rustls::Connection as TlsConnection;
 use skiff_sessions::scram::Binding;
 use skiff_sessions::server::{DialectRules, Effect, Job, JobId, Limits, Setup};
+use skiff_sessions::wire::reply::CloseReason;
 use skiff_vfs::Home;
 
 use crate::accesslog::AccessLog;
 use crate::control::command::{Command, Request};
 use crate::endpoints::reload::Reloaded;
 use crate::endpoints::{Endpoints, FtpEndpoint};
-use crate::event_loop::admission::Admission;
+use crate::event_loop::admission::{Admission, Refusals};
 use crate::event_loop::deadlines::Deadlines;
+use crate::event_loop::listener::Protocol;
 use crate::event_loop::sd_notify;
+use crate::event_loop::waiting_logins::{Login, WaitingLogins};
 use crate::tls::Tls;
 use crate::tls::ftp::SessionResumption;
 use crate::transport::channel::Channel;
@@ -48,6 +51,7 @@ pub(crate) struct Shared {
     pub(crate) pool: Pool<WorkItem>,
     pub(crate) inline: Inline,
     pub(crate) admission: Admission,
+    pub(crate) refusals: Refusals,
     pub(crate) log: AccessLog,
     pub(crate) deadlines: Deadlines,
     pub(crate) limits: Arc<Limits>,
@@ -65,6 +69,10 @@ pub(crate) struct Shared {
     pub(crate) unfinished: Vec<ConnectionId>,
     /// Connections whose silent upload holds a name that another one wants.
     pub(crate) evicted: Vec<ConnectionId>,
+    /// Connections that are to be ended, and what their peers are told.
+    pub(crate) expelled: Vec<(ConnectionId, CloseReason)>,
+    /// Logins whose turn has not come.
+    pub(crate) waiting_logins: WaitingLogins,
     /// Jobs to be retried, by time: each waits equally long.
     retries: VecDeque<Retry>,
     /// The homes that are open, by the address of their `Home`.
@@ -103,6 +111,7 @@ impl Shared {
             pool,
             inline: Inline::default(),
             admission,
+            refusals: Refusals::default(),
             log,
             deadlines: Deadlines::default(),
             limits,
@@ -114,6 +123,8 @@ impl Shared {
             answered: None,
             unfinished: Vec::new(),
             evicted: Vec::new(),
+            expelled: Vec::new(),
+            waiting_logins: WaitingLogins::default(),
             retries: VecDeque::new(),
             homes: HashMap::new(),
             close_idle_at: None,
@@ -128,6 +139,15 @@ impl Shared {
             .map(Tls::connection)
             .transpose()
             .map_err(io::Error::other)
+    }
+
+    /// Whether peers of these listeners speak TLS from the first byte.
+    pub(crate) fn is_under_tls(&self, protocol: Protocol) -> bool {
+        match protocol {
+            Protocol::Native => self.tls.is_some(),
+            Protocol::Ftp => false,
+            Protocol::FtpOverTls => true,
+        }
     }
 
     /// Switches an FTP control connection to TLS; sets what data connections of its session resume.
@@ -167,17 +187,50 @@ impl Shared {
         device: Option<u64>,
     ) {
         let services = Arc::clone(&self.services);
-        let class = match request.job {
-            Job::CheckPassword { .. } => Class::Crypt,
-            _ => Class::Short,
-        };
+        let class = Class::Short;
         let item = WorkItem::Job {
             connection,
             id,
             request: Box::new(request),
             services,
+            check: None,
         };
         self.pool.submit(WorkKind { class, device }, item);
+    }
+
+    /// Submits a step of a login whose turn has come. While as many passwords from its network are
+    /// being checked as would ban it, it waits.
+    pub(crate) fn submit_login(&mut self, login: Login, now: Instant) {
+        let is_check = matches!(login.request.job, Job::CheckPassword { .. });
+        let check = match is_check {
+            true => match self.admission.begin_check(login.address, now) {
+                None => return self.waiting_logins.push(now + RETRY_EVERY, login),
+                check => check,
+            },
+            false => None,
+        };
+        let kind = WorkKind {
+            class: match is_check {
+                true => Class::Crypt,
+                false => Class::Short,
+            },
+            device: None,
+        };
+        let item = WorkItem::Job {
+            connection: login.connection,
+            id: login.id,
+            request: Box::new(login.request),
+            services: Arc::clone(&self.services),
+            check,
+        };
+        self.pool.submit(kind, item);
+    }
+
+    /// Submits the logins whose turn has come.
+    pub(crate) fn submit_logins_due(&mut self, now: Instant) {
+        while let Some(login) = self.waiting_logins.pop(now) {
+            self.submit_login(login, now);
+        }
     }
 
     pub(crate) fn retry_later(

@@ -26,6 +26,8 @@ pub(crate) enum WorkItem {
         id: JobId,
         request: Box<JobRequest>,
         services: Arc<Services>,
+        /// Counts as a failed login until the outcome was taken.
+        check: Option<Arc<()>>,
     },
     Burst {
         connection: ConnectionId,
@@ -54,6 +56,7 @@ pub(crate) enum Outcome {
         connection: ConnectionId,
         id: JobId,
         result: Box<JobResult>,
+        check: Option<Arc<()>>,
     },
     Burst {
         connection: ConnectionId,
@@ -83,12 +86,14 @@ impl Work for WorkItem {
                 id,
                 request,
                 services,
+                check,
             } => {
                 let result = Box::new(perform(context.worker, &services, *request));
                 Outcome::Job {
                     connection,
                     id,
                     result,
+                    check,
                 }
             }
             Self::Burst {

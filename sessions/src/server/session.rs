@@ -49,6 +49,8 @@ pub enum Event {
     Evicted,
     /// The session must close when its dialogue is over.
     Leave(CloseReason),
+    /// The session must close now; nobody has logged in.
+    Expelled(CloseReason),
     /// The dialogue must end now.
     Stop,
     /// The peer closed its side of the control connection, and the lines that it sent before are
@@ -355,6 +357,7 @@ fn step(state: State, event: Event, timer: Timer, cx: &mut Context<'_>) -> State
         }
         (state, Event::Data(_) | Event::Secured | Event::Listening(..)) => state,
         (state, Event::Timeout) => on_timeout(state, timer, cx),
+        (_, Event::Expelled(reason)) => cx.close_with(reason),
         (state, Event::Leave(reason)) => {
             cx.shared.close_when_done = Some(reason);
             state

@@ -462,6 +462,10 @@ pub enum CloseReason {
     TooManySessions,
     TooManyFromAddress,
     TooManyOfUser,
+    /// The session had not logged in, and others wanted to.
+    MadeRoom,
+    /// Too many others try passwords of the same user.
+    UserUnderAttack,
     Banned,
     /// The peer speaks another protocol.
     NotThisProtocol,

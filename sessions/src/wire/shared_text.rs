@@ -15,6 +15,10 @@ pub(super) fn close_reason_text(reason: &CloseReason) -> &'static str {
         CloseReason::TooManySessions => "too many sessions, try again later",
         CloseReason::TooManyFromAddress => "too many sessions from your address, close one first",
         CloseReason::TooManyOfUser => "too many sessions of this user, close one first",
+        CloseReason::MadeRoom => "others want to log in, and you have not; try again",
+        CloseReason::UserUnderAttack => {
+            "too many failed logins of this user, try again in a moment"
+        }
         CloseReason::Banned => "too many failed logins from your address, try again later",
         CloseReason::NotThisProtocol => "this is skiff's native dialect, closing",
         CloseReason::ShuttingDown => "the server is shutting down",

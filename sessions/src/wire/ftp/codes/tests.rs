@@ -339,7 +339,7 @@ fn refusals() -> [(Operation, Refusal, &'static str); 34] {
 }
 
 #[rustfmt::skip]
-fn farewells() -> [(CloseReason, &'static str); 16] {
+fn farewells() -> [(CloseReason, &'static str); 18] {
     [
         (CloseReason::LoginTimeout, "421 no login in time, closing\r\n"),
         (
@@ -352,6 +352,8 @@ fn farewells() -> [(CloseReason, &'static str); 16] {
         (CloseReason::TooManySessions, "421 too many sessions, try again later\r\n"),
         (CloseReason::TooManyFromAddress, "421 too many sessions from your address, close one first\r\n"),
         (CloseReason::TooManyOfUser, "421 too many sessions of this user, close one first\r\n"),
+        (CloseReason::MadeRoom, "421 others want to log in, and you have not; try again\r\n"),
+        (CloseReason::UserUnderAttack, "421 too many failed logins of this user, try again in a moment\r\n"),
         (CloseReason::Banned, "421 too many failed logins from your address, try again later\r\n"),
         (CloseReason::NotThisProtocol, "421 this is an FTP server, closing\r\n"),
         (CloseReason::ShuttingDown, "421 the server is shutting down\r\n"),
