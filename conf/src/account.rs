@@ -37,6 +37,9 @@ pub struct Account {
     pub standing: AccountStatus,
     #[serde(default, skip_serializing_if = "is_default")]
     pub ftp: FtpAccess,
+    /// Whether the user may change the password; `None`: as [`Account::password_right`] says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub passwd: Option<PasswordRight>,
     /// What becomes of an upload without close_notify; `None`: what `server.ron` says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data_close_notify: Option<CloseNotify>,
@@ -56,9 +59,19 @@ impl Account {
             access: Access::default(),
             standing: AccountStatus::default(),
             ftp: FtpAccess::default(),
+            passwd: None,
             data_close_notify: None,
             publish_on_lost_control: None,
         }
+    }
+
+    /// Whether the user may change the password. An account that may only read is often one for
+    /// many people, none of whom is to lock the others out, unless the store says otherwise.
+    pub fn password_right(&self) -> PasswordRight {
+        self.passwd.unwrap_or(match self.access {
+            Access::ReadWrite => PasswordRight::Changeable,
+            Access::ReadOnly => PasswordRight::Fixed,
+        })
     }
 }
 
@@ -100,6 +113,31 @@ impl From<bool> for FtpAccess {
 impl From<FtpAccess> for bool {
     fn from(ftp: FtpAccess) -> Self {
         ftp == FtpAccess::Allowed
+    }
+}
+
+/// Whether the user may change the password of the account; `passwd: true` or `false` in the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "bool", into = "bool")]
+pub enum PasswordRight {
+    /// Whoever proves the old password may set a new one.
+    Changeable,
+    /// Only `skiffd user passwd` changes it.
+    Fixed,
+}
+
+impl From<bool> for PasswordRight {
+    fn from(changeable: bool) -> Self {
+        match changeable {
+            true => Self::Changeable,
+            false => Self::Fixed,
+        }
+    }
+}
+
+impl From<PasswordRight> for bool {
+    fn from(right: PasswordRight) -> Self {
+        right == PasswordRight::Changeable
     }
 }
 
@@ -215,6 +253,28 @@ mod tests {
             }
         );
         assert_eq!(shown, "Verifier { iterations: Iterations(600000), .. }");
+    }
+
+    #[test]
+    fn who_may_only_read_changes_no_password_unless_it_is_said() {
+        use PasswordRight::{Changeable, Fixed};
+        let mut account = Account::new(Verifier {
+            salt: vec![7; 16],
+            iterations: Iterations::DEFAULT,
+            stored_key: [11; 32],
+            server_key: [13; 32],
+        });
+        for (access, said, right) in [
+            (Access::ReadWrite, None, Changeable),
+            (Access::ReadWrite, Some(Fixed), Fixed),
+            (Access::ReadWrite, Some(Changeable), Changeable),
+            (Access::ReadOnly, None, Fixed),
+            (Access::ReadOnly, Some(Fixed), Fixed),
+            (Access::ReadOnly, Some(Changeable), Changeable),
+        ] {
+            (account.access, account.passwd) = (access, said);
+            assert_eq!(account.password_right(), right, "{access:?} {said:?}");
+        }
     }
 
     #[test]

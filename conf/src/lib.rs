@@ -30,7 +30,8 @@ mod units;
 mod users;
 
 pub use account::{
-    Access, Account, AccountStatus, FtpAccess, Iterations, KEY_LENGTH, OutOfRange, Verifier,
+    Access, Account, AccountStatus, FtpAccess, Iterations, KEY_LENGTH, OutOfRange, PasswordRight,
+    Verifier,
 };
 pub use address::{DEFAULT_PORT, HostPort, Network};
 pub use advice::Advice;

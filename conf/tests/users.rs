@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use skiff_conf::{
     Access, Account, AccountStatus, ByteQuota, CloseNotify, Complaint, EntryQuota, FileStamp,
-    FtpAccess, Iterations, LostControl, StoreError, UserName, UserStore, Verifier,
+    FtpAccess, Iterations, LostControl, PasswordRight, StoreError, UserName, UserStore, Verifier,
 };
 use tempfile::TempDir;
 
@@ -82,6 +82,7 @@ fn what_is_saved_is_loaded() {
     tom.ftp = FtpAccess::Refused;
     tom.data_close_notify = Some(CloseNotify::Warn);
     tom.publish_on_lost_control = Some(LostControl::Publish);
+    tom.passwd = Some(PasswordRight::Changeable);
     fixture.add("tom", tom);
     fixture.add("jerry", account());
 
@@ -112,7 +113,9 @@ fn what_is_saved_is_loaded() {
             Some(LostControl::Publish)
         )
     );
+    assert_eq!(tom.passwd, Some(PasswordRight::Changeable));
     let jerry = store.get("jerry").unwrap();
+    assert_eq!(jerry.passwd, None);
     assert_eq!(
         (jerry.quota, jerry.entries, &jerry.home),
         (None, None, &None)
@@ -167,6 +170,30 @@ fn what_is_said_of_ftp_is_written_as_people_write_it() {
     let said = Fixture::written(&wrong).said();
     assert!(
         said.ends_with(".publish_on_lost_control: write true or false, without quotes"),
+        "{said}"
+    );
+}
+
+#[test]
+fn who_may_change_the_password_is_written_as_people_write_it() {
+    let fixture = Fixture::new();
+    fixture.add("tom", account());
+    let text = || fs::read_to_string(&fixture.path).unwrap();
+    assert!(!text().contains("passwd"), "{}", text());
+    for (name, right, line) in [
+        ("jerry", PasswordRight::Fixed, "passwd: false,"),
+        ("sam", PasswordRight::Changeable, "passwd: true,"),
+    ] {
+        let mut account = account();
+        account.passwd = Some(right);
+        fixture.add(name, account);
+        let line = format!("\n            {line}\n");
+        assert!(text().contains(&line), "{}", text());
+    }
+    let wrong = text().replace("passwd: false", "passwd: off");
+    let said = Fixture::written(&wrong).said();
+    assert!(
+        said.ends_with("users[\"jerry\"].passwd: write true or false, without quotes"),
         "{said}"
     );
 }

@@ -39,11 +39,12 @@ skiffd: a file server for many users on small machines
   skiffd check --config FILE          say what is wrong, and what is worth knowing
 
   skiffd user add --config FILE NAME [--quota 800MB] [--entries N] [--home DIR]
-                                     [--read-only] [FTP] [--password-stdin]
+                                     [--read-only] [--passwd on|off|default]
+                                     [FTP] [--password-stdin]
   skiffd user passwd --config FILE NAME [--password-stdin]
   skiffd user set --config FILE NAME [--quota 800MB|default] [--entries N|default]
                                      [--read-only|--read-write] [--disable|--enable]
-                                     [FTP]
+                                     [--passwd on|off|default] [FTP]
   skiffd user del --config FILE NAME
   skiffd user list --config FILE
   skiffd user recount --config FILE NAME|--all
@@ -58,6 +59,8 @@ FTP: [--ftp on|off]                             whether the user may log in by i
                                                 still there, or stored
      [--publish-on-lost-control on|off|default] store an upload though its client hung
                                                 up, as some cameras do
+--passwd is whether the user may change the password with skiff; by default, who may
+write may, and who may only read may not.
 A password is asked for on the terminal, or is the first line of standard input.
 A relative --home is relative to the folder of the homes.
 A quota is a size with its unit, such as 800MB or 1GiB, or unlimited; N files,

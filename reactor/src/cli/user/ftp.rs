@@ -3,6 +3,7 @@
 use pico_args::Arguments;
 use skiff_conf::{Account, CloseNotify, FtpAccess, LostControl};
 
+use super::choice::take_one_of;
 use super::own::Own;
 use crate::cli::failure::Failure;
 
@@ -17,12 +18,12 @@ pub(super) struct FtpChanges {
 impl FtpChanges {
     pub(super) fn take(words: &mut Arguments) -> Result<Self, Failure> {
         Ok(Self {
-            access: take(
+            access: take_one_of(
                 words,
                 "--ftp",
                 &[("on", FtpAccess::Allowed), ("off", FtpAccess::Refused)],
             )?,
-            close_notify: take(
+            close_notify: take_one_of(
                 words,
                 "--data-close-notify",
                 &[
@@ -32,7 +33,7 @@ impl FtpChanges {
                     ("default", Own::Default),
                 ],
             )?,
-            lost_control: take(
+            lost_control: take_one_of(
                 words,
                 "--publish-on-lost-control",
                 &[
@@ -59,25 +60,6 @@ impl FtpChanges {
             account.publish_on_lost_control = lost_control.value();
         }
     }
-}
-
-/// Takes an option whose value is one of a few words.
-fn take<T: Copy>(
-    words: &mut Arguments,
-    option: &'static str,
-    choices: &[(&str, T)],
-) -> Result<Option<T>, Failure> {
-    let Some(text) = words.opt_value_from_str::<_, String>(option)? else {
-        return Ok(None);
-    };
-    let found = choices.iter().find(|(word, _)| *word == text);
-    found.map(|&(_, value)| Some(value)).ok_or_else(|| {
-        let known: Vec<&str> = choices.iter().map(|&(word, _)| word).collect();
-        Failure::Usage(format!(
-            "{option} takes {}, not {text:?}",
-            known.join(" or ")
-        ))
-    })
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! `skiffd user`: adds, changes, lists and removes accounts.
 
+mod choice;
 mod ftp;
 mod own;
 mod password;
@@ -11,8 +12,8 @@ use std::path::{Path, PathBuf};
 
 use pico_args::Arguments;
 use skiff_conf::{
-    Access, Account, AccountStatus, BadName, ByteQuota, EntryQuota, FtpAccess, Server, StoreError,
-    UserName, UserStore,
+    Access, Account, AccountStatus, BadName, ByteQuota, EntryQuota, FtpAccess, PasswordRight,
+    Server, StoreError, UserName, UserStore,
 };
 
 use crate::accounts::folder::{Made, make_folder};
@@ -21,6 +22,7 @@ use crate::cli::failure::{Failure, tell};
 use crate::control::client::{self, ControlError};
 use crate::control::command::{Command, Line, Who};
 
+use choice::take_one_of;
 use ftp::FtpChanges;
 use own::{Own, parse_own};
 use password::PasswordFrom;
@@ -49,6 +51,7 @@ struct Wanted {
     entries: Option<EntryQuota>,
     home: Option<PathBuf>,
     access: Access,
+    passwd: Option<Own<PasswordRight>>,
     ftp: FtpChanges,
 }
 
@@ -59,6 +62,7 @@ struct Changes {
     entries: Option<Own<EntryQuota>>,
     access: Option<Access>,
     standing: Option<AccountStatus>,
+    passwd: Option<Own<PasswordRight>>,
     ftp: FtpChanges,
 }
 
@@ -125,6 +129,7 @@ fn parse_add(mut words: Arguments) -> Result<Verb, Failure> {
             true => Access::ReadOnly,
             false => Access::ReadWrite,
         },
+        passwd: take_passwd(&mut words)?,
         ftp: FtpChanges::take(&mut words)?,
     };
     let from = PasswordFrom::take(&mut words);
@@ -145,6 +150,7 @@ fn parse_set(mut words: Arguments) -> Result<Verb, Failure> {
             ("--disable", AccountStatus::Disabled),
             ("--enable", AccountStatus::Enabled),
         )?,
+        passwd: take_passwd(&mut words)?,
         ftp: FtpChanges::take(&mut words)?,
     };
     let name = take_name(words)?;
@@ -152,6 +158,15 @@ fn parse_set(mut words: Arguments) -> Result<Verb, Failure> {
         true => Err(Failure::Usage("user set: nothing to change".to_owned())),
         false => Ok(Verb::Set(name, changes)),
     }
+}
+
+fn take_passwd(words: &mut Arguments) -> Result<Option<Own<PasswordRight>>, Failure> {
+    let choices = [
+        ("on", Own::Set(PasswordRight::Changeable)),
+        ("off", Own::Set(PasswordRight::Fixed)),
+        ("default", Own::Default),
+    ];
+    take_one_of(words, "--passwd", &choices)
 }
 
 fn take_choice<T>(
@@ -199,6 +214,7 @@ fn add(config: &Server, name: UserName, wanted: Wanted, password: &str) -> Resul
         entries: wanted.entries,
         home: wanted.home,
         access: wanted.access,
+        passwd: wanted.passwd.and_then(Own::value),
         ..Account::new(verifier)
     };
     wanted.ftp.apply(&mut account);
@@ -302,6 +318,7 @@ impl Changes {
             && self.entries.is_none()
             && self.access.is_none()
             && self.standing.is_none()
+            && self.passwd.is_none()
             && self.ftp.is_empty()
     }
 
@@ -317,6 +334,9 @@ impl Changes {
         }
         if let Some(standing) = self.standing {
             account.standing = standing;
+        }
+        if let Some(passwd) = self.passwd {
+            account.passwd = passwd.value();
         }
         self.ftp.apply(account);
     }
@@ -356,8 +376,16 @@ fn access(account: &Account) -> String {
         (AccountStatus::Enabled, Access::ReadOnly) => "read-only",
         (AccountStatus::Enabled, Access::ReadWrite) => "read-write",
     };
-    match account.ftp {
-        FtpAccess::Allowed => access.to_owned(),
-        FtpAccess::Refused => format!("{access}, no ftp"),
-    }
+    let ftp = match account.ftp {
+        FtpAccess::Allowed => "",
+        FtpAccess::Refused => ", no ftp",
+    };
+    // Said only where it is not what goes with the access.
+    let passwd = match (account.access, account.password_right()) {
+        (Access::ReadWrite, PasswordRight::Fixed) => ", no passwd",
+        (Access::ReadOnly, PasswordRight::Changeable) => ", passwd",
+        (Access::ReadWrite, PasswordRight::Changeable)
+        | (Access::ReadOnly, PasswordRight::Fixed) => "",
+    };
+    format!("{access}{ftp}{passwd}")
 }

@@ -66,6 +66,7 @@ fn arguments_become_requests() {
         entries: Some(Own::Default),
         access: None,
         standing: Some(AccountStatus::Disabled),
+        passwd: None,
         ftp: FtpChanges::default(),
     };
     let expected = Request {
@@ -251,4 +252,64 @@ fn the_list_shows_who_has_no_ftp() {
         ),
     ];
     assert_eq!(list(&place.config()).unwrap(), expected);
+}
+
+#[test]
+fn who_may_change_the_password_is_set_and_unset() {
+    let place = Place::new();
+    place.add("tom", "--passwd off").unwrap();
+    place.add("jerry", "--read-only").unwrap();
+    let right = |name: &str| {
+        let account = place.account(name);
+        (account.passwd, account.password_right())
+    };
+    let fixed = PasswordRight::Fixed;
+    assert_eq!(right("tom"), (Some(fixed), fixed));
+    assert_eq!(right("jerry"), (None, fixed));
+    for (line, said) in [
+        ("jerry --passwd on", Some(PasswordRight::Changeable)),
+        ("jerry --passwd off", Some(fixed)),
+        ("jerry --passwd default", None),
+    ] {
+        let Ok(Verb::Set(name, changes)) = parse_set(words(line)) else {
+            panic!("not a change");
+        };
+        set(&place.config(), &name, &changes).unwrap();
+        let account = place.account("jerry");
+        assert_eq!(account.passwd, said, "{line}");
+        assert_eq!(account.access, Access::ReadOnly);
+    }
+    let wrong = said("set --config s.ron tom --passwd yes");
+    assert_eq!(
+        wrong,
+        "--passwd takes on or off or default, not \"yes\"; see skiffd --help"
+    );
+}
+
+#[test]
+fn the_list_shows_whose_password_right_is_unusual() {
+    let place = Place::new();
+    for (name, options) in [
+        ("ann", "--passwd on"),
+        ("bob", "--passwd off --ftp off"),
+        ("carl", "--read-only --passwd off"),
+        ("dora", "--read-only --passwd on"),
+    ] {
+        place.add(name, options).unwrap();
+    }
+    let list = list(&place.config()).unwrap();
+    let shown: Vec<&str> = list
+        .iter()
+        .map(|line| line.split("  ").map(str::trim))
+        .map(|mut columns| columns.find(|column| column.contains("read")).unwrap())
+        .collect();
+    assert_eq!(
+        shown,
+        [
+            "read-write",
+            "read-write, no ftp, no passwd",
+            "read-only",
+            "read-only, passwd"
+        ]
+    );
 }
