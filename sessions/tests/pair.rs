@@ -28,6 +28,7 @@ mod pair {
     mod half_close;
     mod halted;
     mod order;
+    mod passwords;
     mod ranges;
     mod refused;
     mod states;

@@ -3,8 +3,12 @@
 use base64ct::{Base64, Encoding};
 use skiff_sessions::digest::Algorithm;
 use skiff_sessions::path::{PathArg, SENT_PATH_MAX};
-use skiff_sessions::scram::{Binding, ClientFirst, ClientLogin, Verifier};
-use skiff_sessions::wire::command::{Answer, Command, Replace, Store, Turn};
+use skiff_sessions::scram::{
+    Binding, ClientFirst, ClientLogin, KeyDerivation, Verifier, prove_change,
+};
+use skiff_sessions::wire::command::{
+    Answer, Command, NewVerifier, PasswordChange, Replace, Store, Turn,
+};
 use skiff_sessions::wire::line::LINE_MAX;
 use skiff_sessions::wire::native::frames::{ABORT, END, FRAME_MAX};
 use skiff_sessions::wire::native::verbs::VERBS;
@@ -71,6 +75,41 @@ fn the_login_of_the_page() {
     for key in [verifier.stored_key, verifier.server_key] {
         page_has(&Base64::encode_string(&key));
     }
+}
+
+#[test]
+fn the_change_of_a_password_of_the_page() {
+    let channel: [u8; 32] = std::array::from_fn(|n| n as u8);
+    let derivation = KeyDerivation {
+        salt: (0x40..0x50).collect(),
+        iterations: 10_000,
+    };
+    let new = Verifier::derive("another", (0x50..0x60).collect(), 10_000).unwrap();
+    let binding = Binding::TlsExporter(channel);
+    let proof = prove_change("pencil", &derivation, &binding, &new).unwrap();
+    let base64 = Base64::encode_string;
+    let message = format!(
+        "skiff-passwd-1,c={},s={},i=10000,stored={},server={}",
+        base64(&channel),
+        base64(&new.salt),
+        base64(&new.stored_key),
+        base64(&new.server_key),
+    );
+    let new = NewVerifier {
+        salt: new.salt.clone(),
+        iterations: new.iterations,
+        stored_key: new.stored_key,
+        server_key: new.server_key,
+    };
+    let lines = [
+        client_line(&Command::SetPassword(Box::new(PasswordChange {
+            new,
+            proof,
+        }))),
+        text(message.as_bytes()),
+        server_line(&Reply::PasswordChanged),
+    ];
+    page_has(&lines.concat());
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use skiff_conf::Tls;
 use skiff_sessions::client::{Credentials, Outcome};
 use skiff_sessions::digest::Algorithm;
+use skiff_sessions::scram::KeyDerivation;
 use zeroize::Zeroizing;
 
 use super::args::PasswordSource;
@@ -40,7 +41,11 @@ pub(crate) fn open_session(
     asker: &Asker,
     interrupt: Interrupt,
 ) -> Result<Session, ProgramError> {
-    let LoggedIn { link, user, digest } = log_in(settings, asker)?;
+    let LoggedIn {
+        link,
+        user,
+        accepted: Accepted { digest, derivation },
+    } = log_in(settings, asker)?;
     let mut session = Session {
         link,
         interrupt,
@@ -49,6 +54,7 @@ pub(crate) fn open_session(
         user,
         server: settings.server.clone(),
         digest,
+        derivation,
         cwd: b"/".to_vec(),
     };
     session.cwd = match session.working_directory() {
@@ -114,8 +120,14 @@ fn check_certificate(
 struct LoggedIn {
     link: Link,
     user: String,
+    accepted: Accepted,
+}
+
+/// What a login settled.
+struct Accepted {
     /// The digest that transfers are verified by.
     digest: Algorithm,
+    derivation: KeyDerivation,
 }
 
 /// Logs in, up to [`LOGIN_ATTEMPTS_MAX`] times where the password is typed.
@@ -143,7 +155,13 @@ fn log_in(settings: &Settings, asker: &Asker) -> Result<LoggedIn, ProgramError> 
             link = connect(settings, asker)?;
         }
         match try_login(&mut link, settings, &user, password) {
-            Ok(LoginAttempt::Accepted(digest)) => return Ok(LoggedIn { link, user, digest }),
+            Ok(LoginAttempt::Accepted(accepted)) => {
+                return Ok(LoggedIn {
+                    link,
+                    user,
+                    accepted,
+                });
+            }
             Ok(LoginAttempt::Refused(why)) => refusal = why,
             // The server closed after it had refused an attempt: that is a refused login.
             Err(ProgramError::Connection {
@@ -167,8 +185,7 @@ const NO_PASSWORD: &str = "no password, and nobody to ask; give --password-stdin
 
 /// How one attempt ended.
 enum LoginAttempt {
-    /// The login succeeded; transfers are verified by this digest.
-    Accepted(Algorithm),
+    Accepted(Accepted),
     /// The server refused; its code and text.
     Refused(String),
 }
@@ -203,11 +220,12 @@ fn try_login(
         (_, cause) => cause,
     });
     match ended.map_err(connection_error)? {
-        Outcome::LoggedIn(welcome) => Ok(LoginAttempt::Accepted(
-            settings
+        Outcome::LoggedIn(welcome) => Ok(LoginAttempt::Accepted(Accepted {
+            digest: settings
                 .digest
-                .unwrap_or_else(|| choose_digest(welcome.digest)),
-        )),
+                .unwrap_or_else(|| choose_digest(welcome.answered.digest)),
+            derivation: welcome.derivation,
+        })),
         Outcome::LoginFailed(error) => Err(error.into()),
         Outcome::Replied(refused) => {
             let text = escape_name(refused.text.as_bytes());

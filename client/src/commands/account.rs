@@ -1,7 +1,7 @@
 //! Implements the commands on the account and the program: status, df, system, passwd, quit.
 
-use skiff_sessions::scram::Verifier;
-use skiff_sessions::wire::command::{Command, NewVerifier};
+use skiff_sessions::scram::{Binding, KeyDerivation, Verifier, prove_change};
+use skiff_sessions::wire::command::{Command, NewVerifier, PasswordChange};
 use skiff_sessions::wire::reply::{OfLimit, ShownLimit, UNLIMITED, Usage};
 
 use super::spec::ParsedArgs;
@@ -61,36 +61,44 @@ pub(crate) fn system(session: &mut Session, _: &ParsedArgs) -> CommandResult {
     Ok(())
 }
 
-/// `passwd`: changes the password. The server gets a SCRAM verifier, not the password.
+/// `passwd`: changes the password. The server gets a proof of the old one and a SCRAM verifier of
+/// the new one, neither password.
 pub(crate) fn passwd(session: &mut Session, _: &ParsedArgs) -> CommandResult {
+    let refused = |why: &str| CommandError::refused("passwd", why);
     if !session.asker.can_ask() {
-        return Err(CommandError::refused(
-            "passwd",
-            "a new password is typed at a terminal",
-        ));
+        return Err(refused("passwords are typed at a terminal"));
+    }
+    let binding = session.link.channel_binding()?;
+    if binding == Binding::None {
+        return Err(refused("a password is changed only over TLS"));
     }
     let read = |prompt: &str| {
         questions::read_password(prompt).map_err(|error| CommandError::refused("passwd", error))
     };
+    let old = read("old password: ")?;
     let password = read("new password: ")?;
     if *read("again: ")? != *password {
-        return Err(CommandError::refused(
-            "passwd",
-            "the two are not the same; nothing was changed",
-        ));
+        return Err(refused("the two are not the same; nothing was changed"));
     }
     let salt = random_bytes::<16>().map_err(|error| CommandError::refused("passwd", error))?;
-    let verifier = Verifier::derive(&password, salt.to_vec(), PBKDF2_ITERATIONS)
-        .map_err(|error| CommandError::refused("passwd", error))?;
-    let answered = session.request_ok(
-        b"",
-        Command::SetPassword(Box::new(NewVerifier {
-            salt: verifier.salt.clone(),
-            iterations: verifier.iterations,
-            stored_key: verifier.stored_key,
-            server_key: verifier.server_key,
-        })),
-    )?;
+    let new = Verifier::derive(&password, salt.to_vec(), PBKDF2_ITERATIONS)
+        .map_err(|error| CommandError::refused("new password", error))?;
+    let proof = prove_change(&old, &session.derivation, &binding, &new)
+        .map_err(|error| CommandError::refused("old password", error))?;
+    let change = PasswordChange {
+        new: NewVerifier {
+            salt: new.salt.clone(),
+            iterations: new.iterations,
+            stored_key: new.stored_key,
+            server_key: new.server_key,
+        },
+        proof,
+    };
+    let answered = session.request_ok(b"", Command::SetPassword(Box::new(change)))?;
+    session.derivation = KeyDerivation {
+        salt: new.salt.clone(),
+        iterations: new.iterations,
+    };
     print_line(format_reply(&answered));
     Ok(())
 }

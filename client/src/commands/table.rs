@@ -27,7 +27,7 @@ pub(crate) const COMMANDS: &[CommandSpec] = &[
     CommandSpec { name: "df", aliases: &["quota"], syntax: "df", help: "say the quota and what is used of it", arguments: &[], count: (0, 0), options: "", run: account::df },
     CommandSpec { name: "hash", aliases: &["md5", "checksum"], syntax: "hash [-s] PATH", help: "say the MD5 of a file at the server; -s the SHA-256", arguments: &[Remote], count: (1, 1), options: "s", run: files::hash },
     CommandSpec { name: "stages", aliases: &[], syntax: "stages [-d PATH]", help: "list unfinished uploads; -d drops one", arguments: &[Remote], count: (0, 1), options: "d", run: files::stages },
-    CommandSpec { name: "passwd", aliases: &["password"], syntax: "passwd", help: "change your password", arguments: &[], count: (0, 0), options: "", run: account::passwd },
+    CommandSpec { name: "passwd", aliases: &["password"], syntax: "passwd", help: "change your password; the old one is asked for too", arguments: &[], count: (0, 0), options: "", run: account::passwd },
     CommandSpec { name: "help", aliases: &["?"], syntax: "help [COMMAND]", help: "say what there is", arguments: &[Command], count: (0, 1), options: "", run: help },
     CommandSpec { name: "quit", aliases: &["bye", "exit"], syntax: "quit", help: "leave (so do bye and exit)", arguments: &[], count: (0, 0), options: "", run: account::quit },
 ];

@@ -3,6 +3,7 @@
 use skiff_conf::HostPort;
 use skiff_sessions::client::{Dialogue, Effect, Outcome};
 use skiff_sessions::digest::Algorithm;
+use skiff_sessions::scram::KeyDerivation;
 use skiff_sessions::transfer::{Sink, Source};
 use skiff_sessions::wire::command::Command;
 use skiff_sessions::wire::native::replies::ReplyLine;
@@ -28,6 +29,8 @@ pub(crate) struct Session {
     pub server: HostPort,
     /// The digest that transfers are verified by.
     pub digest: Algorithm,
+    /// How the password becomes keys, to prove it again when it is changed.
+    pub derivation: KeyDerivation,
     /// The working directory at the server, as the server last gave it.
     pub cwd: Vec<u8>,
 }

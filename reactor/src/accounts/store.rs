@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use rustix::io::Errno;
-use skiff_conf::{Account, AccountStatus, FtpAccess, Server, UserName, UserStore};
-use skiff_sessions::scram::Verifier;
+use skiff_conf::{
+    Account, AccountStatus, FtpAccess, PasswordRight, Server, StoreError, UserName, UserStore,
+};
+use skiff_sessions::scram::{Binding, Verifier, check_change};
 use skiff_sessions::server::job::{CloseNotify, LostControl};
 use skiff_sessions::server::{Access, Rights, Standing};
-use skiff_sessions::wire::command::NewVerifier;
+use skiff_sessions::wire::command::PasswordChange;
 use skiff_sessions::wire::reply::Refusal;
 use skiff_vfs::{Limit, Worker};
 
@@ -67,14 +69,7 @@ impl Accounts {
         let store = self.store(worker);
         match store.get(user) {
             Some(account) if account.standing == AccountStatus::Enabled => {
-                let scram = &account.scram;
-                let verifier = Verifier {
-                    salt: scram.salt.clone(),
-                    iterations: scram.iterations.get(),
-                    stored_key: scram.stored_key,
-                    server_key: scram.server_key,
-                };
-                (verifier, Standing::Known)
+                (verifier(account), Standing::Known)
             }
             _ => {
                 let usual = store.usual_iterations();
@@ -178,19 +173,25 @@ impl Accounts {
         self.config().users.clone()
     }
 
+    /// Changes the password of `user` if the account allows it and the old one is proven. All is
+    /// decided by the store as it is on the disk, under the lock of its change: what an operator has
+    /// changed meanwhile counts, and of two changes at once the second proves the first one's.
     pub(crate) fn set_password(
         &self,
         _worker: &Worker,
         user: &str,
-        new: &NewVerifier,
+        change: &PasswordChange,
+        binding: &Binding,
     ) -> Result<(), Refusal> {
+        let new = Verifier::from(&change.new);
         let iterations = skiff_conf::Iterations::new(new.iterations).map_err(|_| Refusal::Fault)?;
-        UserStore::edit(&self.config().users, |store| {
-            let name = store.find(user).map(|(name, _)| name.clone());
-            let name = name.ok_or_else(|| ChangeFailed("no such account".to_owned()))?;
-            let account = store
-                .get_mut(&name)
-                .map_err(|error| ChangeFailed(error.to_string()))?;
+        let changed = UserStore::edit(&self.config().users, |store| {
+            let found = store.find(user);
+            let name = found.map(|(name, _)| name.clone());
+            let account = store.get_mut(&name.ok_or(NotChanged::Refused(Refusal::NoAccount))?)?;
+            check_right(account)?;
+            check_change(&verifier(account), binding, &new, &change.proof)
+                .map_err(|_| NotChanged::Refused(Refusal::WrongPassword))?;
             account.scram = skiff_conf::Verifier {
                 salt: new.salt.clone(),
                 iterations,
@@ -198,10 +199,13 @@ impl Accounts {
                 server_key: new.server_key,
             };
             Ok(())
-        })
-        .map_err(|ChangeFailed(why)| {
-            log::error!("the password of {user} was not changed: {why}");
-            Refusal::Fault
+        });
+        changed.map_err(|why| match why {
+            NotChanged::Refused(why) => why,
+            NotChanged::Failed(why) => {
+                log::error!("the password of {user} was not changed: {why}");
+                Refusal::Fault
+            }
         })
     }
 
@@ -256,10 +260,176 @@ fn ensure_home(config: &Server, root: &Path) -> Result<(), String> {
     Ok(())
 }
 
-struct ChangeFailed(String);
+fn verifier(account: &Account) -> Verifier {
+    let scram = &account.scram;
+    Verifier {
+        salt: scram.salt.clone(),
+        iterations: scram.iterations.get(),
+        stored_key: scram.stored_key,
+        server_key: scram.server_key,
+    }
+}
 
-impl From<skiff_conf::Complaint> for ChangeFailed {
+/// Whether the account's user may change its password now.
+fn check_right(account: &Account) -> Result<(), NotChanged> {
+    match (account.standing, account.password_right()) {
+        (AccountStatus::Enabled, PasswordRight::Changeable) => Ok(()),
+        (AccountStatus::Enabled, PasswordRight::Fixed) => {
+            Err(NotChanged::Refused(Refusal::PasswordFixed))
+        }
+        (AccountStatus::Disabled, _) => Err(NotChanged::Refused(Refusal::NoAccount)),
+    }
+}
+
+/// Why a password stays.
+enum NotChanged {
+    Refused(Refusal),
+    /// For the log only.
+    Failed(String),
+}
+
+impl From<skiff_conf::Complaint> for NotChanged {
     fn from(complaint: skiff_conf::Complaint) -> Self {
-        Self(complaint.to_string())
+        Self::Failed(complaint.to_string())
+    }
+}
+
+impl From<StoreError> for NotChanged {
+    fn from(error: StoreError) -> Self {
+        Self::Failed(error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use skiff_sessions::scram::{KeyDerivation, prove_change};
+    use skiff_sessions::wire::command::NewVerifier;
+
+    use super::*;
+
+    const BINDING: Binding = Binding::TlsExporter([7; 32]);
+    const ROUNDS: u32 = 10_000;
+
+    /// A store with tom, whose password is "old"; `body` runs where it may block.
+    fn with_tom(body: impl FnOnce(&Worker, &Accounts) + Send + 'static) {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = folder.path().join("server.ron");
+        std::fs::write(&settings, "(scram_iterations: 10000)").unwrap();
+        let config = Arc::new(Server::load(&settings).unwrap());
+        UserStore::edit(&config.users, |store| {
+            let new = derived("old", [1; 16]);
+            let scram = skiff_conf::Verifier {
+                salt: new.salt.clone(),
+                iterations: skiff_conf::Iterations::new(ROUNDS).unwrap(),
+                stored_key: new.stored_key,
+                server_key: new.server_key,
+            };
+            let added = store.add("tom".parse().unwrap(), Account::new(scram));
+            added.map_err(NotChanged::from)
+        })
+        .unwrap_or_else(|_| panic!("no store"));
+        let accounts = Accounts::new(config, [0; 32]);
+        let ran = Worker::spawn("test", move |worker| body(worker, &accounts));
+        ran.unwrap().join().unwrap();
+    }
+
+    fn derived(password: &str, salt: [u8; 16]) -> Verifier {
+        Verifier::derive(password, salt.to_vec(), ROUNDS).unwrap()
+    }
+
+    /// A change to "new" by whoever says that the password is `old`, under the salt `salt`.
+    fn change(old: &str, salt: [u8; 16]) -> PasswordChange {
+        let new = derived("new", [2; 16]);
+        let derivation = KeyDerivation {
+            salt: salt.to_vec(),
+            iterations: ROUNDS,
+        };
+        PasswordChange {
+            proof: prove_change(old, &derivation, &BINDING, &new).unwrap(),
+            new: NewVerifier {
+                salt: new.salt.clone(),
+                iterations: new.iterations,
+                stored_key: new.stored_key,
+                server_key: new.server_key,
+            },
+        }
+    }
+
+    fn set(accounts: &Accounts, change: impl FnOnce(&mut Account)) {
+        let edited: Result<(), NotChanged> = UserStore::edit(&accounts.path(), |store| {
+            change(store.get_mut(&"tom".parse().unwrap())?);
+            Ok(())
+        });
+        assert!(edited.is_ok());
+    }
+
+    fn knows(accounts: &Accounts, worker: &Worker, password: &str) -> bool {
+        accounts.check(worker, "tom", password.as_bytes()) == Standing::Known
+    }
+
+    /// The cache of proven passwords knows it for a minute.
+    #[test]
+    fn the_old_password_is_wrong_at_once_although_it_was_cached() {
+        with_tom(|worker, accounts| {
+            assert!(knows(accounts, worker, "old"));
+            let (old, _) = accounts.find(worker, "tom");
+            let tag = accounts.password_cache.tag("tom", &old, b"old");
+            assert!(accounts.password_cache.has(&tag), "it is not cached");
+            let changed = accounts.set_password(worker, "tom", &change("old", [1; 16]), &BINDING);
+            assert_eq!(changed, Ok(()));
+            assert!(!knows(accounts, worker, "old"));
+            assert!(knows(accounts, worker, "new"));
+        });
+    }
+
+    #[test]
+    fn a_wrong_proof_changes_nothing() {
+        with_tom(|worker, accounts| {
+            let wrong = Err(Refusal::WrongPassword);
+            let guess = change("guess", [1; 16]);
+            let other = Binding::TlsExporter([8; 32]);
+            assert_eq!(
+                accounts.set_password(worker, "tom", &guess, &BINDING),
+                wrong
+            );
+            let right = change("old", [1; 16]);
+            assert_eq!(accounts.set_password(worker, "tom", &right, &other), wrong);
+            assert!(knows(accounts, worker, "old") && !knows(accounts, worker, "new"));
+            // The operator was faster: the proof is of a password that is no more.
+            set(accounts, |tom| tom.scram.stored_key[0] ^= 1);
+            assert_eq!(
+                accounts.set_password(worker, "tom", &right, &BINDING),
+                wrong
+            );
+        });
+    }
+
+    #[test]
+    fn what_the_operator_says_holds_at_once() {
+        with_tom(|worker, accounts| {
+            let right = change("old", [1; 16]);
+            let asked = || accounts.set_password(worker, "tom", &right, &BINDING);
+            let fixed = Err(Refusal::PasswordFixed);
+            set(accounts, |tom| tom.access = skiff_conf::Access::ReadOnly);
+            assert_eq!(asked(), fixed);
+            set(accounts, |tom| tom.access = skiff_conf::Access::ReadWrite);
+            set(accounts, |tom| tom.passwd = Some(PasswordRight::Fixed));
+            assert_eq!(asked(), fixed);
+            // Nothing is told of the proof either.
+            let guess = change("guess", [1; 16]);
+            assert_eq!(
+                accounts.set_password(worker, "tom", &guess, &BINDING),
+                fixed
+            );
+            set(accounts, |tom| tom.standing = AccountStatus::Disabled);
+            assert_eq!(asked(), Err(Refusal::NoAccount));
+            set(accounts, |tom| {
+                tom.standing = AccountStatus::Enabled;
+                tom.access = skiff_conf::Access::ReadOnly;
+                tom.passwd = Some(PasswordRight::Changeable);
+            });
+            assert_eq!(asked(), Ok(()));
+            assert!(knows(accounts, worker, "new"));
+        });
     }
 }

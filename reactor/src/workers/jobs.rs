@@ -247,11 +247,9 @@ fn in_home(worker: &Worker, services: &Services, request: &JobRequest) -> Result
     };
     let done = || (Completion::Done, None);
     Ok(match &request.job {
-        Job::SetPassword { verifier } => {
-            match services
-                .accounts
-                .set_password(worker, &request.user, verifier)
-            {
+        Job::SetPassword { change, binding } => {
+            let accounts = &services.accounts;
+            match accounts.set_password(worker, &request.user, change, binding) {
                 Ok(()) => done(),
                 Err(why) => (Completion::Refused(why), None),
             }

@@ -4,7 +4,7 @@
 use zeroize::Zeroizing;
 
 use super::{Effect, Event, Outcome, finish, ignore_or_refuse};
-use crate::scram::{AwaitSignature, Binding, ClientLogin, ScramError};
+use crate::scram::{AwaitSignature, Binding, ClientLogin, KeyDerivation, ScramError};
 use crate::wire::command::Command;
 use crate::wire::native::replies::ReplyLine;
 
@@ -15,6 +15,13 @@ pub struct Credentials {
     /// Fresh and unguessable, printable ASCII without a comma.
     pub nonce: String,
     pub binding: Binding,
+}
+
+/// The server's 230, and what a change of the password is proven by.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Welcome {
+    pub answered: ReplyLine,
+    pub derivation: KeyDerivation,
 }
 
 pub(super) enum Login {
@@ -50,12 +57,15 @@ impl Login {
             {
                 prove(scram, &password, &challenge, out)
             }
-            (Self::Proved { signature }, Event::Answered(welcome)) if welcome.code == 230 => {
-                let checked = signature.check(welcome.scram.as_deref().unwrap_or_default());
-                finish(
-                    checked.map_or_else(Outcome::LoginFailed, |()| Outcome::LoggedIn(welcome)),
-                    out,
-                )
+            (Self::Proved { signature }, Event::Answered(answered)) if answered.code == 230 => {
+                let checked = signature.check(answered.scram.as_deref().unwrap_or_default());
+                let welcome = |derivation| {
+                    Outcome::LoggedIn(Welcome {
+                        answered,
+                        derivation,
+                    })
+                };
+                finish(checked.map_or_else(Outcome::LoginFailed, welcome), out)
             }
             (state, event) => ignore_or_refuse(state, event, out),
         }
@@ -142,7 +152,14 @@ mod tests {
             }),
             &mut out,
         );
-        assert!(matches!(outcome(&mut out), Outcome::LoggedIn(_)));
+        let Outcome::LoggedIn(welcome) = outcome(&mut out) else {
+            panic!("not logged in");
+        };
+        let derivation = KeyDerivation {
+            salt: SALT.to_vec(),
+            iterations: 10_000,
+        };
+        assert_eq!(welcome.derivation, derivation);
     }
 
     #[test]

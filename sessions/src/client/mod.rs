@@ -20,7 +20,7 @@ use crate::wire::reply::Refusal;
 use crate::wire::stamp::Stamp;
 
 pub use get::{CommandTiming, GetOrder, LocalCopy};
-pub use login::Credentials;
+pub use login::{Credentials, Welcome};
 pub use put::PutOrder;
 
 use get::Get;
@@ -124,7 +124,7 @@ pub enum Note {
 pub enum Outcome {
     /// The server's final reply; its code tells what it means.
     Replied(ReplyLine),
-    LoggedIn(ReplyLine),
+    LoggedIn(Welcome),
     /// The login was refused, or the server did not prove itself.
     LoginFailed(ScramError),
     /// Both ends have the same bytes, stored: the server's 226.

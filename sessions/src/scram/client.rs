@@ -7,7 +7,7 @@ use base64ct::{Base64, Encoding};
 use super::keys::{Key, prepare_user};
 use super::message::{Attributes, BindingFlag, Message, check_nonce, encode_saslname, parse_count};
 use super::verifier::ITERATIONS;
-use super::{Binding, ScramError};
+use super::{Binding, KeyDerivation, ScramError};
 
 /// A login that waits for the server's challenge.
 #[derive(Debug)]
@@ -74,7 +74,17 @@ impl ClientLogin {
         let proof = client_key.masked_by(&client_key.stored_key().mac(&auth_message));
         let client_final = format!("{unproved},p={}", Base64::encode_string(&proof.0));
         let signature = salted.server_key().mac(&auth_message);
-        Ok((AwaitSignature { signature }, client_final.into_bytes()))
+        let derivation = KeyDerivation {
+            salt: challenge.salt,
+            iterations: challenge.iterations,
+        };
+        Ok((
+            AwaitSignature {
+                signature,
+                derivation,
+            },
+            client_final.into_bytes(),
+        ))
     }
 }
 
@@ -82,17 +92,18 @@ impl ClientLogin {
 #[derive(Debug)]
 pub struct AwaitSignature {
     signature: Key,
+    derivation: KeyDerivation,
 }
 
 impl AwaitSignature {
     /// Checks the server-final message. Only after `Ok` is the server the one that knows the
-    /// account, and the login done.
+    /// account, and the login done; what is returned proves the password again, when it is changed.
     ///
     /// # Errors
     ///
     /// [`ScramError::WrongSignature`], [`ScramError::Refused`] where the server sent `e=`, or a
     /// message that breaks the grammar.
-    pub fn check(self, server_final: &[u8]) -> Result<(), ScramError> {
+    pub fn check(self, server_final: &[u8]) -> Result<KeyDerivation, ScramError> {
         let message = Message::ServerFinal;
         let mut attributes = Attributes::of(message, message.text(server_final)?);
         let signature = match attributes.next()? {
@@ -102,7 +113,7 @@ impl AwaitSignature {
         };
         attributes.finish()?;
         match signature.matches(&self.signature) {
-            true => Ok(()),
+            true => Ok(self.derivation),
             false => Err(ScramError::WrongSignature),
         }
     }

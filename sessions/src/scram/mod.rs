@@ -10,7 +10,10 @@
 //!                     -- client-final ----> ServerProof::verify
 //! AwaitSignature::check <- server-final ---
 //! ```
+//!
+//! [`prove_change`] and [`check_change`] are for a later change of the password.
 
+mod change;
 mod client;
 mod keys;
 mod message;
@@ -24,6 +27,7 @@ use std::fmt;
 use thiserror::Error;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
+pub use change::{KeyDerivation, check_change, prove_change};
 pub use client::{AwaitSignature, ClientLogin};
 pub use message::Message;
 pub use server::{ClientFirst, ServerProof};

@@ -47,7 +47,7 @@ fn proved(
 
 fn log_in(verifier: &Verifier, password: &str, client: Binding) -> Result<(), ScramError> {
     let (proof, wait, last) = proved(verifier, password, client.clone(), &client);
-    wait.check(&proof.verify(&last)?)
+    wait.check(&proof.verify(&last)?).map(drop)
 }
 
 fn challenge_for(first: &[u8], binding: &Binding) -> Result<Vec<u8>, ScramError> {
@@ -81,7 +81,12 @@ fn client_follows_rfc_7677() {
         .answer_within(&RFC_BOUNDS, RFC_CHALLENGE, "pencil")
         .unwrap();
     assert_eq!(last, RFC_FINAL);
-    wait.check(RFC_SIGNATURE).unwrap();
+    let derivation = wait.check(RFC_SIGNATURE).unwrap();
+    let verifier = rfc_verifier();
+    assert_eq!(
+        (derivation.salt, derivation.iterations),
+        (verifier.salt.clone(), verifier.iterations)
+    );
 }
 
 #[test]

@@ -33,9 +33,9 @@ pub struct Limits {
     pub data: Duration,
     /// Time for work of which the client is not told; then it is asked to try again.
     pub long_work: Duration,
-    /// Delay of the answer to the first failed login; it doubles with each.
+    /// Delay of the answer to the first wrong password; it doubles with each.
     pub penalty: Duration,
-    /// Failed logins after which the session is closed.
+    /// Wrong passwords after which the session is closed.
     pub attempts: u32,
     /// Malformed lines before the login after which the session is closed.
     pub malformed_lines: u32,

@@ -5,12 +5,13 @@ use super::continuations::{AfterDigest, AfterJob};
 use super::hashing::Hashing;
 use super::job::{Completion, DigestUpdate, Job, Reading};
 use super::late_digest::FilePart;
+use super::penalty::{self, Attempt};
 use super::session::State;
 use crate::digest::Algorithm;
 use crate::path::{PathArg, VirtualPath};
 use crate::scram::{Binding, MAX_ITERATIONS, MIN_ITERATIONS};
 use crate::wire::command::{
-    ByteRange, Command, DigestForm, NewVerifier, Representation, SetAttributes,
+    ByteRange, Command, DigestForm, PasswordChange, Representation, SetAttributes,
 };
 use crate::wire::reply::{Malformed, Operation, ParameterReply, Refusal, Reply, Status, Usage};
 
@@ -73,7 +74,7 @@ pub(super) fn run_simple(command: Command, cx: &mut Context<'_>) -> State {
         Command::DropStage(arg) => run_on_path(&arg, Operation::DropStage, cx, |path| {
             (Job::DropStage { path }, SimpleCommand::DropStage)
         }),
-        Command::SetPassword(verifier) => set_password(verifier, cx),
+        Command::SetPassword(change) => set_password(change, cx),
         Command::Entry(arg) => match cx.resolve_or_cwd(arg.as_ref()) {
             Ok(path) => run_job(
                 Job::Entry { path: path.clone() },
@@ -162,17 +163,18 @@ fn run_on_path(
 }
 
 /// PASSWD, only under TLS: whoever overhears a verifier can guess the password.
-fn set_password(verifier: Box<NewVerifier>, cx: &mut Context<'_>) -> State {
-    if cx.shared.setup.binding == Binding::None {
+fn set_password(change: Box<PasswordChange>, cx: &mut Context<'_>) -> State {
+    let binding = cx.shared.setup.binding.clone();
+    if binding == Binding::None {
         return cx.conclude(Reply::PasswordNeedsTls);
     }
     let iterations = MIN_ITERATIONS..=MAX_ITERATIONS;
-    if !iterations.contains(&verifier.iterations) || !(16..=64).contains(&verifier.salt.len()) {
-        let syntax = "PASSWD salt=16..64 bytes iterations=10000..10000000 stored= server=";
+    if !iterations.contains(&change.new.iterations) || !(16..=64).contains(&change.new.salt.len()) {
+        let syntax = "PASSWD salt=16..64 bytes iterations=10000..10000000 stored= server= proof=";
         return cx.conclude(Reply::Malformed(Malformed::BadArguments { syntax }));
     }
     run_job(
-        Job::SetPassword { verifier },
+        Job::SetPassword { change, binding },
         SimpleCommand::SetPassword,
         cx,
     )
@@ -202,6 +204,10 @@ impl SimpleCommand {
     pub(super) fn on_completed(self, completion: Completion, cx: &mut Context<'_>) -> State {
         let operation = self.operation();
         let reply = match (self, completion) {
+            // Whoever finds an open session guesses no faster than at a login.
+            (Self::SetPassword, Completion::Refused(Refusal::WrongPassword)) => {
+                return penalty::fail(cx.user().to_owned(), Attempt::PasswordChange, cx);
+            }
             (_, Completion::Refused(why)) => Reply::Refused { operation, why },
             (Self::ChangeDirectory(to), Completion::Done) => {
                 cx.shared.cwd = to.clone();

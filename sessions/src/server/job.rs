@@ -2,8 +2,8 @@
 
 use crate::digest::{Algorithm, Sum};
 use crate::path::{PathArg, VirtualPath};
-use crate::scram::Verifier;
-use crate::wire::command::{NewVerifier, Replace, Secret};
+use crate::scram::{Binding, Verifier};
+use crate::wire::command::{PasswordChange, Replace, Secret};
 use crate::wire::listing::{Form, Options};
 pub use crate::wire::reply::Access;
 use crate::wire::reply::{Entry, Facts, Refusal, Truncation, Usage};
@@ -27,8 +27,10 @@ pub enum Job {
         user: String,
         password: Secret,
     },
+    /// Changes the password of the session's user, if the proof is right on this channel.
     SetPassword {
-        verifier: Box<NewVerifier>,
+        change: Box<PasswordChange>,
+        binding: Binding,
     },
     ChangeDirectory {
         to: VirtualPath,
@@ -188,6 +190,7 @@ impl Job {
             Refusal::NotRegular | Refusal::BadName | Refusal::OtherDevice => Self::Discard,
             Refusal::NameTooLong | Refusal::TheHome | Refusal::IntoItself => Self::Discard,
             Refusal::NotRecursive => Self::Discard,
+            Refusal::PasswordFixed | Refusal::WrongPassword => Self::Discard,
             Refusal::NoStaging | Refusal::BadOffset { .. } | Refusal::TwoSizes => Self::Discard,
         }
     }

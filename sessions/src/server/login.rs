@@ -5,8 +5,9 @@ use super::context::{Account, Context};
 use super::continuations::AfterJob;
 use super::job::{Completion, Job, Standing};
 use super::parameters::Parameters;
+use super::penalty::{self, Attempt};
 use super::session::{Effect, State};
-use super::{immediate, password_login, penalty, security};
+use super::{immediate, password_login, security};
 use crate::path::VirtualPath;
 use crate::scram::{Binding, ClientFirst, ScramError, ServerProof};
 use crate::wire::command::Command;
@@ -71,7 +72,7 @@ impl Request {
     pub(super) fn on_completed(self, completion: Completion, cx: &mut Context<'_>) -> State {
         let user = self.first.user().to_owned();
         let Completion::Account { verifier, standing } = completion else {
-            return penalty::fail(user, LoginRefusal::Credentials, cx);
+            return penalty::fail(user, Attempt::Login(LoginRefusal::Credentials), cx);
         };
         let nonce = cx.shared.nonce();
         match self
@@ -113,7 +114,9 @@ impl AwaitProof {
                     },
                 )
             }
-            (Ok(_), Standing::Decoy) => penalty::fail(self.user, LoginRefusal::Credentials, cx),
+            (Ok(_), Standing::Decoy) => {
+                penalty::fail(self.user, Attempt::Login(LoginRefusal::Credentials), cx)
+            }
             (Err(error), _) => refuse_login(error, self.user, cx),
         }
     }
@@ -181,7 +184,7 @@ fn refuse_login(error: ScramError, user: String, cx: &mut Context<'_>) -> State 
         ScramError::EmptyPassword | ScramError::BadPassword => LoginRefusal::Credentials,
         ScramError::Refused | ScramError::WrongSignature => LoginRefusal::Credentials,
     };
-    penalty::fail(user, why, cx)
+    penalty::fail(user, Attempt::Login(why), cx)
 }
 
 /// REIN: resets the session as if it had just been made; TLS stays (RFC 959 section 4.1.1).

@@ -4,8 +4,9 @@ use super::context::{Account, Context};
 use super::continuations::AfterJob;
 use super::dialect_rules::{Privacy, TlsPolicy};
 use super::job::{Completion, Job, Standing};
+use super::login;
+use super::penalty::{self, Attempt};
 use super::session::State;
-use super::{login, penalty};
 use crate::wire::command::Secret;
 use crate::wire::reply::{LoginRefusal, Refusal, Reply, SecurityReply};
 
@@ -43,7 +44,7 @@ pub(super) fn identified(user: String, completion: Completion, cx: &mut Context<
             let job = cx.start_job(Job::OpenHome);
             State::working(job, AfterJob::Enter(user))
         }
-        _ => penalty::fail(user, LoginRefusal::Credentials, cx),
+        _ => penalty::fail(user, Attempt::Login(LoginRefusal::Credentials), cx),
     }
 }
 

@@ -75,7 +75,7 @@ pub enum Effect {
     Begin(Task),
     /// End the running task early.
     StopTransfer,
-    /// Count a failed login against the peer's address.
+    /// Count a failed login, or a wrong old password, against the peer's address.
     LoginFailed {
         user: String,
     },

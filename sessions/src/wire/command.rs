@@ -8,6 +8,7 @@ use super::listing::{FactSet, Form, Options};
 use super::stamp::Stamp;
 use crate::digest::{Algorithm, Sum};
 use crate::path::PathArg;
+use crate::scram::Verifier;
 
 /// A decoded line of a client.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -39,7 +40,7 @@ pub enum Command {
     Stages,
     DropStage(PathArg),
     SetAttributes(SetAttributes),
-    SetPassword(Box<NewVerifier>),
+    SetPassword(Box<PasswordChange>),
     System,
     Help(Option<String>),
     Noop,
@@ -306,9 +307,27 @@ pub struct NewVerifier {
     pub server_key: [u8; 32],
 }
 
-impl std::fmt::Debug for NewVerifier {
+impl From<&NewVerifier> for Verifier {
+    fn from(new: &NewVerifier) -> Self {
+        Self {
+            salt: new.salt.clone(),
+            iterations: new.iterations,
+            stored_key: new.stored_key,
+            server_key: new.server_key,
+        }
+    }
+}
+
+/// A new password, and the proof that the old one is known ([`crate::scram::prove_change`]).
+#[derive(Clone, PartialEq, Eq)]
+pub struct PasswordChange {
+    pub new: NewVerifier,
+    pub proof: [u8; 32],
+}
+
+impl std::fmt::Debug for PasswordChange {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("NewVerifier(..)")
+        f.write_str("PasswordChange(..)")
     }
 }
 

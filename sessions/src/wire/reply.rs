@@ -426,6 +426,10 @@ pub enum Refusal {
     TwoSizes,
     /// A listing of directories below directories.
     NotRecursive,
+    /// The user may not change the password.
+    PasswordFixed,
+    /// The proof of the old password is wrong.
+    WrongPassword,
     /// The server failed; its log says why.
     Fault,
 }

@@ -78,6 +78,10 @@ pub(super) fn refusal_text(why: &Refusal) -> String {
         }
         Refusal::TwoSizes => "an upload of it was interrupted: it has two sizes",
         Refusal::NotRecursive => "no listing of all directories at once; list them one by one",
+        Refusal::PasswordFixed => {
+            "the password of this account is changed by the server's operator"
+        }
+        Refusal::WrongPassword => "the old password is wrong, or was changed since this login",
         Refusal::Fault => "the server failed; its log says why",
     };
     text.to_owned()

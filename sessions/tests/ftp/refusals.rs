@@ -40,6 +40,8 @@ const REFUSALS: &[(Refusal, u16)] = &[
     (Refusal::TwoSizes, 550),
     (Refusal::Overloaded, 450),
     (Refusal::NotRecursive, 504),
+    (Refusal::PasswordFixed, 550),
+    (Refusal::WrongPassword, 550),
     (Refusal::Fault, 451),
 ];
 

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use skiff_sessions::digest::Sum;
+use skiff_sessions::scram::Verifier;
 use skiff_sessions::server::Access;
 use skiff_sessions::server::job::DigestUpdate;
 use skiff_sessions::wire::reply::{Held, Refusal, Usage};
@@ -30,6 +31,8 @@ pub(super) struct Disk {
     used: u64,
     pub(super) faults: Faults,
     access: Option<Access>,
+    /// Of the account, once its password was changed.
+    pub(super) changed: Option<Verifier>,
     /// What a published file may hold.
     whole: BTreeSet<Vec<u8>>,
 }

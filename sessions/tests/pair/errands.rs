@@ -4,9 +4,9 @@ use skiff_sessions::server::job::{ChangeTime, Remembered};
 use std::time::{Duration, Instant};
 
 use skiff_sessions::path::VirtualPath;
-use skiff_sessions::scram::Verifier;
+use skiff_sessions::scram::{Binding, Verifier, check_change};
 use skiff_sessions::server::{Completion, DownloadFacts, Job, JobId, Rights, Standing};
-use skiff_sessions::wire::command::Replace;
+use skiff_sessions::wire::command::{PasswordChange, Replace};
 use skiff_sessions::wire::native::facts::push_entry;
 use skiff_sessions::wire::reply::{Facts, Kind, Refusal};
 
@@ -80,9 +80,9 @@ impl Disk {
     fn in_home(&mut self, job: &Job, owner: u32) -> Answer {
         let done = Ok((Completion::Done, None));
         match job {
-            Job::FindAccount { user } => Ok((account(user), None)),
+            Job::FindAccount { user } => Ok((self.account(user), None)),
             Job::OpenHome => Ok((Completion::HomeOpen(self.access(), Rights::default()), None)),
-            Job::SetPassword { .. } => done,
+            Job::SetPassword { change, binding } => self.set_password(change, binding).and(done),
             Job::ChangeDirectory { to } => self.folder(key(to)).and(done),
             Job::Facts { path } => Ok((Completion::Facts(self.facts(&key(path))?), None)),
             Job::SetAttributes {
@@ -184,6 +184,33 @@ impl Disk {
             modified: file.modified,
             mode: Some(0o644),
         })
+    }
+
+    fn account(&self, user: &str) -> Completion {
+        if user == "tom" {
+            return Completion::Account {
+                verifier: self.verifier().clone(),
+                standing: Standing::Known,
+            };
+        }
+        let verifier = Verifier::decoy(user, b"secret", verifier().iterations);
+        Completion::Account {
+            verifier,
+            standing: Standing::Decoy,
+        }
+    }
+
+    fn set_password(&mut self, change: &PasswordChange, binding: &Binding) -> Result<(), Refusal> {
+        let new = Verifier::from(&change.new);
+        check_change(self.verifier(), binding, &new, &change.proof)
+            .map_err(|_| Refusal::WrongPassword)?;
+        self.changed = Some(new);
+        Ok(())
+    }
+
+    /// Of the account's password now.
+    pub(super) fn verifier(&self) -> &Verifier {
+        self.changed.as_ref().unwrap_or_else(|| verifier())
     }
 
     fn is_there(&self, path: &Path) -> bool {
@@ -316,21 +343,6 @@ impl Disk {
             Completion::Upload { have },
             Some(OpenFile::Upload { path, owner }),
         ))
-    }
-}
-
-fn account(user: &str) -> Completion {
-    if user == "tom" {
-        let verifier = verifier().clone();
-        return Completion::Account {
-            verifier,
-            standing: Standing::Known,
-        };
-    }
-    let verifier = Verifier::decoy(user, b"secret", verifier().iterations);
-    Completion::Account {
-        verifier,
-        standing: Standing::Decoy,
     }
 }
 

@@ -37,6 +37,8 @@ const WHY: &[(Refusal, &str)] = &[
     (Refusal::NoAccount, "no-account"),
     (Refusal::NoHome, "no-home"),
     (Refusal::Overloaded, "overloaded"),
+    (Refusal::PasswordFixed, "password-fixed"),
+    (Refusal::WrongPassword, "wrong-password"),
     (Refusal::Fault, "fault"),
 ];
 
@@ -108,6 +110,7 @@ fn code(verb: &Verb, why: &Refusal) -> u16 {
     match why {
         Refusal::AboveHome | Refusal::LeadsOut | Refusal::Forbidden | Refusal::ReadOnly => 403,
         Refusal::TheHome => 403,
+        Refusal::PasswordFixed | Refusal::WrongPassword => 403,
         Refusal::NotFound | Refusal::NotADirectory => verb.not_found,
         Refusal::OverQuota { .. } | Refusal::TooManyEntries => verb.quota,
         Refusal::IsADirectory => verb.directory,

@@ -152,6 +152,8 @@ fn refusal_code(operation: Operation, why: &Refusal) -> u16 {
         Refusal::NotEmpty | Refusal::AboveHome | Refusal::LeadsOut | Refusal::Forbidden => 550,
         Refusal::TheHome => 550,
         Refusal::ReadOnly | Refusal::NotRegular | Refusal::OtherDevice | Refusal::NoStaging => 550,
+        // FTP has no command that changes a password.
+        Refusal::PasswordFixed | Refusal::WrongPassword => 550,
     }
 }
 

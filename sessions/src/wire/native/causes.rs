@@ -35,6 +35,8 @@ causes! {
     Mechanism "mechanism",
     ScramMessage "scram-message",
     NeedsTls "needs-tls",
+    PasswordFixed "password-fixed",
+    WrongPassword "wrong-password",
     NoAccount "no-account",
     // names
     NotFound "not-found",
@@ -165,6 +167,8 @@ fn of_refusal(why: &Refusal) -> Cause {
         Refusal::TooManySessions => Cause::SessionsOfUser,
         Refusal::BadOffset { .. } | Refusal::TwoSizes => Cause::BadOffset,
         Refusal::NotRecursive => Cause::NotImplemented,
+        Refusal::PasswordFixed => Cause::PasswordFixed,
+        Refusal::WrongPassword => Cause::WrongPassword,
         Refusal::Fault => Cause::Fault,
     }
 }

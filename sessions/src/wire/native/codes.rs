@@ -133,6 +133,7 @@ fn refusal_code(operation: Operation, why: &Refusal) -> u16 {
     match (operation, why) {
         (_, Refusal::AboveHome | Refusal::LeadsOut | Refusal::Forbidden | Refusal::ReadOnly) => 403,
         (_, Refusal::TheHome) => 403,
+        (_, Refusal::PasswordFixed | Refusal::WrongPassword) => 403,
         (_, Refusal::TooManySessions) => 421,
         (Operation::Store, Refusal::OverQuota { .. } | Refusal::TooManyEntries) => 551,
         (Operation::Retrieve | Operation::Hash, Refusal::IsADirectory) => 551,

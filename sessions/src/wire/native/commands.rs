@@ -6,7 +6,7 @@ use super::path_escape::push_path;
 use crate::digest::{Algorithm, Sum};
 use crate::path::PathArg;
 use crate::wire::command::{
-    Answer, Command, List, NewVerifier, Replace, Retrieve, RetrieveRange, SetAttributes, Store,
+    Answer, Command, List, PasswordChange, Replace, Retrieve, RetrieveRange, SetAttributes, Store,
     Turn,
 };
 use crate::wire::listing::{Direction, SortKey};
@@ -36,7 +36,7 @@ pub fn encode(command: &Command, out: &mut Vec<u8>) {
         }
         Command::Stages => line.verb("STAGES").end(),
         Command::DropStage(path) => line.verb("STAGES drop=1").path(path),
-        Command::SetPassword(verifier) => encode_verifier(line, verifier),
+        Command::SetPassword(change) => encode_change(line, change),
         Command::System => line.verb("SYST").end(),
         Command::Help(None) => line.verb("HELP").end(),
         Command::Help(Some(verb)) => line.verb("HELP").verb(" ").verb(verb).end(),
@@ -148,12 +148,14 @@ fn encode_store(line: Line<'_>, store: &Store) {
     line.path(&store.path);
 }
 
-fn encode_verifier(line: Line<'_>, verifier: &NewVerifier) {
+fn encode_change(line: Line<'_>, change: &PasswordChange) {
+    let PasswordChange { new, proof } = change;
     line.verb("PASSWD")
-        .base64("salt", &verifier.salt)
-        .token("iterations", verifier.iterations)
-        .base64("stored", &verifier.stored_key)
-        .base64("server", &verifier.server_key)
+        .base64("salt", &new.salt)
+        .token("iterations", new.iterations)
+        .base64("stored", &new.stored_key)
+        .base64("server", &new.server_key)
+        .base64("proof", proof)
         .end();
 }
 
@@ -204,6 +206,7 @@ impl Line<'_> {
 mod tests {
     use super::*;
     use crate::path::{SENT_PATH_MAX, VirtualPath};
+    use crate::wire::command::NewVerifier;
     use crate::wire::line::LINE_MAX;
     use crate::wire::listing::Options;
     use crate::wire::native::verbs::{VERBS, decode};
@@ -211,6 +214,19 @@ mod tests {
 
     fn path() -> PathArg {
         PathArg::new("p q").unwrap()
+    }
+
+    fn password_change() -> PasswordChange {
+        let new = NewVerifier {
+            salt: vec![1; 16],
+            iterations: 10_000,
+            stored_key: [2; 32],
+            server_key: [3; 32],
+        };
+        PasswordChange {
+            new,
+            proof: [4; 32],
+        }
     }
 
     /// Verbs that have more forms than one.
@@ -308,13 +324,6 @@ mod tests {
             turn: Turn::Skipped,
             ..bare.clone()
         };
-        let (salt, stored_key, server_key) = (vec![1; 16], [2; 32], [3; 32]);
-        let verifier = NewVerifier {
-            salt,
-            iterations: 10_000,
-            stored_key,
-            server_key,
-        };
         vec![
             Command::Login {
                 first: b"n,,n=a,r=b".to_vec(),
@@ -349,7 +358,7 @@ mod tests {
             },
             Command::Stages,
             Command::DropStage(path()),
-            Command::SetPassword(Box::new(verifier)),
+            Command::SetPassword(Box::new(password_change())),
             Command::System,
             Command::Help(None),
             Command::Help(Some("RETR".into())),

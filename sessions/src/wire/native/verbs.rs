@@ -8,8 +8,8 @@ use crate::digest::Algorithm;
 use crate::path::PathArg;
 use crate::wire::codec::Extent;
 use crate::wire::command::{
-    Answer, Command, List, NewVerifier, Replace, Retrieve, RetrieveRange, SetAttributes, Store,
-    Turn,
+    Answer, Command, List, NewVerifier, PasswordChange, Replace, Retrieve, RetrieveRange,
+    SetAttributes, Store, Turn,
 };
 use crate::wire::listing::{Direction, Options, SortKey};
 use crate::wire::number::number;
@@ -57,7 +57,7 @@ pub const VERBS: &[Verb] = &[
     Verb { name: "HASH", syntax: "HASH algo=md5|sha256 PATH", help: "say a file's digest", parse: hash },
     Verb { name: "STAGES", syntax: "STAGES [drop=1 PATH]", help: "list unfinished uploads, or drop one", parse: stages },
     Verb { name: "SETATTR", syntax: "SETATTR [mtime=TIME] [mode=OCTAL] PATH", help: "set a time or permissions", parse: set_attributes },
-    Verb { name: "PASSWD", syntax: "PASSWD salt=B64 iterations=N stored=B64 server=B64", help: "change the password", parse: set_password },
+    Verb { name: "PASSWD", syntax: "PASSWD salt=B64 iterations=N stored=B64 server=B64 proof=B64", help: "change the password", parse: set_password },
     Verb { name: "SYST", syntax: "SYST", help: "say the server's platform", parse: |_| Ok(Command::System) },
     Verb { name: "HELP", syntax: "HELP [VERB]", help: "say what there is", parse: |p| Ok(Command::Help(p.take_rest().map(str::to_owned))) },
     Verb { name: "NOOP", syntax: "NOOP", help: "do nothing", parse: |_| Ok(Command::Noop) },
@@ -269,11 +269,16 @@ fn stages(parts: &mut Parts<'_>) -> Parsed {
 
 fn set_password(parts: &mut Parts<'_>) -> Parsed {
     let key = |value: &str| base64(value)?.try_into().ok();
-    Ok(Command::SetPassword(Box::new(NewVerifier {
+    let new = NewVerifier {
         salt: parts.required("salt", base64)?,
         iterations: parts.required("iterations", |value| number(value)?.try_into().ok())?,
         stored_key: parts.required("stored", key)?,
         server_key: parts.required("server", key)?,
+    };
+    let proof = parts.required("proof", key)?;
+    Ok(Command::SetPassword(Box::new(PasswordChange {
+        new,
+        proof,
     })))
 }
 

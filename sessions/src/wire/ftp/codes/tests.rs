@@ -299,7 +299,7 @@ fn malformations() -> [(Malformed, &'static str); 10] {
 }
 
 #[rustfmt::skip]
-fn refusals() -> [(Operation, Refusal, &'static str); 34] {
+fn refusals() -> [(Operation, Refusal, &'static str); 36] {
     [
         (Operation::Retrieve, Refusal::NotFound, "550 no such file or directory\r\n"),
         (Operation::List, Refusal::NotADirectory, "550 not a directory\r\n"),
@@ -333,6 +333,8 @@ fn refusals() -> [(Operation, Refusal, &'static str); 34] {
         (Operation::Append, Refusal::BadOffset { offset: 9, size: 5 }, "554 it cannot go on at byte 9: 5 bytes are here; SIZE says where it can\r\n"),
         (Operation::List, Refusal::NotRecursive, "504 no listing of all directories at once; list them one by one\r\n"),
         (Operation::Size, Refusal::TwoSizes, "550 an upload of it was interrupted, so that it has two sizes; STOR begins anew, RETR gives the stored file\r\n"),
+        (Operation::SetPassword, Refusal::PasswordFixed, "550 the password of this account is changed by the server's operator\r\n"),
+        (Operation::SetPassword, Refusal::WrongPassword, "550 the old password is wrong, or was changed since this login\r\n"),
         (Operation::Login, Refusal::Fault, "451 the server failed; its log says why\r\n"),
         (Operation::Stages, Refusal::Fault, "451 the server failed; its log says why\r\n"),
     ]
