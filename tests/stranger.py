@@ -3,7 +3,7 @@
 
     stranger.py HOST PORT USER PASSWORD [--cut SEED]
 
-Logs in, lists, puts, is cut, resumes, gets, stops transfers both ways, renames, deletes. With
+Logs in, changes the password and back, lists, puts, is cut, resumes, gets, stops transfers both ways, renames, deletes. With
 --cut SEED one file goes up and down through connections that break at random bytes. Says a line a
 step; exit 1 at the first surprise. Needs Python 3.11 and pyOpenSSL.
 """
@@ -38,6 +38,17 @@ def b64(data):
 
 def mac(key, data):
     return hmac.digest(key, data, "sha256")
+
+
+def xor(one, other):
+    return bytes(a ^ b for a, b in zip(one, other))
+
+
+def keys(password, salt, rounds):
+    """ClientKey, StoredKey and ServerKey."""
+    salted = hashlib.pbkdf2_hmac("sha256", password.encode(), salt, rounds)
+    key = mac(salted, b"Client Key")
+    return key, hashlib.sha256(key).digest(), mac(salted, b"Server Key")
 
 
 class Reply:
@@ -146,14 +157,26 @@ class Peer:
         bare_last = f"c={bound},r={said['r']}".encode()
         spoken = b",".join((bare, challenge, bare_last))
         salt = base64.b64decode(said["s"])
-        salted = hashlib.pbkdf2_hmac("sha256", password.encode(), salt, int(said["i"]))
-        key = mac(salted, b"Client Key")
-        mask = mac(hashlib.sha256(key).digest(), spoken)
-        proof = b64(bytes(a ^ b for a, b in zip(key, mask)))
+        self.salt, self.rounds = salt, int(said["i"])
+        key, stored, server = keys(password, salt, self.rounds)
+        proof = b64(xor(key, mac(stored, spoken)))
         last = self.ask("PASS scram=" + b64(bare_last + b",p=" + proof.encode()), 230)
-        signature = b"v=" + b64(mac(mac(salted, b"Server Key"), spoken)).encode()
+        signature = b"v=" + b64(mac(server, spoken)).encode()
         need(base64.b64decode(last.at["scram"]) == signature, "the server proved nothing")
         return self
+
+    def passwd(self, old, new, code):
+        salt = os.urandom(16)
+        _, stored, server = (b64(part) for part in keys(new, salt, self.rounds))
+        channel = b64(self.tls.export_keying_material(BINDING, 32, b""))
+        message = f"skiff-passwd-1,c={channel},s={b64(salt)},i={self.rounds}"
+        message += f",stored={stored},server={server}"
+        key, mask, _ = keys(old, self.salt, self.rounds)
+        proof = b64(xor(key, mac(mask, message.encode())))
+        line = f"PASSWD salt={b64(salt)} iterations={self.rounds} stored={stored} server={server}"
+        self.ask(f"{line} proof={proof}", code)
+        if code == 250:
+            self.salt = salt
 
     def frames(self, into):
         """Appends what comes to `into`; True at the end, False at an abort."""
@@ -213,9 +236,14 @@ class Peer:
         return turn.code
 
 
-def walk(door):
+def walk(door, password):
     s, data, name = door(), random.Random(1).randbytes(3 * MIB), "one 文件.bin"
     yield "logged in, the server proved itself"
+    s.passwd(password + "x", "another", 403)
+    s.passwd(password, "another", 250)
+    s.passwd("another", password, 250)
+    door().ask("220", 221)
+    yield "changed the password and back, the old one proven"
     place = f"/stranger {os.getpid()}"
     s.ask("MKD " + place, 257)
     s.ask("CWD " + place, 250)
@@ -286,7 +314,7 @@ def main():
 
     count = 0
     try:
-        for said in through_cuts(door, int(rest[1])) if rest[:1] == ["--cut"] else walk(door):
+        for said in through_cuts(door, int(rest[1])) if rest[:1] == ["--cut"] else walk(door, password):
             count += 1
             print(f"ok {count} {said}", flush=True)
     except (Surprise, Cut) as wrong:

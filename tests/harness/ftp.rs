@@ -14,13 +14,21 @@ impl Ftp {
     /// A session of one of the demo's users.
     #[track_caller]
     pub(crate) fn login(server: SocketAddr, user: &str) -> Self {
+        let (mut ftp, code) = Self::try_login(server, user, PASSWORD);
+        assert_eq!(code, 230);
+        assert_eq!(ftp.ask("TYPE I"), 200);
+        ftp
+    }
+
+    /// A session, logged in or not, and the answer to PASS.
+    #[track_caller]
+    pub(crate) fn try_login(server: SocketAddr, user: &str, password: &str) -> (Self, u16) {
         let control = BufReader::new(connect(server));
         let mut ftp = Self { control, server };
         assert_eq!(ftp.reply().0, 220);
         assert_eq!(ftp.ask(&format!("USER {user}")), 331);
-        assert_eq!(ftp.ask(&format!("PASS {PASSWORD}")), 230);
-        assert_eq!(ftp.ask("TYPE I"), 200);
-        ftp
+        let code = ftp.ask(&format!("PASS {password}"));
+        (ftp, code)
     }
 
     /// The code of the answer to a line.

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use base64ct::{Base64, Encoding};
 use md5::{Digest, Md5};
 use sha2::Sha256;
-use skiff_sessions::scram::ClientLogin;
+use skiff_sessions::scram::{ClientLogin, KeyDerivation, Verifier, prove_change};
 
 use super::{Wire, until};
 
@@ -34,6 +34,8 @@ pub(crate) enum Tail {
 
 pub(crate) struct Peer {
     wire: BufReader<Wire>,
+    /// How the password becomes keys, once it was proven.
+    derivation: Option<KeyDerivation>,
     /// For messages: what the daemon should be answering.
     last: String,
 }
@@ -42,6 +44,7 @@ impl Peer {
     pub(crate) fn new(wire: Wire) -> Self {
         Self {
             wire: BufReader::with_capacity(1 << 16, wire),
+            derivation: None,
             last: "the connection".to_owned(),
         }
     }
@@ -57,7 +60,33 @@ impl Peer {
         self.send(&format!("PASS scram={}", Base64::encode_string(&last)));
         let answer = self.reply();
         if answer.code == 230 {
-            signature.check(&answer.scram()).unwrap();
+            self.derivation = Some(signature.check(&answer.scram()).unwrap());
+        }
+        answer
+    }
+
+    /// PASSWD as PROTOCOL.md section 5 has it, by whoever says that `old` is the password.
+    #[track_caller]
+    pub(crate) fn change_password(&mut self, old: &str, new: &str) -> Answer {
+        let derivation = self.derivation.as_ref().expect("no login");
+        let new = Verifier::derive(new, b"sixteen bytes or".to_vec(), 10_000).unwrap();
+        let binding = self.wire.get_ref().binding();
+        let proof = prove_change(old, derivation, &binding, &new).unwrap();
+        let base64 = Base64::encode_string;
+        self.send(&format!(
+            "PASSWD salt={} iterations={} stored={} server={} proof={}",
+            base64(&new.salt),
+            new.iterations,
+            base64(&new.stored_key),
+            base64(&new.server_key),
+            base64(&proof),
+        ));
+        let answer = self.reply();
+        if answer.code == 250 {
+            self.derivation = Some(KeyDerivation {
+                salt: new.salt.clone(),
+                iterations: new.iterations,
+            });
         }
         answer
     }

@@ -102,6 +102,58 @@ fn a_wrong_password_may_be_mistyped_twice() {
     assert_eq!(refused.exit_code(), 4);
 }
 
+#[test]
+fn passwd_asks_for_the_old_password_and_twice_for_the_new_one() {
+    let daemon = Daemon::demo();
+    let desk = Desk::new();
+    let mut tom = desk.log_in(daemon.address());
+    let changed = |tom: &mut Terminal, typed: [&str; 3]| {
+        tom.enter("passwd");
+        for (prompt, secret) in ["old password:", "new password:", "again:"]
+            .iter()
+            .zip(typed)
+        {
+            tom.wait_for(prompt);
+            tom.enter_secretly(secret);
+        }
+        tom.answer()
+    };
+    let said = changed(&mut tom, ["124", SECRET, SECRET]);
+    assert_eq!(
+        said,
+        "403 the old password is wrong, or was changed since this login"
+    );
+    let said = changed(&mut tom, [PASSWORD, SECRET, PASSWORD]);
+    assert_eq!(
+        said,
+        "passwd: the two are not the same; nothing was changed"
+    );
+    let said = changed(&mut tom, [PASSWORD, "", ""]);
+    assert_eq!(said, "new password: the password is empty");
+    let said = changed(&mut tom, ["", SECRET, SECRET]);
+    assert_eq!(said, "old password: the password is empty");
+    daemon.login("tom");
+    assert_eq!(
+        changed(&mut tom, [PASSWORD, SECRET, SECRET]),
+        "250 password changed"
+    );
+    daemon.login_as("tom", SECRET);
+    // The same session has learnt what it has set.
+    assert_eq!(
+        changed(&mut tom, [SECRET, PASSWORD, PASSWORD]),
+        "250 password changed"
+    );
+    daemon.login("tom");
+    let shown = tom.screen();
+    assert!(!shown.contains("Sesam"), "{shown}");
+    daemon.user(&["set", "tom", "--passwd", "off"], "");
+    let said = changed(&mut tom, [PASSWORD, SECRET, SECRET]);
+    assert_eq!(
+        said,
+        "403 the password of this account is changed by the server's operator"
+    );
+}
+
 /// Another certificate's server gets to see the end of the handshake and nothing behind it.
 #[track_caller]
 fn assert_no_login(line: &Line) {
