@@ -32,7 +32,8 @@ fn whoever_finds_an_open_session_cannot_take_the_account() {
     let mut found = daemon.login("tom");
     for guess in ["124", "125"] {
         let refused = found.change_password(guess, NEW);
-        let text = "403 the old password is wrong, or was changed since this login";
+        let text =
+            "403 why=wrong-password the old password is wrong, or was changed since this login";
         assert_eq!(refused.line, text);
         daemon.wait_log("login failed");
         found.ask("PWD", 257);
@@ -61,7 +62,8 @@ fn guesses_within_have_the_address_banned() {
 fn the_operator_decides_whose_password_may_be_changed_and_is_obeyed_at_once() {
     let daemon = Daemon::demo();
     let mut tom = daemon.login("tom");
-    let fixed = "403 the password of this account is changed by the server's operator";
+    let fixed =
+        "403 why=password-fixed the password of this account is changed by the server's operator";
     for options in [
         &["--passwd", "off"][..],
         &["--passwd", "default", "--read-only"],
