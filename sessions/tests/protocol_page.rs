@@ -1,5 +1,7 @@
 //! Tests that PROTOCOL.md tells the truth: its test vectors, features, verbs and limits.
 
+#![allow(clippy::unwrap_used, reason = "a test may")]
+
 use base64ct::{Base64, Encoding};
 use skiff_sessions::digest::Algorithm;
 use skiff_sessions::path::{PathArg, SENT_PATH_MAX};
