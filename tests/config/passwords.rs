@@ -55,7 +55,7 @@ fn guesses_within_have_the_address_banned() {
         assert_eq!(found.change_password(guess, NEW).code, 403);
     }
     let _stranger = TcpStream::connect(daemon.address()).unwrap();
-    daemon.wait_log("is not let in: Banned");
+    daemon.wait_log("is not let in: banned");
 }
 
 #[test]
