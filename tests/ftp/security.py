@@ -1,13 +1,13 @@
 """What a stranger tries: stolen data connections, bounces, injected clear text, other protocols."""
 
 import socket, ssl
-from ftp.clients import curl
+from ftp.clients import curl, library_put
 from ftp.daemon import Word
 from ftp.sockets import (
     EXPLICIT12, EXPLICIT13, IMPLICIT13, PLAIN, Ended, Mode, connect, handshake, kept, receive,
     tls_context,
 )
-from ftp.steps import Failed, Skipped, need, same, step
+from ftp.steps import Failed, Skipped, need, same, step, until
 from ftp.wire import Data, Ftp, active
 
 LISTED = b"listed"
@@ -33,6 +33,43 @@ def thief(w, mode, count):
     need(LISTED in Data(ftp, right).read(), "the right one got no listing")
     ftp.expect(226)
     same("what the thieves got", [stolen(thief) for thief in thieves], [b""] * count)
+
+
+@step("strangers who fill a port before the command comes keep nobody out, {mode}",
+      over=[{"mode": PLAIN}, {"mode": EXPLICIT13}])
+def crowd_at_the_port(w, mode):
+    ftp = Ftp(prepared(w), mode)
+    address = ftp.passive()
+    # More than any backlog holds: the kernel drops what comes behind them, unless they are taken.
+    thieves = [connect(address, source="127.0.0.2") for _ in range(6000)]
+    right = connect(address)
+    ftp.ask("NLST", 150, 125)
+    need(LISTED in Data(ftp, right).read(), "the right one got no listing")
+    ftp.expect(226)
+    same("what the thieves got", {stolen(thief) for thief in thieves}, {b""})
+
+
+@step("{mode}: who has resumed TLS once must do so again, and who never does is named once",
+      over=[{"mode": EXPLICIT12}, {"mode": EXPLICIT13}])
+def shown_to_resume(w, mode):
+    daemon = prepared(w)
+    ftp = Ftp(daemon, mode)
+    need(LISTED in ftp.names("NLST"), "no listing")
+    # Without the session of the control connection, as anybody at this address could come.
+    address = ftp.passive()
+    lane = connect(address)
+    ftp.ask("NLST", 150, 125)
+    try:
+        got = receive(handshake(tls_context(mode.version), lane))
+    except (Ended, Failed, ssl.SSLError):
+        got = b""
+    same("what a stranger got", got, b"")
+    ftp.expect(522, of="a data connection that does not resume")
+    need(LISTED in ftp.names("NLST"), "the client's own next data connection is refused")
+    for _ in range(3):
+        library_put(daemon, w.fresh("never"), b"1", mode)
+    named = "the client of tom does not resume TLS"
+    until("the log to name it", lambda: daemon.log().count(named) == 1)
 
 
 @step("a data connection from another address alone: 425 in time")

@@ -59,8 +59,8 @@ impl Connection {
         if !self.scheduled.take_if_current(due) {
             return;
         }
-        if self.data_close_deadline().is_some_and(|until| until <= now) {
-            self.close_data(shared);
+        if self.data_deadline().is_some_and(|until| until <= now) {
+            self.on_data_due(shared, now);
         }
         match (&self.stage, self.ending) {
             (_, Ending::AfterReplies(until, _) | Ending::Draining(until)) if until <= now => {
@@ -423,10 +423,7 @@ impl Connection {
                 conversation.session().deadline()
             }
         };
-        let due = [due, self.data_close_deadline()]
-            .into_iter()
-            .flatten()
-            .min();
+        let due = [due, self.data_deadline()].into_iter().flatten().min();
         shared.deadlines.schedule(self.id, due, &mut self.scheduled);
     }
 }

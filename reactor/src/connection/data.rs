@@ -33,7 +33,10 @@ const REFUSED_UPLOAD_WAIT: Duration = Duration::from_secs(5);
 /// Discarding reads in one turn of the loop.
 const DISCARDED_READS_MAX: usize = 16;
 /// Connections from other addresses that are closed in one turn of the loop.
-const FOREIGN_PEERS_MAX: usize = 16;
+const FOREIGN_PEERS_MAX: usize = 64;
+/// How long after PASV strangers at the port begin to be turned away. A client whose command comes
+/// at once costs nothing more.
+const WATCH_AFTER: Duration = Duration::from_millis(100);
 
 #[derive(Default)]
 pub(super) struct DataConnection {
@@ -45,6 +48,8 @@ pub(super) struct DataConnection {
     /// What the data connections of this session resume, once its control connection has TLS.
     pub(super) resumption: Option<SessionResumption>,
     port: Lease,
+    /// Connections from other addresses that came to the port.
+    strangers: u32,
     /// The local address of the control connection, once asked for.
     local: Option<IpAddr>,
 }
@@ -53,7 +58,12 @@ pub(super) struct DataConnection {
 enum State {
     #[default]
     None,
-    Listening(TcpListener),
+    /// No command has asked for the client's connection yet. From that time on strangers are turned
+    /// away all the same: they would fill the backlog, and the client could not connect.
+    Listening(TcpListener, Instant),
+    Watching(TcpListener),
+    /// The client's connection came before its command.
+    Arrived(TcpStream),
     /// The client's connection is awaited.
     Accepting(TcpListener),
     Connecting(TcpStream),
@@ -99,8 +109,9 @@ impl Connection {
         };
         let address = match opened {
             Ok((listener, address)) => {
-                self.data.state = State::Listening(listener);
+                self.data.state = State::Listening(listener, now + WATCH_AFTER);
                 self.data.port = Lease::Held;
+                self.data.strangers = 0;
                 Some(address)
             }
             Err(error) => {
@@ -113,10 +124,11 @@ impl Connection {
 
     pub(super) fn open_data(&mut self, mode: DataMode, shared: &mut Shared, now: Instant) {
         match (mode, std::mem::take(&mut self.data.state)) {
-            (DataMode::Accept, State::Listening(listener)) => {
+            (DataMode::Accept, State::Listening(listener, _) | State::Watching(listener)) => {
                 self.data.state = State::Accepting(listener);
                 self.accept_data(shared, now);
             }
+            (DataMode::Accept, State::Arrived(socket)) => self.data_opened(socket, shared, now),
             (DataMode::Connect(address), _) => self.connect_to_client(address, shared, now),
             (DataMode::Accept, _) => self.notify(Event::Data(DataEvent::NotOpened), shared, now),
         }
@@ -128,14 +140,14 @@ impl Connection {
         let client = self.peer.ip().to_canonical();
         self.data.ready.readable = false;
         for _ in 0..FOREIGN_PEERS_MAX {
-            let State::Accepting(listener) = &self.data.state else {
+            let (State::Accepting(listener) | State::Watching(listener)) = &self.data.state else {
                 return;
             };
             match listener.accept() {
                 Ok((socket, peer)) if peer.ip().to_canonical() == client => {
-                    return self.data_opened(socket, shared, now);
+                    return self.data_accepted(socket, shared, now);
                 }
-                Ok((_, peer)) => log::warn!("{peer} came to a port that waits for {client}"),
+                Ok((_, peer)) => self.turn_away(peer),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     return self.register_data(shared);
                 }
@@ -149,6 +161,39 @@ impl Connection {
         // More connections wait, and an edge-triggered poll would not report them again.
         self.data.ready.readable = true;
         shared.unfinished.push(self.id);
+    }
+
+    fn data_accepted(&mut self, socket: TcpStream, shared: &mut Shared, now: Instant) {
+        match self.data.state {
+            State::Watching(_) => {
+                self.drop_data(shared);
+                self.data.state = State::Arrived(socket);
+            }
+            _ => self.data_opened(socket, shared, now),
+        }
+    }
+
+    /// Logs the first stranger at a port; there may be many.
+    fn turn_away(&mut self, stranger: SocketAddr) {
+        if self.data.strangers == 0 {
+            let client = self.peer.ip();
+            log::warn!("{stranger} came to a port that waits for {client}, and perhaps others");
+        }
+        self.data.strangers = self.data.strangers.saturating_add(1);
+    }
+
+    /// Handles the time that [`Self::data_deadline`] named.
+    pub(super) fn on_data_due(&mut self, shared: &mut Shared, now: Instant) {
+        match std::mem::take(&mut self.data.state) {
+            State::Listening(listener, _) => {
+                self.data.state = State::Watching(listener);
+                self.accept_data(shared, now);
+            }
+            other => {
+                self.data.state = other;
+                self.close_data(shared);
+            }
+        }
     }
 
     fn connect_to_client(&mut self, address: SocketAddr, shared: &mut Shared, now: Instant) {
@@ -180,8 +225,8 @@ impl Connection {
         self.data.ready.readable |= ready.readable;
         self.data.ready.writable |= ready.writable;
         match std::mem::take(&mut self.data.state) {
-            State::Accepting(listener) => {
-                self.data.state = State::Accepting(listener);
+            state @ (State::Accepting(_) | State::Watching(_)) => {
+                self.data.state = state;
                 self.accept_data(shared, now);
             }
             State::Connecting(socket) => self.data_connected(socket, shared, now),
@@ -220,13 +265,13 @@ impl Connection {
     ) {
         let secured = self.data_tls(direction, shared);
         match (secured, std::mem::take(&mut self.data.state)) {
-            (Ok((tls, rule)), State::Open(mut channel)) => {
+            (Ok((tls, rule, session)), State::Open(mut channel)) => {
                 // After a ticket, the first record would wait for an acknowledgement. In clear
                 // nothing waits: the end of the stream pushes its last byte.
                 if let Err(error) = channel.socket().set_nodelay(true) {
                     log::debug!("{}: {error}", self.peer);
                 }
-                channel.secure_data(tls, rule);
+                channel.secure_data(tls, rule, session);
                 match handshake {
                     server::HandshakeTiming::BeforeTransfer => {
                         self.begin_data_handshake(channel, shared);
@@ -248,14 +293,21 @@ impl Connection {
 
     /// TLS for the data connection, and the rule of resumption that it will be judged by.
     fn data_tls(
-        &self,
+        &mut self,
         direction: Direction,
         shared: &Shared,
-    ) -> Result<(TlsConnection, Resumption), String> {
+    ) -> Result<(TlsConnection, Resumption, SessionResumption), String> {
         let ftp = shared.ftp.as_ref();
         let tls = ftp.and_then(|ftp| Some((ftp.tls.as_ref()?, ftp.resumption)));
+        let control = self.channel.as_mut().and_then(Channel::tls);
+        let control = control.and_then(|tls| tls.protocol_version());
         let (Some((tls, resumption)), Some(own)) = (tls, &self.data.resumption) else {
             return Err("there is no tls".to_owned());
+        };
+        // Whoever comes without resuming, after a client that does, is somebody else.
+        let rule = match resumption {
+            Resumption::Prefer if own.is_expected(control) => Resumption::Require,
+            other => other,
         };
         let tls = match (resumption, direction) {
             // There is nothing to resume in a session that was never given out.
@@ -267,7 +319,7 @@ impl Connection {
             (_, Direction::FromPeer) => tls.data(own, Tickets::None),
         };
         let tls = tls.map_err(|error| error.to_string())?;
-        Ok((tls, resumption))
+        Ok((tls, rule, own.clone()))
     }
 
     fn begin_data_handshake(&mut self, channel: Channel, shared: &mut Shared) {
@@ -366,6 +418,7 @@ impl Connection {
         now: Instant,
     ) {
         self.data.state = State::None;
+        self.name_if_unproven(shared);
         match (end, self.data.direction.take()) {
             (End::Complete { .. } | End::Stored { .. }, _) if channel.tls().is_some() => {
                 let _ = channel.socket().shutdown(Shutdown::Write);
@@ -380,6 +433,23 @@ impl Connection {
             _ => {}
         }
         self.release_port(shared);
+    }
+
+    /// Logs once for each user and address that the client does not resume TLS: its data connections
+    /// cannot be told from those of others at its address.
+    fn name_if_unproven(&mut self, shared: &mut Shared) {
+        let resumption = self.data.resumption.as_ref();
+        let is_offered = shared.ftp.as_ref().map(|ftp| ftp.resumption) == Some(Resumption::Prefer);
+        if is_offered && resumption.is_some_and(SessionResumption::never_resumes) {
+            let client = (self.user.clone(), self.peer.ip());
+            if shared.unproven_clients.add(client) {
+                let (peer, user) = (self.peer, &self.user);
+                log::info!(
+                    "{peer}: the client of {user} does not resume TLS for its data connections, so \
+                     that others at its address could take them (ftp.data_tls_resumption: Prefer)"
+                );
+            }
+        }
     }
 
     fn await_close(&mut self, channel: Channel, until: Instant, shared: &mut Shared) {
@@ -408,18 +478,18 @@ impl Connection {
         }
         match std::mem::take(&mut self.data.state) {
             State::Closing(channel, until) => self.await_close(channel, until, shared),
-            State::Accepting(listener) => {
-                self.data.state = State::Accepting(listener);
+            state @ (State::Accepting(_) | State::Watching(_)) => {
+                self.data.state = state;
                 self.accept_data(shared, now);
             }
             other => self.data.state = other,
         }
     }
 
-    /// When the peer's end is no longer awaited.
-    pub(super) fn data_close_deadline(&self) -> Option<Instant> {
+    /// When the peer's end is no longer awaited, or strangers are to be turned away.
+    pub(super) fn data_deadline(&self) -> Option<Instant> {
         match self.data.state {
-            State::Closing(_, until) => Some(until),
+            State::Closing(_, until) | State::Listening(_, until) => Some(until),
             _ => None,
         }
     }
@@ -492,12 +562,12 @@ impl Connection {
 impl State {
     fn descriptor(&self) -> Option<i32> {
         match self {
-            Self::Listening(listener) | Self::Accepting(listener) => Some(listener.as_raw_fd()),
+            Self::Watching(listener) | Self::Accepting(listener) => Some(listener.as_raw_fd()),
             Self::Connecting(socket) => Some(socket.as_raw_fd()),
             Self::Open(channel) | Self::Handshaking(channel) | Self::Closing(channel, _) => {
                 Some(channel.socket().as_raw_fd())
             }
-            Self::None | Self::Lent(_) => None,
+            Self::None | Self::Listening(..) | Self::Arrived(_) | Self::Lent(_) => None,
         }
     }
 }

@@ -13,8 +13,6 @@ pub(crate) struct PassivePorts {
     range: Option<PortRange>,
     /// The address that clients are told; `None` for the one that they came to.
     advertised: Option<IpAddr>,
-    /// Where the next search begins, so that a port rests after its use.
-    next: u16,
     held: HashMap<String, u16>,
 }
 
@@ -23,7 +21,6 @@ impl PassivePorts {
         Self {
             range,
             advertised,
-            next: 0,
             held: HashMap::new(),
         }
     }
@@ -68,17 +65,28 @@ impl PassivePorts {
         }
     }
 
-    fn bind_within(&mut self, range: PortRange, local: IpAddr) -> io::Result<(TcpListener, u16)> {
+    fn bind_within(&self, range: PortRange, local: IpAddr) -> io::Result<(TcpListener, u16)> {
         let mut failure = io::ErrorKind::AddrInUse.into();
-        for _ in 0..range.len() {
-            let port = range.first() + self.next % range.len();
-            self.next = (self.next + 1) % range.len();
+        let begin = random_below(range.len());
+        for step in 0..range.len() {
+            let offset = (u32::from(begin) + u32::from(step)) % u32::from(range.len());
+            let port = range.first() + offset as u16;
             match TcpListener::bind(SocketAddr::new(local, port)) {
                 Ok(listener) => return Ok((listener, port)),
                 Err(error) => failure = error,
             }
         }
         Err(failure)
+    }
+}
+
+/// A number below `end` that strangers cannot tell beforehand; 0 where the system has no random
+/// bytes.
+fn random_below(end: u16) -> u16 {
+    let mut random = [0; 4];
+    match getrandom::fill(&mut random) {
+        Ok(()) => (u32::from_le_bytes(random) % u32::from(end.max(1))) as u16,
+        Err(_) => 0,
     }
 }
 

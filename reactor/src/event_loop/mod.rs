@@ -5,6 +5,7 @@
 pub(crate) mod admission;
 pub(crate) mod deadlines;
 pub(crate) mod listener;
+pub(crate) mod named;
 pub(crate) mod sd_notify;
 pub(crate) mod shared;
 pub(crate) mod signals;

@@ -4,6 +4,7 @@
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 use std::io;
+use std::net::IpAddr;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
@@ -21,6 +22,7 @@ use crate::endpoints::{Endpoints, FtpEndpoint};
 use crate::event_loop::admission::{Admission, Refusals};
 use crate::event_loop::deadlines::Deadlines;
 use crate::event_loop::listener::Protocol;
+use crate::event_loop::named::Named;
 use crate::event_loop::sd_notify;
 use crate::event_loop::waiting_logins::{Login, WaitingLogins};
 use crate::tls::Tls;
@@ -71,6 +73,8 @@ pub(crate) struct Shared {
     pub(crate) evicted: Vec<ConnectionId>,
     /// Connections that are to be ended, and what their peers are told.
     pub(crate) expelled: Vec<(ConnectionId, CloseReason)>,
+    /// Clients that were named because they do not resume TLS.
+    pub(crate) unproven_clients: Named<(String, IpAddr)>,
     /// Logins whose turn has not come.
     pub(crate) waiting_logins: WaitingLogins,
     /// Jobs to be retried, by time: each waits equally long.
@@ -124,6 +128,7 @@ impl Shared {
             unfinished: Vec::new(),
             evicted: Vec::new(),
             expelled: Vec::new(),
+            unproven_clients: Named::default(),
             waiting_logins: WaitingLogins::default(),
             retries: VecDeque::new(),
             homes: HashMap::new(),

@@ -19,7 +19,7 @@ use rustix::pipe::{
     PipeFlags, SpliceFlags, fcntl_getpipe_size, fcntl_setpipe_size, pipe_with, splice,
 };
 
-use crate::tls::ftp::{self, Tls13Fallback};
+use crate::tls::ftp::{self, SessionResumption, Tls13Fallback};
 
 /// Size of a splice pipe in bytes: what /proc/sys/fs/pipe-max-size allows by default.
 const PIPE_SIZE: usize = 1 << 20;
@@ -33,6 +33,8 @@ pub(crate) struct Channel {
     /// For an FTP control connection whose client has not said yet which versions it has.
     fallback: Option<Box<Tls13Fallback>>,
     proof: ProofState,
+    /// The session that a data channel is to belong to, until that is judged.
+    session: Option<Box<SessionResumption>>,
 }
 
 /// Whether a data channel has been proven to belong to its session, by TLS resumption.
@@ -60,6 +62,7 @@ impl Channel {
             tls: tls.map(Box::new),
             fallback: None,
             proof: ProofState::Reported,
+            session: None,
         }
     }
 
@@ -141,8 +144,15 @@ impl Channel {
         let _ = set_tcp_quickack(&*self.socket, true);
     }
 
-    /// Switches a data channel to TLS; [`Self::prove`] will judge it by `rule`.
-    pub(crate) fn secure_data(&mut self, tls: TlsConnection, rule: Resumption) {
+    /// Switches a data channel to TLS; [`Self::prove`] will judge by `rule` whether it belongs to
+    /// `session`.
+    pub(crate) fn secure_data(
+        &mut self,
+        tls: TlsConnection,
+        rule: Resumption,
+        session: SessionResumption,
+    ) {
+        self.session = Some(Box::new(session));
         self.tls = Some(Box::new(tls));
         self.proof = ProofState::Due(rule);
     }
@@ -163,8 +173,14 @@ impl Channel {
     /// After the handshake: true if the data channel belongs to its session as far as the rule
     /// demands.
     pub(crate) fn prove(&mut self) -> bool {
+        let kind = self.tls.as_deref().and_then(|tls| tls.handshake_kind());
         let resumed = self.tls.as_deref().is_some_and(ftp::resumed);
         let is_own = resumed || self.proof != ProofState::Due(Resumption::Require);
+        match (self.session.take(), kind) {
+            (Some(session), Some(kind)) if is_own => session.note_data_connection(kind),
+            (Some(session), _) => session.expect_nothing(),
+            (None, _) => {}
+        }
         if is_own {
             self.proof = ProofState::Unreported;
         } else {

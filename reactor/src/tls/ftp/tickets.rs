@@ -2,11 +2,12 @@
 //! that are valid for one FTP session only.
 
 use std::fmt;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use rustls::ProtocolVersion;
 use rustls::crypto::ring::Ticketer;
 use rustls::server::{ProducesTickets, ServerSessionMemoryCache, StoresServerSessions};
+use rustls::{HandshakeKind, ProtocolVersion};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
@@ -25,6 +26,17 @@ pub(crate) struct SessionResumption {
     session_ids: Arc<ServerSessionMemoryCache>,
     /// Set to TLS 1.3 where that was all the client had.
     version: Arc<OnceLock<ProtocolVersion>>,
+    habit: Arc<Habit>,
+}
+
+/// What the client has done with its tickets.
+#[derive(Default)]
+struct Habit {
+    issued: AtomicU32,
+    /// Data connections that resumed.
+    resumed: AtomicU32,
+    /// Data connections that did not.
+    full: AtomicU32,
 }
 
 impl SessionResumption {
@@ -33,6 +45,7 @@ impl SessionResumption {
             tag: Tag::random()?,
             session_ids: ServerSessionMemoryCache::new(SESSION_IDS),
             version: Arc::default(),
+            habit: Arc::default(),
         })
     }
 
@@ -43,6 +56,40 @@ impl SessionResumption {
 
     pub(super) fn is_without_tls12(&self) -> bool {
         self.version.get() == Some(&ProtocolVersion::TLSv1_3)
+    }
+
+    /// Notes how a data connection of the session began.
+    pub(crate) fn note_data_connection(&self, kind: HandshakeKind) {
+        let count = match kind {
+            HandshakeKind::Resumed => &self.habit.resumed,
+            _ => &self.habit.full,
+        };
+        count.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Expects nothing any more: a data connection that did not resume was refused. It may have been
+    /// a stranger's, and the client's next one resumes, or the client's own, whose tickets have
+    /// expired.
+    pub(crate) fn expect_nothing(&self) {
+        self.habit.resumed.store(0, Ordering::Relaxed);
+    }
+
+    /// Whether the next data connection of this client resumes, if it is this client's: it has done
+    /// so before, and has the means. A ticket of TLS 1.3 may be good for one connection (RFC 8446
+    /// appendix C.4).
+    pub(crate) fn is_expected(&self, control: Option<ProtocolVersion>) -> bool {
+        let Habit {
+            issued, resumed, ..
+        } = &*self.habit;
+        let resumed = resumed.load(Ordering::Relaxed);
+        let has_ticket = issued.load(Ordering::Relaxed) > resumed;
+        resumed > 0 && (control == Some(ProtocolVersion::TLSv1_2) || has_ticket)
+    }
+
+    /// Whether the client has never resumed, although it could have.
+    pub(crate) fn never_resumes(&self) -> bool {
+        let count = |of: &AtomicU32| of.load(Ordering::Relaxed);
+        count(&self.habit.resumed) == 0 && count(&self.habit.full) > 0
     }
 
     pub(super) fn session_ids(&self) -> Arc<dyn StoresServerSessions> {
@@ -74,12 +121,16 @@ impl TicketKeys {
 
     /// The ticketer of this session: it accepts no other session's tickets.
     pub(super) fn of_session(&self, session: &SessionResumption) -> Arc<dyn ProducesTickets> {
-        self.tagged(session.tag)
+        let keys = Arc::clone(&self.0);
+        let habit = Arc::clone(&session.habit);
+        let tag = session.tag;
+        Arc::new(SessionTickets { tag, keys, habit })
     }
 
+    #[cfg(test)]
     fn tagged(&self, tag: Tag) -> Arc<dyn ProducesTickets> {
-        let keys = Arc::clone(&self.0);
-        Arc::new(SessionTickets { tag, keys })
+        let session = SessionResumption::new().unwrap();
+        self.of_session(&SessionResumption { tag, ..session })
     }
 }
 
@@ -88,6 +139,7 @@ impl TicketKeys {
 struct SessionTickets {
     tag: Tag,
     keys: Arc<dyn ProducesTickets>,
+    habit: Arc<Habit>,
 }
 
 impl ProducesTickets for SessionTickets {
@@ -100,6 +152,7 @@ impl ProducesTickets for SessionTickets {
     }
 
     fn encrypt(&self, plain: &[u8]) -> Option<Vec<u8>> {
+        self.habit.issued.fetch_add(1, Ordering::Relaxed);
         let tagged = Zeroizing::new([&self.tag.0, plain].concat());
         self.keys.encrypt(&tagged)
     }
@@ -120,6 +173,35 @@ impl fmt::Debug for SessionTickets {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_has_resumed_does_so_while_there_are_tickets() {
+        use HandshakeKind::{Full, Resumed};
+        let (new, tls12) = (ProtocolVersion::TLSv1_3, ProtocolVersion::TLSv1_2);
+        let (keys, session) = (
+            TicketKeys::random().unwrap(),
+            SessionResumption::new().unwrap(),
+        );
+        let tickets = keys.of_session(&session);
+        for _ in 0..2 {
+            tickets.encrypt(PLAIN).unwrap();
+        }
+        assert!(!session.is_expected(Some(new)), "nobody knows yet");
+        session.note_data_connection(Full);
+        assert!(session.never_resumes());
+        session.note_data_connection(Resumed);
+        assert!(session.is_expected(Some(new)) && !session.never_resumes());
+        session.note_data_connection(Resumed);
+        assert!(
+            !session.is_expected(Some(new)),
+            "its tickets may be used up"
+        );
+        assert!(session.is_expected(Some(tls12)));
+        tickets.encrypt(PLAIN).unwrap();
+        assert!(session.is_expected(Some(new)));
+        session.expect_nothing();
+        assert!(!session.is_expected(Some(new)) && !session.is_expected(Some(tls12)));
+    }
 
     const PLAIN: &[u8] = b"the secrets of a session";
 
