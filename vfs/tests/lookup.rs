@@ -7,9 +7,11 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use rustix::fs::{CWD, FileType, Mode, mknodat};
-use skiff_vfs::{Home, NameSize, Start, VfsError, Worker};
+use skiff_vfs::{Amount, Home, NameSize, Start, VfsError, Worker};
 
-use crate::common::{MEBI, World, begin, leave, leave_cut, on_worker, put, stage_of, start};
+use crate::common::{
+    MEBI, StageNow, World, begin, leave, leave_cut, on_worker, put, stage_of, stages_now, start,
+};
 
 #[test]
 fn the_size_is_the_files_or_the_stages_and_of_both_there_is_none() {
@@ -94,22 +96,21 @@ fn an_upload_that_lacks_its_end_only_is_told_one_byte_short() {
 #[test]
 fn so_is_one_that_a_crash_ended() {
     on_worker(|worker| {
-        let world = World::new();
+        let mut world = World::new();
+        world.limit = Amount::new(200 * MEBI, 10);
         let home = world.open(worker);
-        let whole = vec![7; 2 * MEBI as usize];
-        let half = whole.len() / 2;
+        // Both are synced with their last byte.
+        let whole = vec![7; 65 * MEBI as usize];
+        let (first, rest) = whole.split_at(MEBI as usize);
         let mut fresh = begin(&home, worker, "fresh", Start::Offset(0)).unwrap();
         fresh.write(worker, &whole).unwrap();
-        leave_cut(&home, worker, "continued", &whole[..half]);
+        leave_cut(&home, worker, "continued", first);
         let mut continued = begin(&home, worker, "continued", Start::End).unwrap();
-        continued.write(worker, &whole[half..]).unwrap();
-        let stages = stages_as_they_are(&world);
+        continued.write(worker, rest).unwrap();
+        let stages = stages_now(&world);
         assert_eq!(stages.len(), 2);
         drop((fresh, continued, home));
-        for (stage, bytes, permissions) in stages {
-            fs::write(&stage, bytes).unwrap();
-            fs::set_permissions(&stage, permissions).unwrap();
-        }
+        stages.iter().for_each(StageNow::put_back);
 
         let home = world.open(worker);
         let all_but_one = whole.len() as u64 - 1;
@@ -117,18 +118,6 @@ fn so_is_one_that_a_crash_ended() {
             assert_eq!(told(&home, worker, name), (all_but_one, all_but_one));
         }
     });
-}
-
-/// What a crash leaves of the stages: while an upload runs, its home is locked.
-fn stages_as_they_are(world: &World) -> Vec<(PathBuf, Vec<u8>, fs::Permissions)> {
-    let stages = fs::read_dir(world.at(".skiff-stage")).unwrap();
-    let paths = stages.map(|stage| stage.unwrap().path());
-    let kept = paths.map(|path| {
-        let permissions = fs::metadata(&path).unwrap().permissions();
-        let bytes = fs::read(&path).unwrap();
-        (path, bytes, permissions)
-    });
-    kept.collect()
 }
 
 /// SIZE, MDTM and MLST agree, whoever asks: a running upload changes nothing that is told.

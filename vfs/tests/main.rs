@@ -16,6 +16,7 @@ mod model;
 mod mounts;
 mod names;
 mod permissions;
+mod power_loss;
 mod preallocation;
 mod stages;
 mod starts;

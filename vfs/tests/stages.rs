@@ -5,10 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, SystemTime};
 
-use rustix::fs::getxattr;
 use skiff_vfs::{Amount, Durability, Home, Homes, Limit, VfsError, Worker};
 
-use crate::common::{MEBI, World, leave, on_worker, put, start};
+use crate::common::{MEBI, World, leave, on_worker, put, stage_file, start};
 
 fn limited(bytes: u64, entries: u64) -> World {
     let mut world = World::new();
@@ -19,13 +18,8 @@ fn limited(bytes: u64, entries: u64) -> World {
 /// Makes the stage of `path` look as if it had last been written `hours` ago.
 fn age(world: &World, path: &str, hours: u64) {
     let then = SystemTime::now() - Duration::from_secs(hours * 3600);
-    for stage in fs::read_dir(world.at(".skiff-stage")).unwrap() {
-        let stage = stage.unwrap().path();
-        let mut label = [0; 256];
-        let length = getxattr(&stage, "user.skiff.stage", &mut label).unwrap_or(0);
-        if &label[..length] == path.as_bytes() {
-            File::open(&stage).unwrap().set_modified(then).unwrap();
-        }
+    if let Some(stage) = stage_file(world, path) {
+        File::open(&stage).unwrap().set_modified(then).unwrap();
     }
 }
 

@@ -125,10 +125,13 @@ impl Work for WorkItem {
                 Outcome::Reloaded(reloaded.map(Box::new))
             }
             Self::CloseFile(file, cause) => {
-                if let OpenFile::Upload(upload) = &file {
-                    log_kept(upload, cause);
+                match file {
+                    OpenFile::Upload(upload) => {
+                        log_kept(&upload, cause);
+                        upload.suspend(context.worker);
+                    }
+                    OpenFile::Download(_) | OpenFile::Listing(_) | OpenFile::Small(_) => {}
                 }
-                drop(file);
                 Outcome::Nothing
             }
             Self::Upkeep(upkeep) => upkeep.run(context.worker),

@@ -1,17 +1,21 @@
 //! Removes files, links and empty directories with unlinkat(2), and their stages.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use rustix::fs::{AtFlags, OFlags, Stat, unlinkat};
 
 use crate::entry::{self, Kind};
 use crate::home::Home;
-use crate::home::charge::{find_stage, published_charge};
+use crate::home::charge::published_charge;
 use crate::home::resolve::Links;
 use crate::home::writers::HomeState;
 use crate::jail::folder::NameAt;
 use crate::staging::StagingDir;
 use crate::{VfsError, Worker};
+
+/// The staging directory where a stage was removed too, if there was one.
+type StageRemoved = Result<Option<Arc<StagingDir>>, VfsError>;
 
 /// Which kinds of files may be removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,23 +51,24 @@ impl Home {
         let kept_open = name_at.open(OFlags::PATH);
         let mut state = self.lock()?;
         state.check_idle(&name_at.key())?;
-        match (name_at.stat()?, what) {
+        let stage_removed = match (name_at.stat()?, what) {
             (None, Removal::Directory) => return Err(VfsError::NotFound),
             (None, Removal::Any | Removal::File) => self.remove_stage_only(&state, &name_at)?,
             (Some(stat), _) if entry::kind(&stat) == Kind::Directory => {
                 if what == Removal::File {
                     return Err(VfsError::IsADirectory);
                 }
-                self.remove_directory(&mut state, &name_at, &stat)?;
+                self.remove_directory(&mut state, &name_at, &stat)?
             }
             (Some(stat), Removal::Directory) if entry::kind(&stat) != Kind::Link => {
                 return Err(VfsError::NotADirectory);
             }
             (Some(stat), _) => self.remove_name(&mut state, &name_at, &stat, AtFlags::empty())?,
-        }
+        };
         drop(state);
         drop(kept_open);
-        name_at.folder.sync(self.policy.durability)
+        name_at.folder.sync(self.policy.durability)?;
+        stage_removed.map_or(Ok(()), |staging| self.sync_stage_names(&staging))
     }
 
     fn remove_directory(
@@ -71,19 +76,20 @@ impl Home {
         state: &mut HomeState,
         name_at: &NameAt,
         stat: &Stat,
-    ) -> Result<(), VfsError> {
+    ) -> StageRemoved {
         let id = name_at.identify()?;
         if let Some(writer) = state.writers.values().find(|w| w.name_at.folder.id == id) {
             return Err(writer.busy_error());
         }
-        self.remove_name(state, name_at, stat, AtFlags::REMOVEDIR)?;
+        let stage_removed = self.remove_name(state, name_at, stat, AtFlags::REMOVEDIR)?;
         state.directory_moves += 1;
         state.post_removed(id);
         match name_at.folder.mount.staging() {
             Some(staging) if staging.count() > 0 => {
-                self.mark_stale_on_error(self.remove_stages_in(state, &staging, id.inode))
+                self.mark_stale_on_error(self.remove_stages_in(state, &staging, id.inode))?;
+                Ok(Some(staging))
             }
-            _ => Ok(()),
+            _ => Ok(stage_removed),
         }
     }
 
@@ -114,22 +120,24 @@ impl Home {
         name_at: &NameAt,
         stat: &Stat,
         flags: AtFlags,
-    ) -> Result<(), VfsError> {
-        let stage = find_stage(name_at)?;
+    ) -> StageRemoved {
+        let stage = self.claim_stage(state, name_at)?;
         unlinkat(&name_at.folder, name_at.leaf(), flags)?;
         self.shrink_published(state, name_at.folder.id, published_charge(stat));
         let Some((staging, stage)) = stage else {
-            return Ok(());
+            return Ok(None);
         };
         self.mark_stale_on_error(staging.remove(name_at.key().stage))?;
         self.shrink_staged(state, stage.size);
-        Ok(())
+        Ok(Some(staging))
     }
 
-    fn remove_stage_only(&self, state: &HomeState, name_at: &NameAt) -> Result<(), VfsError> {
-        let (staging, stage) = find_stage(name_at)?.ok_or(VfsError::NotFound)?;
+    fn remove_stage_only(&self, state: &HomeState, name_at: &NameAt) -> StageRemoved {
+        let (staging, stage) = self
+            .claim_stage(state, name_at)?
+            .ok_or(VfsError::NotFound)?;
         staging.remove(name_at.key().stage)?;
         self.shrink_staged(state, stage.size);
-        Ok(())
+        Ok(Some(staging))
     }
 }

@@ -9,10 +9,11 @@ use skiff_quota::Amount;
 
 use crate::entry::{self, Kind};
 use crate::home::Home;
-use crate::home::charge::{find_stage, published_charge};
+use crate::home::charge::published_charge;
 use crate::home::resolve::Links;
 use crate::home::writers::HomeState;
 use crate::jail::folder::{NameAt, rename_noreplace};
+use crate::staging::StagingDir;
 use crate::{Replace, VfsError, Worker};
 
 impl Home {
@@ -79,7 +80,7 @@ impl Home {
         if kind == Kind::Directory {
             self.check_idle_below(state, from)?;
         }
-        let (from_stage, to_stage) = (find_stage(from)?, find_stage(to)?);
+        let (from_stage, to_stage) = (self.claim_stage(state, from)?, self.claim_stage(state, to)?);
         if from_stage.is_some() && to_stage.is_some() {
             // A name has one stage, and neither of these is to be lost unasked.
             return Err(VfsError::Exists);
@@ -90,7 +91,7 @@ impl Home {
             self.note_moved(state, to)?;
         }
         if let Some((staging, _)) = from_stage {
-            self.mark_stale_on_error(staging.rename(from.key().stage, to.key().stage, &to.path()))?;
+            self.mark_stale_on_error(rename_stage(&staging, from, to))?;
         }
         if kind == Kind::Directory {
             self.relabel_below(&from.path(), &to.path());
@@ -129,7 +130,7 @@ impl Home {
         }
         // With the file open its blocks are freed after the lock: for a large file that takes long.
         let kept_open = to.open(OFlags::PATH).ok();
-        let (from_stage, to_stage) = (find_stage(from)?, find_stage(to)?);
+        let (from_stage, to_stage) = (self.claim_stage(state, from)?, self.claim_stage(state, to)?);
         renameat(&from.folder, from.leaf(), &to.folder, to.leaf())?;
         self.shrink_published(state, to.folder.id, published_charge(target));
         post_renamed(state, from, source, to);
@@ -138,7 +139,7 @@ impl Home {
             self.shrink_staged(state, stage.size);
         }
         if let Some((staging, _)) = from_stage {
-            self.mark_stale_on_error(staging.rename(from.key().stage, to.key().stage, &to.path()))?;
+            self.mark_stale_on_error(rename_stage(&staging, from, to))?;
         }
         Ok(kept_open)
     }
@@ -153,7 +154,7 @@ impl Home {
         self.check_idle_below(state, from)?;
         self.check_idle_below(state, to)?;
         let replaced = to.identify()?;
-        let (from_stage, to_stage) = (find_stage(from)?, find_stage(to)?);
+        let (from_stage, to_stage) = (self.claim_stage(state, from)?, self.claim_stage(state, to)?);
         match renameat(&from.folder, from.leaf(), &to.folder, to.leaf()) {
             // A directory was to be moved into itself.
             Err(Errno::INVAL) => return Err(VfsError::IntoItself),
@@ -171,7 +172,7 @@ impl Home {
             self.shrink_staged(state, stage.size);
         }
         if let Some((staging, _)) = from_stage {
-            self.mark_stale_on_error(staging.rename(from.key().stage, to.key().stage, &to.path()))?;
+            self.mark_stale_on_error(rename_stage(&staging, from, to))?;
         }
         self.relabel_below(&from.path(), &to.path());
         Ok(None)
@@ -202,8 +203,8 @@ impl Home {
                 let Some(label) = staging.label(stage.key)? else {
                     return Ok(());
                 };
-                match label.strip_prefix(from) {
-                    Ok(below) => staging.relabel(stage.key, &to.join(below)),
+                match label.path.strip_prefix(from) {
+                    Ok(below) => staging.relabel(stage.key, &to.join(below), label.born),
                     Err(_) => Ok(()),
                 }
             });
@@ -215,6 +216,12 @@ impl Home {
             }
         }
     }
+}
+
+/// Renames the stage of `from` to that of `to`, and replaces one that is there.
+fn rename_stage(staging: &StagingDir, from: &NameAt, to: &NameAt) -> Result<(), VfsError> {
+    let (from, to_key) = (from.key().stage, to.key().stage);
+    staging.rename(from, to_key, (&to.path(), to.folder.born))
 }
 
 /// Tells a running count that what was published as `from` is published as `to`.

@@ -77,6 +77,22 @@ pub(crate) fn find_stage(name_at: &NameAt) -> Result<Option<(Arc<StagingDir>, St
     let Some(staging) = name_at.folder.mount.staging() else {
         return Ok(None);
     };
-    let stage = staging.find(name_at.key().stage)?;
-    Ok(stage.map(|stage| (staging, stage)))
+    match staging.find(name_at.key().stage)? {
+        Some(stage) if is_stage_of(&staging, stage, name_at)? => Ok(Some((staging, stage))),
+        _ => Ok(None),
+    }
+}
+
+/// Whether `stage`, which has the key of `name_at`, is that of `name_at` and may be gone on with:
+/// its label must say so, as the inode numbers of removed directories are used again.
+pub(crate) fn is_stage_of(
+    staging: &StagingDir,
+    stage: Stage,
+    name_at: &NameAt,
+) -> Result<bool, VfsError> {
+    if stage.has_other_names() {
+        return Ok(false);
+    }
+    let label = staging.label(stage.key)?;
+    Ok(label.is_some_and(|label| label.is_of(name_at.folder.born, &name_at.path())))
 }

@@ -17,7 +17,9 @@ use skiff_quota::{Amount, Folder, Snapshot, Snapshots};
 use super::Home;
 use super::writers::{HomeState, Phase};
 use crate::jail::Jail;
-use crate::{Limit, Policy, VfsError, Worker};
+use crate::jail::mount::{OpenedStagings, Recovery};
+use crate::staging::Belief;
+use crate::{Durability, Limit, Policy, VfsError, Worker};
 
 /// Idle homes are closed at once where this many are open: each holds some descriptors.
 const OPEN_MAX: u64 = 64;
@@ -31,6 +33,7 @@ pub struct Homes {
     snapshots: Snapshots<Folder>,
     places: Mutex<HashMap<RootId, Arc<Place>>>,
     open_count: AtomicUsize,
+    opened_stagings: Arc<OpenedStagings>,
     /// Set once counts are to end early.
     stop_counts: Arc<AtomicBool>,
     /// The number of open homes below which idle ones are not looked for, as most are in use.
@@ -73,6 +76,7 @@ impl Homes {
             snapshots,
             places: Mutex::default(),
             open_count: AtomicUsize::new(0),
+            opened_stagings: Arc::default(),
             stop_counts: Arc::default(),
             trim_at: AtomicUsize::new(0),
         }
@@ -182,10 +186,19 @@ impl Homes {
             }
             Slot::Closed { counted_at } => {
                 jail.lock()?;
+                let used = self.load_snapshot(&place.snapshot_name, stat.st_ino)?;
                 let stop = Arc::clone(&self.stop_counts);
-                let home = Home::new(jail, self.policy.clone(), user, limit, stop)?;
-                home.state.lock().counted_at = *counted_at;
-                self.load_snapshot(&place.snapshot_name, &home)?;
+                let recovery = self.recovery(used);
+                let home = Home::new(jail, self.policy.clone(), user, limit, stop, recovery)?;
+                {
+                    let mut state = home.state.lock();
+                    state.counted_at = *counted_at;
+                    // What was cut is counted in the snapshot.
+                    if let Some(used) = used.filter(|_| !home.is_ledger_stale()) {
+                        home.ledger.set_used(used);
+                        state.phase = Phase::Open;
+                    }
+                }
                 let home = Arc::new(home);
                 *slot = Slot::Open {
                     home: Arc::clone(&home),
@@ -252,14 +265,27 @@ impl Homes {
         }
     }
 
-    fn load_snapshot(&self, name: &str, home: &Home) -> Result<(), VfsError> {
-        let mark = home.mounts.root().inode;
+    /// What the home whose directory has the inode number `mark` uses; `None` after an unclean end.
+    fn load_snapshot(&self, name: &str, mark: u64) -> Result<Option<Amount>, VfsError> {
         let taken = self.snapshots.take(name)?;
-        if let Some(snapshot) = taken.filter(|snapshot| snapshot.mark == mark) {
-            home.ledger.set_used(snapshot.used);
-            home.state.lock().phase = Phase::Open;
+        let taken = taken.filter(|snapshot| snapshot.mark == mark);
+        Ok(taken.map(|snapshot| snapshot.used))
+    }
+
+    /// How stages are recovered that this process has not seen yet. Where stages are synced, their
+    /// labels say how much of them there is, whatever the end was: the snapshot of an idle home may
+    /// be older than a power loss. Where nothing is synced, only a snapshot says that the last end
+    /// was clean.
+    fn recovery(&self, snapshot: Option<Amount>) -> Recovery {
+        let belief = match (self.policy.durability, snapshot) {
+            (Durability::None, Some(_)) => Belief::Sizes,
+            (Durability::Fsync, _) | (Durability::None, None) => Belief::Labels,
+        };
+        Recovery {
+            opened: Arc::clone(&self.opened_stagings),
+            belief,
+            has_cut: Arc::default(),
         }
-        Ok(())
     }
 
     /// Stores what an idle home uses, where that is known. Whoever closes it may be a login that
@@ -281,6 +307,7 @@ impl Homes {
             used
         };
         let store = |used| -> Result<(), VfsError> {
+            home.sync_stages()?;
             // Without this sync a power loss could leave the snapshot and lose files that it
             // counts.
             home.mounts

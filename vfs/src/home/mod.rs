@@ -22,7 +22,7 @@ use skiff_quota::{Ledger, Usage};
 
 use self::writers::HomeState;
 use crate::jail::Jail;
-use crate::jail::mount::Mounts;
+use crate::jail::mount::{Mounts, Recovery};
 use crate::permissions::Credentials;
 use crate::{Entry, Limit, Permissions, Policy, VfsError};
 
@@ -52,8 +52,9 @@ impl Home {
         user: &str,
         limit: Limit,
         stop_counts: Arc<AtomicBool>,
+        recovery: Recovery,
     ) -> Result<Self, VfsError> {
-        let mounts = Mounts::new(jail.root().try_clone_to_owned()?)?;
+        let mounts = Mounts::new(jail.root().try_clone_to_owned()?, recovery)?;
         Ok(Self {
             jail,
             mounts,
@@ -80,7 +81,7 @@ impl Home {
     }
 
     pub(crate) fn is_ledger_stale(&self) -> bool {
-        self.ledger_stale.load(Ordering::Relaxed)
+        self.ledger_stale.load(Ordering::Relaxed) || self.mounts.has_cut().load(Ordering::Relaxed)
     }
 
     /// Passes `result` on; an error marks the ledger as stale, because the disk has changed and the

@@ -14,7 +14,7 @@ use super::Home;
 use crate::VfsError;
 use crate::jail;
 use crate::jail::folder::{Control, Folder, NameAt, is_link};
-use crate::jail::mount::{identify, is_directory};
+use crate::jail::mount::{born, identify, is_directory};
 
 /// Links that are followed for one path, as many as Linux follows (path_resolution(7)).
 const LINKS_MAX: usize = 40;
@@ -96,6 +96,7 @@ impl Home {
             id,
             mount,
             path: path.to_owned(),
+            born: born(&status),
             inherited_group,
             control: Control::of(&status, self.credentials.user),
         })

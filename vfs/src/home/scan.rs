@@ -25,6 +25,7 @@ use crate::dir_reader::DirReader;
 use crate::jail;
 use crate::jail::folder::{Folder, NameKey};
 use crate::jail::mount::{FolderId, MountId};
+use crate::staging::label::Born;
 use crate::staging::{Stage, StageKey, StagingDir};
 use crate::{VfsError, Worker};
 
@@ -58,7 +59,7 @@ impl Home {
             _ if state.recount.is_some() => false,
             Phase::Closed => false,
             Phase::Uncounted => true,
-            Phase::Open => self.ledger_stale.load(Ordering::Relaxed) || is_due(),
+            Phase::Open => self.is_ledger_stale() || is_due(),
         }
     }
 
@@ -81,6 +82,7 @@ impl Home {
                 return Err(VfsError::Scanning);
             }
             self.ledger_stale.store(false, Ordering::Relaxed);
+            self.mounts.has_cut().store(false, Ordering::Relaxed);
             state.recount = Some(Recount::default());
         }
         let counted = self.walk_until_counted();
@@ -128,8 +130,9 @@ struct Scan<'a> {
     /// The stages that there were when the walk entered their mounts, with the last names of their
     /// targets where a published file has it.
     stages: HashMap<NameKey, Option<OsString>>,
-    /// The target directories of those stages, with their paths once the walk has reached them.
-    parents: HashMap<FolderId, Option<PathBuf>>,
+    /// The target directories of those stages, with their paths and births once the walk has reached
+    /// them.
+    parents: HashMap<FolderId, Option<(PathBuf, Option<Born>)>>,
     /// False once a directory could not be read.
     all_read: bool,
     /// Directories that are still to be walked.
@@ -293,7 +296,7 @@ impl<'a> Scan<'a> {
 
     fn enter(&mut self, folder: Folder, names: Names) -> Level {
         if let Some(seen_at) = self.parents.get_mut(&folder.id) {
-            *seen_at = Some(folder.path.clone());
+            *seen_at = Some((folder.path.clone(), folder.born));
         }
         for (key, leaf) in names.staged {
             self.stages.insert(key, Some(leaf));
@@ -377,7 +380,8 @@ impl<'a> Scan<'a> {
                 kept.push(stage);
                 Ok(())
             })?;
-            for Stage { key, size, .. } in kept {
+            for stage in kept {
+                let Stage { key, size, .. } = stage;
                 let name = NameKey {
                     mount: mount.id,
                     stage: key,
@@ -385,7 +389,7 @@ impl<'a> Scan<'a> {
                 if state.writers.contains_key(&name) {
                     continue;
                 }
-                if self.keep_stage(&state, &staging, name, labels_hold)? {
+                if self.keep_stage(&state, (&staging, stage), name, labels_hold)? {
                     used = used.plus(stage_charge(size));
                 } else {
                     staging.remove(key)?;
@@ -407,7 +411,7 @@ impl<'a> Scan<'a> {
     fn keep_stage(
         &self,
         state: &HomeState,
-        staging: &StagingDir,
+        (staging, stage): (&StagingDir, Stage),
         key: NameKey,
         labels_hold: bool,
     ) -> Result<bool, VfsError> {
@@ -415,27 +419,37 @@ impl<'a> Scan<'a> {
             // It came while the walk was under way.
             return Ok(true);
         };
+        let Some(label) = staging.label(key.stage)? else {
+            return Ok(false);
+        };
+        if stage.has_other_names() {
+            return Ok(false);
+        }
         let inode = key.stage.parent;
         let parent = FolderId {
             mount: key.mount,
             inode,
         };
-        let Some(folder) = self.parents.get(&parent).and_then(Option::as_deref) else {
+        let Some(Some((folder, born))) = self.parents.get(&parent) else {
             let is_reached = state.recount.as_ref().is_some_and(|r| r.is_counted(parent));
             // A directory that another program has moved may have been missed.
             return Ok(!self.all_read
                 || is_reached
                 || self.home.stage_name_at(staging, &key)?.is_some());
         };
-        let label = staging.label(key.stage)?;
-        let Some(leaf) = known.as_deref().or_else(|| label.as_deref()?.file_name()) else {
+        let Some(leaf) = known.as_deref().or_else(|| label.path.file_name()) else {
             return Ok(false);
         };
         let path = folder.join(leaf);
-        if labels_hold && label.as_ref() != Some(&path) {
-            staging.relabel(key.stage, &path)?;
+        match labels_hold {
+            // Of a directory that had the number before: nobody can go on with it.
+            _ if !label.is_of(*born, &path) => Ok(false),
+            true if label.path != path => {
+                staging.relabel(key.stage, &path, *born)?;
+                Ok(true)
+            }
+            _ => Ok(true),
         }
-        Ok(true)
     }
 
     /// Takes the error of a directory that cannot be entered, or was just removed, for a skipped

@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::Home;
-use super::charge::find_stage;
+use super::charge::{find_stage, is_stage_of};
 use super::resolve::Links;
+use super::writers::HomeState;
 use crate::entry::Modified;
 use crate::jail::folder::{NameAt, NameKey};
 use crate::jail::mount::Mount;
 use crate::staging::{Stage, StagingDir};
-use crate::{VfsError, Worker};
+use crate::{Durability, VfsError, Worker};
 
 /// Stages in one list.
 const LISTED_MAX: usize = 10_000;
@@ -74,6 +75,55 @@ impl Home {
         let (staging, stage) = find_stage(&name_at)?.ok_or(VfsError::NotFound)?;
         staging.remove(name_at.key().stage)?;
         self.shrink_staged(&state, stage.size);
+        drop(state);
+        self.sync_stage_names(&staging)
+    }
+
+    /// Makes names in a staging directory durable. A removed stage that came back after a power loss
+    /// would be gone on with by an upload of something else.
+    pub(crate) fn sync_stage_names(&self, staging: &StagingDir) -> Result<(), VfsError> {
+        match self.policy.durability {
+            Durability::Fsync => staging.sync(),
+            Durability::None => Ok(()),
+        }
+    }
+
+    /// The stage of `name_at`, which no upload is writing, and its staging directory. What has the
+    /// stage's name without being that stage is removed: the stage of a name in a directory that
+    /// had the same inode number before, or a file with another name.
+    pub(crate) fn claim_stage(
+        &self,
+        state: &HomeState,
+        name_at: &NameAt,
+    ) -> Result<Option<(Arc<StagingDir>, Stage)>, VfsError> {
+        let Some(staging) = name_at.folder.mount.staging() else {
+            return Ok(None);
+        };
+        let key = name_at.key().stage;
+        match staging.find(key)? {
+            Some(stage) if is_stage_of(&staging, stage, name_at)? => Ok(Some((staging, stage))),
+            Some(other) => {
+                self.mark_stale_on_error(staging.remove(key))?;
+                self.shrink_staged(state, other.size);
+                Ok(None)
+            }
+            None => Ok(None),
+        }
+    }
+
+    /// Syncs all stages and says so in their labels; no upload is running. A stage of an upload that
+    /// was dropped is not synced yet.
+    pub(super) fn sync_stages(&self) -> Result<(), VfsError> {
+        for (_, staging) in self.staging_dirs() {
+            let mut stages = Vec::new();
+            staging.for_each(|stage| {
+                stages.push(stage);
+                Ok(())
+            })?;
+            for stage in stages {
+                staging.sync_stage(stage)?;
+            }
+        }
         Ok(())
     }
 
@@ -83,11 +133,12 @@ impl Home {
         staging: &StagingDir,
         key: &NameKey,
     ) -> Result<Option<NameAt>, VfsError> {
-        let Some(path) = staging.label(key.stage)? else {
+        let Some(label) = staging.label(key.stage)? else {
             return Ok(None);
         };
-        match self.resolve_name(&path, Links::NoFollow) {
-            Ok(name_at) => Ok(Some(name_at).filter(|name_at| name_at.key() == *key)),
+        let is_of = |at: &NameAt| at.key() == *key && label.is_of(at.folder.born, &at.path());
+        match self.resolve_name(&label.path, Links::NoFollow) {
+            Ok(name_at) => Ok(Some(name_at).filter(is_of)),
             Err(VfsError::Io(e)) => Err(VfsError::Io(e)),
             Err(_) => Ok(None),
         }
@@ -108,7 +159,7 @@ impl Home {
         if let Some(writer) = self.state.lock().writers.get(&key) {
             return Ok(Some(writer.name_at.path()));
         }
-        staging.label(stage.key)
+        Ok(staging.label(stage.key)?.map(|label| label.path))
     }
 
     /// The staging directories of this home, with the mounts that they are on.

@@ -88,9 +88,11 @@ impl Writer {
         self.charge.total()
     }
 
-    /// Notes a write.
-    pub(crate) fn touch(&self) {
-        self.last_write_ms.store(self.age_ms(), Ordering::Relaxed);
+    /// Notes a write; gives the milliseconds since the upload began.
+    pub(crate) fn touch(&self) -> u64 {
+        let now_ms = self.age_ms();
+        self.last_write_ms.store(now_ms, Ordering::Relaxed);
+        now_ms
     }
 
     /// Whether the upload is to end for another one of the same name.

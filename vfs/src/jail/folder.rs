@@ -21,6 +21,7 @@ use crate::dir_reader::dir_read_flags;
 use crate::entry::Kind;
 use crate::policy::Durability;
 use crate::staging::StageKey;
+use crate::staging::label::Born;
 
 /// Identifies a name of a home. It stays the same when a directory above is renamed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -37,6 +38,8 @@ pub(crate) struct Folder {
     pub(crate) mount: Arc<Mount>,
     /// The directory's path when it was opened, relative to the home.
     pub(crate) path: PathBuf,
+    /// When the directory was made; `None` where that is not known.
+    pub(crate) born: Option<Born>,
     /// The group ID of new files in this directory, where its set-group-ID bit is set.
     pub(crate) inherited_group: Option<u32>,
     pub(crate) control: Control,

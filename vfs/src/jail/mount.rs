@@ -5,11 +5,13 @@
 //! is another mount of the same device, a btrfs subvolume is another device of the same mount, and
 //! a rename across either fails.
 
+use std::collections::HashMap;
 use std::ffi::CStr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use rustix::fs::{
     AtFlags, FileType, Mode, OFlags, Stat, Statx, StatxFlags, fchmod, makedev, mkdirat, openat,
     statx,
@@ -20,7 +22,8 @@ use rustix::process::geteuid;
 use super::STAGING_NAME;
 use crate::VfsError;
 use crate::dir_reader::dir_read_flags;
-use crate::staging::StagingDir;
+use crate::staging::label::Born;
+use crate::staging::{Belief, StagingDir};
 
 /// Levels that are climbed to find a mount's root: more than any path has that the kernel resolves.
 const DEPTH_MAX: usize = 4096;
@@ -71,9 +74,53 @@ pub(crate) fn identify(folder: impl AsFd, name: &CStr) -> Result<(FolderId, Stat
         folder,
         name,
         flags,
-        mask | StatxFlags::INO | StatxFlags::MNT_ID,
+        mask | StatxFlags::INO | StatxFlags::MNT_ID | StatxFlags::BTIME,
     )?;
     Ok((FolderId::new(&status), status))
+}
+
+/// When the file of `status` was made; `None` where the file system does not tell.
+pub(crate) fn born(status: &Statx) -> Option<Born> {
+    let is_told = StatxFlags::from_bits_retain(status.stx_mask).contains(StatxFlags::BTIME);
+    is_told.then(|| status.stx_btime.into())
+}
+
+/// The staging directories that this process has opened. Each is recovered at its first opening:
+/// later, uploads may run in it, also those of another home that has the same mount.
+#[derive(Debug, Default)]
+pub(crate) struct OpenedStagings(Mutex<HashMap<DeviceInode, Arc<Mutex<Belief>>>>);
+
+/// Device and inode number of a directory.
+type DeviceInode = (u64, u64);
+
+/// How one opening of a home recovers stages.
+#[derive(Clone, Debug)]
+pub(crate) struct Recovery {
+    pub(crate) opened: Arc<OpenedStagings>,
+    /// What is believed of stages that this process has not seen yet.
+    pub(crate) belief: Belief,
+    /// Set once something was cut or removed, so that what was counted before is wrong.
+    pub(crate) has_cut: Arc<AtomicBool>,
+}
+
+impl Recovery {
+    /// Opens the staging directory `fd`, whose identity is `id`, and recovers it at the first time.
+    fn open(&self, fd: OwnedFd, id: FolderId) -> Result<StagingDir, VfsError> {
+        let belief = {
+            let mut opened = self.opened.0.lock();
+            let key = (id.mount.device, id.inode);
+            let first = || Arc::new(Mutex::new(self.belief));
+            Arc::clone(opened.entry(key).or_insert_with(first))
+        };
+        // The disk is waited for without the lock that all homes share.
+        let mut belief = belief.lock();
+        let staging = StagingDir::new(fd, id.inode, *belief)?;
+        *belief = Belief::Sizes;
+        if staging.recovered() > 0 {
+            self.has_cut.store(true, Ordering::Relaxed);
+        }
+        Ok(staging)
+    }
 }
 
 /// One file system below a home.
@@ -81,17 +128,21 @@ pub(crate) fn identify(folder: impl AsFd, name: &CStr) -> Result<(FolderId, Stat
 pub(crate) struct Mount {
     pub(crate) id: MountId,
     root: OwnedFd,
+    recovery: Recovery,
     staging: RwLock<Option<Arc<StagingDir>>>,
 }
 
 impl Mount {
     /// The mount `id` whose topmost directory below the home is `root`.
-    fn new(id: MountId, root: OwnedFd) -> Self {
-        // The error of a staging directory that is not ours is for the upload that needs it.
-        let staging = open_staging(id, &root).ok().flatten().map(Arc::new);
+    fn new(id: MountId, root: OwnedFd, recovery: Recovery) -> Self {
+        // The error of a staging directory that is not ours, or cannot be recovered, is for the
+        // upload that needs it.
+        let staging = open_staging(id, &root, &recovery);
+        let staging = staging.ok().flatten().map(Arc::new);
         Self {
             id,
             root,
+            recovery,
             staging: RwLock::new(staging),
         }
     }
@@ -113,7 +164,8 @@ impl Mount {
             Err(Errno::ACCESS | Errno::PERM | Errno::ROFS) => return Err(VfsError::NoStaging),
             Err(e) => return Err(e.into()),
         }
-        let staging = Arc::new(open_staging(self.id, &self.root)?.ok_or(VfsError::NoStaging)?);
+        let staging = open_staging(self.id, &self.root, &self.recovery)?;
+        let staging = Arc::new(staging.ok_or(VfsError::NoStaging)?);
         *slot = Some(Arc::clone(&staging));
         Ok(staging)
     }
@@ -153,7 +205,11 @@ impl Mount {
 
 /// Opens the staging directory at a mount's root; `None` where there is none. Fails unless it is a
 /// directory on this mount that the daemon's user owns; its permissions are set to 0700.
-fn open_staging(mount: MountId, root: &OwnedFd) -> Result<Option<StagingDir>, VfsError> {
+fn open_staging(
+    mount: MountId,
+    root: &OwnedFd,
+    recovery: &Recovery,
+) -> Result<Option<StagingDir>, VfsError> {
     let fd = match openat(root, STAGING_NAME, dir_read_flags(), Mode::empty()) {
         Ok(fd) => fd,
         Err(Errno::NOENT) => return Ok(None),
@@ -166,7 +222,7 @@ fn open_staging(mount: MountId, root: &OwnedFd) -> Result<Option<StagingDir>, Vf
     if status.stx_mode & 0o077 != 0 {
         fchmod(&fd, Mode::RWXU).map_err(|_| VfsError::NoStaging)?;
     }
-    Ok(Some(StagingDir::new(fd, id.inode)?))
+    recovery.open(fd, id).map(Some)
 }
 
 /// The mounts of one home. A mount is added when a path first leads to it.
@@ -175,22 +231,29 @@ pub(crate) struct Mounts {
     root: FolderId,
     home: Arc<Mount>,
     others: RwLock<Vec<Arc<Mount>>>,
+    recovery: Recovery,
 }
 
 impl Mounts {
-    pub(crate) fn new(root: OwnedFd) -> Result<Self, VfsError> {
+    pub(crate) fn new(root: OwnedFd, recovery: Recovery) -> Result<Self, VfsError> {
         let (id, _) = identify(&root, c"")?;
-        let home = Arc::new(Mount::new(id.mount, root));
+        let home = Arc::new(Mount::new(id.mount, root, recovery.clone()));
         Ok(Self {
             root: id,
             home,
             others: RwLock::default(),
+            recovery,
         })
     }
 
     /// The identity of the home's own directory.
     pub(crate) fn root(&self) -> FolderId {
         self.root
+    }
+
+    /// Set once something was cut or removed in a staging directory.
+    pub(crate) fn has_cut(&self) -> &AtomicBool {
+        &self.recovery.has_cut
     }
 
     /// The mount that the home's own directory is on.
@@ -219,7 +282,7 @@ impl Mounts {
         if let Some(mount) = known(&others) {
             return Ok(mount);
         }
-        let mount = Arc::new(Mount::new(id.mount, root));
+        let mount = Arc::new(Mount::new(id.mount, root, self.recovery.clone()));
         others.push(Arc::clone(&mount));
         Ok(mount)
     }

@@ -79,6 +79,7 @@ impl Home {
             id,
             mount: Arc::clone(self.mounts.home()),
             path: path.to_owned(),
+            born: None,
             inherited_group: None,
             control: Control::Unknown,
         };

@@ -62,21 +62,22 @@ impl Home {
     /// first, so the upload needs [`crate::Replace::Never`].
     pub fn free_name(&self, _worker: &Worker, path: &Path) -> Result<PathBuf, VfsError> {
         let wanted = self.resolve_name(path, Links::NoFollow)?;
-        if is_free(&wanted)? {
+        if self.is_free(&wanted)? {
             return Ok(path.to_owned());
         }
         for number in 1..TRIES_MAX {
             let mut name = wanted.name();
             name.push(format!(".{number}"));
-            if is_free(&wanted.sibling(&name)?)? {
+            if self.is_free(&wanted.sibling(&name)?)? {
                 return Ok(path.with_file_name(name));
             }
         }
         Err(VfsError::Exists)
     }
-}
 
-/// Whether the name has neither a file nor a stage.
-fn is_free(name_at: &NameAt) -> Result<bool, VfsError> {
-    Ok(name_at.stat()?.is_none() && find_stage(name_at)?.is_none())
+    /// Whether the name has neither a file nor a stage, nor a running upload.
+    fn is_free(&self, name_at: &NameAt) -> Result<bool, VfsError> {
+        let is_running = self.state.lock().writers.contains_key(&name_at.key());
+        Ok(!is_running && name_at.stat()?.is_none() && find_stage(name_at)?.is_none())
+    }
 }

@@ -1,5 +1,9 @@
 //! Appends to the published file itself (APPE, and REST at its end). Until the upload is confirmed
 //! the appended bytes can be cut off again; the bytes before them are never written.
+//!
+//! Before the first byte the length of the file is recorded in the staging directory, and the
+//! record goes when all bytes are synced, before the client is told: a daemon that finds a record
+//! when it starts cuts the file (`staging/recovery.rs`).
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -11,6 +15,7 @@ use super::{Target, Upload};
 use crate::entry::{self, Modified, timestamps};
 use crate::home::Home;
 use crate::home::charge::Charge;
+use crate::staging::recovery::AppendRecord;
 use crate::{Digest, Published, VfsError, digest};
 
 /// The published file as it was before the upload, and the name's stage.
@@ -58,6 +63,8 @@ impl Upload {
         let home = Arc::clone(self.guard.home());
         self.sync_data(home.policy.durability)?;
         self.check_stop_flag()?;
+        before_step(Step::RemoveRecord)?;
+        self.remove_record(was)?;
         let mut state = home.state.lock();
         before_step(Step::Charge)?;
         home.mark_stale_on_error(self.check_still_named(&stat))?;
@@ -66,6 +73,47 @@ impl Upload {
             size: entry::size(&stat),
             modified: entry::modified(&stat),
         })
+    }
+
+    /// Records the file's length durably. On a file system without hard links nothing is recorded:
+    /// there a crash leaves what came until then.
+    pub(super) fn record_append(&mut self) -> Result<(), VfsError> {
+        let Some(was) = self.in_place() else {
+            return Ok(());
+        };
+        let name_at = &self.guard.writer.name_at;
+        let place = (&*name_at.folder, name_at.leaf());
+        if !self
+            .staging
+            .record_append(place, &self.file, &self.record(was))?
+        {
+            log::warn!(
+                "{}: an append is not recorded, as the file system has no hard links: a crash \
+                 would leave a part of it",
+                self.user()
+            );
+            return Ok(());
+        }
+        let synced = self.guard.home().sync_stage_names(&self.staging);
+        if synced.is_err() {
+            // It would cut what others append, at the next start.
+            let _ = self.staging.remove_record(&self.record(was));
+        }
+        synced
+    }
+
+    /// Removes the record durably.
+    fn remove_record(&self, was: InPlace) -> Result<(), VfsError> {
+        self.staging.remove_record(&self.record(was))?;
+        self.guard.home().sync_stage_names(&self.staging)
+    }
+
+    fn record(&self, was: InPlace) -> AppendRecord {
+        AppendRecord {
+            key: self.key().stage,
+            size: was.size,
+            modified: was.modified,
+        }
     }
 
     /// [`VfsError::NotFound`] where the name has another file now than the one appended to:
@@ -81,10 +129,15 @@ impl Upload {
 
     /// Ends the upload and cuts off what was appended.
     pub(super) fn end_append(&mut self, home: &Home, was: InPlace) -> Result<(), VfsError> {
-        let mut state = home.state.lock();
         let cut = home.mark_stale_on_error(self.undo_append(was));
-        self.guard.settle(&mut state, was.charge(self.len));
-        cut
+        // Where that failed, the next start cuts the file.
+        let unrecorded = match cut {
+            Ok(()) => self.staging.remove_record(&self.record(was)),
+            Err(_) => Ok(()),
+        };
+        self.guard
+            .settle(&mut home.state.lock(), was.charge(self.len));
+        cut.and(unrecorded)
     }
 
     /// Cuts off what was appended and restores the mtime.

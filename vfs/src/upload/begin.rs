@@ -6,13 +6,15 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rustix::fs::{Mode, OFlags, Stat, fstat};
+use rustix::io::Errno;
 use skiff_quota::Amount;
 
 use super::append::InPlace;
+use super::checkpoint::Progress;
 use super::guard::WriterGuard;
 use super::preallocate::Preallocation;
 use super::prepare::Preparation;
-use super::{Replace, Start, Target, Upload, UploadRequest, UploadStart, next_checkpoint};
+use super::{Replace, Start, Target, Upload, UploadRequest, UploadStart};
 use crate::entry::{self, check_regular};
 use crate::home::Home;
 use crate::home::charge::{Charge, published_size};
@@ -39,7 +41,7 @@ impl Home {
             Ok((name_at, staging))
         };
         let ((name_at, staging), mut state) = self.resolve_and_lock(resolve)?;
-        let claim = self.claim_name(&mut state, &name_at, &staging, request)?;
+        let claim = self.claim_name(&mut state, &name_at, request)?;
         drop(state);
         match claim {
             Claim::Published(stat) => Ok(UploadStart::Complete {
@@ -54,7 +56,6 @@ impl Home {
         self: &Arc<Self>,
         state: &mut HomeState,
         name_at: &NameAt,
-        staging: &StagingDir,
         request: &UploadRequest,
     ) -> Result<Claim, VfsError> {
         let key = name_at.key();
@@ -73,7 +74,8 @@ impl Home {
                 };
             }
         }
-        let stage = staging.find(key.stage)?;
+        let stage = self.claim_stage(state, name_at)?.map(|(_, stage)| stage);
+        check_apart(published.as_ref(), stage)?;
         let staged = stage.map(|stage| stage.size);
         let bytes = published.as_ref().map(published_size);
         let opened = Plan::new(request.start, bytes, stage)?.open(name_at, staged)?;
@@ -90,6 +92,17 @@ impl Home {
             stage,
             opened,
         })))
+    }
+}
+
+/// Fails where the published file and the stage are one file, although it has one name by its
+/// count: the file system needs a check, and whatever is done to the one is done to the other.
+fn check_apart(published: Option<&Stat>, stage: Option<Stage>) -> Result<(), VfsError> {
+    match (published, stage) {
+        (Some(published), Some(stage)) if published.st_ino == stage.inode => {
+            Err(Errno::UCLEAN.into())
+        }
+        _ => Ok(()),
     }
 }
 
@@ -280,8 +293,11 @@ impl ClaimedName {
         // directory of stages is closed to others.
         let mode = Mode::from_raw_mode(guard.home().policy.file_mode & 0o777);
         let stage = || staging.open(key, mode | Mode::RUSR | Mode::WUSR, how);
-        let labelled = found.is_some();
-        let in_stage = Target::Stage { labelled };
+        let label = match found {
+            Some(_) => staging.label(key)?.map(|label| label.synced),
+            None => None,
+        };
+        let in_stage = Target::Stage { label };
         let staged_bytes = found.map_or(0, |stage| stage.size);
         let declared = request.size.unwrap_or(0);
         let preallocation = match how {
@@ -302,7 +318,7 @@ impl ClaimedName {
             }
             Opened::InPlace { file, stat } => {
                 let in_place = InPlace::new(&stat, found.map(|stage| stage.size));
-                let pending = Some(Preparation::ForgetDigests);
+                let pending = Some(Preparation::BeginAppend);
                 (file, Target::InPlace(in_place), pending, entry::size(&stat))
             }
         };
@@ -318,8 +334,7 @@ impl ClaimedName {
             initial_len,
             len: initial_len,
             preallocation,
-            flushed: initial_len,
-            checkpoint: next_checkpoint(initial_len),
+            progress: Progress::at(initial_len),
             stop_flag: Default::default(),
             replace: request.replace,
             keep: request.keep,
@@ -344,6 +359,8 @@ mod tests {
             size,
             modified: SystemTime::UNIX_EPOCH.into(),
             kept: Kept::ButLastByte,
+            inode: 1,
+            links: 1,
         };
         let new =
             |start, published, staged: Option<u64>| Plan::new(start, published, staged.map(stage));

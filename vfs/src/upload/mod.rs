@@ -5,6 +5,7 @@
 
 mod append;
 mod begin;
+mod checkpoint;
 mod guard;
 mod preallocate;
 mod prepare;
@@ -12,20 +13,20 @@ mod publish;
 
 use std::fs::File;
 use std::io;
-use std::num::NonZeroU64;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::BorrowedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 use std::time::{Duration, Instant};
 
-use rustix::fs::{Advice, fadvise, ftruncate};
+use rustix::fs::ftruncate;
 use rustix::io::{Errno, pread, pwrite, read};
 use rustix::pipe::{SpliceFlags, splice};
 use skiff_quota::Amount;
 
 use self::append::InPlace;
+use self::checkpoint::{Progress, Syncing};
 use self::guard::WriterGuard;
 use self::preallocate::Preallocation;
 use self::prepare::Preparation;
@@ -38,13 +39,6 @@ use crate::{Digest, Durability, VfsError, Worker};
 
 /// Bytes that are reserved at a time where no size was declared.
 const RESERVE_STEP: u64 = 1 << 20;
-/// Bytes between two checkpoints. At a checkpoint the free space is checked and the kernel is asked
-/// to start writing, so that the final sync is short (1 GiB: 4 ms instead of 280).
-const CHECKPOINT: u64 = 8 << 20;
-/// A stage gets its label when it reaches this many bytes; a shorter one when it is interrupted.
-/// A stage that a crash leaves without one is removed by the scan that follows.
-const LABEL_MIN: u64 = 1 << 20;
-
 /// Bytes that are copied from a pipe at a time where the kernel cannot splice them.
 const PIPE_BUFFER: usize = 16 * 1024;
 
@@ -126,10 +120,7 @@ pub struct Upload {
     /// The charge of what the name keeps beside that file.
     beside: Amount,
     preallocation: Preallocation,
-    /// The offset up to which the kernel was asked to write to the disk.
-    flushed: u64,
-    /// The offset at which the next checkpoint is due.
-    checkpoint: u64,
+    progress: Progress,
     /// How the stage is kept if the upload is interrupted, and what its mark says now.
     keep: Kept,
     kept: Kept,
@@ -140,7 +131,10 @@ pub struct Upload {
 /// The file that is written to.
 #[derive(Debug)]
 enum Target {
-    Stage { labelled: bool },
+    /// `label` is what the stage's label says to be synced; `None` while it has no label.
+    Stage {
+        label: Option<u64>,
+    },
     InPlace(InPlace),
 }
 
@@ -162,7 +156,7 @@ impl Upload {
         match self.pending {
             Some(Preparation::Truncate(at)) => at,
             Some(Preparation::CopyPrefix { bytes, .. }) => bytes,
-            Some(Preparation::ForgetDigests) | None => self.len,
+            Some(Preparation::BeginAppend) | None => self.len,
         }
     }
 
@@ -278,13 +272,9 @@ impl Upload {
             self.preallocate();
         }
         let written = append(self);
-        self.guard.writer.touch();
+        let now_ms = self.guard.writer.touch();
         written?;
-        if self.len >= self.checkpoint {
-            self.pass_checkpoint()
-        } else {
-            Ok(())
-        }
+        self.pass_checkpoint(now_ms)
     }
 
     /// Reads at byte `offset` of the file into `buffer` and gives the count; 0 is the end.
@@ -325,10 +315,10 @@ impl Upload {
     }
 
     /// Ends the upload and keeps the stage as [`UploadRequest::keep`] says, charged, for the next
-    /// upload of the name to continue. A stage without bytes is removed. What was appended in place
-    /// is cut off.
+    /// upload of the name to continue. With [`Durability::Fsync`] it is on the disk when this
+    /// returns. A stage without bytes is removed. What was appended in place is cut off.
     pub fn suspend(mut self, _worker: &Worker) {
-        self.end(StageEnd::Keep);
+        self.end(StageEnd::Keep(Syncing::Now));
     }
 
     /// Ends the upload and removes the stage; a published file of the name stays as it was. An
@@ -349,22 +339,27 @@ impl Upload {
 
     /// Whether the stage has its label.
     pub(crate) fn is_labelled(&self) -> bool {
-        matches!(self.target, Target::Stage { labelled: true })
+        matches!(self.target, Target::Stage { label: Some(_) })
     }
 
     /// Ends the upload without publication. A failure costs a label or leaves a stage that the next
     /// scan counts, so it is only logged: the caller could not do anything about it.
     pub(crate) fn end(&mut self, stage: StageEnd) {
+        if !self.guard.is_open() {
+            return;
+        }
         let home = Arc::clone(self.guard.home());
         let is_untouched = matches!(
             self.pending,
-            Some(Preparation::Truncate(_) | Preparation::ForgetDigests)
+            Some(Preparation::Truncate(_) | Preparation::BeginAppend)
         );
         let ended = match self.in_place() {
             _ if is_untouched => self.end_untouched(&home),
             Some(was) => self.end_append(&home, was),
-            None if stage == StageEnd::Keep => self.end_keeping_stage(&home),
-            None => self.end_removing_stage(&home),
+            None => match stage {
+                StageEnd::Keep(sync) => self.end_keeping_stage(&home, sync),
+                StageEnd::Remove => self.end_removing_stage(&home),
+            },
         };
         if let Err(e) = ended {
             log::warn!("{}: an upload ended untidily: {e}", home.user);
@@ -398,7 +393,7 @@ impl Upload {
 
     /// Ends the upload; what is kept of the stage stays, with its label and charge. One that does
     /// not fit into the quota beside the file that it was to replace is removed.
-    fn end_keeping_stage(&mut self, home: &Home) -> Result<(), VfsError> {
+    fn end_keeping_stage(&mut self, home: &Home, sync: Syncing) -> Result<(), VfsError> {
         let cut = self.cut_last_byte();
         if self.len == 0 || cut.is_err() {
             return self.end_removing_stage(home).and(cut);
@@ -414,9 +409,12 @@ impl Upload {
             return self.end_removing_stage(home);
         }
         let blocks_freed = self.free_unused_blocks();
-        let labelled = self.label();
+        if let Err(e) = self.make_resumable(sync) {
+            // Without a label nobody could go on with it, and after a failed sync nobody may.
+            return self.end_removing_stage(home).and(Err(e));
+        }
         self.guard.settle(&mut home.state.lock(), now);
-        blocks_freed.and(labelled)
+        blocks_freed
     }
 
     /// Ends the upload and removes the stage with its charge.
@@ -425,7 +423,12 @@ impl Upload {
         let removed = home.mark_stale_on_error(self.staging.remove(self.key().stage));
         let now = Charge::of_sizes(self.published, None);
         self.guard.settle(&mut state, now);
-        removed
+        drop(state);
+        match self.target {
+            // It would come back after a power loss.
+            Target::Stage { label: Some(1..) } => removed.and(home.sync_stage_names(&self.staging)),
+            Target::Stage { .. } | Target::InPlace(_) => removed,
+        }
     }
 
     /// Reserves room for the file to reach `end` bytes: a whole step where that fits, so that this
@@ -503,74 +506,30 @@ impl Upload {
         Ok(())
     }
 
-    /// Labels the stage, checks the free space and starts the writeback.
-    fn pass_checkpoint(&mut self) -> Result<(), VfsError> {
-        self.checkpoint = next_checkpoint(self.len);
-        self.label()?;
-        let home = Arc::clone(self.guard.home());
-        home.check_free_space(&self.file, 0)?;
-        match home.policy.durability {
-            Durability::Fsync => self.start_writeback(),
-            Durability::None => Ok(()),
-        }
-    }
-
-    /// Asks the kernel to start writing the bytes since the last call to the disk, and does not
-    /// wait. Linux starts the writeback of a range with POSIX_FADV_DONTNEED; sync_file_range(2) is
-    /// meant for this, but has no safe binding.
-    fn start_writeback(&mut self) -> Result<(), VfsError> {
-        let length = NonZeroU64::new(self.len - self.flushed);
-        fadvise(&self.file, self.flushed, length, Advice::DontNeed)?;
-        self.flushed = self.len;
-        Ok(())
-    }
-
-    /// Labels the stage, unless it has its label.
-    fn label(&mut self) -> Result<(), VfsError> {
-        if let Target::Stage { labelled } = &mut self.target
-            && !*labelled
-        {
-            let name_at = &self.guard.writer.name_at;
-            self.staging
-                .set_label(name_at.key().stage, self.file.as_fd(), &name_at.path())?;
-            *labelled = true;
-        }
-        Ok(())
-    }
-
     /// Cuts the file to its first `len` bytes.
     fn truncate(&mut self, len: u64) -> Result<(), VfsError> {
         if len != self.len {
+            self.lower_label(len)?;
             ftruncate(&self.file, len)?;
             self.preallocation.reset();
         }
-        (self.len, self.flushed) = (len, len);
-        self.checkpoint = next_checkpoint(len);
+        self.len = len;
+        self.progress.reset(len);
         Ok(())
-    }
-}
-
-/// The offset of the checkpoint after byte `staged`. The first is early, for the label.
-fn next_checkpoint(staged: u64) -> u64 {
-    if staged < LABEL_MIN {
-        LABEL_MIN
-    } else {
-        staged.saturating_add(CHECKPOINT)
     }
 }
 
 impl Drop for Upload {
-    /// Suspends the upload. That syncs nothing: it writes a label or removes a file at most.
+    /// Suspends the upload, but syncs nothing: a power loss takes what came after the last
+    /// checkpoint.
     fn drop(&mut self) {
-        if self.guard.is_open() {
-            self.end(StageEnd::Keep);
-        }
+        self.end(StageEnd::Keep(Syncing::Later));
     }
 }
 
 /// What becomes of the stage of an upload that ends without publication.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum StageEnd {
-    Keep,
+    Keep(Syncing),
     Remove,
 }

@@ -22,8 +22,9 @@ pub(super) enum Preparation {
     Truncate(u64),
     /// The first `bytes` bytes of the published file are copied to the stage.
     CopyPrefix { source: OwnedFd, bytes: u64 },
-    /// The digests stored with the published file are removed, as bytes are appended to it.
-    ForgetDigests,
+    /// The digests stored with the published file are removed and its length is recorded, as bytes
+    /// are appended to it.
+    BeginAppend,
 }
 
 impl Upload {
@@ -39,12 +40,15 @@ impl Upload {
             Some(Preparation::CopyPrefix { source, bytes }) => {
                 let bytes = *bytes;
                 self.guard.home().check_free_space(&self.file, bytes)?;
-                let on_progress = || self.guard.writer.touch();
+                let on_progress = || {
+                    self.guard.writer.touch();
+                };
                 self.len = copy(source, &self.file, bytes, &on_progress)?;
             }
-            Some(Preparation::ForgetDigests) => {
+            Some(Preparation::BeginAppend) => {
                 self.check_end()?;
                 digest::remove(&self.file)?;
+                self.record_append()?;
             }
         }
         self.pending = None;

@@ -1,5 +1,5 @@
-//! Publishes a stage: sets its attributes, syncs it, renames it to its target and syncs the
-//! directory.
+//! Publishes a stage: sets its attributes, syncs it, renames it to its target and syncs both
+//! directories.
 
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -12,6 +12,7 @@ use rustix::fs::{
 use rustix::io::Errno;
 
 use super::StageEnd;
+use super::checkpoint::Syncing;
 use crate::entry::{self, Kind, check_regular, timestamps};
 use crate::home::charge::{Charge, published_size};
 use crate::jail::folder::rename_noreplace;
@@ -88,10 +89,15 @@ impl Upload {
         }
     }
 
-    /// Syncs the target's directory.
+    /// Syncs the target's directory, and then that of the stage.
     fn sync_name(&self, durability: Durability) -> Result<(), VfsError> {
         before_step(Step::SyncName)?;
-        self.guard.writer.name_at.folder.sync(durability)
+        self.guard.writer.name_at.folder.sync(durability)?;
+        before_step(Step::SyncStageName)?;
+        match durability {
+            Durability::Fsync => self.staging.sync_renamed_away(),
+            Durability::None => Ok(()),
+        }
     }
 
     /// Renames the stage to its target and changes the ledger, under the home's lock.
@@ -213,12 +219,14 @@ impl Upload {
 /// What becomes of the stage after `error`: it is kept where another attempt may publish it.
 fn stage_after(error: &VfsError) -> StageEnd {
     match error {
-        VfsError::Stopped | VfsError::Scanning | VfsError::Busy { .. } => StageEnd::Keep,
+        VfsError::Stopped | VfsError::Scanning | VfsError::Busy { .. } => {
+            StageEnd::Keep(Syncing::Now)
+        }
         VfsError::DiskFull | VfsError::TooManyOpen | VfsError::InUse | VfsError::Io(_) => {
-            StageEnd::Keep
+            StageEnd::Keep(Syncing::Now)
         }
         // It may replace the file that has the name by now, if it is asked to.
-        VfsError::Exists => StageEnd::Keep,
+        VfsError::Exists => StageEnd::Keep(Syncing::Now),
         VfsError::Forbidden | VfsError::Escapes | VfsError::OtherDevice => StageEnd::Remove,
         VfsError::NotFound | VfsError::NotADirectory | VfsError::NoStaging => StageEnd::Remove,
         VfsError::IsADirectory | VfsError::NotEmpty | VfsError::NotRegular => StageEnd::Remove,
@@ -249,9 +257,11 @@ impl From<VfsError> for PublishError {
 pub(crate) enum Step {
     SetAttributes,
     SyncData,
+    RemoveRecord,
     Rename,
     Charge,
     SyncName,
+    SyncStageName,
 }
 
 /// Does nothing; the one for tests stops or fails at a given step.

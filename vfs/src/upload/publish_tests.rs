@@ -122,12 +122,13 @@ fn on_worker(body: impl FnOnce(&Worker) + Send + 'static) {
     Worker::spawn("test", body).unwrap().join().unwrap();
 }
 
-const STEPS: [Step; 5] = [
+const STEPS: [Step; 6] = [
     Step::SetAttributes,
     Step::SyncData,
     Step::Rename,
     Step::Charge,
     Step::SyncName,
+    Step::SyncStageName,
 ];
 
 #[test]
@@ -153,7 +154,7 @@ fn a_machine_that_stops_at_any_step_leaves_old_or_new() {
                 assert!(stopped.is_err(), "the machine stopped");
 
                 let home = world.boot(worker);
-                let renamed = matches!(step, Step::Charge | Step::SyncName);
+                let renamed = matches!(step, Step::Charge | Step::SyncName | Step::SyncStageName);
                 let expected = if renamed { Some(NEW) } else { before };
                 assert_eq!(world.content().as_deref(), expected, "{step:?}");
                 let old = before.filter(|_| !renamed);
@@ -176,6 +177,7 @@ fn a_step_that_fails_leaves_the_old_and_an_exact_ledger() {
                 Step::SyncData,
                 Step::Rename,
                 Step::SyncName,
+                Step::SyncStageName,
             ] {
                 let world = World::new(before);
                 let home = world.boot(worker);
@@ -188,11 +190,8 @@ fn a_step_that_fails_leaves_the_old_and_an_exact_ledger() {
                     "{step:?}: {failed:?}"
                 );
 
-                let expected = if step == Step::SyncName {
-                    Some(NEW)
-                } else {
-                    before
-                };
+                let renamed = matches!(step, Step::SyncName | Step::SyncStageName);
+                let expected = if renamed { Some(NEW) } else { before };
                 assert_eq!(world.content().as_deref(), expected, "{step:?}");
                 assert_eq!(home.usage().reserved, Limit::ZERO);
                 assert_eq!(
@@ -229,9 +228,9 @@ fn a_file_that_appears_at_the_last_moment_is_not_overwritten() {
 }
 
 #[test]
-fn an_unlabelled_stage_of_a_crash_goes_unless_its_name_is_known() {
+fn a_stage_that_a_crash_leaves_unlabelled_goes() {
     on_worker(|worker| {
-        for (before, kept) in [(None, 0), (Some(OLD), 3)] {
+        for before in [None, Some(OLD)] {
             let world = World::new(before);
             let home = world.boot(worker);
             let mut upload = open(&home, worker);
@@ -239,11 +238,9 @@ fn an_unlabelled_stage_of_a_crash_goes_unless_its_name_is_known() {
             // A crash drops nothing.
             std::mem::forget(upload);
             let home = world.boot(worker);
-            assert_eq!(
-                home.stages(worker).unwrap().len(),
-                usize::from(before.is_some())
-            );
-            assert_eq!(open(&home, worker).initial_len(), kept);
+            assert_eq!(home.stages(worker).unwrap(), []);
+            assert_eq!(open(&home, worker).initial_len(), 0);
+            assert_eq!(world.content().as_deref(), before);
         }
     });
 }
@@ -255,7 +252,12 @@ fn what_is_appended_is_synced_before_it_is_posted() {
         let mut upload = open_at(&world.boot(worker), worker, Start::End);
         upload.write(worker, NEW).unwrap();
         upload.publish(worker, None, None).unwrap();
-        let expected = [Step::SetAttributes, Step::SyncData, Step::Charge];
+        let expected = [
+            Step::SetAttributes,
+            Step::SyncData,
+            Step::RemoveRecord,
+            Step::Charge,
+        ];
         TRACE.with_borrow(|trace| assert_eq!(trace[..], expected));
         assert_eq!(world.content(), Some([OLD, NEW].concat()));
     });
@@ -265,7 +267,12 @@ fn what_is_appended_is_synced_before_it_is_posted() {
 fn a_failed_append_is_cut_off_and_the_ledger_says_so() {
     on_worker(|worker| {
         for beside in [None, Some(&b"an interrupted upload of the same name"[..])] {
-            for step in [Step::SetAttributes, Step::SyncData, Step::Charge] {
+            for step in [
+                Step::SetAttributes,
+                Step::SyncData,
+                Step::RemoveRecord,
+                Step::Charge,
+            ] {
                 let world = World::new(Some(OLD));
                 let home = world.boot(worker);
                 if let Some(staged) = beside {

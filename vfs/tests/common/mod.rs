@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use rustix::fs::{Gid, Uid, getxattr};
+use rustix::fs::{Gid, Uid, XattrFlags, getxattr, setxattr};
 use rustix::process::geteuid;
 use rustix::thread::{
     CapabilitySet, capabilities, set_capabilities, set_thread_groups, set_thread_res_gid,
@@ -20,6 +20,9 @@ use skiff_vfs::{
 use tempfile::TempDir;
 
 pub(crate) const MEBI: u64 = 1 << 20;
+
+/// The extended attribute that is a stage's label.
+const LABEL: &str = "user.skiff.stage";
 
 /// Runs a test's body as a worker.
 pub(crate) fn on_worker(body: impl FnOnce(&Worker) + Send + 'static) {
@@ -193,15 +196,63 @@ pub(crate) fn begin(
     }
 }
 
-/// The stage of `path` as it lies on the disk: its content and when it was written.
-pub(crate) fn stage_of(world: &World, path: &str) -> Option<(Vec<u8>, SystemTime)> {
+/// The file on the disk that is the stage of `path`, by its label.
+pub(crate) fn stage_file(world: &World, path: &str) -> Option<PathBuf> {
     let stages = fs::read_dir(world.at(".skiff-stage")).ok()?;
     let mut stages = stages.map(|stage| stage.unwrap().path());
-    let stage = stages.find(|stage| {
-        let mut label = [0; 256];
-        let length = getxattr(stage, "user.skiff.stage", &mut label).unwrap_or(0);
-        &label[..length] == path.as_bytes()
-    })?;
+    stages.find(|stage| label_of(stage).is_some_and(|(_, labelled)| labelled == path))
+}
+
+/// What the label of a stage says: how many bytes are synced, and its target's path.
+pub(crate) fn label_of(stage: &Path) -> Option<(u64, String)> {
+    let label = String::from_utf8(raw_label(stage)?).unwrap();
+    let parts: Vec<_> = label.splitn(4, ' ').collect();
+    Some((parts[1].parse().unwrap(), parts[3].to_owned()))
+}
+
+fn raw_label(stage: &Path) -> Option<Vec<u8>> {
+    let mut label = [0; 512];
+    let length = getxattr(stage, LABEL, &mut label).ok()?;
+    Some(label[..length].to_vec())
+}
+
+/// A stage as it is on the disk at some time.
+pub(crate) struct StageNow {
+    pub(crate) path: PathBuf,
+    pub(crate) content: Vec<u8>,
+    pub(crate) permissions: fs::Permissions,
+    pub(crate) label: Vec<u8>,
+}
+
+impl StageNow {
+    pub(crate) fn of(path: &Path) -> Self {
+        Self {
+            path: path.to_owned(),
+            content: fs::read(path).unwrap(),
+            permissions: fs::metadata(path).unwrap().permissions(),
+            label: raw_label(path).unwrap(),
+        }
+    }
+
+    /// Undoes what has become of it since.
+    pub(crate) fn put_back(&self) {
+        fs::write(&self.path, &self.content).unwrap();
+        fs::set_permissions(&self.path, self.permissions.clone()).unwrap();
+        setxattr(&self.path, LABEL, &self.label, XattrFlags::empty()).unwrap();
+    }
+}
+
+/// All stages, which have their labels, as they are now: while an upload runs, its home is locked.
+pub(crate) fn stages_now(world: &World) -> Vec<StageNow> {
+    let entries = fs::read_dir(world.at(".skiff-stage")).unwrap();
+    entries
+        .map(|entry| StageNow::of(&entry.unwrap().path()))
+        .collect()
+}
+
+/// The stage of `path` as it lies on the disk: its content and when it was written.
+pub(crate) fn stage_of(world: &World, path: &str) -> Option<(Vec<u8>, SystemTime)> {
+    let stage = stage_file(world, path)?;
     let modified = fs::metadata(&stage).unwrap().modified().unwrap();
     Some((fs::read(stage).unwrap(), modified))
 }

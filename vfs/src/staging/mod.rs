@@ -2,31 +2,29 @@
 //!
 //! The file name of a stage is made of the inode of the target's directory and a hash of the
 //! target's last name. So a restarted daemon finds the stage again, and it still belongs to its
-//! target after a directory above was renamed. A stage's label is the target's path, which
-//! operators and scans need: it is an extended attribute, or a file beside the stage where the
-//! file system has no attributes.
+//! target after a directory above was renamed. Everything else is in its label (`label.rs`). What
+//! an unclean end leaves is put right when the directory is opened (`recovery.rs`).
 
-use std::ffi::{CStr, OsStr, OsString};
+pub(crate) mod label;
+pub(crate) mod recovery;
+
+use std::ffi::{CStr, OsStr};
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::{Path, PathBuf};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rustix::fs::{
-    AtFlags, FileType, Mode, OFlags, Stat, XattrFlags, fchmod, fgetxattr, fremovexattr, fsetxattr,
-    fstat, openat, renameat, statat, unlinkat,
+    AtFlags, FileType, Mode, OFlags, Stat, fchmod, fstat, openat, renameat, statat, unlinkat,
 };
 use rustix::io::Errno;
 use sha2::{Digest, Sha256};
 
+use self::label::Born;
+use self::recovery::renames_in_one_transaction;
 use crate::VfsError;
 use crate::dir_reader::DirReader;
 use crate::entry;
-
-const LABEL_ATTRIBUTE: &str = "user.skiff.stage";
-const LABEL_FILE_SUFFIX: &str = ".path";
-/// Bytes of the longest label: PATH_MAX.
-const LABEL_MAX: usize = 4096;
 
 /// Identifies the target of a stage within one mount: the inode of its directory and a hash of its
 /// last name.
@@ -85,9 +83,19 @@ pub(crate) struct Stage {
     pub(crate) size: u64,
     pub(crate) modified: entry::Modified,
     pub(crate) kept: Kept,
+    pub(crate) inode: u64,
+    /// Number of hard links.
+    pub(crate) links: u64,
 }
 
 impl Stage {
+    /// Whether the file has another name too. Then it is not to be written to: a power loss has
+    /// undone half of a rename, and the other name is the published one; or a program that copies
+    /// by hard links has given it one.
+    pub(crate) fn has_other_names(&self) -> bool {
+        self.links != 1
+    }
+
     /// The size that a client which resumes by size alone is told: one byte less than came, also
     /// where a crash, or a client that compares digests, left all bytes.
     pub(crate) fn told_size(&self) -> u64 {
@@ -107,23 +115,42 @@ pub(crate) fn mark_kept(stage: impl AsFd, kept: Kept) -> Result<(), VfsError> {
     Ok(fchmod(stage, Mode::RUSR | Mode::WUSR | mark)?)
 }
 
+/// What is believed of the stages in a directory that is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Belief {
+    /// Their sizes: this process has seen to them already, or the last one ended cleanly.
+    Sizes,
+    /// Only what their labels say: the machine may have stopped since they were written.
+    Labels,
+}
+
 /// An open staging directory.
 #[derive(Debug)]
 pub(crate) struct StagingDir {
     fd: OwnedFd,
     inode: u64,
+    /// Whether the file system makes a rename durable in both directories when one is synced.
+    renames_in_one_transaction: bool,
     /// About how many stages there are. Zero is exact, and saves the look for a stage.
     count: AtomicUsize,
+    /// What was cut or removed when the directory was opened.
+    recovered: usize,
 }
 
 impl StagingDir {
-    /// Takes over the open directory `fd`, whose inode number is `inode`, and counts its stages.
-    pub(crate) fn new(fd: OwnedFd, inode: u64) -> Result<Self, VfsError> {
-        let staging = Self {
+    /// Takes over the open directory `fd`, whose inode number is `inode`, and counts its stages,
+    /// after it has recovered them where only their labels are believed.
+    pub(crate) fn new(fd: OwnedFd, inode: u64, belief: Belief) -> Result<Self, VfsError> {
+        let mut staging = Self {
+            renames_in_one_transaction: renames_in_one_transaction(&fd),
             fd,
             inode,
             count: AtomicUsize::new(0),
+            recovered: 0,
         };
+        if belief == Belief::Labels {
+            staging.recovered = staging.recover()?;
+        }
         let mut count = 0;
         staging.for_each(|_| {
             count += 1;
@@ -139,6 +166,11 @@ impl StagingDir {
 
     pub(crate) fn fd(&self) -> impl AsFd {
         self.fd.as_fd()
+    }
+
+    /// How many files were cut or removed when the directory was opened, see `recovery.rs`.
+    pub(crate) fn recovered(&self) -> usize {
+        self.recovered
     }
 
     pub(crate) fn count(&self) -> usize {
@@ -170,15 +202,23 @@ impl StagingDir {
         how: StageOpen,
     ) -> Result<OwnedFd, VfsError> {
         let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let flags = match how {
-            StageOpen::Create => flags | OFlags::CREATE | OFlags::TRUNC,
-            StageOpen::Existing => flags,
-        };
-        let file = openat(&self.fd, key.file_name(), flags, mode)?;
-        if how == StageOpen::Create {
-            self.count.fetch_add(1, Ordering::Relaxed);
+        let name = key.file_name();
+        match how {
+            StageOpen::Create => {
+                let create = flags | OFlags::CREATE | OFlags::EXCL;
+                let file = match openat(&self.fd, &name, create, mode) {
+                    // Never truncated: it may have another name.
+                    Err(Errno::EXIST) => {
+                        self.remove(key)?;
+                        openat(&self.fd, &name, create, mode)?
+                    }
+                    other => other?,
+                };
+                self.count.fetch_add(1, Ordering::Relaxed);
+                Ok(file)
+            }
+            StageOpen::Existing => Ok(openat(&self.fd, &name, flags, mode)?),
         }
-        Ok(file)
     }
 
     /// Removes the stage of `key` and its label; does nothing where there is no stage.
@@ -198,19 +238,28 @@ impl StagingDir {
         self.decrement_count();
     }
 
-    /// Removes the label of a file that was published. A label that stays does no harm.
-    pub(crate) fn unlabel(&self, key: StageKey, file: impl AsFd) {
-        if fremovexattr(file, LABEL_ATTRIBUTE).is_err() {
-            self.remove_label_file(&key.file_name());
+    /// Makes it durable that a stage was renamed out of the directory, after its new directory was
+    /// synced: in the other order a power loss could leave neither name. Btrfs writes what is synced
+    /// of the one directory, and may leave the file its old name too. File systems that commit the
+    /// whole rename need not wait for the disk again.
+    pub(crate) fn sync_renamed_away(&self) -> Result<(), VfsError> {
+        match self.renames_in_one_transaction {
+            true => Ok(()),
+            false => self.sync(),
         }
     }
 
-    /// Renames the stage of `from` to that of `to`, whose path is `path`, and replaces one that is
-    /// there.
-    pub(crate) fn rename(&self, from: StageKey, to: StageKey, path: &Path) -> Result<(), VfsError> {
+    /// Renames the stage of `from` to that of `to`, whose path is `path` in a directory that was made
+    /// at `born`, and replaces one that is there.
+    pub(crate) fn rename(
+        &self,
+        from: StageKey,
+        to: StageKey,
+        (path, born): (&Path, Option<Born>),
+    ) -> Result<(), VfsError> {
         renameat(&self.fd, from.file_name(), &self.fd, to.file_name())?;
-        self.remove_label_file(&from.file_name());
-        self.relabel(to, path)
+        self.rename_label_file(from, to);
+        self.relabel(to, path, born)
     }
 
     /// Calls `visit` with each stage, in no order, and stops at its first error.
@@ -226,50 +275,6 @@ impl StagingDir {
             visit(stage)?;
         }
         Ok(())
-    }
-
-    /// The path of the target of `key`'s stage, relative to the home; `None` where there is no
-    /// stage or no label.
-    pub(crate) fn label(&self, key: StageKey) -> Result<Option<PathBuf>, VfsError> {
-        let mut buffer = vec![0; LABEL_MAX];
-        let file = match self.open(key, Mode::empty(), StageOpen::Existing) {
-            Ok(file) => file,
-            Err(VfsError::NotFound) => return Ok(None),
-            Err(e) => return Err(e),
-        };
-        let length = match fgetxattr(&file, LABEL_ATTRIBUTE, &mut buffer) {
-            Ok(length) => length,
-            Err(Errno::NODATA | Errno::NOTSUP) => match self.read_label_file(key, &mut buffer)? {
-                0 => return Ok(None),
-                length => length,
-            },
-            Err(e) => return Err(e.into()),
-        };
-        buffer.truncate(length);
-        Ok(Some(PathBuf::from(OsString::from_vec(buffer))))
-    }
-
-    /// Labels `stage`, an open stage, with its target's path.
-    pub(crate) fn set_label(
-        &self,
-        key: StageKey,
-        stage: impl AsFd,
-        path: &Path,
-    ) -> Result<(), VfsError> {
-        let label = path.as_os_str().as_bytes();
-        match fsetxattr(stage, LABEL_ATTRIBUTE, label, XattrFlags::empty()) {
-            Ok(()) => Ok(()),
-            Err(Errno::NOTSUP | Errno::NOSPC | Errno::TOOBIG | Errno::RANGE) => {
-                self.write_label_file(key, label)
-            }
-            Err(e) => Err(e.into()),
-        }
-    }
-
-    /// Changes the label of the stage of `key` to `path`.
-    pub(crate) fn relabel(&self, key: StageKey, path: &Path) -> Result<(), VfsError> {
-        let file = self.open(key, Mode::empty(), StageOpen::Existing)?;
-        self.set_label(key, &file, path)
     }
 
     /// The stage called `name`; `None` for files that are no stages.
@@ -292,54 +297,20 @@ impl StagingDir {
             .count
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
     }
-
-    fn write_label_file(&self, key: StageKey, label: &[u8]) -> Result<(), VfsError> {
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW;
-        let name = key.file_name() + LABEL_FILE_SUFFIX;
-        let file = openat(
-            &self.fd,
-            name,
-            flags | OFlags::CLOEXEC,
-            Mode::RUSR | Mode::WUSR,
-        )?;
-        // A label is at most a page, so one write(2) takes it whole.
-        rustix::io::write(file, label)?;
-        Ok(())
-    }
-
-    /// Reads a label from the file beside the stage; gives its length, 0 where there is none.
-    fn read_label_file(&self, key: StageKey, buffer: &mut [u8]) -> Result<usize, VfsError> {
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        match openat(
-            &self.fd,
-            key.file_name() + LABEL_FILE_SUFFIX,
-            flags,
-            Mode::empty(),
-        ) {
-            Ok(file) => Ok(rustix::io::read(file, buffer)?),
-            Err(Errno::NOENT) => Ok(0),
-            Err(e) => Err(e.into()),
-        }
-    }
-
-    fn remove_label_file(&self, name: &str) {
-        // A label file that stays is overwritten by the next label of the same name.
-        let _ = unlinkat(
-            &self.fd,
-            format!("{name}{LABEL_FILE_SUFFIX}"),
-            AtFlags::empty(),
-        );
-    }
 }
 
-/// How a stage is opened: a new one is created and an old one of the name truncated, or the
-/// existing one is opened as it is.
+/// How a stage is opened: a new one is created and an old one of the name removed, or the existing
+/// one is opened as it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum StageOpen {
     Create,
     Existing,
 }
 
+#[allow(
+    clippy::unnecessary_cast,
+    reason = "the kernel's types differ by architecture"
+)]
 fn stage_from_stat(key: StageKey, stat: &Stat) -> Stage {
     let is_cut = Mode::from_raw_mode(stat.st_mode).contains(LAST_BYTE_CUT);
     Stage {
@@ -350,6 +321,8 @@ fn stage_from_stat(key: StageKey, stat: &Stat) -> Stage {
             true => Kept::ButLastByte,
             false => Kept::Whole,
         },
+        inode: stat.st_ino,
+        links: stat.st_nlink as u64,
     }
 }
 
@@ -370,21 +343,5 @@ mod tests {
         ] {
             assert_eq!(StageKey::parse(foreign.as_bytes()), None, "{foreign}");
         }
-    }
-
-    #[test]
-    fn a_label_survives_where_attributes_do_not_fit() {
-        let folder = tempfile::tempdir().unwrap();
-        let fd = OwnedFd::from(std::fs::File::open(folder.path()).unwrap());
-        let staging = StagingDir::new(fd, 1).unwrap();
-        let key = StageKey::new(7, OsStr::new("a"));
-        staging
-            .open(key, Mode::RUSR | Mode::WUSR, StageOpen::Create)
-            .unwrap();
-        staging.write_label_file(key, b"dir/a").unwrap();
-        assert_eq!(staging.label(key).unwrap(), Some(PathBuf::from("dir/a")));
-        staging.remove(key).unwrap();
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
-        assert_eq!(staging.count(), 0);
     }
 }
