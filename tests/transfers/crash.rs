@@ -11,7 +11,7 @@ fn a_kill_during_an_upload_loses_nothing_that_was_there() {
     tom.put("", "file", &old);
     tom.put("", "beside", &old[..1000]);
     let kept = 2 * MIB as u64;
-    tom.leave_part("replace=1", "file", &new, kept as usize);
+    tom.leave_part("replace=1 ", "file", &new, kept as usize);
     let offer = tom.ask(&format!("STOR size={} replace=1 file", new.len()), 210);
     assert_eq!(offer.number("have"), kept);
     tom.ask("211", 212);

@@ -426,7 +426,9 @@ impl Upload {
         drop(state);
         match self.target {
             // It would come back after a power loss.
-            Target::Stage { label: Some(1..) } => removed.and(home.sync_stage_names(&self.staging)),
+            Target::Stage { label: Some(1..) } => {
+                removed.and_then(|()| home.sync_stage_names(&self.staging))
+            }
             Target::Stage { .. } | Target::InPlace(_) => removed,
         }
     }
