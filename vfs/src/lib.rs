@@ -49,6 +49,7 @@ pub use reading::download::Download;
 pub use reading::listing::{LineBreaks, Listing};
 pub use reading::lookup::NameSize;
 pub use reading::names_ahead::{Direction, SortKey};
+pub use reading::survey::Survey;
 pub use skiff_quota::{Amount, Usage};
 pub use staging::Kept;
 pub use upload::{Published, Replace, Start, Upload, UploadRequest, UploadStart};

@@ -9,6 +9,7 @@ mod appending;
 mod attributes;
 mod cached;
 mod common;
+mod deep;
 mod jail;
 mod listing;
 mod lookup;

@@ -167,10 +167,20 @@ fn recount_home(
 }
 
 /// What a count has found, for people.
-fn told(Counted { used, before }: Counted) -> String {
-    match before {
+fn told(counted: Counted) -> String {
+    let Counted {
+        used,
+        before,
+        unread,
+    } = counted;
+    let found = match before {
         Some(before) if before == used => format!("{used}, as the ledger says"),
         Some(before) => format!("{used}; the ledger had {before}, and is right now"),
         None => format!("{used}, counted for the first time since the start"),
+    };
+    match unread {
+        0 => found,
+        1 => format!("{found}; one directory could not be read, see the log"),
+        many => format!("{found}; {many} directories could not be read, see the log"),
     }
 }

@@ -8,13 +8,16 @@ use skiff_quota::Amount;
 use crate::home::Home;
 use crate::home::resolve::Links;
 use crate::home::writers::HomeState;
+use crate::jail::check_length;
 use crate::jail::folder::NameAt;
 use crate::{VfsError, Worker};
 
 impl Home {
-    /// Makes the directory `path`. [`VfsError::Exists`] where a file has the name.
+    /// Makes the directory `path`. [`VfsError::Exists`] where a file has the name,
+    /// [`VfsError::BadName`] for a path of more than 4095 bytes.
     pub fn make_dir(&self, _worker: &Worker, path: &Path) -> Result<(), VfsError> {
         let name_at = self.resolve_name(path, Links::NoFollow)?;
+        check_length(&name_at.path())?;
         let reservation = self.reserve(Amount::new(0, 1))?;
         let mut state = self.lock()?;
         state.check_idle(&name_at.key())?;

@@ -5,5 +5,6 @@
 
 mod attributes;
 mod make_dir;
+mod path_length;
 mod remove;
 mod rename;

@@ -7,6 +7,7 @@ use rustix::fs::{OFlags, Stat, renameat};
 use rustix::io::Errno;
 use skiff_quota::Amount;
 
+use super::path_length::check_paths_below;
 use crate::entry::{self, Kind};
 use crate::home::Home;
 use crate::home::charge::published_charge;
@@ -21,18 +22,19 @@ impl Home {
     /// followed. With [`Replace::Existing`] a file replaces a file, and a directory an empty
     /// directory, whose stages are removed; everything else that has the name `to` gives
     /// [`VfsError::Exists`], a directory that is not empty [`VfsError::NotEmpty`].
+    /// [`VfsError::BadName`] where a path would have more than 4095 bytes, also below a directory.
     pub fn rename(
         &self,
-        _worker: &Worker,
+        worker: &Worker,
         from: &Path,
         to: &Path,
         replace: Replace,
     ) -> Result<(), VfsError> {
         let resolve = || {
-            Ok((
-                self.resolve_name(from, Links::NoFollow)?,
-                self.resolve_name(to, Links::NoFollow)?,
-            ))
+            let from = self.resolve_name(from, Links::NoFollow)?;
+            let to = self.resolve_name(to, Links::NoFollow)?;
+            check_paths_below(worker, &from, &to)?;
+            Ok((from, to))
         };
         let ((from, to), mut state) = self.resolve_and_lock(resolve)?;
         state.check_idle(&from.key())?;

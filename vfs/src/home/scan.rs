@@ -5,7 +5,8 @@
 
 use std::collections::{HashMap, HashSet};
 use std::ffi::{CStr, CString, OsStr, OsString};
-use std::os::fd::OwnedFd;
+use std::fmt::Display;
+use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use parking_lot::MutexGuard;
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat, openat, statat};
+use rustix::fs::{AtFlags, FileType, Stat, statat};
 use rustix::io::Errno;
 use skiff_quota::Amount;
 
@@ -23,18 +24,21 @@ use super::recount::{Course, Recount, Taken};
 use super::writers::{HomeState, Phase};
 use crate::dir_reader::DirReader;
 use crate::jail;
+use crate::jail::descent::{Descent, Next, open_dir};
 use crate::jail::folder::{Folder, NameKey};
 use crate::jail::mount::{FolderId, MountId};
 use crate::staging::label::Born;
 use crate::staging::{Stage, StageKey, StagingDir};
 use crate::{VfsError, Worker};
 
-/// Directories that are held open at once. Deeper ones are walked after the others.
-const LEVELS_MAX: usize = if cfg!(test) { 3 } else { 64 };
 /// How often a directory is counted that is changed meanwhile, before it is counted under the lock.
 const ATTEMPTS_MAX: usize = 4;
 /// How often the walk starts over because directories were moved.
 const WALKS_MAX: usize = 4;
+/// Directories that cannot be read and are told one by one.
+const TOLD_MAX: u64 = 10;
+/// Bytes of a path in the log.
+const TOLD_PATH_MAX: usize = 200;
 
 /// The result of a count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +47,8 @@ pub struct Counted {
     pub used: Amount,
     /// What the ledger had; `None` where the home was counted for the first time.
     pub before: Option<Amount>,
+    /// Directories that could not be read, or not whole: what is in them is not counted.
+    pub unread: u64,
 }
 
 impl Home {
@@ -70,8 +76,9 @@ impl Home {
     }
 
     /// Counts the home and corrects the ledger, while reading and changing go on. Stages whose
-    /// target's directory is gone are removed. [`VfsError::Scanning`] where a count is under way
-    /// already, or directories are moved faster than they can be counted.
+    /// target's directory is gone are removed. What cannot be read is told in the log and left out:
+    /// a home that could not be counted could not be changed either. [`VfsError::Scanning`] where a
+    /// count is under way already, or directories are moved faster than they can be counted.
     pub fn scan(&self, _worker: &Worker) -> Result<Counted, VfsError> {
         {
             let mut state = self.state.lock();
@@ -105,7 +112,7 @@ impl Home {
         Err(VfsError::Scanning)
     }
 
-    fn log_difference(&self, Counted { used, before }: Counted) {
+    fn log_difference(&self, Counted { used, before, .. }: Counted) {
         let Some(before) = before.filter(|before| *before != used) else {
             return;
         };
@@ -133,18 +140,10 @@ struct Scan<'a> {
     /// The target directories of those stages, with their paths and births once the walk has reached
     /// them.
     parents: HashMap<FolderId, Option<(PathBuf, Option<Born>)>>,
-    /// False once a directory could not be read.
-    all_read: bool,
-    /// Directories that are still to be walked.
-    remaining: Vec<PathBuf>,
+    /// Directories that could not be read.
+    unread: u64,
     /// The home's `directory_moves` when the walk began.
     directory_moves: u64,
-}
-
-/// A counted directory that the walk is in, and the directories in it that are still to be walked.
-struct Level {
-    folder: Folder,
-    below: Vec<CString>,
 }
 
 /// What the names of one directory are.
@@ -154,6 +153,16 @@ struct Names {
     below: Vec<CString>,
     /// Names with a stage that the walk knows.
     staged: Vec<(NameKey, OsString)>,
+    /// Why some names are missing.
+    error: Option<VfsError>,
+}
+
+/// How a walk ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Walked {
+    ToTheEnd,
+    /// The daemon has moved a directory, so that the walk lost its way.
+    StartOver,
 }
 
 impl<'a> Scan<'a> {
@@ -163,8 +172,7 @@ impl<'a> Scan<'a> {
             mounts: HashSet::new(),
             stages: HashMap::new(),
             parents: HashMap::new(),
-            all_read: true,
-            remaining: vec![PathBuf::new()],
+            unread: 0,
             directory_moves: home.state.lock().directory_moves,
         };
         for (mount, staging) in home.staging_dirs() {
@@ -175,18 +183,15 @@ impl<'a> Scan<'a> {
 
     /// Walks the home and corrects the ledger; `None` where the walk is to start over.
     fn run(mut self) -> Result<Option<Counted>, VfsError> {
-        loop {
-            while let Some(path) = self.remaining.pop() {
-                // The paths of deep directories may be wrong after a rename.
-                let is_deep = !path.as_os_str().is_empty();
-                if is_deep && self.home.state.lock().directory_moves != self.directory_moves {
+        match self.home.folder(Path::new("")) {
+            Ok(home) => {
+                if self.walk(home)? == Walked::StartOver {
                     return Ok(None);
                 }
-                match self.home.folder(&path) {
-                    Ok(folder) => self.walk(folder)?,
-                    Err(e) => self.skip(&path, e)?,
-                }
             }
+            Err(e) => self.skip(Path::new(""), e)?,
+        }
+        loop {
             pause();
             let mut state = self.lock()?;
             let Some(recount) = &mut state.recount else {
@@ -199,9 +204,10 @@ impl<'a> Scan<'a> {
                 return self.finish(state).map(Some);
             };
             drop(state);
-            let name = moved.leaf().to_owned();
-            if let Some(folder) = self.open_below(&moved.folder, &name)? {
-                self.walk(folder)?;
+            if let Some(folder) = self.open_below(&moved.folder, moved.leaf(), &moved.path())?
+                && self.walk(folder)? == Walked::StartOver
+            {
+                return Ok(None);
             }
         }
     }
@@ -222,41 +228,57 @@ impl<'a> Scan<'a> {
         }
     }
 
-    fn walk(&mut self, top: Folder) -> Result<(), VfsError> {
-        let mut levels: Vec<Level> = self.count_folder(top)?.into_iter().collect();
-        while let Some(Level { folder, below }) = levels.last_mut() {
-            let Some(name) = below.pop() else {
-                levels.pop();
-                continue;
-            };
-            pause();
-            let Some(folder) = self.open_below(folder, &name)? else {
-                continue;
-            };
-            if levels.len() == LEVELS_MAX {
-                self.remaining.push(folder.path);
-            } else {
-                levels.extend(self.count_folder(folder)?);
+    /// Counts `top` and all below it that is not counted yet.
+    fn walk(&mut self, top: Folder) -> Result<Walked, VfsError> {
+        let mut descent = Descent::new(&top.path);
+        let mut next = Some(top);
+        loop {
+            if let Some(folder) = next.take() {
+                let (fd, id) = (Arc::clone(&folder.fd), folder.id);
+                if let Some(below) = self.count_folder(folder)? {
+                    descent.enter(fd, id, below);
+                }
+            }
+            match descent.next() {
+                Next::Below { parent, name } => {
+                    pause();
+                    next = self.open_below(&parent, &name, descent.path())?;
+                }
+                Next::End => return Ok(Walked::ToTheEnd),
+                Next::Lost if self.home.state.lock().directory_moves != self.directory_moves => {
+                    return Ok(Walked::StartOver);
+                }
+                Next::Lost => {
+                    // Another program did it: the next count finds the rest.
+                    self.home.ledger_stale.store(true, Ordering::Relaxed);
+                    self.tell_unread(descent.path(), &"it was moved meanwhile");
+                }
             }
         }
-        Ok(())
     }
 
-    /// Opens the directory `name` in `folder`; `None` where it is gone or cannot be entered.
-    fn open_below(&mut self, folder: &Folder, name: &CStr) -> Result<Option<Folder>, VfsError> {
-        let path = folder.path.join(OsStr::from_bytes(name.to_bytes()));
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let opened = openat(folder, name, flags, Mode::empty()).map_err(VfsError::from);
-        let opened = opened.and_then(|fd: OwnedFd| self.home.folder_from_fd(Arc::new(fd), &path));
+    /// Opens the directory `name` in `folder`, at `path`; `None` where it is gone or cannot be
+    /// entered.
+    fn open_below(
+        &mut self,
+        folder: impl AsFd,
+        name: &CStr,
+        path: &Path,
+    ) -> Result<Option<Folder>, VfsError> {
+        let opened = open_dir(folder, name).map_err(VfsError::from);
+        let opened = opened.and_then(|fd| self.home.folder_from_fd(Arc::new(fd), path));
         match opened {
             Ok(below) => Ok(Some(below)),
-            Err(e) => self.skip(&path, e).map(|()| None),
+            Err(e) => self.skip(path, e).map(|()| None),
         }
     }
 
-    /// Counts one directory; `None` where it was counted already, or cannot be.
-    fn count_folder(&mut self, folder: Folder) -> Result<Option<Level>, VfsError> {
-        self.enter_mount(&folder)?;
+    /// Counts one directory and gives the directories in it; `None` where it was counted already, or
+    /// cannot be.
+    fn count_folder(&mut self, folder: Folder) -> Result<Option<Vec<CString>>, VfsError> {
+        if let Err(e) = self.enter_mount(&folder) {
+            self.skip(&folder.path, e)?;
+        }
         for attempt in 1.. {
             pause();
             let mut state = self.lock()?;
@@ -275,7 +297,7 @@ impl<'a> Scan<'a> {
                 }
                 false => (Some(state), self.read_names(&folder, &running)),
             };
-            let names = match names {
+            let mut names = match names {
                 Ok(names) => names,
                 Err(e) => return self.skip(&folder.path, e).map(|()| None),
             };
@@ -286,7 +308,12 @@ impl<'a> Scan<'a> {
             let taken = state.recount.as_mut().map(|r| r.take_over(names.sum));
             drop(state);
             match taken {
-                Some(Taken::Counted) => return Ok(Some(self.enter(folder, names))),
+                Some(Taken::Counted) => {
+                    if let Some(e) = names.error.take() {
+                        self.skip(&folder.path, e)?;
+                    }
+                    return Ok(Some(self.note_stages(folder, names)));
+                }
                 Some(Taken::Again) => {}
                 Some(Taken::Gone) | None => return Ok(None),
             }
@@ -294,40 +321,53 @@ impl<'a> Scan<'a> {
         Ok(None)
     }
 
-    fn enter(&mut self, folder: Folder, names: Names) -> Level {
+    /// Notes what a counted directory has to do with stages; gives the directories in it.
+    fn note_stages(&mut self, folder: Folder, names: Names) -> Vec<CString> {
         if let Some(seen_at) = self.parents.get_mut(&folder.id) {
-            *seen_at = Some((folder.path.clone(), folder.born));
+            *seen_at = Some((folder.path, folder.born));
         }
         for (key, leaf) in names.staged {
             self.stages.insert(key, Some(leaf));
         }
-        let below = names.below;
-        Level { folder, below }
+        names.below
     }
 
-    /// Reads a directory and adds up the charges of its names, but those in `running`.
+    /// Reads a directory and adds up the charges of its names, but those in `running`. A name whose
+    /// file cannot be looked at is an entry without bytes.
     fn read_names(&self, folder: &Folder, running: &HashSet<StageKey>) -> Result<Names, VfsError> {
         let mut names = Names::default();
         let has_keys = !running.is_empty() || self.parents.contains_key(&folder.id);
         let mut reader = DirReader::open(folder)?;
-        while let Some((kind, name)) = reader.next()? {
+        loop {
+            let (kind, name) = match reader.next() {
+                Ok(Some(entry)) => entry,
+                Ok(None) => break,
+                Err(e) => {
+                    names.error = Some(e.into());
+                    break;
+                }
+            };
             self.check_stopped()?;
             if jail::is_staging_name(name.to_bytes()) {
                 continue;
             }
             let stat = match statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) {
                 Ok(stat) if folder.mount.is_staging_dir(&stat) => continue,
-                Ok(stat) => stat,
+                Ok(stat) => Some(stat),
                 Err(Errno::NOENT) => continue,
-                Err(e) => return Err(e.into()),
+                Err(e) => {
+                    names.error = Some(e.into());
+                    None
+                }
             };
-            if kind == FileType::Directory || is_directory(&stat) {
+            if kind == FileType::Directory || stat.as_ref().is_some_and(is_directory) {
                 names.below.push(name.to_owned());
             }
             if has_keys && self.note_key(folder, name, running, &mut names) {
                 continue;
             }
-            names.sum = names.sum.plus(published_charge(&stat));
+            let charge = stat.as_ref().map_or(Amount::new(0, 1), published_charge);
+            names.sum = names.sum.plus(charge);
         }
         Ok(names)
     }
@@ -371,29 +411,12 @@ impl<'a> Scan<'a> {
     }
 
     /// Adds the stages and what running uploads are charged, and corrects the ledger.
-    fn finish(&self, mut state: MutexGuard<'_, HomeState>) -> Result<Counted, VfsError> {
-        let labels_hold = state.directory_moves == self.directory_moves;
+    fn finish(&mut self, mut state: MutexGuard<'_, HomeState>) -> Result<Counted, VfsError> {
         let mut used = state.recount.as_ref().map_or(Amount::ZERO, Recount::sum);
         for (mount, staging) in self.home.staging_dirs() {
-            let mut kept = Vec::new();
-            staging.for_each(|stage| {
-                kept.push(stage);
-                Ok(())
-            })?;
-            for stage in kept {
-                let Stage { key, size, .. } = stage;
-                let name = NameKey {
-                    mount: mount.id,
-                    stage: key,
-                };
-                if state.writers.contains_key(&name) {
-                    continue;
-                }
-                if self.keep_stage(&state, (&staging, stage), name, labels_hold)? {
-                    used = used.plus(stage_charge(size));
-                } else {
-                    staging.remove(key)?;
-                }
+            match self.count_stages(&state, mount.id, &staging) {
+                Ok(stages) => used = used.plus(stages),
+                Err(e) => self.skip(Path::new(jail::STAGING_NAME), e)?,
             }
         }
         for writer in state.writers.values() {
@@ -403,7 +426,54 @@ impl<'a> Scan<'a> {
         self.home.ledger.set_used(used);
         state.phase = Phase::Open;
         state.counted_at = Some(Instant::now());
-        Ok(Counted { used, before })
+        let unread = self.unread;
+        if unread > TOLD_MAX {
+            let user = &self.home.user;
+            log::warn!("{user}: {unread} directories in all are not counted");
+        }
+        Ok(Counted {
+            used,
+            before,
+            unread,
+        })
+    }
+
+    /// The charge of the stages in one staging directory that no upload is writing. Those that are
+    /// nobody's are removed.
+    fn count_stages(
+        &self,
+        state: &HomeState,
+        mount: MountId,
+        staging: &StagingDir,
+    ) -> Result<Amount, VfsError> {
+        let labels_hold = state.directory_moves == self.directory_moves;
+        let mut stages = Vec::new();
+        staging.for_each(|stage| {
+            stages.push(stage);
+            Ok(())
+        })?;
+        let mut used = Amount::ZERO;
+        for stage in stages {
+            let (key, name) = (
+                stage.key,
+                NameKey {
+                    mount,
+                    stage: stage.key,
+                },
+            );
+            if state.writers.contains_key(&name) {
+                continue;
+            }
+            let settled = match self.keep_stage(state, (staging, stage), name, labels_hold) {
+                Ok(false) => staging.remove(key).map(|()| Amount::ZERO),
+                kept => kept.map(|_| stage_charge(stage.size)),
+            };
+            used = used.plus(settled.unwrap_or_else(|e| {
+                log::warn!("{}: a stage is counted as it is: {e}", self.home.user);
+                stage_charge(stage.size)
+            }));
+        }
+        Ok(used)
     }
 
     /// Whether a stage is kept, which then has the right label: the walk must have reached its
@@ -433,7 +503,7 @@ impl<'a> Scan<'a> {
         let Some(Some((folder, born))) = self.parents.get(&parent) else {
             let is_reached = state.recount.as_ref().is_some_and(|r| r.is_counted(parent));
             // A directory that another program has moved may have been missed.
-            return Ok(!self.all_read
+            return Ok(self.unread > 0
                 || is_reached
                 || self.home.stage_name_at(staging, &key)?.is_some());
         };
@@ -452,22 +522,32 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// Takes the error of a directory that cannot be entered, or was just removed, for a skipped
-    /// one; gives every other error back.
+    /// Tells of a directory that cannot be read, unless it was just removed. What says nothing of the
+    /// directory itself is given back: the count is to be tried again.
     fn skip(&mut self, path: &Path, error: VfsError) -> Result<(), VfsError> {
         match error {
             VfsError::NotFound | VfsError::NotADirectory => Ok(()),
-            VfsError::Forbidden | VfsError::Escapes => {
-                log::warn!(
-                    "{}: {} is not counted: {error}",
-                    self.home.user,
-                    path.display()
-                );
-                self.all_read = false;
+            VfsError::Stopped | VfsError::TooManyOpen => Err(error),
+            other => {
+                self.tell_unread(path, &other);
                 Ok(())
             }
-            other => Err(other),
         }
+    }
+
+    fn tell_unread(&mut self, path: &Path, why: &dyn Display) {
+        self.unread += 1;
+        if self.unread > TOLD_MAX {
+            return;
+        }
+        let bytes = path.as_os_str().as_bytes();
+        let shown = &bytes[..bytes.len().min(TOLD_PATH_MAX)];
+        let cut = if shown.len() < bytes.len() { ".." } else { "" };
+        log::warn!(
+            "{}: {}{cut} is not counted, or not all in it: {why}",
+            self.home.user,
+            String::from_utf8_lossy(shown).escape_debug()
+        );
     }
 }
 

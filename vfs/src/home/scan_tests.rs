@@ -147,7 +147,7 @@ fn whatever_changes_while_it_counts_the_sum_is_right() {
             // Nobody has told the ledger.
             (0..6).for_each(|_| std::fs::create_dir_all(root.join(random.path())).unwrap());
             std::fs::write(root.join("beside"), [0; 1000]).unwrap();
-            if let Some(Counted { used, before }) = count_among_changes(worker, &home, seed) {
+            if let Some(Counted { used, before, .. }) = count_among_changes(worker, &home, seed) {
                 assert_eq!(before, Some(used), "seed {seed}");
                 counts += 1;
             }

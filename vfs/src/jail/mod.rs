@@ -9,8 +9,10 @@
 //! first and used later.
 
 pub(crate) mod cached;
+pub(crate) mod descent;
 pub(crate) mod folder;
 pub(crate) mod mount;
+pub(crate) mod subfolders;
 
 use std::ffi::OsStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -30,6 +32,10 @@ use crate::dir_reader::dir_read_flags;
 /// The name of staging directories. Paths with a component of this name, in upper or lower case,
 /// are refused.
 pub(crate) const STAGING_NAME: &str = ".skiff-stage";
+
+/// Bytes of the longest path, below the home, that the daemon gives a name: what path_resolution(7)
+/// allows without the NUL. Names with longer paths can be counted, but nobody could reach them.
+pub(crate) const PATH_LEN_MAX: usize = 4095;
 
 /// The open directory of a home.
 #[derive(Debug)]
@@ -111,6 +117,14 @@ pub(crate) fn check_path(path: &Path) -> Result<(), VfsError> {
         Component::CurDir | Component::ParentDir => Ok(()),
         Component::RootDir | Component::Prefix(_) => Err(VfsError::Escapes),
     })
+}
+
+/// [`VfsError::BadName`] for a path with more bytes than a path may have.
+pub(crate) fn check_length(path: &Path) -> Result<(), VfsError> {
+    match path.as_os_str().len() {
+        0..=PATH_LEN_MAX => Ok(()),
+        _ => Err(VfsError::BadName),
+    }
 }
 
 /// The parent and the last name of `path`, which need not exist; `None` where the path ends in

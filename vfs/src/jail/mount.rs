@@ -13,13 +13,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::{Mutex, RwLock};
 use rustix::fs::{
-    AtFlags, FileType, Mode, OFlags, Stat, Statx, StatxFlags, fchmod, makedev, mkdirat, openat,
-    statx,
+    AtFlags, FileType, Mode, Stat, Statx, StatxFlags, fchmod, makedev, mkdirat, openat, statx,
 };
 use rustix::io::Errno;
 use rustix::process::geteuid;
 
 use super::STAGING_NAME;
+use super::descent::open_dir;
 use crate::VfsError;
 use crate::dir_reader::dir_read_flags;
 use crate::staging::label::Born;
@@ -319,11 +319,6 @@ impl Mounts {
         }
         Err(VfsError::NoStaging)
     }
-}
-
-fn open_dir(folder: impl AsFd, name: &CStr) -> rustix::io::Result<OwnedFd> {
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    openat(folder, name, flags, Mode::empty())
 }
 
 /// Whether `status` is the metadata of a directory.

@@ -20,6 +20,7 @@ use crate::home::Home;
 use crate::home::charge::{Charge, published_size};
 use crate::home::resolve::Links;
 use crate::home::writers::{HomeState, Writer};
+use crate::jail::check_length;
 use crate::jail::folder::NameAt;
 use crate::staging::{Kept, Stage, StageOpen, StagingDir};
 use crate::{VfsError, Worker};
@@ -28,7 +29,8 @@ impl Home {
     /// Begins or continues the upload to `path`; links are followed where they stay in the home.
     /// [`VfsError::BadOffset`] where neither the stage nor the published file reaches the offset
     /// of `request`, [`VfsError::Busy`] where another upload of the name runs,
-    /// [`VfsError::Forbidden`] where it could not be published.
+    /// [`VfsError::Forbidden`] where it could not be published, [`VfsError::BadName`] for a path of
+    /// more than 4095 bytes.
     pub fn upload(
         self: &Arc<Self>,
         _worker: &Worker,
@@ -37,6 +39,7 @@ impl Home {
     ) -> Result<UploadStart, VfsError> {
         let resolve = || {
             let name_at = self.resolve_name(path, Links::Follow)?;
+            check_length(&name_at.path())?;
             let staging = name_at.folder.mount.make_staging()?;
             Ok((name_at, staging))
         };

@@ -9,6 +9,7 @@ use rustix::fs::{Access, access};
 use rustix::process::geteuid;
 use skiff_conf::{Account, AccountStatus, Server, UserName, UserStore};
 
+use super::homes;
 use super::report::Report;
 use crate::cli::user;
 
@@ -112,7 +113,10 @@ fn examine_homes(config: &Server, users: &UserStore, report: &mut Report<'_>) {
     for (name, account) in users.iter().filter(enabled) {
         let home = config.home(name, account);
         match examine_home(config, &home) {
-            Ok(()) => usable += 1,
+            Ok(()) => {
+                usable += 1;
+                homes::examine(name.as_str(), &home, report);
+            }
             Err(what) => {
                 let text = format!("the home of {name}, {}, {what}", home.display());
                 report.wrong("users", &text);

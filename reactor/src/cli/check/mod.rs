@@ -5,6 +5,7 @@ mod certificate;
 mod disk;
 mod files;
 mod ftp;
+mod homes;
 mod report;
 
 use std::io;
