@@ -169,6 +169,43 @@ fn without_syncs_only_a_clean_stop_vouches_for_stages() {
 }
 
 #[test]
+fn without_syncs_the_snapshot_of_an_idle_home_vouches_for_its_stages() {
+    on_worker(|worker| {
+        let mut world = World::new();
+        world.policy.durability = Durability::None;
+        let homes = world.homes();
+        let home = open_in(&homes, &world, worker);
+        home.scan(worker).unwrap();
+        leave_cut(&home, worker, FILE, b"part");
+        drop(home);
+        assert_eq!(homes.close_idle(worker, Duration::ZERO), 1);
+        let home = open_in(&world.homes(), &world, worker);
+        assert_eq!(size(&home, worker, FILE), Some(NameSize::Staged(4)));
+        assert!(!home.is_uncounted());
+        world.check(&home, worker);
+    });
+}
+
+#[test]
+fn a_clean_stop_syncs_what_nobody_has_synced_yet() {
+    on_worker(|worker| {
+        let world = World::new();
+        let homes = world.homes();
+        let home = open_in(&homes, &world, worker);
+        home.scan(worker).unwrap();
+        let mut upload = begin(&home, worker, FILE, Start::Offset(0)).unwrap();
+        upload.write(worker, b"part!").unwrap();
+        drop(upload);
+        let stage = stage_file(&world, FILE).unwrap();
+        assert_eq!(label_of(&stage).unwrap().0, 0, "a drop waits for no disk");
+        homes.close(worker).unwrap();
+        assert_eq!(label_of(&stage).unwrap().0, 4);
+        let home = restart_after(&world, worker, home, || drop(homes));
+        assert_eq!(size(&home, worker, FILE), Some(NameSize::Staged(4)));
+    });
+}
+
+#[test]
 fn an_unconfirmed_append_is_cut_off_at_the_next_start() {
     on_worker(|worker| {
         for durability in [Durability::Fsync, Durability::None] {
