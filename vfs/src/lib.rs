@@ -14,7 +14,8 @@
 //!
 //! | folder | holds |
 //! |---|---|
-//! | files beside this one | entries, digests, errors, [`Policy`], one staging directory |
+//! | files beside this one | entries, digests, errors, [`Policy`] |
+//! | `staging/` | one staging directory: stages, their labels, what an unclean end has left |
 //! | `jail/` | handles of directories, names and mounts beneath a home |
 //! | `home/` | [`Home`]: its paths, lock, running uploads, charges and stages |
 //! | `reading/` | stat, listings, downloads |
