@@ -139,7 +139,10 @@ impl StagingDir {
         let record_name = record.file_name();
         match self.link_record(folder, name, &record_name) {
             Ok(()) => {}
-            Err(Errno::PERM | Errno::NOTSUP | Errno::NOSYS | Errno::MLINK) => return Ok(false),
+            // XDEV: as for files of another project, see quota(5).
+            Err(Errno::PERM | Errno::NOTSUP | Errno::NOSYS | Errno::MLINK | Errno::XDEV) => {
+                return Ok(false);
+            }
             Err(e) => return Err(e.into()),
         }
         let linked = statat(&self.fd, &record_name, AtFlags::SYMLINK_NOFOLLOW)?;

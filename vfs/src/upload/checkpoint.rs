@@ -163,10 +163,11 @@ impl Upload {
             Target::Stage { .. } | Target::InPlace(_) => return Ok(()),
         }
         self.write_label(len)?;
-        match self.is_to_be_synced() {
-            true => Ok(fsync(&self.file)?),
-            false => Ok(()),
+        if self.is_to_be_synced() {
+            fsync(&self.file)?;
+            self.staging.sync()?;
         }
+        Ok(())
     }
 
     /// Labels the stage, of which `synced` bytes are on the disk.
