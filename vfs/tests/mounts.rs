@@ -169,3 +169,36 @@ fn the_disk_of_an_idle_home_can_be_unmounted() {
         assert!(unmount().success());
     });
 }
+
+/// Uploads may run in a mount when another home that has it too is opened.
+#[test]
+#[ignore = "mounts a file system"]
+fn a_home_does_not_recover_the_stages_of_another_that_runs() {
+    on_worker(|worker| {
+        let world = World::new();
+        let root = |name: &str| world.folder.path().join(name);
+        fs::create_dir(root("shared")).unwrap();
+        let shared = root("shared");
+        let bind = |home: &str| {
+            let at = root(home).join("shared");
+            Mounted::new(at, &["--bind", shared.to_str().unwrap()])
+        };
+        let _bound = ["one", "two"].map(bind);
+        let homes = world.homes();
+        let open = |name: &str| {
+            let home = homes.open(worker, name, &root(name), world.limit).unwrap();
+            home.scan(worker).unwrap();
+            home
+        };
+        let one = open("one");
+        let mut upload = start(&one, worker, "shared/file", None).unwrap();
+        let half = vec![7; MEBI as usize];
+        upload.write(worker, &half).unwrap();
+        let two = open("two");
+        assert!(two.stat(worker, Path::new("shared")).is_ok());
+        upload.write(worker, &half).unwrap();
+        upload.publish(worker, None, None).unwrap();
+        let stored = fs::read(root("shared/file")).unwrap();
+        assert!(stored == half.repeat(2), "{} bytes", stored.len());
+    });
+}
