@@ -170,8 +170,8 @@ def script_stores(w, client, mode):
     same("what came back", (folder / "got").read_bytes(), data)
     script(client, daemon, folder, mode, "append", local, name).well()
     same("the file and more", published(daemon, name), data + data)
-    run = php(daemon, folder, mode, "dir", "", ".") if client == "php" else \
-        perl(daemon, folder, mode, "dir", ".")
+    run = php(daemon, folder, mode, "dir", "", name) if client == "php" else \
+        perl(daemon, folder, mode, "dir", name)
     need(name in run.well().split(), "the listing lacks the file")
 
 

@@ -41,6 +41,8 @@ pub enum VfsError {
     /// The upload was to continue at byte `offset`, but the file or stage ends at byte `size`.
     #[error("there are {size} bytes: nothing can be continued at {offset}; start over at 0")]
     BadOffset { offset: u64, size: u64 },
+    #[error("the file system is mounted read-only")]
+    ReadOnlyDisk,
     #[error("the disk is full")]
     DiskFull,
     /// Another upload of this name runs; `owner` began it and has written nothing for `silent`.
@@ -81,7 +83,8 @@ impl From<Errno> for VfsError {
             Errno::EXIST => Self::Exists,
             Errno::NOTEMPTY => Self::NotEmpty,
             // A mount point answers EBUSY to rename and removal.
-            Errno::ACCESS | Errno::PERM | Errno::ROFS | Errno::BUSY => Self::Forbidden,
+            Errno::ACCESS | Errno::PERM | Errno::BUSY => Self::Forbidden,
+            Errno::ROFS => Self::ReadOnlyDisk,
             Errno::NAMETOOLONG => Self::NameTooLong,
             Errno::ILSEQ => Self::BadName,
             Errno::XDEV => Self::OtherDevice,

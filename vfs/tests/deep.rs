@@ -113,7 +113,7 @@ fn long(bytes: usize) -> PathBuf {
 fn make_all(home: &Arc<Home>, worker: &Worker, path: &Path) {
     for above in path.ancestors().collect::<Vec<_>>().into_iter().rev() {
         match home.make_dir(worker, above) {
-            Ok(()) | Err(VfsError::Exists | VfsError::Forbidden) => {}
+            Ok(()) | Err(VfsError::Exists | VfsError::TheHome) => {}
             Err(e) => panic!("{}: {e}", above.as_os_str().len()),
         }
     }
@@ -135,7 +135,7 @@ fn nothing_gets_a_path_that_cannot_be_used() {
         make_all(&home, worker, &deepest);
         home.make_dir(worker, &deepest.join("abc")).unwrap();
         let too_long = deepest.join("abcd");
-        let bad = |result: Result<(), VfsError>| matches!(result, Err(VfsError::BadName));
+        let bad = |result: Result<(), VfsError>| matches!(result, Err(VfsError::NameTooLong));
         assert!(bad(home.make_dir(worker, &too_long)));
         let path = too_long.to_str().unwrap();
         assert!(bad(start(&home, worker, path, 1).map(drop)));
@@ -164,7 +164,7 @@ fn a_rename_does_not_make_paths_below_too_long() {
         move_to("b", &half.join("c")).unwrap();
         move_to(half.join("c").to_str().unwrap(), Path::new("b")).unwrap();
         let refused = move_to("b", &half.join("cc"));
-        assert!(matches!(refused, Err(VfsError::BadName)), "{refused:?}");
+        assert!(matches!(refused, Err(VfsError::NameTooLong)), "{refused:?}");
         assert!(world.at("b").exists());
         // A shallow one may go there, and to a shorter name everything may.
         move_to("bbb", &half.join("shallow")).unwrap();

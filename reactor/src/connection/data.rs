@@ -93,6 +93,15 @@ enum Lease {
     Held,
 }
 
+/// What a data connection gets TLS by.
+struct DataTls {
+    connection: TlsConnection,
+    /// What it will be judged by.
+    rule: Resumption,
+    session: SessionResumption,
+    tickets: Tickets,
+}
+
 impl Connection {
     /// Opens a passive port for the next data connection (PASV, EPSV).
     pub(super) fn open_passive_port(
@@ -265,13 +274,13 @@ impl Connection {
     ) {
         let secured = self.data_tls(direction, shared);
         match (secured, std::mem::take(&mut self.data.state)) {
-            (Ok((tls, rule, session)), State::Open(mut channel)) => {
+            (Ok(tls), State::Open(mut channel)) => {
                 // After a ticket, the first record would wait for an acknowledgement. In clear
                 // nothing waits: the end of the stream pushes its last byte.
                 if let Err(error) = channel.socket().set_nodelay(true) {
                     log::debug!("{}: {error}", self.peer);
                 }
-                channel.secure_data(tls, rule, session);
+                channel.secure_data(tls.connection, tls.rule, tls.session, tls.tickets);
                 match handshake {
                     server::HandshakeTiming::BeforeTransfer => {
                         self.begin_data_handshake(channel, shared);
@@ -291,12 +300,8 @@ impl Connection {
         }
     }
 
-    /// TLS for the data connection, and the rule of resumption that it will be judged by.
-    fn data_tls(
-        &mut self,
-        direction: Direction,
-        shared: &Shared,
-    ) -> Result<(TlsConnection, Resumption, SessionResumption), String> {
+    /// TLS for the data connection.
+    fn data_tls(&mut self, direction: Direction, shared: &Shared) -> Result<DataTls, String> {
         let ftp = shared.ftp.as_ref();
         let tls = ftp.and_then(|ftp| Some((ftp.tls.as_ref()?, ftp.resumption)));
         let control = self.channel.as_mut().and_then(Channel::tls);
@@ -304,22 +309,31 @@ impl Connection {
         let (Some((tls, resumption)), Some(own)) = (tls, &self.data.resumption) else {
             return Err("there is no tls".to_owned());
         };
-        // Whoever comes without resuming, after a client that does, is somebody else.
+        // Whoever comes without resuming, after a client that does, is somebody else. Sessions of one
+        // program may use up each other's tickets.
+        let is_alone = shared.admission.sessions_of(&self.user) == 1;
         let rule = match resumption {
-            Resumption::Prefer if own.is_expected(control) => Resumption::Require,
+            Resumption::Prefer if is_alone && own.is_expected(control) => Resumption::Require,
             other => other,
         };
-        let tls = match (resumption, direction) {
-            // There is nothing to resume in a session that was never given out.
-            (Resumption::Off, _) => {
-                let unused = SessionResumption::new().map_err(|error| error.to_string())?;
-                tls.data(&unused, Tickets::None)
-            }
-            (_, Direction::ToPeer) => tls.data(own, Tickets::One),
-            (_, Direction::FromPeer) => tls.data(own, Tickets::None),
+        let tickets = match (resumption, direction) {
+            (Resumption::Off, _) | (_, Direction::FromPeer) => Tickets::None,
+            (_, Direction::ToPeer) => Tickets::One,
         };
-        let tls = tls.map_err(|error| error.to_string())?;
-        Ok((tls, rule, own.clone()))
+        let connection = match resumption {
+            // There is nothing to resume in a session that was never given out.
+            Resumption::Off => {
+                let unused = SessionResumption::new().map_err(|error| error.to_string())?;
+                tls.data(&unused, tickets)
+            }
+            Resumption::Prefer | Resumption::Require => tls.data(own, tickets),
+        };
+        Ok(DataTls {
+            connection: connection.map_err(|error| error.to_string())?,
+            rule,
+            session: own.clone(),
+            tickets,
+        })
     }
 
     fn begin_data_handshake(&mut self, channel: Channel, shared: &mut Shared) {

@@ -19,7 +19,7 @@ use rustix::pipe::{
     PipeFlags, SpliceFlags, fcntl_getpipe_size, fcntl_setpipe_size, pipe_with, splice,
 };
 
-use crate::tls::ftp::{self, SessionResumption, Tls13Fallback};
+use crate::tls::ftp::{self, SessionResumption, Tickets, Tls13Fallback};
 
 /// Size of a splice pipe in bytes: what /proc/sys/fs/pipe-max-size allows by default.
 const PIPE_SIZE: usize = 1 << 20;
@@ -34,7 +34,7 @@ pub(crate) struct Channel {
     fallback: Option<Box<Tls13Fallback>>,
     proof: ProofState,
     /// The session that a data channel is to belong to, until that is judged.
-    session: Option<Box<SessionResumption>>,
+    session: Option<Box<(SessionResumption, Tickets)>>,
 }
 
 /// Whether a data channel has been proven to belong to its session, by TLS resumption.
@@ -151,8 +151,9 @@ impl Channel {
         tls: TlsConnection,
         rule: Resumption,
         session: SessionResumption,
+        tickets: Tickets,
     ) {
-        self.session = Some(Box::new(session));
+        self.session = Some(Box::new((session, tickets)));
         self.tls = Some(Box::new(tls));
         self.proof = ProofState::Due(rule);
     }
@@ -177,8 +178,10 @@ impl Channel {
         let resumed = self.tls.as_deref().is_some_and(ftp::resumed);
         let is_own = resumed || self.proof != ProofState::Due(Resumption::Require);
         match (self.session.take(), kind) {
-            (Some(session), Some(kind)) if is_own => session.note_data_connection(kind),
-            (Some(session), _) => session.expect_nothing(),
+            (Some(session), Some(kind)) if is_own => {
+                session.0.note_data_connection(kind, session.1);
+            }
+            (Some(session), _) => session.0.expect_nothing(),
             (None, _) => {}
         }
         if is_own {
@@ -308,9 +311,10 @@ impl Lane for PlainSocket<'_> {
             return match sendfile(self.0, file, Some(&mut offset), count) {
                 Ok(sent) => Some(Ok(sent as u64)),
                 Err(Errno::INTR) => continue,
-                // Not supported by this file system: the caller copies.
-                Err(Errno::INVAL | Errno::NOSYS) => None,
-                Err(error) => Some(Err(error.into())),
+                Err(error) if is_of_socket(error) => Some(Err(error.into())),
+                // The file system does not support it, or the disk failed: the caller reads, and
+                // learns it.
+                Err(_) => None,
             };
         }
     }
@@ -327,6 +331,22 @@ impl Lane for PlainSocket<'_> {
             };
         }
     }
+}
+
+/// Whether an error of sendfile(2) is the socket's, and not the file's.
+fn is_of_socket(error: Errno) -> bool {
+    matches!(
+        error,
+        Errno::AGAIN
+            | Errno::PIPE
+            | Errno::CONNRESET
+            | Errno::CONNABORTED
+            | Errno::NOTCONN
+            | Errno::TIMEDOUT
+            | Errno::HOSTUNREACH
+            | Errno::NETUNREACH
+            | Errno::NETDOWN
+    )
 }
 
 /// A pipe for [`Lane::splice_into`], as large as an unprivileged process may make it.
@@ -350,7 +370,7 @@ mod tests {
 
     use super::*;
     use crate::tls::ServerIdentity;
-    use crate::tls::ftp::{FtpTls, SessionResumption, Tickets};
+    use crate::tls::ftp::FtpTls;
 
     /// A data connection under TLS, with the client's socket.
     fn data_channel() -> (Channel, std::net::TcpStream) {

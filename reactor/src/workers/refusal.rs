@@ -27,6 +27,10 @@ pub(crate) fn refusal(error: &VfsError) -> Refusal {
             available: available.bytes,
         },
         VfsError::DiskFull => Refusal::DiskFull,
+        VfsError::ReadOnlyDisk => {
+            log::error!("the disk failed: its file system is mounted read-only");
+            Refusal::DiskReadOnly
+        }
         VfsError::Busy { .. } => Refusal::Busy,
         VfsError::Scanning => Refusal::NotReady,
         VfsError::NoStaging => Refusal::NoStaging,
@@ -36,10 +40,10 @@ pub(crate) fn refusal(error: &VfsError) -> Refusal {
         },
         VfsError::InUse => Refusal::NoHome,
         VfsError::TooManyOpen => Refusal::Overloaded,
-        VfsError::Stopped => Refusal::NotReady,
+        VfsError::Stopped => Refusal::Stopped,
         VfsError::Io(error) => {
             log::error!("the disk failed: {error}");
-            Refusal::Fault
+            Refusal::DiskFailed
         }
     }
 }

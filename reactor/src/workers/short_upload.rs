@@ -163,7 +163,7 @@ mod tests {
     fn what_was_stopped_by_then_gets_no_name() {
         let stopped = |_: &mut Blocking, stop: &AtomicBool| stop.store(true, Ordering::Relaxed);
         let unnamed = Ended {
-            end: Some(End::Refused(Refusal::NotReady)),
+            end: Some(End::Refused(Refusal::Stopped)),
             kept: false,
             has_name: false,
         };

@@ -109,7 +109,7 @@ impl Hashing {
         }
         cx.reply(Reply::Refused {
             operation: Operation::Hash,
-            why: Refusal::NotReady,
+            why: Refusal::DigestTakesLong,
         });
         State::Hashing(Self {
             interruption: Interruption::ToldToRetry,
@@ -146,7 +146,7 @@ impl Hashing {
             _ => false,
         };
         if same {
-            let why = Refusal::NotReady;
+            let why = Refusal::DigestTakesLong;
             cx.reply(Reply::Refused {
                 operation: Operation::Hash,
                 why,

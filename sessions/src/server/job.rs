@@ -178,6 +178,10 @@ impl Job {
             | Refusal::DiskFull
             | Refusal::Changed
             | Refusal::Fault
+            | Refusal::DigestTakesLong
+            | Refusal::Stopped
+            | Refusal::DiskFailed
+            | Refusal::DiskReadOnly
             | Refusal::NoAccount
             | Refusal::TooManySessions => Self::Suspend {
                 cause: KeptBecause::Refused(why),

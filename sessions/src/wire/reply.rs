@@ -430,6 +430,14 @@ pub enum Refusal {
     PasswordFixed,
     /// The proof of the old password is wrong.
     WrongPassword,
+    /// The digest was not ready in time, and goes on.
+    DigestTakesLong,
+    /// The server stopped it before it was done.
+    Stopped,
+    /// The server's disk failed; its log says how.
+    DiskFailed,
+    /// The server's file system is mounted read-only, as after an error of its disk.
+    DiskReadOnly,
     /// The server failed; its log says why.
     Fault,
 }

@@ -82,6 +82,12 @@ pub(super) fn refusal_text(why: &Refusal) -> String {
             "the password of this account is changed by the server's operator"
         }
         Refusal::WrongPassword => "the old password is wrong, or was changed since this login",
+        Refusal::DigestTakesLong => "the digest takes long and goes on; ask again in a moment",
+        Refusal::Stopped => "the server stopped it before it was done; try again",
+        Refusal::DiskFailed => "the server's disk failed; its log says how",
+        Refusal::DiskReadOnly => {
+            "the server's disk cannot be written; its operator must look after it"
+        }
         Refusal::Fault => "the server failed; its log says why",
     };
     text.to_owned()

@@ -39,6 +39,9 @@ const WHY: &[(Refusal, &str)] = &[
     (Refusal::Overloaded, "overloaded"),
     (Refusal::PasswordFixed, "password-fixed"),
     (Refusal::WrongPassword, "wrong-password"),
+    (Refusal::Stopped, "stopped"),
+    (Refusal::DiskFailed, "disk-failed"),
+    (Refusal::DiskReadOnly, "disk-read-only"),
     (Refusal::Fault, "fault"),
 ];
 
@@ -127,7 +130,7 @@ fn tells(pair: &mut Pair, line: &str, verb: &Verb, why: (Refusal, &str)) {
     assert_eq!(*told, code(verb, &why.0), "{line} {why:?}");
     let passing = matches!(
         why.0,
-        Refusal::Busy | Refusal::NotReady | Refusal::Overloaded
+        Refusal::Busy | Refusal::NotReady | Refusal::Overloaded | Refusal::Stopped
     );
     assert_eq!(text.contains(" retry=1 "), passing, "{text}");
     let cause = text

@@ -14,7 +14,7 @@ use crate::{VfsError, Worker};
 
 impl Home {
     /// Makes the directory `path`. [`VfsError::Exists`] where a file has the name,
-    /// [`VfsError::BadName`] for a path of more than 4095 bytes.
+    /// [`VfsError::NameTooLong`] for a path of more than 4095 bytes.
     pub fn make_dir(&self, _worker: &Worker, path: &Path) -> Result<(), VfsError> {
         let name_at = self.resolve_name(path, Links::NoFollow)?;
         check_length(&name_at.path())?;

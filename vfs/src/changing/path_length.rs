@@ -16,7 +16,7 @@ use crate::{VfsError, Worker};
 /// in its depth can be reached again once it is moved back.
 const NAMES_MAX: u64 = 100_000;
 
-/// [`VfsError::BadName`] where `to`, or a name below it once `from` is renamed to it, would have a
+/// [`VfsError::NameTooLong`] where `to`, or a name below it once `from` is renamed to it, would have a
 /// path of more than [`PATH_LEN_MAX`] bytes. Nothing is read where the paths get no longer.
 pub(super) fn check_paths_below(
     _worker: &Worker,
@@ -35,7 +35,7 @@ pub(super) fn check_paths_below(
     }
     match Measure::of(from, PATH_LEN_MAX - to_len) {
         Measure::Fits => Ok(()),
-        Measure::TooLong => Err(VfsError::BadName),
+        Measure::TooLong => Err(VfsError::NameTooLong),
     }
 }
 

@@ -22,7 +22,7 @@ impl Home {
     /// followed. With [`Replace::Existing`] a file replaces a file, and a directory an empty
     /// directory, whose stages are removed; everything else that has the name `to` gives
     /// [`VfsError::Exists`], a directory that is not empty [`VfsError::NotEmpty`].
-    /// [`VfsError::BadName`] where a path would have more than 4095 bytes, also below a directory.
+    /// [`VfsError::NameTooLong`] where a path would have more than 4095 bytes, also below a directory.
     pub fn rename(
         &self,
         worker: &Worker,

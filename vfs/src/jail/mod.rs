@@ -119,11 +119,11 @@ pub(crate) fn check_path(path: &Path) -> Result<(), VfsError> {
     })
 }
 
-/// [`VfsError::BadName`] for a path with more bytes than a path may have.
+/// [`VfsError::NameTooLong`] for a path with more bytes than a path may have.
 pub(crate) fn check_length(path: &Path) -> Result<(), VfsError> {
     match path.as_os_str().len() {
         0..=PATH_LEN_MAX => Ok(()),
-        _ => Err(VfsError::BadName),
+        _ => Err(VfsError::NameTooLong),
     }
 }
 

@@ -164,7 +164,11 @@ impl Listing {
                 }
                 // The file was removed after its name was read.
                 Err(Errno::NOENT) => {}
-                Err(e) => return Err(e.into()),
+                // One bad entry does not hide the others.
+                Err(e) => {
+                    log::error!("{}: an entry cannot be listed: {e}", self.home.user);
+                    self.hidden += 1;
+                }
             }
         }
     }
@@ -188,7 +192,8 @@ impl Listing {
         matches!(self.source, Source::Directory(_))
     }
 
-    /// The number of names left out so far because they hold a CR or LF.
+    /// The number of names left out so far because they hold a CR or LF, or because nothing could be
+    /// learnt of them.
     pub fn hidden(&self) -> u64 {
         self.hidden
     }

@@ -222,9 +222,10 @@ fn stage_after(error: &VfsError) -> StageEnd {
         VfsError::Stopped | VfsError::Scanning | VfsError::Busy { .. } => {
             StageEnd::Keep(Syncing::Now)
         }
-        VfsError::DiskFull | VfsError::TooManyOpen | VfsError::InUse | VfsError::Io(_) => {
+        VfsError::DiskFull | VfsError::ReadOnlyDisk | VfsError::Io(_) => {
             StageEnd::Keep(Syncing::Now)
         }
+        VfsError::TooManyOpen | VfsError::InUse => StageEnd::Keep(Syncing::Now),
         // It may replace the file that has the name by now, if it is asked to.
         VfsError::Exists => StageEnd::Keep(Syncing::Now),
         VfsError::Forbidden | VfsError::Escapes | VfsError::OtherDevice => StageEnd::Remove,

@@ -2,7 +2,7 @@
 //! that are valid for one FTP session only.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use rustls::crypto::ring::Ticketer;
@@ -10,6 +10,8 @@ use rustls::server::{ProducesTickets, ServerSessionMemoryCache, StoresServerSess
 use rustls::{HandshakeKind, ProtocolVersion};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
+
+use super::Tickets;
 
 /// Bytes of a tag.
 const TAG: usize = 16;
@@ -32,11 +34,12 @@ pub(crate) struct SessionResumption {
 /// What the client has done with its tickets.
 #[derive(Default)]
 struct Habit {
-    issued: AtomicU32,
     /// Data connections that resumed.
     resumed: AtomicU32,
     /// Data connections that did not.
     full: AtomicU32,
+    /// Whether the client has a ticket that it has not used, however few it keeps.
+    in_hand: AtomicBool,
 }
 
 impl SessionResumption {
@@ -58,13 +61,15 @@ impl SessionResumption {
         self.version.get() == Some(&ProtocolVersion::TLSv1_3)
     }
 
-    /// Notes how a data connection of the session began.
-    pub(crate) fn note_data_connection(&self, kind: HandshakeKind) {
+    /// Notes how a data connection of the session began, and whether it brought a new ticket.
+    pub(crate) fn note_data_connection(&self, kind: HandshakeKind, tickets: Tickets) {
         let count = match kind {
             HandshakeKind::Resumed => &self.habit.resumed,
             _ => &self.habit.full,
         };
         count.fetch_add(1, Ordering::Relaxed);
+        let in_hand = tickets == Tickets::One;
+        self.habit.in_hand.store(in_hand, Ordering::Relaxed);
     }
 
     /// Expects nothing any more: a data connection that did not resume was refused. It may have been
@@ -74,16 +79,13 @@ impl SessionResumption {
         self.habit.resumed.store(0, Ordering::Relaxed);
     }
 
-    /// Whether the next data connection of this client resumes, if it is this client's: it has done
-    /// so before, and has the means. A ticket of TLS 1.3 may be good for one connection (RFC 8446
-    /// appendix C.4).
+    /// Whether the next data connection resumes, if it is this client's: it has done so before, and
+    /// has the means. Clients may keep one ticket only, and use one of TLS 1.3 once (RFC 8446
+    /// appendix C.4); `control` is the version of the control connection.
     pub(crate) fn is_expected(&self, control: Option<ProtocolVersion>) -> bool {
-        let Habit {
-            issued, resumed, ..
-        } = &*self.habit;
-        let resumed = resumed.load(Ordering::Relaxed);
-        let has_ticket = issued.load(Ordering::Relaxed) > resumed;
-        resumed > 0 && (control == Some(ProtocolVersion::TLSv1_2) || has_ticket)
+        let has_resumed = self.habit.resumed.load(Ordering::Relaxed) > 0;
+        let has_ticket = self.habit.in_hand.load(Ordering::Relaxed);
+        has_resumed && (control == Some(ProtocolVersion::TLSv1_2) || has_ticket)
     }
 
     /// Whether the client has never resumed, although it could have.
@@ -122,9 +124,8 @@ impl TicketKeys {
     /// The ticketer of this session: it accepts no other session's tickets.
     pub(super) fn of_session(&self, session: &SessionResumption) -> Arc<dyn ProducesTickets> {
         let keys = Arc::clone(&self.0);
-        let habit = Arc::clone(&session.habit);
         let tag = session.tag;
-        Arc::new(SessionTickets { tag, keys, habit })
+        Arc::new(SessionTickets { tag, keys })
     }
 
     #[cfg(test)]
@@ -139,7 +140,6 @@ impl TicketKeys {
 struct SessionTickets {
     tag: Tag,
     keys: Arc<dyn ProducesTickets>,
-    habit: Arc<Habit>,
 }
 
 impl ProducesTickets for SessionTickets {
@@ -152,7 +152,6 @@ impl ProducesTickets for SessionTickets {
     }
 
     fn encrypt(&self, plain: &[u8]) -> Option<Vec<u8>> {
-        self.habit.issued.fetch_add(1, Ordering::Relaxed);
         let tagged = Zeroizing::new([&self.tag.0, plain].concat());
         self.keys.encrypt(&tagged)
     }
@@ -175,29 +174,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_has_resumed_does_so_while_there_are_tickets() {
+    fn who_has_resumed_does_so_with_a_ticket_in_hand() {
         use HandshakeKind::{Full, Resumed};
         let (new, tls12) = (ProtocolVersion::TLSv1_3, ProtocolVersion::TLSv1_2);
-        let (keys, session) = (
-            TicketKeys::random().unwrap(),
-            SessionResumption::new().unwrap(),
-        );
-        let tickets = keys.of_session(&session);
-        for _ in 0..2 {
-            tickets.encrypt(PLAIN).unwrap();
-        }
+        let session = SessionResumption::new().unwrap();
         assert!(!session.is_expected(Some(new)), "nobody knows yet");
-        session.note_data_connection(Full);
-        assert!(session.never_resumes());
-        session.note_data_connection(Resumed);
+        session.note_data_connection(Full, Tickets::One);
+        assert!(session.never_resumes() && !session.is_expected(Some(new)));
+        session.note_data_connection(Resumed, Tickets::One);
         assert!(session.is_expected(Some(new)) && !session.never_resumes());
-        session.note_data_connection(Resumed);
-        assert!(
-            !session.is_expected(Some(new)),
-            "its tickets may be used up"
-        );
+        // An upload brings no ticket, and its client may have kept no other.
+        session.note_data_connection(Resumed, Tickets::None);
+        assert!(!session.is_expected(Some(new)));
         assert!(session.is_expected(Some(tls12)));
-        tickets.encrypt(PLAIN).unwrap();
+        session.note_data_connection(Full, Tickets::One);
         assert!(session.is_expected(Some(new)));
         session.expect_nothing();
         assert!(!session.is_expected(Some(new)) && !session.is_expected(Some(tls12)));

@@ -58,6 +58,8 @@ causes! {
     QuotaBytes "quota-bytes",
     QuotaEntries "quota-entries",
     DiskFull "disk-full",
+    DiskFailed "disk-failed",
+    DiskReadOnly "disk-read-only",
     // content
     NotVerified "not-verified",
     WrongSize "wrong-size",
@@ -72,6 +74,7 @@ causes! {
     Overloaded "overloaded",
     NoHome "no-home",
     NoStaging "no-staging",
+    Stopped "stopped",
     Fault "fault",
     NotImplemented "not-implemented",
     // closing
@@ -96,7 +99,10 @@ impl Cause {
 
     /// Whether the same command may succeed in a moment, with nothing changed by the client.
     pub fn may_pass(self) -> bool {
-        matches!(self, Self::Busy | Self::Counting | Self::Overloaded)
+        matches!(
+            self,
+            Self::Busy | Self::Counting | Self::Overloaded | Self::Stopped
+        )
     }
 }
 
@@ -169,6 +175,10 @@ fn of_refusal(why: &Refusal) -> Cause {
         Refusal::NotRecursive => Cause::NotImplemented,
         Refusal::PasswordFixed => Cause::PasswordFixed,
         Refusal::WrongPassword => Cause::WrongPassword,
+        Refusal::DigestTakesLong => Cause::Busy,
+        Refusal::Stopped => Cause::Stopped,
+        Refusal::DiskFailed => Cause::DiskFailed,
+        Refusal::DiskReadOnly => Cause::DiskReadOnly,
         Refusal::Fault => Cause::Fault,
     }
 }

@@ -299,7 +299,7 @@ fn malformations() -> [(Malformed, &'static str); 10] {
 }
 
 #[rustfmt::skip]
-fn refusals() -> [(Operation, Refusal, &'static str); 36] {
+fn refusals() -> [(Operation, Refusal, &'static str); 40] {
     [
         (Operation::Retrieve, Refusal::NotFound, "550 no such file or directory\r\n"),
         (Operation::List, Refusal::NotADirectory, "550 not a directory\r\n"),
@@ -335,6 +335,10 @@ fn refusals() -> [(Operation, Refusal, &'static str); 36] {
         (Operation::Size, Refusal::TwoSizes, "550 an upload of it was interrupted, so that it has two sizes; STOR begins anew, RETR gives the stored file\r\n"),
         (Operation::SetPassword, Refusal::PasswordFixed, "550 the password of this account is changed by the server's operator\r\n"),
         (Operation::SetPassword, Refusal::WrongPassword, "550 the old password is wrong, or was changed since this login\r\n"),
+        (Operation::Hash, Refusal::DigestTakesLong, "450 the digest takes long and goes on; ask again in a moment\r\n"),
+        (Operation::Store, Refusal::Stopped, "450 the server stopped it before it was done; try again\r\n"),
+        (Operation::Retrieve, Refusal::DiskFailed, "451 the server's disk failed; its log says how\r\n"),
+        (Operation::Store, Refusal::DiskReadOnly, "451 the server's disk cannot be written; its operator must look after it\r\n"),
         (Operation::Login, Refusal::Fault, "451 the server failed; its log says why\r\n"),
         (Operation::Stages, Refusal::Fault, "451 the server failed; its log says why\r\n"),
     ]
