@@ -5,6 +5,7 @@ mod bad_input;
 mod codes;
 mod config;
 mod crowd;
+mod disk_failures;
 mod half_close;
 mod harness;
 mod jail;

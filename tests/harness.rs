@@ -91,10 +91,14 @@ impl Daemon {
 
     /// The demo, with FTP in clear too.
     pub(crate) fn with_ftp() -> Self {
+        Self::with_ftp_without(FailingCalls::default())
+    }
+
+    /// The same, on a system where these calls fail.
+    pub(crate) fn with_ftp_without(failing: FailingCalls) -> Self {
         let folder = tempfile::tempdir().unwrap();
         write_settings(folder.path(), "ftp: (listen: [], tls: Optional),");
-        let none = FailingCalls::default();
-        Self::begin(folder, Start::DemoWithFtp, Speech::Tls, none)
+        Self::begin(folder, Start::DemoWithFtp, Speech::Tls, failing)
     }
 
     /// `skiffd --config` on a folder that has a `server.ron`.
