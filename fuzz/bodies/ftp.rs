@@ -301,7 +301,10 @@ fn completion_for(job: &Job, choice: u8) -> Completion {
             remembered: Default::default(),
         }),
         Job::OpenStream { .. } => Completion::Upload { have: size / 2 },
-        Job::PublishStream { .. } => Completion::Published { size },
+        Job::ReadyStream => Completion::StreamReady {
+            grace: std::time::Duration::from_millis(1),
+        },
+        Job::PublishStream => Completion::Published { size },
         _ => Completion::Done,
     }
 }

@@ -1,7 +1,7 @@
 """Ends that are no ends: cut uploads, killed clients, many uploads, two writers of one name."""
 
-import os, random, re, threading
-from ftp.clients import curl, lftp
+import os, random, re, signal, threading
+from ftp.clients import Run, curl, lftp
 from ftp.daemon import Word
 from ftp.sockets import (
     EXPLICIT12, EXPLICIT13, IMPLICIT12, IMPLICIT13, MODES, Ended, close_all, hang_up,
@@ -223,6 +223,40 @@ def killed(w, client):
         run.kill()
         kept = left_alone(daemon, name, old, watch)
         need(kept < len(data), "killed too late")
+        close_all()
+
+
+# A client whose data connection has the lower descriptor, which a dying process closes first.
+FIRST_PIECE = """
+import os, signal, socket, sys
+port, name, count = int(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+data = socket.socket()
+control = socket.create_connection(("127.0.0.1", port))
+lines = control.makefile("rwb", 0)
+lines.readline()
+for line in ("USER tom", "PASS 123", "TYPE I", "EPSV"):
+    lines.write(line.encode() + b"\\r\\n")
+    said = lines.readline()
+data.connect(("127.0.0.1", int(said.split(b"|")[3])))
+lines.write(b"STOR " + name.encode() + b"\\r\\n")
+assert lines.readline().startswith(b"150"), "no 150"
+data.sendall(os.urandom(count))
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@step("plain: kill -9 behind the first piece of a file, {count} bytes, publishes nothing, 40 times",
+      over=[{"count": 1}, {"count": 4000}, {"count": 16_000}])
+def killed_early(w, count):
+    daemon, folder = w.demo(), w.folder()
+    for _ in range(40):
+        name, old = w.fresh("early"), os.urandom(5000)
+        Ftp(daemon).store(name, old)
+        argv = ["python3", "-c", FIRST_PIECE, str(daemon.port()), name, str(count)]
+        code, said = Run(argv, folder).wait()
+        need(code == -signal.SIGKILL, f"the client ended with {code}: {said}")
+        until_idle(daemon, name)
+        same("the old file", published(daemon, name), old)
         close_all()
 
 

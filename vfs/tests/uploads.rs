@@ -95,7 +95,7 @@ fn what_nobody_wants_any_more_is_not_published() {
         let mut upload = start(&home, worker, "file", 8).unwrap();
         upload.write(worker, b"new file").unwrap();
         let forsaken = Arc::new(AtomicBool::new(true));
-        upload.set_stop_flag(forsaken, Duration::ZERO);
+        upload.set_stop_flag(forsaken);
         let refused = upload.publish(worker, None, None);
         assert!(matches!(refused, Err(VfsError::Stopped)), "{refused:?}");
         assert_eq!(read(&home, worker, "file"), b"old");

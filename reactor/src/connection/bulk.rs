@@ -340,7 +340,7 @@ impl Connection {
                 return;
             }
             // A stop of the transfer must not stop its publication.
-            Job::PublishStream { .. } => self.stop = Arc::default(),
+            Job::PublishStream => self.stop = Arc::default(),
             Job::OpenDownload { .. }
             | Job::OpenUpload { .. }
             | Job::OpenStream { .. }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use skiff_sessions::digest::Sum;
 use skiff_sessions::path::{PathArg, VirtualPath};
 use skiff_sessions::server::job::{ChangeTime, DigestUpdate, Remembered};
-use skiff_sessions::server::{Completion, DownloadFacts, Job, Reading, StreamEnd, StreamStart};
+use skiff_sessions::server::{Completion, DownloadFacts, Job, Reading, StreamStart};
 use skiff_sessions::wire::command::Replace;
 use skiff_sessions::wire::reply::{Held, Refusal, Usage};
 use skiff_sessions::wire::stamp::Stamp;
@@ -34,12 +34,19 @@ use crate::accounts::watch::StoreWatch;
 /// same name again.
 const SILENT: Duration = Duration::from_secs(5);
 
-/// When a client dies its connections close in any order, and slowly on a busy machine. After the
-/// end of an upload's data connection, the control connection is watched for this long (a sync
-/// counts) before a new name is published.
-const GRACE: Duration = Duration::from_millis(5);
-/// The same, where publishing would replace an existing file.
+/// When a client dies its connections close in any order, within microseconds of each other, and
+/// more slowly on a busy machine. After the end of an upload's data connection, its control
+/// connection is watched for this long (a sync counts) before the file gets its name.
+const GRACE: Duration = Duration::from_millis(1);
+/// The same for a large file: its client is most often one that was killed while it sent, and the
+/// wait is little beside the transfer.
+const GRACE_FOR_LARGE: Duration = Duration::from_millis(5);
+/// The same, where it would replace an existing file.
 const GRACE_FOR_OLD: Duration = Duration::from_millis(50);
+/// The same, where nothing is synced: the operator wants speed.
+const GRACE_UNSYNCED: Duration = Duration::from_micros(250);
+/// Bytes of what is large.
+const LARGE: u64 = 16 * 1024;
 
 /// What every job may use, shared by all workers.
 pub(crate) struct Services {
@@ -117,7 +124,8 @@ pub(crate) fn takes_file(job: &Job) -> bool {
         Job::Restart
             | Job::Prepare
             | Job::Publish { .. }
-            | Job::PublishStream { .. }
+            | Job::PublishStream
+            | Job::ReadyStream
             | Job::Suspend { .. }
             | Job::Discard
             | Job::CloseFile { .. }
@@ -476,13 +484,18 @@ fn on_file(worker: &Worker, job: &Job, file: Option<OpenFile>, stop: &Arc<Atomic
             let digest = to_remember(*sum);
             (publish(worker, *upload, digest, *modified), None)
         }
-        (Job::PublishStream { end }, Some(OpenFile::Upload(mut upload))) => {
-            let grace = match end {
-                StreamEnd::Confirmed => Duration::ZERO,
-                StreamEnd::Unconfirmed if upload.replaces() => GRACE_FOR_OLD,
-                StreamEnd::Unconfirmed => GRACE,
-            };
-            upload.set_stop_flag(Arc::clone(stop), grace);
+        (Job::ReadyStream, Some(OpenFile::Upload(mut upload))) => match upload.make_ready(worker) {
+            Ok(()) => {
+                let grace = grace(&upload);
+                (
+                    Completion::StreamReady { grace },
+                    Some(OpenFile::Upload(upload)),
+                )
+            }
+            Err(error) => (Completion::Refused(refusal(&error)), None),
+        },
+        (Job::PublishStream, Some(OpenFile::Upload(mut upload))) => {
+            upload.set_stop_flag(Arc::clone(stop));
             (publish(worker, *upload, None, None), None)
         }
         (Job::Suspend { cause }, Some(OpenFile::Upload(upload))) => {
@@ -508,6 +521,17 @@ fn on_file(worker: &Worker, job: &Job, file: Option<OpenFile>, stop: &Arc<Atomic
             (Completion::Done, None)
         }
         _ => (Completion::Done, None),
+    }
+}
+
+/// How long the client of an upload whose stream has ended is watched.
+fn grace(upload: &Upload) -> Duration {
+    let is_large = upload.file_len() > LARGE;
+    match (upload.is_to_be_synced(), is_large) {
+        (false, _) => GRACE_UNSYNCED,
+        (true, false) => GRACE,
+        (true, true) if upload.replaces() => GRACE_FOR_OLD,
+        (true, true) => GRACE_FOR_LARGE,
     }
 }
 

@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::Duration;
 
 use mio::net::TcpStream;
 use rustix::io::Errno;
@@ -35,7 +34,7 @@ pub(crate) fn publish_short(
 }
 
 fn publish(worker: &Worker, mut upload: Upload, stop: Arc<AtomicBool>) -> End {
-    upload.set_stop_flag(stop, Duration::ZERO);
+    upload.set_stop_flag(stop);
     match upload.publish(worker, None, None) {
         Ok(published) => End::Stored {
             size: published.size,

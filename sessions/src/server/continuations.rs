@@ -39,6 +39,7 @@ pub(super) enum AfterJob {
     Digest(files::DigestRequest),
     Stream(stream::Request),
     BeginStream(stream::Purpose),
+    StreamReady(stream::Readying),
     StreamPublished(stream::Publishing),
     /// The file is being closed; then this is the reply.
     Reply(Reply),
@@ -69,6 +70,7 @@ impl AfterJob {
             Self::Digest(request) => request.on_completed(completion, cx),
             Self::Stream(request) => request.on_completed(completion, cx),
             Self::BeginStream(purpose) => purpose.on_prepared(completion, cx),
+            Self::StreamReady(readying) => readying.on_completed(completion, cx),
             Self::StreamPublished(publishing) => publishing.on_published(completion, cx),
             Self::Reply(reply) => cx.conclude(reply),
             Self::Handle(command) => Ready::default().on_command(*command, cx),

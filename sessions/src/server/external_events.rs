@@ -30,6 +30,7 @@ pub(super) fn on_timeout(state: State, timer: Timer, cx: &mut Context<'_>) -> St
         (Timer::Stall, _) => cx.close(),
         (Timer::Data, State::Opening(opening)) => opening.on_timeout(cx),
         (Timer::ControlGrace, State::Unconfirmed(upload)) => upload.on_timeout(cx),
+        (Timer::Watch, State::Watched(upload)) => upload.on_timeout(cx),
         (Timer::LongWork, State::Hashing(hashing)) => hashing.on_timeout(cx),
         (Timer::Penalty, State::Penalty(penalty)) => penalty.over(cx),
         (Timer::Progress, state) => {
@@ -63,7 +64,8 @@ pub(super) fn on_stop(state: State, cx: &mut Context<'_>) -> State {
         }
         State::Opening(opening) => opening.stop(cx),
         // It is decided in a moment.
-        State::Working(_) | State::Penalty(_) | State::Unconfirmed(_) => state,
+        State::Working(_) | State::Penalty(_) => state,
+        State::Unconfirmed(_) | State::Watched(_) => state,
         _ => cx.close_with(
             cx.shared
                 .close_when_done

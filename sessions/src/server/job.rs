@@ -1,5 +1,7 @@
 //! Defines the jobs that a session gives to the workers, and their answers, as plain data.
 
+use std::time::Duration;
+
 use crate::digest::{Algorithm, Sum};
 use crate::path::{PathArg, VirtualPath};
 use crate::scram::{Binding, Verifier};
@@ -126,15 +128,16 @@ pub enum Job {
     Prepare,
     /// Truncates the open upload to 0 bytes.
     Restart,
+    /// Does what comes before an upload that came as a stream gets its name, which takes long where
+    /// its bytes are to be synced.
+    ReadyStream,
     // closing
     Publish {
         sum: Sum,
         modified: Option<Stamp>,
     },
     /// Publishes an upload that came as a stream.
-    PublishStream {
-        end: StreamEnd,
-    },
+    PublishStream,
     /// Closes an upload and keeps its stage, to be resumed.
     Suspend {
         cause: KeptBecause,
@@ -267,6 +270,11 @@ pub enum Completion {
     Published {
         size: u64,
     },
+    /// Answers `ReadyStream`: how long after the end of its bytes the control connection must be
+    /// watched before the upload is published.
+    StreamReady {
+        grace: Duration,
+    },
 }
 
 /// Whether a login's verifier is that of a real account.
@@ -320,16 +328,6 @@ pub enum StreamStart {
     Offset(u64),
     /// Behind the end of the file, or of its stage.
     End,
-}
-
-/// How surely an upload that came as a stream is complete.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum StreamEnd {
-    /// It is complete: TLS closed it, or the announced size was reached, or it is so short that its
-    /// client had sent it in one piece.
-    Confirmed,
-    /// The TCP connection ended, as it also does when its client is killed.
-    Unconfirmed,
 }
 
 /// How an account's streams may end, by the operator's settings.

@@ -32,8 +32,7 @@ mod upload;
 pub use context::{Account, Limits, Setup};
 pub use dialect_rules::{DialectRules, FirstSpeaker, LongWork, Privacy, TlsPolicy};
 pub use job::{
-    Access, Completion, DownloadFacts, Job, JobId, Reading, Rights, Standing, StreamEnd,
-    StreamStart,
+    Access, Completion, DownloadFacts, Job, JobId, Reading, Rights, Standing, StreamStart,
 };
 pub use session::{Accepts, Effect, Event, Session, Unread};
 pub use stream::{DataEvent, DataMode, Direction, HandshakeTiming};

@@ -17,6 +17,7 @@ use super::range::SendingRange;
 use super::ready::{Ready, check_permission, refuse_command};
 use super::stream::{
     self, CONTROL_GRACE, DataEvent, DataMode, Direction, HandshakeTiming, Streaming, Unconfirmed,
+    Watched,
 };
 use super::upload::{Partial, Received, Receiving};
 use super::{data_ports, login, password_login, rename, security};
@@ -163,6 +164,7 @@ pub(super) enum State {
     Opening(stream::OpeningData),
     Streaming(Streaming),
     Unconfirmed(Unconfirmed),
+    Watched(Watched),
     /// A listing's lines are sent inside a reply.
     ListingInReply,
     Closed,
@@ -186,6 +188,8 @@ pub(super) enum Timer {
     LongWork,
     /// An upload has ended, perhaps with its client.
     ControlGrace,
+    /// The same in clear.
+    Watch,
     Never,
 }
 
@@ -232,6 +236,10 @@ impl Session {
                 after: AfterJob::StreamPublished(publishing),
                 ..
             }) => publishing.accepts(),
+            State::Working(Working {
+                after: AfterJob::StreamReady(readying),
+                ..
+            }) => readying.accepts(),
             State::Working(_) | State::Penalty(_) | State::Closed => Accepts::Nothing,
             State::SendingFile(_) | State::SendingRange(_) => Accepts::Nothing,
             State::SendingListing(_) => Accepts::Nothing,
@@ -240,7 +248,7 @@ impl Session {
             State::Hashing(hashing) => hashing.accepts(self.shared.setup.dialect_rules.long_work),
             State::Opening(_) => Accepts::UrgentOnly,
             State::Streaming(streaming) => streaming.accepts(),
-            State::Unconfirmed(_) => Accepts::UrgentOnly,
+            State::Unconfirmed(_) | State::Watched(_) => Accepts::UrgentOnly,
             _ => Accepts::AllLines,
         }
     }
@@ -284,6 +292,10 @@ impl Session {
             Timer::Data => now + limits.data,
             Timer::LongWork => now + limits.long_work,
             Timer::ControlGrace => now + CONTROL_GRACE,
+            Timer::Watch => match &self.state {
+                State::Watched(watched) => watched.until(),
+                _ => now,
+            },
             Timer::Penalty => match &self.state {
                 State::Penalty(penalty) => penalty.until(),
                 _ => now,
@@ -306,6 +318,7 @@ impl Session {
             State::Opening(_) => Timer::Data,
             State::Streaming(ref streaming) if streaming.is_handshaking() => Timer::Data,
             State::Unconfirmed(_) => Timer::ControlGrace,
+            State::Watched(_) => Timer::Watch,
             State::Streaming(_) | State::ListingInReply => Timer::Stall,
             State::SendingFile(_) | State::SendingRange(_) => Timer::Stall,
             State::SendingListing(_) => Timer::Stall,
@@ -322,7 +335,7 @@ fn is_activity(event: &Event, timer: Timer) -> bool {
         // Lines do not delay the deadline of a data connection.
         Event::Command(_) | Event::Malformed(_) | Event::MalformedUpload(_) => !matches!(
             timer,
-            Timer::Data | Timer::Stall | Timer::LongWork | Timer::ControlGrace
+            Timer::Data | Timer::Stall | Timer::LongWork | Timer::ControlGrace | Timer::Watch
         ),
         Event::Timeout => true,
         Event::Progress { done } => *done > 0 && timer == Timer::Stall,
@@ -337,6 +350,14 @@ fn step(state: State, event: Event, timer: Timer, cx: &mut Context<'_>) -> State
         (state, Event::Started) => on_started(state, cx),
         (State::Streaming(streaming), Event::PeerClosed) => streaming.on_peer_closed(cx),
         (State::Unconfirmed(upload), Event::PeerClosed) => upload.on_peer_closed(cx),
+        (State::Watched(upload), Event::PeerClosed) => upload.on_peer_closed(cx),
+        (
+            State::Working(Working {
+                job,
+                after: AfterJob::StreamReady(readying),
+            }),
+            Event::PeerClosed,
+        ) => readying.on_peer_closed(job),
         (
             State::Working(Working {
                 job,
@@ -384,6 +405,11 @@ fn on_command(state: State, command: Command, cx: &mut Context<'_>) -> State {
         State::Opening(opening) => return opening.on_command(&command, cx),
         State::Streaming(streaming) => return streaming.on_command(&command, cx),
         State::Unconfirmed(upload) => return upload.on_command(&command, cx),
+        State::Watched(upload) => return upload.on_command(&command, cx),
+        State::Working(Working {
+            job,
+            after: AfterJob::StreamReady(readying),
+        }) => return readying.on_command(&command, job, cx),
         State::Hashing(hashing) if matches!(command, Command::Noop | Command::Status) => {
             return hashing.on_command(command, cx);
         }

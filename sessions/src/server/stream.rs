@@ -3,6 +3,7 @@
 
 mod opening;
 mod publishing;
+mod readying;
 mod request;
 mod unconfirmed;
 
@@ -11,13 +12,12 @@ use std::time::Instant;
 use super::context::Context;
 use super::continuations::AfterJob;
 use super::dialect_rules::Privacy;
-use super::job::{
-    CloseNotify, Completion, DigestUpdate, Evidence, Job, KeptBecause, LostControl, StreamEnd,
-};
+use super::job::{CloseNotify, Completion, DigestUpdate, Evidence, Job, KeptBecause, LostControl};
 use super::parameters::Port;
 use super::session::{Accepts, Effect, State};
 pub(super) use opening::OpeningData;
 pub(super) use publishing::Publishing;
+pub(super) use readying::{Readying, Watched};
 pub(super) use request::{
     Request, list, list_in_reply_ended, retrieve, stages, store, store_unique,
 };
@@ -30,6 +30,15 @@ use crate::wire::reply::{CloseReason, DataReply, Operation, Refusal, Reply, Trun
 
 /// An upload up to this many bytes is sent by its client in one piece.
 const SHORT_STREAM_MAX: u64 = 16 * 1024;
+
+/// How surely an upload that came as a stream is complete.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum StreamEnd {
+    /// It is complete: TLS closed it, or the announced size was reached.
+    Confirmed,
+    /// The TCP connection ended, as it also does when its client is killed.
+    Unconfirmed,
+}
 
 /// What the data connection is for.
 pub(super) enum Purpose {
@@ -230,7 +239,10 @@ impl Purpose {
             Self::Upload(upload) => Task::ReceiveStream {
                 from: upload.from,
                 form,
-                short: SHORT_STREAM_MAX,
+                short: match cx.shared.parameters.protection {
+                    Protection::Private => SHORT_STREAM_MAX,
+                    Protection::Clear => 0,
+                },
             },
         });
         State::Streaming(Streaming {
@@ -387,7 +399,7 @@ impl Streaming {
                 cx.close_file(DigestUpdate::None);
                 cx.conclude(Reply::ListingDone { hidden: left_out })
             }
-            Purpose::Upload(upload) => upload.publish(position, end, self.began, cx),
+            Purpose::Upload(upload) => upload.end(position, end, self.began, cx),
         }
     }
 
@@ -402,11 +414,11 @@ impl Streaming {
             (Purpose::Upload(upload), _) if is_announced => {
                 let evidence = Effect::NoCloseNotify(Evidence::AnnouncedSize);
                 cx.effects.push(evidence);
-                upload.publish(position, StreamEnd::Confirmed, began, cx)
+                upload.publish(position, began, cx)
             }
             (Purpose::Upload(upload), CloseNotify::Optional) => {
                 cx.effects.push(Effect::NoCloseNotify(Evidence::None));
-                upload.publish(position, StreamEnd::Unconfirmed, began, cx)
+                upload.end(position, StreamEnd::Unconfirmed, began, cx)
             }
             (Purpose::Upload(upload), CloseNotify::Preferred) if is_client_there => {
                 Unconfirmed::begin(upload, position, began)
@@ -420,11 +432,24 @@ impl Streaming {
 }
 
 impl Upload {
+    /// Goes on after the end of the stream, whose file ends at `position`. The control connection
+    /// of a client that was killed ends with its data connection: where nothing else tells that the
+    /// upload is complete, it is watched for a moment.
+    fn end(self, position: u64, end: StreamEnd, began: Instant, cx: &mut Context<'_>) -> State {
+        let is_watched = cx.rights().lost_control == LostControl::SuspendUpload;
+        match end {
+            StreamEnd::Unconfirmed if is_watched => {
+                let moved = position.saturating_sub(self.from);
+                Readying::begin(self, moved, began, cx)
+            }
+            StreamEnd::Unconfirmed | StreamEnd::Confirmed => self.publish(position, began, cx),
+        }
+    }
+
     /// Publishes the upload, whose file ends at `position`.
-    fn publish(self, position: u64, end: StreamEnd, began: Instant, cx: &mut Context<'_>) -> State {
-        let job = cx.start_job(Job::PublishStream { end });
+    fn publish(self, position: u64, began: Instant, cx: &mut Context<'_>) -> State {
         let moved = position.saturating_sub(self.from);
-        Publishing::begin(self, end, moved, began, job)
+        Publishing::begin(self, moved, began, cx)
     }
 }
 
@@ -435,13 +460,10 @@ impl Purpose {
         self.close_and_reply(reply, KeptBecause::NoCloseNotify(why), cx)
     }
 
-    /// How surely an upload that ended at `position` is complete.
+    /// How surely an upload that ended at `position` is complete. In clear, the end of a short one
+    /// proves no more than that of a long one: its client may have been killed before it sent more.
     fn how_ended(&self, position: u64, private: bool) -> StreamEnd {
-        let short = match self {
-            Self::Upload(upload) => position.saturating_sub(upload.from) <= SHORT_STREAM_MAX,
-            _ => true,
-        };
-        match private || short || self.announced() == Some(position) {
+        match private || self.announced() == Some(position) {
             true => StreamEnd::Confirmed,
             false => StreamEnd::Unconfirmed,
         }

@@ -4,6 +4,7 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
+use std::time::Duration;
 
 use skiff_sessions::server::job::{KeptBecause, StreamStart};
 use skiff_sessions::server::{Access, Rights};
@@ -41,6 +42,8 @@ pub(super) struct Disk {
     pub(super) faults: Faults,
     /// Why uploads were kept instead of published.
     pub(super) interrupted: Vec<KeptBecause>,
+    /// How long the client of an upload in clear is watched before it is published.
+    pub(super) grace: Duration,
 }
 
 /// What goes wrong, and when.
@@ -87,6 +90,7 @@ impl Disk {
             rights: Rights::default(),
             faults: Faults::default(),
             interrupted: Vec::new(),
+            grace: Duration::ZERO,
         }
     }
 

@@ -433,19 +433,19 @@ fn publishing(world: World, before: &str, bytes: &[u8]) -> Rig {
     rig.expect("TYPE I", &[200]);
     rig.types(before);
     rig.expect("EPSV", &[229]);
-    rig.hold = Hold::Jobs(|job| matches!(job, Job::PublishStream { .. }));
+    rig.hold = Hold::Jobs(|job| matches!(job, Job::ReadyStream | Job::PublishStream));
     rig.sends_file(bytes);
     rig.expect("STOR a", &[150]);
     rig
 }
 
-/// In clear the end of the data is that of a client that was killed, too.
+/// In clear the end of the data is that of a client that was killed, too, however little came.
 #[test]
 fn who_hangs_up_before_the_name_is_given() {
     let (suspends, publishes) = (LostControl::SuspendUpload, LostControl::PublishUpload);
     let cases: [(&str, LostControl, &[u8], &[u8]); 6] = [
         ("PROT C", suspends, &LONG, NEW),
-        ("PROT C", suspends, OLD, OLD),
+        ("PROT C", suspends, OLD, NEW),
         ("PROT C", publishes, &LONG, &LONG),
         ("PROT P", suspends, &LONG, &LONG),
         ("PROT C\r\nALLO 16385", suspends, &LONG, &LONG),
@@ -464,6 +464,50 @@ fn who_hangs_up_before_the_name_is_given() {
         assert!(content == there, "{before} {lost_control:?}");
         assert_eq!(rig.disk.stage("/a").is_some(), there == NEW);
     }
+}
+
+/// A client that was killed loses its connections one after the other.
+#[test]
+fn in_clear_a_client_is_watched_before_the_name_is_given() {
+    let grace = Duration::from_millis(1);
+    let watched = |control: LostControl| {
+        let world = granted(CloseNotify::Required, control);
+        let mut rig = Rig::new(world);
+        rig.disk.grace = grace;
+        rig.expect("TYPE I\r\nPROT C", &[200, 200]);
+        rig.expect("EPSV", &[229]);
+        rig.sends_file(OLD);
+        rig.expect("STOR a", &[150]);
+        rig
+    };
+    let has_name = |rig: &Rig| rig.disk.content("/a").as_deref() == Some(OLD);
+
+    let mut rig = watched(LostControl::SuspendUpload);
+    assert!(!has_name(&rig));
+    rig.expect("STAT", &[211]);
+    rig.expect("NOOP", &[200]);
+    assert!(rig.waits(grace / 2).is_empty() && !has_name(&rig));
+    assert_eq!(rig.waits(grace / 2)[0].code, 226);
+    assert!(has_name(&rig));
+
+    let mut rig = watched(LostControl::SuspendUpload);
+    rig.hangs_up();
+    rig.hears();
+    assert!(rig.is_over() && !has_name(&rig));
+    assert!(rig.disk.stage("/a").is_some());
+    rig.is_idle();
+
+    let mut rig = watched(LostControl::SuspendUpload);
+    rig.expect("ABOR", &[426, 226]);
+    assert!(!has_name(&rig) && rig.disk.stage("/a").is_some());
+
+    // The operator said that it may hang up.
+    let world = granted(CloseNotify::Required, LostControl::PublishUpload);
+    let mut rig = publishing(world, "PROT C", OLD);
+    rig.disk.grace = grace;
+    rig.hold = Hold::Nothing;
+    rig.expect_hears(&[226]);
+    assert!(has_name(&rig));
 }
 
 #[test]

@@ -16,7 +16,8 @@ pub(super) fn takes_file(job: &Job) -> bool {
     matches!(
         job,
         Job::Prepare
-            | Job::PublishStream { .. }
+            | Job::PublishStream
+            | Job::ReadyStream
             | Job::Suspend { .. }
             | Job::Discard
             | Job::CloseFile { .. }
@@ -49,7 +50,7 @@ impl Disk {
     fn on_file(&mut self, job: &Job, file: Option<OpenFile>) -> Answer {
         let done = |file| (Completion::Done, file);
         match (job, file) {
-            (Job::Prepare | Job::PublishStream { .. }, Some(file)) if self.faults.job.is_some() => {
+            (Job::Prepare | Job::PublishStream, Some(file)) if self.faults.job.is_some() => {
                 self.put_away(file);
                 (Completion::Refused(self.faults.job.take().unwrap()), None)
             }
@@ -57,7 +58,11 @@ impl Disk {
                 self.prepare(&mut upload);
                 done(Some(OpenFile::Upload(upload)))
             }
-            (Job::PublishStream { .. }, Some(OpenFile::Upload(upload))) => {
+            (Job::ReadyStream, Some(file @ OpenFile::Upload(_))) => {
+                let grace = self.grace;
+                (Completion::StreamReady { grace }, Some(file))
+            }
+            (Job::PublishStream, Some(OpenFile::Upload(upload))) => {
                 let size = self.publish(upload);
                 (Completion::Published { size }, None)
             }

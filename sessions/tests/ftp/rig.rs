@@ -396,7 +396,7 @@ impl Rig {
         let (id, job, file) = self.orders.remove(next).unwrap();
         // Until the very last step, a worker looks whether it is to stop.
         let stopped = self.stop.load(Ordering::Relaxed) || self.control == Control::Over;
-        if stopped && matches!(job, Job::PublishStream { .. }) {
+        if stopped && matches!(job, Job::PublishStream) {
             self.disk.faults.job = Some(Refusal::NotReady);
         }
         let (completion, file) = self.disk.perform(&job, file);

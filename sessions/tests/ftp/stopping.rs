@@ -58,7 +58,7 @@ fn reach(rig: &mut Rig, at: At) {
             rig.expect("HASH a", &[]);
         }
         At::Publishing => {
-            rig.hold = Hold::Jobs(|job| matches!(job, Job::PublishStream { .. }));
+            rig.hold = Hold::Jobs(|job| matches!(job, Job::PublishStream));
             rig.sends_file(NEW);
             rig.expect("STOR a", &[150]);
         }

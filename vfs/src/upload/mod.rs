@@ -18,7 +18,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
-use std::time::{Duration, Instant};
 
 use rustix::fs::ftruncate;
 use rustix::io::{Errno, pread, pwrite, read};
@@ -30,6 +29,7 @@ use self::checkpoint::{Progress, Syncing};
 use self::guard::WriterGuard;
 use self::preallocate::Preallocation;
 use self::prepare::Preparation;
+use self::publish::Ready;
 use crate::entry::Modified;
 use crate::home::Home;
 use crate::home::charge::Charge;
@@ -41,9 +41,6 @@ use crate::{Digest, Durability, VfsError, Worker};
 const RESERVE_STEP: u64 = 1 << 20;
 /// Bytes that are copied from a pipe at a time where the kernel cannot splice them.
 const PIPE_BUFFER: usize = 16 * 1024;
-
-/// The longest grace of a stop flag where nothing is synced: such uploads are meant to be fast.
-const UNSYNCED_GRACE_MAX: Duration = Duration::from_micros(250);
 
 /// Whether an upload or a rename may replace a published file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,8 +121,10 @@ pub struct Upload {
     /// How the stage is kept if the upload is interrupted, and what its mark says now.
     keep: Kept,
     kept: Kept,
-    /// A flag that others set to prevent the publication, and the time before which it is not read.
-    stop_flag: (Arc<AtomicBool>, Option<Instant>),
+    /// Set once the stage is ready to be renamed.
+    ready: Option<Ready>,
+    /// A flag that others set to prevent the publication.
+    stop_flag: Arc<AtomicBool>,
 }
 
 /// The file that is written to.
@@ -196,27 +195,15 @@ impl Upload {
     }
 
     /// Lets `flag` prevent the publication: just before the file gets its name, [`Upload::publish`]
-    /// waits until `grace` after this call (at most 250 µs where nothing is synced) and reads
-    /// `flag`. Where it is set, nothing is published, the stage stays, and the error is
+    /// reads it. Where it is set, nothing is published, the stage stays, and the error is
     /// [`VfsError::Stopped`].
-    pub fn set_stop_flag(&mut self, flag: Arc<AtomicBool>, grace: Duration) {
-        let grace = match self.guard.home().policy.durability {
-            Durability::Fsync => grace,
-            Durability::None => grace.min(UNSYNCED_GRACE_MAX),
-        };
-        self.stop_flag = (flag, Some(Instant::now() + grace));
+    pub fn set_stop_flag(&mut self, flag: Arc<AtomicBool>) {
+        self.stop_flag = flag;
     }
 
-    /// Waits until the stop flag may be read; [`VfsError::Stopped`] where it is set.
+    /// [`VfsError::Stopped`] where the stop flag is set.
     pub(crate) fn check_stop_flag(&self) -> Result<(), VfsError> {
-        let (flag, from) = &self.stop_flag;
-        let wait = from.map_or(Duration::ZERO, |from| {
-            from.saturating_duration_since(Instant::now())
-        });
-        if !wait.is_zero() {
-            std::thread::sleep(wait);
-        }
-        match flag.load(Ordering::Relaxed) {
+        match self.stop_flag.load(Ordering::Relaxed) {
             true => Err(VfsError::Stopped),
             false => Ok(()),
         }
@@ -314,6 +301,22 @@ impl Upload {
         }
     }
 
+    /// Does what of [`Upload::publish`] comes before the file gets its name: with
+    /// [`Durability::Fsync`] its bytes are on the disk then. An upload that is suspended after this
+    /// is kept as usual.
+    ///
+    /// After an error the upload has ended, as after one of [`Upload::publish`].
+    pub fn make_ready(&mut self, worker: &Worker) -> Result<(), VfsError> {
+        self.prepare(worker)?;
+        match self.in_place() {
+            Some(_) => {
+                let durability = self.guard.home().policy.durability;
+                self.sync_data(durability)
+            }
+            None => self.ready_stage(),
+        }
+    }
+
     /// Ends the upload and keeps the stage as [`UploadRequest::keep`] says, charged, for the next
     /// upload of the name to continue. With [`Durability::Fsync`] it is on the disk when this
     /// returns. A stage without bytes is removed. What was appended in place is cut off.
@@ -357,7 +360,12 @@ impl Upload {
             _ if is_untouched => self.end_untouched(&home),
             Some(was) => self.end_append(&home, was),
             None => match stage {
-                StageEnd::Keep(sync) => self.end_keeping_stage(&home, sync),
+                StageEnd::Keep(sync) => {
+                    if self.ready.take().is_some() {
+                        self.open_stage_to_uploads();
+                    }
+                    self.end_keeping_stage(&home, sync)
+                }
                 StageEnd::Remove => self.end_removing_stage(&home),
             },
         };

@@ -31,20 +31,29 @@ impl Upload {
         digest: Option<Digest>,
         modified: Option<SystemTime>,
     ) -> Result<Published, VfsError> {
-        match self.publish_steps(digest, modified) {
-            Ok(published) => Ok(published),
-            Err(PublishError::Unpublished(e)) => {
-                // The stage gets a mode that lets an upload continue it.
-                let _ = fchmod(&self.file, Mode::RUSR | Mode::WUSR);
+        let published = self.publish_steps(digest, modified);
+        published.map_err(|error| self.end_unpublished(error))
+    }
+
+    /// Ends an upload that was not published.
+    fn end_unpublished(&mut self, error: PublishError) -> VfsError {
+        match error {
+            PublishError::Unpublished(e) => {
+                self.open_stage_to_uploads();
                 self.end(stage_after(&e));
-                Err(e)
+                e
             }
-            Err(PublishError::StageLost(e)) => {
+            PublishError::StageLost(e) => {
                 self.end(StageEnd::Remove);
-                Err(e)
+                e
             }
-            Err(PublishError::Unsynced(e)) => Err(e),
+            PublishError::Unsynced(e) => e,
         }
+    }
+
+    /// Gives the stage a mode that lets an upload continue it.
+    pub(super) fn open_stage_to_uploads(&self) {
+        let _ = fchmod(&self.file, Mode::RUSR | Mode::WUSR);
     }
 
     /// Does all steps in order and stops at the first error.
@@ -54,16 +63,10 @@ impl Upload {
         modified: Option<SystemTime>,
     ) -> Result<Published, PublishError> {
         let home = Arc::clone(self.guard.home());
-        let old = self.open_replaced()?;
-        before_step(Step::SetAttributes)?;
-        self.rewrite_last_block()?;
-        self.free_unused_blocks()?;
-        let stat = self.set_attributes(&home.policy, old.as_ref(), modified)?;
-        if let Some(digest) = digest {
-            digest::store(&self.file, &stat, &digest.into()).map_err(VfsError::from)?;
-        }
-        self.sync_data(home.policy.durability)
-            .map_err(PublishError::StageLost)?;
+        let Ready { old, stat } = match self.ready.take() {
+            Some(ready) => ready,
+            None => self.make_stage_ready(digest, modified)?,
+        };
         self.check_stop_flag()?;
         self.rename_into_place(&stat)?;
         // The blocks of the old file are freed here, after the lock.
@@ -77,6 +80,34 @@ impl Upload {
             size: entry::size(&stat),
             modified: entry::modified(&stat),
         })
+    }
+
+    /// Does the steps before the rename, see [`Upload::make_ready`].
+    pub(super) fn ready_stage(&mut self) -> Result<(), VfsError> {
+        match self.make_stage_ready(None, None) {
+            Ok(ready) => self.ready = Some(ready),
+            Err(error) => return Err(self.end_unpublished(error)),
+        }
+        Ok(())
+    }
+
+    fn make_stage_ready(
+        &mut self,
+        digest: Option<Digest>,
+        modified: Option<SystemTime>,
+    ) -> Result<Ready, PublishError> {
+        let home = Arc::clone(self.guard.home());
+        let old = self.open_replaced()?;
+        before_step(Step::SetAttributes)?;
+        self.rewrite_last_block()?;
+        self.free_unused_blocks()?;
+        let stat = self.set_attributes(&home.policy, old.as_ref(), modified)?;
+        if let Some(digest) = digest {
+            digest::store(&self.file, &stat, &digest.into()).map_err(VfsError::from)?;
+        }
+        self.sync_data(home.policy.durability)
+            .map_err(PublishError::StageLost)?;
+        Ok(Ready { old, stat })
     }
 
     /// Syncs the content. After an error a second call would succeed and mean nothing, as the
@@ -235,6 +266,15 @@ fn stage_after(error: &VfsError) -> StageEnd {
         VfsError::IntoItself | VfsError::BadOffset { .. } => StageEnd::Remove,
         VfsError::OverQuota { .. } => StageEnd::Remove,
     }
+}
+
+/// What a stage that is ready to be renamed was made so by.
+#[derive(Debug)]
+pub(crate) struct Ready {
+    /// The file that it will replace.
+    old: Option<(OwnedFd, Stat)>,
+    /// The attributes of the stage.
+    stat: Stat,
 }
 
 /// The error of a publication, by what it leaves.

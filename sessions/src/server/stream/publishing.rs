@@ -1,13 +1,12 @@
-//! The state in which an uploaded stream is published. Until that is done, ABOR still stops it, and
-//! so does the control connection's end where nothing else confirms the upload.
+//! The state in which an uploaded stream is published. Until that is done, ABOR still stops it.
 
 use std::time::Instant;
 
-use super::{Interruption, Upload, outlives_control};
+use super::{Interruption, Upload};
 use crate::path::VirtualPath;
 use crate::server::context::Context;
 use crate::server::continuations::AfterJob;
-use crate::server::job::{Completion, JobId, KeptBecause, StreamEnd};
+use crate::server::job::{Completion, Job, JobId};
 use crate::server::session::{Accepts, Effect, State};
 use crate::wire::command::Command;
 use crate::wire::reply::{CloseReason, Refusal, Reply, UnderWay};
@@ -15,7 +14,6 @@ use crate::wire::reply::{CloseReason, Refusal, Reply, UnderWay};
 /// An upload whose bytes are complete and whose file is being renamed into place.
 pub(in crate::server) struct Publishing {
     upload: Upload,
-    end: StreamEnd,
     /// Bytes that the transfer moved.
     moved: u64,
     began: Instant,
@@ -30,16 +28,10 @@ impl Publishing {
         }
     }
 
-    pub(super) fn begin(
-        upload: Upload,
-        end: StreamEnd,
-        moved: u64,
-        began: Instant,
-        job: JobId,
-    ) -> State {
+    pub(super) fn begin(upload: Upload, moved: u64, began: Instant, cx: &mut Context<'_>) -> State {
+        let job = cx.start_job(Job::PublishStream);
         Self {
             upload,
-            end,
             moved,
             began,
             interruption: Interruption::None,
@@ -74,13 +66,8 @@ impl Publishing {
     }
 
     pub(in crate::server) fn on_peer_closed(self, job: JobId, cx: &mut Context<'_>) -> State {
-        if self.end == StreamEnd::Confirmed || outlives_control(cx) {
-            cx.shared.close_when_done = Some(CloseReason::Asked);
-            return self.at(job);
-        }
-        cx.effects
-            .push(Effect::Interrupted(KeptBecause::ControlLost));
-        cx.close()
+        cx.shared.close_when_done = Some(CloseReason::Asked);
+        self.at(job)
     }
 
     pub(in crate::server) fn on_published(

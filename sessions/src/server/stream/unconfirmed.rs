@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::{Purpose, Upload};
 use crate::server::context::Context;
-use crate::server::job::{Evidence, KeptBecause, StreamEnd};
+use crate::server::job::{Evidence, KeptBecause};
 use crate::server::session::{Effect, State};
 use crate::wire::command::Command;
 use crate::wire::reply::{CloseReason, Reply, Truncation, UnderWay};
@@ -58,8 +58,7 @@ impl Unconfirmed {
     pub(in crate::server) fn on_timeout(self, cx: &mut Context<'_>) -> State {
         cx.effects
             .push(Effect::NoCloseNotify(Evidence::LiveControl));
-        let end = StreamEnd::Confirmed;
-        self.upload.publish(self.position, end, self.began, cx)
+        self.upload.publish(self.position, self.began, cx)
     }
 
     /// Keeps the upload: its client ended with it.
