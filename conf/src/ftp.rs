@@ -54,6 +54,10 @@ pub enum FtpTls {
     Off,
 }
 
+/// The ports that passive data connections take where `passive_ports` is not given: the dynamic ones
+/// (RFC 6335 section 6).
+pub const DYNAMIC_PORTS: std::ops::RangeInclusive<u16> = 49_152..=65_535;
+
 /// Whether the TLS session of a data connection must be a resumption of its control connection's,
 /// which proves that both are from one client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]

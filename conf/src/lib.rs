@@ -37,7 +37,9 @@ pub use address::{DEFAULT_PORT, HostPort, Network};
 pub use advice::Advice;
 pub use client::Client;
 pub use complaint::{Complaint, Place};
-pub use ftp::{CloseNotify, Ftp, FtpTls, LostControl, PassiveAddress, PortRange, Resumption};
+pub use ftp::{
+    CloseNotify, DYNAMIC_PORTS, Ftp, FtpTls, LostControl, PassiveAddress, PortRange, Resumption,
+};
 pub use limits::Limits;
 pub use name::{BadName, UserName};
 pub use private_file::sync_folder;

@@ -226,11 +226,12 @@ def killed(w, client):
         close_all()
 
 
-# A client whose data connection has the lower descriptor, which a dying process closes first.
+# A client whose data connection has the lowest descriptor, which a dying process closes first.
 FIRST_PIECE = """
 import os, signal, socket, sys
 port, name, count = int(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 data = socket.socket()
+others = [socket.socketpair() for _ in range(40)]
 control = socket.create_connection(("127.0.0.1", port))
 lines = control.makefile("rwb", 0)
 lines.readline()
@@ -245,11 +246,11 @@ os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
-@step("plain: kill -9 behind the first piece of a file, {count} bytes, publishes nothing, 40 times",
+@step("plain: kill -9 behind the first piece of a file, {count} bytes, publishes nothing, 20 times",
       over=[{"count": 1}, {"count": 4000}, {"count": 16_000}])
 def killed_early(w, count):
     daemon, folder = w.demo(), w.folder()
-    for _ in range(40):
+    for _ in range(20):
         name, old = w.fresh("early"), os.urandom(5000)
         Ftp(daemon).store(name, old)
         argv = ["python3", "-c", FIRST_PIECE, str(daemon.port()), name, str(count)]

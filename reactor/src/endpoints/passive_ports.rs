@@ -6,7 +6,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 
 use mio::net::TcpListener;
-use skiff_conf::PortRange;
+use skiff_conf::{DYNAMIC_PORTS, PortRange};
 
 pub(crate) struct PassivePorts {
     /// The configured range; `None` for any port that the system gives.
@@ -101,7 +101,7 @@ fn bind_anywhere(local: IpAddr) -> io::Result<(TcpListener, u16)> {
         if getrandom::fill(&mut random).is_err() {
             break;
         }
-        let port = FIRST_DYNAMIC | u16::from_le_bytes(random);
+        let port = DYNAMIC_PORTS.start() | u16::from_le_bytes(random);
         if let Ok(listener) = TcpListener::bind(SocketAddr::new(local, port)) {
             return Ok((listener, port));
         }
@@ -110,9 +110,6 @@ fn bind_anywhere(local: IpAddr) -> io::Result<(TcpListener, u16)> {
     let port = listener.local_addr()?.port();
     Ok((listener, port))
 }
-
-/// 49152 to 65535 are dynamic ports (RFC 6335 section 6).
-const FIRST_DYNAMIC: u16 = 0xc000;
 
 #[cfg(test)]
 mod tests {

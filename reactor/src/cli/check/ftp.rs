@@ -5,7 +5,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, ToSocketAddrs, UdpSocket};
 use std::ops::RangeInclusive;
 
-use skiff_conf::{CloseNotify, Ftp, FtpTls, LostControl, PassiveAddress, PortRange};
+use skiff_conf::{CloseNotify, DYNAMIC_PORTS, Ftp, FtpTls, LostControl, PassiveAddress, PortRange};
 
 use super::address::examine_address;
 use super::report::Report;
@@ -77,13 +77,16 @@ fn examine_ends(ftp: &Ftp, report: &mut Report<'_>) {
 fn examine_ports(ftp: &Ftp, report: &mut Report<'_>) {
     let given = Ports::given();
     let Some(range) = ftp.passive_ports else {
-        return match given.range {
-            Some(range) => report.ok(
-                PORTS,
-                &format!("any from {} to {}", range.start(), range.end()),
-            ),
-            None => report.ok(PORTS, "any that the system gives"),
+        let (first, last) = (DYNAMIC_PORTS.start(), DYNAMIC_PORTS.end());
+        let given = match given.range {
+            Some(range) => format!("from {} to {}", range.start(), range.end()),
+            None => "that the system gives".to_owned(),
         };
+        let text = format!(
+            "any from {first} to {last}; where most of them are taken, any {given}: say a range, \
+             for a firewall"
+        );
+        return report.ok(PORTS, &text);
     };
     if let Some(ip) = addresses(ftp).next().map(|address| address.ip()) {
         examine_range(ip, range, report);
@@ -250,7 +253,7 @@ mod tests {
             "ok    ftp.tls: Require, ",
             "ok    ftp.data_close_notify: Prefer, ",
             "ok    ftp.publish_on_lost_control: false, ",
-            "ok    ftp.passive_ports: any ",
+            "ok    ftp.passive_ports: any from 49152 to 65535; ",
             "ok    ftp.passive_address: clients are told 203.0.113.7",
         ] {
             assert!(text.contains(line), "{line:?} in {text}");
