@@ -142,8 +142,8 @@ impl Reactor {
             });
         }
         self.shared.submit_logins_due(now);
-        while let Some((due, id)) = self.shared.deadlines.pop(now) {
-            self.with_connection(id, |connection, shared| connection.on_due(due, shared, now));
+        while let Some(id) = self.shared.deadlines.pop(now) {
+            self.with_connection(id, |connection, shared| connection.on_due(shared, now));
         }
         self.shared.retry_due(now);
         self.expel(now);

@@ -15,9 +15,9 @@ def md5(data):
 
 
 def quote(name):
-    """A path of bytes as it stands on a line: UTF-8, other bytes and "%" as %XX."""
+    """A path of bytes as it stands on a line: UTF-8; other bytes, CR, LF and "%" as %XX."""
     text = name.decode("utf-8", "surrogateescape")
-    bad = lambda c: c == "%" or "\udc80" <= c <= "\udcff"
+    bad = lambda c: c in "%\r\n" or "\udc80" <= c <= "\udcff"
     return "".join("%%%02X" % (ord(c) & 0xFF) if bad(c) else c for c in text)
 
 
@@ -55,7 +55,7 @@ class Session:
 
     def reply(self):
         while b"\r\n" not in self.buffer:
-            need(len(self.buffer) < 8192, "a line of more than 8192 bytes")
+            need(len(self.buffer) < 16384, "a line of more than 16384 bytes")
             self.buffer += self.wire.read()
         line, self.buffer = self.buffer.split(b"\r\n", 1)
         reply = Reply(line.decode())

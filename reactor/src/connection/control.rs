@@ -54,11 +54,9 @@ impl Connection {
         }
     }
 
-    /// Handles an entry of `Deadlines` that is due.
-    pub(crate) fn on_due(&mut self, due: Instant, shared: &mut Shared, now: Instant) {
-        if !self.scheduled.take_if_current(due) {
-            return;
-        }
+    /// Handles the connection's entry of `Deadlines`, which is due.
+    pub(crate) fn on_due(&mut self, shared: &mut Shared, now: Instant) {
+        self.scheduled.clear();
         if self.data_deadline().is_some_and(|until| until <= now) {
             self.on_data_due(shared, now);
         }

@@ -220,6 +220,7 @@ impl Connection {
     /// Uncounts the session, closes the data connection, and has a worker close the open file.
     pub(crate) fn leave(mut self, shared: &mut Shared) {
         self.close_data(shared);
+        shared.deadlines.forget(self.id, &mut self.scheduled);
         shared
             .admission
             .leave(self.peer.ip(), &self.user, self.place);
