@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
 """Power cuts while FTP clients upload: what was answered 226 is whole, what is kept is a prefix.
 
-    power_cut.py BINARIES [--rounds N] [--fs ext4|btrfs] [--seed N]
+    power_cut.py BINARIES [--rounds N] [--fs ext4|btrfs|none] [--seed N]
 
 BINARIES holds skiffd. Each round makes a file system in an image, starts a skiffd whose state and
 homes are there, lets clients store, replace, append and break off, takes the power away at a random
 moment, and starts a skiffd on what the disk has then. ext4 is told to stop at once and to write
 nothing more (EXT4_IOC_SHUTDOWN); of Btrfs, which cannot, the image is cloned while it is in use, on
-another Btrfs. Needs root, and for Btrfs btrfs-progs; without them it says so and does nothing.
-Everything is in a mount namespace of its own. Exit 1 if anything is not as it should be.
+another Btrfs. With `--fs none` the power stays, and the daemon alone is killed. The others need root,
+and Btrfs needs btrfs-progs; without them it says so and does nothing. Everything is in a mount
+namespace of its own. Exit 1 if anything is not as it should be.
 """
 
 import argparse, fcntl, ftplib, os, pathlib, random, shutil, socket, struct, subprocess, sys
@@ -81,6 +82,29 @@ class Disk:
     def close(self):
         if self.kind == "btrfs":
             run("umount", "--lazy", self.store)
+
+
+class Folder:
+    """No disk of its own: the daemon is killed, and nothing else."""
+
+    def __init__(self, work):
+        self.work, self.at = work, None
+
+    def fresh(self, number):
+        self.at = self.work / f"folder-{number}"
+        self.at.mkdir()
+
+    def cut(self):
+        pass
+
+    def restore(self):
+        pass
+
+    def discard(self):
+        shutil.rmtree(self.at)
+
+    def close(self):
+        pass
 
 
 class Name:
@@ -281,18 +305,20 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("binaries", type=lambda path: pathlib.Path(path).resolve())
     parser.add_argument("--rounds", type=int, default=10)
-    parser.add_argument("--fs", choices=("ext4", "btrfs"), default="ext4")
+    parser.add_argument("--fs", choices=("ext4", "btrfs", "none"), default="ext4")
     parser.add_argument("--seed", type=int, default=1)
     wanted = parser.parse_args()
-    if os.geteuid() != 0 or not shutil.which(f"mkfs.{wanted.fs}"):
+    on_disk = wanted.fs != "none"
+    if on_disk and (os.geteuid() != 0 or not shutil.which(f"mkfs.{wanted.fs}")):
         print(f"skipped: power_cut needs root and mkfs.{wanted.fs}")
         return 0
-    if "POWER_CUT_NAMESPACE" not in os.environ:
+    if on_disk and "POWER_CUT_NAMESPACE" not in os.environ:
         again = ["unshare", "--mount", "--propagation", "private", sys.executable, *sys.argv]
         return subprocess.call(again, env={**os.environ, "POWER_CUT_NAMESPACE": "own"})
     failed = 0
     with tempfile.TemporaryDirectory(prefix="power-cut-", ignore_cleanup_errors=True) as work:
-        disk = Disk(pathlib.Path(work), wanted.fs)
+        work = pathlib.Path(work)
+        disk = Disk(work, wanted.fs) if on_disk else Folder(work)
         for seed in range(wanted.seed, wanted.seed + wanted.rounds):
             disk.fresh(seed)
             try:
@@ -303,7 +329,7 @@ def main():
             finally:
                 disk.discard()
         disk.close()
-    print(f"power_cut: {wanted.rounds - failed} rounds passed, {failed} failed, on {wanted.fs}")
+    print(f"power_cut: {wanted.rounds - failed} rounds passed, {failed} failed, fs {wanted.fs}")
     return 1 if failed else 0
 
 
