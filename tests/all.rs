@@ -6,6 +6,7 @@ mod codes;
 mod config;
 mod crowd;
 mod disk_failures;
+mod fairness;
 mod half_close;
 mod harness;
 mod jail;

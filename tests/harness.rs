@@ -33,17 +33,34 @@ pub(crate) struct Daemon {
     folder: TempDir,
     speech: Speech,
     start: Start,
-    failing: FailingCalls,
+    injected: Injected,
     running: Option<Running>,
 }
 
 /// System calls that fail each time.
-#[derive(Clone, Copy, Default, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct FailingCalls {
     /// A call and its error, such as `("flock", "ENOLCK")`.
     pub(crate) calls: &'static [(&'static str, &'static str)],
     /// The only folders that they fail on, below the daemon's own; none: everywhere.
     pub(crate) folders: &'static [&'static str],
+}
+
+/// System calls that take longer each time.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Delays {
+    pub(crate) calls: &'static [&'static str],
+    /// The only paths on which they do, below the daemon's own folder; none: everywhere.
+    pub(crate) paths: &'static [&'static str],
+    pub(crate) milliseconds: u32,
+}
+
+/// What is done to system calls.
+#[derive(Clone, Copy)]
+enum Injected {
+    Nothing,
+    Errors(FailingCalls),
+    Delays(Delays),
 }
 
 /// How the command line asks it to serve.
@@ -74,50 +91,54 @@ impl Daemon {
     pub(crate) fn with(keys: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         write_settings(folder.path(), keys);
-        Self::begin(
-            folder,
-            Start::Demo,
-            speech_of(keys),
-            FailingCalls::default(),
-        )
+        Self::begin(folder, Start::Demo, speech_of(keys), Injected::Nothing)
     }
 
     /// The demo, on a system where these calls fail.
     pub(crate) fn without(failing: FailingCalls, keys: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         write_settings(folder.path(), keys);
-        Self::begin(folder, Start::Demo, speech_of(keys), failing)
+        let injected = Injected::Errors(failing);
+        Self::begin(folder, Start::Demo, speech_of(keys), injected)
+    }
+
+    /// The demo, on a system where these calls take long.
+    pub(crate) fn slowed(delays: Delays, keys: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        write_settings(folder.path(), keys);
+        let injected = Injected::Delays(delays);
+        Self::begin(folder, Start::Demo, speech_of(keys), injected)
     }
 
     /// The demo, with FTP in clear too.
     pub(crate) fn with_ftp() -> Self {
-        Self::with_ftp_without(FailingCalls::default())
+        Self::with_ftp_injected(Injected::Nothing)
     }
 
     /// The same, on a system where these calls fail.
     pub(crate) fn with_ftp_without(failing: FailingCalls) -> Self {
+        Self::with_ftp_injected(Injected::Failures(failing))
+    }
+
+    fn with_ftp_injected(injected: Injected) -> Self {
         let folder = tempfile::tempdir().unwrap();
         write_settings(folder.path(), "ftp: (listen: [], tls: Optional),");
-        Self::begin(folder, Start::DemoWithFtp, Speech::Tls, failing)
+        Self::begin(folder, Start::DemoWithFtp, Speech::Tls, injected)
     }
 
     /// `skiffd --config` on a folder that has a `server.ron`.
     pub(crate) fn serve(folder: TempDir) -> Self {
         let settings = std::fs::read_to_string(folder.path().join("server.ron")).unwrap();
-        Self::begin(
-            folder,
-            Start::Config,
-            speech_of(&settings),
-            FailingCalls::default(),
-        )
+        let speech = speech_of(&settings);
+        Self::begin(folder, Start::Config, speech, Injected::Nothing)
     }
 
-    fn begin(folder: TempDir, start: Start, speech: Speech, failing: FailingCalls) -> Self {
+    fn begin(folder: TempDir, start: Start, speech: Speech, injected: Injected) -> Self {
         let mut daemon = Self {
             folder,
             speech,
             start,
-            failing,
+            injected,
             running: None,
         };
         daemon.start();
@@ -185,23 +206,34 @@ impl Daemon {
         self.running = Some(Running::spawn(command, self.start));
     }
 
-    /// `skiffd`, its calls failing as they should. The tracer is no parent of it (-D), so that it
-    /// can be waited for and ended like any other.
+    /// `skiffd`, its calls failing or delayed as they should be. The tracer is no parent of it (-D),
+    /// so that it can be waited for and ended like any other.
     fn program(&self) -> Command {
-        let FailingCalls { calls, folders } = self.failing;
-        if calls.is_empty() {
-            return Command::new(binary("skiffd"));
-        }
+        let (paths, calls) = match self.injected {
+            Injected::Nothing => return Command::new(binary("skiffd")),
+            Injected::Errors(FailingCalls { calls, folders }) => {
+                let error =
+                    |(call, error): &(&'static str, &str)| (*call, format!("error={error}"));
+                (folders, calls.iter().map(error).collect::<Vec<_>>())
+            }
+            Injected::Delays(Delays {
+                calls,
+                paths,
+                milliseconds,
+            }) => {
+                let delay = |call: &&'static str| (*call, format!("delay_enter={milliseconds}ms"));
+                (paths, calls.iter().map(delay).collect())
+            }
+        };
         let mut strace = Command::new("strace");
         strace.args(["-D", "-f", "-q", "-o", "/dev/null"]);
-        for folder in folders {
-            strace.arg("-P").arg(self.folder().join(folder));
+        for path in paths {
+            strace.arg("-P").arg(self.folder().join(path));
         }
         let traced: Vec<&str> = calls.iter().map(|(call, _)| *call).collect();
         strace.arg("-e").arg(format!("trace={}", traced.join(",")));
-        for (call, error) in calls {
-            let inject = format!("inject={call}:error={error}");
-            strace.arg("-e").arg(inject);
+        for (call, what) in calls {
+            strace.arg("-e").arg(format!("inject={call}:{what}"));
         }
         strace.arg(binary("skiffd"));
         strace
@@ -262,8 +294,7 @@ impl Drop for Daemon {
         let Some(mut running) = self.running.take() else {
             return;
         };
-        let _ = running.child.kill();
-        let _ = running.child.wait();
+        running.end();
         if std::thread::panicking() {
             eprintln!("the daemon said:\n{}", running.stderr.tail(40));
         }
@@ -297,11 +328,31 @@ impl Running {
     }
 }
 
+impl Running {
+    fn end(&mut self) {
+        self.end_tracer();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// A tracer would keep a thread that it delays from ending.
+    fn end_tracer(&self) {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()));
+        let status = status.unwrap_or_default();
+        let tracer = status
+            .lines()
+            .find_map(|line| line.strip_prefix("TracerPid:"));
+        let tracer = tracer.and_then(|number| number.trim().parse().ok());
+        if let Some(tracer) = tracer.and_then(Pid::from_raw) {
+            let _ = kill_process(tracer, Signal::KILL);
+        }
+    }
+}
+
 impl Drop for Running {
     /// Nobody may be left behind by a test that fails between two lines.
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.end();
         self.stdout.wait_end("the end of its output");
     }
 }

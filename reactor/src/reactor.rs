@@ -14,7 +14,7 @@ use mio::unix::pipe::Receiver;
 use mio::{Events, Interest, Poll, Token};
 use skiff_sessions::server::Event;
 use skiff_sessions::wire::codec;
-use skiff_sessions::wire::reply::{CloseReason, Reply};
+use skiff_sessions::wire::reply::{CloseReason, Refusal, Reply};
 use slab::Slab;
 
 use crate::accounts::watch::StoreWatch;
@@ -146,6 +146,7 @@ impl Reactor {
             self.with_connection(id, |connection, shared| connection.on_due(shared, now));
         }
         self.shared.retry_due(now);
+        self.refuse_overdue(now);
         self.expel(now);
         self.accept(now);
         self.shared.refusals.tell(now);
@@ -156,6 +157,19 @@ impl Reactor {
         self.shared.pool.clear_wake();
         while let Some(outcome) = self.shared.pool.take() {
             self.on_outcome(outcome, now);
+        }
+    }
+
+    /// Answers those who have waited too long for a file system that hangs.
+    fn refuse_overdue(&mut self, now: Instant) {
+        for (kind, item) in self.shared.pool.take_overdue(now) {
+            let (refused, left) = item.refuse(Refusal::Overloaded);
+            if let Some(left) = left {
+                self.shared.pool.submit(kind, left);
+            }
+            if let Some(refused) = refused {
+                self.on_outcome(refused, now);
+            }
         }
     }
 
@@ -194,6 +208,7 @@ impl Reactor {
             self.shared.waiting_logins.due(),
             self.shared.refusals.due(),
             self.shared.next_close_idle(),
+            self.shared.pool.next_look(),
             phase,
             Some(self.next_sweep),
         ];
@@ -248,6 +263,18 @@ impl Reactor {
                     }
                 });
             }
+            Outcome::HomeLocated {
+                connection,
+                id,
+                mut request,
+                device,
+            } => {
+                // A session that is gone needs no home.
+                if self.find(connection).is_some() {
+                    request.device = Some(device);
+                    self.shared.submit_job(connection, id, *request);
+                }
+            }
             Outcome::Burst {
                 connection,
                 lent,
@@ -282,10 +309,7 @@ impl Reactor {
             crate::workers::jobs::JobResult::Retry { request, .. } => request.file,
         };
         if let Some(file) = file {
-            let kind = WorkKind {
-                class: Class::Short,
-                device: None,
-            };
+            let kind = WorkKind::of_daemon(Class::Short, None);
             self.shared
                 .pool
                 .submit(kind, WorkItem::CloseFile(file, None));

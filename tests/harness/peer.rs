@@ -65,6 +65,14 @@ impl Peer {
         answer
     }
 
+    /// A login with the right password whose last answer may never come.
+    #[track_caller]
+    pub(crate) fn begin_login(&mut self, user: &str, password: &str) {
+        let (login, challenge) = self.challenge(user);
+        let (_, last) = login.answer(&challenge.scram(), password).unwrap();
+        self.send(&format!("PASS scram={}", Base64::encode_string(&last)));
+    }
+
     /// PASSWD as PROTOCOL.md section 5 has it, by whoever says that `old` is the password.
     #[track_caller]
     pub(crate) fn change_password(&mut self, old: &str, new: &str) -> Answer {

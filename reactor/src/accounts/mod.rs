@@ -4,6 +4,7 @@
 
 pub(crate) mod folder;
 pub(crate) mod lock;
+pub(crate) mod mounts;
 pub(crate) mod password_cache;
 pub(crate) mod secret;
 pub(crate) mod store;

@@ -16,6 +16,7 @@ use skiff_sessions::wire::reply::Refusal;
 use skiff_vfs::{Limit, Worker};
 
 use super::folder::make_folder;
+use super::mounts::Mounts;
 use crate::accounts::password_cache::PasswordCache;
 
 pub(crate) struct Accounts {
@@ -24,6 +25,7 @@ pub(crate) struct Accounts {
     secret: [u8; 32],
     store: Mutex<Arc<UserStore>>,
     password_cache: PasswordCache,
+    mounts: Mounts,
 }
 
 /// What an account means for a session, resolved at its login.
@@ -51,6 +53,7 @@ impl Accounts {
             secret,
             password_cache: PasswordCache::new(&secret),
             store: Mutex::new(Arc::new(store)),
+            mounts: Mounts::open(),
         }
     }
 
@@ -159,6 +162,13 @@ impl Accounts {
             limit: limit(&config, name, account),
         };
         wanted.map(home).collect()
+    }
+
+    /// The file system of the home of `user`, which is not touched; `None` where that is not known.
+    pub(crate) fn device_of(&self, worker: &Worker, user: &str) -> Option<u64> {
+        let (store, config) = (self.store(worker), self.config());
+        let (name, account) = store.find(user)?;
+        self.mounts.device_of(&config.home(name, account))
     }
 
     /// What `user` may store; `None` where there is no such account.

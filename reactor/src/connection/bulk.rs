@@ -207,7 +207,7 @@ impl Connection {
     ) {
         match (&self.stage, open_home) {
             (_, Some(open_home)) => {
-                shared.note_open_home(&open_home, now);
+                shared.note_open_home(&open_home, self.account, now);
                 self.open_home = Some(open_home);
             }
             (Stage::Conversing(conversation), None)
@@ -215,6 +215,7 @@ impl Connection {
                     && conversation.session().account().is_none()
                     && matches!(completion, Completion::Refused(_)) =>
             {
+                shared.forget_home_device(self.account);
                 self.withdraw(shared);
             }
             _ => {}
@@ -284,6 +285,7 @@ impl Connection {
         shared
             .admission
             .withdraw(&self.user, address, self.id, &mut self.place);
+        self.account = shared.account_numbers.of_network(address);
     }
 
     /// Counts the session as one of the user's, who has proven the password; false if there are too
@@ -291,7 +293,11 @@ impl Connection {
     fn admit(&mut self, shared: &mut Shared, now: Instant) -> bool {
         let address = self.peer.ip();
         shared.admission.record_login(address, &self.user, now);
-        shared.admission.admit(&self.user, address, &mut self.place)
+        let is_admitted = shared.admission.admit(&self.user, address, &mut self.place);
+        if is_admitted {
+            self.account = shared.account_numbers.of_user(&self.user);
+        }
+        is_admitted
     }
 
     /// Counts a failed login. One that bans its network ends the other sessions from there that have
@@ -372,13 +378,15 @@ impl Connection {
             file,
             stop: Arc::clone(&self.stop),
             owner,
+            device: self.device(),
+            account: self.account,
             since: now,
         };
         match request.job {
             Job::FindAccount { .. } | Job::CheckPassword { .. } => {
                 self.submit_login(id, request, shared, now);
             }
-            _ => shared.submit_job(self.id, id, request, self.device()),
+            _ => shared.submit_job(self.id, id, request),
         }
     }
 

@@ -18,7 +18,6 @@ use crate::event_loop::listener::Protocol;
 use crate::event_loop::shared::Shared;
 use crate::transport::channel::{Channel, Handshake};
 use crate::transport::ids::Socket;
-use crate::workers::schedule::{Class, WorkKind};
 use crate::workers::work_item::WorkItem;
 
 /// Times that the outbox is filled again in one turn of the loop.
@@ -210,10 +209,7 @@ impl Connection {
             return;
         }
         self.ready = Ready::default();
-        let kind = WorkKind {
-            class: Class::Crypt,
-            device: None,
-        };
+        let kind = self.handshake_kind();
         shared.pool.submit(
             kind,
             WorkItem::Handshake {

@@ -23,7 +23,6 @@ use crate::event_loop::shared::Shared;
 use crate::tls::ftp::{SessionResumption, Tickets};
 use crate::transport::channel::{Channel, Handshake};
 use crate::transport::ids::{ConnectionId, Socket};
-use crate::workers::schedule::{Class, WorkKind};
 use crate::workers::work_item::WorkItem;
 
 /// How long the peer's close_notify or end of stream is awaited after ours.
@@ -347,10 +346,7 @@ impl Connection {
             socket: Socket::Data,
             channel,
         };
-        let kind = WorkKind {
-            class: Class::Crypt,
-            device: None,
-        };
+        let kind = self.handshake_kind();
         shared.pool.submit(kind, item);
     }
 

@@ -34,7 +34,7 @@ use crate::transport::channel::{Channel, Handshake};
 use crate::transport::ids::{ConnectionId, Socket};
 use crate::workers::jobs::OpenHome;
 use crate::workers::open_file::OpenFile;
-use crate::workers::schedule::{Class, WorkKind};
+use crate::workers::schedule::{AccountNumber, Class, Device, WorkKind};
 use crate::workers::work_item::WorkItem;
 
 /// Reads of one connection in one turn of the loop, so that a busy peer lets others in.
@@ -68,6 +68,8 @@ pub(crate) struct Connection {
     open_home: Option<OpenHome>,
     /// The user whose login is under way or done; empty before.
     user: String,
+    /// On whose account the session's work is done.
+    account: AccountNumber,
     /// As what the session is counted.
     place: Place,
     ending: Ending,
@@ -195,6 +197,7 @@ impl Connection {
             stop: Arc::default(),
             open_home: None,
             user: String::new(),
+            account: shared.account_numbers.of_network(peer.ip()),
             place,
             ending: Ending::No,
             scheduled: Scheduled::default(),
@@ -232,14 +235,25 @@ impl Connection {
         }
     }
 
-    fn device(&self) -> Option<u64> {
-        self.open_home.as_ref().map(|open_home| open_home.device)
+    fn device(&self) -> Option<Device> {
+        let open_home = self.open_home.as_ref()?;
+        Some(Device::Number(open_home.device))
     }
 
     fn kind(&self, class: Class) -> WorkKind {
         WorkKind {
             class,
             device: self.device(),
+            account: self.account,
+        }
+    }
+
+    /// That of a handshake, which touches no home.
+    fn handshake_kind(&self) -> WorkKind {
+        WorkKind {
+            class: Class::Crypt,
+            device: None,
+            account: self.account,
         }
     }
 }

@@ -2,6 +2,7 @@
 //! deadlines, signals, listeners, admission and bans, notifications to the service manager. State
 //! of one connection does not belong here, nor anything that may block.
 
+pub(crate) mod account_numbers;
 pub(crate) mod admission;
 pub(crate) mod deadlines;
 pub(crate) mod listener;

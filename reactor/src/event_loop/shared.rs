@@ -19,6 +19,7 @@ use crate::accesslog::AccessLog;
 use crate::control::command::{Command, Request};
 use crate::endpoints::reload::Reloaded;
 use crate::endpoints::{Endpoints, FtpEndpoint};
+use crate::event_loop::account_numbers::AccountNumbers;
 use crate::event_loop::admission::{Admission, Refusals};
 use crate::event_loop::deadlines::Deadlines;
 use crate::event_loop::listener::Protocol;
@@ -32,7 +33,7 @@ use crate::transport::ids::ConnectionId;
 use crate::workers::inline::Inline;
 use crate::workers::jobs::{Answer, CountDue, JobRequest, OpenHome, Services};
 use crate::workers::pool::Pool;
-use crate::workers::schedule::{Class, WorkKind};
+use crate::workers::schedule::{AccountNumber, Class, Device, WorkKind};
 use crate::workers::upkeep::Upkeep;
 use crate::workers::work_item::WorkItem;
 
@@ -81,6 +82,9 @@ pub(crate) struct Shared {
     retries: VecDeque<Retry>,
     /// The homes that are open, by the address of their `Home`.
     homes: HashMap<usize, KnownHome>,
+    /// Where the home of each account was last.
+    home_devices: HashMap<AccountNumber, Device>,
+    pub(crate) account_numbers: AccountNumbers,
     /// When idle homes are to be closed next; `None` while no home is open.
     close_idle_at: Option<Instant>,
     /// When descriptors were last wanted.
@@ -132,6 +136,8 @@ impl Shared {
             waiting_logins: WaitingLogins::default(),
             retries: VecDeque::new(),
             homes: HashMap::new(),
+            home_devices: HashMap::new(),
+            account_numbers: AccountNumbers::default(),
             close_idle_at: None,
             freed_at: None,
         }
@@ -184,23 +190,53 @@ impl Shared {
         })
     }
 
-    pub(crate) fn submit_job(
-        &mut self,
-        connection: ConnectionId,
-        id: JobId,
-        request: JobRequest,
-        device: Option<u64>,
-    ) {
-        let services = Arc::clone(&self.services);
-        let class = Class::Short;
-        let item = WorkItem::Job {
+    pub(crate) fn submit_job(&mut self, connection: ConnectionId, id: JobId, request: JobRequest) {
+        if matches!(request.job, Job::OpenHome) {
+            return self.submit_opening(connection, id, request);
+        }
+        let kind = request.kind();
+        let item = self.job(connection, id, request, None);
+        self.pool.submit(kind, item);
+    }
+
+    /// Has a home opened as work of its file system, which may hang: of the one where it was last,
+    /// or of that where a worker finds it to be.
+    fn submit_opening(&mut self, connection: ConnectionId, id: JobId, mut request: JobRequest) {
+        let known = self.home_devices.get(&request.account).copied();
+        request.device = request.device.or(known);
+        if request.device.is_some() {
+            let kind = request.kind();
+            let item = self.job(connection, id, request, None);
+            return self.pool.submit(kind, item);
+        }
+        let kind = WorkKind {
+            class: Class::Short,
+            device: None,
+            account: request.account,
+        };
+        let item = WorkItem::LocateHome {
             connection,
             id,
             request: Box::new(request),
-            services,
-            check: None,
+            services: Arc::clone(&self.services),
         };
-        self.pool.submit(WorkKind { class, device }, item);
+        self.pool.submit(kind, item);
+    }
+
+    fn job(
+        &self,
+        connection: ConnectionId,
+        id: JobId,
+        request: JobRequest,
+        check: Option<Arc<()>>,
+    ) -> WorkItem {
+        WorkItem::Job {
+            connection,
+            id,
+            request: Box::new(request),
+            services: Arc::clone(&self.services),
+            check,
+        }
     }
 
     /// Submits a step of a login whose turn has come. While as many passwords from its network are
@@ -214,20 +250,8 @@ impl Shared {
             },
             false => None,
         };
-        let kind = WorkKind {
-            class: match is_check {
-                true => Class::Crypt,
-                false => Class::Short,
-            },
-            device: None,
-        };
-        let item = WorkItem::Job {
-            connection: login.connection,
-            id: login.id,
-            request: Box::new(login.request),
-            services: Arc::clone(&self.services),
-            check,
-        };
+        let kind = login.request.kind();
+        let item = self.job(login.connection, login.id, login.request, check);
         self.pool.submit(kind, item);
     }
 
@@ -269,19 +293,25 @@ impl Shared {
                 ..
             }) = self.retries.pop_front()
             {
-                self.submit_job(connection, id, request, None);
+                self.submit_job(connection, id, request);
             }
         }
     }
 
     /// Takes note of a home that a session uses from now on. One that is newly open has its stages
     /// swept, and is counted if that is due.
-    pub(crate) fn note_open_home(&mut self, open_home: &OpenHome, now: Instant) {
+    pub(crate) fn note_open_home(
+        &mut self,
+        open_home: &OpenHome,
+        account: AccountNumber,
+        now: Instant,
+    ) {
         let OpenHome {
             home,
             device,
             count,
         } = open_home;
+        self.home_devices.insert(account, Device::Number(*device));
         let class = match count {
             CountDue::No => None,
             CountDue::First => Some(Class::Long),
@@ -302,6 +332,11 @@ impl Shared {
         self.watch_idle(now);
     }
 
+    /// Forgets where a home was that cannot be opened: it may have moved.
+    pub(crate) fn forget_home_device(&mut self, account: AccountNumber) {
+        self.home_devices.remove(&account);
+    }
+
     /// Has idle homes closed after a while.
     pub(crate) fn watch_idle(&mut self, now: Instant) {
         self.close_idle_at.get_or_insert(now + CLOSE_IDLE_EVERY);
@@ -310,10 +345,7 @@ impl Shared {
     /// Has open homes get the limits that the accounts have now.
     pub(crate) fn refresh_limits(&mut self) {
         let item = Upkeep::RefreshLimits(Arc::clone(&self.services));
-        let kind = WorkKind {
-            class: Class::Short,
-            device: None,
-        };
+        let kind = WorkKind::of_daemon(Class::Short, None);
         self.pool.submit(kind, WorkItem::Upkeep(item));
     }
 
@@ -321,10 +353,7 @@ impl Shared {
     pub(crate) fn command(&mut self, Request { command, answer }: Request) {
         let services = Arc::clone(&self.services);
         let Command::Recount(who) = command;
-        let kind = WorkKind {
-            class: Class::Recount,
-            device: None,
-        };
+        let kind = WorkKind::of_daemon(Class::Recount, None);
         let item = Upkeep::Recount {
             services,
             who,
@@ -360,27 +389,20 @@ impl Shared {
     /// Has homes closed that no session has used for `idle`.
     fn close_idle(&mut self, idle: Duration) {
         let services = Arc::clone(&self.services);
-        let kind = WorkKind {
-            class: Class::Short,
-            device: None,
-        };
+        let kind = WorkKind::of_daemon(Class::Short, None);
         self.pool
             .submit(kind, WorkItem::Upkeep(Upkeep::CloseIdle { services, idle }));
     }
 
     fn submit_on(&mut self, class: Class, device: u64, upkeep: Upkeep) {
-        let device = Some(device);
-        self.pool
-            .submit(WorkKind { class, device }, WorkItem::Upkeep(upkeep));
+        let kind = WorkKind::of_daemon(class, Some(Device::Number(device)));
+        self.pool.submit(kind, WorkItem::Upkeep(upkeep));
     }
 
     /// Has a worker read the configuration again, at SIGHUP.
     pub(crate) fn reload(&mut self) {
         sd_notify::reloading();
-        let kind = WorkKind {
-            class: Class::Short,
-            device: None,
-        };
+        let kind = WorkKind::of_daemon(Class::Short, None);
         let item = WorkItem::Reload {
             file: self.services.file.clone(),
             tickets: self.ftp.as_ref().and_then(|ftp| ftp.tls.clone()),

@@ -14,6 +14,7 @@ use skiff_sessions::parallel_hash::ParallelHash;
 use skiff_sessions::transfer::SplicePipe;
 use skiff_sessions::transfer::{Burst, BurstResources, End, File, Transfer};
 
+use super::listing_text::NextText;
 use super::open_file::{LentFile, OpenFile, Portion};
 use super::pool::WorkerContext;
 use super::sendfile_pacer::SendfilePacer;
@@ -34,6 +35,12 @@ const LENT_MAX: Duration = Duration::from_millis(250);
 /// How long a worker waits in poll(2) for a peer that is slower than itself: returning to the
 /// reactor for every 150 KiB costs more than the wait.
 const LINGER: Duration = Duration::from_millis(5);
+
+/// How long a listing is made and sent before a worker looks for others that wait: one of 20,000
+/// names is a tenth of a second's work, of few bytes.
+const LISTING_TURN: Duration = Duration::from_millis(3);
+/// A listing's burst is one portion of text, each made in bounded time.
+const LISTING_BUDGET: u64 = 1;
 
 /// A transfer lent to a worker, with everything one burst needs.
 pub(crate) struct LentTransfer {
@@ -153,7 +160,11 @@ impl LentTransfer {
             {
                 pacer.cork_if(context.is_only_one_running());
             }
-            let burst = self.move_bytes(context, budget, &mut portion);
+            let burst = match self.prepare_listing(context) {
+                Some(NextText::NotYet) => Burst::BudgetSpent,
+                Some(NextText::Ready) => self.move_bytes(context, LISTING_BUDGET, &mut portion),
+                None => self.move_bytes(context, budget, &mut portion),
+            };
             if let Burst::Finished(end) = burst {
                 if streams {
                     // Closed here, where close(2) may block: no state asks about the file of a
@@ -165,8 +176,13 @@ impl LentTransfer {
             if let (Burst::WantsRead, Some(channel)) = (&burst, &self.channel) {
                 channel.acknowledge();
             }
+            let turn = match (&self.file, &burst) {
+                (Some(OpenFile::Listing(_)), Burst::BudgetSpent) => LISTING_TURN,
+                _ => Duration::ZERO,
+            };
             let stopped = self.stop.load(Ordering::Relaxed);
-            if stopped || context.has_waiting_work() || began.elapsed() >= LENT_MAX {
+            let is_due = |longest| began.elapsed() >= longest;
+            if stopped || (context.has_waiting_work() && is_due(turn)) || is_due(LENT_MAX) {
                 return burst;
             }
             let Some(channel) = &self.channel else {
@@ -183,6 +199,28 @@ impl LentTransfer {
                 let pace = pacer.pace(before, moved, began.elapsed(), LINGER);
                 budget = pace.unwrap_or(BUDGET);
             }
+        }
+    }
+
+    /// Makes text of the listing that is sent, for a while; `None` where a file is sent.
+    fn prepare_listing(&mut self, context: &WorkerContext<'_>) -> Option<NextText> {
+        let chunk = self.chunk(context);
+        let Some(OpenFile::Listing(text)) = &mut self.file else {
+            return None;
+        };
+        if self.stop.load(Ordering::Relaxed) {
+            return Some(NextText::Ready);
+        }
+        let (sent, until) = (self.transfer.moved(), Instant::now() + LISTING_TURN);
+        Some(text.prepare(context.worker, sent, chunk, until))
+    }
+
+    /// Bytes that are read and sent at a time.
+    fn chunk(&self, context: &WorkerContext<'_>) -> usize {
+        match self.transfer.is_streaming() {
+            true if context.is_only_one_running() => STREAM_CHUNK,
+            true => STREAM_CHUNK_SHARED,
+            false => context.scratch.len(),
         }
     }
 
@@ -225,7 +263,7 @@ impl LentTransfer {
         budget: u64,
         portion: &mut Portion,
     ) -> Burst {
-        let clear = self.is_clear();
+        let (clear, chunk) = (self.is_clear(), self.chunk(context));
         let Self {
             channel,
             transfer,
@@ -238,11 +276,6 @@ impl LentTransfer {
             yielding: context.yielding,
             file: file.as_mut(),
             portion,
-        };
-        let chunk = match transfer.is_streaming() {
-            true if context.is_only_one_running() => STREAM_CHUNK,
-            true => STREAM_CHUNK_SHARED,
-            false => context.scratch.len(),
         };
         let resources = BurstResources {
             scratch: &mut context.scratch[..chunk],

@@ -25,6 +25,7 @@ use super::listing_text::{ListingText, allowed, facts, listed};
 use super::open_file::OpenFile;
 use super::open_listing::open_listing;
 use super::refusal::refusal;
+use super::schedule::{AccountNumber, Class, Device, WorkKind};
 use super::small_file::{SMALL_FILE_MAX, SmallFile};
 use crate::accounts::lock::{holder_of, process};
 use crate::accounts::store::Accounts;
@@ -70,7 +71,27 @@ pub(crate) struct JobRequest {
     pub(crate) stop: Arc<AtomicBool>,
     /// The number of the connection (`ConnectionId::number`), stored as the owner of its uploads.
     pub(crate) owner: u64,
+    /// The file system of the home, once it is known.
+    pub(crate) device: Option<Device>,
+    pub(crate) account: AccountNumber,
     pub(crate) since: Instant,
+}
+
+impl JobRequest {
+    /// What the job counts against.
+    pub(crate) fn kind(&self) -> WorkKind {
+        let class = match self.job {
+            Job::CheckPassword { .. } => Class::Crypt,
+            Job::OpenHome => Class::Opening,
+            Job::Publish { .. } | Job::PublishStream { .. } => Class::Publication,
+            _ => Class::Short,
+        };
+        WorkKind {
+            class,
+            device: self.device,
+            account: self.account,
+        }
+    }
 }
 
 /// An open home and the device number of its file system.

@@ -2,7 +2,7 @@
 
 use std::mem;
 use std::os::unix::ffi::OsStrExt;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use skiff_sessions::wire::ftp::listing_lines::{push_long, push_machine, push_name};
 use skiff_sessions::wire::ftp::pattern::Pattern;
@@ -17,6 +17,8 @@ use skiff_vfs::{
 
 /// Bytes of text made ahead of what is sent.
 const TEXT_AHEAD: usize = 64 * 1024;
+/// Entries between two looks at the clock.
+const ENTRIES_PER_LOOK: u32 = 16;
 
 /// A listing whose entries become lines as they are read.
 pub(crate) struct ListingText {
@@ -27,6 +29,16 @@ pub(crate) struct ListingText {
     text: Vec<u8>,
     /// The offset of the first byte of `text` in the whole listing.
     start: u64,
+    /// Why there is no more, behind `text`.
+    failure: Option<VfsError>,
+}
+
+/// How far the text is that is to be sent next.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum NextText {
+    /// There is some, or nothing more comes.
+    Ready,
+    NotYet,
 }
 
 /// The format of the lines, and which names are listed.
@@ -124,6 +136,7 @@ impl ListingText {
             folder: None,
             text: Vec::new(),
             start: 0,
+            failure: None,
         }
     }
 
@@ -134,26 +147,73 @@ impl ListingText {
             folder: None,
             text: Vec::new(),
             start: 0,
+            failure: None,
         }
     }
 
+    /// Makes text until there are `wanted` bytes behind the first `sent` ones of the listing, or
+    /// until that time. Without it a directory whose names are all left out, or are sorted first,
+    /// would hold its worker until its end.
+    pub(super) fn prepare(
+        &mut self,
+        worker: &Worker,
+        sent: u64,
+        wanted: usize,
+        until: Instant,
+    ) -> NextText {
+        self.drop_sent(sent);
+        let wanted = wanted.min(TEXT_AHEAD);
+        let mut entries = 0;
+        while self.text.len() < wanted {
+            if !self.push_next(worker) {
+                return NextText::Ready;
+            }
+            entries += 1;
+            // The first step may be a long one: it sorts.
+            if entries % ENTRIES_PER_LOOK == 1 && Instant::now() >= until {
+                break;
+            }
+        }
+        match self.text.is_empty() {
+            true => NextText::NotYet,
+            false => NextText::Ready,
+        }
+    }
+
+    /// Reads what [`Self::prepare`] has made, or the next entry where that is all sent.
     pub(super) fn read_at(
         &mut self,
         worker: &Worker,
         offset: u64,
         buf: &mut [u8],
     ) -> Result<usize, VfsError> {
-        let sent = (offset - self.start) as usize;
-        self.text.drain(..sent.min(self.text.len()));
-        self.start = offset;
-        let wanted = buf.len().min(TEXT_AHEAD);
-        while self.text.len() < wanted && self.push_next(worker)? {}
+        self.drop_sent(offset);
+        while self.text.is_empty() && self.push_next(worker) {}
+        match self.failure.take() {
+            Some(failure) if self.text.is_empty() => return Err(failure),
+            failure => self.failure = failure,
+        }
         let count = self.text.len().min(buf.len());
         buf[..count].copy_from_slice(&self.text[..count]);
         Ok(count)
     }
 
-    fn push_next(&mut self, worker: &Worker) -> Result<bool, VfsError> {
+    fn drop_sent(&mut self, sent: u64) {
+        let of_text = usize::try_from(sent - self.start).unwrap_or(usize::MAX);
+        self.text.drain(..of_text.min(self.text.len()));
+        self.start = sent;
+    }
+
+    /// Makes the next entry's text; false once there is no more.
+    fn push_next(&mut self, worker: &Worker) -> bool {
+        self.try_push_next(worker).unwrap_or_else(|failure| {
+            self.entries = Entries::Done;
+            self.failure = Some(failure);
+            false
+        })
+    }
+
+    fn try_push_next(&mut self, worker: &Worker) -> Result<bool, VfsError> {
         match &mut self.entries {
             Entries::Unread(_) => self.begin(worker)?,
             Entries::Directory(listing) => {

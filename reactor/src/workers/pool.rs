@@ -5,6 +5,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use mio::Waker;
@@ -21,6 +22,11 @@ use super::yielding::Yielding;
 const SCRATCH: usize = 512 * 1024;
 /// Bytes read from a TLS socket at a time.
 const CIPHER: usize = 128 * 1024;
+
+/// How long work may wait whose file system or account holds all the threads that it may.
+const WAIT_MAX: Duration = Duration::from_secs(30);
+/// Time between two looks for work that has waited so long.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// What a worker lends to the work item it runs.
 pub(crate) struct WorkerContext<'a> {
@@ -49,15 +55,20 @@ impl WorkerContext<'_> {
 /// An item of work, and the outcome it returns to the reactor.
 pub(crate) trait Work: Send + 'static {
     type Outcome: Send + 'static;
+    /// When a peer has asked for it who waits for an answer; `None` where nobody does.
+    fn asked_at(&self) -> Option<Instant>;
     fn run(self, context: &mut WorkerContext<'_>) -> Self::Outcome;
 }
 
 /// The worker threads and the work that waits for them.
 pub(crate) struct Pool<W: Work> {
     workers: ThreadGroup<W>,
-    /// Threads for streams that the kernel copies. They mostly wait in sendfile(2) or splice(2) and
-    /// so may be many; more threads that compute would only delay small commands.
+    /// Threads for streams that the kernel copies, and for publications. They mostly wait in
+    /// sendfile(2), splice(2) or fsync(2) and so may be many; more threads that compute would only
+    /// delay small commands.
     copiers: ThreadGroup<W>,
+    /// When the waiting work is looked through for what waits too long; `None` before the first time.
+    look_at: Option<Instant>,
     outcomes: Receiver<(WorkKind, W::Outcome)>,
     wake_pending: Arc<AtomicBool>,
 }
@@ -89,6 +100,7 @@ impl<W: Work> Pool<W> {
                 UnparkOrder::LastParked,
                 &to_reactor,
             )?,
+            look_at: None,
             outcomes,
             wake_pending,
         })
@@ -115,6 +127,28 @@ impl<W: Work> Pool<W> {
         Some(outcome)
     }
 
+    /// When [`Self::take_overdue`] may have something to give.
+    pub(crate) fn next_look(&self) -> Option<Instant> {
+        let waiting = self.workers.schedule.waiting() + self.copiers.schedule.waiting();
+        self.look_at.filter(|_| waiting > 0)
+    }
+
+    /// Takes out the work that has waited too long for its file system or for its account, whose
+    /// threads others hold for as long as a disk hangs.
+    pub(crate) fn take_overdue(&mut self, now: Instant) -> Vec<(WorkKind, W)> {
+        if self.look_at.is_some_and(|at| now < at) {
+            return Vec::new();
+        }
+        self.look_at = Some(now + LOOK_EVERY);
+        let is_overdue = |kind: WorkKind, work: &W| {
+            let asked_at = work.asked_at().filter(|_| kind.device.is_some());
+            asked_at.is_some_and(|asked_at| now.duration_since(asked_at) >= WAIT_MAX)
+        };
+        let mut overdue = self.workers.take_out(is_overdue);
+        overdue.extend(self.copiers.take_out(is_overdue));
+        overdue
+    }
+
     /// True if nothing runs and nothing waits.
     pub(crate) fn is_idle(&self) -> bool {
         self.workers.is_idle() && self.copiers.is_idle()
@@ -126,13 +160,13 @@ impl<W: Work> Pool<W> {
         self.workers.shut_down();
         self.copiers.shut_down();
         while !(self.workers.is_finished() && self.copiers.is_finished()) && keep_waiting() {
-            std::thread::sleep(std::time::Duration::from_millis(5));
+            std::thread::sleep(Duration::from_millis(5));
         }
     }
 
     fn group_for(&mut self, class: Class) -> &mut ThreadGroup<W> {
         match class {
-            Class::KernelCopy => &mut self.copiers,
+            Class::KernelCopy | Class::Publication => &mut self.copiers,
             _ => &mut self.workers,
         }
     }
@@ -190,6 +224,19 @@ impl<W: Work> ThreadGroup<W> {
                 self.parker.unpark_one();
             }
         }
+        self.note_load();
+    }
+
+    fn take_out(&mut self, wanted: impl Fn(WorkKind, &W) -> bool) -> Vec<(WorkKind, W)> {
+        let taken = match self.schedule.waiting() {
+            0 => Vec::new(),
+            _ => self.schedule.take_out(wanted),
+        };
+        self.note_load();
+        taken
+    }
+
+    fn note_load(&self) {
         let (waiting, running) = (self.schedule.waiting(), self.schedule.running());
         self.load.waiting.store(waiting, Ordering::Relaxed);
         self.load.running.store(running, Ordering::Relaxed);
@@ -263,5 +310,181 @@ impl<W: Work> Thread<W> {
                 log::error!("the reactor cannot be woken: {error}");
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Receiver as Awaited, SyncSender, sync_channel};
+
+    use mio::{Events, Poll, Token};
+
+    use super::super::schedule::{AccountNumber, Device};
+    use super::*;
+
+    /// Hangs until the sender of the channel is dropped, or does nothing.
+    struct Item {
+        name: &'static str,
+        hangs: Option<Awaited<()>>,
+        asked_at: Option<Instant>,
+    }
+
+    impl Work for Item {
+        type Outcome = &'static str;
+
+        fn asked_at(&self) -> Option<Instant> {
+            self.asked_at
+        }
+
+        fn run(self, _: &mut WorkerContext<'_>) -> &'static str {
+            if let Some(hangs) = self.hangs {
+                let _ = hangs.recv();
+            }
+            self.name
+        }
+    }
+
+    struct Fixture {
+        pool: Pool<Item>,
+        poll: Poll,
+        asked_at: Instant,
+        hanging: Vec<SyncSender<()>>,
+    }
+
+    impl Fixture {
+        fn new() -> Self {
+            let poll = Poll::new().unwrap();
+            let waker = Arc::new(Waker::new(poll.registry(), Token(0)).unwrap());
+            let yielding = Yielding::to(poll.registry().try_clone().unwrap());
+            Self {
+                pool: Pool::start(&waker, &yielding).unwrap(),
+                poll,
+                asked_at: Instant::now(),
+                hanging: Vec::new(),
+            }
+        }
+
+        fn submit(&mut self, name: &'static str, kind: WorkKind) {
+            let asked_at = Some(self.asked_at);
+            let hangs = None;
+            self.pool.submit(
+                kind,
+                Item {
+                    name,
+                    hangs,
+                    asked_at,
+                },
+            );
+        }
+
+        fn submit_hanging(&mut self, name: &'static str, kind: WorkKind) {
+            let (sender, hangs) = sync_channel(0);
+            self.hanging.push(sender);
+            self.pool.submit(
+                kind,
+                Item {
+                    name,
+                    hangs: Some(hangs),
+                    asked_at: Some(self.asked_at),
+                },
+            );
+        }
+
+        /// The next outcome, waited for.
+        fn done(&mut self) -> &'static str {
+            let mut events = Events::with_capacity(1);
+            loop {
+                self.pool.clear_wake();
+                if let Some(name) = self.pool.take() {
+                    return name;
+                }
+                self.poll.poll(&mut events, None).unwrap();
+            }
+        }
+    }
+
+    fn of(account: u64, class: Class, device: Option<Device>) -> WorkKind {
+        WorkKind {
+            class,
+            device,
+            account: AccountNumber(account),
+        }
+    }
+
+    const HOMES: Option<Device> = Some(Device::Number(1));
+
+    #[test]
+    fn homes_that_hang_leave_the_logins_of_others_their_threads() {
+        for device in [HOMES, Some(Device::Unknown)] {
+            let mut fixture = Fixture::new();
+            for account in 10..22 {
+                fixture.submit_hanging("hanging", of(account, Class::Opening, device));
+            }
+            let other = Some(Device::Number(2));
+            let steps = [
+                ("look-up", of(2, Class::Short, None)),
+                ("check", of(2, Class::Crypt, None)),
+                ("opening", of(2, Class::Opening, other)),
+                ("command", of(2, Class::Short, other)),
+            ];
+            for (name, kind) in steps {
+                fixture.submit(name, kind);
+                assert_eq!(fixture.done(), name);
+            }
+            fixture.hanging.clear();
+            for _ in 0..12 {
+                assert_eq!(fixture.done(), "hanging");
+            }
+            assert!(fixture.pool.is_idle());
+        }
+    }
+
+    #[test]
+    fn slow_publications_of_one_account_hold_up_nothing_of_another_on_the_same_disk() {
+        let mut fixture = Fixture::new();
+        for _ in 0..40 {
+            fixture.submit_hanging("slow", of(1, Class::Publication, HOMES));
+        }
+        for (name, class) in [
+            ("opening", Class::Short),
+            ("burst", Class::Burst),
+            ("publication", Class::Publication),
+            ("stream", Class::KernelCopy),
+        ] {
+            fixture.submit(name, of(2, class, HOMES));
+            assert_eq!(fixture.done(), name);
+        }
+        fixture.hanging.clear();
+    }
+
+    #[test]
+    fn what_waits_too_long_for_its_file_system_is_given_back_and_nothing_else() {
+        let mut fixture = Fixture::new();
+        let asked_at = fixture.asked_at;
+        assert!(fixture.pool.take_overdue(asked_at).is_empty());
+        for _ in 0..40 {
+            fixture.submit_hanging("hanging", of(1, Class::Short, HOMES));
+        }
+        fixture.submit_hanging("last", of(1, Class::Short, HOMES));
+        let running = fixture.pool.workers.schedule.running();
+        // What nobody waits for, or what touches no home, is not refused.
+        fixture.submit_hanging("no home", of(1, Class::Short, None));
+        fixture.asked_at = asked_at + Duration::from_secs(20);
+        fixture.submit_hanging("later", of(1, Class::Short, HOMES));
+        let look = fixture.pool.next_look().unwrap();
+        assert!(fixture.pool.take_overdue(look).is_empty());
+        let overdue = fixture.pool.take_overdue(asked_at + WAIT_MAX);
+        assert_eq!(overdue.len(), 41 - running);
+        assert!(overdue.iter().any(|(_, item)| item.name == "last"));
+        assert!(overdue.iter().all(|(kind, _)| kind.device == HOMES));
+        assert_eq!(fixture.pool.workers.schedule.waiting(), 2);
+        fixture.hanging.clear();
+    }
+
+    #[test]
+    fn nobody_looks_where_nothing_waits() {
+        let mut fixture = Fixture::new();
+        fixture.pool.take_overdue(fixture.asked_at);
+        assert_eq!(fixture.pool.next_look(), None);
     }
 }

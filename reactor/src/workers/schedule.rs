@@ -1,7 +1,7 @@
-//! Decides which waiting work runs next: short jobs before bursts, and shares of threads that
-//! password checks, handshakes and any one file system cannot exceed.
+//! Decides which waiting work runs next: short jobs before bursts, accounts by turns, and shares of
+//! threads that password checks, handshakes, any one file system and any one account cannot exceed.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 
 /// The class of a work item.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -10,8 +10,13 @@ pub(crate) enum Class {
     Short,
     /// A TLS handshake or a password check: processor time, no disk.
     Crypt,
+    /// The opening of a home, the first that touches a disk for a session.
+    Opening,
     /// A burst of bulk data.
     Burst,
+    /// The publication of an upload: its thread mostly waits for fsync(2), or for a client that may
+    /// have broken off.
+    Publication,
     /// A stream that the kernel copies between a file and a socket: its thread mostly waits for one
     /// of the two.
     KernelCopy,
@@ -21,299 +26,357 @@ pub(crate) enum Class {
     Recount,
 }
 
-/// The class and file system that a work item counts against.
+/// The classes, the most urgent first.
+const CLASSES: [Class; 8] = [
+    Class::Short,
+    Class::Crypt,
+    Class::Opening,
+    Class::Burst,
+    Class::Publication,
+    Class::KernelCopy,
+    Class::Long,
+    Class::Recount,
+];
+
+/// On whose account work is done: a user's, a network's before the login, or the daemon's.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct AccountNumber(pub(crate) u64);
+
+impl AccountNumber {
+    /// What nobody in particular has asked for.
+    pub(crate) const DAEMON: Self = Self(0);
+}
+
+/// The file system that a work item may hang on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Device {
+    Number(u64),
+    /// That of a home of which nothing is known yet: all such homes count as one file system.
+    Unknown,
+}
+
+/// What a work item counts against.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct WorkKind {
     pub(crate) class: Class,
-    /// The device number of the file system that the item may hang on; `None` for none.
-    pub(crate) device: Option<u64>,
+    /// `None` for work that touches no home.
+    pub(crate) device: Option<Device>,
+    pub(crate) account: AccountNumber,
 }
 
-/// How many threads each class and each file system may hold.
+impl WorkKind {
+    /// Work of the daemon itself.
+    pub(crate) const fn of_daemon(class: Class, device: Option<Device>) -> Self {
+        Self {
+            class,
+            device,
+            account: AccountNumber::DAEMON,
+        }
+    }
+}
+
+/// How many threads each class, each file system and each account may hold.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Shares {
     pub(crate) threads: usize,
     /// All classes but [`Class::Short`] together.
     not_short: usize,
     crypt: usize,
+    openings: usize,
+    publications: usize,
     device: usize,
     device_bursts: usize,
+    device_openings: usize,
 }
 
 impl Shares {
     /// Shares of `threads` (at least 4) worker threads, two for each processor and one more. One
     /// thread stays free for short jobs, one from any single file system, and one from the bursts
     /// of any single file system. Those bursts hold one thread more than there are processors, so
-    /// that one can go on while the reactor takes a finished burst and sends the next.
+    /// that one can go on while the reactor takes a finished burst and sends the next. Openings
+    /// leave two threads: one for the look-up of an account, one for the check of a password.
     pub(crate) fn of(threads: usize) -> Self {
+        let openings = threads - 2;
         Self {
             threads,
             not_short: threads - 1,
             crypt: threads / 2,
+            openings,
+            publications: 0,
             device: threads - threads / 4,
             device_bursts: threads.div_ceil(2),
+            device_openings: openings.div_ceil(2),
         }
     }
 
-    /// Shares of `threads` kernel-copy threads. One stays free from any single file system.
+    /// Shares of `threads` threads that mostly wait in the kernel. One stays free from any single
+    /// file system, and a quarter from publications.
     pub(crate) fn of_copiers(threads: usize) -> Self {
         Self {
             threads,
             not_short: threads,
             crypt: 0,
+            openings: 0,
+            publications: threads - threads / 4,
             device: threads - 1,
             device_bursts: 0,
+            device_openings: 0,
+        }
+    }
+
+    fn of_class(&self, class: Class) -> usize {
+        match class {
+            Class::Short | Class::KernelCopy => self.threads,
+            Class::Crypt | Class::Long | Class::Recount => self.crypt,
+            Class::Opening => self.openings,
+            Class::Burst => self.not_short,
+            Class::Publication => self.publications,
+        }
+    }
+
+    /// How many threads of `class` one account may hold.
+    fn of_account(&self, class: Class, reach: Reach) -> usize {
+        let of_class = self.of_class(class);
+        match (reach, class) {
+            // An account has one home, on one file system.
+            (_, Class::Opening) => (self.device_openings / 2).max(1),
+            (Reach::Half, _) => (of_class / 2).max(1),
+            // These wait for disks, for as long as a disk likes.
+            (Reach::Most, Class::Short | Class::Publication) => self.threads.div_ceil(2),
+            // These come back within milliseconds.
+            (Reach::Most, Class::Crypt | Class::Burst | Class::KernelCopy) => of_class,
+            // These are the daemon's.
+            (Reach::Most, Class::Long | Class::Recount) => of_class,
         }
     }
 }
 
-/// The queue of one class on one file system.
-struct Queue<T> {
-    kind: WorkKind,
-    waiting: VecDeque<T>,
-    running: usize,
+/// How far an account may go.
+#[derive(Clone, Copy, Debug)]
+enum Reach {
+    /// While another account waits that can go on.
+    Half,
+    /// While none does.
+    Most,
 }
 
-/// The queues and what runs of each. No thread is touched here, so that the promises are tested
-/// without threads.
+/// The queues of one class on one file system, one for each account that waits. An account has at
+/// most one turn in `turns`, which takes its oldest item.
+struct Queue<T> {
+    class: Class,
+    device: Option<Device>,
+    waiting: HashMap<AccountNumber, VecDeque<T>>,
+    turns: VecDeque<Turn>,
+}
+
+#[derive(Clone, Copy)]
+struct Turn {
+    /// Turns of all queues are taken in this order.
+    number: u64,
+    account: AccountNumber,
+}
+
+/// The turn that is next.
+struct Next {
+    number: u64,
+    queue: usize,
+    /// Where in the queue's turns.
+    at: usize,
+}
+
+/// The queues and what runs. No thread is touched here, so that the promises are tested without
+/// threads.
 pub(crate) struct Schedule<T> {
     shares: Shares,
     queues: Vec<Queue<T>>,
-    running: usize,
-    /// The queue where the next search begins, so that queues of one class take turns.
-    turn: usize,
+    /// As many as threads at most.
+    running: Vec<WorkKind>,
+    waiting: usize,
+    turns: u64,
+    /// Queues of accounts that wait no more, to be used again.
+    spare: Vec<VecDeque<T>>,
 }
+
+/// Empty queues that are kept, so that a lone session allocates none for each of its items.
+const KEPT: usize = 16;
 
 impl<T> Schedule<T> {
     pub(crate) fn new(shares: Shares) -> Self {
         Self {
             shares,
             queues: Vec::new(),
-            running: 0,
-            turn: 0,
+            running: Vec::new(),
+            waiting: 0,
+            turns: 0,
+            spare: Vec::new(),
         }
     }
 
     pub(crate) fn push(&mut self, kind: WorkKind, work: T) {
-        match self.queues.iter_mut().find(|queue| queue.kind == kind) {
-            Some(queue) => queue.waiting.push_back(work),
-            None => {
-                let waiting = VecDeque::from([work]);
-                self.queues.push(Queue {
-                    kind,
-                    waiting,
-                    running: 0,
-                });
-            }
-        }
+        let WorkKind {
+            class,
+            device,
+            account,
+        } = kind;
+        let same = |queue: &Queue<T>| queue.class == class && queue.device == device;
+        let index = self.queues.iter().position(same).unwrap_or_else(|| {
+            self.queues.push(Queue {
+                class,
+                device,
+                waiting: HashMap::new(),
+                turns: VecDeque::new(),
+            });
+            self.queues.len() - 1
+        });
+        let number = self.turns;
+        let queue = &mut self.queues[index];
+        let spare = &mut self.spare;
+        let waiting = queue.waiting.entry(account).or_insert_with(|| {
+            queue.turns.push_back(Turn { number, account });
+            spare.pop().unwrap_or_default()
+        });
+        waiting.push_back(work);
+        self.turns += 1;
+        self.waiting += 1;
     }
 
     pub(crate) fn finished(&mut self, kind: WorkKind) {
-        self.running -= 1;
-        if let Some(queue) = self.queues.iter_mut().find(|queue| queue.kind == kind) {
-            queue.running -= 1;
+        if let Some(at) = self.running.iter().position(|running| *running == kind) {
+            self.running.swap_remove(at);
         }
-        self.queues
-            .retain(|queue| queue.running > 0 || !queue.waiting.is_empty());
+        if self.queues.len() > KEPT {
+            self.queues.retain(|queue| !queue.turns.is_empty());
+        }
     }
 
     pub(crate) fn next(&mut self) -> Option<(WorkKind, T)> {
-        if self.running >= self.shares.threads {
+        if self.waiting == 0 || self.running.len() >= self.shares.threads {
             return None;
         }
-        let order = [
-            Class::Short,
-            Class::Crypt,
-            Class::Burst,
-            Class::KernelCopy,
-            Class::Long,
-            Class::Recount,
-        ];
-        let index = order.into_iter().find_map(|class| self.ready(class))?;
-        let queue = &mut self.queues[index];
-        let work = queue.waiting.pop_front()?;
-        queue.running += 1;
-        self.running += 1;
-        self.turn = index + 1;
-        Some((self.queues[index].kind, work))
+        let next = CLASSES.into_iter().find_map(|class| self.ready(class))?;
+        let (kind, work) = self.take(&next)?;
+        self.running.push(kind);
+        self.waiting -= 1;
+        Some((kind, work))
     }
 
-    fn ready(&self, class: Class) -> Option<usize> {
-        let count = self.queues.len();
-        (0..count)
-            .map(|step| (self.turn + step) % count)
-            .find(|&index| {
-                let queue = &self.queues[index];
-                queue.kind.class == class && !queue.waiting.is_empty() && self.fits(queue.kind)
-            })
-    }
-
-    fn fits(&self, WorkKind { class, device }: WorkKind) -> bool {
-        let running = |counts: &dyn Fn(WorkKind) -> bool| -> usize {
-            let queues = self.queues.iter().filter(|queue| counts(queue.kind));
-            queues.map(|queue| queue.running).sum()
+    /// Takes the oldest item of the account whose turn it is, and gives the account its next turn.
+    fn take(&mut self, next: &Next) -> Option<(WorkKind, T)> {
+        let queue = &mut self.queues[next.queue];
+        let Turn { account, .. } = queue.turns.remove(next.at)?;
+        let waiting = queue.waiting.get_mut(&account)?;
+        let work = waiting.pop_front()?;
+        if waiting.is_empty() {
+            let has_room = self.spare.len() < KEPT;
+            let emptied = queue.waiting.remove(&account).filter(|_| has_room);
+            self.spare.extend(emptied);
+        } else {
+            let number = self.turns;
+            self.turns += 1;
+            queue.turns.push_back(Turn { number, account });
+        }
+        let kind = WorkKind {
+            class: queue.class,
+            device: queue.device,
+            account,
         };
+        Some((kind, work))
+    }
+
+    fn ready(&self, class: Class) -> Option<Next> {
+        let reaches = [Reach::Half, Reach::Most];
+        reaches
+            .into_iter()
+            .find_map(|reach| self.ready_within(class, reach))
+    }
+
+    /// The oldest turn of an account that may hold one thread more. Those that are passed over hold
+    /// threads, so they are not many.
+    fn ready_within(&self, class: Class, reach: Reach) -> Option<Next> {
+        let most = self.shares.of_account(class, reach);
+        let may = |turn: &Turn| {
+            self.count(|kind| kind.class == class && kind.account == turn.account) < most
+        };
+        let queues = self.queues.iter().enumerate();
+        let turns = queues.filter_map(|(index, queue)| {
+            if queue.class != class || queue.turns.is_empty() || !self.fits(class, queue.device) {
+                return None;
+            }
+            let at = queue.turns.iter().position(may)?;
+            Some(Next {
+                number: queue.turns[at].number,
+                queue: index,
+                at,
+            })
+        });
+        turns.min_by_key(|next| next.number)
+    }
+
+    fn count(&self, counts: impl Fn(&WorkKind) -> bool) -> usize {
+        self.running.iter().filter(|kind| counts(kind)).count()
+    }
+
+    /// Whether the class and the file system may hold one thread more.
+    fn fits(&self, class: Class, device: Option<Device>) -> bool {
         let is_bulk = |class: Class| matches!(class, Class::Burst | Class::Long | Class::Recount);
-        let of_class = running(&|kind| kind.class == class);
+        let same = |kind: &WorkKind| device.is_some() && kind.device == device;
+        let same_class = |kind: &WorkKind| same(kind) && kind.class == class;
+        let shares = &self.shares;
         let class_fits = match class {
-            Class::Short | Class::Burst | Class::KernelCopy => true,
-            Class::Crypt => of_class < self.shares.crypt,
+            Class::Short | Class::KernelCopy | Class::Crypt | Class::Publication => true,
+            Class::Opening => self.count(same_class) < shares.device_openings,
+            Class::Burst => true,
             // One for each file system: a dead one stops no other.
             Class::Long | Class::Recount => {
-                of_class < self.shares.crypt
-                    && running(&|kind| kind.class == class && kind.device == device) < 1
+                self.count(|kind| kind.class == class && kind.device == device) < 1
             }
         };
-        let not_short = running(&|kind| kind.class != Class::Short);
-        let leaves_one = class == Class::Short || not_short < self.shares.not_short;
-        let same = |kind: WorkKind| device.is_some() && kind.device == device;
+        let leaves_one = class == Class::Short
+            || self.count(|kind| kind.class != Class::Short) < shares.not_short;
         class_fits
             && leaves_one
-            && running(&same) < self.shares.device
+            && self.count(|kind| kind.class == class) < shares.of_class(class)
+            && self.count(same) < shares.device
             && (!is_bulk(class)
-                || running(&|kind| same(kind) && is_bulk(kind.class)) < self.shares.device_bursts)
+                || self.count(|kind| same(kind) && is_bulk(kind.class)) < shares.device_bursts)
+    }
+
+    /// Takes out the waiting items that are `wanted`.
+    pub(crate) fn take_out(&mut self, wanted: impl Fn(WorkKind, &T) -> bool) -> Vec<(WorkKind, T)> {
+        let mut taken = Vec::new();
+        for queue in &mut self.queues {
+            let (class, device) = (queue.class, queue.device);
+            queue.waiting.retain(|&account, waiting| {
+                let kind = WorkKind {
+                    class,
+                    device,
+                    account,
+                };
+                for _ in 0..waiting.len() {
+                    match waiting.pop_front() {
+                        Some(work) if wanted(kind, &work) => taken.push((kind, work)),
+                        kept => waiting.extend(kept),
+                    }
+                }
+                !waiting.is_empty()
+            });
+            let waiting = &queue.waiting;
+            queue
+                .turns
+                .retain(|turn| waiting.contains_key(&turn.account));
+        }
+        self.waiting -= taken.len();
+        taken
     }
 
     pub(crate) fn running(&self) -> usize {
-        self.running
+        self.running.len()
     }
 
     pub(crate) fn waiting(&self) -> usize {
-        self.queues.iter().map(|queue| queue.waiting.len()).sum()
+        self.waiting
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const fn kind(class: Class, device: u64) -> WorkKind {
-        WorkKind {
-            class,
-            device: Some(device),
-        }
-    }
-
-    const HANDSHAKE: WorkKind = WorkKind {
-        class: Class::Crypt,
-        device: None,
-    };
-
-    /// More of each than there are threads.
-    fn flooded(shares: Shares, by: &[WorkKind]) -> Schedule<u32> {
-        let mut schedule = Schedule::new(shares);
-        for work in 0..100 {
-            for &kind in by {
-                schedule.push(kind, work);
-            }
-        }
-        schedule
-    }
-
-    fn drain(schedule: &mut Schedule<u32>) -> Vec<WorkKind> {
-        std::iter::from_fn(|| schedule.next())
-            .map(|(kind, _)| kind)
-            .collect()
-    }
-
-    /// From one processor to 32.
-    const THREADS: std::ops::Range<usize> = 4..66;
-
-    #[test]
-    fn short_jobs_go_before_bursts_and_find_a_thread() {
-        for threads in THREADS {
-            let bursts = [kind(Class::Burst, 1), kind(Class::Burst, 2)];
-            let mut schedule = flooded(Shares::of(threads), &bursts);
-            assert_eq!(drain(&mut schedule).len(), threads - 1);
-            schedule.push(kind(Class::Short, 1), 1000);
-            assert_eq!(drain(&mut schedule), [kind(Class::Short, 1)]);
-        }
-    }
-
-    #[test]
-    fn a_dead_file_system_leaves_threads_to_the_others() {
-        for threads in THREADS {
-            let dead = [kind(Class::Burst, 1), kind(Class::Short, 1)];
-            let mut schedule = flooded(Shares::of(threads), &dead);
-            assert_eq!(drain(&mut schedule).len(), threads - threads / 4);
-            schedule.push(kind(Class::Short, 2), 1000);
-            assert_eq!(drain(&mut schedule), [kind(Class::Short, 2)]);
-        }
-    }
-
-    #[test]
-    fn streams_carried_on_one_file_system_leave_a_thread_to_others() {
-        let mut schedule = flooded(Shares::of_copiers(9), &[kind(Class::KernelCopy, 1)]);
-        assert_eq!(drain(&mut schedule).len(), 8);
-        for work in 0..100 {
-            schedule.push(kind(Class::KernelCopy, 2), work);
-        }
-        assert_eq!(drain(&mut schedule), [kind(Class::KernelCopy, 2)]);
-    }
-
-    #[test]
-    fn bursts_of_one_file_system_leave_threads_to_those_of_another_and_to_short_jobs() {
-        for threads in THREADS {
-            let mut schedule = flooded(Shares::of(threads), &[kind(Class::Burst, 1)]);
-            assert_eq!(drain(&mut schedule).len(), threads.div_ceil(2));
-            schedule.push(kind(Class::Burst, 2), 1000);
-            schedule.push(kind(Class::Short, 2), 1001);
-            let others = [kind(Class::Short, 2), kind(Class::Burst, 2)];
-            assert_eq!(drain(&mut schedule), others, "{threads} threads");
-        }
-    }
-
-    #[test]
-    fn a_count_on_a_dead_file_system_stops_none_on_another() {
-        for class in [Class::Long, Class::Recount] {
-            let dead = [kind(Class::Recount, 1), kind(Class::Long, 1)];
-            let mut schedule = flooded(Shares::of(5), &dead);
-            assert_eq!(drain(&mut schedule), [dead[1], dead[0]]);
-            schedule.push(kind(class, 2), 1000);
-            assert_eq!(drain(&mut schedule), [kind(class, 2)]);
-        }
-    }
-
-    #[test]
-    fn handshakes_hold_at_most_half() {
-        for threads in THREADS {
-            let mut schedule = flooded(Shares::of(threads), &[HANDSHAKE]);
-            assert_eq!(drain(&mut schedule).len(), threads / 2);
-        }
-    }
-
-    #[test]
-    fn handshakes_and_bursts_together_leave_a_thread_to_short_jobs() {
-        for threads in THREADS {
-            let both = [HANDSHAKE, kind(Class::Burst, 1)];
-            let mut schedule = flooded(Shares::of(threads), &both);
-            assert_eq!(drain(&mut schedule).len(), threads - 1);
-            schedule.push(kind(Class::Short, 1), 1000);
-            assert_eq!(drain(&mut schedule), [kind(Class::Short, 1)]);
-        }
-    }
-
-    #[test]
-    fn file_systems_take_turns_and_all_work_is_done_once() {
-        let mut schedule = Schedule::new(Shares::of(5));
-        for work in 0..10 {
-            for device in 1..5 {
-                schedule.push(kind(Class::Burst, device), work);
-            }
-        }
-        let first: Vec<_> = drain(&mut schedule).into_iter().map(|t| t.device).collect();
-        assert_eq!(first, [Some(1), Some(2), Some(3), Some(4)]);
-        let mut done = 4;
-        schedule.finished(kind(Class::Burst, 1));
-        while let Some((kind, _)) = schedule.next() {
-            done += 1;
-            schedule.finished(kind);
-        }
-        assert_eq!(done, 40);
-        for device in 2..5 {
-            schedule.finished(kind(Class::Burst, device));
-        }
-        assert!(schedule.queues.is_empty());
-        assert_eq!(schedule.running, 0);
-    }
-}
+mod tests;

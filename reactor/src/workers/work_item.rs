@@ -3,16 +3,19 @@
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Instant;
 
-use skiff_sessions::server::JobId;
 use skiff_sessions::server::job::KeptBecause;
+use skiff_sessions::server::{Completion, JobId};
 use skiff_sessions::transfer::Burst;
+use skiff_sessions::wire::reply::Refusal;
 
 use super::burst::{LentTransfer, handshake};
 use super::jobs::{JobRequest, JobResult, Services, perform};
 use super::kept_part::log_kept;
 use super::open_file::OpenFile;
 use super::pool::{Work, WorkerContext};
+use super::schedule::Device;
 use super::upkeep::Upkeep;
 use crate::endpoints::reload::Reloaded;
 use crate::tls::ftp::FtpTls;
@@ -28,6 +31,13 @@ pub(crate) enum WorkItem {
         services: Arc<Services>,
         /// Counts as a failed login until the outcome was taken.
         check: Option<Arc<()>>,
+    },
+    /// Finds out which file system the home is on, before it is opened for the first time.
+    LocateHome {
+        connection: ConnectionId,
+        id: JobId,
+        request: Box<JobRequest>,
+        services: Arc<Services>,
     },
     Burst {
         connection: ConnectionId,
@@ -58,6 +68,12 @@ pub(crate) enum Outcome {
         result: Box<JobResult>,
         check: Option<Arc<()>>,
     },
+    HomeLocated {
+        connection: ConnectionId,
+        id: JobId,
+        request: Box<JobRequest>,
+        device: Device,
+    },
     Burst {
         connection: ConnectionId,
         lent: Box<LentTransfer>,
@@ -79,6 +95,17 @@ pub(crate) enum Outcome {
 impl Work for WorkItem {
     type Outcome = Outcome;
 
+    fn asked_at(&self) -> Option<Instant> {
+        match self {
+            Self::Job { request, .. } | Self::LocateHome { request, .. } => Some(request.since),
+            Self::Burst { .. }
+            | Self::Handshake { .. }
+            | Self::CloseFile(..)
+            | Self::Upkeep(_)
+            | Self::Reload { .. } => None,
+        }
+    }
+
     fn run(self, context: &mut WorkerContext<'_>) -> Outcome {
         match self {
             Self::Job {
@@ -94,6 +121,20 @@ impl Work for WorkItem {
                     id,
                     result,
                     check,
+                }
+            }
+            Self::LocateHome {
+                connection,
+                id,
+                request,
+                services,
+            } => {
+                let home = services.accounts.device_of(context.worker, &request.user);
+                Outcome::HomeLocated {
+                    connection,
+                    id,
+                    request,
+                    device: home.map_or(Device::Unknown, Device::Number),
                 }
             }
             Self::Burst {
@@ -136,5 +177,36 @@ impl Work for WorkItem {
             }
             Self::Upkeep(upkeep) => upkeep.run(context.worker),
         }
+    }
+}
+
+impl WorkItem {
+    /// Refuses a job that waits too long. Returns the answer, and what is left to do with its file;
+    /// anything else stays as it is.
+    pub(crate) fn refuse(self, why: Refusal) -> (Option<Outcome>, Option<Self>) {
+        let Self::Job {
+            connection,
+            id,
+            mut request,
+            check,
+            ..
+        } = self
+        else {
+            return (None, Some(self));
+        };
+        let file = request.file.take();
+        let result = Box::new(JobResult::Done {
+            completion: Completion::Refused(why),
+            file: None,
+            open_home: None,
+        });
+        let refused = Outcome::Job {
+            connection,
+            id,
+            result,
+            check,
+        };
+        let kept = Some(KeptBecause::Refused(why));
+        (Some(refused), file.map(|file| Self::CloseFile(file, kept)))
     }
 }

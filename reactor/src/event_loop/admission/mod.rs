@@ -17,7 +17,7 @@ use skiff_sessions::wire::reply::CloseReason;
 use self::before_login::{Arrival, BeforeLogin};
 use self::failed_logins::FailedLogins;
 pub(crate) use self::failed_logins::{BanState, LoginTurn};
-use self::network::ClientNetwork;
+pub(crate) use self::network::ClientNetwork;
 pub(crate) use self::refusals::Refusals;
 use crate::transport::ids::ConnectionId;
 
