@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 
-use crate::harness::{Daemon, Delays, noise};
+use crate::harness::{Daemon, Delays, Ftp, noise};
 
 const SESSIONS: usize = 50;
 const NAMES: usize = 20_000;
@@ -32,28 +32,30 @@ fn join_all(threads: Vec<JoinHandle<()>>) {
 
 #[test]
 fn uploads_are_done_before_the_many_listings_of_another_user_are() {
-    let daemon = Daemon::demo();
+    let daemon = Daemon::with_ftp();
     let folder = daemon.home("tom").join("many");
     create_dir(&folder).unwrap();
     for name in 0..NAMES {
         File::create(folder.join(format!("a name of some length {name}"))).unwrap();
     }
-    let mut jerry = daemon.login("jerry");
+    let address = daemon.ftp_address();
+    let mut jerry = Ftp::login(address, "jerry");
+    let toms: Vec<_> = (0..SESSIONS).map(|_| Ftp::login(address, "tom")).collect();
     let listed = Count::default();
-    let sessions: Vec<_> = (0..SESSIONS)
-        .map(|_| {
-            let (mut tom, listed) = (daemon.login("tom"), listed.clone());
-            tom.ask("LIST many", 150);
+    let sessions: Vec<_> = toms
+        .into_iter()
+        .map(|mut tom| {
+            let listed = listed.clone();
             std::thread::spawn(move || {
-                tom.body();
-                tom.expect(226);
+                let (code, text) = tom.listing("MLSD many");
+                assert_eq!((code, text.lines().count()), (226, NAMES));
                 listed.add();
             })
         })
         .collect();
     let bytes = noise(1, 2048);
     for number in 0..20 {
-        jerry.put("", &format!("file {number}"), &bytes);
+        assert_eq!(jerry.upload(&format!("STOR file {number}"), &bytes), 226);
     }
     let listed_by_then = listed.now();
     join_all(sessions);
