@@ -305,3 +305,113 @@ pub(crate) fn facts(entry: &Entry) -> Facts {
         mode: Some(entry.mode & 0o7777),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::path::Path;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use skiff_vfs::{Home, Homes, Limit, Policy};
+
+    use super::*;
+
+    const NAMES: usize = 500;
+
+    /// Has a worker do something with a home of [`NAMES`] names.
+    fn in_home<T: Send + 'static>(
+        act: impl FnOnce(&Worker, &Arc<Home>) -> T + Send + 'static,
+    ) -> T {
+        let folder = tempfile::tempdir().unwrap();
+        let (state, root) = (folder.path().join("state"), folder.path().join("home"));
+        for made in [&state, &root] {
+            std::fs::create_dir(made).unwrap();
+        }
+        for name in 0..NAMES {
+            File::create(root.join(format!("{name:04}"))).unwrap();
+        }
+        let work = move |worker: &Worker| {
+            let homes = Homes::new(state, Policy::default());
+            let home = homes.open(worker, "tom", &root, Limit::new(1, 1)).unwrap();
+            act(worker, &home)
+        };
+        Worker::spawn("test", work).unwrap().join().unwrap()
+    }
+
+    /// Lists it in turns of no time at all; the text of each turn.
+    fn turns_of(style: fn() -> ListingStyle) -> Vec<Vec<u8>> {
+        in_home(move |worker, home| turns(worker, home, style()))
+    }
+
+    fn turns(worker: &Worker, home: &Arc<Home>, style: ListingStyle) -> Vec<Vec<u8>> {
+        let listing = home.list(worker, Path::new("")).unwrap();
+        let mut text = ListingText::of_directory(listing, style);
+        let (mut turns, mut sent, mut buf) = (Vec::new(), 0, [0; 4096]);
+        let over = Instant::now();
+        loop {
+            if text.prepare(worker, sent, buf.len(), over) == NextText::NotYet {
+                turns.push(Vec::new());
+                continue;
+            }
+            let count = text.read_at(worker, sent, &mut buf).unwrap();
+            if count == 0 {
+                return turns;
+            }
+            turns.push(buf[..count].to_vec());
+            sent += count as u64;
+        }
+    }
+
+    fn names() -> ListingStyle {
+        ListingStyle::new(Form::Names, Access::ReadWrite)
+    }
+
+    #[test]
+    fn a_turn_ends_after_a_few_entries_and_all_turns_are_the_listing() {
+        let turns = turns_of(names);
+        assert!(turns.len() >= NAMES / ENTRIES_PER_LOOK as usize);
+        let text = String::from_utf8(turns.concat()).unwrap();
+        let mut names: Vec<_> = text.lines().collect();
+        names.sort_unstable();
+        let all: Vec<_> = (0..NAMES).map(|name| format!("{name:04}")).collect();
+        assert_eq!(names, all);
+    }
+
+    #[test]
+    fn turns_end_where_all_names_are_left_out_too() {
+        let turns = turns_of(|| ListingStyle {
+            pattern: Some(Pattern::new(b"nothing*")),
+            ..names()
+        });
+        assert!(turns.len() >= NAMES / ENTRIES_PER_LOOK as usize);
+        assert!(turns.concat().is_empty());
+    }
+
+    #[test]
+    fn sorting_is_a_turn_of_its_own() {
+        let turns = turns_of(|| ListingStyle {
+            options: Options {
+                key: listing::SortKey::Name,
+                ..Options::UNSORTED
+            },
+            ..names()
+        });
+        assert!(turns[0].is_empty());
+        let text = String::from_utf8(turns.concat()).unwrap();
+        assert_eq!(text.lines().count(), NAMES);
+        assert!(text.lines().is_sorted());
+    }
+
+    #[test]
+    fn with_time_enough_a_turn_makes_all_that_is_wanted() {
+        let made = in_home(|worker, home| {
+            let listing = home.list(worker, Path::new("")).unwrap();
+            let mut text = ListingText::of_directory(listing, names());
+            let later = Instant::now() + Duration::from_secs(600);
+            assert_eq!(text.prepare(worker, 0, usize::MAX, later), NextText::Ready);
+            text.text.len()
+        });
+        assert_eq!(made, NAMES * "0000\r\n".len());
+    }
+}

@@ -194,7 +194,8 @@ impl WorkItem {
         else {
             return (None, Some(self));
         };
-        let file = request.file.take();
+        let (user, file) = (&request.user, request.file.take());
+        log::warn!("a job of {user} is refused: it has waited too long for a file system");
         let result = Box::new(JobResult::Done {
             completion: Completion::Refused(why),
             file: None,

@@ -413,7 +413,7 @@ pub enum Refusal {
     NoAccount,
     /// The home cannot be opened, as its disk is not mounted; the server's log says why.
     NoHome,
-    /// The server has as many files open as the system allows.
+    /// The server has as many files open as the system allows, or has waited too long for a disk.
     Overloaded,
     /// The user has as many sessions as allowed.
     TooManySessions,
@@ -484,7 +484,7 @@ pub enum CloseReason {
     ShuttingDown,
     /// The home cannot be opened, as its disk is not mounted; the server's log says why.
     NoHome,
-    /// The server has as many files open as the system allows.
+    /// The server has as many files open as the system allows, or has waited too long for a disk.
     Overloaded,
     /// Clear text came behind the line that begins TLS.
     ClearTextAfterAuthTls,

@@ -25,7 +25,9 @@ pub(super) fn close_reason_text(reason: &CloseReason) -> &'static str {
         CloseReason::NoHome => {
             "your home is not available, try again later; the server's log says why"
         }
-        CloseReason::Overloaded => "the server has too many files open, try again in a moment",
+        CloseReason::Overloaded => {
+            "the server has too many files open or waits for a disk, try again in a moment"
+        }
         CloseReason::ClearTextAfterAuthTls => {
             "clear text came behind the beginning of TLS, closing"
         }
@@ -71,7 +73,9 @@ pub(super) fn refusal_text(why: &Refusal) -> String {
         Refusal::BadFrame => "a frame has at most 1048576 bytes",
         Refusal::NoAccount => "the account is gone",
         Refusal::NoHome => "your home is not available; the server's log says why",
-        Refusal::Overloaded => "the server has too many files open, try again in a moment",
+        Refusal::Overloaded => {
+            "the server has too many files open or waits for a disk, try again in a moment"
+        }
         Refusal::TooManySessions => "too many sessions of this user, close one first",
         Refusal::BadOffset { offset, size } => {
             return format!("it cannot go on at byte {offset}: {size} bytes are here");
