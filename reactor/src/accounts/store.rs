@@ -343,6 +343,19 @@ mod tests {
         ran.unwrap().join().unwrap();
     }
 
+    #[test]
+    fn where_a_home_is_is_known_before_it_is_made() {
+        with_tom(|worker, accounts| {
+            let root = accounts.homes(worker, Some("tom")).remove(0).root;
+            assert!(!root.exists());
+            let device = accounts.device_of(worker, "tom");
+            let above = root.ancestors().find(|above| above.exists()).unwrap();
+            let expected = std::os::unix::fs::MetadataExt::dev(&above.metadata().unwrap());
+            assert_eq!(device, Some(expected));
+            assert_eq!(accounts.device_of(worker, "nobody"), None);
+        });
+    }
+
     fn derived(password: &str, salt: [u8; 16]) -> Verifier {
         Verifier::derive(password, salt.to_vec(), ROUNDS).unwrap()
     }

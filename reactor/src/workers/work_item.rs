@@ -211,3 +211,74 @@ impl WorkItem {
         (Some(refused), file.map(|file| Self::CloseFile(file, kept)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicBool;
+
+    use skiff_conf::Server;
+    use skiff_sessions::server::Job;
+    use skiff_vfs::{Homes, Policy};
+
+    use super::super::schedule::AccountNumber;
+    use super::super::small_file::SmallFile;
+    use super::*;
+    use crate::accounts::store::Accounts;
+
+    fn job(job: Job, file: Option<OpenFile>) -> WorkItem {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = folder.path().join("server.ron");
+        std::fs::write(&settings, "()").unwrap();
+        let config = Arc::new(Server::load(&settings).unwrap());
+        let services = Services {
+            homes: Homes::new(folder.path().to_owned(), Policy::default()),
+            accounts: Accounts::new(config, [0; 32]),
+            watch: None,
+            file: settings,
+        };
+        let request = JobRequest {
+            job,
+            user: "tom".to_owned(),
+            home: None,
+            file,
+            stop: Arc::new(AtomicBool::new(false)),
+            owner: 1,
+            device: Some(Device::Number(1)),
+            account: AccountNumber(1),
+            since: Instant::now(),
+        };
+        WorkItem::Job {
+            connection: ConnectionId {
+                index: 1,
+                generation: 1,
+            },
+            id: JobId(1),
+            request: Box::new(request),
+            services: Arc::new(services),
+            check: None,
+        }
+    }
+
+    #[test]
+    fn a_job_that_waits_too_long_is_refused_and_its_file_is_closed_by_a_worker() {
+        let why = Refusal::Overloaded;
+        for (file, is_left) in [(None, false), (Some(SmallFile(Vec::new())), true)] {
+            let (refused, left) = job(Job::Discard, file.map(OpenFile::Small)).refuse(why);
+            let Some(Outcome::Job { result, .. }) = refused else {
+                panic!("nobody is answered");
+            };
+            let JobResult::Done {
+                completion: Completion::Refused(told),
+                file: None,
+                ..
+            } = *result
+            else {
+                panic!("it is not refused");
+            };
+            assert_eq!(told, why);
+            let kept = Some(KeptBecause::Refused(why));
+            let closes = matches!(left, Some(WorkItem::CloseFile(_, cause)) if cause == kept);
+            assert_eq!(closes, is_left);
+        }
+    }
+}
