@@ -117,7 +117,7 @@ impl Daemon {
 
     /// The same, on a system where these calls fail.
     pub(crate) fn with_ftp_without(failing: FailingCalls) -> Self {
-        Self::with_ftp_injected(Injected::Failures(failing))
+        Self::with_ftp_injected(Injected::Errors(failing))
     }
 
     fn with_ftp_injected(injected: Injected) -> Self {

@@ -302,7 +302,7 @@ fn completion_for(job: &Job, choice: u8) -> Completion {
         }),
         Job::OpenStream { .. } => Completion::Upload { have: size / 2 },
         Job::ReadyStream => Completion::StreamReady {
-            grace: std::time::Duration::from_millis(1),
+            grace: Duration::from_millis(1),
         },
         Job::PublishStream => Completion::Published { size },
         _ => Completion::Done,

@@ -83,7 +83,7 @@ impl JobRequest {
         let class = match self.job {
             Job::CheckPassword { .. } => Class::Crypt,
             Job::OpenHome => Class::Opening,
-            Job::Publish { .. } | Job::PublishStream { .. } => Class::Publication,
+            Job::Publish { .. } | Job::ReadyStream | Job::PublishStream => Class::Publication,
             _ => Class::Short,
         };
         WorkKind {
