@@ -12,15 +12,13 @@ use mio::unix::SourceFd;
 use mio::{Interest, Registry};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, connect, socket_with};
-use rustls::Connection as TlsConnection;
-use skiff_conf::Resumption;
 use skiff_sessions::server::{self, DataEvent, DataMode, Direction, Event};
 use skiff_sessions::transfer::End;
 use skiff_sessions::wire::command::PassiveForm;
 
 use super::{Connection, Ready};
 use crate::event_loop::shared::Shared;
-use crate::tls::ftp::{SessionResumption, Tickets};
+use crate::tls::ftp::SessionResumption;
 use crate::transport::channel::{Channel, Handshake};
 use crate::transport::ids::{ConnectionId, Socket};
 use crate::workers::work_item::WorkItem;
@@ -90,15 +88,6 @@ enum Lease {
     #[default]
     None,
     Held,
-}
-
-/// What a data connection gets TLS by.
-struct DataTls {
-    connection: TlsConnection,
-    /// What it will be judged by.
-    rule: Resumption,
-    session: SessionResumption,
-    tickets: Tickets,
 }
 
 impl Connection {
@@ -299,42 +288,6 @@ impl Connection {
         }
     }
 
-    /// TLS for the data connection.
-    fn data_tls(&mut self, direction: Direction, shared: &Shared) -> Result<DataTls, String> {
-        let ftp = shared.ftp.as_ref();
-        let tls = ftp.and_then(|ftp| Some((ftp.tls.as_ref()?, ftp.resumption)));
-        let control = self.channel.as_mut().and_then(Channel::tls);
-        let control = control.and_then(|tls| tls.protocol_version());
-        let (Some((tls, resumption)), Some(own)) = (tls, &self.data.resumption) else {
-            return Err("there is no tls".to_owned());
-        };
-        // Whoever comes without resuming, after a client that does, is somebody else. Sessions of one
-        // program may use up each other's tickets.
-        let is_alone = shared.admission.sessions_of(&self.user) == 1;
-        let rule = match resumption {
-            Resumption::Prefer if is_alone && own.is_expected(control) => Resumption::Require,
-            other => other,
-        };
-        let tickets = match (resumption, direction) {
-            (Resumption::Off, _) | (_, Direction::FromPeer) => Tickets::None,
-            (_, Direction::ToPeer) => Tickets::One,
-        };
-        let connection = match resumption {
-            // There is nothing to resume in a session that was never given out.
-            Resumption::Off => {
-                let unused = SessionResumption::new().map_err(|error| error.to_string())?;
-                tls.data(&unused, tickets)
-            }
-            Resumption::Prefer | Resumption::Require => tls.data(own, tickets),
-        };
-        Ok(DataTls {
-            connection: connection.map_err(|error| error.to_string())?,
-            rule,
-            session: own.clone(),
-            tickets,
-        })
-    }
-
     fn begin_data_handshake(&mut self, channel: Channel, shared: &mut Shared) {
         self.data.state = State::Handshaking(channel);
         let State::Handshaking(channel) = self.deregister_data(shared) else {
@@ -443,23 +396,6 @@ impl Connection {
             _ => {}
         }
         self.release_port(shared);
-    }
-
-    /// Logs once for each user and address that the client does not resume TLS: its data connections
-    /// cannot be told from those of others at its address.
-    fn name_if_unproven(&mut self, shared: &mut Shared) {
-        let resumption = self.data.resumption.as_ref();
-        let is_offered = shared.ftp.as_ref().map(|ftp| ftp.resumption) == Some(Resumption::Prefer);
-        if is_offered && resumption.is_some_and(SessionResumption::never_resumes) {
-            let client = (self.user.clone(), self.peer.ip());
-            if shared.unproven_clients.add(client) {
-                let (peer, user) = (self.peer, &self.user);
-                log::info!(
-                    "{peer}: the client of {user} does not resume TLS for its data connections, so \
-                     that others at its address could take them (ftp.data_tls_resumption: Prefer)"
-                );
-            }
-        }
     }
 
     fn await_close(&mut self, channel: Channel, until: Instant, shared: &mut Shared) {

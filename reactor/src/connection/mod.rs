@@ -8,6 +8,7 @@
 mod bulk;
 mod control;
 mod data;
+mod data_tls;
 
 use std::io;
 use std::net::SocketAddr;

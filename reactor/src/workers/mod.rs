@@ -4,6 +4,7 @@
 //! than a few milliseconds and never touches a session.
 
 pub(crate) mod burst;
+mod client_watch;
 pub(crate) mod inline;
 pub(crate) mod jobs;
 pub(crate) mod kept_part;

@@ -9,6 +9,7 @@ use skiff_sessions::server::job::KeptBecause;
 use skiff_sessions::server::{Completion, JobId};
 use skiff_sessions::transfer::Burst;
 use skiff_sessions::wire::reply::Refusal;
+use skiff_vfs::Worker;
 
 use super::burst::{LentTransfer, handshake};
 use super::jobs::{JobRequest, JobResult, Services, perform};
@@ -166,17 +167,22 @@ impl Work for WorkItem {
                 Outcome::Reloaded(reloaded.map(Box::new))
             }
             Self::CloseFile(file, cause) => {
-                match file {
-                    OpenFile::Upload(upload) => {
-                        log_kept(&upload, cause);
-                        upload.suspend(context.worker);
-                    }
-                    OpenFile::Download(_) | OpenFile::Listing(_) | OpenFile::Small(_) => {}
-                }
+                close(context.worker, file, cause);
                 Outcome::Nothing
             }
             Self::Upkeep(upkeep) => upkeep.run(context.worker),
         }
+    }
+}
+
+/// Closes a file; an upload is kept, to be resumed.
+fn close(worker: &Worker, file: OpenFile, cause: Option<KeptBecause>) {
+    match file {
+        OpenFile::Upload(upload) => {
+            log_kept(&upload, cause);
+            upload.suspend(worker);
+        }
+        OpenFile::Download(_) | OpenFile::Listing(_) | OpenFile::Small(_) => {}
     }
 }
 
