@@ -32,6 +32,10 @@ pub struct Server {
     pub state: PathBuf,
     /// The path of `users.ron`.
     pub users: PathBuf,
+    /// Whom a daemon that root started becomes; `None`: nobody else.
+    pub run_as: Option<RunAs>,
+    /// What the process denies itself.
+    pub walls: Walls,
     pub quota: QuotaRules,
     pub durability: Durability,
     /// Permission bits of new files.
@@ -72,6 +76,27 @@ pub enum Tls {
 pub struct Identity {
     pub certificate: PathBuf,
     pub key: PathBuf,
+}
+
+/// The user that the daemon runs as, by names of the system or by numbers.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunAs {
+    pub user: String,
+    /// `None`: the user's own.
+    #[serde(default)]
+    pub group: Option<String>,
+}
+
+/// Which restrictions of its own process the daemon insists on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+pub enum Walls {
+    /// All of them, or it does not start.
+    Strict,
+    /// Those that the kernel has.
+    #[default]
+    Best,
+    Off,
 }
 
 /// Where an uploaded file is when the client is told that it is stored.
@@ -168,12 +193,14 @@ struct Raw {
     homes: PathBuf,
     state: PathBuf,
     users: PathBuf,
+    run_as: Option<RunAs>,
+    walls: Walls,
     quota: QuotaRules,
     durability: Durability,
     #[serde(deserialize_with = "units::file_mode")]
-    file_mode: Mode,
+    file_mode: Option<Mode>,
     #[serde(deserialize_with = "units::dir_mode")]
-    dir_mode: Mode,
+    dir_mode: Option<Mode>,
     group: Option<String>,
     #[serde(deserialize_with = "units::duration")]
     stage_ttl: Duration,
@@ -242,6 +269,11 @@ impl Raw {
 
     fn resolve(self, file: PathBuf) -> Server {
         let folder = file.parent().unwrap_or_else(|| Path::new("/")).to_owned();
+        // Whoever names a group wants it to read.
+        let (file_mode, dir_mode) = match self.group {
+            None => (Mode::new(0o600), Mode::new(0o700)),
+            Some(_) => (Mode::new(0o640), Mode::new(0o750)),
+        };
         Server {
             native: self.native,
             ftp: self.ftp,
@@ -249,10 +281,12 @@ impl Raw {
             homes: folder.join(self.homes),
             state: folder.join(self.state),
             users: folder.join(self.users),
+            run_as: self.run_as,
+            walls: self.walls,
             quota: self.quota,
             durability: self.durability,
-            file_mode: self.file_mode,
-            dir_mode: self.dir_mode,
+            file_mode: self.file_mode.unwrap_or(file_mode),
+            dir_mode: self.dir_mode.unwrap_or(dir_mode),
             group: self.group,
             stages: Stages {
                 ttl: self.stage_ttl,
@@ -319,10 +353,12 @@ impl Default for Raw {
             homes: PathBuf::from("homes"),
             state: PathBuf::from("state"),
             users: PathBuf::from("users.ron"),
+            run_as: None,
+            walls: Walls::default(),
             quota: QuotaRules::default(),
             durability: Durability::Fsync,
-            file_mode: Mode::new(0o644),
-            dir_mode: Mode::new(0o755),
+            file_mode: None,
+            dir_mode: None,
             group: None,
             stage_ttl: Duration::from_secs(24 * 3600),
             stage_idle: Duration::from_secs(10 * 60),

@@ -211,16 +211,20 @@ impl Mode {
 }
 
 /// Parses a mode for files: at most 0777, and the owner can read and write.
-pub(crate) fn file_mode<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Mode, D::Error> {
+pub(crate) fn file_mode<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Mode>, D::Error> {
     let wanted = "a mode for files; write octal digits in quotes such as \"0644\", at least 0600";
-    mode(deserializer, 0o777, 0o600, wanted)
+    mode(deserializer, 0o777, 0o600, wanted).map(Some)
 }
 
 /// Parses a mode for directories: at most 3777, and the owner has all permissions.
-pub(crate) fn dir_mode<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Mode, D::Error> {
+pub(crate) fn dir_mode<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Mode>, D::Error> {
     let wanted =
         "a mode for directories; write octal digits in quotes such as \"0755\", at least 0700";
-    mode(deserializer, 0o3777, 0o700, wanted)
+    mode(deserializer, 0o3777, 0o700, wanted).map(Some)
 }
 
 fn mode<'de, D: Deserializer<'de>>(

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use skiff_conf::{
     Account, ByteQuota, Client, CloseNotify, Durability, EntryQuota, FtpTls, Iterations, Level,
-    LogTarget, LostControl, PassiveAddress, Resumption, Server, Tls, UserName, UserStore, Verifier,
+    LogTarget, LostControl, PassiveAddress, Resumption, Server, Tls, UserName, UserStore, Verifier, Walls,
 };
 
 fn server(text: &str) -> Server {
@@ -37,6 +37,7 @@ fn every_key_is_taken_over() {
             native: (listen: ["127.0.0.1:99"], tls: Off),
             tls: (certificate: "c.pem", key: "/k.pem"),
             homes: "/srv", state: "s", users: "u.ron",
+            run_as: (user: "skiff", group: "www"), walls: Strict,
             quota: (default: "1GB", entries: 5, users: {"tom": "7B"}),
             durability: None, file_mode: "640", dir_mode: "2750", group: "www",
             stage_ttl: "2d", stage_idle: "5s", free_space_floor: "1K", recount: Never,
@@ -55,6 +56,9 @@ fn every_key_is_taken_over() {
     assert_eq!(server.homes, Path::new("/srv"));
     assert_eq!(server.state, Path::new("/etc/skiff/s"));
     assert_eq!(server.users, Path::new("/etc/skiff/u.ron"));
+    let run_as = server.run_as.unwrap();
+    assert_eq!((&*run_as.user, run_as.group.as_deref()), ("skiff", Some("www")));
+    assert_eq!(server.walls, Walls::Strict);
     assert_eq!(
         (server.quota.default.get(), server.quota.entries.get()),
         (1_000_000_000, 5)
@@ -72,6 +76,13 @@ fn every_key_is_taken_over() {
     assert_eq!(server.recount, None);
     let weekly = self::server(r#"(recount: "7d")"#).recount;
     assert_eq!(weekly, Some(Duration::from_secs(7 * 86_400)));
+    let modes = |text: &str| {
+        let server = self::server(text);
+        (server.file_mode.bits(), server.dir_mode.bits())
+    };
+    assert_eq!(modes("()"), (0o600, 0o700));
+    assert_eq!(modes(r#"(group: "www")"#), (0o640, 0o750));
+    assert_eq!(self::server(r#"(run_as: (user: "0"))"#).run_as.unwrap().group, None);
     let limits = server.limits;
     assert_eq!((limits.sessions, limits.sessions_per_address), (1, 2));
     assert_eq!((limits.sessions_per_user, limits.before_login), (3, 4));
