@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use skiff_conf::{
     Account, ByteQuota, Client, CloseNotify, Durability, EntryQuota, FtpTls, Iterations, Level,
-    LogTarget, LostControl, PassiveAddress, Resumption, Server, Tls, UserName, UserStore, Verifier, Walls,
+    LogTarget, LostControl, PassiveAddress, Resumption, Server, Tls, UserName, UserStore, Verifier,
+    Walls,
 };
 
 fn server(text: &str) -> Server {
@@ -57,7 +58,10 @@ fn every_key_is_taken_over() {
     assert_eq!(server.state, Path::new("/etc/skiff/s"));
     assert_eq!(server.users, Path::new("/etc/skiff/u.ron"));
     let run_as = server.run_as.unwrap();
-    assert_eq!((&*run_as.user, run_as.group.as_deref()), ("skiff", Some("www")));
+    assert_eq!(
+        (&*run_as.user, run_as.group.as_deref()),
+        ("skiff", Some("www"))
+    );
     assert_eq!(server.walls, Walls::Strict);
     assert_eq!(
         (server.quota.default.get(), server.quota.entries.get()),
@@ -82,7 +86,13 @@ fn every_key_is_taken_over() {
     };
     assert_eq!(modes("()"), (0o600, 0o700));
     assert_eq!(modes(r#"(group: "www")"#), (0o640, 0o750));
-    assert_eq!(self::server(r#"(run_as: (user: "0"))"#).run_as.unwrap().group, None);
+    assert_eq!(
+        self::server(r#"(run_as: (user: "0"))"#)
+            .run_as
+            .unwrap()
+            .group,
+        None
+    );
     let limits = server.limits;
     assert_eq!((limits.sessions, limits.sessions_per_address), (1, 2));
     assert_eq!((limits.sessions_per_user, limits.before_login), (3, 4));

@@ -3,11 +3,15 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::os::unix::fs::{MetadataExt, lchown};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mio::Poll;
+use rustix::fs::{Access, access};
+use rustix::io::Errno;
+use rustix::process::geteuid;
 use skiff_conf::Server;
 use skiff_vfs::{Homes, Policy, Worker};
 
@@ -17,8 +21,8 @@ use crate::accounts::secret;
 use crate::accounts::store::Accounts;
 use crate::accounts::watch::StoreWatch;
 use crate::control::server::ControlSocket;
-use crate::endpoints::Endpoints;
 use crate::endpoints::limits::limits;
+use crate::endpoints::{Endpoints, OperatorIdentity};
 use crate::event_loop::admission::Admission;
 use crate::event_loop::listener::{Listener, Protocol};
 use crate::event_loop::sd_notify;
@@ -26,6 +30,8 @@ use crate::event_loop::shared::Shared;
 use crate::event_loop::signals::Signals;
 use crate::reactor::{self, Reactor};
 use crate::tls::TlsError;
+use crate::walls::run_as::{RunAsError, SystemUser, drop_capabilities, group_id};
+use crate::walls::{self, MissingWall};
 use crate::workers::jobs::Services;
 use crate::workers::pool::Pool;
 use crate::workers::upkeep::watch_store;
@@ -48,8 +54,17 @@ pub(crate) enum StartError {
     },
     #[error("{}: {error}", path.display())]
     Path { path: PathBuf, error: io::Error },
-    #[error("the group {0} of the configuration is not known to the system")]
-    Group(String),
+    #[error(transparent)]
+    RunAs(#[from] RunAsError),
+    #[error("{}: the user {user} of run_as may not {doing} it: {error}", path.display())]
+    NotTheirs {
+        path: PathBuf,
+        user: String,
+        doing: &'static str,
+        error: io::Error,
+    },
+    #[error(transparent)]
+    Wall(#[from] MissingWall),
     #[error(transparent)]
     Tls(#[from] TlsError),
     #[error(transparent)]
@@ -70,15 +85,22 @@ fn system_error(what: &'static str) -> impl FnOnce(io::Error) -> StartError {
 /// Serves until SIGTERM or SIGINT; calls `ready` once the daemon serves.
 pub(crate) fn run(config: Server, ready: impl FnOnce(&ListenAddresses)) -> Result<(), StartError> {
     let config = Arc::new(config);
+    // What root may have to do comes first: ports under 1024, the operator's private key.
+    let listeners = bind(&config);
+    let identity = OperatorIdentity::load(&config);
+    give_up_root(&config)?;
     ensure_folder(&config.state, 0o700)?;
-    // Held to the end. Before the addresses: a daemon that works on the same folders says more than
-    // a taken port.
+    // Held to the end. It says more than a taken port, which the daemon that has it causes as well.
     let _locks = FolderLocks::take(&config.state, &config.homes)?;
-    let listeners = bind(&config)?;
-    raise_descriptors();
-    let (log, log_thread) = AccessLog::start(&config.log)?;
+    let listeners = listeners?;
+    let (log, log_writer) = AccessLog::open(&config.log)?;
     // In tests, a second daemon in the process keeps the first one's logger.
     let _ = log.install(config.log.level);
+    raise_descriptors();
+    let policy = policy(&config)?;
+    walls::raise(&config)?;
+    // The first thread besides this one.
+    let log_thread = log_writer.start()?;
     let addresses_of = |protocol| {
         let endpoints = listeners.iter().filter(|door| door.protocol == protocol);
         endpoints.map(|door| door.address).collect()
@@ -88,7 +110,7 @@ pub(crate) fn run(config: Server, ready: impl FnOnce(&ListenAddresses)) -> Resul
         ftp: addresses_of(Protocol::Ftp),
         ftp_over_tls: addresses_of(Protocol::FtpOverTls),
     };
-    let reactor = assemble(&config, listeners, log)?;
+    let reactor = assemble(&config, listeners, identity?, policy, log)?;
     log::info!("serving on {:?}", bound.native);
     for (what, addresses) in [("ftp", &bound.ftp), ("ftp over tls", &bound.ftp_over_tls)] {
         if !addresses.is_empty() {
@@ -127,6 +149,8 @@ fn bind(config: &Server) -> Result<Vec<Listener>, StartError> {
 fn assemble(
     config: &Arc<Server>,
     listeners: Vec<Listener>,
+    identity: OperatorIdentity,
+    policy: Policy,
     log: AccessLog,
 ) -> Result<Reactor, StartError> {
     let poll = Poll::new().map_err(system_error("poll"))?;
@@ -141,7 +165,7 @@ fn assemble(
         error,
     })?;
     let services = Arc::new(Services {
-        homes: Homes::new(config.state.clone(), policy(config)?),
+        homes: Homes::new(config.state.clone(), policy),
         accounts: Accounts::new(Arc::clone(config), secret),
         watch: watch(),
         file: config.file.clone(),
@@ -156,7 +180,7 @@ fn assemble(
     };
     let admission = Admission::new(config.limits.clone());
     let limits = Arc::new(limits(config));
-    let endpoints = Endpoints::load(config, None)?;
+    let endpoints = Endpoints::load(config, identity, None)?;
     let shared = Shared::new(registry, pool, admission, log, limits, services, endpoints);
     Reactor::new(poll, signals, control, listeners, shared).map_err(system_error("poll"))
 }
@@ -201,21 +225,59 @@ fn policy(config: &Server) -> Result<Policy, StartError> {
     })
 }
 
-/// The id of a group in /etc/group; a number is taken as it is.
-fn group_id(name: &str) -> Result<u32, StartError> {
-    if let Ok(number) = name.parse() {
-        return Ok(number);
+/// Becomes the user of `run_as`, after making the state folder for it. A plain user that a service
+/// manager gave the right to bind ports under 1024 gives that up.
+fn give_up_root(config: &Server) -> Result<(), StartError> {
+    let Some(run_as) = &config.run_as else {
+        return match geteuid().is_root() {
+            true => Ok(()),
+            false => drop_capabilities().map_err(|error| system_error("capset")(error.into())),
+        };
+    };
+    let user = SystemUser::find(run_as, config.group.as_deref())?;
+    if geteuid().is_root() {
+        make_state_for(&user, &config.state)?;
     }
-    let path = PathBuf::from("/etc/group");
-    let table = std::fs::read_to_string(&path).map_err(|error| StartError::Path {
-        path: path.clone(),
+    user.become_for_good()?;
+    require_access(config, &user)
+}
+
+/// Makes the state folder where only root can. A folder above it that is not root's may be changed
+/// at any time: what is missing there, its owner makes.
+fn make_state_for(user: &SystemUser, state: &Path) -> Result<(), StartError> {
+    let parent = state.parent().unwrap_or(state);
+    let is_roots = parent.metadata().is_ok_and(|found| found.uid() == 0);
+    if state.symlink_metadata().is_ok() || !is_roots {
+        return Ok(());
+    }
+    ensure_folder(state, 0o700)?;
+    lchown(state, Some(user.uid), Some(user.gid)).map_err(|error| StartError::Path {
+        path: state.to_owned(),
         error,
-    })?;
-    let row = table.lines().find_map(|line| {
-        let mut fields = line.split(':');
-        (fields.next() == Some(name)).then(|| fields.nth(1)?.parse().ok())?
-    });
-    row.ok_or_else(|| StartError::Group(name.to_owned()))
+    })
+}
+
+/// What the user of `run_as` may not use would fail the first login, or the next reload.
+fn require_access(config: &Server, user: &SystemUser) -> Result<(), StartError> {
+    let (read, enter) = (Access::READ_OK, Access::EXEC_OK);
+    for (path, needed, doing) in [
+        (&config.file, read, "read"),
+        (&config.users, read, "read"),
+        (&config.homes, enter, "enter"),
+    ] {
+        // What is not there is told elsewhere.
+        if let Err(error) = access(path, needed)
+            && error == Errno::ACCESS
+        {
+            return Err(StartError::NotTheirs {
+                path: path.clone(),
+                user: user.name.clone(),
+                doing,
+                error: error.into(),
+            });
+        }
+    }
+    Ok(())
 }
 
 fn ensure_folder(path: &Path, mode: u32) -> Result<(), StartError> {

@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! cli > daemon > reactor > connection > event_loop > workers > endpoints, transport
-//!     > tls, accounts, accesslog, control
+//!     > tls, accounts, accesslog, control, walls
 //! ```
 
 mod accesslog;
@@ -19,4 +19,5 @@ mod event_loop;
 mod reactor;
 mod tls;
 mod transport;
+mod walls;
 mod workers;

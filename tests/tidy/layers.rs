@@ -26,7 +26,7 @@ const CRATES: [Layered; 3] = [
         layers: &[
             layer("main", &[]),
             layer("lib", &[]),
-            layer("cli", &["daemon", "tls", "accounts", "control"]),
+            layer("cli", &["daemon", "tls", "accounts", "control", "walls"]),
             layer(
                 "daemon",
                 &[
@@ -38,6 +38,7 @@ const CRATES: [Layered; 3] = [
                     "accounts",
                     "accesslog",
                     "control",
+                    "walls",
                 ],
             ),
             layer(
@@ -76,6 +77,7 @@ const CRATES: [Layered; 3] = [
             layer("accounts", &[]),
             layer("accesslog", &[]),
             layer("control", &[]),
+            layer("walls", &[]),
         ],
     },
     Layered {

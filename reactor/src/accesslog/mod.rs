@@ -60,21 +60,22 @@ pub(crate) struct LogThread {
 }
 
 impl AccessLog {
-    /// Opens the files and starts the thread.
-    pub(crate) fn start(settings: &Log) -> Result<(Self, LogThread), LogFailed> {
-        let (log, writer) = Self::pair(settings)?;
-        let (alive, ended) = bounded(0);
-        let work = move || {
-            writer.run();
-            drop::<Sender<Infallible>>(alive);
+    /// Opens the files. Lines wait until the writer is started.
+    pub(crate) fn open(settings: &Log) -> Result<(Self, Writer), LogFailed> {
+        let access = open_access(&settings.access)?;
+        let xferlog = settings.xferlog.as_deref().map(open_sink).transpose()?;
+        let queue = Arc::new(LogQueue::default());
+        queue
+            .pending
+            .lock()
+            .route(access.is_some(), xferlog.is_some());
+        let writer = Writer {
+            queue: Arc::clone(&queue),
+            messages: Sink::new(Output::StandardError),
+            access,
+            xferlog,
         };
-        let spawned = thread::Builder::new().name("log".to_owned()).spawn(work);
-        spawned.map_err(|source| LogFailed::new("start", Path::new("thread"), source))?;
-        let thread = LogThread {
-            log: log.clone(),
-            ended,
-        };
-        Ok((log, thread))
+        Ok((Self(queue), writer))
     }
 
     /// Installs this as the logger of the `log` crate.
@@ -104,23 +105,6 @@ impl AccessLog {
         log::set_max_level(filter(settings.level));
         self.0
             .ask(|pending| pending.reopen = Some(settings.clone()));
-    }
-
-    fn pair(settings: &Log) -> Result<(Self, Writer), LogFailed> {
-        let access = open_access(&settings.access)?;
-        let xferlog = settings.xferlog.as_deref().map(open_sink).transpose()?;
-        let queue = Arc::new(LogQueue::default());
-        queue
-            .pending
-            .lock()
-            .route(access.is_some(), xferlog.is_some());
-        let writer = Writer {
-            queue: Arc::clone(&queue),
-            messages: Sink::new(Output::StandardError),
-            access,
-            xferlog,
-        };
-        Ok((Self(queue), writer))
     }
 }
 
@@ -183,7 +167,8 @@ enum Next {
     End,
 }
 
-struct Writer {
+/// Writes the lines, on a thread of its own once it is started.
+pub(crate) struct Writer {
     queue: Arc<LogQueue>,
     messages: Sink,
     /// `None` if access lines go to standard error with the messages.
@@ -192,6 +177,18 @@ struct Writer {
 }
 
 impl Writer {
+    pub(crate) fn start(self) -> Result<LogThread, LogFailed> {
+        let log = AccessLog(Arc::clone(&self.queue));
+        let (alive, ended) = bounded(0);
+        let work = move || {
+            self.run();
+            drop::<Sender<Infallible>>(alive);
+        };
+        let spawned = thread::Builder::new().name("log".to_owned()).spawn(work);
+        spawned.map_err(|source| LogFailed::new("start", Path::new("thread"), source))?;
+        Ok(LogThread { log, ended })
+    }
+
     fn run(mut self) {
         while self.round() == Next::Round {
             thread::sleep(WRITE_DELAY);
@@ -351,7 +348,8 @@ mod tests {
     #[test]
     fn everything_logged_before_the_end_is_written_in_order() {
         let folder = Folder::new("order");
-        let (log, thread) = AccessLog::start(&folder.settings()).unwrap();
+        let (log, writer) = AccessLog::open(&folder.settings()).unwrap();
+        let thread = writer.start().unwrap();
         log.record(&upload());
         log.login_failed("192.0.2.9".parse().unwrap(), &[b'x'; 1000]);
         log.record(&numbered(250));
@@ -384,7 +382,7 @@ mod tests {
     #[test]
     fn lines_that_do_not_fit_are_counted_and_told() {
         let folder = Folder::new("lost");
-        let (log, mut writer) = AccessLog::pair(&folder.settings()).unwrap();
+        let (log, mut writer) = AccessLog::open(&folder.settings()).unwrap();
         let full = || log.0.pending.lock().is_full();
         let fit = (1..).take_while(|_| {
             log.record(&numbered(250));
@@ -408,7 +406,7 @@ mod tests {
     fn a_renamed_file_is_let_go_on_reopening() {
         let folder = Folder::new("reopen");
         let settings = folder.settings();
-        let (log, mut writer) = AccessLog::pair(&settings).unwrap();
+        let (log, mut writer) = AccessLog::open(&settings).unwrap();
         let mut round = || assert!(writer.round() == Next::Round);
         log.record(&numbered(1));
         round();
@@ -445,7 +443,7 @@ mod tests {
             access: LogTarget::File(path.clone()),
             ..folder.settings()
         };
-        let failed = AccessLog::start(&settings).err().unwrap().to_string();
+        let failed = AccessLog::open(&settings).err().unwrap().to_string();
         assert!(
             failed.starts_with(&format!("cannot open the log {}: ", path.display())),
             "{failed}"
@@ -455,7 +453,7 @@ mod tests {
     #[test]
     fn own_messages_pass_and_chatter_of_libraries_does_not() {
         let folder = Folder::new("level");
-        let (log, _writer) = AccessLog::pair(&folder.settings()).unwrap();
+        let (log, _writer) = AccessLog::open(&folder.settings()).unwrap();
         let say = |level, target: &str, text: &str| {
             let mut record = log::Record::builder();
             record.level(level).target(target);

@@ -1,5 +1,6 @@
 //! The accounts as workers look them up: the user store, read again when its file changed.
 
+use std::io;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
@@ -253,7 +254,7 @@ fn is_out_of_descriptors(path: &Path) -> bool {
 /// Makes the home `root` if it is missing and may be made; otherwise says why it is not there.
 fn ensure_home(config: &Server, root: &Path) -> Result<(), String> {
     if root.is_dir() {
-        return Ok(());
+        return require_opening(root);
     }
     let below = root.strip_prefix(&config.homes).ok();
     let is_own = below.is_some_and(|below| {
@@ -268,6 +269,19 @@ fn ensure_home(config: &Server, root: &Path) -> Result<(), String> {
     }
     make_folder(root, config.dir_mode.bits()).map_err(|error| error.to_string())?;
     Ok(())
+}
+
+/// A home that is there may be another user's, or outside of what the process left itself (`walls`).
+fn require_opening(root: &Path) -> Result<(), String> {
+    match std::fs::File::open(root) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Err(format!(
+            "the home {} may not be opened: {error}; is it the property of skiffd's user? outside \
+             of the folder of the homes, one that is new since skiffd started, or whose disk was \
+             mounted since, is reached after a restart",
+            root.display()
+        )),
+        _ => Ok(()),
+    }
 }
 
 fn verifier(account: &Account) -> Verifier {

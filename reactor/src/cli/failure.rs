@@ -36,6 +36,7 @@ impl Failure {
         match self {
             Self::Usage(_) | Self::Settings(_) => 2,
             Self::Start(daemon::StartError::Lock(_)) => 2,
+            Self::Start(daemon::StartError::RunAs(_) | daemon::StartError::Wall(_)) => 2,
             Self::Refused(_) | Self::Folder(_) | Self::Start(_) | Self::Failed(_) => 1,
         }
     }

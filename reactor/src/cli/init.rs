@@ -32,7 +32,7 @@ pub(crate) fn run(folder: &Path) -> Result<String, Failure> {
 
 /// Makes the folders that the settings name, where they are missing.
 pub(crate) fn lay_out(config: &Server) -> Result<(), Failure> {
-    make_folder(&config.homes, 0o755)?;
+    make_folder(&config.homes, config.dir_mode.bits())?;
     make_folder(&config.state, 0o700)?;
     Ok(())
 }
@@ -100,7 +100,7 @@ mod tests {
         let folder = place.path().join("new/server");
         run(&folder).unwrap();
         let config = Server::load(&folder.join(SETTINGS)).unwrap();
-        assert_eq!(mode(&config.homes), 0o755);
+        assert_eq!(mode(&config.homes), 0o700);
         assert_eq!(mode(&config.state), 0o700);
         assert_eq!(mode(&config.users), 0o600);
         assert!(UserStore::load(&config.users).unwrap().is_empty());

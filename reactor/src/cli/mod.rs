@@ -6,6 +6,7 @@
 //! | 1 | it failed, or `check` found something wrong |
 //! | 2 | the command line or the configuration is wrong, and would be wrong again |
 //! | 2 | another daemon works on the same folders |
+//! | 2 | `run_as` or a wall cannot be had |
 
 mod arguments;
 mod check;

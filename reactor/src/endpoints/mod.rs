@@ -32,16 +32,32 @@ pub(crate) struct FtpEndpoint {
     pub(crate) passive: PassivePorts,
 }
 
+/// The certificate and key that the settings name, if any dialect uses them.
+pub(crate) struct OperatorIdentity(Option<ServerIdentity>);
+
+impl OperatorIdentity {
+    /// Reads the files: apart from the rest, because they may be root's alone.
+    pub(crate) fn load(config: &Server) -> Result<Self, TlsError> {
+        let named = config.tls.as_ref().filter(|_| uses_tls(config));
+        let identity = named.map(|named| ServerIdentity::load(Some(named), &config.state));
+        Ok(Self(identity.transpose()?))
+    }
+}
+
 impl Endpoints {
-    /// Loads certificates and resolves names. `before` is the FTP TLS in use, whose tickets stay
-    /// valid.
-    pub(crate) fn load(config: &Server, before: Option<&FtpTls>) -> Result<Self, TlsError> {
+    /// Makes or reads the daemon's own certificate where the operator has none, and resolves names.
+    /// `before` is the FTP TLS in use, whose tickets stay valid.
+    pub(crate) fn load(
+        config: &Server,
+        OperatorIdentity(operators): OperatorIdentity,
+        before: Option<&FtpTls>,
+    ) -> Result<Self, TlsError> {
         let native = config.native.tls == skiff_conf::Tls::On;
-        let speaks_ftp = !config.ftp.listen.is_empty() || !config.ftp.implicit.is_empty();
+        let speaks_ftp = speaks_ftp(config);
         let over_tls = speaks_ftp && config.ftp.tls != skiff_conf::FtpTls::Off;
-        let identity = match native || over_tls {
-            true => Some(ServerIdentity::load(config.tls.as_ref(), &config.state)?),
-            false => None,
+        let identity = match operators {
+            None if uses_tls(config) => Some(ServerIdentity::load(None, &config.state)?),
+            operators => operators,
         };
         if let Some(identity) = &identity {
             log::info!("certificate fingerprint {}", identity.fingerprint());
@@ -65,6 +81,15 @@ impl Endpoints {
             ftp: speaks_ftp.then_some(ftp),
         })
     }
+}
+
+fn speaks_ftp(config: &Server) -> bool {
+    !config.ftp.listen.is_empty() || !config.ftp.implicit.is_empty()
+}
+
+fn uses_tls(config: &Server) -> bool {
+    let ftp = speaks_ftp(config) && config.ftp.tls != skiff_conf::FtpTls::Off;
+    config.native.tls == skiff_conf::Tls::On || ftp
 }
 
 /// The address that PASV announces to clients behind a translating router. A host name is looked up

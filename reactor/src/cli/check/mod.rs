@@ -7,6 +7,7 @@ mod files;
 mod ftp;
 mod homes;
 mod report;
+mod walls;
 
 use std::io;
 use std::path::Path;
@@ -51,6 +52,7 @@ fn examine(config: &Server, report: &mut Report<'_>) {
     certificate::examine(config, report);
     let users = files::examine(config, report);
     disk::examine(config, users.as_ref(), report);
+    walls::examine(config, report);
     examine_descriptors(config, report);
     examine_passwords(config, report);
     for advice in config.advice(users.as_ref()) {
