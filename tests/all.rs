@@ -18,3 +18,4 @@ mod reactor;
 mod terminal;
 mod tidy;
 mod transfers;
+mod walls;

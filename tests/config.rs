@@ -300,7 +300,7 @@ fn a_second_daemon_is_told_which_process_has_the_folders() {
 
 #[test]
 fn a_home_that_another_daemon_has_open_is_not_opened() {
-    let (mut first, second) = (Daemon::demo(), Daemon::demo());
+    let (mut first, mut second) = (Daemon::demo(), Daemon::demo());
     let home = first.folder().join("shared");
     for daemon in [&first, &second] {
         let words = [
@@ -312,6 +312,9 @@ fn a_home_that_another_daemon_has_open_is_not_opened() {
         ];
         daemon.user(&words, "123\n");
     }
+    // Its walls are those of its start, and the home lies elsewhere.
+    second.stop();
+    second.start();
     first.login("ann").put("", "file", b"12345");
     let told = second.peer().login("ann", crate::harness::PASSWORD);
     assert_eq!(told.code, 421, "{}", told.line);

@@ -11,10 +11,11 @@ mod wire;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Once};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, geteuid, kill_process};
 use tempfile::TempDir;
 
 pub(crate) use ftp::Ftp;
@@ -34,6 +35,8 @@ pub(crate) struct Daemon {
     speech: Speech,
     start: Start,
     injected: Injected,
+    /// A command that runs the daemon.
+    before: &'static [&'static str],
     running: Option<Running>,
 }
 
@@ -110,6 +113,15 @@ impl Daemon {
         Self::begin(folder, Start::Demo, speech_of(keys), injected)
     }
 
+    /// The same, for a test that looks into /proc/PID: walls make what a plain user sees there
+    /// root's.
+    pub(crate) fn watched(keys: &str) -> Self {
+        match geteuid().is_root() {
+            true => Self::with(keys),
+            false => Self::with(&format!("walls: Off, {keys}")),
+        }
+    }
+
     /// The demo, with FTP in clear too.
     pub(crate) fn with_ftp() -> Self {
         Self::with_ftp_injected(Injected::Nothing)
@@ -128,9 +140,22 @@ impl Daemon {
 
     /// `skiffd --config` on a folder that has a `server.ron`.
     pub(crate) fn serve(folder: TempDir) -> Self {
+        Self::serve_behind(folder, &[])
+    }
+
+    /// The same, run by the command `before`, which must execute it without a fork.
+    pub(crate) fn serve_behind(folder: TempDir, before: &'static [&'static str]) -> Self {
         let settings = std::fs::read_to_string(folder.path().join("server.ron")).unwrap();
-        let speech = speech_of(&settings);
-        Self::begin(folder, Start::Config, speech, Injected::Nothing)
+        let mut daemon = Self {
+            speech: speech_of(&settings),
+            folder,
+            start: Start::Config,
+            injected: Injected::Nothing,
+            before,
+            running: None,
+        };
+        daemon.start();
+        daemon
     }
 
     fn begin(folder: TempDir, start: Start, speech: Speech, injected: Injected) -> Self {
@@ -139,6 +164,7 @@ impl Daemon {
             speech,
             start,
             injected,
+            before: &[],
             running: None,
         };
         daemon.start();
@@ -206,9 +232,20 @@ impl Daemon {
         self.running = Some(Running::spawn(command, self.start));
     }
 
+    fn program(&self) -> Command {
+        match self.before {
+            [] => self.injected_program(),
+            [program, rest @ ..] => {
+                let mut command = Command::new(program);
+                command.args(rest).arg(binary("skiffd"));
+                command
+            }
+        }
+    }
+
     /// `skiffd`, its calls failing or delayed as they should be. The tracer is no parent of it (-D),
     /// so that it can be waited for and ended like any other.
-    fn program(&self) -> Command {
+    fn injected_program(&self) -> Command {
         let (paths, calls) = match self.injected {
             Injected::Nothing => return Command::new(binary("skiffd")),
             Injected::Errors(FailingCalls { calls, folders }) => {
@@ -287,6 +324,44 @@ impl Daemon {
     fn running(&self) -> &Running {
         self.running.as_ref().expect("the daemon runs")
     }
+}
+
+impl FailingCalls {
+    /// `skiffd`, its calls failing as they should, on folders below `below`. The tracer is no parent
+    /// of it (-D), so that it can be waited for and ended like any other. `SKIFF_TRACE` is a folder
+    /// for the traces of all others (`tests/syscalls`).
+    pub(crate) fn command(&self, below: &Path) -> Command {
+        let mut strace = Command::new("strace");
+        strace.args(["-D", "-f", "-q"]);
+        let Self { calls, folders } = self;
+        match (calls, std::env::var_os("SKIFF_TRACE")) {
+            ([], None) => return Command::new(binary("skiffd")),
+            ([], Some(traces)) => {
+                strace.args(["-e", "signal=none", "-s", "0", "-o"]);
+                strace.arg(new_trace(Path::new(&traces)));
+            }
+            (calls, _) => {
+                strace.args(["-o", "/dev/null"]);
+                for folder in *folders {
+                    strace.arg("-P").arg(below.join(folder));
+                }
+                let traced: Vec<&str> = calls.iter().map(|(call, _)| *call).collect();
+                strace.arg("-e").arg(format!("trace={}", traced.join(",")));
+                for (call, error) in *calls {
+                    let inject = format!("inject={call}:error={error}");
+                    strace.arg("-e").arg(inject);
+                }
+            }
+        }
+        strace.arg(binary("skiffd"));
+        strace
+    }
+}
+
+fn new_trace(folder: &Path) -> PathBuf {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    folder.join(format!("{}-{count}", std::process::id()))
 }
 
 impl Drop for Daemon {

@@ -61,7 +61,7 @@ impl Dice {
 
 /// A file of the demo's tom that the daemon finds there.
 fn daemon_with_file(keys: &str, name: &str, data: &[u8]) -> Daemon {
-    let daemon = Daemon::with(keys);
+    let daemon = Daemon::watched(keys);
     daemon.login("tom").put("", name, data);
     daemon
 }

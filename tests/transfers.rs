@@ -29,7 +29,7 @@ fn what_is_put_is_got() {
         let path = daemon.home("tom").join(name);
         assert_eq!(std::fs::read(&path).unwrap(), data, "{name}");
         let mode = path.metadata().unwrap().permissions().mode();
-        assert_eq!(mode & 0o7777, 0o644, "{name}");
+        assert_eq!(mode & 0o7777, 0o600, "{name}");
         let facts = tom.ask(&format!("STAT {name}"), 213);
         assert_eq!(facts.token("mtime"), "20010203040506", "{name}");
     }

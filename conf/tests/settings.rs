@@ -32,6 +32,29 @@ fn account() -> Account {
 }
 
 #[test]
+fn files_are_their_owners_alone_unless_a_group_is_configured() {
+    let modes = |text: &str| {
+        let server = server(text);
+        (server.file_mode.bits(), server.dir_mode.bits())
+    };
+    assert_eq!(modes("()"), (0o600, 0o700));
+    assert_eq!(modes(r#"(group: "www")"#), (0o640, 0o750));
+    assert_eq!(modes(r#"(file_mode: "0644")"#), (0o644, 0o700));
+}
+
+#[test]
+fn who_is_named_by_number_alone_is_understood() {
+    let run_as = server(r#"(run_as: (user: "998"))"#).run_as.unwrap();
+    assert_eq!((&*run_as.user, run_as.group), ("998", None));
+}
+
+#[test]
+fn homes_may_be_counted_weekly() {
+    let weekly = server(r#"(recount: "7d")"#).recount;
+    assert_eq!(weekly, Some(Duration::from_secs(7 * 86_400)));
+}
+
+#[test]
 fn every_key_is_taken_over() {
     let server = server(
         r#"(
@@ -57,11 +80,7 @@ fn every_key_is_taken_over() {
     assert_eq!(server.homes, Path::new("/srv"));
     assert_eq!(server.state, Path::new("/etc/skiff/s"));
     assert_eq!(server.users, Path::new("/etc/skiff/u.ron"));
-    let run_as = server.run_as.unwrap();
-    assert_eq!(
-        (&*run_as.user, run_as.group.as_deref()),
-        ("skiff", Some("www"))
-    );
+    assert_eq!(server.run_as.unwrap().group.as_deref(), Some("www"));
     assert_eq!(server.walls, Walls::Strict);
     assert_eq!(
         (server.quota.default.get(), server.quota.entries.get()),
@@ -78,21 +97,6 @@ fn every_key_is_taken_over() {
     assert_eq!(server.stages.idle, Duration::from_secs(5));
     assert_eq!(server.stages.free_space_floor.get(), 1024);
     assert_eq!(server.recount, None);
-    let weekly = self::server(r#"(recount: "7d")"#).recount;
-    assert_eq!(weekly, Some(Duration::from_secs(7 * 86_400)));
-    let modes = |text: &str| {
-        let server = self::server(text);
-        (server.file_mode.bits(), server.dir_mode.bits())
-    };
-    assert_eq!(modes("()"), (0o600, 0o700));
-    assert_eq!(modes(r#"(group: "www")"#), (0o640, 0o750));
-    assert_eq!(
-        self::server(r#"(run_as: (user: "0"))"#)
-            .run_as
-            .unwrap()
-            .group,
-        None
-    );
     let limits = server.limits;
     assert_eq!((limits.sessions, limits.sessions_per_address), (1, 2));
     assert_eq!((limits.sessions_per_user, limits.before_login), (3, 4));

@@ -30,7 +30,7 @@ use crate::event_loop::shared::Shared;
 use crate::event_loop::signals::Signals;
 use crate::reactor::{self, Reactor};
 use crate::tls::TlsError;
-use crate::walls::run_as::{RunAsError, SystemUser, drop_capabilities, group_id};
+use crate::walls::run_as::{RunAsError, SystemUser, group_id};
 use crate::walls::{self, MissingWall};
 use crate::workers::jobs::Services;
 use crate::workers::pool::Pool;
@@ -225,14 +225,10 @@ fn policy(config: &Server) -> Result<Policy, StartError> {
     })
 }
 
-/// Becomes the user of `run_as`, after making the state folder for it. A plain user that a service
-/// manager gave the right to bind ports under 1024 gives that up.
+/// Becomes the user of `run_as`, after making the state folder for it.
 fn give_up_root(config: &Server) -> Result<(), StartError> {
     let Some(run_as) = &config.run_as else {
-        return match geteuid().is_root() {
-            true => Ok(()),
-            false => drop_capabilities().map_err(|error| system_error("capset")(error.into())),
-        };
+        return Ok(());
     };
     let user = SystemUser::find(run_as, config.group.as_deref())?;
     if geteuid().is_root() {

@@ -60,7 +60,7 @@ fn an_upload_without_a_byte_meets_the_stall_deadline() {
 
 #[test]
 fn a_download_that_nobody_reads_meets_the_stall_deadline() {
-    let daemon = Daemon::with(r#"limits: (stall: "1s"),"#);
+    let daemon = Daemon::watched(r#"limits: (stall: "1s"),"#);
     let length = 1 << 29;
     let file = File::create(daemon.home("tom").join("long")).unwrap();
     file.set_len(length).unwrap();

@@ -1,6 +1,6 @@
 """Daemons of our own: a demo, and ones with settings; started when first asked for."""
 
-import os, pathlib, re, shutil, signal, socket, subprocess, time
+import os, pathlib, re, shutil, signal, socket, subprocess, tempfile, time
 from ftp.steps import Failed, Skipped, need, until
 
 USERS = ("tom", "jerry")
@@ -21,6 +21,8 @@ class Daemon:
     def __init__(self, argv, folder, wanted):
         self.folder, self.ports = folder, {}
         self.diary = open(folder / "daemon.log", "ab")
+        if traces := os.environ.get("SKIFF_TRACE"):
+            argv = [*traced(traces), *argv]
         self.process = subprocess.Popen(
             argv, stdin=subprocess.DEVNULL, stdout=self.diary, stderr=self.diary
         )
@@ -86,6 +88,12 @@ class Daemon:
     def kill(self):
         self.process.kill()
         self.process.wait()
+
+
+def traced(folder):
+    """What runs a daemon that writes its system calls into a file there (tests/syscalls)."""
+    trace = tempfile.mktemp(prefix="ftp-", dir=folder)
+    return ["strace", "-D", "-f", "-q", "-e", "signal=none", "-s", "0", "-o", trace]
 
 
 def addresses(log):
@@ -191,8 +199,10 @@ def configured(binaries, folder, quota, ftp, before=(), limits=""):
     words = {"listen": ["127.0.0.1:0"], "implicit": ["127.0.0.1:0"], **ftp}
     listed = "".join(f"        {key}: {written(value)},\n" for key, value in words.items())
     settings = folder / "server.ron"
+    # What Daemon reads of /proc/PID is root's where there are walls.
+    walls = "Best" if os.geteuid() == 0 else "Off"
     settings.write_text(
-        f'(\n    native: (listen: ["127.0.0.1:0"]),\n    ftp: (\n{listed}    ),\n'
+        f'(\n    walls: {walls},\n    native: (listen: ["127.0.0.1:0"]),\n    ftp: (\n{listed}    ),\n'
         f'    quota: (default: "{quota}"),\n    scram_iterations: 10000,\n'
         f'    limits: ({limits}),\n    log: (access: "access.log"),\n)\n'
     )

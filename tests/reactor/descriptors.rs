@@ -102,7 +102,7 @@ fn work_that_needs_a_descriptor_is_refused_and_done_later() {
 /// A descriptor that is freed by a close lets the next one in, with no tick in between.
 #[test]
 fn waiting_costs_no_processor_time() {
-    let daemon = Daemon::with(MANY_IN_CLEAR);
+    let daemon = Daemon::watched(MANY_IN_CLEAR);
     limit_descriptors(&daemon);
     let outside = crowd(&daemon, 2 * LIMIT);
     daemon.wait_log("nobody can be let in");
@@ -118,7 +118,7 @@ fn waiting_costs_no_processor_time() {
 /// in use nobody new got in: "the disk failed".
 #[test]
 fn users_who_come_one_after_the_other_need_few_descriptors() {
-    let daemon = Daemon::with(MANY_IN_CLEAR);
+    let daemon = Daemon::watched(MANY_IN_CLEAR);
     let users: Vec<String> = (0..30).map(|n| format!("user{n}")).collect();
     for user in &users {
         daemon.user(&["add", user, "--password-stdin"], "123\n");
@@ -135,7 +135,7 @@ fn users_who_come_one_after_the_other_need_few_descriptors() {
 /// With every descriptor in use by others a login waits, and is told why it fails: 421.
 #[test]
 fn a_login_without_descriptors_is_told_so() {
-    let daemon = Daemon::with(MANY_IN_CLEAR);
+    let daemon = Daemon::watched(MANY_IN_CLEAR);
     limit_descriptors(&daemon);
     let mut peer = daemon.peer();
     peer.ask("NOOP", 200);

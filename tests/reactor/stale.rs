@@ -56,7 +56,7 @@ fn stay(daemon: &Daemon, data: &[u8], name: &str) {
 
 #[test]
 fn what_comes_home_to_nobody_is_put_away() {
-    let daemon = Daemon::with(MANY_IN_CLEAR);
+    let daemon = Daemon::watched(MANY_IN_CLEAR);
     let mut tom = daemon.login("tom");
     tom.put("", "big", &vec![1; 4 << 20]);
     tom.leave_part("", "kept", &vec![2; 500_000], 123_456);

@@ -12,11 +12,12 @@ mod syscalls;
 
 use std::fmt;
 
-use rustix::process::{DumpableBehavior, set_dumpable_behavior};
+use rustix::process::{DumpableBehavior, geteuid, set_dumpable_behavior};
 use rustix::thread::set_no_new_privs;
 use skiff_conf::{Server, UserStore, Walls};
 
 use self::files::Reach;
+use self::run_as::drop_capabilities;
 
 /// A restriction of the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,6 +90,11 @@ impl fmt::Display for Standing {
 /// Raises what the settings ask for, around a process that has one thread still, and logs which
 /// walls stand.
 pub(crate) fn raise(config: &Server) -> Result<(), MissingWall> {
+    if !geteuid().is_root()
+        && let Err(error) = drop_capabilities()
+    {
+        log::warn!("capabilities that skiffd was given stay with it: {error}");
+    }
     if config.walls == Walls::Off {
         let _ = set_no_new_privs(true);
         log::info!("walls: off");

@@ -139,12 +139,15 @@ impl SystemUser {
 }
 
 /// Gives up all capabilities, such as the one for ports under 1024 that a service manager gave.
-pub(crate) fn drop_capabilities() -> rustix::io::Result<()> {
+pub(super) fn drop_capabilities() -> rustix::io::Result<()> {
     let none = CapabilitySets {
         effective: CapabilitySet::empty(),
         permitted: CapabilitySet::empty(),
         inheritable: CapabilitySet::empty(),
     };
+    if capabilities(None)? == none {
+        return Ok(());
+    }
     // EINVAL: a kernel before 4.3, which has no ambient set.
     match clear_ambient_capability_set() {
         Ok(()) | Err(Errno::INVAL) => set_capabilities(None, none),

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use pico_args::Arguments;
 use skiff_conf::{
     Access, Account, AccountStatus, BadName, ByteQuota, EntryQuota, FtpAccess, PasswordRight,
-    Server, StoreError, UserName, UserStore,
+    Server, StoreError, UserName, UserStore, Walls,
 };
 
 use crate::accounts::folder::{Made, make_folder};
@@ -224,11 +224,22 @@ fn add(config: &Server, name: UserName, wanted: Wanted, password: &str) -> Resul
         // Within the edit: a user whose home cannot be made is not stored.
         make_home(config, &home)
     })?;
-    let home = home.display();
-    Ok(match made {
-        Made::New => format!("added {name}; home {home}"),
-        Made::Kept => format!("added {name}; home {home} was there already, and keeps its files"),
+    let shown = home.display();
+    let told = match made {
+        Made::New => format!("added {name}; home {shown}"),
+        Made::Kept => format!("added {name}; home {shown} was there already, and keeps its files"),
+    };
+    Ok(match needs_restart(config, &home) {
+        true => told + "; a skiffd that runs reaches it after a restart (walls)",
+        false => told,
     })
+}
+
+/// Whether Landlock keeps a running daemon from a home that was none when it started.
+fn needs_restart(config: &Server, home: &Path) -> bool {
+    let (home, homes) = (home.canonicalize(), config.homes.canonicalize());
+    let within = home.is_ok_and(|home| homes.is_ok_and(|homes| home.starts_with(homes)));
+    config.walls != Walls::Off && !within
 }
 
 fn make_home(config: &Server, home: &Path) -> Result<Made, Failure> {
