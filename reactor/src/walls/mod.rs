@@ -7,8 +7,21 @@
 
 mod files;
 pub(crate) mod run_as;
-mod syscall_table;
+#[cfg(all(
+    target_pointer_width = "64",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+))]
 mod syscalls;
+#[cfg(not(all(
+    target_pointer_width = "64",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+)))]
+mod syscalls {
+    /// Numbers and arguments of system calls are each processor's own.
+    pub(super) fn restrict() -> Result<(), String> {
+        Err("has no table of system calls for this processor".to_owned())
+    }
+}
 
 use std::fmt;
 

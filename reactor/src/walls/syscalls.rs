@@ -1,10 +1,12 @@
 //! The wall around the kernel: a seccomp(2) filter that answers ENOSYS to every system call but the
-//! daemon's own (`syscall_table.rs`).
+//! daemon's own (`syscalls/table.rs`).
 //!
 //! ENOSYS is what a kernel answers that has no such call: libraries then do without it, which they
 //! do not after EPERM, and nothing ends the process in the middle of an upload. The kernel logs
 //! such answers only for filters that ask for it, which `seccompiler` does not:
 //! `strace -f -e status=failed -p PID`, as root, shows them by name.
+
+mod table;
 
 use std::collections::BTreeMap;
 
@@ -13,7 +15,7 @@ use seccompiler::{
     SeccompFilter, SeccompRule,
 };
 
-use super::syscall_table::{Call, GROUPS};
+use self::table::{Call, GROUPS};
 
 /// A call that is allowed only where all conditions of one of its rules hold.
 struct Conditional {
@@ -49,17 +51,12 @@ pub(super) fn restrict() -> Result<(), String> {
 }
 
 fn program() -> Result<BpfProgram, String> {
-    let processor = std::env::consts::ARCH;
-    let target = match processor {
-        "x86_64" | "aarch64" => processor.try_into(),
-        _ => return Err(format!("has no table for the processor {processor}")),
-    };
-    let built = target.and_then(|target| {
+    let build = || {
+        let processor = std::env::consts::ARCH.try_into()?;
         let rest = SeccompAction::Errno(libc::ENOSYS as u32);
-        let filter = SeccompFilter::new(rules()?, rest, SeccompAction::Allow, target)?;
-        filter.try_into()
-    });
-    built.map_err(|error| format!("cannot be built: {error}"))
+        SeccompFilter::new(rules()?, rest, SeccompAction::Allow, processor)?.try_into()
+    };
+    build().map_err(|error: BackendError| format!("cannot be built: {error}"))
 }
 
 fn rules() -> Result<BTreeMap<i64, Vec<SeccompRule>>, BackendError> {
@@ -127,6 +124,10 @@ fn not_executed() -> Result<Vec<SeccompRule>, BackendError> {
 }
 
 /// Non-blocking sockets, bytes that wait, whether standard error is a terminal, clones of files.
+#[allow(
+    clippy::unnecessary_cast,
+    reason = "each C library has its own type of requests"
+)]
 fn harmless_requests() -> Result<Vec<SeccompRule>, BackendError> {
     const FICLONE: u64 = 0x4004_9409;
     const FICLONERANGE: u64 = 0x4020_940d;

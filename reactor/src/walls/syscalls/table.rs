@@ -266,6 +266,3 @@ const OF_THE_PROCESSOR: &[Call] = &[
     // fchmodat(3) with AT_SYMLINK_NOFOLLOW.
     ("SYS_fchmodat2", 452),
 ];
-
-#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-const OF_THE_PROCESSOR: &[Call] = &[];
