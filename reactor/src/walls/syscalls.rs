@@ -36,7 +36,7 @@ const CONDITIONAL: [Conditional; 8] = [
     conditional!(SYS_socket, socket_families),
     conditional!(SYS_socketpair, socket_families),
     conditional!(SYS_clone, threads_only),
-    conditional!(SYS_prctl, thread_names),
+    conditional!(SYS_prctl, names_and_start),
     conditional!(SYS_mmap, not_written_and_executed),
     conditional!(SYS_mprotect, not_executed),
     conditional!(SYS_ioctl, harmless_requests),
@@ -96,13 +96,16 @@ fn threads_only() -> Result<Vec<SeccompRule>, BackendError> {
     Ok(vec![rule(masked(0, mask, thread))?])
 }
 
-/// The names of threads and of mappings.
-fn thread_names() -> Result<Vec<SeccompRule>, BackendError> {
+/// The names of threads and of mappings, and what the kernel told the process at its start, which
+/// rustix asks for.
+fn names_and_start() -> Result<Vec<SeccompRule>, BackendError> {
     const PR_SET_VMA: u64 = 0x53_56_4d_41;
+    const PR_GET_AUXV: u64 = 0x41_55_58_56;
     let options = [
         libc::PR_SET_NAME as u64,
         libc::PR_GET_NAME as u64,
         PR_SET_VMA,
+        PR_GET_AUXV,
     ];
     options
         .map(|option| equal(0, option))
