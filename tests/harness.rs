@@ -113,13 +113,9 @@ impl Daemon {
         Self::begin(folder, Start::Demo, speech_of(keys), injected)
     }
 
-    /// The same, for a test that looks into /proc/PID: walls make what a plain user sees there
-    /// root's.
+    /// The same, for a test that looks into /proc/PID.
     pub(crate) fn watched(keys: &str) -> Self {
-        match geteuid().is_root() {
-            true => Self::with(keys),
-            false => Self::with(&format!("walls: Off, {keys}")),
-        }
+        Self::with(&format!("{} {keys}", watched_keys()))
     }
 
     /// The demo, with FTP in clear too.
@@ -488,6 +484,14 @@ pub(crate) fn write_settings(folder: &Path, keys: &str) {
     };
     let text = format!("(\n    scram_iterations: 10000,\n    {ftp}\n    {keys}\n)\n");
     std::fs::write(folder.join("server.ron"), text).unwrap();
+}
+
+/// What lets a plain user look into /proc/PID of a daemon: within its walls that is root's.
+pub(crate) fn watched_keys() -> &'static str {
+    match geteuid().is_root() {
+        true => "",
+        false => "walls: Off,",
+    }
 }
 
 fn speech_of(settings: &str) -> Speech {

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
-use crate::harness::{Peer, Said, Speech, Wire, binary};
+use crate::harness::{Peer, Said, Speech, Wire, binary, watched_keys, write_settings};
 
 /// System calls that look at, open or change a name, or wait for a disk.
 const NEVER: [&str; 34] = [
@@ -85,12 +85,15 @@ struct Traced {
 impl Traced {
     fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
+        let demo = folder.path().join("demo");
+        std::fs::create_dir(&demo).unwrap();
+        write_settings(&demo, watched_keys());
         let mut strace = Command::new("strace")
             .args(["-f", "-tt", "-yy", "-s", "64", "-o"])
             .arg(folder.path().join("trace"))
             .arg(binary("skiffd"))
             .arg("--demo")
-            .arg(folder.path().join("demo"))
+            .arg(demo)
             .args(["--native", "127.0.0.1:0", "--ftp", "off"])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
