@@ -50,6 +50,24 @@ fn examine_user(config: &Server, own: Uid, report: &mut Report<'_>) {
             report.wrong(key, &text);
         }
     }
+    examine_settings_owner(config, *uid, report);
+}
+
+/// Root reads the settings at the next start: who could change them could have it do more.
+fn examine_settings_owner(config: &Server, uid: u32, report: &mut Report<'_>) {
+    let folder = config.file.parent();
+    for path in [Some(config.file.as_path()), folder].into_iter().flatten() {
+        if let Ok(found) = path.metadata()
+            && (found.uid() == uid || found.mode() & 0o002 != 0)
+        {
+            let text = format!(
+                "{} can be changed by that user, and so by whoever takes skiffd over, before root \
+                 starts it again; give it to root, and keep users.ron in a folder of its own",
+                path.display()
+            );
+            return report.note("run_as", &text);
+        }
+    }
 }
 
 fn examine_walls(asked: Walls, standing: &Standing, report: &mut Report<'_>) {
@@ -70,6 +88,8 @@ fn examine_walls(asked: Walls, standing: &Standing, report: &mut Report<'_>) {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt;
     use std::path::Path;
 
     use skiff_conf::RunAs;
@@ -99,8 +119,15 @@ mod tests {
         });
         let (text, wrong) = reported(|report| examine_user(&config, geteuid(), report));
         assert_eq!(wrong, ["users", "state", "homes"], "{text}");
+        assert!(!text.contains("can be changed by that user"), "{text}");
         assert!(
             text.contains("group 5000") && text.contains("chown -R"),
+            "{text}"
+        );
+        std::fs::set_permissions(&config.file, Permissions::from_mode(0o666)).unwrap();
+        let (text, _) = reported(|report| examine_user(&config, geteuid(), report));
+        assert!(
+            text.contains("server.ron can be changed by that user"),
             "{text}"
         );
         config.run_as = Some(RunAs {
