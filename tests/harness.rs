@@ -230,46 +230,13 @@ impl Daemon {
 
     fn program(&self) -> Command {
         match self.before {
-            [] => self.injected_program(),
+            [] => self.injected.command(self.folder()),
             [program, rest @ ..] => {
                 let mut command = Command::new(program);
                 command.args(rest).arg(binary("skiffd"));
                 command
             }
         }
-    }
-
-    /// `skiffd`, its calls failing or delayed as they should be. The tracer is no parent of it (-D),
-    /// so that it can be waited for and ended like any other.
-    fn injected_program(&self) -> Command {
-        let (paths, calls) = match self.injected {
-            Injected::Nothing => return Command::new(binary("skiffd")),
-            Injected::Errors(FailingCalls { calls, folders }) => {
-                let error =
-                    |(call, error): &(&'static str, &str)| (*call, format!("error={error}"));
-                (folders, calls.iter().map(error).collect::<Vec<_>>())
-            }
-            Injected::Delays(Delays {
-                calls,
-                paths,
-                milliseconds,
-            }) => {
-                let delay = |call: &&'static str| (*call, format!("delay_enter={milliseconds}ms"));
-                (paths, calls.iter().map(delay).collect())
-            }
-        };
-        let mut strace = Command::new("strace");
-        strace.args(["-D", "-f", "-q", "-o", "/dev/null"]);
-        for path in paths {
-            strace.arg("-P").arg(self.folder().join(path));
-        }
-        let traced: Vec<&str> = calls.iter().map(|(call, _)| *call).collect();
-        strace.arg("-e").arg(format!("trace={}", traced.join(",")));
-        for (call, what) in calls {
-            strace.arg("-e").arg(format!("inject={call}:{what}"));
-        }
-        strace.arg(binary("skiffd"));
-        strace
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
@@ -323,35 +290,57 @@ impl Daemon {
 }
 
 impl FailingCalls {
-    /// `skiffd`, its calls failing as they should, on folders below `below`. The tracer is no parent
-    /// of it (-D), so that it can be waited for and ended like any other. `SKIFF_TRACE` is a folder
-    /// for the traces of all others (`tests/syscalls`).
-    pub(crate) fn command(&self, below: &Path) -> Command {
+    /// `skiffd` on such a system, with `below` as the daemon's folder.
+    pub(crate) fn command(self, below: &Path) -> Command {
+        Injected::Errors(self).command(below)
+    }
+}
+
+impl Injected {
+    /// `skiffd`, its calls failing or delayed as they should be. The tracer is no parent of it (-D),
+    /// so that it can be waited for and ended like any other.
+    fn command(self, below: &Path) -> Command {
+        let (paths, calls) = match self {
+            Self::Nothing => return traced_program(),
+            Self::Errors(FailingCalls { calls, folders }) => {
+                let error =
+                    |(call, error): &(&'static str, &str)| (*call, format!("error={error}"));
+                (folders, calls.iter().map(error).collect::<Vec<_>>())
+            }
+            Self::Delays(Delays {
+                calls,
+                paths,
+                milliseconds,
+            }) => {
+                let delay = |call: &&'static str| (*call, format!("delay_enter={milliseconds}ms"));
+                (paths, calls.iter().map(delay).collect())
+            }
+        };
         let mut strace = Command::new("strace");
-        strace.args(["-D", "-f", "-q"]);
-        let Self { calls, folders } = self;
-        match (calls, std::env::var_os("SKIFF_TRACE")) {
-            ([], None) => return Command::new(binary("skiffd")),
-            ([], Some(traces)) => {
-                strace.args(["-e", "signal=none", "-s", "0", "-o"]);
-                strace.arg(new_trace(Path::new(&traces)));
-            }
-            (calls, _) => {
-                strace.args(["-o", "/dev/null"]);
-                for folder in *folders {
-                    strace.arg("-P").arg(below.join(folder));
-                }
-                let traced: Vec<&str> = calls.iter().map(|(call, _)| *call).collect();
-                strace.arg("-e").arg(format!("trace={}", traced.join(",")));
-                for (call, error) in *calls {
-                    let inject = format!("inject={call}:error={error}");
-                    strace.arg("-e").arg(inject);
-                }
-            }
+        strace.args(["-D", "-f", "-q", "-o", "/dev/null"]);
+        for path in paths {
+            strace.arg("-P").arg(below.join(path));
+        }
+        let traced: Vec<&str> = calls.iter().map(|(call, _)| *call).collect();
+        strace.arg("-e").arg(format!("trace={}", traced.join(",")));
+        for (call, what) in calls {
+            strace.arg("-e").arg(format!("inject={call}:{what}"));
         }
         strace.arg(binary("skiffd"));
         strace
     }
+}
+
+/// `skiffd`; `SKIFF_TRACE` is a folder for the traces of its calls (`tests/syscalls`).
+fn traced_program() -> Command {
+    let Some(traces) = std::env::var_os("SKIFF_TRACE") else {
+        return Command::new(binary("skiffd"));
+    };
+    let mut strace = Command::new("strace");
+    strace.args(["-D", "-f", "-q", "-e", "signal=none", "-s", "0", "-o"]);
+    strace.arg(new_trace(Path::new(&traces)));
+    strace.arg(binary("skiffd"));
+    strace
 }
 
 fn new_trace(folder: &Path) -> PathBuf {
