@@ -18,7 +18,8 @@ use skiff_sessions::wire::codec;
 use skiff_sessions::wire::reply::{Allowed, CloseReason, Entry, Facts, Held, Kind, Refusal, Usage};
 use skiff_sessions::wire::stamp::Stamp;
 
-use super::limits;
+use super::conversation::limits;
+use super::input::bytes_of;
 
 /// A read of the control connection.
 const READ_MAX: usize = 255;
@@ -63,11 +64,32 @@ struct World {
 
 /// What there is of a data connection.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Data {
+pub(crate) enum Data {
     None,
     Wanted,
     Open,
     WantsTls,
+}
+
+impl Data {
+    /// What may become of it.
+    pub(crate) fn next(self, choice: u8) -> Option<DataEvent> {
+        match (self, choice % 4) {
+            (Self::None | Self::Open, _) => None,
+            (Self::Wanted, 3) => Some(DataEvent::NotOpened),
+            (Self::Wanted, _) => Some(DataEvent::Open),
+            (Self::WantsTls, 3) => Some(DataEvent::NotSecured),
+            (Self::WantsTls, 2) => Some(DataEvent::NotResumed),
+            (Self::WantsTls, _) => Some(DataEvent::Secured),
+        }
+    }
+
+    pub(crate) fn after(event: &DataEvent) -> Self {
+        match event {
+            DataEvent::Open | DataEvent::Secured => Self::Open,
+            _ => Self::None,
+        }
+    }
 }
 
 #[derive(PartialEq, Eq)]
@@ -85,22 +107,7 @@ enum Over {
 impl World {
     /// Greeted, or logged in; what TLS is to it is in `first` too.
     fn new(first: u8) -> Self {
-        let tls = match first & 3 {
-            0 => TlsPolicy::Required,
-            1 => TlsPolicy::NotOffered,
-            _ => TlsPolicy::Optional,
-        };
-        let channel = match (tls, first & 4) {
-            (TlsPolicy::Required, _) | (_, 4) => Privacy::Private,
-            _ => Privacy::Clear,
-        };
-        let peer = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
-        let setup = Setup {
-            limits: Arc::new(limits()),
-            binding: Binding::None,
-            seed: [3; 32],
-            dialect_rules: DialectRules::ftp(tls, channel, peer),
-        };
+        let setup = setup(first);
         let now = Instant::now();
         let mut world = Self {
             now,
@@ -167,23 +174,13 @@ impl World {
 
     /// What was awaited of a data connection, or of TLS.
     fn data(&mut self, choice: u8) {
-        let event = match (&self.data, choice % 4) {
-            _ if self.shaking == Shaking::Yes => {
-                self.shaking = Shaking::No;
-                return self.event(Event::Secured);
-            }
-            (Data::None | Data::Open, _) => return,
-            (Data::Wanted, 3) => DataEvent::NotOpened,
-            (Data::Wanted, _) => DataEvent::Open,
-            (Data::WantsTls, 3) => DataEvent::NotSecured,
-            (Data::WantsTls, 2) => DataEvent::NotResumed,
-            (Data::WantsTls, _) => DataEvent::Secured,
-        };
-        self.data = match event {
-            DataEvent::Open | DataEvent::Secured => Data::Open,
-            _ => Data::None,
-        };
-        self.event(Event::Data(event));
+        if self.shaking == Shaking::Yes {
+            self.shaking = Shaking::No;
+            self.event(Event::Secured);
+        } else if let Some(event) = self.data.next(choice) {
+            self.data = Data::after(&event);
+            self.event(Event::Data(event));
+        }
     }
 
     fn mishap(&mut self, choice: u8) {
@@ -258,7 +255,7 @@ impl World {
     }
 }
 
-fn completion_for(job: &Job, choice: u8) -> Completion {
+pub(crate) fn completion_for(job: &Job, choice: u8) -> Completion {
     if choice >= 200 {
         let whys = [
             Refusal::NotFound,
@@ -309,13 +306,33 @@ fn completion_for(job: &Job, choice: u8) -> Completion {
     }
 }
 
+/// A listener and a connection to it, as the bits of `first` say.
+pub(crate) fn setup(first: u8) -> Setup {
+    let tls = match first & 3 {
+        0 => TlsPolicy::Required,
+        1 => TlsPolicy::NotOffered,
+        _ => TlsPolicy::Optional,
+    };
+    let channel = match (tls, first & 4) {
+        (TlsPolicy::Required, _) | (_, 4) => Privacy::Private,
+        _ => Privacy::Clear,
+    };
+    let peer = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
+    Setup {
+        limits: Arc::new(limits()),
+        binding: Binding::None,
+        seed: [3; 32],
+        dialect_rules: DialectRules::ftp(tls, channel, peer),
+    }
+}
+
 fn named(path: &VirtualPath) -> VirtualPath {
     PathArg::new([path.as_bytes(), b".1"].concat())
         .and_then(|name| VirtualPath::root().join(&name).ok())
         .unwrap()
 }
 
-fn end_of(task: Task, choice: u8) -> End {
+pub(crate) fn end_of(task: Task, choice: u8) -> End {
     let from = match task {
         Task::SendStream { from, .. } | Task::ReceiveStream { from, .. } => from,
         _ => 0,
@@ -335,63 +352,65 @@ fn end_of(task: Task, choice: u8) -> End {
     }
 }
 
+/// Commands of a client that gets far.
+pub(crate) const LINES: &[&str] = &[
+    "USER tom",
+    "PASS 123",
+    "AUTH TLS",
+    "PBSZ 0",
+    "PROT P",
+    "PROT C",
+    "CCC",
+    "REIN",
+    "PASV",
+    "EPSV",
+    "EPSV",
+    "EPSV",
+    "EPSV ALL",
+    "PORT 192,0,2,1,7,208",
+    "TYPE I",
+    "TYPE A",
+    "REST 5",
+    "ALLO 9",
+    "RETR a",
+    "RETR a",
+    "STOR a",
+    "STOR a",
+    "APPE a",
+    "STOU",
+    "LIST",
+    "MLSD d",
+    "STAT",
+    "STAT d",
+    "MLST a",
+    "SIZE a",
+    "MDTM a",
+    "MFMT 20260102030405 a",
+    "HASH a",
+    "RANG 0 5",
+    "XMD5 \"a\" 0 5",
+    "RNFR a",
+    "RNTO b",
+    "DELE a",
+    "MKD \u{ff}\"x",
+    "CWD ../x",
+    "ABOR",
+    "NOOP",
+    "QUIT",
+    "SITE STAGES",
+    "SITE QUOTA",
+    "HELP",
+    "FEAT",
+    "OPTS MLST size;",
+    "\u{1}",
+    "PWD\r\nNOOP",
+    "RETR a\r\nABOR\r\nPWD",
+];
+
 /// Commands, answers to what they ask for, and noise, so that a run without a
 /// fuzzer gets far.
 pub(crate) fn ftp_dialogue_of(seed: u64, words: usize) -> Vec<u8> {
-    const LINES: &[&str] = &[
-        "USER tom",
-        "PASS 123",
-        "AUTH TLS",
-        "PBSZ 0",
-        "PROT P",
-        "PROT C",
-        "CCC",
-        "REIN",
-        "PASV",
-        "EPSV",
-        "EPSV",
-        "EPSV",
-        "EPSV ALL",
-        "PORT 192,0,2,1,7,208",
-        "TYPE I",
-        "TYPE A",
-        "REST 5",
-        "ALLO 9",
-        "RETR a",
-        "RETR a",
-        "STOR a",
-        "STOR a",
-        "APPE a",
-        "STOU",
-        "LIST",
-        "MLSD d",
-        "STAT",
-        "STAT d",
-        "MLST a",
-        "SIZE a",
-        "MDTM a",
-        "MFMT 20260102030405 a",
-        "HASH a",
-        "RANG 0 5",
-        "XMD5 \"a\" 0 5",
-        "RNFR a",
-        "RNTO b",
-        "DELE a",
-        "MKD \u{ff}\"x",
-        "CWD ../x",
-        "ABOR",
-        "NOOP",
-        "QUIT",
-        "SITE STAGES",
-        "SITE QUOTA",
-        "HELP",
-        "FEAT",
-        "OPTS MLST size;",
-        "\u{1}",
-        "PWD\r\nNOOP",
-        "RETR a\r\nABOR\r\nPWD",
-    ];
-    let noise = super::bytes_of(seed, words * 4 + 1);
+    let noise = bytes_of(seed, words * 4 + 1);
     let mut talk = vec![noise[0]];
     for chunk in noise[1..].chunks_exact(4) {
         let line = LINES[usize::from(chunk[1]) % LINES.len()];

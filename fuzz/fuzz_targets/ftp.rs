@@ -1,4 +1,4 @@
-//! cargo-fuzz target: `ftp` of bodies.rs.
+//! cargo-fuzz target: `ftp` of bodies/ftp.rs.
 #![no_main]
 
 #[allow(dead_code)]

@@ -10,6 +10,7 @@ mod attributes;
 mod cached;
 mod common;
 mod deep;
+mod fuzz_bodies;
 mod jail;
 mod listing;
 mod lookup;
