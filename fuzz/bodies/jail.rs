@@ -3,6 +3,7 @@
 
 use std::fmt::Debug;
 use std::fs::{self, File, FileTimes};
+use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::{Path, PathBuf};
@@ -19,9 +20,11 @@ use super::input::Input;
 
 /// Operations of one run.
 const STEPS_MAX: usize = 32;
-/// What is outside, by its content, its size, its time, and a name that no path here has.
-const SECRET: [u8; 4321] = [0xa5; 4321];
-const CANARY_SECONDS: u64 = 1_000_000_007;
+/// What is outside, by how it begins, its size (most of it is a hole), its time, and a name that no
+/// path here has: numbers that no inode has either.
+const SECRET: [u8; 64] = [0xa5; 64];
+const SECRET_SIZE: u64 = (1 << 40) + 4321;
+const CANARY_SECONDS: u64 = 7_000_000_007;
 const BEACON: &str = "beacon-of-the-outside";
 
 pub(crate) fn jail(data: &[u8]) {
@@ -51,7 +54,11 @@ impl World {
         let world = Self { folder };
         for name in ["canary", BEACON] {
             fs::write(world.outside().join(name), SECRET).unwrap();
-            let file = File::open(world.outside().join(name)).unwrap();
+            let file = File::options()
+                .write(true)
+                .open(world.outside().join(name))
+                .unwrap();
+            file.set_len(SECRET_SIZE).unwrap();
             file.set_times(FileTimes::new().set_modified(canary_time()))
                 .unwrap();
         }
@@ -108,7 +115,10 @@ impl World {
             }
         }
         for name in ["canary", BEACON] {
-            assert_eq!(fs::read(self.outside().join(name)).unwrap(), SECRET);
+            let mut start = [0; SECRET.len()];
+            let mut file = File::open(self.outside().join(name)).unwrap();
+            file.read_exact(&mut start).unwrap();
+            assert_eq!(start, SECRET);
         }
         found.sort();
         found
@@ -199,7 +209,7 @@ impl World {
     fn answers<T: Debug, E: Debug>(&self, answer: Result<T, E>) {
         let text = format!("{answer:?}");
         assert!(!text.contains(BEACON), "{text}");
-        assert!(!text.contains(&SECRET.len().to_string()), "{text}");
+        assert!(!text.contains(&SECRET_SIZE.to_string()), "{text}");
         assert!(!text.contains(&CANARY_SECONDS.to_string()), "{text}");
         let place = self.folder.path().to_str().unwrap();
         assert!(answer.is_ok() || !text.contains(place), "{text}");
@@ -247,7 +257,7 @@ impl World {
 
     fn check_download(&self, download: &Download, start: &[u8]) {
         assert!(!start.starts_with(&SECRET[..8]));
-        assert_ne!(download.size(), SECRET.len() as u64);
+        assert_ne!(download.size(), SECRET_SIZE);
         assert_ne!(download.modified().seconds, CANARY_SECONDS as i64);
     }
 }

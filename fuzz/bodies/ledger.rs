@@ -192,7 +192,8 @@ impl Storage for &Memory {
 
     fn unlink(&self, name: &str) -> io::Result<()> {
         let removed = self.0.borrow_mut().remove(name);
-        removed.map(drop).ok_or(io::ErrorKind::NotFound.into())
+        removed.ok_or(io::ErrorKind::NotFound)?;
+        Ok(())
     }
 
     fn sync_names(&self) -> io::Result<()> {

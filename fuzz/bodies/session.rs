@@ -319,10 +319,16 @@ impl World {
     }
 
     fn hear(&mut self, reply: &Reply) {
-        match self.dialect {
-            Dialect::Native => drop(replies::write(reply)),
-            Dialect::Ftp => super::say(reply),
-        }
+        let answered = match self.dialect {
+            Dialect::Native => {
+                replies::write(reply);
+                1
+            }
+            Dialect::Ftp => {
+                super::say(reply);
+                super::final_replies(reply)
+            }
+        };
         let goes_on = match reply {
             // The answer to STAT, or the last word of all.
             Reply::UnderWay(_) => false,
@@ -330,8 +336,8 @@ impl World {
             other => other.is_preliminary(),
         };
         if !goes_on {
-            assert!(self.owed > 0, "not asked for: {reply:?}");
-            self.owed -= 1;
+            assert!(self.owed >= answered, "not asked for: {reply:?}");
+            self.owed -= answered;
         }
     }
 }

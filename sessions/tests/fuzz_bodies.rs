@@ -12,9 +12,11 @@ use bodies::scram::scram;
 use bodies::session::session;
 use bodies::{frames, ftp_lines, ftp_talk_of, lines};
 
+type Body = fn(&[u8]);
+
 #[test]
 fn every_seed_of_the_corpora() {
-    let targets: [(&str, fn(&[u8])); 9] = [
+    let targets: [(&str, Body); 9] = [
         ("conversation", conversation),
         ("frames", frames),
         ("ftp", ftp),
