@@ -220,11 +220,25 @@ impl World {
             Ok(listing) => listing,
             Err(error) => return self.answers(Err::<(), _>(error)),
         };
+        let listed = self.home().join(path);
+        let folder = match listing.is_directory() {
+            true => Some(&*listed),
+            false => listed.parent(),
+        };
         while let Some(entry) = listing.next(worker).unwrap() {
-            if let Some(target) = &entry.target {
-                assert!(Path::new(target).is_relative(), "{target:?}");
+            if let (Some(target), Some(folder)) = (&entry.target, folder) {
+                self.check_target(folder, Path::new(target));
             }
             self.answers(Ok::<_, VfsError>(entry));
+        }
+    }
+
+    /// Where a link is said to lead is in the home, if there is anything.
+    fn check_target(&self, folder: &Path, target: &Path) {
+        assert!(target.is_relative(), "{target:?}");
+        if let Ok(leads) = fs::canonicalize(folder.join(target)) {
+            let home = fs::canonicalize(self.home()).unwrap();
+            assert!(leads.starts_with(home), "{target:?} leads out");
         }
     }
 

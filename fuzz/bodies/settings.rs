@@ -215,7 +215,10 @@ fn value(input: &mut Input<'_>) -> String {
         1 => format!("-{}", input.number()),
         2 => format!("{:?}", String::from_utf8_lossy(input.chunk())),
         3 => format!("\"{}{}\"", input.number(), input.pick(&units)),
-        4 => format!("\"{}-{}\"", input.number(), input.number()),
+        4 => {
+            let mut port = || u32::from(input.byte()) << 8 | u32::from(input.byte());
+            format!("\"{}-{}\"", port(), port())
+        }
         5 => {
             let words = [
                 "None", "Never", "On", "Off", "Require", "true", "Prefer", "[]",
