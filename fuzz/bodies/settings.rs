@@ -5,14 +5,12 @@ use std::fs;
 use std::ops::RangeInclusive;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::sync::LazyLock;
 use std::time::Duration;
 
 use skiff_conf::{
     Account, Bytes, CLIENT_SAMPLE, Client, Complaint, Iterations, PassiveAddress, SERVER_SAMPLE,
     Server, UserName, UserStore,
 };
-use tempfile::TempDir;
 
 use super::input::Input;
 
@@ -118,23 +116,14 @@ fn client(text: &str) -> Result<(), Complaint> {
     Ok(())
 }
 
-/// The file of the user store: a run writes it again.
-static STORE: LazyLock<TempDir> = LazyLock::new(|| {
-    let memory = Path::new("/dev/shm");
-    match memory.is_dir() {
-        true => tempfile::tempdir_in(memory).unwrap(),
-        false => tempfile::tempdir().unwrap(),
-    }
-});
-
 fn store(content: &[u8]) {
     let text = String::from_utf8_lossy(content);
     let _ = users(&text);
 }
 
 fn users(text: &str) -> Result<(), Complaint> {
-    let thread = format!("{:?}.ron", std::thread::current().id());
-    let file = STORE.path().join(thread);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("users.ron");
     fs::write(&file, text).unwrap();
     fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
     let store = match UserStore::load(&file) {
