@@ -185,7 +185,11 @@ impl World {
                 name => path.push(names[usize::from(name) % names.len()]),
             }
         }
-        path
+        // Nobody inside knows that name; a fuzzer learns it from the comparisons here.
+        match path.to_string_lossy().contains(BEACON) {
+            true => PathBuf::from("a"),
+            false => path,
+        }
     }
 
     /// Another program makes a link in the home.
@@ -203,8 +207,9 @@ impl World {
     fn answers<T: Debug, E: Debug>(&self, answer: Result<T, E>) {
         let text = format!("{answer:?}");
         assert!(!text.contains(BEACON), "{text}");
-        assert!(!text.contains(&SECRET_SIZE.to_string()), "{text}");
-        assert!(!text.contains(&CANARY_SECONDS.to_string()), "{text}");
+        let numbers = unquoted(&text);
+        assert!(!numbers.contains(&SECRET_SIZE.to_string()), "{text}");
+        assert!(!numbers.contains(&CANARY_SECONDS.to_string()), "{text}");
         let place = self.folder.path().to_str().unwrap();
         assert!(answer.is_ok() || !text.contains(place), "{text}");
     }
@@ -268,6 +273,15 @@ impl World {
         assert_ne!(download.size(), SECRET_SIZE);
         assert_ne!(download.modified().seconds, CANARY_SECONDS as i64);
     }
+}
+
+/// A text of `Debug` without the names in it, which may look like anything.
+fn unquoted(text: &str) -> String {
+    text.replace(r"\\", "")
+        .replace("\\\"", "")
+        .split('"')
+        .step_by(2)
+        .collect()
 }
 
 fn canary_time() -> SystemTime {
