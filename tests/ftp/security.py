@@ -49,23 +49,10 @@ def crowd_at_the_port(w, mode):
     same("what the thieves got", {stolen(thief) for thief in thieves}, {b""})
 
 
-@step("{mode}: who has resumed TLS once must do so again, and who never does is named once",
+@step("{mode}: a client that never resumes TLS is named once",
       over=[{"mode": EXPLICIT12}, {"mode": EXPLICIT13}])
-def shown_to_resume(w, mode):
+def named_once(w, mode):
     daemon = prepared(w)
-    ftp = Ftp(daemon, mode)
-    need(LISTED in ftp.names("NLST"), "no listing")
-    # Without the session of the control connection, as anybody at this address could come.
-    address = ftp.passive()
-    lane = connect(address)
-    ftp.ask("NLST", 150, 125)
-    try:
-        got = receive(handshake(tls_context(mode.version), lane))
-    except (Ended, Failed, ssl.SSLError):
-        got = b""
-    same("what a stranger got", got, b"")
-    ftp.expect(522, of="a data connection that does not resume")
-    need(LISTED in ftp.names("NLST"), "the client's own next data connection is refused")
     for _ in range(3):
         library_put(daemon, w.fresh("never"), b"1", mode)
     named = "the client of tom does not resume TLS"

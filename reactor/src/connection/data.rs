@@ -268,7 +268,7 @@ impl Connection {
                 if let Err(error) = channel.socket().set_nodelay(true) {
                     log::debug!("{}: {error}", self.peer);
                 }
-                channel.secure_data(tls.connection, tls.rule, tls.session, tls.tickets);
+                channel.secure_data(tls.connection, tls.rule, tls.session);
                 match handshake {
                     server::HandshakeTiming::BeforeTransfer => {
                         self.begin_data_handshake(channel, shared);

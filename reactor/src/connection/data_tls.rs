@@ -8,7 +8,6 @@ use skiff_sessions::server::Direction;
 use super::Connection;
 use crate::event_loop::shared::Shared;
 use crate::tls::ftp::{SessionResumption, Tickets};
-use crate::transport::channel::Channel;
 
 /// What a data connection gets TLS by.
 pub(super) struct DataTls {
@@ -16,29 +15,19 @@ pub(super) struct DataTls {
     /// What it will be judged by.
     pub(super) rule: Resumption,
     pub(super) session: SessionResumption,
-    pub(super) tickets: Tickets,
 }
 
 impl Connection {
     /// TLS for the data connection.
     pub(super) fn data_tls(
-        &mut self,
+        &self,
         direction: Direction,
         shared: &Shared,
     ) -> Result<DataTls, String> {
         let ftp = shared.ftp.as_ref();
         let tls = ftp.and_then(|ftp| Some((ftp.tls.as_ref()?, ftp.resumption)));
-        let control = self.channel.as_mut().and_then(Channel::tls);
-        let control = control.and_then(|tls| tls.protocol_version());
         let (Some((tls, resumption)), Some(own)) = (tls, &self.data.resumption) else {
             return Err("there is no tls".to_owned());
-        };
-        // Whoever comes without resuming, after a client that does, is somebody else. Sessions of one
-        // program may use up each other's tickets.
-        let is_alone = shared.admission.sessions_of(&self.user) == 1;
-        let rule = match resumption {
-            Resumption::Prefer if is_alone && own.is_expected(control) => Resumption::Require,
-            other => other,
         };
         let tickets = match (resumption, direction) {
             (Resumption::Off, _) | (_, Direction::FromPeer) => Tickets::None,
@@ -54,9 +43,8 @@ impl Connection {
         };
         Ok(DataTls {
             connection: connection.map_err(|error| error.to_string())?,
-            rule,
+            rule: resumption,
             session: own.clone(),
-            tickets,
         })
     }
 

@@ -19,7 +19,7 @@ use rustix::pipe::{
     PipeFlags, SpliceFlags, fcntl_getpipe_size, fcntl_setpipe_size, pipe_with, splice,
 };
 
-use crate::tls::ftp::{self, SessionResumption, Tickets, Tls13Fallback};
+use crate::tls::ftp::{self, SessionResumption, Tls13Fallback};
 
 /// Size of a splice pipe in bytes: what /proc/sys/fs/pipe-max-size allows by default.
 const PIPE_SIZE: usize = 1 << 20;
@@ -34,7 +34,7 @@ pub(crate) struct Channel {
     fallback: Option<Box<Tls13Fallback>>,
     proof: ProofState,
     /// The session that a data channel is to belong to, until that is judged.
-    session: Option<Box<(SessionResumption, Tickets)>>,
+    session: Option<Box<SessionResumption>>,
 }
 
 /// Whether a data channel has been proven to belong to its session, by TLS resumption.
@@ -151,9 +151,8 @@ impl Channel {
         tls: TlsConnection,
         rule: Resumption,
         session: SessionResumption,
-        tickets: Tickets,
     ) {
-        self.session = Some(Box::new((session, tickets)));
+        self.session = Some(Box::new(session));
         self.tls = Some(Box::new(tls));
         self.proof = ProofState::Due(rule);
     }
@@ -177,12 +176,8 @@ impl Channel {
         let kind = self.tls.as_deref().and_then(|tls| tls.handshake_kind());
         let resumed = self.tls.as_deref().is_some_and(ftp::resumed);
         let is_own = resumed || self.proof != ProofState::Due(Resumption::Require);
-        match (self.session.take(), kind) {
-            (Some(session), Some(kind)) if is_own => {
-                session.0.note_data_connection(kind, session.1);
-            }
-            (Some(session), _) => session.0.expect_nothing(),
-            (None, _) => {}
+        if let (Some(session), Some(kind)) = (self.session.take(), kind) {
+            session.note_data_connection(kind);
         }
         if is_own {
             self.proof = ProofState::Unreported;
@@ -370,7 +365,7 @@ mod tests {
 
     use super::*;
     use crate::tls::ServerIdentity;
-    use crate::tls::ftp::FtpTls;
+    use crate::tls::ftp::{FtpTls, Tickets};
 
     /// A data connection under TLS, with the client's socket.
     fn data_channel() -> (Channel, std::net::TcpStream) {

@@ -120,11 +120,6 @@ impl Admission {
         true
     }
 
-    /// How many sessions the user has.
-    pub(crate) fn sessions_of(&self, user: &str) -> u32 {
-        self.users.get(user).copied().unwrap_or(0)
-    }
-
     /// Undoes [`Self::admit`] after a logout, or where the home could not be opened.
     pub(crate) fn withdraw(
         &mut self,

@@ -2,7 +2,7 @@
 //! that are valid for one FTP session only.
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use rustls::crypto::ring::Ticketer;
@@ -10,8 +10,6 @@ use rustls::server::{ProducesTickets, ServerSessionMemoryCache, StoresServerSess
 use rustls::{HandshakeKind, ProtocolVersion};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
-
-use super::Tickets;
 
 /// Bytes of a tag.
 const TAG: usize = 16;
@@ -31,15 +29,11 @@ pub(crate) struct SessionResumption {
     habit: Arc<Habit>,
 }
 
-/// What the client has done with its tickets.
+/// How the data connections of a session began.
 #[derive(Default)]
 struct Habit {
-    /// Data connections that resumed.
     resumed: AtomicU32,
-    /// Data connections that did not.
     full: AtomicU32,
-    /// Whether the client has a ticket that it has not used, however few it keeps.
-    in_hand: AtomicBool,
 }
 
 impl SessionResumption {
@@ -61,31 +55,13 @@ impl SessionResumption {
         self.version.get() == Some(&ProtocolVersion::TLSv1_3)
     }
 
-    /// Notes how a data connection of the session began, and whether it brought a new ticket.
-    pub(crate) fn note_data_connection(&self, kind: HandshakeKind, tickets: Tickets) {
+    /// Notes how a data connection of the session began.
+    pub(crate) fn note_data_connection(&self, kind: HandshakeKind) {
         let count = match kind {
             HandshakeKind::Resumed => &self.habit.resumed,
             _ => &self.habit.full,
         };
         count.fetch_add(1, Ordering::Relaxed);
-        let in_hand = tickets == Tickets::One;
-        self.habit.in_hand.store(in_hand, Ordering::Relaxed);
-    }
-
-    /// Expects nothing any more: a data connection that did not resume was refused. It may have been
-    /// a stranger's, and the client's next one resumes, or the client's own, whose tickets have
-    /// expired.
-    pub(crate) fn expect_nothing(&self) {
-        self.habit.resumed.store(0, Ordering::Relaxed);
-    }
-
-    /// Whether the next data connection resumes, if it is this client's: it has done so before, and
-    /// has the means. Clients may keep one ticket only, and use one of TLS 1.3 once (RFC 8446
-    /// appendix C.4); `control` is the version of the control connection.
-    pub(crate) fn is_expected(&self, control: Option<ProtocolVersion>) -> bool {
-        let has_resumed = self.habit.resumed.load(Ordering::Relaxed) > 0;
-        let has_ticket = self.habit.in_hand.load(Ordering::Relaxed);
-        has_resumed && (control == Some(ProtocolVersion::TLSv1_2) || has_ticket)
     }
 
     /// Whether the client has never resumed, although it could have.
@@ -174,23 +150,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_has_resumed_does_so_with_a_ticket_in_hand() {
-        use HandshakeKind::{Full, Resumed};
-        let (new, tls12) = (ProtocolVersion::TLSv1_3, ProtocolVersion::TLSv1_2);
+    fn who_never_resumes_is_known_by_the_first_data_connection() {
         let session = SessionResumption::new().unwrap();
-        assert!(!session.is_expected(Some(new)), "nobody knows yet");
-        session.note_data_connection(Full, Tickets::One);
-        assert!(session.never_resumes() && !session.is_expected(Some(new)));
-        session.note_data_connection(Resumed, Tickets::One);
-        assert!(session.is_expected(Some(new)) && !session.never_resumes());
-        // An upload brings no ticket, and its client may have kept no other.
-        session.note_data_connection(Resumed, Tickets::None);
-        assert!(!session.is_expected(Some(new)));
-        assert!(session.is_expected(Some(tls12)));
-        session.note_data_connection(Full, Tickets::One);
-        assert!(session.is_expected(Some(new)));
-        session.expect_nothing();
-        assert!(!session.is_expected(Some(new)) && !session.is_expected(Some(tls12)));
+        assert!(!session.never_resumes(), "nobody knows yet");
+        session.note_data_connection(HandshakeKind::Full);
+        assert!(session.never_resumes());
+        session.note_data_connection(HandshakeKind::Resumed);
+        assert!(!session.never_resumes());
     }
 
     const PLAIN: &[u8] = b"the secrets of a session";
