@@ -54,7 +54,7 @@ pub(crate) fn ls(session: &mut Session, args: &ParsedArgs) -> CommandResult {
     lines.flush();
     if let Some(hidden) = ended.hidden.filter(|&hidden| hidden > 0) {
         print_line(format_args!(
-            "{hidden} names hold line ends and are not shown"
+            "{hidden} entries are not shown: the server could not list them"
         ));
     }
     Ok(())

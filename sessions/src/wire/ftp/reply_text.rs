@@ -98,9 +98,9 @@ fn fixed_text(reply: &Reply) -> &'static str {
 fn left_out(line: Line<'_>, hidden: u64) -> Line<'_> {
     match hidden {
         0 => line,
-        1 => line.text("; 1 name that cannot be written in a line is left out"),
+        1 => line.text("; 1 name that cannot be told is left out"),
         _ => line.text(format_args!(
-            "; {hidden} names that cannot be written in a line are left out"
+            "; {hidden} names that cannot be told are left out"
         )),
     }
 }

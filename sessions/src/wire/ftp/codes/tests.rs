@@ -170,8 +170,8 @@ fn streams() -> Samples {
     vec![
         (Reply::ListingFollows, "150 here comes the listing\r\n"),
         (Reply::ListingDone { hidden: 0 }, "226 listed\r\n"),
-        (Reply::ListingDone { hidden: 1 }, "226 listed; 1 name that cannot be written in a line is left out\r\n"),
-        (Reply::ListingDone { hidden: 2 }, "226 listed; 2 names that cannot be written in a line are left out\r\n"),
+        (Reply::ListingDone { hidden: 1 }, "226 listed; 1 name that cannot be told is left out\r\n"),
+        (Reply::ListingDone { hidden: 2 }, "226 listed; 2 names that cannot be told are left out\r\n"),
         (Reply::Sending { from: 0, size: 12 }, "150 sending the file (12 bytes)\r\n"),
         (Reply::Sending { from: 5, size: 12 }, "150 sending from byte 5 of 12 on (7 bytes)\r\n"),
         (receiving(0, None), "150 send\r\n"),
