@@ -32,7 +32,10 @@ mod jail;
 mod permissions;
 mod policy;
 mod reading;
+#[cfg(feature = "simulation")]
+pub mod simulated;
 mod staging;
+mod syscalls;
 mod upload;
 mod worker;
 

@@ -439,12 +439,15 @@ impl Shared {
         }
     }
 
+    /// The homes that are open, each with the device number of its file system.
+    pub(crate) fn open_homes(&self) -> impl Iterator<Item = (Arc<Home>, u64)> {
+        let known = self.homes.values();
+        known.filter_map(|known| Some((known.home.upgrade()?, known.device)))
+    }
+
     /// Has all open homes swept, and counted where that is due.
     pub(crate) fn sweep(&mut self) {
-        let open = self.homes.values();
-        let open: Vec<_> = open
-            .filter_map(|known| Some((known.home.upgrade()?, known.device)))
-            .collect();
+        let open: Vec<_> = self.open_homes().collect();
         for (home, device) in open {
             self.submit_on(Class::Long, device, Upkeep::Sweep(Arc::clone(&home)));
             self.submit_on(Class::Recount, device, Upkeep::Count(home));
