@@ -1,5 +1,5 @@
-//! The calls of a simulated disk: rustix's, with a look at what they change. On a thread without a
-//! disk, and for files that are not on it, they are rustix's own.
+//! The calls of a simulated disk: rustix's, with a look at what they change. Where there
+//! is no such disk, and for files that are not on it, they are rustix's own.
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Instant, SystemTime};
@@ -144,8 +144,12 @@ pub(crate) fn renameat_with(
     let (old, new) = (old.into_c_str()?, new.into_c_str()?);
     begin(Call::Name)?;
     real::renameat_with(&from, &*old, &to, &*new, flags)?;
-    if let (Some(from), Some(to)) = (number_of(&from), number_of(&to)) {
-        with_disk(|disk| disk.note_renamed((from, old.to_bytes()), (to, new.to_bytes())));
+    match (number_of(&from), number_of(&to)) {
+        (Some(from), Some(to)) => {
+            with_disk(|disk| disk.note_renamed((from, old.to_bytes()), (to, new.to_bytes())));
+        }
+        (None, None) => {}
+        (from, to) => log::error!("{from:?}/{old:?} to {to:?}/{new:?}"),
     }
     Ok(())
 }

@@ -204,7 +204,14 @@ impl Disk {
         self.collect(self.root(), &mut PathBuf::new(), &mut modelled);
         for (path, bytes) in &modelled {
             if real.get(path) != Some(bytes) {
-                return Err(format!("{} is not as modelled", path.display()));
+                let len = |bytes: Option<&Option<Vec<u8>>>| {
+                    bytes.and_then(|bytes| bytes.as_ref().map(Vec::len))
+                };
+                let (real, modelled) = (len(real.get(path)), len(Some(bytes)));
+                let path = path.display();
+                return Err(format!(
+                    "{path}: {real:?} bytes, and {modelled:?} as modelled"
+                ));
             }
         }
         match real.keys().find(|path| !modelled.contains_key(*path)) {
@@ -351,6 +358,7 @@ impl Disk {
             return;
         };
         let Some(id) = node.now.names().get(from.1).copied() else {
+            log::error!("{:x}/{} is not modelled", from.0, shown(from.1));
             return;
         };
         log::trace!("{id:x} is renamed to {:x}/{}", to.0, shown(to.1));

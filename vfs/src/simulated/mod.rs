@@ -15,18 +15,16 @@ mod random;
 pub use self::disk::{Disk, FileSystem};
 pub use self::random::Random;
 
-use std::cell::RefCell;
+use parking_lot::Mutex;
 
-thread_local! {
-    static DISK: RefCell<Option<Disk>> = const { RefCell::new(None) };
-}
+static DISK: Mutex<Option<Disk>> = Mutex::new(None);
 
-/// Lets the calls of this thread go to `disk` from now on; gives the one before.
+/// Lets the calls of this process go to `disk` from now on; gives the one before.
 pub fn install(disk: Option<Disk>) -> Option<Disk> {
-    DISK.with(|slot| slot.replace(disk))
+    std::mem::replace(&mut *DISK.lock(), disk)
 }
 
-/// Calls `act` with the disk of this thread; `None` where it has none.
+/// Calls `act` with the simulated disk; `None` where there is none.
 pub fn with_disk<T>(act: impl FnOnce(&mut Disk) -> T) -> Option<T> {
-    DISK.with(|slot| slot.borrow_mut().as_mut().map(act))
+    DISK.lock().as_mut().map(act)
 }
