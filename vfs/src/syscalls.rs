@@ -5,7 +5,7 @@
 pub(crate) use self::system::{now, system_now};
 #[cfg(not(feature = "simulation"))]
 pub(crate) use rustix::fs::{
-    chmodat, copy_file_range, fallocate, fchmod, fdatasync, fremovexattr, fsetxattr, fstat,
+    chmodat, copy_file_range, fallocate, fchmod, fchown, fdatasync, fremovexattr, fsetxattr, fstat,
     fstatfs, fsync, ftruncate, futimens, linkat, mkdirat, openat, renameat, renameat_with, statat,
     statx, syncfs, unlinkat, utimensat,
 };

@@ -3,7 +3,7 @@
 use skiff_vfs::simulated::Random;
 
 use super::books::{Books, Piece, Value};
-use super::world::Scene;
+use super::scene::Scene;
 
 /// Files of each peer in the home itself, and in each of its directories.
 const FILES: usize = 4;
@@ -246,6 +246,23 @@ impl Errand {
         }
     }
 
+    /// The same upload again, of what did not get there.
+    pub(super) fn again(name: String, piece: Piece, books: &mut Books) -> Self {
+        books.begin(vec![piece]);
+        let (names, after) = (vec![name.clone()], vec![file(piece)]);
+        // What was there before is in the books.
+        let before = match books.value(&name) {
+            Some(value) => vec![value],
+            None => after.clone(),
+        };
+        Self::new(What::Store { name, piece }, names, before, after)
+    }
+
+    /// Whether it changes what `name` leads to.
+    pub(super) fn touches(&self, name: &str) -> bool {
+        self.names.iter().any(|other| other == name)
+    }
+
     /// How it ended, if its connections were lost before everything was sent.
     pub(super) fn when_lost(&self) -> Done {
         match self.what {
@@ -269,10 +286,7 @@ impl Errand {
         if self.is_given_up || self.is_unseen() {
             return Ok(());
         }
-        match done {
-            Done::Yes => scene.figures.done += 1,
-            Done::No | Done::Unknown => scene.figures.refused += 1,
-        }
+        scene.count(&self, done);
         self.note(done, scene.books);
         Ok(())
     }

@@ -8,8 +8,9 @@ use skiff_vfs::simulated::Random;
 
 use super::books::Piece;
 use super::errand::{Done, Errand, What};
+use super::listed::check_listed;
+use super::scene::Scene;
 use super::socket::{Got, Socket};
-use super::world::Scene;
 
 pub(super) struct FtpPeer {
     pub(super) user: usize,
@@ -378,13 +379,17 @@ impl FtpPeer {
     fn finish(&mut self, running: Running, scene: &mut Scene<'_>) -> Result<bool, String> {
         self.data = None;
         let last = running.errand.told.last().copied().unwrap_or(0);
-        if let What::Fetch { name, .. } = &running.errand.what {
-            check_fetched(name, last, &running.received, scene)?;
+        if let What::Fetch { name, .. } = &running.errand.what
+            && last == 226
+        {
+            scene.check_fetched(name, &running.received)?;
         }
         if let What::List { folder } = &running.errand.what
             && last == 226
         {
-            check_listed(self.slot, folder, &running.received, scene)?;
+            let text = String::from_utf8_lossy(&running.received);
+            let names: Vec<_> = text.lines().map(str::to_owned).collect();
+            check_listed(self.slot, folder, &names, scene)?;
         }
         running.errand.finish(scene)?;
         Ok(true)
@@ -461,45 +466,4 @@ fn steps_after_size(
         return VecDeque::new();
     }
     upload(format!("STOR {name}"), *piece, from, scene.random)
-}
-
-fn check_fetched(name: &str, last: u16, bytes: &[u8], scene: &Scene<'_>) -> Result<(), String> {
-    if last != 226 {
-        return Ok(());
-    }
-    match scene.books.value(name) {
-        _ if name.starts_with('x') => match scene.books.is_allowed_shared(name, bytes) {
-            true => Ok(()),
-            false => Err(format!("RETR {name} brought what nobody has sent")),
-        },
-        Some(value) if value.bytes() == bytes => Ok(()),
-        Some(value) => Err(format!(
-            "RETR {name} brought {} bytes, which are not {value:?}",
-            bytes.len()
-        )),
-        None => Ok(()),
-    }
-}
-
-/// A listing has all names of the peer's own, and none that its home does not have.
-fn check_listed(slot: usize, folder: &str, bytes: &[u8], scene: &Scene<'_>) -> Result<(), String> {
-    let text = String::from_utf8_lossy(bytes).into_owned();
-    let names: Vec<&str> = text.lines().collect();
-    for name in &names {
-        if !scene.books.is_known(name) && !scene.may_be(name) {
-            return Err(format!("NLST {folder} has {name:?}, which nobody has made"));
-        }
-    }
-    let own = match folder {
-        "" => format!("s{slot}-"),
-        folder => format!("{folder}/"),
-    };
-    let depth = folder.is_empty();
-    for name in scene.books.names(&own) {
-        let is_here = !(depth && name.contains('/'));
-        if is_here && scene.books.value(name).is_some() && !names.contains(&name) {
-            return Err(format!("NLST {folder} does not have {name}: {names:?}"));
-        }
-    }
-    Ok(())
 }

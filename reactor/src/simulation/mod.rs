@@ -7,8 +7,13 @@
 //! the ledger is what the disk holds.
 
 mod books;
+mod daemon;
 mod errand;
 mod ftp;
+mod listed;
+mod native;
+mod peer;
+mod scene;
 mod socket;
 mod world;
 
@@ -18,7 +23,8 @@ use rustix::thread::{CpuSet, sched_getcpu, sched_setaffinity};
 use skiff_vfs::Worker;
 use skiff_vfs::simulated::install;
 
-use self::world::{Figures, World};
+use self::scene::Figures;
+use self::world::World;
 
 /// Episodes that one world lives through.
 const EPISODES: usize = 12;

@@ -66,6 +66,10 @@ impl Socket {
         }
     }
 
+    pub(super) fn stream(&mut self) -> &mut TcpStream {
+        &mut self.0
+    }
+
     /// Lets the connection end by a reset.
     pub(super) fn reset(self) {
         let _ = set_socket_linger(&self.0, Some(Duration::ZERO));

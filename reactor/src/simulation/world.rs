@@ -8,104 +8,21 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use mio::{Events, Poll};
-use skiff_conf::{Account, ByteQuota, EntryQuota, Iterations, Server, UserStore};
+use skiff_conf::Server;
 use skiff_vfs::simulated::{Disk, FileSystem, Random, install, with_disk};
-use skiff_vfs::{Durability, Homes, Limit, Policy, Worker};
+use skiff_vfs::{Limit, Worker};
 use tempfile::TempDir;
 
 use super::books::{Books, Found};
-use super::ftp::FtpPeer;
+use super::daemon::{Daemon, QUOTAS, USERS, settings, told};
+use super::peer::Peer;
+use super::scene::{Figures, Scene};
 use super::socket::Fence;
-use crate::accesslog::AccessLog;
-use crate::accounts::store::Accounts;
-use crate::cli::verifier;
-use crate::endpoints::limits::limits;
-use crate::endpoints::{Endpoints, OperatorIdentity};
-use crate::event_loop::admission::Admission;
-use crate::event_loop::listener::{Listener, Protocol};
-use crate::event_loop::shared::Shared;
-use crate::reactor::{self, Reactor};
-use crate::workers::jobs::Services;
-use crate::workers::pool::Pool;
-use crate::workers::pool::stepped::Steps;
-use crate::workers::work_item::WorkItem;
-use crate::workers::yielding::Yielding;
 
-/// Users, and the peers of each.
-const USERS: usize = 3;
+/// Peers of each user.
 const SLOTS: usize = 3;
-/// Bytes and entries that each user may have.
-const QUOTAS: [(u64, u64); USERS] = [(200 << 10, 40), (6 << 20, 1000), (40 << 20, 1000)];
 /// Turns without an event after which nothing happens any more.
 const QUIET: usize = 40;
-
-/// What a peer sees of the world.
-pub(super) struct Scene<'a> {
-    pub(super) random: &'a mut Random,
-    /// Those of the peer's home.
-    pub(super) books: &'a mut Books,
-    pub(super) next_id: &'a mut u64,
-    pub(super) figures: &'a mut Figures,
-    pub(super) ftp: SocketAddr,
-    /// Whether peers vanish and give up.
-    pub(super) cuts: bool,
-    /// Whether the disk fails calls.
-    pub(super) faults: bool,
-    user: usize,
-}
-
-impl Figures {
-    pub(super) fn add(&mut self, other: &Self) {
-        let Self {
-            steps,
-            power_cuts,
-            kills,
-            restarts,
-            calls,
-            failed_calls,
-            stages,
-            done,
-            refused,
-            lost,
-        } = other;
-        self.steps += steps;
-        self.power_cuts += power_cuts;
-        self.kills += kills;
-        self.restarts += restarts;
-        self.calls += calls;
-        self.failed_calls += failed_calls;
-        self.stages += stages;
-        self.done += done;
-        self.refused += refused;
-        self.lost += lost;
-    }
-}
-
-impl Scene<'_> {
-    /// Whether a peer of the same home may have made `name`.
-    pub(super) fn may_be(&self, name: &str) -> bool {
-        name.strip_prefix('s')
-            .and_then(|rest| rest.split('-').next()?.parse::<usize>().ok())
-            .is_some_and(|slot| slot % USERS == self.user)
-    }
-}
-
-/// What was done in a world.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Figures {
-    pub(super) steps: u64,
-    pub(super) power_cuts: u64,
-    pub(super) kills: u64,
-    pub(super) restarts: u64,
-    pub(super) calls: u64,
-    pub(super) failed_calls: u64,
-    pub(super) stages: u64,
-    /// Errands that ended well, in a refusal, and without a word.
-    pub(super) done: u64,
-    pub(super) refused: u64,
-    pub(super) lost: u64,
-}
 
 /// How an episode ends.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -125,20 +42,12 @@ pub(super) struct World<'a> {
     folder: TempDir,
     config: Arc<Server>,
     daemon: Option<Daemon>,
-    peers: Vec<FtpPeer>,
+    peers: Vec<Peer>,
     books: Vec<Books>,
     next_id: u64,
     faults: bool,
     fence: Fence,
     pub(super) figures: Figures,
-}
-
-struct Daemon {
-    reactor: Reactor,
-    steps: Steps<WorkItem>,
-    events: Events,
-    waker: Arc<mio::Waker>,
-    ftp: SocketAddr,
 }
 
 impl<'a> World<'a> {
@@ -149,9 +58,9 @@ impl<'a> World<'a> {
         let kinds = [FileSystem::Ext4, FileSystem::Xfs, FileSystem::Btrfs];
         let kind = kinds[random.below(kinds.len())];
         log::info!("a world with {kind:?} from the seed {seed}");
-        let disk = Disk::new(&config.homes, kind, random.next()).map_err(told)?;
+        let disk = Disk::new(&config.homes, kind, random.number()).map_err(told)?;
         install(Some(disk));
-        let peers = (0..USERS * SLOTS).map(|slot| FtpPeer::new(slot % USERS, slot));
+        let peers = (0..USERS * SLOTS).map(|slot| Peer::new(slot % USERS, slot));
         Ok(Self {
             worker,
             random,
@@ -235,13 +144,14 @@ impl<'a> World<'a> {
         let Some(daemon) = &self.daemon else {
             return Ok(false);
         };
-        let user = self.peers[peer].user;
+        let user = self.peers[peer].user();
         let mut scene = Scene {
             random: &mut self.random,
             books: &mut self.books[user],
             next_id: &mut self.next_id,
             figures: &mut self.figures,
             ftp: daemon.ftp,
+            native: daemon.native,
             cuts,
             faults: self.faults,
             user,
@@ -349,13 +259,14 @@ impl<'a> World<'a> {
     fn cut_peers(&mut self) {
         let nowhere = SocketAddr::from(([127, 0, 0, 1], 1));
         for peer in &mut self.peers {
-            let user = peer.user;
+            let user = peer.user();
             peer.cut(&mut Scene {
                 random: &mut self.random,
                 books: &mut self.books[user],
                 next_id: &mut self.next_id,
                 figures: &mut self.figures,
                 ftp: nowhere,
+                native: nowhere,
                 cuts: false,
                 faults: self.faults,
                 user,
@@ -505,99 +416,6 @@ impl<'a> World<'a> {
     /// Where it is; for whoever looks for what went wrong.
     pub(super) fn keep(self) -> PathBuf {
         self.folder.keep()
-    }
-}
-
-impl Daemon {
-    fn start(config: &Arc<Server>) -> io::Result<Self> {
-        let poll = Poll::new()?;
-        let waker = reactor::waker(&poll)?;
-        let registry = poll.registry().try_clone()?;
-        let yielding = Yielding::to(poll.registry().try_clone()?);
-        let (pool, steps) = Pool::stepped(&yielding);
-        let policy = Policy {
-            durability: Durability::Fsync,
-            ..Policy::default()
-        };
-        let services = Arc::new(Services {
-            homes: Homes::new(config.state.clone(), policy),
-            accounts: Accounts::new(Arc::clone(config), [7; 32]),
-            watch: None,
-            file: config.file.clone(),
-        });
-        let (log, _) = AccessLog::open(&config.log).map_err(io::Error::other)?;
-        let identity = OperatorIdentity::load(config).map_err(io::Error::other)?;
-        let endpoints = Endpoints::load(config, identity, None).map_err(io::Error::other)?;
-        let listener = Listener::bind(config.ftp.listen[0], Protocol::Ftp)?;
-        let ftp = listener.address;
-        let shared = Shared::new(
-            registry,
-            pool,
-            Admission::new(config.limits.clone()),
-            log,
-            Arc::new(limits(config)),
-            services,
-            endpoints,
-        );
-        let reactor = Reactor::stepped(poll, reactor::SIGNALS, vec![listener], shared)?;
-        Ok(Self {
-            reactor,
-            steps,
-            events: Events::with_capacity(256),
-            waker,
-            ftp,
-        })
-    }
-}
-
-fn told(error: impl std::fmt::Display) -> String {
-    error.to_string()
-}
-
-/// Makes settings, accounts and homes in `folder`.
-fn settings(folder: &Path) -> Result<Arc<Server>, String> {
-    let file = folder.join("server.ron");
-    let text = "(
-        native: (listen: [\"127.0.0.1:0\"], tls: Off),
-        ftp: (listen: [\"127.0.0.1:0\"], tls: Off),
-        walls: Off,
-        scram_iterations: 10000,
-    )";
-    fs::write(&file, text).map_err(told)?;
-    let config = Server::load(&file).map_err(told)?;
-    fs::create_dir(&config.state).map_err(told)?;
-    fs::create_dir(&config.homes).map_err(told)?;
-    let verifier = verifier("secret", Iterations::MIN).map_err(|why| format!("{why:?}"))?;
-    UserStore::edit(&config.users, |store| {
-        for (user, (bytes, entries)) in QUOTAS.into_iter().enumerate() {
-            let account = Account {
-                quota: Some(ByteQuota::new(bytes)),
-                entries: Some(EntryQuota::new(entries)),
-                ..Account::new(verifier.clone())
-            };
-            let name = format!("u{user}").parse().map_err(told)?;
-            store.add(name, account).map_err(told)?;
-        }
-        Ok::<_, Failed>(())
-    })
-    .map_err(|failed| failed.0)?;
-    for user in 0..USERS {
-        fs::create_dir(config.homes.join(format!("u{user}"))).map_err(told)?;
-    }
-    Ok(Arc::new(config))
-}
-
-struct Failed(String);
-
-impl From<skiff_conf::Complaint> for Failed {
-    fn from(complaint: skiff_conf::Complaint) -> Self {
-        Self(complaint.to_string())
-    }
-}
-
-impl From<String> for Failed {
-    fn from(text: String) -> Self {
-        Self(text)
     }
 }
 

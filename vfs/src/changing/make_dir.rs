@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use rustix::fs::{Gid, Mode, OFlags, fchown};
+use rustix::fs::{Gid, Mode, OFlags};
 use skiff_quota::Amount;
 
 use crate::home::Home;
@@ -11,7 +11,7 @@ use crate::home::writers::HomeState;
 use crate::jail::check_length;
 use crate::jail::folder::NameAt;
 use crate::syscalls;
-use crate::syscalls::{fchmod, mkdirat};
+use crate::syscalls::{fchmod, fchown, mkdirat};
 use crate::{VfsError, Worker};
 
 impl Home {

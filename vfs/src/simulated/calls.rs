@@ -6,8 +6,8 @@ use std::time::{Instant, SystemTime};
 
 use rustix::fs as real;
 use rustix::fs::{
-    AtFlags, FallocateFlags, Mode, OFlags, RenameFlags, Stat, StatFs, Statx, StatxFlags,
-    Timestamps, XattrFlags,
+    AtFlags, FallocateFlags, Gid, Mode, OFlags, RenameFlags, Stat, StatFs, Statx, StatxFlags,
+    Timestamps, Uid, XattrFlags,
 };
 use rustix::io::{self, Errno};
 use rustix::path::Arg;
@@ -258,6 +258,12 @@ pub(crate) fn fchmod(file: impl AsFd, mode: Mode) -> io::Result<()> {
     real::fchmod(&file, mode)?;
     note(file, |_| ());
     Ok(())
+}
+
+/// Owners are not simulated: a tree has one.
+pub(crate) fn fchown(file: impl AsFd, owner: Option<Uid>, group: Option<Gid>) -> io::Result<()> {
+    begin(Call::Attribute)?;
+    real::fchown(file, owner, group)
 }
 
 pub(crate) fn futimens(file: impl AsFd, times: &Timestamps) -> io::Result<()> {
