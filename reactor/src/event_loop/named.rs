@@ -1,4 +1,4 @@
-//! Remembers what the log has named, so that it is named once.
+//! Remembers what the log has named, so that it is named once, until it is no longer so.
 
 use std::collections::HashSet;
 use std::hash::Hash;
@@ -22,6 +22,15 @@ impl<T: Hash + Eq> Named<T> {
         }
         self.0.insert(thing)
     }
+
+    pub(crate) fn contains(&self, thing: &T) -> bool {
+        self.0.contains(thing)
+    }
+
+    /// It is no longer so; if it is again, it is named again.
+    pub(crate) fn forget(&mut self, thing: &T) {
+        self.0.remove(thing);
+    }
 }
 
 #[cfg(test)]
@@ -32,6 +41,8 @@ mod tests {
     fn once_each_in_bounded_memory() {
         let mut named = Named::default();
         assert!(named.add(1) && !named.add(1) && named.add(2));
+        named.forget(&1);
+        assert!(!named.contains(&1) && named.contains(&2) && named.add(1));
         for thing in 0..20_000 {
             named.add(thing);
         }
