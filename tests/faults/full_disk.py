@@ -63,7 +63,13 @@ class Disk:
         return os.path.basename(os.path.realpath(f"/sys/dev/block/{os.major(number)}:{os.minor(number)}"))
 
 
-class Full:
+class Fault:
+    """What is taken away, and what must then be answered to what cannot be done."""
+
+    appended = None
+
+
+class Full(Fault):
     """No block is free but `left` bytes of them."""
 
     codes, causes = {452}, {"disk-full"}
@@ -95,7 +101,7 @@ class Full:
         os.sync()
 
 
-class NoInodes:
+class NoInodes(Fault):
     codes, causes, must, title = {452}, {"disk-full"}, {"delete", "fetch", "rename"}, "a disk without inodes"
 
     def __init__(self, disk):
@@ -114,7 +120,7 @@ class NoInodes:
         shutil.rmtree(self.folder)
 
 
-class ReadOnly:
+class ReadOnly(Fault):
     """Remounted by the operator."""
 
     codes, causes, must = {451}, {"disk-read-only"}, {"fetch"}
@@ -140,6 +146,8 @@ class Broken(ReadOnly):
 
     # What a file system says that has given up is its own affair: EROFS, EIO.
     codes, causes = {451, 426, 450}, {"disk-read-only", "disk-failed"}
+    # Nothing can be cut off any more; the next start does it.
+    appended = "base"
     title = "a disk that has failed and is read-only"
 
     def begin(self):
@@ -173,11 +181,14 @@ class Story:
         self.files[name] = data
         self.check(name)
 
-    def check(self, *names):
+    def check(self, *names, appended=None):
+        """`appended`: the file that cannot be cut before the disk is mended."""
         for name in names or self.files:
             path = self.daemon.home() / name
             there = path.read_bytes() if path.exists() else NOTHING
             wanted = self.files.get(name, NOTHING)
+            if name == appended and there:
+                there = there[: len(wanted)]
             need(there == wanted, f"{name} has {brief(there)} instead of {brief(wanted)}")
 
     def change(self, what, fault, answer, **becomes):
@@ -190,7 +201,7 @@ class Story:
             right = answer.why in fault.causes if answer.why else answer.code in fault.codes
             need(right, f"{what}: the reply is {answer!r}")
             self.refused += 1
-        self.check(*becomes)
+        self.check(*becomes, appended=fault.appended)
 
     def all(self, fault, size, turn):
         """Everything that a client does, on a server that lacks something."""
@@ -299,7 +310,7 @@ def lacking(binaries, disk, way, chance, fault, verb=None):
     return f"{story.done} done, {story.refused} refused"
 
 
-class NoDescriptors:
+class NoDescriptors(Fault):
     codes, causes, must = {421, 425, 450, 451}, {"overloaded", "busy"}, set()
     title = f"a server with {DESCRIPTORS} descriptors"
 

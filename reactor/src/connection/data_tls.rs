@@ -96,14 +96,19 @@ impl Connection {
         let is_offered = shared.ftp.as_ref().map(|ftp| ftp.resumption) == Some(Resumption::Prefer);
         match news {
             News::Resumes => shared.unproven_clients.forget(&self.client()),
-            News::DoesNotResume if is_offered && shared.unproven_clients.add(self.client()) => {
-                let (peer, user) = (self.peer, &self.user);
-                log::info!(
-                    "{peer}: the client of {user} does not resume TLS for its data connections, so \
-                     that others at its address could take them (ftp.data_tls_resumption: Prefer)"
-                );
-            }
+            News::DoesNotResume if is_offered => self.name_unproven(shared),
             News::DoesNotResume | News::Nothing => {}
+        }
+    }
+
+    fn name_unproven(&self, shared: &mut Shared) {
+        shared.unproven_clients.add(self.client());
+        if shared.named_clients.add(self.client()) {
+            let (peer, user) = (self.peer, &self.user);
+            log::info!(
+                "{peer}: the client of {user} does not resume TLS for its data connections, so \
+                 that others at its address could take them (ftp.data_tls_resumption: Prefer)"
+            );
         }
     }
 

@@ -1,9 +1,10 @@
-//! Remembers what the log has named, so that it is named once, until it is no longer so.
+//! Remembers things in bounded memory: what the log has named, so that it is named once, and whom
+//! nothing better is expected of.
 
 use std::collections::HashSet;
 use std::hash::Hash;
 
-/// Most that is remembered; then all is forgotten, and may be named again.
+/// Most that is remembered; then all is forgotten.
 const MAX: usize = 4096;
 
 pub(crate) struct Named<T>(HashSet<T>);
@@ -15,7 +16,7 @@ impl<T> Default for Named<T> {
 }
 
 impl<T: Hash + Eq> Named<T> {
-    /// True if `thing` has not been named yet.
+    /// True if `thing` is new.
     pub(crate) fn add(&mut self, thing: T) -> bool {
         if self.0.len() >= MAX {
             self.0.clear();
@@ -27,7 +28,6 @@ impl<T: Hash + Eq> Named<T> {
         self.0.contains(thing)
     }
 
-    /// It is no longer so; if it is again, it is named again.
     pub(crate) fn forget(&mut self, thing: &T) {
         self.0.remove(thing);
     }
