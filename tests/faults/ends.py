@@ -9,9 +9,11 @@ from ftp.wire import Data, Ftp  # noqa: E402
 
 try:
     from native.session import END, MIB, Session, md5
-    from native.wire import Cut, Mismatch
+    from native.wire import SSL, Cut, Mismatch
+
+    TLS_ERRORS = (SSL.Error,)
 except ImportError:
-    Session = None
+    Session, TLS_ERRORS = None, ()
 
     class Cut(Exception):
         """Never raised: without pyOpenSSL there is no native client."""
@@ -19,7 +21,7 @@ except ImportError:
     Mismatch = Cut
 
 # What a client meets whose connection breaks.
-BROKEN = (Ended, Failed, Cut, Mismatch, OSError)
+BROKEN = (Ended, Failed, Cut, Mismatch, OSError, *TLS_ERRORS)
 
 
 class Answer:
