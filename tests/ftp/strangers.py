@@ -1,6 +1,6 @@
 """Strangers at the client's own address, who reach a passive port first: under TLS only the client resumes."""
 
-import ssl, threading, time
+import select, ssl, threading, time
 from ftp.clients import library
 from ftp.daemon import Word
 from ftp.sockets import EXPLICIT12, EXPLICIT13, Ended, connect, handshake, hang_up, receive, tls_context
@@ -14,6 +14,13 @@ WAIT = 0.2  # seconds for which the server awaits a connection that resumes
 
 def daemon_of(w, rule="Prefer"):
     return w.configured(tls=Word("Require"), data_tls_resumption=Word(rule))
+
+
+def try_connect(address):
+    try:
+        return connect(address)
+    except Failed:
+        return None
 
 
 class Stranger:
@@ -118,6 +125,47 @@ def silent(w, mode, verb, count):
             hang_up(stranger)
     if verb == "STOR":
         same("what is stored", (daemon.home() / name).read_bytes(), b"mine")
+
+
+@step("a client that is first is not driven out by a crowd, {verb}, {mode}",
+      over=[{"mode": mode, "verb": verb} for mode in MODES for verb in ("RETR", "STOR")])
+def first(w, mode, verb):
+    daemon = daemon_of(w)
+    ftp, name = Ftp(daemon, mode), w.fresh("first")
+    (daemon.home() / name).write_bytes(CONTENT)
+    address = ftp.passive()
+    right = connect(address)
+    ftp.ask(f"{verb} {name}", 150)
+    crowd = [stranger for _ in range(50) if (stranger := try_connect(address))]
+    need(crowd, "the port is closed before anybody has proven to be the client")
+    until("the crowd to be let in, and some of it put out", lambda: select.select(crowd, [], [], 0)[0])
+    lane = Data(ftp, right)
+    if verb == "RETR":
+        same("what the client got", lane.read(), CONTENT)
+    else:
+        lane.finish(b"mine")
+    ftp.expect(226)
+    for stranger in crowd:
+        hang_up(stranger)
+
+
+@step("a silent stranger alone: {end} ends the wait for the client, {verb}, {mode}",
+      over=[{"mode": mode, "verb": verb, "end": end}
+            for mode in MODES for verb in ("RETR", "STOR") for end in ("ABOR", "data_timeout")])
+def alone(w, mode, verb, end):
+    daemon = w.configured(tls=Word("Require"), data_timeout="1s")
+    ftp, name = Ftp(daemon, mode), w.fresh("alone")
+    (daemon.home() / name).write_bytes(CONTENT)
+    stranger = connect(ftp.passive())
+    ftp.ask(f"{verb} {name}", 150)
+    if end == "ABOR":
+        ftp.ask("ABOR", 426)
+        ftp.expect(226)
+    else:
+        ftp.expect(425, 426, 522)
+    hang_up(stranger)
+    same("the file", (daemon.home() / name).read_bytes(), CONTENT)
+    same("RETR", ftp.get(name), CONTENT)
 
 
 @step("a stranger who came long before the command keeps nobody out, {mode}",

@@ -65,13 +65,15 @@ impl<C> Candidates<C> {
         }
     }
 
-    /// Adds one that begins its handshake. Where there are too many, the oldest that is silent in
-    /// its own goes, else the last: whoever comes first, the client is let in. Returns the one that
-    /// goes.
+    /// Adds one that begins its handshake. Where there are too many, one goes, which is returned: of
+    /// those that are still silent in their own the oldest, so that a crowd does not keep the client
+    /// out, but never the first, so that it does not drive the client out either.
     pub(super) fn add(&mut self, candidate: C) -> Option<C> {
         let gone = (self.list.len() >= CANDIDATES_MAX).then(|| {
-            let silent = self.position(|(_, progress)| *progress == Progress::Handshaking);
-            self.list.remove(silent.unwrap_or(self.list.len() - 1)).0
+            let mut others = self.list.iter().skip(1);
+            let silent = others.position(|(_, progress)| *progress == Progress::Handshaking);
+            let at = silent.map_or(self.list.len() - 1, |other| other + 1);
+            self.list.remove(at).0
         });
         self.list.push((candidate, Progress::Handshaking));
         self.company = match self.company {
@@ -287,6 +289,15 @@ mod tests {
         candidates.unproven(|&name| name == "6", start);
         let due = start + RESUMING_WAIT;
         assert_eq!(candidates.verdict(due), Verdict::Take("1"));
+    }
+
+    #[test]
+    fn a_crowd_drives_nobody_out_who_was_first() {
+        let (mut candidates, _) = came(Wait::Yes, &["first", "2", "3", "4"]);
+        for name in ["5", "6", "7", "8", "9"] {
+            assert_ne!(candidates.add(name), Some("first"));
+        }
+        assert_eq!(candidates.iter().count(), CANDIDATES_MAX);
     }
 
     #[test]

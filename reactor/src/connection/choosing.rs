@@ -73,8 +73,8 @@ impl Connection {
         }
         match handshake {
             server::HandshakeTiming::BeforeTransfer => {
-                self.begin_choosing(Some(channel), Wants::Worker, direction, shared);
-                self.choose(shared, now);
+                let choosing = self.choosing(channel, Wants::Worker, direction, shared);
+                self.go_on_choosing(choosing, shared);
             }
             server::HandshakeTiming::WithTransfer => {
                 self.data.state = State::Open(channel);
@@ -99,13 +99,13 @@ impl Connection {
         Ok(())
     }
 
-    fn begin_choosing(
+    fn choosing(
         &mut self,
-        first: Option<Channel>,
+        first: Channel,
         wants: Wants,
         direction: Direction,
-        shared: &mut Shared,
-    ) {
+        shared: &Shared,
+    ) -> Box<Choosing> {
         let is_choice = shared.ftp.as_ref().map(|ftp| ftp.resumption) != Some(Resumption::Off);
         let port = self.data.open_port.take().filter(|_| is_choice);
         let OpenPort { listener, arrived } = port.unwrap_or_default();
@@ -113,20 +113,18 @@ impl Connection {
             Some(_) => self.resuming_wait(shared),
             None => Wait::No,
         };
-        let mut choosing = Choosing {
+        let mut choosing = Box::new(Choosing {
             listener,
             listener_registered: Registered::No,
             candidates: Candidates::new(wait),
             direction,
             failure: DataEvent::NotSecured,
-        };
-        if let Some(channel) = first {
-            choosing.add(channel, wants, &shared.registry);
-        }
+        });
+        choosing.add(first, wants, &shared.registry);
         for socket in arrived {
             self.add_candidate(&mut choosing, socket, shared);
         }
-        self.data.state = State::Choosing(Box::new(choosing));
+        choosing
     }
 
     fn add_candidate(&self, choosing: &mut Choosing, socket: TcpStream, shared: &Shared) {
@@ -160,15 +158,14 @@ impl Connection {
             Burst::Finished(End::NotResumed) => Some(channel.judge()),
             _ => None,
         };
-        self.begin_choosing(Some(channel), wants, direction, shared);
-        if let State::Choosing(choosing) = &mut self.data.state {
-            match (burst, proof) {
-                (_, Some(Proof::Doubtful)) => choosing.candidates.unproven(is_this, now),
-                (_, Some(Proof::Foreign)) => choosing.fail(is_this, DataEvent::NotResumed, now),
-                (Burst::Finished(_), _) => choosing.fail(is_this, DataEvent::NotSecured, now),
-                _ => {}
-            }
+        let mut choosing = self.choosing(channel, wants, direction, shared);
+        match (burst, proof) {
+            (_, Some(Proof::Doubtful)) => choosing.candidates.unproven(is_this, now),
+            (_, Some(Proof::Foreign)) => choosing.fail(is_this, DataEvent::NotResumed, now),
+            (Burst::Finished(_), _) => choosing.fail(is_this, DataEvent::NotSecured, now),
+            _ => {}
         }
+        self.data.state = State::Choosing(choosing);
         self.choose(shared, now);
     }
 
@@ -373,9 +370,13 @@ impl Choosing {
         .collect()
     }
 
-    /// Registers the listener, and the candidates that wait for their peers.
+    /// Registers the candidates that wait for their peers, and the listener, unless a handshake is
+    /// under way: then it is looked at when that returns, and mostly has proven all by then.
     fn watch(&mut self, registry: &Registry, id: ConnectionId) -> io::Result<()> {
-        if let (Some(listener), Registered::No) = (&self.listener, self.listener_registered) {
+        let is_any_lent = self.candidates.iter().any(|other| other.channel.is_none());
+        if let (Some(listener), Registered::No, false) =
+            (&self.listener, self.listener_registered, is_any_lent)
+        {
             register_socket(registry, listener.as_raw_fd(), id)?;
             self.listener_registered = Registered::Yes;
         }
