@@ -231,3 +231,18 @@ def never_resumes(w, mode):
     took = time.monotonic() - began
     same("what it got", b"".join(got), b"1" * count)
     need(took < count * WAIT / 2, f"{count} transfers took {took:.1f} s, as if each had waited")
+
+
+@step("a client that resumes at times waits once, {mode}", over=[{"mode": mode} for mode in MODES])
+def resumes_at_times(w, mode):
+    daemon = daemon_of(w)
+    ftp, count = Ftp(daemon, mode), 60
+    (daemon.home() / "times").write_bytes(b"1")
+    began = time.monotonic()
+    for turn in range(count):
+        right = connect(ftp.passive())
+        ftp.ask("RETR times", 150)
+        same("RETR", Data(ftp, right, turn % 2 == 0).read(), b"1")
+        ftp.expect(226)
+    took = time.monotonic() - began
+    need(took < count * WAIT / 4, f"{count} transfers took {took:.1f} s, as if every other had waited")

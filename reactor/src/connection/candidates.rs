@@ -140,21 +140,23 @@ impl<C> Candidates<C> {
 }
 
 /// How the data connections of a session have begun so far, which tells whether the next one can be
-/// expected to resume. Without that, a client that never resumes would wait for every transfer.
+/// expected to resume. Without that, a client would wait for every transfer that never resumes, or
+/// only at times: programs with several sessions keep the tickets of all of them in one place.
 #[derive(Default)]
 pub(super) struct Habit {
-    lately: Lately,
+    began: Began,
     /// Tickets of TLS 1.3 that data connections have used up, less those that they brought.
     tickets_used: i64,
 }
 
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
-pub(super) enum Lately {
+pub(super) enum Began {
     #[default]
     Nothing,
     NeverResumed,
     Resumed,
-    NoLongerResumed,
+    /// Both have been, the resumption first.
+    AtTimes,
 }
 
 /// The version of TLS, as far as tickets differ by it.
@@ -175,8 +177,8 @@ pub(super) enum News {
 }
 
 impl Habit {
-    pub(super) fn lately(&self) -> Lately {
-        self.lately
+    pub(super) fn began(&self) -> Began {
+        self.began
     }
 
     /// Whether a client that was given so many tickets on its control connection has one left, as
@@ -191,20 +193,22 @@ impl Habit {
             (Tickets::Once, Direction::FromPeer) => 1,
             (Tickets::Once, Direction::ToPeer) | (Tickets::Many, _) => 0,
         };
-        let before = std::mem::replace(&mut self.lately, Lately::Resumed);
-        match before {
-            Lately::Nothing | Lately::NeverResumed => News::Resumes,
-            Lately::Resumed | Lately::NoLongerResumed => News::Nothing,
-        }
+        let (began, news) = match self.began {
+            Began::Nothing | Began::NeverResumed => (Began::Resumed, News::Resumes),
+            Began::Resumed => (Began::Resumed, News::Nothing),
+            Began::AtTimes => (Began::AtTimes, News::Nothing),
+        };
+        self.began = began;
+        news
     }
 
     pub(super) fn did_not_resume(&mut self) -> News {
-        let (lately, news) = match self.lately {
-            Lately::Nothing => (Lately::NeverResumed, News::DoesNotResume),
-            Lately::NeverResumed => (Lately::NeverResumed, News::Nothing),
-            Lately::Resumed | Lately::NoLongerResumed => (Lately::NoLongerResumed, News::Nothing),
+        let (began, news) = match self.began {
+            Began::Nothing => (Began::NeverResumed, News::DoesNotResume),
+            Began::NeverResumed => (Began::NeverResumed, News::Nothing),
+            Began::Resumed | Began::AtTimes => (Began::AtTimes, News::Nothing),
         };
-        self.lately = lately;
+        self.began = began;
         news
     }
 }
@@ -305,12 +309,18 @@ mod tests {
         let mut habit = Habit::default();
         assert_eq!(habit.did_not_resume(), News::DoesNotResume);
         assert_eq!(habit.did_not_resume(), News::Nothing);
-        assert_eq!(habit.lately(), Lately::NeverResumed);
+        assert_eq!(habit.began(), Began::NeverResumed);
         let resumed = |habit: &mut Habit| habit.resumed(Direction::ToPeer, Tickets::Once);
         assert_eq!(resumed(&mut habit), News::Resumes);
         assert_eq!(resumed(&mut habit), News::Nothing);
         assert_eq!(habit.did_not_resume(), News::Nothing);
-        assert_eq!(habit.lately(), Lately::NoLongerResumed);
+        assert_eq!(habit.began(), Began::AtTimes);
+        assert_eq!(resumed(&mut habit), News::Nothing);
+        assert_eq!(
+            habit.began(),
+            Began::AtTimes,
+            "it would be waited for again and again"
+        );
     }
 
     #[test]

@@ -6,7 +6,7 @@ use skiff_conf::Resumption;
 use skiff_sessions::server::Direction;
 
 use super::Connection;
-use super::candidates::{self, Lately, News, Wait};
+use super::candidates::{self, Began, News, Wait};
 use crate::event_loop::shared::Shared;
 use crate::tls::ftp::{SessionResumption, TicketGate, Tickets};
 use crate::transport::channel::Channel;
@@ -57,18 +57,18 @@ impl Connection {
             return Wait::No;
         };
         let habit = &self.data.habit;
-        let is_expected = match (ftp.resumption, habit.lately()) {
+        let is_expected = match (ftp.resumption, habit.began()) {
             (Resumption::Off, _) => false,
             (Resumption::Require, _) => true,
             // It costs each client that never resumes one wait, and no more with its next session.
-            (Resumption::Prefer, Lately::Nothing) => {
+            (Resumption::Prefer, Began::Nothing) => {
                 !shared.unproven_clients.contains(&self.client())
             }
-            (Resumption::Prefer, Lately::Resumed) => {
+            (Resumption::Prefer, Began::Resumed) => {
                 let given = ftp.tls.as_ref().map_or(0, |tls| tls.control_tickets());
                 habit.has_tickets(given)
             }
-            (Resumption::Prefer, Lately::NeverResumed | Lately::NoLongerResumed) => false,
+            (Resumption::Prefer, Began::NeverResumed | Began::AtTimes) => false,
         };
         match is_expected {
             true => Wait::Yes,
