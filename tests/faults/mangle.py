@@ -344,14 +344,20 @@ def check(daemon, names, way):
 
 def count(binaries, daemon):
     ftp = Ftp(daemon, PLAIN)
-    told = " ".join(ftp.ask("SITE QUOTA", 200).lines)
+    # A worker closes the file of a session that is gone.
+    until("the uploads to end", lambda: " 0 bytes reserved" in quota(ftp))
+    told = quota(ftp)
     argv = [binaries / "skiffd", "user", "recount", "--config", daemon.folder / "server.ron", "tom"]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=60)
     need(done.returncode == 0, f"user recount: {done.stderr}")
-    found = " ".join(ftp.ask("SITE QUOTA", 200).lines)
+    found = quota(ftp)
     need(told == found, f"{told!r} was told, and a count finds {found!r}")
     ftp.ask("QUIT", 221)
     close_all()
+
+
+def quota(ftp):
+    return " ".join(ftp.ask("SITE QUOTA", 200).lines)
 
 
 class Way:
