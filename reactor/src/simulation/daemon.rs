@@ -7,8 +7,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use mio::{Events, Poll};
-use skiff_conf::{Account, ByteQuota, EntryQuota, Iterations, Server, UserStore};
-use skiff_vfs::{Durability, Homes, Policy};
+use skiff_conf::{Account, ByteQuota, Durability, EntryQuota, Iterations, Server, UserStore};
+use skiff_vfs::{Homes, Policy};
 
 use crate::accesslog::AccessLog;
 use crate::accounts::store::Accounts;
@@ -47,7 +47,10 @@ impl Daemon {
         let yielding = Yielding::to(poll.registry().try_clone()?);
         let (pool, steps) = Pool::stepped(&yielding);
         let policy = Policy {
-            durability: Durability::Fsync,
+            durability: match config.durability {
+                Durability::Fsync => skiff_vfs::Durability::Fsync,
+                Durability::None => skiff_vfs::Durability::None,
+            },
             ..Policy::default()
         };
         let services = Arc::new(Services {
@@ -89,14 +92,17 @@ pub(super) fn told(error: impl std::fmt::Display) -> String {
 }
 
 /// Makes settings, accounts and homes in `folder`.
-pub(super) fn settings(folder: &Path) -> Result<Arc<Server>, String> {
+pub(super) fn settings(folder: &Path, durability: Durability) -> Result<Arc<Server>, String> {
     let file = folder.join("server.ron");
-    let text = "(
+    let text = format!(
+        "(
         native: (listen: [\"127.0.0.1:0\"], tls: Off),
         ftp: (listen: [\"127.0.0.1:0\"], tls: Off),
         walls: Off,
         scram_iterations: 10000,
-    )";
+        durability: {durability:?},
+    )"
+    );
     fs::write(&file, text).map_err(told)?;
     let config = Server::load(&file).map_err(told)?;
     fs::create_dir(&config.state).map_err(told)?;
