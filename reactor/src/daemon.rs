@@ -12,7 +12,7 @@ use mio::Poll;
 use rustix::fs::{Access, access};
 use rustix::io::Errno;
 use rustix::process::geteuid;
-use skiff_conf::Server;
+use skiff_conf::{Complaint, Server};
 use skiff_vfs::{Homes, Policy, Worker};
 
 use crate::accesslog::{AccessLog, LogFailed};
@@ -69,6 +69,8 @@ pub(crate) enum StartError {
     Tls(#[from] TlsError),
     #[error(transparent)]
     Lock(#[from] LockError),
+    #[error(transparent)]
+    Accounts(#[from] Complaint),
     #[error(transparent)]
     Log(#[from] LogFailed),
     #[error("the system gives no {what}: {error}")]
@@ -166,7 +168,7 @@ fn assemble(
     })?;
     let services = Arc::new(Services {
         homes: Homes::new(config.state.clone(), policy),
-        accounts: Accounts::new(Arc::clone(config), secret),
+        accounts: Accounts::new(Arc::clone(config), secret)?,
         watch: watch(),
         file: config.file.clone(),
     });

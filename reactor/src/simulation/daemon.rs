@@ -55,7 +55,7 @@ impl Daemon {
         };
         let services = Arc::new(Services {
             homes: Homes::new(config.state.clone(), policy),
-            accounts: Accounts::new(Arc::clone(config), [7; 32]),
+            accounts: Accounts::new(Arc::clone(config), [7; 32]).map_err(io::Error::other)?,
             watch: None,
             file: config.file.clone(),
         });

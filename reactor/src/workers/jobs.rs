@@ -193,12 +193,16 @@ fn done(completion: Completion) -> JobResult {
 fn before_home(worker: &Worker, services: &Services, request: JobRequest) -> JobResult {
     match &request.job {
         Job::FindAccount { user } => {
-            let (verifier, standing) = services.accounts.find(worker, user);
-            done(Completion::Account { verifier, standing })
+            let found = services.accounts.find(worker, user);
+            done(match found {
+                Some((verifier, standing)) => Completion::Account { verifier, standing },
+                None => Completion::Refused(Refusal::NoAccounts),
+            })
         }
         Job::CheckPassword { user, password } => {
             let standing = services.accounts.check(worker, user, &password.0);
-            done(Completion::Identified(standing))
+            let refused = Completion::Refused(Refusal::NoAccounts);
+            done(standing.map_or(refused, Completion::Identified))
         }
         Job::OpenHome => match open_home(worker, services, &request.user) {
             Ok((open_home, completion)) => JobResult::Done {

@@ -238,7 +238,7 @@ mod tests {
         let config = Arc::new(Server::load(&settings).unwrap());
         let services = Services {
             homes: Homes::new(folder.path().to_owned(), Policy::default()),
-            accounts: Accounts::new(config, [0; 32]),
+            accounts: Accounts::new(config, [0; 32]).unwrap(),
             watch: None,
             file: settings,
         };

@@ -411,6 +411,8 @@ pub enum Refusal {
     BadFrame,
     /// The account is gone or closed.
     NoAccount,
+    /// No account can be read, so that nobody is known; the server's log says why.
+    NoAccounts,
     /// The home cannot be opened, as its disk is not mounted; the server's log says why.
     NoHome,
     /// The server has as many files open as the system allows, or has waited too long for a disk.
@@ -484,6 +486,8 @@ pub enum CloseReason {
     ShuttingDown,
     /// The home cannot be opened, as its disk is not mounted; the server's log says why.
     NoHome,
+    /// No account can be read; the server's log says why.
+    NoAccounts,
     /// The server has as many files open as the system allows, or has waited too long for a disk.
     Overloaded,
     /// Clear text came behind the line that begins TLS.
