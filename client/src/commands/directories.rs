@@ -1,10 +1,10 @@
-//! Implements the commands on names at the server: cd, ls, pwd, rename, delete, mkdir.
+//! Implements the commands on names at the server: cd, ls, pwd, rename, delete, rmdir, mkdir.
 
 use skiff_sessions::client::Dialogue;
 use skiff_sessions::path::PathArg;
 use skiff_sessions::wire::command::Command;
 use skiff_sessions::wire::native::replies::ReplyLine;
-use skiff_sessions::wire::reply::Facts;
+use skiff_sessions::wire::reply::{Facts, Kind};
 
 use super::lexer::Word;
 use super::spec::ParsedArgs;
@@ -81,6 +81,25 @@ pub(crate) fn rename(session: &mut Session, args: &ParsedArgs) -> CommandResult 
 
 /// `delete`: deletes a file or an empty directory at the server.
 pub(crate) fn delete(session: &mut Session, args: &ParsedArgs) -> CommandResult {
+    request_for_each(session, args, Command::Delete)
+}
+
+/// `rmdir`: removes an empty directory at the server. The protocol has one command for files and
+/// directories, so what has the name is asked first.
+pub(crate) fn rmdir(session: &mut Session, args: &ParsedArgs) -> CommandResult {
+    for word in &args.words {
+        let path = remote_path(word)?;
+        let found = session.request_ok(word.as_bytes(), Command::Facts(path))?;
+        if found
+            .facts
+            .is_none_or(|facts| facts.kind != Kind::Directory)
+        {
+            return Err(CommandError::refused(
+                escape_name(word.as_bytes()),
+                "no directory; delete is for files",
+            ));
+        }
+    }
     request_for_each(session, args, Command::Delete)
 }
 

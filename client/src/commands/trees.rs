@@ -1,5 +1,6 @@
 //! Implements `get -r` and `put -r`, the commands on whole directories. Files that both ends have
-//! with the same bytes are left alone; small new files are transferred without negotiation.
+//! with the same bytes are left alone, others of the same name are replaced only with `-f`; small
+//! new files are transferred without negotiation.
 
 use skiff_sessions::wire::command::Command;
 use skiff_sessions::wire::reply::Kind;
@@ -9,6 +10,7 @@ use super::targets::{local_tree_target, remote_path, remote_tree_target};
 use crate::net::command_error::{CommandError, CommandResult};
 use crate::net::session::Session;
 use crate::terminal::format::{escape_name, escape_path};
+use crate::transfer::policy::Overwrite;
 use crate::transfer::tree_summary::TreeSummary;
 use crate::transfer::{get_tree, put_tree};
 
@@ -26,9 +28,13 @@ pub(crate) fn get(session: &mut Session, args: &ParsedArgs) -> CommandResult {
             "no directory; get it without -r",
         ));
     }
+    if args.words.get(1).is_some_and(|to| to.as_bytes() == b"-") {
+        return Err(CommandError::refused("-", "a directory is no stream"));
+    }
     let to = local_tree_target(from, args.words.get(1))?;
     let mut summary = TreeSummary::new(session.progress_style, from.as_bytes());
-    let downloaded = get_tree::download_tree(session, path, &to, &mut summary);
+    let overwrite = overwrite(args);
+    let downloaded = get_tree::download_tree(session, path, &to, overwrite, &mut summary);
     get_tree::sync_file_system(&to, &mut summary);
     downloaded?;
     summary.finish("fetched")
@@ -45,6 +51,14 @@ pub(crate) fn put(session: &mut Session, args: &ParsedArgs) -> CommandResult {
     }
     let to = remote_tree_target(from, args.words.get(1))?;
     let mut summary = TreeSummary::new(session.progress_style, args.words[0].as_bytes());
-    put_tree::upload_tree(session, from, to, &mut summary)?;
+    put_tree::upload_tree(session, from, to, overwrite(args), &mut summary)?;
     summary.finish("sent")
+}
+
+/// Nobody is asked about the files of a tree: `-f` decides.
+fn overwrite(args: &ParsedArgs) -> Overwrite {
+    match args.has_option('f') {
+        true => Overwrite::Always,
+        false => Overwrite::Never,
+    }
 }

@@ -4,6 +4,7 @@
 use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
+use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -13,10 +14,11 @@ use skiff_sessions::wire::command::{Command, Retrieve, Turn};
 use skiff_sessions::wire::reply::{Facts, Kind};
 use skiff_sessions::wire::stamp::Stamp;
 
-use super::download::{find_local_copy, part_path};
+use super::destination::{Destination, Place};
 use super::file::{FileDownload, download_file};
 use super::local_file::SyncPolicy;
-use super::policy::Resume;
+use super::part::part_path;
+use super::policy::{Overwrite, Resume, TransferPolicy};
 use super::tree::{DEPTH_MAX, Level, SMALL_FILE_MAX, join_remote};
 use super::tree_summary::TreeSummary;
 use crate::net::command_error::{CommandError, CommandResult};
@@ -33,13 +35,16 @@ const REQUESTED_AHEAD_MAX: usize = 16;
 const UNKNOWN_TIME: Stamp = Stamp(i64::MIN);
 
 /// Downloads directory `from` into `to`, level by level. Links to directories are not followed, so
-/// every walk ends. A file that fails is counted in `summary`; an error ends the walk.
+/// every walk ends. A file that fails is counted in `summary`; an error ends the walk. Files here
+/// that differ are replaced where `overwrite` says so; nobody is asked.
 pub(crate) fn download_tree(
     session: &mut Session,
     from: PathArg,
     to: &Path,
+    overwrite: Overwrite,
     summary: &mut TreeSummary,
 ) -> CommandResult {
+    let style = session.progress_style;
     let mut pending = vec![Level {
         from,
         to: to.to_owned(),
@@ -56,7 +61,11 @@ pub(crate) fn download_tree(
             continue;
         }
         let mut files = Vec::new();
-        let local_names = LocalNames::read(&level.to);
+        let planner = Planner {
+            names: LocalNames::read(&level.to),
+            overwrite,
+            style,
+        };
         for (name, facts) in list_entries(session, &level.from, summary)? {
             let from = join_remote(Some(&level.from), &name)?;
             let to = level.to.join(OsStr::from_bytes(&name));
@@ -67,12 +76,11 @@ pub(crate) fn download_tree(
                     depth: level.depth + 1,
                 }),
                 Kind::File => {
-                    files.push(local_names.plan_download(from, to, &facts, session.progress_style));
+                    files.extend(planner.plan(from, to, &facts, summary));
                 }
                 Kind::Link => {
                     if let Some(facts) = look_behind_link(session, &from, summary)? {
-                        let style = session.progress_style;
-                        files.push(local_names.plan_download(from, to, &facts, style));
+                        files.extend(planner.plan(from, to, &facts, summary));
                     }
                 }
                 Kind::Other => {
@@ -223,40 +231,76 @@ impl LocalNames {
         path.file_name()
             .is_some_and(|name| self.names.contains(name))
     }
+}
 
+/// Decides how the files of one directory are downloaded.
+struct Planner {
+    names: LocalNames,
+    overwrite: Overwrite,
+    style: ProgressStyle,
+}
+
+impl Planner {
     /// Decides how a file is downloaded: straight away where it is small and nothing like it is
-    /// here.
-    fn plan_download(
+    /// here. `None` where it is not, which is counted in `summary`.
+    fn plan(
         &self,
         path: PathArg,
         to: PathBuf,
         facts: &Facts,
-        style: ProgressStyle,
-    ) -> FileDownload {
-        let mut local = LocalCopy::default();
-        if self.contains(&to) || self.contains(&part_path(&to)) {
-            local = find_local_copy(&to);
-            local.whole = local.whole.map(|(size, _)| (size, UNKNOWN_TIME));
+        summary: &mut TreeSummary,
+    ) -> Option<FileDownload> {
+        let place = match self.find_place(&to) {
+            Ok(place) => place,
+            Err(error) => {
+                summary.add_failure(format_args!("{}: {error}", escape_path(&to)));
+                return None;
+            }
+        };
+        let mut local = match &place {
+            Some(place) => place.local_copy(),
+            None => LocalCopy::default(),
+        };
+        local.whole = local.whole.map(|(size, _)| (size, UNKNOWN_TIME));
+        let is_size_of = |(size, _)| size == facts.size;
+        if self.overwrite != Overwrite::Always && local.whole.is_some_and(|it| !is_size_of(it)) {
+            summary.add_left(escape_path(&to));
+            return None;
         }
-        let may_be_here = local.part > 0 || local.whole.is_some_and(|(size, _)| size == facts.size);
+        let may_be_here = local.part > 0 || local.whole.is_some_and(is_size_of);
         let is_small = facts.size <= SMALL_FILE_MAX;
-        FileDownload {
+        let turn = match is_small && !may_be_here {
+            true => Turn::Skipped,
+            false => Turn::Negotiate,
+        };
+        Some(FileDownload {
             path,
+            destination: Destination::Place(place.unwrap_or_else(|| Place::free(to.clone()))),
             to,
             local,
-            turn: if is_small && !may_be_here {
-                Turn::Skipped
-            } else {
-                Turn::Negotiate
-            },
+            turn,
             command: CommandTiming::Now,
-            resume: Resume::Always,
-            sync: SyncPolicy::AtEnd,
-            style: if is_small {
-                ProgressStyle::Hidden
-            } else {
-                style
+            policy: TransferPolicy {
+                resume: Resume::Always,
+                overwrite: self.overwrite,
             },
+            sync: SyncPolicy::AtEnd,
+            style: match is_small {
+                true => ProgressStyle::Hidden,
+                false => self.style,
+            },
+        })
+    }
+
+    /// Returns what has the name `to` or its part; `None` where nothing has.
+    fn find_place(&self, to: &Path) -> io::Result<Option<Place>> {
+        if !self.names.contains(to) && !self.names.contains(&part_path(to)) {
+            return Ok(None);
+        }
+        match Destination::find(to)? {
+            Destination::Place(place) => Ok(Some(place)),
+            // A tree is no place for surprises: bytes for a device are sent to it by name.
+            Destination::Stream(_) => Err(io::Error::other("not a regular file, left as it is")),
         }
     }
 }

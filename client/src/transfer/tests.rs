@@ -19,9 +19,10 @@ use skiff_sessions::transfer::Task;
 use skiff_sessions::wire::command::{Command, Replace, Turn};
 use skiff_sessions::wire::reply::Facts;
 
-use super::download::Download;
+use super::destination::Place;
+use super::download::{Download, Output, Terms};
 use super::local_file::SyncPolicy;
-use super::policy::{Overwrite, Resume, UploadPolicy};
+use super::policy::{Overwrite, Resume, TransferPolicy};
 use super::upload::Upload;
 use crate::net::dialogue::{LocalEnd, LocalFileFailed, run_dialogue};
 use crate::net::link::{Link, LinkError, WaitEnd};
@@ -82,13 +83,14 @@ fn path() -> PathArg {
 
 fn download(folder: &Path) -> Download {
     let progress = Progress::new(ProgressStyle::Hidden, b"a");
-    Download::new(
-        folder.join("a"),
-        Resume::Ask,
-        SyncPolicy::EachFile,
-        Asker::Nobody,
-        progress,
-    )
+    let terms = Terms {
+        resume: Resume::Ask,
+        replace: Replace::Never,
+        sync: SyncPolicy::EachFile,
+    };
+    let name = folder.join("a");
+    let output = Output::part(Place::free(name.clone()), 0, terms);
+    Download::new(name, output, Asker::Nobody, progress)
 }
 
 fn get(
@@ -105,6 +107,7 @@ fn get(
         },
         command: CommandTiming::Now,
         local: LocalCopy::default(),
+        replace: Replace::Never,
     };
     let dialogue = Dialogue::get(order, &mut effects);
     run_dialogue(link, interrupt, dialogue, effects, local)
@@ -156,7 +159,7 @@ fn an_upload_with_no_turn() {
         server.says(b"150 send\r\n111 done=7 of=7 storing\r\n");
         server.says(format!("226 size=7 md5={} stored\r\n", md5()).as_bytes());
     });
-    let policy = UploadPolicy {
+    let policy = TransferPolicy {
         resume: Resume::Ask,
         overwrite: Overwrite::Ask,
     };
