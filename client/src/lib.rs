@@ -26,7 +26,7 @@ use cli::args::{Args, Invocation};
 use cli::error::ProgramError;
 pub use cli::exit::Exit;
 use cli::settings::Settings;
-use cli::{args, batch, login, prompt};
+use cli::{args, argv, batch, login, prompt};
 use terminal::interrupt::Interrupt;
 use terminal::output::{print_error, print_line};
 use terminal::questions::{self, Asker};
@@ -56,11 +56,14 @@ pub fn run(arguments: Vec<OsString>) -> Exit {
     }
 }
 
-/// Logs in, then runs the commands of `-c`, of `-f`, of standard input, or of the prompt.
+/// Logs in, then runs the command of the arguments, or the commands of `-c`, of `-f`, of standard
+/// input, or of the prompt.
 fn connect(mut args: Args) -> Result<(), ProgramError> {
     let commands = std::mem::take(&mut args.commands);
     let script = args.script.take();
-    let at_prompt = commands.is_empty() && script.is_none() && questions::is_at_terminal();
+    let command = args.argv.take();
+    let may_ask = commands.is_empty() && script.is_none() && questions::is_at_terminal();
+    let at_prompt = may_ask && command.is_none();
     let settings = Settings::resolve(args)?;
     let interrupt = Interrupt::default();
     let present = Asker::Terminal(interrupt.clone());
@@ -70,7 +73,7 @@ fn connect(mut args: Args) -> Result<(), ProgramError> {
         &Asker::Nobody
     };
     let mut session = login::open_session(&settings, at_login, interrupt.clone())?;
-    session.asker = if at_prompt { present } else { Asker::Nobody };
+    session.asker = if may_ask { present } else { Asker::Nobody };
     // Before this line Ctrl-C ends the program: no command is running that it could stop.
     interrupt.register().map_err(|cause| ProgramError::Io {
         what: "Ctrl-C".into(),
@@ -79,10 +82,11 @@ fn connect(mut args: Args) -> Result<(), ProgramError> {
     if at_prompt {
         return prompt::run(session);
     }
-    let done = match script {
-        Some(path) => batch::run_file(&mut session, &path),
-        None if commands.is_empty() => batch::run_stdin(&mut session),
-        None => batch::run_commands(&mut session, &commands),
+    let done = match (command, script) {
+        (Some(command), _) => argv::run(&mut session, command),
+        (None, Some(path)) => batch::run_file(&mut session, &path),
+        (None, None) if commands.is_empty() => batch::run_stdin(&mut session),
+        (None, None) => batch::run_commands(&mut session, &commands),
     };
     if !matches!(done, Err(ProgramError::Connection { .. })) {
         session.quit();

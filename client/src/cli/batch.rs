@@ -6,7 +6,7 @@ use std::path::Path;
 use super::error::ProgramError;
 use crate::commands::dispatch;
 use crate::commands::lexer::{self, OnFailure};
-use crate::net::command_error::CommandError;
+use crate::net::command_error::{CommandError, CommandResult};
 use crate::net::known_hosts::host_and_port;
 use crate::net::session::Session;
 use crate::terminal::output::print_error;
@@ -87,30 +87,49 @@ fn run_line(session: &mut Session, line: &str) -> Result<NextStep, ProgramError>
         ProgramError::CommandFailed
     })?;
     for typed in commands {
-        let failure = match dispatch::run(session, &typed) {
-            Ok(()) => continue,
-            Err(failure) => failure,
-        };
-        match failure {
-            CommandError::Quit => return Ok(NextStep::Leave),
-            CommandError::SessionEnded(cause) => {
-                return Err(ProgramError::Connection {
-                    server: host_and_port(&session.server),
-                    cause,
-                });
-            }
-            CommandError::Refused(why) | CommandError::Local(why) => {
-                print_error(why);
-                if typed.on_failure == OnFailure::Stop {
-                    return Err(ProgramError::CommandFailed);
-                }
-            }
-            // Ctrl-C stops the whole batch, also after a `-`.
-            CommandError::Stopped(why) => {
-                print_error(why);
+        let done = dispatch::run(session, &typed);
+        match settle(session, done)? {
+            Settled::Left => return Ok(NextStep::Leave),
+            Settled::Failed if typed.on_failure == OnFailure::Stop => {
                 return Err(ProgramError::CommandFailed);
             }
+            Settled::Done | Settled::Failed => {}
         }
     }
     Ok(NextStep::Continue)
+}
+
+/// What a command came to, as far as the commands behind it are concerned.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Settled {
+    Done,
+    /// Its error was printed.
+    Failed,
+    /// It was `quit`.
+    Left,
+}
+
+/// Prints the error of a command.
+///
+/// # Errors
+///
+/// What ends the program whatever stands behind the command: a lost connection, Ctrl-C.
+pub(super) fn settle(session: &Session, done: CommandResult) -> Result<Settled, ProgramError> {
+    match done {
+        Ok(()) => Ok(Settled::Done),
+        Err(CommandError::Quit) => Ok(Settled::Left),
+        Err(CommandError::SessionEnded(cause)) => Err(ProgramError::Connection {
+            server: host_and_port(&session.server),
+            cause,
+        }),
+        Err(CommandError::Refused(why) | CommandError::Local(why)) => {
+            print_error(why);
+            Ok(Settled::Failed)
+        }
+        // Ctrl-C stops the whole batch, also after a `-`.
+        Err(CommandError::Stopped(why)) => {
+            print_error(why);
+            Err(ProgramError::CommandFailed)
+        }
+    }
 }

@@ -3,6 +3,7 @@
 //! imports from here.
 
 pub(crate) mod args;
+pub(crate) mod argv;
 pub(crate) mod batch;
 mod completion;
 pub(crate) mod error;

@@ -8,7 +8,7 @@ use skiff_sessions::wire::reply::{Facts, Kind};
 
 use super::lexer::Word;
 use super::spec::ParsedArgs;
-use super::targets::remote_path;
+use super::targets::{remote_kind, remote_path};
 use crate::net::command_error::{CommandError, CommandResult};
 use crate::net::session::{NoFile, Session, absolute_path, expect_reply};
 use crate::terminal::format::{escape_name, format_entry, format_reply};
@@ -88,12 +88,7 @@ pub(crate) fn delete(session: &mut Session, args: &ParsedArgs) -> CommandResult 
 /// directories, so what has the name is asked first.
 pub(crate) fn rmdir(session: &mut Session, args: &ParsedArgs) -> CommandResult {
     for word in &args.words {
-        let path = remote_path(word)?;
-        let found = session.request_ok(word.as_bytes(), Command::Facts(path))?;
-        if found
-            .facts
-            .is_none_or(|facts| facts.kind != Kind::Directory)
-        {
+        if remote_kind(session, word)? != Some(Kind::Directory) {
             return Err(CommandError::refused(
                 escape_name(word.as_bytes()),
                 "no directory; delete is for files",

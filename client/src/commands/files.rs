@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use skiff_sessions::client::{CommandTiming, LocalCopy};
 use skiff_sessions::digest::Algorithm;
 use skiff_sessions::wire::command::{Command, Replace, Turn};
+use skiff_sessions::wire::reply::Kind;
 
 use super::lexer::Word;
 use super::spec::ParsedArgs;
-use super::targets::{local_target, remote_path, remote_target};
+use super::targets::{local_target, remote_kind, remote_path, remote_target};
 use super::trees;
 use crate::net::command_error::{CommandError, CommandResult};
 use crate::net::session::Session;
@@ -21,10 +22,10 @@ use crate::transfer::policy::{Overwrite, Resume, TransferPolicy};
 
 /// `get`: downloads a file, or with `-r` a directory.
 pub(crate) fn get(session: &mut Session, args: &ParsedArgs) -> CommandResult {
-    if args.has_option('r') {
+    let from = &args.words[0];
+    if args.has_option('r') && remote_kind(session, from)? == Some(Kind::Directory) {
         return trees::get(session, args);
     }
-    let from = &args.words[0];
     let (to, destination) = destination(from, args.words.get(1))?;
     let is_stdout = matches!(destination, Destination::Stream(StreamTarget::Stdout));
     let order = FileDownload {
@@ -64,7 +65,7 @@ fn destination(from: &Word, to: Option<&Word>) -> Result<(PathBuf, Destination),
 
 /// `put`: uploads a file, or with `-r` a directory.
 pub(crate) fn put(session: &mut Session, args: &ParsedArgs) -> CommandResult {
-    if args.has_option('r') {
+    if args.has_option('r') && args.words[0].as_local_path().is_dir() {
         return trees::put(session, args);
     }
     let from = args.words[0].as_local_path();

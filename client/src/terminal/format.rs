@@ -9,14 +9,16 @@ use skiff_sessions::wire::reply::{Facts, Kind};
 use skiff_sessions::wire::stamp::Stamp;
 
 /// Returns a name that is safe to print: control characters, bidirectional marks, line separators
-/// and bytes that are not UTF-8 become `\xHH`.
+/// and bytes that are not UTF-8 become `\xHH`, and a backslash becomes two, so that the lexer of
+/// commands reads what is shown as the name.
 pub(crate) fn escape_name(bytes: &[u8]) -> String {
     let mut shown = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
         for c in chunk.valid().chars() {
-            match is_harmless(c) {
-                true => shown.push(c),
-                false => escape_char(c, &mut shown),
+            match c {
+                '\\' => shown.push_str("\\\\"),
+                c if is_harmless(c) => shown.push(c),
+                c => escape_char(c, &mut shown),
             }
         }
         for byte in chunk.invalid() {

@@ -75,7 +75,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (old, new) = (folder.path().join("old"), folder.path().join("new"));
         fs::write(&old, "old").unwrap();
-        for (mode, taken) in [(0o600, 0o600), (0o755, 0o755), (0o444, 0o444), (0o4755, 0o755)] {
+        for (mode, taken) in [
+            (0o600, 0o600),
+            (0o755, 0o755),
+            (0o444, 0o444),
+            (0o4755, 0o755),
+        ] {
             fs::set_permissions(&old, Permissions::from_mode(mode)).unwrap();
             let part = File::create(&new).unwrap();
             take_from(&part, &old, &old.metadata().unwrap()).unwrap();

@@ -310,8 +310,8 @@ mod tests {
     use skiff_sessions::client::LocalCopy;
 
     use super::*;
-    use crate::transfer::destination::Destination;
     use crate::terminal::progress::ProgressStyle;
+    use crate::transfer::destination::Destination;
 
     fn download(folder: &Path) -> Download {
         download_with(folder, Replace::Yes)

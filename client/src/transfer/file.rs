@@ -298,9 +298,9 @@ impl FileOutcome {
     pub(crate) fn into_line(self) -> Result<String, CommandError> {
         match self.result {
             FileResult::LeftDifferent => Err(CommandError::Refused(self.line)),
-            FileResult::Transferred { .. } | FileResult::Replaced { .. } | FileResult::Unchanged => {
-                Ok(self.line)
-            }
+            FileResult::Transferred { .. }
+            | FileResult::Replaced { .. }
+            | FileResult::Unchanged => Ok(self.line),
         }
     }
 }

@@ -194,10 +194,7 @@ mod tests {
         let kind = rustix::fs::FileType::Fifo;
         rustix::fs::mknodat(rustix::fs::CWD, &fifo, kind, 0o600.into(), 0).unwrap();
         for path in [link, fifo] {
-            assert!(matches!(
-                open(&path, Privacy::Umask),
-                Err(OpenError::Io(_))
-            ));
+            assert!(matches!(open(&path, Privacy::Umask), Err(OpenError::Io(_))));
             assert_eq!(size(&path), 0);
         }
     }
