@@ -1,11 +1,14 @@
 //! The client as a person and as a script meets it: `skiff` in a terminal, and without one.
 
+mod arguments;
 mod batch;
 mod desk;
 mod exits;
 mod line;
+mod local_files;
 mod login;
 mod names;
+mod overwrite;
 mod prompt;
 mod screen;
 mod stopping;

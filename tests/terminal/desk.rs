@@ -1,5 +1,6 @@
 //! Somebody's own machine: a home, a folder with files, and `skiff` to run there.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io::Write;
 use std::net::SocketAddr;
@@ -58,6 +59,15 @@ impl Desk {
         finish(self.begin(server, words), input)
     }
 
+    /// `skiff` with the password of the demo's users, then `words` as they are, which name the
+    /// server.
+    pub(super) fn give<W: AsRef<OsStr>>(&self, words: &[W]) -> Ran {
+        let known = self.known();
+        let known = known.iter().map(|word| OsStr::new(word));
+        let all: Vec<_> = known.chain(words.iter().map(AsRef::as_ref)).collect();
+        finish(self.spawn(&all), "")
+    }
+
     /// The same, still running.
     pub(super) fn begin(&self, server: SocketAddr, words: &[&str]) -> Child {
         self.spawn(&self.words(server, words))
@@ -88,7 +98,7 @@ impl Desk {
         all
     }
 
-    fn spawn<W: AsRef<std::ffi::OsStr>>(&self, words: &[W]) -> Child {
+    fn spawn<W: AsRef<OsStr>>(&self, words: &[W]) -> Child {
         Command::new(binary("skiff"))
             .args(words)
             .current_dir(self.here())

@@ -248,14 +248,17 @@ impl LocalEnd for Download {
     }
 
     fn show_note(&mut self, note: Note) {
-        self.progress.finish();
-        let name = escape_path(&self.name);
-        print_line(match note {
+        match note {
             Note::PartDiffers => {
-                format!("{name}: the part here is of another file, all is fetched again")
+                self.progress.finish();
+                let name = escape_path(&self.name);
+                print_line(format_args!(
+                    "{name}: the part here is of another file, all is fetched again"
+                ));
             }
-            Note::WholeDiffers => format!("{name}: the file here is another one, it is fetched"),
-        });
+            // It was the user who said that the file is replaced.
+            Note::WholeDiffers => {}
+        }
     }
 
     fn begin_task(&mut self, task: Task) {
