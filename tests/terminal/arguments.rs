@@ -216,6 +216,21 @@ fn where_several_files_and_trees_go() {
 }
 
 #[test]
+fn at_a_terminal_a_question_is_asked() {
+    let (daemon, desk) = (Daemon::demo(), Desk::new());
+    daemon.login("tom").put("", "file", b"theirs");
+    desk.write("file", b"own");
+    let host = format!("tom@{}:file", daemon.address());
+    for (answer, code, left) in [("n", 1, &b"own"[..]), ("y", 0, b"theirs")] {
+        let mut tom = desk.sit_known(&["get", &host]);
+        tom.wait_for("file: another file is here, replace it? (y/n)");
+        tom.enter(answer);
+        assert_eq!(tom.exit_code(), code);
+        assert_eq!(desk.read("file"), left);
+    }
+}
+
+#[test]
 fn one_name_that_fails_does_not_keep_the_others() {
     let (daemon, desk) = (Daemon::demo(), Desk::new());
     daemon.login("tom").put("", "b", &noise(1, 1000));

@@ -39,12 +39,16 @@ impl Desk {
         Terminal::start(&all, &self.here(), &self.home())
     }
 
+    /// The same, with the password of the demo's users before `words`, which name the server.
+    pub(super) fn sit_known(&self, words: &[&str]) -> Terminal {
+        let known = self.known();
+        let known = known.iter().map(String::as_str);
+        self.sit(&known.chain(words.iter().copied()).collect::<Vec<_>>())
+    }
+
     /// A terminal with a session of the demo's tom, at its prompt.
     pub(super) fn log_in(&self, server: SocketAddr) -> Terminal {
-        let target = format!("tom@{server}");
-        let known = self.known();
-        let words: Vec<&str> = known.iter().map(String::as_str).chain([&*target]).collect();
-        let terminal = self.sit(&words);
+        let terminal = self.sit_known(&[&format!("tom@{server}")]);
         terminal.prompt();
         terminal
     }

@@ -179,12 +179,13 @@ fn what_help_says_about_replacing_is_what_happens() {
     let (daemon, desk, _) = with_file();
     for command in ["get", "put"] {
         let ran = run(&daemon, &desk, &format!("help {command}"));
+        let said = ran.said.split_whitespace().collect::<Vec<_>>().join(" ");
         for words in [
             "[-c] [-f] [-r]",
-            "in a script only with -f",
-            "files of the same size and digest are left, others replaced only with -f",
+            "replaced if you say so, in a script only with -f",
+            "files of the same size and digest are left, others are named, and replaced only with -f",
         ] {
-            assert!(ran.said.contains(words), "{}", ran.said);
+            assert!(said.contains(words), "{said}");
         }
     }
 }

@@ -168,7 +168,7 @@ pub(crate) fn help() -> String {
     }
     text.push_str("\ncommands (any unambiguous beginning will do; help COMMAND says more):\n");
     for command in COMMANDS {
-        text.push_str(&format!("  {:<28} {}\n", command.syntax, command.help));
+        text.push_str(&format!("  {:<34} {}\n", command.syntax, command.help));
     }
     text
 }
@@ -199,7 +199,8 @@ options:
 
 without a prompt, the first command that fails ends all; a - before a command
 lets it fail. nobody can be asked then: interrupted transfers are resumed, and
-another file is replaced only by put -f and get -f.
+another file is replaced only by put -f and get -f, in trees (-r) as well; what
+both ends have is left as it is.
 
 exit codes:
 ";

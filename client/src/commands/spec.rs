@@ -11,6 +11,8 @@ pub(crate) struct CommandSpec {
     /// The usage that help and error messages print.
     pub syntax: &'static str,
     pub help: &'static str,
+    /// The lines that the help on this command alone adds; may be empty.
+    pub details: &'static str,
     /// What each argument names, for completion; the last one goes for all that follow.
     pub arguments: &'static [ArgumentKind],
     /// The fewest and the most arguments, without options.
