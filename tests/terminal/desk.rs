@@ -67,7 +67,7 @@ impl Desk {
     /// server.
     pub(super) fn give<W: AsRef<OsStr>>(&self, words: &[W]) -> Ran {
         let known = self.known();
-        let known = known.iter().map(|word| OsStr::new(word));
+        let known = known.iter().map(OsStr::new);
         let all: Vec<_> = known.chain(words.iter().map(AsRef::as_ref)).collect();
         finish(self.spawn(&all), "")
     }
