@@ -4,11 +4,14 @@ use std::ffi::OsStr;
 use std::fs::{self, File, FileTimes, Permissions};
 use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, PermissionsExt, symlink};
+use std::os::unix::fs::{
+    FileExt, FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt, symlink,
+};
 use std::path::Path;
+use std::thread;
 use std::time::{Duration, SystemTime};
 
-use rustix::fs::{CWD, FileType, Mode, makedev, mknodat};
+use rustix::fs::{CWD, FileType, Mode, OFlags, makedev, mknodat};
 
 use super::desk::Desk;
 use super::line::Line;
@@ -61,11 +64,41 @@ fn a_fifo_takes_the_bytes_whenever_its_reader_comes() {
     let fifo = desk.path("fifo");
     mknodat(CWD, &fifo, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
     let child = desk.begin(daemon.address(), &["-c", "get big fifo"]);
-    let mut read = Vec::new();
-    File::open(&fifo).unwrap().read_to_end(&mut read).unwrap();
-    assert!(read == data, "{} bytes came", read.len());
-    assert!(child.wait_with_output().unwrap().status.success());
+    let reader = thread::spawn({
+        let fifo = fifo.clone();
+        move || fs::read(fifo).unwrap()
+    });
+    let ran = child.wait_with_output().unwrap();
+    assert!(ran.status.success(), "{ran:?}");
     assert!(fs::metadata(&fifo).unwrap().file_type().is_fifo());
+    let read = reader.join().unwrap();
+    assert!(read == data, "{} bytes came", read.len());
+}
+
+#[test]
+fn ctrl_c_ends_the_wait_for_a_reader() {
+    let (daemon, desk) = with_file();
+    daemon.login("tom").put("", "big", &noise(1, 1_000_000));
+    let fifo = desk.path("fifo");
+    mknodat(CWD, &fifo, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+    let mut tom = desk.log_in(daemon.address());
+    // A reader that reads no more than the first byte.
+    let flags = OFlags::NONBLOCK.bits() as i32;
+    let reader = File::options().read(true).custom_flags(flags).open(&fifo);
+    tom.enter("get big fifo");
+    let mut byte = [0];
+    until("the first byte", || {
+        reader
+            .as_ref()
+            .unwrap()
+            .read(&mut byte)
+            .ok()
+            .filter(|&read| read > 0)
+    });
+    tom.press("C-c");
+    let said = tom.answer();
+    assert!(said.contains("big: stopped"), "{said}");
+    assert_eq!(tom.ask("pwd"), "257 /");
 }
 
 #[test]

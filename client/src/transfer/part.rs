@@ -90,8 +90,7 @@ pub(crate) fn open(path: &Path, privacy: Privacy) -> Result<File, OpenError> {
         }
         lock(&file)?;
         // Whoever had the lock before may have renamed the part to its final name.
-        let named = fs::symlink_metadata(path).ok();
-        if named.is_none_or(|named| (named.dev(), named.ino()) != (found.dev(), found.ino())) {
+        if !is_named(&found, path) {
             continue;
         }
         if privacy == Privacy::Owner && found.mode() & 0o077 != 0 {
@@ -112,6 +111,12 @@ fn lock(file: &File) -> Result<(), OpenError> {
             _ => Err(error.into()),
         },
     }
+}
+
+/// True while `path` names the file of `found`.
+fn is_named(found: &fs::Metadata, path: &Path) -> bool {
+    let named = fs::symlink_metadata(path);
+    named.is_ok_and(|named| (named.dev(), named.ino()) == (found.dev(), found.ino()))
 }
 
 /// Returns the largest length up to `at` that cuts no UTF-8 character: some file systems take
@@ -170,6 +175,52 @@ mod tests {
         ));
         drop(first);
         assert!(open(&path, Privacy::Umask).is_ok());
+    }
+
+    #[test]
+    fn a_part_that_got_its_final_name_is_no_part() {
+        let folder = tempfile::tempdir().unwrap();
+        let (part, name) = (folder.path().join("part"), folder.path().join("name"));
+        let found = open(&part, Privacy::Umask).unwrap().metadata().unwrap();
+        assert!(is_named(&found, &part));
+        fs::rename(&part, &name).unwrap();
+        assert!(!is_named(&found, &part) && is_named(&found, &name));
+        fs::write(&part, "another").unwrap();
+        assert!(!is_named(&found, &part));
+    }
+
+    /// Each of them finds the part of the one before, opened before that was renamed.
+    #[test]
+    fn no_finished_file_is_written_to() {
+        let folder = tempfile::tempdir().unwrap();
+        let part = folder.path().join("part");
+        std::thread::scope(|scope| {
+            for writer in 0..4 {
+                let (part, folder) = (&part, folder.path());
+                scope.spawn(move || {
+                    for round in 0..50 {
+                        let name = format!("{writer}-{round}");
+                        let file = loop {
+                            match open(part, Privacy::Umask) {
+                                Ok(file) => break file,
+                                Err(OpenError::Locked) => std::thread::yield_now(),
+                                Err(OpenError::Io(error)) => panic!("{error}"),
+                            }
+                        };
+                        assert_eq!(file.metadata().unwrap().len(), 0, "it was finished");
+                        fs::write(part, &name).unwrap();
+                        fs::rename(part, folder.join(name)).unwrap();
+                    }
+                });
+            }
+        });
+        for entry in fs::read_dir(folder.path()).unwrap() {
+            let entry = entry.unwrap();
+            assert_eq!(
+                fs::read(entry.path()).unwrap(),
+                entry.file_name().as_bytes()
+            );
+        }
     }
 
     #[test]

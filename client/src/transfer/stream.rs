@@ -137,6 +137,7 @@ fn open_path(path: &Path, interrupt: &Interrupt) -> Result<File, StreamError> {
 #[cfg(test)]
 mod tests {
     use std::io::Read;
+    use std::sync::mpsc::channel;
 
     use rustix::fs::{CWD, FileType, mknodat};
 
@@ -184,11 +185,10 @@ mod tests {
             .open(folder.path().join("fifo"))
             .unwrap();
         let mut stream = Stream::open(&target, interrupt.clone()).unwrap();
-        let ended = thread::scope(|scope| {
-            let writer = scope.spawn(|| stream.write_all(&[0; 1 << 20]));
-            interrupt.raise();
-            writer.join().unwrap()
-        });
+        let (tell, told) = channel();
+        thread::spawn(move || tell.send(stream.write_all(&[0; 1 << 20])));
+        interrupt.raise();
+        let ended = told.recv_timeout(Duration::from_secs(60)).unwrap();
         assert!(matches!(ended, Err(StreamError::Interrupted)));
     }
 }
