@@ -193,6 +193,7 @@ fn where_several_files_and_trees_go() {
     for (line, stored) in [
         ("get HOST:a HOST:b down", &["down/a", "down/b"][..]),
         ("get HOST:a down/renamed", &["down/renamed"]),
+        ("get HOST:renamed", &["renamed"]),
         ("get -r HOST:exact copy", &["copy/x"]),
         (
             "get -r HOST:exact HOST:one down",

@@ -72,6 +72,15 @@ impl Desk {
         finish(self.spawn(&all), "")
     }
 
+    /// `skiff` for the demo's tom, on a system where a call fails so (`strace -e inject`).
+    pub(super) fn batch_without(&self, call: &str, server: SocketAddr, words: &[&str]) -> Ran {
+        let mut strace = Command::new("strace");
+        let trace = format!("trace={}", call.split_once(':').unwrap().0);
+        strace.args(["-f", "-q", "-o", "/dev/null", "-e", &trace, "-e"]);
+        strace.arg(format!("inject={call}")).arg(binary("skiff"));
+        finish(self.start(strace, &self.words(server, words)), "")
+    }
+
     /// The same, still running.
     pub(super) fn begin(&self, server: SocketAddr, words: &[&str]) -> Child {
         self.spawn(&self.words(server, words))
@@ -103,7 +112,11 @@ impl Desk {
     }
 
     fn spawn<W: AsRef<OsStr>>(&self, words: &[W]) -> Child {
-        Command::new(binary("skiff"))
+        self.start(Command::new(binary("skiff")), words)
+    }
+
+    fn start<W: AsRef<OsStr>>(&self, mut program: Command, words: &[W]) -> Child {
+        program
             .args(words)
             .current_dir(self.here())
             .env("HOME", self.home())

@@ -152,6 +152,28 @@ fn a_replaced_file_keeps_its_mode() {
     }
 }
 
+/// FAT has no modes, and some of NFS and FUSE no locks and no rename that replaces nothing.
+#[test]
+fn what_a_file_system_lacks_keeps_nothing_from_being_fetched() {
+    let (daemon, desk) = with_file();
+    for call in [
+        "fchmod:error=EPERM",
+        "fchown:error=EPERM",
+        "flock:error=ENOLCK",
+        "flock:error=EOPNOTSUPP",
+        "renameat2:error=EINVAL",
+    ] {
+        desk.write("file", b"old");
+        let words = ["-c", "get file new; get -f file"];
+        let ran = desk.batch_without(call, daemon.address(), &words);
+        assert_eq!(ran.code, 0, "{call}: {}", ran.complained);
+        for name in ["new", "file"] {
+            assert_eq!(desk.read(name), TEXT, "{call}");
+            fs::remove_file(desk.path(name)).unwrap();
+        }
+    }
+}
+
 #[test]
 fn a_link_stays_and_what_is_behind_it_is_replaced() {
     let (daemon, desk) = with_file();

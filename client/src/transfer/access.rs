@@ -10,6 +10,9 @@ use rustix::fs::{Gid, Uid, XattrFlags, fchown, fremovexattr, fsetxattr, getxattr
 /// The attribute that holds a POSIX access control list (acl(5)).
 const ACL: &str = "system.posix_acl_access";
 
+/// The longest value of an attribute, in bytes (limits.h of Linux).
+const XATTR_SIZE_MAX: usize = 65536;
+
 /// The permission bits that are kept. Not the set-ID bits: the content is another one, and writing
 /// in place would clear them as well.
 const KEPT: u32 = 0o777;
@@ -30,12 +33,12 @@ pub(crate) fn take_from(part: &File, old: &Path, found: &Metadata) -> io::Result
         // The bits were another group's; this one gets what all others have.
         mode = mode & !GROUP_BITS | mode & (mode & 0o007) << 3;
     }
-    part.set_permissions(Permissions::from_mode(mode))?;
+    set_mode(part, mode)?;
     if let Some(acl) = acl
         && fsetxattr(part, ACL, &acl, XattrFlags::empty()).is_err()
     {
         // With a list, the group bits are its mask: the group itself may have had less.
-        part.set_permissions(Permissions::from_mode(mode & !GROUP_BITS))?;
+        set_mode(part, mode & !GROUP_BITS)?;
     }
     Ok(())
 }
@@ -52,11 +55,21 @@ fn take_owner(part: &File, found: &Metadata) -> io::Result<bool> {
     Ok(done.is_ok() || is.gid() == found.gid())
 }
 
+/// Sets the mode. A file system without modes (FAT) may refuse that: no failure as long as nobody
+/// may do more than by `mode`.
+fn set_mode(part: &File, mode: u32) -> io::Result<()> {
+    let Err(error) = part.set_permissions(Permissions::from_mode(mode)) else {
+        return Ok(());
+    };
+    match part.metadata()?.mode() & KEPT & !mode {
+        0 => Ok(()),
+        _ => Err(error),
+    }
+}
+
 /// Reads the access control list of the file at `path`; `None` where it has none.
 fn read_acl(path: &Path) -> Option<Vec<u8>> {
-    let mut empty: [u8; 0] = [];
-    let size = getxattr(path, ACL, &mut empty).ok()?;
-    let mut acl = vec![0; size];
+    let mut acl = vec![0; XATTR_SIZE_MAX];
     let size = getxattr(path, ACL, &mut acl).ok()?;
     acl.truncate(size);
     Some(acl)
@@ -107,5 +120,41 @@ mod tests {
             (found.uid(), found.gid(), found.mode() & 0o777),
             (12345, 23456, 0o640)
         );
+    }
+
+    /// The list of acl(5): version 2, then tag, permissions and id of each entry.
+    fn acl(entries: &[(u16, u16, u32)]) -> Vec<u8> {
+        let mut list = 2u32.to_le_bytes().to_vec();
+        for (tag, permissions, id) in entries {
+            list.extend(tag.to_le_bytes());
+            list.extend(permissions.to_le_bytes());
+            list.extend(id.to_le_bytes());
+        }
+        list
+    }
+
+    #[test]
+    fn an_access_control_list_is_taken_and_no_other_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let (old, new) = (folder.path().join("old"), folder.path().join("new"));
+        // Owner, user 12345, group, mask, others.
+        let list = acl(&[
+            (1, 6, u32::MAX),
+            (2, 4, 12345),
+            (4, 0, u32::MAX),
+            (16, 4, u32::MAX),
+            (32, 0, u32::MAX),
+        ]);
+        let file = File::create(&old).unwrap();
+        if let Err(error) = fsetxattr(&file, ACL, &list, XattrFlags::empty()) {
+            eprintln!("skipped: no access control lists here: {error}");
+            return;
+        }
+        let part = File::create(&new).unwrap();
+        take_from(&part, &old, &old.metadata().unwrap()).unwrap();
+        assert_eq!(read_acl(&new), Some(list));
+        fremovexattr(&file, ACL).unwrap();
+        take_from(&part, &old, &old.metadata().unwrap()).unwrap();
+        assert_eq!(read_acl(&new), None);
     }
 }

@@ -94,7 +94,8 @@ pub(crate) fn open(path: &Path, privacy: Privacy) -> Result<File, OpenError> {
             continue;
         }
         if privacy == Privacy::Owner && found.mode() & 0o077 != 0 {
-            file.set_permissions(Permissions::from_mode(0o600))?;
+            // A file system without modes (FAT) may refuse that: there, all files are alike.
+            let _ = file.set_permissions(Permissions::from_mode(0o600));
         }
         return Ok(file);
     }
