@@ -31,7 +31,7 @@ pub(crate) fn get(session: &mut Session, args: &ParsedArgs) -> CommandResult {
     let order = FileDownload {
         path: remote_path(from)?,
         local: match &destination {
-            Destination::Place(place) => place.local_copy(),
+            Destination::File(target) => target.local_copy(),
             Destination::Stream(_) => LocalCopy::default(),
         },
         to,

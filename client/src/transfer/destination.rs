@@ -23,7 +23,7 @@ const STDOUT_NAMES: [&str; 3] = ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"];
 /// What a download goes to.
 #[derive(Clone, Debug)]
 pub(crate) enum Destination {
-    Place(Place),
+    File(FileTarget),
     Stream(StreamTarget),
 }
 
@@ -37,7 +37,7 @@ pub(crate) enum StreamTarget {
 
 /// A name that is free, or that a regular file has.
 #[derive(Clone, Debug)]
-pub(crate) struct Place {
+pub(crate) struct FileTarget {
     /// The path behind all links.
     path: PathBuf,
     /// The file there when it was looked for.
@@ -49,7 +49,7 @@ impl Destination {
     ///
     /// # Errors
     ///
-    /// It is a directory, or its links lead in a circle.
+    /// It is a directory, its links lead in a circle, or the file there has no name.
     pub(crate) fn find(typed: &Path) -> io::Result<Self> {
         if STDOUT_NAMES.iter().any(|name| typed == Path::new(name)) {
             return Ok(Self::Stream(StreamTarget::Stdout));
@@ -58,28 +58,30 @@ impl Destination {
             Ok(found) => found,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let path = behind_links(typed)?;
-                return Ok(Self::Place(Place { path, old: None }));
+                return Ok(Self::File(FileTarget { path, old: None }));
             }
             Err(error) => return Err(error),
         };
         if found.is_dir() {
             return Err(io::ErrorKind::IsADirectory.into());
         }
+        if !found.is_file() {
+            return Ok(Self::Stream(StreamTarget::Path(typed.to_owned())));
+        }
         let path = behind_links(typed)?;
         // A link of /proc may lead to a file that its text does not name (proc_pid_fd(5)).
-        let is_named = fs::symlink_metadata(&path).is_ok_and(|named| is_same_file(&named, &found));
-        Ok(match found.is_file() && is_named {
-            true => Self::Place(Place {
+        match fs::symlink_metadata(&path) {
+            Ok(named) if is_same_file(&named, &found) => Ok(Self::File(FileTarget {
                 path,
                 old: Some(found),
-            }),
-            false => Self::Stream(StreamTarget::Path(typed.to_owned())),
-        })
+            })),
+            _ => Err(io::Error::other("the file there has no name of its own")),
+        }
     }
 }
 
-impl Place {
-    /// A path at which nothing is.
+impl FileTarget {
+    /// A target at which nothing is.
     pub(crate) fn free(path: PathBuf) -> Self {
         Self { path, old: None }
     }
@@ -102,7 +104,7 @@ impl Place {
         }
     }
 
-    /// Renames `part` to this place. What came there or changed there meanwhile is replaced only
+    /// Renames `part` to this target. What came there or changed there meanwhile is replaced only
     /// with [`Replace::Yes`], and only if it is a regular file.
     pub(crate) fn rename_to(&self, part: &Path, replace: Replace) -> io::Result<()> {
         match (&self.old, replace) {
@@ -173,15 +175,16 @@ fn behind_links(path: &Path) -> io::Result<PathBuf> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::fd::AsRawFd;
     use std::os::unix::fs::symlink;
 
     use rustix::fs::{FileType, mknodat};
 
     use super::*;
 
-    fn place(typed: &Path) -> Place {
+    fn target(typed: &Path) -> FileTarget {
         match Destination::find(typed).unwrap() {
-            Destination::Place(place) => place,
+            Destination::File(target) => target,
             other => panic!("{other:?}"),
         }
     }
@@ -193,10 +196,10 @@ mod tests {
         fs::create_dir(at("sub")).unwrap();
         symlink("sub/second", at("first")).unwrap();
         symlink("../file", at("sub/second")).unwrap();
-        let found = place(&at("first"));
+        let found = target(&at("first"));
         assert!(found.old().is_none());
         fs::write(at("file"), "old").unwrap();
-        let found = place(&at("first"));
+        let found = target(&at("first"));
         assert_eq!(found.old().unwrap().len(), 3);
         fs::write(at("part"), "new").unwrap();
         found.rename_to(&at("part"), Replace::Never).unwrap();
@@ -229,13 +232,21 @@ mod tests {
     }
 
     #[test]
+    fn a_file_without_a_name_is_nothing() {
+        let file = tempfile::tempfile().unwrap();
+        let link = format!("/proc/self/fd/{}", file.as_raw_fd());
+        assert!(fs::metadata(&link).unwrap().is_file());
+        assert!(Destination::find(Path::new(&link)).is_err());
+    }
+
+    #[test]
     fn what_came_or_changed_meanwhile_is_not_replaced_unasked() {
         let folder = tempfile::tempdir().unwrap();
         let (part, name) = (folder.path().join("part"), folder.path().join("name"));
         fs::write(&part, "new").unwrap();
-        let free = place(&name);
+        let free = target(&name);
         fs::write(&name, "own").unwrap();
-        let taken = place(&name);
+        let taken = target(&name);
         assert!(free.rename_to(&part, Replace::Never).is_err());
         fs::write(&name, "own edit").unwrap();
         assert!(taken.rename_to(&part, Replace::Never).is_err());

@@ -13,7 +13,7 @@ use skiff_sessions::wire::reply::Refusal;
 use skiff_sessions::wire::stamp::Stamp;
 
 use super::access;
-use super::destination::Place;
+use super::destination::FileTarget;
 use super::local_file::{self, SyncPolicy, Writeback};
 use super::part::{self, OpenError, Privacy};
 use super::policy::{Resume, to_decision};
@@ -41,21 +41,21 @@ pub(crate) enum Output {
     Stream(Stream),
 }
 
-/// A part, and the place that it gets when it is whole.
+/// A part, and the target that it is renamed to when it is whole.
 pub(crate) struct PartOutput {
-    place: Place,
+    target: FileTarget,
     path: PathBuf,
     /// The size of the part when it was looked for, in bytes.
     found: u64,
     /// The file that the current task reads or writes, and which it is.
     file: Option<(LocalFile, File)>,
-    terms: Terms,
+    policy: DownloadPolicy,
     writeback: Writeback,
 }
 
 /// What a download may do with the files here, and when it is on the disk.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Terms {
+pub(crate) struct DownloadPolicy {
     pub resume: Resume,
     pub replace: Replace,
     pub sync: SyncPolicy,
@@ -88,15 +88,15 @@ impl Download {
 }
 
 impl Output {
-    /// The part of `place`, of which `found` bytes are here. Opens no file yet: the dialogue
+    /// The part of `target`, of which `found` bytes are here. Opens no file yet: the dialogue
     /// decides which one.
-    pub(crate) fn part(place: Place, found: u64, terms: Terms) -> Self {
+    pub(crate) fn part(target: FileTarget, found: u64, policy: DownloadPolicy) -> Self {
         Self::Part(Box::new(PartOutput {
-            path: part::part_path(place.path()),
-            place,
+            path: part::part_path(target.path()),
+            target,
             found,
             file: None,
-            terms,
+            policy,
             writeback: Writeback::default(),
         }))
     }
@@ -108,7 +108,7 @@ impl PartOutput {
         // The part that is open has the lock.
         self.file = None;
         let file = match which {
-            LocalFile::Whole => local_file::open_regular(self.place.path())?,
+            LocalFile::Whole => local_file::open_regular(self.target.path())?,
             LocalFile::Part => self.open_found()?,
             LocalFile::EmptyPart => {
                 let part = self.open_part()?;
@@ -123,7 +123,7 @@ impl PartOutput {
     }
 
     fn open_part(&self) -> Result<File, OpenError> {
-        let privacy = match self.place.old() {
+        let privacy = match self.target.old() {
             Some(_) => Privacy::Owner,
             None => Privacy::Umask,
         };
@@ -153,16 +153,16 @@ impl PartOutput {
             // A file system that keeps no times is no failure.
             let _ = file.set_modified(time);
         }
-        let may_replace = self.place.old().is_some() || self.terms.replace == Replace::Yes;
-        if may_replace && let Ok(old) = fs::symlink_metadata(self.place.path()) {
-            access::take_from(&file, self.place.path(), &old)?;
+        let may_replace = self.target.old().is_some() || self.policy.replace == Replace::Yes;
+        if may_replace && let Ok(old) = fs::symlink_metadata(self.target.path()) {
+            access::take_from(&file, self.target.path(), &old)?;
         }
-        if self.terms.sync == SyncPolicy::EachFile {
+        if self.policy.sync == SyncPolicy::EachFile {
             file.sync_all()?;
         }
-        self.place.rename_to(&self.path, self.terms.replace)?;
-        match self.terms.sync {
-            SyncPolicy::EachFile => skiff_conf::sync_folder(self.place.folder()),
+        self.target.rename_to(&self.path, self.policy.replace)?;
+        match self.policy.sync {
+            SyncPolicy::EachFile => skiff_conf::sync_folder(self.target.folder()),
             SyncPolicy::AtEnd => Ok(()),
         }
     }
@@ -195,7 +195,7 @@ impl LocalEnd for Download {
         else {
             return Some(Decision::No);
         };
-        if part.terms.resume == Resume::Always {
+        if part.policy.resume == Resume::Always {
             return Some(Decision::Yes);
         }
         self.progress.finish();
@@ -321,22 +321,22 @@ mod tests {
     }
 
     fn download_with(folder: &Path, replace: Replace) -> Download {
-        let terms = Terms {
+        let policy = DownloadPolicy {
             resume: Resume::Ask,
             replace,
             sync: SyncPolicy::EachFile,
         };
         let name = folder.join("a");
-        let place = place(&name);
-        let found = place.local_copy().part;
-        let output = Output::part(place, found, terms);
+        let target = target(&name);
+        let found = target.local_copy().part;
+        let output = Output::part(target, found, policy);
         let progress = Progress::new(ProgressStyle::Hidden, b"a");
         Download::new(name, output, Asker::Nobody, progress)
     }
 
-    fn place(name: &Path) -> Place {
+    fn target(name: &Path) -> FileTarget {
         match Destination::find(name).unwrap() {
-            Destination::Place(place) => place,
+            Destination::File(target) => target,
             other => panic!("{other:?}"),
         }
     }
@@ -361,7 +361,7 @@ mod tests {
         download.publish(Some(Stamp(1_767_323_045))).unwrap();
         assert_eq!(fs::read(&name).unwrap(), b"new bytes");
         assert_eq!(
-            place(&name).local_copy().whole,
+            target(&name).local_copy().whole,
             Some((9, Stamp(1_767_323_045)))
         );
         assert!(!folder.path().join("a.skiff-part").exists());
@@ -373,7 +373,7 @@ mod tests {
         fs::write(folder.path().join("a.skiff-part"), "one ").unwrap();
         let mut download = download(folder.path());
         assert_eq!(
-            place(&folder.path().join("a")).local_copy(),
+            target(&folder.path().join("a")).local_copy(),
             LocalCopy {
                 whole: None,
                 part: 4

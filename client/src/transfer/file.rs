@@ -12,7 +12,7 @@ use skiff_sessions::wire::native::replies::ReplyLine;
 use skiff_sessions::wire::reply::Refusal;
 
 use super::destination::{Destination, StreamTarget};
-use super::download::{Download, LocalError, Output, Terms};
+use super::download::{Download, DownloadPolicy, LocalError, Output};
 use super::local_file::SyncPolicy;
 use super::policy::{Overwrite, TransferPolicy};
 use super::stream::{Stream, StreamError};
@@ -111,12 +111,12 @@ fn run_download(
         Overwrite::Always => Replace::Yes,
         Overwrite::Ask | Overwrite::Never => Replace::Never,
     };
-    let terms = Terms {
+    let policy = DownloadPolicy {
         resume: order.policy.resume,
         replace,
         sync: order.sync,
     };
-    let output = open_output(session, order, terms)?;
+    let output = open_output(session, order, policy)?;
     let style = match &order.destination {
         // A bar would stand amid the bytes.
         Destination::Stream(StreamTarget::Stdout) if io::stdout().is_terminal() => {
@@ -146,11 +146,11 @@ fn run_download(
 fn open_output(
     session: &Session,
     order: &FileDownload,
-    terms: Terms,
+    policy: DownloadPolicy,
 ) -> Result<Output, CommandError> {
     let target = match &order.destination {
-        Destination::Place(place) => {
-            return Ok(Output::part(place.clone(), order.local.part, terms));
+        Destination::File(target) => {
+            return Ok(Output::part(target.clone(), order.local.part, policy));
         }
         Destination::Stream(target) => target,
     };
@@ -177,10 +177,10 @@ fn download_result(
             let (bytes, _) = download.progress.carried_bytes_and_time();
             let (done, result) = match &order.destination {
                 Destination::Stream(_) => ("written", FileResult::Transferred { bytes }),
-                Destination::Place(place) if place.old().is_some() => {
+                Destination::File(target) if target.old().is_some() => {
                     ("stored", FileResult::Replaced { bytes })
                 }
-                Destination::Place(_) => ("stored", FileResult::Transferred { bytes }),
+                Destination::File(_) => ("stored", FileResult::Transferred { bytes }),
             };
             let line = describe_success(&name, &sent, &download.progress, done);
             (line, result)
@@ -196,7 +196,7 @@ fn download_result(
         }
         Outcome::Differs(_) => {
             let kept = match &order.destination {
-                Destination::Place(_) => "nothing was kept, try again",
+                Destination::File(_) => "nothing was kept, try again",
                 Destination::Stream(_) => "what was written is not the file",
             };
             return Err(CommandError::Refused(format!(

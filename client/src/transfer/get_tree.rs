@@ -14,7 +14,7 @@ use skiff_sessions::wire::command::{Command, Retrieve, Turn};
 use skiff_sessions::wire::reply::{Facts, Kind};
 use skiff_sessions::wire::stamp::Stamp;
 
-use super::destination::{Destination, Place};
+use super::destination::{Destination, FileTarget};
 use super::file::{FileDownload, download_file};
 use super::local_file::SyncPolicy;
 use super::part::part_path;
@@ -250,15 +250,15 @@ impl Planner {
         facts: &Facts,
         summary: &mut TreeSummary,
     ) -> Option<FileDownload> {
-        let place = match self.find_place(&to) {
-            Ok(place) => place,
+        let target = match self.find_target(&to) {
+            Ok(target) => target,
             Err(error) => {
                 summary.add_failure(format_args!("{}: {error}", escape_path(&to)));
                 return None;
             }
         };
-        let mut local = match &place {
-            Some(place) => place.local_copy(),
+        let mut local = match &target {
+            Some(target) => target.local_copy(),
             None => LocalCopy::default(),
         };
         local.whole = local.whole.map(|(size, _)| (size, UNKNOWN_TIME));
@@ -275,7 +275,7 @@ impl Planner {
         };
         Some(FileDownload {
             path,
-            destination: Destination::Place(place.unwrap_or_else(|| Place::free(to.clone()))),
+            destination: Destination::File(target.unwrap_or_else(|| FileTarget::free(to.clone()))),
             to,
             local,
             turn,
@@ -293,13 +293,13 @@ impl Planner {
     }
 
     /// Returns what has the name `to` or its part; `None` where nothing has.
-    fn find_place(&self, to: &Path) -> io::Result<Option<Place>> {
+    fn find_target(&self, to: &Path) -> io::Result<Option<FileTarget>> {
         if !self.names.contains(to) && !self.names.contains(&part_path(to)) {
             return Ok(None);
         }
         match Destination::find(to)? {
-            Destination::Place(place) => Ok(Some(place)),
-            // A tree is no place for surprises: bytes for a device are sent to it by name.
+            Destination::File(target) => Ok(Some(target)),
+            // Bytes are sent to a device only where it is named itself.
             Destination::Stream(_) => Err(io::Error::other("not a regular file, left as it is")),
         }
     }

@@ -125,12 +125,21 @@ fn open_path(path: &Path, interrupt: &Interrupt) -> Result<File, StreamError> {
             Err(error)
                 if Errno::from_io_error(&error) == Some(Errno::NXIO)
                     && path.metadata()?.file_type().is_fifo() => {}
-            opened => return Ok(opened?),
+            opened => return Ok(no_file(opened?)?),
         }
         if interrupt.is_raised() {
             return Err(StreamError::Interrupted);
         }
         thread::sleep(OPEN_RETRY_INTERVAL);
+    }
+}
+
+/// Refuses a regular file, which may have come since the path was looked at: it is replaced as a
+/// whole or not at all.
+fn no_file(opened: File) -> io::Result<File> {
+    match opened.metadata()?.is_file() {
+        true => Err(io::Error::other("changed meanwhile, get it again")),
+        false => Ok(opened),
     }
 }
 
@@ -165,6 +174,15 @@ mod tests {
         stream.finish().unwrap();
         drop(stream);
         assert_eq!(reader.join().unwrap(), bytes);
+    }
+
+    #[test]
+    fn a_regular_file_is_no_stream() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        std::fs::write(&path, "own").unwrap();
+        let opened = Stream::open(&StreamTarget::Path(path), Interrupt::default());
+        assert!(matches!(opened, Err(StreamError::Io(_))));
     }
 
     #[test]

@@ -19,8 +19,8 @@ use skiff_sessions::transfer::Task;
 use skiff_sessions::wire::command::{Command, Replace, Turn};
 use skiff_sessions::wire::reply::Facts;
 
-use super::destination::Place;
-use super::download::{Download, Output, Terms};
+use super::destination::FileTarget;
+use super::download::{Download, DownloadPolicy, Output};
 use super::local_file::SyncPolicy;
 use super::policy::{Overwrite, Resume, TransferPolicy};
 use super::upload::Upload;
@@ -83,13 +83,13 @@ fn path() -> PathArg {
 
 fn download(folder: &Path) -> Download {
     let progress = Progress::new(ProgressStyle::Hidden, b"a");
-    let terms = Terms {
+    let policy = DownloadPolicy {
         resume: Resume::Ask,
         replace: Replace::Never,
         sync: SyncPolicy::EachFile,
     };
     let name = folder.join("a");
-    let output = Output::part(Place::free(name.clone()), 0, terms);
+    let output = Output::part(FileTarget::free(name.clone()), 0, policy);
     Download::new(name, output, Asker::Nobody, progress)
 }
 
