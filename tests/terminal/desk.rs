@@ -12,6 +12,14 @@ use tempfile::TempDir;
 use super::screen::Terminal;
 use crate::harness::{PASSWORD, binary};
 
+/// Variables of whoever runs the tests that must not reach the programs.
+pub(super) const NOT_OF_THIS_USER: [&str; 4] = [
+    "XDG_CONFIG_HOME",
+    "XDG_DATA_HOME",
+    "XDG_STATE_HOME",
+    "SKIFF_PASSWORD_FILE",
+];
+
 pub(super) struct Desk {
     folder: TempDir,
 }
@@ -88,17 +96,27 @@ impl Desk {
         all
     }
 
+    /// Without a terminal of the session that runs the tests: setsid(1) leaves it, and becomes
+    /// `skiff`.
     fn spawn<W: AsRef<std::ffi::OsStr>>(&self, words: &[W]) -> Child {
-        Command::new(binary("skiff"))
-            .args(words)
-            .current_dir(self.here())
-            .env("HOME", self.home())
-            .env("SHELL", "/bin/sh")
+        self.command(words)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap()
+    }
+
+    /// The command that is run, for a test that sets more of its environment.
+    pub(super) fn command<W: AsRef<std::ffi::OsStr>>(&self, words: &[W]) -> Command {
+        let mut command = Command::new("setsid");
+        command.arg(binary("skiff")).args(words);
+        command.current_dir(self.here());
+        command.env("HOME", self.home()).env("SHELL", "/bin/sh");
+        for variable in NOT_OF_THIS_USER {
+            command.env_remove(variable);
+        }
+        command
     }
 
     /// What lets nobody be asked at the login.
@@ -113,7 +131,7 @@ impl Desk {
         ]
     }
 
-    fn home(&self) -> PathBuf {
+    pub(super) fn home(&self) -> PathBuf {
         self.folder.path().join("home")
     }
 

@@ -5,6 +5,7 @@ use std::process::{Command, Output};
 
 use tempfile::TempDir;
 
+use super::desk::NOT_OF_THIS_USER;
 use crate::harness::until;
 
 /// Lines that a screen has scrolled away are kept.
@@ -46,6 +47,9 @@ impl Terminal {
             .args(["--", "/bin/sh", "-c", RUN])
             .args(words);
         command.env("HOME", home).env("SHELL", "/bin/sh");
+        for variable in NOT_OF_THIS_USER {
+            command.env_remove(variable);
+        }
         ask(&mut command);
         terminal
     }

@@ -8,7 +8,9 @@ use crate::commands::dispatch;
 use crate::commands::lexer::{self, OnFailure};
 use crate::net::command_error::CommandError;
 use crate::net::known_hosts::host_and_port;
+use crate::net::link::LinkError;
 use crate::net::session::Session;
+use crate::terminal::input::StandardInput;
 use crate::terminal::output::print_error;
 
 /// The longest line of commands, in bytes; the rest is taken for the next line.
@@ -47,7 +49,12 @@ pub(crate) fn run_stdin(session: &mut Session) -> Result<(), ProgramError> {
         what: "standard input".into(),
         cause,
     };
-    run_lines(session, io::stdin().lock()).map_err(|error| error.map(to_io_error))?
+    let lines = io::BufReader::new(StandardInput::new(&session.interrupt));
+    run_lines(session, lines).map_err(|error| error.map(to_io_error))??;
+    match session.interrupt.is_stopped() {
+        true => Err(ProgramError::Interrupted),
+        false => Ok(()),
+    }
 }
 
 /// The commands could not be read.
@@ -87,12 +94,20 @@ fn run_line(session: &mut Session, line: &str) -> Result<NextStep, ProgramError>
         ProgramError::CommandFailed
     })?;
     for typed in commands {
-        let failure = match dispatch::run(session, &typed) {
+        let done = dispatch::run(session, &typed);
+        let is_stopped = session.interrupt.is_stopped();
+        let failure = match done {
+            // Ctrl-C stops the whole batch, also where the command was done by then.
+            Ok(()) if is_stopped => return Err(ProgramError::Interrupted),
             Ok(()) => continue,
             Err(failure) => failure,
         };
         match failure {
             CommandError::Quit => return Ok(NextStep::Leave),
+            CommandError::SessionEnded(cause @ LinkError::Interrupted) => {
+                print_error(cause);
+                return Err(ProgramError::Interrupted);
+            }
             CommandError::SessionEnded(cause) => {
                 return Err(ProgramError::Connection {
                     server: host_and_port(&session.server),
@@ -101,14 +116,17 @@ fn run_line(session: &mut Session, line: &str) -> Result<NextStep, ProgramError>
             }
             CommandError::Refused(why) | CommandError::Local(why) => {
                 print_error(why);
+                if is_stopped {
+                    return Err(ProgramError::Interrupted);
+                }
                 if typed.on_failure == OnFailure::Stop {
                     return Err(ProgramError::CommandFailed);
                 }
             }
-            // Ctrl-C stops the whole batch, also after a `-`.
+            // Also after a `-`.
             CommandError::Stopped(why) => {
                 print_error(why);
-                return Err(ProgramError::CommandFailed);
+                return Err(ProgramError::Interrupted);
             }
         }
     }

@@ -14,9 +14,7 @@ pub(crate) fn run(session: &mut Session, typed: &TypedCommand) -> CommandResult 
         CommandKind::Named(words) => run_named(session, words),
     };
     // Some commands end with a line that gets no answer: send it now.
-    session.link.flush(&session.interrupt)?;
-    // A Ctrl-C that came too late for this command must not stop the next one.
-    session.interrupt.take();
+    session.connection.flush(&session.interrupt)?;
     done
 }
 

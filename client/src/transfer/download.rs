@@ -15,7 +15,7 @@ use skiff_sessions::wire::stamp::Stamp;
 
 use super::local_file::{self, SyncPolicy, Writeback};
 use super::policy::{Resume, to_decision};
-use crate::net::dialogue::{LocalEnd, LocalFileFailed};
+use crate::net::local_end::{LocalEnd, LocalFileFailed};
 use crate::terminal::format::escape_path;
 use crate::terminal::output::print_line;
 use crate::terminal::progress::Progress;
