@@ -86,7 +86,7 @@ fn one_ctrl_c_ends_a_command_on_a_line_that_is_shut_and_the_session_goes_on() {
     let mut tom = desk.log_in(line.address());
     for command in ["pwd", "ls", "get -r . back", "put -r tree", "hash none", "delete none"] {
         line.shut();
-        tom.enter(command);
+        tom.start_command(command);
         // Nothing answers, and nothing but the key brings the prompt back.
         tom.press("C-c");
         let said = tom.answer();
@@ -134,7 +134,7 @@ fn a_second_ctrl_c_drops_the_connection_and_the_prompt_comes_back() {
     line.shut();
     tom.press("C-c");
     tom.answer();
-    tom.enter("pwd");
+    tom.start_command("pwd");
     tom.press("C-c");
     let said = tom.answer();
     assert!(said.ends_with("closed by a second Ctrl-C"), "{said}");
@@ -154,8 +154,12 @@ fn tab_on_a_line_that_is_shut_ends_by_itself_or_at_ctrl_c_and_nothing_is_mistake
     let mut tom = desk.log_in(line.address());
     for ends in [None, Some("C-c")] {
         line.shut();
+        line.overheard();
         tom.type_in("ls fi");
         tom.press("Tab");
+        until("the question for names", || {
+            (!line.overheard().is_empty()).then_some(())
+        });
         if let Some(key) = ends {
             tom.press(key);
         }
