@@ -3,9 +3,12 @@
 mod batch;
 mod desk;
 mod exits;
+mod liar;
+mod lies;
 mod line;
 mod login;
 mod names;
+mod passwords;
 mod prompt;
 mod screen;
 mod stopping;

@@ -46,6 +46,13 @@ impl Desk {
         Terminal::start(&all, &self.here(), &self.home())
     }
 
+    /// A line for the shell in a terminal, where `skiff` is the program under test.
+    pub(super) fn shell(&self, line: &str) -> Terminal {
+        let skiff = binary("skiff");
+        let line = format!("skiff() {{ '{}' \"$@\"; }}\n{line}", skiff.display());
+        Terminal::start(&["/bin/sh", "-c", &line], &self.here(), &self.home())
+    }
+
     /// A terminal with a session of the demo's tom, at its prompt.
     pub(super) fn log_in(&self, server: SocketAddr) -> Terminal {
         let target = format!("tom@{server}");
@@ -99,12 +106,7 @@ impl Desk {
     /// Without a terminal of the session that runs the tests: setsid(1) leaves it, and becomes
     /// `skiff`.
     fn spawn<W: AsRef<std::ffi::OsStr>>(&self, words: &[W]) -> Child {
-        self.command(words)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap()
+        self.command(words).spawn().unwrap()
     }
 
     /// The command that is run, for a test that sets more of its environment.
@@ -116,6 +118,8 @@ impl Desk {
         for variable in NOT_OF_THIS_USER {
             command.env_remove(variable);
         }
+        command.stdin(Stdio::piped());
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }
 
@@ -163,7 +167,8 @@ impl Ran {
     }
 }
 
-fn finish(mut child: Child, input: &str) -> Ran {
+/// Gives a program its input and waits for its end.
+pub(super) fn finish(mut child: Child, input: &str) -> Ran {
     // It may be gone before it has read all.
     let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
     let output = child.wait_with_output().unwrap();

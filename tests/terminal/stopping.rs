@@ -84,7 +84,14 @@ fn one_ctrl_c_ends_a_command_on_a_line_that_is_shut_and_the_session_goes_on() {
         desk.write(&format!("tree/{name}"), &noise(1, 3_000_000));
     }
     let mut tom = desk.log_in(line.address());
-    for command in ["pwd", "ls", "get -r . back", "put -r tree", "hash none", "delete none"] {
+    for command in [
+        "pwd",
+        "ls",
+        "get -r . back",
+        "put -r tree",
+        "hash none",
+        "delete none",
+    ] {
         line.shut();
         tom.start_command(command);
         // Nothing answers, and nothing but the key brings the prompt back.
@@ -165,7 +172,11 @@ fn tab_on_a_line_that_is_shut_ends_by_itself_or_at_ctrl_c_and_nothing_is_mistake
         }
         // The line editor is back when it shows what was typed meanwhile.
         tom.type_in("# more");
-        let typed = if ends.is_some() { "> # more" } else { "ls fi# more" };
+        let typed = if ends.is_some() {
+            "> # more"
+        } else {
+            "ls fi# more"
+        };
         tom.confirm(typed);
         tom.prompt();
         line.widen();

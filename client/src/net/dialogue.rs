@@ -32,6 +32,7 @@ pub(crate) enum Patience {
 }
 
 /// What became of a dialogue.
+#[expect(clippy::large_enum_variant, reason = "one at a time, on the stack")]
 pub(crate) enum Ran {
     Ended(Outcome),
     /// It was stopped, and the link is of no use before [`Unfinished::finish`].

@@ -110,7 +110,7 @@ mod tests {
         assert_eq!(interrupt.take_press(), None);
         assert!(interrupt.is_stopped() && !interrupt.is_raised());
         interrupt.raise();
-        assert_eq!(interrupt.clone().take_press(), Some(Press::Again));
+        assert_eq!(interrupt.take_press(), Some(Press::Again));
         interrupt.begin_command();
         assert!(!interrupt.is_stopped());
         interrupt.raise();
