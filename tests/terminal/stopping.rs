@@ -103,27 +103,42 @@ fn one_ctrl_c_ends_a_command_on_a_line_that_is_shut_and_the_session_goes_on() {
     }
 }
 
+/// At ten moments, which are told by what has passed the line.
 #[test]
-fn one_ctrl_c_ends_a_tree() {
+fn one_ctrl_c_ends_a_tree_at_any_moment() {
     let daemon = Daemon::demo();
     let line = Line::to(daemon.address());
     let desk = Desk::new();
     fs::create_dir(desk.path("tree")).unwrap();
     for n in 0..200 {
-        desk.write(&format!("tree/{n}"), &noise(n, 200_000));
+        desk.write(&format!("tree/{n}"), &noise(n, 50_000));
     }
-    let mut tom = desk.log_in(line.address());
     let ran = desk.batch(daemon.address(), &["-c", "put -r tree there"], "");
     assert_eq!(ran.code, 0, "{}", ran.complained);
-    for command in ["put -r tree", "get -r there back"] {
-        line.narrow();
-        tom.enter(command);
-        tom.wait_for(" files, ");
-        tom.press("C-c");
-        let said = tom.answer();
-        assert!(said.contains("stopped; "), "{command}: {said}");
-        line.widen();
-        assert_eq!(tom.ask("pwd"), "257 /", "after {command}");
+    let mut tom = desk.log_in(line.address());
+    for moment in 0..10 {
+        for command in ["put -r tree", "get -r there"] {
+            line.narrow();
+            line.overheard();
+            let target = format!("{command} new{moment}");
+            tom.start_command(&target);
+            let awaited = moment
+                * if command == "put -r tree" {
+                    40_000
+                } else {
+                    200
+                };
+            let mut heard = 0;
+            until("a part of the tree", || {
+                heard += line.overheard().len();
+                (heard >= awaited).then_some(())
+            });
+            tom.press("C-c");
+            let said = tom.answer();
+            assert!(said.contains("stopped"), "{target}: {said}");
+            line.widen();
+            assert_eq!(tom.ask("pwd"), "257 /", "after {target}");
+        }
     }
 }
 
