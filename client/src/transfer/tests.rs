@@ -325,6 +325,19 @@ fn the_second_interrupt_does_not_wait_for_room() {
     }
     let folder = tempfile::tempdir().unwrap();
     let mut local = download(folder.path());
+    // One whose command was sent ahead begins even after the first press.
+    let order = GetOrder {
+        what: Retrieve {
+            path: path(),
+            digest: Algorithm::Md5,
+            turn: Turn::Skipped,
+        },
+        command: CommandTiming::SentAhead,
+        local: LocalCopy::default(),
+    };
+    let mut effects = Vec::new();
+    let dialogue = Dialogue::get(order, &mut effects);
+    let begun = (dialogue, effects);
     let interrupt = Interrupt::default();
     let pressing = AtomicBool::new(true);
     let ended = thread::scope(|scope| {
@@ -334,7 +347,7 @@ fn the_second_interrupt_does_not_wait_for_room() {
                 thread::yield_now();
             }
         });
-        let ended = get(&mut link, &interrupt, &mut local);
+        let ended = run(&mut link, &interrupt, begun, &mut local);
         pressing.store(false, Ordering::Relaxed);
         ended
     });
