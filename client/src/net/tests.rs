@@ -236,7 +236,14 @@ fn after_ctrl_c_the_same_command_asks_nothing_more() {
 }
 
 /// A local file in memory.
-struct Bytes(Vec<u8>);
+#[derive(Default)]
+struct Bytes {
+    data: Vec<u8>,
+    /// The end of what was read last.
+    read_to: u64,
+    /// Pressed when bytes are read again: the server had no room for them.
+    press_when_blocked: Option<Interrupt>,
+}
 
 impl LocalEnd for Bytes {
     fn use_file(
@@ -249,8 +256,14 @@ impl LocalEnd for Bytes {
 
 impl Source for Bytes {
     fn read_at(&mut self, offset: u64, buf: &mut [u8]) -> Result<usize, Refusal> {
-        let rest = self.0.get(offset as usize..).unwrap_or_default();
+        if offset < self.read_to
+            && let Some(interrupt) = self.press_when_blocked.take()
+        {
+            interrupt.raise();
+        }
+        let rest = self.data.get(offset as usize..).unwrap_or_default();
         let count = rest.len().min(buf.len());
+        self.read_to = offset + count as u64;
         buf[..count].copy_from_slice(&rest[..count]);
         Ok(count)
     }
@@ -258,7 +271,7 @@ impl Source for Bytes {
 
 impl Sink for Bytes {
     fn write(&mut self, bytes: &[u8]) -> Result<(), Refusal> {
-        self.0.extend_from_slice(bytes);
+        self.data.extend_from_slice(bytes);
         Ok(())
     }
 }
@@ -269,15 +282,14 @@ const BIG: usize = 64 << 20;
 #[test]
 fn an_upload_that_was_left_ends_with_a_whole_frame_of_the_file() {
     let data: Vec<u8> = (0..BIG).map(|n| (n / 7) as u8).collect();
-    let (sent, file) = (data.clone(), &mut Bytes(data));
+    let sent = data.clone();
     let (open, opened) = gate();
-    let mut pair = served(LONG, move |mut server, interrupt| {
+    let mut pair = served(LONG, move |mut server, _| {
         server.hears(&format!("STOR size={BIG} big"));
         server.says(b"150 send\r\n");
+        opened.recv().unwrap();
         let mut head = [0; 4];
         server.0.read_exact(&mut head).unwrap();
-        interrupt.raise();
-        opened.recv().unwrap();
         let mut at = 0;
         while head != [0xff; 4] {
             let length = u32::from_be_bytes(head) as usize;
@@ -301,14 +313,19 @@ fn an_upload_that_was_left_ends_with_a_whole_frame_of_the_file() {
         replace: Replace::Never,
         turn: Turn::Negotiate,
     };
+    let mut file = Bytes {
+        data,
+        press_when_blocked: Some(pair.interrupt.clone()),
+        ..Bytes::default()
+    };
     let stopped = pair.connection.run_dialogue(
         &pair.interrupt,
         Patience::Command,
         |out| Dialogue::put(order, out),
-        file,
+        &mut file,
     );
     assert_eq!(stopped.unwrap(), Outcome::Stopped);
-    file.0.clear();
+    drop(file);
     open.send(()).unwrap();
     assert_code(pair.command(Command::WorkingDirectory), 257);
     pair.end();
@@ -336,7 +353,9 @@ fn what_was_requested_ahead_is_discarded_after_ctrl_c() {
     for _ in 0..2 {
         pair.connection.send_ahead(&Command::Retrieve(what.clone()));
     }
+    // It was noticed elsewhere, and is no reason to leave the answers unread.
     pair.interrupt.raise();
+    pair.interrupt.take_press();
     let order = GetOrder {
         what,
         command: CommandTiming::SentAhead,
@@ -346,7 +365,7 @@ fn what_was_requested_ahead_is_discarded_after_ctrl_c() {
         &pair.interrupt,
         Patience::Command,
         |out| Dialogue::get(order, out),
-        &mut Bytes(Vec::new()),
+        &mut Bytes::default(),
     );
     assert_eq!(stopped.unwrap(), Outcome::Stopped);
     assert_code(pair.command(Command::WorkingDirectory), 257);
