@@ -1,10 +1,13 @@
-//! A server without TLS that knows tom's password and else says what a test has it say.
+//! A server, most times without TLS, that knows tom's password and else says what a test has it say.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use base64ct::{Base64, Encoding};
+use rustls::pki_types::PrivatePkcs8KeyDer;
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use skiff_sessions::scram::{Binding, ClientFirst, ServerProof, Verifier};
 
 use crate::harness::{PASSWORD, PATIENCE};
@@ -46,6 +49,52 @@ pub(super) fn serve_session(script: impl FnOnce(Liar) + Send + 'static) -> Servi
         liar.answers("PWD", "257 /");
         script(liar);
     })
+}
+
+/// Serves one login over TLS without knowing the password: the client's proof is answered by
+/// `last`.
+pub(super) fn serve_impostor(last: &'static str) -> Serving {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let key = PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.into()], key.into())
+        .unwrap();
+    config.alpn_protocols = vec![b"skiff/1".to_vec()];
+    let script = thread::spawn(move || {
+        let socket = listener.accept().unwrap().0;
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        let tls = ServerConnection::new(Arc::new(config)).unwrap();
+        let mut tls = BufReader::new(StreamOwned::new(tls, socket));
+        let mut line = String::new();
+        tls.read_line(&mut line).unwrap();
+        let first = ClientFirst::parse(&scram_of(line.trim_end())).unwrap();
+        let binding = Binding::TlsExporter([0; 32]);
+        let (_, challenge) = challenge(first, &binding);
+        tls.get_mut().write_all(challenge.as_bytes()).unwrap();
+        tls.read_line(&mut line).unwrap();
+        tls.get_mut()
+            .write_all(format!("{last}\r\n").as_bytes())
+            .unwrap();
+        // Until the client has closed, well or not.
+        let _ = tls.read_to_end(&mut Vec::new());
+    });
+    Serving { address, script }
+}
+
+/// The line with the challenge for tom, and what checks the proof.
+fn challenge(first: ClientFirst, binding: &Binding) -> (ServerProof, String) {
+    let salt = b"sixteen bytes ..".to_vec();
+    let verifier = Verifier::derive(PASSWORD, salt, 10_000).unwrap();
+    let challenged = first.challenge(&verifier, binding, "server-nonce");
+    let (proof, challenge) = challenged.unwrap();
+    let challenge = Base64::encode_string(&challenge);
+    (proof, format!("331 scram={challenge} v=1 go on\r\n"))
 }
 
 impl Liar {
@@ -139,13 +188,8 @@ impl Liar {
     /// Up to the client's proof, which is returned with what it is checked by.
     pub(super) fn hears_proof(&mut self) -> (ServerProof, Vec<u8>) {
         let first = ClientFirst::parse(&scram_of(&self.hears_line())).unwrap();
-        let salt = b"sixteen bytes ..".to_vec();
-        let verifier = Verifier::derive(PASSWORD, salt, 10_000).unwrap();
-        let (proof, challenge) = first
-            .challenge(&verifier, &Binding::None, "server-nonce")
-            .unwrap();
-        let challenge = Base64::encode_string(&challenge);
-        self.says(&format!("331 scram={challenge} v=1 go on"));
+        let (proof, challenge) = challenge(first, &Binding::None);
+        self.sends(challenge.as_bytes());
         let last = scram_of(&self.hears_line());
         (proof, last)
     }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::mpsc::channel;
 
 use super::desk::{Desk, Ran, finish};
-use super::liar::{serve, serve_session};
+use super::liar::{serve, serve_impostor, serve_session};
 use crate::harness::Daemon;
 
 const FILE: &str = "type=file;size=1;modify=20260102030405;mode=0644;";
@@ -54,14 +54,14 @@ fn names_that_lead_out_of_the_folder_make_get_r_fail_and_are_not_written() {
 
 #[test]
 fn a_listing_without_an_end_is_given_up_with_the_memory_flat() {
-    for command in ["get -r d", "put -r d"] {
+    for (command, length) in [("get -r d", 240), ("get -r d", 1), ("put -r d", 240)] {
         let (heard, stopped) = channel();
         let (go, may_go_on) = channel::<()>();
         let server = serve_session(move |mut liar| {
             liar.answers("STAT d", &format!("213 {} /d", tokens(DIRECTORY)));
             liar.hears("LIST d");
             liar.says("150 here it comes");
-            let long = "x".repeat(240);
+            let long = "x".repeat(length);
             let lines: String = (0..1000).map(|n| format!("{FILE} {n}{long}\r\n")).collect();
             liar.sends_until_heard(lines.as_bytes());
             heard.send(()).unwrap();
@@ -171,6 +171,25 @@ fn a_certificate_is_remembered_only_after_the_server_has_proven_itself() {
     assert!(!desk.known_hosts().exists());
     desk.run(&words, "123\n").says("257 /\n");
     assert!(desk.known_hosts().exists());
+}
+
+/// It has tom's name and its own certificate, and guesses the rest.
+#[test]
+fn nothing_is_remembered_of_a_server_that_does_not_prove_itself() {
+    for last in [
+        "230 welcome",
+        "230 scram=dj15VkhYcVhiV1kyRWhiazF1SjZRYUJRNXgzUWwzalRuNXlQNHBTZ0tENVJrPQ== welcome",
+        "230 scram= welcome",
+        "257 /",
+        "421 why=shutting-down bye",
+    ] {
+        let server = serve_impostor(last);
+        let desk = Desk::new();
+        let ran = desk.batch(server.address, &["-c", "pwd"], "");
+        assert!(matches!(ran.code, 3 | 4), "{last}: {}", ran.complained);
+        assert!(!desk.known_hosts().exists(), "{last}");
+        server.end();
+    }
 }
 
 #[test]

@@ -107,7 +107,7 @@ fn connect(
         .map_err(|cause| connection_error(settings, cause))?;
     let certificate = match link.fingerprint() {
         Some(is) if accepted == Certificate::New(is) => accepted,
-        Some(is) => check_certificate(settings, is, asker)?,
+        Some(is) => check_certificate(settings, is, asker, interrupt)?,
         None if *tls == Tls::On => {
             return Err(connection_error(
                 settings,
@@ -137,6 +137,7 @@ fn check_certificate(
     settings: &Settings,
     is: Fingerprint,
     asker: &Asker,
+    interrupt: &Interrupt,
 ) -> Result<Certificate, ProgramError> {
     let server = host_and_port(&settings.server);
     if let TrustPolicy::Only(wanted) = settings.trust {
@@ -159,8 +160,8 @@ fn check_certificate(
         );
         match asker.confirm(&question, false) {
             Some(true) => {}
-            Some(false) => return Err(CertificateError::Declined { server }.into()),
-            None => return Err(ProgramError::Interrupted),
+            None if interrupt.is_stopped() => return Err(ProgramError::Interrupted),
+            Some(false) | None => return Err(CertificateError::Declined { server }.into()),
         }
     }
     Ok(Certificate::New(is))
@@ -205,7 +206,7 @@ fn log_in(
                 // The server delays its answer to a wrong password: what is typed meanwhile may be
                 // the next one.
                 hushed = hushed.or_else(|| asker.hush());
-                ask_password(settings, asker)?
+                ask_password(settings, asker, interrupt)?
             }
         };
         if connected.since.elapsed() > RECONNECT_AFTER {
@@ -321,17 +322,23 @@ fn ask_user(asker: &Asker, interrupt: &Interrupt) -> Result<String, ProgramError
 }
 
 /// Asks for the password without echo.
-fn ask_password(settings: &Settings, asker: &Asker) -> Result<Zeroizing<String>, ProgramError> {
+fn ask_password(
+    settings: &Settings,
+    asker: &Asker,
+    interrupt: &Interrupt,
+) -> Result<Zeroizing<String>, ProgramError> {
     if !asker.can_ask() {
         return Err(ProgramError::Usage(settings.explain_missing_password()));
     }
     let typed = asker.read_password("password: ");
-    typed
-        .map_err(|cause| ProgramError::Io {
-            what: "the terminal".into(),
-            cause,
-        })?
-        .ok_or(ProgramError::Interrupted)
+    let typed = typed.map_err(|cause| ProgramError::Io {
+        what: "the terminal".into(),
+        cause,
+    })?;
+    typed.ok_or_else(|| match interrupt.is_stopped() {
+        true => ProgramError::Interrupted,
+        false => ProgramError::Usage("no password was typed".into()),
+    })
 }
 
 #[cfg(test)]

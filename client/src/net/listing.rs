@@ -22,7 +22,7 @@ pub(crate) const KEPT_MAX: ListingBounds = ListingBounds {
 };
 
 /// What an entry takes in memory beside the bytes of its name, about.
-pub(crate) const ENTRY_BYTES: u64 = 80;
+pub(crate) const ENTRY_BYTES: u64 = 128;
 
 /// How much a listing may be before it is refused as endless.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -30,6 +30,10 @@ use crate::terminal::progress::ProgressStyle;
 /// How many files are requested before the answer to the first is read.
 const REQUESTED_AHEAD_MAX: usize = 16;
 
+/// How many files of a directory are planned before they are fetched, so that a long listing is not
+/// kept twice.
+const PLANNED_MAX: usize = 1024;
+
 /// A time that no file has: equal size and time do not prove equality in a tree, so that the
 /// digests are compared.
 const UNKNOWN_TIME: Stamp = Stamp(i64::MIN);
@@ -64,8 +68,9 @@ pub(crate) fn download_tree(
         for (name, facts) in list_entries(session, &level.from, summary)? {
             let from = join_remote(Some(&level.from), &name)?;
             let to = level.to.join(OsStr::from_bytes(&name));
-            if let Err(why) = bounds.meet() {
-                return Err(CommandError::Refused(why));
+            bounds.meet().map_err(CommandError::Refused)?;
+            if files.len() == PLANNED_MAX {
+                download_files(session, std::mem::take(&mut files), summary)?;
             }
             match facts.kind {
                 Kind::Directory => {
