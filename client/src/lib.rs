@@ -48,8 +48,8 @@ pub fn run(arguments: Vec<OsString>) -> Exit {
     match done {
         Ok(()) => Exit::Done,
         Err(error) => {
-            if !matches!(error, ProgramError::CommandFailed) {
-                print_error(format_args!("skiff: {error}"));
+            if let Some(message) = error.message() {
+                print_error(format_args!("skiff: {message}"));
             }
             error.exit()
         }
@@ -66,21 +66,15 @@ fn connect(mut args: Args) -> Result<(), ProgramError> {
     let at_prompt = may_ask && command.is_none();
     let settings = Settings::resolve(args)?;
     let interrupt = Interrupt::default();
-    let present = Asker::Terminal(interrupt.clone());
-    let at_login = if questions::is_at_terminal() {
-        &present
-    } else {
-        &Asker::Nobody
-    };
-    let mut session = login::open_session(&settings, at_login, interrupt.clone())?;
-    session.asker = if may_ask { present } else { Asker::Nobody };
-    // Before this line Ctrl-C ends the program: no command is running that it could stop.
     interrupt.register().map_err(|cause| ProgramError::Io {
         what: "Ctrl-C".into(),
         cause,
     })?;
+    let present = Asker::at_terminal(&interrupt);
+    let mut session = login::open_session(&settings, &present, interrupt)?;
+    session.asker = if may_ask { present } else { Asker::Nobody };
     if at_prompt {
-        return prompt::run(session);
+        return prompt::run(session, settings.history.as_deref());
     }
     let done = match (command, script) {
         (Some(command), _) => argv::run(&mut session, command),
@@ -88,7 +82,12 @@ fn connect(mut args: Args) -> Result<(), ProgramError> {
         (None, None) if commands.is_empty() => batch::run_stdin(&mut session),
         (None, None) => batch::run_commands(&mut session, &commands),
     };
-    if !matches!(done, Err(ProgramError::Connection { .. })) {
+    let takes_leave = match done {
+        Ok(()) | Err(ProgramError::CommandFailed) => true,
+        // Nobody answers, or nobody is to be waited for.
+        Err(_) => false,
+    };
+    if takes_leave {
         session.quit();
     }
     done

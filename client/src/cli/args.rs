@@ -188,7 +188,8 @@ options:
   -u, --user NAME       log in as NAME
   --config FILE         settings, instead of ~/.config/skiff/client.ron
   --password-stdin      the password is the first line of standard input
-  --password-file FILE  the password is the first line of FILE (mode 0600)
+  --password-file FILE  the password is the first line of FILE (mode 0600); so is
+                        that of the file that SKIFF_PASSWORD_FILE names
   --tls on|off          off: for a listener without TLS, on a trusted link
   --trust new           trust the certificate of a server not met before
   --trust FINGERPRINT   trust this certificate (SHA-256, hexadecimal)
@@ -200,7 +201,8 @@ options:
 without a prompt, the first command that fails ends all; a - before a command
 lets it fail. nobody can be asked then: interrupted transfers are resumed, and
 another file is replaced only by put -f and get -f, in trees (-r) as well; what
-both ends have is left as it is.
+both ends have is left as it is. for the login itself, who sits at the terminal
+is asked though input or output are piped.
 
 exit codes:
 ";

@@ -8,7 +8,9 @@ use crate::commands::dispatch;
 use crate::commands::lexer::{self, OnFailure};
 use crate::net::command_error::{CommandError, CommandResult};
 use crate::net::known_hosts::host_and_port;
+use crate::net::link::LinkError;
 use crate::net::session::Session;
+use crate::terminal::input::StandardInput;
 use crate::terminal::output::print_error;
 
 /// The longest line of commands, in bytes; the rest is taken for the next line.
@@ -47,7 +49,12 @@ pub(crate) fn run_stdin(session: &mut Session) -> Result<(), ProgramError> {
         what: "standard input".into(),
         cause,
     };
-    run_lines(session, io::stdin().lock()).map_err(|error| error.map(to_io_error))?
+    let lines = io::BufReader::new(StandardInput::new(&session.interrupt));
+    run_lines(session, lines).map_err(|error| error.map(to_io_error))??;
+    match session.interrupt.is_stopped() {
+        true => Err(ProgramError::Interrupted),
+        false => Ok(()),
+    }
 }
 
 /// The commands could not be read.
@@ -115,21 +122,30 @@ pub(super) enum Settled {
 ///
 /// What ends the program whatever stands behind the command: a lost connection, Ctrl-C.
 pub(super) fn settle(session: &Session, done: CommandResult) -> Result<Settled, ProgramError> {
+    // Ctrl-C stops the whole batch, also behind a `-`, and where the command was done by then.
+    let is_stopped = session.interrupt.is_stopped();
     match done {
+        Ok(()) if is_stopped => Err(ProgramError::Interrupted),
         Ok(()) => Ok(Settled::Done),
         Err(CommandError::Quit) => Ok(Settled::Left),
+        Err(CommandError::SessionEnded(cause @ LinkError::Interrupted)) => {
+            print_error(cause);
+            Err(ProgramError::Interrupted)
+        }
         Err(CommandError::SessionEnded(cause)) => Err(ProgramError::Connection {
             server: host_and_port(&session.server),
             cause,
         }),
         Err(CommandError::Refused(why) | CommandError::Local(why)) => {
             print_error(why);
-            Ok(Settled::Failed)
+            match is_stopped {
+                true => Err(ProgramError::Interrupted),
+                false => Ok(Settled::Failed),
+            }
         }
-        // Ctrl-C stops the whole batch, also after a `-`.
         Err(CommandError::Stopped(why)) => {
             print_error(why);
-            Err(ProgramError::CommandFailed)
+            Err(ProgramError::Interrupted)
         }
     }
 }

@@ -8,6 +8,8 @@ pub(crate) mod batch;
 mod completion;
 pub(crate) mod error;
 pub(crate) mod exit;
+mod folders;
 pub(crate) mod login;
+mod password;
 pub(crate) mod prompt;
 pub(crate) mod settings;

@@ -18,6 +18,9 @@ use crate::terminal::progress::Progress;
 /// A listing of up to this many entries is printed sorted, a longer one as it arrives.
 const SORTED_MAX: usize = 10_000;
 
+/// The same for one whose names take more bytes than this.
+const SORTED_BYTES_MAX: usize = 4 << 20;
+
 /// `cd`: changes the working directory at the server, to the home without an argument.
 pub(crate) fn cd(session: &mut Session, args: &ParsedArgs) -> CommandResult {
     let word = args.words.first().cloned().unwrap_or_else(|| "/".into());
@@ -126,6 +129,8 @@ fn print_reply(answered: &ReplyLine) -> CommandResult {
 #[derive(Default)]
 struct SortedListing {
     kept: Vec<(Vec<u8>, Facts)>,
+    /// Bytes of the names that are kept.
+    kept_bytes: usize,
     mode: PrintMode,
 }
 
@@ -143,7 +148,8 @@ impl SortedListing {
             return print_line(format_entry(name, facts));
         }
         self.kept.push((name.to_vec(), *facts));
-        if self.kept.len() > SORTED_MAX {
+        self.kept_bytes += name.len();
+        if self.kept.len() > SORTED_MAX || self.kept_bytes > SORTED_BYTES_MAX {
             self.mode = PrintMode::AsReceived;
             self.flush();
         }

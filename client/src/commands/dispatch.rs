@@ -29,9 +29,7 @@ pub(crate) fn run_args(session: &mut Session, name: &str, args: &ParsedArgs) -> 
 /// Leaves the session ready for the next command.
 fn finish(session: &mut Session, done: CommandResult) -> CommandResult {
     // Some commands end with a line that gets no answer: send it now.
-    session.link.flush(&session.interrupt)?;
-    // A Ctrl-C that came too late for this command must not stop the next one.
-    session.interrupt.take();
+    session.connection.flush(&session.interrupt)?;
     done
 }
 

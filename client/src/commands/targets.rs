@@ -12,7 +12,7 @@ use super::lexer::Word;
 use crate::net::command_error::CommandError;
 use crate::net::listing::is_single_name;
 use crate::net::session::Session;
-use crate::terminal::format::escape_name;
+use crate::terminal::format::{escape_name, escape_path};
 use crate::transfer::tree::join_remote;
 
 /// Returns a word as a path at the server.
@@ -63,14 +63,14 @@ pub(crate) fn local_target(from: &Word, to: Option<&Word>) -> Result<PathBuf, Co
 /// with `/`, or in the working directory without `to`.
 pub(crate) fn remote_target(from: &Path, to: Option<&Word>) -> Result<PathArg, CommandError> {
     let name = last_name(from.as_os_str().as_bytes());
-    let name = || name.ok_or_else(|| CommandError::refused(from.display(), "names no file"));
+    let name = || name.ok_or_else(|| CommandError::refused(escape_path(from), "names no file"));
     let path = match to {
         None => name()?.to_vec(),
         Some(to) if to.as_bytes().ends_with(b"/") => [to.as_bytes(), name()?].concat(),
         Some(to) => to.as_bytes().to_vec(),
     };
     PathArg::to_send(path).ok_or_else(|| {
-        CommandError::refused(from.display(), "its name cannot be sent; name another")
+        CommandError::refused(escape_path(from), "its name cannot be sent; name another")
     })
 }
 

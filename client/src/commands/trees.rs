@@ -25,8 +25,12 @@ pub(crate) fn get(session: &mut Session, args: &ParsedArgs) -> CommandResult {
     let mut summary = TreeSummary::new(session.progress_style, from.as_bytes());
     let overwrite = overwrite(args);
     let downloaded = get_tree::download_tree(session, path, &to, overwrite, &mut summary);
-    get_tree::sync_file_system(&to, &mut summary);
+    if matches!(downloaded, Err(CommandError::Stopped(_))) {
+        return downloaded;
+    }
+    let synced = get_tree::sync_file_system(&to, &session.interrupt, &mut summary);
     downloaded?;
+    synced?;
     summary.finish("fetched")
 }
 

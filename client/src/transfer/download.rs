@@ -18,7 +18,7 @@ use super::local_file::{self, SyncPolicy, Writeback};
 use super::part::{self, OpenError, Privacy};
 use super::policy::{Resume, to_decision};
 use super::stream::{Stream, StreamError};
-use crate::net::dialogue::{LocalEnd, LocalFileFailed};
+use crate::net::local_end::{LocalEnd, LocalFileFailed};
 use crate::terminal::format::escape_path;
 use crate::terminal::output::print_line;
 use crate::terminal::progress::Progress;

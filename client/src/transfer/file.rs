@@ -158,7 +158,6 @@ fn open_output(
     let opened = Stream::open(target, session.interrupt.clone());
     opened.map(Output::Stream).map_err(|error| match error {
         StreamError::Interrupted => {
-            session.interrupt.take();
             CommandError::Stopped(format!("{}: stopped before it was opened", name()))
         }
         StreamError::Io(error) => CommandError::Local(format!("{}: {error}", name())),

@@ -173,7 +173,7 @@ fn list_or_make_directory(
     }
     let mut remote_entries = RemoteEntries::new();
     let list = Command::list(Some(path.clone()));
-    session.list(path.as_bytes(), list, |name, facts| {
+    session.list_to_keep(path.as_bytes(), list, |name, facts| {
         remote_entries.insert(name.to_vec(), *facts);
     })?;
     Ok(remote_entries)

@@ -14,10 +14,7 @@ use rustix::io::Errno;
 
 use super::destination::StreamTarget;
 use crate::terminal::interrupt::Interrupt;
-use crate::terminal::poll::poll_once;
-
-/// The longest wait between two checks for Ctrl-C.
-const INTERRUPT_CHECK_INTERVAL: Duration = Duration::from_millis(250);
+use crate::terminal::poll::{POLL_INTERVAL, PollEnd, poll_once};
 
 /// The time between two tries to open a FIFO that nobody reads yet.
 const OPEN_RETRY_INTERVAL: Duration = Duration::from_millis(50);
@@ -80,10 +77,10 @@ impl Stream {
     /// Writes all of `bytes`; a raised interrupt ends the wait for a slow reader.
     pub(crate) fn write_all(&mut self, mut bytes: &[u8]) -> Result<(), StreamError> {
         while !bytes.is_empty() {
-            if self.interrupt.is_raised() {
+            if self.interrupt.is_stopped() {
                 return Err(StreamError::Interrupted);
             }
-            if !poll_once(self.file.as_fd(), PollFlags::OUT, INTERRUPT_CHECK_INTERVAL)? {
+            if poll_once(self.file.as_fd(), PollFlags::OUT, POLL_INTERVAL)? != PollEnd::Ready {
                 continue;
             }
             match self.file.write(&bytes[..bytes.len().min(self.write_max)]) {
@@ -127,7 +124,7 @@ fn open_path(path: &Path, interrupt: &Interrupt) -> Result<File, StreamError> {
                     && path.metadata()?.file_type().is_fifo() => {}
             opened => return Ok(no_file(opened?)?),
         }
-        if interrupt.is_raised() {
+        if interrupt.is_stopped() {
             return Err(StreamError::Interrupted);
         }
         thread::sleep(OPEN_RETRY_INTERVAL);
@@ -193,7 +190,7 @@ mod tests {
         interrupt.raise();
         let opened = Stream::open(&target, interrupt.clone());
         assert!(matches!(opened, Err(StreamError::Interrupted)));
-        interrupt.take();
+        interrupt.begin_command();
         // One that reads nothing.
         let flags = OFlags::NONBLOCK.bits() as i32;
         let mut reads = OpenOptions::new();

@@ -84,6 +84,17 @@ impl TreeSummary {
         print_error(format_args!("{name}: differs, left as it is"));
     }
 
+    /// Counts and prints what the listing of a directory leaves out: it cannot be fetched.
+    pub(crate) fn add_hidden(&mut self, folder: &[u8], hidden: u64) {
+        if hidden > 0 {
+            let folder = escape_name(folder);
+            let entries = if hidden == 1 { "entry" } else { "entries" };
+            self.add_failure(format_args!(
+                "{folder}: {hidden} {entries} that the server could not list, not fetched"
+            ));
+        }
+    }
+
     /// Counts and prints a link that is not followed, which is no failure.
     pub(crate) fn add_skipped(&mut self, link: impl Display, why: impl Display) {
         self.skipped += 1;

@@ -13,7 +13,7 @@ use skiff_sessions::wire::stamp::Stamp;
 
 use super::local_file;
 use super::policy::{Overwrite, Resume, TransferPolicy, to_decision};
-use crate::net::dialogue::LocalEnd;
+use crate::net::local_end::LocalEnd;
 use crate::terminal::format::escape_path;
 use crate::terminal::output::print_line;
 use crate::terminal::progress::Progress;

@@ -231,7 +231,7 @@ impl Pair {
         let Outcome::Replied(answered) = outcome else {
             panic!("{outcome:?}");
         };
-        assert_eq!(answered.code, 213, "{}", answered.text);
+        assert_eq!(answered.code, 213, "{:?}", answered.text);
         assert_eq!(
             answered
                 .usage
