@@ -10,7 +10,8 @@ skipped by name. Leaves nothing behind. Exit 1 if anything is not as it should b
 
 import argparse, pathlib, sys, tempfile, time, traceback
 from ftp import (  # noqa: F401  (they register their steps)
-    conversation, floods, listings, matrix, names, others, resume, resuming, security, storage, truncation,
+    conversation, floods, listings, matrix, names, others, resume, resuming, security, storage, strangers,
+    truncation,
 )
 from ftp.clients import Run, installed
 from ftp.daemon import World

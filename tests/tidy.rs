@@ -1,6 +1,7 @@
 //! The rules of the house, as a test: what a reviewer should never have to say twice.
 
 mod arrows;
+mod disk_calls;
 mod layers;
 mod rules;
 mod scrub;
@@ -48,7 +49,9 @@ fn examine(root: &Path, file: &Path) -> Vec<Complaint> {
     let mut complaints = rules::text(name, &text);
     if name.ends_with(".rs") {
         complaints.extend(rules::source(name, &text));
-        complaints.extend(layers::source(name, &scrub::scrub(&text)));
+        let code = scrub::scrub(&text);
+        complaints.extend(layers::source(name, &code));
+        complaints.extend(disk_calls::source(name, &code));
     }
     if name.ends_with("Cargo.toml") {
         complaints.extend(arrows::manifest(name, &text));

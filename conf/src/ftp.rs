@@ -63,7 +63,7 @@ pub const DYNAMIC_PORTS: std::ops::RangeInclusive<u16> = 49_152..=65_535;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 pub enum Resumption {
     Require,
-    /// Resumption is offered, and a full handshake is accepted too.
+    /// Resumption is offered, and a full handshake is accepted where nobody resumes.
     #[default]
     Prefer,
     /// Resumption is not offered.

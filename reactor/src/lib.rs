@@ -17,6 +17,8 @@ mod daemon;
 mod endpoints;
 mod event_loop;
 mod reactor;
+#[cfg(feature = "simulation")]
+pub mod simulation;
 mod tls;
 mod transport;
 mod walls;

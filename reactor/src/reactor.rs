@@ -1,6 +1,9 @@
 //! The event loop: dispatches readiness, outcomes of workers, deadlines and signals to the
 //! connections. It is one thread, and only the poll in it blocks.
 
+#[cfg(feature = "simulation")]
+mod stepped;
+
 use std::io::{self, Write};
 use std::net::{Shutdown, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd};
@@ -187,10 +190,16 @@ impl Reactor {
     }
 
     fn timeout(&mut self, now: Instant) -> Option<Duration> {
+        let next = self.next_due(now)?;
+        self.timer.wake_by(next, now)
+    }
+
+    /// When something is to be done although nothing becomes ready.
+    fn next_due(&self, now: Instant) -> Option<Instant> {
         let shared = &self.shared;
         let lists = [shared.unfinished.is_empty(), shared.evicted.is_empty()];
         if lists.contains(&false) || !shared.expelled.is_empty() {
-            return Some(Duration::ZERO);
+            return Some(now);
         }
         let listeners = self
             .listeners
@@ -212,8 +221,7 @@ impl Reactor {
             phase,
             Some(self.next_sweep),
         ];
-        let next = listeners.chain(others.into_iter().flatten()).min()?;
-        self.timer.wake_by(next, now)
+        listeners.chain(others.into_iter().flatten()).min()
     }
 
     fn on_readiness(&mut self, event: &Readiness, now: Instant) {

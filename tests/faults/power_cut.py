@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
 """Power cuts while FTP clients upload: what was answered 226 is whole, what is kept is a prefix.
 
-    power_cut.py BINARIES [--rounds N] [--fs ext4|btrfs|none] [--seed N]
+    power_cut.py BINARIES [--rounds N] [--fs ext4|xfs|btrfs|none] [--seed N]
 
 BINARIES holds skiffd. Each round makes a file system in an image, starts a skiffd whose state and
 homes are there, lets clients store, replace, append and break off, takes the power away at a random
-moment, and starts a skiffd on what the disk has then. ext4 is told to stop at once and to write
-nothing more (EXT4_IOC_SHUTDOWN); of Btrfs, which cannot, the image is cloned while it is in use, on
-another Btrfs. With `--fs none` the power stays, and the daemon alone is killed. The others need root,
-and Btrfs needs btrfs-progs; without them it says so and does nothing. Everything is in a mount
-namespace of its own. Exit 1 if anything is not as it should be.
+moment, and starts a skiffd on what the disk has then. ext4 and XFS are told to stop at once and to
+write nothing more (EXT4_IOC_SHUTDOWN, XFS_IOC_GOINGDOWN); of Btrfs, which cannot, the image is cloned
+while it is in use, on another Btrfs. With `--fs none` the power stays, and the daemon alone is killed.
+The others need root, and their mkfs (xfsprogs, btrfs-progs); without them it says so and does nothing.
+Everything is in a mount namespace of its own. Exit 1 if anything is not as it should be.
 """
 
 import argparse, fcntl, ftplib, os, pathlib, random, shutil, socket, struct, subprocess, sys
@@ -21,7 +21,8 @@ from ftp.steps import Failed, need  # noqa: E402
 
 MIB = 1 << 20
 IMAGE = 700 * MIB
-EXT4_IOC_SHUTDOWN, NO_LOG_FLUSH = 0x8004587D, 2
+# EXT4_IOC_SHUTDOWN and XFS_IOC_GOINGDOWN are one.
+GOINGDOWN, NO_LOG_FLUSH = 0x8004587D, 2
 FICLONE = 0x40049409
 WRITERS = 4
 NO_FILE = None
@@ -59,9 +60,9 @@ class Disk:
 
     def cut(self):
         """From now on nothing more reaches the disk."""
-        if self.kind == "ext4":
+        if self.kind in ("ext4", "xfs"):
             fd = os.open(self.at, os.O_RDONLY)
-            fcntl.ioctl(fd, EXT4_IOC_SHUTDOWN, struct.pack("I", NO_LOG_FLUSH))
+            fcntl.ioctl(fd, GOINGDOWN, struct.pack("I", NO_LOG_FLUSH))
             os.close(fd)
             return
         with open(self.image, "rb") as image, open(self.store / "cut.img", "wb") as clone:
@@ -305,7 +306,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("binaries", type=lambda path: pathlib.Path(path).resolve())
     parser.add_argument("--rounds", type=int, default=10)
-    parser.add_argument("--fs", choices=("ext4", "btrfs", "none"), default="ext4")
+    parser.add_argument("--fs", choices=("ext4", "xfs", "btrfs", "none"), default="ext4")
     parser.add_argument("--seed", type=int, default=1)
     wanted = parser.parse_args()
     on_disk = wanted.fs != "none"

@@ -194,23 +194,25 @@ def demo(binaries, folder):
     return Daemon(argv, folder, {("native", "127.0.0.1"), ("ftp", "127.0.0.1")})
 
 
-def configured(binaries, folder, quota, ftp, before=(), limits=""):
-    """`before`: a command that runs the daemon."""
-    words = {"listen": ["127.0.0.1:0"], "implicit": ["127.0.0.1:0"], **ftp}
-    listed = "".join(f"        {key}: {written(value)},\n" for key, value in words.items())
+def configured(binaries, folder, quota, ftp, before=(), limits="", native=(), words=()):
+    """`before`: a command that runs the daemon; `words`: settings beside the sections."""
+    spoken = {"listen": ["127.0.0.1:0"], "implicit": ["127.0.0.1:0"], **ftp}
+    listed = "".join(f"        {key}: {written(value)},\n" for key, value in spoken.items())
+    natively = "".join(f", {key}: {written(value)}" for key, value in dict(native).items())
+    beside = "".join(f"    {key}: {written(value)},\n" for key, value in dict(words).items())
     settings = folder / "server.ron"
     # What Daemon reads of /proc/PID is root's where there are walls.
     walls = "Best" if os.geteuid() == 0 else "Off"
     settings.write_text(
-        f'(\n    walls: {walls},\n    native: (listen: ["127.0.0.1:0"]),\n    ftp: (\n{listed}    ),\n'
+        f'(\n    walls: {walls},\n    native: (listen: ["127.0.0.1:0"]{natively}),\n    ftp: (\n{listed}    ),\n'
         f'    quota: (default: "{quota}"),\n    scram_iterations: 10000,\n'
-        f'    limits: ({limits}),\n    log: (access: "access.log"),\n)\n'
+        f'    limits: ({limits}),\n{beside}    log: (access: "access.log"),\n)\n'
     )
     for user in USERS:
         add_user(binaries, settings, user)
     wanted = {("native", "127.0.0.1")}
-    wanted |= {("ftp", host_of(address)) for address in words["listen"]}
-    wanted |= {("ftps", host_of(address)) for address in words["implicit"]}
+    wanted |= {("ftp", host_of(address)) for address in spoken["listen"]}
+    wanted |= {("ftps", host_of(address)) for address in spoken["implicit"]}
     return Daemon([*before, binaries / "skiffd", "--config", settings], folder, wanted)
 
 

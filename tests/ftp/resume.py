@@ -109,6 +109,18 @@ def stage_store(w):
     case.holds("after STOR", other)
 
 
+@step("only a stage: STOR that starts over and sends nothing leaves nothing of it")
+def stage_store_nothing(w):
+    case = Case(w, staged=STAGED)
+    data = case.ftp.open(f"STOR {case.name}")
+    case.ftp.send("ABOR")
+    case.ftp.expect(426, of="STOR that ABOR stops")
+    case.ftp.expect(225, 226, of="ABOR")
+    data.sock.close()
+    # Its client would go on behind the older upload's bytes.
+    case.ftp.ask(f"SIZE {case.name}", 550)
+
+
 @step("only a stage: DELE drops it")
 def stage_delete(w):
     case = Case(w, staged=STAGED)

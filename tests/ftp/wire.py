@@ -177,12 +177,12 @@ class Ftp:
 
 
 class Data:
-    """One data connection, under TLS where the session is."""
+    """One data connection, under TLS where the session is; it resumes that, another one, or none."""
 
     def __init__(self, ftp, sock, session=True):
         self.sock = sock
         if ftp.context:
-            before = ftp.sock.session if session else None
+            before = ftp.sock.session if session is True else session or None
             self.sock = handshake(ftp.context, sock, before)
 
     def send(self, data):

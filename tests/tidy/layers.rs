@@ -26,6 +26,18 @@ const CRATES: [Layered; 3] = [
         layers: &[
             layer("main", &[]),
             layer("lib", &[]),
+            layer(
+                "simulation",
+                &[
+                    "cli",
+                    "reactor",
+                    "event_loop",
+                    "workers",
+                    "endpoints",
+                    "accounts",
+                    "accesslog",
+                ],
+            ),
             layer("cli", &["daemon", "tls", "accounts", "control", "walls"]),
             layer(
                 "daemon",
@@ -98,25 +110,41 @@ const CRATES: [Layered; 3] = [
             layer("lib", &[]),
             layer(
                 "changing",
-                &["upload", "home", "jail", "staging", "digest", "entry"],
+                &[
+                    "upload", "home", "jail", "staging", "digest", "syscalls", "entry",
+                ],
             ),
             layer(
                 "upload",
-                &["home", "jail", "staging", "digest", "policy", "entry"],
+                &[
+                    "home", "jail", "staging", "digest", "policy", "syscalls", "entry",
+                ],
             ),
             layer(
                 "reading",
-                &["home", "jail", "dir_reader", "digest", "entry"],
+                &["home", "jail", "dir_reader", "digest", "syscalls", "entry"],
             ),
             layer(
                 "home",
-                &["jail", "staging", "dir_reader", "permissions", "entry"],
+                &[
+                    "jail",
+                    "staging",
+                    "dir_reader",
+                    "permissions",
+                    "syscalls",
+                    "entry",
+                ],
             ),
-            layer("jail", &["staging", "dir_reader", "policy", "entry"]),
-            layer("staging", &["dir_reader", "entry", "error"]),
-            layer("dir_reader", &["error", "worker"]),
-            layer("digest", &["error", "worker"]),
+            layer(
+                "jail",
+                &["staging", "dir_reader", "policy", "syscalls", "entry"],
+            ),
+            layer("staging", &["dir_reader", "syscalls", "entry", "error"]),
+            layer("dir_reader", &["syscalls", "error", "worker"]),
+            layer("digest", &["syscalls", "error", "worker"]),
             layer("permissions", &["entry"]),
+            layer("syscalls", &["simulated"]),
+            layer("simulated", &[]),
             layer("policy", &[]),
             layer("entry", &[]),
             layer("error", &[]),
@@ -196,8 +224,13 @@ fn top_of(path: &str, module: &[&str]) -> Option<String> {
 
 /// Line and text of each path that begins with `crate` or `super`, groups in braces taken apart.
 fn paths(code: &str) -> impl Iterator<Item = (usize, String)> {
+    paths_from(&["crate::", "super::"], code)
+}
+
+/// Line and text of each path that begins with one of `roots`, groups in braces taken apart.
+pub(super) fn paths_from(roots: &[&str], code: &str) -> impl Iterator<Item = (usize, String)> {
     let mut found = Vec::new();
-    for root in ["crate::", "super::"] {
+    for root in roots {
         for (at, _) in code.match_indices(root) {
             let before = code[..at].chars().next_back();
             if before.is_some_and(|c| is_word(c) || c == ':') {

@@ -8,7 +8,8 @@
 
 use std::os::fd::AsFd;
 
-use rustix::fs::{Stat, XattrFlags, fgetxattr, fremovexattr, fsetxattr};
+use crate::syscalls::{fremovexattr, fsetxattr};
+use rustix::fs::{Stat, XattrFlags, fgetxattr};
 use rustix::io::Errno;
 
 /// A digest of one file's whole content.

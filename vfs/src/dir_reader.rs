@@ -4,7 +4,8 @@ use std::ffi::CStr;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
 
-use rustix::fs::{FileType, Mode, OFlags, RawDir, openat};
+use crate::syscalls::openat;
+use rustix::fs::{FileType, Mode, OFlags, RawDir};
 use rustix::io;
 
 /// Bytes of the getdents64(2) buffer.

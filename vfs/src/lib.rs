@@ -15,6 +15,7 @@
 //! | folder | holds |
 //! |---|---|
 //! | files beside this one | entries, digests, errors, [`Policy`] |
+//! | `syscalls.rs` | the calls on a disk, the kernel's or those of `simulated/`, a disk for tests |
 //! | `staging/` | one staging directory: stages, their labels, what an unclean end has left |
 //! | `jail/` | handles of directories, names and mounts beneath a home |
 //! | `home/` | [`Home`]: its paths, lock, running uploads, charges and stages |
@@ -32,7 +33,10 @@ mod jail;
 mod permissions;
 mod policy;
 mod reading;
+#[cfg(feature = "simulation")]
+pub mod simulated;
 mod staging;
+mod syscalls;
 mod upload;
 mod worker;
 

@@ -15,6 +15,9 @@ mod failure;
 mod init;
 mod user;
 
+#[cfg(feature = "simulation")]
+pub(crate) use user::verifier;
+
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};

@@ -94,15 +94,19 @@ impl Connection {
         now: Instant,
     ) {
         self.bulk = Bulk::None;
-        let channel = channel.filter(|channel| self.is_lent_data(channel));
+        let mut channel = channel.filter(|channel| self.is_lent_data(channel));
+        let is_stopped = burst == Burst::Finished(End::Stopped);
+        if let Some(channel) = channel.take_if(|channel| channel.is_unproven() && !is_stopped) {
+            self.choose_after_burst(channel, &burst, shared, now);
+            return self.drive(shared, now);
+        }
+        if let Some(channel) = channel.as_mut() {
+            self.note_if_proven(channel, &burst, shared, now);
+        }
         match (burst, channel) {
             (Burst::Finished(end), channel) => {
                 let direction = self.data.direction;
-                if let Some(mut channel) = channel {
-                    // What was lost behind the handshake is not the handshake's failure.
-                    if end == End::LaneLost && channel.take_newly_proven() {
-                        self.notify(Event::Data(DataEvent::Secured), shared, now);
-                    }
+                if let Some(channel) = channel {
                     self.end_data(channel, &end, shared, now);
                 }
                 // An ABOR, or the end of a client that broke off, is handled before the upload is
@@ -122,10 +126,7 @@ impl Connection {
                     conversation.transfer_ended(now, End::LaneLost, moved, &[], effects);
                 });
             }
-            (unfinished, Some(mut channel)) => {
-                if channel.take_newly_proven() {
-                    self.notify(Event::Data(DataEvent::Secured), shared, now);
-                }
+            (unfinished, Some(channel)) => {
                 let stopped = self.stop.load(Ordering::Relaxed);
                 match unfinished {
                     Burst::WantsRead if !stopped => {
@@ -145,6 +146,26 @@ impl Connection {
             }
         }
         self.drive(shared, now);
+    }
+
+    /// Notes a handshake that the burst did. Its session is told, unless the transfer has ended well:
+    /// what was lost behind the handshake is not the handshake's failure.
+    fn note_if_proven(
+        &mut self,
+        channel: &mut Channel,
+        burst: &Burst,
+        shared: &mut Shared,
+        now: Instant,
+    ) {
+        if !channel.take_newly_proven() {
+            return;
+        }
+        let direction = self.data.direction.unwrap_or(Direction::FromPeer);
+        self.note_data_handshake(channel, direction, shared);
+        match burst {
+            Burst::Finished(end) if *end != End::LaneLost => {}
+            _ => self.notify(Event::Data(DataEvent::Secured), shared, now),
+        }
     }
 
     /// Reads what the peer has sent by now.
@@ -475,7 +496,7 @@ impl Connection {
     /// Lends the data channel; the control connection stays here and is read.
     fn lend_stream(&mut self, shared: &mut Shared, now: Instant) {
         if !self.is_data_open() {
-            return;
+            return self.stop_choosing(shared, now);
         }
         let Some(transfer) = self.transfer.take() else {
             return;

@@ -12,16 +12,17 @@ use mio::unix::SourceFd;
 use mio::{Interest, Registry};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, connect, socket_with};
-use skiff_sessions::server::{self, DataEvent, DataMode, Direction, Event};
+use skiff_sessions::server::{DataEvent, DataMode, Direction, Event};
 use skiff_sessions::transfer::End;
 use skiff_sessions::wire::command::PassiveForm;
 
+use super::candidates::{CANDIDATES_MAX, Habit};
+use super::choosing::Choosing;
 use super::{Connection, Ready};
 use crate::event_loop::shared::Shared;
 use crate::tls::ftp::SessionResumption;
-use crate::transport::channel::{Channel, Handshake};
+use crate::transport::channel::Channel;
 use crate::transport::ids::{ConnectionId, Socket};
-use crate::workers::work_item::WorkItem;
 
 /// How long the peer's close_notify or end of stream is awaited after ours.
 const CLOSE_NOTIFY_WAIT: Duration = Duration::from_secs(2);
@@ -37,37 +38,39 @@ const WATCH_AFTER: Duration = Duration::from_millis(100);
 
 #[derive(Default)]
 pub(super) struct DataConnection {
-    state: State,
+    pub(super) state: State,
     pub(super) ready: Ready,
     registered: Registered,
     /// The direction of the transfer under way.
     pub(super) direction: Option<Direction>,
     /// What the data connections of this session resume, once its control connection has TLS.
     pub(super) resumption: Option<SessionResumption>,
+    /// How its data connections have begun so far.
+    pub(super) habit: Habit,
+    /// The port of a connection that has come and may turn out to be another's.
+    pub(super) open_port: Option<OpenPort>,
     port: Lease,
-    /// Connections from other addresses that came to the port.
-    strangers: u32,
+    strangers: Strangers,
     /// The local address of the control connection, once asked for.
     local: Option<IpAddr>,
 }
 
 #[derive(Default)]
-enum State {
+pub(super) enum State {
     #[default]
     None,
     /// No command has asked for the client's connection yet. From that time on strangers are turned
     /// away all the same: they would fill the backlog, and the client could not connect.
     Listening(TcpListener, Instant),
-    Watching(TcpListener),
-    /// The client's connection came before its command.
-    Arrived(TcpStream),
+    /// These came from the client's address before its command.
+    Watching(TcpListener, Vec<TcpStream>),
     /// The client's connection is awaited.
     Accepting(TcpListener),
     Connecting(TcpStream),
     /// Open, and not lent.
     Open(Channel),
-    /// In the middle of its TLS handshake, and not lent.
-    Handshaking(Channel),
+    /// Between the handshakes of those that may be the client's.
+    Choosing(Box<Choosing>),
     /// Lent to a worker.
     Lent(Arc<TcpStream>),
     /// Everything was sent; the peer's end is awaited until this time.
@@ -76,10 +79,18 @@ enum State {
 
 /// Whether the socket is registered with the poll.
 #[derive(Default, Clone, Copy, PartialEq, Eq)]
-enum Registered {
+pub(super) enum Registered {
     #[default]
     No,
     Yes,
+}
+
+/// Whether connections from other addresses came to the port.
+#[derive(Default, Clone, Copy, PartialEq, Eq)]
+enum Strangers {
+    #[default]
+    None,
+    Logged,
 }
 
 /// Whether the session holds a passive port.
@@ -88,6 +99,22 @@ enum Lease {
     #[default]
     None,
     Held,
+}
+
+/// A port at which others from the client's address may still come.
+#[derive(Default)]
+pub(super) struct OpenPort {
+    pub(super) listener: Option<TcpListener>,
+    pub(super) arrived: Vec<TcpStream>,
+}
+
+/// What accepting at a port came to.
+pub(super) enum Arrival {
+    Client(TcpStream),
+    Nobody,
+    /// So many strangers that the turn of the loop is over.
+    More,
+    Failed(io::Error),
 }
 
 impl Connection {
@@ -108,7 +135,7 @@ impl Connection {
             Ok((listener, address)) => {
                 self.data.state = State::Listening(listener, now + WATCH_AFTER);
                 self.data.port = Lease::Held;
-                self.data.strangers = 0;
+                self.data.strangers = Strangers::None;
                 Some(address)
             }
             Err(error) => {
@@ -121,11 +148,19 @@ impl Connection {
 
     pub(super) fn open_data(&mut self, mode: DataMode, shared: &mut Shared, now: Instant) {
         match (mode, std::mem::take(&mut self.data.state)) {
-            (DataMode::Accept, State::Listening(listener, _) | State::Watching(listener)) => {
+            (DataMode::Accept, State::Listening(listener, _)) => {
                 self.data.state = State::Accepting(listener);
                 self.accept_data(shared, now);
             }
-            (DataMode::Accept, State::Arrived(socket)) => self.data_opened(socket, shared, now),
+            (DataMode::Accept, State::Watching(listener, arrived)) if arrived.is_empty() => {
+                self.data.state = State::Accepting(listener);
+                self.accept_data(shared, now);
+            }
+            (DataMode::Accept, State::Watching(listener, mut arrived)) => {
+                let first = arrived.remove(0);
+                self.data.state = State::Watching(listener, arrived);
+                self.data_accepted(first, shared, now);
+            }
             (DataMode::Connect(address), _) => self.connect_to_client(address, shared, now),
             (DataMode::Accept, _) => self.notify(Event::Data(DataEvent::NotOpened), shared, now),
         }
@@ -134,57 +169,68 @@ impl Connection {
     /// Accepts a connection from the client's own address and closes all others (RFC 2577 section
     /// 4).
     fn accept_data(&mut self, shared: &mut Shared, now: Instant) {
-        let client = self.peer.ip().to_canonical();
         self.data.ready.readable = false;
-        for _ in 0..FOREIGN_PEERS_MAX {
-            let (State::Accepting(listener) | State::Watching(listener)) = &self.data.state else {
-                return;
-            };
-            match listener.accept() {
-                Ok((socket, peer)) if peer.ip().to_canonical() == client => {
-                    return self.data_accepted(socket, shared, now);
+        let (State::Accepting(listener) | State::Watching(listener, _)) = &self.data.state else {
+            return;
+        };
+        let (strangers, arrival) = next_arrival(listener, self.peer.ip());
+        self.turn_away(strangers);
+        match (arrival, &mut self.data.state) {
+            (Arrival::Client(socket), State::Watching(_, arrived)) => {
+                if arrived.len() >= CANDIDATES_MAX {
+                    // Whoever comes first, the client finds room.
+                    arrived.remove(1);
                 }
-                Ok((_, peer)) => self.turn_away(peer),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    return self.register_data(shared);
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => {
-                    log::info!("{}: no data connection: {error}", self.peer);
-                    return self.data_failed(DataEvent::NotOpened, shared, now);
-                }
+                arrived.push(socket);
+                self.data.ready.readable = true;
+                shared.unfinished.push(self.id);
+            }
+            (Arrival::Client(socket), _) => self.data_accepted(socket, shared, now),
+            (Arrival::Nobody, _) => self.register_data(shared),
+            (Arrival::Failed(error), _) => {
+                log::info!("{}: no data connection: {error}", self.peer);
+                self.data_failed(DataEvent::NotOpened, shared, now);
+            }
+            (Arrival::More, _) => {
+                // An edge-triggered poll would not report them again.
+                self.data.ready.readable = true;
+                shared.unfinished.push(self.id);
             }
         }
-        // More connections wait, and an edge-triggered poll would not report them again.
-        self.data.ready.readable = true;
-        shared.unfinished.push(self.id);
     }
 
+    /// Opens the data connection; the port stays open for those that may be the client all the same.
     fn data_accepted(&mut self, socket: TcpStream, shared: &mut Shared, now: Instant) {
-        match self.data.state {
-            State::Watching(_) => {
-                self.drop_data(shared);
-                self.data.state = State::Arrived(socket);
-            }
-            _ => self.data_opened(socket, shared, now),
-        }
+        let (listener, arrived) = match self.deregister_data(shared) {
+            State::Accepting(listener) => (Some(listener), Vec::new()),
+            State::Watching(listener, arrived) => (Some(listener), arrived),
+            _ => (None, Vec::new()),
+        };
+        self.data.open_port = Some(OpenPort { listener, arrived });
+        self.data_opened(socket, shared, now);
     }
 
     /// Logs the first stranger at a port; there may be many.
-    fn turn_away(&mut self, stranger: SocketAddr) {
-        if self.data.strangers == 0 {
+    pub(super) fn turn_away(&mut self, stranger: Option<SocketAddr>) {
+        let Some(stranger) = stranger else { return };
+        if self.data.strangers == Strangers::None {
             let client = self.peer.ip();
             log::warn!("{stranger} came to a port that waits for {client}, and perhaps others");
+            self.data.strangers = Strangers::Logged;
         }
-        self.data.strangers = self.data.strangers.saturating_add(1);
     }
 
     /// Handles the time that [`Self::data_deadline`] named.
     pub(super) fn on_data_due(&mut self, shared: &mut Shared, now: Instant) {
         match std::mem::take(&mut self.data.state) {
             State::Listening(listener, _) => {
-                self.data.state = State::Watching(listener);
+                self.data.state = State::Watching(listener, Vec::new());
                 self.accept_data(shared, now);
+            }
+            choosing @ State::Choosing(_) => {
+                self.data.state = choosing;
+                self.choose(shared, now);
+                self.drive(shared, now);
             }
             other => {
                 self.data.state = other;
@@ -207,12 +253,12 @@ impl Connection {
     }
 
     fn data_opened(&mut self, socket: TcpStream, shared: &mut Shared, now: Instant) {
-        self.drop_data(shared);
+        self.data.ready = Ready::default();
         self.data.state = State::Open(Channel::new(Arc::new(socket), None));
         self.notify(Event::Data(DataEvent::Open), shared, now);
     }
 
-    fn data_failed(&mut self, why: DataEvent, shared: &mut Shared, now: Instant) {
+    pub(super) fn data_failed(&mut self, why: DataEvent, shared: &mut Shared, now: Instant) {
         self.close_data(shared);
         self.notify(Event::Data(why), shared, now);
     }
@@ -222,12 +268,15 @@ impl Connection {
         self.data.ready.readable |= ready.readable;
         self.data.ready.writable |= ready.writable;
         match std::mem::take(&mut self.data.state) {
-            state @ (State::Accepting(_) | State::Watching(_)) => {
+            state @ (State::Accepting(_) | State::Watching(..)) => {
                 self.data.state = state;
                 self.accept_data(shared, now);
             }
             State::Connecting(socket) => self.data_connected(socket, shared, now),
-            State::Handshaking(channel) => self.begin_data_handshake(channel, shared),
+            choosing @ State::Choosing(_) => {
+                self.data.state = choosing;
+                self.choose(shared, now);
+            }
             State::Closing(channel, until) => self.await_close(channel, until, shared),
             other => self.data.state = other,
         }
@@ -253,92 +302,13 @@ impl Connection {
         }
     }
 
-    pub(super) fn secure_data(
-        &mut self,
-        direction: Direction,
-        handshake: server::HandshakeTiming,
-        shared: &mut Shared,
-        now: Instant,
-    ) {
-        let secured = self.data_tls(direction, shared);
-        match (secured, std::mem::take(&mut self.data.state)) {
-            (Ok(tls), State::Open(mut channel)) => {
-                // After a ticket, the first record would wait for an acknowledgement. In clear
-                // nothing waits: the end of the stream pushes its last byte.
-                if let Err(error) = channel.socket().set_nodelay(true) {
-                    log::debug!("{}: {error}", self.peer);
-                }
-                channel.secure_data(tls.connection, tls.rule, tls.session);
-                match handshake {
-                    server::HandshakeTiming::BeforeTransfer => {
-                        self.begin_data_handshake(channel, shared);
-                    }
-                    server::HandshakeTiming::WithTransfer => {
-                        self.data.state = State::Open(channel);
-                        self.notify(Event::Data(DataEvent::Deferred), shared, now);
-                    }
-                }
-            }
-            (secured, _) => {
-                if let Err(error) = secured {
-                    log::error!("{}: no tls for data: {error}", self.peer);
-                }
-                self.data_failed(DataEvent::NotSecured, shared, now);
-            }
-        }
-    }
-
-    fn begin_data_handshake(&mut self, channel: Channel, shared: &mut Shared) {
-        self.data.state = State::Handshaking(channel);
-        let State::Handshaking(channel) = self.deregister_data(shared) else {
-            return;
-        };
-        self.data.state = State::Lent(Arc::clone(channel.socket()));
-        let item = WorkItem::Handshake {
-            connection: self.id,
-            socket: Socket::Data,
-            channel,
-        };
-        let kind = self.handshake_kind();
-        shared.pool.submit(kind, item);
-    }
-
-    pub(crate) fn data_handshake_returned(
-        &mut self,
-        mut channel: Channel,
-        result: io::Result<Handshake>,
-        shared: &mut Shared,
-        now: Instant,
-    ) {
-        if !self.is_lent_data(&channel) {
-            return self.drive(shared, now);
-        }
-        match result {
-            Ok(Handshake::Done) => {
-                channel.prove();
-                let is_own = channel.take_newly_proven();
-                self.data.state = State::Open(channel);
-                match is_own {
-                    true => self.notify(Event::Data(DataEvent::Secured), shared, now),
-                    false => self.data_failed(DataEvent::NotResumed, shared, now),
-                }
-            }
-            Ok(_) => {
-                self.data.state = State::Handshaking(channel);
-                self.register_data(shared);
-            }
-            Err(error) => {
-                log::info!("{}: no tls on a data connection: {error}", self.peer);
-                self.data_failed(DataEvent::NotSecured, shared, now);
-            }
-        }
-        self.drive(shared, now);
-    }
-
     /// Takes the channel for a burst.
     pub(super) fn lend_data(&mut self, shared: &mut Shared) -> Option<Channel> {
         match self.deregister_data(shared) {
             State::Open(channel) => {
+                if !channel.is_proof_pending() {
+                    self.data.open_port = None;
+                }
                 self.data.ready = Ready::default();
                 self.data.state = State::Lent(Arc::clone(channel.socket()));
                 Some(channel)
@@ -381,7 +351,6 @@ impl Connection {
         now: Instant,
     ) {
         self.data.state = State::None;
-        self.name_if_unproven(shared);
         match (end, self.data.direction.take()) {
             (End::Complete { .. } | End::Stored { .. }, _) if channel.tls().is_some() => {
                 let _ = channel.socket().shutdown(Shutdown::Write);
@@ -424,18 +393,24 @@ impl Connection {
         }
         match std::mem::take(&mut self.data.state) {
             State::Closing(channel, until) => self.await_close(channel, until, shared),
-            state @ (State::Accepting(_) | State::Watching(_)) => {
+            state @ (State::Accepting(_) | State::Watching(..)) => {
                 self.data.state = state;
                 self.accept_data(shared, now);
+            }
+            choosing @ State::Choosing(_) => {
+                self.data.state = choosing;
+                self.choose(shared, now);
             }
             other => self.data.state = other,
         }
     }
 
-    /// When the peer's end is no longer awaited, or strangers are to be turned away.
+    /// When the peer's end is no longer awaited, or strangers are to be turned away, or nobody better
+    /// is expected.
     pub(super) fn data_deadline(&self) -> Option<Instant> {
-        match self.data.state {
-            State::Closing(_, until) | State::Listening(_, until) => Some(until),
+        match &self.data.state {
+            State::Closing(_, until) | State::Listening(_, until) => Some(*until),
+            State::Choosing(choosing) => choosing.due(),
             _ => None,
         }
     }
@@ -449,8 +424,12 @@ impl Connection {
 
     /// Shuts down a lent socket, so that its burst ends.
     pub(super) fn shut_down_data(&self) {
-        if let State::Lent(socket) = &self.data.state {
-            let _ = socket.shutdown(Shutdown::Both);
+        match &self.data.state {
+            State::Lent(socket) => {
+                let _ = socket.shutdown(Shutdown::Both);
+            }
+            State::Choosing(choosing) => choosing.shut_down(),
+            _ => {}
         }
     }
 
@@ -460,6 +439,7 @@ impl Connection {
     }
 
     fn release_port(&mut self, shared: &mut Shared) {
+        self.data.open_port = None;
         if std::mem::take(&mut self.data.port) == Lease::Held
             && let Some(ftp) = &mut shared.ftp
         {
@@ -485,7 +465,10 @@ impl Connection {
 
     /// Takes the state, with its socket out of the poll.
     fn deregister_data(&mut self, shared: &mut Shared) -> State {
-        let state = std::mem::take(&mut self.data.state);
+        let mut state = std::mem::take(&mut self.data.state);
+        if let State::Choosing(choosing) = &mut state {
+            choosing.unwatch(&shared.registry);
+        }
         if std::mem::take(&mut self.data.registered) == Registered::Yes
             && let Some(descriptor) = state.descriptor()
             && let Err(error) = shared.registry.deregister(&mut SourceFd(&descriptor))
@@ -508,17 +491,42 @@ impl Connection {
 impl State {
     fn descriptor(&self) -> Option<i32> {
         match self {
-            Self::Watching(listener) | Self::Accepting(listener) => Some(listener.as_raw_fd()),
+            Self::Watching(listener, _) | Self::Accepting(listener) => Some(listener.as_raw_fd()),
             Self::Connecting(socket) => Some(socket.as_raw_fd()),
-            Self::Open(channel) | Self::Handshaking(channel) | Self::Closing(channel, _) => {
-                Some(channel.socket().as_raw_fd())
-            }
-            Self::None | Self::Listening(..) | Self::Arrived(_) | Self::Lent(_) => None,
+            Self::Open(channel) | Self::Closing(channel, _) => Some(channel.socket().as_raw_fd()),
+            Self::None | Self::Listening(..) | Self::Choosing(_) | Self::Lent(_) => None,
         }
     }
 }
 
-fn register_socket(registry: &Registry, descriptor: i32, id: ConnectionId) -> io::Result<()> {
+/// Accepts until somebody comes from the client's address; also returns a stranger who was turned
+/// away.
+pub(super) fn next_arrival(
+    listener: &TcpListener,
+    client: IpAddr,
+) -> (Option<SocketAddr>, Arrival) {
+    let mut stranger = None;
+    for _ in 0..FOREIGN_PEERS_MAX {
+        match listener.accept() {
+            Ok((socket, peer)) if peer.ip().to_canonical() == client.to_canonical() => {
+                return (stranger, Arrival::Client(socket));
+            }
+            Ok((_, peer)) => stranger = stranger.or(Some(peer)),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                return (stranger, Arrival::Nobody);
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return (stranger, Arrival::Failed(error)),
+        }
+    }
+    (stranger, Arrival::More)
+}
+
+pub(super) fn register_socket(
+    registry: &Registry,
+    descriptor: i32,
+    id: ConnectionId,
+) -> io::Result<()> {
     let both = Interest::READABLE | Interest::WRITABLE;
     registry.register(&mut SourceFd(&descriptor), id.token(Socket::Data), both)
 }

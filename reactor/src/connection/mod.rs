@@ -2,10 +2,12 @@
 //! transfer.
 //!
 //! Here the effects that a session decides are performed: `control` drives the control connection,
-//! `data` the FTP data connection, `bulk` the jobs and transfers lent to workers. What connections
+//! `data` the FTP data connection, `choosing` its TLS and who it is with, `bulk` the jobs and transfers lent to workers. What connections
 //! share stands in `event_loop`; nothing here blocks.
 
 mod bulk;
+mod candidates;
+mod choosing;
 mod control;
 mod data;
 mod data_tls;

@@ -74,8 +74,10 @@ pub(crate) struct Shared {
     pub(crate) evicted: Vec<ConnectionId>,
     /// Connections that are to be ended, and what their peers are told.
     pub(crate) expelled: Vec<(ConnectionId, CloseReason)>,
-    /// Clients that were named because they do not resume TLS.
+    /// Clients whose data connections have not resumed TLS in their last sessions.
     pub(crate) unproven_clients: Named<(String, IpAddr)>,
+    /// Those that were named in the log for that.
+    pub(crate) named_clients: Named<(String, IpAddr)>,
     /// Logins whose turn has not come.
     pub(crate) waiting_logins: WaitingLogins,
     /// Jobs to be retried, by time: each waits equally long.
@@ -133,6 +135,7 @@ impl Shared {
             evicted: Vec::new(),
             expelled: Vec::new(),
             unproven_clients: Named::default(),
+            named_clients: Named::default(),
             waiting_logins: WaitingLogins::default(),
             retries: VecDeque::new(),
             homes: HashMap::new(),
@@ -439,12 +442,15 @@ impl Shared {
         }
     }
 
+    /// The homes that are open, each with the device number of its file system.
+    pub(crate) fn open_homes(&self) -> impl Iterator<Item = (Arc<Home>, u64)> {
+        let known = self.homes.values();
+        known.filter_map(|known| Some((known.home.upgrade()?, known.device)))
+    }
+
     /// Has all open homes swept, and counted where that is due.
     pub(crate) fn sweep(&mut self) {
-        let open = self.homes.values();
-        let open: Vec<_> = open
-            .filter_map(|known| Some((known.home.upgrade()?, known.device)))
-            .collect();
+        let open: Vec<_> = self.open_homes().collect();
         for (home, device) in open {
             self.submit_on(Class::Long, device, Upkeep::Sweep(Arc::clone(&home)));
             self.submit_on(Class::Recount, device, Upkeep::Count(home));

@@ -26,6 +26,15 @@ impl Signals<Receiver> {
             reload: pipe_for(&[SIGHUP], registry, token)?,
         })
     }
+
+    /// Pipes that no signal writes to.
+    #[cfg(feature = "simulation")]
+    pub(crate) fn unreachable(registry: &Registry, token: Token) -> io::Result<Self> {
+        Ok(Self {
+            terminate: pipe_for(&[], registry, token)?,
+            reload: pipe_for(&[], registry, token)?,
+        })
+    }
 }
 
 impl<R: Read> Signals<R> {

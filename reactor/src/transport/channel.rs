@@ -7,7 +7,7 @@ use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 
 use mio::net::TcpStream;
-use rustls::Connection as TlsConnection;
+use rustls::{Connection as TlsConnection, ProtocolVersion};
 use skiff_conf::Resumption;
 use skiff_sessions::lane::{Lane, Plain, Tls};
 use skiff_sessions::transfer::SplicePipe;
@@ -19,7 +19,7 @@ use rustix::pipe::{
     PipeFlags, SpliceFlags, fcntl_getpipe_size, fcntl_setpipe_size, pipe_with, splice,
 };
 
-use crate::tls::ftp::{self, SessionResumption, Tls13Fallback};
+use crate::tls::ftp::{self, TicketGate, Tls13Fallback};
 
 /// Size of a splice pipe in bytes: what /proc/sys/fs/pipe-max-size allows by default.
 const PIPE_SIZE: usize = 1 << 20;
@@ -33,8 +33,8 @@ pub(crate) struct Channel {
     /// For an FTP control connection whose client has not said yet which versions it has.
     fallback: Option<Box<Tls13Fallback>>,
     proof: ProofState,
-    /// The session that a data channel is to belong to, until that is judged.
-    session: Option<Box<SessionResumption>>,
+    /// What a data channel gives tickets through, until its handshake is done.
+    gate: Option<TicketGate>,
 }
 
 /// Whether a data channel has been proven to belong to its session, by TLS resumption.
@@ -42,9 +42,20 @@ pub(crate) struct Channel {
 enum ProofState {
     /// Not yet: the handshake comes first, and is then judged by this rule.
     Due(Resumption),
-    /// Proven, and the session has not been told.
-    Unreported,
+    Judged(Proof),
+    /// The channel is used, and the session has been told.
     Reported,
+}
+
+/// What a data channel's handshake says of whose it is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Proof {
+    /// The session's, as far as the rule demands.
+    Own,
+    /// Anybody's at the client's address.
+    Doubtful,
+    /// It had to resume, and did not.
+    Foreign,
 }
 
 /// How far a TLS handshake got.
@@ -62,7 +73,7 @@ impl Channel {
             tls: tls.map(Box::new),
             fallback: None,
             proof: ProofState::Reported,
-            session: None,
+            gate: None,
         }
     }
 
@@ -118,6 +129,9 @@ impl Channel {
                 Err(error) => return Err(error),
             }
             let Err(refusal) = tls.process_new_packets() else {
+                if let Some(gate) = &self.gate {
+                    gate.close_unless_resuming(tls);
+                }
                 continue;
             };
             let after = self
@@ -144,48 +158,70 @@ impl Channel {
         let _ = set_tcp_quickack(&*self.socket, true);
     }
 
-    /// Switches a data channel to TLS; [`Self::prove`] will judge by `rule` whether it belongs to
-    /// `session`.
-    pub(crate) fn secure_data(
-        &mut self,
-        tls: TlsConnection,
-        rule: Resumption,
-        session: SessionResumption,
-    ) {
-        self.session = Some(Box::new(session));
+    /// Switches a data channel to TLS; [`Self::judge`] will judge by `rule` whether it belongs to
+    /// its session.
+    pub(crate) fn secure_data(&mut self, tls: TlsConnection, gate: TicketGate, rule: Resumption) {
+        self.gate = Some(gate);
         self.tls = Some(Box::new(tls));
         self.proof = ProofState::Due(rule);
     }
 
+    /// True until the handshake is done.
     pub(crate) fn is_proof_pending(&self) -> bool {
         matches!(self.proof, ProofState::Due(_))
     }
 
-    /// True if the channel was proven since the last call.
+    /// True until the channel is known to be the session's own.
+    pub(crate) fn is_unproven(&self) -> bool {
+        match self.proof {
+            ProofState::Due(_) | ProofState::Judged(Proof::Doubtful | Proof::Foreign) => true,
+            ProofState::Judged(Proof::Own) | ProofState::Reported => false,
+        }
+    }
+
+    /// True if the channel was proven, or taken, since the last call.
     pub(crate) fn take_newly_proven(&mut self) -> bool {
-        let is_new = self.proof == ProofState::Unreported;
+        let is_new = self.proof == ProofState::Judged(Proof::Own);
         if is_new {
             self.proof = ProofState::Reported;
         }
         is_new
     }
 
-    /// After the handshake: true if the data channel belongs to its session as far as the rule
-    /// demands.
-    pub(crate) fn prove(&mut self) -> bool {
-        let kind = self.tls.as_deref().and_then(|tls| tls.handshake_kind());
-        let resumed = self.tls.as_deref().is_some_and(ftp::resumed);
-        let is_own = resumed || self.proof != ProofState::Due(Resumption::Require);
-        if let (Some(session), Some(kind)) = (self.session.take(), kind) {
-            session.note_data_connection(kind);
-        }
-        if is_own {
-            self.proof = ProofState::Unreported;
-        } else {
+    /// After the handshake: whether the data channel belongs to its session.
+    pub(crate) fn judge(&mut self) -> Proof {
+        let rule = match self.proof {
+            ProofState::Due(rule) => rule,
+            ProofState::Judged(proof) => return proof,
+            ProofState::Reported => return Proof::Own,
+        };
+        self.gate = None;
+        let proof = match (self.is_resumed(), rule) {
+            (true, _) | (false, Resumption::Off) => Proof::Own,
+            (false, Resumption::Prefer) => Proof::Doubtful,
+            (false, Resumption::Require) => Proof::Foreign,
+        };
+        if proof == Proof::Foreign {
             let peer = self.peer();
             log::warn!("{peer}: a data connection did not resume the session's tls");
         }
-        is_own
+        self.proof = ProofState::Judged(proof);
+        proof
+    }
+
+    /// Takes a doubtful channel as the session's, for want of a better one.
+    pub(crate) fn take_as_own(&mut self) {
+        self.proof = ProofState::Judged(Proof::Own);
+    }
+
+    /// Whether the handshake is done and resumed the session.
+    pub(crate) fn is_resumed(&self) -> bool {
+        self.tls.as_deref().is_some_and(ftp::resumed)
+    }
+
+    /// The version of TLS that the handshake agreed on.
+    pub(crate) fn tls_version(&self) -> Option<ProtocolVersion> {
+        self.tls.as_deref()?.protocol_version()
     }
 
     /// The peer's address, for the log.
@@ -365,7 +401,7 @@ mod tests {
 
     use super::*;
     use crate::tls::ServerIdentity;
-    use crate::tls::ftp::{FtpTls, Tickets};
+    use crate::tls::ftp::{FtpTls, SessionResumption, Tickets};
 
     /// A data connection under TLS, with the client's socket.
     fn data_channel() -> (Channel, std::net::TcpStream) {
@@ -377,7 +413,7 @@ mod tests {
         let identity = ServerIdentity::load(None, state.path()).unwrap();
         let tls = FtpTls::new(&identity, Resumption::Prefer, None).unwrap();
         let session = SessionResumption::new().unwrap();
-        let tls = tls.data(&session, Tickets::None).unwrap();
+        let (tls, _) = tls.data(&session, Tickets::None).unwrap();
         let channel = Channel::new(Arc::new(TcpStream::from_std(socket)), Some(tls));
         (channel, client)
     }

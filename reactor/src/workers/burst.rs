@@ -20,7 +20,7 @@ use super::pool::WorkerContext;
 use super::sendfile_pacer::SendfilePacer;
 use super::short_upload::publish_short;
 use super::small_file::SMALL_FILE_MAX;
-use crate::transport::channel::{self, Channel, Handshake, LaneWork};
+use crate::transport::channel::{self, Channel, Handshake, LaneWork, Proof};
 
 /// Bytes moved between two looks at the stop flag, the clock and the queue of waiting work.
 const BUDGET: u64 = 4 << 20;
@@ -234,8 +234,11 @@ impl LentTransfer {
             return Some(Burst::Finished(End::Stopped));
         }
         match handshake(channel, context) {
-            Ok(Handshake::Done) if channel.prove() => None,
-            Ok(Handshake::Done) => Some(Burst::Finished(End::NotResumed)),
+            Ok(Handshake::Done) => match channel.judge() {
+                Proof::Own => None,
+                // Whether it is used all the same, the reactor decides.
+                Proof::Doubtful | Proof::Foreign => Some(Burst::Finished(End::NotResumed)),
+            },
             Ok(Handshake::WantsRead) => Some(Burst::WantsRead),
             Ok(Handshake::WantsWrite) => Some(Burst::WantsWrite),
             Err(error) => {

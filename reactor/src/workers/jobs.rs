@@ -314,7 +314,13 @@ fn in_home(worker: &Worker, services: &Services, request: &JobRequest) -> Result
                 },
                 owner: request.owner,
             };
-            opened_stream(home.upload(worker, below(path), &request)?)
+            let mut opened = home.upload(worker, below(path), &request)?;
+            // What an older upload left is cut off before the client is told to send: else, where
+            // not one byte came, it would go on behind another file's bytes.
+            if let (UploadStart::Open(upload), StreamStart::Offset(0)) = (&mut opened, start) {
+                upload.prepare(worker)?;
+            }
+            opened_stream(opened)
         }
         other => (on_name(worker, home, other)?, None),
     })

@@ -1,6 +1,9 @@
 //! The pool of worker threads: spawns them, lends each work item a [`WorkerContext`], and returns
 //! outcomes to the reactor through a channel and mio's `Waker`.
 
+#[cfg(feature = "simulation")]
+pub(crate) mod stepped;
+
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -195,25 +198,33 @@ impl<W: Work> ThreadGroup<W> {
         order: UnparkOrder,
         to_reactor: &Arc<OutcomeSender<W>>,
     ) -> io::Result<Self> {
-        let (to_threads, work) = unbounded();
-        let (load, parker) = (Arc::default(), Arc::new(Parker::new(order)));
-        let threads = (0..shares.threads).map(|index| {
+        let count = shares.threads;
+        let (mut group, work) = Self::without_threads(shares, order);
+        let threads = (0..count).map(|index| {
             let thread = Thread {
                 work: Receiver::clone(&work),
-                parker: Arc::clone(&parker),
+                parker: Arc::clone(&group.parker),
                 parked: Arc::default(),
-                load: Arc::clone(&load),
+                load: Arc::clone(&group.load),
                 to_reactor: Arc::clone(to_reactor),
             };
             Worker::spawn(&format!("{name} {index}"), move |worker| thread.run(worker))
         });
-        Ok(Self {
-            threads: threads.collect::<io::Result<_>>()?,
+        group.threads = threads.collect::<io::Result<_>>()?;
+        Ok(group)
+    }
+
+    /// A group, and where the work comes out that its threads are to run.
+    fn without_threads(shares: Shares, order: UnparkOrder) -> (Self, Receiver<(WorkKind, W)>) {
+        let (to_threads, work) = unbounded();
+        let group = Self {
+            threads: Vec::new(),
             schedule: Schedule::new(shares),
-            load,
+            load: Arc::default(),
             to_threads: Some(to_threads),
-            parker,
-        })
+            parker: Arc::new(Parker::new(order)),
+        };
+        (group, work)
     }
 
     fn dispatch(&mut self) {
@@ -265,6 +276,44 @@ struct OutcomeSender<W: Work> {
     yielding: Yielding,
 }
 
+/// What a thread keeps for the items that it runs.
+struct Buffers {
+    bytes: Vec<u8>,
+    parallel_hash: ParallelHash,
+    splice_pipe: Option<SplicePipe>,
+}
+
+impl Buffers {
+    fn new() -> Self {
+        Self {
+            // One large allocation is mapped anew and stays untouched until it is used; the
+            // allocator would clear small ones.
+            bytes: vec![0; SCRATCH + CIPHER],
+            parallel_hash: ParallelHash::OnDemand,
+            splice_pipe: None,
+        }
+    }
+
+    fn run<W: Work>(
+        &mut self,
+        worker: &Worker,
+        work: W,
+        yielding: &Yielding,
+        load: &Load,
+    ) -> W::Outcome {
+        let (scratch, cipher) = self.bytes.split_at_mut(SCRATCH);
+        work.run(&mut WorkerContext {
+            worker,
+            scratch,
+            cipher,
+            parallel_hash: &mut self.parallel_hash,
+            splice_pipe: &mut self.splice_pipe,
+            yielding,
+            load,
+        })
+    }
+}
+
 struct Thread<W: Work> {
     work: Receiver<(WorkKind, W)>,
     parker: Arc<Parker>,
@@ -282,23 +331,9 @@ impl<W: Work> Thread<W> {
     }
 
     fn run(self, worker: &Worker) {
-        // One large allocation is mapped anew and stays untouched until it is used; the allocator
-        // would clear small ones.
-        let mut buffers = vec![0; SCRATCH + CIPHER];
-        let (scratch, cipher) = buffers.split_at_mut(SCRATCH);
-        let mut parallel_hash = ParallelHash::OnDemand;
-        let mut splice_pipe = None;
+        let mut buffers = Buffers::new();
         while let Some((kind, work)) = self.next() {
-            let mut context = WorkerContext {
-                worker,
-                scratch,
-                cipher,
-                parallel_hash: &mut parallel_hash,
-                splice_pipe: &mut splice_pipe,
-                yielding: &self.to_reactor.yielding,
-                load: &self.load,
-            };
-            let outcome = work.run(&mut context);
+            let outcome = buffers.run(worker, work, &self.to_reactor.yielding, &self.load);
             if self.to_reactor.outcomes.send((kind, outcome)).is_err() {
                 return;
             }

@@ -1,5 +1,6 @@
 //! Stops a dialogue: sends ABOR, and NOOP behind it, whose 200 tells that everything before it was
-//! answered. Answers in between are ignored, and frames discarded.
+//! answered. Answers in between are ignored, and frames discarded. The stopped command may have been
+//! answered by a 200 like that of NOOP, but not behind ABOR's own answer.
 
 use super::{Effect, Event, Outcome, finish};
 use crate::transfer::Task;
@@ -22,6 +23,15 @@ pub(super) enum FramesAfter {
 pub(super) struct Draining {
     pub(super) outcome: Box<Outcome>,
     frames: FramesAfter,
+    awaited: Awaited,
+}
+
+/// The answer that a stopped dialogue waits for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Awaited {
+    /// 226, or 550 where that is the final answer to what was stopped.
+    Abort,
+    Noop,
 }
 
 impl Draining {
@@ -30,6 +40,7 @@ impl Draining {
         Self {
             outcome: Box::new(outcome),
             frames,
+            awaited: Awaited::Abort,
         }
     }
 
@@ -44,12 +55,14 @@ impl Draining {
         draining
     }
 
-    pub(super) fn on(self, event: Event, out: &mut Vec<Effect>) -> Option<Self> {
+    pub(super) fn on(mut self, event: Event, out: &mut Vec<Effect>) -> Option<Self> {
         let Event::Answered(answered) = event else {
             return Some(self);
         };
-        if is_noop(&answered) {
-            return finish(*self.outcome, out);
+        match self.awaited {
+            Awaited::Noop if is_noop(&answered) => return finish(*self.outcome, out),
+            Awaited::Abort if matches!(answered.code, 226 | 550) => self.awaited = Awaited::Noop,
+            Awaited::Abort | Awaited::Noop => {}
         }
         if self.frames.follow(&answered) {
             out.push(Effect::Begin(Task::Discard));

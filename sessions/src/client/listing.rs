@@ -139,6 +139,7 @@ mod tests {
             .sends("NOOP")
             .begins(Task::Discard);
         script.ended_plain().nothing();
+        script.hears("550 aborted").nothing();
         assert_eq!(
             script.hears("200 ok").outcome(),
             Outcome::BadData(Refusal::BadFrame)

@@ -80,4 +80,15 @@ mod tests {
         script.hears("226 nothing to abort").nothing();
         assert_eq!(script.hears("200 ok").outcome(), Outcome::Stopped);
     }
+
+    /// Else the next command would get the answers to ABOR.
+    #[test]
+    fn a_stopped_command_that_is_answered_like_noop_is_not_the_end() {
+        let mut script = pwd();
+        script.sends("PWD");
+        script.event(Event::Stop).sends("ABOR").sends("NOOP");
+        script.hears("200 ok").nothing();
+        script.hears("226 nothing to abort").nothing();
+        assert_eq!(script.hears("200 ok").outcome(), Outcome::Stopped);
+    }
 }

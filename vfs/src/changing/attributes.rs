@@ -5,14 +5,13 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use parking_lot::MutexGuard;
-use rustix::fs::{
-    AtFlags, CWD, Mode, OFlags, Stat, Timestamps, chmodat, fchmod, fstat, futimens, utimensat,
-};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, Stat, Timestamps};
 
 use crate::entry::{self, Kind, Modified, timestamps};
 use crate::home::Home;
 use crate::home::resolve::Links;
 use crate::home::writers::HomeState;
+use crate::syscalls::{chmodat, fchmod, fstat, futimens, utimensat};
 use crate::{VfsError, Worker, digest};
 
 /// Set-group-ID and sticky bit, which a directory keeps: operators share directories by them.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use rustix::fs::{Gid, Mode, OFlags, fchmod, fchown, mkdirat};
+use rustix::fs::{Gid, Mode, OFlags};
 use skiff_quota::Amount;
 
 use crate::home::Home;
@@ -10,6 +10,8 @@ use crate::home::resolve::Links;
 use crate::home::writers::HomeState;
 use crate::jail::check_length;
 use crate::jail::folder::NameAt;
+use crate::syscalls;
+use crate::syscalls::{fchmod, fchown, mkdirat};
 use crate::{VfsError, Worker};
 
 impl Home {
@@ -56,7 +58,7 @@ impl Home {
                 if let Some(group) = self.policy.group {
                     fchown(&folder, None, Some(Gid::from_raw(group)))?;
                 }
-                let stat = rustix::fs::fstat(&folder)?;
+                let stat = syscalls::fstat(&folder)?;
                 let mode = self.policy.dir_mode & 0o777 | stat.st_mode & 0o2000;
                 if stat.st_mode & 0o7777 != mode {
                     fchmod(&folder, Mode::from_raw_mode(mode))?;

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use rustix::fs::{AtFlags, OFlags, Stat, unlinkat};
+use rustix::fs::{AtFlags, OFlags, Stat};
 
 use crate::entry::{self, Kind};
 use crate::home::Home;
@@ -12,6 +12,7 @@ use crate::home::resolve::Links;
 use crate::home::writers::HomeState;
 use crate::jail::folder::NameAt;
 use crate::staging::StagingDir;
+use crate::syscalls::unlinkat;
 use crate::{VfsError, Worker};
 
 /// The staging directory where a stage was removed too, if there was one.

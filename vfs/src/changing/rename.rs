@@ -3,7 +3,7 @@
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
-use rustix::fs::{OFlags, Stat, renameat};
+use rustix::fs::{OFlags, Stat};
 use rustix::io::Errno;
 use skiff_quota::Amount;
 
@@ -15,6 +15,7 @@ use crate::home::resolve::Links;
 use crate::home::writers::HomeState;
 use crate::jail::folder::{NameAt, rename_noreplace};
 use crate::staging::StagingDir;
+use crate::syscalls::renameat;
 use crate::{Replace, VfsError, Worker};
 
 impl Home {

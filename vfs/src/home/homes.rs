@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
-use rustix::fs::{AtFlags, statat};
+use rustix::fs::AtFlags;
 use rustix::process::{Resource, getrlimit};
 use sha2::{Digest, Sha256};
 use skiff_quota::{Amount, Folder, Snapshot, Snapshots};
@@ -19,6 +19,7 @@ use super::writers::{HomeState, Phase};
 use crate::jail::Jail;
 use crate::jail::mount::{OpenedStagings, Recovery};
 use crate::staging::Belief;
+use crate::syscalls::{now, statat};
 use crate::{Durability, Limit, Policy, VfsError, Worker};
 
 /// Idle homes are closed at once where this many are open: each holds some descriptors.
@@ -107,7 +108,7 @@ impl Homes {
     /// without a user.
     pub fn close_idle(&self, _worker: &Worker, idle: Duration) -> usize {
         let places: Vec<_> = self.places.lock().values().cloned().collect();
-        let now = Instant::now();
+        let now = now();
         let closed = places.iter().filter(|place| {
             // Whoever opens it at the moment uses it.
             let slot = place.slot.try_lock();

@@ -11,10 +11,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
 
 use parking_lot::MutexGuard;
-use rustix::fs::{AtFlags, FileType, Stat, statat};
+use rustix::fs::{AtFlags, FileType, Stat};
 use rustix::io::Errno;
 use skiff_quota::Amount;
 
@@ -59,7 +58,7 @@ impl Home {
         let is_due = || match (self.policy.recount, state.counted_at) {
             (None, _) => false,
             (Some(_), None) => true,
-            (Some(every), Some(at)) => at.elapsed() >= every,
+            (Some(every), Some(at)) => now().duration_since(at) >= every,
         };
         match state.phase {
             _ if state.recount.is_some() => false,
@@ -425,7 +424,7 @@ impl<'a> Scan<'a> {
         let before = (state.phase == Phase::Open).then(|| self.home.ledger.usage().used);
         self.home.ledger.set_used(used);
         state.phase = Phase::Open;
-        state.counted_at = Some(Instant::now());
+        state.counted_at = Some(now());
         let unread = self.unread;
         if unread > TOLD_MAX {
             let user = &self.home.user;
@@ -569,6 +568,7 @@ fn is_directory(stat: &Stat) -> bool {
 #[cfg(not(test))]
 fn pause() {}
 
+use crate::syscalls::{now, statat};
 #[cfg(test)]
 use tests::pause;
 

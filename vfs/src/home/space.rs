@@ -5,7 +5,7 @@ use std::cmp::Ordering as Order;
 use std::collections::{BinaryHeap, HashMap};
 use std::os::fd::AsFd;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use rustix::fs::fstatvfs;
 use skiff_quota::{Amount, Reservation, Usage};
@@ -16,6 +16,7 @@ use super::writers::Phase;
 use crate::jail::folder::NameKey;
 use crate::jail::mount::Mount;
 use crate::staging::{Stage, StagingDir};
+use crate::syscalls::system_now;
 use crate::{VfsError, Worker};
 
 /// What a counted home holds, and what a new upload would be granted.
@@ -204,7 +205,7 @@ fn free_space(disk: impl AsFd) -> Result<u64, VfsError> {
 }
 
 fn is_idle(stage: Stage, age: Duration) -> bool {
-    SystemTime::now()
+    system_now()
         .duration_since(stage.modified.system_time())
         .is_ok_and(|idle| idle >= age)
 }

@@ -12,6 +12,7 @@ use super::charge::Charge;
 use super::recount::Recount;
 use crate::VfsError;
 use crate::jail::folder::{NameAt, NameKey};
+use crate::syscalls::now;
 
 /// Whether the names of a home may change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,7 +78,7 @@ impl Writer {
             name_at,
             charge,
             owner,
-            began: Instant::now(),
+            began: now(),
             last_write_ms: AtomicU64::new(0),
             cancelled: AtomicBool::new(false),
         }
@@ -124,6 +125,6 @@ impl Writer {
     }
 
     fn age_ms(&self) -> u64 {
-        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
+        u64::try_from(now().duration_since(self.began).as_millis()).unwrap_or(u64::MAX)
     }
 }

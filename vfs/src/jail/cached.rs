@@ -5,7 +5,8 @@ use std::ffi::OsStr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use rustix::fs::{Mode, OFlags, ResolveFlags, Stat, StatVfsMountFlags, fstatfs, fstatvfs, openat2};
+use crate::syscalls::fstatfs;
+use rustix::fs::{Mode, OFlags, ResolveFlags, Stat, StatVfsMountFlags, fstatvfs, openat2};
 use rustix::io::{self, Errno};
 
 /// The statfs(2) numbers of file systems that never ask another machine or process whether a

@@ -7,9 +7,10 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use rustix::fs::{Mode, OFlags, openat};
+use rustix::fs::{Mode, OFlags};
 
 use super::mount::{FolderId, identify};
+use crate::syscalls::openat;
 
 /// Directories that are held open at once. Those above are opened again from below, by `..`.
 const OPEN_MAX: usize = if cfg!(test) { 3 } else { 64 };

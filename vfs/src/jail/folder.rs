@@ -9,7 +9,6 @@ use std::sync::{Arc, OnceLock};
 
 use rustix::fs::{
     Access, AtFlags, FileType, Mode, OFlags, RenameFlags, Stat, Statx, StatxAttributes, accessat,
-    fsync, linkat, openat, renameat, renameat_with, statat, unlinkat,
 };
 use rustix::io::Errno;
 use rustix::path::Arg;
@@ -22,6 +21,7 @@ use crate::entry::Kind;
 use crate::policy::Durability;
 use crate::staging::StageKey;
 use crate::staging::label::Born;
+use crate::syscalls::{fsync, linkat, openat, renameat, renameat_with, statat, unlinkat};
 
 /// Identifies a name of a home. It stays the same when a directory above is renamed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

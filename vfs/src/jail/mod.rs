@@ -22,12 +22,13 @@ use std::sync::Arc;
 
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
-use rustix::fs::{FlockOperation, Mode, flock, openat};
+use rustix::fs::{FlockOperation, Mode, flock};
 use rustix::io::Errno;
 
 use self::cached::AccessTime;
 use crate::VfsError;
 use crate::dir_reader::dir_read_flags;
+use crate::syscalls::openat;
 
 /// The name of staging directories. Paths with a component of this name, in upper or lower case,
 /// are refused.

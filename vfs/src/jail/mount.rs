@@ -12,9 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::{Mutex, RwLock};
-use rustix::fs::{
-    AtFlags, FileType, Mode, Stat, Statx, StatxFlags, fchmod, makedev, mkdirat, openat, statx,
-};
+use rustix::fs::{AtFlags, FileType, Mode, Stat, Statx, StatxFlags, makedev};
 use rustix::io::Errno;
 use rustix::process::geteuid;
 
@@ -24,6 +22,8 @@ use crate::VfsError;
 use crate::dir_reader::dir_read_flags;
 use crate::staging::label::Born;
 use crate::staging::{Belief, StagingDir};
+use crate::syscalls;
+use crate::syscalls::{fchmod, mkdirat, openat, statx};
 
 /// Levels that are climbed to find a mount's root: more than any path has that the kernel resolves.
 const DEPTH_MAX: usize = 4096;
@@ -199,7 +199,7 @@ impl Mount {
     /// Writes the whole file system to the disk with syncfs(2).
     pub(crate) fn sync(&self) -> Result<(), VfsError> {
         let readable = openat(&self.root, c".", dir_read_flags(), Mode::empty())?;
-        Ok(rustix::fs::syncfs(readable)?)
+        Ok(syscalls::syncfs(readable)?)
     }
 }
 

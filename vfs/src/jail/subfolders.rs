@@ -3,12 +3,13 @@
 use std::ffi::CString;
 use std::os::fd::OwnedFd;
 
-use rustix::fs::{AtFlags, FileType, statat};
+use rustix::fs::{AtFlags, FileType};
 
 use super::mount::{FolderId, identify};
 use crate::VfsError;
 use crate::dir_reader::DirReader;
 use crate::entry::{self, Kind};
+use crate::syscalls::statat;
 
 /// The names in one directory.
 #[derive(Debug)]

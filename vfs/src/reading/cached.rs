@@ -14,7 +14,7 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
 
-use rustix::fs::{OFlags, Stat, fstat};
+use rustix::fs::{OFlags, Stat};
 use rustix::io::{ReadWriteFlags, preadv2};
 
 use crate::dir_reader::{DirReader, dir_read_flags};
@@ -23,6 +23,7 @@ use crate::home::Home;
 use crate::jail::cached::{AccessTime, is_missing, open_cached, read_updates_atime};
 use crate::jail::folder::{Control, Folder};
 use crate::jail::mount::{FolderId, identify};
+use crate::syscalls::fstat;
 use crate::{Download, Entry, Listing, Permissions, jail};
 
 /// A name that was found in the caches, with the metadata of its file or directory.

@@ -3,10 +3,11 @@
 use std::fs::File;
 use std::os::fd::OwnedFd;
 
-use rustix::fs::{Stat, fstat};
+use rustix::fs::Stat;
 use rustix::io::{Errno, pread};
 
 use crate::entry::{self, Modified};
+use crate::syscalls::fstat;
 use crate::{Digest, Digests, VfsError, Worker, digest};
 
 /// An open regular file of a home. It stays readable when its name is removed or gets another

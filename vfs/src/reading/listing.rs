@@ -3,7 +3,7 @@
 use std::ffi::CStr;
 use std::sync::Arc;
 
-use rustix::fs::{AtFlags, statat};
+use rustix::fs::AtFlags;
 use rustix::io::Errno;
 
 use crate::dir_reader::DirReader;
@@ -13,6 +13,7 @@ use crate::jail::folder::{Folder, is_link};
 use crate::reading::folder_entry;
 use crate::reading::link_target::link_target;
 use crate::reading::names_ahead::{Direction, NamesAhead, SortKey};
+use crate::syscalls::statat;
 use crate::{Entry, Permissions, VfsError, Worker};
 
 /// The entries of a directory, or of one file. It needs memory for one buffer of names and one

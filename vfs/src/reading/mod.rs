@@ -15,13 +15,15 @@ use std::os::fd::AsFd;
 use std::path::Path;
 use std::sync::Arc;
 
-use rustix::fs::{AtFlags, OFlags, statat};
+use rustix::fs::{AtFlags, OFlags};
 
 use self::link_target::link_target;
 use crate::entry::{self, check_regular};
 use crate::home::Home;
 use crate::home::resolve::{Links, Resolved};
 use crate::jail::folder::Folder;
+use crate::syscalls;
+use crate::syscalls::statat;
 use crate::{Download, Entry, Kind, Listing, Permissions, VfsError, Worker};
 
 impl Home {
@@ -112,7 +114,7 @@ impl Home {
         };
         check_regular(entry::kind(&stat.ok_or(VfsError::NotFound)?))?;
         let file = name_at.open(OFlags::RDONLY)?;
-        let stat = rustix::fs::fstat(file.as_fd())?;
+        let stat = syscalls::fstat(file.as_fd())?;
         // Another file may have got the name between the look and the opening.
         check_regular(entry::kind(&stat))?;
         Ok(Download::new(file, stat))

@@ -3,10 +3,11 @@
 use std::cmp::{Ordering, Reverse};
 use std::ffi::CStr;
 
-use rustix::fs::{AtFlags, Stat, statat};
+use rustix::fs::{AtFlags, Stat};
 use rustix::io::Errno;
 
 use crate::jail::folder::Folder;
+use crate::syscalls::statat;
 use crate::{VfsError, entry};
 
 /// Directories of up to this many listed names are sorted. Their names take at most 2.5 MB.

@@ -8,14 +8,13 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::{ffi::OsString, fmt};
 
-use rustix::fs::{
-    AtFlags, Mode, OFlags, StatxTimestamp, XattrFlags, fgetxattr, fremovexattr, fsetxattr, fsync,
-    openat, renameat, unlinkat,
-};
+use rustix::fs::{AtFlags, Mode, OFlags, StatxTimestamp, XattrFlags, fgetxattr};
 use rustix::io::Errno;
 
 use super::{StageKey, StageOpen, StagingDir};
 use crate::VfsError;
+use crate::syscalls;
+use crate::syscalls::{fremovexattr, fsetxattr, fsync, openat, renameat, unlinkat};
 
 const ATTRIBUTE: &str = "user.skiff.stage";
 const FILE_SUFFIX: &str = ".path";
@@ -191,7 +190,7 @@ impl StagingDir {
             Mode::RUSR | Mode::WUSR,
         )?;
         // A label is at most two pages, so one write(2) takes it whole.
-        rustix::io::write(&file, label)?;
+        syscalls::write(&file, label)?;
         fsync(file)?;
         Ok(renameat(&self.fd, temporary, &self.fd, name)?)
     }

@@ -14,9 +14,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use rustix::fs::{
-    AtFlags, FileType, Mode, OFlags, Stat, fchmod, fstat, openat, renameat, statat, unlinkat,
-};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 use sha2::{Digest, Sha256};
 
@@ -25,6 +23,7 @@ use self::recovery::renames_in_one_transaction;
 use crate::VfsError;
 use crate::dir_reader::DirReader;
 use crate::entry;
+use crate::syscalls::{fchmod, fstat, openat, renameat, statat, unlinkat};
 
 /// Identifies the target of a stage within one mount: the inode of its directory and a hash of its
 /// last name.

@@ -10,10 +10,7 @@
 use std::ffi::CStr;
 use std::os::fd::{AsFd, OwnedFd};
 
-use rustix::fs::{
-    AtFlags, FileType, Mode, OFlags, fstat, fsync, ftruncate, futimens, linkat, openat, statat,
-    unlinkat,
-};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::label::Label;
@@ -21,6 +18,8 @@ use super::{Stage, StageKey, StageOpen, StagingDir};
 use crate::VfsError;
 use crate::dir_reader::DirReader;
 use crate::entry::{self, Modified, timestamps};
+use crate::syscalls;
+use crate::syscalls::{fstat, fsync, ftruncate, futimens, linkat, openat, statat, unlinkat};
 
 const RECORD_SUFFIX: &str = ".append";
 
@@ -209,5 +208,5 @@ impl StagingDir {
 pub(super) fn renames_in_one_transaction(directory: &OwnedFd) -> bool {
     /// ext2 to ext4, XFS, F2FS, tmpfs.
     const ONE_TRANSACTION: [u64; 4] = [0xEF53, 0x5846_5342, 0xF2F5_2010, 0x0102_1994];
-    rustix::fs::fstatfs(directory).is_ok_and(|disk| ONE_TRANSACTION.contains(&(disk.f_type as u64)))
+    syscalls::fstatfs(directory).is_ok_and(|disk| ONE_TRANSACTION.contains(&(disk.f_type as u64)))
 }

@@ -8,7 +8,7 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use rustix::fs::{Stat, fstat, futimens};
+use rustix::fs::Stat;
 
 use super::publish::{Step, before_step};
 use super::{Target, Upload};
@@ -16,6 +16,7 @@ use crate::entry::{self, Modified, timestamps};
 use crate::home::Home;
 use crate::home::charge::Charge;
 use crate::staging::recovery::AppendRecord;
+use crate::syscalls::{fstat, futimens};
 use crate::{Digest, Published, VfsError, digest};
 
 /// The published file as it was before the upload, and the name's stage.

@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
 
-use rustix::fs::{Mode, OFlags, Stat, fstat};
+use rustix::fs::{Mode, OFlags, Stat};
 use rustix::io::Errno;
 use skiff_quota::Amount;
 
@@ -23,6 +23,7 @@ use crate::home::writers::{HomeState, Writer};
 use crate::jail::check_length;
 use crate::jail::folder::NameAt;
 use crate::staging::{Kept, Stage, StageOpen, StagingDir};
+use crate::syscalls::fstat;
 use crate::{VfsError, Worker};
 
 impl Home {

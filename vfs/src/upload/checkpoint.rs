@@ -4,11 +4,12 @@
 
 use std::num::NonZeroU64;
 
-use rustix::fs::{Advice, fadvise, fdatasync, fsync};
+use rustix::fs::{Advice, fadvise};
 
 use super::{StageEnd, Target, Upload};
 use crate::VfsError;
 use crate::staging::label::Label;
+use crate::syscalls::{fdatasync, fsync};
 
 /// Bytes between two checkpoints. At a checkpoint the free space is checked and the kernel is asked
 /// to start writing, so that the next sync is short (1 GiB: 4 ms instead of 280).

@@ -19,9 +19,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
-use rustix::fs::ftruncate;
-use rustix::io::{Errno, pread, pwrite, read};
-use rustix::pipe::{SpliceFlags, splice};
+use rustix::io::{Errno, pread, read};
+use rustix::pipe::SpliceFlags;
 use skiff_quota::Amount;
 
 use self::append::InPlace;
@@ -35,6 +34,7 @@ use crate::home::Home;
 use crate::home::charge::Charge;
 use crate::jail::folder::NameKey;
 use crate::staging::{Kept, StagingDir, mark_kept};
+use crate::syscalls::{ftruncate, pwrite, splice};
 use crate::{Digest, Durability, VfsError, Worker};
 
 /// Bytes that are reserved at a time where no size was declared.

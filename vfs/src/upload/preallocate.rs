@@ -7,10 +7,11 @@
 use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt;
 
-use rustix::fs::{FallocateFlags, fallocate, fstatfs, ftruncate};
+use rustix::fs::FallocateFlags;
 
 use super::Upload;
 use crate::VfsError;
+use crate::syscalls::{fallocate, fstatfs, ftruncate};
 
 /// The statfs(2) number of ext4, and of ext2 and ext3, where fallocate(2) fails.
 const EXT4: u64 = 0xEF53;

@@ -5,10 +5,10 @@ use std::fs::File;
 use std::ops::Range;
 use std::os::fd::{AsFd, OwnedFd};
 
-use rustix::fs::{copy_file_range, fstat, ftruncate};
-use rustix::io::{Errno, pread, pwrite};
+use rustix::io::{Errno, pread};
 
 use super::Upload;
+use crate::syscalls::{copy_file_range, fstat, ftruncate, pwrite};
 use crate::{VfsError, Worker, digest, entry};
 
 /// Bytes that are copied between two calls of `on_progress`.

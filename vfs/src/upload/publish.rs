@@ -5,10 +5,7 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use rustix::fs::{
-    Gid, Mode, OFlags, Stat, XattrFlags, fchmod, fchown, fgetxattr, fsetxattr, fstat, fsync,
-    futimens, renameat,
-};
+use rustix::fs::{Gid, Mode, OFlags, Stat, XattrFlags, fgetxattr};
 use rustix::io::Errno;
 
 use super::StageEnd;
@@ -17,6 +14,7 @@ use crate::entry::{self, Kind, check_regular, timestamps};
 use crate::home::charge::{Charge, published_size};
 use crate::jail::folder::rename_noreplace;
 use crate::policy::{Durability, Policy};
+use crate::syscalls::{fchmod, fchown, fsetxattr, fstat, fsync, futimens, renameat};
 use crate::{Digest, Published, Replace, Upload, VfsError, digest};
 
 /// The extended attribute of an access list, see acl(5).

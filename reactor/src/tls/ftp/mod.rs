@@ -13,8 +13,8 @@ use rustls::{Connection, HandshakeKind, ServerConfig, ServerConnection, Supporte
 use skiff_conf::Resumption;
 
 pub(crate) use self::fallback::Tls13Fallback;
-pub(crate) use self::tickets::SessionResumption;
 use self::tickets::TicketKeys;
+pub(crate) use self::tickets::{SessionResumption, TicketGate};
 use super::{ServerIdentity, TlsError};
 
 const BOTH: &[&SupportedProtocolVersion] = &[&TLS12, &TLS13];
@@ -45,7 +45,7 @@ struct Parts {
     data_tls12: ServerConfig,
 }
 
-/// How many new tickets a TLS 1.3 data connection gives. A client that closes with
+/// How many new tickets a TLS 1.3 data connection gives if it resumes. A client that closes with
 /// one unread resets the connection, and the tail of an upload is lost with it. TLS
 /// 1.2 gives tickets inside the handshake, where nothing stays unread.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -102,19 +102,27 @@ impl FtpTls {
         Ok((ServerConnection::new(config)?.into(), fallback))
     }
 
-    /// TLS of a data connection of this session.
+    /// TLS of a data connection of this session. The gate is to be told how its handshake goes.
     pub(crate) fn data(
         &self,
         session: &SessionResumption,
         tickets: Tickets,
-    ) -> Result<Connection, TlsError> {
+    ) -> Result<(Connection, TicketGate), TlsError> {
         let base = match tickets {
             _ if self.is_kept_to_tls12(session) => &self.0.data_tls12,
             Tickets::One => &self.0.data,
             Tickets::None => &self.0.data_without_tickets,
         };
-        let config = self.of_session(base, session);
-        Ok(ServerConnection::new(config)?.into())
+        let gate = TicketGate::default();
+        let mut config = base.clone();
+        config.ticketer = self.0.keys.of_data(session, &gate);
+        config.session_storage = session.known_session_ids();
+        Ok((ServerConnection::new(Arc::new(config))?.into(), gate))
+    }
+
+    /// How many tickets of TLS 1.3 a control connection gives.
+    pub(crate) fn control_tickets(&self) -> usize {
+        self.0.control.send_tls13_tickets
     }
 
     /// A data connection of TLS 1.3 would not resume its control connection's TLS 1.2.

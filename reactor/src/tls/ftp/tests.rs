@@ -26,7 +26,7 @@ fn a_data_connection_resumes_the_session_of_its_control_connection() {
         for tickets in [One, NoTickets] {
             let (server, client) = (ftp_tls(), Client::new(version));
             let session = session(&server, &client);
-            let (theirs, ours) = pair(&client, server.data(&session, tickets));
+            let (theirs, ours) = pair(&client, data(&server, &session, tickets));
             assert!(resumed(&ours), "{version:?} {tickets:?}");
             assert_eq!(theirs.handshake_kind(), Some(HandshakeKind::Resumed));
         }
@@ -40,7 +40,7 @@ fn the_ticket_of_another_session_leads_to_a_full_handshake() {
         let own = session(&server, &client);
         assert!(data_resumes(&server, &client, &own, One), "{version:?}");
         let foreign = session(&server, &Client::new(version));
-        let (theirs, ours) = pair(&client, server.data(&foreign, One));
+        let (theirs, ours) = pair(&client, data(&server, &foreign, One));
         assert!(!resumed(&ours), "{version:?}");
         assert_eq!(theirs.handshake_kind(), Some(HandshakeKind::Full));
     }
@@ -63,7 +63,7 @@ fn nothing_is_proved_before_the_handshake_is_done() {
     for &version in BOTH {
         let (server, client) = (ftp_tls(), Client::new(version));
         let session = session(&server, &client);
-        let (mut theirs, mut ours) = ends(&client, server.data(&session, One));
+        let (mut theirs, mut ours) = ends(&client, data(&server, &session, One));
         carry(&mut theirs, &mut ours).unwrap();
         // That much an overheard ticket can do.
         assert_eq!(ours.handshake_kind(), Some(HandshakeKind::Resumed));
@@ -146,16 +146,60 @@ fn where_resumption_is_required_there_are_tickets_for_sixty_four_uploads() {
 fn a_download_gives_one_ticket_which_the_next_data_connection_resumes_with() {
     let (server, client) = (ftp_tls(), Client::new(&TLS13));
     let session = session(&server, &client);
+    for download in 0..10 {
+        assert!(data_resumes(&server, &client, &session, One), "{download}");
+        assert_eq!(client.tickets(), 5 + download);
+    }
+}
+
+#[test]
+fn who_has_used_all_tickets_gets_no_other() {
+    let (server, client) = (ftp_tls(), Client::new(&TLS13));
+    let session = session(&server, &client);
     for _ in 0..4 {
         assert!(data_resumes(&server, &client, &session, NoTickets));
     }
-    // Nothing is left to resume with, so this one starts anew.
+    // Nothing is left to resume with, so this one starts anew, as a stranger's would.
     assert!(!data_resumes(&server, &client, &session, One));
-    assert_eq!(client.tickets(), 5);
-    for download in 0..10 {
-        assert!(data_resumes(&server, &client, &session, One), "{download}");
-        assert_eq!(client.tickets(), 6 + download);
+    assert_eq!(client.tickets(), 4);
+}
+
+/// Else whoever opens one data connection passes for the client with the next.
+#[test]
+fn a_full_handshake_gives_nothing_to_resume_with() {
+    for tickets in [One, NoTickets] {
+        for stranger in [
+            Client::new(&TLS12),
+            Client::new(&TLS13),
+            Client::without_tickets(),
+        ] {
+            let (server, session) = (ftp_tls(), SessionResumption::new().unwrap());
+            for turn in 0..3 {
+                let resumes = data_resumes(&server, &stranger, &session, tickets);
+                assert!(!resumes, "{tickets:?} {turn}");
+            }
+        }
     }
+}
+
+/// Tickets are sent in clear. One is not resumed under another name, and opens nothing more.
+#[test]
+fn an_overheard_ticket_gives_no_other() {
+    let (server, client) = (ftp_tls(), Client::new(&TLS13));
+    let session = session(&server, &client);
+    let given = client.tickets();
+    let name = ServerName::try_from("another.example").unwrap();
+    let config = Arc::new(client.config.clone());
+    let mut theirs = ClientConnection::new(config, name).unwrap().into();
+    let (mut ours, gate) = server.data(&session, One).unwrap();
+    carry(&mut theirs, &mut ours).unwrap();
+    assert!(gate.is_open(), "the ticket was none of the session's");
+    gate.close_unless_resuming(&ours);
+    carry(&mut ours, &mut theirs).unwrap();
+    shake(&mut theirs, &mut ours);
+    carry(&mut ours, &mut theirs).unwrap();
+    assert_eq!(ours.handshake_kind(), Some(HandshakeKind::Full));
+    assert_eq!(client.tickets(), given);
 }
 
 #[test]
@@ -165,7 +209,7 @@ fn an_upload_has_nothing_to_say_after_its_handshake() {
         let known = Client::new(version);
         let session = session(&server, &known);
         let after = |client, tickets| {
-            let (mut theirs, mut ours) = ends(client, server.data(&session, tickets));
+            let (mut theirs, mut ours) = ends(client, data(&server, &session, tickets));
             shake(&mut theirs, &mut ours);
             carry(&mut ours, &mut theirs).unwrap()
         };
@@ -231,7 +275,7 @@ fn a_client_may_name_the_protocol_or_not() {
             let (theirs, _) = control(&server, &client, &session);
             assert_eq!(theirs.alpn_protocol(), on_control.last().copied());
             let client = client.speaking(on_data);
-            let (theirs, ours) = pair(&client, server.data(&session, One));
+            let (theirs, ours) = pair(&client, data(&server, &session, One));
             assert!(resumed(&ours), "{version:?} {on_data:?}");
             assert_eq!(theirs.alpn_protocol(), on_data.last().copied());
         }
@@ -246,8 +290,8 @@ fn a_client_of_another_protocol_is_refused() {
         for (ours, theirs) in [
             (control(), b"http/1.1".as_slice()),
             (control(), b"ftp-data"),
-            (server.data(&session, One), b"http/1.1"),
-            (server.data(&session, NoTickets), b"http/1.1"),
+            (data(&server, &session, One), b"http/1.1"),
+            (data(&server, &session, NoTickets), b"http/1.1"),
         ] {
             let client = Client::new(version).speaking(&[theirs]);
             let (mut theirs, mut ours) = ends(&client, ours);
@@ -287,7 +331,18 @@ fn data_resumes(
     session: &SessionResumption,
     tickets: Tickets,
 ) -> bool {
-    resumed(&pair(client, server.data(session, tickets)).1)
+    resumed(&pair(client, data(server, session, tickets)).1)
+}
+
+/// The server's end of a data connection.
+fn data(
+    server: &FtpTls,
+    session: &SessionResumption,
+    tickets: Tickets,
+) -> Result<Connection, TlsError> {
+    server
+        .data(session, tickets)
+        .map(|(connection, _)| connection)
 }
 
 /// Both ends of a connection that works.

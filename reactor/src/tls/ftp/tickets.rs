@@ -2,21 +2,20 @@
 //! that are valid for one FTP session only.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use rustls::crypto::ring::Ticketer;
 use rustls::server::{ProducesTickets, ServerSessionMemoryCache, StoresServerSessions};
-use rustls::{HandshakeKind, ProtocolVersion};
+use rustls::{Connection, HandshakeKind, ProtocolVersion};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 /// Bytes of a tag.
 const TAG: usize = 16;
 
-/// TLS 1.2 sessions that are remembered for each FTP session: that of the control connection, and
-/// those of data connections that did not resume it.
-const SESSION_IDS: usize = 4;
+/// TLS 1.2 sessions that are remembered for each FTP session: that of its control connection.
+const SESSION_IDS: usize = 1;
 
 /// What the data connections of one FTP session can resume.
 #[derive(Clone)]
@@ -26,14 +25,6 @@ pub(crate) struct SessionResumption {
     session_ids: Arc<ServerSessionMemoryCache>,
     /// Set to TLS 1.3 where that was all the client had.
     version: Arc<OnceLock<ProtocolVersion>>,
-    habit: Arc<Habit>,
-}
-
-/// How the data connections of a session began.
-#[derive(Default)]
-struct Habit {
-    resumed: AtomicU32,
-    full: AtomicU32,
 }
 
 impl SessionResumption {
@@ -42,7 +33,6 @@ impl SessionResumption {
             tag: Tag::random()?,
             session_ids: ServerSessionMemoryCache::new(SESSION_IDS),
             version: Arc::default(),
-            habit: Arc::default(),
         })
     }
 
@@ -55,23 +45,63 @@ impl SessionResumption {
         self.version.get() == Some(&ProtocolVersion::TLSv1_3)
     }
 
-    /// Notes how a data connection of the session began.
-    pub(crate) fn note_data_connection(&self, kind: HandshakeKind) {
-        let count = match kind {
-            HandshakeKind::Resumed => &self.habit.resumed,
-            _ => &self.habit.full,
-        };
-        count.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// Whether the client has never resumed, although it could have.
-    pub(crate) fn never_resumes(&self) -> bool {
-        let count = |of: &AtomicU32| of.load(Ordering::Relaxed);
-        count(&self.habit.resumed) == 0 && count(&self.habit.full) > 0
-    }
-
+    /// Where a control connection is remembered.
     pub(super) fn session_ids(&self) -> Arc<dyn StoresServerSessions> {
         Arc::clone(&self.session_ids) as Arc<_>
+    }
+
+    /// The same for data connections, which are not remembered: whoever can open one would be known
+    /// by the next.
+    pub(super) fn known_session_ids(&self) -> Arc<dyn StoresServerSessions> {
+        Arc::new(KnownSessionIds(Arc::clone(&self.session_ids)))
+    }
+}
+
+/// Session IDs that are looked up and never added to.
+#[derive(Debug)]
+struct KnownSessionIds(Arc<ServerSessionMemoryCache>);
+
+impl StoresServerSessions for KnownSessionIds {
+    fn put(&self, _: Vec<u8>, _: Vec<u8>) -> bool {
+        false
+    }
+
+    fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
+        self.0.get(key)
+    }
+
+    fn take(&self, key: &[u8]) -> Option<Vec<u8>> {
+        self.0.take(key)
+    }
+
+    fn can_cache(&self) -> bool {
+        false
+    }
+}
+
+/// Whether a data connection may give tickets: one that resumes its session may, since only the
+/// session's client can finish it. A full handshake can be made by anybody, who would resume with
+/// the ticket the next time, and pass for the client.
+#[derive(Clone, Default)]
+pub(crate) struct TicketGate(Arc<AtomicBool>);
+
+impl TicketGate {
+    /// A ticket of the session came with the client's hello.
+    fn open(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// To be called between the flights of a handshake: a ticket that opens is refused all the same
+    /// where the client's name or cipher is another, and then it may be an overheard one.
+    pub(crate) fn close_unless_resuming(&self, connection: &Connection) {
+        let kind = connection.handshake_kind();
+        if kind.is_some_and(|kind| kind != HandshakeKind::Resumed) {
+            self.0.store(false, Ordering::Relaxed);
+        }
     }
 }
 
@@ -97,17 +127,26 @@ impl TicketKeys {
         Ticketer::new().map(Self)
     }
 
-    /// The ticketer of this session: it accepts no other session's tickets.
+    /// The ticketer of this session's control connection: it accepts no other session's tickets.
     pub(super) fn of_session(&self, session: &SessionResumption) -> Arc<dyn ProducesTickets> {
-        let keys = Arc::clone(&self.0);
-        let tag = session.tag;
-        Arc::new(SessionTickets { tag, keys })
+        Arc::new(self.tagged(session.tag))
     }
 
-    #[cfg(test)]
-    fn tagged(&self, tag: Tag) -> Arc<dyn ProducesTickets> {
-        let session = SessionResumption::new().unwrap();
-        self.of_session(&SessionResumption { tag, ..session })
+    /// That of one of its data connections.
+    pub(super) fn of_data(
+        &self,
+        session: &SessionResumption,
+        gate: &TicketGate,
+    ) -> Arc<dyn ProducesTickets> {
+        Arc::new(GatedTickets {
+            tickets: self.tagged(session.tag),
+            gate: gate.clone(),
+        })
+    }
+
+    fn tagged(&self, tag: Tag) -> SessionTickets {
+        let keys = Arc::clone(&self.0);
+        SessionTickets { tag, keys }
     }
 }
 
@@ -145,19 +184,41 @@ impl fmt::Debug for SessionTickets {
     }
 }
 
+/// [`SessionTickets`] of a data connection: none are given while the gate is shut.
+struct GatedTickets {
+    tickets: SessionTickets,
+    gate: TicketGate,
+}
+
+impl ProducesTickets for GatedTickets {
+    fn enabled(&self) -> bool {
+        self.tickets.enabled()
+    }
+
+    fn lifetime(&self) -> u32 {
+        self.tickets.lifetime()
+    }
+
+    fn encrypt(&self, plain: &[u8]) -> Option<Vec<u8>> {
+        self.gate.is_open().then(|| self.tickets.encrypt(plain))?
+    }
+
+    fn decrypt(&self, cipher: &[u8]) -> Option<Vec<u8>> {
+        let plain = self.tickets.decrypt(cipher)?;
+        self.gate.open();
+        Some(plain)
+    }
+}
+
+impl fmt::Debug for GatedTickets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GatedTickets").finish_non_exhaustive()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn who_never_resumes_is_known_by_the_first_data_connection() {
-        let session = SessionResumption::new().unwrap();
-        assert!(!session.never_resumes(), "nobody knows yet");
-        session.note_data_connection(HandshakeKind::Full);
-        assert!(session.never_resumes());
-        session.note_data_connection(HandshakeKind::Resumed);
-        assert!(!session.never_resumes());
-    }
 
     const PLAIN: &[u8] = b"the secrets of a session";
 
