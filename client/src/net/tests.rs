@@ -360,6 +360,7 @@ fn what_was_requested_ahead_is_discarded_after_ctrl_c() {
         what,
         command: CommandTiming::SentAhead,
         local: LocalCopy::default(),
+        replace: Replace::Never,
     };
     let stopped = pair.connection.run_dialogue(
         &pair.interrupt,

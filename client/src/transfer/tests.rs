@@ -337,6 +337,7 @@ fn the_second_interrupt_does_not_wait_for_room() {
         },
         command: CommandTiming::SentAhead,
         local: LocalCopy::default(),
+        replace: Replace::Never,
     };
     let mut effects = Vec::new();
     let dialogue = Dialogue::get(order, &mut effects);
