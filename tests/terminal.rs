@@ -1,11 +1,17 @@
 //! The client as a person and as a script meets it: `skiff` in a terminal, and without one.
 
+mod arguments;
 mod batch;
 mod desk;
 mod exits;
+mod liar;
+mod lies;
 mod line;
+mod local_files;
 mod login;
 mod names;
+mod overwrite;
+mod passwords;
 mod prompt;
 mod screen;
 mod stopping;

@@ -26,7 +26,7 @@ use cli::args::{Args, Invocation};
 use cli::error::ProgramError;
 pub use cli::exit::Exit;
 use cli::settings::Settings;
-use cli::{args, batch, login, prompt};
+use cli::{args, argv, batch, login, prompt};
 use terminal::interrupt::Interrupt;
 use terminal::output::{print_error, print_line};
 use terminal::questions::{self, Asker};
@@ -48,43 +48,46 @@ pub fn run(arguments: Vec<OsString>) -> Exit {
     match done {
         Ok(()) => Exit::Done,
         Err(error) => {
-            if !matches!(error, ProgramError::CommandFailed) {
-                print_error(format_args!("skiff: {error}"));
+            if let Some(message) = error.message() {
+                print_error(format_args!("skiff: {message}"));
             }
             error.exit()
         }
     }
 }
 
-/// Logs in, then runs the commands of `-c`, of `-f`, of standard input, or of the prompt.
+/// Logs in, then runs the command of the arguments, or the commands of `-c`, of `-f`, of standard
+/// input, or of the prompt.
 fn connect(mut args: Args) -> Result<(), ProgramError> {
     let commands = std::mem::take(&mut args.commands);
     let script = args.script.take();
-    let at_prompt = commands.is_empty() && script.is_none() && questions::is_at_terminal();
+    let command = args.argv.take();
+    let may_ask = commands.is_empty() && script.is_none() && questions::is_at_terminal();
+    let at_prompt = may_ask && command.is_none();
     let settings = Settings::resolve(args)?;
     let interrupt = Interrupt::default();
-    let present = Asker::Terminal(interrupt.clone());
-    let at_login = if questions::is_at_terminal() {
-        &present
-    } else {
-        &Asker::Nobody
-    };
-    let mut session = login::open_session(&settings, at_login, interrupt.clone())?;
-    session.asker = if at_prompt { present } else { Asker::Nobody };
-    // Before this line Ctrl-C ends the program: no command is running that it could stop.
     interrupt.register().map_err(|cause| ProgramError::Io {
         what: "Ctrl-C".into(),
         cause,
     })?;
+    let present = Asker::at_terminal(&interrupt);
+    let mut session = login::open_session(&settings, &present, interrupt)?;
+    session.asker = if may_ask { present } else { Asker::Nobody };
     if at_prompt {
-        return prompt::run(session);
+        return prompt::run(session, settings.history.as_deref());
     }
-    let done = match script {
-        Some(path) => batch::run_file(&mut session, &path),
-        None if commands.is_empty() => batch::run_stdin(&mut session),
-        None => batch::run_commands(&mut session, &commands),
+    let done = match (command, script) {
+        (Some(command), _) => argv::run(&mut session, command),
+        (None, Some(path)) => batch::run_file(&mut session, &path),
+        (None, None) if commands.is_empty() => batch::run_stdin(&mut session),
+        (None, None) => batch::run_commands(&mut session, &commands),
     };
-    if !matches!(done, Err(ProgramError::Connection { .. })) {
+    let takes_leave = match done {
+        Ok(()) | Err(ProgramError::CommandFailed) => true,
+        // Nobody answers, or nobody is to be waited for.
+        Err(_) => false,
+    };
+    if takes_leave {
         session.quit();
     }
     done

@@ -24,11 +24,14 @@ pub struct Client {
     pub server: HostPort,
     /// The user to log in as; `None`: the client asks.
     pub user: Option<UserName>,
-    /// The file that [`Client::password`] reads; `None`: the client asks for the password.
+    /// The file with the password of `user` at `server`, for [`read_password`].
     pub password_file: Option<PathBuf>,
+    /// The shell command that prints the password of `user` at `server`; not beside
+    /// `password_file`. Without either the client asks.
+    pub password_command: Option<String>,
     pub tls: Tls,
-    /// The fingerprints of servers seen before.
-    pub known_hosts: PathBuf,
+    /// The fingerprints of servers seen before; `None`: in the client's usual folder.
+    pub known_hosts: Option<PathBuf>,
     /// The longest wait for the connection and for each reply.
     #[serde(deserialize_with = "units::duration")]
     pub timeout: Duration,
@@ -45,23 +48,6 @@ impl Client {
         Self::check(&Document::new(path, text.to_owned().into()), path)
     }
 
-    /// The first line of the password file; `None` where no file is set. Fails unless it is a
-    /// regular file that only its owner can read.
-    pub fn password(&self) -> Result<Option<Zeroizing<String>>, Complaint> {
-        let Some(path) = &self.password_file else {
-            return Ok(None);
-        };
-        let (file, _) = private_file::open_private(path)?;
-        let text = document::read_text(path, file, MAX_PASSWORD)?;
-        match text.lines().next() {
-            None | Some("") => Err(Complaint::about(
-                path,
-                "holds no password in its first line",
-            )),
-            Some(line) => Ok(Some(Zeroizing::new(line.to_owned()))),
-        }
-    }
-
     fn check(document: &Document, path: &Path) -> Result<Self, Complaint> {
         let mut client: Self = document.parse()?;
         let folder = path.parent().unwrap_or_else(|| Path::new("."));
@@ -73,17 +59,37 @@ impl Client {
                 )
             })
         };
-        client.known_hosts = resolve("known_hosts", &client.known_hosts)?;
-        let password_file = client.password_file.take();
-        client.password_file = password_file
-            .map(|given| resolve("password_file", &given))
-            .transpose()?;
+        for (key, path) in [
+            ("known_hosts", &mut client.known_hosts),
+            ("password_file", &mut client.password_file),
+        ] {
+            if let Some(given) = path.take() {
+                *path = Some(resolve(key, &given)?);
+            }
+        }
+        if client.password_file.is_some() && client.password_command.is_some() {
+            let what = "password_file is there too; keep one of them";
+            return Err(document.complain("password_command", what));
+        }
         Ok(client)
     }
 }
 
-/// The settings without a `client.ron`; `known_hosts` still begins with `~/`, which
-/// [`Client::parse`] replaces.
+/// Reads the first line of a password file. Fails unless it is a regular file that only its owner
+/// can read.
+pub fn read_password(path: &Path) -> Result<Zeroizing<String>, Complaint> {
+    let (file, _) = private_file::open_private(path)?;
+    let text = Zeroizing::new(document::read_text(path, file, MAX_PASSWORD)?);
+    match text.lines().next() {
+        None | Some("") => Err(Complaint::about(
+            path,
+            "holds no password in its first line",
+        )),
+        Some(line) => Ok(Zeroizing::new(line.to_owned())),
+    }
+}
+
+/// The settings without a `client.ron`.
 impl Default for Client {
     fn default() -> Self {
         Self {
@@ -93,8 +99,9 @@ impl Default for Client {
             },
             user: None,
             password_file: None,
+            password_command: None,
             tls: Tls::On,
-            known_hosts: PathBuf::from("~/.config/skiff/known_hosts"),
+            known_hosts: None,
             timeout: Duration::from_secs(30),
         }
     }

@@ -35,7 +35,7 @@ pub use account::{
 };
 pub use address::{DEFAULT_PORT, HostPort, Network};
 pub use advice::Advice;
-pub use client::Client;
+pub use client::{Client, read_password};
 pub use complaint::{Complaint, Place};
 pub use ftp::{
     CloseNotify, DYNAMIC_PORTS, Ftp, FtpTls, LostControl, PassiveAddress, PortRange, Resumption,

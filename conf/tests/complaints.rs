@@ -41,6 +41,14 @@ fn unknown_keys() {
 }
 
 #[test]
+fn one_password_from_one_place() {
+    assert_eq!(
+        client("  password_file: \"pw\",\n  password_command: \"pass nas\","),
+        "client.ron:4:3: password_command: password_file is there too; keep one of them"
+    );
+}
+
+#[test]
 fn addresses() {
     assert_eq!(
         server("  native: (listen: [\"127.0.0.1:1\", \"0.0.0.0:80010\"]),"),

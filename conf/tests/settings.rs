@@ -11,7 +11,7 @@ use std::time::Duration;
 use skiff_conf::{
     Account, ByteQuota, Client, CloseNotify, Durability, EntryQuota, FtpTls, Iterations, Level,
     LogTarget, LostControl, PassiveAddress, Resumption, Server, Tls, UserName, UserStore, Verifier,
-    Walls,
+    Walls, read_password,
 };
 
 fn server(text: &str) -> Server {
@@ -328,54 +328,36 @@ fn a_client_finds_its_files() {
         client.password_file.as_deref(),
         Some(Path::new("/srv/tom/pw"))
     );
-    assert_eq!(client.known_hosts, Path::new("/k"));
+    assert_eq!(client.known_hosts.as_deref(), Some(Path::new("/k")));
     assert_eq!(
         (client.timeout, client.tls),
         (Duration::from_secs(5), Tls::Off)
     );
 
     let usual = Client::parse("()", Path::new("client.ron")).unwrap();
+    assert_eq!((&usual.known_hosts, &usual.password_file), (&None, &None));
     let home = std::env::home_dir().unwrap();
-    assert_eq!(usual.known_hosts, home.join(".config/skiff/known_hosts"));
+    let text = r#"(known_hosts: "~/hosts", password_command: "pass show nas")"#;
+    let mine = Client::parse(text, Path::new("client.ron")).unwrap();
+    assert_eq!(mine.known_hosts, Some(home.join("hosts")));
+    assert_eq!(mine.password_command.as_deref(), Some("pass show nas"));
 }
 
 #[test]
 fn a_password_file_is_private_and_one_line() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("pw");
-    let client = Client {
-        password_file: Some(path.clone()),
-        ..Client::default()
-    };
     let put = |text: &str, mode| {
         fs::write(&path, text).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
     };
-    assert_eq!(
-        *Client::default()
-            .password()
-            .unwrap()
-            .map_or(String::new(), |p| p.to_string()),
-        *""
-    );
+    let refused = || read_password(&path).unwrap_err().to_string();
     put("se cret\r\nmore\n", 0o600);
-    assert_eq!(client.password().unwrap().unwrap().as_str(), "se cret");
+    assert_eq!(read_password(&path).unwrap().as_str(), "se cret");
     put("\nsecret\n", 0o600);
-    assert!(
-        client
-            .password()
-            .unwrap_err()
-            .to_string()
-            .ends_with("no password in its first line")
-    );
+    assert!(refused().ends_with("no password in its first line"));
     put("secret", 0o640);
-    assert!(
-        client
-            .password()
-            .unwrap_err()
-            .to_string()
-            .contains("has mode 0640; run: chmod 600")
-    );
+    assert!(refused().contains("has mode 0640; run: chmod 600"));
     put(&"x".repeat(5000), 0o600);
-    assert!(client.password().is_err());
+    assert!(read_password(&path).is_err());
 }

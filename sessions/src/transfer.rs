@@ -216,6 +216,15 @@ impl Transfer {
         }
     }
 
+    /// The part of the file that the frame under way still needs, offset and length, for whoever
+    /// stops the task and does not keep the file until the lane takes that.
+    pub fn frame_rest(&self) -> Option<(u64, usize)> {
+        match &self.phase {
+            Phase::Sending(sending) => sending.frame_rest(),
+            _ => None,
+        }
+    }
+
     /// Whether the task only hashes, and needs no lane.
     pub fn is_digesting(&self) -> bool {
         matches!(self.phase, Phase::Digesting { .. })

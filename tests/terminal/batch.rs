@@ -188,7 +188,7 @@ fn the_walk_of_a_tree_follows_no_link_to_a_directory() {
     // An upload over a link at the server replaces what is behind it, as STOR does.
     fs::create_dir(desk.path("over")).unwrap();
     desk.write("over/second", b"other content");
-    let ran = desk.batch(daemon.address(), &["-c", "put -r over tree"], "");
+    let ran = desk.batch(daemon.address(), &["-c", "put -r -f over tree"], "");
     assert_eq!(ran.code, 0, "{}", ran.complained);
     names = fs::read_dir(there.join("inner")).unwrap().collect();
     assert_eq!(names.len(), 1, "{names:?}");

@@ -1,5 +1,6 @@
 //! Somebody's own machine: a home, a folder with files, and `skiff` to run there.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io::Write;
 use std::net::SocketAddr;
@@ -11,6 +12,14 @@ use tempfile::TempDir;
 
 use super::screen::Terminal;
 use crate::harness::{PASSWORD, binary};
+
+/// Variables of whoever runs the tests that must not reach the programs.
+pub(super) const NOT_OF_THIS_USER: [&str; 4] = [
+    "XDG_CONFIG_HOME",
+    "XDG_DATA_HOME",
+    "XDG_STATE_HOME",
+    "SKIFF_PASSWORD_FILE",
+];
 
 pub(super) struct Desk {
     folder: TempDir,
@@ -38,12 +47,23 @@ impl Desk {
         Terminal::start(&all, &self.here(), &self.home())
     }
 
+    /// The same, with the password of the demo's users before `words`, which name the server.
+    pub(super) fn sit_known(&self, words: &[&str]) -> Terminal {
+        let known = self.known();
+        let known = known.iter().map(String::as_str);
+        self.sit(&known.chain(words.iter().copied()).collect::<Vec<_>>())
+    }
+
+    /// A line for the shell in a terminal, where `skiff` is the program under test.
+    pub(super) fn shell(&self, line: &str) -> Terminal {
+        let skiff = binary("skiff");
+        let line = format!("skiff() {{ '{}' \"$@\"; }}\n{line}", skiff.display());
+        Terminal::start(&["/bin/sh", "-c", &line], &self.here(), &self.home())
+    }
+
     /// A terminal with a session of the demo's tom, at its prompt.
     pub(super) fn log_in(&self, server: SocketAddr) -> Terminal {
-        let target = format!("tom@{server}");
-        let known = self.known();
-        let words: Vec<&str> = known.iter().map(String::as_str).chain([&*target]).collect();
-        let terminal = self.sit(&words);
+        let terminal = self.sit_known(&[&format!("tom@{server}")]);
         terminal.prompt();
         terminal
     }
@@ -56,6 +76,27 @@ impl Desk {
     /// The same for the demo's tom, who is let in.
     pub(super) fn batch(&self, server: SocketAddr, words: &[&str], input: &str) -> Ran {
         finish(self.begin(server, words), input)
+    }
+
+    /// `skiff` with the password of the demo's users, then `words` as they are, which name the
+    /// server.
+    pub(super) fn give<W: AsRef<OsStr>>(&self, words: &[W]) -> Ran {
+        let known = self.known();
+        let known = known.iter().map(OsStr::new);
+        let all: Vec<_> = known.chain(words.iter().map(AsRef::as_ref)).collect();
+        finish(self.spawn(&all), "")
+    }
+
+    /// `skiff` for the demo's tom, on a system where a call fails so (`strace -e inject`).
+    pub(super) fn batch_without(&self, call: &str, server: SocketAddr, words: &[&str]) -> Ran {
+        let trace = format!("trace={}", call.split_once(':').unwrap().0);
+        let inject = format!("inject={call}");
+        let skiff = binary("skiff");
+        let traced = ["-f", "-q", "-o", "/dev/null", "-e", &trace, "-e", &inject];
+        let mut all: Vec<String> = traced.map(str::to_owned).to_vec();
+        all.push(skiff.to_str().unwrap().to_owned());
+        all.extend(self.words(server, words));
+        finish(self.prepare("strace", &all).spawn().unwrap(), "")
     }
 
     /// The same, still running.
@@ -88,17 +129,28 @@ impl Desk {
         all
     }
 
-    fn spawn<W: AsRef<std::ffi::OsStr>>(&self, words: &[W]) -> Child {
-        Command::new(binary("skiff"))
-            .args(words)
-            .current_dir(self.here())
-            .env("HOME", self.home())
-            .env("SHELL", "/bin/sh")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap()
+    /// Without a terminal of the session that runs the tests.
+    fn spawn<W: AsRef<OsStr>>(&self, words: &[W]) -> Child {
+        self.command(words).spawn().unwrap()
+    }
+
+    /// The command that is run, for a test that sets more of its environment.
+    pub(super) fn command<W: AsRef<OsStr>>(&self, words: &[W]) -> Command {
+        self.prepare(binary("skiff"), words)
+    }
+
+    /// setsid(1) leaves the terminal, and becomes the program.
+    fn prepare<W: AsRef<OsStr>>(&self, program: impl AsRef<OsStr>, words: &[W]) -> Command {
+        let mut command = Command::new("setsid");
+        command.arg(program).args(words);
+        command.current_dir(self.here());
+        command.env("HOME", self.home()).env("SHELL", "/bin/sh");
+        for variable in NOT_OF_THIS_USER {
+            command.env_remove(variable);
+        }
+        command.stdin(Stdio::piped());
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
     }
 
     /// What lets nobody be asked at the login.
@@ -113,7 +165,7 @@ impl Desk {
         ]
     }
 
-    fn home(&self) -> PathBuf {
+    pub(super) fn home(&self) -> PathBuf {
         self.folder.path().join("home")
     }
 
@@ -145,7 +197,8 @@ impl Ran {
     }
 }
 
-fn finish(mut child: Child, input: &str) -> Ran {
+/// Gives a program its input and waits for its end.
+pub(super) fn finish(mut child: Child, input: &str) -> Ran {
     // It may be gone before it has read all.
     let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
     let output = child.wait_with_output().unwrap();

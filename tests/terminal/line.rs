@@ -108,6 +108,8 @@ impl Shared {
             if whose == From::Caller {
                 self.overheard.lock().unwrap().extend(&buffer[..count]);
             }
+            // What came before the line was shut may still pass, and nothing behind it.
+            self.wait_while_shut();
             if to.write_all(&buffer[..count]).is_err() {
                 break;
             }
@@ -116,11 +118,15 @@ impl Shared {
         let _ = to.shutdown(Shutdown::Write);
     }
 
-    /// The width of the line: a tick where it is narrow, and no longer than it is.
-    fn linger(&self) {
+    fn wait_while_shut(&self) {
         let is_shut = |width: &mut Width| *width == Width::Shut;
         let width = self.width.lock().unwrap();
-        let width = self.widened.wait_while(width, is_shut).unwrap();
+        drop(self.widened.wait_while(width, is_shut).unwrap());
+    }
+
+    /// A tick where the line is narrow, and no longer than it is.
+    fn linger(&self) {
+        let width = self.width.lock().unwrap();
         let narrow = |width: &mut Width| *width == Width::Narrow;
         let _ = self.widened.wait_timeout_while(width, TICK, narrow);
     }

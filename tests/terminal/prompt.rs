@@ -197,13 +197,22 @@ fn leaving_says_goodbye() {
 }
 
 #[test]
-fn a_server_that_goes_away_ends_the_session_with_the_reason() {
+fn a_server_that_goes_away_leaves_the_prompt() {
     let mut daemon = Daemon::demo();
     let desk = Desk::new();
     let mut tom = desk.log_in(daemon.address());
     let server = daemon.address();
     daemon.kill9();
-    tom.enter("pwd");
-    tom.wait_for(&format!("skiff: {server}: the connection was lost"));
-    assert_eq!(tom.exit_code(), 3);
+    assert_eq!(tom.ask("pwd"), format!("{server}: the connection was lost"));
+    let gone = format!("{server}: not connected any more (the connection was lost)");
+    let said = tom.ask("mkdir a");
+    assert!(said.starts_with(&gone), "{said}");
+    assert_eq!(tom.prompt(), "(not connected) tom@127.0.0.1:/>");
+    // What is on this machine can still be done.
+    assert_eq!(
+        tom.ask("lpwd"),
+        desk.path("").display().to_string().trim_end_matches('/')
+    );
+    tom.enter("bye");
+    assert_eq!(tom.exit_code(), 0);
 }

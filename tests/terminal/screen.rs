@@ -5,6 +5,7 @@ use std::process::{Command, Output};
 
 use tempfile::TempDir;
 
+use super::desk::NOT_OF_THIS_USER;
 use crate::harness::until;
 
 /// Lines that a screen has scrolled away are kept.
@@ -46,6 +47,9 @@ impl Terminal {
             .args(["--", "/bin/sh", "-c", RUN])
             .args(words);
         command.env("HOME", home).env("SHELL", "/bin/sh");
+        for variable in NOT_OF_THIS_USER {
+            command.env_remove(variable);
+        }
         ask(&mut command);
         terminal
     }
@@ -81,14 +85,28 @@ impl Terminal {
     /// Types what must not be shown: only when the terminal shows nothing any more.
     #[track_caller]
     pub(super) fn enter_secretly(&mut self, secret: &str) {
-        let tty = self.format("#{pane_tty}");
         until("the terminal's echo to be off", || {
-            let settings = ask(Command::new("stty").args(["-F", &tty, "-a"]));
-            settings.contains("-echo ").then_some(())
+            self.settings().contains("-echo ").then_some(())
         });
         self.seen = self.lines().len();
         self.type_in(secret);
         self.press("Enter");
+    }
+
+    /// Enters a command and waits until it runs: the line editor has given the terminal back, so
+    /// that Ctrl-C is no key of its own.
+    #[track_caller]
+    pub(super) fn start_command(&mut self, line: &str) {
+        self.enter(line);
+        until("the command to run", || {
+            self.settings().contains(" icanon").then_some(())
+        });
+    }
+
+    /// What the kernel does with keys, as stty(1) tells it.
+    pub(super) fn settings(&self) -> String {
+        let tty = self.format("#{pane_tty}");
+        ask(Command::new("stty").args(["-F", &tty, "-a"]))
     }
 
     /// What came since the last Enter, as soon as `text` is in it.

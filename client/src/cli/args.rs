@@ -8,6 +8,7 @@ use pico_args::Arguments;
 use skiff_conf::{HostPort, Tls};
 use skiff_sessions::digest::Algorithm;
 
+use super::argv::{self, ArgvCommand, FORMS};
 use super::error::ProgramError;
 use super::exit::EXITS;
 use crate::commands::table::COMMANDS;
@@ -30,6 +31,8 @@ pub(crate) struct Args {
     pub commands: Vec<String>,
     /// The file of `-f`.
     pub script: Option<PathBuf>,
+    /// The command that is given as arguments.
+    pub argv: Option<ArgvCommand>,
     /// The settings file of `--config`.
     pub config: Option<PathBuf>,
     pub password: PasswordSource,
@@ -40,7 +43,7 @@ pub(crate) struct Args {
 }
 
 /// The server that is connected to, written `[user@]host[:port]`.
-#[derive(PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Target {
     pub user: Option<String>,
     pub server: HostPort,
@@ -64,12 +67,50 @@ pub(crate) enum ProgressOption {
     Quiet,
 }
 
+/// The options that are followed by a value.
+pub(crate) const VALUED_OPTIONS: [&str; 9] = [
+    "-c",
+    "-f",
+    "-u",
+    "--user",
+    "--config",
+    "--password-file",
+    "--tls",
+    "--trust",
+    "--digest",
+];
+
 /// Parses `arguments`, which do not include the program's name.
 ///
 /// # Errors
 ///
 /// [`ProgramError::Usage`] where an option is unknown, malformed, or excludes another one.
-pub(crate) fn parse(arguments: Vec<OsString>) -> Result<Invocation, ProgramError> {
+pub(crate) fn parse(mut arguments: Vec<OsString>) -> Result<Invocation, ProgramError> {
+    let Some((at, form)) = argv::find_form(&arguments) else {
+        return parse_options(arguments);
+    };
+    let behind = arguments.split_off(at + 1);
+    arguments.pop();
+    if behind.iter().any(|argument| argument == "--help") {
+        return Ok(Invocation::Help);
+    }
+    let Invocation::Connect(mut args) = parse_options(arguments)? else {
+        return Ok(Invocation::Help);
+    };
+    let (target, command) = argv::parse(form, &behind)?;
+    if args.script.is_some() || !args.commands.is_empty() {
+        let name = command.name;
+        return Err(ProgramError::Usage(format!(
+            "-c, -f and {name}: give one of them"
+        )));
+    }
+    args.target = Some(target);
+    args.argv = Some(command);
+    Ok(Invocation::Connect(args))
+}
+
+/// Parses options, and the server where one is named.
+fn parse_options(arguments: Vec<OsString>) -> Result<Invocation, ProgramError> {
     let mut arguments = Arguments::from_vec(arguments);
     if arguments.contains(["-h", "--help"]) {
         return Ok(Invocation::Help);
@@ -80,6 +121,7 @@ pub(crate) fn parse(arguments: Vec<OsString>) -> Result<Invocation, ProgramError
     let args = Args {
         commands: arguments.values_from_str("-c").map_err(usage_error)?,
         script: take_path(&mut arguments, "-f")?,
+        argv: None,
         user: arguments
             .opt_value_from_str(["-u", "--user"])
             .map_err(usage_error)?,
@@ -116,22 +158,29 @@ pub(crate) fn parse(arguments: Vec<OsString>) -> Result<Invocation, ProgramError
 
 /// Returns the text of `--help`: usage, exit codes, and the command table.
 pub(crate) fn help() -> String {
-    let mut text = String::from(USAGE);
+    let mut text = String::from("usage: skiff [options] [[user@]host[:port]]\n");
+    for form in FORMS {
+        text.push_str(&format!("       skiff [options] {}\n", form.syntax));
+    }
+    text.push_str(USAGE);
     for (exit, meaning) in EXITS {
         text.push_str(&format!("  {}  {meaning}\n", exit.code()));
     }
     text.push_str("\ncommands (any unambiguous beginning will do; help COMMAND says more):\n");
     for command in COMMANDS {
-        text.push_str(&format!("  {:<28} {}\n", command.syntax, command.help));
+        text.push_str(&format!("  {:<34} {}\n", command.syntax, command.help));
     }
     text
 }
 
-const USAGE: &str = "\
-usage: skiff [options] [[user@]host[:port]]
-
+const USAGE: &str = "
 talks to a skiffd server: with a prompt on a terminal, else with the commands
-of -c, -f or standard input, one a line.
+of -c, -f or standard input, one a line; or does one command, whose arguments
+are names as they are, with nothing quoted a second time.
+
+HOST:PATH is [user@]host[:port]:path, with an IPv6 address in brackets. a path
+is one below the home, which an empty one is itself; one that begins with digits
+and a colon is written ./1:2. a host named like a command is written host:port.
 
 options:
   -c COMMANDS           do these, separated by ; or line ends, and leave
@@ -139,7 +188,8 @@ options:
   -u, --user NAME       log in as NAME
   --config FILE         settings, instead of ~/.config/skiff/client.ron
   --password-stdin      the password is the first line of standard input
-  --password-file FILE  the password is the first line of FILE (mode 0600)
+  --password-file FILE  the password is the first line of FILE (mode 0600); so is
+                        that of the file that SKIFF_PASSWORD_FILE names
   --tls on|off          off: for a listener without TLS, on a trusted link
   --trust new           trust the certificate of a server not met before
   --trust FINGERPRINT   trust this certificate (SHA-256, hexadecimal)
@@ -150,7 +200,9 @@ options:
 
 without a prompt, the first command that fails ends all; a - before a command
 lets it fail. nobody can be asked then: interrupted transfers are resumed, and
-a file at the server is replaced only by put -f.
+another file is replaced only by put -f and get -f, in trees (-r) as well; what
+both ends have is left as it is. for the login itself, who sits at the terminal
+is asked though input or output are piped.
 
 exit codes:
 ";
@@ -278,8 +330,40 @@ mod tests {
     }
 
     #[test]
+    fn a_command_may_stand_behind_the_options() {
+        let args = parsed("-q --tls off put -f tom@[::1]:7:dir/ a b").unwrap();
+        let target = args.target.unwrap();
+        assert_eq!(target.user.as_deref(), Some("tom"));
+        assert_eq!(target.server.to_string(), "[::1]:7");
+        assert_eq!(args.argv.unwrap().name, "put");
+        assert_eq!(args.progress, ProgressOption::Quiet);
+        let help = parse(vec!["get".into(), "--help".into()]);
+        assert_eq!(help, Ok(Invocation::Help));
+        for bad in ["-c ls put host: a", "-f x ls host:", "host put a", "ls"] {
+            assert!(matches!(parsed(bad), Err(ProgramError::Usage(_))), "{bad}");
+        }
+    }
+
+    /// What stands behind one of them is no command.
+    #[test]
+    fn the_options_with_a_value_are_those_of_the_help() {
+        let mut valued: Vec<&str> = Vec::new();
+        for line in USAGE.lines().filter(|line| line.starts_with("  -")) {
+            // `  -u, --user NAME       log in as NAME`
+            let (written, _) = line.trim_start().split_once("  ").unwrap();
+            let words: Vec<&str> = written.split([' ', ',']).collect();
+            if words.last().is_some_and(|word| !word.starts_with('-')) {
+                valued.extend(words.iter().filter(|word| word.starts_with('-')));
+            }
+        }
+        valued.dedup();
+        assert_eq!(valued, VALUED_OPTIONS);
+    }
+
+    #[test]
     fn help_names_every_command_and_exit_code() {
         let help = help();
+        assert!(FORMS.iter().all(|form| help.contains(form.syntax)));
         assert!(COMMANDS.iter().all(|command| help.contains(command.syntax)));
         assert!(EXITS.iter().all(|(_, meaning)| help.contains(meaning)));
     }

@@ -6,9 +6,11 @@ use std::path::Path;
 use super::error::ProgramError;
 use crate::commands::dispatch;
 use crate::commands::lexer::{self, OnFailure};
-use crate::net::command_error::CommandError;
+use crate::net::command_error::{CommandError, CommandResult};
 use crate::net::known_hosts::host_and_port;
+use crate::net::link::LinkError;
 use crate::net::session::Session;
+use crate::terminal::input::StandardInput;
 use crate::terminal::output::print_error;
 
 /// The longest line of commands, in bytes; the rest is taken for the next line.
@@ -47,7 +49,12 @@ pub(crate) fn run_stdin(session: &mut Session) -> Result<(), ProgramError> {
         what: "standard input".into(),
         cause,
     };
-    run_lines(session, io::stdin().lock()).map_err(|error| error.map(to_io_error))?
+    let lines = io::BufReader::new(StandardInput::new(&session.interrupt));
+    run_lines(session, lines).map_err(|error| error.map(to_io_error))??;
+    match session.interrupt.is_stopped() {
+        true => Err(ProgramError::Interrupted),
+        false => Ok(()),
+    }
 }
 
 /// The commands could not be read.
@@ -87,30 +94,58 @@ fn run_line(session: &mut Session, line: &str) -> Result<NextStep, ProgramError>
         ProgramError::CommandFailed
     })?;
     for typed in commands {
-        let failure = match dispatch::run(session, &typed) {
-            Ok(()) => continue,
-            Err(failure) => failure,
-        };
-        match failure {
-            CommandError::Quit => return Ok(NextStep::Leave),
-            CommandError::SessionEnded(cause) => {
-                return Err(ProgramError::Connection {
-                    server: host_and_port(&session.server),
-                    cause,
-                });
-            }
-            CommandError::Refused(why) | CommandError::Local(why) => {
-                print_error(why);
-                if typed.on_failure == OnFailure::Stop {
-                    return Err(ProgramError::CommandFailed);
-                }
-            }
-            // Ctrl-C stops the whole batch, also after a `-`.
-            CommandError::Stopped(why) => {
-                print_error(why);
+        let done = dispatch::run(session, &typed);
+        match settle(session, done)? {
+            Settled::Left => return Ok(NextStep::Leave),
+            Settled::Failed if typed.on_failure == OnFailure::Stop => {
                 return Err(ProgramError::CommandFailed);
             }
+            Settled::Done | Settled::Failed => {}
         }
     }
     Ok(NextStep::Continue)
+}
+
+/// What a command came to, as far as the commands behind it are concerned.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Settled {
+    Done,
+    /// Its error was printed.
+    Failed,
+    /// It was `quit`.
+    Left,
+}
+
+/// Prints the error of a command.
+///
+/// # Errors
+///
+/// What ends the program whatever stands behind the command: a lost connection, Ctrl-C.
+pub(super) fn settle(session: &Session, done: CommandResult) -> Result<Settled, ProgramError> {
+    // Ctrl-C stops the whole batch, also behind a `-`, and where the command was done by then.
+    let is_stopped = session.interrupt.is_stopped();
+    match done {
+        Ok(()) if is_stopped => Err(ProgramError::Interrupted),
+        Ok(()) => Ok(Settled::Done),
+        Err(CommandError::Quit) => Ok(Settled::Left),
+        Err(CommandError::SessionEnded(cause @ LinkError::Interrupted)) => {
+            print_error(cause);
+            Err(ProgramError::Interrupted)
+        }
+        Err(CommandError::SessionEnded(cause)) => Err(ProgramError::Connection {
+            server: host_and_port(&session.server),
+            cause,
+        }),
+        Err(CommandError::Refused(why) | CommandError::Local(why)) => {
+            print_error(why);
+            match is_stopped {
+                true => Err(ProgramError::Interrupted),
+                false => Ok(Settled::Failed),
+            }
+        }
+        Err(CommandError::Stopped(why)) => {
+            print_error(why);
+            Err(ProgramError::Interrupted)
+        }
+    }
 }

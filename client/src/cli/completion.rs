@@ -4,11 +4,10 @@ use std::borrow::Cow;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use linefeed::complete::Suffix;
 use linefeed::{Completer, Completion, Prompter, Terminal};
-use skiff_sessions::path::PathArg;
-use skiff_sessions::wire::command::Command;
 use skiff_sessions::wire::reply::Kind;
 
 use crate::commands::lexer;
@@ -16,9 +15,13 @@ use crate::commands::table::COMMANDS;
 use crate::commands::{spec, table};
 use crate::net::listing::is_single_name;
 use crate::net::session::Session;
+use crate::terminal::format::escape_name;
 
 /// More completions than this are not collected: nobody reads such a list.
 const COMPLETIONS_MAX: usize = 10_000;
+
+/// How long a listing for completion may take, before the line is typed on without it.
+const LISTING_TIME: Duration = Duration::from_secs(2);
 
 /// The session, shared between the prompt and the completer that runs while a line is typed.
 pub(crate) type SharedSession = Arc<Mutex<Session>>;
@@ -105,30 +108,23 @@ fn complete_local(word: &str) -> Vec<Completion> {
     sorted(names.collect())
 }
 
-/// Lists the folder of `word` at the server and returns the names that begin with it; `None` when
-/// the server cannot list it.
+/// Returns the names at the server that begin with `word`; `None` when the server does not tell
+/// them in time.
 fn complete_remote(session: &mut Session, word: &str) -> Option<Vec<Completion>> {
     let (folder, start) = split_path(word);
-    let path = if folder.is_empty() {
-        None
-    } else {
-        Some(PathArg::to_send(folder)?)
-    };
-    let mut names = Vec::new();
-    let listed = session.list(folder.as_bytes(), Command::list(path), |name, facts| {
-        if names.len() < COMPLETIONS_MAX && is_single_name(name) {
-            names.extend(new_completion(folder, start, name, facts.kind));
-        }
-    });
-    listed.ok()?;
-    Some(sorted(names))
+    let names = session.names_in(folder.as_bytes(), Instant::now() + LISTING_TIME)?;
+    let begin = names
+        .iter()
+        .filter(|entry| is_single_name(&entry.name))
+        .filter_map(|entry| new_completion(folder, start, &entry.name, entry.kind));
+    Some(sorted(begin.take(COMPLETIONS_MAX).collect()))
 }
 
 /// Returns a completion for `name`, or `None` where it does not begin with `start`, is not UTF-8,
-/// or holds control characters.
+/// or would not be shown as it is.
 fn new_completion(folder: &str, start: &str, name: &[u8], kind: Kind) -> Option<Completion> {
     let name = std::str::from_utf8(name).ok()?;
-    if !name.starts_with(start) || name.chars().any(char::is_control) {
+    if !name.starts_with(start) || escape_name(name.as_bytes()) != name {
         return None;
     }
     Some(Completion {

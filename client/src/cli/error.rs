@@ -26,12 +26,23 @@ pub(crate) enum ProgramError {
     Login(#[from] ScramError),
     #[error(transparent)]
     Certificate(#[from] CertificateError),
+    /// Ctrl-C; what was stopped was told when it stopped.
+    #[error("stopped")]
+    Interrupted,
     /// A command failed in a batch; its message was printed when it failed.
     #[error("a command failed")]
     CommandFailed,
 }
 
 impl ProgramError {
+    /// Returns the message, unless all was told before.
+    pub(crate) fn message(&self) -> Option<String> {
+        match self {
+            Self::CommandFailed | Self::Interrupted => None,
+            told => Some(told.to_string()),
+        }
+    }
+
     /// Returns the exit code for scripts.
     pub(crate) fn exit(&self) -> Exit {
         match self {
@@ -39,6 +50,7 @@ impl ProgramError {
             Self::Connection { .. } => Exit::Connection,
             Self::LoginRefused(_) | Self::Login(_) => Exit::LoginRefused,
             Self::Certificate(_) => Exit::CertificateChanged,
+            Self::Interrupted => Exit::Interrupted,
             Self::CommandFailed => Exit::CommandFailed,
         }
     }

@@ -11,10 +11,12 @@ pub enum Exit {
     Connection,
     LoginRefused,
     CertificateChanged,
+    /// As shells tell of a program that SIGINT ended: 128 and its number.
+    Interrupted = 130,
 }
 
 /// Every exit and its meaning as `--help` prints it, in the order of the codes.
-pub(crate) const EXITS: [(Exit, &str); 6] = [
+pub(crate) const EXITS: [(Exit, &str); 7] = [
     (Exit::Done, "all was done"),
     (Exit::CommandFailed, "a command failed"),
     (Exit::Usage, "the command line or a settings file is wrong"),
@@ -24,6 +26,7 @@ pub(crate) const EXITS: [(Exit, &str); 6] = [
         Exit::CertificateChanged,
         "the server's certificate changed, or is unknown and nobody can be asked",
     ),
+    (Exit::Interrupted, "stopped by Ctrl-C (SIGINT)"),
 ];
 
 impl Exit {
@@ -46,7 +49,7 @@ mod tests {
     #[test]
     fn codes_stand_in_their_order_and_stay_what_they_are() {
         let codes: Vec<u8> = EXITS.iter().map(|(exit, _)| exit.code()).collect();
-        assert_eq!(codes, [0, 1, 2, 3, 4, 5]);
+        assert_eq!(codes, [0, 1, 2, 3, 4, 5, 130]);
         assert_eq!(Exit::LoginRefused.code(), 4);
         assert_eq!(Exit::CertificateChanged.code(), 5);
     }

@@ -1,28 +1,31 @@
 //! Connects to the server, has its certificate trusted, logs in, and returns the session.
 
-use std::io::{self, BufRead, Read};
 use std::time::{Duration, Instant};
 
 use skiff_conf::Tls;
 use skiff_sessions::client::{Credentials, Outcome};
 use skiff_sessions::digest::Algorithm;
 use skiff_sessions::scram::KeyDerivation;
+use skiff_sessions::wire::native::replies::NotAReply;
 use zeroize::Zeroizing;
 
-use super::args::PasswordSource;
 use super::error::ProgramError;
+use super::password;
 use super::settings::Settings;
 use crate::net::command_error::CommandError;
+use crate::net::connection::Connection;
 use crate::net::known_hosts::{
     CertificateError, Fingerprint, HostStatus, KnownHosts, TrustPolicy, host_and_port,
 };
 use crate::net::link::{Link, LinkError};
 use crate::net::login;
+use crate::net::names::NameCache;
+use crate::net::service::Service;
 use crate::net::session::Session;
 use crate::terminal::format::escape_name;
 use crate::terminal::interrupt::Interrupt;
-use crate::terminal::output::{print_error, print_line};
-use crate::terminal::questions::{self, Asker};
+use crate::terminal::output::print_error;
+use crate::terminal::questions::Asker;
 
 /// How many passwords may be typed before the login fails.
 const LOGIN_ATTEMPTS_MAX: usize = 3;
@@ -30,9 +33,6 @@ const LOGIN_ATTEMPTS_MAX: usize = 3;
 /// A server waits 30 s for a login (PROTOCOL.md section 12), but users may think longer about a
 /// fingerprint or a password: after this time the client connects anew before it logs in.
 const RECONNECT_AFTER: Duration = Duration::from_secs(15);
-
-/// The longest password read from standard input, in bytes.
-const PASSWORD_MAX: u64 = 4096;
 
 /// Connects, checks the certificate, logs in, and asks for the working directory. `asker` answers
 /// the questions that come up.
@@ -45,9 +45,9 @@ pub(crate) fn open_session(
         link,
         user,
         accepted: Accepted { digest, derivation },
-    } = log_in(settings, asker)?;
+    } = log_in(settings, asker, &interrupt)?;
     let mut session = Session {
-        link,
+        connection: Connection::over(link),
         interrupt,
         asker: asker.clone(),
         progress_style: settings.progress_style(),
@@ -56,64 +56,115 @@ pub(crate) fn open_session(
         digest,
         derivation,
         cwd: b"/".to_vec(),
+        names: NameCache::default(),
     };
     session.cwd = match session.working_directory() {
         Ok((_, cwd)) => cwd,
         Err(CommandError::SessionEnded(cause)) => return Err(connection_error(settings, cause)),
-        Err(_) => return Err(connection_error(settings, LinkError::NotSkiff)),
+        Err(CommandError::Stopped(_)) => return Err(ProgramError::Interrupted),
+        Err(_) => {
+            return Err(connection_error(
+                settings,
+                LinkError::OtherService(Service::OtherTls),
+            ));
+        }
     };
     Ok(session)
 }
 
-/// Connects to the server and checks its certificate where there is TLS.
-fn connect(settings: &Settings, asker: &Asker) -> Result<Link, ProgramError> {
-    let link = Link::open(&settings.server, settings.tls, settings.timeout)
+/// A link without a login, and what its server's certificate is to this client.
+struct Connected {
+    link: Link,
+    since: Instant,
+    certificate: Certificate,
+}
+
+/// What is known of the certificate of the server that a link leads to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Certificate {
+    /// Nothing has to be remembered of it: it is known, was named, or there is none.
+    Settled,
+    /// It may be used to log in, and is to be remembered once the server has proven itself: until
+    /// then anybody may have made it.
+    New(Fingerprint),
+}
+
+/// Connects to the server and checks its certificate where there is TLS. `accepted` is what was
+/// found by an earlier connection of this login, about which nobody is asked again.
+fn connect(
+    settings: &Settings,
+    asker: &Asker,
+    interrupt: &Interrupt,
+    accepted: Certificate,
+) -> Result<Connected, ProgramError> {
+    let Settings {
+        server,
+        tls,
+        timeout,
+        ..
+    } = settings;
+    let link = Link::open(server, *tls, *timeout, interrupt)
         .map_err(|cause| connection_error(settings, cause))?;
-    match link.fingerprint() {
-        Some(fingerprint) => check_certificate(settings, fingerprint, asker)?,
-        None if settings.tls == Tls::On => {
-            return Err(connection_error(settings, LinkError::NotSkiff));
+    let certificate = match link.fingerprint() {
+        Some(is) if accepted == Certificate::New(is) => accepted,
+        Some(is) => check_certificate(settings, is, asker, interrupt)?,
+        None if *tls == Tls::On => {
+            return Err(connection_error(
+                settings,
+                LinkError::OtherService(Service::OtherPlain),
+            ));
         }
-        None => {}
-    }
-    Ok(link)
+        None => Certificate::Settled,
+    };
+    Ok(Connected {
+        link,
+        since: Instant::now(),
+        certificate,
+    })
 }
 
 fn connection_error(settings: &Settings, cause: LinkError) -> ProgramError {
+    if let LinkError::Interrupted = cause {
+        return ProgramError::Interrupted;
+    }
     let server = host_and_port(&settings.server);
     ProgramError::Connection { server, cause }
 }
 
 /// Accepts certificate `is` if `--trust` or the known hosts file allows it, or the user confirms
-/// it; a new one is then remembered. Runs before any part of the login is sent.
+/// it. Runs before any part of the login is sent.
 fn check_certificate(
     settings: &Settings,
     is: Fingerprint,
     asker: &Asker,
-) -> Result<(), CertificateError> {
+    interrupt: &Interrupt,
+) -> Result<Certificate, ProgramError> {
     let server = host_and_port(&settings.server);
     if let TrustPolicy::Only(wanted) = settings.trust {
         return match wanted == is {
-            true => Ok(()),
-            false => Err(CertificateError::Mismatch { server, is }),
+            true => Ok(Certificate::Settled),
+            false => Err(CertificateError::Mismatch { server, is }.into()),
         };
     }
     let hosts = KnownHosts::at(settings.known_hosts.clone());
     if hosts.look_up(&settings.server, is)? == HostStatus::Known {
-        return Ok(());
+        return Ok(Certificate::Settled);
     }
     if settings.trust == TrustPolicy::Ask {
         if !asker.can_ask() {
-            return Err(CertificateError::Unknown { server, is });
+            return Err(CertificateError::Unknown { server, is }.into());
         }
-        print_line(format_args!(
-            "{server} was not met before. its certificate is\n  {is}"
-        ));
-        if asker.confirm("trust it, and remember it?", false) != Some(true) {
-            return Err(CertificateError::Declined { server });
+        let question = format!(
+            "{server} was not met before. its certificate is\n  {is}\n\
+             trust it, and remember it?"
+        );
+        match asker.confirm(&question, false) {
+            Some(true) => {}
+            None if interrupt.is_stopped() => return Err(ProgramError::Interrupted),
+            Some(false) | None => return Err(CertificateError::Declined { server }.into()),
         }
     }
-    hosts.remember(&settings.server, is)
+    Ok(Certificate::New(is))
 }
 
 /// A link that is logged in.
@@ -131,57 +182,67 @@ struct Accepted {
 }
 
 /// Logs in, up to [`LOGIN_ATTEMPTS_MAX`] times where the password is typed.
-fn log_in(settings: &Settings, asker: &Asker) -> Result<LoggedIn, ProgramError> {
-    let mut connected = Instant::now();
-    let mut link = connect(settings, asker)?;
-    let attempts = if asker.can_ask() {
-        LOGIN_ATTEMPTS_MAX
-    } else {
-        1
-    };
-    let mut refusal = String::new();
-    for _ in 0..attempts {
+fn log_in(
+    settings: &Settings,
+    asker: &Asker,
+    interrupt: &Interrupt,
+) -> Result<LoggedIn, ProgramError> {
+    let mut connected = connect(settings, asker, interrupt, Certificate::Settled)?;
+    let mut refusal = None;
+    let mut hushed = None;
+    for _ in 0..LOGIN_ATTEMPTS_MAX {
         let user = match &settings.user {
             Some(user) => user.clone(),
-            None => ask_user(asker)?,
+            None => {
+                hushed = None;
+                ask_user(asker, interrupt)?
+            }
         };
-        let password = match configured_password(settings)? {
+        let given = password::given(settings, &user, interrupt)?;
+        let is_typed = given.is_none();
+        let password = match given {
             Some(password) => password,
-            None if asker.can_ask() => ask_password()?,
-            None => return Err(ProgramError::Usage(NO_PASSWORD.into())),
+            None => {
+                // The server delays its answer to a wrong password: what is typed meanwhile may be
+                // the next one.
+                hushed = hushed.or_else(|| asker.hush());
+                ask_password(settings, asker, interrupt)?
+            }
         };
-        if connected.elapsed() > RECONNECT_AFTER {
-            connected = Instant::now();
-            link = connect(settings, asker)?;
+        if connected.since.elapsed() > RECONNECT_AFTER {
+            connected = connect(settings, asker, interrupt, connected.certificate)?;
         }
-        match try_login(&mut link, settings, &user, password) {
+        match try_login(&mut connected.link, settings, interrupt, &user, password) {
             Ok(LoginAttempt::Accepted(accepted)) => {
+                if let Certificate::New(is) = connected.certificate {
+                    KnownHosts::at(settings.known_hosts.clone()).remember(&settings.server, is)?;
+                }
+                let link = connected.link;
                 return Ok(LoggedIn {
                     link,
                     user,
                     accepted,
                 });
             }
-            Ok(LoginAttempt::Refused(why)) => refusal = why,
+            Ok(LoginAttempt::Refused(why)) if !is_typed => {
+                return Err(ProgramError::LoginRefused(why));
+            }
+            Ok(LoginAttempt::Refused(why)) => {
+                print_error(&why);
+                refusal = Some(why);
+            }
             // The server closed after it had refused an attempt: that is a refused login.
             Err(ProgramError::Connection {
                 cause: LinkError::Closing(why),
                 ..
-            }) if !refusal.is_empty() => {
+            }) if refusal.is_some() => {
                 return Err(ProgramError::LoginRefused(format!("421 {why}")));
             }
             Err(error) => return Err(error),
         }
-        if settings.has_password() {
-            break;
-        }
-        print_error(&refusal);
     }
-    Err(ProgramError::LoginRefused(refusal))
+    Err(ProgramError::LoginRefused(refusal.unwrap_or_default()))
 }
-
-const NO_PASSWORD: &str = "no password, and nobody to ask; give --password-stdin, --password-file, \
-    or password_file in the settings";
 
 /// How one attempt ended.
 enum LoginAttempt {
@@ -201,6 +262,7 @@ fn choose_digest(server: Option<Algorithm>) -> Algorithm {
 fn try_login(
     link: &mut Link,
     settings: &Settings,
+    interrupt: &Interrupt,
     user: &str,
     password: Zeroizing<String>,
 ) -> Result<LoginAttempt, ProgramError> {
@@ -215,10 +277,8 @@ fn try_login(
         nonce: nonce.iter().map(|byte| format!("{byte:02x}")).collect(),
         binding: link.channel_binding().map_err(connection_error)?,
     };
-    let ended = login::log_in(link, credentials)?.map_err(|cause| match (settings.tls, cause) {
-        (Tls::Off, LinkError::Lost | LinkError::NotAReply(_)) => LinkError::PlaintextRefused,
-        (_, cause) => cause,
-    });
+    let ended = login::log_in(link, interrupt, credentials)?;
+    let ended = ended.map_err(|cause| explain_first_answer(settings.tls, cause));
     match ended.map_err(connection_error)? {
         Outcome::LoggedIn(welcome) => Ok(LoginAttempt::Accepted(Accepted {
             digest: settings
@@ -231,15 +291,29 @@ fn try_login(
             let text = escape_name(refused.text.as_bytes());
             Ok(LoginAttempt::Refused(format!("{} {text}", refused.code)))
         }
-        other => Err(connection_error(LinkError::OutOfOrder(format!(
-            "{other:?}"
-        )))),
+        _ => Err(connection_error(LinkError::NotAReply(NotAReply))),
+    }
+}
+
+/// Says what it means that a server without TLS answers a login so.
+fn explain_first_answer(tls: Tls, cause: LinkError) -> LinkError {
+    match (tls, cause) {
+        (Tls::Off, LinkError::Lost | LinkError::NotAReply(_)) => LinkError::PlaintextRefused,
+        (Tls::Off, LinkError::OutOfOrder(code, text)) => match Service::from_first_code(code) {
+            Some(service) => LinkError::OtherService(service),
+            None => LinkError::OutOfOrder(code, text),
+        },
+        (_, cause) => cause,
     }
 }
 
 /// Asks for the user's name where neither arguments nor settings give one.
-fn ask_user(asker: &Asker) -> Result<String, ProgramError> {
-    match asker.read_line("name: ").map(|line| line.trim().to_owned()) {
+fn ask_user(asker: &Asker, interrupt: &Interrupt) -> Result<String, ProgramError> {
+    let name = asker.read_line("name: ");
+    if interrupt.is_stopped() {
+        return Err(ProgramError::Interrupted);
+    }
+    match name.map(|line| line.trim().to_owned()) {
         Some(name) if !name.is_empty() => Ok(name),
         _ => Err(ProgramError::Usage(
             "no user; write user@host, --user, or user in the settings".into(),
@@ -248,32 +322,23 @@ fn ask_user(asker: &Asker) -> Result<String, ProgramError> {
 }
 
 /// Asks for the password without echo.
-fn ask_password() -> Result<Zeroizing<String>, ProgramError> {
-    questions::read_password("password: ").map_err(|cause| ProgramError::Io {
+fn ask_password(
+    settings: &Settings,
+    asker: &Asker,
+    interrupt: &Interrupt,
+) -> Result<Zeroizing<String>, ProgramError> {
+    if !asker.can_ask() {
+        return Err(ProgramError::Usage(settings.explain_missing_password()));
+    }
+    let typed = asker.read_password("password: ");
+    let typed = typed.map_err(|cause| ProgramError::Io {
         what: "the terminal".into(),
         cause,
-    })
-}
-
-/// Reads the password from standard input or the password file; `None` where it has to be typed.
-fn configured_password(settings: &Settings) -> Result<Option<Zeroizing<String>>, ProgramError> {
-    match &settings.password {
-        PasswordSource::Stdin => read_first_line_of_stdin().map(Some),
-        PasswordSource::Settings | PasswordSource::File(_) => Ok(settings.conf.password()?),
-    }
-}
-
-/// Reads one line of standard input, without its line end.
-fn read_first_line_of_stdin() -> Result<Zeroizing<String>, ProgramError> {
-    let mut line = Zeroizing::new(String::new());
-    let read = io::stdin().lock().take(PASSWORD_MAX).read_line(&mut line);
-    read.map_err(|cause| ProgramError::Io {
-        what: "standard input".into(),
-        cause,
     })?;
-    Ok(Zeroizing::new(
-        line.trim_end_matches(['\r', '\n']).to_owned(),
-    ))
+    typed.ok_or_else(|| match interrupt.is_stopped() {
+        true => ProgramError::Interrupted,
+        false => ProgramError::Usage("no password was typed".into()),
+    })
 }
 
 #[cfg(test)]

@@ -3,10 +3,13 @@
 //! imports from here.
 
 pub(crate) mod args;
+pub(crate) mod argv;
 pub(crate) mod batch;
 mod completion;
 pub(crate) mod error;
 pub(crate) mod exit;
+mod folders;
 pub(crate) mod login;
+mod password;
 pub(crate) mod prompt;
 pub(crate) mod settings;

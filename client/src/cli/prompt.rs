@@ -3,7 +3,7 @@
 use std::fs;
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use linefeed::{DefaultTerminal, Interface, ReadResult, Signal};
@@ -21,8 +21,9 @@ use crate::terminal::output::{print_error, print_line};
 /// Lines of history that are kept.
 const HISTORY_MAX: usize = 1000;
 
-/// Reads and runs commands until the user quits, standard input ends, or the connection is lost.
-pub(crate) fn run(session: Session) -> Result<(), ProgramError> {
+/// Reads and runs commands until the user quits or standard input ends. `history` is the file of
+/// the lines that were typed before.
+pub(crate) fn run(session: Session, history: Option<&Path>) -> Result<(), ProgramError> {
     let session = Arc::new(Mutex::new(session));
     let terminal_error = |cause| ProgramError::Io {
         what: "the terminal".into(),
@@ -32,13 +33,12 @@ pub(crate) fn run(session: Session) -> Result<(), ProgramError> {
     prompt.set_report_signal(Signal::Interrupt, true);
     prompt.set_history_size(HISTORY_MAX);
     prompt.set_completer(Arc::new(CommandCompleter::new(Arc::clone(&session))));
-    let history = history_path();
-    if let Some(path) = &history {
+    if let Some(path) = history {
         // The first start finds no history file.
         let _ = prompt.load_history(path);
     }
     let ended = read_and_run(&prompt, &session);
-    if let Some(path) = &history
+    if let Some(path) = history
         && let Err(error) = save_history(&prompt, path)
     {
         print_error(format_args!("{}: {error}", path.display()));
@@ -73,7 +73,7 @@ fn read_and_run(
                 if !line.trim().is_empty() {
                     prompt.add_history_unique(line.clone());
                 }
-                if run_line(&mut lock(session), &line)? == NextStep::Leave {
+                if run_line(&mut lock(session), &line) == NextStep::Leave {
                     return Ok(());
                 }
             }
@@ -97,36 +97,35 @@ enum NextStep {
 }
 
 /// Runs the commands of one line and prints their errors. A command that fails skips those behind
-/// it on the line, unless a `-` stands before it.
-fn run_line(session: &mut Session, line: &str) -> Result<NextStep, ProgramError> {
+/// it on the line, unless a `-` stands before it; so does Ctrl-C in any case.
+fn run_line(session: &mut Session, line: &str) -> NextStep {
     let commands = match lexer::parse_line(line) {
         Ok(commands) => commands,
         Err(error) => {
             print_error(error);
-            return Ok(NextStep::Continue);
+            return NextStep::Continue;
         }
     };
+    session.interrupt.begin_command();
     for typed in commands {
-        let Err(failure) = dispatch::run(session, &typed) else {
-            continue;
-        };
-        match failure {
-            CommandError::Quit => return Ok(NextStep::Leave),
-            CommandError::SessionEnded(cause) => {
-                return Err(ProgramError::Connection {
-                    server: host_and_port(&session.server),
-                    cause,
-                });
+        let mut skips_others = typed.on_failure == lexer::OnFailure::Stop;
+        match dispatch::run(session, &typed) {
+            Ok(()) => skips_others = false,
+            Err(CommandError::Quit) => return NextStep::Leave,
+            // The program stays: what is on this machine can still be done.
+            Err(CommandError::SessionEnded(cause)) => {
+                let server = host_and_port(&session.server);
+                print_error(format_args!("{server}: {cause}"));
             }
-            CommandError::Refused(why) | CommandError::Local(why) | CommandError::Stopped(why) => {
-                print_error(why);
-            }
+            Err(
+                CommandError::Refused(why) | CommandError::Local(why) | CommandError::Stopped(why),
+            ) => print_error(why),
         }
-        if typed.on_failure == lexer::OnFailure::Stop {
+        if skips_others || session.interrupt.is_stopped() {
             break;
         }
     }
-    Ok(NextStep::Continue)
+    NextStep::Continue
 }
 
 fn lock(session: &SharedSession) -> std::sync::MutexGuard<'_, Session> {
@@ -142,9 +141,4 @@ fn save_history(prompt: &Interface<DefaultTerminal>, path: &Path) -> io::Result<
             .create(folder)?;
     }
     prompt.save_history(path)
-}
-
-/// Returns the path of the history file; `None` without a home directory.
-fn history_path() -> Option<PathBuf> {
-    std::env::home_dir().map(|home| home.join(".local/state/skiff/history"))
 }

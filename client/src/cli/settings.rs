@@ -1,34 +1,55 @@
 //! Merges the command-line arguments with `client.ron` into the settings of this run.
 
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use skiff_conf::{Client, HostPort, Tls};
+use skiff_conf::{Client, HostPort, Tls, UserName};
 use skiff_sessions::digest::Algorithm;
 
 use super::args::{Args, PasswordSource, ProgressOption};
 use super::error::ProgramError;
-use crate::net::known_hosts::TrustPolicy;
+use super::folders::Folders;
+use crate::net::known_hosts::{TrustPolicy, host_and_port};
 use crate::terminal::progress::ProgressStyle;
+
+/// The file of this environment variable has the password of whoever logs in.
+const PASSWORD_FILE_VARIABLE: &str = "SKIFF_PASSWORD_FILE";
 
 /// The settings of this run: how to connect, log in, and show progress.
 pub(crate) struct Settings {
     pub server: HostPort,
     /// `None` where the user has to be asked.
     pub user: Option<String>,
-    pub password: PasswordSource,
+    password: PasswordSource,
+    /// The file of [`PASSWORD_FILE_VARIABLE`].
+    password_file: Option<PathBuf>,
     pub tls: Tls,
     pub trust: TrustPolicy,
     /// The digest of `--digest`; `None` where the cheapest common one is used.
     pub digest: Option<Algorithm>,
     /// The known hosts file.
     pub known_hosts: PathBuf,
+    /// The file of lines that were typed at the prompt; `None` without a home directory.
+    pub history: Option<PathBuf>,
     /// How long the server may take to answer.
     pub timeout: Duration,
     pub progress: ProgressOption,
-    /// The settings file, with the password file of the command line put in.
-    pub conf: Client,
+    /// The settings file.
+    conf: Client,
+}
+
+/// Where a user's password comes from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Password<'a> {
+    /// Nobody knows it but the user.
+    Typed,
+    /// The first line of standard input.
+    Stdin,
+    /// The first line of this file.
+    File(&'a Path),
+    /// The first line that this shell command prints.
+    Command(&'a str),
 }
 
 impl Settings {
@@ -38,27 +59,75 @@ impl Settings {
     ///
     /// [`ProgramError::Settings`] where the file is missing though it was named, or is malformed.
     pub(crate) fn resolve(args: Args) -> Result<Self, ProgramError> {
-        let mut conf = load(args.config)?;
-        if let PasswordSource::File(path) = &args.password {
-            conf.password_file = Some(path.clone());
-        }
+        let folders = Folders::of_this_user();
+        let conf = load(args.config, &folders)?;
         let (named, server) = match args.target {
             Some(target) => (target.user, target.server),
             None => (None, conf.server.clone()),
         };
         let in_file = conf.user.as_ref().map(|user| user.as_str().to_owned());
+        let no_home =
+            || ProgramError::Usage("HOME is not set; name known_hosts in --config".into());
+        let known_hosts = conf.known_hosts.clone().or_else(|| folders.known_hosts());
+        let variable = std::env::var_os(PASSWORD_FILE_VARIABLE);
         Ok(Self {
             server,
             user: args.user.or(named).or(in_file),
             password: args.password,
+            password_file: variable.filter(|file| !file.is_empty()).map(PathBuf::from),
             tls: args.tls.unwrap_or(conf.tls),
             trust: args.trust,
             digest: args.digest,
-            known_hosts: conf.known_hosts.clone(),
+            known_hosts: known_hosts.ok_or_else(no_home)?,
+            history: folders.history(),
             timeout: conf.timeout,
             progress: args.progress,
             conf,
         })
+    }
+
+    /// Returns where the password of `user` comes from. The one in the settings file is that of the
+    /// server and the user that stand there: nobody else gets a proof to guess it from.
+    pub(crate) fn password_of(&self, user: &str) -> Password<'_> {
+        match (&self.password, &self.password_file) {
+            (PasswordSource::Stdin, _) => Password::Stdin,
+            (PasswordSource::File(path), _) => Password::File(path),
+            (PasswordSource::Settings, Some(path)) => Password::File(path),
+            (PasswordSource::Settings, None) if self.has_password_of(user) => self.in_file(),
+            (PasswordSource::Settings, None) => Password::Typed,
+        }
+    }
+
+    /// Says what is missing where nobody can be asked for a password.
+    pub(crate) fn explain_missing_password(&self) -> String {
+        let mut why = String::from(
+            "no password, and nobody to ask; give --password-stdin, --password-file, \
+             SKIFF_PASSWORD_FILE, or password_file or password_command in the settings",
+        );
+        if self.in_file() != Password::Typed {
+            let user = self.conf.user.as_ref().map(UserName::as_str);
+            why.push_str(&format!(
+                " (what is there belongs to {} at {})",
+                user.unwrap_or("whoever logs in"),
+                self.conf.server
+            ));
+        }
+        why
+    }
+
+    /// True where the server and `user` are those of the settings file.
+    fn has_password_of(&self, user: &str) -> bool {
+        let is_there = host_and_port(&self.server) == host_and_port(&self.conf.server);
+        let is_user = |named: &UserName| named.as_str() == user;
+        is_there && self.conf.user.as_ref().is_none_or(is_user)
+    }
+
+    fn in_file(&self) -> Password<'_> {
+        match (&self.conf.password_file, &self.conf.password_command) {
+            (Some(path), _) => Password::File(path),
+            (None, Some(command)) => Password::Command(command),
+            (None, None) => Password::Typed,
+        }
     }
 
     /// How transfers show their progress: a bar only where standard error is a terminal.
@@ -69,25 +138,16 @@ impl Settings {
             ProgressOption::Shown => ProgressStyle::Lines,
         }
     }
-
-    /// True when the password comes from a file or standard input and is not typed.
-    pub(crate) fn has_password(&self) -> bool {
-        self.password == PasswordSource::Stdin || self.conf.password_file.is_some()
-    }
 }
 
-/// Loads the file of `--config`, else `~/.config/skiff/client.ron` if it exists, else defaults.
-fn load(named: Option<PathBuf>) -> Result<Client, ProgramError> {
+/// Loads the file of `--config`, else the user's `client.ron` if it exists, else defaults.
+fn load(named: Option<PathBuf>, folders: &Folders) -> Result<Client, ProgramError> {
     if let Some(path) = named {
         return Ok(Client::load(&path)?);
     }
-    let folder = std::env::home_dir()
-        .unwrap_or_default()
-        .join(".config/skiff");
-    let usual = folder.join("client.ron");
-    match usual.exists() {
-        true => Ok(Client::load(&usual)?),
-        false => Ok(Client::parse("()", &usual)?),
+    match folders.settings() {
+        Some(usual) if usual.exists() => Ok(Client::load(&usual)?),
+        _ => Ok(Client::parse("()", Path::new("client.ron"))?),
     }
 }
 
@@ -124,11 +184,30 @@ mod tests {
     }
 
     #[test]
-    fn a_password_file_of_either_kind_is_a_password() {
-        assert!(!settings("()", "").has_password());
-        assert!(settings("()", "--password-file x").has_password());
-        assert!(settings("()", "--password-stdin").has_password());
-        assert!(settings(r#"(password_file: "x")"#, "").has_password());
+    fn a_password_in_the_settings_belongs_to_its_server_and_user() {
+        let file = r#"(server: "nas", user: "tom", password_command: "pass nas")"#;
+        for (line, user, password) in [
+            ("", "tom", Password::Command("pass nas")),
+            ("NAS:8001", "tom", Password::Command("pass nas")),
+            ("nas", "sam", Password::Typed),
+            ("nas:9000", "tom", Password::Typed),
+            ("evil", "tom", Password::Typed),
+            ("evil --password-stdin", "tom", Password::Stdin),
+            (
+                "evil --password-file x",
+                "sam",
+                Password::File(Path::new("x")),
+            ),
+        ] {
+            assert_eq!(settings(file, line).password_of(user), password, "{line}");
+        }
+        let of_anybody = settings(r#"(server: "nas", password_file: "/pw")"#, "");
+        assert_eq!(
+            of_anybody.password_of("sam"),
+            Password::File(Path::new("/pw"))
+        );
+        let told = settings(file, "evil").explain_missing_password();
+        assert!(told.ends_with("(what is there belongs to tom at nas:8001)"));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use skiff_sessions::scram::{Binding, KeyDerivation, Verifier, prove_change};
 use skiff_sessions::wire::command::{Command, NewVerifier, PasswordChange};
+use skiff_sessions::wire::native::replies::PeerText;
 use skiff_sessions::wire::reply::{OfLimit, ShownLimit, UNLIMITED, Usage};
 
 use super::spec::ParsedArgs;
@@ -10,7 +11,6 @@ use crate::net::login::random_bytes;
 use crate::net::session::Session;
 use crate::terminal::format::{escape_name, format_reply, format_size};
 use crate::terminal::output::print_line;
-use crate::terminal::questions;
 
 /// PBKDF2 iterations for a new password, as many as the server uses by default.
 const PBKDF2_ITERATIONS: u32 = 600_000;
@@ -18,10 +18,10 @@ const PBKDF2_ITERATIONS: u32 = 600_000;
 /// `status`: prints user, server, directory, quota, and versions.
 pub(crate) fn status(session: &mut Session, _: &ParsedArgs) -> CommandResult {
     let status = session.request_ok(b"", Command::Status)?;
-    let user = status.user.as_deref().unwrap_or(&session.user);
+    let user = status.user.as_ref().map(PeerText::as_bytes);
     print_line(format_args!(
         "211 user       {}",
-        escape_name(user.as_bytes())
+        escape_name(user.unwrap_or(session.user.as_bytes()))
     ));
     print_line(format_args!(
         "    server     {}:{}",
@@ -32,10 +32,10 @@ pub(crate) fn status(session: &mut Session, _: &ParsedArgs) -> CommandResult {
     if let Some(usage) = status.usage {
         print_usage(&usage, "    ");
     }
-    let server = status.server.as_deref().unwrap_or("unknown");
+    let server = status.server.as_ref().map(PeerText::as_bytes);
     print_line(format_args!(
         "    versions   server {}, client {}",
-        escape_name(server.as_bytes()),
+        escape_name(server.unwrap_or(b"unknown")),
         VERSION
     ));
     Ok(())
@@ -68,12 +68,16 @@ pub(crate) fn passwd(session: &mut Session, _: &ParsedArgs) -> CommandResult {
     if !session.asker.can_ask() {
         return Err(refused("passwords are typed at a terminal"));
     }
-    let binding = session.link.channel_binding()?;
+    let binding = session.connection.channel_binding()?;
     if binding == Binding::None {
         return Err(refused("a password is changed only over TLS"));
     }
+    let asker = session.asker.clone();
     let read = |prompt: &str| {
-        questions::read_password(prompt).map_err(|error| CommandError::refused("passwd", error))
+        asker
+            .read_password(prompt)
+            .map_err(|error| CommandError::refused("passwd", error))?
+            .ok_or_else(|| CommandError::Stopped("passwd: stopped; nothing was changed".into()))
     };
     let old = read("old password: ")?;
     let password = read("new password: ")?;

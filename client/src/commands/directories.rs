@@ -1,14 +1,14 @@
-//! Implements the commands on names at the server: cd, ls, pwd, rename, delete, mkdir.
+//! Implements the commands on names at the server: cd, ls, pwd, rename, delete, rmdir, mkdir.
 
 use skiff_sessions::client::Dialogue;
 use skiff_sessions::path::PathArg;
 use skiff_sessions::wire::command::Command;
 use skiff_sessions::wire::native::replies::ReplyLine;
-use skiff_sessions::wire::reply::Facts;
+use skiff_sessions::wire::reply::{Facts, Kind};
 
 use super::lexer::Word;
 use super::spec::ParsedArgs;
-use super::targets::remote_path;
+use super::targets::{remote_kind, remote_path};
 use crate::net::command_error::{CommandError, CommandResult};
 use crate::net::session::{NoFile, Session, absolute_path, expect_reply};
 use crate::terminal::format::{escape_name, format_entry, format_reply};
@@ -17,6 +17,9 @@ use crate::terminal::progress::Progress;
 
 /// A listing of up to this many entries is printed sorted, a longer one as it arrives.
 const SORTED_MAX: usize = 10_000;
+
+/// The same for one whose names take more bytes than this.
+const SORTED_BYTES_MAX: usize = 4 << 20;
 
 /// `cd`: changes the working directory at the server, to the home without an argument.
 pub(crate) fn cd(session: &mut Session, args: &ParsedArgs) -> CommandResult {
@@ -84,6 +87,20 @@ pub(crate) fn delete(session: &mut Session, args: &ParsedArgs) -> CommandResult 
     request_for_each(session, args, Command::Delete)
 }
 
+/// `rmdir`: removes an empty directory at the server. The protocol has one command for files and
+/// directories, so what has the name is asked first.
+pub(crate) fn rmdir(session: &mut Session, args: &ParsedArgs) -> CommandResult {
+    for word in &args.words {
+        if remote_kind(session, word)? != Some(Kind::Directory) {
+            return Err(CommandError::refused(
+                escape_name(word.as_bytes()),
+                "no directory; delete is for files",
+            ));
+        }
+    }
+    request_for_each(session, args, Command::Delete)
+}
+
 /// `mkdir`: makes a directory at the server.
 pub(crate) fn mkdir(session: &mut Session, args: &ParsedArgs) -> CommandResult {
     request_for_each(session, args, Command::MakeDirectory)
@@ -112,6 +129,8 @@ fn print_reply(answered: &ReplyLine) -> CommandResult {
 #[derive(Default)]
 struct SortedListing {
     kept: Vec<(Vec<u8>, Facts)>,
+    /// Bytes of the names that are kept.
+    kept_bytes: usize,
     mode: PrintMode,
 }
 
@@ -129,7 +148,8 @@ impl SortedListing {
             return print_line(format_entry(name, facts));
         }
         self.kept.push((name.to_vec(), *facts));
-        if self.kept.len() > SORTED_MAX {
+        self.kept_bytes += name.len();
+        if self.kept.len() > SORTED_MAX || self.kept_bytes > SORTED_BYTES_MAX {
             self.mode = PrintMode::AsReceived;
             self.flush();
         }

@@ -2,6 +2,7 @@
 
 use super::lexer::{CommandKind, TypedCommand, Word};
 use super::local;
+use super::spec::ParsedArgs;
 use super::table::{self, LookupError};
 use crate::net::command_error::{CommandError, CommandResult};
 use crate::net::session::Session;
@@ -13,10 +14,22 @@ pub(crate) fn run(session: &mut Session, typed: &TypedCommand) -> CommandResult 
         CommandKind::LocalShell(line) => local::run_local_shell(line),
         CommandKind::Named(words) => run_named(session, words),
     };
+    finish(session, done)
+}
+
+/// Runs the command `name` with arguments that were separated already.
+pub(crate) fn run_args(session: &mut Session, name: &str, args: &ParsedArgs) -> CommandResult {
+    let done = match table::find(name) {
+        Ok(command) => (command.run)(session, args),
+        Err(error) => Err(lookup_error(name, error)),
+    };
+    finish(session, done)
+}
+
+/// Leaves the session ready for the next command.
+fn finish(session: &mut Session, done: CommandResult) -> CommandResult {
     // Some commands end with a line that gets no answer: send it now.
-    session.link.flush(&session.interrupt)?;
-    // A Ctrl-C that came too late for this command must not stop the next one.
-    session.interrupt.take();
+    session.connection.flush(&session.interrupt)?;
     done
 }
 

@@ -1,56 +1,79 @@
 //! Implements the commands on files: get, put, hash, stages.
 
-use skiff_sessions::client::CommandTiming;
+use std::path::PathBuf;
+
+use skiff_sessions::client::{CommandTiming, LocalCopy};
 use skiff_sessions::digest::Algorithm;
 use skiff_sessions::wire::command::{Command, Replace, Turn};
+use skiff_sessions::wire::reply::Kind;
 
+use super::lexer::Word;
 use super::spec::ParsedArgs;
-use super::targets::{local_target, remote_path, remote_target};
+use super::targets::{local_target, remote_kind, remote_path, remote_target};
 use super::trees;
 use crate::net::command_error::{CommandError, CommandResult};
 use crate::net::session::Session;
-use crate::terminal::format::{escape_name, format_reply, format_time};
-use crate::terminal::output::print_line;
-use crate::transfer::download::find_local_copy;
+use crate::terminal::format::{escape_name, escape_path, format_reply, format_time};
+use crate::terminal::output::{print_error, print_line};
+use crate::transfer::destination::{Destination, StreamTarget};
 use crate::transfer::file::{FileDownload, FileUpload, download_file, upload_file};
 use crate::transfer::local_file::SyncPolicy;
-use crate::transfer::policy::{Overwrite, Resume, UploadPolicy};
+use crate::transfer::policy::{Overwrite, Resume, TransferPolicy};
 
 /// `get`: downloads a file, or with `-r` a directory.
 pub(crate) fn get(session: &mut Session, args: &ParsedArgs) -> CommandResult {
-    if args.has_option('r') {
+    let from = &args.words[0];
+    if args.has_option('r') && remote_kind(session, from)? == Some(Kind::Directory) {
         return trees::get(session, args);
     }
-    let from = &args.words[0];
-    let to = local_target(from, args.words.get(1))?;
+    let (to, destination) = destination(from, args.words.get(1))?;
+    let is_stdout = matches!(destination, Destination::Stream(StreamTarget::Stdout));
     let order = FileDownload {
         path: remote_path(from)?,
-        local: find_local_copy(&to),
+        local: match &destination {
+            Destination::File(target) => target.local_copy(),
+            Destination::Stream(_) => LocalCopy::default(),
+        },
         to,
+        destination,
         turn: Turn::Negotiate,
         command: CommandTiming::Now,
-        resume: resume(args),
+        policy: policy(args),
         sync: SyncPolicy::EachFile,
         style: session.progress_style,
     };
-    download_file(session, order).map(|outcome| print_line(outcome.line))
+    let line = download_file(session, order)?.into_line()?;
+    match is_stdout {
+        // The bytes alone are on standard output.
+        true => print_error(line),
+        false => print_line(line),
+    }
+    Ok(())
+}
+
+/// Returns the local end of a download, by name and by what that leads to. `-` is standard output.
+fn destination(from: &Word, to: Option<&Word>) -> Result<(PathBuf, Destination), CommandError> {
+    if to.is_some_and(|to| to.as_bytes() == b"-") {
+        let stdout = Destination::Stream(StreamTarget::Stdout);
+        return Ok((PathBuf::from("standard output"), stdout));
+    }
+    let to = local_target(from, to)?;
+    let found = Destination::find(&to);
+    let found = found.map_err(|error| CommandError::refused(escape_path(&to), error))?;
+    Ok((to, found))
 }
 
 /// `put`: uploads a file, or with `-r` a directory.
 pub(crate) fn put(session: &mut Session, args: &ParsedArgs) -> CommandResult {
-    if args.has_option('r') {
+    if args.has_option('r') && args.words[0].as_local_path().is_dir() {
         return trees::put(session, args);
     }
     let from = args.words[0].as_local_path();
     let to = remote_target(from, args.words.get(1))?;
-    let replace = if args.has_option('f') {
-        Replace::Yes
-    } else {
-        Replace::Never
-    };
-    let policy = UploadPolicy {
-        resume: resume(args),
-        overwrite: Overwrite::Ask,
+    let policy = policy(args);
+    let replace = match policy.overwrite {
+        Overwrite::Always => Replace::Yes,
+        Overwrite::Ask | Overwrite::Never => Replace::Never,
     };
     let style = session.progress_style;
     let order = FileUpload {
@@ -61,7 +84,8 @@ pub(crate) fn put(session: &mut Session, args: &ParsedArgs) -> CommandResult {
         turn: Turn::Negotiate,
         style,
     };
-    upload_file(session, order).map(|outcome| print_line(outcome.line))
+    print_line(upload_file(session, order)?.into_line()?);
+    Ok(())
 }
 
 /// `hash`: prints the digest of a file at the server, MD5 or with `-s` SHA-256.
@@ -114,11 +138,16 @@ pub(crate) fn stages(session: &mut Session, args: &ParsedArgs) -> CommandResult 
     }
 }
 
-/// Returns `Always` with `-c`, else `Ask`.
-pub(crate) fn resume(args: &ParsedArgs) -> Resume {
-    if args.has_option('c') {
-        Resume::Always
-    } else {
-        Resume::Ask
+/// Returns what the options allow: `-c` to resume, `-f` to replace.
+fn policy(args: &ParsedArgs) -> TransferPolicy {
+    TransferPolicy {
+        resume: match args.has_option('c') {
+            true => Resume::Always,
+            false => Resume::Ask,
+        },
+        overwrite: match args.has_option('f') {
+            true => Overwrite::Always,
+            false => Overwrite::Ask,
+        },
     }
 }

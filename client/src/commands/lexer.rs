@@ -69,6 +69,18 @@ impl Word {
     }
 }
 
+impl From<&OsStr> for Word {
+    fn from(text: &OsStr) -> Self {
+        Self(text.as_bytes().to_vec())
+    }
+}
+
+impl From<Vec<u8>> for Word {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self(bytes)
+    }
+}
+
 impl From<&str> for Word {
     fn from(text: &str) -> Self {
         Self(text.as_bytes().to_vec())
@@ -146,8 +158,7 @@ impl Lexer<'_> {
                 '\'' => self.read_single_quoted(word.get_or_insert_default())?,
                 '"' => self.read_double_quoted(word.get_or_insert_default())?,
                 '\\' => {
-                    let next = self.chars.next().ok_or(LexError::TrailingBackslash)?;
-                    push_char(word.get_or_insert_default(), next);
+                    self.read_escape(word.get_or_insert_default(), LexError::TrailingBackslash)?;
                 }
                 c => push_char(word.get_or_insert_default(), c),
             }
@@ -166,20 +177,26 @@ impl Lexer<'_> {
         }
     }
 
-    /// Reads up to the closing `"`. `\xHH` is a byte, the only way to type a name that is not
-    /// UTF-8.
+    /// Reads up to the closing `"`.
     fn read_double_quoted(&mut self, word: &mut Vec<u8>) -> Result<(), LexError> {
         let unclosed = LexError::Unclosed('"');
         loop {
             match self.chars.next().ok_or(unclosed)? {
                 '"' => return Ok(()),
-                '\\' => match self.chars.next().ok_or(unclosed)? {
-                    'x' => word.push(self.read_hex_byte()?),
-                    c => push_char(word, c),
-                },
+                '\\' => self.read_escape(word, unclosed)?,
                 c => push_char(word, c),
             }
         }
+    }
+
+    /// Reads what follows a backslash: `xHH` is a byte, as listings show one that cannot be
+    /// printed, and any other character is itself.
+    fn read_escape(&mut self, word: &mut Vec<u8>, at_end: LexError) -> Result<(), LexError> {
+        match self.chars.next().ok_or(at_end)? {
+            'x' => word.push(self.read_hex_byte()?),
+            c => push_char(word, c),
+        }
+        Ok(())
     }
 
     /// Reads the two digits after `\x`.
@@ -202,6 +219,7 @@ fn push_char(word: &mut Vec<u8>, c: char) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::terminal::format::escape_name;
 
     fn words(line: &str) -> Vec<Vec<String>> {
         let commands = parse_line(line)
@@ -270,6 +288,49 @@ mod tests {
                 words(&format!("get {}", escape_word(name))),
                 [["get", name]]
             );
+        }
+    }
+
+    /// What a listing shows is the name where blanks, quotes and `;` are quoted as always.
+    #[test]
+    fn what_is_shown_is_read_as_the_name() {
+        let typed = |line: &str| match &parse_line(line).unwrap()[..] {
+            [
+                TypedCommand {
+                    kind: CommandKind::Named(words),
+                    ..
+                },
+            ] if words.len() == 2 => words[1].clone(),
+            other => panic!("{line}: {other:?}"),
+        };
+        let mut names: Vec<Vec<u8>> = Vec::new();
+        for byte in 1..=u8::MAX {
+            names.push(vec![byte]);
+            names.push(vec![b'a', byte, b'4', b'1']);
+            names.push(vec![b'\\', byte, b'\\']);
+        }
+        for text in [
+            "\\x41",
+            "\\\\x1b",
+            "年\u{202e}度",
+            "\u{85}",
+            "it's \"q\"; x",
+        ] {
+            names.push(text.into());
+        }
+        for name in names {
+            let shown = escape_name(&name);
+            let mut quoted = String::new();
+            for c in shown.chars() {
+                if " \t;\"'".contains(c) {
+                    quoted.push('\\');
+                }
+                quoted.push(c);
+            }
+            assert_eq!(typed(&format!("get {quoted}")).as_bytes(), name, "{quoted}");
+            let quoted = shown.replace('"', "\\\"");
+            let line = format!("get \"{quoted}\"");
+            assert_eq!(typed(&line).as_bytes(), name, "{line}");
         }
     }
 

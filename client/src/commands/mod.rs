@@ -9,5 +9,5 @@ pub(crate) mod lexer;
 mod local;
 pub(crate) mod spec;
 pub(crate) mod table;
-mod targets;
+pub(crate) mod targets;
 mod trees;

@@ -11,6 +11,8 @@ pub(crate) struct CommandSpec {
     /// The usage that help and error messages print.
     pub syntax: &'static str,
     pub help: &'static str,
+    /// The lines that the help on this command alone adds; may be empty.
+    pub details: &'static str,
     /// What each argument names, for completion; the last one goes for all that follow.
     pub arguments: &'static [ArgumentKind],
     /// The fewest and the most arguments, without options.
@@ -59,6 +61,19 @@ impl CommandSpec {
     /// Separates options from arguments and checks both; `Err` is the message. `--` ends the
     /// options.
     pub(crate) fn parse_args(&self, words: &[Word]) -> Result<ParsedArgs, String> {
+        let args = self.split_options(words).map_err(|odd| {
+            let syntax = self.syntax;
+            format!("{odd}; write it so: {syntax} (-- ends the options)")
+        })?;
+        let (fewest, most) = self.count;
+        match (fewest..=most).contains(&args.words.len()) {
+            true => Ok(args),
+            false => Err(format!("write it so: {}", self.syntax)),
+        }
+    }
+
+    /// Separates options from arguments of any number; `Err` names an unknown option.
+    pub(crate) fn split_options(&self, words: &[Word]) -> Result<ParsedArgs, String> {
         let mut args = ParsedArgs::default();
         let mut options = true;
         for word in words {
@@ -70,22 +85,15 @@ impl CommandSpec {
                 _ => args.words.push(word.clone()),
             }
         }
-        let (fewest, most) = self.count;
-        match (fewest..=most).contains(&args.words.len()) {
-            true => Ok(args),
-            false => Err(format!("write it so: {}", self.syntax)),
-        }
+        Ok(args)
     }
 
     /// Adds the letters of one option word.
     fn parse_options(&self, letters: &[u8], args: &mut ParsedArgs) -> Result<(), String> {
         for &letter in letters {
             if !self.options.as_bytes().contains(&letter) {
-                let odd = String::from_utf8_lossy(letters).into_owned();
-                return Err(format!(
-                    "-{odd}: no such option; write it so: {} (-- ends the options)",
-                    self.syntax
-                ));
+                let odd = String::from_utf8_lossy(letters);
+                return Err(format!("-{odd}: no such option"));
             }
             args.options.push(letter as char);
         }

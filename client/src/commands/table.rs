@@ -10,27 +10,52 @@ use crate::terminal::output::print_line;
 /// Every command, in the order of `help`.
 #[rustfmt::skip]
 pub(crate) const COMMANDS: &[CommandSpec] = &[
-    CommandSpec { name: "cd", aliases: &[], syntax: "cd [DIR]", help: "change the server's directory; without DIR to the home", arguments: &[Remote], count: (0, 1), options: "", run: directories::cd },
-    CommandSpec { name: "ls", aliases: &["dir", "list"], syntax: "ls [PATH]", help: "list the server's directory; times are UTC", arguments: &[Remote], count: (0, 1), options: "l", run: directories::ls },
-    CommandSpec { name: "pwd", aliases: &[], syntax: "pwd", help: "say the server's directory", arguments: &[], count: (0, 0), options: "", run: directories::pwd },
-    CommandSpec { name: "get", aliases: &["download"], syntax: "get [-c] [-r] REMOTE [LOCAL]", help: "download a file; -c resumes without asking, -r a whole directory (links to directories are not followed)", arguments: &[Remote, Local], count: (1, 2), options: "cr", run: files::get },
-    CommandSpec { name: "put", aliases: &["upload"], syntax: "put [-c] [-f] [-r] LOCAL [REMOTE]", help: "upload a file; -c resumes and -f replaces without asking, -r a whole directory (links to directories are not followed)", arguments: &[Local, Remote], count: (1, 2), options: "cfr", run: files::put },
-    CommandSpec { name: "lcd", aliases: &[], syntax: "lcd [DIR]", help: "change the local directory; without DIR to your home", arguments: &[Local], count: (0, 1), options: "", run: local::lcd },
-    CommandSpec { name: "lpwd", aliases: &[], syntax: "lpwd", help: "say the local directory", arguments: &[], count: (0, 0), options: "", run: local::lpwd },
-    CommandSpec { name: "ldir", aliases: &["lls"], syntax: "ldir [PATH]", help: "list the local directory; times are UTC", arguments: &[Local], count: (0, 1), options: "", run: local::ldir },
-    CommandSpec { name: "rename", aliases: &["mv"], syntax: "rename FROM TO", help: "rename a file or directory at the server", arguments: &[Remote], count: (2, 2), options: "", run: directories::rename },
-    CommandSpec { name: "delete", aliases: &["rm", "rmdir"], syntax: "delete PATH", help: "delete a file or an empty directory at the server", arguments: &[Remote], count: (1, 1), options: "", run: directories::delete },
-    CommandSpec { name: "mkdir", aliases: &["md"], syntax: "mkdir DIR", help: "make a directory at the server", arguments: &[Remote], count: (1, 1), options: "", run: directories::mkdir },
-    CommandSpec { name: "!", aliases: &[], syntax: "!COMMAND", help: "do the rest of the line in the local shell", arguments: &[Local], count: (0, 0), options: "", run: local::local_shell },
-    CommandSpec { name: "system", aliases: &[], syntax: "system", help: "say the server's platform", arguments: &[], count: (0, 0), options: "", run: account::system },
-    CommandSpec { name: "status", aliases: &[], syntax: "status", help: "say user, directory, quota, what is used, and versions", arguments: &[], count: (0, 0), options: "", run: account::status },
-    CommandSpec { name: "df", aliases: &["quota"], syntax: "df", help: "say the quota and what is used of it", arguments: &[], count: (0, 0), options: "", run: account::df },
-    CommandSpec { name: "hash", aliases: &["md5", "checksum"], syntax: "hash [-s] PATH", help: "say the MD5 of a file at the server; -s the SHA-256", arguments: &[Remote], count: (1, 1), options: "s", run: files::hash },
-    CommandSpec { name: "stages", aliases: &[], syntax: "stages [-d PATH]", help: "list unfinished uploads; -d drops one", arguments: &[Remote], count: (0, 1), options: "d", run: files::stages },
-    CommandSpec { name: "passwd", aliases: &["password"], syntax: "passwd", help: "change your password; the old one is asked for too", arguments: &[], count: (0, 0), options: "", run: account::passwd },
-    CommandSpec { name: "help", aliases: &["?"], syntax: "help [COMMAND]", help: "say what there is", arguments: &[Command], count: (0, 1), options: "", run: help },
-    CommandSpec { name: "quit", aliases: &["bye", "exit"], syntax: "quit", help: "leave (so do bye and exit)", arguments: &[], count: (0, 0), options: "", run: account::quit },
+    CommandSpec { name: "cd", aliases: &[], syntax: "cd [DIR]", help: "change the server's directory; without DIR to the home", details: "", arguments: &[Remote], count: (0, 1), options: "", run: directories::cd },
+    CommandSpec { name: "ls", aliases: &["dir", "list"], syntax: "ls [PATH]", help: "list the server's directory; times are UTC", details: "", arguments: &[Remote], count: (0, 1), options: "l", run: directories::ls },
+    CommandSpec { name: "pwd", aliases: &[], syntax: "pwd", help: "say the server's directory", details: "", arguments: &[], count: (0, 0), options: "", run: directories::pwd },
+    CommandSpec { name: "get", aliases: &["download"], syntax: "get [-c] [-f] [-r] REMOTE [LOCAL]", help: "download a file, or with -r a directory", details: GET, arguments: &[Remote, Local], count: (1, 2), options: "cfr", run: files::get },
+    CommandSpec { name: "put", aliases: &["upload"], syntax: "put [-c] [-f] [-r] LOCAL [REMOTE]", help: "upload a file, or with -r a directory", details: PUT, arguments: &[Local, Remote], count: (1, 2), options: "cfr", run: files::put },
+    CommandSpec { name: "lcd", aliases: &[], syntax: "lcd [DIR]", help: "change the local directory; without DIR to your home", details: "", arguments: &[Local], count: (0, 1), options: "", run: local::lcd },
+    CommandSpec { name: "lpwd", aliases: &[], syntax: "lpwd", help: "say the local directory", details: "", arguments: &[], count: (0, 0), options: "", run: local::lpwd },
+    CommandSpec { name: "ldir", aliases: &["lls"], syntax: "ldir [PATH]", help: "list the local directory; times are UTC", details: "", arguments: &[Local], count: (0, 1), options: "", run: local::ldir },
+    CommandSpec { name: "rename", aliases: &["mv"], syntax: "rename FROM TO", help: "rename a file or directory at the server", details: "", arguments: &[Remote], count: (2, 2), options: "", run: directories::rename },
+    CommandSpec { name: "delete", aliases: &["rm"], syntax: "delete PATH", help: "delete a file or an empty directory at the server", details: "", arguments: &[Remote], count: (1, 1), options: "", run: directories::delete },
+    CommandSpec { name: "rmdir", aliases: &["rd"], syntax: "rmdir DIR", help: "remove an empty directory at the server", details: "", arguments: &[Remote], count: (1, 1), options: "", run: directories::rmdir },
+    CommandSpec { name: "mkdir", aliases: &["md"], syntax: "mkdir DIR", help: "make a directory at the server", details: "", arguments: &[Remote], count: (1, 1), options: "", run: directories::mkdir },
+    CommandSpec { name: "!", aliases: &[], syntax: "!COMMAND", help: "do the rest of the line in the local shell", details: "", arguments: &[Local], count: (0, 0), options: "", run: local::local_shell },
+    CommandSpec { name: "system", aliases: &[], syntax: "system", help: "say the server's platform", details: "", arguments: &[], count: (0, 0), options: "", run: account::system },
+    CommandSpec { name: "status", aliases: &[], syntax: "status", help: "say user, directory, quota, what is used, and versions", details: "", arguments: &[], count: (0, 0), options: "", run: account::status },
+    CommandSpec { name: "df", aliases: &["quota"], syntax: "df", help: "say the quota and what is used of it", details: "", arguments: &[], count: (0, 0), options: "", run: account::df },
+    CommandSpec { name: "hash", aliases: &["md5", "checksum"], syntax: "hash [-s] PATH", help: "say the MD5 of a file at the server; -s the SHA-256", details: "", arguments: &[Remote], count: (1, 1), options: "s", run: files::hash },
+    CommandSpec { name: "stages", aliases: &[], syntax: "stages [-d PATH]", help: "list unfinished uploads; -d drops one", details: "", arguments: &[Remote], count: (0, 1), options: "d", run: files::stages },
+    CommandSpec { name: "passwd", aliases: &["password"], syntax: "passwd", help: "change your password; the old one is asked for too", details: "", arguments: &[], count: (0, 0), options: "", run: account::passwd },
+    CommandSpec { name: "help", aliases: &["?"], syntax: "help [COMMAND]", help: "say what there is", details: "", arguments: &[Command], count: (0, 1), options: "", run: help },
+    CommandSpec { name: "quit", aliases: &["bye", "exit"], syntax: "quit", help: "leave (so do bye and exit)", details: "", arguments: &[], count: (0, 0), options: "", run: account::quit },
 ];
+
+/// What `help get` says.
+const GET: &str = "\
+-c goes on with an interrupted download without asking.
+-f replaces another file without asking.
+LOCAL is a name, a directory, a device, a FIFO, or - for standard output. a file
+that is replaced leaves its permissions behind, and a link stays a link.
+a file here of the same size and time, or of the same digest, is not fetched
+again. another one is replaced if you say so, in a script only with -f.
+-r: files of the same size and digest are left, others are named, and replaced
+only with -f; without it the command fails. nobody is asked. links to directories
+are not followed.
+";
+
+/// What `help put` says.
+const PUT: &str = "\
+-c goes on with an interrupted upload without asking.
+-f replaces another file without asking.
+a file there of the same size and digest is not sent again. another one is
+replaced if you say so, in a script only with -f.
+-r: files of the same size and digest are left, others are named, and replaced
+only with -f; without it the command fails. nobody is asked. links to directories
+are not followed.
+";
 
 /// Why a word names no command.
 #[derive(PartialEq, Eq, Debug)]
@@ -70,6 +95,9 @@ fn help(_: &mut Session, args: &ParsedArgs) -> CommandResult {
     let command = find(&word.to_text())
         .map_err(|_| CommandError::refused(word.to_text(), "no such command, or several"))?;
     print_line(format_args!("{}\n  {}", command.syntax, command.help));
+    for line in command.details.lines() {
+        print_line(format_args!("  {line}"));
+    }
     if !command.aliases.is_empty() {
         print_line(format_args!("  also: {}", command.aliases.join(" ")));
     }

@@ -1,15 +1,18 @@
-//! Works out from the typed words which path a file or a tree is transferred to.
+//! Works out from the typed words which path a file or a tree is transferred from and to.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use skiff_sessions::path::PathArg;
+use skiff_sessions::wire::command::Command;
+use skiff_sessions::wire::reply::Kind;
 
 use super::lexer::Word;
 use crate::net::command_error::CommandError;
 use crate::net::listing::is_single_name;
-use crate::terminal::format::escape_name;
+use crate::net::session::Session;
+use crate::terminal::format::{escape_name, escape_path};
 use crate::transfer::tree::join_remote;
 
 /// Returns a word as a path at the server.
@@ -23,6 +26,20 @@ pub(crate) fn remote_path(word: &Word) -> Result<PathArg, CommandError> {
             "a path at the server has 1 to 4095 bytes and no NUL, CR or LF".into(),
         )
     })
+}
+
+/// Asks what a path at the server leads to.
+///
+/// # Errors
+///
+/// `Refused` where nothing is there.
+pub(crate) fn remote_kind(
+    session: &mut Session,
+    word: &Word,
+) -> Result<Option<Kind>, CommandError> {
+    let command = Command::Facts(remote_path(word)?);
+    let found = session.request_ok(word.as_bytes(), command)?;
+    Ok(found.facts.map(|facts| facts.kind))
 }
 
 /// Returns where a download goes: `to`, or the last component of `from` inside `to` if that is a
@@ -46,14 +63,14 @@ pub(crate) fn local_target(from: &Word, to: Option<&Word>) -> Result<PathBuf, Co
 /// with `/`, or in the working directory without `to`.
 pub(crate) fn remote_target(from: &Path, to: Option<&Word>) -> Result<PathArg, CommandError> {
     let name = last_name(from.as_os_str().as_bytes());
-    let name = || name.ok_or_else(|| CommandError::refused(from.display(), "names no file"));
+    let name = || name.ok_or_else(|| CommandError::refused(escape_path(from), "names no file"));
     let path = match to {
         None => name()?.to_vec(),
         Some(to) if to.as_bytes().ends_with(b"/") => [to.as_bytes(), name()?].concat(),
         Some(to) => to.as_bytes().to_vec(),
     };
     PathArg::to_send(path).ok_or_else(|| {
-        CommandError::refused(from.display(), "its name cannot be sent; name another")
+        CommandError::refused(escape_path(from), "its name cannot be sent; name another")
     })
 }
 

@@ -20,7 +20,7 @@ pub(crate) enum CommandError {
     Stopped(String),
     /// The user quits: not an error, but no command follows.
     Quit,
-    /// The connection cannot be used any more, which ends the session.
+    /// The connection cannot be used any more, by this command and those that follow.
     SessionEnded(LinkError),
 }
 

@@ -1,68 +1,46 @@
 //! Runs one dialogue over a link: carries out its effects (lines, transfers, questions) and feeds
-//! back what happened.
+//! back what happened. One that was stopped and takes its time can be left, and finished later.
 
 use std::collections::VecDeque;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
-use skiff_sessions::client::{
-    Decision, Dialogue, Effect, Event, LocalFile, Note, Outcome, Question,
-};
-use skiff_sessions::transfer::{Burst, End, File, Task, Transfer};
-use skiff_sessions::wire::stamp::Stamp;
+use skiff_sessions::client::{Decision, Dialogue, Effect, Event, Outcome, Question};
+use skiff_sessions::transfer::{Burst, Sink, Source, Task, Transfer};
+use skiff_sessions::wire::command::Command;
+use skiff_sessions::wire::reply::Refusal;
 
-use super::link::{Interest, Link, LinkError, Received, WaitEnd};
-use crate::terminal::interrupt::Interrupt;
+use super::deadlines::Deadlines;
+use super::link::{Interest, Link, LinkError, OtherSignals, Received, WaitEnd, WaitLimits};
+use super::local_end::LocalEnd;
+use crate::terminal::interrupt::{Interrupt, Press};
 
 /// How often the server, which waits for a digest of this client, is told that the client is alive.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
 
-/// The local end of a dialogue: the file that bulk data comes from or goes to, the answers to
-/// questions, and the display of progress. The defaults are for dialogues without files.
-pub(crate) trait LocalEnd: File {
-    /// Answers a question; `None` after Ctrl-C.
-    fn ask(&mut self, question: Question) -> Option<Decision> {
-        let _ = question;
-        Some(Decision::No)
-    }
+/// How long a command that was stopped waits for the server's last word before it leaves the rest
+/// to the next one.
+const STOP_GRACE: Duration = Duration::from_millis(700);
 
-    /// Opens the file that the next tasks read or write.
-    ///
-    /// # Errors
-    ///
-    /// [`LocalFileFailed`]; the implementation keeps the cause for the message.
-    fn use_file(&mut self, file: LocalFile) -> Result<(), LocalFileFailed> {
-        let _ = file;
-        Err(LocalFileFailed)
-    }
-
-    /// Gives the received file its final name and `modified` time.
-    ///
-    /// # Errors
-    ///
-    /// As with [`LocalEnd::use_file`].
-    fn publish(&mut self, modified: Option<Stamp>) -> Result<(), LocalFileFailed> {
-        let _ = modified;
-        Err(LocalFileFailed)
-    }
-
-    /// Removes the part that was received.
-    fn drop_part(&mut self) {}
-    /// Tells the user something that is no failure.
-    fn show_note(&mut self, _: Note) {}
-    /// Starts the display of a task.
-    fn begin_task(&mut self, _: Task) {}
-    /// Shows how many bytes of the running task are done.
-    fn show_bytes_moved(&mut self, _: u64) {}
-    /// Shows the server's own work (hashing, storing): done and total bytes.
-    fn show_server_work(&mut self, _done: u64, _of: u64) {}
+/// How long a dialogue may keep its caller.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Patience {
+    /// Until it has ended, or was stopped by Ctrl-C.
+    Command,
+    /// Until then; and until any signal, for the line editor takes them while a line is typed.
+    Until(Instant),
 }
 
-/// The local file could not be opened, renamed, or written.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct LocalFileFailed;
+/// What became of a dialogue.
+#[expect(clippy::large_enum_variant, reason = "one at a time, on the stack")]
+pub(crate) enum Ran {
+    Ended(Outcome),
+    /// It was stopped, and the link is of no use before [`Unfinished::finish`].
+    Left(Box<Unfinished>),
+}
 
-/// Runs `dialogue` to its end and returns its outcome. `effects` are those that its beginning gave.
+/// Runs `dialogue` to its end, or until it was stopped and left. `effects` are those that its
+/// beginning gave.
 ///
 /// # Errors
 ///
@@ -70,27 +48,87 @@ pub(crate) struct LocalFileFailed;
 pub(crate) fn run_dialogue(
     link: &mut Link,
     interrupt: &Interrupt,
-    dialogue: Dialogue,
-    effects: Vec<Effect>,
+    patience: Patience,
+    (dialogue, effects): (Dialogue, Vec<Effect>),
     local: &mut impl LocalEnd,
-) -> Result<Outcome, LinkError> {
-    let queue = effects.into();
-    let transfer = Transfer::default();
-    let mut runner = DialogueRunner {
-        link,
-        interrupt,
+) -> Result<Ran, LinkError> {
+    let is_new = effects
+        .iter()
+        .any(|effect| matches!(effect, Effect::Send(_)));
+    let is_stopped = patience == Patience::Command && interrupt.is_stopped();
+    if is_stopped && is_new {
+        return Ok(Ran::Ended(Outcome::Stopped));
+    }
+    let underway = Underway {
         dialogue,
-        queue,
-        local,
-        transfer,
+        queue: effects.into(),
+        transfer: Transfer::default(),
+        task: None,
         stop_request: StopRequest::None,
+        deadlines: Deadlines::begin(Instant::now(), link.timeout()),
     };
-    loop {
-        match runner.queue.pop_front() {
-            Some(Effect::Done(outcome)) => return check_outcome(*outcome),
-            Some(effect) => runner.perform(effect)?,
-            None => runner.receive()?,
-        }
+    let mut runner = DialogueRunner::new(link, interrupt, patience, local, underway);
+    if is_stopped {
+        // Its command was sent ahead, so that answers come.
+        runner.underway.queue.clear();
+        interrupt.take_press();
+        runner.stop();
+    }
+    runner.run()
+}
+
+/// A dialogue that was stopped and left before the server had answered all of it.
+pub(crate) struct Unfinished {
+    underway: Underway,
+    local: Unattended,
+}
+
+impl Unfinished {
+    /// Reads and drops the answers that are still to come. A press of Ctrl-C is at least the second
+    /// one for this dialogue.
+    pub(crate) fn finish(
+        self,
+        link: &mut Link,
+        interrupt: &Interrupt,
+        patience: Patience,
+    ) -> Result<Ran, LinkError> {
+        let Self {
+            mut underway,
+            mut local,
+        } = self;
+        underway.deadlines.renew(Instant::now());
+        DialogueRunner::new(link, interrupt, patience, &mut local, underway).run()
+    }
+}
+
+/// The local end of a dialogue that was left: nothing is published, and of the file there is what
+/// the frame under way still needs.
+#[derive(Default)]
+struct Unattended {
+    offset: u64,
+    rest: Vec<u8>,
+}
+
+impl LocalEnd for Unattended {
+    fn ask(&mut self, _: Question) -> Option<Decision> {
+        None
+    }
+}
+
+impl Source for Unattended {
+    fn read_at(&mut self, offset: u64, buf: &mut [u8]) -> Result<usize, Refusal> {
+        let from = offset.checked_sub(self.offset).ok_or(Refusal::Fault)?;
+        let from = usize::try_from(from).map_err(|_| Refusal::Fault)?;
+        let rest = self.rest.get(from..).ok_or(Refusal::Fault)?;
+        let count = rest.len().min(buf.len());
+        buf[..count].copy_from_slice(&rest[..count]);
+        Ok(count)
+    }
+}
+
+impl Sink for Unattended {
+    fn write(&mut self, _: &[u8]) -> Result<(), Refusal> {
+        Err(Refusal::Fault)
     }
 }
 
@@ -98,212 +136,365 @@ pub(crate) fn run_dialogue(
 /// link.
 fn check_outcome(outcome: Outcome) -> Result<Outcome, LinkError> {
     match outcome {
-        Outcome::Closing(farewell) => Err(LinkError::Closing(farewell.text)),
-        Outcome::OutOfOrder(odd) => {
-            Err(LinkError::OutOfOrder(format!("{} {}", odd.code, odd.text)))
-        }
+        Outcome::Closing(farewell) => Err(LinkError::Closing(farewell.text.into())),
+        Outcome::OutOfOrder(odd) => Err(LinkError::OutOfOrder(odd.code, odd.text.into())),
         Outcome::Lost => Err(LinkError::Lost),
         outcome => Ok(outcome),
     }
 }
 
-/// The state of one running dialogue.
-struct DialogueRunner<'a, L> {
-    link: &'a mut Link,
-    interrupt: &'a Interrupt,
+/// All of a dialogue that outlives a call.
+struct Underway {
     dialogue: Dialogue,
     queue: VecDeque<Effect>,
-    local: &'a mut L,
     transfer: Transfer,
+    task: Option<RunningTask>,
     stop_request: StopRequest,
+    deadlines: Deadlines,
 }
 
-/// Whether the user has pressed Ctrl-C during this dialogue.
+/// A bulk task, and when it last did something.
+struct RunningTask {
+    task: Task,
+    state: TaskState,
+    /// Bytes of the task that are done.
+    moved: u64,
+    /// When the last keepalive was sent, or the task began.
+    keepalive_sent: Instant,
+}
+
+/// Whether a task's bytes flow.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum TaskState {
+    /// The lines before it are being sent.
+    Flushing,
+    Running,
+}
+
+/// Whether the dialogue was told to stop.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum StopRequest {
     None,
     Made,
 }
 
+/// Whether the caller waits on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stay {
+    WaitsOn,
+    Leaves,
+}
+
+/// A running dialogue and what it runs with.
+struct DialogueRunner<'a, L> {
+    link: &'a mut Link,
+    interrupt: &'a Interrupt,
+    local: &'a mut L,
+    underway: Underway,
+    leave_at: Option<Instant>,
+    other_signals: OtherSignals,
+}
+
 static ALWAYS: AtomicBool = AtomicBool::new(true);
 static NEVER: AtomicBool = AtomicBool::new(false);
 
-impl<L: LocalEnd> DialogueRunner<'_, L> {
+impl<'a, L: LocalEnd> DialogueRunner<'a, L> {
+    fn new(
+        link: &'a mut Link,
+        interrupt: &'a Interrupt,
+        patience: Patience,
+        local: &'a mut L,
+        underway: Underway,
+    ) -> Self {
+        let (leave_at, other_signals) = match patience {
+            Patience::Command => (None, OtherSignals::Ignored),
+            Patience::Until(time) => (Some(time), OtherSignals::EndTheWait),
+        };
+        Self {
+            link,
+            interrupt,
+            local,
+            underway,
+            leave_at,
+            other_signals,
+        }
+    }
+
+    fn run(mut self) -> Result<Ran, LinkError> {
+        loop {
+            let stay = match self.underway.task.take() {
+                Some(task) => self.run_task(task)?,
+                None => match self.underway.queue.pop_front() {
+                    Some(Effect::Done(outcome)) => {
+                        return check_outcome(*outcome).map(Ran::Ended);
+                    }
+                    Some(effect) => self.perform(effect)?,
+                    None => self.receive()?,
+                },
+            };
+            if stay == Stay::Leaves {
+                return Ok(Ran::Left(Box::new(self.leave())));
+            }
+        }
+    }
+
+    /// Has the dialogue stopped, and keeps what it needs to be finished later.
+    fn leave(mut self) -> Unfinished {
+        if self.underway.stop_request == StopRequest::None {
+            self.stop();
+        }
+        let mut local = Unattended::default();
+        if let Some((offset, length)) = self.underway.transfer.frame_rest() {
+            local.offset = offset;
+            local.rest = vec![0; length];
+            let mut read = 0;
+            while let Ok(count @ 1..) = self
+                .local
+                .read_at(offset + read as u64, &mut local.rest[read..])
+            {
+                read += count;
+            }
+            // The transfer fills the frame up where the file could not be read.
+            local.rest.truncate(read);
+        }
+        Unfinished {
+            underway: self.underway,
+            local,
+        }
+    }
+
     /// Carries out one effect.
-    fn perform(&mut self, effect: Effect) -> Result<(), LinkError> {
+    fn perform(&mut self, effect: Effect) -> Result<Stay, LinkError> {
         match effect {
-            Effect::Send(command) => self.link.send(&command),
-            Effect::Begin(task) => return self.run_task(task),
+            Effect::Send(command) => {
+                if command == Command::Abort {
+                    self.underway.deadlines.begin_drain(Instant::now());
+                }
+                self.link.send(&command);
+            }
+            Effect::Begin(task) => {
+                self.underway.task = Some(RunningTask {
+                    task,
+                    state: TaskState::Flushing,
+                    moved: 0,
+                    keepalive_sent: Instant::now(),
+                });
+            }
             Effect::Ask(question) => return self.ask(question),
             Effect::Use(file) => {
                 if self.local.use_file(file).is_err() {
-                    self.queue.clear();
+                    self.underway.queue.clear();
                     self.handle_event(Event::LocalFailed);
                 }
             }
             Effect::Publish { modified } => {
                 let published = self.local.publish(modified);
+                // The disk may have taken long.
+                self.underway.deadlines.renew(Instant::now());
                 self.handle_event(published.map_or(Event::LocalFailed, |()| Event::Published));
             }
             Effect::DropPart => self.local.drop_part(),
             Effect::Working { done, of } => self.local.show_server_work(done, of),
             Effect::Note(note) => self.local.show_note(note),
-            // `run_dialogue` handles it before it gets here.
+            // `run` handles it before it gets here.
             Effect::Done(_) => {}
         }
-        Ok(())
+        Ok(Stay::WaitsOn)
     }
 
     /// Waits for the next line of the server, or for Ctrl-C.
-    fn receive(&mut self) -> Result<(), LinkError> {
-        match self.link.receive(self.interrupt)? {
-            Received::Answered(answered) => self.handle_event(Event::Answered(*answered)),
-            Received::Interrupted => self.check_interrupt()?,
+    fn receive(&mut self) -> Result<Stay, LinkError> {
+        let limits = self.limits();
+        match self
+            .link
+            .receive(limits)
+            .map_err(|error| self.explain(error))?
+        {
+            Received::Answered(answered) => {
+                let (now, deadlines) = (Instant::now(), &mut self.underway.deadlines);
+                match answered.code {
+                    111 => deadlines.record_work(now, answered.progress),
+                    _ => deadlines.renew(now),
+                }
+                self.check_deadline()?;
+                self.handle_event(Event::Answered(*answered));
+                self.check_interrupt()
+            }
+            Received::Interrupted => self.check_interrupt(),
+            Received::Left => Ok(Stay::Leaves),
         }
-        Ok(())
     }
 
     /// Sends what is queued, then has the question answered.
-    fn ask(&mut self, question: Question) -> Result<(), LinkError> {
-        self.flush()?;
-        let answer = match self.stop_request {
+    fn ask(&mut self, question: Question) -> Result<Stay, LinkError> {
+        if self.flush()? == Stay::Leaves {
+            self.underway.queue.push_front(Effect::Ask(question));
+            return Ok(Stay::Leaves);
+        }
+        let answer = match self.underway.stop_request {
             StopRequest::Made => None,
             StopRequest::None => self.local.ask(question),
         };
+        self.underway.deadlines.renew(Instant::now());
         match answer {
             Some(decision) => self.handle_event(Event::Decided(decision)),
             None => {
-                self.interrupt.take();
+                self.interrupt.take_press();
                 self.stop();
             }
         }
-        Ok(())
+        Ok(Stay::WaitsOn)
     }
 
-    /// Runs a bulk task to its end, burst by burst.
-    fn run_task(&mut self, task: Task) -> Result<(), LinkError> {
-        self.flush()?;
-        if self.stop_request == StopRequest::Made && task != Task::Discard {
-            self.handle_event(Event::Stop);
-        }
-        self.transfer.begin(task, self.link.take_ahead());
-        self.local.begin_task(task);
-        let mut times = TaskTimes {
-            moved: 0,
-            stalled_at: self.link.deadline(),
-            keepalive_sent: Instant::now(),
-        };
-        let end = loop {
-            if let Some(end) = self.burst(task, &mut times)? {
-                break end;
+    /// Runs one burst of a task, or sends the lines before it. The task goes back where it has not
+    /// ended.
+    fn run_task(&mut self, mut running: RunningTask) -> Result<Stay, LinkError> {
+        if running.state == TaskState::Flushing {
+            if self.flush()? == Stay::Leaves {
+                self.underway.task = Some(running);
+                return Ok(Stay::Leaves);
             }
-        };
-        self.check_interrupt()?;
-        self.link.put_back(&self.transfer.take_ahead());
-        self.handle_event(Event::Ended(end));
-        Ok(())
-    }
-
-    /// Runs one burst, then waits for the socket if the burst needs it. Returns the end of the
-    /// task, if it was reached.
-    fn burst(&mut self, task: Task, times: &mut TaskTimes) -> Result<Option<End>, LinkError> {
-        let stop = match (task, self.stop_request) {
+            self.begin_task(&mut running);
+        }
+        let stop = match (running.task, self.underway.stop_request) {
             (Task::Discard, _) => &NEVER,
             (_, StopRequest::Made) => &ALWAYS,
             (_, StopRequest::None) => self.interrupt.flag(),
         };
-        let burst = match task {
-            Task::Digest { .. } => self.link.burst_digest(&mut self.transfer, self.local, stop),
-            _ => self.link.burst(&mut self.transfer, self.local, stop),
+        let (transfer, local) = (&mut self.underway.transfer, &mut *self.local);
+        let burst = match running.task {
+            Task::Digest { .. } => self.link.burst_digest(transfer, local, stop),
+            _ => self.link.burst(transfer, local, stop),
         };
-        self.record_progress(task, times)?;
-        let interest = match burst {
-            Burst::Finished(end) => return Ok(Some(end)),
-            Burst::BudgetSpent => None,
-            Burst::WantsRead => Some(Interest::Read),
-            Burst::WantsWrite => Some(Interest::Write),
-        };
-        if let Some(interest) = interest
-            && self
-                .link
-                .wait(interest, times.stalled_at, Some(self.interrupt))?
-                == WaitEnd::Interrupted
-        {
-            self.check_interrupt()?;
+        self.record_progress(&mut running)?;
+        if !matches!(running.task, Task::Digest { .. }) {
+            self.check_deadline()?;
         }
-        Ok(None)
+        let stay = match burst {
+            Burst::Finished(end) => {
+                let stay = self.check_interrupt()?;
+                self.link.put_back(&self.underway.transfer.take_ahead());
+                self.handle_event(Event::Ended(end));
+                return Ok(stay);
+            }
+            Burst::BudgetSpent => self.check_interrupt()?,
+            Burst::WantsRead => self.wait(Interest::Read)?,
+            Burst::WantsWrite => self.wait(Interest::Write)?,
+        };
+        self.underway.task = Some(running);
+        Ok(stay)
+    }
+
+    fn begin_task(&mut self, running: &mut RunningTask) {
+        let task = running.task;
+        if self.underway.stop_request == StopRequest::Made && task != Task::Discard {
+            self.handle_event(Event::Stop);
+        }
+        let ahead = self.link.take_ahead();
+        self.underway.transfer.begin(task, ahead);
+        self.local.begin_task(task);
+        running.state = TaskState::Running;
+        running.keepalive_sent = Instant::now();
+        self.underway.deadlines.renew(running.keepalive_sent);
+    }
+
+    /// Waits for the socket on behalf of a task.
+    fn wait(&mut self, interest: Interest) -> Result<Stay, LinkError> {
+        let limits = self.limits();
+        let waited = self.link.wait(interest, limits);
+        match waited.map_err(|error| self.explain(error))? {
+            WaitEnd::Ready | WaitEnd::Interrupted => self.check_interrupt(),
+            WaitEnd::Left => Ok(Stay::Leaves),
+        }
     }
 
     /// Shows the progress, extends the deadline if bytes moved, and sends a keepalive when it is
     /// due.
-    fn record_progress(&mut self, task: Task, times: &mut TaskTimes) -> Result<(), LinkError> {
-        let moved = self.transfer.moved();
+    fn record_progress(&mut self, running: &mut RunningTask) -> Result<(), LinkError> {
+        let moved = self.underway.transfer.moved();
         self.local.show_bytes_moved(moved);
-        if moved > times.moved {
-            times.moved = moved;
-            times.stalled_at = self.link.deadline();
+        if moved > running.moved {
+            running.moved = moved;
+            self.underway.deadlines.renew(Instant::now());
         }
-        if matches!(task, Task::Digest { .. })
-            && times.keepalive_sent.elapsed() >= KEEPALIVE_INTERVAL
+        if matches!(running.task, Task::Digest { .. })
+            && running.keepalive_sent.elapsed() >= KEEPALIVE_INTERVAL
         {
-            times.keepalive_sent = Instant::now();
+            running.keepalive_sent = Instant::now();
             self.handle_event(Event::Tick);
-            self.perform_queued()?;
+            // A keepalive cannot wait for the end of the task, nor does the task wait for it.
+            while let Some(effect) = self.underway.queue.pop_front() {
+                self.perform(effect)?;
+            }
+            self.flush()?;
         }
         Ok(())
-    }
-
-    /// Carries out the queued effects at once: a keepalive cannot wait for the end of the task.
-    fn perform_queued(&mut self) -> Result<(), LinkError> {
-        while let Some(effect) = self.queue.pop_front() {
-            self.perform(effect)?;
-        }
-        self.flush()
     }
 
     /// Waits until all lines are sent.
-    fn flush(&mut self) -> Result<(), LinkError> {
-        while self.link.flush(self.interrupt)? == WaitEnd::Interrupted {
-            self.check_interrupt()?;
-        }
-        Ok(())
-    }
-
-    /// Handles a raised interrupt: the first Ctrl-C stops the dialogue, the second closes the
-    /// connection.
-    fn check_interrupt(&mut self) -> Result<(), LinkError> {
-        if !self.interrupt.take() {
-            return Ok(());
-        }
-        match self.stop_request {
-            StopRequest::Made => Err(LinkError::Interrupted),
-            StopRequest::None => {
-                self.stop();
-                Ok(())
+    fn flush(&mut self) -> Result<Stay, LinkError> {
+        loop {
+            let limits = self.limits();
+            let flushed = self.link.flush(limits);
+            match flushed.map_err(|error| self.explain(error))? {
+                WaitEnd::Ready => return Ok(Stay::WaitsOn),
+                WaitEnd::Interrupted => {
+                    self.check_interrupt()?;
+                }
+                WaitEnd::Left => return Ok(Stay::Leaves),
             }
         }
     }
 
-    /// Tells the dialogue that the user wants it stopped.
+    /// Handles a press of Ctrl-C: the first stops the dialogue, the second closes the connection.
+    fn check_interrupt(&mut self) -> Result<Stay, LinkError> {
+        match (self.interrupt.take_press(), self.underway.stop_request) {
+            (None, _) => {}
+            (Some(Press::First), StopRequest::None) => self.stop(),
+            (Some(_), _) => return Err(LinkError::Interrupted),
+        }
+        let is_late = self.leave_at.is_some_and(|time| time <= Instant::now());
+        Ok(if is_late { Stay::Leaves } else { Stay::WaitsOn })
+    }
+
+    /// Tells the dialogue to stop.
     fn stop(&mut self) {
-        self.stop_request = StopRequest::Made;
+        self.underway.stop_request = StopRequest::Made;
+        if self.leave_at.is_none() {
+            self.leave_at = Some(Instant::now() + STOP_GRACE);
+        }
         self.handle_event(Event::Stop);
     }
 
     /// Gives an event to the dialogue and queues the effects.
     fn handle_event(&mut self, event: Event) {
         let mut effects = Vec::new();
-        self.dialogue.handle(event, &mut effects);
-        self.queue.extend(effects);
+        self.underway.dialogue.handle(event, &mut effects);
+        self.underway.queue.extend(effects);
     }
-}
 
-/// The bytes moved by the running task, and the times that depend on them.
-struct TaskTimes {
-    /// Bytes of the task that are done.
-    moved: u64,
-    /// When the connection is given up if no byte moves.
-    stalled_at: Instant,
-    /// When the last keepalive was sent, or the task began.
-    keepalive_sent: Instant,
+    fn limits(&self) -> WaitLimits<'a> {
+        WaitLimits {
+            interrupt: self.interrupt,
+            deadline: self.underway.deadlines.next(),
+            leave_at: self.leave_at,
+            other_signals: self.other_signals,
+        }
+    }
+
+    /// Gives up a server that leaves no time to wait: it sends without end.
+    fn check_deadline(&self) -> Result<(), LinkError> {
+        match Instant::now() < self.underway.deadlines.next() {
+            true => Ok(()),
+            false => Err(self.underway.deadlines.missed()),
+        }
+    }
+
+    /// Says which deadline passed.
+    fn explain(&self, error: LinkError) -> LinkError {
+        match error {
+            LinkError::TimedOut(_) => self.underway.deadlines.missed(),
+            error => error,
+        }
+    }
 }

@@ -1,14 +1,14 @@
 //! Connects to the server: one non-blocking socket carries lines and bulk data both ways.
 
 use std::io;
-use std::net::{TcpStream, ToSocketAddrs};
+use std::net::TcpStream;
 use std::os::fd::AsFd;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use rustix::event::PollFlags;
-use rustls::Connection;
-use skiff_conf::{HostPort, Tls};
+use rustls::{AlertDescription, Connection};
+use skiff_conf::{DEFAULT_PORT, HostPort, Tls};
 use skiff_sessions::lane::Lane;
 use skiff_sessions::parallel_hash::ParallelHash;
 use skiff_sessions::scram::Binding;
@@ -19,20 +19,20 @@ use skiff_sessions::wire::native::commands;
 use skiff_sessions::wire::native::replies::{NotAReply, ReplyLine};
 use thiserror::Error;
 
+use super::connect::connect;
 use super::known_hosts::Fingerprint;
 use super::lane::{AnyLane, write_all};
+use super::service::{FirstWords, Service};
 use super::tls;
+use crate::terminal::format::ServerText;
 use crate::terminal::interrupt::Interrupt;
-use crate::terminal::poll::poll_once;
+use crate::terminal::poll::{POLL_INTERVAL, PollEnd, poll_once};
 
 /// The size of the plaintext buffer, and of the ciphertext buffer, in bytes.
 const CHUNK_BYTES: usize = 512 * 1024;
 
 /// The most bulk data of one burst, after which Ctrl-C is checked and progress shown; in bytes.
 const BURST_BYTES: u64 = 4 * 1024 * 1024;
-
-/// The longest wait between two checks for Ctrl-C.
-const INTERRUPT_CHECK_INTERVAL: Duration = Duration::from_millis(250);
 
 /// Why the connection could not be made, or cannot be used any more.
 #[derive(Debug, Error)]
@@ -41,12 +41,12 @@ pub(crate) enum LinkError {
     Resolve(io::Error),
     #[error("no connection: {0}")]
     Connect(io::Error),
-    #[error("TLS failed: {0}; where the listener is meant to be without TLS, say --tls off")]
+    #[error("TLS failed: {0}; is it the port of skiffd, {DEFAULT_PORT} by default?")]
     Tls(rustls::Error),
-    #[error("something answers there, but not a skiff server (no ALPN skiff/1)")]
-    NotSkiff,
+    #[error("{0}")]
+    OtherService(Service),
     #[error("the server closed: {0}")]
-    Closing(String),
+    Closing(ServerText),
     #[error("the connection was lost")]
     Lost,
     #[error("nobody there talks without TLS; leave --tls off away, and tls: Off in the settings")]
@@ -55,18 +55,27 @@ pub(crate) enum LinkError {
     Broken(io::Error),
     #[error("no answer for {} s", .0.as_secs_f32())]
     TimedOut(Duration),
+    #[error("the server did not stop within {} s", .0.as_secs_f32())]
+    NotStopped(Duration),
+    #[error("the server says that it works and gets no further")]
+    EndlessWork,
     #[error(transparent)]
     NotAReply(#[from] NotAReply),
-    #[error("the server said {0}, which makes no sense here")]
-    OutOfOrder(String),
+    #[error("the server said {0} {1}, which makes no sense here")]
+    OutOfOrder(u16, ServerText),
     #[error("closed by a second Ctrl-C")]
     Interrupted,
+    /// The link went with an earlier command.
+    #[error("not connected any more ({0}); leave, and start skiff again")]
+    NotConnected(String),
 }
 
 /// What ended the wait for a line.
 pub(crate) enum Received {
     Answered(Box<ReplyLine>),
     Interrupted,
+    /// It was time for the caller to leave.
+    Left,
 }
 
 /// What a socket is waited for.
@@ -77,10 +86,44 @@ pub(crate) enum Interest {
 }
 
 /// What ended a wait before its deadline.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum WaitEnd {
     Ready,
     Interrupted,
+    /// It was time for the caller to leave.
+    Left,
+}
+
+/// What ends a wait before the socket is ready.
+#[derive(Clone, Copy)]
+pub(crate) struct WaitLimits<'a> {
+    /// A press of Ctrl-C that was not noticed yet.
+    pub interrupt: &'a Interrupt,
+    /// When the link is given up.
+    pub deadline: Instant,
+    /// When the caller leaves, to come back later.
+    pub leave_at: Option<Instant>,
+    pub other_signals: OtherSignals,
+}
+
+/// What the signals are to a wait that the interrupt does not know of.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OtherSignals {
+    Ignored,
+    /// The caller leaves at any.
+    EndTheWait,
+}
+
+impl<'a> WaitLimits<'a> {
+    /// Waits until `deadline` or Ctrl-C.
+    pub(crate) fn until(deadline: Instant, interrupt: &'a Interrupt) -> Self {
+        Self {
+            interrupt,
+            deadline,
+            leave_at: None,
+            other_signals: OtherSignals::Ignored,
+        }
+    }
 }
 
 /// A connection to a server.
@@ -102,11 +145,18 @@ pub(crate) struct Link {
 
 impl Link {
     /// Connects, and does the TLS handshake where `tls` is on.
-    pub(crate) fn open(server: &HostPort, tls: Tls, timeout: Duration) -> Result<Self, LinkError> {
-        let socket = connect(server, timeout)?;
-        let broken = |error| LinkError::Broken(error);
-        socket.set_nodelay(true).map_err(broken)?;
-        socket.set_nonblocking(true).map_err(broken)?;
+    ///
+    /// # Errors
+    ///
+    /// [`LinkError::Interrupted`] after Ctrl-C.
+    pub(crate) fn open(
+        server: &HostPort,
+        tls: Tls,
+        timeout: Duration,
+        interrupt: &Interrupt,
+    ) -> Result<Self, LinkError> {
+        let socket = connect(server, timeout, interrupt)?;
+        socket.set_nodelay(true).map_err(LinkError::Broken)?;
         let tls = match tls {
             Tls::On => Some(Box::new(
                 tls::new_connection(&server.host).map_err(LinkError::Tls)?,
@@ -124,7 +174,7 @@ impl Link {
             parallel_hash: ParallelHash::OnDemand,
             timeout,
         };
-        link.complete_handshake()?;
+        link.complete_handshake(interrupt)?;
         Ok(link)
     }
 
@@ -148,8 +198,7 @@ impl Link {
 
     /// Waits until the kernel has taken all queued lines. After Ctrl-C the rest stays queued for
     /// the next call.
-    pub(crate) fn flush(&mut self, interrupt: &Interrupt) -> Result<WaitEnd, LinkError> {
-        let mut deadline = self.deadline();
+    pub(crate) fn flush(&mut self, limits: WaitLimits<'_>) -> Result<WaitEnd, LinkError> {
         loop {
             let mut sent = 0;
             let mut outbox = std::mem::take(&mut self.outbox);
@@ -161,18 +210,15 @@ impl Link {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => return Err(link_error(error)),
             }
-            if sent > 0 {
-                deadline = self.deadline();
-            }
-            if self.wait(Interest::Write, deadline, Some(interrupt))? == WaitEnd::Interrupted {
-                return Ok(WaitEnd::Interrupted);
+            match self.wait(Interest::Write, limits)? {
+                WaitEnd::Ready => {}
+                end => return Ok(end),
             }
         }
     }
 
-    /// Sends what is queued and returns the server's next line, or that Ctrl-C was pressed.
-    pub(crate) fn receive(&mut self, interrupt: &Interrupt) -> Result<Received, LinkError> {
-        let deadline = self.deadline();
+    /// Sends what is queued and returns the server's next line, or why there is none yet.
+    pub(crate) fn receive(&mut self, limits: WaitLimits<'_>) -> Result<Received, LinkError> {
         loop {
             match self.inbox.take() {
                 Head::Line(range) => {
@@ -183,14 +229,17 @@ impl Link {
                 Head::Incomplete => {}
             }
             self.inbox.compact();
-            if self.flush(interrupt)? == WaitEnd::Interrupted {
-                return Ok(Received::Interrupted);
+            let mut waited = self.flush(limits)?;
+            if waited == WaitEnd::Ready {
+                if self.read_lines()? > 0 {
+                    continue;
+                }
+                waited = self.wait(Interest::Read, limits)?;
             }
-            if self.read_lines()? > 0 {
-                continue;
-            }
-            if self.wait(Interest::Read, deadline, Some(interrupt))? == WaitEnd::Interrupted {
-                return Ok(Received::Interrupted);
+            match waited {
+                WaitEnd::Ready => {}
+                WaitEnd::Interrupted => return Ok(Received::Interrupted),
+                WaitEnd::Left => return Ok(Received::Left),
             }
         }
     }
@@ -253,52 +302,54 @@ impl Link {
         )
     }
 
-    /// Waits for the socket. A raised `interrupt` ends the wait, within
-    /// [`INTERRUPT_CHECK_INTERVAL`].
+    /// Waits for the socket, within `limits`. A press of Ctrl-C ends the wait at once, or within
+    /// [`POLL_INTERVAL`] where another thread got the signal.
     ///
     /// # Errors
     ///
-    /// [`LinkError::TimedOut`] at `deadline`.
+    /// [`LinkError::TimedOut`] at the deadline.
     pub(crate) fn wait(
         &self,
         interest: Interest,
-        deadline: Instant,
-        interrupt: Option<&Interrupt>,
+        limits: WaitLimits<'_>,
     ) -> Result<WaitEnd, LinkError> {
         let flags = match interest {
             Interest::Read => PollFlags::IN,
             Interest::Write => PollFlags::OUT,
         };
         loop {
-            if interrupt.is_some_and(Interrupt::is_raised) {
+            if limits.interrupt.is_raised() {
                 return Ok(WaitEnd::Interrupted);
             }
-            let left = deadline.saturating_duration_since(Instant::now());
+            let now = Instant::now();
+            if limits.leave_at.is_some_and(|time| time <= now) {
+                return Ok(WaitEnd::Left);
+            }
+            let left = limits.deadline.saturating_duration_since(now);
             if left.is_zero() {
                 return Err(LinkError::TimedOut(self.timeout));
             }
-            if poll_once(
-                self.socket.as_fd(),
-                flags,
-                left.min(INTERRUPT_CHECK_INTERVAL),
-            )
-            .map_err(LinkError::Broken)?
-            {
-                return Ok(WaitEnd::Ready);
+            let polled = poll_once(self.socket.as_fd(), flags, left.min(POLL_INTERVAL));
+            match polled.map_err(LinkError::Broken)? {
+                PollEnd::Ready => return Ok(WaitEnd::Ready),
+                PollEnd::Signal if limits.other_signals == OtherSignals::EndTheWait => {
+                    return Ok(WaitEnd::Left);
+                }
+                PollEnd::Signal | PollEnd::Timeout => {}
             }
         }
     }
 
-    /// Returns the time when an answer, or the next byte, is too late.
-    pub(crate) fn deadline(&self) -> Instant {
-        Instant::now() + self.timeout
+    /// Returns how long the server may take to answer, or a transfer to move a byte.
+    pub(crate) fn timeout(&self) -> Duration {
+        self.timeout
     }
 
     /// Takes leave of the server and waits at most two seconds for its goodbye, which is returned.
-    pub(crate) fn quit(mut self) -> Option<ReplyLine> {
+    pub(crate) fn quit(mut self, interrupt: &Interrupt) -> Option<ReplyLine> {
         self.send(&Command::Quit);
-        self.timeout = self.timeout.min(Duration::from_secs(2));
-        let goodbye = match self.receive(&Interrupt::default()) {
+        let deadline = Instant::now() + self.timeout.min(Duration::from_secs(2));
+        let goodbye = match self.receive(WaitLimits::until(deadline, interrupt)) {
             Ok(Received::Answered(answered)) => Some(*answered),
             _ => None,
         };
@@ -347,20 +398,29 @@ impl Link {
     }
 
     /// Runs the TLS handshake to its end and checks that the peer is a skiff server (ALPN).
-    fn complete_handshake(&mut self) -> Result<(), LinkError> {
-        let deadline = self.deadline();
-        while let Some(interest) = self.handshake_step()? {
-            self.wait(interest, deadline, None)?;
+    fn complete_handshake(&mut self, interrupt: &Interrupt) -> Result<(), LinkError> {
+        if self.tls.is_none() {
+            return Ok(());
+        }
+        let limits = WaitLimits::until(Instant::now() + self.timeout, interrupt);
+        let mut first_words = FirstWords::default();
+        while let Some(interest) = self.handshake_step(&mut first_words)? {
+            if self.wait(interest, limits)? != WaitEnd::Ready {
+                return Err(LinkError::Interrupted);
+            }
         }
         match &self.tls {
-            Some(tls) if !tls::speaks_skiff(tls) => Err(LinkError::NotSkiff),
+            Some(tls) if !tls::speaks_skiff(tls) => Err(LinkError::OtherService(Service::OtherTls)),
             _ => Ok(()),
         }
     }
 
     /// Takes the handshake as far as possible and returns what it waits for; `None` when it is
     /// done.
-    fn handshake_step(&mut self) -> Result<Option<Interest>, LinkError> {
+    fn handshake_step(
+        &mut self,
+        first_words: &mut FirstWords,
+    ) -> Result<Option<Interest>, LinkError> {
         let Some(tls) = &mut self.tls else {
             return Ok(None);
         };
@@ -375,34 +435,27 @@ impl Link {
             if !tls.is_handshaking() {
                 return Ok(None);
             }
+            if let Some(service) = first_words.look(&self.socket) {
+                return Err(LinkError::OtherService(service));
+            }
             match tls.read_tls(&mut self.socket) {
                 Ok(0) => return Err(LinkError::Lost),
                 Ok(_) => {}
                 Err(error) if would_block(&error) => return Ok(Some(Interest::Read)),
                 Err(error) => return Err(link_error(error)),
             }
-            tls.process_new_packets().map_err(LinkError::Tls)?;
+            tls.process_new_packets().map_err(|error| match error {
+                rustls::Error::AlertReceived(AlertDescription::NoApplicationProtocol) => {
+                    LinkError::OtherService(Service::OtherTls)
+                }
+                error => LinkError::Tls(error),
+            })?;
         }
     }
 }
 
 /// The most bytes read at once while waiting for lines; at least a TLS record.
 const LINE_READ_BYTES: usize = 32 * 1024;
-
-/// Connects to the first address of the name that accepts.
-fn connect(server: &HostPort, timeout: Duration) -> Result<TcpStream, LinkError> {
-    let addresses = (server.host.as_str(), server.port)
-        .to_socket_addrs()
-        .map_err(LinkError::Resolve)?;
-    let mut failure = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-    for address in addresses {
-        match TcpStream::connect_timeout(&address, timeout) {
-            Ok(socket) => return Ok(socket),
-            Err(error) => failure = error,
-        }
-    }
-    Err(LinkError::Connect(failure))
-}
 
 fn would_block(error: &io::Error) -> bool {
     matches!(

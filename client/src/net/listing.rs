@@ -6,20 +6,63 @@ use skiff_sessions::wire::line::{Head, Inbox};
 use skiff_sessions::wire::native::facts::parse_entry;
 use skiff_sessions::wire::reply::{Facts, Refusal};
 
-use super::dialogue::LocalEnd;
+use super::local_end::LocalEnd;
+
+/// The most entries of a listing that is printed as it comes: no home has as many, and a server
+/// that sends more has no end.
+const PRINTED_MAX: ListingBounds = ListingBounds {
+    entries: 10_000_000,
+    bytes: u64::MAX,
+};
+
+/// The most that is kept of one listing: an entry counts for its name and for [`ENTRY_BYTES`].
+pub(crate) const KEPT_MAX: ListingBounds = ListingBounds {
+    entries: u64::MAX,
+    bytes: 24 << 20,
+};
+
+/// What an entry takes in memory beside the bytes of its name, about.
+pub(crate) const ENTRY_BYTES: u64 = 128;
+
+/// How much a listing may be before it is refused as endless.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct ListingBounds {
+    pub entries: u64,
+    /// Bytes that it would take to keep it.
+    pub bytes: u64,
+}
 
 /// The sink of a listing: calls `on_entry` with each entry's name and facts.
 pub(crate) struct ListingParser<F> {
     lines: Inbox,
     on_entry: F,
+    left: ListingBounds,
 }
 
 impl<F: FnMut(&[u8], &Facts)> ListingParser<F> {
+    /// A listing of which nothing is kept.
     pub(crate) fn new(on_entry: F) -> Self {
+        Self::within(PRINTED_MAX, on_entry)
+    }
+
+    /// A listing that is refused (`Refusal::TooLong`) when it exceeds `bounds`.
+    pub(crate) fn within(bounds: ListingBounds, on_entry: F) -> Self {
         Self {
             lines: Inbox::default(),
             on_entry,
+            left: bounds,
         }
+    }
+}
+
+impl ListingBounds {
+    /// Takes one entry off.
+    fn take(&mut self, name: &[u8]) -> Result<(), Refusal> {
+        let bytes = name.len() as u64 + ENTRY_BYTES;
+        let entries = self.entries.checked_sub(1).ok_or(Refusal::TooLong)?;
+        let bytes = self.bytes.checked_sub(bytes).ok_or(Refusal::TooLong)?;
+        *self = Self { entries, bytes };
+        Ok(())
     }
 }
 
@@ -40,6 +83,7 @@ impl<F: FnMut(&[u8], &Facts)> Sink for ListingParser<F> {
                 Head::Line(range) => {
                     let (name, facts) =
                         parse_entry(self.lines.slice(range)).ok_or(Refusal::BadFrame)?;
+                    self.left.take(&name)?;
                     (self.on_entry)(&name, &facts);
                 }
                 Head::Broken | Head::TooLong => return Err(Refusal::BadFrame),
@@ -91,6 +135,25 @@ mod tests {
                 ListingParser::new(|_: &[u8], _: &Facts| {}).write(bad),
                 Err(Refusal::BadFrame)
             );
+        }
+    }
+
+    #[test]
+    fn a_listing_without_an_end_is_refused() {
+        let line = b"type=file;size=1;modify=20260102030405; abcdefghij\r\n";
+        for (bounds, taken) in [
+            (PRINTED_MAX, PRINTED_MAX.entries),
+            (KEPT_MAX, KEPT_MAX.bytes / (ENTRY_BYTES + 10)),
+        ] {
+            let mut seen = 0;
+            let mut listing = ListingParser::within(bounds, |_: &[u8], _: &Facts| seen += 1);
+            // Most of it was there before.
+            let before = taken - 3;
+            listing.left.entries -= before;
+            listing.left.bytes -= before * (ENTRY_BYTES + 10);
+            let written = listing.write(&line.repeat(5));
+            assert_eq!(written, Err(Refusal::TooLong));
+            assert_eq!(seen, 3);
         }
     }
 

@@ -7,7 +7,7 @@ use skiff_sessions::client::{Credentials, Dialogue, Outcome};
 use skiff_sessions::scram::ScramError;
 use skiff_sessions::wire::reply::Facts;
 
-use super::dialogue::run_dialogue;
+use super::dialogue::{Patience, Ran, run_dialogue};
 use super::link::{Link, LinkError};
 use super::listing::ListingParser;
 use crate::terminal::interrupt::Interrupt;
@@ -17,21 +17,27 @@ use crate::terminal::interrupt::Interrupt;
 /// # Errors
 ///
 /// [`ScramError`] where the credentials cannot be used, inside it [`LinkError`] where the
-/// connection cannot be used any more.
+/// connection cannot be used any more, also because Ctrl-C was pressed.
 pub(crate) fn log_in(
     link: &mut Link,
+    interrupt: &Interrupt,
     credentials: Credentials,
 ) -> Result<Result<Outcome, LinkError>, ScramError> {
     let mut effects = Vec::new();
     let dialogue = Dialogue::login(credentials, &mut effects)?;
-    let no_interrupt = &Interrupt::default();
-    Ok(run_dialogue(
+    let mut no_listing = ListingParser::new(|_: &[u8], _: &Facts| {});
+    let ran = run_dialogue(
         link,
-        no_interrupt,
-        dialogue,
-        effects,
-        &mut ListingParser::new(|_: &[u8], _: &Facts| {}),
-    ))
+        interrupt,
+        Patience::Command,
+        (dialogue, effects),
+        &mut no_listing,
+    );
+    Ok(match ran {
+        Ok(Ran::Ended(Outcome::Stopped) | Ran::Left(_)) => Err(LinkError::Interrupted),
+        Ok(Ran::Ended(outcome)) => Ok(outcome),
+        Err(error) => Err(error),
+    })
 }
 
 /// Returns `N` random bytes from the kernel.

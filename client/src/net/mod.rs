@@ -3,11 +3,19 @@
 //! is asked for names and passwords in `cli`.
 
 pub(crate) mod command_error;
+mod connect;
+pub(crate) mod connection;
+mod deadlines;
 pub(crate) mod dialogue;
 pub(crate) mod known_hosts;
 mod lane;
 pub(crate) mod link;
 pub(crate) mod listing;
+pub(crate) mod local_end;
 pub(crate) mod login;
+pub(crate) mod names;
+pub(crate) mod service;
 pub(crate) mod session;
+#[cfg(test)]
+mod tests;
 mod tls;

@@ -1,22 +1,25 @@
 //! Formats sizes, rates, times, listing entries and replies for the user, and escapes names.
 
+use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::Duration;
 
-use skiff_sessions::wire::native::replies::ReplyLine;
+use skiff_sessions::wire::native::replies::{PeerText, ReplyLine};
 use skiff_sessions::wire::reply::{Facts, Kind};
 use skiff_sessions::wire::stamp::Stamp;
 
 /// Returns a name that is safe to print: control characters, bidirectional marks, line separators
-/// and bytes that are not UTF-8 become `\xHH`.
+/// and bytes that are not UTF-8 become `\xHH`, and a backslash becomes two, so that the lexer of
+/// commands reads what is shown as the name.
 pub(crate) fn escape_name(bytes: &[u8]) -> String {
     let mut shown = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
         for c in chunk.valid().chars() {
-            match is_harmless(c) {
-                true => shown.push(c),
-                false => escape_char(c, &mut shown),
+            match c {
+                '\\' => shown.push_str("\\\\"),
+                c if is_harmless(c) => shown.push(c),
+                c => escape_char(c, &mut shown),
             }
         }
         for byte in chunk.invalid() {
@@ -31,10 +34,26 @@ pub(crate) fn escape_path(path: &Path) -> String {
     escape_name(path.as_os_str().as_bytes())
 }
 
+/// Words of the server in a message of this program; they are escaped where they are printed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct ServerText(PeerText);
+
+impl From<PeerText> for ServerText {
+    fn from(text: PeerText) -> Self {
+        Self(text)
+    }
+}
+
+impl fmt::Display for ServerText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&escape_name(self.0.as_bytes()))
+    }
+}
+
 /// Returns a reply's code and its text, or its path where it has an absolute one, escaped.
 pub(crate) fn format_reply(answered: &ReplyLine) -> String {
     let text = answered.path().filter(|path| path.first() == Some(&b'/'));
-    let text = text.unwrap_or_else(|| answered.text.clone().into_bytes());
+    let text = text.unwrap_or_else(|| answered.text.as_bytes().to_vec());
     format!("{} {}", answered.code, escape_name(&text))
 }
 

@@ -1,39 +1,128 @@
-//! Turns Ctrl-C (SIGINT) into a flag that running commands check.
+//! Counts the presses of Ctrl-C (SIGINT) during a command.
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use signal_hook::consts::SIGINT;
 
-/// A flag that SIGINT raises; clones share it.
+use super::poll::POLL_INTERVAL;
+
+/// The presses of Ctrl-C since the command began; clones share them.
+///
+/// A press stays until the next command begins: whoever notices it first does not hide it from the
+/// loops around him.
 #[derive(Clone, Default)]
-pub(crate) struct Interrupt(Arc<AtomicBool>);
+pub(crate) struct Interrupt(Arc<Presses>);
+
+#[derive(Default)]
+struct Presses {
+    /// A press that nobody has noticed yet; SIGINT raises it.
+    raised: Arc<AtomicBool>,
+    /// The presses that were noticed since the command began.
+    noticed: AtomicUsize,
+}
+
+/// Which press of Ctrl-C during one command it was.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Press {
+    /// The command is to stop.
+    First,
+    /// The user does not want to wait until it has stopped.
+    Again,
+}
 
 impl Interrupt {
-    /// Makes SIGINT raise the flag from now on instead of ending the program.
+    /// Makes SIGINT count from now on instead of ending the program.
     pub(crate) fn register(&self) -> io::Result<()> {
-        signal_hook::flag::register(SIGINT, Arc::clone(&self.0)).map(|_| ())
+        signal_hook::flag::register(SIGINT, Arc::clone(&self.0.raised)).map(|_| ())
     }
 
-    /// Lowers the flag and returns whether it was raised.
-    pub(crate) fn take(&self) -> bool {
-        self.0.swap(false, Ordering::Relaxed)
+    /// Forgets all presses: they were meant for the command before.
+    pub(crate) fn begin_command(&self) {
+        self.0.raised.store(false, Ordering::Relaxed);
+        self.0.noticed.store(0, Ordering::Relaxed);
     }
 
-    /// Returns whether the flag is raised, and leaves it so.
+    /// Notices a press; `None` where there is none that was not noticed before.
+    pub(crate) fn take_press(&self) -> Option<Press> {
+        if !self.0.raised.swap(false, Ordering::Relaxed) {
+            return None;
+        }
+        match self.0.noticed.fetch_add(1, Ordering::Relaxed) {
+            0 => Some(Press::First),
+            _ => Some(Press::Again),
+        }
+    }
+
+    /// True where a press was not noticed yet.
     pub(crate) fn is_raised(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.0.raised.load(Ordering::Relaxed)
     }
 
-    /// Returns the flag for a transfer burst, which stops when it is raised.
+    /// True where Ctrl-C was pressed since the command began.
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.is_raised() || self.0.noticed.load(Ordering::Relaxed) > 0
+    }
+
+    /// Returns the flag for a transfer burst, which stops at a press that was not noticed yet.
     pub(crate) fn flag(&self) -> &AtomicBool {
-        &self.0
+        &self.0.raised
+    }
+
+    /// Runs `work`, which may block for long, on a thread of its own. `None` where Ctrl-C was
+    /// pressed first, or the thread failed: the work then ends by itself, unseen.
+    pub(crate) fn unless_stopped<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Option<T> {
+        let (done, waited_for) = std::sync::mpsc::sync_channel(1);
+        std::thread::spawn(move || {
+            // Nobody may be waiting any more.
+            let _ = done.send(work());
+        });
+        loop {
+            match waited_for.recv_timeout(POLL_INTERVAL) {
+                Ok(result) => return Some(result),
+                Err(std::sync::mpsc::RecvTimeoutError::Timeout) if !self.is_stopped() => {}
+                Err(_) => return None,
+            }
+        }
     }
 
     /// Raises the flag as SIGINT would.
     #[cfg(test)]
     pub(crate) fn raise(&self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.0.raised.store(true, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_press_is_noticed_once_and_remembered_until_the_next_command() {
+        let interrupt = Interrupt::default();
+        assert_eq!(interrupt.take_press(), None);
+        interrupt.raise();
+        assert_eq!(interrupt.take_press(), Some(Press::First));
+        assert_eq!(interrupt.take_press(), None);
+        assert!(interrupt.is_stopped() && !interrupt.is_raised());
+        interrupt.raise();
+        assert_eq!(interrupt.take_press(), Some(Press::Again));
+        interrupt.begin_command();
+        assert!(!interrupt.is_stopped());
+        interrupt.raise();
+        assert_eq!(interrupt.take_press(), Some(Press::First));
+    }
+
+    #[test]
+    fn work_that_blocks_holds_nobody_up() {
+        let interrupt = Interrupt::default();
+        assert_eq!(interrupt.unless_stopped(|| 7), Some(7));
+        let (_keep, never) = std::sync::mpsc::channel::<()>();
+        interrupt.raise();
+        assert_eq!(interrupt.unless_stopped(move || never.recv().is_ok()), None);
     }
 }

@@ -3,8 +3,10 @@
 //! commands.
 
 pub(crate) mod format;
+pub(crate) mod input;
 pub(crate) mod interrupt;
 pub(crate) mod output;
 pub(crate) mod poll;
 pub(crate) mod progress;
 pub(crate) mod questions;
+mod tty;

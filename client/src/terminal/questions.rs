@@ -1,33 +1,38 @@
 //! Asks the user: yes or no, a line, a password.
 
-use std::io::{self, BufRead, IsTerminal, Write};
-use std::os::fd::AsFd;
-use std::time::Duration;
+use std::io::{self, IsTerminal};
+use std::sync::Arc;
 
-use rustix::event::PollFlags;
 use zeroize::Zeroizing;
 
 use super::interrupt::Interrupt;
-use super::poll::poll_once;
+use super::tty::{Hushed, Tty};
 
 /// Who answers questions.
 #[derive(Clone)]
 pub(crate) enum Asker {
-    /// The user at the terminal; a raised interrupt ends a question.
-    Terminal(Interrupt),
+    /// The user at the terminal; Ctrl-C ends a question.
+    Terminal(Arc<Tty>, Interrupt),
     /// Nobody: each question has a default answer.
     Nobody,
 }
 
 impl Asker {
+    /// The user at the controlling terminal, if there is one.
+    pub(crate) fn at_terminal(interrupt: &Interrupt) -> Self {
+        Tty::open().map_or(Self::Nobody, |tty| {
+            Self::Terminal(Arc::new(tty), interrupt.clone())
+        })
+    }
+
     /// Asks a yes-or-no question until it is answered. Returns `fallback` if nobody can be asked,
     /// and `None` after Ctrl-C or at the end of input.
     pub(crate) fn confirm(&self, question: &str, fallback: bool) -> Option<bool> {
-        let Self::Terminal(interrupt) = self else {
+        let Self::Terminal(tty, interrupt) = self else {
             return Some(fallback);
         };
         loop {
-            let line = read_line(&format!("{question} (y/n) "), interrupt)?;
+            let line = tty.read_line(&format!("{question} (y/n) "), interrupt)?;
             match line.trim().to_ascii_lowercase().as_str() {
                 "y" | "yes" => return Some(true),
                 "n" | "no" => return Some(false),
@@ -38,45 +43,37 @@ impl Asker {
 
     /// True when a user sits at the terminal.
     pub(crate) fn can_ask(&self) -> bool {
-        matches!(self, Self::Terminal(_))
+        matches!(self, Self::Terminal(..))
     }
 
     /// Asks for a line. Returns `None` at the end of input, after Ctrl-C, or if nobody can be
     /// asked.
-    pub(crate) fn read_line(&self, prompt: &str) -> Option<String> {
+    pub(crate) fn read_line(&self, prompt: &str) -> Option<Zeroizing<String>> {
         match self {
-            Self::Terminal(interrupt) => read_line(prompt, interrupt),
+            Self::Terminal(tty, interrupt) => tty.read_line(prompt, interrupt),
+            Self::Nobody => None,
+        }
+    }
+
+    /// Asks for a password, without echo; `None` as with [`Asker::read_line`].
+    pub(crate) fn read_password(&self, prompt: &str) -> io::Result<Option<Zeroizing<String>>> {
+        match self {
+            Self::Terminal(tty, interrupt) => tty.read_secret(prompt, interrupt),
+            Self::Nobody => Ok(None),
+        }
+    }
+
+    /// Turns the terminal's echo off until the result is dropped; `None` where there is no
+    /// terminal.
+    pub(crate) fn hush(&self) -> Option<Hushed> {
+        match self {
+            Self::Terminal(tty, _) => tty.hush().ok(),
             Self::Nobody => None,
         }
     }
 }
 
-/// True when standard input and standard output are both a terminal.
+/// True when standard input and standard output are both a terminal: there is a prompt.
 pub(crate) fn is_at_terminal() -> bool {
     io::stdin().is_terminal() && io::stdout().is_terminal()
-}
-
-/// Asks for a password on the terminal, without echo.
-pub(crate) fn read_password(prompt: &str) -> io::Result<Zeroizing<String>> {
-    rpassword::prompt_password(prompt).map(Zeroizing::new)
-}
-
-/// Prints `prompt` and reads a line; `None` at the end of input and after Ctrl-C.
-fn read_line(prompt: &str, interrupt: &Interrupt) -> Option<String> {
-    let mut out = io::stdout().lock();
-    let _ = out.write_all(prompt.as_bytes()).and_then(|()| out.flush());
-    let stdin = io::stdin();
-    // The handler of SIGINT restarts a read (SA_RESTART), so the read begins only when a line is
-    // there.
-    while !poll_once(stdin.as_fd(), PollFlags::IN, Duration::from_millis(250)).ok()? {
-        if interrupt.is_raised() {
-            let _ = writeln!(out);
-            return None;
-        }
-    }
-    let mut line = String::new();
-    match stdin.lock().read_line(&mut line) {
-        Ok(0) | Err(_) => None,
-        Ok(_) => Some(line),
-    }
 }

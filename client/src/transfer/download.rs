@@ -1,119 +1,201 @@
-//! Writes a download to `NAME.skiff-part` until all is verified, then renames it to `NAME`.
+//! Writes a download to a part until all is verified, then renames it to its name; or streams it.
 
-use std::ffi::OsString;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Seek, SeekFrom, Write};
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use rustix::fs::OFlags;
-use skiff_sessions::client::{Decision, LocalCopy, LocalFile, Note, Question};
+use skiff_sessions::client::{Decision, LocalFile, Note, Question};
 use skiff_sessions::transfer::{Sink, Source, Task};
+use skiff_sessions::wire::command::Replace;
 use skiff_sessions::wire::reply::Refusal;
 use skiff_sessions::wire::stamp::Stamp;
 
+use super::access;
+use super::destination::FileTarget;
 use super::local_file::{self, SyncPolicy, Writeback};
+use super::part::{self, OpenError, Privacy};
 use super::policy::{Resume, to_decision};
-use crate::net::dialogue::{LocalEnd, LocalFileFailed};
+use super::stream::{Stream, StreamError};
+use crate::net::local_end::{LocalEnd, LocalFileFailed};
 use crate::terminal::format::escape_path;
 use crate::terminal::output::print_line;
 use crate::terminal::progress::Progress;
 use crate::terminal::questions::Asker;
 
-/// The suffix of an unfinished download.
-pub(crate) const PART_SUFFIX: &str = ".skiff-part";
-
 /// The local end of one download.
 pub(crate) struct Download {
+    /// The target as the user named it, for messages.
     name: PathBuf,
-    part: PathBuf,
-    /// The file that the current task reads or writes.
-    file: Option<File>,
-    resume: Resume,
-    sync: SyncPolicy,
-    writeback: Writeback,
+    output: Output,
     asker: Asker,
     pub progress: Progress,
-    /// The message for an outcome of `LocalFailed`.
-    pub error: Option<String>,
+    /// The cause of an outcome of `LocalFailed`.
+    pub error: Option<LocalError>,
+}
+
+/// What takes the bytes of a download.
+pub(crate) enum Output {
+    Part(Box<PartOutput>),
+    Stream(Stream),
+}
+
+/// A part, and the target that it is renamed to when it is whole.
+pub(crate) struct PartOutput {
+    target: FileTarget,
+    path: PathBuf,
+    /// The size of the part when it was looked for, in bytes.
+    found: u64,
+    /// The file that the current task reads or writes, and which it is.
+    file: Option<(LocalFile, File)>,
+    policy: DownloadPolicy,
+    writeback: Writeback,
+}
+
+/// What a download may do with the files here, and when it is on the disk.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct DownloadPolicy {
+    pub resume: Resume,
+    pub replace: Replace,
+    pub sync: SyncPolicy,
+}
+
+/// Why the local end of a download failed.
+#[derive(PartialEq, Eq, Debug)]
+pub(crate) enum LocalError {
+    /// Ctrl-C was pressed while a stream waited for its reader.
+    Interrupted,
+    /// The message.
+    Failed(String),
 }
 
 impl Download {
-    /// Opens no file yet: the dialogue decides which one.
-    pub(crate) fn new(
-        name: PathBuf,
-        resume: Resume,
-        sync: SyncPolicy,
-        asker: Asker,
-        progress: Progress,
-    ) -> Self {
-        let part = part_path(&name);
+    pub(crate) fn new(name: PathBuf, output: Output, asker: Asker, progress: Progress) -> Self {
         Self {
             name,
-            part,
-            file: None,
-            resume,
-            sync,
-            writeback: Writeback::default(),
+            output,
             asker,
             progress,
             error: None,
         }
     }
 
+    /// Keeps the first error for the message.
+    fn record_error(&mut self, error: LocalError) {
+        self.error.get_or_insert(error);
+    }
+}
+
+impl Output {
+    /// The part of `target`, of which `found` bytes are here. Opens no file yet: the dialogue
+    /// decides which one.
+    pub(crate) fn part(target: FileTarget, found: u64, policy: DownloadPolicy) -> Self {
+        Self::Part(Box::new(PartOutput {
+            path: part::part_path(target.path()),
+            target,
+            found,
+            file: None,
+            policy,
+            writeback: Writeback::default(),
+        }))
+    }
+}
+
+impl PartOutput {
     /// Opens the file that the dialogue asks for; a part is written at its end.
-    fn open(&mut self, which: LocalFile) -> io::Result<()> {
-        self.file = Some(match which {
-            LocalFile::Whole => local_file::open_regular(&self.name)?,
-            LocalFile::Part => {
-                let mut part = open_part(&self.part)?;
-                part.seek(SeekFrom::End(0))?;
-                part
-            }
+    fn open(&mut self, which: LocalFile) -> Result<(), OpenError> {
+        // The part that is open has the lock.
+        self.file = None;
+        let file = match which {
+            LocalFile::Whole => local_file::open_regular(self.target.path())?,
+            LocalFile::Part => self.open_found()?,
             LocalFile::EmptyPart => {
-                let part = open_part(&self.part)?;
+                let part = self.open_part()?;
                 if part.metadata()?.len() > 0 {
                     part.set_len(0)?;
                 }
                 part
             }
-        });
+        };
+        self.file = Some((which, file));
         Ok(())
     }
 
-    /// Sets the time, syncs the part, renames it, and syncs the folder, so that `NAME` is never
-    /// less than the whole file. With [`SyncPolicy::AtEnd`] nothing is synced here.
-    fn sync_and_rename(&mut self, modified: Option<Stamp>) -> io::Result<()> {
-        let file = self.file.take().ok_or(io::ErrorKind::NotFound)?;
-        if let Some(Stamp(seconds)) = modified {
-            let since = Duration::from_secs(seconds.try_into().unwrap_or(0));
-            // A file system that keeps no times is no failure.
-            let _ = file.set_modified(SystemTime::UNIX_EPOCH + since);
+    fn open_part(&self) -> Result<File, OpenError> {
+        let privacy = match self.target.old() {
+            Some(_) => Privacy::Owner,
+            None => Privacy::Umask,
+        };
+        part::open(&self.path, privacy)
+    }
+
+    /// Opens the part that was found, to go on behind its last byte. What another process has
+    /// added since is cut off: only the bytes that were found are compared with the server's.
+    fn open_found(&self) -> Result<File, OpenError> {
+        let mut part = self.open_part()?;
+        let size = part.metadata()?.len();
+        if size < self.found {
+            return Err(io::Error::other("changed meanwhile, get it again").into());
         }
-        if self.sync == SyncPolicy::EachFile {
+        if size > self.found {
+            part.set_len(self.found)?;
+        }
+        part.seek(SeekFrom::End(0))?;
+        Ok(part)
+    }
+
+    /// Sets time and permissions, syncs the part, renames it, and syncs the folder, so that the
+    /// name is never less than the whole file. With [`SyncPolicy::AtEnd`] nothing is synced here.
+    fn publish(&mut self, modified: Option<Stamp>) -> io::Result<()> {
+        let (_, file) = self.file.take().ok_or(io::ErrorKind::NotFound)?;
+        if let Some(time) = modified.and_then(to_system_time) {
+            // A file system that keeps no times is no failure.
+            let _ = file.set_modified(time);
+        }
+        let may_replace = self.target.old().is_some() || self.policy.replace == Replace::Yes;
+        if may_replace && let Ok(old) = fs::symlink_metadata(self.target.path()) {
+            access::take_from(&file, self.target.path(), &old)?;
+        }
+        if self.policy.sync == SyncPolicy::EachFile {
             file.sync_all()?;
         }
-        fs::rename(&self.part, &self.name)?;
-        match self.sync {
-            SyncPolicy::EachFile => skiff_conf::sync_folder(local_file::parent_folder(&self.name)),
+        self.target.rename_to(&self.path, self.policy.replace)?;
+        match self.policy.sync {
+            SyncPolicy::EachFile => skiff_conf::sync_folder(self.target.folder()),
             SyncPolicy::AtEnd => Ok(()),
         }
     }
 
-    /// Keeps the first error for the message.
-    fn record_error(&mut self, path: &Path, error: &io::Error) {
-        let message = || format!("{}: {error}", escape_path(path));
-        self.error.get_or_insert_with(message);
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let (_, file) = self.file.as_mut().ok_or(io::ErrorKind::NotFound)?;
+        let written = file.write_all(bytes);
+        self.writeback.record_write(file, bytes.len());
+        written
     }
+}
+
+/// Returns the time, also one before 1970; `None` beyond what the system can say.
+fn to_system_time(Stamp(seconds): Stamp) -> Option<SystemTime> {
+    let distance = Duration::from_secs(seconds.unsigned_abs());
+    match seconds {
+        0.. => SystemTime::UNIX_EPOCH.checked_add(distance),
+        _ => SystemTime::UNIX_EPOCH.checked_sub(distance),
+    }
+}
+
+/// Words a failure of the file at `path`.
+fn failed(path: &Path, error: impl std::fmt::Display) -> LocalError {
+    LocalError::Failed(format!("{}: {error}", escape_path(path)))
 }
 
 impl LocalEnd for Download {
     fn ask(&mut self, question: Question) -> Option<Decision> {
-        let Question::ResumeDownload { have, of } = question else {
+        let (Question::ResumeDownload { have, of }, Output::Part(part)) = (question, &self.output)
+        else {
             return Some(Decision::No);
         };
-        if self.resume == Resume::Always {
+        if part.policy.resume == Resume::Always {
             return Some(Decision::Yes);
         }
         self.progress.finish();
@@ -123,42 +205,60 @@ impl LocalEnd for Download {
     }
 
     fn use_file(&mut self, which: LocalFile) -> Result<(), LocalFileFailed> {
-        let opened = self.open(which);
+        let opened = match (&mut self.output, which) {
+            (Output::Part(part), which) => part.open(which).map_err(|error| match error {
+                OpenError::Locked => LocalError::Failed(format!(
+                    "another skiff is fetching to {}",
+                    escape_path(&self.name)
+                )),
+                OpenError::Io(error) if which == LocalFile::Whole => failed(&self.name, error),
+                OpenError::Io(error) => failed(&part.path, error),
+            }),
+            (Output::Stream(_), LocalFile::EmptyPart) => Ok(()),
+            (Output::Stream(_), LocalFile::Whole | LocalFile::Part) => {
+                Err(failed(&self.name, "cannot be resumed"))
+            }
+        };
         opened.map_err(|error| {
-            let path = if which == LocalFile::Whole {
-                &self.name
-            } else {
-                &self.part
-            };
-            let path = path.clone();
-            self.record_error(&path, &error);
+            self.record_error(error);
             LocalFileFailed
         })
     }
 
     fn publish(&mut self, modified: Option<Stamp>) -> Result<(), LocalFileFailed> {
-        self.sync_and_rename(modified).map_err(|error| {
-            let name = self.name.clone();
-            self.record_error(&name, &error);
+        let published = match &mut self.output {
+            Output::Part(part) => part.publish(modified),
+            Output::Stream(stream) => stream.finish(),
+        };
+        published.map_err(|error| {
+            self.record_error(failed(&self.name, error));
             LocalFileFailed
         })
     }
 
     fn drop_part(&mut self) {
-        self.file = None;
-        // Best effort: the next download empties a part that does not fit.
-        let _ = fs::remove_file(&self.part);
+        let Output::Part(part) = &mut self.output else {
+            return;
+        };
+        // Without an open part there is no lock, and the part may be another process's.
+        if let Some((LocalFile::Part | LocalFile::EmptyPart, _open)) = part.file.take() {
+            // Best effort: the next download empties a part that does not fit.
+            let _ = fs::remove_file(&part.path);
+        }
     }
 
     fn show_note(&mut self, note: Note) {
-        self.progress.finish();
-        let name = escape_path(&self.name);
-        print_line(match note {
+        match note {
             Note::PartDiffers => {
-                format!("{name}: the part here is of another file, all is fetched again")
+                self.progress.finish();
+                let name = escape_path(&self.name);
+                print_line(format_args!(
+                    "{name}: the part here is of another file, all is fetched again"
+                ));
             }
-            Note::WholeDiffers => format!("{name}: the file here is another one, it is fetched"),
-        });
+            // It was the user who said that the file is replaced.
+            Note::WholeDiffers => {}
+        }
     }
 
     fn begin_task(&mut self, task: Task) {
@@ -176,13 +276,13 @@ impl LocalEnd for Download {
 
 impl Source for Download {
     fn read_at(&mut self, offset: u64, buf: &mut [u8]) -> Result<usize, Refusal> {
-        let read = self
-            .file
-            .as_ref()
-            .map_or(Ok(0), |file| file.read_at(buf, offset));
+        let file = match &self.output {
+            Output::Part(part) => part.file.as_ref().map(|(_, file)| file),
+            Output::Stream(_) => None,
+        };
+        let read = file.map_or(Ok(0), |file| file.read_at(buf, offset));
         read.map_err(|error| {
-            let name = self.name.clone();
-            self.record_error(&name, &error);
+            self.record_error(failed(&self.name, error));
             Refusal::Fault
         })
     }
@@ -190,47 +290,17 @@ impl Source for Download {
 
 impl Sink for Download {
     fn write(&mut self, bytes: &[u8]) -> Result<(), Refusal> {
-        let Some(file) = &mut self.file else {
-            return Err(Refusal::Fault);
+        let written = match &mut self.output {
+            Output::Part(part) => part.write(bytes).map_err(|error| failed(&part.path, error)),
+            Output::Stream(stream) => stream.write_all(bytes).map_err(|error| match error {
+                StreamError::Interrupted => LocalError::Interrupted,
+                StreamError::Io(error) => failed(&self.name, error),
+            }),
         };
-        let written = file.write_all(bytes);
-        self.writeback.record_write(file, bytes.len());
         written.map_err(|error| {
-            let part = self.part.clone();
-            self.record_error(&part, &error);
+            self.record_error(error);
             Refusal::DiskFull
         })
-    }
-}
-
-/// Returns what exists under `name`: size and time of the whole file, and the size of its part.
-pub(crate) fn find_local_copy(name: &Path) -> LocalCopy {
-    let whole = fs::metadata(name).ok().filter(fs::Metadata::is_file);
-    let part = fs::symlink_metadata(part_path(name))
-        .ok()
-        .filter(fs::Metadata::is_file);
-    LocalCopy {
-        whole: whole.map(|found| (found.len(), local_file::modified_at(&found))),
-        part: part.map_or(0, |found| found.len()),
-    }
-}
-
-/// Returns the path of the part of `name`, in the same folder.
-pub(crate) fn part_path(name: &Path) -> PathBuf {
-    let mut part = OsString::from(name.file_name().unwrap_or_default());
-    part.push(PART_SUFFIX);
-    name.with_file_name(part)
-}
-
-/// Opens or creates a part; does not follow a symbolic link and does not block on a FIFO.
-fn open_part(path: &Path) -> io::Result<File> {
-    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false);
-    let file = options.custom_flags(flags.bits() as i32).open(path)?;
-    match file.metadata()?.is_file() {
-        true => Ok(file),
-        false => Err(io::Error::other("not a regular file")),
     }
 }
 
@@ -238,20 +308,44 @@ fn open_part(path: &Path) -> io::Result<File> {
 mod tests {
     use std::os::unix::fs::symlink;
 
-    use skiff_sessions::transfer::Sink;
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+
+    use skiff_sessions::client::LocalCopy;
 
     use super::*;
     use crate::terminal::progress::ProgressStyle;
+    use crate::transfer::destination::Destination;
 
     fn download(folder: &Path) -> Download {
+        download_with(folder, Replace::Yes)
+    }
+
+    fn download_with(folder: &Path, replace: Replace) -> Download {
+        let policy = DownloadPolicy {
+            resume: Resume::Ask,
+            replace,
+            sync: SyncPolicy::EachFile,
+        };
+        let name = folder.join("a");
+        let target = target(&name);
+        let found = target.local_copy().part;
+        let output = Output::part(target, found, policy);
         let progress = Progress::new(ProgressStyle::Hidden, b"a");
-        Download::new(
-            folder.join("a"),
-            Resume::Ask,
-            SyncPolicy::EachFile,
-            Asker::Nobody,
-            progress,
-        )
+        Download::new(name, output, Asker::Nobody, progress)
+    }
+
+    fn target(name: &Path) -> FileTarget {
+        match Destination::find(name).unwrap() {
+            Destination::File(target) => target,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn failure(download: Download) -> String {
+        match download.error {
+            Some(LocalError::Failed(why)) => why,
+            other => panic!("{other:?}"),
+        }
     }
 
     #[test]
@@ -267,10 +361,10 @@ mod tests {
         download.publish(Some(Stamp(1_767_323_045))).unwrap();
         assert_eq!(fs::read(&name).unwrap(), b"new bytes");
         assert_eq!(
-            find_local_copy(&name).whole,
+            target(&name).local_copy().whole,
             Some((9, Stamp(1_767_323_045)))
         );
-        assert!(!part_path(&name).exists());
+        assert!(!folder.path().join("a.skiff-part").exists());
     }
 
     #[test]
@@ -279,7 +373,7 @@ mod tests {
         fs::write(folder.path().join("a.skiff-part"), "one ").unwrap();
         let mut download = download(folder.path());
         assert_eq!(
-            find_local_copy(&folder.path().join("a")),
+            target(&folder.path().join("a")).local_copy(),
             LocalCopy {
                 whole: None,
                 part: 4
@@ -301,12 +395,11 @@ mod tests {
         fs::write(&victim, "precious").unwrap();
         symlink(&victim, folder.path().join("a.skiff-part")).unwrap();
         let mut download = download(folder.path());
-        assert_eq!(find_local_copy(&folder.path().join("a")).part, 0);
         assert_eq!(
             download.use_file(LocalFile::EmptyPart),
             Err(LocalFileFailed)
         );
-        assert!(download.error.unwrap().contains("a.skiff-part"));
+        assert!(failure(download).contains("a.skiff-part"));
         assert_eq!(fs::read(&victim).unwrap(), b"precious");
     }
 
@@ -324,5 +417,75 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let question = Question::ResumeDownload { have: 1, of: 2 };
         assert_eq!(download(folder.path()).ask(question), Some(Decision::Yes));
+    }
+
+    #[test]
+    fn times_before_1970_are_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        for seconds in [-1, -86_400 * 365 * 40] {
+            let mut download = download(folder.path());
+            download.use_file(LocalFile::EmptyPart).unwrap();
+            download.publish(Some(Stamp(seconds))).unwrap();
+            let found = folder.path().join("a").metadata().unwrap();
+            assert_eq!(found.mtime(), seconds);
+        }
+    }
+
+    #[test]
+    fn a_replaced_file_leaves_its_mode() {
+        let folder = tempfile::tempdir().unwrap();
+        let (name, part) = (folder.path().join("a"), folder.path().join("a.skiff-part"));
+        fs::write(&name, "old").unwrap();
+        for mode in [0o600, 0o755, 0o400] {
+            fs::set_permissions(&name, fs::Permissions::from_mode(mode)).unwrap();
+            let mut download = download(folder.path());
+            download.use_file(LocalFile::EmptyPart).unwrap();
+            assert_eq!(part.metadata().unwrap().mode() & 0o777, 0o600);
+            download.publish(None).unwrap();
+            assert_eq!(name.metadata().unwrap().mode() & 0o777, mode);
+        }
+    }
+
+    #[test]
+    fn a_second_download_to_the_name_is_refused_and_harms_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut first = download(folder.path());
+        first.use_file(LocalFile::EmptyPart).unwrap();
+        first.write(b"first").unwrap();
+        for which in [LocalFile::Part, LocalFile::EmptyPart] {
+            let mut second = download(folder.path());
+            assert_eq!(second.use_file(which), Err(LocalFileFailed));
+            second.drop_part();
+            assert!(failure(second).starts_with("another skiff is fetching to "));
+        }
+        first.publish(None).unwrap();
+        assert_eq!(fs::read(folder.path().join("a")).unwrap(), b"first");
+    }
+
+    /// Only what was found is compared with the server's file before it is gone on with.
+    #[test]
+    fn a_part_that_grew_meanwhile_is_cut_to_what_was_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let part = folder.path().join("a.skiff-part");
+        fs::write(&part, "one ").unwrap();
+        let mut longer = download(folder.path());
+        fs::write(&part, "one and another ").unwrap();
+        let mut shorter = download(folder.path());
+        longer.use_file(LocalFile::Part).unwrap();
+        longer.write(b"two").unwrap();
+        assert_eq!(fs::read(&part).unwrap(), b"one two");
+        drop(longer);
+        assert_eq!(shorter.use_file(LocalFile::Part), Err(LocalFileFailed));
+        assert_eq!(fs::read(&part).unwrap(), b"one two");
+    }
+
+    #[test]
+    fn a_file_that_appears_meanwhile_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut download = download_with(folder.path(), Replace::Never);
+        download.use_file(LocalFile::EmptyPart).unwrap();
+        fs::write(folder.path().join("a"), "own").unwrap();
+        assert_eq!(download.publish(None), Err(LocalFileFailed));
+        assert_eq!(fs::read(folder.path().join("a")).unwrap(), b"own");
     }
 }

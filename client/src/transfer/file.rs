@@ -1,5 +1,6 @@
 //! Downloads or uploads one file and words the result for the user.
 
+use std::io::{self, IsTerminal};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -10,9 +11,11 @@ use skiff_sessions::wire::command::{Replace, Retrieve, Turn};
 use skiff_sessions::wire::native::replies::ReplyLine;
 use skiff_sessions::wire::reply::Refusal;
 
-use super::download::Download;
+use super::destination::{Destination, StreamTarget};
+use super::download::{Download, DownloadPolicy, LocalError, Output};
 use super::local_file::SyncPolicy;
-use super::policy::{Resume, UploadPolicy};
+use super::policy::{Overwrite, TransferPolicy};
+use super::stream::{Stream, StreamError};
 use super::upload::Upload;
 use crate::net::command_error::CommandError;
 use crate::net::session::Session;
@@ -22,49 +25,108 @@ use crate::terminal::progress::{Progress, ProgressStyle};
 /// What to download, to where, and how.
 pub(crate) struct FileDownload {
     pub(crate) path: PathArg,
+    /// The target as the user named it.
     pub(crate) to: PathBuf,
-    /// What is at `to` already.
+    /// What that name leads to.
+    pub(crate) destination: Destination,
+    /// What is there already.
     pub(crate) local: LocalCopy,
     pub(crate) turn: Turn,
     /// Whether the request was sent ahead already.
     pub(crate) command: CommandTiming,
-    pub(crate) resume: Resume,
+    pub(crate) policy: TransferPolicy,
     pub(crate) sync: SyncPolicy,
     pub(crate) style: ProgressStyle,
 }
 
-/// A file that is complete at both ends, and the line that says so.
+/// What became of one file, and the line that says so.
 pub(crate) struct FileOutcome {
+    /// The target, escaped for the terminal.
+    pub name: String,
     pub line: String,
-    /// Bytes that went over the connection; `None` where nothing had to be transferred.
-    pub carried: Option<u64>,
+    pub result: FileResult,
 }
 
-impl FileOutcome {
-    fn transferred(line: String, progress: &Progress) -> Self {
-        Self {
-            line,
-            carried: Some(progress.carried_bytes_and_time().0),
-        }
-    }
-
-    fn unchanged(line: String) -> Self {
-        Self {
-            line,
-            carried: None,
-        }
-    }
+/// What became of one file. Bytes are those that went over the connection.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum FileResult {
+    Transferred {
+        bytes: u64,
+    },
+    /// Another file had the name before.
+    Replaced {
+        bytes: u64,
+    },
+    Unchanged,
+    /// Another file has the name and may not be replaced.
+    LeftDifferent,
 }
 
 /// Downloads one file.
 pub(crate) fn download_file(
     session: &mut Session,
-    order: FileDownload,
+    mut order: FileDownload,
 ) -> Result<FileOutcome, CommandError> {
-    let name = order.to.as_os_str().as_bytes().to_vec();
-    let progress = Progress::new(order.style, &name);
+    let name = escape_name(order.to.as_os_str().as_bytes());
+    loop {
+        let (outcome, download) = run_download(session, &order)?;
+        if !matches!(outcome, Outcome::LocalDiffers { .. }) {
+            return download_result(name, outcome, download, &order);
+        }
+        let replace = match order.policy.overwrite {
+            Overwrite::Ask => {
+                let question = format!("{name}: another file is here, replace it?");
+                session.asker.confirm(&question, false)
+            }
+            Overwrite::Always | Overwrite::Never => Some(false),
+        };
+        match replace {
+            // The two have been compared.
+            Some(true) => {
+                order.policy.overwrite = Overwrite::Always;
+                order.local.whole = None;
+            }
+            Some(false) => {
+                return Ok(FileOutcome {
+                    line: format!("{name}: another file is here; get -f replaces it"),
+                    name,
+                    result: FileResult::LeftDifferent,
+                });
+            }
+            None => {
+                return Err(CommandError::Stopped(format!(
+                    "{name}: stopped, the file here stays as it is"
+                )));
+            }
+        }
+    }
+}
+
+/// Runs the dialogue of a download.
+fn run_download(
+    session: &mut Session,
+    order: &FileDownload,
+) -> Result<(Outcome, Download), CommandError> {
+    let replace = match order.policy.overwrite {
+        Overwrite::Always => Replace::Yes,
+        Overwrite::Ask | Overwrite::Never => Replace::Never,
+    };
+    let policy = DownloadPolicy {
+        resume: order.policy.resume,
+        replace,
+        sync: order.sync,
+    };
+    let output = open_output(session, order, policy)?;
+    let style = match &order.destination {
+        // A bar would stand amid the bytes.
+        Destination::Stream(StreamTarget::Stdout) if io::stdout().is_terminal() => {
+            ProgressStyle::Hidden
+        }
+        _ => order.style,
+    };
+    let progress = Progress::new(style, order.to.as_os_str().as_bytes());
     let asker = session.asker.clone();
-    let mut download = Download::new(order.to, order.resume, order.sync, asker, progress);
+    let mut download = Download::new(order.to.clone(), output, asker, progress);
     let asked = GetOrder {
         what: Retrieve {
             path: order.path.clone(),
@@ -73,38 +135,86 @@ pub(crate) fn download_file(
         },
         command: order.command,
         local: order.local,
+        replace,
     };
     let outcome = session.run_dialogue(|out| Dialogue::get(asked, out), &mut download)?;
     download.progress.finish();
-    let shown = escape_name(&name);
-    match outcome {
-        Outcome::Verified(sent) => Ok(describe_success(&shown, &sent, &download.progress)),
+    Ok((outcome, download))
+}
+
+/// Prepares what takes the bytes of a download; opens a stream.
+fn open_output(
+    session: &Session,
+    order: &FileDownload,
+    policy: DownloadPolicy,
+) -> Result<Output, CommandError> {
+    let target = match &order.destination {
+        Destination::File(target) => {
+            return Ok(Output::part(target.clone(), order.local.part, policy));
+        }
+        Destination::Stream(target) => target,
+    };
+    let name = || escape_name(order.to.as_os_str().as_bytes());
+    let opened = Stream::open(target, session.interrupt.clone());
+    opened.map(Output::Stream).map_err(|error| match error {
+        StreamError::Interrupted => {
+            CommandError::Stopped(format!("{}: stopped before it was opened", name()))
+        }
+        StreamError::Io(error) => CommandError::Local(format!("{}: {error}", name())),
+    })
+}
+
+/// Words how a download ended.
+fn download_result(
+    name: String,
+    outcome: Outcome,
+    mut download: Download,
+    order: &FileDownload,
+) -> Result<FileOutcome, CommandError> {
+    let (line, result) = match outcome {
+        Outcome::Verified(sent) => {
+            let (bytes, _) = download.progress.carried_bytes_and_time();
+            let (done, result) = match &order.destination {
+                Destination::Stream(_) => ("written", FileResult::Transferred { bytes }),
+                Destination::File(target) if target.old().is_some() => {
+                    ("stored", FileResult::Replaced { bytes })
+                }
+                Destination::File(_) => ("stored", FileResult::Transferred { bytes }),
+            };
+            let line = describe_success(&name, &sent, &download.progress, done);
+            (line, result)
+        }
         Outcome::AlreadyThere { size, sum } => {
             let proof = describe_proof(sum);
-            Ok(FileOutcome::unchanged(format!(
-                "400 {shown}: {size} bytes are here already, {proof}"
-            )))
+            let line = format!("400 {name}: {size} bytes are here already, {proof}");
+            (line, FileResult::Unchanged)
         }
-        Outcome::ResumeDeclined => Ok(FileOutcome::unchanged(format!(
-            "401 {shown}: not resumed, the part stays as it is"
-        ))),
-        Outcome::Differs(_) => Err(CommandError::Refused(format!(
-            "550 {shown}: not verified, the digests differ; nothing was kept, try again"
-        ))),
-        other => Err(command_error(
-            order.path.as_bytes(),
-            other,
-            download.error.take(),
-            "get",
-        )),
-    }
+        Outcome::ResumeDeclined => {
+            let line = format!("401 {name}: not resumed, the part stays as it is");
+            (line, FileResult::Unchanged)
+        }
+        Outcome::Differs(_) => {
+            let kept = match &order.destination {
+                Destination::File(_) => "nothing was kept, try again",
+                Destination::Stream(_) => "what was written is not the file",
+            };
+            return Err(CommandError::Refused(format!(
+                "550 {name}: not verified, the digests differ; {kept}"
+            )));
+        }
+        other => {
+            let error = download.error.take();
+            return Err(command_error(order.path.as_bytes(), other, error, "get"));
+        }
+    };
+    Ok(FileOutcome { name, line, result })
 }
 
 /// What to upload, to where, and how.
 pub(crate) struct FileUpload<'a> {
     pub from: &'a Path,
     pub to: PathArg,
-    pub policy: UploadPolicy,
+    pub policy: TransferPolicy,
     pub replace: Replace,
     pub turn: Turn,
     pub style: ProgressStyle,
@@ -138,41 +248,66 @@ pub(crate) fn upload_file(
     };
     let outcome = session.run_dialogue(|out| Dialogue::put(asked, out), &mut upload)?;
     upload.progress.finish();
-    let shown = escape_name(to.as_bytes());
-    match outcome {
-        Outcome::Verified(_) if upload.has_changed() => Err(CommandError::Refused(format!(
-            "226 {shown}: stored, but {} changed while it was sent; put it again",
-            escape_name(here)
-        ))),
-        Outcome::Verified(stored) => Ok(describe_success(&shown, &stored, &upload.progress)),
+    let name = escape_name(to.as_bytes());
+    let (line, result) = match outcome {
+        Outcome::Verified(_) if upload.has_changed() => {
+            return Err(CommandError::Refused(format!(
+                "226 {name}: stored, but {} changed while it was sent; put it again",
+                escape_name(here)
+            )));
+        }
+        Outcome::Verified(stored) => {
+            let (bytes, _) = upload.progress.carried_bytes_and_time();
+            let result = match (replace, upload.replaced()) {
+                (Replace::Never, Replace::Never) => FileResult::Transferred { bytes },
+                _ => FileResult::Replaced { bytes },
+            };
+            let line = describe_success(&name, &stored, &upload.progress, "stored");
+            (line, result)
+        }
         Outcome::AlreadyThere { size, sum } => {
             let proof = describe_proof(sum);
-            Ok(FileOutcome::unchanged(format!(
-                "200 {shown}: {size} bytes are there already, {proof}"
-            )))
+            let line = format!("200 {name}: {size} bytes are there already, {proof}");
+            (line, FileResult::Unchanged)
         }
-        Outcome::ResumeDeclined => Ok(FileOutcome::unchanged(format!(
-            "410 {shown}: not resumed, the part stays as it is"
-        ))),
-        Outcome::NotReplaced(why) => Err(CommandError::Refused(format!(
-            "550 {shown}: another file is there ({}); put -f replaces it",
-            why.code
-        ))),
-        Outcome::Differs(_) => Err(CommandError::Refused(format!(
-            "550 {shown}: the server stored other bytes than were sent; put -f it again"
-        ))),
-        other => Err(command_error(
-            to.as_bytes(),
-            other,
-            upload.error.take(),
-            "put",
-        )),
+        Outcome::ResumeDeclined => {
+            let line = format!("410 {name}: not resumed, the part stays as it is");
+            (line, FileResult::Unchanged)
+        }
+        Outcome::NotReplaced(why) => {
+            let code = why.code;
+            let line = format!("550 {name}: another file is there ({code}); put -f replaces it");
+            (line, FileResult::LeftDifferent)
+        }
+        Outcome::Differs(_) => {
+            return Err(CommandError::Refused(format!(
+                "550 {name}: the server stored other bytes than were sent; put -f it again"
+            )));
+        }
+        other => {
+            let error = upload.error.take().map(LocalError::Failed);
+            return Err(command_error(to.as_bytes(), other, error, "put"));
+        }
+    };
+    Ok(FileOutcome { name, line, result })
+}
+
+impl FileOutcome {
+    /// Returns the line of a single transfer, for which a file that was left is a failure.
+    pub(crate) fn into_line(self) -> Result<String, CommandError> {
+        match self.result {
+            FileResult::LeftDifferent => Err(CommandError::Refused(self.line)),
+            FileResult::Transferred { .. }
+            | FileResult::Replaced { .. }
+            | FileResult::Unchanged => Ok(self.line),
+        }
     }
 }
 
 /// Words a verified transfer: `226 a.iso: 7000000 bytes in 0.4 s (17 MB/s), stored and verified
 /// (md5 5eb6..)`.
-fn describe_success(name: &str, answered: &ReplyLine, progress: &Progress) -> FileOutcome {
+/// `done` is what became of the bytes.
+fn describe_success(name: &str, answered: &ReplyLine, progress: &Progress, done: &str) -> String {
     let size = answered.size.unwrap_or_default();
     let (carried, took) = progress.carried_bytes_and_time();
     let part = if carried < size {
@@ -185,11 +320,10 @@ fn describe_success(name: &str, answered: &ReplyLine, progress: &Progress) -> Fi
         .sum
         .map(|sum| format!(" ({})", format_sum(sum)))
         .unwrap_or_default();
-    let line = format!(
-        "{} {name}: {size} bytes{part} {pace}, stored and verified{sum}",
+    format!(
+        "{} {name}: {size} bytes{part} {pace}, {done} and verified{sum}",
         answered.code
-    );
-    FileOutcome::transferred(line, progress)
+    )
 }
 
 /// Words how it is known that both ends have the same file.
@@ -209,7 +343,7 @@ fn format_sum(sum: Sum) -> String {
 fn command_error(
     name: &[u8],
     outcome: Outcome,
-    local_error: Option<String>,
+    local_error: Option<LocalError>,
     verb: &str,
 ) -> CommandError {
     let shown = escape_name(name);
@@ -218,9 +352,11 @@ fn command_error(
         Outcome::Stopped => {
             CommandError::Stopped(format!("{shown}: stopped; {verb} it again to go on"))
         }
-        Outcome::LocalFailed => CommandError::Local(
-            local_error.unwrap_or_else(|| format!("{shown}: the local file failed")),
-        ),
+        Outcome::LocalFailed => match local_error {
+            Some(LocalError::Failed(why)) => CommandError::Local(why),
+            Some(LocalError::Interrupted) => CommandError::Stopped(format!("{shown}: stopped")),
+            None => CommandError::Local(format!("{shown}: the local file failed")),
+        },
         Outcome::BadData(Refusal::TooLong) => CommandError::Local(format!(
             "{shown}: the server sent more bytes than it had said"
         )),

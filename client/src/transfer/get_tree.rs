@@ -4,48 +4,61 @@
 use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
+use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use skiff_sessions::client::{CommandTiming, LocalCopy};
 use skiff_sessions::path::PathArg;
 use skiff_sessions::wire::command::{Command, Retrieve, Turn};
+use skiff_sessions::wire::native::causes::Cause;
 use skiff_sessions::wire::reply::{Facts, Kind};
 use skiff_sessions::wire::stamp::Stamp;
 
-use super::download::{find_local_copy, part_path};
+use super::destination::{Destination, FileTarget};
 use super::file::{FileDownload, download_file};
 use super::local_file::SyncPolicy;
-use super::policy::Resume;
-use super::tree::{DEPTH_MAX, Level, SMALL_FILE_MAX, join_remote};
+use super::part::part_path;
+use super::policy::{Overwrite, Resume, TransferPolicy};
+use super::tree::{DEPTH_MAX, Level, SMALL_FILE_MAX, WalkBounds, join_remote};
 use super::tree_summary::TreeSummary;
 use crate::net::command_error::{CommandError, CommandResult};
 use crate::net::listing::is_single_name;
 use crate::net::session::Session;
 use crate::terminal::format::{escape_name, escape_path, format_reply};
+use crate::terminal::interrupt::Interrupt;
 use crate::terminal::progress::ProgressStyle;
 
 /// How many files are requested before the answer to the first is read.
 const REQUESTED_AHEAD_MAX: usize = 16;
+
+/// How many files of a directory are planned before they are fetched, so that a long listing is not
+/// kept twice.
+const PLANNED_MAX: usize = 1024;
 
 /// A time that no file has: equal size and time do not prove equality in a tree, so that the
 /// digests are compared.
 const UNKNOWN_TIME: Stamp = Stamp(i64::MIN);
 
 /// Downloads directory `from` into `to`, level by level. Links to directories are not followed, so
-/// every walk ends. A file that fails is counted in `summary`; an error ends the walk.
+/// every walk ends. A file that fails is counted in `summary`; an error ends the walk. Files here
+/// that differ are replaced where `overwrite` says so; nobody is asked.
 pub(crate) fn download_tree(
     session: &mut Session,
     from: PathArg,
     to: &Path,
+    overwrite: Overwrite,
     summary: &mut TreeSummary,
 ) -> CommandResult {
+    let style = session.progress_style;
     let mut pending = vec![Level {
         from,
         to: to.to_owned(),
         depth: 0,
     }];
+    let mut bounds = WalkBounds::default();
     while let Some(level) = pending.pop() {
+        bounds.leave(&level);
         if level.depth > DEPTH_MAX {
             let name = escape_name(level.from.as_bytes());
             summary.add_failure(format_args!("{name}: deeper than {DEPTH_MAX}, not fetched"));
@@ -56,23 +69,31 @@ pub(crate) fn download_tree(
             continue;
         }
         let mut files = Vec::new();
-        let local_names = LocalNames::read(&level.to);
+        let planner = Planner {
+            names: LocalNames::read(&level.to),
+            overwrite,
+            style,
+        };
         for (name, facts) in list_entries(session, &level.from, summary)? {
             let from = join_remote(Some(&level.from), &name)?;
             let to = level.to.join(OsStr::from_bytes(&name));
+            bounds.meet().map_err(CommandError::Refused)?;
+            if files.len() == PLANNED_MAX {
+                download_files(session, std::mem::take(&mut files), summary)?;
+            }
             match facts.kind {
-                Kind::Directory => pending.push(Level {
-                    from,
-                    to,
-                    depth: level.depth + 1,
-                }),
+                Kind::Directory => {
+                    let depth = level.depth + 1;
+                    let level = Level { from, to, depth };
+                    bounds.enter(&level).map_err(CommandError::Refused)?;
+                    pending.push(level);
+                }
                 Kind::File => {
-                    files.push(local_names.plan_download(from, to, &facts, session.progress_style));
+                    files.extend(planner.plan(from, to, &facts, summary));
                 }
                 Kind::Link => {
                     if let Some(facts) = look_behind_link(session, &from, summary)? {
-                        let style = session.progress_style;
-                        files.push(local_names.plan_download(from, to, &facts, style));
+                        files.extend(planner.plan(from, to, &facts, summary));
                     }
                 }
                 Kind::Other => {
@@ -108,19 +129,42 @@ fn look_behind_link(
             escape_name(link.as_bytes()),
             "a link to neither a file nor a directory",
         ),
-        None => summary.add_skipped(
-            escape_name(link.as_bytes()),
-            format_args!("a link: {}", format_reply(&found)),
-        ),
+        None if matches!(found.why, Some(Cause::NotFound | Cause::OutsideHome)) => {
+            summary.add_skipped(
+                escape_name(link.as_bytes()),
+                format_args!("a link: {}", format_reply(&found)),
+            );
+        }
+        None => {
+            let link = escape_name(link.as_bytes());
+            summary.add_failure(format_args!("{link}: a link: {}", format_reply(&found)));
+        }
     }
     Ok(None)
 }
 
 /// Syncs the file system that holds `to`, before the tree is reported as stored (syncfs(2)).
-pub(crate) fn sync_file_system(to: &Path, summary: &mut TreeSummary) {
-    let synced = File::open(to).and_then(|folder| Ok(rustix::fs::syncfs(&folder)?));
-    if let Err(error) = synced {
-        summary.add_failure(format_args!("{}: {error}", escape_path(to)));
+///
+/// # Errors
+///
+/// `Stopped` after Ctrl-C: a slow disk may take minutes.
+pub(crate) fn sync_file_system(
+    to: &Path,
+    interrupt: &Interrupt,
+    summary: &mut TreeSummary,
+) -> CommandResult {
+    let folder = to.to_owned();
+    let sync = move || File::open(folder).and_then(|folder| Ok(rustix::fs::syncfs(&folder)?));
+    let to = escape_path(to);
+    match interrupt.unless_stopped(sync) {
+        Some(Ok(())) => Ok(()),
+        Some(Err(error)) => {
+            summary.add_failure(format_args!("{to}: {error}"));
+            Ok(())
+        }
+        None => Err(CommandError::Stopped(format!(
+            "{to}: stopped; get it again to go on"
+        ))),
     }
 }
 
@@ -173,7 +217,7 @@ fn request_ahead(session: &mut Session, files: &[(PathArg, Turn)]) -> usize {
             turn: *turn,
         })
     });
-    commands.map(|command| session.link.send(&command)).count()
+    commands.map(|command| session.send_ahead(&command)).count()
 }
 
 /// Lists a directory at the server, sorted by name. Names that are no single path component are
@@ -186,15 +230,19 @@ fn list_entries(
     let mut entries = Vec::new();
     let mut refused = Vec::new();
     let list = Command::list(Some(path.clone()));
-    let listed = session.list(path.as_bytes(), list, |name, facts| {
+    let listed = session.list_to_keep(path.as_bytes(), list, |name, facts| {
         match is_single_name(name) {
             true => entries.push((name.to_vec(), *facts)),
             false => refused.push(escape_name(name)),
         }
     });
     match listed {
-        Ok(_) => {}
-        Err(CommandError::Refused(why)) => summary.add_failure(why),
+        Ok(ended) => summary.add_hidden(path.as_bytes(), ended.hidden.unwrap_or_default()),
+        // What came before the refusal is no listing.
+        Err(CommandError::Refused(why)) => {
+            summary.add_failure(why);
+            return Ok(Vec::new());
+        }
         Err(other) => return Err(other),
     }
     for name in refused {
@@ -223,40 +271,76 @@ impl LocalNames {
         path.file_name()
             .is_some_and(|name| self.names.contains(name))
     }
+}
 
+/// Decides how the files of one directory are downloaded.
+struct Planner {
+    names: LocalNames,
+    overwrite: Overwrite,
+    style: ProgressStyle,
+}
+
+impl Planner {
     /// Decides how a file is downloaded: straight away where it is small and nothing like it is
-    /// here.
-    fn plan_download(
+    /// here. `None` where it is not, which is counted in `summary`.
+    fn plan(
         &self,
         path: PathArg,
         to: PathBuf,
         facts: &Facts,
-        style: ProgressStyle,
-    ) -> FileDownload {
-        let mut local = LocalCopy::default();
-        if self.contains(&to) || self.contains(&part_path(&to)) {
-            local = find_local_copy(&to);
-            local.whole = local.whole.map(|(size, _)| (size, UNKNOWN_TIME));
+        summary: &mut TreeSummary,
+    ) -> Option<FileDownload> {
+        let target = match self.find_target(&to) {
+            Ok(target) => target,
+            Err(error) => {
+                summary.add_failure(format_args!("{}: {error}", escape_path(&to)));
+                return None;
+            }
+        };
+        let mut local = match &target {
+            Some(target) => target.local_copy(),
+            None => LocalCopy::default(),
+        };
+        local.whole = local.whole.map(|(size, _)| (size, UNKNOWN_TIME));
+        let is_size_of = |(size, _)| size == facts.size;
+        if self.overwrite != Overwrite::Always && local.whole.is_some_and(|it| !is_size_of(it)) {
+            summary.add_left(escape_path(&to));
+            return None;
         }
-        let may_be_here = local.part > 0 || local.whole.is_some_and(|(size, _)| size == facts.size);
+        let may_be_here = local.part > 0 || local.whole.is_some_and(is_size_of);
         let is_small = facts.size <= SMALL_FILE_MAX;
-        FileDownload {
+        let turn = match is_small && !may_be_here {
+            true => Turn::Skipped,
+            false => Turn::Negotiate,
+        };
+        Some(FileDownload {
             path,
+            destination: Destination::File(target.unwrap_or_else(|| FileTarget::free(to.clone()))),
             to,
             local,
-            turn: if is_small && !may_be_here {
-                Turn::Skipped
-            } else {
-                Turn::Negotiate
-            },
+            turn,
             command: CommandTiming::Now,
-            resume: Resume::Always,
-            sync: SyncPolicy::AtEnd,
-            style: if is_small {
-                ProgressStyle::Hidden
-            } else {
-                style
+            policy: TransferPolicy {
+                resume: Resume::Always,
+                overwrite: self.overwrite,
             },
+            sync: SyncPolicy::AtEnd,
+            style: match is_small {
+                true => ProgressStyle::Hidden,
+                false => self.style,
+            },
+        })
+    }
+
+    /// Returns what has the name `to` or its part; `None` where nothing has.
+    fn find_target(&self, to: &Path) -> io::Result<Option<FileTarget>> {
+        if !self.names.contains(to) && !self.names.contains(&part_path(to)) {
+            return Ok(None);
+        }
+        match Destination::find(to)? {
+            Destination::File(target) => Ok(Some(target)),
+            // Bytes are sent to a device only where it is named itself.
+            Destination::Stream(_) => Err(io::Error::other("not a regular file, left as it is")),
         }
     }
 }

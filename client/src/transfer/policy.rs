@@ -9,16 +9,18 @@ pub(crate) enum Resume {
     Always,
 }
 
-/// Whether a file at the server is replaced without asking.
+/// Whether another file at the target is replaced.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Overwrite {
+    /// If the user says so; not where nobody can be asked.
     Ask,
     Always,
+    Never,
 }
 
-/// What an upload may do without asking.
+/// What a transfer may do without asking.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct UploadPolicy {
+pub(crate) struct TransferPolicy {
     pub resume: Resume,
     pub overwrite: Overwrite,
 }

@@ -12,9 +12,9 @@ use skiff_sessions::wire::command::{Command, Replace, Turn};
 use skiff_sessions::wire::native::causes::Cause;
 use skiff_sessions::wire::reply::{Facts, Kind};
 
-use super::download::PART_SUFFIX;
 use super::file::{FileUpload, upload_file};
-use super::policy::{Overwrite, Resume, UploadPolicy};
+use super::part::PART_SUFFIX;
+use super::policy::{Overwrite, Resume, TransferPolicy};
 use super::tree::{Level, SMALL_FILE_MAX, join_remote};
 use super::tree_summary::TreeSummary;
 use crate::net::command_error::{CommandError, CommandResult};
@@ -33,13 +33,19 @@ enum RemoteState {
 type RemoteEntries = HashMap<Vec<u8>, Facts>;
 
 /// Uploads directory `from` as `to`. Symbolic links to directories are not followed, so every walk
-/// ends. A file that fails is counted in `summary`; an error ends the walk.
+/// ends. A file that fails is counted in `summary`; an error ends the walk. Files at the server that
+/// differ are replaced where `overwrite` says so; nobody is asked.
 pub(crate) fn upload_tree(
     session: &mut Session,
     from: &Path,
     to: PathArg,
+    overwrite: Overwrite,
     summary: &mut TreeSummary,
 ) -> CommandResult {
+    let policy = TransferPolicy {
+        resume: Resume::Always,
+        overwrite,
+    };
     let mut pending = vec![(
         Level {
             from: from.to_owned(),
@@ -88,7 +94,7 @@ pub(crate) fn upload_tree(
                     };
                     pending.push((level, remote_state));
                 }
-                LocalKind::File => upload_one(session, &path, to, facts, summary)?,
+                LocalKind::File => upload_one(session, &path, to, facts, policy, summary)?,
             }
         }
     }
@@ -101,6 +107,7 @@ fn upload_one(
     from: &Path,
     to: PathArg,
     remote: Option<&Facts>,
+    policy: TransferPolicy,
     summary: &mut TreeSummary,
 ) -> CommandResult {
     // If this fails then opening the file fails as well, with the message.
@@ -111,9 +118,6 @@ fn upload_one(
     } else {
         session.progress_style
     };
-    if style != ProgressStyle::Hidden {
-        summary.clear_spinner();
-    }
     let straight = remote.is_none() && is_small;
     let remote = match remote {
         // The upload replaces what the link leads to.
@@ -122,34 +126,36 @@ fn upload_one(
         }
         other => other.copied(),
     };
+    // Where the sizes are equal the digests are compared first.
+    let replace = match (remote, policy.overwrite) {
+        (Some(facts), _) if facts.kind != Kind::File || facts.size == size => Replace::Never,
+        (None, _) => Replace::Never,
+        (Some(_), Overwrite::Always) => Replace::Yes,
+        (Some(_), Overwrite::Ask | Overwrite::Never) => {
+            summary.add_left(escape_path(from));
+            return Ok(());
+        }
+    };
+    let turn = match straight {
+        true => Turn::Skipped,
+        false => Turn::Negotiate,
+    };
+    if style != ProgressStyle::Hidden {
+        summary.clear_spinner();
+    }
     let sent = upload_file(
         session,
         FileUpload {
             from,
             to,
-            policy: NEVER_ASK,
-            // Where the sizes are equal the digests are compared first.
-            replace: if remote.is_some_and(|facts| facts.size != size) {
-                Replace::Yes
-            } else {
-                Replace::Never
-            },
-            turn: if straight {
-                Turn::Skipped
-            } else {
-                Turn::Negotiate
-            },
+            policy,
+            replace,
+            turn,
             style,
         },
     );
     summary.add(sent)
 }
-
-/// A tree is uploaded without questions.
-const NEVER_ASK: UploadPolicy = UploadPolicy {
-    resume: Resume::Always,
-    overwrite: Overwrite::Always,
-};
 
 /// Makes a directory at the server; it has no entries.
 fn make_directory(session: &mut Session, path: &PathArg) -> Result<RemoteEntries, CommandError> {
@@ -167,7 +173,7 @@ fn list_or_make_directory(
     }
     let mut remote_entries = RemoteEntries::new();
     let list = Command::list(Some(path.clone()));
-    session.list(path.as_bytes(), list, |name, facts| {
+    session.list_to_keep(path.as_bytes(), list, |name, facts| {
         remote_entries.insert(name.to_vec(), *facts);
     })?;
     Ok(remote_entries)

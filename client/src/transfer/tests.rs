@@ -7,11 +7,11 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::channel;
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use skiff_conf::{HostPort, Tls};
 use skiff_sessions::client::{
-    CommandTiming, Dialogue, GetOrder, LocalCopy, LocalFile, Outcome, PutOrder,
+    CommandTiming, Dialogue, Effect, GetOrder, LocalCopy, LocalFile, Outcome, PutOrder,
 };
 use skiff_sessions::digest::{Algorithm, Sum};
 use skiff_sessions::path::PathArg;
@@ -19,13 +19,15 @@ use skiff_sessions::transfer::Task;
 use skiff_sessions::wire::command::{Command, Replace, Turn};
 use skiff_sessions::wire::reply::Facts;
 
-use super::download::Download;
+use super::destination::FileTarget;
+use super::download::{Download, DownloadPolicy, Output};
 use super::local_file::SyncPolicy;
-use super::policy::{Overwrite, Resume, UploadPolicy};
+use super::policy::{Overwrite, Resume, TransferPolicy};
 use super::upload::Upload;
-use crate::net::dialogue::{LocalEnd, LocalFileFailed, run_dialogue};
-use crate::net::link::{Link, LinkError, WaitEnd};
+use crate::net::dialogue::{Patience, Ran, run_dialogue};
+use crate::net::link::{Link, LinkError, WaitEnd, WaitLimits};
 use crate::net::listing::ListingParser;
+use crate::net::local_end::{LocalEnd, LocalFileFailed};
 use crate::terminal::interrupt::Interrupt;
 use crate::terminal::progress::{Progress, ProgressStyle};
 use crate::terminal::questions::Asker;
@@ -62,10 +64,23 @@ fn served(script: impl FnOnce(Server) + Send + 'static) -> (Link, JoinHandle<()>
         host: "127.0.0.1".into(),
         port,
     };
-    (
-        Link::open(&address, Tls::Off, Duration::from_secs(60)).unwrap(),
-        server,
-    )
+    let patience = Duration::from_secs(60);
+    let link = Link::open(&address, Tls::Off, patience, &Interrupt::default());
+    (link.unwrap(), server)
+}
+
+/// Runs a dialogue to its end; one that is left is taken for stopped.
+fn run(
+    link: &mut Link,
+    interrupt: &Interrupt,
+    begun: (Dialogue, Vec<Effect>),
+    local: &mut impl LocalEnd,
+) -> Result<Outcome, LinkError> {
+    let ran = run_dialogue(link, interrupt, Patience::Command, begun, local)?;
+    Ok(match ran {
+        Ran::Ended(outcome) => outcome,
+        Ran::Left(_) => Outcome::Stopped,
+    })
 }
 
 fn frame(bytes: &[u8]) -> Vec<u8> {
@@ -82,13 +97,14 @@ fn path() -> PathArg {
 
 fn download(folder: &Path) -> Download {
     let progress = Progress::new(ProgressStyle::Hidden, b"a");
-    Download::new(
-        folder.join("a"),
-        Resume::Ask,
-        SyncPolicy::EachFile,
-        Asker::Nobody,
-        progress,
-    )
+    let policy = DownloadPolicy {
+        resume: Resume::Ask,
+        replace: Replace::Never,
+        sync: SyncPolicy::EachFile,
+    };
+    let name = folder.join("a");
+    let output = Output::part(FileTarget::free(name.clone()), 0, policy);
+    Download::new(name, output, Asker::Nobody, progress)
 }
 
 fn get(
@@ -105,9 +121,10 @@ fn get(
         },
         command: CommandTiming::Now,
         local: LocalCopy::default(),
+        replace: Replace::Never,
     };
     let dialogue = Dialogue::get(order, &mut effects);
-    run_dialogue(link, interrupt, dialogue, effects, local)
+    run(link, interrupt, (dialogue, effects), local)
 }
 
 #[test]
@@ -132,14 +149,8 @@ fn a_download_and_the_next_command_on_the_same_link() {
     assert_eq!(std::fs::read(folder.path().join("a")).unwrap(), ALL);
     let mut effects = Vec::new();
     let dialogue = Dialogue::request(Command::WorkingDirectory, &mut effects);
-    let outcome = run_dialogue(
-        &mut link,
-        &Interrupt::default(),
-        dialogue,
-        effects,
-        &mut local,
-    )
-    .unwrap();
+    let begun = (dialogue, effects);
+    let outcome = run(&mut link, &Interrupt::default(), begun, &mut local).unwrap();
     assert!(matches!(outcome, Outcome::Replied(answered) if answered.code == 257));
     server.join().unwrap();
 }
@@ -156,7 +167,7 @@ fn an_upload_with_no_turn() {
         server.says(b"150 send\r\n111 done=7 of=7 storing\r\n");
         server.says(format!("226 size=7 md5={} stored\r\n", md5()).as_bytes());
     });
-    let policy = UploadPolicy {
+    let policy = TransferPolicy {
         resume: Resume::Ask,
         overwrite: Overwrite::Ask,
     };
@@ -173,14 +184,8 @@ fn an_upload_with_no_turn() {
     };
     let mut effects = Vec::new();
     let dialogue = Dialogue::put(order, &mut effects);
-    let outcome = run_dialogue(
-        &mut link,
-        &Interrupt::default(),
-        dialogue,
-        effects,
-        &mut upload,
-    )
-    .unwrap();
+    let begun = (dialogue, effects);
+    let outcome = run(&mut link, &Interrupt::default(), begun, &mut upload).unwrap();
     assert!(matches!(outcome, Outcome::Verified(_)), "{outcome:?}");
     server.join().unwrap();
 }
@@ -302,10 +307,12 @@ fn an_interrupt_ends_a_wait_for_room_and_no_line_is_lost_or_said_twice() {
     }
     let interrupt = Interrupt::default();
     interrupt.raise();
-    assert!(matches!(link.flush(&interrupt), Ok(WaitEnd::Interrupted)));
-    interrupt.take();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let limits = WaitLimits::until(deadline, &interrupt);
+    assert!(matches!(link.flush(limits), Ok(WaitEnd::Interrupted)));
+    interrupt.begin_command();
     go.send(()).unwrap();
-    assert!(matches!(link.flush(&interrupt), Ok(WaitEnd::Ready)));
+    assert!(matches!(link.flush(limits), Ok(WaitEnd::Ready)));
     drop(link);
     server.join().unwrap();
 }
@@ -321,6 +328,20 @@ fn the_second_interrupt_does_not_wait_for_room() {
     }
     let folder = tempfile::tempdir().unwrap();
     let mut local = download(folder.path());
+    // One whose command was sent ahead begins even after the first press.
+    let order = GetOrder {
+        what: Retrieve {
+            path: path(),
+            digest: Algorithm::Md5,
+            turn: Turn::Skipped,
+        },
+        command: CommandTiming::SentAhead,
+        local: LocalCopy::default(),
+        replace: Replace::Never,
+    };
+    let mut effects = Vec::new();
+    let dialogue = Dialogue::get(order, &mut effects);
+    let begun = (dialogue, effects);
     let interrupt = Interrupt::default();
     let pressing = AtomicBool::new(true);
     let ended = thread::scope(|scope| {
@@ -330,7 +351,7 @@ fn the_second_interrupt_does_not_wait_for_room() {
                 thread::yield_now();
             }
         });
-        let ended = get(&mut link, &interrupt, &mut local);
+        let ended = run(&mut link, &interrupt, begun, &mut local);
         pressing.store(false, Ordering::Relaxed);
         ended
     });
@@ -343,7 +364,7 @@ fn list(link: &mut Link) -> Result<Outcome, LinkError> {
     let mut effects = Vec::new();
     let dialogue = Dialogue::listing(Command::list(None), &mut effects);
     let mut sink = ListingParser::new(|_: &[u8], _: &Facts| {});
-    run_dialogue(link, &Interrupt::default(), dialogue, effects, &mut sink)
+    run(link, &Interrupt::default(), (dialogue, effects), &mut sink)
 }
 
 /// Each case: what a server answers to LIST, and how that ends the link.
@@ -358,7 +379,7 @@ fn servers_that_make_no_sense() {
             matches!(e, LinkError::NotAReply(_))
         }),
         (b"250 directory changed\r\n", |e| {
-            matches!(e, LinkError::OutOfOrder(_))
+            matches!(e, LinkError::OutOfOrder(..))
         }),
         (b"150 here\r\n\x00\x00", |e| matches!(e, LinkError::Lost)),
     ];

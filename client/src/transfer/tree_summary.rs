@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::ProgressBar;
 
-use super::file::FileOutcome;
+use super::file::{FileOutcome, FileResult};
 use crate::net::command_error::{CommandError, CommandResult};
 use crate::terminal::format::{escape_name, format_pace, format_size};
 use crate::terminal::output::{print_error, print_line};
@@ -25,8 +25,12 @@ pub(crate) struct TreeSummary {
     transferred: u64,
     /// Bytes that went over the connection.
     bytes: u64,
+    /// Those of them that replaced another file.
+    replaced: u64,
     /// Files that both ends had already.
     unchanged: u64,
+    /// Files that differ and were not replaced.
+    left: u64,
     /// Links that were not followed.
     skipped: u64,
     /// Files and directories that failed.
@@ -44,7 +48,9 @@ impl TreeSummary {
             spinner: None,
             transferred: 0,
             bytes: 0,
+            replaced: 0,
             unchanged: 0,
+            left: 0,
             skipped: 0,
             failed: 0,
         }
@@ -71,6 +77,24 @@ impl TreeSummary {
         print_error(why);
     }
 
+    /// Counts and prints a file that differs from the one that has its name, which stays.
+    pub(crate) fn add_left(&mut self, name: impl Display) {
+        self.left += 1;
+        self.clear_spinner();
+        print_error(format_args!("{name}: differs, left as it is"));
+    }
+
+    /// Counts and prints what the listing of a directory leaves out: it cannot be fetched.
+    pub(crate) fn add_hidden(&mut self, folder: &[u8], hidden: u64) {
+        if hidden > 0 {
+            let folder = escape_name(folder);
+            let entries = if hidden == 1 { "entry" } else { "entries" };
+            self.add_failure(format_args!(
+                "{folder}: {hidden} {entries} that the server could not list, not fetched"
+            ));
+        }
+    }
+
     /// Counts and prints a link that is not followed, which is no failure.
     pub(crate) fn add_skipped(&mut self, link: impl Display, why: impl Display) {
         self.skipped += 1;
@@ -89,7 +113,7 @@ impl TreeSummary {
     ///
     /// # Errors
     ///
-    /// `Refused` with the result, where a file has failed.
+    /// `Refused` with the result, where a file has failed or was left because it differs.
     pub(crate) fn finish(mut self, verb: &str) -> CommandResult {
         self.clear_spinner();
         let pace = format_pace(self.bytes, self.begun.elapsed());
@@ -97,7 +121,9 @@ impl TreeSummary {
             name,
             transferred,
             bytes,
+            replaced,
             unchanged,
+            left,
             skipped,
             failed,
             ..
@@ -105,25 +131,38 @@ impl TreeSummary {
         let mut line = format!(
             "{name}: {transferred} files {verb}, {bytes} bytes {pace}, each verified; {unchanged} unchanged"
         );
-        if skipped > 0 {
-            line.push_str(&format!("; {skipped} links not followed"));
+        for (count, what) in [
+            (replaced, "replaced"),
+            (skipped, "links not followed"),
+            (left, "differ and were left, -f replaces them"),
+            (failed, "failed"),
+        ] {
+            if count > 0 {
+                line.push_str(&format!("; {count} {what}"));
+            }
         }
-        if failed == 0 {
+        if failed == 0 && left == 0 {
             print_line(format_args!("226 {line}"));
             return Ok(());
         }
-        Err(CommandError::Refused(format!(
-            "550 {line}; {failed} failed"
-        )))
+        Err(CommandError::Refused(format!("550 {line}")))
     }
 
     fn count(&mut self, outcome: &FileOutcome) {
-        match outcome.carried {
-            Some(bytes) => {
+        match outcome.result {
+            FileResult::Transferred { bytes } => {
                 self.transferred += 1;
                 self.bytes += bytes;
             }
-            None => self.unchanged += 1,
+            FileResult::Replaced { bytes } => {
+                self.transferred += 1;
+                self.replaced += 1;
+                self.bytes += bytes;
+                self.clear_spinner();
+                print_line(format_args!("{}: replaced", outcome.name));
+            }
+            FileResult::Unchanged => self.unchanged += 1,
+            FileResult::LeftDifferent => self.add_left(&outcome.name),
         }
         self.show();
     }

@@ -7,12 +7,13 @@ use std::path::{Path, PathBuf};
 
 use skiff_sessions::client::{Decision, Note, Question};
 use skiff_sessions::transfer::{Sink, Source, Task};
+use skiff_sessions::wire::command::Replace;
 use skiff_sessions::wire::reply::Refusal;
 use skiff_sessions::wire::stamp::Stamp;
 
 use super::local_file;
-use super::policy::{Overwrite, Resume, UploadPolicy, to_decision};
-use crate::net::dialogue::LocalEnd;
+use super::policy::{Overwrite, Resume, TransferPolicy, to_decision};
+use crate::net::local_end::LocalEnd;
 use crate::terminal::format::escape_path;
 use crate::terminal::output::print_line;
 use crate::terminal::progress::Progress;
@@ -24,8 +25,10 @@ pub(crate) struct Upload {
     file: File,
     /// The metadata when the file was opened.
     opened: Metadata,
-    policy: UploadPolicy,
+    policy: TransferPolicy,
     asker: Asker,
+    /// Whether the server was told to replace another file.
+    replaced: Replace,
     pub progress: Progress,
     /// The message for an outcome of `LocalFailed`.
     pub error: Option<String>,
@@ -39,7 +42,7 @@ impl Upload {
     /// It cannot be opened, or is not a regular file.
     pub(crate) fn open(
         path: &Path,
-        policy: UploadPolicy,
+        policy: TransferPolicy,
         asker: Asker,
         progress: Progress,
     ) -> io::Result<Self> {
@@ -51,6 +54,7 @@ impl Upload {
             opened,
             policy,
             asker,
+            replaced: Replace::Never,
             progress,
             error: None,
         })
@@ -74,6 +78,33 @@ impl Upload {
             .map_or(true, |now| times(&now) != times(&self.opened))
     }
 
+    /// Whether a question about another file at the server was answered with yes.
+    pub(crate) fn replaced(&self) -> Replace {
+        self.replaced
+    }
+
+    /// Answers a question by the policy, or has the user answer it.
+    fn decide(&mut self, question: Question) -> Option<Decision> {
+        let name = self.name();
+        let TransferPolicy { resume, overwrite } = self.policy;
+        let (question, fallback) = match (question, resume, overwrite) {
+            (Question::ResumeUpload { .. }, Resume::Always, _)
+            | (Question::Replace, _, Overwrite::Always) => return Some(Decision::Yes),
+            (Question::Replace, _, Overwrite::Never) | (Question::ResumeDownload { .. }, ..) => {
+                return Some(Decision::No);
+            }
+            (Question::ResumeUpload { have, of }, Resume::Ask, _) => (
+                format!("{name}: {have} of {of} bytes are there already, resume?"),
+                true,
+            ),
+            (Question::Replace, _, Overwrite::Ask) => {
+                (format!("{name}: another file is there, replace it?"), false)
+            }
+        };
+        self.progress.finish();
+        self.asker.confirm(&question, fallback).map(to_decision)
+    }
+
     /// Keeps the first error for the message.
     fn record_error(&mut self, why: impl std::fmt::Display) {
         let name = self.name();
@@ -88,22 +119,11 @@ impl Upload {
 
 impl LocalEnd for Upload {
     fn ask(&mut self, question: Question) -> Option<Decision> {
-        let name = self.name();
-        let UploadPolicy { resume, overwrite } = self.policy;
-        let (question, fallback) = match question {
-            Question::ResumeUpload { .. } if resume == Resume::Always => {
-                return Some(Decision::Yes);
-            }
-            Question::Replace if overwrite == Overwrite::Always => return Some(Decision::Yes),
-            Question::ResumeUpload { have, of } => (
-                format!("{name}: {have} of {of} bytes are there already, resume?"),
-                true,
-            ),
-            Question::Replace => (format!("{name}: another file is there, replace it?"), false),
-            Question::ResumeDownload { .. } => return Some(Decision::No),
-        };
-        self.progress.finish();
-        self.asker.confirm(&question, fallback).map(to_decision)
+        let decision = self.decide(question);
+        if question == Question::Replace && decision == Some(Decision::Yes) {
+            self.replaced = Replace::Yes;
+        }
+        decision
     }
 
     fn show_note(&mut self, _: Note) {
@@ -155,7 +175,7 @@ mod tests {
     use crate::terminal::progress::ProgressStyle;
 
     fn upload(path: &Path) -> io::Result<Upload> {
-        let policy = UploadPolicy {
+        let policy = TransferPolicy {
             resume: Resume::Ask,
             overwrite: Overwrite::Ask,
         };

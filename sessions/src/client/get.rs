@@ -7,7 +7,7 @@ use super::{
 };
 use crate::digest::{Algorithm, Sum};
 use crate::transfer::{End, Hashing, Task};
-use crate::wire::command::{Answer, Command, Retrieve, Turn};
+use crate::wire::command::{Answer, Command, Replace, Retrieve, Turn};
 use crate::wire::native::replies::ReplyLine;
 use crate::wire::reply::Refusal;
 use crate::wire::stamp::Stamp;
@@ -19,6 +19,8 @@ pub struct GetOrder {
     pub what: Retrieve,
     pub command: CommandTiming,
     pub local: LocalCopy,
+    /// Whether [`LocalCopy::whole`] may be replaced if it is another file.
+    pub replace: Replace,
 }
 
 /// Whether the command was sent already. Without a turn, several may be sent ahead, and their
@@ -60,6 +62,8 @@ struct Offer {
     modified: Option<Stamp>,
     /// The algorithm that it is verified by.
     digest: Algorithm,
+    /// As in [`GetOrder::replace`].
+    replace: Replace,
 }
 
 /// The offset and the local file that a download begins with.
@@ -128,6 +132,7 @@ impl GetOrder {
             size,
             modified: offer.modified,
             digest: offer.digest.unwrap_or_default(),
+            replace: self.replace,
         };
         if self.what.turn == Turn::Skipped {
             return Some(self.data(offer).receive(0, out));
@@ -145,6 +150,9 @@ impl GetOrder {
                     file: LocalFile::Whole,
                 };
                 return Some(start.hash(out));
+            }
+            Some(_) if self.replace == Replace::Never => {
+                return decline(Outcome::LocalDiffers { size }, out);
             }
             _ => {}
         }
@@ -246,9 +254,16 @@ impl Start {
         }
     }
 
-    /// Receives the whole file, because it was asked for or the beginnings differ.
+    /// Receives the whole file, because it was asked for or the beginnings differ. Stops it where
+    /// another file must not be replaced: its frames come without a further turn.
     fn restart(self, all: &ReplyLine, out: &mut Vec<Effect>) -> Get {
         match self.file {
+            LocalFile::Whole if self.offer.replace == Replace::Never => {
+                let size = all.size.unwrap_or(self.offer.size);
+                let differs = Outcome::LocalDiffers { size };
+                let draining = Draining::begin_in_frames(differs, FramesAfter::None, out);
+                return Get::Draining(draining);
+            }
             LocalFile::EmptyPart => {}
             LocalFile::Part => out.push(Effect::Note(Note::PartDiffers)),
             LocalFile::Whole => out.push(Effect::Note(Note::WholeDiffers)),

@@ -138,6 +138,11 @@ pub enum Outcome {
     Differs(ReplyLine),
     /// The user did not want to resume.
     ResumeDeclined,
+    /// Another local file has the name, of the server's file of `size` bytes, and may not be
+    /// replaced.
+    LocalDiffers {
+        size: u64,
+    },
     /// The user did not want the server's file replaced: the server's refusal.
     NotReplaced(ReplyLine),
     /// The user stopped it.

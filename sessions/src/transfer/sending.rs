@@ -57,6 +57,12 @@ impl Sending {
         self.frame_left == 0 && self.header_left == 0
     }
 
+    /// The offset of the frame's bytes that were not sent yet, and how many they are.
+    pub(super) fn frame_rest(&self) -> Option<(u64, usize)> {
+        let unfinished = self.ending.is_none() && self.frame_left > 0;
+        unfinished.then_some((self.offset, self.frame_left as usize))
+    }
+
     fn finish_with(&mut self, length: [u8; 4], end: End) {
         self.header = length;
         self.header_left = 4;

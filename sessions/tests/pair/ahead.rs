@@ -3,7 +3,7 @@
 use skiff_sessions::client::{CommandTiming, Dialogue, GetOrder, LocalCopy, Outcome};
 use skiff_sessions::digest::Algorithm;
 use skiff_sessions::wire::command::Retrieve;
-use skiff_sessions::wire::command::{Command, Turn};
+use skiff_sessions::wire::command::{Command, Replace, Turn};
 
 use super::cuts::{World, at_every_cut};
 use super::disk::Disk;
@@ -42,6 +42,7 @@ fn begin(pair: &mut Pair, name: &str) {
         },
         command: CommandTiming::SentAhead,
         local: LocalCopy::default(),
+        replace: Replace::Never,
     };
     pair.client.begin(|_, out| Dialogue::get(order, out));
 }

@@ -168,6 +168,24 @@ fn another_file_of_another_size_is_here() {
 }
 
 #[test]
+fn another_file_stays_where_it_may_not_be_replaced() {
+    for whole in [OTHER, b"x"] {
+        let world = || (unknown(), Local::with_whole(whole, Stamp(5)));
+        let came = outcome_at_every_cut(world, |pair| {
+            let outcome = pair.gets_beside("a");
+            let here = pair.client.local.whole.clone();
+            assert_eq!(here, Some((whole.to_vec(), Stamp(5))));
+            assert!(pair.client.local.part.is_empty(), "a part was begun");
+            // The two ends have not lost each other.
+            let fetched = pair.gets("a", Turn::Negotiate);
+            is_here(pair, &fetched);
+            outcome
+        });
+        assert_eq!(came.said, Outcome::LocalDiffers { size: SIZE });
+    }
+}
+
+#[test]
 fn the_disk_gives_something_else_than_it_did() {
     let rotten = || {
         Disk::new()

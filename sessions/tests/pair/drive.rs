@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use skiff_sessions::client::{CommandTiming, Dialogue, GetOrder, Outcome};
 use skiff_sessions::path::PathArg;
 use skiff_sessions::server::Event;
-use skiff_sessions::wire::command::{Command, Turn};
+use skiff_sessions::wire::command::{Command, Replace, Turn};
 
 use super::client::Client;
 use super::disk::Disk;
@@ -231,7 +231,7 @@ impl Pair {
         let Outcome::Replied(answered) = outcome else {
             panic!("{outcome:?}");
         };
-        assert_eq!(answered.code, 213, "{}", answered.text);
+        assert_eq!(answered.code, 213, "{:?}", answered.text);
         assert_eq!(
             answered
                 .usage
@@ -258,6 +258,10 @@ impl Pair {
     }
 
     pub(super) fn begin_get(&mut self, path: &str, turn: Turn) {
+        self.begin_get_with(path, turn, Replace::Yes);
+    }
+
+    fn begin_get_with(&mut self, path: &str, turn: Turn, replace: Replace) {
         let path = arg(path);
         self.client.begin(|local, out| {
             let digest = local.digest;
@@ -267,6 +271,7 @@ impl Pair {
                     what: Retrieve { path, digest, turn },
                     command,
                     local,
+                    replace,
                 },
                 out,
             )
@@ -275,6 +280,12 @@ impl Pair {
 
     pub(super) fn gets(&mut self, path: &str, turn: Turn) -> Outcome {
         self.begin_get(path, turn);
+        self.finish()
+    }
+
+    /// A get that must not replace another file.
+    pub(super) fn gets_beside(&mut self, path: &str) -> Outcome {
+        self.begin_get_with(path, Turn::Negotiate, Replace::Never);
         self.finish()
     }
 }

@@ -62,7 +62,9 @@ fn cause(outcome: &Outcome) -> Option<Cause> {
 
 fn text(outcome: &Outcome, code: u16) -> String {
     match outcome {
-        Outcome::Replied(answered) if answered.code == code => answered.text.clone(),
+        Outcome::Replied(answered) if answered.code == code => {
+            String::from_utf8(answered.text.as_bytes().to_vec()).unwrap()
+        }
         other => panic!("{other:?}"),
     }
 }

@@ -16,6 +16,10 @@ fn get(turn: Turn, local: LocalCopy) -> Script {
 }
 
 fn get_asked(command: CommandTiming, turn: Turn, local: LocalCopy) -> Script {
+    get_with(command, turn, local, Replace::Yes)
+}
+
+fn get_with(command: CommandTiming, turn: Turn, local: LocalCopy, replace: Replace) -> Script {
     let mut out = Vec::new();
     let order = GetOrder {
         what: Retrieve {
@@ -25,6 +29,7 @@ fn get_asked(command: CommandTiming, turn: Turn, local: LocalCopy) -> Script {
         },
         command,
         local,
+        replace,
     };
     let dialogue = Dialogue::get(order, &mut out);
     Script::new(dialogue, out)
@@ -150,6 +155,46 @@ fn the_same_size_with_other_bytes_is_fetched_beside_it() {
         .effect(Effect::Note(Note::WholeDiffers))
         .effect(Effect::Use(LocalFile::EmptyPart));
     script.begins(receive(0));
+}
+
+/// A download of seven bytes over a file of `size` bytes that may not be replaced.
+fn get_beside(size: u64) -> Script {
+    let whole = Some((size, Stamp(0)));
+    let local = LocalCopy { whole, part: 3 };
+    let mut script = get_with(CommandTiming::Now, Turn::Negotiate, local, Replace::Never);
+    script.sends("RETR a.iso");
+    script.hears("150 size=7 mtime=20260102030405 here");
+    script
+}
+
+#[test]
+fn a_file_of_another_size_is_left_where_it_may_not_be_replaced() {
+    let mut script = get_beside(5);
+    script.sends("401");
+    assert_eq!(script.outcome(), Outcome::LocalDiffers { size: 7 });
+}
+
+#[test]
+fn a_file_of_the_same_size_is_left_where_it_may_not_be_replaced() {
+    let mut script = get_beside(7);
+    script
+        .effect(Effect::Use(LocalFile::Whole))
+        .begins(digest(7));
+    script.ended(b"other b").sends(&format!(
+        "210 offset=7 md5={}",
+        Algorithm::Md5.of(b"other b")
+    ));
+    script
+        .hears("200 size=7 the parts differ: sending all")
+        .sends("ABOR")
+        .sends("NOOP")
+        .begins(Task::Discard);
+    script.event(Event::Ended(End::PeerAborted)).nothing();
+    script.hears("550 aborted").nothing();
+    assert_eq!(
+        script.hears("200 ok").outcome(),
+        Outcome::LocalDiffers { size: 7 }
+    );
 }
 
 /// Up to the answer on the part's digest.

@@ -11,6 +11,29 @@ use crate::wire::number::number;
 use crate::wire::reply::{Facts, Held, Usage};
 use crate::wire::stamp::Stamp;
 
+/// Words of the peer, as they came: they may hold what commands a terminal, and are not `Display`,
+/// so that nobody prints them as they are.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct PeerText(String);
+
+impl PeerText {
+    pub fn as_bytes(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+}
+
+impl From<&str> for PeerText {
+    fn from(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}
+
+impl std::fmt::Debug for PeerText {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "\"{}\"", self.0.as_bytes().escape_ascii())
+    }
+}
+
 /// One reply line of the server. Fields whose tokens did not come are `None`; sizes are in bytes.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct ReplyLine {
@@ -26,12 +49,12 @@ pub struct ReplyLine {
     pub progress: Option<(u64, u64)>,
     pub usage: Option<Usage>,
     pub facts: Option<Facts>,
-    pub user: Option<String>,
-    pub server: Option<String>,
+    pub user: Option<PeerText>,
+    pub server: Option<PeerText>,
     /// The cause of a refusal; `None` too for one that this client does not know.
     pub why: Option<Cause>,
     /// The text for people, or an escaped path.
-    pub text: String,
+    pub text: PeerText,
 }
 
 /// The error for a line that is no reply of this dialect.
@@ -72,10 +95,10 @@ impl ReplyLine {
                 .optional("done", number)?
                 .zip(parts.optional("of", number)?),
             facts: facts(&mut parts, size, modified)?,
-            user: parts.take("user").map(str::to_owned),
-            server: parts.take("server").map(str::to_owned),
+            user: parts.take("user").map(PeerText::from),
+            server: parts.take("server").map(PeerText::from),
             why: parts.take("why").and_then(Cause::parse),
-            text: parts.take_rest().unwrap_or_default().to_owned(),
+            text: parts.take_rest().unwrap_or_default().into(),
             size,
             modified,
             usage,
@@ -89,7 +112,7 @@ impl ReplyLine {
 
     /// The text, decoded as a path; `None` if an escape is malformed.
     pub fn path(&self) -> Option<Vec<u8>> {
-        decode_path(&self.text).map(std::borrow::Cow::into_owned)
+        decode_path(&self.text.0).map(std::borrow::Cow::into_owned)
     }
 }
 

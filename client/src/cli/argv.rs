@@ -1,0 +1,430 @@
+//! Parses and runs one command that is given as arguments (`skiff put HOST: FILE...`), for scripts:
+//! each argument is a name as it is, and nothing is quoted a second time.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
+
+use skiff_sessions::wire::command::Command;
+use skiff_sessions::wire::reply::Kind;
+
+use super::args::{Target, VALUED_OPTIONS};
+use super::batch::{Settled, settle};
+use super::error::ProgramError;
+use crate::commands::dispatch;
+use crate::commands::lexer::Word;
+use crate::commands::spec::ParsedArgs;
+use crate::commands::table;
+use crate::commands::targets::remote_path;
+use crate::net::command_error::CommandError;
+use crate::net::session::Session;
+use crate::terminal::format::escape_name;
+
+/// A command of the table that can be given as arguments.
+#[derive(PartialEq, Eq, Debug)]
+pub(crate) struct Form {
+    pub name: &'static str,
+    /// The usage that help and error messages print.
+    pub syntax: &'static str,
+    shape: Shape,
+}
+
+/// What the arguments of a form are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Shape {
+    /// A path at the server, then names here.
+    Upload,
+    /// Paths at the server, then a name here.
+    Download,
+    /// One path at the server.
+    Remote,
+}
+
+/// Every command that can be given as arguments.
+#[rustfmt::skip]
+pub(crate) const FORMS: &[Form] = &[
+    Form { name: "put", syntax: "put [-c] [-f] [-r] HOST:[PATH] FILE...", shape: Shape::Upload },
+    Form { name: "get", syntax: "get [-c] [-f] [-r] HOST:PATH... [DIR]", shape: Shape::Download },
+    Form { name: "ls", syntax: "ls HOST:[PATH]", shape: Shape::Remote },
+];
+
+/// One command as it was given.
+#[derive(PartialEq, Eq, Debug)]
+pub(crate) struct ArgvCommand {
+    pub name: &'static str,
+    /// The letters of its options.
+    options: String,
+    names: Names,
+}
+
+/// The names of a command; a path at the server may be empty, which is the home.
+#[derive(PartialEq, Eq, Debug)]
+enum Names {
+    Upload {
+        to: Vec<u8>,
+        from: Vec<Word>,
+    },
+    Download {
+        from: Vec<Vec<u8>>,
+        to: Option<Word>,
+    },
+    Remote(Vec<u8>),
+}
+
+/// A path at a server, as it is given in an argument.
+#[derive(PartialEq, Eq, Debug)]
+struct RemotePath {
+    target: Target,
+    path: Vec<u8>,
+}
+
+/// Returns where in `arguments` the command stands that is given with them, if one is: it is the
+/// first argument that is neither an option nor the value of one.
+pub(crate) fn find_form(arguments: &[OsString]) -> Option<(usize, &'static Form)> {
+    let mut index = 0;
+    loop {
+        let argument = arguments.get(index)?;
+        if VALUED_OPTIONS.iter().any(|option| argument == option) {
+            index += 2;
+        } else if argument.as_bytes().starts_with(b"-") {
+            index += 1;
+        } else {
+            let form = FORMS.iter().find(|form| argument == form.name)?;
+            return Some((index, form));
+        }
+    }
+}
+
+/// Parses what stands behind the command.
+///
+/// # Errors
+///
+/// [`ProgramError::Usage`] where an option is unknown, or the names do not fit the command.
+pub(crate) fn parse(
+    form: &'static Form,
+    arguments: &[OsString],
+) -> Result<(Target, ArgvCommand), ProgramError> {
+    let usage = |why: String| {
+        ProgramError::Usage(format!(
+            "{why}; write it so: skiff [options] {}",
+            form.syntax
+        ))
+    };
+    let words: Vec<Word> = arguments
+        .iter()
+        .map(|argument| argument.as_os_str().into())
+        .collect();
+    let spec = table::find(form.name).map_err(|_| usage("no such command".into()))?;
+    let parsed = spec.split_options(&words).map_err(|odd| {
+        usage(format!(
+            "{odd} (options of skiff itself stand before the command)"
+        ))
+    })?;
+    let (target, names) = Names::parse(form.shape, parsed.words).map_err(usage)?;
+    let command = ArgvCommand {
+        name: form.name,
+        options: parsed.options,
+        names,
+    };
+    Ok((target, command))
+}
+
+impl Names {
+    fn parse(shape: Shape, mut words: Vec<Word>) -> Result<(Target, Self), String> {
+        if words.is_empty() {
+            return Err("which server?".into());
+        }
+        match shape {
+            Shape::Upload => {
+                let remote = RemotePath::parse(&words.remove(0))?;
+                if words.is_empty() {
+                    return Err("which files?".into());
+                }
+                let (to, from) = (remote.path, words);
+                Ok((remote.target, Self::Upload { to, from }))
+            }
+            Shape::Download => {
+                let to = match words.len() {
+                    1 => None,
+                    _ => words.pop(),
+                };
+                let remotes: Result<Vec<_>, _> = words.iter().map(RemotePath::parse).collect();
+                let (target, from) = one_server(remotes?)?;
+                if let Some(to) = &to
+                    && RemotePath::parse(to).is_ok_and(|remote| remote.target == target)
+                {
+                    let shown = to.to_text();
+                    return Err(format!(
+                        "{shown}: the last argument is a name here (./{shown} is one)"
+                    ));
+                }
+                Ok((target, Self::Download { from, to }))
+            }
+            Shape::Remote => match &words[..] {
+                [only] => {
+                    let remote = RemotePath::parse(only)?;
+                    Ok((remote.target, Self::Remote(remote.path)))
+                }
+                _ => Err("one path at a time".into()),
+            },
+        }
+    }
+}
+
+/// Separates the one server from the paths there.
+fn one_server(remotes: Vec<RemotePath>) -> Result<(Target, Vec<Vec<u8>>), String> {
+    let mut server = None;
+    let mut paths = Vec::new();
+    for RemotePath { target, path } in remotes {
+        if server.get_or_insert_with(|| target.clone()) != &target {
+            return Err("one server at a time".into());
+        }
+        paths.push(path);
+    }
+    let server = server.ok_or_else(|| "which server?".to_owned())?;
+    Ok((server, paths))
+}
+
+impl RemotePath {
+    /// Reads `[user@]host[:port]:[path]`. An IPv6 address stands in brackets. Digits between two
+    /// colons are a port: a path that begins so is written `./1:2`.
+    fn parse(word: &Word) -> Result<Self, String> {
+        let bytes = word.as_bytes();
+        let no_path = || format!("{}: no [user@]host[:port]:path", word.to_text());
+        let (server, path) = split_server(bytes).ok_or_else(no_path)?;
+        let server = str::from_utf8(&server).map_err(|_| no_path())?;
+        Ok(Self {
+            target: server.parse()?,
+            path: path.to_vec(),
+        })
+    }
+}
+
+/// Splits `[user@]host[:port]:[path]` at the colon before the path.
+fn split_server(bytes: &[u8]) -> Option<(Vec<u8>, &[u8])> {
+    let colon = bytes.iter().position(|&b| b == b':')?;
+    let at = bytes[..colon].iter().rposition(|&b| b == b'@');
+    let host = at.map_or(0, |at| at + 1);
+    let host_end = match bytes[host] {
+        b'[' => host + bytes[host..].iter().position(|&b| b == b']')? + 1,
+        _ => colon,
+    };
+    let rest = bytes[host_end..].strip_prefix(b":")?;
+    let digits = rest.iter().take_while(|b| b.is_ascii_digit()).count();
+    let path_at = match rest.get(digits) {
+        Some(b':') if digits > 0 => host_end + 1 + digits + 1,
+        _ => host_end + 1,
+    };
+    Some((bytes[..path_at - 1].to_vec(), &bytes[path_at..]))
+}
+
+/// Runs a command for each of its names. One that fails does not keep the others from being tried.
+///
+/// # Errors
+///
+/// [`ProgramError::CommandFailed`] where one of them failed.
+pub(crate) fn run(session: &mut Session, command: ArgvCommand) -> Result<(), ProgramError> {
+    let ArgvCommand {
+        name,
+        options,
+        names,
+    } = command;
+    let runs = match names.into_runs(session, &options) {
+        Ok(runs) => runs,
+        Err(error) => {
+            settle(session, Err(error))?;
+            return Err(ProgramError::CommandFailed);
+        }
+    };
+    let mut ended = Ok(());
+    for words in runs {
+        let options = options.clone();
+        let done = dispatch::run_args(session, name, &ParsedArgs { options, words });
+        if settle(session, done)? == Settled::Failed {
+            ended = Err(ProgramError::CommandFailed);
+        }
+    }
+    ended
+}
+
+impl Names {
+    /// Returns the words of each run of the command: one name, and where it goes.
+    fn into_runs(
+        self,
+        session: &mut Session,
+        options: &str,
+    ) -> Result<Vec<Vec<Word>>, CommandError> {
+        let with =
+            |name: Word, to: &Option<Word>| std::iter::once(name).chain(to.clone()).collect();
+        Ok(match self {
+            Self::Upload { to, from } => {
+                let to = remote_folder(session, to, from.len(), options)?;
+                from.into_iter().map(|name| with(name, &to)).collect()
+            }
+            Self::Download { from, to } => {
+                let to = local_folder(to, from.len())?;
+                let names = from.into_iter().map(home_if_empty);
+                names.map(|name| with(name.into(), &to)).collect()
+            }
+            Self::Remote(path) => vec![vec![home_if_empty(path).into()]],
+        })
+    }
+}
+
+/// An empty path is the home, in which a session begins.
+fn home_if_empty(path: Vec<u8>) -> Vec<u8> {
+    match path.is_empty() {
+        true => b".".to_vec(),
+        false => path,
+    }
+}
+
+/// Returns where `count` uploads go: the home for an empty path, into `to` where that is a
+/// directory at the server, else to that very name. A tree goes to the very name always, as it
+/// does at the prompt.
+fn remote_folder(
+    session: &mut Session,
+    mut to: Vec<u8>,
+    count: usize,
+    options: &str,
+) -> Result<Option<Word>, CommandError> {
+    let is_tree = options.contains('r');
+    if to.is_empty() || to.ends_with(b"/") || is_tree && count == 1 {
+        return Ok((!to.is_empty()).then(|| to.into()));
+    }
+    let word = Word::from(to.clone());
+    let found = session.request(Command::Facts(remote_path(&word)?))?;
+    if found
+        .facts
+        .is_some_and(|facts| facts.kind == Kind::Directory)
+    {
+        to.push(b'/');
+        return Ok(Some(to.into()));
+    }
+    match count {
+        1 => Ok(Some(word)),
+        _ => Err(CommandError::refused(
+            escape_name(&to),
+            "no directory, and there are several files",
+        )),
+    }
+}
+
+/// Returns where `count` downloads go. Several need a directory, or standard output.
+fn local_folder(to: Option<Word>, count: usize) -> Result<Option<Word>, CommandError> {
+    let Some(word) = &to else {
+        return Ok(None);
+    };
+    if count == 1 || word.as_bytes() == b"-" {
+        return Ok(to);
+    }
+    if word.as_local_path().is_dir() {
+        // With the slash it is the parent of a tree too.
+        return Ok(Some([word.as_bytes(), b"/"].concat().into()));
+    }
+    Err(CommandError::refused(
+        escape_name(word.as_bytes()),
+        "no directory, and there are several files",
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn split(text: &str) -> Option<(String, &str)> {
+        let (server, path) = split_server(text.as_bytes())?;
+        Some((
+            String::from_utf8(server).unwrap(),
+            str::from_utf8(path).unwrap(),
+        ))
+    }
+
+    #[test]
+    fn a_server_and_a_path() {
+        for (text, server, path) in [
+            ("nas:", "nas", ""),
+            ("nas:a b", "nas", "a b"),
+            ("nas:8001", "nas", "8001"),
+            ("nas:8001:", "nas:8001", ""),
+            ("tom@nas:8001:/a:b@c", "tom@nas:8001", "/a:b@c"),
+            ("nas:./8001:b", "nas", "./8001:b"),
+            ("nas::b", "nas", ":b"),
+            ("[::1]:a", "[::1]", "a"),
+            ("tom@[::1]:7:[x]", "tom@[::1]:7", "[x]"),
+            ("nas:[::1]:x", "nas", "[::1]:x"),
+        ] {
+            assert_eq!(split(text), Some((server.into(), path)), "{text}");
+            assert!(RemotePath::parse(&text.into()).is_ok(), "{text}");
+        }
+        for bad in [
+            "", "nas", ":", ":x", "./a:b", "[::1]", "[::1]x:", "nas:0:x", "@:x",
+        ] {
+            assert!(RemotePath::parse(&bad.into()).is_err(), "{bad}");
+        }
+    }
+
+    fn given(line: &str) -> Result<(Target, ArgvCommand), ProgramError> {
+        let arguments: Vec<OsString> = line.split(' ').map(Into::into).collect();
+        let (at, form) = find_form(&arguments).unwrap();
+        parse(form, &arguments[at + 1..])
+    }
+
+    #[test]
+    fn the_command_is_the_first_argument_that_is_no_option_or_its_value() {
+        let found = |line: &str| {
+            let arguments: Vec<OsString> = line.split(' ').map(Into::into).collect();
+            find_form(&arguments).map(|(at, form)| (at, form.name))
+        };
+        assert_eq!(found("put nas: x"), Some((0, "put")));
+        assert_eq!(found("-q -u get --tls off ls nas:"), Some((5, "ls")));
+        assert_eq!(found("tom@nas get"), None);
+        assert_eq!(found("-c put nas"), None);
+        assert_eq!(found("put:8001"), None);
+    }
+
+    #[test]
+    fn names_are_taken_as_they_are() {
+        let evil = r#"a"; delete precious; lpwd ""#;
+        let arguments = [
+            "nas:".into(),
+            "-r".into(),
+            "--".into(),
+            evil.into(),
+            "-f".into(),
+        ];
+        let (target, command) = parse(&FORMS[0], &arguments).unwrap();
+        assert_eq!(target.server.host, "nas");
+        assert_eq!(command.options, "r");
+        let from = vec![evil.into(), "-f".into()];
+        let to = Vec::new();
+        assert_eq!(command.names, Names::Upload { to, from });
+    }
+
+    #[test]
+    fn what_does_not_fit_is_told() {
+        for (line, why) in [
+            ("put", "which server?"),
+            ("put nas:", "which files?"),
+            ("put file nas:", "file: no [user@]host[:port]:path"),
+            ("get nas:a other:b .", "one server at a time"),
+            ("get nas:a nas:b", "nas:b: the last argument is a name here"),
+            ("ls nas:a nas:b", "one path at a time"),
+            ("ls -q nas:a", "-q: no such option"),
+            ("get nas:70000:a .", "not a server"),
+        ] {
+            let error = given(line).unwrap_err().to_string();
+            assert!(error.contains(why), "{line}: {error}");
+            assert!(error.contains("write it so: "), "{error}");
+        }
+    }
+
+    #[test]
+    fn every_form_is_a_command() {
+        for form in FORMS {
+            let spec = table::find(form.name).unwrap();
+            assert_eq!(spec.name, form.name);
+            let options = form.syntax.matches("[-").count();
+            assert!(options <= spec.options.len(), "{}", form.syntax);
+        }
+    }
+}
