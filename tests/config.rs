@@ -3,6 +3,7 @@
 mod accounts;
 mod passwords;
 mod reload;
+mod sessions;
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;

@@ -20,6 +20,7 @@ use skiff_sessions::wire::codec;
 use skiff_sessions::wire::reply::{CloseReason, Refusal, Reply};
 use slab::Slab;
 
+use crate::accounts::store::AccountsNow;
 use crate::accounts::watch::StoreWatch;
 use crate::connection::{Connection, Origin, Ready};
 use crate::control::server::ControlSocket;
@@ -179,8 +180,18 @@ impl Reactor {
     fn on_changed_accounts(&mut self) {
         let watch = self.shared.services.watch.as_ref();
         if watch.is_some_and(StoreWatch::take) {
-            self.shared.refresh_limits();
+            self.shared.refresh_accounts();
         }
+    }
+
+    /// Lets sessions under way obey what the operator has changed.
+    fn apply_accounts(&mut self, accounts: &AccountsNow, now: Instant) {
+        for id in self.ids() {
+            self.with_connection(id, |connection, shared| {
+                connection.accounts_changed(accounts, shared, now);
+            });
+        }
+        self.shared.kept_users.clear();
     }
 
     fn take_commands(&mut self) {
@@ -257,6 +268,7 @@ impl Reactor {
         match outcome {
             Outcome::Nothing => {}
             Outcome::HomesOpened => self.shared.watch_idle(now),
+            Outcome::Accounts(accounts) => self.apply_accounts(&accounts, now),
             Outcome::Reloaded(reloaded) => self.shared.apply(reloaded),
             Outcome::Handshake {
                 connection,
@@ -447,16 +459,17 @@ impl Reactor {
     }
 
     fn notify_all(&mut self, event: &dyn Fn() -> Event, now: Instant) {
-        let ids: Vec<_> = self
-            .connections
-            .iter()
-            .map(|(_, connection)| connection.id)
-            .collect();
-        for id in ids {
+        for id in self.ids() {
             self.with_connection(id, |connection, shared| {
                 connection.on_event(event(), shared, now);
             });
         }
+    }
+
+    /// The connections of now: what is done with one may end another.
+    fn ids(&self) -> Vec<ConnectionId> {
+        let all = self.connections.iter();
+        all.map(|(_, connection)| connection.id).collect()
     }
 
     fn advance_phase(&mut self, now: Instant) {

@@ -59,7 +59,10 @@ fn a_user_who_is_deleted_cannot_log_in_and_his_files_stay() {
 fn a_changed_password_holds_at_the_next_login() {
     let daemon = Daemon::demo();
     let mut inside = daemon.login("tom");
-    daemon.user(&["passwd", "tom", "--password-stdin"], "a new one\n");
+    daemon.user(
+        &["passwd", "--keep-sessions", "tom", "--password-stdin"],
+        "a new one\n",
+    );
     assert_eq!(daemon.peer().login("tom", PASSWORD).code, 530);
     daemon.login_as("tom", "a new one");
     inside.ask("PWD", 257);
@@ -191,7 +194,11 @@ fn a_slip_in_the_store_refuses_and_bans_nobody() {
     let right = std::fs::read_to_string(&store).unwrap();
     let login = || daemon.peer().login("tom", "123").code;
     assert_eq!(login(), 230);
-    std::fs::write(&store, right.replace("scram:", "scramm:")).unwrap();
+    // In one step, as editors do.
+    let edited = daemon.folder().join("edited");
+    std::fs::write(&edited, right.replace("scram:", "scramm:")).unwrap();
+    set_mode(&edited, 0o600);
+    std::fs::rename(&edited, &store).unwrap();
     for _ in 0..12 {
         assert_eq!(login(), 230);
     }

@@ -66,7 +66,14 @@ const CRATES: [Layered; 3] = [
             ),
             layer(
                 "connection",
-                &["event_loop", "workers", "transport", "tls", "accesslog"],
+                &[
+                    "event_loop",
+                    "workers",
+                    "transport",
+                    "tls",
+                    "accounts",
+                    "accesslog",
+                ],
             ),
             layer(
                 "event_loop",

@@ -488,6 +488,8 @@ pub enum CloseReason {
     NoHome,
     /// No account can be read; the server's log says why.
     NoAccounts,
+    /// The operator has closed the account, or changed what its login was proven by.
+    AccountChanged,
     /// The server has as many files open as the system allows, or has waited too long for a disk.
     Overloaded,
     /// Clear text came behind the line that begins TLS.
