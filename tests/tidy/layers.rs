@@ -38,7 +38,10 @@ const CRATES: [Layered; 3] = [
                     "accesslog",
                 ],
             ),
-            layer("cli", &["daemon", "tls", "accounts", "control", "walls"]),
+            layer(
+                "cli",
+                &["daemon", "endpoints", "tls", "accounts", "control", "walls"],
+            ),
             layer(
                 "daemon",
                 &[
