@@ -43,12 +43,10 @@ const ACCOUNTS: Token = Token(4);
 /// The token of the first listener; the others follow.
 const LISTENERS: usize = 5;
 
-/// How long transfers may go on after SIGTERM before they are suspended.
-const DRAIN: Duration = Duration::from_secs(10);
 /// Time between two requests to stop what still runs.
 const STOP_AGAIN: Duration = Duration::from_millis(500);
-/// How long after SIGTERM the daemon leaves what still runs behind.
-const DRAIN_AT_MOST: Duration = Duration::from_secs(15);
+/// How long after transfers are stopped the daemon leaves what still runs behind.
+const STOP_AT_MOST: Duration = Duration::from_secs(5);
 const SWEEP_EVERY: Duration = Duration::from_secs(60 * 60);
 
 pub(crate) struct Reactor {
@@ -69,9 +67,9 @@ pub(crate) struct Reactor {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Phase {
     Serving,
-    /// Since that time; no new connections, transfers go on.
+    /// Until that time transfers go on; no new connections.
     Draining(Instant),
-    /// Since the first time; whatever runs is told to stop again at the second, because a job may
+    /// Until the first time; whatever runs is told to stop again at the second, because a job may
     /// have begun something meanwhile.
     Stopping(Instant, Instant),
     Stopped,
@@ -218,8 +216,8 @@ impl Reactor {
             .filter_map(|listener| listener.due(now));
         let phase = match self.phase {
             Phase::Serving => None,
-            Phase::Draining(since) => Some(since + DRAIN),
-            Phase::Stopping(since, again) => Some(again.min(since + DRAIN_AT_MOST)),
+            Phase::Draining(until) => Some(until),
+            Phase::Stopping(until, again) => Some(again.min(until)),
             Phase::Stopped => Some(now),
         };
         let others = [
@@ -434,7 +432,9 @@ impl Reactor {
             match (signal, self.phase) {
                 (Signal::Reload, Phase::Serving) => self.shared.reload(),
                 (Signal::Terminate, Phase::Serving) => self.drain(now),
-                (Signal::Terminate, Phase::Draining(since)) => self.stop_transfers(since, now),
+                (Signal::Terminate, Phase::Draining(_)) => {
+                    self.stop_transfers(now + STOP_AT_MOST, now);
+                }
                 _ => {}
             }
         }
@@ -449,12 +449,12 @@ impl Reactor {
         crate::event_loop::sd_notify::stopping();
         self.shared.services.homes.stop_counts();
         self.listeners.clear();
-        self.phase = Phase::Draining(now);
+        self.phase = Phase::Draining(now + self.shared.admission.drain());
         self.notify_all(&|| Event::Leave(CloseReason::ShuttingDown), now);
     }
 
-    fn stop_transfers(&mut self, since: Instant, now: Instant) {
-        self.phase = Phase::Stopping(since, now + STOP_AGAIN);
+    fn stop_transfers(&mut self, until: Instant, now: Instant) {
+        self.phase = Phase::Stopping(until, now + STOP_AGAIN);
         self.notify_all(&|| Event::Stop, now);
     }
 
@@ -480,13 +480,15 @@ impl Reactor {
         self.shared.close_idle_due(now);
         match self.phase {
             Phase::Serving | Phase::Stopped => return,
-            Phase::Draining(since) if now >= since + DRAIN => self.stop_transfers(since, now),
-            Phase::Stopping(since, _) if now >= since + DRAIN_AT_MOST => {
+            Phase::Draining(until) if now >= until => {
+                self.stop_transfers(now + STOP_AT_MOST, now);
+            }
+            Phase::Stopping(until, _) if now >= until => {
                 log::warn!("{} sessions are left behind", self.connections.len());
                 self.phase = Phase::Stopped;
                 return;
             }
-            Phase::Stopping(since, again) if now >= again => self.stop_transfers(since, now),
+            Phase::Stopping(until, again) if now >= again => self.stop_transfers(until, now),
             Phase::Draining(_) | Phase::Stopping(..) => {}
         }
         if self.connections.is_empty() && self.shared.pool.is_idle() {
