@@ -131,7 +131,7 @@ impl Reactor {
         // After all other events: an ABOR that has arrived counts before a finished upload.
         if events.iter().any(|event| event.token() == WAKE) {
             self.take_outcomes(now);
-            self.take_commands();
+            self.take_commands(now);
         }
         for id in std::mem::take(&mut self.shared.unfinished) {
             self.with_connection(id, |connection, shared| {
@@ -189,12 +189,11 @@ impl Reactor {
                 connection.accounts_changed(accounts, shared, now);
             });
         }
-        self.shared.kept_users.clear();
     }
 
-    fn take_commands(&mut self) {
+    fn take_commands(&mut self, now: Instant) {
         while let Some(request) = self.control.as_ref().and_then(ControlSocket::next) {
-            self.shared.command(request);
+            self.shared.command(request, now);
         }
     }
 

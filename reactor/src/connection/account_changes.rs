@@ -62,7 +62,7 @@ impl Connection {
             Verdict::Stays(access, rights) => {
                 self.on_event(Event::AccountChanged(access, rights), shared, now);
             }
-            Verdict::Ends if shared.kept_users.contains(&self.user) => {
+            Verdict::Ends if shared.keeps_sessions_of(&self.user, now) => {
                 self.standing.when_revoked = WhenRevoked::Stays;
             }
             Verdict::Ends if self.standing.when_revoked == WhenRevoked::Stays => {}

@@ -2,7 +2,7 @@
 //! admission, deadlines, buffers, and jobs to be retried.
 
 use std::collections::hash_map::Entry;
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::net::IpAddr;
 use std::sync::{Arc, Weak};
@@ -46,6 +46,9 @@ const FREE_EVERY: Duration = Duration::from_millis(100);
 /// How long a home stays open for a user who may come back: each holds some descriptors, and keeps
 /// its disk from being unmounted.
 const IDLE_MIN: Duration = Duration::from_secs(30);
+/// How long after the operator's word to keep sessions a change of the accounts is taken for the one
+/// that was meant.
+const KEPT_FOR: Duration = Duration::from_secs(10);
 /// Bytes read from a control connection at a time.
 const LINE_BUFFER: usize = 8192;
 
@@ -87,8 +90,8 @@ pub(crate) struct Shared {
     /// Where the home of each account was last.
     home_devices: HashMap<AccountNumber, Device>,
     pub(crate) account_numbers: AccountNumbers,
-    /// Users whose sessions stay at the next change of the accounts.
-    pub(crate) kept_users: HashSet<String>,
+    /// Users whose sessions stay when the accounts change, until when.
+    kept_users: HashMap<String, Instant>,
     /// When idle homes are to be closed next; `None` while no home is open.
     close_idle_at: Option<Instant>,
     /// When descriptors were last wanted.
@@ -143,7 +146,7 @@ impl Shared {
             homes: HashMap::new(),
             home_devices: HashMap::new(),
             account_numbers: AccountNumbers::default(),
-            kept_users: HashSet::new(),
+            kept_users: HashMap::new(),
             close_idle_at: None,
             freed_at: None,
         }
@@ -357,12 +360,13 @@ impl Shared {
     }
 
     /// Has a worker do what the operator wants.
-    pub(crate) fn command(&mut self, Request { command, answer }: Request) {
+    pub(crate) fn command(&mut self, Request { command, answer }: Request, now: Instant) {
         let services = Arc::clone(&self.services);
         let who = match command {
             Command::Recount(who) => who,
             Command::KeepSessions(user) => {
-                self.kept_users.insert(user);
+                self.kept_users.retain(|_, until| now < *until);
+                self.kept_users.insert(user, now + KEPT_FOR);
                 return answer.done();
             }
         };
@@ -373,6 +377,11 @@ impl Shared {
             answer,
         };
         self.pool.submit(kind, WorkItem::Upkeep(item));
+    }
+
+    /// Whether the operator wants the sessions of `user` to stay though the account changes.
+    pub(crate) fn keeps_sessions_of(&self, user: &str, now: Instant) -> bool {
+        self.kept_users.get(user).is_some_and(|until| now < *until)
     }
 
     /// When [`Self::close_idle_due`] has something to do.
