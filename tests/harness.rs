@@ -262,7 +262,7 @@ impl Daemon {
         self.running().stderr.wait_line(part)
     }
 
-    /// All that it logged so far.
+    /// All that it has logged so far.
     pub(crate) fn log(&self) -> String {
         self.running().stderr.tail(usize::MAX)
     }

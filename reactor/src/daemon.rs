@@ -12,7 +12,7 @@ use mio::Poll;
 use rustix::fs::{Access, access};
 use rustix::io::Errno;
 use rustix::process::geteuid;
-use skiff_conf::Server;
+use skiff_conf::{Complaint, Server};
 use skiff_vfs::{Homes, Policy, Worker};
 
 use crate::accesslog::{AccessLog, LogFailed};
@@ -22,6 +22,7 @@ use crate::accounts::store::Accounts;
 use crate::accounts::watch::StoreWatch;
 use crate::control::server::ControlSocket;
 use crate::endpoints::limits::limits;
+use crate::endpoints::sockets::bind_listener;
 use crate::endpoints::{Endpoints, OperatorIdentity};
 use crate::event_loop::admission::Admission;
 use crate::event_loop::listener::{Listener, Protocol};
@@ -69,6 +70,8 @@ pub(crate) enum StartError {
     Tls(#[from] TlsError),
     #[error(transparent)]
     Lock(#[from] LockError),
+    #[error(transparent)]
+    Accounts(#[from] Complaint),
     #[error(transparent)]
     Log(#[from] LogFailed),
     #[error("the system gives no {what}: {error}")]
@@ -141,7 +144,9 @@ fn bind(config: &Server) -> Result<Vec<Listener>, StartError> {
     });
     endpoints
         .map(|(address, protocol)| {
-            Listener::bind(address, protocol).map_err(|error| StartError::Listen { address, error })
+            bind_listener(address, config)
+                .and_then(|socket| Listener::of(socket, protocol))
+                .map_err(|error| StartError::Listen { address, error })
         })
         .collect()
 }
@@ -166,7 +171,7 @@ fn assemble(
     })?;
     let services = Arc::new(Services {
         homes: Homes::new(config.state.clone(), policy),
-        accounts: Accounts::new(Arc::clone(config), secret),
+        accounts: Accounts::new(Arc::clone(config), secret)?,
         watch: watch(),
         file: config.file.clone(),
     });

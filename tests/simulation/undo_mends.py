@@ -120,7 +120,7 @@ def try_without(tree, mend, steps):
     built = subprocess.run(build, cwd=tree, env=environment, capture_output=True, text=True)
     if built.returncode:
         return False, f"it does not build: {built.stderr[-400:]}"
-    run = [target / "debug" / "simulation", f"--steps={steps}"]
+    run = [target / "debug" / "simulation", "--steps", str(steps)]
     ran = subprocess.run(run, env=environment, capture_output=True, text=True)
     lines = [line for line in (ran.stderr or ran.stdout).splitlines() if line.strip()]
     return ran.returncode != 0, lines[0][:160] if lines else "nothing was said"

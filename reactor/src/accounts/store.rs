@@ -5,9 +5,9 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use rustix::io::Errno;
 use skiff_conf::{
-    Account, AccountStatus, FtpAccess, PasswordRight, Server, StoreError, UserName, UserStore,
+    Account, AccountStatus, Complaint, FtpAccess, PasswordRight, Server, StoreError, UserName,
+    UserStore,
 };
 use skiff_sessions::scram::{Binding, Verifier, check_change};
 use skiff_sessions::server::job::{CloseNotify, LostControl};
@@ -24,9 +24,17 @@ pub(crate) struct Accounts {
     config: Mutex<Arc<Server>>,
     /// Derives the salts of users that do not exist.
     secret: [u8; 32],
-    store: Mutex<Arc<UserStore>>,
+    store: Mutex<Stored>,
     password_cache: PasswordCache,
     mounts: Mounts,
+}
+
+/// The user store as it was read last.
+struct Stored {
+    /// The last one that could be read; `None` where none ever could.
+    good: Option<Arc<UserStore>>,
+    /// What was last wrong with the file, which is told once.
+    complaint: Option<String>,
 }
 
 /// What an account means for a session, resolved at its login.
@@ -35,6 +43,26 @@ pub(crate) struct ResolvedAccount {
     pub(crate) limit: Limit,
     pub(crate) access: Access,
     pub(crate) rights: Rights,
+    /// What a login of it is proven by.
+    pub(crate) key: LoginKey,
+}
+
+/// The part of a verifier that a login is proven by: it changes with the password.
+pub(crate) type LoginKey = [u8; 32];
+
+/// All accounts at one time.
+pub(crate) struct AccountsNow {
+    store: Arc<UserStore>,
+    config: Arc<Server>,
+}
+
+/// What becomes of a session whose account may have changed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Verdict {
+    /// It goes on, with these.
+    Stays(Access, Rights),
+    /// Its login would not succeed any more.
+    Ends,
 }
 
 /// Where the home of an account is, and what it may hold.
@@ -45,17 +73,23 @@ pub(crate) struct UserHome {
 }
 
 impl Accounts {
-    pub(crate) fn new(config: Arc<Server>, secret: [u8; 32]) -> Self {
-        // Read at the start, when there are descriptors; the first login reads it again if this
-        // fails, and says why.
-        let store = UserStore::load(&config.users).unwrap_or_default();
-        Self {
+    /// Reads the store, which may not be there yet.
+    ///
+    /// # Errors
+    ///
+    /// The store cannot be read, or not be understood.
+    pub(crate) fn new(config: Arc<Server>, secret: [u8; 32]) -> Result<Self, Complaint> {
+        let stored = Stored {
+            good: read_if_there(&config.users)?.map(Arc::new),
+            complaint: None,
+        };
+        Ok(Self {
             config: Mutex::new(config),
             secret,
             password_cache: PasswordCache::new(&secret),
-            store: Mutex::new(Arc::new(store)),
+            store: Mutex::new(stored),
             mounts: Mounts::open(),
-        }
+        })
     }
 
     /// Takes over a new configuration for logins from now on.
@@ -69,9 +103,10 @@ impl Accounts {
 
     /// The SCRAM verifier of `user`; a decoy where there is no enabled account, with as many rounds
     /// as most accounts have: the number for new ones may have been changed since.
-    pub(crate) fn find(&self, worker: &Worker, user: &str) -> (Verifier, Standing) {
-        let store = self.store(worker);
-        match store.get(user) {
+    /// `None` where there is no store: nobody can be said to be unknown then.
+    pub(crate) fn find(&self, worker: &Worker, user: &str) -> Option<(Verifier, Standing)> {
+        let store = self.store(worker)?;
+        Some(match store.get(user) {
             Some(account) if account.standing == AccountStatus::Enabled => {
                 (verifier(account), Standing::Known)
             }
@@ -81,28 +116,29 @@ impl Accounts {
                 let decoy = Verifier::decoy(user, &self.secret, iterations.get());
                 (decoy, Standing::Decoy)
             }
-        }
+        })
     }
 
     /// Checks an FTP password: one PBKDF2, unless the password was proven within the last 60 s.
-    pub(crate) fn check(&self, worker: &Worker, user: &str, password: &[u8]) -> Standing {
-        let (verifier, standing) = self.find(worker, user);
+    /// `None` as with [`Self::find`].
+    pub(crate) fn check(&self, worker: &Worker, user: &str, password: &[u8]) -> Option<Standing> {
+        let (verifier, standing) = self.find(worker, user)?;
         let tag = self.password_cache.tag(user, &verifier, password);
         let may = standing == Standing::Known && self.may_use_ftp(worker, user);
         if may && self.password_cache.has(&tag) {
-            return Standing::Known;
+            return Some(Standing::Known);
         }
         let right = std::str::from_utf8(password).is_ok_and(|text| verifier.check(text).is_ok());
         if may && right {
             self.password_cache.remember(tag);
-            return Standing::Known;
+            return Some(Standing::Known);
         }
-        Standing::Decoy
+        Some(Standing::Decoy)
     }
 
     fn may_use_ftp(&self, worker: &Worker, user: &str) -> bool {
         let store = self.store(worker);
-        let account = store.get(user);
+        let account = store.as_ref().and_then(|store| store.get(user));
         account.is_some_and(|account| account.ftp == FtpAccess::Allowed)
     }
 
@@ -110,7 +146,7 @@ impl Accounts {
     /// where an account that was added by hand has its own; elsewhere a disk may not be mounted,
     /// and `skiffd user add` has made the home.
     pub(crate) fn resolve(&self, worker: &Worker, user: &str) -> Result<ResolvedAccount, Refusal> {
-        let store = self.store(worker);
+        let store = self.store(worker).ok_or(Refusal::NoAccounts)?;
         let (name, account) = store.find(user).ok_or(Refusal::NoAccount)?;
         if account.standing != AccountStatus::Enabled {
             return Err(Refusal::NoAccount);
@@ -121,42 +157,29 @@ impl Accounts {
             log::error!("{name} cannot log in: {why}");
             return Err(Refusal::NoHome);
         }
-        let access = match account.access {
-            skiff_conf::Access::ReadWrite => Access::ReadWrite,
-            skiff_conf::Access::ReadOnly => Access::ReadOnly,
-        };
-        let limit = limit(&config, name, account);
-        let close_notify = account
-            .data_close_notify
-            .unwrap_or(config.ftp.data_close_notify);
-        let lost_control = account
-            .publish_on_lost_control
-            .unwrap_or(config.ftp.publish_on_lost_control);
-        let rights = Rights {
-            close_notify: match close_notify {
-                skiff_conf::CloseNotify::Require => CloseNotify::Required,
-                skiff_conf::CloseNotify::Prefer => CloseNotify::Preferred,
-                skiff_conf::CloseNotify::Warn => CloseNotify::Optional,
-            },
-            lost_control: match lost_control {
-                skiff_conf::LostControl::Discard => LostControl::SuspendUpload,
-                skiff_conf::LostControl::Publish => LostControl::PublishUpload,
-            },
-        };
+        let (access, rights) = allowed(&config, account);
         Ok(ResolvedAccount {
             root,
-            limit,
+            limit: limit(&config, name, account),
             access,
             rights,
+            key: account.scram.stored_key,
+        })
+    }
+
+    /// All accounts as they are now; `None` where there are none.
+    pub(crate) fn now(&self, worker: &Worker) -> Option<AccountsNow> {
+        Some(AccountsNow {
+            store: self.store(worker)?,
+            config: self.config(),
         })
     }
 
     /// The homes of all accounts, or of `user`, also of those that may not log in.
     pub(crate) fn homes(&self, worker: &Worker, user: Option<&str>) -> Vec<UserHome> {
         let (store, config) = (self.store(worker), self.config());
-        let wanted = store
-            .iter()
-            .filter(|(name, _)| user.is_none_or(|user| name.as_str() == user));
+        let all = store.iter().flat_map(|store| store.iter());
+        let wanted = all.filter(|(name, _)| user.is_none_or(|user| name.as_str() == user));
         let home = |(name, account): (&UserName, &Account)| UserHome {
             user: name.to_string(),
             root: config.home(name, account),
@@ -167,14 +190,14 @@ impl Accounts {
 
     /// The file system of the home of `user`, which is not touched; `None` where that is not known.
     pub(crate) fn device_of(&self, worker: &Worker, user: &str) -> Option<u64> {
-        let (store, config) = (self.store(worker), self.config());
+        let (store, config) = (self.store(worker)?, self.config());
         let (name, account) = store.find(user)?;
         self.mounts.device_of(&config.home(name, account))
     }
 
     /// What `user` may store; `None` where there is no such account.
     pub(crate) fn limit(&self, worker: &Worker, user: &str) -> Option<Limit> {
-        let (store, config) = (self.store(worker), self.config());
+        let (store, config) = (self.store(worker)?, self.config());
         let (name, account) = store.find(user)?;
         Some(limit(&config, name, account))
     }
@@ -220,35 +243,104 @@ impl Accounts {
         })
     }
 
-    /// The store as it is now. A store that cannot be read is empty, and the log says why. But for
-    /// want of descriptors the last one holds: no password is wrong for that.
-    fn store(&self, _worker: &Worker) -> Arc<UserStore> {
+    /// The store as it is now. Where it cannot be read, the last one holds, and the log says why:
+    /// no password is wrong because of a slip in a file.
+    fn store(&self, _worker: &Worker) -> Option<Arc<UserStore>> {
         let users = &self.config().users;
-        let mut store = self.store.lock();
-        if !store.is_current(users) {
+        let mut stored = self.store.lock();
+        let good = stored.good.as_ref();
+        if !good.is_some_and(|store| store.is_current(users)) {
             match UserStore::load(users) {
-                Ok(fresh) => *store = Arc::new(fresh),
-                Err(complaint) => {
-                    log::error!("{complaint}");
-                    if !is_out_of_descriptors(users) {
-                        return Arc::default();
-                    }
+                Ok(fresh) => {
+                    *stored = Stored {
+                        good: Some(Arc::new(fresh)),
+                        complaint: None,
+                    };
                 }
+                Err(complaint) => stored.complain(&complaint),
             }
         }
-        Arc::clone(&store)
+        stored.good.clone()
+    }
+}
+
+impl AccountsNow {
+    /// What becomes of a session of `user` that was proven by one of `keys`.
+    pub(crate) fn judge(&self, user: &str, keys: &[LoginKey], by: LoginBy) -> Verdict {
+        let account = self.store.get(user).filter(|account| {
+            let may = match by {
+                LoginBy::Scram => true,
+                LoginBy::Password => account.ftp == FtpAccess::Allowed,
+            };
+            may && account.standing == AccountStatus::Enabled
+                && keys.contains(&account.scram.stored_key)
+        });
+        match account.map(|account| allowed(&self.config, account)) {
+            Some((access, rights)) => Verdict::Stays(access, rights),
+            None => Verdict::Ends,
+        }
+    }
+}
+
+/// How a session has logged in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum LoginBy {
+    Scram,
+    /// By FTP's USER and PASS, which an account may be closed to.
+    Password,
+}
+
+/// What the account may do.
+fn allowed(config: &Server, account: &Account) -> (Access, Rights) {
+    let access = match account.access {
+        skiff_conf::Access::ReadWrite => Access::ReadWrite,
+        skiff_conf::Access::ReadOnly => Access::ReadOnly,
+    };
+    let close_notify = account
+        .data_close_notify
+        .unwrap_or(config.ftp.data_close_notify);
+    let lost_control = account
+        .publish_on_lost_control
+        .unwrap_or(config.ftp.publish_on_lost_control);
+    let rights = Rights {
+        close_notify: match close_notify {
+            skiff_conf::CloseNotify::Require => CloseNotify::Required,
+            skiff_conf::CloseNotify::Prefer => CloseNotify::Preferred,
+            skiff_conf::CloseNotify::Warn => CloseNotify::Optional,
+        },
+        lost_control: match lost_control {
+            skiff_conf::LostControl::Discard => LostControl::SuspendUpload,
+            skiff_conf::LostControl::Publish => LostControl::PublishUpload,
+        },
+    };
+    (access, rights)
+}
+
+impl Stored {
+    fn complain(&mut self, complaint: &Complaint) {
+        let text = complaint.to_string();
+        if self.complaint.as_ref() == Some(&text) {
+            return;
+        }
+        match self.good {
+            Some(_) => log::error!("{text}; the accounts stay as they were before"),
+            None => log::error!("{text}; nobody can log in"),
+        }
+        self.complaint = Some(text);
+    }
+}
+
+/// The store at `path`; `None` where there is no file yet.
+fn read_if_there(path: &Path) -> Result<Option<UserStore>, Complaint> {
+    match path.symlink_metadata() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        _ => UserStore::load(path).map(Some),
     }
 }
 
 fn limit(config: &Server, name: &UserName, account: &Account) -> Limit {
     let allowance = config.allowance(name, account);
     Limit::new(allowance.bytes.get(), allowance.entries.get())
-}
-
-fn is_out_of_descriptors(path: &Path) -> bool {
-    let error = std::fs::File::open(path).err();
-    let errno = error.and_then(|error| Errno::from_io_error(&error));
-    matches!(errno, Some(Errno::MFILE | Errno::NFILE))
 }
 
 /// Makes the home `root` if it is missing and may be made; otherwise says why it is not there.
@@ -312,8 +404,8 @@ enum NotChanged {
     Failed(String),
 }
 
-impl From<skiff_conf::Complaint> for NotChanged {
-    fn from(complaint: skiff_conf::Complaint) -> Self {
+impl From<Complaint> for NotChanged {
+    fn from(complaint: Complaint) -> Self {
         Self::Failed(complaint.to_string())
     }
 }
@@ -352,7 +444,7 @@ mod tests {
             added.map_err(NotChanged::from)
         })
         .unwrap_or_else(|_| panic!("no store"));
-        let accounts = Accounts::new(config, [0; 32]);
+        let accounts = Accounts::new(config, [0; 32]).unwrap();
         let ran = Worker::spawn("test", move |worker| body(worker, &accounts));
         ran.unwrap().join().unwrap();
     }
@@ -401,7 +493,28 @@ mod tests {
     }
 
     fn knows(accounts: &Accounts, worker: &Worker, password: &str) -> bool {
-        accounts.check(worker, "tom", password.as_bytes()) == Standing::Known
+        accounts.check(worker, "tom", password.as_bytes()) == Some(Standing::Known)
+    }
+
+    #[test]
+    fn a_slip_in_the_file_changes_no_account() {
+        use std::os::unix::fs::PermissionsExt;
+        with_tom(|worker, accounts| {
+            let (path, right) = (accounts.path(), std::fs::read(accounts.path()).unwrap());
+            let is_unchanged = || knows(accounts, worker, "old") && !knows(accounts, worker, "no");
+            std::fs::write(&path, "(users: {\"tom\": (scramm: 1)})").unwrap();
+            assert!(is_unchanged(), "a mistyped key");
+            std::fs::remove_file(&path).unwrap();
+            assert!(is_unchanged(), "no file");
+            std::fs::write(&path, &right).unwrap();
+            std::fs::set_permissions(&path, PermissionsExt::from_mode(0o644)).unwrap();
+            assert!(is_unchanged(), "a file that others may read");
+            std::fs::set_permissions(&path, PermissionsExt::from_mode(0o600)).unwrap();
+            set(accounts, |account| {
+                account.standing = AccountStatus::Disabled;
+            });
+            assert!(!knows(accounts, worker, "old"), "a good file counts again");
+        });
     }
 
     /// The cache of proven passwords knows it for a minute.
@@ -409,7 +522,7 @@ mod tests {
     fn the_old_password_is_wrong_at_once_although_it_was_cached() {
         with_tom(|worker, accounts| {
             assert!(knows(accounts, worker, "old"));
-            let (old, _) = accounts.find(worker, "tom");
+            let (old, _) = accounts.find(worker, "tom").unwrap();
             let tag = accounts.password_cache.tag("tom", &old, b"old");
             assert!(accounts.password_cache.has(&tag), "it is not cached");
             let changed = accounts.set_password(worker, "tom", &change("old", [1; 16]), &BINDING);

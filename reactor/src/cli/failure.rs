@@ -35,7 +35,7 @@ impl Failure {
     pub(super) fn status(&self) -> u8 {
         match self {
             Self::Usage(_) | Self::Settings(_) => 2,
-            Self::Start(daemon::StartError::Lock(_)) => 2,
+            Self::Start(daemon::StartError::Lock(_) | daemon::StartError::Accounts(_)) => 2,
             Self::Start(daemon::StartError::RunAs(_) | daemon::StartError::Wall(_)) => 2,
             Self::Refused(_) | Self::Folder(_) | Self::Start(_) | Self::Failed(_) => 1,
         }

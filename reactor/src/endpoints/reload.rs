@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use skiff_conf::Server;
+use skiff_conf::{Server, UserStore};
 use skiff_sessions::server::Limits;
 use skiff_vfs::Worker;
 
@@ -25,6 +25,10 @@ impl Reloaded {
     pub(crate) fn read(_worker: &Worker, file: &Path, before: Option<&FtpTls>) -> Option<Self> {
         let config = Server::load(file).map_err(|error| log::error!("not reloaded: {error}"));
         let config = config.ok()?;
+        // The accounts in use stay where those of other settings cannot be read.
+        UserStore::load(&config.users)
+            .map_err(|error| log::error!("not reloaded: {error}"))
+            .ok()?;
         let endpoints = OperatorIdentity::load(&config)
             .and_then(|identity| Endpoints::load(&config, identity, before))
             .map_err(|error| log::error!("not reloaded: {error}{}", way_out(&config)));

@@ -2,7 +2,7 @@
 //! admission, deadlines, buffers, and jobs to be retried.
 
 use std::collections::hash_map::Entry;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::io;
 use std::net::IpAddr;
 use std::sync::{Arc, Weak};
@@ -87,6 +87,8 @@ pub(crate) struct Shared {
     /// Where the home of each account was last.
     home_devices: HashMap<AccountNumber, Device>,
     pub(crate) account_numbers: AccountNumbers,
+    /// Users whose sessions stay at the next change of the accounts.
+    pub(crate) kept_users: HashSet<String>,
     /// When idle homes are to be closed next; `None` while no home is open.
     close_idle_at: Option<Instant>,
     /// When descriptors were last wanted.
@@ -141,6 +143,7 @@ impl Shared {
             homes: HashMap::new(),
             home_devices: HashMap::new(),
             account_numbers: AccountNumbers::default(),
+            kept_users: HashSet::new(),
             close_idle_at: None,
             freed_at: None,
         }
@@ -313,6 +316,7 @@ impl Shared {
             home,
             device,
             count,
+            ..
         } = open_home;
         self.home_devices.insert(account, Device::Number(*device));
         let class = match count {
@@ -345,9 +349,9 @@ impl Shared {
         self.close_idle_at.get_or_insert(now + CLOSE_IDLE_EVERY);
     }
 
-    /// Has open homes get the limits that the accounts have now.
-    pub(crate) fn refresh_limits(&mut self) {
-        let item = Upkeep::RefreshLimits(Arc::clone(&self.services));
+    /// Has open homes and sessions get what the accounts have now.
+    pub(crate) fn refresh_accounts(&mut self) {
+        let item = Upkeep::RefreshAccounts(Arc::clone(&self.services));
         let kind = WorkKind::of_daemon(Class::Short, None);
         self.pool.submit(kind, WorkItem::Upkeep(item));
     }
@@ -355,7 +359,13 @@ impl Shared {
     /// Has a worker do what the operator wants.
     pub(crate) fn command(&mut self, Request { command, answer }: Request) {
         let services = Arc::clone(&self.services);
-        let Command::Recount(who) = command;
+        let who = match command {
+            Command::Recount(who) => who,
+            Command::KeepSessions(user) => {
+                self.kept_users.insert(user);
+                return answer.done();
+            }
+        };
         let kind = WorkKind::of_daemon(Class::Recount, None);
         let item = Upkeep::Recount {
             services,
@@ -427,7 +437,7 @@ impl Shared {
             self.log.reopen(&config.log);
             log::info!("reloaded {}", self.services.file.display());
             self.services.accounts.reload(config);
-            self.refresh_limits();
+            self.refresh_accounts();
         }
         sd_notify::ready();
     }

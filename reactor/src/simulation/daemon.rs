@@ -7,13 +7,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use mio::{Events, Poll};
-use skiff_conf::{Account, ByteQuota, EntryQuota, Iterations, Server, UserStore};
-use skiff_vfs::{Durability, Homes, Policy};
+use skiff_conf::{Account, ByteQuota, Durability, EntryQuota, Iterations, Server, UserStore};
+use skiff_vfs::{Homes, Policy};
 
 use crate::accesslog::AccessLog;
 use crate::accounts::store::Accounts;
 use crate::cli::verifier;
 use crate::endpoints::limits::limits;
+use crate::endpoints::sockets::bind_listener;
 use crate::endpoints::{Endpoints, OperatorIdentity};
 use crate::event_loop::admission::Admission;
 use crate::event_loop::listener::{Listener, Protocol};
@@ -47,20 +48,27 @@ impl Daemon {
         let yielding = Yielding::to(poll.registry().try_clone()?);
         let (pool, steps) = Pool::stepped(&yielding);
         let policy = Policy {
-            durability: Durability::Fsync,
+            durability: match config.durability {
+                Durability::Fsync => skiff_vfs::Durability::Fsync,
+                Durability::None => skiff_vfs::Durability::None,
+            },
             ..Policy::default()
         };
         let services = Arc::new(Services {
             homes: Homes::new(config.state.clone(), policy),
-            accounts: Accounts::new(Arc::clone(config), [7; 32]),
+            accounts: Accounts::new(Arc::clone(config), [7; 32]).map_err(io::Error::other)?,
             watch: None,
             file: config.file.clone(),
         });
         let (log, _) = AccessLog::open(&config.log).map_err(io::Error::other)?;
         let identity = OperatorIdentity::load(config).map_err(io::Error::other)?;
         let endpoints = Endpoints::load(config, identity, None).map_err(io::Error::other)?;
-        let ftp = Listener::bind(config.ftp.listen[0], Protocol::Ftp)?;
-        let native = Listener::bind(config.native.listen[0], Protocol::Native)?;
+        let ftp = bind_listener(config.ftp.listen[0], config)?;
+        let native = bind_listener(config.native.listen[0], config)?;
+        let (ftp, native) = (
+            Listener::of(ftp, Protocol::Ftp)?,
+            Listener::of(native, Protocol::Native)?,
+        );
         let listeners = vec![ftp, native];
         let (ftp, native) = (listeners[0].address, listeners[1].address);
         let shared = Shared::new(
@@ -89,14 +97,17 @@ pub(super) fn told(error: impl std::fmt::Display) -> String {
 }
 
 /// Makes settings, accounts and homes in `folder`.
-pub(super) fn settings(folder: &Path) -> Result<Arc<Server>, String> {
+pub(super) fn settings(folder: &Path, durability: Durability) -> Result<Arc<Server>, String> {
     let file = folder.join("server.ron");
-    let text = "(
+    let text = format!(
+        "(
         native: (listen: [\"127.0.0.1:0\"], tls: Off),
         ftp: (listen: [\"127.0.0.1:0\"], tls: Off),
         walls: Off,
         scram_iterations: 10000,
-    )";
+        durability: {durability:?},
+    )"
+    );
     fs::write(&file, text).map_err(told)?;
     let config = Server::load(&file).map_err(told)?;
     fs::create_dir(&config.state).map_err(told)?;

@@ -328,6 +328,7 @@ impl Link {
                     },
                     command: CommandTiming::Now,
                     local: LocalCopy::default(),
+                    replace: Replace::Yes,
                 };
                 self.files.is_receiving = true;
                 Dialogue::get(order, out)

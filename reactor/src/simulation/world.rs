@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use skiff_conf::Server;
+use skiff_conf::{Durability, Server};
 use skiff_vfs::simulated::{Disk, FileSystem, Random, install, with_disk};
 use skiff_vfs::{Limit, Worker};
 use tempfile::TempDir;
@@ -54,10 +54,14 @@ impl<'a> World<'a> {
     pub(super) fn new(worker: &'a Worker, seed: u64) -> Result<Self, String> {
         let mut random = Random::new(seed);
         let folder = tempfile::tempdir_in("/dev/shm").map_err(told)?;
-        let config = settings(folder.path())?;
+        let durability = match random.below(5) {
+            0 => Durability::None,
+            _ => Durability::Fsync,
+        };
+        let config = settings(folder.path(), durability)?;
         let kinds = [FileSystem::Ext4, FileSystem::Xfs, FileSystem::Btrfs];
         let kind = kinds[random.below(kinds.len())];
-        log::info!("a world with {kind:?} from the seed {seed}");
+        log::info!("a world with {kind:?} and {durability:?} from the seed {seed}");
         let disk = Disk::new(&config.homes, kind, random.number()).map_err(told)?;
         install(Some(disk));
         let peers = (0..USERS * SLOTS).map(|slot| Peer::new(slot % USERS, slot));
@@ -86,6 +90,8 @@ impl<'a> World<'a> {
                 0..2 => Ending::Rest,
                 2 => Ending::Stop,
                 3..5 => Ending::Kill,
+                // Nothing is promised to outlive one without syncs.
+                _ if self.config.durability == Durability::None => Ending::Kill,
                 _ => Ending::PowerCut,
             };
             log::info!("an episode that ends with {ending:?}");

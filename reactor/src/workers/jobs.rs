@@ -29,7 +29,7 @@ use super::refusal::refusal;
 use super::schedule::{AccountNumber, Class, Device, WorkKind};
 use super::small_file::{SMALL_FILE_MAX, SmallFile};
 use crate::accounts::lock::{holder_of, process};
-use crate::accounts::store::Accounts;
+use crate::accounts::store::{Accounts, LoginKey};
 use crate::accounts::watch::StoreWatch;
 
 /// An upload that has received nothing for this long is cancelled when the same user uploads the
@@ -86,6 +86,8 @@ pub(crate) struct OpenHome {
     pub(crate) home: Arc<Home>,
     pub(crate) device: u64,
     pub(crate) count: CountDue,
+    /// What the login was proven by.
+    pub(crate) key: LoginKey,
 }
 
 /// Whether a home is to be counted.
@@ -193,12 +195,16 @@ fn done(completion: Completion) -> JobResult {
 fn before_home(worker: &Worker, services: &Services, request: JobRequest) -> JobResult {
     match &request.job {
         Job::FindAccount { user } => {
-            let (verifier, standing) = services.accounts.find(worker, user);
-            done(Completion::Account { verifier, standing })
+            let found = services.accounts.find(worker, user);
+            done(match found {
+                Some((verifier, standing)) => Completion::Account { verifier, standing },
+                None => Completion::Refused(Refusal::NoAccounts),
+            })
         }
         Job::CheckPassword { user, password } => {
             let standing = services.accounts.check(worker, user, &password.0);
-            done(Completion::Identified(standing))
+            let refused = Completion::Refused(Refusal::NoAccounts);
+            done(standing.map_or(refused, Completion::Identified))
         }
         Job::OpenHome => match open_home(worker, services, &request.user) {
             Ok((open_home, completion)) => JobResult::Done {
@@ -234,6 +240,7 @@ fn open_home(
             home,
             device,
             count,
+            key: account.key,
         })
     };
     let open_home = open().map_err(|error: VfsError| {

@@ -186,6 +186,7 @@ impl Job {
             | Refusal::DiskFailed
             | Refusal::DiskReadOnly
             | Refusal::NoAccount
+            | Refusal::NoAccounts
             | Refusal::TooManySessions => Self::Suspend {
                 cause: KeptBecause::Refused(why),
             },

@@ -71,8 +71,10 @@ fn begin(first: &[u8], cx: &mut Context<'_>) -> State {
 impl Request {
     pub(super) fn on_completed(self, completion: Completion, cx: &mut Context<'_>) -> State {
         let user = self.first.user().to_owned();
-        let Completion::Account { verifier, standing } = completion else {
-            return penalty::fail(user, Attempt::Login(LoginRefusal::Credentials), cx);
+        let (verifier, standing) = match completion {
+            Completion::Account { verifier, standing } => (verifier, standing),
+            Completion::Refused(why) => return refuse_home(why, cx),
+            _ => return refuse_home(Refusal::Fault, cx),
         };
         let nonce = cx.shared.nonce();
         match self
@@ -149,11 +151,12 @@ pub(super) fn welcome(
     }
 }
 
-/// Answers a login that was proven, but whose home does not open. What is no fault of the account
-/// is 421: the client comes again.
+/// Answers a login that was proven but whose home does not open, or that nobody could judge. What is
+/// no fault of the account is 421: the client comes again.
 pub(super) fn refuse_home(why: Refusal, cx: &mut Context<'_>) -> State {
     match why {
         Refusal::NoHome => cx.close_with(CloseReason::NoHome),
+        Refusal::NoAccounts => cx.close_with(CloseReason::NoAccounts),
         Refusal::Overloaded => cx.close_with(CloseReason::Overloaded),
         Refusal::TooManySessions => cx.close_with(CloseReason::TooManyOfUser),
         why => {

@@ -44,6 +44,7 @@ pub(super) fn identified(user: String, completion: Completion, cx: &mut Context<
             let job = cx.start_job(Job::OpenHome);
             State::working(job, AfterJob::Enter(user))
         }
+        Completion::Refused(why) => login::refuse_home(why, cx),
         _ => penalty::fail(user, Attempt::Login(LoginRefusal::Credentials), cx),
     }
 }

@@ -414,6 +414,8 @@ pub enum Refusal {
     BadFrame,
     /// The account is gone or closed.
     NoAccount,
+    /// No account can be read, so that nobody is known; the server's log says why.
+    NoAccounts,
     /// The home cannot be opened, as its disk is not mounted; the server's log says why.
     NoHome,
     /// The server has as many files open as the system allows, or has waited too long for a disk.
@@ -487,6 +489,10 @@ pub enum CloseReason {
     ShuttingDown,
     /// The home cannot be opened, as its disk is not mounted; the server's log says why.
     NoHome,
+    /// No account can be read; the server's log says why.
+    NoAccounts,
+    /// The operator has closed the account, or changed what its login was proven by.
+    AccountChanged,
     /// The server has as many files open as the system allows, or has waited too long for a disk.
     Overloaded,
     /// Clear text came behind the line that begins TLS.

@@ -25,6 +25,8 @@ pub(super) fn close_reason_text(reason: &CloseReason) -> &'static str {
         CloseReason::NoHome => {
             "your home is not available, try again later; the server's log says why"
         }
+        CloseReason::AccountChanged => "your account was changed, log in again",
+        CloseReason::NoAccounts => "nobody can log in at the moment; the server's log says why",
         CloseReason::Overloaded => {
             "the server has too many files open or waits for a disk, try again in a moment"
         }
@@ -72,6 +74,7 @@ pub(super) fn refusal_text(why: &Refusal) -> String {
         Refusal::TooLong => "more bytes came than were promised",
         Refusal::BadFrame => "a frame has at most 1048576 bytes",
         Refusal::NoAccount => "the account is gone",
+        Refusal::NoAccounts => "the accounts cannot be read; the server's log says why",
         Refusal::NoHome => "your home is not available; the server's log says why",
         Refusal::Overloaded => {
             "the server has too many files open or waits for a disk, try again in a moment"

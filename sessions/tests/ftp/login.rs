@@ -95,6 +95,7 @@ fn a_home_that_is_refused() {
 fn a_home_that_is_not_available_ends_the_session() {
     for why in [
         Refusal::NoHome,
+        Refusal::NoAccounts,
         Refusal::Overloaded,
         Refusal::TooManySessions,
     ] {

@@ -307,6 +307,7 @@ fn a_home_that_cannot_be_opened() {
 fn a_home_that_is_not_available_ends_the_session() {
     for (why, cause) in [
         (Refusal::NoHome, Cause::NoHome),
+        (Refusal::NoAccounts, Cause::NoAccounts),
         (Refusal::Overloaded, Cause::Overloaded),
         (Refusal::TooManySessions, Cause::SessionsOfUser),
     ] {

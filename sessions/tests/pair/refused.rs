@@ -36,6 +36,7 @@ const WHY: &[(Refusal, &str)] = &[
     (Refusal::Changed, "changed"),
     (Refusal::NoAccount, "no-account"),
     (Refusal::NoHome, "no-home"),
+    (Refusal::NoAccounts, "no-accounts"),
     (Refusal::Overloaded, "overloaded"),
     (Refusal::PasswordFixed, "password-fixed"),
     (Refusal::WrongPassword, "wrong-password"),

@@ -73,6 +73,8 @@ causes! {
     Counting "counting",
     Overloaded "overloaded",
     NoHome "no-home",
+    NoAccounts "no-accounts",
+    AccountChanged "account-changed",
     NoStaging "no-staging",
     Stopped "stopped",
     Fault "fault",
@@ -169,6 +171,7 @@ fn of_refusal(why: &Refusal) -> Cause {
         Refusal::BadFrame => Cause::BadFrame,
         Refusal::NoAccount => Cause::NoAccount,
         Refusal::NoHome => Cause::NoHome,
+        Refusal::NoAccounts => Cause::NoAccounts,
         Refusal::Overloaded => Cause::Overloaded,
         Refusal::TooManySessions => Cause::SessionsOfUser,
         Refusal::BadOffset { .. } | Refusal::TwoSizes => Cause::BadOffset,
@@ -219,6 +222,8 @@ fn of_close_reason(reason: &CloseReason) -> Cause {
         CloseReason::NotThisProtocol => Cause::OtherProtocol,
         CloseReason::ShuttingDown => Cause::ShuttingDown,
         CloseReason::NoHome => Cause::NoHome,
+        CloseReason::NoAccounts => Cause::NoAccounts,
+        CloseReason::AccountChanged => Cause::AccountChanged,
         CloseReason::Overloaded => Cause::Overloaded,
         CloseReason::ClearTextAfterAuthTls | CloseReason::ContentMayFollow => {
             Cause::ContentMayFollow

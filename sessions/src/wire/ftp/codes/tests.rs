@@ -300,7 +300,7 @@ fn malformations() -> [(Malformed, &'static str); 10] {
 }
 
 #[rustfmt::skip]
-fn refusals() -> [(Operation, Refusal, &'static str); 40] {
+fn refusals() -> [(Operation, Refusal, &'static str); 41] {
     [
         (Operation::Retrieve, Refusal::NotFound, "550 no such file or directory\r\n"),
         (Operation::List, Refusal::NotADirectory, "550 not a directory\r\n"),
@@ -329,6 +329,7 @@ fn refusals() -> [(Operation, Refusal, &'static str); 40] {
         (Operation::Store, Refusal::BadFrame, "451 a frame has at most 1048576 bytes\r\n"),
         (Operation::Login, Refusal::NoAccount, "530 the account is gone\r\n"),
         (Operation::Login, Refusal::TooManySessions, "421 too many sessions of this user, close one first\r\n"),
+        (Operation::Login, Refusal::NoAccounts, "450 the accounts cannot be read; the server's log says why\r\n"),
         (Operation::Login, Refusal::NoHome, "450 your home is not available; the server's log says why\r\n"),
         (Operation::Store, Refusal::Overloaded, "450 the server has too many files open or waits for a disk, try again in a moment\r\n"),
         (Operation::Append, Refusal::BadOffset { offset: 9, size: 5 }, "554 it cannot go on at byte 9: 5 bytes are here; SIZE says where it can\r\n"),
@@ -346,7 +347,7 @@ fn refusals() -> [(Operation, Refusal, &'static str); 40] {
 }
 
 #[rustfmt::skip]
-fn farewells() -> [(CloseReason, &'static str); 18] {
+fn farewells() -> [(CloseReason, &'static str); 20] {
     [
         (CloseReason::LoginTimeout, "421 no login in time, closing\r\n"),
         (
@@ -365,6 +366,8 @@ fn farewells() -> [(CloseReason, &'static str); 18] {
         (CloseReason::NotThisProtocol, "421 this is an FTP server, closing\r\n"),
         (CloseReason::ShuttingDown, "421 the server is shutting down\r\n"),
         (CloseReason::NoHome, "421 your home is not available, try again later; the server's log says why\r\n"),
+        (CloseReason::AccountChanged, "421 your account was changed, log in again\r\n"),
+        (CloseReason::NoAccounts, "421 nobody can log in at the moment; the server's log says why\r\n"),
         (CloseReason::Overloaded, "421 the server has too many files open or waits for a disk, try again in a moment\r\n"),
         (CloseReason::ClearTextAfterAuthTls, "421 clear text came behind the beginning of TLS, closing\r\n"),
         (CloseReason::Asked, "221 goodbye\r\n"),
