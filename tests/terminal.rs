@@ -14,5 +14,6 @@ mod overwrite;
 mod passwords;
 mod prompt;
 mod screen;
+mod staying;
 mod stopping;
 mod transfers;

@@ -10,6 +10,7 @@ use skiff_sessions::wire::reply::Kind;
 use super::args::{Target, VALUED_OPTIONS};
 use super::batch::{Settled, settle};
 use super::error::ProgramError;
+use super::settings::Settings;
 use crate::commands::dispatch;
 use crate::commands::lexer::Word;
 use crate::commands::spec::ParsedArgs;
@@ -222,7 +223,11 @@ fn split_server(bytes: &[u8]) -> Option<(Vec<u8>, &[u8])> {
 /// # Errors
 ///
 /// [`ProgramError::CommandFailed`] where one of them failed.
-pub(crate) fn run(session: &mut Session, command: ArgvCommand) -> Result<(), ProgramError> {
+pub(crate) fn run(
+    session: &mut Session,
+    settings: &Settings,
+    command: ArgvCommand,
+) -> Result<(), ProgramError> {
     let ArgvCommand {
         name,
         options,
@@ -231,7 +236,7 @@ pub(crate) fn run(session: &mut Session, command: ArgvCommand) -> Result<(), Pro
     let runs = match names.into_runs(session, &options) {
         Ok(runs) => runs,
         Err(error) => {
-            settle(session, Err(error))?;
+            settle(session, settings, Err(error))?;
             return Err(ProgramError::CommandFailed);
         }
     };
@@ -239,7 +244,7 @@ pub(crate) fn run(session: &mut Session, command: ArgvCommand) -> Result<(), Pro
     for words in runs {
         let options = options.clone();
         let done = dispatch::run_args(session, name, &ParsedArgs { options, words });
-        if settle(session, done)? == Settled::Failed {
+        if settle(session, settings, done)? == Settled::Failed {
             ended = Err(ProgramError::CommandFailed);
         }
     }

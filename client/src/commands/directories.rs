@@ -1,6 +1,5 @@
 //! Implements the commands on names at the server: cd, ls, pwd, rename, delete, rmdir, mkdir.
 
-use skiff_sessions::client::Dialogue;
 use skiff_sessions::path::PathArg;
 use skiff_sessions::wire::command::Command;
 use skiff_sessions::wire::native::replies::ReplyLine;
@@ -9,17 +8,21 @@ use skiff_sessions::wire::reply::{Facts, Kind};
 use super::lexer::Word;
 use super::spec::ParsedArgs;
 use super::targets::{remote_kind, remote_path};
+use crate::net::changes::{self, Change};
 use crate::net::command_error::{CommandError, CommandResult};
-use crate::net::session::{NoFile, Session, absolute_path, expect_reply};
+use crate::net::listing::Listed;
+use crate::net::session::{Session, absolute_path};
 use crate::terminal::format::{escape_name, format_entry, format_reply};
 use crate::terminal::output::print_line;
-use crate::terminal::progress::Progress;
 
 /// A listing of up to this many entries is printed sorted, a longer one as it arrives.
 const SORTED_MAX: usize = 10_000;
 
 /// The same for one whose names take more bytes than this.
 const SORTED_BYTES_MAX: usize = 4 << 20;
+
+/// Stands between the entries of a lost connection and those of the next one.
+pub(super) const LISTED_ANEW: &str = "(the listing begins anew)";
 
 /// `cd`: changes the working directory at the server, to the home without an argument.
 pub(crate) fn cd(session: &mut Session, args: &ParsedArgs) -> CommandResult {
@@ -51,8 +54,9 @@ pub(crate) fn ls(session: &mut Session, args: &ParsedArgs) -> CommandResult {
     let path = word.map(remote_path).transpose()?;
     let what = word.map(Word::as_bytes).unwrap_or_default();
     let mut lines = SortedListing::default();
-    let ended = session.list(what, Command::list(path), |name, facts| {
-        lines.add(name, facts);
+    let ended = session.list(what, Command::list(path), |part| match part {
+        Listed::Entry(name, facts) => lines.add(name, facts),
+        Listed::Anew => lines.begin_anew(),
     })?;
     lines.flush();
     if let Some(hidden) = ended.hidden.filter(|&hidden| hidden > 0) {
@@ -69,12 +73,16 @@ pub(crate) fn rename(session: &mut Session, args: &ParsedArgs) -> CommandResult 
         return Ok(());
     };
     let (source, target) = (remote_path(from)?, remote_path(to)?);
-    let mut no_file = NoFile {
-        progress: Progress::new(session.progress_style, from.as_bytes()),
+    let answered = match changes::rename(session, &source, &target)? {
+        Change::Answered(answered) => answered,
+        Change::Found => {
+            let (from, to) = (escape_name(from.as_bytes()), escape_name(to.as_bytes()));
+            print_line(format_args!(
+                "{from}: renamed to {to}, as the server shows; its answer was lost"
+            ));
+            return Ok(());
+        }
     };
-    let outcome =
-        session.run_dialogue(|out| Dialogue::rename(source, target, out), &mut no_file)?;
-    let answered = expect_reply(outcome)?;
     match answered.code {
         250 => print_reply(&answered),
         401 => Err(CommandError::from_reply(to.as_bytes(), &answered)),
@@ -84,7 +92,7 @@ pub(crate) fn rename(session: &mut Session, args: &ParsedArgs) -> CommandResult 
 
 /// `delete`: deletes a file or an empty directory at the server.
 pub(crate) fn delete(session: &mut Session, args: &ParsedArgs) -> CommandResult {
-    request_for_each(session, args, Command::Delete)
+    change_each(session, args, changes::delete, "gone")
 }
 
 /// `rmdir`: removes an empty directory at the server. The protocol has one command for files and
@@ -98,23 +106,35 @@ pub(crate) fn rmdir(session: &mut Session, args: &ParsedArgs) -> CommandResult {
             ));
         }
     }
-    request_for_each(session, args, Command::Delete)
+    change_each(session, args, changes::delete, "gone")
 }
 
 /// `mkdir`: makes a directory at the server.
 pub(crate) fn mkdir(session: &mut Session, args: &ParsedArgs) -> CommandResult {
-    request_for_each(session, args, Command::MakeDirectory)
+    change_each(session, args, changes::make_directory, "there")
 }
 
-/// Sends `command` for each argument and prints the replies.
-fn request_for_each(
+/// Makes a change for each argument and prints what came of it: the reply, or what the server shows
+/// (`found`) where that was lost.
+fn change_each(
     session: &mut Session,
     args: &ParsedArgs,
-    command: fn(PathArg) -> Command,
+    change: fn(&mut Session, &PathArg) -> Result<Change, CommandError>,
+    found: &str,
 ) -> CommandResult {
     for word in &args.words {
-        let answered = session.request_ok(word.as_bytes(), command(remote_path(word)?))?;
-        print_reply(&answered)?;
+        match change(session, &remote_path(word)?)? {
+            Change::Answered(answered) if (200..300).contains(&answered.code) => {
+                print_reply(&answered)?;
+            }
+            Change::Answered(answered) => {
+                return Err(CommandError::from_reply(word.as_bytes(), &answered));
+            }
+            Change::Found => print_line(format_args!(
+                "{}: is {found} now; the server's answer was lost with the connection",
+                escape_name(word.as_bytes())
+            )),
+        }
     }
     Ok(())
 }
@@ -152,6 +172,15 @@ impl SortedListing {
         if self.kept.len() > SORTED_MAX || self.kept_bytes > SORTED_BYTES_MAX {
             self.mode = PrintMode::AsReceived;
             self.flush();
+        }
+    }
+
+    /// Forgets what is kept; what was printed stays.
+    fn begin_anew(&mut self) {
+        self.kept.clear();
+        self.kept_bytes = 0;
+        if self.mode == PrintMode::AsReceived {
+            print_line(LISTED_ANEW);
         }
     }
 

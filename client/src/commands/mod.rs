@@ -2,6 +2,7 @@
 //! belongs in `transfer`; where command lines come from, in `cli`.
 
 pub(crate) mod account;
+mod connections;
 mod directories;
 pub(crate) mod dispatch;
 mod files;

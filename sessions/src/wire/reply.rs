@@ -2,6 +2,7 @@
 //! and text.
 
 use core::net::SocketAddr;
+use core::time::Duration;
 
 use super::command::{ByteRange, DigestForm, PassiveForm, Protection, Representation};
 use super::listing::FactSet;
@@ -21,6 +22,8 @@ pub enum Reply {
         scram: Vec<u8>,
         /// The algorithm that verifies transfers at the least cost here.
         digest: Algorithm,
+        /// Time between two commands after which the server closes.
+        idle: Duration,
     },
     LoginRefused(LoginRefusal),
     NotLoggedIn,

@@ -1,6 +1,7 @@
 //! Tests the exact bytes of each FTP reply, and that all have the form of replies.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use super::*;
 use crate::digest::Algorithm;
@@ -382,6 +383,7 @@ fn foreign() -> Samples {
         Reply::LoggedIn {
             scram: vec![1],
             digest: Algorithm::Md5,
+            idle: Duration::from_secs(900),
         },
         Reply::Offer {
             size: 1,
