@@ -181,6 +181,18 @@ impl<'a> World<'a> {
         Ok(true)
     }
 
+    /// Lets the workers do all that they have to do; gives whether anything happened.
+    fn work_off(&mut self) -> Result<bool, String> {
+        let mut happened = self.turn()?;
+        let has_work = |daemon: &mut Daemon| daemon.steps.running() > 0;
+        while self.daemon.as_mut().is_some_and(has_work) {
+            self.work()?;
+            self.turn()?;
+            happened = true;
+        }
+        Ok(happened)
+    }
+
     fn turn(&mut self) -> Result<bool, String> {
         self.fence.wait().map_err(told)?;
         let now = self.now();
@@ -290,15 +302,7 @@ impl<'a> World<'a> {
         };
         daemon.reactor.begin_drain(now);
         for turn in 0.. {
-            self.turn()?;
-            while self
-                .daemon
-                .as_mut()
-                .is_some_and(|daemon| daemon.steps.running() > 0)
-            {
-                self.work()?;
-                self.turn()?;
-            }
+            self.work_off()?;
             if self
                 .daemon
                 .as_ref()
@@ -325,16 +329,7 @@ impl<'a> World<'a> {
         self.cut_peers();
         let mut quiet = 0;
         for turn in 0.. {
-            let mut happened = self.turn()?;
-            while self
-                .daemon
-                .as_mut()
-                .is_some_and(|daemon| daemon.steps.running() > 0)
-            {
-                self.work()?;
-                self.turn()?;
-                happened = true;
-            }
+            let happened = self.work_off()?;
             quiet = if happened { 0 } else { quiet + 1 };
             let connections = self
                 .daemon
