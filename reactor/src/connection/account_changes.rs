@@ -10,6 +10,9 @@ use crate::accounts::store::{AccountsNow, LoginBy, LoginKey, Verdict};
 use crate::event_loop::listener::Protocol;
 use crate::event_loop::shared::Shared;
 
+/// Passwords of one session that are remembered: more than may be wrong one after the other.
+const KEYS_MAX: usize = 8;
+
 /// By what a session may stay when the accounts change.
 #[derive(Default)]
 pub(super) struct Standing {
@@ -37,8 +40,10 @@ impl Standing {
 
     /// The session's own user is changing the password.
     pub(super) fn changes_to(&mut self, key: LoginKey) {
-        // One more is changing at a time; the last one holds.
-        self.keys.truncate(4);
+        // The change may be refused: then one of those before holds.
+        if self.keys.len() == KEYS_MAX {
+            self.keys.remove(0);
+        }
         self.keys.push(key);
     }
 }
@@ -76,5 +81,21 @@ impl Connection {
                 self.on_event(Event::Stop, shared, now);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_latest_passwords_are_known_however_many_there_were() {
+        let mut standing = Standing::proven_by([0; 32]);
+        for number in 1..=40 {
+            standing.changes_to([number; 32]);
+            assert!(standing.keys.contains(&[number; 32]));
+            assert!(standing.keys.contains(&[number - 1; 32]));
+        }
+        assert_eq!(standing.keys.len(), KEYS_MAX);
     }
 }
