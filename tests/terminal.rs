@@ -14,5 +14,6 @@ mod overwrite;
 mod passwords;
 mod prompt;
 mod screen;
+mod several;
 mod stopping;
 mod transfers;

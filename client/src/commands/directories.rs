@@ -6,9 +6,10 @@ use skiff_sessions::wire::command::Command;
 use skiff_sessions::wire::native::replies::ReplyLine;
 use skiff_sessions::wire::reply::{Facts, Kind};
 
+use super::each::for_each;
 use super::lexer::Word;
 use super::spec::ParsedArgs;
-use super::targets::{remote_kind, remote_path};
+use super::targets::{remote_kind, remote_path, remote_target, upload_target};
 use crate::net::command_error::{CommandError, CommandResult};
 use crate::net::session::{NoFile, Session, absolute_path, expect_reply};
 use crate::terminal::format::{escape_name, format_entry, format_reply};
@@ -45,9 +46,17 @@ pub(crate) fn pwd(session: &mut Session, _: &ParsedArgs) -> CommandResult {
     Ok(())
 }
 
-/// `ls`: prints the entries of a directory at the server.
+/// `ls`: prints the entries of directories at the server.
 pub(crate) fn ls(session: &mut Session, args: &ParsedArgs) -> CommandResult {
-    let word = args.words.first();
+    if args.words.is_empty() {
+        return list_one(session, None);
+    }
+    for_each(session, &args.words, |session, word| {
+        list_one(session, Some(word))
+    })
+}
+
+fn list_one(session: &mut Session, word: Option<&Word>) -> CommandResult {
     let path = word.map(remote_path).transpose()?;
     let what = word.map(Word::as_bytes).unwrap_or_default();
     let mut lines = SortedListing::default();
@@ -63,60 +72,66 @@ pub(crate) fn ls(session: &mut Session, args: &ParsedArgs) -> CommandResult {
     Ok(())
 }
 
-/// `rename`: renames a file or directory at the server.
+/// `rename`: renames files and directories at the server, or moves them into a directory.
 pub(crate) fn rename(session: &mut Session, args: &ParsedArgs) -> CommandResult {
-    let [from, to] = &args.words[..] else {
-        return Ok(());
-    };
-    let (source, target) = (remote_path(from)?, remote_path(to)?);
+    let to = upload_target(session, args.target.as_ref(), args.words.len(), false)?;
+    for_each(session, &args.words, |session, from| {
+        rename_one(session, from, to.as_ref())
+    })
+}
+
+fn rename_one(session: &mut Session, from: &Word, to: Option<&Word>) -> CommandResult {
+    let source = remote_path(from)?;
+    let target = remote_target(from.as_local_path(), to)?;
     let mut no_file = NoFile {
         progress: Progress::new(session.progress_style, from.as_bytes()),
     };
-    let outcome =
-        session.run_dialogue(|out| Dialogue::rename(source, target, out), &mut no_file)?;
+    let asked = target.clone();
+    let outcome = session.run_dialogue(|out| Dialogue::rename(source, asked, out), &mut no_file)?;
     let answered = expect_reply(outcome)?;
     match answered.code {
         250 => print_reply(&answered),
-        401 => Err(CommandError::from_reply(to.as_bytes(), &answered)),
+        401 => Err(CommandError::from_reply(target.as_bytes(), &answered)),
         _ => Err(CommandError::from_reply(from.as_bytes(), &answered)),
     }
 }
 
-/// `delete`: deletes a file or an empty directory at the server.
+/// `delete`: deletes files and empty directories at the server.
 pub(crate) fn delete(session: &mut Session, args: &ParsedArgs) -> CommandResult {
-    request_for_each(session, args, Command::Delete)
+    for_each(session, &args.words, |session, word| {
+        request_one(session, word, Command::Delete)
+    })
 }
 
-/// `rmdir`: removes an empty directory at the server. The protocol has one command for files and
+/// `rmdir`: removes empty directories at the server. The protocol has one command for files and
 /// directories, so what has the name is asked first.
 pub(crate) fn rmdir(session: &mut Session, args: &ParsedArgs) -> CommandResult {
-    for word in &args.words {
+    for_each(session, &args.words, |session, word| {
         if remote_kind(session, word)? != Some(Kind::Directory) {
             return Err(CommandError::refused(
                 escape_name(word.as_bytes()),
                 "no directory; delete is for files",
             ));
         }
-    }
-    request_for_each(session, args, Command::Delete)
+        request_one(session, word, Command::Delete)
+    })
 }
 
-/// `mkdir`: makes a directory at the server.
+/// `mkdir`: makes directories at the server.
 pub(crate) fn mkdir(session: &mut Session, args: &ParsedArgs) -> CommandResult {
-    request_for_each(session, args, Command::MakeDirectory)
+    for_each(session, &args.words, |session, word| {
+        request_one(session, word, Command::MakeDirectory)
+    })
 }
 
-/// Sends `command` for each argument and prints the replies.
-fn request_for_each(
+/// Sends `command` for one name and prints the reply.
+fn request_one(
     session: &mut Session,
-    args: &ParsedArgs,
+    word: &Word,
     command: fn(PathArg) -> Command,
 ) -> CommandResult {
-    for word in &args.words {
-        let answered = session.request_ok(word.as_bytes(), command(remote_path(word)?))?;
-        print_reply(&answered)?;
-    }
-    Ok(())
+    let answered = session.request_ok(word.as_bytes(), command(remote_path(word)?))?;
+    print_reply(&answered)
 }
 
 /// Prints a reply; never fails.

@@ -1,5 +1,6 @@
 //! Looks a typed command up in the table, checks its arguments, and runs it.
 
+use super::expand::expand_args;
 use super::lexer::{CommandKind, TypedCommand, Word};
 use super::local;
 use super::spec::ParsedArgs;
@@ -43,6 +44,7 @@ fn run_named(session: &mut Session, words: &[Word]) -> CommandResult {
     let args = command
         .parse_args(arguments)
         .map_err(|why| CommandError::refused(command.name, why))?;
+    let args = expand_args(session, command, args)?;
     (command.run)(session, &args)
 }
 

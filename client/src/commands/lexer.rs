@@ -33,8 +33,15 @@ pub(crate) enum OnFailure {
 }
 
 /// The bytes of a word, without its quotes.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Word(Vec<u8>);
+#[derive(Clone, Default, PartialEq, Eq, Debug)]
+pub(crate) struct Word {
+    bytes: Vec<u8>,
+    /// The offsets of characters of patterns, and of `~`, that were typed outside quotes.
+    live: Vec<usize>,
+}
+
+/// The characters that mean more than themselves inside a word, outside quotes.
+const LIVE: &str = "*?[]~";
 
 /// Why a line cannot be split.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
@@ -50,40 +57,65 @@ pub(crate) enum LexError {
 impl Word {
     /// Returns the bytes.
     pub(crate) fn as_bytes(&self) -> &[u8] {
-        &self.0
+        &self.bytes
+    }
+
+    /// True where the character at this offset is no name's but a pattern's, or a `~`.
+    pub(crate) fn is_live(&self, at: usize) -> bool {
+        self.live.binary_search(&at).is_ok()
+    }
+
+    /// Returns the word with `home` in the place of a `~` that is its first component.
+    pub(crate) fn with_home(self, home: &[u8]) -> Self {
+        if !self.is_live(0) || !matches!(&self.bytes[..], [b'~'] | [b'~', b'/', ..]) {
+            return self;
+        }
+        let rest = &self.bytes[1..];
+        let home = match rest {
+            [] => home,
+            _ => home.strip_suffix(b"/").unwrap_or(home),
+        };
+        let live = self.live.iter().filter(|&&at| at > 0);
+        Self {
+            live: live.map(|at| at - 1 + home.len()).collect(),
+            bytes: [home, rest].concat(),
+        }
     }
 
     /// Returns the word as a path on this machine.
     pub(crate) fn as_local_path(&self) -> &Path {
-        Path::new(OsStr::from_bytes(&self.0))
+        Path::new(OsStr::from_bytes(&self.bytes))
     }
 
     /// Returns the word as a path at the server; `None` where it cannot be sent.
     pub(crate) fn to_remote_path(&self) -> Option<PathArg> {
-        PathArg::to_send(self.0.clone())
+        PathArg::to_send(self.bytes.clone())
     }
 
     /// Returns the word as text; bytes that are not UTF-8 are replaced.
     pub(crate) fn to_text(&self) -> String {
-        String::from_utf8_lossy(&self.0).into_owned()
+        String::from_utf8_lossy(&self.bytes).into_owned()
     }
 }
 
 impl From<&OsStr> for Word {
     fn from(text: &OsStr) -> Self {
-        Self(text.as_bytes().to_vec())
+        Self::from(text.as_bytes().to_vec())
     }
 }
 
 impl From<Vec<u8>> for Word {
     fn from(bytes: Vec<u8>) -> Self {
-        Self(bytes)
+        Self {
+            bytes,
+            live: Vec::new(),
+        }
     }
 }
 
 impl From<&str> for Word {
     fn from(text: &str) -> Self {
-        Self(text.as_bytes().to_vec())
+        Self::from(text.as_bytes().to_vec())
     }
 }
 
@@ -127,7 +159,7 @@ pub(crate) fn parse_line(line: &str) -> Result<Vec<TypedCommand>, LexError> {
 
 /// Puts a backslash before each character of `name` that the lexer would treat specially.
 pub(crate) fn escape_word(name: &str) -> Cow<'_, str> {
-    let special = |c: char| " \t;\"'\\".contains(c);
+    let special = |c: char| " \t;\"'\\".contains(c) || LIVE.contains(c);
     if !name.contains(special) {
         return Cow::Borrowed(name);
     }
@@ -150,20 +182,24 @@ impl Lexer<'_> {
     /// Reads words up to the end of the line, or through a `;`.
     fn read_words(&mut self) -> Result<Vec<Word>, LexError> {
         let mut words = Vec::new();
-        let mut word: Option<Vec<u8>> = None;
+        let mut word: Option<Word> = None;
         while let Some(c) = self.chars.next() {
             match c {
-                ' ' | '\t' => words.extend(word.take().map(Word)),
+                ' ' | '\t' => words.extend(word.take()),
                 ';' => break,
-                '\'' => self.read_single_quoted(word.get_or_insert_default())?,
-                '"' => self.read_double_quoted(word.get_or_insert_default())?,
-                '\\' => {
-                    self.read_escape(word.get_or_insert_default(), LexError::TrailingBackslash)?;
+                '\'' => self.read_single_quoted(bytes_of(&mut word))?,
+                '"' => self.read_double_quoted(bytes_of(&mut word))?,
+                '\\' => self.read_escape(bytes_of(&mut word), LexError::TrailingBackslash)?,
+                c => {
+                    let word = word.get_or_insert_default();
+                    if LIVE.contains(c) {
+                        word.live.push(word.bytes.len());
+                    }
+                    push_char(&mut word.bytes, c);
                 }
-                c => push_char(word.get_or_insert_default(), c),
             }
         }
-        words.extend(word.map(Word));
+        words.extend(word);
         Ok(words)
     }
 
@@ -209,6 +245,11 @@ impl Lexer<'_> {
         };
         Ok((digit()? * 16 + digit()?) as u8)
     }
+}
+
+/// The bytes of a word that has begun.
+fn bytes_of(word: &mut Option<Word>) -> &mut Vec<u8> {
+    &mut word.get_or_insert_default().bytes
 }
 
 /// Appends the UTF-8 bytes of `c`.
@@ -283,11 +324,15 @@ mod tests {
             "中 文",
             "#",
             "tab\there",
+            "~",
+            "*.[ch]?",
         ] {
-            assert_eq!(
-                words(&format!("get {}", escape_word(name))),
-                [["get", name]]
-            );
+            let line = format!("get {}", escape_word(name));
+            assert_eq!(words(&line), [["get", name]]);
+            let CommandKind::Named(typed) = &parse_line(&line).unwrap()[0].kind else {
+                panic!("{line}");
+            };
+            assert_eq!(typed[1], Word::from(name), "{line}: live characters");
         }
     }
 

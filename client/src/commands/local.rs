@@ -6,6 +6,7 @@ use std::process;
 
 use skiff_sessions::wire::reply::{Facts, Kind};
 
+use super::each::for_each;
 use super::spec::ParsedArgs;
 use crate::net::command_error::{CommandError, CommandResult};
 use crate::net::session::Session;
@@ -33,12 +34,17 @@ pub(crate) fn lpwd(_: &mut Session, _: &ParsedArgs) -> CommandResult {
     Ok(())
 }
 
-/// `ldir`: prints the entries of a local directory.
-pub(crate) fn ldir(_: &mut Session, args: &ParsedArgs) -> CommandResult {
-    let path = args
-        .words
-        .first()
-        .map_or_else(|| Path::new("."), |word| word.as_local_path());
+/// `ldir`: prints the entries of local directories.
+pub(crate) fn ldir(session: &mut Session, args: &ParsedArgs) -> CommandResult {
+    if args.words.is_empty() {
+        return list_one(Path::new("."));
+    }
+    for_each(session, &args.words, |_, word| {
+        list_one(word.as_local_path())
+    })
+}
+
+fn list_one(path: &Path) -> CommandResult {
     let entries = match path.is_dir() {
         true => std::fs::read_dir(path).map_err(|error| local_error(path, &error))?,
         false => return print_entry(path, path.as_os_str().as_bytes()),

@@ -4,7 +4,10 @@
 pub(crate) mod account;
 mod directories;
 pub(crate) mod dispatch;
+mod each;
+mod expand;
 mod files;
+mod glob;
 pub(crate) mod lexer;
 mod local;
 pub(crate) mod spec;

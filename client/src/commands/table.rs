@@ -1,7 +1,8 @@
 //! Lists all commands: one row drives parsing, help, and completion.
 
 use super::spec::ArgumentKind::{Command, Local, Remote};
-use super::spec::{CommandSpec, ParsedArgs};
+use super::spec::LastArgument::{Another, Target};
+use super::spec::{CommandSpec, MANY, ParsedArgs};
 use super::{account, directories, files, local};
 use crate::net::command_error::{CommandError, CommandResult};
 use crate::net::session::Session;
@@ -10,31 +11,33 @@ use crate::terminal::output::print_line;
 /// Every command, in the order of `help`.
 #[rustfmt::skip]
 pub(crate) const COMMANDS: &[CommandSpec] = &[
-    CommandSpec { name: "cd", aliases: &[], syntax: "cd [DIR]", help: "change the server's directory; without DIR to the home", details: "", arguments: &[Remote], count: (0, 1), options: "", run: directories::cd },
-    CommandSpec { name: "ls", aliases: &["dir", "list"], syntax: "ls [PATH]", help: "list the server's directory; times are UTC", details: "", arguments: &[Remote], count: (0, 1), options: "l", run: directories::ls },
-    CommandSpec { name: "pwd", aliases: &[], syntax: "pwd", help: "say the server's directory", details: "", arguments: &[], count: (0, 0), options: "", run: directories::pwd },
-    CommandSpec { name: "get", aliases: &["download"], syntax: "get [-c] [-f] [-r] REMOTE [LOCAL]", help: "download a file, or with -r a directory", details: GET, arguments: &[Remote, Local], count: (1, 2), options: "cfr", run: files::get },
-    CommandSpec { name: "put", aliases: &["upload"], syntax: "put [-c] [-f] [-r] LOCAL [REMOTE]", help: "upload a file, or with -r a directory", details: PUT, arguments: &[Local, Remote], count: (1, 2), options: "cfr", run: files::put },
-    CommandSpec { name: "lcd", aliases: &[], syntax: "lcd [DIR]", help: "change the local directory; without DIR to your home", details: "", arguments: &[Local], count: (0, 1), options: "", run: local::lcd },
-    CommandSpec { name: "lpwd", aliases: &[], syntax: "lpwd", help: "say the local directory", details: "", arguments: &[], count: (0, 0), options: "", run: local::lpwd },
-    CommandSpec { name: "ldir", aliases: &["lls"], syntax: "ldir [PATH]", help: "list the local directory; times are UTC", details: "", arguments: &[Local], count: (0, 1), options: "", run: local::ldir },
-    CommandSpec { name: "rename", aliases: &["mv"], syntax: "rename FROM TO", help: "rename a file or directory at the server", details: "", arguments: &[Remote], count: (2, 2), options: "", run: directories::rename },
-    CommandSpec { name: "delete", aliases: &["rm"], syntax: "delete PATH", help: "delete a file or an empty directory at the server", details: "", arguments: &[Remote], count: (1, 1), options: "", run: directories::delete },
-    CommandSpec { name: "rmdir", aliases: &["rd"], syntax: "rmdir DIR", help: "remove an empty directory at the server", details: "", arguments: &[Remote], count: (1, 1), options: "", run: directories::rmdir },
-    CommandSpec { name: "mkdir", aliases: &["md"], syntax: "mkdir DIR", help: "make a directory at the server", details: "", arguments: &[Remote], count: (1, 1), options: "", run: directories::mkdir },
-    CommandSpec { name: "!", aliases: &[], syntax: "!COMMAND", help: "do the rest of the line in the local shell", details: "", arguments: &[Local], count: (0, 0), options: "", run: local::local_shell },
-    CommandSpec { name: "system", aliases: &[], syntax: "system", help: "say the server's platform", details: "", arguments: &[], count: (0, 0), options: "", run: account::system },
-    CommandSpec { name: "status", aliases: &[], syntax: "status", help: "say user, directory, quota, what is used, and versions", details: "", arguments: &[], count: (0, 0), options: "", run: account::status },
-    CommandSpec { name: "df", aliases: &["quota"], syntax: "df", help: "say the quota and what is used of it", details: "", arguments: &[], count: (0, 0), options: "", run: account::df },
-    CommandSpec { name: "hash", aliases: &["md5", "checksum"], syntax: "hash [-s] PATH", help: "say the MD5 of a file at the server; -s the SHA-256", details: "", arguments: &[Remote], count: (1, 1), options: "s", run: files::hash },
-    CommandSpec { name: "stages", aliases: &[], syntax: "stages [-d PATH]", help: "list unfinished uploads; -d drops one", details: "", arguments: &[Remote], count: (0, 1), options: "d", run: files::stages },
-    CommandSpec { name: "passwd", aliases: &["password"], syntax: "passwd", help: "change your password; the old one is asked for too", details: "", arguments: &[], count: (0, 0), options: "", run: account::passwd },
-    CommandSpec { name: "help", aliases: &["?"], syntax: "help [COMMAND]", help: "say what there is", details: "", arguments: &[Command], count: (0, 1), options: "", run: help },
-    CommandSpec { name: "quit", aliases: &["bye", "exit"], syntax: "quit", help: "leave (so do bye and exit)", details: "", arguments: &[], count: (0, 0), options: "", run: account::quit },
+    CommandSpec { name: "cd", aliases: &[], syntax: "cd [DIR]", help: "change the server's directory; without DIR to the home", details: "", arguments: &[Remote], count: (0, 1), last: Another, options: "", run: directories::cd },
+    CommandSpec { name: "ls", aliases: &["dir", "list"], syntax: "ls [PATH...]", help: "list the server's directory; times are UTC", details: "", arguments: &[Remote], count: (0, MANY), last: Another, options: "l", run: directories::ls },
+    CommandSpec { name: "pwd", aliases: &[], syntax: "pwd", help: "say the server's directory", details: "", arguments: &[], count: (0, 0), last: Another, options: "", run: directories::pwd },
+    CommandSpec { name: "get", aliases: &["download"], syntax: "get [-c] [-f] [-r] REMOTE... [LOCAL]", help: "download files, with -r directories too", details: GET, arguments: &[Remote, Local], count: (1, MANY), last: Target, options: "cfr", run: files::get },
+    CommandSpec { name: "put", aliases: &["upload"], syntax: "put [-c] [-f] [-r] LOCAL... [REMOTE]", help: "upload files, with -r directories too", details: PUT, arguments: &[Local, Remote], count: (1, MANY), last: Target, options: "cfr", run: files::put },
+    CommandSpec { name: "lcd", aliases: &[], syntax: "lcd [DIR]", help: "change the local directory; without DIR to your home", details: "", arguments: &[Local], count: (0, 1), last: Another, options: "", run: local::lcd },
+    CommandSpec { name: "lpwd", aliases: &[], syntax: "lpwd", help: "say the local directory", details: "", arguments: &[], count: (0, 0), last: Another, options: "", run: local::lpwd },
+    CommandSpec { name: "ldir", aliases: &["lls"], syntax: "ldir [PATH...]", help: "list the local directory; times are UTC", details: "", arguments: &[Local], count: (0, MANY), last: Another, options: "", run: local::ldir },
+    CommandSpec { name: "rename", aliases: &["mv"], syntax: "rename FROM... TO", help: "rename files or directories at the server, or move them", details: RENAME, arguments: &[Remote], count: (2, MANY), last: Target, options: "", run: directories::rename },
+    CommandSpec { name: "delete", aliases: &["rm"], syntax: "delete PATH...", help: "delete files or empty directories at the server", details: "", arguments: &[Remote], count: (1, MANY), last: Another, options: "", run: directories::delete },
+    CommandSpec { name: "rmdir", aliases: &["rd"], syntax: "rmdir DIR...", help: "remove empty directories at the server", details: "", arguments: &[Remote], count: (1, MANY), last: Another, options: "", run: directories::rmdir },
+    CommandSpec { name: "mkdir", aliases: &["md"], syntax: "mkdir DIR...", help: "make directories at the server", details: "", arguments: &[Remote], count: (1, MANY), last: Another, options: "", run: directories::mkdir },
+    CommandSpec { name: "!", aliases: &[], syntax: "!COMMAND", help: "do the rest of the line in the local shell", details: "", arguments: &[Local], count: (0, 0), last: Another, options: "", run: local::local_shell },
+    CommandSpec { name: "system", aliases: &[], syntax: "system", help: "say the server's platform", details: "", arguments: &[], count: (0, 0), last: Another, options: "", run: account::system },
+    CommandSpec { name: "status", aliases: &[], syntax: "status", help: "say user, directory, quota, what is used, and versions", details: "", arguments: &[], count: (0, 0), last: Another, options: "", run: account::status },
+    CommandSpec { name: "df", aliases: &["quota"], syntax: "df", help: "say the quota and what is used of it", details: "", arguments: &[], count: (0, 0), last: Another, options: "", run: account::df },
+    CommandSpec { name: "hash", aliases: &["md5", "checksum"], syntax: "hash [-s] PATH", help: "say the MD5 of a file at the server; -s the SHA-256", details: "", arguments: &[Remote], count: (1, 1), last: Another, options: "s", run: files::hash },
+    CommandSpec { name: "stages", aliases: &[], syntax: "stages [-d PATH]", help: "list unfinished uploads; -d drops one", details: "", arguments: &[Remote], count: (0, 1), last: Another, options: "d", run: files::stages },
+    CommandSpec { name: "passwd", aliases: &["password"], syntax: "passwd", help: "change your password; the old one is asked for too", details: "", arguments: &[], count: (0, 0), last: Another, options: "", run: account::passwd },
+    CommandSpec { name: "help", aliases: &["?"], syntax: "help [COMMAND]", help: "say what there is", details: "", arguments: &[Command], count: (0, 1), last: Another, options: "", run: help },
+    CommandSpec { name: "quit", aliases: &["bye", "exit"], syntax: "quit", help: "leave (so do bye and exit)", details: "", arguments: &[], count: (0, 0), last: Another, options: "", run: account::quit },
 ];
 
 /// What `help get` says.
 const GET: &str = "\
+of several names the last one is where the others go: a directory, or -.
+* ? and [a-z] match names at the server; in quotes they are themselves.
 -c goes on with an interrupted download without asking.
 -f replaces another file without asking.
 LOCAL is a name, a directory, a device, a FIFO, or - for standard output. a file
@@ -46,8 +49,17 @@ only with -f; without it the command fails. nobody is asked. links to directorie
 are not followed.
 ";
 
+/// What `help rename` says.
+const RENAME: &str = "\
+where TO is a directory, FROM moves into it. several names need one.
+* ? and [a-z] match names; in quotes they are themselves.
+";
+
 /// What `help put` says.
 const PUT: &str = "\
+of several names the last one is the directory at the server that the others go
+to; a file goes into REMOTE where that is a directory.
+* ? and [a-z] match names here; in quotes they are themselves.
 -c goes on with an interrupted upload without asking.
 -f replaces another file without asking.
 a file there of the same size and digest is not sent again. another one is
@@ -152,9 +164,13 @@ mod tests {
         };
         let args = parse_args("-cf a -r b").ok().unwrap();
         assert!(args.has_option('c') && args.has_option('f') && args.has_option('r'));
-        assert_eq!(args.words.len(), 2);
+        assert_eq!(args.words, ["a".into()]);
+        assert_eq!(args.target, Some("b".into()));
         assert_eq!(parse_args("-- -r").ok().unwrap().words.len(), 1);
         assert!(parse_args("-x a").err().unwrap().contains("-x"));
-        assert!(parse_args("a b c").err().unwrap().contains("put [-c]"));
+        let args = parse_args("a b c").ok().unwrap();
+        assert_eq!((args.words.len(), args.target), (2, Some("c".into())));
+        assert_eq!(parse_args("a").ok().unwrap().target, None);
+        assert!(parse_args("-c").err().unwrap().contains("put [-c]"));
     }
 }
