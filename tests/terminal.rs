@@ -7,6 +7,7 @@ mod exits;
 mod liar;
 mod lies;
 mod line;
+mod listings;
 mod local_files;
 mod login;
 mod names;

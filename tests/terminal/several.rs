@@ -1,4 +1,4 @@
-//! Several names in one command, patterns at both ends, and directories as targets.
+//! Several names in one command, patterns at both ends, directories as targets, and whole trees.
 
 use std::fs;
 
@@ -131,4 +131,56 @@ fn one_name_that_fails_keeps_no_other_from_being_tried() {
     let said = tom.ask("rm none c.*; pwd");
     assert!(said.ends_with("1 of 2 failed"), "{said}");
     assert_eq!(there(&daemon, "."), ["*.lit", "sub"]);
+}
+
+#[test]
+fn rm_r_asks_with_the_count_at_a_terminal() {
+    let (daemon, desk) = with_files();
+    std::os::unix::fs::symlink("../a.txt", daemon.home("tom").join("sub/link")).unwrap();
+    std::os::unix::fs::symlink("sub", daemon.home("tom").join("alias")).unwrap();
+    let mut tom = desk.log_in(daemon.address());
+    assert!(tom.ask("mkdir sub/deep").starts_with("257 "));
+    for (answer, said) in [
+        ("n", "nothing was deleted"),
+        ("y", "250 3 files and 2 directories deleted"),
+    ] {
+        tom.enter("rm -r sub alias");
+        tom.wait_for("delete 3 files and 2 directories? (y/n)");
+        assert_eq!(there(&daemon, "sub"), ["d.txt", "deep", "link"]);
+        tom.enter(answer);
+        let heard = tom.answer();
+        assert!(heard.ends_with(said), "{heard}");
+    }
+    assert_eq!(there(&daemon, "."), ["*.lit", "a.txt", "b.txt", "c.iso"]);
+}
+
+/// A link is deleted, and what it leads to stays.
+#[test]
+fn rm_rf_asks_nobody_and_without_f_a_script_is_refused() {
+    let (daemon, desk) = with_files();
+    std::os::unix::fs::symlink("sub", daemon.home("tom").join("alias")).unwrap();
+    let ran = run(&daemon, &desk, "rm -r sub");
+    ran.fails(1, "delete -r: nobody can be asked here");
+    for path in ["/", ".", "sub/..", "~"] {
+        assert_eq!(run(&daemon, &desk, &format!("rm -rf {path}")).code, 1);
+    }
+    run(&daemon, &desk, "rm -rf alias/ none; rm -f none").says("250 1 file deleted\n");
+    assert_eq!(there(&daemon, "sub"), ["d.txt"]);
+    run(&daemon, &desk, "rm -rf s* a.txt").says("250 2 files and 1 directory deleted\n");
+    assert_eq!(there(&daemon, "."), ["*.lit", "b.txt", "c.iso"]);
+    run(&daemon, &desk, "rm -rf gone b.txt; rm -r c.iso").fails(1, "nobody");
+}
+
+#[test]
+fn mkdir_p_makes_what_is_missing_and_cd_goes_back() {
+    let (daemon, desk) = with_files();
+    run(&daemon, &desk, "mkdir -p sub/x/./y /p/q sub sub").says("257 /sub/x/y\n257 /p/q\n");
+    assert!(daemon.home("tom").join("sub/x/y").is_dir());
+    let ran = run(&daemon, &desk, "mkdir -p a.txt");
+    ran.fails(1, "a.txt: a file has the name");
+    assert_eq!(run(&daemon, &desk, "mkdir -p a.txt/z").code, 1);
+    let ran = run(&daemon, &desk, "cd -");
+    ran.fails(1, "cd -: there was no directory before");
+    run(&daemon, &desk, "cd sub; cd x; cd -; cd -; cd ~/p; cd ~")
+        .says("250 /sub\n250 /sub/x\n250 /sub\n250 /sub/x\n250 /p\n250 /\n");
 }

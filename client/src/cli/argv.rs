@@ -38,7 +38,7 @@ enum Shape {
 pub(crate) const FORMS: &[Form] = &[
     Form { name: "put", syntax: "put [-c] [-f] [-r] HOST:[PATH] FILE...", shape: Shape::Upload },
     Form { name: "get", syntax: "get [-c] [-f] [-r] HOST:PATH... [DIR]", shape: Shape::Download },
-    Form { name: "ls", syntax: "ls HOST:[PATH]", shape: Shape::Remote },
+    Form { name: "ls", syntax: "ls [-1ahlrSt] [--utc] HOST:[PATH]", shape: Shape::Remote },
 ];
 
 /// One command as it was given.

@@ -56,6 +56,7 @@ pub(crate) fn open_session(
         digest,
         derivation,
         cwd: b"/".to_vec(),
+        previous_cwd: None,
         names: NameCache::default(),
     };
     session.cwd = match session.working_directory() {

@@ -1,10 +1,10 @@
-//! Implements the commands on names at the server: cd, ls, pwd, rename, delete, rmdir, mkdir.
+//! Implements the commands on names at the server: cd, pwd, rename, mkdir.
 
 use skiff_sessions::client::Dialogue;
-use skiff_sessions::path::PathArg;
 use skiff_sessions::wire::command::Command;
+use skiff_sessions::wire::native::causes::Cause;
 use skiff_sessions::wire::native::replies::ReplyLine;
-use skiff_sessions::wire::reply::{Facts, Kind};
+use skiff_sessions::wire::reply::Kind;
 
 use super::each::for_each;
 use super::lexer::Word;
@@ -12,28 +12,32 @@ use super::spec::ParsedArgs;
 use super::targets::{remote_kind, remote_path, remote_target, upload_target};
 use crate::net::command_error::{CommandError, CommandResult};
 use crate::net::session::{NoFile, Session, absolute_path, expect_reply};
-use crate::terminal::format::{escape_name, format_entry, format_reply};
+use crate::terminal::format::{escape_name, format_reply};
 use crate::terminal::output::print_line;
 use crate::terminal::progress::Progress;
 
-/// A listing of up to this many entries is printed sorted, a longer one as it arrives.
-const SORTED_MAX: usize = 10_000;
-
-/// The same for one whose names take more bytes than this.
-const SORTED_BYTES_MAX: usize = 4 << 20;
-
-/// `cd`: changes the working directory at the server, to the home without an argument.
+/// `cd`: changes the working directory at the server, to the home without an argument, and with `-`
+/// to the one before.
 pub(crate) fn cd(session: &mut Session, args: &ParsedArgs) -> CommandResult {
-    let word = args.words.first().cloned().unwrap_or_else(|| "/".into());
+    let word = match args.words.first() {
+        None => "/".into(),
+        Some(word) if word.as_bytes() == b"-" => {
+            let before = session.previous_cwd.clone();
+            before
+                .map(Word::from)
+                .ok_or_else(|| CommandError::refused("cd -", "there was no directory before"))?
+        }
+        Some(word) => word.clone(),
+    };
     let answered = session.request_ok(
         word.as_bytes(),
         Command::ChangeDirectory(remote_path(&word)?),
     )?;
-    let path = absolute_path(&answered);
-    session.cwd = match path {
+    let now = match absolute_path(&answered) {
         Some(path) => path,
         None => session.working_directory()?.1,
     };
+    session.previous_cwd = Some(std::mem::replace(&mut session.cwd, now));
     print_line(format_args!("250 {}", escape_name(&session.cwd)));
     Ok(())
 }
@@ -43,32 +47,6 @@ pub(crate) fn pwd(session: &mut Session, _: &ParsedArgs) -> CommandResult {
     let (answered, path) = session.working_directory()?;
     session.cwd = path;
     print_line(format_reply(&answered));
-    Ok(())
-}
-
-/// `ls`: prints the entries of directories at the server.
-pub(crate) fn ls(session: &mut Session, args: &ParsedArgs) -> CommandResult {
-    if args.words.is_empty() {
-        return list_one(session, None);
-    }
-    for_each(session, &args.words, |session, word| {
-        list_one(session, Some(word))
-    })
-}
-
-fn list_one(session: &mut Session, word: Option<&Word>) -> CommandResult {
-    let path = word.map(remote_path).transpose()?;
-    let what = word.map(Word::as_bytes).unwrap_or_default();
-    let mut lines = SortedListing::default();
-    let ended = session.list(what, Command::list(path), |name, facts| {
-        lines.add(name, facts);
-    })?;
-    lines.flush();
-    if let Some(hidden) = ended.hidden.filter(|&hidden| hidden > 0) {
-        print_line(format_args!(
-            "{hidden} entries are not shown: the server could not list them"
-        ));
-    }
     Ok(())
 }
 
@@ -96,86 +74,49 @@ fn rename_one(session: &mut Session, from: &Word, to: Option<&Word>) -> CommandR
     }
 }
 
-/// `delete`: deletes files and empty directories at the server.
-pub(crate) fn delete(session: &mut Session, args: &ParsedArgs) -> CommandResult {
-    for_each(session, &args.words, |session, word| {
-        request_one(session, word, Command::Delete)
-    })
-}
-
-/// `rmdir`: removes empty directories at the server. The protocol has one command for files and
-/// directories, so what has the name is asked first.
-pub(crate) fn rmdir(session: &mut Session, args: &ParsedArgs) -> CommandResult {
-    for_each(session, &args.words, |session, word| {
-        if remote_kind(session, word)? != Some(Kind::Directory) {
-            return Err(CommandError::refused(
-                escape_name(word.as_bytes()),
-                "no directory; delete is for files",
-            ));
-        }
-        request_one(session, word, Command::Delete)
-    })
-}
-
-/// `mkdir`: makes directories at the server.
+/// `mkdir`: makes directories at the server, with `-p` those that they are in too.
 pub(crate) fn mkdir(session: &mut Session, args: &ParsedArgs) -> CommandResult {
     for_each(session, &args.words, |session, word| {
-        request_one(session, word, Command::MakeDirectory)
+        if args.has_option('p') {
+            return make_path(session, word);
+        }
+        let answered =
+            session.request_ok(word.as_bytes(), Command::MakeDirectory(remote_path(word)?))?;
+        print_reply(&answered)
     })
 }
 
-/// Sends `command` for one name and prints the reply.
-fn request_one(
-    session: &mut Session,
-    word: &Word,
-    command: fn(PathArg) -> Command,
-) -> CommandResult {
-    let answered = session.request_ok(word.as_bytes(), command(remote_path(word)?))?;
-    print_reply(&answered)
+/// Makes each directory of a path that is not there.
+fn make_path(session: &mut Session, word: &Word) -> CommandResult {
+    let bytes = word.as_bytes();
+    let mut begin = 0;
+    let mut made = None;
+    for part in bytes.split(|&b| b == b'/') {
+        let path = &bytes[..begin + part.len()];
+        begin += part.len() + 1;
+        if matches!(part, b"" | b"." | b"..") {
+            continue;
+        }
+        let command = Command::MakeDirectory(remote_path(&path.to_vec().into())?);
+        let answered = session.request(command)?;
+        made = match (answered.code, answered.why) {
+            (200..300, _) => Some(answered),
+            (_, Some(Cause::Exists)) => None,
+            _ => return Err(CommandError::from_reply(path, &answered)),
+        };
+    }
+    match made {
+        Some(answered) => print_reply(&answered),
+        None if remote_kind(session, word)? == Some(Kind::Directory) => Ok(()),
+        None => Err(CommandError::refused(
+            escape_name(bytes),
+            "a file has the name",
+        )),
+    }
 }
 
 /// Prints a reply; never fails.
 fn print_reply(answered: &ReplyLine) -> CommandResult {
     print_line(format_reply(answered));
     Ok(())
-}
-
-/// Prints entries sorted while they are few; beyond [`SORTED_MAX`] it keeps none.
-#[derive(Default)]
-struct SortedListing {
-    kept: Vec<(Vec<u8>, Facts)>,
-    /// Bytes of the names that are kept.
-    kept_bytes: usize,
-    mode: PrintMode,
-}
-
-/// Whether entries are kept to be sorted.
-#[derive(Default, PartialEq, Eq)]
-enum PrintMode {
-    #[default]
-    Sorted,
-    AsReceived,
-}
-
-impl SortedListing {
-    fn add(&mut self, name: &[u8], facts: &Facts) {
-        if self.mode == PrintMode::AsReceived {
-            return print_line(format_entry(name, facts));
-        }
-        self.kept.push((name.to_vec(), *facts));
-        self.kept_bytes += name.len();
-        if self.kept.len() > SORTED_MAX || self.kept_bytes > SORTED_BYTES_MAX {
-            self.mode = PrintMode::AsReceived;
-            self.flush();
-        }
-    }
-
-    /// Prints the kept entries, sorted by name.
-    fn flush(&mut self) {
-        self.kept
-            .sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
-        for (name, facts) in self.kept.drain(..) {
-            print_line(format_entry(&name, &facts));
-        }
-    }
 }

@@ -35,6 +35,9 @@ pub(crate) enum LastArgument {
     Target,
 }
 
+/// The options that have a name of their own, and their letters.
+const LONG_OPTIONS: [(&[u8], &[u8]); 1] = [(b"--utc", b"u")];
+
 /// What an argument names.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum ArgumentKind {
@@ -109,6 +112,10 @@ impl CommandSpec {
         let mut args = ParsedArgs::default();
         let mut options = true;
         for word in words {
+            if options && let Some(letter) = long_option(word.as_bytes()) {
+                self.parse_options(letter, &mut args)?;
+                continue;
+            }
             match word.as_bytes() {
                 b"--" if options => options = false,
                 [b'-', letters @ ..] if options && !letters.is_empty() => {
@@ -131,6 +138,12 @@ impl CommandSpec {
         }
         Ok(())
     }
+}
+
+/// Returns the letter of an option that is written out.
+fn long_option(word: &[u8]) -> Option<&'static [u8]> {
+    let row = LONG_OPTIONS.iter().find(|(name, _)| *name == word);
+    row.map(|(_, letter)| *letter)
 }
 
 impl ParsedArgs {

@@ -3,7 +3,7 @@
 use super::spec::ArgumentKind::{Command, Local, Remote};
 use super::spec::LastArgument::{Another, Target};
 use super::spec::{CommandSpec, MANY, ParsedArgs};
-use super::{account, directories, files, local};
+use super::{account, directories, files, listing, local, remove};
 use crate::net::command_error::{CommandError, CommandResult};
 use crate::net::session::Session;
 use crate::terminal::output::print_line;
@@ -11,18 +11,18 @@ use crate::terminal::output::print_line;
 /// Every command, in the order of `help`.
 #[rustfmt::skip]
 pub(crate) const COMMANDS: &[CommandSpec] = &[
-    CommandSpec { name: "cd", aliases: &[], syntax: "cd [DIR]", help: "change the server's directory; without DIR to the home", details: "", arguments: &[Remote], count: (0, 1), last: Another, options: "", run: directories::cd },
-    CommandSpec { name: "ls", aliases: &["dir", "list"], syntax: "ls [PATH...]", help: "list the server's directory; times are UTC", details: "", arguments: &[Remote], count: (0, MANY), last: Another, options: "l", run: directories::ls },
+    CommandSpec { name: "cd", aliases: &[], syntax: "cd [DIR]", help: "change the server's directory: to the home, or with - back", details: "", arguments: &[Remote], count: (0, 1), last: Another, options: "", run: directories::cd },
+    CommandSpec { name: "ls", aliases: &["dir", "list"], syntax: "ls [-1ahlrSt] [--utc] [PATH...]", help: "list directories at the server", details: LS, arguments: &[Remote], count: (0, MANY), last: Another, options: "1ahlrStu", run: listing::ls },
     CommandSpec { name: "pwd", aliases: &[], syntax: "pwd", help: "say the server's directory", details: "", arguments: &[], count: (0, 0), last: Another, options: "", run: directories::pwd },
     CommandSpec { name: "get", aliases: &["download"], syntax: "get [-c] [-f] [-r] REMOTE... [LOCAL]", help: "download files, with -r directories too", details: GET, arguments: &[Remote, Local], count: (1, MANY), last: Target, options: "cfr", run: files::get },
     CommandSpec { name: "put", aliases: &["upload"], syntax: "put [-c] [-f] [-r] LOCAL... [REMOTE]", help: "upload files, with -r directories too", details: PUT, arguments: &[Local, Remote], count: (1, MANY), last: Target, options: "cfr", run: files::put },
     CommandSpec { name: "lcd", aliases: &[], syntax: "lcd [DIR]", help: "change the local directory; without DIR to your home", details: "", arguments: &[Local], count: (0, 1), last: Another, options: "", run: local::lcd },
     CommandSpec { name: "lpwd", aliases: &[], syntax: "lpwd", help: "say the local directory", details: "", arguments: &[], count: (0, 0), last: Another, options: "", run: local::lpwd },
-    CommandSpec { name: "ldir", aliases: &["lls"], syntax: "ldir [PATH...]", help: "list the local directory; times are UTC", details: "", arguments: &[Local], count: (0, MANY), last: Another, options: "", run: local::ldir },
+    CommandSpec { name: "ldir", aliases: &["lls"], syntax: "ldir [-1ahlrSt] [--utc] [PATH...]", help: "list local directories", details: LS, arguments: &[Local], count: (0, MANY), last: Another, options: "1ahlrStu", run: listing::ldir },
     CommandSpec { name: "rename", aliases: &["mv"], syntax: "rename FROM... TO", help: "rename files or directories at the server, or move them", details: RENAME, arguments: &[Remote], count: (2, MANY), last: Target, options: "", run: directories::rename },
-    CommandSpec { name: "delete", aliases: &["rm"], syntax: "delete PATH...", help: "delete files or empty directories at the server", details: "", arguments: &[Remote], count: (1, MANY), last: Another, options: "", run: directories::delete },
-    CommandSpec { name: "rmdir", aliases: &["rd"], syntax: "rmdir DIR...", help: "remove empty directories at the server", details: "", arguments: &[Remote], count: (1, MANY), last: Another, options: "", run: directories::rmdir },
-    CommandSpec { name: "mkdir", aliases: &["md"], syntax: "mkdir DIR...", help: "make directories at the server", details: "", arguments: &[Remote], count: (1, MANY), last: Another, options: "", run: directories::mkdir },
+    CommandSpec { name: "delete", aliases: &["rm"], syntax: "delete [-r] [-f] PATH...", help: "delete files or empty directories at the server, with -r full ones", details: DELETE, arguments: &[Remote], count: (1, MANY), last: Another, options: "fr", run: remove::delete },
+    CommandSpec { name: "rmdir", aliases: &["rd"], syntax: "rmdir DIR...", help: "remove empty directories at the server", details: "", arguments: &[Remote], count: (1, MANY), last: Another, options: "", run: remove::rmdir },
+    CommandSpec { name: "mkdir", aliases: &["md"], syntax: "mkdir [-p] DIR...", help: "make directories at the server; -p those above them too", details: "", arguments: &[Remote], count: (1, MANY), last: Another, options: "p", run: directories::mkdir },
     CommandSpec { name: "!", aliases: &[], syntax: "!COMMAND", help: "do the rest of the line in the local shell", details: "", arguments: &[Local], count: (0, 0), last: Another, options: "", run: local::local_shell },
     CommandSpec { name: "system", aliases: &[], syntax: "system", help: "say the server's platform", details: "", arguments: &[], count: (0, 0), last: Another, options: "", run: account::system },
     CommandSpec { name: "status", aliases: &[], syntax: "status", help: "say user, directory, quota, what is used, and versions", details: "", arguments: &[], count: (0, 0), last: Another, options: "", run: account::status },
@@ -47,6 +47,24 @@ again. another one is replaced if you say so, in a script only with -f.
 -r: files of the same size and digest are left, others are named, and replaced
 only with -f; without it the command fails. nobody is asked. links to directories
 are not followed.
+";
+
+/// What `help ls` and `help ldir` say.
+const LS: &str = "\
+at a terminal names stand in columns and in the colours of LS_COLORS (none with
+NO_COLOR), elsewhere one on a line, as with -1.
+-l  long lines: kind, permissions, size, time, name; times are local (TZ)
+-a  names that begin with a dot too
+-t  the latest first   -S  the largest first   -r  the other way round
+-h  sizes in kB, MB..  --utc (or -u)  times in UTC
+* ? and [a-z] match names; in quotes they are themselves.
+";
+
+/// What `help delete` says.
+const DELETE: &str = "\
+-r counts what is to go and asks once; links are deleted, not followed.
+-f asks nothing, and what is not there is no failure. in a script -r needs it.
+* ? and [a-z] match names; in quotes they are themselves.
 ";
 
 /// What `help rename` says.

@@ -10,6 +10,7 @@ pub(crate) mod local_file;
 pub(crate) mod part;
 pub(crate) mod policy;
 pub(crate) mod put_tree;
+pub(crate) mod remove_tree;
 mod stream;
 pub(crate) mod tree;
 pub(crate) mod tree_summary;
