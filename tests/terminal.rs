@@ -10,6 +10,7 @@ mod line;
 mod listings;
 mod local_files;
 mod login;
+mod looking;
 mod names;
 mod overwrite;
 mod passwords;

@@ -2,9 +2,11 @@
 //! belongs in `transfer`; where command lines come from, in `cli`.
 
 pub(crate) mod account;
+mod attributes;
 mod directories;
 pub(crate) mod dispatch;
 mod each;
+mod edit;
 mod expand;
 mod files;
 mod glob;
@@ -13,6 +15,7 @@ mod list_style;
 mod listing;
 mod local;
 mod local_time;
+mod looking;
 mod remove;
 pub(crate) mod spec;
 pub(crate) mod table;

@@ -1,9 +1,9 @@
 //! Lists all commands: one row drives parsing, help, and completion.
 
-use super::spec::ArgumentKind::{Command, Local, Remote};
+use super::spec::ArgumentKind::{Command, Local, Other, Remote};
 use super::spec::LastArgument::{Another, Target};
 use super::spec::{CommandSpec, MANY, ParsedArgs};
-use super::{account, directories, files, listing, local, remove};
+use super::{account, attributes, directories, edit, files, listing, local, looking, remove};
 use crate::net::command_error::{CommandError, CommandResult};
 use crate::net::session::Session;
 use crate::terminal::output::print_line;
@@ -23,6 +23,13 @@ pub(crate) const COMMANDS: &[CommandSpec] = &[
     CommandSpec { name: "delete", aliases: &["rm"], syntax: "delete [-r] [-f] PATH...", help: "delete files or empty directories at the server, with -r full ones", details: DELETE, arguments: &[Remote], count: (1, MANY), last: Another, options: "fr", run: remove::delete },
     CommandSpec { name: "rmdir", aliases: &["rd"], syntax: "rmdir DIR...", help: "remove empty directories at the server", details: "", arguments: &[Remote], count: (1, MANY), last: Another, options: "", run: remove::rmdir },
     CommandSpec { name: "mkdir", aliases: &["md"], syntax: "mkdir [-p] DIR...", help: "make directories at the server; -p those above them too", details: "", arguments: &[Remote], count: (1, MANY), last: Another, options: "p", run: directories::mkdir },
+    CommandSpec { name: "cat", aliases: &[], syntax: "cat PATH...", help: "write files at the server to standard output", details: CAT, arguments: &[Remote], count: (1, MANY), last: Another, options: "", run: looking::cat },
+    CommandSpec { name: "edit", aliases: &[], syntax: "edit PATH", help: "change a file at the server with VISUAL, EDITOR or vi", details: EDIT, arguments: &[Remote], count: (1, 1), last: Another, options: "", run: edit::edit },
+    CommandSpec { name: "find", aliases: &[], syntax: "find [DIR [PATTERN]]", help: "list all below a directory, or what matches by name", details: "", arguments: &[Remote, Other], count: (0, 2), last: Another, options: "", run: looking::find },
+    CommandSpec { name: "du", aliases: &[], syntax: "du [-h] [PATH...]", help: "sum up the bytes of all files below", details: "", arguments: &[Remote], count: (0, MANY), last: Another, options: "h", run: looking::du },
+    CommandSpec { name: "stat", aliases: &[], syntax: "stat [--utc] PATH...", help: "say type, size and time", details: "", arguments: &[Remote], count: (1, MANY), last: Another, options: "u", run: looking::stat },
+    CommandSpec { name: "chmod", aliases: &[], syntax: "chmod MODE PATH...", help: "set permissions, in octal as in 640", details: "", arguments: &[Other, Remote], count: (2, MANY), last: Another, options: "", run: attributes::chmod },
+    CommandSpec { name: "touch", aliases: &[], syntax: "touch PATH...", help: "set the time of what is there to now", details: "", arguments: &[Remote], count: (1, MANY), last: Another, options: "", run: attributes::touch },
     CommandSpec { name: "!", aliases: &[], syntax: "!COMMAND", help: "do the rest of the line in the local shell", details: "", arguments: &[Local], count: (0, 0), last: Another, options: "", run: local::local_shell },
     CommandSpec { name: "system", aliases: &[], syntax: "system", help: "say the server's platform", details: "", arguments: &[], count: (0, 0), last: Another, options: "", run: account::system },
     CommandSpec { name: "status", aliases: &[], syntax: "status", help: "say user, directory, quota, what is used, and versions", details: "", arguments: &[], count: (0, 0), last: Another, options: "", run: account::status },
@@ -33,6 +40,20 @@ pub(crate) const COMMANDS: &[CommandSpec] = &[
     CommandSpec { name: "help", aliases: &["?"], syntax: "help [COMMAND]", help: "say what there is", details: "", arguments: &[Command], count: (0, 1), last: Another, options: "", run: help },
     CommandSpec { name: "quit", aliases: &["bye", "exit"], syntax: "quit", help: "leave (so do bye and exit)", details: "", arguments: &[], count: (0, 0), last: Another, options: "", run: account::quit },
 ];
+
+/// What `help cat` says.
+const CAT: &str = "\
+each file is verified at its end. a file or a pipe gets the bytes as they are; at
+a terminal what would command it is shown as \\xHH.
+* ? and [a-z] match names; in quotes they are themselves.
+";
+
+/// What `help edit` says.
+const EDIT: &str = "\
+the file is fetched to a private folder, and put back, verified, if you changed
+it. where the one at the server changed meanwhile it stays, and so does yours,
+here. an editor that fails stores nothing.
+";
 
 /// What `help get` says.
 const GET: &str = "\
@@ -152,7 +173,7 @@ mod tests {
         let Err(LookupError::Ambiguous(candidates)) = find("st") else {
             panic!("st");
         };
-        assert_eq!(candidates, ["status", "stages"]);
+        assert_eq!(candidates, ["stat", "status", "stages"]);
     }
 
     #[test]

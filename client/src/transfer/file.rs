@@ -122,6 +122,7 @@ fn run_download(
         Destination::Stream(StreamTarget::Stdout) if io::stdout().is_terminal() => {
             ProgressStyle::Hidden
         }
+        Destination::Stream(StreamTarget::Screen) => ProgressStyle::Hidden,
         _ => order.style,
     };
     let progress = Progress::new(style, order.to.as_os_str().as_bytes());

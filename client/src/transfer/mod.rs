@@ -11,10 +11,12 @@ pub(crate) mod part;
 pub(crate) mod policy;
 pub(crate) mod put_tree;
 pub(crate) mod remove_tree;
+mod screen_text;
 mod stream;
 pub(crate) mod tree;
 pub(crate) mod tree_summary;
 pub(crate) mod upload;
+pub(crate) mod walk;
 
 #[cfg(test)]
 mod tests;

@@ -6,8 +6,8 @@ use skiff_sessions::wire::command::Command;
 use skiff_sessions::wire::reply::Kind;
 
 use super::tree::join_remote;
+use super::walk::{list, walk};
 use crate::net::command_error::{CommandError, CommandResult};
-use crate::net::listing::is_single_name;
 use crate::net::session::Session;
 use crate::terminal::format::escape_name;
 use crate::terminal::output::print_error;
@@ -46,20 +46,17 @@ impl Doomed {
 
     /// Adds a directory and all that is in it.
     pub(crate) fn add_directory(&mut self, session: &mut Session, path: PathArg) -> CommandResult {
-        let mut pending = vec![path];
-        while let Some(folder) = pending.pop() {
-            for (name, kind) in list(session, &folder)? {
-                if kind == Kind::Directory {
-                    let path = join_remote(Some(&folder), &name)?;
-                    self.count_path(&path)?;
-                    pending.push(path);
-                } else {
-                    self.inside += 1;
-                }
+        self.count_path(&path)?;
+        self.directories.push(path.clone());
+        walk(session, path, |path, facts| {
+            if facts.kind == Kind::Directory {
+                self.count_path(path)?;
+                self.directories.push(path.clone());
+            } else {
+                self.inside += 1;
             }
-            self.directories.push(folder);
-        }
-        Ok(())
+            Ok(())
+        })
     }
 
     /// Files and links.
@@ -96,9 +93,9 @@ impl Doomed {
                 }
                 Err(other) => return Err(other),
             };
-            for (name, kind) in entries {
+            for (name, facts) in entries {
                 // A directory that is still here could not be deleted, or came meanwhile.
-                if kind != Kind::Directory {
+                if facts.kind != Kind::Directory {
                     let path = join_remote(Some(&folder), &name)?;
                     deleted.files += u64::from(delete(session, path, deleted)?);
                 }
@@ -130,25 +127,5 @@ fn delete(
             Ok(false)
         }
         Err(other) => Err(other),
-    }
-}
-
-/// Lists a directory.
-///
-/// # Errors
-///
-/// `Refused` where a name would lead elsewhere.
-fn list(session: &mut Session, folder: &PathArg) -> Result<Vec<(Vec<u8>, Kind)>, CommandError> {
-    let mut entries = Vec::new();
-    let command = Command::list(Some(folder.clone()));
-    session.list_to_keep(folder.as_bytes(), command, |name, facts| {
-        entries.push((name.to_vec(), facts.kind));
-    })?;
-    match entries.iter().find(|(name, _)| !is_single_name(name)) {
-        None => Ok(entries),
-        Some((odd, _)) => Err(CommandError::refused(
-            escape_name(folder.as_bytes()),
-            format_args!("the server lists a name that is none: {}", escape_name(odd)),
-        )),
     }
 }

@@ -13,6 +13,7 @@ use rustix::fs::OFlags;
 use rustix::io::Errno;
 
 use super::destination::StreamTarget;
+use super::screen_text::ScreenText;
 use crate::terminal::interrupt::Interrupt;
 use crate::terminal::poll::{POLL_INTERVAL, PollEnd, poll_once};
 
@@ -28,6 +29,8 @@ pub(crate) struct Stream {
     interrupt: Interrupt,
     /// The most bytes of one write.
     write_max: usize,
+    /// At a terminal, what makes the bytes safe for it.
+    screen: Option<ScreenText>,
 }
 
 /// Why a stream ended early.
@@ -49,10 +52,15 @@ impl Stream {
     pub(crate) fn open(target: &StreamTarget, interrupt: Interrupt) -> Result<Self, StreamError> {
         match target {
             StreamTarget::Stdout => Ok(Self::stdout(interrupt)?),
+            StreamTarget::Screen => Ok(Self {
+                screen: Some(ScreenText::default()),
+                ..Self::stdout(interrupt)?
+            }),
             StreamTarget::Path(path) => Ok(Self {
                 file: open_path(path, &interrupt)?,
                 interrupt,
                 write_max: usize::MAX,
+                screen: None,
             }),
         }
     }
@@ -71,11 +79,22 @@ impl Stream {
             file,
             interrupt,
             write_max,
+            screen: None,
         })
     }
 
     /// Writes all of `bytes`; a raised interrupt ends the wait for a slow reader.
-    pub(crate) fn write_all(&mut self, mut bytes: &[u8]) -> Result<(), StreamError> {
+    pub(crate) fn write_all(&mut self, bytes: &[u8]) -> Result<(), StreamError> {
+        match &mut self.screen {
+            Some(screen) => {
+                let shown = screen.push(bytes);
+                self.write_as_it_is(shown.as_bytes())
+            }
+            None => self.write_as_it_is(bytes),
+        }
+    }
+
+    fn write_as_it_is(&mut self, mut bytes: &[u8]) -> Result<(), StreamError> {
         while !bytes.is_empty() {
             if self.interrupt.is_stopped() {
                 return Err(StreamError::Interrupted);
@@ -94,7 +113,11 @@ impl Stream {
     }
 
     /// Waits until a disk has all bytes; other streams have nothing to wait for.
-    pub(crate) fn finish(&self) -> io::Result<()> {
+    pub(crate) fn finish(&mut self) -> io::Result<()> {
+        if let Some(screen) = &mut self.screen {
+            let shown = screen.finish();
+            self.file.write_all(shown.as_bytes())?;
+        }
         let kind = self.file.metadata()?.file_type();
         match kind.is_file() || kind.is_block_device() {
             true => self.file.sync_all(),
