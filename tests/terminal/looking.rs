@@ -54,14 +54,15 @@ fn find_and_du_walk_a_tree_and_follow_no_link() {
     run(&daemon, &desk, "find . '.*'").says("sub/deep/.c.txt\n");
     run(&daemon, &desk, "find none").fails(1, "404 none: ");
     run(&daemon, &desk, "du sub a.txt").says("             8 sub\n            10 a.txt\n");
-    run(&daemon, &desk, "du -h").says("          37 B .\n");
+    run(&daemon, &desk, "du -h").says("          34 B .\n");
 }
 
 #[test]
 fn stat_chmod_and_touch() {
     let (daemon, desk) = with_files();
-    run(&daemon, &desk, "stat --utc a.txt")
-        .says("a.txt\n  type  file\n  size  10 bytes (10 B)\n  time  2026-01-02 03:04\n");
+    run(&daemon, &desk, "stat --utc a.txt").says(
+        "a.txt\n  type  file\n  size  10 bytes (10 B)\n  mode  600\n  time  2026-01-02 03:04\n",
+    );
     let home = daemon.home("tom");
     run(&daemon, &desk, "chmod 640 *.txt sub").says("213 a.txt: mode 640\n213 sub: mode 640\n");
     let mode = |name: &str| fs::metadata(home.join(name)).unwrap().permissions().mode() & 0o777;
@@ -80,7 +81,7 @@ fn with_editor(daemon: &Daemon, desk: &Desk, editor: &str) -> Terminal {
     fs::create_dir_all(desk.path("tmp")).unwrap();
     let password = desk.home().join("password");
     let line = format!(
-        "export VISUAL='{editor}' TMPDIR='{}'\n\
+        "export PAGER=cat VISUAL='{editor}' TMPDIR='{}'\n\
          skiff --trust new --password-file '{}' tom@{}",
         desk.path("tmp").display(),
         password.display(),
@@ -144,4 +145,43 @@ fn an_editor_that_fails_stores_nothing() {
         b"some text\n"
     );
     assert_eq!(left_over(&desk), 0);
+}
+
+#[test]
+fn output_goes_to_a_file_or_to_a_command() {
+    let (daemon, desk) = with_files();
+    run(
+        &daemon,
+        &desk,
+        "ls -r > names; cat evil >copy; find > 'all of it'",
+    )
+    .says("");
+    assert_eq!(desk.read("names"), b"sub\nevil\na.txt\n");
+    assert_eq!(desk.read("copy"), EVIL);
+    assert_eq!(desk.read("all of it").split(|&b| b == b'\n').count(), 8);
+    run(&daemon, &desk, "ls | tr a-z A-Z; wc -l <names").says("A.TXT\nEVIL\nSUB\n3\n");
+    run(&daemon, &desk, "cat a.txt | exit 3").fails(1, "exit 3: exit status: 3");
+    run(&daemon, &desk, "ls > no/where").fails(1, "no/where: ");
+    run(&daemon, &desk, "cat none | cat; pwd").fails(1, "404 none: ");
+    // What is no output keeps its names.
+    fs::write(desk.path("|"), "bar").unwrap();
+    assert_eq!(run(&daemon, &desk, "put |; ls '|'").code, 0);
+    // The terminal is back, in columns, and nothing of it was in the file.
+    let mut tom = desk.log_in(daemon.address());
+    assert_eq!(tom.ask("ls s* > names"), "");
+    assert_eq!(tom.ask("ls sub | sort"), "b.txt\ndeep\nup");
+    assert_eq!(tom.ask("ls sub"), "b.txt  deep/  up@");
+    assert_eq!(desk.read("names"), b"b.txt\ndeep\nup\n");
+}
+
+#[test]
+fn more_shows_a_file_in_the_pager() {
+    let (daemon, desk) = with_files();
+    let mut tom = with_editor(&daemon, &desk, "true");
+    assert_eq!(tom.ask("!test -t 1"), "");
+    assert_eq!(
+        tom.ask("more evil a.txt"),
+        "line\n\\x1b[2Jgone\\xff\nsome text"
+    );
+    run(&daemon, &desk, "more a.txt").says("some text\n");
 }

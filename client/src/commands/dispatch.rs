@@ -13,7 +13,7 @@ use crate::terminal::format::escape_name;
 pub(crate) fn run(session: &mut Session, typed: &TypedCommand) -> CommandResult {
     let done = match &typed.kind {
         CommandKind::LocalShell(line) => local::run_local_shell(line),
-        CommandKind::Named(words) => run_named(session, words),
+        CommandKind::Named(words) => typed.output.of(|| run_named(session, words)),
     };
     finish(session, done)
 }

@@ -8,11 +8,16 @@ use std::path::Path;
 use skiff_sessions::path::PathArg;
 use thiserror::Error;
 
+use super::output::Output;
+use super::spec::OutputKind;
+use super::table;
+
 /// One command as it was typed.
 #[derive(PartialEq, Eq, Debug)]
 pub(crate) struct TypedCommand {
     pub on_failure: OnFailure,
     pub kind: CommandKind,
+    pub output: Output,
 }
 
 /// What was typed: a command of the table, or a line for the local shell.
@@ -43,6 +48,9 @@ pub(crate) struct Word {
 /// The characters that mean more than themselves inside a word, outside quotes.
 const LIVE: &str = "*?[]~";
 
+/// Those that say at the beginning of a word where the output goes.
+const REDIRECTING: &str = "|>";
+
 /// Why a line cannot be split.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
 pub(crate) enum LexError {
@@ -50,6 +58,8 @@ pub(crate) enum LexError {
     Unclosed(char),
     #[error("a \\ at the end of the line quotes nothing")]
     TrailingBackslash,
+    #[error("one name or command stands behind {0}; a name that begins so is quoted")]
+    NoOutput(char),
     #[error("\\x needs two hexadecimal digits")]
     BadHex,
 }
@@ -140,6 +150,7 @@ pub(crate) fn parse_line(line: &str) -> Result<Vec<TypedCommand>, LexError> {
             found.push(TypedCommand {
                 on_failure,
                 kind: CommandKind::LocalShell(local.trim().to_owned()),
+                output: Output::Printed,
             });
             return Ok(found);
         }
@@ -147,11 +158,13 @@ pub(crate) fn parse_line(line: &str) -> Result<Vec<TypedCommand>, LexError> {
             chars: rest.chars(),
         };
         let words = lexer.read_words()?;
+        let output = lexer.read_output(&words)?;
         rest = lexer.chars.as_str();
         if !words.is_empty() {
             found.push(TypedCommand {
                 on_failure,
                 kind: CommandKind::Named(words),
+                output,
             });
         }
     }
@@ -159,7 +172,7 @@ pub(crate) fn parse_line(line: &str) -> Result<Vec<TypedCommand>, LexError> {
 
 /// Puts a backslash before each character of `name` that the lexer would treat specially.
 pub(crate) fn escape_word(name: &str) -> Cow<'_, str> {
-    let special = |c: char| " \t;\"'\\".contains(c) || LIVE.contains(c);
+    let special = |c: char| " \t;\"'\\".contains(c) || LIVE.contains(c) || REDIRECTING.contains(c);
     if !name.contains(special) {
         return Cow::Borrowed(name);
     }
@@ -183,7 +196,14 @@ impl Lexer<'_> {
     fn read_words(&mut self) -> Result<Vec<Word>, LexError> {
         let mut words = Vec::new();
         let mut word: Option<Word> = None;
-        while let Some(c) = self.chars.next() {
+        loop {
+            // A word that begins so says where the output goes.
+            if word.is_none() && self.chars.as_str().starts_with(['|', '>']) && has_text(&words) {
+                break;
+            }
+            let Some(c) = self.chars.next() else {
+                break;
+            };
             match c {
                 ' ' | '\t' => words.extend(word.take()),
                 ';' => break,
@@ -201,6 +221,33 @@ impl Lexer<'_> {
         }
         words.extend(word);
         Ok(words)
+    }
+
+    /// Reads what may stand behind the words: `| COMMAND` to the end of the line, or `> FILE`.
+    fn read_output(&mut self, words: &[Word]) -> Result<Output, LexError> {
+        if !has_text(words) {
+            return Ok(Output::Printed);
+        }
+        let rest = self.chars.as_str();
+        if let Some(command) = rest.strip_prefix('|') {
+            self.chars = "".chars();
+            return match command.trim() {
+                "" => Err(LexError::NoOutput('|')),
+                command => Ok(Output::Shell(command.to_owned())),
+            };
+        }
+        let Some(behind) = rest.strip_prefix('>') else {
+            return Ok(Output::Printed);
+        };
+        self.chars = behind.chars();
+        let mut words = self.read_words()?;
+        match (words.pop(), words.is_empty()) {
+            (Some(file), true) => Ok(Output::File(match std::env::home_dir() {
+                Some(home) => file.with_home(home.as_os_str().as_bytes()),
+                None => file,
+            })),
+            _ => Err(LexError::NoOutput('>')),
+        }
     }
 
     /// Reads up to the closing `'`; every character is itself.
@@ -245,6 +292,12 @@ impl Lexer<'_> {
         };
         Ok((digit()? * 16 + digit()?) as u8)
     }
+}
+
+/// True where the first of these words is a command whose output may go elsewhere.
+fn has_text(words: &[Word]) -> bool {
+    let command = words.first().map(|name| table::find(&name.to_text()));
+    matches!(command, Some(Ok(command)) if command.output == OutputKind::Text)
 }
 
 /// The bytes of a word that has begun.
@@ -307,6 +360,43 @@ mod tests {
     }
 
     #[test]
+    fn output_goes_where_a_word_says_that_begins_so() {
+        let output = |line: &str| {
+            let commands = parse_line(line)?;
+            Ok(commands
+                .into_iter()
+                .map(|typed| typed.output)
+                .collect::<Vec<_>>())
+        };
+        let shell = |line: &str| Output::Shell(line.into());
+        assert_eq!(
+            output("ls -l | sort; wc -l"),
+            Ok(vec![shell("sort; wc -l")])
+        );
+        assert_eq!(
+            output("ls a >x; cat 'b' > 'y z'"),
+            Ok(vec![Output::File("x".into()), Output::File("y z".into())])
+        );
+        for plain in [
+            "get a | b",
+            "ls a|b x>y",
+            "ls '|' \\> \">\"",
+            "| ls",
+            "!ls | x",
+        ] {
+            assert_eq!(output(plain), Ok(vec![Output::Printed]), "{plain}");
+        }
+        for (bad, mark) in [
+            ("ls |", '|'),
+            ("ls > ", '>'),
+            ("ls > a b", '>'),
+            ("ls > a > b", '>'),
+        ] {
+            assert_eq!(output(bad), Err(LexError::NoOutput(mark)), "{bad}");
+        }
+    }
+
+    #[test]
     fn what_has_no_end() {
         assert_eq!(parse_line("put \"a"), Err(LexError::Unclosed('"')));
         assert_eq!(parse_line("put 'a"), Err(LexError::Unclosed('\'')));
@@ -326,6 +416,8 @@ mod tests {
             "tab\there",
             "~",
             "*.[ch]?",
+            "|",
+            "> a",
         ] {
             let line = format!("get {}", escape_word(name));
             assert_eq!(words(&line), [["get", name]]);

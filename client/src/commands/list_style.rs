@@ -1,7 +1,7 @@
 //! Decides how a listing is sorted and laid out: columns and colours at a terminal, one name a line
 //! elsewhere, long lines with `-l`.
 
-use std::io::{self, IsTerminal};
+use std::io;
 
 use rustix::termios::tcgetwinsize;
 use skiff_sessions::wire::reply::{Facts, Kind};
@@ -10,6 +10,7 @@ use super::local_time::Zone;
 use super::spec::ParsedArgs;
 use crate::terminal::format::{escape_name, format_entry, format_size};
 use crate::terminal::output::print_line;
+use crate::terminal::redirect::is_screen;
 
 /// The width of a terminal that does not tell its own.
 const WIDTH: usize = 80;
@@ -61,12 +62,13 @@ enum Order {
 impl ListStyle {
     /// The style that the options of `ls` ask for, where output is what it is now.
     pub(crate) fn of(args: &ParsedArgs) -> Self {
-        let stdout = io::stdout();
-        let is_terminal = stdout.is_terminal();
+        let is_terminal = is_screen();
         let layout = match is_terminal {
             _ if args.has_option('l') => Layout::Long,
             true if !args.has_option('1') => {
-                let told = tcgetwinsize(&stdout).ok().map(|size| size.ws_col.into());
+                let told = tcgetwinsize(io::stdout())
+                    .ok()
+                    .map(|size| size.ws_col.into());
                 Layout::Columns(told.filter(|&width| width > 0).unwrap_or(WIDTH))
             }
             true => Layout::OneName(Reader::Person),

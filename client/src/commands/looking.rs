@@ -1,7 +1,6 @@
-//! Implements the commands that look at files at the server: cat, du, find, stat.
+//! Implements the commands that look at files at the server: cat, more, du, find, stat.
 
 use std::ffi::OsStr;
-use std::io::{self, IsTerminal};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
@@ -14,6 +13,7 @@ use super::each::for_each;
 use super::glob::Pattern;
 use super::lexer::Word;
 use super::local_time::Zone;
+use super::output::to_pager;
 use super::spec::ParsedArgs;
 use super::targets::remote_path;
 use crate::net::command_error::{CommandError, CommandResult};
@@ -21,6 +21,7 @@ use crate::net::session::Session;
 use crate::terminal::format::{escape_name, format_size, format_time};
 use crate::terminal::output::print_line;
 use crate::terminal::progress::ProgressStyle;
+use crate::terminal::redirect::is_screen;
 use crate::transfer::destination::{Destination, StreamTarget};
 use crate::transfer::file::{FileDownload, download_file};
 use crate::transfer::local_file::SyncPolicy;
@@ -29,10 +30,21 @@ use crate::transfer::walk::walk;
 
 /// `cat`: writes files at the server to standard output; escaped at a terminal, else as they are.
 pub(crate) fn cat(session: &mut Session, args: &ParsedArgs) -> CommandResult {
-    let target = match io::stdout().is_terminal() {
-        true => StreamTarget::Screen,
-        false => StreamTarget::Stdout,
-    };
+    match is_screen() {
+        true => cat_to(session, args, StreamTarget::Screen),
+        false => cat_to(session, args, StreamTarget::Stdout),
+    }
+}
+
+/// `more`: shows files at the server in the pager; without a terminal it is `cat`.
+pub(crate) fn more(session: &mut Session, args: &ParsedArgs) -> CommandResult {
+    match is_screen() {
+        true => to_pager(|| cat_to(session, args, StreamTarget::Screen)),
+        false => cat_to(session, args, StreamTarget::Stdout),
+    }
+}
+
+fn cat_to(session: &mut Session, args: &ParsedArgs, target: StreamTarget) -> CommandResult {
     for_each(session, &args.words, |session, word| {
         let order = FileDownload {
             path: remote_path(word)?,

@@ -16,6 +16,7 @@ mod listing;
 mod local;
 mod local_time;
 mod looking;
+mod output;
 mod remove;
 pub(crate) mod spec;
 pub(crate) mod table;

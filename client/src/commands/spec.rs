@@ -18,6 +18,7 @@ pub(crate) struct CommandSpec {
     /// The fewest and the most arguments, without options.
     pub count: (usize, usize),
     pub last: LastArgument,
+    pub output: OutputKind,
     /// The letters that may follow a `-`.
     pub options: &'static str,
     pub run: fn(&mut Session, &ParsedArgs) -> CommandResult,
@@ -33,6 +34,15 @@ pub(crate) enum LastArgument {
     Another,
     /// Where all that stands before it goes.
     Target,
+}
+
+/// What a command prints.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum OutputKind {
+    /// What it has done: `|` and `>` behind it are names.
+    Report,
+    /// What was asked for: it may go to a file or a command of the local shell.
+    Text,
 }
 
 /// The options that have a name of their own, and their letters.

@@ -2,6 +2,7 @@
 
 use super::spec::ArgumentKind::{Command, Local, Other, Remote};
 use super::spec::LastArgument::{Another, Target};
+use super::spec::OutputKind::{Report, Text};
 use super::spec::{CommandSpec, MANY, ParsedArgs};
 use super::{account, attributes, directories, edit, files, listing, local, looking, remove};
 use crate::net::command_error::{CommandError, CommandResult};
@@ -11,38 +12,42 @@ use crate::terminal::output::print_line;
 /// Every command, in the order of `help`.
 #[rustfmt::skip]
 pub(crate) const COMMANDS: &[CommandSpec] = &[
-    CommandSpec { name: "cd", aliases: &[], syntax: "cd [DIR]", help: "change the server's directory: to the home, or with - back", details: "", arguments: &[Remote], count: (0, 1), last: Another, options: "", run: directories::cd },
-    CommandSpec { name: "ls", aliases: &["dir", "list"], syntax: "ls [-1ahlrSt] [--utc] [PATH...]", help: "list directories at the server", details: LS, arguments: &[Remote], count: (0, MANY), last: Another, options: "1ahlrStu", run: listing::ls },
-    CommandSpec { name: "pwd", aliases: &[], syntax: "pwd", help: "say the server's directory", details: "", arguments: &[], count: (0, 0), last: Another, options: "", run: directories::pwd },
-    CommandSpec { name: "get", aliases: &["download"], syntax: "get [-c] [-f] [-r] REMOTE... [LOCAL]", help: "download files, with -r directories too", details: GET, arguments: &[Remote, Local], count: (1, MANY), last: Target, options: "cfr", run: files::get },
-    CommandSpec { name: "put", aliases: &["upload"], syntax: "put [-c] [-f] [-r] LOCAL... [REMOTE]", help: "upload files, with -r directories too", details: PUT, arguments: &[Local, Remote], count: (1, MANY), last: Target, options: "cfr", run: files::put },
-    CommandSpec { name: "lcd", aliases: &[], syntax: "lcd [DIR]", help: "change the local directory; without DIR to your home", details: "", arguments: &[Local], count: (0, 1), last: Another, options: "", run: local::lcd },
-    CommandSpec { name: "lpwd", aliases: &[], syntax: "lpwd", help: "say the local directory", details: "", arguments: &[], count: (0, 0), last: Another, options: "", run: local::lpwd },
-    CommandSpec { name: "ldir", aliases: &["lls"], syntax: "ldir [-1ahlrSt] [--utc] [PATH...]", help: "list local directories", details: LS, arguments: &[Local], count: (0, MANY), last: Another, options: "1ahlrStu", run: listing::ldir },
-    CommandSpec { name: "rename", aliases: &["mv"], syntax: "rename FROM... TO", help: "rename files or directories at the server, or move them", details: RENAME, arguments: &[Remote], count: (2, MANY), last: Target, options: "", run: directories::rename },
-    CommandSpec { name: "delete", aliases: &["rm"], syntax: "delete [-r] [-f] PATH...", help: "delete files or empty directories at the server, with -r full ones", details: DELETE, arguments: &[Remote], count: (1, MANY), last: Another, options: "fr", run: remove::delete },
-    CommandSpec { name: "rmdir", aliases: &["rd"], syntax: "rmdir DIR...", help: "remove empty directories at the server", details: "", arguments: &[Remote], count: (1, MANY), last: Another, options: "", run: remove::rmdir },
-    CommandSpec { name: "mkdir", aliases: &["md"], syntax: "mkdir [-p] DIR...", help: "make directories at the server; -p those above them too", details: "", arguments: &[Remote], count: (1, MANY), last: Another, options: "p", run: directories::mkdir },
-    CommandSpec { name: "cat", aliases: &[], syntax: "cat PATH...", help: "write files at the server to standard output", details: CAT, arguments: &[Remote], count: (1, MANY), last: Another, options: "", run: looking::cat },
-    CommandSpec { name: "edit", aliases: &[], syntax: "edit PATH", help: "change a file at the server with VISUAL, EDITOR or vi", details: EDIT, arguments: &[Remote], count: (1, 1), last: Another, options: "", run: edit::edit },
-    CommandSpec { name: "find", aliases: &[], syntax: "find [DIR [PATTERN]]", help: "list all below a directory, or what matches by name", details: "", arguments: &[Remote, Other], count: (0, 2), last: Another, options: "", run: looking::find },
-    CommandSpec { name: "du", aliases: &[], syntax: "du [-h] [PATH...]", help: "sum up the bytes of all files below", details: "", arguments: &[Remote], count: (0, MANY), last: Another, options: "h", run: looking::du },
-    CommandSpec { name: "stat", aliases: &[], syntax: "stat [--utc] PATH...", help: "say type, size and time", details: "", arguments: &[Remote], count: (1, MANY), last: Another, options: "u", run: looking::stat },
-    CommandSpec { name: "chmod", aliases: &[], syntax: "chmod MODE PATH...", help: "set permissions, in octal as in 640", details: "", arguments: &[Other, Remote], count: (2, MANY), last: Another, options: "", run: attributes::chmod },
-    CommandSpec { name: "touch", aliases: &[], syntax: "touch PATH...", help: "set the time of what is there to now", details: "", arguments: &[Remote], count: (1, MANY), last: Another, options: "", run: attributes::touch },
-    CommandSpec { name: "!", aliases: &[], syntax: "!COMMAND", help: "do the rest of the line in the local shell", details: "", arguments: &[Local], count: (0, 0), last: Another, options: "", run: local::local_shell },
-    CommandSpec { name: "system", aliases: &[], syntax: "system", help: "say the server's platform", details: "", arguments: &[], count: (0, 0), last: Another, options: "", run: account::system },
-    CommandSpec { name: "status", aliases: &[], syntax: "status", help: "say user, directory, quota, what is used, and versions", details: "", arguments: &[], count: (0, 0), last: Another, options: "", run: account::status },
-    CommandSpec { name: "df", aliases: &["quota"], syntax: "df", help: "say the quota and what is used of it", details: "", arguments: &[], count: (0, 0), last: Another, options: "", run: account::df },
-    CommandSpec { name: "hash", aliases: &["md5", "checksum"], syntax: "hash [-s] PATH", help: "say the MD5 of a file at the server; -s the SHA-256", details: "", arguments: &[Remote], count: (1, 1), last: Another, options: "s", run: files::hash },
-    CommandSpec { name: "stages", aliases: &[], syntax: "stages [-d PATH]", help: "list unfinished uploads; -d drops one", details: "", arguments: &[Remote], count: (0, 1), last: Another, options: "d", run: files::stages },
-    CommandSpec { name: "passwd", aliases: &["password"], syntax: "passwd", help: "change your password; the old one is asked for too", details: "", arguments: &[], count: (0, 0), last: Another, options: "", run: account::passwd },
-    CommandSpec { name: "help", aliases: &["?"], syntax: "help [COMMAND]", help: "say what there is", details: "", arguments: &[Command], count: (0, 1), last: Another, options: "", run: help },
-    CommandSpec { name: "quit", aliases: &["bye", "exit"], syntax: "quit", help: "leave (so do bye and exit)", details: "", arguments: &[], count: (0, 0), last: Another, options: "", run: account::quit },
+    CommandSpec { name: "cd", aliases: &[], syntax: "cd [DIR]", help: "change the server's directory: to the home, or with - back", details: "", arguments: &[Remote], count: (0, 1), last: Another, output: Report, options: "", run: directories::cd },
+    CommandSpec { name: "ls", aliases: &["dir", "list"], syntax: "ls [-1ahlrSt] [--utc] [PATH...]", help: "list directories at the server", details: LS, arguments: &[Remote], count: (0, MANY), last: Another, output: Text, options: "1ahlrStu", run: listing::ls },
+    CommandSpec { name: "pwd", aliases: &[], syntax: "pwd", help: "say the server's directory", details: "", arguments: &[], count: (0, 0), last: Another, output: Report, options: "", run: directories::pwd },
+    CommandSpec { name: "get", aliases: &["download"], syntax: "get [-c] [-f] [-r] REMOTE... [LOCAL]", help: "download files, with -r directories too", details: GET, arguments: &[Remote, Local], count: (1, MANY), last: Target, output: Report, options: "cfr", run: files::get },
+    CommandSpec { name: "put", aliases: &["upload"], syntax: "put [-c] [-f] [-r] LOCAL... [REMOTE]", help: "upload files, with -r directories too", details: PUT, arguments: &[Local, Remote], count: (1, MANY), last: Target, output: Report, options: "cfr", run: files::put },
+    CommandSpec { name: "lcd", aliases: &[], syntax: "lcd [DIR]", help: "change the local directory; without DIR to your home", details: "", arguments: &[Local], count: (0, 1), last: Another, output: Report, options: "", run: local::lcd },
+    CommandSpec { name: "lpwd", aliases: &[], syntax: "lpwd", help: "say the local directory", details: "", arguments: &[], count: (0, 0), last: Another, output: Report, options: "", run: local::lpwd },
+    CommandSpec { name: "ldir", aliases: &["lls"], syntax: "ldir [-1ahlrSt] [--utc] [PATH...]", help: "list local directories", details: LS, arguments: &[Local], count: (0, MANY), last: Another, output: Text, options: "1ahlrStu", run: listing::ldir },
+    CommandSpec { name: "rename", aliases: &["mv"], syntax: "rename FROM... TO", help: "rename files or directories at the server, or move them", details: RENAME, arguments: &[Remote], count: (2, MANY), last: Target, output: Report, options: "", run: directories::rename },
+    CommandSpec { name: "delete", aliases: &["rm"], syntax: "delete [-r] [-f] PATH...", help: "delete files or empty directories at the server, with -r full ones", details: DELETE, arguments: &[Remote], count: (1, MANY), last: Another, output: Report, options: "fr", run: remove::delete },
+    CommandSpec { name: "rmdir", aliases: &["rd"], syntax: "rmdir DIR...", help: "remove empty directories at the server", details: "", arguments: &[Remote], count: (1, MANY), last: Another, output: Report, options: "", run: remove::rmdir },
+    CommandSpec { name: "mkdir", aliases: &["md"], syntax: "mkdir [-p] DIR...", help: "make directories at the server; -p those above them too", details: "", arguments: &[Remote], count: (1, MANY), last: Another, output: Report, options: "p", run: directories::mkdir },
+    CommandSpec { name: "cat", aliases: &[], syntax: "cat PATH...", help: "write files at the server to standard output", details: CAT, arguments: &[Remote], count: (1, MANY), last: Another, output: Text, options: "", run: looking::cat },
+    CommandSpec { name: "more", aliases: &["less", "view"], syntax: "more PATH...", help: "show files at the server in PAGER, or less", details: CAT, arguments: &[Remote], count: (1, MANY), last: Another, output: Report, options: "", run: looking::more },
+    CommandSpec { name: "edit", aliases: &[], syntax: "edit PATH", help: "change a file at the server with VISUAL, EDITOR or vi", details: EDIT, arguments: &[Remote], count: (1, 1), last: Another, output: Report, options: "", run: edit::edit },
+    CommandSpec { name: "find", aliases: &[], syntax: "find [DIR [PATTERN]]", help: "list all below a directory, or what matches by name", details: "", arguments: &[Remote, Other], count: (0, 2), last: Another, output: Text, options: "", run: looking::find },
+    CommandSpec { name: "du", aliases: &[], syntax: "du [-h] [PATH...]", help: "sum up the bytes of all files below", details: "", arguments: &[Remote], count: (0, MANY), last: Another, output: Text, options: "h", run: looking::du },
+    CommandSpec { name: "stat", aliases: &[], syntax: "stat [--utc] PATH...", help: "say type, size and time", details: "", arguments: &[Remote], count: (1, MANY), last: Another, output: Text, options: "u", run: looking::stat },
+    CommandSpec { name: "chmod", aliases: &[], syntax: "chmod MODE PATH...", help: "set permissions, in octal as in 640", details: "", arguments: &[Other, Remote], count: (2, MANY), last: Another, output: Report, options: "", run: attributes::chmod },
+    CommandSpec { name: "touch", aliases: &[], syntax: "touch PATH...", help: "set the time of what is there to now", details: "", arguments: &[Remote], count: (1, MANY), last: Another, output: Report, options: "", run: attributes::touch },
+    CommandSpec { name: "!", aliases: &[], syntax: "!COMMAND", help: "do the rest of the line in the local shell", details: "", arguments: &[Local], count: (0, 0), last: Another, output: Report, options: "", run: local::local_shell },
+    CommandSpec { name: "system", aliases: &[], syntax: "system", help: "say the server's platform", details: "", arguments: &[], count: (0, 0), last: Another, output: Report, options: "", run: account::system },
+    CommandSpec { name: "status", aliases: &[], syntax: "status", help: "say user, directory, quota, what is used, and versions", details: "", arguments: &[], count: (0, 0), last: Another, output: Report, options: "", run: account::status },
+    CommandSpec { name: "df", aliases: &["quota"], syntax: "df", help: "say the quota and what is used of it", details: "", arguments: &[], count: (0, 0), last: Another, output: Report, options: "", run: account::df },
+    CommandSpec { name: "hash", aliases: &["md5", "checksum"], syntax: "hash [-s] PATH", help: "say the MD5 of a file at the server; -s the SHA-256", details: "", arguments: &[Remote], count: (1, 1), last: Another, output: Text, options: "s", run: files::hash },
+    CommandSpec { name: "stages", aliases: &[], syntax: "stages [-d PATH]", help: "list unfinished uploads; -d drops one", details: "", arguments: &[Remote], count: (0, 1), last: Another, output: Text, options: "d", run: files::stages },
+    CommandSpec { name: "passwd", aliases: &["password"], syntax: "passwd", help: "change your password; the old one is asked for too", details: "", arguments: &[], count: (0, 0), last: Another, output: Report, options: "", run: account::passwd },
+    CommandSpec { name: "help", aliases: &["?"], syntax: "help [COMMAND]", help: "say what there is", details: "", arguments: &[Command], count: (0, 1), last: Another, output: Text, options: "", run: help },
+    CommandSpec { name: "quit", aliases: &["bye", "exit"], syntax: "quit", help: "leave (so do bye and exit)", details: "", arguments: &[], count: (0, 0), last: Another, output: Report, options: "", run: account::quit },
 ];
 
 /// What `help cat` says.
 const CAT: &str = "\
+cat FILE > NAME writes to a file here, which is replaced, and cat FILE | COMMAND
+to a command of the local shell, up to the end of the line; so do ls, find, du,
+stat, hash, stages, help. inside a word both characters belong to the name.
 each file is verified at its end. a file or a pipe gets the bytes as they are; at
 a terminal what would command it is shown as \\xHH.
 * ? and [a-z] match names; in quotes they are themselves.

@@ -16,6 +16,7 @@ use super::destination::StreamTarget;
 use super::screen_text::ScreenText;
 use crate::terminal::interrupt::Interrupt;
 use crate::terminal::poll::{POLL_INTERVAL, PollEnd, poll_once};
+use crate::terminal::redirect::take_results;
 
 /// The time between two tries to open a FIFO that nobody reads yet.
 const OPEN_RETRY_INTERVAL: Duration = Duration::from_millis(50);
@@ -66,9 +67,7 @@ impl Stream {
     }
 
     fn stdout(interrupt: Interrupt) -> io::Result<Self> {
-        let mut stdout = io::stdout().lock();
-        stdout.flush()?;
-        let file = File::from(stdout.as_fd().try_clone_to_owned()?);
+        let file = take_results()?;
         // Others have this descriptor too: it cannot be made non-blocking, and a write that fits
         // does not block.
         let write_max = match file.metadata()?.is_file() {
