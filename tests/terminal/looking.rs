@@ -52,6 +52,10 @@ fn find_and_du_walk_a_tree_and_follow_no_link() {
     run(&daemon, &desk, "find /sub").says("/sub/b.txt\n/sub/deep/\n/sub/up\n/sub/deep/.c.txt\n");
     run(&daemon, &desk, "find . *.txt").says("a.txt\nsub/b.txt\n");
     run(&daemon, &desk, "find . '.*'").says("sub/deep/.c.txt\n");
+    run(&daemon, &desk, "find a.txt").says("a.txt\n");
+    // A link to a file lists itself, and has nothing in it.
+    symlink("a.txt", daemon.home("tom").join("way")).unwrap();
+    run(&daemon, &desk, "ls */*").says("sub/deep:\nsub/up:\na.txt\nevil\nsub\nway\nsub/b.txt\n");
     run(&daemon, &desk, "find none").fails(1, "404 none: ");
     run(&daemon, &desk, "du sub a.txt").says("             8 sub\n            10 a.txt\n");
     run(&daemon, &desk, "du -h").says("          34 B .\n");
@@ -160,6 +164,7 @@ fn output_goes_to_a_file_or_to_a_command() {
     assert_eq!(desk.read("copy"), EVIL);
     assert_eq!(desk.read("all of it").split(|&b| b == b'\n').count(), 8);
     run(&daemon, &desk, "ls | tr a-z A-Z; wc -l <names").says("A.TXT\nEVIL\nSUB\n3\n");
+    run(&daemon, &desk, "cat a.txt | true").says("");
     run(&daemon, &desk, "cat a.txt | exit 3").fails(1, "exit 3: exit status: 3");
     run(&daemon, &desk, "ls > no/where").fails(1, "no/where: ");
     run(&daemon, &desk, "cat none | cat; pwd").fails(1, "404 none: ");

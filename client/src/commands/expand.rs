@@ -12,7 +12,7 @@ use skiff_sessions::wire::reply::Kind;
 use super::glob::Pattern;
 use super::lexer::Word;
 use super::spec::{ArgumentKind, CommandSpec, ParsedArgs};
-use super::targets::remote_path;
+use super::targets::{remote_kind, remote_path};
 use crate::net::command_error::CommandError;
 use crate::net::listing::is_single_name;
 use crate::net::session::Session;
@@ -171,8 +171,22 @@ fn list_remote(session: &mut Session, folder: &[u8]) -> Result<Names, CommandErr
             escape_name(if folder.is_empty() { b"." } else { folder }),
             "the server could not list all of it; write the names out",
         )),
+        Ok(_)
+            if is_listed_as_itself(folder, &names)
+                && remote_kind(session, &folder.to_vec().into())? != Some(Kind::Directory) =>
+        {
+            Ok(Names::new())
+        }
         Ok(_) => Ok(names),
     }
+}
+
+/// True where a listing may be the one line of a link that leads to no directory (PROTOCOL.md
+/// section 6).
+fn is_listed_as_itself(folder: &[u8], names: &Names) -> bool {
+    let own = folder.strip_suffix(b"/").unwrap_or_default();
+    let own = own.rsplit(|&b| b == b'/').next();
+    matches!(&names[..], [(name, kind)] if *kind != Kind::Directory && Some(&name[..]) == own)
 }
 
 /// Lists a directory on this machine; as with [`list_remote`].
@@ -223,7 +237,7 @@ mod tests {
                 ("a.txt", Kind::File),
                 (".hid", Kind::File),
                 ("sub", Kind::Directory),
-                ("../evil.txt", Kind::File),
+                ("x/evil.txt", Kind::File),
             ],
             b"sub/" | b"/sub/" => &[("x.txt", Kind::File), ("deep", Kind::Directory)],
             b"sub/deep/" => &[("a.txt", Kind::File)],

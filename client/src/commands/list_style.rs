@@ -197,7 +197,7 @@ fn lay_out(cells: &[Cell], width: usize) -> Vec<String> {
             let gaps = GAP * widths.len().saturating_sub(1);
             widths.len() <= 1 || widths.iter().sum::<usize>() + gaps <= width
         })
-        .unwrap_or((cells.len().max(1), Vec::new()));
+        .unwrap_or_else(|| (cells.len().max(1), Vec::new()));
     let line = |row: usize| {
         let mut line = String::new();
         let mut padding = 0;

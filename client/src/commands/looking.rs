@@ -134,7 +134,7 @@ pub(crate) fn find(session: &mut Session, args: &ParsedArgs) -> CommandResult {
         let matches = |pattern: &Pattern| name.is_some_and(|name| pattern.matches(name));
         pattern.as_ref().is_none_or(matches)
     };
-    walk(session, remote_path(&root)?, |path, facts: &Facts| {
+    let show = |path: &PathArg, facts: &Facts| {
         if fits(path) {
             let mark = match facts.kind {
                 Kind::Directory => "/",
@@ -143,7 +143,13 @@ pub(crate) fn find(session: &mut Session, args: &ParsedArgs) -> CommandResult {
             print_line(format_args!("{}{mark}", escape_name(path.as_bytes())));
         }
         Ok(())
-    })
+    };
+    let path = remote_path(&root)?;
+    let found = facts(session, &root)?;
+    match found.kind {
+        Kind::Directory => walk(session, path, show),
+        Kind::File | Kind::Link | Kind::Other => show(&path, &found),
+    }
 }
 
 fn facts(session: &mut Session, word: &Word) -> Result<Facts, CommandError> {

@@ -3,12 +3,16 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use rustix::event::PollFlags;
 
 use super::lexer::Word;
 use crate::net::command_error::{CommandError, CommandResult};
 use crate::terminal::format::{escape_name, escape_path};
+use crate::terminal::poll::{PollEnd, poll_once};
 use crate::terminal::redirect::Redirection;
 
 /// Where the output of a command goes.
@@ -53,20 +57,35 @@ fn pipe_to(line: &str, command: impl FnOnce() -> CommandResult) -> CommandResult
         .stdin(Stdio::piped())
         .spawn()
         .map_err(failed)?;
-    let done = match child.stdin.take() {
+    let (done, reader) = match child.stdin.take().map(OwnedFd::from) {
         Some(input) => {
-            // The end of the redirection is the end of the child's input.
-            let _redirected = Redirection::to(File::from(OwnedFd::from(input)));
-            command()
+            let reader = input.try_clone().map_err(failed)?;
+            let _redirected = Redirection::to(File::from(input));
+            (command(), Some(reader))
         }
-        None => Ok(()),
+        None => (Ok(()), None),
     };
+    let has_left = reader
+        .as_ref()
+        .is_some_and(|reader| has_left(reader.as_fd()));
+    // The last end of the pipe that is open here: its closing is the end of the child's input.
+    drop(reader);
     let status = child.wait().map_err(failed)?;
-    done?;
+    match done {
+        // Who has seen enough (head(1), a pager) may leave.
+        Err(CommandError::Local(_)) if has_left => {}
+        done => done?,
+    }
     match status.success() {
         true => Ok(()),
         false => Err(CommandError::refused(shown, status)),
     }
+}
+
+/// True where nobody reads the pipe any more: that is told unasked (POLLERR, poll(2)).
+fn has_left(pipe: BorrowedFd<'_>) -> bool {
+    let polled = poll_once(pipe, PollFlags::empty(), Duration::ZERO);
+    matches!(polled, Ok(PollEnd::Ready))
 }
 
 /// Runs `command` with its output going to the pager of PAGER, or less(1).
