@@ -262,6 +262,11 @@ impl Daemon {
         self.running().stderr.wait_line(part)
     }
 
+    /// All that it has logged so far.
+    pub(crate) fn log(&self) -> String {
+        self.running().stderr.tail(usize::MAX)
+    }
+
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
     }

@@ -17,5 +17,6 @@ mod passwords;
 mod prompt;
 mod screen;
 mod several;
+mod staying;
 mod stopping;
 mod transfers;

@@ -74,13 +74,13 @@ fn connect(mut args: Args) -> Result<(), ProgramError> {
     let mut session = login::open_session(&settings, &present, interrupt)?;
     session.asker = if may_ask { present } else { Asker::Nobody };
     if at_prompt {
-        return prompt::run(session, settings.history.as_deref());
+        return prompt::run(session, &settings);
     }
     let done = match (command, script) {
-        (Some(command), _) => argv::run(&mut session, command),
-        (None, Some(path)) => batch::run_file(&mut session, &path),
-        (None, None) if commands.is_empty() => batch::run_stdin(&mut session),
-        (None, None) => batch::run_commands(&mut session, &commands),
+        (Some(command), _) => argv::run(&mut session, &settings, command),
+        (None, Some(path)) => batch::run_file(&mut session, &settings, &path),
+        (None, None) if commands.is_empty() => batch::run_stdin(&mut session, &settings),
+        (None, None) => batch::run_commands(&mut session, &settings, &commands),
     };
     let takes_leave = match done {
         Ok(()) | Err(ProgramError::CommandFailed) => true,

@@ -33,6 +33,9 @@ pub struct Limits {
     /// The longest time without a byte in a transfer.
     #[serde(deserialize_with = "units::duration")]
     pub stall: Duration,
+    /// The longest time that transfers may go on after SIGTERM.
+    #[serde(deserialize_with = "units::duration")]
+    pub drain: Duration,
     /// Failed logins in one session before it is closed.
     #[serde(deserialize_with = "units::at_least_one")]
     pub attempts: u32,
@@ -63,6 +66,7 @@ impl Default for Limits {
             login: Duration::from_secs(30),
             idle: Duration::from_secs(15 * 60),
             stall: Duration::from_secs(60),
+            drain: Duration::from_secs(30),
             attempts: 3,
             ban: Duration::from_secs(10 * 60),
             ban_after: 10,

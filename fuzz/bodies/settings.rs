@@ -84,6 +84,7 @@ fn check_limits(server: &Server) {
         limits.login,
         limits.idle,
         limits.stall,
+        limits.drain,
         limits.ban,
         server.stages.ttl,
         server.stages.idle,

@@ -22,6 +22,7 @@ use crate::accounts::store::Accounts;
 use crate::accounts::watch::StoreWatch;
 use crate::control::server::ControlSocket;
 use crate::endpoints::limits::limits;
+use crate::endpoints::sockets::bind_listener;
 use crate::endpoints::{Endpoints, OperatorIdentity};
 use crate::event_loop::admission::Admission;
 use crate::event_loop::listener::{Listener, Protocol};
@@ -143,7 +144,9 @@ fn bind(config: &Server) -> Result<Vec<Listener>, StartError> {
     });
     endpoints
         .map(|(address, protocol)| {
-            Listener::bind(address, protocol).map_err(|error| StartError::Listen { address, error })
+            bind_listener(address, config)
+                .and_then(|socket| Listener::of(socket, protocol))
+                .map_err(|error| StartError::Listen { address, error })
         })
         .collect()
 }

@@ -20,6 +20,7 @@ use skiff_sessions::wire::codec;
 use skiff_sessions::wire::reply::{CloseReason, Refusal, Reply};
 use slab::Slab;
 
+use crate::accounts::store::AccountsNow;
 use crate::accounts::watch::StoreWatch;
 use crate::connection::{Connection, Origin, Ready};
 use crate::control::server::ControlSocket;
@@ -42,12 +43,10 @@ const ACCOUNTS: Token = Token(4);
 /// The token of the first listener; the others follow.
 const LISTENERS: usize = 5;
 
-/// How long transfers may go on after SIGTERM before they are suspended.
-const DRAIN: Duration = Duration::from_secs(10);
 /// Time between two requests to stop what still runs.
 const STOP_AGAIN: Duration = Duration::from_millis(500);
-/// How long after SIGTERM the daemon leaves what still runs behind.
-const DRAIN_AT_MOST: Duration = Duration::from_secs(15);
+/// How long after transfers are stopped the daemon leaves what still runs behind.
+const STOP_AT_MOST: Duration = Duration::from_secs(5);
 const SWEEP_EVERY: Duration = Duration::from_secs(60 * 60);
 
 pub(crate) struct Reactor {
@@ -68,9 +67,9 @@ pub(crate) struct Reactor {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Phase {
     Serving,
-    /// Since that time; no new connections, transfers go on.
+    /// Until that time transfers go on; no new connections.
     Draining(Instant),
-    /// Since the first time; whatever runs is told to stop again at the second, because a job may
+    /// Until the first time; whatever runs is told to stop again at the second, because a job may
     /// have begun something meanwhile.
     Stopping(Instant, Instant),
     Stopped,
@@ -132,7 +131,7 @@ impl Reactor {
         // After all other events: an ABOR that has arrived counts before a finished upload.
         if events.iter().any(|event| event.token() == WAKE) {
             self.take_outcomes(now);
-            self.take_commands();
+            self.take_commands(now);
         }
         for id in std::mem::take(&mut self.shared.unfinished) {
             self.with_connection(id, |connection, shared| {
@@ -179,13 +178,22 @@ impl Reactor {
     fn on_changed_accounts(&mut self) {
         let watch = self.shared.services.watch.as_ref();
         if watch.is_some_and(StoreWatch::take) {
-            self.shared.refresh_limits();
+            self.shared.refresh_accounts();
         }
     }
 
-    fn take_commands(&mut self) {
+    /// Lets sessions under way obey what the operator has changed.
+    fn apply_accounts(&mut self, accounts: &AccountsNow, now: Instant) {
+        for id in self.ids() {
+            self.with_connection(id, |connection, shared| {
+                connection.accounts_changed(accounts, shared, now);
+            });
+        }
+    }
+
+    fn take_commands(&mut self, now: Instant) {
         while let Some(request) = self.control.as_ref().and_then(ControlSocket::next) {
-            self.shared.command(request);
+            self.shared.command(request, now);
         }
     }
 
@@ -207,8 +215,8 @@ impl Reactor {
             .filter_map(|listener| listener.due(now));
         let phase = match self.phase {
             Phase::Serving => None,
-            Phase::Draining(since) => Some(since + DRAIN),
-            Phase::Stopping(since, again) => Some(again.min(since + DRAIN_AT_MOST)),
+            Phase::Draining(until) => Some(until),
+            Phase::Stopping(until, again) => Some(again.min(until)),
             Phase::Stopped => Some(now),
         };
         let others = [
@@ -257,6 +265,7 @@ impl Reactor {
         match outcome {
             Outcome::Nothing => {}
             Outcome::HomesOpened => self.shared.watch_idle(now),
+            Outcome::Accounts(accounts) => self.apply_accounts(&accounts, now),
             Outcome::Reloaded(reloaded) => self.shared.apply(reloaded),
             Outcome::Handshake {
                 connection,
@@ -422,7 +431,9 @@ impl Reactor {
             match (signal, self.phase) {
                 (Signal::Reload, Phase::Serving) => self.shared.reload(),
                 (Signal::Terminate, Phase::Serving) => self.drain(now),
-                (Signal::Terminate, Phase::Draining(since)) => self.stop_transfers(since, now),
+                (Signal::Terminate, Phase::Draining(_)) => {
+                    self.stop_transfers(now + STOP_AT_MOST, now);
+                }
                 _ => {}
             }
         }
@@ -437,26 +448,27 @@ impl Reactor {
         crate::event_loop::sd_notify::stopping();
         self.shared.services.homes.stop_counts();
         self.listeners.clear();
-        self.phase = Phase::Draining(now);
+        self.phase = Phase::Draining(now + self.shared.admission.drain());
         self.notify_all(&|| Event::Leave(CloseReason::ShuttingDown), now);
     }
 
-    fn stop_transfers(&mut self, since: Instant, now: Instant) {
-        self.phase = Phase::Stopping(since, now + STOP_AGAIN);
+    fn stop_transfers(&mut self, until: Instant, now: Instant) {
+        self.phase = Phase::Stopping(until, now + STOP_AGAIN);
         self.notify_all(&|| Event::Stop, now);
     }
 
     fn notify_all(&mut self, event: &dyn Fn() -> Event, now: Instant) {
-        let ids: Vec<_> = self
-            .connections
-            .iter()
-            .map(|(_, connection)| connection.id)
-            .collect();
-        for id in ids {
+        for id in self.ids() {
             self.with_connection(id, |connection, shared| {
                 connection.on_event(event(), shared, now);
             });
         }
+    }
+
+    /// The connections of now: what is done with one may end another.
+    fn ids(&self) -> Vec<ConnectionId> {
+        let all = self.connections.iter();
+        all.map(|(_, connection)| connection.id).collect()
     }
 
     fn advance_phase(&mut self, now: Instant) {
@@ -467,13 +479,15 @@ impl Reactor {
         self.shared.close_idle_due(now);
         match self.phase {
             Phase::Serving | Phase::Stopped => return,
-            Phase::Draining(since) if now >= since + DRAIN => self.stop_transfers(since, now),
-            Phase::Stopping(since, _) if now >= since + DRAIN_AT_MOST => {
+            Phase::Draining(until) if now >= until => {
+                self.stop_transfers(now + STOP_AT_MOST, now);
+            }
+            Phase::Stopping(until, _) if now >= until => {
                 log::warn!("{} sessions are left behind", self.connections.len());
                 self.phase = Phase::Stopped;
                 return;
             }
-            Phase::Stopping(since, again) if now >= again => self.stop_transfers(since, now),
+            Phase::Stopping(until, again) if now >= again => self.stop_transfers(until, now),
             Phase::Draining(_) | Phase::Stopping(..) => {}
         }
         if self.connections.is_empty() && self.shared.pool.is_idle() {

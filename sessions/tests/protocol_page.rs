@@ -13,6 +13,7 @@ use skiff_sessions::wire::command::{
 };
 use skiff_sessions::wire::line::LINE_MAX;
 use skiff_sessions::wire::native::frames::{ABORT, END, FRAME_MAX};
+use skiff_sessions::wire::native::replies::IDLE_USUAL;
 use skiff_sessions::wire::native::verbs::VERBS;
 use skiff_sessions::wire::native::{codes, commands};
 use skiff_sessions::wire::reply::Reply;
@@ -70,6 +71,7 @@ fn the_login_of_the_page() {
         server_line(&Reply::LoggedIn {
             scram: welcome.clone(),
             digest: Algorithm::Md5,
+            idle: IDLE_USUAL,
         }),
         text(&welcome),
     ];

@@ -1,6 +1,7 @@
 //! `skiffd user` beside a running daemon.
 
-use crate::harness::{Daemon, PASSWORD, ask_all, skiffd_user};
+use super::{new_server, set_mode};
+use crate::harness::{Daemon, PASSWORD, ask_all, skiffd, skiffd_user, write_settings};
 
 #[test]
 fn a_user_who_is_added_can_log_in_at_once() {
@@ -58,7 +59,10 @@ fn a_user_who_is_deleted_cannot_log_in_and_his_files_stay() {
 fn a_changed_password_holds_at_the_next_login() {
     let daemon = Daemon::demo();
     let mut inside = daemon.login("tom");
-    daemon.user(&["passwd", "tom", "--password-stdin"], "a new one\n");
+    daemon.user(
+        &["passwd", "--keep-sessions", "tom", "--password-stdin"],
+        "a new one\n",
+    );
     assert_eq!(daemon.peer().login("tom", PASSWORD).code, 530);
     daemon.login_as("tom", "a new one");
     inside.ask("PWD", 257);
@@ -181,4 +185,61 @@ fn what_makes_no_sense_is_refused() {
     }
     assert_eq!(daemon.user(&["list"], "").lines().count(), 3);
     daemon.login("tom");
+}
+
+#[test]
+fn a_slip_in_the_store_refuses_and_bans_nobody() {
+    let daemon = Daemon::demo();
+    let store = daemon.folder().join("users.ron");
+    let right = std::fs::read_to_string(&store).unwrap();
+    let login = || daemon.peer().login("tom", "123").code;
+    assert_eq!(login(), 230);
+    // In one step, as editors do.
+    let edited = daemon.folder().join("edited");
+    std::fs::write(&edited, right.replace("scram:", "scramm:")).unwrap();
+    set_mode(&edited, 0o600);
+    std::fs::rename(&edited, &store).unwrap();
+    for _ in 0..12 {
+        assert_eq!(login(), 230);
+    }
+    daemon.wait_log("the accounts stay as they were");
+    std::fs::remove_file(&store).unwrap();
+    assert_eq!(login(), 230);
+    daemon.wait_log("No such file");
+    let log = daemon.log();
+    assert!(!log.contains("login failed"), "{log}");
+    let told = log.matches("the accounts stay as they were").count();
+    assert_eq!(told, 2, "one line for each slip: {log}");
+}
+
+#[test]
+fn where_nobody_is_known_nobody_is_wrong() {
+    let folder = new_server();
+    write_settings(folder.path(), "native: (listen: [\"127.0.0.1:0\"]),");
+    let _ = std::fs::remove_file(folder.path().join("users.ron"));
+    let daemon = Daemon::serve(folder);
+    for _ in 0..12 {
+        let answered = daemon.peer().login("tom", "123");
+        assert_eq!(answered.code, 421, "{answered:?}");
+    }
+    let log = daemon.wait_log("nobody can log in");
+    assert!(!log.contains("login failed"), "{log}");
+    daemon.user(&["add", "tom", "--password-stdin"], "123\n");
+    daemon.login("tom");
+}
+
+#[test]
+fn a_broken_store_is_said_at_the_start() {
+    let folder = new_server();
+    let store = folder.path().join("users.ron");
+    std::fs::write(&store, "(users: {\"tom\": (scramm: 1)})").unwrap();
+    set_mode(&store, 0o600);
+    let settings = folder.path().join("server.ron");
+    let output = skiffd(&["--config", settings.to_str().unwrap()], "");
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(
+        said.contains("users.ron") && said.contains("scramm"),
+        "{said}"
+    );
 }

@@ -88,7 +88,8 @@ fn the_operator_decides_whose_password_may_be_changed_and_is_obeyed_at_once() {
 fn a_password_that_the_operator_has_changed_is_the_old_one() {
     let daemon = Daemon::demo();
     let mut tom = daemon.login("tom");
-    daemon.user(&["passwd", "tom", "--password-stdin"], &format!("{NEW}\n"));
+    let words = ["passwd", "tom", "--keep-sessions", "--password-stdin"];
+    daemon.user(&words, &format!("{NEW}\n"));
     assert_eq!(tom.change_password(PASSWORD, NEWER).code, 403);
     assert_eq!(daemon.peer().login("tom", PASSWORD).code, 530);
     let mut tom = daemon.login_as("tom", NEW);

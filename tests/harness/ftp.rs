@@ -38,6 +38,12 @@ impl Ftp {
         self.reply().0
     }
 
+    /// The code of what the server says unasked.
+    #[track_caller]
+    pub(crate) fn heard(&mut self) -> u16 {
+        self.reply().0
+    }
+
     /// Uploads by `line`, such as `STOR name`: the last code.
     #[track_caller]
     pub(crate) fn upload(&mut self, line: &str, data: &[u8]) -> u16 {

@@ -61,8 +61,8 @@ fn a_download_under_way_finishes_first() {
 }
 
 /// What a silent uploader has sent is kept for him, and he is not waited for.
-fn a_silent_upload_is_checkpointed(signals: usize) {
-    let mut daemon = Daemon::with(MANY_SESSIONS);
+fn a_silent_upload_is_checkpointed(drain: &str, signals: usize) {
+    let mut daemon = Daemon::with(&format!("limits: (drain: \"{drain}\"),"));
     let (mut peer, mut idle, data) = (daemon.login("tom"), daemon.login("tom"), data());
     peer.ask(&format!("STOR size={SIZE} file"), 150);
     peer.frames(&data[..SIZE / 2]);
@@ -91,12 +91,12 @@ fn a_silent_upload_is_checkpointed(signals: usize) {
 
 #[test]
 fn a_silent_upload_is_checkpointed_when_its_time_is_up() {
-    a_silent_upload_is_checkpointed(1);
+    a_silent_upload_is_checkpointed("1s", 1);
 }
 
 #[test]
 fn a_second_signal_hastens() {
-    a_silent_upload_is_checkpointed(2);
+    a_silent_upload_is_checkpointed("1h", 2);
 }
 
 /// The stop may come while the transfer is at a worker, in the moment that it waits for more:

@@ -85,7 +85,7 @@ fn three_nobody_is_there() {
 fn three_the_connection_is_lost() {
     let mut daemon = Daemon::demo();
     let desk = Desk::new();
-    let mut child = desk.begin(daemon.address(), &[]);
+    let mut child = desk.begin(daemon.address(), &["--retry", "1"]);
     let mut input = child.stdin.take().unwrap();
     writeln!(input, "pwd").unwrap();
     let mut said = BufReader::new(child.stdout.take().unwrap());
@@ -104,6 +104,7 @@ fn three_the_connection_is_lost() {
         complained.contains("the connection was lost"),
         "{complained}"
     );
+    assert!(complained.contains("(try 1 of 1, "), "{complained}");
     assert_eq!(child.wait().unwrap().code(), Some(3));
 }
 

@@ -195,9 +195,14 @@ impl Liar {
     }
 
     fn logs_in(&mut self) {
+        self.logs_in_with("");
+    }
+
+    /// The same with more words in the 230.
+    pub(super) fn logs_in_with(&mut self, words: &str) {
         let (proof, last) = self.hears_proof();
         let signature = Base64::encode_string(&proof.verify(&last).unwrap());
-        self.says(&format!("230 scram={signature} welcome"));
+        self.says(&format!("230 scram={signature} {words}welcome"));
     }
 
     /// Reads until the client has closed.

@@ -247,7 +247,11 @@ fn run(desk: &Desk, server: SocketAddr, command: &str) -> Ran {
 
 #[track_caller]
 fn run_with(desk: &Desk, server: SocketAddr, words: &[&str]) -> Ran {
-    desk.batch(server, &[&["--tls", "off"], words].concat(), "")
+    desk.batch(
+        server,
+        &[&["--tls", "off", "--retry", "0"], words].concat(),
+        "",
+    )
 }
 
 /// The tokens of STAT that a listing's facts are.

@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::Duration;
@@ -21,12 +22,18 @@ struct Shared {
     widened: Condvar,
     /// What all callers said.
     overheard: Mutex<Vec<u8>>,
+    /// Bytes that came, from both ends.
+    carried: AtomicU64,
+    /// Both ends of all connections.
+    ends: Mutex<Vec<TcpStream>>,
 }
 
 #[derive(Clone, Copy, PartialEq)]
 enum Width {
     /// Nothing passes.
     Shut,
+    /// Nothing passes that a server says.
+    Mute,
     Narrow,
     Wide,
 }
@@ -48,6 +55,8 @@ impl Line {
             width: Mutex::new(Width::Wide),
             widened: Condvar::new(),
             overheard: Mutex::default(),
+            carried: AtomicU64::new(0),
+            ends: Mutex::default(),
         });
         let served = Arc::clone(&shared);
         thread::spawn(move || served.answer(&listener));
@@ -65,6 +74,23 @@ impl Line {
 
     pub(super) fn narrow(&self) {
         *self.shared.width.lock().unwrap() = Width::Narrow;
+    }
+
+    /// Servers hear, and nobody hears them.
+    pub(super) fn mute(&self) {
+        *self.shared.width.lock().unwrap() = Width::Mute;
+    }
+
+    /// Ends all connections as they are: what was held back is lost.
+    pub(super) fn cut(&self) {
+        for end in self.shared.ends.lock().unwrap().drain(..) {
+            let _ = end.shutdown(Shutdown::Both);
+        }
+    }
+
+    /// Bytes that came so far, from both ends.
+    pub(super) fn carried(&self) -> u64 {
+        self.shared.carried.load(Ordering::Relaxed)
     }
 
     pub(super) fn shut(&self) {
@@ -95,6 +121,8 @@ impl Shared {
             let Ok(server) = TcpStream::connect(*self.to.lock().unwrap()) else {
                 continue;
             };
+            let ends = [server.try_clone().unwrap(), caller.try_clone().unwrap()];
+            self.ends.lock().unwrap().extend(ends);
             let (one, other) = (Arc::clone(&self), Arc::clone(&self));
             let (back, forth) = (server.try_clone().unwrap(), caller.try_clone().unwrap());
             thread::spawn(move || one.pass(From::Caller, caller, server));
@@ -105,11 +133,12 @@ impl Shared {
     fn pass(&self, whose: From, mut from: TcpStream, mut to: TcpStream) {
         let mut buffer = [0; SIP];
         while let Ok(count @ 1..) = from.read(&mut buffer) {
+            self.carried.fetch_add(count as u64, Ordering::Relaxed);
             if whose == From::Caller {
                 self.overheard.lock().unwrap().extend(&buffer[..count]);
             }
             // What came before the line was shut may still pass, and nothing behind it.
-            self.wait_while_shut();
+            self.wait_while_shut(whose);
             if to.write_all(&buffer[..count]).is_err() {
                 break;
             }
@@ -118,8 +147,12 @@ impl Shared {
         let _ = to.shutdown(Shutdown::Write);
     }
 
-    fn wait_while_shut(&self) {
-        let is_shut = |width: &mut Width| *width == Width::Shut;
+    fn wait_while_shut(&self, whose: From) {
+        let is_shut = |width: &mut Width| match width {
+            Width::Shut => true,
+            Width::Mute => whose == From::Server,
+            Width::Narrow | Width::Wide => false,
+        };
         let width = self.width.lock().unwrap();
         drop(self.widened.wait_while(width, is_shut).unwrap());
     }

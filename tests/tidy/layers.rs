@@ -38,7 +38,10 @@ const CRATES: [Layered; 3] = [
                     "accesslog",
                 ],
             ),
-            layer("cli", &["daemon", "tls", "accounts", "control", "walls"]),
+            layer(
+                "cli",
+                &["daemon", "endpoints", "tls", "accounts", "control", "walls"],
+            ),
             layer(
                 "daemon",
                 &[
@@ -66,7 +69,14 @@ const CRATES: [Layered; 3] = [
             ),
             layer(
                 "connection",
-                &["event_loop", "workers", "transport", "tls", "accesslog"],
+                &[
+                    "event_loop",
+                    "workers",
+                    "transport",
+                    "tls",
+                    "accounts",
+                    "accesslog",
+                ],
             ),
             layer(
                 "event_loop",

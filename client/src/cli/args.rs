@@ -40,6 +40,8 @@ pub(crate) struct Args {
     pub trust: TrustPolicy,
     pub digest: Option<Algorithm>,
     pub progress: ProgressOption,
+    /// How often a lost connection is made again.
+    pub retries: Option<u32>,
 }
 
 /// The server that is connected to, written `[user@]host[:port]`.
@@ -50,7 +52,7 @@ pub(crate) struct Target {
 }
 
 /// Where the password is read from.
-#[derive(PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum PasswordSource {
     /// The file that the settings name, else the terminal.
     Settings,
@@ -68,7 +70,7 @@ pub(crate) enum ProgressOption {
 }
 
 /// The options that are followed by a value.
-pub(crate) const VALUED_OPTIONS: [&str; 9] = [
+pub(crate) const VALUED_OPTIONS: [&str; 10] = [
     "-c",
     "-f",
     "-u",
@@ -78,6 +80,7 @@ pub(crate) const VALUED_OPTIONS: [&str; 9] = [
     "--tls",
     "--trust",
     "--digest",
+    "--retry",
 ];
 
 /// Parses `arguments`, which do not include the program's name.
@@ -137,6 +140,9 @@ fn parse_options(arguments: Vec<OsString>) -> Result<Invocation, ProgramError> {
         digest: arguments
             .opt_value_from_fn("--digest", parse_digest)
             .map_err(usage_error)?,
+        retries: arguments
+            .opt_value_from_fn("--retry", parse_retries)
+            .map_err(usage_error)?,
         progress: if arguments.contains(["-q", "--quiet"]) {
             ProgressOption::Quiet
         } else {
@@ -194,6 +200,7 @@ options:
   --trust new           trust the certificate of a server not met before
   --trust FINGERPRINT   trust this certificate (SHA-256, hexadecimal)
   --digest md5|sha256   verify transfers so, instead of by what both ends do fast
+  --retry N             connect again up to N times (3) when the connection is lost
   -q, --quiet           show no progress
   -h, --help            this text
   -V, --version         the version
@@ -252,6 +259,11 @@ fn parse_trust(text: &str) -> Result<TrustPolicy, String> {
 fn parse_digest(text: &str) -> Result<Algorithm, String> {
     let known = Algorithm::verifying(&text.to_ascii_lowercase());
     known.ok_or_else(|| "write --digest md5 or --digest sha256".into())
+}
+
+fn parse_retries(text: &str) -> Result<u32, String> {
+    text.parse()
+        .map_err(|_| "write --retry with a number; 0 never connects again".into())
 }
 
 fn usage_error(error: pico_args::Error) -> ProgramError {
@@ -319,6 +331,7 @@ mod tests {
             "--tls maybe",
             "--trust abcd",
             "--digest sha512",
+            "--retry often",
             "a b",
             "--no-such-thing",
             "-c ls -f x",

@@ -7,6 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use super::args::{Target, VALUED_OPTIONS};
 use super::batch::{Settled, settle};
 use super::error::ProgramError;
+use super::settings::Settings;
 use crate::commands::dispatch;
 use crate::commands::lexer::Word;
 use crate::commands::spec::ParsedArgs;
@@ -216,10 +217,14 @@ fn split_server(bytes: &[u8]) -> Option<(Vec<u8>, &[u8])> {
 /// # Errors
 ///
 /// [`ProgramError::CommandFailed`] where it failed for one of its names.
-pub(crate) fn run(session: &mut Session, command: ArgvCommand) -> Result<(), ProgramError> {
+pub(crate) fn run(
+    session: &mut Session,
+    settings: &Settings,
+    command: ArgvCommand,
+) -> Result<(), ProgramError> {
     let args = command.names.into_args(command.options);
     let done = dispatch::run_args(session, command.name, &args);
-    match settle(session, done)? {
+    match settle(session, settings, done)? {
         Settled::Failed => Err(ProgramError::CommandFailed),
         Settled::Done | Settled::Left => Ok(()),
     }

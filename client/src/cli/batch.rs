@@ -4,10 +4,11 @@ use std::io::{self, BufRead};
 use std::path::Path;
 
 use super::error::ProgramError;
+use super::login;
+use super::settings::Settings;
 use crate::commands::dispatch;
 use crate::commands::lexer::{self, OnFailure};
 use crate::net::command_error::{CommandError, CommandResult};
-use crate::net::known_hosts::host_and_port;
 use crate::net::link::LinkError;
 use crate::net::session::Session;
 use crate::terminal::input::StandardInput;
@@ -24,9 +25,13 @@ pub(crate) enum NextStep {
 }
 
 /// Runs the commands of `-c`.
-pub(crate) fn run_commands(session: &mut Session, lines: &[String]) -> Result<(), ProgramError> {
+pub(crate) fn run_commands(
+    session: &mut Session,
+    settings: &Settings,
+    lines: &[String],
+) -> Result<(), ProgramError> {
     for line in lines.iter().flat_map(|given| given.lines()) {
-        if run_line(session, line)? == NextStep::Leave {
+        if run_line(session, settings, line)? == NextStep::Leave {
             break;
         }
     }
@@ -34,23 +39,28 @@ pub(crate) fn run_commands(session: &mut Session, lines: &[String]) -> Result<()
 }
 
 /// Runs the commands in the file at `path`.
-pub(crate) fn run_file(session: &mut Session, path: &Path) -> Result<(), ProgramError> {
+pub(crate) fn run_file(
+    session: &mut Session,
+    settings: &Settings,
+    path: &Path,
+) -> Result<(), ProgramError> {
     let to_io_error = |cause| ProgramError::Io {
         what: path.display().to_string(),
         cause,
     };
     let file = std::fs::File::open(path).map_err(to_io_error)?;
-    run_lines(session, io::BufReader::new(file)).map_err(|error| error.map(to_io_error))?
+    run_lines(session, settings, io::BufReader::new(file))
+        .map_err(|error| error.map(to_io_error))?
 }
 
 /// Runs the commands on standard input.
-pub(crate) fn run_stdin(session: &mut Session) -> Result<(), ProgramError> {
+pub(crate) fn run_stdin(session: &mut Session, settings: &Settings) -> Result<(), ProgramError> {
     let to_io_error = |cause| ProgramError::Io {
         what: "standard input".into(),
         cause,
     };
     let lines = io::BufReader::new(StandardInput::new(&session.interrupt));
-    run_lines(session, lines).map_err(|error| error.map(to_io_error))??;
+    run_lines(session, settings, lines).map_err(|error| error.map(to_io_error))??;
     match session.interrupt.is_stopped() {
         true => Err(ProgramError::Interrupted),
         false => Ok(()),
@@ -69,6 +79,7 @@ impl ReadError {
 /// Runs `lines` until one fails, `quit`, or the end; the outer error is that of reading them.
 fn run_lines(
     session: &mut Session,
+    settings: &Settings,
     mut lines: impl BufRead,
 ) -> Result<Result<(), ProgramError>, ReadError> {
     let mut line = String::new();
@@ -78,7 +89,7 @@ fn run_lines(
         if bounded.read_line(&mut line).map_err(ReadError)? == 0 {
             return Ok(Ok(()));
         }
-        match run_line(session, line.trim_end_matches(['\r', '\n'])) {
+        match run_line(session, settings, line.trim_end_matches(['\r', '\n'])) {
             Ok(NextStep::Continue) => {}
             Ok(NextStep::Leave) => return Ok(Ok(())),
             Err(error) => return Ok(Err(error)),
@@ -88,14 +99,19 @@ fn run_lines(
 
 /// Runs the commands of one line. The first that fails ends the program, unless a `-` stands before
 /// it.
-fn run_line(session: &mut Session, line: &str) -> Result<NextStep, ProgramError> {
+fn run_line(
+    session: &mut Session,
+    settings: &Settings,
+    line: &str,
+) -> Result<NextStep, ProgramError> {
     let commands = lexer::parse_line(line).map_err(|error| {
         print_error(error);
         ProgramError::CommandFailed
     })?;
     for typed in commands {
+        session.retries.begin();
         let done = dispatch::run(session, &typed);
-        match settle(session, done)? {
+        match settle(session, settings, done)? {
             Settled::Left => return Ok(NextStep::Leave),
             Settled::Failed if typed.on_failure == OnFailure::Stop => {
                 return Err(ProgramError::CommandFailed);
@@ -116,26 +132,33 @@ pub(super) enum Settled {
     Left,
 }
 
-/// Prints the error of a command.
+/// Prints the error of a command; logs in elsewhere where it was `open`.
 ///
 /// # Errors
 ///
 /// What ends the program whatever stands behind the command: a lost connection, Ctrl-C.
-pub(super) fn settle(session: &Session, done: CommandResult) -> Result<Settled, ProgramError> {
+pub(super) fn settle(
+    session: &mut Session,
+    settings: &Settings,
+    done: CommandResult,
+) -> Result<Settled, ProgramError> {
     // Ctrl-C stops the whole batch, also behind a `-`, and where the command was done by then.
     let is_stopped = session.interrupt.is_stopped();
     match done {
         Ok(()) if is_stopped => Err(ProgramError::Interrupted),
         Ok(()) => Ok(Settled::Done),
         Err(CommandError::Quit) => Ok(Settled::Left),
+        Err(CommandError::Open(target)) => {
+            login::open_another(session, settings, target.as_deref())?;
+            Ok(Settled::Done)
+        }
         Err(CommandError::SessionEnded(cause @ LinkError::Interrupted)) => {
             print_error(cause);
             Err(ProgramError::Interrupted)
         }
-        Err(CommandError::SessionEnded(cause)) => Err(ProgramError::Connection {
-            server: host_and_port(&session.server),
-            cause,
-        }),
+        Err(CommandError::SessionEnded(cause)) => {
+            Err(ProgramError::connection(&session.account.server, cause))
+        }
         Err(CommandError::Refused(why) | CommandError::Local(why)) => {
             print_error(why);
             match is_stopped {

@@ -1,11 +1,11 @@
 //! Defines the error that ends the program, its messages, and its exit codes.
 
-use skiff_conf::Complaint;
+use skiff_conf::{Complaint, HostPort};
 use skiff_sessions::scram::ScramError;
 use thiserror::Error;
 
 use super::exit::Exit;
-use crate::net::known_hosts::CertificateError;
+use crate::net::known_hosts::{CertificateError, host_and_port};
 use crate::net::link::LinkError;
 
 /// An error that ends the program; its `Display` is the message on standard error.
@@ -22,6 +22,9 @@ pub(crate) enum ProgramError {
     Connection { server: String, cause: LinkError },
     #[error("{0}")]
     LoginRefused(String),
+    /// The certificate is not that of the session's first connection.
+    #[error("{server}: {cause}")]
+    CertificateMeanwhile { server: String, cause: LinkError },
     #[error("the login ended: {0}")]
     Login(#[from] ScramError),
     #[error(transparent)]
@@ -35,6 +38,22 @@ pub(crate) enum ProgramError {
 }
 
 impl ProgramError {
+    /// Sorts what keeps a link from being used.
+    pub(crate) fn connection(server: &HostPort, cause: LinkError) -> Self {
+        let server = host_and_port(server);
+        match cause {
+            LinkError::Interrupted => Self::Interrupted,
+            LinkError::Login(error) => Self::Login(error),
+            LinkError::LoginRefused(why) => Self::LoginRefused(format!("{server}: {why}")),
+            LinkError::CertificateChanged { .. } => Self::CertificateMeanwhile { server, cause },
+            LinkError::Randomness(cause) => Self::Io {
+                what: "randomness".into(),
+                cause,
+            },
+            cause => Self::Connection { server, cause },
+        }
+    }
+
     /// Returns the message, unless all was told before.
     pub(crate) fn message(&self) -> Option<String> {
         match self {
@@ -49,7 +68,7 @@ impl ProgramError {
             Self::Usage(_) | Self::Settings(_) | Self::Io { .. } => Exit::Usage,
             Self::Connection { .. } => Exit::Connection,
             Self::LoginRefused(_) | Self::Login(_) => Exit::LoginRefused,
-            Self::Certificate(_) => Exit::CertificateChanged,
+            Self::Certificate(_) | Self::CertificateMeanwhile { .. } => Exit::CertificateChanged,
             Self::Interrupted => Exit::Interrupted,
             Self::CommandFailed => Exit::CommandFailed,
         }

@@ -3,28 +3,27 @@
 use std::time::{Duration, Instant};
 
 use skiff_conf::Tls;
-use skiff_sessions::client::{Credentials, Outcome};
-use skiff_sessions::digest::Algorithm;
-use skiff_sessions::scram::KeyDerivation;
-use skiff_sessions::wire::native::replies::NotAReply;
 use zeroize::Zeroizing;
 
+use super::args::Target;
 use super::error::ProgramError;
 use super::password;
 use super::settings::Settings;
+use crate::net::account::Account;
 use crate::net::command_error::CommandError;
 use crate::net::connection::Connection;
 use crate::net::known_hosts::{
     CertificateError, Fingerprint, HostStatus, KnownHosts, TrustPolicy, host_and_port,
 };
 use crate::net::link::{Link, LinkError};
-use crate::net::login;
+use crate::net::login::{self, Accepted, LoginAttempt};
 use crate::net::names::NameCache;
+use crate::net::restore::Retries;
 use crate::net::service::Service;
 use crate::net::session::Session;
 use crate::terminal::format::escape_name;
 use crate::terminal::interrupt::Interrupt;
-use crate::terminal::output::print_error;
+use crate::terminal::output::{print_error, print_line};
 use crate::terminal::questions::Asker;
 
 /// How many passwords may be typed before the login fails.
@@ -43,18 +42,20 @@ pub(crate) fn open_session(
 ) -> Result<Session, ProgramError> {
     let LoggedIn {
         link,
-        user,
-        accepted: Accepted { digest, derivation },
+        account,
+        accepted,
     } = log_in(settings, asker, &interrupt)?;
     let mut session = Session {
         connection: Connection::over(link),
         interrupt,
         asker: asker.clone(),
         progress_style: settings.progress_style(),
-        user,
-        server: settings.server.clone(),
-        digest,
-        derivation,
+        account,
+        retries: Retries::at_most(settings.retries),
+        connections: 1,
+        digest: accepted.digest,
+        derivation: accepted.derivation,
+        idle: accepted.idle,
         cwd: b"/".to_vec(),
         previous_cwd: None,
         names: NameCache::default(),
@@ -71,6 +72,37 @@ pub(crate) fn open_session(
         }
     };
     Ok(session)
+}
+
+/// Logs in at another server, or anew at the same, and lets the session that was there go.
+///
+/// # Errors
+///
+/// The session that was there stays.
+pub(super) fn open_another(
+    session: &mut Session,
+    settings: &Settings,
+    target: Option<&str>,
+) -> Result<(), ProgramError> {
+    let target = match target {
+        Some(target) => target.parse().map_err(ProgramError::Usage)?,
+        None => Target {
+            user: Some(session.account.user.clone()),
+            server: session.account.server.clone(),
+        },
+    };
+    let settings = settings.leading_to(target);
+    let present = Asker::at_terminal(&session.interrupt);
+    let mut new = open_session(&settings, &present, session.interrupt.clone())?;
+    new.asker = session.asker.clone();
+    let cwd = escape_name(&new.cwd);
+    print_line(format_args!(
+        "230 {}: logged in as {}, in {cwd}",
+        host_and_port(&new.account.server),
+        new.account.user
+    ));
+    std::mem::replace(session, new).quit();
+    Ok(())
 }
 
 /// A link without a login, and what its server's certificate is to this client.
@@ -125,11 +157,7 @@ fn connect(
 }
 
 fn connection_error(settings: &Settings, cause: LinkError) -> ProgramError {
-    if let LinkError::Interrupted = cause {
-        return ProgramError::Interrupted;
-    }
-    let server = host_and_port(&settings.server);
-    ProgramError::Connection { server, cause }
+    ProgramError::connection(&settings.server, cause)
 }
 
 /// Accepts certificate `is` if `--trust` or the known hosts file allows it, or the user confirms
@@ -171,15 +199,8 @@ fn check_certificate(
 /// A link that is logged in.
 struct LoggedIn {
     link: Link,
-    user: String,
+    account: Account,
     accepted: Accepted,
-}
-
-/// What a login settled.
-struct Accepted {
-    /// The digest that transfers are verified by.
-    digest: Algorithm,
-    derivation: KeyDerivation,
 }
 
 /// Logs in, up to [`LOGIN_ATTEMPTS_MAX`] times where the password is typed.
@@ -213,15 +234,18 @@ fn log_in(
         if connected.since.elapsed() > RECONNECT_AFTER {
             connected = connect(settings, asker, interrupt, connected.certificate)?;
         }
-        match try_login(&mut connected.link, settings, interrupt, &user, password) {
+        let credentials = (user.as_str(), &password);
+        let Connected { link, .. } = &mut connected;
+        match login::try_login(link, settings.tls, interrupt, credentials, settings.digest) {
             Ok(LoginAttempt::Accepted(accepted)) => {
                 if let Certificate::New(is) = connected.certificate {
                     KnownHosts::at(settings.known_hosts.clone()).remember(&settings.server, is)?;
                 }
                 let link = connected.link;
+                let certificate = link.fingerprint();
                 return Ok(LoggedIn {
+                    account: settings.account(user, password, certificate),
                     link,
-                    user,
                     accepted,
                 });
             }
@@ -233,79 +257,13 @@ fn log_in(
                 refusal = Some(why);
             }
             // The server closed after it had refused an attempt: that is a refused login.
-            Err(ProgramError::Connection {
-                cause: LinkError::Closing(why),
-                ..
-            }) if refusal.is_some() => {
+            Err(LinkError::Closing(why)) if refusal.is_some() => {
                 return Err(ProgramError::LoginRefused(format!("421 {why}")));
             }
-            Err(error) => return Err(error),
+            Err(cause) => return Err(connection_error(settings, cause)),
         }
     }
     Err(ProgramError::LoginRefused(refusal.unwrap_or_default()))
-}
-
-/// How one attempt ended.
-enum LoginAttempt {
-    Accepted(Accepted),
-    /// The server refused; its code and text.
-    Refused(String),
-}
-
-/// Returns the server's digest if it is also the cheapest one here, else MD5.
-fn choose_digest(server: Option<Algorithm>) -> Algorithm {
-    server
-        .filter(|digest| *digest == Algorithm::cheapest())
-        .unwrap_or_default()
-}
-
-/// Runs one login dialogue (USER and PASS) with fresh randomness.
-fn try_login(
-    link: &mut Link,
-    settings: &Settings,
-    interrupt: &Interrupt,
-    user: &str,
-    password: Zeroizing<String>,
-) -> Result<LoginAttempt, ProgramError> {
-    let connection_error = |cause| connection_error(settings, cause);
-    let nonce = login::random_bytes::<18>().map_err(|cause| ProgramError::Io {
-        what: "randomness".into(),
-        cause,
-    })?;
-    let credentials = Credentials {
-        user: user.to_owned(),
-        password,
-        nonce: nonce.iter().map(|byte| format!("{byte:02x}")).collect(),
-        binding: link.channel_binding().map_err(connection_error)?,
-    };
-    let ended = login::log_in(link, interrupt, credentials)?;
-    let ended = ended.map_err(|cause| explain_first_answer(settings.tls, cause));
-    match ended.map_err(connection_error)? {
-        Outcome::LoggedIn(welcome) => Ok(LoginAttempt::Accepted(Accepted {
-            digest: settings
-                .digest
-                .unwrap_or_else(|| choose_digest(welcome.answered.digest)),
-            derivation: welcome.derivation,
-        })),
-        Outcome::LoginFailed(error) => Err(error.into()),
-        Outcome::Replied(refused) => {
-            let text = escape_name(refused.text.as_bytes());
-            Ok(LoginAttempt::Refused(format!("{} {text}", refused.code)))
-        }
-        _ => Err(connection_error(LinkError::NotAReply(NotAReply))),
-    }
-}
-
-/// Says what it means that a server without TLS answers a login so.
-fn explain_first_answer(tls: Tls, cause: LinkError) -> LinkError {
-    match (tls, cause) {
-        (Tls::Off, LinkError::Lost | LinkError::NotAReply(_)) => LinkError::PlaintextRefused,
-        (Tls::Off, LinkError::OutOfOrder(code, text)) => match Service::from_first_code(code) {
-            Some(service) => LinkError::OtherService(service),
-            None => LinkError::OutOfOrder(code, text),
-        },
-        (_, cause) => cause,
-    }
 }
 
 /// Asks for the user's name where neither arguments nor settings give one.
@@ -340,17 +298,4 @@ fn ask_password(
         true => ProgramError::Interrupted,
         false => ProgramError::Usage("no password was typed".into()),
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_one_end_finds_dear_is_not_agreed_on() {
-        let here = Algorithm::cheapest();
-        assert_eq!(choose_digest(None), Algorithm::Md5);
-        assert_eq!(choose_digest(Some(here)), here);
-        assert_eq!(choose_digest(Some(Algorithm::Sha512)), Algorithm::Md5);
-    }
 }

@@ -10,6 +10,9 @@ use linefeed::{DefaultTerminal, Interface, ReadResult, Signal};
 
 use super::completion::{CommandCompleter, SharedSession};
 use super::error::ProgramError;
+use super::keep_alive::KeepAlive;
+use super::login;
+use super::settings::Settings;
 use crate::commands::dispatch;
 use crate::commands::lexer;
 use crate::net::command_error::CommandError;
@@ -21,9 +24,10 @@ use crate::terminal::output::{print_error, print_line};
 /// Lines of history that are kept.
 const HISTORY_MAX: usize = 1000;
 
-/// Reads and runs commands until the user quits or standard input ends. `history` is the file of
-/// the lines that were typed before.
-pub(crate) fn run(session: Session, history: Option<&Path>) -> Result<(), ProgramError> {
+/// Reads and runs commands until the user quits or standard input ends. The file of
+/// history has the lines that were typed before.
+pub(crate) fn run(session: Session, settings: &Settings) -> Result<(), ProgramError> {
+    let history = settings.history.as_deref();
     let session = Arc::new(Mutex::new(session));
     let terminal_error = |cause| ProgramError::Io {
         what: "the terminal".into(),
@@ -37,7 +41,9 @@ pub(crate) fn run(session: Session, history: Option<&Path>) -> Result<(), Progra
         // The first start finds no history file.
         let _ = prompt.load_history(path);
     }
-    let ended = read_and_run(&prompt, &session);
+    let keep_alive = KeepAlive::begin(&session);
+    let ended = read_and_run(&prompt, &session, settings);
+    keep_alive.end();
     if let Some(path) = history
         && let Err(error) = save_history(&prompt, path)
     {
@@ -59,6 +65,7 @@ pub(crate) fn run(session: Session, history: Option<&Path>) -> Result<(), Progra
 fn read_and_run(
     prompt: &Interface<DefaultTerminal>,
     session: &SharedSession,
+    settings: &Settings,
 ) -> Result<(), ProgramError> {
     let terminal_error = |cause| ProgramError::Io {
         what: "the terminal".into(),
@@ -73,7 +80,7 @@ fn read_and_run(
                 if !line.trim().is_empty() {
                     prompt.add_history_unique(line.clone());
                 }
-                if run_line(&mut lock(session), &line) == NextStep::Leave {
+                if run_line(&mut lock(session), settings, &line) == NextStep::Leave {
                     return Ok(());
                 }
             }
@@ -98,7 +105,7 @@ enum NextStep {
 
 /// Runs the commands of one line and prints their errors. A command that fails skips those behind
 /// it on the line, unless a `-` stands before it; so does Ctrl-C in any case.
-fn run_line(session: &mut Session, line: &str) -> NextStep {
+fn run_line(session: &mut Session, settings: &Settings, line: &str) -> NextStep {
     let commands = match lexer::parse_line(line) {
         Ok(commands) => commands,
         Err(error) => {
@@ -106,15 +113,21 @@ fn run_line(session: &mut Session, line: &str) -> NextStep {
             return NextStep::Continue;
         }
     };
-    session.interrupt.begin_command();
+    session.begin_command();
     for typed in commands {
         let mut skips_others = typed.on_failure == lexer::OnFailure::Stop;
         match dispatch::run(session, &typed) {
             Ok(()) => skips_others = false,
             Err(CommandError::Quit) => return NextStep::Leave,
+            Err(CommandError::Open(target)) => {
+                match login::open_another(session, settings, target.as_deref()) {
+                    Ok(()) => skips_others = false,
+                    Err(error) => print_error(error.message().unwrap_or_else(|| "stopped".into())),
+                }
+            }
             // The program stays: what is on this machine can still be done.
             Err(CommandError::SessionEnded(cause)) => {
-                let server = host_and_port(&session.server);
+                let server = host_and_port(&session.account.server);
                 print_error(format_args!("{server}: {cause}"));
             }
             Err(

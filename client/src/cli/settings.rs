@@ -6,17 +6,21 @@ use std::time::Duration;
 
 use skiff_conf::{Client, HostPort, Tls, UserName};
 use skiff_sessions::digest::Algorithm;
+use zeroize::Zeroizing;
 
-use super::args::{Args, PasswordSource, ProgressOption};
+use super::args::{Args, PasswordSource, ProgressOption, Target};
 use super::error::ProgramError;
 use super::folders::Folders;
-use crate::net::known_hosts::{TrustPolicy, host_and_port};
+use crate::net::account::Account;
+use crate::net::known_hosts::{Fingerprint, TrustPolicy, host_and_port};
+use crate::net::restore::RETRIES_DEFAULT;
 use crate::terminal::progress::ProgressStyle;
 
 /// The file of this environment variable has the password of whoever logs in.
 const PASSWORD_FILE_VARIABLE: &str = "SKIFF_PASSWORD_FILE";
 
 /// The settings of this run: how to connect, log in, and show progress.
+#[derive(Clone)]
 pub(crate) struct Settings {
     pub server: HostPort,
     /// `None` where the user has to be asked.
@@ -35,6 +39,8 @@ pub(crate) struct Settings {
     /// How long the server may take to answer.
     pub timeout: Duration,
     pub progress: ProgressOption,
+    /// How often a lost connection is made again.
+    pub retries: u32,
     /// The settings file.
     conf: Client,
 }
@@ -82,8 +88,54 @@ impl Settings {
             history: folders.history(),
             timeout: conf.timeout,
             progress: args.progress,
+            retries: args.retries.unwrap_or(RETRIES_DEFAULT),
             conf,
         })
+    }
+
+    /// The settings for another login of the same run. A password that was given for the command
+    /// line's server and user is that of nobody else.
+    pub(crate) fn leading_to(&self, target: Target) -> Self {
+        let user = target.user.or_else(|| match target.server == self.server {
+            true => self.user.clone(),
+            false => None,
+        });
+        let is_the_same = target.server == self.server && user == self.user;
+        let (password, password_file) = match (&self.password, is_the_same) {
+            // It was read, once.
+            (PasswordSource::Stdin, _) | (_, false) => (PasswordSource::Settings, None),
+            (given, true) => (given.clone(), self.password_file.clone()),
+        };
+        let trust = match (self.trust, target.server == self.server) {
+            (TrustPolicy::Only(_), false) => TrustPolicy::Ask,
+            (trust, _) => trust,
+        };
+        Self {
+            server: target.server,
+            user,
+            password,
+            password_file,
+            trust,
+            ..self.clone()
+        }
+    }
+
+    /// Returns what makes the login again without a question.
+    pub(crate) fn account(
+        &self,
+        user: String,
+        password: Zeroizing<String>,
+        certificate: Option<Fingerprint>,
+    ) -> Account {
+        Account {
+            server: self.server.clone(),
+            tls: self.tls,
+            timeout: self.timeout,
+            user,
+            password,
+            certificate,
+            digest: self.digest,
+        }
     }
 
     /// Returns where the password of `user` comes from. The one in the settings file is that of the
@@ -208,6 +260,29 @@ mod tests {
         );
         let told = settings(file, "evil").explain_missing_password();
         assert!(told.ends_with("(what is there belongs to tom at nas:8001)"));
+    }
+
+    #[test]
+    fn a_password_of_the_command_line_is_for_its_server_and_user() {
+        let file = r#"(server: "nas", user: "tom", password_command: "pass nas")"#;
+        let given = settings(file, "tom@a --password-file x");
+        let password = |target: &str, user: &str| {
+            let settings = given.leading_to(target.parse().unwrap());
+            match settings.password_of(user) {
+                Password::Typed => "typed",
+                Password::Stdin => "stdin",
+                Password::File(_) => "file",
+                Password::Command(_) => "command",
+            }
+        };
+        assert_eq!(password("tom@a", "tom"), "file");
+        assert_eq!(password("a", "tom"), "file");
+        assert_eq!(password("sam@a", "sam"), "typed");
+        assert_eq!(password("tom@b", "tom"), "typed");
+        assert_eq!(password("tom@nas", "tom"), "command");
+        let piped = settings(file, "tom@a --password-stdin");
+        let again = piped.leading_to("tom@a".parse().unwrap());
+        assert_eq!(again.password_of("tom"), Password::Typed);
     }
 
     #[test]

@@ -4,9 +4,11 @@ use skiff_sessions::scram::{Binding, KeyDerivation, Verifier, prove_change};
 use skiff_sessions::wire::command::{Command, NewVerifier, PasswordChange};
 use skiff_sessions::wire::native::replies::PeerText;
 use skiff_sessions::wire::reply::{OfLimit, ShownLimit, UNLIMITED, Usage};
+use zeroize::Zeroizing;
 
 use super::spec::ParsedArgs;
 use crate::net::command_error::{CommandError, CommandResult};
+use crate::net::link::LinkError;
 use crate::net::login::random_bytes;
 use crate::net::session::Session;
 use crate::terminal::format::{escape_name, format_reply, format_size};
@@ -21,11 +23,11 @@ pub(crate) fn status(session: &mut Session, _: &ParsedArgs) -> CommandResult {
     let user = status.user.as_ref().map(PeerText::as_bytes);
     print_line(format_args!(
         "211 user       {}",
-        escape_name(user.unwrap_or(session.user.as_bytes()))
+        escape_name(user.unwrap_or(session.account.user.as_bytes()))
     ));
     print_line(format_args!(
         "    server     {}:{}",
-        session.server.host, session.server.port
+        session.account.server.host, session.account.server.port
     ));
     print_line("    home       /");
     print_line(format_args!("    directory  {}", escape_name(&session.cwd)));
@@ -68,7 +70,12 @@ pub(crate) fn passwd(session: &mut Session, _: &ParsedArgs) -> CommandResult {
     if !session.asker.can_ask() {
         return Err(refused("passwords are typed at a terminal"));
     }
-    let binding = session.connection.channel_binding()?;
+    let binding = loop {
+        match session.connection.channel_binding() {
+            Ok(binding) => break binding,
+            Err(gone) => session.restore(gone)?,
+        }
+    };
     if binding == Binding::None {
         return Err(refused("a password is changed only over TLS"));
     }
@@ -98,13 +105,37 @@ pub(crate) fn passwd(session: &mut Session, _: &ParsedArgs) -> CommandResult {
         },
         proof,
     };
-    let answered = session.request_ok(b"", Command::SetPassword(Box::new(change)))?;
+    let answered = match session.request_once(Command::SetPassword(Box::new(change))) {
+        Ok(answered) if (200..300).contains(&answered.code) => answered,
+        Ok(answered) => return Err(CommandError::from_reply(b"", &answered)),
+        Err(CommandError::SessionEnded(cause)) => return find_out(session, cause, password),
+        Err(error) => return Err(error),
+    };
+    session.account.password = password;
     session.derivation = KeyDerivation {
         salt: new.salt.clone(),
         iterations: new.iterations,
     };
     print_line(format_reply(&answered));
     Ok(())
+}
+
+/// Finds out which password holds after the answer to a change was lost: the login tells.
+fn find_out(session: &mut Session, lost: LinkError, new: Zeroizing<String>) -> CommandResult {
+    let old = std::mem::replace(&mut session.account.password, new);
+    match session.restore(lost) {
+        Ok(()) => {
+            print_line("passwd: changed, the new one holds; the server's answer was lost");
+            Ok(())
+        }
+        Err(CommandError::SessionEnded(LinkError::LoginRefused(_))) => {
+            session.account.password = old;
+            session.connect_again()?;
+            let why = "the connection was lost; the old one holds, nothing was changed";
+            Err(CommandError::refused("passwd", why))
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// `quit`: ends the session.

@@ -1,20 +1,18 @@
 //! Implements the commands on names at the server: cd, pwd, rename, mkdir.
 
-use skiff_sessions::client::Dialogue;
 use skiff_sessions::wire::command::Command;
 use skiff_sessions::wire::native::causes::Cause;
-use skiff_sessions::wire::native::replies::ReplyLine;
 use skiff_sessions::wire::reply::Kind;
 
 use super::each::for_each;
 use super::lexer::Word;
 use super::spec::ParsedArgs;
 use super::targets::{remote_kind, remote_path, remote_target, upload_target};
+use crate::net::changes::{self, Change};
 use crate::net::command_error::{CommandError, CommandResult};
-use crate::net::session::{NoFile, Session, absolute_path, expect_reply};
+use crate::net::session::{Session, absolute_path};
 use crate::terminal::format::{escape_name, format_reply};
 use crate::terminal::output::print_line;
-use crate::terminal::progress::Progress;
 
 /// `cd`: changes the working directory at the server, to the home without an argument, and with `-`
 /// to the one before.
@@ -61,14 +59,21 @@ pub(crate) fn rename(session: &mut Session, args: &ParsedArgs) -> CommandResult 
 fn rename_one(session: &mut Session, from: &Word, to: Option<&Word>) -> CommandResult {
     let source = remote_path(from)?;
     let target = remote_target(from.as_local_path(), to)?;
-    let mut no_file = NoFile {
-        progress: Progress::new(session.progress_style, from.as_bytes()),
+    let answered = match changes::rename(session, &source, &target)? {
+        Change::Answered(answered) => answered,
+        Change::Found => {
+            let (from, to) = (escape_name(from.as_bytes()), escape_name(target.as_bytes()));
+            print_line(format_args!(
+                "{from}: renamed to {to}, as the server shows; its answer was lost"
+            ));
+            return Ok(());
+        }
     };
-    let asked = target.clone();
-    let outcome = session.run_dialogue(|out| Dialogue::rename(source, asked, out), &mut no_file)?;
-    let answered = expect_reply(outcome)?;
     match answered.code {
-        250 => print_reply(&answered),
+        250 => {
+            print_line(format_reply(&answered));
+            Ok(())
+        }
         401 => Err(CommandError::from_reply(target.as_bytes(), &answered)),
         _ => Err(CommandError::from_reply(from.as_bytes(), &answered)),
     }
@@ -80,9 +85,8 @@ pub(crate) fn mkdir(session: &mut Session, args: &ParsedArgs) -> CommandResult {
         if args.has_option('p') {
             return make_path(session, word);
         }
-        let answered =
-            session.request_ok(word.as_bytes(), Command::MakeDirectory(remote_path(word)?))?;
-        print_reply(&answered)
+        let made = changes::make_directory(session, &remote_path(word)?)?;
+        tell_change(word, made, "there")
     })
 }
 
@@ -97,16 +101,17 @@ fn make_path(session: &mut Session, word: &Word) -> CommandResult {
         if matches!(part, b"" | b"." | b"..") {
             continue;
         }
-        let command = Command::MakeDirectory(remote_path(&path.to_vec().into())?);
-        let answered = session.request(command)?;
-        made = match (answered.code, answered.why) {
-            (200..300, _) => Some(answered),
-            (_, Some(Cause::Exists)) => None,
-            _ => return Err(CommandError::from_reply(path, &answered)),
+        made = match changes::make_directory(session, &remote_path(&path.to_vec().into())?)? {
+            Change::Answered(answered) => match (answered.code, answered.why) {
+                (200..300, _) => Some(Change::Answered(answered)),
+                (_, Some(Cause::Exists)) => None,
+                _ => return Err(CommandError::from_reply(path, &answered)),
+            },
+            Change::Found => Some(Change::Found),
         };
     }
     match made {
-        Some(answered) => print_reply(&answered),
+        Some(made) => tell_change(word, made, "there"),
         None if remote_kind(session, word)? == Some(Kind::Directory) => Ok(()),
         None => Err(CommandError::refused(
             escape_name(bytes),
@@ -115,8 +120,19 @@ fn make_path(session: &mut Session, word: &Word) -> CommandResult {
     }
 }
 
-/// Prints a reply; never fails.
-fn print_reply(answered: &ReplyLine) -> CommandResult {
-    print_line(format_reply(answered));
+/// Prints what became of the change of a name: the reply, or what the server shows (`found`) where
+/// that was lost.
+///
+/// # Errors
+///
+/// A reply other than 2xx.
+pub(super) fn tell_change(word: &Word, change: Change, found: &str) -> CommandResult {
+    match change.or_refused(word.as_bytes())? {
+        Change::Answered(answered) => print_line(format_reply(&answered)),
+        Change::Found => print_line(format_args!(
+            "{}: is {found} now; the server's answer was lost with the connection",
+            escape_name(word.as_bytes())
+        )),
+    }
     Ok(())
 }

@@ -33,6 +33,7 @@ pub(crate) fn for_each(
             Err(
                 error @ (CommandError::Stopped(_)
                 | CommandError::Quit
+                | CommandError::Open(_)
                 | CommandError::SessionEnded(_)),
             ) => return Err(error),
         }

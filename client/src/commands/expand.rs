@@ -14,7 +14,7 @@ use super::lexer::Word;
 use super::spec::{ArgumentKind, CommandSpec, ParsedArgs};
 use super::targets::{remote_kind, remote_path};
 use crate::net::command_error::CommandError;
-use crate::net::listing::is_single_name;
+use crate::net::listing::{Listed, is_single_name};
 use crate::net::session::Session;
 use crate::terminal::format::{escape_name, escape_path};
 
@@ -160,8 +160,9 @@ fn list_remote(session: &mut Session, folder: &[u8]) -> Result<Names, CommandErr
         folder => Some(remote_path(&folder.to_vec().into())?),
     };
     let mut names = Names::new();
-    let listed = session.list_to_keep(folder, Command::list(path), |name, facts| {
-        names.push((name.to_vec(), facts.kind));
+    let listed = session.list_to_keep(folder, Command::list(path), |part| match part {
+        Listed::Entry(name, facts) => names.push((name.to_vec(), facts.kind)),
+        Listed::Anew => names.clear(),
     });
     match listed {
         // A link that leads to a file matches like a directory.

@@ -9,12 +9,14 @@ use skiff_sessions::wire::reply::Kind;
 
 use super::each::for_each;
 use super::lexer::Word;
+use super::listing::LISTED_ANEW;
 use super::spec::ParsedArgs;
 use super::targets::{
     download_target, local_target, remote_kind, remote_path, remote_target, upload_target,
 };
 use super::trees;
 use crate::net::command_error::{CommandError, CommandResult};
+use crate::net::listing::Listed;
 use crate::net::session::Session;
 use crate::terminal::format::{escape_name, escape_path, format_reply, format_time};
 use crate::terminal::output::{print_error, print_line};
@@ -153,9 +155,12 @@ pub(crate) fn stages(session: &mut Session, args: &ParsedArgs) -> CommandResult 
             Ok(())
         }
         (false, None) => {
-            session.list(b"", Command::Stages, |path, facts| {
-                let (size, time) = (facts.size, format_time(facts.modified));
-                print_line(format_args!("{size:>14} {time} {}", escape_name(path)));
+            session.list(b"", Command::Stages, |part| match part {
+                Listed::Entry(path, facts) => {
+                    let (size, time) = (facts.size, format_time(facts.modified));
+                    print_line(format_args!("{size:>14} {time} {}", escape_name(path)));
+                }
+                Listed::Anew => print_line(LISTED_ANEW),
             })?;
             Ok(())
         }

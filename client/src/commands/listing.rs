@@ -13,6 +13,7 @@ use super::list_style::{Entry, ListStyle};
 use super::spec::ParsedArgs;
 use super::targets::remote_path;
 use crate::net::command_error::{CommandError, CommandResult};
+use crate::net::listing::Listed;
 use crate::net::session::Session;
 use crate::terminal::format::{escape_name, escape_path};
 use crate::terminal::output::print_line;
@@ -23,6 +24,9 @@ const SORTED_MAX: usize = 10_000;
 
 /// The same for one whose names take more bytes than this.
 const SORTED_BYTES_MAX: usize = 4 << 20;
+
+/// Stands between the entries of a lost connection and those of the next one.
+pub(super) const LISTED_ANEW: &str = "(the listing begins anew)";
 
 /// `ls`: prints the entries of directories at the server.
 pub(crate) fn ls(session: &mut Session, args: &ParsedArgs) -> CommandResult {
@@ -72,8 +76,9 @@ fn list_remote(
 ) -> CommandResult {
     let path = word.map(remote_path).transpose()?;
     let what = word.map(Word::as_bytes).unwrap_or_default();
-    let ended = session.list(what, Command::list(path), |name, facts| {
-        listing.add(name, facts);
+    let ended = session.list(what, Command::list(path), |part| match part {
+        Listed::Entry(name, facts) => listing.add(name, facts),
+        Listed::Anew => listing.begin_anew(),
     })?;
     listing.hidden = ended.hidden.unwrap_or_default();
     Ok(())
@@ -171,6 +176,15 @@ impl<'a> Listing<'a> {
         if self.kept.len() > SORTED_MAX || self.kept_bytes > SORTED_BYTES_MAX {
             self.flush();
             self.mode = PrintMode::AsReceived;
+        }
+    }
+
+    /// Forgets what is kept; what was printed stays.
+    fn begin_anew(&mut self) {
+        self.kept.clear();
+        self.kept_bytes = 0;
+        if self.mode == PrintMode::AsReceived {
+            print_line(LISTED_ANEW);
         }
     }
 

@@ -3,6 +3,7 @@
 
 pub(crate) mod account;
 mod attributes;
+mod connections;
 mod directories;
 pub(crate) mod dispatch;
 mod each;

@@ -5,13 +5,16 @@ use skiff_sessions::wire::command::Command;
 use skiff_sessions::wire::native::causes::Cause;
 use skiff_sessions::wire::reply::Kind;
 
+use super::directories::tell_change;
 use super::each::for_each;
 use super::lexer::Word;
 use super::spec::ParsedArgs;
 use super::targets::{remote_kind, remote_path};
+use crate::net::changes::{self, Change};
 use crate::net::command_error::{CommandError, CommandResult};
+use crate::net::listing::Listed;
 use crate::net::session::Session;
-use crate::terminal::format::{escape_name, format_reply};
+use crate::terminal::format::escape_name;
 use crate::terminal::output::print_line;
 use crate::transfer::remove_tree::{Deleted, Doomed};
 
@@ -20,14 +23,16 @@ pub(crate) fn delete(session: &mut Session, args: &ParsedArgs) -> CommandResult 
     if args.has_option('r') {
         return delete_trees(session, args);
     }
-    for_each(session, &args.words, |session, word| {
-        let answered = session.request(Command::Delete(remote_path(word)?))?;
-        match answered.code {
-            200..300 => print_line(format_reply(&answered)),
-            _ if args.has_option('f') && answered.why == Some(Cause::NotFound) => {}
-            _ => return Err(CommandError::from_reply(word.as_bytes(), &answered)),
+    for_each(session, &args.words, |session, word| match changes::delete(
+        session,
+        &remote_path(word)?,
+    )? {
+        Change::Answered(answered)
+            if args.has_option('f') && answered.why == Some(Cause::NotFound) =>
+        {
+            Ok(())
         }
-        Ok(())
+        deleted => tell_change(word, deleted, "gone"),
     })
 }
 
@@ -41,9 +46,8 @@ pub(crate) fn rmdir(session: &mut Session, args: &ParsedArgs) -> CommandResult {
                 "no directory; delete is for files",
             ));
         }
-        let answered = session.request_ok(word.as_bytes(), Command::Delete(remote_path(word)?))?;
-        print_line(format_reply(&answered));
-        Ok(())
+        let removed = changes::delete(session, &remote_path(word)?)?;
+        tell_change(word, removed, "gone")
     })
 }
 
@@ -117,10 +121,10 @@ fn named_kind(session: &mut Session, word: &Word) -> Result<Option<(PathArg, Kin
         b"" => None,
         folder => Some(remote_path(&folder.to_vec().into())?),
     };
-    session.list(folder, Command::list(parent), |entry, facts| {
-        if entry == name {
-            found = Some(facts.kind);
-        }
+    session.list(folder, Command::list(parent), |part| match part {
+        Listed::Entry(entry, facts) if entry == name => found = Some(facts.kind),
+        Listed::Entry(..) => {}
+        Listed::Anew => found = None,
     })?;
     Ok(found.map(|kind| (path, kind)))
 }

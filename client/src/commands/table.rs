@@ -4,7 +4,8 @@ use super::spec::ArgumentKind::{Command, Local, Other, Remote};
 use super::spec::LastArgument::{Another, Target};
 use super::spec::OutputKind::{Report, Text};
 use super::spec::{CommandSpec, MANY, ParsedArgs};
-use super::{account, attributes, directories, edit, files, listing, local, looking, remove};
+use super::{account, attributes, connections, directories, edit, files, listing, local};
+use super::{looking, remove};
 use crate::net::command_error::{CommandError, CommandResult};
 use crate::net::session::Session;
 use crate::terminal::output::print_line;
@@ -39,6 +40,9 @@ pub(crate) const COMMANDS: &[CommandSpec] = &[
     CommandSpec { name: "hash", aliases: &["md5", "checksum"], syntax: "hash [-s] PATH", help: "say the MD5 of a file at the server; -s the SHA-256", details: "", arguments: &[Remote], count: (1, 1), last: Another, output: Text, options: "s", run: files::hash },
     CommandSpec { name: "stages", aliases: &[], syntax: "stages [-d PATH]", help: "list unfinished uploads; -d drops one", details: "", arguments: &[Remote], count: (0, 1), last: Another, output: Text, options: "d", run: files::stages },
     CommandSpec { name: "passwd", aliases: &["password"], syntax: "passwd", help: "change your password; the old one is asked for too", details: "", arguments: &[], count: (0, 0), last: Another, output: Report, options: "", run: account::passwd },
+    CommandSpec { name: "open", aliases: &["connect"], syntax: "open [[USER@]HOST[:PORT]]", help: "log in elsewhere, or without HOST anew", details: "", arguments: &[Other], count: (0, 1), last: Another, output: Report, options: "", run: connections::open },
+    CommandSpec { name: "reconnect", aliases: &[], syntax: "reconnect", help: "connect anew; a lost connection comes back by itself", details: RECONNECT, arguments: &[], count: (0, 0), last: Another, output: Report, options: "", run: connections::reconnect },
+    CommandSpec { name: "close", aliases: &["disconnect"], syntax: "close", help: "end the connection and stay here", details: "", arguments: &[], count: (0, 0), last: Another, output: Report, options: "", run: connections::close },
     CommandSpec { name: "help", aliases: &["?"], syntax: "help [COMMAND]", help: "say what there is", details: "", arguments: &[Command], count: (0, 1), last: Another, output: Text, options: "", run: help },
     CommandSpec { name: "quit", aliases: &["bye", "exit"], syntax: "quit", help: "leave (so do bye and exit)", details: "", arguments: &[], count: (0, 0), last: Another, output: Report, options: "", run: account::quit },
 ];
@@ -111,6 +115,16 @@ replaced if you say so, in a script only with -f.
 -r: files of the same size and digest are left, others are named, and replaced
 only with -f; without it the command fails. nobody is asked. links to directories
 are not followed.
+";
+
+/// What `help reconnect` says.
+const RECONNECT: &str = "\
+a connection that is lost is made again, with pauses that grow: the login is
+repeated without a question, transfers go on where they were, and what changes
+nothing is done again. of delete, rename and mkdir the server is asked first what
+became of them. what was written to a device, a FIFO or standard output is not
+gone on with. --retry N says how often it is tried. Ctrl-C ends it. where the
+server's certificate has changed nothing is sent; open asks about it.
 ";
 
 /// Why a word names no command.

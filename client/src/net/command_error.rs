@@ -20,6 +20,9 @@ pub(crate) enum CommandError {
     Stopped(String),
     /// The user quits: not an error, but no command follows.
     Quit,
+    /// The user wants a session elsewhere, or a new one: not an error, but whoever started the
+    /// command logs in there.
+    Open(Option<String>),
     /// The connection cannot be used any more, by this command and those that follow.
     SessionEnded(LinkError),
 }

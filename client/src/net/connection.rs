@@ -1,6 +1,8 @@
 //! Holds the connection of a session: a link that serves one dialogue after another, or why there
 //! is none any more.
 
+use std::time::Instant;
+
 use skiff_sessions::client::{Dialogue, Effect, Outcome};
 use skiff_sessions::scram::Binding;
 use skiff_sessions::wire::command::Command;
@@ -14,14 +16,32 @@ use crate::terminal::interrupt::Interrupt;
 /// A connection that is logged in, or was.
 pub(crate) enum Connection {
     Open(Box<OpenConnection>),
-    /// No later answer can be taken for that of another command: the link is gone. Says why.
-    Closed(String),
+    /// No later answer can be taken for that of another command: the link is gone.
+    Closed(Closed),
+}
+
+/// A connection that is gone.
+pub(crate) struct Closed {
+    why: String,
+    /// Bytes of files and listings that it carried.
+    carried: u64,
+    renewal: Renewal,
+}
+
+/// Whether the next command makes the connection again.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Renewal {
+    Unasked,
+    /// Only where the user says so.
+    Asked,
 }
 
 /// A link, and the dialogue that was left on it.
 pub(crate) struct OpenConnection {
     link: Link,
     unfinished: Option<Box<Unfinished>>,
+    /// When the last dialogue ended.
+    used_at: Instant,
 }
 
 /// Whether there is a server to talk to.
@@ -37,7 +57,34 @@ impl Connection {
         Self::Open(Box::new(OpenConnection {
             link,
             unfinished: None,
+            used_at: Instant::now(),
         }))
+    }
+
+    /// No connection, until the user wants one.
+    pub(crate) fn shut(why: String) -> Self {
+        Self::Closed(Closed {
+            why,
+            carried: 0,
+            renewal: Renewal::Asked,
+        })
+    }
+
+    /// Returns when the last dialogue ended; `None` where the connection is gone.
+    pub(crate) fn used_at(&self) -> Option<Instant> {
+        match self {
+            Self::Open(open) => Some(open.used_at),
+            Self::Closed(_) => None,
+        }
+    }
+
+    /// Returns how many bytes of files and listings the connection has carried, or had when it
+    /// went.
+    pub(crate) fn carried(&self) -> u64 {
+        match self {
+            Self::Open(open) => open.link.carried(),
+            Self::Closed(closed) => closed.carried,
+        }
     }
 
     pub(crate) fn state(&self) -> ConnectionState {
@@ -66,7 +113,9 @@ impl Connection {
             let mut effects = Vec::new();
             let dialogue = begin(&mut effects);
             let link = &mut open.link;
-            match run_dialogue(link, interrupt, patience, (dialogue, effects), local)? {
+            let ran = run_dialogue(link, interrupt, patience, (dialogue, effects), local)?;
+            open.used_at = Instant::now();
+            match ran {
                 Ran::Ended(outcome) => Ok(outcome),
                 Ran::Left(unfinished) => {
                     open.unfinished = Some(unfinished);
@@ -93,7 +142,7 @@ impl Connection {
             Self::Closed(_) => return Ok(()),
         }
         self.attempt(|open| {
-            let deadline = std::time::Instant::now() + open.link.timeout();
+            let deadline = Instant::now() + open.link.timeout();
             let limits = WaitLimits::until(deadline, interrupt);
             open.link.flush(limits).map(|_| ())
         })
@@ -119,13 +168,28 @@ impl Connection {
     ) -> Result<T, LinkError> {
         let open = match self {
             Self::Open(open) => open,
-            Self::Closed(why) => return Err(LinkError::NotConnected(why.clone())),
+            Self::Closed(closed) => return Err(closed.error()),
         };
         let done = with(open);
         if let Err(error) = &done {
-            *self = Self::Closed(error.to_string());
+            let closed = Closed {
+                why: error.to_string(),
+                carried: open.link.carried(),
+                renewal: Renewal::Unasked,
+            };
+            *self = Self::Closed(closed);
         }
         done
+    }
+}
+
+impl Closed {
+    /// Tells a command that there is no connection.
+    fn error(&self) -> LinkError {
+        match self.renewal {
+            Renewal::Unasked => LinkError::NotConnected(self.why.clone()),
+            Renewal::Asked => LinkError::Shut(self.why.clone()),
+        }
     }
 }
 

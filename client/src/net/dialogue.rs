@@ -414,6 +414,9 @@ impl<'a, L: LocalEnd> DialogueRunner<'a, L> {
         let moved = self.underway.transfer.moved();
         self.local.show_bytes_moved(moved);
         if moved > running.moved {
+            if !matches!(running.task, Task::Digest { .. }) {
+                self.link.count_carried(moved - running.moved);
+            }
             running.moved = moved;
             self.underway.deadlines.renew(Instant::now());
         }

@@ -11,7 +11,7 @@ use rustls::{AlertDescription, Connection};
 use skiff_conf::{DEFAULT_PORT, HostPort, Tls};
 use skiff_sessions::lane::Lane;
 use skiff_sessions::parallel_hash::ParallelHash;
-use skiff_sessions::scram::Binding;
+use skiff_sessions::scram::{Binding, ScramError};
 use skiff_sessions::transfer::{Burst, BurstResources, File, Transfer};
 use skiff_sessions::wire::command::Command;
 use skiff_sessions::wire::line::{Head, Inbox};
@@ -65,9 +65,58 @@ pub(crate) enum LinkError {
     OutOfOrder(u16, ServerText),
     #[error("closed by a second Ctrl-C")]
     Interrupted,
-    /// The link went with an earlier command.
-    #[error("not connected any more ({0}); leave, and start skiff again")]
+    #[error("{first}; and it was not connected again: {last}")]
+    NotRestored { first: String, last: Box<Self> },
+    #[error(
+        "the certificate has changed!\n  it was {was}\n  it is  {is}\nsomeone may stand in \
+         between. nothing was sent; open asks whether to trust it"
+    )]
+    CertificateChanged { was: Fingerprint, is: Fingerprint },
+    /// Names that are relative to it would mean others now.
+    #[error("the directory is not there any more ({0})")]
+    DirectoryGone(String),
+    #[error("{0}")]
+    LoginRefused(String),
+    #[error("the login ended: {0}")]
+    Login(ScramError),
+    #[error("no random numbers: {0}")]
+    Randomness(io::Error),
+    /// The link went with an earlier command; nothing was sent.
+    #[error("not connected any more ({0})")]
     NotConnected(String),
+    /// The same, and it is not made again unasked.
+    #[error("not connected ({0}); reconnect and open connect")]
+    Shut(String),
+}
+
+impl LinkError {
+    /// True where the same server may be there again in a moment.
+    pub(crate) fn is_passing(&self) -> bool {
+        match self {
+            Self::Resolve(_)
+            | Self::Connect(_)
+            | Self::Closing(_)
+            | Self::Lost
+            | Self::Broken(_)
+            | Self::TimedOut(_)
+            | Self::NotStopped(_)
+            | Self::NotConnected(_) => true,
+            Self::Tls(_)
+            | Self::OtherService(_)
+            | Self::PlaintextRefused
+            | Self::EndlessWork
+            | Self::NotAReply(_)
+            | Self::OutOfOrder(..)
+            | Self::Interrupted
+            | Self::NotRestored { .. }
+            | Self::CertificateChanged { .. }
+            | Self::DirectoryGone(_)
+            | Self::LoginRefused(_)
+            | Self::Login(_)
+            | Self::Randomness(_)
+            | Self::Shut(_) => false,
+        }
+    }
 }
 
 /// What ended the wait for a line.
@@ -139,6 +188,8 @@ pub(crate) struct Link {
     /// The buffer for plaintext, of lines and of bulk data.
     scratch: Box<[u8]>,
     parallel_hash: ParallelHash,
+    /// Bytes of files and listings that came or went.
+    carried: u64,
     /// How long the server may take to answer, or a transfer to move a byte.
     timeout: Duration,
 }
@@ -172,6 +223,7 @@ impl Link {
             ciphertext: vec![0; ciphertext].into(),
             scratch: vec![0; CHUNK_BYTES].into(),
             parallel_hash: ParallelHash::OnDemand,
+            carried: 0,
             timeout,
         };
         link.complete_handshake(interrupt)?;
@@ -338,6 +390,15 @@ impl Link {
                 PollEnd::Signal | PollEnd::Timeout => {}
             }
         }
+    }
+
+    /// Counts bytes of files and listings that came or went.
+    pub(crate) fn count_carried(&mut self, bytes: u64) {
+        self.carried = self.carried.saturating_add(bytes);
+    }
+
+    pub(crate) fn carried(&self) -> u64 {
+        self.carried
     }
 
     /// Returns how long the server may take to answer, or a transfer to move a byte.

@@ -10,7 +10,7 @@ use super::local_end::LocalEnd;
 
 /// The most entries of a listing that is printed as it comes: no home has as many, and a server
 /// that sends more has no end.
-const PRINTED_MAX: ListingBounds = ListingBounds {
+pub(crate) const PRINTED_MAX: ListingBounds = ListingBounds {
     entries: 10_000_000,
     bytes: u64::MAX,
 };
@@ -23,6 +23,13 @@ pub(crate) const KEPT_MAX: ListingBounds = ListingBounds {
 
 /// What an entry takes in memory beside the bytes of its name, about.
 pub(crate) const ENTRY_BYTES: u64 = 128;
+
+/// What comes of a listing.
+pub(crate) enum Listed<'a> {
+    Entry(&'a [u8], &'a Facts),
+    /// The connection was lost meanwhile and made again: all entries come anew.
+    Anew,
+}
 
 /// How much a listing may be before it is refused as endless.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

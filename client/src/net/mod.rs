@@ -2,6 +2,8 @@
 //! reads and writes local files belongs in `transfer`, what the user types in `commands`, and who
 //! is asked for names and passwords in `cli`.
 
+pub(crate) mod account;
+pub(crate) mod changes;
 pub(crate) mod command_error;
 mod connect;
 pub(crate) mod connection;
@@ -14,6 +16,7 @@ pub(crate) mod listing;
 pub(crate) mod local_end;
 pub(crate) mod login;
 pub(crate) mod names;
+pub(crate) mod restore;
 pub(crate) mod service;
 pub(crate) mod session;
 #[cfg(test)]

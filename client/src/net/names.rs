@@ -71,14 +71,25 @@ impl NameCache {
     }
 }
 
-/// True for a command after which a directory may list other names than before.
-pub(super) fn changes_names(command: &Command) -> bool {
+/// What a command leaves behind at the server.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum CommandEffect {
+    /// Nothing: sent twice it is as if it was sent once.
+    None,
+    /// A directory may list other names than before.
+    Names,
+    /// What it changes is seen in no listing.
+    Unlisted,
+}
+
+pub(super) fn effect_of(command: &Command) -> CommandEffect {
     match command {
         Command::Store(_)
         | Command::Delete(_)
         | Command::MakeDirectory(_)
         | Command::RenameFrom(_)
-        | Command::DropStage(_) => true,
+        | Command::DropStage(_) => CommandEffect::Names,
+        Command::SetAttributes(_) | Command::SetPassword(_) => CommandEffect::Unlisted,
         Command::Login { .. }
         | Command::Prove { .. }
         | Command::WorkingDirectory
@@ -91,16 +102,14 @@ pub(super) fn changes_names(command: &Command) -> bool {
         | Command::Usage
         | Command::Hash { .. }
         | Command::Stages
-        | Command::SetAttributes(_)
-        | Command::SetPassword(_)
         | Command::System
         | Command::Help(_)
         | Command::Noop
         | Command::Abort
         | Command::Quit
-        | Command::Answer(_) => false,
+        | Command::Answer(_) => CommandEffect::None,
         // Commands of FTP, which this client does not speak.
-        _ => true,
+        _ => CommandEffect::Names,
     }
 }
 

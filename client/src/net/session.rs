@@ -1,9 +1,8 @@
 //! Holds a logged-in session (link, user, directory) and makes the requests of commands with it.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use skiff_conf::HostPort;
 use skiff_sessions::client::{Dialogue, Effect, Outcome};
 use skiff_sessions::digest::Algorithm;
 use skiff_sessions::path::PathArg;
@@ -13,17 +12,26 @@ use skiff_sessions::wire::command::Command;
 use skiff_sessions::wire::native::replies::ReplyLine;
 use skiff_sessions::wire::reply::{Facts, Refusal};
 
+use super::account::Account;
 use super::command_error::CommandError;
 use super::connection::{Connection, ConnectionState};
 use super::dialogue::Patience;
 use super::link::LinkError;
-use super::listing::{KEPT_MAX, ListingParser};
+use super::listing::{KEPT_MAX, Listed, ListingBounds, ListingParser, PRINTED_MAX};
 use super::local_end::LocalEnd;
-use super::names::{ListedName, NameCache, changes_names};
+use super::names::{CommandEffect, ListedName, NameCache, effect_of};
+use super::restore::{Retries, WORTHWHILE_BYTES};
 use crate::terminal::format::escape_name;
 use crate::terminal::interrupt::Interrupt;
 use crate::terminal::progress::{Progress, ProgressStyle};
 use crate::terminal::questions::Asker;
+
+/// The longest time between two commands: middleboxes forget connections that are silent for
+/// minutes.
+const KEEPALIVE_MAX: Duration = Duration::from_secs(60);
+
+/// How long an idle session waits for the answer that shows that it lives.
+const KEEPALIVE_PATIENCE: Duration = Duration::from_secs(1);
 
 /// A session that is logged in.
 pub(crate) struct Session {
@@ -32,12 +40,18 @@ pub(crate) struct Session {
     /// Who answers the questions of commands.
     pub asker: Asker,
     pub progress_style: ProgressStyle,
-    pub user: String,
-    pub server: HostPort,
+    pub account: Account,
+    /// How often a lost connection may be made again.
+    pub retries: Retries,
+    /// How many connections the session has had: what was requested ahead on an earlier one is not
+    /// answered on this one.
+    pub connections: u64,
     /// The digest that transfers are verified by.
     pub digest: Algorithm,
     /// How the password becomes keys, to prove it again when it is changed.
     pub derivation: KeyDerivation,
+    /// How long the server waits for the next command.
+    pub idle: Duration,
     /// The working directory at the server, as the server last gave it.
     pub cwd: Vec<u8>,
     /// The one before, if there was one.
@@ -56,15 +70,25 @@ impl Session {
         let names = &mut self.names;
         let begin = |out: &mut Vec<Effect>| {
             let dialogue = begin(out);
-            let changes =
-                |effect: &Effect| matches!(effect, Effect::Send(command) if changes_names(command));
+            let changes = |effect: &Effect| matches!(effect, Effect::Send(command) if effect_of(command) == CommandEffect::Names);
             if out.iter().any(changes) {
                 names.clear();
             }
             dialogue
         };
-        self.connection
-            .run_dialogue(&self.interrupt, Patience::Command, begin, local)
+        let ended = self
+            .connection
+            .run_dialogue(&self.interrupt, Patience::Command, begin, local);
+        if ended.is_ok() || self.connection.carried() >= WORTHWHILE_BYTES {
+            self.retries.begin();
+        }
+        ended
+    }
+
+    /// Begins a command that was typed or read: what happened to the one before is forgotten.
+    pub(crate) fn begin_command(&mut self) {
+        self.interrupt.begin_command();
+        self.retries.begin();
     }
 
     /// Queues a command whose dialogue will be run later.
@@ -72,8 +96,21 @@ impl Session {
         self.connection.send_ahead(command);
     }
 
-    /// Sends one command and returns its final reply, whatever the code.
+    /// Sends one command and returns its final reply, whatever the code. A command that changes
+    /// nothing is repeated where the connection was lost and made again.
     pub(crate) fn request(&mut self, command: Command) -> Result<ReplyLine, CommandError> {
+        loop {
+            match self.request_once(command.clone()) {
+                Err(CommandError::SessionEnded(cause)) if is_repeatable(&command, &cause) => {
+                    self.restore(cause)?;
+                }
+                ended => return ended,
+            }
+        }
+    }
+
+    /// Sends one command, and not again where its answer is lost.
+    pub(crate) fn request_once(&mut self, command: Command) -> Result<ReplyLine, CommandError> {
         let progress = Progress::new(self.progress_style, b"");
         let mut no_file = NoFile { progress };
         let outcome = self.run_dialogue(|out| Dialogue::request(command, out), &mut no_file)?;
@@ -97,7 +134,7 @@ impl Session {
         }
     }
 
-    /// Fetches a listing, calls `on_entry` for each entry, and returns the final reply.
+    /// Fetches a listing, calls `on_part` for each part of it, and returns the final reply.
     ///
     /// # Errors
     ///
@@ -106,13 +143,9 @@ impl Session {
         &mut self,
         what: &[u8],
         command: Command,
-        on_entry: impl FnMut(&[u8], &Facts),
+        on_part: impl FnMut(Listed<'_>),
     ) -> Result<ReplyLine, CommandError> {
-        let outcome = self.run_dialogue(
-            |out| Dialogue::listing(command, out),
-            &mut ListingParser::new(on_entry),
-        )?;
-        listed(what, outcome)
+        self.list_within(what, command, PRINTED_MAX, on_part)
     }
 
     /// Fetches a listing that is kept: one that has no end is refused before it fills the memory.
@@ -121,13 +154,31 @@ impl Session {
         &mut self,
         what: &[u8],
         command: Command,
-        on_entry: impl FnMut(&[u8], &Facts),
+        on_part: impl FnMut(Listed<'_>),
     ) -> Result<ReplyLine, CommandError> {
-        let outcome = self.run_dialogue(
-            |out| Dialogue::listing(command, out),
-            &mut ListingParser::within(KEPT_MAX, on_entry),
-        )?;
-        listed(what, outcome)
+        self.list_within(what, command, KEPT_MAX, on_part)
+    }
+
+    fn list_within(
+        &mut self,
+        what: &[u8],
+        command: Command,
+        bounds: ListingBounds,
+        mut on_part: impl FnMut(Listed<'_>),
+    ) -> Result<ReplyLine, CommandError> {
+        loop {
+            let command = command.clone();
+            let on_entry = |name: &[u8], facts: &Facts| on_part(Listed::Entry(name, facts));
+            let outcome = self.run_dialogue(
+                |out| Dialogue::listing(command, out),
+                &mut ListingParser::within(bounds, on_entry),
+            );
+            match outcome {
+                Ok(outcome) => return listed(what, outcome),
+                Err(cause) => self.restore(cause)?,
+            }
+            on_part(Listed::Anew);
+        }
     }
 
     /// Returns the names in a directory at the server, for completion: from a listing that is
@@ -163,6 +214,29 @@ impl Session {
         Some(self.names.put(path, names, Instant::now()))
     }
 
+    /// Has the server hear of an idle session before it closes that. It may have gone unseen: then
+    /// the next command makes it again.
+    pub(crate) fn keep_alive(&mut self, now: Instant) {
+        let after = (self.idle / 3).min(KEEPALIVE_MAX);
+        let idle = self
+            .connection
+            .used_at()
+            .map(|at| now.saturating_duration_since(at));
+        if idle.is_none_or(|idle| idle < after) {
+            return;
+        }
+        let mut no_file = NoFile {
+            progress: Progress::new(ProgressStyle::Hidden, b""),
+        };
+        // An error has closed the connection, and the next command says why.
+        let _ = self.connection.run_dialogue(
+            &self.interrupt,
+            Patience::Until(now + KEEPALIVE_PATIENCE),
+            |out| Dialogue::request(Command::Noop, out),
+            &mut no_file,
+        );
+    }
+
     /// Asks for the working directory (PWD); returns the reply and the path in it.
     pub(crate) fn working_directory(&mut self) -> Result<(ReplyLine, Vec<u8>), CommandError> {
         let answered = self.request_ok(b"", Command::WorkingDirectory)?;
@@ -177,12 +251,22 @@ impl Session {
             ConnectionState::Open => "",
             ConnectionState::Closed => "(not connected) ",
         };
-        format!("{state}{}@{}:{cwd}> ", self.user, self.server.host)
+        let Account { user, server, .. } = &self.account;
+        format!("{state}{user}@{}:{cwd}> ", server.host)
     }
 
     /// Ends the session; returns the server's goodbye if it came in time.
     pub(crate) fn quit(self) -> Option<ReplyLine> {
         self.connection.quit(&self.interrupt)
+    }
+}
+
+/// True where a command may be sent again whose answer was lost.
+fn is_repeatable(command: &Command, cause: &LinkError) -> bool {
+    match cause {
+        // It was not sent.
+        LinkError::NotConnected(_) => true,
+        _ => effect_of(command) == CommandEffect::None,
     }
 }
 

@@ -16,12 +16,14 @@ use skiff_sessions::transfer::{Sink, Source};
 use skiff_sessions::wire::command::{Command, Replace, Retrieve, Turn};
 use skiff_sessions::wire::reply::{Facts, Refusal};
 
+use super::account::Account;
 use super::connection::{Connection, ConnectionState};
 use super::dialogue::Patience;
 use super::link::{Link, LinkError};
 use super::listing::ListingParser;
 use super::local_end::LocalEnd;
 use super::names::NameCache;
+use super::restore::Retries;
 use super::session::Session;
 use crate::terminal::interrupt::Interrupt;
 use crate::terminal::progress::ProgressStyle;
@@ -443,11 +445,21 @@ fn session(pair: Pair) -> (Session, JoinHandle<()>) {
         interrupt: pair.interrupt,
         asker: Asker::Nobody,
         progress_style: ProgressStyle::Hidden,
-        user: "tom".into(),
-        server: HostPort {
-            host: "127.0.0.1".into(),
-            port: 1,
+        account: Account {
+            server: HostPort {
+                host: "127.0.0.1".into(),
+                port: 1,
+            },
+            tls: Tls::Off,
+            timeout: LONG,
+            user: "tom".into(),
+            password: "123".to_owned().into(),
+            certificate: None,
+            digest: None,
         },
+        retries: Retries::at_most(0),
+        connections: 1,
+        idle: LONG,
         digest: Algorithm::Md5,
         derivation: KeyDerivation {
             salt: Vec::new(),

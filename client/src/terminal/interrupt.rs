@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use signal_hook::consts::SIGINT;
 
@@ -88,6 +89,19 @@ impl Interrupt {
                 Err(_) => return None,
             }
         }
+    }
+
+    /// Waits for so long; false where Ctrl-C was pressed by then.
+    pub(crate) fn pause(&self, time: Duration) -> bool {
+        let end = Instant::now() + time;
+        while !self.is_stopped() {
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return true;
+            }
+            std::thread::sleep(left.min(POLL_INTERVAL));
+        }
+        false
     }
 
     /// Raises the flag as SIGINT would.

@@ -3,23 +3,26 @@
 use std::io::{self, IsTerminal};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use skiff_sessions::client::{CommandTiming, Dialogue, GetOrder, LocalCopy, Outcome, PutOrder};
 use skiff_sessions::digest::Sum;
 use skiff_sessions::path::PathArg;
 use skiff_sessions::wire::command::{Replace, Retrieve, Turn};
+use skiff_sessions::wire::native::causes::Cause;
 use skiff_sessions::wire::native::replies::ReplyLine;
 use skiff_sessions::wire::reply::Refusal;
 
 use super::destination::{Destination, StreamTarget};
 use super::download::{Download, DownloadPolicy, LocalError, Output};
 use super::local_file::SyncPolicy;
-use super::policy::{Overwrite, TransferPolicy};
+use super::policy::{Overwrite, Resume, TransferPolicy};
 use super::stream::{Stream, StreamError};
 use super::upload::Upload;
 use crate::net::command_error::CommandError;
 use crate::net::session::Session;
 use crate::terminal::format::{escape_name, format_pace};
+use crate::terminal::interrupt::Interrupt;
 use crate::terminal::progress::{Progress, ProgressStyle};
 
 /// What to download, to where, and how.
@@ -62,14 +65,62 @@ pub(crate) enum FileResult {
     LeftDifferent,
 }
 
+/// How often a transfer whose connection was made again is tried where the server refuses it for the
+/// moment: it may still hold the name for the lost one, or count the home after a restart.
+#[derive(Default)]
+struct Persistence {
+    left: u32,
+}
+
+impl Persistence {
+    const TRIES: u32 = 5;
+    const PAUSE: Duration = Duration::from_secs(2);
+
+    fn begin(&mut self) {
+        self.left = Self::TRIES;
+    }
+
+    /// Waits where the transfer may succeed in a moment; false where it is over.
+    fn waits(&mut self, outcome: &Outcome, interrupt: &Interrupt) -> bool {
+        let may_pass = |answered: &ReplyLine| answered.why.is_some_and(Cause::may_pass);
+        let passes = matches!(outcome, Outcome::Replied(answered) if may_pass(answered));
+        if !passes || self.left == 0 {
+            return false;
+        }
+        self.left -= 1;
+        interrupt.pause(Self::PAUSE)
+    }
+}
+
 /// Downloads one file.
 pub(crate) fn download_file(
     session: &mut Session,
     mut order: FileDownload,
 ) -> Result<FileOutcome, CommandError> {
     let name = escape_name(order.to.as_os_str().as_bytes());
+    let mut persistence = Persistence::default();
     loop {
-        let (outcome, download) = run_download(session, &order)?;
+        let (outcome, download) = match run_download(session, &order) {
+            Ok(ran) => ran,
+            Err(CommandError::SessionEnded(cause)) => {
+                let Destination::File(target) = &order.destination else {
+                    // What a stream was given cannot be compared with the server's.
+                    return Err(CommandError::SessionEnded(cause));
+                };
+                session.restore(cause)?;
+                persistence.begin();
+                order.local.part = target.local_copy().part;
+                order.policy.resume = Resume::Always;
+                order.turn = Turn::Negotiate;
+                order.command = CommandTiming::Now;
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
+        if persistence.waits(&outcome, &session.interrupt) {
+            order.command = CommandTiming::Now;
+            continue;
+        }
         if !matches!(outcome, Outcome::LocalDiffers { .. }) {
             return download_result(name, outcome, download, &order);
         }
@@ -138,9 +189,9 @@ fn run_download(
         local: order.local,
         replace,
     };
-    let outcome = session.run_dialogue(|out| Dialogue::get(asked, out), &mut download)?;
+    let outcome = session.run_dialogue(|out| Dialogue::get(asked, out), &mut download);
     download.progress.finish();
-    Ok((outcome, download))
+    Ok((outcome?, download))
 }
 
 /// Prepares what takes the bytes of a download; opens a stream.
@@ -224,31 +275,59 @@ pub(crate) struct FileUpload<'a> {
 /// Uploads one file.
 pub(crate) fn upload_file(
     session: &mut Session,
-    order: FileUpload<'_>,
+    mut order: FileUpload<'_>,
+) -> Result<FileOutcome, CommandError> {
+    let mut persistence = Persistence::default();
+    loop {
+        let mut upload = open_upload(session, &order)?;
+        let asked = PutOrder {
+            path: order.to.clone(),
+            size: upload.size(),
+            modified: Some(upload.modified()),
+            digest: session.digest,
+            declared: None,
+            replace: order.replace,
+            turn: order.turn,
+        };
+        match session.run_dialogue(|out| Dialogue::put(asked, out), &mut upload) {
+            Ok(outcome) => {
+                upload.progress.finish();
+                if persistence.waits(&outcome, &session.interrupt) {
+                    continue;
+                }
+                return upload_result(outcome, upload, &order);
+            }
+            Err(cause) => {
+                upload.progress.finish();
+                session.restore(cause)?;
+                persistence.begin();
+                if upload.replaced() == Replace::Yes {
+                    order.replace = Replace::Yes;
+                }
+                order.policy.resume = Resume::Always;
+                order.turn = Turn::Negotiate;
+            }
+        }
+    }
+}
+
+fn open_upload(session: &Session, order: &FileUpload<'_>) -> Result<Upload, CommandError> {
+    let here = order.from.as_os_str().as_bytes();
+    let progress = Progress::new(order.style, here);
+    let upload = Upload::open(order.from, order.policy, session.asker.clone(), progress);
+    upload.map_err(|error| CommandError::refused(escape_name(here), error))
+}
+
+/// Words how an upload ended.
+fn upload_result(
+    outcome: Outcome,
+    mut upload: Upload,
+    order: &FileUpload<'_>,
 ) -> Result<FileOutcome, CommandError> {
     let FileUpload {
-        from,
-        to,
-        policy,
-        replace,
-        turn,
-        style,
+        from, to, replace, ..
     } = order;
     let here = from.as_os_str().as_bytes();
-    let progress = Progress::new(style, here);
-    let upload = Upload::open(from, policy, session.asker.clone(), progress);
-    let mut upload = upload.map_err(|error| CommandError::refused(escape_name(here), error))?;
-    let asked = PutOrder {
-        path: to.clone(),
-        size: upload.size(),
-        modified: Some(upload.modified()),
-        digest: session.digest,
-        declared: None,
-        replace,
-        turn,
-    };
-    let outcome = session.run_dialogue(|out| Dialogue::put(asked, out), &mut upload)?;
-    upload.progress.finish();
     let name = escape_name(to.as_bytes());
     let (line, result) = match outcome {
         Outcome::Verified(_) if upload.has_changed() => {

@@ -23,7 +23,7 @@ use super::policy::{Overwrite, Resume, TransferPolicy};
 use super::tree::{DEPTH_MAX, Level, SMALL_FILE_MAX, WalkBounds, join_remote};
 use super::tree_summary::TreeSummary;
 use crate::net::command_error::{CommandError, CommandResult};
-use crate::net::listing::is_single_name;
+use crate::net::listing::{Listed, is_single_name};
 use crate::net::session::Session;
 use crate::terminal::format::{escape_name, escape_path, format_reply};
 use crate::terminal::interrupt::Interrupt;
@@ -180,7 +180,13 @@ fn download_files(
         .collect();
     // Files before this index have been requested.
     let mut requested = 0;
+    let mut connection = session.connections;
     for (index, mut file) in files.into_iter().enumerate() {
+        if session.connections != connection {
+            // What was requested on the lost one is not answered on this one.
+            connection = session.connections;
+            requested = index;
+        }
         requested = requested.max(index);
         if requested < index + REQUESTED_AHEAD_MAX / 2 {
             requested += request_ahead(
@@ -230,10 +236,14 @@ fn list_entries(
     let mut entries = Vec::new();
     let mut refused = Vec::new();
     let list = Command::list(Some(path.clone()));
-    let listed = session.list_to_keep(path.as_bytes(), list, |name, facts| {
-        match is_single_name(name) {
-            true => entries.push((name.to_vec(), *facts)),
-            false => refused.push(escape_name(name)),
+    let listed = session.list_to_keep(path.as_bytes(), list, |part| match part {
+        Listed::Entry(name, facts) if is_single_name(name) => {
+            entries.push((name.to_vec(), *facts));
+        }
+        Listed::Entry(name, _) => refused.push(escape_name(name)),
+        Listed::Anew => {
+            entries.clear();
+            refused.clear();
         }
     });
     match listed {

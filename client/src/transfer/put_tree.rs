@@ -17,7 +17,9 @@ use super::part::PART_SUFFIX;
 use super::policy::{Overwrite, Resume, TransferPolicy};
 use super::tree::{Level, SMALL_FILE_MAX, join_remote};
 use super::tree_summary::TreeSummary;
+use crate::net::changes;
 use crate::net::command_error::{CommandError, CommandResult};
+use crate::net::listing::Listed;
 use crate::net::session::Session;
 use crate::terminal::format::escape_path;
 use crate::terminal::progress::ProgressStyle;
@@ -159,7 +161,7 @@ fn upload_one(
 
 /// Makes a directory at the server; it has no entries.
 fn make_directory(session: &mut Session, path: &PathArg) -> Result<RemoteEntries, CommandError> {
-    session.request_ok(path.as_bytes(), Command::MakeDirectory(path.clone()))?;
+    changes::make_directory(session, path)?.or_refused(path.as_bytes())?;
     Ok(RemoteEntries::new())
 }
 
@@ -173,8 +175,11 @@ fn list_or_make_directory(
     }
     let mut remote_entries = RemoteEntries::new();
     let list = Command::list(Some(path.clone()));
-    session.list_to_keep(path.as_bytes(), list, |name, facts| {
-        remote_entries.insert(name.to_vec(), *facts);
+    session.list_to_keep(path.as_bytes(), list, |part| match part {
+        Listed::Entry(name, facts) => {
+            remote_entries.insert(name.to_vec(), *facts);
+        }
+        Listed::Anew => remote_entries.clear(),
     })?;
     Ok(remote_entries)
 }

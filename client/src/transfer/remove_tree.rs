@@ -2,11 +2,11 @@
 //! are deleted, never followed.
 
 use skiff_sessions::path::PathArg;
-use skiff_sessions::wire::command::Command;
 use skiff_sessions::wire::reply::Kind;
 
 use super::tree::join_remote;
 use super::walk::{list, walk};
+use crate::net::changes;
 use crate::net::command_error::{CommandError, CommandResult};
 use crate::net::session::Session;
 use crate::terminal::format::escape_name;
@@ -82,7 +82,7 @@ impl Doomed {
     /// Deletes all of it. What fails is told, and counted in `deleted`; an error ends it.
     pub(crate) fn delete(self, session: &mut Session, deleted: &mut Deleted) -> CommandResult {
         for path in self.named {
-            deleted.files += u64::from(delete(session, path, deleted)?);
+            deleted.files += u64::from(delete(session, &path, deleted)?);
         }
         for folder in self.directories.into_iter().rev() {
             let entries = match list(session, &folder) {
@@ -97,10 +97,10 @@ impl Doomed {
                 // A directory that is still here could not be deleted, or came meanwhile.
                 if facts.kind != Kind::Directory {
                     let path = join_remote(Some(&folder), &name)?;
-                    deleted.files += u64::from(delete(session, path, deleted)?);
+                    deleted.files += u64::from(delete(session, &path, deleted)?);
                 }
             }
-            deleted.directories += u64::from(delete(session, folder, deleted)?);
+            deleted.directories += u64::from(delete(session, &folder, deleted)?);
         }
         Ok(())
     }
@@ -116,11 +116,11 @@ impl Deleted {
 /// Deletes one name; false where that failed.
 fn delete(
     session: &mut Session,
-    path: PathArg,
+    path: &PathArg,
     deleted: &mut Deleted,
 ) -> Result<bool, CommandError> {
-    let name = path.clone();
-    match session.request_ok(name.as_bytes(), Command::Delete(path)) {
+    let gone = changes::delete(session, path).and_then(|gone| gone.or_refused(path.as_bytes()));
+    match gone {
         Ok(_) => Ok(true),
         Err(CommandError::Refused(why)) => {
             deleted.fail(why);

@@ -7,7 +7,7 @@ use skiff_sessions::wire::reply::{Facts, Kind};
 
 use super::tree::join_remote;
 use crate::net::command_error::{CommandError, CommandResult};
-use crate::net::listing::is_single_name;
+use crate::net::listing::{Listed, is_single_name};
 use crate::net::session::Session;
 use crate::terminal::format::escape_name;
 
@@ -73,8 +73,9 @@ pub(crate) fn list(
 ) -> Result<Vec<(Vec<u8>, Facts)>, CommandError> {
     let mut entries = Vec::new();
     let command = Command::list(Some(folder.clone()));
-    let ended = session.list_to_keep(folder.as_bytes(), command, |name, facts| {
-        entries.push((name.to_vec(), *facts));
+    let ended = session.list_to_keep(folder.as_bytes(), command, |part| match part {
+        Listed::Entry(name, facts) => entries.push((name.to_vec(), *facts)),
+        Listed::Anew => entries.clear(),
     })?;
     let refused = |why: String| Err(CommandError::refused(escape_name(folder.as_bytes()), why));
     if let Some(hidden) = ended.hidden.filter(|&hidden| hidden > 0) {

@@ -43,6 +43,26 @@ pub(crate) struct ResolvedAccount {
     pub(crate) limit: Limit,
     pub(crate) access: Access,
     pub(crate) rights: Rights,
+    /// What a login of it is proven by.
+    pub(crate) key: LoginKey,
+}
+
+/// The part of a verifier that a login is proven by: it changes with the password.
+pub(crate) type LoginKey = [u8; 32];
+
+/// All accounts at one time.
+pub(crate) struct AccountsNow {
+    store: Arc<UserStore>,
+    config: Arc<Server>,
+}
+
+/// What becomes of a session whose account may have changed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Verdict {
+    /// It goes on, with these.
+    Stays(Access, Rights),
+    /// Its login would not succeed any more.
+    Ends,
 }
 
 /// Where the home of an account is, and what it may hold.
@@ -137,33 +157,21 @@ impl Accounts {
             log::error!("{name} cannot log in: {why}");
             return Err(Refusal::NoHome);
         }
-        let access = match account.access {
-            skiff_conf::Access::ReadWrite => Access::ReadWrite,
-            skiff_conf::Access::ReadOnly => Access::ReadOnly,
-        };
-        let limit = limit(&config, name, account);
-        let close_notify = account
-            .data_close_notify
-            .unwrap_or(config.ftp.data_close_notify);
-        let lost_control = account
-            .publish_on_lost_control
-            .unwrap_or(config.ftp.publish_on_lost_control);
-        let rights = Rights {
-            close_notify: match close_notify {
-                skiff_conf::CloseNotify::Require => CloseNotify::Required,
-                skiff_conf::CloseNotify::Prefer => CloseNotify::Preferred,
-                skiff_conf::CloseNotify::Warn => CloseNotify::Optional,
-            },
-            lost_control: match lost_control {
-                skiff_conf::LostControl::Discard => LostControl::SuspendUpload,
-                skiff_conf::LostControl::Publish => LostControl::PublishUpload,
-            },
-        };
+        let (access, rights) = allowed(&config, account);
         Ok(ResolvedAccount {
             root,
-            limit,
+            limit: limit(&config, name, account),
             access,
             rights,
+            key: account.scram.stored_key,
+        })
+    }
+
+    /// All accounts as they are now; `None` where there are none.
+    pub(crate) fn now(&self, worker: &Worker) -> Option<AccountsNow> {
+        Some(AccountsNow {
+            store: self.store(worker)?,
+            config: self.config(),
         })
     }
 
@@ -254,6 +262,58 @@ impl Accounts {
         }
         stored.good.clone()
     }
+}
+
+impl AccountsNow {
+    /// What becomes of a session of `user` that was proven by one of `keys`.
+    pub(crate) fn judge(&self, user: &str, keys: &[LoginKey], by: LoginBy) -> Verdict {
+        let account = self.store.get(user).filter(|account| {
+            let may = match by {
+                LoginBy::Scram => true,
+                LoginBy::Password => account.ftp == FtpAccess::Allowed,
+            };
+            may && account.standing == AccountStatus::Enabled
+                && keys.contains(&account.scram.stored_key)
+        });
+        match account.map(|account| allowed(&self.config, account)) {
+            Some((access, rights)) => Verdict::Stays(access, rights),
+            None => Verdict::Ends,
+        }
+    }
+}
+
+/// How a session has logged in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum LoginBy {
+    Scram,
+    /// By FTP's USER and PASS, which an account may be closed to.
+    Password,
+}
+
+/// What the account may do.
+fn allowed(config: &Server, account: &Account) -> (Access, Rights) {
+    let access = match account.access {
+        skiff_conf::Access::ReadWrite => Access::ReadWrite,
+        skiff_conf::Access::ReadOnly => Access::ReadOnly,
+    };
+    let close_notify = account
+        .data_close_notify
+        .unwrap_or(config.ftp.data_close_notify);
+    let lost_control = account
+        .publish_on_lost_control
+        .unwrap_or(config.ftp.publish_on_lost_control);
+    let rights = Rights {
+        close_notify: match close_notify {
+            skiff_conf::CloseNotify::Require => CloseNotify::Required,
+            skiff_conf::CloseNotify::Prefer => CloseNotify::Preferred,
+            skiff_conf::CloseNotify::Warn => CloseNotify::Optional,
+        },
+        lost_control: match lost_control {
+            skiff_conf::LostControl::Discard => LostControl::SuspendUpload,
+            skiff_conf::LostControl::Publish => LostControl::PublishUpload,
+        },
+    };
+    (access, rights)
 }
 
 impl Stored {

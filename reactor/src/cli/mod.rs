@@ -45,11 +45,12 @@ skiffd: a file server for many users on small machines
   skiffd user add --config FILE NAME [--quota 800MB] [--entries N] [--home DIR]
                                      [--read-only] [--passwd on|off|default]
                                      [FTP] [--password-stdin]
-  skiffd user passwd --config FILE NAME [--password-stdin]
+  skiffd user passwd --config FILE NAME [--password-stdin] [--keep-sessions]
   skiffd user set --config FILE NAME [--quota 800MB|default] [--entries N|default]
                                      [--read-only|--read-write] [--disable|--enable]
                                      [--passwd on|off|default] [FTP]
-  skiffd user del --config FILE NAME
+                                     [--keep-sessions]
+  skiffd user del --config FILE NAME [--keep-sessions]
   skiffd user list --config FILE
   skiffd user recount --config FILE NAME|--all
                                       count homes at once, if a daemon runs
@@ -63,6 +64,8 @@ FTP: [--ftp on|off]                             whether the user may log in by i
                                                 still there, or stored
      [--publish-on-lost-control on|off|default] store an upload though its client hung
                                                 up, as some cameras do
+Sessions under way end when their user could not log in any more as they did, unless
+--keep-sessions; what a user may do and store holds for them at once.
 --passwd is whether the user may change the password with skiff; by default, who may
 write may, and who may only read may not.
 A password is asked for on the terminal, or is the first line of standard input.

@@ -10,6 +10,7 @@ use skiff_sessions::server::{Completion, DataEvent, Direction, Effect, Event, Jo
 use skiff_sessions::transfer::{Burst, End, Route, Task, Transfer};
 use skiff_sessions::wire::reply::{CloseReason, Refusal};
 
+use super::account_changes::Standing;
 use super::{
     Bulk, Connection, Ending, READS_PER_TURN, Ready, Stage, StartTls, deregister, register,
 };
@@ -229,6 +230,7 @@ impl Connection {
         match (&self.stage, open_home) {
             (_, Some(open_home)) => {
                 shared.note_open_home(&open_home, self.account, now);
+                self.standing = Standing::proven_by(open_home.key);
                 self.open_home = Some(open_home);
             }
             (Stage::Conversing(conversation), None)
@@ -366,6 +368,7 @@ impl Connection {
                 });
                 return;
             }
+            Job::SetPassword { change, .. } => self.standing.changes_to(change.new.stored_key),
             // A stop of the transfer must not stop its publication.
             Job::PublishStream => self.stop = Arc::default(),
             Job::OpenDownload { .. }

@@ -5,6 +5,7 @@
 //! `data` the FTP data connection, `choosing` its TLS and who it is with, `bulk` the jobs and transfers lent to workers. What connections
 //! share stands in `event_loop`; nothing here blocks.
 
+mod account_changes;
 mod bulk;
 mod candidates;
 mod choosing;
@@ -28,6 +29,7 @@ use skiff_sessions::server::Unread;
 use skiff_sessions::server::job::KeptBecause;
 use skiff_sessions::transfer::{Route, Transfer};
 
+use self::account_changes::Standing;
 use self::data::DataConnection;
 use crate::event_loop::admission::Place;
 use crate::event_loop::deadlines::Scheduled;
@@ -71,6 +73,7 @@ pub(crate) struct Connection {
     open_home: Option<OpenHome>,
     /// The user whose login is under way or done; empty before.
     user: String,
+    standing: Standing,
     /// On whose account the session's work is done.
     account: AccountNumber,
     /// As what the session is counted.
@@ -200,6 +203,7 @@ impl Connection {
             stop: Arc::default(),
             open_home: None,
             user: String::new(),
+            standing: Standing::default(),
             account: shared.account_numbers.of_network(peer.ip()),
             place,
             ending: Ending::No,

@@ -9,6 +9,8 @@ use crossbeam_channel::Sender;
 pub(crate) enum Command {
     /// Counts homes again.
     Recount(Who),
+    /// Lets the sessions of a user stay at the next change of the accounts.
+    KeepSessions(String),
 }
 
 /// Whose homes a command is about.
@@ -25,6 +27,7 @@ impl Command {
         match words[..] {
             ["recount", "--all"] => Ok(Self::Recount(Who::All)),
             ["recount", user] if !user.is_empty() => Ok(Self::Recount(Who::User(user.to_owned()))),
+            ["keep-sessions", user] if !user.is_empty() => Ok(Self::KeepSessions(user.to_owned())),
             _ => Err("the daemon does not know this command; is it of another version?".to_owned()),
         }
     }
@@ -35,6 +38,7 @@ impl fmt::Display for Command {
         match self {
             Self::Recount(Who::All) => f.write_str("recount --all"),
             Self::Recount(Who::User(user)) => write!(f, "recount {user}"),
+            Self::KeepSessions(user) => write!(f, "keep-sessions {user}"),
         }
     }
 }
@@ -109,6 +113,7 @@ mod tests {
         for command in [
             Command::Recount(Who::All),
             Command::Recount(Who::User("tom".to_owned())),
+            Command::KeepSessions("tom".to_owned()),
         ] {
             assert_eq!(Command::parse(&command.to_string()), Ok(command));
         }

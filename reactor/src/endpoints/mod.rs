@@ -5,6 +5,7 @@
 pub(crate) mod limits;
 pub(crate) mod passive_ports;
 pub(crate) mod reload;
+pub(crate) mod sockets;
 
 use std::net::{IpAddr, ToSocketAddrs};
 

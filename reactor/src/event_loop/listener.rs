@@ -57,8 +57,9 @@ enum AcceptState {
 }
 
 impl Listener {
-    pub(crate) fn bind(address: SocketAddr, protocol: Protocol) -> io::Result<Self> {
-        let socket = TcpListener::bind(address)?;
+    pub(crate) fn of(socket: std::net::TcpListener, protocol: Protocol) -> io::Result<Self> {
+        socket.set_nonblocking(true)?;
+        let socket = TcpListener::from_std(socket);
         let address = socket.local_addr()?;
         Ok(Self {
             socket,

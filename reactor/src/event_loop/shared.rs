@@ -46,6 +46,9 @@ const FREE_EVERY: Duration = Duration::from_millis(100);
 /// How long a home stays open for a user who may come back: each holds some descriptors, and keeps
 /// its disk from being unmounted.
 const IDLE_MIN: Duration = Duration::from_secs(30);
+/// How long after the operator's word to keep sessions a change of the accounts is taken for the one
+/// that was meant.
+const KEPT_FOR: Duration = Duration::from_secs(10);
 /// Bytes read from a control connection at a time.
 const LINE_BUFFER: usize = 8192;
 
@@ -87,6 +90,8 @@ pub(crate) struct Shared {
     /// Where the home of each account was last.
     home_devices: HashMap<AccountNumber, Device>,
     pub(crate) account_numbers: AccountNumbers,
+    /// Users whose sessions stay when the accounts change, until when.
+    kept_users: HashMap<String, Instant>,
     /// When idle homes are to be closed next; `None` while no home is open.
     close_idle_at: Option<Instant>,
     /// When descriptors were last wanted.
@@ -141,6 +146,7 @@ impl Shared {
             homes: HashMap::new(),
             home_devices: HashMap::new(),
             account_numbers: AccountNumbers::default(),
+            kept_users: HashMap::new(),
             close_idle_at: None,
             freed_at: None,
         }
@@ -313,6 +319,7 @@ impl Shared {
             home,
             device,
             count,
+            ..
         } = open_home;
         self.home_devices.insert(account, Device::Number(*device));
         let class = match count {
@@ -345,17 +352,24 @@ impl Shared {
         self.close_idle_at.get_or_insert(now + CLOSE_IDLE_EVERY);
     }
 
-    /// Has open homes get the limits that the accounts have now.
-    pub(crate) fn refresh_limits(&mut self) {
-        let item = Upkeep::RefreshLimits(Arc::clone(&self.services));
+    /// Has open homes and sessions get what the accounts have now.
+    pub(crate) fn refresh_accounts(&mut self) {
+        let item = Upkeep::RefreshAccounts(Arc::clone(&self.services));
         let kind = WorkKind::of_daemon(Class::Short, None);
         self.pool.submit(kind, WorkItem::Upkeep(item));
     }
 
     /// Has a worker do what the operator wants.
-    pub(crate) fn command(&mut self, Request { command, answer }: Request) {
+    pub(crate) fn command(&mut self, Request { command, answer }: Request, now: Instant) {
         let services = Arc::clone(&self.services);
-        let Command::Recount(who) = command;
+        let who = match command {
+            Command::Recount(who) => who,
+            Command::KeepSessions(user) => {
+                self.kept_users.retain(|_, until| now < *until);
+                self.kept_users.insert(user, now + KEPT_FOR);
+                return answer.done();
+            }
+        };
         let kind = WorkKind::of_daemon(Class::Recount, None);
         let item = Upkeep::Recount {
             services,
@@ -363,6 +377,11 @@ impl Shared {
             answer,
         };
         self.pool.submit(kind, WorkItem::Upkeep(item));
+    }
+
+    /// Whether the operator wants the sessions of `user` to stay though the account changes.
+    pub(crate) fn keeps_sessions_of(&self, user: &str, now: Instant) -> bool {
+        self.kept_users.get(user).is_some_and(|until| now < *until)
     }
 
     /// When [`Self::close_idle_due`] has something to do.
@@ -427,7 +446,7 @@ impl Shared {
             self.log.reopen(&config.log);
             log::info!("reloaded {}", self.services.file.display());
             self.services.accounts.reload(config);
-            self.refresh_limits();
+            self.refresh_accounts();
         }
         sd_notify::ready();
     }

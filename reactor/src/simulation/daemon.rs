@@ -14,6 +14,7 @@ use crate::accesslog::AccessLog;
 use crate::accounts::store::Accounts;
 use crate::cli::verifier;
 use crate::endpoints::limits::limits;
+use crate::endpoints::sockets::bind_listener;
 use crate::endpoints::{Endpoints, OperatorIdentity};
 use crate::event_loop::admission::Admission;
 use crate::event_loop::listener::{Listener, Protocol};
@@ -62,8 +63,12 @@ impl Daemon {
         let (log, _) = AccessLog::open(&config.log).map_err(io::Error::other)?;
         let identity = OperatorIdentity::load(config).map_err(io::Error::other)?;
         let endpoints = Endpoints::load(config, identity, None).map_err(io::Error::other)?;
-        let ftp = Listener::bind(config.ftp.listen[0], Protocol::Ftp)?;
-        let native = Listener::bind(config.native.listen[0], Protocol::Native)?;
+        let ftp = bind_listener(config.ftp.listen[0], config)?;
+        let native = bind_listener(config.native.listen[0], config)?;
+        let (ftp, native) = (
+            Listener::of(ftp, Protocol::Ftp)?,
+            Listener::of(native, Protocol::Native)?,
+        );
         let listeners = vec![ftp, native];
         let (ftp, native) = (listeners[0].address, listeners[1].address);
         let shared = Shared::new(

@@ -34,6 +34,7 @@ struct Running {
     received_all: bool,
     /// All bytes were sent, and the end of them.
     sent_all: bool,
+    sent_any: bool,
     passive: Option<SocketAddr>,
     size: Option<usize>,
 }
@@ -149,6 +150,7 @@ impl FtpPeer {
             received: Vec::new(),
             received_all: false,
             sent_all: false,
+            sent_any: false,
             passive: None,
             size: None,
         });
@@ -296,6 +298,13 @@ impl FtpPeer {
         at: usize,
         scene: &mut Scene<'_>,
     ) -> Result<bool, String> {
+        // The moment at which the server has promised to take what has not come.
+        if scene.cuts && !running.sent_any && scene.random.one_in(8) {
+            self.errand = Some(running);
+            self.cut(scene);
+            return Ok(true);
+        }
+        running.sent_any = true;
         if scene.cuts && scene.random.one_in(100) {
             running.steps.push_front(Step::Abort);
             running.errand.is_aborted = true;

@@ -29,7 +29,7 @@ use super::refusal::refusal;
 use super::schedule::{AccountNumber, Class, Device, WorkKind};
 use super::small_file::{SMALL_FILE_MAX, SmallFile};
 use crate::accounts::lock::{holder_of, process};
-use crate::accounts::store::Accounts;
+use crate::accounts::store::{Accounts, LoginKey};
 use crate::accounts::watch::StoreWatch;
 
 /// An upload that has received nothing for this long is cancelled when the same user uploads the
@@ -86,6 +86,8 @@ pub(crate) struct OpenHome {
     pub(crate) home: Arc<Home>,
     pub(crate) device: u64,
     pub(crate) count: CountDue,
+    /// What the login was proven by.
+    pub(crate) key: LoginKey,
 }
 
 /// Whether a home is to be counted.
@@ -238,6 +240,7 @@ fn open_home(
             home,
             device,
             count,
+            key: account.key,
         })
     };
     let open_home = open().map_err(|error: VfsError| {

@@ -34,8 +34,8 @@ pub(crate) enum Upkeep {
     },
     /// Removes stages older than their time to live.
     Sweep(Arc<Home>),
-    /// Gives open homes the limits that the accounts have now.
-    RefreshLimits(Arc<Services>),
+    /// Gives open homes, and then sessions, what the accounts have now.
+    RefreshAccounts(Arc<Services>),
     /// Closes homes that no session has used for `idle`.
     CloseIdle {
         services: Arc<Services>,
@@ -52,7 +52,11 @@ impl Upkeep {
                     log::warn!("old stages could not be swept: {error}");
                 }
             }
-            Self::RefreshLimits(services) => refresh_limits(worker, &services),
+            Self::RefreshAccounts(services) => {
+                refresh_limits(worker, &services);
+                let now = services.accounts.now(worker);
+                return now.map_or(Outcome::Nothing, |now| Outcome::Accounts(Box::new(now)));
+            }
             Self::CloseIdle { services, idle } => {
                 services.homes.close_idle(worker, idle);
             }

@@ -18,6 +18,7 @@ use super::open_file::OpenFile;
 use super::pool::{Work, WorkerContext};
 use super::schedule::Device;
 use super::upkeep::Upkeep;
+use crate::accounts::store::AccountsNow;
 use crate::endpoints::reload::Reloaded;
 use crate::tls::ftp::FtpTls;
 use crate::transport::channel::{Channel, Handshake};
@@ -88,6 +89,8 @@ pub(crate) enum Outcome {
     },
     /// `None` if the new configuration was refused; the log says why.
     Reloaded(Option<Box<Reloaded>>),
+    /// The accounts were read, as they may have changed.
+    Accounts(Box<AccountsNow>),
     /// Homes were opened for no session.
     HomesOpened,
     Nothing,

@@ -89,6 +89,8 @@ fn prove(
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::client::Dialogue;
     use crate::digest::Algorithm;
@@ -149,6 +151,7 @@ mod tests {
             heard(&Reply::LoggedIn {
                 scram,
                 digest: Algorithm::Md5,
+                idle: Duration::from_secs(900),
             }),
             &mut out,
         );
@@ -186,6 +189,7 @@ mod tests {
                 heard(&Reply::LoggedIn {
                     scram: scram.to_vec(),
                     digest: Algorithm::Md5,
+                    idle: Duration::from_secs(900),
                 }),
                 &mut out,
             );
@@ -207,6 +211,7 @@ mod tests {
             heard(&Reply::LoggedIn {
                 scram: Vec::new(),
                 digest: Algorithm::Md5,
+                idle: Duration::from_secs(900),
             }),
             &mut out,
         );

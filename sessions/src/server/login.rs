@@ -139,7 +139,12 @@ pub(super) fn welcome(
                 rights,
             });
             let digest = cx.shared.setup.dialect_rules.digest;
-            cx.conclude(Reply::LoggedIn { scram, digest })
+            let idle = cx.shared.setup.limits.idle;
+            cx.conclude(Reply::LoggedIn {
+                scram,
+                digest,
+                idle,
+            })
         }
         Completion::Refused(why) => refuse_home(why, cx),
         _ => refuse_home(Refusal::Fault, cx),

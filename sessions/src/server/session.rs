@@ -9,7 +9,7 @@ use super::dialect_rules::LongWork;
 use super::download::{Offered, SendingFile};
 use super::external_events::{close_when_done, on_evicted, on_started, on_stop, on_timeout};
 use super::hashing::Hashing;
-use super::job::{Completion, Evidence, Job, JobId, KeptBecause};
+use super::job::{Access, Completion, Evidence, Job, JobId, KeptBecause, Rights};
 use super::listing::SendingListing;
 use super::login::AwaitProof;
 use super::penalty::Penalty;
@@ -50,6 +50,8 @@ pub enum Event {
     Evicted,
     /// The session must close when its dialogue is over.
     Leave(CloseReason),
+    /// What the account may do has changed; counts from the next command on.
+    AccountChanged(Access, Rights),
     /// The session must close now; nobody has logged in.
     Expelled(CloseReason),
     /// The dialogue must end now.
@@ -381,6 +383,12 @@ fn step(state: State, event: Event, timer: Timer, cx: &mut Context<'_>) -> State
         (_, Event::Expelled(reason)) => cx.close_with(reason),
         (state, Event::Leave(reason)) => {
             cx.shared.close_when_done = Some(reason);
+            state
+        }
+        (state, Event::AccountChanged(access, rights)) => {
+            if let Some(account) = &mut cx.shared.account {
+                (account.access, account.rights) = (access, rights);
+            }
             state
         }
         (state, Event::Stop) => on_stop(state, cx),

@@ -2,6 +2,7 @@
 //! and text.
 
 use core::net::SocketAddr;
+use core::time::Duration;
 
 use super::command::{ByteRange, DigestForm, PassiveForm, Protection, Representation};
 use super::listing::FactSet;
@@ -21,6 +22,8 @@ pub enum Reply {
         scram: Vec<u8>,
         /// The algorithm that verifies transfers at the least cost here.
         digest: Algorithm,
+        /// Time between two commands after which the server closes.
+        idle: Duration,
     },
     LoginRefused(LoginRefusal),
     NotLoggedIn,
@@ -488,6 +491,8 @@ pub enum CloseReason {
     NoHome,
     /// No account can be read; the server's log says why.
     NoAccounts,
+    /// The operator has closed the account, or changed what its login was proven by.
+    AccountChanged,
     /// The server has as many files open as the system allows, or has waited too long for a disk.
     Overloaded,
     /// Clear text came behind the line that begins TLS.

@@ -25,6 +25,7 @@ pub(super) fn close_reason_text(reason: &CloseReason) -> &'static str {
         CloseReason::NoHome => {
             "your home is not available, try again later; the server's log says why"
         }
+        CloseReason::AccountChanged => "your account was changed, log in again",
         CloseReason::NoAccounts => "nobody can log in at the moment; the server's log says why",
         CloseReason::Overloaded => {
             "the server has too many files open or waits for a disk, try again in a moment"

@@ -10,13 +10,14 @@ use std::time::SystemTime;
 
 use rustix::fs::Stat;
 
+use super::checkpoint::Syncing;
 use super::publish::{Step, before_step};
 use super::{Target, Upload};
 use crate::entry::{self, Modified, timestamps};
 use crate::home::Home;
 use crate::home::charge::Charge;
 use crate::staging::recovery::AppendRecord;
-use crate::syscalls::{fstat, futimens};
+use crate::syscalls::{fstat, fsync, futimens};
 use crate::{Digest, Published, VfsError, digest};
 
 /// The published file as it was before the upload, and the name's stage.
@@ -128,9 +129,20 @@ impl Upload {
         }
     }
 
-    /// Ends the upload and cuts off what was appended.
-    pub(super) fn end_append(&mut self, home: &Home, was: InPlace) -> Result<(), VfsError> {
-        let cut = home.mark_stale_on_error(self.undo_append(was));
+    /// Ends the upload and cuts off what was appended. The cut is on the disk before the record goes:
+    /// Btrfs may keep the removal of the one and not the other, when any upload syncs the staging
+    /// directory.
+    pub(super) fn end_append(
+        &mut self,
+        home: &Home,
+        was: InPlace,
+        sync: Syncing,
+    ) -> Result<(), VfsError> {
+        let had_more = self.len != was.size;
+        let mut cut = home.mark_stale_on_error(self.undo_append(was));
+        if sync == Syncing::Now && had_more && self.is_to_be_synced() {
+            cut = cut.and_then(|()| Ok(fsync(&self.file)?));
+        }
         // Where that failed, the next start cuts the file.
         let unrecorded = match cut {
             Ok(()) => self.staging.remove_record(&self.record(was)),

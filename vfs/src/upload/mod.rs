@@ -358,7 +358,13 @@ impl Upload {
         );
         let ended = match self.in_place() {
             _ if is_untouched => self.end_untouched(&home),
-            Some(was) => self.end_append(&home, was),
+            Some(was) => {
+                let sync = match stage {
+                    StageEnd::Keep(sync) => sync,
+                    StageEnd::Remove => Syncing::Now,
+                };
+                self.end_append(&home, was, sync)
+            }
             None => match stage {
                 StageEnd::Keep(sync) => {
                     if self.ready.take().is_some() {

@@ -3,12 +3,50 @@
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 
-use super::report::Report;
+use skiff_conf::Server;
 
-pub(super) fn examine_address(key: &'static str, address: SocketAddr, report: &mut Report<'_>) {
-    let Err(error) = TcpListener::bind(address) else {
-        return report.ok(key, &format!("{address} is free"));
+use super::report::Report;
+use crate::endpoints::sockets::bind_listener;
+
+/// Checks all addresses as the daemon binds them.
+pub(super) fn examine(config: &Server, report: &mut Report<'_>) {
+    let listed = [
+        ("native.listen", &config.native.listen),
+        ("ftp.listen", &config.ftp.listen),
+        ("ftp.implicit", &config.ftp.implicit),
+    ];
+    // Held until all are bound: they must be free together.
+    let mut bound = Vec::new();
+    for (key, addresses) in listed {
+        for &address in addresses {
+            bound.extend(examine_address(key, address, config, report));
+        }
+    }
+}
+
+fn examine_address(
+    key: &'static str,
+    address: SocketAddr,
+    config: &Server,
+    report: &mut Report<'_>,
+) -> Option<TcpListener> {
+    let error = match bind_listener(address, config) {
+        Ok(bound) => {
+            report.ok(key, &format!("{address} is free"));
+            return Some(bound);
+        }
+        Err(error) => error,
     };
+    examine_error(key, address, &error, report);
+    None
+}
+
+fn examine_error(
+    key: &'static str,
+    address: SocketAddr,
+    error: &io::Error,
+    report: &mut Report<'_>,
+) {
     match (error.kind(), running_daemon()) {
         (io::ErrorKind::AddrInUse, Some(process)) => report.note(
             key,
@@ -38,4 +76,54 @@ fn running_daemon() -> Option<u32> {
             let name = std::fs::read_to_string(entry.path().join("comm")).ok()?;
             (process != own && name.trim_end() == "skiffd").then_some(process)
         })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::reported;
+    use super::*;
+
+    /// Settings with these keys.
+    fn settings(keys: &str) -> Server {
+        Server::parse(&format!("({keys})"), std::path::Path::new("server.ron")).unwrap()
+    }
+
+    #[test]
+    fn a_taken_address_is_named() {
+        let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = taken.local_addr().unwrap();
+        let config = settings(&format!(
+            "native: (listen: [\"{address}\"]), ftp: (listen: [])"
+        ));
+        let (text, _) = reported(|report| examine(&config, report));
+        assert!(text.contains(&format!("{address} is taken")), "{text}");
+    }
+
+    #[test]
+    fn an_address_of_another_machine_is_wrong() {
+        // TEST-NET-1 (RFC 5737) is nobody's.
+        let ftp = "ftp: (listen: [\"192.0.2.1:2121\"], implicit: [\"192.0.2.1:990\"])";
+        let config = settings(&format!("native: (listen: [\"192.0.2.1:8001\"]), {ftp}"));
+        let (text, wrong) = reported(|report| examine(&config, report));
+        assert_eq!(
+            wrong,
+            ["native.listen", "ftp.listen", "ftp.implicit"],
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn free_addresses_are_told() {
+        let ftp = "ftp: (listen: [\"127.0.0.1:0\"], implicit: [\"[::1]:0\"])";
+        let config = settings(&format!("native: (listen: [\"127.0.0.1:0\"]), {ftp}"));
+        let (text, wrong) = reported(|report| examine(&config, report));
+        assert!(wrong.is_empty(), "{text}");
+        for line in [
+            "ok    native.listen: 127.0.0.1:0 is free",
+            "ok    ftp.listen: 127.0.0.1:0 is free",
+            "ok    ftp.implicit: [::1]:0 is free",
+        ] {
+            assert!(text.contains(line), "{line:?} in {text}");
+        }
+    }
 }

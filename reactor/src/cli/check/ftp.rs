@@ -7,7 +7,6 @@ use std::ops::RangeInclusive;
 
 use skiff_conf::{CloseNotify, DYNAMIC_PORTS, Ftp, FtpTls, LostControl, PassiveAddress, PortRange};
 
-use super::address::examine_address;
 use super::report::Report;
 
 const PORTS: &str = "ftp.passive_ports";
@@ -20,12 +19,6 @@ const KEPT_BACK: &str = "/proc/sys/net/ipv4/ip_local_reserved_ports";
 pub(super) fn examine(ftp: &Ftp, report: &mut Report<'_>) {
     if !ftp.is_on() {
         return report.ok("ftp", "no address, so no FTP");
-    }
-    for &address in &ftp.listen {
-        examine_address("ftp.listen", address, report);
-    }
-    for &address in &ftp.implicit {
-        examine_address("ftp.implicit", address, report);
     }
     examine_tls(ftp, report);
     examine_ends(ftp, report);
@@ -243,13 +236,10 @@ mod tests {
             ("ok    ftp: no address, so no FTP\n", 0)
         );
 
-        let keys =
-            "listen: [\"127.0.0.1:0\"], implicit: [\"[::1]:0\"], passive_address: \"203.0.113.7\"";
+        let keys = "passive_address: \"203.0.113.7\"";
         let (text, wrong) = reported(|report| examine(&ftp(keys), report));
         assert!(wrong.is_empty(), "{text}");
         for line in [
-            "ok    ftp.listen: 127.0.0.1:0 is free",
-            "ok    ftp.implicit: [::1]:0 is free",
             "ok    ftp.tls: Require, ",
             "ok    ftp.data_close_notify: Prefer, ",
             "ok    ftp.publish_on_lost_control: false, ",
@@ -270,14 +260,6 @@ mod tests {
             noted("data_close_notify") && noted("publish_on_lost_control"),
             "{text}"
         );
-    }
-
-    #[test]
-    fn an_address_of_another_machine_is_wrong() {
-        // TEST-NET-1 (RFC 5737) is nobody's.
-        let keys = "listen: [\"192.0.2.1:2121\"], implicit: [\"192.0.2.1:990\"]";
-        let (text, wrong) = reported(|report| examine(&ftp(keys), report));
-        assert_eq!(wrong, ["ftp.listen", "ftp.implicit"], "{text}");
     }
 
     #[test]

@@ -17,7 +17,6 @@ use std::time::{Duration, Instant};
 use rustix::process::{Resource, getrlimit};
 use skiff_conf::Server;
 
-use self::address::examine_address;
 use self::report::Report;
 use crate::cli::failure::Failure;
 use crate::cli::user;
@@ -45,9 +44,7 @@ fn examine(config: &Server, report: &mut Report<'_>) {
         "settings",
         &format!("{} is understood", config.file.display()),
     );
-    for &address in &config.native.listen {
-        examine_address("native.listen", address, report);
-    }
+    address::examine(config, report);
     ftp::examine(&config.ftp, report);
     certificate::examine(config, report);
     let users = files::examine(config, report);
@@ -102,8 +99,6 @@ fn examine_passwords(config: &Server, report: &mut Report<'_>) {
 
 #[cfg(test)]
 mod tests {
-    use std::net::{SocketAddr, TcpListener};
-
     use super::*;
     use crate::cli::init;
 
@@ -145,22 +140,6 @@ mod tests {
             .lines()
             .find(|line| !verdicts.iter().any(|v| line.starts_with(v)));
         assert_eq!(odd, None);
-    }
-
-    #[test]
-    fn a_taken_address_is_named() {
-        let taken = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = taken.local_addr().unwrap();
-        let (text, _) = reported(|report| examine_address("native.listen", address, report));
-        assert!(text.contains(&format!("{address} is taken")), "{text}");
-    }
-
-    #[test]
-    fn an_address_of_another_machine_is_wrong() {
-        // TEST-NET-1 (RFC 5737) is nobody's.
-        let address = SocketAddr::from(([192, 0, 2, 1], 8001));
-        let (text, wrong) = reported(|report| examine_address("native.listen", address, report));
-        assert_eq!(wrong, ["native.listen"], "{text}");
     }
 
     #[test]

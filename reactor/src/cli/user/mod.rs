@@ -37,11 +37,39 @@ pub(crate) struct Request {
 #[derive(Debug, PartialEq)]
 enum Verb {
     Add(UserName, Wanted, PasswordFrom),
-    Passwd(UserName, PasswordFrom),
-    Set(UserName, Changes),
-    Del(UserName),
+    Passwd(UserName, PasswordFrom, Sessions),
+    Set(UserName, Changes, Sessions),
+    Del(UserName, Sessions),
     List,
     Recount(Who),
+}
+
+/// What becomes of the sessions of a user who could not log in any more as they did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sessions {
+    End,
+    Keep,
+}
+
+impl Sessions {
+    fn take(words: &mut Arguments) -> Self {
+        match words.contains("--keep-sessions") {
+            true => Self::Keep,
+            false => Self::End,
+        }
+    }
+
+    /// Tells the daemon, if one runs, before the account is changed.
+    fn announce(self, config: &Server, name: &UserName) -> Result<(), Failure> {
+        if self == Self::End {
+            return Ok(());
+        }
+        let command = Command::KeepSessions(name.to_string());
+        match client::ask(&config.state, &command, |_| Ok(())) {
+            Ok(()) | Err(ControlError::NotRunning) => Ok(()),
+            Err(error) => Err(Failure::Failed(format!("--keep-sessions: {error}"))),
+        }
+    }
 }
 
 /// The options of a new account.
@@ -74,10 +102,14 @@ pub(crate) fn parse(mut words: Arguments) -> Result<Request, Failure> {
         "add" => parse_add(words)?,
         "passwd" => {
             let from = PasswordFrom::take(&mut words);
-            Verb::Passwd(take_name(words)?, from)
+            let sessions = Sessions::take(&mut words);
+            Verb::Passwd(take_name(words)?, from, sessions)
         }
         "set" => parse_set(words)?,
-        "del" => Verb::Del(take_name(words)?),
+        "del" => {
+            let sessions = Sessions::take(&mut words);
+            Verb::Del(take_name(words)?, sessions)
+        }
         "list" => take_rest(words, 0).map(|_| Verb::List)?,
         "recount" => match words.contains("--all") {
             true => take_rest(words, 0).map(|_| Verb::Recount(Who::All))?,
@@ -103,13 +135,20 @@ pub(crate) fn run(request: Request) -> Result<Vec<String>, Failure> {
             let password = from.read(&name)?;
             add(&config, name, wanted, &password)?
         }
-        Verb::Passwd(name, from) => {
+        Verb::Passwd(name, from, sessions) => {
             load(&config)?.get_mut(&name)?;
             let password = from.read(&name)?;
+            sessions.announce(&config, &name)?;
             change_password(&config, &name, &password)?
         }
-        Verb::Set(name, changes) => set(&config, &name, &changes)?,
-        Verb::Del(name) => delete(&config, &name)?,
+        Verb::Set(name, changes, sessions) => {
+            sessions.announce(&config, &name)?;
+            set(&config, &name, &changes)?
+        }
+        Verb::Del(name, sessions) => {
+            sessions.announce(&config, &name)?;
+            delete(&config, &name)?
+        }
         Verb::List => return list(&config),
         Verb::Recount(who) => return recount(&config, who).map(|()| Vec::new()),
     };
@@ -153,10 +192,11 @@ fn parse_set(mut words: Arguments) -> Result<Verb, Failure> {
         passwd: take_passwd(&mut words)?,
         ftp: FtpChanges::take(&mut words)?,
     };
+    let sessions = Sessions::take(&mut words);
     let name = take_name(words)?;
     match changes.is_empty() {
         true => Err(Failure::Usage("user set: nothing to change".to_owned())),
-        false => Ok(Verb::Set(name, changes)),
+        false => Ok(Verb::Set(name, changes, sessions)),
     }
 }
 

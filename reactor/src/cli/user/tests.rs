@@ -71,14 +71,14 @@ fn arguments_become_requests() {
     };
     let expected = Request {
         config: "s.ron".into(),
-        verb: Verb::Set(name("tom"), changes),
+        verb: Verb::Set(name("tom"), changes, Sessions::End),
     };
     assert_eq!(request.unwrap(), expected);
 
     let request = parse(words("passwd tom --password-stdin --config s.ron")).unwrap();
     assert_eq!(
         request.verb,
-        Verb::Passwd(name("tom"), PasswordFrom::StandardInput)
+        Verb::Passwd(name("tom"), PasswordFrom::StandardInput, Sessions::End)
     );
 }
 
@@ -189,7 +189,7 @@ fn a_new_password_changes_nothing_else() {
 fn changes_touch_what_they_name() {
     let place = Place::new();
     place.add("tom", "--quota 1GB --entries 9").unwrap();
-    let Ok(Verb::Set(tom, changes)) = parse_set(words("tom --quota default --read-only")) else {
+    let Ok(Verb::Set(tom, changes, _)) = parse_set(words("tom --quota default --read-only")) else {
         panic!("not a change");
     };
     set(&place.config(), &tom, &changes).unwrap();
@@ -202,7 +202,7 @@ fn changes_touch_what_they_name() {
     assert_eq!(account.standing, AccountStatus::Enabled);
     assert_eq!(account.ftp, FtpAccess::Allowed);
 
-    let Ok(Verb::Set(tom, changes)) = parse_set(words("tom --ftp off")) else {
+    let Ok(Verb::Set(tom, changes, _)) = parse_set(words("tom --ftp off")) else {
         panic!("not a change");
     };
     set(&place.config(), &tom, &changes).unwrap();
@@ -271,7 +271,7 @@ fn who_may_change_the_password_is_set_and_unset() {
         ("jerry --passwd off", Some(fixed)),
         ("jerry --passwd default", None),
     ] {
-        let Ok(Verb::Set(name, changes)) = parse_set(words(line)) else {
+        let Ok(Verb::Set(name, changes, _)) = parse_set(words(line)) else {
             panic!("not a change");
         };
         set(&place.config(), &name, &changes).unwrap();

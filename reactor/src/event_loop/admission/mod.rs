@@ -9,7 +9,7 @@ mod refusals;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use skiff_conf::Limits;
 use skiff_sessions::wire::reply::CloseReason;
@@ -54,6 +54,11 @@ impl Admission {
             users: HashMap::new(),
             failed_logins: FailedLogins::default(),
         }
+    }
+
+    /// How long transfers may go on after SIGTERM.
+    pub(crate) fn drain(&self) -> Duration {
+        self.limits.drain
     }
 
     pub(crate) fn set_limits(&mut self, limits: Limits) {

@@ -74,6 +74,7 @@ causes! {
     Overloaded "overloaded",
     NoHome "no-home",
     NoAccounts "no-accounts",
+    AccountChanged "account-changed",
     NoStaging "no-staging",
     Stopped "stopped",
     Fault "fault",
@@ -222,6 +223,7 @@ fn of_close_reason(reason: &CloseReason) -> Cause {
         CloseReason::ShuttingDown => Cause::ShuttingDown,
         CloseReason::NoHome => Cause::NoHome,
         CloseReason::NoAccounts => Cause::NoAccounts,
+        CloseReason::AccountChanged => Cause::AccountChanged,
         CloseReason::Overloaded => Cause::Overloaded,
         CloseReason::ClearTextAfterAuthTls | CloseReason::ContentMayFollow => {
             Cause::ContentMayFollow

@@ -1,12 +1,14 @@
 //! Encodes replies as lines: the one table of the native dialect that gives each its code and text.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use base64ct::{Base64, Encoding};
 
 use super::causes::{Cause, cause};
 use super::facts::kind_name;
 use super::path_escape::push_path;
+use super::replies::IDLE_USUAL;
 use super::verbs::{VERBS, find};
 use crate::digest::{Algorithm, Sum};
 use crate::path::VirtualPath;
@@ -33,9 +35,13 @@ pub fn encode(reply: &Reply, out: &mut Vec<u8>) -> u16 {
                 .token("features", FEATURES)
                 .text("go on");
         }
-        Reply::LoggedIn { scram, digest } => {
+        Reply::LoggedIn {
+            scram,
+            digest,
+            idle,
+        } => {
             let line = line.base64("scram", scram);
-            line.digest(*digest).text("welcome");
+            line.digest(*digest).idle(*idle).text("welcome");
         }
         Reply::ListingDone { hidden } => line.token("hidden", hidden).text("directory send ok"),
         Reply::Offer {
@@ -269,6 +275,14 @@ impl Line<'_> {
         match digest {
             Algorithm::Md5 => self,
             other => self.token("digest", other.name()),
+        }
+    }
+
+    /// Adds `idle=` unless it is the usual time, which goes without saying.
+    fn idle(self, idle: Duration) -> Self {
+        match idle {
+            IDLE_USUAL => self,
+            idle => self.token("idle", idle.as_secs()),
         }
     }
 

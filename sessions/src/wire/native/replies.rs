@@ -1,5 +1,7 @@
 //! Decodes the server's reply lines for the client: a code, tokens, and text.
 
+use std::time::Duration;
+
 use base64ct::{Base64, Encoding};
 
 use super::causes::Cause;
@@ -46,6 +48,8 @@ pub struct ReplyLine {
     pub sum: Option<Sum>,
     pub digest: Option<Algorithm>,
     pub hidden: Option<u64>,
+    /// Seconds without a command after which the server closes.
+    pub idle: Option<u64>,
     pub progress: Option<(u64, u64)>,
     pub usage: Option<Usage>,
     pub facts: Option<Facts>,
@@ -56,6 +60,9 @@ pub struct ReplyLine {
     /// The text for people, or an escaped path.
     pub text: PeerText,
 }
+
+/// The time between two commands where 230 says no other.
+pub const IDLE_USUAL: Duration = Duration::from_secs(15 * 60);
 
 /// The error for a line that is no reply of this dialect.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
@@ -91,6 +98,7 @@ impl ReplyLine {
             sum: parts.sum()?,
             digest: parts.digest()?,
             hidden: parts.optional("hidden", number)?,
+            idle: parts.optional("idle", number)?,
             progress: parts
                 .optional("done", number)?
                 .zip(parts.optional("of", number)?),
@@ -165,6 +173,25 @@ mod tests {
     use super::*;
     use crate::wire::native::codes::encode;
     use crate::wire::reply::Reply;
+
+    #[test]
+    fn the_idle_time_is_told_where_it_is_not_the_usual_one() {
+        for (idle, told) in [
+            (IDLE_USUAL, None),
+            (Duration::from_secs(60), Some(60)),
+            (Duration::from_secs(3600), Some(3600)),
+        ] {
+            let welcome = Reply::LoggedIn {
+                scram: b"v=1".to_vec(),
+                digest: Algorithm::Md5,
+                idle,
+            };
+            let mut line = Vec::new();
+            encode(&welcome, &mut line);
+            let line = line.strip_suffix(b"\r\n").unwrap();
+            assert_eq!(ReplyLine::decode(line).unwrap().idle, told);
+        }
+    }
 
     #[test]
     fn a_quota_is_read_as_it_is_written_counted_or_not() {

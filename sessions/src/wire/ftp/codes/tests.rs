@@ -1,6 +1,7 @@
 //! Tests the exact bytes of each FTP reply, and that all have the form of replies.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use super::*;
 use crate::digest::Algorithm;
@@ -346,7 +347,7 @@ fn refusals() -> [(Operation, Refusal, &'static str); 41] {
 }
 
 #[rustfmt::skip]
-fn farewells() -> [(CloseReason, &'static str); 19] {
+fn farewells() -> [(CloseReason, &'static str); 20] {
     [
         (CloseReason::LoginTimeout, "421 no login in time, closing\r\n"),
         (
@@ -365,6 +366,7 @@ fn farewells() -> [(CloseReason, &'static str); 19] {
         (CloseReason::NotThisProtocol, "421 this is an FTP server, closing\r\n"),
         (CloseReason::ShuttingDown, "421 the server is shutting down\r\n"),
         (CloseReason::NoHome, "421 your home is not available, try again later; the server's log says why\r\n"),
+        (CloseReason::AccountChanged, "421 your account was changed, log in again\r\n"),
         (CloseReason::NoAccounts, "421 nobody can log in at the moment; the server's log says why\r\n"),
         (CloseReason::Overloaded, "421 the server has too many files open or waits for a disk, try again in a moment\r\n"),
         (CloseReason::ClearTextAfterAuthTls, "421 clear text came behind the beginning of TLS, closing\r\n"),
@@ -381,6 +383,7 @@ fn foreign() -> Samples {
         Reply::LoggedIn {
             scram: vec![1],
             digest: Algorithm::Md5,
+            idle: Duration::from_secs(900),
         },
         Reply::Offer {
             size: 1,

@@ -1,0 +1,120 @@
+//! Changes names at the server. Where the connection is lost before the answer, the server is asked
+//! what became of the change before it is tried again: done twice it could hit what another made
+//! meanwhile.
+
+use skiff_sessions::client::Dialogue;
+use skiff_sessions::path::PathArg;
+use skiff_sessions::wire::command::Command;
+use skiff_sessions::wire::native::causes::Cause;
+use skiff_sessions::wire::native::replies::ReplyLine;
+use skiff_sessions::wire::reply::Kind;
+
+use super::command_error::CommandError;
+use super::link::LinkError;
+use super::session::{NoFile, Session, expect_reply};
+use crate::terminal::progress::Progress;
+
+/// How it is known what became of a change.
+pub(crate) enum Change {
+    /// The server said it.
+    Answered(Box<ReplyLine>),
+    /// The answer was lost, and the server has the names as they are after the change.
+    Found,
+}
+
+impl Change {
+    /// Makes an error of a reply other than 2xx; the message names `what` was to be changed.
+    pub(crate) fn or_refused(self, what: &[u8]) -> Result<Self, CommandError> {
+        match self {
+            Self::Answered(answered) if !(200..300).contains(&answered.code) => {
+                Err(CommandError::from_reply(what, &answered))
+            }
+            Self::Answered(_) | Self::Found => Ok(self),
+        }
+    }
+}
+
+/// What has a name at the server.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Named {
+    Nothing,
+    Something(Option<Kind>),
+}
+
+/// Deletes a file or an empty directory.
+pub(crate) fn delete(session: &mut Session, path: &PathArg) -> Result<Change, CommandError> {
+    let command = || Command::Delete(path.clone());
+    change(
+        session,
+        |session| session.request_once(command()),
+        |session| Ok(look_up(session, path)? == Named::Nothing),
+    )
+}
+
+/// Makes a directory.
+pub(crate) fn make_directory(
+    session: &mut Session,
+    path: &PathArg,
+) -> Result<Change, CommandError> {
+    let command = || Command::MakeDirectory(path.clone());
+    change(
+        session,
+        |session| session.request_once(command()),
+        |session| Ok(look_up(session, path)? == Named::Something(Some(Kind::Directory))),
+    )
+}
+
+/// Renames a file or a directory.
+pub(crate) fn rename(
+    session: &mut Session,
+    from: &PathArg,
+    to: &PathArg,
+) -> Result<Change, CommandError> {
+    change(
+        session,
+        |session| {
+            let mut no_file = NoFile {
+                progress: Progress::new(session.progress_style, from.as_bytes()),
+            };
+            let (from, to) = (from.clone(), to.clone());
+            let outcome =
+                session.run_dialogue(|out| Dialogue::rename(from, to, out), &mut no_file)?;
+            expect_reply(outcome)
+        },
+        |session| {
+            let source = look_up(session, from)?;
+            Ok(source == Named::Nothing && look_up(session, to)? != Named::Nothing)
+        },
+    )
+}
+
+/// Makes a change by `once`; `is_done` asks the server whether it was made.
+fn change(
+    session: &mut Session,
+    mut once: impl FnMut(&mut Session) -> Result<ReplyLine, CommandError>,
+    is_done: impl Fn(&mut Session) -> Result<bool, CommandError>,
+) -> Result<Change, CommandError> {
+    loop {
+        let lost = match once(session) {
+            Ok(answered) => return Ok(Change::Answered(Box::new(answered))),
+            Err(CommandError::SessionEnded(lost)) => lost,
+            Err(error) => return Err(error),
+        };
+        let was_sent = !matches!(lost, LinkError::NotConnected(_));
+        session.restore(lost)?;
+        if was_sent && is_done(session)? {
+            return Ok(Change::Found);
+        }
+    }
+}
+
+fn look_up(session: &mut Session, path: &PathArg) -> Result<Named, CommandError> {
+    let found = session.request(Command::Facts(path.clone()))?;
+    match found.why {
+        Some(Cause::NotFound) => Ok(Named::Nothing),
+        _ if (200..300).contains(&found.code) => {
+            Ok(Named::Something(found.facts.map(|facts| facts.kind)))
+        }
+        _ => Err(CommandError::from_reply(path.as_bytes(), &found)),
+    }
+}
