@@ -275,6 +275,8 @@ fn a_change_whose_answer_was_lost_is_asked_about_and_told_truthfully() {
 fn a_rename_whose_answer_was_lost_is_asked_about() {
     let first = liar::serve_session(|mut liar| {
         liar.answers("PWD", "257 /");
+        // A directory would take it in.
+        liar.answers("STAT to", "404 why=not-found none");
         liar.answers("RNFR from", "350 to what?");
         liar.hears("351 to");
     });
