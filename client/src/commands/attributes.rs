@@ -2,12 +2,13 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use skiff_sessions::wire::command::{Command, SetAttributes};
+use skiff_sessions::wire::command::SetAttributes;
 use skiff_sessions::wire::stamp::Stamp;
 
 use super::each::for_each;
 use super::spec::ParsedArgs;
 use super::targets::remote_path;
+use crate::net::changes;
 use crate::net::command_error::{CommandError, CommandResult};
 use crate::net::session::Session;
 use crate::terminal::format::escape_name;
@@ -31,12 +32,12 @@ pub(crate) fn chmod(session: &mut Session, args: &ParsedArgs) -> CommandResult {
             CommandError::refused(shown, "no permissions; write them in octal, 000 to 777")
         })?;
     for_each(session, words, |session, word| {
-        let command = Command::SetAttributes(SetAttributes {
+        let set = SetAttributes {
             path: remote_path(word)?,
             modified: None,
             mode: Some(bits),
-        });
-        session.request_ok(word.as_bytes(), command)?;
+        };
+        changes::set_attributes(session, &set)?.or_refused(word.as_bytes())?;
         let name = escape_name(word.as_bytes());
         print_line(format_args!("213 {name}: mode {bits:03o}"));
         Ok(())
@@ -48,12 +49,12 @@ pub(crate) fn touch(session: &mut Session, args: &ParsedArgs) -> CommandResult {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     let now = Stamp(now.map_or(0, |since| since.as_secs() as i64));
     for_each(session, &args.words, |session, word| {
-        let command = Command::SetAttributes(SetAttributes {
+        let set = SetAttributes {
             path: remote_path(word)?,
             modified: Some(now),
             mode: None,
-        });
-        session.request_ok(word.as_bytes(), command)?;
+        };
+        changes::set_attributes(session, &set)?.or_refused(word.as_bytes())?;
         let name = escape_name(word.as_bytes());
         print_line(format_args!("213 {name}: time set"));
         Ok(())

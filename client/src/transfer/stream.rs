@@ -32,6 +32,8 @@ pub(crate) struct Stream {
     write_max: usize,
     /// At a terminal, what makes the bytes safe for it.
     screen: Option<ScreenText>,
+    /// Whether it was given bytes.
+    is_begun: bool,
 }
 
 /// Why a stream ended early.
@@ -62,8 +64,14 @@ impl Stream {
                 interrupt,
                 write_max: usize::MAX,
                 screen: None,
+                is_begun: false,
             }),
         }
+    }
+
+    /// True where it was given bytes, written or not.
+    pub(crate) fn is_begun(&self) -> bool {
+        self.is_begun
     }
 
     fn stdout(interrupt: Interrupt) -> io::Result<Self> {
@@ -79,11 +87,13 @@ impl Stream {
             interrupt,
             write_max,
             screen: None,
+            is_begun: false,
         })
     }
 
     /// Writes all of `bytes`; a raised interrupt ends the wait for a slow reader.
     pub(crate) fn write_all(&mut self, bytes: &[u8]) -> Result<(), StreamError> {
+        self.is_begun |= !bytes.is_empty();
         match &mut self.screen {
             Some(screen) => {
                 let shown = screen.push(bytes);
