@@ -317,6 +317,25 @@ fn a_tree_of_which_an_answer_was_lost_is_deleted_to_its_end() {
 }
 
 #[test]
+fn what_was_printed_in_part_is_not_printed_again() {
+    let daemon = Daemon::demo();
+    let data = noise(3, FILE);
+    daemon.login("tom").put("", "big", &data);
+    let line = Line::to(daemon.address());
+    let desk = Desk::new();
+    line.narrow();
+    let mut child = desk.begin(line.address(), &["-c", "get big -"]);
+    let mut printed = vec![0; 1000];
+    let mut said = child.stdout.take().unwrap();
+    said.read_exact(&mut printed).unwrap();
+    line.cut();
+    line.widen();
+    said.read_to_end(&mut printed).unwrap();
+    assert!(printed.len() < FILE && data.starts_with(&printed));
+    finish(child, "").fails(3, "the connection was lost");
+}
+
+#[test]
 fn what_has_printed_nothing_yet_is_printed_over_the_next_connection() {
     let daemon = Daemon::demo();
     daemon.login("tom").put("", "notes", b"all of it\n");
