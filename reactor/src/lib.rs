@@ -7,6 +7,8 @@
 //! cli > daemon > reactor > connection > event_loop > workers > endpoints, transport
 //!     > tls, accounts, accesslog, control, walls
 //! ```
+//!
+//! `simulation`, above all of them, exists under the feature of its name only.
 
 mod accesslog;
 mod accounts;
