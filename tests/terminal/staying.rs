@@ -4,7 +4,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, symlink};
 use std::process::{Child, ChildStdin, ChildStdout};
 use std::sync::mpsc::channel;
 
@@ -301,6 +301,7 @@ fn a_tree_of_which_an_answer_was_lost_is_deleted_to_its_end() {
     let second = liar::serve(|mut liar| {
         liar.logs_in_with("");
         liar.answers("STAT tree/a", "404 why=not-found none");
+        liar.answers("LIST tree/a", "404 why=not-found none");
         liar.answers("DELE tree/b", "250 deleted");
         liar.answers("DELE tree", "250 deleted");
         liar.answers_all(|_, line| panic!("{line}"));
@@ -364,6 +365,7 @@ fn a_rename_whose_answer_was_lost_is_asked_about() {
     let second = liar::serve(|mut liar| {
         liar.logs_in_with("");
         liar.answers("STAT from", "404 why=not-found none");
+        liar.answers("LIST from", "404 why=not-found none");
         let file = "213 type=file size=1 mtime=20260102030405 there";
         liar.answers("STAT to", file);
         liar.answers_all(|_, line| panic!("{line}"));
@@ -418,7 +420,13 @@ fn a_change_that_never_arrived_is_made_once() {
     let line = Line::to(daemon.address());
     let desk = Desk::new();
     let mut script = Script::begin(&desk, &line, &[]);
-    for (command, told) in [("delete old", "250 deleted"), ("mkdir new", "257 /new")] {
+    // A link that leads nowhere is no name that is gone.
+    symlink("nowhere", daemon.home("tom").join("lost")).unwrap();
+    for (command, told) in [
+        ("delete old", "250 deleted"),
+        ("delete lost", "250 deleted"),
+        ("mkdir new", "257 /new"),
+    ] {
         line.shut();
         line.overheard();
         script.tell(command);
@@ -430,8 +438,10 @@ fn a_change_that_never_arrived_is_made_once() {
         script.hears(told);
     }
     assert_eq!(script.end(), 0);
-    assert!(!daemon.home("tom").join("old").exists());
-    assert!(daemon.home("tom").join("new").exists());
+    let home = daemon.home("tom");
+    assert!(!home.join("old").exists());
+    assert!(fs::symlink_metadata(home.join("lost")).is_err());
+    assert!(home.join("new").exists());
 }
 
 #[test]

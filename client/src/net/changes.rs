@@ -145,8 +145,20 @@ fn change(
 fn look_up(session: &mut Session, path: &PathArg) -> Result<Named, CommandError> {
     let found = session.request(Command::Facts(path.clone()))?;
     match found.why {
-        Some(Cause::NotFound) => Ok(Named::Nothing),
+        // STAT follows a link: one that leads nowhere has the name all the same.
+        Some(Cause::NotFound | Cause::OutsideHome) => look_up_link(session, path),
         _ if (200..300).contains(&found.code) => Ok(Named::Something(found.facts)),
         _ => Err(CommandError::from_reply(path.as_bytes(), &found)),
+    }
+}
+
+/// Looks for a link that leads to nothing in the home: a listing of it is its one line (PROTOCOL.md
+/// section 6).
+fn look_up_link(session: &mut Session, path: &PathArg) -> Result<Named, CommandError> {
+    let command = Command::list(Some(path.clone()));
+    match session.list(path.as_bytes(), command, |_| {}) {
+        Ok(_) => Ok(Named::Something(None)),
+        Err(CommandError::Refused(_)) => Ok(Named::Nothing),
+        Err(other) => Err(other),
     }
 }
