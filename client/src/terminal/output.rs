@@ -5,8 +5,8 @@ use std::io::Write;
 
 use super::redirect::write_line;
 
-/// Prints a result on standard output, or where that was redirected to. A write error is ignored: the reader of a pipe may have
-/// left.
+/// Prints a result on standard output, or where that was redirected to. A write error is ignored:
+/// the reader of a pipe may have left.
 pub(crate) fn print_line(line: impl Display) {
     let _ = write_line(&format!("{line}\n"));
 }
