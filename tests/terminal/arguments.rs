@@ -130,14 +130,16 @@ fn hostile_names_go_both_ways_by_the_prompt() {
     let (daemon, desk) = with_hostile_names();
     let mut tom = desk.log_in(daemon.address());
     tom.ask("mkdir names; cd names");
-    let listed = desk.batch(daemon.address(), &["-c", "ldir"], "").said;
+    let listed = desk.batch(daemon.address(), &["-c", "ldir -la"], "").said;
     for shown in listed.lines().filter_map(shown_name) {
         let said = tom.ask(&format!("put -- \"{shown}\""));
         assert!(said.starts_with("226 "), "{shown}: {said}");
     }
     has_all_names(&daemon.home("tom").join("names"));
     tom.ask("lcd again");
-    let listed = desk.batch(daemon.address(), &["-c", "ls names"], "").said;
+    let listed = desk
+        .batch(daemon.address(), &["-c", "ls -la names"], "")
+        .said;
     assert_eq!(listed.lines().count(), HOSTILE.len());
     for shown in listed.lines().filter_map(shown_name) {
         let said = tom.ask(&format!("get -- \"{shown}\""));

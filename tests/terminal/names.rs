@@ -18,14 +18,14 @@ fn chinese_names_are_typed_listed_put_and_got() {
         tom.ask("put 年度报告.txt")
             .starts_with("226 年度报告.txt: 6 bytes")
     );
-    let listed = tom.ask("ls");
+    let listed = tom.ask("ls -l");
     assert!(listed.ends_with(" 年度报告.txt"), "{listed}");
     assert!(
         tom.ask("get 年度报告.txt 副本.txt")
             .starts_with("226 副本.txt: 6 bytes")
     );
     assert_eq!(desk.read("副本.txt"), "内容".as_bytes());
-    assert!(tom.ask("ldir").ends_with(" 年度报告.txt"));
+    assert!(tom.ask("ldir -l").ends_with(" 年度报告.txt"));
     let stored = daemon.home("tom").join("文件夹/年度报告.txt");
     assert_eq!(fs::read(stored).unwrap(), "内容".as_bytes());
 }
@@ -61,7 +61,7 @@ fn names_with_spaces_stand_in_quotes_or_behind_backslashes() {
         assert!(said.starts_with(&format!("226 {name}: 1 bytes")), "{said}");
         assert_eq!(fs::read(daemon.home("tom").join(name)).unwrap(), b"1");
     }
-    let listed = tom.ask("ls");
+    let listed = tom.ask("ls -l");
     assert_eq!(listed.lines().count(), 4, "{listed}");
     let said = tom.ask("get \"my file\" \"my copy\"");
     assert!(said.starts_with("226 my copy: 1 bytes"), "{said}");
@@ -79,7 +79,7 @@ fn a_name_from_the_server_cannot_command_the_terminal() {
     fs::write(daemon.home("tom").join(name), b"!").unwrap();
     let desk = Desk::new();
     let mut tom = desk.log_in(daemon.address());
-    let listed = tom.ask("ls");
+    let listed = tom.ask("ls -l");
     assert!(listed.ends_with(r" evil\x1b[2J\x07"), "{listed}");
     let said = tom.ask(r#"get "evil\x1b[2J\x07" tame"#);
     assert!(said.starts_with("226 tame: 1 bytes"), "{said}");

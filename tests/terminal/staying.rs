@@ -4,6 +4,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
+use std::os::unix::fs::{MetadataExt, symlink};
 use std::process::{Child, ChildStdin, ChildStdout};
 use std::sync::mpsc::channel;
 
@@ -246,27 +247,108 @@ fn a_change_whose_answer_was_lost_is_asked_about_and_told_truthfully() {
     let desk = Desk::new();
     let mut script = Script::begin(&desk, &line, &[]);
     let lost = "; the server's answer was lost with the connection";
-    for (command, is_done, told) in [
+    let mode = |name: &str| fs::metadata(home.join(name)).unwrap().mode() & 0o777;
+    let changes: [(&str, &dyn Fn() -> bool, String); 4] = [
         (
             "delete old",
-            ("old", false),
+            &|| !home.join("old").exists(),
             format!("old: is gone now{lost}"),
         ),
         (
             "mkdir new",
-            ("new", true),
+            &|| home.join("new").exists(),
             format!("new: is there now{lost}"),
         ),
-    ] {
+        (
+            "mkdir -p above/below",
+            &|| home.join("above").exists(),
+            "257 /above/below".to_owned(),
+        ),
+        (
+            "chmod 705 new",
+            &|| mode("new") == 0o705,
+            "213 new: mode 705".to_owned(),
+        ),
+    ];
+    for (command, is_done, told) in changes {
         line.mute();
         script.tell(command);
-        until(command, || {
-            (home.join(is_done.0).exists() == is_done.1).then_some(())
-        });
+        until(command, || is_done().then_some(()));
         line.cut();
         line.widen();
         script.hears(&told);
     }
+    assert_eq!(script.end(), 0);
+    assert!(home.join("above/below").is_dir());
+}
+
+/// A tree that is deleted goes on behind the name of which the answer was lost.
+#[test]
+fn a_tree_of_which_an_answer_was_lost_is_deleted_to_its_end() {
+    let entry =
+        |kind: &str, name: &str| format!("type={kind};size=1;modify=20260102030405; {name}");
+    let first = liar::serve_session(move |mut liar| {
+        liar.answers("PWD", "257 /");
+        let end = "226 hidden=0 done";
+        liar.hears("LIST");
+        liar.lists(&[&entry("dir", "tree")], end);
+        for _ in ["counted", "deleted"] {
+            liar.hears("LIST tree");
+            liar.lists(&[&entry("file", "a"), &entry("file", "b")], end);
+        }
+        liar.hears("DELE tree/a");
+    });
+    let second = liar::serve(|mut liar| {
+        liar.logs_in_with("");
+        liar.answers("STAT tree/a", "404 why=not-found none");
+        liar.answers("LIST tree/a", "404 why=not-found none");
+        liar.answers("DELE tree/b", "250 deleted");
+        liar.answers("DELE tree", "250 deleted");
+        liar.answers_all(|_, line| panic!("{line}"));
+    });
+    let line = Line::to(first.address);
+    let desk = Desk::new();
+    let mut script = Script::begin(&desk, &line, &["--tls", "off"]);
+    line.lead_to(second.address);
+    script.tell("rm -rf tree");
+    script.hears("250 2 files and 1 directory deleted");
+    assert_eq!(script.end(), 0);
+    first.end();
+    second.end();
+}
+
+#[test]
+fn what_was_printed_in_part_is_not_printed_again() {
+    let daemon = Daemon::demo();
+    let data = noise(3, FILE);
+    daemon.login("tom").put("", "big", &data);
+    let line = Line::to(daemon.address());
+    let desk = Desk::new();
+    line.narrow();
+    let mut child = desk.begin(line.address(), &["-c", "get big -"]);
+    let mut printed = vec![0; 1000];
+    let mut said = child.stdout.take().unwrap();
+    said.read_exact(&mut printed).unwrap();
+    line.cut();
+    line.widen();
+    said.read_to_end(&mut printed).unwrap();
+    assert!(printed.len() < FILE && data.starts_with(&printed));
+    finish(child, "").fails(3, "the connection was lost");
+}
+
+#[test]
+fn what_has_printed_nothing_yet_is_printed_over_the_next_connection() {
+    let daemon = Daemon::demo();
+    daemon.login("tom").put("", "notes", b"all of it\n");
+    let line = Line::to(daemon.address());
+    let desk = Desk::new();
+    let mut script = Script::begin(&desk, &line, &[]);
+    line.cut();
+    script.tell("cat notes");
+    script.hears("all of it");
+    line.cut();
+    script.tell("get notes -");
+    script.hears("all of it");
     assert_eq!(script.end(), 0);
 }
 
@@ -275,12 +357,15 @@ fn a_change_whose_answer_was_lost_is_asked_about_and_told_truthfully() {
 fn a_rename_whose_answer_was_lost_is_asked_about() {
     let first = liar::serve_session(|mut liar| {
         liar.answers("PWD", "257 /");
+        // A directory would take it in.
+        liar.answers("STAT to", "404 why=not-found none");
         liar.answers("RNFR from", "350 to what?");
         liar.hears("351 to");
     });
     let second = liar::serve(|mut liar| {
         liar.logs_in_with("");
         liar.answers("STAT from", "404 why=not-found none");
+        liar.answers("LIST from", "404 why=not-found none");
         let file = "213 type=file size=1 mtime=20260102030405 there";
         liar.answers("STAT to", file);
         liar.answers_all(|_, line| panic!("{line}"));
@@ -335,7 +420,13 @@ fn a_change_that_never_arrived_is_made_once() {
     let line = Line::to(daemon.address());
     let desk = Desk::new();
     let mut script = Script::begin(&desk, &line, &[]);
-    for (command, told) in [("delete old", "250 deleted"), ("mkdir new", "257 /new")] {
+    // A link that leads nowhere is no name that is gone.
+    symlink("nowhere", daemon.home("tom").join("lost")).unwrap();
+    for (command, told) in [
+        ("delete old", "250 deleted"),
+        ("delete lost", "250 deleted"),
+        ("mkdir new", "257 /new"),
+    ] {
         line.shut();
         line.overheard();
         script.tell(command);
@@ -347,8 +438,10 @@ fn a_change_that_never_arrived_is_made_once() {
         script.hears(told);
     }
     assert_eq!(script.end(), 0);
-    assert!(!daemon.home("tom").join("old").exists());
-    assert!(daemon.home("tom").join("new").exists());
+    let home = daemon.home("tom");
+    assert!(!home.join("old").exists());
+    assert!(fs::symlink_metadata(home.join("lost")).is_err());
+    assert!(home.join("new").exists());
 }
 
 #[test]

@@ -182,7 +182,7 @@ fn tab_on_a_line_that_is_shut_ends_by_itself_or_at_ctrl_c_and_nothing_is_mistake
     for ends in [None, Some("C-c")] {
         line.shut();
         line.overheard();
-        tom.type_in("ls fi");
+        tom.type_in("cd fi");
         tom.press("Tab");
         until("the question for names", || {
             (!line.overheard().is_empty()).then_some(())
@@ -195,7 +195,7 @@ fn tab_on_a_line_that_is_shut_ends_by_itself_or_at_ctrl_c_and_nothing_is_mistake
         let typed = if ends.is_some() {
             "> # more"
         } else {
-            "ls fi# more"
+            "cd fi# more"
         };
         tom.confirm(typed);
         tom.prompt();

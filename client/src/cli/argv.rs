@@ -4,9 +4,6 @@
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 
-use skiff_sessions::wire::command::Command;
-use skiff_sessions::wire::reply::Kind;
-
 use super::args::{Target, VALUED_OPTIONS};
 use super::batch::{Settled, settle};
 use super::error::ProgramError;
@@ -15,10 +12,7 @@ use crate::commands::dispatch;
 use crate::commands::lexer::Word;
 use crate::commands::spec::ParsedArgs;
 use crate::commands::table;
-use crate::commands::targets::remote_path;
-use crate::net::command_error::CommandError;
 use crate::net::session::Session;
-use crate::terminal::format::escape_name;
 
 /// A command of the table that can be given as arguments.
 #[derive(PartialEq, Eq, Debug)]
@@ -45,7 +39,7 @@ enum Shape {
 pub(crate) const FORMS: &[Form] = &[
     Form { name: "put", syntax: "put [-c] [-f] [-r] HOST:[PATH] FILE...", shape: Shape::Upload },
     Form { name: "get", syntax: "get [-c] [-f] [-r] HOST:PATH... [DIR]", shape: Shape::Download },
-    Form { name: "ls", syntax: "ls HOST:[PATH]", shape: Shape::Remote },
+    Form { name: "ls", syntax: "ls [-1ahlrSt] [--utc] HOST:[PATH]", shape: Shape::Remote },
 ];
 
 /// One command as it was given.
@@ -218,60 +212,40 @@ fn split_server(bytes: &[u8]) -> Option<(Vec<u8>, &[u8])> {
     Some((bytes[..path_at - 1].to_vec(), &bytes[path_at..]))
 }
 
-/// Runs a command for each of its names. One that fails does not keep the others from being tried.
+/// Runs the command.
 ///
 /// # Errors
 ///
-/// [`ProgramError::CommandFailed`] where one of them failed.
+/// [`ProgramError::CommandFailed`] where it failed for one of its names.
 pub(crate) fn run(
     session: &mut Session,
     settings: &Settings,
     command: ArgvCommand,
 ) -> Result<(), ProgramError> {
-    let ArgvCommand {
-        name,
-        options,
-        names,
-    } = command;
-    let runs = match names.into_runs(session, &options) {
-        Ok(runs) => runs,
-        Err(error) => {
-            settle(session, settings, Err(error))?;
-            return Err(ProgramError::CommandFailed);
-        }
-    };
-    let mut ended = Ok(());
-    for words in runs {
-        let options = options.clone();
-        let done = dispatch::run_args(session, name, &ParsedArgs { options, words });
-        if settle(session, settings, done)? == Settled::Failed {
-            ended = Err(ProgramError::CommandFailed);
-        }
+    let args = command.names.into_args(command.options);
+    let done = dispatch::run_args(session, command.name, &args);
+    match settle(session, settings, done)? {
+        Settled::Failed => Err(ProgramError::CommandFailed),
+        Settled::Done | Settled::Left => Ok(()),
     }
-    ended
 }
 
 impl Names {
-    /// Returns the words of each run of the command: one name, and where it goes.
-    fn into_runs(
-        self,
-        session: &mut Session,
-        options: &str,
-    ) -> Result<Vec<Vec<Word>>, CommandError> {
-        let with =
-            |name: Word, to: &Option<Word>| std::iter::once(name).chain(to.clone()).collect();
-        Ok(match self {
-            Self::Upload { to, from } => {
-                let to = remote_folder(session, to, from.len(), options)?;
-                from.into_iter().map(|name| with(name, &to)).collect()
-            }
+    /// Returns the arguments of the command at the prompt.
+    fn into_args(self, options: String) -> ParsedArgs {
+        let (words, target) = match self {
+            Self::Upload { to, from } => (from, (!to.is_empty()).then(|| to.into())),
             Self::Download { from, to } => {
-                let to = local_folder(to, from.len())?;
                 let names = from.into_iter().map(home_if_empty);
-                names.map(|name| with(name.into(), &to)).collect()
+                (names.map(Word::from).collect(), to)
             }
-            Self::Remote(path) => vec![vec![home_if_empty(path).into()]],
-        })
+            Self::Remote(path) => (vec![home_if_empty(path).into()], None),
+        };
+        ParsedArgs {
+            options,
+            words,
+            target,
+        }
     }
 }
 
@@ -281,55 +255,6 @@ fn home_if_empty(path: Vec<u8>) -> Vec<u8> {
         true => b".".to_vec(),
         false => path,
     }
-}
-
-/// Returns where `count` uploads go: the home for an empty path, into `to` where that is a
-/// directory at the server, else to that very name. A tree goes to the very name always, as it
-/// does at the prompt.
-fn remote_folder(
-    session: &mut Session,
-    mut to: Vec<u8>,
-    count: usize,
-    options: &str,
-) -> Result<Option<Word>, CommandError> {
-    let is_tree = options.contains('r');
-    if to.is_empty() || to.ends_with(b"/") || is_tree && count == 1 {
-        return Ok((!to.is_empty()).then(|| to.into()));
-    }
-    let word = Word::from(to.clone());
-    let found = session.request(Command::Facts(remote_path(&word)?))?;
-    if found
-        .facts
-        .is_some_and(|facts| facts.kind == Kind::Directory)
-    {
-        to.push(b'/');
-        return Ok(Some(to.into()));
-    }
-    match count {
-        1 => Ok(Some(word)),
-        _ => Err(CommandError::refused(
-            escape_name(&to),
-            "no directory, and there are several files",
-        )),
-    }
-}
-
-/// Returns where `count` downloads go. Several need a directory, or standard output.
-fn local_folder(to: Option<Word>, count: usize) -> Result<Option<Word>, CommandError> {
-    let Some(word) = &to else {
-        return Ok(None);
-    };
-    if count == 1 || word.as_bytes() == b"-" {
-        return Ok(to);
-    }
-    if word.as_local_path().is_dir() {
-        // With the slash it is the parent of a tree too.
-        return Ok(Some([word.as_bytes(), b"/"].concat().into()));
-    }
-    Err(CommandError::refused(
-        escape_name(word.as_bytes()),
-        "no directory, and there are several files",
-    ))
 }
 
 #[cfg(test)]

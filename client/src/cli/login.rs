@@ -57,6 +57,7 @@ pub(crate) fn open_session(
         derivation: accepted.derivation,
         idle: accepted.idle,
         cwd: b"/".to_vec(),
+        previous_cwd: None,
         names: NameCache::default(),
     };
     session.cwd = match session.working_directory() {

@@ -1,41 +1,41 @@
-//! Implements the commands on names at the server: cd, ls, pwd, rename, delete, rmdir, mkdir.
+//! Implements the commands on names at the server: cd, pwd, rename, mkdir.
 
-use skiff_sessions::path::PathArg;
 use skiff_sessions::wire::command::Command;
-use skiff_sessions::wire::native::replies::ReplyLine;
-use skiff_sessions::wire::reply::{Facts, Kind};
+use skiff_sessions::wire::native::causes::Cause;
+use skiff_sessions::wire::reply::Kind;
 
+use super::each::for_each;
 use super::lexer::Word;
 use super::spec::ParsedArgs;
-use super::targets::{remote_kind, remote_path};
+use super::targets::{remote_kind, remote_path, remote_target, upload_target};
 use crate::net::changes::{self, Change};
 use crate::net::command_error::{CommandError, CommandResult};
-use crate::net::listing::Listed;
 use crate::net::session::{Session, absolute_path};
-use crate::terminal::format::{escape_name, format_entry, format_reply};
+use crate::terminal::format::{escape_name, format_reply};
 use crate::terminal::output::print_line;
 
-/// A listing of up to this many entries is printed sorted, a longer one as it arrives.
-const SORTED_MAX: usize = 10_000;
-
-/// The same for one whose names take more bytes than this.
-const SORTED_BYTES_MAX: usize = 4 << 20;
-
-/// Stands between the entries of a lost connection and those of the next one.
-pub(super) const LISTED_ANEW: &str = "(the listing begins anew)";
-
-/// `cd`: changes the working directory at the server, to the home without an argument.
+/// `cd`: changes the working directory at the server, to the home without an argument, and with `-`
+/// to the one before.
 pub(crate) fn cd(session: &mut Session, args: &ParsedArgs) -> CommandResult {
-    let word = args.words.first().cloned().unwrap_or_else(|| "/".into());
+    let word = match args.words.first() {
+        None => "/".into(),
+        Some(word) if word.as_bytes() == b"-" => {
+            let before = session.previous_cwd.clone();
+            before
+                .map(Word::from)
+                .ok_or_else(|| CommandError::refused("cd -", "there was no directory before"))?
+        }
+        Some(word) => word.clone(),
+    };
     let answered = session.request_ok(
         word.as_bytes(),
         Command::ChangeDirectory(remote_path(&word)?),
     )?;
-    let path = absolute_path(&answered);
-    session.cwd = match path {
+    let now = match absolute_path(&answered) {
         Some(path) => path,
         None => session.working_directory()?.1,
     };
+    session.previous_cwd = Some(std::mem::replace(&mut session.cwd, now));
     print_line(format_args!("250 {}", escape_name(&session.cwd)));
     Ok(())
 }
@@ -48,35 +48,21 @@ pub(crate) fn pwd(session: &mut Session, _: &ParsedArgs) -> CommandResult {
     Ok(())
 }
 
-/// `ls`: prints the entries of a directory at the server.
-pub(crate) fn ls(session: &mut Session, args: &ParsedArgs) -> CommandResult {
-    let word = args.words.first();
-    let path = word.map(remote_path).transpose()?;
-    let what = word.map(Word::as_bytes).unwrap_or_default();
-    let mut lines = SortedListing::default();
-    let ended = session.list(what, Command::list(path), |part| match part {
-        Listed::Entry(name, facts) => lines.add(name, facts),
-        Listed::Anew => lines.begin_anew(),
-    })?;
-    lines.flush();
-    if let Some(hidden) = ended.hidden.filter(|&hidden| hidden > 0) {
-        print_line(format_args!(
-            "{hidden} entries are not shown: the server could not list them"
-        ));
-    }
-    Ok(())
+/// `rename`: renames files and directories at the server, or moves them into a directory.
+pub(crate) fn rename(session: &mut Session, args: &ParsedArgs) -> CommandResult {
+    let to = upload_target(session, args.target.as_ref(), args.words.len(), false)?;
+    for_each(session, &args.words, |session, from| {
+        rename_one(session, from, to.as_ref())
+    })
 }
 
-/// `rename`: renames a file or directory at the server.
-pub(crate) fn rename(session: &mut Session, args: &ParsedArgs) -> CommandResult {
-    let [from, to] = &args.words[..] else {
-        return Ok(());
-    };
-    let (source, target) = (remote_path(from)?, remote_path(to)?);
+fn rename_one(session: &mut Session, from: &Word, to: Option<&Word>) -> CommandResult {
+    let source = remote_path(from)?;
+    let target = remote_target(from.as_local_path(), to)?;
     let answered = match changes::rename(session, &source, &target)? {
         Change::Answered(answered) => answered,
         Change::Found => {
-            let (from, to) = (escape_name(from.as_bytes()), escape_name(to.as_bytes()));
+            let (from, to) = (escape_name(from.as_bytes()), escape_name(target.as_bytes()));
             print_line(format_args!(
                 "{from}: renamed to {to}, as the server shows; its answer was lost"
             ));
@@ -84,112 +70,69 @@ pub(crate) fn rename(session: &mut Session, args: &ParsedArgs) -> CommandResult 
         }
     };
     match answered.code {
-        250 => print_reply(&answered),
-        401 => Err(CommandError::from_reply(to.as_bytes(), &answered)),
+        250 => {
+            print_line(format_reply(&answered));
+            Ok(())
+        }
+        401 => Err(CommandError::from_reply(target.as_bytes(), &answered)),
         _ => Err(CommandError::from_reply(from.as_bytes(), &answered)),
     }
 }
 
-/// `delete`: deletes a file or an empty directory at the server.
-pub(crate) fn delete(session: &mut Session, args: &ParsedArgs) -> CommandResult {
-    change_each(session, args, changes::delete, "gone")
-}
-
-/// `rmdir`: removes an empty directory at the server. The protocol has one command for files and
-/// directories, so what has the name is asked first.
-pub(crate) fn rmdir(session: &mut Session, args: &ParsedArgs) -> CommandResult {
-    for word in &args.words {
-        if remote_kind(session, word)? != Some(Kind::Directory) {
-            return Err(CommandError::refused(
-                escape_name(word.as_bytes()),
-                "no directory; delete is for files",
-            ));
-        }
-    }
-    change_each(session, args, changes::delete, "gone")
-}
-
-/// `mkdir`: makes a directory at the server.
+/// `mkdir`: makes directories at the server, with `-p` those that they are in too.
 pub(crate) fn mkdir(session: &mut Session, args: &ParsedArgs) -> CommandResult {
-    change_each(session, args, changes::make_directory, "there")
+    for_each(session, &args.words, |session, word| {
+        if args.has_option('p') {
+            return make_path(session, word);
+        }
+        let made = changes::make_directory(session, &remote_path(word)?)?;
+        tell_change(word, made, "there")
+    })
 }
 
-/// Makes a change for each argument and prints what came of it: the reply, or what the server shows
-/// (`found`) where that was lost.
-fn change_each(
-    session: &mut Session,
-    args: &ParsedArgs,
-    change: fn(&mut Session, &PathArg) -> Result<Change, CommandError>,
-    found: &str,
-) -> CommandResult {
-    for word in &args.words {
-        match change(session, &remote_path(word)?)? {
-            Change::Answered(answered) if (200..300).contains(&answered.code) => {
-                print_reply(&answered)?;
-            }
-            Change::Answered(answered) => {
-                return Err(CommandError::from_reply(word.as_bytes(), &answered));
-            }
-            Change::Found => print_line(format_args!(
-                "{}: is {found} now; the server's answer was lost with the connection",
-                escape_name(word.as_bytes())
-            )),
+/// Makes each directory of a path that is not there.
+fn make_path(session: &mut Session, word: &Word) -> CommandResult {
+    let bytes = word.as_bytes();
+    let mut begin = 0;
+    let mut made = None;
+    for part in bytes.split(|&b| b == b'/') {
+        let path = &bytes[..begin + part.len()];
+        begin += part.len() + 1;
+        if matches!(part, b"" | b"." | b"..") {
+            continue;
         }
+        made = match changes::make_directory(session, &remote_path(&path.to_vec().into())?)? {
+            Change::Answered(answered) => match (answered.code, answered.why) {
+                (200..300, _) => Some(Change::Answered(answered)),
+                (_, Some(Cause::Exists)) => None,
+                _ => return Err(CommandError::from_reply(path, &answered)),
+            },
+            Change::Found => Some(Change::Found),
+        };
+    }
+    match made {
+        Some(made) => tell_change(word, made, "there"),
+        None if remote_kind(session, word)? == Some(Kind::Directory) => Ok(()),
+        None => Err(CommandError::refused(
+            escape_name(bytes),
+            "a file has the name",
+        )),
+    }
+}
+
+/// Prints what became of the change of a name: the reply, or what the server shows (`found`) where
+/// that was lost.
+///
+/// # Errors
+///
+/// A reply other than 2xx.
+pub(super) fn tell_change(word: &Word, change: Change, found: &str) -> CommandResult {
+    match change.or_refused(word.as_bytes())? {
+        Change::Answered(answered) => print_line(format_reply(&answered)),
+        Change::Found => print_line(format_args!(
+            "{}: is {found} now; the server's answer was lost with the connection",
+            escape_name(word.as_bytes())
+        )),
     }
     Ok(())
-}
-
-/// Prints a reply; never fails.
-fn print_reply(answered: &ReplyLine) -> CommandResult {
-    print_line(format_reply(answered));
-    Ok(())
-}
-
-/// Prints entries sorted while they are few; beyond [`SORTED_MAX`] it keeps none.
-#[derive(Default)]
-struct SortedListing {
-    kept: Vec<(Vec<u8>, Facts)>,
-    /// Bytes of the names that are kept.
-    kept_bytes: usize,
-    mode: PrintMode,
-}
-
-/// Whether entries are kept to be sorted.
-#[derive(Default, PartialEq, Eq)]
-enum PrintMode {
-    #[default]
-    Sorted,
-    AsReceived,
-}
-
-impl SortedListing {
-    fn add(&mut self, name: &[u8], facts: &Facts) {
-        if self.mode == PrintMode::AsReceived {
-            return print_line(format_entry(name, facts));
-        }
-        self.kept.push((name.to_vec(), *facts));
-        self.kept_bytes += name.len();
-        if self.kept.len() > SORTED_MAX || self.kept_bytes > SORTED_BYTES_MAX {
-            self.mode = PrintMode::AsReceived;
-            self.flush();
-        }
-    }
-
-    /// Forgets what is kept; what was printed stays.
-    fn begin_anew(&mut self) {
-        self.kept.clear();
-        self.kept_bytes = 0;
-        if self.mode == PrintMode::AsReceived {
-            print_line(LISTED_ANEW);
-        }
-    }
-
-    /// Prints the kept entries, sorted by name.
-    fn flush(&mut self) {
-        self.kept
-            .sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
-        for (name, facts) in self.kept.drain(..) {
-            print_line(format_entry(&name, &facts));
-        }
-    }
 }

@@ -1,5 +1,6 @@
 //! Looks a typed command up in the table, checks its arguments, and runs it.
 
+use super::expand::expand_args;
 use super::lexer::{CommandKind, TypedCommand, Word};
 use super::local;
 use super::spec::ParsedArgs;
@@ -12,7 +13,7 @@ use crate::terminal::format::escape_name;
 pub(crate) fn run(session: &mut Session, typed: &TypedCommand) -> CommandResult {
     let done = match &typed.kind {
         CommandKind::LocalShell(line) => local::run_local_shell(line),
-        CommandKind::Named(words) => run_named(session, words),
+        CommandKind::Named(words) => typed.output.of(|| run_named(session, words)),
     };
     finish(session, done)
 }
@@ -43,6 +44,7 @@ fn run_named(session: &mut Session, words: &[Word]) -> CommandResult {
     let args = command
         .parse_args(arguments)
         .map_err(|why| CommandError::refused(command.name, why))?;
+    let args = expand_args(session, command, args)?;
     (command.run)(session, &args)
 }
 

@@ -7,10 +7,13 @@ use skiff_sessions::digest::Algorithm;
 use skiff_sessions::wire::command::{Command, Replace, Turn};
 use skiff_sessions::wire::reply::Kind;
 
-use super::directories::LISTED_ANEW;
+use super::each::for_each;
 use super::lexer::Word;
+use super::listing::LISTED_ANEW;
 use super::spec::ParsedArgs;
-use super::targets::{local_target, remote_kind, remote_path, remote_target};
+use super::targets::{
+    download_target, local_target, remote_kind, remote_path, remote_target, upload_target,
+};
 use super::trees;
 use crate::net::command_error::{CommandError, CommandResult};
 use crate::net::listing::Listed;
@@ -22,13 +25,24 @@ use crate::transfer::file::{FileDownload, FileUpload, download_file, upload_file
 use crate::transfer::local_file::SyncPolicy;
 use crate::transfer::policy::{Overwrite, Resume, TransferPolicy};
 
-/// `get`: downloads a file, or with `-r` a directory.
+/// `get`: downloads files, and with `-r` directories.
 pub(crate) fn get(session: &mut Session, args: &ParsedArgs) -> CommandResult {
-    let from = &args.words[0];
+    let to = download_target(args.target.as_ref(), args.words.len())?;
+    for_each(session, &args.words, |session, from| {
+        get_one(session, args, from, to.as_ref())
+    })
+}
+
+fn get_one(
+    session: &mut Session,
+    args: &ParsedArgs,
+    from: &Word,
+    to: Option<&Word>,
+) -> CommandResult {
     if args.has_option('r') && remote_kind(session, from)? == Some(Kind::Directory) {
-        return trees::get(session, args);
+        return trees::get(session, args, from, to);
     }
-    let (to, destination) = destination(from, args.words.get(1))?;
+    let (to, destination) = destination(from, to)?;
     let is_stdout = matches!(destination, Destination::Stream(StreamTarget::Stdout));
     let order = FileDownload {
         path: remote_path(from)?,
@@ -65,13 +79,27 @@ fn destination(from: &Word, to: Option<&Word>) -> Result<(PathBuf, Destination),
     Ok((to, found))
 }
 
-/// `put`: uploads a file, or with `-r` a directory.
+/// `put`: uploads files, and with `-r` directories.
 pub(crate) fn put(session: &mut Session, args: &ParsedArgs) -> CommandResult {
-    if args.has_option('r') && args.words[0].as_local_path().is_dir() {
-        return trees::put(session, args);
+    let is_directory = |word: &Word| word.as_local_path().is_dir();
+    let is_tree = args.has_option('r') && args.words.iter().any(is_directory);
+    let to = upload_target(session, args.target.as_ref(), args.words.len(), is_tree)?;
+    for_each(session, &args.words, |session, from| {
+        put_one(session, args, from, to.as_ref())
+    })
+}
+
+fn put_one(
+    session: &mut Session,
+    args: &ParsedArgs,
+    word: &Word,
+    to: Option<&Word>,
+) -> CommandResult {
+    let from = word.as_local_path();
+    if args.has_option('r') && from.is_dir() {
+        return trees::put(session, args, word, to);
     }
-    let from = args.words[0].as_local_path();
-    let to = remote_target(from, args.words.get(1))?;
+    let to = remote_target(from, to)?;
     let policy = policy(args);
     let replace = match policy.overwrite {
         Overwrite::Always => Replace::Yes,

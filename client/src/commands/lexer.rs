@@ -8,11 +8,16 @@ use std::path::Path;
 use skiff_sessions::path::PathArg;
 use thiserror::Error;
 
+use super::output::Output;
+use super::spec::OutputKind;
+use super::table;
+
 /// One command as it was typed.
 #[derive(PartialEq, Eq, Debug)]
 pub(crate) struct TypedCommand {
     pub on_failure: OnFailure,
     pub kind: CommandKind,
+    pub output: Output,
 }
 
 /// What was typed: a command of the table, or a line for the local shell.
@@ -33,8 +38,18 @@ pub(crate) enum OnFailure {
 }
 
 /// The bytes of a word, without its quotes.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Word(Vec<u8>);
+#[derive(Clone, Default, PartialEq, Eq, Debug)]
+pub(crate) struct Word {
+    bytes: Vec<u8>,
+    /// The offsets of characters of patterns, and of `~`, that were typed outside quotes.
+    live: Vec<usize>,
+}
+
+/// The characters that mean more than themselves inside a word, outside quotes.
+const LIVE: &str = "*?[]~";
+
+/// Those that say at the beginning of a word where the output goes.
+const REDIRECTING: &str = "|>";
 
 /// Why a line cannot be split.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
@@ -43,6 +58,8 @@ pub(crate) enum LexError {
     Unclosed(char),
     #[error("a \\ at the end of the line quotes nothing")]
     TrailingBackslash,
+    #[error("one name or command stands behind {0}; a name that begins so is quoted")]
+    NoOutput(char),
     #[error("\\x needs two hexadecimal digits")]
     BadHex,
 }
@@ -50,40 +67,65 @@ pub(crate) enum LexError {
 impl Word {
     /// Returns the bytes.
     pub(crate) fn as_bytes(&self) -> &[u8] {
-        &self.0
+        &self.bytes
+    }
+
+    /// True where the character at this offset is no name's but a pattern's, or a `~`.
+    pub(crate) fn is_live(&self, at: usize) -> bool {
+        self.live.binary_search(&at).is_ok()
+    }
+
+    /// Returns the word with `home` in the place of a `~` that is its first component.
+    pub(crate) fn with_home(self, home: &[u8]) -> Self {
+        if !self.is_live(0) || !matches!(&self.bytes[..], [b'~'] | [b'~', b'/', ..]) {
+            return self;
+        }
+        let rest = &self.bytes[1..];
+        let home = match rest {
+            [] => home,
+            _ => home.strip_suffix(b"/").unwrap_or(home),
+        };
+        let live = self.live.iter().filter(|&&at| at > 0);
+        Self {
+            live: live.map(|at| at - 1 + home.len()).collect(),
+            bytes: [home, rest].concat(),
+        }
     }
 
     /// Returns the word as a path on this machine.
     pub(crate) fn as_local_path(&self) -> &Path {
-        Path::new(OsStr::from_bytes(&self.0))
+        Path::new(OsStr::from_bytes(&self.bytes))
     }
 
     /// Returns the word as a path at the server; `None` where it cannot be sent.
     pub(crate) fn to_remote_path(&self) -> Option<PathArg> {
-        PathArg::to_send(self.0.clone())
+        PathArg::to_send(self.bytes.clone())
     }
 
     /// Returns the word as text; bytes that are not UTF-8 are replaced.
     pub(crate) fn to_text(&self) -> String {
-        String::from_utf8_lossy(&self.0).into_owned()
+        String::from_utf8_lossy(&self.bytes).into_owned()
     }
 }
 
 impl From<&OsStr> for Word {
     fn from(text: &OsStr) -> Self {
-        Self(text.as_bytes().to_vec())
+        Self::from(text.as_bytes().to_vec())
     }
 }
 
 impl From<Vec<u8>> for Word {
     fn from(bytes: Vec<u8>) -> Self {
-        Self(bytes)
+        Self {
+            bytes,
+            live: Vec::new(),
+        }
     }
 }
 
 impl From<&str> for Word {
     fn from(text: &str) -> Self {
-        Self(text.as_bytes().to_vec())
+        Self::from(text.as_bytes().to_vec())
     }
 }
 
@@ -108,6 +150,7 @@ pub(crate) fn parse_line(line: &str) -> Result<Vec<TypedCommand>, LexError> {
             found.push(TypedCommand {
                 on_failure,
                 kind: CommandKind::LocalShell(local.trim().to_owned()),
+                output: Output::Printed,
             });
             return Ok(found);
         }
@@ -115,11 +158,13 @@ pub(crate) fn parse_line(line: &str) -> Result<Vec<TypedCommand>, LexError> {
             chars: rest.chars(),
         };
         let words = lexer.read_words()?;
+        let output = lexer.read_output(&words)?;
         rest = lexer.chars.as_str();
         if !words.is_empty() {
             found.push(TypedCommand {
                 on_failure,
                 kind: CommandKind::Named(words),
+                output,
             });
         }
     }
@@ -127,7 +172,7 @@ pub(crate) fn parse_line(line: &str) -> Result<Vec<TypedCommand>, LexError> {
 
 /// Puts a backslash before each character of `name` that the lexer would treat specially.
 pub(crate) fn escape_word(name: &str) -> Cow<'_, str> {
-    let special = |c: char| " \t;\"'\\".contains(c);
+    let special = |c: char| " \t;\"'\\".contains(c) || LIVE.contains(c) || REDIRECTING.contains(c);
     if !name.contains(special) {
         return Cow::Borrowed(name);
     }
@@ -150,21 +195,59 @@ impl Lexer<'_> {
     /// Reads words up to the end of the line, or through a `;`.
     fn read_words(&mut self) -> Result<Vec<Word>, LexError> {
         let mut words = Vec::new();
-        let mut word: Option<Vec<u8>> = None;
-        while let Some(c) = self.chars.next() {
+        let mut word: Option<Word> = None;
+        loop {
+            // A word that begins so says where the output goes.
+            if word.is_none() && self.chars.as_str().starts_with(['|', '>']) && has_text(&words) {
+                break;
+            }
+            let Some(c) = self.chars.next() else {
+                break;
+            };
             match c {
-                ' ' | '\t' => words.extend(word.take().map(Word)),
+                ' ' | '\t' => words.extend(word.take()),
                 ';' => break,
-                '\'' => self.read_single_quoted(word.get_or_insert_default())?,
-                '"' => self.read_double_quoted(word.get_or_insert_default())?,
-                '\\' => {
-                    self.read_escape(word.get_or_insert_default(), LexError::TrailingBackslash)?;
+                '\'' => self.read_single_quoted(bytes_of(&mut word))?,
+                '"' => self.read_double_quoted(bytes_of(&mut word))?,
+                '\\' => self.read_escape(bytes_of(&mut word), LexError::TrailingBackslash)?,
+                c => {
+                    let word = word.get_or_insert_default();
+                    if LIVE.contains(c) {
+                        word.live.push(word.bytes.len());
+                    }
+                    push_char(&mut word.bytes, c);
                 }
-                c => push_char(word.get_or_insert_default(), c),
             }
         }
-        words.extend(word.map(Word));
+        words.extend(word);
         Ok(words)
+    }
+
+    /// Reads what may stand behind the words: `| COMMAND` to the end of the line, or `> FILE`.
+    fn read_output(&mut self, words: &[Word]) -> Result<Output, LexError> {
+        if !has_text(words) {
+            return Ok(Output::Printed);
+        }
+        let rest = self.chars.as_str();
+        if let Some(command) = rest.strip_prefix('|') {
+            self.chars = "".chars();
+            return match command.trim() {
+                "" => Err(LexError::NoOutput('|')),
+                command => Ok(Output::Shell(command.to_owned())),
+            };
+        }
+        let Some(behind) = rest.strip_prefix('>') else {
+            return Ok(Output::Printed);
+        };
+        self.chars = behind.chars();
+        let mut words = self.read_words()?;
+        match (words.pop(), words.is_empty()) {
+            (Some(file), true) => Ok(Output::File(match std::env::home_dir() {
+                Some(home) => file.with_home(home.as_os_str().as_bytes()),
+                None => file,
+            })),
+            _ => Err(LexError::NoOutput('>')),
+        }
     }
 
     /// Reads up to the closing `'`; every character is itself.
@@ -209,6 +292,17 @@ impl Lexer<'_> {
         };
         Ok((digit()? * 16 + digit()?) as u8)
     }
+}
+
+/// True where the first of these words is a command whose output may go elsewhere.
+fn has_text(words: &[Word]) -> bool {
+    let command = words.first().map(|name| table::find(&name.to_text()));
+    matches!(command, Some(Ok(command)) if command.output == OutputKind::Text)
+}
+
+/// The bytes of a word that has begun.
+fn bytes_of(word: &mut Option<Word>) -> &mut Vec<u8> {
+    &mut word.get_or_insert_default().bytes
 }
 
 /// Appends the UTF-8 bytes of `c`.
@@ -266,6 +360,43 @@ mod tests {
     }
 
     #[test]
+    fn output_goes_where_a_word_says_that_begins_so() {
+        let output = |line: &str| {
+            let commands = parse_line(line)?;
+            Ok(commands
+                .into_iter()
+                .map(|typed| typed.output)
+                .collect::<Vec<_>>())
+        };
+        let shell = |line: &str| Output::Shell(line.into());
+        assert_eq!(
+            output("ls -l | sort; wc -l"),
+            Ok(vec![shell("sort; wc -l")])
+        );
+        assert_eq!(
+            output("ls a >x; cat 'b' > 'y z'"),
+            Ok(vec![Output::File("x".into()), Output::File("y z".into())])
+        );
+        for plain in [
+            "get a | b",
+            "ls a|b x>y",
+            "ls '|' \\> \">\"",
+            "| ls",
+            "!ls | x",
+        ] {
+            assert_eq!(output(plain), Ok(vec![Output::Printed]), "{plain}");
+        }
+        for (bad, mark) in [
+            ("ls |", '|'),
+            ("ls > ", '>'),
+            ("ls > a b", '>'),
+            ("ls > a > b", '>'),
+        ] {
+            assert_eq!(output(bad), Err(LexError::NoOutput(mark)), "{bad}");
+        }
+    }
+
+    #[test]
     fn what_has_no_end() {
         assert_eq!(parse_line("put \"a"), Err(LexError::Unclosed('"')));
         assert_eq!(parse_line("put 'a"), Err(LexError::Unclosed('\'')));
@@ -283,11 +414,17 @@ mod tests {
             "中 文",
             "#",
             "tab\there",
+            "~",
+            "*.[ch]?",
+            "|",
+            "> a",
         ] {
-            assert_eq!(
-                words(&format!("get {}", escape_word(name))),
-                [["get", name]]
-            );
+            let line = format!("get {}", escape_word(name));
+            assert_eq!(words(&line), [["get", name]]);
+            let CommandKind::Named(typed) = &parse_line(&line).unwrap()[0].kind else {
+                panic!("{line}");
+            };
+            assert_eq!(typed[1], Word::from(name), "{line}: live characters");
         }
     }
 

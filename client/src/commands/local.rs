@@ -1,17 +1,13 @@
-//! Implements the commands on this machine: lcd, lpwd, ldir, and `!`, the local shell.
+//! Implements the commands on this machine: lcd, lpwd, and `!`, the local shell.
 
-use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::process;
-
-use skiff_sessions::wire::reply::{Facts, Kind};
 
 use super::spec::ParsedArgs;
 use crate::net::command_error::{CommandError, CommandResult};
 use crate::net::session::Session;
-use crate::terminal::format::{escape_path, format_entry};
+use crate::terminal::format::escape_path;
 use crate::terminal::output::print_line;
-use crate::transfer::local_file;
 
 /// `lcd`: changes the local directory, to the home without an argument.
 pub(crate) fn lcd(session: &mut Session, args: &ParsedArgs) -> CommandResult {
@@ -30,32 +26,6 @@ pub(crate) fn lcd(session: &mut Session, args: &ParsedArgs) -> CommandResult {
 pub(crate) fn lpwd(_: &mut Session, _: &ParsedArgs) -> CommandResult {
     let here = std::env::current_dir().map_err(|error| local_error(Path::new("."), &error))?;
     print_line(escape_path(&here));
-    Ok(())
-}
-
-/// `ldir`: prints the entries of a local directory.
-pub(crate) fn ldir(_: &mut Session, args: &ParsedArgs) -> CommandResult {
-    let path = args
-        .words
-        .first()
-        .map_or_else(|| Path::new("."), |word| word.as_local_path());
-    let entries = match path.is_dir() {
-        true => std::fs::read_dir(path).map_err(|error| local_error(path, &error))?,
-        false => return print_entry(path, path.as_os_str().as_bytes()),
-    };
-    let mut names = Vec::new();
-    for entry in entries {
-        names.push(
-            entry
-                .map_err(|error| local_error(path, &error))?
-                .file_name(),
-        );
-    }
-    names.sort_unstable();
-    for name in names {
-        // The entry may have been deleted meanwhile.
-        let _ = print_entry(&path.join(&name), name.as_bytes());
-    }
     Ok(())
 }
 
@@ -81,26 +51,6 @@ pub(crate) fn run_local_shell(line: &str) -> CommandResult {
         true => Ok(()),
         false => Err(CommandError::refused("!", status)),
     }
-}
-
-/// Prints one line of a local listing.
-fn print_entry(path: &Path, name: &[u8]) -> CommandResult {
-    let found = std::fs::symlink_metadata(path).map_err(|error| local_error(path, &error))?;
-    let kind = match found.file_type() {
-        kind if kind.is_file() => Kind::File,
-        kind if kind.is_dir() => Kind::Directory,
-        kind if kind.is_symlink() => Kind::Link,
-        _ => Kind::Other,
-    };
-    let mode = Some(std::os::unix::fs::MetadataExt::mode(&found));
-    let facts = Facts {
-        kind,
-        size: found.len(),
-        modified: local_file::modified_at(&found),
-        mode,
-    };
-    print_line(format_entry(name, &facts));
-    Ok(())
 }
 
 fn local_error(path: &Path, error: &std::io::Error) -> CommandError {

@@ -2,12 +2,23 @@
 //! belongs in `transfer`; where command lines come from, in `cli`.
 
 pub(crate) mod account;
+mod attributes;
 mod connections;
 mod directories;
 pub(crate) mod dispatch;
+mod each;
+mod edit;
+mod expand;
 mod files;
+mod glob;
 pub(crate) mod lexer;
+mod list_style;
+mod listing;
 mod local;
+mod local_time;
+mod looking;
+mod output;
+mod remove;
 pub(crate) mod spec;
 pub(crate) mod table;
 pub(crate) mod targets;

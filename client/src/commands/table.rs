@@ -1,8 +1,11 @@
 //! Lists all commands: one row drives parsing, help, and completion.
 
 use super::spec::ArgumentKind::{Command, Local, Other, Remote};
-use super::spec::{CommandSpec, ParsedArgs};
-use super::{account, connections, directories, files, local};
+use super::spec::LastArgument::{Another, Target};
+use super::spec::OutputKind::{Report, Text};
+use super::spec::{CommandSpec, MANY, ParsedArgs};
+use super::{account, attributes, connections, directories, edit, files, listing, local};
+use super::{looking, remove};
 use crate::net::command_error::{CommandError, CommandResult};
 use crate::net::session::Session;
 use crate::terminal::output::print_line;
@@ -10,34 +13,61 @@ use crate::terminal::output::print_line;
 /// Every command, in the order of `help`.
 #[rustfmt::skip]
 pub(crate) const COMMANDS: &[CommandSpec] = &[
-    CommandSpec { name: "cd", aliases: &[], syntax: "cd [DIR]", help: "change the server's directory; without DIR to the home", details: "", arguments: &[Remote], count: (0, 1), options: "", run: directories::cd },
-    CommandSpec { name: "ls", aliases: &["dir", "list"], syntax: "ls [PATH]", help: "list the server's directory; times are UTC", details: "", arguments: &[Remote], count: (0, 1), options: "l", run: directories::ls },
-    CommandSpec { name: "pwd", aliases: &[], syntax: "pwd", help: "say the server's directory", details: "", arguments: &[], count: (0, 0), options: "", run: directories::pwd },
-    CommandSpec { name: "get", aliases: &["download"], syntax: "get [-c] [-f] [-r] REMOTE [LOCAL]", help: "download a file, or with -r a directory", details: GET, arguments: &[Remote, Local], count: (1, 2), options: "cfr", run: files::get },
-    CommandSpec { name: "put", aliases: &["upload"], syntax: "put [-c] [-f] [-r] LOCAL [REMOTE]", help: "upload a file, or with -r a directory", details: PUT, arguments: &[Local, Remote], count: (1, 2), options: "cfr", run: files::put },
-    CommandSpec { name: "lcd", aliases: &[], syntax: "lcd [DIR]", help: "change the local directory; without DIR to your home", details: "", arguments: &[Local], count: (0, 1), options: "", run: local::lcd },
-    CommandSpec { name: "lpwd", aliases: &[], syntax: "lpwd", help: "say the local directory", details: "", arguments: &[], count: (0, 0), options: "", run: local::lpwd },
-    CommandSpec { name: "ldir", aliases: &["lls"], syntax: "ldir [PATH]", help: "list the local directory; times are UTC", details: "", arguments: &[Local], count: (0, 1), options: "", run: local::ldir },
-    CommandSpec { name: "rename", aliases: &["mv"], syntax: "rename FROM TO", help: "rename a file or directory at the server", details: "", arguments: &[Remote], count: (2, 2), options: "", run: directories::rename },
-    CommandSpec { name: "delete", aliases: &["rm"], syntax: "delete PATH", help: "delete a file or an empty directory at the server", details: "", arguments: &[Remote], count: (1, 1), options: "", run: directories::delete },
-    CommandSpec { name: "rmdir", aliases: &["rd"], syntax: "rmdir DIR", help: "remove an empty directory at the server", details: "", arguments: &[Remote], count: (1, 1), options: "", run: directories::rmdir },
-    CommandSpec { name: "mkdir", aliases: &["md"], syntax: "mkdir DIR", help: "make a directory at the server", details: "", arguments: &[Remote], count: (1, 1), options: "", run: directories::mkdir },
-    CommandSpec { name: "!", aliases: &[], syntax: "!COMMAND", help: "do the rest of the line in the local shell", details: "", arguments: &[Local], count: (0, 0), options: "", run: local::local_shell },
-    CommandSpec { name: "system", aliases: &[], syntax: "system", help: "say the server's platform", details: "", arguments: &[], count: (0, 0), options: "", run: account::system },
-    CommandSpec { name: "status", aliases: &[], syntax: "status", help: "say user, directory, quota, what is used, and versions", details: "", arguments: &[], count: (0, 0), options: "", run: account::status },
-    CommandSpec { name: "df", aliases: &["quota"], syntax: "df", help: "say the quota and what is used of it", details: "", arguments: &[], count: (0, 0), options: "", run: account::df },
-    CommandSpec { name: "hash", aliases: &["md5", "checksum"], syntax: "hash [-s] PATH", help: "say the MD5 of a file at the server; -s the SHA-256", details: "", arguments: &[Remote], count: (1, 1), options: "s", run: files::hash },
-    CommandSpec { name: "stages", aliases: &[], syntax: "stages [-d PATH]", help: "list unfinished uploads; -d drops one", details: "", arguments: &[Remote], count: (0, 1), options: "d", run: files::stages },
-    CommandSpec { name: "passwd", aliases: &["password"], syntax: "passwd", help: "change your password; the old one is asked for too", details: "", arguments: &[], count: (0, 0), options: "", run: account::passwd },
-    CommandSpec { name: "open", aliases: &["connect"], syntax: "open [[USER@]HOST[:PORT]]", help: "log in elsewhere, or without HOST anew", details: "", arguments: &[Other], count: (0, 1), options: "", run: connections::open },
-    CommandSpec { name: "reconnect", aliases: &[], syntax: "reconnect", help: "connect anew; a lost connection comes back by itself", details: RECONNECT, arguments: &[], count: (0, 0), options: "", run: connections::reconnect },
-    CommandSpec { name: "close", aliases: &["disconnect"], syntax: "close", help: "end the connection and stay here", details: "", arguments: &[], count: (0, 0), options: "", run: connections::close },
-    CommandSpec { name: "help", aliases: &["?"], syntax: "help [COMMAND]", help: "say what there is", details: "", arguments: &[Command], count: (0, 1), options: "", run: help },
-    CommandSpec { name: "quit", aliases: &["bye", "exit"], syntax: "quit", help: "leave (so do bye and exit)", details: "", arguments: &[], count: (0, 0), options: "", run: account::quit },
+    CommandSpec { name: "cd", aliases: &[], syntax: "cd [DIR]", help: "change the server's directory: to the home, or with - back", details: "", arguments: &[Remote], count: (0, 1), last: Another, output: Report, options: "", run: directories::cd },
+    CommandSpec { name: "ls", aliases: &["dir", "list"], syntax: "ls [-1ahlrSt] [--utc] [PATH...]", help: "list directories at the server", details: LS, arguments: &[Remote], count: (0, MANY), last: Another, output: Text, options: "1ahlrStu", run: listing::ls },
+    CommandSpec { name: "pwd", aliases: &[], syntax: "pwd", help: "say the server's directory", details: "", arguments: &[], count: (0, 0), last: Another, output: Report, options: "", run: directories::pwd },
+    CommandSpec { name: "get", aliases: &["download"], syntax: "get [-c] [-f] [-r] REMOTE... [LOCAL]", help: "download files, with -r directories too", details: GET, arguments: &[Remote, Local], count: (1, MANY), last: Target, output: Report, options: "cfr", run: files::get },
+    CommandSpec { name: "put", aliases: &["upload"], syntax: "put [-c] [-f] [-r] LOCAL... [REMOTE]", help: "upload files, with -r directories too", details: PUT, arguments: &[Local, Remote], count: (1, MANY), last: Target, output: Report, options: "cfr", run: files::put },
+    CommandSpec { name: "lcd", aliases: &[], syntax: "lcd [DIR]", help: "change the local directory; without DIR to your home", details: "", arguments: &[Local], count: (0, 1), last: Another, output: Report, options: "", run: local::lcd },
+    CommandSpec { name: "lpwd", aliases: &[], syntax: "lpwd", help: "say the local directory", details: "", arguments: &[], count: (0, 0), last: Another, output: Report, options: "", run: local::lpwd },
+    CommandSpec { name: "ldir", aliases: &["lls"], syntax: "ldir [-1ahlrSt] [--utc] [PATH...]", help: "list local directories", details: LS, arguments: &[Local], count: (0, MANY), last: Another, output: Text, options: "1ahlrStu", run: listing::ldir },
+    CommandSpec { name: "rename", aliases: &["mv"], syntax: "rename FROM... TO", help: "rename files or directories at the server, or move them", details: RENAME, arguments: &[Remote], count: (2, MANY), last: Target, output: Report, options: "", run: directories::rename },
+    CommandSpec { name: "delete", aliases: &["rm"], syntax: "delete [-r] [-f] PATH...", help: "delete files or empty directories at the server, with -r full ones", details: DELETE, arguments: &[Remote], count: (1, MANY), last: Another, output: Report, options: "fr", run: remove::delete },
+    CommandSpec { name: "rmdir", aliases: &["rd"], syntax: "rmdir DIR...", help: "remove empty directories at the server", details: "", arguments: &[Remote], count: (1, MANY), last: Another, output: Report, options: "", run: remove::rmdir },
+    CommandSpec { name: "mkdir", aliases: &["md"], syntax: "mkdir [-p] DIR...", help: "make directories at the server; -p those above them too", details: "", arguments: &[Remote], count: (1, MANY), last: Another, output: Report, options: "p", run: directories::mkdir },
+    CommandSpec { name: "cat", aliases: &[], syntax: "cat PATH...", help: "write files at the server to standard output", details: CAT, arguments: &[Remote], count: (1, MANY), last: Another, output: Text, options: "", run: looking::cat },
+    CommandSpec { name: "more", aliases: &["less", "view"], syntax: "more PATH...", help: "show files at the server in PAGER, or less", details: CAT, arguments: &[Remote], count: (1, MANY), last: Another, output: Report, options: "", run: looking::more },
+    CommandSpec { name: "edit", aliases: &[], syntax: "edit PATH", help: "change a file at the server with VISUAL, EDITOR or vi", details: EDIT, arguments: &[Remote], count: (1, 1), last: Another, output: Report, options: "", run: edit::edit },
+    CommandSpec { name: "find", aliases: &[], syntax: "find [DIR [PATTERN]]", help: "list all below a directory, or what matches by name", details: "", arguments: &[Remote, Other], count: (0, 2), last: Another, output: Text, options: "", run: looking::find },
+    CommandSpec { name: "du", aliases: &[], syntax: "du [-h] [PATH...]", help: "sum up the bytes of all files below", details: "", arguments: &[Remote], count: (0, MANY), last: Another, output: Text, options: "h", run: looking::du },
+    CommandSpec { name: "stat", aliases: &[], syntax: "stat [--utc] PATH...", help: "say type, size and time", details: "", arguments: &[Remote], count: (1, MANY), last: Another, output: Text, options: "u", run: looking::stat },
+    CommandSpec { name: "chmod", aliases: &[], syntax: "chmod MODE PATH...", help: "set permissions, in octal as in 640", details: "", arguments: &[Other, Remote], count: (2, MANY), last: Another, output: Report, options: "", run: attributes::chmod },
+    CommandSpec { name: "touch", aliases: &[], syntax: "touch PATH...", help: "set the time of what is there to now", details: "", arguments: &[Remote], count: (1, MANY), last: Another, output: Report, options: "", run: attributes::touch },
+    CommandSpec { name: "!", aliases: &[], syntax: "!COMMAND", help: "do the rest of the line in the local shell", details: "", arguments: &[Local], count: (0, 0), last: Another, output: Report, options: "", run: local::local_shell },
+    CommandSpec { name: "system", aliases: &[], syntax: "system", help: "say the server's platform", details: "", arguments: &[], count: (0, 0), last: Another, output: Report, options: "", run: account::system },
+    CommandSpec { name: "status", aliases: &[], syntax: "status", help: "say user, directory, quota, what is used, and versions", details: "", arguments: &[], count: (0, 0), last: Another, output: Report, options: "", run: account::status },
+    CommandSpec { name: "df", aliases: &["quota"], syntax: "df", help: "say the quota and what is used of it", details: "", arguments: &[], count: (0, 0), last: Another, output: Report, options: "", run: account::df },
+    CommandSpec { name: "hash", aliases: &["md5", "checksum"], syntax: "hash [-s] PATH", help: "say the MD5 of a file at the server; -s the SHA-256", details: "", arguments: &[Remote], count: (1, 1), last: Another, output: Text, options: "s", run: files::hash },
+    CommandSpec { name: "stages", aliases: &[], syntax: "stages [-d PATH]", help: "list unfinished uploads; -d drops one", details: "", arguments: &[Remote], count: (0, 1), last: Another, output: Text, options: "d", run: files::stages },
+    CommandSpec { name: "passwd", aliases: &["password"], syntax: "passwd", help: "change your password; the old one is asked for too", details: "", arguments: &[], count: (0, 0), last: Another, output: Report, options: "", run: account::passwd },
+    CommandSpec { name: "open", aliases: &["connect"], syntax: "open [[USER@]HOST[:PORT]]", help: "log in elsewhere, or without HOST anew", details: "", arguments: &[Other], count: (0, 1), last: Another, output: Report, options: "", run: connections::open },
+    CommandSpec { name: "reconnect", aliases: &[], syntax: "reconnect", help: "connect anew; a lost connection comes back by itself", details: RECONNECT, arguments: &[], count: (0, 0), last: Another, output: Report, options: "", run: connections::reconnect },
+    CommandSpec { name: "close", aliases: &["disconnect"], syntax: "close", help: "end the connection and stay here", details: "", arguments: &[], count: (0, 0), last: Another, output: Report, options: "", run: connections::close },
+    CommandSpec { name: "help", aliases: &["?"], syntax: "help [COMMAND]", help: "say what there is", details: "", arguments: &[Command], count: (0, 1), last: Another, output: Text, options: "", run: help },
+    CommandSpec { name: "quit", aliases: &["bye", "exit"], syntax: "quit", help: "leave (so do bye and exit)", details: "", arguments: &[], count: (0, 0), last: Another, output: Report, options: "", run: account::quit },
 ];
+
+/// What `help cat` says.
+const CAT: &str = "\
+cat FILE > NAME writes to a file here, which is replaced, and cat FILE | COMMAND
+to a command of the local shell, up to the end of the line; so do ls, find, du,
+stat, hash, stages, help. inside a word both characters belong to the name.
+each file is verified at its end. a file or a pipe gets the bytes as they are; at
+a terminal what would command it is shown as \\xHH.
+* ? and [a-z] match names; in quotes they are themselves.
+";
+
+/// What `help edit` says.
+const EDIT: &str = "\
+the file is fetched to a private folder, and put back, verified, if you changed
+it. where the one at the server changed meanwhile it stays, and so does yours,
+here. an editor that fails stores nothing.
+";
 
 /// What `help get` says.
 const GET: &str = "\
+of several names the last one is where the others go: a directory, or -.
+* ? and [a-z] match names at the server; in quotes they are themselves.
 -c goes on with an interrupted download without asking.
 -f replaces another file without asking.
 LOCAL is a name, a directory, a device, a FIFO, or - for standard output. a file
@@ -49,8 +79,35 @@ only with -f; without it the command fails. nobody is asked. links to directorie
 are not followed.
 ";
 
+/// What `help ls` and `help ldir` say.
+const LS: &str = "\
+at a terminal names stand in columns and in the colours of LS_COLORS (none with
+NO_COLOR), elsewhere one on a line, as with -1.
+-l  long lines: kind, permissions, size, time, name; times are local (TZ)
+-a  names that begin with a dot too
+-t  the latest first   -S  the largest first   -r  the other way round
+-h  sizes in kB, MB..  --utc (or -u)  times in UTC
+* ? and [a-z] match names; in quotes they are themselves.
+";
+
+/// What `help delete` says.
+const DELETE: &str = "\
+-r counts what is to go and asks once; links are deleted, not followed.
+-f asks nothing, and what is not there is no failure. in a script -r needs it.
+* ? and [a-z] match names; in quotes they are themselves.
+";
+
+/// What `help rename` says.
+const RENAME: &str = "\
+where TO is a directory, FROM moves into it. several names need one.
+* ? and [a-z] match names; in quotes they are themselves.
+";
+
 /// What `help put` says.
 const PUT: &str = "\
+of several names the last one is the directory at the server that the others go
+to; a file goes into REMOTE where that is a directory.
+* ? and [a-z] match names here; in quotes they are themselves.
 -c goes on with an interrupted upload without asking.
 -f replaces another file without asking.
 a file there of the same size and digest is not sent again. another one is
@@ -64,9 +121,9 @@ are not followed.
 const RECONNECT: &str = "\
 a connection that is lost is made again, with pauses that grow: the login is
 repeated without a question, transfers go on where they were, and what changes
-nothing is done again. of delete, rename and mkdir the server is asked first what
-became of them. what was written to a device, a FIFO or standard output is not
-gone on with. --retry N says how often it is tried. Ctrl-C ends it. where the
+nothing is done again. of delete, rename, mkdir, chmod and touch the server is
+asked first what became of them. what was written to a device, a FIFO or standard
+output in part is not gone on with. --retry N says how often it is tried. Ctrl-C ends it. where the
 server's certificate has changed nothing is sent; open asks about it.
 ";
 
@@ -135,7 +192,7 @@ mod tests {
         let Err(LookupError::Ambiguous(candidates)) = find("st") else {
             panic!("st");
         };
-        assert_eq!(candidates, ["status", "stages"]);
+        assert_eq!(candidates, ["stat", "status", "stages"]);
     }
 
     #[test]
@@ -165,9 +222,13 @@ mod tests {
         };
         let args = parse_args("-cf a -r b").ok().unwrap();
         assert!(args.has_option('c') && args.has_option('f') && args.has_option('r'));
-        assert_eq!(args.words.len(), 2);
+        assert_eq!(args.words, ["a".into()]);
+        assert_eq!(args.target, Some("b".into()));
         assert_eq!(parse_args("-- -r").ok().unwrap().words.len(), 1);
         assert!(parse_args("-x a").err().unwrap().contains("-x"));
-        assert!(parse_args("a b c").err().unwrap().contains("put [-c]"));
+        let args = parse_args("a b c").ok().unwrap();
+        assert_eq!((args.words.len(), args.target), (2, Some("c".into())));
+        assert_eq!(parse_args("a").ok().unwrap().target, None);
+        assert!(parse_args("-c").err().unwrap().contains("put [-c]"));
     }
 }

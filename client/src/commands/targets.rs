@@ -74,6 +74,53 @@ pub(crate) fn remote_target(from: &Path, to: Option<&Word>) -> Result<PathArg, C
     })
 }
 
+/// Returns where `count` uploads go: into `to` where that is a directory at the server, as if it
+/// ended with `/`, else to that very name. One tree goes to the very name always.
+pub(crate) fn upload_target(
+    session: &mut Session,
+    to: Option<&Word>,
+    count: usize,
+    is_tree: bool,
+) -> Result<Option<Word>, CommandError> {
+    let Some(to) = to else {
+        return Ok(None);
+    };
+    if to.as_bytes().ends_with(b"/") || is_tree && count == 1 {
+        return Ok(Some(to.clone()));
+    }
+    let found = session.request(Command::Facts(remote_path(to)?))?;
+    match (found.facts.map(|facts| facts.kind), count) {
+        (Some(Kind::Directory), _) => Ok(Some([to.as_bytes(), b"/"].concat().into())),
+        (_, 1) => Ok(Some(to.clone())),
+        _ => Err(no_directory(to)),
+    }
+}
+
+/// Returns where `count` downloads go. Several need a directory, or standard output.
+pub(crate) fn download_target(
+    to: Option<&Word>,
+    count: usize,
+) -> Result<Option<Word>, CommandError> {
+    let Some(to) = to else {
+        return Ok(None);
+    };
+    if count == 1 || to.as_bytes() == b"-" {
+        return Ok(Some(to.clone()));
+    }
+    match to.as_local_path().is_dir() {
+        // With the slash it is the parent of a tree too.
+        true => Ok(Some([to.as_bytes(), b"/"].concat().into())),
+        false => Err(no_directory(to)),
+    }
+}
+
+fn no_directory(to: &Word) -> CommandError {
+    CommandError::refused(
+        escape_name(to.as_bytes()),
+        "no directory, and there are several files",
+    )
+}
+
 /// Returns where a downloaded tree goes: exactly `to`, whether it exists or not, so that repeating
 /// an interrupted command resumes it. A `to` that ends with `/` is a parent.
 pub(crate) fn local_tree_target(from: &Word, to: Option<&Word>) -> Result<PathBuf, CommandError> {

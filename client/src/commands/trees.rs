@@ -2,6 +2,7 @@
 //! with the same bytes are left alone, others of the same name are replaced only with `-f`; small
 //! new files are transferred without negotiation.
 
+use super::lexer::Word;
 use super::spec::ParsedArgs;
 use super::targets::{local_tree_target, remote_path, remote_tree_target};
 use crate::net::command_error::{CommandError, CommandResult};
@@ -12,16 +13,20 @@ use crate::transfer::tree_summary::TreeSummary;
 use crate::transfer::{get_tree, put_tree};
 
 /// `get -r` of a directory: downloads it and syncs it to the disk.
-pub(crate) fn get(session: &mut Session, args: &ParsedArgs) -> CommandResult {
-    let from = &args.words[0];
-    if args.words.get(1).is_some_and(|to| to.as_bytes() == b"-") {
+pub(crate) fn get(
+    session: &mut Session,
+    args: &ParsedArgs,
+    from: &Word,
+    to: Option<&Word>,
+) -> CommandResult {
+    if to.is_some_and(|to| to.as_bytes() == b"-") {
         return Err(CommandError::refused(
             escape_name(from.as_bytes()),
             "a directory cannot be written to standard output",
         ));
     }
     let path = remote_path(from)?;
-    let to = local_tree_target(from, args.words.get(1))?;
+    let to = local_tree_target(from, to)?;
     let mut summary = TreeSummary::new(session.progress_style, from.as_bytes());
     let overwrite = overwrite(args);
     let downloaded = get_tree::download_tree(session, path, &to, overwrite, &mut summary);
@@ -35,10 +40,15 @@ pub(crate) fn get(session: &mut Session, args: &ParsedArgs) -> CommandResult {
 }
 
 /// `put -r` of a directory: uploads it.
-pub(crate) fn put(session: &mut Session, args: &ParsedArgs) -> CommandResult {
-    let from = args.words[0].as_local_path();
-    let to = remote_tree_target(from, args.words.get(1))?;
-    let mut summary = TreeSummary::new(session.progress_style, args.words[0].as_bytes());
+pub(crate) fn put(
+    session: &mut Session,
+    args: &ParsedArgs,
+    word: &Word,
+    to: Option<&Word>,
+) -> CommandResult {
+    let from = word.as_local_path();
+    let to = remote_tree_target(from, to)?;
+    let mut summary = TreeSummary::new(session.progress_style, word.as_bytes());
     put_tree::upload_tree(session, from, to, overwrite(args), &mut summary)?;
     summary.finish("sent")
 }

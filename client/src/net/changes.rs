@@ -1,13 +1,13 @@
-//! Changes names at the server. Where the connection is lost before the answer, the server is asked
+//! Changes names and attributes at the server. Where the connection is lost before the answer, the server is asked
 //! what became of the change before it is tried again: done twice it could hit what another made
 //! meanwhile.
 
 use skiff_sessions::client::Dialogue;
 use skiff_sessions::path::PathArg;
-use skiff_sessions::wire::command::Command;
+use skiff_sessions::wire::command::{Command, SetAttributes};
 use skiff_sessions::wire::native::causes::Cause;
 use skiff_sessions::wire::native::replies::ReplyLine;
-use skiff_sessions::wire::reply::Kind;
+use skiff_sessions::wire::reply::{Facts, Kind};
 
 use super::command_error::CommandError;
 use super::link::LinkError;
@@ -22,11 +22,32 @@ pub(crate) enum Change {
     Found,
 }
 
+impl Change {
+    /// Makes an error of a reply other than 2xx; the message names `what` was to be changed.
+    pub(crate) fn or_refused(self, what: &[u8]) -> Result<Self, CommandError> {
+        match self {
+            Self::Answered(answered) if !(200..300).contains(&answered.code) => {
+                Err(CommandError::from_reply(what, &answered))
+            }
+            Self::Answered(_) | Self::Found => Ok(self),
+        }
+    }
+}
+
 /// What has a name at the server.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Named {
     Nothing,
-    Something(Option<Kind>),
+    Something(Option<Facts>),
+}
+
+impl Named {
+    fn facts(self) -> Option<Facts> {
+        match self {
+            Self::Nothing => None,
+            Self::Something(facts) => facts,
+        }
+    }
 }
 
 /// Deletes a file or an empty directory.
@@ -48,8 +69,33 @@ pub(crate) fn make_directory(
     change(
         session,
         |session| session.request_once(command()),
-        |session| Ok(look_up(session, path)? == Named::Something(Some(Kind::Directory))),
+        |session| {
+            let found = look_up(session, path)?.facts();
+            Ok(found.is_some_and(|facts| facts.kind == Kind::Directory))
+        },
     )
+}
+
+/// Sets the time or the permissions of what has a name.
+pub(crate) fn set_attributes(
+    session: &mut Session,
+    set: &SetAttributes,
+) -> Result<Change, CommandError> {
+    let command = || Command::SetAttributes(set.clone());
+    change(
+        session,
+        |session| session.request_once(command()),
+        |session| {
+            let found = look_up(session, &set.path)?.facts();
+            Ok(found.is_some_and(|facts| has_attributes(&facts, set)))
+        },
+    )
+}
+
+/// True where all that is to be set is so.
+fn has_attributes(facts: &Facts, set: &SetAttributes) -> bool {
+    let has_mode = |mode: u32| facts.mode.is_some_and(|is| is & 0o777 == mode);
+    set.modified.is_none_or(|time| facts.modified == time) && set.mode.is_none_or(has_mode)
 }
 
 /// Renames a file or a directory.
@@ -99,10 +145,20 @@ fn change(
 fn look_up(session: &mut Session, path: &PathArg) -> Result<Named, CommandError> {
     let found = session.request(Command::Facts(path.clone()))?;
     match found.why {
-        Some(Cause::NotFound) => Ok(Named::Nothing),
-        _ if (200..300).contains(&found.code) => {
-            Ok(Named::Something(found.facts.map(|facts| facts.kind)))
-        }
+        // STAT follows a link: one that leads nowhere has the name all the same.
+        Some(Cause::NotFound | Cause::OutsideHome) => look_up_link(session, path),
+        _ if (200..300).contains(&found.code) => Ok(Named::Something(found.facts)),
         _ => Err(CommandError::from_reply(path.as_bytes(), &found)),
+    }
+}
+
+/// Looks for a link that leads to nothing in the home: a listing of it is its one line (PROTOCOL.md
+/// section 6).
+fn look_up_link(session: &mut Session, path: &PathArg) -> Result<Named, CommandError> {
+    let command = Command::list(Some(path.clone()));
+    match session.list(path.as_bytes(), command, |_| {}) {
+        Ok(_) => Ok(Named::Something(None)),
+        Err(CommandError::Refused(_)) => Ok(Named::Nothing),
+        Err(other) => Err(other),
     }
 }

@@ -54,6 +54,8 @@ pub(crate) struct Session {
     pub idle: Duration,
     /// The working directory at the server, as the server last gave it.
     pub cwd: Vec<u8>,
+    /// The one before, if there was one.
+    pub previous_cwd: Option<Vec<u8>>,
     /// Listings for the completion of names.
     pub names: NameCache,
 }

@@ -466,6 +466,7 @@ fn session(pair: Pair) -> (Session, JoinHandle<()>) {
             iterations: 10_000,
         },
         cwd: b"/docs".to_vec(),
+        previous_cwd: None,
         names: NameCache::default(),
     };
     (session, pair.server)

@@ -81,23 +81,17 @@ pub(crate) fn format_pace(bytes: u64, took: Duration) -> String {
     format!("in {seconds:.decimals$} s ({}/s)", format_size(rate))
 }
 
-/// Formats one line of a long listing: kind, mode, size, time, name.
-pub(crate) fn format_entry(bytes: &[u8], facts: &Facts) -> String {
-    let (mark, kind) = match facts.kind {
-        Kind::File => ("", '-'),
-        Kind::Directory => ("/", 'd'),
-        Kind::Link => ("@", 'l'),
-        Kind::Other => ("", '?'),
+/// Formats one line of a long listing: kind, mode, size, time, name. `name` and `size` are as they
+/// are to be shown.
+pub(crate) fn format_entry(name: &str, facts: &Facts, size: &str) -> String {
+    let kind = match facts.kind {
+        Kind::File => '-',
+        Kind::Directory => 'd',
+        Kind::Link => 'l',
+        Kind::Other => '?',
     };
-    let (mode, size, time) = (
-        format_mode(facts.mode),
-        facts.size,
-        format_time(facts.modified),
-    );
-    format!(
-        "{kind}{mode} {size:>14} {time} {}{mark}",
-        escape_name(bytes)
-    )
+    let (mode, time) = (format_mode(facts.mode), format_time(facts.modified));
+    format!("{kind}{mode} {size:>14} {time} {name}")
 }
 
 /// Formats a time such as `2026-01-02 03:04`, in UTC.
@@ -200,7 +194,7 @@ mod tests {
             mode: Some(0o750),
         };
         assert_eq!(
-            format_entry(b"a b", &facts),
+            format_entry("a b/", &facts, "0"),
             "drwxr-x---              0 2026-01-02 03:04 a b/"
         );
         let facts = Facts {
@@ -210,7 +204,7 @@ mod tests {
             ..facts
         };
         assert_eq!(
-            format_entry(b"x", &facts),
+            format_entry("x", &facts, "12"),
             "-?????????             12 2026-01-02 03:04 x"
         );
     }

@@ -9,4 +9,5 @@ pub(crate) mod output;
 pub(crate) mod poll;
 pub(crate) mod progress;
 pub(crate) mod questions;
+pub(crate) mod redirect;
 mod tty;

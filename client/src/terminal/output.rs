@@ -3,10 +3,12 @@
 use std::fmt::Display;
 use std::io::Write;
 
-/// Prints a result on standard output. A write error is ignored: the reader of a pipe may have
-/// left.
+use super::redirect::write_line;
+
+/// Prints a result on standard output, or where that was redirected to. A write error is ignored:
+/// the reader of a pipe may have left.
 pub(crate) fn print_line(line: impl Display) {
-    let _ = writeln!(std::io::stdout().lock(), "{line}");
+    let _ = write_line(&format!("{line}\n"));
 }
 
 /// Prints an error or a line of progress on standard error; a write error is ignored.

@@ -31,6 +31,8 @@ pub(crate) enum Destination {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum StreamTarget {
     Stdout,
+    /// Standard output where it is a terminal: what would command it is shown instead.
+    Screen,
     /// A device or a FIFO.
     Path(PathBuf),
 }

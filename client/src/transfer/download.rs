@@ -81,6 +81,14 @@ impl Download {
         }
     }
 
+    /// True where a stream was given something.
+    pub(crate) fn has_streamed(&self) -> bool {
+        match &self.output {
+            Output::Part(_) => false,
+            Output::Stream(stream) => stream.is_begun(),
+        }
+    }
+
     /// Keeps the first error for the message.
     fn record_error(&mut self, error: LocalError) {
         self.error.get_or_insert(error);

@@ -20,6 +20,7 @@ use super::policy::{Overwrite, Resume, TransferPolicy};
 use super::stream::{Stream, StreamError};
 use super::upload::Upload;
 use crate::net::command_error::CommandError;
+use crate::net::link::LinkError;
 use crate::net::session::Session;
 use crate::terminal::format::{escape_name, format_pace};
 use crate::terminal::interrupt::Interrupt;
@@ -100,22 +101,28 @@ pub(crate) fn download_file(
     let name = escape_name(order.to.as_os_str().as_bytes());
     let mut persistence = Persistence::default();
     loop {
-        let (outcome, download) = match run_download(session, &order) {
-            Ok(ran) => ran,
-            Err(CommandError::SessionEnded(cause)) => {
-                let Destination::File(target) = &order.destination else {
-                    // What a stream was given cannot be compared with the server's.
-                    return Err(CommandError::SessionEnded(cause));
-                };
+        let (ended, download) = run_download(session, &order)?;
+        let outcome = match ended {
+            Ok(outcome) => outcome,
+            Err(cause) => {
+                match &order.destination {
+                    Destination::File(_) => {}
+                    Destination::Stream(StreamTarget::Stdout | StreamTarget::Screen)
+                        if !download.has_streamed() => {}
+                    // What a stream was given cannot be compared with the server's, and the reader
+                    // of a FIFO has seen its end.
+                    Destination::Stream(_) => return Err(CommandError::SessionEnded(cause)),
+                }
                 session.restore(cause)?;
                 persistence.begin();
-                order.local.part = target.local_copy().part;
-                order.policy.resume = Resume::Always;
+                if let Destination::File(target) = &order.destination {
+                    order.local.part = target.local_copy().part;
+                    order.policy.resume = Resume::Always;
+                }
                 order.turn = Turn::Negotiate;
                 order.command = CommandTiming::Now;
                 continue;
             }
-            Err(error) => return Err(error),
         };
         if persistence.waits(&outcome, &session.interrupt) {
             order.command = CommandTiming::Now;
@@ -153,11 +160,11 @@ pub(crate) fn download_file(
     }
 }
 
-/// Runs the dialogue of a download.
+/// Runs the dialogue of a download; the inner error is that of the connection.
 fn run_download(
     session: &mut Session,
     order: &FileDownload,
-) -> Result<(Outcome, Download), CommandError> {
+) -> Result<(Result<Outcome, LinkError>, Download), CommandError> {
     let replace = match order.policy.overwrite {
         Overwrite::Always => Replace::Yes,
         Overwrite::Ask | Overwrite::Never => Replace::Never,
@@ -173,6 +180,7 @@ fn run_download(
         Destination::Stream(StreamTarget::Stdout) if io::stdout().is_terminal() => {
             ProgressStyle::Hidden
         }
+        Destination::Stream(StreamTarget::Screen) => ProgressStyle::Hidden,
         _ => order.style,
     };
     let progress = Progress::new(style, order.to.as_os_str().as_bytes());
@@ -190,7 +198,7 @@ fn run_download(
     };
     let outcome = session.run_dialogue(|out| Dialogue::get(asked, out), &mut download);
     download.progress.finish();
-    Ok((outcome?, download))
+    Ok((outcome, download))
 }
 
 /// Prepares what takes the bytes of a download; opens a stream.

@@ -10,10 +10,13 @@ pub(crate) mod local_file;
 pub(crate) mod part;
 pub(crate) mod policy;
 pub(crate) mod put_tree;
+pub(crate) mod remove_tree;
+mod screen_text;
 mod stream;
 pub(crate) mod tree;
 pub(crate) mod tree_summary;
 pub(crate) mod upload;
+pub(crate) mod walk;
 
 #[cfg(test)]
 mod tests;

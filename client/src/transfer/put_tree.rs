@@ -17,7 +17,7 @@ use super::part::PART_SUFFIX;
 use super::policy::{Overwrite, Resume, TransferPolicy};
 use super::tree::{Level, SMALL_FILE_MAX, join_remote};
 use super::tree_summary::TreeSummary;
-use crate::net::changes::{self, Change};
+use crate::net::changes;
 use crate::net::command_error::{CommandError, CommandResult};
 use crate::net::listing::Listed;
 use crate::net::session::Session;
@@ -161,12 +161,8 @@ fn upload_one(
 
 /// Makes a directory at the server; it has no entries.
 fn make_directory(session: &mut Session, path: &PathArg) -> Result<RemoteEntries, CommandError> {
-    match changes::make_directory(session, path)? {
-        Change::Answered(answered) if !(200..300).contains(&answered.code) => {
-            Err(CommandError::from_reply(path.as_bytes(), &answered))
-        }
-        Change::Answered(_) | Change::Found => Ok(RemoteEntries::new()),
-    }
+    changes::make_directory(session, path)?.or_refused(path.as_bytes())?;
+    Ok(RemoteEntries::new())
 }
 
 /// Lists a directory at the server, or makes it where it does not exist.

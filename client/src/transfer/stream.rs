@@ -13,8 +13,10 @@ use rustix::fs::OFlags;
 use rustix::io::Errno;
 
 use super::destination::StreamTarget;
+use super::screen_text::ScreenText;
 use crate::terminal::interrupt::Interrupt;
 use crate::terminal::poll::{POLL_INTERVAL, PollEnd, poll_once};
+use crate::terminal::redirect::take_results;
 
 /// The time between two tries to open a FIFO that nobody reads yet.
 const OPEN_RETRY_INTERVAL: Duration = Duration::from_millis(50);
@@ -28,6 +30,10 @@ pub(crate) struct Stream {
     interrupt: Interrupt,
     /// The most bytes of one write.
     write_max: usize,
+    /// At a terminal, what makes the bytes safe for it.
+    screen: Option<ScreenText>,
+    /// Whether it was given bytes.
+    is_begun: bool,
 }
 
 /// Why a stream ended early.
@@ -49,18 +55,27 @@ impl Stream {
     pub(crate) fn open(target: &StreamTarget, interrupt: Interrupt) -> Result<Self, StreamError> {
         match target {
             StreamTarget::Stdout => Ok(Self::stdout(interrupt)?),
+            StreamTarget::Screen => Ok(Self {
+                screen: Some(ScreenText::default()),
+                ..Self::stdout(interrupt)?
+            }),
             StreamTarget::Path(path) => Ok(Self {
                 file: open_path(path, &interrupt)?,
                 interrupt,
                 write_max: usize::MAX,
+                screen: None,
+                is_begun: false,
             }),
         }
     }
 
+    /// True where it was given bytes, written or not.
+    pub(crate) fn is_begun(&self) -> bool {
+        self.is_begun
+    }
+
     fn stdout(interrupt: Interrupt) -> io::Result<Self> {
-        let mut stdout = io::stdout().lock();
-        stdout.flush()?;
-        let file = File::from(stdout.as_fd().try_clone_to_owned()?);
+        let file = take_results()?;
         // Others have this descriptor too: it cannot be made non-blocking, and a write that fits
         // does not block.
         let write_max = match file.metadata()?.is_file() {
@@ -71,11 +86,24 @@ impl Stream {
             file,
             interrupt,
             write_max,
+            screen: None,
+            is_begun: false,
         })
     }
 
     /// Writes all of `bytes`; a raised interrupt ends the wait for a slow reader.
-    pub(crate) fn write_all(&mut self, mut bytes: &[u8]) -> Result<(), StreamError> {
+    pub(crate) fn write_all(&mut self, bytes: &[u8]) -> Result<(), StreamError> {
+        self.is_begun |= !bytes.is_empty();
+        match &mut self.screen {
+            Some(screen) => {
+                let shown = screen.push(bytes);
+                self.write_as_it_is(shown.as_bytes())
+            }
+            None => self.write_as_it_is(bytes),
+        }
+    }
+
+    fn write_as_it_is(&mut self, mut bytes: &[u8]) -> Result<(), StreamError> {
         while !bytes.is_empty() {
             if self.interrupt.is_stopped() {
                 return Err(StreamError::Interrupted);
@@ -94,7 +122,11 @@ impl Stream {
     }
 
     /// Waits until a disk has all bytes; other streams have nothing to wait for.
-    pub(crate) fn finish(&self) -> io::Result<()> {
+    pub(crate) fn finish(&mut self) -> io::Result<()> {
+        if let Some(screen) = &mut self.screen {
+            let shown = screen.finish();
+            self.file.write_all(shown.as_bytes())?;
+        }
         let kind = self.file.metadata()?.file_type();
         match kind.is_file() || kind.is_block_device() {
             true => self.file.sync_all(),
