@@ -16,3 +16,5 @@ mod prompt;
 mod screen;
 mod stopping;
 mod transfers;
+mod widths;
+mod words;

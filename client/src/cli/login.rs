@@ -1,5 +1,6 @@
 //! Connects to the server, has its certificate trusted, logs in, and returns the session.
 
+use std::io;
 use std::time::{Duration, Instant};
 
 use skiff_conf::Tls;
@@ -22,8 +23,10 @@ use crate::net::login;
 use crate::net::names::NameCache;
 use crate::net::service::Service;
 use crate::net::session::Session;
+use crate::terminal::columns::{reading_width, wrap};
 use crate::terminal::format::escape_name;
 use crate::terminal::interrupt::Interrupt;
+use crate::terminal::nearest::nearest;
 use crate::terminal::output::print_error;
 use crate::terminal::questions::Asker;
 
@@ -51,6 +54,7 @@ pub(crate) fn open_session(
         interrupt,
         asker: asker.clone(),
         progress_style: settings.progress_style(),
+        digest_form: settings.digest_form(),
         user,
         server: settings.server.clone(),
         digest,
@@ -128,7 +132,23 @@ fn connection_error(settings: &Settings, cause: LinkError) -> ProgramError {
         return ProgramError::Interrupted;
     }
     let server = host_and_port(&settings.server);
+    let cause = match cause {
+        LinkError::Resolve(cause) => explain_resolve_error(settings, cause),
+        cause => cause,
+    };
     ProgramError::Connection { server, cause }
+}
+
+/// Says which host may have been meant where a name has no address.
+fn explain_resolve_error(settings: &Settings, cause: io::Error) -> LinkError {
+    let known = KnownHosts::at(settings.known_hosts.clone()).hosts();
+    match nearest(&settings.server.host, known.iter().map(String::as_str)) {
+        Some(meant) if meant != settings.server.host => LinkError::ResolveNear {
+            cause,
+            meant: meant.to_owned(),
+        },
+        _ => LinkError::Resolve(cause),
+    }
 }
 
 /// Accepts certificate `is` if `--trust` or the known hosts file allows it, or the user confirms
@@ -158,7 +178,8 @@ fn check_certificate(
             "{server} was not met before. its certificate is\n  {is}\n\
              trust it, and remember it?"
         );
-        match asker.confirm(&question, false) {
+        let question = wrap(&question, reading_width());
+        match asker.confirm(question.trim_end(), false) {
             Some(true) => {}
             None if interrupt.is_stopped() => return Err(ProgramError::Interrupted),
             Some(false) | None => return Err(CertificateError::Declined { server }.into()),

@@ -11,9 +11,9 @@ use super::spec::ParsedArgs;
 use super::targets::{remote_kind, remote_path};
 use crate::net::command_error::{CommandError, CommandResult};
 use crate::net::session::{NoFile, Session, absolute_path, expect_reply};
-use crate::terminal::format::{escape_name, format_entry, format_reply};
+use crate::terminal::format::{count, escape_name, format_entry, format_reply};
 use crate::terminal::output::print_line;
-use crate::terminal::progress::Progress;
+use crate::terminal::progress::{Progress, ProgressPlace};
 
 /// A listing of up to this many entries is printed sorted, a longer one as it arrives.
 const SORTED_MAX: usize = 10_000;
@@ -57,7 +57,8 @@ pub(crate) fn ls(session: &mut Session, args: &ParsedArgs) -> CommandResult {
     lines.flush();
     if let Some(hidden) = ended.hidden.filter(|&hidden| hidden > 0) {
         print_line(format_args!(
-            "{hidden} entries are not shown: the server could not list them"
+            "{} not shown: the server could not list them",
+            count(hidden, "entry is", "entries are")
         ));
     }
     Ok(())
@@ -70,7 +71,10 @@ pub(crate) fn rename(session: &mut Session, args: &ParsedArgs) -> CommandResult 
     };
     let (source, target) = (remote_path(from)?, remote_path(to)?);
     let mut no_file = NoFile {
-        progress: Progress::new(session.progress_style, from.as_bytes()),
+        progress: Progress::new(
+            ProgressPlace::Alone(session.progress_style),
+            from.as_bytes(),
+        ),
     };
     let outcome =
         session.run_dialogue(|out| Dialogue::rename(source, target, out), &mut no_file)?;

@@ -13,8 +13,11 @@ use super::targets::{local_target, remote_kind, remote_path, remote_target};
 use super::trees;
 use crate::net::command_error::{CommandError, CommandResult};
 use crate::net::session::Session;
-use crate::terminal::format::{escape_name, escape_path, format_reply, format_time};
+use crate::terminal::format::{
+    IoCause, count, escape_name, escape_path, format_reply, format_time,
+};
 use crate::terminal::output::{print_error, print_line};
+use crate::terminal::progress::ProgressPlace;
 use crate::transfer::destination::{Destination, StreamTarget};
 use crate::transfer::file::{FileDownload, FileUpload, download_file, upload_file};
 use crate::transfer::local_file::SyncPolicy;
@@ -40,7 +43,7 @@ pub(crate) fn get(session: &mut Session, args: &ParsedArgs) -> CommandResult {
         command: CommandTiming::Now,
         policy: policy(args),
         sync: SyncPolicy::EachFile,
-        style: session.progress_style,
+        place: ProgressPlace::Alone(session.progress_style),
     };
     let line = download_file(session, order)?.into_line()?;
     match is_stdout {
@@ -59,7 +62,7 @@ fn destination(from: &Word, to: Option<&Word>) -> Result<(PathBuf, Destination),
     }
     let to = local_target(from, to)?;
     let found = Destination::find(&to);
-    let found = found.map_err(|error| CommandError::refused(escape_path(&to), error))?;
+    let found = found.map_err(|error| CommandError::refused(escape_path(&to), IoCause(&error)))?;
     Ok((to, found))
 }
 
@@ -75,14 +78,14 @@ pub(crate) fn put(session: &mut Session, args: &ParsedArgs) -> CommandResult {
         Overwrite::Always => Replace::Yes,
         Overwrite::Ask | Overwrite::Never => Replace::Never,
     };
-    let style = session.progress_style;
+    let place = ProgressPlace::Alone(session.progress_style);
     let order = FileUpload {
         from,
         to,
         policy,
         replace,
         turn: Turn::Negotiate,
-        style,
+        place,
     };
     print_line(upload_file(session, order)?.into_line()?);
     Ok(())
@@ -108,8 +111,9 @@ pub(crate) fn hash(session: &mut Session, args: &ParsedArgs) -> CommandResult {
     };
     let size = answered.size.unwrap_or_default();
     print_line(format_args!(
-        "213 {}: {size} bytes, {} {sum}",
+        "213 {}: {}, {} {sum}",
         escape_name(word.as_bytes()),
+        count(size, "byte", "bytes"),
         algorithm.name()
     ));
     Ok(())
@@ -131,10 +135,7 @@ pub(crate) fn stages(session: &mut Session, args: &ParsedArgs) -> CommandResult 
             })?;
             Ok(())
         }
-        _ => Err(CommandError::refused(
-            "stages",
-            "write it so: stages, or stages -d PATH",
-        )),
+        _ => Err(CommandError::refused("stages", "usage: stages [-d PATH]")),
     }
 }
 

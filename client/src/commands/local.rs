@@ -9,7 +9,7 @@ use skiff_sessions::wire::reply::{Facts, Kind};
 use super::spec::ParsedArgs;
 use crate::net::command_error::{CommandError, CommandResult};
 use crate::net::session::Session;
-use crate::terminal::format::{escape_path, format_entry};
+use crate::terminal::format::{IoCause, escape_path, format_entry};
 use crate::terminal::output::print_line;
 use crate::transfer::local_file;
 
@@ -76,7 +76,7 @@ pub(crate) fn run_local_shell(line: &str) -> CommandResult {
     };
     let status = command
         .status()
-        .map_err(|error| CommandError::refused("!", error))?;
+        .map_err(|error| CommandError::refused("!", IoCause(&error)))?;
     match status.success() {
         true => Ok(()),
         false => Err(CommandError::refused("!", status)),
@@ -104,5 +104,5 @@ fn print_entry(path: &Path, name: &[u8]) -> CommandResult {
 }
 
 fn local_error(path: &Path, error: &std::io::Error) -> CommandError {
-    CommandError::refused(escape_path(path), error)
+    CommandError::refused(escape_path(path), IoCause(error))
 }

@@ -63,12 +63,12 @@ impl CommandSpec {
     pub(crate) fn parse_args(&self, words: &[Word]) -> Result<ParsedArgs, String> {
         let args = self.split_options(words).map_err(|odd| {
             let syntax = self.syntax;
-            format!("{odd}; write it so: {syntax} (-- ends the options)")
+            format!("{odd}; usage: {syntax} (-- ends the options)")
         })?;
         let (fewest, most) = self.count;
         match (fewest..=most).contains(&args.words.len()) {
             true => Ok(args),
-            false => Err(format!("write it so: {}", self.syntax)),
+            false => Err(format!("usage: {}", self.syntax)),
         }
     }
 

@@ -20,9 +20,9 @@ use super::link::LinkError;
 use super::listing::{KEPT_MAX, ListingParser};
 use super::local_end::LocalEnd;
 use super::names::{ListedName, NameCache, changes_names};
-use crate::terminal::format::escape_name;
+use crate::terminal::format::{DigestForm, escape_name};
 use crate::terminal::interrupt::Interrupt;
-use crate::terminal::progress::{Progress, ProgressStyle};
+use crate::terminal::progress::{Progress, ProgressPlace, ProgressStyle};
 use crate::terminal::questions::Asker;
 
 /// A session that is logged in.
@@ -32,6 +32,7 @@ pub(crate) struct Session {
     /// Who answers the questions of commands.
     pub asker: Asker,
     pub progress_style: ProgressStyle,
+    pub digest_form: DigestForm,
     pub user: String,
     pub server: HostPort,
     /// The digest that transfers are verified by.
@@ -72,7 +73,7 @@ impl Session {
 
     /// Sends one command and returns its final reply, whatever the code.
     pub(crate) fn request(&mut self, command: Command) -> Result<ReplyLine, CommandError> {
-        let progress = Progress::new(self.progress_style, b"");
+        let progress = Progress::new(ProgressPlace::Alone(self.progress_style), b"");
         let mut no_file = NoFile { progress };
         let outcome = self.run_dialogue(|out| Dialogue::request(command, out), &mut no_file)?;
         expect_reply(outcome)

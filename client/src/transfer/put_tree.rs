@@ -2,7 +2,6 @@
 //! exist at the server.
 
 use std::collections::HashMap;
-use std::ffi::OsString;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -13,14 +12,13 @@ use skiff_sessions::wire::native::causes::Cause;
 use skiff_sessions::wire::reply::{Facts, Kind};
 
 use super::file::{FileUpload, upload_file};
-use super::part::PART_SUFFIX;
+use super::local_walk::{LocalKind, LocalSum, local_kind, local_names};
 use super::policy::{Overwrite, Resume, TransferPolicy};
 use super::tree::{Level, SMALL_FILE_MAX, join_remote};
 use super::tree_summary::TreeSummary;
 use crate::net::command_error::{CommandError, CommandResult};
 use crate::net::session::Session;
-use crate::terminal::format::escape_path;
-use crate::terminal::progress::ProgressStyle;
+use crate::terminal::format::{IoCause, escape_path};
 
 /// What is known of a directory at the server before it is listed.
 enum RemoteState {
@@ -46,6 +44,7 @@ pub(crate) fn upload_tree(
         resume: Resume::Always,
         overwrite,
     };
+    let _sum = LocalSum::begin(from, summary.found());
     let mut pending = vec![(
         Level {
             from: from.to_owned(),
@@ -67,7 +66,12 @@ pub(crate) fn upload_tree(
             }
             Err(other) => return Err(other),
         };
-        for name in local_names(&level.from, summary) {
+        let names = local_names(&level.from).unwrap_or_else(|error| {
+            let folder = escape_path(&level.from);
+            summary.add_failure(format_args!("{folder}: {}", IoCause(&error)));
+            Vec::new()
+        });
+        for name in names {
             let path = level.from.join(&name);
             let Ok(to) = join_remote(Some(&level.to), name.as_bytes()) else {
                 summary.add_failure(format_args!(
@@ -113,11 +117,6 @@ fn upload_one(
     // If this fails then opening the file fails as well, with the message.
     let size = fs::metadata(from).map_or(0, |found| found.len());
     let is_small = size <= SMALL_FILE_MAX;
-    let style = if is_small {
-        ProgressStyle::Hidden
-    } else {
-        session.progress_style
-    };
     let straight = remote.is_none() && is_small;
     let remote = match remote {
         // The upload replaces what the link leads to.
@@ -133,6 +132,7 @@ fn upload_one(
         (Some(_), Overwrite::Always) => Replace::Yes,
         (Some(_), Overwrite::Ask | Overwrite::Never) => {
             summary.add_left(escape_path(from));
+            summary.end_file(size);
             return Ok(());
         }
     };
@@ -140,9 +140,6 @@ fn upload_one(
         true => Turn::Skipped,
         false => Turn::Negotiate,
     };
-    if style != ProgressStyle::Hidden {
-        summary.clear_spinner();
-    }
     let sent = upload_file(
         session,
         FileUpload {
@@ -151,10 +148,12 @@ fn upload_one(
             policy,
             replace,
             turn,
-            style,
+            place: summary.place(),
         },
     );
-    summary.add(sent)
+    summary.add(sent)?;
+    summary.end_file(size);
+    Ok(())
 }
 
 /// Makes a directory at the server; it has no entries.
@@ -177,36 +176,4 @@ fn list_or_make_directory(
         remote_entries.insert(name.to_vec(), *facts);
     })?;
     Ok(remote_entries)
-}
-
-/// Returns the names in a local folder, sorted, without the parts of downloads.
-fn local_names(folder: &Path, summary: &mut TreeSummary) -> Vec<OsString> {
-    let names = fs::read_dir(folder).and_then(|entries| {
-        entries
-            .map(|entry| entry.map(|entry| entry.file_name()))
-            .collect::<Result<Vec<_>, _>>()
-    });
-    let mut names = names.unwrap_or_else(|error| {
-        summary.add_failure(format_args!("{}: {error}", escape_path(folder)));
-        Vec::new()
-    });
-    names.retain(|name| !name.as_bytes().ends_with(PART_SUFFIX.as_bytes()));
-    names.sort_unstable();
-    names
-}
-
-/// What a local path is to the walk.
-enum LocalKind {
-    Directory,
-    LinkToDirectory,
-    /// A file, or something whose opening says what is wrong with it.
-    File,
-}
-
-fn local_kind(path: &Path) -> LocalKind {
-    match fs::symlink_metadata(path) {
-        Ok(found) if found.is_dir() => LocalKind::Directory,
-        Ok(found) if found.is_symlink() && path.is_dir() => LocalKind::LinkToDirectory,
-        _ => LocalKind::File,
-    }
 }

@@ -1,0 +1,55 @@
+//! Draws one line below all others on the terminal of standard error, and keeps what is printed
+//! apart from it.
+
+use std::io::{self, Write};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Whether the line is on the screen. One for the program, which has one terminal.
+static STATUS_LINE: Mutex<StatusLine> = Mutex::new(StatusLine::Absent);
+
+enum StatusLine {
+    Absent,
+    Drawn,
+}
+
+/// The cursor stands at the line's first column, so that clearing to the screen's end (ECMA-48, ED)
+/// leaves nothing of it, also where a narrower window has broken it into several.
+const CLEAR: &str = "\r\x1b[J";
+
+/// A line that turns out too wide is cut by the terminal, not broken (DECAWM).
+const NO_WRAP: &str = "\x1b[?7l";
+const WRAP: &str = "\x1b[?7h";
+
+/// Draws `line`, which has no control characters, in the place of what was drawn before.
+pub(crate) fn draw(line: &str) {
+    let mut status = lock();
+    let _ = write!(io::stderr().lock(), "{CLEAR}{NO_WRAP}{line}{WRAP}\r");
+    *status = StatusLine::Drawn;
+}
+
+/// Takes the line from the screen.
+pub(crate) fn clear() {
+    lock().clear();
+}
+
+/// Prints something while the line is away and nobody can draw it; it comes back when it is drawn
+/// the next time.
+pub(crate) fn print_apart(print: impl FnOnce()) {
+    let mut status = lock();
+    status.clear();
+    print();
+}
+
+impl StatusLine {
+    fn clear(&mut self) {
+        if let Self::Drawn = self {
+            // Whoever has closed the terminal sees nothing of it.
+            let _ = write!(io::stderr().lock(), "{CLEAR}");
+            *self = Self::Absent;
+        }
+    }
+}
+
+fn lock() -> MutexGuard<'static, StatusLine> {
+    STATUS_LINE.lock().unwrap_or_else(PoisonError::into_inner)
+}
