@@ -122,7 +122,7 @@ fn trees_keep_what_differs(command: &str, verb: &str, from_server: bool) {
         }
     }
     let ran = run(&daemon, &desk, command);
-    ran.fails(1, &format!("1 files {verb}"));
+    ran.fails(1, &format!("1 file {verb}"));
     ran.fails(1, "1 unchanged; 3 differ and were left, -f replaces them");
     for (name, source, target) in FILES {
         let kept = if target == 0 { source } else { target };

@@ -27,7 +27,7 @@ fn a_digest_is_short_for_people_and_whole_for_programs() {
     let server = format!("tom@{}", daemon.address());
     let whole = "(md5 5d41402abc4b2a76b9719d911017c592)";
     for (words, digest) in [
-        (&["-c", "put -f file"][..], "(md5 5d414020…)"),
+        (&["-c", "put -f file"][..], "(md5 5d41402a…)"),
         (&["-v", "-c", "put -f file"][..], whole),
     ] {
         let mut all = vec!["--digest", "md5"];

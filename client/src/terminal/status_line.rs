@@ -12,9 +12,14 @@ enum StatusLine {
     Drawn,
 }
 
-/// The cursor stands at the line's first column, so that clearing to the screen's end (ECMA-48, ED)
-/// leaves nothing of it, also where a narrower window has broken it into several.
-const CLEAR: &str = "\r\x1b[J";
+/// Between two drawings the cursor stands at the line's first column, so that what is cleared from
+/// there to the screen's end (ECMA-48, ED) is all of it, also where a narrower window has broken it
+/// into several.
+const CLEAR_BEHIND: &str = "\x1b[J";
+
+/// Clears the line. It begins at the second column: where the whole screen is cleared, some
+/// terminals keep what was there in what scrolls back (tmux does).
+const CLEAR: &str = "\r \x1b[J\r\x1b[K";
 
 /// A line that turns out too wide is cut by the terminal, not broken (DECAWM).
 const NO_WRAP: &str = "\x1b[?7l";
@@ -23,7 +28,7 @@ const WRAP: &str = "\x1b[?7h";
 /// Draws `line`, which has no control characters, in the place of what was drawn before.
 pub(crate) fn draw(line: &str) {
     let mut status = lock();
-    let _ = write!(io::stderr().lock(), "{CLEAR}{NO_WRAP}{line}{WRAP}\r");
+    let _ = write!(io::stderr().lock(), "\r{NO_WRAP}{line}{WRAP}{CLEAR_BEHIND}\r");
     *status = StatusLine::Drawn;
 }
 
