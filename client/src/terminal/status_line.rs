@@ -28,7 +28,7 @@ const WRAP: &str = "\x1b[?7h";
 /// Draws `line`, which has no control characters, in the place of what was drawn before.
 pub(crate) fn draw(line: &str) {
     let mut status = lock();
-    let _ = write!(io::stderr().lock(), "\r{NO_WRAP}{line}{WRAP}{CLEAR_BEHIND}\r");
+    write(&format!("\r{NO_WRAP}{line}{WRAP}{CLEAR_BEHIND}\r"));
     *status = StatusLine::Drawn;
 }
 
@@ -48,11 +48,16 @@ pub(crate) fn print_apart(print: impl FnOnce()) {
 impl StatusLine {
     fn clear(&mut self) {
         if let Self::Drawn = self {
-            // Whoever has closed the terminal sees nothing of it.
-            let _ = write!(io::stderr().lock(), "{CLEAR}");
+            write(CLEAR);
             *self = Self::Absent;
         }
     }
+}
+
+/// Writes at once, so that nobody sees half of it.
+fn write(text: &str) {
+    // Whoever has closed the terminal sees nothing of it.
+    let _ = io::stderr().lock().write_all(text.as_bytes());
 }
 
 fn lock() -> MutexGuard<'static, StatusLine> {
