@@ -63,22 +63,25 @@ fn a_window_that_changes_its_width_has_one_line_of_progress() {
     let line = Line::to(daemon.address());
     let desk = Desk::new();
     desk.write(BIG_NAME, &noise(1, 3 * BIG));
+    // Below a screen full of lines: for each row that lines take more in a narrower window, tmux
+    // scrolls the topmost row away, whatever stands there.
+    let mut tom = desk.sit_known_at(200, &[&format!("tom@{}", line.address())]);
+    tom.prompt();
+    tom.ask("!seq 100");
     line.narrow();
-    let home = format!("tom@{}:", line.address());
-    let terminal = desk.sit_known_at(200, &["put", &home, BIG_NAME]);
-    wait_for_status(&terminal, 200, |shown| shown.contains(" eta "));
+    tom.enter(&format!("put {BIG_NAME}"));
+    wait_for_status(&tom, 200, |shown| shown.contains(" eta "));
     for columns in [80, 20, 40, 30, 200, 21, 100] {
-        terminal.resize(columns);
+        tom.resize(columns);
         let fills = columns.min(90) - 12;
-        wait_for_status(&terminal, columns, |shown| {
+        wait_for_status(&tom, columns, |shown| {
             (fills..columns).contains(&width(shown))
         });
     }
     line.widen();
-    assert_eq!(terminal.exit_code(), 0);
-    let screen = terminal.screen();
-    assert!(!screen.contains('%'), "{screen}");
-    assert!(screen.trim_start().starts_with("226 "), "{screen}");
+    let said = tom.answer();
+    assert!(said.starts_with("226 "), "{said}");
+    assert!(!tom.screen().contains('%'), "{}", tom.screen());
 }
 
 #[test]

@@ -251,12 +251,22 @@ pub(crate) fn upload_file(
     };
     let outcome = session.run_dialogue(|out| Dialogue::put(asked, out), &mut upload)?;
     upload.progress.finish();
+    upload_result(&to, outcome, upload, (replace, session.digest_form))
+}
+
+/// Words how an upload ended.
+fn upload_result(
+    to: &PathArg,
+    outcome: Outcome,
+    mut upload: Upload,
+    (replace, form): (Replace, DigestForm),
+) -> Result<FileOutcome, CommandError> {
     let name = escape_name(to.as_bytes());
     let (line, result) = match outcome {
         Outcome::Verified(_) if upload.has_changed() => {
             return Err(CommandError::Refused(format!(
                 "{name}: stored, but {} changed while it was sent; put it again",
-                escape_name(here)
+                upload.name()
             )));
         }
         Outcome::Verified(stored) => {
@@ -265,12 +275,12 @@ pub(crate) fn upload_file(
                 (Replace::Never, Replace::Never) => FileResult::Transferred { bytes },
                 _ => FileResult::Replaced { bytes },
             };
-            let how = ("stored", session.digest_form);
+            let how = ("stored", form);
             let line = describe_success(&name, &stored, &upload.progress, how);
             (line, result)
         }
         Outcome::AlreadyThere { size, sum } => {
-            let proof = describe_proof(sum, session.digest_form);
+            let proof = describe_proof(sum, form);
             let size = count(size, "byte is", "bytes are");
             let line = format!("{name}: {size} there already, {proof}");
             (line, FileResult::Unchanged)

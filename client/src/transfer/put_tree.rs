@@ -2,6 +2,7 @@
 //! exist at the server.
 
 use std::collections::HashMap;
+use std::ffi::OsString;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -66,12 +67,7 @@ pub(crate) fn upload_tree(
             }
             Err(other) => return Err(other),
         };
-        let names = local_names(&level.from).unwrap_or_else(|error| {
-            let folder = escape_path(&level.from);
-            summary.add_failure(format_args!("{folder}: {}", IoCause(&error)));
-            Vec::new()
-        });
-        for name in names {
+        for name in names_to_send(&level.from, summary) {
             let path = level.from.join(&name);
             let Ok(to) = join_remote(Some(&level.to), name.as_bytes()) else {
                 summary.add_failure(format_args!(
@@ -103,6 +99,15 @@ pub(crate) fn upload_tree(
         }
     }
     Ok(())
+}
+
+/// Returns the names in a folder; one that cannot be read is counted in `summary`.
+fn names_to_send(folder: &Path, summary: &mut TreeSummary) -> Vec<OsString> {
+    local_names(folder).unwrap_or_else(|error| {
+        let folder = escape_path(folder);
+        summary.add_failure(format_args!("{folder}: {}", IoCause(&error)));
+        Vec::new()
+    })
 }
 
 /// Uploads one file; `remote` are the facts of what has the name at the server.

@@ -112,7 +112,7 @@ impl Upload {
     }
 
     /// Returns the path, escaped for the terminal.
-    fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         escape_path(&self.path)
     }
 }
