@@ -112,6 +112,9 @@ fn keys_that_are_pressed_meanwhile_wait_for_the_prompt() {
     line.narrow();
     tom.enter("put big");
     wait_for_bar(&tom);
+    // What is echoed is drawn over at once, so that a screen seldom shows it.
+    let settings = tom.settings();
+    assert!(settings.contains("-echo "), "{settings}");
     tom.type_in("pwd");
     let before = percent(&tom);
     until("the bar to move on", || {
