@@ -20,3 +20,5 @@ mod several;
 mod staying;
 mod stopping;
 mod transfers;
+mod widths;
+mod words;

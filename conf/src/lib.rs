@@ -18,6 +18,7 @@ mod client;
 mod complaint;
 mod document;
 mod ftp;
+mod io_cause;
 mod key_location;
 mod limits;
 mod listen;
@@ -40,6 +41,7 @@ pub use complaint::{Complaint, Place};
 pub use ftp::{
     CloseNotify, DYNAMIC_PORTS, Ftp, FtpTls, LostControl, PassiveAddress, PortRange, Resumption,
 };
+pub use io_cause::IoCause;
 pub use limits::Limits;
 pub use name::{BadName, UserName};
 pub use private_file::sync_folder;

@@ -13,6 +13,7 @@ use super::error::ProgramError;
 use super::exit::EXITS;
 use crate::commands::table::COMMANDS;
 use crate::net::known_hosts::{Fingerprint, TrustPolicy};
+use crate::terminal::format::DigestForm;
 
 /// What the arguments ask the program to do.
 #[derive(PartialEq, Eq, Debug)]
@@ -42,6 +43,8 @@ pub(crate) struct Args {
     pub progress: ProgressOption,
     /// How often a lost connection is made again.
     pub retries: Option<u32>,
+    /// Whether a person sees digests whole (`--verbose`).
+    pub digest_form: DigestForm,
 }
 
 /// The server that is connected to, written `[user@]host[:port]`.
@@ -148,6 +151,10 @@ fn parse_options(arguments: Vec<OsString>) -> Result<Invocation, ProgramError> {
         } else {
             ProgressOption::Shown
         },
+        digest_form: match arguments.contains(["-v", "--verbose"]) {
+            true => DigestForm::Whole,
+            false => DigestForm::Short,
+        },
         target: arguments.opt_free_from_str().map_err(usage_error)?,
     };
     if let Some(unknown) = arguments.finish().first() {
@@ -174,42 +181,44 @@ pub(crate) fn help() -> String {
     }
     text.push_str("\ncommands (any unambiguous beginning will do; help COMMAND says more):\n");
     for command in COMMANDS {
-        text.push_str(&format!("  {:<34} {}\n", command.syntax, command.help));
+        text.push_str(&format!("  {:<34}  {}\n", command.syntax, command.help));
     }
     text
 }
 
 const USAGE: &str = "
-talks to a skiffd server: with a prompt on a terminal, else with the commands
-of -c, -f or standard input, one a line; or does one command, whose arguments
+talks to a skiffd server: at a prompt on a terminal, else by the commands \
+of -c, -f or standard input, one a line; or does one command, whose arguments \
 are names as they are, with nothing quoted a second time.
 
-HOST:PATH is [user@]host[:port]:path, with an IPv6 address in brackets. a path
-is one below the home, which an empty one is itself; one that begins with digits
+HOST:PATH is [user@]host[:port]:path, with an IPv6 address in brackets. a path \
+is below the home, which an empty path names; one that begins with digits \
 and a colon is written ./1:2. a host named like a command is written host:port.
 
 options:
   -c COMMANDS           do these, separated by ; or line ends, and leave
   -f FILE               do the commands in FILE and leave
   -u, --user NAME       log in as NAME
-  --config FILE         settings, instead of ~/.config/skiff/client.ron
-  --password-stdin      the password is the first line of standard input
-  --password-file FILE  the password is the first line of FILE (mode 0600); so is
-                        that of the file that SKIFF_PASSWORD_FILE names
+  --config FILE         read the settings from FILE instead of \
+~/.config/skiff/client.ron
+  --password-stdin      read the password from the first line of standard input
+  --password-file FILE  read the password from the first line of FILE (mode 0600); \
+without it, from the file that SKIFF_PASSWORD_FILE names
   --tls on|off          off: for a listener without TLS, on a trusted link
   --trust new           trust the certificate of a server not met before
   --trust FINGERPRINT   trust this certificate (SHA-256, hexadecimal)
-  --digest md5|sha256   verify transfers so, instead of by what both ends do fast
+  --digest md5|sha256   verify transfers by this digest, not by what both ends do fast
   --retry N             connect again up to N times (3) when the connection is lost
   -q, --quiet           show no progress
-  -h, --help            this text
-  -V, --version         the version
+  -v, --verbose         show digests whole on a terminal too
+  -h, --help            print this text
+  -V, --version         print the version
 
-without a prompt, the first command that fails ends all; a - before a command
-lets it fail. nobody can be asked then: interrupted transfers are resumed, and
-another file is replaced only by put -f and get -f, in trees (-r) as well; what
-both ends have is left as it is. for the login itself, who sits at the terminal
-is asked though input or output are piped.
+without a prompt, the first command that fails ends the run; a - before a command \
+lets it fail. nobody can be asked then: interrupted transfers are resumed, and \
+another file is replaced only by put -f and get -f, in trees (-r) as well; what \
+both ends have is left as it is. questions of the login are asked at the terminal \
+though input or output are piped.
 
 exit codes:
 ";

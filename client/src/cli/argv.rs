@@ -98,12 +98,8 @@ pub(crate) fn parse(
     form: &'static Form,
     arguments: &[OsString],
 ) -> Result<(Target, ArgvCommand), ProgramError> {
-    let usage = |why: String| {
-        ProgramError::Usage(format!(
-            "{why}; write it so: skiff [options] {}",
-            form.syntax
-        ))
-    };
+    let usage =
+        |why: String| ProgramError::Usage(format!("{why}; usage: skiff [options] {}", form.syntax));
     let words: Vec<Word> = arguments
         .iter()
         .map(|argument| argument.as_os_str().into())
@@ -344,7 +340,7 @@ mod tests {
         ] {
             let error = given(line).unwrap_err().to_string();
             assert!(error.contains(why), "{line}: {error}");
-            assert!(error.contains("write it so: "), "{error}");
+            assert!(error.contains("usage: "), "{error}");
         }
     }
 

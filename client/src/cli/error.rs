@@ -7,6 +7,7 @@ use thiserror::Error;
 use super::exit::Exit;
 use crate::net::known_hosts::{CertificateError, host_and_port};
 use crate::net::link::LinkError;
+use crate::terminal::format::IoCause;
 
 /// An error that ends the program; its `Display` is the message on standard error.
 #[derive(Debug, Error)]
@@ -16,7 +17,7 @@ pub(crate) enum ProgramError {
     #[error(transparent)]
     Settings(#[from] Complaint),
     /// A file or the terminal that the program itself needs failed; `what` names it.
-    #[error("{what}: {cause}")]
+    #[error("{what}: {}", IoCause(.cause))]
     Io { what: String, cause: std::io::Error },
     #[error("{server}: {cause}")]
     Connection { server: String, cause: LinkError },

@@ -1,5 +1,6 @@
 //! Connects to the server, has its certificate trusted, logs in, and returns the session.
 
+use std::io;
 use std::time::{Duration, Instant};
 
 use skiff_conf::Tls;
@@ -21,8 +22,10 @@ use crate::net::names::NameCache;
 use crate::net::restore::Retries;
 use crate::net::service::Service;
 use crate::net::session::Session;
+use crate::terminal::columns::{reading_width, wrap};
 use crate::terminal::format::escape_name;
 use crate::terminal::interrupt::Interrupt;
+use crate::terminal::nearest::nearest;
 use crate::terminal::output::{print_error, print_line};
 use crate::terminal::questions::Asker;
 
@@ -54,6 +57,7 @@ pub(crate) fn open_session(
         retries: Retries::at_most(settings.retries),
         connections: 1,
         digest: accepted.digest,
+        digest_form: settings.digest_form(),
         derivation: accepted.derivation,
         idle: accepted.idle,
         cwd: b"/".to_vec(),
@@ -157,7 +161,23 @@ fn connect(
 }
 
 fn connection_error(settings: &Settings, cause: LinkError) -> ProgramError {
+    let cause = match cause {
+        LinkError::Resolve(cause) => explain_resolve_error(settings, cause),
+        cause => cause,
+    };
     ProgramError::connection(&settings.server, cause)
+}
+
+/// Says which host may have been meant where a name has no address.
+fn explain_resolve_error(settings: &Settings, cause: io::Error) -> LinkError {
+    let known = KnownHosts::at(settings.known_hosts.clone()).hosts();
+    match nearest(&settings.server.host, known.iter().map(String::as_str)) {
+        Some(meant) if meant != settings.server.host => LinkError::ResolveNear {
+            cause,
+            meant: meant.to_owned(),
+        },
+        _ => LinkError::Resolve(cause),
+    }
 }
 
 /// Accepts certificate `is` if `--trust` or the known hosts file allows it, or the user confirms
@@ -187,7 +207,8 @@ fn check_certificate(
             "{server} was not met before. its certificate is\n  {is}\n\
              trust it, and remember it?"
         );
-        match asker.confirm(&question, false) {
+        let question = wrap(&question, reading_width());
+        match asker.confirm(question.trim_end(), false) {
             Some(true) => {}
             None if interrupt.is_stopped() => return Err(ProgramError::Interrupted),
             Some(false) | None => return Err(CertificateError::Declined { server }.into()),

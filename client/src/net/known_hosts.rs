@@ -10,6 +10,8 @@ use sha2::{Digest, Sha256};
 use skiff_conf::HostPort;
 use thiserror::Error;
 
+use crate::terminal::format::IoCause;
+
 /// The SHA-256 of a certificate in DER.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Fingerprint([u8; 32]);
@@ -60,7 +62,7 @@ pub(crate) enum CertificateError {
     Declined { server: String },
     #[error("{file}:{line}: not `host:port sha256:HEX`; correct or delete the line")]
     MalformedLine { file: String, line: usize },
-    #[error("{file}: {cause}")]
+    #[error("{file}: {}", IoCause(.cause))]
     File { file: String, cause: io::Error },
 }
 
@@ -115,6 +117,15 @@ impl KnownHosts {
             });
         }
         Ok(HostStatus::New)
+    }
+
+    /// Returns the hosts of the file, without their ports; none where it cannot be read.
+    pub(crate) fn hosts(&self) -> Vec<String> {
+        let text = fs::read_to_string(&self.path).unwrap_or_default();
+        let servers = text
+            .lines()
+            .filter_map(|row| parse_row(row).ok()??.0.parse().ok());
+        servers.map(|server: HostPort| server.host).collect()
     }
 
     /// Appends a line for the server. A new file is readable by its owner alone.
