@@ -21,7 +21,7 @@ use crate::wire::stamp::Stamp;
 
 pub use get::{CommandTiming, GetOrder, LocalCopy};
 pub use login::{Credentials, Welcome};
-pub use put::PutOrder;
+pub use put::{PutOrder, Sent};
 
 use get::Get;
 use listing::Listing;
@@ -145,6 +145,9 @@ pub enum Outcome {
     },
     /// The user did not want the server's file replaced: the server's refusal.
     NotReplaced(ReplyLine),
+    /// The frames of an upload that was sent ahead are on their way, or what else became of them;
+    /// [`Dialogue::confirm_put`] reads the answers.
+    SentAhead(Sent),
     /// The user stopped it.
     Stopped,
     /// The local file could not be read or written; whoever runs the dialogue knows why.
@@ -200,6 +203,22 @@ impl Dialogue {
     /// Begins an upload.
     pub fn put(order: PutOrder, out: &mut Vec<Effect>) -> Self {
         Self(DialogueState::Put(Put::begin(order, out)))
+    }
+
+    /// Begins an upload whose answers are read later, by [`Dialogue::confirm_put`]: others may be
+    /// sent in between. The order must take no turn.
+    pub fn put_ahead(order: PutOrder, out: &mut Vec<Effect>) -> Self {
+        Self(DialogueState::Put(Put::begin_ahead(order, out)))
+    }
+
+    /// Reads the answers to the oldest upload that was sent ahead.
+    pub fn confirm_put(order: PutOrder, sent: Sent) -> Self {
+        Self(DialogueState::Put(Put::confirm(order, sent)))
+    }
+
+    /// Reads the final reply to the oldest command that was sent ahead.
+    pub fn reply_to_request() -> Self {
+        Self(DialogueState::Request(Request::Asked))
     }
 
     /// Begins a rename.

@@ -20,6 +20,8 @@ pub(super) enum Put {
     Hashing(Store, Part),
     AwaitOffset(Store, u64),
     Sending(Store, StopRequest),
+    /// The answers are left to another dialogue.
+    SendingAhead(StopRequest),
     Sent(Store, Sent),
     Comparing(Store, Box<ReplyLine>),
     AskedReplace(Store, Box<ReplyLine>),
@@ -41,12 +43,14 @@ pub(super) enum StopRequest {
 }
 
 /// How the sending ended; the server's reply is still to come.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Sent {
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Sent {
+    /// All of it, with this digest.
     All(Sum),
     /// The server's final reply stopped it.
     Refused,
     Stopped,
+    /// The file could not be read to its end.
     LocalFailed,
 }
 
@@ -60,6 +64,17 @@ impl Put {
         }
     }
 
+    /// Sends the command and the frames, and no more.
+    pub(super) fn begin_ahead(order: Store, out: &mut Vec<Effect>) -> Self {
+        let task = sending(&order, 0, StopLine::Never);
+        out.extend([Effect::Send(Command::Store(order)), Effect::Begin(task)]);
+        Self::SendingAhead(StopRequest::None)
+    }
+
+    pub(super) fn confirm(order: Store, sent: Sent) -> Self {
+        Self::Sent(order, sent)
+    }
+
     pub(super) fn on(self, event: Event, out: &mut Vec<Effect>) -> Option<Self> {
         match (self, event) {
             (Self::Draining(draining), event) => on_drained(draining, event, out),
@@ -70,6 +85,7 @@ impl Put {
                 on_offset(order, want, go, out)
             }
             (Self::Sending(order, stop), event) => on_sending(order, stop, event, out),
+            (Self::SendingAhead(stop), event) => on_sending_ahead(stop, event, out),
             (Self::Sent(order, sent), event) => on_sent(order, sent, event, out),
             (Self::Comparing(order, there), event) => on_compared(order, there, event, out),
             (Self::AskedReplace(order, why), event) => on_replace(order, why, event, out),
@@ -161,25 +177,43 @@ fn on_offset(order: Store, want: u64, go: ReplyLine, out: &mut Vec<Effect>) -> O
 }
 
 fn send(order: Store, from: u64, out: &mut Vec<Effect>) -> Put {
-    out.push(Effect::Begin(Task::Send {
+    let task = sending(&order, from, StopLine::FinalReply);
+    out.push(Effect::Begin(task));
+    Put::Sending(order, StopRequest::None)
+}
+
+fn sending(order: &Store, from: u64, stop: StopLine) -> Task {
+    Task::Send {
         from,
         until: Until::Offset(order.size),
         hashing: Hashing::By(order.digest),
-        stop: StopLine::FinalReply,
-    }));
-    Put::Sending(order, StopRequest::None)
+        stop,
+    }
 }
 
 fn on_sending(order: Store, stop: StopRequest, event: Event, out: &mut Vec<Effect>) -> Option<Put> {
     match event {
         Event::Stop => Some(Put::Sending(order, StopRequest::Pending)),
-        Event::Ended(end) => Some(on_sending_ended(order, stop, end, out)),
+        Event::Ended(end) => Some(Put::Sent(order, conclude(stop, end, out))),
         event => ignore_or_refuse(Put::Sending(order, stop), event, out),
     }
 }
 
-fn on_sending_ended(order: Store, stop: StopRequest, end: End, out: &mut Vec<Effect>) -> Put {
-    let sent = match (end, stop) {
+/// No line is an answer to this upload yet.
+fn on_sending_ahead(stop: StopRequest, event: Event, out: &mut Vec<Effect>) -> Option<Put> {
+    match event {
+        Event::Stop => Some(Put::SendingAhead(StopRequest::Pending)),
+        Event::Ended(end) => {
+            let sent = conclude(stop, end, out);
+            finish(Outcome::SentAhead(sent), out)
+        }
+        event => ignore_or_refuse(Put::SendingAhead(stop), event, out),
+    }
+}
+
+/// Ends the frames with the digest where all of them were sent.
+fn conclude(stop: StopRequest, end: End, out: &mut Vec<Effect>) -> Sent {
+    match (end, stop) {
         (End::Complete { sum: Some(sum), .. }, _) => {
             answer(Answer::AllSent { sum }, out);
             Sent::All(sum)
@@ -187,8 +221,7 @@ fn on_sending_ended(order: Store, stop: StopRequest, end: End, out: &mut Vec<Eff
         (End::Stopped, StopRequest::Pending) => Sent::Stopped,
         (End::Stopped, StopRequest::None) => Sent::Refused,
         _ => Sent::LocalFailed,
-    };
-    Put::Sent(order, sent)
+    }
 }
 
 fn on_sent(order: Store, sent: Sent, event: Event, out: &mut Vec<Effect>) -> Option<Put> {
