@@ -26,7 +26,7 @@ use crate::transfer::destination::{Destination, StreamTarget};
 use crate::transfer::file::{FileDownload, download_file};
 use crate::transfer::local_file::SyncPolicy;
 use crate::transfer::policy::{Overwrite, Resume, TransferPolicy};
-use crate::transfer::walk::walk;
+use crate::transfer::tree::walk::walk;
 
 /// `cat`: writes files at the server to standard output; escaped at a terminal, else as they are.
 pub(crate) fn cat(session: &mut Session, args: &ParsedArgs) -> CommandResult {

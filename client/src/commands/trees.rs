@@ -9,8 +9,8 @@ use crate::net::command_error::{CommandError, CommandResult};
 use crate::net::session::Session;
 use crate::terminal::format::escape_name;
 use crate::transfer::policy::Overwrite;
-use crate::transfer::tree_summary::TreeSummary;
-use crate::transfer::{get_tree, put_tree};
+use crate::transfer::tree;
+use crate::transfer::tree::summary::TreeSummary;
 
 /// `get -r` of a directory: downloads it and syncs it to the disk.
 pub(crate) fn get(
@@ -29,11 +29,11 @@ pub(crate) fn get(
     let to = local_tree_target(from, to)?;
     let mut summary = TreeSummary::new(session.progress_style, from.as_bytes());
     let overwrite = overwrite(args);
-    let downloaded = get_tree::download_tree(session, path, &to, overwrite, &mut summary);
+    let downloaded = tree::get::download_tree(session, path, &to, overwrite, &mut summary);
     if matches!(downloaded, Err(CommandError::Stopped(_))) {
         return downloaded;
     }
-    let synced = get_tree::sync_file_system(&to, &session.interrupt, &mut summary);
+    let synced = tree::get::sync_file_system(&to, &session.interrupt, &mut summary);
     downloaded?;
     synced?;
     summary.finish("fetched")
@@ -49,7 +49,7 @@ pub(crate) fn put(
     let from = word.as_local_path();
     let to = remote_tree_target(from, to)?;
     let mut summary = TreeSummary::new(session.progress_style, word.as_bytes());
-    put_tree::upload_tree(session, from, to, overwrite(args), &mut summary)?;
+    tree::put::upload_tree(session, from, to, overwrite(args), &mut summary)?;
     summary.finish("sent")
 }
 

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use super::part::PART_SUFFIX;
 use crate::terminal::tree_progress::FoundFiles;
+use crate::transfer::part::PART_SUFFIX;
 
 /// What a local path is to the walk.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -3,12 +3,12 @@
 use std::fmt::Display;
 use std::time::Instant;
 
-use super::file::{FileOutcome, FileResult};
 use crate::net::command_error::{CommandError, CommandResult};
 use crate::terminal::format::{count, escape_name, format_pace};
 use crate::terminal::output::{print_error, print_line};
 use crate::terminal::progress::{ProgressPlace, ProgressStyle};
 use crate::terminal::tree_progress::{FoundFiles, TreeProgress};
+use crate::transfer::file::{FileOutcome, FileResult};
 
 /// The count of a tree transfer.
 pub(crate) struct TreeSummary {

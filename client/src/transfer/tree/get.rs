@@ -12,19 +12,19 @@ use skiff_sessions::path::PathArg;
 use skiff_sessions::wire::command::{Command, Retrieve, Turn};
 use skiff_sessions::wire::stamp::Stamp;
 
-use super::destination::{Destination, FileTarget};
-use super::file::{FileDownload, download_file};
-use super::local_file::SyncPolicy;
-use super::part::part_path;
-use super::policy::{Overwrite, Resume, TransferPolicy};
+use super::bounds::SMALL_FILE_MAX;
 use super::remote_walk::{FoundFile, RemoteWalk};
-use super::tree::SMALL_FILE_MAX;
-use super::tree_summary::TreeSummary;
+use super::summary::TreeSummary;
 use crate::net::command_error::{CommandError, CommandResult};
 use crate::net::session::Session;
 use crate::terminal::format::{IoCause, escape_path};
 use crate::terminal::interrupt::Interrupt;
 use crate::terminal::progress::ProgressPlace;
+use crate::transfer::destination::{Destination, FileTarget};
+use crate::transfer::file::{FileDownload, download_file};
+use crate::transfer::local_file::SyncPolicy;
+use crate::transfer::part::part_path;
+use crate::transfer::policy::{Overwrite, Resume, TransferPolicy};
 
 /// How many files are requested before the answer to the first is read.
 const REQUESTED_AHEAD_MAX: usize = 16;

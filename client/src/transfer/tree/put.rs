@@ -12,16 +12,16 @@ use skiff_sessions::wire::command::{Command, Replace, Turn};
 use skiff_sessions::wire::native::causes::Cause;
 use skiff_sessions::wire::reply::{Facts, Kind};
 
-use super::file::{FileUpload, upload_file};
+use super::bounds::{Level, SMALL_FILE_MAX, join_remote};
 use super::local_walk::{LocalKind, LocalSum, local_kind, local_names};
-use super::policy::{Overwrite, Resume, TransferPolicy};
-use super::tree::{Level, SMALL_FILE_MAX, join_remote};
-use super::tree_summary::TreeSummary;
+use super::summary::TreeSummary;
 use crate::net::changes;
 use crate::net::command_error::{CommandError, CommandResult};
 use crate::net::listing::Listed;
 use crate::net::session::Session;
 use crate::terminal::format::{IoCause, escape_path};
+use crate::transfer::file::{FileUpload, upload_file};
+use crate::transfer::policy::{Overwrite, Resume, TransferPolicy};
 
 /// What is known of a directory at the server before it is listed.
 enum RemoteState {

@@ -12,8 +12,8 @@ use skiff_sessions::wire::command::Command;
 use skiff_sessions::wire::native::causes::Cause;
 use skiff_sessions::wire::reply::{Facts, Kind};
 
-use super::tree::{DEPTH_MAX, Level, WalkBounds, join_remote};
-use super::tree_summary::TreeSummary;
+use super::bounds::{DEPTH_MAX, Level, WalkBounds, join_remote};
+use super::summary::TreeSummary;
 use crate::net::command_error::{CommandError, CommandResult};
 use crate::net::listing::{Listed, is_single_name};
 use crate::net::session::Session;
