@@ -13,6 +13,7 @@ use super::login::{Accepted, LoginAttempt, try_login};
 use crate::terminal::interrupt::Interrupt;
 
 /// Whose session this is, and where.
+#[derive(Clone)]
 pub(crate) struct Account {
     pub server: HostPort,
     pub tls: Tls,

@@ -5,6 +5,7 @@ mod access;
 pub(crate) mod destination;
 pub(crate) mod download;
 pub(crate) mod file;
+pub(crate) mod glob;
 pub(crate) mod local_file;
 pub(crate) mod part;
 pub(crate) mod policy;

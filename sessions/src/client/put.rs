@@ -20,8 +20,6 @@ pub(super) enum Put {
     Hashing(Store, Part),
     AwaitOffset(Store, u64),
     Sending(Store, StopRequest),
-    /// The answers are left to another dialogue.
-    SendingAhead(StopRequest),
     Sent(Store, Sent),
     Comparing(Store, Box<ReplyLine>),
     AskedReplace(Store, Box<ReplyLine>),
@@ -43,36 +41,18 @@ pub(super) enum StopRequest {
 }
 
 /// How the sending ended; the server's reply is still to come.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Sent {
-    /// All of it, with this digest.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Sent {
     All(Sum),
     /// The server's final reply stopped it.
     Refused,
     Stopped,
-    /// The file could not be read to its end.
     LocalFailed,
 }
 
 impl Put {
     pub(super) fn begin(order: Store, out: &mut Vec<Effect>) -> Self {
-        let turn = order.turn;
-        let put = ask(order, out);
-        match (turn, put) {
-            (Turn::Skipped, Self::Asked(order)) => send(order, 0, out),
-            (_, put) => put,
-        }
-    }
-
-    /// Sends the command and the frames, and no more.
-    pub(super) fn begin_ahead(order: Store, out: &mut Vec<Effect>) -> Self {
-        let task = sending(&order, 0, StopLine::Never);
-        out.extend([Effect::Send(Command::Store(order)), Effect::Begin(task)]);
-        Self::SendingAhead(StopRequest::None)
-    }
-
-    pub(super) fn confirm(order: Store, sent: Sent) -> Self {
-        Self::Sent(order, sent)
+        ask(order, out)
     }
 
     pub(super) fn on(self, event: Event, out: &mut Vec<Effect>) -> Option<Self> {
@@ -85,7 +65,6 @@ impl Put {
                 on_offset(order, want, go, out)
             }
             (Self::Sending(order, stop), event) => on_sending(order, stop, event, out),
-            (Self::SendingAhead(stop), event) => on_sending_ahead(stop, event, out),
             (Self::Sent(order, sent), event) => on_sent(order, sent, event, out),
             (Self::Comparing(order, there), event) => on_compared(order, there, event, out),
             (Self::AskedReplace(order, why), event) => on_replace(order, why, event, out),
@@ -182,7 +161,7 @@ fn send(order: Store, from: u64, out: &mut Vec<Effect>) -> Put {
     Put::Sending(order, StopRequest::None)
 }
 
-fn sending(order: &Store, from: u64, stop: StopLine) -> Task {
+pub(super) fn sending(order: &Store, from: u64, stop: StopLine) -> Task {
     Task::Send {
         from,
         until: Until::Offset(order.size),
@@ -194,48 +173,40 @@ fn sending(order: &Store, from: u64, stop: StopLine) -> Task {
 fn on_sending(order: Store, stop: StopRequest, event: Event, out: &mut Vec<Effect>) -> Option<Put> {
     match event {
         Event::Stop => Some(Put::Sending(order, StopRequest::Pending)),
-        Event::Ended(end) => Some(Put::Sent(order, conclude(stop, end, out))),
+        Event::Ended(end) => Some(Put::Sent(order, sent(stop, end, out))),
         event => ignore_or_refuse(Put::Sending(order, stop), event, out),
     }
 }
 
-/// No line is an answer to this upload yet.
-fn on_sending_ahead(stop: StopRequest, event: Event, out: &mut Vec<Effect>) -> Option<Put> {
-    match event {
-        Event::Stop => Some(Put::SendingAhead(StopRequest::Pending)),
-        Event::Ended(end) => {
-            let sent = conclude(stop, end, out);
-            finish(Outcome::SentAhead(sent), out)
-        }
-        event => ignore_or_refuse(Put::SendingAhead(stop), event, out),
+fn sent(stop: StopRequest, end: End, out: &mut Vec<Effect>) -> Sent {
+    match (conclude(end, out), end, stop) {
+        (Some(sum), ..) => Sent::All(sum),
+        (None, End::Stopped, StopRequest::Pending) => Sent::Stopped,
+        (None, End::Stopped, StopRequest::None) => Sent::Refused,
+        (None, ..) => Sent::LocalFailed,
     }
 }
 
-/// Ends the frames with the digest where all of them were sent.
-fn conclude(stop: StopRequest, end: End, out: &mut Vec<Effect>) -> Sent {
-    match (end, stop) {
-        (End::Complete { sum: Some(sum), .. }, _) => {
+/// Says the digest behind the frames, and returns it; `None` where not all was sent.
+pub(super) fn conclude(end: End, out: &mut Vec<Effect>) -> Option<Sum> {
+    match end {
+        End::Complete { sum: Some(sum), .. } => {
             answer(Answer::AllSent { sum }, out);
-            Sent::All(sum)
+            Some(sum)
         }
-        (End::Stopped, StopRequest::Pending) => Sent::Stopped,
-        (End::Stopped, StopRequest::None) => Sent::Refused,
-        _ => Sent::LocalFailed,
+        _ => None,
     }
 }
 
 fn on_sent(order: Store, sent: Sent, event: Event, out: &mut Vec<Effect>) -> Option<Put> {
     match (event, sent) {
-        (Event::Answered(go), _) if go.code == 150 && order.turn == Turn::Skipped => {
-            Some(Put::Sent(order, sent))
-        }
         (Event::Answered(answered), Sent::Stopped) if answered.code >= 400 => {
             finish(Outcome::Stopped, out)
         }
         (Event::Answered(answered), Sent::LocalFailed) if answered.code >= 400 => {
             finish(Outcome::LocalFailed, out)
         }
-        (Event::Answered(answered), sent) => on_final(order, sent, answered, out),
+        (Event::Answered(answered), sent) => on_final(sent, answered, out),
         (Event::Stop, Sent::All(_)) => Some(Put::Draining(Draining::begin(
             Outcome::Stopped,
             FramesAfter::None,
@@ -245,21 +216,12 @@ fn on_sent(order: Store, sent: Sent, event: Event, out: &mut Vec<Effect>) -> Opt
     }
 }
 
-fn on_final(order: Store, sent: Sent, answered: ReplyLine, out: &mut Vec<Effect>) -> Option<Put> {
+fn on_final(sent: Sent, answered: ReplyLine, out: &mut Vec<Effect>) -> Option<Put> {
     match (answered.code, answered.sum, sent) {
         (226, Some(there), Sent::All(here)) if there == here => {
             finish(Outcome::Verified(answered), out)
         }
         (226, _, Sent::All(_)) => finish(Outcome::Differs(answered), out),
-        // Without a turn, this comes when everything may have been sent already.
-        (200, Some(there), Sent::All(here)) if there == here => finish(
-            Outcome::AlreadyThere {
-                size: order.size,
-                sum: Some(there),
-            },
-            out,
-        ),
-        (200, Some(there), _) => Some(compare(order, answered, there, out)),
         _ => refused(answered, out),
     }
 }

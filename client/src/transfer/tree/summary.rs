@@ -1,8 +1,10 @@
 //! Counts the files of a tree transfer, shows the count meanwhile, and words the result.
 
 use std::fmt::Display;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use super::rule::Execution;
 use crate::net::command_error::{CommandError, CommandResult};
 use crate::terminal::format::{count, escape_name, format_pace};
 use crate::terminal::output::{print_error, print_line};
@@ -10,11 +12,17 @@ use crate::terminal::progress::{ProgressPlace, ProgressStyle};
 use crate::terminal::tree_progress::{FoundFiles, TreeProgress};
 use crate::transfer::file::{FileOutcome, FileResult};
 
-/// The count of a tree transfer.
+/// The count of a tree transfer, to which all its sessions add.
 pub(crate) struct TreeSummary {
     name: String,
     begun: Instant,
     progress: TreeProgress,
+    counts: Mutex<Counts>,
+    execution: Execution,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Counts {
     /// Files that were transferred.
     transferred: u64,
     /// Bytes that went over the connection.
@@ -27,25 +35,26 @@ pub(crate) struct TreeSummary {
     left: u64,
     /// Links that were not followed.
     skipped: u64,
+    /// Files and directories that were deleted.
+    deleted: u64,
     /// Files and directories that failed.
     failed: u64,
 }
 
 impl TreeSummary {
-    pub(crate) fn new(style: ProgressStyle, name: &[u8]) -> Self {
+    pub(crate) fn new(style: ProgressStyle, name: &[u8], execution: Execution) -> Self {
         let name = escape_name(name);
         Self {
             progress: TreeProgress::new(style, name.clone()),
             name,
             begun: Instant::now(),
-            transferred: 0,
-            bytes: 0,
-            replaced: 0,
-            unchanged: 0,
-            left: 0,
-            skipped: 0,
-            failed: 0,
+            counts: Mutex::default(),
+            execution,
         }
+    }
+
+    fn counts(&self) -> MutexGuard<'_, Counts> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Counts the result of one file. One that was refused or failed locally does not end the walk.
@@ -53,7 +62,7 @@ impl TreeSummary {
     /// # Errors
     ///
     /// Errors that end the walk: Ctrl-C, a lost connection.
-    pub(crate) fn add(&mut self, outcome: Result<FileOutcome, CommandError>) -> CommandResult {
+    pub(crate) fn add(&self, outcome: Result<FileOutcome, CommandError>) -> CommandResult {
         match outcome {
             Ok(outcome) => self.count(&outcome),
             Err(CommandError::Refused(why) | CommandError::Local(why)) => self.add_failure(why),
@@ -63,19 +72,32 @@ impl TreeSummary {
     }
 
     /// Counts and prints a failure.
-    pub(crate) fn add_failure(&mut self, why: impl Display) {
-        self.failed += 1;
+    pub(crate) fn add_failure(&self, why: impl Display) {
+        self.counts().failed += 1;
         print_error(why);
     }
 
+    /// Counts a file that both ends have.
+    pub(crate) fn add_unchanged(&self, size: u64) {
+        self.counts().unchanged += 1;
+        self.end_file(size);
+    }
+
+    /// Counts what was deleted at the target, and what could not be.
+    pub(crate) fn add_deleted(&self, deleted: u64, failed: u64) {
+        let mut counts = self.counts();
+        counts.deleted += deleted;
+        counts.failed += failed;
+    }
+
     /// Counts and prints a file that differs from the one that has its name, which stays.
-    pub(crate) fn add_left(&mut self, name: impl Display) {
-        self.left += 1;
+    pub(crate) fn add_left(&self, name: impl Display) {
+        self.counts().left += 1;
         print_error(format_args!("{name}: differs, left as it is"));
     }
 
     /// Counts and prints what the listing of a directory leaves out: it cannot be fetched.
-    pub(crate) fn add_hidden(&mut self, folder: &[u8], hidden: u64) {
+    pub(crate) fn add_hidden(&self, folder: &[u8], hidden: u64) {
         if hidden > 0 {
             let folder = escape_name(folder);
             let entries = count(hidden, "entry", "entries");
@@ -86,8 +108,8 @@ impl TreeSummary {
     }
 
     /// Counts and prints a link that is not followed, which is no failure.
-    pub(crate) fn add_skipped(&mut self, link: impl Display, why: impl Display) {
-        self.skipped += 1;
+    pub(crate) fn add_skipped(&self, link: impl Display, why: impl Display) {
+        self.counts().skipped += 1;
         print_error(format_args!("{link}: {why}"));
     }
 
@@ -98,7 +120,7 @@ impl TreeSummary {
 
     /// Returns where the progress of the tree's files is shown.
     pub(crate) fn place(&self) -> ProgressPlace {
-        (&self.progress).into()
+        ProgressPlace::InTree(self.progress.share())
     }
 
     /// All is done with a file that was found, whatever became of it.
@@ -106,32 +128,56 @@ impl TreeSummary {
         self.progress.end_file(size);
     }
 
-    /// Prints the result. `verb` is what was done to the files.
+    /// Ends the progress, and returns the line that sums up what was `done`; `verb` is what was done
+    /// to the files.
     ///
     /// # Errors
     ///
-    /// `Refused` with the result, where a file has failed or was left because it differs.
-    pub(crate) fn finish(mut self, verb: &str) -> CommandResult {
+    /// What ended the transfer; `Refused` with the line where a file has failed or was left because
+    /// it differs.
+    pub(crate) fn finish(
+        mut self,
+        done: CommandResult,
+        verb: &str,
+    ) -> Result<String, CommandError> {
         self.progress.end();
-        let pace = format_pace(self.bytes, self.begun.elapsed());
-        let Self {
-            name,
+        let counts = *self.counts();
+        let mut line = self.line(counts, verb);
+        match done {
+            Ok(()) if counts.failed == 0 && counts.left == 0 => Ok(line),
+            Ok(()) => Err(CommandError::Refused(line)),
+            Err(CommandError::NoRoom(why)) if counts.transferred > 0 => {
+                print_error(why);
+                line.push_str("; no room for the rest");
+                Err(CommandError::Refused(line))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn line(&self, counts: Counts, verb: &str) -> String {
+        let Counts {
             transferred,
             bytes,
             replaced,
             unchanged,
             left,
             skipped,
+            deleted,
             failed,
-            ..
-        } = self;
-        let mut line = format!(
-            "{name}: {} {verb}, {} {pace}, each verified; {unchanged} unchanged",
-            count(transferred, "file", "files"),
-            count(bytes, "byte", "bytes"),
-        );
+        } = counts;
+        let (name, pace) = (&self.name, format_pace(bytes, self.begun.elapsed()));
+        let mut line = match self.execution {
+            Execution::OnlyTold => format!("{name}: nothing was done (-n); {unchanged} unchanged"),
+            Execution::Silent | Execution::Told => format!(
+                "{name}: {} {verb}, {} {pace}, each verified; {unchanged} unchanged",
+                count(transferred, "file", "files"),
+                count(bytes, "byte", "bytes"),
+            ),
+        };
         for (number, one, many) in [
             (replaced, "replaced", "replaced"),
+            (deleted, "deleted", "deleted"),
             (skipped, "link not followed", "links not followed"),
             (
                 left,
@@ -144,26 +190,27 @@ impl TreeSummary {
                 line.push_str(&format!("; {}", count(number, one, many)));
             }
         }
-        if failed == 0 && left == 0 {
-            print_line(line);
-            return Ok(());
-        }
-        Err(CommandError::Refused(line))
+        line
     }
 
-    fn count(&mut self, outcome: &FileOutcome) {
+    fn count(&self, outcome: &FileOutcome) {
         match outcome.result {
             FileResult::Transferred { bytes } => {
-                self.transferred += 1;
-                self.bytes += bytes;
+                let mut counts = self.counts();
+                counts.transferred += 1;
+                counts.bytes += bytes;
             }
             FileResult::Replaced { bytes } => {
-                self.transferred += 1;
-                self.replaced += 1;
-                self.bytes += bytes;
-                print_line(format_args!("{}: replaced", outcome.name));
+                let mut counts = self.counts();
+                counts.transferred += 1;
+                counts.replaced += 1;
+                counts.bytes += bytes;
+                drop(counts);
+                if self.execution == Execution::Silent {
+                    print_line(format_args!("{}: replaced", outcome.name));
+                }
             }
-            FileResult::Unchanged => self.unchanged += 1,
+            FileResult::Unchanged => self.counts().unchanged += 1,
             FileResult::LeftDifferent => self.add_left(&outcome.name),
         }
     }

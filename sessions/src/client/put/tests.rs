@@ -8,26 +8,23 @@ use crate::path::PathArg;
 
 const ALL: &[u8] = b"seven b";
 
-fn order(turn: Turn, replace: Replace) -> PutOrder {
-    Store {
+fn put(replace: Replace) -> Script {
+    let mut out = Vec::new();
+    let order = Store {
         path: PathArg::new("a.iso").unwrap(),
         size: 7,
         modified: None,
         digest: Algorithm::Md5,
         declared: None,
         replace,
-        turn,
-    }
-}
-
-fn put(turn: Turn, replace: Replace) -> Script {
-    let mut out = Vec::new();
-    let dialogue = Dialogue::put(order(turn, replace), &mut out);
+        turn: Turn::Negotiate,
+    };
+    let dialogue = Dialogue::put(order, &mut out);
     Script::new(dialogue, out)
 }
 
 fn asked() -> Script {
-    let mut script = put(Turn::Negotiate, Replace::Never);
+    let mut script = put(Replace::Never);
     script.sends("STOR size=7 a.iso");
     script
 }
@@ -241,47 +238,9 @@ fn what_is_no_file_cannot_be_replaced() {
 
 #[test]
 fn a_refusal_is_final_when_replacing() {
-    let mut script = put(Turn::Negotiate, Replace::Yes);
+    let mut script = put(Replace::Yes);
     script.sends("STOR size=7 replace=1 a.iso");
     script.hears("550 why=exists busy").ends_with_code(550);
-}
-
-#[test]
-fn with_no_turn() {
-    let mut script = put(Turn::Skipped, Replace::Never);
-    script.sends("STOR size=7 go=1 a.iso").begins(sending(0));
-    script.ended(ALL).sends(&all_sent());
-    script.hears("150 send").nothing();
-    assert!(matches!(
-        script.hears(&stored(ALL)).outcome(),
-        Outcome::Verified(_)
-    ));
-}
-
-#[test]
-fn with_no_turn_and_over_the_quota() {
-    let mut script = put(Turn::Skipped, Replace::Never);
-    script.sends("STOR size=7 go=1 a.iso").begins(sending(0));
-    script.event(Event::Ended(End::Stopped)).nothing();
-    script.hears("551 over your quota").ends_with_code(551);
-}
-
-#[test]
-fn with_no_turn_and_already_there() {
-    let mut script = put(Turn::Skipped, Replace::Never);
-    script.sends("STOR size=7 go=1 a.iso").begins(sending(0));
-    script.ended(ALL).sends(&all_sent());
-    let md5 = Algorithm::Md5.of(ALL);
-    let outcome = script
-        .hears(&format!("200 size=7 md5={md5} already there"))
-        .outcome();
-    assert_eq!(
-        outcome,
-        Outcome::AlreadyThere {
-            size: 7,
-            sum: Some(md5)
-        }
-    );
 }
 
 #[test]
@@ -366,72 +325,4 @@ fn stopped_too_late() {
         script.hears("200 ok").outcome(),
         Outcome::Verified(_)
     ));
-}
-
-fn ahead() -> (PutOrder, Script) {
-    let order = order(Turn::Skipped, Replace::Never);
-    let mut out = Vec::new();
-    let mut script = Script::new(Dialogue::put_ahead(order.clone(), &mut out), out);
-    script.sends("STOR size=7 go=1 a.iso");
-    script.begins(Task::Send {
-        from: 0,
-        until: Until::Offset(7),
-        hashing: Hashing::By(Algorithm::Md5),
-        stop: StopLine::Never,
-    });
-    (order, script)
-}
-
-fn confirming(order: PutOrder, sent: Sent) -> Script {
-    Script::new(Dialogue::confirm_put(order, sent), Vec::new())
-}
-
-#[test]
-fn an_upload_that_is_sent_ahead_reads_no_answer_before_it_is_confirmed() {
-    let (order, mut script) = ahead();
-    script.ended(ALL).sends(&all_sent());
-    let sent = Sent::All(Algorithm::Md5.of(ALL));
-    assert_eq!(script.outcome(), Outcome::SentAhead(sent));
-    let mut script = confirming(order, sent);
-    script.hears("150 send").nothing();
-    script.hears("111 done=7 of=7 storing").works(7, 7);
-    let outcome = script.hears(&stored(ALL)).outcome();
-    assert!(matches!(outcome, Outcome::Verified(_)));
-}
-
-#[test]
-fn what_was_sent_ahead_may_be_refused_by_then() {
-    let (order, mut script) = ahead();
-    script.event(Event::Ended(End::Refused(
-        crate::wire::reply::Refusal::Fault,
-    )));
-    assert_eq!(script.outcome(), Outcome::SentAhead(Sent::LocalFailed));
-    let mut failed = confirming(order.clone(), Sent::LocalFailed);
-    failed.hears("150 send").nothing();
-    assert_eq!(failed.hears("550 aborted").outcome(), Outcome::LocalFailed);
-    let sum = Algorithm::Md5.of(ALL);
-    let mut full = confirming(order, Sent::All(sum));
-    full.hears("551 why=quota-bytes over quota")
-        .ends_with_code(551);
-}
-
-#[test]
-fn a_stop_ends_what_was_sent_ahead_and_all_behind_it() {
-    let (order, mut script) = ahead();
-    script.event(Event::Stop).nothing();
-    script.event(Event::Ended(End::Stopped));
-    assert_eq!(script.outcome(), Outcome::SentAhead(Sent::Stopped));
-    let mut stopped = confirming(order.clone(), Sent::All(Algorithm::Md5.of(ALL)));
-    stopped.event(Event::Stop).sends("ABOR").sends("NOOP");
-    // This one, the next one, and the last one, whose frames were cut short.
-    for line in [
-        "150 send",
-        "551 why=quota-bytes over quota",
-        "150 send",
-        "550 aborted",
-    ] {
-        stopped.hears(line).nothing();
-    }
-    stopped.hears("226 nothing to abort").nothing();
-    assert_eq!(stopped.hears("200 ok").outcome(), Outcome::Stopped);
 }
