@@ -19,6 +19,7 @@ mod screen;
 mod several;
 mod staying;
 mod stopping;
+mod syncing;
 mod transfers;
 mod widths;
 mod words;

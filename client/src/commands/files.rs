@@ -1,10 +1,12 @@
 //! Implements the commands on files: get, put, hash, stages.
 
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::PathBuf;
 
 use skiff_sessions::client::{CommandTiming, LocalCopy};
 use skiff_sessions::digest::Algorithm;
-use skiff_sessions::wire::command::{Command, Replace, Turn};
+use skiff_sessions::wire::command::{Command, Replace, SetAttributes, Turn};
 use skiff_sessions::wire::reply::Kind;
 
 use super::each::for_each;
@@ -15,6 +17,7 @@ use super::targets::{
     download_target, local_target, remote_kind, remote_path, remote_target, upload_target,
 };
 use super::trees;
+use crate::net::changes;
 use crate::net::command_error::{CommandError, CommandResult};
 use crate::net::listing::Listed;
 use crate::net::session::Session;
@@ -61,7 +64,16 @@ fn get_one(
         sync: SyncPolicy::EachFile,
         place: ProgressPlace::Alone(session.progress_style),
     };
+    let mode = match args.has_option('p') && !is_stdout {
+        true => session.request(Command::Facts(order.path.clone()))?.facts,
+        false => None,
+    };
+    let path = order.to.clone();
     let line = download_file(session, order)?.into_line()?;
+    if let Some(mode) = mode.and_then(|facts| facts.mode) {
+        let set = fs::set_permissions(&path, Permissions::from_mode(mode & 0o777));
+        set.map_err(|error| CommandError::refused(escape_path(&path), IoCause(&error)))?;
+    }
     match is_stdout {
         // The bytes alone are on standard output.
         true => print_error(line),
@@ -109,6 +121,15 @@ fn put_one(
         Overwrite::Ask | Overwrite::Never => Replace::Never,
     };
     let place = ProgressPlace::Alone(session.progress_style);
+    let mode = match args.has_option('p') {
+        true => fs::metadata(from).ok().map(|found| found.mode() & 0o777),
+        false => None,
+    };
+    let set = SetAttributes {
+        path: to.clone(),
+        modified: None,
+        mode,
+    };
     let order = FileUpload {
         from,
         to,
@@ -117,7 +138,11 @@ fn put_one(
         turn: Turn::Negotiate,
         place,
     };
-    print_line(upload_file(session, order)?.into_line()?);
+    let line = upload_file(session, order)?.into_line()?;
+    if set.mode.is_some() {
+        changes::set_attributes(session, &set)?.or_refused(set.path.as_bytes())?;
+    }
+    print_line(line);
     Ok(())
 }
 
