@@ -17,7 +17,9 @@ mod advice;
 mod client;
 mod complaint;
 mod document;
+mod fingerprint;
 mod ftp;
+mod hosts;
 mod key_location;
 mod limits;
 mod listen;
@@ -26,6 +28,7 @@ mod parse_error;
 mod private_file;
 mod quota;
 mod server;
+mod similar;
 mod units;
 mod users;
 
@@ -37,9 +40,11 @@ pub use address::{DEFAULT_PORT, HostPort, Network};
 pub use advice::Advice;
 pub use client::{Client, read_password};
 pub use complaint::{Complaint, Place};
+pub use fingerprint::Fingerprint;
 pub use ftp::{
     CloseNotify, DYNAMIC_PORTS, Ftp, FtpTls, LostControl, PassiveAddress, PortRange, Resumption,
 };
+pub use hosts::{BadAlias, Host, HostAlias};
 pub use limits::Limits;
 pub use name::{BadName, UserName};
 pub use private_file::sync_folder;
@@ -47,6 +52,7 @@ pub use quota::{Allowance, ByteQuota, EntryQuota, QuotaRules};
 pub use server::{
     Durability, Identity, Level, Log, LogTarget, Native, RunAs, Server, Stages, Tls, Walls,
 };
+pub use similar::nearest;
 pub use units::{BadValue, Bytes, Mode, parse_duration};
 pub use users::{FileStamp, StoreError, UserStore};
 
