@@ -4,6 +4,7 @@ mod arguments;
 mod batch;
 mod desk;
 mod exits;
+mod hosts;
 mod liar;
 mod lies;
 mod line;

@@ -26,7 +26,7 @@ use cli::args::{Args, Invocation};
 use cli::error::ProgramError;
 pub use cli::exit::Exit;
 use cli::settings::Settings;
-use cli::{args, argv, batch, login, prompt};
+use cli::{args, argv, batch, hosts, login, prompt};
 use terminal::interrupt::Interrupt;
 use terminal::output::{print_error, print_line};
 use terminal::questions::{self, Asker};
@@ -43,6 +43,7 @@ pub fn run(arguments: Vec<OsString>) -> Exit {
             print_line(commands::account::VERSION);
             Ok(())
         }
+        Invocation::Hosts(args) => Settings::resolve(*args).map(|settings| hosts::print(&settings)),
         Invocation::Connect(args) => connect(*args),
     });
     match done {

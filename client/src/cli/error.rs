@@ -20,6 +20,16 @@ pub(crate) enum ProgramError {
     Io { what: String, cause: std::io::Error },
     #[error("{server}: {cause}")]
     Connection { server: String, cause: LinkError },
+    /// The server's name has no address, and is like that of a host of the settings.
+    #[error("{server}: {cause}; did you mean {near}?")]
+    NoSuchHost {
+        server: String,
+        cause: LinkError,
+        near: String,
+    },
+    /// The settings let the session begin where it cannot.
+    #[error("directory {0}; correct it in the settings")]
+    StartDirectory(String),
     #[error("{0}")]
     LoginRefused(String),
     /// The certificate is not that of the session's first connection.
@@ -65,8 +75,10 @@ impl ProgramError {
     /// Returns the exit code for scripts.
     pub(crate) fn exit(&self) -> Exit {
         match self {
-            Self::Usage(_) | Self::Settings(_) | Self::Io { .. } => Exit::Usage,
-            Self::Connection { .. } => Exit::Connection,
+            Self::Usage(_) | Self::Settings(_) | Self::Io { .. } | Self::StartDirectory(_) => {
+                Exit::Usage
+            }
+            Self::Connection { .. } | Self::NoSuchHost { .. } => Exit::Connection,
             Self::LoginRefused(_) | Self::Login(_) => Exit::LoginRefused,
             Self::Certificate(_) | Self::CertificateMeanwhile { .. } => Exit::CertificateChanged,
             Self::Interrupted => Exit::Interrupted,

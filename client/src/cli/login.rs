@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use skiff_conf::Tls;
+use skiff_conf::{HostAlias, Tls, nearest};
+use skiff_sessions::path::PathArg;
+use skiff_sessions::wire::command::Command;
 use zeroize::Zeroizing;
 
 use super::args::Target;
@@ -71,10 +73,14 @@ pub(crate) fn open_session(
             ));
         }
     };
+    if let Some(directory) = settings.directory() {
+        enter_directory(&mut session, directory)?;
+    }
     Ok(session)
 }
 
-/// Logs in at another server, or anew at the same, and lets the session that was there go.
+/// Logs in at another server, or anew at the same, and lets the session that was there go. Returns
+/// the settings of the new one.
 ///
 /// # Errors
 ///
@@ -83,12 +89,13 @@ pub(super) fn open_another(
     session: &mut Session,
     settings: &Settings,
     target: Option<&str>,
-) -> Result<(), ProgramError> {
+) -> Result<Settings, ProgramError> {
     let target = match target {
         Some(target) => target.parse().map_err(ProgramError::Usage)?,
         None => Target {
             user: Some(session.account.user.clone()),
             server: session.account.server.clone(),
+            alias: session.account.alias.clone(),
         },
     };
     let settings = settings.leading_to(target);
@@ -102,7 +109,7 @@ pub(super) fn open_another(
         new.account.user
     ));
     std::mem::replace(session, new).quit();
-    Ok(())
+    Ok(settings)
 }
 
 /// A link without a login, and what its server's certificate is to this client.
@@ -157,7 +164,43 @@ fn connect(
 }
 
 fn connection_error(settings: &Settings, cause: LinkError) -> ProgramError {
-    ProgramError::connection(&settings.server, cause)
+    let known = settings.hosts().keys().map(HostAlias::as_str);
+    match &cause {
+        LinkError::Resolve(_) => match nearest(&settings.server.host, known) {
+            Some(near) => ProgramError::NoSuchHost {
+                server: host_and_port(&settings.server),
+                cause,
+                near: near.to_owned(),
+            },
+            None => ProgramError::connection(&settings.server, cause),
+        },
+        _ => ProgramError::connection(&settings.server, cause),
+    }
+}
+
+/// Changes into the directory where the settings let the session begin. One that is not there ends
+/// the login: names that are relative to it would mean others.
+fn enter_directory(session: &mut Session, directory: &str) -> Result<(), ProgramError> {
+    let refused = |why: String| {
+        ProgramError::StartDirectory(format!("{}: {why}", escape_name(directory.as_bytes())))
+    };
+    let path = PathArg::to_send(directory)
+        .ok_or_else(|| refused("cannot be the path of a directory".into()))?;
+    let entered = session.request_ok(b"", Command::ChangeDirectory(path));
+    let found = entered.and_then(|_| session.working_directory());
+    match found {
+        Ok((_, cwd)) => {
+            session.cwd = cwd;
+            Ok(())
+        }
+        Err(CommandError::SessionEnded(cause)) => {
+            Err(ProgramError::connection(&session.account.server, cause))
+        }
+        Err(CommandError::Refused(why) | CommandError::Local(why)) => Err(refused(why)),
+        Err(CommandError::Stopped(_) | CommandError::Quit | CommandError::Open(_)) => {
+            Err(ProgramError::Interrupted)
+        }
+    }
 }
 
 /// Accepts certificate `is` if `--trust` or the known hosts file allows it, or the user confirms
@@ -169,11 +212,22 @@ fn check_certificate(
     interrupt: &Interrupt,
 ) -> Result<Certificate, ProgramError> {
     let server = host_and_port(&settings.server);
-    if let TrustPolicy::Only(wanted) = settings.trust {
-        return match wanted == is {
-            true => Ok(Certificate::Settled),
-            false => Err(CertificateError::Mismatch { server, is }.into()),
-        };
+    match settings.trust {
+        TrustPolicy::Only(wanted) | TrustPolicy::Pinned(wanted) if wanted == is => {
+            return Ok(Certificate::Settled);
+        }
+        TrustPolicy::Only(_) => return Err(CertificateError::Mismatch { server, is }.into()),
+        TrustPolicy::Pinned(was) => {
+            let alias = settings.alias.clone().unwrap_or_default();
+            let error = CertificateError::NotPinned {
+                server,
+                alias,
+                was,
+                is,
+            };
+            return Err(error.into());
+        }
+        TrustPolicy::Ask | TrustPolicy::New => {}
     }
     let hosts = KnownHosts::at(settings.known_hosts.clone());
     if hosts.look_up(&settings.server, is)? == HostStatus::Known {
@@ -298,4 +352,29 @@ fn ask_password(
         true => ProgramError::Interrupted,
         false => ProgramError::Usage("no password was typed".into()),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+    use crate::cli::settings::tests::settings;
+
+    #[test]
+    fn a_mistyped_host_is_recognised() {
+        let file = r#"(hosts: {"backup": (server: "files.example")})"#;
+        let told = |line: &str| {
+            let cause = LinkError::Resolve(io::Error::other("nobody knows it"));
+            connection_error(&settings(file, line), cause).to_string()
+        };
+        assert_eq!(
+            told("tom@bakcup"),
+            "bakcup:8001: no such host: nobody knows it; did you mean backup?"
+        );
+        assert_eq!(
+            told("files.exmple"),
+            "files.exmple:8001: no such host: nobody knows it"
+        );
+    }
 }

@@ -18,7 +18,7 @@ use crate::commands::lexer;
 use crate::net::command_error::CommandError;
 use crate::net::known_hosts::host_and_port;
 use crate::net::session::Session;
-use crate::terminal::format::format_reply;
+use crate::terminal::format::{escape_path, format_reply};
 use crate::terminal::output::{print_error, print_line};
 
 /// Lines of history that are kept.
@@ -27,6 +27,9 @@ const HISTORY_MAX: usize = 1000;
 /// Reads and runs commands until the user quits or standard input ends. The file of
 /// history has the lines that were typed before.
 pub(crate) fn run(session: Session, settings: &Settings) -> Result<(), ProgramError> {
+    if let Some(folder) = settings.local_directory() {
+        change_local_directory(folder);
+    }
     let history = settings.history.as_deref();
     let session = Arc::new(Mutex::new(session));
     let terminal_error = |cause| ProgramError::Io {
@@ -121,7 +124,12 @@ fn run_line(session: &mut Session, settings: &Settings, line: &str) -> NextStep 
             Err(CommandError::Quit) => return NextStep::Leave,
             Err(CommandError::Open(target)) => {
                 match login::open_another(session, settings, target.as_deref()) {
-                    Ok(()) => skips_others = false,
+                    Ok(new) => {
+                        skips_others = false;
+                        if let Some(folder) = new.local_directory() {
+                            change_local_directory(folder);
+                        }
+                    }
                     Err(error) => print_error(error.message().unwrap_or_else(|| "stopped".into())),
                 }
             }
@@ -139,6 +147,13 @@ fn run_line(session: &mut Session, settings: &Settings, line: &str) -> NextStep 
         }
     }
     NextStep::Continue
+}
+
+/// Goes where the settings let the prompt begin here.
+fn change_local_directory(folder: &Path) {
+    if let Err(error) = std::env::set_current_dir(folder) {
+        print_error(format_args!("{}: {error}", escape_path(folder)));
+    }
 }
 
 fn lock(session: &SharedSession) -> std::sync::MutexGuard<'_, Session> {

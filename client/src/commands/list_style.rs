@@ -1,19 +1,14 @@
 //! Decides how a listing is sorted and laid out: columns and colours at a terminal, one name a line
 //! elsewhere, long lines with `-l`.
 
-use std::io;
-
-use rustix::termios::tcgetwinsize;
 use skiff_sessions::wire::reply::{Facts, Kind};
 
+use super::layout::{screen_width, width_of};
 use super::local_time::Zone;
 use super::spec::ParsedArgs;
 use crate::terminal::format::{escape_name, format_entry, format_size};
 use crate::terminal::output::print_line;
 use crate::terminal::redirect::is_screen;
-
-/// The width of a terminal that does not tell its own.
-const WIDTH: usize = 80;
 
 /// The spaces between two columns.
 const GAP: usize = 2;
@@ -65,12 +60,7 @@ impl ListStyle {
         let is_terminal = is_screen();
         let layout = match is_terminal {
             _ if args.has_option('l') => Layout::Long,
-            true if !args.has_option('1') => {
-                let told = tcgetwinsize(io::stdout())
-                    .ok()
-                    .map(|size| size.ws_col.into());
-                Layout::Columns(told.filter(|&width| width > 0).unwrap_or(WIDTH))
-            }
+            true if !args.has_option('1') => Layout::Columns(screen_width()),
             true => Layout::OneName(Reader::Person),
             false => Layout::OneName(Reader::Script),
         };
@@ -212,27 +202,6 @@ fn lay_out(cells: &[Cell], width: usize) -> Vec<String> {
         line
     };
     (0..rows.min(cells.len())).map(line).collect()
-}
-
-/// The columns that a text takes: none for marks that combine, two for characters of East Asia and
-/// pictures (Unicode Standard Annex 11).
-fn width_of(text: &str) -> usize {
-    let width = |c: char| match u32::from(c) {
-        0x300..=0x36f | 0x200b..=0x200d | 0xfe00..=0xfe0f => 0,
-        0x1100..=0x115f
-        | 0x2e80..=0xa4cf
-        | 0xac00..=0xd7a3
-        | 0xf900..=0xfaff
-        | 0xfe30..=0xfe6f
-        | 0xff00..=0xff60
-        | 0xffe0..=0xffe6
-        | 0x1f300..=0x1f64f
-        | 0x1f680..=0x1f6ff
-        | 0x1f900..=0x1f9ff
-        | 0x20000..=0x3fffd => 2,
-        _ => 1,
-    };
-    text.chars().map(width).sum()
 }
 
 /// What LS_COLORS says (dir_colors(5)).

@@ -11,6 +11,7 @@ mod edit;
 mod expand;
 mod files;
 mod glob;
+pub(crate) mod layout;
 pub(crate) mod lexer;
 mod list_style;
 mod listing;

@@ -40,7 +40,7 @@ pub(crate) const COMMANDS: &[CommandSpec] = &[
     CommandSpec { name: "hash", aliases: &["md5", "checksum"], syntax: "hash [-s] PATH", help: "say the MD5 of a file at the server; -s the SHA-256", details: "", arguments: &[Remote], count: (1, 1), last: Another, output: Text, options: "s", run: files::hash },
     CommandSpec { name: "stages", aliases: &[], syntax: "stages [-d PATH]", help: "list unfinished uploads; -d drops one", details: "", arguments: &[Remote], count: (0, 1), last: Another, output: Text, options: "d", run: files::stages },
     CommandSpec { name: "passwd", aliases: &["password"], syntax: "passwd", help: "change your password; the old one is asked for too", details: "", arguments: &[], count: (0, 0), last: Another, output: Report, options: "", run: account::passwd },
-    CommandSpec { name: "open", aliases: &["connect"], syntax: "open [[USER@]HOST[:PORT]]", help: "log in elsewhere, or without HOST anew", details: "", arguments: &[Other], count: (0, 1), last: Another, output: Report, options: "", run: connections::open },
+    CommandSpec { name: "open", aliases: &["connect"], syntax: "open [[USER@]HOST[:PORT]]", help: "log in elsewhere, or without HOST anew", details: OPEN, arguments: &[Other], count: (0, 1), last: Another, output: Report, options: "", run: connections::open },
     CommandSpec { name: "reconnect", aliases: &[], syntax: "reconnect", help: "connect anew; a lost connection comes back by itself", details: RECONNECT, arguments: &[], count: (0, 0), last: Another, output: Report, options: "", run: connections::reconnect },
     CommandSpec { name: "close", aliases: &["disconnect"], syntax: "close", help: "end the connection and stay here", details: "", arguments: &[], count: (0, 0), last: Another, output: Report, options: "", run: connections::close },
     CommandSpec { name: "help", aliases: &["?"], syntax: "help [COMMAND]", help: "say what there is", details: "", arguments: &[Command], count: (0, 1), last: Another, output: Text, options: "", run: help },
@@ -115,6 +115,12 @@ replaced if you say so, in a script only with -f.
 -r: files of the same size and digest are left, others are named, and replaced
 only with -f; without it the command fails. nobody is asked. links to directories
 are not followed.
+";
+
+/// What `help open` says.
+const OPEN: &str = "\
+HOST without a port may be one of the hosts of the settings, which then say user,
+password, certificate and directories. skiff hosts lists them.
 ";
 
 /// What `help reconnect` says.

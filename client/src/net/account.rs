@@ -15,6 +15,8 @@ use crate::terminal::interrupt::Interrupt;
 /// Whose session this is, and where.
 pub(crate) struct Account {
     pub server: HostPort,
+    /// The name by which the settings know the server, if it was called so.
+    pub alias: Option<String>,
     pub tls: Tls,
     /// How long the server may take to answer.
     pub timeout: Duration,

@@ -450,6 +450,7 @@ fn session(pair: Pair) -> (Session, JoinHandle<()>) {
                 host: "127.0.0.1".into(),
                 port: 1,
             },
+            alias: None,
             tls: Tls::Off,
             timeout: LONG,
             user: "tom".into(),
