@@ -21,3 +21,5 @@ mod several;
 mod staying;
 mod stopping;
 mod transfers;
+mod widths;
+mod words;

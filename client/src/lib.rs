@@ -27,6 +27,7 @@ use cli::error::ProgramError;
 pub use cli::exit::Exit;
 use cli::settings::Settings;
 use cli::{args, argv, batch, hosts, login, prompt};
+use terminal::columns::{reading_width, reading_width_of_errors, wrap};
 use terminal::interrupt::Interrupt;
 use terminal::output::{print_error, print_line};
 use terminal::questions::{self, Asker};
@@ -36,7 +37,7 @@ use terminal::questions::{self, Asker};
 pub fn run(arguments: Vec<OsString>) -> Exit {
     let done = args::parse(arguments).and_then(|invocation| match invocation {
         Invocation::Help => {
-            print_line(args::help().trim_end());
+            print_line(wrap(&args::help(), reading_width()).trim_end());
             Ok(())
         }
         Invocation::Version => {
@@ -50,7 +51,11 @@ pub fn run(arguments: Vec<OsString>) -> Exit {
         Ok(()) => Exit::Done,
         Err(error) => {
             if let Some(message) = error.message() {
-                print_error(format_args!("skiff: {message}"));
+                let message = format!("skiff: {message}");
+                match reading_width_of_errors() {
+                    Some(width) => print_error(wrap(&message, width).trim_end()),
+                    None => print_error(message),
+                }
             }
             error.exit()
         }
@@ -75,6 +80,8 @@ fn connect(mut args: Args) -> Result<(), ProgramError> {
     let mut session = login::open_session(&settings, &present, interrupt)?;
     session.asker = if may_ask { present } else { Asker::Nobody };
     if at_prompt {
+        // A connection that is lost by now is told to the first command.
+        let _ = commands::account::greet(&mut session);
         return prompt::run(session, &settings);
     }
     let done = match (command, script) {

@@ -20,6 +20,7 @@ mod document;
 mod fingerprint;
 mod ftp;
 mod hosts;
+mod io_cause;
 mod key_location;
 mod limits;
 mod listen;
@@ -28,7 +29,6 @@ mod parse_error;
 mod private_file;
 mod quota;
 mod server;
-mod similar;
 mod units;
 mod users;
 
@@ -45,6 +45,7 @@ pub use ftp::{
     CloseNotify, DYNAMIC_PORTS, Ftp, FtpTls, LostControl, PassiveAddress, PortRange, Resumption,
 };
 pub use hosts::{BadAlias, Host, HostAlias};
+pub use io_cause::IoCause;
 pub use limits::Limits;
 pub use name::{BadName, UserName};
 pub use private_file::sync_folder;
@@ -52,7 +53,6 @@ pub use quota::{Allowance, ByteQuota, EntryQuota, QuotaRules};
 pub use server::{
     Durability, Identity, Level, Log, LogTarget, Native, RunAs, Server, Stages, Tls, Walls,
 };
-pub use similar::nearest;
 pub use units::{BadValue, Bytes, Mode, parse_duration};
 pub use users::{FileStamp, StoreError, UserStore};
 

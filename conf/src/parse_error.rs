@@ -2,8 +2,6 @@
 
 use ron::error::Error;
 
-use crate::similar::nearest;
-
 /// The text of the complaint about a parse error in the setting `path` (empty at the top).
 pub(crate) fn describe(error: &Error, path: &str) -> String {
     match error {
@@ -85,11 +83,30 @@ fn in_section(path: &str) -> String {
 
 /// Advice to write the most similar of the known words, or one of them.
 fn suggest(found: &str, known: &[&str]) -> String {
-    match nearest(found, known.iter().copied()) {
-        Some(word) => format!("did you mean {word:?}?"),
-        None if known.is_empty() => "nothing may stand here".to_owned(),
-        None => format!("write one of {}", known.join(", ")),
+    let nearest = known.iter().min_by_key(|word| distance(found, word));
+    match nearest {
+        Some(word) if distance(found, word) <= 1 + found.len() / 4 => {
+            format!("did you mean {word:?}?")
+        }
+        Some(_) => format!("write one of {}", known.join(", ")),
+        None => "nothing may stand here".to_owned(),
     }
+}
+
+/// The number of edits (insert, delete, replace) between two words; case does not count.
+fn distance(a: &str, b: &str) -> usize {
+    let b = b.to_lowercase();
+    let mut row: Vec<usize> = (0..=b.chars().count()).collect();
+    for (i, x) in a.to_lowercase().chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.chars().enumerate() {
+            let replaced = diagonal + usize::from(x != y);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.chars().count()]
 }
 
 fn lower(text: &str) -> String {
@@ -112,5 +129,13 @@ mod tests {
         assert_eq!(suggest("off", &["On", "Off"]), "did you mean \"Off\"?");
         assert_eq!(suggest("banana", &["On", "Off"]), "write one of On, Off");
         assert_eq!(suggest("x", &[]), "nothing may stand here");
+    }
+
+    #[test]
+    fn distance_counts_edits() {
+        assert_eq!(distance("", "abc"), 3);
+        assert_eq!(distance("abc", ""), 3);
+        assert_eq!(distance("sitting", "kitten"), 3);
+        assert_eq!(distance("Tls", "tls"), 0);
     }
 }

@@ -360,7 +360,7 @@ fn files_that_cannot_be_settings() {
     };
     assert_eq!(
         said("none.ron"),
-        "/none.ron: cannot be opened: No such file or directory (os error 2)"
+        "/none.ron: cannot be opened: no such file or directory"
     );
     assert_eq!(said(""), "/: is not a plain file");
     std::fs::write(folder.path().join("latin.ron"), b"(homes: \"\xe9\")").unwrap();

@@ -58,6 +58,9 @@ fn commands_may_be_shortened_while_they_mean_one() {
         "st: ambiguous, it could be: stat status stages"
     );
     assert_eq!(tom.ask("frob"), "frob: no such command; help lists them");
+    let meant = "mkdri: no such command; did you mean mkdir?";
+    assert_eq!(tom.ask("mkdri a"), meant);
+    assert_eq!(tom.ask("help mkdri"), meant);
 }
 
 #[test]
@@ -74,7 +77,7 @@ fn help_says_what_there_is() {
         assert!(all.lines().any(begins), "no {verb} in {all}");
     }
     let one = tom.ask("help ren");
-    assert!(one.starts_with("rename FROM... TO\n  "), "{one}");
+    assert!(one.starts_with("usage: rename FROM... TO\n  "), "{one}");
     assert!(one.ends_with("also: mv"), "{one}");
     assert!(tom.ask("help frob").starts_with("frob: no such command"));
 }

@@ -13,6 +13,7 @@ use super::exit::EXITS;
 use super::options::{Argument, Arguments, OPTIONS, OptionId};
 use crate::commands::table::COMMANDS;
 use crate::net::known_hosts::TrustPolicy;
+use crate::terminal::format::DigestForm;
 
 /// What the arguments ask the program to do.
 #[derive(PartialEq, Eq, Debug)]
@@ -44,6 +45,8 @@ pub(crate) struct Args {
     pub progress: ProgressOption,
     /// How often a lost connection is made again.
     pub retries: Option<u32>,
+    /// Whether a person sees digests whole (`--verbose`).
+    pub digest_form: DigestForm,
 }
 
 /// The server that is connected to, written `[user@]host[:port]`.
@@ -168,6 +171,7 @@ impl Args {
             OptionId::Digest => self.digest = Some(parse_digest(&text()?)?),
             OptionId::Retry => self.retries = Some(parse_retries(&text()?)?),
             OptionId::Quiet => self.progress = ProgressOption::Quiet,
+            OptionId::Verbose => self.digest_form = DigestForm::Whole,
             OptionId::Config => self.config = Some(value.into()),
             // They are answered where they are read.
             OptionId::Help | OptionId::Version => {}
@@ -200,29 +204,29 @@ pub(crate) fn help() -> String {
     }
     text.push_str("\ncommands (any unambiguous beginning will do; help COMMAND says more):\n");
     for command in COMMANDS {
-        text.push_str(&format!("  {:<34} {}\n", command.syntax, command.help));
+        text.push_str(&format!("  {:<34}  {}\n", command.syntax, command.help));
     }
     text
 }
 
 const INTRODUCTION: &str = "
-talks to a skiffd server: with a prompt on a terminal, else with the commands
-of -c, -f or standard input, one a line; or does one command, whose arguments
+talks to a skiffd server: at a prompt on a terminal, else by the commands \
+of -c, -f or standard input, one a line; or does one command, whose arguments \
 are names as they are, with nothing quoted a second time.
 
-HOST:PATH is [user@]host[:port]:path, with an IPv6 address in brackets. a path
-is one below the home, which an empty one is itself; one that begins with digits
+HOST:PATH is [user@]host[:port]:path, with an IPv6 address in brackets. a path \
+is below the home, which an empty path names; one that begins with digits \
 and a colon is written ./1:2. a host named like a command is written host:port.
 
 options:
 ";
 
 const BATCH: &str = "
-without a prompt, the first command that fails ends all; a - before a command
-lets it fail. nobody can be asked then: interrupted transfers are resumed, and
-another file is replaced only by put -f and get -f, in trees (-r) as well; what
-both ends have is left as it is. for the login itself, who sits at the terminal
-is asked though input or output are piped.
+without a prompt, the first command that fails ends the run; a - before a command \
+lets it fail. nobody can be asked then: interrupted transfers are resumed, and \
+another file is replaced only by put -f and get -f, in trees (-r) as well; what \
+both ends have is left as it is. questions of the login are asked at the terminal \
+though input or output are piped.
 
 exit codes:
 ";

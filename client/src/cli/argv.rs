@@ -94,12 +94,8 @@ pub(crate) fn find(argument: &OsStr) -> Option<&'static Form> {
 ///
 /// [`ProgramError::Usage`] where an option is unknown, or the names do not fit the command.
 pub(crate) fn parse(form: &'static Form, arguments: &[OsString]) -> Result<Given, ProgramError> {
-    let usage = |why: String| {
-        ProgramError::Usage(format!(
-            "{why}; write it so: skiff [options] {}",
-            form.syntax
-        ))
-    };
+    let usage =
+        |why: String| ProgramError::Usage(format!("{why}; usage: skiff [options] {}", form.syntax));
     let words: Vec<Word> = arguments
         .iter()
         .map(|argument| argument.as_os_str().into())
@@ -335,7 +331,7 @@ mod tests {
         ] {
             let error = given(line).unwrap_err().to_string();
             assert!(error.contains(why), "{line}: {error}");
-            assert!(error.contains("write it so: "), "{error}");
+            assert!(error.contains("usage: "), "{error}");
         }
     }
 

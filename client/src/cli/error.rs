@@ -7,6 +7,7 @@ use thiserror::Error;
 use super::exit::Exit;
 use crate::net::known_hosts::{CertificateError, host_and_port};
 use crate::net::link::LinkError;
+use crate::terminal::format::IoCause;
 
 /// An error that ends the program; its `Display` is the message on standard error.
 #[derive(Debug, Error)]
@@ -16,17 +17,10 @@ pub(crate) enum ProgramError {
     #[error(transparent)]
     Settings(#[from] Complaint),
     /// A file or the terminal that the program itself needs failed; `what` names it.
-    #[error("{what}: {cause}")]
+    #[error("{what}: {}", IoCause(.cause))]
     Io { what: String, cause: std::io::Error },
     #[error("{server}: {cause}")]
     Connection { server: String, cause: LinkError },
-    /// The server's name has no address, and is like that of a host of the settings.
-    #[error("{server}: {cause}; did you mean {near}?")]
-    NoSuchHost {
-        server: String,
-        cause: LinkError,
-        near: String,
-    },
     /// The settings let the session begin where it cannot.
     #[error("directory {0}; correct it in the settings")]
     StartDirectory(String),
@@ -78,7 +72,7 @@ impl ProgramError {
             Self::Usage(_) | Self::Settings(_) | Self::Io { .. } | Self::StartDirectory(_) => {
                 Exit::Usage
             }
-            Self::Connection { .. } | Self::NoSuchHost { .. } => Exit::Connection,
+            Self::Connection { .. } => Exit::Connection,
             Self::LoginRefused(_) | Self::Login(_) => Exit::LoginRefused,
             Self::Certificate(_) | Self::CertificateMeanwhile { .. } => Exit::CertificateChanged,
             Self::Interrupted => Exit::Interrupted,

@@ -3,18 +3,21 @@
 use skiff_conf::{Host, HostAlias};
 
 use super::settings::Settings;
-use crate::commands::layout::{screen_width, terms};
 use crate::terminal::format::escape_name;
-use crate::terminal::output::print_line;
+use crate::terminal::output::print_wrapped;
 
 /// Prints each host with its user, its server, and where one begins there.
 pub(crate) fn print(settings: &Settings) {
-    let rows: Vec<_> = settings.hosts().iter().map(row).collect();
-    if rows.is_empty() {
-        print_line("no hosts; give them names in the settings: hosts: {\"nas\": (server: \"..\")}");
+    let hosts = settings.hosts();
+    if hosts.is_empty() {
+        print_wrapped(
+            "no hosts; give them names in the settings: hosts: {\"nas\": (server: \"..\")}",
+        );
     }
-    for line in terms(&rows, screen_width()) {
-        print_line(line);
+    let widest = hosts.keys().map(|alias| alias.as_str().len()).max();
+    let widest = widest.unwrap_or(0);
+    for (alias, text) in hosts.iter().map(row) {
+        print_wrapped(&format!("{alias:widest$}  {text}"));
     }
 }
 

@@ -1,8 +1,9 @@
 //! Connects to the server, has its certificate trusted, logs in, and returns the session.
 
+use std::io;
 use std::time::{Duration, Instant};
 
-use skiff_conf::{HostAlias, Tls, nearest};
+use skiff_conf::{HostAlias, Tls};
 use skiff_sessions::path::PathArg;
 use skiff_sessions::wire::command::Command;
 use zeroize::Zeroizing;
@@ -23,8 +24,10 @@ use crate::net::names::NameCache;
 use crate::net::restore::Retries;
 use crate::net::service::Service;
 use crate::net::session::Session;
+use crate::terminal::columns::{reading_width, wrap};
 use crate::terminal::format::escape_name;
 use crate::terminal::interrupt::Interrupt;
+use crate::terminal::nearest::nearest;
 use crate::terminal::output::{print_error, print_line};
 use crate::terminal::questions::Asker;
 
@@ -56,6 +59,7 @@ pub(crate) fn open_session(
         retries: Retries::at_most(settings.retries),
         connections: 1,
         digest: accepted.digest,
+        digest_form: settings.digest_form(),
         derivation: accepted.derivation,
         idle: accepted.idle,
         cwd: b"/".to_vec(),
@@ -164,18 +168,11 @@ fn connect(
 }
 
 fn connection_error(settings: &Settings, cause: LinkError) -> ProgramError {
-    let known = settings.hosts().keys().map(HostAlias::as_str);
-    match &cause {
-        LinkError::Resolve(_) => match nearest(&settings.server.host, known) {
-            Some(near) => ProgramError::NoSuchHost {
-                server: host_and_port(&settings.server),
-                cause,
-                near: near.to_owned(),
-            },
-            None => ProgramError::connection(&settings.server, cause),
-        },
-        _ => ProgramError::connection(&settings.server, cause),
-    }
+    let cause = match cause {
+        LinkError::Resolve(cause) => explain_resolve_error(settings, cause),
+        cause => cause,
+    };
+    ProgramError::connection(&settings.server, cause)
 }
 
 /// Changes into the directory where the settings let the session begin. One that is not there ends
@@ -200,6 +197,20 @@ fn enter_directory(session: &mut Session, directory: &str) -> Result<(), Program
         Err(CommandError::Stopped(_) | CommandError::Quit | CommandError::Open(_)) => {
             Err(ProgramError::Interrupted)
         }
+    }
+}
+
+/// Says which host may have been meant where a name has no address.
+fn explain_resolve_error(settings: &Settings, cause: io::Error) -> LinkError {
+    let met = KnownHosts::at(settings.known_hosts.clone()).hosts();
+    let named = settings.hosts().keys().map(HostAlias::as_str);
+    let known = named.chain(met.iter().map(String::as_str));
+    match nearest(&settings.server.host, known) {
+        Some(meant) if meant != settings.server.host => LinkError::ResolveNear {
+            cause,
+            meant: meant.to_owned(),
+        },
+        _ => LinkError::Resolve(cause),
     }
 }
 
@@ -241,7 +252,8 @@ fn check_certificate(
             "{server} was not met before. its certificate is\n  {is}\n\
              trust it, and remember it?"
         );
-        match asker.confirm(&question, false) {
+        let question = wrap(&question, reading_width());
+        match asker.confirm(question.trim_end(), false) {
             Some(true) => {}
             None if interrupt.is_stopped() => return Err(ProgramError::Interrupted),
             Some(false) | None => return Err(CertificateError::Declined { server }.into()),

@@ -4,6 +4,9 @@
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
+use crate::terminal::format::escape_name;
+use crate::terminal::nearest::nearest;
+
 /// Which option it is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum OptionId {
@@ -17,6 +20,7 @@ pub(crate) enum OptionId {
     Digest,
     Retry,
     Quiet,
+    Verbose,
     Config,
     Help,
     Version,
@@ -71,16 +75,17 @@ pub(crate) const OPTIONS: &[OptionSpec] = &[
     OptionSpec { id: OptionId::Commands, names: &["-c"], value: value("COMMANDS", ValueKind::Other), group: Group::What, help: "do these, separated by ; or line ends, and leave" },
     OptionSpec { id: OptionId::Script, names: &["-f"], value: value("FILE", ValueKind::File), group: Group::What, help: "do the commands in FILE and leave" },
     OptionSpec { id: OptionId::User, names: &["-u", "--user"], value: value("NAME", ValueKind::Other), group: Group::Login, help: "log in as NAME" },
-    OptionSpec { id: OptionId::PasswordStdin, names: &["--password-stdin"], value: None, group: Group::Login, help: "the password is the first line of standard input" },
-    OptionSpec { id: OptionId::PasswordFile, names: &["--password-file"], value: value("FILE", ValueKind::File), group: Group::Login, help: "it is that of FILE (mode 0600), or of SKIFF_PASSWORD_FILE" },
+    OptionSpec { id: OptionId::PasswordStdin, names: &["--password-stdin"], value: None, group: Group::Login, help: "read the password from the first line of standard input" },
+    OptionSpec { id: OptionId::PasswordFile, names: &["--password-file"], value: value("FILE", ValueKind::File), group: Group::Login, help: "read the password from FILE, else from that of SKIFF_PASSWORD_FILE" },
     OptionSpec { id: OptionId::Tls, names: &["--tls"], value: value("on|off", ValueKind::Words(&["on", "off"])), group: Group::Connection, help: "off: for a listener without TLS, on a trusted link" },
     OptionSpec { id: OptionId::Trust, names: &["--trust"], value: value("new|SHA256", ValueKind::Words(&["new"])), group: Group::Connection, help: "trust a server not met before, or this certificate alone" },
-    OptionSpec { id: OptionId::Digest, names: &["--digest"], value: value("md5|sha256", ValueKind::Words(&["md5", "sha256"])), group: Group::Connection, help: "verify by this, not by what both ends do fast" },
+    OptionSpec { id: OptionId::Digest, names: &["--digest"], value: value("md5|sha256", ValueKind::Words(&["md5", "sha256"])), group: Group::Connection, help: "verify transfers by this digest, not by what both ends do fast" },
     OptionSpec { id: OptionId::Retry, names: &["--retry"], value: value("N", ValueKind::Other), group: Group::Connection, help: "connect again up to N times (3) after a loss" },
     OptionSpec { id: OptionId::Quiet, names: &["-q", "--quiet"], value: None, group: Group::Output, help: "show no progress" },
-    OptionSpec { id: OptionId::Config, names: &["--config"], value: value("FILE", ValueKind::File), group: Group::Program, help: "settings, instead of ~/.config/skiff/client.ron" },
-    OptionSpec { id: OptionId::Help, names: &["-h", "--help"], value: None, group: Group::Program, help: "this text" },
-    OptionSpec { id: OptionId::Version, names: &["-V", "--version"], value: None, group: Group::Program, help: "the version" },
+    OptionSpec { id: OptionId::Verbose, names: &["-v", "--verbose"], value: None, group: Group::Output, help: "show digests whole on a terminal too" },
+    OptionSpec { id: OptionId::Config, names: &["--config"], value: value("FILE", ValueKind::File), group: Group::Program, help: "read the settings from FILE instead of ~/.config/skiff/client.ron" },
+    OptionSpec { id: OptionId::Help, names: &["-h", "--help"], value: None, group: Group::Program, help: "print this text" },
+    OptionSpec { id: OptionId::Version, names: &["-V", "--version"], value: None, group: Group::Program, help: "print the version" },
 ];
 
 impl OptionSpec {
@@ -190,10 +195,10 @@ fn find(name: &[u8]) -> Result<&'static OptionSpec, String> {
     let has_name = |option: &&OptionSpec| option.names.iter().any(|own| own.as_bytes() == name);
     let found = OPTIONS.iter().find(has_name);
     found.ok_or_else(|| {
+        let long = |name: &&str| name.starts_with("--");
         let names = OPTIONS.iter().flat_map(|option| option.names);
         let typed = shown(name);
-        let near = skiff_conf::nearest(&typed, names.copied().filter(|_| typed.len() > 2));
-        match near {
+        match nearest(&typed, names.copied().filter(long)) {
             Some(near) => format!("{typed}: no such option; did you mean {near}?"),
             None => format!("{typed}: no such option"),
         }
@@ -201,7 +206,7 @@ fn find(name: &[u8]) -> Result<&'static OptionSpec, String> {
 }
 
 fn shown(name: &[u8]) -> String {
-    crate::terminal::format::escape_name(name)
+    escape_name(name)
 }
 
 #[cfg(test)]

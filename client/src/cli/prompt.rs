@@ -18,7 +18,7 @@ use crate::commands::lexer;
 use crate::net::command_error::CommandError;
 use crate::net::known_hosts::host_and_port;
 use crate::net::session::Session;
-use crate::terminal::format::{escape_path, format_reply};
+use crate::terminal::format::{IoCause, escape_path, format_reply};
 use crate::terminal::output::{print_error, print_line};
 
 /// Lines of history that are kept.
@@ -50,7 +50,7 @@ pub(crate) fn run(session: Session, settings: &Settings) -> Result<(), ProgramEr
     if let Some(path) = history
         && let Err(error) = save_history(&prompt, path)
     {
-        print_error(format_args!("{}: {error}", path.display()));
+        print_error(format_args!("{}: {}", path.display(), IoCause(&error)));
     }
     drop(prompt);
     if ended.is_ok()

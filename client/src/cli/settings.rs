@@ -17,6 +17,7 @@ use super::folders::Folders;
 use crate::net::account::Account;
 use crate::net::known_hosts::{Fingerprint, TrustPolicy, host_and_port};
 use crate::net::restore::RETRIES_DEFAULT;
+use crate::terminal::format::DigestForm;
 use crate::terminal::progress::ProgressStyle;
 
 /// The file of this environment variable has the password of whoever logs in.
@@ -48,6 +49,7 @@ pub(crate) struct Settings {
     pub retries: u32,
     /// What the command line says of TLS and trust, for whatever server.
     given: (Option<Tls>, TrustPolicy),
+    digest_form: DigestForm,
     /// The settings file.
     conf: Client,
 }
@@ -123,6 +125,7 @@ impl Settings {
             progress: args.progress,
             retries: args.retries.unwrap_or(RETRIES_DEFAULT),
             given: (args.tls, args.trust),
+            digest_form: args.digest_form,
             conf,
         };
         settings.lead_to_host(alias);
@@ -276,14 +279,29 @@ impl Settings {
         why
     }
 
+    /// How much is shown of the digests of transfers: programs get them whole.
+    pub(crate) fn digest_form(&self) -> DigestForm {
+        match self.digest_form {
+            DigestForm::Short if std::io::stdout().is_terminal() => DigestForm::Short,
+            DigestForm::Short | DigestForm::Whole => DigestForm::Whole,
+        }
+    }
+
     /// How transfers show their progress: a bar only where standard error is a terminal.
     pub(crate) fn progress_style(&self) -> ProgressStyle {
         match self.progress {
             ProgressOption::Quiet => ProgressStyle::Hidden,
-            ProgressOption::Shown if std::io::stderr().is_terminal() => ProgressStyle::Bar,
+            ProgressOption::Shown if can_draw() => ProgressStyle::Bar,
             ProgressOption::Shown => ProgressStyle::Lines,
         }
     }
+}
+
+/// True where standard error is a terminal on which a line can be drawn over: one of type `dumb`
+/// (terminfo(5)) has no cursor to move.
+fn can_draw() -> bool {
+    let is_dumb = std::env::var_os("TERM").is_none_or(|kind| kind.is_empty() || kind == "dumb");
+    !is_dumb && std::io::stderr().is_terminal()
 }
 
 /// Loads the file of `--config`, else the user's `client.ron` if it exists, else defaults.

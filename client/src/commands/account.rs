@@ -11,8 +11,8 @@ use crate::net::command_error::{CommandError, CommandResult};
 use crate::net::link::LinkError;
 use crate::net::login::random_bytes;
 use crate::net::session::Session;
-use crate::terminal::format::{escape_name, format_reply, format_size};
-use crate::terminal::output::print_line;
+use crate::terminal::format::{IoCause, count, escape_name, format_reply, format_size};
+use crate::terminal::output::{print_line, print_wrapped};
 
 /// PBKDF2 iterations for a new password, as many as the server uses by default.
 const PBKDF2_ITERATIONS: u32 = 600_000;
@@ -21,26 +21,53 @@ const PBKDF2_ITERATIONS: u32 = 600_000;
 pub(crate) fn status(session: &mut Session, _: &ParsedArgs) -> CommandResult {
     let status = session.request_ok(b"", Command::Status)?;
     let user = status.user.as_ref().map(PeerText::as_bytes);
-    print_line(format_args!(
-        "211 user       {}",
-        escape_name(user.unwrap_or(session.account.user.as_bytes()))
-    ));
-    print_line(format_args!(
-        "    server     {}:{}",
-        session.account.server.host, session.account.server.port
-    ));
-    print_line("    home       /");
-    print_line(format_args!("    directory  {}", escape_name(&session.cwd)));
+    let user = escape_name(user.unwrap_or(session.account.user.as_bytes()));
+    print_row("user", &user);
+    let server = &session.account.server;
+    print_row("server", &format!("{}:{}", server.host, server.port));
+    print_row("home", "/");
+    print_row("directory", &escape_name(&session.cwd));
     if let Some(usage) = status.usage {
-        print_usage(&usage, "    ");
+        print_usage(&usage);
     }
     let server = status.server.as_ref().map(PeerText::as_bytes);
-    print_line(format_args!(
-        "    versions   server {}, client {}",
-        escape_name(server.unwrap_or(b"unknown")),
-        VERSION
+    let server = escape_name(server.unwrap_or(b"unknown"));
+    print_row("versions", &format!("server {server}, client {VERSION}"));
+    Ok(())
+}
+
+/// Says after the login where one is, what the quota is, and how to go on.
+pub(crate) fn greet(session: &mut Session) -> CommandResult {
+    let usage = session.request(Command::Usage)?.usage;
+    let space = match &usage {
+        None => String::new(),
+        Some(Usage {
+            limit: UNLIMITED, ..
+        }) => "no quota; ".into(),
+        Some(Usage {
+            limit,
+            held: Some(held),
+            ..
+        }) => format!(
+            "{} of {} used; ",
+            format_size(held.used),
+            format_size(*limit)
+        ),
+        Some(Usage { limit, .. }) => format!("quota {}; ", format_size(*limit)),
+    };
+    print_wrapped(&format!(
+        "{} at {}:{}, in {}; {space}help lists the commands",
+        escape_name(session.account.user.as_bytes()),
+        session.account.server.host,
+        session.account.server.port,
+        escape_name(&session.cwd),
     ));
     Ok(())
+}
+
+/// Prints one row of a table of two columns.
+fn print_row(key: &str, value: &str) {
+    print_wrapped(&format!("{key:<9}  {value}"));
 }
 
 /// The name and version of this program.
@@ -50,7 +77,7 @@ pub(crate) const VERSION: &str = concat!("skiff/", env!("CARGO_PKG_VERSION"));
 pub(crate) fn df(session: &mut Session, _: &ParsedArgs) -> CommandResult {
     let answered = session.request_ok(b"", Command::Usage)?;
     match answered.usage {
-        Some(usage) => print_usage(&usage, "213 "),
+        Some(usage) => print_usage(&usage),
         None => print_line(format_reply(&answered)),
     }
     Ok(())
@@ -83,7 +110,7 @@ pub(crate) fn passwd(session: &mut Session, _: &ParsedArgs) -> CommandResult {
     let read = |prompt: &str| {
         asker
             .read_password(prompt)
-            .map_err(|error| CommandError::refused("passwd", error))?
+            .map_err(|error| CommandError::refused("passwd", IoCause(&error)))?
             .ok_or_else(|| CommandError::Stopped("passwd: stopped; nothing was changed".into()))
     };
     let old = read("old password: ")?;
@@ -91,7 +118,8 @@ pub(crate) fn passwd(session: &mut Session, _: &ParsedArgs) -> CommandResult {
     if *read("again: ")? != *password {
         return Err(refused("the two are not the same; nothing was changed"));
     }
-    let salt = random_bytes::<16>().map_err(|error| CommandError::refused("passwd", error))?;
+    let salt =
+        random_bytes::<16>().map_err(|error| CommandError::refused("passwd", IoCause(&error)))?;
     let new = Verifier::derive(&password, salt.to_vec(), PBKDF2_ITERATIONS)
         .map_err(|error| CommandError::refused("new password", error))?;
     let proof = prove_change(&old, &session.derivation, &binding, &new)
@@ -143,41 +171,32 @@ pub(crate) fn quit(_: &mut Session, _: &ParsedArgs) -> CommandResult {
     Err(CommandError::Quit)
 }
 
-/// Prints the quota; `first` stands before its first line.
-fn print_usage(usage: &Usage, first: &str) {
+/// Prints the quota and what is used of it.
+fn print_usage(usage: &Usage) {
     match usage.limit {
-        UNLIMITED => print_line(format_args!("{first}quota      unlimited")),
-        limit => print_line(format_args!(
-            "{first}quota      {} ({limit} bytes)",
-            format_size(limit)
-        )),
+        UNLIMITED => print_row("quota", "unlimited"),
+        limit => print_row("quota", &format_bytes(limit)),
     }
     let Some(held) = &usage.held else {
-        print_line("    used       the server is counting, ask again in a moment");
-        print_line(format_args!(
-            "    entries    at most {}",
-            ShownLimit(usage.entries_limit)
-        ));
-        return;
+        print_row("used", "the server is counting, ask again in a moment");
+        let entries = format!("at most {}", ShownLimit(usage.entries_limit));
+        return print_row("entries", &entries);
     };
-    print_line(format_args!(
-        "    used       {} ({} bytes; {} in unfinished uploads)",
-        format_size(held.used),
-        held.used,
-        format_size(held.staged)
-    ));
-    print_line(format_args!(
-        "    reserved   {} for uploads under way",
-        format_size(held.reserved)
-    ));
-    print_line(format_args!(
-        "    free       {} ({} bytes) for a new upload",
-        format_size(held.free),
-        held.free
-    ));
-    print_line(format_args!(
-        "    entries    {}{}",
-        held.entries,
-        OfLimit(usage.entries_limit)
-    ));
+    let (used, staged) = (count(held.used, "byte", "bytes"), format_size(held.staged));
+    let used = format!(
+        "{} ({used}; {staged} in unfinished uploads)",
+        format_size(held.used)
+    );
+    print_row("used", &used);
+    let reserved = format!("{} for uploads under way", format_size(held.reserved));
+    print_row("reserved", &reserved);
+    let free = format!("{} for a new upload", format_bytes(held.free));
+    print_row("free", &free);
+    let entries = format!("{}{}", held.entries, OfLimit(usage.entries_limit));
+    print_row("entries", &entries);
+}
+
+/// `800 MB (800000000 bytes)`.
+fn format_bytes(bytes: u64) -> String {
+    format!("{} ({})", format_size(bytes), count(bytes, "byte", "bytes"))
 }

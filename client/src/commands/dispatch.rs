@@ -49,10 +49,13 @@ fn run_named(session: &mut Session, words: &[Word]) -> CommandResult {
 }
 
 /// Words why no command was found.
-fn lookup_error(typed: &str, error: LookupError) -> CommandError {
+pub(super) fn lookup_error(typed: &str, error: LookupError) -> CommandError {
     let typed = escape_name(typed.as_bytes());
     CommandError::Refused(match error {
-        LookupError::Unknown => format!("{typed}: no such command; help lists them"),
+        LookupError::Unknown(None) => format!("{typed}: no such command; help lists them"),
+        LookupError::Unknown(Some(meant)) => {
+            format!("{typed}: no such command; did you mean {meant}?")
+        }
         LookupError::Ambiguous(candidates) => {
             format!("{typed}: ambiguous, it could be: {}", candidates.join(" "))
         }

@@ -3,6 +3,7 @@
 
 use std::ffi::OsStr;
 use std::fs;
+use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -16,7 +17,7 @@ use super::targets::{remote_kind, remote_path};
 use crate::net::command_error::CommandError;
 use crate::net::listing::{Listed, is_single_name};
 use crate::net::session::Session;
-use crate::terminal::format::{escape_name, escape_path};
+use crate::terminal::format::{IoCause, escape_name, escape_path};
 
 /// The most names that one pattern may match.
 const MATCHES_MAX: usize = 10_000;
@@ -196,7 +197,7 @@ fn list_local(folder: &[u8]) -> Result<Names, CommandError> {
         [] => Path::new("."),
         folder => Path::new(OsStr::from_bytes(folder)),
     };
-    let failed = |error| CommandError::refused(escape_path(path), error);
+    let failed = |error: io::Error| CommandError::refused(escape_path(path), IoCause(&error));
     let mut names = Names::new();
     let entries = match fs::read_dir(path) {
         Ok(entries) => entries,

@@ -18,8 +18,11 @@ use super::trees;
 use crate::net::command_error::{CommandError, CommandResult};
 use crate::net::listing::Listed;
 use crate::net::session::Session;
-use crate::terminal::format::{escape_name, escape_path, format_reply, format_time};
+use crate::terminal::format::{
+    IoCause, count, escape_name, escape_path, format_reply, format_time,
+};
 use crate::terminal::output::{print_error, print_line};
+use crate::terminal::progress::ProgressPlace;
 use crate::transfer::destination::{Destination, StreamTarget};
 use crate::transfer::file::{FileDownload, FileUpload, download_file, upload_file};
 use crate::transfer::local_file::SyncPolicy;
@@ -56,7 +59,7 @@ fn get_one(
         command: CommandTiming::Now,
         policy: policy(args),
         sync: SyncPolicy::EachFile,
-        style: session.progress_style,
+        place: ProgressPlace::Alone(session.progress_style),
     };
     let line = download_file(session, order)?.into_line()?;
     match is_stdout {
@@ -75,7 +78,7 @@ fn destination(from: &Word, to: Option<&Word>) -> Result<(PathBuf, Destination),
     }
     let to = local_target(from, to)?;
     let found = Destination::find(&to);
-    let found = found.map_err(|error| CommandError::refused(escape_path(&to), error))?;
+    let found = found.map_err(|error| CommandError::refused(escape_path(&to), IoCause(&error)))?;
     Ok((to, found))
 }
 
@@ -105,14 +108,14 @@ fn put_one(
         Overwrite::Always => Replace::Yes,
         Overwrite::Ask | Overwrite::Never => Replace::Never,
     };
-    let style = session.progress_style;
+    let place = ProgressPlace::Alone(session.progress_style);
     let order = FileUpload {
         from,
         to,
         policy,
         replace,
         turn: Turn::Negotiate,
-        style,
+        place,
     };
     print_line(upload_file(session, order)?.into_line()?);
     Ok(())
@@ -138,8 +141,9 @@ pub(crate) fn hash(session: &mut Session, args: &ParsedArgs) -> CommandResult {
     };
     let size = answered.size.unwrap_or_default();
     print_line(format_args!(
-        "213 {}: {size} bytes, {} {sum}",
+        "213 {}: {}, {} {sum}",
         escape_name(word.as_bytes()),
+        count(size, "byte", "bytes"),
         algorithm.name()
     ));
     Ok(())
@@ -164,10 +168,7 @@ pub(crate) fn stages(session: &mut Session, args: &ParsedArgs) -> CommandResult 
             })?;
             Ok(())
         }
-        _ => Err(CommandError::refused(
-            "stages",
-            "write it so: stages, or stages -d PATH",
-        )),
+        _ => Err(CommandError::refused("stages", "usage: stages [-d PATH]")),
     }
 }
 

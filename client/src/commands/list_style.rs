@@ -1,14 +1,19 @@
 //! Decides how a listing is sorted and laid out: columns and colours at a terminal, one name a line
 //! elsewhere, long lines with `-l`.
 
+use std::io;
+
 use skiff_sessions::wire::reply::{Facts, Kind};
 
-use super::layout::{screen_width, width_of};
 use super::local_time::Zone;
 use super::spec::ParsedArgs;
+use crate::terminal::columns::{columns, terminal_width};
 use crate::terminal::format::{escape_name, format_entry, format_size};
 use crate::terminal::output::print_line;
 use crate::terminal::redirect::is_screen;
+
+/// The width of a terminal that does not tell its own.
+const WIDTH: usize = 80;
 
 /// The spaces between two columns.
 const GAP: usize = 2;
@@ -60,7 +65,9 @@ impl ListStyle {
         let is_terminal = is_screen();
         let layout = match is_terminal {
             _ if args.has_option('l') => Layout::Long,
-            true if !args.has_option('1') => Layout::Columns(screen_width()),
+            true if !args.has_option('1') => {
+                Layout::Columns(terminal_width(io::stdout()).unwrap_or(WIDTH))
+            }
             true => Layout::OneName(Reader::Person),
             false => Layout::OneName(Reader::Script),
         };
@@ -143,7 +150,7 @@ impl ListStyle {
     fn cell(&self, entry: &Entry) -> Cell {
         let (name, mark) = (escape_name(&entry.name), mark(entry.facts.kind));
         Cell {
-            width: width_of(&name) + mark.len(),
+            width: columns(&name) + mark.len(),
             text: format!("{}{mark}", self.paint(entry, name)),
         }
     }
@@ -319,7 +326,7 @@ mod tests {
         let cells = |names: &[&str]| -> Vec<Cell> {
             let cell = |name: &&str| Cell {
                 text: (*name).into(),
-                width: width_of(name),
+                width: columns(name),
             };
             names.iter().map(cell).collect()
         };

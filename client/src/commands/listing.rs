@@ -1,5 +1,6 @@
 //! Implements `ls` and `ldir`: the listings of directories at the server and on this machine.
 
+use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -15,7 +16,7 @@ use super::targets::remote_path;
 use crate::net::command_error::{CommandError, CommandResult};
 use crate::net::listing::Listed;
 use crate::net::session::Session;
-use crate::terminal::format::{escape_name, escape_path};
+use crate::terminal::format::{IoCause, escape_name, escape_path};
 use crate::terminal::output::print_line;
 use crate::transfer::local_file;
 
@@ -86,7 +87,7 @@ fn list_remote(
 
 fn list_local(_: &mut Session, word: Option<&Word>, listing: &mut Listing<'_>) -> CommandResult {
     let path = word.map_or_else(|| Path::new("."), Word::as_local_path);
-    let failed = |error| CommandError::refused(escape_path(path), error);
+    let failed = |error: io::Error| CommandError::refused(escape_path(path), IoCause(&error));
     if !path.is_dir() {
         let facts = local_facts(path).map_err(failed)?;
         listing.add(path.as_os_str().as_bytes(), &facts);
@@ -102,7 +103,7 @@ fn list_local(_: &mut Session, word: Option<&Word>, listing: &mut Listing<'_>) -
     Ok(())
 }
 
-fn local_facts(path: &Path) -> std::io::Result<Facts> {
+fn local_facts(path: &Path) -> io::Result<Facts> {
     let found = std::fs::symlink_metadata(path)?;
     let kind = match found.file_type() {
         kind if kind.is_file() => Kind::File,

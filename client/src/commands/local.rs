@@ -6,7 +6,7 @@ use std::process;
 use super::spec::ParsedArgs;
 use crate::net::command_error::{CommandError, CommandResult};
 use crate::net::session::Session;
-use crate::terminal::format::escape_path;
+use crate::terminal::format::{IoCause, escape_path};
 use crate::terminal::output::print_line;
 
 /// `lcd`: changes the local directory, to the home without an argument.
@@ -46,7 +46,7 @@ pub(crate) fn run_local_shell(line: &str) -> CommandResult {
     };
     let status = command
         .status()
-        .map_err(|error| CommandError::refused("!", error))?;
+        .map_err(|error| CommandError::refused("!", IoCause(&error)))?;
     match status.success() {
         true => Ok(()),
         false => Err(CommandError::refused("!", status)),
@@ -54,5 +54,5 @@ pub(crate) fn run_local_shell(line: &str) -> CommandResult {
 }
 
 fn local_error(path: &Path, error: &std::io::Error) -> CommandError {
-    CommandError::refused(escape_path(path), error)
+    CommandError::refused(escape_path(path), IoCause(error))
 }

@@ -20,7 +20,7 @@ use crate::net::command_error::{CommandError, CommandResult};
 use crate::net::session::Session;
 use crate::terminal::format::{escape_name, format_size, format_time};
 use crate::terminal::output::print_line;
-use crate::terminal::progress::ProgressStyle;
+use crate::terminal::progress::{ProgressPlace, ProgressStyle};
 use crate::terminal::redirect::is_screen;
 use crate::transfer::destination::{Destination, StreamTarget};
 use crate::transfer::file::{FileDownload, download_file};
@@ -58,7 +58,7 @@ fn cat_to(session: &mut Session, args: &ParsedArgs, target: StreamTarget) -> Com
                 overwrite: Overwrite::Always,
             },
             sync: SyncPolicy::AtEnd,
-            style: ProgressStyle::Hidden,
+            place: ProgressPlace::Alone(ProgressStyle::Hidden),
         };
         download_file(session, order)?.into_line()?;
         Ok(())

@@ -11,7 +11,6 @@ mod edit;
 mod expand;
 mod files;
 mod glob;
-pub(crate) mod layout;
 pub(crate) mod lexer;
 mod list_style;
 mod listing;

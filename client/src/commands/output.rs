@@ -11,7 +11,7 @@ use rustix::event::PollFlags;
 
 use super::lexer::Word;
 use crate::net::command_error::{CommandError, CommandResult};
-use crate::terminal::format::{escape_name, escape_path};
+use crate::terminal::format::{IoCause, escape_name, escape_path};
 use crate::terminal::poll::{PollEnd, poll_once};
 use crate::terminal::redirect::Redirection;
 
@@ -38,7 +38,8 @@ impl Output {
             Self::File(word) => {
                 let path = word.as_local_path();
                 let file = File::create(path);
-                let file = file.map_err(|error| CommandError::refused(escape_path(path), error))?;
+                let file = file
+                    .map_err(|error| CommandError::refused(escape_path(path), IoCause(&error)))?;
                 let _redirected = Redirection::to(file);
                 command()
             }
@@ -51,7 +52,7 @@ impl Output {
 /// waits for both.
 fn pipe_to(line: &str, command: impl FnOnce() -> CommandResult) -> CommandResult {
     let shown = escape_name(line.as_bytes());
-    let failed = |error: io::Error| CommandError::refused(&shown, error);
+    let failed = |error: io::Error| CommandError::refused(&shown, IoCause(&error));
     let mut child = Command::new("/bin/sh")
         .args(["-c", line])
         .stdin(Stdio::piped())

@@ -104,11 +104,11 @@ impl CommandSpec {
     pub(crate) fn parse_args(&self, words: &[Word]) -> Result<ParsedArgs, String> {
         let mut args = self.split_options(words).map_err(|odd| {
             let syntax = self.syntax;
-            format!("{odd}; write it so: {syntax} (-- ends the options)")
+            format!("{odd}; usage: {syntax} (-- ends the options)")
         })?;
         let (fewest, most) = self.count;
         if !(fewest..=most).contains(&args.words.len()) {
-            return Err(format!("write it so: {}", self.syntax));
+            return Err(format!("usage: {}", self.syntax));
         }
         if self.last == LastArgument::Target && args.words.len() > 1 {
             args.target = args.words.pop();

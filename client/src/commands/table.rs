@@ -1,14 +1,16 @@
 //! Lists all commands: one row drives parsing, help, and completion.
 
+use super::dispatch::lookup_error;
 use super::spec::ArgumentKind::{Command, Local, Other, Remote};
 use super::spec::LastArgument::{Another, Target};
 use super::spec::OutputKind::{Report, Text};
 use super::spec::{CommandSpec, MANY, ParsedArgs};
 use super::{account, attributes, connections, directories, edit, files, listing, local};
 use super::{looking, remove};
-use crate::net::command_error::{CommandError, CommandResult};
+use crate::net::command_error::CommandResult;
 use crate::net::session::Session;
-use crate::terminal::output::print_line;
+use crate::terminal::nearest::nearest;
+use crate::terminal::output::print_wrapped;
 
 /// Every command, in the order of `help`.
 #[rustfmt::skip]
@@ -66,16 +68,22 @@ here. an editor that fails stores nothing.
 
 /// What `help get` says.
 const GET: &str = "\
-of several names the last one is where the others go: a directory, or -.
+-c  go on with an interrupted download without asking
+-f  replace another file without asking
+-r  fetch a directory
+
+of several names the last one is where the others go: a directory, or -. \
 * ? and [a-z] match names at the server; in quotes they are themselves.
--c goes on with an interrupted download without asking.
--f replaces another file without asking.
-LOCAL is a name, a directory, a device, a FIFO, or - for standard output. a file
-that is replaced leaves its permissions behind, and a link stays a link.
-a file here of the same size and time, or of the same digest, is not fetched
+
+LOCAL is a name, a directory, a device, a FIFO, or - for standard output. a file \
+that is replaced passes its permissions on, and a link stays a link. without LOCAL \
+the file keeps its name.
+
+a file here of the same size and time, or of the same digest, is not fetched \
 again. another one is replaced if you say so, in a script only with -f.
--r: files of the same size and digest are left, others are named, and replaced
-only with -f; without it the command fails. nobody is asked. links to directories
+
+with -r, files of the same size and digest are left, others are named, and replaced \
+only with -f; without it the command fails. nobody is asked. links to directories \
 are not followed.
 ";
 
@@ -105,15 +113,19 @@ where TO is a directory, FROM moves into it. several names need one.
 
 /// What `help put` says.
 const PUT: &str = "\
-of several names the last one is the directory at the server that the others go
-to; a file goes into REMOTE where that is a directory.
-* ? and [a-z] match names here; in quotes they are themselves.
--c goes on with an interrupted upload without asking.
--f replaces another file without asking.
-a file there of the same size and digest is not sent again. another one is
+-c  go on with an interrupted upload without asking
+-f  replace another file without asking
+-r  send a directory
+
+of several names the last one is the directory at the server that the others go \
+to; a file goes into REMOTE where that is a directory. * ? and [a-z] match names \
+here; in quotes they are themselves.
+
+a file there of the same size and digest is not sent again. another one is \
 replaced if you say so, in a script only with -f.
--r: files of the same size and digest are left, others are named, and replaced
-only with -f; without it the command fails. nobody is asked. links to directories
+
+with -r, files of the same size and digest are left, others are named, and replaced \
+only with -f; without it the command fails. nobody is asked. links to directories \
 are not followed.
 ";
 
@@ -136,7 +148,8 @@ server's certificate has changed nothing is sent; open asks about it.
 /// Why a word names no command.
 #[derive(PartialEq, Eq, Debug)]
 pub(crate) enum LookupError {
-    Unknown,
+    /// Maybe with the command that was meant.
+    Unknown(Option<&'static str>),
     /// The word begins the names of several commands, which are listed.
     Ambiguous(Vec<&'static str>),
 }
@@ -152,7 +165,10 @@ pub(crate) fn find(typed: &str) -> Result<&'static CommandSpec, LookupError> {
     let begins = |command: &&CommandSpec| command.names().any(|name| name.starts_with(typed));
     let candidates: Vec<_> = COMMANDS.iter().filter(begins).collect();
     match candidates[..] {
-        [] => Err(LookupError::Unknown),
+        [] => {
+            let names = COMMANDS.iter().flat_map(CommandSpec::names);
+            Err(LookupError::Unknown(nearest(typed, names)))
+        }
         [only] => Ok(only),
         _ => Err(LookupError::Ambiguous(
             candidates.iter().map(|command| command.name).collect(),
@@ -164,18 +180,18 @@ pub(crate) fn find(typed: &str) -> Result<&'static CommandSpec, LookupError> {
 fn help(_: &mut Session, args: &ParsedArgs) -> CommandResult {
     let Some(word) = args.words.first() else {
         for command in COMMANDS {
-            print_line(format_args!("{:<36} {}", command.syntax, command.help));
+            print_wrapped(&format!("{:<34}  {}", command.syntax, command.help));
         }
         return Ok(());
     };
-    let command = find(&word.to_text())
-        .map_err(|_| CommandError::refused(word.to_text(), "no such command, or several"))?;
-    print_line(format_args!("{}\n  {}", command.syntax, command.help));
+    let typed = word.to_text();
+    let command = find(&typed).map_err(|error| lookup_error(&typed, error))?;
+    print_wrapped(&format!("usage: {}\n  {}", command.syntax, command.help));
     for line in command.details.lines() {
-        print_line(format_args!("  {line}"));
+        print_wrapped(&format!("  {line}"));
     }
     if !command.aliases.is_empty() {
-        print_line(format_args!("  also: {}", command.aliases.join(" ")));
+        print_wrapped(&format!("  also: {}", command.aliases.join(" ")));
     }
     Ok(())
 }
@@ -193,7 +209,9 @@ mod tests {
         assert_eq!(find("bye").map(|command| command.name).ok(), Some("quit"));
         assert_eq!(find("ex").map(|command| command.name).ok(), Some("quit"));
         assert_eq!(find("rm").map(|command| command.name).ok(), Some("delete"));
-        assert_eq!(find("frob").err(), Some(LookupError::Unknown));
+        assert_eq!(find("frob").err(), Some(LookupError::Unknown(None)));
+        let meant = find("mkdri").err();
+        assert_eq!(meant, Some(LookupError::Unknown(Some("mkdir"))));
         assert!(find("").is_err());
         let Err(LookupError::Ambiguous(candidates)) = find("st") else {
             panic!("st");

@@ -1,9 +1,13 @@
 //! Defines the error that ends one command, as opposed to the whole program.
 
+use std::fmt::{Arguments, Display};
+use std::process::ExitStatus;
+
+use skiff_sessions::scram::ScramError;
 use skiff_sessions::wire::native::replies::ReplyLine;
 
 use super::link::LinkError;
-use crate::terminal::format::escape_name;
+use crate::terminal::format::{IoCause, escape_name};
 
 /// What a command returns.
 pub(crate) type CommandResult = Result<(), CommandError>;
@@ -33,9 +37,20 @@ impl From<LinkError> for CommandError {
     }
 }
 
+/// A cause in words for people. Errors of the system are none: [`IoCause`] words them.
+pub(crate) trait Reason: Display {}
+
+impl Reason for str {}
+impl Reason for String {}
+impl Reason for Arguments<'_> {}
+impl Reason for IoCause<'_> {}
+impl Reason for ScramError {}
+impl Reason for ExitStatus {}
+impl<T: Reason + ?Sized> Reason for &T {}
+
 impl CommandError {
     /// Returns `Refused` with `what: why`; `what` is a file, a path, or a command.
-    pub(crate) fn refused(what: impl std::fmt::Display, why: impl std::fmt::Display) -> Self {
+    pub(crate) fn refused(what: impl Display, why: impl Reason) -> Self {
         Self::Refused(format!("{what}: {why}"))
     }
 

@@ -379,7 +379,10 @@ impl<'a, L: LocalEnd> DialogueRunner<'a, L> {
             }
             Burst::BudgetSpent => self.check_interrupt()?,
             Burst::WantsRead => self.wait(Interest::Read)?,
-            Burst::WantsWrite => self.wait(Interest::Write)?,
+            Burst::WantsWrite => {
+                self.local.record_full();
+                self.wait(Interest::Write)?
+            }
         };
         self.underway.task = Some(running);
         Ok(stay)

@@ -10,6 +10,8 @@ pub(crate) use skiff_conf::Fingerprint;
 use skiff_conf::HostPort;
 use thiserror::Error;
 
+use crate::terminal::format::IoCause;
+
 /// Which certificates are trusted (`--trust`).
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub(crate) enum TrustPolicy {
@@ -70,7 +72,7 @@ pub(crate) enum CertificateError {
     Declined { server: String },
     #[error("{file}:{line}: not `host:port sha256:HEX`; correct or delete the line")]
     MalformedLine { file: String, line: usize },
-    #[error("{file}: {cause}")]
+    #[error("{file}: {}", IoCause(.cause))]
     File { file: String, cause: io::Error },
 }
 
@@ -125,6 +127,15 @@ impl KnownHosts {
             });
         }
         Ok(HostStatus::New)
+    }
+
+    /// Returns the hosts of the file, without their ports; none where it cannot be read.
+    pub(crate) fn hosts(&self) -> Vec<String> {
+        let text = fs::read_to_string(&self.path).unwrap_or_default();
+        let servers = text
+            .lines()
+            .filter_map(|row| parse_row(row).ok()??.0.parse().ok());
+        servers.map(|server: HostPort| server.host).collect()
     }
 
     /// Appends a line for the server. A new file is readable by its owner alone.

@@ -24,7 +24,7 @@ use super::known_hosts::Fingerprint;
 use super::lane::{AnyLane, write_all};
 use super::service::{FirstWords, Service};
 use super::tls;
-use crate::terminal::format::ServerText;
+use crate::terminal::format::{IoCause, ServerText};
 use crate::terminal::interrupt::Interrupt;
 use crate::terminal::poll::{POLL_INTERVAL, PollEnd, poll_once};
 
@@ -37,9 +37,12 @@ const BURST_BYTES: u64 = 4 * 1024 * 1024;
 /// Why the connection could not be made, or cannot be used any more.
 #[derive(Debug, Error)]
 pub(crate) enum LinkError {
-    #[error("no such host: {0}")]
+    #[error("no such host: {}", IoCause(.0))]
     Resolve(io::Error),
-    #[error("no connection: {0}")]
+    /// The same, and a host of a name like it was met before.
+    #[error("no such host: {}; did you mean {meant}?", IoCause(.cause))]
+    ResolveNear { cause: io::Error, meant: String },
+    #[error("no connection: {}", IoCause(.0))]
     Connect(io::Error),
     #[error("TLS failed: {0}; is it the port of skiffd, {DEFAULT_PORT} by default?")]
     Tls(rustls::Error),
@@ -51,7 +54,7 @@ pub(crate) enum LinkError {
     Lost,
     #[error("nobody there talks without TLS; leave --tls off away, and tls: Off in the settings")]
     PlaintextRefused,
-    #[error("the connection broke: {0}")]
+    #[error("the connection broke: {}", IoCause(.0))]
     Broken(io::Error),
     #[error("no answer for {} s", .0.as_secs_f32())]
     TimedOut(Duration),
@@ -94,6 +97,7 @@ impl LinkError {
     pub(crate) fn is_passing(&self) -> bool {
         match self {
             Self::Resolve(_)
+            | Self::ResolveNear { .. }
             | Self::Connect(_)
             | Self::Closing(_)
             | Self::Lost

@@ -16,7 +16,7 @@ use super::link::LinkError;
 use super::session::{NoFile, Session, expect_reply};
 use crate::terminal::format::escape_name;
 use crate::terminal::output::print_error;
-use crate::terminal::progress::{Progress, ProgressStyle};
+use crate::terminal::progress::Progress;
 
 /// How often a connection is made again where `--retry` does not say.
 pub(crate) const RETRIES_DEFAULT: u32 = 3;
@@ -151,7 +151,7 @@ impl Session {
             return Ok(());
         };
         let mut no_file = NoFile {
-            progress: Progress::new(ProgressStyle::Hidden, b""),
+            progress: Progress::hidden(),
         };
         let command = Command::ChangeDirectory(path);
         let outcome: Outcome = self.connection.run_dialogue(

@@ -25,6 +25,7 @@ use super::local_end::LocalEnd;
 use super::names::NameCache;
 use super::restore::Retries;
 use super::session::Session;
+use crate::terminal::format::DigestForm;
 use crate::terminal::interrupt::Interrupt;
 use crate::terminal::progress::ProgressStyle;
 use crate::terminal::questions::Asker;
@@ -445,6 +446,7 @@ fn session(pair: Pair) -> (Session, JoinHandle<()>) {
         interrupt: pair.interrupt,
         asker: Asker::Nobody,
         progress_style: ProgressStyle::Hidden,
+        digest_form: DigestForm::Whole,
         account: Account {
             server: HostPort {
                 host: "127.0.0.1".into(),

@@ -5,6 +5,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::Duration;
 
+pub(crate) use skiff_conf::IoCause;
+use skiff_sessions::digest::Sum;
 use skiff_sessions::wire::native::replies::{PeerText, ReplyLine};
 use skiff_sessions::wire::reply::{Facts, Kind};
 use skiff_sessions::wire::stamp::Stamp;
@@ -55,6 +57,30 @@ pub(crate) fn format_reply(answered: &ReplyLine) -> String {
     let text = answered.path().filter(|path| path.first() == Some(&b'/'));
     let text = text.unwrap_or_else(|| answered.text.as_bytes().to_vec());
     format!("{} {}", answered.code, escape_name(&text))
+}
+
+/// How much is shown of a digest.
+#[derive(Default, Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum DigestForm {
+    /// The first eight digits: it was compared already, and a person wants to read on.
+    #[default]
+    Short,
+    Whole,
+}
+
+/// Formats a digest such as `md5 5eb63bbb…`.
+pub(crate) fn format_sum(sum: Sum, form: DigestForm) -> String {
+    let digits = sum.to_string();
+    let name = sum.algorithm().name();
+    match (form, digits.get(..8)) {
+        (DigestForm::Short, Some(first)) => format!("{name} {first}…"),
+        (DigestForm::Short, None) | (DigestForm::Whole, _) => format!("{name} {digits}"),
+    }
+}
+
+/// Formats a number of things, such as `1 file` and `2 files`.
+pub(crate) fn count(number: u64, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
 }
 
 /// Formats a size such as `7.0 MB`: decimal units, three figures at most.
@@ -183,6 +209,12 @@ mod tests {
             escape_name("a\u{202e}txt.exe\u{9b}".as_bytes()),
             "a\\xe2\\x80\\xaetxt.exe\\xc2\\x9b"
         );
+    }
+
+    #[test]
+    fn one_is_not_many() {
+        let shown = [0, 1, 2].map(|number| count(number, "file", "files"));
+        assert_eq!(shown, ["0 files", "1 file", "2 files"]);
     }
 
     #[test]

@@ -19,7 +19,7 @@ use super::part::{self, OpenError, Privacy};
 use super::policy::{Resume, to_decision};
 use super::stream::{Stream, StreamError};
 use crate::net::local_end::{LocalEnd, LocalFileFailed};
-use crate::terminal::format::escape_path;
+use crate::terminal::format::{IoCause, escape_path};
 use crate::terminal::output::print_line;
 use crate::terminal::progress::Progress;
 use crate::terminal::questions::Asker;
@@ -219,8 +219,10 @@ impl LocalEnd for Download {
                     "another skiff is fetching to {}",
                     escape_path(&self.name)
                 )),
-                OpenError::Io(error) if which == LocalFile::Whole => failed(&self.name, error),
-                OpenError::Io(error) => failed(&part.path, error),
+                OpenError::Io(error) if which == LocalFile::Whole => {
+                    failed(&self.name, IoCause(&error))
+                }
+                OpenError::Io(error) => failed(&part.path, IoCause(&error)),
             }),
             (Output::Stream(_), LocalFile::EmptyPart) => Ok(()),
             (Output::Stream(_), LocalFile::Whole | LocalFile::Part) => {
@@ -239,7 +241,7 @@ impl LocalEnd for Download {
             Output::Stream(stream) => stream.finish(),
         };
         published.map_err(|error| {
-            self.record_error(failed(&self.name, error));
+            self.record_error(failed(&self.name, IoCause(&error)));
             LocalFileFailed
         })
     }
@@ -290,7 +292,7 @@ impl Source for Download {
         };
         let read = file.map_or(Ok(0), |file| file.read_at(buf, offset));
         read.map_err(|error| {
-            self.record_error(failed(&self.name, error));
+            self.record_error(failed(&self.name, IoCause(&error)));
             Refusal::Fault
         })
     }
@@ -299,10 +301,12 @@ impl Source for Download {
 impl Sink for Download {
     fn write(&mut self, bytes: &[u8]) -> Result<(), Refusal> {
         let written = match &mut self.output {
-            Output::Part(part) => part.write(bytes).map_err(|error| failed(&part.path, error)),
+            Output::Part(part) => part
+                .write(bytes)
+                .map_err(|error| failed(&part.path, IoCause(&error))),
             Output::Stream(stream) => stream.write_all(bytes).map_err(|error| match error {
                 StreamError::Interrupted => LocalError::Interrupted,
-                StreamError::Io(error) => failed(&self.name, error),
+                StreamError::Io(error) => failed(&self.name, IoCause(&error)),
             }),
         };
         written.map_err(|error| {
@@ -321,7 +325,6 @@ mod tests {
     use skiff_sessions::client::LocalCopy;
 
     use super::*;
-    use crate::terminal::progress::ProgressStyle;
     use crate::transfer::destination::Destination;
 
     fn download(folder: &Path) -> Download {
@@ -338,7 +341,7 @@ mod tests {
         let target = target(&name);
         let found = target.local_copy().part;
         let output = Output::part(target, found, policy);
-        let progress = Progress::new(ProgressStyle::Hidden, b"a");
+        let progress = Progress::hidden();
         Download::new(name, output, Asker::Nobody, progress)
     }
 

@@ -2,17 +2,14 @@
 //! end. A link to a file is fetched as that file; a link to a directory is not followed.
 
 use std::collections::HashSet;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use skiff_sessions::client::{CommandTiming, LocalCopy};
 use skiff_sessions::path::PathArg;
 use skiff_sessions::wire::command::{Command, Retrieve, Turn};
-use skiff_sessions::wire::native::causes::Cause;
-use skiff_sessions::wire::reply::{Facts, Kind};
 use skiff_sessions::wire::stamp::Stamp;
 
 use super::destination::{Destination, FileTarget};
@@ -20,14 +17,14 @@ use super::file::{FileDownload, download_file};
 use super::local_file::SyncPolicy;
 use super::part::part_path;
 use super::policy::{Overwrite, Resume, TransferPolicy};
-use super::tree::{DEPTH_MAX, Level, SMALL_FILE_MAX, WalkBounds, join_remote};
+use super::remote_walk::{FoundFile, RemoteWalk};
+use super::tree::SMALL_FILE_MAX;
 use super::tree_summary::TreeSummary;
 use crate::net::command_error::{CommandError, CommandResult};
-use crate::net::listing::{Listed, is_single_name};
 use crate::net::session::Session;
-use crate::terminal::format::{escape_name, escape_path, format_reply};
+use crate::terminal::format::{IoCause, escape_path};
 use crate::terminal::interrupt::Interrupt;
-use crate::terminal::progress::ProgressStyle;
+use crate::terminal::progress::ProgressPlace;
 
 /// How many files are requested before the answer to the first is read.
 const REQUESTED_AHEAD_MAX: usize = 16;
@@ -40,7 +37,7 @@ const PLANNED_MAX: usize = 1024;
 /// digests are compared.
 const UNKNOWN_TIME: Stamp = Stamp(i64::MIN);
 
-/// Downloads directory `from` into `to`, level by level. Links to directories are not followed, so
+/// Downloads directory `from` into `to`, one directory after another. Links to directories are not followed, so
 /// every walk ends. A file that fails is counted in `summary`; an error ends the walk. Files here
 /// that differ are replaced where `overwrite` says so; nobody is asked.
 pub(crate) fn download_tree(
@@ -50,97 +47,27 @@ pub(crate) fn download_tree(
     overwrite: Overwrite,
     summary: &mut TreeSummary,
 ) -> CommandResult {
-    let style = session.progress_style;
-    let mut pending = vec![Level {
-        from,
-        to: to.to_owned(),
-        depth: 0,
-    }];
-    let mut bounds = WalkBounds::default();
-    while let Some(level) = pending.pop() {
-        bounds.leave(&level);
-        if level.depth > DEPTH_MAX {
-            let name = escape_name(level.from.as_bytes());
-            summary.add_failure(format_args!("{name}: deeper than {DEPTH_MAX}, not fetched"));
-            continue;
-        }
-        if let Err(error) = fs::create_dir_all(&level.to) {
-            summary.add_failure(format_args!("{}: {error}", escape_path(&level.to)));
-            continue;
-        }
-        let mut files = Vec::new();
+    let mut walk = RemoteWalk::begin(from, to.to_owned());
+    while let Some(folder) = walk.next(session, summary)? {
         let planner = Planner {
-            names: LocalNames::read(&level.to),
+            names: LocalNames::read(&folder.to),
             overwrite,
-            style,
+            place: summary.place(),
         };
-        for (name, facts) in list_entries(session, &level.from, summary)? {
-            let from = join_remote(Some(&level.from), &name)?;
-            let to = level.to.join(OsStr::from_bytes(&name));
-            bounds.meet().map_err(CommandError::Refused)?;
+        let mut files = Vec::new();
+        for file in folder.files {
+            let size = file.facts.size;
+            match planner.plan(file, summary) {
+                Some(planned) => files.push(planned),
+                None => summary.end_file(size),
+            }
             if files.len() == PLANNED_MAX {
                 download_files(session, std::mem::take(&mut files), summary)?;
-            }
-            match facts.kind {
-                Kind::Directory => {
-                    let depth = level.depth + 1;
-                    let level = Level { from, to, depth };
-                    bounds.enter(&level).map_err(CommandError::Refused)?;
-                    pending.push(level);
-                }
-                Kind::File => {
-                    files.extend(planner.plan(from, to, &facts, summary));
-                }
-                Kind::Link => {
-                    if let Some(facts) = look_behind_link(session, &from, summary)? {
-                        files.extend(planner.plan(from, to, &facts, summary));
-                    }
-                }
-                Kind::Other => {
-                    summary.add_failure(format_args!(
-                        "{}: neither a file nor a directory",
-                        escape_name(from.as_bytes())
-                    ));
-                }
             }
         }
         download_files(session, files, summary)?;
     }
     Ok(())
-}
-
-/// Asks for the facts of the file that a link leads to. `None` where it leads to something else,
-/// which is counted as skipped.
-fn look_behind_link(
-    session: &mut Session,
-    link: &PathArg,
-    summary: &mut TreeSummary,
-) -> Result<Option<Facts>, CommandError> {
-    let found = session.request(Command::Facts(link.clone()))?;
-    match found.facts {
-        Some(facts) if facts.kind == Kind::File => return Ok(Some(facts)),
-        Some(facts) if facts.kind == Kind::Directory => {
-            summary.add_skipped(
-                escape_name(link.as_bytes()),
-                "a link to a directory, not followed",
-            );
-        }
-        Some(_) => summary.add_skipped(
-            escape_name(link.as_bytes()),
-            "a link to neither a file nor a directory",
-        ),
-        None if matches!(found.why, Some(Cause::NotFound | Cause::OutsideHome)) => {
-            summary.add_skipped(
-                escape_name(link.as_bytes()),
-                format_args!("a link: {}", format_reply(&found)),
-            );
-        }
-        None => {
-            let link = escape_name(link.as_bytes());
-            summary.add_failure(format_args!("{link}: a link: {}", format_reply(&found)));
-        }
-    }
-    Ok(None)
 }
 
 /// Syncs the file system that holds `to`, before the tree is reported as stored (syncfs(2)).
@@ -159,7 +86,7 @@ pub(crate) fn sync_file_system(
     match interrupt.unless_stopped(sync) {
         Some(Ok(())) => Ok(()),
         Some(Err(error)) => {
-            summary.add_failure(format_args!("{to}: {error}"));
+            summary.add_failure(format_args!("{to}: {}", IoCause(&error)));
             Ok(())
         }
         None => Err(CommandError::Stopped(format!(
@@ -171,12 +98,12 @@ pub(crate) fn sync_file_system(
 /// Downloads the files of one directory.
 fn download_files(
     session: &mut Session,
-    files: Vec<FileDownload>,
+    files: Vec<PlannedFile>,
     summary: &mut TreeSummary,
 ) -> CommandResult {
     let paths: Vec<_> = files
         .iter()
-        .map(|file| (file.path.clone(), file.turn))
+        .map(|file| (file.order.path.clone(), file.order.turn))
         .collect();
     // Files before this index have been requested.
     let mut requested = 0;
@@ -194,19 +121,18 @@ fn download_files(
                 &paths[requested..paths.len().min(index + REQUESTED_AHEAD_MAX)],
             );
         }
-        file.command = if index < requested {
+        file.order.command = if index < requested {
             CommandTiming::SentAhead
         } else {
             CommandTiming::Now
         };
-        if file.style != ProgressStyle::Hidden {
-            summary.clear_spinner();
-        }
-        let downloaded = download_file(session, file);
+        let size = file.size;
+        let downloaded = download_file(session, file.order);
         if matches!(downloaded, Err(CommandError::Local(_))) {
             requested = index + 1;
         }
         summary.add(downloaded)?;
+        summary.end_file(size);
     }
     Ok(())
 }
@@ -224,44 +150,6 @@ fn request_ahead(session: &mut Session, files: &[(PathArg, Turn)]) -> usize {
         })
     });
     commands.map(|command| session.send_ahead(&command)).count()
-}
-
-/// Lists a directory at the server, sorted by name. Names that are no single path component are
-/// refused.
-fn list_entries(
-    session: &mut Session,
-    path: &PathArg,
-    summary: &mut TreeSummary,
-) -> Result<Vec<(Vec<u8>, Facts)>, CommandError> {
-    let mut entries = Vec::new();
-    let mut refused = Vec::new();
-    let list = Command::list(Some(path.clone()));
-    let listed = session.list_to_keep(path.as_bytes(), list, |part| match part {
-        Listed::Entry(name, facts) if is_single_name(name) => {
-            entries.push((name.to_vec(), *facts));
-        }
-        Listed::Entry(name, _) => refused.push(escape_name(name)),
-        Listed::Anew => {
-            entries.clear();
-            refused.clear();
-        }
-    });
-    match listed {
-        Ok(ended) => summary.add_hidden(path.as_bytes(), ended.hidden.unwrap_or_default()),
-        // What came before the refusal is no listing.
-        Err(CommandError::Refused(why)) => {
-            summary.add_failure(why);
-            return Ok(Vec::new());
-        }
-        Err(other) => return Err(other),
-    }
-    for name in refused {
-        summary.add_failure(format_args!(
-            "{name}: a name like this is no name here, refused"
-        ));
-    }
-    entries.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
-    Ok(entries)
 }
 
 /// The names in a local directory, read once, so that most files need no stat(2).
@@ -287,23 +175,25 @@ impl LocalNames {
 struct Planner {
     names: LocalNames,
     overwrite: Overwrite,
-    style: ProgressStyle,
+    place: ProgressPlace,
+}
+
+/// A file, how it is downloaded, and what the server says of its size.
+struct PlannedFile {
+    size: u64,
+    order: FileDownload,
 }
 
 impl Planner {
     /// Decides how a file is downloaded: straight away where it is small and nothing like it is
     /// here. `None` where it is not, which is counted in `summary`.
-    fn plan(
-        &self,
-        path: PathArg,
-        to: PathBuf,
-        facts: &Facts,
-        summary: &mut TreeSummary,
-    ) -> Option<FileDownload> {
+    fn plan(&self, file: FoundFile, summary: &mut TreeSummary) -> Option<PlannedFile> {
+        let FoundFile { from, to, facts } = file;
         let target = match self.find_target(&to) {
             Ok(target) => target,
             Err(error) => {
-                summary.add_failure(format_args!("{}: {error}", escape_path(&to)));
+                let to = escape_path(&to);
+                summary.add_failure(format_args!("{to}: {}", IoCause(&error)));
                 return None;
             }
         };
@@ -318,13 +208,12 @@ impl Planner {
             return None;
         }
         let may_be_here = local.part > 0 || local.whole.is_some_and(is_size_of);
-        let is_small = facts.size <= SMALL_FILE_MAX;
-        let turn = match is_small && !may_be_here {
+        let turn = match facts.size <= SMALL_FILE_MAX && !may_be_here {
             true => Turn::Skipped,
             false => Turn::Negotiate,
         };
-        Some(FileDownload {
-            path,
+        let order = FileDownload {
+            path: from,
             destination: Destination::File(target.unwrap_or_else(|| FileTarget::free(to.clone()))),
             to,
             local,
@@ -335,10 +224,11 @@ impl Planner {
                 overwrite: self.overwrite,
             },
             sync: SyncPolicy::AtEnd,
-            style: match is_small {
-                true => ProgressStyle::Hidden,
-                false => self.style,
-            },
+            place: self.place.clone(),
+        };
+        Some(PlannedFile {
+            size: facts.size,
+            order,
         })
     }
 

@@ -13,7 +13,7 @@ use skiff_sessions::wire::native::causes::Cause;
 use skiff_sessions::wire::reply::{Facts, Kind};
 
 use super::file::{FileUpload, upload_file};
-use super::part::PART_SUFFIX;
+use super::local_walk::{LocalKind, LocalSum, local_kind, local_names};
 use super::policy::{Overwrite, Resume, TransferPolicy};
 use super::tree::{Level, SMALL_FILE_MAX, join_remote};
 use super::tree_summary::TreeSummary;
@@ -21,8 +21,7 @@ use crate::net::changes;
 use crate::net::command_error::{CommandError, CommandResult};
 use crate::net::listing::Listed;
 use crate::net::session::Session;
-use crate::terminal::format::escape_path;
-use crate::terminal::progress::ProgressStyle;
+use crate::terminal::format::{IoCause, escape_path};
 
 /// What is known of a directory at the server before it is listed.
 enum RemoteState {
@@ -48,6 +47,7 @@ pub(crate) fn upload_tree(
         resume: Resume::Always,
         overwrite,
     };
+    let _sum = LocalSum::begin(from, summary.found());
     let mut pending = vec![(
         Level {
             from: from.to_owned(),
@@ -69,7 +69,7 @@ pub(crate) fn upload_tree(
             }
             Err(other) => return Err(other),
         };
-        for name in local_names(&level.from, summary) {
+        for name in names_to_send(&level.from, summary) {
             let path = level.from.join(&name);
             let Ok(to) = join_remote(Some(&level.to), name.as_bytes()) else {
                 summary.add_failure(format_args!(
@@ -103,6 +103,15 @@ pub(crate) fn upload_tree(
     Ok(())
 }
 
+/// Returns the names in a folder; one that cannot be read is counted in `summary`.
+fn names_to_send(folder: &Path, summary: &mut TreeSummary) -> Vec<OsString> {
+    local_names(folder).unwrap_or_else(|error| {
+        let folder = escape_path(folder);
+        summary.add_failure(format_args!("{folder}: {}", IoCause(&error)));
+        Vec::new()
+    })
+}
+
 /// Uploads one file; `remote` are the facts of what has the name at the server.
 fn upload_one(
     session: &mut Session,
@@ -115,11 +124,6 @@ fn upload_one(
     // If this fails then opening the file fails as well, with the message.
     let size = fs::metadata(from).map_or(0, |found| found.len());
     let is_small = size <= SMALL_FILE_MAX;
-    let style = if is_small {
-        ProgressStyle::Hidden
-    } else {
-        session.progress_style
-    };
     let straight = remote.is_none() && is_small;
     let remote = match remote {
         // The upload replaces what the link leads to.
@@ -135,6 +139,7 @@ fn upload_one(
         (Some(_), Overwrite::Always) => Replace::Yes,
         (Some(_), Overwrite::Ask | Overwrite::Never) => {
             summary.add_left(escape_path(from));
+            summary.end_file(size);
             return Ok(());
         }
     };
@@ -142,9 +147,6 @@ fn upload_one(
         true => Turn::Skipped,
         false => Turn::Negotiate,
     };
-    if style != ProgressStyle::Hidden {
-        summary.clear_spinner();
-    }
     let sent = upload_file(
         session,
         FileUpload {
@@ -153,10 +155,12 @@ fn upload_one(
             policy,
             replace,
             turn,
-            style,
+            place: summary.place(),
         },
     );
-    summary.add(sent)
+    summary.add(sent)?;
+    summary.end_file(size);
+    Ok(())
 }
 
 /// Makes a directory at the server; it has no entries.
@@ -182,36 +186,4 @@ fn list_or_make_directory(
         Listed::Anew => remote_entries.clear(),
     })?;
     Ok(remote_entries)
-}
-
-/// Returns the names in a local folder, sorted, without the parts of downloads.
-fn local_names(folder: &Path, summary: &mut TreeSummary) -> Vec<OsString> {
-    let names = fs::read_dir(folder).and_then(|entries| {
-        entries
-            .map(|entry| entry.map(|entry| entry.file_name()))
-            .collect::<Result<Vec<_>, _>>()
-    });
-    let mut names = names.unwrap_or_else(|error| {
-        summary.add_failure(format_args!("{}: {error}", escape_path(folder)));
-        Vec::new()
-    });
-    names.retain(|name| !name.as_bytes().ends_with(PART_SUFFIX.as_bytes()));
-    names.sort_unstable();
-    names
-}
-
-/// What a local path is to the walk.
-enum LocalKind {
-    Directory,
-    LinkToDirectory,
-    /// A file, or something whose opening says what is wrong with it.
-    File,
-}
-
-fn local_kind(path: &Path) -> LocalKind {
-    match fs::symlink_metadata(path) {
-        Ok(found) if found.is_dir() => LocalKind::Directory,
-        Ok(found) if found.is_symlink() && path.is_dir() => LocalKind::LinkToDirectory,
-        _ => LocalKind::File,
-    }
 }

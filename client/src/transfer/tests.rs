@@ -29,7 +29,7 @@ use crate::net::link::{Link, LinkError, WaitEnd, WaitLimits};
 use crate::net::listing::ListingParser;
 use crate::net::local_end::{LocalEnd, LocalFileFailed};
 use crate::terminal::interrupt::Interrupt;
-use crate::terminal::progress::{Progress, ProgressStyle};
+use crate::terminal::progress::Progress;
 use crate::terminal::questions::Asker;
 
 const ALL: &[u8] = b"seven b";
@@ -96,7 +96,7 @@ fn path() -> PathArg {
 }
 
 fn download(folder: &Path) -> Download {
-    let progress = Progress::new(ProgressStyle::Hidden, b"a");
+    let progress = Progress::hidden();
     let policy = DownloadPolicy {
         resume: Resume::Ask,
         replace: Replace::Never,
@@ -171,7 +171,7 @@ fn an_upload_with_no_turn() {
         resume: Resume::Ask,
         overwrite: Overwrite::Ask,
     };
-    let progress = Progress::new(ProgressStyle::Hidden, b"a");
+    let progress = Progress::hidden();
     let mut upload = Upload::open(&from, policy, Asker::Nobody, progress).unwrap();
     let order = PutOrder {
         path: path(),

@@ -1,26 +1,20 @@
 //! Counts the files of a tree transfer, shows the count meanwhile, and words the result.
 
 use std::fmt::Display;
-use std::time::{Duration, Instant};
-
-use indicatif::ProgressBar;
+use std::time::Instant;
 
 use super::file::{FileOutcome, FileResult};
 use crate::net::command_error::{CommandError, CommandResult};
-use crate::terminal::format::{escape_name, format_pace, format_size};
+use crate::terminal::format::{count, escape_name, format_pace};
 use crate::terminal::output::{print_error, print_line};
-use crate::terminal::progress::ProgressStyle;
-
-/// The time between two lines of progress where there is no terminal.
-const BETWEEN_LINES: Duration = Duration::from_secs(5);
+use crate::terminal::progress::{ProgressPlace, ProgressStyle};
+use crate::terminal::tree_progress::{FoundFiles, TreeProgress};
 
 /// The count of a tree transfer.
 pub(crate) struct TreeSummary {
     name: String,
-    style: ProgressStyle,
     begun: Instant,
-    printed_at: Instant,
-    spinner: Option<ProgressBar>,
+    progress: TreeProgress,
     /// Files that were transferred.
     transferred: u64,
     /// Bytes that went over the connection.
@@ -39,13 +33,11 @@ pub(crate) struct TreeSummary {
 
 impl TreeSummary {
     pub(crate) fn new(style: ProgressStyle, name: &[u8]) -> Self {
-        let (name, now) = (escape_name(name), Instant::now());
+        let name = escape_name(name);
         Self {
+            progress: TreeProgress::new(style, name.clone()),
             name,
-            style,
-            begun: now,
-            printed_at: now,
-            spinner: None,
+            begun: Instant::now(),
             transferred: 0,
             bytes: 0,
             replaced: 0,
@@ -73,14 +65,12 @@ impl TreeSummary {
     /// Counts and prints a failure.
     pub(crate) fn add_failure(&mut self, why: impl Display) {
         self.failed += 1;
-        self.clear_spinner();
         print_error(why);
     }
 
     /// Counts and prints a file that differs from the one that has its name, which stays.
     pub(crate) fn add_left(&mut self, name: impl Display) {
         self.left += 1;
-        self.clear_spinner();
         print_error(format_args!("{name}: differs, left as it is"));
     }
 
@@ -88,9 +78,9 @@ impl TreeSummary {
     pub(crate) fn add_hidden(&mut self, folder: &[u8], hidden: u64) {
         if hidden > 0 {
             let folder = escape_name(folder);
-            let entries = if hidden == 1 { "entry" } else { "entries" };
+            let entries = count(hidden, "entry", "entries");
             self.add_failure(format_args!(
-                "{folder}: {hidden} {entries} that the server could not list, not fetched"
+                "{folder}: {entries} that the server could not list, not fetched"
             ));
         }
     }
@@ -98,15 +88,22 @@ impl TreeSummary {
     /// Counts and prints a link that is not followed, which is no failure.
     pub(crate) fn add_skipped(&mut self, link: impl Display, why: impl Display) {
         self.skipped += 1;
-        self.clear_spinner();
         print_error(format_args!("{link}: {why}"));
     }
 
-    /// Clears the spinner, so that a file's own bar can use the line.
-    pub(crate) fn clear_spinner(&mut self) {
-        if let Some(spinner) = self.spinner.take() {
-            spinner.finish_and_clear();
-        }
+    /// Returns what is told of the files that are found.
+    pub(crate) fn found(&self) -> FoundFiles {
+        self.progress.found()
+    }
+
+    /// Returns where the progress of the tree's files is shown.
+    pub(crate) fn place(&self) -> ProgressPlace {
+        (&self.progress).into()
+    }
+
+    /// All is done with a file that was found, whatever became of it.
+    pub(crate) fn end_file(&self, size: u64) {
+        self.progress.end_file(size);
     }
 
     /// Prints the result. `verb` is what was done to the files.
@@ -115,7 +112,7 @@ impl TreeSummary {
     ///
     /// `Refused` with the result, where a file has failed or was left because it differs.
     pub(crate) fn finish(mut self, verb: &str) -> CommandResult {
-        self.clear_spinner();
+        self.progress.end();
         let pace = format_pace(self.bytes, self.begun.elapsed());
         let Self {
             name,
@@ -129,23 +126,29 @@ impl TreeSummary {
             ..
         } = self;
         let mut line = format!(
-            "{name}: {transferred} files {verb}, {bytes} bytes {pace}, each verified; {unchanged} unchanged"
+            "{name}: {} {verb}, {} {pace}, each verified; {unchanged} unchanged",
+            count(transferred, "file", "files"),
+            count(bytes, "byte", "bytes"),
         );
-        for (count, what) in [
-            (replaced, "replaced"),
-            (skipped, "links not followed"),
-            (left, "differ and were left, -f replaces them"),
-            (failed, "failed"),
+        for (number, one, many) in [
+            (replaced, "replaced", "replaced"),
+            (skipped, "link not followed", "links not followed"),
+            (
+                left,
+                "differs and was left, -f replaces it",
+                "differ and were left, -f replaces them",
+            ),
+            (failed, "failed", "failed"),
         ] {
-            if count > 0 {
-                line.push_str(&format!("; {count} {what}"));
+            if number > 0 {
+                line.push_str(&format!("; {}", count(number, one, many)));
             }
         }
         if failed == 0 && left == 0 {
-            print_line(format_args!("226 {line}"));
+            print_line(line);
             return Ok(());
         }
-        Err(CommandError::Refused(format!("550 {line}")))
+        Err(CommandError::Refused(line))
     }
 
     fn count(&mut self, outcome: &FileOutcome) {
@@ -158,32 +161,10 @@ impl TreeSummary {
                 self.transferred += 1;
                 self.replaced += 1;
                 self.bytes += bytes;
-                self.clear_spinner();
                 print_line(format_args!("{}: replaced", outcome.name));
             }
             FileResult::Unchanged => self.unchanged += 1,
             FileResult::LeftDifferent => self.add_left(&outcome.name),
-        }
-        self.show();
-    }
-
-    fn show(&mut self) {
-        let files = self.transferred + self.unchanged;
-        match self.style {
-            ProgressStyle::Bar => {
-                let spinner = self.spinner.get_or_insert_with(ProgressBar::new_spinner);
-                spinner.set_message(format!(
-                    "{}: {files} files, {}",
-                    self.name,
-                    format_size(self.bytes)
-                ));
-                spinner.tick();
-            }
-            ProgressStyle::Lines if self.printed_at.elapsed() >= BETWEEN_LINES => {
-                self.printed_at = Instant::now();
-                print_error(format_args!("{}: {files} files", self.name));
-            }
-            ProgressStyle::Lines | ProgressStyle::Hidden => {}
         }
     }
 }
