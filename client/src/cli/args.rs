@@ -4,7 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use skiff_conf::{HostPort, Tls};
+use skiff_conf::{Bytes, HostPort, Tls};
 use skiff_sessions::digest::Algorithm;
 
 use super::argv::{self, ArgvCommand, FORMS, Form, Given};
@@ -12,7 +12,9 @@ use super::error::ProgramError;
 use super::exit::EXITS;
 use super::options::{Argument, Arguments, OPTIONS, OptionId};
 use crate::commands::table::COMMANDS;
+use crate::net::connect::Family;
 use crate::net::known_hosts::TrustPolicy;
+use crate::net::trace::Trace;
 use crate::terminal::format::DigestForm;
 
 /// What the arguments ask the program to do.
@@ -47,6 +49,10 @@ pub(crate) struct Args {
     pub retries: Option<u32>,
     /// Whether a person sees digests whole (`--verbose`).
     pub digest_form: DigestForm,
+    pub trace: Trace,
+    pub family: Family,
+    /// The most bytes of transfers a second.
+    pub rate: Option<Bytes>,
 }
 
 /// The server that is connected to, written `[user@]host[:port]`.
@@ -146,6 +152,9 @@ fn parse_target(word: &OsStr) -> Result<Target, ProgramError> {
     text.parse().map_err(ProgramError::Usage)
 }
 
+/// The least rate: servers give up what gets on more slowly.
+const RATE_MIN: Bytes = Bytes::new(1000);
+
 impl Args {
     /// Takes an option in; `Err` says what is wrong with its value.
     fn apply(&mut self, id: OptionId, value: &OsStr) -> Result<(), String> {
@@ -171,7 +180,20 @@ impl Args {
             OptionId::Digest => self.digest = Some(parse_digest(&text()?)?),
             OptionId::Retry => self.retries = Some(parse_retries(&text()?)?),
             OptionId::Quiet => self.progress = ProgressOption::Quiet,
-            OptionId::Verbose => self.digest_form = DigestForm::Whole,
+            OptionId::Verbose => {
+                self.digest_form = DigestForm::Whole;
+                self.trace = Trace::Shown;
+            }
+            OptionId::Ipv4 | OptionId::Ipv6 => {
+                if self.family != Family::Any {
+                    return Err("-4 and -6: give one of them".into());
+                }
+                self.family = match id {
+                    OptionId::Ipv4 => Family::V4,
+                    _ => Family::V6,
+                };
+            }
+            OptionId::LimitRate => self.rate = Some(parse_rate(&text()?)?),
             OptionId::Config => self.config = Some(value.into()),
             // They are answered where they are read.
             OptionId::Help | OptionId::Version => {}
@@ -258,6 +280,19 @@ fn parse_retries(text: &str) -> Result<u32, String> {
         .map_err(|_| "write --retry with a number; 0 never connects again".into())
 }
 
+/// Parses a number of bytes a second, such as `500kB`; `/s` may stand behind it.
+fn parse_rate(text: &str) -> Result<Bytes, String> {
+    let rate: Bytes = text
+        .strip_suffix("/s")
+        .unwrap_or(text)
+        .parse()
+        .map_err(|bad: skiff_conf::BadValue| format!("--limit-rate: {bad}"))?;
+    match rate >= RATE_MIN {
+        true => Ok(rate),
+        false => Err(format!("--limit-rate {text}: write {RATE_MIN} or more")),
+    }
+}
+
 fn usage(why: std::fmt::Arguments<'_>) -> ProgramError {
     ProgramError::Usage(why.to_string())
 }
@@ -321,12 +356,29 @@ mod tests {
     }
 
     #[test]
+    fn options_of_the_connection() {
+        let args = parsed("-4v --limit-rate=2MB/s nas").unwrap();
+        assert_eq!((args.family, args.trace), (Family::V4, Trace::Shown));
+        assert_eq!(args.rate, Some(Bytes::new(2_000_000)));
+        let args = parsed("-6 --limit-rate 500kB nas").unwrap();
+        assert_eq!(
+            (args.family, args.rate),
+            (Family::V6, Some(Bytes::new(500_000)))
+        );
+    }
+
+    #[test]
     fn what_is_wrong_is_told() {
         for bad in [
             "--tls maybe",
             "--trust abcd",
             "--digest sha512",
             "--retry often",
+            "--limit-rate fast",
+            "--limit-rate 999",
+            "-4 -6",
+            "-46",
+            "-q -q",
             "a b",
             "--no-such-thing",
             "-c ls -f x",

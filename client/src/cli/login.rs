@@ -145,9 +145,10 @@ fn connect(
         server,
         tls,
         timeout,
+        options,
         ..
     } = settings;
-    let link = Link::open(server, *tls, *timeout, interrupt)
+    let link = Link::open(server, *tls, *timeout, options, interrupt)
         .map_err(|cause| connection_error(settings, cause))?;
     let certificate = match link.fingerprint() {
         Some(is) if accepted == Certificate::New(is) => accepted,

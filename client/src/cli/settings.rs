@@ -15,7 +15,9 @@ use super::argv;
 use super::error::ProgramError;
 use super::folders::Folders;
 use crate::net::account::Account;
+use crate::net::connect::LinkOptions;
 use crate::net::known_hosts::{Fingerprint, TrustPolicy, host_and_port};
+use crate::net::rate_limit::RateLimit;
 use crate::net::restore::RETRIES_DEFAULT;
 use crate::terminal::format::DigestForm;
 use crate::terminal::progress::ProgressStyle;
@@ -50,6 +52,7 @@ pub(crate) struct Settings {
     /// What the command line says of TLS and trust, for whatever server.
     given: (Option<Tls>, TrustPolicy),
     digest_form: DigestForm,
+    pub options: LinkOptions,
     /// The settings file.
     conf: Client,
 }
@@ -126,6 +129,11 @@ impl Settings {
             retries: args.retries.unwrap_or(RETRIES_DEFAULT),
             given: (args.tls, args.trust),
             digest_form: args.digest_form,
+            options: LinkOptions {
+                family: args.family,
+                trace: args.trace,
+                limit: args.rate.map(|rate| RateLimit::new(rate.get())),
+            },
             conf,
         };
         settings.lead_to_host(alias);
@@ -227,6 +235,7 @@ impl Settings {
             password,
             certificate,
             digest: self.digest,
+            options: self.options.clone(),
         }
     }
 

@@ -7,6 +7,7 @@ use skiff_conf::{HostPort, Tls};
 use skiff_sessions::digest::Algorithm;
 use zeroize::Zeroizing;
 
+use super::connect::LinkOptions;
 use super::known_hosts::Fingerprint;
 use super::link::{Link, LinkError};
 use super::login::{Accepted, LoginAttempt, try_login};
@@ -27,6 +28,7 @@ pub(crate) struct Account {
     pub certificate: Option<Fingerprint>,
     /// The digest of `--digest`.
     pub digest: Option<Algorithm>,
+    pub options: LinkOptions,
 }
 
 impl Account {
@@ -37,7 +39,13 @@ impl Account {
     /// [`LinkError::CertificateChanged`] before anything was sent, [`LinkError::LoginRefused`]
     /// where the password is not right any more, and all that keeps a link from being made.
     pub(crate) fn log_in(&self, interrupt: &Interrupt) -> Result<(Link, Accepted), LinkError> {
-        let mut link = Link::open(&self.server, self.tls, self.timeout, interrupt)?;
+        let mut link = Link::open(
+            &self.server,
+            self.tls,
+            self.timeout,
+            &self.options,
+            interrupt,
+        )?;
         if let (Some(was), is) = (self.certificate, link.fingerprint())
             && is != Some(was)
         {

@@ -17,6 +17,7 @@ use skiff_sessions::wire::command::{Command, Replace, Retrieve, Turn};
 use skiff_sessions::wire::reply::{Facts, Refusal};
 
 use super::account::Account;
+use super::connect::LinkOptions;
 use super::connection::{Connection, ConnectionState};
 use super::dialogue::Patience;
 use super::link::{Link, LinkError};
@@ -81,7 +82,14 @@ fn served(timeout: Duration, script: impl FnOnce(Server, &Interrupt) + Send + 's
         let accepted = listener.accept().unwrap().0;
         script(Server(BufReader::new(accepted)), &pressed);
     });
-    let link = Link::open(&address, Tls::Off, timeout, &interrupt).unwrap();
+    let link = Link::open(
+        &address,
+        Tls::Off,
+        timeout,
+        &LinkOptions::default(),
+        &interrupt,
+    )
+    .unwrap();
     Pair {
         connection: Connection::over(link),
         interrupt,
@@ -459,6 +467,7 @@ fn session(pair: Pair) -> (Session, JoinHandle<()>) {
             password: "123".to_owned().into(),
             certificate: None,
             digest: None,
+            options: LinkOptions::default(),
         },
         retries: Retries::at_most(0),
         connections: 1,

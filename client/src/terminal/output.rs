@@ -26,3 +26,8 @@ pub(crate) fn print_error(line: impl Display) {
         let _ = writeln!(std::io::stderr().lock(), "{line}");
     });
 }
+
+/// Prints what is neither a result nor an error on standard error.
+pub(crate) fn print_note(line: impl Display) {
+    print_error(line);
+}
