@@ -29,19 +29,29 @@ use cli::settings::Settings;
 use cli::{args, argv, batch, hosts, login, prompt};
 use terminal::columns::{reading_width, reading_width_of_errors, wrap};
 use terminal::interrupt::Interrupt;
-use terminal::output::{print_error, print_line};
+use terminal::output::{configure, print_error, print_line};
 use terminal::questions::{self, Asker};
+use terminal::records::schema;
 
 /// Runs the program with `arguments` (without the program's name) and returns its exit code. Prints
 /// the error that ended it, if any, on standard error.
 pub fn run(arguments: Vec<OsString>) -> Exit {
-    let done = args::parse(arguments).and_then(|invocation| match invocation {
+    let parsed = args::parse(arguments).inspect(|invocation| {
+        if let Invocation::Connect(args) | Invocation::Hosts(args) = invocation {
+            configure(args.format, args.reports());
+        }
+    });
+    let done = parsed.and_then(|invocation| match invocation {
         Invocation::Help => {
             print_line(wrap(&args::help(), reading_width()).trim_end());
             Ok(())
         }
         Invocation::Version => {
             print_line(commands::account::VERSION);
+            Ok(())
+        }
+        Invocation::Schema => {
+            print_line(schema().trim_end());
             Ok(())
         }
         Invocation::Hosts(args) => Settings::resolve(*args).map(|settings| hosts::print(&settings)),

@@ -16,6 +16,7 @@ use crate::net::connect::Family;
 use crate::net::known_hosts::TrustPolicy;
 use crate::net::trace::Trace;
 use crate::terminal::format::DigestForm;
+use crate::terminal::output::{OutputFormat, Reports};
 
 /// What the arguments ask the program to do.
 #[derive(PartialEq, Eq, Debug)]
@@ -24,6 +25,8 @@ pub(crate) enum Invocation {
     Version,
     /// Print the hosts of the settings.
     Hosts(Box<Args>),
+    /// Print the schema of the lines of `--json`.
+    Schema,
     Connect(Box<Args>),
 }
 
@@ -50,6 +53,7 @@ pub(crate) struct Args {
     /// Whether a person sees digests whole (`--verbose`).
     pub digest_form: DigestForm,
     pub trace: Trace,
+    pub format: OutputFormat,
     pub family: Family,
     /// The most bytes of transfers a second.
     pub rate: Option<Bytes>,
@@ -77,7 +81,7 @@ pub(crate) enum PasswordSource {
     File(PathBuf),
 }
 
-/// Whether transfers show their progress (`--quiet`).
+/// Whether anything is shown that was not asked for (`--quiet`).
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub(crate) enum ProgressOption {
     #[default]
@@ -137,6 +141,7 @@ fn with_form(
     }
     match argv::parse(form, &behind)? {
         Given::Hosts => Ok(Invocation::Hosts(Box::new(args))),
+        Given::Schema => Ok(Invocation::Schema),
         Given::Command(target, command) => {
             args.target = Some(target);
             args.argv = Some(command);
@@ -184,6 +189,7 @@ impl Args {
                 self.digest_form = DigestForm::Whole;
                 self.trace = Trace::Shown;
             }
+            OptionId::Json => self.format = OutputFormat::Json,
             OptionId::Ipv4 | OptionId::Ipv6 => {
                 if self.family != Family::Any {
                     return Err("-4 and -6: give one of them".into());
@@ -199,6 +205,14 @@ impl Args {
             OptionId::Help | OptionId::Version => {}
         }
         Ok(())
+    }
+
+    /// Whether anything is printed that was not asked for.
+    pub(crate) fn reports(&self) -> Reports {
+        match self.progress {
+            ProgressOption::Shown => Reports::Shown,
+            ProgressOption::Quiet => Reports::Silent,
+        }
     }
 
     /// Looks for options that exclude one another.

@@ -33,6 +33,7 @@ enum Shape {
     Remote,
     /// None: it needs no server.
     Hosts,
+    Schema,
 }
 
 /// Every command that can be given as arguments.
@@ -42,6 +43,7 @@ pub(crate) const FORMS: &[Form] = &[
     Form { name: "get", syntax: "get [-c] [-f] [-r] HOST:PATH... [DIR]", shape: Shape::Download },
     Form { name: "ls", syntax: "ls [-1ahlrSt] [--utc] HOST:[PATH]", shape: Shape::Remote },
     Form { name: "hosts", syntax: "hosts", shape: Shape::Hosts },
+    Form { name: "schema", syntax: "schema", shape: Shape::Schema },
 ];
 
 /// What a form and its arguments ask for.
@@ -50,6 +52,7 @@ pub(crate) enum Given {
     /// A command of the table, at this server.
     Command(Target, ArgvCommand),
     Hosts,
+    Schema,
 }
 
 /// One command as it was given.
@@ -100,11 +103,17 @@ pub(crate) fn parse(form: &'static Form, arguments: &[OsString]) -> Result<Given
         .iter()
         .map(|argument| argument.as_os_str().into())
         .collect();
-    if form.shape == Shape::Hosts {
-        return match words.first() {
-            None => Ok(Given::Hosts),
-            Some(odd) => Err(usage(format!("{}: not understood", odd.to_text()))),
-        };
+    let alone = match form.shape {
+        Shape::Hosts => Some(Given::Hosts),
+        Shape::Schema => Some(Given::Schema),
+        Shape::Upload | Shape::Download | Shape::Remote => None,
+    };
+    match (alone, words.first()) {
+        (Some(given), None) => return Ok(given),
+        (Some(_), Some(odd)) => {
+            return Err(usage(format!("{}: not understood", odd.to_text())));
+        }
+        (None, _) => {}
     }
     let spec = table::find(form.name).map_err(|_| usage("no such command".into()))?;
     let parsed = spec.split_options(&words).map_err(|odd| {
@@ -159,7 +168,7 @@ impl Names {
                 }
                 _ => Err("one path at a time".into()),
             },
-            Shape::Hosts => Err("it needs no server".into()),
+            Shape::Hosts | Shape::Schema => Err("it needs no server".into()),
         }
     }
 }
@@ -337,7 +346,7 @@ mod tests {
 
     #[test]
     fn every_form_is_a_command() {
-        let of_server = |form: &&Form| form.shape != Shape::Hosts;
+        let of_server = |form: &&Form| !matches!(form.shape, Shape::Hosts | Shape::Schema);
         for form in FORMS.iter().filter(of_server) {
             let spec = table::find(form.name).unwrap();
             assert_eq!(spec.name, form.name);

@@ -28,7 +28,7 @@ use crate::terminal::columns::{reading_width, wrap};
 use crate::terminal::format::escape_name;
 use crate::terminal::interrupt::Interrupt;
 use crate::terminal::nearest::nearest;
-use crate::terminal::output::{print_error, print_line};
+use crate::terminal::output::{print_error, print_report};
 use crate::terminal::questions::Asker;
 
 /// How many passwords may be typed before the login fails.
@@ -107,7 +107,7 @@ pub(super) fn open_another(
     let mut new = open_session(&settings, &present, session.interrupt.clone())?;
     new.asker = session.asker.clone();
     let cwd = escape_name(&new.cwd);
-    print_line(format_args!(
+    print_report(format_args!(
         "230 {}: logged in as {}, in {cwd}",
         host_and_port(&new.account.server),
         new.account.user

@@ -19,7 +19,7 @@ use crate::net::command_error::CommandError;
 use crate::net::known_hosts::host_and_port;
 use crate::net::session::Session;
 use crate::terminal::format::{IoCause, escape_path, format_reply};
-use crate::terminal::output::{print_error, print_line};
+use crate::terminal::output::{print_error, print_line, print_reply};
 
 /// Lines of history that are kept.
 const HISTORY_MAX: usize = 1000;
@@ -58,7 +58,7 @@ pub(crate) fn run(session: Session, settings: &Settings) -> Result<(), ProgramEr
     {
         let session = session.into_inner().unwrap_or_else(PoisonError::into_inner);
         if let Some(goodbye) = session.quit() {
-            print_line(format_reply(&goodbye));
+            print_reply(&format_reply(&goodbye));
         }
     }
     ended

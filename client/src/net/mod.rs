@@ -12,6 +12,7 @@ pub(crate) mod dialogue;
 pub(crate) mod known_hosts;
 mod lane;
 pub(crate) mod link;
+mod link_error;
 pub(crate) mod listing;
 pub(crate) mod local_end;
 pub(crate) mod login;

@@ -14,6 +14,7 @@ pub(crate) mod poll;
 pub(crate) mod progress;
 pub(crate) mod questions;
 mod rate;
+pub(crate) mod records;
 pub(crate) mod redirect;
 mod status_line;
 pub(crate) mod tree_progress;

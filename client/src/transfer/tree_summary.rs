@@ -6,8 +6,11 @@ use std::time::Instant;
 use super::file::{FileOutcome, FileResult};
 use crate::net::command_error::{CommandError, CommandResult};
 use crate::terminal::format::{count, escape_name, format_pace};
-use crate::terminal::output::{print_error, print_line};
+use crate::terminal::output::{
+    OutputFormat, format, print_error, print_line, print_note, print_object, print_record,
+};
 use crate::terminal::progress::{ProgressPlace, ProgressStyle};
+use crate::terminal::records::{Record, TREE};
 use crate::terminal::tree_progress::{FoundFiles, TreeProgress};
 
 /// The count of a tree transfer.
@@ -88,7 +91,7 @@ impl TreeSummary {
     /// Counts and prints a link that is not followed, which is no failure.
     pub(crate) fn add_skipped(&mut self, link: impl Display, why: impl Display) {
         self.skipped += 1;
-        print_error(format_args!("{link}: {why}"));
+        print_note(format_args!("{link}: {why}"));
     }
 
     /// Returns what is told of the files that are found.
@@ -144,14 +147,27 @@ impl TreeSummary {
                 line.push_str(&format!("; {}", count(number, one, many)));
             }
         }
+        let record = || {
+            Record::new(&TREE)
+                .shown_name("name", &name)
+                .number("transferred", transferred)
+                .number("bytes", bytes)
+                .number("replaced", replaced)
+                .number("unchanged", unchanged)
+                .number("left", left)
+                .number("skipped", skipped)
+                .number("failed", failed)
+        };
         if failed == 0 && left == 0 {
-            print_line(line);
+            print_record(record, || line);
             return Ok(());
         }
+        print_object(record);
         Err(CommandError::Refused(line))
     }
 
     fn count(&mut self, outcome: &FileOutcome) {
+        print_object(|| outcome.record());
         match outcome.result {
             FileResult::Transferred { bytes } => {
                 self.transferred += 1;
@@ -161,7 +177,9 @@ impl TreeSummary {
                 self.transferred += 1;
                 self.replaced += 1;
                 self.bytes += bytes;
-                print_line(format_args!("{}: replaced", outcome.name));
+                if format() == OutputFormat::Text {
+                    print_line(format_args!("{}: replaced", outcome.name));
+                }
             }
             FileResult::Unchanged => self.unchanged += 1,
             FileResult::LeftDifferent => self.add_left(&outcome.name),
