@@ -22,7 +22,7 @@ fn with_file() -> (Daemon, Desk, Vec<u8>) {
 }
 
 fn run(daemon: &Daemon, desk: &Desk, command: &str) -> Ran {
-    desk.batch(daemon.address(), &["-q", "-c", command], "")
+    desk.batch(daemon.address(), &["-c", command], "")
 }
 
 #[test]
@@ -184,7 +184,7 @@ fn what_help_says_about_replacing_is_what_happens() {
         let ran = run(&daemon, &desk, &format!("help {command}"));
         let said = ran.said.split_whitespace().collect::<Vec<_>>().join(" ");
         for words in [
-            "[-c] [-f] [-r]",
+            "-f replace another file without asking",
             "replaced if you say so, in a script only with -f",
             "files of the same size and digest are left, others are named, and replaced only with -f",
         ] {

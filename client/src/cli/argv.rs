@@ -10,6 +10,7 @@ use super::settings::Settings;
 use crate::commands::dispatch;
 use crate::commands::lexer::Word;
 use crate::commands::spec::ParsedArgs;
+use crate::commands::sync::SERVER_MARK;
 use crate::commands::table;
 use crate::net::session::Session;
 
@@ -31,6 +32,8 @@ enum Shape {
     Download,
     /// One path at the server.
     Remote,
+    /// A path at the server and a name here, in any order.
+    Pair,
     /// None: it needs no server.
     Hosts,
     Schema,
@@ -39,8 +42,9 @@ enum Shape {
 /// Every command that can be given as arguments.
 #[rustfmt::skip]
 pub(crate) const FORMS: &[Form] = &[
-    Form { name: "put", syntax: "put [-c] [-f] [-r] HOST:[PATH] FILE...", shape: Shape::Upload },
-    Form { name: "get", syntax: "get [-c] [-f] [-r] HOST:PATH... [DIR]", shape: Shape::Download },
+    Form { name: "put", syntax: "put [-cfprL] [-j N] HOST:[PATH] FILE...", shape: Shape::Upload },
+    Form { name: "get", syntax: "get [-cfprL] [-j N] HOST:PATH... [DIR]", shape: Shape::Download },
+    Form { name: "sync", syntax: "sync [-npL] [-x GLOB] [-j N] [--delete] [--checksum] [--no-links] FROM TO, one of them HOST:[PATH]", shape: Shape::Pair },
     Form { name: "ls", syntax: "ls [-1ahlrSt] [--utc] HOST:[PATH]", shape: Shape::Remote },
     Form { name: "hosts", syntax: "hosts", shape: Shape::Hosts },
     Form { name: "schema", syntax: "schema", shape: Shape::Schema },
@@ -59,8 +63,8 @@ pub(crate) enum Given {
 #[derive(PartialEq, Eq, Debug)]
 pub(crate) struct ArgvCommand {
     pub name: &'static str,
-    /// The letters of its options.
-    options: String,
+    /// Its options, without names.
+    options: ParsedArgs,
     names: Names,
 }
 
@@ -77,6 +81,8 @@ enum Names {
         to: Option<Word>,
     },
     Remote(Vec<u8>),
+    /// The word of the server's side begins with [`SERVER_MARK`].
+    Pair([Word; 2]),
 }
 
 /// A path at a server, as it is given in an argument.
@@ -106,7 +112,7 @@ pub(crate) fn parse(form: &'static Form, arguments: &[OsString]) -> Result<Given
     let alone = match form.shape {
         Shape::Hosts => Some(Given::Hosts),
         Shape::Schema => Some(Given::Schema),
-        Shape::Upload | Shape::Download | Shape::Remote => None,
+        Shape::Upload | Shape::Download | Shape::Remote | Shape::Pair => None,
     };
     match (alone, words.first()) {
         (Some(given), None) => return Ok(given),
@@ -116,15 +122,16 @@ pub(crate) fn parse(form: &'static Form, arguments: &[OsString]) -> Result<Given
         (None, _) => {}
     }
     let spec = table::find(form.name).map_err(|_| usage("no such command".into()))?;
-    let parsed = spec.split_options(&words).map_err(|odd| {
+    let mut parsed = spec.split_options(&words).map_err(|odd| {
         usage(format!(
             "{odd} (options of skiff itself stand before the command)"
         ))
     })?;
-    let (target, names) = Names::parse(form.shape, parsed.words).map_err(usage)?;
+    let words = std::mem::take(&mut parsed.words);
+    let (target, names) = Names::parse(form.shape, words).map_err(usage)?;
     let command = ArgvCommand {
         name: form.name,
-        options: parsed.options,
+        options: parsed,
         names,
     };
     Ok(Given::Command(target, command))
@@ -160,6 +167,23 @@ impl Names {
                     ));
                 }
                 Ok((target, Self::Download { from, to }))
+            }
+            Shape::Pair => {
+                let [from, to] =
+                    <[Word; 2]>::try_from(words).map_err(|_| "from where to where?".to_owned())?;
+                let marked = |path: &[u8]| Word::from([SERVER_MARK, path].concat());
+                match (RemotePath::parse(&from), RemotePath::parse(&to)) {
+                    (Ok(remote), Err(_)) => {
+                        let pair = [marked(&remote.path), here(to)];
+                        Ok((remote.target, Self::Pair(pair)))
+                    }
+                    (Err(_), Ok(remote)) => {
+                        let pair = [here(from), marked(&remote.path)];
+                        Ok((remote.target, Self::Pair(pair)))
+                    }
+                    (Ok(_), Ok(_)) => Err("one of the two is here (./a:b is a name here)".into()),
+                    (Err(why), Err(_)) => Err(why),
+                }
             }
             Shape::Remote => match &words[..] {
                 [only] => {
@@ -240,7 +264,7 @@ pub(crate) fn run(
 
 impl Names {
     /// Returns the arguments of the command at the prompt.
-    fn into_args(self, options: String) -> ParsedArgs {
+    fn into_args(self, options: ParsedArgs) -> ParsedArgs {
         let (words, target) = match self {
             Self::Upload { to, from } => (from, (!to.is_empty()).then(|| to.into())),
             Self::Download { from, to } => {
@@ -248,12 +272,21 @@ impl Names {
                 (names.map(Word::from).collect(), to)
             }
             Self::Remote(path) => (vec![home_if_empty(path).into()], None),
+            Self::Pair(pair) => (pair.into(), None),
         };
         ParsedArgs {
-            options,
             words,
             target,
+            ..options
         }
+    }
+}
+
+/// A name here that looks like one at the server is no such.
+fn here(name: Word) -> Word {
+    match name.as_bytes().starts_with(SERVER_MARK) {
+        true => [b"./", name.as_bytes()].concat().into(),
+        false => name,
     }
 }
 
@@ -320,7 +353,7 @@ mod tests {
             panic!("put");
         };
         assert_eq!(target.server.host, "nas");
-        assert_eq!(command.options, "r");
+        assert_eq!(command.options.options, "r");
         let from = vec![evil.into(), "-f".into()];
         let to = Vec::new();
         assert_eq!(command.names, Names::Upload { to, from });

@@ -166,7 +166,7 @@ pub(super) fn settle(
         Err(CommandError::SessionEnded(cause)) => {
             Err(ProgramError::connection(&session.account.server, cause))
         }
-        Err(CommandError::Refused(why) | CommandError::Local(why)) => {
+        Err(CommandError::Refused(why) | CommandError::Local(why) | CommandError::NoRoom(why)) => {
             print_error(why);
             match is_stopped {
                 true => Err(ProgramError::Interrupted),

@@ -194,7 +194,9 @@ fn enter_directory(session: &mut Session, directory: &str) -> Result<(), Program
         Err(CommandError::SessionEnded(cause)) => {
             Err(ProgramError::connection(&session.account.server, cause))
         }
-        Err(CommandError::Refused(why) | CommandError::Local(why)) => Err(refused(why)),
+        Err(CommandError::Refused(why) | CommandError::Local(why) | CommandError::NoRoom(why)) => {
+            Err(refused(why))
+        }
         Err(CommandError::Stopped(_) | CommandError::Quit | CommandError::Open(_)) => {
             Err(ProgramError::Interrupted)
         }

@@ -139,7 +139,10 @@ fn run_line(session: &mut Session, settings: &Settings, line: &str) -> NextStep 
                 print_error(format_args!("{server}: {cause}"));
             }
             Err(
-                CommandError::Refused(why) | CommandError::Local(why) | CommandError::Stopped(why),
+                CommandError::Refused(why)
+                | CommandError::Local(why)
+                | CommandError::NoRoom(why)
+                | CommandError::Stopped(why),
             ) => print_error(why),
         }
         if skips_others || session.interrupt.is_stopped() {

@@ -59,9 +59,9 @@ pub(crate) fn edit(session: &mut Session, args: &ParsedArgs) -> CommandResult {
             let _ = fs::remove_dir_all(&folder);
             Err(error)
         }
-        Err(Ended::After(CommandError::Refused(why) | CommandError::Local(why))) => {
-            Err(CommandError::Refused(kept(&why)))
-        }
+        Err(Ended::After(
+            CommandError::Refused(why) | CommandError::Local(why) | CommandError::NoRoom(why),
+        )) => Err(CommandError::Refused(kept(&why))),
         Err(Ended::After(CommandError::Stopped(why))) => Err(CommandError::Stopped(kept(&why))),
         Err(Ended::After(error)) => {
             print_line(kept("not stored"));

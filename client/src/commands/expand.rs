@@ -4,13 +4,13 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::io;
+use std::mem;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use skiff_sessions::wire::command::Command;
 use skiff_sessions::wire::reply::Kind;
 
-use super::glob::Pattern;
 use super::lexer::Word;
 use super::spec::{ArgumentKind, CommandSpec, ParsedArgs};
 use super::targets::{remote_kind, remote_path};
@@ -18,6 +18,7 @@ use crate::net::command_error::CommandError;
 use crate::net::listing::{Listed, is_single_name};
 use crate::net::session::Session;
 use crate::terminal::format::{IoCause, escape_name, escape_path};
+use crate::transfer::glob::Pattern;
 
 /// The most names that one pattern may match.
 const MATCHES_MAX: usize = 10_000;
@@ -36,14 +37,14 @@ const REMOTE_HOME: &[u8] = b"/";
 pub(crate) fn expand_args(
     session: &mut Session,
     command: &CommandSpec,
-    args: ParsedArgs,
+    mut args: ParsedArgs,
 ) -> Result<ParsedArgs, CommandError> {
     let mut words = Vec::with_capacity(args.words.len());
-    for (index, word) in args.words.into_iter().enumerate() {
+    for (index, word) in mem::take(&mut args.words).into_iter().enumerate() {
         let kind = command.word_kind(index);
         words.extend(expand_word(session, kind, word)?);
     }
-    let target = match args.target {
+    let target = match args.target.take() {
         None => None,
         Some(typed) => {
             let shown = escape_name(typed.as_bytes());
@@ -56,9 +57,9 @@ pub(crate) fn expand_args(
         }
     };
     Ok(ParsedArgs {
-        options: args.options,
         words,
         target,
+        ..args
     })
 }
 
@@ -118,7 +119,7 @@ fn expand_pattern(
             });
             continue;
         }
-        let folders = std::mem::take(&mut found);
+        let folders = mem::take(&mut found);
         listings += folders.len();
         if listings > LISTINGS_MAX {
             return refused("matches in more directories than are listed for a pattern");

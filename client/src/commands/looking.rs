@@ -10,7 +10,6 @@ use skiff_sessions::wire::command::{Command, Turn};
 use skiff_sessions::wire::reply::{Facts, Kind};
 
 use super::each::for_each;
-use super::glob::Pattern;
 use super::lexer::Word;
 use super::local_time::Zone;
 use super::output::to_pager;
@@ -25,9 +24,10 @@ use crate::terminal::records::{ENTRY, Record, SUM};
 use crate::terminal::redirect::is_screen;
 use crate::transfer::destination::{Destination, StreamTarget};
 use crate::transfer::file::{FileDownload, download_file};
+use crate::transfer::glob::Pattern;
 use crate::transfer::local_file::SyncPolicy;
 use crate::transfer::policy::{Overwrite, Resume, TransferPolicy};
-use crate::transfer::walk::walk;
+use crate::transfer::tree::walk::walk;
 
 /// `cat`: writes files at the server to standard output; escaped at a terminal, else as they are.
 pub(crate) fn cat(session: &mut Session, args: &ParsedArgs) -> CommandResult {

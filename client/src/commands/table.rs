@@ -6,7 +6,7 @@ use super::spec::LastArgument::{Another, Target};
 use super::spec::OutputKind::{Report, Text};
 use super::spec::{CommandSpec, MANY, ParsedArgs};
 use super::{account, attributes, connections, directories, edit, files, listing, local};
-use super::{looking, remove};
+use super::{looking, remove, sync};
 use crate::net::command_error::CommandResult;
 use crate::net::session::Session;
 use crate::terminal::nearest::nearest;
@@ -18,8 +18,9 @@ pub(crate) const COMMANDS: &[CommandSpec] = &[
     CommandSpec { name: "cd", aliases: &[], syntax: "cd [DIR]", help: "change the server's directory: to the home, or with - back", details: "", arguments: &[Remote], count: (0, 1), last: Another, output: Report, options: "", run: directories::cd },
     CommandSpec { name: "ls", aliases: &["dir", "list"], syntax: "ls [-1ahlrSt] [--utc] [PATH...]", help: "list directories at the server", details: LS, arguments: &[Remote], count: (0, MANY), last: Another, output: Text, options: "1ahlrStu", run: listing::ls },
     CommandSpec { name: "pwd", aliases: &[], syntax: "pwd", help: "say the server's directory", details: "", arguments: &[], count: (0, 0), last: Another, output: Text, options: "", run: directories::pwd },
-    CommandSpec { name: "get", aliases: &["download"], syntax: "get [-c] [-f] [-r] REMOTE... [LOCAL]", help: "download files, with -r directories too", details: GET, arguments: &[Remote, Local], count: (1, MANY), last: Target, output: Report, options: "cfr", run: files::get },
-    CommandSpec { name: "put", aliases: &["upload"], syntax: "put [-c] [-f] [-r] LOCAL... [REMOTE]", help: "upload files, with -r directories too", details: PUT, arguments: &[Local, Remote], count: (1, MANY), last: Target, output: Report, options: "cfr", run: files::put },
+    CommandSpec { name: "get", aliases: &["download"], syntax: "get [-cfprL] [-j N] REMOTE... [LOCAL]", help: "download files, with -r directories too", details: GET, arguments: &[Remote, Local], count: (1, MANY), last: Target, output: Report, options: "cfprLj:", run: files::get },
+    CommandSpec { name: "put", aliases: &["upload"], syntax: "put [-cfprL] [-j N] LOCAL... [REMOTE]", help: "upload files, with -r directories too", details: PUT, arguments: &[Local, Remote], count: (1, MANY), last: Target, output: Report, options: "cfprLj:", run: files::put },
+    CommandSpec { name: "sync", aliases: &["mirror"], syntax: "sync [-npL] [-x GLOB] [-j N] [--delete] [--checksum] [--no-links] FROM TO", help: "make a directory like another, at the server or here", details: SYNC, arguments: &[Other], count: (2, 2), last: Another, output: Report, options: "npLDCNx:j:", run: sync::sync },
     CommandSpec { name: "lcd", aliases: &[], syntax: "lcd [DIR]", help: "change the local directory; without DIR to your home", details: "", arguments: &[Local], count: (0, 1), last: Another, output: Report, options: "", run: local::lcd },
     CommandSpec { name: "lpwd", aliases: &[], syntax: "lpwd", help: "say the local directory", details: "", arguments: &[], count: (0, 0), last: Another, output: Text, options: "", run: local::lpwd },
     CommandSpec { name: "ldir", aliases: &["lls"], syntax: "ldir [-1ahlrSt] [--utc] [PATH...]", help: "list local directories", details: LS, arguments: &[Local], count: (0, MANY), last: Another, output: Text, options: "1ahlrStu", run: listing::ldir },
@@ -70,7 +71,10 @@ here. an editor that fails stores nothing.
 const GET: &str = "\
 -c  go on with an interrupted download without asking
 -f  replace another file without asking
+-p  give it the permissions that it has at the server
 -r  fetch a directory
+-L  with -r, walk into links to directories
+-j N  with -r, over N sessions
 
 of several names the last one is where the others go: a directory, or -. \
 * ? and [a-z] match names at the server; in quotes they are themselves.
@@ -115,7 +119,10 @@ where TO is a directory, FROM moves into it. several names need one.
 const PUT: &str = "\
 -c  go on with an interrupted upload without asking
 -f  replace another file without asking
+-p  give it the permissions that it has here
 -r  send a directory
+-L  with -r, walk into links to directories
+-j N  with -r, over N sessions
 
 of several names the last one is the directory at the server that the others go \
 to; a file goes into REMOTE where that is a directory. * ? and [a-z] match names \
@@ -131,8 +138,27 @@ are not followed.
 
 /// What `help open` says.
 const OPEN: &str = "\
-HOST without a port may be one of the hosts of the settings, which then say user,
+HOST without a port may be one of the hosts of the settings, which then say user, \
 password, certificate and directories. skiff hosts lists them.
+";
+
+/// What `help sync` says.
+const SYNC: &str = "\
+the server's side begins with a colon: sync docs :backup/docs, sync :photos photos. \
+TO becomes like FROM: what is missing is copied, and files of another size or time \
+are replaced.
+
+-n  say what would be done, in the same lines, and do nothing
+-p  carry permissions too
+-x GLOB  leave out names that match; with a / in it, paths below FROM
+-j N  over N sessions
+-L  walk into links to directories
+--no-links  leave links out
+--checksum  compare digests, not times
+--delete  delete what only TO has, after all else; nothing where FROM could not be \
+listed completely
+
+links to files are copied as these files.
 ";
 
 /// What `help reconnect` says.
@@ -253,6 +279,14 @@ mod tests {
         let args = parse_args("a b c").ok().unwrap();
         assert_eq!((args.words.len(), args.target), (2, Some("c".into())));
         assert_eq!(parse_args("a").ok().unwrap().target, None);
-        assert!(parse_args("-c").err().unwrap().contains("put [-c]"));
+        let args = parse_args("-rj4 -j 2 a").ok().unwrap();
+        let values: Vec<_> = args.values_of('j').map(Word::to_text).collect();
+        assert_eq!(
+            (values.join(" "), args.options.as_str()),
+            ("4 2".into(), "r")
+        );
+        assert!(parse_args("a -j").err().unwrap().contains("needs a value"));
+        assert!(parse_args("-: a").is_err());
+        assert!(parse_args("-c").err().unwrap().contains("put [-cfprL]"));
     }
 }

@@ -14,6 +14,7 @@ use super::login::{Accepted, LoginAttempt, try_login};
 use crate::terminal::interrupt::Interrupt;
 
 /// Whose session this is, and where.
+#[derive(Clone)]
 pub(crate) struct Account {
     pub server: HostPort,
     /// The name by which the settings know the server, if it was called so.

@@ -45,6 +45,11 @@ impl Retries {
         Self { max, made: 0 }
     }
 
+    /// As many tries, none of which was made.
+    pub(super) fn fresh(self) -> Self {
+        Self::at_most(self.max)
+    }
+
     /// Counts anew: the session got further.
     pub(crate) fn begin(&mut self) {
         self.made = 0;
@@ -146,7 +151,7 @@ impl Session {
     }
 
     /// Changes into the directory in which the session was.
-    fn go_back(&mut self) -> CommandResult {
+    pub(super) fn go_back(&mut self) -> CommandResult {
         let Some(path) = PathArg::to_send(self.cwd.clone()).filter(|_| self.cwd != b"/") else {
             return Ok(());
         };

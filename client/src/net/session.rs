@@ -118,6 +118,15 @@ impl Session {
         expect_reply(outcome)
     }
 
+    /// Returns the final reply to the oldest command that was sent ahead.
+    pub(crate) fn reply_to_request(&mut self) -> Result<ReplyLine, CommandError> {
+        let mut no_file = NoFile {
+            progress: Progress::hidden(),
+        };
+        let outcome = self.run_dialogue(|_| Dialogue::reply_to_request(), &mut no_file)?;
+        expect_reply(outcome)
+    }
+
     /// Sends one command and returns its final reply.
     ///
     /// # Errors

@@ -50,11 +50,22 @@ struct Printer {
 impl<T: Shown> Display<T> {
     pub(crate) fn new(style: ProgressStyle, shown: T) -> Self {
         let shown = Arc::new(Mutex::new(shown));
-        let line = || DrawnLine::begin(Arc::clone(&shown));
+        let line = || DrawnLine::begin(Arc::clone(&shown), hush());
         let printer = || Printer::begin(Arc::clone(&shown));
         Self {
             line: (style == ProgressStyle::Bar).then(line),
             printer: (style == ProgressStyle::Lines).then(printer).flatten(),
+            shown,
+        }
+    }
+
+    /// One that is shown besides another, where there are lines that are drawn.
+    pub(crate) fn beside(style: ProgressStyle, shown: T) -> Self {
+        let shown = Arc::new(Mutex::new(shown));
+        let line = || DrawnLine::begin(Arc::clone(&shown), None);
+        Self {
+            line: (style == ProgressStyle::Bar).then(line),
+            printer: None,
             shown,
         }
     }
@@ -77,7 +88,7 @@ impl<T: Shown> Display<T> {
 }
 
 impl DrawnLine {
-    fn begin<T: Shown>(shown: Arc<Mutex<T>>) -> Self {
+    fn begin<T: Shown>(shown: Arc<Mutex<T>>, hushed: Option<Hushed>) -> Self {
         let bar = lines().add(ProgressBar::no_length());
         let begun = Instant::now();
         let figures = move |_: &ProgressState, line: &mut dyn Write| {
@@ -92,7 +103,7 @@ impl DrawnLine {
         bar.enable_steady_tick(BETWEEN_DRAWINGS);
         Self {
             bar,
-            _hushed: Tty::open().and_then(|tty| tty.hush_in_foreground()),
+            _hushed: hushed,
         }
     }
 }
@@ -126,6 +137,10 @@ impl Drop for Printer {
             let _ = thread.join();
         }
     }
+}
+
+fn hush() -> Option<Hushed> {
+    Tty::open().and_then(|tty| tty.hush_in_foreground())
 }
 
 fn figures<T: Shown>(shown: &Mutex<T>) -> Figures {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use signal_hook::SigId;
 use signal_hook::consts::SIGINT;
 
 use super::poll::POLL_INTERVAL;
@@ -22,6 +23,39 @@ struct Presses {
     raised: Arc<AtomicBool>,
     /// The presses that were noticed since the command began.
     noticed: AtomicUsize,
+}
+
+/// The presses for a session beside another, which takes note of each press by itself; dropping it
+/// ends that.
+pub(crate) struct OtherInterrupt {
+    interrupt: Interrupt,
+    registered: SigId,
+}
+
+impl OtherInterrupt {
+    /// Makes SIGINT count here too. A press that `first` knows of counts already.
+    pub(crate) fn beside(first: &Interrupt) -> io::Result<Self> {
+        let interrupt = Interrupt::default();
+        let flag = Arc::clone(&interrupt.0.raised);
+        let registered = signal_hook::flag::register(SIGINT, flag)?;
+        if first.is_stopped() {
+            interrupt.0.raised.store(true, Ordering::Relaxed);
+        }
+        Ok(Self {
+            interrupt,
+            registered,
+        })
+    }
+
+    pub(crate) fn share(&self) -> Interrupt {
+        self.interrupt.clone()
+    }
+}
+
+impl Drop for OtherInterrupt {
+    fn drop(&mut self) {
+        signal_hook::low_level::unregister(self.registered);
+    }
 }
 
 /// Which press of Ctrl-C during one command it was.

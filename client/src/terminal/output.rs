@@ -105,6 +105,13 @@ pub(crate) fn print_record<T: Display>(record: impl FnOnce() -> Record, text: im
     }
 }
 
+/// Prints a line for people; programs are told the same by an object.
+pub(crate) fn print_words(line: impl Display) {
+    if format() == OutputFormat::Text {
+        print_line(line);
+    }
+}
+
 /// Prints a result with `--json`, where people are told nothing, or otherwise.
 pub(crate) fn print_object(record: impl FnOnce() -> Record) {
     let state = state();

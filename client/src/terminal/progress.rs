@@ -1,6 +1,5 @@
 //! Shows the progress of one file through the tasks of its transfer.
 
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use skiff_sessions::transfer::{Task, Until};
@@ -9,10 +8,13 @@ use super::display::{Display, Shown};
 use super::figures::{Count, Counted, Figures, Pace};
 use super::format::escape_name;
 use super::rate::Rate;
-use super::tree_progress::{TreeProgress, TreeState, lock};
+use super::tree_progress::TreeShare;
 
 /// From then on silence is called a stall.
 const STALL: Duration = Duration::from_secs(3);
+
+/// From this size on a file of a tree has a line of its own.
+const BIG_FILE: u64 = 1 << 20;
 
 /// The most that is told of what is not verified yet.
 const PERCENT_MAX: u64 = 99;
@@ -30,8 +32,8 @@ pub(crate) enum ProgressStyle {
 pub(crate) enum ProgressPlace {
     /// In a line of its own.
     Alone(ProgressStyle),
-    /// In that of the tree which it belongs to.
-    InTree(Arc<Mutex<TreeState>>),
+    /// In that of the tree which it belongs to, and where the file is big, in one of its own.
+    InTree(TreeShare),
 }
 
 /// The progress of one file through all tasks of its transfer (hashing, sending, receiving).
@@ -44,6 +46,8 @@ pub(crate) struct Progress {
     /// such task, so that time spent on a question does not lower the rate.
     carried: u64,
     carrying_since: Instant,
+    /// Bytes of the file that are done, as far as the tree counts them.
+    counted: u64,
     display: Option<Display<FileState>>,
 }
 
@@ -75,6 +79,7 @@ impl Progress {
             task: None,
             carried: 0,
             carrying_since: Instant::now(),
+            counted: 0,
             display: None,
         }
     }
@@ -102,6 +107,7 @@ impl Progress {
             }
         };
         if kind == TaskKind::Carrying {
+            self.carried = 0;
             self.carrying_since = Instant::now();
         }
         self.begin(kind, from, total);
@@ -113,18 +119,21 @@ impl Progress {
             return;
         };
         if kind == TaskKind::Carrying {
+            let more = bytes.saturating_sub(self.carried);
             self.carried = bytes;
+            self.count(Instant::now(), from + bytes, more);
         }
-        self.show(kind, from + bytes, bytes);
+        self.show(kind, from + bytes);
     }
 
     /// Takes note that the socket takes no more for now.
     pub(crate) fn record_full(&mut self) {
         let now = Instant::now();
-        match (&self.place, &self.display) {
-            (ProgressPlace::InTree(tree), _) => lock(tree).record_full(now),
-            (ProgressPlace::Alone(_), Some(display)) => display.lock().rate.record_full(now),
-            (ProgressPlace::Alone(_), None) => {}
+        if let ProgressPlace::InTree(tree) = &self.place {
+            tree.lock().record_full(now);
+        }
+        if let Some(display) = &self.display {
+            display.lock().rate.record_full(now);
         }
     }
 
@@ -137,7 +146,7 @@ impl Progress {
             self.finish();
             self.begin(TaskKind::ServerWork, 0, of);
         }
-        self.show(TaskKind::ServerWork, done, done);
+        self.show(TaskKind::ServerWork, done);
     }
 
     /// Ends the display of the running task.
@@ -154,29 +163,48 @@ impl Progress {
     fn begin(&mut self, kind: TaskKind, from: u64, total: u64) {
         self.task = Some((kind, from));
         let now = Instant::now();
-        match &self.place {
-            ProgressPlace::InTree(tree) => lock(tree).begin_task(now, kind, from),
-            ProgressPlace::Alone(style) => {
-                let state = FileState::begin(now, self.name.clone(), kind, from, total);
-                self.display = Some(Display::new(*style, state));
+        let state = || FileState::begin(now, self.name.clone(), kind, from, total);
+        self.display = match &self.place {
+            ProgressPlace::InTree(tree) if total >= BIG_FILE => {
+                Some(Display::beside(tree.style(), state()))
             }
+            ProgressPlace::InTree(_) => None,
+            ProgressPlace::Alone(style) => Some(Display::new(*style, state())),
+        };
+        if let ProgressPlace::InTree(tree) = &self.place {
+            tree.lock().begin_task(now, kind);
+        }
+        if kind == TaskKind::Carrying {
+            self.count(now, from, 0);
         }
     }
 
-    /// Shows offset `at`, `bytes` behind the task's beginning.
-    fn show(&self, kind: TaskKind, at: u64, bytes: u64) {
+    /// Has the tree count the file's bytes up to `at`, `bytes` of which were just carried.
+    fn count(&mut self, now: Instant, at: u64, bytes: u64) {
+        if let ProgressPlace::InTree(tree) = &self.place {
+            tree.lock().carry(now, (self.counted, at), bytes);
+            self.counted = at;
+        }
+    }
+
+    /// Shows that the task is at offset `at`.
+    fn show(&self, kind: TaskKind, at: u64) {
         let now = Instant::now();
-        match (&self.place, &self.display) {
-            (ProgressPlace::InTree(tree), _) => lock(tree).update(now, kind, at, bytes),
-            (ProgressPlace::Alone(_), Some(display)) => display.lock().update(now, at),
-            (ProgressPlace::Alone(_), None) => {}
+        if let ProgressPlace::InTree(tree) = &self.place {
+            tree.lock().touch(now, kind);
+        }
+        if let Some(display) = &self.display {
+            display.lock().update(now, at);
         }
     }
 }
 
-impl From<&TreeProgress> for ProgressPlace {
-    fn from(tree: &TreeProgress) -> Self {
-        Self::InTree(tree.share())
+impl Drop for Progress {
+    fn drop(&mut self) {
+        // What became of the file is counted apart.
+        if self.counted > 0 {
+            self.count(Instant::now(), 0, 0);
+        }
     }
 }
 

@@ -96,10 +96,10 @@ pub(crate) const TRANSFER: RecordKind = RecordKind {
     ],
 };
 
-/// The sum of a tree of `get -r` and `put -r`.
+/// The sum of a tree of `get -r`, `put -r` and `sync`.
 pub(crate) const TREE: RecordKind = RecordKind {
     name: "tree",
-    help: "the sum of get -r or put -r",
+    help: "the sum of get -r, put -r or sync",
     fields: &[
         always("name", Form::Name, "the directory as it was given"),
         always("transferred", Form::Number, "files that were transferred"),
@@ -112,6 +112,11 @@ pub(crate) const TREE: RecordKind = RecordKind {
         always("unchanged", Form::Number, "files that both ends had"),
         always("left", Form::Number, "files that differ and stay"),
         always("skipped", Form::Number, "links that were not followed"),
+        always(
+            "deleted",
+            Form::Number,
+            "files and directories that sync --delete deleted",
+        ),
         always("failed", Form::Number, "files and directories that failed"),
     ],
 };

@@ -9,11 +9,21 @@ use super::progress::{ProgressStyle, TaskKind, pace, percent};
 use super::rate::Rate;
 
 /// The display of a tree.
-pub(crate) struct TreeProgress(Display<TreeState>);
+pub(crate) struct TreeProgress {
+    display: Display<TreeState>,
+    style: ProgressStyle,
+}
 
 /// The count of the files that a walk finds.
 #[derive(Clone)]
 pub(crate) struct FoundFiles(Arc<Mutex<TreeState>>);
+
+/// Where the files of a tree tell what is done of them.
+#[derive(Clone)]
+pub(crate) struct TreeShare {
+    state: Arc<Mutex<TreeState>>,
+    style: ProgressStyle,
+}
 
 /// What is shown of a tree.
 pub(crate) struct TreeState {
@@ -22,11 +32,10 @@ pub(crate) struct TreeState {
     files: Count,
     /// Of all files, those included that were not carried because both ends have them.
     bytes: Count,
-    /// Bytes of the running file that are done; they are not in `bytes` yet.
+    /// Bytes of the files under way that are done; they are not in `bytes` yet.
     running: u64,
-    /// Bytes that were carried by the tasks before the running one, and by it.
+    /// Bytes that went over connections.
     carried: u64,
-    carrying: u64,
     rate: Rate,
 }
 
@@ -40,26 +49,32 @@ impl TreeProgress {
     /// Begins; `name` is escaped.
     pub(crate) fn new(style: ProgressStyle, name: String) -> Self {
         let state = TreeState::begin(Instant::now(), name);
-        Self(Display::new(style, state))
+        Self {
+            display: Display::new(style, state),
+            style,
+        }
     }
 
-    pub(super) fn share(&self) -> Arc<Mutex<TreeState>> {
-        self.0.share()
+    pub(crate) fn share(&self) -> TreeShare {
+        TreeShare {
+            state: self.display.share(),
+            style: self.style,
+        }
     }
 
     /// Returns what a walk tells of the files that it finds.
     pub(crate) fn found(&self) -> FoundFiles {
-        FoundFiles(self.share())
+        FoundFiles(self.display.share())
     }
 
     /// All is done with a file that was found, whatever became of it.
     pub(crate) fn end_file(&self, size: u64) {
-        self.0.lock().end_file(Instant::now(), size);
+        self.display.lock().end_file(Instant::now(), size);
     }
 
     /// Takes it from the screen for good.
     pub(crate) fn end(&mut self) {
-        self.0.end();
+        self.display.end();
     }
 }
 
@@ -75,7 +90,17 @@ impl FoundFiles {
     }
 }
 
-pub(super) fn lock(tree: &Mutex<TreeState>) -> MutexGuard<'_, TreeState> {
+impl TreeShare {
+    pub(super) fn style(&self) -> ProgressStyle {
+        self.style
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, TreeState> {
+        lock(&self.state)
+    }
+}
+
+fn lock(tree: &Mutex<TreeState>) -> MutexGuard<'_, TreeState> {
     tree.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -88,7 +113,6 @@ impl TreeState {
             bytes: NOTHING,
             running: 0,
             carried: 0,
-            carrying: 0,
             rate: Rate::begin(now, 0),
         }
     }
@@ -103,25 +127,24 @@ impl TreeState {
         self.bytes.counted = Counted::Whole;
     }
 
-    /// A task of the running file begins at offset `from`.
-    pub(super) fn begin_task(&mut self, now: Instant, kind: TaskKind, from: u64) {
-        self.carried += self.carrying;
-        self.carrying = 0;
+    /// A task of a file begins.
+    pub(super) fn begin_task(&mut self, now: Instant, kind: TaskKind) {
         self.kind = kind;
-        if kind == TaskKind::Carrying {
-            self.running = from;
-        }
         self.rate.touch(now);
     }
 
-    /// The task is at offset `at`, `bytes` behind its beginning.
-    pub(super) fn update(&mut self, now: Instant, kind: TaskKind, at: u64, bytes: u64) {
+    /// Of a file `at` bytes are done where it was `before`, `bytes` of them over a connection.
+    pub(super) fn carry(&mut self, now: Instant, (before, at): (u64, u64), bytes: u64) {
+        self.running = (self.running + at).saturating_sub(before);
+        self.carried = self.carried.saturating_add(bytes);
+        self.rate.record(now, self.carried);
+    }
+
+    /// A task gets on.
+    pub(super) fn touch(&mut self, now: Instant, kind: TaskKind) {
         match kind {
-            TaskKind::Carrying => {
-                self.running = at;
-                self.carrying = bytes;
-                self.rate.record(now, self.carried + bytes);
-            }
+            // It got on where bytes did.
+            TaskKind::Carrying => {}
             TaskKind::Hashing | TaskKind::ServerWork => self.rate.touch(now),
         }
     }
@@ -131,9 +154,6 @@ impl TreeState {
     }
 
     fn end_file(&mut self, now: Instant, size: u64) {
-        self.carried += self.carrying;
-        self.carrying = 0;
-        self.running = 0;
         self.kind = TaskKind::Carrying;
         self.files.done += 1;
         self.bytes.done = self.bytes.done.saturating_add(size);
@@ -178,14 +198,16 @@ mod tests {
         let line = |tree: &TreeState, seconds| tree.figures(at(seconds)).whole();
         tree.add_found(1_000);
         tree.add_found(9_000);
-        tree.begin_task(begun, TaskKind::Carrying, 0);
-        tree.update(at(1), TaskKind::Carrying, 1_000, 1_000);
+        tree.begin_task(begun, TaskKind::Carrying);
+        tree.carry(at(1), (0, 1_000), 1_000);
+        tree.carry(at(1), (1_000, 0), 0);
         tree.end_file(at(1), 1_000);
         assert_eq!(line(&tree, 2), "docs: 1/2+ files, 1.0 kB/10 kB+ 500 B/s");
         tree.end_walk();
         // Of the second file 3,000 are there already: they are done, but were not carried.
-        tree.begin_task(at(2), TaskKind::Carrying, 3_000);
-        tree.update(at(4), TaskKind::Carrying, 6_000, 3_000);
+        tree.begin_task(at(2), TaskKind::Carrying);
+        tree.carry(at(2), (0, 3_000), 0);
+        tree.carry(at(4), (3_000, 6_000), 3_000);
         assert_eq!(
             line(&tree, 4),
             "docs: 70% 1/2 files, 7.0 kB/10 kB 1.0 kB/s eta 0:03"
@@ -194,9 +216,10 @@ mod tests {
             line(&tree, 10),
             "docs: 70% 1/2 files, 7.0 kB/10 kB stalled 6 s"
         );
-        tree.begin_task(at(11), TaskKind::ServerWork, 0);
-        tree.update(at(15), TaskKind::ServerWork, 1, 1);
+        tree.begin_task(at(11), TaskKind::ServerWork);
+        tree.touch(at(15), TaskKind::ServerWork);
         assert!(line(&tree, 16).starts_with("docs: server works 70% 1/2 files"));
+        tree.carry(at(17), (6_000, 0), 0);
         tree.end_file(at(17), 9_000);
         assert!(line(&tree, 17).starts_with("docs: 99% 2/2 files, 10 kB/10 kB"));
     }

@@ -286,20 +286,31 @@ pub(crate) struct FileUpload<'a> {
 /// Uploads one file.
 pub(crate) fn upload_file(
     session: &mut Session,
+    order: FileUpload<'_>,
+) -> Result<FileOutcome, CommandError> {
+    upload_persistently(session, order, Persistence::default())
+}
+
+/// Uploads a file that was under way when the connection was lost: some of it may be there.
+pub(super) fn upload_again(
+    session: &mut Session,
     mut order: FileUpload<'_>,
 ) -> Result<FileOutcome, CommandError> {
     let mut persistence = Persistence::default();
+    persistence.begin();
+    order.policy.resume = Resume::Always;
+    order.turn = Turn::Negotiate;
+    upload_persistently(session, order, persistence)
+}
+
+fn upload_persistently(
+    session: &mut Session,
+    mut order: FileUpload<'_>,
+    mut persistence: Persistence,
+) -> Result<FileOutcome, CommandError> {
     loop {
         let mut upload = open_upload(session, &order)?;
-        let asked = PutOrder {
-            path: order.to.clone(),
-            size: upload.size(),
-            modified: Some(upload.modified()),
-            digest: session.digest,
-            declared: None,
-            replace: order.replace,
-            turn: order.turn,
-        };
+        let asked = put_order(session, &order, &upload);
         match session.run_dialogue(|out| Dialogue::put(asked, out), &mut upload) {
             Ok(outcome) => {
                 upload.progress.finish();
@@ -322,15 +333,31 @@ pub(crate) fn upload_file(
     }
 }
 
-fn open_upload(session: &Session, order: &FileUpload<'_>) -> Result<Upload, CommandError> {
+pub(super) fn open_upload(
+    session: &Session,
+    order: &FileUpload<'_>,
+) -> Result<Upload, CommandError> {
     let here = order.from.as_os_str().as_bytes();
     let progress = Progress::new(order.place.clone(), here);
     let upload = Upload::open(order.from, order.policy, session.asker.clone(), progress);
     upload.map_err(|error| CommandError::refused(escape_name(here), IoCause(&error)))
 }
 
+/// What the server is asked for.
+pub(super) fn put_order(session: &Session, order: &FileUpload<'_>, upload: &Upload) -> PutOrder {
+    PutOrder {
+        path: order.to.clone(),
+        size: upload.size(),
+        modified: Some(upload.modified()),
+        digest: session.digest,
+        declared: None,
+        replace: order.replace,
+        turn: order.turn,
+    }
+}
+
 /// Words how an upload ended.
-fn upload_result(
+pub(super) fn upload_result(
     outcome: Outcome,
     mut upload: Upload,
     (order, form): (&FileUpload<'_>, DigestForm),
@@ -469,6 +496,7 @@ fn command_error(
         }
         Outcome::LocalFailed => match local_error {
             Some(LocalError::Failed(why)) => CommandError::Local(why),
+            Some(LocalError::NoRoom(why)) => CommandError::NoRoom(why),
             Some(LocalError::Interrupted) => CommandError::Stopped(format!("{shown}: stopped")),
             None => CommandError::Local(format!("{shown}: the local file failed")),
         },

@@ -189,10 +189,16 @@ fn an_upload_with_no_turn() {
         replace: Replace::Never,
         turn: Turn::Skipped,
     };
+    let interrupt = Interrupt::default();
     let mut effects = Vec::new();
-    let dialogue = Dialogue::put(order, &mut effects);
+    let dialogue = Dialogue::put_ahead(order.clone(), &mut effects);
     let begun = (dialogue, effects);
-    let outcome = run(&mut link, &Interrupt::default(), begun, &mut upload).unwrap();
+    let outcome = run(&mut link, &interrupt, begun, &mut upload).unwrap();
+    let Outcome::SentAhead(sent) = outcome else {
+        panic!("{outcome:?}");
+    };
+    let begun = (Dialogue::confirm_put(order, sent), Vec::new());
+    let outcome = run(&mut link, &interrupt, begun, &mut upload).unwrap();
     assert!(matches!(outcome, Outcome::Verified(_)), "{outcome:?}");
     server.join().unwrap();
 }
