@@ -9,6 +9,7 @@ mod json;
 mod liar;
 mod lies;
 mod line;
+mod lines;
 mod listings;
 mod local_files;
 mod login;

@@ -27,11 +27,13 @@ use cli::error::ProgramError;
 pub use cli::exit::Exit;
 use cli::settings::Settings;
 use cli::{args, argv, batch, hosts, login, prompt};
+use skiff_conf::Pager;
 use terminal::columns::{reading_width, reading_width_of_errors, wrap};
 use terminal::interrupt::Interrupt;
-use terminal::output::{configure, print_error, print_line};
+use terminal::output::{OutputFormat, configure, print_error, print_line};
 use terminal::questions::{self, Asker};
 use terminal::records::schema;
+use terminal::redirect::enable_pager;
 
 /// Runs the program with `arguments` (without the program's name) and returns its exit code. Prints
 /// the error that ended it, if any, on standard error.
@@ -80,7 +82,11 @@ fn connect(mut args: Args) -> Result<(), ProgramError> {
     let command = args.argv.take();
     let may_ask = commands.is_empty() && script.is_none() && questions::is_at_terminal();
     let at_prompt = may_ask && command.is_none();
+    let has_pages = args.format == OutputFormat::Text;
     let settings = Settings::resolve(args)?;
+    if has_pages && settings.pager() == Pager::On {
+        enable_pager();
+    }
     let interrupt = Interrupt::default();
     interrupt.register().map_err(|cause| ProgramError::Io {
         what: "Ctrl-C".into(),

@@ -8,9 +8,10 @@ use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use crate::address::{DEFAULT_PORT, HostPort};
+use crate::alias::Alias;
 use crate::complaint::Complaint;
 use crate::document::{self, Document};
-use crate::hosts::{Host, HostAlias};
+use crate::hosts::Host;
 use crate::name::UserName;
 use crate::server::Tls;
 use crate::{private_file, units};
@@ -38,7 +39,18 @@ pub struct Client {
     #[serde(deserialize_with = "units::duration")]
     pub timeout: Duration,
     /// Servers by names of the user's own.
-    pub hosts: BTreeMap<HostAlias, Host>,
+    pub hosts: BTreeMap<Alias, Host>,
+    /// Commands by names of the user's own, at the prompt and in scripts.
+    pub aliases: BTreeMap<Alias, String>,
+    pub pager: Pager,
+}
+
+/// Whether what is longer than the screen goes through a pager.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+pub enum Pager {
+    #[default]
+    On,
+    Off,
 }
 
 impl Client {
@@ -120,6 +132,8 @@ impl Default for Client {
             known_hosts: None,
             timeout: Duration::from_secs(30),
             hosts: BTreeMap::new(),
+            aliases: BTreeMap::new(),
+            pager: Pager::On,
         }
     }
 }

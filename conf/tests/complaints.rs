@@ -370,6 +370,19 @@ fn files_that_cannot_be_settings() {
 }
 
 #[test]
+fn aliases_and_the_pager() {
+    assert_eq!(
+        client("  aliases: {\"l l\": \"ls\"},"),
+        "client.ron:3:13: aliases: \"l l\" is not such a name; \
+         write A-Z a-z 0-9 . _ -, not starting with . or -"
+    );
+    assert_eq!(
+        client("  pager: Of,"),
+        "client.ron:3:10: pager: \"Of\" is not known; did you mean \"On\"?"
+    );
+}
+
+#[test]
 fn hosts() {
     let host = |fields: &str| client(&format!("  hosts: {{\n    \"nas\": ({fields}),\n  }},"));
     assert_eq!(
@@ -397,7 +410,7 @@ fn hosts() {
     );
     assert_eq!(
         client("  hosts: {\"-x\": (server: \"a\")},"),
-        "client.ron:3:11: hosts: \"-x\" is not a name for a host; \
+        "client.ron:3:11: hosts: \"-x\" is not such a name; \
          write A-Z a-z 0-9 . _ -, not starting with . or -"
     );
 }

@@ -4,7 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use skiff_conf::{Bytes, HostPort, Tls};
+use skiff_conf::{Bytes, HostPort, Pager, Tls};
 use skiff_sessions::digest::Algorithm;
 
 use super::argv::{self, ArgvCommand, FORMS, Form, Given};
@@ -54,6 +54,7 @@ pub(crate) struct Args {
     pub digest_form: DigestForm,
     pub trace: Trace,
     pub format: OutputFormat,
+    pub pager: Pager,
     pub family: Family,
     /// The most bytes of transfers a second.
     pub rate: Option<Bytes>,
@@ -144,7 +145,7 @@ fn with_form(
         Given::Schema => Ok(Invocation::Schema),
         Given::Command(target, command) => {
             args.target = Some(target);
-            args.argv = Some(command);
+            args.argv = Some(*command);
             Ok(Invocation::Connect(Box::new(args)))
         }
     }
@@ -189,6 +190,7 @@ impl Args {
                 self.digest_form = DigestForm::Whole;
                 self.trace = Trace::Shown;
             }
+            OptionId::NoPager => self.pager = Pager::Off,
             OptionId::Json => self.format = OutputFormat::Json,
             OptionId::Ipv4 | OptionId::Ipv6 => {
                 if self.family != Family::Any {

@@ -54,7 +54,7 @@ pub(crate) const FORMS: &[Form] = &[
 #[derive(PartialEq, Eq, Debug)]
 pub(crate) enum Given {
     /// A command of the table, at this server.
-    Command(Target, ArgvCommand),
+    Command(Target, Box<ArgvCommand>),
     Hosts,
     Schema,
 }
@@ -134,7 +134,7 @@ pub(crate) fn parse(form: &'static Form, arguments: &[OsString]) -> Result<Given
         options: parsed,
         names,
     };
-    Ok(Given::Command(target, command))
+    Ok(Given::Command(target, Box::new(command)))
 }
 
 impl Names {

@@ -111,7 +111,7 @@ fn run_line(
     settings: &Settings,
     line: &str,
 ) -> Result<NextStep, ProgramError> {
-    let commands = lexer::parse_line(line).map_err(|error| {
+    let commands = lexer::parse_commands(line, &session.lines.aliases).map_err(|error| {
         print_error(error);
         ProgramError::CommandFailed
     })?;

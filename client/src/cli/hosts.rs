@@ -1,6 +1,6 @@
 //! Implements `skiff hosts`: the hosts of the settings.
 
-use skiff_conf::{Host, HostAlias};
+use skiff_conf::{Alias, Host};
 
 use super::settings::Settings;
 use crate::terminal::format::escape_name;
@@ -27,7 +27,7 @@ pub(crate) fn print(settings: &Settings) {
     }
 }
 
-fn record(alias: &HostAlias, host: &Host) -> Record {
+fn record(alias: &Alias, host: &Host) -> Record {
     Record::new(&HOST)
         .text("name", alias.as_str())
         .text("server", &host.server.to_string())

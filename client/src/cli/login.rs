@@ -3,7 +3,7 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use skiff_conf::{HostAlias, Tls};
+use skiff_conf::{Alias, Tls};
 use skiff_sessions::path::PathArg;
 use skiff_sessions::wire::command::Command;
 use zeroize::Zeroizing;
@@ -27,6 +27,7 @@ use crate::net::session::Session;
 use crate::terminal::columns::{reading_width, wrap};
 use crate::terminal::format::escape_name;
 use crate::terminal::interrupt::Interrupt;
+use crate::terminal::lines::{History, Lines};
 use crate::terminal::nearest::nearest;
 use crate::terminal::output::{print_error, print_report};
 use crate::terminal::questions::Asker;
@@ -64,6 +65,10 @@ pub(crate) fn open_session(
         idle: accepted.idle,
         cwd: b"/".to_vec(),
         previous_cwd: None,
+        lines: Lines {
+            aliases: settings.aliases(),
+            history: History::default(),
+        },
         names: NameCache::default(),
     };
     session.cwd = match session.working_directory() {
@@ -106,6 +111,7 @@ pub(super) fn open_another(
     let present = Asker::at_terminal(&session.interrupt);
     let mut new = open_session(&settings, &present, session.interrupt.clone())?;
     new.asker = session.asker.clone();
+    new.lines = std::mem::take(&mut session.lines);
     let cwd = escape_name(&new.cwd);
     print_report(format_args!(
         "230 {}: logged in as {}, in {cwd}",
@@ -206,7 +212,7 @@ fn enter_directory(session: &mut Session, directory: &str) -> Result<(), Program
 /// Says which host may have been meant where a name has no address.
 fn explain_resolve_error(settings: &Settings, cause: io::Error) -> LinkError {
     let met = KnownHosts::at(settings.known_hosts.clone()).hosts();
-    let named = settings.hosts().keys().map(HostAlias::as_str);
+    let named = settings.hosts().keys().map(Alias::as_str);
     let known = named.chain(met.iter().map(String::as_str));
     match nearest(&settings.server.host, known) {
         Some(meant) if meant != settings.server.host => LinkError::ResolveNear {

@@ -9,6 +9,7 @@ mod completion;
 pub(crate) mod error;
 pub(crate) mod exit;
 mod folders;
+mod history;
 pub(crate) mod hosts;
 mod keep_alive;
 pub(crate) mod login;

@@ -6,7 +6,7 @@ use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use skiff_conf::{Client, Complaint, Host, HostAlias, HostPort, Tls, UserName};
+use skiff_conf::{Alias, Client, Complaint, Host, HostPort, Pager, Tls, UserName};
 use skiff_sessions::digest::Algorithm;
 use zeroize::Zeroizing;
 
@@ -20,6 +20,7 @@ use crate::net::known_hosts::{Fingerprint, TrustPolicy, host_and_port};
 use crate::net::rate_limit::RateLimit;
 use crate::net::restore::RETRIES_DEFAULT;
 use crate::terminal::format::DigestForm;
+use crate::terminal::lines::Aliases;
 use crate::terminal::progress::ProgressStyle;
 
 /// The file of this environment variable has the password of whoever logs in.
@@ -53,6 +54,8 @@ pub(crate) struct Settings {
     given: (Option<Tls>, TrustPolicy),
     digest_form: DigestForm,
     pub options: LinkOptions,
+    /// What the command line says of it.
+    pager: Pager,
     /// The settings file.
     conf: Client,
 }
@@ -129,6 +132,7 @@ impl Settings {
             retries: args.retries.unwrap_or(RETRIES_DEFAULT),
             given: (args.tls, args.trust),
             digest_form: args.digest_form,
+            pager: args.pager,
             options: LinkOptions {
                 family: args.family,
                 trace: args.trace,
@@ -214,8 +218,22 @@ impl Settings {
         self.host()?.local_directory.as_deref()
     }
 
+    /// Returns the aliases of commands.
+    pub(crate) fn aliases(&self) -> Aliases {
+        let all = self.conf.aliases.iter();
+        Aliases::new(all.map(|(name, command)| (name.to_string(), command.clone())))
+    }
+
+    /// Whether what is longer than the screen goes through a pager.
+    pub(crate) fn pager(&self) -> Pager {
+        match self.pager {
+            Pager::On => self.conf.pager,
+            Pager::Off => Pager::Off,
+        }
+    }
+
     /// Returns the hosts of the settings file.
-    pub(crate) fn hosts(&self) -> &BTreeMap<HostAlias, Host> {
+    pub(crate) fn hosts(&self) -> &BTreeMap<Alias, Host> {
         &self.conf.hosts
     }
 
@@ -320,7 +338,7 @@ fn load(named: Option<PathBuf>, folders: &Folders) -> Result<Client, ProgramErro
         return Ok(Client::parse("()", Path::new("client.ron"))?);
     };
     let conf = Client::load(&path)?;
-    let taken = |alias: &&HostAlias| argv::find(OsStr::new(alias.as_str())).is_some();
+    let taken = |alias: &&Alias| argv::find(OsStr::new(alias.as_str())).is_some();
     if let Some(alias) = conf.hosts.keys().find(taken) {
         let what = format!("hosts[\"{alias}\"]: is the name of a command; take another");
         return Err(Complaint::about(&path, what).into());

@@ -9,6 +9,7 @@ use crate::net::command_error::{CommandError, CommandResult};
 use crate::net::session::Session;
 use crate::terminal::format::escape_name;
 use crate::terminal::output::{LineKind, begin_lines};
+use crate::terminal::redirect::Redirection;
 
 /// Runs one command, which prints its own output; the caller prints the error.
 pub(crate) fn run(session: &mut Session, typed: &TypedCommand) -> CommandResult {
@@ -52,9 +53,13 @@ fn run_named(session: &mut Session, words: &[Word]) -> CommandResult {
 
 fn run_command(session: &mut Session, command: &CommandSpec, args: &ParsedArgs) -> CommandResult {
     begin_lines(match command.output {
-        OutputKind::Text => LineKind::Result,
+        OutputKind::Text | OutputKind::Pages => LineKind::Result,
         OutputKind::Report => LineKind::Report,
     });
+    let _pages = match command.output {
+        OutputKind::Pages => Redirection::to_pages(),
+        OutputKind::Text | OutputKind::Report => None,
+    };
     (command.run)(session, args)
 }
 

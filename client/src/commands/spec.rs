@@ -45,6 +45,8 @@ pub(crate) enum OutputKind {
     Report,
     /// What was asked for: it may go to a file or a command of the local shell.
     Text,
+    /// The same, and at a terminal through the pager where it is longer than the screen.
+    Pages,
 }
 
 /// Whether an option has a value.

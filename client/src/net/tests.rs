@@ -28,6 +28,7 @@ use super::restore::Retries;
 use super::session::Session;
 use crate::terminal::format::DigestForm;
 use crate::terminal::interrupt::Interrupt;
+use crate::terminal::lines::Lines;
 use crate::terminal::progress::ProgressStyle;
 use crate::terminal::questions::Asker;
 
@@ -479,6 +480,7 @@ fn session(pair: Pair) -> (Session, JoinHandle<()>) {
         },
         cwd: b"/docs".to_vec(),
         previous_cwd: None,
+        lines: Lines::default(),
         names: NameCache::default(),
     };
     (session, pair.server)
