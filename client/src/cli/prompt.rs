@@ -40,7 +40,10 @@ pub(crate) fn run(mut session: Session, settings: &Settings) -> Result<(), Progr
     let prompt = Interface::new("skiff").map_err(terminal_error)?;
     prompt.set_report_signal(Signal::Interrupt, true);
     prompt.set_history_size(HISTORY_MAX);
-    prompt.set_completer(Arc::new(CommandCompleter::new(Arc::clone(&session))));
+    prompt.set_completer(Arc::new(CommandCompleter::new(
+        Arc::clone(&session),
+        settings.host_names(),
+    )));
     for line in past {
         prompt.add_history(line);
     }

@@ -16,7 +16,7 @@ use super::error::ProgramError;
 use super::folders::Folders;
 use crate::net::account::Account;
 use crate::net::connect::LinkOptions;
-use crate::net::known_hosts::{Fingerprint, TrustPolicy, host_and_port};
+use crate::net::known_hosts::{Fingerprint, KnownHosts, TrustPolicy, host_and_port};
 use crate::net::rate_limit::RateLimit;
 use crate::net::restore::RETRIES_DEFAULT;
 use crate::terminal::format::DigestForm;
@@ -216,6 +216,14 @@ impl Settings {
     /// Returns the directory in which the prompt begins here, where it is not that of the shell.
     pub(crate) fn local_directory(&self) -> Option<&Path> {
         self.host()?.local_directory.as_deref()
+    }
+
+    /// Returns the names of servers that can be opened: those of the settings, and those that were
+    /// met before.
+    pub(crate) fn host_names(&self) -> Vec<String> {
+        let met = KnownHosts::at(self.known_hosts.clone()).hosts();
+        let named = self.conf.hosts.keys().map(Alias::to_string);
+        named.chain(met).collect()
     }
 
     /// Returns the aliases of commands.

@@ -338,7 +338,7 @@ impl Lexer<'_> {
 }
 
 /// True where the first of these words is a command whose output may go elsewhere.
-fn has_text(words: &[Word]) -> bool {
+pub(super) fn has_text(words: &[Word]) -> bool {
     let command = words.first().map(|name| table::find(&name.to_text()));
     matches!(command, Some(Ok(command)) if command.output != OutputKind::Report)
 }

@@ -18,6 +18,7 @@ mod local;
 mod local_time;
 mod looking;
 mod output;
+pub(crate) mod partial;
 mod remove;
 pub(crate) mod spec;
 pub(crate) mod sync;

@@ -1,7 +1,7 @@
 //! Lists all commands: one row drives parsing, help, and completion.
 
 use super::dispatch::lookup_error;
-use super::spec::ArgumentKind::{Command, Local, Other, Remote};
+use super::spec::ArgumentKind::{Command, Host, Local, Other, Remote, Side};
 use super::spec::LastArgument::{Another, Target};
 use super::spec::OutputKind::{Pages, Report, Text};
 use super::spec::{CommandSpec, MANY, ParsedArgs};
@@ -20,7 +20,7 @@ pub(crate) const COMMANDS: &[CommandSpec] = &[
     CommandSpec { name: "pwd", aliases: &[], syntax: "pwd", help: "say the server's directory", details: "", arguments: &[], count: (0, 0), last: Another, output: Text, options: "", run: directories::pwd },
     CommandSpec { name: "get", aliases: &["download"], syntax: "get [-cfprL] [-j N] REMOTE... [LOCAL]", help: "download files, with -r directories too", details: GET, arguments: &[Remote, Local], count: (1, MANY), last: Target, output: Report, options: "cfprLj:", run: files::get },
     CommandSpec { name: "put", aliases: &["upload"], syntax: "put [-cfprL] [-j N] LOCAL... [REMOTE]", help: "upload files, with -r directories too", details: PUT, arguments: &[Local, Remote], count: (1, MANY), last: Target, output: Report, options: "cfprLj:", run: files::put },
-    CommandSpec { name: "sync", aliases: &["mirror"], syntax: "sync [-npL] [-x GLOB] [-j N] [--delete] [--checksum] [--no-links] FROM TO", help: "make a directory like another, at the server or here", details: SYNC, arguments: &[Other], count: (2, 2), last: Another, output: Report, options: "npLDCNx:j:", run: sync::sync },
+    CommandSpec { name: "sync", aliases: &["mirror"], syntax: "sync [-npL] [-x GLOB] [-j N] [--delete] [--checksum] [--no-links] FROM TO", help: "make a directory like another, at the server or here", details: SYNC, arguments: &[Side], count: (2, 2), last: Another, output: Report, options: "npLDCNx:j:", run: sync::sync },
     CommandSpec { name: "lcd", aliases: &[], syntax: "lcd [DIR]", help: "change the local directory; without DIR to your home", details: "", arguments: &[Local], count: (0, 1), last: Another, output: Report, options: "", run: local::lcd },
     CommandSpec { name: "lpwd", aliases: &[], syntax: "lpwd", help: "say the local directory", details: "", arguments: &[], count: (0, 0), last: Another, output: Text, options: "", run: local::lpwd },
     CommandSpec { name: "ldir", aliases: &["lls"], syntax: "ldir [-1ahlrSt] [--utc] [PATH...]", help: "list local directories", details: LS, arguments: &[Local], count: (0, MANY), last: Another, output: Pages, options: "1ahlrStu", run: listing::ldir },
@@ -43,7 +43,7 @@ pub(crate) const COMMANDS: &[CommandSpec] = &[
     CommandSpec { name: "hash", aliases: &["md5", "checksum"], syntax: "hash [-s] PATH", help: "say the MD5 of a file at the server; -s the SHA-256", details: "", arguments: &[Remote], count: (1, 1), last: Another, output: Text, options: "s", run: files::hash },
     CommandSpec { name: "stages", aliases: &[], syntax: "stages [-d PATH]", help: "list unfinished uploads; -d drops one", details: "", arguments: &[Remote], count: (0, 1), last: Another, output: Text, options: "d", run: files::stages },
     CommandSpec { name: "passwd", aliases: &["password"], syntax: "passwd", help: "change your password; the old one is asked for too", details: "", arguments: &[], count: (0, 0), last: Another, output: Report, options: "", run: account::passwd },
-    CommandSpec { name: "open", aliases: &["connect"], syntax: "open [[USER@]HOST[:PORT]]", help: "log in elsewhere, or without HOST anew", details: OPEN, arguments: &[Other], count: (0, 1), last: Another, output: Report, options: "", run: connections::open },
+    CommandSpec { name: "open", aliases: &["connect"], syntax: "open [[USER@]HOST[:PORT]]", help: "log in elsewhere, or without HOST anew", details: OPEN, arguments: &[Host], count: (0, 1), last: Another, output: Report, options: "", run: connections::open },
     CommandSpec { name: "reconnect", aliases: &[], syntax: "reconnect", help: "connect anew; a lost connection comes back by itself", details: RECONNECT, arguments: &[], count: (0, 0), last: Another, output: Report, options: "", run: connections::reconnect },
     CommandSpec { name: "close", aliases: &["disconnect"], syntax: "close", help: "end the connection and stay here", details: "", arguments: &[], count: (0, 0), last: Another, output: Report, options: "", run: connections::close },
     CommandSpec { name: "alias", aliases: &[], syntax: "alias [-d] [NAME [COMMAND]]", help: "give a command a name, list the names, or drop one with -d", details: ALIAS, arguments: &[Command, Other], count: (0, MANY), last: Another, output: Text, options: "d", run: lines::alias },
