@@ -26,16 +26,24 @@ use cli::args::{Args, Invocation};
 use cli::error::ProgramError;
 pub use cli::exit::Exit;
 use cli::settings::Settings;
-use cli::{args, argv, batch, login, prompt};
+use cli::{args, argv, batch, hosts, login, prompt};
+use skiff_conf::Pager;
 use terminal::columns::{reading_width, reading_width_of_errors, wrap};
 use terminal::interrupt::Interrupt;
-use terminal::output::{print_error, print_line};
+use terminal::output::{OutputFormat, configure, print_error, print_line};
 use terminal::questions::{self, Asker};
+use terminal::records::schema;
+use terminal::redirect::enable_pager;
 
 /// Runs the program with `arguments` (without the program's name) and returns its exit code. Prints
 /// the error that ended it, if any, on standard error.
 pub fn run(arguments: Vec<OsString>) -> Exit {
-    let done = args::parse(arguments).and_then(|invocation| match invocation {
+    let parsed = args::parse(arguments).inspect(|invocation| {
+        if let Invocation::Connect(args) | Invocation::Hosts(args) = invocation {
+            configure(args.format, args.reports());
+        }
+    });
+    let done = parsed.and_then(|invocation| match invocation {
         Invocation::Help => {
             print_line(wrap(&args::help(), reading_width()).trim_end());
             Ok(())
@@ -44,6 +52,11 @@ pub fn run(arguments: Vec<OsString>) -> Exit {
             print_line(commands::account::VERSION);
             Ok(())
         }
+        Invocation::Schema => {
+            print_line(schema().trim_end());
+            Ok(())
+        }
+        Invocation::Hosts(args) => Settings::resolve(*args).map(|settings| hosts::print(&settings)),
         Invocation::Connect(args) => connect(*args),
     });
     match done {
@@ -69,7 +82,11 @@ fn connect(mut args: Args) -> Result<(), ProgramError> {
     let command = args.argv.take();
     let may_ask = commands.is_empty() && script.is_none() && questions::is_at_terminal();
     let at_prompt = may_ask && command.is_none();
+    let has_pages = args.format == OutputFormat::Text;
     let settings = Settings::resolve(args)?;
+    if has_pages && settings.pager() == Pager::On {
+        enable_pager();
+    }
     let interrupt = Interrupt::default();
     interrupt.register().map_err(|cause| ProgramError::Io {
         what: "Ctrl-C".into(),

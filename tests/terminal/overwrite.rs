@@ -22,7 +22,7 @@ fn with_file() -> (Daemon, Desk, Vec<u8>) {
 }
 
 fn run(daemon: &Daemon, desk: &Desk, command: &str) -> Ran {
-    desk.batch(daemon.address(), &["-q", "-c", command], "")
+    desk.batch(daemon.address(), &["-c", command], "")
 }
 
 #[test]

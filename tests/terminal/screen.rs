@@ -51,6 +51,8 @@ impl Terminal {
             .args(["--", "/bin/sh", "-c", RUN])
             .args(words);
         command.env("HOME", home).env("SHELL", "/bin/sh");
+        // What is longer than the screen is to scroll by.
+        command.env("PAGER", "cat");
         for variable in NOT_OF_THIS_USER {
             command.env_remove(variable);
         }

@@ -1,10 +1,9 @@
 //! Parses and runs one command that is given as arguments (`skiff put HOST: FILE...`), for scripts:
 //! each argument is a name as it is, and nothing is quoted a second time.
 
-use std::ffi::OsString;
-use std::os::unix::ffi::OsStrExt;
+use std::ffi::{OsStr, OsString};
 
-use super::args::{Target, VALUED_OPTIONS};
+use super::args::Target;
 use super::batch::{Settled, settle};
 use super::error::ProgramError;
 use super::settings::Settings;
@@ -15,7 +14,7 @@ use crate::commands::sync::SERVER_MARK;
 use crate::commands::table;
 use crate::net::session::Session;
 
-/// A command of the table that can be given as arguments.
+/// A command that can be given as arguments.
 #[derive(PartialEq, Eq, Debug)]
 pub(crate) struct Form {
     pub name: &'static str,
@@ -35,6 +34,9 @@ enum Shape {
     Remote,
     /// A path at the server and a name here, in any order.
     Pair,
+    /// None: it needs no server.
+    Hosts,
+    Schema,
 }
 
 /// Every command that can be given as arguments.
@@ -44,7 +46,18 @@ pub(crate) const FORMS: &[Form] = &[
     Form { name: "get", syntax: "get [-cfprL] [-j N] HOST:PATH... [DIR]", shape: Shape::Download },
     Form { name: "sync", syntax: "sync [-npL] [-x GLOB] [-j N] [--delete] [--checksum] [--no-links] FROM TO, one of them HOST:[PATH]", shape: Shape::Pair },
     Form { name: "ls", syntax: "ls [-1ahlrSt] [--utc] HOST:[PATH]", shape: Shape::Remote },
+    Form { name: "hosts", syntax: "hosts", shape: Shape::Hosts },
+    Form { name: "schema", syntax: "schema", shape: Shape::Schema },
 ];
+
+/// What a form and its arguments ask for.
+#[derive(PartialEq, Eq, Debug)]
+pub(crate) enum Given {
+    /// A command of the table, at this server.
+    Command(Target, Box<ArgvCommand>),
+    Hosts,
+    Schema,
+}
 
 /// One command as it was given.
 #[derive(PartialEq, Eq, Debug)]
@@ -55,7 +68,8 @@ pub(crate) struct ArgvCommand {
     names: Names,
 }
 
-/// The names of a command; a path at the server may be empty, which is the home.
+/// The names of a command; a path at the server may be empty, which is the
+/// directory where the session begins.
 #[derive(PartialEq, Eq, Debug)]
 enum Names {
     Upload {
@@ -78,21 +92,9 @@ struct RemotePath {
     path: Vec<u8>,
 }
 
-/// Returns where in `arguments` the command stands that is given with them, if one is: it is the
-/// first argument that is neither an option nor the value of one.
-pub(crate) fn find_form(arguments: &[OsString]) -> Option<(usize, &'static Form)> {
-    let mut index = 0;
-    loop {
-        let argument = arguments.get(index)?;
-        if VALUED_OPTIONS.iter().any(|option| argument == option) {
-            index += 2;
-        } else if argument.as_bytes().starts_with(b"-") {
-            index += 1;
-        } else {
-            let form = FORMS.iter().find(|form| argument == form.name)?;
-            return Some((index, form));
-        }
-    }
+/// Finds the command of this name.
+pub(crate) fn find(argument: &OsStr) -> Option<&'static Form> {
+    FORMS.iter().find(|form| argument == form.name)
 }
 
 /// Parses what stands behind the command.
@@ -100,16 +102,25 @@ pub(crate) fn find_form(arguments: &[OsString]) -> Option<(usize, &'static Form)
 /// # Errors
 ///
 /// [`ProgramError::Usage`] where an option is unknown, or the names do not fit the command.
-pub(crate) fn parse(
-    form: &'static Form,
-    arguments: &[OsString],
-) -> Result<(Target, ArgvCommand), ProgramError> {
+pub(crate) fn parse(form: &'static Form, arguments: &[OsString]) -> Result<Given, ProgramError> {
     let usage =
         |why: String| ProgramError::Usage(format!("{why}; usage: skiff [options] {}", form.syntax));
     let words: Vec<Word> = arguments
         .iter()
         .map(|argument| argument.as_os_str().into())
         .collect();
+    let alone = match form.shape {
+        Shape::Hosts => Some(Given::Hosts),
+        Shape::Schema => Some(Given::Schema),
+        Shape::Upload | Shape::Download | Shape::Remote | Shape::Pair => None,
+    };
+    match (alone, words.first()) {
+        (Some(given), None) => return Ok(given),
+        (Some(_), Some(odd)) => {
+            return Err(usage(format!("{}: not understood", odd.to_text())));
+        }
+        (None, _) => {}
+    }
     let spec = table::find(form.name).map_err(|_| usage("no such command".into()))?;
     let mut parsed = spec.split_options(&words).map_err(|odd| {
         usage(format!(
@@ -123,7 +134,7 @@ pub(crate) fn parse(
         options: parsed,
         names,
     };
-    Ok((target, command))
+    Ok(Given::Command(target, Box::new(command)))
 }
 
 impl Names {
@@ -181,6 +192,7 @@ impl Names {
                 }
                 _ => Err("one path at a time".into()),
             },
+            Shape::Hosts | Shape::Schema => Err("it needs no server".into()),
         }
     }
 }
@@ -200,7 +212,7 @@ fn one_server(remotes: Vec<RemotePath>) -> Result<(Target, Vec<Vec<u8>>), String
 }
 
 impl RemotePath {
-    /// Reads `[user@]host[:port]:[path]`. An IPv6 address stands in brackets. Digits between two
+    /// Reads `[user@]host[:port]:[path]`, where the host may be one of the settings. An IPv6 address stands in brackets. Digits between two
     /// colons are a port: a path that begins so is written `./1:2`.
     fn parse(word: &Word) -> Result<Self, String> {
         let bytes = word.as_bytes();
@@ -278,7 +290,7 @@ fn here(name: Word) -> Word {
     }
 }
 
-/// An empty path is the home, in which a session begins.
+/// An empty path is the directory in which a session begins: the home, if the settings name no other.
 fn home_if_empty(path: Vec<u8>) -> Vec<u8> {
     match path.is_empty() {
         true => b".".to_vec(),
@@ -322,23 +334,9 @@ mod tests {
         }
     }
 
-    fn given(line: &str) -> Result<(Target, ArgvCommand), ProgramError> {
+    fn given(line: &str) -> Result<Given, ProgramError> {
         let arguments: Vec<OsString> = line.split(' ').map(Into::into).collect();
-        let (at, form) = find_form(&arguments).unwrap();
-        parse(form, &arguments[at + 1..])
-    }
-
-    #[test]
-    fn the_command_is_the_first_argument_that_is_no_option_or_its_value() {
-        let found = |line: &str| {
-            let arguments: Vec<OsString> = line.split(' ').map(Into::into).collect();
-            find_form(&arguments).map(|(at, form)| (at, form.name))
-        };
-        assert_eq!(found("put nas: x"), Some((0, "put")));
-        assert_eq!(found("-q -u get --tls off ls nas:"), Some((5, "ls")));
-        assert_eq!(found("tom@nas get"), None);
-        assert_eq!(found("-c put nas"), None);
-        assert_eq!(found("put:8001"), None);
+        parse(find(&arguments[0]).unwrap(), &arguments[1..])
     }
 
     #[test]
@@ -351,7 +349,9 @@ mod tests {
             evil.into(),
             "-f".into(),
         ];
-        let (target, command) = parse(&FORMS[0], &arguments).unwrap();
+        let Given::Command(target, command) = parse(&FORMS[0], &arguments).unwrap() else {
+            panic!("put");
+        };
         assert_eq!(target.server.host, "nas");
         assert_eq!(command.options.options, "r");
         let from = vec![evil.into(), "-f".into()];
@@ -379,7 +379,8 @@ mod tests {
 
     #[test]
     fn every_form_is_a_command() {
-        for form in FORMS {
+        let of_server = |form: &&Form| !matches!(form.shape, Shape::Hosts | Shape::Schema);
+        for form in FORMS.iter().filter(of_server) {
             let spec = table::find(form.name).unwrap();
             assert_eq!(spec.name, form.name);
             let options = form.syntax.matches("[-").count();

@@ -21,6 +21,9 @@ pub(crate) enum ProgramError {
     Io { what: String, cause: std::io::Error },
     #[error("{server}: {cause}")]
     Connection { server: String, cause: LinkError },
+    /// The settings let the session begin where it cannot.
+    #[error("directory {0}; correct it in the settings")]
+    StartDirectory(String),
     #[error("{0}")]
     LoginRefused(String),
     /// The certificate is not that of the session's first connection.
@@ -66,7 +69,9 @@ impl ProgramError {
     /// Returns the exit code for scripts.
     pub(crate) fn exit(&self) -> Exit {
         match self {
-            Self::Usage(_) | Self::Settings(_) | Self::Io { .. } => Exit::Usage,
+            Self::Usage(_) | Self::Settings(_) | Self::Io { .. } | Self::StartDirectory(_) => {
+                Exit::Usage
+            }
             Self::Connection { .. } => Exit::Connection,
             Self::LoginRefused(_) | Self::Login(_) => Exit::LoginRefused,
             Self::Certificate(_) | Self::CertificateMeanwhile { .. } => Exit::CertificateChanged,

@@ -2,17 +2,22 @@
 
 use skiff_sessions::scram::{Binding, KeyDerivation, Verifier, prove_change};
 use skiff_sessions::wire::command::{Command, NewVerifier, PasswordChange};
-use skiff_sessions::wire::native::replies::PeerText;
+use skiff_sessions::wire::native::replies::{PeerText, ReplyLine};
 use skiff_sessions::wire::reply::{OfLimit, ShownLimit, UNLIMITED, Usage};
 use zeroize::Zeroizing;
 
 use super::spec::ParsedArgs;
 use crate::net::command_error::{CommandError, CommandResult};
+use crate::net::known_hosts::host_and_port;
 use crate::net::link::LinkError;
 use crate::net::login::random_bytes;
 use crate::net::session::Session;
 use crate::terminal::format::{IoCause, count, escape_name, format_reply, format_size};
-use crate::terminal::output::{print_line, print_wrapped};
+use crate::terminal::output::{
+    LineKind, OutputFormat, begin_lines, format, print_line, print_object, print_reply,
+    print_wrapped,
+};
+use crate::terminal::records::{Record, STATUS, USAGE};
 
 /// PBKDF2 iterations for a new password, as many as the server uses by default.
 const PBKDF2_ITERATIONS: u32 = 600_000;
@@ -22,6 +27,9 @@ pub(crate) fn status(session: &mut Session, _: &ParsedArgs) -> CommandResult {
     let status = session.request_ok(b"", Command::Status)?;
     let user = status.user.as_ref().map(PeerText::as_bytes);
     let user = escape_name(user.unwrap_or(session.account.user.as_bytes()));
+    if format() == OutputFormat::Json {
+        return print_status_object(session, &status);
+    }
     print_row("user", &user);
     let server = &session.account.server;
     print_row("server", &format!("{}:{}", server.host, server.port));
@@ -33,6 +41,24 @@ pub(crate) fn status(session: &mut Session, _: &ParsedArgs) -> CommandResult {
     let server = status.server.as_ref().map(PeerText::as_bytes);
     let server = escape_name(server.unwrap_or(b"unknown"));
     print_row("versions", &format!("server {server}, client {VERSION}"));
+    Ok(())
+}
+
+fn print_status_object(session: &Session, status: &ReplyLine) -> CommandResult {
+    let user = status.user.as_ref().map(PeerText::as_bytes);
+    let version = status.server.as_ref().map(PeerText::as_bytes);
+    let version = escape_name(version.unwrap_or(b"unknown"));
+    print_object(|| {
+        Record::new(&STATUS)
+            .name("user", user.unwrap_or(session.account.user.as_bytes()))
+            .text("server", &host_and_port(&session.account.server))
+            .name("directory", &session.cwd)
+            .text("server_version", &version)
+            .text("client_version", VERSION)
+    });
+    if let Some(usage) = status.usage {
+        print_usage(&usage);
+    }
     Ok(())
 }
 
@@ -55,6 +81,7 @@ pub(crate) fn greet(session: &mut Session) -> CommandResult {
         ),
         Some(Usage { limit, .. }) => format!("quota {}; ", format_size(*limit)),
     };
+    begin_lines(LineKind::Report);
     print_wrapped(&format!(
         "{} at {}:{}, in {}; {space}help lists the commands",
         escape_name(session.account.user.as_bytes()),
@@ -62,6 +89,7 @@ pub(crate) fn greet(session: &mut Session) -> CommandResult {
         session.account.server.port,
         escape_name(&session.cwd),
     ));
+    begin_lines(LineKind::Result);
     Ok(())
 }
 
@@ -78,7 +106,7 @@ pub(crate) fn df(session: &mut Session, _: &ParsedArgs) -> CommandResult {
     let answered = session.request_ok(b"", Command::Usage)?;
     match answered.usage {
         Some(usage) => print_usage(&usage),
-        None => print_line(format_reply(&answered)),
+        None => print_reply(&format_reply(&answered)),
     }
     Ok(())
 }
@@ -86,7 +114,7 @@ pub(crate) fn df(session: &mut Session, _: &ParsedArgs) -> CommandResult {
 /// `system`: prints the server's platform.
 pub(crate) fn system(session: &mut Session, _: &ParsedArgs) -> CommandResult {
     let answered = session.request_ok(b"", Command::System)?;
-    print_line(format_reply(&answered));
+    print_reply(&format_reply(&answered));
     Ok(())
 }
 
@@ -144,7 +172,7 @@ pub(crate) fn passwd(session: &mut Session, _: &ParsedArgs) -> CommandResult {
         salt: new.salt.clone(),
         iterations: new.iterations,
     };
-    print_line(format_reply(&answered));
+    print_reply(&format_reply(&answered));
     Ok(())
 }
 
@@ -173,6 +201,9 @@ pub(crate) fn quit(_: &mut Session, _: &ParsedArgs) -> CommandResult {
 
 /// Prints the quota and what is used of it.
 fn print_usage(usage: &Usage) {
+    if format() == OutputFormat::Json {
+        return print_object(|| usage_record(usage));
+    }
     match usage.limit {
         UNLIMITED => print_row("quota", "unlimited"),
         limit => print_row("quota", &format_bytes(limit)),
@@ -194,6 +225,19 @@ fn print_usage(usage: &Usage) {
     print_row("free", &free);
     let entries = format!("{}{}", held.entries, OfLimit(usage.entries_limit));
     print_row("entries", &entries);
+}
+
+fn usage_record(usage: &Usage) -> Record {
+    let limit = |limit: u64| (limit != UNLIMITED).then_some(limit);
+    let held = usage.held.as_ref();
+    Record::new(&USAGE)
+        .some_number("quota", limit(usage.limit))
+        .some_number("used", held.map(|held| held.used))
+        .some_number("staged", held.map(|held| held.staged))
+        .some_number("reserved", held.map(|held| held.reserved))
+        .some_number("free", held.and_then(|held| limit(held.free)))
+        .some_number("entries", held.map(|held| held.entries))
+        .some_number("entries_limit", limit(usage.entries_limit))
 }
 
 /// `800 MB (800000000 bytes)`.

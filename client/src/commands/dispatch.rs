@@ -3,11 +3,13 @@
 use super::expand::expand_args;
 use super::lexer::{CommandKind, TypedCommand, Word};
 use super::local;
-use super::spec::ParsedArgs;
+use super::spec::{CommandSpec, OutputKind, ParsedArgs};
 use super::table::{self, LookupError};
 use crate::net::command_error::{CommandError, CommandResult};
 use crate::net::session::Session;
 use crate::terminal::format::escape_name;
+use crate::terminal::output::{LineKind, begin_lines};
+use crate::terminal::redirect::Redirection;
 
 /// Runs one command, which prints its own output; the caller prints the error.
 pub(crate) fn run(session: &mut Session, typed: &TypedCommand) -> CommandResult {
@@ -21,7 +23,7 @@ pub(crate) fn run(session: &mut Session, typed: &TypedCommand) -> CommandResult 
 /// Runs the command `name` with arguments that were separated already.
 pub(crate) fn run_args(session: &mut Session, name: &str, args: &ParsedArgs) -> CommandResult {
     let done = match table::find(name) {
-        Ok(command) => (command.run)(session, args),
+        Ok(command) => run_command(session, command, args),
         Err(error) => Err(lookup_error(name, error)),
     };
     finish(session, done)
@@ -29,6 +31,7 @@ pub(crate) fn run_args(session: &mut Session, name: &str, args: &ParsedArgs) -> 
 
 /// Leaves the session ready for the next command.
 fn finish(session: &mut Session, done: CommandResult) -> CommandResult {
+    begin_lines(LineKind::Result);
     // Some commands end with a line that gets no answer: send it now.
     session.connection.flush(&session.interrupt)?;
     done
@@ -45,7 +48,19 @@ fn run_named(session: &mut Session, words: &[Word]) -> CommandResult {
         .parse_args(arguments)
         .map_err(|why| CommandError::refused(command.name, why))?;
     let args = expand_args(session, command, args)?;
-    (command.run)(session, &args)
+    run_command(session, command, &args)
+}
+
+fn run_command(session: &mut Session, command: &CommandSpec, args: &ParsedArgs) -> CommandResult {
+    begin_lines(match command.output {
+        OutputKind::Text | OutputKind::Pages => LineKind::Result,
+        OutputKind::Report => LineKind::Report,
+    });
+    let _pages = match command.output {
+        OutputKind::Pages => Redirection::to_pages(),
+        OutputKind::Text | OutputKind::Report => None,
+    };
+    (command.run)(session, args)
 }
 
 /// Words why no command was found.

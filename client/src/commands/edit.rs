@@ -148,8 +148,7 @@ fn put_back(session: &mut Session, path: &PathArg, file: &Path, before: Sum) -> 
         turn: Turn::Negotiate,
         place: ProgressPlace::Alone(session.progress_style),
     };
-    print_line(upload_file(session, order)?.into_line()?);
-    Ok(())
+    upload_file(session, order)?.print()
 }
 
 /// Makes a folder that nobody else may enter, with a name that nobody can foresee.

@@ -80,7 +80,9 @@ fn expand_word(
             };
             expand_pattern(word, list_local)
         }
-        ArgumentKind::Command | ArgumentKind::Other => Ok(vec![word]),
+        ArgumentKind::Side | ArgumentKind::Command | ArgumentKind::Host | ArgumentKind::Other => {
+            Ok(vec![word])
+        }
     }
 }
 

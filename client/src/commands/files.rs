@@ -24,10 +24,11 @@ use crate::net::session::Session;
 use crate::terminal::format::{
     IoCause, count, escape_name, escape_path, format_reply, format_time,
 };
-use crate::terminal::output::{print_error, print_line};
+use crate::terminal::output::{print_line, print_note, print_record, print_reply};
 use crate::terminal::progress::ProgressPlace;
+use crate::terminal::records::{DIGEST, ENTRY, Record};
 use crate::transfer::destination::{Destination, StreamTarget};
-use crate::transfer::file::{FileDownload, FileUpload, download_file, upload_file};
+use crate::transfer::file::{FileDownload, FileResult, FileUpload, download_file, upload_file};
 use crate::transfer::local_file::SyncPolicy;
 use crate::transfer::policy::{Overwrite, Resume, TransferPolicy};
 
@@ -69,17 +70,18 @@ fn get_one(
         false => None,
     };
     let path = order.to.clone();
-    let line = download_file(session, order)?.into_line()?;
-    if let Some(mode) = mode.and_then(|facts| facts.mode) {
+    let outcome = download_file(session, order)?;
+    if let Some(mode) = mode.and_then(|facts| facts.mode)
+        && outcome.result != FileResult::LeftDifferent
+    {
         let set = fs::set_permissions(&path, Permissions::from_mode(mode & 0o777));
         set.map_err(|error| CommandError::refused(escape_path(&path), IoCause(&error)))?;
     }
     match is_stdout {
         // The bytes alone are on standard output.
-        true => print_error(line),
-        false => print_line(line),
+        true => outcome.into_line().map(print_note),
+        false => outcome.print(),
     }
-    Ok(())
 }
 
 /// Returns the local end of a download, by name and by what that leads to. `-` is standard output.
@@ -138,12 +140,11 @@ fn put_one(
         turn: Turn::Negotiate,
         place,
     };
-    let line = upload_file(session, order)?.into_line()?;
-    if set.mode.is_some() {
+    let outcome = upload_file(session, order)?;
+    if set.mode.is_some() && outcome.result != FileResult::LeftDifferent {
         changes::set_attributes(session, &set)?.or_refused(set.path.as_bytes())?;
     }
-    print_line(line);
-    Ok(())
+    outcome.print()
 }
 
 /// `hash`: prints the digest of a file at the server, MD5 or with `-s` SHA-256.
@@ -165,12 +166,18 @@ pub(crate) fn hash(session: &mut Session, args: &ParsedArgs) -> CommandResult {
         return Err(CommandError::from_reply(word.as_bytes(), &answered));
     };
     let size = answered.size.unwrap_or_default();
-    print_line(format_args!(
-        "213 {}: {}, {} {sum}",
-        escape_name(word.as_bytes()),
-        count(size, "byte", "bytes"),
-        algorithm.name()
-    ));
+    let record = || {
+        Record::new(&DIGEST)
+            .name("name", word.as_bytes())
+            .number("size", size)
+            .text("algorithm", algorithm.name())
+            .text("digest", &sum.to_string())
+    };
+    print_record(record, || {
+        let name = escape_name(word.as_bytes());
+        let (bytes, algorithm) = (count(size, "byte", "bytes"), algorithm.name());
+        format!("213 {name}: {bytes}, {algorithm} {sum}")
+    });
     Ok(())
 }
 
@@ -180,14 +187,17 @@ pub(crate) fn stages(session: &mut Session, args: &ParsedArgs) -> CommandResult 
         (true, Some(word)) => {
             let answered =
                 session.request_ok(word.as_bytes(), Command::DropStage(remote_path(word)?))?;
-            print_line(format_reply(&answered));
+            print_reply(&format_reply(&answered));
             Ok(())
         }
         (false, None) => {
             session.list(b"", Command::Stages, |part| match part {
                 Listed::Entry(path, facts) => {
                     let (size, time) = (facts.size, format_time(facts.modified));
-                    print_line(format_args!("{size:>14} {time} {}", escape_name(path)));
+                    print_record(
+                        || Record::new(&ENTRY).name("name", path).facts(facts),
+                        || format!("{size:>14} {time} {}", escape_name(path)),
+                    );
                 }
                 Listed::Anew => print_line(LISTED_ANEW),
             })?;

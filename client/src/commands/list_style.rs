@@ -5,11 +5,13 @@ use std::io;
 
 use skiff_sessions::wire::reply::{Facts, Kind};
 
+use super::lexer::Word;
 use super::local_time::Zone;
 use super::spec::ParsedArgs;
 use crate::terminal::columns::{columns, terminal_width};
 use crate::terminal::format::{escape_name, format_entry, format_size};
-use crate::terminal::output::print_line;
+use crate::terminal::output::{OutputFormat, format, print_line, print_object};
+use crate::terminal::records::{ENTRY, Record};
 use crate::terminal::redirect::is_screen;
 
 /// The width of a terminal that does not tell its own.
@@ -108,8 +110,11 @@ impl ListStyle {
         }
     }
 
-    /// Prints entries in the order they have.
-    pub(crate) fn print(&self, entries: &[Entry]) {
+    /// Prints entries in the order they have; `of` is the directory that was named.
+    pub(crate) fn print(&self, entries: &[Entry], of: Option<&Word>) {
+        if format() == OutputFormat::Json {
+            return entries.iter().for_each(|entry| self.print_alone(entry, of));
+        }
         if let Layout::Columns(width) = self.layout {
             let cells: Vec<Cell> = entries.iter().map(|entry| self.cell(entry)).collect();
             for line in lay_out(&cells, width) {
@@ -118,12 +123,22 @@ impl ListStyle {
             return;
         }
         for entry in entries {
-            self.print_alone(entry);
+            self.print_alone(entry, of);
         }
     }
 
     /// Prints one entry before the others are known.
-    pub(crate) fn print_alone(&self, entry: &Entry) {
+    pub(crate) fn print_alone(&self, entry: &Entry, of: Option<&Word>) {
+        if format() == OutputFormat::Json {
+            return print_object(|| {
+                let record = Record::new(&ENTRY).name("name", &entry.name);
+                let record = match of {
+                    Some(word) => record.name("directory", word.as_bytes()),
+                    None => record,
+                };
+                record.facts(&entry.facts)
+            });
+        }
         match self.layout {
             Layout::Long => print_line(self.long_line(entry)),
             // A script gets the name and nothing else.

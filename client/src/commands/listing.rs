@@ -17,7 +17,7 @@ use crate::net::command_error::{CommandError, CommandResult};
 use crate::net::listing::Listed;
 use crate::net::session::Session;
 use crate::terminal::format::{IoCause, escape_name, escape_path};
-use crate::terminal::output::print_line;
+use crate::terminal::output::{OutputFormat, format, print_line};
 use crate::transfer::local_file;
 
 /// A listing of up to this many entries is printed sorted, a longer one as it arrives.
@@ -50,7 +50,7 @@ fn list_all(session: &mut Session, args: &ParsedArgs, list: List) -> CommandResu
         let mut listing = Listing::new(&style, word, Title::Omitted);
         list(session, word, &mut listing)?;
         match listing.take_file() {
-            Some(file) => style.print(&[file]),
+            Some(file) => style.print(&[file], None),
             None => listing.finish(),
         }
         return Ok(());
@@ -66,7 +66,7 @@ fn list_all(session: &mut Session, args: &ParsedArgs, list: List) -> CommandResu
         Ok(())
     });
     style.sort(&mut files);
-    style.print(&files);
+    style.print(&files, None);
     listed
 }
 
@@ -168,7 +168,7 @@ impl<'a> Listing<'a> {
         };
         if self.mode == PrintMode::AsReceived {
             if self.style.shows(name) {
-                self.style.print_alone(&entry);
+                self.style.print_alone(&entry, self.word);
             }
             return;
         }
@@ -222,12 +222,12 @@ impl<'a> Listing<'a> {
 
     /// Prints the kept entries, sorted.
     fn flush(&mut self) {
-        if let (Title::Word, Some(word)) = (self.title, self.word) {
+        if let (Title::Word, Some(word), OutputFormat::Text) = (self.title, self.word, format()) {
             print_line(format_args!("{}:", escape_name(word.as_bytes())));
         }
         let mut entries = std::mem::take(&mut self.kept);
         entries.retain(|entry| self.style.shows(&entry.name));
         self.style.sort(&mut entries);
-        self.style.print(&entries);
+        self.style.print(&entries, self.word);
     }
 }

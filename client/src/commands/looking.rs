@@ -18,8 +18,9 @@ use super::targets::remote_path;
 use crate::net::command_error::{CommandError, CommandResult};
 use crate::net::session::Session;
 use crate::terminal::format::{escape_name, format_size, format_time};
-use crate::terminal::output::print_line;
+use crate::terminal::output::{OutputFormat, format, print_line, print_object, print_record};
 use crate::terminal::progress::{ProgressPlace, ProgressStyle};
+use crate::terminal::records::{ENTRY, Record, SUM};
 use crate::terminal::redirect::is_screen;
 use crate::transfer::destination::{Destination, StreamTarget};
 use crate::transfer::file::{FileDownload, download_file};
@@ -73,6 +74,10 @@ pub(crate) fn stat(session: &mut Session, args: &ParsedArgs) -> CommandResult {
     };
     for_each(session, &args.words, |session, word| {
         let found = facts(session, word)?;
+        if format() == OutputFormat::Json {
+            print_object(|| entry_record(word.as_bytes(), &found));
+            return Ok(());
+        }
         let kind = match found.kind {
             Kind::File => "file",
             Kind::Directory => "directory",
@@ -118,7 +123,14 @@ pub(crate) fn du(session: &mut Session, args: &ParsedArgs) -> CommandResult {
             true => format_size(sum),
             false => sum.to_string(),
         };
-        print_line(format_args!("{shown:>14} {}", escape_name(word.as_bytes())));
+        print_record(
+            || {
+                Record::new(&SUM)
+                    .name("name", word.as_bytes())
+                    .number("bytes", sum)
+            },
+            || format!("{shown:>14} {}", escape_name(word.as_bytes())),
+        );
         Ok(())
     })
 }
@@ -140,7 +152,10 @@ pub(crate) fn find(session: &mut Session, args: &ParsedArgs) -> CommandResult {
                 Kind::Directory => "/",
                 Kind::File | Kind::Link | Kind::Other => "",
             };
-            print_line(format_args!("{}{mark}", escape_name(path.as_bytes())));
+            print_record(
+                || entry_record(path.as_bytes(), facts),
+                || format!("{}{mark}", escape_name(path.as_bytes())),
+            );
         }
         Ok(())
     };
@@ -150,6 +165,10 @@ pub(crate) fn find(session: &mut Session, args: &ParsedArgs) -> CommandResult {
         Kind::Directory => walk(session, path, show),
         Kind::File | Kind::Link | Kind::Other => show(&path, &found),
     }
+}
+
+fn entry_record(name: &[u8], facts: &Facts) -> Record {
+    Record::new(&ENTRY).name("name", name).facts(facts)
 }
 
 fn facts(session: &mut Session, word: &Word) -> Result<Facts, CommandError> {

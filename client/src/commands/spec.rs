@@ -45,6 +45,8 @@ pub(crate) enum OutputKind {
     Report,
     /// What was asked for: it may go to a file or a command of the local shell.
     Text,
+    /// The same, and at a terminal through the pager where it is longer than the screen.
+    Pages,
 }
 
 /// Whether an option has a value.
@@ -69,8 +71,12 @@ pub(crate) enum ArgumentKind {
     Remote,
     /// A path on this machine.
     Local,
-    /// A command of the table.
+    /// A path here, or behind a colon one at the server.
+    Side,
+    /// A command of the table, or an alias.
     Command,
+    /// A server, by its name or as one of the hosts of the settings.
+    Host,
     Other,
 }
 
@@ -91,6 +97,21 @@ impl CommandSpec {
     /// Returns the name and the aliases.
     pub(crate) fn names(&self) -> impl Iterator<Item = &'static str> {
         std::iter::once(self.name).chain(self.aliases.iter().copied())
+    }
+
+    /// Returns the options as they are typed, for completion: those that have a name of their own by
+    /// it.
+    pub(crate) fn option_words(&self) -> Vec<String> {
+        let letters = self.options.bytes().filter(|&letter| letter != b':');
+        letters
+            .map(|letter| {
+                let long = LONG_OPTIONS.iter().find(|(_, own)| *own == [letter]);
+                match long {
+                    Some((name, _)) => String::from_utf8_lossy(name).into_owned(),
+                    None => format!("-{}", letter as char),
+                }
+            })
+            .collect()
     }
 
     /// Returns what the argument at `index` names.

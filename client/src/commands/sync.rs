@@ -9,7 +9,7 @@ use super::trees::{attributes, links, sessions};
 use crate::net::command_error::{CommandError, CommandResult};
 use crate::net::session::Session;
 use crate::terminal::format::escape_name;
-use crate::terminal::output::print_error;
+use crate::terminal::output::print_note;
 use crate::terminal::progress::ProgressStyle;
 use crate::transfer::tree;
 use crate::transfer::tree::rule::{Changed, Exclusion, Execution, Extra, Sameness, TreeRule};
@@ -55,7 +55,7 @@ pub(crate) fn sync(session: &mut Session, args: &ParsedArgs) -> CommandResult {
             )
         }
     };
-    print_error(summed?);
+    print_note(summed?);
     Ok(())
 }
 

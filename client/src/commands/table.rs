@@ -1,11 +1,11 @@
 //! Lists all commands: one row drives parsing, help, and completion.
 
 use super::dispatch::lookup_error;
-use super::spec::ArgumentKind::{Command, Local, Other, Remote};
+use super::spec::ArgumentKind::{Command, Host, Local, Other, Remote, Side};
 use super::spec::LastArgument::{Another, Target};
-use super::spec::OutputKind::{Report, Text};
+use super::spec::OutputKind::{Pages, Report, Text};
 use super::spec::{CommandSpec, MANY, ParsedArgs};
-use super::{account, attributes, connections, directories, edit, files, listing, local};
+use super::{account, attributes, connections, directories, edit, files, lines, listing, local};
 use super::{looking, remove, sync};
 use crate::net::command_error::CommandResult;
 use crate::net::session::Session;
@@ -16,39 +16,56 @@ use crate::terminal::output::print_wrapped;
 #[rustfmt::skip]
 pub(crate) const COMMANDS: &[CommandSpec] = &[
     CommandSpec { name: "cd", aliases: &[], syntax: "cd [DIR]", help: "change the server's directory: to the home, or with - back", details: "", arguments: &[Remote], count: (0, 1), last: Another, output: Report, options: "", run: directories::cd },
-    CommandSpec { name: "ls", aliases: &["dir", "list"], syntax: "ls [-1ahlrSt] [--utc] [PATH...]", help: "list directories at the server", details: LS, arguments: &[Remote], count: (0, MANY), last: Another, output: Text, options: "1ahlrStu", run: listing::ls },
-    CommandSpec { name: "pwd", aliases: &[], syntax: "pwd", help: "say the server's directory", details: "", arguments: &[], count: (0, 0), last: Another, output: Report, options: "", run: directories::pwd },
+    CommandSpec { name: "ls", aliases: &["dir", "list"], syntax: "ls [-1ahlrSt] [--utc] [PATH...]", help: "list directories at the server", details: LS, arguments: &[Remote], count: (0, MANY), last: Another, output: Pages, options: "1ahlrStu", run: listing::ls },
+    CommandSpec { name: "pwd", aliases: &[], syntax: "pwd", help: "say the server's directory", details: "", arguments: &[], count: (0, 0), last: Another, output: Text, options: "", run: directories::pwd },
     CommandSpec { name: "get", aliases: &["download"], syntax: "get [-cfprL] [-j N] REMOTE... [LOCAL]", help: "download files, with -r directories too", details: GET, arguments: &[Remote, Local], count: (1, MANY), last: Target, output: Report, options: "cfprLj:", run: files::get },
     CommandSpec { name: "put", aliases: &["upload"], syntax: "put [-cfprL] [-j N] LOCAL... [REMOTE]", help: "upload files, with -r directories too", details: PUT, arguments: &[Local, Remote], count: (1, MANY), last: Target, output: Report, options: "cfprLj:", run: files::put },
-    CommandSpec { name: "sync", aliases: &["mirror"], syntax: "sync [-npL] [-x GLOB] [-j N] [--delete] [--checksum] [--no-links] FROM TO", help: "make a directory like another, at the server or here", details: SYNC, arguments: &[Other], count: (2, 2), last: Another, output: Report, options: "npLDCNx:j:", run: sync::sync },
+    CommandSpec { name: "sync", aliases: &["mirror"], syntax: "sync [-npL] [-x GLOB] [-j N] [--delete] [--checksum] [--no-links] FROM TO", help: "make a directory like another, at the server or here", details: SYNC, arguments: &[Side], count: (2, 2), last: Another, output: Report, options: "npLDCNx:j:", run: sync::sync },
     CommandSpec { name: "lcd", aliases: &[], syntax: "lcd [DIR]", help: "change the local directory; without DIR to your home", details: "", arguments: &[Local], count: (0, 1), last: Another, output: Report, options: "", run: local::lcd },
-    CommandSpec { name: "lpwd", aliases: &[], syntax: "lpwd", help: "say the local directory", details: "", arguments: &[], count: (0, 0), last: Another, output: Report, options: "", run: local::lpwd },
-    CommandSpec { name: "ldir", aliases: &["lls"], syntax: "ldir [-1ahlrSt] [--utc] [PATH...]", help: "list local directories", details: LS, arguments: &[Local], count: (0, MANY), last: Another, output: Text, options: "1ahlrStu", run: listing::ldir },
+    CommandSpec { name: "lpwd", aliases: &[], syntax: "lpwd", help: "say the local directory", details: "", arguments: &[], count: (0, 0), last: Another, output: Text, options: "", run: local::lpwd },
+    CommandSpec { name: "ldir", aliases: &["lls"], syntax: "ldir [-1ahlrSt] [--utc] [PATH...]", help: "list local directories", details: LS, arguments: &[Local], count: (0, MANY), last: Another, output: Pages, options: "1ahlrStu", run: listing::ldir },
     CommandSpec { name: "rename", aliases: &["mv"], syntax: "rename FROM... TO", help: "rename files or directories at the server, or move them", details: RENAME, arguments: &[Remote], count: (2, MANY), last: Target, output: Report, options: "", run: directories::rename },
     CommandSpec { name: "delete", aliases: &["rm"], syntax: "delete [-r] [-f] PATH...", help: "delete files or empty directories at the server, with -r full ones", details: DELETE, arguments: &[Remote], count: (1, MANY), last: Another, output: Report, options: "fr", run: remove::delete },
     CommandSpec { name: "rmdir", aliases: &["rd"], syntax: "rmdir DIR...", help: "remove empty directories at the server", details: "", arguments: &[Remote], count: (1, MANY), last: Another, output: Report, options: "", run: remove::rmdir },
     CommandSpec { name: "mkdir", aliases: &["md"], syntax: "mkdir [-p] DIR...", help: "make directories at the server; -p those above them too", details: "", arguments: &[Remote], count: (1, MANY), last: Another, output: Report, options: "p", run: directories::mkdir },
-    CommandSpec { name: "cat", aliases: &[], syntax: "cat PATH...", help: "write files at the server to standard output", details: CAT, arguments: &[Remote], count: (1, MANY), last: Another, output: Text, options: "", run: looking::cat },
+    CommandSpec { name: "cat", aliases: &[], syntax: "cat PATH...", help: "write files at the server to standard output", details: CAT, arguments: &[Remote], count: (1, MANY), last: Another, output: Pages, options: "", run: looking::cat },
     CommandSpec { name: "more", aliases: &["less", "view"], syntax: "more PATH...", help: "show files at the server in PAGER, or less", details: CAT, arguments: &[Remote], count: (1, MANY), last: Another, output: Report, options: "", run: looking::more },
     CommandSpec { name: "edit", aliases: &[], syntax: "edit PATH", help: "change a file at the server with VISUAL, EDITOR or vi", details: EDIT, arguments: &[Remote], count: (1, 1), last: Another, output: Report, options: "", run: edit::edit },
-    CommandSpec { name: "find", aliases: &[], syntax: "find [DIR [PATTERN]]", help: "list all below a directory, or what matches by name", details: "", arguments: &[Remote, Other], count: (0, 2), last: Another, output: Text, options: "", run: looking::find },
-    CommandSpec { name: "du", aliases: &[], syntax: "du [-h] [PATH...]", help: "sum up the bytes of all files below", details: "", arguments: &[Remote], count: (0, MANY), last: Another, output: Text, options: "h", run: looking::du },
+    CommandSpec { name: "find", aliases: &[], syntax: "find [DIR [PATTERN]]", help: "list all below a directory, or what matches by name", details: "", arguments: &[Remote, Other], count: (0, 2), last: Another, output: Pages, options: "", run: looking::find },
+    CommandSpec { name: "du", aliases: &[], syntax: "du [-h] [PATH...]", help: "sum up the bytes of all files below", details: "", arguments: &[Remote], count: (0, MANY), last: Another, output: Pages, options: "h", run: looking::du },
     CommandSpec { name: "stat", aliases: &[], syntax: "stat [--utc] PATH...", help: "say type, size and time", details: "", arguments: &[Remote], count: (1, MANY), last: Another, output: Text, options: "u", run: looking::stat },
     CommandSpec { name: "chmod", aliases: &[], syntax: "chmod MODE PATH...", help: "set permissions, in octal as in 640", details: "", arguments: &[Other, Remote], count: (2, MANY), last: Another, output: Report, options: "", run: attributes::chmod },
     CommandSpec { name: "touch", aliases: &[], syntax: "touch PATH...", help: "set the time of what is there to now", details: "", arguments: &[Remote], count: (1, MANY), last: Another, output: Report, options: "", run: attributes::touch },
     CommandSpec { name: "!", aliases: &[], syntax: "!COMMAND", help: "do the rest of the line in the local shell", details: "", arguments: &[Local], count: (0, 0), last: Another, output: Report, options: "", run: local::local_shell },
-    CommandSpec { name: "system", aliases: &[], syntax: "system", help: "say the server's platform", details: "", arguments: &[], count: (0, 0), last: Another, output: Report, options: "", run: account::system },
-    CommandSpec { name: "status", aliases: &[], syntax: "status", help: "say user, directory, quota, what is used, and versions", details: "", arguments: &[], count: (0, 0), last: Another, output: Report, options: "", run: account::status },
-    CommandSpec { name: "df", aliases: &["quota"], syntax: "df", help: "say the quota and what is used of it", details: "", arguments: &[], count: (0, 0), last: Another, output: Report, options: "", run: account::df },
+    CommandSpec { name: "system", aliases: &[], syntax: "system", help: "say the server's platform", details: "", arguments: &[], count: (0, 0), last: Another, output: Text, options: "", run: account::system },
+    CommandSpec { name: "status", aliases: &[], syntax: "status", help: "say user, directory, quota, what is used, and versions", details: "", arguments: &[], count: (0, 0), last: Another, output: Text, options: "", run: account::status },
+    CommandSpec { name: "df", aliases: &["quota"], syntax: "df", help: "say the quota and what is used of it", details: "", arguments: &[], count: (0, 0), last: Another, output: Text, options: "", run: account::df },
     CommandSpec { name: "hash", aliases: &["md5", "checksum"], syntax: "hash [-s] PATH", help: "say the MD5 of a file at the server; -s the SHA-256", details: "", arguments: &[Remote], count: (1, 1), last: Another, output: Text, options: "s", run: files::hash },
     CommandSpec { name: "stages", aliases: &[], syntax: "stages [-d PATH]", help: "list unfinished uploads; -d drops one", details: "", arguments: &[Remote], count: (0, 1), last: Another, output: Text, options: "d", run: files::stages },
     CommandSpec { name: "passwd", aliases: &["password"], syntax: "passwd", help: "change your password; the old one is asked for too", details: "", arguments: &[], count: (0, 0), last: Another, output: Report, options: "", run: account::passwd },
-    CommandSpec { name: "open", aliases: &["connect"], syntax: "open [[USER@]HOST[:PORT]]", help: "log in elsewhere, or without HOST anew", details: "", arguments: &[Other], count: (0, 1), last: Another, output: Report, options: "", run: connections::open },
+    CommandSpec { name: "open", aliases: &["connect"], syntax: "open [[USER@]HOST[:PORT]]", help: "log in elsewhere, or without HOST anew", details: OPEN, arguments: &[Host], count: (0, 1), last: Another, output: Report, options: "", run: connections::open },
     CommandSpec { name: "reconnect", aliases: &[], syntax: "reconnect", help: "connect anew; a lost connection comes back by itself", details: RECONNECT, arguments: &[], count: (0, 0), last: Another, output: Report, options: "", run: connections::reconnect },
     CommandSpec { name: "close", aliases: &["disconnect"], syntax: "close", help: "end the connection and stay here", details: "", arguments: &[], count: (0, 0), last: Another, output: Report, options: "", run: connections::close },
-    CommandSpec { name: "help", aliases: &["?"], syntax: "help [COMMAND]", help: "say what there is", details: "", arguments: &[Command], count: (0, 1), last: Another, output: Text, options: "", run: help },
+    CommandSpec { name: "alias", aliases: &[], syntax: "alias [-d] [NAME [COMMAND]]", help: "give a command a name, list the names, or drop one with -d", details: ALIAS, arguments: &[Command, Other], count: (0, MANY), last: Another, output: Text, options: "d", run: lines::alias },
+    CommandSpec { name: "history", aliases: &[], syntax: "history [-c] [N]", help: "print the last lines that were typed; -c forgets them", details: HISTORY, arguments: &[Other], count: (0, 1), last: Another, output: Pages, options: "c", run: lines::history },
+    CommandSpec { name: "help", aliases: &["?"], syntax: "help [COMMAND]", help: "say what there is", details: "", arguments: &[Command], count: (0, 1), last: Another, output: Pages, options: "", run: help },
     CommandSpec { name: "quit", aliases: &["bye", "exit"], syntax: "quit", help: "leave (so do bye and exit)", details: "", arguments: &[], count: (0, 0), last: Another, output: Report, options: "", run: account::quit },
 ];
+
+/// What `help alias` says.
+const ALIAS: &str = "\
+alias ll 'ls -lh' lets ll stand for ls -lh, and what is typed behind it follows. a \
+command with options or quotes of its own is quoted as a whole. an alias may have the \
+name of a command, and means that inside itself; other aliases mean nothing there. it \
+holds from the next line on. \
+those that are to stay stand in the settings: aliases: {\"ll\": \"ls -lh\"}.
+";
+
+/// What `help history` says.
+const HISTORY: &str = "\
+each line is kept when it is typed, for all prompts of yours. a line that begins with \
+a blank is not kept, nor one with a password in it.
+";
 
 /// What `help cat` says.
 const CAT: &str = "\
@@ -134,6 +151,12 @@ replaced if you say so, in a script only with -f.
 with -r, files of the same size and digest are left, others are named, and replaced \
 only with -f; without it the command fails. nobody is asked. links to directories \
 are not followed.
+";
+
+/// What `help open` says.
+const OPEN: &str = "\
+HOST without a port may be one of the hosts of the settings, which then say user, \
+password, certificate and directories. skiff hosts lists them.
 ";
 
 /// What `help sync` says.

@@ -9,7 +9,7 @@ use super::targets::{local_tree_target, remote_path, remote_tree_target};
 use crate::net::command_error::{CommandError, CommandResult};
 use crate::net::session::Session;
 use crate::terminal::format::escape_name;
-use crate::terminal::output::print_line;
+use crate::terminal::output::print_words;
 use crate::transfer::tree;
 use crate::transfer::tree::rule::{
     Attributes, Changed, Execution, Extra, Links, Sameness, TreeRule,
@@ -37,7 +37,7 @@ pub(crate) fn get(
     let summary = TreeSummary::new(session.progress_style, from.as_bytes(), Execution::Silent);
     let (rule, sessions) = (rule(args), sessions(args)?);
     let how = (rule.as_ref(), sessions);
-    print_line(tree::get_whole(session, path, &to, how, summary)?);
+    print_words(tree::get_whole(session, path, &to, how, summary)?);
     Ok(())
 }
 
@@ -52,7 +52,7 @@ pub(crate) fn put(
     let to = remote_tree_target(from, to)?;
     let summary = TreeSummary::new(session.progress_style, word.as_bytes(), Execution::Silent);
     let how = (&rule(args), sessions(args)?);
-    print_line(tree::put_whole(session, from, to, how, summary)?);
+    print_words(tree::put_whole(session, from, to, how, summary)?);
     Ok(())
 }
 

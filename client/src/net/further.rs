@@ -10,6 +10,7 @@ use super::restore::Retries;
 use super::session::Session;
 use crate::terminal::format::DigestForm;
 use crate::terminal::interrupt::Interrupt;
+use crate::terminal::lines::Lines;
 use crate::terminal::progress::ProgressStyle;
 use crate::terminal::questions::Asker;
 
@@ -61,6 +62,7 @@ impl FurtherSession {
             idle: accepted.idle,
             cwd: self.cwd,
             previous_cwd: None,
+            lines: Lines::default(),
             names: NameCache::default(),
         };
         session.go_back()?;

@@ -15,7 +15,7 @@ use super::known_hosts::host_and_port;
 use super::link::LinkError;
 use super::session::{NoFile, Session, expect_reply};
 use crate::terminal::format::escape_name;
-use crate::terminal::output::print_error;
+use crate::terminal::output::print_note;
 use crate::terminal::progress::Progress;
 
 /// How often a connection is made again where `--retry` does not say.
@@ -94,7 +94,7 @@ impl Session {
                 pause = Duration::ZERO;
             }
             let Retries { made, max } = self.retries;
-            print_error(format_args!(
+            print_note(format_args!(
                 "{server}: {}; connecting again{} (try {made} of {max}, Ctrl-C ends it)",
                 failure.as_ref().unwrap_or(&cause),
                 match pause {
@@ -117,7 +117,7 @@ impl Session {
             }
         }
         let cwd = escape_name(&self.cwd);
-        print_error(format_args!("{server}: connected again, in {cwd}"));
+        print_note(format_args!("{server}: connected again, in {cwd}"));
         Ok(())
     }
 

@@ -23,6 +23,7 @@ use super::names::{CommandEffect, ListedName, NameCache, effect_of};
 use super::restore::{Retries, WORTHWHILE_BYTES};
 use crate::terminal::format::{DigestForm, escape_name};
 use crate::terminal::interrupt::Interrupt;
+use crate::terminal::lines::Lines;
 use crate::terminal::progress::{Progress, ProgressPlace, ProgressStyle};
 use crate::terminal::questions::Asker;
 
@@ -57,6 +58,8 @@ pub(crate) struct Session {
     pub cwd: Vec<u8>,
     /// The one before, if there was one.
     pub previous_cwd: Option<Vec<u8>>,
+    /// What is kept of command lines.
+    pub lines: Lines,
     /// Listings for the completion of names.
     pub names: NameCache,
 }

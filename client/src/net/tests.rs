@@ -17,6 +17,7 @@ use skiff_sessions::wire::command::{Command, Replace, Retrieve, Turn};
 use skiff_sessions::wire::reply::{Facts, Refusal};
 
 use super::account::Account;
+use super::connect::LinkOptions;
 use super::connection::{Connection, ConnectionState};
 use super::dialogue::Patience;
 use super::link::{Link, LinkError};
@@ -27,6 +28,7 @@ use super::restore::Retries;
 use super::session::Session;
 use crate::terminal::format::DigestForm;
 use crate::terminal::interrupt::Interrupt;
+use crate::terminal::lines::Lines;
 use crate::terminal::progress::ProgressStyle;
 use crate::terminal::questions::Asker;
 
@@ -81,7 +83,14 @@ fn served(timeout: Duration, script: impl FnOnce(Server, &Interrupt) + Send + 's
         let accepted = listener.accept().unwrap().0;
         script(Server(BufReader::new(accepted)), &pressed);
     });
-    let link = Link::open(&address, Tls::Off, timeout, &interrupt).unwrap();
+    let link = Link::open(
+        &address,
+        Tls::Off,
+        timeout,
+        &LinkOptions::default(),
+        &interrupt,
+    )
+    .unwrap();
     Pair {
         connection: Connection::over(link),
         interrupt,
@@ -452,12 +461,14 @@ fn session(pair: Pair) -> (Session, JoinHandle<()>) {
                 host: "127.0.0.1".into(),
                 port: 1,
             },
+            alias: None,
             tls: Tls::Off,
             timeout: LONG,
             user: "tom".into(),
             password: "123".to_owned().into(),
             certificate: None,
             digest: None,
+            options: LinkOptions::default(),
         },
         retries: Retries::at_most(0),
         connections: 1,
@@ -469,6 +480,7 @@ fn session(pair: Pair) -> (Session, JoinHandle<()>) {
         },
         cwd: b"/docs".to_vec(),
         previous_cwd: None,
+        lines: Lines::default(),
         names: NameCache::default(),
     };
     (session, pair.server)

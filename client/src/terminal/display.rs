@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressState, ProgressStyle as BarStyle};
 
 use super::figures::Figures;
-use super::output::print_error;
+use super::output::print_note;
 use super::progress::ProgressStyle;
 use super::status_line::{line_width, lines};
 use super::tty::{Hushed, Tty};
@@ -150,6 +150,6 @@ fn figures<T: Shown>(shown: &Mutex<T>) -> Figures {
 
 fn print_until<T: Shown>(stopped: &Receiver<()>, shown: &Mutex<T>) {
     while stopped.recv_timeout(BETWEEN_LINES) == Err(RecvTimeoutError::Timeout) {
-        print_error(figures(shown).whole());
+        print_note(figures(shown).whole());
     }
 }

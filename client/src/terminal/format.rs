@@ -31,6 +31,26 @@ pub(crate) fn escape_name(bytes: &[u8]) -> String {
     shown
 }
 
+/// Returns the bytes of a name that [`escape_name`] has made safe.
+pub(crate) fn unescape_name(shown: &str) -> Vec<u8> {
+    let mut name = Vec::with_capacity(shown.len());
+    let mut rest = shown.as_bytes();
+    while let Some((&byte, behind)) = rest.split_first() {
+        let hex = |digits: &[u8]| u8::from_str_radix(str::from_utf8(digits).ok()?, 16).ok();
+        let (left, own) = match (byte, behind) {
+            (b'\\', [b'\\', behind @ ..]) => (behind, b'\\'),
+            (b'\\', [b'x', one, other, behind @ ..]) => match hex(&[*one, *other]) {
+                Some(byte) => (behind, byte),
+                None => (&rest[1..], byte),
+            },
+            _ => (behind, byte),
+        };
+        rest = left;
+        name.push(own);
+    }
+    name
+}
+
 /// Returns a local path that is safe to print, as [`escape_name`] does.
 pub(crate) fn escape_path(path: &Path) -> String {
     escape_name(path.as_os_str().as_bytes())
@@ -60,9 +80,10 @@ pub(crate) fn format_reply(answered: &ReplyLine) -> String {
 }
 
 /// How much is shown of a digest.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Default, Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum DigestForm {
     /// The first eight digits: it was compared already, and a person wants to read on.
+    #[default]
     Short,
     Whole,
 }
@@ -198,6 +219,19 @@ mod tests {
             "in 0.4 s (18 MB/s)"
         );
         assert_eq!(format_pace(0, Duration::ZERO), "in 0.0 s (0 B/s)");
+    }
+
+    #[test]
+    fn a_safe_name_leads_back_to_the_name() {
+        for byte in 0..=u8::MAX {
+            for name in [
+                vec![byte],
+                vec![b'\\', byte, b'x', b'4', b'1'],
+                vec![b'a', byte, 0xff],
+            ] {
+                assert_eq!(unescape_name(&escape_name(&name)), name);
+            }
+        }
     }
 
     #[test]

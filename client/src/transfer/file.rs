@@ -19,12 +19,14 @@ use super::local_file::SyncPolicy;
 use super::policy::{Overwrite, Resume, TransferPolicy};
 use super::stream::{Stream, StreamError};
 use super::upload::Upload;
-use crate::net::command_error::CommandError;
+use crate::net::command_error::{CommandError, CommandResult};
 use crate::net::link::LinkError;
 use crate::net::session::Session;
 use crate::terminal::format::{DigestForm, IoCause, count, escape_name, format_pace, format_sum};
 use crate::terminal::interrupt::Interrupt;
+use crate::terminal::output::{print_object, print_record};
 use crate::terminal::progress::{Progress, ProgressPlace, ProgressStyle};
+use crate::terminal::records::{Record, TRANSFER};
 
 /// What to download, to where, and how.
 pub(crate) struct FileDownload {
@@ -408,6 +410,30 @@ pub(super) fn upload_result(
 }
 
 impl FileOutcome {
+    /// Returns what became of the file, for programs.
+    pub(crate) fn record(&self) -> Record {
+        let (result, bytes) = match self.result {
+            FileResult::Transferred { bytes } => ("transferred", bytes),
+            FileResult::Replaced { bytes } => ("replaced", bytes),
+            FileResult::Unchanged => ("unchanged", 0),
+            FileResult::LeftDifferent => ("left", 0),
+        };
+        Record::new(&TRANSFER)
+            .shown_name("name", &self.name)
+            .text("result", result)
+            .number("bytes", bytes)
+            .text("text", &self.line)
+    }
+
+    /// Prints what became of a file that was transferred alone.
+    pub(crate) fn print(self) -> CommandResult {
+        match self.result {
+            FileResult::LeftDifferent => print_object(|| self.record()),
+            _ => print_record(|| self.record(), || &self.line),
+        }
+        self.into_line().map(|_| ())
+    }
+
     /// Returns the line of a single transfer, for which a file that was left is a failure.
     pub(crate) fn into_line(self) -> Result<String, CommandError> {
         match self.result {

@@ -24,6 +24,7 @@ use super::download::{Download, DownloadPolicy, Output};
 use super::local_file::SyncPolicy;
 use super::policy::{Overwrite, Resume, TransferPolicy};
 use super::upload::Upload;
+use crate::net::connect::LinkOptions;
 use crate::net::dialogue::{Patience, Ran, run_dialogue};
 use crate::net::link::{Link, LinkError, WaitEnd, WaitLimits};
 use crate::net::listing::ListingParser;
@@ -65,7 +66,13 @@ fn served(script: impl FnOnce(Server) + Send + 'static) -> (Link, JoinHandle<()>
         port,
     };
     let patience = Duration::from_secs(60);
-    let link = Link::open(&address, Tls::Off, patience, &Interrupt::default());
+    let link = Link::open(
+        &address,
+        Tls::Off,
+        patience,
+        &LinkOptions::default(),
+        &Interrupt::default(),
+    );
     (link.unwrap(), server)
 }
 

@@ -7,8 +7,11 @@ use std::time::Instant;
 use super::rule::Execution;
 use crate::net::command_error::{CommandError, CommandResult};
 use crate::terminal::format::{count, escape_name, format_pace};
-use crate::terminal::output::{print_error, print_line};
+use crate::terminal::output::{
+    OutputFormat, format, print_error, print_line, print_note, print_object,
+};
 use crate::terminal::progress::{ProgressPlace, ProgressStyle};
+use crate::terminal::records::{Record, TREE};
 use crate::terminal::tree_progress::{FoundFiles, TreeProgress};
 use crate::transfer::file::{FileOutcome, FileResult};
 
@@ -110,7 +113,7 @@ impl TreeSummary {
     /// Counts and prints a link that is not followed, which is no failure.
     pub(crate) fn add_skipped(&self, link: impl Display, why: impl Display) {
         self.counts().skipped += 1;
-        print_error(format_args!("{link}: {why}"));
+        print_note(format_args!("{link}: {why}"));
     }
 
     /// Returns what is told of the files that are found.
@@ -143,6 +146,7 @@ impl TreeSummary {
         self.progress.end();
         let counts = *self.counts();
         let mut line = self.line(counts, verb);
+        print_object(|| self.record(counts));
         match done {
             Ok(()) if counts.failed == 0 && counts.left == 0 => Ok(line),
             Ok(()) => Err(CommandError::Refused(line)),
@@ -193,7 +197,21 @@ impl TreeSummary {
         line
     }
 
+    fn record(&self, counts: Counts) -> Record {
+        Record::new(&TREE)
+            .shown_name("name", &self.name)
+            .number("transferred", counts.transferred)
+            .number("bytes", counts.bytes)
+            .number("replaced", counts.replaced)
+            .number("unchanged", counts.unchanged)
+            .number("left", counts.left)
+            .number("skipped", counts.skipped)
+            .number("deleted", counts.deleted)
+            .number("failed", counts.failed)
+    }
+
     fn count(&self, outcome: &FileOutcome) {
+        print_object(|| outcome.record());
         match outcome.result {
             FileResult::Transferred { bytes } => {
                 let mut counts = self.counts();
@@ -206,7 +224,7 @@ impl TreeSummary {
                 counts.replaced += 1;
                 counts.bytes += bytes;
                 drop(counts);
-                if self.execution == Execution::Silent {
+                if self.execution == Execution::Silent && format() == OutputFormat::Text {
                     print_line(format_args!("{}: replaced", outcome.name));
                 }
             }
