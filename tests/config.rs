@@ -1,6 +1,7 @@
 //! The operator's side: settings, `check`, `init`, `user`, and what a running daemon sees of them.
 
 mod accounts;
+mod bans;
 mod passwords;
 mod reload;
 mod sessions;

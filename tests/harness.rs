@@ -128,6 +128,11 @@ impl Daemon {
         Self::with_ftp_injected(Injected::Errors(failing))
     }
 
+    /// The same, in a folder that has settings.
+    pub(crate) fn with_ftp_in(folder: TempDir) -> Self {
+        Self::begin(folder, Start::DemoWithFtp, Speech::Tls, Injected::Nothing)
+    }
+
     fn with_ftp_injected(injected: Injected) -> Self {
         let folder = tempfile::tempdir().unwrap();
         write_settings(folder.path(), "ftp: (listen: [], tls: Optional),");

@@ -93,8 +93,13 @@ def guesses(w):
     Ftp(daemon).ask(f"MKD {w.fresh('later')}", 257)
     until("the log of what came later", lambda: " MKD " in access())
     same("guesses", access().count("login failed"), BAN_AFTER)
-    same("lines of the ban", daemon.log().count("127.0.60.1 is banned"), 1)
+    same("lines of the ban", daemon.log().count("user tom at 127.0.60.1 is banned"), 1)
     for _ in range(3):
-        refused = receive(connect(address, source=source))
-        need(refused.startswith(b"421 too many failed logins from your address"), f"{refused!r}")
+        again = connect(address, source=source)
+        receive(again)
+        again.sendall(b"USER tom\r\nPASS wrong\r\n")
+        said = b""
+        while more := receive(again):
+            said += more
+        need(b"\r\n421 too many failed logins of this user" in said, f"{said!r}")
     Ftp(daemon).ask("PWD", 257)

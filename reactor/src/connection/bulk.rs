@@ -329,7 +329,7 @@ impl Connection {
         let address = self.peer.ip();
         shared.log.login_failed(address, user.as_bytes());
         let state = shared.admission.record_failed_login(address, user, now);
-        if state == BanState::BannedNow {
+        if state == BanState::NetworkBannedNow {
             let sessions = shared.admission.take_before_login(address);
             let expelled = sessions.into_iter().map(|id| (id, CloseReason::Banned));
             shared.expelled.extend(expelled);
@@ -349,10 +349,7 @@ impl Connection {
         match turn {
             LoginTurn::Now => shared.submit_login(login, now),
             LoginTurn::NotBefore(at) => shared.waiting_logins.push(at, login),
-            LoginTurn::Never => {
-                let reason = CloseReason::UserUnderAttack;
-                shared.expelled.push((self.id, reason));
-            }
+            LoginTurn::Never(reason) => shared.expelled.push((self.id, reason)),
         }
     }
 

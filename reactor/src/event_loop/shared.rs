@@ -20,7 +20,7 @@ use crate::control::command::{Command, Request};
 use crate::endpoints::reload::Reloaded;
 use crate::endpoints::{Endpoints, FtpEndpoint};
 use crate::event_loop::account_numbers::AccountNumbers;
-use crate::event_loop::admission::{Admission, Refusals};
+use crate::event_loop::admission::{Admission, CheckTurn, Refusals};
 use crate::event_loop::deadlines::Deadlines;
 use crate::event_loop::listener::Protocol;
 use crate::event_loop::named::Named;
@@ -32,6 +32,7 @@ use crate::transport::channel::Channel;
 use crate::transport::ids::ConnectionId;
 use crate::workers::inline::Inline;
 use crate::workers::jobs::{Answer, CountDue, JobRequest, OpenHome, Services};
+use crate::workers::password_check::PasswordCheck;
 use crate::workers::pool::Pool;
 use crate::workers::schedule::{AccountNumber, Class, Device, WorkKind};
 use crate::workers::upkeep::Upkeep;
@@ -237,7 +238,7 @@ impl Shared {
         connection: ConnectionId,
         id: JobId,
         request: JobRequest,
-        check: Option<Arc<()>>,
+        check: Option<PasswordCheck>,
     ) -> WorkItem {
         WorkItem::Job {
             connection,
@@ -248,16 +249,18 @@ impl Shared {
         }
     }
 
-    /// Submits a step of a login whose turn has come. While as many passwords from its network are
-    /// being checked as would ban it, it waits.
+    /// Submits a step of a login whose turn has come. While as many passwords of its user or its
+    /// network are being checked as would ban it, it waits.
     pub(crate) fn submit_login(&mut self, login: Login, now: Instant) {
-        let is_check = matches!(login.request.job, Job::CheckPassword { .. });
-        let check = match is_check {
-            true => match self.admission.begin_check(login.address, now) {
-                None => return self.waiting_logins.push(now + RETRY_EVERY, login),
-                check => check,
-            },
-            false => None,
+        let check = match &login.request.job {
+            Job::CheckPassword { user, .. } => {
+                match self.admission.begin_check(login.address, user, now) {
+                    CheckTurn::Now(check) => Some(check),
+                    CheckTurn::Later => return self.waiting_logins.push(now + RETRY_EVERY, login),
+                    CheckTurn::Never(why) => return self.expelled.push((login.connection, why)),
+                }
+            }
+            _ => None,
         };
         let kind = login.request.kind();
         let item = self.job(login.connection, login.id, login.request, check);

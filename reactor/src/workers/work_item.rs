@@ -23,6 +23,7 @@ use crate::endpoints::reload::Reloaded;
 use crate::tls::ftp::FtpTls;
 use crate::transport::channel::{Channel, Handshake};
 use crate::transport::ids::{ConnectionId, Socket};
+use crate::workers::password_check::PasswordCheck;
 
 /// An item of work for the pool.
 pub(crate) enum WorkItem {
@@ -32,7 +33,7 @@ pub(crate) enum WorkItem {
         request: Box<JobRequest>,
         services: Arc<Services>,
         /// Counts as a failed login until the outcome was taken.
-        check: Option<Arc<()>>,
+        check: Option<PasswordCheck>,
     },
     /// Finds out which file system the home is on, before it is opened for the first time.
     LocateHome {
@@ -68,7 +69,7 @@ pub(crate) enum Outcome {
         connection: ConnectionId,
         id: JobId,
         result: Box<JobResult>,
-        check: Option<Arc<()>>,
+        check: Option<PasswordCheck>,
     },
     HomeLocated {
         connection: ConnectionId,

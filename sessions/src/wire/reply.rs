@@ -483,7 +483,10 @@ pub enum CloseReason {
     MadeRoom,
     /// Too many others try passwords of the same user.
     UserUnderAttack,
+    /// Logins of too many users have failed from the peer's address.
     Banned,
+    /// Too many logins of this user have failed from the peer's address.
+    UserBanned,
     /// The peer speaks another protocol.
     NotThisProtocol,
     ShuttingDown,

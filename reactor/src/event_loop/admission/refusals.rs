@@ -77,7 +77,11 @@ fn why(reason: CloseReason) -> &'static str {
         CloseReason::TooManyFromAddress => {
             "too many sessions from its address (limits.sessions_per_address)"
         }
-        CloseReason::Banned => "banned after failed logins (limits.ban_after)",
+        CloseReason::Banned => {
+            "banned after failed logins of many users (limits.ban_address_after)"
+        }
+        CloseReason::UserBanned => "its user is banned there (limits.ban_after)",
+        CloseReason::UserUnderAttack => "too many others try passwords of its user",
         CloseReason::MadeRoom => "it had not logged in, and others wanted to (limits.before_login)",
         _ => "no room",
     }
@@ -99,8 +103,8 @@ mod tests {
         assert_eq!(
             refusals.lines(),
             [
-                "999 more were not let in within 10 s: banned after failed logins \
-                 (limits.ban_after); 192.0.2.1:5000 was the last",
+                "999 more were not let in within 10 s: banned after failed logins of many users \
+                 (limits.ban_address_after); 192.0.2.1:5000 was the last",
                 "1 more were not let in within 10 s: too many sessions (limits.sessions); \
                  192.0.2.1:5000 was the last"
             ]

@@ -347,7 +347,7 @@ fn refusals() -> [(Operation, Refusal, &'static str); 41] {
 }
 
 #[rustfmt::skip]
-fn farewells() -> [(CloseReason, &'static str); 20] {
+fn farewells() -> [(CloseReason, &'static str); 21] {
     [
         (CloseReason::LoginTimeout, "421 no login in time, closing\r\n"),
         (
@@ -363,6 +363,7 @@ fn farewells() -> [(CloseReason, &'static str); 20] {
         (CloseReason::MadeRoom, "421 others want to log in, and you have not; try again\r\n"),
         (CloseReason::UserUnderAttack, "421 too many failed logins of this user, try again in a moment\r\n"),
         (CloseReason::Banned, "421 too many failed logins from your address, try again later\r\n"),
+        (CloseReason::UserBanned, "421 too many failed logins of this user from your address, try again later\r\n"),
         (CloseReason::NotThisProtocol, "421 this is an FTP server, closing\r\n"),
         (CloseReason::ShuttingDown, "421 the server is shutting down\r\n"),
         (CloseReason::NoHome, "421 your home is not available, try again later; the server's log says why\r\n"),
