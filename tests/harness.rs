@@ -139,6 +139,23 @@ impl Daemon {
         Self::begin(folder, Start::DemoWithFtp, Speech::Tls, injected)
     }
 
+    /// `skiffd --config` with the demo's users and these keys, none of them `native`.
+    pub(crate) fn configured(keys: &str) -> Self {
+        Self::configured_behind(keys, &[])
+    }
+
+    /// The same, run by the command `before`, which must execute it without a fork.
+    pub(crate) fn configured_behind(keys: &str, before: &'static [&'static str]) -> Self {
+        let mut demo = Self::demo();
+        demo.stop();
+        let keys = format!("native: (listen: [\"127.0.0.1:0\"]), {keys}");
+        write_settings(demo.folder(), &keys);
+        demo.start = Start::Config;
+        demo.before = before;
+        demo.start();
+        demo
+    }
+
     /// `skiffd --config` on a folder that has a `server.ron`.
     pub(crate) fn serve(folder: TempDir) -> Self {
         Self::serve_behind(folder, &[])
@@ -292,6 +309,14 @@ impl Daemon {
         let told = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "user {words:?}: {told}");
         String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// `skiffd reload` of this daemon.
+    pub(crate) fn reload(&self) -> Output {
+        skiffd(
+            &["reload", "--config", self.settings().to_str().unwrap()],
+            "",
+        )
     }
 
     fn running(&self) -> &Running {

@@ -25,6 +25,7 @@ mod name;
 mod parse_error;
 mod private_file;
 mod quota;
+mod restart;
 mod server;
 mod units;
 mod users;

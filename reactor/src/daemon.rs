@@ -23,7 +23,7 @@ use crate::accounts::watch::StoreWatch;
 use crate::control::server::ControlSocket;
 use crate::endpoints::limits::limits;
 use crate::endpoints::sockets::bind_listener;
-use crate::endpoints::{Endpoints, OperatorIdentity};
+use crate::endpoints::{Endpoints, OperatorIdentity, StartedAs};
 use crate::event_loop::admission::Admission;
 use crate::event_loop::listener::{Listener, Protocol};
 use crate::event_loop::sd_notify;
@@ -43,6 +43,23 @@ pub(crate) struct ListenAddresses {
     pub(crate) native: Vec<SocketAddr>,
     pub(crate) ftp: Vec<SocketAddr>,
     pub(crate) ftp_over_tls: Vec<SocketAddr>,
+}
+
+impl ListenAddresses {
+    /// What a service manager shows.
+    fn status(&self) -> String {
+        let shown = |addresses: &[SocketAddr]| {
+            let texts: Vec<_> = addresses.iter().map(SocketAddr::to_string).collect();
+            texts.join(", ")
+        };
+        let mut status = format!("serving on {}", shown(&self.native));
+        for (what, addresses) in [("ftp", &self.ftp), ("ftp over tls", &self.ftp_over_tls)] {
+            if !addresses.is_empty() {
+                status += &format!("; {what} on {}", shown(addresses));
+            }
+        }
+        status
+    }
 }
 
 /// Why the daemon does not start.
@@ -86,7 +103,11 @@ fn system_error(what: &'static str) -> impl FnOnce(io::Error) -> StartError {
 }
 
 /// Serves until SIGTERM or SIGINT; calls `ready` once the daemon serves.
-pub(crate) fn run(config: Server, ready: impl FnOnce(&ListenAddresses)) -> Result<(), StartError> {
+pub(crate) fn run(
+    config: Server,
+    started_as: StartedAs,
+    ready: impl FnOnce(&ListenAddresses),
+) -> Result<(), StartError> {
     let config = Arc::new(config);
     // What root may have to do comes first: ports under 1024, the operator's private key.
     let listeners = bind(&config);
@@ -113,7 +134,7 @@ pub(crate) fn run(config: Server, ready: impl FnOnce(&ListenAddresses)) -> Resul
         ftp: addresses_of(Protocol::Ftp),
         ftp_over_tls: addresses_of(Protocol::FtpOverTls),
     };
-    let reactor = assemble(&config, listeners, identity?, policy, log)?;
+    let reactor = assemble(&config, started_as, listeners, identity?, policy, log)?;
     log::info!("serving on {:?}", bound.native);
     for (what, addresses) in [("ftp", &bound.ftp), ("ftp over tls", &bound.ftp_over_tls)] {
         if !addresses.is_empty() {
@@ -125,7 +146,7 @@ pub(crate) fn run(config: Server, ready: impl FnOnce(&ListenAddresses)) -> Resul
         log::warn!("the folder of the homes, {homes}, is not there; is its disk mounted?");
     }
     ready(&bound);
-    sd_notify::ready();
+    sd_notify::ready(&bound.status());
     let shared = reactor.run().map_err(system_error("poll"))?;
     finish(shared);
     log_thread.finish(Duration::from_secs(2));
@@ -153,6 +174,7 @@ fn bind(config: &Server) -> Result<Vec<Listener>, StartError> {
 
 fn assemble(
     config: &Arc<Server>,
+    started_as: StartedAs,
     listeners: Vec<Listener>,
     identity: OperatorIdentity,
     policy: Policy,
@@ -174,12 +196,15 @@ fn assemble(
         accounts: Accounts::new(Arc::clone(config), secret)?,
         watch: watch(),
         file: config.file.clone(),
+        started_as,
     });
     watch_store(&services);
     let control = match ControlSocket::bind(&config.state, &waker) {
         Ok(control) => Some(control),
         Err(error) => {
-            log::warn!("no control socket, so that skiffd user recount does nothing: {error}");
+            log::warn!(
+                "no control socket, so that skiffd reload and user recount do nothing: {error}"
+            );
             None
         }
     };

@@ -24,6 +24,7 @@ use crate::accounts::store::AccountsNow;
 use crate::accounts::watch::StoreWatch;
 use crate::connection::{Connection, Origin, Ready};
 use crate::control::server::ControlSocket;
+use crate::endpoints::StartedAs;
 use crate::event_loop::admission::Place;
 use crate::event_loop::listener::{Listener, Protocol, RanOut};
 use crate::event_loop::shared::Shared;
@@ -48,6 +49,7 @@ const STOP_AGAIN: Duration = Duration::from_millis(500);
 /// How long after transfers are stopped the daemon leaves what still runs behind.
 const STOP_AT_MOST: Duration = Duration::from_secs(5);
 const SWEEP_EVERY: Duration = Duration::from_secs(60 * 60);
+const LOOK_AT_CERTIFICATE_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
 
 pub(crate) struct Reactor {
     poll: Poll,
@@ -61,6 +63,7 @@ pub(crate) struct Reactor {
     shared: Shared,
     phase: Phase,
     next_sweep: Instant,
+    next_certificate_look: Instant,
 }
 
 /// The daemon's phase between start and end.
@@ -106,6 +109,8 @@ impl Reactor {
             shared,
             phase: Phase::Serving,
             next_sweep: Instant::now() + SWEEP_EVERY,
+            // The first one is at the start.
+            next_certificate_look: Instant::now(),
         })
     }
 
@@ -228,6 +233,7 @@ impl Reactor {
             self.shared.pool.next_look(),
             phase,
             Some(self.next_sweep),
+            Some(self.next_certificate_look),
         ];
         listeners.chain(others.into_iter().flatten()).min()
     }
@@ -266,7 +272,7 @@ impl Reactor {
             Outcome::Nothing => {}
             Outcome::HomesOpened => self.shared.watch_idle(now),
             Outcome::Accounts(accounts) => self.apply_accounts(&accounts, now),
-            Outcome::Reloaded(reloaded) => self.shared.apply(reloaded),
+            Outcome::Reloaded(reloaded, answer) => self.shared.apply(reloaded, answer),
             Outcome::Handshake {
                 connection,
                 socket,
@@ -429,23 +435,26 @@ impl Reactor {
     fn on_signals(&mut self, now: Instant) {
         while let Some(signal) = self.signals.next() {
             match (signal, self.phase) {
-                (Signal::Reload, Phase::Serving) => self.shared.reload(),
+                (Signal::Hangup, Phase::Serving) => match self.shared.services.started_as {
+                    StartedAs::Server => self.shared.reload(None),
+                    StartedAs::Demo => self.drain(now),
+                },
                 (Signal::Terminate, Phase::Serving) => self.drain(now),
                 (Signal::Terminate, Phase::Draining(_)) => {
                     self.stop_transfers(now + STOP_AT_MOST, now);
                 }
-                _ => {}
+                (Signal::ReopenLogs, _) => self.shared.reopen_logs(),
+                (Signal::Hangup | Signal::Terminate | Signal::Meaningless, _) => {}
             }
         }
     }
 
     /// Stops listening and asks every session to leave once its dialogue is over.
     fn drain(&mut self, now: Instant) {
-        log::info!(
-            "stopping: {} sessions are asked to leave",
-            self.connections.len()
-        );
-        crate::event_loop::sd_notify::stopping();
+        let sessions = self.connections.len();
+        let status = format!("stopping: {sessions} sessions are asked to leave");
+        log::info!("{status}");
+        crate::event_loop::sd_notify::stopping(&status);
         self.shared.services.homes.stop_counts();
         self.listeners.clear();
         self.phase = Phase::Draining(now + self.shared.admission.drain());
@@ -475,6 +484,10 @@ impl Reactor {
         if now >= self.next_sweep {
             self.next_sweep = now + SWEEP_EVERY;
             self.shared.sweep();
+        }
+        if now >= self.next_certificate_look {
+            self.next_certificate_look = now + LOOK_AT_CERTIFICATE_EVERY;
+            self.shared.warn_of_certificate();
         }
         self.shared.close_idle_due(now);
         match self.phase {

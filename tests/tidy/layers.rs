@@ -62,6 +62,7 @@ const CRATES: [Layered; 3] = [
                     "connection",
                     "event_loop",
                     "workers",
+                    "endpoints",
                     "transport",
                     "accounts",
                     "control",
@@ -91,7 +92,14 @@ const CRATES: [Layered; 3] = [
             ),
             layer(
                 "workers",
-                &["endpoints", "transport", "tls", "accounts", "control"],
+                &[
+                    "endpoints",
+                    "transport",
+                    "tls",
+                    "accounts",
+                    "accesslog",
+                    "control",
+                ],
             ),
             layer("endpoints", &["tls"]),
             layer("transport", &["tls"]),

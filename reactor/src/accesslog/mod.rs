@@ -99,6 +99,13 @@ impl AccessLog {
             .add(|pending| pending.login_failed(at, address, user));
     }
 
+    /// Tries whether the files of other settings can be opened; makes what is missing.
+    pub(crate) fn require_openable(&self, settings: &Log) -> Result<(), LogFailed> {
+        open_access(&settings.access)?;
+        settings.xferlog.as_deref().map(open_sink).transpose()?;
+        Ok(())
+    }
+
     /// Has the thread open the files that `settings` names, after a log rotator renamed the old
     /// ones.
     pub(crate) fn reopen(&self, settings: &Log) {

@@ -12,6 +12,7 @@ use super::failure::{Failure, tell};
 use super::{init, user};
 use crate::accounts::folder::make_folder;
 use crate::daemon::{self, ListenAddresses};
+use crate::endpoints::StartedAs;
 
 const PASSWORD: &str = "123";
 
@@ -67,11 +68,11 @@ pub(crate) fn parse(mut words: Arguments) -> Result<Options, Failure> {
     })
 }
 
-/// Serves until SIGTERM or SIGINT.
+/// Serves until SIGTERM, SIGINT or the end of its terminal (SIGHUP).
 pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     let config = prepare(options)?;
     let homes = config.homes.clone();
-    daemon::run(config, |bound| announce(bound, &homes))?;
+    daemon::run(config, StartedAs::Demo, |bound| announce(bound, &homes))?;
     Ok(())
 }
 

@@ -4,6 +4,7 @@
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 use std::io;
+use std::iter;
 use std::net::IpAddr;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
@@ -14,9 +15,10 @@ use skiff_sessions::scram::Binding;
 use skiff_sessions::server::{DialectRules, Effect, Job, JobId, Limits, Setup};
 use skiff_sessions::wire::reply::CloseReason;
 use skiff_vfs::Home;
+use time::OffsetDateTime;
 
 use crate::accesslog::AccessLog;
-use crate::control::command::{Command, Request};
+use crate::control::command::{Answer as ControlAnswer, Command, Request};
 use crate::endpoints::reload::Reloaded;
 use crate::endpoints::{Endpoints, FtpEndpoint};
 use crate::event_loop::account_numbers::AccountNumbers;
@@ -28,6 +30,7 @@ use crate::event_loop::sd_notify;
 use crate::event_loop::waiting_logins::{Login, WaitingLogins};
 use crate::tls::Tls;
 use crate::tls::ftp::SessionResumption;
+use crate::tls::validity::Validity;
 use crate::transport::channel::Channel;
 use crate::transport::ids::ConnectionId;
 use crate::workers::inline::Inline;
@@ -67,6 +70,8 @@ pub(crate) struct Shared {
     pub(crate) tls: Option<Tls>,
     /// `None` where FTP is off.
     pub(crate) ftp: Option<FtpEndpoint>,
+    /// When the certificate in use is valid.
+    validity: Option<Validity>,
     pub(crate) line_buffer: Vec<u8>,
     pub(crate) effects: Vec<Effect>,
     /// The answer to a job that was done inline; delivered once the other effects of the same step
@@ -120,7 +125,7 @@ impl Shared {
         log: AccessLog,
         limits: Arc<Limits>,
         services: Arc<Services>,
-        Endpoints { tls, ftp }: Endpoints,
+        Endpoints { tls, ftp, validity }: Endpoints,
     ) -> Self {
         Self {
             registry,
@@ -134,6 +139,7 @@ impl Shared {
             services,
             tls,
             ftp,
+            validity,
             line_buffer: vec![0; LINE_BUFFER],
             effects: Vec::new(),
             answered: None,
@@ -372,6 +378,7 @@ impl Shared {
                 self.kept_users.insert(user, now + KEPT_FOR);
                 return answer.done();
             }
+            Command::Reload => return self.reload(Some(answer)),
         };
         let kind = WorkKind::of_daemon(Class::Recount, None);
         let item = Upkeep::Recount {
@@ -424,34 +431,82 @@ impl Shared {
         self.pool.submit(kind, WorkItem::Upkeep(upkeep));
     }
 
-    /// Has a worker read the configuration again, at SIGHUP.
-    pub(crate) fn reload(&mut self) {
+    /// Has a worker read the configuration again, at SIGHUP or for an operator who is answered.
+    pub(crate) fn reload(&mut self, answer: Option<ControlAnswer>) {
         sd_notify::reloading();
         let kind = WorkKind::of_daemon(Class::Short, None);
         let item = WorkItem::Reload {
-            file: self.services.file.clone(),
+            services: Arc::clone(&self.services),
             tickets: self.ftp.as_ref().and_then(|ftp| ftp.tls.clone()),
+            log: self.log.clone(),
+            answer,
         };
         self.pool.submit(kind, item);
     }
 
-    pub(crate) fn apply(&mut self, reloaded: Option<Box<Reloaded>>) {
-        if let Some(reloaded) = reloaded {
-            let Reloaded {
-                config,
-                endpoints,
-                limits,
-            } = *reloaded;
-            self.tls = endpoints.tls;
-            self.replace_ftp(endpoints.ftp);
-            self.limits = limits;
-            self.admission.set_limits(config.limits.clone());
-            self.log.reopen(&config.log);
-            log::info!("reloaded {}", self.services.file.display());
-            self.services.accounts.reload(config);
-            self.refresh_accounts();
+    /// Has the log files opened again, as after a rotator renamed them.
+    pub(crate) fn reopen_logs(&self) {
+        self.log.reopen(&self.services.accounts.config().log);
+    }
+
+    /// Takes a new configuration into use, or says why the old one stays.
+    pub(crate) fn apply(
+        &mut self,
+        reloaded: Result<Box<Reloaded>, String>,
+        answer: Option<ControlAnswer>,
+    ) {
+        let file = self.services.file.display().to_string();
+        match reloaded {
+            Ok(reloaded) => {
+                let remarks = self.take_over(*reloaded);
+                log::info!("reloaded {file}");
+                for remark in &remarks {
+                    log::warn!("{file}: {remark}");
+                }
+                let told = iter::once(format!("reloaded {file}")).chain(remarks);
+                let told: Vec<_> = told.collect();
+                sd_notify::ready(&told.join("; "));
+                if let Some(answer) = answer {
+                    let _ = told.into_iter().all(|line| answer.say(line));
+                    answer.done();
+                }
+            }
+            Err(complaint) => {
+                log::error!("not reloaded: {complaint}");
+                sd_notify::ready(&format!("not reloaded: {complaint}"));
+                if let Some(answer) = answer {
+                    answer.fail(format!("not reloaded: {complaint}"));
+                    answer.done();
+                }
+            }
         }
-        sd_notify::ready();
+    }
+
+    /// Returns what the operator should know.
+    fn take_over(&mut self, reloaded: Reloaded) -> Vec<String> {
+        let Reloaded {
+            config,
+            endpoints,
+            limits,
+            remarks,
+        } = reloaded;
+        self.tls = endpoints.tls;
+        self.validity = endpoints.validity;
+        self.replace_ftp(endpoints.ftp);
+        self.limits = limits;
+        self.admission.set_limits(config.limits.clone());
+        self.log.reopen(&config.log);
+        self.services.accounts.reload(config);
+        self.refresh_accounts();
+        remarks
+    }
+
+    /// Warns of a certificate that has expired or is about to.
+    pub(crate) fn warn_of_certificate(&self) {
+        let validity = self.validity;
+        if let Some(warning) = validity.and_then(|dates| dates.warning(OffsetDateTime::now_utc())) {
+            log::warn!("{warning}");
+        }
     }
 
     /// Passive ports in use stay counted.

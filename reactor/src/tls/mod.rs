@@ -4,6 +4,7 @@
 //! a connection does not belong here.
 
 pub(crate) mod ftp;
+pub(crate) mod validity;
 
 use std::fs;
 use std::io;
@@ -20,6 +21,8 @@ use rustls::{Connection, ServerConfig, ServerConnection, SupportedProtocolVersio
 use sha2::{Digest, Sha256};
 use skiff_conf::Identity;
 use skiff_sessions::cipher_suites::{self, Aes};
+
+use self::validity::Validity;
 
 /// The label of the exporter (RFC 9266 section 2).
 const BINDING_LABEL: &[u8] = b"EXPORTER-Channel-Binding";
@@ -47,6 +50,8 @@ pub(crate) struct ServerIdentity {
     provider: Arc<CryptoProvider>,
     certified: Arc<SingleCertAndKey>,
     fingerprint: String,
+    /// `None` where its dates cannot be read.
+    validity: Option<Validity>,
 }
 
 impl ServerIdentity {
@@ -69,6 +74,10 @@ impl ServerIdentity {
         &self.fingerprint
     }
 
+    pub(crate) fn validity(&self) -> Option<Validity> {
+        self.validity
+    }
+
     fn from_files(certificate: &Path, key: &Path, aes: Aes) -> Result<Self, TlsError> {
         let chain: Vec<_> = CertificateDer::pem_file_iter(certificate)
             .and_then(Iterator::collect)
@@ -81,6 +90,7 @@ impl ServerIdentity {
             });
         };
         let fingerprint = hex(&Sha256::digest(leaf));
+        let validity = Validity::of(leaf);
         let key = PrivateKeyDer::from_pem_file(key).map_err(|error| pem_error(key, &error))?;
         let provider = Arc::new(cipher_suites::provider(aes));
         let certified = CertifiedKey::from_der(chain, key, &provider).map_err(TlsError::Pair)?;
@@ -89,6 +99,7 @@ impl ServerIdentity {
             provider,
             certified: Arc::new(certified.into()),
             fingerprint,
+            validity,
         })
     }
 

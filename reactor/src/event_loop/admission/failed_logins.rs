@@ -451,7 +451,7 @@ mod tests {
     #[test]
     fn passwords_under_way_count_as_wrong_ones() {
         let (mut failed, limits, now) = (FailedLogins::default(), unlimited(), Instant::now());
-        let mut check = |failed: &mut FailedLogins, net, user: &str| match failed.begin_check(
+        let check = |failed: &mut FailedLogins, net, user: &str| match failed.begin_check(
             network(net),
             user,
             &limits,
