@@ -2,6 +2,7 @@
 
 mod accounts;
 mod bans;
+mod log;
 mod passwords;
 mod reload;
 mod sessions;

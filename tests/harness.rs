@@ -4,6 +4,7 @@
 //! what was awaited after [`PATIENCE`].
 
 mod ftp;
+pub(crate) mod json_schema;
 mod peer;
 mod said;
 mod wire;

@@ -126,6 +126,7 @@ pub struct Log {
     /// Where the log goes.
     pub access: LogTarget,
     pub level: Level,
+    pub format: LogFormat,
     /// A second log in the format of xferlog(5).
     pub xferlog: Option<PathBuf>,
 }
@@ -135,6 +136,18 @@ pub struct Log {
 pub enum LogTarget {
     StandardError,
     File(PathBuf),
+    /// The system's log, which gets the daemon's own messages too.
+    Syslog,
+}
+
+/// How the lines of the log look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+pub enum LogFormat {
+    /// For people: fields in a fixed order.
+    #[default]
+    Line,
+    /// An object for each line.
+    Json,
 }
 
 /// The least important messages that are logged.
@@ -220,6 +233,7 @@ struct Raw {
 struct RawLog {
     access: PathBuf,
     level: Level,
+    format: LogFormat,
     xferlog: Option<PathBuf>,
 }
 
@@ -313,13 +327,15 @@ impl Identity {
 
 impl RawLog {
     fn within(self, folder: &Path) -> Log {
-        let access = match self.access.as_os_str() == "-" {
-            true => LogTarget::StandardError,
-            false => LogTarget::File(folder.join(self.access)),
+        let access = match self.access.to_str() {
+            Some("-") => LogTarget::StandardError,
+            Some("syslog") => LogTarget::Syslog,
+            _ => LogTarget::File(folder.join(self.access)),
         };
         Log {
             access,
             level: self.level,
+            format: self.format,
             xferlog: self.xferlog.map(|path| folder.join(path)),
         }
     }
@@ -339,6 +355,7 @@ impl Default for RawLog {
         Self {
             access: PathBuf::from("-"),
             level: Level::Info,
+            format: LogFormat::Line,
             xferlog: None,
         }
     }

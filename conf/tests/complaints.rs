@@ -32,7 +32,7 @@ fn unknown_keys() {
     );
     assert_eq!(
         server("  log: (banana: 1),"),
-        "server.ron:3:9: unknown key \"banana\" in log; write one of access, level, xferlog"
+        "server.ron:3:9: unknown key \"banana\" in log; write one of access, level, format, xferlog"
     );
     assert_eq!(
         client("  timeoot: \"3s\","),

@@ -69,7 +69,7 @@ fn every_key_is_taken_over() {
                 login: "5s", idle: "6min", stall: "7h", attempts: 8, ban: "9d", ban_after: 10,
                 ban_address_after: 11, exempt: ["10.0.0.0/8"]),
             scram_iterations: 10000,
-            log: (access: "a.log", level: Debug, xferlog: "x.log"),
+            log: (access: "a.log", level: Debug, format: Json, xferlog: "x.log"),
         )"#,
     );
     assert_eq!(server.native.listen, ["127.0.0.1:99".parse().unwrap()]);

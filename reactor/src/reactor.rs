@@ -20,6 +20,7 @@ use skiff_sessions::wire::codec;
 use skiff_sessions::wire::reply::{CloseReason, Refusal, Reply};
 use slab::Slab;
 
+use crate::accesslog::notice::Notice;
 use crate::accounts::store::AccountsNow;
 use crate::accounts::watch::StoreWatch;
 use crate::connection::{Connection, Origin, Ready};
@@ -156,7 +157,7 @@ impl Reactor {
         self.refuse_overdue(now);
         self.expel(now);
         self.accept(now);
-        self.shared.refusals.tell(now);
+        self.shared.refusals.tell(now, &self.shared.log);
         self.advance_phase(now);
     }
 
@@ -386,6 +387,11 @@ impl Reactor {
         protocol: Protocol,
         now: Instant,
     ) {
+        let origin = Origin {
+            peer,
+            protocol,
+            number: self.shared.next_number(),
+        };
         let room = self.shared.admission.make_room(peer.ip(), now);
         if let Ok(Some(oldest)) = room {
             self.expel_one(oldest, CloseReason::MadeRoom, now);
@@ -396,9 +402,14 @@ impl Reactor {
             generation: self.generations.next(),
         };
         let place = match room {
-            Ok(_) => self.shared.admission.enter(peer.ip(), id),
+            Ok(_) => {
+                let log = &self.shared.log;
+                log.notice(&Notice::Connected(origin.client()));
+                self.shared.admission.enter(peer.ip(), id)
+            }
             Err(why) => {
-                self.shared.refusals.add(why, peer, now);
+                let (refusals, log) = (&mut self.shared.refusals, &self.shared.log);
+                refusals.add(why, origin.client(), now, log);
                 match self.shared.is_under_tls(protocol) {
                     false => return tell_refused(socket, protocol, why),
                     true if self.shared.admission.enter_refused() => Place::Refused(why),
@@ -406,7 +417,6 @@ impl Reactor {
                 }
             }
         };
-        let origin = Origin { peer, protocol };
         match Connection::new(id, origin, socket, place, &mut self.shared, now) {
             Ok(connection) => {
                 entry.insert(connection);
@@ -427,7 +437,8 @@ impl Reactor {
     /// Ends a connection that has not logged in.
     fn expel_one(&mut self, id: ConnectionId, reason: CloseReason, now: Instant) {
         self.with_connection(id, |connection, shared| {
-            shared.refusals.add(reason, connection.peer, now);
+            let client = connection.logged_as();
+            shared.refusals.add(reason, client, now, &shared.log);
             connection.expel(reason, shared, now);
         });
     }

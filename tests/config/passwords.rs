@@ -52,7 +52,7 @@ fn guesses_within_have_the_user_banned_there() {
     for guess in ["124", "125"] {
         assert_eq!(found.change_password(guess, NEW).code, 403);
     }
-    daemon.wait_log("user tom at 127.0.0.1 is banned for 600 s");
+    daemon.wait_log("banned: address=127.0.0.1 user=tom seconds=600");
     let refused = daemon.peer().login("tom", PASSWORD);
     assert_eq!(
         refused.line,

@@ -66,8 +66,12 @@ impl Connection {
             (_, Ending::AfterReplies(until, _) | Ending::Draining(until)) if until <= now => {
                 self.end_now();
             }
-            (Stage::StartingTls(_, conversation), _) if conversation.is_due(now) => self.end_now(),
-            (Stage::Handshake(until, _), _) if *until <= now => self.end_now(),
+            (Stage::StartingTls(_, conversation), _) if conversation.is_due(now) => {
+                self.no_handshake(&io::ErrorKind::TimedOut.into(), shared);
+            }
+            (Stage::Handshake(until, _), _) if *until <= now => {
+                self.no_handshake(&io::ErrorKind::TimedOut.into(), shared);
+            }
             (Stage::Conversing(conversation), _) if conversation.is_due(now) => {
                 self.on_event(Event::Timeout, shared, now);
             }
@@ -85,17 +89,25 @@ impl Connection {
     ) {
         self.channel = Some(channel);
         match (result, &mut self.stage) {
-            (Ok(Handshake::Done), _) => self.begin_conversation(shared, now),
+            (Ok(Handshake::Done), _) => {
+                self.note_tls();
+                self.begin_conversation(shared, now);
+            }
             (Ok(wanted), Stage::Handshake(_, wants) | Stage::StartingTls(wants, _)) => {
                 *wants = wanted;
             }
             (Ok(_), Stage::Conversing(_)) => {}
-            (Err(error), _) => {
-                log::debug!("{}: no handshake: {error}", self.peer);
-                self.end_now();
-            }
+            (Err(error), _) => self.no_handshake(&error, shared),
         }
         self.drive(shared, now);
+    }
+
+    /// Gives up a peer without a handshake; one that has ended already was told why.
+    fn no_handshake(&mut self, error: &io::Error, shared: &Shared) {
+        if self.ending == Ending::No && !matches!(self.place, Place::Refused(_)) {
+            self.log_no_handshake(error, shared);
+        }
+        self.end_now();
     }
 
     pub(super) fn begin_conversation(&mut self, shared: &mut Shared, now: Instant) {

@@ -102,6 +102,8 @@ pub(crate) struct Shared {
     close_idle_at: Option<Instant>,
     /// When descriptors were last wanted.
     freed_at: Option<Instant>,
+    /// Connections that have come.
+    numbered: u64,
 }
 
 /// An open home, which this does not keep open.
@@ -156,7 +158,14 @@ impl Shared {
             kept_users: HashMap::new(),
             close_idle_at: None,
             freed_at: None,
+            numbered: 0,
         }
+    }
+
+    /// The number of a new connection in the log.
+    pub(crate) fn next_number(&mut self) -> u64 {
+        self.numbered += 1;
+        self.numbered
     }
 
     /// The TLS state of a new native connection; `None` without TLS.

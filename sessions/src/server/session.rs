@@ -82,6 +82,10 @@ pub enum Effect {
     LoginFailed {
         user: String,
     },
+    /// Log that a login in clear was refused, as it needs TLS.
+    LoginNeedsTls {
+        user: String,
+    },
     /// Log that a file's bytes differ from its remembered digest.
     ChangedOnDisk {
         path: VirtualPath,

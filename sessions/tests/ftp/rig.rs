@@ -140,6 +140,7 @@ pub(super) enum Ended {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Noted {
     Strike(String),
+    NeedsTls(String),
     Tls,
     Secured(Direction, HandshakeTiming),
     Called(SocketAddr),
@@ -446,6 +447,9 @@ impl Rig {
 
     fn end(&mut self) {
         self.control = Control::Over;
+        let moved = self.transfer.moved();
+        let line = self.conversation.take_unanswered(moved);
+        self.logged.extend(line.map(|line| *line));
         self.task = None;
         self.drop_lane();
         if let Some(file) = self.file.take() {
@@ -473,6 +477,7 @@ impl Rig {
             Effect::Begin(task) => self.begin(task),
             Effect::StopTransfer => self.stop.store(true, Ordering::Relaxed),
             Effect::LoginFailed { user } => self.noted.push(Noted::Strike(user)),
+            Effect::LoginNeedsTls { user } => self.noted.push(Noted::NeedsTls(user)),
             Effect::Log(line) => self.logged.push(*line),
             Effect::StartTls => {
                 self.control = Control::Upgrading;

@@ -18,13 +18,13 @@ use self::failed_logins::FailedLogins;
 pub(crate) use self::failed_logins::{BanState, CheckTurn, LoginTurn};
 pub(crate) use self::network::ClientNetwork;
 pub(crate) use self::refusals::Refusals;
+use crate::accesslog::notice::Notice;
+use crate::accesslog::{AccessLog, MAX_USER};
 use crate::transport::ids::ConnectionId;
 use crate::workers::password_check::PasswordCheck;
 
 /// Most peers at a time that are refused under TLS, which costs a handshake each.
 const REFUSED_UNDER_TLS_MAX: u32 = 64;
-/// Bytes of a user's name in the log, which may be as long as a line.
-const LOGGED_NAME_MAX: usize = 128;
 
 pub(crate) struct Admission {
     limits: Limits,
@@ -203,33 +203,31 @@ impl Admission {
             return BanState::NotBanned;
         }
         let network = ClientNetwork::of(address);
-        let state = self.failed_logins.record(network, user, &self.limits, now);
-        self.log_ban(state, network, user);
-        state
+        self.failed_logins.record(network, user, &self.limits, now)
     }
 
-    fn log_ban(&self, state: BanState, network: ClientNetwork, user: &str) {
-        let Limits {
-            ban,
-            ban_after,
-            ban_address_after,
-            ..
-        } = &self.limits;
-        let seconds = ban.as_secs();
-        match state {
-            BanState::NotBanned | BanState::BannedBefore => {}
+    /// Logs a ban that a failed login of `user` from `address` has led to.
+    pub(crate) fn log_ban(&self, state: BanState, address: IpAddr, user: &str, log: &AccessLog) {
+        let (user, cause) = match state {
+            BanState::NotBanned | BanState::BannedBefore => return,
             BanState::UserBannedNow => {
-                let user = &user[..user.floor_char_boundary(LOGGED_NAME_MAX)];
-                log::warn!(
-                    "user {user} at {network} is banned for {seconds} s after {ban_after} failed \
-                     logins (limits.ban_after)"
-                );
+                let user = &user.as_bytes()[..user.floor_char_boundary(MAX_USER)];
+                let failures = self.limits.ban_after;
+                let cause = format!("{failures} failed logins (limits.ban_after)");
+                (Some(user), cause)
             }
-            BanState::NetworkBannedNow => log::warn!(
-                "{network} is banned for {seconds} s after failed logins of {ban_address_after} \
-                 users (limits.ban_address_after)"
-            ),
-        }
+            BanState::NetworkBannedNow => {
+                let users = self.limits.ban_address_after;
+                let cause = format!("failed logins of {users} users (limits.ban_address_after)");
+                (None, cause)
+            }
+        };
+        log.notice(&Notice::Banned {
+            address: &ClientNetwork::of(address).to_string(),
+            user,
+            seconds: self.limits.ban.as_secs(),
+            cause: &cause,
+        });
     }
 
     /// Notes that `user` has proven the password from `address`.
