@@ -42,7 +42,7 @@ pub(crate) struct Daemon {
 }
 
 /// System calls that fail each time.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct FailingCalls {
     /// A call and its error, such as `("flock", "ENOLCK")`.
     pub(crate) calls: &'static [(&'static str, &'static str)],

@@ -1,6 +1,8 @@
 //! Starts the daemon from a checked configuration, runs its reactor, and closes the homes at the
 //! end.
 
+pub(crate) mod rehearsal;
+
 use std::io;
 use std::net::SocketAddr;
 use std::os::unix::fs::{MetadataExt, lchown};
@@ -36,6 +38,7 @@ use crate::walls::{self, MissingWall};
 use crate::workers::jobs::Services;
 use crate::workers::pool::Pool;
 use crate::workers::upkeep::watch_store;
+use crate::workers::work_item::WorkItem;
 use crate::workers::yielding::Yielding;
 
 /// The addresses that the daemon listens on.
@@ -110,7 +113,7 @@ pub(crate) fn run(
 ) -> Result<(), StartError> {
     let config = Arc::new(config);
     // What root may have to do comes first: ports under 1024, the operator's private key.
-    let listeners = bind(&config);
+    let listeners: Result<Vec<_>, _> = bind_all(&config, &[]).collect();
     let identity = OperatorIdentity::load(&config);
     give_up_root(&config)?;
     ensure_folder(&config.state, 0o700)?;
@@ -153,7 +156,11 @@ pub(crate) fn run(
     Ok(())
 }
 
-fn bind(config: &Server) -> Result<Vec<Listener>, StartError> {
+/// Binds all addresses but those that a running daemon holds.
+fn bind_all<'a>(
+    config: &'a Server,
+    held: &'a [SocketAddr],
+) -> impl Iterator<Item = Result<Listener, StartError>> + 'a {
     let endpoints = [
         (Protocol::Native, &config.native.listen),
         (Protocol::Ftp, &config.ftp.listen),
@@ -163,13 +170,35 @@ fn bind(config: &Server) -> Result<Vec<Listener>, StartError> {
         let each = addresses.iter();
         each.map(move |&address| (address, protocol))
     });
-    endpoints
-        .map(|(address, protocol)| {
-            bind_listener(address, config)
-                .and_then(|socket| Listener::of(socket, protocol))
-                .map_err(|error| StartError::Listen { address, error })
-        })
-        .collect()
+    let free = endpoints.filter(|(address, _)| !held.contains(address));
+    free.map(|(address, protocol)| {
+        bind_listener(address, config)
+            .and_then(|socket| Listener::of(socket, protocol))
+            .map_err(|error| StartError::Listen { address, error })
+    })
+}
+
+/// What the system gives to every daemon.
+struct Machinery {
+    poll: Poll,
+    waker: Arc<mio::Waker>,
+    signals: Signals<mio::unix::pipe::Receiver>,
+    pool: Pool<WorkItem>,
+}
+
+fn machinery() -> Result<Machinery, StartError> {
+    let poll = Poll::new().map_err(system_error("poll"))?;
+    let waker = reactor::waker(&poll).map_err(system_error("poll"))?;
+    let signals = Signals::register(poll.registry(), reactor::SIGNALS)
+        .map_err(system_error("signal pipe"))?;
+    let yielding = Yielding::to(poll.registry().try_clone().map_err(system_error("poll"))?);
+    let pool = Pool::start(&waker, &yielding).map_err(system_error("threads"))?;
+    Ok(Machinery {
+        poll,
+        waker,
+        signals,
+        pool,
+    })
 }
 
 fn assemble(
@@ -180,13 +209,13 @@ fn assemble(
     policy: Policy,
     log: AccessLog,
 ) -> Result<Reactor, StartError> {
-    let poll = Poll::new().map_err(system_error("poll"))?;
-    let waker = reactor::waker(&poll).map_err(system_error("poll"))?;
-    let signals = Signals::register(poll.registry(), reactor::SIGNALS)
-        .map_err(system_error("signal pipe"))?;
+    let Machinery {
+        poll,
+        waker,
+        signals,
+        pool,
+    } = machinery()?;
     let registry = poll.registry().try_clone().map_err(system_error("poll"))?;
-    let yielding = Yielding::to(poll.registry().try_clone().map_err(system_error("poll"))?);
-    let pool = Pool::start(&waker, &yielding).map_err(system_error("threads"))?;
     let secret = secret::load_or_make(&config.state).map_err(|error| StartError::Path {
         path: config.state.clone(),
         error,
@@ -257,25 +286,32 @@ fn policy(config: &Server) -> Result<Policy, StartError> {
 
 /// Becomes the user of `run_as`, after making the state folder for it.
 fn give_up_root(config: &Server) -> Result<(), StartError> {
-    let Some(run_as) = &config.run_as else {
+    let Some(user) = system_user(config)? else {
         return Ok(());
     };
-    let user = SystemUser::find(run_as, config.group.as_deref())?;
-    if geteuid().is_root() {
+    if geteuid().is_root() && root_makes_state(config) {
         make_state_for(&user, &config.state)?;
     }
     user.become_for_good()?;
     require_access(config, &user)
 }
 
-/// Makes the state folder where only root can. A folder above it that is not root's may be changed
+/// The user of `run_as`.
+fn system_user(config: &Server) -> Result<Option<SystemUser>, StartError> {
+    let find = |run_as| SystemUser::find(run_as, config.group.as_deref());
+    Ok(config.run_as.as_ref().map(find).transpose()?)
+}
+
+/// Whether only root can make the state folder. A folder above it that is not root's may be changed
 /// at any time: what is missing there, its owner makes.
-fn make_state_for(user: &SystemUser, state: &Path) -> Result<(), StartError> {
+fn root_makes_state(config: &Server) -> bool {
+    let state = &config.state;
     let parent = state.parent().unwrap_or(state);
     let is_roots = parent.metadata().is_ok_and(|found| found.uid() == 0);
-    if state.symlink_metadata().is_ok() || !is_roots {
-        return Ok(());
-    }
+    config.run_as.is_some() && state.symlink_metadata().is_err() && is_roots
+}
+
+fn make_state_for(user: &SystemUser, state: &Path) -> Result<(), StartError> {
     ensure_folder(state, 0o700)?;
     lchown(state, Some(user.uid), Some(user.gid)).map_err(|error| StartError::Path {
         path: state.to_owned(),

@@ -85,8 +85,9 @@ impl Reactor {
         signals: Signals<Receiver>,
         control: Option<ControlSocket>,
         mut listeners: Vec<Listener>,
-        shared: Shared,
+        mut shared: Shared,
     ) -> io::Result<Self> {
+        shared.addresses = listeners.iter().map(|listener| listener.address).collect();
         for (index, listener) in listeners.iter_mut().enumerate() {
             listener.register(poll.registry(), Token(LISTENERS + index))?;
         }
@@ -468,6 +469,7 @@ impl Reactor {
         crate::event_loop::sd_notify::stopping(&status);
         self.shared.services.homes.stop_counts();
         self.listeners.clear();
+        self.shared.addresses.clear();
         self.phase = Phase::Draining(now + self.shared.admission.drain());
         self.notify_all(&|| Event::Leave(CloseReason::ShuttingDown), now);
     }

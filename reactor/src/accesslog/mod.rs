@@ -90,6 +90,17 @@ impl AccessLog {
         Ok((Self(queue), writer))
     }
 
+    /// Whether the files can be opened; makes none.
+    pub(crate) fn try_out(settings: &Log) -> Result<(), LogFailed> {
+        if let LogTarget::File(path) = &settings.access {
+            sink::try_out(path)?;
+        }
+        if settings.access == LogTarget::Syslog {
+            open_syslog()?;
+        }
+        settings.xferlog.as_deref().map_or(Ok(()), sink::try_out)
+    }
+
     /// Installs this as the logger of the `log` crate.
     pub(crate) fn install(&self, level: Level) -> Result<(), SetLoggerError> {
         log::set_boxed_logger(Box::new(self.clone()))?;

@@ -8,6 +8,8 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{Access, access};
+
 /// Bytes of buffer kept between two writes.
 const KEPT: usize = 32 * 1024;
 
@@ -162,6 +164,19 @@ pub(super) fn open_sink(path: &Path) -> Result<Sink, LogFailed> {
         Ok(file) => Ok(Sink::new(Output::File(file, path.to_owned()))),
         Err(source) => Err(LogFailed::new("open", path, source)),
     }
+}
+
+/// Whether [`open_sink`] would succeed; makes no file.
+pub(super) fn try_out(path: &Path) -> Result<(), LogFailed> {
+    let folder = path.parent().unwrap_or(path);
+    let tried = match OpenOptions::new().append(true).open(path) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            access(folder, Access::WRITE_OK | Access::EXEC_OK).map_err(io::Error::from)
+        }
+        Err(error) => Err(error),
+    };
+    tried.map_err(|source| LogFailed::new("open", path, source))
 }
 
 pub(super) fn open_syslog() -> Result<Sink, LogFailed> {

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | 0 | done |
 //! | 1 | it failed, or `check` found something wrong, or nothing was reloaded |
+//! | 2 | `check` found that the daemon would not start |
 //! | 2 | the command line or the configuration is wrong, and would be wrong again |
 //! | 2 | another daemon works on the same folders |
 //! | 2 | `run_as` or a wall cannot be had |
@@ -28,6 +29,7 @@ use pico_args::Arguments;
 use skiff_conf::Server;
 
 use self::arguments::{split_equals, take_path, take_rest};
+use self::check::rehearsal::REHEARSE;
 use self::failure::{Failure, tell};
 use crate::daemon;
 use crate::endpoints::StartedAs;
@@ -42,7 +44,8 @@ skiffd: a file server for many users on small machines
          [--ftp ADDR|off]             the same for FTP, instead of 127.0.0.1:2121
   skiffd init DIR                     make the settings and folders of a new server
   skiffd --config FILE                serve, until SIGTERM or SIGINT
-  skiffd check --config FILE          say what is wrong, and what is worth knowing
+  skiffd check --config FILE          say what is wrong, and what is worth knowing;
+                                      exit 2 if the daemon would not start
   skiffd reload --config FILE         have the running daemon read FILE and the
                                       certificate again; exit 1 if it stays as it was
 
@@ -99,6 +102,8 @@ enum Request {
     Init(PathBuf),
     Serve(PathBuf),
     Check(PathBuf),
+    /// What `check` has a process of its own do.
+    Rehearse(PathBuf),
     Reload(PathBuf),
     User(user::Request),
 }
@@ -113,6 +118,7 @@ fn parse(arguments: Vec<OsString>) -> Result<Request, Failure> {
     }
     match words.subcommand()?.as_deref() {
         Some("init") => parse_init(words),
+        Some("check") if words.contains(REHEARSE) => parse_settings(words).map(Request::Rehearse),
         Some("check") => parse_settings(words).map(Request::Check),
         Some("reload") => parse_settings(words).map(Request::Reload),
         Some("user") => user::parse(words).map(Request::User),
@@ -145,6 +151,7 @@ fn perform(request: Request) -> Result<ExitCode, Failure> {
         Request::Init(folder) => tell(init::run(&folder)?)?,
         Request::Serve(config) => serve(&config)?,
         Request::Check(config) => return check::run(&config),
+        Request::Rehearse(config) => check::rehearsal::run(&config)?,
         Request::Reload(config) => reload::run(&config)?,
         Request::User(request) => user::run(request)?.iter().try_for_each(tell)?,
     }

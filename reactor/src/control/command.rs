@@ -13,6 +13,8 @@ pub(crate) enum Command {
     KeepSessions(String),
     /// Reads the configuration again.
     Reload,
+    /// Says what it listens on, an address a line.
+    Addresses,
 }
 
 /// Whose homes a command is about.
@@ -27,6 +29,7 @@ impl Command {
     pub(super) fn parse(line: &str) -> Result<Self, String> {
         let words: Vec<_> = line.split(' ').collect();
         match words[..] {
+            ["addresses"] => Ok(Self::Addresses),
             ["reload"] => Ok(Self::Reload),
             ["recount", "--all"] => Ok(Self::Recount(Who::All)),
             ["recount", user] if !user.is_empty() => Ok(Self::Recount(Who::User(user.to_owned()))),
@@ -41,6 +44,7 @@ impl fmt::Display for Command {
         match self {
             Self::Recount(Who::All) => f.write_str("recount --all"),
             Self::Recount(Who::User(user)) => write!(f, "recount {user}"),
+            Self::Addresses => f.write_str("addresses"),
             Self::Reload => f.write_str("reload"),
             Self::KeepSessions(user) => write!(f, "keep-sessions {user}"),
         }
@@ -119,6 +123,7 @@ mod tests {
             Command::Recount(Who::User("tom".to_owned())),
             Command::KeepSessions("tom".to_owned()),
             Command::Reload,
+            Command::Addresses,
         ] {
             assert_eq!(Command::parse(&command.to_string()), Ok(command));
         }

@@ -5,7 +5,7 @@ use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::iter;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
@@ -104,6 +104,8 @@ pub(crate) struct Shared {
     freed_at: Option<Instant>,
     /// Connections that have come.
     numbered: u64,
+    /// What the daemon listens on.
+    pub(crate) addresses: Vec<SocketAddr>,
 }
 
 /// An open home, which this does not keep open.
@@ -159,6 +161,7 @@ impl Shared {
             close_idle_at: None,
             freed_at: None,
             numbered: 0,
+            addresses: Vec::new(),
         }
     }
 
@@ -388,6 +391,11 @@ impl Shared {
                 return answer.done();
             }
             Command::Reload => return self.reload(Some(answer)),
+            Command::Addresses => {
+                let all = self.addresses.iter();
+                let _ = all.map(ToString::to_string).all(|line| answer.say(line));
+                return answer.done();
+            }
         };
         let kind = WorkKind::of_daemon(Class::Recount, None);
         let item = Upkeep::Recount {

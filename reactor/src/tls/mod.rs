@@ -19,7 +19,7 @@ use rustls::server::NoServerSessionStorage;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{Connection, ServerConfig, ServerConnection, SupportedProtocolVersion};
 use sha2::{Digest, Sha256};
-use skiff_conf::Identity;
+use skiff_conf::{Identity, Server};
 use skiff_sessions::cipher_suites::{self, Aes};
 
 use self::validity::Validity;
@@ -60,13 +60,19 @@ impl ServerIdentity {
         match identity {
             Some(identity) => Self::from_files(&identity.certificate, &identity.key, Aes::detect()),
             None => {
-                let (certificate, key) = (state.join("certificate.pem"), state.join("key.pem"));
+                let [certificate, key] = own_files(state);
                 if !certificate.exists() || !key.exists() {
                     make_identity(&certificate, &key)?;
                 }
                 Self::from_files(&certificate, &key, Aes::detect())
             }
         }
+    }
+
+    /// Whether the daemon makes its own at its start.
+    pub(crate) fn is_to_be_made(config: &Server) -> bool {
+        let [certificate, key] = own_files(&config.state);
+        config.tls.is_none() && (!certificate.exists() || !key.exists())
     }
 
     /// SHA-256 of the certificate in hexadecimal, as clients show it.
@@ -119,6 +125,11 @@ impl ServerIdentity {
         config.ignore_client_order = self.aes == Aes::Software;
         Ok(config)
     }
+}
+
+/// The self-made certificate and its key.
+fn own_files(state: &Path) -> [PathBuf; 2] {
+    ["certificate.pem", "key.pem"].map(|name| state.join(name))
 }
 
 /// Makes connections of the native dialect.
