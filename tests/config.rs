@@ -4,7 +4,9 @@ mod accounts;
 mod bans;
 mod check;
 mod log;
+mod names;
 mod passwords;
+mod ports;
 mod reload;
 mod sessions;
 
@@ -165,8 +167,11 @@ fn from_init_to_a_session() {
     let settings = place.join("server.ron");
     let sample = std::fs::read_to_string(&settings).unwrap();
     let text = sample
-        .replace("//listen: [\"0.0.0.0:8001\"]", "listen: [\"127.0.0.1:0\"]")
-        .replace("//listen: [\"0.0.0.0:2121\"]", "listen: []")
+        .replace(
+            "//listen: [\"0.0.0.0:8001\", \"[::]:8001\"]",
+            "listen: [\"127.0.0.1:0\"]",
+        )
+        .replace("//listen: [\"0.0.0.0:2121\", \"[::]:2121\"]", "listen: []")
         .replace("//scram_iterations: 600000", "scram_iterations: 10000");
     assert!(!text.contains("//listen"), "{text}");
     std::fs::write(&settings, &text).unwrap();

@@ -91,6 +91,15 @@ impl Daemon {
         Self::with("")
     }
 
+    /// The demo, run by the command `before`, which must execute it without a fork.
+    pub(crate) fn demo_behind(before: &'static [&'static str]) -> Self {
+        let mut demo = Self::demo();
+        demo.stop();
+        demo.before = before;
+        demo.start();
+        demo
+    }
+
     /// The demo with more keys in its `server.ron`, such as `limits: (login: "1s")`.
     pub(crate) fn with(keys: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();

@@ -18,6 +18,7 @@ impl Server {
                     implicit,
                     tls: _,
                     passive_ports: _,
+                    passive_share: _,
                     passive_address: _,
                     data_tls_resumption: _,
                     data_close_notify: _,

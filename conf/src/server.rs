@@ -344,7 +344,7 @@ impl RawLog {
 impl Default for Native {
     fn default() -> Self {
         Self {
-            listen: vec![SocketAddr::from(([0, 0, 0, 0], DEFAULT_PORT))],
+            listen: listen::everywhere(DEFAULT_PORT),
             tls: Tls::On,
         }
     }

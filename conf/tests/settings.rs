@@ -262,7 +262,7 @@ fn advice_on_ftp_names_what_may_surprise() {
     for (keys, expected) in [
         (
             "listen: [], implicit: [\"[::]:990\"]".to_owned(),
-            "ftp.implicit: [::]:990 answers on every address of this machine",
+            "ftp.implicit: [::]:990: on every address of this machine",
         ),
         (
             "listen: [\"203.0.113.7:21\", \"127.0.0.1:21\"], tls: Optional".to_owned(),

@@ -24,7 +24,7 @@ use crate::accounts::store::Accounts;
 use crate::accounts::watch::StoreWatch;
 use crate::control::server::ControlSocket;
 use crate::endpoints::limits::limits;
-use crate::endpoints::sockets::bind_listener;
+use crate::endpoints::sockets::{bind_listener, is_missing_family};
 use crate::endpoints::{Endpoints, OperatorIdentity, StartedAs};
 use crate::event_loop::admission::Admission;
 use crate::event_loop::listener::{Listener, Protocol};
@@ -171,10 +171,13 @@ fn bind_all<'a>(
         each.map(move |&address| (address, protocol))
     });
     let free = endpoints.filter(|(address, _)| !held.contains(address));
-    free.map(|(address, protocol)| {
-        bind_listener(address, config)
-            .and_then(|socket| Listener::of(socket, protocol))
-            .map_err(|error| StartError::Listen { address, error })
+    free.filter_map(|(address, protocol)| {
+        let bound =
+            bind_listener(address, config).and_then(|socket| Listener::of(socket, protocol));
+        match bound {
+            Err(error) if is_missing_family(address, &error, config) => None,
+            other => Some(other.map_err(|error| StartError::Listen { address, error })),
+        }
     })
 }
 

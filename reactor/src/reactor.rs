@@ -450,6 +450,7 @@ impl Reactor {
                 (Signal::Hangup, Phase::Serving) => match self.shared.services.started_as {
                     StartedAs::Server => self.shared.reload(None),
                     StartedAs::Demo => self.drain(now),
+                    StartedAs::DetachedDemo => {}
                 },
                 (Signal::Terminate, Phase::Serving) => self.drain(now),
                 (Signal::Terminate, Phase::Draining(_)) => {

@@ -206,6 +206,17 @@ fn a_demo_ends_with_its_terminal() {
     daemon.ends_well();
 }
 
+#[test]
+fn a_demo_that_is_told_to_ignore_its_terminal_stays() {
+    let daemon = Daemon::demo_behind(&["nohup"]);
+    let mut tom = daemon.login("tom");
+    daemon.signal(Signal::HUP);
+    tom.ask("PWD", 257);
+    assert!(daemon.reload().status.success());
+    tom.ask("PWD", 257);
+    daemon.login("jerry");
+}
+
 /// Writes a certificate that is valid until the beginning of `year`, and its key.
 fn certify([certificate, key]: [&Path; 2], year: i32) {
     let mut wanted = rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap();

@@ -74,6 +74,7 @@ const CRATES: [Layered; 3] = [
                 &[
                     "event_loop",
                     "workers",
+                    "endpoints",
                     "transport",
                     "tls",
                     "accounts",

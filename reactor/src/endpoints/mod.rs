@@ -22,14 +22,16 @@ use crate::tls::{ServerIdentity, Tls, TlsError};
 pub(crate) enum StartedAs {
     /// With settings, by an operator or a service manager.
     Server,
-    /// With `--demo`, at a terminal: its addresses are those of the command line.
+    /// With `--demo`, at a terminal, with which it ends: its addresses are those of the command line.
     Demo,
+    /// The same, but the hangup of the terminal is to be ignored, as nohup(1) has it.
+    DetachedDemo,
 }
 
 impl StartedAs {
     /// Puts the addresses in use into settings that were read again, where they are not from there.
     fn keep_addresses(self, config: &mut Server, in_use: &Server) {
-        if self == Self::Demo {
+        if self != Self::Server {
             config.native.listen.clone_from(&in_use.native.listen);
             config.ftp.listen.clone_from(&in_use.ftp.listen);
             config.ftp.implicit.clone_from(&in_use.ftp.implicit);
@@ -98,7 +100,7 @@ impl Endpoints {
                 skiff_conf::FtpTls::Off => TlsPolicy::NotOffered,
             },
             resumption: config.ftp.data_tls_resumption,
-            passive: PassivePorts::new(config.ftp.passive_ports, advertised_address(config)),
+            passive: PassivePorts::new(&config.ftp, advertised_address(config)),
         };
         Ok(Self {
             tls: own.map(Tls::new).transpose()?,

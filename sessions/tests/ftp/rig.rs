@@ -11,7 +11,8 @@ use skiff_sessions::conversation::{Conversation, LogLine};
 use skiff_sessions::scram::Binding;
 use skiff_sessions::server::job::Evidence;
 use skiff_sessions::server::{
-    DataEvent, DataMode, Direction, Effect, Event, HandshakeTiming, Job, JobId, Session, Setup,
+    DataEvent, DataMode, Direction, Effect, Event, HandshakeTiming, Job, JobId, NoPort, Session,
+    Setup,
 };
 use skiff_sessions::transfer::{Task, Transfer};
 use skiff_sessions::wire::codec;
@@ -490,7 +491,7 @@ impl Rig {
                 if address.is_none() {
                     self.data = Data::None;
                 }
-                self.event(Event::Listening(form, address));
+                self.event(Event::Listening(form, address.ok_or(NoPort::NoneFree)));
             }
             Effect::OpenData(mode) => self.open_data(mode),
             Effect::SecureData(direction, handshake) => {

@@ -7,7 +7,7 @@ use skiff_conf::Server;
 
 use super::report::Report;
 use crate::control::client;
-use crate::endpoints::sockets::bind_listener;
+use crate::endpoints::sockets::{bind_listener, is_missing_family};
 
 /// Checks all addresses as the daemon binds them.
 pub(super) fn examine(config: &Server, report: &mut Report<'_>) {
@@ -43,6 +43,13 @@ fn examine_address(
         Ok(bound) => {
             report.ok(key, &format!("{address} is free"));
             return Some(bound);
+        }
+        Err(error) if is_missing_family(address, &error, config) => {
+            report.note(
+                key,
+                &format!("{address} is left out: this machine has no IPv6"),
+            );
+            return None;
         }
         Err(error) => error,
     };

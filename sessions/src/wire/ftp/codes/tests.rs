@@ -261,6 +261,10 @@ fn ports() -> Samples {
         (DataReply::Foreign, "504 only your own address, and no port below 1024\r\n"),
         (DataReply::WrongFamily, other_family),
         (passive("[2001:db8::1]:2000", PassiveForm::Address), other_family),
+        (
+            DataReply::PortShareTaken { most: 50 },
+            "425 your sessions hold 50 ports for data connections, all that one user may; let one end first\r\n",
+        ),
         (DataReply::NoPortFree, "425 no port is free for a data connection, try again in a moment\r\n"),
         (DataReply::NotPrepared, "425 say EPSV, PASV, EPRT or PORT first\r\n"),
         (DataReply::NotOpened, "425 the data connection did not come about; a firewall may be in between\r\n"),
