@@ -181,7 +181,7 @@ fn data_text<'a>(line: Line<'a>, data: &DataReply) -> Line<'a> {
         DataReply::NoPortFree => "no port is free for a data connection, try again in a moment",
         DataReply::PortShareTaken { most } => {
             let ports = if *most == 1 { "port" } else { "ports" };
-            return line.text(&format!(
+            return line.text(format_args!(
                 "your sessions hold {most} {ports} for data connections, all that one user may; let one end first"
             ));
         }
