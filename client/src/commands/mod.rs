@@ -10,6 +10,7 @@ mod each;
 mod edit;
 mod expand;
 mod files;
+pub(crate) mod jobs;
 pub(crate) mod lexer;
 mod lines;
 mod list_style;
