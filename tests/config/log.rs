@@ -69,6 +69,17 @@ fn each_way_of_not_getting_in_is_told_with_its_session() {
     assert!(told.contains("more=0 cause="), "{told}");
 }
 
+/// There is no TLS that could fail.
+#[test]
+fn a_peer_that_says_nothing_in_clear_has_failed_at_no_handshake() {
+    let daemon = Daemon::with("native: (tls: Off), limits: (login: \"1s\"),");
+    let mut silent = TcpStream::connect(daemon.address()).unwrap();
+    assert_eq!(silent.read_to_string(&mut String::new()).unwrap(), 0);
+    daemon.login("tom");
+    let log = daemon.wait_log(" tom PASS 230 ") + &daemon.log();
+    assert!(!log.contains("handshake"), "{log}");
+}
+
 #[test]
 fn a_command_names_its_session_and_a_rename_both_names() {
     let daemon = ftp("ftp: (listen: [], tls: Optional),");
