@@ -96,6 +96,10 @@ fn a_command_names_its_session_and_a_rename_both_names() {
     );
     let mut jerry = daemon.login("jerry");
     jerry.put("", "x", b"1");
+    jerry.ask("RNFR x", 350);
+    jerry.ask("351 y", 250);
+    let renamed = daemon.wait_log(" jerry RENAME 250 ");
+    assert!(renamed.ends_with(" native TLSv1.3 /x -> /y"), "{renamed}");
     let stored = daemon.wait_log(" jerry STOR 226 ");
     assert!(stored.contains(" native TLSv1.3 /x"), "{stored}");
 }
