@@ -26,30 +26,48 @@ use cli::args::{Args, Invocation};
 use cli::error::ProgramError;
 pub use cli::exit::Exit;
 use cli::settings::Settings;
-use cli::{args, argv, batch, login, prompt};
+use cli::{args, argv, batch, hosts, login, prompt};
+use skiff_conf::Pager;
+use terminal::columns::{reading_width, reading_width_of_errors, wrap};
 use terminal::interrupt::Interrupt;
-use terminal::output::{print_error, print_line};
+use terminal::output::{OutputFormat, configure, print_error, print_line};
 use terminal::questions::{self, Asker};
+use terminal::records::schema;
+use terminal::redirect::enable_pager;
 
 /// Runs the program with `arguments` (without the program's name) and returns its exit code. Prints
 /// the error that ended it, if any, on standard error.
 pub fn run(arguments: Vec<OsString>) -> Exit {
-    let done = args::parse(arguments).and_then(|invocation| match invocation {
+    let parsed = args::parse(arguments).inspect(|invocation| {
+        if let Invocation::Connect(args) | Invocation::Hosts(args) = invocation {
+            configure(args.format, args.reports());
+        }
+    });
+    let done = parsed.and_then(|invocation| match invocation {
         Invocation::Help => {
-            print_line(args::help().trim_end());
+            print_line(wrap(&args::help(), reading_width()).trim_end());
             Ok(())
         }
         Invocation::Version => {
             print_line(commands::account::VERSION);
             Ok(())
         }
+        Invocation::Schema => {
+            print_line(schema().trim_end());
+            Ok(())
+        }
+        Invocation::Hosts(args) => Settings::resolve(*args).map(|settings| hosts::print(&settings)),
         Invocation::Connect(args) => connect(*args),
     });
     match done {
         Ok(()) => Exit::Done,
         Err(error) => {
             if let Some(message) = error.message() {
-                print_error(format_args!("skiff: {message}"));
+                let message = format!("skiff: {message}");
+                match reading_width_of_errors() {
+                    Some(width) => print_error(wrap(&message, width).trim_end()),
+                    None => print_error(message),
+                }
             }
             error.exit()
         }
@@ -64,7 +82,11 @@ fn connect(mut args: Args) -> Result<(), ProgramError> {
     let command = args.argv.take();
     let may_ask = commands.is_empty() && script.is_none() && questions::is_at_terminal();
     let at_prompt = may_ask && command.is_none();
+    let has_pages = args.format == OutputFormat::Text;
     let settings = Settings::resolve(args)?;
+    if has_pages && settings.pager() == Pager::On {
+        enable_pager();
+    }
     let interrupt = Interrupt::default();
     interrupt.register().map_err(|cause| ProgramError::Io {
         what: "Ctrl-C".into(),
@@ -74,6 +96,8 @@ fn connect(mut args: Args) -> Result<(), ProgramError> {
     let mut session = login::open_session(&settings, &present, interrupt)?;
     session.asker = if may_ask { present } else { Asker::Nobody };
     if at_prompt {
+        // A connection that is lost by now is told to the first command.
+        let _ = commands::account::greet(&mut session);
         return prompt::run(session, &settings);
     }
     let done = match (command, script) {
@@ -82,6 +106,7 @@ fn connect(mut args: Args) -> Result<(), ProgramError> {
         (None, None) if commands.is_empty() => batch::run_stdin(&mut session, &settings),
         (None, None) => batch::run_commands(&mut session, &settings, &commands),
     };
+    let done = batch::end_jobs(&mut session, done);
     let takes_leave = match done {
         Ok(()) | Err(ProgramError::CommandFailed) => true,
         // Nobody answers, or nobody is to be waited for.

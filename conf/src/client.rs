@@ -1,5 +1,6 @@
 //! [`Client`]: the settings of `client.ron`, that is the server, the user and the trust in servers.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -7,8 +8,10 @@ use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use crate::address::{DEFAULT_PORT, HostPort};
+use crate::alias::Alias;
 use crate::complaint::Complaint;
 use crate::document::{self, Document};
+use crate::hosts::Host;
 use crate::name::UserName;
 use crate::server::Tls;
 use crate::{private_file, units};
@@ -35,6 +38,19 @@ pub struct Client {
     /// The longest wait for the connection and for each reply.
     #[serde(deserialize_with = "units::duration")]
     pub timeout: Duration,
+    /// Servers by names of the user's own.
+    pub hosts: BTreeMap<Alias, Host>,
+    /// Commands by names of the user's own, at the prompt and in scripts.
+    pub aliases: BTreeMap<Alias, String>,
+    pub pager: Pager,
+}
+
+/// Whether what is longer than the screen goes through a pager.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+pub enum Pager {
+    #[default]
+    On,
+    Off,
 }
 
 impl Client {
@@ -59,17 +75,29 @@ impl Client {
                 )
             })
         };
-        for (key, path) in [
-            ("known_hosts", &mut client.known_hosts),
-            ("password_file", &mut client.password_file),
-        ] {
-            if let Some(given) = path.take() {
-                *path = Some(resolve(key, &given)?);
-            }
-        }
-        if client.password_file.is_some() && client.password_command.is_some() {
+        let one_source = |section: &str, file: &Option<PathBuf>, command: &Option<String>| {
             let what = "password_file is there too; keep one of them";
-            return Err(document.complain("password_command", what));
+            match (file, command) {
+                (Some(_), Some(_)) => {
+                    Err(document.complain(&format!("{section}password_command"), what))
+                }
+                _ => Ok(()),
+            }
+        };
+        let set = |section: &str, key: &str, path: &mut Option<PathBuf>| {
+            let given = path.take();
+            let resolved = given.map(|given| resolve(&format!("{section}{key}"), &given));
+            *path = resolved.transpose()?;
+            Ok(())
+        };
+        set("", "known_hosts", &mut client.known_hosts)?;
+        set("", "password_file", &mut client.password_file)?;
+        one_source("", &client.password_file, &client.password_command)?;
+        for (alias, host) in &mut client.hosts {
+            let section = format!("hosts[\"{alias}\"].");
+            set(&section, "password_file", &mut host.password_file)?;
+            set(&section, "local_directory", &mut host.local_directory)?;
+            one_source(&section, &host.password_file, &host.password_command)?;
         }
         Ok(client)
     }
@@ -103,6 +131,9 @@ impl Default for Client {
             tls: Tls::On,
             known_hosts: None,
             timeout: Duration::from_secs(30),
+            hosts: BTreeMap::new(),
+            aliases: BTreeMap::new(),
+            pager: Pager::On,
         }
     }
 }

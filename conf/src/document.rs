@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
 use crate::complaint::{Complaint, Place};
+use crate::io_cause::IoCause;
 use crate::{key_location, parse_error, private_file};
 
 /// Bytes of the largest settings file: nobody writes a megabyte by hand.
@@ -110,7 +111,9 @@ pub(crate) fn read_text(
     let expected = file.metadata().map_or(0, |found| found.len()).min(limit);
     let mut bytes = Zeroizing::new(Vec::with_capacity(expected as usize + 1));
     let read = file.take(limit + 1).read_to_end(&mut bytes);
-    read.map_err(|error| Complaint::about(path, format_args!("cannot be read: {error}")))?;
+    read.map_err(|error| {
+        Complaint::about(path, format_args!("cannot be read: {}", IoCause(&error)))
+    })?;
     if bytes.len() as u64 > limit {
         return Err(Complaint::about(
             path,

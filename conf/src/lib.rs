@@ -14,10 +14,14 @@
 mod account;
 mod address;
 mod advice;
+mod alias;
 mod client;
 mod complaint;
 mod document;
+mod fingerprint;
 mod ftp;
+mod hosts;
+mod io_cause;
 mod key_location;
 mod limits;
 mod listen;
@@ -36,11 +40,15 @@ pub use account::{
 };
 pub use address::{DEFAULT_PORT, HostPort, Network};
 pub use advice::Advice;
-pub use client::{Client, read_password};
+pub use alias::{Alias, BadAlias};
+pub use client::{Client, Pager, read_password};
 pub use complaint::{Complaint, Place};
+pub use fingerprint::Fingerprint;
 pub use ftp::{
     CloseNotify, DYNAMIC_PORTS, Ftp, FtpTls, LostControl, PassiveAddress, PortRange, Resumption,
 };
+pub use hosts::Host;
+pub use io_cause::IoCause;
 pub use limits::Limits;
 pub use name::{BadName, UserName};
 pub use private_file::sync_folder;

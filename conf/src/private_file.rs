@@ -9,6 +9,7 @@ use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::io::Errno;
 
 use crate::complaint::Complaint;
+use crate::io_cause::IoCause;
 
 /// Opens a regular file; links are followed.
 pub(crate) fn open_plain(path: &Path) -> Result<File, Complaint> {
@@ -91,7 +92,7 @@ fn open(path: &Path, extra: OFlags) -> Result<(File, Metadata), Complaint> {
 fn cause(error: &io::Error) -> String {
     match Errno::from_io_error(error) {
         Some(Errno::LOOP) => "is a symbolic link; put the file itself here".to_owned(),
-        _ => format!("cannot be opened: {error}"),
+        _ => format!("cannot be opened: {}", IoCause(error)),
     }
 }
 

@@ -11,6 +11,7 @@ use crate::address::DEFAULT_PORT;
 use crate::complaint::Complaint;
 use crate::document::Document;
 use crate::ftp::{Ftp, FtpTls};
+use crate::io_cause::IoCause;
 use crate::limits::Limits;
 use crate::listen;
 use crate::name::UserName;
@@ -241,8 +242,9 @@ impl Raw {
     fn check(document: &Document, path: &Path) -> Result<Server, Complaint> {
         let raw: Self = document.parse()?;
         raw.check_listen(document)?;
-        let file = std::path::absolute(path)
-            .map_err(|error| Complaint::about(path, format_args!("cannot be located: {error}")))?;
+        let file = std::path::absolute(path).map_err(|error| {
+            Complaint::about(path, format_args!("cannot be located: {}", IoCause(&error)))
+        })?;
         Ok(raw.resolve(file))
     }
 

@@ -14,6 +14,7 @@ use zeroize::Zeroizing;
 use crate::account::{Account, Iterations};
 use crate::complaint::Complaint;
 use crate::document::{self, Document};
+use crate::io_cause::IoCause;
 use crate::name::UserName;
 use crate::private_file;
 
@@ -83,7 +84,8 @@ impl UserStore {
         path: &Path,
         change: impl FnOnce(&mut Self) -> Result<T, E>,
     ) -> Result<T, E> {
-        let complain = |error| Complaint::about(path, format_args!("cannot be changed: {error}"));
+        let complain =
+            |error| Complaint::about(path, format_args!("cannot be changed: {}", IoCause(&error)));
         let _lock = private_file::lock_folder(path).map_err(complain)?;
         let mut store = match is_missing(path) {
             true => Self::default(),

@@ -373,11 +373,57 @@ fn files_that_cannot_be_settings() {
     };
     assert_eq!(
         said("none.ron"),
-        "/none.ron: cannot be opened: No such file or directory (os error 2)"
+        "/none.ron: cannot be opened: no such file or directory"
     );
     assert_eq!(said(""), "/: is not a plain file");
     std::fs::write(folder.path().join("latin.ron"), b"(homes: \"\xe9\")").unwrap();
     assert_eq!(said("latin.ron"), "/latin.ron: is not UTF-8 text at byte 9");
     std::fs::write(folder.path().join("huge.ron"), vec![b' '; (1 << 20) + 1]).unwrap();
     assert_eq!(said("huge.ron"), "/huge.ron: is larger than 1048576 bytes");
+}
+
+#[test]
+fn aliases_and_the_pager() {
+    assert_eq!(
+        client("  aliases: {\"l l\": \"ls\"},"),
+        "client.ron:3:13: aliases: \"l l\" is not such a name; \
+         write A-Z a-z 0-9 . _ -, not starting with . or -"
+    );
+    assert_eq!(
+        client("  pager: Of,"),
+        "client.ron:3:10: pager: \"Of\" is not known; did you mean \"On\"?"
+    );
+}
+
+#[test]
+fn hosts() {
+    let host = |fields: &str| client(&format!("  hosts: {{\n    \"nas\": ({fields}),\n  }},"));
+    assert_eq!(
+        host("servr: \"a\""),
+        "client.ron:4:13: unknown key \"servr\" in hosts[\"nas\"]; did you mean \"server\"?"
+    );
+    assert_eq!(
+        host("user: \"tom\""),
+        "client.ron:4:5: hosts[\"nas\"]: the key \"server\" is missing; add it"
+    );
+    assert_eq!(
+        host("server: \"a:0\""),
+        "client.ron:4:21: hosts[\"nas\"].server: \"a:0\" is not a server; \
+         write HOST or HOST:PORT such as \"127.0.0.1:8001\""
+    );
+    assert_eq!(
+        host("server: \"a\", fingerprint: \"12\""),
+        "client.ron:4:39: hosts[\"nas\"].fingerprint: \"12\" is not a fingerprint; \
+         write the 64 hexadecimal digits of a certificate's SHA-256"
+    );
+    assert_eq!(
+        host("server: \"a\", password_file: \"x\", password_command: \"y\""),
+        "client.ron:4:46: hosts[\"nas\"].password_command: \
+         password_file is there too; keep one of them"
+    );
+    assert_eq!(
+        client("  hosts: {\"-x\": (server: \"a\")},"),
+        "client.ron:3:11: hosts: \"-x\" is not such a name; \
+         write A-Z a-z 0-9 . _ -, not starting with . or -"
+    );
 }

@@ -359,6 +359,28 @@ fn a_client_finds_its_files() {
 }
 
 #[test]
+fn a_client_finds_its_hosts() {
+    let hex = "a7".repeat(32);
+    let text = format!(
+        r#"(hosts: {{"nas": (server: "files.example", user: "tom", password_file: "pw",
+            fingerprint: "sha256:{hex}", directory: "/photos", local_directory: "~/Pictures",
+            tls: Off), "b": (server: "[::1]:7")}})"#
+    );
+    let client = Client::parse(&text, Path::new("/srv/tom/client.ron")).unwrap();
+    let nas = &client.hosts["nas"];
+    assert_eq!(nas.server.to_string(), "files.example:8001");
+    assert_eq!(nas.user, Some(name("tom")));
+    assert_eq!(nas.password_file.as_deref(), Some(Path::new("/srv/tom/pw")));
+    assert_eq!(nas.fingerprint, hex.parse().ok());
+    assert_eq!(nas.directory.as_deref(), Some("/photos"));
+    let home = std::env::home_dir().unwrap();
+    assert_eq!(nas.local_directory, Some(home.join("Pictures")));
+    assert_eq!(nas.tls, Some(Tls::Off));
+    let plain = &client.hosts["b"];
+    assert_eq!((plain.tls, &plain.user), (None, &None));
+}
+
+#[test]
 fn a_password_file_is_private_and_one_line() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("pw");

@@ -256,7 +256,7 @@ fn only_a_plain_file_is_a_store() {
     assert!(
         fixture
             .said()
-            .starts_with("users.ron: cannot be opened: No such file")
+            .starts_with("users.ron: cannot be opened: no such file")
     );
     fs::create_dir(&fixture.path).unwrap();
     set_mode(&fixture.path, 0o700);

@@ -403,7 +403,7 @@ fn poll_stop_line(
         .filter_map(|l| l.strip_suffix(b"\r\n"));
     Ok(match stop {
         StopLine::Abort => lines.next().is_some_and(|line| stop.matches(line)),
-        StopLine::FinalReply => lines.any(|line| stop.matches(line)),
+        StopLine::FinalReply | StopLine::Never => lines.any(|line| stop.matches(line)),
     })
 }
 

@@ -205,7 +205,7 @@ fn a_slip_in_the_store_refuses_and_bans_nobody() {
     daemon.wait_log("the accounts stay as they were");
     std::fs::remove_file(&store).unwrap();
     assert_eq!(login(), 230);
-    daemon.wait_log("No such file");
+    daemon.wait_log("no such file");
     let log = daemon.log();
     assert!(!log.contains("login failed"), "{log}");
     let told = log.matches("the accounts stay as they were").count();

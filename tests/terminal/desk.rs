@@ -10,7 +10,7 @@ use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
 
-use super::screen::Terminal;
+use super::screen::{Terminal, USUAL_COLUMNS};
 use crate::harness::{PASSWORD, binary};
 
 /// Variables of whoever runs the tests that must not reach the programs.
@@ -41,24 +41,38 @@ impl Desk {
 
     /// `skiff` with these words in a terminal.
     pub(super) fn sit(&self, words: &[&str]) -> Terminal {
+        self.sit_at(USUAL_COLUMNS, words)
+    }
+
+    /// The same in a terminal of so many columns.
+    pub(super) fn sit_at(&self, columns: usize, words: &[&str]) -> Terminal {
         let skiff = binary("skiff");
         let mut all = vec![skiff.to_str().unwrap()];
         all.extend(words);
-        Terminal::start(&all, &self.here(), &self.home())
+        Terminal::start(&all, &self.here(), &self.home(), columns)
     }
 
     /// The same, with the password of the demo's users before `words`, which name the server.
     pub(super) fn sit_known(&self, words: &[&str]) -> Terminal {
+        self.sit_known_at(USUAL_COLUMNS, words)
+    }
+
+    /// The same in a terminal of so many columns.
+    pub(super) fn sit_known_at(&self, columns: usize, words: &[&str]) -> Terminal {
         let known = self.known();
         let known = known.iter().map(String::as_str);
-        self.sit(&known.chain(words.iter().copied()).collect::<Vec<_>>())
+        self.sit_at(
+            columns,
+            &known.chain(words.iter().copied()).collect::<Vec<_>>(),
+        )
     }
 
     /// A line for the shell in a terminal, where `skiff` is the program under test.
     pub(super) fn shell(&self, line: &str) -> Terminal {
         let skiff = binary("skiff");
         let line = format!("skiff() {{ '{}' \"$@\"; }}\n{line}", skiff.display());
-        Terminal::start(&["/bin/sh", "-c", &line], &self.here(), &self.home())
+        let words = ["/bin/sh", "-c", &line];
+        Terminal::start(&words, &self.here(), &self.home(), USUAL_COLUMNS)
     }
 
     /// A terminal with a session of the demo's tom, at its prompt.

@@ -29,7 +29,7 @@ fn one_a_command_failed() {
         ("cd ..", "403 ..: "),
         ("frob", "frob: no such command"),
         ("st", "st: ambiguous"),
-        ("mkdir", "mkdir: write it so: mkdir [-p] DIR..."),
+        ("mkdir", "mkdir: usage: mkdir [-p] DIR..."),
         ("ls -x", "ls: -x: no such option"),
         ("!exit 7", "7"),
         ("put 'a", "a ' has no end"),

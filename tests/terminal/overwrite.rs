@@ -22,7 +22,7 @@ fn with_file() -> (Daemon, Desk, Vec<u8>) {
 }
 
 fn run(daemon: &Daemon, desk: &Desk, command: &str) -> Ran {
-    desk.batch(daemon.address(), &["-q", "-c", command], "")
+    desk.batch(daemon.address(), &["-c", command], "")
 }
 
 #[test]
@@ -45,7 +45,10 @@ fn get_asks_before_it_replaces_another_file() {
         assert!(desk.read("file") == data, "not the file");
         assert!(!desk.path("file.skiff-part").exists());
     }
-    assert!(tom.ask("get file").starts_with("400 file: "));
+    assert!(
+        tom.ask("get file")
+            .starts_with("file: 100000 bytes are here already")
+    );
 }
 
 #[test]
@@ -77,7 +80,7 @@ fn in_a_script_get_replaces_only_with_f() {
         assert_eq!(ran.code, 0, "{}", ran.complained);
         let told: Vec<_> = ran.said.lines().collect();
         assert!(
-            told[1].starts_with("400 file: 100000 bytes are here"),
+            told[1].starts_with("file: 100000 bytes are here"),
             "{told:?}"
         );
         assert!(told[2].contains("(66667 of them now)"), "{told:?}");
@@ -119,7 +122,7 @@ fn trees_keep_what_differs(command: &str, verb: &str, from_server: bool) {
         }
     }
     let ran = run(&daemon, &desk, command);
-    ran.fails(1, &format!("1 files {verb}"));
+    ran.fails(1, &format!("1 file {verb}"));
     ran.fails(1, "1 unchanged; 3 differ and were left, -f replaces them");
     for (name, source, target) in FILES {
         let kept = if target == 0 { source } else { target };
@@ -181,7 +184,7 @@ fn what_help_says_about_replacing_is_what_happens() {
         let ran = run(&daemon, &desk, &format!("help {command}"));
         let said = ran.said.split_whitespace().collect::<Vec<_>>().join(" ");
         for words in [
-            "[-c] [-f] [-r]",
+            "-f replace another file without asking",
             "replaced if you say so, in a script only with -f",
             "files of the same size and digest are left, others are named, and replaced only with -f",
         ] {

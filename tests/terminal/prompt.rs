@@ -1,7 +1,8 @@
 //! The prompt: where one is, what one can say, and how a line is edited.
 
 use super::desk::Desk;
-use crate::harness::{Daemon, noise};
+use super::screen::Terminal;
+use crate::harness::{Daemon, noise, until};
 
 #[test]
 fn the_prompt_says_where_one_is() {
@@ -58,6 +59,9 @@ fn commands_may_be_shortened_while_they_mean_one() {
         "st: ambiguous, it could be: stat status stages"
     );
     assert_eq!(tom.ask("frob"), "frob: no such command; help lists them");
+    let meant = "mkdri: no such command; did you mean mkdir?";
+    assert_eq!(tom.ask("mkdri a"), meant);
+    assert_eq!(tom.ask("help mkdri"), meant);
 }
 
 #[test]
@@ -74,7 +78,7 @@ fn help_says_what_there_is() {
         assert!(all.lines().any(begins), "no {verb} in {all}");
     }
     let one = tom.ask("help ren");
-    assert!(one.starts_with("rename FROM... TO\n  "), "{one}");
+    assert!(one.starts_with("usage: rename FROM... TO\n  "), "{one}");
     assert!(one.ends_with("also: mv"), "{one}");
     assert!(tom.ask("help frob").starts_with("frob: no such command"));
 }
@@ -222,4 +226,76 @@ fn a_server_that_goes_away_leaves_the_prompt() {
     );
     tom.enter("bye");
     assert_eq!(tom.exit_code(), 0);
+}
+
+/// Types the beginning of a line, presses Tab, and returns the line.
+#[track_caller]
+fn complete(tom: &mut Terminal, typed: &str, completed: &str) {
+    tom.type_in(typed);
+    until("what was typed", || {
+        let lines = tom.lines();
+        lines.last()?.contains(typed.trim_end()).then_some(())
+    });
+    tom.press("Tab");
+    until(&format!("{typed:?} to become {completed:?}"), || {
+        let lines = tom.lines();
+        lines.last()?.ends_with(completed.trim_end()).then_some(())
+    });
+    // The editor itself says where the cursor is: behind the blank, if there is one.
+    tom.type_in("^");
+    let end = format!("{completed}^");
+    until(&format!("{end:?}"), || {
+        tom.lines().last()?.ends_with(&end).then_some(())
+    });
+    tom.press("C-c");
+    tom.prompt();
+}
+
+#[test]
+fn words_are_completed_in_quotes_behind_other_commands_and_of_every_kind() {
+    let daemon = Daemon::demo();
+    let mut peer = daemon.login("tom");
+    peer.ask("MKD two words", 257);
+    peer.put("", "two words/it's here.txt", b"1");
+    peer.put("", "remote only", b"2");
+    peer.put("", "com mon 1", b"5");
+    peer.put("", "com mon 2", b"6");
+    let desk = Desk::new();
+    let folder = desk.home().join(".config/skiff");
+    std::fs::create_dir_all(&folder).unwrap();
+    let settings = "(hosts: {\"storage\": (server: \"a\")}, aliases: {\"grab\": \"cd .; get -f\"})";
+    std::fs::write(folder.join("client.ron"), settings).unwrap();
+    std::fs::write(desk.home().join("at home"), b"3").unwrap();
+    desk.write("local \"file\"", b"4");
+    let mut tom = desk.log_in(daemon.address());
+    for (typed, completed) in [
+        ("mkd", "mkdir "),
+        ("gra", "grab "),
+        ("ls; -rena", "ls; -rename "),
+        ("get rem", "get remote\\ only "),
+        ("get \"rem", "get \"remote only\" "),
+        ("get 'rem", "get 'remote only' "),
+        ("get tw", "get two\\ words/"),
+        ("get \"tw", "get \"two words/"),
+        ("get \"two words/i", "get \"two words/it's here.txt\" "),
+        ("get 'two words/i", "get two\\ words/it\\'s\\ here.txt "),
+        ("pwd; grab rem", "pwd; grab remote\\ only "),
+        ("put lo", "put local\\ \\\"file\\\" "),
+        ("put \"lo", "put \"local \\\"file\\\"\" "),
+        ("put ~/at", "put ~/at\\ home "),
+        ("cat ~/rem", "cat ~/remote\\ only "),
+        ("ls > lo", "ls > local\\ \\\"file\\\" "),
+        ("!cat lo", "!cat local\\ \\\"file\\\" "),
+        ("sync :tw", "sync :two\\ words/"),
+        ("sync --de", "sync --delete "),
+        ("ls --u", "ls --utc "),
+        ("open st", "open storage "),
+        ("open 127", "open 127.0.0.1 "),
+        ("help reco", "help reconnect "),
+    ] {
+        complete(&mut tom, typed, completed);
+    }
+    // What several have in common is inserted as a name, too.
+    complete(&mut tom, "get com", "get com\\ mon\\ ");
+    complete(&mut tom, "get \"com", "get \"com mon ");
 }

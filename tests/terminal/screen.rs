@@ -25,7 +25,10 @@ printf '\\nexit code %s\\n' $code
 exec cat >/dev/null
 ";
 
-/// One program in a terminal of 100 columns and 30 rows; both end when this does.
+/// The columns of a terminal whose width does not matter.
+pub(super) const USUAL_COLUMNS: usize = 100;
+
+/// One program in a terminal of 30 rows; both end when this does.
 pub(super) struct Terminal {
     /// The tmux server's socket and settings.
     folder: TempDir,
@@ -35,18 +38,21 @@ pub(super) struct Terminal {
 
 impl Terminal {
     /// Runs `words` in the folder `here`, for somebody whose home is `home`.
-    pub(super) fn start(words: &[&str], here: &Path, home: &Path) -> Self {
+    pub(super) fn start(words: &[&str], here: &Path, home: &Path, columns: usize) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("settings"), SETTINGS).unwrap();
         let terminal = Self { folder, seen: 0 };
         let mut command = terminal.tmux();
-        command.args(["new-session", "-d", "-x", "100", "-y", "30", "-c"]);
+        let columns = columns.to_string();
+        command.args(["new-session", "-d", "-x", &columns, "-y", "30", "-c"]);
         // Without the `--`, tmux would take options of the program for its own.
         command
             .arg(here)
             .args(["--", "/bin/sh", "-c", RUN])
             .args(words);
         command.env("HOME", home).env("SHELL", "/bin/sh");
+        // What is longer than the screen is to scroll by.
+        command.env("PAGER", "cat");
         for variable in NOT_OF_THIS_USER {
             command.env_remove(variable);
         }
@@ -150,6 +156,12 @@ impl Terminal {
         })
     }
 
+    /// Makes the window wider or narrower.
+    pub(super) fn resize(&self, columns: usize) {
+        let columns = columns.to_string();
+        ask(self.tmux().args(["resize-window", "-x", &columns]));
+    }
+
     /// All that can be seen, what scrolled away included.
     pub(super) fn screen(&self) -> String {
         self.lines().join("\n")
@@ -168,7 +180,7 @@ impl Terminal {
     }
 
     /// Lines as they were written: one that the screen breaks is one.
-    fn lines(&self) -> Vec<String> {
+    pub(super) fn lines(&self) -> Vec<String> {
         let text = ask(self.tmux().args(["capture-pane", "-p", "-J", "-S", "-"]));
         let text = text.trim_end();
         text.lines().map(|line| line.trim_end().into()).collect()

@@ -17,7 +17,7 @@ fn with_files() -> (Daemon, Desk) {
 }
 
 fn run(daemon: &Daemon, desk: &Desk, command: &str) -> Ran {
-    desk.batch(daemon.address(), &["-q", "-c", command], "")
+    desk.batch(daemon.address(), &["-c", command], "")
 }
 
 #[track_caller]

@@ -1,20 +1,20 @@
 //! Parses and runs one command that is given as arguments (`skiff put HOST: FILE...`), for scripts:
 //! each argument is a name as it is, and nothing is quoted a second time.
 
-use std::ffi::OsString;
-use std::os::unix::ffi::OsStrExt;
+use std::ffi::{OsStr, OsString};
 
-use super::args::{Target, VALUED_OPTIONS};
+use super::args::Target;
 use super::batch::{Settled, settle};
 use super::error::ProgramError;
 use super::settings::Settings;
 use crate::commands::dispatch;
 use crate::commands::lexer::Word;
 use crate::commands::spec::ParsedArgs;
+use crate::commands::sync::SERVER_MARK;
 use crate::commands::table;
 use crate::net::session::Session;
 
-/// A command of the table that can be given as arguments.
+/// A command that can be given as arguments.
 #[derive(PartialEq, Eq, Debug)]
 pub(crate) struct Form {
     pub name: &'static str,
@@ -32,26 +32,44 @@ enum Shape {
     Download,
     /// One path at the server.
     Remote,
+    /// A path at the server and a name here, in any order.
+    Pair,
+    /// None: it needs no server.
+    Hosts,
+    Schema,
 }
 
 /// Every command that can be given as arguments.
 #[rustfmt::skip]
 pub(crate) const FORMS: &[Form] = &[
-    Form { name: "put", syntax: "put [-c] [-f] [-r] HOST:[PATH] FILE...", shape: Shape::Upload },
-    Form { name: "get", syntax: "get [-c] [-f] [-r] HOST:PATH... [DIR]", shape: Shape::Download },
+    Form { name: "put", syntax: "put [-cfprL] [-j N] HOST:[PATH] FILE...", shape: Shape::Upload },
+    Form { name: "get", syntax: "get [-cfprL] [-j N] HOST:PATH... [DIR]", shape: Shape::Download },
+    Form { name: "sync", syntax: "sync [-npL] [-x GLOB] [-j N] [--delete] [--checksum] [--no-links] FROM TO, one of them HOST:[PATH]", shape: Shape::Pair },
     Form { name: "ls", syntax: "ls [-1ahlrSt] [--utc] HOST:[PATH]", shape: Shape::Remote },
+    Form { name: "hosts", syntax: "hosts", shape: Shape::Hosts },
+    Form { name: "schema", syntax: "schema", shape: Shape::Schema },
 ];
+
+/// What a form and its arguments ask for.
+#[derive(PartialEq, Eq, Debug)]
+pub(crate) enum Given {
+    /// A command of the table, at this server.
+    Command(Target, Box<ArgvCommand>),
+    Hosts,
+    Schema,
+}
 
 /// One command as it was given.
 #[derive(PartialEq, Eq, Debug)]
 pub(crate) struct ArgvCommand {
     pub name: &'static str,
-    /// The letters of its options.
-    options: String,
+    /// Its options, without names.
+    options: ParsedArgs,
     names: Names,
 }
 
-/// The names of a command; a path at the server may be empty, which is the home.
+/// The names of a command; a path at the server may be empty, which is the
+/// directory where the session begins.
 #[derive(PartialEq, Eq, Debug)]
 enum Names {
     Upload {
@@ -63,6 +81,8 @@ enum Names {
         to: Option<Word>,
     },
     Remote(Vec<u8>),
+    /// The word of the server's side begins with [`SERVER_MARK`].
+    Pair([Word; 2]),
 }
 
 /// A path at a server, as it is given in an argument.
@@ -72,21 +92,9 @@ struct RemotePath {
     path: Vec<u8>,
 }
 
-/// Returns where in `arguments` the command stands that is given with them, if one is: it is the
-/// first argument that is neither an option nor the value of one.
-pub(crate) fn find_form(arguments: &[OsString]) -> Option<(usize, &'static Form)> {
-    let mut index = 0;
-    loop {
-        let argument = arguments.get(index)?;
-        if VALUED_OPTIONS.iter().any(|option| argument == option) {
-            index += 2;
-        } else if argument.as_bytes().starts_with(b"-") {
-            index += 1;
-        } else {
-            let form = FORMS.iter().find(|form| argument == form.name)?;
-            return Some((index, form));
-        }
-    }
+/// Finds the command of this name.
+pub(crate) fn find(argument: &OsStr) -> Option<&'static Form> {
+    FORMS.iter().find(|form| argument == form.name)
 }
 
 /// Parses what stands behind the command.
@@ -94,33 +102,39 @@ pub(crate) fn find_form(arguments: &[OsString]) -> Option<(usize, &'static Form)
 /// # Errors
 ///
 /// [`ProgramError::Usage`] where an option is unknown, or the names do not fit the command.
-pub(crate) fn parse(
-    form: &'static Form,
-    arguments: &[OsString],
-) -> Result<(Target, ArgvCommand), ProgramError> {
-    let usage = |why: String| {
-        ProgramError::Usage(format!(
-            "{why}; write it so: skiff [options] {}",
-            form.syntax
-        ))
-    };
+pub(crate) fn parse(form: &'static Form, arguments: &[OsString]) -> Result<Given, ProgramError> {
+    let usage =
+        |why: String| ProgramError::Usage(format!("{why}; usage: skiff [options] {}", form.syntax));
     let words: Vec<Word> = arguments
         .iter()
         .map(|argument| argument.as_os_str().into())
         .collect();
+    let alone = match form.shape {
+        Shape::Hosts => Some(Given::Hosts),
+        Shape::Schema => Some(Given::Schema),
+        Shape::Upload | Shape::Download | Shape::Remote | Shape::Pair => None,
+    };
+    match (alone, words.first()) {
+        (Some(given), None) => return Ok(given),
+        (Some(_), Some(odd)) => {
+            return Err(usage(format!("{}: not understood", odd.to_text())));
+        }
+        (None, _) => {}
+    }
     let spec = table::find(form.name).map_err(|_| usage("no such command".into()))?;
-    let parsed = spec.split_options(&words).map_err(|odd| {
+    let mut parsed = spec.split_options(&words).map_err(|odd| {
         usage(format!(
             "{odd} (options of skiff itself stand before the command)"
         ))
     })?;
-    let (target, names) = Names::parse(form.shape, parsed.words).map_err(usage)?;
+    let words = std::mem::take(&mut parsed.words);
+    let (target, names) = Names::parse(form.shape, words).map_err(usage)?;
     let command = ArgvCommand {
         name: form.name,
-        options: parsed.options,
+        options: parsed,
         names,
     };
-    Ok((target, command))
+    Ok(Given::Command(target, Box::new(command)))
 }
 
 impl Names {
@@ -154,6 +168,23 @@ impl Names {
                 }
                 Ok((target, Self::Download { from, to }))
             }
+            Shape::Pair => {
+                let [from, to] =
+                    <[Word; 2]>::try_from(words).map_err(|_| "from where to where?".to_owned())?;
+                let marked = |path: &[u8]| Word::from([SERVER_MARK, path].concat());
+                match (RemotePath::parse(&from), RemotePath::parse(&to)) {
+                    (Ok(remote), Err(_)) => {
+                        let pair = [marked(&remote.path), here(to)];
+                        Ok((remote.target, Self::Pair(pair)))
+                    }
+                    (Err(_), Ok(remote)) => {
+                        let pair = [here(from), marked(&remote.path)];
+                        Ok((remote.target, Self::Pair(pair)))
+                    }
+                    (Ok(_), Ok(_)) => Err("one of the two is here (./a:b is a name here)".into()),
+                    (Err(why), Err(_)) => Err(why),
+                }
+            }
             Shape::Remote => match &words[..] {
                 [only] => {
                     let remote = RemotePath::parse(only)?;
@@ -161,6 +192,7 @@ impl Names {
                 }
                 _ => Err("one path at a time".into()),
             },
+            Shape::Hosts | Shape::Schema => Err("it needs no server".into()),
         }
     }
 }
@@ -180,7 +212,7 @@ fn one_server(remotes: Vec<RemotePath>) -> Result<(Target, Vec<Vec<u8>>), String
 }
 
 impl RemotePath {
-    /// Reads `[user@]host[:port]:[path]`. An IPv6 address stands in brackets. Digits between two
+    /// Reads `[user@]host[:port]:[path]`, where the host may be one of the settings. An IPv6 address stands in brackets. Digits between two
     /// colons are a port: a path that begins so is written `./1:2`.
     fn parse(word: &Word) -> Result<Self, String> {
         let bytes = word.as_bytes();
@@ -232,7 +264,7 @@ pub(crate) fn run(
 
 impl Names {
     /// Returns the arguments of the command at the prompt.
-    fn into_args(self, options: String) -> ParsedArgs {
+    fn into_args(self, options: ParsedArgs) -> ParsedArgs {
         let (words, target) = match self {
             Self::Upload { to, from } => (from, (!to.is_empty()).then(|| to.into())),
             Self::Download { from, to } => {
@@ -240,16 +272,25 @@ impl Names {
                 (names.map(Word::from).collect(), to)
             }
             Self::Remote(path) => (vec![home_if_empty(path).into()], None),
+            Self::Pair(pair) => (pair.into(), None),
         };
         ParsedArgs {
-            options,
             words,
             target,
+            ..options
         }
     }
 }
 
-/// An empty path is the home, in which a session begins.
+/// A name here that looks like one at the server is no such.
+fn here(name: Word) -> Word {
+    match name.as_bytes().starts_with(SERVER_MARK) {
+        true => [b"./", name.as_bytes()].concat().into(),
+        false => name,
+    }
+}
+
+/// An empty path is the directory in which a session begins: the home, if the settings name no other.
 fn home_if_empty(path: Vec<u8>) -> Vec<u8> {
     match path.is_empty() {
         true => b".".to_vec(),
@@ -293,23 +334,9 @@ mod tests {
         }
     }
 
-    fn given(line: &str) -> Result<(Target, ArgvCommand), ProgramError> {
+    fn given(line: &str) -> Result<Given, ProgramError> {
         let arguments: Vec<OsString> = line.split(' ').map(Into::into).collect();
-        let (at, form) = find_form(&arguments).unwrap();
-        parse(form, &arguments[at + 1..])
-    }
-
-    #[test]
-    fn the_command_is_the_first_argument_that_is_no_option_or_its_value() {
-        let found = |line: &str| {
-            let arguments: Vec<OsString> = line.split(' ').map(Into::into).collect();
-            find_form(&arguments).map(|(at, form)| (at, form.name))
-        };
-        assert_eq!(found("put nas: x"), Some((0, "put")));
-        assert_eq!(found("-q -u get --tls off ls nas:"), Some((5, "ls")));
-        assert_eq!(found("tom@nas get"), None);
-        assert_eq!(found("-c put nas"), None);
-        assert_eq!(found("put:8001"), None);
+        parse(find(&arguments[0]).unwrap(), &arguments[1..])
     }
 
     #[test]
@@ -322,9 +349,11 @@ mod tests {
             evil.into(),
             "-f".into(),
         ];
-        let (target, command) = parse(&FORMS[0], &arguments).unwrap();
+        let Given::Command(target, command) = parse(&FORMS[0], &arguments).unwrap() else {
+            panic!("put");
+        };
         assert_eq!(target.server.host, "nas");
-        assert_eq!(command.options, "r");
+        assert_eq!(command.options.options, "r");
         let from = vec![evil.into(), "-f".into()];
         let to = Vec::new();
         assert_eq!(command.names, Names::Upload { to, from });
@@ -344,13 +373,14 @@ mod tests {
         ] {
             let error = given(line).unwrap_err().to_string();
             assert!(error.contains(why), "{line}: {error}");
-            assert!(error.contains("write it so: "), "{error}");
+            assert!(error.contains("usage: "), "{error}");
         }
     }
 
     #[test]
     fn every_form_is_a_command() {
-        for form in FORMS {
+        let of_server = |form: &&Form| !matches!(form.shape, Shape::Hosts | Shape::Schema);
+        for form in FORMS.iter().filter(of_server) {
             let spec = table::find(form.name).unwrap();
             assert_eq!(spec.name, form.name);
             let options = form.syntax.matches("[-").count();

@@ -7,12 +7,15 @@ use super::error::ProgramError;
 use super::login;
 use super::settings::Settings;
 use crate::commands::dispatch;
+use crate::commands::jobs;
 use crate::commands::lexer::{self, OnFailure};
 use crate::net::command_error::{CommandError, CommandResult};
+use crate::net::jobs::JobWait;
 use crate::net::link::LinkError;
 use crate::net::session::Session;
+use crate::terminal::format::escape_path;
 use crate::terminal::input::StandardInput;
-use crate::terminal::output::print_error;
+use crate::terminal::output::{begin_place, print_error};
 
 /// The longest line of commands, in bytes; the rest is taken for the next line.
 const LINE_MAX: u64 = 64 * 1024;
@@ -49,8 +52,9 @@ pub(crate) fn run_file(
         cause,
     };
     let file = std::fs::File::open(path).map_err(to_io_error)?;
-    run_lines(session, settings, io::BufReader::new(file))
-        .map_err(|error| error.map(to_io_error))?
+    let place = Some(escape_path(path));
+    let lines = io::BufReader::new(file);
+    run_lines(session, settings, lines, place.as_deref()).map_err(|error| error.map(to_io_error))?
 }
 
 /// Runs the commands on standard input.
@@ -60,7 +64,7 @@ pub(crate) fn run_stdin(session: &mut Session, settings: &Settings) -> Result<()
         cause,
     };
     let lines = io::BufReader::new(StandardInput::new(&session.interrupt));
-    run_lines(session, settings, lines).map_err(|error| error.map(to_io_error))??;
+    run_lines(session, settings, lines, None).map_err(|error| error.map(to_io_error))??;
     match session.interrupt.is_stopped() {
         true => Err(ProgramError::Interrupted),
         false => Ok(()),
@@ -76,25 +80,30 @@ impl ReadError {
     }
 }
 
-/// Runs `lines` until one fails, `quit`, or the end; the outer error is that of reading them.
+/// Runs `lines` until one fails, `quit`, or the end; the outer error is that of reading them. Errors
+/// name the file, where there is one, and the line.
 fn run_lines(
     session: &mut Session,
     settings: &Settings,
     mut lines: impl BufRead,
+    file: Option<&str>,
 ) -> Result<Result<(), ProgramError>, ReadError> {
     let mut line = String::new();
-    loop {
+    for number in 1_u64.. {
         line.clear();
         let mut bounded = io::Read::take(&mut lines, LINE_MAX);
         if bounded.read_line(&mut line).map_err(ReadError)? == 0 {
+            begin_place(None);
             return Ok(Ok(()));
         }
+        begin_place(file.map(|file| format!("{file}:{number}")));
         match run_line(session, settings, line.trim_end_matches(['\r', '\n'])) {
             Ok(NextStep::Continue) => {}
             Ok(NextStep::Leave) => return Ok(Ok(())),
             Err(error) => return Ok(Err(error)),
         }
     }
+    Ok(Ok(()))
 }
 
 /// Runs the commands of one line. The first that fails ends the program, unless a `-` stands before
@@ -104,7 +113,7 @@ fn run_line(
     settings: &Settings,
     line: &str,
 ) -> Result<NextStep, ProgramError> {
-    let commands = lexer::parse_line(line).map_err(|error| {
+    let commands = lexer::parse_commands(line, &session.lines.aliases).map_err(|error| {
         print_error(error);
         ProgramError::CommandFailed
     })?;
@@ -120,6 +129,29 @@ fn run_line(
         }
     }
     Ok(NextStep::Continue)
+}
+
+/// Waits for what runs in the background, where the commands came to their end, else stops it.
+pub(crate) fn end_jobs(
+    session: &mut Session,
+    done: Result<(), ProgramError>,
+) -> Result<(), ProgramError> {
+    let waits = matches!(done, Ok(()) | Err(ProgramError::CommandFailed));
+    let interrupt = session.interrupt.clone();
+    if waits && session.jobs.wait_for_all(&interrupt) == JobWait::Ended {
+        return match jobs::tell_ended(session) {
+            0 => done,
+            _ => Err(ProgramError::CommandFailed),
+        };
+    }
+    interrupt.begin_command();
+    session.jobs.stop_all();
+    session.jobs.wait_for_all(&interrupt);
+    jobs::tell_ended(session);
+    match done {
+        Ok(()) => Err(ProgramError::Interrupted),
+        failed => failed,
+    }
 }
 
 /// What a command came to, as far as the commands behind it are concerned.
@@ -159,7 +191,7 @@ pub(super) fn settle(
         Err(CommandError::SessionEnded(cause)) => {
             Err(ProgramError::connection(&session.account.server, cause))
         }
-        Err(CommandError::Refused(why) | CommandError::Local(why)) => {
+        Err(CommandError::Refused(why) | CommandError::Local(why) | CommandError::NoRoom(why)) => {
             print_error(why);
             match is_stopped {
                 true => Err(ProgramError::Interrupted),

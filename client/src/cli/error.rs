@@ -7,6 +7,7 @@ use thiserror::Error;
 use super::exit::Exit;
 use crate::net::known_hosts::{CertificateError, host_and_port};
 use crate::net::link::LinkError;
+use crate::terminal::format::IoCause;
 
 /// An error that ends the program; its `Display` is the message on standard error.
 #[derive(Debug, Error)]
@@ -16,10 +17,13 @@ pub(crate) enum ProgramError {
     #[error(transparent)]
     Settings(#[from] Complaint),
     /// A file or the terminal that the program itself needs failed; `what` names it.
-    #[error("{what}: {cause}")]
+    #[error("{what}: {}", IoCause(.cause))]
     Io { what: String, cause: std::io::Error },
     #[error("{server}: {cause}")]
     Connection { server: String, cause: LinkError },
+    /// The settings let the session begin where it cannot.
+    #[error("directory {0}; correct it in the settings")]
+    StartDirectory(String),
     #[error("{0}")]
     LoginRefused(String),
     /// The certificate is not that of the session's first connection.
@@ -65,7 +69,9 @@ impl ProgramError {
     /// Returns the exit code for scripts.
     pub(crate) fn exit(&self) -> Exit {
         match self {
-            Self::Usage(_) | Self::Settings(_) | Self::Io { .. } => Exit::Usage,
+            Self::Usage(_) | Self::Settings(_) | Self::Io { .. } | Self::StartDirectory(_) => {
+                Exit::Usage
+            }
             Self::Connection { .. } => Exit::Connection,
             Self::LoginRefused(_) | Self::Login(_) => Exit::LoginRefused,
             Self::Certificate(_) | Self::CertificateMeanwhile { .. } => Exit::CertificateChanged,

@@ -1,8 +1,11 @@
 //! Connects to the server, has its certificate trusted, logs in, and returns the session.
 
+use std::io;
 use std::time::{Duration, Instant};
 
-use skiff_conf::Tls;
+use skiff_conf::{Alias, Tls};
+use skiff_sessions::path::PathArg;
+use skiff_sessions::wire::command::Command;
 use zeroize::Zeroizing;
 
 use super::args::Target;
@@ -12,6 +15,7 @@ use super::settings::Settings;
 use crate::net::account::Account;
 use crate::net::command_error::CommandError;
 use crate::net::connection::Connection;
+use crate::net::jobs::Jobs;
 use crate::net::known_hosts::{
     CertificateError, Fingerprint, HostStatus, KnownHosts, TrustPolicy, host_and_port,
 };
@@ -21,9 +25,12 @@ use crate::net::names::NameCache;
 use crate::net::restore::Retries;
 use crate::net::service::Service;
 use crate::net::session::Session;
+use crate::terminal::columns::{reading_width, wrap};
 use crate::terminal::format::escape_name;
 use crate::terminal::interrupt::Interrupt;
-use crate::terminal::output::{print_error, print_line};
+use crate::terminal::lines::{History, Lines};
+use crate::terminal::nearest::nearest;
+use crate::terminal::output::{print_error, print_report};
 use crate::terminal::questions::Asker;
 
 /// How many passwords may be typed before the login fails.
@@ -54,11 +61,17 @@ pub(crate) fn open_session(
         retries: Retries::at_most(settings.retries),
         connections: 1,
         digest: accepted.digest,
+        digest_form: settings.digest_form(),
         derivation: accepted.derivation,
         idle: accepted.idle,
         cwd: b"/".to_vec(),
         previous_cwd: None,
+        lines: Lines {
+            aliases: settings.aliases(),
+            history: History::default(),
+        },
         names: NameCache::default(),
+        jobs: Jobs::default(),
     };
     session.cwd = match session.working_directory() {
         Ok((_, cwd)) => cwd,
@@ -71,10 +84,14 @@ pub(crate) fn open_session(
             ));
         }
     };
+    if let Some(directory) = settings.directory() {
+        enter_directory(&mut session, directory)?;
+    }
     Ok(session)
 }
 
-/// Logs in at another server, or anew at the same, and lets the session that was there go.
+/// Logs in at another server, or anew at the same, and lets the session that was there go. Returns
+/// the settings of the new one.
 ///
 /// # Errors
 ///
@@ -83,26 +100,29 @@ pub(super) fn open_another(
     session: &mut Session,
     settings: &Settings,
     target: Option<&str>,
-) -> Result<(), ProgramError> {
+) -> Result<Settings, ProgramError> {
     let target = match target {
         Some(target) => target.parse().map_err(ProgramError::Usage)?,
         None => Target {
             user: Some(session.account.user.clone()),
             server: session.account.server.clone(),
+            alias: session.account.alias.clone(),
         },
     };
     let settings = settings.leading_to(target);
     let present = Asker::at_terminal(&session.interrupt);
     let mut new = open_session(&settings, &present, session.interrupt.clone())?;
     new.asker = session.asker.clone();
+    new.lines = std::mem::take(&mut session.lines);
     let cwd = escape_name(&new.cwd);
-    print_line(format_args!(
+    print_report(format_args!(
         "230 {}: logged in as {}, in {cwd}",
         host_and_port(&new.account.server),
         new.account.user
     ));
+    new.jobs = std::mem::take(&mut session.jobs);
     std::mem::replace(session, new).quit();
-    Ok(())
+    Ok(settings)
 }
 
 /// A link without a login, and what its server's certificate is to this client.
@@ -134,9 +154,10 @@ fn connect(
         server,
         tls,
         timeout,
+        options,
         ..
     } = settings;
-    let link = Link::open(server, *tls, *timeout, interrupt)
+    let link = Link::open(server, *tls, *timeout, options, interrupt)
         .map_err(|cause| connection_error(settings, cause))?;
     let certificate = match link.fingerprint() {
         Some(is) if accepted == Certificate::New(is) => accepted,
@@ -157,7 +178,52 @@ fn connect(
 }
 
 fn connection_error(settings: &Settings, cause: LinkError) -> ProgramError {
+    let cause = match cause {
+        LinkError::Resolve(cause) => explain_resolve_error(settings, cause),
+        cause => cause,
+    };
     ProgramError::connection(&settings.server, cause)
+}
+
+/// Changes into the directory where the settings let the session begin. One that is not there ends
+/// the login: names that are relative to it would mean others.
+fn enter_directory(session: &mut Session, directory: &str) -> Result<(), ProgramError> {
+    let refused = |why: String| {
+        ProgramError::StartDirectory(format!("{}: {why}", escape_name(directory.as_bytes())))
+    };
+    let path = PathArg::to_send(directory)
+        .ok_or_else(|| refused("cannot be the path of a directory".into()))?;
+    let entered = session.request_ok(b"", Command::ChangeDirectory(path));
+    let found = entered.and_then(|_| session.working_directory());
+    match found {
+        Ok((_, cwd)) => {
+            session.cwd = cwd;
+            Ok(())
+        }
+        Err(CommandError::SessionEnded(cause)) => {
+            Err(ProgramError::connection(&session.account.server, cause))
+        }
+        Err(CommandError::Refused(why) | CommandError::Local(why) | CommandError::NoRoom(why)) => {
+            Err(refused(why))
+        }
+        Err(CommandError::Stopped(_) | CommandError::Quit | CommandError::Open(_)) => {
+            Err(ProgramError::Interrupted)
+        }
+    }
+}
+
+/// Says which host may have been meant where a name has no address.
+fn explain_resolve_error(settings: &Settings, cause: io::Error) -> LinkError {
+    let met = KnownHosts::at(settings.known_hosts.clone()).hosts();
+    let named = settings.hosts().keys().map(Alias::as_str);
+    let known = named.chain(met.iter().map(String::as_str));
+    match nearest(&settings.server.host, known) {
+        Some(meant) if meant != settings.server.host => LinkError::ResolveNear {
+            cause,
+            meant: meant.to_owned(),
+        },
+        _ => LinkError::Resolve(cause),
+    }
 }
 
 /// Accepts certificate `is` if `--trust` or the known hosts file allows it, or the user confirms
@@ -169,11 +235,22 @@ fn check_certificate(
     interrupt: &Interrupt,
 ) -> Result<Certificate, ProgramError> {
     let server = host_and_port(&settings.server);
-    if let TrustPolicy::Only(wanted) = settings.trust {
-        return match wanted == is {
-            true => Ok(Certificate::Settled),
-            false => Err(CertificateError::Mismatch { server, is }.into()),
-        };
+    match settings.trust {
+        TrustPolicy::Only(wanted) | TrustPolicy::Pinned(wanted) if wanted == is => {
+            return Ok(Certificate::Settled);
+        }
+        TrustPolicy::Only(_) => return Err(CertificateError::Mismatch { server, is }.into()),
+        TrustPolicy::Pinned(was) => {
+            let alias = settings.alias.clone().unwrap_or_default();
+            let error = CertificateError::NotPinned {
+                server,
+                alias,
+                was,
+                is,
+            };
+            return Err(error.into());
+        }
+        TrustPolicy::Ask | TrustPolicy::New => {}
     }
     let hosts = KnownHosts::at(settings.known_hosts.clone());
     if hosts.look_up(&settings.server, is)? == HostStatus::Known {
@@ -187,7 +264,8 @@ fn check_certificate(
             "{server} was not met before. its certificate is\n  {is}\n\
              trust it, and remember it?"
         );
-        match asker.confirm(&question, false) {
+        let question = wrap(&question, reading_width());
+        match asker.confirm(question.trim_end(), false) {
             Some(true) => {}
             None if interrupt.is_stopped() => return Err(ProgramError::Interrupted),
             Some(false) | None => return Err(CertificateError::Declined { server }.into()),
@@ -298,4 +376,29 @@ fn ask_password(
         true => ProgramError::Interrupted,
         false => ProgramError::Usage("no password was typed".into()),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+    use crate::cli::settings::tests::settings;
+
+    #[test]
+    fn a_mistyped_host_is_recognised() {
+        let file = r#"(hosts: {"backup": (server: "files.example")})"#;
+        let told = |line: &str| {
+            let cause = LinkError::Resolve(io::Error::other("nobody knows it"));
+            connection_error(&settings(file, line), cause).to_string()
+        };
+        assert_eq!(
+            told("tom@bakcup"),
+            "bakcup:8001: no such host: nobody knows it; did you mean backup?"
+        );
+        assert_eq!(
+            told("files.exmple"),
+            "files.exmple:8001: no such host: nobody knows it"
+        );
+    }
 }

@@ -1,8 +1,6 @@
 //! Runs the interactive prompt, with line editing, history and completion.
 
-use std::fs;
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -10,24 +8,31 @@ use linefeed::{DefaultTerminal, Interface, ReadResult, Signal};
 
 use super::completion::{CommandCompleter, SharedSession};
 use super::error::ProgramError;
+use super::history;
 use super::keep_alive::KeepAlive;
 use super::login;
 use super::settings::Settings;
 use crate::commands::dispatch;
+use crate::commands::jobs::{self, Leave};
 use crate::commands::lexer;
 use crate::net::command_error::CommandError;
 use crate::net::known_hosts::host_and_port;
 use crate::net::session::Session;
-use crate::terminal::format::format_reply;
-use crate::terminal::output::{print_error, print_line};
-
-/// Lines of history that are kept.
-const HISTORY_MAX: usize = 1000;
+use crate::terminal::format::{IoCause, escape_path, format_reply};
+use crate::terminal::lines::{HISTORY_MAX, History};
+use crate::terminal::output::{print_error, print_line, print_reply};
 
 /// Reads and runs commands until the user quits or standard input ends. The file of
 /// history has the lines that were typed before.
-pub(crate) fn run(session: Session, settings: &Settings) -> Result<(), ProgramError> {
-    let history = settings.history.as_deref();
+pub(crate) fn run(mut session: Session, settings: &Settings) -> Result<(), ProgramError> {
+    if let Some(folder) = settings.local_directory() {
+        change_local_directory(folder);
+    }
+    match History::load(settings.history.clone()) {
+        Ok(history) => session.lines.history = history,
+        Err(error) => tell_history_error(settings, &error),
+    }
+    let past = session.lines.history.lines().to_vec();
     let session = Arc::new(Mutex::new(session));
     let terminal_error = |cause| ProgramError::Io {
         what: "the terminal".into(),
@@ -36,26 +41,23 @@ pub(crate) fn run(session: Session, settings: &Settings) -> Result<(), ProgramEr
     let prompt = Interface::new("skiff").map_err(terminal_error)?;
     prompt.set_report_signal(Signal::Interrupt, true);
     prompt.set_history_size(HISTORY_MAX);
-    prompt.set_completer(Arc::new(CommandCompleter::new(Arc::clone(&session))));
-    if let Some(path) = history {
-        // The first start finds no history file.
-        let _ = prompt.load_history(path);
+    prompt.set_completer(Arc::new(CommandCompleter::new(
+        Arc::clone(&session),
+        settings.host_names(),
+    )));
+    for line in past {
+        prompt.add_history(line);
     }
     let keep_alive = KeepAlive::begin(&session);
     let ended = read_and_run(&prompt, &session, settings);
     keep_alive.end();
-    if let Some(path) = history
-        && let Err(error) = save_history(&prompt, path)
-    {
-        print_error(format_args!("{}: {error}", path.display()));
-    }
     drop(prompt);
     if ended.is_ok()
         && let Some(session) = Arc::into_inner(session)
     {
         let session = session.into_inner().unwrap_or_else(PoisonError::into_inner);
         if let Some(goodbye) = session.quit() {
-            print_line(format_reply(&goodbye));
+            print_reply(&format_reply(&goodbye));
         }
     }
     ended
@@ -72,21 +74,25 @@ fn read_and_run(
         cause,
     };
     loop {
+        jobs::tell_ended(&mut lock(session));
         prompt
             .set_prompt(&lock(session).prompt_text())
             .map_err(terminal_error)?;
         match prompt.read_line().map_err(terminal_error)? {
             ReadResult::Input(line) => {
-                if !line.trim().is_empty() {
-                    prompt.add_history_unique(line.clone());
-                }
-                if run_line(&mut lock(session), settings, &line) == NextStep::Leave {
+                remember(prompt, &mut lock(session), settings, &line);
+                let session = &mut lock(session);
+                if run_line(session, settings, &line) == NextStep::Leave
+                    && jobs::leave(session) == Leave::Goes
+                {
                     return Ok(());
                 }
             }
             ReadResult::Eof => {
                 print_line("");
-                return Ok(());
+                if jobs::leave(&mut lock(session)) == Leave::Goes {
+                    return Ok(());
+                }
             }
             ReadResult::Signal(_) => {
                 prompt.cancel_read_line().map_err(terminal_error)?;
@@ -94,6 +100,28 @@ fn read_and_run(
             }
         }
     }
+}
+
+/// Keeps a line for later, here and in the file, unless it may hold a secret.
+fn remember(
+    prompt: &Interface<DefaultTerminal>,
+    session: &mut Session,
+    settings: &Settings,
+    line: &str,
+) {
+    if !history::is_kept(line) {
+        return;
+    }
+    prompt.add_history_unique(line.to_owned());
+    if let Err(error) = session.lines.history.add(line) {
+        tell_history_error(settings, &error);
+    }
+}
+
+fn tell_history_error(settings: &Settings, error: &io::Error) {
+    let path = settings.history.as_deref().map(escape_path);
+    let path = path.unwrap_or_default();
+    print_error(format_args!("{path}: {}", IoCause(error)));
 }
 
 /// Whether the prompt reads another line.
@@ -106,7 +134,7 @@ enum NextStep {
 /// Runs the commands of one line and prints their errors. A command that fails skips those behind
 /// it on the line, unless a `-` stands before it; so does Ctrl-C in any case.
 fn run_line(session: &mut Session, settings: &Settings, line: &str) -> NextStep {
-    let commands = match lexer::parse_line(line) {
+    let commands = match lexer::parse_commands(line, &session.lines.aliases) {
         Ok(commands) => commands,
         Err(error) => {
             print_error(error);
@@ -121,7 +149,12 @@ fn run_line(session: &mut Session, settings: &Settings, line: &str) -> NextStep 
             Err(CommandError::Quit) => return NextStep::Leave,
             Err(CommandError::Open(target)) => {
                 match login::open_another(session, settings, target.as_deref()) {
-                    Ok(()) => skips_others = false,
+                    Ok(new) => {
+                        skips_others = false;
+                        if let Some(folder) = new.local_directory() {
+                            change_local_directory(folder);
+                        }
+                    }
                     Err(error) => print_error(error.message().unwrap_or_else(|| "stopped".into())),
                 }
             }
@@ -131,7 +164,10 @@ fn run_line(session: &mut Session, settings: &Settings, line: &str) -> NextStep 
                 print_error(format_args!("{server}: {cause}"));
             }
             Err(
-                CommandError::Refused(why) | CommandError::Local(why) | CommandError::Stopped(why),
+                CommandError::Refused(why)
+                | CommandError::Local(why)
+                | CommandError::NoRoom(why)
+                | CommandError::Stopped(why),
             ) => print_error(why),
         }
         if skips_others || session.interrupt.is_stopped() {
@@ -141,17 +177,13 @@ fn run_line(session: &mut Session, settings: &Settings, line: &str) -> NextStep 
     NextStep::Continue
 }
 
-fn lock(session: &SharedSession) -> std::sync::MutexGuard<'_, Session> {
-    session.lock().unwrap_or_else(PoisonError::into_inner)
+/// Goes where the settings let the prompt begin here.
+fn change_local_directory(folder: &Path) {
+    if let Err(error) = std::env::set_current_dir(folder) {
+        print_error(format_args!("{}: {}", escape_path(folder), IoCause(&error)));
+    }
 }
 
-/// Writes the history file and makes its folder where needed (mode 0700).
-fn save_history(prompt: &Interface<DefaultTerminal>, path: &Path) -> io::Result<()> {
-    if let Some(folder) = path.parent() {
-        fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(folder)?;
-    }
-    prompt.save_history(path)
+fn lock(session: &SharedSession) -> std::sync::MutexGuard<'_, Session> {
+    session.lock().unwrap_or_else(PoisonError::into_inner)
 }

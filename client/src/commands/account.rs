@@ -2,17 +2,22 @@
 
 use skiff_sessions::scram::{Binding, KeyDerivation, Verifier, prove_change};
 use skiff_sessions::wire::command::{Command, NewVerifier, PasswordChange};
-use skiff_sessions::wire::native::replies::PeerText;
+use skiff_sessions::wire::native::replies::{PeerText, ReplyLine};
 use skiff_sessions::wire::reply::{OfLimit, ShownLimit, UNLIMITED, Usage};
 use zeroize::Zeroizing;
 
 use super::spec::ParsedArgs;
 use crate::net::command_error::{CommandError, CommandResult};
+use crate::net::known_hosts::host_and_port;
 use crate::net::link::LinkError;
 use crate::net::login::random_bytes;
 use crate::net::session::Session;
-use crate::terminal::format::{escape_name, format_reply, format_size};
-use crate::terminal::output::print_line;
+use crate::terminal::format::{IoCause, count, escape_name, format_reply, format_size};
+use crate::terminal::output::{
+    LineKind, OutputFormat, begin_lines, format, print_line, print_object, print_reply,
+    print_wrapped,
+};
+use crate::terminal::records::{Record, STATUS, USAGE};
 
 /// PBKDF2 iterations for a new password, as many as the server uses by default.
 const PBKDF2_ITERATIONS: u32 = 600_000;
@@ -21,26 +26,76 @@ const PBKDF2_ITERATIONS: u32 = 600_000;
 pub(crate) fn status(session: &mut Session, _: &ParsedArgs) -> CommandResult {
     let status = session.request_ok(b"", Command::Status)?;
     let user = status.user.as_ref().map(PeerText::as_bytes);
-    print_line(format_args!(
-        "211 user       {}",
-        escape_name(user.unwrap_or(session.account.user.as_bytes()))
-    ));
-    print_line(format_args!(
-        "    server     {}:{}",
-        session.account.server.host, session.account.server.port
-    ));
-    print_line("    home       /");
-    print_line(format_args!("    directory  {}", escape_name(&session.cwd)));
+    let user = escape_name(user.unwrap_or(session.account.user.as_bytes()));
+    if format() == OutputFormat::Json {
+        return print_status_object(session, &status);
+    }
+    print_row("user", &user);
+    let server = &session.account.server;
+    print_row("server", &format!("{}:{}", server.host, server.port));
+    print_row("home", "/");
+    print_row("directory", &escape_name(&session.cwd));
     if let Some(usage) = status.usage {
-        print_usage(&usage, "    ");
+        print_usage(&usage);
     }
     let server = status.server.as_ref().map(PeerText::as_bytes);
-    print_line(format_args!(
-        "    versions   server {}, client {}",
-        escape_name(server.unwrap_or(b"unknown")),
-        VERSION
-    ));
+    let server = escape_name(server.unwrap_or(b"unknown"));
+    print_row("versions", &format!("server {server}, client {VERSION}"));
     Ok(())
+}
+
+fn print_status_object(session: &Session, status: &ReplyLine) -> CommandResult {
+    let user = status.user.as_ref().map(PeerText::as_bytes);
+    let version = status.server.as_ref().map(PeerText::as_bytes);
+    let version = escape_name(version.unwrap_or(b"unknown"));
+    print_object(|| {
+        Record::new(&STATUS)
+            .name("user", user.unwrap_or(session.account.user.as_bytes()))
+            .text("server", &host_and_port(&session.account.server))
+            .name("directory", &session.cwd)
+            .text("server_version", &version)
+            .text("client_version", VERSION)
+    });
+    if let Some(usage) = status.usage {
+        print_usage(&usage);
+    }
+    Ok(())
+}
+
+/// Says after the login where one is, what the quota is, and how to go on.
+pub(crate) fn greet(session: &mut Session) -> CommandResult {
+    let usage = session.request(Command::Usage)?.usage;
+    let space = match &usage {
+        None => String::new(),
+        Some(Usage {
+            limit: UNLIMITED, ..
+        }) => "no quota; ".into(),
+        Some(Usage {
+            limit,
+            held: Some(held),
+            ..
+        }) => format!(
+            "{} of {} used; ",
+            format_size(held.used),
+            format_size(*limit)
+        ),
+        Some(Usage { limit, .. }) => format!("quota {}; ", format_size(*limit)),
+    };
+    begin_lines(LineKind::Report);
+    print_wrapped(&format!(
+        "{} at {}:{}, in {}; {space}help lists the commands",
+        escape_name(session.account.user.as_bytes()),
+        session.account.server.host,
+        session.account.server.port,
+        escape_name(&session.cwd),
+    ));
+    begin_lines(LineKind::Result);
+    Ok(())
+}
+
+/// Prints one row of a table of two columns.
+fn print_row(key: &str, value: &str) {
+    print_wrapped(&format!("{key:<9}  {value}"));
 }
 
 /// The name and version of this program.
@@ -50,8 +105,8 @@ pub(crate) const VERSION: &str = concat!("skiff/", env!("CARGO_PKG_VERSION"));
 pub(crate) fn df(session: &mut Session, _: &ParsedArgs) -> CommandResult {
     let answered = session.request_ok(b"", Command::Usage)?;
     match answered.usage {
-        Some(usage) => print_usage(&usage, "213 "),
-        None => print_line(format_reply(&answered)),
+        Some(usage) => print_usage(&usage),
+        None => print_reply(&format_reply(&answered)),
     }
     Ok(())
 }
@@ -59,7 +114,7 @@ pub(crate) fn df(session: &mut Session, _: &ParsedArgs) -> CommandResult {
 /// `system`: prints the server's platform.
 pub(crate) fn system(session: &mut Session, _: &ParsedArgs) -> CommandResult {
     let answered = session.request_ok(b"", Command::System)?;
-    print_line(format_reply(&answered));
+    print_reply(&format_reply(&answered));
     Ok(())
 }
 
@@ -83,7 +138,7 @@ pub(crate) fn passwd(session: &mut Session, _: &ParsedArgs) -> CommandResult {
     let read = |prompt: &str| {
         asker
             .read_password(prompt)
-            .map_err(|error| CommandError::refused("passwd", error))?
+            .map_err(|error| CommandError::refused("passwd", IoCause(&error)))?
             .ok_or_else(|| CommandError::Stopped("passwd: stopped; nothing was changed".into()))
     };
     let old = read("old password: ")?;
@@ -91,7 +146,8 @@ pub(crate) fn passwd(session: &mut Session, _: &ParsedArgs) -> CommandResult {
     if *read("again: ")? != *password {
         return Err(refused("the two are not the same; nothing was changed"));
     }
-    let salt = random_bytes::<16>().map_err(|error| CommandError::refused("passwd", error))?;
+    let salt =
+        random_bytes::<16>().map_err(|error| CommandError::refused("passwd", IoCause(&error)))?;
     let new = Verifier::derive(&password, salt.to_vec(), PBKDF2_ITERATIONS)
         .map_err(|error| CommandError::refused("new password", error))?;
     let proof = prove_change(&old, &session.derivation, &binding, &new)
@@ -116,7 +172,7 @@ pub(crate) fn passwd(session: &mut Session, _: &ParsedArgs) -> CommandResult {
         salt: new.salt.clone(),
         iterations: new.iterations,
     };
-    print_line(format_reply(&answered));
+    print_reply(&format_reply(&answered));
     Ok(())
 }
 
@@ -143,41 +199,48 @@ pub(crate) fn quit(_: &mut Session, _: &ParsedArgs) -> CommandResult {
     Err(CommandError::Quit)
 }
 
-/// Prints the quota; `first` stands before its first line.
-fn print_usage(usage: &Usage, first: &str) {
+/// Prints the quota and what is used of it.
+fn print_usage(usage: &Usage) {
+    if format() == OutputFormat::Json {
+        return print_object(|| usage_record(usage));
+    }
     match usage.limit {
-        UNLIMITED => print_line(format_args!("{first}quota      unlimited")),
-        limit => print_line(format_args!(
-            "{first}quota      {} ({limit} bytes)",
-            format_size(limit)
-        )),
+        UNLIMITED => print_row("quota", "unlimited"),
+        limit => print_row("quota", &format_bytes(limit)),
     }
     let Some(held) = &usage.held else {
-        print_line("    used       the server is counting, ask again in a moment");
-        print_line(format_args!(
-            "    entries    at most {}",
-            ShownLimit(usage.entries_limit)
-        ));
-        return;
+        print_row("used", "the server is counting, ask again in a moment");
+        let entries = format!("at most {}", ShownLimit(usage.entries_limit));
+        return print_row("entries", &entries);
     };
-    print_line(format_args!(
-        "    used       {} ({} bytes; {} in unfinished uploads)",
-        format_size(held.used),
-        held.used,
-        format_size(held.staged)
-    ));
-    print_line(format_args!(
-        "    reserved   {} for uploads under way",
-        format_size(held.reserved)
-    ));
-    print_line(format_args!(
-        "    free       {} ({} bytes) for a new upload",
-        format_size(held.free),
-        held.free
-    ));
-    print_line(format_args!(
-        "    entries    {}{}",
-        held.entries,
-        OfLimit(usage.entries_limit)
-    ));
+    let (used, staged) = (count(held.used, "byte", "bytes"), format_size(held.staged));
+    let used = format!(
+        "{} ({used}; {staged} in unfinished uploads)",
+        format_size(held.used)
+    );
+    print_row("used", &used);
+    let reserved = format!("{} for uploads under way", format_size(held.reserved));
+    print_row("reserved", &reserved);
+    let free = format!("{} for a new upload", format_bytes(held.free));
+    print_row("free", &free);
+    let entries = format!("{}{}", held.entries, OfLimit(usage.entries_limit));
+    print_row("entries", &entries);
+}
+
+fn usage_record(usage: &Usage) -> Record {
+    let limit = |limit: u64| (limit != UNLIMITED).then_some(limit);
+    let held = usage.held.as_ref();
+    Record::new(&USAGE)
+        .some_number("quota", limit(usage.limit))
+        .some_number("used", held.map(|held| held.used))
+        .some_number("staged", held.map(|held| held.staged))
+        .some_number("reserved", held.map(|held| held.reserved))
+        .some_number("free", held.and_then(|held| limit(held.free)))
+        .some_number("entries", held.map(|held| held.entries))
+        .some_number("entries_limit", limit(usage.entries_limit))
+}
+
+/// `800 MB (800000000 bytes)`.
+fn format_bytes(bytes: u64) -> String {
+    format!("{} ({})", format_size(bytes), count(bytes, "byte", "bytes"))
 }

@@ -5,7 +5,7 @@ use crate::net::command_error::{CommandError, CommandResult};
 use crate::net::known_hosts::host_and_port;
 use crate::net::session::Session;
 use crate::terminal::format::{escape_name, format_reply};
-use crate::terminal::output::print_line;
+use crate::terminal::output::{print_line, print_reply};
 
 /// `open`: logs in at another server, or anew at this one.
 pub(crate) fn open(_: &mut Session, args: &ParsedArgs) -> CommandResult {
@@ -33,7 +33,7 @@ pub(crate) fn reconnect(session: &mut Session, _: &ParsedArgs) -> CommandResult 
 /// `close`: ends the connection and stays.
 pub(crate) fn close(session: &mut Session, _: &ParsedArgs) -> CommandResult {
     match session.hang_up() {
-        Some(goodbye) => print_line(format_reply(&goodbye)),
+        Some(goodbye) => print_reply(&format_reply(&goodbye)),
         None => print_line("closed"),
     }
     Ok(())

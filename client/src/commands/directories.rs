@@ -12,7 +12,7 @@ use crate::net::changes::{self, Change};
 use crate::net::command_error::{CommandError, CommandResult};
 use crate::net::session::{Session, absolute_path};
 use crate::terminal::format::{escape_name, format_reply};
-use crate::terminal::output::print_line;
+use crate::terminal::output::{print_line, print_reply};
 
 /// `cd`: changes the working directory at the server, to the home without an argument, and with `-`
 /// to the one before.
@@ -36,7 +36,7 @@ pub(crate) fn cd(session: &mut Session, args: &ParsedArgs) -> CommandResult {
         None => session.working_directory()?.1,
     };
     session.previous_cwd = Some(std::mem::replace(&mut session.cwd, now));
-    print_line(format_args!("250 {}", escape_name(&session.cwd)));
+    print_reply(&format!("250 {}", escape_name(&session.cwd)));
     Ok(())
 }
 
@@ -44,7 +44,7 @@ pub(crate) fn cd(session: &mut Session, args: &ParsedArgs) -> CommandResult {
 pub(crate) fn pwd(session: &mut Session, _: &ParsedArgs) -> CommandResult {
     let (answered, path) = session.working_directory()?;
     session.cwd = path;
-    print_line(format_reply(&answered));
+    print_reply(&format_reply(&answered));
     Ok(())
 }
 
@@ -71,7 +71,7 @@ fn rename_one(session: &mut Session, from: &Word, to: Option<&Word>) -> CommandR
     };
     match answered.code {
         250 => {
-            print_line(format_reply(&answered));
+            print_reply(&format_reply(&answered));
             Ok(())
         }
         401 => Err(CommandError::from_reply(target.as_bytes(), &answered)),
@@ -128,7 +128,7 @@ fn make_path(session: &mut Session, word: &Word) -> CommandResult {
 /// A reply other than 2xx.
 pub(super) fn tell_change(word: &Word, change: Change, found: &str) -> CommandResult {
     match change.or_refused(word.as_bytes())? {
-        Change::Answered(answered) => print_line(format_reply(&answered)),
+        Change::Answered(answered) => print_reply(&format_reply(&answered)),
         Change::Found => print_line(format_args!(
             "{}: is {found} now; the server's answer was lost with the connection",
             escape_name(word.as_bytes())

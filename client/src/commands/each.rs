@@ -26,7 +26,9 @@ pub(crate) fn for_each(
         }
         match run(session, word) {
             Ok(()) => {}
-            Err(CommandError::Refused(why) | CommandError::Local(why)) => {
+            Err(
+                CommandError::Refused(why) | CommandError::Local(why) | CommandError::NoRoom(why),
+            ) => {
                 print_error(why);
                 failed += 1;
             }

@@ -17,8 +17,9 @@ use super::targets::remote_path;
 use crate::net::command_error::{CommandError, CommandResult};
 use crate::net::login::random_bytes;
 use crate::net::session::Session;
-use crate::terminal::format::{escape_name, escape_path};
+use crate::terminal::format::{IoCause, escape_name, escape_path};
 use crate::terminal::output::print_line;
+use crate::terminal::progress::ProgressPlace;
 use crate::transfer::destination::Destination;
 use crate::transfer::file::{FileDownload, FileUpload, download_file, upload_file};
 use crate::transfer::local_file::SyncPolicy;
@@ -44,7 +45,8 @@ pub(crate) fn edit(session: &mut Session, args: &ParsedArgs) -> CommandResult {
     }
     let path = remote_path(word)?;
     let shown = escape_name(word.as_bytes());
-    let folder = private_folder().map_err(|error| CommandError::refused(&shown, error))?;
+    let folder =
+        private_folder().map_err(|error| CommandError::refused(&shown, IoCause(&error)))?;
     let ended = edit_in(session, &path, &folder);
     // An edit that did not reach the server stays.
     let kept = |why: &str| format!("{why}; your version is kept in {}", escape_path(&folder));
@@ -57,9 +59,9 @@ pub(crate) fn edit(session: &mut Session, args: &ParsedArgs) -> CommandResult {
             let _ = fs::remove_dir_all(&folder);
             Err(error)
         }
-        Err(Ended::After(CommandError::Refused(why) | CommandError::Local(why))) => {
-            Err(CommandError::Refused(kept(&why)))
-        }
+        Err(Ended::After(
+            CommandError::Refused(why) | CommandError::Local(why) | CommandError::NoRoom(why),
+        )) => Err(CommandError::Refused(kept(&why))),
         Err(Ended::After(CommandError::Stopped(why))) => Err(CommandError::Stopped(kept(&why))),
         Err(Ended::After(error)) => {
             print_line(kept("not stored"));
@@ -78,7 +80,7 @@ enum Ended {
 
 fn edit_in(session: &mut Session, path: &PathArg, folder: &Path) -> Result<(), Ended> {
     let shown = escape_name(path.as_bytes());
-    let refused = |why: &dyn std::fmt::Display| CommandError::refused(&shown, why);
+    let refused = |error: &io::Error| CommandError::refused(&shown, IoCause(error));
     let name = path.as_bytes().rsplit(|&b| b == b'/').next();
     let name = name.unwrap_or_default();
     let file = folder.join(<std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(name));
@@ -113,13 +115,13 @@ fn fetch(session: &mut Session, path: &PathArg, file: &Path) -> CommandResult {
     let order = FileDownload {
         path: path.clone(),
         to: file.to_owned(),
-        destination: destination.map_err(|error| CommandError::refused(&shown, error))?,
+        destination: destination.map_err(|error| CommandError::refused(&shown, IoCause(&error)))?,
         local: LocalCopy::default(),
         turn: Turn::Negotiate,
         command: CommandTiming::Now,
         policy: POLICY,
         sync: SyncPolicy::AtEnd,
-        style: session.progress_style,
+        place: ProgressPlace::Alone(session.progress_style),
     };
     download_file(session, order)?.into_line()?;
     Ok(())
@@ -144,10 +146,9 @@ fn put_back(session: &mut Session, path: &PathArg, file: &Path, before: Sum) -> 
         policy: POLICY,
         replace: Replace::Yes,
         turn: Turn::Negotiate,
-        style: session.progress_style,
+        place: ProgressPlace::Alone(session.progress_style),
     };
-    print_line(upload_file(session, order)?.into_line()?);
-    Ok(())
+    upload_file(session, order)?.print()
 }
 
 /// Makes a folder that nobody else may enter, with a name that nobody can foresee.

@@ -3,20 +3,22 @@
 
 use std::ffi::OsStr;
 use std::fs;
+use std::io;
+use std::mem;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use skiff_sessions::wire::command::Command;
 use skiff_sessions::wire::reply::Kind;
 
-use super::glob::Pattern;
 use super::lexer::Word;
 use super::spec::{ArgumentKind, CommandSpec, ParsedArgs};
 use super::targets::{remote_kind, remote_path};
 use crate::net::command_error::CommandError;
 use crate::net::listing::{Listed, is_single_name};
 use crate::net::session::Session;
-use crate::terminal::format::{escape_name, escape_path};
+use crate::terminal::format::{IoCause, escape_name, escape_path};
+use crate::transfer::glob::Pattern;
 
 /// The most names that one pattern may match.
 const MATCHES_MAX: usize = 10_000;
@@ -35,14 +37,14 @@ const REMOTE_HOME: &[u8] = b"/";
 pub(crate) fn expand_args(
     session: &mut Session,
     command: &CommandSpec,
-    args: ParsedArgs,
+    mut args: ParsedArgs,
 ) -> Result<ParsedArgs, CommandError> {
     let mut words = Vec::with_capacity(args.words.len());
-    for (index, word) in args.words.into_iter().enumerate() {
+    for (index, word) in mem::take(&mut args.words).into_iter().enumerate() {
         let kind = command.word_kind(index);
         words.extend(expand_word(session, kind, word)?);
     }
-    let target = match args.target {
+    let target = match args.target.take() {
         None => None,
         Some(typed) => {
             let shown = escape_name(typed.as_bytes());
@@ -55,9 +57,9 @@ pub(crate) fn expand_args(
         }
     };
     Ok(ParsedArgs {
-        options: args.options,
         words,
         target,
+        ..args
     })
 }
 
@@ -78,7 +80,9 @@ fn expand_word(
             };
             expand_pattern(word, list_local)
         }
-        ArgumentKind::Command | ArgumentKind::Other => Ok(vec![word]),
+        ArgumentKind::Side | ArgumentKind::Command | ArgumentKind::Host | ArgumentKind::Other => {
+            Ok(vec![word])
+        }
     }
 }
 
@@ -117,7 +121,7 @@ fn expand_pattern(
             });
             continue;
         }
-        let folders = std::mem::take(&mut found);
+        let folders = mem::take(&mut found);
         listings += folders.len();
         if listings > LISTINGS_MAX {
             return refused("matches in more directories than are listed for a pattern");
@@ -196,7 +200,7 @@ fn list_local(folder: &[u8]) -> Result<Names, CommandError> {
         [] => Path::new("."),
         folder => Path::new(OsStr::from_bytes(folder)),
     };
-    let failed = |error| CommandError::refused(escape_path(path), error);
+    let failed = |error: io::Error| CommandError::refused(escape_path(path), IoCause(&error));
     let mut names = Names::new();
     let entries = match fs::read_dir(path) {
         Ok(entries) => entries,

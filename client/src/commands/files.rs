@@ -1,10 +1,12 @@
 //! Implements the commands on files: get, put, hash, stages.
 
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::PathBuf;
 
 use skiff_sessions::client::{CommandTiming, LocalCopy};
 use skiff_sessions::digest::Algorithm;
-use skiff_sessions::wire::command::{Command, Replace, Turn};
+use skiff_sessions::wire::command::{Command, Replace, SetAttributes, Turn};
 use skiff_sessions::wire::reply::Kind;
 
 use super::each::for_each;
@@ -15,13 +17,18 @@ use super::targets::{
     download_target, local_target, remote_kind, remote_path, remote_target, upload_target,
 };
 use super::trees;
+use crate::net::changes;
 use crate::net::command_error::{CommandError, CommandResult};
 use crate::net::listing::Listed;
 use crate::net::session::Session;
-use crate::terminal::format::{escape_name, escape_path, format_reply, format_time};
-use crate::terminal::output::{print_error, print_line};
+use crate::terminal::format::{
+    IoCause, count, escape_name, escape_path, format_reply, format_time,
+};
+use crate::terminal::output::{print_line, print_note, print_record, print_reply};
+use crate::terminal::progress::ProgressPlace;
+use crate::terminal::records::{DIGEST, ENTRY, Record};
 use crate::transfer::destination::{Destination, StreamTarget};
-use crate::transfer::file::{FileDownload, FileUpload, download_file, upload_file};
+use crate::transfer::file::{FileDownload, FileResult, FileUpload, download_file, upload_file};
 use crate::transfer::local_file::SyncPolicy;
 use crate::transfer::policy::{Overwrite, Resume, TransferPolicy};
 
@@ -56,15 +63,25 @@ fn get_one(
         command: CommandTiming::Now,
         policy: policy(args),
         sync: SyncPolicy::EachFile,
-        style: session.progress_style,
+        place: ProgressPlace::Alone(session.progress_style),
     };
-    let line = download_file(session, order)?.into_line()?;
+    let mode = match args.has_option('p') && !is_stdout {
+        true => session.request(Command::Facts(order.path.clone()))?.facts,
+        false => None,
+    };
+    let path = order.to.clone();
+    let outcome = download_file(session, order)?;
+    if let Some(mode) = mode.and_then(|facts| facts.mode)
+        && outcome.result != FileResult::LeftDifferent
+    {
+        let set = fs::set_permissions(&path, Permissions::from_mode(mode & 0o777));
+        set.map_err(|error| CommandError::refused(escape_path(&path), IoCause(&error)))?;
+    }
     match is_stdout {
         // The bytes alone are on standard output.
-        true => print_error(line),
-        false => print_line(line),
+        true => outcome.into_line().map(print_note),
+        false => outcome.print(),
     }
-    Ok(())
 }
 
 /// Returns the local end of a download, by name and by what that leads to. `-` is standard output.
@@ -75,7 +92,7 @@ fn destination(from: &Word, to: Option<&Word>) -> Result<(PathBuf, Destination),
     }
     let to = local_target(from, to)?;
     let found = Destination::find(&to);
-    let found = found.map_err(|error| CommandError::refused(escape_path(&to), error))?;
+    let found = found.map_err(|error| CommandError::refused(escape_path(&to), IoCause(&error)))?;
     Ok((to, found))
 }
 
@@ -105,17 +122,29 @@ fn put_one(
         Overwrite::Always => Replace::Yes,
         Overwrite::Ask | Overwrite::Never => Replace::Never,
     };
-    let style = session.progress_style;
+    let place = ProgressPlace::Alone(session.progress_style);
+    let mode = match args.has_option('p') {
+        true => fs::metadata(from).ok().map(|found| found.mode() & 0o777),
+        false => None,
+    };
+    let set = SetAttributes {
+        path: to.clone(),
+        modified: None,
+        mode,
+    };
     let order = FileUpload {
         from,
         to,
         policy,
         replace,
         turn: Turn::Negotiate,
-        style,
+        place,
     };
-    print_line(upload_file(session, order)?.into_line()?);
-    Ok(())
+    let outcome = upload_file(session, order)?;
+    if set.mode.is_some() && outcome.result != FileResult::LeftDifferent {
+        changes::set_attributes(session, &set)?.or_refused(set.path.as_bytes())?;
+    }
+    outcome.print()
 }
 
 /// `hash`: prints the digest of a file at the server, MD5 or with `-s` SHA-256.
@@ -137,11 +166,18 @@ pub(crate) fn hash(session: &mut Session, args: &ParsedArgs) -> CommandResult {
         return Err(CommandError::from_reply(word.as_bytes(), &answered));
     };
     let size = answered.size.unwrap_or_default();
-    print_line(format_args!(
-        "213 {}: {size} bytes, {} {sum}",
-        escape_name(word.as_bytes()),
-        algorithm.name()
-    ));
+    let record = || {
+        Record::new(&DIGEST)
+            .name("name", word.as_bytes())
+            .number("size", size)
+            .text("algorithm", algorithm.name())
+            .text("digest", &sum.to_string())
+    };
+    print_record(record, || {
+        let name = escape_name(word.as_bytes());
+        let (bytes, algorithm) = (count(size, "byte", "bytes"), algorithm.name());
+        format!("213 {name}: {bytes}, {algorithm} {sum}")
+    });
     Ok(())
 }
 
@@ -151,23 +187,23 @@ pub(crate) fn stages(session: &mut Session, args: &ParsedArgs) -> CommandResult 
         (true, Some(word)) => {
             let answered =
                 session.request_ok(word.as_bytes(), Command::DropStage(remote_path(word)?))?;
-            print_line(format_reply(&answered));
+            print_reply(&format_reply(&answered));
             Ok(())
         }
         (false, None) => {
             session.list(b"", Command::Stages, |part| match part {
                 Listed::Entry(path, facts) => {
                     let (size, time) = (facts.size, format_time(facts.modified));
-                    print_line(format_args!("{size:>14} {time} {}", escape_name(path)));
+                    print_record(
+                        || Record::new(&ENTRY).name("name", path).facts(facts),
+                        || format!("{size:>14} {time} {}", escape_name(path)),
+                    );
                 }
                 Listed::Anew => print_line(LISTED_ANEW),
             })?;
             Ok(())
         }
-        _ => Err(CommandError::refused(
-            "stages",
-            "write it so: stages, or stages -d PATH",
-        )),
+        _ => Err(CommandError::refused("stages", "usage: stages [-d PATH]")),
     }
 }
 

@@ -11,6 +11,7 @@ use thiserror::Error;
 use super::output::Output;
 use super::spec::OutputKind;
 use super::table;
+use crate::terminal::lines::Aliases;
 
 /// One command as it was typed.
 #[derive(PartialEq, Eq, Debug)]
@@ -18,6 +19,15 @@ pub(crate) struct TypedCommand {
     pub on_failure: OnFailure,
     pub kind: CommandKind,
     pub output: Output,
+    pub ground: Ground,
+}
+
+/// Whether the user waits for a command.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Ground {
+    Fore,
+    /// An `&` stands behind it.
+    Back,
 }
 
 /// What was typed: a command of the table, or a line for the local shell.
@@ -50,6 +60,9 @@ const LIVE: &str = "*?[]~";
 
 /// Those that say at the beginning of a word where the output goes.
 const REDIRECTING: &str = "|>";
+
+/// What stands behind a command that runs in the background; inside a word it is the word's.
+const BACKGROUND: &str = "&";
 
 /// Why a line cannot be split.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
@@ -131,48 +144,95 @@ impl From<&str> for Word {
 
 /// Returns the commands of a line. From `#` at the beginning of a command on, the rest is a
 /// comment.
+#[cfg(test)]
 pub(crate) fn parse_line(line: &str) -> Result<Vec<TypedCommand>, LexError> {
+    parse_commands(line, &Aliases::default())
+}
+
+/// Returns the commands of a line, in which an alias stands for its text. From `#` at the beginning
+/// of a command on, the rest is a comment.
+pub(crate) fn parse_commands(line: &str, aliases: &Aliases) -> Result<Vec<TypedCommand>, LexError> {
     let mut found = Vec::new();
-    let mut rest = line;
+    let mut line = Cow::Borrowed(line);
+    // Where the text begins that was typed, and came from no alias.
+    let mut typed_from = 0;
+    let mut at = 0;
     loop {
-        rest = rest.trim_start_matches([' ', '\t', ';']);
-        if rest.is_empty() || rest.starts_with('#') {
+        at = line.len() - skip_to_command(&line[at..]).len();
+        let word = first_word(line[at..].trim_start_matches(['-', ' ', '\t']));
+        if at >= typed_from
+            && let Some(text) = aliases.get(word)
+        {
+            let begin = at + line[at..].find(word).unwrap_or(0);
+            let replaced = [&line[..begin], text, &line[begin + word.len()..]].concat();
+            typed_from = begin + text.len();
+            line = Cow::Owned(replaced);
+        }
+        let Some((command, rest)) = parse_command(&line[at..])? else {
             return Ok(found);
-        }
-        let on_failure = match rest.strip_prefix('-') {
-            Some(behind) => {
-                rest = behind.trim_start();
-                OnFailure::Continue
-            }
-            None => OnFailure::Stop,
         };
-        if let Some(local) = rest.strip_prefix('!') {
-            found.push(TypedCommand {
-                on_failure,
-                kind: CommandKind::LocalShell(local.trim().to_owned()),
-                output: Output::Printed,
-            });
-            return Ok(found);
-        }
-        let mut lexer = Lexer {
-            chars: rest.chars(),
-        };
-        let words = lexer.read_words()?;
-        let output = lexer.read_output(&words)?;
-        rest = lexer.chars.as_str();
-        if !words.is_empty() {
-            found.push(TypedCommand {
-                on_failure,
-                kind: CommandKind::Named(words),
-                output,
-            });
-        }
+        at = line.len() - rest.len();
+        found.extend(command);
     }
+}
+
+/// Skips what stands before a command.
+fn skip_to_command(rest: &str) -> &str {
+    rest.trim_start_matches([' ', '\t', ';'])
+}
+
+/// Returns the first word if it has no quotes, as the name of an alias has none.
+fn first_word(rest: &str) -> &str {
+    let end = rest.find([' ', '\t', ';']);
+    &rest[..end.unwrap_or(rest.len())]
+}
+
+/// A command, if there is one, and what stands behind it.
+type Parsed<'a> = (Option<TypedCommand>, &'a str);
+
+/// Parses one command; `None` at the end of the line and at a comment.
+fn parse_command(line: &str) -> Result<Option<Parsed<'_>>, LexError> {
+    let mut rest = skip_to_command(line);
+    if rest.is_empty() || rest.starts_with('#') {
+        return Ok(None);
+    }
+    let on_failure = match rest.strip_prefix('-') {
+        Some(behind) => {
+            rest = behind.trim_start();
+            OnFailure::Continue
+        }
+        None => OnFailure::Stop,
+    };
+    if let Some(local) = rest.strip_prefix('!') {
+        let command = TypedCommand {
+            on_failure,
+            kind: CommandKind::LocalShell(local.trim().to_owned()),
+            output: Output::Printed,
+            ground: Ground::Fore,
+        };
+        return Ok(Some((Some(command), "")));
+    }
+    let mut lexer = Lexer {
+        chars: rest.chars(),
+        ground: Ground::Fore,
+    };
+    let words = lexer.read_words(has_text)?;
+    let output = lexer.read_output(&words)?;
+    let command = (!words.is_empty()).then_some(TypedCommand {
+        on_failure,
+        kind: CommandKind::Named(words),
+        output,
+        ground: lexer.ground,
+    });
+    Ok(Some((command, lexer.chars.as_str())))
 }
 
 /// Puts a backslash before each character of `name` that the lexer would treat specially.
 pub(crate) fn escape_word(name: &str) -> Cow<'_, str> {
     let special = |c: char| " \t;\"'\\".contains(c) || LIVE.contains(c) || REDIRECTING.contains(c);
+    if name == BACKGROUND {
+        return Cow::Owned(format!("\\{name}"));
+    }
     if !name.contains(special) {
         return Cow::Borrowed(name);
     }
@@ -189,11 +249,14 @@ pub(crate) fn escape_word(name: &str) -> Cow<'_, str> {
 /// The part of the line that was not read yet.
 struct Lexer<'a> {
     chars: std::str::Chars<'a>,
+    /// Whether an `&` was read.
+    ground: Ground,
 }
 
 impl Lexer<'_> {
-    /// Reads words up to the end of the line, or through a `;`.
-    fn read_words(&mut self) -> Result<Vec<Word>, LexError> {
+    /// Reads words up to the end of the line, or through a `;` or `&`, or to a `|` or `>` behind words that
+    /// have text to send elsewhere.
+    fn read_words(&mut self, has_text: fn(&[Word]) -> bool) -> Result<Vec<Word>, LexError> {
         let mut words = Vec::new();
         let mut word: Option<Word> = None;
         loop {
@@ -205,6 +268,10 @@ impl Lexer<'_> {
                 break;
             };
             match c {
+                '&' if word.is_none() && ends_word(self.chars.as_str()) => {
+                    self.ground = Ground::Back;
+                    break;
+                }
                 ' ' | '\t' => words.extend(word.take()),
                 ';' => break,
                 '\'' => self.read_single_quoted(bytes_of(&mut word))?,
@@ -240,7 +307,7 @@ impl Lexer<'_> {
             return Ok(Output::Printed);
         };
         self.chars = behind.chars();
-        let mut words = self.read_words()?;
+        let mut words = self.read_words(|_| false)?;
         match (words.pop(), words.is_empty()) {
             (Some(file), true) => Ok(Output::File(match std::env::home_dir() {
                 Some(home) => file.with_home(home.as_os_str().as_bytes()),
@@ -294,10 +361,15 @@ impl Lexer<'_> {
     }
 }
 
+/// True where the next character is no part of the word before.
+fn ends_word(rest: &str) -> bool {
+    rest.is_empty() || rest.starts_with([' ', '\t', ';'])
+}
+
 /// True where the first of these words is a command whose output may go elsewhere.
-fn has_text(words: &[Word]) -> bool {
+pub(super) fn has_text(words: &[Word]) -> bool {
     let command = words.first().map(|name| table::find(&name.to_text()));
-    matches!(command, Some(Ok(command)) if command.output == OutputKind::Text)
+    matches!(command, Some(Ok(command)) if matches!(command.output, OutputKind::Text | OutputKind::Pages))
 }
 
 /// The bytes of a word that has begun.
@@ -347,6 +419,49 @@ mod tests {
         assert_eq!(words("ls; !echo a; echo b"), [["ls"], ["!echo a; echo b"]]);
         assert_eq!(words("# put a"), Vec::<Vec<String>>::new());
         assert_eq!(words("put #a"), [["put", "#a"]]);
+    }
+
+    #[test]
+    fn an_alias_stands_for_its_text_and_not_inside_itself() {
+        let aliases = [
+            ("ll", "ls -l"),
+            ("ls", "ls -a"),
+            ("two", "cd a; ll"),
+            ("say", "!echo hi"),
+            ("sorted", "ls | sort"),
+            ("q", "put 'a b'"),
+        ];
+        let aliases = aliases.map(|(name, text)| (name.to_owned(), text.to_owned()));
+        let aliases = Aliases::new(aliases);
+        let parsed = |line: &str| -> Vec<String> {
+            let commands = parse_commands(line, &aliases).unwrap().into_iter();
+            let shown = commands.map(|typed| match typed.kind {
+                CommandKind::Named(words) => {
+                    let words: Vec<_> = words.iter().map(Word::to_text).collect();
+                    words.join(" ")
+                }
+                CommandKind::LocalShell(line) => format!("!{line}"),
+            });
+            shown.collect()
+        };
+        for (line, commands) in [
+            ("ll", &["ls -l"][..]),
+            ("ll x; ls y", &["ls -l x", "ls -a y"]),
+            (" -ll; -  ls", &["ls -l", "ls -a"]),
+            ("two x; ll", &["cd a", "ll x", "ls -l"]),
+            ("say there; ll", &["!echo hi there; ll"]),
+            ("q c", &["put a b c"]),
+            ("put ll; 'll'; l\\l; lll", &["put ll", "ll", "ll", "lll"]),
+            ("# ll", &[]),
+            ("!ll", &["!ll"]),
+        ] {
+            assert_eq!(parsed(line), commands, "{line}");
+        }
+        let found = parse_commands("ll > x; -ll", &aliases).unwrap();
+        assert_eq!(found[0].output, Output::File("x".into()));
+        assert_eq!(found[1].on_failure, OnFailure::Continue);
+        let found = parse_commands("sorted -r", &aliases).unwrap();
+        assert_eq!(found[0].output, Output::Shell("sort -r".into()));
     }
 
     #[test]
@@ -428,7 +543,7 @@ mod tests {
         }
     }
 
-    /// What a listing shows is the name where blanks, quotes and `;` are quoted as always.
+    /// What a listing shows is the name where blanks, quotes, `;` and an `&` by itself are quoted as always.
     #[test]
     fn what_is_shown_is_read_as_the_name() {
         let typed = |line: &str| match &parse_line(line).unwrap()[..] {
@@ -459,7 +574,7 @@ mod tests {
             let shown = escape_name(&name);
             let mut quoted = String::new();
             for c in shown.chars() {
-                if " \t;\"'".contains(c) {
+                if " \t;\"'".contains(c) || shown == BACKGROUND {
                     quoted.push('\\');
                 }
                 quoted.push(c);

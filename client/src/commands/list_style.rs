@@ -3,13 +3,15 @@
 
 use std::io;
 
-use rustix::termios::tcgetwinsize;
 use skiff_sessions::wire::reply::{Facts, Kind};
 
+use super::lexer::Word;
 use super::local_time::Zone;
 use super::spec::ParsedArgs;
+use crate::terminal::columns::{columns, terminal_width};
 use crate::terminal::format::{escape_name, format_entry, format_size};
-use crate::terminal::output::print_line;
+use crate::terminal::output::{OutputFormat, format, print_line, print_object};
+use crate::terminal::records::{ENTRY, Record};
 use crate::terminal::redirect::is_screen;
 
 /// The width of a terminal that does not tell its own.
@@ -66,10 +68,7 @@ impl ListStyle {
         let layout = match is_terminal {
             _ if args.has_option('l') => Layout::Long,
             true if !args.has_option('1') => {
-                let told = tcgetwinsize(io::stdout())
-                    .ok()
-                    .map(|size| size.ws_col.into());
-                Layout::Columns(told.filter(|&width| width > 0).unwrap_or(WIDTH))
+                Layout::Columns(terminal_width(io::stdout()).unwrap_or(WIDTH))
             }
             true => Layout::OneName(Reader::Person),
             false => Layout::OneName(Reader::Script),
@@ -111,8 +110,11 @@ impl ListStyle {
         }
     }
 
-    /// Prints entries in the order they have.
-    pub(crate) fn print(&self, entries: &[Entry]) {
+    /// Prints entries in the order they have; `of` is the directory that was named.
+    pub(crate) fn print(&self, entries: &[Entry], of: Option<&Word>) {
+        if format() == OutputFormat::Json {
+            return entries.iter().for_each(|entry| self.print_alone(entry, of));
+        }
         if let Layout::Columns(width) = self.layout {
             let cells: Vec<Cell> = entries.iter().map(|entry| self.cell(entry)).collect();
             for line in lay_out(&cells, width) {
@@ -121,12 +123,22 @@ impl ListStyle {
             return;
         }
         for entry in entries {
-            self.print_alone(entry);
+            self.print_alone(entry, of);
         }
     }
 
     /// Prints one entry before the others are known.
-    pub(crate) fn print_alone(&self, entry: &Entry) {
+    pub(crate) fn print_alone(&self, entry: &Entry, of: Option<&Word>) {
+        if format() == OutputFormat::Json {
+            return print_object(|| {
+                let record = Record::new(&ENTRY).name("name", &entry.name);
+                let record = match of {
+                    Some(word) => record.name("directory", word.as_bytes()),
+                    None => record,
+                };
+                record.facts(&entry.facts)
+            });
+        }
         match self.layout {
             Layout::Long => print_line(self.long_line(entry)),
             // A script gets the name and nothing else.
@@ -153,7 +165,7 @@ impl ListStyle {
     fn cell(&self, entry: &Entry) -> Cell {
         let (name, mark) = (escape_name(&entry.name), mark(entry.facts.kind));
         Cell {
-            width: width_of(&name) + mark.len(),
+            width: columns(&name) + mark.len(),
             text: format!("{}{mark}", self.paint(entry, name)),
         }
     }
@@ -212,27 +224,6 @@ fn lay_out(cells: &[Cell], width: usize) -> Vec<String> {
         line
     };
     (0..rows.min(cells.len())).map(line).collect()
-}
-
-/// The columns that a text takes: none for marks that combine, two for characters of East Asia and
-/// pictures (Unicode Standard Annex 11).
-fn width_of(text: &str) -> usize {
-    let width = |c: char| match u32::from(c) {
-        0x300..=0x36f | 0x200b..=0x200d | 0xfe00..=0xfe0f => 0,
-        0x1100..=0x115f
-        | 0x2e80..=0xa4cf
-        | 0xac00..=0xd7a3
-        | 0xf900..=0xfaff
-        | 0xfe30..=0xfe6f
-        | 0xff00..=0xff60
-        | 0xffe0..=0xffe6
-        | 0x1f300..=0x1f64f
-        | 0x1f680..=0x1f6ff
-        | 0x1f900..=0x1f9ff
-        | 0x20000..=0x3fffd => 2,
-        _ => 1,
-    };
-    text.chars().map(width).sum()
 }
 
 /// What LS_COLORS says (dir_colors(5)).
@@ -350,7 +341,7 @@ mod tests {
         let cells = |names: &[&str]| -> Vec<Cell> {
             let cell = |name: &&str| Cell {
                 text: (*name).into(),
-                width: width_of(name),
+                width: columns(name),
             };
             names.iter().map(cell).collect()
         };

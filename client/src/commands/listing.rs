@@ -1,5 +1,6 @@
 //! Implements `ls` and `ldir`: the listings of directories at the server and on this machine.
 
+use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -15,8 +16,8 @@ use super::targets::remote_path;
 use crate::net::command_error::{CommandError, CommandResult};
 use crate::net::listing::Listed;
 use crate::net::session::Session;
-use crate::terminal::format::{escape_name, escape_path};
-use crate::terminal::output::print_line;
+use crate::terminal::format::{IoCause, escape_name, escape_path};
+use crate::terminal::output::{OutputFormat, format, print_line};
 use crate::transfer::local_file;
 
 /// A listing of up to this many entries is printed sorted, a longer one as it arrives.
@@ -49,7 +50,7 @@ fn list_all(session: &mut Session, args: &ParsedArgs, list: List) -> CommandResu
         let mut listing = Listing::new(&style, word, Title::Omitted);
         list(session, word, &mut listing)?;
         match listing.take_file() {
-            Some(file) => style.print(&[file]),
+            Some(file) => style.print(&[file], None),
             None => listing.finish(),
         }
         return Ok(());
@@ -65,7 +66,7 @@ fn list_all(session: &mut Session, args: &ParsedArgs, list: List) -> CommandResu
         Ok(())
     });
     style.sort(&mut files);
-    style.print(&files);
+    style.print(&files, None);
     listed
 }
 
@@ -86,7 +87,7 @@ fn list_remote(
 
 fn list_local(_: &mut Session, word: Option<&Word>, listing: &mut Listing<'_>) -> CommandResult {
     let path = word.map_or_else(|| Path::new("."), Word::as_local_path);
-    let failed = |error| CommandError::refused(escape_path(path), error);
+    let failed = |error: io::Error| CommandError::refused(escape_path(path), IoCause(&error));
     if !path.is_dir() {
         let facts = local_facts(path).map_err(failed)?;
         listing.add(path.as_os_str().as_bytes(), &facts);
@@ -102,7 +103,7 @@ fn list_local(_: &mut Session, word: Option<&Word>, listing: &mut Listing<'_>) -
     Ok(())
 }
 
-fn local_facts(path: &Path) -> std::io::Result<Facts> {
+fn local_facts(path: &Path) -> io::Result<Facts> {
     let found = std::fs::symlink_metadata(path)?;
     let kind = match found.file_type() {
         kind if kind.is_file() => Kind::File,
@@ -167,7 +168,7 @@ impl<'a> Listing<'a> {
         };
         if self.mode == PrintMode::AsReceived {
             if self.style.shows(name) {
-                self.style.print_alone(&entry);
+                self.style.print_alone(&entry, self.word);
             }
             return;
         }
@@ -221,12 +222,12 @@ impl<'a> Listing<'a> {
 
     /// Prints the kept entries, sorted.
     fn flush(&mut self) {
-        if let (Title::Word, Some(word)) = (self.title, self.word) {
+        if let (Title::Word, Some(word), OutputFormat::Text) = (self.title, self.word, format()) {
             print_line(format_args!("{}:", escape_name(word.as_bytes())));
         }
         let mut entries = std::mem::take(&mut self.kept);
         entries.retain(|entry| self.style.shows(&entry.name));
         self.style.sort(&mut entries);
-        self.style.print(&entries);
+        self.style.print(&entries, self.word);
     }
 }

@@ -6,7 +6,7 @@ use std::process;
 use super::spec::ParsedArgs;
 use crate::net::command_error::{CommandError, CommandResult};
 use crate::net::session::Session;
-use crate::terminal::format::escape_path;
+use crate::terminal::format::{IoCause, escape_path};
 use crate::terminal::output::print_line;
 
 /// `lcd`: changes the local directory, to the home without an argument.
@@ -18,6 +18,10 @@ pub(crate) fn lcd(session: &mut Session, args: &ParsedArgs) -> CommandResult {
             .as_deref()
             .ok_or_else(|| CommandError::refused("lcd", "HOME is not set; name a directory"))?,
     };
+    if session.jobs.running() > 0 {
+        let why = "jobs run here; wait for them first";
+        return Err(CommandError::refused("lcd", why));
+    }
     std::env::set_current_dir(to).map_err(|error| local_error(to, &error))?;
     lpwd(session, args)
 }
@@ -46,7 +50,7 @@ pub(crate) fn run_local_shell(line: &str) -> CommandResult {
     };
     let status = command
         .status()
-        .map_err(|error| CommandError::refused("!", error))?;
+        .map_err(|error| CommandError::refused("!", IoCause(&error)))?;
     match status.success() {
         true => Ok(()),
         false => Err(CommandError::refused("!", status)),
@@ -54,5 +58,5 @@ pub(crate) fn run_local_shell(line: &str) -> CommandResult {
 }
 
 fn local_error(path: &Path, error: &std::io::Error) -> CommandError {
-    CommandError::refused(escape_path(path), error)
+    CommandError::refused(escape_path(path), IoCause(error))
 }

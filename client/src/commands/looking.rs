@@ -10,7 +10,6 @@ use skiff_sessions::wire::command::{Command, Turn};
 use skiff_sessions::wire::reply::{Facts, Kind};
 
 use super::each::for_each;
-use super::glob::Pattern;
 use super::lexer::Word;
 use super::local_time::Zone;
 use super::output::to_pager;
@@ -19,14 +18,16 @@ use super::targets::remote_path;
 use crate::net::command_error::{CommandError, CommandResult};
 use crate::net::session::Session;
 use crate::terminal::format::{escape_name, format_size, format_time};
-use crate::terminal::output::print_line;
-use crate::terminal::progress::ProgressStyle;
+use crate::terminal::output::{OutputFormat, format, print_line, print_object, print_record};
+use crate::terminal::progress::{ProgressPlace, ProgressStyle};
+use crate::terminal::records::{ENTRY, Record, SUM};
 use crate::terminal::redirect::is_screen;
 use crate::transfer::destination::{Destination, StreamTarget};
 use crate::transfer::file::{FileDownload, download_file};
+use crate::transfer::glob::Pattern;
 use crate::transfer::local_file::SyncPolicy;
 use crate::transfer::policy::{Overwrite, Resume, TransferPolicy};
-use crate::transfer::walk::walk;
+use crate::transfer::tree::walk::walk;
 
 /// `cat`: writes files at the server to standard output; escaped at a terminal, else as they are.
 pub(crate) fn cat(session: &mut Session, args: &ParsedArgs) -> CommandResult {
@@ -58,7 +59,7 @@ fn cat_to(session: &mut Session, args: &ParsedArgs, target: StreamTarget) -> Com
                 overwrite: Overwrite::Always,
             },
             sync: SyncPolicy::AtEnd,
-            style: ProgressStyle::Hidden,
+            place: ProgressPlace::Alone(ProgressStyle::Hidden),
         };
         download_file(session, order)?.into_line()?;
         Ok(())
@@ -73,6 +74,10 @@ pub(crate) fn stat(session: &mut Session, args: &ParsedArgs) -> CommandResult {
     };
     for_each(session, &args.words, |session, word| {
         let found = facts(session, word)?;
+        if format() == OutputFormat::Json {
+            print_object(|| entry_record(word.as_bytes(), &found));
+            return Ok(());
+        }
         let kind = match found.kind {
             Kind::File => "file",
             Kind::Directory => "directory",
@@ -118,7 +123,14 @@ pub(crate) fn du(session: &mut Session, args: &ParsedArgs) -> CommandResult {
             true => format_size(sum),
             false => sum.to_string(),
         };
-        print_line(format_args!("{shown:>14} {}", escape_name(word.as_bytes())));
+        print_record(
+            || {
+                Record::new(&SUM)
+                    .name("name", word.as_bytes())
+                    .number("bytes", sum)
+            },
+            || format!("{shown:>14} {}", escape_name(word.as_bytes())),
+        );
         Ok(())
     })
 }
@@ -140,7 +152,10 @@ pub(crate) fn find(session: &mut Session, args: &ParsedArgs) -> CommandResult {
                 Kind::Directory => "/",
                 Kind::File | Kind::Link | Kind::Other => "",
             };
-            print_line(format_args!("{}{mark}", escape_name(path.as_bytes())));
+            print_record(
+                || entry_record(path.as_bytes(), facts),
+                || format!("{}{mark}", escape_name(path.as_bytes())),
+            );
         }
         Ok(())
     };
@@ -150,6 +165,10 @@ pub(crate) fn find(session: &mut Session, args: &ParsedArgs) -> CommandResult {
         Kind::Directory => walk(session, path, show),
         Kind::File | Kind::Link | Kind::Other => show(&path, &found),
     }
+}
+
+fn entry_record(name: &[u8], facts: &Facts) -> Record {
+    Record::new(&ENTRY).name("name", name).facts(facts)
 }
 
 fn facts(session: &mut Session, word: &Word) -> Result<Facts, CommandError> {

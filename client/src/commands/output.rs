@@ -4,16 +4,15 @@
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use rustix::event::PollFlags;
 
 use super::lexer::Word;
 use crate::net::command_error::{CommandError, CommandResult};
-use crate::terminal::format::{escape_name, escape_path};
+use crate::terminal::format::{IoCause, escape_name, escape_path};
 use crate::terminal::poll::{PollEnd, poll_once};
-use crate::terminal::redirect::Redirection;
+use crate::terminal::redirect::{Redirection, pager, pager_command};
 
 /// Where the output of a command goes.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -38,7 +37,8 @@ impl Output {
             Self::File(word) => {
                 let path = word.as_local_path();
                 let file = File::create(path);
-                let file = file.map_err(|error| CommandError::refused(escape_path(path), error))?;
+                let file = file
+                    .map_err(|error| CommandError::refused(escape_path(path), IoCause(&error)))?;
                 let _redirected = Redirection::to(file);
                 command()
             }
@@ -51,12 +51,8 @@ impl Output {
 /// waits for both.
 fn pipe_to(line: &str, command: impl FnOnce() -> CommandResult) -> CommandResult {
     let shown = escape_name(line.as_bytes());
-    let failed = |error: io::Error| CommandError::refused(&shown, error);
-    let mut child = Command::new("/bin/sh")
-        .args(["-c", line])
-        .stdin(Stdio::piped())
-        .spawn()
-        .map_err(failed)?;
+    let failed = |error: io::Error| CommandError::refused(&shown, IoCause(&error));
+    let mut child = pager_command(line).spawn().map_err(failed)?;
     let (done, reader) = match child.stdin.take().map(OwnedFd::from) {
         Some(input) => {
             let reader = input.try_clone().map_err(failed)?;
@@ -88,9 +84,10 @@ fn has_left(pipe: BorrowedFd<'_>) -> bool {
     matches!(polled, Ok(PollEnd::Ready))
 }
 
-/// Runs `command` with its output going to the pager of PAGER, or less(1).
+/// Runs `command` with its output going to the pager, if there is one.
 pub(crate) fn to_pager(command: impl FnOnce() -> CommandResult) -> CommandResult {
-    let pager = std::env::var("PAGER").ok();
-    let pager = pager.filter(|pager| !pager.trim().is_empty());
-    pipe_to(&pager.unwrap_or_else(|| "less".into()), command)
+    match pager() {
+        Some(line) => pipe_to(&line, command),
+        None => command(),
+    }
 }

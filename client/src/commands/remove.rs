@@ -16,7 +16,7 @@ use crate::net::listing::Listed;
 use crate::net::session::Session;
 use crate::terminal::format::escape_name;
 use crate::terminal::output::print_line;
-use crate::transfer::remove_tree::{Deleted, Doomed};
+use crate::transfer::tree::remove::{Deleted, Doomed};
 
 /// `delete`: deletes files and empty directories at the server, with `-r` trees.
 pub(crate) fn delete(session: &mut Session, args: &ParsedArgs) -> CommandResult {

@@ -13,7 +13,7 @@ use crate::net::command_error::CommandError;
 use crate::net::listing::is_single_name;
 use crate::net::session::Session;
 use crate::terminal::format::{escape_name, escape_path};
-use crate::transfer::tree::join_remote;
+use crate::transfer::tree::bounds::join_remote;
 
 /// Returns a word as a path at the server.
 ///

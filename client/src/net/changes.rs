@@ -12,7 +12,7 @@ use skiff_sessions::wire::reply::{Facts, Kind};
 use super::command_error::CommandError;
 use super::link::LinkError;
 use super::session::{NoFile, Session, expect_reply};
-use crate::terminal::progress::Progress;
+use crate::terminal::progress::{Progress, ProgressPlace};
 
 /// How it is known what became of a change.
 pub(crate) enum Change {
@@ -108,7 +108,10 @@ pub(crate) fn rename(
         session,
         |session| {
             let mut no_file = NoFile {
-                progress: Progress::new(session.progress_style, from.as_bytes()),
+                progress: Progress::new(
+                    ProgressPlace::Alone(session.progress_style),
+                    from.as_bytes(),
+                ),
             };
             let (from, to) = (from.clone(), to.clone());
             let outcome =

@@ -7,13 +7,52 @@ use std::time::{Duration, Instant};
 
 use rustix::event::PollFlags;
 use rustix::io::Errno;
-use rustix::net::sockopt::socket_error;
+use rustix::net::sockopt::{set_socket_recv_buffer_size, socket_error};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
 use skiff_conf::HostPort;
 
 use super::link::LinkError;
+use super::rate_limit::RateLimit;
+use super::trace::Trace;
 use crate::terminal::interrupt::Interrupt;
 use crate::terminal::poll::{POLL_INTERVAL, PollEnd, poll_once};
+
+/// What the command line says of all connections.
+#[derive(Clone, Default)]
+pub(crate) struct LinkOptions {
+    pub family: Family,
+    pub trace: Trace,
+    /// `None`: as fast as it goes.
+    pub limit: Option<RateLimit>,
+}
+
+/// Which addresses of a server are taken (`-4`, `-6`).
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub(crate) enum Family {
+    #[default]
+    Any,
+    V4,
+    V6,
+}
+
+impl Family {
+    fn has(self, address: &SocketAddr) -> bool {
+        match self {
+            Self::Any => true,
+            Self::V4 => address.is_ipv4(),
+            Self::V6 => address.is_ipv6(),
+        }
+    }
+
+    /// What is said where a name has none of them.
+    fn none(self) -> &'static str {
+        match self {
+            Self::Any => "the name has no address",
+            Self::V4 => "the name has no IPv4 address, which -4 asks for",
+            Self::V6 => "the name has no IPv6 address, which -6 asks for",
+        }
+    }
+}
 
 /// Returns a non-blocking socket that is connected to the first address of the name that accepts.
 ///
@@ -23,11 +62,14 @@ use crate::terminal::poll::{POLL_INTERVAL, PollEnd, poll_once};
 pub(super) fn connect(
     server: &HostPort,
     timeout: Duration,
+    options: &LinkOptions,
     interrupt: &Interrupt,
 ) -> Result<TcpStream, LinkError> {
-    let mut failure = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-    for address in resolve(server, interrupt)? {
-        match connect_to(address, Instant::now() + timeout, interrupt) {
+    let family = options.family;
+    let mut failure = io::Error::new(io::ErrorKind::NotFound, family.none());
+    let addresses = resolve(server, interrupt)?;
+    for address in addresses.into_iter().filter(|address| family.has(address)) {
+        match connect_to(address, Instant::now() + timeout, options, interrupt) {
             Ok(socket) => return Ok(socket),
             Err(_) if interrupt.is_stopped() => return Err(LinkError::Interrupted),
             Err(error) => failure = error,
@@ -52,6 +94,7 @@ fn resolve(server: &HostPort, interrupt: &Interrupt) -> Result<Vec<SocketAddr>, 
 fn connect_to(
     address: SocketAddr,
     deadline: Instant,
+    options: &LinkOptions,
     interrupt: &Interrupt,
 ) -> io::Result<TcpStream> {
     let family = match address {
@@ -60,6 +103,10 @@ fn connect_to(
     };
     let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
     let socket = socket_with(family, SocketType::STREAM, flags, None)?;
+    if let Some(limit) = &options.limit {
+        // Before the connection is made: its window follows (tcp(7)).
+        set_socket_recv_buffer_size(&socket, limit.buffer_size())?;
+    }
     match rustix::net::connect(&socket, &address) {
         Ok(()) => return Ok(socket.into()),
         Err(Errno::INPROGRESS | Errno::INTR) => {}
@@ -77,5 +124,36 @@ fn connect_to(
             socket_error(&socket)??;
             return Ok(socket.into());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    #[test]
+    fn addresses_of_the_other_family_are_not_tried() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let server = HostPort {
+            host: "127.0.0.1".into(),
+            port: listener.local_addr().unwrap().port(),
+        };
+        let connect = |family| {
+            let options = LinkOptions {
+                family,
+                ..LinkOptions::default()
+            };
+            let patience = Duration::from_secs(10);
+            connect(&server, patience, &options, &Interrupt::default())
+        };
+        assert!(connect(Family::Any).is_ok());
+        assert!(connect(Family::V4).is_ok());
+        let told = connect(Family::V6).unwrap_err().to_string();
+        assert!(
+            told.contains("no IPv6 address, which -6 asks for"),
+            "{told}"
+        );
     }
 }

@@ -22,6 +22,9 @@ const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
 /// to the next one.
 const STOP_GRACE: Duration = Duration::from_millis(700);
 
+/// The longest wait for `--limit-rate`; far more than the least rate needs for one burst.
+const LIMIT_WAIT_MAX: Duration = Duration::from_secs(3600);
+
 /// How long a dialogue may keep its caller.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Patience {
@@ -361,6 +364,10 @@ impl<'a, L: LocalEnd> DialogueRunner<'a, L> {
             (_, StopRequest::Made) => &ALWAYS,
             (_, StopRequest::None) => self.interrupt.flag(),
         };
+        if !matches!(running.task, Task::Digest { .. }) && self.wait_for_limit()? == Stay::Leaves {
+            self.underway.task = Some(running);
+            return Ok(Stay::Leaves);
+        }
         let (transfer, local) = (&mut self.underway.transfer, &mut *self.local);
         let burst = match running.task {
             Task::Digest { .. } => self.link.burst_digest(transfer, local, stop),
@@ -379,7 +386,10 @@ impl<'a, L: LocalEnd> DialogueRunner<'a, L> {
             }
             Burst::BudgetSpent => self.check_interrupt()?,
             Burst::WantsRead => self.wait(Interest::Read)?,
-            Burst::WantsWrite => self.wait(Interest::Write)?,
+            Burst::WantsWrite => {
+                self.local.record_full();
+                self.wait(Interest::Write)?
+            }
         };
         self.underway.task = Some(running);
         Ok(stay)
@@ -396,6 +406,23 @@ impl<'a, L: LocalEnd> DialogueRunner<'a, L> {
         running.state = TaskState::Running;
         running.keepalive_sent = Instant::now();
         self.underway.deadlines.renew(running.keepalive_sent);
+    }
+
+    /// Waits until `--limit-rate` lets bytes go. The server is not to blame for that time.
+    fn wait_for_limit(&mut self) -> Result<Stay, LinkError> {
+        let limits = WaitLimits {
+            deadline: Instant::now() + LIMIT_WAIT_MAX,
+            ..self.limits()
+        };
+        if !self.link.is_held_back() {
+            return Ok(Stay::WaitsOn);
+        }
+        let waited = self.link.wait_for_limit(limits)?;
+        self.underway.deadlines.renew(Instant::now());
+        match waited {
+            WaitEnd::Ready | WaitEnd::Interrupted => self.check_interrupt(),
+            WaitEnd::Left => Ok(Stay::Leaves),
+        }
     }
 
     /// Waits for the socket on behalf of a task.

@@ -1,28 +1,29 @@
 //! Keeps the certificates of servers that were met before, one line each: `host:port sha256:HEX`.
 
-use std::fmt;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
+pub(crate) use skiff_conf::Fingerprint;
 use skiff_conf::HostPort;
 use thiserror::Error;
 
-/// The SHA-256 of a certificate in DER.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Fingerprint([u8; 32]);
+use crate::terminal::format::IoCause;
 
 /// Which certificates are trusted (`--trust`).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub(crate) enum TrustPolicy {
     /// Known ones; the user is asked about the certificate of a new server.
+    #[default]
     Ask,
     /// Known ones, and those of servers that were not met before.
     New,
-    /// This one and no other.
+    /// This one and no other, which the command line names.
     Only(Fingerprint),
+    /// The same, named by the settings.
+    Pinned(Fingerprint),
 }
 
 /// Whether the file knows a server.
@@ -52,6 +53,17 @@ pub(crate) enum CertificateError {
     #[error("{server}: the certificate is {is}, not the one that --trust names")]
     Mismatch { server: String, is: Fingerprint },
     #[error(
+        "{server}: the certificate has changed!\n  the settings pin {was}\n  it is            {is}\n\
+         someone may stand in between. nothing was sent. if the server's operator says that the \
+         new one is right, make it the fingerprint of the host {alias:?}"
+    )]
+    NotPinned {
+        server: String,
+        alias: String,
+        was: Fingerprint,
+        is: Fingerprint,
+    },
+    #[error(
         "{server}: not met before, its certificate is {is}, and nobody can be asked; \
          say --trust new, or --trust {is}"
     )]
@@ -60,7 +72,7 @@ pub(crate) enum CertificateError {
     Declined { server: String },
     #[error("{file}:{line}: not `host:port sha256:HEX`; correct or delete the line")]
     MalformedLine { file: String, line: usize },
-    #[error("{file}: {cause}")]
+    #[error("{file}: {}", IoCause(.cause))]
     File { file: String, cause: io::Error },
 }
 
@@ -117,6 +129,15 @@ impl KnownHosts {
         Ok(HostStatus::New)
     }
 
+    /// Returns the hosts of the file, without their ports; none where it cannot be read.
+    pub(crate) fn hosts(&self) -> Vec<String> {
+        let text = fs::read_to_string(&self.path).unwrap_or_default();
+        let servers = text
+            .lines()
+            .filter_map(|row| parse_row(row).ok()??.0.parse().ok());
+        servers.map(|server: HostPort| server.host).collect()
+    }
+
     /// Appends a line for the server. A new file is readable by its owner alone.
     pub(crate) fn remember(
         &self,
@@ -168,42 +189,9 @@ impl KnownHosts {
     }
 }
 
-impl Fingerprint {
-    /// Hashes a certificate.
-    pub(crate) fn of(certificate: &[u8]) -> Self {
-        Self(Sha256::digest(certificate).into())
-    }
-
-    /// Parses 64 hexadecimal digits, with or without `sha256:` before and colons between them.
-    pub(crate) fn parse(text: &str) -> Option<Self> {
-        let digits = text
-            .strip_prefix("sha256:")
-            .unwrap_or(text)
-            .replace(':', "");
-        let digits = digits.as_bytes();
-        if digits.len() != 64 {
-            return None;
-        }
-        let mut bytes = [0; 32];
-        for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-            let digit = |b: u8| (b as char).to_digit(16);
-            *byte = (digit(pair[0])? * 16 + digit(pair[1])?) as u8;
-        }
-        Some(Self(bytes))
-    }
-}
-
-impl fmt::Display for Fingerprint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("sha256:")?;
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
-
-impl fmt::Debug for Fingerprint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
+/// Hashes a certificate.
+pub(crate) fn fingerprint_of(certificate: &[u8]) -> Fingerprint {
+    <[u8; 32]>::from(Sha256::digest(certificate)).into()
 }
 
 /// Returns a server's address as the file writes it: `host:port` in lower case, or `[::1]:8001`.
@@ -225,7 +213,7 @@ fn parse_row(row: &str) -> Result<Option<(&str, Fingerprint)>, MalformedRow> {
         return Ok(None);
     }
     let (server, fingerprint) = row.split_once(' ').ok_or(MalformedRow)?;
-    let fingerprint = Fingerprint::parse(fingerprint.trim()).ok_or(MalformedRow)?;
+    let fingerprint = fingerprint.trim().parse().map_err(|_| MalformedRow)?;
     Ok(Some((server, fingerprint)))
 }
 
@@ -254,7 +242,7 @@ mod tests {
     #[test]
     fn met_then_known_then_changed() {
         let (_folder, hosts) = hosts();
-        let (one, two) = (Fingerprint::of(b"one"), Fingerprint::of(b"two"));
+        let (one, two) = (fingerprint_of(b"one"), fingerprint_of(b"two"));
         let here = server("Files.example:8001");
         assert_eq!(hosts.look_up(&here, one).unwrap(), HostStatus::New);
         hosts.remember(&here, one).unwrap();
@@ -280,7 +268,7 @@ mod tests {
     #[test]
     fn the_file_is_its_owners_alone_and_keeps_what_was_written_by_hand() {
         let (_folder, hosts) = hosts();
-        let one = Fingerprint::of(b"one");
+        let one = fingerprint_of(b"one");
         hosts.remember(&server("a"), one).unwrap();
         let mode = fs::metadata(&hosts.path).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
@@ -298,7 +286,7 @@ mod tests {
     #[test]
     fn a_line_that_makes_no_sense_is_named_and_trusts_nobody() {
         let (_folder, hosts) = hosts();
-        let one = Fingerprint::of(b"one");
+        let one = fingerprint_of(b"one");
         hosts.remember(&server("a"), one).unwrap();
         fs::write(&hosts.path, "# mine\nb:8001 sha256:12\n").unwrap();
         let found = hosts.look_up(&server("b"), one);
@@ -306,26 +294,5 @@ mod tests {
             found,
             Err(CertificateError::MalformedLine { line: 2, .. })
         ));
-    }
-
-    #[test]
-    fn fingerprints_as_people_write_them() {
-        let one = Fingerprint::of(b"one");
-        let text = one.to_string();
-        let hex = text.strip_prefix("sha256:").unwrap();
-        let pairs: Vec<_> = hex
-            .as_bytes()
-            .chunks(2)
-            .map(|p| std::str::from_utf8(p).unwrap())
-            .collect();
-        for written in [
-            text.clone(),
-            hex.to_owned(),
-            hex.to_uppercase(),
-            pairs.join(":"),
-        ] {
-            assert_eq!(Fingerprint::parse(&written), Some(one), "{written}");
-        }
-        assert_eq!(Fingerprint::parse(&hex[1..]), None);
     }
 }

@@ -8,23 +8,22 @@ use std::time::{Duration, Instant};
 
 use rustix::event::PollFlags;
 use rustls::{AlertDescription, Connection};
-use skiff_conf::{DEFAULT_PORT, HostPort, Tls};
+use skiff_conf::{HostPort, Tls};
 use skiff_sessions::lane::Lane;
 use skiff_sessions::parallel_hash::ParallelHash;
-use skiff_sessions::scram::{Binding, ScramError};
+use skiff_sessions::scram::Binding;
 use skiff_sessions::transfer::{Burst, BurstResources, File, Transfer};
 use skiff_sessions::wire::command::Command;
 use skiff_sessions::wire::line::{Head, Inbox};
 use skiff_sessions::wire::native::commands;
 use skiff_sessions::wire::native::replies::{NotAReply, ReplyLine};
-use thiserror::Error;
 
-use super::connect::connect;
+use super::connect::{LinkOptions, connect};
 use super::known_hosts::Fingerprint;
 use super::lane::{AnyLane, write_all};
+pub(crate) use super::link_error::LinkError;
 use super::service::{FirstWords, Service};
 use super::tls;
-use crate::terminal::format::ServerText;
 use crate::terminal::interrupt::Interrupt;
 use crate::terminal::poll::{POLL_INTERVAL, PollEnd, poll_once};
 
@@ -34,90 +33,8 @@ const CHUNK_BYTES: usize = 512 * 1024;
 /// The most bulk data of one burst, after which Ctrl-C is checked and progress shown; in bytes.
 const BURST_BYTES: u64 = 4 * 1024 * 1024;
 
-/// Why the connection could not be made, or cannot be used any more.
-#[derive(Debug, Error)]
-pub(crate) enum LinkError {
-    #[error("no such host: {0}")]
-    Resolve(io::Error),
-    #[error("no connection: {0}")]
-    Connect(io::Error),
-    #[error("TLS failed: {0}; is it the port of skiffd, {DEFAULT_PORT} by default?")]
-    Tls(rustls::Error),
-    #[error("{0}")]
-    OtherService(Service),
-    #[error("the server closed: {0}")]
-    Closing(ServerText),
-    #[error("the connection was lost")]
-    Lost,
-    #[error("nobody there talks without TLS; leave --tls off away, and tls: Off in the settings")]
-    PlaintextRefused,
-    #[error("the connection broke: {0}")]
-    Broken(io::Error),
-    #[error("no answer for {} s", .0.as_secs_f32())]
-    TimedOut(Duration),
-    #[error("the server did not stop within {} s", .0.as_secs_f32())]
-    NotStopped(Duration),
-    #[error("the server says that it works and gets no further")]
-    EndlessWork,
-    #[error(transparent)]
-    NotAReply(#[from] NotAReply),
-    #[error("the server said {0} {1}, which makes no sense here")]
-    OutOfOrder(u16, ServerText),
-    #[error("closed by a second Ctrl-C")]
-    Interrupted,
-    #[error("{first}; and it was not connected again: {last}")]
-    NotRestored { first: String, last: Box<Self> },
-    #[error(
-        "the certificate has changed!\n  it was {was}\n  it is  {is}\nsomeone may stand in \
-         between. nothing was sent; open asks whether to trust it"
-    )]
-    CertificateChanged { was: Fingerprint, is: Fingerprint },
-    /// Names that are relative to it would mean others now.
-    #[error("the directory is not there any more ({0})")]
-    DirectoryGone(String),
-    #[error("{0}")]
-    LoginRefused(String),
-    #[error("the login ended: {0}")]
-    Login(ScramError),
-    #[error("no random numbers: {0}")]
-    Randomness(io::Error),
-    /// The link went with an earlier command; nothing was sent.
-    #[error("not connected any more ({0})")]
-    NotConnected(String),
-    /// The same, and it is not made again unasked.
-    #[error("not connected ({0}); reconnect and open connect")]
-    Shut(String),
-}
-
-impl LinkError {
-    /// True where the same server may be there again in a moment.
-    pub(crate) fn is_passing(&self) -> bool {
-        match self {
-            Self::Resolve(_)
-            | Self::Connect(_)
-            | Self::Closing(_)
-            | Self::Lost
-            | Self::Broken(_)
-            | Self::TimedOut(_)
-            | Self::NotStopped(_)
-            | Self::NotConnected(_) => true,
-            Self::Tls(_)
-            | Self::OtherService(_)
-            | Self::PlaintextRefused
-            | Self::EndlessWork
-            | Self::NotAReply(_)
-            | Self::OutOfOrder(..)
-            | Self::Interrupted
-            | Self::NotRestored { .. }
-            | Self::CertificateChanged { .. }
-            | Self::DirectoryGone(_)
-            | Self::LoginRefused(_)
-            | Self::Login(_)
-            | Self::Randomness(_)
-            | Self::Shut(_) => false,
-        }
-    }
-}
+/// The fewest bytes of a burst under a limit: a frame has a header.
+const LIMITED_BYTES_MIN: u64 = 1024;
 
 /// What ended the wait for a line.
 pub(crate) enum Received {
@@ -192,6 +109,7 @@ pub(crate) struct Link {
     carried: u64,
     /// How long the server may take to answer, or a transfer to move a byte.
     timeout: Duration,
+    options: LinkOptions,
 }
 
 impl Link {
@@ -204,9 +122,10 @@ impl Link {
         server: &HostPort,
         tls: Tls,
         timeout: Duration,
+        options: &LinkOptions,
         interrupt: &Interrupt,
     ) -> Result<Self, LinkError> {
-        let socket = connect(server, timeout, interrupt)?;
+        let socket = connect(server, timeout, options, interrupt)?;
         socket.set_nodelay(true).map_err(LinkError::Broken)?;
         let tls = match tls {
             Tls::On => Some(Box::new(
@@ -225,8 +144,10 @@ impl Link {
             parallel_hash: ParallelHash::OnDemand,
             carried: 0,
             timeout,
+            options: options.clone(),
         };
         link.complete_handshake(interrupt)?;
+        link.show_connection();
         Ok(link)
     }
 
@@ -243,9 +164,29 @@ impl Link {
             .map_err(LinkError::Tls)
     }
 
+    /// Tells who is connected to, and how (`--verbose`).
+    fn show_connection(&self) {
+        let trace = self.options.trace;
+        if let Ok(address) = self.socket.peer_addr() {
+            trace.show_fact(format_args!("connected to {address}"));
+        }
+        match (&self.tls, self.fingerprint()) {
+            (Some(tls), Some(is)) => {
+                let suite = tls.negotiated_cipher_suite();
+                let suite =
+                    suite.map_or_else(String::new, |suite| format!("{:?}, ", suite.suite()));
+                trace.show_fact(format_args!("TLS: {suite}certificate {is}"));
+            }
+            _ => trace.show_fact(format_args!("no TLS")),
+        }
+    }
+
     /// Queues a line; [`Link::flush`] sends it, or [`Link::receive`].
     pub(crate) fn send(&mut self, command: &Command) {
+        let begin = self.outbox.len();
         commands::encode(command, &mut self.outbox);
+        let line = &self.outbox[begin..];
+        self.options.trace.show_command(command, line);
     }
 
     /// Waits until the kernel has taken all queued lines. After Ctrl-C the rest stays queued for
@@ -274,7 +215,9 @@ impl Link {
         loop {
             match self.inbox.take() {
                 Head::Line(range) => {
-                    let answered = ReplyLine::decode(self.inbox.slice(range))?;
+                    let line = self.inbox.slice(range);
+                    self.options.trace.show_reply(line);
+                    let answered = ReplyLine::decode(line)?;
                     return Ok(Received::Answered(Box::new(answered)));
                 }
                 Head::Broken | Head::TooLong => return Err(NotAReply.into()),
@@ -319,20 +262,56 @@ impl Link {
             ciphertext,
             scratch,
             parallel_hash,
+            options,
             ..
         } = self;
+        let limit = options.limit.as_ref();
+        let budget = match limit.map(|limit| limit.ask(Instant::now())) {
+            None => BURST_BYTES,
+            Some(allowed) => allowed.unwrap_or(0).clamp(LIMITED_BYTES_MIN, BURST_BYTES),
+        };
+        let room = scratch.len().min(budget as usize);
+        let before = transfer.moved();
+        // What is decrypted is taken whatever the budget.
+        let received = ciphertext.len().min(room.max(LINE_READ_BYTES));
+        let ciphertext = &mut ciphertext[..received];
         let mut lane = AnyLane::over(socket, tls.as_deref_mut(), ciphertext);
-        transfer.burst(
+        let burst = transfer.burst(
             &mut lane,
             file,
             BurstResources {
-                scratch,
-                budget: BURST_BYTES,
+                scratch: &mut scratch[..room],
+                budget,
                 stop,
                 parallel_hash,
                 splice_pipe: None,
             },
-        )
+        );
+        if let Some(limit) = limit {
+            limit.take(transfer.moved().saturating_sub(before));
+        }
+        burst
+    }
+
+    /// True where the limit lets no bytes go now.
+    pub(crate) fn is_held_back(&self) -> bool {
+        let limit = self.options.limit.as_ref();
+        limit.is_some_and(|limit| limit.ask(Instant::now()).is_err())
+    }
+
+    /// Waits until the limit lets bytes go, as [`Link::wait`] does for the socket; at once where
+    /// there is no limit.
+    pub(crate) fn wait_for_limit(&self, limits: WaitLimits<'_>) -> Result<WaitEnd, LinkError> {
+        let Some(limit) = &self.options.limit else {
+            return Ok(WaitEnd::Ready);
+        };
+        while let Err(time) = limit.ask(Instant::now()) {
+            // Only an error of the socket can be there (poll(2)): the burst will see it.
+            if let Some(end) = self.poll(PollFlags::empty(), limits, time)? {
+                return Ok(end);
+            }
+        }
+        Ok(WaitEnd::Ready)
     }
 
     /// Runs a digest task, which needs no connection, for [`BURST_BYTES`].
@@ -370,26 +349,43 @@ impl Link {
             Interest::Write => PollFlags::OUT,
         };
         loop {
-            if limits.interrupt.is_raised() {
-                return Ok(WaitEnd::Interrupted);
-            }
-            let now = Instant::now();
-            if limits.leave_at.is_some_and(|time| time <= now) {
-                return Ok(WaitEnd::Left);
-            }
-            let left = limits.deadline.saturating_duration_since(now);
-            if left.is_zero() {
-                return Err(LinkError::TimedOut(self.timeout));
-            }
-            let polled = poll_once(self.socket.as_fd(), flags, left.min(POLL_INTERVAL));
-            match polled.map_err(LinkError::Broken)? {
-                PollEnd::Ready => return Ok(WaitEnd::Ready),
-                PollEnd::Signal if limits.other_signals == OtherSignals::EndTheWait => {
-                    return Ok(WaitEnd::Left);
-                }
-                PollEnd::Signal | PollEnd::Timeout => {}
+            if let Some(end) = self.poll(flags, limits, POLL_INTERVAL)? {
+                return Ok(end);
             }
         }
+    }
+
+    /// Waits for the socket for at most `time`, or a little longer than a press of Ctrl-C; `None`
+    /// where nothing of interest came.
+    fn poll(
+        &self,
+        flags: PollFlags,
+        limits: WaitLimits<'_>,
+        time: Duration,
+    ) -> Result<Option<WaitEnd>, LinkError> {
+        if limits.interrupt.is_raised() {
+            return Ok(Some(WaitEnd::Interrupted));
+        }
+        let now = Instant::now();
+        if limits.leave_at.is_some_and(|at| at <= now) {
+            return Ok(Some(WaitEnd::Left));
+        }
+        let left = limits.deadline.saturating_duration_since(now);
+        if left.is_zero() {
+            return Err(LinkError::TimedOut(self.timeout));
+        }
+        let polled = poll_once(
+            self.socket.as_fd(),
+            flags,
+            left.min(time).min(POLL_INTERVAL),
+        );
+        Ok(match polled.map_err(LinkError::Broken)? {
+            PollEnd::Ready => Some(WaitEnd::Ready),
+            PollEnd::Signal if limits.other_signals == OtherSignals::EndTheWait => {
+                Some(WaitEnd::Left)
+            }
+            PollEnd::Signal | PollEnd::Timeout => None,
+        })
     }
 
     /// Counts bytes of files and listings that came or went.

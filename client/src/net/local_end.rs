@@ -42,6 +42,8 @@ pub(crate) trait LocalEnd: File {
     fn begin_task(&mut self, _: Task) {}
     /// Shows how many bytes of the running task are done.
     fn show_bytes_moved(&mut self, _: u64) {}
+    /// Takes note that the socket takes no more bytes for now.
+    fn record_full(&mut self) {}
     /// Shows the server's own work (hashing, storing): done and total bytes.
     fn show_server_work(&mut self, _done: u64, _of: u64) {}
 }

@@ -15,8 +15,8 @@ use super::known_hosts::host_and_port;
 use super::link::LinkError;
 use super::session::{NoFile, Session, expect_reply};
 use crate::terminal::format::escape_name;
-use crate::terminal::output::print_error;
-use crate::terminal::progress::{Progress, ProgressStyle};
+use crate::terminal::output::print_note;
+use crate::terminal::progress::Progress;
 
 /// How often a connection is made again where `--retry` does not say.
 pub(crate) const RETRIES_DEFAULT: u32 = 3;
@@ -43,6 +43,11 @@ pub(crate) struct Retries {
 impl Retries {
     pub(crate) fn at_most(max: u32) -> Self {
         Self { max, made: 0 }
+    }
+
+    /// As many tries, none of which was made.
+    pub(super) fn fresh(self) -> Self {
+        Self::at_most(self.max)
     }
 
     /// Counts anew: the session got further.
@@ -89,7 +94,7 @@ impl Session {
                 pause = Duration::ZERO;
             }
             let Retries { made, max } = self.retries;
-            print_error(format_args!(
+            print_note(format_args!(
                 "{server}: {}; connecting again{} (try {made} of {max}, Ctrl-C ends it)",
                 failure.as_ref().unwrap_or(&cause),
                 match pause {
@@ -112,7 +117,7 @@ impl Session {
             }
         }
         let cwd = escape_name(&self.cwd);
-        print_error(format_args!("{server}: connected again, in {cwd}"));
+        print_note(format_args!("{server}: connected again, in {cwd}"));
         Ok(())
     }
 
@@ -146,12 +151,12 @@ impl Session {
     }
 
     /// Changes into the directory in which the session was.
-    fn go_back(&mut self) -> CommandResult {
+    pub(super) fn go_back(&mut self) -> CommandResult {
         let Some(path) = PathArg::to_send(self.cwd.clone()).filter(|_| self.cwd != b"/") else {
             return Ok(());
         };
         let mut no_file = NoFile {
-            progress: Progress::new(ProgressStyle::Hidden, b""),
+            progress: Progress::hidden(),
         };
         let command = Command::ChangeDirectory(path);
         let outcome: Outcome = self.connection.run_dialogue(

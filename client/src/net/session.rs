@@ -16,14 +16,16 @@ use super::account::Account;
 use super::command_error::CommandError;
 use super::connection::{Connection, ConnectionState};
 use super::dialogue::Patience;
+use super::jobs::Jobs;
 use super::link::LinkError;
 use super::listing::{KEPT_MAX, Listed, ListingBounds, ListingParser, PRINTED_MAX};
 use super::local_end::LocalEnd;
 use super::names::{CommandEffect, ListedName, NameCache, effect_of};
 use super::restore::{Retries, WORTHWHILE_BYTES};
-use crate::terminal::format::escape_name;
+use crate::terminal::format::{DigestForm, escape_name};
 use crate::terminal::interrupt::Interrupt;
-use crate::terminal::progress::{Progress, ProgressStyle};
+use crate::terminal::lines::Lines;
+use crate::terminal::progress::{Progress, ProgressPlace, ProgressStyle};
 use crate::terminal::questions::Asker;
 
 /// The longest time between two commands: middleboxes forget connections that are silent for
@@ -40,6 +42,7 @@ pub(crate) struct Session {
     /// Who answers the questions of commands.
     pub asker: Asker,
     pub progress_style: ProgressStyle,
+    pub digest_form: DigestForm,
     pub account: Account,
     /// How often a lost connection may be made again.
     pub retries: Retries,
@@ -56,8 +59,12 @@ pub(crate) struct Session {
     pub cwd: Vec<u8>,
     /// The one before, if there was one.
     pub previous_cwd: Option<Vec<u8>>,
+    /// What is kept of command lines.
+    pub lines: Lines,
     /// Listings for the completion of names.
     pub names: NameCache,
+    /// What runs beside it.
+    pub jobs: Jobs,
 }
 
 impl Session {
@@ -111,9 +118,18 @@ impl Session {
 
     /// Sends one command, and not again where its answer is lost.
     pub(crate) fn request_once(&mut self, command: Command) -> Result<ReplyLine, CommandError> {
-        let progress = Progress::new(self.progress_style, b"");
+        let progress = Progress::new(ProgressPlace::Alone(self.progress_style), b"");
         let mut no_file = NoFile { progress };
         let outcome = self.run_dialogue(|out| Dialogue::request(command, out), &mut no_file)?;
+        expect_reply(outcome)
+    }
+
+    /// Returns the final reply to the oldest command that was sent ahead.
+    pub(crate) fn reply_to_request(&mut self) -> Result<ReplyLine, CommandError> {
+        let mut no_file = NoFile {
+            progress: Progress::hidden(),
+        };
+        let outcome = self.run_dialogue(|_| Dialogue::reply_to_request(), &mut no_file)?;
         expect_reply(outcome)
     }
 
@@ -226,7 +242,7 @@ impl Session {
             return;
         }
         let mut no_file = NoFile {
-            progress: Progress::new(ProgressStyle::Hidden, b""),
+            progress: Progress::hidden(),
         };
         // An error has closed the connection, and the next command says why.
         let _ = self.connection.run_dialogue(

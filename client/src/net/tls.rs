@@ -9,7 +9,7 @@ use skiff_sessions::certificate::AnyCertificate;
 use skiff_sessions::cipher_suites::{self, Aes};
 use skiff_sessions::scram::Binding;
 
-use super::known_hosts::Fingerprint;
+use super::known_hosts::{Fingerprint, fingerprint_of};
 
 /// The protocol name in ALPN (PROTOCOL.md section 1).
 const ALPN: &[u8] = b"skiff/1";
@@ -43,7 +43,7 @@ pub(crate) fn speaks_skiff(connection: &Connection) -> bool {
 /// Returns the fingerprint of the server's own certificate; `None` before the handshake is done.
 pub(crate) fn fingerprint(connection: &Connection) -> Option<Fingerprint> {
     let certificate = connection.peer_certificates()?.first()?;
-    Some(Fingerprint::of(certificate))
+    Some(fingerprint_of(certificate))
 }
 
 /// Returns the value that binds a login to this channel (tls-exporter, RFC 9266 section 2).

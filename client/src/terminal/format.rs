@@ -5,6 +5,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::Duration;
 
+pub(crate) use skiff_conf::IoCause;
+use skiff_sessions::digest::Sum;
 use skiff_sessions::wire::native::replies::{PeerText, ReplyLine};
 use skiff_sessions::wire::reply::{Facts, Kind};
 use skiff_sessions::wire::stamp::Stamp;
@@ -27,6 +29,26 @@ pub(crate) fn escape_name(bytes: &[u8]) -> String {
         }
     }
     shown
+}
+
+/// Returns the bytes of a name that [`escape_name`] has made safe.
+pub(crate) fn unescape_name(shown: &str) -> Vec<u8> {
+    let mut name = Vec::with_capacity(shown.len());
+    let mut rest = shown.as_bytes();
+    while let Some((&byte, behind)) = rest.split_first() {
+        let hex = |digits: &[u8]| u8::from_str_radix(str::from_utf8(digits).ok()?, 16).ok();
+        let (left, own) = match (byte, behind) {
+            (b'\\', [b'\\', behind @ ..]) => (behind, b'\\'),
+            (b'\\', [b'x', one, other, behind @ ..]) => match hex(&[*one, *other]) {
+                Some(byte) => (behind, byte),
+                None => (&rest[1..], byte),
+            },
+            _ => (behind, byte),
+        };
+        rest = left;
+        name.push(own);
+    }
+    name
 }
 
 /// Returns a local path that is safe to print, as [`escape_name`] does.
@@ -55,6 +77,30 @@ pub(crate) fn format_reply(answered: &ReplyLine) -> String {
     let text = answered.path().filter(|path| path.first() == Some(&b'/'));
     let text = text.unwrap_or_else(|| answered.text.as_bytes().to_vec());
     format!("{} {}", answered.code, escape_name(&text))
+}
+
+/// How much is shown of a digest.
+#[derive(Default, Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum DigestForm {
+    /// The first eight digits: it was compared already, and a person wants to read on.
+    #[default]
+    Short,
+    Whole,
+}
+
+/// Formats a digest such as `md5 5eb63bbb…`.
+pub(crate) fn format_sum(sum: Sum, form: DigestForm) -> String {
+    let digits = sum.to_string();
+    let name = sum.algorithm().name();
+    match (form, digits.get(..8)) {
+        (DigestForm::Short, Some(first)) => format!("{name} {first}…"),
+        (DigestForm::Short, None) | (DigestForm::Whole, _) => format!("{name} {digits}"),
+    }
+}
+
+/// Formats a number of things, such as `1 file` and `2 files`.
+pub(crate) fn count(number: u64, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
 }
 
 /// Formats a size such as `7.0 MB`: decimal units, three figures at most.
@@ -176,6 +222,19 @@ mod tests {
     }
 
     #[test]
+    fn a_safe_name_leads_back_to_the_name() {
+        for byte in 0..=u8::MAX {
+            for name in [
+                vec![byte],
+                vec![b'\\', byte, b'x', b'4', b'1'],
+                vec![b'a', byte, 0xff],
+            ] {
+                assert_eq!(unescape_name(&escape_name(&name)), name);
+            }
+        }
+    }
+
+    #[test]
     fn names_cannot_command_a_terminal() {
         assert_eq!(escape_name(b"a\x1b[2J\r\xff"), "a\\x1b[2J\\x0d\\xff");
         assert_eq!(escape_name("中文 ü".as_bytes()), "中文 ü");
@@ -183,6 +242,12 @@ mod tests {
             escape_name("a\u{202e}txt.exe\u{9b}".as_bytes()),
             "a\\xe2\\x80\\xaetxt.exe\\xc2\\x9b"
         );
+    }
+
+    #[test]
+    fn one_is_not_many() {
+        let shown = [0, 1, 2].map(|number| count(number, "file", "files"));
+        assert_eq!(shown, ["0 files", "1 file", "2 files"]);
     }
 
     #[test]

@@ -1,17 +1,23 @@
-//! Shows the progress of one file: a bar on a terminal, else a line every few seconds.
+//! Shows the progress of one file through the tasks of its transfer.
 
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressStyle as BarStyle};
 use skiff_sessions::transfer::{Task, Until};
 
-use super::format::{escape_name, format_size};
-use super::output::print_error;
+use super::display::{Display, Shown};
+use super::figures::{Count, Counted, Figures, Pace};
+use super::format::escape_name;
+use super::rate::Rate;
+use super::tree_progress::TreeShare;
 
-/// The time between two lines of progress where there is no bar.
-const BETWEEN_LINES: Duration = Duration::from_secs(5);
+/// From then on silence is called a stall.
+const STALL: Duration = Duration::from_secs(3);
 
-const TEMPLATE: &str = "{prefix} {msg}{percent:>3}% [{bar:24}] {decimal_bytes}/{decimal_total_bytes} {decimal_bytes_per_sec} eta {eta}";
+/// From this size on a file of a tree has a line of its own.
+const BIG_FILE: u64 = 1 << 20;
+
+/// The most that is told of what is not verified yet.
+const PERCENT_MAX: u64 = 99;
 
 /// How progress is shown; fixed for the whole session.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -21,112 +27,132 @@ pub(crate) enum ProgressStyle {
     Hidden,
 }
 
+/// Where the progress of a file is shown.
+#[derive(Clone)]
+pub(crate) enum ProgressPlace {
+    /// In a line of its own.
+    Alone(ProgressStyle),
+    /// In that of the tree which it belongs to, and where the file is big, in one of its own.
+    InTree(TreeShare),
+}
+
 /// The progress of one file through all tasks of its transfer (hashing, sending, receiving).
 pub(crate) struct Progress {
-    style: ProgressStyle,
+    place: ProgressPlace,
     name: String,
-    task: Option<TaskProgress>,
+    /// The task that is running, and where in the file it began.
+    task: Option<(TaskKind, u64)>,
     /// Bytes of the file that went over the connection, and since when. The clock starts with each
     /// such task, so that time spent on a question does not lower the rate.
     carried: u64,
     carrying_since: Instant,
+    /// Bytes of the file that are done, as far as the tree counts them.
+    counted: u64,
+    display: Option<Display<FileState>>,
 }
 
-/// The progress of the running task.
-struct TaskProgress {
-    /// What is shown before the percentage; empty for sending and receiving.
-    what: &'static str,
-    /// The offset in the file where the task begins, in bytes.
-    from: u64,
-    /// The offset in the file where the task ends, in bytes.
+/// What a task does.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum TaskKind {
+    Carrying,
+    Hashing,
+    /// The server hashes or stores.
+    ServerWork,
+}
+
+/// What is shown of one file.
+pub(super) struct FileState {
+    name: String,
+    kind: TaskKind,
+    /// The offset in the file, and where the task ends, in bytes.
+    at: u64,
     total: u64,
-    bar: Option<ProgressBar>,
-    printed_at: Instant,
-    is_carrying: bool,
+    rate: Rate,
 }
 
 impl Progress {
     /// Shows nothing yet; `name` is escaped here.
-    pub(crate) fn new(style: ProgressStyle, name: &[u8]) -> Self {
-        let name = escape_name(name);
+    pub(crate) fn new(place: ProgressPlace, name: &[u8]) -> Self {
         Self {
-            style,
-            name,
+            place,
+            name: escape_name(name),
             task: None,
             carried: 0,
             carrying_since: Instant::now(),
+            counted: 0,
+            display: None,
         }
+    }
+
+    /// One that shows nothing.
+    pub(crate) fn hidden() -> Self {
+        Self::new(ProgressPlace::Alone(ProgressStyle::Hidden), b"")
     }
 
     /// Starts the display of a task. Tasks without a known length are not shown.
     pub(crate) fn begin_task(&mut self, task: Task) {
         self.finish();
-        let (what, from, total) = match task {
-            Task::Digest { to, .. } => ("hashing ", 0, to),
+        let (kind, from, total) = match task {
+            Task::Digest { to, .. } => (TaskKind::Hashing, 0, to),
             Task::Send {
                 from,
                 until: Until::Offset(end),
                 ..
-            } => ("", from, end),
-            Task::Receive { from, at_most, .. } => ("", from, at_most),
+            } => (TaskKind::Carrying, from, end),
+            Task::Receive { from, at_most, .. } => (TaskKind::Carrying, from, at_most),
             Task::Send { .. } | Task::Discard => return,
             // Only FTP has these tasks, and this client does not speak FTP.
             Task::DigestRange { .. } | Task::SendStream { .. } | Task::ReceiveStream { .. } => {
                 return;
             }
         };
-        let is_carrying = !matches!(task, Task::Digest { .. });
-        if is_carrying {
+        if kind == TaskKind::Carrying {
+            self.carried = 0;
             self.carrying_since = Instant::now();
         }
-        self.replace_task(TaskProgress {
-            what,
-            from,
-            total,
-            bar: None,
-            printed_at: Instant::now(),
-            is_carrying,
-        });
+        self.begin(kind, from, total);
     }
 
     /// Shows that `bytes` of the running task are done.
     pub(crate) fn update(&mut self, bytes: u64) {
-        let Some(task) = &mut self.task else {
+        let Some((kind, from)) = self.task else {
             return;
         };
-        if task.is_carrying {
+        if kind == TaskKind::Carrying {
+            let more = bytes.saturating_sub(self.carried);
             self.carried = bytes;
+            self.count(Instant::now(), from + bytes, more);
         }
-        task.show(&self.name, self.style, task.from + bytes);
+        self.show(kind, from + bytes);
+    }
+
+    /// Takes note that the socket takes no more for now.
+    pub(crate) fn record_full(&mut self) {
+        let now = Instant::now();
+        if let ProgressPlace::InTree(tree) = &self.place {
+            tree.lock().record_full(now);
+        }
+        if let Some(display) = &self.display {
+            display.lock().rate.record_full(now);
+        }
     }
 
     /// Shows the server's own work (hashing, storing): `done` of `of` bytes.
     pub(crate) fn show_server_work(&mut self, done: u64, of: u64) {
         if self
             .task
-            .as_ref()
-            .is_none_or(|task| task.what != SERVER_WORK)
+            .is_none_or(|(kind, _)| kind != TaskKind::ServerWork)
         {
-            let printed_at = Instant::now();
-            self.replace_task(TaskProgress {
-                what: SERVER_WORK,
-                from: 0,
-                total: of,
-                bar: None,
-                printed_at,
-                is_carrying: false,
-            });
+            self.finish();
+            self.begin(TaskKind::ServerWork, 0, of);
         }
-        if let Some(task) = &mut self.task {
-            task.show(&self.name, self.style, done);
-        }
+        self.show(TaskKind::ServerWork, done);
     }
 
-    /// Ends the display of the running task and clears the bar.
+    /// Ends the display of the running task.
     pub(crate) fn finish(&mut self) {
-        if let Some(TaskProgress { bar: Some(bar), .. }) = self.task.take() {
-            bar.finish_and_clear();
-        }
+        self.task = None;
+        self.display = None;
     }
 
     /// Returns the bytes that went over the connection, and the time since that task began.
@@ -134,53 +160,170 @@ impl Progress {
         (self.carried, self.carrying_since.elapsed())
     }
 
-    /// Ends the running task and starts `task` instead.
-    fn replace_task(&mut self, mut task: TaskProgress) {
-        self.finish();
-        if self.style == ProgressStyle::Bar {
-            task.bar = Some(task.new_bar(&self.name));
+    fn begin(&mut self, kind: TaskKind, from: u64, total: u64) {
+        self.task = Some((kind, from));
+        let now = Instant::now();
+        let state = || FileState::begin(now, self.name.clone(), kind, from, total);
+        self.display = match &self.place {
+            ProgressPlace::InTree(tree) if total >= BIG_FILE => {
+                Some(Display::beside(tree.style(), state()))
+            }
+            ProgressPlace::InTree(_) => None,
+            ProgressPlace::Alone(style) => Some(Display::new(*style, state())),
+        };
+        if let ProgressPlace::InTree(tree) = &self.place {
+            tree.lock().begin_task(now, kind);
         }
-        self.task = Some(task);
+        if kind == TaskKind::Carrying {
+            self.count(now, from, 0);
+        }
+    }
+
+    /// Has the tree count the file's bytes up to `at`, `bytes` of which were just carried.
+    fn count(&mut self, now: Instant, at: u64, bytes: u64) {
+        if let ProgressPlace::InTree(tree) = &self.place {
+            tree.lock().carry(now, (self.counted, at), bytes);
+            self.counted = at;
+        }
+    }
+
+    /// Shows that the task is at offset `at`.
+    fn show(&self, kind: TaskKind, at: u64) {
+        let now = Instant::now();
+        if let ProgressPlace::InTree(tree) = &self.place {
+            tree.lock().touch(now, kind);
+        }
+        if let Some(display) = &self.display {
+            display.lock().update(now, at);
+        }
     }
 }
 
 impl Drop for Progress {
     fn drop(&mut self) {
-        self.finish();
+        // What became of the file is counted apart.
+        if self.counted > 0 {
+            self.count(Instant::now(), 0, 0);
+        }
     }
 }
 
-const SERVER_WORK: &str = "the server works ";
-
-impl TaskProgress {
-    /// Creates a bar that stands at `from`.
-    fn new_bar(&self, name: &str) -> ProgressBar {
-        let bar = ProgressBar::new(self.total).with_position(self.from);
-        if let Ok(style) = BarStyle::with_template(TEMPLATE) {
-            bar.set_style(style.progress_chars("=> "));
+impl FileState {
+    fn begin(now: Instant, name: String, kind: TaskKind, from: u64, total: u64) -> Self {
+        Self {
+            name,
+            kind,
+            at: from,
+            total,
+            // Resumed bytes must not count into the rate.
+            rate: Rate::begin(now, from),
         }
-        bar.set_prefix(name.to_owned());
-        bar.set_message(self.what);
-        // Resumed bytes must not count into the rate.
-        bar.reset_eta();
-        bar
     }
 
-    /// Moves the bar to `at` bytes, or prints a line if the last one is old enough.
-    fn show(&mut self, name: &str, style: ProgressStyle, at: u64) {
-        if let Some(bar) = &self.bar {
-            bar.set_position(at);
-        } else if style == ProgressStyle::Lines && self.printed_at.elapsed() >= BETWEEN_LINES {
-            self.printed_at = Instant::now();
-            let percent = at
-                .saturating_mul(100)
-                .checked_div(self.total)
-                .unwrap_or(100);
-            let (at, total) = (format_size(at), format_size(self.total));
-            print_error(format_args!(
-                "{name}: {}{percent}% ({at} of {total})",
-                self.what
-            ));
+    fn update(&mut self, now: Instant, at: u64) {
+        self.at = at;
+        self.rate.record(now, at);
+        if self.kind == TaskKind::ServerWork {
+            self.rate.touch(now);
         }
+    }
+}
+
+impl Shown for FileState {
+    fn figures(&self, now: Instant) -> Figures {
+        Figures {
+            name: self.name.clone(),
+            work: self.kind.words(),
+            percent: Some(percent(self.at, self.total)),
+            files: None,
+            bytes: Count {
+                done: self.at,
+                of: self.total,
+                counted: Counted::Whole,
+            },
+            pace: match self.kind {
+                TaskKind::Carrying if self.at >= self.total => {
+                    Pace::Finishing(self.rate.silent_for(now))
+                }
+                TaskKind::Carrying | TaskKind::Hashing | TaskKind::ServerWork => {
+                    pace(&self.rate, now, Some(self.total.saturating_sub(self.at)))
+                }
+            },
+        }
+    }
+}
+
+impl TaskKind {
+    /// Says what is done; nothing where bytes are carried, as the figures say that.
+    pub(super) fn words(self) -> &'static str {
+        match self {
+            Self::Carrying => "",
+            Self::Hashing => "hashing",
+            Self::ServerWork => "server works",
+        }
+    }
+}
+
+/// How much `done` is, which is not verified yet.
+pub(super) fn percent(done: u64, of: u64) -> u8 {
+    let percent = u128::from(done) * 100 / u128::from(of.max(1));
+    u64::try_from(percent)
+        .unwrap_or(PERCENT_MAX)
+        .min(PERCENT_MAX) as u8
+}
+
+/// How fast `left` bytes go; `None` where it is not known how many are left.
+pub(super) fn pace(rate: &Rate, now: Instant, left: Option<u64>) -> Pace {
+    let silence = rate.silent_for(now);
+    if silence >= STALL {
+        return Pace::Stalled(silence);
+    }
+    match rate.per_second(now) {
+        None => Pace::Unknown,
+        Some(bytes_per_second) => Pace::Moving {
+            bytes_per_second,
+            left: left
+                .and_then(|left| left.checked_div(bytes_per_second))
+                .map(Duration::from_secs),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_moves_stalls_and_finishes() {
+        let begun = Instant::now();
+        let at = |seconds| begun + Duration::from_secs(seconds);
+        let mut file = FileState::begin(begun, "big".into(), TaskKind::Carrying, 1_000, 11_000);
+        let line = |file: &FileState, seconds| file.figures(at(seconds)).whole();
+        assert_eq!(line(&file, 0), "big: 9% 1.0 kB/11 kB");
+        file.update(at(2), 3_000);
+        assert_eq!(line(&file, 2), "big: 27% 3.0 kB/11 kB 1.0 kB/s eta 0:08");
+        // The server is silent, and the line goes on.
+        assert_eq!(line(&file, 4), "big: 27% 3.0 kB/11 kB 500 B/s eta 0:16");
+        assert_eq!(line(&file, 9), "big: 27% 3.0 kB/11 kB stalled 7 s");
+        file.update(at(10), 11_000);
+        assert_eq!(line(&file, 11), "big: 99% 11 kB/11 kB finishing 1 s");
+    }
+
+    #[test]
+    fn what_is_not_verified_is_never_whole() {
+        assert_eq!(percent(0, 0), 0);
+        assert_eq!(percent(1, 1), 99);
+        assert_eq!(percent(u64::MAX, u64::MAX), 99);
+        assert_eq!(percent(u64::MAX / 2, u64::MAX), 49);
+    }
+
+    #[test]
+    fn a_server_that_works_does_not_stall() {
+        let begun = Instant::now();
+        let at = |seconds| begun + Duration::from_secs(seconds);
+        let mut file = FileState::begin(begun, "big".into(), TaskKind::ServerWork, 0, 100);
+        file.update(at(9), 0);
+        let line = file.figures(at(10)).whole();
+        assert_eq!(line, "big: server works 0% 0 B/100 B 0 B/s");
     }
 }

@@ -6,7 +6,8 @@ use std::io::{self, IsTerminal, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::event::PollFlags;
-use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
+use rustix::process::getpgrp;
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcgetpgrp, tcsetattr};
 use zeroize::Zeroizing;
 
 use super::interrupt::Interrupt;
@@ -80,6 +81,14 @@ impl Tty {
             .remove(LocalModes::ECHO | LocalModes::ECHONL);
         tcsetattr(&input, OptionalActions::Now, &quiet)?;
         Ok(Hushed { input, before })
+    }
+
+    /// The same unless this is a job in the background, which would be stopped for it (SIGTTOU).
+    pub(crate) fn hush_in_foreground(&self) -> Option<Hushed> {
+        let foreground = tcgetpgrp(&self.input).ok()?;
+        (foreground == getpgrp())
+            .then(|| self.hush().ok())
+            .flatten()
     }
 
     fn print(&self, text: &str) {

@@ -4,7 +4,6 @@ use std::fs::{self, File};
 use std::io::{self, Seek, SeekFrom, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
 
 use skiff_sessions::client::{Decision, LocalFile, Note, Question};
 use skiff_sessions::transfer::{Sink, Source, Task};
@@ -14,12 +13,12 @@ use skiff_sessions::wire::stamp::Stamp;
 
 use super::access;
 use super::destination::FileTarget;
-use super::local_file::{self, SyncPolicy, Writeback};
+use super::local_file::{self, SyncPolicy, Writeback, to_system_time};
 use super::part::{self, OpenError, Privacy};
 use super::policy::{Resume, to_decision};
 use super::stream::{Stream, StreamError};
 use crate::net::local_end::{LocalEnd, LocalFileFailed};
-use crate::terminal::format::escape_path;
+use crate::terminal::format::{IoCause, escape_path};
 use crate::terminal::output::print_line;
 use crate::terminal::progress::Progress;
 use crate::terminal::questions::Asker;
@@ -68,6 +67,8 @@ pub(crate) enum LocalError {
     Interrupted,
     /// The message.
     Failed(String),
+    /// The same, where the disk here is full.
+    NoRoom(String),
 }
 
 impl Download {
@@ -183,18 +184,15 @@ impl PartOutput {
     }
 }
 
-/// Returns the time, also one before 1970; `None` beyond what the system can say.
-fn to_system_time(Stamp(seconds): Stamp) -> Option<SystemTime> {
-    let distance = Duration::from_secs(seconds.unsigned_abs());
-    match seconds {
-        0.. => SystemTime::UNIX_EPOCH.checked_add(distance),
-        _ => SystemTime::UNIX_EPOCH.checked_sub(distance),
-    }
-}
-
 /// Words a failure of the file at `path`.
-fn failed(path: &Path, error: impl std::fmt::Display) -> LocalError {
-    LocalError::Failed(format!("{}: {error}", escape_path(path)))
+fn failed(path: &Path, error: &io::Error) -> LocalError {
+    let why = format!("{}: {}", escape_path(path), IoCause(error));
+    match error.kind() {
+        io::ErrorKind::StorageFull
+        | io::ErrorKind::QuotaExceeded
+        | io::ErrorKind::ReadOnlyFilesystem => LocalError::NoRoom(why),
+        _ => LocalError::Failed(why),
+    }
 }
 
 impl LocalEnd for Download {
@@ -219,12 +217,13 @@ impl LocalEnd for Download {
                     "another skiff is fetching to {}",
                     escape_path(&self.name)
                 )),
-                OpenError::Io(error) if which == LocalFile::Whole => failed(&self.name, error),
-                OpenError::Io(error) => failed(&part.path, error),
+                OpenError::Io(error) if which == LocalFile::Whole => failed(&self.name, &error),
+                OpenError::Io(error) => failed(&part.path, &error),
             }),
             (Output::Stream(_), LocalFile::EmptyPart) => Ok(()),
             (Output::Stream(_), LocalFile::Whole | LocalFile::Part) => {
-                Err(failed(&self.name, "cannot be resumed"))
+                let name = escape_path(&self.name);
+                Err(LocalError::Failed(format!("{name}: cannot be resumed")))
             }
         };
         opened.map_err(|error| {
@@ -239,7 +238,7 @@ impl LocalEnd for Download {
             Output::Stream(stream) => stream.finish(),
         };
         published.map_err(|error| {
-            self.record_error(failed(&self.name, error));
+            self.record_error(failed(&self.name, &error));
             LocalFileFailed
         })
     }
@@ -290,7 +289,7 @@ impl Source for Download {
         };
         let read = file.map_or(Ok(0), |file| file.read_at(buf, offset));
         read.map_err(|error| {
-            self.record_error(failed(&self.name, error));
+            self.record_error(failed(&self.name, &error));
             Refusal::Fault
         })
     }
@@ -299,10 +298,12 @@ impl Source for Download {
 impl Sink for Download {
     fn write(&mut self, bytes: &[u8]) -> Result<(), Refusal> {
         let written = match &mut self.output {
-            Output::Part(part) => part.write(bytes).map_err(|error| failed(&part.path, error)),
+            Output::Part(part) => part
+                .write(bytes)
+                .map_err(|error| failed(&part.path, &error)),
             Output::Stream(stream) => stream.write_all(bytes).map_err(|error| match error {
                 StreamError::Interrupted => LocalError::Interrupted,
-                StreamError::Io(error) => failed(&self.name, error),
+                StreamError::Io(error) => failed(&self.name, &error),
             }),
         };
         written.map_err(|error| {
@@ -321,7 +322,6 @@ mod tests {
     use skiff_sessions::client::LocalCopy;
 
     use super::*;
-    use crate::terminal::progress::ProgressStyle;
     use crate::transfer::destination::Destination;
 
     fn download(folder: &Path) -> Download {
@@ -338,7 +338,7 @@ mod tests {
         let target = target(&name);
         let found = target.local_copy().part;
         let output = Output::part(target, found, policy);
-        let progress = Progress::new(ProgressStyle::Hidden, b"a");
+        let progress = Progress::hidden();
         Download::new(name, output, Asker::Nobody, progress)
     }
 

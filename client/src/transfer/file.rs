@@ -19,12 +19,14 @@ use super::local_file::SyncPolicy;
 use super::policy::{Overwrite, Resume, TransferPolicy};
 use super::stream::{Stream, StreamError};
 use super::upload::Upload;
-use crate::net::command_error::CommandError;
+use crate::net::command_error::{CommandError, CommandResult};
 use crate::net::link::LinkError;
 use crate::net::session::Session;
-use crate::terminal::format::{escape_name, format_pace};
+use crate::terminal::format::{DigestForm, IoCause, count, escape_name, format_pace, format_sum};
 use crate::terminal::interrupt::Interrupt;
-use crate::terminal::progress::{Progress, ProgressStyle};
+use crate::terminal::output::{print_object, print_record};
+use crate::terminal::progress::{Progress, ProgressPlace, ProgressStyle};
+use crate::terminal::records::{Record, TRANSFER};
 
 /// What to download, to where, and how.
 pub(crate) struct FileDownload {
@@ -40,7 +42,7 @@ pub(crate) struct FileDownload {
     pub(crate) command: CommandTiming,
     pub(crate) policy: TransferPolicy,
     pub(crate) sync: SyncPolicy,
-    pub(crate) style: ProgressStyle,
+    pub(crate) place: ProgressPlace,
 }
 
 /// What became of one file, and the line that says so.
@@ -129,7 +131,7 @@ pub(crate) fn download_file(
             continue;
         }
         if !matches!(outcome, Outcome::LocalDiffers { .. }) {
-            return download_result(name, outcome, download, &order);
+            return download_result(name, outcome, download, (&order, session.digest_form));
         }
         let replace = match order.policy.overwrite {
             Overwrite::Ask => {
@@ -175,15 +177,15 @@ fn run_download(
         sync: order.sync,
     };
     let output = open_output(session, order, policy)?;
-    let style = match &order.destination {
+    let place = match &order.destination {
         // A bar would stand amid the bytes.
         Destination::Stream(StreamTarget::Stdout) if io::stdout().is_terminal() => {
-            ProgressStyle::Hidden
+            ProgressPlace::Alone(ProgressStyle::Hidden)
         }
-        Destination::Stream(StreamTarget::Screen) => ProgressStyle::Hidden,
-        _ => order.style,
+        Destination::Stream(StreamTarget::Screen) => ProgressPlace::Alone(ProgressStyle::Hidden),
+        _ => order.place.clone(),
     };
-    let progress = Progress::new(style, order.to.as_os_str().as_bytes());
+    let progress = Progress::new(place, order.to.as_os_str().as_bytes());
     let asker = session.asker.clone();
     let mut download = Download::new(order.to.clone(), output, asker, progress);
     let asked = GetOrder {
@@ -219,7 +221,7 @@ fn open_output(
         StreamError::Interrupted => {
             CommandError::Stopped(format!("{}: stopped before it was opened", name()))
         }
-        StreamError::Io(error) => CommandError::Local(format!("{}: {error}", name())),
+        StreamError::Io(error) => CommandError::Local(format!("{}: {}", name(), IoCause(&error))),
     })
 }
 
@@ -228,7 +230,7 @@ fn download_result(
     name: String,
     outcome: Outcome,
     mut download: Download,
-    order: &FileDownload,
+    (order, form): (&FileDownload, DigestForm),
 ) -> Result<FileOutcome, CommandError> {
     let (line, result) = match outcome {
         Outcome::Verified(sent) => {
@@ -240,16 +242,18 @@ fn download_result(
                 }
                 Destination::File(_) => ("stored", FileResult::Transferred { bytes }),
             };
-            let line = describe_success(&name, &sent, &download.progress, done);
+            let how = (done, form);
+            let line = describe_success(&name, &sent, &download.progress, how);
             (line, result)
         }
         Outcome::AlreadyThere { size, sum } => {
-            let proof = describe_proof(sum);
-            let line = format!("400 {name}: {size} bytes are here already, {proof}");
+            let proof = describe_proof(sum, form);
+            let size = count(size, "byte is", "bytes are");
+            let line = format!("{name}: {size} here already, {proof}");
             (line, FileResult::Unchanged)
         }
         Outcome::ResumeDeclined => {
-            let line = format!("401 {name}: not resumed, the part stays as it is");
+            let line = format!("{name}: not resumed, the part stays as it is");
             (line, FileResult::Unchanged)
         }
         Outcome::Differs(_) => {
@@ -258,7 +262,7 @@ fn download_result(
                 Destination::Stream(_) => "what was written is not the file",
             };
             return Err(CommandError::Refused(format!(
-                "550 {name}: not verified, the digests differ; {kept}"
+                "{name}: not verified, the digests differ; {kept}"
             )));
         }
         other => {
@@ -276,33 +280,44 @@ pub(crate) struct FileUpload<'a> {
     pub policy: TransferPolicy,
     pub replace: Replace,
     pub turn: Turn,
-    pub style: ProgressStyle,
+    pub place: ProgressPlace,
 }
 
 /// Uploads one file.
 pub(crate) fn upload_file(
     session: &mut Session,
+    order: FileUpload<'_>,
+) -> Result<FileOutcome, CommandError> {
+    upload_persistently(session, order, Persistence::default())
+}
+
+/// Uploads a file that was under way when the connection was lost: some of it may be there.
+pub(super) fn upload_again(
+    session: &mut Session,
     mut order: FileUpload<'_>,
 ) -> Result<FileOutcome, CommandError> {
     let mut persistence = Persistence::default();
+    persistence.begin();
+    order.policy.resume = Resume::Always;
+    order.turn = Turn::Negotiate;
+    upload_persistently(session, order, persistence)
+}
+
+fn upload_persistently(
+    session: &mut Session,
+    mut order: FileUpload<'_>,
+    mut persistence: Persistence,
+) -> Result<FileOutcome, CommandError> {
     loop {
         let mut upload = open_upload(session, &order)?;
-        let asked = PutOrder {
-            path: order.to.clone(),
-            size: upload.size(),
-            modified: Some(upload.modified()),
-            digest: session.digest,
-            declared: None,
-            replace: order.replace,
-            turn: order.turn,
-        };
+        let asked = put_order(session, &order, &upload);
         match session.run_dialogue(|out| Dialogue::put(asked, out), &mut upload) {
             Ok(outcome) => {
                 upload.progress.finish();
                 if persistence.waits(&outcome, &session.interrupt) {
                     continue;
                 }
-                return upload_result(outcome, upload, &order);
+                return upload_result(outcome, upload, (&order, session.digest_form));
             }
             Err(cause) => {
                 upload.progress.finish();
@@ -318,29 +333,42 @@ pub(crate) fn upload_file(
     }
 }
 
-fn open_upload(session: &Session, order: &FileUpload<'_>) -> Result<Upload, CommandError> {
+pub(super) fn open_upload(
+    session: &Session,
+    order: &FileUpload<'_>,
+) -> Result<Upload, CommandError> {
     let here = order.from.as_os_str().as_bytes();
-    let progress = Progress::new(order.style, here);
+    let progress = Progress::new(order.place.clone(), here);
     let upload = Upload::open(order.from, order.policy, session.asker.clone(), progress);
-    upload.map_err(|error| CommandError::refused(escape_name(here), error))
+    upload.map_err(|error| CommandError::refused(escape_name(here), IoCause(&error)))
+}
+
+/// What the server is asked for.
+pub(super) fn put_order(session: &Session, order: &FileUpload<'_>, upload: &Upload) -> PutOrder {
+    PutOrder {
+        path: order.to.clone(),
+        size: upload.size(),
+        modified: Some(upload.modified()),
+        digest: session.digest,
+        declared: None,
+        replace: order.replace,
+        turn: order.turn,
+    }
 }
 
 /// Words how an upload ended.
-fn upload_result(
+pub(super) fn upload_result(
     outcome: Outcome,
     mut upload: Upload,
-    order: &FileUpload<'_>,
+    (order, form): (&FileUpload<'_>, DigestForm),
 ) -> Result<FileOutcome, CommandError> {
-    let FileUpload {
-        from, to, replace, ..
-    } = order;
-    let here = from.as_os_str().as_bytes();
+    let FileUpload { to, replace, .. } = order;
     let name = escape_name(to.as_bytes());
     let (line, result) = match outcome {
         Outcome::Verified(_) if upload.has_changed() => {
             return Err(CommandError::Refused(format!(
-                "226 {name}: stored, but {} changed while it was sent; put it again",
-                escape_name(here)
+                "{name}: stored, but {} changed while it was sent; put it again",
+                upload.name()
             )));
         }
         Outcome::Verified(stored) => {
@@ -349,26 +377,28 @@ fn upload_result(
                 (Replace::Never, Replace::Never) => FileResult::Transferred { bytes },
                 _ => FileResult::Replaced { bytes },
             };
-            let line = describe_success(&name, &stored, &upload.progress, "stored");
+            let how = ("stored", form);
+            let line = describe_success(&name, &stored, &upload.progress, how);
             (line, result)
         }
         Outcome::AlreadyThere { size, sum } => {
-            let proof = describe_proof(sum);
-            let line = format!("200 {name}: {size} bytes are there already, {proof}");
+            let proof = describe_proof(sum, form);
+            let size = count(size, "byte is", "bytes are");
+            let line = format!("{name}: {size} there already, {proof}");
             (line, FileResult::Unchanged)
         }
         Outcome::ResumeDeclined => {
-            let line = format!("410 {name}: not resumed, the part stays as it is");
+            let line = format!("{name}: not resumed, the part stays as it is");
             (line, FileResult::Unchanged)
         }
         Outcome::NotReplaced(why) => {
             let code = why.code;
-            let line = format!("550 {name}: another file is there ({code}); put -f replaces it");
+            let line = format!("{name}: another file is there ({code}); put -f replaces it");
             (line, FileResult::LeftDifferent)
         }
         Outcome::Differs(_) => {
             return Err(CommandError::Refused(format!(
-                "550 {name}: the server stored other bytes than were sent; put -f it again"
+                "{name}: the server stored other bytes than were sent; put -f it again"
             )));
         }
         other => {
@@ -380,6 +410,30 @@ fn upload_result(
 }
 
 impl FileOutcome {
+    /// Returns what became of the file, for programs.
+    pub(crate) fn record(&self) -> Record {
+        let (result, bytes) = match self.result {
+            FileResult::Transferred { bytes } => ("transferred", bytes),
+            FileResult::Replaced { bytes } => ("replaced", bytes),
+            FileResult::Unchanged => ("unchanged", 0),
+            FileResult::LeftDifferent => ("left", 0),
+        };
+        Record::new(&TRANSFER)
+            .shown_name("name", &self.name)
+            .text("result", result)
+            .number("bytes", bytes)
+            .text("text", &self.line)
+    }
+
+    /// Prints what became of a file that was transferred alone.
+    pub(crate) fn print(self) -> CommandResult {
+        match self.result {
+            FileResult::LeftDifferent => print_object(|| self.record()),
+            _ => print_record(|| self.record(), || &self.line),
+        }
+        self.into_line().map(|_| ())
+    }
+
     /// Returns the line of a single transfer, for which a file that was left is a failure.
     pub(crate) fn into_line(self) -> Result<String, CommandError> {
         match self.result {
@@ -392,9 +446,14 @@ impl FileOutcome {
 }
 
 /// Words a verified transfer: `226 a.iso: 7000000 bytes in 0.4 s (17 MB/s), stored and verified
-/// (md5 5eb6..)`.
+/// (md5 5eb63bbb…)`.
 /// `done` is what became of the bytes.
-fn describe_success(name: &str, answered: &ReplyLine, progress: &Progress, done: &str) -> String {
+fn describe_success(
+    name: &str,
+    answered: &ReplyLine,
+    progress: &Progress,
+    (done, form): (&str, DigestForm),
+) -> String {
     let size = answered.size.unwrap_or_default();
     let (carried, took) = progress.carried_bytes_and_time();
     let part = if carried < size {
@@ -405,25 +464,21 @@ fn describe_success(name: &str, answered: &ReplyLine, progress: &Progress, done:
     let pace = format_pace(carried, took);
     let sum = answered
         .sum
-        .map(|sum| format!(" ({})", format_sum(sum)))
+        .map(|sum| format!(" ({})", format_sum(sum, form)))
         .unwrap_or_default();
     format!(
-        "{} {name}: {size} bytes{part} {pace}, {done} and verified{sum}",
-        answered.code
+        "{} {name}: {}{part} {pace}, {done} and verified{sum}",
+        answered.code,
+        count(size, "byte", "bytes")
     )
 }
 
 /// Words how it is known that both ends have the same file.
-fn describe_proof(sum: Option<Sum>) -> String {
+fn describe_proof(sum: Option<Sum>, form: DigestForm) -> String {
     match sum {
-        Some(sum) => format!("verified ({})", format_sum(sum)),
+        Some(sum) => format!("verified ({})", format_sum(sum, form)),
         None => "of the same time".into(),
     }
-}
-
-/// Formats a digest such as `md5 5eb6..`.
-fn format_sum(sum: Sum) -> String {
-    format!("{} {sum}", sum.algorithm().name())
 }
 
 /// Words an outcome that is no success; `verb` is the command that would go on.
@@ -441,6 +496,7 @@ fn command_error(
         }
         Outcome::LocalFailed => match local_error {
             Some(LocalError::Failed(why)) => CommandError::Local(why),
+            Some(LocalError::NoRoom(why)) => CommandError::NoRoom(why),
             Some(LocalError::Interrupted) => CommandError::Stopped(format!("{shown}: stopped")),
             None => CommandError::Local(format!("{shown}: the local file failed")),
         },

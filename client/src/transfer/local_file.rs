@@ -1,13 +1,17 @@
 //! Opens local files for transfers, reads their times, and has the kernel write them out early.
 
 use std::fs::{File, Metadata, OpenOptions};
-use std::io::{self, Seek};
+use std::io::{self, Read, Seek};
 use std::num::NonZeroU64;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
+use std::time::{Duration, SystemTime};
 
 use rustix::fs::{Advice, OFlags, fadvise};
+use skiff_sessions::digest::{Algorithm, Running, Sum};
 use skiff_sessions::wire::stamp::Stamp;
+
+use crate::terminal::interrupt::Interrupt;
 
 /// When a download is synced to the disk.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -20,6 +24,9 @@ pub(crate) enum SyncPolicy {
 
 /// Bytes after which the kernel is asked to start writing, so that the final sync is short.
 const WRITEBACK_BYTES: u64 = 8 << 20;
+
+/// How much of a file is read at once for its digest, in bytes.
+const DIGEST_CHUNK: usize = 256 << 10;
 
 /// Counts the bytes written to a file and makes the kernel write them out early.
 #[derive(Default)]
@@ -77,6 +84,36 @@ pub(crate) fn open_regular(path: &Path) -> io::Result<File> {
 /// Returns the modification time, in whole seconds.
 pub(crate) fn modified_at(found: &Metadata) -> Stamp {
     Stamp(found.mtime())
+}
+
+/// Returns the time, also one before 1970; `None` beyond what the system can say.
+pub(crate) fn to_system_time(Stamp(seconds): Stamp) -> Option<SystemTime> {
+    let distance = Duration::from_secs(seconds.unsigned_abs());
+    match seconds {
+        0.. => SystemTime::UNIX_EPOCH.checked_add(distance),
+        _ => SystemTime::UNIX_EPOCH.checked_sub(distance),
+    }
+}
+
+/// Returns the digest of a regular file.
+///
+/// # Errors
+///
+/// `Interrupted` after Ctrl-C.
+pub(crate) fn digest(path: &Path, algorithm: Algorithm, interrupt: &Interrupt) -> io::Result<Sum> {
+    let mut file = open_regular(path)?;
+    let mut running = Running::new(algorithm);
+    let mut chunk = vec![0; DIGEST_CHUNK];
+    loop {
+        let count = file.read(&mut chunk)?;
+        if count == 0 {
+            return Ok(running.sum());
+        }
+        if interrupt.is_stopped() {
+            return Err(io::ErrorKind::Interrupted.into());
+        }
+        running.update(&chunk[..count]);
+    }
 }
 
 /// Returns the folder of `path`; `.` for a bare name.

@@ -5,18 +5,14 @@ mod access;
 pub(crate) mod destination;
 pub(crate) mod download;
 pub(crate) mod file;
-pub(crate) mod get_tree;
+pub(crate) mod glob;
 pub(crate) mod local_file;
 pub(crate) mod part;
 pub(crate) mod policy;
-pub(crate) mod put_tree;
-pub(crate) mod remove_tree;
 mod screen_text;
 mod stream;
 pub(crate) mod tree;
-pub(crate) mod tree_summary;
 pub(crate) mod upload;
-pub(crate) mod walk;
 
 #[cfg(test)]
 mod tests;

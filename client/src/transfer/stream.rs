@@ -16,7 +16,7 @@ use super::destination::StreamTarget;
 use super::screen_text::ScreenText;
 use crate::terminal::interrupt::Interrupt;
 use crate::terminal::poll::{POLL_INTERVAL, PollEnd, poll_once};
-use crate::terminal::redirect::take_results;
+use crate::terminal::redirect::{take_results, take_text};
 
 /// The time between two tries to open a FIFO that nobody reads yet.
 const OPEN_RETRY_INTERVAL: Duration = Duration::from_millis(50);
@@ -97,9 +97,23 @@ impl Stream {
         match &mut self.screen {
             Some(screen) => {
                 let shown = screen.push(bytes);
-                self.write_as_it_is(shown.as_bytes())
+                self.show(shown)
             }
             None => self.write_as_it_is(bytes),
+        }
+    }
+
+    /// Writes text of which the first page may be kept until it is known whether more comes.
+    fn show(&mut self, shown: String) -> Result<(), StreamError> {
+        match take_text(shown)? {
+            Some((shown, place)) => {
+                if let Some(pager) = place {
+                    self.file = pager;
+                    self.write_max = PIPE_BUF;
+                }
+                self.write_as_it_is(shown.as_bytes())
+            }
+            None => Ok(()),
         }
     }
 
@@ -125,7 +139,10 @@ impl Stream {
     pub(crate) fn finish(&mut self) -> io::Result<()> {
         if let Some(screen) = &mut self.screen {
             let shown = screen.finish();
-            self.file.write_all(shown.as_bytes())?;
+            if let Some((shown, place)) = take_text(shown)? {
+                let file = place.as_ref().unwrap_or(&self.file);
+                (&*file).write_all(shown.as_bytes())?;
+            }
         }
         let kind = self.file.metadata()?.file_type();
         match kind.is_file() || kind.is_block_device() {
@@ -219,7 +236,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let target = fifo(folder.path());
         let interrupt = Interrupt::default();
-        interrupt.raise();
+        interrupt.press();
         let opened = Stream::open(&target, interrupt.clone());
         assert!(matches!(opened, Err(StreamError::Interrupted)));
         interrupt.begin_command();
@@ -234,7 +251,7 @@ mod tests {
         let mut stream = Stream::open(&target, interrupt.clone()).unwrap();
         let (tell, told) = channel();
         thread::spawn(move || tell.send(stream.write_all(&[0; 1 << 20])));
-        interrupt.raise();
+        interrupt.press();
         let ended = told.recv_timeout(Duration::from_secs(60)).unwrap();
         assert!(matches!(ended, Err(StreamError::Interrupted)));
     }

@@ -24,12 +24,13 @@ use super::download::{Download, DownloadPolicy, Output};
 use super::local_file::SyncPolicy;
 use super::policy::{Overwrite, Resume, TransferPolicy};
 use super::upload::Upload;
+use crate::net::connect::LinkOptions;
 use crate::net::dialogue::{Patience, Ran, run_dialogue};
 use crate::net::link::{Link, LinkError, WaitEnd, WaitLimits};
 use crate::net::listing::ListingParser;
 use crate::net::local_end::{LocalEnd, LocalFileFailed};
 use crate::terminal::interrupt::Interrupt;
-use crate::terminal::progress::{Progress, ProgressStyle};
+use crate::terminal::progress::Progress;
 use crate::terminal::questions::Asker;
 
 const ALL: &[u8] = b"seven b";
@@ -65,7 +66,13 @@ fn served(script: impl FnOnce(Server) + Send + 'static) -> (Link, JoinHandle<()>
         port,
     };
     let patience = Duration::from_secs(60);
-    let link = Link::open(&address, Tls::Off, patience, &Interrupt::default());
+    let link = Link::open(
+        &address,
+        Tls::Off,
+        patience,
+        &LinkOptions::default(),
+        &Interrupt::default(),
+    );
     (link.unwrap(), server)
 }
 
@@ -96,7 +103,7 @@ fn path() -> PathArg {
 }
 
 fn download(folder: &Path) -> Download {
-    let progress = Progress::new(ProgressStyle::Hidden, b"a");
+    let progress = Progress::hidden();
     let policy = DownloadPolicy {
         resume: Resume::Ask,
         replace: Replace::Never,
@@ -171,7 +178,7 @@ fn an_upload_with_no_turn() {
         resume: Resume::Ask,
         overwrite: Overwrite::Ask,
     };
-    let progress = Progress::new(ProgressStyle::Hidden, b"a");
+    let progress = Progress::hidden();
     let mut upload = Upload::open(&from, policy, Asker::Nobody, progress).unwrap();
     let order = PutOrder {
         path: path(),
@@ -182,10 +189,16 @@ fn an_upload_with_no_turn() {
         replace: Replace::Never,
         turn: Turn::Skipped,
     };
+    let interrupt = Interrupt::default();
     let mut effects = Vec::new();
-    let dialogue = Dialogue::put(order, &mut effects);
+    let dialogue = Dialogue::put_ahead(order.clone(), &mut effects);
     let begun = (dialogue, effects);
-    let outcome = run(&mut link, &Interrupt::default(), begun, &mut upload).unwrap();
+    let outcome = run(&mut link, &interrupt, begun, &mut upload).unwrap();
+    let Outcome::SentAhead(sent) = outcome else {
+        panic!("{outcome:?}");
+    };
+    let begun = (Dialogue::confirm_put(order, sent), Vec::new());
+    let outcome = run(&mut link, &interrupt, begun, &mut upload).unwrap();
     assert!(matches!(outcome, Outcome::Verified(_)), "{outcome:?}");
     server.join().unwrap();
 }
@@ -209,7 +222,7 @@ impl LocalEnd for Impatient {
     fn show_bytes_moved(&mut self, bytes: u64) {
         if bytes > self.seen {
             self.seen = bytes;
-            self.interrupt.raise();
+            self.interrupt.press();
         }
     }
 }
@@ -306,7 +319,7 @@ fn an_interrupt_ends_a_wait_for_room_and_no_line_is_lost_or_said_twice() {
         link.send(&Command::Noop);
     }
     let interrupt = Interrupt::default();
-    interrupt.raise();
+    interrupt.press();
     let deadline = Instant::now() + Duration::from_secs(60);
     let limits = WaitLimits::until(deadline, &interrupt);
     assert!(matches!(link.flush(limits), Ok(WaitEnd::Interrupted)));
@@ -347,7 +360,7 @@ fn the_second_interrupt_does_not_wait_for_room() {
     let ended = thread::scope(|scope| {
         scope.spawn(|| {
             while pressing.load(Ordering::Relaxed) {
-                interrupt.raise();
+                interrupt.press();
                 thread::yield_now();
             }
         });

@@ -14,7 +14,7 @@ use skiff_sessions::wire::stamp::Stamp;
 use super::local_file;
 use super::policy::{Overwrite, Resume, TransferPolicy, to_decision};
 use crate::net::local_end::LocalEnd;
-use crate::terminal::format::escape_path;
+use crate::terminal::format::{IoCause, escape_path};
 use crate::terminal::output::print_line;
 use crate::terminal::progress::Progress;
 use crate::terminal::questions::Asker;
@@ -112,7 +112,7 @@ impl Upload {
     }
 
     /// Returns the path, escaped for the terminal.
-    fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         escape_path(&self.path)
     }
 }
@@ -142,6 +142,10 @@ impl LocalEnd for Upload {
         self.progress.update(bytes);
     }
 
+    fn record_full(&mut self) {
+        self.progress.record_full();
+    }
+
     fn show_server_work(&mut self, done: u64, of: u64) {
         self.progress.show_server_work(done, of);
     }
@@ -156,7 +160,7 @@ impl Source for Upload {
             }
             Ok(count) => Ok(count),
             Err(error) => {
-                self.record_error(error);
+                self.record_error(IoCause(&error));
                 Err(Refusal::Fault)
             }
         }
@@ -172,19 +176,13 @@ impl Sink for Upload {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::terminal::progress::ProgressStyle;
 
     fn upload(path: &Path) -> io::Result<Upload> {
         let policy = TransferPolicy {
             resume: Resume::Ask,
             overwrite: Overwrite::Ask,
         };
-        Upload::open(
-            path,
-            policy,
-            Asker::Nobody,
-            Progress::new(ProgressStyle::Hidden, b"a"),
-        )
+        Upload::open(path, policy, Asker::Nobody, Progress::hidden())
     }
 
     #[test]

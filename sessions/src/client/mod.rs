@@ -6,6 +6,7 @@ pub mod get;
 mod listing;
 mod login;
 pub mod put;
+mod put_ahead;
 mod rename;
 mod request;
 #[cfg(test)]
@@ -22,11 +23,13 @@ use crate::wire::stamp::Stamp;
 pub use get::{CommandTiming, GetOrder, LocalCopy};
 pub use login::{Credentials, Welcome};
 pub use put::PutOrder;
+pub use put_ahead::SentAhead;
 
 use get::Get;
 use listing::Listing;
 use login::Login;
 use put::Put;
+use put_ahead::PutAhead;
 use rename::Rename;
 use request::Request;
 
@@ -145,6 +148,9 @@ pub enum Outcome {
     },
     /// The user did not want the server's file replaced: the server's refusal.
     NotReplaced(ReplyLine),
+    /// The frames of an upload that was sent ahead are on their way, or what else became of them;
+    /// [`Dialogue::confirm_put`] reads the answers.
+    SentAhead(SentAhead),
     /// The user stopped it.
     Stopped,
     /// The local file could not be read or written; whoever runs the dialogue knows why.
@@ -168,6 +174,7 @@ enum DialogueState {
     Listing(Listing),
     Get(Get),
     Put(Put),
+    PutAhead(PutAhead),
     Rename(Rename),
     Over,
 }
@@ -197,9 +204,25 @@ impl Dialogue {
         Self(DialogueState::Get(Get::begin(order, out)))
     }
 
-    /// Begins an upload.
+    /// Begins an upload with a turn.
     pub fn put(order: PutOrder, out: &mut Vec<Effect>) -> Self {
         Self(DialogueState::Put(Put::begin(order, out)))
+    }
+
+    /// Begins an upload whose answers are read later, by [`Dialogue::confirm_put`]: others may be
+    /// sent in between. A stop reads the answers to all of them. The order takes no turn.
+    pub fn put_ahead(order: PutOrder, out: &mut Vec<Effect>) -> Self {
+        Self(DialogueState::PutAhead(PutAhead::begin(order, out)))
+    }
+
+    /// Reads the answers to the oldest upload that was sent ahead.
+    pub fn confirm_put(order: PutOrder, sent: SentAhead) -> Self {
+        Self(DialogueState::PutAhead(PutAhead::Confirming(order, sent)))
+    }
+
+    /// Reads the final reply to the oldest command that was sent ahead.
+    pub fn reply_to_request() -> Self {
+        Self(DialogueState::Request(Request::Asked))
     }
 
     /// Begins a rename.
@@ -239,6 +262,7 @@ impl DialogueState {
             Self::Listing(listing) => listing.on(event, out).map(Self::Listing),
             Self::Get(get) => get.on(event, out).map(Self::Get),
             Self::Put(put) => put.on(event, out).map(Self::Put),
+            Self::PutAhead(put) => put.on(event, out).map(Self::PutAhead),
             Self::Rename(rename) => rename.on(event, out).map(Self::Rename),
             Self::Over => None,
         }

@@ -52,12 +52,7 @@ pub(super) enum Sent {
 
 impl Put {
     pub(super) fn begin(order: Store, out: &mut Vec<Effect>) -> Self {
-        let turn = order.turn;
-        let put = ask(order, out);
-        match (turn, put) {
-            (Turn::Skipped, Self::Asked(order)) => send(order, 0, out),
-            (_, put) => put,
-        }
+        ask(order, out)
     }
 
     pub(super) fn on(self, event: Event, out: &mut Vec<Effect>) -> Option<Self> {
@@ -161,48 +156,57 @@ fn on_offset(order: Store, want: u64, go: ReplyLine, out: &mut Vec<Effect>) -> O
 }
 
 fn send(order: Store, from: u64, out: &mut Vec<Effect>) -> Put {
-    out.push(Effect::Begin(Task::Send {
+    let task = sending(&order, from, StopLine::FinalReply);
+    out.push(Effect::Begin(task));
+    Put::Sending(order, StopRequest::None)
+}
+
+pub(super) fn sending(order: &Store, from: u64, stop: StopLine) -> Task {
+    Task::Send {
         from,
         until: Until::Offset(order.size),
         hashing: Hashing::By(order.digest),
-        stop: StopLine::FinalReply,
-    }));
-    Put::Sending(order, StopRequest::None)
+        stop,
+    }
 }
 
 fn on_sending(order: Store, stop: StopRequest, event: Event, out: &mut Vec<Effect>) -> Option<Put> {
     match event {
         Event::Stop => Some(Put::Sending(order, StopRequest::Pending)),
-        Event::Ended(end) => Some(on_sending_ended(order, stop, end, out)),
+        Event::Ended(end) => Some(Put::Sent(order, sent(stop, end, out))),
         event => ignore_or_refuse(Put::Sending(order, stop), event, out),
     }
 }
 
-fn on_sending_ended(order: Store, stop: StopRequest, end: End, out: &mut Vec<Effect>) -> Put {
-    let sent = match (end, stop) {
-        (End::Complete { sum: Some(sum), .. }, _) => {
+fn sent(stop: StopRequest, end: End, out: &mut Vec<Effect>) -> Sent {
+    match (conclude(end, out), end, stop) {
+        (Some(sum), ..) => Sent::All(sum),
+        (None, End::Stopped, StopRequest::Pending) => Sent::Stopped,
+        (None, End::Stopped, StopRequest::None) => Sent::Refused,
+        (None, ..) => Sent::LocalFailed,
+    }
+}
+
+/// Says the digest behind the frames, and returns it; `None` where not all was sent.
+pub(super) fn conclude(end: End, out: &mut Vec<Effect>) -> Option<Sum> {
+    match end {
+        End::Complete { sum: Some(sum), .. } => {
             answer(Answer::AllSent { sum }, out);
-            Sent::All(sum)
+            Some(sum)
         }
-        (End::Stopped, StopRequest::Pending) => Sent::Stopped,
-        (End::Stopped, StopRequest::None) => Sent::Refused,
-        _ => Sent::LocalFailed,
-    };
-    Put::Sent(order, sent)
+        _ => None,
+    }
 }
 
 fn on_sent(order: Store, sent: Sent, event: Event, out: &mut Vec<Effect>) -> Option<Put> {
     match (event, sent) {
-        (Event::Answered(go), _) if go.code == 150 && order.turn == Turn::Skipped => {
-            Some(Put::Sent(order, sent))
-        }
         (Event::Answered(answered), Sent::Stopped) if answered.code >= 400 => {
             finish(Outcome::Stopped, out)
         }
         (Event::Answered(answered), Sent::LocalFailed) if answered.code >= 400 => {
             finish(Outcome::LocalFailed, out)
         }
-        (Event::Answered(answered), sent) => on_final(order, sent, answered, out),
+        (Event::Answered(answered), sent) => on_final(sent, answered, out),
         (Event::Stop, Sent::All(_)) => Some(Put::Draining(Draining::begin(
             Outcome::Stopped,
             FramesAfter::None,
@@ -212,21 +216,12 @@ fn on_sent(order: Store, sent: Sent, event: Event, out: &mut Vec<Effect>) -> Opt
     }
 }
 
-fn on_final(order: Store, sent: Sent, answered: ReplyLine, out: &mut Vec<Effect>) -> Option<Put> {
+fn on_final(sent: Sent, answered: ReplyLine, out: &mut Vec<Effect>) -> Option<Put> {
     match (answered.code, answered.sum, sent) {
         (226, Some(there), Sent::All(here)) if there == here => {
             finish(Outcome::Verified(answered), out)
         }
         (226, _, Sent::All(_)) => finish(Outcome::Differs(answered), out),
-        // Without a turn, this comes when everything may have been sent already.
-        (200, Some(there), Sent::All(here)) if there == here => finish(
-            Outcome::AlreadyThere {
-                size: order.size,
-                sum: Some(there),
-            },
-            out,
-        ),
-        (200, Some(there), _) => Some(compare(order, answered, there, out)),
         _ => refused(answered, out),
     }
 }

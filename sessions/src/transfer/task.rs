@@ -104,6 +104,8 @@ pub enum StopLine {
     Abort,
     /// A client stops at a final reply.
     FinalReply,
+    /// The lines that come answer earlier commands.
+    Never,
 }
 
 impl StopLine {
@@ -111,6 +113,7 @@ impl StopLine {
         match self {
             Self::Abort => verbs::is_abort(line),
             Self::FinalReply => replies::is_final(line),
+            Self::Never => false,
         }
     }
 }

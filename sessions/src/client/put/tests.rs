@@ -8,24 +8,23 @@ use crate::path::PathArg;
 
 const ALL: &[u8] = b"seven b";
 
-fn put(turn: Turn, replace: Replace) -> Script {
+fn put(replace: Replace) -> Script {
     let mut out = Vec::new();
-    let path = PathArg::new("a.iso").unwrap();
     let order = Store {
-        path,
+        path: PathArg::new("a.iso").unwrap(),
         size: 7,
         modified: None,
         digest: Algorithm::Md5,
         declared: None,
         replace,
-        turn,
+        turn: Turn::Negotiate,
     };
     let dialogue = Dialogue::put(order, &mut out);
     Script::new(dialogue, out)
 }
 
 fn asked() -> Script {
-    let mut script = put(Turn::Negotiate, Replace::Never);
+    let mut script = put(Replace::Never);
     script.sends("STOR size=7 a.iso");
     script
 }
@@ -239,47 +238,9 @@ fn what_is_no_file_cannot_be_replaced() {
 
 #[test]
 fn a_refusal_is_final_when_replacing() {
-    let mut script = put(Turn::Negotiate, Replace::Yes);
+    let mut script = put(Replace::Yes);
     script.sends("STOR size=7 replace=1 a.iso");
     script.hears("550 why=exists busy").ends_with_code(550);
-}
-
-#[test]
-fn with_no_turn() {
-    let mut script = put(Turn::Skipped, Replace::Never);
-    script.sends("STOR size=7 go=1 a.iso").begins(sending(0));
-    script.ended(ALL).sends(&all_sent());
-    script.hears("150 send").nothing();
-    assert!(matches!(
-        script.hears(&stored(ALL)).outcome(),
-        Outcome::Verified(_)
-    ));
-}
-
-#[test]
-fn with_no_turn_and_over_the_quota() {
-    let mut script = put(Turn::Skipped, Replace::Never);
-    script.sends("STOR size=7 go=1 a.iso").begins(sending(0));
-    script.event(Event::Ended(End::Stopped)).nothing();
-    script.hears("551 over your quota").ends_with_code(551);
-}
-
-#[test]
-fn with_no_turn_and_already_there() {
-    let mut script = put(Turn::Skipped, Replace::Never);
-    script.sends("STOR size=7 go=1 a.iso").begins(sending(0));
-    script.ended(ALL).sends(&all_sent());
-    let md5 = Algorithm::Md5.of(ALL);
-    let outcome = script
-        .hears(&format!("200 size=7 md5={md5} already there"))
-        .outcome();
-    assert_eq!(
-        outcome,
-        Outcome::AlreadyThere {
-            size: 7,
-            sum: Some(md5)
-        }
-    );
 }
 
 #[test]

@@ -5,7 +5,7 @@ use skiff_sessions::path::PathArg;
 use skiff_sessions::wire::command::Command;
 use skiff_sessions::wire::reply::{Facts, Kind};
 
-use super::tree::join_remote;
+use super::bounds::join_remote;
 use crate::net::command_error::{CommandError, CommandResult};
 use crate::net::listing::{Listed, is_single_name};
 use crate::net::session::Session;

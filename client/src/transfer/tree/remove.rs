@@ -4,7 +4,7 @@
 use skiff_sessions::path::PathArg;
 use skiff_sessions::wire::reply::Kind;
 
-use super::tree::join_remote;
+use super::bounds::join_remote;
 use super::walk::{list, walk};
 use crate::net::changes;
 use crate::net::command_error::{CommandError, CommandResult};

@@ -1,0 +1,297 @@
+//! Lists all options of the program: one row drives parsing, `--help`, the man page and the
+//! completions of shells.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+
+use crate::terminal::format::escape_name;
+use crate::terminal::nearest::nearest;
+
+/// Which option it is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum OptionId {
+    Commands,
+    Script,
+    User,
+    PasswordStdin,
+    PasswordFile,
+    Ipv4,
+    Ipv6,
+    Tls,
+    Trust,
+    Digest,
+    Retry,
+    LimitRate,
+    Quiet,
+    Verbose,
+    Json,
+    NoPager,
+    Config,
+    Help,
+    Version,
+}
+
+/// What an option is about.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Group {
+    What,
+    Login,
+    Connection,
+    Output,
+    Program,
+}
+
+/// An option.
+#[derive(PartialEq, Eq, Debug)]
+pub(crate) struct OptionSpec {
+    pub id: OptionId,
+    /// The short name, where there is one, then the long one.
+    pub names: &'static [&'static str],
+    /// What follows it; `None` where nothing does.
+    pub value: Option<Value>,
+    pub group: Group,
+    pub help: &'static str,
+}
+
+/// What follows an option.
+#[derive(PartialEq, Eq, Debug)]
+pub(crate) struct Value {
+    /// How usage names it.
+    pub name: &'static str,
+    pub kind: ValueKind,
+}
+
+/// What a value can be, for completion.
+#[derive(PartialEq, Eq, Debug)]
+pub(crate) enum ValueKind {
+    File,
+    /// One of these, or something else.
+    Words(&'static [&'static str]),
+    Other,
+}
+
+const fn value(name: &'static str, kind: ValueKind) -> Option<Value> {
+    Some(Value { name, kind })
+}
+
+/// Every option, in the order of help.
+#[rustfmt::skip]
+pub(crate) const OPTIONS: &[OptionSpec] = &[
+    OptionSpec { id: OptionId::Commands, names: &["-c"], value: value("COMMANDS", ValueKind::Other), group: Group::What, help: "do these, separated by ; or line ends, and leave" },
+    OptionSpec { id: OptionId::Script, names: &["-f"], value: value("FILE", ValueKind::File), group: Group::What, help: "do the commands in FILE and leave" },
+    OptionSpec { id: OptionId::User, names: &["-u", "--user"], value: value("NAME", ValueKind::Other), group: Group::Login, help: "log in as NAME" },
+    OptionSpec { id: OptionId::PasswordStdin, names: &["--password-stdin"], value: None, group: Group::Login, help: "read the password from the first line of standard input" },
+    OptionSpec { id: OptionId::PasswordFile, names: &["--password-file"], value: value("FILE", ValueKind::File), group: Group::Login, help: "read the password from FILE, else from that of SKIFF_PASSWORD_FILE" },
+    OptionSpec { id: OptionId::Ipv4, names: &["-4"], value: None, group: Group::Connection, help: "connect by IPv4 only" },
+    OptionSpec { id: OptionId::Ipv6, names: &["-6"], value: None, group: Group::Connection, help: "connect by IPv6 only" },
+    OptionSpec { id: OptionId::Tls, names: &["--tls"], value: value("on|off", ValueKind::Words(&["on", "off"])), group: Group::Connection, help: "off: for a listener without TLS, on a trusted link" },
+    OptionSpec { id: OptionId::Trust, names: &["--trust"], value: value("new|SHA256", ValueKind::Words(&["new"])), group: Group::Connection, help: "trust a server not met before, or this certificate alone" },
+    OptionSpec { id: OptionId::Digest, names: &["--digest"], value: value("md5|sha256", ValueKind::Words(&["md5", "sha256"])), group: Group::Connection, help: "verify transfers by this digest, not by what both ends do fast" },
+    OptionSpec { id: OptionId::Retry, names: &["--retry"], value: value("N", ValueKind::Other), group: Group::Connection, help: "connect again up to N times (3) after a loss" },
+    OptionSpec { id: OptionId::LimitRate, names: &["--limit-rate"], value: value("RATE", ValueKind::Other), group: Group::Connection, help: "move at most RATE bytes a second, as in 500kB" },
+    OptionSpec { id: OptionId::Quiet, names: &["-q", "--quiet"], value: None, group: Group::Output, help: "print errors, and what is asked for, and nothing else" },
+    OptionSpec { id: OptionId::Verbose, names: &["-v", "--verbose"], value: None, group: Group::Output, help: "show the dialogue with the server, and digests whole" },
+    OptionSpec { id: OptionId::Json, names: &["--json"], value: None, group: Group::Output, help: "print results as JSON, one object a line" },
+    OptionSpec { id: OptionId::NoPager, names: &["--no-pager"], value: None, group: Group::Output, help: "print what is longer than the screen all the same" },
+    OptionSpec { id: OptionId::Config, names: &["--config"], value: value("FILE", ValueKind::File), group: Group::Program, help: "read the settings from FILE instead of ~/.config/skiff/client.ron" },
+    OptionSpec { id: OptionId::Help, names: &["-h", "--help"], value: None, group: Group::Program, help: "print this text" },
+    OptionSpec { id: OptionId::Version, names: &["-V", "--version"], value: None, group: Group::Program, help: "print the version" },
+];
+
+impl OptionSpec {
+    /// Returns the names and the value as usage writes them: `-u, --user NAME`.
+    pub(crate) fn syntax(&self) -> String {
+        let names = self.names.join(", ");
+        match &self.value {
+            Some(value) => format!("{names} {}", value.name),
+            None => names,
+        }
+    }
+}
+
+/// One of the program's arguments.
+#[derive(PartialEq, Eq, Debug)]
+pub(crate) enum Argument {
+    Option(&'static OptionSpec, OsString),
+    /// What is no option.
+    Free(OsString),
+}
+
+/// Takes arguments apart.
+pub(crate) struct Arguments {
+    left: std::vec::IntoIter<OsString>,
+    /// Letters behind one `-` that were not read yet.
+    letters: Vec<u8>,
+    /// `--` came: the rest are no options.
+    ended: bool,
+}
+
+impl Arguments {
+    pub(crate) fn new(arguments: Vec<OsString>) -> Self {
+        Self {
+            left: arguments.into_iter(),
+            letters: Vec::new(),
+            ended: false,
+        }
+    }
+
+    /// Returns the next argument, an option with its value; `Err` says what is wrong with it. Short
+    /// options may share a `-`, and a value may follow at once (POSIX Utility Syntax Guidelines 5
+    /// and 6), or behind the `=` of a long one.
+    pub(crate) fn next(&mut self) -> Result<Option<Argument>, String> {
+        if !self.letters.is_empty() {
+            return self.next_letter().map(Some);
+        }
+        let Some(argument) = self.left.next() else {
+            return Ok(None);
+        };
+        match argument.as_bytes() {
+            _ if self.ended => Ok(Some(Argument::Free(argument))),
+            b"--" => {
+                self.ended = true;
+                self.next()
+            }
+            [b'-', b'-', ..] => self.long(&argument).map(Some),
+            [b'-', letters @ ..] if !letters.is_empty() => {
+                self.letters = letters.to_vec();
+                self.next_letter().map(Some)
+            }
+            _ => Ok(Some(Argument::Free(argument))),
+        }
+    }
+
+    /// Returns all that has not been read.
+    pub(crate) fn rest(self) -> Vec<OsString> {
+        self.left.collect()
+    }
+
+    fn long(&mut self, argument: &OsStr) -> Result<Argument, String> {
+        let bytes = argument.as_bytes();
+        let (name, given) = match bytes.iter().position(|&b| b == b'=') {
+            Some(at) => (&bytes[..at], Some(OsStr::from_bytes(&bytes[at + 1..]))),
+            None => (bytes, None),
+        };
+        let option = find(name)?;
+        let value = match (&option.value, given) {
+            (Some(_), Some(given)) => given.to_owned(),
+            (Some(value), None) => self.value_of(name, value)?,
+            (None, None) => OsString::new(),
+            (None, Some(_)) => return Err(format!("{}: takes no value", shown(name))),
+        };
+        Ok(Argument::Option(option, value))
+    }
+
+    fn next_letter(&mut self) -> Result<Argument, String> {
+        let letter = self.letters.remove(0);
+        let name = [b'-', letter];
+        let option = find(&name)?;
+        let value = match &option.value {
+            None => OsString::new(),
+            Some(_) if !self.letters.is_empty() => {
+                OsString::from_vec(std::mem::take(&mut self.letters))
+            }
+            Some(value) => self.value_of(&name, value)?,
+        };
+        Ok(Argument::Option(option, value))
+    }
+
+    fn value_of(&mut self, name: &[u8], value: &Value) -> Result<OsString, String> {
+        let missing = || format!("{}: {} is missing behind it", shown(name), value.name);
+        self.left.next().ok_or_else(missing)
+    }
+}
+
+fn find(name: &[u8]) -> Result<&'static OptionSpec, String> {
+    let has_name = |option: &&OptionSpec| option.names.iter().any(|own| own.as_bytes() == name);
+    let found = OPTIONS.iter().find(has_name);
+    found.ok_or_else(|| {
+        let long = |name: &&str| name.starts_with("--");
+        let names = OPTIONS.iter().flat_map(|option| option.names);
+        let typed = shown(name);
+        match nearest(&typed, names.copied().filter(long)) {
+            Some(near) => format!("{typed}: no such option; did you mean {near}?"),
+            None => format!("{typed}: no such option"),
+        }
+    })
+}
+
+fn shown(name: &[u8]) -> String {
+    escape_name(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(line: &str) -> Result<Vec<String>, String> {
+        let mut arguments = Arguments::new(line.split(' ').map(Into::into).collect());
+        let mut found = Vec::new();
+        while let Some(argument) = arguments.next()? {
+            found.push(match argument {
+                Argument::Option(option, value) => format!("{:?}:{}", option.id, value.display()),
+                Argument::Free(word) => word.display().to_string(),
+            });
+        }
+        Ok(found)
+    }
+
+    #[test]
+    fn values_stand_behind_a_blank_or_an_equals_sign_or_a_letter() {
+        for line in [
+            "--user tom -q x",
+            "--user=tom --quiet x",
+            "-utom -q x",
+            "-qu tom x",
+        ] {
+            let mut found = read(line).unwrap();
+            found.sort();
+            assert_eq!(found, ["Quiet:", "User:tom", "x"], "{line}");
+        }
+        assert_eq!(read("--user= a=b").unwrap(), ["User:", "a=b"]);
+        assert_eq!(read("-c -q").unwrap(), ["Commands:-q"]);
+        assert_eq!(read("-q -- -q -").unwrap(), ["Quiet:", "-q", "-"]);
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        for (line, why) in [
+            ("--usr tom", "--usr: no such option; did you mean --user?"),
+            ("--frob", "--frob: no such option"),
+            ("-qx", "-x: no such option"),
+            ("--quiet=1", "--quiet: takes no value"),
+            ("--tls", "--tls: on|off is missing behind it"),
+            ("-u", "-u: NAME is missing behind it"),
+        ] {
+            assert_eq!(read(line), Err(why.into()), "{line}");
+        }
+    }
+
+    /// Every valued option takes its value both ways.
+    #[test]
+    fn every_option_is_found_by_each_of_its_names() {
+        for option in OPTIONS {
+            for name in option.names {
+                let given = match (&option.value, name.starts_with("--")) {
+                    (None, _) => (*name).to_owned(),
+                    (Some(_), true) => format!("{name}=v"),
+                    (Some(_), false) => format!("{name}v"),
+                };
+                let value = option.value.as_ref().map_or("", |_| "v");
+                assert_eq!(read(&given).unwrap(), [format!("{:?}:{value}", option.id)]);
+                if option.value.is_some() {
+                    let apart = format!("{name} v");
+                    assert_eq!(read(&apart), read(&given), "{name}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn no_name_stands_twice() {
+        let mut names: Vec<_> = OPTIONS.iter().flat_map(|option| option.names).collect();
+        let all = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), all);
+    }
+}

@@ -1,0 +1,86 @@
+//! Sends requests without files ahead of the answers to those before, so that a long line costs one
+//! turn for many.
+
+use skiff_sessions::digest::Sum;
+use skiff_sessions::path::PathArg;
+use skiff_sessions::wire::command::{Command, SetAttributes};
+use skiff_sessions::wire::native::replies::ReplyLine;
+
+use crate::net::command_error::{CommandError, CommandResult};
+use crate::net::session::Session;
+
+/// How many requests are under way.
+const AHEAD_MAX: usize = 32;
+
+/// How many bytes the server may have to read for them: what is stopped must not take long.
+const AHEAD_BYTES_MAX: u64 = 64 << 20;
+
+/// A request that may be done twice, and what the server may have to read for it, in bytes.
+pub(super) struct Request {
+    pub(super) command: Command,
+    pub(super) reads: u64,
+}
+
+impl Request {
+    /// Asks for the digest of a file of `size` bytes.
+    pub(super) fn digest_of(session: &Session, path: PathArg, size: u64) -> Self {
+        let algorithm = session.digest;
+        Self {
+            command: Command::Hash { path, algorithm },
+            reads: size,
+        }
+    }
+
+    pub(super) fn set(attributes: SetAttributes) -> Self {
+        Self {
+            command: Command::SetAttributes(attributes),
+            reads: 0,
+        }
+    }
+}
+
+/// Sends the requests and calls `on_reply` with the index and the reply of each.
+pub(super) fn request_all(
+    session: &mut Session,
+    requests: &[Request],
+    mut on_reply: impl FnMut(usize, &ReplyLine),
+) -> CommandResult {
+    let (mut sent, mut answered) = (0, 0);
+    let mut connection = session.connections;
+    while answered < requests.len() {
+        if session.connections != connection {
+            connection = session.connections;
+            sent = answered;
+        }
+        while sent < requests.len() && may_send(&requests[answered..sent]) {
+            session.send_ahead(&requests[sent].command);
+            sent += 1;
+        }
+        match session.reply_to_request() {
+            Ok(reply) => {
+                on_reply(answered, &reply);
+                answered += 1;
+            }
+            Err(CommandError::SessionEnded(cause)) => session.restore(cause)?,
+            Err(other) => return Err(other),
+        }
+    }
+    Ok(())
+}
+
+fn may_send(under_way: &[Request]) -> bool {
+    let reads: u64 = under_way.iter().map(|request| request.reads).sum();
+    under_way.len() < AHEAD_MAX && reads < AHEAD_BYTES_MAX
+}
+
+/// Returns the digests of files at the server; `None` where it has none to tell.
+pub(super) fn digests(
+    session: &mut Session,
+    files: Vec<(PathArg, u64)>,
+) -> Result<Vec<Option<Sum>>, CommandError> {
+    let digest_of = |(path, size)| Request::digest_of(session, path, size);
+    let requests: Vec<Request> = files.into_iter().map(digest_of).collect();
+    let mut sums = vec![None; requests.len()];
+    request_all(session, &requests, |index, reply| sums[index] = reply.sum)?;
+    Ok(sums)
+}
