@@ -100,6 +100,9 @@ impl Session {
 
     /// Queues a command whose dialogue will be run later.
     pub(crate) fn send_ahead(&mut self, command: &Command) {
+        if effect_of(command) == CommandEffect::Names {
+            self.names.clear();
+        }
         self.connection.send_ahead(command);
     }
 
