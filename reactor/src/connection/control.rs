@@ -102,9 +102,12 @@ impl Connection {
         self.drive(shared, now);
     }
 
-    /// Gives up a peer without a handshake; one that has ended already was told why.
+    /// Gives up a peer that has said nothing, or without a handshake; the log has it already why one
+    /// was refused.
     fn no_handshake(&mut self, error: &io::Error, shared: &Shared) {
-        if self.ending == Ending::No && !matches!(self.place, Place::Refused(_)) {
+        let is_clear = self.channel.as_ref().is_some_and(Channel::is_clear);
+        let is_refused = matches!(self.place, Place::Refused(_));
+        if self.ending == Ending::No && !is_clear && !is_refused {
             self.log_no_handshake(error, shared);
         }
         self.end_now();

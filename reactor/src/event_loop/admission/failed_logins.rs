@@ -63,7 +63,8 @@ pub(super) struct FailedLogins {
     networks: HashMap<ClientNetwork, OfNetwork>,
     /// The users of all networks; may be too high, until room is made.
     users: usize,
-    accounts: HashMap<String, OfAccount>,
+    /// By a hash of the name, too.
+    accounts: HashMap<u64, OfAccount>,
     /// When a user last logged in from a network.
     proven: HashMap<(String, ClientNetwork), Instant>,
     hasher: RandomState,
@@ -176,11 +177,12 @@ impl FailedLogins {
         if proven.is_some_and(|since| now.duration_since(*since) < PROVEN_FOR) {
             return LoginTurn::Now;
         }
-        let Some(account) = self.accounts.get_mut(user) else {
+        let user = self.hasher.hash_one(user);
+        let Some(account) = self.accounts.get_mut(&user) else {
             return LoginTurn::Now;
         };
         if now.duration_since(account.last) >= limits.ban {
-            self.accounts.remove(user);
+            self.accounts.remove(&user);
             return LoginTurn::Now;
         }
         account.take_turn(now)
@@ -257,14 +259,12 @@ impl FailedLogins {
         if self.accounts.len() >= REMEMBERED_MAX {
             self.accounts.clear();
         }
-        let failed = self
-            .accounts
-            .entry(user.to_owned())
-            .or_insert_with(|| OfAccount {
-                count: 0,
-                last: now,
-                next_turn: now,
-            });
+        let user = self.hasher.hash_one(user);
+        let failed = self.accounts.entry(user).or_insert_with(|| OfAccount {
+            count: 0,
+            last: now,
+            next_turn: now,
+        });
         if now.duration_since(failed.last) >= limits.ban {
             failed.count = 0;
         }
