@@ -46,6 +46,7 @@ const CRATES: [Layered; 3] = [
                 "daemon",
                 &[
                     "reactor",
+                    "metrics",
                     "event_loop",
                     "workers",
                     "endpoints",
@@ -60,6 +61,7 @@ const CRATES: [Layered; 3] = [
                 "reactor",
                 &[
                     "connection",
+                    "metrics",
                     "event_loop",
                     "workers",
                     "endpoints",
@@ -82,6 +84,7 @@ const CRATES: [Layered; 3] = [
                     "control",
                 ],
             ),
+            layer("metrics", &["event_loop", "workers", "control"]),
             layer(
                 "event_loop",
                 &[
