@@ -13,7 +13,20 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-use crate::harness::{Daemon, PATIENCE, until};
+use crate::harness::{Daemon, PATIENCE, json_schema, until};
+
+const SCHEMA: &str = include_str!("../conf/control.schema.json");
+
+/// A line of an answer, which must be as the schema has it.
+#[track_caller]
+fn parsed(line: &str) -> Value {
+    let schema = serde_json::from_str(SCHEMA).unwrap();
+    let value = serde_json::from_str(line).unwrap_or_else(|why| panic!("{line}: {why}"));
+    if let Some(why) = json_schema::fault(&schema, &value) {
+        panic!("{line}: {why}");
+    }
+    value
+}
 
 /// What the command prints with `--json`; it must succeed.
 #[track_caller]
@@ -22,9 +35,7 @@ fn told(daemon: &Daemon, words: &[&str]) -> Vec<Value> {
     let complaint = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{words:?}: {complaint}");
     let text = String::from_utf8(output.stdout).unwrap();
-    text.lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect()
+    text.lines().map(parsed).collect()
 }
 
 /// What the command prints for people; it must succeed.
@@ -81,7 +92,7 @@ impl Panel {
             let mut line = String::new();
             let count = self.0.read_line(&mut line).unwrap();
             assert!(count > 0, "cut after {answer:?}");
-            let value: Value = serde_json::from_str(&line).unwrap();
+            let value = parsed(&line);
             let is_last = value["is"] == "done";
             answer.push(value);
             if is_last {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::Panel;
+use super::{Panel, parsed};
 use crate::harness::Daemon;
 
 const PAGE: &str = include_str!("../../reactor/CONTROL.md");
@@ -22,8 +22,7 @@ fn examples() -> Vec<Example> {
             let answer = Vec::new();
             examples.push(Example { request, answer });
         } else if let Some(text) = line.strip_prefix("< ") {
-            let line = serde_json::from_str(text).unwrap_or_else(|why| panic!("{text}: {why}"));
-            examples.last_mut().unwrap().answer.push(line);
+            examples.last_mut().unwrap().answer.push(parsed(text));
         }
     }
     examples

@@ -232,7 +232,7 @@ fn the_daemon_counts_logins_transfers_bytes_and_refusals() {
     let daemon = Daemon::with_ftp();
     let mut tom = daemon.login("tom");
     assert_eq!(daemon.peer().login("tom", "124").code, 530);
-    tom.put("", "file", &noise(1, 300_000));
+    tom.put("", "file", &noise(1, 5_000_000));
     tom.get("file");
     let mut ftp = Ftp::login(daemon.ftp_address(), "jerry");
     assert_eq!(ftp.upload("STOR file", &[0; 5000]), 226);
@@ -270,8 +270,8 @@ fn the_daemon_counts_logins_transfers_bytes_and_refusals() {
     assert_eq!(transfers("native", "download", "complete"), 1);
     assert_eq!(transfers("ftp", "upload", "complete"), 1);
     assert_eq!(transfers("ftp", "download", "incomplete"), 1);
-    assert_eq!(bytes("native", "upload"), 300_000);
-    assert_eq!(bytes("native", "download"), 300_000);
+    assert_eq!(bytes("native", "upload"), 5_000_000);
+    assert_eq!(bytes("native", "download"), 5_000_000);
     assert_eq!(bytes("ftp", "upload"), 5000);
     assert_eq!(bytes("ftp", "download"), 0);
 }
