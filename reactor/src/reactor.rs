@@ -454,6 +454,7 @@ impl Reactor {
         };
         match Connection::new(id, origin, socket, place, &mut self.shared, now) {
             Ok(connection) => {
+                self.shared.counters.session_began(connection.dialect());
                 entry.insert(connection);
             }
             Err(error) => {

@@ -247,7 +247,6 @@ impl Connection {
             active_at: now,
             scheduled: Scheduled::default(),
         };
-        shared.counters.session_began(connection.dialect());
         if protocol == Protocol::Ftp {
             connection.begin_conversation(shared, now);
             connection.ready.writable = true;
@@ -283,7 +282,7 @@ impl Connection {
         }
     }
 
-    fn dialect(&self) -> Dialect {
+    pub(crate) fn dialect(&self) -> Dialect {
         self.logged_as().dialect
     }
 

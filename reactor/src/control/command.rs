@@ -102,7 +102,7 @@ pub(crate) struct Request {
 /// A part of an answer.
 #[derive(Debug)]
 pub(super) enum Part {
-    Line(Line),
+    Line(Box<Line>),
     /// The rest is to be asked for, from here on.
     More(usize),
     Done,
@@ -116,7 +116,7 @@ pub(crate) struct Answer(pub(super) Sender<Part>);
 impl Answer {
     /// Sends a line of the result; false where the client is gone.
     pub(crate) fn line(&self, line: Line) -> bool {
-        self.0.send(Part::Line(line)).is_ok()
+        self.0.send(Part::Line(Box::new(line))).is_ok()
     }
 
     /// Sends a text for people; false where the client is gone.

@@ -134,6 +134,8 @@ impl Drop for ControlSocket {
         // Who has said that the daemon is to end is told that it does.
         let until = Instant::now() + LAST_ANSWERS;
         while self.to_reactor.unanswered.load(Ordering::Relaxed) > 0 && Instant::now() < until {
+            // Whom nobody answers any more is cut.
+            drop(self.next());
             std::thread::sleep(Duration::from_millis(1));
         }
         // What stays is removed by the next start.

@@ -105,7 +105,8 @@ fn take_banned(words: &mut Arguments) -> Result<Command, Failure> {
     let is_all = words.contains("--all");
     match (take_word(words)?, is_all) {
         (None, true) => Ok(Command::UnbanAll {}),
-        (Some(word), false) => Ok(Command::Unban(match word.parse() {
+        // IPv6 networks are told with their length.
+        (Some(word), false) => Ok(Command::Unban(match word.trim_end_matches("/64").parse() {
             Ok(address) => Banned::Address(address),
             Err(_) => Banned::User(word),
         })),
@@ -274,6 +275,11 @@ mod tests {
             (
                 "unban 127.0.0.1",
                 Command::Unban(Banned::Address(local)),
+                text,
+            ),
+            (
+                "unban ::1/64",
+                Command::Unban(Banned::Address(std::net::Ipv6Addr::LOCALHOST.into())),
                 text,
             ),
             ("unban --all", Command::UnbanAll {}, text),

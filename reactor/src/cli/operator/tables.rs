@@ -49,7 +49,11 @@ pub(super) struct Table {
     texts: Vec<String>,
     columns: &'static [(&'static str, Align)],
     rows: Vec<Vec<String>>,
+    /// Said below the table.
+    hint: Option<&'static str>,
 }
+
+const NOT_COUNTED: &str = "homes are counted when they are first used after the start; skiffd user recount does it at once";
 
 impl Table {
     pub(super) fn of(command: &Command, mut lines: Vec<Line>) -> Self {
@@ -85,6 +89,7 @@ impl Table {
             texts: Vec::new(),
             columns,
             rows: Vec::new(),
+            hint: None,
         };
         for line in lines {
             table.add(line);
@@ -96,7 +101,12 @@ impl Table {
         match line {
             Line::Session(row) => self.rows.push(session(row)),
             Line::Ban(row) => self.rows.push(ban(row)),
-            Line::Quota(row) => self.rows.push(quota(row)),
+            Line::Quota(row) => {
+                if row.used.is_none() {
+                    self.hint = Some(NOT_COUNTED);
+                }
+                self.rows.push(quota(row));
+            }
             Line::Sample(row) => self.rows.push(sample(row)),
             Line::Kicked { sessions: 1 } => self.texts.push("one session ends".to_owned()),
             Line::Kicked { sessions } => self.texts.push(format!("{sessions} sessions end")),
@@ -113,6 +123,7 @@ impl Table {
             let table = lay_out(self.columns, &self.rows, width);
             self.texts.extend(table);
         }
+        self.texts.extend(self.hint.map(str::to_owned));
         self.texts
     }
 }

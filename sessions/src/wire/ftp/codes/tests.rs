@@ -351,7 +351,7 @@ fn refusals() -> [(Operation, Refusal, &'static str); 41] {
 }
 
 #[rustfmt::skip]
-fn farewells() -> [(CloseReason, &'static str); 21] {
+fn farewells() -> [(CloseReason, &'static str); 22] {
     [
         (CloseReason::LoginTimeout, "421 no login in time, closing\r\n"),
         (
