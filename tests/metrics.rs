@@ -1,6 +1,7 @@
 //! The daemon's numbers over HTTP: what is told, to whom, and within which bounds.
 
 mod bounds;
+mod dashboard;
 mod http;
 mod numbers;
 
