@@ -4,6 +4,7 @@ mod bounds;
 mod dashboard;
 mod http;
 mod numbers;
+mod page;
 
 use std::fs;
 use std::os::unix::fs::FileTypeExt;

@@ -150,6 +150,7 @@ impl Reactor {
     }
 
     fn turn(&mut self, events: &Events, now: Instant) {
+        self.note_last_hour(now);
         self.shared.inline.begin_turn();
         for event in events {
             self.on_readiness(event, now);

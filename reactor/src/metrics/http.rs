@@ -10,11 +10,16 @@ pub(crate) const REQUEST_MAX: usize = 8192;
 /// What is asked for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Path {
+    Page,
     Metrics,
     Health,
 }
 
-const PATHS: [(&str, Path); 2] = [("/metrics", Path::Metrics), ("/healthz", Path::Health)];
+const PATHS: [(&str, Path); 3] = [
+    ("/", Path::Page),
+    ("/metrics", Path::Metrics),
+    ("/healthz", Path::Health),
+];
 
 /// Whether the content is wanted, or only what would be said of it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -3,6 +3,7 @@
 //!
 //! | path | is |
 //! |---|---|
+//! | `/` | a page for people |
 //! | `/metrics` | all numbers, in the text of OpenMetrics |
 //! | `/healthz` | 200 while sessions are taken, 503 once the daemon stops |
 //!
@@ -11,8 +12,10 @@
 
 pub(crate) mod histogram;
 pub(crate) mod http;
+pub(crate) mod last_hour;
 pub(crate) mod listener;
 pub(crate) mod openmetrics;
+pub(crate) mod page;
 pub(crate) mod server;
 
 use std::time::Duration;

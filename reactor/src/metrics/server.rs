@@ -8,6 +8,7 @@ use mio::{Registry, Token};
 
 use super::Timings;
 use super::http::{self, Parsed, REQUEST_MAX, Request, Status};
+use super::last_hour::LastHour;
 use super::listener::{Listener, Stream};
 use crate::workers::observation::Asker;
 
@@ -32,6 +33,7 @@ pub(crate) struct MetricsServer {
     first_token: usize,
     numbered: u64,
     pub(crate) timings: Timings,
+    pub(crate) last_hour: LastHour,
 }
 
 #[derive(Clone, Copy)]
@@ -80,6 +82,7 @@ impl MetricsServer {
             first_token: 0,
             numbered: 0,
             timings: Timings::default(),
+            last_hour: LastHour::default(),
         }
     }
 

@@ -1,15 +1,23 @@
 //! Serves metrics: has a worker look at what only a worker may, and gathers the rest.
 
+use std::cmp::Reverse;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
+use super::operator::ban_row;
 use super::{Phase, Reactor};
+use crate::connection::Connection;
+use crate::event_loop::counters::refused_names;
 use crate::metrics::http::{self, Path, Request, Status};
-use crate::metrics::openmetrics::{CONTENT_TYPE, Exposition};
+use crate::metrics::openmetrics::{self, Exposition};
+use crate::metrics::page::{self, Listed, Page, ROWS_MAX, State};
 use crate::workers::observation::{Asker, Observation};
 use crate::workers::schedule::{Class, WorkKind};
 use crate::workers::upkeep::Upkeep;
 use crate::workers::work_item::WorkItem;
+
+/// Places of connections that are looked at for a page.
+const PLACES_MAX: usize = 4096;
 
 const TEXT: &str = "text/plain; charset=utf-8";
 
@@ -22,7 +30,7 @@ impl Reactor {
         };
         match request.path {
             Path::Health => self.tell_health(asker, request, now),
-            Path::Metrics => {
+            Path::Metrics | Path::Page => {
                 let services = Arc::clone(&self.shared.services);
                 let item = WorkItem::Upkeep(Upkeep::Observe { services, asker });
                 let kind = WorkKind::of_daemon(Class::Short, None);
@@ -52,8 +60,13 @@ impl Reactor {
         let Some(request) = waiting.and_then(|metrics| metrics.waiting(asker)) else {
             return;
         };
-        let text = self.exposition(observed, now);
-        let response = http::response(Status::Ok, CONTENT_TYPE, &text, request.method);
+        let (content_type, text) = match request.path {
+            Path::Page => (page::CONTENT_TYPE, self.page(observed, now).to_html()),
+            Path::Metrics | Path::Health => {
+                (openmetrics::CONTENT_TYPE, self.exposition(observed, now))
+            }
+        };
+        let response = http::response(Status::Ok, content_type, &text, request.method);
         self.respond_metrics(asker, response, now);
     }
 
@@ -90,5 +103,53 @@ impl Reactor {
             text.process(process);
         }
         text.finish()
+    }
+
+    /// The connections that move most, and then the first that came.
+    fn busiest(&self, now: Instant) -> impl Iterator<Item = &Connection> {
+        let places = self.connections.iter().take(PLACES_MAX);
+        let mut ranked: Vec<_> = places
+            .map(|(_, connection)| (Reverse(connection.rate(now)), connection))
+            .collect();
+        ranked.sort_by_key(|(rate, connection)| (*rate, connection.number()));
+        let first = ranked.into_iter().take(ROWS_MAX);
+        first.map(|(_, connection)| connection)
+    }
+
+    fn page(&self, observed: Option<&Observation>, now: Instant) -> Page {
+        let clock = SystemTime::now();
+        let sessions = self.busiest(now);
+        let sessions = sessions.map(|connection| connection.row(now)).collect();
+        let bans = self.shared.admission.bans(now);
+        let bans = bans
+            .take(ROWS_MAX)
+            .map(|(ban, why)| ban_row(ban, why, now, clock));
+        let homes = observed.map(|observed| {
+            let mut homes = observed.homes.clone();
+            homes.sort_by(|a, b| a.0.cmp(&b.0));
+            Listed::first_of(homes, observed.homes.len())
+        });
+        let so_far = self.shared.counters.refused_so_far();
+        let hour = self.metrics.as_ref().map(|metrics| &metrics.last_hour);
+        let grown = hour.map(|hour| hour.grown(now, so_far)).unwrap_or_default();
+        Page {
+            state: match self.phase {
+                Phase::Serving => State::Serving,
+                Phase::Draining(_) | Phase::Stopping(..) | Phase::Stopped => State::Stopping,
+            },
+            uptime_seconds: now.saturating_duration_since(self.started).as_secs(),
+            sessions: Listed::first_of(sessions, self.connections.len()),
+            homes,
+            refused: refused_names().into_iter().zip(grown).collect(),
+            bans: Listed::first_of(bans.collect(), self.shared.admission.bans(now).count()),
+        }
+    }
+
+    /// To be called before anything of a turn is counted.
+    pub(super) fn note_last_hour(&mut self, now: Instant) {
+        if let Some(metrics) = &mut self.metrics {
+            let counters = &self.shared.counters;
+            metrics.last_hour.note(now, || counters.refused_so_far());
+        }
     }
 }
