@@ -43,7 +43,7 @@ fn transfers_quotas_and_bans_are_shown_and_names_are_no_markup() {
         HARMLESS,
         "in /&lt;b&gt;bold",
         "value=\"25\"",
-        "<b>jerry</b> 400 kB of 400 MB, 0 %",
+        "<b>jerry</b> 400 kB of 400 MB, 0&nbsp;%",
         "<b>&lt;img src=x onerror=alert(2)&gt;</b> at 127.0.0.1",
         "<tr><th>user banned</th><td>1</td></tr>",
         "<tr><th>bans of users</th><td>1</td></tr>",

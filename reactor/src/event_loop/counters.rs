@@ -151,8 +151,24 @@ pub(crate) struct Counters {
     drift: u64,
 }
 
-/// What the last hour is told of: refusals by their cause, and bans.
-pub(crate) type Refused = [u64; REFUSALS.len() + 2];
+/// Sums of what the last hour is told of, in the order of [`REFUSED_NAMES`].
+pub(crate) type Refused = [u64; REFUSED_NAMES.len()];
+
+/// What the last hour is told of: bans, refusals by their cause, logins by what kept them out.
+pub(crate) const REFUSED_NAMES: [&str; 2 + REFUSALS.len() + LOGIN_RESULTS.len() - 1] = [
+    "bans of users",
+    "bans of addresses",
+    "too many sessions",
+    "too many from the address",
+    "address banned",
+    "user banned",
+    "user under attack",
+    "made room for others",
+    "login failed",
+    "login in clear, where tls is required",
+    "login of a user who has too many sessions",
+    "login to a home that cannot be opened",
+];
 
 /// What is known when it is asked for.
 #[derive(Clone, Copy, Debug, Default)]
@@ -238,14 +254,16 @@ impl Counters {
         self.drift += drift;
     }
 
-    /// How many peers were not let in and how many bans were made, in the order of
-    /// [`refused_names`].
+    /// The sums of what the last hour is told of.
     pub(crate) fn refused_so_far(&self) -> Refused {
-        let mut all = Refused::default();
-        let (refused, bans) = all.split_at_mut(REFUSALS.len());
-        refused.copy_from_slice(&self.refused);
-        bans.copy_from_slice(&[self.user_bans, self.address_bans]);
-        all
+        let [_accepted, not_accepted @ ..] = &self.logins;
+        let bans = [self.user_bans, self.address_bans];
+        let all = bans.iter().chain(&self.refused).chain(not_accepted);
+        let mut sums = Refused::default();
+        for (sum, found) in sums.iter_mut().zip(all) {
+            *sum = *found;
+        }
+        sums
     }
 
     /// All numbers, by their families. Each field has its row: one that is forgotten does not
@@ -297,13 +315,6 @@ impl Counters {
             ),
         ]
     }
-}
-
-/// What is refused, in words for people.
-pub(crate) fn refused_names() -> [&'static str; REFUSALS.len() + 2] {
-    let names = REFUSALS.map(|(_, name)| name);
-    let [a, b, c, d, e, f] = names;
-    [a, b, c, d, e, f, "bans-of-users", "bans-of-addresses"]
 }
 
 fn transfers_told(transfers: &[[[u64; 2]; 2]; 2]) -> Vec<Sample> {
@@ -405,6 +416,24 @@ mod tests {
         for (at, dialect) in DIALECTS.iter().enumerate() {
             assert_eq!(*dialect as usize, at);
         }
+    }
+
+    #[test]
+    fn the_last_hour_is_told_of_all_that_kept_peers_out() {
+        let mut counters = Counters::default();
+        for (cause, _) in REFUSALS {
+            counters.refused(cause);
+        }
+        for (result, _) in LOGIN_RESULTS {
+            counters.login(result);
+        }
+        counters.ban(BanState::UserBannedNow);
+        counters.ban(BanState::NetworkBannedNow);
+        assert_eq!(counters.refused_so_far(), [1; REFUSED_NAMES.len()]);
+        counters.login(LoginResult::Accepted);
+        assert_eq!(counters.refused_so_far(), [1; REFUSED_NAMES.len()]);
+        counters.login(LoginResult::NoHome);
+        assert_eq!(counters.refused_so_far().last(), Some(&2));
     }
 
     #[test]

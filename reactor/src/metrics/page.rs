@@ -23,7 +23,7 @@ ul{list-style:none;margin:0;padding:0;display:grid;gap:.5rem;\
 grid-template-columns:repeat(auto-fill,minmax(min(100%,24rem),1fr))}\
 li{border:1px solid #8886;border-radius:.4rem;padding:.5rem .75rem;min-width:0}\
 progress{width:100%;height:.8rem;display:block;margin:.25rem 0}\
-small,.quiet{color:GrayText}small{font-size:.875rem}\
+small,.quiet{opacity:.72}small{font-size:.875rem}time{white-space:nowrap}\
 table{border-collapse:collapse}td,th{text-align:left;padding:.15rem 1rem .15rem 0;\
 font-weight:normal}td:last-child{text-align:right;font-variant-numeric:tabular-nums}";
 
@@ -162,7 +162,6 @@ impl Page {
             false => out.push_str("<table>\n"),
         }
         for (cause, count) in &counted {
-            let cause = cause.replace('-', " ");
             writeln!(out, "<tr><th>{cause}</th><td>{count}</td></tr>")?;
         }
         if !counted.is_empty() {
@@ -234,7 +233,7 @@ fn transfer(out: &mut String, row: &SessionRow) -> fmt::Result {
     if let Some(rate) = row.rate {
         write!(out, ", {}/s", size(rate))?;
     }
-    write!(out, ", session {}</small>", row.session)
+    write!(out, ", session&nbsp;{}</small>", row.session)
 }
 
 fn session(out: &mut String, row: &SessionRow) -> fmt::Result {
@@ -257,27 +256,30 @@ fn session(out: &mut String, row: &SessionRow) -> fmt::Result {
     let (address, dialect) = (Escaped(address), Escaped(dialect));
     write!(
         out,
-        "<br><small>{address} port {port}, {dialect}, {tls}, session {session}, "
+        "<br><small>{address} port&nbsp;{port}, {dialect}, {tls}, session&nbsp;{session}, "
     )?;
     match verb {
         Some(verb) => write!(out, "{}</small>", Escaped(verb)),
-        None => write!(out, "idle {}</small>", time(*idle)),
+        None => write!(out, "idle&nbsp;{}</small>", time(*idle)),
     }
 }
 
 fn home(out: &mut String, user: &str, usage: &Usage) -> fmt::Result {
-    let (used, limit) = (usage.used.bytes, usage.limit.bytes);
+    let (used, reserved, limit) = (usage.used.bytes, usage.reserved.bytes, usage.limit.bytes);
     let user = Escaped(user);
     write!(out, "<b>{user}</b> {}", size(used))?;
+    if reserved > 0 {
+        write!(out, " and {} reserved", size(reserved))?;
+    }
     if limit >= skiff_conf::ByteQuota::UNLIMITED.get() {
         return write!(out, ", without a limit");
     }
-    let percent = (u128::from(used) * 100)
+    let percent = ((u128::from(used) + u128::from(reserved)) * 100)
         .checked_div(u128::from(limit))
         .map_or(100, |percent| percent.min(100));
     write!(
         out,
-        " of {}, {percent} %<progress max=\"100\" value=\"{percent}\">{percent} %</progress>",
+        " of {}, {percent}&nbsp;%<progress max=\"100\" value=\"{percent}\">{percent} %</progress>",
         size(limit)
     )
 }
@@ -294,7 +296,7 @@ fn ban(out: &mut String, row: &BanRow) -> fmt::Result {
     let [address, since, until, why] = [address, since, until, why].map(|text| Escaped(text));
     write!(
         out,
-        "<b>{who}</b> at {address}<br><small>{why}, from {since} to {until}</small>"
+        "<b>{who}</b> at {address}<br><small>{why}, <time>{since}</time> to <time>{until}</time></small>"
     )
 }
 
@@ -332,7 +334,7 @@ mod tests {
         let usage = Usage {
             limit: amount(800),
             used: amount(200),
-            reserved: amount(0),
+            reserved: amount(100),
         };
         let evil = || EVIL.to_owned();
         let ban = BanRow {
@@ -347,7 +349,7 @@ mod tests {
             uptime_seconds: 61,
             sessions: Listed::first_of(vec![row()], 3),
             homes: Some(Listed::first_of(vec![(evil(), usage)], 1)),
-            refused: vec![("address-banned", 4), ("made-room", 0)],
+            refused: vec![("address banned", 4), ("made room", 0)],
             bans: Listed::first_of(vec![ban], 1),
         }
     }
@@ -368,8 +370,8 @@ mod tests {
             "<meta http-equiv=\"refresh\" content=\"5\">",
             "serving, up 1m01s, 3 sessions",
             "value=\"25\"",
-            "25 %, 250 kB of 1.0 MB, 1.0 kB/s, session 7",
-            "200 B of 800 B, 25 %",
+            "25 %, 250 kB of 1.0 MB, 1.0 kB/s, session&nbsp;7",
+            "200 B and 100 B reserved of 800 B, 37&nbsp;%",
             "<tr><th>address banned</th><td>4</td></tr>",
             "And 2 more.",
         ] {

@@ -7,7 +7,7 @@ use std::time::{Instant, SystemTime};
 use super::operator::ban_row;
 use super::{Phase, Reactor};
 use crate::connection::Connection;
-use crate::event_loop::counters::refused_names;
+use crate::event_loop::counters::REFUSED_NAMES;
 use crate::metrics::http::{self, Path, Request, Status};
 use crate::metrics::openmetrics::{self, Exposition};
 use crate::metrics::page::{self, Listed, Page, ROWS_MAX, State};
@@ -140,7 +140,7 @@ impl Reactor {
             uptime_seconds: now.saturating_duration_since(self.started).as_secs(),
             sessions: Listed::first_of(sessions, self.connections.len()),
             homes,
-            refused: refused_names().into_iter().zip(grown).collect(),
+            refused: REFUSED_NAMES.into_iter().zip(grown).collect(),
             bans: Listed::first_of(bans.collect(), self.shared.admission.bans(now).count()),
         }
     }
