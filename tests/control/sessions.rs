@@ -191,7 +191,7 @@ fn a_peer_that_takes_nothing_is_ended_too() {
         &["kick", "--user", "tom"][..],
         &["user", "set", "tom", "--disable"],
     ] {
-        let daemon = Daemon::demo();
+        let daemon = Daemon::with("limits: (stall: \"1h\"),");
         large_file(&daemon);
         let mut tom = daemon.login("tom");
         tom.ask("RETR start=0 large", 150);

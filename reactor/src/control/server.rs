@@ -9,9 +9,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender, unbounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token, Waker};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::sockopt::socket_peercred;
 use rustix::process::{Uid, geteuid};
 
@@ -27,6 +28,8 @@ const COMMAND_MAX: u64 = 4096;
 const IDLE: Duration = Duration::from_secs(60);
 /// How long a client may take to read a line.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// Time between two looks whether a client is still there for whom something takes long.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// How long the end of the daemon waits for answers that are being written.
 const LAST_ANSWERS: Duration = Duration::from_secs(1);
 
@@ -226,15 +229,28 @@ fn answer(client: &UnixStream, command: &Command, to_reactor: &ToReactor) -> io:
 
 /// Returns where the answer goes on, if it does.
 fn write_piece(client: &UnixStream, parts: &Receiver<Part>) -> io::Result<Option<usize>> {
-    for part in parts {
-        match part {
-            Part::Line(line) => write_line(client, &line)?,
-            Part::More(from) => return Ok(Some(from)),
-            Part::Done => return Ok(None),
+    loop {
+        match parts.recv_timeout(LOOK_EVERY) {
+            Ok(Part::Line(line)) => write_line(client, &line)?,
+            Ok(Part::More(from)) => return Ok(Some(from)),
+            Ok(Part::Done) => return Ok(None),
+            // A worker may hang on a disk.
+            Err(RecvTimeoutError::Timeout) if !is_gone(client)? => {}
+            // Or the reactor has ended.
+            Err(_) => return Err(io::ErrorKind::BrokenPipe.into()),
         }
     }
-    // The reactor has ended.
-    Err(io::ErrorKind::BrokenPipe.into())
+}
+
+/// Whether the client has closed its end; one that has only nothing more to ask still reads.
+fn is_gone(client: &UnixStream) -> io::Result<bool> {
+    let now = Timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    let mut fds = [PollFd::new(client, PollFlags::empty())];
+    poll(&mut fds, Some(&now))?;
+    Ok(fds[0].revents().contains(PollFlags::HUP))
 }
 
 fn write_line(mut client: &UnixStream, line: &Line) -> io::Result<()> {
@@ -245,7 +261,48 @@ fn write_line(mut client: &UnixStream, line: &Line) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Shutdown;
+
+    use mio::Poll;
+
     use super::*;
+
+    /// It would take the place of another for as long as a disk hangs.
+    #[test]
+    fn a_client_that_is_gone_is_not_waited_for_and_one_that_only_reads_is() {
+        let poll = Poll::new().unwrap();
+        let (requests, received) = unbounded();
+        let to_reactor = ToReactor {
+            requests,
+            waker: Arc::new(Waker::new(poll.registry(), Token(0)).unwrap()),
+            unanswered: Arc::default(),
+        };
+        let begin = || {
+            let (mut client, daemon) = UnixStream::pair().unwrap();
+            client.write_all(b"{\"do\":\"quota\"}\n").unwrap();
+            let to_reactor = to_reactor.clone();
+            let serving = std::thread::spawn(move || converse(&daemon, &to_reactor));
+            (client, serving, received.recv().unwrap())
+        };
+        let (client, serving, hanging) = begin();
+        drop(client);
+        assert!(serving.join().unwrap().is_err());
+        assert!(!hanging.answer.say("too late"));
+        let (mut client, serving, request) = begin();
+        client.shutdown(Shutdown::Write).unwrap();
+        assert!(!is_gone(&client).unwrap());
+        std::thread::sleep(LOOK_EVERY * 2);
+        assert!(request.answer.say("at last"));
+        request.answer.done();
+        let mut heard = String::new();
+        client.read_to_string(&mut heard).unwrap();
+        assert_eq!(
+            heard,
+            "{\"is\":\"said\",\"text\":\"at last\"}\n{\"is\":\"done\"}\n"
+        );
+        serving.join().unwrap().unwrap();
+        assert_eq!(to_reactor.unanswered.load(Ordering::Relaxed), 0);
+    }
 
     #[test]
     fn only_root_and_the_owner_command() {
