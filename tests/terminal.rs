@@ -21,6 +21,7 @@ mod passwords;
 mod prompt;
 mod screen;
 mod several;
+mod shells;
 mod staying;
 mod stopping;
 mod transfers;
