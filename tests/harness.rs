@@ -4,6 +4,7 @@
 //! what was awaited after [`PATIENCE`].
 
 mod ftp;
+pub(crate) mod json_schema;
 mod peer;
 mod said;
 mod wire;
@@ -41,7 +42,7 @@ pub(crate) struct Daemon {
 }
 
 /// System calls that fail each time.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct FailingCalls {
     /// A call and its error, such as `("flock", "ENOLCK")`.
     pub(crate) calls: &'static [(&'static str, &'static str)],
@@ -90,6 +91,15 @@ impl Daemon {
         Self::with("")
     }
 
+    /// The demo, run by the command `before`, which must execute it without a fork.
+    pub(crate) fn demo_behind(before: &'static [&'static str]) -> Self {
+        let mut demo = Self::demo();
+        demo.stop();
+        demo.before = before;
+        demo.start();
+        demo
+    }
+
     /// The demo with more keys in its `server.ron`, such as `limits: (login: "1s")`.
     pub(crate) fn with(keys: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
@@ -128,10 +138,32 @@ impl Daemon {
         Self::with_ftp_injected(Injected::Errors(failing))
     }
 
+    /// The same, in a folder that has settings.
+    pub(crate) fn with_ftp_in(folder: TempDir) -> Self {
+        Self::begin(folder, Start::DemoWithFtp, Speech::Tls, Injected::Nothing)
+    }
+
     fn with_ftp_injected(injected: Injected) -> Self {
         let folder = tempfile::tempdir().unwrap();
         write_settings(folder.path(), "ftp: (listen: [], tls: Optional),");
         Self::begin(folder, Start::DemoWithFtp, Speech::Tls, injected)
+    }
+
+    /// `skiffd --config` with the demo's users and these keys, none of them `native`.
+    pub(crate) fn configured(keys: &str) -> Self {
+        Self::configured_behind(keys, &[])
+    }
+
+    /// The same, run by the command `before`, which must execute it without a fork.
+    pub(crate) fn configured_behind(keys: &str, before: &'static [&'static str]) -> Self {
+        let mut demo = Self::demo();
+        demo.stop();
+        let keys = format!("native: (listen: [\"127.0.0.1:0\"]), {keys}");
+        write_settings(demo.folder(), &keys);
+        demo.start = Start::Config;
+        demo.before = before;
+        demo.start();
+        demo
     }
 
     /// `skiffd --config` on a folder that has a `server.ron`.
@@ -287,6 +319,14 @@ impl Daemon {
         let told = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "user {words:?}: {told}");
         String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// `skiffd reload` of this daemon.
+    pub(crate) fn reload(&self) -> Output {
+        skiffd(
+            &["reload", "--config", self.settings().to_str().unwrap()],
+            "",
+        )
     }
 
     fn running(&self) -> &Running {

@@ -375,7 +375,7 @@ fn a_changed_quota_reaches_sessions_and_uploads_under_way() {
     );
     let settings = std::fs::read_to_string(daemon.settings()).unwrap();
     std::fs::write(daemon.settings(), settings.replace("\"1MB\"", "\"3MB\"")).unwrap();
-    daemon.signal(rustix::process::Signal::HUP);
+    assert!(daemon.reload().status.success());
     until("the quota of the settings", || {
         (two.df().number("limit") == 3_000_000).then_some(())
     });

@@ -24,6 +24,7 @@ mod several;
 mod shells;
 mod staying;
 mod stopping;
+mod syncing;
 mod transfers;
 mod widths;
 mod words;

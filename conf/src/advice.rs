@@ -49,17 +49,12 @@ impl Server {
     }
 
     fn advise_on_network(&self, say: &mut impl FnMut(&'static str, String)) {
-        for address in &self.native.listen {
-            if address.ip().is_unspecified() {
-                say(
-                    "native.listen",
-                    format!("{address} answers on every address of this machine"),
-                );
-            }
-            if self.native.tls == Tls::Off && !address.ip().is_loopback() {
-                let text = format!("Off, so files cross the network in clear from {address}");
-                say("native.tls", text);
-            }
+        let listed = &self.native.listen;
+        ftp::advise_on_reach("native.listen", listed, say);
+        let outside = listed.iter().filter(|address| !address.ip().is_loopback());
+        if let (Tls::Off, Some(all)) = (self.native.tls, ftp::joined(outside)) {
+            let text = format!("Off, so files cross the network in clear from {all}");
+            say("native.tls", text);
         }
     }
 

@@ -30,6 +30,9 @@ pub struct Ftp {
     pub tls: FtpTls,
     /// The ports that PASV and EPSV listen on; `None`: any that the system gives.
     pub passive_ports: Option<PortRange>,
+    /// Per cent of `passive_ports` that one user may hold, and at least one port.
+    #[serde(deserialize_with = "units::percent")]
+    pub passive_share: u8,
     pub passive_address: PassiveAddress,
     /// Whether data connections must resume the TLS session of the control connection.
     pub data_tls_resumption: Resumption,
@@ -244,10 +247,11 @@ impl Ftp {
 impl Default for Ftp {
     fn default() -> Self {
         Self {
-            listen: vec![SocketAddr::from(([0, 0, 0, 0], PORT))],
+            listen: listen::everywhere(PORT),
             implicit: Vec::new(),
             tls: FtpTls::default(),
             passive_ports: None,
+            passive_share: 50,
             passive_address: PassiveAddress::default(),
             data_tls_resumption: Resumption::default(),
             data_close_notify: CloseNotify::default(),

@@ -29,6 +29,7 @@ mod name;
 mod parse_error;
 mod private_file;
 mod quota;
+mod restart;
 mod server;
 mod units;
 mod users;
@@ -53,7 +54,8 @@ pub use name::{BadName, UserName};
 pub use private_file::sync_folder;
 pub use quota::{Allowance, ByteQuota, EntryQuota, QuotaRules};
 pub use server::{
-    Durability, Identity, Level, Log, LogTarget, Native, RunAs, Server, Stages, Tls, Walls,
+    Durability, Identity, Level, Log, LogFormat, LogTarget, Native, RunAs, Server, Stages, Tls,
+    Walls,
 };
 pub use units::{BadValue, Bytes, Mode, parse_duration};
 pub use users::{FileStamp, StoreError, UserStore};

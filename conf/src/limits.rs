@@ -39,12 +39,16 @@ pub struct Limits {
     /// Failed logins in one session before it is closed.
     #[serde(deserialize_with = "units::at_least_one")]
     pub attempts: u32,
-    /// How long a banned address cannot log in.
+    /// How long nobody who is banned can log in.
     #[serde(deserialize_with = "units::duration")]
     pub ban: Duration,
-    /// Failed logins from one address that ban it.
+    /// Failed logins of one user from one address, without a success, that ban the user there.
     #[serde(deserialize_with = "units::at_least_one")]
     pub ban_after: u32,
+    /// Users whose logins from one address have failed, without a success since, that ban the
+    /// address.
+    #[serde(deserialize_with = "units::at_least_one")]
+    pub ban_address_after: u32,
     /// Clients that are never banned, nor counted by `sessions_per_address`.
     pub exempt: Vec<Network>,
 }
@@ -70,6 +74,7 @@ impl Default for Limits {
             attempts: 3,
             ban: Duration::from_secs(10 * 60),
             ban_after: 10,
+            ban_address_after: 400,
             exempt: vec![
                 Network::of(IpAddr::V4(Ipv4Addr::LOCALHOST)),
                 Network::of(IpAddr::V6(Ipv6Addr::LOCALHOST)),

@@ -1,6 +1,6 @@
 //! Parses lists of listening addresses, and finds addresses that cannot be bound together.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use serde::{Deserialize, Deserializer, de};
 
@@ -12,6 +12,12 @@ pub(crate) fn addresses<'de, const PORT: u16, D: Deserializer<'de>>(
 ) -> Result<Vec<SocketAddr>, D::Error> {
     let listed = Vec::<Listen<PORT>>::deserialize(deserializer)?;
     Ok(listed.into_iter().map(|Listen(address)| address).collect())
+}
+
+/// This port on all addresses of both families.
+pub(crate) fn everywhere(port: u16) -> Vec<SocketAddr> {
+    let any: [IpAddr; 2] = [Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()];
+    any.map(|ip| SocketAddr::new(ip, port)).into()
 }
 
 /// The first address that is in the list twice.

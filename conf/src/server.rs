@@ -127,6 +127,7 @@ pub struct Log {
     /// Where the log goes.
     pub access: LogTarget,
     pub level: Level,
+    pub format: LogFormat,
     /// A second log in the format of xferlog(5).
     pub xferlog: Option<PathBuf>,
 }
@@ -136,6 +137,18 @@ pub struct Log {
 pub enum LogTarget {
     StandardError,
     File(PathBuf),
+    /// The system's log, which gets the daemon's own messages too.
+    Syslog,
+}
+
+/// How the lines of the log look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+pub enum LogFormat {
+    /// For people: fields in a fixed order.
+    #[default]
+    Line,
+    /// An object for each line.
+    Json,
 }
 
 /// The least important messages that are logged.
@@ -221,6 +234,7 @@ struct Raw {
 struct RawLog {
     access: PathBuf,
     level: Level,
+    format: LogFormat,
     xferlog: Option<PathBuf>,
 }
 
@@ -315,13 +329,15 @@ impl Identity {
 
 impl RawLog {
     fn within(self, folder: &Path) -> Log {
-        let access = match self.access.as_os_str() == "-" {
-            true => LogTarget::StandardError,
-            false => LogTarget::File(folder.join(self.access)),
+        let access = match self.access.to_str() {
+            Some("-") => LogTarget::StandardError,
+            Some("syslog") => LogTarget::Syslog,
+            _ => LogTarget::File(folder.join(self.access)),
         };
         Log {
             access,
             level: self.level,
+            format: self.format,
             xferlog: self.xferlog.map(|path| folder.join(path)),
         }
     }
@@ -330,7 +346,7 @@ impl RawLog {
 impl Default for Native {
     fn default() -> Self {
         Self {
-            listen: vec![SocketAddr::from(([0, 0, 0, 0], DEFAULT_PORT))],
+            listen: listen::everywhere(DEFAULT_PORT),
             tls: Tls::On,
         }
     }
@@ -341,6 +357,7 @@ impl Default for RawLog {
         Self {
             access: PathBuf::from("-"),
             level: Level::Info,
+            format: LogFormat::Line,
             xferlog: None,
         }
     }

@@ -195,6 +195,17 @@ pub(crate) fn at_least_one<'de, D: Deserializer<'de>>(deserializer: D) -> Result
     }
 }
 
+/// Parses a share in per cent, which is something and not more than all.
+pub(crate) fn percent<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u8, D::Error> {
+    match u32::deserialize(deserializer)? {
+        share @ 1..=100 => Ok(share as u8),
+        other => {
+            let what = format!("{other} is no share; write a number of per cent from 1 to 100");
+            Err(de::Error::custom(what))
+        }
+    }
+}
+
 /// Permission bits, written in octal as chmod(1) does: `"0644"`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Mode(u32);

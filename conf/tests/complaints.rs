@@ -32,7 +32,7 @@ fn unknown_keys() {
     );
     assert_eq!(
         server("  log: (banana: 1),"),
-        "server.ron:3:9: unknown key \"banana\" in log; write one of access, level, xferlog"
+        "server.ron:3:9: unknown key \"banana\" in log; write one of access, level, format, xferlog"
     );
     assert_eq!(
         client("  timeoot: \"3s\","),
@@ -236,6 +236,19 @@ fn numbers() {
         "server.ron:3:22: limits.attempts: 0 would let nobody in; write 1 or more"
     );
     assert_eq!(
+        server("  ftp: (passive_share: 0),"),
+        "server.ron:3:24: ftp.passive_share: 0 is no share; \
+         write a number of per cent from 1 to 100"
+    );
+    assert_eq!(
+        server("  limits: (ban_address_after: 0),"),
+        "server.ron:3:31: limits.ban_address_after: 0 would let nobody in; write 1 or more"
+    );
+    assert_eq!(
+        server("  log: (format: Xml),"),
+        "server.ron:3:17: log.format: \"Xml\" is not known; write one of Line, Json"
+    );
+    assert_eq!(
         server("  limits: (sessions: \"many\"),"),
         "server.ron:3:22: limits.sessions: write a whole number"
     );
@@ -282,7 +295,7 @@ fn words() {
 #[test]
 fn names() {
     let grammar = "is not a user name; \
-                   write 1 to 64 of A-Z a-z 0-9 . _ -, not starting with . or -";
+                   write 1 to 64 of A-Z a-z 0-9 . _ - @, not starting with . - or @";
     assert_eq!(
         server("  quota: (users: {\"../tom\": \"1MB\"}),"),
         format!("server.ron:3:19: quota.users: \"../tom\" {grammar}")

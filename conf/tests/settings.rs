@@ -67,9 +67,9 @@ fn every_key_is_taken_over() {
             stage_ttl: "2d", stage_idle: "5s", free_space_floor: "1K", recount: Never,
             limits: (sessions: 1, sessions_per_address: 2, sessions_per_user: 3, before_login: 4,
                 login: "5s", idle: "6min", stall: "7h", attempts: 8, ban: "9d", ban_after: 10,
-                exempt: ["10.0.0.0/8"]),
+                ban_address_after: 11, exempt: ["10.0.0.0/8"]),
             scram_iterations: 10000,
-            log: (access: "a.log", level: Debug, xferlog: "x.log"),
+            log: (access: "a.log", level: Debug, format: Json, xferlog: "x.log"),
         )"#,
     );
     assert_eq!(server.native.listen, ["127.0.0.1:99".parse().unwrap()]);
@@ -104,6 +104,7 @@ fn every_key_is_taken_over() {
     assert_eq!(limits.idle, Duration::from_secs(6 * 60));
     assert_eq!(limits.stall, Duration::from_secs(7 * 3600));
     assert_eq!((limits.attempts, limits.ban_after), (8, 10));
+    assert_eq!(limits.ban_address_after, 11);
     assert_eq!(limits.ban, Duration::from_secs(9 * 86_400));
     assert!(limits.exempts("::ffff:10.9.9.9".parse::<IpAddr>().unwrap()));
     assert!(!limits.exempts("127.0.0.1".parse::<IpAddr>().unwrap()));
@@ -261,7 +262,7 @@ fn advice_on_ftp_names_what_may_surprise() {
     for (keys, expected) in [
         (
             "listen: [], implicit: [\"[::]:990\"]".to_owned(),
-            "ftp.implicit: [::]:990 answers on every address of this machine",
+            "ftp.implicit: [::]:990: on every address of this machine",
         ),
         (
             "listen: [\"203.0.113.7:21\", \"127.0.0.1:21\"], tls: Optional".to_owned(),

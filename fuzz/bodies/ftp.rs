@@ -220,7 +220,7 @@ impl World {
         self.hear();
         for form in listening {
             let port = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 2000);
-            self.event(Event::Listening(form, Some(port)));
+            self.event(Event::Listening(form, Ok(port)));
         }
         // Nobody waits for an answer that never comes.
         self.jobs.drain(..self.jobs.len().saturating_sub(8));

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Instant;
 
 use skiff_sessions::server::{
-    Accepts, Access, Completion, Effect, Event, Job, JobId, Rights, Session, Standing,
+    Accepts, Access, Completion, Effect, Event, Job, JobId, NoPort, Rights, Session, Standing,
 };
 use skiff_sessions::transfer::{Route, Task};
 use skiff_sessions::wire::codec::{self, Codec, Extent};
@@ -238,7 +238,11 @@ impl World {
     fn data(&mut self, choice: u8) {
         if let Some(form) = self.listening.pop() {
             let port = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 2000);
-            let port = (choice & 8 == 0).then_some(port);
+            let port = match choice & 24 {
+                0 | 16 => Ok(port),
+                8 => Err(NoPort::NoneFree),
+                _ => Err(NoPort::ShareTaken { most: 1 }),
+            };
             return self.event(Event::Listening(form, port));
         }
         if self.shaking > 0 {

@@ -78,6 +78,7 @@ fn check_limits(server: &Server) {
         limits.before_login,
         limits.attempts,
         limits.ban_after,
+        limits.ban_address_after,
     ];
     assert!(counts.iter().all(|count| *count >= 1));
     let durations = [

@@ -1,6 +1,8 @@
 //! Starts the daemon from a checked configuration, runs its reactor, and closes the homes at the
 //! end.
 
+pub(crate) mod rehearsal;
+
 use std::io;
 use std::net::SocketAddr;
 use std::os::unix::fs::{MetadataExt, lchown};
@@ -22,8 +24,8 @@ use crate::accounts::store::Accounts;
 use crate::accounts::watch::StoreWatch;
 use crate::control::server::ControlSocket;
 use crate::endpoints::limits::limits;
-use crate::endpoints::sockets::bind_listener;
-use crate::endpoints::{Endpoints, OperatorIdentity};
+use crate::endpoints::sockets::{bind_listener, is_missing_family};
+use crate::endpoints::{Endpoints, OperatorIdentity, StartedAs};
 use crate::event_loop::admission::Admission;
 use crate::event_loop::listener::{Listener, Protocol};
 use crate::event_loop::sd_notify;
@@ -36,6 +38,7 @@ use crate::walls::{self, MissingWall};
 use crate::workers::jobs::Services;
 use crate::workers::pool::Pool;
 use crate::workers::upkeep::watch_store;
+use crate::workers::work_item::WorkItem;
 use crate::workers::yielding::Yielding;
 
 /// The addresses that the daemon listens on.
@@ -43,6 +46,23 @@ pub(crate) struct ListenAddresses {
     pub(crate) native: Vec<SocketAddr>,
     pub(crate) ftp: Vec<SocketAddr>,
     pub(crate) ftp_over_tls: Vec<SocketAddr>,
+}
+
+impl ListenAddresses {
+    /// What a service manager shows.
+    fn status(&self) -> String {
+        let shown = |addresses: &[SocketAddr]| {
+            let texts: Vec<_> = addresses.iter().map(SocketAddr::to_string).collect();
+            texts.join(", ")
+        };
+        let mut status = format!("serving on {}", shown(&self.native));
+        for (what, addresses) in [("ftp", &self.ftp), ("ftp over tls", &self.ftp_over_tls)] {
+            if !addresses.is_empty() {
+                status += &format!("; {what} on {}", shown(addresses));
+            }
+        }
+        status
+    }
 }
 
 /// Why the daemon does not start.
@@ -86,10 +106,14 @@ fn system_error(what: &'static str) -> impl FnOnce(io::Error) -> StartError {
 }
 
 /// Serves until SIGTERM or SIGINT; calls `ready` once the daemon serves.
-pub(crate) fn run(config: Server, ready: impl FnOnce(&ListenAddresses)) -> Result<(), StartError> {
+pub(crate) fn run(
+    config: Server,
+    started_as: StartedAs,
+    ready: impl FnOnce(&ListenAddresses),
+) -> Result<(), StartError> {
     let config = Arc::new(config);
     // What root may have to do comes first: ports under 1024, the operator's private key.
-    let listeners = bind(&config);
+    let listeners: Result<Vec<_>, _> = bind_all(&config, &[]).collect();
     let identity = OperatorIdentity::load(&config);
     give_up_root(&config)?;
     ensure_folder(&config.state, 0o700)?;
@@ -113,7 +137,7 @@ pub(crate) fn run(config: Server, ready: impl FnOnce(&ListenAddresses)) -> Resul
         ftp: addresses_of(Protocol::Ftp),
         ftp_over_tls: addresses_of(Protocol::FtpOverTls),
     };
-    let reactor = assemble(&config, listeners, identity?, policy, log)?;
+    let reactor = assemble(&config, started_as, listeners, identity?, policy, log)?;
     log::info!("serving on {:?}", bound.native);
     for (what, addresses) in [("ftp", &bound.ftp), ("ftp over tls", &bound.ftp_over_tls)] {
         if !addresses.is_empty() {
@@ -125,14 +149,18 @@ pub(crate) fn run(config: Server, ready: impl FnOnce(&ListenAddresses)) -> Resul
         log::warn!("the folder of the homes, {homes}, is not there; is its disk mounted?");
     }
     ready(&bound);
-    sd_notify::ready();
+    sd_notify::ready(&bound.status());
     let shared = reactor.run().map_err(system_error("poll"))?;
     finish(shared);
     log_thread.finish(Duration::from_secs(2));
     Ok(())
 }
 
-fn bind(config: &Server) -> Result<Vec<Listener>, StartError> {
+/// Binds all addresses but those that a running daemon holds.
+fn bind_all<'a>(
+    config: &'a Server,
+    held: &'a [SocketAddr],
+) -> impl Iterator<Item = Result<Listener, StartError>> + 'a {
     let endpoints = [
         (Protocol::Native, &config.native.listen),
         (Protocol::Ftp, &config.ftp.listen),
@@ -142,29 +170,55 @@ fn bind(config: &Server) -> Result<Vec<Listener>, StartError> {
         let each = addresses.iter();
         each.map(move |&address| (address, protocol))
     });
-    endpoints
-        .map(|(address, protocol)| {
-            bind_listener(address, config)
-                .and_then(|socket| Listener::of(socket, protocol))
-                .map_err(|error| StartError::Listen { address, error })
-        })
-        .collect()
+    let free = endpoints.filter(|(address, _)| !held.contains(address));
+    free.filter_map(|(address, protocol)| {
+        let bound =
+            bind_listener(address, config).and_then(|socket| Listener::of(socket, protocol));
+        match bound {
+            Err(error) if is_missing_family(address, &error, config) => None,
+            other => Some(other.map_err(|error| StartError::Listen { address, error })),
+        }
+    })
+}
+
+/// What the system gives to every daemon.
+struct Machinery {
+    poll: Poll,
+    waker: Arc<mio::Waker>,
+    signals: Signals<mio::unix::pipe::Receiver>,
+    pool: Pool<WorkItem>,
+}
+
+fn machinery() -> Result<Machinery, StartError> {
+    let poll = Poll::new().map_err(system_error("poll"))?;
+    let waker = reactor::waker(&poll).map_err(system_error("poll"))?;
+    let signals = Signals::register(poll.registry(), reactor::SIGNALS)
+        .map_err(system_error("signal pipe"))?;
+    let yielding = Yielding::to(poll.registry().try_clone().map_err(system_error("poll"))?);
+    let pool = Pool::start(&waker, &yielding).map_err(system_error("threads"))?;
+    Ok(Machinery {
+        poll,
+        waker,
+        signals,
+        pool,
+    })
 }
 
 fn assemble(
     config: &Arc<Server>,
+    started_as: StartedAs,
     listeners: Vec<Listener>,
     identity: OperatorIdentity,
     policy: Policy,
     log: AccessLog,
 ) -> Result<Reactor, StartError> {
-    let poll = Poll::new().map_err(system_error("poll"))?;
-    let waker = reactor::waker(&poll).map_err(system_error("poll"))?;
-    let signals = Signals::register(poll.registry(), reactor::SIGNALS)
-        .map_err(system_error("signal pipe"))?;
+    let Machinery {
+        poll,
+        waker,
+        signals,
+        pool,
+    } = machinery()?;
     let registry = poll.registry().try_clone().map_err(system_error("poll"))?;
-    let yielding = Yielding::to(poll.registry().try_clone().map_err(system_error("poll"))?);
-    let pool = Pool::start(&waker, &yielding).map_err(system_error("threads"))?;
     let secret = secret::load_or_make(&config.state).map_err(|error| StartError::Path {
         path: config.state.clone(),
         error,
@@ -174,12 +228,15 @@ fn assemble(
         accounts: Accounts::new(Arc::clone(config), secret)?,
         watch: watch(),
         file: config.file.clone(),
+        started_as,
     });
     watch_store(&services);
     let control = match ControlSocket::bind(&config.state, &waker) {
         Ok(control) => Some(control),
         Err(error) => {
-            log::warn!("no control socket, so that skiffd user recount does nothing: {error}");
+            log::warn!(
+                "no control socket, so that skiffd reload and user recount do nothing: {error}"
+            );
             None
         }
     };
@@ -232,25 +289,32 @@ fn policy(config: &Server) -> Result<Policy, StartError> {
 
 /// Becomes the user of `run_as`, after making the state folder for it.
 fn give_up_root(config: &Server) -> Result<(), StartError> {
-    let Some(run_as) = &config.run_as else {
+    let Some(user) = system_user(config)? else {
         return Ok(());
     };
-    let user = SystemUser::find(run_as, config.group.as_deref())?;
-    if geteuid().is_root() {
+    if geteuid().is_root() && root_makes_state(config) {
         make_state_for(&user, &config.state)?;
     }
     user.become_for_good()?;
     require_access(config, &user)
 }
 
-/// Makes the state folder where only root can. A folder above it that is not root's may be changed
+/// The user of `run_as`.
+fn system_user(config: &Server) -> Result<Option<SystemUser>, StartError> {
+    let find = |run_as| SystemUser::find(run_as, config.group.as_deref());
+    Ok(config.run_as.as_ref().map(find).transpose()?)
+}
+
+/// Whether only root can make the state folder. A folder above it that is not root's may be changed
 /// at any time: what is missing there, its owner makes.
-fn make_state_for(user: &SystemUser, state: &Path) -> Result<(), StartError> {
+fn root_makes_state(config: &Server) -> bool {
+    let state = &config.state;
     let parent = state.parent().unwrap_or(state);
     let is_roots = parent.metadata().is_ok_and(|found| found.uid() == 0);
-    if state.symlink_metadata().is_ok() || !is_roots {
-        return Ok(());
-    }
+    config.run_as.is_some() && state.symlink_metadata().is_err() && is_roots
+}
+
+fn make_state_for(user: &SystemUser, state: &Path) -> Result<(), StartError> {
     ensure_folder(state, 0o700)?;
     lchown(state, Some(user.uid), Some(user.gid)).map_err(|error| StartError::Path {
         path: state.to_owned(),

@@ -20,10 +20,12 @@ use skiff_sessions::wire::codec;
 use skiff_sessions::wire::reply::{CloseReason, Refusal, Reply};
 use slab::Slab;
 
+use crate::accesslog::notice::Notice;
 use crate::accounts::store::AccountsNow;
 use crate::accounts::watch::StoreWatch;
 use crate::connection::{Connection, Origin, Ready};
 use crate::control::server::ControlSocket;
+use crate::endpoints::StartedAs;
 use crate::event_loop::admission::Place;
 use crate::event_loop::listener::{Listener, Protocol, RanOut};
 use crate::event_loop::shared::Shared;
@@ -48,6 +50,7 @@ const STOP_AGAIN: Duration = Duration::from_millis(500);
 /// How long after transfers are stopped the daemon leaves what still runs behind.
 const STOP_AT_MOST: Duration = Duration::from_secs(5);
 const SWEEP_EVERY: Duration = Duration::from_secs(60 * 60);
+const LOOK_AT_CERTIFICATE_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
 
 pub(crate) struct Reactor {
     poll: Poll,
@@ -61,6 +64,7 @@ pub(crate) struct Reactor {
     shared: Shared,
     phase: Phase,
     next_sweep: Instant,
+    next_certificate_look: Instant,
 }
 
 /// The daemon's phase between start and end.
@@ -81,8 +85,9 @@ impl Reactor {
         signals: Signals<Receiver>,
         control: Option<ControlSocket>,
         mut listeners: Vec<Listener>,
-        shared: Shared,
+        mut shared: Shared,
     ) -> io::Result<Self> {
+        shared.addresses = listeners.iter().map(|listener| listener.address).collect();
         for (index, listener) in listeners.iter_mut().enumerate() {
             listener.register(poll.registry(), Token(LISTENERS + index))?;
         }
@@ -106,6 +111,8 @@ impl Reactor {
             shared,
             phase: Phase::Serving,
             next_sweep: Instant::now() + SWEEP_EVERY,
+            // The first one is at the start.
+            next_certificate_look: Instant::now(),
         })
     }
 
@@ -151,7 +158,7 @@ impl Reactor {
         self.refuse_overdue(now);
         self.expel(now);
         self.accept(now);
-        self.shared.refusals.tell(now);
+        self.shared.refusals.tell(now, &self.shared.log);
         self.advance_phase(now);
     }
 
@@ -228,6 +235,7 @@ impl Reactor {
             self.shared.pool.next_look(),
             phase,
             Some(self.next_sweep),
+            Some(self.next_certificate_look),
         ];
         listeners.chain(others.into_iter().flatten()).min()
     }
@@ -266,7 +274,7 @@ impl Reactor {
             Outcome::Nothing => {}
             Outcome::HomesOpened => self.shared.watch_idle(now),
             Outcome::Accounts(accounts) => self.apply_accounts(&accounts, now),
-            Outcome::Reloaded(reloaded) => self.shared.apply(reloaded),
+            Outcome::Reloaded(reloaded, answer) => self.shared.apply(reloaded, answer),
             Outcome::Handshake {
                 connection,
                 socket,
@@ -380,6 +388,11 @@ impl Reactor {
         protocol: Protocol,
         now: Instant,
     ) {
+        let origin = Origin {
+            peer,
+            protocol,
+            number: self.shared.next_number(),
+        };
         let room = self.shared.admission.make_room(peer.ip(), now);
         if let Ok(Some(oldest)) = room {
             self.expel_one(oldest, CloseReason::MadeRoom, now);
@@ -390,9 +403,14 @@ impl Reactor {
             generation: self.generations.next(),
         };
         let place = match room {
-            Ok(_) => self.shared.admission.enter(peer.ip(), id),
+            Ok(_) => {
+                let log = &self.shared.log;
+                log.notice(&Notice::Connected(origin.client()));
+                self.shared.admission.enter(peer.ip(), id)
+            }
             Err(why) => {
-                self.shared.refusals.add(why, peer, now);
+                let (refusals, log) = (&mut self.shared.refusals, &self.shared.log);
+                refusals.add(why, origin.client(), now, log);
                 match self.shared.is_under_tls(protocol) {
                     false => return tell_refused(socket, protocol, why),
                     true if self.shared.admission.enter_refused() => Place::Refused(why),
@@ -400,7 +418,6 @@ impl Reactor {
                 }
             }
         };
-        let origin = Origin { peer, protocol };
         match Connection::new(id, origin, socket, place, &mut self.shared, now) {
             Ok(connection) => {
                 entry.insert(connection);
@@ -421,7 +438,8 @@ impl Reactor {
     /// Ends a connection that has not logged in.
     fn expel_one(&mut self, id: ConnectionId, reason: CloseReason, now: Instant) {
         self.with_connection(id, |connection, shared| {
-            shared.refusals.add(reason, connection.peer, now);
+            let client = connection.logged_as();
+            shared.refusals.add(reason, client, now, &shared.log);
             connection.expel(reason, shared, now);
         });
     }
@@ -429,25 +447,30 @@ impl Reactor {
     fn on_signals(&mut self, now: Instant) {
         while let Some(signal) = self.signals.next() {
             match (signal, self.phase) {
-                (Signal::Reload, Phase::Serving) => self.shared.reload(),
+                (Signal::Hangup, Phase::Serving) => match self.shared.services.started_as {
+                    StartedAs::Server => self.shared.reload(None),
+                    StartedAs::Demo => self.drain(now),
+                    StartedAs::DetachedDemo => {}
+                },
                 (Signal::Terminate, Phase::Serving) => self.drain(now),
                 (Signal::Terminate, Phase::Draining(_)) => {
                     self.stop_transfers(now + STOP_AT_MOST, now);
                 }
-                _ => {}
+                (Signal::ReopenLogs, _) => self.shared.reopen_logs(),
+                (Signal::Hangup | Signal::Terminate | Signal::Meaningless, _) => {}
             }
         }
     }
 
     /// Stops listening and asks every session to leave once its dialogue is over.
     fn drain(&mut self, now: Instant) {
-        log::info!(
-            "stopping: {} sessions are asked to leave",
-            self.connections.len()
-        );
-        crate::event_loop::sd_notify::stopping();
+        let sessions = self.connections.len();
+        let status = format!("stopping: {sessions} sessions are asked to leave");
+        log::info!("{status}");
+        crate::event_loop::sd_notify::stopping(&status);
         self.shared.services.homes.stop_counts();
         self.listeners.clear();
+        self.shared.addresses.clear();
         self.phase = Phase::Draining(now + self.shared.admission.drain());
         self.notify_all(&|| Event::Leave(CloseReason::ShuttingDown), now);
     }
@@ -475,6 +498,10 @@ impl Reactor {
         if now >= self.next_sweep {
             self.next_sweep = now + SWEEP_EVERY;
             self.shared.sweep();
+        }
+        if now >= self.next_certificate_look {
+            self.next_certificate_look = now + LOOK_AT_CERTIFICATE_EVERY;
+            self.shared.warn_of_certificate();
         }
         self.shared.close_idle_due(now);
         match self.phase {

@@ -8,7 +8,7 @@ use crate::path::VirtualPath;
 use crate::server::{Accepts, Effect, Event, Session, Setup};
 use crate::transfer::{AHEAD_MAX, End};
 use crate::wire::codec::{Codec, Extent};
-use crate::wire::command::{Command, Security};
+use crate::wire::command::{Answer, Command, Security};
 use crate::wire::line::{Head, Inbox};
 use crate::wire::reply::{Malformed, Reply};
 
@@ -33,6 +33,14 @@ pub struct Conversation {
     /// The command that has had no final reply yet. Its code is that of the connection's end until
     /// a reply sets another.
     unanswered: Option<Box<LogLine>>,
+    task: TaskState,
+}
+
+/// Whether a task of a transfer has begun and not ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum TaskState {
+    None,
+    UnderWay,
 }
 
 /// Whether the peer has closed its sending side, and the session knows.
@@ -54,6 +62,7 @@ impl Conversation {
             session: Session::new(now, setup),
             peer_end: PeerEnd::Open,
             unanswered: None,
+            task: TaskState::None,
         };
         conversation.deliver(now, Event::Started, &mut Vec::new());
         conversation
@@ -97,14 +106,28 @@ impl Conversation {
         ahead: &[u8],
         effects: &mut Vec<Effect>,
     ) {
+        self.count_bytes(moved);
+        self.task = TaskState::None;
+        self.inbox.push(ahead);
+        self.handle(now, Event::TransferEnded(end), effects);
+    }
+
+    /// The line of the command that the connection's end has cut off; `moved` is what its task had
+    /// moved by then, if one was under way.
+    pub fn take_unanswered(&mut self, moved: u64) -> Option<Box<LogLine>> {
+        if self.task == TaskState::UnderWay {
+            self.count_bytes(moved);
+        }
+        self.unanswered.take()
+    }
+
+    fn count_bytes(&mut self, moved: u64) {
         // Bytes that were only hashed went nowhere.
         if let Some(unanswered) = &mut self.unanswered
             && !self.session.is_hashing()
         {
             unanswered.bytes += moved;
         }
-        self.inbox.push(ahead);
-        self.handle(now, Event::TransferEnded(end), effects);
     }
 
     /// Handles the lines that waited until the peer had read its replies.
@@ -199,6 +222,12 @@ impl Conversation {
     /// belong to the command under way, and for commands that only prepare, ask about the session
     /// or keep it alive.
     fn begin_log_line(&mut self, now: Instant, command: &Command) {
+        if let Command::RenameOver(to) | Command::Answer(Answer::RenameTo(to)) = command
+            && let Some(rename) = &mut self.unanswered
+        {
+            let to = self.session.cwd().join(to).ok();
+            rename.to = to.map(VirtualPath::into_bytes);
+        }
         let unlogged = matches!(
             command,
             Command::Answer(_)
@@ -222,6 +251,7 @@ impl Conversation {
         self.unanswered = Some(Box::new(LogLine {
             verb: command.name(),
             path: path.map(VirtualPath::into_bytes).unwrap_or_default(),
+            to: None,
             code: TRANSFER_ABORTED,
             bytes: 0,
             since: now,
@@ -233,6 +263,9 @@ impl Conversation {
         let mut next = effects.len();
         self.session.handle(now, event, effects);
         while let Some(effect) = effects.get(next) {
+            if let Effect::Begin(_) = effect {
+                self.task = TaskState::UnderWay;
+            }
             if let Effect::Reply(reply) = effect {
                 let code = (self.codec.encode)(reply, &mut self.outbox);
                 match self.log_line(reply, code) {
@@ -245,8 +278,9 @@ impl Conversation {
             }
             next += 1;
         }
-        if self.session.is_closed() {
-            // The connection ended in the middle of a command.
+        if self.session.is_closed() && self.task == TaskState::None {
+            // The connection ended in the middle of a command. Where bytes still move, the line
+            // waits for their number.
             effects.extend(self.unanswered.take().map(Effect::Log));
         }
     }
@@ -259,6 +293,11 @@ impl Conversation {
         }
         let mut line = self.unanswered.take()?;
         line.code = code;
+        if self.session.is_closed() && self.task == TaskState::UnderWay {
+            // It waits for the number of its bytes.
+            self.unanswered = Some(line);
+            return None;
+        }
         line.sum = match reply {
             Reply::Sent { sum, .. } | Reply::Stored { sum, .. } => Some(*sum),
             _ => None,

@@ -11,6 +11,8 @@ pub struct LogLine {
     pub verb: &'static str,
     /// The command's path, absolute in the home; empty where it has none.
     pub path: Vec<u8>,
+    /// The new path of a rename, once the client has told it.
+    pub to: Option<Vec<u8>>,
     /// The code of the final reply.
     pub code: u16,
     /// Bytes of the file that went through the connection.

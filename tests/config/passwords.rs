@@ -1,7 +1,5 @@
 //! PASSWD against a running daemon: who may change a password, and what holds afterwards.
 
-use std::net::TcpStream;
-
 use crate::harness::{Daemon, Ftp, PASSWORD};
 
 const NEW: &str = "a new one";
@@ -46,16 +44,21 @@ fn whoever_finds_an_open_session_cannot_take_the_account() {
     assert_eq!(daemon.peer().login("tom", NEW).code, 530);
 }
 
-/// They count as its failed logins do.
+/// They count as the user's failed logins do, and are no matter of others at the address.
 #[test]
-fn guesses_within_have_the_address_banned() {
+fn guesses_within_have_the_user_banned_there() {
     let daemon = Daemon::with("limits: (ban_after: 2, exempt: []),");
     let mut found = daemon.login("tom");
     for guess in ["124", "125"] {
         assert_eq!(found.change_password(guess, NEW).code, 403);
     }
-    let _stranger = TcpStream::connect(daemon.address()).unwrap();
-    daemon.wait_log("is not let in: banned");
+    daemon.wait_log("banned: address=127.0.0.1 user=tom seconds=600");
+    let refused = daemon.peer().login("tom", PASSWORD);
+    assert_eq!(
+        refused.line,
+        "421 why=banned too many failed logins of this user from your address, try again later"
+    );
+    daemon.login("jerry");
 }
 
 #[test]

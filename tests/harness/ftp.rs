@@ -38,6 +38,13 @@ impl Ftp {
         self.reply().0
     }
 
+    /// The code and the text of the answer to a line.
+    #[track_caller]
+    pub(crate) fn told(&mut self, line: &str) -> (u16, String) {
+        self.send(line);
+        self.reply()
+    }
+
     /// The code of what the server says unasked.
     #[track_caller]
     pub(crate) fn heard(&mut self) -> u16 {

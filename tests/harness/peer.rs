@@ -68,9 +68,16 @@ impl Peer {
     /// A login with the right password whose last answer may never come.
     #[track_caller]
     pub(crate) fn begin_login(&mut self, user: &str, password: &str) {
+        let last = self.begin_slow_login(user, password);
+        self.send(&last);
+    }
+
+    /// A login up to its last line, which is returned.
+    #[track_caller]
+    pub(crate) fn begin_slow_login(&mut self, user: &str, password: &str) -> String {
         let (login, challenge) = self.challenge(user);
         let (_, last) = login.answer(&challenge.scram(), password).unwrap();
-        self.send(&format!("PASS scram={}", Base64::encode_string(&last)));
+        format!("PASS scram={}", Base64::encode_string(&last))
     }
 
     /// PASSWD as PROTOCOL.md section 5 has it, by whoever says that `old` is the password.

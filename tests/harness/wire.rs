@@ -31,6 +31,13 @@ impl Wire {
         socket.set_nodelay(true).unwrap();
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
         socket.set_write_timeout(Some(PATIENCE)).unwrap();
+        Self::over(socket, speech)
+    }
+
+    /// Over a connection that has said nothing yet, the handshake done.
+    #[track_caller]
+    pub(crate) fn over(socket: TcpStream, speech: Speech) -> Self {
+        let address = socket.peer_addr().unwrap();
         match speech {
             Speech::Plain => Self::Plain(socket),
             Speech::Tls => Self::Tls(Box::new(secure(address, socket))),

@@ -132,7 +132,7 @@ fn nobody_is_let_in_while_it_ends() {
 
 #[test]
 fn sighup_keeps_sessions_and_transfers() {
-    let mut daemon = Daemon::with(MANY_SESSIONS);
+    let mut daemon = Daemon::configured(MANY_SESSIONS);
     let (mut busy, mut idle, data) = (daemon.login("tom"), daemon.login("tom"), data());
     busy.ask(&format!("STOR size={SIZE} file"), 150);
     busy.frames(&data[..SIZE / 2]);
@@ -147,7 +147,7 @@ fn sighup_keeps_sessions_and_transfers() {
 /// Settings that cannot be read leave everything as it was.
 #[test]
 fn sighup_with_broken_settings_changes_nothing() {
-    let mut daemon = Daemon::with(MANY_SESSIONS);
+    let mut daemon = Daemon::configured(MANY_SESSIONS);
     let mut idle = daemon.login("tom");
     std::fs::write(daemon.settings(), "(limits: (idle: \"soon\"))").unwrap();
     daemon.signal(Signal::HUP);

@@ -11,6 +11,10 @@ use std::time::Duration;
 const SIP: usize = 8192;
 const TICK: Duration = Duration::from_millis(10);
 
+/// A far end is so far, each way; this much passes at once.
+const FAR: Duration = Duration::from_millis(20);
+const GULP: usize = 65_536;
+
 pub(super) struct Line {
     address: SocketAddr,
     shared: Arc<Shared>,
@@ -35,6 +39,7 @@ enum Width {
     /// Nothing passes that a server says.
     Mute,
     Narrow,
+    Far,
     Wide,
 }
 
@@ -74,6 +79,11 @@ impl Line {
 
     pub(super) fn narrow(&self) {
         *self.shared.width.lock().unwrap() = Width::Narrow;
+    }
+
+    /// Both ends are 40 ms from each other and back.
+    pub(super) fn stretch(&self) {
+        *self.shared.width.lock().unwrap() = Width::Far;
     }
 
     /// Servers hear, and nobody hears them.
@@ -131,18 +141,24 @@ impl Shared {
     }
 
     fn pass(&self, whose: From, mut from: TcpStream, mut to: TcpStream) {
-        let mut buffer = [0; SIP];
-        while let Ok(count @ 1..) = from.read(&mut buffer) {
+        let mut buffer = vec![0; GULP];
+        loop {
+            let width = *self.width.lock().unwrap();
+            let most = if width == Width::Narrow { SIP } else { GULP };
+            let Ok(count @ 1..) = from.read(&mut buffer[..most]) else {
+                break;
+            };
             self.carried.fetch_add(count as u64, Ordering::Relaxed);
             if whose == From::Caller {
                 self.overheard.lock().unwrap().extend(&buffer[..count]);
             }
             // What came before the line was shut may still pass, and nothing behind it.
             self.wait_while_shut(whose);
+            self.linger(Width::Far, FAR);
             if to.write_all(&buffer[..count]).is_err() {
                 break;
             }
-            self.linger();
+            self.linger(Width::Narrow, TICK);
         }
         let _ = to.shutdown(Shutdown::Write);
     }
@@ -151,16 +167,16 @@ impl Shared {
         let is_shut = |width: &mut Width| match width {
             Width::Shut => true,
             Width::Mute => whose == From::Server,
-            Width::Narrow | Width::Wide => false,
+            Width::Narrow | Width::Far | Width::Wide => false,
         };
         let width = self.width.lock().unwrap();
         drop(self.widened.wait_while(width, is_shut).unwrap());
     }
 
-    /// A tick where the line is narrow, and no longer than it is.
-    fn linger(&self) {
+    /// Waits so long where the line is so, and no longer than it is.
+    fn linger(&self, kind: Width, time: Duration) {
         let width = self.width.lock().unwrap();
-        let narrow = |width: &mut Width| *width == Width::Narrow;
-        let _ = self.widened.wait_timeout_while(width, TICK, narrow);
+        let is_so = |width: &mut Width| *width == kind;
+        let _ = self.widened.wait_timeout_while(width, time, is_so);
     }
 }

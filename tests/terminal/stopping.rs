@@ -103,9 +103,18 @@ fn one_ctrl_c_ends_a_command_on_a_line_that_is_shut_and_the_session_goes_on() {
     }
 }
 
-/// At ten moments, which are told by what has passed the line.
 #[test]
 fn one_ctrl_c_ends_a_tree_at_any_moment() {
+    ends_trees_at_any_moment(Line::narrow);
+}
+
+#[test]
+fn one_ctrl_c_ends_a_tree_far_away_at_any_moment() {
+    ends_trees_at_any_moment(Line::stretch);
+}
+
+/// At ten moments, which are told by what has passed the line.
+fn ends_trees_at_any_moment(change: fn(&Line)) {
     let daemon = Daemon::demo();
     let line = Line::to(daemon.address());
     let desk = Desk::new();
@@ -116,22 +125,24 @@ fn one_ctrl_c_ends_a_tree_at_any_moment() {
     let ran = desk.batch(daemon.address(), &["-c", "put -r tree there"], "");
     assert_eq!(ran.code, 0, "{}", ran.complained);
     let mut tom = desk.log_in(line.address());
+    // What goes up is told by the bytes of files, what comes down by those of requests.
+    let commands = [
+        ("put -r tree new", 40_000),
+        ("get -r there new", 200),
+        ("sync tree :sync", 40_000),
+        ("sync :there sync", 200),
+        ("put -r -j 3 tree many", 40_000),
+    ];
     for moment in 0..10 {
-        for command in ["put -r tree", "get -r there"] {
-            line.narrow();
+        for (command, step) in commands {
+            change(&line);
             line.overheard();
-            let target = format!("{command} new{moment}");
+            let target = format!("{command}{moment}");
             tom.start_command(&target);
-            let awaited = moment
-                * if command == "put -r tree" {
-                    40_000
-                } else {
-                    200
-                };
             let mut heard = 0;
             until("a part of the tree", || {
                 heard += line.overheard().len();
-                (heard >= awaited).then_some(())
+                (heard >= moment * step).then_some(())
             });
             tom.press("C-c");
             let said = tom.answer();

@@ -317,6 +317,9 @@ mod tests {
             (target.server.host.as_str(), target.server.port),
             ("files.example", 9000)
         );
+        let target = parsed("tom@example.org@nas").unwrap().target.unwrap();
+        assert_eq!(target.user.as_deref(), Some("tom@example.org"));
+        assert_eq!(target.server.host, "nas");
         assert_eq!(parsed("::1").unwrap().target.unwrap().server.port, 8001);
         assert_eq!(parsed("").unwrap().target, None);
     }

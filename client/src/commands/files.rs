@@ -1,10 +1,12 @@
 //! Implements the commands on files: get, put, hash, stages.
 
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::PathBuf;
 
 use skiff_sessions::client::{CommandTiming, LocalCopy};
 use skiff_sessions::digest::Algorithm;
-use skiff_sessions::wire::command::{Command, Replace, Turn};
+use skiff_sessions::wire::command::{Command, Replace, SetAttributes, Turn};
 use skiff_sessions::wire::reply::Kind;
 
 use super::each::for_each;
@@ -15,6 +17,7 @@ use super::targets::{
     download_target, local_target, remote_kind, remote_path, remote_target, upload_target,
 };
 use super::trees;
+use crate::net::changes;
 use crate::net::command_error::{CommandError, CommandResult};
 use crate::net::listing::Listed;
 use crate::net::session::Session;
@@ -25,7 +28,7 @@ use crate::terminal::output::{print_line, print_note, print_record, print_reply}
 use crate::terminal::progress::ProgressPlace;
 use crate::terminal::records::{DIGEST, ENTRY, Record};
 use crate::transfer::destination::{Destination, StreamTarget};
-use crate::transfer::file::{FileDownload, FileUpload, download_file, upload_file};
+use crate::transfer::file::{FileDownload, FileResult, FileUpload, download_file, upload_file};
 use crate::transfer::local_file::SyncPolicy;
 use crate::transfer::policy::{Overwrite, Resume, TransferPolicy};
 
@@ -62,7 +65,18 @@ fn get_one(
         sync: SyncPolicy::EachFile,
         place: ProgressPlace::Alone(session.progress_style),
     };
+    let mode = match args.has_option('p') && !is_stdout {
+        true => session.request(Command::Facts(order.path.clone()))?.facts,
+        false => None,
+    };
+    let path = order.to.clone();
     let outcome = download_file(session, order)?;
+    if let Some(mode) = mode.and_then(|facts| facts.mode)
+        && outcome.result != FileResult::LeftDifferent
+    {
+        let set = fs::set_permissions(&path, Permissions::from_mode(mode & 0o777));
+        set.map_err(|error| CommandError::refused(escape_path(&path), IoCause(&error)))?;
+    }
     match is_stdout {
         // The bytes alone are on standard output.
         true => outcome.into_line().map(print_note),
@@ -109,6 +123,15 @@ fn put_one(
         Overwrite::Ask | Overwrite::Never => Replace::Never,
     };
     let place = ProgressPlace::Alone(session.progress_style);
+    let mode = match args.has_option('p') {
+        true => fs::metadata(from).ok().map(|found| found.mode() & 0o777),
+        false => None,
+    };
+    let set = SetAttributes {
+        path: to.clone(),
+        modified: None,
+        mode,
+    };
     let order = FileUpload {
         from,
         to,
@@ -117,7 +140,11 @@ fn put_one(
         turn: Turn::Negotiate,
         place,
     };
-    upload_file(session, order)?.print()
+    let outcome = upload_file(session, order)?;
+    if set.mode.is_some() && outcome.result != FileResult::LeftDifferent {
+        changes::set_attributes(session, &set)?.or_refused(set.path.as_bytes())?;
+    }
+    outcome.print()
 }
 
 /// `hash`: prints the digest of a file at the server, MD5 or with `-s` SHA-256.

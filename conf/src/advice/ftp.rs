@@ -19,18 +19,23 @@ pub(super) fn advise(ftp: &Ftp, say: &mut impl FnMut(&'static str, String)) {
     advise_on_passive_address(ftp, say);
 }
 
-fn advise_on_reach(
+/// Notes that addresses take whatever comes to the machine.
+pub(super) fn advise_on_reach(
     key: &'static str,
     listed: &[SocketAddr],
     say: &mut impl FnMut(&'static str, String),
 ) {
-    for address in listed
-        .iter()
-        .filter(|address| address.ip().is_unspecified())
-    {
-        let text = format!("{address} answers on every address of this machine");
+    let any = |address: &&SocketAddr| address.ip().is_unspecified();
+    if let Some(all) = joined(listed.iter().filter(any)) {
+        let text = format!("{all}: on every address of this machine");
         say(key, text);
     }
+}
+
+/// `a and b`; `None` of none.
+pub(super) fn joined<'a>(addresses: impl Iterator<Item = &'a SocketAddr>) -> Option<String> {
+    let texts: Vec<_> = addresses.map(SocketAddr::to_string).collect();
+    (!texts.is_empty()).then(|| texts.join(" and "))
 }
 
 fn advise_on_tls(ftp: &Ftp, say: &mut impl FnMut(&'static str, String)) {
@@ -40,8 +45,8 @@ fn advise_on_tls(ftp: &Ftp, say: &mut impl FnMut(&'static str, String)) {
         FtpTls::Off => "Off, so passwords and files cross the network in clear",
     };
     let outside = |address: &&SocketAddr| !address.ip().to_canonical().is_loopback();
-    for address in ftp.listen.iter().filter(outside) {
-        say("ftp.tls", format!("{means} from {address}"));
+    if let Some(all) = joined(ftp.listen.iter().filter(outside)) {
+        say("ftp.tls", format!("{means} from {all}"));
     }
 }
 

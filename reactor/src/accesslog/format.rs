@@ -2,17 +2,18 @@
 
 use std::fmt;
 use std::io::{self, Write};
-use std::net::IpAddr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use time::OffsetDateTime;
 use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
 
+use super::notice::{Notice, Value};
 use super::record::Record;
 
 pub(super) fn access_line(out: &mut Vec<u8>, record: &Record<'_>) -> io::Result<()> {
-    write!(out, "{} ", record.address.to_canonical())?;
+    let client = &record.client;
+    write!(out, "{} ", client.peer.ip().to_canonical())?;
     word(out, record.user.unwrap_or_default());
     write!(out, " {} {} ", record.verb, record.code)?;
     known(out, record.bytes)?;
@@ -21,15 +22,27 @@ pub(super) fn access_line(out: &mut Vec<u8>, record: &Record<'_>) -> io::Result<
         Some(sum) => write!(out, "{}={sum} ", sum.algorithm().name())?,
         None => out.extend(b"- "),
     }
-    match record.path {
-        Some(path) => escape(out, path, Space::Keep),
-        None => out.push(b'-'),
+    let port = client.peer.port();
+    write!(
+        out,
+        "{} {port} {} {} ",
+        client.session, client.dialect, client.tls
+    )?;
+    match (record.path, record.to) {
+        (Some(from), Some(to)) => {
+            // No space in either, so that they can be told apart.
+            word(out, from);
+            out.extend(b" -> ");
+            word(out, to);
+        }
+        (Some(path), None) => escape(out, path, Space::Keep),
+        (None, _) => out.push(b'-'),
     }
     Ok(())
 }
 
 /// Seconds, rounded to the nearest thousandth.
-struct Seconds(Duration);
+pub(super) struct Seconds(pub(super) Duration);
 
 impl fmt::Display for Seconds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -45,19 +58,42 @@ fn known(out: &mut Vec<u8>, value: Option<impl fmt::Display>) -> io::Result<()> 
     }
 }
 
-/// The format is a promise: `server.ron` shows the expression that parses it.
-pub(super) fn login_failed_line(out: &mut Vec<u8>, address: IpAddr, user: &[u8]) -> io::Result<()> {
-    let address = address.to_canonical();
-    write!(out, "login failed: address={address} user=")?;
-    word(out, user);
+/// That of a failed login is a promise: its expression stands in `server.ron` and in the filters of
+/// many.
+pub(super) fn notice_line(out: &mut Vec<u8>, notice: &Notice<'_>) -> io::Result<()> {
+    write!(out, "{}:", notice.title())?;
+    if let Some(client) = notice.client() {
+        let address = client.peer.ip().to_canonical();
+        if !matches!(notice, Notice::LoginFailed(..)) {
+            write!(out, " session={}", client.session)?;
+        }
+        write!(out, " address={address}")?;
+        if !matches!(notice, Notice::LoginFailed(..)) {
+            let port = client.peer.port();
+            write!(
+                out,
+                " port={port} dialect={} tls={}",
+                client.dialect, client.tls
+            )?;
+        }
+    }
+    for (key, value) in notice.fields() {
+        write!(out, " {key}=")?;
+        match value {
+            Value::Number(number) => write!(out, "{number}")?,
+            Value::Word(text) => word(out, text),
+            Value::Text(text) => escape(out, text.as_bytes(), Space::Keep),
+        }
+    }
     Ok(())
 }
 
-pub(super) fn message_line(out: &mut Vec<u8>, level: log::Level, text: &str) -> io::Result<()> {
+pub(super) fn message_line(out: &mut Vec<u8>, level: log::Level, target: &str, text: &str) {
     out.extend(level.as_str().bytes().map(|b| b.to_ascii_lowercase()));
     out.push(b' ');
+    out.extend(target.as_bytes());
+    out.extend(b": ");
     escape(out, text.as_bytes(), Space::Keep);
-    Ok(())
 }
 
 /// Formats times, and reuses the text of the last second.
@@ -69,8 +105,7 @@ pub(super) struct Stamp {
 }
 
 impl Stamp {
-    /// Appends the time in RFC 3339, UTC, with thousandths, and a space. A clock before 1970 counts
-    /// as 1970.
+    /// Appends the time in RFC 3339, UTC, with thousandths. A clock before 1970 counts as 1970.
     pub(super) fn put(&mut self, out: &mut Vec<u8>, at: SystemTime) {
         let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
         let second = Duration::from_secs(since.as_secs());
@@ -80,7 +115,7 @@ impl Stamp {
         out.extend_from_slice(&self.written);
         let millis = since.subsec_millis();
         let digit = |unit: u32| b'0' + (millis / unit % 10) as u8;
-        out.extend([digit(100), digit(10), digit(1), b'Z', b' ']);
+        out.extend([digit(100), digit(10), digit(1), b'Z']);
     }
 
     fn remember(&mut self, second: Duration) {
@@ -96,7 +131,8 @@ impl Stamp {
     }
 }
 
-/// Formatting into memory cannot fail.
+/// Writes a line of a log that has neither formats nor priorities. Formatting into memory cannot
+/// fail.
 pub(super) fn line(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) {
     let _ = write(out);
     out.push(b'\n');
@@ -159,19 +195,36 @@ fn hex(out: &mut Vec<u8>, bytes: &[u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::accesslog::client::{Client, Dialect, TlsVersion};
     use crate::accesslog::tests::{upload, written};
 
     #[test]
     fn an_event() {
         assert_eq!(
             written(|out| access_line(out, &upload())),
-            "192.0.2.7 tom STOR 226 1234 2.500 md5=0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f /a b.txt\n"
+            "192.0.2.7 tom STOR 226 1234 2.500 md5=0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f \
+             17 5000 ftp TLSv1.3 /a b.txt\n"
+        );
+        let renamed = Record {
+            to: Some(b"/c d.txt"),
+            digest: None,
+            ..upload()
+        };
+        assert_eq!(
+            written(|out| access_line(out, &renamed)),
+            "192.0.2.7 tom STOR 226 1234 2.500 - 17 5000 ftp TLSv1.3 /a\\x20b.txt -> /c\\x20d.txt\n"
         );
         let least = Record {
-            address: "2001:db8::1".parse().unwrap(),
+            client: Client {
+                session: 1,
+                peer: "[2001:db8::1]:9".parse().unwrap(),
+                dialect: Dialect::Native,
+                tls: TlsVersion::Clear,
+            },
             user: None,
             verb: "QUIT",
             path: None,
+            to: None,
             code: 221,
             bytes: None,
             elapsed: None,
@@ -180,7 +233,7 @@ mod tests {
         };
         assert_eq!(
             written(|out| access_line(out, &least)),
-            "2001:db8::1 - QUIT 221 - - - -\n"
+            "2001:db8::1 - QUIT 221 - - - 1 9 native - -\n"
         );
     }
 
@@ -188,11 +241,11 @@ mod tests {
     fn a_time_is_told_to_the_thousandth_whatever_was_told_before() {
         let mut stamp = Stamp::default();
         for (millis, told) in [
-            (0, "1970-01-01T00:00:00.000Z "),
-            (1_793_880_000_045, "2026-11-05T12:00:00.045Z "),
-            (1_793_880_000_999, "2026-11-05T12:00:00.999Z "),
-            (1_793_880_001_000, "2026-11-05T12:00:01.000Z "),
-            (1_793_880_000_120, "2026-11-05T12:00:00.120Z "),
+            (0, "1970-01-01T00:00:00.000Z"),
+            (1_793_880_000_045, "2026-11-05T12:00:00.045Z"),
+            (1_793_880_000_999, "2026-11-05T12:00:00.999Z"),
+            (1_793_880_001_000, "2026-11-05T12:00:01.000Z"),
+            (1_793_880_000_120, "2026-11-05T12:00:00.120Z"),
         ] {
             let mut out = Vec::new();
             stamp.put(&mut out, UNIX_EPOCH + Duration::from_millis(millis));
@@ -200,7 +253,7 @@ mod tests {
         }
         let mut out = Vec::new();
         stamp.put(&mut out, UNIX_EPOCH - Duration::from_millis(1));
-        assert_eq!(out, b"1970-01-01T00:00:00.000Z ");
+        assert_eq!(out, b"1970-01-01T00:00:00.000Z");
     }
 
     #[test]
@@ -225,17 +278,20 @@ mod tests {
         };
         assert_eq!(
             written(|out| access_line(out, &hostile)),
-            "192.0.2.7 a\\x20b\\x0d\\x0a STOR 226 1234 2.500 - \
+            "192.0.2.7 a\\x20b\\x0d\\x0a STOR 226 1234 2.500 - 17 5000 ftp TLSv1.3 \
              /x\\x0a2026 \\xff\\\\n\\x1b[2J\\xe2\\x80\\xae\\x7f\\xc2\\x85é\n"
         );
-        let address = hostile.address;
+        let failed = Notice::LoginFailed(hostile.client, b"x\nlogin failed: y");
         assert_eq!(
-            written(|out| login_failed_line(out, address, b"x\nlogin failed: y")),
+            written(|out| notice_line(out, &failed)),
             "login failed: address=192.0.2.7 user=x\\x0alogin\\x20failed:\\x20y\n"
         );
         assert_eq!(
-            written(|out| message_line(out, log::Level::Warn, "a\nb")),
-            "warn a\\x0ab\n"
+            written(|out| {
+                message_line(out, log::Level::Warn, "skiffd", "a\nb");
+                Ok(())
+            }),
+            "warn skiffd: a\\x0ab\n"
         );
     }
 }

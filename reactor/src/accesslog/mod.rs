@@ -3,18 +3,27 @@
 //!
 //! | line | goes to | form |
 //! |---|---|---|
-//! | event | `log.access` | `TIME ADDRESS USER VERB CODE BYTES SECONDS DIGEST PATH` |
+//! | command | `log.access` | `TIME ADDRESS USER VERB CODE BYTES SECONDS DIGEST SESSION PORT DIALECT TLS PATH` |
 //! | failed login | `log.access` | `TIME login failed: address=ADDRESS user=USER` |
+//! | other notice | `log.access` | `TIME KIND: session=N address=ADDRESS port=PORT dialect=DIALECT tls=TLS ..` |
 //! | lost lines | `log.access` | `TIME log: N lines lost, ..` |
 //! | message | standard error | `TIME LEVEL TARGET: TEXT` |
 //! | transfer | `log.xferlog` | xferlog(5), in UTC |
 //!
 //! TIME is RFC 3339 in UTC. What is not known is `-`. PATH comes last and may hold
-//! spaces; no other field does. Control characters, what is not UTF-8, and the
+//! spaces; no other field does. A rename has both, `FROM -> TO`, in which spaces are `\x20`. Control
+//! characters, what is not UTF-8, and the
 //! backslash are written `\xNN` and `\\`, so that no name can forge a line. What is worth
 //! logging is decided by the callers.
+//!
+//! With `log.format: Json` all but the xferlog are objects, as `conf/log.schema.json` says. With
+//! `log.access: "syslog"` messages go there too, and the system's log knows the time.
 
+pub(crate) mod client;
 mod format;
+mod json;
+mod line;
+pub(crate) mod notice;
 mod pending;
 pub(crate) mod record;
 mod sink;
@@ -22,7 +31,7 @@ mod xferlog;
 
 use std::convert::Infallible;
 use std::fmt;
-use std::net::IpAddr;
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread;
@@ -31,13 +40,15 @@ use std::time::{Duration, SystemTime};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use log::{LevelFilter, Metadata, SetLoggerError};
 use parking_lot::{Condvar, Mutex};
-use skiff_conf::{Level, Log, LogTarget};
+use skiff_conf::{Level, Log, LogFormat, LogTarget};
 
-use format::{Stamp, line, message_line};
-use pending::Pending;
+use format::Stamp;
+use line::{Line, Prefix};
+use notice::Notice;
+use pending::{Pending, Routes};
 use record::Record;
 pub(crate) use sink::LogFailed;
-use sink::{Output, Sink, open_sink};
+use sink::{Output, Sink, open_sink, open_syslog};
 
 /// Lines that arrive within this time of another are written together, without a wake-up each.
 const WRITE_DELAY: Duration = Duration::from_millis(10);
@@ -46,7 +57,7 @@ const WRITE_DELAY: Duration = Duration::from_millis(10);
 const MAX_TEXT: usize = 4096;
 
 /// Bytes of a user name; a longer one, which only a failed login can have, is cut.
-const MAX_USER: usize = 128;
+pub(crate) const MAX_USER: usize = 128;
 
 /// A handle of the log thread, cheap to clone. No call on it waits for a disk.
 #[derive(Clone)]
@@ -62,20 +73,32 @@ pub(crate) struct LogThread {
 impl AccessLog {
     /// Opens the files. Lines wait until the writer is started.
     pub(crate) fn open(settings: &Log) -> Result<(Self, Writer), LogFailed> {
-        let access = open_access(&settings.access)?;
-        let xferlog = settings.xferlog.as_deref().map(open_sink).transpose()?;
-        let queue = Arc::new(LogQueue::default());
-        queue
-            .pending
-            .lock()
-            .route(access.is_some(), xferlog.is_some());
-        let writer = Writer {
-            queue: Arc::clone(&queue),
-            messages: Sink::new(Output::StandardError),
+        let Opened {
+            messages,
             access,
             xferlog,
+        } = Opened::open(settings)?;
+        let queue = Arc::new(LogQueue::default());
+        let writer = Writer {
+            queue: Arc::clone(&queue),
+            messages,
+            access,
+            xferlog,
+            format: settings.format,
         };
+        writer.route();
         Ok((Self(queue), writer))
+    }
+
+    /// Whether the files can be opened; makes none.
+    pub(crate) fn try_out(settings: &Log) -> Result<(), LogFailed> {
+        if let LogTarget::File(path) = &settings.access {
+            sink::try_out(path)?;
+        }
+        if settings.access == LogTarget::Syslog {
+            open_syslog()?;
+        }
+        settings.xferlog.as_deref().map_or(Ok(()), sink::try_out)
     }
 
     /// Installs this as the logger of the `log` crate.
@@ -91,12 +114,18 @@ impl AccessLog {
         self.0.add(|pending| pending.event(at, record));
     }
 
-    /// Logs a failed login; `user` is what the peer sent, whether it exists or not.
-    pub(crate) fn login_failed(&self, address: IpAddr, user: &[u8]) {
+    /// Logs what is no command, if it is important enough.
+    pub(crate) fn notice(&self, notice: &Notice<'_>) {
+        if notice.level().is_some_and(|level| level > log::max_level()) {
+            return;
+        }
         let at = SystemTime::now();
-        let user = &user[..user.len().min(MAX_USER)];
-        self.0
-            .add(|pending| pending.login_failed(at, address, user));
+        self.0.add(|pending| pending.put(at, &Line::Notice(notice)));
+    }
+
+    /// Tries whether the files of other settings can be opened; makes what is missing.
+    pub(crate) fn require_openable(&self, settings: &Log) -> Result<(), LogFailed> {
+        Opened::open(settings).map(drop)
     }
 
     /// Has the thread open the files that `settings` names, after a log rotator renamed the old
@@ -128,10 +157,14 @@ impl log::Log for AccessLog {
             return;
         }
         let at = SystemTime::now();
-        let mut text = format!("{}: {}", record.target(), record.args());
+        let mut text = record.args().to_string();
         text.truncate(text.floor_char_boundary(MAX_TEXT));
-        self.0
-            .add(|pending| pending.message(at, record.level(), &text));
+        let line = Line::Message {
+            level: record.level(),
+            target: record.target(),
+            text: &text,
+        };
+        self.0.add(|pending| pending.put(at, &line));
     }
 
     /// Nothing to do: the thread writes everything.
@@ -174,6 +207,29 @@ pub(crate) struct Writer {
     /// `None` if access lines go to standard error with the messages.
     access: Option<Sink>,
     xferlog: Option<Sink>,
+    format: LogFormat,
+}
+
+/// The outputs that settings name.
+struct Opened {
+    messages: Sink,
+    access: Option<Sink>,
+    xferlog: Option<Sink>,
+}
+
+impl Opened {
+    fn open(settings: &Log) -> Result<Self, LogFailed> {
+        let (messages, access) = match &settings.access {
+            LogTarget::StandardError => (Sink::new(Output::StandardError), None),
+            LogTarget::File(path) => (Sink::new(Output::StandardError), Some(open_sink(path)?)),
+            LogTarget::Syslog => (open_syslog()?, None),
+        };
+        Ok(Self {
+            messages,
+            access,
+            xferlog: settings.xferlog.as_deref().map(open_sink).transpose()?,
+        })
+    }
 }
 
 impl Writer {
@@ -227,35 +283,61 @@ impl Writer {
         let _ = self.messages.flush();
     }
 
-    /// Opens the files again; where one cannot be opened, the old one stays in use.
+    /// Opens the files again; where one cannot be opened, the old ones stay in use.
     fn reopen(&mut self, settings: &Log) {
-        let access = open_access(&settings.access).map(|sink| self.access = sink);
-        let xferlog = settings.xferlog.as_deref().map(open_sink).transpose();
-        let xferlog = xferlog.map(|sink| self.xferlog = sink);
-        let (to_access, to_xferlog) = (self.access.is_some(), self.xferlog.is_some());
-        self.queue.pending.lock().route(to_access, to_xferlog);
-        for failed in [access, xferlog].into_iter().filter_map(Result::err) {
-            self.complain(format_args!("{failed}; the one before stays in use"));
+        match Opened::open(settings) {
+            Ok(opened) => {
+                self.messages = opened.messages;
+                self.access = opened.access;
+                self.xferlog = opened.xferlog;
+                self.format = settings.format;
+                self.route();
+            }
+            Err(failed) => self.complain(format_args!("{failed}; what was open stays in use")),
         }
         let _ = self.messages.flush();
     }
 
-    fn complain(&mut self, what: fmt::Arguments<'_>) {
-        let text = format!("skiffd: {what}");
-        let mut words = Vec::new();
-        Stamp::default().put(&mut words, SystemTime::now());
-        line(&mut words, |out| {
-            message_line(out, log::Level::Error, &text)
+    fn route(&self) {
+        self.queue.pending.lock().route(&Routes {
+            access: self.access.is_some(),
+            xferlog: self.xferlog.is_some(),
+            format: self.format,
+            prefix: self.prefix(),
         });
+    }
+
+    fn prefix(&self) -> Prefix {
+        match self.messages.is_syslog() {
+            true => Prefix::Syslog,
+            false if is_journal() => Prefix::Journal,
+            false => Prefix::None,
+        }
+    }
+
+    fn complain(&mut self, what: fmt::Arguments<'_>) {
+        let line = Line::Message {
+            level: log::Level::Error,
+            target: "skiffd",
+            text: &what.to_string(),
+        };
+        let mut words = Vec::new();
+        let (format, at) = ((self.format, self.prefix()), SystemTime::now());
+        line.put(&mut words, format, &mut Stamp::default(), at);
         self.messages.exchange(&mut words);
     }
 }
 
-fn open_access(target: &LogTarget) -> Result<Option<Sink>, LogFailed> {
-    match target {
-        LogTarget::StandardError => Ok(None),
-        LogTarget::File(path) => open_sink(path).map(Some),
-    }
+/// Whether standard error is read by systemd-journald(8), which then says so by device and inode
+/// (systemd.exec(5), JOURNAL_STREAM).
+fn is_journal() -> bool {
+    let named = std::env::var("JOURNAL_STREAM").ok();
+    named.is_some_and(|named| standard_error().is_ok_and(|own| own == named))
+}
+
+fn standard_error() -> io::Result<String> {
+    let found = rustix::fs::fstat(io::stderr())?;
+    Ok(format!("{}:{}", found.st_dev, found.st_ino))
 }
 
 fn filter(level: Level) -> LevelFilter {
@@ -275,6 +357,8 @@ mod tests {
 
     use skiff_sessions::digest::Sum;
 
+    use super::client::{Client, Dialect, TlsVersion};
+    use super::format::line;
     use super::record::{Direction, Ending, TransferKind};
 
     use super::*;
@@ -293,6 +377,7 @@ mod tests {
             Log {
                 access: LogTarget::File(self.0.join("access.log")),
                 level: Level::Info,
+                format: LogFormat::Line,
                 xferlog: Some(self.0.join("xferlog")),
             }
         }
@@ -313,12 +398,22 @@ mod tests {
         }
     }
 
+    pub(super) fn client() -> Client {
+        Client {
+            session: 17,
+            peer: "[::ffff:192.0.2.7]:5000".parse().unwrap(),
+            dialect: Dialect::Ftp,
+            tls: TlsVersion::Tls13,
+        }
+    }
+
     pub(super) fn upload() -> Record<'static> {
         Record {
-            address: "::ffff:192.0.2.7".parse().unwrap(),
+            client: client(),
             user: Some("tom"),
             verb: "STOR",
             path: Some(b"/a b.txt"),
+            to: None,
             code: 226,
             bytes: Some(1234),
             elapsed: Some(Duration::from_millis(2500)),
@@ -351,25 +446,27 @@ mod tests {
         let (log, writer) = AccessLog::open(&folder.settings()).unwrap();
         let thread = writer.start().unwrap();
         log.record(&upload());
-        log.login_failed("192.0.2.9".parse().unwrap(), &[b'x'; 1000]);
+        log.notice(&Notice::LoginFailed(client(), &[b'x'; 1000][..MAX_USER]));
         log.record(&numbered(250));
         thread.finish(Duration::from_secs(60));
 
         let lines = folder.lines("access.log");
         assert_eq!(
             lines[0],
-            "192.0.2.7 tom STOR 226 1234 2.500 md5=0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f /a b.txt"
+            "192.0.2.7 tom STOR 226 1234 2.500 md5=0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f \
+             17 5000 ftp TLSv1.3 /a b.txt"
         );
         assert_eq!(
             lines[1],
             format!(
-                "login failed: address=192.0.2.9 user={}",
+                "login failed: address=192.0.2.7 user={}",
                 "x".repeat(MAX_USER)
             )
         );
         assert_eq!(
             lines[2],
-            "192.0.2.7 tom STOR 250 1234 2.500 md5=0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f /a b.txt"
+            "192.0.2.7 tom STOR 250 1234 2.500 md5=0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f \
+             17 5000 ftp TLSv1.3 /a b.txt"
         );
         assert_eq!(lines.len(), 3);
         assert_eq!(
@@ -467,7 +564,10 @@ mod tests {
             .lines()
             .map(|line| line.splitn(3, ' ').nth(2).unwrap())
             .collect();
-        assert!(said[0].starts_with("skiffd::reactor: é") && said[0].len() <= MAX_TEXT);
+        assert!(
+            said[0].starts_with("skiffd::reactor: é")
+                && said[0].len() <= "skiffd::reactor: ".len() + MAX_TEXT
+        );
         assert_eq!(said[1..], ["rustls: odd"]);
     }
 }

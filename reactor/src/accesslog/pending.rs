@@ -1,14 +1,13 @@
 //! Lines that wait for the log thread: formatted where the event happens, into buffers that the
 //! thread swaps for empty ones.
 
-use std::io::Write;
 use std::mem;
-use std::net::IpAddr;
 use std::time::SystemTime;
 
-use skiff_conf::Log;
+use skiff_conf::{Log, LogFormat};
 
-use super::format::{Stamp, access_line, line, login_failed_line, message_line};
+use super::format::{Stamp, line};
+use super::line::{Line, Prefix};
 use super::record::Record;
 use super::sink::Sink;
 use super::xferlog::xferlog_line;
@@ -22,6 +21,9 @@ pub(super) struct Pending {
     /// `None` if access lines go with the messages.
     access: Option<Vec<u8>>,
     xferlog: Option<Vec<u8>>,
+    format: LogFormat,
+    /// Of what goes with the messages.
+    prefix: Prefix,
     stamp: Stamp,
     /// Lines lost since the last report of losses.
     pub(super) lost: u64,
@@ -31,35 +33,40 @@ pub(super) struct Pending {
     pub(super) ended: bool,
 }
 
+/// Which kinds of lines have a file of their own, and how the lines look.
+pub(super) struct Routes {
+    pub(super) access: bool,
+    pub(super) xferlog: bool,
+    pub(super) format: LogFormat,
+    pub(super) prefix: Prefix,
+}
+
 impl Pending {
-    /// Sets which kinds of lines have a file of their own.
-    pub(super) fn route(&mut self, access: bool, xferlog: bool) {
+    pub(super) fn route(&mut self, routes: &Routes) {
         let waiting = self.access.take().unwrap_or_default();
-        match access {
+        match routes.access {
             true => self.access = Some(waiting),
             false => self.messages.extend(waiting),
         }
-        self.xferlog = xferlog.then(|| self.xferlog.take().unwrap_or_default());
+        self.xferlog = routes
+            .xferlog
+            .then(|| self.xferlog.take().unwrap_or_default());
+        (self.format, self.prefix) = (routes.format, routes.prefix);
     }
 
     pub(super) fn event(&mut self, at: SystemTime, record: &Record<'_>) {
-        let out = self.access.as_mut().unwrap_or(&mut self.messages);
-        self.stamp.put(out, at);
-        line(out, |out| access_line(out, record));
+        self.put(at, &Line::Command(record));
         if let (Some(out), Some(kind)) = (&mut self.xferlog, record.transfer) {
             line(out, |out| xferlog_line(out, at, record, kind));
         }
     }
 
-    pub(super) fn login_failed(&mut self, at: SystemTime, address: IpAddr, user: &[u8]) {
-        let out = self.access.as_mut().unwrap_or(&mut self.messages);
-        self.stamp.put(out, at);
-        line(out, |out| login_failed_line(out, address, user));
-    }
-
-    pub(super) fn message(&mut self, at: SystemTime, level: log::Level, text: &str) {
-        self.stamp.put(&mut self.messages, at);
-        line(&mut self.messages, |out| message_line(out, level, text));
+    pub(super) fn put(&mut self, at: SystemTime, line: &Line<'_>) {
+        let (out, prefix) = match (line, &mut self.access) {
+            (Line::Message { .. }, _) | (_, None) => (&mut self.messages, self.prefix),
+            (_, Some(access)) => (access, Prefix::None),
+        };
+        line.put(out, (self.format, prefix), &mut self.stamp, at);
     }
 
     pub(super) fn is_full(&self) -> bool {
@@ -100,11 +107,7 @@ impl Pending {
     fn report_losses(&mut self) {
         let lost = mem::take(&mut self.lost);
         if lost > 0 {
-            let out = self.access.as_mut().unwrap_or(&mut self.messages);
-            self.stamp.put(out, SystemTime::now());
-            line(out, |out| {
-                write!(out, "log: {lost} lines lost, the disk did not keep up")
-            });
+            self.put(SystemTime::now(), &Line::Lost(lost));
         }
     }
 }

@@ -1,20 +1,23 @@
 //! An event of the access log: one finished command of a session.
 
-use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use skiff_sessions::conversation::LogLine;
 use skiff_sessions::digest::Sum;
 
+use super::client::{Client, Dialect};
+
 /// One finished command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Record<'a> {
-    pub(crate) address: IpAddr,
+    pub(crate) client: Client,
     /// The user, once logged in.
     pub(crate) user: Option<&'a str>,
     pub(crate) verb: &'static str,
     /// The path as the user sees it, absolute below the home.
     pub(crate) path: Option<&'a [u8]>,
+    /// The new path, of a rename.
+    pub(crate) to: Option<&'a [u8]>,
     /// The code of the final reply.
     pub(crate) code: u16,
     /// Bytes of content that were transferred.
@@ -51,12 +54,9 @@ pub(crate) enum Ending {
     Incomplete = b'i',
 }
 
-/// The service name in xferlog(5).
-const SERVICE: &str = "skiff";
-
 impl<'a> Record<'a> {
     pub(crate) fn of_command(
-        peer: SocketAddr,
+        client: Client,
         user: &'a str,
         line: &'a LogLine,
         now: Instant,
@@ -69,13 +69,17 @@ impl<'a> Record<'a> {
             } else {
                 Ending::Incomplete
             },
-            service: SERVICE,
+            service: match client.dialect {
+                Dialect::Native => "skiff",
+                Dialect::Ftp => "ftp",
+            },
         });
         Self {
-            address: peer.ip(),
+            client,
             user: (!user.is_empty()).then_some(user),
             verb,
             path: (!line.path.is_empty()).then_some(&line.path),
+            to: line.to.as_deref(),
             code,
             bytes: (line.bytes > 0).then_some(line.bytes),
             elapsed: Some(now.duration_since(line.since)),
@@ -87,7 +91,7 @@ impl<'a> Record<'a> {
 
 fn direction(verb: &str) -> Option<Direction> {
     match verb {
-        "STOR" => Some(Direction::Upload),
+        "STOR" | "APPE" | "STOU" => Some(Direction::Upload),
         "RETR" => Some(Direction::Download),
         "DELE" => Some(Direction::Deletion),
         _ => None,

@@ -1,10 +1,14 @@
-//! Writes log lines to a file or to standard error, many in one call, and reports a failure once.
+//! Writes log lines to a file or to standard error, many in one call, or to syslog, one by one; and
+//! reports a failure once.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::mem;
 use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
+
+use rustix::fs::{Access, access};
 
 /// Bytes of buffer kept between two writes.
 const KEPT: usize = 32 * 1024;
@@ -30,6 +34,38 @@ pub(super) struct Sink {
 pub(super) enum Output {
     StandardError,
     File(File, PathBuf),
+    Syslog(Syslog),
+}
+
+/// Where syslog listens (syslog(3)).
+const SYSLOG: &str = "/dev/log";
+
+/// A socket to the system's log, which may be restarted.
+pub(super) struct Syslog {
+    path: PathBuf,
+    socket: UnixDatagram,
+}
+
+impl Syslog {
+    fn connect(path: &Path) -> io::Result<Self> {
+        let socket = UnixDatagram::unbound()?;
+        socket.connect(path)?;
+        Ok(Self {
+            path: path.to_owned(),
+            socket,
+        })
+    }
+
+    fn write_all(&mut self, lines: &[u8]) -> io::Result<()> {
+        let lines = lines.split(|&byte| byte == b'\n');
+        for line in lines.filter(|line| !line.is_empty()) {
+            if self.socket.send(line).is_err() {
+                *self = Self::connect(&self.path)?;
+                self.socket.send(line)?;
+            }
+        }
+        Ok(())
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -48,6 +84,10 @@ impl Sink {
             health,
             untold: None,
         }
+    }
+
+    pub(super) fn is_syslog(&self) -> bool {
+        matches!(self.output, Output::Syslog(_))
     }
 
     /// Takes the buffer `lines`, and leaves an empty one in its place.
@@ -93,6 +133,7 @@ impl Output {
         match self {
             Self::StandardError => io::stderr().write_all(bytes),
             Self::File(file, _) => file.write_all(bytes),
+            Self::Syslog(syslog) => syslog.write_all(bytes),
         }
     }
 
@@ -100,6 +141,7 @@ impl Output {
         match self {
             Self::StandardError => Path::new("standard error"),
             Self::File(_, path) => path,
+            Self::Syslog(syslog) => &syslog.path,
         }
     }
 }
@@ -120,6 +162,27 @@ pub(super) fn open_sink(path: &Path) -> Result<Sink, LogFailed> {
     options.append(true).create(true).mode(0o640);
     match options.open(path) {
         Ok(file) => Ok(Sink::new(Output::File(file, path.to_owned()))),
+        Err(source) => Err(LogFailed::new("open", path, source)),
+    }
+}
+
+/// Whether [`open_sink`] would succeed; makes no file.
+pub(super) fn try_out(path: &Path) -> Result<(), LogFailed> {
+    let folder = path.parent().unwrap_or(path);
+    let tried = match OpenOptions::new().append(true).open(path) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            access(folder, Access::WRITE_OK | Access::EXEC_OK).map_err(io::Error::from)
+        }
+        Err(error) => Err(error),
+    };
+    tried.map_err(|source| LogFailed::new("open", path, source))
+}
+
+pub(super) fn open_syslog() -> Result<Sink, LogFailed> {
+    let path = Path::new(SYSLOG);
+    match Syslog::connect(path) {
+        Ok(syslog) => Ok(Sink::new(Output::Syslog(syslog))),
         Err(source) => Err(LogFailed::new("open", path, source)),
     }
 }
@@ -150,5 +213,29 @@ mod tests {
         assert!(put(&mut sink, "three").is_ok());
         assert!(put(&mut sink, "four").is_ok());
         assert_eq!(fs::read_to_string(&path).unwrap(), "\nthree\nfour\n");
+    }
+
+    #[test]
+    fn syslog_gets_each_line_for_itself_also_after_its_restart() {
+        let folder = Folder::new("syslog");
+        let path = folder.0.join("log");
+        let listener = UnixDatagram::bind(&path).unwrap();
+        let mut sink = Sink::new(Output::Syslog(Syslog::connect(&path).unwrap()));
+        let heard = |listener: &UnixDatagram| {
+            let mut buffer = [0; 64];
+            let length = listener.recv(&mut buffer).unwrap();
+            String::from_utf8(buffer[..length].to_vec()).unwrap()
+        };
+        sink.exchange(&mut b"one\ntwo\n".to_vec());
+        assert!(sink.flush().is_ok());
+        assert_eq!([heard(&listener), heard(&listener)], ["one", "two"]);
+        drop(listener);
+        fs::remove_file(&path).unwrap();
+        sink.exchange(&mut b"lost\n".to_vec());
+        assert!(sink.flush().is_err());
+        let listener = UnixDatagram::bind(&path).unwrap();
+        sink.exchange(&mut b"three\n".to_vec());
+        assert!(sink.flush().is_ok());
+        assert_eq!(heard(&listener), "three");
     }
 }

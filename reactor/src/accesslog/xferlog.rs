@@ -24,7 +24,11 @@ pub(super) fn xferlog_line(
     let _ = OffsetDateTime::from(at).format_into(out, CTIME);
     let seconds = record.elapsed.unwrap_or_default().as_secs();
     let bytes = record.bytes.unwrap_or_default();
-    write!(out, " {seconds} {} {bytes} ", record.address.to_canonical())?;
+    write!(
+        out,
+        " {seconds} {} {bytes} ",
+        record.client.peer.ip().to_canonical()
+    )?;
     let path = record.path.unwrap_or(b"-");
     escape(out, path, Space::Underscore);
     write!(out, " b _ {} r ", kind.direction as u8 as char)?;

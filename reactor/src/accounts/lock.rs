@@ -6,7 +6,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{Access, FlockOperation, access, flock};
 use rustix::io::Errno;
 
 /// The file in the state folder that is locked and holds the process's number.
@@ -36,6 +36,21 @@ impl FolderLocks {
     }
 }
 
+impl FolderLocks {
+    /// Whether [`Self::take`] would succeed; makes and changes nothing.
+    pub(crate) fn try_out(state: &Path, homes: &Path) -> Result<(), LockError> {
+        drop(lock_state_file(state, Missing::IsNotMade)?);
+        lock_homes(homes).map(drop)
+    }
+}
+
+/// What becomes of a lock file that is not there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Missing {
+    IsMade,
+    IsNotMade,
+}
+
 /// The number of the process that has locked `folder`, as far as the system tells.
 pub(crate) fn holder_of(folder: &Path) -> Option<u32> {
     let found = folder.metadata().ok()?;
@@ -52,14 +67,43 @@ pub(crate) fn process(holder: Option<u32>) -> String {
 }
 
 fn lock_state(state: &Path) -> Result<File, LockError> {
+    let mut file = lock_state_file(state, Missing::IsMade)?.ok_or_else(|| no_lock_file(state))?;
+    file.set_len(0)
+        .and_then(|()| writeln!(file, "{}", std::process::id()))
+        .map_err(|error| LockError::Failed {
+            path: state.join(LOCK_FILE),
+            error,
+        })?;
+    Ok(file)
+}
+
+fn no_lock_file(state: &Path) -> LockError {
+    LockError::Failed {
+        path: state.join(LOCK_FILE),
+        error: io::ErrorKind::NotFound.into(),
+    }
+}
+
+/// `None` where there is none and none is made.
+fn lock_state_file(state: &Path, missing: Missing) -> Result<Option<File>, LockError> {
     let path = state.join(LOCK_FILE);
     let failed = |error: io::Error| LockError::Failed {
         path: path.clone(),
         error,
     };
     let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false);
-    let mut file = options.mode(0o600).open(&path).map_err(failed)?;
+    options.read(true).write(true).truncate(false);
+    options.create(missing == Missing::IsMade);
+    let file = match options.mode(0o600).open(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound && missing == Missing::IsNotMade => {
+            let needed = Access::WRITE_OK | Access::EXEC_OK;
+            return match access(state, needed) {
+                Ok(()) => Ok(None),
+                Err(error) => Err(failed(error.into())),
+            };
+        }
+        other => other.map_err(failed)?,
+    };
     match try_lock(&file) {
         Ok(true) => {}
         Ok(false) => {
@@ -76,9 +120,7 @@ fn lock_state(state: &Path) -> Result<File, LockError> {
         ),
         Err(error) => return Err(failed(error)),
     }
-    file.set_len(0).map_err(failed)?;
-    writeln!(file, "{}", std::process::id()).map_err(failed)?;
-    Ok(file)
+    Ok(Some(file))
 }
 
 fn lock_homes(homes: &Path) -> Result<Option<File>, LockError> {

@@ -62,7 +62,7 @@ fn mount(line: &[u8]) -> Option<(PathBuf, u64)> {
 }
 
 /// Space, tab, line end and backslash stand as `\` and three octal digits.
-fn unescaped(field: &[u8]) -> Vec<u8> {
+pub(crate) fn unescaped(field: &[u8]) -> Vec<u8> {
     let (mut rest, mut plain) = (field, Vec::with_capacity(field.len()));
     while let [first, behind @ ..] = rest {
         let code = behind.first_chunk::<3>().filter(|_| *first == b'\\');

@@ -31,6 +31,14 @@ pub(crate) fn load_or_make(state: &Path) -> io::Result<[u8; LENGTH]> {
     secret.map_err(|error| io::Error::new(error.kind(), format!("{NAME}: {error}")))
 }
 
+/// Whether the secret can be read; makes none.
+pub(crate) fn look(state: &Path) -> io::Result<()> {
+    let loaded = load(&state.join(NAME));
+    loaded
+        .map(drop)
+        .map_err(|error| io::Error::new(error.kind(), format!("{NAME}: {error}")))
+}
+
 fn load(path: &Path) -> io::Result<[u8; LENGTH]> {
     // O_NONBLOCK: a FIFO in the file's place must not hang the start in open(2).
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;

@@ -97,7 +97,8 @@ impl Accounts {
         *self.config.lock() = config;
     }
 
-    fn config(&self) -> Arc<Server> {
+    /// The configuration in use.
+    pub(crate) fn config(&self) -> Arc<Server> {
         Arc::clone(&self.config.lock())
     }
 

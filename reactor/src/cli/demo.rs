@@ -12,6 +12,7 @@ use super::failure::{Failure, tell};
 use super::{init, user};
 use crate::accounts::folder::make_folder;
 use crate::daemon::{self, ListenAddresses};
+use crate::endpoints::StartedAs;
 
 const PASSWORD: &str = "123";
 
@@ -67,12 +68,24 @@ pub(crate) fn parse(mut words: Arguments) -> Result<Options, Failure> {
     })
 }
 
-/// Serves until SIGTERM or SIGINT.
+/// Serves until SIGTERM, SIGINT or the end of its terminal (SIGHUP).
 pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     let config = prepare(options)?;
     let homes = config.homes.clone();
-    daemon::run(config, |bound| announce(bound, &homes))?;
+    let started_as = match ignores_hangup() {
+        true => StartedAs::DetachedDemo,
+        false => StartedAs::Demo,
+    };
+    daemon::run(config, started_as, |bound| announce(bound, &homes))?;
     Ok(())
+}
+
+/// Whether the program was started with SIGHUP ignored (proc_pid_status(5), SigIgn).
+fn ignores_hangup() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask & 1 != 0)
 }
 
 fn parse_native(text: &str) -> Result<SocketAddr, &'static str> {

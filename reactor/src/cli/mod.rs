@@ -3,7 +3,8 @@
 //! | exit status | means |
 //! |---|---|
 //! | 0 | done |
-//! | 1 | it failed, or `check` found something wrong |
+//! | 1 | it failed, or `check` found something wrong, or nothing was reloaded |
+//! | 2 | `check` found that the daemon would not start |
 //! | 2 | the command line or the configuration is wrong, and would be wrong again |
 //! | 2 | another daemon works on the same folders |
 //! | 2 | `run_as` or a wall cannot be had |
@@ -13,6 +14,7 @@ mod check;
 mod demo;
 mod failure;
 mod init;
+mod reload;
 mod user;
 
 #[cfg(feature = "simulation")]
@@ -27,8 +29,10 @@ use pico_args::Arguments;
 use skiff_conf::Server;
 
 use self::arguments::{split_equals, take_path, take_rest};
+use self::check::rehearsal::REHEARSE;
 use self::failure::{Failure, tell};
 use crate::daemon;
+use crate::endpoints::StartedAs;
 
 const HELP: &str = "\
 skiffd: a file server for many users on small machines
@@ -40,7 +44,10 @@ skiffd: a file server for many users on small machines
          [--ftp ADDR|off]             the same for FTP, instead of 127.0.0.1:2121
   skiffd init DIR                     make the settings and folders of a new server
   skiffd --config FILE                serve, until SIGTERM or SIGINT
-  skiffd check --config FILE          say what is wrong, and what is worth knowing
+  skiffd check --config FILE          say what is wrong, and what is worth knowing;
+                                      exit 2 if the daemon would not start
+  skiffd reload --config FILE         have the running daemon read FILE and the
+                                      certificate again; exit 1 if it stays as it was
 
   skiffd user add --config FILE NAME [--quota 800MB] [--entries N] [--home DIR]
                                      [--read-only] [--passwd on|off|default]
@@ -95,6 +102,9 @@ enum Request {
     Init(PathBuf),
     Serve(PathBuf),
     Check(PathBuf),
+    /// What `check` has a process of its own do.
+    Rehearse(PathBuf),
+    Reload(PathBuf),
     User(user::Request),
 }
 
@@ -108,10 +118,12 @@ fn parse(arguments: Vec<OsString>) -> Result<Request, Failure> {
     }
     match words.subcommand()?.as_deref() {
         Some("init") => parse_init(words),
+        Some("check") if words.contains(REHEARSE) => parse_settings(words).map(Request::Rehearse),
         Some("check") => parse_settings(words).map(Request::Check),
+        Some("reload") => parse_settings(words).map(Request::Reload),
         Some("user") => user::parse(words).map(Request::User),
         Some(other) => Err(Failure::Usage(format!(
-            "there is no command {other:?}; there are init, check and user"
+            "there is no command {other:?}; there are init, check, reload and user"
         ))),
         None if words.contains("--demo") => demo::parse(words).map(Request::Demo),
         None => parse_settings(words).map(Request::Serve),
@@ -139,6 +151,8 @@ fn perform(request: Request) -> Result<ExitCode, Failure> {
         Request::Init(folder) => tell(init::run(&folder)?)?,
         Request::Serve(config) => serve(&config)?,
         Request::Check(config) => return check::run(&config),
+        Request::Rehearse(config) => check::rehearsal::run(&config)?,
+        Request::Reload(config) => reload::run(&config)?,
         Request::User(request) => user::run(request)?.iter().try_for_each(tell)?,
     }
     Ok(ExitCode::SUCCESS)
@@ -146,7 +160,7 @@ fn perform(request: Request) -> Result<ExitCode, Failure> {
 
 fn serve(config: &Path) -> Result<(), Failure> {
     let config = Server::load(config)?;
-    Ok(daemon::run(config, |_| ())?)
+    Ok(daemon::run(config, StartedAs::Server, |_| ())?)
 }
 
 #[cfg(test)]
@@ -167,6 +181,7 @@ mod tests {
         assert_eq!(asked("--config s.ron"), Ok(Request::Serve(file())));
         assert_eq!(asked("--config=s.ron"), Ok(Request::Serve(file())));
         assert_eq!(asked("check --config s.ron"), Ok(Request::Check(file())));
+        assert_eq!(asked("reload --config s.ron"), Ok(Request::Reload(file())));
         assert_eq!(asked("init d"), Ok(Request::Init("d".into())));
         assert_eq!(asked("user add --help"), Ok(Request::Help));
         assert_eq!(asked("-V"), Ok(Request::Version));

@@ -14,7 +14,6 @@ use super::account_changes::Standing;
 use super::{
     Bulk, Connection, Ending, READS_PER_TURN, Ready, Stage, StartTls, deregister, register,
 };
-use crate::accesslog::record::Record;
 use crate::event_loop::admission::{BanState, LoginTurn, Place};
 use crate::event_loop::shared::Shared;
 use crate::event_loop::waiting_logins::Login;
@@ -255,15 +254,12 @@ impl Connection {
                     self.bulk = Bulk::Due;
                 }
             }
-            Effect::LoginFailed { user } => {
-                self.login_failed(&user, shared, now);
-            }
+            Effect::LoginFailed { user } => self.login_failed(&user, shared, now),
+            Effect::LoginNeedsTls { user } => self.log_login_needs_tls(&user, shared),
             Effect::ChangedOnDisk { path } => {
                 log::warn!("changed on disk: {path} of {}", self.user);
             }
-            Effect::Log(line) => shared
-                .log
-                .record(&Record::of_command(self.peer, &self.user, &line, now)),
+            Effect::Log(line) => self.log_line(&line, shared, now),
             Effect::StartTls => self.start_tls = StartTls::Due,
             Effect::Listen(form) => self.open_passive_port(form, shared, now),
             Effect::OpenData(mode) => self.open_data(mode, shared, now),
@@ -327,9 +323,10 @@ impl Connection {
     /// not logged in.
     fn login_failed(&mut self, user: &str, shared: &mut Shared, now: Instant) {
         let address = self.peer.ip();
-        shared.log.login_failed(address, user.as_bytes());
+        self.log_login_failed(user, shared);
         let state = shared.admission.record_failed_login(address, user, now);
-        if state == BanState::BannedNow {
+        shared.admission.log_ban(state, address, user, &shared.log);
+        if state == BanState::NetworkBannedNow {
             let sessions = shared.admission.take_before_login(address);
             let expelled = sessions.into_iter().map(|id| (id, CloseReason::Banned));
             shared.expelled.extend(expelled);
@@ -349,10 +346,7 @@ impl Connection {
         match turn {
             LoginTurn::Now => shared.submit_login(login, now),
             LoginTurn::NotBefore(at) => shared.waiting_logins.push(at, login),
-            LoginTurn::Never => {
-                let reason = CloseReason::UserUnderAttack;
-                shared.expelled.push((self.id, reason));
-            }
+            LoginTurn::Never(reason) => shared.expelled.push((self.id, reason)),
         }
     }
 

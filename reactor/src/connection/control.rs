@@ -12,7 +12,10 @@ use skiff_sessions::server::{DialectRules, Effect, Event, Privacy, Unread};
 use skiff_sessions::wire::codec;
 use skiff_sessions::wire::reply::CloseReason;
 
-use super::{Bulk, Connection, Ending, PeerInput, READS_PER_TURN, Ready, Route, Stage, StartTls};
+use super::{
+    Bulk, Connection, Ending, PeerInput, READS_PER_TURN, REFUSED_HANDSHAKE, Ready, Route, Stage,
+    StartTls,
+};
 use crate::event_loop::admission::Place;
 use crate::event_loop::listener::Protocol;
 use crate::event_loop::shared::Shared;
@@ -63,8 +66,12 @@ impl Connection {
             (_, Ending::AfterReplies(until, _) | Ending::Draining(until)) if until <= now => {
                 self.end_now();
             }
-            (Stage::StartingTls(_, conversation), _) if conversation.is_due(now) => self.end_now(),
-            (Stage::Handshake(until, _), _) if *until <= now => self.end_now(),
+            (Stage::StartingTls(_, conversation), _) if conversation.is_due(now) => {
+                self.no_handshake(&io::ErrorKind::TimedOut.into(), shared);
+            }
+            (Stage::Handshake(until, _), _) if *until <= now => {
+                self.no_handshake(&io::ErrorKind::TimedOut.into(), shared);
+            }
             (Stage::Conversing(conversation), _) if conversation.is_due(now) => {
                 self.on_event(Event::Timeout, shared, now);
             }
@@ -82,17 +89,25 @@ impl Connection {
     ) {
         self.channel = Some(channel);
         match (result, &mut self.stage) {
-            (Ok(Handshake::Done), _) => self.begin_conversation(shared, now),
+            (Ok(Handshake::Done), _) => {
+                self.note_tls();
+                self.begin_conversation(shared, now);
+            }
             (Ok(wanted), Stage::Handshake(_, wants) | Stage::StartingTls(wants, _)) => {
                 *wants = wanted;
             }
             (Ok(_), Stage::Conversing(_)) => {}
-            (Err(error), _) => {
-                log::debug!("{}: no handshake: {error}", self.peer);
-                self.end_now();
-            }
+            (Err(error), _) => self.no_handshake(&error, shared),
         }
         self.drive(shared, now);
+    }
+
+    /// Gives up a peer without a handshake; one that has ended already was told why.
+    fn no_handshake(&mut self, error: &io::Error, shared: &Shared) {
+        if self.ending == Ending::No && !matches!(self.place, Place::Refused(_)) {
+            self.log_no_handshake(error, shared);
+        }
+        self.end_now();
     }
 
     pub(super) fn begin_conversation(&mut self, shared: &mut Shared, now: Instant) {
@@ -102,11 +117,11 @@ impl Connection {
             self.notify(Event::Secured, shared, now);
         } else if let Some(conversation) = self.new_conversation(shared, now) {
             self.stage = Stage::Conversing(Box::new(conversation));
-            if let Place::Refused(why) = self.place {
-                self.notify(Event::Expelled(why), shared, now);
-            }
         } else {
             self.end_now();
+        }
+        if let Place::Refused(why) = self.place {
+            self.notify(Event::Expelled(why), shared, now);
         }
         self.arm_deadline(shared);
     }
@@ -235,18 +250,21 @@ impl Connection {
 
     pub(super) fn read(&mut self, shared: &mut Shared, now: Instant) {
         // A ban counts for sessions that were there before.
-        let is_before_login = matches!(self.place, Place::BeforeLogin(_));
-        let is_banned = is_before_login && shared.admission.is_banned(self.peer.ip(), now);
-        if is_banned {
-            shared.expelled.push((self.id, CloseReason::Banned));
-        }
+        let ban = match self.place {
+            Place::BeforeLogin(_) => {
+                let user = (!self.user.is_empty()).then_some(&*self.user);
+                shared.admission.ban(self.peer.ip(), user, now)
+            }
+            _ => None,
+        };
+        shared.expelled.extend(ban.map(|why| (self.id, why)));
         let Some(channel) = &mut self.channel else {
             return;
         };
         let mut buf = std::mem::take(&mut shared.line_buffer);
-        let result = match is_banned {
-            true => Err(io::ErrorKind::WouldBlock.into()),
-            false => channel.read(&mut buf),
+        let result = match ban {
+            Some(_) => Err(io::ErrorKind::WouldBlock.into()),
+            None => channel.read(&mut buf),
         };
         match result {
             Ok(0) => self.input_ended(shared, now),
@@ -361,10 +379,21 @@ impl Connection {
         }
     }
 
-    /// Ends a session that has not logged in; says why if that is possible at once.
+    /// Ends a session that has not logged in; says why if that is possible at once. Who is amid a
+    /// handshake can hear it behind that only, and is given a while, unless room is wanted.
     pub(crate) fn expel(&mut self, reason: CloseReason, shared: &mut Shared, now: Instant) {
         if !matches!(self.place, Place::BeforeLogin(_)) {
             return;
+        }
+        let is_amid_handshake = !matches!(self.stage, Stage::Conversing(_));
+        if is_amid_handshake && reason != CloseReason::MadeRoom {
+            let address = self.peer.ip();
+            if shared.admission.turn_away(address, &mut self.place, reason) {
+                if let Stage::Handshake(until, _) = &mut self.stage {
+                    *until = (*until).min(now + REFUSED_HANDSHAKE);
+                }
+                return self.arm_deadline(shared);
+            }
         }
         self.notify(Event::Expelled(reason), shared, now);
         self.flush(shared, now);

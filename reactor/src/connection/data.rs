@@ -12,13 +12,14 @@ use mio::unix::SourceFd;
 use mio::{Interest, Registry};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, connect, socket_with};
-use skiff_sessions::server::{DataEvent, DataMode, Direction, Event};
+use skiff_sessions::server::{DataEvent, DataMode, Direction, Event, NoPort};
 use skiff_sessions::transfer::End;
 use skiff_sessions::wire::command::PassiveForm;
 
 use super::candidates::{CANDIDATES_MAX, Habit};
 use super::choosing::Choosing;
 use super::{Connection, Ready};
+use crate::endpoints::passive_ports::NoPassivePort;
 use crate::event_loop::shared::Shared;
 use crate::tls::ftp::SessionResumption;
 use crate::transport::channel::Channel;
@@ -129,18 +130,22 @@ impl Connection {
         let local = self.local_ip();
         let opened = match &mut shared.ftp {
             Some(ftp) => ftp.passive.open(local, &self.user),
-            None => Err(io::ErrorKind::Unsupported.into()),
+            None => Err(io::Error::from(io::ErrorKind::Unsupported).into()),
         };
         let address = match opened {
             Ok((listener, address)) => {
                 self.data.state = State::Listening(listener, now + WATCH_AFTER);
                 self.data.port = Lease::Held;
                 self.data.strangers = Strangers::None;
-                Some(address)
+                Ok(address)
             }
             Err(error) => {
-                log::warn!("{}: no port for a data connection: {error}", self.peer);
-                None
+                let (peer, user) = (self.peer, &self.user);
+                log::warn!("{peer}: no port for a data connection of {user}: {error}");
+                Err(match error {
+                    NoPassivePort::ShareTaken { most, .. } => NoPort::ShareTaken { most },
+                    NoPassivePort::Io(_) => NoPort::NoneFree,
+                })
             }
         };
         self.notify(Event::Listening(form, address), shared, now);

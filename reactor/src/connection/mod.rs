@@ -5,6 +5,7 @@
 //! `data` the FTP data connection, `choosing` its TLS and who it is with, `bulk` the jobs and transfers lent to workers. What connections
 //! share stands in `event_loop`; nothing here blocks.
 
+mod access_log;
 mod account_changes;
 mod bulk;
 mod candidates;
@@ -31,6 +32,7 @@ use skiff_sessions::transfer::{Route, Transfer};
 
 use self::account_changes::Standing;
 use self::data::DataConnection;
+use crate::accesslog::client::{Client, Dialect, TlsVersion};
 use crate::event_loop::admission::Place;
 use crate::event_loop::deadlines::Scheduled;
 use crate::event_loop::listener::Protocol;
@@ -51,7 +53,10 @@ const REFUSED_HANDSHAKE: Duration = Duration::from_secs(5);
 pub(crate) struct Connection {
     pub(crate) id: ConnectionId,
     pub(crate) peer: SocketAddr,
+    /// Its number in the log.
+    number: u64,
     protocol: Protocol,
+    tls: TlsVersion,
     socket: Arc<TcpStream>,
     /// `None` while the channel is lent to a worker.
     channel: Option<Channel>,
@@ -133,9 +138,27 @@ enum Bulk {
 }
 
 /// Where a connection comes from.
+#[derive(Clone, Copy)]
 pub(crate) struct Origin {
     pub(crate) peer: SocketAddr,
     pub(crate) protocol: Protocol,
+    /// Its number in the log.
+    pub(crate) number: u64,
+}
+
+impl Origin {
+    /// As the log names it before any TLS.
+    pub(crate) fn client(self) -> Client {
+        Client {
+            session: self.number,
+            peer: self.peer,
+            dialect: match self.protocol {
+                Protocol::Native => Dialect::Native,
+                Protocol::Ftp | Protocol::FtpOverTls => Dialect::Ftp,
+            },
+            tls: TlsVersion::Clear,
+        }
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -155,12 +178,13 @@ impl Connection {
     /// first (RFC 959 section 5.4); the others wait for the first event.
     pub(crate) fn new(
         id: ConnectionId,
-        Origin { peer, protocol }: Origin,
+        origin: Origin,
         socket: TcpStream,
         place: Place,
         shared: &mut Shared,
         now: Instant,
     ) -> io::Result<Self> {
+        let (peer, protocol) = (origin.peer, origin.protocol);
         // Small replies must not wait for the acknowledgement of the one before (RFC 896).
         socket.set_nodelay(true)?;
         let socket = Arc::new(socket);
@@ -186,6 +210,8 @@ impl Connection {
         let mut connection = Self {
             id,
             peer,
+            number: origin.number,
+            tls: TlsVersion::Clear,
             socket,
             channel: Some(channel),
             protocol,
@@ -234,6 +260,7 @@ impl Connection {
         shared
             .admission
             .leave(self.peer.ip(), &self.user, self.place);
+        self.log_last_line(shared);
         if let Some(file) = self.file.take() {
             let kind = self.kind(Class::Short);
             shared

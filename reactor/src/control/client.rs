@@ -1,6 +1,7 @@
 //! The operator's end of the control socket: sends a command to the running daemon.
 
 use std::io::{self, BufRead, BufReader, Write};
+use std::net::SocketAddr;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
@@ -41,4 +42,16 @@ pub(crate) fn ask(
         }
     }
     Err(ControlError::Cut)
+}
+
+/// What the daemon whose state folder is `state` listens on; `None` where none answers.
+pub(crate) fn addresses(state: &Path) -> Option<Vec<SocketAddr>> {
+    let mut addresses = Vec::new();
+    let asked = ask(state, &Command::Addresses, |line| {
+        if let Line::Say(text) = line {
+            addresses.extend(text.parse::<SocketAddr>().ok());
+        }
+        Ok(())
+    });
+    asked.is_ok().then_some(addresses)
 }

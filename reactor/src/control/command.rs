@@ -11,6 +11,10 @@ pub(crate) enum Command {
     Recount(Who),
     /// Lets the sessions of a user stay at the next change of the accounts.
     KeepSessions(String),
+    /// Reads the configuration again.
+    Reload,
+    /// Says what it listens on, an address a line.
+    Addresses,
 }
 
 /// Whose homes a command is about.
@@ -25,6 +29,8 @@ impl Command {
     pub(super) fn parse(line: &str) -> Result<Self, String> {
         let words: Vec<_> = line.split(' ').collect();
         match words[..] {
+            ["addresses"] => Ok(Self::Addresses),
+            ["reload"] => Ok(Self::Reload),
             ["recount", "--all"] => Ok(Self::Recount(Who::All)),
             ["recount", user] if !user.is_empty() => Ok(Self::Recount(Who::User(user.to_owned()))),
             ["keep-sessions", user] if !user.is_empty() => Ok(Self::KeepSessions(user.to_owned())),
@@ -38,6 +44,8 @@ impl fmt::Display for Command {
         match self {
             Self::Recount(Who::All) => f.write_str("recount --all"),
             Self::Recount(Who::User(user)) => write!(f, "recount {user}"),
+            Self::Addresses => f.write_str("addresses"),
+            Self::Reload => f.write_str("reload"),
             Self::KeepSessions(user) => write!(f, "keep-sessions {user}"),
         }
     }
@@ -114,6 +122,8 @@ mod tests {
             Command::Recount(Who::All),
             Command::Recount(Who::User("tom".to_owned())),
             Command::KeepSessions("tom".to_owned()),
+            Command::Reload,
+            Command::Addresses,
         ] {
             assert_eq!(Command::parse(&command.to_string()), Ok(command));
         }
@@ -131,6 +141,7 @@ mod tests {
             "recount a b",
             "RECOUNT tom",
             "quit",
+            "reload x",
         ] {
             assert!(Command::parse(bad).is_err(), "{bad}");
         }

@@ -14,7 +14,30 @@ use skiff_sessions::server::TlsPolicy;
 
 use self::passive_ports::PassivePorts;
 use crate::tls::ftp::FtpTls;
+use crate::tls::validity::Validity;
 use crate::tls::{ServerIdentity, Tls, TlsError};
+
+/// What the daemon was started as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum StartedAs {
+    /// With settings, by an operator or a service manager.
+    Server,
+    /// With `--demo`, at a terminal, with which it ends: its addresses are those of the command line.
+    Demo,
+    /// The same, but the hangup of the terminal is to be ignored, as nohup(1) has it.
+    DetachedDemo,
+}
+
+impl StartedAs {
+    /// Puts the addresses in use into settings that were read again, where they are not from there.
+    fn keep_addresses(self, config: &mut Server, in_use: &Server) {
+        if self != Self::Server {
+            config.native.listen.clone_from(&in_use.native.listen);
+            config.ftp.listen.clone_from(&in_use.ftp.listen);
+            config.ftp.implicit.clone_from(&in_use.ftp.implicit);
+        }
+    }
+}
 
 /// What connections of each dialect are set up with.
 pub(crate) struct Endpoints {
@@ -22,6 +45,8 @@ pub(crate) struct Endpoints {
     pub(crate) tls: Option<Tls>,
     /// `None` where FTP is off.
     pub(crate) ftp: Option<FtpEndpoint>,
+    /// When the certificate is valid, as far as there is one.
+    pub(crate) validity: Option<Validity>,
 }
 
 /// What FTP connections are set up with.
@@ -75,11 +100,12 @@ impl Endpoints {
                 skiff_conf::FtpTls::Off => TlsPolicy::NotOffered,
             },
             resumption: config.ftp.data_tls_resumption,
-            passive: PassivePorts::new(config.ftp.passive_ports, advertised_address(config)),
+            passive: PassivePorts::new(&config.ftp, advertised_address(config)),
         };
         Ok(Self {
             tls: own.map(Tls::new).transpose()?,
             ftp: speaks_ftp.then_some(ftp),
+            validity: identity.as_ref().and_then(ServerIdentity::validity),
         })
     }
 }

@@ -6,20 +6,23 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 
 use mio::net::TcpListener;
-use skiff_conf::{DYNAMIC_PORTS, PortRange};
+use skiff_conf::{DYNAMIC_PORTS, Ftp, PortRange};
 
 pub(crate) struct PassivePorts {
     /// The configured range; `None` for any port that the system gives.
     range: Option<PortRange>,
+    /// Per cent of the range that one user may hold.
+    share: u8,
     /// The address that clients are told; `None` for the one that they came to.
     advertised: Option<IpAddr>,
     held: HashMap<String, u16>,
 }
 
 impl PassivePorts {
-    pub(crate) fn new(range: Option<PortRange>, advertised: Option<IpAddr>) -> Self {
+    pub(crate) fn new(config: &Ftp, advertised: Option<IpAddr>) -> Self {
         Self {
-            range,
+            range: config.passive_ports,
+            share: config.passive_share,
             advertised,
             held: HashMap::new(),
         }
@@ -28,22 +31,27 @@ impl PassivePorts {
     /// Takes over a changed configuration; ports in use stay counted.
     pub(crate) fn reconfigure(&mut self, fresh: Self) {
         self.range = fresh.range;
+        self.share = fresh.share;
         self.advertised = fresh.advertised;
     }
 
-    /// Opens a port for `user`, who holds at most half of the range. Returns the listener and the
+    /// Opens a port for `user`, who holds at most a share of the range. Returns the listener and the
     /// address that the client is told.
     pub(crate) fn open(
         &mut self,
         local: IpAddr,
         user: &str,
-    ) -> io::Result<(TcpListener, SocketAddr)> {
+    ) -> Result<(TcpListener, SocketAddr), NoPassivePort> {
         let (listener, port) = match self.range {
             None => bind_anywhere(local)?,
             Some(range) => {
-                let most = (range.len() / 2).max(1);
+                let most = share_of(range, self.share);
                 if self.held.get(user).is_some_and(|&held| held >= most) {
-                    return Err(io::ErrorKind::QuotaExceeded.into());
+                    return Err(NoPassivePort::ShareTaken {
+                        most,
+                        of: range.len(),
+                        share: self.share,
+                    });
                 }
                 self.bind_within(range, local)?
             }
@@ -78,6 +86,21 @@ impl PassivePorts {
         }
         Err(failure)
     }
+}
+
+/// Why no port is opened.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NoPassivePort {
+    #[error("its user holds {most} of {of} ports, all that one may (ftp.passive_share: {share})")]
+    ShareTaken { most: u16, of: u16, share: u8 },
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+/// That many per cent of a range, rounded down; one port always.
+fn share_of(range: PortRange, share: u8) -> u16 {
+    let ports = u32::from(range.len()) * u32::from(share) / 100;
+    u16::try_from(ports).unwrap_or(u16::MAX).max(1)
 }
 
 /// A number below `end` that strangers cannot tell beforehand; 0 where the system has no random
@@ -117,6 +140,15 @@ mod tests {
 
     const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
+    fn of(range: Option<PortRange>, share: u8, advertised: Option<IpAddr>) -> PassivePorts {
+        let config = Ftp {
+            passive_ports: range,
+            passive_share: share,
+            ..Ftp::default()
+        };
+        PassivePorts::new(&config, advertised)
+    }
+
     /// Four ports that were free a moment ago.
     fn range() -> PortRange {
         (0..1000)
@@ -132,12 +164,16 @@ mod tests {
     }
 
     #[test]
-    fn a_user_holds_half_of_the_range_and_gets_it_back() {
-        let mut passive = PassivePorts::new(Some(range()), None);
+    fn a_user_holds_a_share_of_the_range_and_gets_it_back() {
+        let mut passive = of(Some(range()), 50, None);
         let first = passive.open(HERE, "tom").unwrap();
         let second = passive.open(HERE, "tom").unwrap();
         assert_ne!(first.1.port(), second.1.port());
-        assert!(passive.open(HERE, "tom").is_err(), "two of four are his");
+        let refused = passive.open(HERE, "tom").unwrap_err().to_string();
+        assert_eq!(
+            refused,
+            "its user holds 2 of 4 ports, all that one may (ftp.passive_share: 50)"
+        );
         let _others = (passive.open(HERE, "jerry"), passive.open(HERE, "jerry"));
         assert!(passive.open(HERE, "sam").is_err(), "none is left");
         drop(first);
@@ -146,9 +182,22 @@ mod tests {
     }
 
     #[test]
+    fn the_share_is_the_operators() {
+        let four = range();
+        for (share, most) in [(1, 1), (49, 1), (75, 3), (100, 4)] {
+            assert_eq!(share_of(four, share), most, "{share}");
+        }
+        let mut passive = of(Some(four), 100, None);
+        let held: Vec<_> = (0..4).map(|_| passive.open(HERE, "tom").unwrap()).collect();
+        assert_eq!(held.len(), 4);
+        passive.reconfigure(of(Some(four), 50, None));
+        assert!(passive.open(HERE, "tom").is_err());
+    }
+
+    #[test]
     fn the_advertised_address_is_for_those_outside() {
         let outside: IpAddr = "203.0.113.7".parse().unwrap();
-        let mut passive = PassivePorts::new(None, Some(outside));
+        let mut passive = of(None, 50, Some(outside));
         let (listener, told) = passive.open(HERE, "tom").unwrap();
         assert_eq!(told.ip(), HERE, "who came by loopback stays on it");
         assert_eq!(told.port(), listener.local_addr().unwrap().port());

@@ -1,4 +1,4 @@
-//! Reads the configuration again, at SIGHUP.
+//! Reads the configuration again, at SIGHUP and for `skiffd reload`.
 
 use std::fs::File;
 use std::io;
@@ -8,9 +8,10 @@ use std::sync::Arc;
 use skiff_conf::{Server, UserStore};
 use skiff_sessions::server::Limits;
 use skiff_vfs::Worker;
+use time::OffsetDateTime;
 
 use super::limits::limits;
-use super::{Endpoints, OperatorIdentity};
+use super::{Endpoints, OperatorIdentity, StartedAs};
 use crate::tls::ftp::FtpTls;
 
 /// What a reload replaces; sessions stay. Listeners, and how files are stored, need a restart.
@@ -18,25 +19,41 @@ pub(crate) struct Reloaded {
     pub(crate) config: Arc<Server>,
     pub(crate) endpoints: Endpoints,
     pub(crate) limits: Arc<Limits>,
+    /// What the operator should know, though the new configuration is in use.
+    pub(crate) remarks: Vec<String>,
+}
+
+/// The configuration in use.
+pub(crate) struct InUse {
+    pub(crate) config: Arc<Server>,
+    pub(crate) started_as: StartedAs,
+    pub(crate) tickets: Option<FtpTls>,
 }
 
 impl Reloaded {
-    /// `None` where something is wrong: the log says what, and the old configuration stays.
-    pub(crate) fn read(_worker: &Worker, file: &Path, before: Option<&FtpTls>) -> Option<Self> {
-        let config = Server::load(file).map_err(|error| log::error!("not reloaded: {error}"));
-        let config = config.ok()?;
+    /// Says what is wrong where the old configuration has to stay.
+    pub(crate) fn read(_worker: &Worker, file: &Path, in_use: &InUse) -> Result<Self, String> {
+        let mut config = Server::load(file).map_err(|error| error.to_string())?;
+        in_use
+            .started_as
+            .keep_addresses(&mut config, &in_use.config);
+        let kept = config.keep_until_restart(&in_use.config);
         // The accounts in use stay where those of other settings cannot be read.
-        UserStore::load(&config.users)
-            .map_err(|error| log::error!("not reloaded: {error}"))
-            .ok()?;
+        UserStore::load(&config.users).map_err(|error| error.to_string())?;
         let endpoints = OperatorIdentity::load(&config)
-            .and_then(|identity| Endpoints::load(&config, identity, before))
-            .map_err(|error| log::error!("not reloaded: {error}{}", way_out(&config)));
-        let limits = Arc::new(limits(&config));
-        Some(Self {
-            endpoints: endpoints.ok()?,
-            limits,
+            .and_then(|identity| Endpoints::load(&config, identity, in_use.tickets.as_ref()))
+            .map_err(|error| format!("{error}{}", way_out(&config)))?;
+        let validity = endpoints.validity;
+        let warning = validity.and_then(|dates| dates.warning(OffsetDateTime::now_utc()));
+        let restart = (!kept.is_empty()).then(|| {
+            let keys = kept.join(", ");
+            format!("changed, but needs a restart of skiffd: {keys}")
+        });
+        Ok(Self {
+            endpoints,
+            limits: Arc::new(limits(&config)),
             config: Arc::new(config),
+            remarks: restart.into_iter().chain(warning).collect(),
         })
     }
 }

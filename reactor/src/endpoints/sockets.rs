@@ -1,8 +1,9 @@
 //! Binds listening sockets.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 
+use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, listen, socket_with, sockopt};
 use skiff_conf::Server;
 
@@ -28,6 +29,25 @@ fn shares_its_port(address: SocketAddr, config: &Server) -> bool {
     ];
     let same = |other: &SocketAddr| other.is_ipv4() && other.port() == address.port();
     address.is_ipv6() && others.into_iter().flatten().any(same)
+}
+
+/// Whether an address may be left out that cannot be bound: `[::]` beside `0.0.0.0` of the same port,
+/// as the default has it, on a machine without IPv6.
+pub(crate) fn is_missing_family(address: SocketAddr, error: &io::Error, config: &Server) -> bool {
+    let is_missing = matches!(
+        Errno::from_io_error(error),
+        Some(Errno::AFNOSUPPORT | Errno::ADDRNOTAVAIL)
+    );
+    let any = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), address.port());
+    let beside = [
+        &config.native.listen,
+        &config.ftp.listen,
+        &config.ftp.implicit,
+    ];
+    let is_beside = beside
+        .into_iter()
+        .any(|list| list.contains(&address) && list.contains(&any));
+    is_missing && is_beside && address.is_ipv6() && address.ip().is_unspecified()
 }
 
 fn bind_ipv6_alone(address: SocketAddr) -> io::Result<TcpListener> {
@@ -58,6 +78,25 @@ mod tests {
         assert_eq!([shares(0), shares(1), shares(2)], [false, true, false]);
         let alone = settings("\"[::]:8001\"");
         assert!(!shares_its_port(alone.native.listen[0], &alone));
+    }
+
+    #[test]
+    fn a_machine_without_ipv6_is_served_by_the_default() {
+        let default = Server::parse("()", Path::new("server.ron")).unwrap();
+        let [ipv4, ipv6] = default.native.listen[..] else {
+            panic!("{:?}", default.native.listen);
+        };
+        let none = io::Error::from(Errno::AFNOSUPPORT);
+        assert!(is_missing_family(ipv6, &none, &default));
+        assert!(is_missing_family(default.ftp.listen[1], &none, &default));
+        assert!(!is_missing_family(ipv4, &none, &default));
+        let taken = io::Error::from(Errno::ADDRINUSE);
+        assert!(!is_missing_family(ipv6, &taken, &default));
+        let alone = settings("\"[::]:8001\"");
+        assert!(
+            !is_missing_family(ipv6, &none, &alone),
+            "nothing else is there"
+        );
     }
 
     #[test]

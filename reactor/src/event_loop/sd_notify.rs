@@ -11,9 +11,10 @@ use std::os::unix::net::{SocketAddr, UnixDatagram};
 
 use rustix::time::{ClockId, clock_gettime};
 
-/// Reports that the daemon serves: after the start, and after each reload.
-pub(crate) fn ready() {
-    send("READY=1");
+/// Reports that the daemon serves: after the start, and after each reload; with what a person is
+/// shown by `systemctl status`.
+pub(crate) fn ready(status: &str) {
+    send(&with_status("READY=1", status));
 }
 
 /// Reports that the configuration is being read again; [`ready`] must follow.
@@ -25,8 +26,14 @@ pub(crate) fn reloading() {
 }
 
 /// Reports that the daemon is stopping.
-pub(crate) fn stopping() {
-    send("STOPPING=1");
+pub(crate) fn stopping(status: &str) {
+    send(&with_status("STOPPING=1", status));
+}
+
+/// A line end would begin another variable.
+fn with_status(state: &str, status: &str) -> String {
+    let status = status.replace(|c: char| c.is_control(), " ");
+    format!("{state}\nSTATUS={status}")
 }
 
 fn send(state: &str) {
@@ -73,6 +80,12 @@ mod tests {
             UnixDatagram::bind_addr(&SocketAddr::from_abstract_name(&name).unwrap()).unwrap();
         send_to(OsStr::new(&format!("@{name}")), "STOPPING=1").unwrap();
         assert_eq!(received(&manager), "STOPPING=1");
+    }
+
+    #[test]
+    fn a_status_is_one_line() {
+        let told = with_status("READY=1", "not reloaded: a\nMAINPID=1");
+        assert_eq!(told, "READY=1\nSTATUS=not reloaded: a MAINPID=1");
     }
 
     #[test]

@@ -4,7 +4,8 @@
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 use std::io;
-use std::net::IpAddr;
+use std::iter;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
@@ -14,13 +15,14 @@ use skiff_sessions::scram::Binding;
 use skiff_sessions::server::{DialectRules, Effect, Job, JobId, Limits, Setup};
 use skiff_sessions::wire::reply::CloseReason;
 use skiff_vfs::Home;
+use time::OffsetDateTime;
 
 use crate::accesslog::AccessLog;
-use crate::control::command::{Command, Request};
+use crate::control::command::{Answer as ControlAnswer, Command, Request};
 use crate::endpoints::reload::Reloaded;
 use crate::endpoints::{Endpoints, FtpEndpoint};
 use crate::event_loop::account_numbers::AccountNumbers;
-use crate::event_loop::admission::{Admission, Refusals};
+use crate::event_loop::admission::{Admission, CheckTurn, Refusals};
 use crate::event_loop::deadlines::Deadlines;
 use crate::event_loop::listener::Protocol;
 use crate::event_loop::named::Named;
@@ -28,10 +30,12 @@ use crate::event_loop::sd_notify;
 use crate::event_loop::waiting_logins::{Login, WaitingLogins};
 use crate::tls::Tls;
 use crate::tls::ftp::SessionResumption;
+use crate::tls::validity::Validity;
 use crate::transport::channel::Channel;
 use crate::transport::ids::ConnectionId;
 use crate::workers::inline::Inline;
 use crate::workers::jobs::{Answer, CountDue, JobRequest, OpenHome, Services};
+use crate::workers::password_check::PasswordCheck;
 use crate::workers::pool::Pool;
 use crate::workers::schedule::{AccountNumber, Class, Device, WorkKind};
 use crate::workers::upkeep::Upkeep;
@@ -66,6 +70,8 @@ pub(crate) struct Shared {
     pub(crate) tls: Option<Tls>,
     /// `None` where FTP is off.
     pub(crate) ftp: Option<FtpEndpoint>,
+    /// When the certificate in use is valid.
+    validity: Option<Validity>,
     pub(crate) line_buffer: Vec<u8>,
     pub(crate) effects: Vec<Effect>,
     /// The answer to a job that was done inline; delivered once the other effects of the same step
@@ -96,6 +102,10 @@ pub(crate) struct Shared {
     close_idle_at: Option<Instant>,
     /// When descriptors were last wanted.
     freed_at: Option<Instant>,
+    /// Connections that have come.
+    numbered: u64,
+    /// What the daemon listens on.
+    pub(crate) addresses: Vec<SocketAddr>,
 }
 
 /// An open home, which this does not keep open.
@@ -119,7 +129,7 @@ impl Shared {
         log: AccessLog,
         limits: Arc<Limits>,
         services: Arc<Services>,
-        Endpoints { tls, ftp }: Endpoints,
+        Endpoints { tls, ftp, validity }: Endpoints,
     ) -> Self {
         Self {
             registry,
@@ -133,6 +143,7 @@ impl Shared {
             services,
             tls,
             ftp,
+            validity,
             line_buffer: vec![0; LINE_BUFFER],
             effects: Vec::new(),
             answered: None,
@@ -149,7 +160,15 @@ impl Shared {
             kept_users: HashMap::new(),
             close_idle_at: None,
             freed_at: None,
+            numbered: 0,
+            addresses: Vec::new(),
         }
+    }
+
+    /// The number of a new connection in the log.
+    pub(crate) fn next_number(&mut self) -> u64 {
+        self.numbered += 1;
+        self.numbered
     }
 
     /// The TLS state of a new native connection; `None` without TLS.
@@ -237,7 +256,7 @@ impl Shared {
         connection: ConnectionId,
         id: JobId,
         request: JobRequest,
-        check: Option<Arc<()>>,
+        check: Option<PasswordCheck>,
     ) -> WorkItem {
         WorkItem::Job {
             connection,
@@ -248,16 +267,18 @@ impl Shared {
         }
     }
 
-    /// Submits a step of a login whose turn has come. While as many passwords from its network are
-    /// being checked as would ban it, it waits.
+    /// Submits a step of a login whose turn has come. While as many passwords of its user or its
+    /// network are being checked as would ban it, it waits.
     pub(crate) fn submit_login(&mut self, login: Login, now: Instant) {
-        let is_check = matches!(login.request.job, Job::CheckPassword { .. });
-        let check = match is_check {
-            true => match self.admission.begin_check(login.address, now) {
-                None => return self.waiting_logins.push(now + RETRY_EVERY, login),
-                check => check,
-            },
-            false => None,
+        let check = match &login.request.job {
+            Job::CheckPassword { user, .. } => {
+                match self.admission.begin_check(login.address, user, now) {
+                    CheckTurn::Now(check) => Some(check),
+                    CheckTurn::Later => return self.waiting_logins.push(now + RETRY_EVERY, login),
+                    CheckTurn::Never(why) => return self.expelled.push((login.connection, why)),
+                }
+            }
+            _ => None,
         };
         let kind = login.request.kind();
         let item = self.job(login.connection, login.id, login.request, check);
@@ -369,6 +390,12 @@ impl Shared {
                 self.kept_users.insert(user, now + KEPT_FOR);
                 return answer.done();
             }
+            Command::Reload => return self.reload(Some(answer)),
+            Command::Addresses => {
+                let all = self.addresses.iter();
+                let _ = all.map(ToString::to_string).all(|line| answer.say(line));
+                return answer.done();
+            }
         };
         let kind = WorkKind::of_daemon(Class::Recount, None);
         let item = Upkeep::Recount {
@@ -421,34 +448,82 @@ impl Shared {
         self.pool.submit(kind, WorkItem::Upkeep(upkeep));
     }
 
-    /// Has a worker read the configuration again, at SIGHUP.
-    pub(crate) fn reload(&mut self) {
+    /// Has a worker read the configuration again, at SIGHUP or for an operator who is answered.
+    pub(crate) fn reload(&mut self, answer: Option<ControlAnswer>) {
         sd_notify::reloading();
         let kind = WorkKind::of_daemon(Class::Short, None);
         let item = WorkItem::Reload {
-            file: self.services.file.clone(),
+            services: Arc::clone(&self.services),
             tickets: self.ftp.as_ref().and_then(|ftp| ftp.tls.clone()),
+            log: self.log.clone(),
+            answer,
         };
         self.pool.submit(kind, item);
     }
 
-    pub(crate) fn apply(&mut self, reloaded: Option<Box<Reloaded>>) {
-        if let Some(reloaded) = reloaded {
-            let Reloaded {
-                config,
-                endpoints,
-                limits,
-            } = *reloaded;
-            self.tls = endpoints.tls;
-            self.replace_ftp(endpoints.ftp);
-            self.limits = limits;
-            self.admission.set_limits(config.limits.clone());
-            self.log.reopen(&config.log);
-            log::info!("reloaded {}", self.services.file.display());
-            self.services.accounts.reload(config);
-            self.refresh_accounts();
+    /// Has the log files opened again, as after a rotator renamed them.
+    pub(crate) fn reopen_logs(&self) {
+        self.log.reopen(&self.services.accounts.config().log);
+    }
+
+    /// Takes a new configuration into use, or says why the old one stays.
+    pub(crate) fn apply(
+        &mut self,
+        reloaded: Result<Box<Reloaded>, String>,
+        answer: Option<ControlAnswer>,
+    ) {
+        let file = self.services.file.display().to_string();
+        match reloaded {
+            Ok(reloaded) => {
+                let remarks = self.take_over(*reloaded);
+                log::info!("reloaded {file}");
+                for remark in &remarks {
+                    log::warn!("{file}: {remark}");
+                }
+                let told = iter::once(format!("reloaded {file}")).chain(remarks);
+                let told: Vec<_> = told.collect();
+                sd_notify::ready(&told.join("; "));
+                if let Some(answer) = answer {
+                    let _ = told.into_iter().all(|line| answer.say(line));
+                    answer.done();
+                }
+            }
+            Err(complaint) => {
+                log::error!("not reloaded: {complaint}");
+                sd_notify::ready(&format!("not reloaded: {complaint}"));
+                if let Some(answer) = answer {
+                    answer.fail(format!("not reloaded: {complaint}"));
+                    answer.done();
+                }
+            }
         }
-        sd_notify::ready();
+    }
+
+    /// Returns what the operator should know.
+    fn take_over(&mut self, reloaded: Reloaded) -> Vec<String> {
+        let Reloaded {
+            config,
+            endpoints,
+            limits,
+            remarks,
+        } = reloaded;
+        self.tls = endpoints.tls;
+        self.validity = endpoints.validity;
+        self.replace_ftp(endpoints.ftp);
+        self.limits = limits;
+        self.admission.set_limits(config.limits.clone());
+        self.log.reopen(&config.log);
+        self.services.accounts.reload(config);
+        self.refresh_accounts();
+        remarks
+    }
+
+    /// Warns of a certificate that has expired or is about to.
+    pub(crate) fn warn_of_certificate(&self) {
+        let validity = self.validity;
+        if let Some(warning) = validity.and_then(|dates| dates.warning(OffsetDateTime::now_utc())) {
+            log::warn!("{warning}");
+        }
     }
 
     /// Passive ports in use stay counted.

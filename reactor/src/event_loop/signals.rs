@@ -1,29 +1,38 @@
-//! Turns SIGTERM, SIGINT and SIGHUP into readiness of a pipe that the signal handler writes to.
+//! Turns signals into readiness of pipes that the signal handler writes to: SIGTERM and SIGINT, SIGHUP,
+//! SIGUSR1, and those that would end a process that does not handle them, though they mean nothing
+//! here (signal(7)).
 
 use std::io::{self, Read};
 use std::os::fd::OwnedFd;
 
 use mio::unix::pipe::{self, Receiver};
 use mio::{Interest, Registry, Token};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGALRM, SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Signal {
     Terminate,
-    Reload,
+    Hangup,
+    /// To open the logs again, as nginx does at this signal.
+    ReopenLogs,
+    Meaningless,
 }
 
 /// A pipe for each meaning; a byte is a signal.
 pub(crate) struct Signals<R> {
     terminate: R,
-    reload: R,
+    hangup: R,
+    reopen_logs: R,
+    meaningless: R,
 }
 
 impl Signals<Receiver> {
     pub(crate) fn register(registry: &Registry, token: Token) -> io::Result<Self> {
         Ok(Self {
             terminate: pipe_for(&[SIGTERM, SIGINT], registry, token)?,
-            reload: pipe_for(&[SIGHUP], registry, token)?,
+            hangup: pipe_for(&[SIGHUP], registry, token)?,
+            reopen_logs: pipe_for(&[SIGUSR1], registry, token)?,
+            meaningless: pipe_for(&[SIGUSR2, SIGALRM], registry, token)?,
         })
     }
 
@@ -32,7 +41,9 @@ impl Signals<Receiver> {
     pub(crate) fn unreachable(registry: &Registry, token: Token) -> io::Result<Self> {
         Ok(Self {
             terminate: pipe_for(&[], registry, token)?,
-            reload: pipe_for(&[], registry, token)?,
+            hangup: pipe_for(&[], registry, token)?,
+            reopen_logs: pipe_for(&[], registry, token)?,
+            meaningless: pipe_for(&[], registry, token)?,
         })
     }
 }
@@ -40,10 +51,14 @@ impl Signals<Receiver> {
 impl<R: Read> Signals<R> {
     /// The next signal that arrived; many of one meaning count as one.
     pub(crate) fn next(&mut self) -> Option<Signal> {
-        if drained(&mut self.terminate) {
-            return Some(Signal::Terminate);
-        }
-        drained(&mut self.reload).then_some(Signal::Reload)
+        let pipes = [
+            (&mut self.terminate, Signal::Terminate),
+            (&mut self.hangup, Signal::Hangup),
+            (&mut self.reopen_logs, Signal::ReopenLogs),
+            (&mut self.meaningless, Signal::Meaningless),
+        ];
+        let mut came = pipes.into_iter();
+        came.find_map(|(pipe, signal)| drained(pipe).then_some(signal))
     }
 }
 

@@ -15,7 +15,7 @@ use crate::accounts::store::Accounts;
 use crate::cli::verifier;
 use crate::endpoints::limits::limits;
 use crate::endpoints::sockets::bind_listener;
-use crate::endpoints::{Endpoints, OperatorIdentity};
+use crate::endpoints::{Endpoints, OperatorIdentity, StartedAs};
 use crate::event_loop::admission::Admission;
 use crate::event_loop::listener::{Listener, Protocol};
 use crate::event_loop::shared::Shared;
@@ -59,6 +59,7 @@ impl Daemon {
             accounts: Accounts::new(Arc::clone(config), [7; 32]).map_err(io::Error::other)?,
             watch: None,
             file: config.file.clone(),
+            started_as: StartedAs::Server,
         });
         let (log, _) = AccessLog::open(&config.log).map_err(io::Error::other)?;
         let identity = OperatorIdentity::load(config).map_err(io::Error::other)?;

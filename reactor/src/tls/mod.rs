@@ -4,6 +4,7 @@
 //! a connection does not belong here.
 
 pub(crate) mod ftp;
+pub(crate) mod validity;
 
 use std::fs;
 use std::io;
@@ -18,8 +19,10 @@ use rustls::server::NoServerSessionStorage;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{Connection, ServerConfig, ServerConnection, SupportedProtocolVersion};
 use sha2::{Digest, Sha256};
-use skiff_conf::Identity;
+use skiff_conf::{Identity, Server};
 use skiff_sessions::cipher_suites::{self, Aes};
+
+use self::validity::Validity;
 
 /// The label of the exporter (RFC 9266 section 2).
 const BINDING_LABEL: &[u8] = b"EXPORTER-Channel-Binding";
@@ -47,6 +50,8 @@ pub(crate) struct ServerIdentity {
     provider: Arc<CryptoProvider>,
     certified: Arc<SingleCertAndKey>,
     fingerprint: String,
+    /// `None` where its dates cannot be read.
+    validity: Option<Validity>,
 }
 
 impl ServerIdentity {
@@ -55,7 +60,7 @@ impl ServerIdentity {
         match identity {
             Some(identity) => Self::from_files(&identity.certificate, &identity.key, Aes::detect()),
             None => {
-                let (certificate, key) = (state.join("certificate.pem"), state.join("key.pem"));
+                let [certificate, key] = own_files(state);
                 if !certificate.exists() || !key.exists() {
                     make_identity(&certificate, &key)?;
                 }
@@ -64,9 +69,19 @@ impl ServerIdentity {
         }
     }
 
+    /// Whether the daemon makes its own at its start.
+    pub(crate) fn is_to_be_made(config: &Server) -> bool {
+        let [certificate, key] = own_files(&config.state);
+        config.tls.is_none() && (!certificate.exists() || !key.exists())
+    }
+
     /// SHA-256 of the certificate in hexadecimal, as clients show it.
     pub(crate) fn fingerprint(&self) -> &str {
         &self.fingerprint
+    }
+
+    pub(crate) fn validity(&self) -> Option<Validity> {
+        self.validity
     }
 
     fn from_files(certificate: &Path, key: &Path, aes: Aes) -> Result<Self, TlsError> {
@@ -81,6 +96,7 @@ impl ServerIdentity {
             });
         };
         let fingerprint = hex(&Sha256::digest(leaf));
+        let validity = Validity::of(leaf);
         let key = PrivateKeyDer::from_pem_file(key).map_err(|error| pem_error(key, &error))?;
         let provider = Arc::new(cipher_suites::provider(aes));
         let certified = CertifiedKey::from_der(chain, key, &provider).map_err(TlsError::Pair)?;
@@ -89,6 +105,7 @@ impl ServerIdentity {
             provider,
             certified: Arc::new(certified.into()),
             fingerprint,
+            validity,
         })
     }
 
@@ -108,6 +125,11 @@ impl ServerIdentity {
         config.ignore_client_order = self.aes == Aes::Software;
         Ok(config)
     }
+}
+
+/// The self-made certificate and its key.
+fn own_files(state: &Path) -> [PathBuf; 2] {
+    ["certificate.pem", "key.pem"].map(|name| state.join(name))
 }
 
 /// Makes connections of the native dialect.

@@ -19,7 +19,7 @@ use rustix::pipe::{
     PipeFlags, SpliceFlags, fcntl_getpipe_size, fcntl_setpipe_size, pipe_with, splice,
 };
 
-use crate::tls::ftp::{self, TicketGate, Tls13Fallback};
+use crate::tls::ftp::{self, Offered, TicketGate, Tls13Fallback};
 
 /// Size of a splice pipe in bytes: what /proc/sys/fs/pipe-max-size allows by default.
 const PIPE_SIZE: usize = 1 << 20;
@@ -195,7 +195,7 @@ impl Channel {
             ProofState::Judged(proof) => return proof,
             ProofState::Reported => return Proof::Own,
         };
-        self.gate = None;
+        let gate = self.gate.take();
         let proof = match (self.is_resumed(), rule) {
             (true, _) | (false, Resumption::Off) => Proof::Own,
             (false, Resumption::Prefer) => Proof::Doubtful,
@@ -203,7 +203,12 @@ impl Channel {
         };
         if proof == Proof::Foreign {
             let peer = self.peer();
-            log::warn!("{peer}: a data connection did not resume the session's tls");
+            let offered = gate.map_or(Offered::Nothing, |gate| gate.offered());
+            let why = offered.why_not();
+            log::warn!(
+                "{peer}: a data connection did not resume the session's TLS and is refused \
+                 (ftp.data_tls_resumption: Require): {why}"
+            );
         }
         self.proof = ProofState::Judged(proof);
         proof

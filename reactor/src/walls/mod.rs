@@ -75,6 +75,17 @@ impl Standing {
         Self { walls }
     }
 
+    /// Fails where all are asked for and one is missing.
+    pub(crate) fn require(&self, asked: Walls) -> Result<(), MissingWall> {
+        match (asked, self.missing().next()) {
+            (Walls::Strict, Some((wall, why))) => Err(MissingWall {
+                wall,
+                why: why.to_owned(),
+            }),
+            _ => Ok(()),
+        }
+    }
+
     /// The walls that do not stand, each with the reason.
     pub(crate) fn missing(&self) -> impl Iterator<Item = (Wall, &str)> {
         let walls = self.walls.iter();
@@ -117,10 +128,7 @@ pub(crate) fn raise(config: &Server) -> Result<(), MissingWall> {
     let dumps = set_dumpable_behavior(DumpableBehavior::NotDumpable);
     let mut standing = raise_around_thread(&reach);
     standing.walls.insert(1, (Wall::NoCoreDumps, told(dumps)));
-    if let (Walls::Strict, Some((wall, why))) = (config.walls, standing.missing().next()) {
-        let why = why.to_owned();
-        return Err(MissingWall { wall, why });
-    }
+    standing.require(config.walls)?;
     log::info!("walls: {standing}");
     for (wall, why) in standing.missing() {
         log::warn!("walls: {wall} {why}");

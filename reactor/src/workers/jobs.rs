@@ -31,6 +31,7 @@ use super::small_file::{SMALL_FILE_MAX, SmallFile};
 use crate::accounts::lock::{holder_of, process};
 use crate::accounts::store::{Accounts, LoginKey};
 use crate::accounts::watch::StoreWatch;
+use crate::endpoints::StartedAs;
 
 /// An upload that has received nothing for this long is cancelled when the same user uploads the
 /// same name again.
@@ -44,6 +45,7 @@ pub(crate) struct Services {
     pub(crate) watch: Option<StoreWatch>,
     /// Path of the configuration file, read again at SIGHUP.
     pub(crate) file: PathBuf,
+    pub(crate) started_as: StartedAs,
 }
 
 /// A job and the parts of its session that it works on.

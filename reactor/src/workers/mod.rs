@@ -12,6 +12,7 @@ mod listing_text;
 pub(crate) mod open_file;
 mod open_listing;
 pub(crate) mod parking;
+pub(crate) mod password_check;
 pub(crate) mod pool;
 mod refusal;
 pub(crate) mod schedule;

@@ -1,7 +1,6 @@
 //! The work items that the reactor submits to the pool, and the outcomes that come back.
 
 use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -18,11 +17,14 @@ use super::open_file::OpenFile;
 use super::pool::{Work, WorkerContext};
 use super::schedule::Device;
 use super::upkeep::Upkeep;
+use crate::accesslog::AccessLog;
 use crate::accounts::store::AccountsNow;
-use crate::endpoints::reload::Reloaded;
+use crate::control::command::Answer;
+use crate::endpoints::reload::{InUse, Reloaded};
 use crate::tls::ftp::FtpTls;
 use crate::transport::channel::{Channel, Handshake};
 use crate::transport::ids::{ConnectionId, Socket};
+use crate::workers::password_check::PasswordCheck;
 
 /// An item of work for the pool.
 pub(crate) enum WorkItem {
@@ -32,7 +34,7 @@ pub(crate) enum WorkItem {
         request: Box<JobRequest>,
         services: Arc<Services>,
         /// Counts as a failed login until the outcome was taken.
-        check: Option<Arc<()>>,
+        check: Option<PasswordCheck>,
     },
     /// Finds out which file system the home is on, before it is opened for the first time.
     LocateHome {
@@ -55,10 +57,12 @@ pub(crate) enum WorkItem {
     CloseFile(OpenFile, Option<KeptBecause>),
     /// Does something for homes.
     Upkeep(Upkeep),
-    /// Reads the configuration again, at SIGHUP.
+    /// Reads the configuration again, at SIGHUP or at the operator's command.
     Reload {
-        file: PathBuf,
+        services: Arc<Services>,
         tickets: Option<FtpTls>,
+        log: AccessLog,
+        answer: Option<Answer>,
     },
 }
 
@@ -68,7 +72,7 @@ pub(crate) enum Outcome {
         connection: ConnectionId,
         id: JobId,
         result: Box<JobResult>,
-        check: Option<Arc<()>>,
+        check: Option<PasswordCheck>,
     },
     HomeLocated {
         connection: ConnectionId,
@@ -87,13 +91,31 @@ pub(crate) enum Outcome {
         channel: Channel,
         result: io::Result<Handshake>,
     },
-    /// `None` if the new configuration was refused; the log says why.
-    Reloaded(Option<Box<Reloaded>>),
+    /// Or why the new configuration is refused.
+    Reloaded(Result<Box<Reloaded>, String>, Option<Answer>),
     /// The accounts were read, as they may have changed.
     Accounts(Box<AccountsNow>),
     /// Homes were opened for no session.
     HomesOpened,
     Nothing,
+}
+
+/// Reads the configuration again, and tries whether its logs can be opened.
+fn reload(
+    worker: &Worker,
+    services: &Services,
+    tickets: Option<FtpTls>,
+    log: &AccessLog,
+) -> Result<Box<Reloaded>, String> {
+    let in_use = InUse {
+        config: services.accounts.config(),
+        started_as: services.started_as,
+        tickets,
+    };
+    let reloaded = Reloaded::read(worker, &services.file, &in_use)?;
+    log.require_openable(&reloaded.config.log)
+        .map_err(|error| error.to_string())?;
+    Ok(Box::new(reloaded))
 }
 
 impl Work for WorkItem {
@@ -165,10 +187,12 @@ impl Work for WorkItem {
                     result,
                 }
             }
-            Self::Reload { file, tickets } => {
-                let reloaded = Reloaded::read(context.worker, &file, tickets.as_ref());
-                Outcome::Reloaded(reloaded.map(Box::new))
-            }
+            Self::Reload {
+                services,
+                tickets,
+                log,
+                answer,
+            } => Outcome::Reloaded(reload(context.worker, &services, tickets, &log), answer),
             Self::CloseFile(file, cause) => {
                 close(context.worker, file, cause);
                 Outcome::Nothing
@@ -233,6 +257,7 @@ mod tests {
     use super::super::small_file::SmallFile;
     use super::*;
     use crate::accounts::store::Accounts;
+    use crate::endpoints::StartedAs;
 
     fn job(job: Job, file: Option<OpenFile>) -> WorkItem {
         let folder = tempfile::tempdir().unwrap();
@@ -244,6 +269,7 @@ mod tests {
             accounts: Accounts::new(config, [0; 32]).unwrap(),
             watch: None,
             file: settings,
+            started_as: StartedAs::Server,
         };
         let request = JobRequest {
             job,

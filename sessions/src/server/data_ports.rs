@@ -5,7 +5,7 @@ use core::net::SocketAddr;
 
 use super::context::Context;
 use super::parameters::{PassiveRule, Port};
-use super::session::{Effect, State};
+use super::session::{Effect, NoPort, State};
 use crate::wire::command::{DataPort, Family, PassiveForm};
 use crate::wire::reply::{DataReply, Reply};
 
@@ -55,18 +55,19 @@ pub(super) fn prepare(port: DataPort, cx: &mut Context<'_>) -> State {
     cx.conclude(Reply::Data(reply))
 }
 
-/// Answers PASV or EPSV once the port is open; `address` is `None` where no port was free.
+/// Answers PASV or EPSV once the port is open, or is not.
 pub(super) fn on_listening(
     form: PassiveForm,
-    address: Option<SocketAddr>,
+    address: Result<SocketAddr, NoPort>,
     cx: &mut Context<'_>,
 ) -> State {
     let reply = match address {
-        Some(address) => {
+        Ok(address) => {
             cx.shared.parameters.port = Port::Passive;
             DataReply::Passive { address, form }
         }
-        None => DataReply::NoPortFree,
+        Err(NoPort::NoneFree) => DataReply::NoPortFree,
+        Err(NoPort::ShareTaken { most }) => DataReply::PortShareTaken { most },
     };
     cx.conclude(Reply::Data(reply))
 }

@@ -34,5 +34,5 @@ pub use dialect_rules::{DialectRules, FirstSpeaker, LongWork, Privacy, TlsPolicy
 pub use job::{
     Access, Completion, DownloadFacts, Job, JobId, Reading, Rights, Standing, StreamStart,
 };
-pub use session::{Accepts, Effect, Event, Session, Unread};
+pub use session::{Accepts, Effect, Event, NoPort, Session, Unread};
 pub use stream::{DataEvent, DataMode, Direction, HandshakeTiming};

@@ -6,13 +6,14 @@ use super::dialect_rules::{Privacy, TlsPolicy};
 use super::job::{Completion, Job, Standing};
 use super::login;
 use super::penalty::{self, Attempt};
-use super::session::State;
+use super::session::{Effect, State};
 use crate::wire::command::Secret;
 use crate::wire::reply::{LoginRefusal, Refusal, Reply, SecurityReply};
 
 /// Handles USER.
 pub(super) fn user(user: String, cx: &mut Context<'_>) -> State {
     if let Err(reply) = check_login(cx) {
+        cx.effects.push(Effect::LoginNeedsTls { user });
         cx.reply(reply);
         return State::New;
     }

@@ -63,10 +63,20 @@ pub enum Event {
     Secured,
     /// The peer sent clear text behind the line that begins TLS.
     ClearTextAfterAuthTls,
-    /// Answers `Effect::Listen`; `None` where no port was free.
-    Listening(PassiveForm, Option<core::net::SocketAddr>),
+    /// Answers `Effect::Listen`.
+    Listening(PassiveForm, Result<core::net::SocketAddr, NoPort>),
     /// Something happened to the data connection.
     Data(DataEvent),
+}
+
+/// Why no port was opened for a data connection.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum NoPort {
+    NoneFree,
+    /// The user holds this many, all that one may.
+    ShareTaken {
+        most: u16,
+    },
 }
 
 /// What the session wants done.
@@ -80,6 +90,10 @@ pub enum Effect {
     StopTransfer,
     /// Count a failed login, or a wrong old password, against the peer's address.
     LoginFailed {
+        user: String,
+    },
+    /// Log that a login in clear was refused, as it needs TLS.
+    LoginNeedsTls {
         user: String,
     },
     /// Log that a file's bytes differ from its remembered digest.

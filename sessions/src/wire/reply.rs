@@ -223,6 +223,10 @@ pub enum DataReply {
     /// The address family of the control connection, or the port range, does not allow it.
     WrongFamily,
     NoPortFree,
+    /// The user holds this many passive ports, all that one may.
+    PortShareTaken {
+        most: u16,
+    },
     /// Neither PASV nor PORT came before.
     NotPrepared,
     /// The connection did not come, or could not be made.
@@ -483,7 +487,10 @@ pub enum CloseReason {
     MadeRoom,
     /// Too many others try passwords of the same user.
     UserUnderAttack,
+    /// Logins of too many users have failed from the peer's address.
     Banned,
+    /// Too many logins of this user have failed from the peer's address.
+    UserBanned,
     /// The peer speaks another protocol.
     NotThisProtocol,
     ShuttingDown,

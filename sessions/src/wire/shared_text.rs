@@ -20,6 +20,9 @@ pub(super) fn close_reason_text(reason: &CloseReason) -> &'static str {
             "too many failed logins of this user, try again in a moment"
         }
         CloseReason::Banned => "too many failed logins from your address, try again later",
+        CloseReason::UserBanned => {
+            "too many failed logins of this user from your address, try again later"
+        }
         CloseReason::NotThisProtocol => "this is skiff's native dialect, closing",
         CloseReason::ShuttingDown => "the server is shutting down",
         CloseReason::NoHome => {

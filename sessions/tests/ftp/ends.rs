@@ -272,7 +272,8 @@ fn who_hangs_up_in_the_middle_has_not_stored() {
     assert_eq!(rig.disk.stage("/a"), kept(&NEW[..20]));
     assert_eq!(rig.disk.interrupted, [KeptBecause::ControlLost]);
     rig.is_idle();
-    assert_eq!(rig.logged.last().unwrap().code, 426);
+    let last = rig.logged.last().unwrap();
+    assert_eq!((last.code, last.bytes), (426, 20), "what had come");
 }
 
 /// Both ended at once, as a client that breaks off has it: the last byte looks

@@ -144,7 +144,7 @@ fn where_tls_is_asked_for_no_name_and_no_password_is_taken_in_clear() {
         rig.expect("AUTH TLS", &[234]);
         rig.expect("USER tom", &[331]);
         rig.expect("PASS 123", &[230]);
-        assert_eq!(rig.noted, [Noted::Tls]);
+        assert_eq!(rig.noted, [Noted::NeedsTls("tom".to_owned()), Noted::Tls]);
     });
 }
 

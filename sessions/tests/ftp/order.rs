@@ -154,4 +154,11 @@ fn one_line_for_each_dialogue() {
         line("DELE", "/d/no", 550, 0),
     ];
     assert_eq!(logged, expected);
+    let told: Vec<_> = rig
+        .logged
+        .iter()
+        .filter_map(|line| line.to.as_deref())
+        .collect();
+    assert_eq!(told, [b"/d/c"]);
+    assert_eq!(rig.logged[1].to.as_deref(), Some(&b"/d/c"[..]));
 }

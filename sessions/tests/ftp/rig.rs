@@ -11,7 +11,8 @@ use skiff_sessions::conversation::{Conversation, LogLine};
 use skiff_sessions::scram::Binding;
 use skiff_sessions::server::job::Evidence;
 use skiff_sessions::server::{
-    DataEvent, DataMode, Direction, Effect, Event, HandshakeTiming, Job, JobId, Session, Setup,
+    DataEvent, DataMode, Direction, Effect, Event, HandshakeTiming, Job, JobId, NoPort, Session,
+    Setup,
 };
 use skiff_sessions::transfer::{Task, Transfer};
 use skiff_sessions::wire::codec;
@@ -140,6 +141,7 @@ pub(super) enum Ended {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Noted {
     Strike(String),
+    NeedsTls(String),
     Tls,
     Secured(Direction, HandshakeTiming),
     Called(SocketAddr),
@@ -446,6 +448,9 @@ impl Rig {
 
     fn end(&mut self) {
         self.control = Control::Over;
+        let moved = self.transfer.moved();
+        let line = self.conversation.take_unanswered(moved);
+        self.logged.extend(line.map(|line| *line));
         self.task = None;
         self.drop_lane();
         if let Some(file) = self.file.take() {
@@ -473,6 +478,7 @@ impl Rig {
             Effect::Begin(task) => self.begin(task),
             Effect::StopTransfer => self.stop.store(true, Ordering::Relaxed),
             Effect::LoginFailed { user } => self.noted.push(Noted::Strike(user)),
+            Effect::LoginNeedsTls { user } => self.noted.push(Noted::NeedsTls(user)),
             Effect::Log(line) => self.logged.push(*line),
             Effect::StartTls => {
                 self.control = Control::Upgrading;
@@ -485,7 +491,7 @@ impl Rig {
                 if address.is_none() {
                     self.data = Data::None;
                 }
-                self.event(Event::Listening(form, address));
+                self.event(Event::Listening(form, address.ok_or(NoPort::NoneFree)));
             }
             Effect::OpenData(mode) => self.open_data(mode),
             Effect::SecureData(direction, handshake) => {

@@ -314,6 +314,7 @@ impl Server {
             | Effect::OpenData(_)
             | Effect::SecureData(..)
             | Effect::CloseData
+            | Effect::LoginNeedsTls { .. }
             | Effect::NoCloseNotify(_)
             | Effect::Interrupted(_)
             | Effect::Logout) => panic!("{effect:?} in a session without data connections"),

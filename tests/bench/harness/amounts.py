@@ -24,6 +24,7 @@ class Amounts:
     sizes: tuple
     seconds: float
     native: int
+    tree: int
     limit: int
     synced: int
 
@@ -52,6 +53,7 @@ FULL = Amounts(
     sizes=(4 * KIB, 64 * KIB, 1 * MIB, 64 * MIB, 4 * GIB),
     seconds=5,
     native=1 * GIB,
+    tree=3000,
     limit=2 * GIB,
     synced=256 * MIB,
 )
@@ -70,6 +72,7 @@ QUICK = Amounts(
     sizes=(4 * KIB, 1 * MIB, 64 * MIB),
     seconds=1,
     native=64 * MIB,
+    tree=300,
     limit=512 * MIB,
     synced=32 * MIB,
 )
@@ -88,6 +91,7 @@ SMOKE = Amounts(
     sizes=(4 * KIB, 1 * MIB),
     seconds=0.3,
     native=1 * MIB,
+    tree=20,
     limit=4 * MIB,
     synced=1 * MIB,
 )

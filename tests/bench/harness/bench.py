@@ -1,7 +1,7 @@
 """One run's folder: the user, the certificate, the files that all servers serve."""
 
 import os, pathlib, shutil, subprocess, tempfile
-from harness.amounts import MIB
+from harness.amounts import KIB, MIB
 from harness.process import Failed
 
 # Nobody's on the machine: the peers run their sessions as it, skiffd all of itself.
@@ -83,6 +83,11 @@ class Bench:
         path.mkdir()
         for index in range(count):
             (path / f"entry-{index:06}").touch()
+
+    def make_tree(self, path, count):
+        path.mkdir()
+        for index in range(count):
+            (path / f"file-{index:06}").write_bytes(os.urandom(4 * KIB))
 
     def give(self, path):
         """To the benchmark's user, with all that is in it."""

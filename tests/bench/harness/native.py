@@ -1,4 +1,4 @@
-"""Put and get verified at both ends, by the clients that people use: skiff; sftp and md5sum."""
+"""Files and trees by the clients that people use: skiff; sftp and md5sum."""
 
 import os, resource, subprocess, time
 from harness.amounts import GIB
@@ -41,6 +41,37 @@ class Verified(Kind):
             "of md5sum alone": alone / wall,
             "CPU s/GiB": cpu / gib,
         }
+
+
+class Tree(Kind):
+    """A directory of `count` files of 4 KiB to the server or back; skiff over one session or over
+    `sessions`, each file verified and, with fsync, on the disk; sftp over one, without either."""
+
+    def __init__(self, verb, count, sessions=1):
+        self.verb, self.count, self.sessions = verb, count, sessions
+
+    def take(self, bench, instance, turn):
+        client = bench.folder("client")
+        source = client / f"tree-{self.count}"
+        if not source.exists():
+            bench.make_tree(source, self.count)
+        name, back = f"tree-{next(TURN)}", client / "back"
+        try:
+            if instance.name == "sftp":
+                mover = Sftp(bench, instance, client)
+                wall, cpu = mover.clocked(f"put -r {source} {name}")
+                if self.verb == "get":
+                    wall, cpu = mover.clocked(f"get -r {name} {back}")
+            else:
+                mover, over = Skiff(bench, instance, client, None), f"-j{self.sessions}"
+                wall, cpu = mover.clocked(f"put -r {over} {source} {name}")
+                if self.verb == "get":
+                    wall, cpu = mover.clocked(f"get -r {over} {name} {back}")
+        finally:
+            bench.put_away(name)
+            if back.exists():
+                back.rename(bench.attic / f"back-{name}")
+        return {"per s": self.count / wall, "CPU µs each": cpu / self.count * 1e6}
 
 
 class Skiff:

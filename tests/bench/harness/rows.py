@@ -3,7 +3,7 @@
 import dataclasses, os
 from harness.amounts import GIB, KIB, MIB
 from harness.kinds import Bulk, Idle, Latency, Listing, Logins, Small, Trips
-from harness.native import Verified
+from harness.native import Tree, Verified
 
 
 @dataclasses.dataclass
@@ -169,6 +169,19 @@ def native(amounts):
             who="native",
             ceiling=False,
         )
+    for verb in ("put", "get"):
+        for sessions in (1, 4):
+            over = "one session" if sessions == 1 else f"{sessions} sessions, sftp over one"
+            yield Row(
+                f"tree-{verb}-{sessions}",
+                "Trees of small files (skiff, or sftp)",
+                f"{verb} -r of {amounts.tree} x 4 KiB, {over}",
+                Tree(verb, amounts.tree, sessions),
+                "a turn less for each file; the disk's commits where skiffd syncs",
+                who="native",
+                fsync=True,
+                ceiling=False,
+            )
 
 
 def curves(amounts):

@@ -34,8 +34,9 @@ use crate::transfer::local_file::{SyncPolicy, digest, parent_folder, to_system_t
 use crate::transfer::part::part_path;
 use crate::transfer::policy::{Overwrite, Resume, TransferPolicy};
 
-/// How many files are requested before the answer to the first is read.
+/// How many files are requested before the answer to the first is read, and when more are.
 const REQUESTED_AHEAD_MAX: usize = 16;
+const REQUESTED_AHEAD_MIN: usize = 12;
 
 /// A time that no file has: equal size and time do not prove equality in a tree, so that the
 /// digests are compared.
@@ -246,7 +247,7 @@ fn fetch(
             requested = index;
         }
         requested = requested.max(index);
-        if requested < index + REQUESTED_AHEAD_MAX / 2 {
+        if requested < index + REQUESTED_AHEAD_MIN {
             let last = paths.len().min(index + REQUESTED_AHEAD_MAX);
             requested += request_ahead(session, &paths[requested..last]);
         }

@@ -162,7 +162,8 @@ impl<'a> RemoteWalk<'a> {
                 Kind::Link => self.look_behind_link(session, &from)?,
                 Kind::Other => {
                     let name = escape_name(from.as_bytes());
-                    self.fail(format_args!("{name}: neither a file nor a directory"));
+                    self.summary
+                        .add_failure(format_args!("{name}: neither a file nor a directory"));
                     None
                 }
                 Kind::Directory | Kind::File => Some(facts),
@@ -271,7 +272,11 @@ impl<'a> RemoteWalk<'a> {
                 let why = format!("a link: {}", format_reply(&found));
                 self.summary.add_skipped(shown, why);
             }
-            None => self.fail(format_args!("{shown}: a link: {}", format_reply(&found))),
+            None => {
+                let why = format_reply(&found);
+                self.summary
+                    .add_failure(format_args!("{shown}: a link: {why}"));
+            }
         }
         Ok(None)
     }

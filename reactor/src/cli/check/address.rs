@@ -6,7 +6,8 @@ use std::net::{SocketAddr, TcpListener};
 use skiff_conf::Server;
 
 use super::report::Report;
-use crate::endpoints::sockets::bind_listener;
+use crate::control::client;
+use crate::endpoints::sockets::{bind_listener, is_missing_family};
 
 /// Checks all addresses as the daemon binds them.
 pub(super) fn examine(config: &Server, report: &mut Report<'_>) {
@@ -17,9 +18,17 @@ pub(super) fn examine(config: &Server, report: &mut Report<'_>) {
     ];
     // Held until all are bound: they must be free together.
     let mut bound = Vec::new();
+    let running = client::addresses(&config.state);
     for (key, addresses) in listed {
         for &address in addresses {
-            bound.extend(examine_address(key, address, config, report));
+            if running.as_ref().is_some_and(|held| held.contains(&address)) {
+                report.ok(
+                    key,
+                    &format!("{address} is listened on by the skiffd that runs"),
+                );
+            } else {
+                bound.extend(examine_address(key, address, config, report));
+            }
         }
     }
 }
@@ -35,6 +44,13 @@ fn examine_address(
             report.ok(key, &format!("{address} is free"));
             return Some(bound);
         }
+        Err(error) if is_missing_family(address, &error, config) => {
+            report.note(
+                key,
+                &format!("{address} is left out: this machine has no IPv6"),
+            );
+            return None;
+        }
         Err(error) => error,
     };
     examine_error(key, address, &error, report);
@@ -47,35 +63,18 @@ fn examine_error(
     error: &io::Error,
     report: &mut Report<'_>,
 ) {
-    match (error.kind(), running_daemon()) {
-        (io::ErrorKind::AddrInUse, Some(process)) => report.note(
-            key,
-            &format!("{address} is taken; right if by the skiffd that runs as process {process}"),
-        ),
-        (io::ErrorKind::AddrInUse, None) => {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => {
             let text =
                 format!("{address} is taken by another program; stop it, or choose another port");
             report.wrong(key, &text);
         }
-        (io::ErrorKind::PermissionDenied, _) => report.wrong(
+        io::ErrorKind::PermissionDenied => report.wrong(
             key,
             &format!("{address}: a port under 1024 needs root or CAP_NET_BIND_SERVICE"),
         ),
         _ => report.wrong(key, &format!("{address}: {error}")),
     }
-}
-
-/// The process id of another skiffd on this machine, as far as /proc shows it.
-fn running_daemon() -> Option<u32> {
-    let own = std::process::id();
-    std::fs::read_dir("/proc")
-        .ok()?
-        .flatten()
-        .find_map(|entry| {
-            let process: u32 = entry.file_name().to_str()?.parse().ok()?;
-            let name = std::fs::read_to_string(entry.path().join("comm")).ok()?;
-            (process != own && name.trim_end() == "skiffd").then_some(process)
-        })
 }
 
 #[cfg(test)]
@@ -95,8 +94,10 @@ mod tests {
         let config = settings(&format!(
             "native: (listen: [\"{address}\"]), ftp: (listen: [])"
         ));
-        let (text, _) = reported(|report| examine(&config, report));
-        assert!(text.contains(&format!("{address} is taken")), "{text}");
+        let (text, wrong) = reported(|report| examine(&config, report));
+        let told = format!("{address} is taken by another program");
+        assert!(text.contains(&told), "{text}");
+        assert_eq!(wrong, ["native.listen"]);
     }
 
     #[test]

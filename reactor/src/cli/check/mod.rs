@@ -6,6 +6,8 @@ mod disk;
 mod files;
 mod ftp;
 mod homes;
+mod mounts;
+pub(crate) mod rehearsal;
 mod report;
 mod walls;
 
@@ -17,7 +19,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Resource, getrlimit};
 use skiff_conf::Server;
 
-use self::report::Report;
+use self::report::{Report, Start};
 use crate::cli::failure::Failure;
 use crate::cli::user;
 
@@ -33,10 +35,12 @@ pub(crate) fn run(path: &Path) -> Result<ExitCode, Failure> {
     let mut out = io::stdout().lock();
     let mut report = Report::new(&mut out);
     examine(&config, &mut report);
-    match report.wrong.is_empty() {
-        true => Ok(ExitCode::SUCCESS),
-        false => Ok(ExitCode::FAILURE),
-    }
+    rehearsal::examine(&config, &mut report);
+    Ok(match (report.start, report.wrong.is_empty()) {
+        (Start::Fails, _) => ExitCode::from(2),
+        (Start::Succeeds, false) => ExitCode::FAILURE,
+        (Start::Succeeds, true) => ExitCode::SUCCESS,
+    })
 }
 
 fn examine(config: &Server, report: &mut Report<'_>) {
@@ -48,6 +52,7 @@ fn examine(config: &Server, report: &mut Report<'_>) {
     ftp::examine(&config.ftp, report);
     certificate::examine(config, report);
     let users = files::examine(config, report);
+    mounts::examine(config, users.as_ref(), report);
     disk::examine(config, users.as_ref(), report);
     walls::examine(config, report);
     examine_descriptors(config, report);

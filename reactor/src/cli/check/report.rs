@@ -7,6 +7,14 @@ pub(crate) struct Report<'a> {
     out: &'a mut dyn Write,
     /// The keys of what is wrong.
     pub(super) wrong: Vec<&'static str>,
+    /// Whether the daemon would start.
+    pub(super) start: Start,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Start {
+    Succeeds,
+    Fails,
 }
 
 impl<'a> Report<'a> {
@@ -14,6 +22,7 @@ impl<'a> Report<'a> {
         Self {
             out,
             wrong: Vec::new(),
+            start: Start::Succeeds,
         }
     }
 
@@ -28,6 +37,12 @@ impl<'a> Report<'a> {
     pub(super) fn wrong(&mut self, key: &'static str, text: &str) {
         self.wrong.push(key);
         self.line("wrong", key, text);
+    }
+
+    /// Says what the daemon would say, and end.
+    pub(super) fn no_start(&mut self, text: &str) {
+        self.start = Start::Fails;
+        self.wrong("start", text);
     }
 
     /// Adds a note, unless its key is reported as wrong.

@@ -1,5 +1,5 @@
 //! Decides which peers are served: counts sessions in all, per network and per user against the
-//! limits, makes room for newcomers, and bans networks after failed logins.
+//! limits, makes room for newcomers, and bans users and networks after failed logins.
 
 mod before_login;
 mod failed_logins;
@@ -8,7 +8,6 @@ mod refusals;
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use skiff_conf::Limits;
@@ -16,10 +15,13 @@ use skiff_sessions::wire::reply::CloseReason;
 
 use self::before_login::{Arrival, BeforeLogin};
 use self::failed_logins::FailedLogins;
-pub(crate) use self::failed_logins::{BanState, LoginTurn};
+pub(crate) use self::failed_logins::{BanState, CheckTurn, LoginTurn};
 pub(crate) use self::network::ClientNetwork;
 pub(crate) use self::refusals::Refusals;
+use crate::accesslog::notice::Notice;
+use crate::accesslog::{AccessLog, MAX_USER};
 use crate::transport::ids::ConnectionId;
+use crate::workers::password_check::PasswordCheck;
 
 /// Most peers at a time that are refused under TLS, which costs a handshake each.
 const REFUSED_UNDER_TLS_MAX: u32 = 64;
@@ -73,8 +75,8 @@ impl Admission {
         now: Instant,
     ) -> Result<Option<ConnectionId>, CloseReason> {
         let network = ClientNetwork::of(address);
-        if self.is_banned(address, now) {
-            return Err(CloseReason::Banned);
+        if let Some(why) = self.ban(address, None, now) {
+            return Err(why);
         }
         let of_network = self.networks.get(&network).copied().unwrap_or(0);
         let network_is_full = of_network >= self.limits.sessions_per_address;
@@ -106,6 +108,21 @@ impl Admission {
     pub(crate) fn enter_refused(&mut self) -> bool {
         let may = self.refused < REFUSED_UNDER_TLS_MAX;
         self.refused += u32::from(may);
+        may
+    }
+
+    /// Counts a session that is to be ended as one that is told why; false if there are too many.
+    pub(crate) fn turn_away(
+        &mut self,
+        address: IpAddr,
+        place: &mut Place,
+        why: CloseReason,
+    ) -> bool {
+        let may = self.enter_refused();
+        if may {
+            self.leave(address, "", *place);
+            *place = Place::Refused(why);
+        }
         may
     }
 
@@ -161,9 +178,18 @@ impl Admission {
         std::iter::from_fn(|| self.before_login.take_oldest_of(network)).collect()
     }
 
-    pub(crate) fn is_banned(&self, address: IpAddr, now: Instant) -> bool {
+    /// Why nobody may log in from `address`, or `user` may not.
+    pub(crate) fn ban(
+        &self,
+        address: IpAddr,
+        user: Option<&str>,
+        now: Instant,
+    ) -> Option<CloseReason> {
+        if self.limits.exempts(address) {
+            return None;
+        }
         let network = ClientNetwork::of(address);
-        !self.limits.exempts(address) && self.failed_logins.is_banned(network, &self.limits, now)
+        self.failed_logins.ban(network, user, &self.limits, now)
     }
 
     /// Counts a failed login of `user` from `address`.
@@ -177,12 +203,31 @@ impl Admission {
             return BanState::NotBanned;
         }
         let network = ClientNetwork::of(address);
-        let state = self.failed_logins.record(network, user, &self.limits, now);
-        if state == BanState::BannedNow {
-            let (ban, failures) = (self.limits.ban.as_secs(), self.limits.ban_after);
-            log::warn!("{network} is banned for {ban} s after {failures} failed logins");
-        }
-        state
+        self.failed_logins.record(network, user, &self.limits, now)
+    }
+
+    /// Logs a ban that a failed login of `user` from `address` has led to.
+    pub(crate) fn log_ban(&self, state: BanState, address: IpAddr, user: &str, log: &AccessLog) {
+        let (user, cause) = match state {
+            BanState::NotBanned | BanState::BannedBefore => return,
+            BanState::UserBannedNow => {
+                let user = &user.as_bytes()[..user.floor_char_boundary(MAX_USER)];
+                let failures = self.limits.ban_after;
+                let cause = format!("{failures} failed logins (limits.ban_after)");
+                (Some(user), cause)
+            }
+            BanState::NetworkBannedNow => {
+                let users = self.limits.ban_address_after;
+                let cause = format!("failed logins of {users} users (limits.ban_address_after)");
+                (None, cause)
+            }
+        };
+        log.notice(&Notice::Banned {
+            address: &ClientNetwork::of(address).to_string(),
+            user,
+            seconds: self.limits.ban.as_secs(),
+            cause: &cause,
+        });
     }
 
     /// Notes that `user` has proven the password from `address`.
@@ -203,14 +248,14 @@ impl Admission {
             .take_turn(network, user, &self.limits, now)
     }
 
-    /// Begins the check of a password from `address`; `None` while there are too many.
-    /// To be dropped when the outcome was recorded.
-    pub(crate) fn begin_check(&mut self, address: IpAddr, now: Instant) -> Option<Arc<()>> {
+    /// Begins the check of a password of `user` from `address`.
+    pub(crate) fn begin_check(&mut self, address: IpAddr, user: &str, now: Instant) -> CheckTurn {
         if self.limits.exempts(address) {
-            return Some(Arc::default());
+            return CheckTurn::Now(PasswordCheck::default());
         }
         let network = ClientNetwork::of(address);
-        self.failed_logins.begin_check(network, &self.limits, now)
+        self.failed_logins
+            .begin_check(network, user, &self.limits, now)
     }
 }
 
@@ -239,6 +284,7 @@ mod tests {
             sessions_per_user: 1,
             before_login: 3,
             ban_after: 2,
+            ban_address_after: 2,
             ban: Duration::from_secs(60),
             ..Limits::default()
         }
@@ -323,16 +369,28 @@ mod tests {
         let (mut place, _) = enter(&mut admission, b, 0);
         assert!(admission.admit("tom", b, &mut place));
         let (one, _) = enter(&mut admission, b, 1);
-        let states: Vec<_> = (0..2)
-            .map(|_| admission.record_failed_login(b, "jerry", now))
-            .collect();
-        assert_eq!(states, [BanState::NotBanned, BanState::BannedNow]);
+        let states = ["jerry", "sam"].map(|user| admission.record_failed_login(b, user, now));
+        assert_eq!(states, [BanState::NotBanned, BanState::NetworkBannedNow]);
         assert_eq!(admission.take_before_login(b), [id(1)]);
         admission.leave(b, "", one);
         assert_eq!(admission.sessions, 1);
         assert_eq!(admission.make_room(b, now), Err(CloseReason::Banned));
         let later = now + Duration::from_secs(61);
         assert_eq!(admission.make_room(b, later), Ok(None));
+    }
+
+    #[test]
+    fn who_is_told_why_is_counted_apart() {
+        let mut admission = Admission::new(limits());
+        let b: IpAddr = "192.0.2.1".parse().unwrap();
+        let (mut place, _) = enter(&mut admission, b, 0);
+        admission.take_before_login(b);
+        assert!(admission.turn_away(b, &mut place, CloseReason::Banned));
+        assert_eq!(place, Place::Refused(CloseReason::Banned));
+        assert_eq!((admission.sessions, admission.refused), (0, 1));
+        admission.leave(b, "", place);
+        assert_eq!((admission.sessions, admission.refused), (0, 0));
+        assert!(admission.networks.is_empty());
     }
 
     #[test]

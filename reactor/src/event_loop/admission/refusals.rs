@@ -1,10 +1,13 @@
 //! Logs the peers that are not let in: the first one at once, those of the next ten seconds in one
 //! line, so that a flood of connections is no flood of lines.
 
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use skiff_sessions::wire::reply::CloseReason;
+
+use crate::accesslog::AccessLog;
+use crate::accesslog::client::Client;
+use crate::accesslog::notice::Notice;
 
 const SUM_FOR: Duration = Duration::from_secs(10);
 
@@ -15,59 +18,74 @@ pub(crate) struct Refusals {
     sums: Vec<Sum>,
 }
 
+/// Peers that were refused for one reason.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Sum {
     reason: CloseReason,
     count: u64,
-    last: SocketAddr,
+    last: Client,
 }
 
 impl Refusals {
-    pub(crate) fn add(&mut self, reason: CloseReason, peer: SocketAddr, now: Instant) {
+    pub(crate) fn add(
+        &mut self,
+        reason: CloseReason,
+        client: Client,
+        now: Instant,
+        log: &AccessLog,
+    ) {
+        if let Some(first) = self.count(reason, client, now) {
+            tell(first, 0, log);
+        }
+    }
+
+    /// Returns who is to be told at once.
+    fn count(&mut self, reason: CloseReason, client: Client, now: Instant) -> Option<Sum> {
+        let this = Sum {
+            reason,
+            count: 1,
+            last: client,
+        };
         if self.due.is_none() {
             self.due = Some(now + SUM_FOR);
-            log::info!("{peer} is not let in: {}", why(reason));
-            return;
+            return Some(this);
         }
         match self.sums.iter_mut().find(|sum| sum.reason == reason) {
             Some(sum) => {
                 sum.count += 1;
-                sum.last = peer;
+                sum.last = client;
             }
-            None => self.sums.push(Sum {
-                reason,
-                count: 1,
-                last: peer,
-            }),
+            None => self.sums.push(this),
         }
+        None
     }
 
     pub(crate) fn due(&self) -> Option<Instant> {
         self.due
     }
 
-    /// Logs the sum once it is due.
-    pub(crate) fn tell(&mut self, now: Instant) {
-        if self.due.is_none_or(|due| due > now) {
-            return;
-        }
-        self.due = (!self.sums.is_empty()).then_some(now + SUM_FOR);
-        for line in self.lines() {
-            log::info!("{line}");
+    /// Logs the sums once they are due.
+    pub(crate) fn tell(&mut self, now: Instant, log: &AccessLog) {
+        for sum in self.take_due(now) {
+            tell(sum, sum.count - 1, log);
         }
     }
 
-    fn lines(&mut self) -> Vec<String> {
-        let line = |sum: Sum| {
-            let Sum {
-                reason,
-                count,
-                last,
-            } = sum;
-            let (seconds, why) = (SUM_FOR.as_secs(), why(reason));
-            format!("{count} more were not let in within {seconds} s: {why}; {last} was the last")
-        };
-        self.sums.drain(..).map(line).collect()
+    fn take_due(&mut self, now: Instant) -> Vec<Sum> {
+        if self.due.is_none_or(|due| due > now) {
+            return Vec::new();
+        }
+        self.due = (!self.sums.is_empty()).then_some(now + SUM_FOR);
+        std::mem::take(&mut self.sums)
     }
+}
+
+fn tell(sum: Sum, more: u64, log: &AccessLog) {
+    log.notice(&Notice::NotLetIn {
+        client: sum.last,
+        cause: why(sum.reason),
+        more,
+    });
 }
 
 /// Says why, and the key that decides it.
@@ -77,7 +95,11 @@ fn why(reason: CloseReason) -> &'static str {
         CloseReason::TooManyFromAddress => {
             "too many sessions from its address (limits.sessions_per_address)"
         }
-        CloseReason::Banned => "banned after failed logins (limits.ban_after)",
+        CloseReason::Banned => {
+            "banned after failed logins of many users (limits.ban_address_after)"
+        }
+        CloseReason::UserBanned => "its user is banned there (limits.ban_after)",
+        CloseReason::UserUnderAttack => "too many others try passwords of its user",
         CloseReason::MadeRoom => "it had not logged in, and others wanted to (limits.before_login)",
         _ => "no room",
     }
@@ -86,26 +108,33 @@ fn why(reason: CloseReason) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::accesslog::client::{Dialect, TlsVersion};
 
     #[test]
     fn a_flood_is_one_line() {
         let (mut refusals, now) = (Refusals::default(), Instant::now());
-        let peer = "192.0.2.1:5000".parse().unwrap();
-        for _ in 0..1000 {
-            refusals.add(CloseReason::Banned, peer, now);
-        }
-        refusals.add(CloseReason::TooManySessions, peer, now);
+        let client = |session| Client {
+            session,
+            peer: "192.0.2.1:5000".parse().unwrap(),
+            dialect: Dialect::Ftp,
+            tls: TlsVersion::Clear,
+        };
+        let sum = |reason, count, last| Sum {
+            reason,
+            count,
+            last: client(last),
+        };
+        let (banned, full) = (CloseReason::Banned, CloseReason::TooManySessions);
+        let told: Vec<_> = (0..1000)
+            .filter_map(|session| refusals.count(banned, client(session), now))
+            .collect();
+        assert_eq!(told, [sum(banned, 1, 0)]);
+        assert_eq!(refusals.count(full, client(1000), now), None);
+        assert_eq!(refusals.take_due(now), []);
         assert_eq!(refusals.due(), Some(now + SUM_FOR));
-        assert_eq!(
-            refusals.lines(),
-            [
-                "999 more were not let in within 10 s: banned after failed logins \
-                 (limits.ban_after); 192.0.2.1:5000 was the last",
-                "1 more were not let in within 10 s: too many sessions (limits.sessions); \
-                 192.0.2.1:5000 was the last"
-            ]
-        );
-        refusals.tell(now + SUM_FOR);
+        let told = refusals.take_due(now + SUM_FOR);
+        assert_eq!(told, [sum(banned, 999, 999), sum(full, 1, 1000)]);
+        assert_eq!(refusals.take_due(now + 2 * SUM_FOR), []);
         assert_eq!(refusals.due(), None);
     }
 }

@@ -14,7 +14,7 @@ use skiff_conf::Resumption;
 
 pub(crate) use self::fallback::Tls13Fallback;
 use self::tickets::TicketKeys;
-pub(crate) use self::tickets::{SessionResumption, TicketGate};
+pub(crate) use self::tickets::{Offered, SessionResumption, TicketGate};
 use super::{ServerIdentity, TlsError};
 
 const BOTH: &[&SupportedProtocolVersion] = &[&TLS12, &TLS13];
@@ -116,7 +116,7 @@ impl FtpTls {
         let gate = TicketGate::default();
         let mut config = base.clone();
         config.ticketer = self.0.keys.of_data(session, &gate);
-        config.session_storage = session.known_session_ids();
+        config.session_storage = session.known_session_ids(&gate);
         Ok((ServerConnection::new(Arc::new(config))?.into(), gate))
     }
 

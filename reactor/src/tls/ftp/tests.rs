@@ -46,6 +46,25 @@ fn the_ticket_of_another_session_leads_to_a_full_handshake() {
     }
 }
 
+/// The log says which of them it was.
+#[test]
+fn what_a_client_offered_to_resume_is_known() {
+    for &version in BOTH {
+        let (server, client) = (ftp_tls(), Client::new(version));
+        let own = session(&server, &client);
+        let foreign = session(&server, &Client::new(version));
+        let offered = |client: &Client, session: &SessionResumption| {
+            let (ours, gate) = server.data(session, NoTickets).unwrap();
+            pair(client, Ok(ours));
+            gate.offered()
+        };
+        assert_eq!(offered(&client, &own), Offered::Own, "{version:?}");
+        assert_eq!(offered(&client, &foreign), Offered::Foreign, "{version:?}");
+        let fresh = Client::new(version);
+        assert_eq!(offered(&fresh, &own), Offered::Nothing, "{version:?}");
+    }
+}
+
 #[test]
 fn a_second_control_connection_is_a_session_of_its_own() {
     for &version in BOTH {

@@ -2,7 +2,7 @@
 //! that are valid for one FTP session only.
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use rustls::crypto::ring::Ticketer;
@@ -52,14 +52,35 @@ impl SessionResumption {
 
     /// The same for data connections, which are not remembered: whoever can open one would be known
     /// by the next.
-    pub(super) fn known_session_ids(&self) -> Arc<dyn StoresServerSessions> {
-        Arc::new(KnownSessionIds(Arc::clone(&self.session_ids)))
+    pub(super) fn known_session_ids(&self, gate: &TicketGate) -> Arc<dyn StoresServerSessions> {
+        Arc::new(KnownSessionIds {
+            known: Arc::clone(&self.session_ids),
+            gate: gate.clone(),
+        })
     }
 }
 
 /// Session IDs that are looked up and never added to.
-#[derive(Debug)]
-struct KnownSessionIds(Arc<ServerSessionMemoryCache>);
+struct KnownSessionIds {
+    known: Arc<ServerSessionMemoryCache>,
+    gate: TicketGate,
+}
+
+impl KnownSessionIds {
+    fn note<T>(&self, found: Option<T>) -> Option<T> {
+        self.gate.note(match found {
+            Some(_) => Offered::Own,
+            None => Offered::Foreign,
+        });
+        found
+    }
+}
+
+impl fmt::Debug for KnownSessionIds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KnownSessionIds").finish_non_exhaustive()
+    }
+}
 
 impl StoresServerSessions for KnownSessionIds {
     fn put(&self, _: Vec<u8>, _: Vec<u8>) -> bool {
@@ -67,11 +88,11 @@ impl StoresServerSessions for KnownSessionIds {
     }
 
     fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
-        self.0.get(key)
+        self.note(self.known.get(key))
     }
 
     fn take(&self, key: &[u8]) -> Option<Vec<u8>> {
-        self.0.take(key)
+        self.note(self.known.take(key))
     }
 
     fn can_cache(&self) -> bool {
@@ -83,16 +104,58 @@ impl StoresServerSessions for KnownSessionIds {
 /// session's client can finish it. A full handshake can be made by anybody, who would resume with
 /// the ticket the next time, and pass for the client.
 #[derive(Clone, Default)]
-pub(crate) struct TicketGate(Arc<AtomicBool>);
+pub(crate) struct TicketGate(Arc<Gate>);
+
+#[derive(Default)]
+struct Gate {
+    is_open: AtomicBool,
+    offered: AtomicU8,
+}
+
+/// What a client has offered to resume, for the log.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub(crate) enum Offered {
+    Nothing,
+    /// A ticket that does not open, or a session ID that is not known.
+    Foreign,
+    Own,
+}
+
+impl Offered {
+    /// Why a handshake that did not resume has not.
+    pub(crate) fn why_not(self) -> &'static str {
+        match self {
+            Self::Nothing => "its client offered none",
+            Self::Foreign => {
+                "what its client offered is another session's, or has expired, or was used before"
+            }
+            Self::Own => "its client offered the session's with another host name or cipher",
+        }
+    }
+}
 
 impl TicketGate {
     /// A ticket of the session came with the client's hello.
     fn open(&self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.0.is_open.store(true, Ordering::Relaxed);
+        self.note(Offered::Own);
+    }
+
+    fn note(&self, offered: Offered) {
+        self.0.offered.fetch_max(offered as u8, Ordering::Relaxed);
+    }
+
+    pub(crate) fn offered(&self) -> Offered {
+        match self.0.offered.load(Ordering::Relaxed) {
+            0 => Offered::Nothing,
+            1 => Offered::Foreign,
+            _ => Offered::Own,
+        }
     }
 
     pub(super) fn is_open(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.0.is_open.load(Ordering::Relaxed)
     }
 
     /// To be called between the flights of a handshake: a ticket that opens is refused all the same
@@ -100,7 +163,7 @@ impl TicketGate {
     pub(crate) fn close_unless_resuming(&self, connection: &Connection) {
         let kind = connection.handshake_kind();
         if kind.is_some_and(|kind| kind != HandshakeKind::Resumed) {
-            self.0.store(false, Ordering::Relaxed);
+            self.0.is_open.store(false, Ordering::Relaxed);
         }
     }
 }
@@ -204,9 +267,12 @@ impl ProducesTickets for GatedTickets {
     }
 
     fn decrypt(&self, cipher: &[u8]) -> Option<Vec<u8>> {
-        let plain = self.tickets.decrypt(cipher)?;
-        self.gate.open();
-        Some(plain)
+        let plain = self.tickets.decrypt(cipher);
+        match plain {
+            Some(_) => self.gate.open(),
+            None => self.gate.note(Offered::Foreign),
+        }
+        plain
     }
 }
 

@@ -179,6 +179,12 @@ fn data_text<'a>(line: Line<'a>, data: &DataReply) -> Line<'a> {
         DataReply::Foreign => "only your own address, and no port below 1024",
         DataReply::WrongFamily => "not over that network, use (1) where this connection is IPv4, (2) where it is IPv6",
         DataReply::NoPortFree => "no port is free for a data connection, try again in a moment",
+        DataReply::PortShareTaken { most } => {
+            let ports = if *most == 1 { "port" } else { "ports" };
+            return line.text(format_args!(
+                "your sessions hold {most} {ports} for data connections, all that one user may; let one end first"
+            ));
+        }
         DataReply::NotPrepared => "say EPSV, PASV, EPRT or PORT first",
         DataReply::NotOpened => "the data connection did not come about; a firewall may be in between",
         DataReply::NotSecured => "no TLS came about on the data connection",

@@ -218,7 +218,7 @@ fn of_close_reason(reason: &CloseReason) -> Cause {
         CloseReason::TooManySessions | CloseReason::MadeRoom => Cause::Sessions,
         CloseReason::TooManyFromAddress => Cause::SessionsOfAddress,
         CloseReason::TooManyOfUser => Cause::SessionsOfUser,
-        CloseReason::Banned => Cause::Banned,
+        CloseReason::Banned | CloseReason::UserBanned => Cause::Banned,
         CloseReason::NotThisProtocol => Cause::OtherProtocol,
         CloseReason::ShuttingDown => Cause::ShuttingDown,
         CloseReason::NoHome => Cause::NoHome,

@@ -261,6 +261,10 @@ fn ports() -> Samples {
         (DataReply::Foreign, "504 only your own address, and no port below 1024\r\n"),
         (DataReply::WrongFamily, other_family),
         (passive("[2001:db8::1]:2000", PassiveForm::Address), other_family),
+        (
+            DataReply::PortShareTaken { most: 50 },
+            "425 your sessions hold 50 ports for data connections, all that one user may; let one end first\r\n",
+        ),
         (DataReply::NoPortFree, "425 no port is free for a data connection, try again in a moment\r\n"),
         (DataReply::NotPrepared, "425 say EPSV, PASV, EPRT or PORT first\r\n"),
         (DataReply::NotOpened, "425 the data connection did not come about; a firewall may be in between\r\n"),
@@ -347,7 +351,7 @@ fn refusals() -> [(Operation, Refusal, &'static str); 41] {
 }
 
 #[rustfmt::skip]
-fn farewells() -> [(CloseReason, &'static str); 20] {
+fn farewells() -> [(CloseReason, &'static str); 21] {
     [
         (CloseReason::LoginTimeout, "421 no login in time, closing\r\n"),
         (
@@ -363,6 +367,7 @@ fn farewells() -> [(CloseReason, &'static str); 20] {
         (CloseReason::MadeRoom, "421 others want to log in, and you have not; try again\r\n"),
         (CloseReason::UserUnderAttack, "421 too many failed logins of this user, try again in a moment\r\n"),
         (CloseReason::Banned, "421 too many failed logins from your address, try again later\r\n"),
+        (CloseReason::UserBanned, "421 too many failed logins of this user from your address, try again later\r\n"),
         (CloseReason::NotThisProtocol, "421 this is an FTP server, closing\r\n"),
         (CloseReason::ShuttingDown, "421 the server is shutting down\r\n"),
         (CloseReason::NoHome, "421 your home is not available, try again later; the server's log says why\r\n"),

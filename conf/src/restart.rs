@@ -1,0 +1,80 @@
+//! What of changed settings a running daemon takes up, and what needs a restart.
+
+use crate::ftp::Ftp;
+use crate::server::{Native, Server, Stages};
+
+impl Server {
+    /// Puts back, of settings that were read again, what only a restart changes, from those that are
+    /// in use; returns the keys that have changed so.
+    ///
+    /// Every key is named here: one that is new does not compile until it is decided.
+    pub fn keep_until_restart(&mut self, running: &Self) -> Vec<&'static str> {
+        let Self {
+            file: _,
+            native: Native { listen, tls: _ },
+            ftp:
+                Ftp {
+                    listen: ftp_listen,
+                    implicit,
+                    tls: _,
+                    passive_ports: _,
+                    passive_share: _,
+                    passive_address: _,
+                    data_tls_resumption: _,
+                    data_close_notify: _,
+                    publish_on_lost_control: _,
+                    data_timeout: _,
+                },
+            tls: _,
+            homes,
+            state,
+            users: _,
+            run_as,
+            walls,
+            quota: _,
+            durability,
+            file_mode,
+            dir_mode,
+            group,
+            stages:
+                Stages {
+                    ttl,
+                    idle,
+                    free_space_floor,
+                },
+            recount,
+            limits: _,
+            scram_iterations: _,
+            log: _,
+        } = self;
+        let mut kept = Kept(Vec::new());
+        kept.keep("native.listen", listen, &running.native.listen);
+        kept.keep("ftp.listen", ftp_listen, &running.ftp.listen);
+        kept.keep("ftp.implicit", implicit, &running.ftp.implicit);
+        kept.keep("homes", homes, &running.homes);
+        kept.keep("state", state, &running.state);
+        kept.keep("run_as", run_as, &running.run_as);
+        kept.keep("walls", walls, &running.walls);
+        kept.keep("durability", durability, &running.durability);
+        kept.keep("file_mode", file_mode, &running.file_mode);
+        kept.keep("dir_mode", dir_mode, &running.dir_mode);
+        kept.keep("group", group, &running.group);
+        kept.keep("stage_ttl", ttl, &running.stages.ttl);
+        kept.keep("stage_idle", idle, &running.stages.idle);
+        let floor = &running.stages.free_space_floor;
+        kept.keep("free_space_floor", free_space_floor, floor);
+        kept.keep("recount", recount, &running.recount);
+        kept.0
+    }
+}
+
+struct Kept(Vec<&'static str>);
+
+impl Kept {
+    fn keep<T: PartialEq + Clone>(&mut self, key: &'static str, fresh: &mut T, running: &T) {
+        if fresh != running {
+            fresh.clone_from(running);
+            self.0.push(key);
+        }
+    }
+}
