@@ -81,13 +81,10 @@ pub(crate) fn explain(about: Option<&str>) -> Result<(), ProgramError> {
                     form.help()
                 ));
             }
-            match (print_about(about), form) {
-                (Err(CommandError::Refused(why)), None) => {
-                    print_error(why);
-                    return Err(ProgramError::CommandFailed);
-                }
-                // A command of the program alone has been told.
-                (_, _) => {}
+            // A command of the program alone has been told.
+            if let (Err(CommandError::Refused(why)), None) = (print_about(about), form) {
+                print_error(why);
+                return Err(ProgramError::CommandFailed);
             }
         }
     }

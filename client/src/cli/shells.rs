@@ -208,7 +208,7 @@ fn fish() -> String {
             None => {}
             Some(ValueKind::File) => line.push_str(" -r -F"),
             Some(ValueKind::Words(words)) => {
-                line.push_str(&format!(" -x -a '{}'", words.join(" ")))
+                line.push_str(&format!(" -x -a '{}'", words.join(" ")));
             }
             Some(ValueKind::Other) => line.push_str(" -x"),
         }
