@@ -89,7 +89,7 @@ brackets, or a host of the settings. a path is below the directory where the ses
 begins; one that begins with digits and a colon is written ./1:2.
 
 --json prints one object for each result and each error; skiff schema says which there \
-are. -q prints what is asked for and what fails, and nothing else.
+are. what cat and get HOST:PATH - write stays the bytes of the file. -q prints what is asked for and what fails, and nothing else.
 ";
 
 const TRUST: &str = "\
