@@ -5,6 +5,7 @@ mod batch;
 mod desk;
 mod exits;
 mod hosts;
+mod jobs;
 mod json;
 mod liar;
 mod lies;

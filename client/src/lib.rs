@@ -115,6 +115,7 @@ fn connect(mut args: Args) -> Result<(), ProgramError> {
         (None, None) if commands.is_empty() => batch::run_stdin(&mut session, &settings),
         (None, None) => batch::run_commands(&mut session, &settings, &commands),
     };
+    let done = batch::end_jobs(&mut session, done);
     let takes_leave = match done {
         Ok(()) | Err(ProgramError::CommandFailed) => true,
         // Nobody answers, or nobody is to be waited for.

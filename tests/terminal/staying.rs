@@ -297,11 +297,17 @@ fn a_tree_of_which_an_answer_was_lost_is_deleted_to_its_end() {
             liar.lists(&[&entry("file", "a"), &entry("file", "b")], end);
         }
         liar.hears("DELE tree/a");
+        liar.hears("DELE tree/b");
     });
     let second = liar::serve(|mut liar| {
         liar.logs_in_with("");
         liar.answers("STAT tree/a", "404 why=not-found none");
         liar.answers("LIST tree/a", "404 why=not-found none");
+        // This one was not done by then.
+        liar.answers(
+            "STAT tree/b",
+            "213 type=file size=1 mtime=20260102030405 /tree/b",
+        );
         liar.answers("DELE tree/b", "250 deleted");
         liar.answers("DELE tree", "250 deleted");
         liar.answers_all(|_, line| panic!("{line}"));

@@ -7,8 +7,10 @@ use super::error::ProgramError;
 use super::login;
 use super::settings::Settings;
 use crate::commands::dispatch;
+use crate::commands::jobs;
 use crate::commands::lexer::{self, OnFailure};
 use crate::net::command_error::{CommandError, CommandResult};
+use crate::net::jobs::JobWait;
 use crate::net::link::LinkError;
 use crate::net::session::Session;
 use crate::terminal::format::escape_path;
@@ -127,6 +129,29 @@ fn run_line(
         }
     }
     Ok(NextStep::Continue)
+}
+
+/// Waits for what runs in the background, where the commands came to their end, else stops it.
+pub(crate) fn end_jobs(
+    session: &mut Session,
+    done: Result<(), ProgramError>,
+) -> Result<(), ProgramError> {
+    let waits = matches!(done, Ok(()) | Err(ProgramError::CommandFailed));
+    let interrupt = session.interrupt.clone();
+    if waits && session.jobs.wait_for_all(&interrupt) == JobWait::Ended {
+        return match jobs::tell_ended(session) {
+            0 => done,
+            _ => Err(ProgramError::CommandFailed),
+        };
+    }
+    interrupt.begin_command();
+    session.jobs.stop_all();
+    session.jobs.wait_for_all(&interrupt);
+    jobs::tell_ended(session);
+    match done {
+        Ok(()) => Err(ProgramError::Interrupted),
+        failed => failed,
+    }
 }
 
 /// What a command came to, as far as the commands behind it are concerned.

@@ -15,6 +15,7 @@ use super::settings::Settings;
 use crate::net::account::Account;
 use crate::net::command_error::CommandError;
 use crate::net::connection::Connection;
+use crate::net::jobs::Jobs;
 use crate::net::known_hosts::{
     CertificateError, Fingerprint, HostStatus, KnownHosts, TrustPolicy, host_and_port,
 };
@@ -70,6 +71,7 @@ pub(crate) fn open_session(
             history: History::default(),
         },
         names: NameCache::default(),
+        jobs: Jobs::default(),
     };
     session.cwd = match session.working_directory() {
         Ok((_, cwd)) => cwd,
@@ -118,6 +120,7 @@ pub(super) fn open_another(
         host_and_port(&new.account.server),
         new.account.user
     ));
+    new.jobs = std::mem::take(&mut session.jobs);
     std::mem::replace(session, new).quit();
     Ok(settings)
 }

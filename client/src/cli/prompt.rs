@@ -13,6 +13,7 @@ use super::keep_alive::KeepAlive;
 use super::login;
 use super::settings::Settings;
 use crate::commands::dispatch;
+use crate::commands::jobs::{self, Leave};
 use crate::commands::lexer;
 use crate::net::command_error::CommandError;
 use crate::net::known_hosts::host_and_port;
@@ -73,19 +74,25 @@ fn read_and_run(
         cause,
     };
     loop {
+        jobs::tell_ended(&mut lock(session));
         prompt
             .set_prompt(&lock(session).prompt_text())
             .map_err(terminal_error)?;
         match prompt.read_line().map_err(terminal_error)? {
             ReadResult::Input(line) => {
                 remember(prompt, &mut lock(session), settings, &line);
-                if run_line(&mut lock(session), settings, &line) == NextStep::Leave {
+                let session = &mut lock(session);
+                if run_line(session, settings, &line) == NextStep::Leave
+                    && jobs::leave(session) == Leave::Goes
+                {
                     return Ok(());
                 }
             }
             ReadResult::Eof => {
                 print_line("");
-                return Ok(());
+                if jobs::leave(&mut lock(session)) == Leave::Goes {
+                    return Ok(());
+                }
             }
             ReadResult::Signal(_) => {
                 prompt.cancel_read_line().map_err(terminal_error)?;

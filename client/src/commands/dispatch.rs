@@ -1,7 +1,8 @@
 //! Looks a typed command up in the table, checks its arguments, and runs it.
 
 use super::expand::expand_args;
-use super::lexer::{CommandKind, TypedCommand, Word};
+use super::jobs;
+use super::lexer::{CommandKind, Ground, TypedCommand, Word};
 use super::local;
 use super::spec::{CommandSpec, OutputKind, ParsedArgs};
 use super::table::{self, LookupError};
@@ -15,7 +16,7 @@ use crate::terminal::redirect::{Redirection, pager_has_left};
 pub(crate) fn run(session: &mut Session, typed: &TypedCommand) -> CommandResult {
     let done = match &typed.kind {
         CommandKind::LocalShell(line) => local::run_local_shell(line),
-        CommandKind::Named(words) => typed.output.of(|| run_named(session, words)),
+        CommandKind::Named(words) => typed.output.of(|| run_named(session, words, typed.ground)),
     };
     finish(session, done)
 }
@@ -38,7 +39,7 @@ fn finish(session: &mut Session, done: CommandResult) -> CommandResult {
 }
 
 /// Looks the first word up and runs its command with the rest.
-fn run_named(session: &mut Session, words: &[Word]) -> CommandResult {
+fn run_named(session: &mut Session, words: &[Word], ground: Ground) -> CommandResult {
     let Some((typed, arguments)) = words.split_first() else {
         return Ok(());
     };
@@ -47,6 +48,9 @@ fn run_named(session: &mut Session, words: &[Word]) -> CommandResult {
     let args = command
         .parse_args(arguments)
         .map_err(|why| CommandError::refused(command.name, why))?;
+    if ground == Ground::Back {
+        return jobs::begin(session, command, args, words);
+    }
     let args = expand_args(session, command, args)?;
     run_command(session, command, &args)
 }
@@ -54,11 +58,11 @@ fn run_named(session: &mut Session, words: &[Word]) -> CommandResult {
 fn run_command(session: &mut Session, command: &CommandSpec, args: &ParsedArgs) -> CommandResult {
     begin_lines(match command.output {
         OutputKind::Text | OutputKind::Pages => LineKind::Result,
-        OutputKind::Report => LineKind::Report,
+        OutputKind::Report | OutputKind::Transfer => LineKind::Report,
     });
     let _pages = match command.output {
         OutputKind::Pages => Redirection::to_pages(),
-        OutputKind::Text | OutputKind::Report => None,
+        OutputKind::Text | OutputKind::Report | OutputKind::Transfer => None,
     };
     match (command.run)(session, args) {
         // Who has seen enough may leave the pager.

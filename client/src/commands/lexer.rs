@@ -19,6 +19,15 @@ pub(crate) struct TypedCommand {
     pub on_failure: OnFailure,
     pub kind: CommandKind,
     pub output: Output,
+    pub ground: Ground,
+}
+
+/// Whether the user waits for a command.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Ground {
+    Fore,
+    /// An `&` stands behind it.
+    Back,
 }
 
 /// What was typed: a command of the table, or a line for the local shell.
@@ -51,6 +60,9 @@ const LIVE: &str = "*?[]~";
 
 /// Those that say at the beginning of a word where the output goes.
 const REDIRECTING: &str = "|>";
+
+/// What stands behind a command that runs in the background; inside a word it is the word's.
+const BACKGROUND: &str = "&";
 
 /// Why a line cannot be split.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
@@ -196,11 +208,13 @@ fn parse_command(line: &str) -> Result<Option<Parsed<'_>>, LexError> {
             on_failure,
             kind: CommandKind::LocalShell(local.trim().to_owned()),
             output: Output::Printed,
+            ground: Ground::Fore,
         };
         return Ok(Some((Some(command), "")));
     }
     let mut lexer = Lexer {
         chars: rest.chars(),
+        ground: Ground::Fore,
     };
     let words = lexer.read_words(has_text)?;
     let output = lexer.read_output(&words)?;
@@ -208,6 +222,7 @@ fn parse_command(line: &str) -> Result<Option<Parsed<'_>>, LexError> {
         on_failure,
         kind: CommandKind::Named(words),
         output,
+        ground: lexer.ground,
     });
     Ok(Some((command, lexer.chars.as_str())))
 }
@@ -215,6 +230,9 @@ fn parse_command(line: &str) -> Result<Option<Parsed<'_>>, LexError> {
 /// Puts a backslash before each character of `name` that the lexer would treat specially.
 pub(crate) fn escape_word(name: &str) -> Cow<'_, str> {
     let special = |c: char| " \t;\"'\\".contains(c) || LIVE.contains(c) || REDIRECTING.contains(c);
+    if name == BACKGROUND {
+        return Cow::Owned(format!("\\{name}"));
+    }
     if !name.contains(special) {
         return Cow::Borrowed(name);
     }
@@ -231,10 +249,12 @@ pub(crate) fn escape_word(name: &str) -> Cow<'_, str> {
 /// The part of the line that was not read yet.
 struct Lexer<'a> {
     chars: std::str::Chars<'a>,
+    /// Whether an `&` was read.
+    ground: Ground,
 }
 
 impl Lexer<'_> {
-    /// Reads words up to the end of the line, or through a `;`, or to a `|` or `>` behind words that
+    /// Reads words up to the end of the line, or through a `;` or `&`, or to a `|` or `>` behind words that
     /// have text to send elsewhere.
     fn read_words(&mut self, has_text: fn(&[Word]) -> bool) -> Result<Vec<Word>, LexError> {
         let mut words = Vec::new();
@@ -248,6 +268,10 @@ impl Lexer<'_> {
                 break;
             };
             match c {
+                '&' if word.is_none() && ends_word(self.chars.as_str()) => {
+                    self.ground = Ground::Back;
+                    break;
+                }
                 ' ' | '\t' => words.extend(word.take()),
                 ';' => break,
                 '\'' => self.read_single_quoted(bytes_of(&mut word))?,
@@ -337,10 +361,15 @@ impl Lexer<'_> {
     }
 }
 
+/// True where the next character is no part of the word before.
+pub(super) fn ends_word(rest: &str) -> bool {
+    rest.is_empty() || rest.starts_with([' ', '\t', ';'])
+}
+
 /// True where the first of these words is a command whose output may go elsewhere.
 pub(super) fn has_text(words: &[Word]) -> bool {
     let command = words.first().map(|name| table::find(&name.to_text()));
-    matches!(command, Some(Ok(command)) if command.output != OutputKind::Report)
+    matches!(command, Some(Ok(command)) if matches!(command.output, OutputKind::Text | OutputKind::Pages))
 }
 
 /// The bytes of a word that has begun.
@@ -514,7 +543,7 @@ mod tests {
         }
     }
 
-    /// What a listing shows is the name where blanks, quotes and `;` are quoted as always.
+    /// What a listing shows is the name where blanks, quotes, `;` and an `&` by itself are quoted as always.
     #[test]
     fn what_is_shown_is_read_as_the_name() {
         let typed = |line: &str| match &parse_line(line).unwrap()[..] {
@@ -545,7 +574,7 @@ mod tests {
             let shown = escape_name(&name);
             let mut quoted = String::new();
             for c in shown.chars() {
-                if " \t;\"'".contains(c) {
+                if " \t;\"'".contains(c) || shown == BACKGROUND {
                     quoted.push('\\');
                 }
                 quoted.push(c);

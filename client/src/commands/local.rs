@@ -18,6 +18,10 @@ pub(crate) fn lcd(session: &mut Session, args: &ParsedArgs) -> CommandResult {
             .as_deref()
             .ok_or_else(|| CommandError::refused("lcd", "HOME is not set; name a directory"))?,
     };
+    if session.jobs.running() > 0 {
+        let why = "jobs run here; wait for them first";
+        return Err(CommandError::refused("lcd", why));
+    }
     std::env::set_current_dir(to).map_err(|error| local_error(to, &error))?;
     lpwd(session, args)
 }

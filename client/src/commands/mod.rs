@@ -11,6 +11,7 @@ mod edit;
 mod expand;
 mod files;
 pub(crate) mod help;
+pub(crate) mod jobs;
 pub(crate) mod lexer;
 mod lines;
 mod list_style;

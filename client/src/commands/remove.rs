@@ -15,7 +15,7 @@ use crate::net::command_error::{CommandError, CommandResult};
 use crate::net::listing::Listed;
 use crate::net::session::Session;
 use crate::terminal::format::escape_name;
-use crate::terminal::output::print_line;
+use crate::terminal::output::{print_error, print_line};
 use crate::transfer::tree::remove::{Deleted, Doomed};
 
 /// `delete`: deletes files and empty directories at the server, with `-r` trees.
@@ -92,9 +92,12 @@ fn delete_trees(session: &mut Session, args: &ParsedArgs) -> CommandResult {
             Ok(())
         }
         Err(CommandError::Stopped(_)) => Err(CommandError::Stopped(format!(
-            "stopped; {done} of {sum} were deleted"
+            "stopped; at least {done} of {sum} were deleted"
         ))),
-        Err(other) => Err(other),
+        Err(other) => {
+            print_error(format_args!("at least {done} of {sum} were deleted"));
+            Err(other)
+        }
     }
 }
 

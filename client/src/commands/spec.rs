@@ -43,6 +43,8 @@ pub(crate) enum LastArgument {
 pub(crate) enum OutputKind {
     /// What it has done: `|` and `>` behind it are names.
     Report,
+    /// The same, of a command that may run in the background.
+    Transfer,
     /// What was asked for: it may go to a file or a command of the local shell.
     Text,
     /// The same, and at a terminal through the pager where it is longer than the screen.

@@ -2,10 +2,10 @@
 
 use super::spec::ArgumentKind::{Command, Host, Local, Other, Remote, Side, Topic};
 use super::spec::LastArgument::{Another, Target};
-use super::spec::OutputKind::{Pages, Report, Text};
+use super::spec::OutputKind::{Pages, Report, Text, Transfer};
 use super::spec::{CommandSpec, MANY};
 use super::{
-    account, attributes, connections, directories, edit, files, help, lines, listing, local,
+    account, attributes, connections, directories, edit, files, help, jobs, lines, listing, local,
 };
 use super::{looking, remove, sync};
 use crate::terminal::nearest::nearest;
@@ -16,9 +16,9 @@ pub(crate) const COMMANDS: &[CommandSpec] = &[
     CommandSpec { name: "cd", aliases: &[], syntax: "cd [DIR]", help: "change the server's directory: to the home, or with - back", details: "", arguments: &[Remote], count: (0, 1), last: Another, output: Report, options: "", run: directories::cd },
     CommandSpec { name: "ls", aliases: &["dir", "list"], syntax: "ls [-1ahlrSt] [--utc] [PATH...]", help: "list directories at the server", details: LS, arguments: &[Remote], count: (0, MANY), last: Another, output: Pages, options: "1ahlrStu", run: listing::ls },
     CommandSpec { name: "pwd", aliases: &[], syntax: "pwd", help: "say the server's directory", details: "", arguments: &[], count: (0, 0), last: Another, output: Text, options: "", run: directories::pwd },
-    CommandSpec { name: "get", aliases: &["download"], syntax: "get [-cfprL] [-j N] REMOTE... [LOCAL]", help: "download files, with -r directories too", details: GET, arguments: &[Remote, Local], count: (1, MANY), last: Target, output: Report, options: "cfprLj:", run: files::get },
-    CommandSpec { name: "put", aliases: &["upload"], syntax: "put [-cfprL] [-j N] LOCAL... [REMOTE]", help: "upload files, with -r directories too", details: PUT, arguments: &[Local, Remote], count: (1, MANY), last: Target, output: Report, options: "cfprLj:", run: files::put },
-    CommandSpec { name: "sync", aliases: &["mirror"], syntax: "sync [-npL] [-x GLOB] [-j N] [--delete] [--checksum] [--no-links] FROM TO", help: "make a directory like another, at the server or here", details: SYNC, arguments: &[Side], count: (2, 2), last: Another, output: Report, options: "npLDCNx:j:", run: sync::sync },
+    CommandSpec { name: "get", aliases: &["download"], syntax: "get [-cfprL] [-j N] REMOTE... [LOCAL]", help: "download files, with -r directories too", details: GET, arguments: &[Remote, Local], count: (1, MANY), last: Target, output: Transfer, options: "cfprLj:", run: files::get },
+    CommandSpec { name: "put", aliases: &["upload"], syntax: "put [-cfprL] [-j N] LOCAL... [REMOTE]", help: "upload files, with -r directories too", details: PUT, arguments: &[Local, Remote], count: (1, MANY), last: Target, output: Transfer, options: "cfprLj:", run: files::put },
+    CommandSpec { name: "sync", aliases: &["mirror"], syntax: "sync [-npL] [-x GLOB] [-j N] [--delete] [--checksum] [--no-links] FROM TO", help: "make a directory like another, at the server or here", details: SYNC, arguments: &[Side], count: (2, 2), last: Another, output: Transfer, options: "npLDCNx:j:", run: sync::sync },
     CommandSpec { name: "lcd", aliases: &[], syntax: "lcd [DIR]", help: "change the local directory; without DIR to your home", details: "", arguments: &[Local], count: (0, 1), last: Another, output: Report, options: "", run: local::lcd },
     CommandSpec { name: "lpwd", aliases: &[], syntax: "lpwd", help: "say the local directory", details: "", arguments: &[], count: (0, 0), last: Another, output: Text, options: "", run: local::lpwd },
     CommandSpec { name: "ldir", aliases: &["lls"], syntax: "ldir [-1ahlrSt] [--utc] [PATH...]", help: "list local directories", details: LS, arguments: &[Local], count: (0, MANY), last: Another, output: Pages, options: "1ahlrStu", run: listing::ldir },
@@ -44,11 +44,22 @@ pub(crate) const COMMANDS: &[CommandSpec] = &[
     CommandSpec { name: "open", aliases: &["connect"], syntax: "open [[USER@]HOST[:PORT]]", help: "log in elsewhere, or without HOST anew", details: OPEN, arguments: &[Host], count: (0, 1), last: Another, output: Report, options: "", run: connections::open },
     CommandSpec { name: "reconnect", aliases: &[], syntax: "reconnect", help: "connect anew; a lost connection comes back by itself", details: RECONNECT, arguments: &[], count: (0, 0), last: Another, output: Report, options: "", run: connections::reconnect },
     CommandSpec { name: "close", aliases: &["disconnect"], syntax: "close", help: "end the connection and stay here", details: "", arguments: &[], count: (0, 0), last: Another, output: Report, options: "", run: connections::close },
+    CommandSpec { name: "jobs", aliases: &[], syntax: "jobs", help: "list what runs in the background, and how far it is", details: JOBS, arguments: &[], count: (0, 0), last: Another, output: Text, options: "", run: jobs::jobs },
+    CommandSpec { name: "wait", aliases: &[], syntax: "wait [%N]", help: "wait for a job in the background, or for all", details: JOBS, arguments: &[Other], count: (0, 1), last: Another, output: Report, options: "", run: jobs::wait },
+    CommandSpec { name: "kill", aliases: &[], syntax: "kill %N...", help: "stop jobs in the background", details: JOBS, arguments: &[Other], count: (1, MANY), last: Another, output: Report, options: "", run: jobs::kill },
     CommandSpec { name: "alias", aliases: &[], syntax: "alias [-d] [NAME [COMMAND]]", help: "give a command a name, list the names, or drop one with -d", details: ALIAS, arguments: &[Command, Other], count: (0, MANY), last: Another, output: Text, options: "d", run: lines::alias },
     CommandSpec { name: "history", aliases: &[], syntax: "history [-c] [N]", help: "print the last lines that were typed; -c forgets them", details: HISTORY, arguments: &[Other], count: (0, 1), last: Another, output: Pages, options: "c", run: lines::history },
     CommandSpec { name: "help", aliases: &["?"], syntax: "help [COMMAND|TOPIC]", help: "say what there is", details: "", arguments: &[Topic], count: (0, 1), last: Another, output: Pages, options: "", run: help::help },
     CommandSpec { name: "quit", aliases: &["bye", "exit"], syntax: "quit", help: "leave (so do bye and exit)", details: "", arguments: &[], count: (0, 0), last: Another, output: Report, options: "", run: account::quit },
 ];
+
+/// What `help jobs` says.
+const JOBS: &str = "\
+get, put and sync with an & behind them run in the background, on sessions of their \
+own, while you go on. what they say is shown at the next prompt after they have ended. \
+jobs tells how far each is, wait waits for them, and kill %1 stops the first one as \
+Ctrl-C would. leaving asks while any run; a script waits for them at its end.
+";
 
 /// What `help alias` says.
 const ALIAS: &str = "\

@@ -49,6 +49,7 @@ without a match the command fails
 ;  ends a command; so does the end of the line
 |  behind what prints text the rest of the line is a command of the local shell
 >  behind what prints text a file here follows
+&  behind a transfer it goes on in the background; help jobs says more
 -  before a command lets it fail
 !  the rest of the line is the local shell's
 #  at the beginning of a command: the rest is a comment

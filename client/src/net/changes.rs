@@ -60,6 +60,16 @@ pub(crate) fn delete(session: &mut Session, path: &PathArg) -> Result<Change, Co
     )
 }
 
+/// Deletes what a lost connection may have deleted already.
+pub(crate) fn delete_again(session: &mut Session, path: &PathArg) -> Result<(), CommandError> {
+    if look_up(session, path)? == Named::Nothing {
+        return Ok(());
+    }
+    delete(session, path)?
+        .or_refused(path.as_bytes())
+        .map(|_| ())
+}
+
 /// Makes a directory.
 pub(crate) fn make_directory(
     session: &mut Session,

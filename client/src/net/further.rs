@@ -5,6 +5,7 @@ use skiff_sessions::digest::Algorithm;
 use super::account::Account;
 use super::command_error::CommandError;
 use super::connection::Connection;
+use super::jobs::Jobs;
 use super::names::NameCache;
 use super::restore::Retries;
 use super::session::Session;
@@ -64,6 +65,7 @@ impl FurtherSession {
             previous_cwd: None,
             lines: Lines::default(),
             names: NameCache::default(),
+            jobs: Jobs::default(),
         };
         session.go_back()?;
         Ok(session)

@@ -10,6 +10,7 @@ pub(crate) mod connection;
 mod deadlines;
 pub(crate) mod dialogue;
 pub(crate) mod further;
+pub(crate) mod jobs;
 pub(crate) mod known_hosts;
 mod lane;
 pub(crate) mod link;

@@ -16,6 +16,7 @@ use super::account::Account;
 use super::command_error::CommandError;
 use super::connection::{Connection, ConnectionState};
 use super::dialogue::Patience;
+use super::jobs::Jobs;
 use super::link::LinkError;
 use super::listing::{KEPT_MAX, Listed, ListingBounds, ListingParser, PRINTED_MAX};
 use super::local_end::LocalEnd;
@@ -62,6 +63,8 @@ pub(crate) struct Session {
     pub lines: Lines,
     /// Listings for the completion of names.
     pub names: NameCache,
+    /// What runs beside it.
+    pub jobs: Jobs,
 }
 
 impl Session {
@@ -97,6 +100,9 @@ impl Session {
 
     /// Queues a command whose dialogue will be run later.
     pub(crate) fn send_ahead(&mut self, command: &Command) {
+        if effect_of(command) == CommandEffect::Names {
+            self.names.clear();
+        }
         self.connection.send_ahead(command);
     }
 

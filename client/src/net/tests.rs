@@ -20,6 +20,7 @@ use super::account::Account;
 use super::connect::LinkOptions;
 use super::connection::{Connection, ConnectionState};
 use super::dialogue::Patience;
+use super::jobs::Jobs;
 use super::link::{Link, LinkError};
 use super::listing::ListingParser;
 use super::local_end::LocalEnd;
@@ -147,7 +148,7 @@ fn ctrl_c_ends_a_command_though_the_server_is_silent_and_no_answer_goes_astray()
     let (open, opened) = gate();
     let mut pair = served(LONG, move |mut server, interrupt| {
         server.hears("DELE a");
-        interrupt.raise();
+        interrupt.press();
         server.hears("ABOR");
         server.hears("NOOP");
         opened.recv().unwrap();
@@ -166,15 +167,15 @@ fn ctrl_c_ends_a_command_though_the_server_is_silent_and_no_answer_goes_astray()
 fn a_second_ctrl_c_drops_the_connection_and_the_next_command_says_so() {
     let mut pair = served(LONG, |mut server, interrupt| {
         server.hears("PWD");
-        interrupt.raise();
+        interrupt.press();
         server.hears("ABOR");
-        interrupt.raise();
+        interrupt.press();
         server.hears_the_end();
     });
     let mut ended = pair.command(Command::WorkingDirectory);
     if ended.is_ok() {
         // The first one had given up waiting when the second came.
-        pair.interrupt.raise();
+        pair.interrupt.press();
         ended = pair.request(Command::WorkingDirectory, Patience::Command);
     }
     let why = ended.unwrap_err().to_string();
@@ -238,7 +239,7 @@ fn after_ctrl_c_the_same_command_asks_nothing_more() {
     });
     assert_code(pair.command(Command::WorkingDirectory), 257);
     // It comes too late for the first dialogue.
-    pair.interrupt.raise();
+    pair.interrupt.press();
     for _ in 0..3 {
         let next = pair.request(Command::System, Patience::Command);
         assert_eq!(next.unwrap(), Outcome::Stopped);
@@ -271,7 +272,7 @@ impl Source for Bytes {
         if offset < self.read_to
             && let Some(interrupt) = self.press_when_blocked.take()
         {
-            interrupt.raise();
+            interrupt.press();
         }
         let rest = self.data.get(offset as usize..).unwrap_or_default();
         let count = rest.len().min(buf.len());
@@ -366,7 +367,7 @@ fn what_was_requested_ahead_is_discarded_after_ctrl_c() {
         pair.connection.send_ahead(&Command::Retrieve(what.clone()));
     }
     // It was noticed elsewhere, and is no reason to leave the answers unread.
-    pair.interrupt.raise();
+    pair.interrupt.press();
     pair.interrupt.take_press();
     let order = GetOrder {
         what,
@@ -410,7 +411,7 @@ fn a_server_that_does_not_stop_is_left() {
     for said in [lines.to_vec(), frames] {
         let mut pair = served(Duration::from_millis(20), move |mut server, interrupt| {
             server.hears("LIST");
-            interrupt.raise();
+            interrupt.press();
             server.hears("ABOR");
             server.hears("NOOP");
             server.says(&said);
@@ -482,6 +483,7 @@ fn session(pair: Pair) -> (Session, JoinHandle<()>) {
         previous_cwd: None,
         lines: Lines::default(),
         names: NameCache::default(),
+        jobs: Jobs::default(),
     };
     (session, pair.server)
 }

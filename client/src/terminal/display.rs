@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressState, ProgressStyle as BarStyle};
 
 use super::figures::Figures;
+use super::job_output;
 use super::output::print_note;
 use super::progress::ProgressStyle;
 use super::status_line::{line_width, lines};
@@ -50,6 +51,11 @@ struct Printer {
 impl<T: Shown> Display<T> {
     pub(crate) fn new(style: ProgressStyle, shown: T) -> Self {
         let shown = Arc::new(Mutex::new(shown));
+        if let Some(job) = job_output::current() {
+            let asked = Arc::clone(&shown);
+            job.show(move || figures(&asked).whole());
+            return Self::silent(shown);
+        }
         let line = || DrawnLine::begin(Arc::clone(&shown), hush());
         let printer = || Printer::begin(Arc::clone(&shown));
         Self {
@@ -59,9 +65,21 @@ impl<T: Shown> Display<T> {
         }
     }
 
+    /// One of which nothing is drawn or printed.
+    fn silent(shown: Arc<Mutex<T>>) -> Self {
+        Self {
+            shown,
+            line: None,
+            printer: None,
+        }
+    }
+
     /// One that is shown besides another, where there are lines that are drawn.
     pub(crate) fn beside(style: ProgressStyle, shown: T) -> Self {
         let shown = Arc::new(Mutex::new(shown));
+        if job_output::current().is_some() {
+            return Self::silent(shown);
+        }
         let line = || DrawnLine::begin(Arc::clone(&shown), None);
         Self {
             line: (style == ProgressStyle::Bar).then(line),

@@ -1,8 +1,8 @@
 //! Counts the presses of Ctrl-C (SIGINT) during a command.
 
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use signal_hook::SigId;
@@ -23,21 +23,38 @@ struct Presses {
     raised: Arc<AtomicBool>,
     /// The presses that were noticed since the command began.
     noticed: AtomicUsize,
+    source: Source,
+}
+
+/// Who presses.
+#[derive(Default)]
+enum Source {
+    /// Ctrl-C at the terminal.
+    #[default]
+    Signal,
+    /// Whoever calls [`Interrupt::press`], for these others too.
+    Caller(Mutex<Vec<Weak<AtomicBool>>>),
 }
 
 /// The presses for a session beside another, which takes note of each press by itself; dropping it
 /// ends that.
 pub(crate) struct OtherInterrupt {
     interrupt: Interrupt,
-    registered: SigId,
+    registered: Option<SigId>,
 }
 
 impl OtherInterrupt {
-    /// Makes SIGINT count here too. A press that `first` knows of counts already.
+    /// Makes the presses of `first` count here too, those that it knows of already included.
     pub(crate) fn beside(first: &Interrupt) -> io::Result<Self> {
         let interrupt = Interrupt::default();
         let flag = Arc::clone(&interrupt.0.raised);
-        let registered = signal_hook::flag::register(SIGINT, flag)?;
+        let registered = match &first.0.source {
+            Source::Signal => Some(signal_hook::flag::register(SIGINT, flag)?),
+            Source::Caller(others) => {
+                lock(others).push(Arc::downgrade(&flag));
+                None
+            }
+        };
         if first.is_stopped() {
             interrupt.0.raised.store(true, Ordering::Relaxed);
         }
@@ -54,7 +71,9 @@ impl OtherInterrupt {
 
 impl Drop for OtherInterrupt {
     fn drop(&mut self) {
-        signal_hook::low_level::unregister(self.registered);
+        if let Some(registered) = self.registered {
+            signal_hook::low_level::unregister(registered);
+        }
     }
 }
 
@@ -67,7 +86,30 @@ pub(crate) enum Press {
     Again,
 }
 
+fn lock(others: &Mutex<Vec<Weak<AtomicBool>>>) -> MutexGuard<'_, Vec<Weak<AtomicBool>>> {
+    others.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl Interrupt {
+    /// One that counts calls of [`Interrupt::press`].
+    pub(crate) fn of_caller() -> Self {
+        Self(Arc::new(Presses {
+            source: Source::Caller(Mutex::default()),
+            ..Presses::default()
+        }))
+    }
+
+    /// Does what Ctrl-C does.
+    pub(crate) fn press(&self) {
+        self.0.raised.store(true, Ordering::Relaxed);
+        if let Source::Caller(others) = &self.0.source {
+            let mut others = lock(others);
+            others.retain(|other| other.strong_count() > 0);
+            let living = others.iter().filter_map(Weak::upgrade);
+            living.for_each(|other| other.store(true, Ordering::Relaxed));
+        }
+    }
+
     /// Makes SIGINT count from now on instead of ending the program.
     pub(crate) fn register(&self) -> io::Result<()> {
         signal_hook::flag::register(SIGINT, Arc::clone(&self.0.raised)).map(|_| ())
@@ -137,12 +179,6 @@ impl Interrupt {
         }
         false
     }
-
-    /// Raises the flag as SIGINT would.
-    #[cfg(test)]
-    pub(crate) fn raise(&self) {
-        self.0.raised.store(true, Ordering::Relaxed);
-    }
 }
 
 #[cfg(test)]
@@ -153,16 +189,32 @@ mod tests {
     fn a_press_is_noticed_once_and_remembered_until_the_next_command() {
         let interrupt = Interrupt::default();
         assert_eq!(interrupt.take_press(), None);
-        interrupt.raise();
+        interrupt.press();
         assert_eq!(interrupt.take_press(), Some(Press::First));
         assert_eq!(interrupt.take_press(), None);
         assert!(interrupt.is_stopped() && !interrupt.is_raised());
-        interrupt.raise();
+        interrupt.press();
         assert_eq!(interrupt.take_press(), Some(Press::Again));
         interrupt.begin_command();
         assert!(!interrupt.is_stopped());
-        interrupt.raise();
+        interrupt.press();
         assert_eq!(interrupt.take_press(), Some(Press::First));
+    }
+
+    #[test]
+    fn those_beside_hear_of_each_press() {
+        let job = Interrupt::of_caller();
+        job.press();
+        let lane = OtherInterrupt::beside(&job).unwrap().share();
+        assert!(lane.is_stopped(), "of one before too");
+        job.begin_command();
+        let other = OtherInterrupt::beside(&job).unwrap();
+        let lane = other.share();
+        assert!(!lane.is_stopped());
+        job.press();
+        assert_eq!(lane.take_press(), Some(Press::First));
+        job.press();
+        assert_eq!(lane.take_press(), Some(Press::Again));
     }
 
     #[test]
@@ -170,7 +222,7 @@ mod tests {
         let interrupt = Interrupt::default();
         assert_eq!(interrupt.unless_stopped(|| 7), Some(7));
         let (_keep, never) = std::sync::mpsc::channel::<()>();
-        interrupt.raise();
+        interrupt.press();
         assert_eq!(interrupt.unless_stopped(move || never.recv().is_ok()), None);
     }
 }

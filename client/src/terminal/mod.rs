@@ -8,6 +8,7 @@ mod figures;
 pub(crate) mod format;
 pub(crate) mod input;
 pub(crate) mod interrupt;
+pub(crate) mod job_output;
 pub(crate) mod lines;
 pub(crate) mod nearest;
 pub(crate) mod output;

@@ -6,6 +6,7 @@ use std::io::Write;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::columns::{reading_width, wrap};
+use super::job_output::{self, JobLine};
 use super::records::{ERROR, NOTE, REPLY, Record, TEXT};
 use super::redirect::write_line;
 use super::status_line::print_apart;
@@ -180,12 +181,18 @@ pub(crate) fn print_note(line: impl Display) {
 }
 
 fn write_out(line: &str) {
+    if let Some(job) = job_output::current() {
+        return job.say(JobLine::Result(line.to_owned()));
+    }
     print_apart(|| {
         let _ = write_line(&format!("{line}\n"));
     });
 }
 
 fn write_error(line: &str) {
+    if let Some(job) = job_output::current() {
+        return job.say(JobLine::Error(line.to_owned()));
+    }
     print_apart(|| {
         let _ = writeln!(std::io::stderr().lock(), "{line}");
     });

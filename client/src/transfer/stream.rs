@@ -236,7 +236,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let target = fifo(folder.path());
         let interrupt = Interrupt::default();
-        interrupt.raise();
+        interrupt.press();
         let opened = Stream::open(&target, interrupt.clone());
         assert!(matches!(opened, Err(StreamError::Interrupted)));
         interrupt.begin_command();
@@ -251,7 +251,7 @@ mod tests {
         let mut stream = Stream::open(&target, interrupt.clone()).unwrap();
         let (tell, told) = channel();
         thread::spawn(move || tell.send(stream.write_all(&[0; 1 << 20])));
-        interrupt.raise();
+        interrupt.press();
         let ended = told.recv_timeout(Duration::from_secs(60)).unwrap();
         assert!(matches!(ended, Err(StreamError::Interrupted)));
     }

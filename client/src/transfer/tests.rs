@@ -222,7 +222,7 @@ impl LocalEnd for Impatient {
     fn show_bytes_moved(&mut self, bytes: u64) {
         if bytes > self.seen {
             self.seen = bytes;
-            self.interrupt.raise();
+            self.interrupt.press();
         }
     }
 }
@@ -319,7 +319,7 @@ fn an_interrupt_ends_a_wait_for_room_and_no_line_is_lost_or_said_twice() {
         link.send(&Command::Noop);
     }
     let interrupt = Interrupt::default();
-    interrupt.raise();
+    interrupt.press();
     let deadline = Instant::now() + Duration::from_secs(60);
     let limits = WaitLimits::until(deadline, &interrupt);
     assert!(matches!(link.flush(limits), Ok(WaitEnd::Interrupted)));
@@ -360,7 +360,7 @@ fn the_second_interrupt_does_not_wait_for_room() {
     let ended = thread::scope(|scope| {
         scope.spawn(|| {
             while pressing.load(Ordering::Relaxed) {
-                interrupt.raise();
+                interrupt.press();
                 thread::yield_now();
             }
         });

@@ -11,6 +11,7 @@ use crate::net::link::LinkError;
 use crate::net::session::Session;
 use crate::terminal::format::escape_name;
 use crate::terminal::interrupt::OtherInterrupt;
+use crate::terminal::job_output;
 use crate::terminal::output::print_error;
 
 /// What does one batch of jobs with a session.
@@ -47,9 +48,13 @@ pub(super) fn with_lanes<J: Send>(
         for _ in 1..sessions {
             let (further, take, failure) = (session.further(), take.clone(), &failure);
             let interrupt = OtherInterrupt::beside(&session.interrupt);
-            scope.spawn(move || match interrupt {
-                Ok(interrupt) => serve(further, &interrupt, &take, work, failure),
-                Err(error) => print_error(format_args!("one session less: {error}")),
+            let job = job_output::current();
+            scope.spawn(move || {
+                let _entered = job_output::enter(job);
+                match interrupt {
+                    Ok(interrupt) => serve(further, &interrupt, &take, work, failure),
+                    Err(error) => print_error(format_args!("one session less: {error}")),
+                }
             });
         }
         let lanes = Lanes {

@@ -5,6 +5,7 @@ use skiff_sessions::path::PathArg;
 use skiff_sessions::wire::reply::Kind;
 
 use super::bounds::join_remote;
+use super::requests::delete_all;
 use super::walk::{list, walk};
 use crate::net::changes;
 use crate::net::command_error::{CommandError, CommandResult};
@@ -81,9 +82,7 @@ impl Doomed {
 
     /// Deletes all of it. What fails is told, and counted in `deleted`; an error ends it.
     pub(crate) fn delete(self, session: &mut Session, deleted: &mut Deleted) -> CommandResult {
-        for path in self.named {
-            deleted.files += u64::from(delete(session, &path, deleted)?);
-        }
+        delete_files(session, &self.named, deleted)?;
         for folder in self.directories.into_iter().rev() {
             let entries = match list(session, &folder) {
                 Ok(entries) => entries,
@@ -93,13 +92,13 @@ impl Doomed {
                 }
                 Err(other) => return Err(other),
             };
-            for (name, facts) in entries {
-                // A directory that is still here could not be deleted, or came meanwhile.
-                if facts.kind != Kind::Directory {
-                    let path = join_remote(Some(&folder), &name)?;
-                    deleted.files += u64::from(delete(session, &path, deleted)?);
-                }
-            }
+            // A directory that is still here could not be deleted, or came meanwhile.
+            let files = entries
+                .iter()
+                .filter(|(_, facts)| facts.kind != Kind::Directory)
+                .map(|(name, _)| join_remote(Some(&folder), name))
+                .collect::<Result<Vec<_>, _>>()?;
+            delete_files(session, &files, deleted)?;
             deleted.directories += u64::from(delete(session, &folder, deleted)?);
         }
         Ok(())
@@ -113,7 +112,19 @@ impl Deleted {
     }
 }
 
-/// Deletes one name; false where that failed.
+/// Deletes files and links.
+fn delete_files(session: &mut Session, paths: &[PathArg], deleted: &mut Deleted) -> CommandResult {
+    delete_all(session, paths, |ended| {
+        match ended {
+            Ok(()) => deleted.files += 1,
+            Err(CommandError::Refused(why)) => deleted.fail(why),
+            Err(other) => return Err(other),
+        }
+        Ok(())
+    })
+}
+
+/// Deletes one directory; false where that failed.
 fn delete(
     session: &mut Session,
     path: &PathArg,

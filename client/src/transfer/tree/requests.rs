@@ -6,6 +6,7 @@ use skiff_sessions::path::PathArg;
 use skiff_sessions::wire::command::{Command, SetAttributes};
 use skiff_sessions::wire::native::replies::ReplyLine;
 
+use crate::net::changes::{self, Change};
 use crate::net::command_error::{CommandError, CommandResult};
 use crate::net::session::Session;
 
@@ -62,6 +63,39 @@ pub(super) fn request_all(
                 answered += 1;
             }
             Err(CommandError::SessionEnded(cause)) => session.restore(cause)?,
+            Err(other) => return Err(other),
+        }
+    }
+    Ok(())
+}
+
+/// Deletes files and links at the server; calls `on_end` with how each ended, in their order.
+/// Of what was under way when a connection was lost the server is asked first what became of it.
+pub(super) fn delete_all(
+    session: &mut Session,
+    paths: &[PathArg],
+    mut on_end: impl FnMut(Result<(), CommandError>) -> CommandResult,
+) -> CommandResult {
+    let (mut sent, mut answered) = (0, 0);
+    while answered < paths.len() {
+        while sent < paths.len() && sent - answered < AHEAD_MAX {
+            session.send_ahead(&Command::Delete(paths[sent].clone()));
+            sent += 1;
+        }
+        match session.reply_to_request() {
+            Ok(reply) => {
+                let change = Change::Answered(Box::new(reply));
+                let ended = change.or_refused(paths[answered].as_bytes());
+                on_end(ended.map(|_| ()))?;
+                answered += 1;
+            }
+            Err(CommandError::SessionEnded(cause)) => {
+                session.restore(cause)?;
+                for path in &paths[answered..sent] {
+                    on_end(changes::delete_again(session, path))?;
+                }
+                answered = sent;
+            }
             Err(other) => return Err(other),
         }
     }
