@@ -3,11 +3,13 @@
 use std::collections::VecDeque;
 use std::sync::atomic::AtomicBool;
 
-use skiff_sessions::client::{Decision, Dialogue, Effect, Event, Note, Outcome, Question};
+use skiff_sessions::client::{
+    Decision, Dialogue, Effect, Event, Note, Outcome, PutOrder, Question,
+};
 use skiff_sessions::lane::Lane;
 use skiff_sessions::parallel_hash::ParallelHash;
 use skiff_sessions::transfer::{Burst, BurstResources, End, Task, Transfer};
-use skiff_sessions::wire::command::Command;
+use skiff_sessions::wire::command::{Command, Turn};
 use skiff_sessions::wire::line::{Head, Inbox};
 use skiff_sessions::wire::native::commands::encode;
 use skiff_sessions::wire::native::replies::ReplyLine;
@@ -20,6 +22,8 @@ pub(super) struct Client {
     dialogue: Option<Dialogue>,
     queue: VecDeque<Effect>,
     outcome: Option<Outcome>,
+    /// The upload that was sent ahead, and is confirmed right behind.
+    ahead: Option<PutOrder>,
     transfer: Transfer,
     task: Option<Task>,
     halt: Halt,
@@ -62,6 +66,7 @@ impl Client {
             dialogue: None,
             queue: VecDeque::new(),
             outcome: None,
+            ahead: None,
             transfer: Transfer::default(),
             task: None,
             halt: Halt::No,
@@ -86,6 +91,17 @@ impl Client {
         self.dialogue = Some(make(&self.local, &mut effects));
         self.queue = effects.into();
         (self.transfer, self.halt, self.heard) = (Transfer::default(), Halt::No, None);
+    }
+
+    /// Begins an upload; one without a turn is sent, and then confirmed.
+    pub(super) fn begin_put(&mut self, order: PutOrder) {
+        match order.turn {
+            Turn::Negotiate => self.begin(|_, out| Dialogue::put(order, out)),
+            Turn::Skipped => {
+                self.ahead = Some(order.clone());
+                self.begin(|_, out| Dialogue::put_ahead(order, out));
+            }
+        }
     }
 
     /// Asks for what later dialogues will hear of.
@@ -219,7 +235,12 @@ impl Client {
             Effect::Done(outcome) => {
                 assert!(self.queue.is_empty(), "{:?} behind the end", self.queue);
                 self.dialogue = None;
-                self.outcome = Some(*outcome);
+                match (*outcome, self.ahead.take()) {
+                    (Outcome::SentAhead(sent), Some(order)) => {
+                        self.dialogue = Some(Dialogue::confirm_put(order, sent));
+                    }
+                    (outcome, _) => self.outcome = Some(outcome),
+                }
             }
         }
     }

@@ -248,8 +248,8 @@ impl Pair {
 
     pub(super) fn begin_put(&mut self, path: &str, how: How) {
         let path = arg(path);
-        self.client
-            .begin(|local, out| Dialogue::put(how.order(path, local), out));
+        let order = how.order(path, &self.client.local);
+        self.client.begin_put(order);
     }
 
     pub(super) fn puts(&mut self, path: &str, how: How) -> Outcome {

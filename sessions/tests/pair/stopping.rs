@@ -167,7 +167,10 @@ fn a_person_stops_an_upload_at_every_byte() {
             // What the pipe holds, the frame behind it, and 225 may be out already.
             stopped_or(&outcome, position + 150 + 24 + 43 > length);
             if outcome == Outcome::Stopped {
-                assert_eq!(pair.disk().content("/a"), None, "{position}");
+                let stored = pair.disk().content("/a");
+                // Of one that was sent ahead nobody says what became of it: it is all there, or not.
+                let may_be_all = how == AT_ONCE && stored.as_deref() == Some(&long()[..]);
+                assert!(stored.is_none() || may_be_all, "{position}");
                 assert!(long().starts_with(pair.disk().stage("/a").unwrap_or_default()));
             }
             pair.is_ready();

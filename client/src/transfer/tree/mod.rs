@@ -3,6 +3,7 @@
 mod ahead;
 mod batch;
 pub(crate) mod bounds;
+mod compare;
 mod extra;
 mod get;
 mod lanes;
