@@ -22,6 +22,7 @@ mod passwords;
 mod prompt;
 mod screen;
 mod several;
+mod shells;
 mod staying;
 mod stopping;
 mod syncing;

@@ -1,18 +1,14 @@
 //! Lists all commands: one row drives parsing, help, and completion.
 
-use super::dispatch::lookup_error;
-use super::spec::ArgumentKind::{Command, Host, Local, Other, Remote, Side};
+use super::spec::ArgumentKind::{Command, Host, Local, Other, Remote, Side, Topic};
 use super::spec::LastArgument::{Another, Target};
 use super::spec::OutputKind::{Pages, Report, Text, Transfer};
-use super::spec::{CommandSpec, MANY, ParsedArgs};
+use super::spec::{CommandSpec, MANY};
 use super::{
-    account, attributes, connections, directories, edit, files, jobs, lines, listing, local,
+    account, attributes, connections, directories, edit, files, help, jobs, lines, listing, local,
 };
 use super::{looking, remove, sync};
-use crate::net::command_error::CommandResult;
-use crate::net::session::Session;
 use crate::terminal::nearest::nearest;
-use crate::terminal::output::print_wrapped;
 
 /// Every command, in the order of `help`.
 #[rustfmt::skip]
@@ -53,7 +49,7 @@ pub(crate) const COMMANDS: &[CommandSpec] = &[
     CommandSpec { name: "kill", aliases: &[], syntax: "kill %N...", help: "stop jobs in the background", details: JOBS, arguments: &[Other], count: (1, MANY), last: Another, output: Report, options: "", run: jobs::kill },
     CommandSpec { name: "alias", aliases: &[], syntax: "alias [-d] [NAME [COMMAND]]", help: "give a command a name, list the names, or drop one with -d", details: ALIAS, arguments: &[Command, Other], count: (0, MANY), last: Another, output: Text, options: "d", run: lines::alias },
     CommandSpec { name: "history", aliases: &[], syntax: "history [-c] [N]", help: "print the last lines that were typed; -c forgets them", details: HISTORY, arguments: &[Other], count: (0, 1), last: Another, output: Pages, options: "c", run: lines::history },
-    CommandSpec { name: "help", aliases: &["?"], syntax: "help [COMMAND]", help: "say what there is", details: "", arguments: &[Command], count: (0, 1), last: Another, output: Pages, options: "", run: help },
+    CommandSpec { name: "help", aliases: &["?"], syntax: "help [COMMAND|TOPIC]", help: "say what there is", details: "", arguments: &[Topic], count: (0, 1), last: Another, output: Pages, options: "", run: help::help },
     CommandSpec { name: "quit", aliases: &["bye", "exit"], syntax: "quit", help: "leave (so do bye and exit)", details: "", arguments: &[], count: (0, 0), last: Another, output: Report, options: "", run: account::quit },
 ];
 
@@ -127,8 +123,11 @@ at a terminal names stand in columns and in the colours of LS_COLORS (none with
 NO_COLOR), elsewhere one on a line, as with -1.
 -l  long lines: kind, permissions, size, time, name; times are local (TZ)
 -a  names that begin with a dot too
--t  the latest first   -S  the largest first   -r  the other way round
--h  sizes in kB, MB..  --utc (or -u)  times in UTC
+-t  the latest first
+-S  the largest first
+-r  the other way round
+-h  sizes in kB, MB..
+--utc  times in UTC (or -u)
 * ? and [a-z] match names; in quotes they are themselves.
 ";
 
@@ -230,26 +229,6 @@ pub(crate) fn find(typed: &str) -> Result<&'static CommandSpec, LookupError> {
             candidates.iter().map(|command| command.name).collect(),
         )),
     }
-}
-
-/// `help`: prints this table, or the row of one command.
-fn help(_: &mut Session, args: &ParsedArgs) -> CommandResult {
-    let Some(word) = args.words.first() else {
-        for command in COMMANDS {
-            print_wrapped(&format!("{:<34}  {}", command.syntax, command.help));
-        }
-        return Ok(());
-    };
-    let typed = word.to_text();
-    let command = find(&typed).map_err(|error| lookup_error(&typed, error))?;
-    print_wrapped(&format!("usage: {}\n  {}", command.syntax, command.help));
-    for line in command.details.lines() {
-        print_wrapped(&format!("  {line}"));
-    }
-    if !command.aliases.is_empty() {
-        print_wrapped(&format!("  also: {}", command.aliases.join(" ")));
-    }
-    Ok(())
 }
 
 #[cfg(test)]
