@@ -1,8 +1,7 @@
 //! Lists all options of the program: one row drives parsing, `--help`, the man page and the
 //! completions of shells.
 
-use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::ffi::OsString;
 
 use crate::terminal::format::escape_name;
 use crate::terminal::nearest::nearest;
@@ -145,105 +144,59 @@ pub(crate) enum Argument {
 }
 
 /// Takes arguments apart.
-pub(crate) struct Arguments {
-    left: std::vec::IntoIter<OsString>,
-    /// Letters behind one `-` that were not read yet.
-    letters: Vec<u8>,
-    /// `--` came: the rest are no options.
-    ended: bool,
-}
+pub(crate) struct Arguments(lexopt::Parser);
 
 impl Arguments {
     pub(crate) fn new(arguments: Vec<OsString>) -> Self {
-        Self {
-            left: arguments.into_iter(),
-            letters: Vec::new(),
-            ended: false,
-        }
+        Self(lexopt::Parser::from_args(arguments))
     }
 
-    /// Returns the next argument, an option with its value; `Err` says what is wrong with it. Short
-    /// options may share a `-`, and a value may follow at once (POSIX Utility Syntax Guidelines 5
-    /// and 6), or behind the `=` of a long one.
+    /// Returns the next argument, an option with its value; `Err` says what is wrong with it.
     pub(crate) fn next(&mut self) -> Result<Option<Argument>, String> {
-        if !self.letters.is_empty() {
-            return self.next_letter().map(Some);
-        }
-        let Some(argument) = self.left.next() else {
-            return Ok(None);
+        let name = match self.0.next().map_err(worded)? {
+            None => return Ok(None),
+            Some(lexopt::Arg::Value(word)) => return Ok(Some(Argument::Free(word))),
+            Some(lexopt::Arg::Short(letter)) => format!("-{letter}"),
+            Some(lexopt::Arg::Long(name)) => format!("--{name}"),
         };
-        match argument.as_bytes() {
-            _ if self.ended => Ok(Some(Argument::Free(argument))),
-            b"--" => {
-                self.ended = true;
-                self.next()
-            }
-            [b'-', b'-', ..] => self.long(&argument).map(Some),
-            [b'-', letters @ ..] if !letters.is_empty() => {
-                self.letters = letters.to_vec();
-                self.next_letter().map(Some)
-            }
-            _ => Ok(Some(Argument::Free(argument))),
-        }
-    }
-
-    /// Returns all that has not been read.
-    pub(crate) fn rest(self) -> Vec<OsString> {
-        self.left.collect()
-    }
-
-    fn long(&mut self, argument: &OsStr) -> Result<Argument, String> {
-        let bytes = argument.as_bytes();
-        let (name, given) = match bytes.iter().position(|&b| b == b'=') {
-            Some(at) => (&bytes[..at], Some(OsStr::from_bytes(&bytes[at + 1..]))),
-            None => (bytes, None),
-        };
-        let option = find(name)?;
-        let value = match (&option.value, given) {
-            (Some(_), Some(given)) => given.to_owned(),
-            (Some(value), None) => self.value_of(name, value)?,
-            (None, None) => OsString::new(),
-            (None, Some(_)) => return Err(format!("{}: takes no value", shown(name))),
-        };
-        Ok(Argument::Option(option, value))
-    }
-
-    fn next_letter(&mut self) -> Result<Argument, String> {
-        let letter = self.letters.remove(0);
-        let name = [b'-', letter];
         let option = find(&name)?;
         let value = match &option.value {
             None => OsString::new(),
-            Some(_) if !self.letters.is_empty() => {
-                OsString::from_vec(std::mem::take(&mut self.letters))
+            Some(value) => {
+                let missing = |_| format!("{name}: {} is missing behind it", value.name);
+                self.0.value().map_err(missing)?
             }
-            Some(value) => self.value_of(&name, value)?,
         };
-        Ok(Argument::Option(option, value))
+        Ok(Some(Argument::Option(option, value)))
     }
 
-    fn value_of(&mut self, name: &[u8], value: &Value) -> Result<OsString, String> {
-        let missing = || format!("{}: {} is missing behind it", shown(name), value.name);
-        self.left.next().ok_or_else(missing)
+    /// Returns all that has not been read.
+    pub(crate) fn rest(mut self) -> Vec<OsString> {
+        self.0.raw_args().map(Iterator::collect).unwrap_or_default()
     }
 }
 
-fn find(name: &[u8]) -> Result<&'static OptionSpec, String> {
-    let has_name = |option: &&OptionSpec| option.names.iter().any(|own| own.as_bytes() == name);
-    let found = OPTIONS.iter().find(has_name);
+/// Words what is wrong whatever options there are.
+fn worded(error: lexopt::Error) -> String {
+    match error {
+        lexopt::Error::UnexpectedValue { option, .. } => {
+            format!("{}: takes no value", escape_name(option.as_bytes()))
+        }
+        other => escape_name(other.to_string().as_bytes()),
+    }
+}
+
+fn find(name: &str) -> Result<&'static OptionSpec, String> {
+    let found = OPTIONS.iter().find(|option| option.names.contains(&name));
     found.ok_or_else(|| {
         let long = |name: &&str| name.starts_with("--");
         let names = OPTIONS.iter().flat_map(|option| option.names);
-        let typed = shown(name);
+        let typed = escape_name(name.as_bytes());
         match nearest(&typed, names.copied().filter(long)) {
             Some(near) => format!("{typed}: no such option; did you mean {near}?"),
             None => format!("{typed}: no such option"),
         }
     })
-}
-
-fn shown(name: &[u8]) -> String {
-    escape_name(name)
 }
 
 #[cfg(test)]
