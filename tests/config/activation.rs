@@ -16,9 +16,9 @@ const ROOM: &str = "limits: (sessions_per_user: 500, before_login: 500),";
 /// Passes the descriptors of its first argument on as the service manager does, and becomes the
 /// daemon.
 const MANAGER: &str = "
-import os, sys
+import fcntl, os, sys
 numbers = [int(number) for number in sys.argv[1].split(',')]
-kept = [os.dup(number) for number in numbers]
+kept = [fcntl.fcntl(number, fcntl.F_DUPFD, 100) for number in numbers]
 for at, number in enumerate(kept):
     os.dup2(number, 3 + at)
 os.environ['LISTEN_FDS'] = str(len(kept))
