@@ -4,7 +4,7 @@ use super::argv::{FORMS, OPTIONS_TOPIC};
 use super::error::ProgramError;
 use super::exit::EXITS;
 use super::options::{Group, OPTIONS};
-use crate::commands::help::{print_about, print_table};
+use crate::commands::help::{NAME_WIDTH, print_about, print_table};
 use crate::net::command_error::CommandError;
 use crate::terminal::columns::{columns, wrap};
 use crate::terminal::output::{print_error, print_wrapped};
@@ -67,8 +67,7 @@ pub(crate) fn explain(about: Option<&str>) -> Result<(), ProgramError> {
         None => {
             print_table();
             print_wrapped(&format!(
-                "{:<34}  the options of skiff itself",
-                "help options"
+                "{OPTIONS_TOPIC:<NAME_WIDTH$}  the options of skiff itself"
             ));
         }
         Some(OPTIONS_TOPIC) => print_options(),

@@ -8,6 +8,9 @@ use crate::net::command_error::{CommandError, CommandResult};
 use crate::net::session::Session;
 use crate::terminal::output::{print_line, print_wrapped};
 
+/// The columns that names of commands and topics take.
+pub(crate) const NAME_WIDTH: usize = 9;
+
 /// `help`: prints the table of commands, or what is said of one word.
 pub(crate) fn help(_: &mut Session, args: &ParsedArgs) -> CommandResult {
     match args.words.first() {
@@ -20,11 +23,12 @@ pub(crate) fn help(_: &mut Session, args: &ParsedArgs) -> CommandResult {
 /// Prints what there is.
 pub(crate) fn print_table() {
     for command in COMMANDS {
-        print_wrapped(&format!("{:<34}  {}", command.syntax, command.help));
+        print_wrapped(&format!("{:<NAME_WIDTH$}  {}", command.name, command.help));
     }
     print_line("");
+    print_wrapped("help COMMAND says all of one. there are these topics too:");
     for topic in TOPICS {
-        print_wrapped(&format!("help {:<29}  {}", topic.name, topic.help));
+        print_wrapped(&format!("{:<NAME_WIDTH$}  {}", topic.name, topic.help));
     }
 }
 

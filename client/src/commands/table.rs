@@ -78,19 +78,19 @@ a blank is not kept, nor one with a password in it.
 
 /// What `help cat` says.
 const CAT: &str = "\
-cat FILE > NAME writes to a file here, which is replaced, and cat FILE | COMMAND
-to a command of the local shell, up to the end of the line; so do ls, find, du,
-stat, hash, stages, help. inside a word both characters belong to the name.
-each file is verified at its end. a file or a pipe gets the bytes as they are; at
-a terminal what would command it is shown as \\xHH.
+cat FILE > NAME writes to a file here, which is replaced, and cat FILE | COMMAND to a \
+command of the local shell, up to the end of the line; so do ls, find, du, stat, hash, \
+stages, help. inside a word both characters belong to the name. each file is verified at \
+its end. a file or a pipe gets the bytes as they are; at a terminal what would command it \
+is shown as \\xHH.
+
 * ? and [a-z] match names; in quotes they are themselves.
 ";
 
 /// What `help edit` says.
 const EDIT: &str = "\
-the file is fetched to a private folder, and put back, verified, if you changed
-it. where the one at the server changed meanwhile it stays, and so does yours,
-here. an editor that fails stores nothing.
+the file is fetched to a private folder, and put back, verified, if you changed it. \
+where the one at the server changed meanwhile it stays, and so does yours, here. an editor that fails stores nothing.
 ";
 
 /// What `help get` says.
@@ -119,8 +119,9 @@ are not followed.
 
 /// What `help ls` and `help ldir` say.
 const LS: &str = "\
-at a terminal names stand in columns and in the colours of LS_COLORS (none with
+at a terminal names stand in columns and in the colours of LS_COLORS (none with \
 NO_COLOR), elsewhere one on a line, as with -1.
+
 -l  long lines: kind, permissions, size, time, name; times are local (TZ)
 -a  names that begin with a dot too
 -t  the latest first
@@ -128,6 +129,7 @@ NO_COLOR), elsewhere one on a line, as with -1.
 -r  the other way round
 -h  sizes in kB, MB..
 --utc  times in UTC (or -u)
+
 * ? and [a-z] match names; in quotes they are themselves.
 ";
 
@@ -192,12 +194,11 @@ links to files are copied as these files.
 
 /// What `help reconnect` says.
 const RECONNECT: &str = "\
-a connection that is lost is made again, with pauses that grow: the login is
-repeated without a question, transfers go on where they were, and what changes
-nothing is done again. of delete, rename, mkdir, chmod and touch the server is
-asked first what became of them. what was written to a device, a FIFO or standard
-output in part is not gone on with. --retry N says how often it is tried. Ctrl-C ends it. where the
-server's certificate has changed nothing is sent; open asks about it.
+a connection that is lost is made again, with pauses that grow: the login is repeated \
+without a question, transfers go on where they were, and what changes nothing is done \
+again. of delete, rename, mkdir, chmod and touch the server is asked first what became of \
+them. what was written to a device, a FIFO or standard output in part is not gone on with. \
+--retry N says how often it is tried. Ctrl-C ends it. where the server's certificate has changed nothing is sent; open asks about it.
 ";
 
 /// Why a word names no command.
