@@ -349,7 +349,7 @@ impl UploadWalk<'_> {
             }
             Verdict::New | Verdict::Changed | Verdict::Compare => {
                 if self.rule.is_told() {
-                    print_line(format_args!("put {}", escape_path(&job.from)));
+                    print_line(format_args!("put {}", escape_name(job.to.as_bytes())));
                 }
                 if self.rule.is_dry() {
                     return Ok(());
