@@ -337,10 +337,14 @@ impl Daemon {
 
     /// `skiffd reload` of this daemon.
     pub(crate) fn reload(&self) -> Output {
-        skiffd(
-            &["reload", "--config", self.settings().to_str().unwrap()],
-            "",
-        )
+        self.operator(&["reload"])
+    }
+
+    /// `skiffd WORDS.. --config` of this daemon.
+    pub(crate) fn operator(&self, words: &[&str]) -> Output {
+        let settings = self.settings();
+        let config = ["--config", settings.to_str().unwrap()];
+        skiffd(&[words, &config].concat(), "")
     }
 
     fn running(&self) -> &Running {

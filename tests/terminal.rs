@@ -16,6 +16,7 @@ mod local_files;
 mod login;
 mod looking;
 mod names;
+mod operator;
 mod options;
 mod overwrite;
 mod passwords;

@@ -3,7 +3,7 @@
 //! | exit status | means |
 //! |---|---|
 //! | 0 | done |
-//! | 1 | it failed, or `check` found something wrong, or nothing was reloaded |
+//! | 1 | it failed, or `check` found something wrong, or the daemon did not do what it was told |
 //! | 2 | `check` found that the daemon would not start |
 //! | 2 | the command line or the configuration is wrong, and would be wrong again |
 //! | 2 | another daemon works on the same folders |
@@ -14,6 +14,7 @@ mod check;
 mod demo;
 mod failure;
 mod init;
+mod operator;
 mod reload;
 mod user;
 
@@ -48,6 +49,19 @@ skiffd: a file server for many users on small machines
                                       exit 2 if the daemon would not start
   skiffd reload --config FILE         have the running daemon read FILE and the
                                       certificate again; exit 1 if it stays as it was
+
+  skiffd who --config FILE [--json]   say who is connected, and what each does
+  skiffd top --config FILE            the same every second, until Ctrl-C
+  skiffd kick --config FILE SESSION | --user NAME | --address ADDR
+                                      end sessions; what came of uploads is kept
+  skiffd bans --config FILE [--json]  say who may not log in after failed logins
+  skiffd unban --config FILE ADDR | USER | --all
+                                      let them log in again
+  skiffd quota --config FILE [USER] [--json]
+                                      say what homes hold
+  skiffd stats --config FILE [--json] say what was counted since the start
+  skiffd drain --config FILE [--for 30s]
+                                      take no new sessions, let transfers finish, end
 
   skiffd user add --config FILE NAME [--quota 800MB] [--entries N] [--home DIR]
                                      [--read-only] [--passwd on|off|default]
@@ -105,6 +119,7 @@ enum Request {
     /// What `check` has a process of its own do.
     Rehearse(PathBuf),
     Reload(PathBuf),
+    Operator(operator::Request),
     User(user::Request),
 }
 
@@ -122,8 +137,12 @@ fn parse(arguments: Vec<OsString>) -> Result<Request, Failure> {
         Some("check") => parse_settings(words).map(Request::Check),
         Some("reload") => parse_settings(words).map(Request::Reload),
         Some("user") => user::parse(words).map(Request::User),
+        Some(name) if operator::NAMES.contains(&name) => {
+            operator::parse(name, words).map(Request::Operator)
+        }
         Some(other) => Err(Failure::Usage(format!(
-            "there is no command {other:?}; there are init, check, reload and user"
+            "there is no command {other:?}; there are init, check, reload, user, {}",
+            operator::NAMES.join(", ")
         ))),
         None if words.contains("--demo") => demo::parse(words).map(Request::Demo),
         None => parse_settings(words).map(Request::Serve),
@@ -153,6 +172,7 @@ fn perform(request: Request) -> Result<ExitCode, Failure> {
         Request::Check(config) => return check::run(&config),
         Request::Rehearse(config) => check::rehearsal::run(&config)?,
         Request::Reload(config) => reload::run(&config)?,
+        Request::Operator(request) => operator::run(&request)?,
         Request::User(request) => user::run(request)?.iter().try_for_each(tell)?,
     }
     Ok(ExitCode::SUCCESS)
