@@ -73,3 +73,28 @@ fn the_process_and_the_certificate_are_told() {
     let now = now.duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
     assert!(told.number("skiffd_certificate_expiry_timestamp_seconds") > now);
 }
+
+const PAGE: &str = include_str!("../../reactor/METRICS.md");
+
+/// Name and kind of each family, of the manual's table and of what is told.
+#[test]
+fn the_manual_names_what_is_told_and_nothing_else() {
+    let daemon = Daemon::with(TCP);
+    let told = Door::of(&daemon).get("/metrics");
+    let heads = told.body.lines().filter_map(|line| {
+        let (name, kind) = line.strip_prefix("# TYPE ")?.split_once(' ')?;
+        let ending = if kind == "counter" { "_total" } else { "" };
+        Some((format!("{name}{ending}"), kind.to_owned()))
+    });
+    let rows = PAGE.lines().filter_map(|line| {
+        let cells: Vec<_> = line.split('|').map(str::trim).collect();
+        let name = cells.get(1)?.strip_prefix('`')?.strip_suffix('`')?;
+        let is_family = name.starts_with("skiffd_") || name.starts_with("process_");
+        is_family.then(|| (name.to_owned(), cells[2].to_owned()))
+    });
+    let sorted = |mut all: Vec<_>| {
+        all.sort();
+        all
+    };
+    assert_eq!(sorted(rows.collect()), sorted(heads.collect()));
+}
