@@ -23,6 +23,7 @@ mod passwords;
 mod prompt;
 mod screen;
 mod several;
+mod shells;
 mod staying;
 mod stopping;
 mod syncing;

@@ -13,6 +13,7 @@ use skiff_sessions::path::PathArg;
 use skiff_sessions::wire::command::{Command, Retrieve, Turn};
 use skiff_sessions::wire::stamp::Stamp;
 
+use super::action::{Action, Proceed};
 use super::batch::Batch;
 use super::bounds::SMALL_FILE_MAX;
 use super::compare::{Compared, compare};
@@ -26,7 +27,6 @@ use crate::net::command_error::{CommandError, CommandResult};
 use crate::net::session::Session;
 use crate::terminal::format::{IoCause, escape_path};
 use crate::terminal::interrupt::Interrupt;
-use crate::terminal::output::print_line;
 use crate::terminal::progress::ProgressPlace;
 use crate::transfer::destination::{Destination, FileTarget};
 use crate::transfer::file::{FileDownload, FileResult, download_file};
@@ -192,10 +192,8 @@ impl TreeDownload<'_> {
                 self.summary.end_file(size);
             }
             Verdict::New | Verdict::Changed | Verdict::Compare => {
-                if self.rule.is_told() {
-                    print_line(format_args!("get {}", escape_path(&job.found.to)));
-                }
-                if !self.rule.is_dry() && self.batch.add(job, size) {
+                let proceed = Action::Get.tell(self.rule, job.found.to.as_path());
+                if proceed == Proceed::Does && self.batch.add(job, size) {
                     return self.give_batch(session);
                 }
             }

@@ -1,5 +1,6 @@
 //! Transfers, compares and deletes directory trees.
 
+mod action;
 mod ahead;
 mod batch;
 pub(crate) mod bounds;

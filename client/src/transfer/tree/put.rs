@@ -13,6 +13,7 @@ use skiff_sessions::wire::command::{Command, Replace, SetAttributes, Turn};
 use skiff_sessions::wire::native::causes::Cause;
 use skiff_sessions::wire::reply::{Facts, Kind};
 
+use super::action::{Action, Proceed};
 use super::ahead::Ahead;
 use super::batch::Batch;
 use super::bounds::{DEPTH_MAX, SMALL_FILE_MAX, join_remote};
@@ -29,7 +30,6 @@ use crate::net::command_error::{CommandError, CommandResult};
 use crate::net::listing::Listed;
 use crate::net::session::Session;
 use crate::terminal::format::{IoCause, escape_name, escape_path};
-use crate::terminal::output::print_line;
 use crate::terminal::progress::ProgressPlace;
 use crate::transfer::file::{FileOutcome, FileResult, FileUpload, upload_file};
 use crate::transfer::local_file::modified_at;
@@ -224,10 +224,7 @@ impl UploadWalk<'_> {
         if folder.there == RemoteState::Unknown {
             return list(session, &folder.to);
         }
-        if self.rule.is_told() {
-            print_line(format_args!("mkdir {}", escape_name(folder.to.as_bytes())));
-        }
-        if !self.rule.is_dry() {
+        if Action::MakeDirectory.tell(self.rule, &folder.to) == Proceed::Does {
             changes::make_directory(session, &folder.to)?.or_refused(folder.to.as_bytes())?;
         }
         Ok(RemoteEntries::new())
@@ -348,10 +345,7 @@ impl UploadWalk<'_> {
                 self.summary.end_file(size);
             }
             Verdict::New | Verdict::Changed | Verdict::Compare => {
-                if self.rule.is_told() {
-                    print_line(format_args!("put {}", escape_path(&job.from)));
-                }
-                if self.rule.is_dry() {
+                if Action::Put.tell(self.rule, &job.to) == Proceed::OnlyTells {
                     return Ok(());
                 }
                 if verdict == Verdict::Changed {
