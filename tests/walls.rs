@@ -76,6 +76,24 @@ fn everything_works(daemon: &Daemon) {
     assert_eq!(daemon.login("tom").get("before.native"), b"12345");
     let stored = daemon.home("tom").join("after.native").metadata().unwrap();
     assert_eq!((stored.uid(), stored.mode() & 0o7777), (NOBODY, 0o600));
+    is_steered(daemon);
+}
+
+/// Root and the daemon's own user see and steer it.
+fn is_steered(daemon: &Daemon) {
+    let settings = daemon.settings();
+    let _tom = daemon.login("tom");
+    for command in ["who", "bans", "quota", "stats"] {
+        for before in [&[][..], SETPRIV] {
+            let skiffd = binary("skiffd");
+            let words = [skiffd.to_str().unwrap(), command, "--config"];
+            let words = [before, &words, &[settings.to_str().unwrap()]].concat();
+            let output = Command::new(words[0]).args(&words[1..]).output().unwrap();
+            assert!(output.status.success(), "{words:?}: {output:?}");
+        }
+    }
+    let kicked = daemon.operator(&["kick", "--user", "tom"]);
+    assert!(kicked.status.success(), "{kicked:?}");
 }
 
 fn store_and_fetch(daemon: &Daemon, name: &str) {
