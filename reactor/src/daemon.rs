@@ -115,6 +115,7 @@ pub(crate) fn run(
     // What root may have to do comes first: ports under 1024, the operator's private key.
     let listeners: Result<Vec<_>, _> = bind_all(&config, &[]).collect();
     let identity = OperatorIdentity::load(&config);
+    sd_notify::connect();
     give_up_root(&config)?;
     ensure_folder(&config.state, 0o700)?;
     // Held to the end. It says more than a taken port, which the daemon that has it causes as well.

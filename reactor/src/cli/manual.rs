@@ -39,8 +39,8 @@ const SIGNALS: [(&str, &str); 4] = [
 const FILES: [(&str, &str); 2] = [
     (DEFAULT_CONFIG, "the settings, where no others are named"),
     (
-        "skiffd.service, skiffd.init, skiffd.openrc",
-        "services for systemd, sysvinit and OpenRC, in conf/ of the sources",
+        "skiffd.service, init/skiffd.sysv, init/skiffd.openrc",
+        "services for systemd, System V init and OpenRC, in conf/ of the sources",
     ),
 ];
 
