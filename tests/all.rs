@@ -4,6 +4,7 @@
 mod bad_input;
 mod codes;
 mod config;
+mod control;
 mod crowd;
 mod disk_failures;
 mod fairness;

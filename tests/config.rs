@@ -1,6 +1,7 @@
 //! The operator's side: settings, `check`, `init`, `user`, and what a running daemon sees of them.
 
 mod accounts;
+mod activation;
 mod bans;
 mod check;
 mod log;

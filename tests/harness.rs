@@ -156,10 +156,24 @@ impl Daemon {
 
     /// The same, run by the command `before`, which must execute it without a fork.
     pub(crate) fn configured_behind(keys: &str, before: &'static [&'static str]) -> Self {
+        let keys = format!("native: (listen: [\"127.0.0.1:0\"]), {keys}");
+        Self::on_keys(&keys, before)
+    }
+
+    /// The same, on an address that somebody else listens on and `before` passes on.
+    pub(crate) fn activated(
+        address: SocketAddr,
+        keys: &str,
+        before: &'static [&'static str],
+    ) -> Self {
+        let keys = format!("native: (listen: [\"{address}\"]), ftp: (listen: []), {keys}");
+        Self::on_keys(&keys, before)
+    }
+
+    fn on_keys(keys: &str, before: &'static [&'static str]) -> Self {
         let mut demo = Self::demo();
         demo.stop();
-        let keys = format!("native: (listen: [\"127.0.0.1:0\"]), {keys}");
-        write_settings(demo.folder(), &keys);
+        write_settings(demo.folder(), keys);
         demo.start = Start::Config;
         demo.before = before;
         demo.start();
@@ -323,10 +337,14 @@ impl Daemon {
 
     /// `skiffd reload` of this daemon.
     pub(crate) fn reload(&self) -> Output {
-        skiffd(
-            &["reload", "--config", self.settings().to_str().unwrap()],
-            "",
-        )
+        self.operator(&["reload"])
+    }
+
+    /// `skiffd WORDS.. --config` of this daemon.
+    pub(crate) fn operator(&self, words: &[&str]) -> Output {
+        let settings = self.settings();
+        let config = ["--config", settings.to_str().unwrap()];
+        skiffd(&[words, &config].concat(), "")
     }
 
     fn running(&self) -> &Running {

@@ -26,7 +26,7 @@ use cli::args::{Args, Invocation};
 use cli::error::ProgramError;
 pub use cli::exit::Exit;
 use cli::settings::Settings;
-use cli::{args, argv, batch, hosts, login, prompt};
+use cli::{args, argv, batch, help, hosts, login, manual, prompt};
 use skiff_conf::Pager;
 use terminal::columns::{reading_width, reading_width_of_errors, wrap};
 use terminal::interrupt::Interrupt;
@@ -45,11 +45,20 @@ pub fn run(arguments: Vec<OsString>) -> Exit {
     });
     let done = parsed.and_then(|invocation| match invocation {
         Invocation::Help => {
-            print_line(wrap(&args::help(), reading_width()).trim_end());
+            print_line(help::usage(reading_width()).trim_end());
             Ok(())
         }
         Invocation::Version => {
             print_line(commands::account::VERSION);
+            Ok(())
+        }
+        Invocation::Explain(about) => help::explain(about.as_deref()),
+        Invocation::Manual => {
+            print_line(manual::page().trim_end());
+            Ok(())
+        }
+        Invocation::Completions(shell) => {
+            print_line(shell.script().trim_end());
             Ok(())
         }
         Invocation::Schema => {

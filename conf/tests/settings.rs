@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use skiff_conf::{
     Account, ByteQuota, Client, CloseNotify, Durability, EntryQuota, FtpTls, Iterations, Level,
-    LogTarget, LostControl, PassiveAddress, Resumption, Server, Tls, UserName, UserStore, Verifier,
-    Walls, read_password,
+    LogFormat, LogTarget, LostControl, PassiveAddress, Resumption, Server, Tls, UserName,
+    UserStore, Verifier, Walls, read_password,
 };
 
 fn server(text: &str) -> Server {
@@ -114,6 +114,7 @@ fn every_key_is_taken_over() {
         LogTarget::File("/etc/skiff/a.log".into())
     );
     assert_eq!(server.log.level, Level::Debug);
+    assert_eq!(server.log.format, LogFormat::Json);
     assert_eq!(server.log.xferlog, Some(PathBuf::from("/etc/skiff/x.log")));
 }
 
@@ -231,6 +232,19 @@ fn advice_names_what_may_surprise() {
     }
     fs::set_permissions(&state, fs::Permissions::from_mode(0o755)).unwrap();
     assert!(keys(quiet, Some(&users)).contains(&"state"));
+}
+
+#[test]
+fn a_log_may_go_to_a_file_to_standard_error_or_to_syslog() {
+    let access = |keys: &str| {
+        let text = format!("(log: ({keys}))");
+        let server = Server::parse(&text, Path::new("/etc/server.ron")).unwrap();
+        server.log.access
+    };
+    assert_eq!(access(""), LogTarget::StandardError);
+    assert_eq!(access("access: \"syslog\""), LogTarget::Syslog);
+    let file = LogTarget::File("/etc/syslog.log".into());
+    assert_eq!(access("access: \"syslog.log\""), file);
 }
 
 #[test]

@@ -23,6 +23,7 @@ use crate::accounts::secret;
 use crate::accounts::store::Accounts;
 use crate::accounts::watch::StoreWatch;
 use crate::control::server::ControlSocket;
+use crate::endpoints::inherited::Inherited;
 use crate::endpoints::limits::limits;
 use crate::endpoints::sockets::{bind_listener, is_missing_family};
 use crate::endpoints::{Endpoints, OperatorIdentity, StartedAs};
@@ -113,7 +114,9 @@ pub(crate) fn run(
 ) -> Result<(), StartError> {
     let config = Arc::new(config);
     // What root may have to do comes first: ports under 1024, the operator's private key.
-    let listeners: Result<Vec<_>, _> = bind_all(&config, &[]).collect();
+    let (mut inherited, mut warnings) = Inherited::from_manager();
+    let listeners: Result<Vec<_>, _> = bind_all(&config, &[], &mut inherited).collect();
+    warnings.extend(inherited.close());
     let identity = OperatorIdentity::load(&config);
     sd_notify::connect();
     give_up_root(&config)?;
@@ -124,6 +127,9 @@ pub(crate) fn run(
     let (log, log_writer) = AccessLog::open(&config.log)?;
     // In tests, a second daemon in the process keeps the first one's logger.
     let _ = log.install(config.log.level);
+    for warning in warnings {
+        log::warn!("{warning}");
+    }
     raise_descriptors();
     let policy = policy(&config)?;
     walls::raise(&config)?;
@@ -157,10 +163,12 @@ pub(crate) fn run(
     Ok(())
 }
 
-/// Binds all addresses but those that a running daemon holds.
+/// Binds all addresses but those that a running daemon holds; what the service manager has bound is
+/// taken from it.
 fn bind_all<'a>(
     config: &'a Server,
     held: &'a [SocketAddr],
+    inherited: &'a mut Inherited,
 ) -> impl Iterator<Item = Result<Listener, StartError>> + 'a {
     let endpoints = [
         (Protocol::Native, &config.native.listen),
@@ -173,8 +181,12 @@ fn bind_all<'a>(
     });
     let free = endpoints.filter(|(address, _)| !held.contains(address));
     free.filter_map(|(address, protocol)| {
-        let bound =
-            bind_listener(address, config).and_then(|socket| Listener::of(socket, protocol));
+        let socket = match inherited.take(address) {
+            Some(socket) => Ok(socket),
+            None if inherited.covers(address) => return None,
+            None => bind_listener(address, config),
+        };
+        let bound = socket.and_then(|socket| Listener::of(socket, protocol));
         match bound {
             Err(error) if is_missing_family(address, &error, config) => None,
             other => Some(other.map_err(|error| StartError::Listen { address, error })),

@@ -1,6 +1,7 @@
 //! The event loop: dispatches readiness, outcomes of workers, deadlines and signals to the
 //! connections. It is one thread, and only the poll in it blocks.
 
+mod operator;
 #[cfg(feature = "simulation")]
 mod stepped;
 
@@ -63,6 +64,7 @@ pub(crate) struct Reactor {
     generations: Generations,
     shared: Shared,
     phase: Phase,
+    started: Instant,
     next_sweep: Instant,
     next_certificate_look: Instant,
 }
@@ -110,6 +112,7 @@ impl Reactor {
             generations: Generations::default(),
             shared,
             phase: Phase::Serving,
+            started: Instant::now(),
             next_sweep: Instant::now() + SWEEP_EVERY,
             // The first one is at the start.
             next_certificate_look: Instant::now(),
@@ -200,7 +203,7 @@ impl Reactor {
 
     fn take_commands(&mut self, now: Instant) {
         while let Some(request) = self.control.as_ref().and_then(ControlSocket::next) {
-            self.shared.command(request, now);
+            self.command(request, now);
         }
     }
 
@@ -409,6 +412,7 @@ impl Reactor {
                 self.shared.admission.enter(peer.ip(), id)
             }
             Err(why) => {
+                self.shared.counters.refused(why);
                 let (refusals, log) = (&mut self.shared.refusals, &self.shared.log);
                 refusals.add(why, origin.client(), now, log);
                 match self.shared.is_under_tls(protocol) {
@@ -420,6 +424,7 @@ impl Reactor {
         };
         match Connection::new(id, origin, socket, place, &mut self.shared, now) {
             Ok(connection) => {
+                self.shared.counters.session_began(connection.dialect());
                 entry.insert(connection);
             }
             Err(error) => {
@@ -439,6 +444,7 @@ impl Reactor {
     fn expel_one(&mut self, id: ConnectionId, reason: CloseReason, now: Instant) {
         self.with_connection(id, |connection, shared| {
             let client = connection.logged_as();
+            shared.counters.refused(reason);
             shared.refusals.add(reason, client, now, &shared.log);
             connection.expel(reason, shared, now);
         });
@@ -449,10 +455,12 @@ impl Reactor {
             match (signal, self.phase) {
                 (Signal::Hangup, Phase::Serving) => match self.shared.services.started_as {
                     StartedAs::Server => self.shared.reload(None),
-                    StartedAs::Demo => self.drain(now),
+                    StartedAs::Demo => self.drain(self.shared.admission.drain(), now),
                     StartedAs::DetachedDemo => {}
                 },
-                (Signal::Terminate, Phase::Serving) => self.drain(now),
+                (Signal::Terminate, Phase::Serving) => {
+                    self.drain(self.shared.admission.drain(), now);
+                }
                 (Signal::Terminate, Phase::Draining(_)) => {
                     self.stop_transfers(now + STOP_AT_MOST, now);
                 }
@@ -462,8 +470,9 @@ impl Reactor {
         }
     }
 
-    /// Stops listening and asks every session to leave once its dialogue is over.
-    fn drain(&mut self, now: Instant) {
+    /// Stops listening and asks every session to leave once its dialogue is over, which transfers may
+    /// take `at_most` for.
+    fn drain(&mut self, at_most: Duration, now: Instant) {
         let sessions = self.connections.len();
         let status = format!("stopping: {sessions} sessions are asked to leave");
         log::info!("{status}");
@@ -471,7 +480,7 @@ impl Reactor {
         self.shared.services.homes.stop_counts();
         self.listeners.clear();
         self.shared.addresses.clear();
-        self.phase = Phase::Draining(now + self.shared.admission.drain());
+        self.phase = Phase::Draining(now + at_most);
         self.notify_all(&|| Event::Leave(CloseReason::ShuttingDown), now);
     }
 

@@ -112,6 +112,11 @@ impl Conversation {
         self.handle(now, Event::TransferEnded(end), effects);
     }
 
+    /// The line of the command that has had no final reply yet, as far as it is known.
+    pub fn under_way(&self) -> Option<&LogLine> {
+        self.unanswered.as_deref()
+    }
+
     /// The line of the command that the connection's end has cut off; `moved` is what its task had
     /// moved by then, if one was under way.
     pub fn take_unanswered(&mut self, moved: u64) -> Option<Box<LogLine>> {

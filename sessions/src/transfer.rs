@@ -160,7 +160,9 @@ impl Transfer {
                 self.digest = None;
                 Phase::SendingStream(OutgoingStream::new(from, until, form, lane_use))
             }
-            Task::ReceiveStream { from, form, short } => {
+            Task::ReceiveStream {
+                from, form, short, ..
+            } => {
                 self.digest = None;
                 Phase::ReceivingStream(IncomingStream::new(from, form, short))
             }

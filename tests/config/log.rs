@@ -69,6 +69,17 @@ fn each_way_of_not_getting_in_is_told_with_its_session() {
     assert!(told.contains("more=0 cause="), "{told}");
 }
 
+/// There is no TLS that could fail.
+#[test]
+fn a_peer_that_says_nothing_in_clear_has_failed_at_no_handshake() {
+    let daemon = Daemon::with("native: (tls: Off), limits: (login: \"1s\"),");
+    let mut silent = TcpStream::connect(daemon.address()).unwrap();
+    assert_eq!(silent.read_to_string(&mut String::new()).unwrap(), 0);
+    daemon.login("tom");
+    let log = daemon.wait_log(" tom PASS 230 ") + &daemon.log();
+    assert!(!log.contains("handshake"), "{log}");
+}
+
 #[test]
 fn a_command_names_its_session_and_a_rename_both_names() {
     let daemon = ftp("ftp: (listen: [], tls: Optional),");
@@ -85,6 +96,10 @@ fn a_command_names_its_session_and_a_rename_both_names() {
     );
     let mut jerry = daemon.login("jerry");
     jerry.put("", "x", b"1");
+    jerry.ask("RNFR x", 350);
+    jerry.ask("351 y", 250);
+    let renamed = daemon.wait_log(" jerry RENAME 250 ");
+    assert!(renamed.ends_with(" native TLSv1.3 /x -> /y"), "{renamed}");
     let stored = daemon.wait_log(" jerry STOR 226 ");
     assert!(stored.contains(" native TLSv1.3 /x"), "{stored}");
 }

@@ -75,8 +75,9 @@ impl Ftp {
         (self.reply().0, text)
     }
 
+    /// A data connection for the next transfer.
     #[track_caller]
-    fn passive(&mut self) -> TcpStream {
+    pub(crate) fn passive(&mut self) -> TcpStream {
         self.send("EPSV");
         let (code, text) = self.reply();
         assert_eq!(code, 229, "{text}");

@@ -195,7 +195,8 @@ fn every_line_of_every_command_is_in_the_schema() {
     let commands = "put file; put -r tree; ls -l; ls . tree; ls file; stat file tree; find; du; hash file; \
                     hash -s file; df; status; stages; pwd; cd tree; cd; mkdir d; mv file d; delete d/file; \
                     chmod 600 tree/sub/0; touch tree/sub/0; get -r tree back; get -r tree back; \
-                    get tree/sub/1 one; get tree/sub/1 one; lpwd; ldir; system; help get; rm -rf tree; \
+                    get tree/sub/1 one; get tree/sub/1 one; lpwd; ldir; system; help get; \
+                    sync tree :synced; sync -n --delete :synced back; rm -rf tree; \
                     -get none; -frob; -mkdir; -ls -x; -cd ..; reconnect; close";
     let ran = desk.batch(daemon.address(), &["--json", "-c", commands], "");
     let lines = lines(&ran);
@@ -204,7 +205,8 @@ fn every_line_of_every_command_is_in_the_schema() {
     seen.sort_unstable();
     seen.dedup();
     let wanted = [
-        "digest", "entry", "error", "reply", "status", "sum", "text", "transfer", "tree", "usage",
+        "action", "digest", "entry", "error", "reply", "status", "sum", "text", "transfer", "tree",
+        "usage",
     ];
     assert_eq!(seen, wanted);
 }

@@ -138,6 +138,10 @@ fn digests_tell_what_times_do_not() {
 #[test]
 fn nothing_is_deleted_where_the_source_is_not_known() {
     let server = serve_session(|mut liar| {
+        liar.answers(
+            "STAT docs",
+            "213 type=dir size=0 mtime=20260102030405 /docs",
+        );
         liar.hears("LIST docs");
         liar.lists(&[], "226 hidden=1 done");
         liar.hears("220");
@@ -230,8 +234,8 @@ fn links_are_walked_or_left_out_as_is_said() {
     symlink("../real/deep", desk.path("docs/dir")).unwrap();
     let server = daemon.address();
     let ran = |line: &str| desk.batch(server, &["-c", line], "");
-    ran("sync docs :one").says("mkdir one\nput docs/file\n");
-    ran("sync -L docs :two").says("mkdir two\nput docs/file\nmkdir two/dir\nput docs/dir/c\nmkdir two/dir/er\nput docs/dir/er/d\n");
+    ran("sync docs :one").says("mkdir one\nput one/file\n");
+    ran("sync -L docs :two").says("mkdir two\nput two/file\nmkdir two/dir\nput two/dir/c\nmkdir two/dir/er\nput two/dir/er/d\n");
     ran("sync --no-links docs :three").says("mkdir three\n");
     // A link that leads up does not lead on for ever.
     symlink("..", desk.path("docs/up")).unwrap();
@@ -391,6 +395,8 @@ fn the_servers_side_has_a_colon() {
     fails("sync :docs :docs", "one of the two is at the server");
     fails("sync docs", "usage: sync");
     fails("sync none :docs", "none: no directory here");
+    fails("sync :none docs", "404 none: no such file or directory");
+    fails("put docs/a; sync :a docs", "a: no directory at the server");
     fails("sync -j 0 docs :docs", "-j takes a number from 1 to 16");
     let host = format!("tom@{}:", daemon.address());
     let up = desk.give(&["sync", "docs", &format!("{host}there")]);

@@ -79,6 +79,7 @@ const CRATES: [Layered; 3] = [
                     "tls",
                     "accounts",
                     "accesslog",
+                    "control",
                 ],
             ),
             layer(

@@ -7,11 +7,10 @@ use std::str::FromStr;
 use skiff_conf::{Bytes, HostPort, Pager, Tls};
 use skiff_sessions::digest::Algorithm;
 
-use super::argv::{self, ArgvCommand, FORMS, Form, Given};
+use super::argv::{self, ArgvCommand, Form, Given};
 use super::error::ProgramError;
-use super::exit::EXITS;
-use super::options::{Argument, Arguments, OPTIONS, OptionId};
-use crate::commands::table::COMMANDS;
+use super::options::{Argument, Arguments, OptionId};
+use super::shells::Shell;
 use crate::net::connect::Family;
 use crate::net::known_hosts::TrustPolicy;
 use crate::net::trace::Trace;
@@ -27,6 +26,11 @@ pub(crate) enum Invocation {
     Hosts(Box<Args>),
     /// Print the schema of the lines of `--json`.
     Schema,
+    Manual,
+    /// Explain a command or a topic, or tell which there are.
+    Explain(Option<String>),
+    /// Print what completes the program in a shell.
+    Completions(Shell),
     Connect(Box<Args>),
 }
 
@@ -133,7 +137,7 @@ fn with_form(
     behind: Vec<OsString>,
 ) -> Result<Invocation, ProgramError> {
     if behind.iter().any(|argument| argument == "--help") {
-        return Ok(Invocation::Help);
+        return Ok(Invocation::Explain(Some(form.name.to_owned())));
     }
     args.check().map_err(ProgramError::Usage)?;
     let name = form.name;
@@ -143,6 +147,9 @@ fn with_form(
     match argv::parse(form, &behind)? {
         Given::Hosts => Ok(Invocation::Hosts(Box::new(args))),
         Given::Schema => Ok(Invocation::Schema),
+        Given::Manual => Ok(Invocation::Manual),
+        Given::Help(about) => Ok(Invocation::Explain(about)),
+        Given::Completions(shell) => Ok(Invocation::Completions(shell)),
         Given::Command(target, command) => {
             args.target = Some(target);
             args.argv = Some(*command);
@@ -225,49 +232,6 @@ impl Args {
         }
     }
 }
-
-/// Returns the text of `--help`: usage, exit codes, and the command table.
-pub(crate) fn help() -> String {
-    let mut text = String::from("usage: skiff [options] [[user@]host[:port]]\n");
-    for form in FORMS {
-        text.push_str(&format!("       skiff [options] {}\n", form.syntax));
-    }
-    text.push_str(INTRODUCTION);
-    for option in OPTIONS {
-        text.push_str(&format!("  {:<22} {}\n", option.syntax(), option.help));
-    }
-    text.push_str(BATCH);
-    for (exit, meaning) in EXITS {
-        text.push_str(&format!("  {}  {meaning}\n", exit.code()));
-    }
-    text.push_str("\ncommands (any unambiguous beginning will do; help COMMAND says more):\n");
-    for command in COMMANDS {
-        text.push_str(&format!("  {:<34}  {}\n", command.syntax, command.help));
-    }
-    text
-}
-
-const INTRODUCTION: &str = "
-talks to a skiffd server: at a prompt on a terminal, else by the commands \
-of -c, -f or standard input, one a line; or does one command, whose arguments \
-are names as they are, with nothing quoted a second time.
-
-HOST:PATH is [user@]host[:port]:path, with an IPv6 address in brackets. a path \
-is below the home, which an empty path names; one that begins with digits \
-and a colon is written ./1:2. a host named like a command is written host:port.
-
-options:
-";
-
-const BATCH: &str = "
-without a prompt, the first command that fails ends the run; a - before a command \
-lets it fail. nobody can be asked then: interrupted transfers are resumed, and \
-another file is replaced only by put -f and get -f, in trees (-r) as well; what \
-both ends have is left as it is. questions of the login are asked at the terminal \
-though input or output are piped.
-
-exit codes:
-";
 
 fn parse_tls(text: &str) -> Result<Tls, String> {
     match text.to_ascii_lowercase().as_str() {
@@ -417,7 +381,7 @@ mod tests {
         assert_eq!(args.argv.unwrap().name, "put");
         assert_eq!(args.progress, ProgressOption::Quiet);
         let help = parse(vec!["get".into(), "--help".into()]);
-        assert_eq!(help, Ok(Invocation::Help));
+        assert_eq!(help, Ok(Invocation::Explain(Some("get".into()))));
         for bad in [
             "-c ls put host: a",
             "-f x ls host:",
@@ -427,13 +391,5 @@ mod tests {
         ] {
             assert!(matches!(parsed(bad), Err(ProgramError::Usage(_))), "{bad}");
         }
-    }
-
-    #[test]
-    fn help_names_every_command_and_exit_code() {
-        let help = help();
-        assert!(FORMS.iter().all(|form| help.contains(form.syntax)));
-        assert!(COMMANDS.iter().all(|command| help.contains(command.syntax)));
-        assert!(EXITS.iter().all(|(_, meaning)| help.contains(meaning)));
     }
 }

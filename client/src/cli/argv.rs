@@ -7,11 +7,13 @@ use super::args::Target;
 use super::batch::{Settled, settle};
 use super::error::ProgramError;
 use super::settings::Settings;
+use super::shells::{SHELLS, Shell};
 use crate::commands::dispatch;
 use crate::commands::lexer::Word;
 use crate::commands::spec::ParsedArgs;
 use crate::commands::sync::SERVER_MARK;
 use crate::commands::table;
+use crate::commands::topics::TOPICS;
 use crate::net::session::Session;
 
 /// A command that can be given as arguments.
@@ -20,8 +22,55 @@ pub(crate) struct Form {
     pub name: &'static str,
     /// The usage that help and error messages print.
     pub syntax: &'static str,
+    /// What it does; empty where the table of commands says it.
+    help: &'static str,
     shape: Shape,
 }
+
+impl Form {
+    /// Returns what it does.
+    pub(crate) fn help(&self) -> &'static str {
+        match (self.help, table::find(self.name)) {
+            ("", Ok(command)) => command.help,
+            (help, _) => help,
+        }
+    }
+
+    /// Returns its options as they are typed.
+    pub(crate) fn options(&self) -> Vec<String> {
+        match (self.shape, table::find(self.name)) {
+            (Shape::Upload | Shape::Download | Shape::Remote | Shape::Pair, Ok(command)) => {
+                command.option_words()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// Returns what its arguments are, for completion.
+    pub(crate) fn arguments(&self) -> FormArguments {
+        match self.shape {
+            Shape::Upload | Shape::Download | Shape::Remote | Shape::Pair => FormArguments::Names,
+            Shape::Hosts | Shape::Schema | Shape::Manual => FormArguments::None,
+            Shape::Completions => FormArguments::Words(SHELLS.map(|(name, _)| name).to_vec()),
+            Shape::Help => {
+                let commands = table::COMMANDS.iter().map(|command| command.name);
+                let topics = TOPICS.iter().map(|topic| topic.name);
+                FormArguments::Words(commands.chain(topics).chain([OPTIONS_TOPIC]).collect())
+            }
+        }
+    }
+}
+
+/// What the arguments of a command are, for completion.
+pub(crate) enum FormArguments {
+    None,
+    /// Files here, and servers.
+    Names,
+    Words(Vec<&'static str>),
+}
+
+/// The topic of `skiff help` that tells the options of the program.
+pub(crate) const OPTIONS_TOPIC: &str = "options";
 
 /// What the arguments of a form are.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -37,17 +86,25 @@ enum Shape {
     /// None: it needs no server.
     Hosts,
     Schema,
+    Manual,
+    /// None, or what is to be explained.
+    Help,
+    /// The name of a shell.
+    Completions,
 }
 
 /// Every command that can be given as arguments.
 #[rustfmt::skip]
 pub(crate) const FORMS: &[Form] = &[
-    Form { name: "put", syntax: "put [-cfprL] [-j N] HOST:[PATH] FILE...", shape: Shape::Upload },
-    Form { name: "get", syntax: "get [-cfprL] [-j N] HOST:PATH... [DIR]", shape: Shape::Download },
-    Form { name: "sync", syntax: "sync [-npL] [-x GLOB] [-j N] [--delete] [--checksum] [--no-links] FROM TO, one of them HOST:[PATH]", shape: Shape::Pair },
-    Form { name: "ls", syntax: "ls [-1ahlrSt] [--utc] HOST:[PATH]", shape: Shape::Remote },
-    Form { name: "hosts", syntax: "hosts", shape: Shape::Hosts },
-    Form { name: "schema", syntax: "schema", shape: Shape::Schema },
+    Form { name: "put", syntax: "put [-cfprL] [-j N] HOST:[PATH] FILE...", help: "", shape: Shape::Upload },
+    Form { name: "get", syntax: "get [-cfprL] [-j N] HOST:PATH... [DIR]", help: "", shape: Shape::Download },
+    Form { name: "sync", syntax: "sync [-npL] [-x GLOB] [-j N] [--delete] [--checksum] [--no-links] FROM TO, one of them HOST:[PATH]", help: "", shape: Shape::Pair },
+    Form { name: "ls", syntax: "ls [-1ahlrSt] [--utc] HOST:[PATH]", help: "", shape: Shape::Remote },
+    Form { name: "hosts", syntax: "hosts", help: "list the hosts of the settings", shape: Shape::Hosts },
+    Form { name: "help", syntax: "help [COMMAND|TOPIC]", help: "explain a command, a topic, or the options", shape: Shape::Help },
+    Form { name: "completions", syntax: "completions bash|zsh|fish", help: "print what completes skiff in a shell", shape: Shape::Completions },
+    Form { name: "man", syntax: "man", help: "print the manual page", shape: Shape::Manual },
+    Form { name: "schema", syntax: "schema", help: "print the JSON schema of --json", shape: Shape::Schema },
 ];
 
 /// What a form and its arguments ask for.
@@ -57,6 +114,9 @@ pub(crate) enum Given {
     Command(Target, Box<ArgvCommand>),
     Hosts,
     Schema,
+    Manual,
+    Help(Option<String>),
+    Completions(Shell),
 }
 
 /// One command as it was given.
@@ -109,17 +169,8 @@ pub(crate) fn parse(form: &'static Form, arguments: &[OsString]) -> Result<Given
         .iter()
         .map(|argument| argument.as_os_str().into())
         .collect();
-    let alone = match form.shape {
-        Shape::Hosts => Some(Given::Hosts),
-        Shape::Schema => Some(Given::Schema),
-        Shape::Upload | Shape::Download | Shape::Remote | Shape::Pair => None,
-    };
-    match (alone, words.first()) {
-        (Some(given), None) => return Ok(given),
-        (Some(_), Some(odd)) => {
-            return Err(usage(format!("{}: not understood", odd.to_text())));
-        }
-        (None, _) => {}
+    if let Some(given) = parse_without_server(form.shape, &words).map_err(usage)? {
+        return Ok(given);
     }
     let spec = table::find(form.name).map_err(|_| usage("no such command".into()))?;
     let mut parsed = spec.split_options(&words).map_err(|odd| {
@@ -135,6 +186,29 @@ pub(crate) fn parse(form: &'static Form, arguments: &[OsString]) -> Result<Given
         names,
     };
     Ok(Given::Command(target, Box::new(command)))
+}
+
+/// Parses the arguments of a command that needs no server; `None` for one that does.
+fn parse_without_server(shape: Shape, words: &[Word]) -> Result<Option<Given>, String> {
+    let (given, taken) = match (shape, words.first()) {
+        (Shape::Hosts, _) => (Given::Hosts, 0),
+        (Shape::Schema, _) => (Given::Schema, 0),
+        (Shape::Manual, _) => (Given::Manual, 0),
+        (Shape::Help, word) => (Given::Help(word.map(Word::to_text)), 1),
+        (Shape::Completions, Some(word)) => {
+            let named = word.to_text();
+            let shell = SHELLS.iter().find(|(name, _)| *name == named);
+            let (_, shell) =
+                shell.ok_or_else(|| format!("{named}: no shell that is known here"))?;
+            (Given::Completions(*shell), 1)
+        }
+        (Shape::Completions, None) => return Err("for which shell?".into()),
+        (Shape::Upload | Shape::Download | Shape::Remote | Shape::Pair, _) => return Ok(None),
+    };
+    match words.get(taken) {
+        None => Ok(Some(given)),
+        Some(odd) => Err(format!("{}: not understood", odd.to_text())),
+    }
 }
 
 impl Names {
@@ -192,7 +266,9 @@ impl Names {
                 }
                 _ => Err("one path at a time".into()),
             },
-            Shape::Hosts | Shape::Schema => Err("it needs no server".into()),
+            Shape::Hosts | Shape::Schema | Shape::Manual | Shape::Help | Shape::Completions => {
+                Err("it needs no server".into())
+            }
         }
     }
 }
@@ -379,7 +455,7 @@ mod tests {
 
     #[test]
     fn every_form_is_a_command() {
-        let of_server = |form: &&Form| !matches!(form.shape, Shape::Hosts | Shape::Schema);
+        let of_server = |form: &&Form| matches!(form.arguments(), FormArguments::Names);
         for form in FORMS.iter().filter(of_server) {
             let spec = table::find(form.name).unwrap();
             assert_eq!(spec.name, form.name);

@@ -15,6 +15,7 @@ use crate::commands::partial::{self, Partial, Place, Quotes};
 use crate::commands::spec::{ArgumentKind, CommandSpec};
 use crate::commands::sync::SERVER_MARK;
 use crate::commands::table::{self, COMMANDS};
+use crate::commands::topics::TOPICS;
 use crate::net::listing::is_single_name;
 use crate::net::session::Session;
 use crate::terminal::format::escape_name;
@@ -66,6 +67,11 @@ impl CommandCompleter {
         let index = command.split_options(rest).ok()?.words.len();
         match command.argument_kind(index) {
             ArgumentKind::Command => Some(self.commands(word)),
+            ArgumentKind::Topic => {
+                let commands = COMMANDS.iter().map(|command| command.name);
+                let topics = TOPICS.iter().map(|topic| topic.name);
+                Some(fixed(commands.chain(topics), word))
+            }
             ArgumentKind::Host => Some(fixed(self.hosts.iter().map(String::as_str), word)),
             ArgumentKind::Local => Some(local(word)),
             ArgumentKind::Remote => remote(&mut self.session(), word),

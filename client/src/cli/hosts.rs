@@ -4,16 +4,14 @@ use skiff_conf::{Alias, Host};
 
 use super::settings::Settings;
 use crate::terminal::format::escape_name;
-use crate::terminal::output::{OutputFormat, format, print_object, print_wrapped};
+use crate::terminal::output::{OutputFormat, format, print_note, print_object, print_wrapped};
 use crate::terminal::records::{HOST, Record};
 
 /// Prints each host with its user, its server, and where one begins there.
 pub(crate) fn print(settings: &Settings) {
     let hosts = settings.hosts();
     if hosts.is_empty() {
-        print_wrapped(
-            "no hosts; give them names in the settings: hosts: {\"nas\": (server: \"..\")}",
-        );
+        print_note("no hosts; give them names in the settings: hosts: {\"nas\": (server: \"..\")}");
     }
     let widest = hosts.keys().map(|alias| alias.as_str().len()).max();
     let widest = widest.unwrap_or(0);

@@ -1,8 +1,7 @@
 //! Lists all options of the program: one row drives parsing, `--help`, the man page and the
 //! completions of shells.
 
-use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::ffi::OsString;
 
 use crate::terminal::format::escape_name;
 use crate::terminal::nearest::nearest;
@@ -41,6 +40,31 @@ pub(crate) enum Group {
     Program,
 }
 
+impl Group {
+    /// Every group, in the order of help.
+    pub(crate) const ALL: [Self; 5] = [
+        Self::What,
+        Self::Login,
+        Self::Connection,
+        Self::Output,
+        Self::Program,
+    ];
+
+    pub(crate) fn title(self) -> &'static str {
+        match self {
+            Self::What => "what to do",
+            Self::Login => "login",
+            Self::Connection => "connection",
+            Self::Output => "output",
+            Self::Program => "the program",
+        }
+    }
+
+    pub(crate) fn options(self) -> impl Iterator<Item = &'static OptionSpec> {
+        OPTIONS.iter().filter(move |option| option.group == self)
+    }
+}
+
 /// An option.
 #[derive(PartialEq, Eq, Debug)]
 pub(crate) struct OptionSpec {
@@ -50,6 +74,8 @@ pub(crate) struct OptionSpec {
     /// What follows it; `None` where nothing does.
     pub value: Option<Value>,
     pub group: Group,
+    /// What `--help` says, in a few words.
+    pub brief: &'static str,
     pub help: &'static str,
 }
 
@@ -77,25 +103,25 @@ const fn value(name: &'static str, kind: ValueKind) -> Option<Value> {
 /// Every option, in the order of help.
 #[rustfmt::skip]
 pub(crate) const OPTIONS: &[OptionSpec] = &[
-    OptionSpec { id: OptionId::Commands, names: &["-c"], value: value("COMMANDS", ValueKind::Other), group: Group::What, help: "do these, separated by ; or line ends, and leave" },
-    OptionSpec { id: OptionId::Script, names: &["-f"], value: value("FILE", ValueKind::File), group: Group::What, help: "do the commands in FILE and leave" },
-    OptionSpec { id: OptionId::User, names: &["-u", "--user"], value: value("NAME", ValueKind::Other), group: Group::Login, help: "log in as NAME" },
-    OptionSpec { id: OptionId::PasswordStdin, names: &["--password-stdin"], value: None, group: Group::Login, help: "read the password from the first line of standard input" },
-    OptionSpec { id: OptionId::PasswordFile, names: &["--password-file"], value: value("FILE", ValueKind::File), group: Group::Login, help: "read the password from FILE, else from that of SKIFF_PASSWORD_FILE" },
-    OptionSpec { id: OptionId::Ipv4, names: &["-4"], value: None, group: Group::Connection, help: "connect by IPv4 only" },
-    OptionSpec { id: OptionId::Ipv6, names: &["-6"], value: None, group: Group::Connection, help: "connect by IPv6 only" },
-    OptionSpec { id: OptionId::Tls, names: &["--tls"], value: value("on|off", ValueKind::Words(&["on", "off"])), group: Group::Connection, help: "off: for a listener without TLS, on a trusted link" },
-    OptionSpec { id: OptionId::Trust, names: &["--trust"], value: value("new|SHA256", ValueKind::Words(&["new"])), group: Group::Connection, help: "trust a server not met before, or this certificate alone" },
-    OptionSpec { id: OptionId::Digest, names: &["--digest"], value: value("md5|sha256", ValueKind::Words(&["md5", "sha256"])), group: Group::Connection, help: "verify transfers by this digest, not by what both ends do fast" },
-    OptionSpec { id: OptionId::Retry, names: &["--retry"], value: value("N", ValueKind::Other), group: Group::Connection, help: "connect again up to N times (3) after a loss" },
-    OptionSpec { id: OptionId::LimitRate, names: &["--limit-rate"], value: value("RATE", ValueKind::Other), group: Group::Connection, help: "move at most RATE bytes a second, as in 500kB" },
-    OptionSpec { id: OptionId::Quiet, names: &["-q", "--quiet"], value: None, group: Group::Output, help: "print errors, and what is asked for, and nothing else" },
-    OptionSpec { id: OptionId::Verbose, names: &["-v", "--verbose"], value: None, group: Group::Output, help: "show the dialogue with the server, and digests whole" },
-    OptionSpec { id: OptionId::Json, names: &["--json"], value: None, group: Group::Output, help: "print results as JSON, one object a line" },
-    OptionSpec { id: OptionId::NoPager, names: &["--no-pager"], value: None, group: Group::Output, help: "print what is longer than the screen all the same" },
-    OptionSpec { id: OptionId::Config, names: &["--config"], value: value("FILE", ValueKind::File), group: Group::Program, help: "read the settings from FILE instead of ~/.config/skiff/client.ron" },
-    OptionSpec { id: OptionId::Help, names: &["-h", "--help"], value: None, group: Group::Program, help: "print this text" },
-    OptionSpec { id: OptionId::Version, names: &["-V", "--version"], value: None, group: Group::Program, help: "print the version" },
+    OptionSpec { id: OptionId::Commands, names: &["-c"], value: value("COMMANDS", ValueKind::Other), group: Group::What, brief: "do these and leave", help: "do these, separated by ; or line ends, and leave" },
+    OptionSpec { id: OptionId::Script, names: &["-f"], value: value("FILE", ValueKind::File), group: Group::What, brief: "do the commands in FILE", help: "do the commands in FILE and leave" },
+    OptionSpec { id: OptionId::User, names: &["-u", "--user"], value: value("NAME", ValueKind::Other), group: Group::Login, brief: "log in as NAME", help: "log in as NAME" },
+    OptionSpec { id: OptionId::PasswordStdin, names: &["--password-stdin"], value: None, group: Group::Login, brief: "it is on stdin", help: "read the password from the first line of standard input" },
+    OptionSpec { id: OptionId::PasswordFile, names: &["--password-file"], value: value("FILE", ValueKind::File), group: Group::Login, brief: "it is in FILE", help: "read the password from FILE, else from that of SKIFF_PASSWORD_FILE" },
+    OptionSpec { id: OptionId::Ipv4, names: &["-4"], value: None, group: Group::Connection, brief: "IPv4 only", help: "connect by IPv4 only" },
+    OptionSpec { id: OptionId::Ipv6, names: &["-6"], value: None, group: Group::Connection, brief: "IPv6 only", help: "connect by IPv6 only" },
+    OptionSpec { id: OptionId::Tls, names: &["--tls"], value: value("on|off", ValueKind::Words(&["on", "off"])), group: Group::Connection, brief: "off: trusted links only", help: "off: for a listener without TLS, on a trusted link" },
+    OptionSpec { id: OptionId::Trust, names: &["--trust"], value: value("new|SHA256", ValueKind::Words(&["new"])), group: Group::Connection, brief: "trust new, or this", help: "trust a server not met before, or this certificate alone" },
+    OptionSpec { id: OptionId::Digest, names: &["--digest"], value: value("md5|sha256", ValueKind::Words(&["md5", "sha256"])), group: Group::Connection, brief: "verify by this", help: "verify transfers by this digest, not by what both ends do fast" },
+    OptionSpec { id: OptionId::Retry, names: &["--retry"], value: value("N", ValueKind::Other), group: Group::Connection, brief: "reconnect N times (3)", help: "connect again up to N times (3) after a loss" },
+    OptionSpec { id: OptionId::LimitRate, names: &["--limit-rate"], value: value("RATE", ValueKind::Other), group: Group::Connection, brief: "such as 500kB", help: "move at most RATE bytes a second, as in 500kB" },
+    OptionSpec { id: OptionId::Quiet, names: &["-q", "--quiet"], value: None, group: Group::Output, brief: "errors and results only", help: "print errors, and what is asked for, and nothing else" },
+    OptionSpec { id: OptionId::Verbose, names: &["-v", "--verbose"], value: None, group: Group::Output, brief: "show the dialogue", help: "show the dialogue with the server, and digests whole" },
+    OptionSpec { id: OptionId::Json, names: &["--json"], value: None, group: Group::Output, brief: "results as JSON", help: "print results as JSON, one object a line" },
+    OptionSpec { id: OptionId::NoPager, names: &["--no-pager"], value: None, group: Group::Output, brief: "print all at once", help: "print what is longer than the screen all the same" },
+    OptionSpec { id: OptionId::Config, names: &["--config"], value: value("FILE", ValueKind::File), group: Group::Program, brief: "settings", help: "read the settings from FILE instead of ~/.config/skiff/client.ron" },
+    OptionSpec { id: OptionId::Help, names: &["-h", "--help"], value: None, group: Group::Program, brief: "this text", help: "print this text" },
+    OptionSpec { id: OptionId::Version, names: &["-V", "--version"], value: None, group: Group::Program, brief: "the version", help: "print the version" },
 ];
 
 impl OptionSpec {
@@ -118,105 +144,59 @@ pub(crate) enum Argument {
 }
 
 /// Takes arguments apart.
-pub(crate) struct Arguments {
-    left: std::vec::IntoIter<OsString>,
-    /// Letters behind one `-` that were not read yet.
-    letters: Vec<u8>,
-    /// `--` came: the rest are no options.
-    ended: bool,
-}
+pub(crate) struct Arguments(lexopt::Parser);
 
 impl Arguments {
     pub(crate) fn new(arguments: Vec<OsString>) -> Self {
-        Self {
-            left: arguments.into_iter(),
-            letters: Vec::new(),
-            ended: false,
-        }
+        Self(lexopt::Parser::from_args(arguments))
     }
 
-    /// Returns the next argument, an option with its value; `Err` says what is wrong with it. Short
-    /// options may share a `-`, and a value may follow at once (POSIX Utility Syntax Guidelines 5
-    /// and 6), or behind the `=` of a long one.
+    /// Returns the next argument, an option with its value; `Err` says what is wrong with it.
     pub(crate) fn next(&mut self) -> Result<Option<Argument>, String> {
-        if !self.letters.is_empty() {
-            return self.next_letter().map(Some);
-        }
-        let Some(argument) = self.left.next() else {
-            return Ok(None);
+        let name = match self.0.next().map_err(worded)? {
+            None => return Ok(None),
+            Some(lexopt::Arg::Value(word)) => return Ok(Some(Argument::Free(word))),
+            Some(lexopt::Arg::Short(letter)) => format!("-{letter}"),
+            Some(lexopt::Arg::Long(name)) => format!("--{name}"),
         };
-        match argument.as_bytes() {
-            _ if self.ended => Ok(Some(Argument::Free(argument))),
-            b"--" => {
-                self.ended = true;
-                self.next()
-            }
-            [b'-', b'-', ..] => self.long(&argument).map(Some),
-            [b'-', letters @ ..] if !letters.is_empty() => {
-                self.letters = letters.to_vec();
-                self.next_letter().map(Some)
-            }
-            _ => Ok(Some(Argument::Free(argument))),
-        }
-    }
-
-    /// Returns all that has not been read.
-    pub(crate) fn rest(self) -> Vec<OsString> {
-        self.left.collect()
-    }
-
-    fn long(&mut self, argument: &OsStr) -> Result<Argument, String> {
-        let bytes = argument.as_bytes();
-        let (name, given) = match bytes.iter().position(|&b| b == b'=') {
-            Some(at) => (&bytes[..at], Some(OsStr::from_bytes(&bytes[at + 1..]))),
-            None => (bytes, None),
-        };
-        let option = find(name)?;
-        let value = match (&option.value, given) {
-            (Some(_), Some(given)) => given.to_owned(),
-            (Some(value), None) => self.value_of(name, value)?,
-            (None, None) => OsString::new(),
-            (None, Some(_)) => return Err(format!("{}: takes no value", shown(name))),
-        };
-        Ok(Argument::Option(option, value))
-    }
-
-    fn next_letter(&mut self) -> Result<Argument, String> {
-        let letter = self.letters.remove(0);
-        let name = [b'-', letter];
         let option = find(&name)?;
         let value = match &option.value {
             None => OsString::new(),
-            Some(_) if !self.letters.is_empty() => {
-                OsString::from_vec(std::mem::take(&mut self.letters))
+            Some(value) => {
+                let missing = |_| format!("{name}: {} is missing behind it", value.name);
+                self.0.value().map_err(missing)?
             }
-            Some(value) => self.value_of(&name, value)?,
         };
-        Ok(Argument::Option(option, value))
+        Ok(Some(Argument::Option(option, value)))
     }
 
-    fn value_of(&mut self, name: &[u8], value: &Value) -> Result<OsString, String> {
-        let missing = || format!("{}: {} is missing behind it", shown(name), value.name);
-        self.left.next().ok_or_else(missing)
+    /// Returns all that has not been read.
+    pub(crate) fn rest(mut self) -> Vec<OsString> {
+        self.0.raw_args().map(Iterator::collect).unwrap_or_default()
     }
 }
 
-fn find(name: &[u8]) -> Result<&'static OptionSpec, String> {
-    let has_name = |option: &&OptionSpec| option.names.iter().any(|own| own.as_bytes() == name);
-    let found = OPTIONS.iter().find(has_name);
+/// Words what is wrong whatever options there are.
+fn worded(error: lexopt::Error) -> String {
+    match error {
+        lexopt::Error::UnexpectedValue { option, .. } => {
+            format!("{}: takes no value", escape_name(option.as_bytes()))
+        }
+        other => escape_name(other.to_string().as_bytes()),
+    }
+}
+
+fn find(name: &str) -> Result<&'static OptionSpec, String> {
+    let found = OPTIONS.iter().find(|option| option.names.contains(&name));
     found.ok_or_else(|| {
         let long = |name: &&str| name.starts_with("--");
         let names = OPTIONS.iter().flat_map(|option| option.names);
-        let typed = shown(name);
+        let typed = escape_name(name.as_bytes());
         match nearest(&typed, names.copied().filter(long)) {
             Some(near) => format!("{typed}: no such option; did you mean {near}?"),
             None => format!("{typed}: no such option"),
         }
     })
-}
-
-fn shown(name: &[u8]) -> String {
-    escape_name(name)
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use crate::net::command_error::{CommandError, CommandResult};
 use crate::net::session::Session;
 use crate::terminal::format::escape_name;
 use crate::terminal::output::{LineKind, begin_lines};
-use crate::terminal::redirect::Redirection;
+use crate::terminal::redirect::{Redirection, pager_has_left};
 
 /// Runs one command, which prints its own output; the caller prints the error.
 pub(crate) fn run(session: &mut Session, typed: &TypedCommand) -> CommandResult {
@@ -64,7 +64,11 @@ fn run_command(session: &mut Session, command: &CommandSpec, args: &ParsedArgs) 
         OutputKind::Pages => Redirection::to_pages(),
         OutputKind::Text | OutputKind::Report | OutputKind::Transfer => None,
     };
-    (command.run)(session, args)
+    match (command.run)(session, args) {
+        // Who has seen enough may leave the pager.
+        Err(CommandError::Local(_)) if pager_has_left() => Ok(()),
+        done => done,
+    }
 }
 
 /// Words why no command was found.

@@ -80,9 +80,11 @@ fn expand_word(
             };
             expand_pattern(word, list_local)
         }
-        ArgumentKind::Side | ArgumentKind::Command | ArgumentKind::Host | ArgumentKind::Other => {
-            Ok(vec![word])
-        }
+        ArgumentKind::Side
+        | ArgumentKind::Command
+        | ArgumentKind::Topic
+        | ArgumentKind::Host
+        | ArgumentKind::Other => Ok(vec![word]),
     }
 }
 

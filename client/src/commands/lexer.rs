@@ -362,7 +362,7 @@ impl Lexer<'_> {
 }
 
 /// True where the next character is no part of the word before.
-fn ends_word(rest: &str) -> bool {
+pub(super) fn ends_word(rest: &str) -> bool {
     rest.is_empty() || rest.starts_with([' ', '\t', ';'])
 }
 

@@ -3,16 +3,12 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::time::Duration;
-
-use rustix::event::PollFlags;
+use std::os::fd::{AsFd, OwnedFd};
 
 use super::lexer::Word;
 use crate::net::command_error::{CommandError, CommandResult};
 use crate::terminal::format::{IoCause, escape_name, escape_path};
-use crate::terminal::poll::{PollEnd, poll_once};
-use crate::terminal::redirect::{Redirection, pager, pager_command};
+use crate::terminal::redirect::{Redirection, has_no_reader, pager, pager_command};
 
 /// Where the output of a command goes.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -63,7 +59,7 @@ fn pipe_to(line: &str, command: impl FnOnce() -> CommandResult) -> CommandResult
     };
     let has_left = reader
         .as_ref()
-        .is_some_and(|reader| has_left(reader.as_fd()));
+        .is_some_and(|reader| has_no_reader(reader.as_fd()));
     // The last end of the pipe that is open here: its closing is the end of the child's input.
     drop(reader);
     let status = child.wait().map_err(failed)?;
@@ -76,12 +72,6 @@ fn pipe_to(line: &str, command: impl FnOnce() -> CommandResult) -> CommandResult
         true => Ok(()),
         false => Err(CommandError::refused(shown, status)),
     }
-}
-
-/// True where nobody reads the pipe any more: that is told unasked (POLLERR, poll(2)).
-fn has_left(pipe: BorrowedFd<'_>) -> bool {
-    let polled = poll_once(pipe, PollFlags::empty(), Duration::ZERO);
-    matches!(polled, Ok(PollEnd::Ready))
 }
 
 /// Runs `command` with its output going to the pager, if there is one.

@@ -132,7 +132,7 @@ impl<'a> Scanner<'a> {
                     self.quote = Some((c, at));
                 }
                 (None, ' ' | '\t') => self.end_word(),
-                (None, ';') if self.reader != Reader::Shell => {
+                (None, '&' | ';') if self.ends_command(at, c) => {
                     self.words.clear();
                     self.word = None;
                     self.reader = Reader::Skiff;
@@ -147,6 +147,15 @@ impl<'a> Scanner<'a> {
                 }
                 (None, c) => self.push(at, c),
             }
+        }
+    }
+
+    /// True where a `;` ends a command, or an `&` that is a word.
+    fn ends_command(&self, at: usize, c: char) -> bool {
+        match (self.reader, c) {
+            (Reader::Shell, _) => false,
+            (_, '&') => self.word.is_none() && lexer::ends_word(&self.line[at + 1..]),
+            _ => true,
         }
     }
 
@@ -245,6 +254,9 @@ mod tests {
         }
         assert_eq!(read_plain("ls > x; ge").place, Place::Command);
         assert_eq!(read_plain("get a > x").place, Place::Argument);
+        assert_eq!(read_plain("get a & ge").place, Place::Command);
+        assert_eq!(read_plain("get a& ge").place, Place::Argument);
+        assert_eq!(read_plain("! a & ge").place, Place::Local);
     }
 
     #[test]

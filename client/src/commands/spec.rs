@@ -77,6 +77,8 @@ pub(crate) enum ArgumentKind {
     Side,
     /// A command of the table, or an alias.
     Command,
+    /// A command of the table, or a topic of help.
+    Topic,
     /// A server, by its name or as one of the hosts of the settings.
     Host,
     Other,

@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use skiff_sessions::wire::reply::Kind;
+
 use super::lexer::Word;
 use super::spec::ParsedArgs;
-use super::targets::remote_path;
+use super::targets::{remote_kind, remote_path};
 use super::trees::{attributes, links, sessions};
 use crate::net::command_error::{CommandError, CommandResult};
 use crate::net::session::Session;
@@ -44,6 +46,10 @@ pub(crate) fn sync(session: &mut Session, args: &ParsedArgs) -> CommandResult {
             tree::put_whole(session, here, to, (&rule, sessions), summary)
         }
         Direction::Down { from, to } => {
+            if remote_kind(session, &from)? != Some(Kind::Directory) {
+                let name = escape_name(from.as_bytes());
+                return Err(CommandError::refused(name, "no directory at the server"));
+            }
             let summary = TreeSummary::new(style, from.as_bytes(), rule.execution);
             let from = remote_path(&from)?;
             tree::get_whole(

@@ -1,18 +1,14 @@
 //! Lists all commands: one row drives parsing, help, and completion.
 
-use super::dispatch::lookup_error;
-use super::spec::ArgumentKind::{Command, Host, Local, Other, Remote, Side};
+use super::spec::ArgumentKind::{Command, Host, Local, Other, Remote, Side, Topic};
 use super::spec::LastArgument::{Another, Target};
 use super::spec::OutputKind::{Pages, Report, Text, Transfer};
-use super::spec::{CommandSpec, MANY, ParsedArgs};
+use super::spec::{CommandSpec, MANY};
 use super::{
-    account, attributes, connections, directories, edit, files, jobs, lines, listing, local,
+    account, attributes, connections, directories, edit, files, help, jobs, lines, listing, local,
 };
 use super::{looking, remove, sync};
-use crate::net::command_error::CommandResult;
-use crate::net::session::Session;
 use crate::terminal::nearest::nearest;
-use crate::terminal::output::print_wrapped;
 
 /// Every command, in the order of `help`.
 #[rustfmt::skip]
@@ -53,7 +49,7 @@ pub(crate) const COMMANDS: &[CommandSpec] = &[
     CommandSpec { name: "kill", aliases: &[], syntax: "kill %N...", help: "stop jobs in the background", details: JOBS, arguments: &[Other], count: (1, MANY), last: Another, output: Report, options: "", run: jobs::kill },
     CommandSpec { name: "alias", aliases: &[], syntax: "alias [-d] [NAME [COMMAND]]", help: "give a command a name, list the names, or drop one with -d", details: ALIAS, arguments: &[Command, Other], count: (0, MANY), last: Another, output: Text, options: "d", run: lines::alias },
     CommandSpec { name: "history", aliases: &[], syntax: "history [-c] [N]", help: "print the last lines that were typed; -c forgets them", details: HISTORY, arguments: &[Other], count: (0, 1), last: Another, output: Pages, options: "c", run: lines::history },
-    CommandSpec { name: "help", aliases: &["?"], syntax: "help [COMMAND]", help: "say what there is", details: "", arguments: &[Command], count: (0, 1), last: Another, output: Pages, options: "", run: help },
+    CommandSpec { name: "help", aliases: &["?"], syntax: "help [COMMAND|TOPIC]", help: "say what there is", details: "", arguments: &[Topic], count: (0, 1), last: Another, output: Pages, options: "", run: help::help },
     CommandSpec { name: "quit", aliases: &["bye", "exit"], syntax: "quit", help: "leave (so do bye and exit)", details: "", arguments: &[], count: (0, 0), last: Another, output: Report, options: "", run: account::quit },
 ];
 
@@ -82,19 +78,19 @@ a blank is not kept, nor one with a password in it.
 
 /// What `help cat` says.
 const CAT: &str = "\
-cat FILE > NAME writes to a file here, which is replaced, and cat FILE | COMMAND
-to a command of the local shell, up to the end of the line; so do ls, find, du,
-stat, hash, stages, help. inside a word both characters belong to the name.
-each file is verified at its end. a file or a pipe gets the bytes as they are; at
-a terminal what would command it is shown as \\xHH.
+cat FILE > NAME writes to a file here, which is replaced, and cat FILE | COMMAND to a \
+command of the local shell, up to the end of the line; so do ls, find, du, stat, hash, \
+stages, help. inside a word both characters belong to the name. each file is verified at \
+its end. a file or a pipe gets the bytes as they are; at a terminal what would command it \
+is shown as \\xHH.
+
 * ? and [a-z] match names; in quotes they are themselves.
 ";
 
 /// What `help edit` says.
 const EDIT: &str = "\
-the file is fetched to a private folder, and put back, verified, if you changed
-it. where the one at the server changed meanwhile it stays, and so does yours,
-here. an editor that fails stores nothing.
+the file is fetched to a private folder, and put back, verified, if you changed it. \
+where the one at the server changed meanwhile it stays, and so does yours, here. an editor that fails stores nothing.
 ";
 
 /// What `help get` says.
@@ -123,12 +119,17 @@ are not followed.
 
 /// What `help ls` and `help ldir` say.
 const LS: &str = "\
-at a terminal names stand in columns and in the colours of LS_COLORS (none with
+at a terminal names stand in columns and in the colours of LS_COLORS (none with \
 NO_COLOR), elsewhere one on a line, as with -1.
+
 -l  long lines: kind, permissions, size, time, name; times are local (TZ)
 -a  names that begin with a dot too
--t  the latest first   -S  the largest first   -r  the other way round
--h  sizes in kB, MB..  --utc (or -u)  times in UTC
+-t  the latest first
+-S  the largest first
+-r  the other way round
+-h  sizes in kB, MB..
+--utc  times in UTC (or -u)
+
 * ? and [a-z] match names; in quotes they are themselves.
 ";
 
@@ -193,12 +194,11 @@ links to files are copied as these files.
 
 /// What `help reconnect` says.
 const RECONNECT: &str = "\
-a connection that is lost is made again, with pauses that grow: the login is
-repeated without a question, transfers go on where they were, and what changes
-nothing is done again. of delete, rename, mkdir, chmod and touch the server is
-asked first what became of them. what was written to a device, a FIFO or standard
-output in part is not gone on with. --retry N says how often it is tried. Ctrl-C ends it. where the
-server's certificate has changed nothing is sent; open asks about it.
+a connection that is lost is made again, with pauses that grow: the login is repeated \
+without a question, transfers go on where they were, and what changes nothing is done \
+again. of delete, rename, mkdir, chmod and touch the server is asked first what became of \
+them. what was written to a device, a FIFO or standard output in part is not gone on with. \
+--retry N says how often it is tried. Ctrl-C ends it. where the server's certificate has changed nothing is sent; open asks about it.
 ";
 
 /// Why a word names no command.
@@ -230,26 +230,6 @@ pub(crate) fn find(typed: &str) -> Result<&'static CommandSpec, LookupError> {
             candidates.iter().map(|command| command.name).collect(),
         )),
     }
-}
-
-/// `help`: prints this table, or the row of one command.
-fn help(_: &mut Session, args: &ParsedArgs) -> CommandResult {
-    let Some(word) = args.words.first() else {
-        for command in COMMANDS {
-            print_wrapped(&format!("{:<34}  {}", command.syntax, command.help));
-        }
-        return Ok(());
-    };
-    let typed = word.to_text();
-    let command = find(&typed).map_err(|error| lookup_error(&typed, error))?;
-    print_wrapped(&format!("usage: {}\n  {}", command.syntax, command.help));
-    for line in command.details.lines() {
-        print_wrapped(&format!("  {line}"));
-    }
-    if !command.aliases.is_empty() {
-        print_wrapped(&format!("  also: {}", command.aliases.join(" ")));
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -60,6 +60,7 @@ const fn sometimes(name: &'static str, form: Form, help: &'static str) -> Field 
 }
 
 const KINDS_OF_ENTRY: Form = Form::Word(&["file", "directory", "link", "other"]);
+const ACTIONS: Form = Form::Word(&["mkdir", "put", "get", "delete"]);
 const RESULTS: Form = Form::Word(&["transferred", "replaced", "unchanged", "left"]);
 
 /// An entry of `ls`, `ldir`, `find`, `stat` and `stages`.
@@ -93,6 +94,16 @@ pub(crate) const TRANSFER: RecordKind = RecordKind {
         ),
         always("bytes", Form::Number, "bytes that went over the connection"),
         always("text", Form::Text, "the same for people"),
+    ],
+};
+
+/// What `sync` does, or with `-n` would do, at its target.
+pub(crate) const ACTION: RecordKind = RecordKind {
+    name: "action",
+    help: "what sync does, or with -n would do",
+    fields: &[
+        always("action", ACTIONS, "the command that does it"),
+        always("path", Form::Name, "the path at the target"),
     ],
 };
 
@@ -238,7 +249,7 @@ pub(crate) const ERROR: RecordKind = RecordKind {
 
 /// Every kind.
 pub(crate) const KINDS: &[RecordKind] = &[
-    ENTRY, TRANSFER, TREE, DIGEST, USAGE, STATUS, SUM, REPLY, HOST, TEXT, NOTE, ERROR,
+    ENTRY, TRANSFER, ACTION, TREE, DIGEST, USAGE, STATUS, SUM, REPLY, HOST, TEXT, NOTE, ERROR,
 ];
 
 /// An object under construction.

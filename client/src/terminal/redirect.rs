@@ -3,15 +3,18 @@
 
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
+use rustix::event::PollFlags;
 use rustix::termios::tcgetwinsize;
 
 use super::columns::columns;
+use super::poll::{PollEnd, poll_once};
 
 /// What takes results now; `None` is standard output. Like that it is one for the whole process.
 static TAKER: Mutex<Option<Taker>> = Mutex::new(None);
@@ -55,6 +58,24 @@ impl Redirection {
         }));
         Some(Self(()))
     }
+}
+
+/// True where results go through a pager that has been left: that is told unasked (POLLERR,
+/// poll(2)).
+pub(crate) fn pager_has_left() -> bool {
+    match &*taker() {
+        Some(Taker::Pages(Pages {
+            state: PagesState::Paged { input, .. },
+            ..
+        })) => has_no_reader(input.as_fd()),
+        _ => false,
+    }
+}
+
+/// True where nobody reads a pipe any more.
+pub(crate) fn has_no_reader(pipe: BorrowedFd<'_>) -> bool {
+    let polled = poll_once(pipe, PollFlags::empty(), Duration::ZERO);
+    matches!(polled, Ok(PollEnd::Ready))
 }
 
 impl Drop for Redirection {

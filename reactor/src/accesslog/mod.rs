@@ -59,6 +59,13 @@ const MAX_TEXT: usize = 4096;
 /// Bytes of a user name; a longer one, which only a failed login can have, is cut.
 pub(crate) const MAX_USER: usize = 128;
 
+/// A text as the log has it, which no terminal and no page takes for anything else.
+pub(crate) fn escaped(bytes: &[u8]) -> String {
+    let mut out = Vec::new();
+    format::escape(&mut out, bytes, format::Space::Keep);
+    String::from_utf8_lossy(&out).into_owned()
+}
+
 /// A handle of the log thread, cheap to clone. No call on it waits for a disk.
 #[derive(Clone)]
 pub(crate) struct AccessLog(Arc<LogQueue>);

@@ -6,8 +6,9 @@ use std::path::Path;
 use skiff_conf::Server;
 
 use super::failure::{Failure, tell};
+use crate::control::answer::Line;
 use crate::control::client::{self, ControlError};
-use crate::control::command::{Command, Line};
+use crate::control::command::Command;
 
 /// Prints what the daemon says; fails where it stays as it was, with its complaint.
 pub(super) fn run(file: &Path) -> Result<(), Failure> {
@@ -15,17 +16,17 @@ pub(super) fn run(file: &Path) -> Result<(), Failure> {
     let config = Server::load(file)
         .map_err(|complaint| Failure::Failed(format!("not reloaded: {complaint}")))?;
     let mut complaint = None;
-    let asked = client::ask(&config.state, &Command::Reload, |line| {
+    let asked = client::ask(&config.state, &Command::Reload {}, |line| {
         match line {
-            Line::Say(text) => tell(text).map_err(io::Error::other)?,
-            Line::Fail(text) => complaint = Some(text),
-            Line::Done => {}
+            Line::Said { text } => tell(text).map_err(io::Error::other)?,
+            Line::Failed { why } => complaint = Some(why),
+            _ => {}
         }
         Ok(())
     });
     match (asked, complaint) {
-        (Ok(()), None) => Ok(()),
-        (Ok(()), Some(complaint)) => Err(Failure::Failed(complaint)),
+        (Ok(_), None) => Ok(()),
+        (Ok(_), Some(complaint)) => Err(Failure::Failed(complaint)),
         (Err(error @ ControlError::NotRunning), _) => Err(Failure::Failed(format!(
             "{error}, as far as its state folder tells ({})",
             config.state.display()

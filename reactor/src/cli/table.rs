@@ -153,6 +153,8 @@ const KEEP_SESSIONS: OptionSpec = flag(
     "sessions go on whose user could not log in any more as they did; else they end",
 );
 
+const JSON: OptionSpec = flag("--json", "an object for each line, for programs");
+
 const ADDRESS: ValueKind = ValueKind::Other;
 
 /// Every command.
@@ -201,6 +203,73 @@ pub(crate) const COMMANDS: &[CommandSpec] = &[
         options: &[CONFIG],
         help: "have the running daemon read the settings and the certificate again; exit 1 if it \
                stays as it was",
+    },
+    CommandSpec {
+        words: &["who"],
+        operand: None,
+        options: &[CONFIG, JSON],
+        help: "say who is connected, and what each does",
+    },
+    CommandSpec {
+        words: &["top"],
+        operand: None,
+        options: &[CONFIG],
+        help: "say it anew every second, until Ctrl-C",
+    },
+    CommandSpec {
+        words: &["kick"],
+        operand: operand("[SESSION]", ValueKind::Other),
+        options: &[
+            CONFIG,
+            valued("--user", "NAME", ValueKind::User, "all sessions of a user"),
+            valued(
+                "--address",
+                "ADDR",
+                ValueKind::Other,
+                "all sessions from an address",
+            ),
+            JSON,
+        ],
+        help: "end a session, by its number as who says it, or all of a user or an address; what \
+               came of uploads is kept",
+    },
+    CommandSpec {
+        words: &["bans"],
+        operand: None,
+        options: &[CONFIG, JSON],
+        help: "say who may not log in after failed logins",
+    },
+    CommandSpec {
+        words: &["unban"],
+        operand: operand("ADDR|USER|--all", ValueKind::User),
+        options: &[CONFIG, flag("--all", "everybody who is banned"), JSON],
+        help: "let somebody log in again",
+    },
+    CommandSpec {
+        words: &["quota"],
+        operand: operand("[USER]", ValueKind::User),
+        options: &[CONFIG, JSON],
+        help: "say what homes hold",
+    },
+    CommandSpec {
+        words: &["stats"],
+        operand: None,
+        options: &[CONFIG, JSON],
+        help: "say what was counted since the start",
+    },
+    CommandSpec {
+        words: &["drain"],
+        operand: None,
+        options: &[
+            CONFIG,
+            valued(
+                "--for",
+                "TIME",
+                ValueKind::Other,
+                "let them take so long, as 30s, and not as limits.drain says",
+            ),
+        ],
+        help: "have the daemon take no new sessions, let transfers finish, and end",
     },
     CommandSpec {
         words: &["user", "add"],
@@ -302,7 +371,7 @@ pub(crate) const EXITS: [(u8, &str); 3] = [
     (0, "done"),
     (
         1,
-        "it failed, or check found something wrong, or nothing was reloaded",
+        "it failed, or check found something wrong, or the daemon did not do what it was told",
     ),
     (
         2,

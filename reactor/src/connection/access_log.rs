@@ -40,13 +40,18 @@ impl Connection {
         };
     }
 
-    pub(super) fn log_line(&self, line: &LogLine, shared: &Shared, now: Instant) {
+    pub(super) fn log_line(&self, line: &LogLine, shared: &mut Shared, now: Instant) {
         let record = Record::of_command(self.logged_as(), &self.user, line, now);
+        if let Some(transfer) = &record.transfer {
+            shared
+                .counters
+                .transfer_ended(record.client.dialect, transfer);
+        }
         shared.log.record(&record);
     }
 
     /// Logs the command that the end has cut off, with the bytes that were moved.
-    pub(super) fn log_last_line(&mut self, shared: &Shared) {
+    pub(super) fn log_last_line(&mut self, shared: &mut Shared) {
         let moved = self.transfer.as_ref().map_or(0, |task| task.moved());
         if let Stage::Conversing(conversation) = &mut self.stage
             && let Some(line) = conversation.take_unanswered(moved)

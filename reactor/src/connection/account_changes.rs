@@ -77,8 +77,7 @@ impl Connection {
                     self.peer,
                     self.user
                 );
-                self.on_event(Event::Leave(CloseReason::AccountChanged), shared, now);
-                self.on_event(Event::Stop, shared, now);
+                self.send_away(CloseReason::AccountChanged, shared, now);
             }
         }
     }

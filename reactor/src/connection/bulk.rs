@@ -11,10 +11,12 @@ use skiff_sessions::transfer::{Burst, End, Route, Task, Transfer};
 use skiff_sessions::wire::reply::{CloseReason, Refusal};
 
 use super::account_changes::Standing;
+use super::pace::Pace;
 use super::{
     Bulk, Connection, Ending, READS_PER_TURN, Ready, Stage, StartTls, deregister, register,
 };
 use crate::event_loop::admission::{BanState, LoginTurn, Place};
+use crate::event_loop::counters::LoginResult;
 use crate::event_loop::shared::Shared;
 use crate::event_loop::waiting_logins::Login;
 use crate::transport::channel::Channel;
@@ -43,6 +45,7 @@ impl Connection {
             ..
         } = lent;
         let moved = transfer.moved();
+        self.note_moved(moved, shared, now);
         self.file = file;
         if self.route == Route::Data {
             self.transfer = Some(transfer);
@@ -228,6 +231,7 @@ impl Connection {
     ) {
         match (&self.stage, open_home) {
             (_, Some(open_home)) => {
+                shared.counters.login(LoginResult::Accepted);
                 shared.note_open_home(&open_home, self.account, now);
                 self.standing = Standing::proven_by(open_home.key);
                 self.open_home = Some(open_home);
@@ -237,6 +241,7 @@ impl Connection {
                     && conversation.session().account().is_none()
                     && matches!(completion, Completion::Refused(_)) =>
             {
+                shared.counters.login(LoginResult::NoHome);
                 shared.forget_home_device(self.account);
                 self.withdraw(shared);
             }
@@ -247,7 +252,7 @@ impl Connection {
     pub(super) fn perform(&mut self, effect: Effect, shared: &mut Shared, now: Instant) {
         match effect {
             Effect::Work(id, job) => self.submit_job(id, job, shared, now),
-            Effect::Begin(task) => self.begin(task, shared),
+            Effect::Begin(task) => self.begin(task, shared, now),
             Effect::StopTransfer => {
                 self.stop.store(true, Ordering::Relaxed);
                 if matches!(self.bulk, Bulk::WantsRead | Bulk::WantsWrite) {
@@ -255,7 +260,10 @@ impl Connection {
                 }
             }
             Effect::LoginFailed { user } => self.login_failed(&user, shared, now),
-            Effect::LoginNeedsTls { user } => self.log_login_needs_tls(&user, shared),
+            Effect::LoginNeedsTls { user } => {
+                shared.counters.login(LoginResult::NeedsTls);
+                self.log_login_needs_tls(&user, shared);
+            }
             Effect::ChangedOnDisk { path } => {
                 log::warn!("changed on disk: {path} of {}", self.user);
             }
@@ -315,6 +323,8 @@ impl Connection {
         let is_admitted = shared.admission.admit(&self.user, address, &mut self.place);
         if is_admitted {
             self.account = shared.account_numbers.of_user(&self.user);
+        } else {
+            shared.counters.login(LoginResult::TooManySessions);
         }
         is_admitted
     }
@@ -324,7 +334,9 @@ impl Connection {
     fn login_failed(&mut self, user: &str, shared: &mut Shared, now: Instant) {
         let address = self.peer.ip();
         self.log_login_failed(user, shared);
+        shared.counters.login(LoginResult::Failed);
         let state = shared.admission.record_failed_login(address, user, now);
+        shared.counters.ban(state);
         shared.admission.log_ban(state, address, user, &shared.log);
         if state == BanState::NetworkBannedNow {
             let sessions = shared.admission.take_before_login(address);
@@ -408,7 +420,7 @@ impl Connection {
         }
     }
 
-    fn begin(&mut self, task: Task, shared: &mut Shared) {
+    fn begin(&mut self, task: Task, shared: &mut Shared, now: Instant) {
         let Stage::Conversing(conversation) = &mut self.stage else {
             return;
         };
@@ -422,6 +434,11 @@ impl Connection {
             Task::ReceiveStream { .. } => Some(Direction::FromPeer),
             _ => Some(Direction::ToPeer),
         };
+        let pace = Pace::of(&task, now);
+        match &mut self.pace {
+            Some(latest) => **latest = pace,
+            None => self.pace = Some(Box::new(pace)),
+        }
         self.transfer.get_or_insert_default().begin(task, ahead);
         self.stop = Arc::default();
         self.reported = 0;
@@ -540,6 +557,19 @@ impl Connection {
                 lent,
             },
         );
+    }
+
+    /// Counts what the transfer has moved.
+    fn note_moved(&mut self, moved: u64, shared: &mut Shared, now: Instant) {
+        let Some(pace) = &mut self.pace else { return };
+        let new = pace.note(moved, now);
+        if new > 0 {
+            self.active_at = now;
+        }
+        if let Some(direction) = pace.direction {
+            let dialect = self.dialect();
+            shared.counters.moved(dialect, direction, new);
+        }
     }
 
     fn report_progress(&mut self, moved: u64, shared: &mut Shared, now: Instant) {

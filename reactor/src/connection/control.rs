@@ -59,6 +59,9 @@ impl Connection {
     /// Handles the connection's entry of `Deadlines`, which is due.
     pub(crate) fn on_due(&mut self, shared: &mut Shared, now: Instant) {
         self.scheduled.clear();
+        if self.leave_by.is_some_and(|by| by <= now) {
+            self.end_now();
+        }
         if self.data_deadline().is_some_and(|until| until <= now) {
             self.on_data_due(shared, now);
         }
@@ -102,9 +105,13 @@ impl Connection {
         self.drive(shared, now);
     }
 
-    /// Gives up a peer without a handshake; one that has ended already was told why.
-    fn no_handshake(&mut self, error: &io::Error, shared: &Shared) {
-        if self.ending == Ending::No && !matches!(self.place, Place::Refused(_)) {
+    /// Gives up a peer that has said nothing, or without a handshake; the log has it already why one
+    /// was refused.
+    fn no_handshake(&mut self, error: &io::Error, shared: &mut Shared) {
+        let is_clear = self.channel.as_ref().is_some_and(Channel::is_clear);
+        let is_refused = matches!(self.place, Place::Refused(_));
+        if self.ending == Ending::No && !is_clear && !is_refused {
+            shared.counters.handshake_failed();
             self.log_no_handshake(error, shared);
         }
         self.end_now();
@@ -269,6 +276,7 @@ impl Connection {
         match result {
             Ok(0) => self.input_ended(shared, now),
             Ok(count) => {
+                self.active_at = now;
                 // In clear, a short read means that the socket is drained (epoll(7)), unless it
                 // stopped before urgent data, which is in the middle of a line.
                 let whole = buf[..count].ends_with(b"\n") && count < buf.len();
@@ -446,7 +454,11 @@ impl Connection {
                 conversation.session().deadline()
             }
         };
-        let due = [due, self.data_deadline()].into_iter().flatten().min();
+        let leave_by = self.leave_by.filter(|_| self.ending != Ending::Now);
+        let due = [due, leave_by, self.data_deadline()]
+            .into_iter()
+            .flatten()
+            .min();
         shared.deadlines.schedule(self.id, due, &mut self.scheduled);
     }
 }

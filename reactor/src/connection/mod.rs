@@ -2,8 +2,8 @@
 //! transfer.
 //!
 //! Here the effects that a session decides are performed: `control` drives the control connection,
-//! `data` the FTP data connection, `choosing` its TLS and who it is with, `bulk` the jobs and transfers lent to workers. What connections
-//! share stands in `event_loop`; nothing here blocks.
+//! `data` the FTP data connection, `choosing` its TLS and who it is with, `bulk` the jobs and transfers lent to workers, `operator` what
+//! the operator sees and does. What connections share stands in `event_loop`; nothing here blocks.
 
 mod access_log;
 mod account_changes;
@@ -13,6 +13,8 @@ mod choosing;
 mod control;
 mod data;
 mod data_tls;
+mod operator;
+mod pace;
 
 use std::io;
 use std::net::SocketAddr;
@@ -32,6 +34,7 @@ use skiff_sessions::transfer::{Route, Transfer};
 
 use self::account_changes::Standing;
 use self::data::DataConnection;
+use self::pace::Pace;
 use crate::accesslog::client::{Client, Dialect, TlsVersion};
 use crate::event_loop::admission::Place;
 use crate::event_loop::deadlines::Scheduled;
@@ -69,6 +72,8 @@ pub(crate) struct Connection {
     /// The channel that the transfer under way uses.
     route: Route,
     transfer: Option<Box<Transfer>>,
+    /// That of the latest transfer.
+    pace: Option<Box<Pace>>,
     /// Bytes of the transfer that have been reported to the session.
     reported: u64,
     file: Option<OpenFile>,
@@ -84,6 +89,10 @@ pub(crate) struct Connection {
     /// As what the session is counted.
     place: Place,
     ending: Ending,
+    /// When the connection is closed whatever is still to be said; `None` where nobody wants it to go.
+    leave_by: Option<Instant>,
+    /// When the peer last sent or took something.
+    active_at: Instant,
     scheduled: Scheduled,
 }
 
@@ -223,6 +232,7 @@ impl Connection {
             bulk: Bulk::None,
             route: Route::None,
             transfer: None,
+            pace: None,
             reported: 0,
             file: None,
             interrupted: None,
@@ -233,6 +243,8 @@ impl Connection {
             account: shared.account_numbers.of_network(peer.ip()),
             place,
             ending: Ending::No,
+            leave_by: None,
+            active_at: now,
             scheduled: Scheduled::default(),
         };
         if protocol == Protocol::Ftp {
@@ -256,6 +268,7 @@ impl Connection {
     /// Uncounts the session, closes the data connection, and has a worker close the open file.
     pub(crate) fn leave(mut self, shared: &mut Shared) {
         self.close_data(shared);
+        shared.counters.session_ended(self.dialect());
         shared.deadlines.forget(self.id, &mut self.scheduled);
         shared
             .admission
@@ -267,6 +280,10 @@ impl Connection {
                 .pool
                 .submit(kind, WorkItem::CloseFile(file, self.interrupted));
         }
+    }
+
+    pub(crate) fn dialect(&self) -> Dialect {
+        self.logged_as().dialect
     }
 
     fn device(&self) -> Option<Device> {

@@ -1,20 +1,69 @@
-//! The commands of the control socket, and the lines that answer them.
+//! The commands of the control socket, and how they reach the reactor with the way of their answers.
 
-use std::fmt;
+use std::net::IpAddr;
 
 use crossbeam_channel::Sender;
+use serde::{Deserialize, Serialize};
 
-/// What the operator wants of the daemon.
-#[derive(Clone, Debug, PartialEq, Eq)]
+use super::answer::Line;
+
+/// What the operator wants of the daemon; in JSON, `do` names it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "kebab-case", deny_unknown_fields)]
 pub(crate) enum Command {
-    /// Counts homes again.
-    Recount(Who),
+    /// Says who is connected, and what each does.
+    Who {},
+    /// Ends sessions.
+    Kick(Whom),
+    /// Says who may not log in at the moment.
+    Bans {},
+    /// Ends the bans of an address or a user.
+    Unban(Banned),
+    UnbanAll {},
+    /// Says what homes hold: of one user, or of all.
+    Quota {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        user: Option<String>,
+    },
+    /// Says what the daemon has counted since its start.
+    Stats {},
+    /// Stops listening, lets transfers finish, and ends.
+    Drain {
+        /// How long transfers may go on, instead of `limits.drain`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        seconds: Option<u32>,
+    },
+    /// Counts the home of a user again.
+    Recount {
+        user: String,
+    },
+    RecountAll {},
     /// Lets the sessions of a user stay at the next change of the accounts.
-    KeepSessions(String),
+    KeepSessions {
+        user: String,
+    },
     /// Reads the configuration again.
-    Reload,
-    /// Says what it listens on, an address a line.
-    Addresses,
+    Reload {},
+    /// Says what it listens on.
+    Addresses {},
+}
+
+/// Whose sessions are ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Whom {
+    /// The one of this number.
+    Session(u64),
+    User(String),
+    Address(IpAddr),
+}
+
+/// Whose bans are ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Banned {
+    Address(IpAddr),
+    User(String),
 }
 
 /// Whose homes a command is about.
@@ -25,60 +74,18 @@ pub(crate) enum Who {
 }
 
 impl Command {
-    /// Parses a line without its end.
-    pub(super) fn parse(line: &str) -> Result<Self, String> {
-        let words: Vec<_> = line.split(' ').collect();
-        match words[..] {
-            ["addresses"] => Ok(Self::Addresses),
-            ["reload"] => Ok(Self::Reload),
-            ["recount", "--all"] => Ok(Self::Recount(Who::All)),
-            ["recount", user] if !user.is_empty() => Ok(Self::Recount(Who::User(user.to_owned()))),
-            ["keep-sessions", user] if !user.is_empty() => Ok(Self::KeepSessions(user.to_owned())),
-            _ => Err("the daemon does not know this command; is it of another version?".to_owned()),
-        }
+    /// Parses a line.
+    pub(super) fn parse(line: &[u8]) -> Result<Self, String> {
+        serde_json::from_slice(line).map_err(|error| {
+            format!("the daemon does not know this command; is it of another version? {error}")
+        })
     }
-}
 
-impl fmt::Display for Command {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Recount(Who::All) => f.write_str("recount --all"),
-            Self::Recount(Who::User(user)) => write!(f, "recount {user}"),
-            Self::Addresses => f.write_str("addresses"),
-            Self::Reload => f.write_str("reload"),
-            Self::KeepSessions(user) => write!(f, "keep-sessions {user}"),
-        }
-    }
-}
-
-/// A line of an answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Line {
-    Say(String),
-    Fail(String),
-    Done,
-}
-
-impl Line {
-    /// Parses a line without its end; `None` where it is none of these.
-    pub(super) fn parse(line: &str) -> Option<Self> {
-        match line.split_once(' ') {
-            Some(("say", text)) => Some(Self::Say(text.to_owned())),
-            Some(("fail", text)) => Some(Self::Fail(text.to_owned())),
-            None if line == "done" => Some(Self::Done),
-            _ => None,
-        }
-    }
-}
-
-impl fmt::Display for Line {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // A name may hold what would end the line.
-        let one_line = |text: &str| text.replace(|c: char| c.is_control(), "?");
-        match self {
-            Self::Say(text) => write!(f, "say {}", one_line(text)),
-            Self::Fail(text) => write!(f, "fail {}", one_line(text)),
-            Self::Done => f.write_str("done"),
+    /// That of a recount.
+    pub(crate) fn recount(who: Who) -> Self {
+        match who {
+            Who::All => Self::RecountAll {},
+            Who::User(user) => Self::Recount { user },
         }
     }
 }
@@ -87,28 +94,52 @@ impl fmt::Display for Line {
 #[derive(Debug)]
 pub(crate) struct Request {
     pub(crate) command: Command,
+    /// Where the answer goes on: 0, or what [`Answer::more`] was given.
+    pub(crate) from: usize,
     pub(crate) answer: Answer,
 }
 
-/// Where the lines of an answer go. Dropping it without [`Answer::done`] cuts the connection.
+/// A part of an answer.
 #[derive(Debug)]
-pub(crate) struct Answer(pub(super) Sender<Line>);
+#[expect(clippy::large_enum_variant, reason = "one at a time, and not kept")]
+pub(super) enum Part {
+    Line(Line),
+    /// The rest is to be asked for, from here on.
+    More(usize),
+    Done,
+}
+
+/// Where the lines of an answer go. Dropping it without [`Answer::done`] or [`Answer::more`] cuts
+/// the connection.
+#[derive(Debug)]
+pub(crate) struct Answer(pub(super) Sender<Part>);
 
 impl Answer {
     /// Sends a line of the result; false where the client is gone.
+    pub(crate) fn line(&self, line: Line) -> bool {
+        self.0.send(Part::Line(line)).is_ok()
+    }
+
+    /// Sends a text for people; false where the client is gone.
     pub(crate) fn say(&self, text: impl Into<String>) -> bool {
-        self.0.send(Line::Say(text.into())).is_ok()
+        self.line(Line::Said { text: text.into() })
     }
 
     /// Says that something went wrong; false where the client is gone.
-    pub(crate) fn fail(&self, text: impl Into<String>) -> bool {
-        self.0.send(Line::Fail(text.into())).is_ok()
+    pub(crate) fn fail(&self, why: impl Into<String>) -> bool {
+        self.line(Line::Failed { why: why.into() })
+    }
+
+    /// Ends a piece of a long answer: the same command comes again, with `from`, once the client
+    /// has read the piece.
+    pub(crate) fn more(self, from: usize) {
+        let _ = self.0.send(Part::More(from));
     }
 
     /// Ends the answer.
     pub(crate) fn done(self) {
         // A client that is gone needs no end.
-        let _ = self.0.send(Line::Done);
+        let _ = self.0.send(Part::Done);
     }
 }
 
@@ -117,36 +148,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn commands_and_lines_are_read_as_they_are_written() {
-        for command in [
-            Command::Recount(Who::All),
-            Command::Recount(Who::User("tom".to_owned())),
-            Command::KeepSessions("tom".to_owned()),
-            Command::Reload,
-            Command::Addresses,
-        ] {
-            assert_eq!(Command::parse(&command.to_string()), Ok(command));
-        }
-        for line in [
-            Line::Say("two words".to_owned()),
-            Line::Fail("no".to_owned()),
-            Line::Done,
-        ] {
-            assert_eq!(Line::parse(&line.to_string()), Some(line));
-        }
+    fn what_is_no_command_is_refused_and_why_is_told() {
         for bad in [
             "",
-            "recount",
-            "recount ",
-            "recount a b",
-            "RECOUNT tom",
-            "quit",
-            "reload x",
+            "who",
+            "{}",
+            r#"{"do":"dance"}"#,
+            r#"{"do":"who","what":1}"#,
+            r#"{"do":"kick"}"#,
+            r#"{"do":"kick","session":"seven"}"#,
+            r#"{"do":"kick","session":1,"user":"tom"}"#,
+            r#"{"do":"kick","address":"nowhere"}"#,
+            r#"{"do":"recount"}"#,
+            r#"{"do":"who"} {"do":"who"}"#,
         ] {
-            assert!(Command::parse(bad).is_err(), "{bad}");
+            let why = Command::parse(bad.as_bytes()).unwrap_err();
+            assert_eq!(why.lines().count(), 1, "{bad}: {why}");
         }
-        assert_eq!(Line::parse("done it"), None);
-        let forged = Line::Say("a\ndone".to_owned()).to_string();
-        assert_eq!(forged, "say a?done");
     }
 }

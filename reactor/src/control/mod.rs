@@ -1,18 +1,15 @@
 //! The control socket: what the operator of the machine tells the running daemon.
 //!
-//! It is a Unix socket in the state folder, whose mode is 0600. A client sends one line, a command
-//! with its arguments, and reads lines:
+//! It is a Unix socket in the state folder, whose mode is 0600, and serves root and the daemon's own
+//! user. It is spoken in lines of JSON: an object with a command, and the objects that answer it.
+//! `reactor/CONTROL.md` shows each.
 //!
-//! | line | means |
-//! |---|---|
-//! | `say TEXT` | a line of the result |
-//! | `fail TEXT` | something went wrong; the command goes on with the rest |
-//! | `done` | the command is over; a connection that ends without it was cut |
-//!
-//! The reactor accepts connections, and a short-lived thread for each reads the line and writes the
-//! answer. Commands reach the reactor as values ([`command::Request`]), which answers them or
-//! passes them to a worker; nothing here knows what they do.
+//! The reactor accepts connections, and a thread for each reads the lines and writes the answers.
+//! Commands reach the reactor as values ([`command::Request`]), which answers them in bounded pieces
+//! or passes them to a worker; nothing here knows what they do. How fast a client reads concerns its
+//! thread alone.
 
+pub(crate) mod answer;
 pub(crate) mod client;
 pub(crate) mod command;
 pub(crate) mod server;

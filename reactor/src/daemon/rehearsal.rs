@@ -21,6 +21,7 @@ use crate::accounts::lock::FolderLocks;
 use crate::accounts::secret;
 use crate::accounts::store::Accounts;
 use crate::control::client;
+use crate::endpoints::inherited::Inherited;
 use crate::endpoints::{Endpoints, OperatorIdentity};
 use crate::tls::ServerIdentity;
 use crate::walls;
@@ -45,7 +46,7 @@ pub(crate) fn rehearse(config: &Server) -> Vec<StartError> {
     let running = running.unwrap_or_default();
     // Held to the end: they must be free together.
     let mut bound = Vec::new();
-    for result in bind_all(config, &running) {
+    for result in bind_all(config, &running, &mut Inherited::default()) {
         match result {
             Ok(listener) => bound.push(listener),
             Err(error) => note(Some(error)),

@@ -2,6 +2,7 @@
 //! at each SIGHUP: TLS, FTP's policy, passive ports, limits of sessions. Open sockets and
 //! connections do not belong here.
 
+pub(crate) mod inherited;
 pub(crate) mod limits;
 pub(crate) mod passive_ports;
 pub(crate) mod reload;

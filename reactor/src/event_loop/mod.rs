@@ -4,6 +4,7 @@
 
 pub(crate) mod account_numbers;
 pub(crate) mod admission;
+pub(crate) mod counters;
 pub(crate) mod deadlines;
 pub(crate) mod listener;
 pub(crate) mod named;

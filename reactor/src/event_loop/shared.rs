@@ -18,11 +18,12 @@ use skiff_vfs::Home;
 use time::OffsetDateTime;
 
 use crate::accesslog::AccessLog;
-use crate::control::command::{Answer as ControlAnswer, Command, Request};
+use crate::control::command::{Answer as ControlAnswer, Who};
 use crate::endpoints::reload::Reloaded;
 use crate::endpoints::{Endpoints, FtpEndpoint};
 use crate::event_loop::account_numbers::AccountNumbers;
 use crate::event_loop::admission::{Admission, CheckTurn, Refusals};
+use crate::event_loop::counters::Counters;
 use crate::event_loop::deadlines::Deadlines;
 use crate::event_loop::listener::Protocol;
 use crate::event_loop::named::Named;
@@ -63,6 +64,7 @@ pub(crate) struct Shared {
     pub(crate) admission: Admission,
     pub(crate) refusals: Refusals,
     pub(crate) log: AccessLog,
+    pub(crate) counters: Counters,
     pub(crate) deadlines: Deadlines,
     pub(crate) limits: Arc<Limits>,
     pub(crate) services: Arc<Services>,
@@ -138,6 +140,7 @@ impl Shared {
             admission,
             refusals: Refusals::default(),
             log,
+            counters: Counters::default(),
             deadlines: Deadlines::default(),
             limits,
             services,
@@ -380,23 +383,28 @@ impl Shared {
         self.pool.submit(kind, WorkItem::Upkeep(item));
     }
 
-    /// Has a worker do what the operator wants.
-    pub(crate) fn command(&mut self, Request { command, answer }: Request, now: Instant) {
+    /// Lets the sessions of `user` stay at a change of the accounts that comes soon.
+    pub(crate) fn keep_sessions(&mut self, user: String, now: Instant) {
+        self.kept_users.retain(|_, until| now < *until);
+        self.kept_users.insert(user, now + KEPT_FOR);
+    }
+
+    /// Has a worker say what homes hold.
+    pub(crate) fn tell_quota(&mut self, user: Option<String>, from: usize, answer: ControlAnswer) {
         let services = Arc::clone(&self.services);
-        let who = match command {
-            Command::Recount(who) => who,
-            Command::KeepSessions(user) => {
-                self.kept_users.retain(|_, until| now < *until);
-                self.kept_users.insert(user, now + KEPT_FOR);
-                return answer.done();
-            }
-            Command::Reload => return self.reload(Some(answer)),
-            Command::Addresses => {
-                let all = self.addresses.iter();
-                let _ = all.map(ToString::to_string).all(|line| answer.say(line));
-                return answer.done();
-            }
+        let kind = WorkKind::of_daemon(Class::Recount, None);
+        let item = Upkeep::Holdings {
+            services,
+            user,
+            from,
+            answer,
         };
+        self.pool.submit(kind, WorkItem::Upkeep(item));
+    }
+
+    /// Has a worker count homes for the operator.
+    pub(crate) fn recount(&mut self, who: Who, answer: ControlAnswer) {
+        let services = Arc::clone(&self.services);
         let kind = WorkKind::of_daemon(Class::Recount, None);
         let item = Upkeep::Recount {
             services,

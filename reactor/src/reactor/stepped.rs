@@ -39,7 +39,7 @@ impl Reactor {
     }
 
     pub(crate) fn begin_drain(&mut self, now: Instant) {
-        self.drain(now);
+        self.drain(self.shared.admission.drain(), now);
     }
 
     pub(crate) fn is_stopped(&self) -> bool {

@@ -5,6 +5,7 @@
 
 pub(crate) mod burst;
 mod client_watch;
+mod holdings;
 pub(crate) mod inline;
 pub(crate) mod jobs;
 pub(crate) mod kept_part;

@@ -152,6 +152,13 @@ impl<W: Work> Pool<W> {
         overdue
     }
 
+    /// How many pieces of work wait, and how many run: of the workers, and of those threads that
+    /// mostly wait for the kernel.
+    pub(crate) fn loads(&self) -> [(usize, usize); 2] {
+        [&self.workers, &self.copiers]
+            .map(|group| (group.schedule.waiting(), group.schedule.running()))
+    }
+
     /// True if nothing runs and nothing waits.
     pub(crate) fn is_idle(&self) -> bool {
         self.workers.is_idle() && self.copiers.is_idle()

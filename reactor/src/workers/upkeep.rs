@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use rustix::process::setpriority_process;
 use skiff_vfs::{Counted, Home, VfsError, Worker};
 
+use super::holdings::tell_holdings;
 use super::jobs::Services;
 use super::work_item::Outcome;
 use crate::accounts::store::UserHome;
@@ -30,6 +31,13 @@ pub(crate) enum Upkeep {
     Recount {
         services: Arc<Services>,
         who: Who,
+        answer: Answer,
+    },
+    /// Says what homes hold, at the operator's command.
+    Holdings {
+        services: Arc<Services>,
+        user: Option<String>,
+        from: usize,
         answer: Answer,
     },
     /// Removes stages older than their time to live.
@@ -59,6 +67,15 @@ impl Upkeep {
             }
             Self::CloseIdle { services, idle } => {
                 services.homes.close_idle(worker, idle);
+            }
+            Self::Holdings {
+                services,
+                user,
+                from,
+                answer,
+            } => {
+                tell_holdings(worker, &services, user.as_deref(), from, answer);
+                return Outcome::HomesOpened;
             }
             Self::Recount {
                 services,

@@ -238,6 +238,7 @@ impl Purpose {
             },
             Self::Upload(upload) => Task::ReceiveStream {
                 from: upload.from,
+                announced: upload.announced,
                 form,
                 short: match cx.shared.parameters.protection {
                     Protection::Private => SHORT_STREAM_MAX,

@@ -38,9 +38,11 @@ pub enum Task {
         lane_use: LaneUse,
     },
     /// Receive a bare stream into the file, which holds `from` bytes. The worker who sees its end
-    /// may publish it at once if it brought at most `short` bytes.
+    /// may publish it at once if it brought at most `short` bytes. Where the peer has announced the
+    /// file's size, `announced` is that; it binds nobody.
     ReceiveStream {
         from: u64,
+        announced: Option<u64>,
         form: Representation,
         short: u64,
     },

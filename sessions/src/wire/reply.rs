@@ -500,6 +500,8 @@ pub enum CloseReason {
     NoAccounts,
     /// The operator has closed the account, or changed what its login was proven by.
     AccountChanged,
+    /// The operator has ended the session.
+    EndedByOperator,
     /// The server has as many files open as the system allows, or has waited too long for a disk.
     Overloaded,
     /// Clear text came behind the line that begins TLS.

@@ -9,7 +9,7 @@
     rows      the figures: what is done, and what bounds it
     amounts   how much of it
     kinds     how each kind of figure is taken
-    native    put and get verified at both ends, beside sftp and md5sum
+    native    put, get and trees by skiff, beside sftp, alone and with sha256sum
     limits    what the machine itself allows
     rounds    who is measured when
     report    tables

@@ -15,7 +15,7 @@ MEMORY_SHARE = 0.6
 class Kind:
     """`units` of what `take` returns, the ones whose more is better in `more`."""
 
-    more = ("MiB/s", "per s", "of md5sum alone")
+    more = ("MiB/s", "per s")
 
     # Of a file that is downloaded: it is read before, so that nobody meets an empty page cache.
     size = None

@@ -86,7 +86,7 @@ class PureFtpd(Peer):
         return said(self, "--help")
 
     def settings(self):
-        return "virtual user in a PureDB; listings up to 1,000,000 entries"
+        return "virtual user in a PureDB; listings up to 1,000,000 entries; its one log is the transfers'"
 
     def start(self, home):
         folder, port = self.folder(), free_port()
@@ -106,7 +106,7 @@ class PureFtpd(Peer):
         ]
         argv += ["-u", "1", "-c", ROOM, "-C", ROOM, "-I", "600", "-L", "1000000:5"]
         argv += ["-Y", "1", "-2", self.bench.identity / "both.pem"]
-        argv += ["-O", f"clf:{folder}/transfers", "-g", folder / "pid"]
+        argv += ["-O", f"clf:{folder}/transfers", "-g", folder / "pid", "-f", "none"]
         return self.launch(folder, argv, port)
 
 
@@ -156,6 +156,7 @@ TLSRequired off
 TLSProtocol TLSv1.2 TLSv1.3
 TLSECCertificateFile {identity}/certificate.pem
 TLSECCertificateKeyFile {identity}/key.pem
+TLSCACertificateFile {identity}/certificate.pem
 TLSOptions NoSessionReuseRequired
 TLSLog {folder}/tls.log
 """)

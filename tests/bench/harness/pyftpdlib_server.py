@@ -10,7 +10,8 @@ ROOM = 20_000
 
 def main(port, user, password, home, folder, uid):
     os.chown(folder, int(uid), int(uid))
-    logging.basicConfig(filename=f"{folder}/transfers", level=logging.INFO)
+    # Transfers are logged at the level of information, each command below it.
+    logging.basicConfig(filename=f"{folder}/transfers", level=logging.WARNING)
     handler = TLS_FTPHandler
     handler.certfile = f"{folder}/both.pem"
     handler.authorizer = DummyAuthorizer()

@@ -16,9 +16,9 @@ def tables(chosen, results, names):
 
 def table(rows, results, names):
     shown = [name for name in (OURS, FSYNC, *names, CEILING) if appears(rows, results, name)]
-    head = ["figure", "unit", *shown, "best peer", "ratio"]
+    head = ["figure", "unit", *shown, "best peer", "ratio", "ratio, fsync"]
     yield "| " + " | ".join(head) + " |"
-    yield "|---|---|" + "---:|" * len(shown) + "---|---:|"
+    yield "|---|---|" + "---:|" * len(shown) + "---|---:|---:|"
     for row in rows:
         for unit in results.values.get(row.key, {}):
             cells = [told(results.of(row, unit, name)) for name in shown]
@@ -42,7 +42,7 @@ def bounds(rows):
 
 
 def compared(row, unit, results, names):
-    """The best peer by its median, and how many times as good skiffd is."""
+    """The best peer by its median, and how many times as good skiffd is, without fsync and with it."""
     told_of = {name: results.medians(row, name) for name in names}
     medians = {
         name: numbers[unit]
@@ -51,10 +51,12 @@ def compared(row, unit, results, names):
     }
     ours = results.by_round(row, unit, OURS)
     if not medians or not ours or unit.startswith("%"):
-        return ["", ""]
+        return ["", "", ""]
     more = unit in row.kind.more
     best = (max if more else min)(medians, key=medians.get)
-    return [best, told(ratios(ours, results.by_round(row, unit, best), more))]
+    theirs, synced = results.by_round(row, unit, best), results.by_round(row, unit, FSYNC)
+    with_fsync = told(ratios(synced, theirs, more)) if synced else ""
+    return [best, told(ratios(ours, theirs, more)), with_fsync]
 
 
 def ratios(ours, theirs, more):

@@ -157,16 +157,25 @@ def native(amounts):
         "put-over": "the same, with room for two files at once",
         "get": "the digest at the client, AES-GCM at both ends, and the page cache",
     }
-    kinds = [("put", "md5"), ("get", "md5"), *((verb, None) for verb in bounds)]
-    for verb, digest in kinds:
-        by = " by MD5" if digest else ""
+    alone, proven = "sftp proves nothing", "sftp and sha256sum"
+    kinds = [
+        ("put", alone, {}),
+        ("put", proven, {"proof": True}),
+        ("put", "by MD5; " + proven, {"digest": "md5", "proof": True}),
+        ("put-over", alone, {}),
+        ("get", "remembered; " + alone, {}),
+        ("get", "remembered; " + proven, {"proof": True}),
+        ("get", "met for the first time; " + alone, {"known": False}),
+    ]
+    for number, (verb, told, words) in enumerate(kinds):
         yield Row(
-            f"native-{verb}" + (f"-{digest}" if digest else ""),
-            "Verified files (skiff, or sftp and md5sum)",
-            f"{verb.replace('-over', ' over a file')}{by}, {amount(amounts.native)}",
-            Verified(verb, amounts.native, digest),
+            f"native-{verb}-{number}",
+            "Verified files (skiff, or sftp)",
+            f"{verb.replace('-over', ' over a file')} of {amount(amounts.native)}, {told}",
+            Verified(verb, amounts.native, **words),
             bounds[verb],
             who="native",
+            fsync=verb != "get",
             ceiling=False,
         )
     for verb in ("put", "get"):
@@ -203,6 +212,7 @@ def curves(amounts):
                 amount(size),
                 Bulk(verb, "plain", size, 1, times),
                 BOUNDS[verb, "plain"],
+                fsync=verb == "stor",
             )
 
 

@@ -6,13 +6,13 @@ use std::path::PathBuf;
 use skiff_sessions::path::PathArg;
 use skiff_sessions::wire::reply::Kind;
 
+use super::action::{Action, Proceed};
 use super::remove::{Deleted, Doomed};
 use super::rule::{Extra, TreeRule};
 use super::summary::TreeSummary;
 use crate::net::command_error::{CommandError, CommandResult};
 use crate::net::session::Session;
-use crate::terminal::format::{IoCause, escape_name, escape_path};
-use crate::terminal::output::print_line;
+use crate::terminal::format::{IoCause, escape_path};
 
 /// What only the target has, and whether the source is known completely.
 pub(super) struct Extras<P> {
@@ -119,10 +119,7 @@ pub(super) fn delete_there(
     rule: &TreeRule,
     summary: &TreeSummary,
 ) -> CommandResult {
-    if rule.is_told() {
-        print_line(format_args!("delete {}", escape_name(path.as_bytes())));
-    }
-    if rule.is_dry() {
+    if Action::Delete.tell(rule, &path) == Proceed::OnlyTells {
         return Ok(());
     }
     let mut doomed = Doomed::default();
@@ -151,10 +148,7 @@ pub(super) fn delete_here(
     rule: &TreeRule,
     summary: &TreeSummary,
 ) {
-    if rule.is_told() {
-        print_line(format_args!("delete {}", escape_path(path)));
-    }
-    if rule.is_dry() {
+    if Action::Delete.tell(rule, path) == Proceed::OnlyTells {
         return;
     }
     let deleted = match shape {

@@ -13,12 +13,13 @@ use skiff_sessions::path::PathArg;
 use skiff_sessions::wire::command::{Command, Retrieve, Turn};
 use skiff_sessions::wire::stamp::Stamp;
 
+use super::action::{Action, Proceed};
 use super::batch::Batch;
 use super::bounds::SMALL_FILE_MAX;
+use super::compare::{Compared, compare};
 use super::extra::{Shape, delete_here};
 use super::lanes::{Lanes, with_lanes};
 use super::remote_walk::{FoundFile, FoundFolder, RemoteWalk};
-use super::requests::digests;
 use super::room;
 use super::rule::{Attributes, Changed, Extra, Sameness, TreeRule, Verdict, Version};
 use super::summary::TreeSummary;
@@ -26,11 +27,10 @@ use crate::net::command_error::{CommandError, CommandResult};
 use crate::net::session::Session;
 use crate::terminal::format::{IoCause, escape_path};
 use crate::terminal::interrupt::Interrupt;
-use crate::terminal::output::print_line;
 use crate::terminal::progress::ProgressPlace;
 use crate::transfer::destination::{Destination, FileTarget};
 use crate::transfer::file::{FileDownload, FileResult, download_file};
-use crate::transfer::local_file::{SyncPolicy, digest, parent_folder, to_system_time};
+use crate::transfer::local_file::{SyncPolicy, parent_folder, to_system_time};
 use crate::transfer::part::part_path;
 use crate::transfer::policy::{Overwrite, Resume, TransferPolicy};
 
@@ -47,6 +47,20 @@ struct GetJob {
     found: FoundFile,
     target: FileTarget,
     verdict: Verdict,
+}
+
+impl Compared for GetJob {
+    fn verdict(&mut self) -> &mut Verdict {
+        &mut self.verdict
+    }
+
+    fn here(&self) -> &Path {
+        self.target.path()
+    }
+
+    fn there(&self) -> (PathArg, u64) {
+        (self.found.from.clone(), self.found.facts.size)
+    }
 }
 
 /// Downloads directory `from` into `to` over so many sessions, one directory after another. A file
@@ -128,7 +142,7 @@ impl TreeDownload<'_> {
                 }
             }
         }
-        self.compare(session, &mut jobs)?;
+        compare(session, self.rule, &mut jobs)?;
         jobs.into_iter()
             .try_for_each(|job| self.decide(session, job))
     }
@@ -168,31 +182,6 @@ impl TreeDownload<'_> {
         }
     }
 
-    /// Settles by their digests what is the same.
-    fn compare(&self, session: &mut Session, jobs: &mut [GetJob]) -> CommandResult {
-        let mut unsure: Vec<&mut GetJob> = jobs
-            .iter_mut()
-            .filter(|job| job.verdict == Verdict::Compare)
-            .collect();
-        let files = unsure
-            .iter()
-            .map(|job| (job.found.from.clone(), job.found.facts.size));
-        let there = digests(session, files.collect())?;
-        for (job, there) in unsure.iter_mut().zip(there) {
-            let here = digest(job.target.path(), session.digest, &session.interrupt);
-            job.verdict = match (here, there) {
-                (Ok(here), Some(there)) if here == there => Verdict::Unchanged,
-                (_, Some(_)) => self.rule.of_changed(),
-                // Whoever fetches it hears why.
-                (_, None) => Verdict::Compare,
-            };
-        }
-        match session.interrupt.is_stopped() {
-            true => Err(CommandError::Stopped("stopped".into())),
-            false => Ok(()),
-        }
-    }
-
     /// Has a file fetched where it is to be.
     fn decide(&mut self, session: &mut Session, job: GetJob) -> CommandResult {
         let size = job.found.facts.size;
@@ -203,10 +192,8 @@ impl TreeDownload<'_> {
                 self.summary.end_file(size);
             }
             Verdict::New | Verdict::Changed | Verdict::Compare => {
-                if self.rule.is_told() {
-                    print_line(format_args!("get {}", escape_path(&job.found.to)));
-                }
-                if !self.rule.is_dry() && self.batch.add(job, size) {
+                let proceed = Action::Get.tell(self.rule, job.found.to.as_path());
+                if proceed == Proceed::Does && self.batch.add(job, size) {
                     return self.give_batch(session);
                 }
             }

@@ -1,8 +1,10 @@
 //! Transfers, compares and deletes directory trees.
 
+mod action;
 mod ahead;
 mod batch;
 pub(crate) mod bounds;
+mod compare;
 mod extra;
 mod get;
 mod lanes;

@@ -13,13 +13,15 @@ use skiff_sessions::wire::command::{Command, Replace, SetAttributes, Turn};
 use skiff_sessions::wire::native::causes::Cause;
 use skiff_sessions::wire::reply::{Facts, Kind};
 
+use super::action::{Action, Proceed};
 use super::ahead::Ahead;
 use super::batch::Batch;
 use super::bounds::{DEPTH_MAX, SMALL_FILE_MAX, join_remote};
+use super::compare::{Compared, compare};
 use super::extra::{Extras, Shape, delete_there};
 use super::lanes::{Lanes, with_lanes};
 use super::local_walk::{LocalKind, LocalTree, SumBeside, local_kind, local_names};
-use super::requests::{Request, digests, request_all};
+use super::requests::{Request, request_all};
 use super::room;
 use super::rule::{Attributes, Changed, Extra, Sameness, TreeRule, Verdict, Version};
 use super::summary::TreeSummary;
@@ -28,10 +30,9 @@ use crate::net::command_error::{CommandError, CommandResult};
 use crate::net::listing::Listed;
 use crate::net::session::Session;
 use crate::terminal::format::{IoCause, escape_name, escape_path};
-use crate::terminal::output::print_line;
 use crate::terminal::progress::ProgressPlace;
 use crate::transfer::file::{FileOutcome, FileResult, FileUpload, upload_file};
-use crate::transfer::local_file::{digest, modified_at};
+use crate::transfer::local_file::modified_at;
 use crate::transfer::policy::{Overwrite, Resume, TransferPolicy};
 
 /// What is known of a directory at the server before it is listed.
@@ -65,6 +66,20 @@ struct PutJob {
 struct Candidate {
     job: PutJob,
     verdict: Verdict,
+}
+
+impl Compared for Candidate {
+    fn verdict(&mut self) -> &mut Verdict {
+        &mut self.verdict
+    }
+
+    fn here(&self) -> &Path {
+        &self.job.from
+    }
+
+    fn there(&self) -> (PathArg, u64) {
+        (self.job.to.clone(), self.job.found.len())
+    }
 }
 
 /// Uploads directory `from` as `to` over so many sessions. A file that fails is counted in
@@ -194,7 +209,7 @@ impl UploadWalk<'_> {
         }
         self.pending[behind..].reverse();
         self.note_extras(folder, there);
-        self.compare(session, &mut candidates)?;
+        compare(session, self.rule, &mut candidates)?;
         candidates
             .into_iter()
             .try_for_each(|one| self.decide(session, one))
@@ -209,10 +224,7 @@ impl UploadWalk<'_> {
         if folder.there == RemoteState::Unknown {
             return list(session, &folder.to);
         }
-        if self.rule.is_told() {
-            print_line(format_args!("mkdir {}", escape_name(folder.to.as_bytes())));
-        }
-        if !self.rule.is_dry() {
+        if Action::MakeDirectory.tell(self.rule, &folder.to) == Proceed::Does {
             changes::make_directory(session, &folder.to)?.or_refused(folder.to.as_bytes())?;
         }
         Ok(RemoteEntries::new())
@@ -322,31 +334,6 @@ impl UploadWalk<'_> {
         }
     }
 
-    /// Settles by their digests what is the same.
-    fn compare(&self, session: &mut Session, candidates: &mut [Candidate]) -> CommandResult {
-        let mut unsure: Vec<&mut Candidate> = candidates
-            .iter_mut()
-            .filter(|one| one.verdict == Verdict::Compare)
-            .collect();
-        let files = unsure
-            .iter()
-            .map(|one| (one.job.to.clone(), one.job.found.len()));
-        let there = digests(session, files.collect())?;
-        for (one, there) in unsure.iter_mut().zip(there) {
-            let here = digest(&one.job.from, session.digest, &session.interrupt);
-            one.verdict = match (here, there) {
-                (Ok(here), Some(there)) if here == there => Verdict::Unchanged,
-                (_, Some(_)) => self.rule.of_changed(),
-                // Whoever sends it hears why.
-                (_, None) => Verdict::Compare,
-            };
-        }
-        match session.interrupt.is_stopped() {
-            true => Err(CommandError::Stopped("stopped".into())),
-            false => Ok(()),
-        }
-    }
-
     /// Has a file sent where it is to be.
     fn decide(&mut self, session: &mut Session, candidate: Candidate) -> CommandResult {
         let Candidate { mut job, verdict } = candidate;
@@ -358,10 +345,7 @@ impl UploadWalk<'_> {
                 self.summary.end_file(size);
             }
             Verdict::New | Verdict::Changed | Verdict::Compare => {
-                if self.rule.is_told() {
-                    print_line(format_args!("put {}", escape_path(&job.from)));
-                }
-                if self.rule.is_dry() {
+                if Action::Put.tell(self.rule, &job.to) == Proceed::OnlyTells {
                     return Ok(());
                 }
                 if verdict == Verdict::Changed {

@@ -13,6 +13,7 @@ use skiff_sessions::wire::command::Command;
 use skiff_sessions::wire::native::causes::Cause;
 use skiff_sessions::wire::reply::{Facts, Kind};
 
+use super::action::{Action, Proceed};
 use super::bounds::{DEPTH_MAX, Level, WalkBounds, join_remote};
 use super::extra::{Extras, Shape, delete_here};
 use super::local_walk::{Sum, local_names};
@@ -22,7 +23,6 @@ use crate::net::command_error::{CommandError, CommandResult};
 use crate::net::listing::{Listed, is_single_name};
 use crate::net::session::Session;
 use crate::terminal::format::{IoCause, escape_name, escape_path, format_reply};
-use crate::terminal::output::print_line;
 
 /// How far the walk goes ahead, in bytes of what it keeps in memory: enough for the sum of most
 /// trees.
@@ -207,12 +207,13 @@ impl<'a> RemoteWalk<'a> {
             Ok(_) => return Err(io::Error::other("a file here has its name")),
             Err(_) => {}
         }
-        if self.rule.is_told() && !to.is_dir() {
-            print_line(format_args!("mkdir {}", escape_path(to)));
+        // A link here may lead to one.
+        if to.is_dir() {
+            return Ok(());
         }
-        match self.rule.is_dry() {
-            true => Ok(()),
-            false => fs::create_dir_all(to),
+        match Action::MakeDirectory.tell(self.rule, to.as_path()) {
+            Proceed::Does => fs::create_dir_all(to),
+            Proceed::OnlyTells => Ok(()),
         }
     }
 

@@ -124,10 +124,6 @@ impl TreeRule {
     pub(crate) fn is_dry(&self) -> bool {
         self.execution == Execution::OnlyTold
     }
-
-    pub(crate) fn is_told(&self) -> bool {
-        self.execution != Execution::Silent
-    }
 }
 
 impl Exclusion {

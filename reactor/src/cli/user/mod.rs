@@ -20,8 +20,9 @@ use crate::accounts::folder::{Made, make_folder};
 use crate::cli::arguments::{take_config, take_path, take_rest};
 use crate::cli::failure::{Failure, tell};
 use crate::cli::table::{enumerate, second_words};
+use crate::control::answer::Line;
 use crate::control::client::{self, ControlError};
-use crate::control::command::{Command, Line, Who};
+use crate::control::command::{Command, Who};
 
 use choice::take_one_of;
 use ftp::FtpChanges;
@@ -65,10 +66,19 @@ impl Sessions {
         if self == Self::End {
             return Ok(());
         }
-        let command = Command::KeepSessions(name.to_string());
-        match client::ask(&config.state, &command, |_| Ok(())) {
-            Ok(()) | Err(ControlError::NotRunning) => Ok(()),
-            Err(error) => Err(Failure::Failed(format!("--keep-sessions: {error}"))),
+        let user = name.to_string();
+        let mut refused = None;
+        let asked = client::ask(&config.state, &Command::KeepSessions { user }, |line| {
+            if let Line::Failed { why } = line {
+                refused = Some(why);
+            }
+            Ok(())
+        });
+        let failed = |why: String| Err(Failure::Failed(format!("--keep-sessions: {why}")));
+        match (asked, refused) {
+            (Ok(_) | Err(ControlError::NotRunning), None) => Ok(()),
+            (_, Some(why)) => failed(why),
+            (Err(error), None) => failed(error.to_string()),
         }
     }
 }
@@ -337,20 +347,20 @@ fn delete(config: &Server, name: &UserName) -> Result<String, Failure> {
 /// Has the running daemon count homes, and prints what it finds as it comes.
 fn recount(config: &Server, who: Who) -> Result<(), Failure> {
     let mut failed = 0;
-    let asked = client::ask(&config.state, &Command::Recount(who), |line| {
+    let asked = client::ask(&config.state, &Command::recount(who), |line| {
         match line {
-            Line::Say(text) => tell(text).map_err(io::Error::other)?,
-            Line::Fail(text) => {
+            Line::Said { text } => tell(text).map_err(io::Error::other)?,
+            Line::Failed { why } => {
                 failed += 1;
-                writeln!(io::stderr(), "skiffd: {text}")?;
+                writeln!(io::stderr(), "skiffd: {why}")?;
             }
-            Line::Done => {}
+            _ => {}
         }
         Ok(())
     });
     match (asked, failed) {
-        (Ok(()), 0) => Ok(()),
-        (Ok(()), count) => Err(Failure::Failed(format!("{count} homes were not counted"))),
+        (Ok(_), 0) => Ok(()),
+        (Ok(_), count) => Err(Failure::Failed(format!("{count} homes were not counted"))),
         (Err(error @ ControlError::NotRunning), _) => Err(Failure::Failed(format!(
             "{error}; each home is counted when it is first used after the start"
         ))),

@@ -5,6 +5,8 @@
 //! hundreds behind one address a slip harms nobody, and whoever has an account of his own cannot
 //! clear his guesses at others.
 
+mod bans;
+
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
@@ -13,7 +15,10 @@ use std::time::{Duration, Instant};
 use skiff_conf::Limits;
 use skiff_sessions::wire::reply::CloseReason;
 
+pub(crate) use self::bans::Ban;
+use self::bans::BannedUser;
 use super::network::ClientNetwork;
+use crate::accesslog::MAX_USER;
 use crate::workers::password_check::PasswordCheck;
 
 /// Most networks, and most accounts, whose failed logins are remembered.
@@ -63,7 +68,8 @@ pub(super) struct FailedLogins {
     networks: HashMap<ClientNetwork, OfNetwork>,
     /// The users of all networks; may be too high, until room is made.
     users: usize,
-    accounts: HashMap<String, OfAccount>,
+    /// By a hash of the name, too.
+    accounts: HashMap<u64, OfAccount>,
     /// When a user last logged in from a network.
     proven: HashMap<(String, ClientNetwork), Instant>,
     hasher: RandomState,
@@ -82,6 +88,8 @@ struct OfNetwork {
 struct OfUser {
     count: u32,
     last: Instant,
+    /// The name, and since when, once that is a ban.
+    banned: Option<Box<BannedUser>>,
     /// A clone of it for each password that is being checked.
     under_way: Arc<()>,
 }
@@ -121,12 +129,17 @@ impl FailedLogins {
         if self.ban(network, None, limits, now).is_some() {
             return BanState::BannedBefore;
         }
+        let name = &user[..user.floor_char_boundary(MAX_USER)];
         let (of_network, user) = self.of_network(network, user, limits, now);
         let of_user = of_network.of_user(user, limits, now);
         let before = of_user.is_banned(limits, now);
         of_user.count = of_user.count.saturating_add(1);
         of_user.last = now;
         let banned = of_user.is_banned(limits, now);
+        if banned && !before {
+            let name = name.into();
+            of_user.banned = Some(Box::new(BannedUser { name, since: now }));
+        }
         if of_network.failing(limits, now) >= limits.ban_address_after {
             of_network.banned_at = Some(now);
             of_network.users.clear();
@@ -176,11 +189,12 @@ impl FailedLogins {
         if proven.is_some_and(|since| now.duration_since(*since) < PROVEN_FOR) {
             return LoginTurn::Now;
         }
-        let Some(account) = self.accounts.get_mut(user) else {
+        let user = self.hasher.hash_one(user);
+        let Some(account) = self.accounts.get_mut(&user) else {
             return LoginTurn::Now;
         };
         if now.duration_since(account.last) >= limits.ban {
-            self.accounts.remove(user);
+            self.accounts.remove(&user);
             return LoginTurn::Now;
         }
         account.take_turn(now)
@@ -257,14 +271,12 @@ impl FailedLogins {
         if self.accounts.len() >= REMEMBERED_MAX {
             self.accounts.clear();
         }
-        let failed = self
-            .accounts
-            .entry(user.to_owned())
-            .or_insert_with(|| OfAccount {
-                count: 0,
-                last: now,
-                next_turn: now,
-            });
+        let user = self.hasher.hash_one(user);
+        let failed = self.accounts.entry(user).or_insert_with(|| OfAccount {
+            count: 0,
+            last: now,
+            next_turn: now,
+        });
         if now.duration_since(failed.last) >= limits.ban {
             failed.count = 0;
         }
@@ -289,6 +301,7 @@ impl OfNetwork {
         let of_user = self.users.entry(user).or_insert_with(|| OfUser {
             count: 0,
             last: now,
+            banned: None,
             under_way: Arc::default(),
         });
         if !of_user.is_fresh(limits, now) {

@@ -15,7 +15,7 @@ use skiff_sessions::wire::reply::CloseReason;
 
 use self::before_login::{Arrival, BeforeLogin};
 use self::failed_logins::FailedLogins;
-pub(crate) use self::failed_logins::{BanState, CheckTurn, LoginTurn};
+pub(crate) use self::failed_logins::{Ban, BanState, CheckTurn, LoginTurn};
 pub(crate) use self::network::ClientNetwork;
 pub(crate) use self::refusals::Refusals;
 use crate::accesslog::notice::Notice;
@@ -43,6 +43,13 @@ pub(crate) enum Place {
     LoggedIn,
     /// It is told why it is not let in, and nothing else.
     Refused(CloseReason),
+}
+
+/// Whom a ban meets.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Banned {
+    User,
+    Network,
 }
 
 impl Admission {
@@ -208,26 +215,65 @@ impl Admission {
 
     /// Logs a ban that a failed login of `user` from `address` has led to.
     pub(crate) fn log_ban(&self, state: BanState, address: IpAddr, user: &str, log: &AccessLog) {
-        let (user, cause) = match state {
+        let user = match state {
             BanState::NotBanned | BanState::BannedBefore => return,
-            BanState::UserBannedNow => {
-                let user = &user.as_bytes()[..user.floor_char_boundary(MAX_USER)];
-                let failures = self.limits.ban_after;
-                let cause = format!("{failures} failed logins (limits.ban_after)");
-                (Some(user), cause)
-            }
-            BanState::NetworkBannedNow => {
-                let users = self.limits.ban_address_after;
-                let cause = format!("failed logins of {users} users (limits.ban_address_after)");
-                (None, cause)
-            }
+            BanState::UserBannedNow => Some(&user.as_bytes()[..user.floor_char_boundary(MAX_USER)]),
+            BanState::NetworkBannedNow => None,
         };
+        let of = match user {
+            Some(_) => Banned::User,
+            None => Banned::Network,
+        };
+        let cause = self.ban_cause(of);
         log.notice(&Notice::Banned {
             address: &ClientNetwork::of(address).to_string(),
             user,
             seconds: self.limits.ban.as_secs(),
             cause: &cause,
         });
+    }
+
+    /// What leads to a ban.
+    fn ban_cause(&self, of: Banned) -> String {
+        match of {
+            Banned::User => {
+                let failures = self.limits.ban_after;
+                format!("{failures} failed logins (limits.ban_after)")
+            }
+            Banned::Network => {
+                let users = self.limits.ban_address_after;
+                format!("failed logins of {users} users (limits.ban_address_after)")
+            }
+        }
+    }
+
+    /// The bans that hold, each with its cause; in no order, but in the same one while nothing
+    /// changes.
+    pub(crate) fn bans(&self, now: Instant) -> impl Iterator<Item = (Ban, String)> {
+        let bans = self.failed_logins.bans(&self.limits, now);
+        bans.map(|ban| {
+            let of = match ban.user {
+                Some(_) => Banned::User,
+                None => Banned::Network,
+            };
+            (ban, self.ban_cause(of))
+        })
+    }
+
+    /// Ends the bans at `address`; returns their number.
+    pub(crate) fn unban_address(&mut self, address: IpAddr, now: Instant) -> usize {
+        let network = ClientNetwork::of(address);
+        self.failed_logins.unban_network(network, &self.limits, now)
+    }
+
+    /// Ends the bans of `user`; returns their number.
+    pub(crate) fn unban_user(&mut self, user: &str, now: Instant) -> usize {
+        self.failed_logins.unban_user(user, &self.limits, now)
+    }
+
+    /// Ends all bans; returns their number.
+    pub(crate) fn unban_all(&mut self, now: Instant) -> usize {
+        self.failed_logins.unban_all(&self.limits, now)
     }
 
     /// Notes that `user` has proven the password from `address`.

@@ -17,6 +17,11 @@ impl ClientNetwork {
             v4 => Self(v4),
         }
     }
+
+    /// One of its addresses.
+    pub(super) fn address(self) -> IpAddr {
+        self.0
+    }
 }
 
 impl fmt::Display for ClientNetwork {

@@ -75,6 +75,7 @@ causes! {
     NoHome "no-home",
     NoAccounts "no-accounts",
     AccountChanged "account-changed",
+    EndedByOperator "ended-by-operator",
     NoStaging "no-staging",
     Stopped "stopped",
     Fault "fault",
@@ -224,6 +225,7 @@ fn of_close_reason(reason: &CloseReason) -> Cause {
         CloseReason::NoHome => Cause::NoHome,
         CloseReason::NoAccounts => Cause::NoAccounts,
         CloseReason::AccountChanged => Cause::AccountChanged,
+        CloseReason::EndedByOperator => Cause::EndedByOperator,
         CloseReason::Overloaded => Cause::Overloaded,
         CloseReason::ClearTextAfterAuthTls | CloseReason::ContentMayFollow => {
             Cause::ContentMayFollow
