@@ -2,6 +2,7 @@
 
 mod arguments;
 mod batch;
+mod daemon_words;
 mod desk;
 mod exits;
 mod hosts;

@@ -125,6 +125,7 @@ pub(crate) fn run(
     let listeners: Result<Vec<_>, _> = bind_all(&config, &[], &mut inherited).collect();
     warnings.extend(inherited.close());
     let identity = OperatorIdentity::load(&config);
+    sd_notify::connect();
     give_up_root(&config)?;
     ensure_folder(&config.state, 0o700)?;
     // Held to the end. It says more than a taken port, which the daemon that has it causes as well.

@@ -1,17 +1,44 @@
 //! Takes options and words from a command line.
 
+use std::env;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use pico_args::Arguments;
 
 use super::failure::Failure;
+use super::table::{CONFIG_VARIABLE, DEFAULT_CONFIG};
 
-/// The value of `--config`.
+/// The settings that `--config` names, else the environment, else those of the system.
 pub(crate) fn take_config(words: &mut Arguments) -> Result<PathBuf, Failure> {
-    take_path(words, "--config")?
-        .ok_or_else(|| Failure::Usage("--config FILE is missing".to_owned()))
+    let given = take_path(words, "--config")?;
+    find_config(
+        given,
+        env::var_os(CONFIG_VARIABLE),
+        Path::new(DEFAULT_CONFIG),
+    )
+}
+
+/// An empty variable is none, as of PATH.
+fn find_config(
+    given: Option<PathBuf>,
+    variable: Option<OsString>,
+    default: &Path,
+) -> Result<PathBuf, Failure> {
+    let variable = variable
+        .filter(|value| !value.is_empty())
+        .map(PathBuf::from);
+    let absent = || matches!(default.try_exists(), Ok(false));
+    match given.or(variable) {
+        Some(file) => Ok(file),
+        None if absent() => Err(Failure::Usage(format!(
+            "there is no {}; name the settings by --config FILE or {CONFIG_VARIABLE}, or try \
+             skiffd --demo",
+            default.display()
+        ))),
+        None => Ok(default.to_owned()),
+    }
 }
 
 pub(crate) fn take_path(
@@ -53,5 +80,28 @@ mod tests {
         let split = |word: &str| split_equals(word.into());
         assert_eq!(split("--quota=1=2"), ["--quota", "1=2"]);
         assert_eq!(split("a=b"), ["a=b"]);
+    }
+
+    #[test]
+    fn the_settings_are_those_of_the_option_the_environment_or_the_system() {
+        let place = tempfile::tempdir().unwrap();
+        let system = place.path().join("server.ron");
+        let find = |given: Option<&str>, variable: Option<&str>| {
+            find_config(
+                given.map(PathBuf::from),
+                variable.map(OsString::from),
+                &system,
+            )
+            .map_err(|failure| (failure.status(), failure.to_string()))
+        };
+        assert_eq!(find(Some("a"), Some("b")), Ok(PathBuf::from("a")));
+        assert_eq!(find(None, Some("b")), Ok(PathBuf::from("b")));
+        for unset in [None, Some("")] {
+            let (status, why) = find(None, unset).unwrap_err();
+            assert!(status == 2 && why.contains("--config FILE"), "{why}");
+            assert!(why.contains(&*system.to_string_lossy()), "{why}");
+        }
+        std::fs::write(&system, "()").unwrap();
+        assert_eq!(find(None, None), Ok(system.clone()));
     }
 }

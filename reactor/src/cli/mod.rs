@@ -13,9 +13,15 @@ mod arguments;
 mod check;
 mod demo;
 mod failure;
+mod help;
 mod init;
+mod manual;
 mod operator;
 mod reload;
+mod roff;
+mod settings_text;
+mod shells;
+mod table;
 mod user;
 
 #[cfg(feature = "simulation")]
@@ -29,71 +35,13 @@ use std::process::ExitCode;
 use pico_args::Arguments;
 use skiff_conf::Server;
 
-use self::arguments::{split_equals, take_path, take_rest};
+use self::arguments::{split_equals, take_config, take_rest};
 use self::check::rehearsal::REHEARSE;
 use self::failure::{Failure, tell};
+use self::manual::PAGES;
+use self::shells::{SHELLS, Shell};
 use crate::daemon;
 use crate::endpoints::StartedAs;
-
-const HELP: &str = "\
-skiffd: a file server for many users on small machines
-
-  skiffd --demo [DIR]                 try it with no set-up at all: users tom, jerry
-                                      and sam, password 123, on this machine only
-         [--native ADDR]              listen here instead of 127.0.0.1:8001; port 0
-                                      takes a free one
-         [--ftp ADDR|off]             the same for FTP, instead of 127.0.0.1:2121
-  skiffd init DIR                     make the settings and folders of a new server
-  skiffd --config FILE                serve, until SIGTERM or SIGINT
-  skiffd check --config FILE          say what is wrong, and what is worth knowing;
-                                      exit 2 if the daemon would not start
-  skiffd reload --config FILE         have the running daemon read FILE and the
-                                      certificate again; exit 1 if it stays as it was
-
-  skiffd who --config FILE [--json]   say who is connected, and what each does
-  skiffd top --config FILE            the same every second, until Ctrl-C
-  skiffd kick --config FILE SESSION | --user NAME | --address ADDR
-                                      end sessions; what came of uploads is kept
-  skiffd bans --config FILE [--json]  say who may not log in after failed logins
-  skiffd unban --config FILE ADDR | USER | --all
-                                      let them log in again
-  skiffd quota --config FILE [USER] [--json]
-                                      say what homes hold
-  skiffd stats --config FILE [--json] say what was counted since the start
-  skiffd drain --config FILE [--for 30s]
-                                      take no new sessions, let transfers finish, end
-
-  skiffd user add --config FILE NAME [--quota 800MB] [--entries N] [--home DIR]
-                                     [--read-only] [--passwd on|off|default]
-                                     [FTP] [--password-stdin]
-  skiffd user passwd --config FILE NAME [--password-stdin] [--keep-sessions]
-  skiffd user set --config FILE NAME [--quota 800MB|default] [--entries N|default]
-                                     [--read-only|--read-write] [--disable|--enable]
-                                     [--passwd on|off|default] [FTP]
-                                     [--keep-sessions]
-  skiffd user del --config FILE NAME [--keep-sessions]
-  skiffd user list --config FILE
-  skiffd user recount --config FILE NAME|--all
-                                      count homes at once, if a daemon runs
-
-  --help, --version
-
-FTP: [--ftp on|off]                             whether the user may log in by it
-     [--data-close-notify require|prefer|warn|default]
-                                                an upload over TLS that just ends is
-                                                refused, or stored if its client is
-                                                still there, or stored
-     [--publish-on-lost-control on|off|default] store an upload though its client hung
-                                                up, as some cameras do
-Sessions under way end when their user could not log in any more as they did, unless
---keep-sessions; what a user may do and store holds for them at once.
---passwd is whether the user may change the password with skiff; by default, who may
-write may, and who may only read may not.
-A password is asked for on the terminal, or is the first line of standard input.
-A relative --home is relative to the folder of the homes.
-A quota is a size with its unit, such as 800MB or 1GiB, or unlimited; N files,
-directories and links may be unlimited too.
-";
 
 /// Runs what the process's arguments ask for.
 pub fn run() -> ExitCode {
@@ -121,6 +69,9 @@ enum Request {
     Reload(PathBuf),
     Operator(operator::Request),
     User(user::Request),
+    Completions(Shell),
+    Manual,
+    SettingsManual,
 }
 
 fn parse(arguments: Vec<OsString>) -> Result<Request, Failure> {
@@ -140,10 +91,15 @@ fn parse(arguments: Vec<OsString>) -> Result<Request, Failure> {
         Some(name) if operator::NAMES.contains(&name) => {
             operator::parse(name, words).map(Request::Operator)
         }
-        Some(other) => Err(Failure::Usage(format!(
-            "there is no command {other:?}; there are init, check, reload, user, {}",
-            operator::NAMES.join(", ")
-        ))),
+        Some("completions") => parse_shell(words).map(Request::Completions),
+        Some("man") => parse_page(words),
+        Some(other) => {
+            let mut known = table::first_words();
+            known.retain(|word| !word.starts_with('-'));
+            let known = table::enumerate(&known);
+            let text = format!("there is no command {other:?}; there are {known}");
+            Err(Failure::Usage(text))
+        }
         None if words.contains("--demo") => demo::parse(words).map(Request::Demo),
         None => parse_settings(words).map(Request::Serve),
     }
@@ -157,14 +113,38 @@ fn parse_init(words: Arguments) -> Result<Request, Failure> {
 }
 
 fn parse_settings(mut words: Arguments) -> Result<PathBuf, Failure> {
-    let config = take_path(&mut words, "--config")?;
+    let config = take_config(&mut words)?;
     take_rest(words, 0)?;
-    config.ok_or_else(|| Failure::Usage("nothing to do: give --demo or --config FILE".to_owned()))
+    Ok(config)
+}
+
+fn parse_shell(words: Arguments) -> Result<Shell, Failure> {
+    let shell = take_rest(words, 1)?.pop();
+    let shell = shell.and_then(|name| Shell::find(name.to_str()?));
+    shell.ok_or_else(|| {
+        let known = table::enumerate(&SHELLS);
+        Failure::Usage(format!("completions needs a shell; known are {known}"))
+    })
+}
+
+fn parse_page(words: Arguments) -> Result<Request, Failure> {
+    let page = take_rest(words, 1)?.pop();
+    let page = page.map(|page| page.to_string_lossy().into_owned());
+    match page.as_deref() {
+        None | Some("skiffd") => Ok(Request::Manual),
+        Some("skiffd.ron") => Ok(Request::SettingsManual),
+        Some(other) => {
+            let known = table::enumerate(&PAGES);
+            Err(Failure::Usage(format!(
+                "there is no page {other:?}; there are {known}"
+            )))
+        }
+    }
 }
 
 fn perform(request: Request) -> Result<ExitCode, Failure> {
     match request {
-        Request::Help => tell(HELP.trim_end())?,
+        Request::Help => tell(help::text().trim_end())?,
         Request::Version => tell(format_args!("skiffd {}", env!("CARGO_PKG_VERSION")))?,
         Request::Demo(options) => demo::run(&options)?,
         Request::Init(folder) => tell(init::run(&folder)?)?,
@@ -174,6 +154,9 @@ fn perform(request: Request) -> Result<ExitCode, Failure> {
         Request::Reload(config) => reload::run(&config)?,
         Request::Operator(request) => operator::run(&request)?,
         Request::User(request) => user::run(request)?.iter().try_for_each(tell)?,
+        Request::Completions(shell) => tell(shell.script().trim_end())?,
+        Request::Manual => tell(manual::program().trim_end())?,
+        Request::SettingsManual => tell(manual::settings_page().trim_end())?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -185,6 +168,7 @@ fn serve(config: &Path) -> Result<(), Failure> {
 
 #[cfg(test)]
 mod tests {
+    use super::table::{COMMANDS, ValueKind};
     use super::*;
 
     fn asked(line: &str) -> Result<Request, String> {
@@ -205,6 +189,12 @@ mod tests {
         assert_eq!(asked("init d"), Ok(Request::Init("d".into())));
         assert_eq!(asked("user add --help"), Ok(Request::Help));
         assert_eq!(asked("-V"), Ok(Request::Version));
+        assert_eq!(
+            asked("completions fish"),
+            Ok(Request::Completions(Shell::Fish))
+        );
+        assert_eq!(asked("man"), Ok(Request::Manual));
+        assert_eq!(asked("man skiffd.ron"), Ok(Request::SettingsManual));
         assert!(matches!(asked("--demo d"), Ok(Request::Demo(_))));
         assert!(matches!(
             asked("user list --config s.ron"),
@@ -215,9 +205,13 @@ mod tests {
     #[test]
     fn what_is_not_understood_is_named() {
         for (line, said) in [
-            ("", "nothing to do: give --demo or --config FILE"),
-            ("check", "nothing to do: give --demo or --config FILE"),
-            ("serve", "there is no command \"serve\""),
+            (
+                "serve",
+                "there is no command \"serve\"; there are init, check, reload, who, top, kick, \
+                 bans, unban, quota, stats, drain, user, completions and man",
+            ),
+            ("completions tcsh", "known are bash, zsh and fish"),
+            ("man skiff", "there are skiffd and skiffd.ron"),
             ("--config s.ron --fast", "unknown argument \"--fast\""),
             ("--config s.ron more", "unknown argument \"more\""),
             ("--config", "--config"),
@@ -231,6 +225,44 @@ mod tests {
                 "{line:?}: {message}"
             );
             assert_eq!(message.lines().count(), 1, "{message}");
+        }
+    }
+
+    /// What a row of the table is given to try it.
+    fn sample(value: &table::Value) -> &str {
+        match (value.kind, value.syntax) {
+            (ValueKind::Words(words), _) => words[0],
+            (_, "ADDR") => "127.0.0.1:0",
+            _ => "x",
+        }
+    }
+
+    #[test]
+    fn each_command_takes_the_options_of_its_row_and_no_others() {
+        for command in COMMANDS {
+            let operand = command.operand.as_ref().map(|operand| match operand.kind {
+                ValueKind::Words(words) => words[0],
+                _ => "x",
+            });
+            for option in COMMANDS.iter().flat_map(|command| command.options) {
+                let mut words = command.words.to_vec();
+                // What needs settings is not to look for those of this machine.
+                let has_config = command.options.iter().any(|o| o.name == "--config");
+                words.extend(has_config.then_some("--config=s.ron"));
+                if option.name == "--config" && has_config {
+                    continue;
+                }
+                words.push(option.name);
+                words.extend(option.value.as_ref().map(sample));
+                words.extend(operand.filter(|_| option.name != "--all"));
+                let own = command.options.iter().any(|own| own.name == option.name);
+                let line = words.join(" ");
+                match asked(&line) {
+                    Ok(_) => assert!(own, "skiffd {line}"),
+                    // What it says of others may be about what follows them.
+                    Err(why) => assert!(!own || !why.contains("unknown argument"), "{why}"),
+                }
+            }
         }
     }
 }

@@ -8,8 +8,22 @@ use std::io;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::sync::OnceLock;
 
 use rustix::time::{ClockId, clock_gettime};
+
+/// The service manager's socket, where there is one.
+static MANAGER: OnceLock<UnixDatagram> = OnceLock::new();
+
+/// Connects to the service manager, with the rights of the start: the socket of start-stop-daemon(8)
+/// is in a folder of root's.
+pub(crate) fn connect() {
+    let socket = std::env::var_os("NOTIFY_SOCKET");
+    if let Some(Ok(manager)) = socket.map(|socket| connect_to(&socket)) {
+        // A second daemon in a process is one of a test's.
+        let _ = MANAGER.set(manager);
+    }
+}
 
 /// Reports that the daemon serves: after the start, and after each reload; with what a person is
 /// shown by `systemctl status`.
@@ -37,13 +51,13 @@ fn with_status(state: &str, status: &str) -> String {
 }
 
 fn send(state: &str) {
-    if let Some(socket) = std::env::var_os("NOTIFY_SOCKET") {
+    if let Some(manager) = MANAGER.get() {
         // Best effort, see the head of this file.
-        let _ = send_to(&socket, state);
+        let _ = manager.send(state.as_bytes());
     }
 }
 
-fn send_to(socket: &OsStr, state: &str) -> io::Result<()> {
+fn connect_to(socket: &OsStr) -> io::Result<UnixDatagram> {
     let address = match socket.as_bytes().strip_prefix(b"@") {
         Some(name) => SocketAddr::from_abstract_name(name)?,
         None => SocketAddr::from_pathname(OsString::from(socket))?,
@@ -51,7 +65,8 @@ fn send_to(socket: &OsStr, state: &str) -> io::Result<()> {
     // A manager whose queue is full must not block the reactor.
     let datagram = UnixDatagram::unbound()?;
     datagram.set_nonblocking(true)?;
-    datagram.send_to_addr(state.as_bytes(), &address).map(drop)
+    datagram.connect_addr(&address)?;
+    Ok(datagram)
 }
 
 #[cfg(test)]
@@ -69,7 +84,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("notify");
         let manager = UnixDatagram::bind(&path).unwrap();
-        send_to(path.as_os_str(), "READY=1").unwrap();
+        let own = connect_to(path.as_os_str()).unwrap();
+        own.send(b"READY=1").unwrap();
         assert_eq!(received(&manager), "READY=1");
     }
 
@@ -78,7 +94,8 @@ mod tests {
         let name = format!("skiffd-notify-test-{}", std::process::id());
         let manager =
             UnixDatagram::bind_addr(&SocketAddr::from_abstract_name(&name).unwrap()).unwrap();
-        send_to(OsStr::new(&format!("@{name}")), "STOPPING=1").unwrap();
+        let own = connect_to(OsStr::new(&format!("@{name}"))).unwrap();
+        own.send(b"STOPPING=1").unwrap();
         assert_eq!(received(&manager), "STOPPING=1");
     }
 
@@ -90,6 +107,6 @@ mod tests {
 
     #[test]
     fn a_manager_that_is_gone_is_an_error_and_no_panic() {
-        assert!(send_to(OsStr::new("/nowhere/notify"), "READY=1").is_err());
+        assert!(connect_to(OsStr::new("/nowhere/notify")).is_err());
     }
 }

@@ -55,7 +55,7 @@ enum Form {
 /// Parses what follows `name`, one of [`NAMES`].
 pub(super) fn parse(name: &str, mut words: Arguments) -> Result<Request, Failure> {
     let config = take_config(&mut words)?;
-    let form = match words.contains("--json") {
+    let form = match !matches!(name, "top" | "drain") && words.contains("--json") {
         true => Form::Json,
         false => Form::Text,
     };

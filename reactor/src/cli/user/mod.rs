@@ -19,6 +19,7 @@ use skiff_conf::{
 use crate::accounts::folder::{Made, make_folder};
 use crate::cli::arguments::{take_config, take_path, take_rest};
 use crate::cli::failure::{Failure, tell};
+use crate::cli::table::{enumerate, second_words};
 use crate::control::answer::Line;
 use crate::control::client::{self, ControlError};
 use crate::control::command::{Command, Who};
@@ -107,6 +108,10 @@ struct Changes {
 /// Parses what follows `user`.
 pub(crate) fn parse(mut words: Arguments) -> Result<Request, Failure> {
     let verb = words.subcommand()?.unwrap_or_default();
+    // Said before settings are looked for.
+    if !second_words("user").contains(&verb.as_str()) {
+        return Err(no_such_verb(&verb));
+    }
     let config = take_config(&mut words)?;
     let verb = match verb.as_str() {
         "add" => parse_add(words)?,
@@ -125,15 +130,16 @@ pub(crate) fn parse(mut words: Arguments) -> Result<Request, Failure> {
             true => take_rest(words, 0).map(|_| Verb::Recount(Who::All))?,
             false => Verb::Recount(Who::User(take_name(words)?.to_string())),
         },
-        _ => {
-            let text = format!(
-                "there is no user {verb:?} command; there are add, passwd, set, del, list and \
-                 recount"
-            );
-            return Err(Failure::Usage(text));
-        }
+        _ => return Err(no_such_verb(&verb)),
     };
     Ok(Request { config, verb })
+}
+
+fn no_such_verb(verb: &str) -> Failure {
+    let known = enumerate(&second_words("user"));
+    Failure::Usage(format!(
+        "there is no user {verb:?} command; there are {known}"
+    ))
 }
 
 /// Runs the request; returns the lines to print.

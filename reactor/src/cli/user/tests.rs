@@ -85,7 +85,7 @@ fn arguments_become_requests() {
 #[test]
 fn what_is_not_understood_is_named() {
     for (line, expected) in [
-        ("", "--config FILE is missing"),
+        ("", "there is no user \"\" command; there are add, passwd"),
         ("--config s.ron", "there is no user \"\" command"),
         (
             "rename --config s.ron tom",
