@@ -101,7 +101,6 @@ pub(crate) struct Request {
 
 /// A part of an answer.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "one at a time, and not kept")]
 pub(super) enum Part {
     Line(Box<Line>),
     /// The rest is to be asked for, from here on.
