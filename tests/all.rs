@@ -12,6 +12,7 @@ mod half_close;
 mod harness;
 mod jail;
 mod ledger;
+mod metrics;
 mod missing_calls;
 mod names;
 mod quota;

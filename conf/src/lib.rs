@@ -25,6 +25,7 @@ mod io_cause;
 mod key_location;
 mod limits;
 mod listen;
+mod metrics;
 mod name;
 mod parse_error;
 mod private_file;
@@ -50,6 +51,7 @@ pub use ftp::{
 pub use hosts::Host;
 pub use io_cause::IoCause;
 pub use limits::Limits;
+pub use metrics::{Metrics, MetricsAddress};
 pub use name::{BadName, UserName};
 pub use private_file::sync_folder;
 pub use quota::{Allowance, ByteQuota, EntryQuota, QuotaRules};

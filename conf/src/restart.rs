@@ -46,6 +46,7 @@ impl Server {
             limits: _,
             scram_iterations: _,
             log: _,
+            metrics,
         } = self;
         let mut kept = Kept(Vec::new());
         kept.keep("native.listen", listen, &running.native.listen);
@@ -64,6 +65,7 @@ impl Server {
         let floor = &running.stages.free_space_floor;
         kept.keep("free_space_floor", free_space_floor, floor);
         kept.keep("recount", recount, &running.recount);
+        kept.keep("metrics", metrics, &running.metrics);
         kept.0
     }
 }

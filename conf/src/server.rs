@@ -14,6 +14,7 @@ use crate::ftp::{Ftp, FtpTls};
 use crate::io_cause::IoCause;
 use crate::limits::Limits;
 use crate::listen;
+use crate::metrics::{Metrics, MetricsAddress};
 use crate::name::UserName;
 use crate::quota::{Allowance, QuotaRules};
 use crate::units::{self, Bytes, Mode};
@@ -52,6 +53,8 @@ pub struct Server {
     /// PBKDF2 rounds of passwords that are set from now on.
     pub scram_iterations: Iterations,
     pub log: Log,
+    /// Where the daemon's numbers can be read; `None`: nowhere.
+    pub metrics: Option<Metrics>,
 }
 
 /// The `native` section: addresses and TLS of the native dialect.
@@ -226,6 +229,7 @@ struct Raw {
     limits: Limits,
     scram_iterations: Iterations,
     log: RawLog,
+    metrics: Option<Metrics>,
 }
 
 /// The keys of the `log` section.
@@ -262,10 +266,17 @@ impl Raw {
 
     /// Refuses settings with two addresses that cannot be bound together.
     fn check_ports(&self, document: &Document) -> Result<(), Complaint> {
+        let metrics = match &self.metrics {
+            Some(Metrics {
+                listen: MetricsAddress::Tcp(address),
+            }) => vec![*address],
+            Some(_) | None => Vec::new(),
+        };
         let lists = [
             ("native.listen", &self.native.listen),
             ("ftp.listen", &self.ftp.listen),
             ("ftp.implicit", &self.ftp.implicit),
+            ("metrics.listen", &metrics),
         ];
         for (i, (key, listed)) in lists.iter().enumerate() {
             if let Some(address) = listen::find_repeated(listed) {
@@ -313,6 +324,7 @@ impl Raw {
             limits: self.limits,
             scram_iterations: self.scram_iterations,
             log: self.log.within(&folder),
+            metrics: self.metrics.map(|metrics| metrics.within(&folder)),
             file,
         }
     }
@@ -386,6 +398,7 @@ impl Default for Raw {
             limits: Limits::default(),
             scram_iterations: Iterations::DEFAULT,
             log: RawLog::default(),
+            metrics: None,
         }
     }
 }

@@ -76,6 +76,31 @@ fn addresses() {
 }
 
 #[test]
+fn metrics_addresses() {
+    assert_eq!(
+        server("  metrics: (listen: \"0.0.0.0:9121\"),"),
+        "server.ron:3:21: metrics.listen: \"0.0.0.0:9121\" is not an address of this machine \
+         alone, and metrics ask nobody for a password; write \"127.0.0.1:9121\" or \
+         \"unix:/run/skiff/metrics.sock\", and let a web server with TLS and a login pass them on"
+    );
+    assert_eq!(
+        server("  metrics: (listen: \"9121\"),"),
+        "server.ron:3:21: metrics.listen: \"9121\" is not an address for metrics; write one of \
+         this machine alone, such as \"127.0.0.1:9121\", or \"unix:/run/skiff/metrics.sock\""
+    );
+    assert_eq!(
+        server("  metrics: (listen: \"unix:\"),"),
+        "server.ron:3:21: metrics.listen: \"unix:\" is not the path of a Unix socket, which has \
+         1 to 107 bytes (unix(7)); write one such as \"unix:/run/skiff/metrics.sock\""
+    );
+    assert_eq!(
+        server("  native: (listen: [\"0.0.0.0:1\"]), metrics: (listen: \"127.0.0.1:1\"),"),
+        "server.ron:3:46: metrics.listen: 127.0.0.1:1 clashes with 0.0.0.0:1 of native.listen; \
+         choose another port"
+    );
+}
+
+#[test]
 fn ftp_addresses() {
     assert_eq!(
         server("  ftp: (listen: [\"0.0.0.0\"]),"),

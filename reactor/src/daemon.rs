@@ -14,7 +14,7 @@ use mio::Poll;
 use rustix::fs::{Access, access};
 use rustix::io::Errno;
 use rustix::process::geteuid;
-use skiff_conf::{Complaint, Server};
+use skiff_conf::{Complaint, Metrics, MetricsAddress, Server};
 use skiff_vfs::{Homes, Policy, Worker};
 
 use crate::accesslog::{AccessLog, LogFailed};
@@ -32,6 +32,8 @@ use crate::event_loop::listener::{Listener, Protocol};
 use crate::event_loop::sd_notify;
 use crate::event_loop::shared::Shared;
 use crate::event_loop::signals::Signals;
+use crate::metrics::listener::Listener as MetricsListener;
+use crate::metrics::server::MetricsServer;
 use crate::reactor::{self, Reactor};
 use crate::tls::TlsError;
 use crate::walls::run_as::{RunAsError, SystemUser, group_id};
@@ -72,6 +74,11 @@ pub(crate) enum StartError {
     #[error("{address} cannot be listened on: {error}")]
     Listen {
         address: SocketAddr,
+        error: io::Error,
+    },
+    #[error("metrics: {address} cannot be listened on: {error}")]
+    Metrics {
+        address: MetricsAddress,
         error: io::Error,
     },
     #[error("{}: {error}", path.display())]
@@ -124,6 +131,8 @@ pub(crate) fn run(
     // Held to the end. It says more than a taken port, which the daemon that has it causes as well.
     let _locks = FolderLocks::take(&config.state, &config.homes)?;
     let listeners = listeners?;
+    // Whoever holds the state folder may replace a Unix socket that is left over.
+    let metrics = bind_metrics(&config)?;
     let (log, log_writer) = AccessLog::open(&config.log)?;
     // In tests, a second daemon in the process keeps the first one's logger.
     let _ = log.install(config.log.level);
@@ -144,12 +153,18 @@ pub(crate) fn run(
         ftp: addresses_of(Protocol::Ftp),
         ftp_over_tls: addresses_of(Protocol::FtpOverTls),
     };
-    let reactor = assemble(&config, started_as, listeners, identity?, policy, log)?;
+    let metrics_address = metrics.as_ref().and_then(|door| door.address().ok());
+    let reactor = assemble(
+        &config, started_as, listeners, metrics, identity?, policy, log,
+    )?;
     log::info!("serving on {:?}", bound.native);
     for (what, addresses) in [("ftp", &bound.ftp), ("ftp over tls", &bound.ftp_over_tls)] {
         if !addresses.is_empty() {
             log::info!("serving {what} on {addresses:?}");
         }
+    }
+    if let Some(address) = metrics_address {
+        log::info!("serving metrics on {address}");
     }
     if !config.homes.is_dir() {
         let homes = config.homes.display();
@@ -221,6 +236,7 @@ fn assemble(
     config: &Arc<Server>,
     started_as: StartedAs,
     listeners: Vec<Listener>,
+    metrics: Option<MetricsListener>,
     identity: OperatorIdentity,
     policy: Policy,
     log: AccessLog,
@@ -257,7 +273,20 @@ fn assemble(
     let limits = Arc::new(limits(config));
     let endpoints = Endpoints::load(config, identity, None)?;
     let shared = Shared::new(registry, pool, admission, log, limits, services, endpoints);
-    Reactor::new(poll, signals, control, listeners, shared).map_err(system_error("poll"))
+    let metrics = metrics.map(|listener| Box::new(MetricsServer::new(listener)));
+    Reactor::new(poll, signals, control, metrics, listeners, shared).map_err(system_error("poll"))
+}
+
+fn bind_metrics(config: &Server) -> Result<Option<MetricsListener>, StartError> {
+    let Some(Metrics { listen }) = &config.metrics else {
+        return Ok(None);
+    };
+    let failed = |error| StartError::Metrics {
+        address: listen.clone(),
+        error,
+    };
+    let listener = MetricsListener::bind(listen).map_err(failed)?;
+    Ok(Some(listener))
 }
 
 fn watch() -> Option<StoreWatch> {

@@ -4,7 +4,7 @@
 //! does everything that may block. Imports run downwards, and `tests/tidy` holds them to it:
 //!
 //! ```text
-//! cli > daemon > reactor > connection > event_loop > workers > endpoints, transport
+//! cli > daemon > reactor > connection, metrics > event_loop > workers > endpoints, transport
 //!     > tls, accounts, accesslog, control, walls
 //! ```
 //!
@@ -18,6 +18,7 @@ mod control;
 mod daemon;
 mod endpoints;
 mod event_loop;
+mod metrics;
 mod reactor;
 #[cfg(feature = "simulation")]
 pub mod simulation;

@@ -1,6 +1,7 @@
 //! The event loop: dispatches readiness, outcomes of workers, deadlines and signals to the
 //! connections. It is one thread, and only the poll in it blocks.
 
+mod metrics;
 mod operator;
 #[cfg(feature = "simulation")]
 mod stepped;
@@ -32,6 +33,7 @@ use crate::event_loop::listener::{Listener, Protocol, RanOut};
 use crate::event_loop::shared::Shared;
 use crate::event_loop::signals::{Signal, Signals};
 use crate::event_loop::timer_fd::TimerFd;
+use crate::metrics::server::{CLIENTS_MAX, MetricsServer};
 use crate::transport::ids::{ConnectionId, Generations, Socket};
 use crate::workers::schedule::{Class, WorkKind};
 use crate::workers::work_item::{Outcome, WorkItem};
@@ -43,8 +45,11 @@ const TIMER: Token = Token(2);
 const CONTROL: Token = Token(3);
 /// The folder of the user store has changed.
 const ACCOUNTS: Token = Token(4);
+const METRICS: Token = Token(5);
+/// The token of the first client of metrics; the others follow.
+const METRICS_CLIENTS: usize = 6;
 /// The token of the first listener; the others follow.
-const LISTENERS: usize = 5;
+const LISTENERS: usize = METRICS_CLIENTS + CLIENTS_MAX;
 
 /// Time between two requests to stop what still runs.
 const STOP_AGAIN: Duration = Duration::from_millis(500);
@@ -59,6 +64,8 @@ pub(crate) struct Reactor {
     signals: Signals<Receiver>,
     /// `None` where the system gives no control socket.
     control: Option<ControlSocket>,
+    /// `None` where the settings name no address for it.
+    metrics: Option<Box<MetricsServer>>,
     listeners: Vec<Listener>,
     connections: Slab<Connection>,
     generations: Generations,
@@ -86,6 +93,7 @@ impl Reactor {
         poll: Poll,
         signals: Signals<Receiver>,
         control: Option<ControlSocket>,
+        mut metrics: Option<Box<MetricsServer>>,
         mut listeners: Vec<Listener>,
         mut shared: Shared,
     ) -> io::Result<Self> {
@@ -95,6 +103,9 @@ impl Reactor {
         }
         if let Some(control) = &control {
             control.register(poll.registry(), CONTROL)?;
+        }
+        if let Some(metrics) = &mut metrics {
+            metrics.register(poll.registry(), METRICS, METRICS_CLIENTS)?;
         }
         if let Some(watch) = &shared.services.watch {
             let fd = watch.as_fd().as_raw_fd();
@@ -107,6 +118,7 @@ impl Reactor {
             timer,
             signals,
             control,
+            metrics,
             listeners,
             connections: Slab::new(),
             generations: Generations::default(),
@@ -128,12 +140,17 @@ impl Reactor {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 other => other?,
             }
-            self.turn(&events, Instant::now());
+            let began = Instant::now();
+            self.turn(&events, began);
+            if let Some(metrics) = &mut self.metrics {
+                metrics.timings.turned(began.elapsed());
+            }
         }
         Ok(self.shared)
     }
 
     fn turn(&mut self, events: &Events, now: Instant) {
+        self.note_last_hour(now);
         self.shared.inline.begin_turn();
         for event in events {
             self.on_readiness(event, now);
@@ -161,6 +178,7 @@ impl Reactor {
         self.refuse_overdue(now);
         self.expel(now);
         self.accept(now);
+        self.turn_metrics(now);
         self.shared.refusals.tell(now, &self.shared.log);
         self.advance_phase(now);
     }
@@ -236,6 +254,7 @@ impl Reactor {
             self.shared.refusals.due(),
             self.shared.next_close_idle(),
             self.shared.pool.next_look(),
+            self.metrics.as_ref().and_then(|metrics| metrics.due()),
             phase,
             Some(self.next_sweep),
             Some(self.next_certificate_look),
@@ -249,6 +268,10 @@ impl Reactor {
             SIGNALS => self.on_signals(now),
             ACCOUNTS => self.on_changed_accounts(),
             CONTROL => self.control.iter().for_each(ControlSocket::accept),
+            METRICS => self.metrics.iter_mut().for_each(|it| it.mark_ready(now)),
+            Token(token @ METRICS_CLIENTS..LISTENERS) => {
+                self.on_metrics_ready(token - METRICS_CLIENTS, now);
+            }
             token => match ConnectionId::from_token(token) {
                 Some((id, socket)) => {
                     let readable =
@@ -276,6 +299,10 @@ impl Reactor {
         match outcome {
             Outcome::Nothing => {}
             Outcome::HomesOpened => self.shared.watch_idle(now),
+            Outcome::Recounted(drift) => self.shared.counters.recounted(drift),
+            Outcome::Observed(asker, observed) => {
+                self.answer_metrics(asker, Some(&observed), now);
+            }
             Outcome::Accounts(accounts) => self.apply_accounts(&accounts, now),
             Outcome::Reloaded(reloaded, answer) => self.shared.apply(reloaded, answer),
             Outcome::Handshake {
@@ -307,7 +334,11 @@ impl Reactor {
                 connection,
                 lent,
                 burst,
+                took,
             } => {
+                if let Some(metrics) = &mut self.metrics {
+                    metrics.timings.burst(took);
+                }
                 self.with_connection(connection, |connection, shared| {
                     connection.burst_returned(*lent, burst, shared, now);
                 });

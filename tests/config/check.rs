@@ -63,6 +63,35 @@ const ROWS: &[Row] = &[
         system: System::Whole,
     },
     Row {
+        variant: "Metrics",
+        spoil: |folder| {
+            let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+            let address = taken.local_addr().unwrap();
+            settings(folder, &format!("metrics: (listen: \"{address}\"),"));
+            Held {
+                _listener: Some(taken),
+                _daemon: None,
+            }
+        },
+        says: "metrics: 127.0.0.1:",
+        system: System::Whole,
+    },
+    Row {
+        variant: "Metrics",
+        spoil: |folder| settings(folder, "metrics: (listen: \"unix:no/metrics.sock\"),"),
+        says: "metrics: unix:",
+        system: System::Whole,
+    },
+    Row {
+        variant: "Metrics",
+        spoil: |folder| {
+            fs::write(folder.join("precious"), "content").unwrap();
+            settings(folder, "metrics: (listen: \"unix:precious\"),")
+        },
+        says: "File exists",
+        system: System::Whole,
+    },
+    Row {
         variant: "Path",
         spoil: |folder| {
             fs::write(folder.join("state/secret"), [7; 32]).unwrap();

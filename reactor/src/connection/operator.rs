@@ -2,9 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+use skiff_sessions::conversation::Conversation;
 use skiff_sessions::server::Event;
 use skiff_sessions::wire::reply::CloseReason;
 
+use super::pace::Pace;
 use super::{Connection, Stage};
 use crate::accesslog::client::TlsVersion;
 use crate::accesslog::escaped;
@@ -34,25 +36,43 @@ impl Connection {
         self.arm_deadline(shared);
     }
 
-    /// What it is and does.
-    pub(crate) fn row(&self, now: Instant) -> SessionRow {
-        let client = self.logged_as();
-        let is_in = self.place == Place::LoggedIn;
-        let conversation = match &self.stage {
+    /// Its number in the log.
+    pub(crate) fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// How much is moved in a second by the command under way; `None` where that moves no file.
+    pub(crate) fn rate(&self, now: Instant) -> Option<u64> {
+        self.pace_under_way().map(|pace| pace.rate(now))
+    }
+
+    fn conversation(&self) -> Option<&Conversation> {
+        match &self.stage {
             Stage::Conversing(conversation) | Stage::StartingTls(_, conversation) => {
                 Some(conversation)
             }
             Stage::Handshake(..) => None,
-        };
+        }
+    }
+
+    /// That of a file that the command under way moves.
+    fn pace_under_way(&self) -> Option<&Pace> {
+        let line = self.conversation()?.under_way()?;
+        let pace = self.pace.as_ref()?;
+        (pace.began >= line.since && pace.direction.is_some()).then_some(pace)
+    }
+
+    /// What it is and does.
+    pub(crate) fn row(&self, now: Instant) -> SessionRow {
+        let client = self.logged_as();
+        let is_in = self.place == Place::LoggedIn;
+        let conversation = self.conversation();
         let directory = conversation.filter(|_| is_in).map(|conversation| {
             let cwd = conversation.session().cwd().clone();
             escaped(&cwd.into_bytes())
         });
         let line = conversation.and_then(|conversation| conversation.under_way());
-        let pace = self.pace.as_ref().filter(|pace| {
-            let is_of_line = line.is_some_and(|line| pace.began >= line.since);
-            is_of_line && pace.direction.is_some()
-        });
+        let pace = self.pace_under_way();
         SessionRow {
             session: self.number,
             user: is_in.then(|| escaped(self.user.as_bytes())),

@@ -9,6 +9,7 @@
 //! or passes them to a worker; nothing here knows what they do. How fast a client reads concerns its
 //! thread alone.
 
+pub(crate) mod amounts;
 pub(crate) mod answer;
 pub(crate) mod client;
 pub(crate) mod command;

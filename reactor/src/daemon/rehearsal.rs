@@ -11,7 +11,7 @@ use std::sync::Arc;
 use rustix::fs::{Access, access};
 use rustix::io::Errno;
 use rustix::process::geteuid;
-use skiff_conf::{RunAs, Server};
+use skiff_conf::{Metrics, RunAs, Server};
 
 use super::{
     StartError, bind_all, machinery, policy, require_access, root_makes_state, system_user,
@@ -23,6 +23,7 @@ use crate::accounts::store::Accounts;
 use crate::control::client;
 use crate::endpoints::inherited::Inherited;
 use crate::endpoints::{Endpoints, OperatorIdentity};
+use crate::metrics::listener::Listener as MetricsListener;
 use crate::tls::ServerIdentity;
 use crate::walls;
 use crate::walls::run_as::SystemUser;
@@ -61,6 +62,7 @@ pub(crate) fn rehearse(config: &Server) -> Vec<StartError> {
     note(become_user(config).err());
     let identity = early.unwrap_or_else(|| OperatorIdentity::load(config));
     note(examine_state(config, already, is_roots_to_make).err());
+    note(try_metrics(config, already).err());
     note(AccessLog::try_out(&config.log).err().map(StartError::from));
     note(policy(config).err());
     let standing = walls::rehearse(config).require(config.walls);
@@ -122,6 +124,18 @@ fn examine_state(
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         other => other.map_err(failed),
     }
+}
+
+/// A daemon that runs holds its own address.
+fn try_metrics(config: &Server, already: Already) -> Result<(), StartError> {
+    let Some(Metrics { listen }) = config.metrics.as_ref().filter(|_| already == Already::No)
+    else {
+        return Ok(());
+    };
+    MetricsListener::try_out(listen).map_err(|error| StartError::Metrics {
+        address: listen.clone(),
+        error,
+    })
 }
 
 fn may_be_made(folder: &Path) -> io::Result<()> {

@@ -30,6 +30,13 @@ pub(crate) struct Family {
     pub(crate) help: &'static str,
 }
 
+impl Family {
+    /// The name without the ending of a counter's numbers, by which OpenMetrics calls the family.
+    pub(crate) fn base_name(&self) -> &'static str {
+        self.name.strip_suffix("_total").unwrap_or(self.name)
+    }
+}
+
 const fn counter(name: &'static str, help: &'static str) -> Family {
     Family {
         name,
@@ -38,7 +45,7 @@ const fn counter(name: &'static str, help: &'static str) -> Family {
     }
 }
 
-const fn gauge(name: &'static str, help: &'static str) -> Family {
+pub(crate) const fn gauge(name: &'static str, help: &'static str) -> Family {
     Family {
         name,
         kind: Kind::Gauge,
@@ -67,7 +74,8 @@ const REFUSED: Family = counter(
     "peers that were not let in, by the cause",
 );
 const BANS_MADE: Family = counter("skiffd_bans_total", "bans after failed logins");
-const BANS: Family = gauge("skiffd_bans", "bans that hold");
+// The name without _total must be free too, by which OpenMetrics calls the counter.
+const BANS: Family = gauge("skiffd_active_bans", "bans that hold");
 const WAITING: Family = gauge(
     "skiffd_waiting_jobs",
     "pieces of work that wait for a thread",
@@ -75,22 +83,18 @@ const WAITING: Family = gauge(
 const RUNNING: Family = gauge("skiffd_running_jobs", "pieces of work that threads do");
 const HOMES: Family = gauge("skiffd_open_homes", "homes that are open");
 
-/// All families, in the order in which they are told.
-pub(crate) const FAMILIES: &[&Family] = &[
-    &UPTIME,
-    &SESSIONS,
-    &CONNECTIONS,
-    &HANDSHAKES,
-    &LOGINS,
-    &TRANSFERS,
-    &BYTES,
-    &REFUSED,
-    &BANS_MADE,
-    &BANS,
-    &WAITING,
-    &RUNNING,
-    &HOMES,
-];
+const RECOUNTS: Family = counter(
+    "skiffd_recounts_total",
+    "homes that were counted again in the background",
+);
+const DRIFT: Family = counter(
+    "skiffd_recount_drift_bytes_total",
+    "bytes by which ledgers were off when homes were counted again",
+);
+const CERTIFICATE: Family = gauge(
+    "skiffd_certificate_expiry_timestamp_seconds",
+    "when the certificate expires, in seconds since 1970",
+);
 
 const DIALECTS: [Dialect; 2] = [Dialect::Native, Dialect::Ftp];
 const DIRECTIONS: [&str; 2] = ["upload", "download"];
@@ -143,7 +147,28 @@ pub(crate) struct Counters {
     refused: [u64; REFUSALS.len()],
     user_bans: u64,
     address_bans: u64,
+    recounts: u64,
+    drift: u64,
 }
+
+/// Sums of what the last hour is told of, in the order of [`REFUSED_NAMES`].
+pub(crate) type Refused = [u64; REFUSED_NAMES.len()];
+
+/// What the last hour is told of: bans, refusals by their cause, logins by what kept them out.
+pub(crate) const REFUSED_NAMES: [&str; 2 + REFUSALS.len() + LOGIN_RESULTS.len() - 1] = [
+    "bans of users",
+    "bans of addresses",
+    "too many sessions",
+    "too many from the address",
+    "address banned",
+    "user banned",
+    "user under attack",
+    "made room for others",
+    "login failed",
+    "login in clear, where tls is required",
+    "login of a user who has too many sessions",
+    "login to a home that cannot be opened",
+];
 
 /// What is known when it is asked for.
 #[derive(Clone, Copy, Debug, Default)]
@@ -153,6 +178,8 @@ pub(crate) struct Gauges {
     pub(crate) waiting: PoolLoad,
     pub(crate) running: PoolLoad,
     pub(crate) open_homes: u64,
+    /// `None` where there is no certificate.
+    pub(crate) certificate_expiry: Option<u64>,
 }
 
 /// A number for each group of threads.
@@ -222,65 +249,103 @@ impl Counters {
         self.transfers[dialect as usize][direction][ending] += 1;
     }
 
-    /// The numbers of a family of [`FAMILIES`].
-    pub(crate) fn samples(&self, family: &Family, gauges: &Gauges) -> Vec<Sample> {
-        match family.name {
-            name if name == UPTIME.name => one(gauges.uptime_seconds),
-            name if name == SESSIONS.name => by_dialect(&self.sessions),
-            name if name == CONNECTIONS.name => by_dialect(&self.connections),
-            name if name == HANDSHAKES.name => one(self.handshakes_failed),
-            name if name == LOGINS.name => {
-                let names = LOGIN_RESULTS.map(|(_, name)| name);
-                by("result", &names, &self.logins)
-            }
-            name if name == TRANSFERS.name => self.transfers(),
-            name if name == BYTES.name => self.bytes(),
-            name if name == REFUSED.name => {
-                by("cause", &REFUSALS.map(|(_, name)| name), &self.refused)
-            }
-            name if name == BANS_MADE.name => by(
-                "of",
-                &["user", "address"],
-                &[self.user_bans, self.address_bans],
+    pub(crate) fn recounted(&mut self, drift: u64) {
+        self.recounts += 1;
+        self.drift += drift;
+    }
+
+    /// The sums of what the last hour is told of.
+    pub(crate) fn refused_so_far(&self) -> Refused {
+        let [_accepted, not_accepted @ ..] = &self.logins;
+        let bans = [self.user_bans, self.address_bans];
+        let all = bans.iter().chain(&self.refused).chain(not_accepted);
+        let mut sums = Refused::default();
+        for (sum, found) in sums.iter_mut().zip(all) {
+            *sum = *found;
+        }
+        sums
+    }
+
+    /// All numbers, by their families. Each field has its row: one that is forgotten does not
+    /// compile without a warning.
+    pub(crate) fn told(&self, gauges: &Gauges) -> Vec<(&'static Family, Vec<Sample>)> {
+        let Self {
+            sessions,
+            connections,
+            handshakes_failed,
+            logins,
+            transfers,
+            bytes,
+            refused,
+            user_bans,
+            address_bans,
+            recounts,
+            drift,
+        } = self;
+        let &Gauges {
+            uptime_seconds,
+            bans,
+            waiting,
+            running,
+            open_homes,
+            certificate_expiry,
+        } = gauges;
+        let results = LOGIN_RESULTS.map(|(_, name)| name);
+        let causes = REFUSALS.map(|(_, name)| name);
+        let bans_made = [*user_bans, *address_bans];
+        vec![
+            (&UPTIME, one(uptime_seconds)),
+            (&SESSIONS, by_dialect(sessions)),
+            (&CONNECTIONS, by_dialect(connections)),
+            (&HANDSHAKES, one(*handshakes_failed)),
+            (&LOGINS, by("result", &results, logins)),
+            (&TRANSFERS, transfers_told(transfers)),
+            (&BYTES, bytes_told(bytes)),
+            (&REFUSED, by("cause", &causes, refused)),
+            (&BANS_MADE, by("of", &["user", "address"], &bans_made)),
+            (&BANS, one(bans)),
+            (&WAITING, by_group(waiting)),
+            (&RUNNING, by_group(running)),
+            (&HOMES, one(open_homes)),
+            (&RECOUNTS, one(*recounts)),
+            (&DRIFT, one(*drift)),
+            (
+                &CERTIFICATE,
+                certificate_expiry.map(one).unwrap_or_default(),
             ),
-            name if name == BANS.name => one(gauges.bans),
-            name if name == WAITING.name => by_group(gauges.waiting),
-            name if name == RUNNING.name => by_group(gauges.running),
-            name if name == HOMES.name => one(gauges.open_homes),
-            _ => Vec::new(),
-        }
+        ]
     }
+}
 
-    fn transfers(&self) -> Vec<Sample> {
-        let mut samples = Vec::new();
-        for (dialect, by_direction) in DIALECTS.iter().zip(&self.transfers) {
-            for (direction, by_ending) in DIRECTIONS.iter().zip(by_direction) {
-                for (ending, value) in ENDINGS.iter().zip(by_ending) {
-                    let labels = [
-                        ("dialect", dialect.to_string()),
-                        ("direction", (*direction).to_owned()),
-                        ("result", (*ending).to_owned()),
-                    ];
-                    samples.push(sample(labels, *value));
-                }
-            }
-        }
-        samples
-    }
-
-    fn bytes(&self) -> Vec<Sample> {
-        let mut samples = Vec::new();
-        for (dialect, by_direction) in DIALECTS.iter().zip(&self.bytes) {
-            for (direction, value) in DIRECTIONS.iter().zip(by_direction) {
+fn transfers_told(transfers: &[[[u64; 2]; 2]; 2]) -> Vec<Sample> {
+    let mut samples = Vec::new();
+    for (dialect, by_direction) in DIALECTS.iter().zip(transfers) {
+        for (direction, by_ending) in DIRECTIONS.iter().zip(by_direction) {
+            for (ending, value) in ENDINGS.iter().zip(by_ending) {
                 let labels = [
                     ("dialect", dialect.to_string()),
                     ("direction", (*direction).to_owned()),
+                    ("result", (*ending).to_owned()),
                 ];
                 samples.push(sample(labels, *value));
             }
         }
-        samples
     }
+    samples
+}
+
+fn bytes_told(bytes: &[[u64; 2]; 2]) -> Vec<Sample> {
+    let mut samples = Vec::new();
+    for (dialect, by_direction) in DIALECTS.iter().zip(bytes) {
+        for (direction, value) in DIRECTIONS.iter().zip(by_direction) {
+            let labels = [
+                ("dialect", dialect.to_string()),
+                ("direction", (*direction).to_owned()),
+            ];
+            samples.push(sample(labels, *value));
+        }
+    }
+    samples
 }
 
 fn sample<const N: usize>(labels: [(&'static str, String); N], value: u64) -> Sample {
@@ -321,15 +386,19 @@ mod tests {
     fn each_family_has_numbers_a_text_and_a_name_by_the_conventions() {
         let counters = Counters::default();
         let mut names = BTreeSet::new();
-        for family in FAMILIES {
-            let samples = counters.samples(family, &Gauges::default());
+        let gauges = Gauges {
+            certificate_expiry: Some(1),
+            ..Gauges::default()
+        };
+        for (family, samples) in counters.told(&gauges) {
             assert!(!samples.is_empty(), "{} has no number", family.name);
             let told: BTreeSet<_> = samples
                 .iter()
                 .map(|one| format!("{:?}", one.labels))
                 .collect();
             assert_eq!(told.len(), samples.len(), "{}: labels twice", family.name);
-            assert!(names.insert(family.name), "{} stands twice", family.name);
+            let name = family.base_name();
+            assert!(names.insert(name), "{name} stands twice");
             assert!(family.name.starts_with("skiffd_"));
             assert_eq!(
                 family.name.ends_with("_total"),
@@ -350,6 +419,24 @@ mod tests {
     }
 
     #[test]
+    fn the_last_hour_is_told_of_all_that_kept_peers_out() {
+        let mut counters = Counters::default();
+        for (cause, _) in REFUSALS {
+            counters.refused(cause);
+        }
+        for (result, _) in LOGIN_RESULTS {
+            counters.login(result);
+        }
+        counters.ban(BanState::UserBannedNow);
+        counters.ban(BanState::NetworkBannedNow);
+        assert_eq!(counters.refused_so_far(), [1; REFUSED_NAMES.len()]);
+        counters.login(LoginResult::Accepted);
+        assert_eq!(counters.refused_so_far(), [1; REFUSED_NAMES.len()]);
+        counters.login(LoginResult::NoHome);
+        assert_eq!(counters.refused_so_far().last(), Some(&2));
+    }
+
+    #[test]
     fn what_happens_is_counted_once_and_in_its_place() {
         let mut counters = Counters::default();
         counters.session_began(Dialect::Ftp);
@@ -366,12 +453,10 @@ mod tests {
         counters.transfer_ended(Dialect::Ftp, &transfer(record::Direction::Upload));
         counters.transfer_ended(Dialect::Ftp, &transfer(record::Direction::Deletion));
         let gauges = Gauges::default();
-        let told: Vec<_> = FAMILIES
-            .iter()
-            .flat_map(|family| {
-                let samples = counters.samples(family, &gauges).into_iter();
-                samples.map(|one| (family.name, one))
-            })
+        let told: Vec<_> = counters
+            .told(&gauges)
+            .into_iter()
+            .flat_map(|(family, samples)| samples.into_iter().map(|one| (family.name, one)))
             .filter(|(_, one)| one.value > 0)
             .map(|(name, one)| {
                 let labels: Vec<_> = one.labels.iter().map(|(_, value)| value.as_str()).collect();

@@ -534,6 +534,12 @@ impl Shared {
         }
     }
 
+    /// In seconds since 1970.
+    pub(crate) fn certificate_expiry(&self) -> Option<u64> {
+        let until = self.validity?.until.unix_timestamp();
+        u64::try_from(until).ok()
+    }
+
     /// Passive ports in use stay counted.
     fn replace_ftp(&mut self, reloaded: Option<FtpEndpoint>) {
         if let (Some(old), Some(reloaded)) = (&mut self.ftp, reloaded) {

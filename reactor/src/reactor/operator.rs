@@ -13,7 +13,7 @@ use crate::connection::Connection;
 use crate::control::answer::{BanRow, Line, SampleRow};
 use crate::control::command::{Answer, Banned, Command, Request, Who, Whom};
 use crate::event_loop::admission::Ban;
-use crate::event_loop::counters::{FAMILIES, Gauges, PoolLoad};
+use crate::event_loop::counters::{Gauges, PoolLoad};
 
 /// Places of connections that are looked at for one piece of an answer, and bans in one.
 const PIECE: usize = 256;
@@ -121,8 +121,8 @@ impl Reactor {
 
     fn tell_counters(&self, answer: Answer, now: Instant) {
         let gauges = self.gauges(now);
-        for family in FAMILIES {
-            for sample in self.shared.counters.samples(family, &gauges) {
+        for (family, samples) in self.shared.counters.told(&gauges) {
+            for sample in samples {
                 let labels = sample.labels.into_iter();
                 answer.line(Line::Sample(SampleRow {
                     name: family.name.to_owned(),
@@ -136,7 +136,7 @@ impl Reactor {
         answer.done();
     }
 
-    fn gauges(&self, now: Instant) -> Gauges {
+    pub(super) fn gauges(&self, now: Instant) -> Gauges {
         let [workers, carriers] = self.shared.pool.loads();
         Gauges {
             uptime_seconds: now.saturating_duration_since(self.started).as_secs(),
@@ -150,6 +150,7 @@ impl Reactor {
                 carriers: carriers.1 as u64,
             },
             open_homes: self.shared.services.homes.open_count() as u64,
+            certificate_expiry: self.shared.certificate_expiry(),
         }
     }
 
@@ -172,7 +173,7 @@ impl Reactor {
     }
 }
 
-fn ban_row(ban: Ban, why: String, now: Instant, clock: SystemTime) -> BanRow {
+pub(super) fn ban_row(ban: Ban, why: String, now: Instant, clock: SystemTime) -> BanRow {
     BanRow {
         address: ban.network.to_string(),
         user: ban.user.map(|user| escaped(user.as_bytes())),

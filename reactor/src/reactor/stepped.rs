@@ -20,7 +20,7 @@ impl Reactor {
         shared: Shared,
     ) -> io::Result<Self> {
         let signals = Signals::unreachable(poll.registry(), signals)?;
-        Self::new(poll, signals, None, listeners, shared)
+        Self::new(poll, signals, None, None, listeners, shared)
     }
 
     /// Handles what is ready and due at `now`; gives whether anything was ready.

@@ -9,6 +9,7 @@ use skiff_vfs::{Counted, Home, VfsError, Worker};
 
 use super::holdings::tell_holdings;
 use super::jobs::Services;
+use super::observation::{Asker, Observation};
 use super::work_item::Outcome;
 use crate::accounts::store::UserHome;
 use crate::control::command::{Answer, Who};
@@ -33,6 +34,11 @@ pub(crate) enum Upkeep {
         who: Who,
         answer: Answer,
     },
+    /// Looks at what metrics tell beside the counters, for one who asks.
+    Observe {
+        services: Arc<Services>,
+        asker: Asker,
+    },
     /// Says what homes hold, at the operator's command.
     Holdings {
         services: Arc<Services>,
@@ -54,7 +60,7 @@ pub(crate) enum Upkeep {
 impl Upkeep {
     pub(super) fn run(self, worker: &Worker) -> Outcome {
         match self {
-            Self::Count(home) => count_if_due(worker, &home),
+            Self::Count(home) => return count_if_due(worker, &home),
             Self::Sweep(home) => {
                 if let Err(error) = home.sweep(worker) {
                     log::warn!("old stages could not be swept: {error}");
@@ -67,6 +73,10 @@ impl Upkeep {
             }
             Self::CloseIdle { services, idle } => {
                 services.homes.close_idle(worker, idle);
+            }
+            Self::Observe { services, asker } => {
+                let observed = Box::new(Observation::of(worker, &services.homes));
+                return Outcome::Observed(asker, observed);
             }
             Self::Holdings {
                 services,
@@ -115,19 +125,26 @@ pub(crate) fn watch_store(services: &Services) {
 }
 
 /// Counts `home`, unless another one has counted it meanwhile.
-fn count_if_due(worker: &Worker, home: &Arc<Home>) {
+fn count_if_due(worker: &Worker, home: &Arc<Home>) -> Outcome {
     if !home.needs_scan() {
-        return;
+        return Outcome::Nothing;
     }
     let counted = match home.is_uncounted() {
         true => home.scan(worker),
         false => recount(worker, home),
     };
     match counted {
+        Ok(Counted { before: None, .. }) => {}
+        Ok(Counted {
+            used,
+            before: Some(before),
+            ..
+        }) => return Outcome::Recounted(used.bytes.abs_diff(before.bytes)),
         // The daemon stops, or another count has begun.
-        Ok(_) | Err(VfsError::Stopped | VfsError::Scanning) => {}
+        Err(VfsError::Stopped | VfsError::Scanning) => {}
         Err(error) => log::error!("a home could not be counted: {error}"),
     }
+    Outcome::Nothing
 }
 
 /// Counts `home` on a thread of its own: a low priority cannot be raised again.

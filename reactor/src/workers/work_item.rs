@@ -2,7 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use skiff_sessions::server::job::KeptBecause;
 use skiff_sessions::server::{Completion, JobId};
@@ -13,6 +13,7 @@ use skiff_vfs::Worker;
 use super::burst::{LentTransfer, handshake};
 use super::jobs::{JobRequest, JobResult, Services, perform};
 use super::kept_part::log_kept;
+use super::observation::{Asker, Observation};
 use super::open_file::OpenFile;
 use super::pool::{Work, WorkerContext};
 use super::schedule::Device;
@@ -84,6 +85,7 @@ pub(crate) enum Outcome {
         connection: ConnectionId,
         lent: Box<LentTransfer>,
         burst: Burst,
+        took: Duration,
     },
     Handshake {
         connection: ConnectionId,
@@ -97,6 +99,9 @@ pub(crate) enum Outcome {
     Accounts(Box<AccountsNow>),
     /// Homes were opened for no session.
     HomesOpened,
+    /// A home was counted again; by how many bytes its ledger was off.
+    Recounted(u64),
+    Observed(Asker, Box<Observation>),
     Nothing,
 }
 
@@ -167,11 +172,13 @@ impl Work for WorkItem {
                 connection,
                 mut lent,
             } => {
+                let began = Instant::now();
                 let burst = lent.run(context);
                 Outcome::Burst {
                     connection,
                     lent,
                     burst,
+                    took: began.elapsed(),
                 }
             }
             Self::Handshake {

@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use rustix::fs::AtFlags;
 use rustix::process::{Resource, getrlimit};
 use sha2::{Digest, Sha256};
-use skiff_quota::{Amount, Folder, Snapshot, Snapshots};
+use skiff_quota::{Amount, Folder, Snapshot, Snapshots, Usage};
 
 use super::Home;
 use super::writers::{HomeState, Phase};
@@ -139,6 +139,18 @@ impl Homes {
                 home.ledger.set_limit(limit);
             }
         }
+    }
+
+    /// What each open home uses that is counted, with its latest user. No disk is asked.
+    pub fn usages(&self, _worker: &Worker) -> Vec<(String, Usage)> {
+        let places: Vec<_> = self.places.lock().values().cloned().collect();
+        let usage = |place: Arc<Place>| match place.slot.try_lock().as_deref() {
+            Some(Slot::Open { home, user, .. }) if !home.is_uncounted() => {
+                Some((user.clone(), home.usage()))
+            }
+            _ => None,
+        };
+        places.into_iter().filter_map(usage).collect()
     }
 
     /// Refuses all changes from now on and stores a snapshot of each ledger for the next start.

@@ -1,7 +1,6 @@
 //! The commands that see and steer a running daemon: `who`, `top`, `kick`, `bans`, `unban`, `quota`,
 //! `stats`, `drain`.
 
-mod amounts;
 mod table;
 mod tables;
 

@@ -1,7 +1,7 @@
 //! What a person sees of an answer: a table for each kind of rows, and texts.
 
-use super::amounts::{size, time};
 use super::table::{Align, lay_out};
+use crate::control::amounts::{size, time};
 use crate::control::answer::{BanRow, Line, QuotaRow, SampleRow, SessionRow};
 use crate::control::command::Command;
 

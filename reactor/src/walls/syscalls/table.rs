@@ -126,7 +126,7 @@ pub(super) const GROUPS: &[Group] = &[
         ],
     },
     Group {
-        reason: "sockets: sessions, data connections, the control socket, the service manager, names",
+        reason: "sockets: sessions, data connections, control, metrics, the service manager, names",
         calls: calls![
             SYS_bind,
             SYS_listen,

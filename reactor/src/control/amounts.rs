@@ -1,7 +1,7 @@
 //! Shows sizes and times as a person reads them.
 
 /// Bytes, in units of 1000 as quotas are, with three digits.
-pub(super) fn size(bytes: u64) -> String {
+pub(crate) fn size(bytes: u64) -> String {
     const UNITS: [&str; 6] = ["kB", "MB", "GB", "TB", "PB", "EB"];
     if bytes < 1000 {
         return format!("{bytes} B");
@@ -23,7 +23,7 @@ pub(super) fn size(bytes: u64) -> String {
 }
 
 /// Seconds, with the two largest units.
-pub(super) fn time(seconds: u64) -> String {
+pub(crate) fn time(seconds: u64) -> String {
     let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
     match (days, hours, minutes) {
         (0, 0, 0) => format!("{seconds}s"),
