@@ -264,7 +264,7 @@ fn assemble(
         Ok(control) => Some(control),
         Err(error) => {
             log::warn!(
-                "no control socket, so that skiffd reload and user recount do nothing: {error}"
+                "no control socket, so that skiffd who, reload and the like do nothing: {error}"
             );
             None
         }

@@ -14,9 +14,9 @@ const OPTION_INDENT: usize = 21;
 pub(crate) fn text() -> String {
     let mut text = String::from("skiffd: a file server for many users on small machines\n\n");
     for command in COMMANDS {
-        // The options of users are many, and told below.
+        // Further lines begin below the first option.
         let hang = "skiffd".len()
-            + 4
+            + 3
             + command
                 .words
                 .iter()
