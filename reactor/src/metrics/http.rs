@@ -7,6 +7,9 @@ use std::net::IpAddr;
 /// Bytes of a request line and its headers.
 pub(crate) const REQUEST_MAX: usize = 8192;
 
+/// Headers of a request; browsers send a dozen.
+const HEADERS_MAX: usize = 64;
+
 /// What is asked for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Path {
@@ -80,65 +83,38 @@ pub(crate) enum Parsed {
 
 /// Parses what has come so far.
 pub(crate) fn parse(bytes: &[u8], reached: Reached) -> Parsed {
-    let Some(head) = head_of(bytes) else {
-        return match bytes.len() < REQUEST_MAX {
-            true => Parsed::NotYet,
-            false => Parsed::Refused(Status::HeadersTooLarge),
-        };
-    };
-    if head.len() > REQUEST_MAX {
-        return Parsed::Refused(Status::HeadersTooLarge);
-    }
-    match str::from_utf8(head).map(|head| request(head, reached)) {
-        Ok(Ok(request)) => Parsed::Request(request),
-        Ok(Err(status)) => Parsed::Refused(status),
+    let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
+    let mut head = httparse::Request::new(&mut headers);
+    let too_large = Parsed::Refused(Status::HeadersTooLarge);
+    match head.parse(bytes) {
+        Ok(httparse::Status::Complete(length)) if length > REQUEST_MAX => too_large,
+        Ok(httparse::Status::Complete(_)) => match request(&head, reached) {
+            Ok(request) => Parsed::Request(request),
+            Err(status) => Parsed::Refused(status),
+        },
+        Ok(httparse::Status::Partial) if bytes.len() < REQUEST_MAX => Parsed::NotYet,
+        Ok(httparse::Status::Partial) | Err(httparse::Error::TooManyHeaders) => too_large,
         Err(_) => Parsed::Refused(Status::BadRequest),
     }
 }
 
-/// The request line and the headers, up to the empty line behind them; a lone LF ends a line too
-/// (RFC 9112 section 2.2).
-fn head_of(bytes: &[u8]) -> Option<&[u8]> {
-    let mut from = 0;
-    while let Some(length) = bytes[from..].iter().position(|&byte| byte == b'\n') {
-        let line = &bytes[from..from + length];
-        if from > 0 && matches!(line, b"" | b"\r") {
-            return Some(&bytes[..from]);
-        }
-        from += length + 1;
-    }
-    None
-}
-
-fn request(head: &str, reached: Reached) -> Result<Request, Status> {
-    let mut lines = head.lines();
-    let words: Vec<_> = lines.next().unwrap_or_default().split(' ').collect();
-    let &[method, target, version] = words.as_slice() else {
-        return Err(Status::BadRequest);
-    };
-    if !matches!(version, "HTTP/1.1" | "HTTP/1.0") {
-        return Err(Status::BadRequest);
-    }
-    let hosts: Vec<_> = lines.filter_map(host).collect();
+fn request(head: &httparse::Request<'_, '_>, reached: Reached) -> Result<Request, Status> {
+    let is_host = |header: &&httparse::Header<'_>| header.name.eq_ignore_ascii_case("host");
+    let mut hosts = head.headers.iter().filter(is_host);
     // Else a page in somebody's browser, whose name leads to this machine, could read all.
-    if reached == Reached::Tcp && !hosts.iter().all(|host| is_own(host)) {
+    let is_ours = |header: &httparse::Header<'_>| str::from_utf8(header.value).is_ok_and(is_own);
+    if reached == Reached::Tcp && !hosts.all(is_ours) {
         return Err(Status::Forbidden);
     }
-    let method = match method {
-        "GET" => Method::Get,
-        "HEAD" => Method::Head,
+    let method = match head.method {
+        Some("GET") => Method::Get,
+        Some("HEAD") => Method::Head,
         _ => return Err(Status::MethodNotAllowed),
     };
-    let path = path_of(target).ok_or(Status::BadRequest)?;
+    let path = head.path.and_then(path_of).ok_or(Status::BadRequest)?;
     let known = PATHS.iter().find(|(name, _)| *name == path);
     let (_, path) = *known.ok_or(Status::NotFound)?;
     Ok(Request { method, path })
-}
-
-/// The value of a line that is the Host header.
-fn host(line: &str) -> Option<&str> {
-    let (name, value) = line.split_once(':')?;
-    name.eq_ignore_ascii_case("host").then(|| value.trim())
 }
 
 /// Whether a Host is an address, or the name that always is this machine.
