@@ -4,7 +4,7 @@ use std::fs;
 
 use super::desk::Desk;
 use super::line::Line;
-use crate::harness::{Daemon, noise};
+use crate::harness::{Daemon, noise, until};
 
 /// What a narrow line carries in 15 s.
 const BIG: usize = 12_000_000;
@@ -20,8 +20,11 @@ fn a_transfer_runs_in_the_background_while_one_goes_on() {
     line.narrow();
     assert_eq!(tom.ask("put big &"), "[1] put big");
     assert_eq!(tom.ask("mkdir made"), "257 /made");
-    let said = tom.ask("jobs");
-    assert!(said.contains("[1] put big: big: "), "{said}");
+    // It logs in first.
+    let said = until("the job's progress", || {
+        let said = tom.ask("jobs");
+        said.contains("[1] put big: big: ").then_some(said)
+    });
     assert!(said.contains('%'), "{said}");
     // What is stopped is the command, not the job.
     tom.start_command("get -r . back");
