@@ -92,6 +92,15 @@ impl VirtualPath {
         self.0
     }
 
+    /// Whether this is a path of something in the directory `folder`, at any depth.
+    pub fn is_below(&self, folder: &Self) -> bool {
+        let above = folder.0.strip_suffix(b"/").unwrap_or(&folder.0);
+        match self.0.strip_prefix(above) {
+            Some([b'/', rest @ ..]) => !rest.is_empty(),
+            _ => false,
+        }
+    }
+
     /// The path relative to the home, without the leading `/`; empty for the home itself.
     pub fn below_home(&self) -> &[u8] {
         &self.0[1..]
@@ -143,6 +152,30 @@ mod tests {
             let arg = PathArg::new(arg).unwrap();
             let path = root.resolve(&arg, ParentOfRoot::IsRoot).unwrap();
             assert_eq!(path.to_string(), leads);
+        }
+    }
+
+    #[test]
+    fn what_is_below_a_directory() {
+        let path = |text: &str| {
+            VirtualPath::root()
+                .join(&PathArg::new(text).unwrap())
+                .unwrap()
+        };
+        for (below, folder, is_below) in [
+            ("/a", "/", true),
+            ("/a/b", "/a", true),
+            ("/a/b/c", "/a", true),
+            ("/", "/", false),
+            ("/a", "/a", false),
+            ("/ab", "/a", false),
+            ("/a", "/a/b", false),
+        ] {
+            assert_eq!(
+                path(below).is_below(&path(folder)),
+                is_below,
+                "{below} {folder}"
+            );
         }
     }
 

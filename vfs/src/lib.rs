@@ -54,10 +54,11 @@ pub use reading::download::Download;
 pub use reading::listing::{LineBreaks, Listing};
 pub use reading::lookup::NameSize;
 pub use reading::names_ahead::{Direction, SortKey};
+pub use reading::plain::LastName;
 pub use reading::survey::Survey;
 pub use skiff_quota::{Amount, Usage};
 pub use staging::Kept;
-pub use upload::{Published, Replace, Start, Upload, UploadRequest, UploadStart};
+pub use upload::{Append, Published, Replace, Start, Upload, UploadRequest, UploadStart};
 pub use worker::Worker;
 
 /// The most that a home may hold: bytes of content, and entries (files, directories, links).

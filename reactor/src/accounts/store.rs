@@ -10,8 +10,9 @@ use skiff_conf::{
     UserStore,
 };
 use skiff_sessions::scram::{Binding, Verifier, check_change};
-use skiff_sessions::server::job::{CloseNotify, LostControl};
-use skiff_sessions::server::{Access, Rights, Standing};
+use skiff_sessions::rights::Grant;
+use skiff_sessions::server::terms::{CloseNotify, LostControl, StreamRules, Terms};
+use skiff_sessions::server::Standing;
 use skiff_sessions::wire::command::PasswordChange;
 use skiff_sessions::wire::reply::Refusal;
 use skiff_vfs::{Limit, Worker};
@@ -41,8 +42,7 @@ struct Stored {
 pub(crate) struct ResolvedAccount {
     pub(crate) root: PathBuf,
     pub(crate) limit: Limit,
-    pub(crate) access: Access,
-    pub(crate) rights: Rights,
+    pub(crate) terms: Terms,
     /// What a login of it is proven by.
     pub(crate) key: LoginKey,
 }
@@ -57,10 +57,10 @@ pub(crate) struct AccountsNow {
 }
 
 /// What becomes of a session whose account may have changed.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Verdict {
-    /// It goes on, with these.
-    Stays(Access, Rights),
+    /// It goes on, with these terms.
+    Stays(Terms),
     /// Its login would not succeed any more.
     Ends,
 }
@@ -158,12 +158,10 @@ impl Accounts {
             log::error!("{name} cannot log in: {why}");
             return Err(Refusal::NoHome);
         }
-        let (access, rights) = allowed(&config, account);
         Ok(ResolvedAccount {
             root,
             limit: limit(&config, name, account),
-            access,
-            rights,
+            terms: terms(&config, account),
             key: account.scram.stored_key,
         })
     }
@@ -276,8 +274,8 @@ impl AccountsNow {
             may && account.standing == AccountStatus::Enabled
                 && keys.contains(&account.scram.stored_key)
         });
-        match account.map(|account| allowed(&self.config, account)) {
-            Some((access, rights)) => Verdict::Stays(access, rights),
+        match account {
+            Some(account) => Verdict::Stays(terms(&self.config, account)),
             None => Verdict::Ends,
         }
     }
@@ -292,10 +290,10 @@ pub(crate) enum LoginBy {
 }
 
 /// What the account may do.
-fn allowed(config: &Server, account: &Account) -> (Access, Rights) {
-    let access = match account.access {
-        skiff_conf::Access::ReadWrite => Access::ReadWrite,
-        skiff_conf::Access::ReadOnly => Access::ReadOnly,
+fn terms(config: &Server, account: &Account) -> Terms {
+    let home = match account.access {
+        skiff_conf::Access::ReadWrite => Grant::ALL,
+        skiff_conf::Access::ReadOnly => Grant::READING,
     };
     let close_notify = account
         .data_close_notify
@@ -303,7 +301,7 @@ fn allowed(config: &Server, account: &Account) -> (Access, Rights) {
     let lost_control = account
         .publish_on_lost_control
         .unwrap_or(config.ftp.publish_on_lost_control);
-    let rights = Rights {
+    let streams = StreamRules {
         close_notify: match close_notify {
             skiff_conf::CloseNotify::Require => CloseNotify::Required,
             skiff_conf::CloseNotify::Prefer => CloseNotify::Preferred,
@@ -314,7 +312,10 @@ fn allowed(config: &Server, account: &Account) -> (Access, Rights) {
             skiff_conf::LostControl::Publish => LostControl::PublishUpload,
         },
     };
-    (access, rights)
+    Terms {
+        permissions: home.into(),
+        streams,
+    }
 }
 
 impl Stored {

@@ -1,5 +1,6 @@
 //! What a session does when the operator has changed its account.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use skiff_sessions::server::Event;
@@ -64,8 +65,8 @@ impl Connection {
             Protocol::Ftp | Protocol::FtpOverTls => LoginBy::Password,
         };
         match accounts.judge(&self.user, &self.standing.keys, by) {
-            Verdict::Stays(access, rights) => {
-                self.on_event(Event::AccountChanged(access, rights), shared, now);
+            Verdict::Stays(terms) => {
+                self.on_event(Event::AccountChanged(Arc::new(terms)), shared, now);
             }
             Verdict::Ends if shared.keeps_sessions_of(&self.user, now) => {
                 self.standing.when_revoked = WhenRevoked::Stays;

@@ -23,6 +23,7 @@ use crate::transport::channel::Channel;
 use crate::workers::burst::LentTransfer;
 use crate::workers::jobs::{JobRequest, JobResult, OpenHome, takes_file};
 use crate::workers::open_file::OpenFile;
+use crate::workers::plain_names::Links;
 use crate::workers::schedule::Class;
 use crate::workers::work_item::WorkItem;
 
@@ -395,7 +396,10 @@ impl Connection {
             return self.notify(Event::Completed(id, Completion::Done), shared, now);
         }
         let home = self.open_home.as_ref().map(|open_home| &open_home.home);
-        if let Some(answer) = shared.inline.perform(&job, home) {
+        let links = self.links();
+        // The kernel's caches are asked for names, and follow links.
+        let cached = home.filter(|_| links == Links::Followed);
+        if let Some(answer) = shared.inline.perform(&job, cached) {
             shared.answered = Some((id, answer));
             return;
         }
@@ -408,6 +412,7 @@ impl Connection {
             file,
             stop: Arc::clone(&self.stop),
             owner,
+            links,
             device: self.device(),
             account: self.account,
             since: now,
@@ -417,6 +422,17 @@ impl Connection {
                 self.submit_login(id, request, shared, now);
             }
             _ => shared.submit_job(self.id, id, request),
+        }
+    }
+
+    /// Whether links are followed for the account.
+    fn links(&self) -> Links {
+        let Stage::Conversing(conversation) = &self.stage else {
+            return Links::Followed;
+        };
+        match conversation.session().account() {
+            Some(account) if !account.terms.permissions.is_uniform() => Links::Refused,
+            _ => Links::Followed,
         }
     }
 

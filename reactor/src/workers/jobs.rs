@@ -10,14 +10,13 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use skiff_sessions::digest::Sum;
 use skiff_sessions::path::{PathArg, VirtualPath};
+use skiff_sessions::rights::{Permissions, Right};
 use skiff_sessions::server::job::{ChangeTime, DigestUpdate, Remembered};
-use skiff_sessions::server::{Completion, DownloadFacts, Job, Reading, StreamStart};
-use skiff_sessions::wire::command::Replace;
+use skiff_sessions::server::{Completion, DownloadFacts, Job, Reading};
 use skiff_sessions::wire::reply::{Held, Refusal, Usage};
 use skiff_sessions::wire::stamp::Stamp;
 use skiff_vfs::{
-    Digest, Digests, Download, Home, Homes, Kept, NameSize, Start, Upload, UploadRequest,
-    UploadStart, VfsError, Worker,
+    Digest, Digests, Download, Home, Homes, NameSize, Upload, VfsError, Worker,
 };
 
 use super::client_watch::grace;
@@ -25,6 +24,8 @@ use super::kept_part::{STOPPED, log_kept};
 use super::listing_text::{ListingText, allowed, facts, listed};
 use super::open_file::OpenFile;
 use super::open_listing::open_listing;
+use super::open_upload::{NotOpened, Wanted};
+use super::plain_names::{Links, check_names};
 use super::refusal::refusal;
 use super::schedule::{AccountNumber, Class, Device, WorkKind};
 use super::small_file::{SMALL_FILE_MAX, SmallFile};
@@ -35,7 +36,7 @@ use crate::endpoints::StartedAs;
 
 /// An upload that has received nothing for this long is cancelled when the same user uploads the
 /// same name again.
-const SILENT: Duration = Duration::from_secs(5);
+pub(super) const SILENT: Duration = Duration::from_secs(5);
 
 /// What every job may use, shared by all workers.
 pub(crate) struct Services {
@@ -60,6 +61,7 @@ pub(crate) struct JobRequest {
     pub(crate) stop: Arc<AtomicBool>,
     /// The number of the connection (`ConnectionId::number`), stored as the owner of its uploads.
     pub(crate) owner: u64,
+    pub(crate) links: Links,
     /// The file system of the home, once it is known.
     pub(crate) device: Option<Device>,
     pub(crate) account: AccountNumber,
@@ -259,7 +261,7 @@ fn open_home(
             other => refusal(&other),
         }
     })?;
-    let completion = Completion::HomeOpen(account.access, account.rights);
+    let completion = Completion::HomeOpen(Arc::new(account.terms));
     Ok((open_home, completion))
 }
 
@@ -270,6 +272,11 @@ fn in_home(worker: &Worker, services: &Services, request: &JobRequest) -> Result
     let Some(home) = &request.home else {
         return Ok((Completion::Refused(Refusal::Fault), None));
     };
+    if request.links == Links::Refused {
+        check_names(worker, home, &request.job)?;
+    }
+    let owner = request.owner;
+    let wanted = |path, grant| Wanted { path, grant, owner };
     let done = || (Completion::Done, None);
     Ok(match &request.job {
         Job::SetPassword { change, binding } => {
@@ -293,8 +300,10 @@ fn in_home(worker: &Worker, services: &Services, request: &JobRequest) -> Result
             .map(|()| done())?,
         Job::DropStage { path } => home.drop_stage(worker, below(path)).map(|()| done())?,
         Job::OpenListing(request) => open_listing(worker, home, request)?,
-        Job::OpenStages => {
-            let text = ListingText::of_stages(home.stages(worker)?);
+        Job::OpenStages { permissions } => {
+            let mut stages = home.stages(worker)?;
+            stages.retain(|stage| may_list(permissions, &stage.path));
+            let text = ListingText::of_stages(stages);
             (Completion::Listing, Some(OpenFile::Listing(Box::new(text))))
         }
         Job::OpenDownload { path, reading } => open_download(worker, home, path, *reading)?,
@@ -302,43 +311,30 @@ fn in_home(worker: &Worker, services: &Services, request: &JobRequest) -> Result
             path,
             size,
             replace,
-        } => {
-            let request = UploadRequest {
-                size: Some(*size),
-                start: Start::Stage,
-                replace: replacement(*replace),
-                keep: Kept::Whole,
-                owner: request.owner,
-            };
-            opened_upload(home.upload(worker, below(path), &request)?)
-        }
-        Job::OpenStream { path, size, start } => {
-            let request = UploadRequest {
-                size: *size,
-                replace: skiff_vfs::Replace::Existing,
-                keep: Kept::ButLastByte,
-                start: match start {
-                    StreamStart::Offset(offset) => Start::Offset(*offset),
-                    StreamStart::End => Start::End,
-                },
-                owner: request.owner,
-            };
-            let mut opened = home.upload(worker, below(path), &request)?;
-            // What an older upload left is cut off before the client is told to send: else, where
-            // not one byte came, it would go on behind another file's bytes.
-            if let (UploadStart::Open(upload), StreamStart::Offset(0)) = (&mut opened, start) {
-                upload.prepare(worker)?;
-            }
-            opened_stream(opened)
-        }
+            grant,
+        } => told(wanted(path, *grant).open(worker, home, *size, *replace))?,
+        Job::OpenStream {
+            path,
+            size,
+            start,
+            grant,
+        } => told(wanted(path, *grant).open_stream(worker, home, *size, *start))?,
         other => (on_name(worker, home, other)?, None),
     })
 }
 
-fn replacement(replace: Replace) -> skiff_vfs::Replace {
-    match replace {
-        Replace::Never => skiff_vfs::Replace::Never,
-        Replace::Yes => skiff_vfs::Replace::Existing,
+/// Whether the account may see that there is a name.
+fn may_list(permissions: &Permissions, path: &Path) -> bool {
+    let path = virtual_path(path);
+    path.is_some_and(|path| permissions.of_name(&path).rights.has(Right::List))
+}
+
+/// What a session is told of an upload that began or did not.
+fn told(opened: Result<Answer, NotOpened>) -> Result<Answer, VfsError> {
+    match opened {
+        Ok(answer) => Ok(answer),
+        Err(NotOpened::Refused(why)) => Ok((Completion::Refused(why), None)),
+        Err(NotOpened::Failed(error)) => Err(error),
     }
 }
 
@@ -390,26 +386,11 @@ fn on_name(worker: &Worker, home: &Home, job: &Job) -> Result<Completion, VfsErr
         }
         Job::UniqueName { path } => {
             let name = home.free_name(worker, below(path))?;
-            let found = PathArg::new(name.as_os_str().as_bytes());
-            let found = found.and_then(|name| VirtualPath::root().join(&name).ok());
-            return Ok(found.map_or(Completion::Refused(Refusal::Fault), Completion::Name));
+            return Ok(virtual_path(&name).map_or(Completion::Refused(Refusal::Fault), Completion::Name));
         }
         _ => return Ok(Completion::Refused(Refusal::Fault)),
     }
     Ok(Completion::Done)
-}
-
-fn opened_stream(start: UploadStart) -> Answer {
-    match start {
-        UploadStart::Complete { .. } => (Completion::Refused(Refusal::Exists), None),
-        UploadStart::Open(upload) => {
-            let have = upload.position();
-            (
-                Completion::Upload { have },
-                Some(OpenFile::Upload(Box::new(upload))),
-            )
-        }
-    }
 }
 
 fn open_download(
@@ -477,19 +458,6 @@ fn read_whole(worker: &Worker, file: &Download) -> Result<Option<OpenFile>, VfsE
         }
     }
     Ok(Some(OpenFile::Small(SmallFile(bytes))))
-}
-
-fn opened_upload(start: UploadStart) -> Answer {
-    match start {
-        UploadStart::Complete { .. } => (Completion::AlreadyThere, None),
-        UploadStart::Open(upload) => {
-            let have = upload.initial_len();
-            (
-                Completion::Upload { have },
-                Some(OpenFile::Upload(Box::new(upload))),
-            )
-        }
-    }
 }
 
 /// Jobs on the open file. A file that is not returned is closed here, on the worker.
@@ -585,6 +553,12 @@ fn usage(worker: &Worker, home: &Home) -> Result<Usage, VfsError> {
 
 pub(crate) fn below(path: &VirtualPath) -> &Path {
     Path::new(OsStr::from_bytes(path.below_home()))
+}
+
+/// A path of vfs as sessions have it.
+pub(super) fn virtual_path(path: &Path) -> Option<VirtualPath> {
+    let path = PathArg::new(path.as_os_str().as_bytes())?;
+    VirtualPath::root().join(&path).ok()
 }
 
 fn system_time(Stamp(seconds): Stamp) -> SystemTime {

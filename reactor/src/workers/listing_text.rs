@@ -8,7 +8,8 @@ use skiff_sessions::wire::ftp::listing_lines::{push_long, push_machine, push_nam
 use skiff_sessions::wire::ftp::pattern::Pattern;
 use skiff_sessions::wire::listing::{self, Form, Options};
 use skiff_sessions::wire::native::facts::push_entry;
-use skiff_sessions::wire::reply::{self, Access, Allowed, Facts, Kind, Right};
+use skiff_sessions::rights::Rights;
+use skiff_sessions::wire::reply::{self, Allowed, Facts, Kind, Right};
 use skiff_sessions::wire::stamp::Stamp;
 use skiff_vfs::{
     Direction, Entry, LineBreaks, Listing, Permission, Permissions, SortKey, StageInfo, VfsError,
@@ -44,7 +45,7 @@ pub(super) enum NextText {
 /// The format of the lines, and which names are listed.
 pub(crate) struct ListingStyle {
     pub(crate) form: Form,
-    pub(crate) access: Access,
+    pub(crate) rights: Rights,
     /// Names that do not match are left out; `None` lists all.
     pub(crate) pattern: Option<Pattern>,
     /// The order of the entries.
@@ -57,12 +58,12 @@ pub(crate) struct ListingStyle {
 
 impl ListingStyle {
     /// A style that lists all names, bare.
-    pub(crate) fn new(form: Form, access: Access) -> Self {
+    pub(crate) fn new(form: Form, rights: Rights) -> Self {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let seconds = now.map_or(0, |since| since.as_secs());
         Self {
             form,
-            access,
+            rights,
             pattern: None,
             options: Options::UNSORTED,
             prefix: Vec::new(),
@@ -72,7 +73,7 @@ impl ListingStyle {
 
     /// The format of the native dialect, all names.
     fn native() -> Self {
-        Self::new(Form::Native, Access::ReadWrite)
+        Self::new(Form::Native, Rights::ALL)
     }
 
     fn lists(&self, name: &[u8]) -> bool {
@@ -103,7 +104,7 @@ impl ListingStyle {
             Form::Native => push_entry(name, &facts(entry), text),
             Form::Machine(set) => {
                 let allowed = permissions.map_or(Allowed::NOTHING, allowed);
-                push_machine(name, &listed(entry, allowed), set, self.access, text);
+                push_machine(name, &listed(entry, allowed), set, self.rights, text);
             }
             // The lines of `ls -l` tell the mode as it is.
             Form::Long => push_long(name, &listed(entry, Allowed::NOTHING), self.now, text),
@@ -364,7 +365,7 @@ mod tests {
     }
 
     fn names() -> ListingStyle {
-        ListingStyle::new(Form::Names, Access::ReadWrite)
+        ListingStyle::new(Form::Names, Rights::ALL)
     }
 
     #[test]

@@ -79,7 +79,7 @@ fn opened(listing: Listing, style: ListingStyle) -> Answer {
 
 /// The style of all names of what was found.
 fn style(request: &ListingRequest, place: &Place, found: Found) -> ListingStyle {
-    let mut style = ListingStyle::new(request.form, request.access);
+    let mut style = ListingStyle::new(request.form, request.rights);
     style.options = request.options;
     if request.form == Form::Names {
         let Place { path, typed } = place;

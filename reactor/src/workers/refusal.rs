@@ -12,6 +12,7 @@ pub(crate) fn refusal(error: &VfsError) -> Refusal {
         VfsError::Exists => Refusal::Exists,
         VfsError::NotEmpty => Refusal::NotEmpty,
         VfsError::Escapes => Refusal::LeadsOut,
+        VfsError::Link => Refusal::Link,
         VfsError::Forbidden => Refusal::Forbidden,
         VfsError::NotRegular => Refusal::NotRegular,
         VfsError::BadName => Refusal::BadName,

@@ -53,11 +53,10 @@ pub(super) fn identified(user: String, completion: Completion, cx: &mut Context<
 /// Ends the login: the home is open, or is refused.
 pub(super) fn enter(user: String, completion: Completion, cx: &mut Context<'_>) -> State {
     let why = match completion {
-        Completion::HomeOpen(access, rights) => {
+        Completion::HomeOpen(terms) => {
             cx.shared.account = Some(Account {
                 user: user.clone(),
-                access,
-                rights,
+                terms,
             });
             return cx.conclude(Reply::Authenticated { user });
         }

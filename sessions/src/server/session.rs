@@ -1,6 +1,7 @@
 //! One session as a state machine: its events, effects and states, and the table that sends each
 //! event to its state.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::context::{Account, Context, Setup, Shared};
@@ -9,7 +10,7 @@ use super::dialect_rules::LongWork;
 use super::download::{Offered, SendingFile};
 use super::external_events::{close_when_done, on_evicted, on_started, on_stop, on_timeout};
 use super::hashing::Hashing;
-use super::job::{Access, Completion, Evidence, Job, JobId, KeptBecause, Rights};
+use super::job::{Completion, Evidence, Job, JobId, KeptBecause};
 use super::listing::SendingListing;
 use super::login::AwaitProof;
 use super::penalty::Penalty;
@@ -19,6 +20,7 @@ use super::stream::{
     self, CONTROL_GRACE, DataEvent, DataMode, Direction, HandshakeTiming, Streaming, Unconfirmed,
     Watched,
 };
+use super::terms::Terms;
 use super::upload::{Partial, Received, Receiving};
 use super::{data_ports, login, password_login, rename, security};
 use crate::log_line::LogLine;
@@ -51,7 +53,7 @@ pub enum Event {
     /// The session must close when its dialogue is over.
     Leave(CloseReason),
     /// What the account may do has changed; counts from the next command on.
-    AccountChanged(Access, Rights),
+    AccountChanged(Arc<Terms>),
     /// The session must close now; nobody has logged in.
     Expelled(CloseReason),
     /// The dialogue must end now.
@@ -399,9 +401,9 @@ fn step(state: State, event: Event, timer: Timer, cx: &mut Context<'_>) -> State
             cx.shared.close_when_done = Some(reason);
             state
         }
-        (state, Event::AccountChanged(access, rights)) => {
+        (state, Event::AccountChanged(terms)) => {
             if let Some(account) = &mut cx.shared.account {
-                (account.access, account.rights) = (access, rights);
+                account.terms = terms;
             }
             state
         }

@@ -10,6 +10,7 @@ use super::stamp::Stamp;
 pub use super::usage::{Held, OfLimit, ShownLimit, UNLIMITED, Usage};
 use crate::digest::{Algorithm, Sum};
 use crate::path::VirtualPath;
+use crate::rights::{self, Rights};
 
 /// One reply of the server.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -166,7 +167,7 @@ pub enum Reply {
         path: VirtualPath,
         entry: Entry,
         set: FactSet,
-        access: Access,
+        rights: Rights,
     },
     Size(u64),
     ModifiedAt(Stamp),
@@ -291,13 +292,6 @@ pub enum TlsOffer {
     Absent,
 }
 
-/// What an account may do.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Access {
-    ReadWrite,
-    ReadOnly,
-}
-
 impl Reply {
     /// Whether the command's final reply is still to come.
     pub fn is_preliminary(&self) -> bool {
@@ -383,10 +377,14 @@ pub enum Refusal {
     AboveHome,
     /// A link leads out of the home.
     LeadsOut,
+    /// A link is on the way, and links are not followed for this account.
+    Link,
     /// The host's file permissions forbid it.
     Forbidden,
     /// The account may only read.
     ReadOnly,
+    /// The account has not got this right in that folder.
+    NoRight(rights::Right),
     /// Neither a file nor a directory.
     NotRegular,
     BadName,

@@ -1,6 +1,6 @@
 //! Tests TLS: how it begins, what may not come with it, and where it is demanded.
 
-use skiff_sessions::server::job::CloseNotify;
+use skiff_sessions::server::terms::CloseNotify;
 use skiff_sessions::server::{DataEvent, Direction, HandshakeTiming, TlsPolicy};
 
 use super::cuts::at_every_cut;
@@ -246,7 +246,7 @@ fn clear_data_where_it_may_be() {
 fn a_private_upload_ends_with_its_goodbye() {
     let strict = || {
         let mut world = private();
-        world.disk.rights.close_notify = CloseNotify::Required;
+        world.disk.terms.streams.close_notify = CloseNotify::Required;
         world
     };
     at_every_cut(strict, |rig| {

@@ -1,5 +1,6 @@
 //! Tests every refusal, wherever it may occur: its code, and that the session goes on.
 
+use skiff_sessions::rights::Right;
 use skiff_sessions::server::{DataEvent, Job};
 use skiff_sessions::wire::reply::Refusal;
 
@@ -18,6 +19,8 @@ const REFUSALS: &[(Refusal, u16)] = &[
     (Refusal::LeadsOut, 550),
     (Refusal::Forbidden, 550),
     (Refusal::ReadOnly, 550),
+    (Refusal::NoRight(Right::Get), 550),
+    (Refusal::Link, 550),
     (Refusal::NotRegular, 550),
     (Refusal::BadName, 553),
     (Refusal::OtherDevice, 550),

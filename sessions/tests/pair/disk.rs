@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use skiff_sessions::digest::Sum;
+use skiff_sessions::rights::{Grant, Permissions};
 use skiff_sessions::scram::Verifier;
-use skiff_sessions::server::Access;
 use skiff_sessions::server::job::DigestUpdate;
 use skiff_sessions::wire::reply::{Held, Refusal, Usage};
 use skiff_sessions::wire::stamp::Stamp;
@@ -30,7 +30,7 @@ pub(super) struct Disk {
     /// Posted with each change; `check` counts anew.
     used: u64,
     pub(super) faults: Faults,
-    access: Option<Access>,
+    permissions: Option<Permissions>,
     /// Of the account, once its password was changed.
     pub(super) changed: Option<Verifier>,
     /// What a published file may hold.
@@ -136,15 +136,16 @@ impl Disk {
         Self { faults, ..self }
     }
 
-    pub(super) fn opened_to(self, access: Access) -> Self {
+    pub(super) fn opened_to(self, permissions: impl Into<Permissions>) -> Self {
         Self {
-            access: Some(access),
+            permissions: Some(permissions.into()),
             ..self
         }
     }
 
-    pub(super) fn access(&self) -> Access {
-        self.access.unwrap_or(Access::ReadWrite)
+    pub(super) fn permissions(&self) -> Permissions {
+        let permissions = self.permissions.clone();
+        permissions.unwrap_or(Grant::ALL.into())
     }
 
     /// Somebody on the host cuts a file.

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use skiff_sessions::client::{Credentials, Dialogue, Outcome};
+use skiff_sessions::rights::Grant;
 use skiff_sessions::scram::Binding;
-use skiff_sessions::server::Access;
 use skiff_sessions::wire::native::causes::Cause;
 use skiff_sessions::wire::reply::Refusal;
 
@@ -242,7 +242,7 @@ fn what_is_not_this_protocol_is_closed() {
 #[test]
 fn who_may_only_read() {
     let disk = Disk::new().with("/f", OLD).with_stage("/p", &NEW[..3]);
-    let mut pair = Pair::new(disk.opened_to(Access::ReadOnly), Local::default());
+    let mut pair = Pair::new(disk.opened_to(Grant::READING), Local::default());
     let lines = [
         "STOR size=3 a",
         "DELE f",

@@ -1,11 +1,13 @@
 //! Does the session's jobs on the simulated disk, as the daemon's workers do on a real one.
 
-use skiff_sessions::server::job::{ChangeTime, Remembered};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use skiff_sessions::path::VirtualPath;
+use skiff_sessions::rights::Right;
 use skiff_sessions::scram::{Binding, Verifier, check_change};
-use skiff_sessions::server::{Completion, DownloadFacts, Job, JobId, Rights, Standing};
+use skiff_sessions::server::job::{ChangeTime, Remembered};
+use skiff_sessions::server::{Completion, DownloadFacts, Job, JobId, Standing};
 use skiff_sessions::wire::command::{PasswordChange, Replace};
 use skiff_sessions::wire::native::facts::push_entry;
 use skiff_sessions::wire::reply::{Facts, Kind, Refusal};
@@ -81,7 +83,10 @@ impl Disk {
         let done = Ok((Completion::Done, None));
         match job {
             Job::FindAccount { user } => Ok((self.account(user), None)),
-            Job::OpenHome => Ok((Completion::HomeOpen(self.access(), Rights::default()), None)),
+            Job::OpenHome => Ok((
+                Completion::HomeOpen(Arc::new(self.permissions().into())),
+                None,
+            )),
             Job::SetPassword { change, binding } => self.set_password(change, binding).and(done),
             Job::ChangeDirectory { to } => self.folder(key(to)).and(done),
             Job::Facts { path } => Ok((Completion::Facts(self.facts(&key(path))?), None)),
@@ -119,13 +124,20 @@ impl Disk {
                 let path = &request.place.path;
                 Ok((Completion::Listing, Some(self.listing(&key(path))?)))
             }
-            Job::OpenStages => Ok((Completion::Listing, Some(self.stage_listing()))),
+            Job::OpenStages { .. } => Ok((Completion::Listing, Some(self.stage_listing()))),
             Job::OpenDownload { path, .. } => self.download(key(path)),
             Job::OpenUpload {
                 path,
                 size,
                 replace,
-            } => self.upload(key(path), *size, *replace, owner),
+                grant,
+            } => {
+                let replace = match (replace, grant.rights.has(Right::Replace)) {
+                    (Replace::Yes, true) => Replace::Yes,
+                    _ => Replace::Never,
+                };
+                self.upload(key(path), *size, replace, owner)
+            }
             _ => Err(Refusal::Fault),
         }
     }
@@ -340,7 +352,7 @@ impl Disk {
         let have = self.claim(&path, owner, size)?;
         self.stages.entry(path.clone()).or_default();
         Ok((
-            Completion::Upload { have },
+            Completion::Upload { have, name: None },
             Some(OpenFile::Upload { path, owner }),
         ))
     }

@@ -1,5 +1,6 @@
 //! Tests every reason of a refusal for every verb: its code, and that nothing stays open.
 
+use skiff_sessions::rights::Right;
 use skiff_sessions::wire::reply::Refusal;
 
 use super::disk::{Disk, Faults};
@@ -21,6 +22,8 @@ const WHY: &[(Refusal, &str)] = &[
     (Refusal::LeadsOut, "outside-home"),
     (Refusal::Forbidden, "permission"),
     (Refusal::ReadOnly, "read-only"),
+    (Refusal::NoRight(Right::Get), "no-right"),
+    (Refusal::Link, "link"),
     (Refusal::NotRegular, "not-a-file"),
     (Refusal::BadName, "bad-name"),
     (Refusal::NameTooLong, "name-too-long"),
@@ -113,7 +116,7 @@ fn world() -> Disk {
 fn code(verb: &Verb, why: &Refusal) -> u16 {
     match why {
         Refusal::AboveHome | Refusal::LeadsOut | Refusal::Forbidden | Refusal::ReadOnly => 403,
-        Refusal::TheHome => 403,
+        Refusal::TheHome | Refusal::NoRight(_) | Refusal::Link => 403,
         Refusal::PasswordFixed | Refusal::WrongPassword => 403,
         Refusal::NotFound | Refusal::NotADirectory => verb.not_found,
         Refusal::OverQuota { .. } | Refusal::TooManyEntries => verb.quota,

@@ -49,6 +49,13 @@ pub enum Replace {
     Existing,
 }
 
+/// Whether an upload may append to a published file in place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Append {
+    Never,
+    Allowed,
+}
+
 /// The offset at which an upload begins or continues.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Start {
@@ -67,7 +74,9 @@ pub struct UploadRequest {
     /// once; another final size is no error.
     pub size: Option<u64>,
     pub start: Start,
+    /// Whether it may take the place of a published file; appending to it is another matter.
     pub replace: Replace,
+    pub append: Append,
     /// What is kept of the upload if it is interrupted.
     pub keep: Kept,
     /// The session that uploads, for [`VfsError::Busy`].

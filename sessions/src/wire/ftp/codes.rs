@@ -154,7 +154,7 @@ fn refusal_code(operation: Operation, why: &Refusal) -> u16 {
         // Not 450: lftp then connects again and asks for ever.
         Refusal::TwoSizes => 550,
         Refusal::NotEmpty | Refusal::AboveHome | Refusal::LeadsOut | Refusal::Forbidden => 550,
-        Refusal::TheHome => 550,
+        Refusal::TheHome | Refusal::NoRight(_) | Refusal::Link => 550,
         Refusal::ReadOnly | Refusal::NotRegular | Refusal::OtherDevice | Refusal::NoStaging => 550,
         // FTP has no command that changes a password.
         Refusal::PasswordFixed | Refusal::WrongPassword => 550,

@@ -54,6 +54,8 @@ causes! {
     // rights
     ReadOnly "read-only",
     Permission "permission",
+    NoRight "no-right",
+    Link "link",
     // room
     QuotaBytes "quota-bytes",
     QuotaEntries "quota-entries",
@@ -155,6 +157,8 @@ fn of_refusal(why: &Refusal) -> Cause {
         Refusal::AboveHome | Refusal::LeadsOut => Cause::OutsideHome,
         Refusal::Forbidden => Cause::Permission,
         Refusal::ReadOnly => Cause::ReadOnly,
+        Refusal::NoRight(_) => Cause::NoRight,
+        Refusal::Link => Cause::Link,
         Refusal::NotRegular => Cause::NotAFile,
         Refusal::BadName => Cause::BadName,
         Refusal::NameTooLong => Cause::NameTooLong,

@@ -138,7 +138,7 @@ pub fn code(reply: &Reply) -> u16 {
 fn refusal_code(operation: Operation, why: &Refusal) -> u16 {
     match (operation, why) {
         (_, Refusal::AboveHome | Refusal::LeadsOut | Refusal::Forbidden | Refusal::ReadOnly) => 403,
-        (_, Refusal::TheHome) => 403,
+        (_, Refusal::TheHome | Refusal::NoRight(_) | Refusal::Link) => 403,
         (_, Refusal::PasswordFixed | Refusal::WrongPassword) => 403,
         (_, Refusal::TooManySessions) => 421,
         (Operation::Store, Refusal::OverQuota { .. } | Refusal::TooManyEntries) => 551,

@@ -6,11 +6,12 @@ use std::time::Duration;
 use super::*;
 use crate::digest::Algorithm;
 use crate::path::{PathArg, VirtualPath};
+use crate::rights::{Right, Rights};
 use crate::wire::command::{ByteRange, PassiveForm, Protection, Representation};
 use crate::wire::ftp::listing_lines;
 use crate::wire::listing::{Fact, FactSet};
 use crate::wire::reply::{
-    Access, Allowed, Entry, Facts, Features, Held, Kind, LoginRefusal, Mismatch, Status, TlsOffer,
+    Allowed, Entry, Facts, Features, Held, Kind, LoginRefusal, Mismatch, Status, TlsOffer,
     Truncation, UNLIMITED, UnderWay, Usage,
 };
 use crate::wire::stamp::Stamp;
@@ -193,10 +194,10 @@ fn streams() -> Samples {
 
 #[rustfmt::skip]
 fn facts() -> Samples {
-    let entry = |access| Reply::Entry { path: at(b"a b"), entry: entry_of(file()), set: FactSet::ALL, access };
+    let entry = |rights| Reply::Entry { path: at(b"a b"), entry: entry_of(file()), set: FactSet::ALL, rights };
     vec![
-        (entry(Access::ReadWrite), "250-Listing /a b\r\n type=file;size=12;modify=20260102030405;perm=adfrw;UNIX.mode=0644; /a b\r\n250 End\r\n"),
-        (entry(Access::ReadOnly), "250-Listing /a b\r\n type=file;size=12;modify=20260102030405;perm=r;UNIX.mode=0644; /a b\r\n250 End\r\n"),
+        (entry(Rights::ALL), "250-Listing /a b\r\n type=file;size=12;modify=20260102030405;perm=adfrw;UNIX.mode=0644; /a b\r\n250 End\r\n"),
+        (entry(Rights::READING), "250-Listing /a b\r\n type=file;size=12;modify=20260102030405;perm=r;UNIX.mode=0644; /a b\r\n250 End\r\n"),
         (Reply::Size(12), "213 12\r\n"),
         (Reply::ModifiedAt(STAMP), "213 20260102030405\r\n"),
         (Reply::Available(388), "213 388\r\n"),
@@ -304,7 +305,7 @@ fn malformations() -> [(Malformed, &'static str); 10] {
 }
 
 #[rustfmt::skip]
-fn refusals() -> [(Operation, Refusal, &'static str); 41] {
+fn refusals() -> [(Operation, Refusal, &'static str); 43] {
     [
         (Operation::Retrieve, Refusal::NotFound, "550 no such file or directory\r\n"),
         (Operation::List, Refusal::NotADirectory, "550 not a directory\r\n"),
@@ -316,6 +317,8 @@ fn refusals() -> [(Operation, Refusal, &'static str); 41] {
         (Operation::List, Refusal::LeadsOut, "550 a link there leads out of your home\r\n"),
         (Operation::Delete, Refusal::Forbidden, "550 the server's permissions refuse it\r\n"),
         (Operation::Store, Refusal::ReadOnly, "550 your account may only read\r\n"),
+        (Operation::Store, Refusal::Link, "550 a link is on the way, and your account follows none\r\n"),
+        (Operation::Delete, Refusal::NoRight(Right::Delete), "550 your account may not delete files there\r\n"),
         (Operation::Retrieve, Refusal::NotRegular, "550 neither a file nor a directory\r\n"),
         (Operation::Store, Refusal::BadName, "553 not a good name\r\n"),
         (Operation::Store, Refusal::NameTooLong, "553 a name has at most 255 bytes, and a path 4095\r\n"),
@@ -584,7 +587,7 @@ fn names_go_out_as_they_are() {
             path,
             entry: entry_of(file()),
             set: FactSet::NONE,
-            access: Access::ReadOnly,
+            rights: Rights::READING,
         },
     ] {
         let mut out = Vec::new();
