@@ -11,6 +11,7 @@
 //! Each value is checked while it is parsed (a size becomes a [`Bytes`] at once), so that a
 //! complaint has its line. Nothing here opens a socket, resolves a name, or hashes a password.
 
+mod access;
 mod account;
 mod address;
 mod advice;
@@ -20,6 +21,7 @@ mod complaint;
 mod document;
 mod fingerprint;
 mod ftp;
+mod group;
 mod hosts;
 mod io_cause;
 mod key_location;
@@ -31,12 +33,14 @@ mod parse_error;
 mod private_file;
 mod quota;
 mod restart;
+mod schedule;
 mod server;
 mod units;
 mod users;
 
+pub use access::{Access, FolderPath, Right};
 pub use account::{
-    Access, Account, AccountStatus, FtpAccess, Iterations, KEY_LENGTH, OutOfRange, PasswordRight,
+    Account, AccountStatus, FtpAccess, Iterations, KEY_LENGTH, Login, OutOfRange, PasswordRight,
     Verifier,
 };
 pub use address::{DEFAULT_PORT, HostPort, Network};
@@ -48,6 +52,7 @@ pub use fingerprint::Fingerprint;
 pub use ftp::{
     CloseNotify, DYNAMIC_PORTS, Ftp, FtpTls, LostControl, PassiveAddress, PortRange, Resumption,
 };
+pub use group::Group;
 pub use hosts::Host;
 pub use io_cause::IoCause;
 pub use limits::Limits;
@@ -55,6 +60,7 @@ pub use metrics::{Metrics, MetricsAddress};
 pub use name::{BadName, UserName};
 pub use private_file::sync_folder;
 pub use quota::{Allowance, ByteQuota, EntryQuota, QuotaRules};
+pub use schedule::{Date, Hours, WallClock};
 pub use server::{
     Durability, Identity, Level, Log, LogFormat, LogTarget, Native, RunAs, Server, Stages, Tls,
     Walls,

@@ -178,11 +178,10 @@ impl Server {
 
     /// The path of this user's home.
     pub fn home(&self, name: &UserName, account: &Account) -> PathBuf {
-        let own = account
-            .home
-            .as_deref()
-            .unwrap_or_else(|| Path::new(name.as_str()));
-        self.homes.join(own)
+        match &account.home {
+            Some(own) => self.homes.join(own_folder(own, name)),
+            None => self.homes.join(name.as_str()),
+        }
     }
 
     /// What this user may store: by the account, else by `quota.users`, else by `quota.default`.
@@ -197,6 +196,14 @@ impl Server {
             bytes: account.quota.unwrap_or(ruled),
             entries: account.entries.unwrap_or(self.quota.entries),
         }
+    }
+}
+
+/// The path with the user's name in place of each `%u`, so that a group has one for all.
+fn own_folder(path: &Path, name: &UserName) -> PathBuf {
+    match path.to_str() {
+        Some(text) => text.replace("%u", name.as_str()).into(),
+        None => path.to_owned(),
     }
 }
 

@@ -253,6 +253,7 @@ impl Reactor {
             self.shared.waiting_logins.due(),
             self.shared.refusals.due(),
             self.shared.next_close_idle(),
+            self.shared.next_accounts_look(),
             self.shared.pool.next_look(),
             self.metrics.as_ref().and_then(|metrics| metrics.due()),
             phase,
@@ -544,6 +545,7 @@ impl Reactor {
             self.shared.warn_of_certificate();
         }
         self.shared.close_idle_due(now);
+        self.shared.refresh_accounts_due(now);
         match self.phase {
             Phase::Serving | Phase::Stopped => return,
             Phase::Draining(until) if now >= until => {

@@ -1,24 +1,25 @@
 //! The accounts as workers look them up: the user store, read again when its file changed.
 
 use std::io;
+use std::net::IpAddr;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 use skiff_conf::{
-    Account, AccountStatus, Complaint, FtpAccess, PasswordRight, Server, StoreError, UserName,
-    UserStore,
+    Account, AccountStatus, Complaint, FtpAccess, Login, PasswordRight, Server, StoreError,
+    UserName, UserStore, WallClock,
 };
 use skiff_sessions::scram::{Binding, Verifier, check_change};
-use skiff_sessions::rights::Grant;
-use skiff_sessions::server::terms::{CloseNotify, LostControl, StreamRules, Terms};
-use skiff_sessions::server::Standing;
+use skiff_sessions::server::{Standing, Terms};
 use skiff_sessions::wire::command::PasswordChange;
 use skiff_sessions::wire::reply::Refusal;
 use skiff_vfs::{Limit, Worker};
 
+use super::clock::Clock;
 use super::folder::make_folder;
 use super::mounts::Mounts;
+use super::terms::terms;
 use crate::accounts::password_cache::PasswordCache;
 
 pub(crate) struct Accounts {
@@ -28,6 +29,7 @@ pub(crate) struct Accounts {
     store: Mutex<Stored>,
     password_cache: PasswordCache,
     mounts: Mounts,
+    clock: Clock,
 }
 
 /// The user store as it was read last.
@@ -45,6 +47,24 @@ pub(crate) struct ResolvedAccount {
     pub(crate) terms: Terms,
     /// What a login of it is proven by.
     pub(crate) key: LoginKey,
+    pub(crate) timing: Timing,
+}
+
+/// Whether an account may close by itself.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Timing {
+    Always,
+    /// It has hours, or a last day.
+    Limited,
+}
+
+impl Timing {
+    fn of(account: &Account) -> Self {
+        match account.is_timed() {
+            true => Self::Limited,
+            false => Self::Always,
+        }
+    }
 }
 
 /// The part of a verifier that a login is proven by: it changes with the password.
@@ -54,13 +74,14 @@ pub(crate) type LoginKey = [u8; 32];
 pub(crate) struct AccountsNow {
     store: Arc<UserStore>,
     config: Arc<Server>,
+    clock: WallClock,
 }
 
 /// What becomes of a session whose account may have changed.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Verdict {
     /// It goes on, with these terms.
-    Stays(Terms),
+    Stays(Terms, Timing),
     /// Its login would not succeed any more.
     Ends,
 }
@@ -89,6 +110,7 @@ impl Accounts {
             password_cache: PasswordCache::new(&secret),
             store: Mutex::new(stored),
             mounts: Mounts::open(),
+            clock: Clock::of_system(),
         })
     }
 
@@ -102,16 +124,26 @@ impl Accounts {
         Arc::clone(&self.config.lock())
     }
 
-    /// The SCRAM verifier of `user`; a decoy where there is no enabled account, with as many rounds
+    /// The SCRAM verifier of `user`; a decoy where there is no enabled account, or none that may log
+    /// in from the address `from`, with as many rounds
     /// as most accounts have: the number for new ones may have been changed since.
     /// `None` where there is no store: nobody can be said to be unknown then.
-    pub(crate) fn find(&self, worker: &Worker, user: &str) -> Option<(Verifier, Standing)> {
+    pub(crate) fn find(
+        &self,
+        worker: &Worker,
+        user: &str,
+        from: IpAddr,
+    ) -> Option<(Verifier, Standing)> {
         let store = self.store(worker)?;
-        Some(match store.get(user) {
-            Some(account) if account.standing == AccountStatus::Enabled => {
-                (verifier(account), Standing::Known)
-            }
-            _ => {
+        let account = store.get(user);
+        let enabled = account.filter(|account| account.standing == AccountStatus::Enabled);
+        Some(match enabled {
+            Some(account) if account.admits(from) => (verifier(account), Standing::Known),
+            found => {
+                // Whoever may not come from there learns no more than of an unknown user.
+                if found.is_some() {
+                    log::info!("{user} may not log in from {from} (allow, deny)");
+                }
                 let usual = store.usual_iterations();
                 let iterations = usual.unwrap_or_else(|| self.config().scram_iterations);
                 let decoy = Verifier::decoy(user, &self.secret, iterations.get());
@@ -122,8 +154,17 @@ impl Accounts {
 
     /// Checks an FTP password: one PBKDF2, unless the password was proven within the last 60 s.
     /// `None` as with [`Self::find`].
-    pub(crate) fn check(&self, worker: &Worker, user: &str, password: &[u8]) -> Option<Standing> {
-        let (verifier, standing) = self.find(worker, user)?;
+    pub(crate) fn check(
+        &self,
+        worker: &Worker,
+        user: &str,
+        from: IpAddr,
+        password: &[u8],
+    ) -> Option<Standing> {
+        let (verifier, standing) = self.find(worker, user, from)?;
+        if standing == Standing::Known && self.is_anonymous(worker, user) {
+            return Some(standing);
+        }
         let tag = self.password_cache.tag(user, &verifier, password);
         let may = standing == Standing::Known && self.may_use_ftp(worker, user);
         if may && self.password_cache.has(&tag) {
@@ -137,10 +178,16 @@ impl Accounts {
         Some(Standing::Decoy)
     }
 
+    fn is_anonymous(&self, worker: &Worker, user: &str) -> bool {
+        let store = self.store(worker);
+        let account = store.as_ref().and_then(|store| store.get(user));
+        account.is_some_and(|account| account.login == Login::Anonymous)
+    }
+
     fn may_use_ftp(&self, worker: &Worker, user: &str) -> bool {
         let store = self.store(worker);
         let account = store.as_ref().and_then(|store| store.get(user));
-        account.is_some_and(|account| account.ftp == FtpAccess::Allowed)
+        account.is_some_and(|account| account.ftp() == FtpAccess::Allowed)
     }
 
     /// Resolves the account of `user`. A missing home is made in the folder of the homes only,
@@ -151,6 +198,10 @@ impl Accounts {
         let (name, account) = store.find(user).ok_or(Refusal::NoAccount)?;
         if account.standing != AccountStatus::Enabled {
             return Err(Refusal::NoAccount);
+        }
+        if !account.is_open_at(&self.clock.now()) {
+            log::info!("{name} may not log in at this time (expires, hours)");
+            return Err(Refusal::NotNow);
         }
         let config = self.config();
         let root = config.home(name, account);
@@ -163,6 +214,7 @@ impl Accounts {
             limit: limit(&config, name, account),
             terms: terms(&config, account),
             key: account.scram.stored_key,
+            timing: Timing::of(account),
         })
     }
 
@@ -171,6 +223,7 @@ impl Accounts {
         Some(AccountsNow {
             store: self.store(worker)?,
             config: self.config(),
+            clock: self.clock.now(),
         })
     }
 
@@ -219,10 +272,12 @@ impl Accounts {
         let new = Verifier::from(&change.new);
         let iterations = skiff_conf::Iterations::new(new.iterations).map_err(|_| Refusal::Fault)?;
         let changed = UserStore::edit(&self.config().users, |store| {
-            let found = store.find(user);
-            let name = found.map(|(name, _)| name.clone());
-            let account = store.get_mut(&name.ok_or(NotChanged::Refused(Refusal::NoAccount))?)?;
-            check_right(account)?;
+            let found = store
+                .find(user)
+                .ok_or(NotChanged::Refused(Refusal::NoAccount))?;
+            let (name, inheriting) = (found.0.clone(), found.1);
+            check_right(inheriting)?;
+            let account = store.get_mut(&name)?;
             check_change(&verifier(account), binding, &new, &change.proof)
                 .map_err(|_| NotChanged::Refused(Refusal::WrongPassword))?;
             account.scram = skiff_conf::Verifier {
@@ -264,18 +319,26 @@ impl Accounts {
 }
 
 impl AccountsNow {
-    /// What becomes of a session of `user` that was proven by one of `keys`.
-    pub(crate) fn judge(&self, user: &str, keys: &[LoginKey], by: LoginBy) -> Verdict {
+    /// What becomes of a session of `user` from the address `from` that was proven by one of `keys`.
+    pub(crate) fn judge(
+        &self,
+        user: &str,
+        from: IpAddr,
+        keys: &[LoginKey],
+        by: LoginBy,
+    ) -> Verdict {
         let account = self.store.get(user).filter(|account| {
             let may = match by {
                 LoginBy::Scram => true,
-                LoginBy::Password => account.ftp == FtpAccess::Allowed,
+                LoginBy::Password => account.ftp() == FtpAccess::Allowed,
             };
             may && account.standing == AccountStatus::Enabled
+                && account.admits(from)
+                && account.is_open_at(&self.clock)
                 && keys.contains(&account.scram.stored_key)
         });
         match account {
-            Some(account) => Verdict::Stays(terms(&self.config, account)),
+            Some(account) => Verdict::Stays(terms(&self.config, account), Timing::of(account)),
             None => Verdict::Ends,
         }
     }
@@ -287,35 +350,6 @@ pub(crate) enum LoginBy {
     Scram,
     /// By FTP's USER and PASS, which an account may be closed to.
     Password,
-}
-
-/// What the account may do.
-fn terms(config: &Server, account: &Account) -> Terms {
-    let home = match account.access {
-        skiff_conf::Access::ReadWrite => Grant::ALL,
-        skiff_conf::Access::ReadOnly => Grant::READING,
-    };
-    let close_notify = account
-        .data_close_notify
-        .unwrap_or(config.ftp.data_close_notify);
-    let lost_control = account
-        .publish_on_lost_control
-        .unwrap_or(config.ftp.publish_on_lost_control);
-    let streams = StreamRules {
-        close_notify: match close_notify {
-            skiff_conf::CloseNotify::Require => CloseNotify::Required,
-            skiff_conf::CloseNotify::Prefer => CloseNotify::Preferred,
-            skiff_conf::CloseNotify::Warn => CloseNotify::Optional,
-        },
-        lost_control: match lost_control {
-            skiff_conf::LostControl::Discard => LostControl::SuspendUpload,
-            skiff_conf::LostControl::Publish => LostControl::PublishUpload,
-        },
-    };
-    Terms {
-        permissions: home.into(),
-        streams,
-    }
 }
 
 impl Stored {
@@ -419,169 +453,4 @@ impl From<StoreError> for NotChanged {
 }
 
 #[cfg(test)]
-mod tests {
-    use skiff_sessions::scram::{KeyDerivation, prove_change};
-    use skiff_sessions::wire::command::NewVerifier;
-
-    use super::*;
-
-    const BINDING: Binding = Binding::TlsExporter([7; 32]);
-    const ROUNDS: u32 = 10_000;
-
-    /// A store with tom, whose password is "old"; `body` runs where it may block.
-    fn with_tom(body: impl FnOnce(&Worker, &Accounts) + Send + 'static) {
-        let folder = tempfile::tempdir().unwrap();
-        let settings = folder.path().join("server.ron");
-        std::fs::write(&settings, "(scram_iterations: 10000)").unwrap();
-        let config = Arc::new(Server::load(&settings).unwrap());
-        UserStore::edit(&config.users, |store| {
-            let new = derived("old", [1; 16]);
-            let scram = skiff_conf::Verifier {
-                salt: new.salt.clone(),
-                iterations: skiff_conf::Iterations::new(ROUNDS).unwrap(),
-                stored_key: new.stored_key,
-                server_key: new.server_key,
-            };
-            let added = store.add("tom".parse().unwrap(), Account::new(scram));
-            added.map_err(NotChanged::from)
-        })
-        .unwrap_or_else(|_| panic!("no store"));
-        let accounts = Accounts::new(config, [0; 32]).unwrap();
-        let ran = Worker::spawn("test", move |worker| body(worker, &accounts));
-        ran.unwrap().join().unwrap();
-    }
-
-    #[test]
-    fn where_a_home_is_is_known_before_it_is_made() {
-        with_tom(|worker, accounts| {
-            let root = accounts.homes(worker, Some("tom")).remove(0).root;
-            assert!(!root.exists());
-            let device = accounts.device_of(worker, "tom");
-            let above = root.ancestors().find(|above| above.exists()).unwrap();
-            let expected = std::os::unix::fs::MetadataExt::dev(&above.metadata().unwrap());
-            assert_eq!(device, Some(expected));
-            assert_eq!(accounts.device_of(worker, "nobody"), None);
-        });
-    }
-
-    fn derived(password: &str, salt: [u8; 16]) -> Verifier {
-        Verifier::derive(password, salt.to_vec(), ROUNDS).unwrap()
-    }
-
-    /// A change to "new" by whoever says that the password is `old`, under the salt `salt`.
-    fn change(old: &str, salt: [u8; 16]) -> PasswordChange {
-        let new = derived("new", [2; 16]);
-        let derivation = KeyDerivation {
-            salt: salt.to_vec(),
-            iterations: ROUNDS,
-        };
-        PasswordChange {
-            proof: prove_change(old, &derivation, &BINDING, &new).unwrap(),
-            new: NewVerifier {
-                salt: new.salt.clone(),
-                iterations: new.iterations,
-                stored_key: new.stored_key,
-                server_key: new.server_key,
-            },
-        }
-    }
-
-    fn set(accounts: &Accounts, change: impl FnOnce(&mut Account)) {
-        let edited: Result<(), NotChanged> = UserStore::edit(&accounts.path(), |store| {
-            change(store.get_mut(&"tom".parse().unwrap())?);
-            Ok(())
-        });
-        assert!(edited.is_ok());
-    }
-
-    fn knows(accounts: &Accounts, worker: &Worker, password: &str) -> bool {
-        accounts.check(worker, "tom", password.as_bytes()) == Some(Standing::Known)
-    }
-
-    #[test]
-    fn a_slip_in_the_file_changes_no_account() {
-        use std::os::unix::fs::PermissionsExt;
-        with_tom(|worker, accounts| {
-            let (path, right) = (accounts.path(), std::fs::read(accounts.path()).unwrap());
-            let is_unchanged = || knows(accounts, worker, "old") && !knows(accounts, worker, "no");
-            std::fs::write(&path, "(users: {\"tom\": (scramm: 1)})").unwrap();
-            assert!(is_unchanged(), "a mistyped key");
-            std::fs::remove_file(&path).unwrap();
-            assert!(is_unchanged(), "no file");
-            std::fs::write(&path, &right).unwrap();
-            std::fs::set_permissions(&path, PermissionsExt::from_mode(0o644)).unwrap();
-            assert!(is_unchanged(), "a file that others may read");
-            std::fs::set_permissions(&path, PermissionsExt::from_mode(0o600)).unwrap();
-            set(accounts, |account| {
-                account.standing = AccountStatus::Disabled;
-            });
-            assert!(!knows(accounts, worker, "old"), "a good file counts again");
-        });
-    }
-
-    /// The cache of proven passwords knows it for a minute.
-    #[test]
-    fn the_old_password_is_wrong_at_once_although_it_was_cached() {
-        with_tom(|worker, accounts| {
-            assert!(knows(accounts, worker, "old"));
-            let (old, _) = accounts.find(worker, "tom").unwrap();
-            let tag = accounts.password_cache.tag("tom", &old, b"old");
-            assert!(accounts.password_cache.has(&tag), "it is not cached");
-            let changed = accounts.set_password(worker, "tom", &change("old", [1; 16]), &BINDING);
-            assert_eq!(changed, Ok(()));
-            assert!(!knows(accounts, worker, "old"));
-            assert!(knows(accounts, worker, "new"));
-        });
-    }
-
-    #[test]
-    fn a_wrong_proof_changes_nothing() {
-        with_tom(|worker, accounts| {
-            let wrong = Err(Refusal::WrongPassword);
-            let guess = change("guess", [1; 16]);
-            let other = Binding::TlsExporter([8; 32]);
-            assert_eq!(
-                accounts.set_password(worker, "tom", &guess, &BINDING),
-                wrong
-            );
-            let right = change("old", [1; 16]);
-            assert_eq!(accounts.set_password(worker, "tom", &right, &other), wrong);
-            assert!(knows(accounts, worker, "old") && !knows(accounts, worker, "new"));
-            // The operator was faster: the proof is of a password that is no more.
-            set(accounts, |tom| tom.scram.stored_key[0] ^= 1);
-            assert_eq!(
-                accounts.set_password(worker, "tom", &right, &BINDING),
-                wrong
-            );
-        });
-    }
-
-    #[test]
-    fn what_the_operator_says_holds_at_once() {
-        with_tom(|worker, accounts| {
-            let right = change("old", [1; 16]);
-            let asked = || accounts.set_password(worker, "tom", &right, &BINDING);
-            let fixed = Err(Refusal::PasswordFixed);
-            set(accounts, |tom| tom.access = skiff_conf::Access::ReadOnly);
-            assert_eq!(asked(), fixed);
-            set(accounts, |tom| tom.access = skiff_conf::Access::ReadWrite);
-            set(accounts, |tom| tom.passwd = Some(PasswordRight::Fixed));
-            assert_eq!(asked(), fixed);
-            // Nothing is told of the proof either.
-            let guess = change("guess", [1; 16]);
-            assert_eq!(
-                accounts.set_password(worker, "tom", &guess, &BINDING),
-                fixed
-            );
-            set(accounts, |tom| tom.standing = AccountStatus::Disabled);
-            assert_eq!(asked(), Err(Refusal::NoAccount));
-            set(accounts, |tom| {
-                tom.standing = AccountStatus::Enabled;
-                tom.access = skiff_conf::Access::ReadOnly;
-                tom.passwd = Some(PasswordRight::Changeable);
-            });
-            assert_eq!(asked(), Ok(()));
-            assert!(knows(accounts, worker, "new"));
-        });
-    }
-}
+mod tests;

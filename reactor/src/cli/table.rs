@@ -112,7 +112,52 @@ const QUOTA: &str = "the most bytes: a size with its unit, as 800MB or 1GiB, or 
 
 const ENTRIES: &str = "the most files, directories and links, or unlimited";
 
-const READ_ONLY: OptionSpec = flag("--read-only", "the user may read only");
+const ACCESS: OptionSpec = valued(
+    "--access",
+    "WORD|default",
+    ValueKind::Words(&["read-write", "read-only", "drop-box", "default"]),
+    "what the user may do: read-write, read-only, drop-box (leave files, and see nothing), or some \
+     of list,get,put,replace,append,delete,mkdir,rmdir,rename",
+);
+
+const READ_ONLY: OptionSpec = flag("--read-only", "the same as --access read-only");
+
+const READ_WRITE: OptionSpec = flag("--read-write", "the same as --access read-write");
+
+const GROUP: OptionSpec = valued(
+    "--group",
+    "NAME|default",
+    ValueKind::Other,
+    "a group of the user store: what the account has not said itself, it has from there",
+);
+
+const ALLOW: OptionSpec = valued(
+    "--allow",
+    "NETS|default",
+    ValueKind::Other,
+    "the addresses and networks that the user may log in from, with commas",
+);
+
+const DENY: OptionSpec = valued(
+    "--deny",
+    "NETS|default",
+    ValueKind::Other,
+    "those that he may not log in from, whatever --allow says",
+);
+
+const HOURS: OptionSpec = valued(
+    "--hours",
+    "TIMES|default",
+    ValueKind::Other,
+    "when the user may be logged in, as \"mon-fri 08:00-18:00;sat 09:00-12:00\"",
+);
+
+const EXPIRES: OptionSpec = valued(
+    "--expires",
+    "DATE|default",
+    ValueKind::Other,
+    "the last day of the account, as 2027-01-31",
+);
 
 const PASSWD: OptionSpec = valued(
     "--passwd",
@@ -284,7 +329,18 @@ pub(crate) const COMMANDS: &[CommandSpec] = &[
                 ValueKind::Folder,
                 "the home; a relative one is relative to the folder of the homes",
             ),
+            ACCESS,
             READ_ONLY,
+            READ_WRITE,
+            GROUP,
+            flag(
+                "--anonymous",
+                "everybody may log in, by FTP, with whatever password; read-only unless --access says otherwise",
+            ),
+            ALLOW,
+            DENY,
+            HOURS,
+            EXPIRES,
             PASSWD,
             FTP,
             DATA_CLOSE_NOTIFY,
@@ -316,8 +372,14 @@ pub(crate) const COMMANDS: &[CommandSpec] = &[
                 ValueKind::Words(&["default", "unlimited"]),
                 ENTRIES,
             ),
+            ACCESS,
             READ_ONLY,
-            flag("--read-write", "the user may write too"),
+            READ_WRITE,
+            GROUP,
+            ALLOW,
+            DENY,
+            HOURS,
+            EXPIRES,
             flag("--disable", "the user may not log in"),
             flag("--enable", "the user may log in again"),
             PASSWD,

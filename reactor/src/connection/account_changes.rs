@@ -64,8 +64,9 @@ impl Connection {
             Protocol::Native => LoginBy::Scram,
             Protocol::Ftp | Protocol::FtpOverTls => LoginBy::Password,
         };
-        match accounts.judge(&self.user, &self.standing.keys, by) {
-            Verdict::Stays(terms) => {
+        match accounts.judge(&self.user, self.peer.ip(), &self.standing.keys, by) {
+            Verdict::Stays(terms, timing) => {
+                shared.note_timing(timing, now);
                 self.on_event(Event::AccountChanged(Arc::new(terms)), shared, now);
             }
             Verdict::Ends if shared.keeps_sessions_of(&self.user, now) => {

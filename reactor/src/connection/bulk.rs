@@ -234,6 +234,7 @@ impl Connection {
             (_, Some(open_home)) => {
                 shared.counters.login(LoginResult::Accepted);
                 shared.note_open_home(&open_home, self.account, now);
+                shared.note_timing(open_home.timing, now);
                 self.standing = Standing::proven_by(open_home.key);
                 self.open_home = Some(open_home);
             }
@@ -412,6 +413,7 @@ impl Connection {
             file,
             stop: Arc::clone(&self.stop),
             owner,
+            peer: self.peer.ip(),
             links,
             device: self.device(),
             account: self.account,

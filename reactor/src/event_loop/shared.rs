@@ -18,6 +18,7 @@ use skiff_vfs::Home;
 use time::OffsetDateTime;
 
 use crate::accesslog::AccessLog;
+use crate::accounts::store::Timing;
 use crate::control::command::{Answer as ControlAnswer, Who};
 use crate::endpoints::reload::Reloaded;
 use crate::endpoints::{Endpoints, FtpEndpoint};
@@ -46,6 +47,8 @@ use crate::workers::work_item::WorkItem;
 const RETRY_EVERY: Duration = Duration::from_millis(50);
 /// Time between two looks for idle homes.
 const CLOSE_IDLE_EVERY: Duration = Duration::from_secs(15);
+/// Time between two looks at accounts that may close by themselves: their hours are in minutes.
+const ACCOUNTS_EVERY: Duration = Duration::from_secs(20);
 /// Time between two attempts to free descriptors.
 const FREE_EVERY: Duration = Duration::from_millis(100);
 /// How long a home stays open for a user who may come back: each holds some descriptors, and keeps
@@ -102,6 +105,8 @@ pub(crate) struct Shared {
     kept_users: HashMap<String, Instant>,
     /// When idle homes are to be closed next; `None` while no home is open.
     close_idle_at: Option<Instant>,
+    /// When accounts are looked at again that may close by themselves.
+    accounts_due: Option<Instant>,
     /// When descriptors were last wanted.
     freed_at: Option<Instant>,
     /// Connections that have come.
@@ -162,6 +167,7 @@ impl Shared {
             account_numbers: AccountNumbers::default(),
             kept_users: HashMap::new(),
             close_idle_at: None,
+            accounts_due: None,
             freed_at: None,
             numbered: 0,
             addresses: Vec::new(),
@@ -376,8 +382,16 @@ impl Shared {
         self.close_idle_at.get_or_insert(now + CLOSE_IDLE_EVERY);
     }
 
+    /// Has the accounts looked at again soon, as that of a session may close by itself.
+    pub(crate) fn note_timing(&mut self, timing: Timing, now: Instant) {
+        if timing == Timing::Limited {
+            self.accounts_due.get_or_insert(now + ACCOUNTS_EVERY);
+        }
+    }
+
     /// Has open homes and sessions get what the accounts have now.
     pub(crate) fn refresh_accounts(&mut self) {
+        self.accounts_due = None;
         let item = Upkeep::RefreshAccounts(Arc::clone(&self.services));
         let kind = WorkKind::of_daemon(Class::Short, None);
         self.pool.submit(kind, WorkItem::Upkeep(item));
@@ -417,6 +431,18 @@ impl Shared {
     /// Whether the operator wants the sessions of `user` to stay though the account changes.
     pub(crate) fn keeps_sessions_of(&self, user: &str, now: Instant) -> bool {
         self.kept_users.get(user).is_some_and(|until| now < *until)
+    }
+
+    /// When [`Self::refresh_accounts_due`] has something to do.
+    pub(crate) fn next_accounts_look(&self) -> Option<Instant> {
+        self.accounts_due
+    }
+
+    /// Has accounts looked at again that may close by themselves.
+    pub(crate) fn refresh_accounts_due(&mut self, now: Instant) {
+        if self.accounts_due.is_some_and(|at| at <= now) {
+            self.refresh_accounts();
+        }
     }
 
     /// When [`Self::close_idle_due`] has something to do.

@@ -2,6 +2,7 @@
 //! result to a [`Completion`].
 
 use std::ffi::OsStr;
+use std::net::IpAddr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,9 +16,7 @@ use skiff_sessions::server::job::{ChangeTime, DigestUpdate, Remembered};
 use skiff_sessions::server::{Completion, DownloadFacts, Job, Reading};
 use skiff_sessions::wire::reply::{Held, Refusal, Usage};
 use skiff_sessions::wire::stamp::Stamp;
-use skiff_vfs::{
-    Digest, Digests, Download, Home, Homes, NameSize, Upload, VfsError, Worker,
-};
+use skiff_vfs::{Digest, Digests, Download, Home, Homes, NameSize, Upload, VfsError, Worker};
 
 use super::client_watch::grace;
 use super::kept_part::{STOPPED, log_kept};
@@ -30,7 +29,7 @@ use super::refusal::refusal;
 use super::schedule::{AccountNumber, Class, Device, WorkKind};
 use super::small_file::{SMALL_FILE_MAX, SmallFile};
 use crate::accounts::lock::{holder_of, process};
-use crate::accounts::store::{Accounts, LoginKey};
+use crate::accounts::store::{Accounts, LoginKey, Timing};
 use crate::accounts::watch::StoreWatch;
 use crate::endpoints::StartedAs;
 
@@ -61,6 +60,8 @@ pub(crate) struct JobRequest {
     pub(crate) stop: Arc<AtomicBool>,
     /// The number of the connection (`ConnectionId::number`), stored as the owner of its uploads.
     pub(crate) owner: u64,
+    /// The address of the client.
+    pub(crate) peer: IpAddr,
     pub(crate) links: Links,
     /// The file system of the home, once it is known.
     pub(crate) device: Option<Device>,
@@ -92,6 +93,7 @@ pub(crate) struct OpenHome {
     pub(crate) count: CountDue,
     /// What the login was proven by.
     pub(crate) key: LoginKey,
+    pub(crate) timing: Timing,
 }
 
 /// Whether a home is to be counted.
@@ -199,14 +201,16 @@ fn done(completion: Completion) -> JobResult {
 fn before_home(worker: &Worker, services: &Services, request: JobRequest) -> JobResult {
     match &request.job {
         Job::FindAccount { user } => {
-            let found = services.accounts.find(worker, user);
+            let found = services.accounts.find(worker, user, request.peer);
             done(match found {
                 Some((verifier, standing)) => Completion::Account { verifier, standing },
                 None => Completion::Refused(Refusal::NoAccounts),
             })
         }
         Job::CheckPassword { user, password } => {
-            let standing = services.accounts.check(worker, user, &password.0);
+            let standing = services
+                .accounts
+                .check(worker, user, request.peer, &password.0);
             let refused = Completion::Refused(Refusal::NoAccounts);
             done(standing.map_or(refused, Completion::Identified))
         }
@@ -245,6 +249,7 @@ fn open_home(
             device,
             count,
             key: account.key,
+            timing: account.timing,
         })
     };
     let open_home = open().map_err(|error: VfsError| {
@@ -386,7 +391,9 @@ fn on_name(worker: &Worker, home: &Home, job: &Job) -> Result<Completion, VfsErr
         }
         Job::UniqueName { path } => {
             let name = home.free_name(worker, below(path))?;
-            return Ok(virtual_path(&name).map_or(Completion::Refused(Refusal::Fault), Completion::Name));
+            return Ok(
+                virtual_path(&name).map_or(Completion::Refused(Refusal::Fault), Completion::Name)
+            );
         }
         _ => return Ok(Completion::Refused(Refusal::Fault)),
     }

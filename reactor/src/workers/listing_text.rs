@@ -4,11 +4,11 @@ use std::mem;
 use std::os::unix::ffi::OsStrExt;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+use skiff_sessions::rights::Rights;
 use skiff_sessions::wire::ftp::listing_lines::{push_long, push_machine, push_name};
 use skiff_sessions::wire::ftp::pattern::Pattern;
 use skiff_sessions::wire::listing::{self, Form, Options};
 use skiff_sessions::wire::native::facts::push_entry;
-use skiff_sessions::rights::Rights;
 use skiff_sessions::wire::reply::{self, Allowed, Facts, Kind, Right};
 use skiff_sessions::wire::stamp::Stamp;
 use skiff_vfs::{

@@ -8,9 +8,7 @@ use skiff_sessions::rights::{Grant, IfTaken, Right};
 use skiff_sessions::server::{Completion, StreamStart};
 use skiff_sessions::wire::command::Replace;
 use skiff_sessions::wire::reply::Refusal;
-use skiff_vfs::{
-    Append, Home, Kept, Start, Upload, UploadRequest, UploadStart, VfsError, Worker,
-};
+use skiff_vfs::{Append, Home, Kept, Start, Upload, UploadRequest, UploadStart, VfsError, Worker};
 
 use super::jobs::{Answer, SILENT, below, virtual_path};
 use super::open_file::OpenFile;

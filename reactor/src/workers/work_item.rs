@@ -285,6 +285,8 @@ mod tests {
             file,
             stop: Arc::new(AtomicBool::new(false)),
             owner: 1,
+            peer: std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST),
+            links: crate::workers::plain_names::Links::Followed,
             device: Some(Device::Number(1)),
             account: AccountNumber(1),
             since: Instant::now(),

@@ -203,7 +203,7 @@ impl Job {
             Refusal::NotFound | Refusal::NotADirectory | Refusal::IsADirectory => Self::Discard,
             Refusal::Exists | Refusal::NotEmpty | Refusal::AboveHome => Self::Discard,
             Refusal::LeadsOut | Refusal::Forbidden | Refusal::ReadOnly => Self::Discard,
-            Refusal::NoRight(_) | Refusal::Link => Self::Discard,
+            Refusal::NoRight(_) | Refusal::Link | Refusal::NotNow => Self::Discard,
             Refusal::NotRegular | Refusal::BadName | Refusal::OtherDevice => Self::Discard,
             Refusal::NameTooLong | Refusal::TheHome | Refusal::IntoItself => Self::Discard,
             Refusal::NotRecursive => Self::Discard,

@@ -416,6 +416,8 @@ pub enum Refusal {
     BadFrame,
     /// The account is gone or closed.
     NoAccount,
+    /// The account is closed at this time of the week, or for good.
+    NotNow,
     /// No account can be read, so that nobody is known; the server's log says why.
     NoAccounts,
     /// The home cannot be opened, as its disk is not mounted; the server's log says why.

@@ -38,6 +38,7 @@ const WHY: &[(Refusal, &str)] = &[
     (Refusal::NoStaging, "no-staging"),
     (Refusal::Changed, "changed"),
     (Refusal::NoAccount, "no-account"),
+    (Refusal::NotNow, "not-now"),
     (Refusal::NoHome, "no-home"),
     (Refusal::NoAccounts, "no-accounts"),
     (Refusal::Overloaded, "overloaded"),

@@ -51,7 +51,7 @@ impl FtpChanges {
 
     pub(super) fn apply(&self, account: &mut Account) {
         if let Some(access) = self.access {
-            account.ftp = access;
+            account.ftp = Some(access);
         }
         if let Some(close_notify) = self.close_notify {
             account.data_close_notify = close_notify.value();
@@ -76,7 +76,7 @@ mod tests {
 
     fn said(account: &Account) -> (FtpAccess, Option<CloseNotify>, Option<LostControl>) {
         (
-            account.ftp,
+            account.ftp(),
             account.data_close_notify,
             account.publish_on_lost_control,
         )

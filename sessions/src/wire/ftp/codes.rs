@@ -141,7 +141,7 @@ fn refusal_code(operation: Operation, why: &Refusal) -> u16 {
         Refusal::DiskFailed | Refusal::DiskReadOnly => 451,
         Refusal::Changed | Refusal::Fault | Refusal::TooLong | Refusal::BadFrame => 451,
         Refusal::DiskFull => 452,
-        Refusal::NoAccount => 530,
+        Refusal::NoAccount | Refusal::NotNow => 530,
         Refusal::TooManySessions => 421,
         Refusal::NotRecursive => 504,
         Refusal::OverQuota { .. } | Refusal::TooManyEntries => 552,

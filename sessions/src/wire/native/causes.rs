@@ -38,6 +38,7 @@ causes! {
     PasswordFixed "password-fixed",
     WrongPassword "wrong-password",
     NoAccount "no-account",
+    NotNow "not-now",
     // names
     NotFound "not-found",
     NotADirectory "not-a-directory",
@@ -175,6 +176,7 @@ fn of_refusal(why: &Refusal) -> Cause {
         Refusal::TooLong => Cause::TooManyBytes,
         Refusal::BadFrame => Cause::BadFrame,
         Refusal::NoAccount => Cause::NoAccount,
+        Refusal::NotNow => Cause::NotNow,
         Refusal::NoHome => Cause::NoHome,
         Refusal::NoAccounts => Cause::NoAccounts,
         Refusal::Overloaded => Cause::Overloaded,
