@@ -394,7 +394,7 @@ impl Command {
     /// not compile.
     #[rustfmt::skip]
     pub fn required_permission(&self) -> Permission<'_> {
-        use Right::{Append, Delete, Get, List, MakeDirectory, Put, RemoveDirectory, Rename, Replace};
+        use Right::{Delete, Get, List, MakeDirectory, Put, RemoveDirectory, Rename, Replace};
         use Site::{Directory, Either, Home, Name};
         let one = |right, site| Permission::Right(Rights::of(&[right]), site);
         let either = |rights: [Right; 2], site| Permission::Right(Rights::of(&rights), site);
@@ -421,8 +421,7 @@ impl Command {
             Self::Hash { path, .. } | Self::Digest { path, .. } => one(Get, Name(path)),
             // What a taken name needs beside is known when the upload is opened.
             Self::Store(Store { path, .. }) | Self::DropStage(path) => one(Put, Name(path)),
-            Self::StoreStream { path, start: StoreStart::RestartMark } => one(Put, Name(path)),
-            Self::StoreStream { path, start: StoreStart::FileEnd } => either([Put, Append], Name(path)),
+            Self::StoreStream { path, .. } => one(Put, Name(path)),
             Self::StoreUnique(Some(path)) => one(Put, Name(path)),
             Self::StoreUnique(None) => one(Put, Directory(None)),
             Self::Delete(path) => either([Delete, RemoveDirectory], Name(path)),

@@ -182,7 +182,10 @@ impl Disk {
             Job::ChangeDirectory { to } => self.folder(&key(to))?,
             Job::MakeDirectory { path } => self.make_folder(key(path))?,
             Job::CheckSource { path } => self.facts(&key(path)).map(|_| ())?,
-            Job::RenameOver { from, to } => self.rename(&key(from), key(to))?,
+            Job::Rename { to, .. } if self.facts(&key(to)).is_ok() => return Err(Refusal::Exists),
+            Job::Rename { from, to } | Job::RenameOver { from, to } => {
+                self.rename(&key(from), key(to))?;
+            }
             Job::RemoveFile { path } => self.remove_file(&key(path))?,
             Job::RemoveDirectory { path } => self.remove_folder(&key(path))?,
             Job::SetModified { path, modified } => {

@@ -105,6 +105,15 @@ impl Disk {
             Job::Usage => Ok((Completion::Usage(self.usage()), None)),
             Job::MakeDirectory { path } => self.make_folder(key(path)).and(done),
             Job::Remove { path } => self.remove(&key(path)).and(done),
+            Job::RemoveFile { path } if self.folders.contains(&key(path)) => {
+                Err(Refusal::IsADirectory)
+            }
+            Job::RemoveDirectory { path } if !self.folders.contains(&key(path)) => {
+                Err(Refusal::NotADirectory)
+            }
+            Job::RemoveFile { path } | Job::RemoveDirectory { path } => {
+                self.remove(&key(path)).and(done)
+            }
             Job::CheckSource { path } => self.facts(&key(path)).and(done),
             Job::Rename { from, to } => self.rename(&key(from), key(to)).and(done),
             Job::RenameOver { from, to } => {
@@ -132,11 +141,11 @@ impl Disk {
                 replace,
                 grant,
             } => {
-                let replace = match (replace, grant.rights.has(Right::Replace)) {
-                    (Replace::Yes, true) => Replace::Yes,
-                    _ => Replace::Never,
-                };
-                self.upload(key(path), *size, replace, owner)
+                let may_replace = grant.rights.has(Right::Replace);
+                if *replace == Replace::Yes && !may_replace && self.files.contains_key(&key(path)) {
+                    return Err(Refusal::NoRight(Right::Replace));
+                }
+                self.upload(key(path), *size, *replace, owner)
             }
             _ => Err(Refusal::Fault),
         }
