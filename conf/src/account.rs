@@ -12,6 +12,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 use crate::access::{Access, FolderPath};
 use crate::address::Network;
 use crate::ftp::{CloseNotify, LostControl};
+use crate::hash::PasswordHash;
 use crate::name::UserName;
 use crate::quota::{ByteQuota, EntryQuota};
 use crate::schedule::{Date, Hours, WallClock};
@@ -25,8 +26,12 @@ const SALT_LENGTH: std::ops::RangeInclusive<usize> = 8..=64;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Account {
-    /// Checks the password.
-    pub scram: Verifier,
+    /// Checks the password; see [`Account::proof`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scram: Option<Verifier>,
+    /// Checks the password as another server did, until the first login by FTP.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hash: Option<PasswordHash>,
     /// The home directory, absolute or relative to `homes`; `None`: the user's name in `homes`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub home: Option<PathBuf>,
@@ -81,7 +86,24 @@ impl Account {
     /// An enabled account with every right and the server's defaults.
     pub fn new(scram: Verifier) -> Self {
         Self {
-            scram,
+            scram: Some(scram),
+            ..Self::proven_elsewhere()
+        }
+    }
+
+    /// The same with a hash of another server.
+    pub fn with_hash(hash: PasswordHash) -> Self {
+        Self {
+            hash: Some(hash),
+            ..Self::proven_elsewhere()
+        }
+    }
+
+    /// The same for a user whose password somebody else has checked. The store has no such accounts.
+    pub fn proven_elsewhere() -> Self {
+        Self {
+            scram: None,
+            hash: None,
             home: None,
             quota: None,
             entries: None,
@@ -99,6 +121,21 @@ impl Account {
             data_close_notify: None,
             publish_on_lost_control: None,
         }
+    }
+
+    /// What the password is checked by; `None` where this server cannot check it.
+    pub fn proof(&self) -> Option<Proof<'_>> {
+        match (&self.scram, &self.hash) {
+            (Some(scram), _) => Some(Proof::Scram(scram)),
+            (None, Some(hash)) => Some(Proof::Hash(hash)),
+            (None, None) => None,
+        }
+    }
+
+    /// Gives the account a new password.
+    pub fn set_password(&mut self, scram: Verifier) {
+        self.scram = Some(scram);
+        self.hash = None;
     }
 
     /// What the user may do where no folder has a rule of its own.
@@ -139,6 +176,13 @@ impl Account {
         };
         self.passwd.unwrap_or(usual)
     }
+}
+
+/// What checks a password.
+#[derive(Debug, Clone, Copy)]
+pub enum Proof<'a> {
+    Scram(&'a Verifier),
+    Hash(&'a PasswordHash),
 }
 
 /// Whether an account may be used.

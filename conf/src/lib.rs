@@ -22,6 +22,7 @@ mod document;
 mod fingerprint;
 mod ftp;
 mod group;
+mod hash;
 mod hosts;
 mod io_cause;
 mod key_location;
@@ -41,7 +42,7 @@ mod users;
 pub use access::{Access, FolderPath, Right};
 pub use account::{
     Account, AccountStatus, FtpAccess, Iterations, KEY_LENGTH, Login, OutOfRange, PasswordRight,
-    Verifier,
+    Proof, Verifier,
 };
 pub use address::{DEFAULT_PORT, HostPort, Network};
 pub use advice::Advice;
@@ -53,6 +54,7 @@ pub use ftp::{
     CloseNotify, DYNAMIC_PORTS, Ftp, FtpTls, LostControl, PassiveAddress, PortRange, Resumption,
 };
 pub use group::Group;
+pub use hash::{Argon2, Argon2Variant, BadHash, PasswordHash, Scheme, Scrypt, ScryptFlavour};
 pub use hosts::Host;
 pub use io_cause::IoCause;
 pub use limits::Limits;

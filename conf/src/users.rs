@@ -15,6 +15,7 @@ use crate::account::{Account, Iterations};
 use crate::complaint::Complaint;
 use crate::document::{self, Document};
 use crate::group::Group;
+use crate::hash::PasswordHash;
 use crate::io_cause::IoCause;
 use crate::name::UserName;
 use crate::parse_error;
@@ -37,6 +38,7 @@ pub struct UserStore {
     /// Those that inherit from a group, with what they inherit.
     inheriting: BTreeMap<UserName, Account>,
     usual_iterations: Option<Iterations>,
+    usual_hash: Option<PasswordHash>,
     stamp: Option<FileStamp>,
 }
 
@@ -63,11 +65,19 @@ pub enum StoreError {
 /// Of numbers that are equally frequent the largest, which new accounts are more likely to have.
 fn usual_iterations(accounts: &BTreeMap<UserName, Account>) -> Option<Iterations> {
     let mut counts = BTreeMap::<Iterations, usize>::new();
-    for account in accounts.values() {
-        *counts.entry(account.scram.iterations).or_default() += 1;
+    for scram in accounts
+        .values()
+        .filter_map(|account| account.scram.as_ref())
+    {
+        *counts.entry(scram.iterations).or_default() += 1;
     }
     let most = counts.into_iter().max_by_key(|(_, count)| *count);
     most.map(|(iterations, _)| iterations)
+}
+
+/// The hashes of one server mostly cost the same.
+fn usual_hash(accounts: &BTreeMap<UserName, Account>) -> Option<PasswordHash> {
+    accounts.values().find_map(|account| account.hash.clone())
 }
 
 impl UserStore {
@@ -77,7 +87,9 @@ impl UserStore {
         let text = document::read_text(path, file, MAX_STORE)?;
         let document = Document::new(path, text);
         let stored: Stored = document.parse()?;
+        require_proofs(&document, &stored)?;
         Ok(Self {
+            usual_hash: usual_hash(&stored.users),
             usual_iterations: usual_iterations(&stored.users),
             inheriting: inheriting(&document, &stored)?,
             accounts: stored.users,
@@ -119,6 +131,11 @@ impl UserStore {
     /// The number of rounds that most accounts had when the store was loaded; `None` without any.
     pub fn usual_iterations(&self) -> Option<Iterations> {
         self.usual_iterations
+    }
+
+    /// A hash of another server that the store held when it was loaded, for others that cost as much.
+    pub fn usual_hash(&self) -> Option<&PasswordHash> {
+        self.usual_hash.as_ref()
     }
 
     /// Adds an account; [`StoreError::Exists`] where the name is taken.
@@ -223,6 +240,21 @@ struct StoredRef<'a> {
     users: &'a BTreeMap<UserName, Account>,
 }
 
+/// Each account has one way to check its password.
+fn require_proofs(document: &Document, stored: &Stored) -> Result<(), Complaint> {
+    for (name, account) in &stored.users {
+        let what = match (&account.scram, &account.hash) {
+            (Some(_), None) | (None, Some(_)) => continue,
+            (None, None) => {
+                "the key \"scram\" is missing; add it, or the \"hash\" of another server"
+            }
+            (Some(_), Some(_)) => "\"scram\" and \"hash\" are both there; keep one of them",
+        };
+        return Err(document.complain(&format!("users[\"{name}\"]"), what));
+    }
+    Ok(())
+}
+
 /// The accounts that name a group, with what they inherit; a complaint about a group that is not
 /// there.
 fn inheriting(
@@ -238,7 +270,7 @@ fn inheriting(
             let known: Vec<_> = stored.groups.keys().map(UserName::as_str).collect();
             let way_out = parse_error::suggest(wanted.as_str(), &known);
             let what = format!("{name} names the group {wanted}, which is not there; {way_out}");
-            return Err(document.complain(&format!("users.{name}.group"), what));
+            return Err(document.complain(&format!("users[\"{name}\"].group"), what));
         };
         inheriting.insert(name.clone(), account.inheriting(group));
     }

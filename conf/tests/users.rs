@@ -90,12 +90,10 @@ fn what_is_saved_is_loaded() {
     let names: Vec<&str> = store.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(names, ["jerry", "tom"]);
     let tom = store.get("tom").unwrap();
-    assert_eq!(tom.scram.salt, (0..16).collect::<Vec<u8>>());
-    assert_eq!(tom.scram.iterations, Iterations::DEFAULT);
-    assert_eq!(
-        (tom.scram.stored_key, tom.scram.server_key),
-        ([1; 32], [2; 32])
-    );
+    let scram = tom.scram.as_ref().unwrap();
+    assert_eq!(scram.salt, (0..16).collect::<Vec<u8>>());
+    assert_eq!(scram.iterations, Iterations::DEFAULT);
+    assert_eq!((scram.stored_key, scram.server_key), ([1; 32], [2; 32]));
     assert_eq!(tom.home.as_deref(), Some(Path::new("/srv/tom \"and\" co")));
     assert_eq!(
         (tom.quota, tom.entries),
@@ -226,7 +224,7 @@ fn the_usual_number_of_rounds_is_that_of_most_accounts() {
     let usual = || UserStore::load(&store.path).unwrap().usual_iterations();
     let with = |rounds| {
         let mut account = account();
-        account.scram.iterations = Iterations::new(rounds).unwrap();
+        account.scram.as_mut().unwrap().iterations = Iterations::new(rounds).unwrap();
         account
     };
     store.add("tom", with(10_000));
@@ -312,8 +310,53 @@ fn mistakes_made_by_hand_are_told_without_quoting_secrets() {
     );
     assert_eq!(
         Fixture::written("(users: {\"tom\": (quota: \"1MB\")})").said(),
-        "users.ron:1:10: users[\"tom\"]: the key \"scram\" is missing; add it"
+        "users.ron:1:10: users[\"tom\"]: the key \"scram\" is missing; add it, or the \"hash\" \
+         of another server"
     );
+}
+
+#[test]
+fn a_hash_of_another_server_stands_in_the_place_of_a_verifier() {
+    let store = |keys: &str| Fixture::written(&format!("(users: {{\n\"tom\": ({keys}),\n}})"));
+    let checksum = "a".repeat(86);
+    let hash = format!("$6$salt${checksum}");
+    let good = store(&format!("hash: \"{hash}\""));
+    let loaded = UserStore::load(&good.path).unwrap();
+    assert_eq!(loaded.get("tom").unwrap().hash, Some(hash.parse().unwrap()));
+    assert_eq!(loaded.usual_hash(), Some(&hash.parse().unwrap()));
+    assert_eq!(loaded.usual_iterations(), None);
+    UserStore::edit(&good.path, |_| Ok::<_, Complaint>(())).unwrap();
+    let again = fs::read_to_string(&good.path).unwrap();
+    assert!(again.contains(&format!("hash: \"{hash}\"")) && !again.contains("scram"));
+    for (keys, said) in [
+        (
+            "hash: \"$6$rounds=2147483648$salt$\"".replace("$salt$", &format!("$salt${checksum}")),
+            "users.ron:2:15: users[\"tom\"].hash: the number of rounds of this sha512-crypt hash is \
+             2147483648, and may be 1000 to 5000000",
+        ),
+        (
+            "hash: \"$argon2id$v=19$m=4194304,t=3,p=4$c2FsdHNhbHQ$AAAAAAAAAAAAAAAAAAAAAA\""
+                .to_owned(),
+            "users.ron:2:15: users[\"tom\"].hash: the memory in KiB of this argon2 hash is 4194304, \
+             and may be 32 to 262144",
+        ),
+        (
+            "hash: \"$6$salt$short\"".to_owned(),
+            "users.ron:2:15: users[\"tom\"].hash: this is no whole sha512-crypt hash; copy it again, \
+             with all its characters",
+        ),
+        (
+            format!("hash: \"{hash}\", {SCRAM}"),
+            "users.ron:2:1: users[\"tom\"]: \"scram\" and \"hash\" are both there; keep one of them",
+        ),
+        (
+            "hash: \"*\"".to_owned(),
+            "users.ron:2:15: users[\"tom\"].hash: this account is locked: its password begins with \
+             '*'; leave it out, or give it one",
+        ),
+    ] {
+        assert_eq!(store(&keys).said(), said);
+    }
 }
 
 #[test]
@@ -516,6 +559,10 @@ fn a_rule_that_names_nothing_known_is_refused_with_the_nearest() {
     ] {
         let said = store_of_tom(groups, keys).said();
         assert!(said.contains(told), "{keys}: {said}");
-        assert!(said.starts_with("users.ron:"), "{said}");
+        let place: Vec<&str> = said.splitn(4, ':').collect();
+        assert!(
+            place[0] == "users.ron" && place[1].parse::<usize>().is_ok(),
+            "{said}"
+        );
     }
 }

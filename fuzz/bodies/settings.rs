@@ -8,8 +8,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use skiff_conf::{
-    Account, Bytes, CLIENT_SAMPLE, Client, Complaint, Iterations, PassiveAddress, SERVER_SAMPLE,
-    Server, UserName, UserStore,
+    Account, Bytes, CLIENT_SAMPLE, Client, Complaint, Iterations, PassiveAddress, Proof,
+    SERVER_SAMPLE, Server, UserName, UserStore,
 };
 
 use super::input::Input;
@@ -145,18 +145,27 @@ fn users(text: &str) -> Result<(), Complaint> {
 }
 
 fn check_account(account: &Account) {
-    let scram = &account.scram;
-    assert!((8..=64).contains(&scram.salt.len()));
-    assert!((Iterations::MIN..=Iterations::MAX).contains(&scram.iterations));
+    match account.proof().unwrap() {
+        Proof::Scram(scram) => {
+            assert!((8..=64).contains(&scram.salt.len()));
+            assert!((Iterations::MIN..=Iterations::MAX).contains(&scram.iterations));
+        }
+        Proof::Hash(hash) => assert!(hash.memory() <= 256 << 10),
+    }
     let quota = account.quota.map_or(0, |quota| quota.get());
     assert!(quota <= Bytes::MAX.get());
 }
 
 /// All of an account, to be compared.
-fn plain((name, account): (&UserName, &Account)) -> (String, Vec<u8>, [[u8; 32]; 2]) {
-    let Account { scram, .. } = account;
-    let (salt, keys) = (scram.salt.clone(), [scram.stored_key, scram.server_key]);
-    (format!("{name} {account:?}"), salt, keys)
+fn plain((name, account): (&UserName, &Account)) -> (String, Vec<u8>, Vec<[u8; 32]>) {
+    let shown = format!("{name} {account:?}");
+    match account.proof().unwrap() {
+        Proof::Scram(scram) => {
+            let keys = vec![scram.stored_key, scram.server_key];
+            (shown, scram.salt.clone(), keys)
+        }
+        Proof::Hash(hash) => (shown, hash.as_str().into(), Vec::new()),
+    }
 }
 
 /// What holds for every complaint: one line, which begins with the file and a place in it.

@@ -4,6 +4,8 @@
 
 mod clock;
 pub(crate) mod folder;
+mod ftp_login;
+mod hashes;
 pub(crate) mod lock;
 pub(crate) mod mounts;
 pub(crate) mod password_cache;

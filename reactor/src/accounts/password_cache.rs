@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 use hmac::{Hmac, KeyInit, Mac};
 use parking_lot::Mutex;
 use sha2::Sha256;
-use skiff_sessions::scram::Verifier;
 
 const LIFETIME: Duration = Duration::from_secs(60);
 const CAPACITY: usize = 1024;
@@ -35,11 +34,12 @@ impl PasswordCache {
         }
     }
 
-    pub(crate) fn tag(&self, user: &str, verifier: &Verifier, password: &[u8]) -> PasswordTag {
+    /// The tag of a password that `key` of the account proves.
+    pub(crate) fn tag(&self, user: &str, key: &[u8; 32], password: &[u8]) -> PasswordTag {
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.key)
             .unwrap_or_else(|_| unreachable!("HMAC takes keys of any length (RFC 2104)"));
-        // Unambiguous: names hold no NUL, and stored keys have one length.
-        for part in [user.as_bytes(), b"\0", &verifier.stored_key, password] {
+        // Unambiguous: names hold no NUL, and keys have one length.
+        for part in [user.as_bytes(), b"\0", key, password] {
             mac.update(part);
         }
         PasswordTag(mac.finalize().into_bytes().into())
@@ -50,6 +50,11 @@ impl PasswordCache {
         entries
             .get(tag)
             .is_some_and(|since| since.elapsed() < LIFETIME)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn forget_all(&self) {
+        self.entries.lock().clear();
     }
 
     pub(crate) fn remember(&self, tag: PasswordTag) {
@@ -67,19 +72,15 @@ impl PasswordCache {
 mod tests {
     use super::*;
 
-    fn verifier(password: &str) -> Verifier {
-        Verifier::derive(password, vec![7; 16], 10_000).unwrap()
-    }
-
     #[test]
     fn only_the_same_user_account_and_password_are_known() {
         let cache = PasswordCache::new(&[0; 32]);
-        let account = verifier("right");
+        let account = [7; 32];
         cache.remember(cache.tag("tom", &account, b"right"));
         assert!(cache.has(&cache.tag("tom", &account, b"right")));
         assert!(!cache.has(&cache.tag("tom", &account, b"wrong")));
         assert!(!cache.has(&cache.tag("sam", &account, b"right")));
-        let changed = verifier("other");
+        let changed = [8; 32];
         assert!(!cache.has(&cache.tag("tom", &changed, b"right")));
     }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use skiff_conf::{
-    Account, AccountStatus, Complaint, FtpAccess, Login, PasswordRight, Server, StoreError,
+    Account, AccountStatus, Complaint, FtpAccess, PasswordRight, Proof, Server, StoreError,
     UserName, UserStore, WallClock,
 };
 use skiff_sessions::scram::{Binding, Verifier, check_change};
@@ -18,6 +18,7 @@ use skiff_vfs::{Limit, Worker};
 
 use super::clock::Clock;
 use super::folder::make_folder;
+use super::ftp_login::{KeptHashes, login_key};
 use super::mounts::Mounts;
 use super::terms::terms;
 use crate::accounts::password_cache::PasswordCache;
@@ -27,7 +28,8 @@ pub(crate) struct Accounts {
     /// Derives the salts of users that do not exist.
     secret: [u8; 32],
     store: Mutex<Stored>,
-    password_cache: PasswordCache,
+    pub(super) password_cache: PasswordCache,
+    pub(super) kept_hashes: Mutex<KeptHashes>,
     mounts: Mounts,
     clock: Clock,
 }
@@ -75,6 +77,7 @@ pub(crate) struct AccountsNow {
     store: Arc<UserStore>,
     config: Arc<Server>,
     clock: WallClock,
+    kept: KeptHashes,
 }
 
 /// What becomes of a session whose account may have changed.
@@ -108,6 +111,7 @@ impl Accounts {
             config: Mutex::new(config),
             secret,
             password_cache: PasswordCache::new(&secret),
+            kept_hashes: Mutex::default(),
             store: Mutex::new(stored),
             mounts: Mounts::open(),
             clock: Clock::of_system(),
@@ -124,9 +128,9 @@ impl Accounts {
         Arc::clone(&self.config.lock())
     }
 
-    /// The SCRAM verifier of `user`; a decoy where there is no enabled account, or none that may log
-    /// in from the address `from`, with as many rounds
-    /// as most accounts have: the number for new ones may have been changed since.
+    /// The SCRAM verifier of `user`; a decoy where there is no enabled account with one, or none that
+    /// may log in from the address `from`, with as many rounds as most accounts have: the number for
+    /// new ones may have been changed since.
     /// `None` where there is no store: nobody can be said to be unknown then.
     pub(crate) fn find(
         &self,
@@ -135,59 +139,27 @@ impl Accounts {
         from: IpAddr,
     ) -> Option<(Verifier, Standing)> {
         let store = self.store(worker)?;
-        let account = store.get(user);
-        let enabled = account.filter(|account| account.standing == AccountStatus::Enabled);
-        Some(match enabled {
-            Some(account) if account.admits(from) => (verifier(account), Standing::Known),
-            found => {
-                // Whoever may not come from there learns no more than of an unknown user.
-                if found.is_some() {
-                    log::info!("{user} may not log in from {from} (allow, deny)");
-                }
-                let usual = store.usual_iterations();
-                let iterations = usual.unwrap_or_else(|| self.config().scram_iterations);
-                let decoy = Verifier::decoy(user, &self.secret, iterations.get());
-                (decoy, Standing::Decoy)
+        let proof = admitted(&store, user, from).and_then(Account::proof);
+        Some(match proof {
+            Some(Proof::Scram(scram)) => (verifier(scram), Standing::Known),
+            // There is nothing to make a challenge of, and whoever asks learns no more than of an
+            // unknown user.
+            Some(Proof::Hash(_)) => {
+                log::info!(
+                    "{user} has the hash of another server, by which only FTP can log in: the first \
+                     such login, or skiffd user passwd, makes it one for skiff too"
+                );
+                (self.decoy(worker, &store, user), Standing::Decoy)
             }
+            None => (self.decoy(worker, &store, user), Standing::Decoy),
         })
     }
 
-    /// Checks an FTP password: one PBKDF2, unless the password was proven within the last 60 s.
-    /// `None` as with [`Self::find`].
-    pub(crate) fn check(
-        &self,
-        worker: &Worker,
-        user: &str,
-        from: IpAddr,
-        password: &[u8],
-    ) -> Option<Standing> {
-        let (verifier, standing) = self.find(worker, user, from)?;
-        if standing == Standing::Known && self.is_anonymous(worker, user) {
-            return Some(standing);
-        }
-        let tag = self.password_cache.tag(user, &verifier, password);
-        let may = standing == Standing::Known && self.may_use_ftp(worker, user);
-        if may && self.password_cache.has(&tag) {
-            return Some(Standing::Known);
-        }
-        let right = std::str::from_utf8(password).is_ok_and(|text| verifier.check(text).is_ok());
-        if may && right {
-            self.password_cache.remember(tag);
-            return Some(Standing::Known);
-        }
-        Some(Standing::Decoy)
-    }
-
-    fn is_anonymous(&self, worker: &Worker, user: &str) -> bool {
-        let store = self.store(worker);
-        let account = store.as_ref().and_then(|store| store.get(user));
-        account.is_some_and(|account| account.login == Login::Anonymous)
-    }
-
-    fn may_use_ftp(&self, worker: &Worker, user: &str) -> bool {
-        let store = self.store(worker);
-        let account = store.as_ref().and_then(|store| store.get(user));
-        account.is_some_and(|account| account.ftp() == FtpAccess::Allowed)
+    /// A verifier that no password fits, with as many rounds as most accounts have.
+    pub(super) fn decoy(&self, _worker: &Worker, store: &UserStore, user: &str) -> Verifier {
+        let usual = store.usual_iterations();
+        let iterations = usual.unwrap_or_else(|| self.config().scram_iterations);
+        Verifier::decoy(user, &self.secret, iterations.get())
     }
 
     /// Resolves the account of `user`. A missing home is made in the folder of the homes only,
@@ -213,7 +185,7 @@ impl Accounts {
             root,
             limit: limit(&config, name, account),
             terms: terms(&config, account),
-            key: account.scram.stored_key,
+            key: login_key(account.proof().ok_or(Refusal::NoAccount)?),
             timing: Timing::of(account),
         })
     }
@@ -224,6 +196,7 @@ impl Accounts {
             store: self.store(worker)?,
             config: self.config(),
             clock: self.clock.now(),
+            kept: self.kept_hashes.lock().clone(),
         })
     }
 
@@ -278,18 +251,21 @@ impl Accounts {
             let (name, inheriting) = (found.0.clone(), found.1);
             check_right(inheriting)?;
             let account = store.get_mut(&name)?;
-            check_change(&verifier(account), binding, &new, &change.proof)
+            let wrong = NotChanged::Refused(Refusal::WrongPassword);
+            let scram = account.scram.as_ref().ok_or(wrong)?;
+            check_change(&verifier(scram), binding, &new, &change.proof)
                 .map_err(|_| NotChanged::Refused(Refusal::WrongPassword))?;
-            account.scram = skiff_conf::Verifier {
+            account.set_password(skiff_conf::Verifier {
                 salt: new.salt.clone(),
                 iterations,
                 stored_key: new.stored_key,
                 server_key: new.server_key,
-            };
+            });
             Ok(())
         });
         changed.map_err(|why| match why {
             NotChanged::Refused(why) => why,
+            NotChanged::Outdated => Refusal::NoAccount,
             NotChanged::Failed(why) => {
                 log::error!("the password of {user} was not changed: {why}");
                 Refusal::Fault
@@ -299,7 +275,7 @@ impl Accounts {
 
     /// The store as it is now. Where it cannot be read, the last one holds, and the log says why:
     /// no password is wrong because of a slip in a file.
-    fn store(&self, _worker: &Worker) -> Option<Arc<UserStore>> {
+    pub(super) fn store(&self, _worker: &Worker) -> Option<Arc<UserStore>> {
         let users = &self.config().users;
         let mut stored = self.store.lock();
         let good = stored.good.as_ref();
@@ -335,7 +311,9 @@ impl AccountsNow {
             may && account.standing == AccountStatus::Enabled
                 && account.admits(from)
                 && account.is_open_at(&self.clock)
-                && keys.contains(&account.scram.stored_key)
+                && account
+                    .proof()
+                    .is_some_and(|proof| self.kept.is_proven(user, keys, &login_key(proof)))
         });
         match account {
             Some(account) => Verdict::Stays(terms(&self.config, account), Timing::of(account)),
@@ -412,8 +390,18 @@ fn require_opening(root: &Path) -> Result<(), String> {
     }
 }
 
-fn verifier(account: &Account) -> Verifier {
-    let scram = &account.scram;
+/// The account of `user`, if it is enabled and open to the address `from`.
+pub(super) fn admitted<'a>(store: &'a UserStore, user: &str, from: IpAddr) -> Option<&'a Account> {
+    let account = store.get(user);
+    let enabled = account.filter(|account| account.standing == AccountStatus::Enabled);
+    let admitted = enabled.filter(|account| account.admits(from));
+    if enabled.is_some() && admitted.is_none() {
+        log::info!("{user} may not log in from {from} (allow, deny)");
+    }
+    admitted
+}
+
+pub(super) fn verifier(scram: &skiff_conf::Verifier) -> Verifier {
     Verifier {
         salt: scram.salt.clone(),
         iterations: scram.iterations.get(),
@@ -434,8 +422,10 @@ fn check_right(account: &Account) -> Result<(), NotChanged> {
 }
 
 /// Why a password stays.
-enum NotChanged {
+pub(super) enum NotChanged {
     Refused(Refusal),
+    /// The account is another one meanwhile.
+    Outdated,
     /// For the log only.
     Failed(String),
 }

@@ -267,7 +267,7 @@ mod tests {
         let mut quotas = Vec::new();
         for (name, account) in users.iter() {
             assert!(config.home(name, account).is_dir(), "{name}");
-            assert_eq!(account.scram.iterations, Iterations::MIN);
+            assert_eq!(account.scram.as_ref().unwrap().iterations, Iterations::MIN);
             let allowed = config.allowance(name, account).bytes.to_string();
             quotas.push((name.as_str(), allowed));
         }

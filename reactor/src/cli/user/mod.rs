@@ -334,7 +334,7 @@ pub(crate) fn exposed_by<'a>(config: &'a Server, home: &Path) -> Option<&'a Path
 
 fn change_password(config: &Server, name: &UserName, password: &str) -> Result<String, Failure> {
     let verifier = verifier(password, config.scram_iterations)?;
-    edit(config, name, |account| account.scram = verifier)?;
+    edit(config, name, |account| account.set_password(verifier))?;
     Ok(format!("{name} has a new password"))
 }
 
@@ -457,6 +457,9 @@ fn access(account: &Account) -> String {
     let mut add = |part: &str| said.push_str(part);
     if account.login == Login::Anonymous {
         add(", anonymous");
+    }
+    if account.hash.is_some() {
+        add(", hash");
     }
     if !account.folders.is_empty() {
         add(", folders");

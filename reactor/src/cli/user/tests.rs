@@ -51,7 +51,7 @@ fn name(text: &str) -> UserName {
 }
 
 fn proves(account: &Account, password: &str) -> bool {
-    let kept = &account.scram;
+    let kept = account.scram.as_ref().unwrap();
     let made = scram::Verifier::derive(password, kept.salt.clone(), kept.iterations.get());
     made.unwrap().stored_key == kept.stored_key
 }
@@ -134,7 +134,7 @@ fn an_added_user_has_a_home_and_a_password() {
         .unwrap();
     let account = place.account("tom");
     assert!(proves(&account, "correct horse") && !proves(&account, "correct hors"));
-    assert_eq!(account.scram.salt.len(), 16);
+    assert_eq!(account.scram.as_ref().unwrap().salt.len(), 16);
     assert_eq!(account.quota, Some(ByteQuota::new(800_000_000)));
     assert_eq!(account.entries, Some(EntryQuota::new(7)));
     assert_eq!(account.access(), &Access::ReadOnly);
