@@ -7,6 +7,7 @@ mod config;
 mod control;
 mod crowd;
 mod disk_failures;
+mod elsewhere;
 mod fairness;
 mod half_close;
 mod harness;
