@@ -2,6 +2,7 @@
 //! a user is.
 
 mod hashes;
+mod import;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};

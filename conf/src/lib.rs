@@ -36,6 +36,7 @@ mod quota;
 mod restart;
 mod schedule;
 mod server;
+mod text_keys;
 mod units;
 mod users;
 
@@ -67,6 +68,7 @@ pub use server::{
     Durability, Identity, Level, Log, LogFormat, LogTarget, Native, RunAs, Server, Stages, Tls,
     Walls,
 };
+pub use text_keys::{is_text_key, unknown_key};
 pub use units::{BadValue, Bytes, Mode, parse_duration};
 pub use users::{FileStamp, StoreError, UserStore};
 

@@ -143,6 +143,12 @@ impl UserStore {
         if self.accounts.contains_key(&name) {
             return Err(StoreError::Exists(name));
         }
+        let group = account.group.as_ref();
+        let group = group.and_then(|group| self.groups.get(group));
+        if let Some(group) = group {
+            let whole = account.inheriting(group);
+            self.inheriting.insert(name.clone(), whole);
+        }
         self.accounts.insert(name, account);
         Ok(())
     }

@@ -6,6 +6,7 @@ mod clock;
 pub(crate) mod folder;
 mod ftp_login;
 mod hashes;
+pub(crate) mod json_account;
 pub(crate) mod lock;
 pub(crate) mod mounts;
 pub(crate) mod password_cache;

@@ -403,6 +403,29 @@ pub(crate) const COMMANDS: &[CommandSpec] = &[
         help: "list the users with their rights, quotas and homes",
     },
     CommandSpec {
+        words: &["user", "import"],
+        operand: operand("FILE", ValueKind::File),
+        options: &[
+            CONFIG,
+            valued(
+                "--format",
+                "WORD",
+                ValueKind::Words(&["csv", "json", "pureftpd", "shadow", "passwd"]),
+                "what is in the file, where its name does not tell: csv or json, whose columns are \
+                 name, password or hash, quota, entries, home, group, access, expires, hours, allow \
+                 and deny; pure-ftpd's pureftpd.passwd, proftpd's AuthUserFile (passwd), or shadow",
+            ),
+            valued(
+                "--group",
+                "NAME",
+                ValueKind::Other,
+                "the group of those who name none",
+            ),
+            flag("--dry-run", "only say what would be done"),
+        ],
+        help: "add all users of a file, with their homes, or none where a line is wrong",
+    },
+    CommandSpec {
         words: &["user", "recount"],
         operand: operand("NAME|--all", ValueKind::User),
         options: &[CONFIG, flag("--all", "every user's home")],

@@ -2,6 +2,7 @@
 
 mod choice;
 mod ftp;
+mod import;
 mod own;
 mod password;
 mod terms;
@@ -48,6 +49,7 @@ enum Verb {
     Del(UserName, Sessions),
     List,
     Recount(Who),
+    Import(import::Import),
 }
 
 /// What becomes of the sessions of a user who could not log in any more as they did.
@@ -130,6 +132,7 @@ pub(crate) fn parse(mut words: Arguments) -> Result<Request, Failure> {
             let sessions = Sessions::take(&mut words);
             Verb::Del(take_name(words)?, sessions)
         }
+        "import" => import::parse(words)?,
         "list" => take_rest(words, 0).map(|_| Verb::List)?,
         "recount" => match words.contains("--all") {
             true => take_rest(words, 0).map(|_| Verb::Recount(Who::All))?,
@@ -174,6 +177,7 @@ pub(crate) fn run(request: Request) -> Result<Vec<String>, Failure> {
             delete(&config, &name)?
         }
         Verb::List => return list(&config),
+        Verb::Import(import) => return import::run(&config, &import),
         Verb::Recount(who) => return recount(&config, who).map(|()| Vec::new()),
     };
     Ok(vec![done])
@@ -283,12 +287,14 @@ fn add(config: &Server, name: UserName, wanted: Wanted, password: &str) -> Resul
     }
     wanted.ftp.apply(&mut account);
     wanted.terms.apply(&mut account);
-    let home = config.home(&name, &account);
-    let made = UserStore::edit(&config.users, |store| {
+    let (home, made) = UserStore::edit(&config.users, |store| {
         wanted.terms.check(store)?;
-        store.add(name.clone(), account)?;
+        store.add(name.clone(), account.clone())?;
+        // A group may say where the home is.
+        let home = config.home(&name, store.get(name.as_str()).unwrap_or(&account));
         // Within the edit: a user whose home cannot be made is not stored.
-        make_home(config, &home)
+        let made = make_home(config, &home)?;
+        Ok::<_, Failure>((home, made))
     })?;
     let shown = home.display();
     let told = match made {
