@@ -16,6 +16,7 @@ mod account;
 mod address;
 mod advice;
 mod alias;
+mod authenticator;
 mod client;
 mod complaint;
 mod document;
@@ -48,6 +49,7 @@ pub use account::{
 pub use address::{DEFAULT_PORT, HostPort, Network};
 pub use advice::Advice;
 pub use alias::{Alias, BadAlias};
+pub use authenticator::{Authenticator, Program};
 pub use client::{Client, Pager, read_password};
 pub use complaint::{Complaint, Place};
 pub use fingerprint::Fingerprint;

@@ -29,6 +29,7 @@ impl Server {
             homes,
             state,
             users: _,
+            authenticator,
             run_as,
             walls,
             quota: _,
@@ -54,6 +55,7 @@ impl Server {
         kept.keep("ftp.implicit", implicit, &running.ftp.implicit);
         kept.keep("homes", homes, &running.homes);
         kept.keep("state", state, &running.state);
+        kept.keep("authenticator", authenticator, &running.authenticator);
         kept.keep("run_as", run_as, &running.run_as);
         kept.keep("walls", walls, &running.walls);
         kept.keep("durability", durability, &running.durability);

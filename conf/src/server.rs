@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use crate::account::{Account, Iterations};
 use crate::address::DEFAULT_PORT;
+use crate::authenticator::Authenticator;
 use crate::complaint::Complaint;
 use crate::document::Document;
 use crate::ftp::{Ftp, FtpTls};
@@ -34,6 +35,8 @@ pub struct Server {
     pub state: PathBuf,
     /// The path of `users.ron`.
     pub users: PathBuf,
+    /// The program that knows users whom `users` does not; `None`: nobody does.
+    pub authenticator: Option<Authenticator>,
     /// Whom a daemon that root started becomes; `None`: nobody else.
     pub run_as: Option<RunAs>,
     /// What the process denies itself.
@@ -217,6 +220,7 @@ struct Raw {
     homes: PathBuf,
     state: PathBuf,
     users: PathBuf,
+    authenticator: Option<Authenticator>,
     run_as: Option<RunAs>,
     walls: Walls,
     quota: QuotaRules,
@@ -315,6 +319,7 @@ impl Raw {
             homes: folder.join(self.homes),
             state: folder.join(self.state),
             users: folder.join(self.users),
+            authenticator: self.authenticator.map(|program| program.within(&folder)),
             run_as: self.run_as,
             walls: self.walls,
             quota: self.quota,
@@ -391,6 +396,7 @@ impl Default for Raw {
             homes: PathBuf::from("homes"),
             state: PathBuf::from("state"),
             users: PathBuf::from("users.ron"),
+            authenticator: None,
             run_as: None,
             walls: Walls::default(),
             quota: QuotaRules::default(),

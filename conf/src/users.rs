@@ -174,6 +174,21 @@ impl UserStore {
         self.accounts.iter().map(whole)
     }
 
+    /// An account that is none of the store's, with what it inherits. The error says which group is
+    /// not there.
+    pub fn whole(&self, account: &Account) -> Result<Account, String> {
+        let Some(wanted) = &account.group else {
+            return Ok(account.clone());
+        };
+        match self.groups.get(wanted) {
+            Some(group) => Ok(account.inheriting(group)),
+            None => Err(format!(
+                "group: it names {}",
+                no_group(&self.groups, wanted)
+            )),
+        }
+    }
+
     /// Whether there is a group of this name.
     pub fn has_group(&self, name: &UserName) -> bool {
         self.groups.contains_key(name)
@@ -273,14 +288,18 @@ fn inheriting(
             continue;
         };
         let Some(group) = stored.groups.get(wanted) else {
-            let known: Vec<_> = stored.groups.keys().map(UserName::as_str).collect();
-            let way_out = parse_error::suggest(wanted.as_str(), &known);
-            let what = format!("{name} names the group {wanted}, which is not there; {way_out}");
+            let what = format!("{name} names {}", no_group(&stored.groups, wanted));
             return Err(document.complain(&format!("users[\"{name}\"].group"), what));
         };
         inheriting.insert(name.clone(), account.inheriting(group));
     }
     Ok(inheriting)
+}
+
+fn no_group(groups: &BTreeMap<UserName, Group>, wanted: &UserName) -> String {
+    let known: Vec<_> = groups.keys().map(UserName::as_str).collect();
+    let way_out = parse_error::suggest(wanted.as_str(), &known);
+    format!("the group {wanted}, which is not there; {way_out}")
 }
 
 fn is_missing(path: &Path) -> bool {

@@ -14,10 +14,11 @@ use mio::Poll;
 use rustix::fs::{Access, access};
 use rustix::io::Errno;
 use rustix::process::geteuid;
-use skiff_conf::{Complaint, Metrics, MetricsAddress, Server};
+use skiff_conf::{Authenticator, Complaint, Metrics, MetricsAddress, Server};
 use skiff_vfs::{Homes, Policy, Worker};
 
 use crate::accesslog::{AccessLog, LogFailed};
+use crate::accounts::elsewhere::Broker;
 use crate::accounts::lock::{FolderLocks, LockError};
 use crate::accounts::secret;
 use crate::accounts::store::Accounts;
@@ -139,6 +140,8 @@ pub(crate) fn run(
     for warning in warnings {
         log::warn!("{warning}");
     }
+    let broker = config.authenticator.as_ref().map(start_authenticator);
+    let broker = broker.transpose()?;
     raise_descriptors();
     let policy = policy(&config)?;
     walls::raise(&config)?;
@@ -154,9 +157,15 @@ pub(crate) fn run(
         ftp_over_tls: addresses_of(Protocol::FtpOverTls),
     };
     let metrics_address = metrics.as_ref().and_then(|door| door.address().ok());
-    let reactor = assemble(
-        &config, started_as, listeners, metrics, identity?, policy, log,
-    )?;
+    let given = Given {
+        listeners,
+        metrics,
+        identity: identity?,
+        policy,
+        log,
+        broker,
+    };
+    let reactor = assemble(&config, started_as, given)?;
     log::info!("serving on {:?}", bound.native);
     for (what, addresses) in [("ftp", &bound.ftp), ("ftp over tls", &bound.ftp_over_tls)] {
         if !addresses.is_empty() {
@@ -217,13 +226,14 @@ struct Machinery {
     pool: Pool<WorkItem>,
 }
 
-fn machinery() -> Result<Machinery, StartError> {
+fn machinery(config: &Server) -> Result<Machinery, StartError> {
     let poll = Poll::new().map_err(system_error("poll"))?;
     let waker = reactor::waker(&poll).map_err(system_error("poll"))?;
     let signals = Signals::register(poll.registry(), reactor::SIGNALS)
         .map_err(system_error("signal pipe"))?;
     let yielding = Yielding::to(poll.registry().try_clone().map_err(system_error("poll"))?);
-    let pool = Pool::start(&waker, &yielding).map_err(system_error("threads"))?;
+    let askers = config.authenticator.as_ref().map_or(0, |said| said.at_most);
+    let pool = Pool::start(&waker, &yielding, askers).map_err(system_error("threads"))?;
     Ok(Machinery {
         poll,
         waker,
@@ -232,21 +242,35 @@ fn machinery() -> Result<Machinery, StartError> {
     })
 }
 
-fn assemble(
-    config: &Arc<Server>,
-    started_as: StartedAs,
+/// What was made before the walls were raised.
+struct Given {
     listeners: Vec<Listener>,
     metrics: Option<MetricsListener>,
     identity: OperatorIdentity,
     policy: Policy,
     log: AccessLog,
+    broker: Option<Broker>,
+}
+
+fn assemble(
+    config: &Arc<Server>,
+    started_as: StartedAs,
+    given: Given,
 ) -> Result<Reactor, StartError> {
+    let Given {
+        listeners,
+        metrics,
+        identity,
+        policy,
+        log,
+        broker,
+    } = given;
     let Machinery {
         poll,
         waker,
         signals,
         pool,
-    } = machinery()?;
+    } = machinery(config)?;
     let registry = poll.registry().try_clone().map_err(system_error("poll"))?;
     let secret = secret::load_or_make(&config.state).map_err(|error| StartError::Path {
         path: config.state.clone(),
@@ -254,7 +278,7 @@ fn assemble(
     })?;
     let services = Arc::new(Services {
         homes: Homes::new(config.state.clone(), policy),
-        accounts: Accounts::new(Arc::clone(config), secret)?,
+        accounts: Accounts::new(Arc::clone(config), secret)?.with_authenticator(broker),
         watch: watch(),
         file: config.file.clone(),
         started_as,
@@ -275,6 +299,14 @@ fn assemble(
     let shared = Shared::new(registry, pool, admission, log, limits, services, endpoints);
     let metrics = metrics.map(|listener| Box::new(MetricsServer::new(listener)));
     Reactor::new(poll, signals, control, metrics, listeners, shared).map_err(system_error("poll"))
+}
+
+/// Starts what runs the authenticator, which the daemon itself cannot once its walls are up.
+fn start_authenticator(said: &Authenticator) -> Result<Broker, StartError> {
+    Broker::start(said).map_err(|error| StartError::Path {
+        path: said.run.path.clone(),
+        error,
+    })
 }
 
 fn bind_metrics(config: &Server) -> Result<Option<MetricsListener>, StartError> {

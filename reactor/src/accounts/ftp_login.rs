@@ -84,6 +84,9 @@ impl Accounts {
         password: &[u8],
     ) -> Option<Standing> {
         let store = self.store(worker)?;
+        if store.get(user).is_none() && self.is_known_elsewhere(user, password) {
+            return Some(Standing::Known);
+        }
         let account = admitted(&store, user, from);
         if account.is_some_and(|account| account.login == Login::Anonymous) {
             return Some(Standing::Known);

@@ -1,8 +1,9 @@
 //! Who may log in and with what: the user store, the cache of proven passwords, the server's
-//! secret, and the making of home folders. What a session does with an account does not belong
+//! secret, users whom a program knows, and the making of home folders. What a session does with an account does not belong
 //! here, nor the commands that edit the store.
 
 mod clock;
+pub(crate) mod elsewhere;
 pub(crate) mod folder;
 mod ftp_login;
 mod hashes;

@@ -21,6 +21,12 @@ pub(crate) struct PasswordCache {
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct PasswordTag([u8; 32]);
 
+impl PasswordTag {
+    pub(crate) fn into_bytes(self) -> [u8; 32] {
+        self.0
+    }
+}
+
 impl PasswordCache {
     /// An empty cache under a random key, or under `secret` where the system has no random bytes.
     pub(crate) fn new(secret: &[u8; 32]) -> Self {

@@ -1,5 +1,6 @@
 //! The accounts as workers look them up: the user store, read again when its file changed.
 
+use std::borrow::Cow;
 use std::io;
 use std::net::IpAddr;
 use std::path::{Component, Path, PathBuf};
@@ -17,6 +18,7 @@ use skiff_sessions::wire::reply::Refusal;
 use skiff_vfs::{Limit, Worker};
 
 use super::clock::Clock;
+use super::elsewhere::{Described, Elsewhere};
 use super::folder::make_folder;
 use super::ftp_login::{KeptHashes, login_key};
 use super::mounts::Mounts;
@@ -30,6 +32,8 @@ pub(crate) struct Accounts {
     store: Mutex<Stored>,
     pub(super) password_cache: PasswordCache,
     pub(super) kept_hashes: Mutex<KeptHashes>,
+    /// `None` where the settings name no authenticator.
+    pub(super) elsewhere: Option<Elsewhere>,
     mounts: Mounts,
     clock: Clock,
 }
@@ -50,6 +54,8 @@ pub(crate) struct ResolvedAccount {
     /// What a login of it is proven by.
     pub(crate) key: LoginKey,
     pub(crate) timing: Timing,
+    /// The account where it is none of the store's.
+    pub(crate) elsewhere: Option<Arc<Account>>,
 }
 
 /// Whether an account may close by itself.
@@ -112,6 +118,7 @@ impl Accounts {
             secret,
             password_cache: PasswordCache::new(&secret),
             kept_hashes: Mutex::default(),
+            elsewhere: None,
             store: Mutex::new(stored),
             mounts: Mounts::open(),
             clock: Clock::of_system(),
@@ -167,7 +174,29 @@ impl Accounts {
     /// and `skiffd user add` has made the home.
     pub(crate) fn resolve(&self, worker: &Worker, user: &str) -> Result<ResolvedAccount, Refusal> {
         let store = self.store(worker).ok_or(Refusal::NoAccounts)?;
-        let (name, account) = store.find(user).ok_or(Refusal::NoAccount)?;
+        if let Some((name, account)) = store.find(user) {
+            let key = login_key(account.proof().ok_or(Refusal::NoAccount)?);
+            return self.resolve_account(name, account, key);
+        }
+        let described = self.described(user).ok_or(Refusal::NoAccount)?;
+        let account = store.whole(&described.account);
+        let account = account.map_err(|why| {
+            log::error!("{user} cannot log in: {why}");
+            Refusal::NoAccounts
+        })?;
+        let resolved = self.resolve_account(&described.name, &account, described.key)?;
+        Ok(ResolvedAccount {
+            elsewhere: Some(described.account),
+            ..resolved
+        })
+    }
+
+    fn resolve_account(
+        &self,
+        name: &UserName,
+        account: &Account,
+        key: LoginKey,
+    ) -> Result<ResolvedAccount, Refusal> {
         if account.standing != AccountStatus::Enabled {
             return Err(Refusal::NoAccount);
         }
@@ -185,9 +214,31 @@ impl Accounts {
             root,
             limit: limit(&config, name, account),
             terms: terms(&config, account),
-            key: login_key(account.proof().ok_or(Refusal::NoAccount)?),
+            key,
             timing: Timing::of(account),
+            elsewhere: None,
         })
+    }
+
+    /// What the authenticator has said of `user`.
+    fn described(&self, user: &str) -> Option<Described> {
+        self.elsewhere.as_ref()?.find(user)
+    }
+
+    /// Calls `tell` for the account of `user`, if the store or the authenticator knows it.
+    fn with_account<T>(
+        &self,
+        worker: &Worker,
+        user: &str,
+        tell: impl FnOnce(&UserName, &Account) -> T,
+    ) -> Option<T> {
+        let store = self.store(worker)?;
+        if let Some((name, account)) = store.find(user) {
+            return Some(tell(name, account));
+        }
+        let described = self.described(user)?;
+        let account = store.whole(&described.account).ok()?;
+        Some(tell(&described.name, &account))
     }
 
     /// All accounts as they are now; `None` where there are none.
@@ -203,28 +254,37 @@ impl Accounts {
     /// The homes of all accounts, or of `user`, also of those that may not log in.
     pub(crate) fn homes(&self, worker: &Worker, user: Option<&str>) -> Vec<UserHome> {
         let (store, config) = (self.store(worker), self.config());
-        let all = store.iter().flat_map(|store| store.iter());
-        let wanted = all.filter(|(name, _)| user.is_none_or(|user| name.as_str() == user));
-        let home = |(name, account): (&UserName, &Account)| UserHome {
+        let home = |name: &UserName, account: &Account| UserHome {
             user: name.to_string(),
             root: config.home(name, account),
             limit: limit(&config, name, account),
         };
-        wanted.map(home).collect()
+        let is_wanted = |name: &UserName| user.is_none_or(|user| name.as_str() == user);
+        let all = store.iter().flat_map(|store| store.iter());
+        let stored = all.filter(|(name, _)| is_wanted(name));
+        let mut homes: Vec<_> = stored.map(|(name, account)| home(name, account)).collect();
+        let described = self.elsewhere.iter().flat_map(Elsewhere::all);
+        for (name, account) in described.filter(|(name, _)| is_wanted(name)) {
+            let unknown = store
+                .as_ref()
+                .filter(|store| store.get(name.as_str()).is_none());
+            let whole = unknown.and_then(|store| store.whole(&account).ok());
+            homes.extend(whole.map(|account| home(&name, &account)));
+        }
+        homes
     }
 
     /// The file system of the home of `user`, which is not touched; `None` where that is not known.
     pub(crate) fn device_of(&self, worker: &Worker, user: &str) -> Option<u64> {
-        let (store, config) = (self.store(worker)?, self.config());
-        let (name, account) = store.find(user)?;
-        self.mounts.device_of(&config.home(name, account))
+        let config = self.config();
+        let home = self.with_account(worker, user, |name, account| config.home(name, account))?;
+        self.mounts.device_of(&home)
     }
 
     /// What `user` may store; `None` where there is no such account.
     pub(crate) fn limit(&self, worker: &Worker, user: &str) -> Option<Limit> {
-        let (store, config) = (self.store(worker)?, self.config());
-        let (name, account) = store.find(user)?;
-        Some(limit(&config, name, account))
+        let config = self.config();
+        self.with_account(worker, user, |name, account| limit(&config, name, account))
     }
 
     /// Where the user store is.
@@ -295,15 +355,16 @@ impl Accounts {
 }
 
 impl AccountsNow {
-    /// What becomes of a session of `user` from the address `from` that was proven by one of `keys`.
+    /// What becomes of a session of `user` from the address `from` that was proven by one of `keys`,
+    /// or whose account the authenticator has described.
     pub(crate) fn judge(
         &self,
         user: &str,
         from: IpAddr,
-        keys: &[LoginKey],
+        proven: Proven<'_>,
         by: LoginBy,
     ) -> Verdict {
-        let account = self.store.get(user).filter(|account| {
+        let stays = |account: &Account| {
             let may = match by {
                 LoginBy::Scram => true,
                 LoginBy::Password => account.ftp() == FtpAccess::Allowed,
@@ -311,15 +372,30 @@ impl AccountsNow {
             may && account.standing == AccountStatus::Enabled
                 && account.admits(from)
                 && account.is_open_at(&self.clock)
-                && account
-                    .proof()
-                    .is_some_and(|proof| self.kept.is_proven(user, keys, &login_key(proof)))
-        });
-        match account {
-            Some(account) => Verdict::Stays(terms(&self.config, account), Timing::of(account)),
+        };
+        let account = match (self.store.get(user), proven.elsewhere) {
+            (Some(account), _) => {
+                let key = account.proof().map(login_key);
+                let is_proven = key.is_some_and(|key| self.kept.is_proven(user, proven.keys, &key));
+                is_proven.then_some(Cow::Borrowed(account))
+            }
+            // The store need not know it; its group may be gone.
+            (None, Some(account)) => self.store.whole(account).ok().map(Cow::Owned),
+            (None, None) => None,
+        };
+        match account.filter(|account| stays(account)) {
+            Some(account) => Verdict::Stays(terms(&self.config, &account), Timing::of(&account)),
             None => Verdict::Ends,
         }
     }
+}
+
+/// By what a session has logged in.
+#[derive(Clone, Copy)]
+pub(crate) struct Proven<'a> {
+    pub(crate) keys: &'a [LoginKey],
+    /// Its account where it is none of the store's.
+    pub(crate) elsewhere: Option<&'a Account>,
 }
 
 /// How a session has logged in.

@@ -40,12 +40,19 @@ use self::check::rehearsal::REHEARSE;
 use self::failure::{Failure, tell};
 use self::manual::PAGES;
 use self::shells::{SHELLS, Shell};
+use crate::accounts::elsewhere::helper::{self, HELPER};
 use crate::daemon;
 use crate::endpoints::StartedAs;
 
 /// Runs what the process's arguments ask for.
 pub fn run() -> ExitCode {
-    let arguments = std::env::args_os().skip(1).collect();
+    let mut arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
+    if arguments.first().is_some_and(|word| word == HELPER) {
+        return match helper::run(arguments.split_off(1)) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(_) => ExitCode::FAILURE,
+        };
+    }
     match parse(arguments).and_then(perform) {
         Ok(status) => status,
         Err(failure) => {

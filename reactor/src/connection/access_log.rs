@@ -11,6 +11,7 @@ use crate::accesslog::MAX_USER;
 use crate::accesslog::client::{Client, TlsVersion};
 use crate::accesslog::notice::Notice;
 use crate::accesslog::record::Record;
+use crate::accounts::elsewhere::CameBy;
 use crate::event_loop::shared::Shared;
 
 impl Connection {
@@ -28,6 +29,14 @@ impl Connection {
     }
 
     /// Notes what the control connection is under, once its handshake is done.
+    /// How what the client says comes.
+    pub(super) fn came_by(&self) -> CameBy {
+        match self.tls {
+            TlsVersion::Clear => CameBy::Clear,
+            TlsVersion::Tls12 | TlsVersion::Tls13 => CameBy::Tls,
+        }
+    }
+
     pub(super) fn note_tls(&mut self) {
         let version = self
             .channel

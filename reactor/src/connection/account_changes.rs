@@ -7,7 +7,7 @@ use skiff_sessions::server::Event;
 use skiff_sessions::wire::reply::CloseReason;
 
 use super::Connection;
-use crate::accounts::store::{AccountsNow, LoginBy, LoginKey, Verdict};
+use crate::accounts::store::{AccountsNow, LoginBy, LoginKey, Proven, Verdict};
 use crate::event_loop::listener::Protocol;
 use crate::event_loop::shared::Shared;
 
@@ -57,14 +57,18 @@ impl Connection {
         shared: &mut Shared,
         now: Instant,
     ) {
-        if self.open_home.is_none() {
+        let Some(open_home) = &self.open_home else {
             return;
-        }
+        };
+        let proven = Proven {
+            keys: &self.standing.keys,
+            elsewhere: open_home.elsewhere.as_deref(),
+        };
         let by = match self.protocol {
             Protocol::Native => LoginBy::Scram,
             Protocol::Ftp | Protocol::FtpOverTls => LoginBy::Password,
         };
-        match accounts.judge(&self.user, self.peer.ip(), &self.standing.keys, by) {
+        match accounts.judge(&self.user, self.peer.ip(), proven, by) {
             Verdict::Stays(terms, timing) => {
                 shared.note_timing(timing, now);
                 self.on_event(Event::AccountChanged(Arc::new(terms)), shared, now);

@@ -21,7 +21,7 @@ use crate::event_loop::shared::Shared;
 use crate::event_loop::waiting_logins::Login;
 use crate::transport::channel::Channel;
 use crate::workers::burst::LentTransfer;
-use crate::workers::jobs::{JobRequest, JobResult, OpenHome, takes_file};
+use crate::workers::jobs::{CheckedBy, JobRequest, JobResult, OpenHome, takes_file};
 use crate::workers::open_file::OpenFile;
 use crate::workers::plain_names::Links;
 use crate::workers::schedule::Class;
@@ -418,6 +418,8 @@ impl Connection {
             device: self.device(),
             account: self.account,
             since: now,
+            came_by: self.came_by(),
+            checked_by: CheckedBy::Store,
         };
         match request.job {
             Job::FindAccount { .. } | Job::CheckPassword { .. } => {

@@ -67,7 +67,7 @@ pub(crate) fn rehearse(config: &Server) -> Vec<StartError> {
     note(policy(config).err());
     let standing = walls::rehearse(config).require(config.walls);
     note(standing.err().map(StartError::from));
-    note(machinery().err());
+    note(machinery(config).err());
     let accounts = Accounts::new(Arc::new(config.clone()), [0; secret::LENGTH]);
     note(accounts.err().map(StartError::from));
     match identity {

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use skiff_conf::Account;
 use skiff_sessions::digest::Sum;
 use skiff_sessions::path::{PathArg, VirtualPath};
 use skiff_sessions::rights::{Permissions, Right};
@@ -28,6 +29,7 @@ use super::plain_names::{Links, check_names};
 use super::refusal::refusal;
 use super::schedule::{AccountNumber, Class, Device, WorkKind};
 use super::small_file::{SMALL_FILE_MAX, SmallFile};
+use crate::accounts::elsewhere::{CameBy, Inquiry};
 use crate::accounts::lock::{holder_of, process};
 use crate::accounts::store::{Accounts, LoginKey, Timing};
 use crate::accounts::watch::StoreWatch;
@@ -67,12 +69,25 @@ pub(crate) struct JobRequest {
     pub(crate) device: Option<Device>,
     pub(crate) account: AccountNumber,
     pub(crate) since: Instant,
+    /// How what the job holds has come.
+    pub(crate) came_by: CameBy,
+    pub(crate) checked_by: CheckedBy,
+}
+
+/// Who checks a password.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum CheckedBy {
+    Store,
+    Authenticator,
 }
 
 impl JobRequest {
     /// What the job counts against.
     pub(crate) fn kind(&self) -> WorkKind {
         let class = match self.job {
+            Job::CheckPassword { .. } if self.checked_by == CheckedBy::Authenticator => {
+                Class::Inquiry
+            }
             Job::CheckPassword { .. } => Class::Crypt,
             Job::OpenHome => Class::Opening,
             Job::Publish { .. } | Job::ReadyStream | Job::PublishStream => Class::Publication,
@@ -94,6 +109,8 @@ pub(crate) struct OpenHome {
     /// What the login was proven by.
     pub(crate) key: LoginKey,
     pub(crate) timing: Timing,
+    /// The account where the authenticator has described it.
+    pub(crate) elsewhere: Option<Arc<Account>>,
 }
 
 /// Whether a home is to be counted.
@@ -146,6 +163,21 @@ pub(crate) fn takes_file(job: &Job) -> bool {
             | Job::Discard
             | Job::CloseFile { .. }
     )
+}
+
+/// Whether the job is a password that only the authenticator can check, for which other threads wait.
+pub(crate) fn is_for_authenticator(
+    worker: &Worker,
+    services: &Services,
+    request: &JobRequest,
+) -> bool {
+    match &request.job {
+        Job::CheckPassword { user, password } if request.checked_by == CheckedBy::Store => {
+            let accounts = &services.accounts;
+            accounts.asks_elsewhere(worker, user, &password.0)
+        }
+        _ => false,
+    }
 }
 
 pub(crate) fn perform(worker: &Worker, services: &Services, mut request: JobRequest) -> JobResult {
@@ -207,6 +239,17 @@ fn before_home(worker: &Worker, services: &Services, request: JobRequest) -> Job
                 None => Completion::Refused(Refusal::NoAccounts),
             })
         }
+        Job::CheckPassword { user, password } if request.checked_by == CheckedBy::Authenticator => {
+            let inquiry = Inquiry {
+                user,
+                password: &password.0,
+                from: request.peer,
+                came_by: request.came_by,
+                since: request.since,
+            };
+            let standing = services.accounts.ask_elsewhere(worker, &inquiry);
+            done(standing.map_or_else(Completion::Refused, Completion::Identified))
+        }
         Job::CheckPassword { user, password } => {
             let standing = services
                 .accounts
@@ -250,6 +293,7 @@ fn open_home(
             count,
             key: account.key,
             timing: account.timing,
+            elsewhere: account.elsewhere.clone(),
         })
     };
     let open_home = open().map_err(|error: VfsError| {

@@ -70,6 +70,8 @@ pub(crate) struct Pool<W: Work> {
     /// sendfile(2), splice(2) or fsync(2) and so may be many; more threads that compute would only
     /// delay small commands.
     copiers: ThreadGroup<W>,
+    /// Threads that wait for the authenticator; none without one.
+    askers: ThreadGroup<W>,
     /// When the waiting work is looked through for what waits too long; `None` before the first time.
     look_at: Option<Instant>,
     outcomes: Receiver<(WorkKind, W::Outcome)>,
@@ -77,7 +79,12 @@ pub(crate) struct Pool<W: Work> {
 }
 
 impl<W: Work> Pool<W> {
-    pub(crate) fn start(waker: &Arc<Waker>, yielding: &Yielding) -> io::Result<Self> {
+    /// Starts the threads, of which `askers` wait for the authenticator.
+    pub(crate) fn start(
+        waker: &Arc<Waker>,
+        yielding: &Yielding,
+        askers: usize,
+    ) -> io::Result<Self> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         // Half of the workers may wait for one disk; `Shares::of` says why there is one more.
         let workers = (2 * cores + 1).max(4);
@@ -100,6 +107,12 @@ impl<W: Work> Pool<W> {
             copiers: ThreadGroup::start(
                 "carrier",
                 Shares::of_copiers(copiers),
+                UnparkOrder::LastParked,
+                &to_reactor,
+            )?,
+            askers: ThreadGroup::start(
+                "asker",
+                Shares::of_askers(askers),
                 UnparkOrder::LastParked,
                 &to_reactor,
             )?,
@@ -161,7 +174,7 @@ impl<W: Work> Pool<W> {
 
     /// True if nothing runs and nothing waits.
     pub(crate) fn is_idle(&self) -> bool {
-        self.workers.is_idle() && self.copiers.is_idle()
+        self.workers.is_idle() && self.copiers.is_idle() && self.askers.is_idle()
     }
 
     /// Lets each thread end after its current item, and waits for them while `keep_waiting` returns
@@ -169,6 +182,8 @@ impl<W: Work> Pool<W> {
     pub(crate) fn stop(mut self, keep_waiting: impl Fn() -> bool) {
         self.workers.shut_down();
         self.copiers.shut_down();
+        self.askers.shut_down();
+        // An asker comes back within the deadline of the authenticator, and holds nothing.
         while !(self.workers.is_finished() && self.copiers.is_finished()) && keep_waiting() {
             std::thread::sleep(Duration::from_millis(5));
         }
@@ -177,6 +192,7 @@ impl<W: Work> Pool<W> {
     fn group_for(&mut self, class: Class) -> &mut ThreadGroup<W> {
         match class {
             Class::KernelCopy | Class::Publication => &mut self.copiers,
+            Class::Inquiry => &mut self.askers,
             _ => &mut self.workers,
         }
     }
@@ -399,7 +415,7 @@ mod tests {
             let waker = Arc::new(Waker::new(poll.registry(), Token(0)).unwrap());
             let yielding = Yielding::to(poll.registry().try_clone().unwrap());
             Self {
-                pool: Pool::start(&waker, &yielding).unwrap(),
+                pool: Pool::start(&waker, &yielding, 0).unwrap(),
                 poll,
                 asked_at: Instant::now(),
                 hanging: Vec::new(),

@@ -10,6 +10,8 @@ pub(crate) enum Class {
     Short,
     /// A TLS handshake or a password check: processor time, no disk.
     Crypt,
+    /// A question to the authenticator: its thread waits for a program.
+    Inquiry,
     /// The opening of a home, the first that touches a disk for a session.
     Opening,
     /// A burst of bulk data.
@@ -27,9 +29,10 @@ pub(crate) enum Class {
 }
 
 /// The classes, the most urgent first.
-const CLASSES: [Class; 8] = [
+const CLASSES: [Class; 9] = [
     Class::Short,
     Class::Crypt,
+    Class::Inquiry,
     Class::Opening,
     Class::Burst,
     Class::Publication,
@@ -84,6 +87,7 @@ pub(crate) struct Shares {
     crypt: usize,
     openings: usize,
     publications: usize,
+    inquiries: usize,
     device: usize,
     device_bursts: usize,
     device_openings: usize,
@@ -103,6 +107,7 @@ impl Shares {
             crypt: threads / 2,
             openings,
             publications: 0,
+            inquiries: 0,
             device: threads - threads / 4,
             device_bursts: threads.div_ceil(2),
             device_openings: openings.div_ceil(2),
@@ -118,7 +123,23 @@ impl Shares {
             crypt: 0,
             openings: 0,
             publications: threads - threads / 4,
+            inquiries: 0,
             device: threads - 1,
+            device_bursts: 0,
+            device_openings: 0,
+        }
+    }
+
+    /// Shares of `threads` threads that wait for the authenticator, and do nothing else.
+    pub(crate) fn of_askers(threads: usize) -> Self {
+        Self {
+            threads,
+            not_short: threads,
+            crypt: 0,
+            openings: 0,
+            publications: 0,
+            inquiries: threads,
+            device: 0,
             device_bursts: 0,
             device_openings: 0,
         }
@@ -131,6 +152,7 @@ impl Shares {
             Class::Opening => self.openings,
             Class::Burst => self.not_short,
             Class::Publication => self.publications,
+            Class::Inquiry => self.inquiries,
         }
     }
 
@@ -147,6 +169,8 @@ impl Shares {
             (Reach::Most, Class::Crypt | Class::Burst | Class::KernelCopy) => of_class,
             // These are the daemon's.
             (Reach::Most, Class::Long | Class::Recount) => of_class,
+            // These come back within the authenticator's deadline.
+            (Reach::Most, Class::Inquiry) => of_class,
         }
     }
 }
@@ -324,6 +348,7 @@ impl<T> Schedule<T> {
         let shares = &self.shares;
         let class_fits = match class {
             Class::Short | Class::KernelCopy | Class::Crypt | Class::Publication => true,
+            Class::Inquiry => true,
             Class::Opening => self.count(same_class) < shares.device_openings,
             Class::Burst => true,
             // One for each file system: a dead one stops no other.

@@ -11,7 +11,7 @@ use skiff_sessions::wire::reply::Refusal;
 use skiff_vfs::Worker;
 
 use super::burst::{LentTransfer, handshake};
-use super::jobs::{JobRequest, JobResult, Services, perform};
+use super::jobs::{JobRequest, JobResult, Services, is_for_authenticator, perform};
 use super::kept_part::log_kept;
 use super::observation::{Asker, Observation};
 use super::open_file::OpenFile;
@@ -93,6 +93,13 @@ pub(crate) enum Outcome {
         channel: Channel,
         result: io::Result<Handshake>,
     },
+    /// A password that no account of the store can prove.
+    IsForAuthenticator {
+        connection: ConnectionId,
+        id: JobId,
+        request: Box<JobRequest>,
+        check: Option<PasswordCheck>,
+    },
     /// Or why the new configuration is refused.
     Reloaded(Result<Box<Reloaded>, String>, Option<Answer>),
     /// The accounts were read, as they may have changed.
@@ -139,6 +146,20 @@ impl Work for WorkItem {
 
     fn run(self, context: &mut WorkerContext<'_>) -> Outcome {
         match self {
+            Self::Job {
+                connection,
+                id,
+                request,
+                services,
+                check,
+            } if is_for_authenticator(context.worker, &services, &request) => {
+                Outcome::IsForAuthenticator {
+                    connection,
+                    id,
+                    request,
+                    check,
+                }
+            }
             Self::Job {
                 connection,
                 id,
@@ -290,6 +311,8 @@ mod tests {
             device: Some(Device::Number(1)),
             account: AccountNumber(1),
             since: Instant::now(),
+            came_by: crate::accounts::elsewhere::CameBy::Clear,
+            checked_by: crate::workers::jobs::CheckedBy::Store,
         };
         WorkItem::Job {
             connection: ConnectionId {

@@ -30,7 +30,9 @@ pub(super) fn close_reason_text(reason: &CloseReason) -> &'static str {
         }
         CloseReason::AccountChanged => "your account was changed, log in again",
         CloseReason::EndedByOperator => "the operator has ended your session",
-        CloseReason::NoAccounts => "nobody can log in at the moment; the server's log says why",
+        CloseReason::NoAccounts => {
+            "logins cannot be checked at the moment; the server's log says why"
+        }
         CloseReason::Overloaded => {
             "the server has too many files open or waits for a disk, try again in a moment"
         }

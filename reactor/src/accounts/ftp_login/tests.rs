@@ -7,7 +7,7 @@ use std::sync::Arc;
 use skiff_conf::{Account, Complaint, Server, StoreError};
 
 use super::*;
-use crate::accounts::store::{LoginBy, Verdict};
+use crate::accounts::store::{LoginBy, Proven, Verdict};
 
 const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
@@ -99,7 +99,8 @@ fn a_password_that_scram_cannot_have_stays_a_hash() {
 
 fn judged(accounts: &Accounts, worker: &Worker, keys: &[LoginKey]) -> Verdict {
     let now = accounts.now(worker).unwrap();
-    now.judge("tom", HERE, keys, LoginBy::Password)
+    let elsewhere = None;
+    now.judge("tom", HERE, Proven { keys, elsewhere }, LoginBy::Password)
 }
 
 /// A session by the hash is under way when the store can be written again.

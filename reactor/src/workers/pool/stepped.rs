@@ -32,6 +32,7 @@ impl<W: Work> Pool<W> {
         let order = UnparkOrder::LongestParked;
         let (workers, work) = ThreadGroup::without_threads(Shares::of(THREADS[0]), order);
         let (copiers, copies) = ThreadGroup::without_threads(Shares::of_copiers(THREADS[1]), order);
+        let (askers, _) = ThreadGroup::without_threads(Shares::of_askers(0), order);
         let steps = Steps {
             groups: [work, copies],
             load: Load {
@@ -46,6 +47,7 @@ impl<W: Work> Pool<W> {
         let pool = Self {
             workers,
             copiers,
+            askers,
             look_at: None,
             outcomes,
             wake_pending: Arc::new(AtomicBool::new(false)),

@@ -377,7 +377,7 @@ fn farewells() -> [(CloseReason, &'static str); 22] {
         (CloseReason::NoHome, "421 your home is not available, try again later; the server's log says why\r\n"),
         (CloseReason::AccountChanged, "421 your account was changed, log in again\r\n"),
         (CloseReason::EndedByOperator, "421 the operator has ended your session\r\n"),
-        (CloseReason::NoAccounts, "421 nobody can log in at the moment; the server's log says why\r\n"),
+        (CloseReason::NoAccounts, "421 logins cannot be checked at the moment; the server's log says why\r\n"),
         (CloseReason::Overloaded, "421 the server has too many files open or waits for a disk, try again in a moment\r\n"),
         (CloseReason::ClearTextAfterAuthTls, "421 clear text came behind the beginning of TLS, closing\r\n"),
         (CloseReason::Asked, "221 goodbye\r\n"),
