@@ -1,6 +1,7 @@
 //! Accounts that come from elsewhere: hashes of other servers, files of users, programs that say who
 //! a user is.
 
+mod authenticator;
 mod hashes;
 mod import;
 

@@ -27,9 +27,9 @@ pub struct Authenticator {
     /// When it is killed.
     #[serde(default = "default_deadline", deserialize_with = "deadline")]
     pub deadline: Duration,
-    /// How long a right password is not asked about again.
+    /// How long a right password is not asked about again; `None`: each one is asked about.
     #[serde(default = "default_cache", deserialize_with = "cache")]
-    pub cache: Duration,
+    pub cache: Option<Duration>,
     /// How many run at a time.
     #[serde(default = "default_at_most", deserialize_with = "at_most")]
     pub at_most: usize,
@@ -75,8 +75,8 @@ fn default_deadline() -> Duration {
     Duration::from_secs(5)
 }
 
-fn default_cache() -> Duration {
-    Duration::from_secs(60)
+fn default_cache() -> Option<Duration> {
+    Some(Duration::from_secs(60))
 }
 
 fn default_at_most() -> usize {
@@ -87,9 +87,11 @@ fn deadline<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::E
     within(units::duration(deserializer)?, &DEADLINE, "100ms to 20s")
 }
 
-fn cache<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+fn cache<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
     let range = Duration::ZERO..=CACHE_MAX;
-    within(units::duration(deserializer)?, &range, "0s to 1h")
+    let cache = units::duration_or_never(deserializer)?;
+    let cache = cache.map(|cache| within(cache, &range, "Never, or 1ms to 1h"));
+    cache.transpose()
 }
 
 fn at_most<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {

@@ -14,7 +14,7 @@ use mio::Poll;
 use rustix::fs::{Access, access};
 use rustix::io::Errno;
 use rustix::process::geteuid;
-use skiff_conf::{Authenticator, Complaint, Metrics, MetricsAddress, Server};
+use skiff_conf::{Complaint, Metrics, MetricsAddress, Server};
 use skiff_vfs::{Homes, Policy, Worker};
 
 use crate::accesslog::{AccessLog, LogFailed};
@@ -66,6 +66,18 @@ impl ListenAddresses {
             }
         }
         status
+    }
+
+    fn log(&self, metrics: Option<String>) {
+        log::info!("serving on {:?}", self.native);
+        for (what, addresses) in [("ftp", &self.ftp), ("ftp over tls", &self.ftp_over_tls)] {
+            if !addresses.is_empty() {
+                log::info!("serving {what} on {addresses:?}");
+            }
+        }
+        if let Some(address) = metrics {
+            log::info!("serving metrics on {address}");
+        }
     }
 }
 
@@ -140,8 +152,7 @@ pub(crate) fn run(
     for warning in warnings {
         log::warn!("{warning}");
     }
-    let broker = config.authenticator.as_ref().map(start_authenticator);
-    let broker = broker.transpose()?;
+    let broker = start_authenticator(&config)?;
     raise_descriptors();
     let policy = policy(&config)?;
     walls::raise(&config)?;
@@ -157,24 +168,17 @@ pub(crate) fn run(
         ftp_over_tls: addresses_of(Protocol::FtpOverTls),
     };
     let metrics_address = metrics.as_ref().and_then(|door| door.address().ok());
+    let identity = identity?;
     let given = Given {
         listeners,
         metrics,
-        identity: identity?,
+        identity,
         policy,
         log,
         broker,
     };
     let reactor = assemble(&config, started_as, given)?;
-    log::info!("serving on {:?}", bound.native);
-    for (what, addresses) in [("ftp", &bound.ftp), ("ftp over tls", &bound.ftp_over_tls)] {
-        if !addresses.is_empty() {
-            log::info!("serving {what} on {addresses:?}");
-        }
-    }
-    if let Some(address) = metrics_address {
-        log::info!("serving metrics on {address}");
-    }
+    bound.log(metrics_address);
     if !config.homes.is_dir() {
         let homes = config.homes.display();
         log::warn!("the folder of the homes, {homes}, is not there; is its disk mounted?");
@@ -302,11 +306,10 @@ fn assemble(
 }
 
 /// Starts what runs the authenticator, which the daemon itself cannot once its walls are up.
-fn start_authenticator(said: &Authenticator) -> Result<Broker, StartError> {
-    Broker::start(said).map_err(|error| StartError::Path {
-        path: said.run.path.clone(),
-        error,
-    })
+fn start_authenticator(config: &Server) -> Result<Option<Broker>, StartError> {
+    let started = config.authenticator.as_ref().map(Broker::start);
+    let started = started.transpose();
+    started.map_err(system_error("process for the authenticator"))
 }
 
 fn bind_metrics(config: &Server) -> Result<Option<MetricsListener>, StartError> {

@@ -344,16 +344,11 @@ impl Reactor {
                     connection.burst_returned(*lent, burst, shared, now);
                 });
             }
-            Outcome::IsForAuthenticator {
-                connection,
-                id,
-                request,
-                check,
-            } if self.find(connection).is_some() => {
-                self.shared
-                    .submit_inquiry(connection, id, *request, check, now);
+            Outcome::IsForAuthenticator(asked) => {
+                if self.find(asked.connection).is_some() {
+                    self.shared.submit_inquiry(*asked, now);
+                }
             }
-            Outcome::IsForAuthenticator { .. } => {}
             Outcome::Job {
                 connection,
                 id,

@@ -14,7 +14,13 @@ impl Ftp {
     /// A session of one of the demo's users.
     #[track_caller]
     pub(crate) fn login(server: SocketAddr, user: &str) -> Self {
-        let (mut ftp, code) = Self::try_login(server, user, PASSWORD);
+        Self::login_as(server, user, PASSWORD)
+    }
+
+    /// A session of a user with this password.
+    #[track_caller]
+    pub(crate) fn login_as(server: SocketAddr, user: &str, password: &str) -> Self {
+        let (mut ftp, code) = Self::try_login(server, user, password);
         assert_eq!(code, 230);
         assert_eq!(ftp.ask("TYPE I"), 200);
         ftp

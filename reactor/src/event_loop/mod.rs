@@ -6,6 +6,7 @@ pub(crate) mod account_numbers;
 pub(crate) mod admission;
 pub(crate) mod counters;
 pub(crate) mod deadlines;
+mod inquiries;
 pub(crate) mod listener;
 pub(crate) mod named;
 pub(crate) mod sd_notify;

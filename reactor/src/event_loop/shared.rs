@@ -36,7 +36,7 @@ use crate::tls::validity::Validity;
 use crate::transport::channel::Channel;
 use crate::transport::ids::ConnectionId;
 use crate::workers::inline::Inline;
-use crate::workers::jobs::{Answer, CheckedBy, CountDue, JobRequest, OpenHome, Services};
+use crate::workers::jobs::{Answer, CountDue, JobRequest, OpenHome, Services};
 use crate::workers::password_check::PasswordCheck;
 use crate::workers::pool::Pool;
 use crate::workers::schedule::{AccountNumber, Class, Device, WorkKind};
@@ -260,7 +260,7 @@ impl Shared {
         self.pool.submit(kind, item);
     }
 
-    fn job(
+    pub(super) fn job(
         &self,
         connection: ConnectionId,
         id: JobId,
@@ -274,21 +274,6 @@ impl Shared {
             services: Arc::clone(&self.services),
             check,
         }
-    }
-
-    /// Has the authenticator asked; the check goes on.
-    pub(crate) fn submit_inquiry(
-        &mut self,
-        connection: ConnectionId,
-        id: JobId,
-        mut request: JobRequest,
-        check: Option<PasswordCheck>,
-        now: Instant,
-    ) {
-        (request.checked_by, request.since) = (CheckedBy::Authenticator, now);
-        let kind = request.kind();
-        let item = self.job(connection, id, request, check);
-        self.pool.submit(kind, item);
     }
 
     /// Submits a step of a login whose turn has come. While as many passwords of its user or its

@@ -20,6 +20,7 @@ use skiff_sessions::wire::stamp::Stamp;
 use skiff_vfs::{Digest, Digests, Download, Home, Homes, NameSize, Upload, VfsError, Worker};
 
 use super::client_watch::grace;
+use super::inquiry::{CheckedBy, ask};
 use super::kept_part::{STOPPED, log_kept};
 use super::listing_text::{ListingText, allowed, facts, listed};
 use super::open_file::OpenFile;
@@ -29,7 +30,7 @@ use super::plain_names::{Links, check_names};
 use super::refusal::refusal;
 use super::schedule::{AccountNumber, Class, Device, WorkKind};
 use super::small_file::{SMALL_FILE_MAX, SmallFile};
-use crate::accounts::elsewhere::{CameBy, Inquiry};
+use crate::accounts::elsewhere::CameBy;
 use crate::accounts::lock::{holder_of, process};
 use crate::accounts::store::{Accounts, LoginKey, Timing};
 use crate::accounts::watch::StoreWatch;
@@ -72,13 +73,6 @@ pub(crate) struct JobRequest {
     /// How what the job holds has come.
     pub(crate) came_by: CameBy,
     pub(crate) checked_by: CheckedBy,
-}
-
-/// Who checks a password.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum CheckedBy {
-    Store,
-    Authenticator,
 }
 
 impl JobRequest {
@@ -165,21 +159,6 @@ pub(crate) fn takes_file(job: &Job) -> bool {
     )
 }
 
-/// Whether the job is a password that only the authenticator can check, for which other threads wait.
-pub(crate) fn is_for_authenticator(
-    worker: &Worker,
-    services: &Services,
-    request: &JobRequest,
-) -> bool {
-    match &request.job {
-        Job::CheckPassword { user, password } if request.checked_by == CheckedBy::Store => {
-            let accounts = &services.accounts;
-            accounts.asks_elsewhere(worker, user, &password.0)
-        }
-        _ => false,
-    }
-}
-
 pub(crate) fn perform(worker: &Worker, services: &Services, mut request: JobRequest) -> JobResult {
     if request.home.is_none() {
         return before_home(worker, services, request);
@@ -240,15 +219,7 @@ fn before_home(worker: &Worker, services: &Services, request: JobRequest) -> Job
             })
         }
         Job::CheckPassword { user, password } if request.checked_by == CheckedBy::Authenticator => {
-            let inquiry = Inquiry {
-                user,
-                password: &password.0,
-                from: request.peer,
-                came_by: request.came_by,
-                since: request.since,
-            };
-            let standing = services.accounts.ask_elsewhere(worker, &inquiry);
-            done(standing.map_or_else(Completion::Refused, Completion::Identified))
+            done(ask(worker, services, &request, user, password))
         }
         Job::CheckPassword { user, password } => {
             let standing = services

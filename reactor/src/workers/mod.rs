@@ -7,6 +7,7 @@ pub(crate) mod burst;
 mod client_watch;
 mod holdings;
 pub(crate) mod inline;
+pub(crate) mod inquiry;
 pub(crate) mod jobs;
 pub(crate) mod kept_part;
 mod listing_text;

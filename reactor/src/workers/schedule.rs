@@ -139,7 +139,7 @@ impl Shares {
             openings: 0,
             publications: 0,
             inquiries: threads,
-            device: 0,
+            device: threads,
             device_bursts: 0,
             device_openings: 0,
         }

@@ -11,7 +11,8 @@ use skiff_sessions::wire::reply::Refusal;
 use skiff_vfs::Worker;
 
 use super::burst::{LentTransfer, handshake};
-use super::jobs::{JobRequest, JobResult, Services, is_for_authenticator, perform};
+use super::inquiry::{Forwarded, is_for_authenticator};
+use super::jobs::{JobRequest, JobResult, Services, perform};
 use super::kept_part::log_kept;
 use super::observation::{Asker, Observation};
 use super::open_file::OpenFile;
@@ -93,13 +94,7 @@ pub(crate) enum Outcome {
         channel: Channel,
         result: io::Result<Handshake>,
     },
-    /// A password that no account of the store can prove.
-    IsForAuthenticator {
-        connection: ConnectionId,
-        id: JobId,
-        request: Box<JobRequest>,
-        check: Option<PasswordCheck>,
-    },
+    IsForAuthenticator(Box<Forwarded>),
     /// Or why the new configuration is refused.
     Reloaded(Result<Box<Reloaded>, String>, Option<Answer>),
     /// The accounts were read, as they may have changed.
@@ -152,29 +147,7 @@ impl Work for WorkItem {
                 request,
                 services,
                 check,
-            } if is_for_authenticator(context.worker, &services, &request) => {
-                Outcome::IsForAuthenticator {
-                    connection,
-                    id,
-                    request,
-                    check,
-                }
-            }
-            Self::Job {
-                connection,
-                id,
-                request,
-                services,
-                check,
-            } => {
-                let result = Box::new(perform(context.worker, &services, *request));
-                Outcome::Job {
-                    connection,
-                    id,
-                    result,
-                    check,
-                }
-            }
+            } => run_job(context.worker, connection, id, request, &services, check),
             Self::LocateHome {
                 connection,
                 id,
@@ -227,6 +200,33 @@ impl Work for WorkItem {
             }
             Self::Upkeep(upkeep) => upkeep.run(context.worker),
         }
+    }
+}
+
+/// Performs a job, unless it is one for other threads.
+fn run_job(
+    worker: &Worker,
+    connection: ConnectionId,
+    id: JobId,
+    request: Box<JobRequest>,
+    services: &Services,
+    check: Option<PasswordCheck>,
+) -> Outcome {
+    if is_for_authenticator(worker, services, &request) {
+        let request = *request;
+        return Outcome::IsForAuthenticator(Box::new(Forwarded {
+            connection,
+            id,
+            request,
+            check,
+        }));
+    }
+    let result = Box::new(perform(worker, services, *request));
+    Outcome::Job {
+        connection,
+        id,
+        result,
+        check,
     }
 }
 
@@ -312,7 +312,7 @@ mod tests {
             account: AccountNumber(1),
             since: Instant::now(),
             came_by: crate::accounts::elsewhere::CameBy::Clear,
-            checked_by: crate::workers::jobs::CheckedBy::Store,
+            checked_by: crate::workers::inquiry::CheckedBy::Store,
         };
         WorkItem::Job {
             connection: ConnectionId {

@@ -149,7 +149,7 @@ impl Accounts {
         let said = config.authenticator.as_ref();
         self.elsewhere = broker.zip(said).map(|(broker, said)| Elsewhere {
             broker,
-            cache: said.cache,
+            cache: said.cache.unwrap_or_default(),
             patience: said.deadline,
             known: Mutex::default(),
         });

@@ -397,3 +397,20 @@ fn a_lone_session_makes_no_new_queue_for_each_item() {
     assert_eq!(schedule.queues.len(), 2);
     assert_eq!(schedule.spare.len(), 1);
 }
+
+#[test]
+fn all_threads_of_the_authenticator_are_for_questions_and_one_account_leaves_some_to_others() {
+    let inquiry = |account| WorkKind {
+        class: Class::Inquiry,
+        device: None,
+        account,
+    };
+    for threads in [1, 2, 4, 64] {
+        let mut schedule = flooded(Shares::of_askers(threads), &[inquiry(A)]);
+        assert_eq!(drain(&mut schedule).len(), threads);
+        let mut schedule = flooded(Shares::of_askers(threads), &[inquiry(A), inquiry(B)]);
+        let held = drain(&mut schedule);
+        let of_a = held.iter().filter(|kind| kind.account == A).count();
+        assert_eq!((held.len(), of_a), (threads, threads.div_ceil(2)));
+    }
+}

@@ -212,6 +212,141 @@ fn proftpds_file_and_shadow() {
     assert_eq!(place.account("bob").expires, None);
 }
 
+/// Names of files, their texts, and what is said of them.
+const WRONG: &[(&str, &str, &str)] = &[
+    ("a.csv", "", "a.csv:1: the file is empty"),
+    (
+        "a.csv",
+        "name,pasword\n",
+        "a.csv:1: unknown key \"pasword\"; did you mean \"password\"?",
+    ),
+    (
+        "a.csv",
+        "password,quota\nx,1MB\n",
+        "a.csv:1: the first line names the columns, and name",
+    ),
+    (
+        "a.csv",
+        "name,name\n",
+        "a.csv:1: the column name stands twice",
+    ),
+    (
+        "a.csv",
+        "name,password\ngood,x\nbad,x,y\n",
+        "a.csv:3: there are 3 fields, and the first line names 2",
+    ),
+    (
+        "a.csv",
+        "name,password\ngood,x\na b,x\n",
+        "a.csv:3: name: \"a b\" is not a user name",
+    ),
+    (
+        "a.csv",
+        "name,password\ngood,x\nbad,\n",
+        "a.csv:3: bad has no password",
+    ),
+    (
+        "a.csv",
+        "name,password\ngood,x\n,x\n",
+        "a.csv:3: name: it is missing",
+    ),
+    (
+        "a.csv",
+        "name,password\ngood,x\nbad,a\u{7}b\n",
+        "a.csv:3: password: the password holds characters",
+    ),
+    (
+        "a.csv",
+        "name,password\ngood,x\ngood,y\n",
+        "a.csv:3: good stands in line 2 already",
+    ),
+    (
+        "a.csv",
+        "name,password\ngood,x\nthere,y\n",
+        "a.csv:3: there is a user there already",
+    ),
+    (
+        "a.csv",
+        "name,password,quota\ngood,x,\nbad,x,800\n",
+        "a.csv:3: quota: 800 bytes? write \"800MB\"",
+    ),
+    (
+        "a.csv",
+        "name,password,group\ngood,x,\nbad,x,pupil\n",
+        "a.csv:3: there is no group pupil",
+    ),
+    (
+        "a.csv",
+        "name,hash\nbad,secret\n",
+        "a.csv:2: hash: this is no hash that is known here",
+    ),
+    (
+        "a.csv",
+        "name,password,hash\nbad,x,$1$BLlc9VeY$anrrG4RNIRnRAfAiF/KDp/\n",
+        "a.csv:2: bad has a password and a hash",
+    ),
+    (
+        "a.csv",
+        "name,password,home\ngood,x,\nbad,x,/\n",
+        "a.csv:3: home: / cannot be one",
+    ),
+    (
+        "a.csv",
+        "name,password,home\nbad,x,SRV/no/bad\n",
+        "a.csv:2: home: srv/no, in which it is to be, is not there",
+    ),
+    (
+        "a.json",
+        "[{\"name\": \"good\", \"password\": \"x\"},\n {\"name\": \"bad\"}]",
+        "a.json:2: bad has no password",
+    ),
+    (
+        "a.json",
+        "[{\"name\": \"good\", \"password\": \"x\"}\n {\"name\": \"bad\"}]",
+        "a.json:2: after a user in the list",
+    ),
+    (
+        "a.json",
+        "[\n{\"name\": \"good\", \"password\": \"x\"},\n7]",
+        "a.json:3: this is no object of a user",
+    ),
+    (
+        "a.json",
+        "{\"name\": \"bad\", \"passwort\": \"x\"}",
+        "a.json:1: unknown key \"passwort\"; did you mean \"password\"?",
+    ),
+    (
+        "a.json",
+        "{\"name\": \"bad\", \"password\": true}",
+        "a.json:1: password: write a text",
+    ),
+    (
+        "ftpd.passwd",
+        "tom:x:1:1::/srv/tom:/bin/sh\n",
+        "ftpd.passwd:1: the password is in another file",
+    ),
+    (
+        "ftpd.passwd",
+        "# a comment\ntom:$1$\n",
+        "ftpd.passwd:2: there are 2 fields",
+    ),
+    (
+        "ftpd.passwd",
+        "tom:$1$BLlc9VeY$anrrG4RNIRnRAfAiF/KDp/:1:1::tom:/bin/sh\n",
+        "ftpd.passwd:1: home: \"tom\" is not absolute",
+    ),
+    (
+        "shadow",
+        "tom:$1$BLlc9VeY$anrrG4RNIRnRAfAiF/KDp/:x:0:9:7::soon:\n",
+        "shadow:1: the day of the end, \"soon\"",
+    ),
+    (
+        "pureftpd.passwd",
+        "tom:$1$BLlc9VeY$anrrG4RNIRnRAfAiF/KDp/:1:1::/srv/tom:::::::x:::::\n",
+        "pureftpd.passwd:1: the quota of bytes: \"x\"",
+    ),
+];
+
 #[test]
 fn a_wrong_line_changes_nothing_and_is_told_with_what_would_be_right() {
     let place = Place::new();
@@ -219,139 +354,7 @@ fn a_wrong_line_changes_nothing_and_is_told_with_what_would_be_right() {
         .import("a.csv", "name,password\nthere,x\n", "")
         .unwrap();
     let before = std::fs::read(place.config().users).unwrap();
-    for (file, text, said) in [
-        ("a.csv", "", "a.csv:1: the file is empty"),
-        (
-            "a.csv",
-            "name,pasword\n",
-            "a.csv:1: unknown key \"pasword\"; did you mean \"password\"?",
-        ),
-        (
-            "a.csv",
-            "password,quota\nx,1MB\n",
-            "a.csv:1: the first line names the columns, and name",
-        ),
-        (
-            "a.csv",
-            "name,name\n",
-            "a.csv:1: the column name stands twice",
-        ),
-        (
-            "a.csv",
-            "name,password\ngood,x\nbad,x,y\n",
-            "a.csv:3: there are 3 fields, and the first line names 2",
-        ),
-        (
-            "a.csv",
-            "name,password\ngood,x\na b,x\n",
-            "a.csv:3: name: \"a b\" is not a user name",
-        ),
-        (
-            "a.csv",
-            "name,password\ngood,x\nbad,\n",
-            "a.csv:3: bad has no password",
-        ),
-        (
-            "a.csv",
-            "name,password\ngood,x\n,x\n",
-            "a.csv:3: name: it is missing",
-        ),
-        (
-            "a.csv",
-            "name,password\ngood,x\nbad,a\u{7}b\n",
-            "a.csv:3: password: the password holds characters",
-        ),
-        (
-            "a.csv",
-            "name,password\ngood,x\ngood,y\n",
-            "a.csv:3: good stands in line 2 already",
-        ),
-        (
-            "a.csv",
-            "name,password\ngood,x\nthere,y\n",
-            "a.csv:3: there is a user there already",
-        ),
-        (
-            "a.csv",
-            "name,password,quota\ngood,x,\nbad,x,800\n",
-            "a.csv:3: quota: 800 bytes? write \"800MB\"",
-        ),
-        (
-            "a.csv",
-            "name,password,group\ngood,x,\nbad,x,pupil\n",
-            "a.csv:3: there is no group pupil",
-        ),
-        (
-            "a.csv",
-            "name,hash\nbad,secret\n",
-            "a.csv:2: hash: this is no hash that is known here",
-        ),
-        (
-            "a.csv",
-            "name,password,hash\nbad,x,$1$BLlc9VeY$anrrG4RNIRnRAfAiF/KDp/\n",
-            "a.csv:2: bad has a password and a hash",
-        ),
-        (
-            "a.csv",
-            "name,password,home\ngood,x,\nbad,x,/\n",
-            "a.csv:3: home: / cannot be one",
-        ),
-        (
-            "a.csv",
-            "name,password,home\nbad,x,SRV/no/bad\n",
-            "a.csv:2: home: srv/no, in which it is to be, is not there",
-        ),
-        (
-            "a.json",
-            "[{\"name\": \"good\", \"password\": \"x\"},\n {\"name\": \"bad\"}]",
-            "a.json:2: bad has no password",
-        ),
-        (
-            "a.json",
-            "[{\"name\": \"good\", \"password\": \"x\"}\n {\"name\": \"bad\"}]",
-            "a.json:2: after a user in the list",
-        ),
-        (
-            "a.json",
-            "[\n{\"name\": \"good\", \"password\": \"x\"},\n7]",
-            "a.json:3: this is no object of a user",
-        ),
-        (
-            "a.json",
-            "{\"name\": \"bad\", \"passwort\": \"x\"}",
-            "a.json:1: unknown key \"passwort\"; did you mean \"password\"?",
-        ),
-        (
-            "a.json",
-            "{\"name\": \"bad\", \"password\": true}",
-            "a.json:1: password: write a text",
-        ),
-        (
-            "ftpd.passwd",
-            "tom:x:1:1::/srv/tom:/bin/sh\n",
-            "ftpd.passwd:1: the password is in another file",
-        ),
-        (
-            "ftpd.passwd",
-            "# a comment\ntom:$1$\n",
-            "ftpd.passwd:2: there are 2 fields",
-        ),
-        (
-            "ftpd.passwd",
-            "tom:$1$BLlc9VeY$anrrG4RNIRnRAfAiF/KDp/:1:1::tom:/bin/sh\n",
-            "ftpd.passwd:1: home: \"tom\" is not absolute",
-        ),
-        (
-            "shadow",
-            "tom:$1$BLlc9VeY$anrrG4RNIRnRAfAiF/KDp/:x:0:9:7::soon:\n",
-            "shadow:1: the day of the end, \"soon\"",
-        ),
-        (
-            "pureftpd.passwd",
-            "tom:$1$BLlc9VeY$anrrG4RNIRnRAfAiF/KDp/:1:1::/srv/tom:::::::x:::::\n",
-            "pureftpd.passwd:1: the quota of bytes: \"x\"",
-        ),
-    ] {
+    for (file, text, said) in WRONG {
         for options in ["", "--dry-run"] {
             let wrong = place.import(file, text, options).unwrap_err();
             assert!(wrong.starts_with(said), "{text}: {wrong}");
