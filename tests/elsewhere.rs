@@ -2,6 +2,7 @@
 //! a user is.
 
 mod authenticator;
+mod directories;
 mod hashes;
 mod import;
 

@@ -91,13 +91,12 @@ impl Daemon {
         Self::with("")
     }
 
-    /// The demo, run by the command `before`, which must execute it without a fork.
-    pub(crate) fn demo_behind(before: &'static [&'static str]) -> Self {
-        let mut demo = Self::demo();
-        demo.stop();
-        demo.before = before;
-        demo.start();
-        demo
+    /// The same daemon, run by the command `before`, which must execute it without a fork.
+    pub(crate) fn behind(mut self, before: &'static [&'static str]) -> Self {
+        self.stop();
+        self.before = before;
+        self.start();
+        self
     }
 
     /// The demo with more keys in its `server.ron`, such as `limits: (login: "1s")`.

@@ -208,7 +208,7 @@ fn a_demo_ends_with_its_terminal() {
 
 #[test]
 fn a_demo_that_is_told_to_ignore_its_terminal_stays() {
-    let daemon = Daemon::demo_behind(&["nohup"]);
+    let daemon = Daemon::demo().behind(&["nohup"]);
     let mut tom = daemon.login("tom");
     daemon.signal(Signal::HUP);
     tom.ask("PWD", 257);
