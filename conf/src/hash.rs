@@ -329,8 +329,8 @@ fn scrypt(fields: &[&str]) -> Result<Scrypt, BadHash> {
     };
     // The least significant digit comes first.
     let five = |digits: &[u8]| {
-        let digits = digits.iter().rev().map(|digit| crypt_digit(*digit));
-        digits.fold(Some(0), |sum, digit| Some(sum? << 6 | digit?))
+        let mut digits = digits.iter().rev().map(|digit| crypt_digit(*digit));
+        digits.try_fold(0, |sum, digit| Some(sum << 6 | digit?))
     };
     let n = crypt_digit(parameters[0]);
     let (Some(log_n), Some(r), Some(p)) = (n, five(&parameters[1..6]), five(&parameters[6..]))

@@ -130,7 +130,7 @@ fn a_wrong_proof_changes_nothing() {
         assert!(knows(accounts, worker, "old") && !knows(accounts, worker, "new"));
         // The operator was faster: the proof is of a password that is no more.
         set(accounts, |tom| {
-            tom.scram.as_mut().unwrap().stored_key[0] ^= 1
+            tom.scram.as_mut().unwrap().stored_key[0] ^= 1;
         });
         assert_eq!(
             accounts.set_password(worker, "tom", &right, &BINDING),
@@ -146,7 +146,7 @@ fn what_the_operator_says_holds_at_once() {
         let asked = || accounts.set_password(worker, "tom", &right, &BINDING);
         let fixed = Err(Refusal::PasswordFixed);
         set(accounts, |tom| {
-            tom.access = Some(skiff_conf::Access::ReadOnly)
+            tom.access = Some(skiff_conf::Access::ReadOnly);
         });
         assert_eq!(asked(), fixed);
         set(accounts, |tom| tom.access = None);

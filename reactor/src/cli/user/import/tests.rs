@@ -38,7 +38,7 @@ impl Place {
         let srv = self.folder.path().join("srv");
         std::fs::write(&path, text.replace("SRV", srv.to_str().unwrap())).unwrap();
         let mut words: Vec<OsString> = options.split_whitespace().map(OsString::from).collect();
-        words.push(path.clone().into());
+        words.push(path.into());
         let parsed = parse(Arguments::from_vec(words)).map_err(|failure| failure.to_string())?;
         let Verb::Import(import) = parsed else {
             panic!("another command");
