@@ -9,6 +9,7 @@ mod names;
 mod passwords;
 mod ports;
 mod reload;
+mod rights;
 mod sessions;
 
 use std::os::unix::fs::PermissionsExt;

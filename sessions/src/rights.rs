@@ -232,7 +232,7 @@ mod tests {
             [
                 (path("/in"), Grant::DROP_BOX),
                 (path("/in/done"), reading),
-                (path("/work"), Grant::ALL),
+                (path("/desk"), Grant::ALL),
             ],
         );
         for (at, within, of_name) in [
@@ -243,8 +243,8 @@ mod tests {
             ("/in/a", Grant::DROP_BOX, Some(Grant::DROP_BOX)),
             ("/in/done", reading, None),
             ("/in/done/a/b", reading, Some(reading)),
-            ("/work", Grant::ALL, Some(reading)),
-            ("/work/a", Grant::ALL, Some(Grant::ALL)),
+            ("/desk", Grant::ALL, Some(reading)),
+            ("/desk/a", Grant::ALL, Some(Grant::ALL)),
         ] {
             assert_eq!(permissions.within(&path(at)), within, "in {at}");
             let of_name = of_name.unwrap_or(Grant::DROP_BOX);

@@ -6,10 +6,11 @@ use std::time::Instant;
 use skiff_sessions::server::Event;
 use skiff_sessions::wire::reply::CloseReason;
 
-use super::Connection;
-use crate::accounts::store::{AccountsNow, LoginBy, LoginKey, Verdict};
+use super::{Connection, Stage};
+use crate::accounts::store::{AccountsNow, LoginBy, LoginKey, Timing, Verdict};
 use crate::event_loop::listener::Protocol;
 use crate::event_loop::shared::Shared;
+use crate::workers::plain_names::Links;
 
 /// Passwords of one session that are remembered: more than may be wrong one after the other.
 const KEYS_MAX: usize = 8;
@@ -50,6 +51,17 @@ impl Standing {
 }
 
 impl Connection {
+    /// Whether links are followed for the account.
+    pub(super) fn links(&self) -> Links {
+        let Stage::Conversing(conversation) = &self.stage else {
+            return Links::Followed;
+        };
+        match conversation.session().account() {
+            Some(account) if !account.terms.permissions.is_uniform() => Links::Refused,
+            _ => Links::Followed,
+        }
+    }
+
     /// Goes on with what the account may do now, or ends as the operator wants.
     pub(crate) fn accounts_changed(
         &mut self,
@@ -66,7 +78,7 @@ impl Connection {
         };
         match accounts.judge(&self.user, self.peer.ip(), &self.standing.keys, by) {
             Verdict::Stays(terms, timing) => {
-                shared.note_timing(timing, now);
+                note_timing(timing, shared, now);
                 self.on_event(Event::AccountChanged(Arc::new(terms)), shared, now);
             }
             Verdict::Ends if shared.keeps_sessions_of(&self.user, now) => {
@@ -82,6 +94,14 @@ impl Connection {
                 self.send_away(CloseReason::AccountChanged, shared, now);
             }
         }
+    }
+}
+
+/// Has the account looked at again soon, if it may close by itself.
+pub(super) fn note_timing(timing: Timing, shared: &mut Shared, now: Instant) {
+    match timing {
+        Timing::Limited => shared.watch_accounts(now),
+        Timing::Always => {}
     }
 }
 

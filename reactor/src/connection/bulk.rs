@@ -10,7 +10,7 @@ use skiff_sessions::server::{Completion, DataEvent, Direction, Effect, Event, Jo
 use skiff_sessions::transfer::{Burst, End, Route, Task, Transfer};
 use skiff_sessions::wire::reply::{CloseReason, Refusal};
 
-use super::account_changes::Standing;
+use super::account_changes::{Standing, note_timing};
 use super::pace::Pace;
 use super::{
     Bulk, Connection, Ending, READS_PER_TURN, Ready, Stage, StartTls, deregister, register,
@@ -234,7 +234,7 @@ impl Connection {
             (_, Some(open_home)) => {
                 shared.counters.login(LoginResult::Accepted);
                 shared.note_open_home(&open_home, self.account, now);
-                shared.note_timing(open_home.timing, now);
+                note_timing(open_home.timing, shared, now);
                 self.standing = Standing::proven_by(open_home.key);
                 self.open_home = Some(open_home);
             }
@@ -424,17 +424,6 @@ impl Connection {
                 self.submit_login(id, request, shared, now);
             }
             _ => shared.submit_job(self.id, id, request),
-        }
-    }
-
-    /// Whether links are followed for the account.
-    fn links(&self) -> Links {
-        let Stage::Conversing(conversation) = &self.stage else {
-            return Links::Followed;
-        };
-        match conversation.session().account() {
-            Some(account) if !account.terms.permissions.is_uniform() => Links::Refused,
-            _ => Links::Followed,
         }
     }
 

@@ -18,7 +18,6 @@ use skiff_vfs::Home;
 use time::OffsetDateTime;
 
 use crate::accesslog::AccessLog;
-use crate::accounts::store::Timing;
 use crate::control::command::{Answer as ControlAnswer, Who};
 use crate::endpoints::reload::Reloaded;
 use crate::endpoints::{Endpoints, FtpEndpoint};
@@ -383,10 +382,8 @@ impl Shared {
     }
 
     /// Has the accounts looked at again soon, as that of a session may close by itself.
-    pub(crate) fn note_timing(&mut self, timing: Timing, now: Instant) {
-        if timing == Timing::Limited {
-            self.accounts_due.get_or_insert(now + ACCOUNTS_EVERY);
-        }
+    pub(crate) fn watch_accounts(&mut self, now: Instant) {
+        self.accounts_due.get_or_insert(now + ACCOUNTS_EVERY);
     }
 
     /// Has open homes and sessions get what the accounts have now.

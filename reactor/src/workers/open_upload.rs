@@ -57,9 +57,12 @@ impl Wanted<'_> {
             keep: Kept::Whole,
             owner: self.owner,
         };
-        let (start, name) = self.begin(worker, home, &request)?;
+        let asks_to_replace = replace == Replace::Yes;
+        let begun = self.begin(worker, home, &request);
+        let begun = begun.map_err(|why| self.judged(why.into(), asks_to_replace, Right::Replace));
+        let (start, name) = begun?;
         match start {
-            UploadStart::Complete { .. } if replace == Replace::Yes => Err(no(Right::Replace)),
+            UploadStart::Complete { .. } if asks_to_replace => Err(no(Right::Replace)),
             // Whoever may read it can compare.
             UploadStart::Complete { .. } if self.grant.rights.has(Right::Get) => {
                 Ok((Completion::AlreadyThere, None))
@@ -67,7 +70,6 @@ impl Wanted<'_> {
             UploadStart::Complete { .. } => Err(VfsError::Exists.into()),
             UploadStart::Open(upload) => Ok(opened(upload.initial_len(), name, upload)),
         }
-        .map_err(|why| self.judged(why, replace == Replace::Yes, Right::Replace))
     }
 
     /// Opens an upload that comes as a stream, of `size` bytes where that is known.

@@ -145,7 +145,7 @@ impl Disk {
 
     pub(super) fn permissions(&self) -> Permissions {
         let permissions = self.permissions.clone();
-        permissions.unwrap_or(Grant::ALL.into())
+        permissions.unwrap_or_else(|| Grant::ALL.into())
     }
 
     /// Somebody on the host cuts a file.

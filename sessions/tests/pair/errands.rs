@@ -105,14 +105,8 @@ impl Disk {
             Job::Usage => Ok((Completion::Usage(self.usage()), None)),
             Job::MakeDirectory { path } => self.make_folder(key(path)).and(done),
             Job::Remove { path } => self.remove(&key(path)).and(done),
-            Job::RemoveFile { path } if self.folders.contains(&key(path)) => {
-                Err(Refusal::IsADirectory)
-            }
-            Job::RemoveDirectory { path } if !self.folders.contains(&key(path)) => {
-                Err(Refusal::NotADirectory)
-            }
-            Job::RemoveFile { path } | Job::RemoveDirectory { path } => {
-                self.remove(&key(path)).and(done)
+            Job::RemoveFile { .. } | Job::RemoveDirectory { .. } => {
+                self.remove_of_kind(job).and(done)
             }
             Job::CheckSource { path } => self.facts(&key(path)).and(done),
             Job::Rename { from, to } => self.rename(&key(from), key(to)).and(done),
@@ -272,6 +266,19 @@ impl Disk {
             Ok(())
         } else {
             Err(Refusal::NotFound)
+        }
+    }
+
+    fn remove_of_kind(&mut self, job: &Job) -> Result<(), Refusal> {
+        match job {
+            Job::RemoveFile { path } if self.folders.contains(&key(path)) => {
+                Err(Refusal::IsADirectory)
+            }
+            Job::RemoveDirectory { path } if !self.folders.contains(&key(path)) => {
+                Err(Refusal::NotADirectory)
+            }
+            Job::RemoveFile { path } | Job::RemoveDirectory { path } => self.remove(&key(path)),
+            other => panic!("{other:?} removes nothing"),
         }
     }
 

@@ -144,7 +144,7 @@ fn what_the_operator_says_holds_at_once() {
         let asked = || accounts.set_password(worker, "tom", &right, &BINDING);
         let fixed = Err(Refusal::PasswordFixed);
         set(accounts, |tom| {
-            tom.access = Some(skiff_conf::Access::ReadOnly)
+            tom.access = Some(skiff_conf::Access::ReadOnly);
         });
         assert_eq!(asked(), fixed);
         set(accounts, |tom| tom.access = None);
