@@ -4,6 +4,7 @@ mod accounts;
 mod activation;
 mod bans;
 mod check;
+mod folders;
 mod log;
 mod names;
 mod passwords;

@@ -20,6 +20,7 @@ mod client;
 mod complaint;
 mod document;
 mod fingerprint;
+mod folders;
 mod ftp;
 mod group;
 mod hosts;
@@ -49,6 +50,7 @@ pub use alias::{Alias, BadAlias};
 pub use client::{Client, Pager, read_password};
 pub use complaint::{Complaint, Place};
 pub use fingerprint::Fingerprint;
+pub use folders::{FolderName, FolderQuota, SharedFolder, SharedFolders};
 pub use ftp::{
     CloseNotify, DYNAMIC_PORTS, Ftp, FtpTls, LostControl, PassiveAddress, PortRange, Resumption,
 };

@@ -10,6 +10,7 @@ use crate::account::{Account, Iterations};
 use crate::address::DEFAULT_PORT;
 use crate::complaint::Complaint;
 use crate::document::Document;
+use crate::folders::SharedFolders;
 use crate::ftp::{Ftp, FtpTls};
 use crate::io_cause::IoCause;
 use crate::limits::Limits;
@@ -18,6 +19,7 @@ use crate::metrics::{Metrics, MetricsAddress};
 use crate::name::UserName;
 use crate::quota::{Allowance, QuotaRules};
 use crate::units::{self, Bytes, Mode};
+use crate::users;
 
 /// All settings of `server.ron`, checked; all paths are absolute.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +41,8 @@ pub struct Server {
     /// What the process denies itself.
     pub walls: Walls,
     pub quota: QuotaRules,
+    /// Folders that appear in the homes of several users.
+    pub folders: SharedFolders,
     pub durability: Durability,
     /// Permission bits of new files.
     pub file_mode: Mode,
@@ -220,6 +224,8 @@ struct Raw {
     run_as: Option<RunAs>,
     walls: Walls,
     quota: QuotaRules,
+    #[serde(deserialize_with = "users::unique")]
+    folders: SharedFolders,
     durability: Durability,
     #[serde(deserialize_with = "units::file_mode")]
     file_mode: Option<Mode>,
@@ -318,6 +324,7 @@ impl Raw {
             run_as: self.run_as,
             walls: self.walls,
             quota: self.quota,
+            folders: within(self.folders, &folder),
             durability: self.durability,
             file_mode: self.file_mode.unwrap_or(file_mode),
             dir_mode: self.dir_mode.unwrap_or(dir_mode),
@@ -335,6 +342,14 @@ impl Raw {
             file,
         }
     }
+}
+
+/// Shared folders whose paths are absolute.
+fn within(mut folders: SharedFolders, folder: &Path) -> SharedFolders {
+    for shared in folders.values_mut() {
+        shared.path = folder.join(&shared.path);
+    }
+    folders
 }
 
 impl Identity {
@@ -394,6 +409,7 @@ impl Default for Raw {
             run_as: None,
             walls: Walls::default(),
             quota: QuotaRules::default(),
+            folders: SharedFolders::new(),
             durability: Durability::Fsync,
             file_mode: None,
             dir_mode: None,

@@ -19,6 +19,7 @@ use skiff_vfs::{Limit, Worker};
 use super::clock::Clock;
 use super::folder::make_folder;
 use super::mounts::Mounts;
+use super::shared_folders::{FolderPlace, limit_of_folder, places};
 use super::terms::terms;
 use crate::accounts::password_cache::PasswordCache;
 
@@ -45,6 +46,7 @@ pub(crate) struct ResolvedAccount {
     pub(crate) root: PathBuf,
     pub(crate) limit: Limit,
     pub(crate) terms: Terms,
+    pub(crate) folders: Vec<FolderPlace>,
     /// What a login of it is proven by.
     pub(crate) key: LoginKey,
     pub(crate) timing: Timing,
@@ -81,7 +83,11 @@ pub(crate) struct AccountsNow {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Verdict {
     /// It goes on, with these terms.
-    Stays(Terms, Timing),
+    Stays {
+        terms: Terms,
+        timing: Timing,
+        folders: Vec<FolderPlace>,
+    },
     /// Its login would not succeed any more.
     Ends,
 }
@@ -212,10 +218,16 @@ impl Accounts {
         Ok(ResolvedAccount {
             root,
             limit: limit(&config, name, account),
-            terms: terms(&config, account),
+            terms: terms(&config, name, account),
+            folders: places(&config, &store, name, account),
             key: account.scram.stored_key,
             timing: Timing::of(account),
         })
+    }
+
+    /// The device number of the file system of a path, which is not touched.
+    pub(crate) fn device_at(&self, _worker: &Worker, path: &Path) -> Option<u64> {
+        self.mounts.device_of(path)
     }
 
     /// All accounts as they are now; `None` where there are none.
@@ -247,11 +259,14 @@ impl Accounts {
         self.mounts.device_of(&config.home(name, account))
     }
 
-    /// What `user` may store; `None` where there is no such account.
+    /// What `user`, or the holder of a shared folder, may store; `None` where there is no such
+    /// account or folder.
     pub(crate) fn limit(&self, worker: &Worker, user: &str) -> Option<Limit> {
         let (store, config) = (self.store(worker)?, self.config());
-        let (name, account) = store.find(user)?;
-        Some(limit(&config, name, account))
+        match store.find(user) {
+            Some((name, account)) => Some(limit(&config, name, account)),
+            None => limit_of_folder(&config, user),
+        }
     }
 
     /// Where the user store is.
@@ -327,7 +342,7 @@ impl AccountsNow {
         keys: &[LoginKey],
         by: LoginBy,
     ) -> Verdict {
-        let account = self.store.get(user).filter(|account| {
+        let found = self.store.find(user).filter(|(_, account)| {
             let may = match by {
                 LoginBy::Scram => true,
                 LoginBy::Password => account.ftp() == FtpAccess::Allowed,
@@ -337,8 +352,12 @@ impl AccountsNow {
                 && account.is_open_at(&self.clock)
                 && keys.contains(&account.scram.stored_key)
         });
-        match account {
-            Some(account) => Verdict::Stays(terms(&self.config, account), Timing::of(account)),
+        match found {
+            Some((name, account)) => Verdict::Stays {
+                terms: terms(&self.config, name, account),
+                timing: Timing::of(account),
+                folders: places(&self.config, &self.store, name, account),
+            },
             None => Verdict::Ends,
         }
     }
@@ -374,7 +393,7 @@ fn read_if_there(path: &Path) -> Result<Option<UserStore>, Complaint> {
     }
 }
 
-fn limit(config: &Server, name: &UserName, account: &Account) -> Limit {
+pub(super) fn limit(config: &Server, name: &UserName, account: &Account) -> Limit {
     let allowance = config.allowance(name, account);
     Limit::new(allowance.bytes.get(), allowance.entries.get())
 }

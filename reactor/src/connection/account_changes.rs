@@ -6,11 +6,10 @@ use std::time::Instant;
 use skiff_sessions::server::Event;
 use skiff_sessions::wire::reply::CloseReason;
 
-use super::{Connection, Stage};
+use super::Connection;
 use crate::accounts::store::{AccountsNow, LoginBy, LoginKey, Timing, Verdict};
 use crate::event_loop::listener::Protocol;
 use crate::event_loop::shared::Shared;
-use crate::workers::plain_names::Links;
 
 /// Passwords of one session that are remembered: more than may be wrong one after the other.
 const KEYS_MAX: usize = 8;
@@ -51,17 +50,6 @@ impl Standing {
 }
 
 impl Connection {
-    /// Whether links are followed for the account.
-    pub(super) fn links(&self) -> Links {
-        let Stage::Conversing(conversation) = &self.stage else {
-            return Links::Followed;
-        };
-        match conversation.session().account() {
-            Some(account) if !account.terms.permissions.is_uniform() => Links::Refused,
-            _ => Links::Followed,
-        }
-    }
-
     /// Goes on with what the account may do now, or ends as the operator wants.
     pub(crate) fn accounts_changed(
         &mut self,
@@ -77,7 +65,12 @@ impl Connection {
             Protocol::Ftp | Protocol::FtpOverTls => LoginBy::Password,
         };
         match accounts.judge(&self.user, self.peer.ip(), &self.standing.keys, by) {
-            Verdict::Stays(terms, timing) => {
+            Verdict::Stays {
+                terms,
+                timing,
+                folders,
+            } => {
+                self.change_folders(folders);
                 note_timing(timing, shared, now);
                 self.on_event(Event::AccountChanged(Arc::new(terms)), shared, now);
             }

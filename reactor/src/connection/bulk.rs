@@ -12,6 +12,7 @@ use skiff_sessions::wire::reply::{CloseReason, Refusal};
 
 use super::account_changes::{Standing, note_timing};
 use super::pace::Pace;
+use super::places::note_open_folder;
 use super::{
     Bulk, Connection, Ending, READS_PER_TURN, Ready, Stage, StartTls, deregister, register,
 };
@@ -21,9 +22,8 @@ use crate::event_loop::shared::Shared;
 use crate::event_loop::waiting_logins::Login;
 use crate::transport::channel::Channel;
 use crate::workers::burst::LentTransfer;
-use crate::workers::jobs::{JobRequest, JobResult, OpenHome, takes_file};
+use crate::workers::jobs::{JobRequest, JobResult, OpenHome, opens_file, takes_file};
 use crate::workers::open_file::OpenFile;
-use crate::workers::plain_names::Links;
 use crate::workers::schedule::Class;
 use crate::workers::work_item::WorkItem;
 
@@ -196,7 +196,9 @@ impl Connection {
                 request,
                 why,
                 evict,
+                opened,
             } => {
+                note_open_folder(opened, shared, now);
                 if now.duration_since(request.since) < PATIENCE {
                     shared.retry_later(self.id, id, request, evict, now);
                     return;
@@ -210,7 +212,9 @@ impl Connection {
                 completion,
                 file,
                 open_home,
+                opened,
             } => {
+                note_open_folder(opened, shared, now);
                 if file.is_some() {
                     self.file = file;
                 }
@@ -379,12 +383,7 @@ impl Connection {
             Job::SetPassword { change, .. } => self.standing.changes_to(change.new.stored_key),
             // A stop of the transfer must not stop its publication.
             Job::PublishStream => self.stop = Arc::default(),
-            Job::OpenDownload { .. }
-            | Job::OpenUpload { .. }
-            | Job::OpenStream { .. }
-            | Job::OpenListing(_) => {
-                self.transfer = None;
-            }
+            job if opens_file(job) => self.transfer = None,
             _ => {}
         }
         let file = if takes_file(&job) {
@@ -396,26 +395,26 @@ impl Connection {
         if matches!(job, Job::CloseFile { .. }) && file.is_none() {
             return self.notify(Event::Completed(id, Completion::Done), shared, now);
         }
-        let home = self.open_home.as_ref().map(|open_home| &open_home.home);
-        let links = self.links();
+        let (home, links) = (self.home(), self.links());
         // The kernel's caches are asked for names, and follow links.
-        let cached = home.filter(|_| links == Links::Followed);
+        let cached = home.as_ref().filter(|_| self.may_ask_caches());
         if let Some(answer) = shared.inline.perform(&job, cached) {
             shared.answered = Some((id, answer));
             return;
         }
-        let home = home.cloned();
+        let (folders, device) = self.folders_about(&job);
         let owner = self.id.number();
         let request = JobRequest {
             job,
             user: self.user.clone(),
             home,
+            folders,
             file,
             stop: Arc::clone(&self.stop),
             owner,
             peer: self.peer.ip(),
             links,
-            device: self.device(),
+            device,
             account: self.account,
             since: now,
         };

@@ -15,6 +15,7 @@ mod data;
 mod data_tls;
 mod operator;
 mod pace;
+mod places;
 
 use std::io;
 use std::net::SocketAddr;
@@ -288,7 +289,8 @@ impl Connection {
 
     fn device(&self) -> Option<Device> {
         let open_home = self.open_home.as_ref()?;
-        Some(Device::Number(open_home.device))
+        let of_home = Device::Number(open_home.device);
+        Some(open_home.file_device.unwrap_or(of_home))
     }
 
     fn kind(&self, class: Class) -> WorkKind {

@@ -336,37 +336,43 @@ impl Shared {
         }
     }
 
-    /// Takes note of a home that a session uses from now on. One that is newly open has its stages
-    /// swept, and is counted if that is due.
+    /// Takes note of the home of a session.
     pub(crate) fn note_open_home(
         &mut self,
         open_home: &OpenHome,
         account: AccountNumber,
         now: Instant,
     ) {
-        let OpenHome {
-            home,
-            device,
-            count,
-            ..
-        } = open_home;
-        self.home_devices.insert(account, Device::Number(*device));
+        let device = open_home.device;
+        self.home_devices.insert(account, Device::Number(device));
+        self.note_use(&open_home.home, device, open_home.count, now);
+    }
+
+    /// Takes note of a home, or a shared folder, that is used from now on. One that is newly open has
+    /// its stages swept, and is counted if that is due.
+    pub(crate) fn note_use(
+        &mut self,
+        home: &Arc<Home>,
+        device: u64,
+        count: CountDue,
+        now: Instant,
+    ) {
         let class = match count {
             CountDue::No => None,
             CountDue::First => Some(Class::Long),
             CountDue::Again => Some(Class::Recount),
         };
         if let Some(class) = class {
-            self.submit_on(class, *device, Upkeep::Count(Arc::clone(home)));
+            self.submit_on(class, device, Upkeep::Count(Arc::clone(home)));
         }
         let address = Arc::as_ptr(home) as usize;
         // An entry keeps the address from being used again, so it is this home's.
         if let Entry::Vacant(entry) = self.homes.entry(address) {
             entry.insert(KnownHome {
                 home: Arc::downgrade(home),
-                device: *device,
+                device,
             });
-            self.submit_on(Class::Long, *device, Upkeep::Sweep(Arc::clone(home)));
+            self.submit_on(Class::Long, device, Upkeep::Sweep(Arc::clone(home)));
         }
         self.watch_idle(now);
     }

@@ -22,6 +22,24 @@ pub(super) struct Wanted<'a> {
     pub(super) grant: Grant,
     /// The number of the connection.
     pub(super) owner: u64,
+    pub(super) sharing: Sharing,
+}
+
+/// Whether a name may be another user's too.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Sharing {
+    Own,
+    /// Nothing is kept of an upload that breaks off: who continued it could be somebody else.
+    Shared,
+}
+
+impl Sharing {
+    fn kept(self, own: Kept) -> Kept {
+        match self {
+            Self::Own => own,
+            Self::Shared => Kept::Nothing,
+        }
+    }
 }
 
 /// Why an upload does not begin.
@@ -54,7 +72,7 @@ impl Wanted<'_> {
                 Replace::Yes | Replace::Never => skiff_vfs::Replace::Never,
             },
             append: Append::Never,
-            keep: Kept::Whole,
+            keep: self.sharing.kept(Kept::Whole),
             owner: self.owner,
         };
         let asks_to_replace = replace == Replace::Yes;
@@ -91,7 +109,7 @@ impl Wanted<'_> {
                 true => Append::Allowed,
                 false => Append::Never,
             },
-            keep: Kept::ButLastByte,
+            keep: self.sharing.kept(Kept::ButLastByte),
             start: match start {
                 StreamStart::Offset(offset) => Start::Offset(offset),
                 StreamStart::End => Start::End,
@@ -124,6 +142,10 @@ impl Wanted<'_> {
         request: &UploadRequest,
     ) -> Result<(UploadStart, Option<VirtualPath>), VfsError> {
         let wanted = below(self.path);
+        if self.sharing == Sharing::Shared {
+            // Left by a crash. Where an upload runs, its end is told below.
+            let _ = home.drop_stage(worker, wanted);
+        }
         let mut begun = home.upload(worker, wanted, request);
         let mut name = None;
         for _ in 0..TRIES_MAX {

@@ -7,15 +7,6 @@ use skiff_vfs::{Home, LastName, VfsError, Worker};
 
 use super::jobs::below;
 
-/// Whether links are followed for the session that asks.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(crate) enum Links {
-    /// Where they stay in the home.
-    #[default]
-    Followed,
-    Refused,
-}
-
 /// [`VfsError::Link`] where a link would be followed on the way to what the job is about.
 pub(super) fn check_names(worker: &Worker, home: &Home, job: &Job) -> Result<(), VfsError> {
     let plain = |path: &VirtualPath, last| home.check_plain(worker, below(path), last);

@@ -185,6 +185,7 @@ impl Job {
             Refusal::Busy
             | Refusal::NotReady
             | Refusal::NoHome
+            | Refusal::NoFolder
             | Refusal::Overloaded
             | Refusal::DiskFull
             | Refusal::Changed

@@ -422,6 +422,8 @@ pub enum Refusal {
     NoAccounts,
     /// The home cannot be opened, as its disk is not mounted; the server's log says why.
     NoHome,
+    /// The shared folder cannot be opened, as its disk is not mounted; the server's log says why.
+    NoFolder,
     /// The server has as many files open as the system allows, or has waited too long for a disk.
     Overloaded,
     /// The user has as many sessions as allowed.

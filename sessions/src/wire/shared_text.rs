@@ -80,6 +80,7 @@ pub(super) fn refusal_text(why: &Refusal) -> String {
         Refusal::TooLong => "more bytes came than were promised",
         Refusal::BadFrame => "a frame has at most 1048576 bytes",
         Refusal::NoAccount => "the account is gone",
+        Refusal::NoFolder => "that folder is not available; the server's log says why",
         Refusal::NotNow => "your account is closed at this time",
         Refusal::NoAccounts => "the accounts cannot be read; the server's log says why",
         Refusal::NoHome => "your home is not available; the server's log says why",

@@ -40,6 +40,7 @@ const WHY: &[(Refusal, &str)] = &[
     (Refusal::NoAccount, "no-account"),
     (Refusal::NotNow, "not-now"),
     (Refusal::NoHome, "no-home"),
+    (Refusal::NoFolder, "no-folder"),
     (Refusal::NoAccounts, "no-accounts"),
     (Refusal::Overloaded, "overloaded"),
     (Refusal::PasswordFixed, "password-fixed"),

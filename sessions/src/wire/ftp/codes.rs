@@ -136,7 +136,7 @@ fn malformed_code(malformed: &Malformed) -> u16 {
 fn refusal_code(operation: Operation, why: &Refusal) -> u16 {
     match why {
         Refusal::Busy | Refusal::NotReady | Refusal::Overloaded | Refusal::NoHome => 450,
-        Refusal::NoAccounts => 450,
+        Refusal::NoAccounts | Refusal::NoFolder => 450,
         Refusal::DigestTakesLong | Refusal::Stopped => 450,
         Refusal::DiskFailed | Refusal::DiskReadOnly => 451,
         Refusal::Changed | Refusal::Fault | Refusal::TooLong | Refusal::BadFrame => 451,

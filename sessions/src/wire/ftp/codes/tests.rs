@@ -305,7 +305,7 @@ fn malformations() -> [(Malformed, &'static str); 10] {
 }
 
 #[rustfmt::skip]
-fn refusals() -> [(Operation, Refusal, &'static str); 44] {
+fn refusals() -> [(Operation, Refusal, &'static str); 45] {
     [
         (Operation::Retrieve, Refusal::NotFound, "550 no such file or directory\r\n"),
         (Operation::List, Refusal::NotADirectory, "550 not a directory\r\n"),
@@ -318,6 +318,7 @@ fn refusals() -> [(Operation, Refusal, &'static str); 44] {
         (Operation::Delete, Refusal::Forbidden, "550 the server's permissions refuse it\r\n"),
         (Operation::Store, Refusal::ReadOnly, "550 your account may only read\r\n"),
         (Operation::Login, Refusal::NotNow, "530 your account is closed at this time\r\n"),
+        (Operation::List, Refusal::NoFolder, "450 that folder is not available; the server's log says why\r\n"),
         (Operation::Store, Refusal::Link, "550 a link is on the way, and your account follows none\r\n"),
         (Operation::Delete, Refusal::NoRight(Right::Delete), "550 your account may not delete files there\r\n"),
         (Operation::Retrieve, Refusal::NotRegular, "550 neither a file nor a directory\r\n"),
