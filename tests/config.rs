@@ -9,6 +9,7 @@ mod log;
 mod names;
 mod passwords;
 mod ports;
+mod rates;
 mod reload;
 mod rights;
 mod sessions;

@@ -33,6 +33,7 @@ mod name;
 mod parse_error;
 mod private_file;
 mod quota;
+mod rates;
 mod restart;
 mod schedule;
 mod server;
@@ -62,6 +63,7 @@ pub use metrics::{Metrics, MetricsAddress};
 pub use name::{BadName, UserName};
 pub use private_file::sync_folder;
 pub use quota::{Allowance, ByteQuota, EntryQuota, QuotaRules};
+pub use rates::{Rate, RateRules, Rates};
 pub use schedule::{Date, Hours, WallClock};
 pub use server::{
     Durability, Identity, Level, Log, LogFormat, LogTarget, Native, RunAs, Server, Stages, Tls,

@@ -32,6 +32,7 @@ impl Server {
             run_as,
             walls,
             quota: _,
+            rates: _,
             folders: _,
             durability,
             file_mode,

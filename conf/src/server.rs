@@ -18,6 +18,7 @@ use crate::listen;
 use crate::metrics::{Metrics, MetricsAddress};
 use crate::name::UserName;
 use crate::quota::{Allowance, QuotaRules};
+use crate::rates::RateRules;
 use crate::units::{self, Bytes, Mode};
 use crate::users;
 
@@ -41,6 +42,7 @@ pub struct Server {
     /// What the process denies itself.
     pub walls: Walls,
     pub quota: QuotaRules,
+    pub rates: RateRules,
     /// Folders that appear in the homes of several users.
     pub folders: SharedFolders,
     pub durability: Durability,
@@ -224,6 +226,7 @@ struct Raw {
     run_as: Option<RunAs>,
     walls: Walls,
     quota: QuotaRules,
+    rates: RateRules,
     #[serde(deserialize_with = "users::unique")]
     folders: SharedFolders,
     durability: Durability,
@@ -324,6 +327,7 @@ impl Raw {
             run_as: self.run_as,
             walls: self.walls,
             quota: self.quota,
+            rates: self.rates,
             folders: within(self.folders, &folder),
             durability: self.durability,
             file_mode: self.file_mode.unwrap_or(file_mode),
@@ -409,6 +413,7 @@ impl Default for Raw {
             run_as: None,
             walls: Walls::default(),
             quota: QuotaRules::default(),
+            rates: RateRules::default(),
             folders: SharedFolders::new(),
             durability: Durability::Fsync,
             file_mode: None,

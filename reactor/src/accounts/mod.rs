@@ -10,5 +10,5 @@ pub(crate) mod password_cache;
 pub(crate) mod secret;
 pub(crate) mod shared_folders;
 pub(crate) mod store;
-mod terms;
+pub(crate) mod terms;
 pub(crate) mod watch;

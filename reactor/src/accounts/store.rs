@@ -11,6 +11,7 @@ use skiff_conf::{
     UserName, UserStore, WallClock,
 };
 use skiff_sessions::scram::{Binding, Verifier, check_change};
+use skiff_sessions::server::terms::Rates;
 use skiff_sessions::server::{Standing, Terms};
 use skiff_sessions::wire::command::PasswordChange;
 use skiff_sessions::wire::reply::Refusal;
@@ -20,7 +21,7 @@ use super::clock::Clock;
 use super::folder::make_folder;
 use super::mounts::Mounts;
 use super::shared_folders::{FolderPlace, limit_of_folder, places};
-use super::terms::terms;
+use super::terms::{rates, terms};
 use crate::accounts::password_cache::PasswordCache;
 
 pub(crate) struct Accounts {
@@ -123,6 +124,11 @@ impl Accounts {
     /// Takes over a new configuration for logins from now on.
     pub(crate) fn reload(&self, config: Arc<Server>) {
         *self.config.lock() = config;
+    }
+
+    /// The rates of all users together.
+    pub(crate) fn rates(&self) -> Rates {
+        rates(self.config().rates.all)
     }
 
     /// The configuration in use.

@@ -1,9 +1,11 @@
 //! Translates what the settings say of an account into the terms that its sessions know.
 
+use std::num::NonZeroU64;
+
 use skiff_conf::{Account, Server, UserName};
 use skiff_sessions::path::{PathArg, VirtualPath};
 use skiff_sessions::rights::{Grant, Permissions, Right, Rights};
-use skiff_sessions::server::terms::{CloseNotify, LostControl, StreamRules, Terms};
+use skiff_sessions::server::terms::{CloseNotify, LostControl, Rates, StreamRules, Terms};
 
 use super::shared_folders::path_of;
 
@@ -21,6 +23,22 @@ pub(super) fn terms(config: &Server, name: &UserName, account: &Account) -> Term
     Terms {
         permissions: Permissions::new(grant(account.access()), folders).with_jails(jails),
         streams: stream_rules(config, account),
+        user_rates: rates(account.rates.unwrap_or_default().or(config.rates.user)),
+        session_rates: rates(
+            account
+                .session_rates
+                .unwrap_or_default()
+                .or(config.rates.session),
+        ),
+    }
+}
+
+/// The rates as sessions have them.
+pub(crate) fn rates(rates: skiff_conf::Rates) -> Rates {
+    let limit = |rate: Option<skiff_conf::Rate>| NonZeroU64::new(rate?.get()?);
+    Rates {
+        upload: limit(rates.upload),
+        download: limit(rates.download),
     }
 }
 

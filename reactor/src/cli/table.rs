@@ -152,6 +152,20 @@ const HOURS: OptionSpec = valued(
     "when the user may be logged in, as \"mon-fri 08:00-18:00;sat 09:00-12:00\"",
 );
 
+const UPLOAD_RATE: OptionSpec = valued(
+    "--upload-rate",
+    "SIZE|default",
+    ValueKind::Words(&["default", "unlimited"]),
+    "bytes in a second that all uploads of the user together may have, as 5MB",
+);
+
+const DOWNLOAD_RATE: OptionSpec = valued(
+    "--download-rate",
+    "SIZE|default",
+    ValueKind::Words(&["default", "unlimited"]),
+    "the same for downloads",
+);
+
 const EXPIRES: OptionSpec = valued(
     "--expires",
     "DATE|default",
@@ -341,6 +355,8 @@ pub(crate) const COMMANDS: &[CommandSpec] = &[
             DENY,
             HOURS,
             EXPIRES,
+            UPLOAD_RATE,
+            DOWNLOAD_RATE,
             PASSWD,
             FTP,
             DATA_CLOSE_NOTIFY,
@@ -380,6 +396,8 @@ pub(crate) const COMMANDS: &[CommandSpec] = &[
             DENY,
             HOURS,
             EXPIRES,
+            UPLOAD_RATE,
+            DOWNLOAD_RATE,
             flag("--disable", "the user may not log in"),
             flag("--enable", "the user may log in again"),
             PASSWD,

@@ -73,6 +73,8 @@ impl Connection {
                 self.change_folders(folders);
                 note_timing(timing, shared, now);
                 self.on_event(Event::AccountChanged(Arc::new(terms)), shared, now);
+                self.refresh_rates(shared, now);
+                self.drive(shared, now);
             }
             Verdict::Ends if shared.keeps_sessions_of(&self.user, now) => {
                 self.standing.when_revoked = WhenRevoked::Stays;

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use skiff_sessions::server::job::Evidence;
 use skiff_sessions::server::{Completion, DataEvent, Direction, Effect, Event, Job, JobId};
 use skiff_sessions::transfer::{Burst, End, Route, Task, Transfer};
 use skiff_sessions::wire::reply::{CloseReason, Refusal};
@@ -290,22 +289,6 @@ impl Connection {
         }
     }
 
-    fn log_no_close_notify(&self, evidence: Evidence) {
-        let (level, why) = match evidence {
-            Evidence::AnnouncedSize => (log::Level::Info, "it has the size that ALLO announced"),
-            Evidence::LiveControl => (
-                log::Level::Info,
-                "its client is still there (ftp.data_close_notify: Prefer)",
-            ),
-            Evidence::None => (log::Level::Warn, "so says ftp.data_close_notify: Warn"),
-        };
-        let (peer, user) = (self.peer, &self.user);
-        log::log!(
-            level,
-            "{peer}: an upload of {user} ended without TLS close_notify and is stored: {why}"
-        );
-    }
-
     /// Returns to the state before a login; the connection stays.
     fn log_out(&mut self, shared: &mut Shared) {
         self.withdraw(shared);
@@ -445,9 +428,9 @@ impl Connection {
             Some(latest) => **latest = pace,
             None => self.pace = Some(Box::new(pace)),
         }
+        self.refresh_rates(shared, now);
         self.transfer.get_or_insert_default().begin(task, ahead);
         self.stop = Arc::default();
-        self.reported = 0;
         self.bulk = Bulk::Due;
         if self.route == Route::None {
             self.lend_digest(shared);
@@ -466,7 +449,7 @@ impl Connection {
             Bulk::WantsWrite => ready.writable || ready.readable,
             Bulk::None | Bulk::LentRegistered | Bulk::LentDeregistered | Bulk::Hashing => false,
         };
-        if !due || self.ending == Ending::Now {
+        if !due || self.ending == Ending::Now || self.is_held(now) {
             return;
         }
         if self
@@ -509,7 +492,8 @@ impl Connection {
         } else {
             Bulk::LentRegistered
         };
-        let lent = self.lent(Some(channel), transfer);
+        let mut lent = self.lent(Some(channel), transfer);
+        lent.allowance = self.take_allowance();
         self.submit(lent, shared);
     }
 
@@ -524,6 +508,7 @@ impl Connection {
         if let Some(channel) = self.lend_data(shared) {
             self.bulk = Bulk::LentDeregistered;
             let mut lent = self.lent(Some(channel), transfer);
+            lent.allowance = self.take_allowance();
             match lent.send_if_small() {
                 Some(burst) => self.burst_returned(lent, burst, shared, now),
                 None => self.submit(lent, shared),
@@ -546,6 +531,7 @@ impl Connection {
             file: self.file.take(),
             stop: Arc::clone(&self.stop),
             control: Arc::clone(&self.socket),
+            allowance: None,
         }
     }
 
@@ -573,16 +559,20 @@ impl Connection {
             self.active_at = now;
         }
         if let Some(direction) = pace.direction {
+            self.settle_allowance(new, now);
             let dialect = self.dialect();
             shared.counters.moved(dialect, direction, new);
         }
     }
 
     fn report_progress(&mut self, moved: u64, shared: &mut Shared, now: Instant) {
-        if moved == self.reported {
+        if self
+            .pace
+            .as_mut()
+            .is_none_or(|pace| pace.is_reported(moved))
+        {
             return;
         }
-        self.reported = moved;
         self.with_conversation(shared, now, |conversation, effects| {
             conversation.handle(now, Event::Progress { done: moved }, effects);
         });

@@ -65,6 +65,7 @@ impl Connection {
         if self.data_deadline().is_some_and(|until| until <= now) {
             self.on_data_due(shared, now);
         }
+        self.release_held(shared, now);
         match (&self.stage, self.ending) {
             (_, Ending::AfterReplies(until, _) | Ending::Draining(until)) if until <= now => {
                 self.end_now();
@@ -455,7 +456,7 @@ impl Connection {
             }
         };
         let leave_by = self.leave_by.filter(|_| self.ending != Ending::Now);
-        let due = [due, leave_by, self.data_deadline()]
+        let due = [due, leave_by, self.data_deadline(), self.held_until()]
             .into_iter()
             .flatten()
             .min();

@@ -16,6 +16,7 @@ mod data_tls;
 mod operator;
 mod pace;
 mod places;
+mod rates;
 
 use std::io;
 use std::net::SocketAddr;
@@ -40,6 +41,7 @@ use crate::accesslog::client::{Client, Dialect, TlsVersion};
 use crate::event_loop::admission::Place;
 use crate::event_loop::deadlines::Scheduled;
 use crate::event_loop::listener::Protocol;
+use crate::event_loop::rates::SessionRates;
 use crate::event_loop::shared::Shared;
 use crate::transport::channel::{Channel, Handshake};
 use crate::transport::ids::{ConnectionId, Socket};
@@ -75,8 +77,8 @@ pub(crate) struct Connection {
     transfer: Option<Box<Transfer>>,
     /// That of the latest transfer.
     pace: Option<Box<Pace>>,
-    /// Bytes of the transfer that have been reported to the session.
-    reported: u64,
+    /// What holds its transfers back; `None` where nothing does.
+    rates: Option<Box<SessionRates>>,
     file: Option<OpenFile>,
     /// Why the upload under way ends with the session.
     interrupted: Option<KeptBecause>,
@@ -234,7 +236,7 @@ impl Connection {
             route: Route::None,
             transfer: None,
             pace: None,
-            reported: 0,
+            rates: None,
             file: None,
             interrupted: None,
             stop: Arc::default(),

@@ -15,7 +15,6 @@ use skiff_sessions::scram::Binding;
 use skiff_sessions::server::{DialectRules, Effect, Job, JobId, Limits, Setup};
 use skiff_sessions::wire::reply::CloseReason;
 use skiff_vfs::Home;
-use time::OffsetDateTime;
 
 use crate::accesslog::AccessLog;
 use crate::control::command::{Answer as ControlAnswer, Who};
@@ -27,6 +26,7 @@ use crate::event_loop::counters::Counters;
 use crate::event_loop::deadlines::Deadlines;
 use crate::event_loop::listener::Protocol;
 use crate::event_loop::named::Named;
+use crate::event_loop::rates::RateLimits;
 use crate::event_loop::sd_notify;
 use crate::event_loop::waiting_logins::{Login, WaitingLogins};
 use crate::tls::Tls;
@@ -75,7 +75,7 @@ pub(crate) struct Shared {
     /// `None` where FTP is off.
     pub(crate) ftp: Option<FtpEndpoint>,
     /// When the certificate in use is valid.
-    validity: Option<Validity>,
+    pub(super) validity: Option<Validity>,
     pub(crate) line_buffer: Vec<u8>,
     pub(crate) effects: Vec<Effect>,
     /// The answer to a job that was done inline; delivered once the other effects of the same step
@@ -93,6 +93,7 @@ pub(crate) struct Shared {
     pub(crate) named_clients: Named<(String, IpAddr)>,
     /// Logins whose turn has not come.
     pub(crate) waiting_logins: WaitingLogins,
+    pub(crate) rates: RateLimits,
     /// Jobs to be retried, by time: each waits equally long.
     retries: VecDeque<Retry>,
     /// The homes that are open, by the address of their `Home`.
@@ -137,6 +138,7 @@ impl Shared {
         services: Arc<Services>,
         Endpoints { tls, ftp, validity }: Endpoints,
     ) -> Self {
+        let rates = services.accounts.rates();
         Self {
             registry,
             pool,
@@ -160,6 +162,7 @@ impl Shared {
             unproven_clients: Named::default(),
             named_clients: Named::default(),
             waiting_logins: WaitingLogins::default(),
+            rates: RateLimits::of_all(rates),
             retries: VecDeque::new(),
             homes: HashMap::new(),
             home_devices: HashMap::new(),
@@ -551,22 +554,10 @@ impl Shared {
         self.admission.set_limits(config.limits.clone());
         self.log.reopen(&config.log);
         self.services.accounts.reload(config);
+        self.rates
+            .set_all(self.services.accounts.rates(), Instant::now());
         self.refresh_accounts();
         remarks
-    }
-
-    /// Warns of a certificate that has expired or is about to.
-    pub(crate) fn warn_of_certificate(&self) {
-        let validity = self.validity;
-        if let Some(warning) = validity.and_then(|dates| dates.warning(OffsetDateTime::now_utc())) {
-            log::warn!("{warning}");
-        }
-    }
-
-    /// In seconds since 1970.
-    pub(crate) fn certificate_expiry(&self) -> Option<u64> {
-        let until = self.validity?.until.unix_timestamp();
-        u64::try_from(until).ok()
     }
 
     /// Passive ports in use stay counted.
