@@ -3,7 +3,7 @@
 //! meanwhile.
 
 use skiff_sessions::client::Dialogue;
-use skiff_sessions::path::PathArg;
+use skiff_sessions::path::{LinkTarget, PathArg};
 use skiff_sessions::wire::command::{Command, SetAttributes};
 use skiff_sessions::wire::native::causes::Cause;
 use skiff_sessions::wire::native::replies::ReplyLine;
@@ -84,6 +84,47 @@ pub(crate) fn make_directory(
             Ok(found.is_some_and(|facts| facts.kind == Kind::Directory))
         },
     )
+}
+
+/// Makes a symbolic link.
+pub(crate) fn make_link(
+    session: &mut Session,
+    path: &PathArg,
+    target: &LinkTarget,
+) -> Result<Change, CommandError> {
+    let command = || Command::MakeLink {
+        path: path.clone(),
+        target: target.clone(),
+    };
+    change(
+        session,
+        |session| session.request_once(command()),
+        |session| leads_to(session, path, target),
+    )
+}
+
+/// Makes a link that a lost connection may have made already.
+pub(crate) fn make_link_again(
+    session: &mut Session,
+    path: &PathArg,
+    target: &LinkTarget,
+) -> Result<(), CommandError> {
+    if leads_to(session, path, target)? {
+        return Ok(());
+    }
+    make_link(session, path, target)?
+        .or_refused(path.as_bytes())
+        .map(|_| ())
+}
+
+/// True where the name is that of a link with this target.
+fn leads_to(
+    session: &mut Session,
+    path: &PathArg,
+    target: &LinkTarget,
+) -> Result<bool, CommandError> {
+    let found = session.request(Command::ReadLink(path.clone()))?;
+    Ok(found.target.as_ref() == Some(target))
 }
 
 /// Sets the time or the permissions of what has a name.

@@ -60,7 +60,7 @@ const fn sometimes(name: &'static str, form: Form, help: &'static str) -> Field 
 }
 
 const KINDS_OF_ENTRY: Form = Form::Word(&["file", "directory", "link", "other"]);
-const ACTIONS: Form = Form::Word(&["mkdir", "put", "get", "delete"]);
+const ACTIONS: Form = Form::Word(&["mkdir", "put", "get", "ln", "delete"]);
 const RESULTS: Form = Form::Word(&["transferred", "replaced", "unchanged", "left"]);
 
 /// An entry of `ls`, `ldir`, `find`, `stat` and `stages`.
@@ -122,6 +122,7 @@ pub(crate) const TREE: RecordKind = RecordKind {
         ),
         always("unchanged", Form::Number, "files that both ends had"),
         always("left", Form::Number, "files that differ and stay"),
+        always("links", Form::Number, "links that were made"),
         always("skipped", Form::Number, "links that were not followed"),
         always(
             "deleted",

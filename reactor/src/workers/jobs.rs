@@ -9,7 +9,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use skiff_sessions::digest::Sum;
-use skiff_sessions::path::{PathArg, VirtualPath};
+use skiff_sessions::path::{LinkTarget, PathArg, VirtualPath};
 use skiff_sessions::server::job::{ChangeTime, DigestUpdate, Remembered};
 use skiff_sessions::server::{Completion, DownloadFacts, Job, Reading, StreamStart};
 use skiff_sessions::wire::command::Replace;
@@ -345,6 +345,14 @@ fn replacement(replace: Replace) -> skiff_vfs::Replace {
 /// Jobs about one or two names.
 fn on_name(worker: &Worker, home: &Home, job: &Job) -> Result<Completion, VfsError> {
     match job {
+        Job::MakeLink { path, target } => {
+            home.make_link(worker, below(path), target.as_bytes())?;
+        }
+        Job::ReadLink { path } => {
+            let target = home.read_link(worker, below(path))?;
+            let refused = Completion::Refused(Refusal::NameTooLong);
+            return Ok(LinkTarget::new(target).map_or(refused, Completion::LinkTarget));
+        }
         Job::RemoveFile { path } => home.remove_file(worker, below(path))?,
         Job::RemoveDirectory { path } => home.remove_dir(worker, below(path))?,
         Job::RenameOver { from, to } => {

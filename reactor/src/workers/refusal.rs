@@ -12,6 +12,8 @@ pub(crate) fn refusal(error: &VfsError) -> Refusal {
         VfsError::Exists => Refusal::Exists,
         VfsError::NotEmpty => Refusal::NotEmpty,
         VfsError::Escapes => Refusal::LeadsOut,
+        VfsError::TargetEscapes => Refusal::TargetLeadsOut,
+        VfsError::NotALink => Refusal::NotALink,
         VfsError::Forbidden => Refusal::Forbidden,
         VfsError::NotRegular => Refusal::NotRegular,
         VfsError::BadName => Refusal::BadName,

@@ -22,6 +22,8 @@ pub(super) enum SimpleCommand {
     Usage,
     Status,
     MakeDirectory(VirtualPath),
+    MakeLink(VirtualPath),
+    ReadLink(VirtualPath),
     Delete,
     DropStage,
     SetPassword,
@@ -125,6 +127,14 @@ fn run_on_name(command: Command, cx: &mut Context<'_>) -> State {
             };
             (job, simple)
         }),
+        Command::MakeLink { path, target } => run_on_path(&path, Operation::MakeLink, cx, |path| {
+            let simple = SimpleCommand::MakeLink(path.clone());
+            (Job::MakeLink { path, target }, simple)
+        }),
+        Command::ReadLink(arg) => run_on_path(&arg, Operation::ReadLink, cx, |path| {
+            let simple = SimpleCommand::ReadLink(path.clone());
+            (Job::ReadLink { path }, simple)
+        }),
         Command::RemoveFile(arg) => run_on_path(&arg, Operation::Delete, cx, |path| {
             (Job::RemoveFile { path }, SimpleCommand::Delete)
         }),
@@ -187,6 +197,8 @@ impl SimpleCommand {
             Self::Facts(_) => Operation::Facts,
             Self::Usage | Self::Status => Operation::Usage,
             Self::MakeDirectory(_) => Operation::MakeDirectory,
+            Self::MakeLink(_) => Operation::MakeLink,
+            Self::ReadLink(_) => Operation::ReadLink,
             Self::Delete => Operation::Delete,
             Self::DropStage => Operation::DropStage,
             Self::SetPassword => Operation::SetPassword,
@@ -213,7 +225,12 @@ impl SimpleCommand {
                 cx.shared.cwd = to.clone();
                 Reply::DirectoryChanged(to)
             }
-            (Self::MakeDirectory(path), Completion::Done) => Reply::Created(path),
+            (Self::MakeDirectory(path) | Self::MakeLink(path), Completion::Done) => {
+                Reply::Created(path)
+            }
+            (Self::ReadLink(path), Completion::LinkTarget(target)) => {
+                Reply::LinkLeadsTo { path, target }
+            }
             (Self::Delete | Self::RemoveDirectory, Completion::Done) => Reply::Deleted,
             (Self::DropStage, Completion::Done) => Reply::StageDropped,
             (Self::SetPassword, Completion::Done) => Reply::PasswordChanged,

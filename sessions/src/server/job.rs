@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::digest::{Algorithm, Sum};
-use crate::path::{PathArg, VirtualPath};
+use crate::path::{LinkTarget, PathArg, VirtualPath};
 use crate::scram::{Binding, Verifier};
 use crate::wire::command::{PasswordChange, Replace, Secret};
 use crate::wire::listing::{Form, Options};
@@ -50,6 +50,13 @@ pub enum Job {
         folder: VirtualPath,
     },
     MakeDirectory {
+        path: VirtualPath,
+    },
+    MakeLink {
+        path: VirtualPath,
+        target: LinkTarget,
+    },
+    ReadLink {
         path: VirtualPath,
     },
     Remove {
@@ -197,7 +204,7 @@ impl Job {
             Refusal::LeadsOut | Refusal::Forbidden | Refusal::ReadOnly => Self::Discard,
             Refusal::NotRegular | Refusal::BadName | Refusal::OtherDevice => Self::Discard,
             Refusal::NameTooLong | Refusal::TheHome | Refusal::IntoItself => Self::Discard,
-            Refusal::NotRecursive => Self::Discard,
+            Refusal::NotRecursive | Refusal::TargetLeadsOut | Refusal::NotALink => Self::Discard,
             Refusal::PasswordFixed | Refusal::WrongPassword => Self::Discard,
             Refusal::NoStaging | Refusal::BadOffset { .. } | Refusal::TwoSizes => Self::Discard,
         }
@@ -259,6 +266,7 @@ pub enum Completion {
     Name(VirtualPath),
     Facts(Facts),
     Entry(Entry),
+    LinkTarget(LinkTarget),
     Usage(Usage),
     Listing,
     Download(DownloadFacts),

@@ -91,6 +91,7 @@ fn operation_of(command: &Command) -> Operation {
         Command::Store(_) => Operation::Store,
         Command::Delete(_) => Operation::Delete,
         Command::MakeDirectory(_) => Operation::MakeDirectory,
+        Command::MakeLink { .. } => Operation::MakeLink,
         Command::RenameFrom(_) => Operation::RenameFrom,
         Command::StoreStream { .. } | Command::StoreUnique(_) => Operation::Store,
         Command::RemoveFile(_) => Operation::Delete,

@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 use super::listing::{FactSet, Form, Options};
 use super::stamp::Stamp;
 use crate::digest::{Algorithm, Sum};
-use crate::path::PathArg;
+use crate::path::{LinkTarget, PathArg};
 use crate::scram::Verifier;
 
 /// A decoded line of a client.
@@ -29,6 +29,13 @@ pub enum Command {
     Store(Store),
     Delete(PathArg),
     MakeDirectory(PathArg),
+    /// Makes a symbolic link.
+    MakeLink {
+        path: PathArg,
+        target: LinkTarget,
+    },
+    /// Asks what a symbolic link leads to.
+    ReadLink(PathArg),
     RenameFrom(PathArg),
     Status,
     Facts(PathArg),
@@ -384,12 +391,12 @@ impl Command {
             Self::Help(_) | Self::Noop | Self::Quit => Permission::None,
             Self::WorkingDirectory | Self::ChangeDirectory(_) | Self::List(_) => Permission::Login,
             Self::Retrieve(_) | Self::RetrieveRange(_) => Permission::Login,
-            Self::Hash { .. } | Self::Facts(_) => Permission::Login,
+            Self::Hash { .. } | Self::Facts(_) | Self::ReadLink(_) => Permission::Login,
             Self::Status | Self::Usage | Self::Stages | Self::System => Permission::Login,
             Self::Abort | Self::Answer(_) | Self::SetPassword(_) => Permission::Login,
             Self::Store(_) | Self::Delete(_) | Self::MakeDirectory(_) => Permission::WriteAccess,
             Self::RenameFrom(_) | Self::DropStage(_) => Permission::WriteAccess,
-            Self::SetAttributes(_) => Permission::WriteAccess,
+            Self::SetAttributes(_) | Self::MakeLink { .. } => Permission::WriteAccess,
             Self::User(_) | Self::Password(_) | Self::Reinitialize => Permission::None,
             Self::Security(_) | Self::Features | Self::Host(_) => Permission::None,
             Self::Parameter(Parameter::OnlyValue(_)) => Permission::None,
@@ -420,6 +427,8 @@ impl Command {
             Self::Store(_) => "STOR",
             Self::Delete(_) => "DELE",
             Self::MakeDirectory(_) => "MKD",
+            Self::MakeLink { .. } => "SYMLINK",
+            Self::ReadLink(_) => "READLINK",
             Self::RenameFrom(_) => "RENAME",
             Self::Status | Self::Facts(_) => "STAT",
             Self::Usage => "DF",
@@ -472,7 +481,8 @@ impl Command {
                 Some(path)
             }
             Self::RenameFrom(path) | Self::Facts(path) | Self::DropStage(path) => Some(path),
-            Self::Hash { path, .. } => Some(path),
+            Self::Hash { path, .. } | Self::MakeLink { path, .. } => Some(path),
+            Self::ReadLink(path) => Some(path),
             Self::Retrieve(retrieve) => Some(&retrieve.path),
             Self::RetrieveRange(retrieve) => Some(&retrieve.path),
             Self::SetAttributes(set) => Some(&set.path),

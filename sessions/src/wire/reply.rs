@@ -9,7 +9,7 @@ use super::listing::FactSet;
 use super::stamp::Stamp;
 pub use super::usage::{Held, OfLimit, ShownLimit, UNLIMITED, Usage};
 use crate::digest::{Algorithm, Sum};
-use crate::path::VirtualPath;
+use crate::path::{LinkTarget, VirtualPath};
 
 /// One reply of the server.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -86,6 +86,11 @@ pub enum Reply {
     Directory(VirtualPath),
     DirectoryChanged(VirtualPath),
     Created(VirtualPath),
+    /// What a symbolic link leads to.
+    LinkLeadsTo {
+        path: VirtualPath,
+        target: LinkTarget,
+    },
     Deleted,
     RenameToWhat,
     Renamed,
@@ -352,6 +357,8 @@ pub enum Operation {
     Store,
     Delete,
     MakeDirectory,
+    MakeLink,
+    ReadLink,
     RenameFrom,
     RenameTo,
     Facts,
@@ -383,6 +390,10 @@ pub enum Refusal {
     AboveHome,
     /// A link leads out of the home.
     LeadsOut,
+    /// A link was to be made that would lead out of the home.
+    TargetLeadsOut,
+    /// The target of what is no link was asked for.
+    NotALink,
     /// The host's file permissions forbid it.
     Forbidden,
     /// The account may only read.

@@ -3,7 +3,7 @@
 use skiff_sessions::server::job::{ChangeTime, Remembered};
 use std::time::{Duration, Instant};
 
-use skiff_sessions::path::VirtualPath;
+use skiff_sessions::path::{LinkTarget, VirtualPath};
 use skiff_sessions::scram::{Binding, Verifier, check_change};
 use skiff_sessions::server::{Completion, DownloadFacts, Job, JobId, Rights, Standing};
 use skiff_sessions::wire::command::{PasswordChange, Replace};
@@ -99,6 +99,11 @@ impl Disk {
             }
             Job::Usage => Ok((Completion::Usage(self.usage()), None)),
             Job::MakeDirectory { path } => self.make_folder(key(path)).and(done),
+            Job::MakeLink { path, target } => self.make_link(key(path), target.clone()).and(done),
+            Job::ReadLink { path } => match self.links.get(&key(path)) {
+                Some(target) => Ok((Completion::LinkTarget(target.clone()), None)),
+                None => self.facts(&key(path)).and(Err(Refusal::NotALink)),
+            },
             Job::Remove { path } => self.remove(&key(path)).and(done),
             Job::CheckSource { path } => self.facts(&key(path)).and(done),
             Job::Rename { from, to } => self.rename(&key(from), key(to)).and(done),
@@ -214,7 +219,8 @@ impl Disk {
     }
 
     fn is_there(&self, path: &Path) -> bool {
-        self.folders.contains(path) || self.files.contains_key(path)
+        let is_link = self.links.contains_key(path);
+        is_link || self.folders.contains(path) || self.files.contains_key(path)
     }
 
     fn idle(&self, path: &Path) -> Result<(), Refusal> {
@@ -234,6 +240,15 @@ impl Disk {
         Ok(())
     }
 
+    fn make_link(&mut self, path: Path, target: LinkTarget) -> Result<(), Refusal> {
+        if self.is_there(&path) {
+            return Err(Refusal::Exists);
+        }
+        self.folder(parent(&path))?;
+        self.links.insert(path, target);
+        Ok(())
+    }
+
     fn remove(&mut self, path: &Path) -> Result<(), Refusal> {
         self.idle(path)?;
         if self.folders.contains(path) {
@@ -242,6 +257,9 @@ impl Disk {
                 return Err(Refusal::NotEmpty);
             }
             self.folders.remove(path);
+            return Ok(());
+        }
+        if self.links.remove(path).is_some() {
             return Ok(());
         }
         let published = self.files.contains_key(path);

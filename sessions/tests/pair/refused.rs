@@ -19,6 +19,8 @@ const WHY: &[(Refusal, &str)] = &[
     (Refusal::NotEmpty, "not-empty"),
     (Refusal::AboveHome, "outside-home"),
     (Refusal::LeadsOut, "outside-home"),
+    (Refusal::TargetLeadsOut, "target-outside-home"),
+    (Refusal::NotALink, "not-a-link"),
     (Refusal::Forbidden, "permission"),
     (Refusal::ReadOnly, "read-only"),
     (Refusal::NotRegular, "not-a-file"),
@@ -89,6 +91,8 @@ const VERBS: &[Verb] = &[
     },
     verb("DELE f"),
     verb("MKD e"),
+    verb("SYMLINK target=f e"),
+    verb("READLINK f"),
     verb("RNFR f"),
     verb("SETATTR mode=600 f"),
     Verb {
@@ -113,7 +117,7 @@ fn world() -> Disk {
 fn code(verb: &Verb, why: &Refusal) -> u16 {
     match why {
         Refusal::AboveHome | Refusal::LeadsOut | Refusal::Forbidden | Refusal::ReadOnly => 403,
-        Refusal::TheHome => 403,
+        Refusal::TheHome | Refusal::TargetLeadsOut => 403,
         Refusal::PasswordFixed | Refusal::WrongPassword => 403,
         Refusal::NotFound | Refusal::NotADirectory => verb.not_found,
         Refusal::OverQuota { .. } | Refusal::TooManyEntries => verb.quota,

@@ -20,10 +20,11 @@ use super::bounds::{DEPTH_MAX, SMALL_FILE_MAX, join_remote};
 use super::compare::{Compared, compare};
 use super::extra::{Extras, Shape, delete_there};
 use super::lanes::{Lanes, with_lanes};
+use super::links::{PutLink, put_links};
 use super::local_walk::{LocalKind, LocalTree, SumBeside, local_kind, local_names};
 use super::requests::{Request, request_all};
 use super::room;
-use super::rule::{Attributes, Changed, Extra, Sameness, TreeRule, Verdict, Version};
+use super::rule::{Attributes, Changed, Extra, Links, Sameness, TreeRule, Verdict, Version};
 use super::summary::TreeSummary;
 use crate::net::changes;
 use crate::net::command_error::{CommandError, CommandResult};
@@ -174,6 +175,7 @@ impl UploadWalk<'_> {
             }
         };
         let mut candidates = Vec::new();
+        let mut links = Vec::new();
         let behind = self.pending.len();
         for name in names {
             let facts = there.remove(name.as_bytes());
@@ -195,6 +197,12 @@ impl UploadWalk<'_> {
                         .add_failure(format_args!("{from}: {}", IoCause(&error)));
                 }
                 LocalKind::Directory => self.enter(session, folder, (from, to), facts)?,
+                LocalKind::Link(target) => links.push(PutLink {
+                    from,
+                    to,
+                    target,
+                    there: facts.map(|facts| facts.kind),
+                }),
                 LocalKind::File(found) => {
                     let replace = Replace::Never;
                     let job = PutJob {
@@ -209,6 +217,7 @@ impl UploadWalk<'_> {
         }
         self.pending[behind..].reverse();
         self.note_extras(folder, there);
+        put_links(session, links, self.rule, self.summary)?;
         compare(session, self.rule, &mut candidates)?;
         candidates
             .into_iter()
@@ -253,6 +262,12 @@ impl UploadWalk<'_> {
                 }
                 RemoteState::Absent
             }
+            Some(Kind::Link) if self.rule.links == Links::AsLinks => {
+                if !self.clears_the_way(session, &from, &to, Shape::Other)? {
+                    return Ok(());
+                }
+                RemoteState::Absent
+            }
             Some(Kind::Directory | Kind::Link) => RemoteState::Unknown,
         };
         self.pending.push(Folder {
@@ -272,6 +287,15 @@ impl UploadWalk<'_> {
         facts: Option<Facts>,
     ) -> Result<Option<Candidate>, CommandError> {
         let facts = match facts {
+            Some(facts) if facts.kind == Kind::Link && self.rule.links == Links::AsLinks => {
+                let verdict = self.rule.of_changed();
+                if verdict == Verdict::Left {
+                    return Ok(Some(Candidate { job, verdict }));
+                }
+                let to = job.to.clone();
+                delete_there(session, to, Shape::Other, self.rule, self.summary)?;
+                None
+            }
             // The upload replaces what the link leads to.
             Some(facts) if facts.kind == Kind::Link => {
                 session.request(Command::Facts(job.to.clone()))?.facts

@@ -16,6 +16,7 @@ use skiff_sessions::wire::reply::{Facts, Kind};
 use super::action::{Action, Proceed};
 use super::bounds::{DEPTH_MAX, Level, WalkBounds, join_remote};
 use super::extra::{Extras, Shape, delete_here};
+use super::links::FoundLink;
 use super::local_walk::{Sum, local_names};
 use super::rule::{Extra, Links, TreeRule};
 use super::summary::TreeSummary;
@@ -38,10 +39,13 @@ pub(super) struct FoundFile {
     pub(super) facts: Facts,
 }
 
-/// The files of one directory, and the directory here.
+/// The files of one directory, its links where they are made anew, and the directory here.
 pub(super) struct FoundFolder {
     pub(super) to: PathBuf,
+    /// How many levels it is below the root.
+    pub(super) depth: usize,
     pub(super) files: Vec<FoundFile>,
+    pub(super) links: Vec<FoundLink>,
 }
 
 /// A walk that is under way.
@@ -145,7 +149,9 @@ impl<'a> RemoteWalk<'a> {
         self.note_extras(&level.to, &entries);
         let mut folder = FoundFolder {
             to: level.to.clone(),
+            depth: level.depth,
             files: Vec::new(),
+            links: Vec::new(),
         };
         let behind = self.pending.len();
         for (name, facts) in entries {
@@ -159,6 +165,10 @@ impl<'a> RemoteWalk<'a> {
                 continue;
             }
             let facts = match facts.kind {
+                Kind::Link if self.rule.links == Links::AsLinks => {
+                    folder.links.push(FoundLink { from, to });
+                    continue;
+                }
                 Kind::Link => self.look_behind_link(session, &from)?,
                 Kind::Other => {
                     let name = escape_name(from.as_bytes());
@@ -194,6 +204,15 @@ impl<'a> RemoteWalk<'a> {
         let may_delete = self.rule.extra == Extra::Deleted;
         match fs::symlink_metadata(to) {
             Ok(found) if found.is_dir() => return Ok(()),
+            // It would be written through the link.
+            Ok(found)
+                if found.is_symlink() && level.depth > 0 && self.rule.links == Links::AsLinks =>
+            {
+                match may_delete {
+                    true => delete_here(to, Shape::Other, self.rule, self.summary),
+                    false => return Err(io::Error::other("a link here has its name")),
+                }
+            }
             // Nothing is deleted behind a link.
             Ok(found) if found.is_symlink() && may_delete && level.depth > 0 => {
                 return Err(io::Error::other(
@@ -260,7 +279,7 @@ impl<'a> RemoteWalk<'a> {
             Some(facts) if facts.kind == Kind::File => return Ok(Some(facts)),
             Some(facts) if facts.kind == Kind::Directory => match self.rule.links {
                 Links::Followed => return Ok(Some(facts)),
-                Links::ToFiles | Links::Skipped => {
+                Links::ToFiles | Links::AsLinks | Links::Skipped => {
                     let why = "a link to a directory, not followed";
                     self.summary.add_skipped(shown, why);
                 }
@@ -323,6 +342,15 @@ impl<'a> RemoteWalk<'a> {
             ));
         }
         entries.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+        // What has two names here would be written through the first.
+        entries.dedup_by(|(later, _), (name, _)| {
+            let is_twice = later == name;
+            if is_twice {
+                let name = escape_name(name);
+                self.fail(format_args!("{name}: the server lists it twice"));
+            }
+            is_twice
+        });
         Ok(Some(entries))
     }
 
@@ -344,6 +372,11 @@ impl FoundFolder {
         let of_file = |file: &FoundFile| {
             size_of_val(file) + file.from.as_bytes().len() + file.to.as_os_str().len()
         };
-        size_of_val(self) + self.files.iter().map(of_file).sum::<usize>()
+        let of_link = |link: &FoundLink| {
+            size_of_val(link) + link.from.as_bytes().len() + link.to.as_os_str().len()
+        };
+        let files: usize = self.files.iter().map(of_file).sum();
+        let links: usize = self.links.iter().map(of_link).sum();
+        size_of_val(self) + files + links
     }
 }

@@ -36,6 +36,8 @@ struct Counts {
     unchanged: u64,
     /// Files that differ and were not replaced.
     left: u64,
+    /// Links that were made.
+    links: u64,
     /// Links that were not followed.
     skipped: u64,
     /// Files and directories that were deleted.
@@ -84,6 +86,30 @@ impl TreeSummary {
     pub(crate) fn add_unchanged(&self, size: u64) {
         self.counts().unchanged += 1;
         self.end_file(size);
+    }
+
+    /// Counts a link that both ends have.
+    pub(crate) fn add_unchanged_link(&self) {
+        self.counts().unchanged += 1;
+    }
+
+    /// Counts a link that was made.
+    pub(crate) fn add_made_link(&self) {
+        self.counts().links += 1;
+    }
+
+    /// Counts a link that was to be made at the server.
+    ///
+    /// # Errors
+    ///
+    /// As those of [`TreeSummary::add`].
+    pub(crate) fn add_link(&self, made: CommandResult) -> CommandResult {
+        match made {
+            Ok(()) => self.add_made_link(),
+            Err(CommandError::Refused(why) | CommandError::Local(why)) => self.add_failure(why),
+            Err(other) => return Err(other),
+        }
+        Ok(())
     }
 
     /// Counts what was deleted at the target, and what could not be.
@@ -166,6 +192,7 @@ impl TreeSummary {
             replaced,
             unchanged,
             left,
+            links,
             skipped,
             deleted,
             failed,
@@ -180,6 +207,7 @@ impl TreeSummary {
             ),
         };
         for (number, one, many) in [
+            (links, "link made", "links made"),
             (replaced, "replaced", "replaced"),
             (deleted, "deleted", "deleted"),
             (skipped, "link not followed", "links not followed"),
@@ -205,6 +233,7 @@ impl TreeSummary {
             .number("replaced", counts.replaced)
             .number("unchanged", counts.unchanged)
             .number("left", counts.left)
+            .number("links", counts.links)
             .number("skipped", counts.skipped)
             .number("deleted", counts.deleted)
             .number("failed", counts.failed)

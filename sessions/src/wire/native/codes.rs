@@ -7,7 +7,7 @@ use base64ct::{Base64, Encoding};
 
 use super::causes::{Cause, cause};
 use super::facts::kind_name;
-use super::path_escape::push_path;
+use super::path_escape::{push_path, push_target};
 use super::replies::IDLE_USUAL;
 use super::verbs::{VERBS, find};
 use crate::digest::{Algorithm, Sum};
@@ -20,7 +20,8 @@ use crate::wire::shared_text::{close_reason_text, refusal_text};
 use crate::wire::stamp::Stamp;
 
 /// The server's features beyond the core of version 1, told in 331.
-const FEATURES: &str = "go,start,hash,stages,df,passwd,digest,why,range,replace,setattr,sort";
+const FEATURES: &str =
+    "go,start,hash,stages,df,passwd,digest,why,range,replace,setattr,sort,symlink";
 
 /// Appends `reply` as one line and returns its code.
 pub fn encode(reply: &Reply, out: &mut Vec<u8>) -> u16 {
@@ -68,6 +69,11 @@ pub fn encode(reply: &Reply, out: &mut Vec<u8>) -> u16 {
         Reply::Directory(path) | Reply::DirectoryChanged(path) | Reply::Created(path) => {
             line.path(path);
         }
+        Reply::LinkLeadsTo { path, target } => {
+            line.0.extend_from_slice(b" target=");
+            push_target(target, line.0);
+            line.path(path);
+        }
         Reply::Status(status) => {
             let line = line.token("user", &status.user).usage(&status.usage);
             line.token("server", &status.server).text("logged in");
@@ -105,6 +111,7 @@ pub fn code(reply: &Reply) -> u16 {
         Reply::Status(_) => 211,
         Reply::SendFrom { .. } => 212,
         Reply::Facts { .. } | Reply::Usage(_) | Reply::HashIs { .. } => 213,
+        Reply::LinkLeadsTo { .. } => 213,
         Reply::Help { .. } => 214,
         Reply::Platform(_) => 215,
         Reply::Goodbye => 221,
@@ -138,7 +145,7 @@ pub fn code(reply: &Reply) -> u16 {
 fn refusal_code(operation: Operation, why: &Refusal) -> u16 {
     match (operation, why) {
         (_, Refusal::AboveHome | Refusal::LeadsOut | Refusal::Forbidden | Refusal::ReadOnly) => 403,
-        (_, Refusal::TheHome) => 403,
+        (_, Refusal::TheHome | Refusal::TargetLeadsOut) => 403,
         (_, Refusal::PasswordFixed | Refusal::WrongPassword) => 403,
         (_, Refusal::TooManySessions) => 421,
         (Operation::Store, Refusal::OverQuota { .. } | Refusal::TooManyEntries) => 551,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::digest::Algorithm;
-use crate::path::{PathArg, VirtualPath};
+use crate::path::{LinkTarget, PathArg, VirtualPath};
 use crate::wire::command::{ByteRange, PassiveForm, Protection, Representation};
 use crate::wire::ftp::listing_lines;
 use crate::wire::listing::{Fact, FactSet};
@@ -304,7 +304,7 @@ fn malformations() -> [(Malformed, &'static str); 10] {
 }
 
 #[rustfmt::skip]
-fn refusals() -> [(Operation, Refusal, &'static str); 41] {
+fn refusals() -> [(Operation, Refusal, &'static str); 43] {
     [
         (Operation::Retrieve, Refusal::NotFound, "550 no such file or directory\r\n"),
         (Operation::List, Refusal::NotADirectory, "550 not a directory\r\n"),
@@ -314,6 +314,8 @@ fn refusals() -> [(Operation, Refusal, &'static str); 41] {
         (Operation::RemoveDirectory, Refusal::NotEmpty, "550 the directory is not empty\r\n"),
         (Operation::List, Refusal::AboveHome, "550 that leads out of your home\r\n"),
         (Operation::List, Refusal::LeadsOut, "550 a link there leads out of your home\r\n"),
+        (Operation::MakeLink, Refusal::TargetLeadsOut, "550 a link leads only to what is in your home: its target is relative, and each .. in it comes first\r\n"),
+        (Operation::ReadLink, Refusal::NotALink, "550 it is no symbolic link\r\n"),
         (Operation::Delete, Refusal::Forbidden, "550 the server's permissions refuse it\r\n"),
         (Operation::Store, Refusal::ReadOnly, "550 your account may only read\r\n"),
         (Operation::Retrieve, Refusal::NotRegular, "550 neither a file nor a directory\r\n"),
@@ -403,6 +405,10 @@ fn foreign() -> Samples {
             offset: 1,
             size: 1,
             sum,
+        },
+        Reply::LinkLeadsTo {
+            path: at(b"l"),
+            target: LinkTarget::new("a").unwrap(),
         },
         Reply::SendNow,
         Reply::PartHere { have: 1, sum },

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
+use crate::path::LinkTarget;
 use crate::wire::command::{ByteRange, Family};
 use crate::wire::stamp::Stamp;
 
@@ -285,6 +286,13 @@ fn sites() -> Vec<(&'static str, Command)> {
         ),
         ("SITE CHMOD 640 a b", mode(0o640)),
         ("site chmod 0755 a b", mode(0o755)),
+        (
+            "SITE SYMLINK ../x a b",
+            Command::MakeLink {
+                path: path("a b"),
+                target: LinkTarget::new("../x").unwrap(),
+            },
+        ),
     ]
 }
 
@@ -385,6 +393,8 @@ fn refused() -> Vec<(&'static str, Malformed)> {
         ("SITE CHMOD 8 a", "CHMOD"),
         ("SITE CHMOD 644", "CHMOD"),
         ("SITE CHMOD", "CHMOD"),
+        ("SITE SYMLINK", "SYMLINK"),
+        ("SITE SYMLINK x", "SYMLINK"),
         ("SITE QUOTA x", "QUOTA"),
         ("SITE STAGES x", "STAGES"),
     ] {
@@ -472,11 +482,13 @@ fn place(command: &Command) -> Option<usize> {
         Command::Available(_) => 31,
         Command::Features => 32,
         Command::Host(_) => 33,
+        Command::MakeLink { .. } => 34,
         Command::Login { .. } | Command::Prove { .. } | Command::List(_) => return None,
         Command::RetrieveRange(_) | Command::SetAttributes(_) => return None,
         Command::Retrieve { .. } | Command::Store(_) | Command::Delete(_) => return None,
         Command::Facts(_) | Command::Hash { .. } | Command::DropStage(_) => return None,
         Command::SetPassword(_) | Command::Answer(_) | Command::Stages => return None,
+        Command::ReadLink(_) => return None,
     })
 }
 
@@ -484,7 +496,7 @@ fn place(command: &Command) -> Option<usize> {
 fn every_command_of_the_dialect_is_produced() {
     let places = examples().into_iter().map(|(_, command)| place(&command));
     let produced: BTreeSet<_> = places.collect();
-    assert_eq!(produced, (0..34).map(Some).collect());
+    assert_eq!(produced, (0..35).map(Some).collect());
 }
 
 #[test]
