@@ -23,7 +23,7 @@ const RIGHT: &[(&str, &str)] = &[
     ("STOR", "STOR size=1 a"),
     ("DELE", "DELE a"),
     ("MKD", "MKD a"),
-    ("SYMLINK", "SYMLINK target=a b"),
+    ("SYMLINK", "SYMLINK target=b a"),
     ("READLINK", "READLINK a"),
     ("RNFR", "RNFR a"),
     ("STAT", "STAT"),

@@ -12,6 +12,7 @@ mod liar;
 mod lies;
 mod line;
 mod lines;
+mod links;
 mod listings;
 mod local_files;
 mod login;

@@ -55,7 +55,7 @@ impl Form {
             Shape::Help => {
                 let commands = table::COMMANDS.iter().map(|command| command.name);
                 let topics = TOPICS.iter().map(|topic| topic.name);
-                FormArguments::Words(commands.chain(topics).chain([OPTIONS_TOPIC]).collect())
+                FormArguments::Words(commands.chain(topics).collect())
             }
         }
     }
@@ -68,9 +68,6 @@ pub(crate) enum FormArguments {
     Names,
     Words(Vec<&'static str>),
 }
-
-/// The topic of `skiff help` that tells the options of the program.
-pub(crate) const OPTIONS_TOPIC: &str = "options";
 
 /// What the arguments of a form are.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

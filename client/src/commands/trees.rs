@@ -76,7 +76,7 @@ fn rule(args: &ParsedArgs) -> Arc<TreeRule> {
 pub(super) fn links(args: &ParsedArgs) -> Links {
     let options = [
         ('N', Links::Skipped),
-        ('l', Links::AsLinks),
+        ('l', Links::Remade),
         ('L', Links::Followed),
     ];
     let given = options.iter().find(|(letter, _)| args.has_option(*letter));

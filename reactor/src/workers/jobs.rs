@@ -27,7 +27,7 @@ use super::open_file::OpenFile;
 use super::open_listing::open_listing;
 use super::refusal::refusal;
 use super::schedule::{AccountNumber, Class, Device, WorkKind};
-use super::small_file::{SMALL_FILE_MAX, SmallFile};
+use super::small_file::SmallFile;
 use crate::accounts::lock::{holder_of, process};
 use crate::accounts::store::{Accounts, LoginKey};
 use crate::accounts::watch::StoreWatch;
@@ -429,7 +429,7 @@ fn open_download(
     let file = home.download(worker, below(path))?;
     let facts = download_facts(&file);
     let opened = match reading {
-        Reading::Once => read_whole(worker, &file)?,
+        Reading::Once => SmallFile::read(worker, &file)?.map(OpenFile::Small),
         Reading::Parts => None,
     };
     let opened = opened.unwrap_or_else(|| OpenFile::Download(Box::new(file)));
@@ -467,24 +467,6 @@ fn to_remember(sum: Sum) -> Option<Digest> {
         Sum::Sha256(bytes) => Some(Digest::Sha256(bytes)),
         Sum::Sha512(_) => None,
     }
-}
-
-/// Reads a small file whole; `None` if it is larger than [`SMALL_FILE_MAX`], or became shorter.
-fn read_whole(worker: &Worker, file: &Download) -> Result<Option<OpenFile>, VfsError> {
-    let Some(size) = usize::try_from(file.size())
-        .ok()
-        .filter(|size| *size <= SMALL_FILE_MAX)
-    else {
-        return Ok(None);
-    };
-    let (mut bytes, mut have) = (vec![0; size], 0);
-    while have < size {
-        match file.read_at(worker, have as u64, &mut bytes[have..])? {
-            0 => return Ok(None),
-            count => have += count,
-        }
-    }
-    Ok(Some(OpenFile::Small(SmallFile(bytes))))
 }
 
 fn opened_upload(start: UploadStart) -> Answer {

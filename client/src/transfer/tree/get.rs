@@ -20,7 +20,7 @@ use super::compare::{Compared, compare};
 use super::extra::{Shape, delete_here};
 use super::lanes::{Lanes, with_lanes};
 use super::links::get_links;
-use super::remote_walk::{FoundFile, FoundFolder, RemoteWalk};
+use super::remote_walk::{FoundFile, FoundFolder, LocalFolder, RemoteWalk};
 use super::room;
 use super::rule::{Attributes, Changed, Extra, Links, Sameness, TreeRule, Verdict, Version};
 use super::summary::TreeSummary;
@@ -131,7 +131,11 @@ struct TreeDownload<'a> {
 
 impl TreeDownload<'_> {
     fn fetch_folder(&mut self, session: &mut Session, folder: FoundFolder) -> CommandResult {
-        let names = LocalNames::read(&folder.to);
+        let names = match folder.here {
+            LocalFolder::There => LocalNames::read(&folder.to),
+            LocalFolder::New => LocalNames::default(),
+        };
+        get_links(session, &folder, self.rule, self.summary)?;
         let mut jobs = Vec::new();
         for found in folder.files {
             let size = found.facts.size;
@@ -143,13 +147,6 @@ impl TreeDownload<'_> {
                 }
             }
         }
-        get_links(
-            session,
-            &folder.links,
-            folder.depth,
-            self.rule,
-            self.summary,
-        )?;
         compare(session, self.rule, &mut jobs)?;
         jobs.into_iter()
             .try_for_each(|job| self.decide(session, job))
@@ -183,7 +180,7 @@ impl TreeDownload<'_> {
     /// Whether a link here has the file's name and stays; where links are links, a file is never
     /// written through one.
     fn is_left_link(&self, to: &Path, names: &LocalNames) -> bool {
-        self.rule.links == Links::AsLinks
+        self.rule.links == Links::Remade
             && self.rule.changed == Changed::Left
             && names.contains(to)
             && fs::symlink_metadata(to).is_ok_and(|here| here.is_symlink())
@@ -197,7 +194,7 @@ impl TreeDownload<'_> {
             return free();
         }
         let here = fs::symlink_metadata(to);
-        if self.rule.links == Links::AsLinks && here.as_ref().is_ok_and(Metadata::is_symlink) {
+        if self.rule.links == Links::Remade && here.as_ref().is_ok_and(Metadata::is_symlink) {
             delete_here(to, Shape::Other, self.rule, self.summary);
             return free();
         }
@@ -366,6 +363,7 @@ impl GetJob {
 }
 
 /// The names in a local directory, read once, so that most files need no stat(2).
+#[derive(Default)]
 struct LocalNames {
     names: HashSet<OsString>,
 }

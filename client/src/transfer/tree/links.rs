@@ -13,6 +13,7 @@ use skiff_sessions::wire::reply::Kind;
 
 use super::action::{Action, Proceed};
 use super::extra::{Shape, delete_here, delete_there};
+use super::remote_walk::{FoundFolder, LocalFolder};
 use super::requests::{Request, make_links, request_all};
 use super::rule::{Extra, TreeRule, Verdict};
 use super::summary::TreeSummary;
@@ -88,28 +89,26 @@ pub(super) fn put_links(
     make_links(session, &made, |ended| summary.add_link(ended))
 }
 
-/// Makes links here, in a directory so many levels below the root of the tree.
+/// Makes the links of one directory here.
 ///
 /// # Errors
 ///
 /// Errors that end the walk.
 pub(super) fn get_links(
     session: &mut Session,
-    links: &[FoundLink],
-    depth: usize,
+    folder: &FoundFolder,
     rule: &TreeRule,
     summary: &TreeSummary,
 ) -> CommandResult {
-    let asked: Vec<_> = links
-        .iter()
-        .map(|link| Request::target_of(&link.from))
-        .collect();
+    let links = &folder.links;
+    let asked = links.iter().map(|link| Request::target_of(&link.from));
+    let asked: Vec<_> = asked.collect();
     request_all(session, &asked, |index, reply| {
         let link = &links[index];
         let from = escape_name(link.from.as_bytes());
         match &reply.target {
             None => summary.add_failure(format_args!("{from}: a link: {}", format_reply(reply))),
-            Some(target) if !stays_within(target, depth) => {
+            Some(target) if !stays_within(target, folder.depth) => {
                 let target = escape_name(target.as_bytes());
                 summary.add_failure(format_args!(
                     "{from}: a link to {target} could lead out of the tree, not made"
@@ -117,18 +116,23 @@ pub(super) fn get_links(
             }
             Some(target) => {
                 let target = Path::new(OsStr::from_bytes(target.as_bytes()));
-                get_link(&link.to, target, rule, summary);
+                get_link((&link.to, folder.here), target, rule, summary);
             }
         }
     })
 }
 
-/// Makes one link here.
-fn get_link(to: &Path, target: &Path, rule: &TreeRule, summary: &TreeSummary) {
-    let shape = match fs::symlink_metadata(to) {
-        Err(_) => None,
-        Ok(found) if found.is_dir() => Some(Shape::Directory),
-        Ok(_) => Some(Shape::Other),
+/// Makes one link here, in a directory that is there or new.
+fn get_link(
+    (to, folder): (&Path, LocalFolder),
+    target: &Path,
+    rule: &TreeRule,
+    summary: &TreeSummary,
+) {
+    let shape = match (folder, fs::symlink_metadata(to)) {
+        (LocalFolder::New, _) | (LocalFolder::There, Err(_)) => None,
+        (LocalFolder::There, Ok(found)) if found.is_dir() => Some(Shape::Directory),
+        (LocalFolder::There, Ok(_)) => Some(Shape::Other),
     };
     let verdict = match shape {
         None => Verdict::New,

@@ -37,7 +37,7 @@ pub(super) fn local_kind(path: &Path, links: Links) -> LocalKind {
     }
     match links {
         Links::Skipped => return LocalKind::Skipped("a link, left out"),
-        Links::AsLinks => {
+        Links::Remade => {
             return fs::read_link(path).map_or_else(LocalKind::Failed, LocalKind::Link);
         }
         Links::ToFiles | Links::Followed => {}

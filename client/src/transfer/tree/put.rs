@@ -262,7 +262,7 @@ impl UploadWalk<'_> {
                 }
                 RemoteState::Absent
             }
-            Some(Kind::Link) if self.rule.links == Links::AsLinks => {
+            Some(Kind::Link) if self.rule.links == Links::Remade => {
                 if !self.clears_the_way(session, &from, &to, Shape::Other)? {
                     return Ok(());
                 }
@@ -287,7 +287,7 @@ impl UploadWalk<'_> {
         facts: Option<Facts>,
     ) -> Result<Option<Candidate>, CommandError> {
         let facts = match facts {
-            Some(facts) if facts.kind == Kind::Link && self.rule.links == Links::AsLinks => {
+            Some(facts) if facts.kind == Kind::Link && self.rule.links == Links::Remade => {
                 let verdict = self.rule.of_changed();
                 if verdict == Verdict::Left {
                     return Ok(Some(Candidate { job, verdict }));

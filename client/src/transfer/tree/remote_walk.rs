@@ -42,10 +42,19 @@ pub(super) struct FoundFile {
 /// The files of one directory, its links where they are made anew, and the directory here.
 pub(super) struct FoundFolder {
     pub(super) to: PathBuf,
+    pub(super) here: LocalFolder,
     /// How many levels it is below the root.
     pub(super) depth: usize,
     pub(super) files: Vec<FoundFile>,
     pub(super) links: Vec<FoundLink>,
+}
+
+/// Whether a directory was here before the walk met it. One that is new has no entries, even where
+/// it is only said that it would be made in the place of a link.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum LocalFolder {
+    There,
+    New,
 }
 
 /// A walk that is under way.
@@ -138,17 +147,23 @@ impl<'a> RemoteWalk<'a> {
             self.fail(format_args!("{name}: deeper than {DEPTH_MAX}, not fetched"));
             return Ok(());
         }
-        if let Err(error) = self.make(&level) {
-            let to = escape_path(&level.to);
-            self.fail(format_args!("{to}: {}", IoCause(&error)));
-            return Ok(());
-        }
+        let here = match self.make(&level) {
+            Ok(here) => here,
+            Err(error) => {
+                let to = escape_path(&level.to);
+                self.fail(format_args!("{to}: {}", IoCause(&error)));
+                return Ok(());
+            }
+        };
         let Some(entries) = self.list_entries(session, &level.from)? else {
             return Ok(());
         };
-        self.note_extras(&level.to, &entries);
+        if here == LocalFolder::There {
+            self.note_extras(&level.to, &entries);
+        }
         let mut folder = FoundFolder {
             to: level.to.clone(),
+            here,
             depth: level.depth,
             files: Vec::new(),
             links: Vec::new(),
@@ -164,20 +179,11 @@ impl<'a> RemoteWalk<'a> {
             if self.is_excluded(&to) {
                 continue;
             }
-            let facts = match facts.kind {
-                Kind::Link if self.rule.links == Links::AsLinks => {
-                    folder.links.push(FoundLink { from, to });
-                    continue;
-                }
-                Kind::Link => self.look_behind_link(session, &from)?,
-                Kind::Other => {
-                    let name = escape_name(from.as_bytes());
-                    self.summary
-                        .add_failure(format_args!("{name}: neither a file nor a directory"));
-                    None
-                }
-                Kind::Directory | Kind::File => Some(facts),
-            };
+            if facts.kind == Kind::Link && self.rule.links == Links::Remade {
+                folder.links.push(FoundLink { from, to });
+                continue;
+            }
+            let facts = self.facts_to_fetch(session, &from, facts)?;
             match facts {
                 Some(facts) if facts.kind == Kind::Directory => {
                     let depth = level.depth + 1;
@@ -198,42 +204,60 @@ impl<'a> RemoteWalk<'a> {
         Ok(())
     }
 
-    /// Makes the directory here where it is not.
-    fn make(&self, level: &Level<PathArg, PathBuf>) -> io::Result<()> {
-        let to = &level.to;
-        let may_delete = self.rule.extra == Extra::Deleted;
-        match fs::symlink_metadata(to) {
-            Ok(found) if found.is_dir() => return Ok(()),
-            // It would be written through the link.
-            Ok(found)
-                if found.is_symlink() && level.depth > 0 && self.rule.links == Links::AsLinks =>
-            {
-                match may_delete {
-                    true => delete_here(to, Shape::Other, self.rule, self.summary),
-                    false => return Err(io::Error::other("a link here has its name")),
-                }
+    /// Returns the facts of what is fetched of a name, behind a link; `None` where that is nothing.
+    fn facts_to_fetch(
+        &mut self,
+        session: &mut Session,
+        from: &PathArg,
+        facts: Facts,
+    ) -> Result<Option<Facts>, CommandError> {
+        match facts.kind {
+            Kind::Link => self.look_behind_link(session, from),
+            Kind::Other => {
+                let name = escape_name(from.as_bytes());
+                self.summary
+                    .add_failure(format_args!("{name}: neither a file nor a directory"));
+                Ok(None)
             }
+            Kind::Directory | Kind::File => Ok(Some(facts)),
+        }
+    }
+
+    /// Makes the directory here where it is not.
+    fn make(&self, level: &Level<PathArg, PathBuf>) -> io::Result<LocalFolder> {
+        let to = &level.to;
+        let is_root = level.depth == 0;
+        let may_delete = self.rule.extra == Extra::Deleted && !is_root;
+        let follows_none = self.rule.links == Links::Remade && !is_root;
+        match fs::symlink_metadata(to) {
+            Ok(found) if found.is_dir() => return Ok(LocalFolder::There),
+            Ok(found) if found.is_symlink() && follows_none => match may_delete {
+                true => delete_here(to, Shape::Other, self.rule, self.summary),
+                false => return Err(io::Error::other("a link here has its name")),
+            },
             // Nothing is deleted behind a link.
-            Ok(found) if found.is_symlink() && may_delete && level.depth > 0 => {
+            Ok(found) if found.is_symlink() && may_delete => {
                 return Err(io::Error::other(
                     "a link here, which --delete does not follow",
                 ));
             }
-            Ok(found) if found.is_symlink() => {}
-            Ok(_) if may_delete && level.depth > 0 => {
-                delete_here(to, Shape::Other, self.rule, self.summary);
+            Ok(found) if found.is_symlink() => {
+                if to.is_dir() {
+                    return Ok(LocalFolder::There);
+                }
             }
+            Ok(_) if may_delete => delete_here(to, Shape::Other, self.rule, self.summary),
             Ok(_) => return Err(io::Error::other("a file here has its name")),
             Err(_) => {}
         }
-        // A link here may lead to one.
-        if to.is_dir() {
-            return Ok(());
+        if Action::MakeDirectory.tell(self.rule, to.as_path()) == Proceed::Does {
+            match is_root {
+                true => fs::create_dir_all(to),
+                // Fails where a link that could not be deleted leads to a directory.
+                false => fs::create_dir(to),
+            }?;
         }
-        match Action::MakeDirectory.tell(self.rule, to.as_path()) {
-            Proceed::Does => fs::create_dir_all(to),
-            Proceed::OnlyTells => Ok(()),
-        }
+        Ok(LocalFolder::New)
     }
 
     /// What is here and not among the server's entries is extra.
@@ -279,7 +303,7 @@ impl<'a> RemoteWalk<'a> {
             Some(facts) if facts.kind == Kind::File => return Ok(Some(facts)),
             Some(facts) if facts.kind == Kind::Directory => match self.rule.links {
                 Links::Followed => return Ok(Some(facts)),
-                Links::ToFiles | Links::AsLinks | Links::Skipped => {
+                Links::ToFiles | Links::Remade | Links::Skipped => {
                     let why = "a link to a directory, not followed";
                     self.summary.add_skipped(shown, why);
                 }

@@ -51,7 +51,7 @@ pub(crate) enum Links {
     /// Those to directories are walked too.
     Followed,
     /// Each is made anew at the target, and none is followed at either end.
-    AsLinks,
+    Remade,
     /// None is transferred.
     Skipped,
 }

@@ -11,7 +11,7 @@ use super::path_escape::{push_path, push_target};
 use super::replies::IDLE_USUAL;
 use super::verbs::{VERBS, find};
 use crate::digest::{Algorithm, Sum};
-use crate::path::VirtualPath;
+use crate::path::{LinkTarget, VirtualPath};
 use crate::wire::line::LINE_MAX;
 use crate::wire::reply::{
     Facts, HelpTopic, LoginRefusal, Malformed, Mismatch, Operation, Refusal, Reply, Usage,
@@ -69,11 +69,7 @@ pub fn encode(reply: &Reply, out: &mut Vec<u8>) -> u16 {
         Reply::Directory(path) | Reply::DirectoryChanged(path) | Reply::Created(path) => {
             line.path(path);
         }
-        Reply::LinkLeadsTo { path, target } => {
-            line.0.extend_from_slice(b" target=");
-            push_target(target, line.0);
-            line.path(path);
-        }
+        Reply::LinkLeadsTo { path, target } => line.target(target).path(path),
         Reply::Status(status) => {
             let line = line.token("user", &status.user).usage(&status.usage);
             line.token("server", &status.server).text("logged in");
@@ -83,9 +79,7 @@ pub fn encode(reply: &Reply, out: &mut Vec<u8>) -> u16 {
             Some(_) => "quota",
             None => "your home is being counted, ask again in a moment",
         }),
-        Reply::HashIs { path, size, sum } => {
-            line.token("size", size).sum(sum).path(path);
-        }
+        Reply::HashIs { path, size, sum } => line.token("size", size).sum(sum).path(path),
         Reply::Platform(name) => line.text(name),
         Reply::Help { topic, .. } => line.text(&help(topic)),
         Reply::Malformed(malformed) => line.malformed(malformed),
@@ -312,6 +306,12 @@ impl Line<'_> {
             Some(mode) => line.token("mode", format_args!("{mode:04o}")),
             None => line,
         }
+    }
+
+    fn target(self, target: &LinkTarget) -> Self {
+        self.0.extend_from_slice(b" target=");
+        push_target(target, self.0);
+        self
     }
 
     fn refusal(self, operation: Operation, why: &Refusal) {

@@ -386,6 +386,7 @@ fn farewells() -> [(CloseReason, &'static str); 22] {
 /// What the other dialect's commands lead to.
 fn foreign() -> Samples {
     let sum = Algorithm::Md5.of(b"x");
+    let (path, target) = (at(b"l"), LinkTarget::new("a").unwrap());
     [
         Reply::Challenge { scram: vec![1] },
         Reply::LoggedIn {
@@ -406,10 +407,7 @@ fn foreign() -> Samples {
             size: 1,
             sum,
         },
-        Reply::LinkLeadsTo {
-            path: at(b"l"),
-            target: LinkTarget::new("a").unwrap(),
-        },
+        Reply::LinkLeadsTo { path, target },
         Reply::SendNow,
         Reply::PartHere { have: 1, sum },
         Reply::SendFrom { offset: 1 },

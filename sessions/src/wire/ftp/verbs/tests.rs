@@ -3,9 +3,11 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::path::LinkTarget;
 use crate::wire::command::{ByteRange, Family};
 use crate::wire::stamp::Stamp;
+
+mod site_lines;
+use site_lines::sites;
 
 fn path(name: impl Into<Vec<u8>>) -> PathArg {
     PathArg::new(name).unwrap()
@@ -261,38 +263,6 @@ fn extensions() -> Vec<(&'static str, Command)> {
         ),
         ("XSHA512 a", digest_of("a", Some(Algorithm::Sha512), None)),
         ("CLNT some client", only_value("CLNT")),
-    ]
-}
-
-fn sites() -> Vec<(&'static str, Command)> {
-    let mode = |mode| Command::SetMode {
-        path: path("a b"),
-        mode,
-    };
-    let minute = Command::SetModified {
-        path: path("a"),
-        modified: Stamp(1_767_323_040),
-    };
-    vec![
-        ("SITE HELP", Command::Help(Some("SITE".into()))),
-        ("SITE HELP UTIME", Command::Help(Some("SITE UTIME".into()))),
-        ("SITE QUOTA", Command::Usage),
-        ("SITE STAGES", Command::StagesInReply),
-        ("SITE UTIME 20260102030405 a", modified("a")),
-        ("SITE UTIME 202601020304 a", minute),
-        (
-            "SITE UTIME a b 20200101000000 20260102030405 20200101000000 UTC",
-            modified("a b"),
-        ),
-        ("SITE CHMOD 640 a b", mode(0o640)),
-        ("site chmod 0755 a b", mode(0o755)),
-        (
-            "SITE SYMLINK ../x a b",
-            Command::MakeLink {
-                path: path("a b"),
-                target: LinkTarget::new("../x").unwrap(),
-            },
-        ),
     ]
 }
 
