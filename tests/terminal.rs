@@ -8,6 +8,7 @@ mod exits;
 mod hosts;
 mod jobs;
 mod json;
+mod left_off;
 mod liar;
 mod lies;
 mod line;

@@ -1,6 +1,7 @@
 //! The connection goes, the session stays: it is made again, and what it ended is done again or asked
 //! about.
 
+use std::cell::RefCell;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
@@ -248,11 +249,19 @@ fn a_change_whose_answer_was_lost_is_asked_about_and_told_truthfully() {
     let mut script = Script::begin(&desk, &line, &[]);
     let lost = "; the server's answer was lost with the connection";
     let mode = |name: &str| fs::metadata(home.join(name)).unwrap().mode() & 0o777;
-    let changes: [(&str, &dyn Fn() -> bool, String); 4] = [
+    let mut peer = daemon.login("tom");
+    peer.leave_part("", "part", b"some bytes", 4);
+    let peer = RefCell::new(peer);
+    let changes: [(&str, &dyn Fn() -> bool, String); 5] = [
         (
             "delete old",
             &|| !home.join("old").exists(),
             format!("old: is gone now{lost}"),
+        ),
+        (
+            "stages -d part",
+            &|| peer.borrow_mut().list("STAGES").is_empty(),
+            format!("part: is gone now{lost}"),
         ),
         (
             "mkdir new",

@@ -10,7 +10,9 @@ use skiff_sessions::wire::native::replies::ReplyLine;
 use skiff_sessions::wire::reply::{Facts, Kind};
 
 use super::command_error::CommandError;
+use super::fates::absolute;
 use super::link::LinkError;
+use super::listing::Listed;
 use super::session::{NoFile, Session, expect_reply};
 use crate::terminal::progress::{Progress, ProgressPlace};
 
@@ -68,6 +70,28 @@ pub(crate) fn delete_again(session: &mut Session, path: &PathArg) -> Result<(), 
     delete(session, path)?
         .or_refused(path.as_bytes())
         .map(|_| ())
+}
+
+/// Drops the part of an upload that was interrupted.
+pub(crate) fn drop_stage(session: &mut Session, path: &PathArg) -> Result<Change, CommandError> {
+    let command = || Command::DropStage(path.clone());
+    change(
+        session,
+        |session| session.request_once(command()),
+        |session| Ok(!is_staged(session, path)?),
+    )
+}
+
+fn is_staged(session: &mut Session, path: &PathArg) -> Result<bool, CommandError> {
+    let Some(path) = absolute(session, path) else {
+        return Ok(false);
+    };
+    let mut is_staged = false;
+    session.list_to_keep(b"", Command::Stages, |part| match part {
+        Listed::Entry(name, _) => is_staged |= name == path,
+        Listed::Anew => is_staged = false,
+    })?;
+    Ok(is_staged)
 }
 
 /// Makes a directory.

@@ -233,6 +233,54 @@ impl Session {
         Some(self.names.put(path, names, Instant::now()))
     }
 
+    /// Sends one command though the user has stopped another, and returns its final reply if that
+    /// comes in time.
+    pub(super) fn request_until(
+        &mut self,
+        command: Command,
+        leave_at: Instant,
+    ) -> Option<ReplyLine> {
+        self.run_until(leave_at, |out| Dialogue::request(command, out))
+    }
+
+    /// Returns the final reply to the oldest command that was sent ahead, as
+    /// [`Session::request_until`] does.
+    pub(super) fn reply_until(&mut self, leave_at: Instant) -> Option<ReplyLine> {
+        self.run_until(leave_at, |_| Dialogue::reply_to_request())
+    }
+
+    fn run_until(
+        &mut self,
+        leave_at: Instant,
+        begin: impl FnOnce(&mut Vec<Effect>) -> Dialogue,
+    ) -> Option<ReplyLine> {
+        let mut no_file = NoFile {
+            progress: Progress::hidden(),
+        };
+        let patience = Patience::Until(leave_at);
+        let ran = self
+            .connection
+            .run_dialogue(&self.interrupt, patience, begin, &mut no_file);
+        ran.ok().and_then(|outcome| expect_reply(outcome).ok())
+    }
+
+    /// Fetches a listing that ends in time, and calls `on_name` for each entry; `None` where there
+    /// is none.
+    pub(super) fn list_until(
+        &mut self,
+        command: Command,
+        leave_at: Instant,
+        mut on_name: impl FnMut(&[u8]),
+    ) -> Option<ReplyLine> {
+        let ran = self.connection.run_dialogue(
+            &self.interrupt,
+            Patience::Until(leave_at),
+            |out| Dialogue::listing(command, out),
+            &mut ListingParser::within(KEPT_MAX, |name: &[u8], _: &Facts| on_name(name)),
+        );
+        ran.ok().and_then(|outcome| listed(b"", outcome).ok())
+    }
+
     /// Has the server hear of an idle session before it closes that. It may have gone unseen: then
     /// the next command makes it again.
     pub(crate) fn keep_alive(&mut self, now: Instant) {

@@ -129,6 +129,21 @@ pub(crate) const TREE: RecordKind = RecordKind {
             Form::Number,
             "files and directories that sync --delete deleted",
         ),
+        always(
+            "kept_in_part",
+            Form::Number,
+            "files under way at an early end of which the server keeps a part",
+        ),
+        always(
+            "not_stored",
+            Form::Number,
+            "files under way then that are not stored",
+        ),
+        always(
+            "unknown",
+            Form::Number,
+            "files under way then of which that is not known",
+        ),
         always("failed", Form::Number, "files and directories that failed"),
     ],
 };

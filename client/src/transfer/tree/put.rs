@@ -14,7 +14,7 @@ use skiff_sessions::wire::native::causes::Cause;
 use skiff_sessions::wire::reply::{Facts, Kind};
 
 use super::action::{Action, Proceed};
-use super::ahead::Ahead;
+use super::ahead::{Ahead, Ended};
 use super::batch::Batch;
 use super::bounds::{DEPTH_MAX, SMALL_FILE_MAX, join_remote};
 use super::compare::{Compared, compare};
@@ -28,6 +28,7 @@ use super::rule::{Attributes, Changed, Extra, Links, Sameness, TreeRule, Verdict
 use super::summary::TreeSummary;
 use crate::net::changes;
 use crate::net::command_error::{CommandError, CommandResult};
+use crate::net::fates::{self, UnderWay};
 use crate::net::listing::Listed;
 use crate::net::session::Session;
 use crate::terminal::format::{IoCause, escape_name, escape_path};
@@ -424,10 +425,26 @@ fn send(
         .iter()
         .map(|job| job.upload(rule, Turn::Skipped, summary.place()));
     let files = files.collect();
-    let end = |index: usize, ended| end_file(&small[index], ended, rule, (&mut set, summary));
+    let end = |index: usize, ended| match ended {
+        Ended::Told(ended) => end_file(&small[index], ended, rule, (&mut set, summary)),
+        Ended::LeftOff(fate) => {
+            let size = small[index].found.len();
+            summary.add_left_off(fate, size);
+            Ok(())
+        }
+    };
     Ahead::new(session, end).upload(files)?;
     for job in &big {
         let ended = upload_file(session, job.upload(rule, Turn::Negotiate, summary.place()));
+        let is_left_off = matches!(
+            ended,
+            Err(CommandError::Stopped(_) | CommandError::SessionEnded(_))
+        );
+        if is_left_off {
+            let fate = fates::of_uploads(session, &[job.under_way()]);
+            fate.iter()
+                .for_each(|fate| summary.add_left_off(*fate, job.found.len()));
+        }
         end_file(job, ended, rule, (&mut set, summary))?;
     }
     let mut refused = Vec::new();
@@ -480,6 +497,14 @@ impl PutJob {
             replace,
             turn,
             place,
+        }
+    }
+
+    fn under_way(&self) -> UnderWay {
+        UnderWay {
+            path: self.to.clone(),
+            size: self.found.len(),
+            modified: Some(modified_at(&self.found)),
         }
     }
 

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use super::rule::Execution;
 use crate::net::command_error::{CommandError, CommandResult};
+use crate::net::fates::Fate;
 use crate::terminal::format::{count, escape_name, format_pace};
 use crate::terminal::output::{
     OutputFormat, format, print_error, print_line, print_note, print_object,
@@ -42,6 +43,13 @@ struct Counts {
     skipped: u64,
     /// Files and directories that were deleted.
     deleted: u64,
+    /// Files that were under way when the transfer was stopped, or its connection lost, and of which
+    /// the server keeps a part.
+    kept_in_part: u64,
+    /// Those that were not stored.
+    not_stored: u64,
+    /// Those of which it is not known.
+    unknown: u64,
     /// Files and directories that failed.
     failed: u64,
 }
@@ -110,6 +118,20 @@ impl TreeSummary {
             Err(other) => return Err(other),
         }
         Ok(())
+    }
+
+    /// Counts a file that was under way when the transfer ended early.
+    pub(crate) fn add_left_off(&self, fate: Fate, size: u64) {
+        let mut counts = self.counts();
+        match fate {
+            Fate::Stored => {
+                counts.transferred += 1;
+                counts.bytes += size;
+            }
+            Fate::KeptInPart => counts.kept_in_part += 1,
+            Fate::NotStored => counts.not_stored += 1,
+            Fate::Unknown => counts.unknown += 1,
+        }
     }
 
     /// Counts what was deleted at the target, and what could not be.
@@ -181,6 +203,11 @@ impl TreeSummary {
                 line.push_str("; no room for the rest");
                 Err(CommandError::Refused(line))
             }
+            Err(CommandError::Stopped(why)) => Err(CommandError::Stopped(format!("{line}; {why}"))),
+            Err(error @ CommandError::SessionEnded(_)) => {
+                print_error(line);
+                Err(error)
+            }
             Err(error) => Err(error),
         }
     }
@@ -195,6 +222,9 @@ impl TreeSummary {
             links,
             skipped,
             deleted,
+            kept_in_part,
+            not_stored,
+            unknown,
             failed,
         } = counts;
         let (name, pace) = (&self.name, format_pace(bytes, self.begun.elapsed()));
@@ -216,6 +246,17 @@ impl TreeSummary {
                 "differs and was left, -f replaces it",
                 "differ and were left, -f replaces them",
             ),
+            (kept_in_part, "kept in part", "kept in part"),
+            (
+                not_stored,
+                "was under way and is not stored",
+                "were under way and are not stored",
+            ),
+            (
+                unknown,
+                "was under way, and may be stored",
+                "were under way, and may be stored",
+            ),
             (failed, "failed", "failed"),
         ] {
             if number > 0 {
@@ -236,6 +277,9 @@ impl TreeSummary {
             .number("links", counts.links)
             .number("skipped", counts.skipped)
             .number("deleted", counts.deleted)
+            .number("kept_in_part", counts.kept_in_part)
+            .number("not_stored", counts.not_stored)
+            .number("unknown", counts.unknown)
             .number("failed", counts.failed)
     }
 
