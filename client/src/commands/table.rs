@@ -208,7 +208,7 @@ without -l links to files are copied as these files.
 const RECONNECT: &str = "\
 a connection that is lost is made again, with pauses that grow: the login is repeated \
 without a question, transfers go on where they were, and what changes nothing is done \
-again. of delete, rename, mkdir, chmod and touch the server is asked first what became of \
+again. of delete, rename, mkdir, ln, chmod, touch and stages -d the server is asked first what became of \
 them. what was written to a device, a FIFO or standard output in part is not gone on with. \
 --retry N says how often it is tried. Ctrl-C ends it. where the server's certificate has changed nothing is sent; open asks about it.
 ";

@@ -83,8 +83,8 @@ what is stored has its name only when it is whole, verified, and on the disk. un
 the file that had the name before is there.
 
 a connection that is lost is made again, with pauses that grow, --retry times; the \
-transfer goes on where it was. of delete, rename, mkdir, chmod and touch the server is \
-asked first what became of them. Ctrl-C ends it.
+transfer goes on where it was. of delete, rename, mkdir, ln, chmod, touch and stages -d the \
+server is asked first what became of them. Ctrl-C ends it.
 ";
 
 const SCRIPTS: &str = "\
