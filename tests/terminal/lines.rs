@@ -235,7 +235,6 @@ fn leaving_the_pager_ends_a_listing_that_does_not_come() {
     let mut tom = with_less_at(&desk, daemon, &["--tls", "off"]);
     tom.enter("find");
     in_less(&tom);
-    tom.press("C-c");
     tom.press("q");
     tom.prompt();
     let shown = tom.screen();

@@ -42,56 +42,30 @@ impl From<&PutOrder> for UnderWay {
     }
 }
 
-/// Returns the fate of each upload.
+/// Returns the fate of each upload. The questions go one by one: an answer that does not come in time
+/// leaves no others behind it.
 pub(crate) fn of_uploads(session: &mut Session, uploads: &[UnderWay]) -> Vec<Fate> {
     let leave_at = Instant::now() + PATIENCE;
     let mut fates = vec![Fate::Unknown; uploads.len()];
-    let Some(found) = look_up(session, uploads, leave_at) else {
-        return fates;
-    };
-    for ((fate, upload), found) in fates.iter_mut().zip(uploads).zip(&found) {
-        if is_stored(found, upload) {
-            *fate = Fate::Stored;
-        }
-    }
-    if fates.iter().all(|fate| *fate == Fate::Stored) {
-        return fates;
-    }
     let mut staged = Vec::new();
     let listed = session.list_until(Command::Stages, leave_at, |path| staged.push(path.to_vec()));
     if listed.is_none() {
         return fates;
     }
     for (fate, upload) in fates.iter_mut().zip(uploads) {
-        if *fate == Fate::Unknown {
-            let path = absolute(session, &upload.path);
-            let is_kept = path.is_some_and(|path| staged.contains(&path));
-            *fate = match is_kept {
-                true => Fate::KeptInPart,
-                false => Fate::NotStored,
-            };
+        let path = absolute(session, &upload.path);
+        if path.is_some_and(|path| staged.contains(&path)) {
+            *fate = Fate::KeptInPart;
+            continue;
         }
+        let command = Command::Facts(upload.path.clone());
+        *fate = match session.request_until(command, leave_at) {
+            Some(found) if is_stored(&found, upload) => Fate::Stored,
+            Some(_) => Fate::NotStored,
+            None => break,
+        };
     }
     fates
-}
-
-/// Asks what has each name; `None` where not all is answered in time.
-fn look_up(
-    session: &mut Session,
-    uploads: &[UnderWay],
-    leave_at: Instant,
-) -> Option<Vec<ReplyLine>> {
-    let (first, others) = uploads.split_first()?;
-    // Behind its answer there is nothing left of what was stopped.
-    let answered = session.request_until(Command::Facts(first.path.clone()), leave_at)?;
-    for upload in others {
-        session.send_ahead(&Command::Facts(upload.path.clone()));
-    }
-    let mut found = vec![answered];
-    for _ in others {
-        found.push(session.reply_until(leave_at)?);
-    }
-    Some(found)
 }
 
 fn is_stored(found: &ReplyLine, upload: &UnderWay) -> bool {

@@ -240,27 +240,16 @@ impl Session {
         command: Command,
         leave_at: Instant,
     ) -> Option<ReplyLine> {
-        self.run_until(leave_at, |out| Dialogue::request(command, out))
-    }
-
-    /// Returns the final reply to the oldest command that was sent ahead, as
-    /// [`Session::request_until`] does.
-    pub(super) fn reply_until(&mut self, leave_at: Instant) -> Option<ReplyLine> {
-        self.run_until(leave_at, |_| Dialogue::reply_to_request())
-    }
-
-    fn run_until(
-        &mut self,
-        leave_at: Instant,
-        begin: impl FnOnce(&mut Vec<Effect>) -> Dialogue,
-    ) -> Option<ReplyLine> {
         let mut no_file = NoFile {
             progress: Progress::hidden(),
         };
         let patience = Patience::Until(leave_at);
-        let ran = self
-            .connection
-            .run_dialogue(&self.interrupt, patience, begin, &mut no_file);
+        let ran = self.connection.run_dialogue(
+            &self.interrupt,
+            patience,
+            |out| Dialogue::request(command, out),
+            &mut no_file,
+        );
         ran.ok().and_then(|outcome| expect_reply(outcome).ok())
     }
 
