@@ -59,7 +59,7 @@ impl Right {
             Self::Replace => "replace or change files",
             Self::Append => "append to files",
             Self::Delete => "delete files",
-            Self::MakeDirectory => "make directories",
+            Self::MakeDirectory => "make directories or links",
             Self::RemoveDirectory => "remove directories",
             Self::Rename => "rename",
         }

@@ -194,6 +194,11 @@ impl Folder {
                 folder: inner(folder)?,
             },
             Job::MakeDirectory { path } => Job::MakeDirectory { path: inner(path)? },
+            Job::MakeLink { path, target } => Job::MakeLink {
+                path: inner(path)?,
+                target: target.clone(),
+            },
+            Job::ReadLink { path } => Job::ReadLink { path: inner(path)? },
             Job::Remove { path } => Job::Remove { path: inner(path)? },
             Job::CheckSource { path } => Job::CheckSource { path: inner(path)? },
             Job::Rename { from, to } => Job::Rename {
@@ -327,6 +332,8 @@ fn paths(job: &Job) -> [Option<&VirtualPath>; 2] {
         | Job::Entry { path }
         | Job::UsageIn { folder: path }
         | Job::MakeDirectory { path }
+        | Job::MakeLink { path, .. }
+        | Job::ReadLink { path }
         | Job::Remove { path }
         | Job::CheckSource { path }
         | Job::DropStage { path }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use skiff_sessions::digest::Sum;
-use skiff_sessions::path::VirtualPath;
+use skiff_sessions::path::{LinkTarget, VirtualPath};
 use skiff_sessions::rights::{Links, Permissions, Right};
 use skiff_sessions::server::job::{ChangeTime, Remembered};
 use skiff_sessions::server::{Completion, DownloadFacts, Job, Reading};
@@ -20,7 +20,7 @@ use super::open_file::OpenFile;
 use super::open_listing::open_listing;
 use super::open_upload::{NotOpened, Sharing, Wanted};
 use super::plain_names::check_names;
-use super::small_file::{SMALL_FILE_MAX, SmallFile};
+use super::small_file::SmallFile;
 
 /// Where a job is done: in the user's home or in a shared folder.
 struct Site<'a> {
@@ -174,6 +174,14 @@ fn size(
 /// Jobs about one or two names.
 fn on_name(worker: &Worker, home: &Home, job: &Job) -> Result<Completion, VfsError> {
     match job {
+        Job::MakeLink { path, target } => {
+            home.make_link(worker, below(path), target.as_bytes())?;
+        }
+        Job::ReadLink { path } => {
+            let target = home.read_link(worker, below(path))?;
+            let refused = Completion::Refused(Refusal::NameTooLong);
+            return Ok(LinkTarget::new(target).map_or(refused, Completion::LinkTarget));
+        }
         Job::RemoveFile { path } => home.remove_file(worker, below(path))?,
         Job::RemoveDirectory { path } => home.remove_dir(worker, below(path))?,
         Job::RenameOver { from, to } => {
@@ -231,7 +239,7 @@ fn open_download(
     let file = home.download(worker, below(path))?;
     let facts = download_facts(&file);
     let opened = match reading {
-        Reading::Once => read_whole(worker, &file)?,
+        Reading::Once => SmallFile::read(worker, &file)?.map(OpenFile::Small),
         Reading::Parts => None,
     };
     let opened = opened.unwrap_or_else(|| OpenFile::Download(Box::new(file)));
@@ -260,24 +268,6 @@ fn remembered(digests: Option<Digests>) -> Remembered {
         verified: digests.map(|digests| sum(digests.verified)),
         later: digests.and_then(|digests| digests.later).map(sum),
     }
-}
-
-/// Reads a small file whole; `None` if it is larger than [`SMALL_FILE_MAX`], or became shorter.
-fn read_whole(worker: &Worker, file: &Download) -> Result<Option<OpenFile>, VfsError> {
-    let Some(size) = usize::try_from(file.size())
-        .ok()
-        .filter(|size| *size <= SMALL_FILE_MAX)
-    else {
-        return Ok(None);
-    };
-    let (mut bytes, mut have) = (vec![0; size], 0);
-    while have < size {
-        match file.read_at(worker, have as u64, &mut bytes[have..])? {
-            0 => return Ok(None),
-            count => have += count,
-        }
-    }
-    Ok(Some(OpenFile::Small(SmallFile(bytes))))
 }
 
 fn usage(worker: &Worker, home: &Home) -> Result<Usage, VfsError> {

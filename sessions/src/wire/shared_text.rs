@@ -58,6 +58,10 @@ pub(super) fn refusal_text(why: &Refusal) -> String {
         Refusal::AboveHome => "that leads out of your home",
         Refusal::LeadsOut => "a link there leads out of your home",
         Refusal::Link => "a link is on the way, and your account follows none",
+        Refusal::TargetLeadsOut => {
+            "a link leads only to what is in your home: its target is relative, and each .. in it comes first"
+        }
+        Refusal::NotALink => "it is no symbolic link",
         Refusal::Forbidden => "the server's permissions refuse it",
         Refusal::ReadOnly => "your account may only read",
         Refusal::NoRight(right) => return format!("your account may not {} there", right.deed()),
