@@ -3,6 +3,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use mio::net::{TcpListener, TcpStream};
@@ -18,6 +19,8 @@ const ACCEPT_BATCH: usize = 64;
 pub(crate) struct Listener {
     socket: TcpListener,
     pub(crate) address: SocketAddr,
+    /// The address by which the settings name it: its port may be 0.
+    pub(crate) named: SocketAddr,
     pub(crate) protocol: Protocol,
     state: AcceptState,
 }
@@ -64,9 +67,29 @@ impl Listener {
         Ok(Self {
             socket,
             address,
+            named: address,
             protocol,
             state: AcceptState::Drained,
         })
+    }
+
+    /// The same, which the settings name by `address`.
+    pub(crate) fn named(self, address: SocketAddr) -> Self {
+        Self {
+            named: address,
+            ..self
+        }
+    }
+
+    /// Another descriptor of the socket.
+    pub(crate) fn descriptor(&self) -> io::Result<OwnedFd> {
+        self.socket.as_fd().try_clone_to_owned()
+    }
+
+    /// Closes it. Without the first step the poll would go on to report connections where another
+    /// process has a descriptor of the same socket (epoll(7)).
+    pub(crate) fn close(mut self, registry: &Registry) {
+        let _ = registry.deregister(&mut self.socket);
     }
 
     pub(crate) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {

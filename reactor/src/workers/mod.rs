@@ -13,6 +13,7 @@ mod listing_text;
 pub(crate) mod observation;
 pub(crate) mod open_file;
 mod open_listing;
+mod opening;
 pub(crate) mod parking;
 pub(crate) mod password_check;
 pub(crate) mod pool;
