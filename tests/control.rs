@@ -6,6 +6,7 @@ mod drain;
 mod page;
 mod sessions;
 mod socket;
+mod upgrade;
 
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;

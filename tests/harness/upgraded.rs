@@ -1,0 +1,60 @@
+//! A process that has taken the place of the daemon, by `skiffd upgrade`.
+//!
+//! It is a child of the command, which has ended; so this process adopts it (PR_SET_CHILD_SUBREAPER,
+//! prctl(2)), and can wait for it as for its own.
+
+use std::process::Output;
+
+use rustix::process::{
+    Pid, Signal, WaitOptions, getpid, kill_process, set_child_subreaper, waitpid,
+};
+
+use super::{Daemon, Running};
+
+impl Daemon {
+    /// `skiffd upgrade` of this daemon with more words. Where it succeeds, this daemon is the new
+    /// process from now on.
+    pub(crate) fn upgrade(&mut self, words: &[&str]) -> Output {
+        set_child_subreaper(Some(getpid())).unwrap();
+        let output = self.operator(&[&["upgrade"], words].concat());
+        let said = String::from_utf8_lossy(&output.stdout);
+        let number = said.strip_prefix("process ").and_then(|rest| {
+            let (number, _) = rest.split_once(" serves; ")?;
+            Pid::from_raw(number.parse().ok()?)
+        });
+        if let Some(number) = number {
+            self.running.as_mut().expect("the daemon runs").successor = Some(number);
+        }
+        output
+    }
+
+    /// Waits for the end of the process that was replaced, which must be a good one.
+    pub(crate) fn first_ends_well(&mut self) {
+        let running = self.running.as_mut().expect("the daemon runs");
+        let status = running.child.wait().unwrap();
+        assert!(status.success(), "{status} after an upgrade");
+    }
+}
+
+impl Running {
+    /// The process that serves.
+    pub(super) fn process(&self) -> Pid {
+        self.successor.unwrap_or(Pid::from_child(&self.child))
+    }
+
+    pub(super) fn successor_ends_well(&mut self) {
+        if let Some(successor) = self.successor.take() {
+            let (_, status) = waitpid(Some(successor), WaitOptions::empty())
+                .unwrap()
+                .unwrap();
+            assert_eq!(status.exit_status(), Some(0), "{status:?} after SIGTERM");
+        }
+    }
+
+    pub(super) fn end_successor(&mut self) {
+        if let Some(successor) = self.successor.take() {
+            let _ = kill_process(successor, Signal::KILL);
+            let _ = waitpid(Some(successor), WaitOptions::empty());
+        }
+    }
+}
