@@ -3,20 +3,28 @@
 //! It is a child of the command, which has ended; so this process adopts it (PR_SET_CHILD_SUBREAPER,
 //! prctl(2)), and can wait for it as for its own.
 
-use std::process::Output;
+use std::process::{Command, Output};
 
 use rustix::process::{
     Pid, Signal, WaitOptions, getpid, kill_process, set_child_subreaper, waitpid,
 };
 
-use super::{Daemon, Running};
+use super::{Daemon, Running, binary};
 
 impl Daemon {
     /// `skiffd upgrade` of this daemon with more words. Where it succeeds, this daemon is the new
     /// process from now on.
     pub(crate) fn upgrade(&mut self, words: &[&str]) -> Output {
+        self.upgrade_behind(&[], words)
+    }
+
+    /// The same, run by the command `before`.
+    pub(crate) fn upgrade_behind(&mut self, before: &[&str], words: &[&str]) -> Output {
         set_child_subreaper(Some(getpid())).unwrap();
-        let output = self.operator(&[&["upgrade"], words].concat());
+        let (program, settings) = (binary("skiffd"), self.settings());
+        let own = [program.to_str().unwrap(), "upgrade", "--config"];
+        let all = [before, &own, &[settings.to_str().unwrap()], words].concat();
+        let output = Command::new(all[0]).args(&all[1..]).output().unwrap();
         let said = String::from_utf8_lossy(&output.stdout);
         let number = said.strip_prefix("process ").and_then(|rest| {
             let (number, _) = rest.split_once(" serves; ")?;
