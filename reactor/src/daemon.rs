@@ -362,9 +362,14 @@ fn assemble(
     }
     watch_store(&services);
     let control = match sockets.control {
-        Some(handed) => Some(ControlSocket::of(handed, &config.state, &waker)),
-        None => bind_control(&config.state, &waker),
+        Some(handed) => ControlSocket::of(handed, &config.state, &waker),
+        None => ControlSocket::bind(&config.state, &waker),
     };
+    let control = control.inspect_err(|error| {
+        log::warn!(
+            "no control socket, so that skiffd who, reload and the like do nothing: {error}"
+        );
+    });
     let admission = Admission::new(config.limits.clone());
     let limits = Arc::new(limits(config));
     let endpoints = Endpoints::load(config, identity, None)?;
@@ -375,20 +380,15 @@ fn assemble(
     });
     let listeners = sockets.listeners;
     Reactor::new(
-        poll, signals, control, metrics, listeners, shared, succession,
+        poll,
+        signals,
+        control.ok(),
+        metrics,
+        listeners,
+        shared,
+        succession,
     )
     .map_err(system_error("poll"))
-}
-
-fn bind_control(state: &Path, waker: &Arc<mio::Waker>) -> Option<ControlSocket> {
-    let bound = ControlSocket::bind(state, waker);
-    bound
-        .inspect_err(|error| {
-            log::warn!(
-                "no control socket, so that skiffd who, reload and the like do nothing: {error}"
-            );
-        })
-        .ok()
 }
 
 fn bind_metrics(

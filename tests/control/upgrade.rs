@@ -1,5 +1,7 @@
 //! `skiffd upgrade`: another process takes the place of the daemon, and nobody notices who need not.
 
+mod failures;
+
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -39,7 +41,10 @@ fn upgraded(output: Output) -> String {
 fn not_upgraded(output: &Output) -> String {
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(complaint.starts_with("skiffd: not upgraded: "), "{complaint}");
+    assert!(
+        complaint.starts_with("skiffd: not upgraded: "),
+        "{complaint}"
+    );
     complaint
 }
 
@@ -188,7 +193,10 @@ fn a_hundred_transfers_finish_and_nobody_is_refused() {
     let mut idle = daemon.login("sam");
     let said = upgraded(daemon.upgrade(&[]));
     let replaced = format!("process {first} lets its ");
-    assert!(said.contains(&replaced) && said.ends_with("60 s\n"), "{said}");
+    assert!(
+        said.contains(&replaced) && said.ends_with("60 s\n"),
+        "{said}"
+    );
     assert_ne!(daemon.pid(), first);
     idle.expect(421);
     // Who has no transfer there is served here at once, while they go on.
@@ -273,7 +281,11 @@ fn what_cannot_start_leaves_the_daemon_as_it_was() {
     for (keys, part, may_be_tried) in [
         ("homez: \"x\",", "homez", false),
         ("users: \"server.ron\",", "server.ron", true),
-        ("tls: (certificate: \"no.pem\", key: \"no.pem\"),", "no.pem", true),
+        (
+            "tls: (certificate: \"no.pem\", key: \"no.pem\"),",
+            "no.pem",
+            true,
+        ),
         (&format!("metrics: (listen: \"{taken}\"),"), "metrics", true),
     ] {
         let listen = "native: (listen: [\"127.0.0.1:0\"]),";
@@ -304,15 +316,25 @@ fn a_demo_is_not_replaced() {
     daemon.login("tom");
 }
 
-/// Its sessions end within their time, and only then comes the next one.
+/// Homes change hands as their sessions end; the next process comes only after all have.
 #[test]
-fn a_second_process_waits_until_the_first_has_finished() {
+fn each_home_is_handed_over_and_a_second_process_waits_for_all() {
     let mut daemon = daemon();
     let first = daemon.pid();
-    let mut tom = daemon.login("tom");
-    tom.ask("STOR size=10 file", 150);
-    tom.frame(b"12345");
+    let mut both = ["tom", "jerry"].map(|user| {
+        let mut peer = daemon.login(user);
+        peer.ask("STOR size=10 file", 150);
+        peer.frame(b"12345");
+        peer
+    });
     upgraded(daemon.upgrade(&["--for", "1h"]));
+    let [tom, jerry] = &mut both;
+    jerry.fill(b"67890", b"1234567890");
+    jerry.expect(421);
+    let mut jerry = daemon.login("jerry");
+    assert_eq!(jerry.used(), 10);
+    jerry.put("", "other", b"12345");
+    assert_eq!(jerry.used(), 15);
     let complaint = not_upgraded(&daemon.upgrade(&[]));
     let wanted = format!("process {first}, which was replaced, has not finished its sessions");
     assert!(complaint.contains(&wanted), "{complaint}");
@@ -349,14 +371,23 @@ fn metrics_are_told_by_the_new_process() {
     let ask = |daemon: &Daemon| {
         let path = daemon.folder().join("metrics.sock");
         let mut door = std::os::unix::net::UnixStream::connect(path).unwrap();
-        door.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+        door.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            .unwrap();
         let mut heard = String::new();
         door.read_to_string(&mut heard).unwrap();
         heard
     };
     let _tom = daemon.login("tom");
     let sessions = "skiffd_sessions{dialect=\"native\"}";
-    assert!(ask(&daemon).contains(&format!("{sessions} 1\n")), "{}", ask(&daemon));
+    assert!(
+        ask(&daemon).contains(&format!("{sessions} 1\n")),
+        "{}",
+        ask(&daemon)
+    );
     upgraded(daemon.upgrade(&[]));
-    assert!(ask(&daemon).contains(&format!("{sessions} 0\n")), "{}", ask(&daemon));
+    assert!(
+        ask(&daemon).contains(&format!("{sessions} 0\n")),
+        "{}",
+        ask(&daemon)
+    );
 }

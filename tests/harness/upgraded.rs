@@ -3,6 +3,8 @@
 //! It is a child of the command, which has ended; so this process adopts it (PR_SET_CHILD_SUBREAPER,
 //! prctl(2)), and can wait for it as for its own.
 
+use std::fs::File;
+use std::io::{Read, Seek};
 use std::process::{Command, Output};
 
 use rustix::process::{
@@ -24,7 +26,19 @@ impl Daemon {
         let (program, settings) = (binary("skiffd"), self.settings());
         let own = [program.to_str().unwrap(), "upgrade", "--config"];
         let all = [before, &own, &[settings.to_str().unwrap()], words].concat();
-        let output = Command::new(all[0]).args(&all[1..]).output().unwrap();
+        // No pipes: a tracer may hold them.
+        let [mut stdout, mut stderr] = [(); 2].map(|()| tempfile::tempfile().unwrap());
+        let status = Command::new(all[0])
+            .args(&all[1..])
+            .stdout(stdout.try_clone().unwrap())
+            .stderr(stderr.try_clone().unwrap())
+            .status()
+            .unwrap();
+        let output = Output {
+            status,
+            stdout: written(&mut stdout),
+            stderr: written(&mut stderr),
+        };
         let said = String::from_utf8_lossy(&output.stdout);
         let number = said.strip_prefix("process ").and_then(|rest| {
             let (number, _) = rest.split_once(" serves; ")?;
@@ -42,6 +56,18 @@ impl Daemon {
         let status = running.child.wait().unwrap();
         assert!(status.success(), "{status} after an upgrade");
     }
+
+    /// Nothing of it runs any more, after other ends than those of [`Daemon::stop`].
+    pub(crate) fn forget(&mut self) {
+        drop(self.running.take());
+    }
+}
+
+fn written(file: &mut File) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    file.rewind().unwrap();
+    file.read_to_end(&mut bytes).unwrap();
+    bytes
 }
 
 impl Running {

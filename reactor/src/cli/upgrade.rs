@@ -179,7 +179,10 @@ fn field<'a>(status: &'a str, name: &str) -> &'a str {
 /// unit takes away from the daemon that process would have.
 fn foreign_unit(daemon: &str, own: &str) -> Option<String> {
     let group = unified(daemon)?;
-    let unit = group.rsplit('/').next().filter(|unit| unit.ends_with(".service"))?;
+    let unit = group
+        .rsplit('/')
+        .next()
+        .filter(|unit| unit.ends_with(".service"))?;
     (unified(own) != Some(group)).then(|| unit.to_owned())
 }
 

@@ -13,8 +13,8 @@ use skiff_sessions::wire::codec;
 use skiff_sessions::wire::reply::CloseReason;
 
 use super::{
-    Bulk, Connection, Ending, LEAVING_HANDSHAKE, PeerInput, READS_PER_TURN, REFUSED_HANDSHAKE, Ready, Route, Stage,
-    StartTls,
+    Bulk, Connection, Ending, LEAVING_HANDSHAKE, PeerInput, READS_PER_TURN, REFUSED_HANDSHAKE,
+    Ready, Route, Stage, StartTls,
 };
 use crate::event_loop::admission::Place;
 use crate::event_loop::listener::Protocol;

@@ -63,14 +63,14 @@ impl ControlSocket {
         }
         let listener = UnixListener::bind(&path)?;
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
-        listener.set_nonblocking(true)?;
-        Ok(Self::of(listener, state, waker))
+        Self::of(listener, state, waker)
     }
 
     /// The socket of the state folder `state`, which the process before has made.
-    pub(crate) fn of(listener: UnixListener, state: &Path, waker: &Arc<Waker>) -> Self {
+    pub(crate) fn of(listener: UnixListener, state: &Path, waker: &Arc<Waker>) -> io::Result<Self> {
+        listener.set_nonblocking(true)?;
         let (sender, requests) = unbounded();
-        Self {
+        Ok(Self {
             listener: Some(listener),
             path: socket_path(state),
             requests,
@@ -80,7 +80,7 @@ impl ControlSocket {
                 unanswered: Arc::default(),
             },
             clients: Arc::default(),
-        }
+        })
     }
 
     /// Another descriptor of the socket.

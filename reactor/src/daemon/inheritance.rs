@@ -85,7 +85,9 @@ impl Inheritance {
         &mut self,
         wanted: &MetricsAddress,
     ) -> Option<io::Result<MetricsListener>> {
-        let (_, socket) = self.metrics.take_if(|(its, _)| *its == wanted.to_string())?;
+        let (_, socket) = self
+            .metrics
+            .take_if(|(its, _)| *its == wanted.to_string())?;
         Some(MetricsListener::take_over(wanted, socket))
     }
 

@@ -30,11 +30,7 @@ impl From<Refusal> for Unopened {
 }
 
 /// Does a job of a session that has no home yet.
-pub(super) fn before_home(
-    worker: &Worker,
-    services: &Services,
-    request: JobRequest,
-) -> JobResult {
+pub(super) fn before_home(worker: &Worker, services: &Services, request: JobRequest) -> JobResult {
     match &request.job {
         Job::FindAccount { user } => {
             let found = services.accounts.find(worker, user);

@@ -16,8 +16,8 @@ use skiff_quota::{Amount, Folder, Snapshot, Snapshots, Usage};
 
 use super::Home;
 use super::writers::{HomeState, Phase};
-use crate::jail::{Jail, Locked};
 use crate::jail::mount::{OpenedStagings, Recovery};
+use crate::jail::{Jail, Locked};
 use crate::staging::Belief;
 use crate::syscalls::{now, statat};
 use crate::{Durability, Limit, Policy, VfsError, Worker};
