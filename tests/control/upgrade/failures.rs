@@ -17,7 +17,7 @@ use crate::harness::{Daemon, PASSWORD, Peer, Speech, Wire, until, write_settings
 
 /// A daemon that hands over all it has, and at the last word does as its last argument says.
 const OLD_DAEMON: &str = "
-import array, fcntl, json, os, signal, socket, sys
+import array, fcntl, json, os, select, signal, socket, sys
 state, address, last = sys.argv[1:]
 lock = open(state + '/lock', 'w+')
 fcntl.flock(lock, fcntl.LOCK_EX)
@@ -31,7 +31,9 @@ handed = [({'what': 'state-lock'}, lock), ({'what': 'control'}, control),
           ({'what': 'listener', 'address': address}, listener),
           ({'what': 'errors'}, sys.stderr)]
 while True:
+    select.select([control], [], [])
     client, _ = control.accept()
+    client.setblocking(True)
     for line in client.makefile('r'):
         asked = json.loads(line)
         if asked['do'] == 'hand-over':
