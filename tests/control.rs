@@ -3,6 +3,7 @@
 
 mod bans;
 mod drain;
+mod load;
 mod page;
 mod sessions;
 mod socket;

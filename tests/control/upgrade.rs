@@ -391,3 +391,29 @@ fn metrics_are_told_by_the_new_process() {
         ask(&daemon)
     );
 }
+
+/// It believes only the process that it knows, which therefore names the next one.
+#[test]
+fn the_service_manager_learns_who_serves() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("notify");
+    let manager = std::os::unix::net::UnixDatagram::bind(&path).unwrap();
+    manager.set_read_timeout(Some(PATIENCE)).unwrap();
+    let heard = || {
+        let mut buffer = [0; 4096];
+        let length = manager.recv(&mut buffer).unwrap();
+        String::from_utf8(buffer[..length].to_vec()).unwrap()
+    };
+    let variable = format!("NOTIFY_SOCKET={}", path.display()).leak();
+    let mut daemon = Daemon::configured_behind("", vec!["env", variable].leak());
+    assert!(heard().starts_with("READY=1\n"));
+    upgraded(daemon.upgrade(&[]));
+    assert_eq!(heard(), format!("MAINPID={}", daemon.pid()));
+    assert_eq!(
+        heard(),
+        format!("READY=1\nSTATUS=serving on {}", daemon.address())
+    );
+    daemon.first_ends_well();
+    daemon.stop();
+    assert!(heard().starts_with("STOPPING=1\n"));
+}
