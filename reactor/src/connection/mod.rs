@@ -54,7 +54,7 @@ const READS_PER_TURN: usize = 8;
 /// How long the handshake of a peer may take that is only told why it is refused.
 const REFUSED_HANDSHAKE: Duration = Duration::from_secs(5);
 /// How long the end of the daemon waits for a handshake, so that its peer can be told.
-const LEAVING_HANDSHAKE: Duration = Duration::from_secs(1);
+const LEAVING_HANDSHAKE: Duration = Duration::from_secs(2);
 
 pub(crate) struct Connection {
     pub(crate) id: ConnectionId,

@@ -156,3 +156,27 @@ fn is_transient(error: &io::Error) -> bool {
         ConnectionAborted | ConnectionReset | Interrupted
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use mio::{Events, Poll};
+
+    use super::*;
+
+    /// The process that takes over has the other descriptor.
+    #[test]
+    fn what_is_closed_is_reported_no_more_though_another_has_it() {
+        let mut poll = Poll::new().unwrap();
+        let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut listener = Listener::of(socket, Protocol::Native).unwrap();
+        listener.register(poll.registry(), Token(0)).unwrap();
+        let other = std::net::TcpListener::from(listener.descriptor().unwrap());
+        let address = listener.address;
+        listener.close(poll.registry());
+        let _client = std::net::TcpStream::connect(address).unwrap();
+        other.accept().unwrap();
+        let mut events = Events::with_capacity(4);
+        poll.poll(&mut events, Some(Duration::ZERO)).unwrap();
+        assert!(events.is_empty(), "{events:?}");
+    }
+}
