@@ -73,7 +73,8 @@ fn written(file: &mut File) -> Vec<u8> {
 impl Running {
     /// The process that serves.
     pub(super) fn process(&self) -> Pid {
-        self.successor.unwrap_or(Pid::from_child(&self.child))
+        self.successor
+            .unwrap_or_else(|| Pid::from_child(&self.child))
     }
 
     pub(super) fn successor_ends_well(&mut self) {
