@@ -15,11 +15,11 @@ use std::time::{Duration, Instant};
 use mio::Poll;
 use rustix::fs::{Access, access};
 use rustix::io::Errno;
-use rustix::process::geteuid;
+use rustix::process::{Uid, geteuid};
 use skiff_conf::{Complaint, Metrics, MetricsAddress, Server};
 use skiff_vfs::{Homes, Policy, Worker};
 
-use self::inheritance::Inheritance;
+use self::inheritance::{Inheritance, ReplaceError};
 use crate::accesslog::{AccessLog, LogFailed, LogThread};
 use crate::accounts::lock::{FolderLocks, LockError};
 use crate::accounts::secret;
@@ -118,9 +118,6 @@ pub(crate) enum StartError {
     Accounts(#[from] Complaint),
     #[error(transparent)]
     Log(#[from] LogFailed),
-    /// What the process before hands over cannot be taken over.
-    #[error("{0}")]
-    Inheritance(String),
     #[error("the system gives no {what}: {error}")]
     System {
         what: &'static str,
@@ -150,10 +147,12 @@ pub(crate) fn replace(
     config: Server,
     seconds: Option<u32>,
     ready: impl FnOnce(&str),
-) -> Result<(), StartError> {
+) -> Result<(), ReplaceError> {
     inheritance::leave_terminal();
     let config = Arc::new(config);
-    let mut before = Inheritance::receive(&config)?;
+    let user = system_user(&config)?;
+    let user = user.map_or_else(geteuid, |user| Uid::from_raw(user.uid));
+    let mut before = Inheritance::receive(&config, user)?;
     let started = start(&config, StartedAs::Server, Some(&mut before))?;
     let said = before.give_way(seconds)?;
     if let Err(error) = started.locks.sign(&config.state) {
@@ -161,7 +160,7 @@ pub(crate) fn replace(
     }
     started.log();
     ready(&said);
-    started.serve()
+    Ok(started.serve()?)
 }
 
 /// A daemon that is about to serve.
@@ -213,9 +212,6 @@ fn start(
     let identity = OperatorIdentity::load(config);
     sd_notify::connect();
     give_up_root(config)?;
-    if let Some(before) = &before {
-        before.require_same_user()?;
-    }
     ensure_folder(&config.state, 0o700)?;
     // It says more than a taken port, which the daemon that has it causes as well.
     let locks = Arc::new(match &mut before {

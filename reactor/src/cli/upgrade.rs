@@ -88,7 +88,7 @@ pub(super) fn take_over(request: &Request) -> Result<ExitCode, Failure> {
             // Whoever asked may be gone.
             let _ = tell(format_args!("{SERVES}{said}"));
         });
-        Ok(replaced?)
+        replaced.map_err(|error| Failure::Failed(error.to_string()))
     });
     match ended {
         Ok(()) => Ok(ExitCode::SUCCESS),

@@ -201,8 +201,7 @@ impl Connection {
         let (peer, protocol) = (origin.peer, origin.protocol);
         // Small replies must not wait for the acknowledgement of the one before (RFC 896).
         socket.set_nodelay(true)?;
-        let socket = Arc::new(socket);
-        let mut data = DataConnection::default();
+        let (socket, mut data) = (Arc::new(socket), DataConnection::default());
         let tls = match protocol {
             Protocol::Native => shared.secure()?,
             Protocol::Ftp | Protocol::FtpOverTls => None,

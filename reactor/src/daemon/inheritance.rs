@@ -7,7 +7,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener;
 
 use rustix::net::listen;
-use rustix::process::{geteuid, setsid};
+use rustix::process::{Uid, setsid};
 use rustix::stdio::dup2_stderr;
 use skiff_conf::{MetricsAddress, Server};
 
@@ -30,33 +30,57 @@ pub(super) struct Inheritance {
     listeners: Vec<(SocketAddr, TcpListener)>,
     metrics: Option<(String, OwnedFd)>,
     control: Option<UnixListener>,
-    /// `None` once they were taken.
-    state_lock: Option<OwnedFd>,
+    state_lock: OwnedFd,
     homes_lock: Option<OwnedFd>,
 }
 
-fn failed(error: ControlError) -> StartError {
-    StartError::Inheritance(error.to_string())
+/// Why a process does not take the place of the daemon.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ReplaceError {
+    #[error(transparent)]
+    Start(#[from] StartError),
+    #[error(transparent)]
+    Control(#[from] ControlError),
+    #[error("what was handed over is of no use: {0}")]
+    Handed(io::Error),
+    #[error("the lock of the state folder was not handed over")]
+    NoLock,
+    #[error(
+        "the daemon runs as user {before} and its successor would run as user {own}; call this as \
+         that user, or restart the daemon"
+    )]
+    OtherUser { before: u32, own: u32 },
 }
 
 impl Inheritance {
     /// Receives it from the daemon of these settings, whose standard error and service manager become
-    /// those of this process.
-    pub(super) fn receive(config: &Server) -> Result<Self, StartError> {
-        let mut predecessor = Predecessor::find(&config.state).map_err(failed)?;
-        let handed = predecessor.hand_over().map_err(failed)?;
+    /// those of this process. `user` is the one that this process will be: two daemons of different
+    /// users would make files that the other may not use, and root must not get into the place of a
+    /// user by mistake.
+    pub(super) fn receive(config: &Server, user: Uid) -> Result<Self, ReplaceError> {
+        let mut predecessor = Predecessor::find(&config.state)?;
+        if predecessor.user != user {
+            return Err(ReplaceError::OtherUser {
+                before: predecessor.user.as_raw(),
+                own: user.as_raw(),
+            });
+        }
+        let mut handed = predecessor.hand_over()?;
+        let lock = handed
+            .iter()
+            .position(|(what, _)| *what == Handed::StateLock);
+        let (_, state_lock) = handed.remove(lock.ok_or(ReplaceError::NoLock)?);
         let mut own = Self {
             predecessor,
             listeners: Vec::new(),
             metrics: None,
             control: None,
-            state_lock: None,
+            state_lock,
             homes_lock: None,
         };
         for (what, descriptor) in handed {
-            own.sort_in(what, descriptor).map_err(|error| {
-                StartError::Inheritance(format!("what was handed over is of no use: {error}"))
-            })?;
+            own.sort_in(what, descriptor)
+                .map_err(ReplaceError::Handed)?;
         }
         Ok(own)
     }
@@ -66,7 +90,7 @@ impl Inheritance {
             Handed::Listener { address } => self.listeners.push((address, descriptor.into())),
             Handed::Metrics { address } => self.metrics = Some((address, descriptor)),
             Handed::Control => self.control = Some(descriptor.into()),
-            Handed::StateLock => self.state_lock = Some(descriptor),
+            Handed::StateLock => self.state_lock = descriptor,
             Handed::HomesLock => self.homes_lock = Some(descriptor),
             // The journal knows each unit's own stream.
             Handed::Errors if is_journal() => {}
@@ -98,26 +122,10 @@ impl Inheritance {
     }
 
     pub(super) fn take_locks(&mut self, config: &Server) -> Result<FolderLocks, StartError> {
-        let state = self.state_lock.take().ok_or_else(|| {
-            StartError::Inheritance("the lock of the state folder was not handed over".to_owned())
-        })?;
+        let state = self.state_lock.try_clone();
+        let state = state.map_err(system_error("descriptor"))?;
         let homes = self.homes_lock.take();
         Ok(FolderLocks::take_over(state, homes, &config.homes)?)
-    }
-
-    /// Two daemons of different users would make files that the other may not use, and root must not
-    /// get into the place of a user by mistake.
-    pub(super) fn require_same_user(&self) -> Result<(), StartError> {
-        let (before, own) = (self.predecessor.user, geteuid());
-        match before == own {
-            true => Ok(()),
-            false => Err(StartError::Inheritance(format!(
-                "the daemon runs as user {} and its successor would run as user {}; call this as \
-                 that user, or restart the daemon",
-                before.as_raw(),
-                own.as_raw()
-            ))),
-        }
     }
 
     pub(super) fn process(&self) -> Result<Process, StartError> {
@@ -126,8 +134,8 @@ impl Inheritance {
     }
 
     /// Has the process before leave new sessions to this one; returns what it says.
-    pub(super) fn give_way(mut self, seconds: Option<u32>) -> Result<String, StartError> {
-        let said = self.predecessor.give_way(seconds).map_err(failed)?;
+    pub(super) fn give_way(mut self, seconds: Option<u32>) -> Result<String, ReplaceError> {
+        let said = self.predecessor.give_way(seconds)?;
         // Who connects is told the credentials of the process that has listened last (SO_PEERCRED,
         // unix(7)).
         if let Some(Err(error)) = self.control.map(|control| listen(control, CONTROL_BACKLOG)) {
