@@ -30,10 +30,7 @@ print('listens', flush=True)
 handed = [({'what': 'state-lock'}, lock), ({'what': 'control'}, control),
           ({'what': 'listener', 'address': address}, listener),
           ({'what': 'errors'}, sys.stderr)]
-while True:
-    select.select([control], [], [])
-    client, _ = control.accept()
-    client.setblocking(True)
+def serve(client):
     for line in client.makefile('r'):
         asked = json.loads(line)
         if asked['do'] == 'hand-over':
@@ -48,6 +45,15 @@ while True:
         elif asked['do'] == 'give-way':
             client.sendall(b'{\"is\":\"failed\",\"why\":\"not now\"}\\n')
         client.sendall(b'{\"is\":\"done\"}\\n')
+while True:
+    select.select([control], [], [])
+    client, _ = control.accept()
+    client.setblocking(True)
+    try:
+        serve(client)
+    except OSError:
+        # It has heard enough.
+        pass
 ";
 
 /// The process of [`OLD_DAEMON`] in the place of the daemon of this folder.
