@@ -105,12 +105,20 @@ impl Predecessor {
                 Some(Line::Done) => return Ok(()),
                 Some(Line::Failed { why }) => return Err(ControlError::Refused(why)),
                 Some(line) => on_line(line, &mut self.lines),
+                // What only a later version hands over is closed, and not taken for the next one's.
+                None if is_handed(&line) => drop(self.lines.take_descriptor()),
                 None => {}
             }
         }
         sent?;
         Err(ControlError::Cut)
     }
+}
+
+/// Whether a descriptor comes with a line, which may be another version's.
+fn is_handed(line: &str) -> bool {
+    let line: Result<serde_json::Value, _> = serde_json::from_str(line);
+    line.is_ok_and(|line| line["is"] == "handed")
 }
 
 impl Process {
@@ -124,5 +132,51 @@ impl AsFd for Process {
     /// Readable once the process has ended (pidfd_open(2)).
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.pidfd.as_fd()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead, BufReader};
+    use std::os::unix::net::UnixStream;
+
+    use rustix::process::{getpid, getuid};
+
+    use super::super::descriptors;
+    use super::*;
+
+    #[test]
+    fn what_another_version_hands_over_is_passed_over_with_its_descriptor() {
+        let (own, daemon) = UnixStream::pair().unwrap();
+        let mut predecessor = Predecessor {
+            lines: Lines::of(own),
+            user: getuid(),
+            process: Process {
+                number: getpid(),
+                pidfd: pidfd_open(getpid(), PidfdFlags::empty()).unwrap(),
+            },
+        };
+        let [news, control] = [(); 2].map(|()| tempfile::tempfile().unwrap());
+        let node = |file: BorrowedFd<'_>| rustix::fs::fstat(file).unwrap().st_ino;
+        let wanted = node(control.as_fd());
+        let answering = std::thread::spawn(move || {
+            let mut asked = String::new();
+            BufReader::new(&daemon).read_line(&mut asked).unwrap();
+            assert_eq!(asked, "{\"do\":\"hand-over\"}\n");
+            for (line, file) in [
+                ("{\"is\":\"handed\",\"what\":\"news\"}\n", &news),
+                ("{\"is\":\"handed\",\"what\":\"control\"}\n", &control),
+            ] {
+                descriptors::send(&daemon, line.as_bytes(), file.as_fd()).unwrap();
+            }
+            (&daemon).write_all(b"{\"is\":\"done\"}\n").unwrap();
+        });
+        let handed = predecessor.hand_over().unwrap();
+        answering.join().unwrap();
+        let [(what, descriptor)] = &handed[..] else {
+            panic!("{handed:?}");
+        };
+        assert_eq!((what, node(descriptor.as_fd())), (&Handed::Control, wanted));
+        assert!(predecessor.lines.take_descriptor().is_none());
     }
 }
