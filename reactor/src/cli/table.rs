@@ -214,6 +214,13 @@ const KEEP_SESSIONS: OptionSpec = flag(
 
 const JSON: OptionSpec = flag("--json", "an object for each line, for programs");
 
+const LET_FINISH: OptionSpec = valued(
+    "--for",
+    "TIME",
+    ValueKind::Other,
+    "let transfers take so long, as 30s, and not as limits.drain says",
+);
+
 const ADDRESS: ValueKind = ValueKind::Other;
 
 /// Every command.
@@ -262,6 +269,22 @@ pub(crate) const COMMANDS: &[CommandSpec] = &[
         options: &[CONFIG],
         help: "have the running daemon read the settings and the certificate again; exit 1 if it \
                stays as it was",
+    },
+    CommandSpec {
+        words: &["upgrade"],
+        operand: None,
+        options: &[
+            CONFIG,
+            LET_FINISH,
+            valued(
+                "--pid-file",
+                "FILE",
+                ValueKind::File,
+                "write the number of the new process there",
+            ),
+        ],
+        help: "have this program take the place of the daemon that runs: nobody is refused, and \
+               transfers finish; exit 1 if it cannot, and the other serves on",
     },
     CommandSpec {
         words: &["who"],
@@ -319,15 +342,7 @@ pub(crate) const COMMANDS: &[CommandSpec] = &[
     CommandSpec {
         words: &["drain"],
         operand: None,
-        options: &[
-            CONFIG,
-            valued(
-                "--for",
-                "TIME",
-                ValueKind::Other,
-                "let them take so long, as 30s, and not as limits.drain says",
-            ),
-        ],
+        options: &[CONFIG, LET_FINISH],
         help: "have the daemon take no new sessions, let transfers finish, and end",
     },
     CommandSpec {

@@ -33,6 +33,7 @@ use skiff_sessions::conversation::Conversation;
 use skiff_sessions::server::Unread;
 use skiff_sessions::server::job::KeptBecause;
 use skiff_sessions::transfer::{Route, Transfer};
+use skiff_sessions::wire::reply::CloseReason;
 
 use self::account_changes::Standing;
 use self::data::DataConnection;
@@ -55,6 +56,8 @@ const READS_PER_TURN: usize = 8;
 
 /// How long the handshake of a peer may take that is only told why it is refused.
 const REFUSED_HANDSHAKE: Duration = Duration::from_secs(5);
+/// How long the end of the daemon waits for a handshake, so that its peer can be told.
+const LEAVING_HANDSHAKE: Duration = Duration::from_secs(2);
 
 pub(crate) struct Connection {
     pub(crate) id: ConnectionId,
@@ -94,6 +97,8 @@ pub(crate) struct Connection {
     ending: Ending,
     /// When the connection is closed whatever is still to be said; `None` where nobody wants it to go.
     leave_by: Option<Instant>,
+    /// What a peer is told after the handshake that is under way.
+    leaving: Option<CloseReason>,
     /// When the peer last sent or took something.
     active_at: Instant,
     scheduled: Scheduled,
@@ -199,8 +204,7 @@ impl Connection {
         let (peer, protocol) = (origin.peer, origin.protocol);
         // Small replies must not wait for the acknowledgement of the one before (RFC 896).
         socket.set_nodelay(true)?;
-        let socket = Arc::new(socket);
-        let mut data = DataConnection::default();
+        let (socket, mut data) = (Arc::new(socket), DataConnection::default());
         let tls = match protocol {
             Protocol::Native => shared.secure()?,
             Protocol::Ftp | Protocol::FtpOverTls => None,
@@ -247,6 +251,7 @@ impl Connection {
             place,
             ending: Ending::No,
             leave_by: None,
+            leaving: None,
             active_at: now,
             scheduled: Scheduled::default(),
         };

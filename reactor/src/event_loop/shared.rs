@@ -476,7 +476,7 @@ impl Shared {
     }
 
     /// Has homes closed that no session has used for `idle`.
-    fn close_idle(&mut self, idle: Duration) {
+    pub(crate) fn close_idle(&mut self, idle: Duration) {
         let services = Arc::clone(&self.services);
         let kind = WorkKind::of_daemon(Class::Short, None);
         self.pool

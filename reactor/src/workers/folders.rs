@@ -152,6 +152,8 @@ impl Folder {
         };
         let opened: OpenFolder = open().map_err(|error: VfsError| match error {
             VfsError::TooManyOpen => Unrouted::Failed(VfsError::TooManyOpen),
+            // The process before closes it soon.
+            VfsError::InUse if homes.is_in_handover() => Unrouted::Failed(VfsError::Scanning),
             other => {
                 let root = root.display();
                 log::error!("the shared folder {at} at {root} cannot be opened: {other}");

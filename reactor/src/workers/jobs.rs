@@ -19,9 +19,9 @@ use super::folders::Folders;
 use super::in_home::where_it_is;
 use super::on_file::on_file;
 use super::open_file::OpenFile;
+use super::opening;
 use super::refusal::refusal;
 use super::schedule::{AccountNumber, Class, Device, WorkKind};
-use crate::accounts::lock::{holder_of, process};
 use crate::accounts::store::{Accounts, LoginKey, Timing};
 use crate::accounts::watch::StoreWatch;
 use crate::endpoints::StartedAs;
@@ -167,7 +167,7 @@ pub(crate) fn takes_file(job: &Job) -> bool {
 
 pub(crate) fn perform(worker: &Worker, services: &Services, mut request: JobRequest) -> JobResult {
     if request.home.is_none() {
-        return before_home(worker, services, request);
+        return opening::before_home(worker, services, request);
     }
     if takes_file(&request.job) {
         let (completion, file) = on_file(worker, &request.job, request.file.take(), &request.stop);
@@ -218,91 +218,13 @@ pub(crate) fn perform(worker: &Worker, services: &Services, mut request: JobRequ
     }
 }
 
-fn done(completion: Completion) -> JobResult {
+pub(super) fn done(completion: Completion) -> JobResult {
     JobResult::Done {
         completion,
         file: None,
         open_home: None,
         opened: None,
     }
-}
-
-fn before_home(worker: &Worker, services: &Services, request: JobRequest) -> JobResult {
-    match &request.job {
-        Job::FindAccount { user } => {
-            let found = services.accounts.find(worker, user, request.peer);
-            done(match found {
-                Some((verifier, standing)) => Completion::Account { verifier, standing },
-                None => Completion::Refused(Refusal::NoAccounts),
-            })
-        }
-        Job::CheckPassword { user, password } => {
-            let standing = services
-                .accounts
-                .check(worker, user, request.peer, &password.0);
-            let refused = Completion::Refused(Refusal::NoAccounts);
-            done(standing.map_or(refused, Completion::Identified))
-        }
-        Job::OpenHome => match open_home(worker, services, &request.user) {
-            Ok((open_home, completion)) => JobResult::Done {
-                completion,
-                file: None,
-                open_home: Some(open_home),
-                opened: None,
-            },
-            // Others may close what they have open.
-            Err(Refusal::Overloaded) => JobResult::Retry {
-                request,
-                why: Refusal::Overloaded,
-                evict: None,
-                opened: None,
-            },
-            Err(why) => done(Completion::Refused(why)),
-        },
-        _ => done(Completion::Refused(Refusal::Fault)),
-    }
-}
-
-fn open_home(
-    worker: &Worker,
-    services: &Services,
-    user: &str,
-) -> Result<(OpenHome, Completion), Refusal> {
-    let account = services.accounts.resolve(worker, user)?;
-    let open = || {
-        let home = services
-            .homes
-            .open(worker, user, &account.root, account.limit)?;
-        let (device, _) = home.stat(worker, Path::new(""))?.unique;
-        let count = CountDue::of(&home);
-        Ok(OpenHome {
-            home,
-            device,
-            count,
-            key: account.key,
-            timing: account.timing,
-            folders: Folders::of(account.folders.clone(), |path| {
-                services.accounts.device_at(worker, path)
-            }),
-            file_device: None,
-        })
-    };
-    let open_home = open().map_err(|error: VfsError| {
-        let root = account.root.display();
-        match error {
-            VfsError::InUse => {
-                let holder = process(holder_of(&account.root));
-                log::error!("the home {root} of {user} cannot be opened: {holder} works on it");
-            }
-            _ => log::error!("the home {root} of {user} cannot be opened: {error}"),
-        }
-        match error {
-            VfsError::NotFound | VfsError::NotADirectory => Refusal::NoHome,
-            other => refusal(&other),
-        }
-    })?;
-    let completion = Completion::HomeOpen(Arc::new(account.terms));
-    Ok((open_home, completion))
 }
 
 /// A job's completion and the file that it opened.
