@@ -15,6 +15,7 @@ use crate::ftp::{CloseNotify, LostControl};
 use crate::hash::PasswordHash;
 use crate::name::UserName;
 use crate::quota::{ByteQuota, EntryQuota};
+use crate::rates::Rates;
 use crate::schedule::{Date, Hours, WallClock};
 
 /// Bytes of a stored key and of a server key: SHA-256's output.
@@ -59,6 +60,13 @@ pub struct Account {
     /// The last day on which the user may log in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires: Option<Date>,
+    /// How many bytes may flow in a second, for all sessions of the user together; `None`: what
+    /// `server.ron` says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rates: Option<Rates>,
+    /// The same for each session.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session_rates: Option<Rates>,
     /// When the user may be logged in; `None`: always.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hours: Option<Vec<Hours>>,
@@ -113,6 +121,8 @@ impl Account {
             standing: AccountStatus::default(),
             login: Login::default(),
             expires: None,
+            rates: None,
+            session_rates: None,
             hours: None,
             allow: None,
             deny: None,

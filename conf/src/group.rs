@@ -10,6 +10,7 @@ use crate::account::{Account, FtpAccess, PasswordRight};
 use crate::address::Network;
 use crate::ftp::{CloseNotify, LostControl};
 use crate::quota::{ByteQuota, EntryQuota};
+use crate::rates::Rates;
 use crate::schedule::Hours;
 
 /// What accounts inherit that name this group; each key means what it means in an [`Account`], and
@@ -31,6 +32,10 @@ pub struct Group {
     pub allow: Option<Vec<Network>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deny: Option<Vec<Network>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rates: Option<Rates>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub session_rates: Option<Rates>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hours: Option<Vec<Hours>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -55,6 +60,8 @@ impl Account {
             folders,
             allow,
             deny,
+            rates,
+            session_rates,
             hours,
             ftp,
             passwd,
@@ -68,6 +75,8 @@ impl Account {
         inherit(&mut all.access, access);
         inherit(&mut all.allow, allow);
         inherit(&mut all.deny, deny);
+        inherit(&mut all.rates, rates);
+        inherit(&mut all.session_rates, session_rates);
         inherit(&mut all.hours, hours);
         inherit(&mut all.ftp, ftp);
         inherit(&mut all.passwd, passwd);

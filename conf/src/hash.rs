@@ -455,7 +455,7 @@ mod tests {
                 "Sha512Crypt { rounds: 10000, salt: \"salt\" }",
             ),
             (
-                format!("$5$rounds=1000$$",) + &sum[..43],
+                "$5$rounds=1000$$".to_owned() + &sum[..43],
                 "Sha256Crypt { rounds: 1000, salt: \"\" }",
             ),
             (

@@ -21,6 +21,7 @@ mod client;
 mod complaint;
 mod document;
 mod fingerprint;
+mod folders;
 mod ftp;
 mod group;
 mod hash;
@@ -34,6 +35,7 @@ mod name;
 mod parse_error;
 mod private_file;
 mod quota;
+mod rates;
 mod restart;
 mod schedule;
 mod server;
@@ -53,6 +55,7 @@ pub use authenticator::{Authenticator, Program};
 pub use client::{Client, Pager, read_password};
 pub use complaint::{Complaint, Place};
 pub use fingerprint::Fingerprint;
+pub use folders::{FolderName, FolderQuota, SharedFolder, SharedFolders};
 pub use ftp::{
     CloseNotify, DYNAMIC_PORTS, Ftp, FtpTls, LostControl, PassiveAddress, PortRange, Resumption,
 };
@@ -65,6 +68,7 @@ pub use metrics::{Metrics, MetricsAddress};
 pub use name::{BadName, UserName};
 pub use private_file::sync_folder;
 pub use quota::{Allowance, ByteQuota, EntryQuota, QuotaRules};
+pub use rates::{Rate, RateRules, Rates};
 pub use schedule::{Date, Hours, WallClock};
 pub use server::{
     Durability, Identity, Level, Log, LogFormat, LogTarget, Native, RunAs, Server, Stages, Tls,

@@ -11,6 +11,7 @@ use crate::address::DEFAULT_PORT;
 use crate::authenticator::Authenticator;
 use crate::complaint::Complaint;
 use crate::document::Document;
+use crate::folders::SharedFolders;
 use crate::ftp::{Ftp, FtpTls};
 use crate::io_cause::IoCause;
 use crate::limits::Limits;
@@ -18,7 +19,9 @@ use crate::listen;
 use crate::metrics::{Metrics, MetricsAddress};
 use crate::name::UserName;
 use crate::quota::{Allowance, QuotaRules};
+use crate::rates::RateRules;
 use crate::units::{self, Bytes, Mode};
+use crate::users;
 
 /// All settings of `server.ron`, checked; all paths are absolute.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,6 +45,9 @@ pub struct Server {
     /// What the process denies itself.
     pub walls: Walls,
     pub quota: QuotaRules,
+    pub rates: RateRules,
+    /// Folders that appear in the homes of several users.
+    pub folders: SharedFolders,
     pub durability: Durability,
     /// Permission bits of new files.
     pub file_mode: Mode,
@@ -224,6 +230,9 @@ struct Raw {
     run_as: Option<RunAs>,
     walls: Walls,
     quota: QuotaRules,
+    rates: RateRules,
+    #[serde(deserialize_with = "users::unique")]
+    folders: SharedFolders,
     durability: Durability,
     #[serde(deserialize_with = "units::file_mode")]
     file_mode: Option<Mode>,
@@ -323,6 +332,8 @@ impl Raw {
             run_as: self.run_as,
             walls: self.walls,
             quota: self.quota,
+            rates: self.rates,
+            folders: within(self.folders, &folder),
             durability: self.durability,
             file_mode: self.file_mode.unwrap_or(file_mode),
             dir_mode: self.dir_mode.unwrap_or(dir_mode),
@@ -340,6 +351,14 @@ impl Raw {
             file,
         }
     }
+}
+
+/// Shared folders whose paths are absolute.
+fn within(mut folders: SharedFolders, folder: &Path) -> SharedFolders {
+    for shared in folders.values_mut() {
+        shared.path = folder.join(&shared.path);
+    }
+    folders
 }
 
 impl Identity {
@@ -400,6 +419,8 @@ impl Default for Raw {
             run_as: None,
             walls: Walls::default(),
             quota: QuotaRules::default(),
+            rates: RateRules::default(),
+            folders: SharedFolders::new(),
             durability: Durability::Fsync,
             file_mode: None,
             dir_mode: None,

@@ -307,18 +307,25 @@ fn is_missing(path: &Path) -> bool {
     found.is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
 }
 
-/// Deserializes a map with user names as keys. A name that is there twice is an error: serde
-/// would take the last without a word.
-pub(crate) fn unique<'de, V: Deserialize<'de>, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<BTreeMap<UserName, V>, D::Error> {
+/// Deserializes a map with names as keys. A name that is there twice is an error: serde would take
+/// the last without a word.
+pub(crate) fn unique<'de, K, V, D>(deserializer: D) -> Result<BTreeMap<K, V>, D::Error>
+where
+    K: Deserialize<'de> + Ord + fmt::Display,
+    V: Deserialize<'de>,
+    D: Deserializer<'de>,
+{
     deserializer.deserialize_map(UniqueVisitor(PhantomData))
 }
 
-struct UniqueVisitor<V>(PhantomData<V>);
+struct UniqueVisitor<K, V>(PhantomData<(K, V)>);
 
-impl<'de, V: Deserialize<'de>> de::Visitor<'de> for UniqueVisitor<V> {
-    type Value = BTreeMap<UserName, V>;
+impl<'de, K, V> de::Visitor<'de> for UniqueVisitor<K, V>
+where
+    K: Deserialize<'de> + Ord + fmt::Display,
+    V: Deserialize<'de>,
+{
+    type Value = BTreeMap<K, V>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("names and values in braces: { .. }")
@@ -326,7 +333,7 @@ impl<'de, V: Deserialize<'de>> de::Visitor<'de> for UniqueVisitor<V> {
 
     fn visit_map<A: de::MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut unique = BTreeMap::new();
-        while let Some(name) = map.next_key::<UserName>()? {
+        while let Some(name) = map.next_key::<K>()? {
             if unique.contains_key(&name) {
                 let twice = format!("the name \"{name}\" stands twice; keep one of them");
                 return Err(de::Error::custom(twice));

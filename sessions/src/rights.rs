@@ -59,7 +59,7 @@ impl Right {
             Self::Replace => "replace or change files",
             Self::Append => "append to files",
             Self::Delete => "delete files",
-            Self::MakeDirectory => "make directories",
+            Self::MakeDirectory => "make directories or links",
             Self::RemoveDirectory => "remove directories",
             Self::Rename => "rename",
         }
@@ -143,12 +143,21 @@ impl Grant {
 }
 
 /// What an account may do in its home, and in folders that have rules of their own. Paths are
-/// judged by their names: whoever resolves one for an account with such folders follows no links.
+/// judged by their names.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Permissions {
     home: Grant,
     /// The longest paths first.
     folders: Vec<(VirtualPath, Grant)>,
+    links: Links,
+}
+
+/// Whether links are followed, where they stay in the home.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Links {
+    Followed,
+    /// What may be done is judged by names, and a link gives a file another one.
+    Refused,
 }
 
 impl From<Grant> for Permissions {
@@ -156,6 +165,7 @@ impl From<Grant> for Permissions {
         Self {
             home,
             folders: Vec::new(),
+            links: Links::Followed,
         }
     }
 }
@@ -164,12 +174,34 @@ impl Permissions {
     pub fn new(home: Grant, folders: impl IntoIterator<Item = (VirtualPath, Grant)>) -> Self {
         let mut folders: Vec<_> = folders.into_iter().collect();
         folders.sort_by_key(|(folder, _)| std::cmp::Reverse(folder.as_bytes().len()));
-        Self { home, folders }
+        let links = match folders.is_empty() {
+            true => Links::Followed,
+            false => Links::Refused,
+        };
+        Self {
+            home,
+            folders,
+            links,
+        }
     }
 
-    /// Whether all of the home has one rule.
-    pub fn is_uniform(&self) -> bool {
-        self.folders.is_empty()
+    /// With folders beside that no link of the home leads into: each is a jail of its own. A rule
+    /// that is there already for such a folder stays.
+    #[must_use]
+    pub fn with_jails(mut self, jails: impl IntoIterator<Item = (VirtualPath, Grant)>) -> Self {
+        for (jail, grant) in jails {
+            if !self.folders.iter().any(|(folder, _)| *folder == jail) {
+                self.folders.push((jail, grant));
+            }
+        }
+        self.folders
+            .sort_by_key(|(folder, _)| std::cmp::Reverse(folder.as_bytes().len()));
+        self
+    }
+
+    /// Whether links are followed.
+    pub fn links(&self) -> Links {
+        self.links
     }
 
     /// What may be done with the names in the directory `path`.
@@ -232,7 +264,7 @@ mod tests {
             [
                 (path("/in"), Grant::DROP_BOX),
                 (path("/in/done"), reading),
-                (path("/work"), Grant::ALL),
+                (path("/desk"), Grant::ALL),
             ],
         );
         for (at, within, of_name) in [
@@ -243,8 +275,8 @@ mod tests {
             ("/in/a", Grant::DROP_BOX, Some(Grant::DROP_BOX)),
             ("/in/done", reading, None),
             ("/in/done/a/b", reading, Some(reading)),
-            ("/work", Grant::ALL, Some(reading)),
-            ("/work/a", Grant::ALL, Some(Grant::ALL)),
+            ("/desk", Grant::ALL, Some(reading)),
+            ("/desk/a", Grant::ALL, Some(Grant::ALL)),
         ] {
             assert_eq!(permissions.within(&path(at)), within, "in {at}");
             let of_name = of_name.unwrap_or(Grant::DROP_BOX);

@@ -21,7 +21,7 @@
 //! | `home/` | [`Home`]: its paths, lock, running uploads, charges and stages |
 //! | `reading/` | stat, listings, downloads |
 //! | `upload/` | uploads, from the first look at the name to the publication |
-//! | `changing/` | mkdir, remove, rename, times and modes |
+//! | `changing/` | mkdir, symlink, remove, rename, times and modes |
 
 mod changing;
 mod digest;

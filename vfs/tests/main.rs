@@ -12,6 +12,7 @@ mod common;
 mod deep;
 mod fuzz_bodies;
 mod jail;
+mod links;
 mod listing;
 mod lookup;
 mod model;

@@ -12,6 +12,7 @@ pub(crate) mod lock;
 pub(crate) mod mounts;
 pub(crate) mod password_cache;
 pub(crate) mod secret;
+pub(crate) mod shared_folders;
 pub(crate) mod store;
-mod terms;
+pub(crate) mod terms;
 pub(crate) mod watch;

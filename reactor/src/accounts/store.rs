@@ -12,6 +12,7 @@ use skiff_conf::{
     UserName, UserStore, WallClock,
 };
 use skiff_sessions::scram::{Binding, Verifier, check_change};
+use skiff_sessions::server::terms::Rates;
 use skiff_sessions::server::{Standing, Terms};
 use skiff_sessions::wire::command::PasswordChange;
 use skiff_sessions::wire::reply::Refusal;
@@ -22,7 +23,8 @@ use super::elsewhere::{Described, Elsewhere};
 use super::folder::make_folder;
 use super::ftp_login::{KeptHashes, login_key};
 use super::mounts::Mounts;
-use super::terms::terms;
+use super::shared_folders::{FolderPlace, limit_of_folder, places};
+use super::terms::{rates, terms};
 use crate::accounts::password_cache::PasswordCache;
 
 pub(crate) struct Accounts {
@@ -51,11 +53,12 @@ pub(crate) struct ResolvedAccount {
     pub(crate) root: PathBuf,
     pub(crate) limit: Limit,
     pub(crate) terms: Terms,
+    pub(crate) folders: Vec<FolderPlace>,
     /// What a login of it is proven by.
     pub(crate) key: LoginKey,
     pub(crate) timing: Timing,
     /// The account where it is none of the store's.
-    pub(crate) elsewhere: Option<Arc<Account>>,
+    pub(crate) elsewhere: Option<Described>,
 }
 
 /// Whether an account may close by itself.
@@ -90,7 +93,11 @@ pub(crate) struct AccountsNow {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Verdict {
     /// It goes on, with these terms.
-    Stays(Terms, Timing),
+    Stays {
+        terms: Terms,
+        timing: Timing,
+        folders: Vec<FolderPlace>,
+    },
     /// Its login would not succeed any more.
     Ends,
 }
@@ -128,6 +135,11 @@ impl Accounts {
     /// Takes over a new configuration for logins from now on.
     pub(crate) fn reload(&self, config: Arc<Server>) {
         *self.config.lock() = config;
+    }
+
+    /// The rates of all users together.
+    pub(crate) fn rates(&self) -> Rates {
+        rates(self.config().rates.all)
     }
 
     /// The configuration in use.
@@ -176,7 +188,7 @@ impl Accounts {
         let store = self.store(worker).ok_or(Refusal::NoAccounts)?;
         if let Some((name, account)) = store.find(user) {
             let key = login_key(account.proof().ok_or(Refusal::NoAccount)?);
-            return self.resolve_account(name, account, key);
+            return self.resolve_account(&store, name, account, key);
         }
         let described = self.described(user).ok_or(Refusal::NoAccount)?;
         let account = store.whole(&described.account);
@@ -184,15 +196,16 @@ impl Accounts {
             log::error!("{user} cannot log in: {why}");
             Refusal::NoAccounts
         })?;
-        let resolved = self.resolve_account(&described.name, &account, described.key)?;
+        let resolved = self.resolve_account(&store, &described.name, &account, described.key)?;
         Ok(ResolvedAccount {
-            elsewhere: Some(described.account),
+            elsewhere: Some(described),
             ..resolved
         })
     }
 
     fn resolve_account(
         &self,
+        store: &UserStore,
         name: &UserName,
         account: &Account,
         key: LoginKey,
@@ -213,7 +226,8 @@ impl Accounts {
         Ok(ResolvedAccount {
             root,
             limit: limit(&config, name, account),
-            terms: terms(&config, account),
+            terms: terms(&config, name, account),
+            folders: places(&config, store, name, account),
             key,
             timing: Timing::of(account),
             elsewhere: None,
@@ -239,6 +253,11 @@ impl Accounts {
         let described = self.described(user)?;
         let account = store.whole(&described.account).ok()?;
         Some(tell(&described.name, &account))
+    }
+
+    /// The device number of the file system of a path, which is not touched.
+    pub(crate) fn device_at(&self, _worker: &Worker, path: &Path) -> Option<u64> {
+        self.mounts.device_of(path)
     }
 
     /// All accounts as they are now; `None` where there are none.
@@ -281,10 +300,12 @@ impl Accounts {
         self.mounts.device_of(&home)
     }
 
-    /// What `user` may store; `None` where there is no such account.
+    /// What `user`, or the holder of a shared folder, may store; `None` where there is no such
+    /// account or folder.
     pub(crate) fn limit(&self, worker: &Worker, user: &str) -> Option<Limit> {
         let config = self.config();
-        self.with_account(worker, user, |name, account| limit(&config, name, account))
+        let known = self.with_account(worker, user, |name, account| limit(&config, name, account));
+        known.or_else(|| limit_of_folder(&config, user))
     }
 
     /// Where the user store is.
@@ -373,18 +394,25 @@ impl AccountsNow {
                 && account.admits(from)
                 && account.is_open_at(&self.clock)
         };
-        let account = match (self.store.get(user), proven.elsewhere) {
-            (Some(account), _) => {
+        let found = match (self.store.find(user), proven.elsewhere) {
+            (Some((name, account)), _) => {
                 let key = account.proof().map(login_key);
                 let is_proven = key.is_some_and(|key| self.kept.is_proven(user, proven.keys, &key));
-                is_proven.then_some(Cow::Borrowed(account))
+                is_proven.then_some((name, Cow::Borrowed(account)))
             }
             // The store need not know it; its group may be gone.
-            (None, Some(account)) => self.store.whole(account).ok().map(Cow::Owned),
+            (None, Some(described)) => {
+                let account = self.store.whole(&described.account).ok();
+                account.map(|account| (&described.name, Cow::Owned(account)))
+            }
             (None, None) => None,
         };
-        match account.filter(|account| stays(account)) {
-            Some(account) => Verdict::Stays(terms(&self.config, &account), Timing::of(&account)),
+        match found.filter(|(_, account)| stays(account)) {
+            Some((name, account)) => Verdict::Stays {
+                terms: terms(&self.config, name, &account),
+                timing: Timing::of(&account),
+                folders: places(&self.config, &self.store, name, &account),
+            },
             None => Verdict::Ends,
         }
     }
@@ -395,7 +423,7 @@ impl AccountsNow {
 pub(crate) struct Proven<'a> {
     pub(crate) keys: &'a [LoginKey],
     /// Its account where it is none of the store's.
-    pub(crate) elsewhere: Option<&'a Account>,
+    pub(crate) elsewhere: Option<&'a Described>,
 }
 
 /// How a session has logged in.
@@ -428,7 +456,7 @@ fn read_if_there(path: &Path) -> Result<Option<UserStore>, Complaint> {
     }
 }
 
-fn limit(config: &Server, name: &UserName, account: &Account) -> Limit {
+pub(super) fn limit(config: &Server, name: &UserName, account: &Account) -> Limit {
     let allowance = config.allowance(name, account);
     Limit::new(allowance.bytes.get(), allowance.entries.get())
 }

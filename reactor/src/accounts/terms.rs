@@ -1,21 +1,44 @@
 //! Translates what the settings say of an account into the terms that its sessions know.
 
-use skiff_conf::{Account, Server};
+use std::num::NonZeroU64;
+
+use skiff_conf::{Account, Server, UserName};
 use skiff_sessions::path::{PathArg, VirtualPath};
 use skiff_sessions::rights::{Grant, Permissions, Right, Rights};
-use skiff_sessions::server::terms::{CloseNotify, LostControl, StreamRules, Terms};
+use skiff_sessions::server::terms::{CloseNotify, LostControl, Rates, StreamRules, Terms};
+
+use super::shared_folders::path_of;
 
 /// What the account may do.
-pub(super) fn terms(config: &Server, account: &Account) -> Terms {
+pub(super) fn terms(config: &Server, name: &UserName, account: &Account) -> Terms {
     let rule = |(folder, access): (&skiff_conf::FolderPath, &skiff_conf::Access)| {
         let path = PathArg::new(folder.as_str())?;
         let folder = VirtualPath::root().join(&path).ok()?;
         Some((folder, grant(access)))
     };
     let folders = account.folders.iter().filter_map(rule);
+    let shared = config.folders.iter();
+    let shared = shared.filter(|(_, folder)| folder.is_for(name, account));
+    let jails = shared.filter_map(|(at, folder)| Some((path_of(at)?, grant(&folder.access))));
     Terms {
-        permissions: Permissions::new(grant(account.access()), folders),
+        permissions: Permissions::new(grant(account.access()), folders).with_jails(jails),
         streams: stream_rules(config, account),
+        user_rates: rates(account.rates.unwrap_or_default().or(config.rates.user)),
+        session_rates: rates(
+            account
+                .session_rates
+                .unwrap_or_default()
+                .or(config.rates.session),
+        ),
+    }
+}
+
+/// The rates as sessions have them.
+pub(crate) fn rates(rates: skiff_conf::Rates) -> Rates {
+    let limit = |rate: Option<skiff_conf::Rate>| NonZeroU64::new(rate?.get()?);
+    Rates {
+        upload: limit(rates.upload),
+        download: limit(rates.download),
     }
 }
 

@@ -22,6 +22,7 @@ mod roff;
 mod settings_text;
 mod shells;
 mod table;
+mod upgrade;
 mod user;
 
 #[cfg(feature = "simulation")]
@@ -40,6 +41,7 @@ use self::check::rehearsal::REHEARSE;
 use self::failure::{Failure, tell};
 use self::manual::PAGES;
 use self::shells::{SHELLS, Shell};
+use self::upgrade::TAKE_OVER;
 use crate::accounts::elsewhere::helper::{self, HELPER};
 use crate::daemon;
 use crate::endpoints::StartedAs;
@@ -74,6 +76,9 @@ enum Request {
     /// What `check` has a process of its own do.
     Rehearse(PathBuf),
     Reload(PathBuf),
+    Upgrade(upgrade::Request),
+    /// What `upgrade` has a process of its own do.
+    TakeOver(upgrade::Request),
     Operator(operator::Request),
     User(user::Request),
     Completions(Shell),
@@ -94,6 +99,7 @@ fn parse(arguments: Vec<OsString>) -> Result<Request, Failure> {
         Some("check") if words.contains(REHEARSE) => parse_settings(words).map(Request::Rehearse),
         Some("check") => parse_settings(words).map(Request::Check),
         Some("reload") => parse_settings(words).map(Request::Reload),
+        Some("upgrade") => upgrade::parse(words).map(Request::Upgrade),
         Some("user") => user::parse(words).map(Request::User),
         Some(name) if operator::NAMES.contains(&name) => {
             operator::parse(name, words).map(Request::Operator)
@@ -108,6 +114,7 @@ fn parse(arguments: Vec<OsString>) -> Result<Request, Failure> {
             Err(Failure::Usage(text))
         }
         None if words.contains("--demo") => demo::parse(words).map(Request::Demo),
+        None if words.contains(TAKE_OVER) => upgrade::parse(words).map(Request::TakeOver),
         None => parse_settings(words).map(Request::Serve),
     }
 }
@@ -159,6 +166,8 @@ fn perform(request: Request) -> Result<ExitCode, Failure> {
         Request::Check(config) => return check::run(&config),
         Request::Rehearse(config) => check::rehearsal::run(&config)?,
         Request::Reload(config) => reload::run(&config)?,
+        Request::Upgrade(request) => upgrade::run(&request)?,
+        Request::TakeOver(request) => return upgrade::take_over(&request),
         Request::Operator(request) => operator::run(&request)?,
         Request::User(request) => user::run(request)?.iter().try_for_each(tell)?,
         Request::Completions(shell) => tell(shell.script().trim_end())?,
@@ -214,8 +223,8 @@ mod tests {
         for (line, said) in [
             (
                 "serve",
-                "there is no command \"serve\"; there are init, check, reload, who, top, kick, \
-                 bans, unban, quota, stats, drain, user, completions and man",
+                "there is no command \"serve\"; there are init, check, reload, upgrade, who, top, \
+                 kick, bans, unban, quota, stats, drain, user, completions and man",
             ),
             ("completions tcsh", "known are bash, zsh and fish"),
             ("man skiff", "there are skiffd and skiffd.ron"),

@@ -152,6 +152,20 @@ const HOURS: OptionSpec = valued(
     "when the user may be logged in, as \"mon-fri 08:00-18:00;sat 09:00-12:00\"",
 );
 
+const UPLOAD_RATE: OptionSpec = valued(
+    "--upload-rate",
+    "SIZE|default",
+    ValueKind::Words(&["default", "unlimited"]),
+    "bytes in a second that all uploads of the user together may have, as 5MB",
+);
+
+const DOWNLOAD_RATE: OptionSpec = valued(
+    "--download-rate",
+    "SIZE|default",
+    ValueKind::Words(&["default", "unlimited"]),
+    "the same for downloads",
+);
+
 const EXPIRES: OptionSpec = valued(
     "--expires",
     "DATE|default",
@@ -199,6 +213,13 @@ const KEEP_SESSIONS: OptionSpec = flag(
 );
 
 const JSON: OptionSpec = flag("--json", "an object for each line, for programs");
+
+const LET_FINISH: OptionSpec = valued(
+    "--for",
+    "TIME",
+    ValueKind::Other,
+    "let transfers take so long, as 30s, and not as limits.drain says",
+);
 
 const ADDRESS: ValueKind = ValueKind::Other;
 
@@ -248,6 +269,22 @@ pub(crate) const COMMANDS: &[CommandSpec] = &[
         options: &[CONFIG],
         help: "have the running daemon read the settings and the certificate again; exit 1 if it \
                stays as it was",
+    },
+    CommandSpec {
+        words: &["upgrade"],
+        operand: None,
+        options: &[
+            CONFIG,
+            LET_FINISH,
+            valued(
+                "--pid-file",
+                "FILE",
+                ValueKind::File,
+                "write the number of the new process there",
+            ),
+        ],
+        help: "have this program take the place of the daemon that runs: nobody is refused, and \
+               transfers finish; exit 1 if it cannot, and the other serves on",
     },
     CommandSpec {
         words: &["who"],
@@ -305,15 +342,7 @@ pub(crate) const COMMANDS: &[CommandSpec] = &[
     CommandSpec {
         words: &["drain"],
         operand: None,
-        options: &[
-            CONFIG,
-            valued(
-                "--for",
-                "TIME",
-                ValueKind::Other,
-                "let them take so long, as 30s, and not as limits.drain says",
-            ),
-        ],
+        options: &[CONFIG, LET_FINISH],
         help: "have the daemon take no new sessions, let transfers finish, and end",
     },
     CommandSpec {
@@ -341,6 +370,8 @@ pub(crate) const COMMANDS: &[CommandSpec] = &[
             DENY,
             HOURS,
             EXPIRES,
+            UPLOAD_RATE,
+            DOWNLOAD_RATE,
             PASSWD,
             FTP,
             DATA_CLOSE_NOTIFY,
@@ -380,6 +411,8 @@ pub(crate) const COMMANDS: &[CommandSpec] = &[
             DENY,
             HOURS,
             EXPIRES,
+            UPLOAD_RATE,
+            DOWNLOAD_RATE,
             flag("--disable", "the user may not log in"),
             flag("--enable", "the user may log in again"),
             PASSWD,

@@ -7,7 +7,7 @@ use skiff_sessions::server::Event;
 use skiff_sessions::wire::reply::CloseReason;
 
 use super::Connection;
-use crate::accounts::store::{AccountsNow, LoginBy, LoginKey, Proven, Verdict};
+use crate::accounts::store::{AccountsNow, LoginBy, LoginKey, Proven, Timing, Verdict};
 use crate::event_loop::listener::Protocol;
 use crate::event_loop::shared::Shared;
 
@@ -62,16 +62,23 @@ impl Connection {
         };
         let proven = Proven {
             keys: &self.standing.keys,
-            elsewhere: open_home.elsewhere.as_deref(),
+            elsewhere: open_home.elsewhere.as_ref(),
         };
         let by = match self.protocol {
             Protocol::Native => LoginBy::Scram,
             Protocol::Ftp | Protocol::FtpOverTls => LoginBy::Password,
         };
         match accounts.judge(&self.user, self.peer.ip(), proven, by) {
-            Verdict::Stays(terms, timing) => {
-                shared.note_timing(timing, now);
+            Verdict::Stays {
+                terms,
+                timing,
+                folders,
+            } => {
+                self.change_folders(folders);
+                note_timing(timing, shared, now);
                 self.on_event(Event::AccountChanged(Arc::new(terms)), shared, now);
+                self.refresh_rates(shared, now);
+                self.drive(shared, now);
             }
             Verdict::Ends if shared.keeps_sessions_of(&self.user, now) => {
                 self.standing.when_revoked = WhenRevoked::Stays;
@@ -86,6 +93,14 @@ impl Connection {
                 self.send_away(CloseReason::AccountChanged, shared, now);
             }
         }
+    }
+}
+
+/// Has the account looked at again soon, if it may close by itself.
+pub(super) fn note_timing(timing: Timing, shared: &mut Shared, now: Instant) {
+    match timing {
+        Timing::Limited => shared.watch_accounts(now),
+        Timing::Always => {}
     }
 }
 

@@ -15,10 +15,8 @@ use skiff_sessions::scram::Binding;
 use skiff_sessions::server::{DialectRules, Effect, Job, JobId, Limits, Setup};
 use skiff_sessions::wire::reply::CloseReason;
 use skiff_vfs::Home;
-use time::OffsetDateTime;
 
 use crate::accesslog::AccessLog;
-use crate::accounts::store::Timing;
 use crate::control::command::{Answer as ControlAnswer, Who};
 use crate::endpoints::reload::Reloaded;
 use crate::endpoints::{Endpoints, FtpEndpoint};
@@ -28,6 +26,7 @@ use crate::event_loop::counters::Counters;
 use crate::event_loop::deadlines::Deadlines;
 use crate::event_loop::listener::Protocol;
 use crate::event_loop::named::Named;
+use crate::event_loop::rates::RateLimits;
 use crate::event_loop::sd_notify;
 use crate::event_loop::waiting_logins::{Login, WaitingLogins};
 use crate::tls::Tls;
@@ -76,7 +75,7 @@ pub(crate) struct Shared {
     /// `None` where FTP is off.
     pub(crate) ftp: Option<FtpEndpoint>,
     /// When the certificate in use is valid.
-    validity: Option<Validity>,
+    pub(super) validity: Option<Validity>,
     pub(crate) line_buffer: Vec<u8>,
     pub(crate) effects: Vec<Effect>,
     /// The answer to a job that was done inline; delivered once the other effects of the same step
@@ -94,6 +93,7 @@ pub(crate) struct Shared {
     pub(crate) named_clients: Named<(String, IpAddr)>,
     /// Logins whose turn has not come.
     pub(crate) waiting_logins: WaitingLogins,
+    pub(crate) rates: RateLimits,
     /// Jobs to be retried, by time: each waits equally long.
     retries: VecDeque<Retry>,
     /// The homes that are open, by the address of their `Home`.
@@ -138,6 +138,7 @@ impl Shared {
         services: Arc<Services>,
         Endpoints { tls, ftp, validity }: Endpoints,
     ) -> Self {
+        let rates = services.accounts.rates();
         Self {
             registry,
             pool,
@@ -161,6 +162,7 @@ impl Shared {
             unproven_clients: Named::default(),
             named_clients: Named::default(),
             waiting_logins: WaitingLogins::default(),
+            rates: RateLimits::of_all(rates),
             retries: VecDeque::new(),
             homes: HashMap::new(),
             home_devices: HashMap::new(),
@@ -337,37 +339,43 @@ impl Shared {
         }
     }
 
-    /// Takes note of a home that a session uses from now on. One that is newly open has its stages
-    /// swept, and is counted if that is due.
+    /// Takes note of the home of a session.
     pub(crate) fn note_open_home(
         &mut self,
         open_home: &OpenHome,
         account: AccountNumber,
         now: Instant,
     ) {
-        let OpenHome {
-            home,
-            device,
-            count,
-            ..
-        } = open_home;
-        self.home_devices.insert(account, Device::Number(*device));
+        let device = open_home.device;
+        self.home_devices.insert(account, Device::Number(device));
+        self.note_use(&open_home.home, device, open_home.count, now);
+    }
+
+    /// Takes note of a home, or a shared folder, that is used from now on. One that is newly open has
+    /// its stages swept, and is counted if that is due.
+    pub(crate) fn note_use(
+        &mut self,
+        home: &Arc<Home>,
+        device: u64,
+        count: CountDue,
+        now: Instant,
+    ) {
         let class = match count {
             CountDue::No => None,
             CountDue::First => Some(Class::Long),
             CountDue::Again => Some(Class::Recount),
         };
         if let Some(class) = class {
-            self.submit_on(class, *device, Upkeep::Count(Arc::clone(home)));
+            self.submit_on(class, device, Upkeep::Count(Arc::clone(home)));
         }
         let address = Arc::as_ptr(home) as usize;
         // An entry keeps the address from being used again, so it is this home's.
         if let Entry::Vacant(entry) = self.homes.entry(address) {
             entry.insert(KnownHome {
                 home: Arc::downgrade(home),
-                device: *device,
+                device,
             });
-            self.submit_on(Class::Long, *device, Upkeep::Sweep(Arc::clone(home)));
+            self.submit_on(Class::Long, device, Upkeep::Sweep(Arc::clone(home)));
         }
         self.watch_idle(now);
     }
@@ -383,10 +391,8 @@ impl Shared {
     }
 
     /// Has the accounts looked at again soon, as that of a session may close by itself.
-    pub(crate) fn note_timing(&mut self, timing: Timing, now: Instant) {
-        if timing == Timing::Limited {
-            self.accounts_due.get_or_insert(now + ACCOUNTS_EVERY);
-        }
+    pub(crate) fn watch_accounts(&mut self, now: Instant) {
+        self.accounts_due.get_or_insert(now + ACCOUNTS_EVERY);
     }
 
     /// Has open homes and sessions get what the accounts have now.
@@ -470,7 +476,7 @@ impl Shared {
     }
 
     /// Has homes closed that no session has used for `idle`.
-    fn close_idle(&mut self, idle: Duration) {
+    pub(crate) fn close_idle(&mut self, idle: Duration) {
         let services = Arc::clone(&self.services);
         let kind = WorkKind::of_daemon(Class::Short, None);
         self.pool
@@ -548,22 +554,10 @@ impl Shared {
         self.admission.set_limits(config.limits.clone());
         self.log.reopen(&config.log);
         self.services.accounts.reload(config);
+        self.rates
+            .set_all(self.services.accounts.rates(), Instant::now());
         self.refresh_accounts();
         remarks
-    }
-
-    /// Warns of a certificate that has expired or is about to.
-    pub(crate) fn warn_of_certificate(&self) {
-        let validity = self.validity;
-        if let Some(warning) = validity.and_then(|dates| dates.warning(OffsetDateTime::now_utc())) {
-            log::warn!("{warning}");
-        }
-    }
-
-    /// In seconds since 1970.
-    pub(crate) fn certificate_expiry(&self) -> Option<u64> {
-        let until = self.validity?.until.unix_timestamp();
-        u64::try_from(until).ok()
     }
 
     /// Passive ports in use stay counted.

@@ -1,5 +1,4 @@
-//! The one translation from a session's [`Job`] to a call of vfs or of the accounts, and from its
-//! result to a [`Completion`].
+//! What a worker gets of a session's [`Job`] and gives back, and the jobs before there is a home.
 
 use std::ffi::OsStr;
 use std::net::IpAddr;
@@ -9,29 +8,22 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use skiff_conf::Account;
-use skiff_sessions::digest::Sum;
 use skiff_sessions::path::{PathArg, VirtualPath};
-use skiff_sessions::rights::{Permissions, Right};
-use skiff_sessions::server::job::{ChangeTime, DigestUpdate, Remembered};
-use skiff_sessions::server::{Completion, DownloadFacts, Job, Reading};
-use skiff_sessions::wire::reply::{Held, Refusal, Usage};
+use skiff_sessions::rights::Links;
+use skiff_sessions::server::{Completion, Job};
+use skiff_sessions::wire::reply::Refusal;
 use skiff_sessions::wire::stamp::Stamp;
-use skiff_vfs::{Digest, Digests, Download, Home, Homes, NameSize, Upload, VfsError, Worker};
+use skiff_vfs::{Home, Homes, VfsError, Worker};
 
-use super::client_watch::grace;
-use super::inquiry::{CheckedBy, ask};
-use super::kept_part::{STOPPED, log_kept};
-use super::listing_text::{ListingText, allowed, facts, listed};
+use super::folders::Folders;
+use super::in_home::where_it_is;
+use super::inquiry::CheckedBy;
+use super::on_file::on_file;
 use super::open_file::OpenFile;
-use super::open_listing::open_listing;
-use super::open_upload::{NotOpened, Wanted};
-use super::plain_names::{Links, check_names};
+use super::opening;
 use super::refusal::refusal;
 use super::schedule::{AccountNumber, Class, Device, WorkKind};
-use super::small_file::{SMALL_FILE_MAX, SmallFile};
-use crate::accounts::elsewhere::CameBy;
-use crate::accounts::lock::{holder_of, process};
+use crate::accounts::elsewhere::{CameBy, Described};
 use crate::accounts::store::{Accounts, LoginKey, Timing};
 use crate::accounts::watch::StoreWatch;
 use crate::endpoints::StartedAs;
@@ -57,6 +49,7 @@ pub(crate) struct JobRequest {
     /// The session's user; empty before a login names one.
     pub(crate) user: String,
     pub(crate) home: Option<Arc<Home>>,
+    pub(crate) folders: Option<Arc<Folders>>,
     /// The session's open file, for jobs that work on it.
     pub(crate) file: Option<OpenFile>,
     /// Set once the session does not wait for the result any more.
@@ -104,7 +97,17 @@ pub(crate) struct OpenHome {
     pub(crate) key: LoginKey,
     pub(crate) timing: Timing,
     /// The account where the authenticator has described it.
-    pub(crate) elsewhere: Option<Arc<Account>>,
+    pub(crate) elsewhere: Option<Described>,
+    pub(crate) folders: Option<Arc<Folders>>,
+    /// The file system of the file that was opened last, where that is a shared folder's.
+    pub(crate) file_device: Option<Device>,
+}
+
+/// A shared folder that a job has opened.
+pub(crate) struct OpenFolder {
+    pub(crate) home: Arc<Home>,
+    pub(crate) device: u64,
+    pub(crate) count: CountDue,
 }
 
 /// Whether a home is to be counted.
@@ -118,7 +121,7 @@ pub(crate) enum CountDue {
 }
 
 impl CountDue {
-    fn of(home: &Home) -> Self {
+    pub(super) fn of(home: &Home) -> Self {
         match (home.is_uncounted(), home.needs_scan()) {
             (true, _) => Self::First,
             (false, true) => Self::Again,
@@ -135,13 +138,26 @@ pub(crate) enum JobResult {
         file: Option<OpenFile>,
         /// The user's home, after `Job::OpenHome`.
         open_home: Option<OpenHome>,
+        opened: Option<OpenFolder>,
     },
     Retry {
         request: JobRequest,
         why: Refusal,
         /// The number of the connection whose silent upload holds the name.
         evict: Option<u64>,
+        opened: Option<OpenFolder>,
     },
+}
+
+/// True for jobs that open a file for a transfer.
+pub(crate) fn opens_file(job: &Job) -> bool {
+    matches!(
+        job,
+        Job::OpenDownload { .. }
+            | Job::OpenUpload { .. }
+            | Job::OpenStream { .. }
+            | Job::OpenListing(_)
+    )
 }
 
 /// True for jobs that close or change the session's open file.
@@ -161,7 +177,7 @@ pub(crate) fn takes_file(job: &Job) -> bool {
 
 pub(crate) fn perform(worker: &Worker, services: &Services, mut request: JobRequest) -> JobResult {
     if request.home.is_none() {
-        return before_home(worker, services, request);
+        return opening::before_home(worker, services, request);
     }
     if takes_file(&request.job) {
         let (completion, file) = on_file(worker, &request.job, request.file.take(), &request.stop);
@@ -169,24 +185,29 @@ pub(crate) fn perform(worker: &Worker, services: &Services, mut request: JobRequ
             completion,
             file,
             open_home: None,
+            opened: None,
         };
     }
-    match in_home(worker, services, &request) {
+    let (done, opened) = where_it_is(worker, services, &request);
+    match done {
         Ok((completion, file)) => JobResult::Done {
             completion,
             file,
             open_home: None,
+            opened,
         },
         Err(VfsError::Scanning) => JobResult::Retry {
             request,
             why: Refusal::NotReady,
             evict: None,
+            opened,
         },
         Err(VfsError::TooManyOpen) if services.homes.close_idle(worker, Duration::ZERO) > 0 => {
             JobResult::Retry {
                 request,
                 why: Refusal::Overloaded,
                 evict: None,
+                opened,
             }
         }
         Err(VfsError::Busy { owner, silent }) if silent >= SILENT || owner == request.owner => {
@@ -195,383 +216,29 @@ pub(crate) fn perform(worker: &Worker, services: &Services, mut request: JobRequ
                 request,
                 why: Refusal::Busy,
                 evict,
+                opened,
             }
         }
-        Err(error) => done(Completion::Refused(refusal(&error))),
+        Err(error) => JobResult::Done {
+            completion: Completion::Refused(refusal(&error)),
+            file: None,
+            open_home: None,
+            opened,
+        },
     }
 }
 
-fn done(completion: Completion) -> JobResult {
+pub(super) fn done(completion: Completion) -> JobResult {
     JobResult::Done {
         completion,
         file: None,
         open_home: None,
+        opened: None,
     }
-}
-
-fn before_home(worker: &Worker, services: &Services, request: JobRequest) -> JobResult {
-    match &request.job {
-        Job::FindAccount { user } => {
-            let found = services.accounts.find(worker, user, request.peer);
-            done(match found {
-                Some((verifier, standing)) => Completion::Account { verifier, standing },
-                None => Completion::Refused(Refusal::NoAccounts),
-            })
-        }
-        Job::CheckPassword { user, password } if request.checked_by == CheckedBy::Authenticator => {
-            done(ask(worker, services, &request, user, password))
-        }
-        Job::CheckPassword { user, password } => {
-            let standing = services
-                .accounts
-                .check(worker, user, request.peer, &password.0);
-            let refused = Completion::Refused(Refusal::NoAccounts);
-            done(standing.map_or(refused, Completion::Identified))
-        }
-        Job::OpenHome => match open_home(worker, services, &request.user) {
-            Ok((open_home, completion)) => JobResult::Done {
-                completion,
-                file: None,
-                open_home: Some(open_home),
-            },
-            // Others may close what they have open.
-            Err(Refusal::Overloaded) => JobResult::Retry {
-                request,
-                why: Refusal::Overloaded,
-                evict: None,
-            },
-            Err(why) => done(Completion::Refused(why)),
-        },
-        _ => done(Completion::Refused(Refusal::Fault)),
-    }
-}
-
-fn open_home(
-    worker: &Worker,
-    services: &Services,
-    user: &str,
-) -> Result<(OpenHome, Completion), Refusal> {
-    let account = services.accounts.resolve(worker, user)?;
-    let open = || {
-        let home = services
-            .homes
-            .open(worker, user, &account.root, account.limit)?;
-        let (device, _) = home.stat(worker, Path::new(""))?.unique;
-        let count = CountDue::of(&home);
-        Ok(OpenHome {
-            home,
-            device,
-            count,
-            key: account.key,
-            timing: account.timing,
-            elsewhere: account.elsewhere.clone(),
-        })
-    };
-    let open_home = open().map_err(|error: VfsError| {
-        let root = account.root.display();
-        match error {
-            VfsError::InUse => {
-                let holder = process(holder_of(&account.root));
-                log::error!("the home {root} of {user} cannot be opened: {holder} works on it");
-            }
-            _ => log::error!("the home {root} of {user} cannot be opened: {error}"),
-        }
-        match error {
-            VfsError::NotFound | VfsError::NotADirectory => Refusal::NoHome,
-            other => refusal(&other),
-        }
-    })?;
-    let completion = Completion::HomeOpen(Arc::new(account.terms));
-    Ok((open_home, completion))
 }
 
 /// A job's completion and the file that it opened.
 pub(crate) type Answer = (Completion, Option<OpenFile>);
-
-fn in_home(worker: &Worker, services: &Services, request: &JobRequest) -> Result<Answer, VfsError> {
-    let Some(home) = &request.home else {
-        return Ok((Completion::Refused(Refusal::Fault), None));
-    };
-    if request.links == Links::Refused {
-        check_names(worker, home, &request.job)?;
-    }
-    let owner = request.owner;
-    let wanted = |path, grant| Wanted { path, grant, owner };
-    let done = || (Completion::Done, None);
-    Ok(match &request.job {
-        Job::SetPassword { change, binding } => {
-            let accounts = &services.accounts;
-            match accounts.set_password(worker, &request.user, change, binding) {
-                Ok(()) => done(),
-                Err(why) => (Completion::Refused(why), None),
-            }
-        }
-        Job::ChangeDirectory { to } => home.check_enter(worker, below(to)).map(|()| done())?,
-        Job::Usage => (Completion::Usage(usage(worker, home)?), None),
-        Job::UsageIn { folder } => {
-            home.check_enter(worker, below(folder))?;
-            (Completion::Usage(usage(worker, home)?), None)
-        }
-        Job::MakeDirectory { path } => home.make_dir(worker, below(path)).map(|()| done())?,
-        Job::Remove { path } => home.remove(worker, below(path)).map(|()| done())?,
-        Job::CheckSource { path } => home.stat_link(worker, below(path)).map(|_| done())?,
-        Job::Rename { from, to } => home
-            .rename(worker, below(from), below(to), skiff_vfs::Replace::Never)
-            .map(|()| done())?,
-        Job::DropStage { path } => home.drop_stage(worker, below(path)).map(|()| done())?,
-        Job::OpenListing(request) => open_listing(worker, home, request)?,
-        Job::OpenStages { permissions } => {
-            let mut stages = home.stages(worker)?;
-            stages.retain(|stage| may_list(permissions, &stage.path));
-            let text = ListingText::of_stages(stages);
-            (Completion::Listing, Some(OpenFile::Listing(Box::new(text))))
-        }
-        Job::OpenDownload { path, reading } => open_download(worker, home, path, *reading)?,
-        Job::OpenUpload {
-            path,
-            size,
-            replace,
-            grant,
-        } => told(wanted(path, *grant).open(worker, home, *size, *replace))?,
-        Job::OpenStream {
-            path,
-            size,
-            start,
-            grant,
-        } => told(wanted(path, *grant).open_stream(worker, home, *size, *start))?,
-        other => (on_name(worker, home, other)?, None),
-    })
-}
-
-/// Whether the account may see that there is a name.
-fn may_list(permissions: &Permissions, path: &Path) -> bool {
-    let path = virtual_path(path);
-    path.is_some_and(|path| permissions.of_name(&path).rights.has(Right::List))
-}
-
-/// What a session is told of an upload that began or did not.
-fn told(opened: Result<Answer, NotOpened>) -> Result<Answer, VfsError> {
-    match opened {
-        Ok(answer) => Ok(answer),
-        Err(NotOpened::Refused(why)) => Ok((Completion::Refused(why), None)),
-        Err(NotOpened::Failed(error)) => Err(error),
-    }
-}
-
-/// Jobs about one or two names.
-fn on_name(worker: &Worker, home: &Home, job: &Job) -> Result<Completion, VfsError> {
-    match job {
-        Job::RemoveFile { path } => home.remove_file(worker, below(path))?,
-        Job::RemoveDirectory { path } => home.remove_dir(worker, below(path))?,
-        Job::RenameOver { from, to } => {
-            let replace = skiff_vfs::Replace::Existing;
-            home.rename(worker, below(from), below(to), replace)?;
-        }
-        Job::SetModified { path, modified } => {
-            let stored = home.set_modified(worker, below(path), system_time(*modified))?;
-            return Ok(Completion::ModifiedAt(Stamp(stored.seconds)));
-        }
-        Job::SetMode { path, mode } => home.set_mode(worker, below(path), *mode)?,
-        Job::SetAttributes {
-            path,
-            modified,
-            mode,
-        } => {
-            let path = below(path);
-            if let Some(mode) = mode {
-                home.set_mode(worker, path, *mode)?;
-            }
-            if let Some(modified) = modified {
-                home.set_modified(worker, path, system_time(*modified))?;
-            }
-            return Ok(Completion::Facts(facts(&home.stat(worker, path)?)));
-        }
-        Job::Facts { path } => {
-            let entry = home.stat(worker, below(path))?;
-            return Ok(Completion::Facts(facts(&entry)));
-        }
-        Job::Entry { path } => {
-            let (entry, permissions) = home.stat_link_permitted(worker, below(path))?;
-            return Ok(Completion::Entry(listed(&entry, allowed(permissions))));
-        }
-        Job::Size { path } => {
-            return Ok(match home.size(worker, below(path))? {
-                NameSize::Published(size) | NameSize::Staged(size) => Completion::Size(size),
-                NameSize::Both => Completion::Refused(Refusal::TwoSizes),
-            });
-        }
-        Job::ModifiedAt { path } => {
-            let modified = home.modified_of(worker, below(path))?;
-            return Ok(Completion::ModifiedAt(Stamp(modified.seconds)));
-        }
-        Job::UniqueName { path } => {
-            let name = home.free_name(worker, below(path))?;
-            return Ok(
-                virtual_path(&name).map_or(Completion::Refused(Refusal::Fault), Completion::Name)
-            );
-        }
-        _ => return Ok(Completion::Refused(Refusal::Fault)),
-    }
-    Ok(Completion::Done)
-}
-
-fn open_download(
-    worker: &Worker,
-    home: &Home,
-    path: &VirtualPath,
-    reading: Reading,
-) -> Result<Answer, VfsError> {
-    let file = home.download(worker, below(path))?;
-    let facts = download_facts(&file);
-    let opened = match reading {
-        Reading::Once => read_whole(worker, &file)?,
-        Reading::Parts => None,
-    };
-    let opened = opened.unwrap_or_else(|| OpenFile::Download(Box::new(file)));
-    Ok((Completion::Download(facts), Some(opened)))
-}
-
-pub(crate) fn download_facts(file: &Download) -> DownloadFacts {
-    let (digests, changed) = (file.digests(), file.changed());
-    DownloadFacts {
-        size: file.size(),
-        modified: Stamp(file.modified().seconds),
-        changed: ChangeTime {
-            seconds: changed.seconds,
-            nanoseconds: changed.nanoseconds,
-        },
-        remembered: remembered(digests),
-    }
-}
-
-fn remembered(digests: Option<Digests>) -> Remembered {
-    let sum = |digest| match digest {
-        Digest::Md5(bytes) => Sum::Md5(bytes),
-        Digest::Sha256(bytes) => Sum::Sha256(bytes),
-    };
-    Remembered {
-        verified: digests.map(|digests| sum(digests.verified)),
-        later: digests.and_then(|digests| digests.later).map(sum),
-    }
-}
-
-/// The digest in the form that vfs stores; `None` for an algorithm that it does not store.
-fn to_remember(sum: Sum) -> Option<Digest> {
-    match sum {
-        Sum::Md5(bytes) => Some(Digest::Md5(bytes)),
-        Sum::Sha256(bytes) => Some(Digest::Sha256(bytes)),
-        Sum::Sha512(_) => None,
-    }
-}
-
-/// Reads a small file whole; `None` if it is larger than [`SMALL_FILE_MAX`], or became shorter.
-fn read_whole(worker: &Worker, file: &Download) -> Result<Option<OpenFile>, VfsError> {
-    let Some(size) = usize::try_from(file.size())
-        .ok()
-        .filter(|size| *size <= SMALL_FILE_MAX)
-    else {
-        return Ok(None);
-    };
-    let (mut bytes, mut have) = (vec![0; size], 0);
-    while have < size {
-        match file.read_at(worker, have as u64, &mut bytes[have..])? {
-            0 => return Ok(None),
-            count => have += count,
-        }
-    }
-    Ok(Some(OpenFile::Small(SmallFile(bytes))))
-}
-
-/// Jobs on the open file. A file that is not returned is closed here, on the worker.
-fn on_file(worker: &Worker, job: &Job, file: Option<OpenFile>, stop: &Arc<AtomicBool>) -> Answer {
-    match (job, file) {
-        (Job::Restart, Some(OpenFile::Upload(mut upload))) => match upload.restart(worker) {
-            Ok(()) => (Completion::Done, Some(OpenFile::Upload(upload))),
-            Err(error) => (Completion::Refused(refusal(&error)), None),
-        },
-        (Job::Prepare, Some(OpenFile::Upload(mut upload))) => match upload.prepare(worker) {
-            Ok(()) => (Completion::Done, Some(OpenFile::Upload(upload))),
-            Err(error) => (Completion::Refused(refusal(&error)), None),
-        },
-        (Job::Publish { sum, modified }, Some(OpenFile::Upload(upload))) => {
-            let digest = to_remember(*sum);
-            (publish(worker, *upload, digest, *modified), None)
-        }
-        (Job::ReadyStream, Some(OpenFile::Upload(mut upload))) => match upload.make_ready(worker) {
-            Ok(()) => {
-                let grace = grace(&upload);
-                (
-                    Completion::StreamReady { grace },
-                    Some(OpenFile::Upload(upload)),
-                )
-            }
-            Err(error) => (Completion::Refused(refusal(&error)), None),
-        },
-        (Job::PublishStream, Some(OpenFile::Upload(mut upload))) => {
-            upload.set_stop_flag(Arc::clone(stop));
-            (publish(worker, *upload, None, None), None)
-        }
-        (Job::Suspend { cause }, Some(OpenFile::Upload(upload))) => {
-            log_kept(&upload, Some(*cause));
-            upload.suspend(worker);
-            (Completion::Done, None)
-        }
-        (Job::Discard, Some(OpenFile::Upload(upload))) => {
-            upload.discard(worker);
-            (Completion::Done, None)
-        }
-        (Job::CloseFile { digest }, Some(OpenFile::Download(mut file))) => {
-            let news = match digest {
-                DigestUpdate::Computed(sum) => {
-                    to_remember(*sum).map_or(Ok(()), |digest| file.store_digest(worker, digest))
-                }
-                DigestUpdate::Wrong => file.remove_digests(worker),
-                DigestUpdate::None => Ok(()),
-            };
-            if let Err(error) = news {
-                log::debug!("a digest was not remembered: {error}");
-            }
-            (Completion::Done, None)
-        }
-        _ => (Completion::Done, None),
-    }
-}
-
-fn publish(
-    worker: &Worker,
-    upload: Upload,
-    digest: Option<Digest>,
-    modified: Option<Stamp>,
-) -> Completion {
-    let bytes = upload.file_len();
-    match upload.publish(worker, digest, modified.map(system_time)) {
-        Ok(published) => Completion::Published {
-            size: published.size,
-        },
-        Err(error) => {
-            if matches!(error, VfsError::Stopped) {
-                log::warn!("an upload of {bytes} bytes is not published: {STOPPED}");
-            }
-            Completion::Refused(refusal(&error))
-        }
-    }
-}
-
-fn usage(worker: &Worker, home: &Home) -> Result<Usage, VfsError> {
-    let limit = home.usage().limit;
-    let held = home.holdings(worker)?.map(|holdings| Held {
-        used: holdings.usage.used.bytes,
-        staged: holdings.staged,
-        reserved: holdings.usage.reserved.bytes,
-        free: holdings.free,
-        entries: holdings.usage.used.entries,
-    });
-    Ok(Usage {
-        limit: limit.bytes,
-        entries_limit: limit.entries,
-        held,
-    })
-}
 
 pub(crate) fn below(path: &VirtualPath) -> &Path {
     Path::new(OsStr::from_bytes(path.below_home()))
@@ -583,7 +250,7 @@ pub(super) fn virtual_path(path: &Path) -> Option<VirtualPath> {
     VirtualPath::root().join(&path).ok()
 }
 
-fn system_time(Stamp(seconds): Stamp) -> SystemTime {
+pub(super) fn system_time(Stamp(seconds): Stamp) -> SystemTime {
     let distance = Duration::from_secs(seconds.unsigned_abs());
     let time = if seconds < 0 {
         UNIX_EPOCH.checked_sub(distance)

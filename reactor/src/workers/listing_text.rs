@@ -1,5 +1,6 @@
 //! Formats directory entries as listing lines while they are sent, in bounded memory.
 
+use std::ffi::OsString;
 use std::mem;
 use std::os::unix::ffi::OsStrExt;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -52,6 +53,9 @@ pub(crate) struct ListingStyle {
     pub(crate) options: Options,
     /// What stands before each name of `Form::Names`.
     pub(crate) prefix: Vec<u8>,
+    /// Shared folders that stand beside what is in the directory, and before all that has the
+    /// name of one.
+    pub(crate) folders: Vec<OsString>,
     /// The time of the listing: entries older than half a year show a year instead of a time.
     now: Stamp,
 }
@@ -67,6 +71,7 @@ impl ListingStyle {
             pattern: None,
             options: Options::UNSORTED,
             prefix: Vec::new(),
+            folders: Vec::new(),
             now: Stamp(i64::try_from(seconds).unwrap_or(0)),
         }
     }
@@ -221,6 +226,9 @@ impl ListingText {
                 if !listing.advance(worker)? {
                     return Ok(false);
                 }
+                if self.style.folders.contains(&listing.entry().name) {
+                    return Ok(true);
+                }
                 let (entry, folder) = (listing.entry(), self.folder.as_ref());
                 let permissions = folder.map(|folder| listing.permissions(entry, Some(folder)));
                 self.style.push(entry, permissions, &mut self.text);
@@ -244,7 +252,27 @@ impl ListingText {
                 self.folder = listing.folder(worker)?;
             }
             self.style.sort(worker, &mut listing)?;
+            self.push_folders(worker, &mut listing)?;
             self.entries = Entries::Directory(listing);
+        }
+        Ok(())
+    }
+
+    /// Lists the shared folders. Their own disks are not asked: one may hang, or be gone.
+    fn push_folders(&mut self, worker: &Worker, listing: &mut Listing) -> Result<(), VfsError> {
+        if self.style.folders.is_empty() {
+            return Ok(());
+        }
+        let Some(home) = listing.folder(worker)? else {
+            return Ok(());
+        };
+        let permissions = listing.permissions(&home, None);
+        for name in self.style.folders.clone() {
+            let entry = Entry {
+                name,
+                ..home.clone()
+            };
+            self.style.push(&entry, Some(permissions), &mut self.text);
         }
         Ok(())
     }

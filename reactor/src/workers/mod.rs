@@ -5,16 +5,20 @@
 
 pub(crate) mod burst;
 mod client_watch;
+pub(crate) mod folders;
 mod holdings;
+pub(crate) mod in_home;
 pub(crate) mod inline;
 pub(crate) mod inquiry;
 pub(crate) mod jobs;
 pub(crate) mod kept_part;
 mod listing_text;
 pub(crate) mod observation;
+mod on_file;
 pub(crate) mod open_file;
 mod open_listing;
 mod open_upload;
+mod opening;
 pub(crate) mod parking;
 pub(crate) mod password_check;
 pub(crate) mod plain_names;

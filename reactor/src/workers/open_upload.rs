@@ -22,6 +22,24 @@ pub(super) struct Wanted<'a> {
     pub(super) grant: Grant,
     /// The number of the connection.
     pub(super) owner: u64,
+    pub(super) sharing: Sharing,
+}
+
+/// Whether a name may be another user's too.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Sharing {
+    Own,
+    /// Nothing is kept of an upload that breaks off: who continued it could be somebody else.
+    Shared,
+}
+
+impl Sharing {
+    fn kept(self, own: Kept) -> Kept {
+        match self {
+            Self::Own => own,
+            Self::Shared => Kept::Nothing,
+        }
+    }
 }
 
 /// Why an upload does not begin.
@@ -54,12 +72,15 @@ impl Wanted<'_> {
                 Replace::Yes | Replace::Never => skiff_vfs::Replace::Never,
             },
             append: Append::Never,
-            keep: Kept::Whole,
+            keep: self.sharing.kept(Kept::Whole),
             owner: self.owner,
         };
-        let (start, name) = self.begin(worker, home, &request)?;
+        let asks_to_replace = replace == Replace::Yes;
+        let begun = self.begin(worker, home, &request);
+        let begun = begun.map_err(|why| self.judged(why.into(), asks_to_replace, Right::Replace));
+        let (start, name) = begun?;
         match start {
-            UploadStart::Complete { .. } if replace == Replace::Yes => Err(no(Right::Replace)),
+            UploadStart::Complete { .. } if asks_to_replace => Err(no(Right::Replace)),
             // Whoever may read it can compare.
             UploadStart::Complete { .. } if self.grant.rights.has(Right::Get) => {
                 Ok((Completion::AlreadyThere, None))
@@ -67,7 +88,6 @@ impl Wanted<'_> {
             UploadStart::Complete { .. } => Err(VfsError::Exists.into()),
             UploadStart::Open(upload) => Ok(opened(upload.initial_len(), name, upload)),
         }
-        .map_err(|why| self.judged(why, replace == Replace::Yes, Right::Replace))
     }
 
     /// Opens an upload that comes as a stream, of `size` bytes where that is known.
@@ -89,7 +109,7 @@ impl Wanted<'_> {
                 true => Append::Allowed,
                 false => Append::Never,
             },
-            keep: Kept::ButLastByte,
+            keep: self.sharing.kept(Kept::ButLastByte),
             start: match start {
                 StreamStart::Offset(offset) => Start::Offset(offset),
                 StreamStart::End => Start::End,
@@ -122,6 +142,10 @@ impl Wanted<'_> {
         request: &UploadRequest,
     ) -> Result<(UploadStart, Option<VirtualPath>), VfsError> {
         let wanted = below(self.path);
+        if self.sharing == Sharing::Shared {
+            // Left by a crash. Where an upload runs, its end is told below.
+            let _ = home.drop_stage(worker, wanted);
+        }
         let mut begun = home.upload(worker, wanted, request);
         let mut name = None;
         for _ in 0..TRIES_MAX {

@@ -7,19 +7,12 @@ use skiff_vfs::{Home, LastName, VfsError, Worker};
 
 use super::jobs::below;
 
-/// Whether links are followed for the session that asks.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(crate) enum Links {
-    /// Where they stay in the home.
-    #[default]
-    Followed,
-    Refused,
-}
-
 /// [`VfsError::Link`] where a link would be followed on the way to what the job is about.
 pub(super) fn check_names(worker: &Worker, home: &Home, job: &Job) -> Result<(), VfsError> {
     let plain = |path: &VirtualPath, last| home.check_plain(worker, below(path), last);
     match job {
+        // Nobody makes what he may not use.
+        Job::MakeLink { .. } => Err(VfsError::Link),
         // A link is renamed and removed itself, and its facts are its own.
         Job::Rename { from, to } | Job::RenameOver { from, to } => {
             plain(from, LastName::MayBeLink)?;
@@ -31,6 +24,7 @@ pub(super) fn check_names(worker: &Worker, home: &Home, job: &Job) -> Result<(),
         | Job::CheckSource { path }
         | Job::MakeDirectory { path }
         | Job::UniqueName { path }
+        | Job::ReadLink { path }
         | Job::Entry { path } => plain(path, LastName::MayBeLink),
         Job::ChangeDirectory { to: path }
         | Job::UsageIn { folder: path }

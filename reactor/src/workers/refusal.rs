@@ -13,6 +13,8 @@ pub(crate) fn refusal(error: &VfsError) -> Refusal {
         VfsError::NotEmpty => Refusal::NotEmpty,
         VfsError::Escapes => Refusal::LeadsOut,
         VfsError::Link => Refusal::Link,
+        VfsError::TargetEscapes => Refusal::TargetLeadsOut,
+        VfsError::NotALink => Refusal::NotALink,
         VfsError::Forbidden => Refusal::Forbidden,
         VfsError::NotRegular => Refusal::NotRegular,
         VfsError::BadName => Refusal::BadName,

@@ -261,6 +261,7 @@ impl WorkItem {
             completion: Completion::Refused(why),
             file: None,
             open_home: None,
+            opened: None,
         });
         let refused = Outcome::Job {
             connection,
@@ -303,11 +304,12 @@ mod tests {
             job,
             user: "tom".to_owned(),
             home: None,
+            folders: None,
             file,
             stop: Arc::new(AtomicBool::new(false)),
             owner: 1,
             peer: std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST),
-            links: crate::workers::plain_names::Links::Followed,
+            links: skiff_sessions::rights::Links::Followed,
             device: Some(Device::Number(1)),
             account: AccountNumber(1),
             since: Instant::now(),

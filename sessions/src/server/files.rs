@@ -23,6 +23,8 @@ pub(super) enum SimpleCommand {
     Usage,
     Status,
     MakeDirectory(VirtualPath),
+    MakeLink(VirtualPath),
+    ReadLink(VirtualPath),
     Delete,
     /// DELE by an account that may remove no directory.
     DeleteFile,
@@ -148,6 +150,14 @@ fn run_on_name(command: Command, cx: &mut Context<'_>) -> State {
             };
             (job, simple)
         }),
+        Command::MakeLink { path, target } => run_on_path(&path, Operation::MakeLink, cx, |path| {
+            let simple = SimpleCommand::MakeLink(path.clone());
+            (Job::MakeLink { path, target }, simple)
+        }),
+        Command::ReadLink(arg) => run_on_path(&arg, Operation::ReadLink, cx, |path| {
+            let simple = SimpleCommand::ReadLink(path.clone());
+            (Job::ReadLink { path }, simple)
+        }),
         Command::RemoveFile(arg) => run_on_path(&arg, Operation::Delete, cx, |path| {
             (Job::RemoveFile { path }, SimpleCommand::Delete)
         }),
@@ -210,6 +220,8 @@ impl SimpleCommand {
             Self::Facts(_) => Operation::Facts,
             Self::Usage | Self::Status => Operation::Usage,
             Self::MakeDirectory(_) => Operation::MakeDirectory,
+            Self::MakeLink(_) => Operation::MakeLink,
+            Self::ReadLink(_) => Operation::ReadLink,
             Self::Delete | Self::DeleteFile | Self::DeleteDirectory => Operation::Delete,
             Self::DropStage => Operation::DropStage,
             Self::SetPassword => Operation::SetPassword,
@@ -244,7 +256,12 @@ impl SimpleCommand {
                 cx.shared.cwd = to.clone();
                 Reply::DirectoryChanged(to)
             }
-            (Self::MakeDirectory(path), Completion::Done) => Reply::Created(path),
+            (Self::MakeDirectory(path) | Self::MakeLink(path), Completion::Done) => {
+                Reply::Created(path)
+            }
+            (Self::ReadLink(path), Completion::LinkTarget(target)) => {
+                Reply::LinkLeadsTo { path, target }
+            }
             (Self::Delete | Self::RemoveDirectory, Completion::Done) => Reply::Deleted,
             (Self::DeleteFile | Self::DeleteDirectory, Completion::Done) => Reply::Deleted,
             (Self::DropStage, Completion::Done) => Reply::StageDropped,

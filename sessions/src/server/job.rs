@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::terms::Terms;
 use crate::digest::{Algorithm, Sum};
-use crate::path::{PathArg, VirtualPath};
+use crate::path::{LinkTarget, PathArg, VirtualPath};
 use crate::rights::{Grant, Permissions, Rights};
 use crate::scram::{Binding, Verifier};
 use crate::wire::command::{PasswordChange, Replace, Secret};
@@ -52,6 +52,13 @@ pub enum Job {
         folder: VirtualPath,
     },
     MakeDirectory {
+        path: VirtualPath,
+    },
+    MakeLink {
+        path: VirtualPath,
+        target: LinkTarget,
+    },
+    ReadLink {
         path: VirtualPath,
     },
     Remove {
@@ -185,6 +192,7 @@ impl Job {
             Refusal::Busy
             | Refusal::NotReady
             | Refusal::NoHome
+            | Refusal::NoFolder
             | Refusal::Overloaded
             | Refusal::DiskFull
             | Refusal::Changed
@@ -206,7 +214,7 @@ impl Job {
             Refusal::NoRight(_) | Refusal::Link | Refusal::NotNow => Self::Discard,
             Refusal::NotRegular | Refusal::BadName | Refusal::OtherDevice => Self::Discard,
             Refusal::NameTooLong | Refusal::TheHome | Refusal::IntoItself => Self::Discard,
-            Refusal::NotRecursive => Self::Discard,
+            Refusal::NotRecursive | Refusal::TargetLeadsOut | Refusal::NotALink => Self::Discard,
             Refusal::PasswordFixed | Refusal::WrongPassword => Self::Discard,
             Refusal::NoStaging | Refusal::BadOffset { .. } | Refusal::TwoSizes => Self::Discard,
         }
@@ -268,6 +276,7 @@ pub enum Completion {
     Name(VirtualPath),
     Facts(Facts),
     Entry(Entry),
+    LinkTarget(LinkTarget),
     Usage(Usage),
     Listing,
     Download(DownloadFacts),

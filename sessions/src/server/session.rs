@@ -44,6 +44,8 @@ pub enum Event {
     Progress {
         done: u64,
     },
+    /// The task is held back by the rates of the account, which is no stall.
+    HeldBack,
     /// The task has ended.
     TransferEnded(End),
     /// The deadline that `Session::deadline` named has passed.
@@ -357,6 +359,7 @@ fn is_activity(event: &Event, timer: Timer) -> bool {
         ),
         Event::Timeout => true,
         Event::Progress { done } => *done > 0 && timer == Timer::Stall,
+        Event::HeldBack => timer == Timer::Stall,
         _ => false,
     }
 }
@@ -410,6 +413,7 @@ fn step(state: State, event: Event, timer: Timer, cx: &mut Context<'_>) -> State
         (state, Event::Stop) => on_stop(state, cx),
         (state, Event::Evicted) => on_evicted(state, cx),
         (state, Event::Progress { done }) => on_progress(state, done),
+        (state, Event::HeldBack) => state,
         (state, Event::Malformed(malformed)) => on_malformed(state, malformed, cx),
         (_, Event::MalformedUpload(malformed)) => {
             cx.reply(Reply::Malformed(malformed));

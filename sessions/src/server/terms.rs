@@ -1,6 +1,8 @@
 //! Defines [`Terms`]: what an account may do, resolved once at its login, and replaced as a whole when
 //! the operator changes it.
 
+use core::num::NonZeroU64;
+
 use crate::rights::Permissions;
 
 /// What an account may do.
@@ -8,6 +10,9 @@ use crate::rights::Permissions;
 pub struct Terms {
     pub permissions: Permissions,
     pub streams: StreamRules,
+    /// Of all sessions of the user together.
+    pub user_rates: Rates,
+    pub session_rates: Rates,
 }
 
 impl From<Permissions> for Terms {
@@ -15,8 +20,24 @@ impl From<Permissions> for Terms {
         Self {
             permissions,
             streams: StreamRules::default(),
+            user_rates: Rates::NONE,
+            session_rates: Rates::NONE,
         }
     }
+}
+
+/// Bytes of files that may flow in a second; `None`: as many as come.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Rates {
+    pub upload: Option<NonZeroU64>,
+    pub download: Option<NonZeroU64>,
+}
+
+impl Rates {
+    pub const NONE: Self = Self {
+        upload: None,
+        download: None,
+    };
 }
 
 /// How an account's streams may end, by the operator's settings.

@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 use super::listing::{FactSet, Form, Options};
 use super::stamp::Stamp;
 use crate::digest::{Algorithm, Sum};
-use crate::path::PathArg;
+use crate::path::{LinkTarget, PathArg};
 use crate::rights::{Right, Rights};
 use crate::scram::Verifier;
 
@@ -30,6 +30,13 @@ pub enum Command {
     Store(Store),
     Delete(PathArg),
     MakeDirectory(PathArg),
+    /// Makes a symbolic link.
+    MakeLink {
+        path: PathArg,
+        target: LinkTarget,
+    },
+    /// Asks what a symbolic link leads to.
+    ReadLink(PathArg),
     RenameFrom(PathArg),
     Status,
     Facts(PathArg),
@@ -414,6 +421,8 @@ impl Command {
             Self::Listing(listing) => one(List, Directory(listing.path.as_ref())),
             Self::Stages | Self::StagesInReply => one(List, Home),
             Self::Facts(path) | Self::Entry(Some(path)) => either([List, Get], Either(Some(path))),
+            Self::ReadLink(path) => either([List, Get], Name(path)),
+            Self::MakeLink { path, .. } => one(MakeDirectory, Name(path)),
             Self::Entry(None) => either([List, Get], Either(None)),
             Self::Size(path) | Self::ModifiedAt(path) => either([List, Get], Name(path)),
             Self::Retrieve(Retrieve { path, .. }) | Self::RetrieveStream(path) => one(Get, Name(path)),
@@ -446,6 +455,8 @@ impl Command {
             Self::Store(_) => "STOR",
             Self::Delete(_) => "DELE",
             Self::MakeDirectory(_) => "MKD",
+            Self::MakeLink { .. } => "SYMLINK",
+            Self::ReadLink(_) => "READLINK",
             Self::RenameFrom(_) => "RENAME",
             Self::Status | Self::Facts(_) => "STAT",
             Self::Usage => "DF",
@@ -498,7 +509,8 @@ impl Command {
                 Some(path)
             }
             Self::RenameFrom(path) | Self::Facts(path) | Self::DropStage(path) => Some(path),
-            Self::Hash { path, .. } => Some(path),
+            Self::Hash { path, .. } | Self::MakeLink { path, .. } => Some(path),
+            Self::ReadLink(path) => Some(path),
             Self::Retrieve(retrieve) => Some(&retrieve.path),
             Self::RetrieveRange(retrieve) => Some(&retrieve.path),
             Self::SetAttributes(set) => Some(&set.path),

@@ -9,7 +9,7 @@ use super::listing::FactSet;
 use super::stamp::Stamp;
 pub use super::usage::{Held, OfLimit, ShownLimit, UNLIMITED, Usage};
 use crate::digest::{Algorithm, Sum};
-use crate::path::VirtualPath;
+use crate::path::{LinkTarget, VirtualPath};
 use crate::rights::{self, Rights};
 
 /// One reply of the server.
@@ -87,6 +87,11 @@ pub enum Reply {
     Directory(VirtualPath),
     DirectoryChanged(VirtualPath),
     Created(VirtualPath),
+    /// What a symbolic link leads to.
+    LinkLeadsTo {
+        path: VirtualPath,
+        target: LinkTarget,
+    },
     Deleted,
     RenameToWhat,
     Renamed,
@@ -346,6 +351,8 @@ pub enum Operation {
     Store,
     Delete,
     MakeDirectory,
+    MakeLink,
+    ReadLink,
     RenameFrom,
     RenameTo,
     Facts,
@@ -379,6 +386,10 @@ pub enum Refusal {
     LeadsOut,
     /// A link is on the way, and links are not followed for this account.
     Link,
+    /// A link was to be made that would lead out of the home.
+    TargetLeadsOut,
+    /// The target of what is no link was asked for.
+    NotALink,
     /// The host's file permissions forbid it.
     Forbidden,
     /// The account may only read.
@@ -422,6 +433,8 @@ pub enum Refusal {
     NoAccounts,
     /// The home cannot be opened, as its disk is not mounted; the server's log says why.
     NoHome,
+    /// The shared folder cannot be opened, as its disk is not mounted; the server's log says why.
+    NoFolder,
     /// The server has as many files open as the system allows, or has waited too long for a disk.
     Overloaded,
     /// The user has as many sessions as allowed.

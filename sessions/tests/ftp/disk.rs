@@ -34,6 +34,7 @@ pub(super) struct Published {
 pub(super) struct Disk {
     pub(super) files: BTreeMap<Path, Published>,
     pub(super) folders: BTreeSet<Path>,
+    pub(super) links: BTreeSet<Path>,
     pub(super) stages: BTreeMap<Path, Vec<u8>>,
     pub(super) writers: BTreeSet<Path>,
     /// In bytes.
@@ -83,6 +84,7 @@ impl Disk {
         Self {
             files: BTreeMap::new(),
             folders: BTreeSet::from([b"/".to_vec(), b"/d".to_vec()]),
+            links: BTreeSet::new(),
             stages: BTreeMap::new(),
             writers: BTreeSet::new(),
             limit: 1 << 30,

@@ -181,6 +181,7 @@ impl Disk {
             Job::UniqueName { path } => return Ok(Completion::Name(self.unique(path))),
             Job::ChangeDirectory { to } => self.folder(&key(to))?,
             Job::MakeDirectory { path } => self.make_folder(key(path))?,
+            Job::MakeLink { path, .. } => self.make_link(key(path))?,
             Job::CheckSource { path } => self.facts(&key(path)).map(|_| ())?,
             Job::Rename { to, .. } if self.facts(&key(to)).is_ok() => return Err(Refusal::Exists),
             Job::Rename { from, to } | Job::RenameOver { from, to } => {
@@ -326,6 +327,13 @@ impl Disk {
         self.folder(&parent(&path))?;
         self.folders.insert(path);
         Ok(())
+    }
+
+    fn make_link(&mut self, path: Path) -> Result<(), Refusal> {
+        if self.facts(&path).is_ok() || !self.links.insert(path.clone()) {
+            return Err(Refusal::Exists);
+        }
+        self.folder(&parent(&path))
     }
 
     fn rename(&mut self, from: &Path, to: Path) -> Result<(), Refusal> {

@@ -58,6 +58,7 @@ const ROWS: &[Row] = &[
     row(&["RNFR @/b", "RNTO @/g"], &[&[Rename], &[Replace]]),
     row(&["MFMT 20250102030405 @/b"], &[&[Replace]]),
     row(&["MDTM 20250102030405 @/b"], &[&[Replace]]),
+    row(&["SITE SYMLINK b @/new"], &[&[MakeDirectory]]),
     row(&["SITE CHMOD 600 @/b"], &[&[Replace]]),
     row(&["SITE UTIME 20250102030405 @/b"], &[&[Replace]]),
 ];

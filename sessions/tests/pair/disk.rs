@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use skiff_sessions::digest::Sum;
+use skiff_sessions::path::LinkTarget;
 use skiff_sessions::rights::{Grant, Permissions};
 use skiff_sessions::scram::Verifier;
 use skiff_sessions::server::job::DigestUpdate;
@@ -23,6 +24,7 @@ pub(super) const OLD_TIME: Stamp = Stamp(1_767_323_045);
 pub(super) struct Disk {
     pub(super) files: BTreeMap<Path, Published>,
     pub(super) folders: BTreeSet<Path>,
+    pub(super) links: BTreeMap<Path, LinkTarget>,
     pub(super) stages: BTreeMap<Path, Vec<u8>>,
     pub(super) writers: BTreeMap<Path, Writer>,
     /// In bytes.
@@ -87,6 +89,7 @@ impl Disk {
         Self {
             limit: 1 << 30,
             folders,
+            links: BTreeMap::new(),
             ..Self::default()
         }
     }
@@ -145,7 +148,7 @@ impl Disk {
 
     pub(super) fn permissions(&self) -> Permissions {
         let permissions = self.permissions.clone();
-        permissions.unwrap_or(Grant::ALL.into())
+        permissions.unwrap_or_else(|| Grant::ALL.into())
     }
 
     /// Somebody on the host cuts a file.

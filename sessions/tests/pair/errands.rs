@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use skiff_sessions::path::VirtualPath;
+use skiff_sessions::path::{LinkTarget, VirtualPath};
 use skiff_sessions::rights::Right;
 use skiff_sessions::scram::{Binding, Verifier, check_change};
 use skiff_sessions::server::job::{ChangeTime, Remembered};
@@ -104,15 +104,14 @@ impl Disk {
             }
             Job::Usage => Ok((Completion::Usage(self.usage()), None)),
             Job::MakeDirectory { path } => self.make_folder(key(path)).and(done),
+            Job::MakeLink { path, target } => self.make_link(key(path), target.clone()).and(done),
+            Job::ReadLink { path } => match self.links.get(&key(path)) {
+                Some(target) => Ok((Completion::LinkTarget(target.clone()), None)),
+                None => self.facts(&key(path)).and(Err(Refusal::NotALink)),
+            },
             Job::Remove { path } => self.remove(&key(path)).and(done),
-            Job::RemoveFile { path } if self.folders.contains(&key(path)) => {
-                Err(Refusal::IsADirectory)
-            }
-            Job::RemoveDirectory { path } if !self.folders.contains(&key(path)) => {
-                Err(Refusal::NotADirectory)
-            }
-            Job::RemoveFile { path } | Job::RemoveDirectory { path } => {
-                self.remove(&key(path)).and(done)
+            Job::RemoveFile { .. } | Job::RemoveDirectory { .. } => {
+                self.remove_of_kind(job).and(done)
             }
             Job::CheckSource { path } => self.facts(&key(path)).and(done),
             Job::Rename { from, to } => self.rename(&key(from), key(to)).and(done),
@@ -235,7 +234,8 @@ impl Disk {
     }
 
     fn is_there(&self, path: &Path) -> bool {
-        self.folders.contains(path) || self.files.contains_key(path)
+        let is_link = self.links.contains_key(path);
+        is_link || self.folders.contains(path) || self.files.contains_key(path)
     }
 
     fn idle(&self, path: &Path) -> Result<(), Refusal> {
@@ -255,6 +255,15 @@ impl Disk {
         Ok(())
     }
 
+    fn make_link(&mut self, path: Path, target: LinkTarget) -> Result<(), Refusal> {
+        if self.is_there(&path) {
+            return Err(Refusal::Exists);
+        }
+        self.folder(parent(&path))?;
+        self.links.insert(path, target);
+        Ok(())
+    }
+
     fn remove(&mut self, path: &Path) -> Result<(), Refusal> {
         self.idle(path)?;
         if self.folders.contains(path) {
@@ -265,6 +274,9 @@ impl Disk {
             self.folders.remove(path);
             return Ok(());
         }
+        if self.links.remove(path).is_some() {
+            return Ok(());
+        }
         let published = self.files.contains_key(path);
         self.unlink(path);
         let staged = self.drop_stage(path);
@@ -272,6 +284,19 @@ impl Disk {
             Ok(())
         } else {
             Err(Refusal::NotFound)
+        }
+    }
+
+    fn remove_of_kind(&mut self, job: &Job) -> Result<(), Refusal> {
+        match job {
+            Job::RemoveFile { path } if self.folders.contains(&key(path)) => {
+                Err(Refusal::IsADirectory)
+            }
+            Job::RemoveDirectory { path } if !self.folders.contains(&key(path)) => {
+                Err(Refusal::NotADirectory)
+            }
+            Job::RemoveFile { path } | Job::RemoveDirectory { path } => self.remove(&key(path)),
+            other => panic!("{other:?} removes nothing"),
         }
     }
 

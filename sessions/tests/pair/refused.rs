@@ -20,6 +20,8 @@ const WHY: &[(Refusal, &str)] = &[
     (Refusal::NotEmpty, "not-empty"),
     (Refusal::AboveHome, "outside-home"),
     (Refusal::LeadsOut, "outside-home"),
+    (Refusal::TargetLeadsOut, "target-outside-home"),
+    (Refusal::NotALink, "not-a-link"),
     (Refusal::Forbidden, "permission"),
     (Refusal::ReadOnly, "read-only"),
     (Refusal::NoRight(Right::Get), "no-right"),
@@ -40,6 +42,7 @@ const WHY: &[(Refusal, &str)] = &[
     (Refusal::NoAccount, "no-account"),
     (Refusal::NotNow, "not-now"),
     (Refusal::NoHome, "no-home"),
+    (Refusal::NoFolder, "no-folder"),
     (Refusal::NoAccounts, "no-accounts"),
     (Refusal::Overloaded, "overloaded"),
     (Refusal::PasswordFixed, "password-fixed"),
@@ -93,6 +96,8 @@ const VERBS: &[Verb] = &[
     },
     verb("DELE f"),
     verb("MKD e"),
+    verb("SYMLINK target=f e"),
+    verb("READLINK f"),
     verb("RNFR f"),
     verb("SETATTR mode=600 f"),
     Verb {
@@ -118,6 +123,7 @@ fn code(verb: &Verb, why: &Refusal) -> u16 {
     match why {
         Refusal::AboveHome | Refusal::LeadsOut | Refusal::Forbidden | Refusal::ReadOnly => 403,
         Refusal::TheHome | Refusal::NoRight(_) | Refusal::Link => 403,
+        Refusal::TargetLeadsOut => 403,
         Refusal::PasswordFixed | Refusal::WrongPassword => 403,
         Refusal::NotFound | Refusal::NotADirectory => verb.not_found,
         Refusal::OverQuota { .. } | Refusal::TooManyEntries => verb.quota,

@@ -39,6 +39,8 @@ const ROWS: &[Row] = &[
     row(&["STOR size=43 go=1 @/new"], &[&[Put]]),
     row(&["STOR size=43 replace=1 @/b"], &[&[Put], &[Replace]]),
     row(&["STAGES drop=1 @/p"], &[&[Put]]),
+    row(&["SYMLINK target=b @/new"], &[&[MakeDirectory]]),
+    row(&["READLINK @/b"], &[&[List, Get]]),
     row(&["DELE @/b"], &[&[Delete]]),
     row(&["DELE @/e"], &[&[RemoveDirectory]]),
     row(&["MKD @/n"], &[&[MakeDirectory]]),
@@ -117,6 +119,8 @@ fn check(row: &Row, rights: Rights, (code, text): &(u16, String)) {
     };
     let (lines, first) = (row.lines, row.lines[0]);
     match missing {
+        // It is no link, and that is told to who may know.
+        None if first.starts_with("READLINK") => assert_eq!(*code, 550),
         None => assert!(*code < 400, "{lines:?} {rights:?}: {code} {text}"),
         // RNFR is refused first, and the rest is out of order.
         Some(_) if lines.len() > 1 && first.starts_with("RNFR") && !rights.has(Rename) => {

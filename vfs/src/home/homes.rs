@@ -16,8 +16,8 @@ use skiff_quota::{Amount, Folder, Snapshot, Snapshots, Usage};
 
 use super::Home;
 use super::writers::{HomeState, Phase};
-use crate::jail::Jail;
 use crate::jail::mount::{OpenedStagings, Recovery};
+use crate::jail::{Jail, Locked};
 use crate::staging::Belief;
 use crate::syscalls::{now, statat};
 use crate::{Durability, Limit, Policy, VfsError, Worker};
@@ -39,6 +39,8 @@ pub struct Homes {
     stop_counts: Arc<AtomicBool>,
     /// The number of open homes below which idle ones are not looked for, as most are in use.
     trim_at: AtomicUsize,
+    /// Set while another process, which this one replaces, may have homes open.
+    is_in_handover: AtomicBool,
 }
 
 /// Device and inode number of a home's root directory.
@@ -80,7 +82,24 @@ impl Homes {
             opened_stagings: Arc::default(),
             stop_counts: Arc::default(),
             trim_at: AtomicUsize::new(0),
+            is_in_handover: AtomicBool::new(false),
         }
+    }
+
+    /// Says that another process still has homes open, and closes one after the other: until
+    /// [`Self::end_handover`], a home that cannot be locked is [`VfsError::InUse`] too.
+    pub fn begin_handover(&self) {
+        self.is_in_handover.store(true, Ordering::Relaxed);
+    }
+
+    /// Says that the other process has ended.
+    pub fn end_handover(&self) {
+        self.is_in_handover.store(false, Ordering::Relaxed);
+    }
+
+    /// Whether a home that is in use will be free.
+    pub fn is_in_handover(&self) -> bool {
+        self.is_in_handover.load(Ordering::Relaxed)
     }
 
     /// Opens the home at `root`, an existing directory of the host. Users of one root share one
@@ -198,7 +217,9 @@ impl Homes {
                 Ok(Arc::clone(home))
             }
             Slot::Closed { counted_at } => {
-                jail.lock()?;
+                if jail.lock()? == Locked::Unnoticed && self.is_in_handover() {
+                    return Err(VfsError::InUse);
+                }
                 let used = self.load_snapshot(&place.snapshot_name, stat.st_ino)?;
                 let stop = Arc::clone(&self.stop_counts);
                 let recovery = self.recovery(used);

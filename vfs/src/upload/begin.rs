@@ -318,11 +318,10 @@ impl ClaimedName {
         // directory of stages is closed to others.
         let mode = Mode::from_raw_mode(guard.home().policy.file_mode & 0o777);
         let stage = || staging.open(key, mode | Mode::RUSR | Mode::WUSR, how);
-        let label = match found {
-            Some(_) => staging.label(key)?.map(|label| label.synced),
-            None => None,
+        let label = found.map(|_| staging.label(key)).transpose()?.flatten();
+        let in_stage = Target::Stage {
+            label: label.map(|label| label.synced),
         };
-        let in_stage = Target::Stage { label };
         let staged_bytes = found.map_or(0, |stage| stage.size);
         let declared = request.size.unwrap_or(0);
         let preallocation = match how {

@@ -187,8 +187,8 @@ impl Upload {
         match (self.keep, self.kept) {
             (Kept::Whole, _) if self.len == self.initial_len => 0,
             (Kept::Whole, _) => self.len,
-            (Kept::ButLastByte, Kept::Whole) => self.len.saturating_sub(1),
-            (Kept::ButLastByte, Kept::ButLastByte) => 0,
+            (Kept::ButLastByte, Kept::ButLastByte) | (Kept::Nothing, _) => 0,
+            (Kept::ButLastByte, _) => self.len.saturating_sub(1),
         }
     }
 
@@ -360,6 +360,10 @@ impl Upload {
         if !self.guard.is_open() {
             return;
         }
+        let stage = match self.keep {
+            Kept::Nothing => StageEnd::Remove,
+            Kept::Whole | Kept::ButLastByte => stage,
+        };
         let home = Arc::clone(self.guard.home());
         let is_untouched = matches!(
             self.pending,

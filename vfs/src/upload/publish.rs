@@ -263,6 +263,7 @@ fn stage_after(error: &VfsError) -> StageEnd {
         VfsError::IsADirectory | VfsError::NotEmpty | VfsError::NotRegular => StageEnd::Remove,
         VfsError::BadName | VfsError::NameTooLong | VfsError::TheHome => StageEnd::Remove,
         VfsError::IntoItself | VfsError::BadOffset { .. } => StageEnd::Remove,
+        VfsError::TargetEscapes | VfsError::NotALink => StageEnd::Remove,
         VfsError::OverQuota { .. } => StageEnd::Remove,
     }
 }

@@ -63,7 +63,8 @@ struct Known {
 }
 
 /// An account that the authenticator has described, and what its login was proven by.
-pub(super) struct Described {
+#[derive(Clone)]
+pub(crate) struct Described {
     pub(super) name: UserName,
     pub(super) account: Arc<Account>,
     pub(super) key: LoginKey,

@@ -221,22 +221,22 @@ fn a_session_goes_on_with_what_its_group_says_until_the_group_is_gone() {
             let keys = [resolved.key];
             let proven = Proven {
                 keys: &keys,
-                elsewhere: resolved.elsewhere.as_deref(),
+                elsewhere: resolved.elsewhere.as_ref(),
             };
             let now = accounts.now(worker).unwrap();
             now.judge("ann", HERE, proven, LoginBy::Password)
         };
-        assert!(matches!(judge(), Judgement::Stays(ref terms, _) if *terms == resolved.terms));
+        assert!(matches!(judge(), Judgement::Stays { ref terms, .. } if *terms == resolved.terms));
         let edit = |from: &str, to: &str| {
             let text = std::fs::read_to_string(accounts.path()).unwrap();
             std::fs::write(accounts.path(), text.replace(from, to)).unwrap();
         };
         edit("ReadOnly", "ReadWrite");
-        assert!(matches!(judge(), Judgement::Stays(ref terms, _) if *terms != resolved.terms));
+        assert!(matches!(judge(), Judgement::Stays { ref terms, .. } if *terms != resolved.terms));
         edit("ReadWrite", "ReadOnly, ftp: false");
         assert_eq!(judge(), Judgement::Ends);
         edit("ftp: false", "");
-        assert!(matches!(judge(), Judgement::Stays(..)));
+        assert!(matches!(judge(), Judgement::Stays { .. }));
         edit("\"tom\"", "\"ann\"");
         assert_eq!(
             judge(),

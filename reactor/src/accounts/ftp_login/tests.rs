@@ -118,7 +118,7 @@ fn the_change_at_a_later_login_ends_no_session() {
         std::fs::write(&path, &right).unwrap();
         assert!(matches!(
             judged(accounts, worker, &keys),
-            Verdict::Stays(..)
+            Verdict::Stays { .. }
         ));
         // What was remembered of the password would hide the second login's change.
         accounts.password_cache.forget_all();
@@ -126,7 +126,7 @@ fn the_change_at_a_later_login_ends_no_session() {
         assert!(stored(accounts).scram.is_some());
         assert!(matches!(
             judged(accounts, worker, &keys),
-            Verdict::Stays(..)
+            Verdict::Stays { .. }
         ));
         UserStore::edit(&path, |store| {
             let account = store.get_mut(&"tom".parse().unwrap())?;

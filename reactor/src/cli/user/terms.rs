@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use pico_args::Arguments;
-use skiff_conf::{Access, Account, Date, Hours, Network, UserName, UserStore};
+use skiff_conf::{Access, Account, Date, Hours, Network, Rate, Rates, UserName, UserStore};
 
 use super::own::{Own, parse_own};
 use crate::cli::failure::Failure;
@@ -17,6 +17,8 @@ pub(super) struct TermsChanges {
     deny: Option<Own<Vec<Network>>>,
     hours: Option<Own<Vec<Hours>>>,
     expires: Option<Own<Date>>,
+    upload_rate: Option<Own<Rate>>,
+    download_rate: Option<Own<Rate>>,
 }
 
 impl TermsChanges {
@@ -43,6 +45,8 @@ impl TermsChanges {
             deny: words.opt_value_from_fn("--deny", |text| parse_list(text, ','))?,
             hours: words.opt_value_from_fn("--hours", |text| parse_list(text, ';'))?,
             expires: words.opt_value_from_fn("--expires", parse_own)?,
+            upload_rate: words.opt_value_from_fn("--upload-rate", parse_own)?,
+            download_rate: words.opt_value_from_fn("--download-rate", parse_own)?,
         })
     }
 
@@ -67,6 +71,10 @@ impl TermsChanges {
         change(&mut account.deny, self.deny.as_ref());
         change(&mut account.hours, self.hours.as_ref());
         change(&mut account.expires, self.expires.as_ref());
+        let mut rates = account.rates.unwrap_or_default();
+        change(&mut rates.upload, self.upload_rate.as_ref());
+        change(&mut rates.download, self.download_rate.as_ref());
+        account.rates = (rates != Rates::default()).then_some(rates);
     }
 }
 
@@ -108,6 +116,8 @@ mod tests {
             ("--deny", "10.1.0.0/16"),
             ("--hours", "mon-fri 08:00-18:00;sat 09:00-12:00"),
             ("--expires", "2027-01-31"),
+            ("--upload-rate", "1MB"),
+            ("--download-rate", "unlimited"),
         ];
         let words: Vec<_> = set
             .iter()
@@ -120,6 +130,10 @@ mod tests {
         assert_eq!(account.deny.as_ref().unwrap().len(), 1);
         assert_eq!(account.hours.as_ref().unwrap().len(), 2);
         assert_eq!(account.expires.unwrap().to_string(), "2027-01-31");
+        assert_eq!(
+            account.rates.unwrap().upload.unwrap().get(),
+            Some(1_000_000)
+        );
         let back: Vec<_> = set
             .iter()
             .flat_map(|(option, _)| [*option, "default"])
@@ -133,6 +147,7 @@ mod tests {
         );
         assert_eq!(none, (&None, &None, &None, &None));
         assert_eq!((&account.hours, &account.expires), (&None, &None));
+        assert_eq!(account.rates, None);
     }
 
     #[test]
@@ -148,6 +163,7 @@ mod tests {
             (vec!["--hours", "always"], "mon-fri 08:00-18:00"),
             (vec!["--expires", "soon"], "2027-01-31"),
             (vec!["--group", "-x"], "is not a user name"),
+            (vec!["--upload-rate", "0"], "at least \"1kB\""),
         ] {
             let said = taken(&words).unwrap_err();
             assert!(said.contains(told), "{words:?}: {said}");

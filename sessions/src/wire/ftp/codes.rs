@@ -58,6 +58,7 @@ pub fn code(reply: &Reply) -> u16 {
         Reply::Sent { .. } | Reply::SendNow | Reply::PartHere { .. } | Reply::SendFrom { .. } => 502,
         Reply::AlreadyThere { .. } | Reply::Stored { .. } | Reply::NotVerified(_) => 502,
         Reply::Working { .. } | Reply::Facts { .. } | Reply::HashIs { .. } => 502,
+        Reply::LinkLeadsTo { .. } => 502,
         Reply::StageDropped | Reply::PasswordChanged | Reply::PasswordNeedsTls => 502,
     }
 }
@@ -136,7 +137,7 @@ fn malformed_code(malformed: &Malformed) -> u16 {
 fn refusal_code(operation: Operation, why: &Refusal) -> u16 {
     match why {
         Refusal::Busy | Refusal::NotReady | Refusal::Overloaded | Refusal::NoHome => 450,
-        Refusal::NoAccounts => 450,
+        Refusal::NoAccounts | Refusal::NoFolder => 450,
         Refusal::DigestTakesLong | Refusal::Stopped => 450,
         Refusal::DiskFailed | Refusal::DiskReadOnly => 451,
         Refusal::Changed | Refusal::Fault | Refusal::TooLong | Refusal::BadFrame => 451,
@@ -155,6 +156,7 @@ fn refusal_code(operation: Operation, why: &Refusal) -> u16 {
         Refusal::TwoSizes => 550,
         Refusal::NotEmpty | Refusal::AboveHome | Refusal::LeadsOut | Refusal::Forbidden => 550,
         Refusal::TheHome | Refusal::NoRight(_) | Refusal::Link => 550,
+        Refusal::TargetLeadsOut | Refusal::NotALink => 550,
         Refusal::ReadOnly | Refusal::NotRegular | Refusal::OtherDevice | Refusal::NoStaging => 550,
         // FTP has no command that changes a password.
         Refusal::PasswordFixed | Refusal::WrongPassword => 550,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::digest::Algorithm;
-use crate::path::{PathArg, VirtualPath};
+use crate::path::{LinkTarget, PathArg, VirtualPath};
 use crate::rights::{Right, Rights};
 use crate::wire::command::{ByteRange, PassiveForm, Protection, Representation};
 use crate::wire::ftp::listing_lines;
@@ -305,7 +305,7 @@ fn malformations() -> [(Malformed, &'static str); 10] {
 }
 
 #[rustfmt::skip]
-fn refusals() -> [(Operation, Refusal, &'static str); 44] {
+fn refusals() -> [(Operation, Refusal, &'static str); 47] {
     [
         (Operation::Retrieve, Refusal::NotFound, "550 no such file or directory\r\n"),
         (Operation::List, Refusal::NotADirectory, "550 not a directory\r\n"),
@@ -315,9 +315,12 @@ fn refusals() -> [(Operation, Refusal, &'static str); 44] {
         (Operation::RemoveDirectory, Refusal::NotEmpty, "550 the directory is not empty\r\n"),
         (Operation::List, Refusal::AboveHome, "550 that leads out of your home\r\n"),
         (Operation::List, Refusal::LeadsOut, "550 a link there leads out of your home\r\n"),
+        (Operation::MakeLink, Refusal::TargetLeadsOut, "550 a link leads only to what is in your home: its target is relative, and each .. in it comes first\r\n"),
+        (Operation::ReadLink, Refusal::NotALink, "550 it is no symbolic link\r\n"),
         (Operation::Delete, Refusal::Forbidden, "550 the server's permissions refuse it\r\n"),
         (Operation::Store, Refusal::ReadOnly, "550 your account may only read\r\n"),
         (Operation::Login, Refusal::NotNow, "530 your account is closed at this time\r\n"),
+        (Operation::List, Refusal::NoFolder, "450 that folder is not available; the server's log says why\r\n"),
         (Operation::Store, Refusal::Link, "550 a link is on the way, and your account follows none\r\n"),
         (Operation::Delete, Refusal::NoRight(Right::Delete), "550 your account may not delete files there\r\n"),
         (Operation::Retrieve, Refusal::NotRegular, "550 neither a file nor a directory\r\n"),
@@ -388,6 +391,7 @@ fn farewells() -> [(CloseReason, &'static str); 22] {
 /// What the other dialect's commands lead to.
 fn foreign() -> Samples {
     let sum = Algorithm::Md5.of(b"x");
+    let (path, target) = (at(b"l"), LinkTarget::new("a").unwrap());
     [
         Reply::Challenge { scram: vec![1] },
         Reply::LoggedIn {
@@ -408,6 +412,7 @@ fn foreign() -> Samples {
             size: 1,
             sum,
         },
+        Reply::LinkLeadsTo { path, target },
         Reply::SendNow,
         Reply::PartHere { have: 1, sum },
         Reply::SendFrom { offset: 1 },
