@@ -354,11 +354,8 @@ impl Reactor {
                     connection.burst_returned(*lent, burst, shared, now);
                 });
             }
-            Outcome::IsForAuthenticator(asked) => {
-                if self.find(asked.connection).is_some() {
-                    self.shared.submit_inquiry(*asked, now);
-                }
-            }
+            Outcome::IsForAuthenticator(asked) if self.find(asked.connection).is_none() => {}
+            Outcome::IsForAuthenticator(asked) => self.shared.submit_inquiry(*asked, now),
             Outcome::Job {
                 connection,
                 id,
