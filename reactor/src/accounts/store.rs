@@ -15,12 +15,12 @@ use skiff_sessions::server::terms::Rates;
 use skiff_sessions::server::{Standing, Terms};
 use skiff_sessions::wire::command::PasswordChange;
 use skiff_sessions::wire::reply::Refusal;
-use skiff_vfs::{Limit, Worker};
+use skiff_vfs::{HomeRules, Limit, Worker};
 
 use super::clock::Clock;
 use super::folder::make_folder;
 use super::mounts::Mounts;
-use super::shared_folders::{FolderPlace, limit_of_folder, places};
+use super::shared_folders::{FolderPlace, homes_of_folders, places, rules, rules_of_folder};
 use super::terms::{rates, terms};
 use crate::accounts::password_cache::PasswordCache;
 
@@ -45,7 +45,7 @@ struct Stored {
 /// What an account means for a session, resolved at its login.
 pub(crate) struct ResolvedAccount {
     pub(crate) root: PathBuf,
-    pub(crate) limit: Limit,
+    pub(crate) rules: HomeRules,
     pub(crate) terms: Terms,
     pub(crate) folders: Vec<FolderPlace>,
     /// What a login of it is proven by.
@@ -97,7 +97,7 @@ pub(crate) enum Verdict {
 pub(crate) struct UserHome {
     pub(crate) user: String,
     pub(crate) root: PathBuf,
-    pub(crate) limit: Limit,
+    pub(crate) rules: HomeRules,
 }
 
 impl Accounts {
@@ -223,7 +223,7 @@ impl Accounts {
         }
         Ok(ResolvedAccount {
             root,
-            limit: limit(&config, name, account),
+            rules: rules(&config, name, account),
             terms: terms(&config, name, account),
             folders: places(&config, &store, name, account),
             key: account.scram.stored_key,
@@ -253,9 +253,17 @@ impl Accounts {
         let home = |(name, account): (&UserName, &Account)| UserHome {
             user: name.to_string(),
             root: config.home(name, account),
-            limit: limit(&config, name, account),
+            rules: rules(&config, name, account),
         };
         wanted.map(home).collect()
+    }
+
+    /// The homes and shared folders whose files go when they were kept long enough.
+    pub(crate) fn expiring_homes(&self, worker: &Worker) -> Vec<UserHome> {
+        let mut homes = self.homes(worker, None);
+        homes.extend(homes_of_folders(&self.config()));
+        homes.retain(|home| home.rules.retention.keep.is_some());
+        homes
     }
 
     /// The file system of the home of `user`, which is not touched; `None` where that is not known.
@@ -267,11 +275,11 @@ impl Accounts {
 
     /// What `user`, or the holder of a shared folder, may store; `None` where there is no such
     /// account or folder.
-    pub(crate) fn limit(&self, worker: &Worker, user: &str) -> Option<Limit> {
+    pub(crate) fn rules(&self, worker: &Worker, user: &str) -> Option<HomeRules> {
         let (store, config) = (self.store(worker)?, self.config());
         match store.find(user) {
-            Some((name, account)) => Some(limit(&config, name, account)),
-            None => limit_of_folder(&config, user),
+            Some((name, account)) => Some(rules(&config, name, account)),
+            None => rules_of_folder(&config, user),
         }
     }
 
