@@ -16,6 +16,7 @@ use crate::hash::PasswordHash;
 use crate::name::UserName;
 use crate::quota::{ByteQuota, EntryQuota};
 use crate::rates::Rates;
+use crate::retention::{Age, WhenFull};
 use crate::schedule::{Date, Hours, WallClock};
 
 /// Bytes of a stored key and of a server key: SHA-256's output.
@@ -60,6 +61,12 @@ pub struct Account {
     /// The last day on which the user may log in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires: Option<Date>,
+    /// Files go that were not changed for so long; `None`: never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep: Option<Age>,
+    /// `None`: [`WhenFull::Refuse`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ring: Option<WhenFull>,
     /// How many bytes may flow in a second, for all sessions of the user together; `None`: what
     /// `server.ron` says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -121,6 +128,8 @@ impl Account {
             standing: AccountStatus::default(),
             login: Login::default(),
             expires: None,
+            keep: None,
+            ring: None,
             rates: None,
             session_rates: None,
             hours: None,

@@ -11,6 +11,7 @@ use crate::access::Access;
 use crate::account::Account;
 use crate::name::UserName;
 use crate::quota::ByteQuota;
+use crate::retention::{Age, WhenFull};
 use crate::units::BadValue;
 
 /// A folder of the host that appears in the homes of those who may use it.
@@ -29,6 +30,12 @@ pub struct SharedFolder {
     pub groups: Vec<UserName>,
     #[serde(default)]
     pub quota: FolderQuota,
+    /// Files go that were not changed for so long; only where the folder has a quota of its own.
+    #[serde(default)]
+    pub keep: Option<Age>,
+    /// The same holds for this.
+    #[serde(default)]
+    pub ring: WhenFull,
 }
 
 /// What the files of a shared folder count against.

@@ -11,6 +11,7 @@ use crate::address::Network;
 use crate::ftp::{CloseNotify, LostControl};
 use crate::quota::{ByteQuota, EntryQuota};
 use crate::rates::Rates;
+use crate::retention::{Age, WhenFull};
 use crate::schedule::Hours;
 
 /// What accounts inherit that name this group; each key means what it means in an [`Account`], and
@@ -32,6 +33,10 @@ pub struct Group {
     pub allow: Option<Vec<Network>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deny: Option<Vec<Network>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub keep: Option<Age>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ring: Option<WhenFull>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rates: Option<Rates>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -60,6 +65,8 @@ impl Account {
             folders,
             allow,
             deny,
+            keep,
+            ring,
             rates,
             session_rates,
             hours,
@@ -75,6 +82,8 @@ impl Account {
         inherit(&mut all.access, access);
         inherit(&mut all.allow, allow);
         inherit(&mut all.deny, deny);
+        inherit(&mut all.keep, keep);
+        inherit(&mut all.ring, ring);
         inherit(&mut all.rates, rates);
         inherit(&mut all.session_rates, session_rates);
         inherit(&mut all.hours, hours);

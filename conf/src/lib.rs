@@ -37,6 +37,7 @@ mod private_file;
 mod quota;
 mod rates;
 mod restart;
+mod retention;
 mod schedule;
 mod server;
 mod text_keys;
@@ -69,6 +70,7 @@ pub use name::{BadName, UserName};
 pub use private_file::sync_folder;
 pub use quota::{Allowance, ByteQuota, EntryQuota, QuotaRules};
 pub use rates::{Rate, RateRules, Rates};
+pub use retention::{Age, WhenFull};
 pub use schedule::{Date, Hours, WallClock};
 pub use server::{
     Durability, Identity, Level, Log, LogFormat, LogTarget, Native, RunAs, Server, Stages, Tls,

@@ -223,3 +223,29 @@ fn everybody_may_read_what_is_anonymous() {
     }
     assert_eq!(daemon.peer().login("anonymous", "x").code, 530);
 }
+
+/// A camera never hears that there is no room, and the latest pictures are there.
+#[test]
+fn a_camera_goes_on_for_ever_in_a_full_home() {
+    let daemon = Daemon::with_ftp();
+    daemon.user(
+        &[
+            "set", "tom", "--access", "drop-box", "--ring", "on", "--quota", "1MB",
+        ],
+        "",
+    );
+    let mut ftp = Ftp::login(daemon.ftp_address(), "tom");
+    for number in 0..40 {
+        let line = format!("STOR picture-{number:02}");
+        assert_eq!(ftp.upload(&line, &[number; 100_000]), 226, "{line}");
+    }
+    let files = fs::read_dir(daemon.home("tom")).unwrap();
+    let names = files.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut names: Vec<_> = names.filter(|name| name.starts_with("picture")).collect();
+    names.sort();
+    let latest: Vec<_> = (30..40)
+        .map(|number| format!("picture-{number:02}"))
+        .collect();
+    assert_eq!(names, latest);
+    assert_eq!(ftp.upload("STOR too-large", &[1; 1_100_000]), 552);
+}

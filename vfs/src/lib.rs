@@ -45,6 +45,7 @@ pub use entry::{Entry, Kind, Modified};
 pub use error::VfsError;
 pub use home::Home;
 pub use home::homes::Homes;
+pub use home::retention::{HomeRules, Retention, WhenFull};
 pub use home::scan::Counted;
 pub use home::space::Holdings;
 pub use home::stages::StageInfo;

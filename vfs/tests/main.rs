@@ -21,6 +21,7 @@ mod names;
 mod permissions;
 mod power_loss;
 mod preallocation;
+mod retention;
 mod stages;
 mod starts;
 mod uploads;

@@ -2,11 +2,13 @@
 
 use std::path::PathBuf;
 
-use skiff_conf::{Account, FolderName, FolderQuota, Server, SharedFolder, UserName, UserStore};
+use skiff_conf::{
+    Account, Age, FolderName, FolderQuota, Server, SharedFolder, UserName, UserStore,
+};
 use skiff_sessions::path::{PathArg, VirtualPath};
-use skiff_vfs::Limit;
+use skiff_vfs::{HomeRules, Limit, Retention, WhenFull};
 
-use super::store::limit;
+use super::store::{UserHome, limit};
 
 /// The limit of entries of a folder with a quota of its own is that of homes; the word stands for
 /// the folder where homes have a user: no user's name has a blank.
@@ -23,7 +25,25 @@ pub(crate) struct FolderPlace {
     pub(crate) root: PathBuf,
     /// Where the folder is below that directory; empty for the directory itself.
     pub(crate) inside: PathBuf,
-    pub(crate) limit: Limit,
+    pub(crate) rules: HomeRules,
+}
+
+/// What the home of `name` may hold, and for how long.
+pub(super) fn rules(config: &Server, name: &UserName, account: &Account) -> HomeRules {
+    HomeRules {
+        limit: limit(config, name, account),
+        retention: retention(account.keep.as_ref(), account.ring.unwrap_or_default()),
+    }
+}
+
+fn retention(keep: Option<&Age>, ring: skiff_conf::WhenFull) -> Retention {
+    Retention {
+        keep: keep.map(Age::get),
+        when_full: match ring {
+            skiff_conf::WhenFull::Refuse => WhenFull::Refuse,
+            skiff_conf::WhenFull::RemoveOldest => WhenFull::RemoveOldest,
+        },
+    }
 }
 
 /// The shared folders of the account of `name`.
@@ -40,11 +60,11 @@ pub(super) fn places(
 }
 
 /// What the holder of a shared folder may store; `None` where that is no folder.
-pub(super) fn limit_of_folder(config: &Server, holder: &str) -> Option<Limit> {
+pub(super) fn rules_of_folder(config: &Server, holder: &str) -> Option<HomeRules> {
     let name = holder.strip_prefix(HOLDER)?;
     let mut folders = config.folders.iter();
     let (_, folder) = folders.find(|(at, _)| at.as_str() == name)?;
-    own_limit(config, folder)
+    own_rules(config, folder)
 }
 
 /// Where it appears.
@@ -65,7 +85,7 @@ fn place(
             holder: format!("{HOLDER}{name}"),
             root: folder.path.clone(),
             inside: PathBuf::new(),
-            limit: own_limit(config, folder)?,
+            rules: own_rules(config, folder)?,
         });
     };
     let Some((owner, account)) = store.find(owner.as_str()) else {
@@ -78,7 +98,7 @@ fn place(
             at,
             holder: owner.to_string(),
             inside: inside.to_owned(),
-            limit: limit(config, owner, account),
+            rules: rules(config, owner, account),
             root,
         }),
         _ => {
@@ -92,9 +112,23 @@ fn place(
     }
 }
 
-fn own_limit(config: &Server, folder: &SharedFolder) -> Option<Limit> {
+fn own_rules(config: &Server, folder: &SharedFolder) -> Option<HomeRules> {
     match &folder.quota {
-        FolderQuota::Own(bytes) => Some(Limit::new(bytes.get(), config.quota.entries.get())),
+        FolderQuota::Own(bytes) => Some(HomeRules {
+            limit: Limit::new(bytes.get(), config.quota.entries.get()),
+            retention: retention(folder.keep.as_ref(), folder.ring),
+        }),
         FolderQuota::Owner(_) => None,
     }
+}
+
+/// The shared folders with a quota of their own, each as a home.
+pub(super) fn homes_of_folders(config: &Server) -> impl Iterator<Item = UserHome> {
+    config.folders.iter().filter_map(|(name, folder)| {
+        Some(UserHome {
+            user: format!("{HOLDER}{name}"),
+            root: folder.path.clone(),
+            rules: own_rules(config, folder)?,
+        })
+    })
 }

@@ -16,14 +16,14 @@ use skiff_sessions::server::terms::Rates;
 use skiff_sessions::server::{Standing, Terms};
 use skiff_sessions::wire::command::PasswordChange;
 use skiff_sessions::wire::reply::Refusal;
-use skiff_vfs::{Limit, Worker};
+use skiff_vfs::{HomeRules, Limit, Worker};
 
 use super::clock::Clock;
 use super::elsewhere::{Described, Elsewhere};
 use super::folder::make_folder;
 use super::ftp_login::{KeptHashes, login_key};
 use super::mounts::Mounts;
-use super::shared_folders::{FolderPlace, limit_of_folder, places};
+use super::shared_folders::{FolderPlace, homes_of_folders, places, rules, rules_of_folder};
 use super::terms::{rates, terms};
 use crate::accounts::password_cache::PasswordCache;
 
@@ -51,7 +51,7 @@ struct Stored {
 /// What an account means for a session, resolved at its login.
 pub(crate) struct ResolvedAccount {
     pub(crate) root: PathBuf,
-    pub(crate) limit: Limit,
+    pub(crate) rules: HomeRules,
     pub(crate) terms: Terms,
     pub(crate) folders: Vec<FolderPlace>,
     /// What a login of it is proven by.
@@ -106,7 +106,7 @@ pub(crate) enum Verdict {
 pub(crate) struct UserHome {
     pub(crate) user: String,
     pub(crate) root: PathBuf,
-    pub(crate) limit: Limit,
+    pub(crate) rules: HomeRules,
 }
 
 impl Accounts {
@@ -225,7 +225,7 @@ impl Accounts {
         }
         Ok(ResolvedAccount {
             root,
-            limit: limit(&config, name, account),
+            rules: rules(&config, name, account),
             terms: terms(&config, name, account),
             folders: places(&config, store, name, account),
             key,
@@ -276,7 +276,7 @@ impl Accounts {
         let home = |name: &UserName, account: &Account| UserHome {
             user: name.to_string(),
             root: config.home(name, account),
-            limit: limit(&config, name, account),
+            rules: rules(&config, name, account),
         };
         let is_wanted = |name: &UserName| user.is_none_or(|user| name.as_str() == user);
         let all = store.iter().flat_map(|store| store.iter());
@@ -293,6 +293,14 @@ impl Accounts {
         homes
     }
 
+    /// The homes and shared folders whose files go when they were kept long enough.
+    pub(crate) fn expiring_homes(&self, worker: &Worker) -> Vec<UserHome> {
+        let mut homes = self.homes(worker, None);
+        homes.extend(homes_of_folders(&self.config()));
+        homes.retain(|home| home.rules.retention.keep.is_some());
+        homes
+    }
+
     /// The file system of the home of `user`, which is not touched; `None` where that is not known.
     pub(crate) fn device_of(&self, worker: &Worker, user: &str) -> Option<u64> {
         let config = self.config();
@@ -302,10 +310,10 @@ impl Accounts {
 
     /// What `user`, or the holder of a shared folder, may store; `None` where there is no such
     /// account or folder.
-    pub(crate) fn limit(&self, worker: &Worker, user: &str) -> Option<Limit> {
+    pub(crate) fn rules(&self, worker: &Worker, user: &str) -> Option<HomeRules> {
         let config = self.config();
-        let known = self.with_account(worker, user, |name, account| limit(&config, name, account));
-        known.or_else(|| limit_of_folder(&config, user))
+        let known = self.with_account(worker, user, |name, account| rules(&config, name, account));
+        known.or_else(|| rules_of_folder(&config, user))
     }
 
     /// Where the user store is.

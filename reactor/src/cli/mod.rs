@@ -80,7 +80,7 @@ enum Request {
     /// What `upgrade` has a process of its own do.
     TakeOver(upgrade::Request),
     Operator(operator::Request),
-    User(user::Request),
+    User(Box<user::Request>),
     Completions(Shell),
     Manual,
     SettingsManual,
@@ -100,7 +100,7 @@ fn parse(arguments: Vec<OsString>) -> Result<Request, Failure> {
         Some("check") => parse_settings(words).map(Request::Check),
         Some("reload") => parse_settings(words).map(Request::Reload),
         Some("upgrade") => upgrade::parse(words).map(Request::Upgrade),
-        Some("user") => user::parse(words).map(Request::User),
+        Some("user") => user::parse(words).map(|request| Request::User(Box::new(request))),
         Some(name) if operator::NAMES.contains(&name) => {
             operator::parse(name, words).map(Request::Operator)
         }
@@ -169,7 +169,7 @@ fn perform(request: Request) -> Result<ExitCode, Failure> {
         Request::Upgrade(request) => upgrade::run(&request)?,
         Request::TakeOver(request) => return upgrade::take_over(&request),
         Request::Operator(request) => operator::run(&request)?,
-        Request::User(request) => user::run(request)?.iter().try_for_each(tell)?,
+        Request::User(request) => user::run(*request)?.iter().try_for_each(tell)?,
         Request::Completions(shell) => tell(shell.script().trim_end())?,
         Request::Manual => tell(manual::program().trim_end())?,
         Request::SettingsManual => tell(manual::settings_page().trim_end())?,

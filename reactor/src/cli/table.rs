@@ -152,6 +152,20 @@ const HOURS: OptionSpec = valued(
     "when the user may be logged in, as \"mon-fri 08:00-18:00;sat 09:00-12:00\"",
 );
 
+const KEEP: OptionSpec = valued(
+    "--keep",
+    "TIME|default",
+    ValueKind::Words(&["default"]),
+    "remove files that were not changed for so long, as 14d",
+);
+
+const RING: OptionSpec = valued(
+    "--ring",
+    "on|off|default",
+    ValueKind::Words(&["on", "off", "default"]),
+    "where the quota is full, remove the oldest files for new ones",
+);
+
 const UPLOAD_RATE: OptionSpec = valued(
     "--upload-rate",
     "SIZE|default",
@@ -370,6 +384,8 @@ pub(crate) const COMMANDS: &[CommandSpec] = &[
             DENY,
             HOURS,
             EXPIRES,
+            KEEP,
+            RING,
             UPLOAD_RATE,
             DOWNLOAD_RATE,
             PASSWD,
@@ -411,6 +427,8 @@ pub(crate) const COMMANDS: &[CommandSpec] = &[
             DENY,
             HOURS,
             EXPIRES,
+            KEEP,
+            RING,
             UPLOAD_RATE,
             DOWNLOAD_RATE,
             flag("--disable", "the user may not log in"),

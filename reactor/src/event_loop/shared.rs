@@ -576,8 +576,12 @@ impl Shared {
         known.filter_map(|known| Some((known.home.upgrade()?, known.device)))
     }
 
-    /// Has all open homes swept, and counted where that is due.
+    /// Has all open homes swept, and counted where that is due, and the files of all homes removed
+    /// that were kept long enough.
     pub(crate) fn sweep(&mut self) {
+        let expire = Upkeep::Expire(Arc::clone(&self.services));
+        let kind = WorkKind::of_daemon(Class::Recount, None);
+        self.pool.submit(kind, WorkItem::Upkeep(expire));
         let open: Vec<_> = self.open_homes().collect();
         for (home, device) in open {
             self.submit_on(Class::Long, device, Upkeep::Sweep(Arc::clone(&home)));

@@ -137,12 +137,12 @@ impl Folder {
         let FolderPlace {
             holder,
             root,
-            limit,
+            rules,
             at,
             ..
         } = &self.place;
         let open = || {
-            let home = homes.open(worker, holder, root, *limit)?;
+            let home = homes.open(worker, holder, root, *rules)?;
             let (device, _) = home.stat(worker, Path::new(""))?.unique;
             Ok(OpenFolder {
                 count: CountDue::of(&home),

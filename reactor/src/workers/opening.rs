@@ -90,7 +90,7 @@ fn open_home(
     let open = || {
         let home = services
             .homes
-            .open(worker, user, &account.root, account.limit)?;
+            .open(worker, user, &account.root, account.rules)?;
         let (device, _) = home.stat(worker, Path::new(""))?.unique;
         let count = CountDue::of(&home);
         Ok(OpenHome {

@@ -9,3 +9,4 @@ mod make_link;
 mod path_length;
 mod remove;
 mod rename;
+mod retention;

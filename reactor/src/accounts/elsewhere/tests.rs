@@ -202,8 +202,8 @@ fn an_answer_becomes_an_account_with_what_its_group_says() {
         let resolved = accounts.resolve(worker, "ann").ok().unwrap();
         assert_eq!(resolved.root, folder.join("homes/a/ann"));
         assert!(resolved.root.is_dir());
-        assert_eq!(resolved.limit.bytes, 50_000_000);
-        assert_eq!(accounts.limit(worker, "ann").unwrap().bytes, 50_000_000);
+        assert_eq!(resolved.rules.limit.bytes, 50_000_000);
+        assert_eq!(accounts.rules(worker, "ann").unwrap().limit.bytes, 50_000_000);
         assert_eq!(accounts.homes(worker, Some("ann")).len(), 1);
         assert_eq!(accounts.homes(worker, None).len(), 2);
         assert!(accounts.device_of(worker, "ann").is_some());

@@ -3,8 +3,11 @@
 use std::str::FromStr;
 
 use pico_args::Arguments;
-use skiff_conf::{Access, Account, Date, Hours, Network, Rate, Rates, UserName, UserStore};
+use skiff_conf::{
+    Access, Account, Age, Date, Hours, Network, Rate, Rates, UserName, UserStore, WhenFull,
+};
 
+use super::choice::take_one_of;
 use super::own::{Own, parse_own};
 use crate::cli::failure::Failure;
 
@@ -17,6 +20,8 @@ pub(super) struct TermsChanges {
     deny: Option<Own<Vec<Network>>>,
     hours: Option<Own<Vec<Hours>>>,
     expires: Option<Own<Date>>,
+    keep: Option<Own<Age>>,
+    ring: Option<Own<WhenFull>>,
     upload_rate: Option<Own<Rate>>,
     download_rate: Option<Own<Rate>>,
 }
@@ -45,6 +50,16 @@ impl TermsChanges {
             deny: words.opt_value_from_fn("--deny", |text| parse_list(text, ','))?,
             hours: words.opt_value_from_fn("--hours", |text| parse_list(text, ';'))?,
             expires: words.opt_value_from_fn("--expires", parse_own)?,
+            keep: words.opt_value_from_fn("--keep", parse_own)?,
+            ring: take_one_of(
+                words,
+                "--ring",
+                &[
+                    ("on", Own::Set(WhenFull::RemoveOldest)),
+                    ("off", Own::Set(WhenFull::Refuse)),
+                    ("default", Own::Default),
+                ],
+            )?,
             upload_rate: words.opt_value_from_fn("--upload-rate", parse_own)?,
             download_rate: words.opt_value_from_fn("--download-rate", parse_own)?,
         })
@@ -71,6 +86,8 @@ impl TermsChanges {
         change(&mut account.deny, self.deny.as_ref());
         change(&mut account.hours, self.hours.as_ref());
         change(&mut account.expires, self.expires.as_ref());
+        change(&mut account.keep, self.keep.as_ref());
+        change(&mut account.ring, self.ring.as_ref());
         let mut rates = account.rates.unwrap_or_default();
         change(&mut rates.upload, self.upload_rate.as_ref());
         change(&mut rates.download, self.download_rate.as_ref());
@@ -116,6 +133,8 @@ mod tests {
             ("--deny", "10.1.0.0/16"),
             ("--hours", "mon-fri 08:00-18:00;sat 09:00-12:00"),
             ("--expires", "2027-01-31"),
+            ("--keep", "14d"),
+            ("--ring", "on"),
             ("--upload-rate", "1MB"),
             ("--download-rate", "unlimited"),
         ];
@@ -148,6 +167,7 @@ mod tests {
         assert_eq!(none, (&None, &None, &None, &None));
         assert_eq!((&account.hours, &account.expires), (&None, &None));
         assert_eq!(account.rates, None);
+        assert_eq!((&account.keep, account.ring), (&None, None));
     }
 
     #[test]
@@ -163,6 +183,8 @@ mod tests {
             (vec!["--hours", "always"], "mon-fri 08:00-18:00"),
             (vec!["--expires", "soon"], "2027-01-31"),
             (vec!["--group", "-x"], "is not a user name"),
+            (vec!["--keep", "1s"], "at least \"1h\""),
+            (vec!["--ring", "yes"], "--ring takes on or off or default"),
             (vec!["--upload-rate", "0"], "at least \"1kB\""),
         ] {
             let said = taken(&words).unwrap_err();
