@@ -5,6 +5,7 @@ mod authenticator;
 mod directories;
 mod hashes;
 mod import;
+mod upgrade;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};

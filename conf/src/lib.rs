@@ -76,7 +76,7 @@ pub use server::{
     Durability, Identity, Level, Log, LogFormat, LogTarget, Native, RunAs, Server, Stages, Tls,
     Walls,
 };
-pub use text_keys::{is_text_key, unknown_key};
+pub use text_keys::{is_switch, is_text_key, unknown_key};
 pub use units::{BadValue, Bytes, Mode, parse_duration};
 pub use users::{FileStamp, StoreError, UserStore};
 

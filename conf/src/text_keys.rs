@@ -6,11 +6,48 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use crate::account::Account;
+use crate::ftp::CloseNotify;
 use crate::parse_error::suggest;
+use crate::rates::{Rate, Rates};
 
 /// The keys that [`Account::set_text`] knows.
-const TEXT_KEYS: [&str; 9] = [
-    "home", "quota", "entries", "group", "access", "expires", "hours", "allow", "deny",
+const TEXT_KEYS: [&str; 19] = [
+    "home",
+    "quota",
+    "entries",
+    "group",
+    "access",
+    "expires",
+    "hours",
+    "allow",
+    "deny",
+    "keep",
+    "ring",
+    "upload_rate",
+    "download_rate",
+    "session_upload_rate",
+    "session_download_rate",
+    "ftp",
+    "passwd",
+    "data_close_notify",
+    "publish_on_lost_control",
+];
+
+/// Those of them that are `true` or `false` in `users.ron`.
+const SWITCHES: [&str; 4] = ["ring", "ftp", "passwd", "publish_on_lost_control"];
+
+/// `on` and `off` are the words of `skiffd user`.
+const SWITCH: [(&str, bool); 4] = [
+    ("on", true),
+    ("off", false),
+    ("true", true),
+    ("false", false),
+];
+
+const CLOSE_NOTIFY: [(&str, CloseNotify); 3] = [
+    ("require", CloseNotify::Require),
+    ("prefer", CloseNotify::Prefer),
+    ("warn", CloseNotify::Warn),
 ];
 
 impl Account {
@@ -26,6 +63,20 @@ impl Account {
             "hours" => set_list(&mut self.hours, text, ';'),
             "allow" => set_list(&mut self.allow, text, ','),
             "deny" => set_list(&mut self.deny, text, ','),
+            "keep" => set(&mut self.keep, text),
+            "ring" => set_word(&mut self.ring, text, &SWITCH),
+            "upload_rate" => set_rate(&mut self.rates, |rates| &mut rates.upload, text),
+            "download_rate" => set_rate(&mut self.rates, |rates| &mut rates.download, text),
+            "session_upload_rate" => {
+                set_rate(&mut self.session_rates, |rates| &mut rates.upload, text)
+            }
+            "session_download_rate" => {
+                set_rate(&mut self.session_rates, |rates| &mut rates.download, text)
+            }
+            "ftp" => set_word(&mut self.ftp, text, &SWITCH),
+            "passwd" => set_word(&mut self.passwd, text, &SWITCH),
+            "data_close_notify" => set_word(&mut self.data_close_notify, text, &CLOSE_NOTIFY),
+            "publish_on_lost_control" => set_word(&mut self.publish_on_lost_control, text, &SWITCH),
             _ => return Err(unknown_key(key, &[])),
         };
         set.map_err(|why| format!("{key}: {why}"))
@@ -51,6 +102,11 @@ pub fn is_text_key(key: &str) -> bool {
     TEXT_KEYS.contains(&key)
 }
 
+/// Whether [`Account::set_text`] has `true` and `false` for the key.
+pub fn is_switch(key: &str) -> bool {
+    SWITCHES.contains(&key)
+}
+
 fn parse<T: FromStr<Err: Display>>(text: &str) -> Result<T, String> {
     text.parse().map_err(|why: T::Err| why.to_string())
 }
@@ -70,6 +126,31 @@ fn set_list<T: FromStr<Err: Display>>(
     Ok(())
 }
 
+fn set_word<W: Copy, T: From<W>>(
+    value: &mut Option<T>,
+    text: &str,
+    words: &[(&str, W)],
+) -> Result<(), String> {
+    let found = words.iter().find(|(word, _)| *word == text);
+    let (_, meant) = found.ok_or_else(|| {
+        let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+        format!("{text:?} is none of {}", known.join(", "))
+    })?;
+    *value = Some((*meant).into());
+    Ok(())
+}
+
+fn set_rate(
+    value: &mut Option<Rates>,
+    direction: impl FnOnce(&mut Rates) -> &mut Option<Rate>,
+    text: &str,
+) -> Result<(), String> {
+    let mut rates = value.unwrap_or_default();
+    set(direction(&mut rates), text)?;
+    *value = Some(rates);
+    Ok(())
+}
+
 fn set_home(value: &mut Option<PathBuf>, text: &str) -> Result<(), String> {
     let climbs = text.split('/').any(|part| part == "..");
     if text.contains('\0') || climbs {
@@ -84,6 +165,9 @@ fn set_home(value: &mut Option<PathBuf>, text: &str) -> Result<(), String> {
 mod tests {
     use super::*;
     use crate::access::Access;
+    use crate::account::{FtpAccess, PasswordRight};
+    use crate::ftp::LostControl;
+    use crate::retention::WhenFull;
 
     #[test]
     fn every_key_is_set_by_its_grammar() {
@@ -98,17 +182,40 @@ mod tests {
             ("hours", "mon-fri 08:00-18:00; sat 09:00-12:00"),
             ("allow", "10.0.0.0/8, 192.0.2.7"),
             ("deny", "10.0.5.0/24"),
+            ("keep", "14d"),
+            ("ring", "on"),
+            ("upload_rate", "1MB"),
+            ("download_rate", "unlimited"),
+            ("session_upload_rate", "500kB"),
+            ("session_download_rate", "2MB"),
+            ("ftp", "off"),
+            ("passwd", "false"),
+            ("data_close_notify", "warn"),
+            ("publish_on_lost_control", "true"),
         ] {
             assert_eq!(account.set_text(key, text), Ok(()), "{key}");
             assert!(is_text_key(key));
         }
+        let rates = |rates: Option<Rates>| {
+            let Rates { upload, download } = rates.unwrap();
+            [upload, download].map(|rate| rate.unwrap().to_string())
+        };
+        assert_eq!(rates(account.rates), ["1MB", "unlimited"]);
+        assert_eq!(rates(account.session_rates), ["500kB", "2MB"]);
+        assert_eq!(account.keep.unwrap().to_string(), "14d");
+        assert_eq!(account.ring, Some(WhenFull::RemoveOldest));
+        assert_eq!(account.ftp, Some(FtpAccess::Refused));
+        assert_eq!(account.passwd, Some(PasswordRight::Fixed));
+        assert_eq!(account.data_close_notify, Some(CloseNotify::Warn));
+        assert_eq!(account.publish_on_lost_control, Some(LostControl::Publish));
         assert_eq!(account.hours.map(|hours| hours.len()), Some(2));
         assert_eq!(account.allow.map(|allow| allow.len()), Some(2));
         assert_eq!(
             account.access.map(|access| access.to_string()).as_deref(),
             Some("list,get")
         );
-        assert_eq!(TEXT_KEYS.len(), 9);
+        assert_eq!(TEXT_KEYS.len(), 19);
+        assert!(SWITCHES.iter().all(|key| is_text_key(key)));
     }
 
     #[test]
@@ -141,6 +248,22 @@ mod tests {
                 "access: \"readonly\" is not an access; write read-write",
             ),
             ("expires", "tomorrow", "expires: \"tomorrow\" is not a day"),
+            (
+                "keep",
+                "1s",
+                "keep: \"1s\" is not an age; write it such as \"14d\"",
+            ),
+            (
+                "ring",
+                "yes",
+                "ring: \"yes\" is none of on, off, true, false",
+            ),
+            (
+                "data_close_notify",
+                "Never",
+                "data_close_notify: \"Never\" is none of require, prefer, warn",
+            ),
+            ("upload_rate", "1B", "upload_rate: \"1B\" is not a rate"),
             (
                 "home",
                 "../etc",

@@ -17,7 +17,7 @@ fn with(script: &str, keys: &str) -> Daemon {
     Daemon::with_ftp_in(folder)
 }
 
-fn write_script(folder: &Path, script: &str) -> PathBuf {
+pub(super) fn write_script(folder: &Path, script: &str) -> PathBuf {
     let path = folder.join("who");
     let script = script.replace("$at", folder.to_str().unwrap());
     std::fs::write(&path, format!("#!/bin/sh\nread -r line\n{script}\n")).unwrap();
@@ -26,14 +26,14 @@ fn write_script(folder: &Path, script: &str) -> PathBuf {
 }
 
 /// ann and bea, with password `geheim`; each question is noted.
-const WHO: &str = r#"echo "$line" >> $at/asked
+pub(super) const WHO: &str = r#"echo "$line" >> $at/asked
 case "$line" in
     *'"user":"ann","password":"geheim"'*) echo '{"ok": true, "quota": "1MB"}' ;;
     *'"user":"bea","password":"geheim"'*) echo '{"ok": true, "access": "read-only"}' ;;
     *) echo '{"ok": false}' ;;
 esac"#;
 
-fn code(daemon: &Daemon, user: &str, password: &str) -> u16 {
+pub(super) fn code(daemon: &Daemon, user: &str, password: &str) -> u16 {
     Ftp::try_login(daemon.ftp_address(), user, password).1
 }
 
@@ -189,7 +189,7 @@ fn a_program_that_hangs_holds_nobody_else() {
 }
 
 /// The number of the daemon's helper process.
-fn helper_of(daemon: &Daemon) -> String {
+pub(super) fn helper_of(daemon: &Daemon) -> String {
     let pid = daemon.pid();
     let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
     let children: Vec<&str> = children.split_whitespace().collect();

@@ -138,6 +138,8 @@ fn users_of_a_directory_log_in() {
         ("u1", ""),
         ("u1", "a*"),
         ("u", "secret 1"),
+        // To the directory it is the same.
+        ("U1", "secret 1"),
     ] {
         assert_eq!(code(&daemon, user, password), 530, "{user} {password}");
     }

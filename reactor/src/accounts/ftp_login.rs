@@ -84,7 +84,7 @@ impl Accounts {
         password: &[u8],
     ) -> Option<Standing> {
         let store = self.store(worker)?;
-        if store.get(user).is_none() && self.is_known_elsewhere(user, password) {
+        if store.get(user).is_none() && self.is_known_elsewhere(worker, user, from, password) {
             return Some(Standing::Known);
         }
         let account = admitted(&store, user, from);

@@ -240,7 +240,7 @@ impl Accounts {
     }
 
     /// Calls `tell` for the account of `user`, if the store or the authenticator knows it.
-    fn with_account<T>(
+    pub(super) fn with_account<T>(
         &self,
         worker: &Worker,
         user: &str,

@@ -463,8 +463,8 @@ pub(crate) const COMMANDS: &[CommandSpec] = &[
                 "WORD",
                 ValueKind::Words(&["csv", "json", "pureftpd", "shadow", "passwd"]),
                 "what is in the file, where its name does not tell: csv or json, whose columns are \
-                 name, password or hash, quota, entries, home, group, access, expires, hours, allow \
-                 and deny; pure-ftpd's pureftpd.passwd, proftpd's AuthUserFile (passwd), or shadow",
+                 name, password or hash, quota, entries, home, group, access, expires, hours, allow, \
+                 deny, keep, ring, upload_rate, download_rate, ftp and passwd; pure-ftpd's pureftpd.passwd, proftpd's AuthUserFile (passwd), or shadow",
             ),
             valued(
                 "--group",

@@ -1,7 +1,7 @@
 //! Reads what the authenticator says of a user.
 
 use serde_json::{Map, Value};
-use skiff_conf::{Account, unknown_key};
+use skiff_conf::Account;
 
 use crate::accounts::json_account;
 
@@ -24,11 +24,7 @@ pub(super) fn read(said: &[u8]) -> Result<Answer, String> {
     }
     let mut account = Account::proven_elsewhere();
     for (key, value) in &keys {
-        let is_known = key == "folders" || skiff_conf::is_text_key(key);
-        let set = match is_known {
-            true => json_account::set(&mut account, key, value),
-            false => Err(unknown_key(key, &["ok", "folders"])),
-        };
+        let set = json_account::set(&mut account, key, value, &["ok"]);
         set.map_err(|why| format!("its answer is not right: {why}"))?;
     }
     Ok(Answer::Known(Box::new(account)))

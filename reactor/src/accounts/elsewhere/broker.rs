@@ -19,18 +19,17 @@ use skiff_conf::Authenticator;
 use skiff_vfs::Worker;
 use zeroize::Zeroizing;
 
-use super::helper::{ANSWER_MAX, HELPER, QUESTION_MAX, Verdict};
+use super::helper::{ANSWER_MAX, HELPER, QUESTION_MAX, Verdict, time_bytes};
 
 /// The program that runs, wherever its file is now.
 const OWN_PROGRAM: &str = "/proc/self/exe";
 
-/// Time that the helper has beyond the program's deadline.
+/// Time that the helper has beyond that of the program.
 const GRACE: Duration = Duration::from_secs(2);
 
 /// Hands questions to the helper, which ends when this is dropped.
 pub(crate) struct Broker {
     helper: OwnedFd,
-    deadline: Duration,
     /// Never waited for: it ends with the socket, after the daemon.
     _process: Option<Child>,
 }
@@ -55,7 +54,6 @@ impl Broker {
             .spawn()?;
         Ok(Self {
             helper: ours,
-            deadline: authenticator.deadline,
             _process: Some(process),
         })
     }
@@ -66,20 +64,19 @@ impl Broker {
         let flags = SocketFlags::CLOEXEC;
         let (ours, theirs) =
             socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None).unwrap();
-        let deadline = program.deadline;
         std::thread::spawn(move || super::helper::serve(&theirs, &program));
         Self {
             helper: ours,
-            deadline,
             _process: None,
         }
     }
 
-    /// What the program answers. The error says what went wrong.
+    /// What the program answers `within` that time. The error says what went wrong.
     pub(super) fn ask(
         &self,
         _worker: &Worker,
         question: &impl Serialize,
+        within: Duration,
     ) -> Result<Zeroizing<Vec<u8>>, String> {
         let mut line = Zeroizing::new(Vec::with_capacity(QUESTION_MAX));
         serde_json::to_writer(&mut *line, question).map_err(|why| why.to_string())?;
@@ -87,7 +84,7 @@ impl Broker {
         if line.len() > QUESTION_MAX {
             return Err("the question is too long".to_owned());
         }
-        let said = self.exchange(&line);
+        let said = self.exchange(&line, within);
         let said = said.map_err(|error| match error.kind() {
             io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => {
                 "its helper process has ended; restart skiffd".to_owned()
@@ -97,11 +94,11 @@ impl Broker {
         Verdict::read(said)
     }
 
-    fn exchange(&self, question: &[u8]) -> io::Result<Zeroizing<Vec<u8>>> {
+    fn exchange(&self, question: &[u8], within: Duration) -> io::Result<Zeroizing<Vec<u8>>> {
         let (mut ours, theirs) = UnixStream::pair()?;
-        self.hand_over(&theirs)?;
+        self.hand_over(&theirs, within)?;
         drop(theirs);
-        let until = Instant::now() + self.deadline + GRACE;
+        let until = Instant::now() + within + GRACE;
         ours.set_write_timeout(Some(GRACE))?;
         ours.write_all(question)?;
         ours.shutdown(Shutdown::Write)?;
@@ -123,13 +120,14 @@ impl Broker {
         Ok(said)
     }
 
-    fn hand_over(&self, theirs: &UnixStream) -> io::Result<()> {
+    fn hand_over(&self, theirs: &UnixStream, within: Duration) -> io::Result<()> {
         let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(1))];
         let mut rights = SendAncillaryBuffer::new(&mut space);
         let descriptors = [theirs.as_fd()];
         rights.push(SendAncillaryMessage::ScmRights(&descriptors));
         let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
-        sendmsg(&self.helper, &[IoSlice::new(b"?")], &mut rights, flags)?;
+        let time = time_bytes(within);
+        sendmsg(&self.helper, &[IoSlice::new(&time)], &mut rights, flags)?;
         Ok(())
     }
 }

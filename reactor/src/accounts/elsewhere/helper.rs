@@ -7,7 +7,7 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStderr, Command, Stdio};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -34,8 +34,11 @@ pub(super) const ANSWER_MAX: usize = 64 * 1024;
 /// Bytes of what the program complains about that are told.
 const COMPLAINT_MAX: usize = 512;
 
-/// Between two looks whether a program that has answered has ended.
+/// Between two looks whether a program that has answered has ended, where it says nothing more.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
+
+/// Bytes that are read at a time.
+const PIECE: usize = 16 * 1024;
 
 /// How long the daemon may take to write its question, which it does at once.
 const QUESTION_TIME: Duration = Duration::from_secs(2);
@@ -47,6 +50,15 @@ const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 pub(super) enum Verdict {
     Answered(Zeroizing<Vec<u8>>),
     Failed(String),
+}
+
+/// Bytes of what comes with a connection: the time that is left for its question, in milliseconds.
+const TIME: usize = size_of::<u64>();
+
+/// The time as it crosses to the helper. One that is over is none.
+pub(super) fn time_bytes(left: Duration) -> [u8; TIME] {
+    let left = u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
+    left.to_ne_bytes()
 }
 
 const ANSWERED: u8 = b'+';
@@ -110,9 +122,9 @@ pub(crate) fn run(words: Vec<OsString>) -> io::Result<()> {
 pub(super) fn serve(daemon: &OwnedFd, program: &Program) {
     while let Ok(received) = receive(daemon) {
         match received {
-            Received::Connection(connection) => {
+            Received::Connection(connection, left) => {
                 // The daemon notices that there is no answer.
-                let _ = answer(&connection, program);
+                let _ = answer(&connection, program, left);
             }
             Received::Nothing => {}
             Received::End => return,
@@ -121,7 +133,7 @@ pub(super) fn serve(daemon: &OwnedFd, program: &Program) {
 }
 
 enum Received {
-    Connection(UnixStream),
+    Connection(UnixStream, Duration),
     Nothing,
     End,
 }
@@ -129,8 +141,8 @@ enum Received {
 fn receive(daemon: &OwnedFd) -> io::Result<Received> {
     let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(1))];
     let mut rights = RecvAncillaryBuffer::new(&mut space);
-    let mut byte = [0];
-    let mut bytes = [IoSliceMut::new(&mut byte)];
+    let mut time = [0; TIME];
+    let mut bytes = [IoSliceMut::new(&mut time)];
     let message = loop {
         match recvmsg(daemon, &mut bytes, &mut rights, RecvFlags::CMSG_CLOEXEC) {
             Err(Errno::INTR) => {}
@@ -145,12 +157,13 @@ fn receive(daemon: &OwnedFd) -> io::Result<Received> {
         _ => None,
     });
     let first = descriptors.next().and_then(|mut each| each.next());
+    let left = Duration::from_millis(u64::from_ne_bytes(time));
     Ok(first.map_or(Received::Nothing, |first| {
-        Received::Connection(UnixStream::from(first))
+        Received::Connection(UnixStream::from(first), left)
     }))
 }
 
-fn answer(connection: &UnixStream, program: &Program) -> io::Result<()> {
+fn answer(connection: &UnixStream, program: &Program, left: Duration) -> io::Result<()> {
     connection.set_read_timeout(Some(QUESTION_TIME))?;
     connection.set_write_timeout(Some(QUESTION_TIME))?;
     let mut question = Zeroizing::new(Vec::with_capacity(QUESTION_MAX + 1));
@@ -160,7 +173,7 @@ fn answer(connection: &UnixStream, program: &Program) -> io::Result<()> {
     if question.len() > QUESTION_MAX {
         return Err(io::ErrorKind::InvalidInput.into());
     }
-    let verdict = program.ask(&question);
+    let verdict = program.ask(&question, left);
     let verdict = verdict.unwrap_or_else(|error| {
         let path = program.words.first().map(|path| path.to_string_lossy());
         Verdict::Failed(format!(
@@ -172,8 +185,9 @@ fn answer(connection: &UnixStream, program: &Program) -> io::Result<()> {
 }
 
 impl Program {
-    pub(super) fn ask(&self, question: &[u8]) -> io::Result<Verdict> {
-        let until = Instant::now() + self.deadline;
+    /// Runs it for not longer than the time that is `left` of its deadline.
+    pub(super) fn ask(&self, question: &[u8], left: Duration) -> io::Result<Verdict> {
+        let until = Instant::now() + left.min(self.deadline);
         let (path, arguments) = self
             .words
             .split_first()
@@ -189,26 +203,17 @@ impl Program {
             // What it has started ends with it.
             .process_group(0)
             .spawn()?;
-        let said = self.listen(&mut child, question, until);
+        let mut complaint = Complaint::of(child.stderr.take());
+        let said = listen(&mut child, question, &mut complaint, until);
         let ended = match said {
-            Ok(Said {
-                end: End::Closed, ..
-            }) => wait_for(&child, until),
-            _ => Ended::No,
+            Ok((_, End::Closed)) => wait_for(&child, &mut complaint, until),
+            _ => Ok(Ended::No),
         };
         // Before it is waited for: until then, nobody else has its number.
         let _ = kill_process_group(Pid::from_child(&child), Signal::KILL);
         let status = child.wait()?;
-        let Said {
-            out,
-            complaint,
-            end,
-        } = said?;
-        let complaint = match complaint.is_empty() {
-            true => String::new(),
-            false => format!(": {complaint}"),
-        };
-        Ok(match (end, ended) {
+        let ((out, end), complaint) = (said?, complaint.told());
+        Ok(match (end, ended?) {
             (End::TooMuch, _) => {
                 Verdict::Failed(format!("it has written more than {ANSWER_MAX} bytes"))
             }
@@ -222,68 +227,112 @@ impl Program {
             }
         })
     }
+}
 
-    /// Writes the question and reads what comes, until the program closes its output.
-    fn listen(&self, child: &mut Child, question: &[u8], until: Instant) -> io::Result<Said> {
-        // A pipe takes it at once, also where the program never reads it.
-        if let Some(mut stdin) = child.stdin.take() {
-            let _ = stdin.write_all(question);
+/// Writes the question and reads what comes, until the program closes its output.
+fn listen(
+    child: &mut Child,
+    question: &[u8],
+    complaint: &mut Complaint,
+    until: Instant,
+) -> io::Result<(Zeroizing<Vec<u8>>, End)> {
+    // A pipe takes it at once, also where the program never reads it.
+    if let Some(mut stdin) = child.stdin.take() {
+        let _ = stdin.write_all(question);
+    }
+    let Some(mut stdout) = child.stdout.take() else {
+        return Err(io::ErrorKind::BrokenPipe.into());
+    };
+    let mut out = Zeroizing::new(Vec::with_capacity(ANSWER_MAX + 1));
+    let mut buffer = Zeroizing::new(vec![0; PIECE]);
+    let end = loop {
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            break End::TooLate;
         }
-        let (Some(mut stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
-            return Err(io::ErrorKind::BrokenPipe.into());
-        };
-        let mut stderr = Some(stderr);
-        let mut out = Zeroizing::new(Vec::with_capacity(ANSWER_MAX + 1));
-        let (mut complaint, mut buffer) = (Vec::new(), Zeroizing::new(vec![0; 16 * 1024]));
-        let end = loop {
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                break End::TooLate;
+        let mut open = vec![PollFd::new(&stdout, PollFlags::IN)];
+        let stderr = complaint.pipe.iter();
+        open.extend(stderr.map(|stderr| PollFd::new(stderr, PollFlags::IN)));
+        poll_for(&mut open, left)?;
+        let ready: Vec<bool> = open.iter().map(|fd| !fd.revents().is_empty()).collect();
+        if ready.get(1) == Some(&true) {
+            complaint.read()?;
+        }
+        if ready[0] {
+            match stdout.read(&mut buffer)? {
+                0 => break End::Closed,
+                count if out.len() + count > ANSWER_MAX => break End::TooMuch,
+                count => out.extend_from_slice(&buffer[..count]),
             }
-            let mut open = vec![PollFd::new(&stdout, PollFlags::IN)];
-            open.extend(
-                stderr
-                    .iter()
-                    .map(|stderr| PollFd::new(stderr, PollFlags::IN)),
-            );
-            let timeout = Timespec::try_from(left).ok();
-            match poll(&mut open, timeout.as_ref()) {
-                Ok(_) | Err(Errno::INTR) => {}
-                Err(error) => return Err(error.into()),
-            }
-            let ready: Vec<bool> = open.iter().map(|fd| !fd.revents().is_empty()).collect();
-            if ready.get(1) == Some(&true)
-                && let Some(pipe) = &mut stderr
-            {
-                let count = pipe.read(&mut buffer)?;
-                let room = COMPLAINT_MAX.saturating_sub(complaint.len());
-                complaint.extend_from_slice(&buffer[..count.min(room)]);
-                if count == 0 {
-                    stderr = None;
-                }
-            }
-            if ready[0] {
-                match stdout.read(&mut buffer)? {
-                    0 => break End::Closed,
-                    count if out.len() + count > ANSWER_MAX => break End::TooMuch,
-                    count => out.extend_from_slice(&buffer[..count]),
-                }
-            }
-        };
-        let complaint = String::from_utf8_lossy(&complaint);
-        let complaint = complaint.trim().replace(char::is_control, " ");
-        Ok(Said {
-            out,
-            complaint,
-            end,
-        })
+        }
+    };
+    Ok((out, end))
+}
+
+fn poll_for(open: &mut [PollFd<'_>], at_most: Duration) -> io::Result<()> {
+    match poll(open, Timespec::try_from(at_most).ok().as_ref()) {
+        Ok(_) | Err(Errno::INTR) => Ok(()),
+        Err(error) => Err(error.into()),
     }
 }
 
-struct Said {
-    out: Zeroizing<Vec<u8>>,
-    complaint: String,
-    end: End,
+/// What the program says on standard error, of which the first is told.
+struct Complaint {
+    /// `None` once it is closed.
+    pipe: Option<ChildStderr>,
+    first: Vec<u8>,
+}
+
+impl Complaint {
+    fn of(pipe: Option<ChildStderr>) -> Self {
+        let first = Vec::new();
+        Self { pipe, first }
+    }
+
+    /// Reads what is there.
+    fn read(&mut self) -> io::Result<()> {
+        let Some(pipe) = &mut self.pipe else {
+            return Ok(());
+        };
+        let mut buffer = [0; PIECE];
+        let count = pipe.read(&mut buffer)?;
+        let room = COMPLAINT_MAX.saturating_sub(self.first.len());
+        self.first.extend_from_slice(&buffer[..count.min(room)]);
+        if count == 0 {
+            self.pipe = None;
+        }
+        Ok(())
+    }
+
+    /// Waits for something to read, and reads it; false where nothing came.
+    fn wait(&mut self, at_most: Duration) -> io::Result<bool> {
+        let Some(pipe) = &self.pipe else {
+            thread::sleep(at_most);
+            return Ok(false);
+        };
+        let mut open = [PollFd::new(pipe, PollFlags::IN)];
+        poll_for(&mut open, at_most)?;
+        let is_there = !open[0].revents().is_empty();
+        if is_there {
+            self.read()?;
+        }
+        Ok(is_there)
+    }
+
+    /// Reads what a program that has ended had said, as far as it is told.
+    fn finish(&mut self) -> io::Result<()> {
+        while self.first.len() < COMPLAINT_MAX && self.wait(Duration::ZERO)? {}
+        Ok(())
+    }
+
+    /// As it stands behind what went wrong.
+    fn told(&self) -> String {
+        let first = String::from_utf8_lossy(&self.first);
+        match first.trim().replace(char::is_control, " ") {
+            nothing if nothing.is_empty() => nothing,
+            first => format!(": {first}"),
+        }
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -299,18 +348,22 @@ enum Ended {
     No,
 }
 
-/// Waits for the end of a program, which stays to be waited for.
-fn wait_for(child: &Child, until: Instant) -> Ended {
+/// Waits for the end of a program, which stays to be waited for, and reads what it complains about
+/// until then.
+fn wait_for(child: &Child, complaint: &mut Complaint, until: Instant) -> io::Result<Ended> {
     let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
     loop {
         match waitid(WaitId::Pid(Pid::from_child(child)), options) {
             Ok(None) | Err(Errno::INTR) => {}
-            Ok(Some(_)) => return Ended::Yes,
-            Err(_) => return Ended::No,
+            Ok(Some(_)) => {
+                complaint.finish()?;
+                return Ok(Ended::Yes);
+            }
+            Err(_) => return Ok(Ended::No),
         }
         if Instant::now() >= until {
-            return Ended::No;
+            return Ok(Ended::No);
         }
-        thread::sleep(LOOK_EVERY);
+        complaint.wait(LOOK_EVERY)?;
     }
 }

@@ -28,7 +28,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use serde::Serialize;
-use skiff_conf::{Account, UserName};
+use skiff_conf::{Account, FtpAccess, UserName};
 use skiff_sessions::server::Standing;
 use skiff_sessions::wire::reply::Refusal;
 use skiff_vfs::Worker;
@@ -50,8 +50,8 @@ const PROVEN_ELSEWHERE: LoginKey = [0; 32];
 pub(super) struct Elsewhere {
     broker: Broker,
     cache: Duration,
-    /// How long a question may wait for its turn.
-    patience: Duration,
+    /// How long an answer may take, with the wait for its turn.
+    deadline: Duration,
     known: Mutex<HashMap<UserName, Known>>,
 }
 
@@ -151,7 +151,7 @@ impl Accounts {
         self.elsewhere = broker.zip(said).map(|(broker, said)| Elsewhere {
             broker,
             cache: said.cache.unwrap_or_default(),
-            patience: said.deadline,
+            deadline: said.deadline,
             known: Mutex::default(),
         });
         self
@@ -170,11 +170,23 @@ impl Accounts {
     }
 
     /// Whether the authenticator has proven this password of a user whom the store does not have, a
-    /// moment ago.
-    pub(super) fn is_known_elsewhere(&self, user: &str, password: &[u8]) -> bool {
+    /// moment ago, and the account is open to the address `from`.
+    pub(super) fn is_known_elsewhere(
+        &self,
+        worker: &Worker,
+        user: &str,
+        from: IpAddr,
+        password: &[u8],
+    ) -> bool {
         let key = || self.proven_elsewhere(user, password);
         let elsewhere = self.elsewhere.as_ref();
-        elsewhere.is_some_and(|elsewhere| elsewhere.is_fresh(user, &key()))
+        let is_proven = elsewhere.is_some_and(|elsewhere| elsewhere.is_fresh(user, &key()));
+        // What its group says may have changed since. One whose group is gone is told so later.
+        let may_come = || {
+            let told = self.with_account(worker, user, |_, account| may_come(user, account, from));
+            told.unwrap_or(true)
+        };
+        is_proven && may_come()
     }
 
     fn proven_elsewhere(&self, user: &str, password: &[u8]) -> LoginKey {
@@ -196,14 +208,14 @@ impl Accounts {
             Refusal::NoAccounts
         };
         // A right password of another login may have come meanwhile.
-        if self.is_known_elsewhere(user, inquiry.password) {
+        if self.is_known_elsewhere(worker, user, inquiry.from, inquiry.password) {
             return Ok(Standing::Known);
         }
-        if inquiry.since.elapsed() > elsewhere.patience {
-            return Err(fail(
-                "as many as may are running, and none came free in time",
-            ));
-        }
+        // The wait for a turn is of the same time.
+        let left = elsewhere.deadline.checked_sub(inquiry.since.elapsed());
+        let left = left.filter(|left| !left.is_zero());
+        let left =
+            left.ok_or_else(|| fail("as many as may are running, and none came free in time"))?;
         let (Ok(password), Ok(name)) = (std::str::from_utf8(inquiry.password), user.parse()) else {
             return Ok(Standing::Decoy);
         };
@@ -213,7 +225,7 @@ impl Accounts {
             address: inquiry.from.to_canonical().to_string(),
             tls: inquiry.came_by == CameBy::Tls,
         };
-        let said = elsewhere.broker.ask(worker, &question);
+        let said = elsewhere.broker.ask(worker, &question, left);
         let said = said.map_err(|why| fail(&why))?;
         let account = match answer::read(&said).map_err(|why| fail(&why))? {
             Answer::Known(account) => *account,
@@ -221,8 +233,7 @@ impl Accounts {
         };
         let store = self.store(worker).ok_or(Refusal::NoAccounts)?;
         let whole = store.whole(&account).map_err(|why| fail(&why))?;
-        if !whole.admits(inquiry.from) {
-            log::info!("{user} may not log in from {} (allow, deny)", inquiry.from);
+        if !may_come(user, &whole, inquiry.from) {
             return Ok(Standing::Decoy);
         }
         let key = self.proven_elsewhere(user, inquiry.password);
@@ -231,4 +242,18 @@ impl Accounts {
             false => Err(fail("it has let in more users than can be remembered")),
         }
     }
+}
+
+/// Whether a user whom the store does not have may log in from the address `from`, which only FTP
+/// can do.
+fn may_come(user: &str, account: &Account, from: IpAddr) -> bool {
+    let by_ftp = account.ftp() == FtpAccess::Allowed;
+    if !by_ftp {
+        log::info!(
+            "{user} may not log in by FTP (ftp), the only way for who is not in the user store"
+        );
+    } else if !account.admits(from) {
+        log::info!("{user} may not log in from {from} (allow, deny)");
+    }
+    by_ftp && account.admits(from)
 }

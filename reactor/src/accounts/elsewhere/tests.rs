@@ -4,6 +4,7 @@ use std::net::Ipv4Addr;
 use std::path::Path;
 
 use skiff_conf::Server;
+use skiff_vfs::{Retention, WhenFull};
 
 use super::helper::{ANSWER_MAX, Program, Verdict};
 use super::*;
@@ -24,7 +25,7 @@ fn program(script: &str, deadline: Duration) -> Program {
 }
 
 fn verdict(script: &str, deadline: Duration) -> String {
-    match program(script, deadline).ask(b"{}\n") {
+    match program(script, deadline).ask(b"{}\n", DEADLINE) {
         Ok(Verdict::Answered(said)) => String::from_utf8(said.to_vec()).unwrap(),
         Ok(Verdict::Failed(why)) => format!("failed: {why}"),
         Err(error) => format!("error: {error}"),
@@ -121,7 +122,7 @@ fn a_program_that_is_not_there_is_named() {
         deadline: DEADLINE,
         words: vec!["/nowhere/at-all".into()],
     };
-    assert!(missing.ask(b"{}\n").is_err());
+    assert!(missing.ask(b"{}\n", DEADLINE).is_err());
 }
 
 /// Accounts with the group `pupils`, tom in the store, and this authenticator.
@@ -203,7 +204,10 @@ fn an_answer_becomes_an_account_with_what_its_group_says() {
         assert_eq!(resolved.root, folder.join("homes/a/ann"));
         assert!(resolved.root.is_dir());
         assert_eq!(resolved.rules.limit.bytes, 50_000_000);
-        assert_eq!(accounts.rules(worker, "ann").unwrap().limit.bytes, 50_000_000);
+        assert_eq!(
+            accounts.rules(worker, "ann").unwrap().limit.bytes,
+            50_000_000
+        );
         assert_eq!(accounts.homes(worker, Some("ann")).len(), 1);
         assert_eq!(accounts.homes(worker, None).len(), 2);
         assert!(accounts.device_of(worker, "ann").is_some());
@@ -326,6 +330,78 @@ fn a_question_that_waited_too_long_is_not_asked() {
     });
 }
 
+/// Without the shorter time this would not end.
+#[test]
+fn a_wait_for_a_turn_is_of_the_same_deadline() {
+    let (hours, left) = (Duration::from_secs(7200), Duration::from_millis(200));
+    let said = program("exec sleep 7000", hours).ask(b"{}\n", left);
+    assert!(matches!(said, Ok(Verdict::Failed(why)) if why.starts_with("it took longer")));
+    with("exec sleep 7000", |worker, accounts, _| {
+        let since = Instant::now().checked_sub(DEADLINE.mul_f64(0.99)).unwrap();
+        let inquiry = Inquiry {
+            user: "ann",
+            password: b"x",
+            from: HERE,
+            came_by: CameBy::Clear,
+            since,
+        };
+        let said = accounts.ask_elsewhere(worker, &inquiry);
+        assert_eq!(said, Err(Refusal::NoAccounts));
+    });
+}
+
+#[test]
+fn a_remembered_password_opens_no_door_that_the_group_has_closed() {
+    with(ANN, |worker, accounts, _| {
+        assert_eq!(ask(accounts, worker, "ann", "x"), Ok(Standing::Known));
+        let check = || accounts.check(worker, "ann", HERE, b"x");
+        let edit = |from: &str, to: &str| {
+            let text = std::fs::read_to_string(accounts.path()).unwrap();
+            std::fs::write(accounts.path(), text.replace(from, to)).unwrap();
+        };
+        assert_eq!(check(), Some(Standing::Known));
+        for closed in ["deny: [\"127.0.0.0/8\"]", "ftp: false"] {
+            let with_it = format!("access: ReadOnly, {closed}");
+            edit("access: ReadOnly", &with_it);
+            assert_eq!(check(), Some(Standing::Decoy), "{closed}");
+            assert_eq!(
+                ask(accounts, worker, "ann", "x"),
+                Ok(Standing::Decoy),
+                "{closed}"
+            );
+            edit(&with_it, "access: ReadOnly");
+            assert_eq!(check(), Some(Standing::Known));
+        }
+        // Nobody's password is wrong because of a slip in a file.
+        edit("\"pupils\"", "\"others\"");
+        assert_eq!(check(), Some(Standing::Known));
+        let refused = accounts.resolve(worker, "ann").err();
+        assert_eq!(refused, Some(Refusal::NoAccounts));
+    });
+}
+
+#[test]
+fn an_answer_has_the_keys_of_an_account() {
+    let script = r#"echo '{"ok": true, "group": "pupils", "access": "read-write", "keep": "14d",
+        "ring": true, "rates": {"upload": "1MB"}, "session_rates": {"download": "2MB"},
+        "folders": {"/in": "drop-box"}, "entries": 1000}'"#;
+    with(script, |worker, accounts, _| {
+        assert_eq!(ask(accounts, worker, "ann", "x"), Ok(Standing::Known));
+        let resolved = accounts.resolve(worker, "ann").ok().unwrap();
+        let Retention { keep, when_full } = resolved.rules.retention;
+        assert_eq!(keep, Some(Duration::from_secs(14 * 86_400)));
+        assert_eq!(when_full, WhenFull::RemoveOldest);
+        let limit = resolved.rules.limit;
+        assert_eq!((limit.bytes, limit.entries), (50_000_000, 1000));
+        let rates = (resolved.terms.user_rates, resolved.terms.session_rates);
+        assert_eq!(rates.0.upload.map(|rate| rate.get()), Some(1_000_000));
+        assert_eq!(rates.1.download.map(|rate| rate.get()), Some(2_000_000));
+        let expiring = accounts.expiring_homes(worker);
+        let users: Vec<_> = expiring.iter().map(|home| home.user.as_str()).collect();
+        assert_eq!(users, ["ann"], "its files go too");
+    });
+}
+
 #[test]
 fn those_who_are_gone_are_forgotten_and_those_who_are_there_are_kept() {
     with("", |_, accounts, _| {
@@ -333,7 +409,7 @@ fn those_who_are_gone_are_forgotten_and_those_who_are_there_are_kept() {
         let elsewhere = Elsewhere {
             broker: Broker::served_by(program("", DEADLINE)),
             cache: Duration::ZERO,
-            patience: elsewhere.patience,
+            deadline: elsewhere.deadline,
             known: Mutex::default(),
         };
         let name = |number: usize| -> UserName { format!("u{number}").parse().unwrap() };

@@ -302,10 +302,7 @@ fn json_row(line: usize, object: &Map<String, Value>) -> Result<Row, String> {
                 let text = json_account::text_of(key, value)?.map(Zeroizing::new);
                 columns.set(key, text.as_deref().map_or("", String::as_str))?;
             }
-            false if key == "folders" || is_text_key(key) => {
-                json_account::set(&mut columns.account, key, value)?;
-            }
-            false => return Err(unknown_key(key, &["name", "password", "hash", "folders"])),
+            false => json_account::set(&mut columns.account, key, value, &OWN_COLUMNS)?,
         }
     }
     columns.row(line)

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use skiff_conf::Account;
+use skiff_conf::{Account, FtpAccess, PasswordRight, Rate, WhenFull};
 use skiff_sessions::scram;
 
 use super::*;
@@ -106,6 +106,61 @@ fn a_csv_becomes_users_with_homes() {
     assert_eq!(place.homes(), ["pupils", "tom"]);
     assert!(place.folder.path().join("homes/pupils/jerry").is_dir());
     assert!(place.folder.path().join("srv/sam").is_dir());
+}
+
+#[test]
+fn columns_are_the_keys_of_accounts() {
+    let place = Place::new();
+    let table = format!(
+        "name,hash,keep,ring,upload_rate,session_download_rate,ftp,passwd\n\
+         tom,{SHA},14d,on,1MB,unlimited,off,off\n\
+         jerry,{SHA},,,,,,\n"
+    );
+    place.import("pupils.csv", &table, "").unwrap();
+    let tom = place.account("tom");
+    assert_eq!(tom.keep.unwrap().to_string(), "14d");
+    assert_eq!(tom.ring, Some(WhenFull::RemoveOldest));
+    assert_eq!(tom.rates.unwrap().upload.unwrap().get(), Some(1_000_000));
+    assert_eq!(tom.session_rates.unwrap().download, Some(Rate::UNLIMITED));
+    assert_eq!(
+        (tom.ftp, tom.passwd),
+        (Some(FtpAccess::Refused), Some(PasswordRight::Fixed))
+    );
+    let jerry = place.account("jerry");
+    assert_eq!((jerry.keep, jerry.ring, jerry.rates), (None, None, None));
+    let objects = format!(
+        "{{\"name\": \"ann\", \"hash\": \"{SHA}\", \"rates\": {{\"download\": \"5MB\"}}, \
+         \"ring\": false}}"
+    );
+    place.import("more.json", &objects, "").unwrap();
+    let ann = place.account("ann");
+    assert_eq!(ann.rates.unwrap().download.unwrap().get(), Some(5_000_000));
+    assert_eq!(ann.ring, Some(WhenFull::Refuse));
+}
+
+#[test]
+fn hundreds_are_added_by_one_change_or_none_is() {
+    let place = Place::new();
+    let lines: String = (0..300)
+        .map(|n| format!("u{n}:{SHA}:19800:0:99999:7:::\n"))
+        .collect();
+    let before = std::fs::read(place.config().users).unwrap();
+    let wrong = place
+        .import(
+            "shadow",
+            &format!("{lines}u7:{SHA}:19800:0:99999:7:::\n"),
+            "",
+        )
+        .unwrap_err();
+    assert!(
+        wrong.starts_with("shadow:301: u7 stands in line 8 already"),
+        "{wrong}"
+    );
+    assert_eq!(std::fs::read(place.config().users).unwrap(), before);
+    assert_eq!(place.homes(), ["pupils"]);
+    let told = place.import("shadow", &lines, "").unwrap();
+    assert!(told.starts_with("300 users are added"), "{told}");
+    assert_eq!((place.store().len(), place.homes().len()), (300, 301));
 }
 
 #[test]
