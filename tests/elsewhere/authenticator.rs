@@ -183,9 +183,7 @@ fn a_program_that_hangs_holds_nobody_else() {
     }
     let helper = helper_of(&daemon);
     daemon.stop();
-    until("the end of the helper", || {
-        (!Path::new("/proc").join(&helper).exists()).then_some(())
-    });
+    wait_end_of(&helper);
 }
 
 /// The number of the daemon's helper process.
@@ -195,6 +193,17 @@ pub(super) fn helper_of(daemon: &Daemon) -> String {
     let children: Vec<&str> = children.split_whitespace().collect();
     assert_eq!(children.len(), 1, "{children:?}");
     children[0].to_owned()
+}
+
+/// Whoever is its parent by then may not wait for it.
+#[track_caller]
+pub(super) fn wait_end_of(helper: &str) {
+    let stat = Path::new("/proc").join(helper).join("stat");
+    until("the end of the helper", || {
+        let told = std::fs::read_to_string(&stat);
+        let has_ended = told.is_err() || told.is_ok_and(|told| told.contains(") Z "));
+        has_ended.then_some(())
+    });
 }
 
 /// Nobody restarts it: the daemon could not.

@@ -1,29 +1,32 @@
 //! An authenticator while one process takes the place of another: each has a helper of its own.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use super::authenticator::{WHO, code, helper_of, write_script};
+use super::authenticator::{WHO, code, helper_of, wait_end_of, write_script};
 use crate::harness::{Daemon, Ftp, until, watched_keys};
 
-/// What a helper has open besides its standard streams.
-fn others_open(helper: &str) -> Vec<PathBuf> {
-    let folder = Path::new("/proc").join(helper).join("fd");
-    let open = |name: String| (name.clone(), fs::read_link(folder.join(name)).unwrap());
-    let entries = fs::read_dir(&folder).unwrap();
-    let all = entries.map(|entry| open(entry.unwrap().file_name().into_string().unwrap()));
-    let others = all.filter(|(name, _)| !matches!(name.as_str(), "0" | "1" | "2"));
-    others.map(|(_, target)| target).collect()
+/// The sockets that a process has open, and the files of the daemon's folder.
+fn open_at(process: &str, folder: &Path) -> BTreeSet<PathBuf> {
+    let entries = fs::read_dir(Path::new("/proc").join(process).join("fd")).unwrap();
+    // One may be closed meanwhile.
+    let targets = entries.filter_map(|entry| fs::read_link(entry.unwrap().path()).ok());
+    let is_daemons = |target: &PathBuf| {
+        target.to_string_lossy().starts_with("socket:") || target.starts_with(folder)
+    };
+    targets.filter(is_daemons).collect()
 }
 
-/// It waits at its standard input, and at another descriptor of that.
+/// Of a helper that waits: no listening socket, no lock, nothing of another process.
 #[track_caller]
-fn has_only_its_socket(helper: &str) {
+fn has_only_its_socket(helper: &str, daemon: &Daemon) {
     let own = fs::read_link(format!("/proc/{helper}/fd/0")).unwrap();
     assert!(own.to_string_lossy().starts_with("socket:"), "{own:?}");
-    until("a helper at rest", || {
-        (others_open(helper) == [own.clone()]).then_some(())
+    until("a helper that waits", || {
+        let open = open_at(helper, daemon.folder());
+        (open == BTreeSet::from([own.clone()])).then_some(())
     });
 }
 
@@ -46,29 +49,25 @@ fn each_process_has_its_own_helper_until_it_ends() {
     assert_eq!(ann.ask("STOR file"), 150);
     lane.write_all(b"123").unwrap();
     let first = helper_of(&daemon);
-    has_only_its_socket(&first);
+    has_only_its_socket(&first, &daemon);
 
     let told = daemon.upgrade(&[]);
     assert!(told.status.success(), "{told:?}");
     let second = helper_of(&daemon);
     assert_ne!(first, second);
-    has_only_its_socket(&second);
+    has_only_its_socket(&second, &daemon);
     assert_eq!((code(&daemon, "bea", "geheim"), asked()), (230, 2));
     assert_eq!((code(&daemon, "bea", "geheim"), asked()), (230, 2));
-    has_only_its_socket(&first);
+    has_only_its_socket(&first, &daemon);
 
     lane.write_all(b"45").unwrap();
     drop(lane);
     assert_eq!(ann.heard(), 226);
     daemon.first_ends_well();
-    until("the end of the first helper", || {
-        (!Path::new("/proc").join(&first).exists()).then_some(())
-    });
+    wait_end_of(&first);
     // The new process has not asked about her.
     assert_eq!((code(&daemon, "ann", "geheim"), asked()), (230, 3));
     assert_eq!(fs::read(daemon.home("ann").join("file")).unwrap(), b"12345");
     daemon.stop();
-    until("the end of the second helper", || {
-        (!Path::new("/proc").join(&second).exists()).then_some(())
-    });
+    wait_end_of(&second);
 }
