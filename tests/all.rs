@@ -19,5 +19,6 @@ mod quota;
 mod reactor;
 mod terminal;
 mod tidy;
+mod tls;
 mod transfers;
 mod walls;

@@ -79,7 +79,7 @@ impl Server {
                 format!("others can enter {}; chmod 700", self.state.display()),
             );
         }
-        if let Some(identity) = &self.tls {
+        for identity in &self.tls.identities {
             advise_on_key(&identity.key, say);
         }
         if let LogTarget::File(path) = &self.log.access

@@ -200,7 +200,7 @@ impl FromStr for PassiveAddress {
         match text.parse::<IpAddr>() {
             _ if text.eq_ignore_ascii_case("auto") => Ok(Self::Auto),
             Ok(ip) if can_be_called(ip) => Ok(Self::Address(ip)),
-            Err(_) if is_name(text) => Ok(Self::Host(text.to_owned())),
+            Err(_) if address::is_name(text) => Ok(Self::Host(text.to_owned())),
             _ => Err(BadValue::new(
                 text,
                 "an address that clients can call; \
@@ -213,14 +213,6 @@ impl FromStr for PassiveAddress {
 fn can_be_called(ip: IpAddr) -> bool {
     let broadcast = matches!(ip, IpAddr::V4(v4) if v4.is_broadcast());
     !ip.is_unspecified() && !ip.is_multicast() && !broadcast
-}
-
-/// Whether `text` is the name of a host. Where its last part is a number it is a mistyped address:
-/// no domain ends like that (RFC 3696 section 2).
-fn is_name(text: &str) -> bool {
-    let last = text.trim_end_matches('.').rsplit('.').next();
-    let number = last.is_some_and(|part| part.bytes().all(|c| c.is_ascii_digit()));
-    address::is_host(text) && !number
 }
 
 impl<'de> Deserialize<'de> for PassiveAddress {

@@ -15,6 +15,7 @@ mod account;
 mod address;
 mod advice;
 mod alias;
+mod certificates;
 mod client;
 mod complaint;
 mod document;
@@ -42,6 +43,7 @@ pub use account::{
 pub use address::{DEFAULT_PORT, HostPort, Network};
 pub use advice::Advice;
 pub use alias::{Alias, BadAlias};
+pub use certificates::{Certificates, HostName, Identity, TlsVersion};
 pub use client::{Client, Pager, read_password};
 pub use complaint::{Complaint, Place};
 pub use fingerprint::Fingerprint;
@@ -56,8 +58,7 @@ pub use name::{BadName, UserName};
 pub use private_file::sync_folder;
 pub use quota::{Allowance, ByteQuota, EntryQuota, QuotaRules};
 pub use server::{
-    Durability, Identity, Level, Log, LogFormat, LogTarget, Native, RunAs, Server, Stages, Tls,
-    Walls,
+    Durability, Level, Log, LogFormat, LogTarget, Native, RunAs, Server, Stages, Tls, Walls,
 };
 pub use units::{BadValue, Bytes, Mode, parse_duration};
 pub use users::{FileStamp, StoreError, UserStore};

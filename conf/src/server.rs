@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use crate::account::{Account, Iterations};
 use crate::address::DEFAULT_PORT;
+use crate::certificates::{self, Certificates};
 use crate::complaint::Complaint;
 use crate::document::Document;
 use crate::ftp::{Ftp, FtpTls};
@@ -26,8 +27,8 @@ pub struct Server {
     pub file: PathBuf,
     pub native: Native,
     pub ftp: Ftp,
-    /// The certificate for TLS; `None`: the daemon makes one itself, in `state`.
-    pub tls: Option<Identity>,
+    /// What TLS is spoken with.
+    pub tls: Certificates,
     /// The folder in which homes are.
     pub homes: PathBuf,
     /// The folder for ledger snapshots, the server's secret and its own certificate.
@@ -72,14 +73,6 @@ pub enum Tls {
     #[default]
     On,
     Off,
-}
-
-/// The PEM files of a certificate chain and its private key.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Identity {
-    pub certificate: PathBuf,
-    pub key: PathBuf,
 }
 
 /// The user that the daemon runs as, by names of the system or by numbers.
@@ -206,7 +199,7 @@ impl Server {
 struct Raw {
     native: Native,
     ftp: Ftp,
-    tls: Option<Identity>,
+    tls: Option<certificates::Raw>,
     homes: PathBuf,
     state: PathBuf,
     users: PathBuf,
@@ -246,6 +239,9 @@ impl Raw {
     fn check(document: &Document, path: &Path) -> Result<Server, Complaint> {
         let raw: Self = document.parse()?;
         raw.check_listen(document)?;
+        if let Some(tls) = &raw.tls {
+            tls.check(document)?;
+        }
         let file = std::path::absolute(path).map_err(|error| {
             Complaint::about(path, format_args!("cannot be located: {}", IoCause(&error)))
         })?;
@@ -304,7 +300,7 @@ impl Raw {
         Server {
             native: self.native,
             ftp: self.ftp,
-            tls: self.tls.map(|identity| identity.within(&folder)),
+            tls: self.tls.unwrap_or_default().within(&folder),
             homes: folder.join(self.homes),
             state: folder.join(self.state),
             users: folder.join(self.users),
@@ -326,15 +322,6 @@ impl Raw {
             log: self.log.within(&folder),
             metrics: self.metrics.map(|metrics| metrics.within(&folder)),
             file,
-        }
-    }
-}
-
-impl Identity {
-    fn within(self, folder: &Path) -> Self {
-        Self {
-            certificate: folder.join(self.certificate),
-            key: folder.join(self.key),
         }
     }
 }

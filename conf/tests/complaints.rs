@@ -128,6 +128,45 @@ fn ftp_addresses() {
 }
 
 #[test]
+fn certificates() {
+    for (line, key, whole) in [
+        ("tls: (key: \"x\"),", "tls.key", "tls.certificate"),
+        ("tls: (names: [\"a\"]),", "tls.names", "tls.certificate"),
+        (
+            "tls: (others: [(certificate: \"a\", key: \"b\")]),",
+            "tls.others",
+            "tls.certificate",
+        ),
+    ] {
+        assert_eq!(
+            server(line),
+            format!(
+                "server.ron:3:7: {key}: goes with {whole}, which is not there; \
+                 write both, or neither"
+            )
+        );
+    }
+    assert_eq!(
+        server("  tls: (certificat: \"x\"),"),
+        "server.ron:3:9: unknown key \"certificat\" in tls; did you mean \"certificate\"?"
+    );
+    assert_eq!(
+        server("  tls: (minimum: \"1.1\"),"),
+        "server.ron:3:18: tls.minimum: \"1.1\" is not a version of TLS that is spoken; \
+         write \"1.2\" or \"1.3\""
+    );
+    assert_eq!(
+        server("  tls: (names: [\"192.0.2.7\"]),"),
+        "server.ron:3:17: tls.names: \"192.0.2.7\" is not a name of this server; \
+         write one such as \"ftp.example.org\" or \"*.example.org\""
+    );
+    assert_eq!(
+        server("  tls: (others: [(certificate: \"a\")]),"),
+        "server.ron:3:9: tls.others: the key \"key\" is missing; add it"
+    );
+}
+
+#[test]
 fn addresses_that_clash() {
     assert_eq!(
         server("  native: (listen: [\"0.0.0.0:21\"]), ftp: (listen: [\"127.0.0.1:21\"]),"),
@@ -339,7 +378,8 @@ fn names() {
 fn structure() {
     assert_eq!(
         server("  tls: (certificate: \"x.pem\"),"),
-        "server.ron:3:3: tls: the key \"key\" is missing; add it"
+        "server.ron:3:9: tls.certificate: goes with tls.key, which is not there; \
+         write both, or neither"
     );
     assert_eq!(
         server("  homes: \"a\",\n  homes: \"b\","),

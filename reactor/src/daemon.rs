@@ -270,8 +270,8 @@ fn assemble(
         }
     };
     let admission = Admission::new(config.limits.clone());
-    let limits = Arc::new(limits(config));
     let endpoints = Endpoints::load(config, identity, None)?;
+    let limits = Arc::new(limits(config, &endpoints));
     let shared = Shared::new(registry, pool, admission, log, limits, services, endpoints);
     let metrics = metrics.map(|listener| Box::new(MetricsServer::new(listener)));
     Reactor::new(poll, signals, control, metrics, listeners, shared).map_err(system_error("poll"))

@@ -268,6 +268,7 @@ impl Connection {
                 log::warn!("changed on disk: {path} of {}", self.user);
             }
             Effect::Log(line) => self.log_line(&line, shared, now),
+            Effect::Host(name) => self.data.host = Some(name.into()),
             Effect::StartTls => self.start_tls = StartTls::Due,
             Effect::Listen(form) => self.open_passive_port(form, shared, now),
             Effect::OpenData(mode) => self.open_data(mode, shared, now),

@@ -171,7 +171,9 @@ impl Connection {
         let Some(channel) = &mut self.channel else {
             return self.end_now();
         };
-        if let Err(error) = shared.secure_ftp(channel, &mut self.data.resumption) {
+        if let Err(error) =
+            shared.secure_ftp(channel, self.data.host.take(), &mut self.data.resumption)
+        {
             log::error!("{}: no tls: {error}", self.peer);
             return self.end_now();
         }

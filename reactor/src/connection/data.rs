@@ -46,6 +46,8 @@ pub(super) struct DataConnection {
     pub(super) direction: Option<Direction>,
     /// What the data connections of this session resume, once its control connection has TLS.
     pub(super) resumption: Option<SessionResumption>,
+    /// What the client has named by HOST, until TLS begins.
+    pub(super) host: Option<Arc<str>>,
     /// How its data connections have begun so far.
     pub(super) habit: Habit,
     /// The port of a connection that has come and may turn out to be another's.

@@ -204,7 +204,7 @@ impl Connection {
         };
         let mut channel = Channel::new(Arc::clone(&socket), tls);
         if protocol == Protocol::FtpOverTls {
-            shared.secure_ftp(&mut channel, &mut data.resumption)?;
+            shared.secure_ftp(&mut channel, None, &mut data.resumption)?;
         }
         if protocol != Protocol::Native {
             // ABOR may arrive as urgent data, whose last byte would not be in the stream (RFC 1123

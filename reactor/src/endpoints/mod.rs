@@ -11,11 +11,12 @@ pub(crate) mod sockets;
 use std::net::{IpAddr, ToSocketAddrs};
 
 use skiff_conf::{PassiveAddress, Resumption, Server};
+use skiff_sessions::host::Hosts;
 use skiff_sessions::server::TlsPolicy;
 
 use self::passive_ports::PassivePorts;
 use crate::tls::ftp::FtpTls;
-use crate::tls::validity::Validity;
+use crate::tls::validity::Validities;
 use crate::tls::{ServerIdentity, Tls, TlsError};
 
 /// What the daemon was started as.
@@ -46,8 +47,10 @@ pub(crate) struct Endpoints {
     pub(crate) tls: Option<Tls>,
     /// `None` where FTP is off.
     pub(crate) ftp: Option<FtpEndpoint>,
-    /// When the certificate is valid, as far as there is one.
-    pub(crate) validity: Option<Validity>,
+    /// When the certificates are valid, as far as there are any.
+    pub(crate) validities: Validities,
+    /// What FTP clients may say that the server is.
+    pub(crate) hosts: Hosts,
 }
 
 /// What FTP connections are set up with.
@@ -59,14 +62,14 @@ pub(crate) struct FtpEndpoint {
     pub(crate) passive: PassivePorts,
 }
 
-/// The certificate and key that the settings name, if any dialect uses them.
+/// The certificates and keys that the settings name, if any dialect uses them.
 pub(crate) struct OperatorIdentity(Option<ServerIdentity>);
 
 impl OperatorIdentity {
     /// Reads the files: apart from the rest, because they may be root's alone.
     pub(crate) fn load(config: &Server) -> Result<Self, TlsError> {
-        let named = config.tls.as_ref().filter(|_| uses_tls(config));
-        let identity = named.map(|named| ServerIdentity::load(Some(named), &config.state));
+        let is_used = !config.tls.identities.is_empty() && uses_tls(config);
+        let identity = is_used.then(|| ServerIdentity::load(&config.tls, &config.state));
         Ok(Self(identity.transpose()?))
     }
 }
@@ -83,11 +86,11 @@ impl Endpoints {
         let speaks_ftp = speaks_ftp(config);
         let over_tls = speaks_ftp && config.ftp.tls != skiff_conf::FtpTls::Off;
         let identity = match operators {
-            None if uses_tls(config) => Some(ServerIdentity::load(None, &config.state)?),
+            None if uses_tls(config) => Some(ServerIdentity::load(&config.tls, &config.state)?),
             operators => operators,
         };
-        if let Some(identity) = &identity {
-            log::info!("certificate fingerprint {}", identity.fingerprint());
+        for fingerprint in identity.iter().flat_map(ServerIdentity::fingerprints) {
+            log::info!("certificate fingerprint {fingerprint}");
         }
         let own = identity.as_ref().filter(|_| native);
         let theirs = identity.as_ref().filter(|_| over_tls);
@@ -106,7 +109,12 @@ impl Endpoints {
         Ok(Self {
             tls: own.map(Tls::new).transpose()?,
             ftp: speaks_ftp.then_some(ftp),
-            validity: identity.as_ref().and_then(ServerIdentity::validity),
+            validities: identity
+                .as_ref()
+                .map_or_else(Validities::default, |identity| {
+                    identity.validities().clone()
+                }),
+            hosts: theirs.map_or(Hosts::Any, |identity| identity.hosts().clone()),
         })
     }
 }

@@ -31,7 +31,7 @@ use crate::event_loop::sd_notify;
 use crate::event_loop::waiting_logins::{Login, WaitingLogins};
 use crate::tls::Tls;
 use crate::tls::ftp::SessionResumption;
-use crate::tls::validity::Validity;
+use crate::tls::validity::Validities;
 use crate::transport::channel::Channel;
 use crate::transport::ids::ConnectionId;
 use crate::workers::inline::Inline;
@@ -72,8 +72,8 @@ pub(crate) struct Shared {
     pub(crate) tls: Option<Tls>,
     /// `None` where FTP is off.
     pub(crate) ftp: Option<FtpEndpoint>,
-    /// When the certificate in use is valid.
-    validity: Option<Validity>,
+    /// When the certificates in use are valid.
+    validities: Validities,
     pub(crate) line_buffer: Vec<u8>,
     pub(crate) effects: Vec<Effect>,
     /// The answer to a job that was done inline; delivered once the other effects of the same step
@@ -131,7 +131,7 @@ impl Shared {
         log: AccessLog,
         limits: Arc<Limits>,
         services: Arc<Services>,
-        Endpoints { tls, ftp, validity }: Endpoints,
+        endpoints: Endpoints,
     ) -> Self {
         Self {
             registry,
@@ -144,9 +144,9 @@ impl Shared {
             deadlines: Deadlines::default(),
             limits,
             services,
-            tls,
-            ftp,
-            validity,
+            tls: endpoints.tls,
+            ftp: endpoints.ftp,
+            validities: endpoints.validities,
             line_buffer: vec![0; LINE_BUFFER],
             effects: Vec::new(),
             answered: None,
@@ -192,15 +192,18 @@ impl Shared {
         }
     }
 
-    /// Switches an FTP control connection to TLS; sets what data connections of its session resume.
+    /// Switches an FTP control connection to TLS, as the host that its client has named; sets what
+    /// data connections of its session resume.
     pub(crate) fn secure_ftp(
         &self,
         channel: &mut Channel,
+        host: Option<Arc<str>>,
         resumption: &mut Option<SessionResumption>,
     ) -> io::Result<()> {
         let tls = self.ftp.as_ref().and_then(|ftp| ftp.tls.as_ref());
         let tls = tls.ok_or_else(|| io::Error::other("this listener has none"))?;
-        let session = resumption.insert(SessionResumption::new().map_err(io::Error::other)?);
+        let session = SessionResumption::of_host(host).map_err(io::Error::other)?;
+        let session = resumption.insert(session);
         let (tls, fallback) = tls.control(session).map_err(io::Error::other)?;
         channel.secure_control(tls, fallback);
         Ok(())
@@ -516,7 +519,7 @@ impl Shared {
             remarks,
         } = reloaded;
         self.tls = endpoints.tls;
-        self.validity = endpoints.validity;
+        self.validities = endpoints.validities;
         self.replace_ftp(endpoints.ftp);
         self.limits = limits;
         self.admission.set_limits(config.limits.clone());
@@ -526,17 +529,16 @@ impl Shared {
         remarks
     }
 
-    /// Warns of a certificate that has expired or is about to.
+    /// Warns of certificates that have expired or are about to.
     pub(crate) fn warn_of_certificate(&self) {
-        let validity = self.validity;
-        if let Some(warning) = validity.and_then(|dates| dates.warning(OffsetDateTime::now_utc())) {
+        for warning in self.validities.warnings(OffsetDateTime::now_utc()) {
             log::warn!("{warning}");
         }
     }
 
-    /// In seconds since 1970.
+    /// Of the first one that expires, in seconds since 1970.
     pub(crate) fn certificate_expiry(&self) -> Option<u64> {
-        let until = self.validity?.until.unix_timestamp();
+        let until = self.validities.first_end()?.unix_timestamp();
         u64::try_from(until).ok()
     }
 

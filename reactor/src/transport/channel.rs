@@ -403,6 +403,7 @@ mod tests {
     use std::net::TcpListener;
 
     use rustix::net::sockopt::tcp_quickack;
+    use skiff_conf::Certificates;
 
     use super::*;
     use crate::tls::ServerIdentity;
@@ -415,7 +416,7 @@ mod tests {
         let (socket, _) = listener.accept().unwrap();
         socket.set_nonblocking(true).unwrap();
         let state = tempfile::tempdir().unwrap();
-        let identity = ServerIdentity::load(None, state.path()).unwrap();
+        let identity = ServerIdentity::load(&Certificates::default(), state.path()).unwrap();
         let tls = FtpTls::new(&identity, Resumption::Prefer, None).unwrap();
         let session = SessionResumption::new().unwrap();
         let (tls, _) = tls.data(&session, Tickets::None).unwrap();

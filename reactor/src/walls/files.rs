@@ -56,9 +56,8 @@ impl Reach {
         if let Some(path) = &config.log.xferlog {
             reach.add_folder_of(path, Use::Change);
         }
-        if let Some(identity) = &config.tls {
-            reach.add_folder_of(&identity.certificate, Use::Read);
-            reach.add_folder_of(&identity.key, Use::Read);
+        for path in config.tls.files() {
+            reach.add_folder_of(path, Use::Read);
         }
         reach.add_system(matches!(
             config.ftp.passive_address,

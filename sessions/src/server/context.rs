@@ -13,6 +13,7 @@ use super::late_digest::LateDigest;
 use super::parameters::Parameters;
 use super::session::{Effect, State, Unread};
 use crate::digest::Sum;
+use crate::host::Hosts;
 use crate::path::{AboveHome, PathArg, VirtualPath};
 use crate::scram::Binding;
 use crate::transfer::Task;
@@ -39,6 +40,8 @@ pub struct Limits {
     pub attempts: u32,
     /// Malformed lines before the login after which the session is closed.
     pub malformed_lines: u32,
+    /// What HOST may name.
+    pub hosts: Hosts,
     /// The server's name and version, one word.
     pub server: String,
     /// What SYST answers in the native dialect.

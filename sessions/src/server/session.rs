@@ -102,6 +102,8 @@ pub enum Effect {
     },
     /// Write a line of the access log.
     Log(Box<LogLine>),
+    /// Begin TLS, if it comes to that, with the certificate of this name.
+    Host(String),
     /// Begin TLS on the control connection once the replies are written.
     StartTls,
     /// Open a port for one data connection.

@@ -184,6 +184,8 @@ pub enum Reply {
     Available(u64),
     Features(Features),
     HostNoted,
+    /// HOST named one that the server is not.
+    HostUnknown,
 }
 
 /// A reply about TLS (RFC 4217).

@@ -41,6 +41,25 @@ fn auth_pbsz_prot_in_their_order() {
     });
 }
 
+#[test]
+fn host_before_auth_says_whose_certificate() {
+    let mut rig = Rig::new(required().named(&["ftp.example.org"]));
+    rig.expect("HOST other.example", &[504]);
+    assert_eq!(rig.noted, []);
+    rig.expect("HOST FTP.example.org", &[220]);
+    assert_eq!(rig.noted, [Noted::Host("FTP.example.org".to_owned())]);
+    rig.expect("AUTH TLS", &[234]);
+    // Behind AUTH there is nothing to choose, and behind the login nothing to say.
+    rig.expect("HOST other.example", &[504]);
+    rig.expect("HOST ftp.example.org", &[220]);
+    assert_eq!(rig.noted[1..], [Noted::Tls]);
+    rig.expect("USER tom", &[331]);
+    rig.expect("PASS 123", &[230]);
+    rig.expect("HOST ftp.example.org", &[503]);
+    let mut any = Rig::new(required());
+    any.expect("HOST whatever", &[220]);
+}
+
 /// Clients ask for one way after another (RFC 2228 section 3).
 #[test]
 fn what_is_asked_for_in_vain_is_not_nonsense() {

@@ -23,7 +23,7 @@ use super::file::OpenFile;
 use super::jobs::{opens_file, takes_file};
 use super::lane::{DataLane, Gone};
 use super::said::{Said, codes, replies};
-use super::world::{Entry, PASSWORD, USER, World, limits};
+use super::world::{Entry, PASSWORD, USER, World};
 
 /// The port that every PASV and EPSV is given, unless none is free.
 const PORT: u16 = 2000;
@@ -142,6 +142,7 @@ pub(super) enum Ended {
 pub(super) enum Noted {
     Strike(String),
     NeedsTls(String),
+    Host(String),
     Tls,
     Secured(Direction, HandshakeTiming),
     Called(SocketAddr),
@@ -170,7 +171,7 @@ impl Rig {
     pub(super) fn cut(world: World, cut: Cut, step: usize) -> Self {
         let now = Instant::now();
         let setup = Setup {
-            limits: Arc::new(limits()),
+            limits: Arc::new(world.limits()),
             binding: Binding::None,
             seed: [3; 32],
             dialect_rules: world.dialect_rules(),
@@ -480,6 +481,7 @@ impl Rig {
             Effect::LoginFailed { user } => self.noted.push(Noted::Strike(user)),
             Effect::LoginNeedsTls { user } => self.noted.push(Noted::NeedsTls(user)),
             Effect::Log(line) => self.logged.push(*line),
+            Effect::Host(name) => self.noted.push(Noted::Host(name)),
             Effect::StartTls => {
                 self.control = Control::Upgrading;
                 self.noted.push(Noted::Tls);

@@ -4,6 +4,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
+use skiff_sessions::host::{HostPattern, Hosts};
 use skiff_sessions::server::{Access, DialectRules, Limits, Privacy, TlsPolicy};
 
 use super::disk::Disk;
@@ -23,6 +24,7 @@ pub(super) struct World {
     channel: Privacy,
     peer: IpAddr,
     local: IpAddr,
+    hosts: Hosts,
     pub(super) entry: Entry,
 }
 
@@ -33,7 +35,7 @@ pub(super) enum Entry {
     LoggedIn,
 }
 
-pub(super) fn limits() -> Limits {
+fn limits() -> Limits {
     Limits {
         login: Duration::from_secs(30),
         idle: Duration::from_secs(900),
@@ -44,6 +46,7 @@ pub(super) fn limits() -> Limits {
         penalty: Duration::from_millis(500),
         attempts: 3,
         malformed_lines: 3,
+        hosts: Hosts::Any,
         server: "pair/0".to_owned(),
         platform: "pair".to_owned(),
     }
@@ -58,6 +61,7 @@ impl World {
             channel: Privacy::Clear,
             peer: CLIENT,
             local: SERVER,
+            hosts: Hosts::Any,
             entry: Entry::LoggedIn,
         }
     }
@@ -70,6 +74,12 @@ impl World {
     pub(super) fn greeted(self) -> Self {
         let entry = Entry::Greeted;
         Self { entry, ..self }
+    }
+
+    /// A server that is known by these names alone.
+    pub(super) fn named(mut self, names: &[&str]) -> Self {
+        self.hosts = Hosts::Named(names.iter().map(|name| HostPattern::new(name)).collect());
+        self
     }
 
     pub(super) fn asking(self, tls: TlsPolicy) -> Self {
@@ -93,6 +103,13 @@ impl World {
     pub(super) fn read_only(mut self) -> Self {
         self.disk.access = Access::ReadOnly;
         self
+    }
+
+    pub(super) fn limits(&self) -> Limits {
+        Limits {
+            hosts: self.hosts.clone(),
+            ..limits()
+        }
     }
 
     pub(super) fn dialect_rules(&self) -> DialectRules {

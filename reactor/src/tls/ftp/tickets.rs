@@ -25,6 +25,8 @@ pub(crate) struct SessionResumption {
     session_ids: Arc<ServerSessionMemoryCache>,
     /// Set to TLS 1.3 where that was all the client had.
     version: Arc<OnceLock<ProtocolVersion>>,
+    /// What the client has named by HOST.
+    host: Option<Arc<str>>,
 }
 
 impl SessionResumption {
@@ -33,7 +35,20 @@ impl SessionResumption {
             tag: Tag::random()?,
             session_ids: ServerSessionMemoryCache::new(SESSION_IDS),
             version: Arc::default(),
+            host: None,
         })
+    }
+
+    /// The same for a client that has named its host before TLS (RFC 7151).
+    pub(crate) fn of_host(host: Option<Arc<str>>) -> Result<Self, getrandom::Error> {
+        Ok(Self {
+            host,
+            ..Self::new()?
+        })
+    }
+
+    pub(super) fn host(&self) -> Option<&Arc<str>> {
+        self.host.as_ref()
     }
 
     /// The control connection has TLS 1.3 because its client has nothing else.

@@ -44,6 +44,7 @@ pub fn code(reply: &Reply) -> u16 {
         Reply::RenameToWhat => 350,
         Reply::Aborted | Reply::Stopped => 426,
         Reply::BadSequence | Reply::LoggedInAlready => 503,
+        Reply::HostUnknown => 504,
         Reply::NotLoggedIn | Reply::LoginRefused(_) => 530,
         Reply::Closing(reason) => close_reason_code(reason),
         Reply::Security(security) => security_code(security),

@@ -88,6 +88,7 @@ fn fixed_text(reply: &Reply) -> &'static str {
         Reply::Renamed => "renamed",
         Reply::ModeSet => "mode set",
         Reply::HostNoted => "noted; every name leads to the same files",
+        Reply::HostUnknown => "this server is not known by that name",
         Reply::Noop => "ok",
         Reply::Goodbye => "goodbye",
         Reply::BadSequence => "not now: another command must come first",

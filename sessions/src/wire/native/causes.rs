@@ -141,7 +141,8 @@ pub fn cause(reply: &Reply) -> Option<Cause> {
         Reply::StreamStored { .. } | Reply::ListingInReply { .. } => Some(Cause::NotImplemented),
         Reply::ListingEnd { .. } | Reply::UnderWay(_) | Reply::Entry { .. } => Some(Cause::NotImplemented),
         Reply::Size(_) | Reply::ModifiedAt(_) | Reply::ModifiedSet { .. } | Reply::ModeSet => Some(Cause::NotImplemented),
-        Reply::DigestIs { .. } | Reply::Available(_) | Reply::Features(_) | Reply::HostNoted => Some(Cause::NotImplemented),
+        Reply::DigestIs { .. } | Reply::Available(_) | Reply::Features(_) => Some(Cause::NotImplemented),
+        Reply::HostNoted | Reply::HostUnknown => Some(Cause::NotImplemented),
     }
 }
 

@@ -131,7 +131,8 @@ pub fn code(reply: &Reply) -> u16 {
         Reply::StreamStored { .. } | Reply::ListingInReply { .. } | Reply::ListingEnd { .. } => 502,
         Reply::UnderWay(_) | Reply::Entry { .. } | Reply::Size(_) | Reply::ModifiedAt(_) => 502,
         Reply::ModifiedSet { .. } | Reply::ModeSet | Reply::DigestIs { .. } => 502,
-        Reply::Available(_) | Reply::Features(_) | Reply::HostNoted => 502,
+        Reply::Available(_) | Reply::Features(_) => 502,
+        Reply::HostNoted | Reply::HostUnknown => 502,
     }
 }
 

@@ -132,6 +132,7 @@ fn people() -> Samples {
         (Reply::LoggedInAlready, "503 logged in already; REIN begins anew\r\n"),
         (Reply::Reinitialized, "220 ready for another user\r\n"),
         (Reply::HostNoted, "220 noted; every name leads to the same files\r\n"),
+        (Reply::HostUnknown, "504 this server is not known by that name\r\n"),
         (Reply::Noop, "200 ok\r\n"),
         (Reply::Goodbye, "221 goodbye\r\n"),
         (Reply::BadSequence, "503 not now: another command must come first\r\n"),
