@@ -1,6 +1,7 @@
 //! TLS and listeners as operators set them up, tried with openssl, curl and haproxy.
 
 mod certificates;
+mod policies;
 
 use std::io::Write;
 use std::net::SocketAddr;

@@ -56,6 +56,12 @@ fn share_prefix(a: u128, b: u128, prefix: u8) -> bool {
     differing >= u32::from(prefix)
 }
 
+impl fmt::Display for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.first, self.prefix)
+    }
+}
+
 impl FromStr for Network {
     type Err = BadValue;
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, de};
 
+use crate::rules::TlsRule;
 use crate::units::BadValue;
 use crate::{address, listen, units};
 
@@ -28,6 +29,8 @@ pub struct Ftp {
     #[serde(deserialize_with = "listen::addresses::<IMPLICIT_PORT, _>")]
     pub implicit: Vec<SocketAddr>,
     pub tls: FtpTls,
+    /// For some clients instead of `tls`; see [`Ftp::tls_of`].
+    pub tls_for: Vec<TlsRule>,
     /// The ports that PASV and EPSV listen on; `None`: any that the system gives.
     pub passive_ports: Option<PortRange>,
     /// Per cent of `passive_ports` that one user may hold, and at least one port.
@@ -242,6 +245,7 @@ impl Default for Ftp {
             listen: listen::everywhere(PORT),
             implicit: Vec::new(),
             tls: FtpTls::default(),
+            tls_for: Vec::new(),
             passive_ports: None,
             passive_share: 50,
             passive_address: PassiveAddress::default(),

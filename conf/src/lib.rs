@@ -32,6 +32,7 @@ mod parse_error;
 mod private_file;
 mod quota;
 mod restart;
+mod rules;
 mod server;
 mod units;
 mod users;
@@ -57,6 +58,7 @@ pub use metrics::{Metrics, MetricsAddress};
 pub use name::{BadName, UserName};
 pub use private_file::sync_folder;
 pub use quota::{Allowance, ByteQuota, EntryQuota, QuotaRules};
+pub use rules::TlsRule;
 pub use server::{
     Durability, Level, Log, LogFormat, LogTarget, Native, RunAs, Server, Stages, Tls, Walls,
 };

@@ -82,7 +82,7 @@ fn in_section(path: &str) -> String {
 }
 
 /// Advice to write the most similar of the known words, or one of them.
-fn suggest(found: &str, known: &[&str]) -> String {
+pub(crate) fn suggest(found: &str, known: &[&str]) -> String {
     let nearest = known.iter().min_by_key(|word| distance(found, word));
     match nearest {
         Some(word) if distance(found, word) <= 1 + found.len() / 4 => {

@@ -17,6 +17,7 @@ impl Server {
                     listen: ftp_listen,
                     implicit,
                     tls: _,
+                    tls_for: _,
                     passive_ports: _,
                     passive_share: _,
                     passive_address: _,

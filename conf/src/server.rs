@@ -257,6 +257,7 @@ impl Raw {
             let what = "is all TLS, but ftp.tls is Off; make it Require, or leave this list empty";
             return Err(document.complain("ftp.implicit", what));
         }
+        self.ftp.check_rules(document)?;
         self.check_ports(document)
     }
 

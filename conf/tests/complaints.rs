@@ -221,6 +221,33 @@ fn ftp_data_connections() {
 }
 
 #[test]
+fn rules_for_some_clients() {
+    assert_eq!(
+        server("  ftp: (tls_for: [(tls: Off)]),"),
+        "server.ron:3:9: ftp.tls_for: a rule names neither a network nor a listener; write \
+         network: \"10.0.5.0/24\", or listen: with an address of ftp.listen"
+    );
+    assert_eq!(
+        server("  ftp: (tls_for: [(listen: \"0.0.0.0:2122\", tls: Off)]),"),
+        "server.ron:3:9: ftp.tls_for: 0.0.0.0:2122 is no address of ftp.listen; \
+         did you mean \"0.0.0.0:2121\"?"
+    );
+    assert_eq!(
+        server("  ftp: (tls_for: [(network: \"10.0.5\", tls: Off)]),"),
+        "server.ron:3:29: ftp.tls_for.network: \"10.0.5\" is not an address or a network; \
+         write one such as \"192.0.2.7\" or \"10.0.0.0/8\""
+    );
+    assert_eq!(
+        server("  ftp: (tls_for: [(network: \"10.0.5.0/24\", tls: Of)]),"),
+        "server.ron:3:49: ftp.tls_for.tls: \"Of\" is not known; did you mean \"Off\"?"
+    );
+    assert_eq!(
+        server("  ftp: (tls_for: [(network: \"10.0.5.0/24\")]),"),
+        "server.ron:3:9: ftp.tls_for: the key \"tls\" is missing; add it"
+    );
+}
+
+#[test]
 fn ftp_words() {
     assert_eq!(
         server("  ftp: (tls: On),"),

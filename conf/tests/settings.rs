@@ -294,6 +294,10 @@ fn advice_on_ftp_names_what_may_surprise() {
             "ftp.tls: Off, so passwords and files cross the network in clear from 203.0.113.7:21",
         ),
         (
+            format!("{quiet}, tls_for: [(network: \"10.0.5.0/24\", tls: Off)]"),
+            "ftp.tls_for: Off, so passwords and files cross the network in clear from 10.0.5.0/24",
+        ),
+        (
             format!("{quiet}, {few}"),
             "ftp.passive_ports: 61000-61008: every transfer and listing takes one, \
              and there are only 9",

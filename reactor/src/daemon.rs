@@ -201,7 +201,7 @@ fn bind_all<'a>(
             None if inherited.covers(address) => return None,
             None => bind_listener(address, config),
         };
-        let bound = socket.and_then(|socket| Listener::of(socket, protocol));
+        let bound = socket.and_then(|socket| Listener::of(socket, address, protocol));
         match bound {
             Err(error) if is_missing_family(address, &error, config) => None,
             other => Some(other.map_err(|error| StartError::Listen { address, error })),

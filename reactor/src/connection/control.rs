@@ -160,7 +160,7 @@ impl Connection {
             Some(_) => Privacy::Private,
         };
         let peer = self.peer.ip().to_canonical();
-        let dialect_rules = DialectRules::ftp(shared.ftp.as_ref()?.policy, privacy, peer);
+        let dialect_rules = DialectRules::ftp(self.policy, privacy, peer);
         let setup = shared.setup(Binding::None, dialect_rules)?;
         Some(Conversation::new(now, &codec::FTP, setup))
     }

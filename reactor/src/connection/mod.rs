@@ -28,8 +28,8 @@ use mio::unix::SourceFd;
 use mio::{Interest, Registry};
 use rustix::net::sockopt::set_socket_oobinline;
 use skiff_sessions::conversation::Conversation;
-use skiff_sessions::server::Unread;
 use skiff_sessions::server::job::KeptBecause;
+use skiff_sessions::server::{TlsPolicy, Unread};
 use skiff_sessions::transfer::{Route, Transfer};
 
 use self::account_changes::Standing;
@@ -59,6 +59,7 @@ pub(crate) struct Connection {
     /// Its number in the log.
     number: u64,
     protocol: Protocol,
+    policy: TlsPolicy,
     tls: TlsVersion,
     socket: Arc<TcpStream>,
     /// `None` while the channel is lent to a worker.
@@ -151,6 +152,8 @@ enum Bulk {
 pub(crate) struct Origin {
     pub(crate) peer: SocketAddr,
     pub(crate) protocol: Protocol,
+    /// What the operator demands of it, if it speaks FTP.
+    pub(crate) tls: TlsPolicy,
     /// Its number in the log.
     pub(crate) number: u64,
 }
@@ -212,14 +215,11 @@ impl Connection {
             set_socket_oobinline(&socket, true)?;
         }
         register(&shared.registry, &socket, id)?;
-        let patience = match place {
-            Place::Refused(_) => REFUSED_HANDSHAKE,
-            _ => shared.limits.login,
-        };
         let mut connection = Self {
             id,
             peer,
             number: origin.number,
+            policy: origin.tls,
             tls: TlsVersion::Clear,
             socket,
             channel: Some(channel),
@@ -227,7 +227,7 @@ impl Connection {
             data,
             start_tls: StartTls::No,
             peer_input: PeerInput::Open,
-            stage: Stage::Handshake(now + patience, Handshake::WantsRead),
+            stage: Stage::Handshake(now + patience(place, shared), Handshake::WantsRead),
             ready: Ready::default(),
             bulk: Bulk::None,
             route: Route::None,
@@ -306,6 +306,14 @@ impl Connection {
             device: None,
             account: self.account,
         }
+    }
+}
+
+/// How long the first handshake may take.
+fn patience(place: Place, shared: &Shared) -> Duration {
+    match place {
+        Place::Refused(_) => REFUSED_HANDSHAKE,
+        _ => shared.limits.login,
     }
 }
 

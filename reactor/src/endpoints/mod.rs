@@ -8,7 +8,7 @@ pub(crate) mod passive_ports;
 pub(crate) mod reload;
 pub(crate) mod sockets;
 
-use std::net::{IpAddr, ToSocketAddrs};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 
 use skiff_conf::{PassiveAddress, Resumption, Server};
 use skiff_sessions::host::Hosts;
@@ -57,9 +57,29 @@ pub(crate) struct Endpoints {
 pub(crate) struct FtpEndpoint {
     /// `None` where FTP offers no TLS.
     pub(crate) tls: Option<FtpTls>,
-    pub(crate) policy: TlsPolicy,
+    /// Who must use TLS is asked of these.
+    settings: Box<skiff_conf::Ftp>,
     pub(crate) resumption: Resumption,
     pub(crate) passive: PassivePorts,
+}
+
+impl FtpEndpoint {
+    /// What is demanded of a client that has connected to `listener`, an address of the settings.
+    pub(crate) fn policy(&self, listener: SocketAddr, client: IpAddr) -> TlsPolicy {
+        match self.settings.tls_of(listener, client) {
+            skiff_conf::FtpTls::Require => TlsPolicy::Required,
+            skiff_conf::FtpTls::Optional => TlsPolicy::Optional,
+            skiff_conf::FtpTls::Off => TlsPolicy::NotOffered,
+        }
+    }
+
+    /// Takes over changed settings; passive ports in use stay counted.
+    pub(crate) fn reconfigure(&mut self, fresh: Self) {
+        self.tls = fresh.tls;
+        self.settings = fresh.settings;
+        self.resumption = fresh.resumption;
+        self.passive.reconfigure(fresh.passive);
+    }
 }
 
 /// The certificates and keys that the settings name, if any dialect uses them.
@@ -84,7 +104,7 @@ impl Endpoints {
     ) -> Result<Self, TlsError> {
         let native = config.native.tls == skiff_conf::Tls::On;
         let speaks_ftp = speaks_ftp(config);
-        let over_tls = speaks_ftp && config.ftp.tls != skiff_conf::FtpTls::Off;
+        let over_tls = speaks_ftp && config.ftp.offers_tls();
         let identity = match operators {
             None if uses_tls(config) => Some(ServerIdentity::load(&config.tls, &config.state)?),
             operators => operators,
@@ -98,11 +118,7 @@ impl Endpoints {
             theirs.map(|identity| FtpTls::new(identity, config.ftp.data_tls_resumption, before));
         let ftp = FtpEndpoint {
             tls: ftp_tls.transpose()?,
-            policy: match config.ftp.tls {
-                skiff_conf::FtpTls::Require => TlsPolicy::Required,
-                skiff_conf::FtpTls::Optional => TlsPolicy::Optional,
-                skiff_conf::FtpTls::Off => TlsPolicy::NotOffered,
-            },
+            settings: Box::new(config.ftp.clone()),
             resumption: config.ftp.data_tls_resumption,
             passive: PassivePorts::new(&config.ftp, advertised_address(config)),
         };
@@ -124,7 +140,7 @@ fn speaks_ftp(config: &Server) -> bool {
 }
 
 fn uses_tls(config: &Server) -> bool {
-    let ftp = speaks_ftp(config) && config.ftp.tls != skiff_conf::FtpTls::Off;
+    let ftp = speaks_ftp(config) && config.ftp.offers_tls();
     config.native.tls == skiff_conf::Tls::On || ftp
 }
 

@@ -18,6 +18,8 @@ const ACCEPT_BATCH: usize = 64;
 pub(crate) struct Listener {
     socket: TcpListener,
     pub(crate) address: SocketAddr,
+    /// The same as the settings have it: where that is port 0, the system has chosen another.
+    pub(crate) configured: SocketAddr,
     pub(crate) protocol: Protocol,
     state: AcceptState,
 }
@@ -57,13 +59,18 @@ enum AcceptState {
 }
 
 impl Listener {
-    pub(crate) fn of(socket: std::net::TcpListener, protocol: Protocol) -> io::Result<Self> {
+    pub(crate) fn of(
+        socket: std::net::TcpListener,
+        configured: SocketAddr,
+        protocol: Protocol,
+    ) -> io::Result<Self> {
         socket.set_nonblocking(true)?;
         let socket = TcpListener::from_std(socket);
         let address = socket.local_addr()?;
         Ok(Self {
             socket,
             address,
+            configured,
             protocol,
             state: AcceptState::Drained,
         })

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use mio::Registry;
 use rustls::Connection as TlsConnection;
 use skiff_sessions::scram::Binding;
-use skiff_sessions::server::{DialectRules, Effect, Job, JobId, Limits, Setup};
+use skiff_sessions::server::{DialectRules, Effect, Job, JobId, Limits, Setup, TlsPolicy};
 use skiff_sessions::wire::reply::CloseReason;
 use skiff_vfs::Home;
 use time::OffsetDateTime;
@@ -189,6 +189,23 @@ impl Shared {
             Protocol::Native => self.tls.is_some(),
             Protocol::Ftp => false,
             Protocol::FtpOverTls => true,
+        }
+    }
+
+    /// What is demanded of a client that has connected to `listener`, an address of the settings.
+    /// Under TLS from the first byte, data in clear is all that there is to demand or not.
+    pub(crate) fn tls_policy(
+        &self,
+        protocol: Protocol,
+        listener: SocketAddr,
+        client: IpAddr,
+    ) -> TlsPolicy {
+        let ftp = self.ftp.as_ref();
+        let policy = ftp.map_or(TlsPolicy::NotOffered, |ftp| ftp.policy(listener, client));
+        match (protocol, policy) {
+            (Protocol::Native, _) => TlsPolicy::NotOffered,
+            (Protocol::FtpOverTls, TlsPolicy::NotOffered) => TlsPolicy::Optional,
+            (Protocol::Ftp | Protocol::FtpOverTls, policy) => policy,
         }
     }
 
@@ -520,7 +537,9 @@ impl Shared {
         } = reloaded;
         self.tls = endpoints.tls;
         self.validities = endpoints.validities;
-        self.replace_ftp(endpoints.ftp);
+        if let (Some(ftp), Some(fresh)) = (&mut self.ftp, endpoints.ftp) {
+            ftp.reconfigure(fresh);
+        }
         self.limits = limits;
         self.admission.set_limits(config.limits.clone());
         self.log.reopen(&config.log);
@@ -540,16 +559,6 @@ impl Shared {
     pub(crate) fn certificate_expiry(&self) -> Option<u64> {
         let until = self.validities.first_end()?.unix_timestamp();
         u64::try_from(until).ok()
-    }
-
-    /// Passive ports in use stay counted.
-    fn replace_ftp(&mut self, reloaded: Option<FtpEndpoint>) {
-        if let (Some(old), Some(reloaded)) = (&mut self.ftp, reloaded) {
-            old.tls = reloaded.tls;
-            old.policy = reloaded.policy;
-            old.resumption = reloaded.resumption;
-            old.passive.reconfigure(reloaded.passive);
-        }
     }
 
     /// The homes that are open, each with the device number of its file system.
