@@ -547,7 +547,10 @@ pub(crate) fn watched_keys() -> &'static str {
 }
 
 fn speech_of(settings: &str) -> Speech {
-    match settings.contains("tls: Off") {
+    let mut said = settings
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("//"));
+    match said.any(|line| line.contains("tls: Off")) {
         true => Speech::Plain,
         false => Speech::Tls,
     }
