@@ -2,6 +2,7 @@
 
 mod certificates;
 mod policies;
+mod proxies;
 
 use std::io::Write;
 use std::net::SocketAddr;

@@ -36,6 +36,7 @@ impl Server {
         let mut say = |key, text: String| found.push(Advice { key, text });
         self.advise_on_network(&mut say);
         ftp::advise(&self.ftp, &mut say);
+        self.advise_on_proxies(&mut say);
         self.advise_on_paths(&mut say);
         self.advise_on_promises(&mut say);
         match users {
@@ -55,6 +56,14 @@ impl Server {
         if let (Tls::Off, Some(all)) = (self.native.tls, ftp::joined(outside)) {
             let text = format!("Off, so files cross the network in clear from {all}");
             say("native.tls", text);
+        }
+    }
+
+    fn advise_on_proxies(&self, say: &mut impl FnMut(&'static str, String)) {
+        let mut all = self.proxy_protocol.from.iter();
+        if let Some(network) = all.find(|network| network.prefix() == 0) {
+            let text = format!("{network} is everybody, and whoever connects says who he is");
+            say("proxy_protocol.from", text);
         }
     }
 

@@ -58,7 +58,7 @@ pub use metrics::{Metrics, MetricsAddress};
 pub use name::{BadName, UserName};
 pub use private_file::sync_folder;
 pub use quota::{Allowance, ByteQuota, EntryQuota, QuotaRules};
-pub use rules::TlsRule;
+pub use rules::{ProxyProtocol, TlsRule};
 pub use server::{
     Durability, Level, Log, LogFormat, LogTarget, Native, RunAs, Server, Stages, Tls, Walls,
 };

@@ -27,6 +27,7 @@ impl Server {
                     data_timeout: _,
                 },
             tls: _,
+            proxy_protocol: _,
             homes,
             state,
             users: _,

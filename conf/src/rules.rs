@@ -75,6 +75,60 @@ impl Ftp {
     }
 }
 
+/// The `proxy_protocol` section: the proxies that say for whom they connect.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ProxyProtocol {
+    /// Addresses of the listeners to which proxies alone connect.
+    #[serde(deserialize_with = "listen::addresses::<PORT, _>")]
+    pub listen: Vec<SocketAddr>,
+    /// Whence proxies connect; others are closed.
+    pub from: Vec<Network>,
+}
+
+impl ProxyProtocol {
+    pub fn is_spoken_to(&self, listener: SocketAddr) -> bool {
+        self.listen.contains(&listener)
+    }
+
+    pub fn trusts(&self, proxy: IpAddr) -> bool {
+        self.from.iter().any(|network| network.contains(proxy))
+    }
+
+    /// `lists` are all addresses that are listened on.
+    pub(crate) fn check(
+        &self,
+        lists: &[&[SocketAddr]],
+        document: &Document,
+    ) -> Result<(), Complaint> {
+        let (key, what) = match (self.listen.as_slice(), self.from.as_slice()) {
+            ([], []) => return Ok(()),
+            ([], _) => (
+                "proxy_protocol.from",
+                "no listener is for them; name some in proxy_protocol.listen",
+            ),
+            (_, []) => (
+                "proxy_protocol.listen",
+                "nobody may connect there; name the proxies in proxy_protocol.from",
+            ),
+            _ => return self.check_listen(lists, document),
+        };
+        Err(document.complain(key, what))
+    }
+
+    fn check_listen(&self, lists: &[&[SocketAddr]], document: &Document) -> Result<(), Complaint> {
+        let is_unknown = |address: &&SocketAddr| !lists.iter().any(|list| list.contains(address));
+        let Some(&address) = self.listen.iter().find(is_unknown) else {
+            return Ok(());
+        };
+        let known = lists.iter().copied().flatten();
+        let near = listen::suggest(address, known.map(SocketAddr::to_string));
+        let what =
+            format!("{address} is no address of native.listen, ftp.listen or ftp.implicit; {near}");
+        Err(document.complain("proxy_protocol.listen", what))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::path::Path;

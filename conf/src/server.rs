@@ -18,6 +18,7 @@ use crate::listen;
 use crate::metrics::{Metrics, MetricsAddress};
 use crate::name::UserName;
 use crate::quota::{Allowance, QuotaRules};
+use crate::rules::ProxyProtocol;
 use crate::units::{self, Bytes, Mode};
 
 /// All settings of `server.ron`, checked; all paths are absolute.
@@ -29,6 +30,8 @@ pub struct Server {
     pub ftp: Ftp,
     /// What TLS is spoken with.
     pub tls: Certificates,
+    /// Whose word is taken for a client's address.
+    pub proxy_protocol: ProxyProtocol,
     /// The folder in which homes are.
     pub homes: PathBuf,
     /// The folder for ledger snapshots, the server's secret and its own certificate.
@@ -200,6 +203,7 @@ struct Raw {
     native: Native,
     ftp: Ftp,
     tls: Option<certificates::Raw>,
+    proxy_protocol: ProxyProtocol,
     homes: PathBuf,
     state: PathBuf,
     users: PathBuf,
@@ -258,6 +262,9 @@ impl Raw {
             return Err(document.complain("ftp.implicit", what));
         }
         self.ftp.check_rules(document)?;
+        let lists = [&self.native.listen, &self.ftp.listen, &self.ftp.implicit];
+        self.proxy_protocol
+            .check(&lists.map(Vec::as_slice), document)?;
         self.check_ports(document)
     }
 
@@ -302,6 +309,7 @@ impl Raw {
             native: self.native,
             ftp: self.ftp,
             tls: self.tls.unwrap_or_default().within(&folder),
+            proxy_protocol: self.proxy_protocol,
             homes: folder.join(self.homes),
             state: folder.join(self.state),
             users: folder.join(self.users),
@@ -369,6 +377,7 @@ impl Default for Raw {
             native: Native::default(),
             ftp: Ftp::default(),
             tls: None,
+            proxy_protocol: ProxyProtocol::default(),
             homes: PathBuf::from("homes"),
             state: PathBuf::from("state"),
             users: PathBuf::from("users.ron"),

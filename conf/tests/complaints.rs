@@ -248,6 +248,34 @@ fn rules_for_some_clients() {
 }
 
 #[test]
+fn proxies() {
+    assert_eq!(
+        server("  proxy_protocol: (listen: [\"0.0.0.0:2121\"]),"),
+        "server.ron:3:20: proxy_protocol.listen: nobody may connect there; \
+         name the proxies in proxy_protocol.from"
+    );
+    assert_eq!(
+        server("  proxy_protocol: (from: [\"192.0.2.7\"]),"),
+        "server.ron:3:20: proxy_protocol.from: no listener is for them; \
+         name some in proxy_protocol.listen"
+    );
+    assert_eq!(
+        server("  proxy_protocol: (listen: [\"0.0.0.0:2122\"], from: [\"192.0.2.7\"]),"),
+        "server.ron:3:20: proxy_protocol.listen: 0.0.0.0:2122 is no address of native.listen, \
+         ftp.listen or ftp.implicit; did you mean \"0.0.0.0:2121\"?"
+    );
+    assert_eq!(
+        server("  proxy_protocol: (listn: []),"),
+        "server.ron:3:20: unknown key \"listn\" in proxy_protocol; did you mean \"listen\"?"
+    );
+    assert_eq!(
+        server("  proxy_protocol: (listen: [\"0.0.0.0:2121\"], from: [\"proxy\"]),"),
+        "server.ron:3:53: proxy_protocol.from: \"proxy\" is not an address or a network; \
+         write one such as \"192.0.2.7\" or \"10.0.0.0/8\""
+    );
+}
+
+#[test]
 fn ftp_words() {
     assert_eq!(
         server("  ftp: (tls: On),"),

@@ -9,7 +9,16 @@ use skiff_conf::{CLIENT_SAMPLE, Client, Complaint, SERVER_SAMPLE, Server};
 
 type Parse<T> = fn(&str, &Path) -> Result<T, Complaint>;
 
-const SERVER_SECTIONS: [&str; 7] = ["", "native", "ftp", "tls", "quota", "limits", "log"];
+const SERVER_SECTIONS: [&str; 8] = [
+    "",
+    "native",
+    "ftp",
+    "tls",
+    "proxy_protocol",
+    "quota",
+    "limits",
+    "log",
+];
 
 #[test]
 fn the_server_sample_as_shipped_and_with_its_defaults_written_out() {
@@ -41,7 +50,7 @@ fn the_client_sample_shows_every_key() {
 
 #[test]
 fn every_example_is_right_and_differs_from_the_default() {
-    assert_eq!(examples(SERVER_SAMPLE, Server::parse), 24);
+    assert_eq!(examples(SERVER_SAMPLE, Server::parse), 26);
     assert_eq!(examples(CLIENT_SAMPLE, Client::parse), 8);
 }
 

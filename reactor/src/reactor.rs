@@ -26,6 +26,7 @@ use crate::connection::{Connection, Ready};
 use crate::control::server::ControlSocket;
 use crate::endpoints::StartedAs;
 use crate::event_loop::listener::Listener;
+use crate::event_loop::proxied::{Proxied, WAITING_MAX};
 use crate::event_loop::shared::Shared;
 use crate::event_loop::signals::{Signal, Signals};
 use crate::event_loop::timer_fd::TimerFd;
@@ -44,8 +45,10 @@ const ACCOUNTS: Token = Token(4);
 const METRICS: Token = Token(5);
 /// The token of the first client of metrics; the others follow.
 const METRICS_CLIENTS: usize = 6;
+/// The token of the first connection of a proxy; the others follow.
+const PROXIED: usize = METRICS_CLIENTS + CLIENTS_MAX;
 /// The token of the first listener; the others follow.
-const LISTENERS: usize = METRICS_CLIENTS + CLIENTS_MAX;
+const LISTENERS: usize = PROXIED + WAITING_MAX;
 
 /// Time between two requests to stop what still runs.
 const STOP_AGAIN: Duration = Duration::from_millis(500);
@@ -63,6 +66,7 @@ pub(crate) struct Reactor {
     /// `None` where the settings name no address for it.
     metrics: Option<Box<MetricsServer>>,
     listeners: Vec<Listener>,
+    proxied: Proxied,
     connections: Slab<Connection>,
     generations: Generations,
     shared: Shared,
@@ -116,6 +120,7 @@ impl Reactor {
             control,
             metrics,
             listeners,
+            proxied: Proxied::default(),
             connections: Slab::new(),
             generations: Generations::default(),
             shared,
@@ -250,6 +255,7 @@ impl Reactor {
             self.shared.refusals.due(),
             self.shared.next_close_idle(),
             self.shared.pool.next_look(),
+            self.proxied.due(),
             self.metrics.as_ref().and_then(|metrics| metrics.due()),
             phase,
             Some(self.next_sweep),
@@ -265,9 +271,10 @@ impl Reactor {
             ACCOUNTS => self.on_changed_accounts(),
             CONTROL => self.control.iter().for_each(ControlSocket::accept),
             METRICS => self.metrics.iter_mut().for_each(|it| it.mark_ready(now)),
-            Token(token @ METRICS_CLIENTS..LISTENERS) => {
+            Token(token @ METRICS_CLIENTS..PROXIED) => {
                 self.on_metrics_ready(token - METRICS_CLIENTS, now);
             }
+            Token(token @ PROXIED..LISTENERS) => self.proxied.mark_ready(token - PROXIED),
             token => match ConnectionId::from_token(token) {
                 Some((id, socket)) => {
                     let readable =
@@ -443,6 +450,7 @@ impl Reactor {
         crate::event_loop::sd_notify::stopping(&status);
         self.shared.services.homes.stop_counts();
         self.listeners.clear();
+        self.proxied.clear();
         self.shared.addresses.clear();
         self.phase = Phase::Draining(now + at_most);
         self.notify_all(&|| Event::Leave(CloseReason::ShuttingDown), now);

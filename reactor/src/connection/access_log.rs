@@ -19,6 +19,7 @@ impl Connection {
         let origin = Origin {
             peer: self.peer,
             protocol: self.protocol,
+            proxy: None,
             tls: self.policy,
             number: self.number,
         };

@@ -17,7 +17,7 @@ mod operator;
 mod pace;
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -59,6 +59,8 @@ pub(crate) struct Connection {
     /// Its number in the log.
     number: u64,
     protocol: Protocol,
+    /// Boxed, so that a client of one's own does not pay for it.
+    proxy: Option<Box<Proxy>>,
     policy: TlsPolicy,
     tls: TlsVersion,
     socket: Arc<TcpStream>,
@@ -147,11 +149,21 @@ enum Bulk {
     Hashing,
 }
 
+/// What a client has connected through.
+#[derive(Clone, Copy)]
+pub(crate) struct Proxy {
+    pub(crate) address: IpAddr,
+    /// The address of the proxy's that the client has connected to.
+    pub(crate) called: IpAddr,
+}
+
 /// Where a connection comes from.
 #[derive(Clone, Copy)]
 pub(crate) struct Origin {
     pub(crate) peer: SocketAddr,
     pub(crate) protocol: Protocol,
+    /// `None` where it has connected by itself.
+    pub(crate) proxy: Option<Proxy>,
     /// What the operator demands of it, if it speaks FTP.
     pub(crate) tls: TlsPolicy,
     /// Its number in the log.
@@ -219,6 +231,7 @@ impl Connection {
             id,
             peer,
             number: origin.number,
+            proxy: origin.proxy.map(Box::new),
             policy: origin.tls,
             tls: TlsVersion::Clear,
             socket,

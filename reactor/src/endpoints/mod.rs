@@ -10,7 +10,7 @@ pub(crate) mod sockets;
 
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 
-use skiff_conf::{PassiveAddress, Resumption, Server};
+use skiff_conf::{PassiveAddress, ProxyProtocol, Resumption, Server};
 use skiff_sessions::host::Hosts;
 use skiff_sessions::server::TlsPolicy;
 
@@ -47,6 +47,8 @@ pub(crate) struct Endpoints {
     pub(crate) tls: Option<Tls>,
     /// `None` where FTP is off.
     pub(crate) ftp: Option<FtpEndpoint>,
+    /// Whose word is taken for a client's address.
+    pub(crate) proxies: ProxyProtocol,
     /// When the certificates are valid, as far as there are any.
     pub(crate) validities: Validities,
     /// What FTP clients may say that the server is.
@@ -125,6 +127,7 @@ impl Endpoints {
         Ok(Self {
             tls: own.map(Tls::new).transpose()?,
             ftp: speaks_ftp.then_some(ftp),
+            proxies: config.proxy_protocol.clone(),
             validities: identity
                 .as_ref()
                 .map_or_else(Validities::default, |identity| {

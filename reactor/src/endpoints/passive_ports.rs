@@ -18,6 +18,15 @@ pub(crate) struct PassivePorts {
     held: HashMap<String, u16>,
 }
 
+/// Whom a port is for.
+pub(crate) struct PortWanted<'a> {
+    pub(crate) user: &'a str,
+    /// The address to listen on.
+    pub(crate) local: IpAddr,
+    /// The address that the client has connected to, which is a proxy's where there is one.
+    pub(crate) called: IpAddr,
+}
+
 impl PassivePorts {
     pub(crate) fn new(config: &Ftp, advertised: Option<IpAddr>) -> Self {
         Self {
@@ -35,13 +44,17 @@ impl PassivePorts {
         self.advertised = fresh.advertised;
     }
 
-    /// Opens a port for `user`, who holds at most a share of the range. Returns the listener and the
+    /// Opens a port for a user, who holds at most a share of the range. Returns the listener and the
     /// address that the client is told.
     pub(crate) fn open(
         &mut self,
-        local: IpAddr,
-        user: &str,
+        wanted: PortWanted<'_>,
     ) -> Result<(TcpListener, SocketAddr), NoPassivePort> {
+        let PortWanted {
+            user,
+            local,
+            called,
+        } = wanted;
         let (listener, port) = match self.range {
             None => bind_anywhere(local)?,
             Some(range) => {
@@ -59,8 +72,8 @@ impl PassivePorts {
         *self.held.entry(user.to_owned()).or_default() += 1;
         let told = self
             .advertised
-            .filter(|address| address.is_ipv4() == local.is_ipv4() && !local.is_loopback());
-        Ok((listener, SocketAddr::new(told.unwrap_or(local), port)))
+            .filter(|address| address.is_ipv4() == called.is_ipv4() && !called.is_loopback());
+        Ok((listener, SocketAddr::new(told.unwrap_or(called), port)))
     }
 
     /// Uncounts a port that [`Self::open`] gave to `user`.
@@ -163,22 +176,33 @@ mod tests {
             .unwrap()
     }
 
+    fn wanted(local: IpAddr, user: &str) -> PortWanted<'_> {
+        PortWanted {
+            user,
+            local,
+            called: local,
+        }
+    }
+
     #[test]
     fn a_user_holds_a_share_of_the_range_and_gets_it_back() {
         let mut passive = of(Some(range()), 50, None);
-        let first = passive.open(HERE, "tom").unwrap();
-        let second = passive.open(HERE, "tom").unwrap();
+        let first = passive.open(wanted(HERE, "tom")).unwrap();
+        let second = passive.open(wanted(HERE, "tom")).unwrap();
         assert_ne!(first.1.port(), second.1.port());
-        let refused = passive.open(HERE, "tom").unwrap_err().to_string();
+        let refused = passive.open(wanted(HERE, "tom")).unwrap_err().to_string();
         assert_eq!(
             refused,
             "its user holds 2 of 4 ports, all that one may (ftp.passive_share: 50)"
         );
-        let _others = (passive.open(HERE, "jerry"), passive.open(HERE, "jerry"));
-        assert!(passive.open(HERE, "sam").is_err(), "none is left");
+        let _others = (
+            passive.open(wanted(HERE, "jerry")),
+            passive.open(wanted(HERE, "jerry")),
+        );
+        assert!(passive.open(wanted(HERE, "sam")).is_err(), "none is left");
         drop(first);
         passive.release("tom");
-        assert!(passive.open(HERE, "tom").is_ok());
+        assert!(passive.open(wanted(HERE, "tom")).is_ok());
     }
 
     #[test]
@@ -188,22 +212,27 @@ mod tests {
             assert_eq!(share_of(four, share), most, "{share}");
         }
         let mut passive = of(Some(four), 100, None);
-        let held: Vec<_> = (0..4).map(|_| passive.open(HERE, "tom").unwrap()).collect();
+        let held: Vec<_> = (0..4)
+            .map(|_| passive.open(wanted(HERE, "tom")).unwrap())
+            .collect();
         assert_eq!(held.len(), 4);
         passive.reconfigure(of(Some(four), 50, None));
-        assert!(passive.open(HERE, "tom").is_err());
+        assert!(passive.open(wanted(HERE, "tom")).is_err());
     }
 
     #[test]
     fn the_advertised_address_is_for_those_outside() {
         let outside: IpAddr = "203.0.113.7".parse().unwrap();
         let mut passive = of(None, 50, Some(outside));
-        let (listener, told) = passive.open(HERE, "tom").unwrap();
+        let (listener, told) = passive.open(wanted(HERE, "tom")).unwrap();
         assert_eq!(told.ip(), HERE, "who came by loopback stays on it");
         assert_eq!(told.port(), listener.local_addr().unwrap().port());
         let six: IpAddr = std::net::Ipv6Addr::LOCALHOST.into();
         assert_eq!(
-            passive.open(six, "tom").map(|(_, told)| told.ip()).ok(),
+            passive
+                .open(wanted(six, "tom"))
+                .map(|(_, told)| told.ip())
+                .ok(),
             Some(six)
         );
     }

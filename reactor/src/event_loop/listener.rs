@@ -34,6 +34,15 @@ pub(crate) enum Protocol {
     FtpOverTls,
 }
 
+/// Whence a connection has come, and where to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Arrival {
+    pub(crate) peer: SocketAddr,
+    pub(crate) protocol: Protocol,
+    /// The listener's address as the settings have it.
+    pub(crate) listener: SocketAddr,
+}
+
 /// What a listener has accepted.
 pub(crate) struct Accepted {
     pub(crate) connections: Vec<(TcpStream, SocketAddr)>,

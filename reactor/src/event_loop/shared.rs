@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use mio::Registry;
 use rustls::Connection as TlsConnection;
+use skiff_conf::ProxyProtocol;
 use skiff_sessions::scram::Binding;
 use skiff_sessions::server::{DialectRules, Effect, Job, JobId, Limits, Setup, TlsPolicy};
 use skiff_sessions::wire::reply::CloseReason;
@@ -72,6 +73,8 @@ pub(crate) struct Shared {
     pub(crate) tls: Option<Tls>,
     /// `None` where FTP is off.
     pub(crate) ftp: Option<FtpEndpoint>,
+    /// Whose word is taken for a client's address.
+    pub(crate) proxies: ProxyProtocol,
     /// When the certificates in use are valid.
     validities: Validities,
     pub(crate) line_buffer: Vec<u8>,
@@ -146,6 +149,7 @@ impl Shared {
             services,
             tls: endpoints.tls,
             ftp: endpoints.ftp,
+            proxies: endpoints.proxies,
             validities: endpoints.validities,
             line_buffer: vec![0; LINE_BUFFER],
             effects: Vec::new(),
@@ -537,6 +541,7 @@ impl Shared {
         } = reloaded;
         self.tls = endpoints.tls;
         self.validities = endpoints.validities;
+        self.proxies = endpoints.proxies;
         if let (Some(ftp), Some(fresh)) = (&mut self.ftp, endpoints.ftp) {
             ftp.reconfigure(fresh);
         }

@@ -1,28 +1,24 @@
 //! Lets connections in: what listeners have accepted becomes sessions, or is told why not.
 
 use std::io::Write;
-use std::net::{Shutdown, SocketAddr};
+use std::net::Shutdown;
 use std::time::Instant;
 
 use mio::net::TcpStream;
 use skiff_sessions::wire::codec;
+use skiff_sessions::wire::proxy_header::Source;
 use skiff_sessions::wire::reply::{CloseReason, Reply};
 
-use super::Reactor;
+use super::{PROXIED, Reactor};
 use crate::accesslog::notice::Notice;
-use crate::connection::{Connection, Origin};
+use crate::connection::{Connection, Origin, Proxy};
 use crate::event_loop::admission::Place;
-use crate::event_loop::listener::{Listener, Protocol, RanOut};
+use crate::event_loop::listener::{Arrival, Listener, Protocol, RanOut};
+use crate::event_loop::proxied::Met;
 use crate::transport::ids::ConnectionId;
 
-/// Whence a connection has come, and where to.
-#[derive(Clone, Copy)]
-struct Arrival {
-    peer: SocketAddr,
-    protocol: Protocol,
-    /// The listener's address as the settings have it.
-    listener: SocketAddr,
-}
+/// The word for those who may not say for whom they connect.
+const NO_PROXY: &str = "it is no proxy that is believed (proxy_protocol.from)";
 
 impl Reactor {
     pub(super) fn accept(&mut self, now: Instant) {
@@ -42,21 +38,80 @@ impl Reactor {
                     protocol,
                     listener: configured,
                 };
-                self.accept_connection(socket, arrival, now);
+                match self.shared.proxies.is_spoken_to(configured) {
+                    true => self.accept_proxy(socket, arrival, now),
+                    false => self.accept_connection(socket, arrival, None, now),
+                }
+            }
+        }
+        self.meet_proxied(now);
+    }
+
+    /// Waits for the header of a proxy; whoever else connects to its port is closed.
+    fn accept_proxy(&mut self, socket: TcpStream, arrival: Arrival, now: Instant) {
+        if !self.shared.proxies.trusts(arrival.peer.ip()) {
+            return self.refuse_proxied(arrival, NO_PROXY, now);
+        }
+        let tokens = (self.poll.registry(), PROXIED);
+        match self.proxied.add(socket, arrival, tokens, now) {
+            Ok(Some(Met::Refused(evicted, why))) => self.refuse_proxied(evicted, why, now),
+            Ok(_) => {}
+            Err(error) => log::warn!("{} cannot be served: {error}", arrival.peer),
+        }
+    }
+
+    fn meet_proxied(&mut self, now: Instant) {
+        for met in self.proxied.meet(self.poll.registry(), now) {
+            match met {
+                Met::Refused(arrival, why) => self.refuse_proxied(arrival, why, now),
+                Met::Begins(socket, arrival, Source::Proxy) => {
+                    self.accept_connection(socket, arrival, None, now);
+                }
+                Met::Begins(socket, arrival, Source::Client { client, called }) => {
+                    let through = Proxy {
+                        address: arrival.peer.ip().to_canonical(),
+                        called: called.ip(),
+                    };
+                    let arrival = Arrival {
+                        peer: client,
+                        ..arrival
+                    };
+                    self.accept_connection(socket, arrival, Some(through), now);
+                }
             }
         }
     }
 
-    fn accept_connection(&mut self, socket: TcpStream, arrival: Arrival, now: Instant) {
-        let Arrival { peer, protocol, .. } = arrival;
-        let origin = Origin {
+    fn refuse_proxied(&mut self, arrival: Arrival, cause: &'static str, now: Instant) {
+        let origin = self.origin(arrival, None);
+        let (refusals, log) = (&mut self.shared.refusals, &self.shared.log);
+        refusals.add_cause(cause, origin.client(), now, log);
+    }
+
+    fn origin(&mut self, arrival: Arrival, proxy: Option<Proxy>) -> Origin {
+        let Arrival {
             peer,
             protocol,
-            tls: self
-                .shared
-                .tls_policy(protocol, arrival.listener, peer.ip()),
+            listener,
+        } = arrival;
+        Origin {
+            peer,
+            protocol,
+            proxy,
+            tls: self.shared.tls_policy(protocol, listener, peer.ip()),
             number: self.shared.next_number(),
-        };
+        }
+    }
+
+    fn accept_connection(
+        &mut self,
+        socket: TcpStream,
+        arrival: Arrival,
+        proxy: Option<Proxy>,
+        now: Instant,
+    ) {
+        let origin = self.origin(arrival, proxy);
+        let Arrival { peer, protocol, .. } = arrival;
         let room = self.shared.admission.make_room(peer.ip(), now);
         if let Ok(Some(oldest)) = room {
             self.expel_one(oldest, CloseReason::MadeRoom, now);
