@@ -234,8 +234,7 @@ fn advice_names_what_may_surprise() {
         ("quota: (users: {\"tom\": 5000000})", "quota.users"),
         ("quota: (users: {\"gone\": 5000000})", "quota.users"),
         (
-            "proxy_protocol: (listen: [\"127.0.0.1:8001\"], from: [\"0.0.0.0/0\"]), \
-             native: (listen: [\"127.0.0.1:8001\"])",
+            "proxy_protocol: (listen: [\"127.0.0.1:8001\"], from: [\"0.0.0.0/0\"])",
             "proxy_protocol.from",
         ),
     ] {
