@@ -46,7 +46,7 @@ impl Network {
 
     /// The number of bits that its addresses share: of two networks of one family that hold an
     /// address, the one with more is the smaller.
-    pub(crate) fn prefix(&self) -> u8 {
+    pub fn prefix(&self) -> u8 {
         self.prefix
     }
 }

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, de};
 
-use crate::rules::TlsRule;
+use crate::banner::Banner;
+use crate::rules::{PassiveRule, TlsRule};
 use crate::units::BadValue;
 use crate::{address, listen, units};
 
@@ -37,12 +38,16 @@ pub struct Ftp {
     #[serde(deserialize_with = "units::percent")]
     pub passive_share: u8,
     pub passive_address: PassiveAddress,
+    /// For some clients instead of `passive_address`.
+    pub passive_address_for: Vec<PassiveRule>,
     /// Whether data connections must resume the TLS session of the control connection.
     pub data_tls_resumption: Resumption,
     /// For users whose account does not say otherwise.
     pub data_close_notify: CloseNotify,
     /// For users whose account does not say otherwise.
     pub publish_on_lost_control: LostControl,
+    /// What clients are greeted with; `None`: the server's name and version.
+    pub banner: Option<Banner>,
     /// The longest wait for a client to open a data connection.
     #[serde(deserialize_with = "units::duration")]
     pub data_timeout: Duration,
@@ -249,9 +254,11 @@ impl Default for Ftp {
             passive_ports: None,
             passive_share: 50,
             passive_address: PassiveAddress::default(),
+            passive_address_for: Vec::new(),
             data_tls_resumption: Resumption::default(),
             data_close_notify: CloseNotify::default(),
             publish_on_lost_control: LostControl::default(),
+            banner: None,
             data_timeout: Duration::from_secs(20),
         }
     }

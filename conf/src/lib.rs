@@ -15,6 +15,7 @@ mod account;
 mod address;
 mod advice;
 mod alias;
+mod banner;
 mod certificates;
 mod client;
 mod complaint;
@@ -44,6 +45,7 @@ pub use account::{
 pub use address::{DEFAULT_PORT, HostPort, Network};
 pub use advice::Advice;
 pub use alias::{Alias, BadAlias};
+pub use banner::Banner;
 pub use certificates::{Certificates, HostName, Identity, TlsVersion};
 pub use client::{Client, Pager, read_password};
 pub use complaint::{Complaint, Place};
@@ -58,7 +60,7 @@ pub use metrics::{Metrics, MetricsAddress};
 pub use name::{BadName, UserName};
 pub use private_file::sync_folder;
 pub use quota::{Allowance, ByteQuota, EntryQuota, QuotaRules};
-pub use rules::{ProxyProtocol, TlsRule};
+pub use rules::{PassiveRule, ProxyProtocol, TlsRule};
 pub use server::{
     Durability, Level, Log, LogFormat, LogTarget, Native, RunAs, Server, Stages, Tls, Walls,
 };

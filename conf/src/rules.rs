@@ -8,7 +8,7 @@ use serde::Deserialize;
 use crate::address::Network;
 use crate::complaint::Complaint;
 use crate::document::Document;
-use crate::ftp::{Ftp, FtpTls, PORT};
+use crate::ftp::{Ftp, FtpTls, PORT, PassiveAddress};
 use crate::listen;
 
 /// Whether clients of a network, or of a listener, must use TLS in FTP.
@@ -37,6 +37,14 @@ impl TlsRule {
     }
 }
 
+/// The address that PASV tells clients of a network.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PassiveRule {
+    pub network: Network,
+    pub address: PassiveAddress,
+}
+
 impl Ftp {
     /// Whether this client must use TLS that has connected to `listener`, an address of the settings.
     pub fn tls_of(&self, listener: SocketAddr, client: IpAddr) -> FtpTls {
@@ -45,6 +53,12 @@ impl Ftp {
         // Of equals the first.
         let rule = holding.rev().max_by_key(|rule| rule.precedence());
         rule.map_or(self.tls, |rule| rule.tls)
+    }
+
+    /// The addresses that PASV may tell.
+    pub fn passive_addresses(&self) -> impl Iterator<Item = &PassiveAddress> {
+        let rules = self.passive_address_for.iter().map(|rule| &rule.address);
+        std::iter::once(&self.passive_address).chain(rules)
     }
 
     /// Whether TLS is offered to anybody.

@@ -276,6 +276,24 @@ fn proxies() {
 }
 
 #[test]
+fn banners_and_passive_addresses() {
+    assert_eq!(
+        server("  ftp: (banner: \" \"),"),
+        "server.ron:3:17: ftp.banner: \" \" is not a text of 1 to 1000 bytes without \
+         control characters; write one such as \"welcome to files.example\", with \\n between lines"
+    );
+    assert_eq!(
+        server("  ftp: (passive_address_for: [(network: \"10.0.0.0/8\")]),"),
+        "server.ron:3:9: ftp.passive_address_for: the key \"address\" is missing; add it"
+    );
+    assert_eq!(
+        server("  ftp: (passive_address_for: [(network: \"10.0.0.0/8\", address: \"0.0.0.0\")]),"),
+        "server.ron:3:65: ftp.passive_address_for.address: \"0.0.0.0\" is not an address that \
+         clients can call; write \"auto\", or one such as \"203.0.113.7\" or \"ftp.example.org\""
+    );
+}
+
+#[test]
 fn ftp_words() {
     assert_eq!(
         server("  ftp: (tls: On),"),

@@ -74,6 +74,7 @@ pub(crate) fn limits() -> Limits {
         malformed_lines: 3,
         hosts: Hosts::Any,
         server: "fuzz/0".to_owned(),
+        banner: None,
         platform: "fuzz".to_owned(),
     }
 }

@@ -62,6 +62,30 @@ fn a_network_goes_in_clear_and_another_may_not() {
 }
 
 #[test]
+fn a_banner_greets_in_lines() {
+    let keys = "ftp: (listen: [\"127.0.0.1:0\"], tls: Optional, \
+                banner: \"welcome to files.example\\n230 is no code here\"),";
+    let daemon = Daemon::configured(keys);
+    let url = format!("ftp://{}/", ftp_addresses(&daemon)[0]);
+    let said = said_by(
+        "curl",
+        &["-sSv", "-u", "tom:123", &url, "-w", "code %{response_code}"],
+        "",
+    );
+    let heard: Vec<_> = said
+        .lines()
+        .filter(|line| line.starts_with("< 220"))
+        .collect();
+    let greeting = [
+        "< 220-welcome to files.example",
+        "< 220-",
+        "< 220 230 is no code here",
+    ];
+    assert_eq!(heard, greeting);
+    assert!(said.contains("code 226"), "{said}");
+}
+
+#[test]
 fn changed_rules_hold_for_who_comes_then() {
     let daemon = Daemon::configured(SETTINGS);
     let server = ftp_addresses(&daemon)[0];

@@ -256,6 +256,29 @@ fn data_connections_come_from_the_client_or_from_the_proxy() {
     control.hears(226);
 }
 
+#[test]
+fn the_network_of_the_client_says_what_pasv_tells() {
+    let settings = SETTINGS.replace(
+        "ftp: (",
+        "ftp: (passive_address: \"192.0.2.200\", passive_address_for: [
+            (network: \"203.0.113.0/24\", address: \"192.0.2.201\"),
+            (network: \"203.0.113.64/26\", address: \"auto\")], ",
+    );
+    let daemon = Daemon::configured(&settings);
+    let proxied = ftp_addresses(&daemon)[1];
+    for (client, told) in [
+        ("198.51.100.9", "(192,0,2,200,"),
+        ("203.0.113.9", "(192,0,2,201,"),
+        ("203.0.113.65", "(198,51,100,1,"),
+    ] {
+        let mut control = Control::behind(&line(client), proxied);
+        control.asks("USER tom", 331);
+        control.asks("PASS 123", 230);
+        let heard = control.asks("PASV", 227);
+        assert!(heard.contains(told), "{client}: {heard}");
+    }
+}
+
 /// haproxy(1) in front of a server; ends with the test.
 struct Haproxy(Child);
 

@@ -136,6 +136,7 @@ impl Connection {
                 user: &self.user,
                 local,
                 called,
+                client: self.peer.ip(),
             }),
             None => Err(io::Error::from(io::ErrorKind::Unsupported).into()),
         };

@@ -22,6 +22,7 @@ pub(crate) fn limits(config: &Server, endpoints: &Endpoints) -> Limits {
         malformed_lines: 3,
         hosts: endpoints.hosts.clone(),
         server: format!("skiffd/{}", env!("CARGO_PKG_VERSION")),
+        banner: config.ftp.banner.as_ref().map(ToString::to_string),
         platform: format!(
             "{} {}",
             system.sysname().to_string_lossy(),

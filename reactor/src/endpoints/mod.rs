@@ -14,7 +14,7 @@ use skiff_conf::{PassiveAddress, ProxyProtocol, Resumption, Server};
 use skiff_sessions::host::Hosts;
 use skiff_sessions::server::TlsPolicy;
 
-use self::passive_ports::PassivePorts;
+use self::passive_ports::{Advertised, PassivePorts};
 use crate::tls::ftp::FtpTls;
 use crate::tls::validity::Validities;
 use crate::tls::{ServerIdentity, Tls, TlsError};
@@ -122,7 +122,7 @@ impl Endpoints {
             tls: ftp_tls.transpose()?,
             settings: Box::new(config.ftp.clone()),
             resumption: config.ftp.data_tls_resumption,
-            passive: PassivePorts::new(&config.ftp, advertised_address(config)),
+            passive: PassivePorts::new(&config.ftp, advertised(&config.ftp)),
         };
         Ok(Self {
             tls: own.map(Tls::new).transpose()?,
@@ -147,10 +147,17 @@ fn uses_tls(config: &Server) -> bool {
     config.native.tls == skiff_conf::Tls::On || ftp
 }
 
-/// The address that PASV announces to clients behind a translating router. A host name is looked up
-/// here, at the start and at each SIGHUP, where blocking is allowed.
-fn advertised_address(config: &Server) -> Option<IpAddr> {
-    match &config.ftp.passive_address {
+/// The addresses that PASV announces to clients behind a translating router. Host names are looked
+/// up here, at the start and at each SIGHUP, where blocking is allowed.
+fn advertised(config: &skiff_conf::Ftp) -> Advertised {
+    let rules = config.passive_address_for.iter();
+    let rules = rules.map(|rule| (rule.network, resolve(&rule.address)));
+    Advertised::new(resolve(&config.passive_address), rules.collect())
+}
+
+/// `None` for the one that a client has called.
+fn resolve(address: &PassiveAddress) -> Option<IpAddr> {
+    match address {
         PassiveAddress::Auto => None,
         PassiveAddress::Address(address) => Some(*address),
         PassiveAddress::Host(name) => {

@@ -6,15 +6,14 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 
 use mio::net::TcpListener;
-use skiff_conf::{DYNAMIC_PORTS, Ftp, PortRange};
+use skiff_conf::{DYNAMIC_PORTS, Ftp, Network, PortRange};
 
 pub(crate) struct PassivePorts {
     /// The configured range; `None` for any port that the system gives.
     range: Option<PortRange>,
     /// Per cent of the range that one user may hold.
     share: u8,
-    /// The address that clients are told; `None` for the one that they came to.
-    advertised: Option<IpAddr>,
+    advertised: Advertised,
     held: HashMap<String, u16>,
 }
 
@@ -25,10 +24,31 @@ pub(crate) struct PortWanted<'a> {
     pub(crate) local: IpAddr,
     /// The address that the client has connected to, which is a proxy's where there is one.
     pub(crate) called: IpAddr,
+    pub(crate) client: IpAddr,
+}
+
+/// The addresses that clients are told; `None` for the one that they came to.
+pub(crate) struct Advertised {
+    usually: Option<IpAddr>,
+    /// Those of clients of a network, the smallest first.
+    rules: Vec<(Network, Option<IpAddr>)>,
+}
+
+impl Advertised {
+    pub(crate) fn new(usually: Option<IpAddr>, mut rules: Vec<(Network, Option<IpAddr>)>) -> Self {
+        rules.sort_by_key(|(network, _)| std::cmp::Reverse(network.prefix()));
+        Self { usually, rules }
+    }
+
+    fn to(&self, client: IpAddr) -> Option<IpAddr> {
+        let mut rules = self.rules.iter();
+        let rule = rules.find(|(network, _)| network.contains(client));
+        rule.map_or(self.usually, |&(_, address)| address)
+    }
 }
 
 impl PassivePorts {
-    pub(crate) fn new(config: &Ftp, advertised: Option<IpAddr>) -> Self {
+    pub(crate) fn new(config: &Ftp, advertised: Advertised) -> Self {
         Self {
             range: config.passive_ports,
             share: config.passive_share,
@@ -54,6 +74,7 @@ impl PassivePorts {
             user,
             local,
             called,
+            client,
         } = wanted;
         let (listener, port) = match self.range {
             None => bind_anywhere(local)?,
@@ -72,6 +93,7 @@ impl PassivePorts {
         *self.held.entry(user.to_owned()).or_default() += 1;
         let told = self
             .advertised
+            .to(client)
             .filter(|address| address.is_ipv4() == called.is_ipv4() && !called.is_loopback());
         Ok((listener, SocketAddr::new(told.unwrap_or(called), port)))
     }
@@ -159,7 +181,7 @@ mod tests {
             passive_share: share,
             ..Ftp::default()
         };
-        PassivePorts::new(&config, advertised)
+        PassivePorts::new(&config, Advertised::new(advertised, Vec::new()))
     }
 
     /// Four ports that were free a moment ago.
@@ -181,6 +203,7 @@ mod tests {
             user,
             local,
             called: local,
+            client: local,
         }
     }
 
@@ -203,6 +226,27 @@ mod tests {
         drop(first);
         passive.release("tom");
         assert!(passive.open(wanted(HERE, "tom")).is_ok());
+    }
+
+    #[test]
+    fn the_smallest_network_says_what_a_client_is_told() {
+        let ip = |text: &str| text.parse::<IpAddr>().unwrap();
+        let rule = |network: &str, told: Option<&str>| (network.parse().unwrap(), told.map(ip));
+        let advertised = Advertised::new(
+            Some(ip("203.0.113.7")),
+            vec![
+                rule("10.0.0.0/8", None),
+                rule("10.0.5.0/24", Some("10.0.5.1")),
+            ],
+        );
+        for (client, told) in [
+            ("192.0.2.1", Some("203.0.113.7")),
+            ("10.1.1.1", None),
+            ("10.0.5.9", Some("10.0.5.1")),
+            ("::ffff:10.0.5.9", Some("10.0.5.1")),
+        ] {
+            assert_eq!(advertised.to(ip(client)), told.map(ip), "{client}");
+        }
     }
 
     #[test]

@@ -59,10 +59,8 @@ impl Reach {
         for path in config.tls.files() {
             reach.add_folder_of(path, Use::Read);
         }
-        reach.add_system(matches!(
-            config.ftp.passive_address,
-            PassiveAddress::Host(_)
-        ));
+        let mut told = config.ftp.passive_addresses();
+        reach.add_system(told.any(|address| matches!(address, PassiveAddress::Host(_))));
         reach
     }
 

