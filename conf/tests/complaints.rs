@@ -288,7 +288,7 @@ fn banners_and_passive_addresses() {
     );
     assert_eq!(
         server("  ftp: (passive_address_for: [(network: \"10.0.0.0/8\", address: \"0.0.0.0\")]),"),
-        "server.ron:3:65: ftp.passive_address_for.address: \"0.0.0.0\" is not an address that \
+        "server.ron:3:64: ftp.passive_address_for.address: \"0.0.0.0\" is not an address that \
          clients can call; write \"auto\", or one such as \"203.0.113.7\" or \"ftp.example.org\""
     );
 }
