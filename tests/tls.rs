@@ -1,6 +1,7 @@
 //! TLS and listeners as operators set them up, tried with openssl, curl and haproxy.
 
 mod certificates;
+mod clients;
 mod policies;
 mod proxies;
 

@@ -7,6 +7,7 @@ use base64ct::{Base64, Encoding};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
+use crate::fingerprint::Fingerprint;
 use crate::ftp::{CloseNotify, LostControl};
 use crate::quota::{ByteQuota, EntryQuota};
 
@@ -37,6 +38,11 @@ pub struct Account {
     pub standing: AccountStatus,
     #[serde(default, skip_serializing_if = "is_default")]
     pub ftp: FtpAccess,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub certificate: CertificateRule,
+    /// That of the user's certificate; `None`: one that names the user.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate_fingerprint: Option<Fingerprint>,
     /// Whether the user may change the password; `None`: as [`Account::password_right`] says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub passwd: Option<PasswordRight>,
@@ -59,6 +65,8 @@ impl Account {
             access: Access::default(),
             standing: AccountStatus::default(),
             ftp: FtpAccess::default(),
+            certificate: CertificateRule::default(),
+            certificate_fingerprint: None,
             passwd: None,
             data_close_notify: None,
             publish_on_lost_control: None,
@@ -90,6 +98,19 @@ pub enum AccountStatus {
     Enabled,
     /// The user cannot log in; files and quota stay.
     Disabled,
+}
+
+/// What a certificate that the user's client shows is for; one of `tls.client_ca` that is the
+/// account's, by its fingerprint or by the user's name in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum CertificateRule {
+    /// Nothing.
+    #[default]
+    Off,
+    /// The user logs in with it and the password, and not otherwise: by FTP under TLS alone.
+    Required,
+    /// The user logs in with it alone by FTP, or with the password alone.
+    Instead,
 }
 
 /// Whether the user may log in by FTP; `true` or `false` in the store.

@@ -8,7 +8,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::account::{AccountStatus, Iterations};
+use crate::account::{AccountStatus, CertificateRule, Iterations};
 use crate::name::UserName;
 use crate::server::{Durability, LogTarget, Server, Tls};
 use crate::users::UserStore;
@@ -165,6 +165,14 @@ impl Server {
                     format!("the home of {name}, {}, is not there", home.display()),
                 );
             }
+        }
+        let wanting = users.iter().find(|(_, account)| {
+            self.tls.clients.is_none() && account.certificate != CertificateRule::Off
+        });
+        if let Some((name, _)) = wanting {
+            let text =
+                format!("clients are asked for none, but {name} has a rule for certificates");
+            say("tls.client_ca", text);
         }
         for name in self
             .quota

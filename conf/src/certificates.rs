@@ -1,5 +1,5 @@
-//! [`Certificates`]: the `tls` section of `server.ron`, that is the server's certificates and the
-//! oldest version of TLS.
+//! [`Certificates`]: the `tls` section of `server.ron`, that is the server's certificates, the oldest
+//! version of TLS, and whose certificates of clients are trusted.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -19,6 +19,17 @@ pub struct Certificates {
     /// the daemon makes one itself, in `state`.
     pub identities: Vec<Identity>,
     pub minimum: TlsVersion,
+    /// Whose certificates FTP clients may show; `None`: they are asked for none.
+    pub clients: Option<ClientAuthority>,
+}
+
+/// The PEM files by which certificates of clients are judged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientAuthority {
+    /// The certificates of those who issue them.
+    pub ca: PathBuf,
+    /// What they have revoked (RFC 5280 section 5).
+    pub crl: Option<PathBuf>,
 }
 
 /// The PEM files of a certificate chain and its private key.
@@ -103,6 +114,8 @@ pub(crate) struct Raw {
     names: Vec<HostName>,
     others: Vec<Identity>,
     minimum: TlsVersion,
+    client_ca: Option<PathBuf>,
+    client_crl: Option<PathBuf>,
 }
 
 impl Raw {
@@ -118,6 +131,9 @@ impl Raw {
             () if !has_own && self.key.is_some() => lonely("tls.key", "tls.certificate"),
             () if !has_own && !self.names.is_empty() => lonely("tls.names", "tls.certificate"),
             () if !has_own && !self.others.is_empty() => lonely("tls.others", "tls.certificate"),
+            () if self.client_ca.is_none() && self.client_crl.is_some() => {
+                lonely("tls.client_crl", "tls.client_ca")
+            }
             () => Ok(()),
         }
     }
@@ -133,6 +149,10 @@ impl Raw {
         Certificates {
             identities: identities.map(|one| one.within(folder)).collect(),
             minimum: self.minimum,
+            clients: self.client_ca.map(|ca| ClientAuthority {
+                ca: folder.join(ca),
+                crl: self.client_crl.map(|crl| folder.join(crl)),
+            }),
         }
     }
 }
@@ -140,9 +160,14 @@ impl Raw {
 impl Certificates {
     /// All files that are read at the start and at each reload.
     pub fn files(&self) -> impl Iterator<Item = &Path> {
-        self.identities
-            .iter()
-            .flat_map(|identity| [identity.certificate.as_path(), identity.key.as_path()])
+        let served = self.identities.iter();
+        let served = served.flat_map(|one| [one.certificate.as_path(), one.key.as_path()]);
+        let clients = self.clients.iter();
+        let clients = clients.flat_map(|clients| {
+            let crl = clients.crl.as_deref();
+            std::iter::once(clients.ca.as_path()).chain(crl)
+        });
+        served.chain(clients)
     }
 }
 

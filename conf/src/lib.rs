@@ -39,14 +39,14 @@ mod units;
 mod users;
 
 pub use account::{
-    Access, Account, AccountStatus, FtpAccess, Iterations, KEY_LENGTH, OutOfRange, PasswordRight,
-    Verifier,
+    Access, Account, AccountStatus, CertificateRule, FtpAccess, Iterations, KEY_LENGTH, OutOfRange,
+    PasswordRight, Verifier,
 };
 pub use address::{DEFAULT_PORT, HostPort, Network};
 pub use advice::Advice;
 pub use alias::{Alias, BadAlias};
 pub use banner::Banner;
-pub use certificates::{Certificates, HostName, Identity, TlsVersion};
+pub use certificates::{Certificates, ClientAuthority, HostName, Identity, TlsVersion};
 pub use client::{Client, Pager, read_password};
 pub use complaint::{Complaint, Place};
 pub use fingerprint::Fingerprint;

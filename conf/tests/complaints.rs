@@ -137,6 +137,11 @@ fn certificates() {
             "tls.others",
             "tls.certificate",
         ),
+        (
+            "tls: (client_crl: \"x\"),",
+            "tls.client_crl",
+            "tls.client_ca",
+        ),
     ] {
         assert_eq!(
             server(line),

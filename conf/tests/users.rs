@@ -7,8 +7,9 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 
 use skiff_conf::{
-    Access, Account, AccountStatus, ByteQuota, CloseNotify, Complaint, EntryQuota, FileStamp,
-    FtpAccess, Iterations, LostControl, PasswordRight, StoreError, UserName, UserStore, Verifier,
+    Access, Account, AccountStatus, ByteQuota, CertificateRule, CloseNotify, Complaint, EntryQuota,
+    FileStamp, FtpAccess, Iterations, LostControl, PasswordRight, StoreError, UserName, UserStore,
+    Verifier,
 };
 use tempfile::TempDir;
 
@@ -80,6 +81,8 @@ fn what_is_saved_is_loaded() {
     tom.access = Access::ReadOnly;
     tom.standing = AccountStatus::Disabled;
     tom.ftp = FtpAccess::Refused;
+    tom.certificate = CertificateRule::Instead;
+    tom.certificate_fingerprint = Some([7; 32].into());
     tom.data_close_notify = Some(CloseNotify::Warn);
     tom.publish_on_lost_control = Some(LostControl::Publish);
     tom.passwd = Some(PasswordRight::Changeable);
@@ -100,6 +103,10 @@ fn what_is_saved_is_loaded() {
     assert_eq!(
         (tom.quota, tom.entries),
         (Some(ByteQuota::new(800_000_000)), Some(EntryQuota::new(7)))
+    );
+    assert_eq!(
+        (tom.certificate, tom.certificate_fingerprint),
+        (CertificateRule::Instead, Some([7; 32].into()))
     );
     assert_eq!(
         (tom.access, tom.standing),

@@ -5,7 +5,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Instant;
 
 use skiff_sessions::server::{
-    Accepts, Access, Completion, Effect, Event, Job, JobId, NoPort, Rights, Session, Standing,
+    Accepts, Access, ClientCertificate, Completion, Effect, Event, Job, JobId, NoPort, Rights,
+    Session, Standing,
 };
 use skiff_sessions::transfer::{Route, Task};
 use skiff_sessions::wire::codec::{self, Codec, Extent};
@@ -247,7 +248,7 @@ impl World {
         }
         if self.shaking > 0 {
             self.shaking -= 1;
-            return self.event(Event::Secured);
+            return self.event(Event::Secured(ClientCertificate::None));
         }
         if let Some(event) = self.data.next(choice) {
             self.data = Data::after(&event);

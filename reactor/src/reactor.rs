@@ -20,7 +20,7 @@ use skiff_sessions::server::Event;
 use skiff_sessions::wire::reply::{CloseReason, Refusal};
 use slab::Slab;
 
-use crate::accounts::store::AccountsNow;
+use crate::accounts::verdict::AccountsNow;
 use crate::accounts::watch::StoreWatch;
 use crate::connection::{Connection, Ready};
 use crate::control::server::ControlSocket;

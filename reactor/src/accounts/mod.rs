@@ -2,10 +2,12 @@
 //! secret, and the making of home folders. What a session does with an account does not belong
 //! here, nor the commands that edit the store.
 
+pub(crate) mod client_certificate;
 pub(crate) mod folder;
 pub(crate) mod lock;
 pub(crate) mod mounts;
 pub(crate) mod password_cache;
 pub(crate) mod secret;
 pub(crate) mod store;
+pub(crate) mod verdict;
 pub(crate) mod watch;

@@ -16,8 +16,10 @@ use skiff_sessions::wire::command::PasswordChange;
 use skiff_sessions::wire::reply::Refusal;
 use skiff_vfs::{Limit, Worker};
 
+use super::client_certificate::{MaybeShown, admits, stands_for_password};
 use super::folder::make_folder;
 use super::mounts::Mounts;
+use super::verdict::AccountsNow;
 use crate::accounts::password_cache::PasswordCache;
 
 pub(crate) struct Accounts {
@@ -49,21 +51,6 @@ pub(crate) struct ResolvedAccount {
 
 /// The part of a verifier that a login is proven by: it changes with the password.
 pub(crate) type LoginKey = [u8; 32];
-
-/// All accounts at one time.
-pub(crate) struct AccountsNow {
-    store: Arc<UserStore>,
-    config: Arc<Server>,
-}
-
-/// What becomes of a session whose account may have changed.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Verdict {
-    /// It goes on, with these.
-    Stays(Access, Rights),
-    /// Its login would not succeed any more.
-    Ends,
-}
 
 /// Where the home of an account is, and what it may hold.
 pub(crate) struct UserHome {
@@ -122,10 +109,17 @@ impl Accounts {
 
     /// Checks an FTP password: one PBKDF2, unless the password was proven within the last 60 s.
     /// `None` as with [`Self::find`].
-    pub(crate) fn check(&self, worker: &Worker, user: &str, password: &[u8]) -> Option<Standing> {
+    pub(crate) fn check(
+        &self,
+        worker: &Worker,
+        user: &str,
+        password: &[u8],
+        shown: MaybeShown<'_>,
+    ) -> Option<Standing> {
         let (verifier, standing) = self.find(worker, user)?;
         let tag = self.password_cache.tag(user, &verifier, password);
-        let may = standing == Standing::Known && self.may_use_ftp(worker, user);
+        let may = standing == Standing::Known
+            && self.may_use_ftp(worker, user, |account| admits(account, user, shown));
         if may && self.password_cache.has(&tag) {
             return Some(Standing::Known);
         }
@@ -137,10 +131,46 @@ impl Accounts {
         Some(Standing::Decoy)
     }
 
-    fn may_use_ftp(&self, worker: &Worker, user: &str) -> bool {
+    /// Whether the certificate that the client has shown stands for the password of `user`. `None`
+    /// as with [`Self::find`].
+    pub(crate) fn recognize(
+        &self,
+        worker: &Worker,
+        user: &str,
+        shown: MaybeShown<'_>,
+    ) -> Option<Standing> {
+        let (_, standing) = self.find(worker, user)?;
+        let may = standing == Standing::Known
+            && self.may_use_ftp(worker, user, |account| {
+                stands_for_password(account, user, shown)
+            });
+        Some(match may {
+            true => Standing::Known,
+            false => Standing::Decoy,
+        })
+    }
+
+    /// As [`Self::find`], for a login by SCRAM, whose clients show no certificates.
+    pub(crate) fn find_for_scram(
+        &self,
+        worker: &Worker,
+        user: &str,
+    ) -> Option<(Verifier, Standing)> {
+        let (verifier, standing) = self.find(worker, user)?;
         let store = self.store(worker);
         let account = store.as_ref().and_then(|store| store.get(user));
-        account.is_some_and(|account| account.ftp == FtpAccess::Allowed)
+        Some(
+            match account.is_some_and(|account| !admits(account, user, None)) {
+                true => (verifier, Standing::Decoy),
+                false => (verifier, standing),
+            },
+        )
+    }
+
+    fn may_use_ftp(&self, worker: &Worker, user: &str, proves: impl Fn(&Account) -> bool) -> bool {
+        let store = self.store(worker);
+        let account = store.as_ref().and_then(|store| store.get(user));
+        account.is_some_and(|account| account.ftp == FtpAccess::Allowed && proves(account))
     }
 
     /// Resolves the account of `user`. A missing home is made in the folder of the homes only,
@@ -170,10 +200,7 @@ impl Accounts {
 
     /// All accounts as they are now; `None` where there are none.
     pub(crate) fn now(&self, worker: &Worker) -> Option<AccountsNow> {
-        Some(AccountsNow {
-            store: self.store(worker)?,
-            config: self.config(),
-        })
+        Some(AccountsNow::new(self.store(worker)?, self.config()))
     }
 
     /// The homes of all accounts, or of `user`, also of those that may not log in.
@@ -265,34 +292,8 @@ impl Accounts {
     }
 }
 
-impl AccountsNow {
-    /// What becomes of a session of `user` that was proven by one of `keys`.
-    pub(crate) fn judge(&self, user: &str, keys: &[LoginKey], by: LoginBy) -> Verdict {
-        let account = self.store.get(user).filter(|account| {
-            let may = match by {
-                LoginBy::Scram => true,
-                LoginBy::Password => account.ftp == FtpAccess::Allowed,
-            };
-            may && account.standing == AccountStatus::Enabled
-                && keys.contains(&account.scram.stored_key)
-        });
-        match account.map(|account| allowed(&self.config, account)) {
-            Some((access, rights)) => Verdict::Stays(access, rights),
-            None => Verdict::Ends,
-        }
-    }
-}
-
-/// How a session has logged in.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum LoginBy {
-    Scram,
-    /// By FTP's USER and PASS, which an account may be closed to.
-    Password,
-}
-
 /// What the account may do.
-fn allowed(config: &Server, account: &Account) -> (Access, Rights) {
+pub(super) fn allowed(config: &Server, account: &Account) -> (Access, Rights) {
     let access = match account.access {
         skiff_conf::Access::ReadWrite => Access::ReadWrite,
         skiff_conf::Access::ReadOnly => Access::ReadOnly,
@@ -494,7 +495,7 @@ mod tests {
     }
 
     fn knows(accounts: &Accounts, worker: &Worker, password: &str) -> bool {
-        accounts.check(worker, "tom", password.as_bytes()) == Some(Standing::Known)
+        accounts.check(worker, "tom", password.as_bytes(), None) == Some(Standing::Known)
     }
 
     #[test]

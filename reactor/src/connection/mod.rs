@@ -13,6 +13,7 @@ mod choosing;
 mod control;
 mod data;
 mod data_tls;
+mod login;
 mod operator;
 mod pace;
 
@@ -40,6 +41,7 @@ use crate::event_loop::admission::Place;
 use crate::event_loop::deadlines::Scheduled;
 use crate::event_loop::listener::Protocol;
 use crate::event_loop::shared::Shared;
+use crate::tls::clients::ClientCertificate;
 use crate::transport::channel::{Channel, Handshake};
 use crate::transport::ids::{ConnectionId, Socket};
 use crate::workers::jobs::OpenHome;
@@ -87,6 +89,8 @@ pub(crate) struct Connection {
     /// The user whose login is under way or done; empty before.
     user: String,
     standing: Standing,
+    /// What the client has shown in the handshake of the control connection.
+    certificate: Option<Arc<ClientCertificate>>,
     /// On whose account the session's work is done.
     account: AccountNumber,
     /// As what the session is counted.
@@ -253,6 +257,7 @@ impl Connection {
             open_home: None,
             user: String::new(),
             standing: Standing::default(),
+            certificate: None,
             account: shared.account_numbers.of_network(peer.ip()),
             place,
             ending: Ending::No,

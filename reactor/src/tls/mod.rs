@@ -3,6 +3,7 @@
 //! `event_loop/shared.rs`, `connection/data.rs` and `sessions::lane` name rustls. What is sent over
 //! a connection does not belong here.
 
+pub(crate) mod clients;
 mod der;
 pub(crate) mod ftp;
 pub(crate) mod names;
@@ -19,11 +20,12 @@ use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::NoServerSessionStorage;
+use rustls::server::danger::ClientCertVerifier;
 use rustls::sign::CertifiedKey;
 use rustls::version::{TLS12, TLS13};
 use rustls::{Connection, ServerConfig, ServerConnection, SupportedProtocolVersion};
 use sha2::{Digest, Sha256};
-use skiff_conf::{Certificates, HostName, Identity, Server, TlsVersion};
+use skiff_conf::{Certificates, ClientAuthority, HostName, Identity, Server, TlsVersion};
 use skiff_sessions::cipher_suites::{self, Aes};
 use skiff_sessions::host::{HostPattern, Hosts};
 
@@ -76,6 +78,8 @@ pub(crate) struct ServerIdentity {
     aes: Aes,
     provider: Arc<CryptoProvider>,
     served: Arc<Served>,
+    /// `None` where clients are asked for no certificates.
+    clients: Option<Arc<dyn ClientCertVerifier>>,
     versions: Versions,
     hosts: Hosts,
     fingerprints: Vec<String>,
@@ -144,8 +148,11 @@ impl ServerIdentity {
             true => Hosts::Any,
             false => Hosts::Named(loaded.iter().flat_map(|one| one.names.clone()).collect()),
         };
+        let clients = settings.clients.as_ref();
+        let clients = clients.map(|authority| clients::verifier(authority, &provider));
         Ok(Self {
             aes,
+            clients: clients.transpose()?,
             provider,
             versions: match settings.minimum {
                 TlsVersion::Tls12 => FROM_TLS12,
@@ -160,16 +167,20 @@ impl ServerIdentity {
         })
     }
 
-    /// A configuration that asks for no client certificate and keeps no state of finished sessions.
+    /// A configuration that keeps no state of finished sessions.
     fn config(
         &self,
         versions: &[&'static SupportedProtocolVersion],
+        clients: Option<&Arc<dyn ClientCertVerifier>>,
     ) -> Result<ServerConfig, rustls::Error> {
         let served = Arc::clone(&self.served);
-        let mut config = ServerConfig::builder_with_provider(Arc::clone(&self.provider))
-            .with_protocol_versions(versions)?
-            .with_no_client_auth()
-            .with_cert_resolver(served);
+        let builder = ServerConfig::builder_with_provider(Arc::clone(&self.provider))
+            .with_protocol_versions(versions)?;
+        let builder = match clients {
+            Some(clients) => builder.with_client_cert_verifier(Arc::clone(clients)),
+            None => builder.with_no_client_auth(),
+        };
+        let mut config = builder.with_cert_resolver(served);
         config.session_storage = Arc::new(NoServerSessionStorage {});
         // Clients put AES first where their processor has instructions for it, which is what costs
         // most where ours has none. With such instructions here, the client's order counts.
@@ -184,6 +195,12 @@ pub(crate) fn try_pair(identity: &Identity) -> Result<CertificateNames, TlsError
     let loaded = Loaded::from_files(identity, &provider)?;
     let leaf = loaded.certified.end_entity_cert()?;
     Ok(CertificateNames::of(leaf))
+}
+
+/// Reads by what clients' certificates are judged.
+pub(crate) fn try_clients(authority: &ClientAuthority) -> Result<(), TlsError> {
+    let provider = Arc::new(cipher_suites::provider(Aes::detect()));
+    clients::verifier(authority, &provider).map(drop)
 }
 
 /// A certificate as its files have it.
@@ -253,7 +270,7 @@ pub(crate) struct Tls(Arc<ServerConfig>);
 
 impl Tls {
     pub(crate) fn new(identity: &ServerIdentity) -> Result<Self, TlsError> {
-        let mut config = identity.config(FROM_TLS13)?;
+        let mut config = identity.config(FROM_TLS13, None)?;
         config.alpn_protocols = vec![ALPN.to_vec()];
         // Native sessions last and are not resumed; tickets would only cost memory.
         config.send_tls13_tickets = 0;

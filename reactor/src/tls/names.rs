@@ -36,8 +36,8 @@ impl CertificateNames {
 
     /// Whether one of the names is this one.
     pub(crate) fn include(&self, name: &str) -> bool {
-        let all = self.common.iter().chain(&self.hosts).chain(&self.mail);
-        all.into_iter().any(|known| known == name)
+        let mut all = self.common.iter().chain(&self.hosts).chain(&self.mail);
+        all.any(|known| known == name)
     }
 
     fn read(&mut self, certificate: &[u8]) -> Option<()> {

@@ -19,6 +19,7 @@ use rustix::pipe::{
     PipeFlags, SpliceFlags, fcntl_getpipe_size, fcntl_setpipe_size, pipe_with, splice,
 };
 
+use crate::tls::clients;
 use crate::tls::ftp::{self, Offered, TicketGate, Tls13Fallback};
 
 /// Size of a splice pipe in bytes: what /proc/sys/fs/pipe-max-size allows by default.
@@ -196,22 +197,35 @@ impl Channel {
             ProofState::Reported => return Proof::Own,
         };
         let gate = self.gate.take();
-        let proof = match (self.is_resumed(), rule) {
-            (true, _) | (false, Resumption::Off) => Proof::Own,
-            (false, Resumption::Prefer) => Proof::Doubtful,
-            (false, Resumption::Require) => Proof::Foreign,
+        let certificate = gate.as_ref().and_then(TicketGate::certificate);
+        let proof = match (self.is_resumed(), certificate, rule) {
+            (true, _, _) | (false, None, Resumption::Off) => Proof::Own,
+            // Nobody else has the key of what the session's client has shown.
+            (false, Some(own), _) if self.has_shown(own) => Proof::Own,
+            (false, None, Resumption::Prefer) => Proof::Doubtful,
+            (false, Some(_), _) | (false, None, Resumption::Require) => Proof::Foreign,
         };
         if proof == Proof::Foreign {
             let peer = self.peer();
             let offered = gate.map_or(Offered::Nothing, |gate| gate.offered());
             let why = offered.why_not();
+            let rule = match certificate {
+                Some(_) => "nor has it shown the session's certificate",
+                None => "ftp.data_tls_resumption: Require",
+            };
             log::warn!(
                 "{peer}: a data connection did not resume the session's TLS and is refused \
-                 (ftp.data_tls_resumption: Require): {why}"
+                 ({rule}): {why}"
             );
         }
         self.proof = ProofState::Judged(proof);
         proof
+    }
+
+    /// Whether the peer has shown the certificate of this fingerprint.
+    fn has_shown(&self, fingerprint: [u8; 32]) -> bool {
+        let tls = self.tls.as_deref();
+        tls.and_then(clients::fingerprint) == Some(fingerprint)
     }
 
     /// Takes a doubtful channel as the session's, for want of a better one.

@@ -23,15 +23,16 @@ use skiff_vfs::{
 use super::client_watch::grace;
 use super::kept_part::{STOPPED, log_kept};
 use super::listing_text::{ListingText, allowed, facts, listed};
+use super::login_jobs::before_home;
 use super::open_file::OpenFile;
 use super::open_listing::open_listing;
 use super::refusal::refusal;
 use super::schedule::{AccountNumber, Class, Device, WorkKind};
 use super::small_file::{SMALL_FILE_MAX, SmallFile};
-use crate::accounts::lock::{holder_of, process};
 use crate::accounts::store::{Accounts, LoginKey};
 use crate::accounts::watch::StoreWatch;
 use crate::endpoints::StartedAs;
+use crate::tls::clients::ClientCertificate;
 
 /// An upload that has received nothing for this long is cancelled when the same user uploads the
 /// same name again.
@@ -63,6 +64,8 @@ pub(crate) struct JobRequest {
     /// The file system of the home, once it is known.
     pub(crate) device: Option<Device>,
     pub(crate) account: AccountNumber,
+    /// What the client has shown, for logins.
+    pub(crate) certificate: Option<Arc<ClientCertificate>>,
     pub(crate) since: Instant,
 }
 
@@ -103,7 +106,7 @@ pub(crate) enum CountDue {
 }
 
 impl CountDue {
-    fn of(home: &Home) -> Self {
+    pub(super) fn of(home: &Home) -> Self {
         match (home.is_uncounted(), home.needs_scan()) {
             (true, _) => Self::First,
             (false, true) => Self::Again,
@@ -186,81 +189,12 @@ pub(crate) fn perform(worker: &Worker, services: &Services, mut request: JobRequ
     }
 }
 
-fn done(completion: Completion) -> JobResult {
+pub(super) fn done(completion: Completion) -> JobResult {
     JobResult::Done {
         completion,
         file: None,
         open_home: None,
     }
-}
-
-fn before_home(worker: &Worker, services: &Services, request: JobRequest) -> JobResult {
-    match &request.job {
-        Job::FindAccount { user } => {
-            let found = services.accounts.find(worker, user);
-            done(match found {
-                Some((verifier, standing)) => Completion::Account { verifier, standing },
-                None => Completion::Refused(Refusal::NoAccounts),
-            })
-        }
-        Job::CheckPassword { user, password } => {
-            let standing = services.accounts.check(worker, user, &password.0);
-            let refused = Completion::Refused(Refusal::NoAccounts);
-            done(standing.map_or(refused, Completion::Identified))
-        }
-        Job::OpenHome => match open_home(worker, services, &request.user) {
-            Ok((open_home, completion)) => JobResult::Done {
-                completion,
-                file: None,
-                open_home: Some(open_home),
-            },
-            // Others may close what they have open.
-            Err(Refusal::Overloaded) => JobResult::Retry {
-                request,
-                why: Refusal::Overloaded,
-                evict: None,
-            },
-            Err(why) => done(Completion::Refused(why)),
-        },
-        _ => done(Completion::Refused(Refusal::Fault)),
-    }
-}
-
-fn open_home(
-    worker: &Worker,
-    services: &Services,
-    user: &str,
-) -> Result<(OpenHome, Completion), Refusal> {
-    let account = services.accounts.resolve(worker, user)?;
-    let open = || {
-        let home = services
-            .homes
-            .open(worker, user, &account.root, account.limit)?;
-        let (device, _) = home.stat(worker, Path::new(""))?.unique;
-        let count = CountDue::of(&home);
-        Ok(OpenHome {
-            home,
-            device,
-            count,
-            key: account.key,
-        })
-    };
-    let open_home = open().map_err(|error: VfsError| {
-        let root = account.root.display();
-        match error {
-            VfsError::InUse => {
-                let holder = process(holder_of(&account.root));
-                log::error!("the home {root} of {user} cannot be opened: {holder} works on it");
-            }
-            _ => log::error!("the home {root} of {user} cannot be opened: {error}"),
-        }
-        match error {
-            VfsError::NotFound | VfsError::NotADirectory => Refusal::NoHome,
-            other => refusal(&other),
-        }
-    })?;
-    let completion = Completion::HomeOpen(account.access, account.rights);
-    Ok((open_home, completion))
 }
 
 /// A job's completion and the file that it opened.

@@ -10,6 +10,7 @@ pub(crate) mod inline;
 pub(crate) mod jobs;
 pub(crate) mod kept_part;
 mod listing_text;
+pub(crate) mod login_jobs;
 pub(crate) mod observation;
 pub(crate) mod open_file;
 mod open_listing;

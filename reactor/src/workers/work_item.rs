@@ -19,7 +19,7 @@ use super::pool::{Work, WorkerContext};
 use super::schedule::Device;
 use super::upkeep::Upkeep;
 use crate::accesslog::AccessLog;
-use crate::accounts::store::AccountsNow;
+use crate::accounts::verdict::AccountsNow;
 use crate::control::command::Answer;
 use crate::endpoints::reload::{InUse, Reloaded};
 use crate::tls::ftp::FtpTls;
@@ -287,6 +287,7 @@ mod tests {
             owner: 1,
             device: Some(Device::Number(1)),
             account: AccountNumber(1),
+            certificate: None,
             since: Instant::now(),
         };
         WorkItem::Job {

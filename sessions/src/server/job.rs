@@ -29,6 +29,11 @@ pub enum Job {
         user: String,
         password: Secret,
     },
+    /// Asks whether the certificate that the client has shown is this user's, who needs no password
+    /// then.
+    CheckCertificate {
+        user: String,
+    },
     /// Changes the password of the session's user, if the proof is right on this channel.
     SetPassword {
         change: Box<PasswordChange>,
@@ -252,7 +257,7 @@ pub enum Completion {
         standing: Standing,
     },
     HomeOpen(Access, Rights),
-    /// Answers `CheckPassword`: `Known` for the right password.
+    /// Answers `CheckPassword`: `Known` for the right password; and `CheckCertificate`.
     Identified(Standing),
     Size(u64),
     ModifiedAt(Stamp),

@@ -30,7 +30,9 @@ mod stream;
 mod upload;
 
 pub use context::{Account, Limits, Setup};
-pub use dialect_rules::{DialectRules, FirstSpeaker, LongWork, Privacy, TlsPolicy};
+pub use dialect_rules::{
+    ClientCertificate, DialectRules, FirstSpeaker, LongWork, Privacy, TlsPolicy,
+};
 pub use job::{
     Access, Completion, DownloadFacts, Job, JobId, Reading, Rights, Standing, StreamStart,
 };

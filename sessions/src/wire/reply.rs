@@ -128,6 +128,10 @@ pub enum Reply {
     Authenticated {
         user: String,
     },
+    /// Logged in by a certificate.
+    Recognized {
+        user: String,
+    },
     Reinitialized,
     Security(SecurityReply),
     Data(DataReply),

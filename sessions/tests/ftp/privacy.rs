@@ -1,7 +1,9 @@
 //! Tests TLS: how it begins, what may not come with it, and where it is demanded.
 
+use std::time::Duration;
+
 use skiff_sessions::server::job::CloseNotify;
-use skiff_sessions::server::{DataEvent, Direction, HandshakeTiming, TlsPolicy};
+use skiff_sessions::server::{ClientCertificate, DataEvent, Direction, HandshakeTiming, TlsPolicy};
 
 use super::cuts::at_every_cut;
 use super::lane::Gone;
@@ -68,6 +70,29 @@ fn what_is_asked_for_in_vain_is_not_nonsense() {
         rig.expect(line, &[504]);
     }
     rig.expect("AUTH TLS", &[234]);
+}
+
+#[test]
+fn a_certificate_may_stand_for_the_password() {
+    for certificate in [ClientCertificate::Shown, ClientCertificate::None] {
+        let mut rig = Rig::new(required());
+        rig.certificate = certificate;
+        rig.expect("AUTH TLS", &[234]);
+        match certificate {
+            ClientCertificate::Shown => {
+                // Nobody else's certificate makes a difference.
+                rig.expect("USER tom", &[331]);
+                rig.expect("PASS wrong", &[]);
+                assert_eq!(rig.waits(Duration::from_secs(1)).len(), 1);
+                rig.expect("USER robot", &[232]);
+                rig.expect("PWD", &[257]);
+                rig.expect("REIN", &[220]);
+                rig.expect("USER tom", &[331]);
+                rig.expect("PASS 123", &[230]);
+            }
+            ClientCertificate::None => drop(rig.expect("USER robot", &[331])),
+        }
+    }
 }
 
 #[test]

@@ -11,8 +11,8 @@ use skiff_sessions::conversation::{Conversation, LogLine};
 use skiff_sessions::scram::Binding;
 use skiff_sessions::server::job::Evidence;
 use skiff_sessions::server::{
-    DataEvent, DataMode, Direction, Effect, Event, HandshakeTiming, Job, JobId, NoPort, Session,
-    Setup,
+    ClientCertificate, DataEvent, DataMode, Direction, Effect, Event, HandshakeTiming, Job, JobId,
+    NoPort, Session, Setup,
 };
 use skiff_sessions::transfer::{Task, Transfer};
 use skiff_sessions::wire::codec;
@@ -76,6 +76,8 @@ pub(super) struct Rig {
     told: usize,
     pub(super) logged: Vec<LogLine>,
     pub(super) noted: Vec<Noted>,
+    /// What the client shows with its handshake.
+    pub(super) certificate: ClientCertificate,
 }
 
 /// Workers that are busy with others.
@@ -195,6 +197,7 @@ impl Rig {
             publishes: Publishes::ByJob,
             data: Data::None,
             opens: Comes::AtOnce(DataEvent::Open),
+            certificate: ClientCertificate::None,
             secures: Comes::AtOnce(DataEvent::Secured),
             shakes: Shakes::First,
             deferred: None,
@@ -387,7 +390,7 @@ impl Rig {
             return false;
         }
         self.control = Control::Open;
-        self.event(Event::Secured);
+        self.event(Event::Secured(self.certificate));
         true
     }
 

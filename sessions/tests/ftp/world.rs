@@ -10,6 +10,8 @@ use skiff_sessions::server::{Access, DialectRules, Limits, Privacy, TlsPolicy};
 use super::disk::Disk;
 
 pub(super) const USER: &str = "tom";
+/// Whose certificate stands for the password.
+pub(super) const RECOGNIZED: &str = "robot";
 pub(super) const PASSWORD: &str = "123";
 
 pub(super) const NEW: &[u8] = b"the quick brown fox jumps over the lazy dog";

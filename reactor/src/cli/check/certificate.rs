@@ -16,6 +16,17 @@ pub(super) fn examine(config: &Server, report: &mut Report<'_>) {
         examine_certificate(&identity.certificate, SystemTime::now().into(), report);
         examine_pair(identity, report);
     }
+    let Some(clients) = &config.tls.clients else {
+        return;
+    };
+    match (tls::try_clients(clients), &clients.crl) {
+        (Err(error), _) => report.wrong("tls.client_ca", &error.to_string()),
+        (Ok(()), Some(_)) => report.ok("tls.client_ca", "clients may show certificates"),
+        (Ok(()), None) => report.ok(
+            "tls.client_ca",
+            "clients may show certificates, of which none can be revoked (client_crl)",
+        ),
+    }
 }
 
 fn examine_pair(identity: &Identity, report: &mut Report<'_>) {

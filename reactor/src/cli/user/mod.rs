@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 
 use pico_args::Arguments;
 use skiff_conf::{
-    Access, Account, AccountStatus, BadName, ByteQuota, EntryQuota, FtpAccess, PasswordRight,
-    Server, StoreError, UserName, UserStore, Walls,
+    Access, Account, AccountStatus, BadName, ByteQuota, CertificateRule, EntryQuota, FtpAccess,
+    PasswordRight, Server, StoreError, UserName, UserStore, Walls,
 };
 
 use crate::accounts::folder::{Made, make_folder};
@@ -454,5 +454,10 @@ fn access(account: &Account) -> String {
         (Access::ReadWrite, PasswordRight::Changeable)
         | (Access::ReadOnly, PasswordRight::Fixed) => "",
     };
-    format!("{access}{ftp}{passwd}")
+    let certificate = match account.certificate {
+        CertificateRule::Off => "",
+        CertificateRule::Required => ", certificate",
+        CertificateRule::Instead => ", or certificate",
+    };
+    format!("{access}{ftp}{passwd}{certificate}")
 }

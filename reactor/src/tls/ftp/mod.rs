@@ -127,7 +127,7 @@ impl FtpTls {
             (None, Tickets::One) => &self.0.data,
             (None, Tickets::None) => &self.0.data_without_tickets,
         };
-        let gate = TicketGate::default();
+        let gate = session.gate();
         let mut config = self.as_host_of(session, base);
         config.ticketer = self.0.keys.of_data(session, &gate);
         config.session_storage = session.known_session_ids(&gate);
@@ -173,7 +173,7 @@ fn config(
     alpn: &[&[u8]],
     tickets: usize,
 ) -> Result<ServerConfig, TlsError> {
-    let mut config = identity.config(versions)?;
+    let mut config = identity.config(versions, identity.clients.as_ref())?;
     config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
     config.send_tls13_tickets = tickets;
     // Whatever number the client requests (RFC 9149).

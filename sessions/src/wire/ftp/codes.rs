@@ -38,6 +38,7 @@ pub fn code(reply: &Reply) -> u16 {
         Reply::StreamSent { .. } | Reply::StreamStored { .. } | Reply::ListingDone { .. } => 226,
         Reply::NothingToAbort => 226,
         Reply::Authenticated { .. } => 230,
+        Reply::Recognized { .. } => 232,
         Reply::DirectoryChanged(_) | Reply::Deleted | Reply::Renamed | Reply::Entry { .. } => 250,
         Reply::Directory(_) | Reply::Created(_) => 257,
         Reply::NeedPassword => 331,

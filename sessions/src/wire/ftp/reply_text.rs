@@ -43,18 +43,20 @@ pub(super) fn push(reply: &Reply, code: u16, out: &mut Vec<u8>) {
 
 /// Each line with the code, so that none can be taken for the last.
 fn push_greeting(text: &str, code: u16, out: &mut Vec<u8>) {
-    let (before, last) = text.rsplit_once('\n').unwrap_or(("", text));
-    for line in before.lines() {
+    let mut rest = text;
+    while let Some((line, next)) = rest.split_once('\n') {
+        let line = line.trim_end_matches('\r');
         Line::first(code, out).text(line).end();
+        rest = next;
     }
-    Line::last(code, out).text(last).end();
+    Line::last(code, out).text(rest).end();
 }
 
 #[rustfmt::skip]
 fn push_line(reply: &Reply, code: u16, out: &mut Vec<u8>) {
     let line = Line::last(code, out);
     match reply {
-        Reply::Authenticated { user } => line.text("logged in as ").text(user),
+        Reply::Authenticated { user } | Reply::Recognized { user } => line.text("logged in as ").text(user),
         Reply::Directory(path) | Reply::Created(path) => line.quoted(path.as_bytes()),
         Reply::DirectoryChanged(path) => line.text("in ").path(path.as_bytes()),
         Reply::ListingDone { hidden } => left_out(line.text("listed"), *hidden),

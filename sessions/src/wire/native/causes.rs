@@ -135,7 +135,8 @@ pub fn cause(reply: &Reply) -> Option<Cause> {
         Reply::StageDropped | Reply::PasswordChanged | Reply::Platform(_) => None,
         Reply::Help { .. } | Reply::Noop | Reply::Goodbye => None,
         // Replies to commands that this dialect does not have.
-        Reply::Greeting { .. } | Reply::NeedPassword | Reply::Authenticated { .. } => Some(Cause::NotImplemented),
+        Reply::Greeting { .. } | Reply::NeedPassword => Some(Cause::NotImplemented),
+        Reply::Authenticated { .. } | Reply::Recognized { .. } => Some(Cause::NotImplemented),
         Reply::Reinitialized | Reply::Security(_) | Reply::Data(_) | Reply::Parameter(_) => Some(Cause::NotImplemented),
         Reply::Sending { .. } | Reply::Receiving { .. } | Reply::StreamSent { .. } => Some(Cause::NotImplemented),
         Reply::StreamStored { .. } | Reply::ListingInReply { .. } => Some(Cause::NotImplemented),

@@ -127,6 +127,7 @@ fn people() -> Samples {
         (greeting, "220 skiffd ready\r\n"),
         (Reply::NeedPassword, "331 now the password\r\n"),
         (authenticated, "230 logged in as tom\r\n"),
+        (Reply::Recognized { user: "tom".into() }, "232 logged in as tom\r\n"),
         (Reply::LoginRefused(LoginRefusal::Credentials), "530 wrong user or password\r\n"),
         (Reply::NotLoggedIn, "530 log in first, with USER and PASS\r\n"),
         (Reply::LoggedInAlready, "503 logged in already; REIN begins anew\r\n"),
