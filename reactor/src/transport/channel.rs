@@ -418,6 +418,7 @@ mod tests {
 
     use rustix::net::sockopt::tcp_quickack;
     use skiff_conf::Certificates;
+    use skiff_sessions::certificate::AnyCertificate;
 
     use super::*;
     use crate::tls::ServerIdentity;
@@ -425,6 +426,13 @@ mod tests {
 
     /// A data connection under TLS, with the client's socket.
     fn data_channel() -> (Channel, std::net::TcpStream) {
+        data_channel_of(&SessionResumption::new().unwrap(), Resumption::Prefer)
+    }
+
+    fn data_channel_of(
+        session: &SessionResumption,
+        rule: Resumption,
+    ) -> (Channel, std::net::TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (socket, _) = listener.accept().unwrap();
@@ -432,10 +440,56 @@ mod tests {
         let state = tempfile::tempdir().unwrap();
         let identity = ServerIdentity::load(&Certificates::default(), state.path()).unwrap();
         let tls = FtpTls::new(&identity, Resumption::Prefer, None).unwrap();
-        let session = SessionResumption::new().unwrap();
-        let (tls, _) = tls.data(&session, Tickets::None).unwrap();
-        let channel = Channel::new(Arc::new(TcpStream::from_std(socket)), Some(tls));
+        let (tls, gate) = tls.data(session, Tickets::None).unwrap();
+        let mut channel = Channel::new(Arc::new(TcpStream::from_std(socket)), None);
+        channel.secure_data(tls, gate, rule);
         (channel, client)
+    }
+
+    /// A client that shows no certificate and resumes nothing.
+    fn shake_hands(mut client: std::net::TcpStream) -> std::thread::JoinHandle<()> {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = rustls::ClientConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))
+            .with_no_client_auth();
+        let name = "ftp.example".try_into().unwrap();
+        let mut tls = rustls::ClientConnection::new(Arc::new(config), name).unwrap();
+        std::thread::spawn(move || {
+            while tls.is_handshaking() {
+                tls.complete_io(&mut client).unwrap();
+            }
+        })
+    }
+
+    #[test]
+    fn where_the_session_has_a_certificate_a_stranger_without_it_is_foreign() {
+        for (shown, rule, proof) in [
+            (None, Resumption::Off, Proof::Own),
+            (None, Resumption::Prefer, Proof::Doubtful),
+            (None, Resumption::Require, Proof::Foreign),
+            (Some([7; 32]), Resumption::Off, Proof::Foreign),
+            (Some([7; 32]), Resumption::Prefer, Proof::Foreign),
+            (Some([7; 32]), Resumption::Require, Proof::Foreign),
+        ] {
+            let session = SessionResumption::new().unwrap();
+            if let Some(shown) = shown {
+                session.has_certificate(shown);
+            }
+            let session = match rule {
+                Resumption::Off => session.apart().unwrap(),
+                Resumption::Prefer | Resumption::Require => session,
+            };
+            let (mut channel, client) = data_channel_of(&session, rule);
+            let client = shake_hands(client);
+            while channel.handshake().unwrap() != Handshake::Done {
+                std::thread::yield_now();
+            }
+            assert_eq!(channel.judge(), proof, "{shown:?} {rule:?}");
+            client.join().unwrap();
+        }
     }
 
     #[test]
