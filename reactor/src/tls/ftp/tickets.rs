@@ -24,61 +24,61 @@ pub(crate) struct SessionResumption {
     /// For clients that take no tickets. Nobody else's are in it.
     session_ids: Arc<ServerSessionMemoryCache>,
     learnt: Arc<Learnt>,
-    /// What the client has named by HOST.
-    host: Option<Arc<str>>,
 }
 
-/// What the handshake of the control connection has told.
+/// What the control connection has told.
 #[derive(Default)]
 struct Learnt {
+    /// What the client has named by HOST.
+    host: Option<Arc<str>>,
     /// Set to TLS 1.3 where that was all the client had.
     version: OnceLock<ProtocolVersion>,
     /// The SHA-256 of the client's certificate, if it has shown one.
-    certificate: OnceLock<[u8; 32]>,
+    certificate: OnceLock<Box<[u8; 32]>>,
 }
 
 impl SessionResumption {
+    #[cfg(test)]
     pub(crate) fn new() -> Result<Self, getrandom::Error> {
+        Self::of_host(None)
+    }
+
+    /// `host` is what the client has named before TLS (RFC 7151).
+    pub(crate) fn of_host(host: Option<Arc<str>>) -> Result<Self, getrandom::Error> {
         Ok(Self {
             tag: Tag::random()?,
             session_ids: ServerSessionMemoryCache::new(SESSION_IDS),
-            learnt: Arc::default(),
-            host: None,
-        })
-    }
-
-    /// The same for a client that has named its host before TLS (RFC 7151).
-    pub(crate) fn of_host(host: Option<Arc<str>>) -> Result<Self, getrandom::Error> {
-        Ok(Self {
-            host,
-            ..Self::new()?
+            learnt: Arc::new(Learnt {
+                host,
+                ..Learnt::default()
+            }),
         })
     }
 
     /// One of the same client's that resumes nothing, for data connections that are not to resume.
     pub(crate) fn apart(&self) -> Result<Self, getrandom::Error> {
-        let apart = Self::of_host(self.host.clone())?;
+        let apart = Self::of_host(self.learnt.host.clone())?;
         if let Some(certificate) = self.learnt.certificate.get() {
-            apart.has_certificate(*certificate);
+            apart.has_certificate(**certificate);
         }
         Ok(apart)
     }
 
     /// The client has shown a certificate, which its data connections are known by too.
     pub(crate) fn has_certificate(&self, fingerprint: [u8; 32]) {
-        let _ = self.learnt.certificate.set(fingerprint);
+        let _ = self.learnt.certificate.set(Box::new(fingerprint));
     }
 
     /// A gate for one of its data connections.
     pub(super) fn gate(&self) -> TicketGate {
         TicketGate(Arc::new(Gate {
-            certificate: self.learnt.certificate.get().copied(),
+            certificate: self.learnt.certificate.get().map(|own| **own),
             ..Gate::default()
         }))
     }
 
     pub(super) fn host(&self) -> Option<&Arc<str>> {
-        self.host.as_ref()
+        self.learnt.host.as_ref()
     }
 
     /// The control connection has TLS 1.3 because its client has nothing else.
