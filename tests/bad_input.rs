@@ -23,6 +23,8 @@ const RIGHT: &[(&str, &str)] = &[
     ("STOR", "STOR size=1 a"),
     ("DELE", "DELE a"),
     ("MKD", "MKD a"),
+    ("SYMLINK", "SYMLINK target=b a"),
+    ("READLINK", "READLINK a"),
     ("RNFR", "RNFR a"),
     ("STAT", "STAT"),
     ("DF", "DF"),

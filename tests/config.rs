@@ -4,11 +4,14 @@ mod accounts;
 mod activation;
 mod bans;
 mod check;
+mod folders;
 mod log;
 mod names;
 mod passwords;
 mod ports;
+mod rates;
 mod reload;
+mod rights;
 mod sessions;
 
 use std::os::unix::fs::PermissionsExt;

@@ -3,9 +3,11 @@
 
 mod bans;
 mod drain;
+mod load;
 mod page;
 mod sessions;
 mod socket;
+mod upgrade;
 
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;

@@ -3,15 +3,16 @@
 //! Nothing here sleeps: whoever waits, waits for a line, an answer or an end, for [`PATIENCE`].
 
 mod ftp;
+mod injected;
 pub(crate) mod json_schema;
 mod peer;
 mod said;
+mod upgraded;
 mod wire;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Once};
 use std::time::{Duration, Instant};
 
@@ -19,6 +20,8 @@ use rustix::process::{Pid, Signal, geteuid, kill_process};
 use tempfile::TempDir;
 
 pub(crate) use ftp::Ftp;
+use injected::Injected;
+pub(crate) use injected::{Delays, FailingCalls};
 pub(crate) use peer::{Answer, Gone, Peer, Tail, ask_all, md5};
 pub(crate) use said::Said;
 pub(crate) use wire::{Speech, Wire};
@@ -40,32 +43,6 @@ pub(crate) struct Daemon {
     running: Option<Running>,
 }
 
-/// System calls that fail each time.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct FailingCalls {
-    /// A call and its error, such as `("flock", "ENOLCK")`.
-    pub(crate) calls: &'static [(&'static str, &'static str)],
-    /// The only folders that they fail on, below the daemon's own; none: everywhere.
-    pub(crate) folders: &'static [&'static str],
-}
-
-/// System calls that take longer each time.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Delays {
-    pub(crate) calls: &'static [&'static str],
-    /// The only paths on which they do, below the daemon's own folder; none: everywhere.
-    pub(crate) paths: &'static [&'static str],
-    pub(crate) milliseconds: u32,
-}
-
-/// What is done to system calls.
-#[derive(Clone, Copy)]
-enum Injected {
-    Nothing,
-    Errors(FailingCalls),
-    Delays(Delays),
-}
-
 /// How the command line asks it to serve.
 #[derive(Clone, Copy, PartialEq)]
 enum Start {
@@ -79,6 +56,8 @@ enum Start {
 
 struct Running {
     child: Child,
+    /// The process that has taken its place, if one has.
+    successor: Option<Pid>,
     address: SocketAddr,
     stdout: Arc<Said>,
     stderr: Arc<Said>,
@@ -241,6 +220,7 @@ impl Daemon {
         running.stderr.wait_end("the daemon's end after SIGTERM");
         let status = running.child.wait().unwrap();
         assert!(status.success(), "{status} after SIGTERM");
+        running.successor_ends_well();
         running.stderr.tail(usize::MAX)
     }
 
@@ -285,21 +265,27 @@ impl Daemon {
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.running().child), signal).unwrap();
+        kill_process(self.running().process(), signal).unwrap();
     }
 
     pub(crate) fn pid(&self) -> u32 {
-        self.running().child.id()
+        self.running().process().as_raw_nonzero().get() as u32
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
         self.running().address
     }
 
-    /// Of a daemon [`Daemon::with_ftp`].
+    /// Of a daemon that speaks FTP.
     pub(crate) fn ftp_address(&self) -> SocketAddr {
-        let line = self.running().stdout.wait_line("ftp ");
-        line.trim_start_matches("ftp ").trim().parse().unwrap()
+        let address = match self.start {
+            Start::Demo | Start::DemoWithFtp => {
+                let line = self.running().stdout.wait_line("ftp ");
+                line.trim_start_matches("ftp ").trim().to_owned()
+            }
+            Start::Config => in_brackets(&self.wait_log("serving ftp on [")),
+        };
+        address.parse().unwrap()
     }
 
     /// Waits until a line of standard error (the log) has `part` in it.
@@ -351,66 +337,6 @@ impl Daemon {
     }
 }
 
-impl FailingCalls {
-    /// `skiffd` on such a system, with `below` as the daemon's folder.
-    pub(crate) fn command(self, below: &Path) -> Command {
-        Injected::Errors(self).command(below)
-    }
-}
-
-impl Injected {
-    /// `skiffd`, its calls failing or delayed as they should be. The tracer is no parent of it (-D),
-    /// so that it can be waited for and ended like any other.
-    fn command(self, below: &Path) -> Command {
-        let (paths, calls) = match self {
-            Self::Nothing => return traced_program(),
-            Self::Errors(FailingCalls { calls, folders }) => {
-                let error =
-                    |(call, error): &(&'static str, &str)| (*call, format!("error={error}"));
-                (folders, calls.iter().map(error).collect::<Vec<_>>())
-            }
-            Self::Delays(Delays {
-                calls,
-                paths,
-                milliseconds,
-            }) => {
-                let delay = |call: &&'static str| (*call, format!("delay_enter={milliseconds}ms"));
-                (paths, calls.iter().map(delay).collect())
-            }
-        };
-        let mut strace = Command::new("strace");
-        strace.args(["-D", "-f", "-q", "-o", "/dev/null"]);
-        for path in paths {
-            strace.arg("-P").arg(below.join(path));
-        }
-        let traced: Vec<&str> = calls.iter().map(|(call, _)| *call).collect();
-        strace.arg("-e").arg(format!("trace={}", traced.join(",")));
-        for (call, what) in calls {
-            strace.arg("-e").arg(format!("inject={call}:{what}"));
-        }
-        strace.arg(binary("skiffd"));
-        strace
-    }
-}
-
-/// `skiffd`; `SKIFF_TRACE` is a folder for the traces of its calls (`tests/syscalls`).
-fn traced_program() -> Command {
-    let Some(traces) = std::env::var_os("SKIFF_TRACE") else {
-        return Command::new(binary("skiffd"));
-    };
-    let mut strace = Command::new("strace");
-    strace.args(["-D", "-f", "-q", "-e", "signal=none", "-s", "0", "-o"]);
-    strace.arg(new_trace(Path::new(&traces)));
-    strace.arg(binary("skiffd"));
-    strace
-}
-
-fn new_trace(folder: &Path) -> PathBuf {
-    static COUNT: AtomicU32 = AtomicU32::new(0);
-    let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    folder.join(format!("{}-{count}", std::process::id()))
-}
-
 impl Drop for Daemon {
     fn drop(&mut self) {
         let Some(mut running) = self.running.take() else {
@@ -435,19 +361,22 @@ impl Running {
                 stdout.wait_line("ready");
                 stdout.wait_line("native ").replace("native ", "")
             }
-            Start::Config => {
-                let line = stderr.wait_line("serving on [");
-                let from = line.find('[').unwrap() + 1;
-                line[from..].trim_end_matches(']').to_owned()
-            }
+            Start::Config => in_brackets(&stderr.wait_line("serving on [")),
         };
         Self {
             address: address.parse().expect("an address with a port"),
             child,
+            successor: None,
             stdout,
             stderr,
         }
     }
+}
+
+/// What ends a line and stands in brackets.
+fn in_brackets(line: &str) -> String {
+    let from = line.find('[').unwrap() + 1;
+    line[from..].trim_end_matches(']').to_owned()
 }
 
 impl Running {
@@ -455,6 +384,7 @@ impl Running {
         self.end_tracer();
         let _ = self.child.kill();
         let _ = self.child.wait();
+        self.end_successor();
     }
 
     /// A tracer would keep a thread that it delays from ending.

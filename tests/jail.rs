@@ -74,6 +74,20 @@ const USES: &[Use] = &[
         last_link: LastLink::Kept,
     },
     Use {
+        verb: "SYMLINK",
+        before: &[],
+        line: "SYMLINK target=mine PATH",
+        missing: 404,
+        last_link: LastLink::Kept,
+    },
+    Use {
+        verb: "READLINK",
+        before: &[],
+        line: "READLINK PATH",
+        missing: 404,
+        last_link: LastLink::Kept,
+    },
+    Use {
         verb: "RNFR",
         before: &[],
         line: "RNFR PATH",

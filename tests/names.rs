@@ -158,6 +158,8 @@ const USES: &[Use] = &[
     Use { verb: "SETATTR", line: "SETATTR mode=755", code: |t| t.followed(213, 213, 550), check: told },
     Use { verb: "DELE", line: "DELE", code: |t| if t.name == "full" { 550 } else { t.itself(250) }, check: nothing_more },
     Use { verb: "MKD", line: "MKD", code: |t| if t.kind == Nothing { 257 } else { 550 }, check: nothing_more },
+    Use { verb: "SYMLINK", line: "SYMLINK target=behind", code: |t| if t.kind == Nothing { 257 } else { 550 }, check: nothing_more },
+    Use { verb: "READLINK", line: "READLINK", code: |t| match t.kind { Nothing => 404, Link if t.leads == Other => 403, Link => 213, _ => 550 }, check: nothing_more },
     Use { verb: "RNFR", line: "RNFR", code: |t| t.itself(350), check: nothing_more },
     Use { verb: "STAGES", line: "STAGES drop=1", code: |t| t.followed(404, 404, 404), check: nothing_more },
 ];

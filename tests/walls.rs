@@ -69,7 +69,7 @@ fn everything_works(daemon: &Daemon) {
     store_and_fetch(daemon, "after");
     crate::harness::until("the new log", || at(log).exists().then_some(()));
     // Whoever may not open a file changes its mode by its name in /proc/self/fd.
-    let mut ftp = Ftp::login(ftp_address(daemon), "tom");
+    let mut ftp = Ftp::login(daemon.ftp_address(), "tom");
     for mode in ["000", "640"] {
         assert_eq!(ftp.ask(&format!("SITE CHMOD {mode} before.native")), 200);
     }
@@ -100,7 +100,7 @@ fn store_and_fetch(daemon: &Daemon, name: &str) {
     let mut tom = daemon.login("tom");
     tom.put("", &format!("{name}.native"), b"12345");
     assert_eq!(tom.get(&format!("{name}.native")), b"12345");
-    let mut ftp = Ftp::login(ftp_address(daemon), "tom");
+    let mut ftp = Ftp::login(daemon.ftp_address(), "tom");
     assert_eq!(ftp.upload(&format!("STOR {name}.ftp"), b"67890"), 226);
     let (code, listing) = ftp.listing("NLST");
     assert!(
@@ -108,12 +108,6 @@ fn store_and_fetch(daemon: &Daemon, name: &str) {
         "{listing}"
     );
     assert_eq!(tom.get(&format!("{name}.ftp")), b"67890");
-}
-
-fn ftp_address(daemon: &Daemon) -> std::net::SocketAddr {
-    let line = daemon.wait_log("serving ftp on [");
-    let from = line.find('[').unwrap() + 1;
-    line[from..].trim_end_matches(']').parse().unwrap()
 }
 
 /// The values of `key` in the status of all threads (proc_pid_status(5)).
@@ -197,6 +191,27 @@ fn a_plain_user_has_the_same_walls() {
         require_walls(&daemon);
         everything_works(&daemon);
     }
+}
+
+#[test]
+#[ignore = "needs root"]
+fn a_process_that_takes_over_has_the_same_user_and_walls() {
+    let upgraded = |output: Output| assert!(output.status.success(), "{output:?}");
+    let mut daemon = Daemon::serve(server(RUN_AS_NOBODY));
+    upgraded(daemon.upgrade(&[]));
+    require_walls(&daemon);
+    everything_works(&daemon);
+    let mut daemon = Daemon::serve_behind(server("walls: Strict,"), SETPRIV);
+    // Root would get into the place of a plain user.
+    let before = daemon.pid();
+    let told = daemon.upgrade(&[]);
+    assert_eq!(told.status.code(), Some(1), "{told:?}");
+    let told = String::from_utf8(told.stderr).unwrap();
+    assert!(told.contains("would run as user 0; "), "{told}");
+    assert_eq!(daemon.pid(), before);
+    upgraded(daemon.upgrade_behind(SETPRIV, &[]));
+    require_walls(&daemon);
+    everything_works(&daemon);
 }
 
 #[test]

@@ -1,15 +1,23 @@
 //! [`Account`]: one user's password verifier, home, quota and rights, as `users.ron` has them.
 
+use std::collections::BTreeMap;
 use std::fmt;
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use base64ct::{Base64, Encoding};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
+use crate::access::{Access, FolderPath};
+use crate::address::Network;
 use crate::fingerprint::Fingerprint;
 use crate::ftp::{CloseNotify, LostControl};
+use crate::name::UserName;
 use crate::quota::{ByteQuota, EntryQuota};
+use crate::rates::Rates;
+use crate::retention::{Age, WhenFull};
+use crate::schedule::{Date, Hours, WallClock};
 
 /// Bytes of a stored key and of a server key: SHA-256's output.
 pub const KEY_LENGTH: usize = 32;
@@ -31,15 +39,52 @@ pub struct Account {
     /// Files, directories and links that the user may have; `None`: what `server.ron` says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub entries: Option<EntryQuota>,
-    #[serde(default)]
-    pub access: Access,
+    /// `None`: [`Access::ReadWrite`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access: Option<Access>,
+    /// Folders of the home with a rule of their own.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub folders: BTreeMap<FolderPath, Access>,
+    /// The group of `users.ron` that it inherits from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<UserName>,
     /// Whether the user may log in.
     #[serde(default)]
     pub standing: AccountStatus,
+    /// Who may log in: the user, or everybody, by FTP and with whatever password.
     #[serde(default, skip_serializing_if = "is_default")]
-    pub ftp: FtpAccess,
-    #[serde(default, skip_serializing_if = "is_default")]
-    pub certificate: CertificateRule,
+    pub login: Login,
+    /// The last day on which the user may log in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires: Option<Date>,
+    /// Files go that were not changed for so long; `None`: never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep: Option<Age>,
+    /// `None`: [`WhenFull::Refuse`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ring: Option<WhenFull>,
+    /// How many bytes may flow in a second, for all sessions of the user together; `None`: what
+    /// `server.ron` says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rates: Option<Rates>,
+    /// The same for each session.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session_rates: Option<Rates>,
+    /// When the user may be logged in; `None`: always.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hours: Option<Vec<Hours>>,
+    /// From where the user may log in; `None`: from everywhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allow: Option<Vec<Network>>,
+    /// From where the user may not log in, whatever `allow` says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deny: Option<Vec<Network>>,
+    /// `None`: [`FtpAccess::Allowed`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ftp: Option<FtpAccess>,
+    /// `None`: [`CertificateRule::Off`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<CertificateRule>,
     /// That of the user's certificate; `None`: one that names the user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub certificate_fingerprint: Option<Fingerprint>,
@@ -62,10 +107,21 @@ impl Account {
             home: None,
             quota: None,
             entries: None,
-            access: Access::default(),
+            access: None,
+            folders: BTreeMap::new(),
+            group: None,
             standing: AccountStatus::default(),
-            ftp: FtpAccess::default(),
-            certificate: CertificateRule::default(),
+            login: Login::default(),
+            expires: None,
+            keep: None,
+            ring: None,
+            rates: None,
+            session_rates: None,
+            hours: None,
+            allow: None,
+            deny: None,
+            ftp: None,
+            certificate: None,
             certificate_fingerprint: None,
             passwd: None,
             data_close_notify: None,
@@ -73,22 +129,49 @@ impl Account {
         }
     }
 
-    /// Whether the user may change the password. An account that may only read is often one for
-    /// many people, none of whom is to lock the others out, unless the store says otherwise.
-    pub fn password_right(&self) -> PasswordRight {
-        self.passwd.unwrap_or(match self.access {
-            Access::ReadWrite => PasswordRight::Changeable,
-            Access::ReadOnly => PasswordRight::Fixed,
-        })
+    /// What the user may do where no folder has a rule of its own.
+    pub fn access(&self) -> &Access {
+        self.access.as_ref().unwrap_or(&Access::ReadWrite)
     }
-}
 
-/// What a user may do with the files of the home.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub enum Access {
-    #[default]
-    ReadWrite,
-    ReadOnly,
+    /// Whether the user may log in by FTP.
+    pub fn ftp(&self) -> FtpAccess {
+        self.ftp.unwrap_or_default()
+    }
+
+    /// What a certificate of the user's client is for.
+    pub fn certificate(&self) -> CertificateRule {
+        self.certificate.unwrap_or_default()
+    }
+
+    /// Whether the user may log in from `address`.
+    pub fn admits(&self, address: IpAddr) -> bool {
+        let holds = |networks: &Vec<Network>| networks.iter().any(|of| of.contains(address));
+        let denied = self.deny.as_ref().is_some_and(holds);
+        !denied && self.allow.as_ref().is_none_or(holds)
+    }
+
+    /// Whether the account may be used at that time.
+    pub fn is_open_at(&self, clock: &WallClock) -> bool {
+        let within = |hours: &Vec<Hours>| hours.iter().any(|hours| hours.contain(clock));
+        let expired = self.expires.is_some_and(|last| last < clock.date);
+        !expired && self.hours.as_ref().is_none_or(within)
+    }
+
+    /// Whether [`Self::is_open_at`] may change with time.
+    pub fn is_timed(&self) -> bool {
+        self.expires.is_some() || self.hours.is_some()
+    }
+
+    /// Whether the user may change the password. An account with less than all rights is often one
+    /// for many people, none of whom is to lock the others out, unless the store says otherwise.
+    pub fn password_right(&self) -> PasswordRight {
+        let usual = match (self.login, self.access()) {
+            (Login::Own, Access::ReadWrite) => PasswordRight::Changeable,
+            _ => PasswordRight::Fixed,
+        };
+        self.passwd.unwrap_or(usual)
+    }
 }
 
 /// Whether an account may be used.
@@ -98,6 +181,16 @@ pub enum AccountStatus {
     Enabled,
     /// The user cannot log in; files and quota stay.
     Disabled,
+}
+
+/// Who may log in to an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum Login {
+    /// Who knows the password.
+    #[default]
+    Own,
+    /// Everybody, by FTP, with whatever password.
+    Anonymous,
 }
 
 /// What a certificate that the user's client shows is for; one of `tls.client_ca` that is the
@@ -292,8 +385,9 @@ mod tests {
             (Access::ReadOnly, None, Fixed),
             (Access::ReadOnly, Some(Fixed), Fixed),
             (Access::ReadOnly, Some(Changeable), Changeable),
+            (Access::DropBox, None, Fixed),
         ] {
-            (account.access, account.passwd) = (access, said);
+            (account.access, account.passwd) = (Some(access.clone()), said);
             assert_eq!(account.password_right(), right, "{access:?} {said:?}");
         }
     }

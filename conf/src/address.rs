@@ -5,7 +5,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 use std::str::FromStr;
 
-use serde::{Deserialize, Deserializer, de};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::units::BadValue;
 
@@ -56,12 +56,6 @@ fn share_prefix(a: u128, b: u128, prefix: u8) -> bool {
     differing >= u32::from(prefix)
 }
 
-impl fmt::Display for Network {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.first, self.prefix)
-    }
-}
-
 impl FromStr for Network {
     type Err = BadValue;
 
@@ -78,6 +72,22 @@ impl FromStr for Network {
             Some(prefix) if prefix <= whole.prefix => Ok(Self { prefix, ..whole }),
             _ => Err(bad()),
         }
+    }
+}
+
+/// Shows it as [`Network::from_str`] reads it.
+impl fmt::Display for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.prefix == Self::of(self.first).prefix {
+            true => write!(f, "{}", self.first),
+            false => write!(f, "{}/{}", self.first, self.prefix),
+        }
+    }
+}
+
+impl Serialize for Network {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 

@@ -167,7 +167,7 @@ impl Server {
             }
         }
         let wanting = users.iter().find(|(_, account)| {
-            self.tls.clients.is_none() && account.certificate != CertificateRule::Off
+            self.tls.clients.is_none() && account.certificate() != CertificateRule::Off
         });
         if let Some((name, _)) = wanting {
             let text =

@@ -11,6 +11,7 @@
 //! Each value is checked while it is parsed (a size becomes a [`Bytes`] at once), so that a
 //! complaint has its line. Nothing here opens a socket, resolves a name, or hashes a password.
 
+mod access;
 mod account;
 mod address;
 mod advice;
@@ -21,7 +22,9 @@ mod client;
 mod complaint;
 mod document;
 mod fingerprint;
+mod folders;
 mod ftp;
+mod group;
 mod hosts;
 mod io_cause;
 mod key_location;
@@ -32,14 +35,18 @@ mod name;
 mod parse_error;
 mod private_file;
 mod quota;
+mod rates;
 mod restart;
+mod retention;
 mod rules;
+mod schedule;
 mod server;
 mod units;
 mod users;
 
+pub use access::{Access, FolderPath, Right};
 pub use account::{
-    Access, Account, AccountStatus, CertificateRule, FtpAccess, Iterations, KEY_LENGTH, OutOfRange,
+    Account, AccountStatus, CertificateRule, FtpAccess, Iterations, KEY_LENGTH, Login, OutOfRange,
     PasswordRight, Verifier,
 };
 pub use address::{DEFAULT_PORT, HostPort, Network};
@@ -50,9 +57,11 @@ pub use certificates::{Certificates, ClientAuthority, HostName, Identity, TlsVer
 pub use client::{Client, Pager, read_password};
 pub use complaint::{Complaint, Place};
 pub use fingerprint::Fingerprint;
+pub use folders::{FolderName, FolderQuota, SharedFolder, SharedFolders};
 pub use ftp::{
     CloseNotify, DYNAMIC_PORTS, Ftp, FtpTls, LostControl, PassiveAddress, PortRange, Resumption,
 };
+pub use group::Group;
 pub use hosts::Host;
 pub use io_cause::IoCause;
 pub use limits::Limits;
@@ -60,7 +69,10 @@ pub use metrics::{Metrics, MetricsAddress};
 pub use name::{BadName, UserName};
 pub use private_file::sync_folder;
 pub use quota::{Allowance, ByteQuota, EntryQuota, QuotaRules};
+pub use rates::{Rate, RateRules, Rates};
+pub use retention::{Age, WhenFull};
 pub use rules::{PassiveRule, ProxyProtocol, TlsRule};
+pub use schedule::{Date, Hours, WallClock};
 pub use server::{
     Durability, Level, Log, LogFormat, LogTarget, Native, RunAs, Server, Stages, Tls, Walls,
 };

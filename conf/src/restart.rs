@@ -36,6 +36,8 @@ impl Server {
             run_as,
             walls,
             quota: _,
+            rates: _,
+            folders: _,
             durability,
             file_mode,
             dir_mode,

@@ -11,6 +11,7 @@ use crate::address::DEFAULT_PORT;
 use crate::certificates::{self, Certificates};
 use crate::complaint::Complaint;
 use crate::document::Document;
+use crate::folders::SharedFolders;
 use crate::ftp::{Ftp, FtpTls};
 use crate::io_cause::IoCause;
 use crate::limits::Limits;
@@ -18,8 +19,10 @@ use crate::listen;
 use crate::metrics::{Metrics, MetricsAddress};
 use crate::name::UserName;
 use crate::quota::{Allowance, QuotaRules};
+use crate::rates::RateRules;
 use crate::rules::ProxyProtocol;
 use crate::units::{self, Bytes, Mode};
+use crate::users;
 
 /// All settings of `server.ron`, checked; all paths are absolute.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +46,9 @@ pub struct Server {
     /// What the process denies itself.
     pub walls: Walls,
     pub quota: QuotaRules,
+    pub rates: RateRules,
+    /// Folders that appear in the homes of several users.
+    pub folders: SharedFolders,
     pub durability: Durability,
     /// Permission bits of new files.
     pub file_mode: Mode,
@@ -174,11 +180,10 @@ impl Server {
 
     /// The path of this user's home.
     pub fn home(&self, name: &UserName, account: &Account) -> PathBuf {
-        let own = account
-            .home
-            .as_deref()
-            .unwrap_or_else(|| Path::new(name.as_str()));
-        self.homes.join(own)
+        match &account.home {
+            Some(own) => self.homes.join(own_folder(own, name)),
+            None => self.homes.join(name.as_str()),
+        }
     }
 
     /// What this user may store: by the account, else by `quota.users`, else by `quota.default`.
@@ -196,6 +201,14 @@ impl Server {
     }
 }
 
+/// The path with the user's name in place of each `%u`, so that a group has one for all.
+fn own_folder(path: &Path, name: &UserName) -> PathBuf {
+    match path.to_str() {
+        Some(text) => text.replace("%u", name.as_str()).into(),
+        None => path.to_owned(),
+    }
+}
+
 /// The keys of `server.ron` at the top level, in the order of the sample.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -210,6 +223,9 @@ struct Raw {
     run_as: Option<RunAs>,
     walls: Walls,
     quota: QuotaRules,
+    rates: RateRules,
+    #[serde(deserialize_with = "users::unique")]
+    folders: SharedFolders,
     durability: Durability,
     #[serde(deserialize_with = "units::file_mode")]
     file_mode: Option<Mode>,
@@ -316,6 +332,8 @@ impl Raw {
             run_as: self.run_as,
             walls: self.walls,
             quota: self.quota,
+            rates: self.rates,
+            folders: within(self.folders, &folder),
             durability: self.durability,
             file_mode: self.file_mode.unwrap_or(file_mode),
             dir_mode: self.dir_mode.unwrap_or(dir_mode),
@@ -335,6 +353,13 @@ impl Raw {
     }
 }
 
+/// Shared folders whose paths are absolute.
+fn within(mut folders: SharedFolders, folder: &Path) -> SharedFolders {
+    for shared in folders.values_mut() {
+        shared.path = folder.join(&shared.path);
+    }
+    folders
+}
 impl RawLog {
     fn within(self, folder: &Path) -> Log {
         let access = match self.access.to_str() {
@@ -384,6 +409,8 @@ impl Default for Raw {
             run_as: None,
             walls: Walls::default(),
             quota: QuotaRules::default(),
+            rates: RateRules::default(),
+            folders: SharedFolders::new(),
             durability: Durability::Fsync,
             file_mode: None,
             dir_mode: None,

@@ -14,8 +14,10 @@ use zeroize::Zeroizing;
 use crate::account::{Account, Iterations};
 use crate::complaint::Complaint;
 use crate::document::{self, Document};
+use crate::group::Group;
 use crate::io_cause::IoCause;
 use crate::name::UserName;
+use crate::parse_error;
 use crate::private_file;
 
 /// Bytes of the largest store, enough for some two hundred thousand accounts.
@@ -29,7 +31,11 @@ const HEADER: &str = "\
 /// The accounts of `users.ron`, by name.
 #[derive(Debug, Clone, Default)]
 pub struct UserStore {
+    /// As they are in the file.
     accounts: BTreeMap<UserName, Account>,
+    groups: BTreeMap<UserName, Group>,
+    /// Those that inherit from a group, with what they inherit.
+    inheriting: BTreeMap<UserName, Account>,
     usual_iterations: Option<Iterations>,
     stamp: Option<FileStamp>,
 }
@@ -69,10 +75,13 @@ impl UserStore {
     pub fn load(path: &Path) -> Result<Self, Complaint> {
         let (file, found) = private_file::open_private(path)?;
         let text = document::read_text(path, file, MAX_STORE)?;
-        let stored: Stored = Document::new(path, text).parse()?;
+        let document = Document::new(path, text);
+        let stored: Stored = document.parse()?;
         Ok(Self {
             usual_iterations: usual_iterations(&stored.users),
+            inheriting: inheriting(&document, &stored)?,
             accounts: stored.users,
+            groups: stored.groups,
             stamp: Some(FileStamp::of(&found)),
         })
     }
@@ -96,14 +105,15 @@ impl UserStore {
         Ok(outcome)
     }
 
-    /// The account of the user `name`, which may be any text from a peer.
+    /// The account of the user `name`, which may be any text from a peer, with what it inherits.
     pub fn get(&self, name: &str) -> Option<&Account> {
-        self.accounts.get(name)
+        self.find(name).map(|(_, account)| account)
     }
 
     /// Like [`UserStore::get`], with the name from the store.
     pub fn find(&self, name: &str) -> Option<(&UserName, &Account)> {
-        self.accounts.get_key_value(name)
+        let inheriting = self.inheriting.get_key_value(name);
+        inheriting.or_else(|| self.accounts.get_key_value(name))
     }
 
     /// The number of rounds that most accounts had when the store was loaded; `None` without any.
@@ -120,7 +130,8 @@ impl UserStore {
         Ok(())
     }
 
-    /// The account of `name`; [`StoreError::Unknown`] where there is none.
+    /// The account of `name` as the file has it, to be changed; [`StoreError::Unknown`] where there
+    /// is none.
     pub fn get_mut(&mut self, name: &UserName) -> Result<&mut Account, StoreError> {
         self.accounts
             .get_mut(name)
@@ -134,9 +145,15 @@ impl UserStore {
             .ok_or_else(|| StoreError::Unknown(name.clone()))
     }
 
-    /// The accounts in the order of their names.
+    /// The accounts in the order of their names, with what they inherit.
     pub fn iter(&self) -> impl Iterator<Item = (&UserName, &Account)> {
-        self.accounts.iter()
+        let whole = |(name, account)| (name, self.inheriting.get(name).unwrap_or(account));
+        self.accounts.iter().map(whole)
+    }
+
+    /// Whether there is a group of this name.
+    pub fn has_group(&self, name: &UserName) -> bool {
+        self.groups.contains_key(name)
     }
 
     pub fn len(&self) -> usize {
@@ -160,6 +177,7 @@ impl UserStore {
             .with_default_extension(ron::extensions::Extensions::IMPLICIT_SOME);
         let mut text = Zeroizing::new(String::from(HEADER));
         let stored = StoredRef {
+            groups: &self.groups,
             users: &self.accounts,
         };
         options
@@ -193,12 +211,38 @@ impl FileStamp {
 #[derive(Default)]
 struct Stored {
     #[serde(deserialize_with = "unique")]
+    groups: BTreeMap<UserName, Group>,
+    #[serde(deserialize_with = "unique")]
     users: BTreeMap<UserName, Account>,
 }
 
 #[derive(Serialize)]
 struct StoredRef<'a> {
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    groups: &'a BTreeMap<UserName, Group>,
     users: &'a BTreeMap<UserName, Account>,
+}
+
+/// The accounts that name a group, with what they inherit; a complaint about a group that is not
+/// there.
+fn inheriting(
+    document: &Document,
+    stored: &Stored,
+) -> Result<BTreeMap<UserName, Account>, Complaint> {
+    let mut inheriting = BTreeMap::new();
+    for (name, account) in &stored.users {
+        let Some(wanted) = &account.group else {
+            continue;
+        };
+        let Some(group) = stored.groups.get(wanted) else {
+            let known: Vec<_> = stored.groups.keys().map(UserName::as_str).collect();
+            let way_out = parse_error::suggest(wanted.as_str(), &known);
+            let what = format!("{name} names the group {wanted}, which is not there; {way_out}");
+            return Err(document.complain(&format!("users.{name}.group"), what));
+        };
+        inheriting.insert(name.clone(), account.inheriting(group));
+    }
+    Ok(inheriting)
 }
 
 fn is_missing(path: &Path) -> bool {
@@ -206,18 +250,25 @@ fn is_missing(path: &Path) -> bool {
     found.is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
 }
 
-/// Deserializes a map with user names as keys. A name that is there twice is an error: serde
-/// would take the last without a word.
-pub(crate) fn unique<'de, V: Deserialize<'de>, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<BTreeMap<UserName, V>, D::Error> {
+/// Deserializes a map with names as keys. A name that is there twice is an error: serde would take
+/// the last without a word.
+pub(crate) fn unique<'de, K, V, D>(deserializer: D) -> Result<BTreeMap<K, V>, D::Error>
+where
+    K: Deserialize<'de> + Ord + fmt::Display,
+    V: Deserialize<'de>,
+    D: Deserializer<'de>,
+{
     deserializer.deserialize_map(UniqueVisitor(PhantomData))
 }
 
-struct UniqueVisitor<V>(PhantomData<V>);
+struct UniqueVisitor<K, V>(PhantomData<(K, V)>);
 
-impl<'de, V: Deserialize<'de>> de::Visitor<'de> for UniqueVisitor<V> {
-    type Value = BTreeMap<UserName, V>;
+impl<'de, K, V> de::Visitor<'de> for UniqueVisitor<K, V>
+where
+    K: Deserialize<'de> + Ord + fmt::Display,
+    V: Deserialize<'de>,
+{
+    type Value = BTreeMap<K, V>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("names and values in braces: { .. }")
@@ -225,9 +276,9 @@ impl<'de, V: Deserialize<'de>> de::Visitor<'de> for UniqueVisitor<V> {
 
     fn visit_map<A: de::MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut unique = BTreeMap::new();
-        while let Some(name) = map.next_key::<UserName>()? {
+        while let Some(name) = map.next_key::<K>()? {
             if unique.contains_key(&name) {
-                let twice = format!("the user \"{name}\" stands twice; keep one of them");
+                let twice = format!("the name \"{name}\" stands twice; keep one of them");
                 return Err(de::Error::custom(twice));
             }
             unique.insert(name, map.next_value()?);

@@ -444,7 +444,7 @@ fn names() {
     );
     assert_eq!(
         server("  quota: (users: {\"tom\": \"1MB\", \"tom\": \"2MB\"}),"),
-        "server.ron:3:33: quota.users: the user \"tom\" stands twice; keep one of them"
+        "server.ron:3:33: quota.users: the name \"tom\" stands twice; keep one of them"
     );
     assert_eq!(
         client("  user: \"\","),

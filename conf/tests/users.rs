@@ -78,10 +78,10 @@ fn what_is_saved_is_loaded() {
     tom.home = Some("/srv/tom \"and\" co".into());
     tom.quota = Some(ByteQuota::new(800_000_000));
     tom.entries = Some(EntryQuota::new(7));
-    tom.access = Access::ReadOnly;
+    tom.access = Some(Access::ReadOnly);
     tom.standing = AccountStatus::Disabled;
-    tom.ftp = FtpAccess::Refused;
-    tom.certificate = CertificateRule::Instead;
+    tom.ftp = Some(FtpAccess::Refused);
+    tom.certificate = Some(CertificateRule::Instead);
     tom.certificate_fingerprint = Some([7; 32].into());
     tom.data_close_notify = Some(CloseNotify::Warn);
     tom.publish_on_lost_control = Some(LostControl::Publish);
@@ -105,15 +105,19 @@ fn what_is_saved_is_loaded() {
         (Some(ByteQuota::new(800_000_000)), Some(EntryQuota::new(7)))
     );
     assert_eq!(
-        (tom.certificate, tom.certificate_fingerprint),
+        (tom.certificate(), tom.certificate_fingerprint),
         (CertificateRule::Instead, Some([7; 32].into()))
     );
     assert_eq!(
-        (tom.access, tom.standing),
-        (Access::ReadOnly, AccountStatus::Disabled)
+        (tom.access(), tom.standing),
+        (&Access::ReadOnly, AccountStatus::Disabled)
     );
     assert_eq!(
-        (tom.ftp, tom.data_close_notify, tom.publish_on_lost_control),
+        (
+            tom.ftp(),
+            tom.data_close_notify,
+            tom.publish_on_lost_control
+        ),
         (
             FtpAccess::Refused,
             Some(CloseNotify::Warn),
@@ -128,12 +132,12 @@ fn what_is_saved_is_loaded() {
         (None, None, &None)
     );
     assert_eq!(
-        (jerry.access, jerry.standing),
-        (Access::ReadWrite, AccountStatus::Enabled)
+        (jerry.access(), jerry.standing),
+        (&Access::ReadWrite, AccountStatus::Enabled)
     );
     assert_eq!(
         (
-            jerry.ftp,
+            jerry.ftp(),
             jerry.data_close_notify,
             jerry.publish_on_lost_control
         ),
@@ -150,7 +154,7 @@ fn what_is_said_of_ftp_is_written_as_people_write_it() {
         assert!(!text().contains(key), "{key} is the default: {}", text());
     }
     let mut jerry = account();
-    jerry.ftp = FtpAccess::Refused;
+    jerry.ftp = Some(FtpAccess::Refused);
     jerry.data_close_notify = Some(CloseNotify::Prefer);
     jerry.publish_on_lost_control = Some(LostControl::Publish);
     fixture.add("jerry", jerry);
@@ -405,4 +409,124 @@ fn a_change_by_root_leaves_the_store_to_its_owner() {
     chown(&fixture.path, Some(4712), None).unwrap();
     fixture.add("sam", account());
     assert_eq!(owner(), 4712, "a changed one to whom it belonged");
+}
+
+const SCRAM: &str = "scram: (salt: \"AAECAwQFBgc=\", iterations: 10000, \
+     stored_key: \"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\", \
+     server_key: \"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\")";
+
+const STUDENTS: &str = r#"
+    groups: {
+        "students": (
+            home: "students/%u",
+            quota: "50MB",
+            access: Rights([list, get]),
+            folders: { "/in": DropBox, "/work": ReadWrite },
+            hours: ["mon-fri 08:00-18:00"],
+            deny: ["10.0.0.0/8"],
+            ftp: false,
+            certificate: Required,
+        ),
+    },"#;
+
+/// A store of tom, with these keys.
+fn store_of_tom(groups: &str, keys: &str) -> Fixture {
+    Fixture::written(&format!(
+        "({groups}\n    users: {{ \"tom\": ({SCRAM}, {keys}) }})\n"
+    ))
+}
+
+#[test]
+fn an_account_has_from_its_group_what_it_has_not_itself() {
+    let fixture = store_of_tom(STUDENTS, "group: \"students\"");
+    let store = UserStore::load(&fixture.path).unwrap();
+    let tom = store.get("tom").unwrap();
+    assert_eq!(tom.access().to_string(), "list,get");
+    assert_eq!(tom.quota, Some(ByteQuota::new(50_000_000)));
+    assert_eq!(tom.ftp(), FtpAccess::Refused);
+    assert_eq!(tom.certificate(), CertificateRule::Required);
+    assert_eq!(tom.folders.len(), 2);
+    assert!(!tom.admits("10.1.2.3".parse().unwrap()));
+    assert!(tom.admits("192.0.2.1".parse().unwrap()));
+    assert!(tom.is_timed());
+    let config = skiff_conf::Server::parse("()", Path::new("/x/server.ron")).unwrap();
+    let home = config.home(&name("tom"), tom);
+    assert_eq!(home, Path::new("/x/homes/students/tom"));
+
+    let keys = "group: \"students\", access: ReadOnly, folders: { \"/in\": ReadOnly }, ftp: true, \
+                certificate: Off";
+    let fixture = store_of_tom(STUDENTS, keys);
+    let store = UserStore::load(&fixture.path).unwrap();
+    let tom = store.get("tom").unwrap();
+    assert_eq!(tom.access(), &Access::ReadOnly);
+    assert_eq!(tom.ftp(), FtpAccess::Allowed);
+    assert_eq!(tom.certificate(), CertificateRule::Off);
+    let folders: Vec<_> = tom.folders.values().map(Access::to_string).collect();
+    assert_eq!(folders, ["read-only", "read-write"]);
+}
+
+#[test]
+fn what_is_inherited_is_not_written_to_the_account() {
+    let fixture = store_of_tom(STUDENTS, "group: \"students\"");
+    let edited: Result<(), Failed> = UserStore::edit(&fixture.path, |store| {
+        store.get_mut(&name("tom"))?.entries = Some(EntryQuota::new(9));
+        Ok(())
+    });
+    edited.unwrap();
+    let text = fs::read_to_string(&fixture.path).unwrap();
+    assert_eq!(text.matches("access:").count(), 1, "{text}");
+    let store = UserStore::load(&fixture.path).unwrap();
+    let tom = store.get("tom").unwrap();
+    assert_eq!(tom.entries, Some(EntryQuota::new(9)));
+    assert_eq!(tom.access().to_string(), "list,get");
+}
+
+#[test]
+fn a_rule_that_names_nothing_known_is_refused_with_the_nearest() {
+    for (groups, keys, told) in [
+        (
+            STUDENTS,
+            "group: \"studens\"",
+            "tom names the group studens, which is not there; did you mean \"students\"?",
+        ),
+        (
+            "",
+            "group: \"x\"",
+            "tom names the group x, which is not there; nothing may stand here",
+        ),
+        (
+            "",
+            "access: Rights([list, gett])",
+            "\"gett\" is not known; did you mean \"get\"?",
+        ),
+        (
+            "",
+            "access: Readonly",
+            "\"Readonly\" is not known; did you mean \"ReadOnly\"?",
+        ),
+        (
+            "",
+            "folders: { \"in\": ReadOnly }",
+            "\"in\" is not a folder of the home; write its path",
+        ),
+        (
+            "",
+            "hours: [\"always\"]",
+            "\"always\" is not hours; write them such as",
+        ),
+        (
+            "",
+            "expires: \"2027-02-30\"",
+            "\"2027-02-30\" is not a day; write it such as",
+        ),
+        (
+            "",
+            "allow: [\"ten\"]",
+            "\"ten\" is not an address or a network",
+        ),
+    ] {
+        let said = store_of_tom(groups, keys).said();
+        assert!(said.contains(told), "{keys}: {said}");
+        assert!(said.starts_with("users.ron:"), "{said}");
+    }
 }

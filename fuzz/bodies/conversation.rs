@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 use skiff_sessions::conversation::Conversation;
 use skiff_sessions::digest::{Algorithm, Running, Sum};
 use skiff_sessions::host::Hosts;
+use skiff_sessions::rights::{Grant, Permissions};
 use skiff_sessions::scram::{Binding, ClientLogin, Verifier};
 use skiff_sessions::server::job::{ChangeTime, Remembered};
 use skiff_sessions::server::{
-    Access, Completion, DialectRules, DownloadFacts, Effect, Event, Job, JobId, Limits, Rights,
-    Setup, Standing,
+    Completion, DialectRules, DownloadFacts, Effect, Event, Job, JobId, Limits, Setup, Standing,
 };
 use skiff_sessions::transfer::{End, Task};
 use skiff_sessions::wire::codec;
@@ -130,7 +130,9 @@ impl World {
             standing: Standing::Known,
         });
         world.receive(last);
-        world.answer(Completion::HomeOpen(Access::ReadWrite, Rights::default()));
+        world.answer(Completion::HomeOpen(Arc::new(
+            Permissions::from(Grant::ALL).into(),
+        )));
         assert_eq!(world.last.code, 230);
         world
     }
@@ -224,7 +226,7 @@ pub(crate) fn completion_for(job: &Job, choice: u8) -> Completion {
             mode: None,
         }),
         Job::Usage => Completion::Usage(Usage::default()),
-        Job::OpenListing(_) | Job::OpenStages => Completion::Listing,
+        Job::OpenListing(_) | Job::OpenStages { .. } => Completion::Listing,
         Job::OpenDownload { .. } => Completion::Download(DownloadFacts {
             size,
             modified,
@@ -232,7 +234,10 @@ pub(crate) fn completion_for(job: &Job, choice: u8) -> Completion {
             remembered,
         }),
         Job::OpenUpload { .. } if choice >= 150 => Completion::AlreadyThere,
-        Job::OpenUpload { .. } => Completion::Upload { have: size / 2 },
+        Job::OpenUpload { .. } => Completion::Upload {
+            have: size / 2,
+            name: None,
+        },
         Job::Publish { .. } => Completion::Published { size },
         _ => Completion::Done,
     }

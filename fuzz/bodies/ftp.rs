@@ -8,10 +8,11 @@ use std::time::{Duration, Instant};
 
 use skiff_sessions::conversation::Conversation;
 use skiff_sessions::path::{PathArg, VirtualPath};
+use skiff_sessions::rights::{Grant, Permissions};
 use skiff_sessions::scram::Binding;
 use skiff_sessions::server::{
-    Access, ClientCertificate, Completion, DataEvent, DialectRules, DownloadFacts, Effect, Event,
-    Job, JobId, Privacy, Rights, Setup, Standing, TlsPolicy,
+    ClientCertificate, Completion, DataEvent, DialectRules, DownloadFacts, Effect, Event, Job,
+    JobId, Privacy, Setup, Standing, TlsPolicy,
 };
 use skiff_sessions::transfer::{AHEAD_MAX, End, Route, Task};
 use skiff_sessions::wire::codec;
@@ -273,7 +274,7 @@ pub(crate) fn completion_for(job: &Job, choice: u8) -> Completion {
                 _ => Standing::Decoy,
             })
         }
-        Job::OpenHome => Completion::HomeOpen(Access::ReadWrite, Rights::default()),
+        Job::OpenHome => Completion::HomeOpen(Arc::new(Permissions::from(Grant::ALL).into())),
         Job::Entry { .. } => Completion::Entry(Entry {
             facts: Facts {
                 kind: Kind::Link,
@@ -292,14 +293,17 @@ pub(crate) fn completion_for(job: &Job, choice: u8) -> Completion {
         Job::Size { .. } => Completion::Size(size),
         Job::ModifiedAt { .. } | Job::SetModified { .. } => Completion::ModifiedAt(modified),
         Job::UniqueName { path } => Completion::Name(named(path)),
-        Job::OpenListing(_) | Job::OpenStages => Completion::Listing,
+        Job::OpenListing(_) | Job::OpenStages { .. } => Completion::Listing,
         Job::OpenDownload { .. } => Completion::Download(DownloadFacts {
             size,
             modified,
             changed: Default::default(),
             remembered: Default::default(),
         }),
-        Job::OpenStream { .. } => Completion::Upload { have: size / 2 },
+        Job::OpenStream { .. } => Completion::Upload {
+            have: size / 2,
+            name: None,
+        },
         Job::ReadyStream => Completion::StreamReady {
             grace: Duration::from_millis(1),
         },

@@ -11,8 +11,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use skiff_vfs::{
-    Amount, Download, Durability, Home, Homes, Kept, Limit, Policy, Replace, Start, UploadRequest,
-    UploadStart, VfsError, Worker,
+    Amount, Append, Download, Durability, Home, Homes, Kept, Limit, Policy, Replace, Start,
+    UploadRequest, UploadStart, VfsError, Worker,
 };
 use tempfile::TempDir;
 
@@ -301,6 +301,7 @@ fn upload(
         size: input.pick(&[None, Some(content.len() as u64)]).to_owned(),
         start: *input.pick(&starts),
         replace: *input.pick(&[Replace::Never, Replace::Existing]),
+        append: *input.pick(&[Append::Never, Append::Allowed]),
         keep: *input.pick(&[Kept::Whole, Kept::ButLastByte]),
         owner: 7,
     };

@@ -2,11 +2,12 @@
 //! command, nothing after the end, and nothing by a completion that nobody waits for.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Instant;
 
+use skiff_sessions::rights::{Grant, Permissions};
 use skiff_sessions::server::{
-    Accepts, Access, ClientCertificate, Completion, Effect, Event, Job, JobId, NoPort, Rights,
-    Session, Standing,
+    Accepts, ClientCertificate, Completion, Effect, Event, Job, JobId, NoPort, Session, Standing,
 };
 use skiff_sessions::transfer::{Route, Task};
 use skiff_sessions::wire::codec::{self, Codec, Extent};
@@ -129,7 +130,9 @@ impl World {
                 self.answer(Completion::Identified(Standing::Known));
             }
         }
-        self.answer(Completion::HomeOpen(Access::ReadWrite, Rights::default()));
+        self.answer(Completion::HomeOpen(Arc::new(
+            Permissions::from(Grant::ALL).into(),
+        )));
         assert!(self.session.account().is_some());
     }
 
@@ -173,6 +176,7 @@ impl World {
             2 => Completion::Size(input.number()),
             3 => Completion::Upload {
                 have: input.number(),
+                name: None,
             },
             4 => Completion::AlreadyThere,
             5 => Completion::Published {
@@ -213,7 +217,7 @@ impl World {
         let never = JobId(asked.map_or(u32::MAX, |id| id + 1_000_000));
         let completion = match choice % 3 {
             0 => Completion::Done,
-            1 => Completion::HomeOpen(Access::ReadWrite, Rights::default()),
+            1 => Completion::HomeOpen(Arc::new(Permissions::from(Grant::ALL).into())),
             _ => Completion::Refused(Refusal::Fault),
         };
         let mut effects = Vec::new();

@@ -1,11 +1,13 @@
 //! Starts the daemon from a checked configuration, runs its reactor, and closes the homes at the
 //! end.
 
+mod inheritance;
 pub(crate) mod rehearsal;
 
 use std::io;
 use std::net::SocketAddr;
 use std::os::unix::fs::{MetadataExt, lchown};
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,11 +15,12 @@ use std::time::{Duration, Instant};
 use mio::Poll;
 use rustix::fs::{Access, access};
 use rustix::io::Errno;
-use rustix::process::geteuid;
+use rustix::process::{Uid, geteuid};
 use skiff_conf::{Complaint, Metrics, MetricsAddress, Server};
 use skiff_vfs::{Homes, Policy, Worker};
 
-use crate::accesslog::{AccessLog, LogFailed};
+use self::inheritance::{Inheritance, ReplaceError};
+use crate::accesslog::{AccessLog, LogFailed, LogThread};
 use crate::accounts::lock::{FolderLocks, LockError};
 use crate::accounts::secret;
 use crate::accounts::store::Accounts;
@@ -34,6 +37,7 @@ use crate::event_loop::shared::Shared;
 use crate::event_loop::signals::Signals;
 use crate::metrics::listener::Listener as MetricsListener;
 use crate::metrics::server::MetricsServer;
+use crate::reactor::succession::Succession;
 use crate::reactor::{self, Reactor};
 use crate::tls::TlsError;
 use crate::walls::run_as::{RunAsError, SystemUser, group_id};
@@ -52,6 +56,18 @@ pub(crate) struct ListenAddresses {
 }
 
 impl ListenAddresses {
+    fn of(listeners: &[Listener]) -> Self {
+        let addresses_of = |protocol| {
+            let endpoints = listeners.iter().filter(|door| door.protocol == protocol);
+            endpoints.map(|door| door.address).collect()
+        };
+        Self {
+            native: addresses_of(Protocol::Native),
+            ftp: addresses_of(Protocol::Ftp),
+            ftp_over_tls: addresses_of(Protocol::FtpOverTls),
+        }
+    }
+
     /// What a service manager shows.
     fn status(&self) -> String {
         let shown = |addresses: &[SocketAddr]| {
@@ -119,20 +135,92 @@ pub(crate) fn run(
     started_as: StartedAs,
     ready: impl FnOnce(&ListenAddresses),
 ) -> Result<(), StartError> {
+    let started = start(&Arc::new(config), started_as, None)?;
+    started.log();
+    ready(&started.bound);
+    started.serve()
+}
+
+/// Takes the place of the daemon that runs with these settings, which may finish its sessions for
+/// that many seconds, and serves; calls `ready` with what the other says.
+pub(crate) fn replace(
+    config: Server,
+    seconds: Option<u32>,
+    ready: impl FnOnce(&str),
+) -> Result<(), ReplaceError> {
+    inheritance::leave_terminal();
     let config = Arc::new(config);
+    let user = system_user(&config)?;
+    let user = user.map_or_else(geteuid, |user| Uid::from_raw(user.uid));
+    let mut before = Inheritance::receive(&config, user)?;
+    let started = start(&config, StartedAs::Server, Some(&mut before))?;
+    let said = before.give_way(seconds)?;
+    if let Err(error) = started.locks.sign(&config.state) {
+        log::warn!("{error}");
+    }
+    started.log();
+    ready(&said);
+    Ok(started.serve()?)
+}
+
+/// A daemon that is about to serve.
+struct Started {
+    reactor: Reactor,
+    bound: ListenAddresses,
+    metrics: Option<String>,
+    log_thread: LogThread,
+    /// Held to the end.
+    locks: Arc<FolderLocks>,
+}
+
+impl Started {
+    fn log(&self) {
+        let bound = &self.bound;
+        log::info!("serving on {:?}", bound.native);
+        for (what, addresses) in [("ftp", &bound.ftp), ("ftp over tls", &bound.ftp_over_tls)] {
+            if !addresses.is_empty() {
+                log::info!("serving {what} on {addresses:?}");
+            }
+        }
+        if let Some(address) = &self.metrics {
+            log::info!("serving metrics on {address}");
+        }
+    }
+
+    fn serve(self) -> Result<(), StartError> {
+        sd_notify::ready(&self.bound.status());
+        let shared = self.reactor.run().map_err(system_error("poll"))?;
+        finish(shared);
+        self.log_thread.finish(Duration::from_secs(2));
+        Ok(())
+    }
+}
+
+/// Does all that may fail. What another daemon hands over comes `before` what the system gives.
+fn start(
+    config: &Arc<Server>,
+    started_as: StartedAs,
+    mut before: Option<&mut Inheritance>,
+) -> Result<Started, StartError> {
     // What root may have to do comes first: ports under 1024, the operator's private key.
-    let (mut inherited, mut warnings) = Inherited::from_manager();
-    let listeners: Result<Vec<_>, _> = bind_all(&config, &[], &mut inherited).collect();
+    let (mut inherited, mut warnings) = match &mut before {
+        Some(before) => (before.take_listeners(), Vec::new()),
+        None => Inherited::from_manager(),
+    };
+    let listeners: Result<Vec<_>, _> = bind_all(config, &[], &mut inherited).collect();
     warnings.extend(inherited.close());
-    let identity = OperatorIdentity::load(&config);
+    let identity = OperatorIdentity::load(config);
     sd_notify::connect();
-    give_up_root(&config)?;
+    give_up_root(config)?;
     ensure_folder(&config.state, 0o700)?;
-    // Held to the end. It says more than a taken port, which the daemon that has it causes as well.
-    let _locks = FolderLocks::take(&config.state, &config.homes)?;
+    // It says more than a taken port, which the daemon that has it causes as well.
+    let locks = Arc::new(match &mut before {
+        Some(before) => before.take_locks(config)?,
+        None => FolderLocks::take(&config.state, &config.homes)?,
+    });
     let listeners = listeners?;
     // Whoever holds the state folder may replace a Unix socket that is left over.
-    let metrics = bind_metrics(&config)?;
+    let metrics = bind_metrics(config, before.as_deref_mut())?;
     let (log, log_writer) = AccessLog::open(&config.log)?;
     // In tests, a second daemon in the process keeps the first one's logger.
     let _ = log.install(config.log.level);
@@ -140,42 +228,39 @@ pub(crate) fn run(
         log::warn!("{warning}");
     }
     raise_descriptors();
-    let policy = policy(&config)?;
-    walls::raise(&config)?;
+    let policy = policy(config)?;
+    walls::raise(config)?;
     // The first thread besides this one.
     let log_thread = log_writer.start()?;
-    let addresses_of = |protocol| {
-        let endpoints = listeners.iter().filter(|door| door.protocol == protocol);
-        endpoints.map(|door| door.address).collect()
-    };
-    let bound = ListenAddresses {
-        native: addresses_of(Protocol::Native),
-        ftp: addresses_of(Protocol::Ftp),
-        ftp_over_tls: addresses_of(Protocol::FtpOverTls),
-    };
+    let bound = ListenAddresses::of(&listeners);
     let metrics_address = metrics.as_ref().and_then(|door| door.address().ok());
+    let predecessor = before.as_ref().map(|before| before.process()).transpose()?;
+    let control = before.map(|before| before.control()).transpose()?;
+    let sockets = Sockets {
+        listeners,
+        metrics,
+        control: control.flatten(),
+    };
     let reactor = assemble(
-        &config, started_as, listeners, metrics, identity?, policy, log,
+        config,
+        started_as,
+        sockets,
+        identity?,
+        policy,
+        log,
+        Succession::new(Arc::clone(&locks), predecessor),
     )?;
-    log::info!("serving on {:?}", bound.native);
-    for (what, addresses) in [("ftp", &bound.ftp), ("ftp over tls", &bound.ftp_over_tls)] {
-        if !addresses.is_empty() {
-            log::info!("serving {what} on {addresses:?}");
-        }
-    }
-    if let Some(address) = metrics_address {
-        log::info!("serving metrics on {address}");
-    }
     if !config.homes.is_dir() {
         let homes = config.homes.display();
         log::warn!("the folder of the homes, {homes}, is not there; is its disk mounted?");
     }
-    ready(&bound);
-    sd_notify::ready(&bound.status());
-    let shared = reactor.run().map_err(system_error("poll"))?;
-    finish(shared);
-    log_thread.finish(Duration::from_secs(2));
-    Ok(())
+    Ok(Started {
+        reactor,
+        bound,
+        metrics: metrics_address,
+        log_thread,
+        locks,
+    })
 }
 
 /// Binds all addresses but those that a running daemon holds; what the service manager has bound is
@@ -204,7 +289,8 @@ fn bind_all<'a>(
         let bound = socket.and_then(|socket| Listener::of(socket, address, protocol));
         match bound {
             Err(error) if is_missing_family(address, &error, config) => None,
-            other => Some(other.map_err(|error| StartError::Listen { address, error })),
+            Err(error) => Some(Err(StartError::Listen { address, error })),
+            Ok(listener) => Some(Ok(listener)),
         }
     })
 }
@@ -232,14 +318,22 @@ fn machinery() -> Result<Machinery, StartError> {
     })
 }
 
+/// The listening sockets of a daemon.
+struct Sockets {
+    listeners: Vec<Listener>,
+    metrics: Option<MetricsListener>,
+    /// `None` where it is to be made.
+    control: Option<UnixListener>,
+}
+
 fn assemble(
     config: &Arc<Server>,
     started_as: StartedAs,
-    listeners: Vec<Listener>,
-    metrics: Option<MetricsListener>,
+    sockets: Sockets,
     identity: OperatorIdentity,
     policy: Policy,
     log: AccessLog,
+    succession: Succession,
 ) -> Result<Reactor, StartError> {
     let Machinery {
         poll,
@@ -259,25 +353,44 @@ fn assemble(
         file: config.file.clone(),
         started_as,
     });
+    if succession.has_predecessor() {
+        services.homes.begin_handover();
+    }
     watch_store(&services);
-    let control = match ControlSocket::bind(&config.state, &waker) {
-        Ok(control) => Some(control),
-        Err(error) => {
-            log::warn!(
-                "no control socket, so that skiffd who, reload and the like do nothing: {error}"
-            );
-            None
-        }
+    let control = match sockets.control {
+        Some(handed) => ControlSocket::of(handed, &config.state, &waker),
+        None => ControlSocket::bind(&config.state, &waker),
     };
+    let control = control.inspect_err(|error| {
+        log::warn!(
+            "no control socket, so that skiffd who, reload and the like do nothing: {error}"
+        );
+    });
     let admission = Admission::new(config.limits.clone());
     let endpoints = Endpoints::load(config, identity, None)?;
     let limits = Arc::new(limits(config, &endpoints));
     let shared = Shared::new(registry, pool, admission, log, limits, services, endpoints);
-    let metrics = metrics.map(|listener| Box::new(MetricsServer::new(listener)));
-    Reactor::new(poll, signals, control, metrics, listeners, shared).map_err(system_error("poll"))
+    let metrics = sockets.metrics.zip(config.metrics.as_ref());
+    let metrics = metrics.map(|(listener, Metrics { listen })| {
+        Box::new(MetricsServer::new(listener, listen.clone()))
+    });
+    let listeners = sockets.listeners;
+    Reactor::new(
+        poll,
+        signals,
+        control.ok(),
+        metrics,
+        listeners,
+        shared,
+        succession,
+    )
+    .map_err(system_error("poll"))
 }
 
-fn bind_metrics(config: &Server) -> Result<Option<MetricsListener>, StartError> {
+fn bind_metrics(
+    config: &Server,
+    before: Option<&mut Inheritance>,
+) -> Result<Option<MetricsListener>, StartError> {
     let Some(Metrics { listen }) = &config.metrics else {
         return Ok(None);
     };
@@ -285,8 +398,9 @@ fn bind_metrics(config: &Server) -> Result<Option<MetricsListener>, StartError> 
         address: listen.clone(),
         error,
     };
-    let listener = MetricsListener::bind(listen).map_err(failed)?;
-    Ok(Some(listener))
+    let handed = before.and_then(|before| before.take_metrics(listen));
+    let listener = handed.unwrap_or_else(|| MetricsListener::bind(listen));
+    Ok(Some(listener.map_err(failed)?))
 }
 
 fn watch() -> Option<StoreWatch> {

@@ -6,6 +6,7 @@ mod metrics;
 mod operator;
 #[cfg(feature = "simulation")]
 mod stepped;
+pub(crate) mod succession;
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
@@ -31,6 +32,7 @@ use crate::event_loop::shared::Shared;
 use crate::event_loop::signals::{Signal, Signals};
 use crate::event_loop::timer_fd::TimerFd;
 use crate::metrics::server::{CLIENTS_MAX, MetricsServer};
+use crate::reactor::succession::Succession;
 use crate::transport::ids::{ConnectionId, Generations, Socket};
 use crate::workers::schedule::{Class, WorkKind};
 use crate::workers::work_item::{Outcome, WorkItem};
@@ -43,8 +45,10 @@ const CONTROL: Token = Token(3);
 /// The folder of the user store has changed.
 const ACCOUNTS: Token = Token(4);
 const METRICS: Token = Token(5);
+/// The process before has ended.
+const PREDECESSOR: Token = Token(6);
 /// The token of the first client of metrics; the others follow.
-const METRICS_CLIENTS: usize = 6;
+const METRICS_CLIENTS: usize = 7;
 /// The token of the first connection of a proxy; the others follow.
 const PROXIED: usize = METRICS_CLIENTS + CLIENTS_MAX;
 /// The token of the first listener; the others follow.
@@ -70,6 +74,7 @@ pub(crate) struct Reactor {
     connections: Slab<Connection>,
     generations: Generations,
     shared: Shared,
+    succession: Succession,
     phase: Phase,
     started: Instant,
     next_sweep: Instant,
@@ -96,6 +101,7 @@ impl Reactor {
         mut metrics: Option<Box<MetricsServer>>,
         mut listeners: Vec<Listener>,
         mut shared: Shared,
+        succession: Succession,
     ) -> io::Result<Self> {
         shared.addresses = listeners.iter().map(|listener| listener.address).collect();
         for (index, listener) in listeners.iter_mut().enumerate() {
@@ -112,6 +118,7 @@ impl Reactor {
             poll.registry()
                 .register(&mut SourceFd(&fd), ACCOUNTS, Interest::READABLE)?;
         }
+        succession.register(poll.registry(), PREDECESSOR)?;
         let timer = TimerFd::register(poll.registry(), TIMER)?;
         Ok(Self {
             poll,
@@ -124,6 +131,7 @@ impl Reactor {
             connections: Slab::new(),
             generations: Generations::default(),
             shared,
+            succession,
             phase: Phase::Serving,
             started: Instant::now(),
             next_sweep: Instant::now() + SWEEP_EVERY,
@@ -254,9 +262,11 @@ impl Reactor {
             self.shared.waiting_logins.due(),
             self.shared.refusals.due(),
             self.shared.next_close_idle(),
+            self.shared.next_accounts_look(),
             self.shared.pool.next_look(),
             self.proxied.due(),
             self.metrics.as_ref().and_then(|metrics| metrics.due()),
+            self.succession.due(),
             phase,
             Some(self.next_sweep),
             Some(self.next_certificate_look),
@@ -270,6 +280,7 @@ impl Reactor {
             SIGNALS => self.on_signals(now),
             ACCOUNTS => self.on_changed_accounts(),
             CONTROL => self.control.iter().for_each(ControlSocket::accept),
+            PREDECESSOR => self.predecessor_ended(),
             METRICS => self.metrics.iter_mut().for_each(|it| it.mark_ready(now)),
             Token(token @ METRICS_CLIENTS..PROXIED) => {
                 self.on_metrics_ready(token - METRICS_CLIENTS, now);
@@ -449,7 +460,9 @@ impl Reactor {
         log::info!("{status}");
         crate::event_loop::sd_notify::stopping(&status);
         self.shared.services.homes.stop_counts();
-        self.listeners.clear();
+        for listener in self.listeners.drain(..) {
+            listener.close(self.poll.registry());
+        }
         self.proxied.clear();
         self.shared.addresses.clear();
         self.phase = Phase::Draining(now + at_most);
@@ -485,6 +498,8 @@ impl Reactor {
             self.shared.warn_of_certificate();
         }
         self.shared.close_idle_due(now);
+        self.shared.refresh_accounts_due(now);
+        self.leave_homes(now);
         match self.phase {
             Phase::Serving | Phase::Stopped => return,
             Phase::Draining(until) if now >= until => {

@@ -38,6 +38,7 @@ pub mod lane;
 mod log_line;
 pub mod parallel_hash;
 pub mod path;
+pub mod rights;
 pub mod scram;
 pub mod server;
 pub mod transfer;

@@ -6,6 +6,10 @@ use std::fmt;
 /// The longest path that a client sends, in bytes: PATH_MAX of Linux, less its NUL.
 pub const SENT_PATH_MAX: usize = 4095;
 
+/// The longest target of a symbolic link that is sent, in bytes: with the longest path it fits in a
+/// line whatever its bytes are.
+pub const LINK_TARGET_MAX: usize = 1024;
+
 /// A path as a peer sends it: not empty, without NUL. It may hold CR and LF, which a dialect that
 /// cannot escape them cannot send.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -22,6 +26,24 @@ impl PathArg {
     /// [`SENT_PATH_MAX`] bytes, which no file has and which might not fit in a line.
     pub fn to_send(bytes: impl Into<Vec<u8>>) -> Option<Self> {
         Self::new(bytes).filter(|path| path.0.len() <= SENT_PATH_MAX)
+    }
+
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// What a symbolic link leads to, as it stands in the link: not empty, without NUL, and of at most
+/// [`LINK_TARGET_MAX`] bytes.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LinkTarget(Vec<u8>);
+
+impl LinkTarget {
+    /// Takes a target; `None` for one that no link of this protocol has.
+    pub fn new(bytes: impl Into<Vec<u8>>) -> Option<Self> {
+        let bytes = bytes.into();
+        let is_good = (1..=LINK_TARGET_MAX).contains(&bytes.len()) && !bytes.contains(&0);
+        is_good.then_some(Self(bytes))
     }
 
     pub fn as_bytes(&self) -> &[u8] {
@@ -92,6 +114,15 @@ impl VirtualPath {
         self.0
     }
 
+    /// Whether this is a path of something in the directory `folder`, at any depth.
+    pub fn is_below(&self, folder: &Self) -> bool {
+        let above = folder.0.strip_suffix(b"/").unwrap_or(&folder.0);
+        match self.0.strip_prefix(above) {
+            Some([b'/', rest @ ..]) => !rest.is_empty(),
+            _ => false,
+        }
+    }
+
     /// The path relative to the home, without the leading `/`; empty for the home itself.
     pub fn below_home(&self) -> &[u8] {
         &self.0[1..]
@@ -143,6 +174,30 @@ mod tests {
             let arg = PathArg::new(arg).unwrap();
             let path = root.resolve(&arg, ParentOfRoot::IsRoot).unwrap();
             assert_eq!(path.to_string(), leads);
+        }
+    }
+
+    #[test]
+    fn what_is_below_a_directory() {
+        let path = |text: &str| {
+            VirtualPath::root()
+                .join(&PathArg::new(text).unwrap())
+                .unwrap()
+        };
+        for (below, folder, is_below) in [
+            ("/a", "/", true),
+            ("/a/b", "/a", true),
+            ("/a/b/c", "/a", true),
+            ("/", "/", false),
+            ("/a", "/a", false),
+            ("/ab", "/a", false),
+            ("/a", "/a/b", false),
+        ] {
+            assert_eq!(
+                path(below).is_below(&path(folder)),
+                is_below,
+                "{below} {folder}"
+            );
         }
     }
 

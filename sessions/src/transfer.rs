@@ -362,7 +362,8 @@ impl Transfer {
                     return Ok(Burst::Finished(end));
                 }
                 let told = burst_io.stop.load(Ordering::Relaxed);
-                if told || poll_stop_line(lane, ahead, sending.stop_line())? {
+                let stop = sending.stop_line();
+                if told || stop != StopLine::Never && poll_stop_line(lane, ahead, stop)? {
                     sending.stop();
                 } else if *moved - start >= burst_io.budget {
                     return Ok(Burst::BudgetSpent);

@@ -26,6 +26,7 @@ mod ftp {
     mod ports;
     mod privacy;
     mod refusals;
+    mod rights;
     mod stopping;
     mod table;
     mod timers;

@@ -31,6 +31,7 @@ mod pair {
     mod passwords;
     mod ranges;
     mod refused;
+    mod rights;
     mod states;
     mod stopping;
     mod timers;

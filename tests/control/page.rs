@@ -47,7 +47,7 @@ fn shape(line: &Value) -> BTreeSet<String> {
 /// Things are as the page has them: an upload under way, a banned user.
 #[test]
 fn the_daemon_says_what_the_page_says() {
-    let daemon = Daemon::with("limits: (ban_after: 1, exempt: []),");
+    let daemon = Daemon::configured("limits: (ban_after: 1, exempt: []),");
     let mut tom = daemon.login("tom");
     tom.ask("STOR size=1000 photo.jpg", 150);
     tom.frame(&[0; 250]);

@@ -216,6 +216,7 @@ USES = {
     "HASH": (ask, lambda t: on((213, 550), t.leads == "file")),
     "XMD5": (ask, lambda t: on((250, 550), t.leads == "file")),
     "SITE UTIME 20260102030405": (ask, lambda t: on((213, 550), t.leads in ("file", "dir"))),
+    "SITE SYMLINK beside": (ask, lambda t: on((257, 550), not t.kind)),
     "SITE CHMOD 755": (ask, lambda t: on((200, 550), t.leads in ("file", "dir"))),
 }
 ALIKE = {"XCWD": "CWD", "XRMD": "RMD", "XMKD": "MKD", "XSHA256": "XMD5", "XSHA512": "XMD5"}

@@ -1,9 +1,11 @@
 //! Signals: SIGTERM ends well and loses nothing, SIGHUP ends nobody.
 
+use std::net::TcpStream;
+
 use rustix::process::Signal;
 
 use super::{MANY_SESSIONS, wait_until};
-use crate::harness::{Daemon, Tail, md5};
+use crate::harness::{Daemon, PATIENCE, Peer, Speech, Tail, Wire, md5};
 
 const SIZE: usize = 3 << 20;
 
@@ -23,6 +25,20 @@ fn an_idle_session_is_told_and_the_end_is_good() {
         assert_eq!(last.len(), 1, "{last:?}");
         assert_eq!(last[0].code, 421);
     }
+    daemon.ends_well();
+}
+
+#[test]
+fn who_is_amid_a_handshake_is_told_after_it_and_who_says_nothing_is_not_waited_for() {
+    let mut daemon = Daemon::with(MANY_SESSIONS);
+    let mut idle = daemon.login("tom");
+    let [slow, _silent] = [(); 2].map(|()| TcpStream::connect(daemon.address()).unwrap());
+    slow.set_read_timeout(Some(PATIENCE)).unwrap();
+    daemon.wait_log("connected: session=3");
+    daemon.signal(Signal::TERM);
+    idle.expect(421);
+    let mut slow = Peer::new(Wire::over(slow, Speech::Tls));
+    assert_eq!(slow.until_closed()[0].code, 421);
     daemon.ends_well();
 }
 
@@ -124,7 +140,7 @@ fn nobody_is_let_in_while_it_ends() {
     peer.ask(&format!("STOR size={SIZE} file"), 150);
     daemon.signal(Signal::TERM);
     idle.expect(421);
-    let error = std::net::TcpStream::connect(daemon.address()).unwrap_err();
+    let error = TcpStream::connect(daemon.address()).unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::ConnectionRefused);
     daemon.signal(Signal::TERM);
     daemon.ends_well();

@@ -151,6 +151,25 @@ impl Liar {
         self.sends(&bytes[at..]);
     }
 
+    /// Takes an upload without a turn; returns its first line.
+    #[track_caller]
+    pub(super) fn takes_file(&mut self) -> String {
+        let line = self.hears_line();
+        loop {
+            let mut length = [0; 4];
+            self.0.read_exact(&mut length).unwrap();
+            match u32::from_be_bytes(length) {
+                0 => break,
+                length => {
+                    let mut frame = vec![0; length as usize];
+                    self.0.read_exact(&mut frame).unwrap();
+                }
+            }
+        }
+        assert!(self.hears_line().starts_with("225 "));
+        line
+    }
+
     /// Answers ABOR and NOOP within frames.
     #[track_caller]
     pub(super) fn stops(&mut self) {

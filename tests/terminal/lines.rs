@@ -1,8 +1,10 @@
 //! Command lines: aliases, the history that all prompts share, and the pager.
 
 use std::fs;
+use std::net::SocketAddr;
 
 use super::desk::Desk;
+use super::liar::serve_session;
 use super::screen::Terminal;
 use crate::harness::{Daemon, binary, noise, until};
 
@@ -77,9 +79,13 @@ fn two_prompts_share_the_history_and_keep_no_secret() {
 
 /// A prompt of tom's whose pager is less(1).
 fn with_less(desk: &Desk, daemon: &Daemon, words: &[&str]) -> Terminal {
+    with_less_at(desk, daemon.address(), words)
+}
+
+fn with_less_at(desk: &Desk, address: SocketAddr, words: &[&str]) -> Terminal {
     let skiff = binary("skiff");
     let password = desk.home().join("password");
-    let target = format!("tom@{}", daemon.address());
+    let target = format!("tom@{address}");
     let begin = [
         "env",
         "PAGER=less",
@@ -149,4 +155,91 @@ fn what_is_longer_than_the_screen_goes_through_the_pager() {
     write_settings(&desk, "(pager: Off)");
     let mut plain = with_less(&desk, &daemon, &[]);
     assert_eq!(plain.ask("cat text").lines().count(), 100);
+}
+
+/// The first screen of less.
+fn in_less(tom: &Terminal) {
+    tom.wait("less's mark below", |shown| {
+        let last = shown.lines().last()?;
+        last.starts_with(':').then_some(())
+    });
+}
+
+#[test]
+fn ctrl_c_in_the_pager_is_the_pagers_and_leaving_it_is_no_failure() {
+    let daemon = Daemon::demo();
+    let mut peer = daemon.login("tom");
+    for n in 0..60 {
+        peer.put("", &format!("f{n:02}"), &noise(n, 10));
+    }
+    let long = "a line of a long file\n".repeat(200_000);
+    peer.put("", "long", long.as_bytes());
+    let desk = Desk::new();
+    let mut tom = with_less(&desk, &daemon, &[]);
+    // All was written to it, or the pipe is full.
+    for command in ["ls -1", "cat long", "more long"] {
+        tom.enter(&format!("{command}; pwd"));
+        in_less(&tom);
+        for _ in 0..3 {
+            tom.press("C-c");
+        }
+        // It is there still, and takes its keys.
+        tom.press("G");
+        tom.press("g");
+        in_less(&tom);
+        tom.press("q");
+        tom.prompt();
+        let shown = tom.screen();
+        assert!(shown.contains("257 /"), "{command}: {shown}");
+        for word in ["stopped", "roken", "connect"] {
+            assert!(!shown.contains(word), "{command}: {shown}");
+        }
+    }
+    // Behind it a press counts again.
+    peer.put("", "slow", &noise(1, 30_000_000));
+    let mut tom = with_less(&desk, &daemon, &["--limit-rate", "1MB"]);
+    tom.enter("ls -1");
+    in_less(&tom);
+    tom.press("C-c");
+    tom.press("q");
+    tom.prompt();
+    tom.start_command("get slow");
+    tom.press("C-c");
+    tom.wait_for("stopped");
+    tom.prompt();
+    assert_eq!(tom.ask("pwd"), "257 /");
+}
+
+#[test]
+fn leaving_the_pager_ends_a_listing_that_does_not_come() {
+    let server = serve_session(|mut liar| {
+        liar.hears("DF");
+        liar.says("213 limit=7 entries_limit=7 counting=1 quota");
+        liar.answers("STAT .", "213 type=dir size=0 mtime=20260102030405 /");
+        liar.hears("LIST .");
+        let facts = "size=1;modify=20260102030405;mode=0644;";
+        let mut lines: Vec<_> = (0..60)
+            .map(|n| format!("type=file;{facts} f{n:02}"))
+            .collect();
+        lines.push(format!("type=dir;{facts} z"));
+        let lines: Vec<_> = lines.iter().map(String::as_str).collect();
+        liar.lists(&lines, "226 hidden=0 done");
+        liar.hears("LIST z");
+        liar.says("150 here it comes");
+        liar.stops();
+        liar.answers("PWD", "257 /");
+        liar.hears("220");
+    });
+    let desk = Desk::new();
+    let daemon = server.address;
+    let mut tom = with_less_at(&desk, daemon, &["--tls", "off"]);
+    tom.enter("find");
+    in_less(&tom);
+    tom.press("q");
+    tom.prompt();
+    let shown = tom.screen();
+    assert!(!shown.contains("stopped"), "{shown}");
+    assert_eq!(tom.ask("pwd"), "257 /");
+    tom.enter("bye");
+    server.end();
 }

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use super::desk::Desk;
 use super::screen::Terminal;
-use crate::harness::{binary, until};
+use crate::harness::{Daemon, binary, until};
 
 /// A desk with a host in its settings and the completions of a shell in a file.
 fn desk(shell: &str) -> Desk {
@@ -167,6 +167,11 @@ fn help_fits_a_screen_of_twenty_four_lines_and_explains_topics() {
     ] {
         let ran = desk.run(&["help", topic], "");
         assert!(ran.said.contains(words), "{topic}: {}", ran.said);
+    }
+    let daemon = Daemon::demo();
+    for topic in ["quoting", "resume", "scripts", "trust", "options"] {
+        let typed = desk.batch(daemon.address(), &["-c", &format!("help {topic}")], "");
+        assert_eq!(typed.said, desk.run(&["help", topic], "").said);
     }
     // A command and a topic of one name are told together.
     let sync = desk.run(&["help", "sync"], "").said;

@@ -248,11 +248,17 @@ fn a_change_whose_answer_was_lost_is_asked_about_and_told_truthfully() {
     let mut script = Script::begin(&desk, &line, &[]);
     let lost = "; the server's answer was lost with the connection";
     let mode = |name: &str| fs::metadata(home.join(name)).unwrap().mode() & 0o777;
-    let changes: [(&str, &dyn Fn() -> bool, String); 4] = [
+    daemon.login("tom").leave_part("", "part", b"some bytes", 4);
+    let changes: [(&str, &dyn Fn() -> bool, String); 5] = [
         (
             "delete old",
             &|| !home.join("old").exists(),
             format!("old: is gone now{lost}"),
+        ),
+        (
+            "stages -d part",
+            &|| daemon.login("tom").list("STAGES").is_empty(),
+            format!("part: is gone now{lost}"),
         ),
         (
             "mkdir new",
@@ -282,7 +288,6 @@ fn a_change_whose_answer_was_lost_is_asked_about_and_told_truthfully() {
     assert!(home.join("above/below").is_dir());
 }
 
-/// A tree that is deleted goes on behind the name of which the answer was lost.
 #[test]
 fn a_tree_of_which_an_answer_was_lost_is_deleted_to_its_end() {
     let entry =

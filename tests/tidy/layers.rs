@@ -135,7 +135,14 @@ const CRATES: [Layered; 3] = [
             layer(
                 "changing",
                 &[
-                    "upload", "home", "jail", "staging", "digest", "syscalls", "entry",
+                    "upload",
+                    "home",
+                    "jail",
+                    "staging",
+                    "digest",
+                    "dir_reader",
+                    "syscalls",
+                    "entry",
                 ],
             ),
             layer(

@@ -22,6 +22,14 @@ pub enum VfsError {
     /// The name, or a link on the way, leads above the home or is absolute.
     #[error("leads out of the home")]
     Escapes,
+    /// A name of the path is a symbolic link, which [`crate::Home::check_plain`] does not take.
+    #[error("a link is on the way")]
+    Link,
+    /// The target of a new link is absolute, climbs above the home, or climbs behind a name.
+    #[error("a link to there could lead out of the home")]
+    TargetEscapes,
+    #[error("not a symbolic link")]
+    NotALink,
     #[error("the server may not do that there")]
     Forbidden,
     #[error("not a regular file")]

@@ -21,7 +21,7 @@
 //! | `home/` | [`Home`]: its paths, lock, running uploads, charges and stages |
 //! | `reading/` | stat, listings, downloads |
 //! | `upload/` | uploads, from the first look at the name to the publication |
-//! | `changing/` | mkdir, remove, rename, times and modes |
+//! | `changing/` | mkdir, symlink, remove, rename, times and modes |
 
 mod changing;
 mod digest;
@@ -45,6 +45,7 @@ pub use entry::{Entry, Kind, Modified};
 pub use error::VfsError;
 pub use home::Home;
 pub use home::homes::Homes;
+pub use home::retention::{HomeRules, Retention, WhenFull};
 pub use home::scan::Counted;
 pub use home::space::Holdings;
 pub use home::stages::StageInfo;
@@ -54,10 +55,11 @@ pub use reading::download::Download;
 pub use reading::listing::{LineBreaks, Listing};
 pub use reading::lookup::NameSize;
 pub use reading::names_ahead::{Direction, SortKey};
+pub use reading::plain::LastName;
 pub use reading::survey::Survey;
 pub use skiff_quota::{Amount, Usage};
 pub use staging::Kept;
-pub use upload::{Published, Replace, Start, Upload, UploadRequest, UploadStart};
+pub use upload::{Append, Published, Replace, Start, Upload, UploadRequest, UploadStart};
 pub use worker::Worker;
 
 /// The most that a home may hold: bytes of content, and entries (files, directories, links).

@@ -7,7 +7,7 @@ pub(crate) use self::system::{now, system_now};
 pub(crate) use rustix::fs::{
     chmodat, copy_file_range, fallocate, fchmod, fchown, fdatasync, fremovexattr, fsetxattr, fstat,
     fstatfs, fsync, ftruncate, futimens, linkat, mkdirat, openat, renameat, renameat_with, statat,
-    statx, syncfs, unlinkat, utimensat,
+    statx, symlinkat, syncfs, unlinkat, utimensat,
 };
 #[cfg(not(feature = "simulation"))]
 pub(crate) use rustix::io::{pwrite, write};

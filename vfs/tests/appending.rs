@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use skiff_vfs::{Amount, Home, Kept, Limit, Replace, Start, Upload, VfsError, Worker};
+use skiff_vfs::{Amount, Append, Home, Kept, Limit, Replace, Start, Upload, VfsError, Worker};
 
 use crate::common::{MEBI, World, begin, digest, digests, leave, on_worker, put, stage_of};
 
@@ -69,6 +69,7 @@ fn a_declared_size_is_reserved_at_once_and_the_last_byte_fits() {
                 size: Some(size),
                 start: Start::End,
                 replace: Replace::Existing,
+                append: Append::Allowed,
                 keep: Kept::ButLastByte,
                 owner: 1,
             };

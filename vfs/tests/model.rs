@@ -22,6 +22,9 @@ const LIMIT: Limit = Limit {
     entries: 9,
 };
 
+/// What links lead to.
+const TARGETS: [&str; 4] = ["a", "d/a", "../b", "../d/d"];
+
 const REPLACE: [Replace; 2] = [Replace::Never, Replace::Existing];
 
 /// Whether a program beside the daemon changes the home, so that its limit may be exceeded.
@@ -56,7 +59,11 @@ impl Actor {
     fn step(&mut self, worker: &Worker) {
         let path = self.path();
         let result = match self.random.below(16) {
-            0 | 1 => self.home.make_dir(worker, path),
+            0 => self.home.make_dir(worker, path),
+            1 => {
+                let target = self.random.pick(&TARGETS).as_bytes();
+                self.home.make_link(worker, path, target)
+            }
             2 => self.remove(worker, path),
             3 | 4 => {
                 let to = self.path();

@@ -12,7 +12,8 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use skiff_vfs::simulated::{Disk, FileSystem, install, with_disk};
 use skiff_vfs::{
-    Home, Homes, Kept, Limit, Policy, Replace, Start, Upload, UploadRequest, UploadStart, Worker,
+    Append, Home, Homes, Kept, Limit, Policy, Replace, Start, Upload, UploadRequest, UploadStart,
+    Worker,
 };
 
 const OLD: &[u8] = b"what was there before";
@@ -38,6 +39,7 @@ fn upload(home: &Arc<Home>, worker: &Worker, name: &str, start: Start) -> Option
         size: None,
         start,
         replace: Replace::Existing,
+        append: Append::Allowed,
         keep: Kept::ButLastByte,
         owner: 1,
     };

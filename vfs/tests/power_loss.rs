@@ -56,6 +56,7 @@ fn a_kept_stage_is_cut_to_what_was_synced() {
             let world = World::new();
             let home = world.open(worker);
             match keep {
+                Kept::Nothing => panic!("nothing is looked for"),
                 Kept::ButLastByte => leave_cut(&home, worker, FILE, b"part"),
                 Kept::Whole => leave(&home, worker, FILE, b"part"),
             }

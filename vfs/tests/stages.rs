@@ -461,13 +461,13 @@ fn a_new_limit_reaches_a_running_upload_at_its_next_step() {
         let mut upload = start(&home, worker, "file", None).unwrap();
         upload.write(worker, &vec![1; MEBI as usize]).unwrap();
         assert!(over_quota(upload.write(worker, &[1])).is_some());
-        homes.refresh_limits(worker, |user| {
+        homes.refresh_rules(worker, |user| {
             (user == "tom").then_some(Limit::new(2 * MEBI, 10))
         });
         upload.write(worker, &[1]).unwrap();
-        homes.refresh_limits(worker, |_| None);
+        homes.refresh_rules(worker, |_| None::<Limit>);
         upload.write(worker, &vec![1; MEBI as usize / 2]).unwrap();
-        homes.refresh_limits(worker, |_| Some(Limit::new(1, 10)));
+        homes.refresh_rules(worker, |_| Some(Limit::new(1, 10)));
         assert!(over_quota(upload.write(worker, &vec![1; MEBI as usize])).is_some());
     });
 }

@@ -9,8 +9,9 @@ use skiff_sessions::digest::Algorithm;
 
 use super::argv::{self, ArgvCommand, Form, Given};
 use super::error::ProgramError;
-use super::options::{Argument, Arguments, OptionId};
+use super::options::{Argument, Arguments};
 use super::shells::Shell;
+use crate::commands::options::OptionId;
 use crate::net::connect::Family;
 use crate::net::known_hosts::TrustPolicy;
 use crate::net::trace::Trace;

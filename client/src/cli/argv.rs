@@ -55,7 +55,7 @@ impl Form {
             Shape::Help => {
                 let commands = table::COMMANDS.iter().map(|command| command.name);
                 let topics = TOPICS.iter().map(|topic| topic.name);
-                FormArguments::Words(commands.chain(topics).chain([OPTIONS_TOPIC]).collect())
+                FormArguments::Words(commands.chain(topics).collect())
             }
         }
     }
@@ -68,9 +68,6 @@ pub(crate) enum FormArguments {
     Names,
     Words(Vec<&'static str>),
 }
-
-/// The topic of `skiff help` that tells the options of the program.
-pub(crate) const OPTIONS_TOPIC: &str = "options";
 
 /// What the arguments of a form are.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -96,9 +93,9 @@ enum Shape {
 /// Every command that can be given as arguments.
 #[rustfmt::skip]
 pub(crate) const FORMS: &[Form] = &[
-    Form { name: "put", syntax: "put [-cfprL] [-j N] HOST:[PATH] FILE...", help: "", shape: Shape::Upload },
-    Form { name: "get", syntax: "get [-cfprL] [-j N] HOST:PATH... [DIR]", help: "", shape: Shape::Download },
-    Form { name: "sync", syntax: "sync [-npL] [-x GLOB] [-j N] [--delete] [--checksum] [--no-links] FROM TO, one of them HOST:[PATH]", help: "", shape: Shape::Pair },
+    Form { name: "put", syntax: "put [-cfprlL] [-j N] HOST:[PATH] FILE...", help: "", shape: Shape::Upload },
+    Form { name: "get", syntax: "get [-cfprlL] [-j N] HOST:PATH... [DIR]", help: "", shape: Shape::Download },
+    Form { name: "sync", syntax: "sync [-nplL] [-x GLOB] [-j N] [--delete] [--checksum] [--no-links] FROM TO, one of them HOST:[PATH]", help: "", shape: Shape::Pair },
     Form { name: "ls", syntax: "ls [-1ahlrSt] [--utc] HOST:[PATH]", help: "", shape: Shape::Remote },
     Form { name: "hosts", syntax: "hosts", help: "list the hosts of the settings", shape: Shape::Hosts },
     Form { name: "help", syntax: "help [COMMAND|TOPIC]", help: "explain a command, a topic, or the options", shape: Shape::Help },

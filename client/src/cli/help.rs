@@ -1,10 +1,10 @@
 //! Words `--help`, which fits a screen, and `skiff help`, which explains what there is.
 
-use super::argv::{FORMS, OPTIONS_TOPIC};
+use super::argv::FORMS;
 use super::error::ProgramError;
 use super::exit::EXITS;
-use super::options::{Group, OPTIONS};
-use crate::commands::help::{NAME_WIDTH, print_about, print_table};
+use crate::commands::help::{print_about, print_table};
+use crate::commands::options::Group;
 use crate::net::command_error::CommandError;
 use crate::terminal::columns::{columns, wrap};
 use crate::terminal::output::{print_error, print_wrapped};
@@ -57,20 +57,14 @@ fn brief(meaning: &str) -> &str {
     meaning.split([',', '(']).next().unwrap_or(meaning).trim()
 }
 
-/// Explains a command, a topic or the options; without any, tells which there are.
+/// Explains a command or a topic; without any, tells which there are.
 ///
 /// # Errors
 ///
 /// [`ProgramError::CommandFailed`] where there is nothing of the kind.
 pub(crate) fn explain(about: Option<&str>) -> Result<(), ProgramError> {
     match about {
-        None => {
-            print_table();
-            print_wrapped(&format!(
-                "{OPTIONS_TOPIC:<NAME_WIDTH$}  the options of skiff itself"
-            ));
-        }
-        Some(OPTIONS_TOPIC) => print_options(),
+        None => print_table(),
         Some(about) => {
             let form = FORMS.iter().find(|form| form.name == about);
             if let Some(form) = form {
@@ -90,15 +84,10 @@ pub(crate) fn explain(about: Option<&str>) -> Result<(), ProgramError> {
     Ok(())
 }
 
-fn print_options() {
-    for option in OPTIONS {
-        print_wrapped(&format!("{:<22}  {}", option.syntax(), option.help));
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::commands::options::OPTIONS;
 
     #[test]
     fn the_usage_fits_a_screen_and_names_all() {

@@ -2,10 +2,10 @@
 
 use super::argv::FORMS;
 use super::exit::EXITS;
-use super::options::Group;
 use crate::commands::account::VERSION;
+use crate::commands::options::Group;
 use crate::commands::table::COMMANDS;
-use crate::commands::topics::TOPICS;
+use crate::commands::topics::{TOPICS, TopicText};
 
 const DESCRIPTION: &str = "\
 skiff talks to a skiffd server: at a prompt on a terminal, else by the commands of -c, -f \
@@ -91,8 +91,10 @@ pub(crate) fn page() -> String {
         }
     }
     for topic in TOPICS {
-        page.section(&topic.name.to_uppercase());
-        page.paragraphs(topic.text);
+        if let TopicText::Words(text) = topic.text {
+            page.section(&topic.name.to_uppercase());
+            page.paragraphs(text);
+        }
     }
     page.section("EXIT STATUS");
     for (exit, meaning) in EXITS {

@@ -1,7 +1,7 @@
 //! Makes the completions of shells from the tables (`skiff completions SHELL`).
 
 use super::argv::{FORMS, Form, FormArguments};
-use super::options::{OPTIONS, OptionSpec, ValueKind};
+use crate::commands::options::{OPTIONS, OptionSpec, ValueKind};
 
 /// A shell that can be told how to complete the program.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

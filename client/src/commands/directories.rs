@@ -1,5 +1,6 @@
-//! Implements the commands on names at the server: cd, pwd, rename, mkdir.
+//! Implements the commands on names at the server: cd, pwd, rename, mkdir, ln.
 
+use skiff_sessions::path::{LINK_TARGET_MAX, LinkTarget};
 use skiff_sessions::wire::command::Command;
 use skiff_sessions::wire::native::causes::Cause;
 use skiff_sessions::wire::reply::Kind;
@@ -88,6 +89,22 @@ pub(crate) fn mkdir(session: &mut Session, args: &ParsedArgs) -> CommandResult {
         let made = changes::make_directory(session, &remote_path(word)?)?;
         tell_change(word, made, "there")
     })
+}
+
+/// `ln`: makes a symbolic link at the server.
+pub(crate) fn make_link(session: &mut Session, args: &ParsedArgs) -> CommandResult {
+    let [target, name] = &args.words[..] else {
+        return Err(CommandError::refused(
+            "ln",
+            "a link to what, by which name?",
+        ));
+    };
+    let to = LinkTarget::new(target.as_bytes()).ok_or_else(|| {
+        let why = format!("a link leads to 1 to {LINK_TARGET_MAX} bytes");
+        CommandError::refused(escape_name(target.as_bytes()), why)
+    })?;
+    let made = changes::make_link(session, &remote_path(name)?, &to)?;
+    tell_change(name, made, "there")
 }
 
 /// Makes each directory of a path that is not there.

@@ -4,13 +4,15 @@ use super::expand::expand_args;
 use super::jobs;
 use super::lexer::{CommandKind, Ground, TypedCommand, Word};
 use super::local;
+use super::output::unless_left;
 use super::spec::{CommandSpec, OutputKind, ParsedArgs};
 use super::table::{self, LookupError};
 use crate::net::command_error::{CommandError, CommandResult};
 use crate::net::session::Session;
 use crate::terminal::format::escape_name;
 use crate::terminal::output::{LineKind, begin_lines};
-use crate::terminal::redirect::{Redirection, pager_has_left};
+use crate::terminal::pager;
+use crate::terminal::redirect::Redirection;
 
 /// Runs one command, which prints its own output; the caller prints the error.
 pub(crate) fn run(session: &mut Session, typed: &TypedCommand) -> CommandResult {
@@ -33,6 +35,10 @@ pub(crate) fn run_args(session: &mut Session, name: &str, args: &ParsedArgs) -> 
 /// Leaves the session ready for the next command.
 fn finish(session: &mut Session, done: CommandResult) -> CommandResult {
     begin_lines(LineKind::Result);
+    if pager::take_ended() {
+        // What was pressed in the pager was meant for it.
+        session.interrupt.begin_command();
+    }
     // Some commands end with a line that gets no answer: send it now.
     session.connection.flush(&session.interrupt)?;
     done
@@ -64,11 +70,7 @@ fn run_command(session: &mut Session, command: &CommandSpec, args: &ParsedArgs) 
         OutputKind::Pages => Redirection::to_pages(),
         OutputKind::Text | OutputKind::Report | OutputKind::Transfer => None,
     };
-    match (command.run)(session, args) {
-        // Who has seen enough may leave the pager.
-        Err(CommandError::Local(_)) if pager_has_left() => Ok(()),
-        done => done,
-    }
+    unless_left((command.run)(session, args))
 }
 
 /// Words why no command was found.

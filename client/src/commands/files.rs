@@ -9,6 +9,7 @@ use skiff_sessions::digest::Algorithm;
 use skiff_sessions::wire::command::{Command, Replace, SetAttributes, Turn};
 use skiff_sessions::wire::reply::Kind;
 
+use super::directories::tell_change;
 use super::each::for_each;
 use super::lexer::Word;
 use super::listing::LISTED_ANEW;
@@ -21,10 +22,8 @@ use crate::net::changes;
 use crate::net::command_error::{CommandError, CommandResult};
 use crate::net::listing::Listed;
 use crate::net::session::Session;
-use crate::terminal::format::{
-    IoCause, count, escape_name, escape_path, format_reply, format_time,
-};
-use crate::terminal::output::{print_line, print_note, print_record, print_reply};
+use crate::terminal::format::{IoCause, count, escape_name, escape_path, format_time};
+use crate::terminal::output::{print_line, print_note, print_record};
 use crate::terminal::progress::ProgressPlace;
 use crate::terminal::records::{DIGEST, ENTRY, Record};
 use crate::transfer::destination::{Destination, StreamTarget};
@@ -185,10 +184,8 @@ pub(crate) fn hash(session: &mut Session, args: &ParsedArgs) -> CommandResult {
 pub(crate) fn stages(session: &mut Session, args: &ParsedArgs) -> CommandResult {
     match (args.has_option('d'), args.words.first()) {
         (true, Some(word)) => {
-            let answered =
-                session.request_ok(word.as_bytes(), Command::DropStage(remote_path(word)?))?;
-            print_reply(&format_reply(&answered));
-            Ok(())
+            let dropped = changes::drop_stage(session, &remote_path(word)?)?;
+            tell_change(word, dropped, "gone")
         }
         (false, None) => {
             session.list(b"", Command::Stages, |part| match part {

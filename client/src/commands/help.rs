@@ -1,15 +1,19 @@
 //! Implements `help`: the commands, one of them, or a topic.
 
 use super::dispatch::lookup_error;
+use super::options::OPTIONS;
 use super::spec::{CommandSpec, ParsedArgs};
 use super::table::{self, COMMANDS};
-use super::topics::{TOPICS, Topic};
+use super::topics::{TOPICS, Topic, TopicText};
 use crate::net::command_error::{CommandError, CommandResult};
 use crate::net::session::Session;
 use crate::terminal::output::{print_line, print_wrapped};
 
 /// The columns that names of commands and topics take.
-pub(crate) const NAME_WIDTH: usize = 9;
+const NAME_WIDTH: usize = 9;
+
+/// The columns that options of the program take.
+const OPTION_WIDTH: usize = 22;
 
 /// `help`: prints the table of commands, or what is said of one word.
 pub(crate) fn help(_: &mut Session, args: &ParsedArgs) -> CommandResult {
@@ -63,7 +67,16 @@ fn print_command(command: &CommandSpec) {
 }
 
 fn print_topic(topic: &Topic) {
-    for line in topic.text.lines() {
-        print_wrapped(line);
+    match topic.text {
+        TopicText::Words(text) => text.lines().for_each(print_wrapped),
+        TopicText::Options => {
+            for option in OPTIONS {
+                print_wrapped(&format!(
+                    "{:<OPTION_WIDTH$}  {}",
+                    option.syntax(),
+                    option.help
+                ));
+            }
+        }
     }
 }

@@ -19,6 +19,7 @@ mod listing;
 mod local;
 mod local_time;
 mod looking;
+pub(crate) mod options;
 mod output;
 pub(crate) mod partial;
 mod remove;

@@ -8,7 +8,8 @@ use std::os::fd::{AsFd, OwnedFd};
 use super::lexer::Word;
 use crate::net::command_error::{CommandError, CommandResult};
 use crate::terminal::format::{IoCause, escape_name, escape_path};
-use crate::terminal::redirect::{Redirection, has_no_reader, pager, pager_command};
+use crate::terminal::pager::{self, Pager, PagerState, shell_command};
+use crate::terminal::redirect::{Redirection, has_no_reader};
 
 /// Where the output of a command goes.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -48,7 +49,7 @@ impl Output {
 fn pipe_to(line: &str, command: impl FnOnce() -> CommandResult) -> CommandResult {
     let shown = escape_name(line.as_bytes());
     let failed = |error: io::Error| CommandError::refused(&shown, IoCause(&error));
-    let mut child = pager_command(line).spawn().map_err(failed)?;
+    let mut child = shell_command(line).spawn().map_err(failed)?;
     let (done, reader) = match child.stdin.take().map(OwnedFd::from) {
         Some(input) => {
             let reader = input.try_clone().map_err(failed)?;
@@ -64,7 +65,7 @@ fn pipe_to(line: &str, command: impl FnOnce() -> CommandResult) -> CommandResult
     drop(reader);
     let status = child.wait().map_err(failed)?;
     match done {
-        // Who has seen enough (head(1), a pager) may leave.
+        // Who has seen enough (head(1)) may leave.
         Err(CommandError::Local(_)) if has_left => {}
         done => done?,
     }
@@ -74,10 +75,35 @@ fn pipe_to(line: &str, command: impl FnOnce() -> CommandResult) -> CommandResult
     }
 }
 
+/// What sh(1) ends with where it could not run a command.
+const NOT_RUN: [Option<i32>; 2] = [Some(126), Some(127)];
+
 /// Runs `command` with its output going to the pager, if there is one.
 pub(crate) fn to_pager(command: impl FnOnce() -> CommandResult) -> CommandResult {
-    match pager() {
-        Some(line) => pipe_to(&line, command),
-        None => command(),
+    let Some((pager, input)) = Pager::start() else {
+        return command();
+    };
+    let redirected = Redirection::to(input);
+    let done = unless_left(command());
+    drop(redirected);
+    let line = escape_name(pager.line().as_bytes());
+    let status = pager
+        .wait()
+        .map_err(|error| CommandError::refused(&line, IoCause(&error)))?;
+    match NOT_RUN.contains(&status.code()) {
+        true => Err(CommandError::refused(line, status)),
+        false => done,
+    }
+}
+
+/// Who has seen enough leaves the pager, which is no failure of what goes through it.
+pub(super) fn unless_left(done: CommandResult) -> CommandResult {
+    match done {
+        Err(CommandError::Local(_) | CommandError::Stopped(_))
+            if pager::state() == PagerState::Left =>
+        {
+            Ok(())
+        }
+        done => done,
     }
 }

@@ -16,9 +16,9 @@ pub(crate) const COMMANDS: &[CommandSpec] = &[
     CommandSpec { name: "cd", aliases: &[], syntax: "cd [DIR]", help: "change the server's directory: to the home, or with - back", details: "", arguments: &[Remote], count: (0, 1), last: Another, output: Report, options: "", run: directories::cd },
     CommandSpec { name: "ls", aliases: &["dir", "list"], syntax: "ls [-1ahlrSt] [--utc] [PATH...]", help: "list directories at the server", details: LS, arguments: &[Remote], count: (0, MANY), last: Another, output: Pages, options: "1ahlrStu", run: listing::ls },
     CommandSpec { name: "pwd", aliases: &[], syntax: "pwd", help: "say the server's directory", details: "", arguments: &[], count: (0, 0), last: Another, output: Text, options: "", run: directories::pwd },
-    CommandSpec { name: "get", aliases: &["download"], syntax: "get [-cfprL] [-j N] REMOTE... [LOCAL]", help: "download files, with -r directories too", details: GET, arguments: &[Remote, Local], count: (1, MANY), last: Target, output: Transfer, options: "cfprLj:", run: files::get },
-    CommandSpec { name: "put", aliases: &["upload"], syntax: "put [-cfprL] [-j N] LOCAL... [REMOTE]", help: "upload files, with -r directories too", details: PUT, arguments: &[Local, Remote], count: (1, MANY), last: Target, output: Transfer, options: "cfprLj:", run: files::put },
-    CommandSpec { name: "sync", aliases: &["mirror"], syntax: "sync [-npL] [-x GLOB] [-j N] [--delete] [--checksum] [--no-links] FROM TO", help: "make a directory like another, at the server or here", details: SYNC, arguments: &[Side], count: (2, 2), last: Another, output: Transfer, options: "npLDCNx:j:", run: sync::sync },
+    CommandSpec { name: "get", aliases: &["download"], syntax: "get [-cfprlL] [-j N] [--no-links] REMOTE... [LOCAL]", help: "download files, with -r directories too", details: GET, arguments: &[Remote, Local], count: (1, MANY), last: Target, output: Transfer, options: "cfprlLNj:", run: files::get },
+    CommandSpec { name: "put", aliases: &["upload"], syntax: "put [-cfprlL] [-j N] [--no-links] LOCAL... [REMOTE]", help: "upload files, with -r directories too", details: PUT, arguments: &[Local, Remote], count: (1, MANY), last: Target, output: Transfer, options: "cfprlLNj:", run: files::put },
+    CommandSpec { name: "sync", aliases: &["mirror"], syntax: "sync [-nplL] [-x GLOB] [-j N] [--delete] [--checksum] [--no-links] FROM TO", help: "make a directory like another, at the server or here", details: SYNC, arguments: &[Side], count: (2, 2), last: Another, output: Transfer, options: "nplLDCNx:j:", run: sync::sync },
     CommandSpec { name: "lcd", aliases: &[], syntax: "lcd [DIR]", help: "change the local directory; without DIR to your home", details: "", arguments: &[Local], count: (0, 1), last: Another, output: Report, options: "", run: local::lcd },
     CommandSpec { name: "lpwd", aliases: &[], syntax: "lpwd", help: "say the local directory", details: "", arguments: &[], count: (0, 0), last: Another, output: Text, options: "", run: local::lpwd },
     CommandSpec { name: "ldir", aliases: &["lls"], syntax: "ldir [-1ahlrSt] [--utc] [PATH...]", help: "list local directories", details: LS, arguments: &[Local], count: (0, MANY), last: Another, output: Pages, options: "1ahlrStu", run: listing::ldir },
@@ -26,6 +26,7 @@ pub(crate) const COMMANDS: &[CommandSpec] = &[
     CommandSpec { name: "delete", aliases: &["rm"], syntax: "delete [-r] [-f] PATH...", help: "delete files or empty directories at the server, with -r full ones", details: DELETE, arguments: &[Remote], count: (1, MANY), last: Another, output: Report, options: "fr", run: remove::delete },
     CommandSpec { name: "rmdir", aliases: &["rd"], syntax: "rmdir DIR...", help: "remove empty directories at the server", details: "", arguments: &[Remote], count: (1, MANY), last: Another, output: Report, options: "", run: remove::rmdir },
     CommandSpec { name: "mkdir", aliases: &["md"], syntax: "mkdir [-p] DIR...", help: "make directories at the server; -p those above them too", details: "", arguments: &[Remote], count: (1, MANY), last: Another, output: Report, options: "p", run: directories::mkdir },
+    CommandSpec { name: "ln", aliases: &["symlink"], syntax: "ln [-s] TARGET NAME", help: "make a symbolic link at the server", details: LN, arguments: &[Other, Remote], count: (2, 2), last: Another, output: Report, options: "s", run: directories::make_link },
     CommandSpec { name: "cat", aliases: &[], syntax: "cat PATH...", help: "write files at the server to standard output", details: CAT, arguments: &[Remote], count: (1, MANY), last: Another, output: Pages, options: "", run: looking::cat },
     CommandSpec { name: "more", aliases: &["less", "view"], syntax: "more PATH...", help: "show files at the server in PAGER, or less", details: CAT, arguments: &[Remote], count: (1, MANY), last: Another, output: Report, options: "", run: looking::more },
     CommandSpec { name: "edit", aliases: &[], syntax: "edit PATH", help: "change a file at the server with VISUAL, EDITOR or vi", details: EDIT, arguments: &[Remote], count: (1, 1), last: Another, output: Report, options: "", run: edit::edit },
@@ -99,7 +100,9 @@ const GET: &str = "\
 -f  replace another file without asking
 -p  give it the permissions that it has at the server
 -r  fetch a directory
+-l  with -r, make links of links; one that could lead out is not made
 -L  with -r, walk into links to directories
+--no-links  with -r, leave links out
 -j N  with -r, over N sessions
 
 of several names the last one is where the others go: a directory, or -. \
@@ -152,7 +155,9 @@ const PUT: &str = "\
 -f  replace another file without asking
 -p  give it the permissions that it has here
 -r  send a directory
+-l  with -r, make links of links; one that could lead out is not made
 -L  with -r, walk into links to directories
+--no-links  with -r, leave links out
 -j N  with -r, over N sessions
 
 of several names the last one is the directory at the server that the others go \
@@ -165,6 +170,12 @@ replaced if you say so, in a script only with -f.
 with -r, files of the same size and digest are left, others are named, and replaced \
 only with -f; without it the command fails. nobody is asked. links to directories \
 are not followed.
+";
+
+/// What `help ln` says.
+const LN: &str = "\
+the link leads to TARGET as it is given, from where NAME is. it must stay in the home: \
+TARGET is relative, and each .. in it comes first.
 ";
 
 /// What `help open` says.
@@ -183,20 +194,21 @@ are replaced.
 -p  carry permissions too
 -x GLOB  leave out names that match; with a / in it, paths below FROM
 -j N  over N sessions
+-l  make links at TO; one that could lead out of TO, or of the home, fails
 -L  walk into links to directories
 --no-links  leave links out
 --checksum  compare digests, not times
 --delete  delete what only TO has, after all else; nothing where FROM could not be \
 listed completely
 
-links to files are copied as these files.
+without -l links to files are copied as these files.
 ";
 
 /// What `help reconnect` says.
 const RECONNECT: &str = "\
 a connection that is lost is made again, with pauses that grow: the login is repeated \
 without a question, transfers go on where they were, and what changes nothing is done \
-again. of delete, rename, mkdir, chmod and touch the server is asked first what became of \
+again. of delete, rename, mkdir, ln, chmod, touch and stages -d the server is asked first what became of \
 them. what was written to a device, a FIFO or standard output in part is not gone on with. \
 --retry N says how often it is tried. Ctrl-C ends it. where the server's certificate has changed nothing is sent; open asks about it.
 ";
@@ -297,6 +309,6 @@ mod tests {
         );
         assert!(parse_args("a -j").err().unwrap().contains("needs a value"));
         assert!(parse_args("-: a").is_err());
-        assert!(parse_args("-c").err().unwrap().contains("put [-cfprL]"));
+        assert!(parse_args("-c").err().unwrap().contains("put [-cfprlL]"));
     }
 }

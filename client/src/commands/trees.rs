@@ -72,13 +72,15 @@ fn rule(args: &ParsedArgs) -> Arc<TreeRule> {
     })
 }
 
-/// `-L` and `--no-links`.
+/// `-l`, `-L` and `--no-links`: where several are given, what follows fewer links.
 pub(super) fn links(args: &ParsedArgs) -> Links {
-    match (args.has_option('L'), args.has_option('N')) {
-        (_, true) => Links::Skipped,
-        (true, false) => Links::Followed,
-        (false, false) => Links::ToFiles,
-    }
+    let options = [
+        ('N', Links::Skipped),
+        ('l', Links::Remade),
+        ('L', Links::Followed),
+    ];
+    let given = options.iter().find(|(letter, _)| args.has_option(*letter));
+    given.map_or(Links::ToFiles, |(_, links)| *links)
 }
 
 /// `-p`.

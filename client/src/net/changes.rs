@@ -3,14 +3,16 @@
 //! meanwhile.
 
 use skiff_sessions::client::Dialogue;
-use skiff_sessions::path::PathArg;
+use skiff_sessions::path::{LinkTarget, PathArg};
 use skiff_sessions::wire::command::{Command, SetAttributes};
 use skiff_sessions::wire::native::causes::Cause;
 use skiff_sessions::wire::native::replies::ReplyLine;
 use skiff_sessions::wire::reply::{Facts, Kind};
 
 use super::command_error::CommandError;
+use super::fates::absolute;
 use super::link::LinkError;
+use super::listing::Listed;
 use super::session::{NoFile, Session, expect_reply};
 use crate::terminal::progress::{Progress, ProgressPlace};
 
@@ -70,6 +72,28 @@ pub(crate) fn delete_again(session: &mut Session, path: &PathArg) -> Result<(), 
         .map(|_| ())
 }
 
+/// Drops the part of an upload that was interrupted.
+pub(crate) fn drop_stage(session: &mut Session, path: &PathArg) -> Result<Change, CommandError> {
+    let command = || Command::DropStage(path.clone());
+    change(
+        session,
+        |session| session.request_once(command()),
+        |session| Ok(!is_staged(session, path)?),
+    )
+}
+
+fn is_staged(session: &mut Session, path: &PathArg) -> Result<bool, CommandError> {
+    let Some(path) = absolute(session, path) else {
+        return Ok(false);
+    };
+    let mut is_staged = false;
+    session.list_to_keep(b"", Command::Stages, |part| match part {
+        Listed::Entry(name, _) => is_staged |= name == path,
+        Listed::Anew => is_staged = false,
+    })?;
+    Ok(is_staged)
+}
+
 /// Makes a directory.
 pub(crate) fn make_directory(
     session: &mut Session,
@@ -84,6 +108,47 @@ pub(crate) fn make_directory(
             Ok(found.is_some_and(|facts| facts.kind == Kind::Directory))
         },
     )
+}
+
+/// Makes a symbolic link.
+pub(crate) fn make_link(
+    session: &mut Session,
+    path: &PathArg,
+    target: &LinkTarget,
+) -> Result<Change, CommandError> {
+    let command = || Command::MakeLink {
+        path: path.clone(),
+        target: target.clone(),
+    };
+    change(
+        session,
+        |session| session.request_once(command()),
+        |session| leads_to(session, path, target),
+    )
+}
+
+/// Makes a link that a lost connection may have made already.
+pub(crate) fn make_link_again(
+    session: &mut Session,
+    path: &PathArg,
+    target: &LinkTarget,
+) -> Result<(), CommandError> {
+    if leads_to(session, path, target)? {
+        return Ok(());
+    }
+    make_link(session, path, target)?
+        .or_refused(path.as_bytes())
+        .map(|_| ())
+}
+
+/// True where the name is that of a link with this target.
+fn leads_to(
+    session: &mut Session,
+    path: &PathArg,
+    target: &LinkTarget,
+) -> Result<bool, CommandError> {
+    let found = session.request(Command::ReadLink(path.clone()))?;
+    Ok(found.target.as_ref() == Some(target))
 }
 
 /// Sets the time or the permissions of what has a name.

@@ -353,7 +353,9 @@ impl<'a, L: LocalEnd> DialogueRunner<'a, L> {
     /// ended.
     fn run_task(&mut self, mut running: RunningTask) -> Result<Stay, LinkError> {
         if running.state == TaskState::Flushing {
-            if self.flush()? == Stay::Leaves {
+            // What is sent goes behind the lines in any case.
+            let waits = !matches!(running.task, Task::Send { .. });
+            if waits && self.flush()? == Stay::Leaves {
                 self.underway.task = Some(running);
                 return Ok(Stay::Leaves);
             }

@@ -20,7 +20,7 @@ use skiff_sessions::wire::native::replies::{NotAReply, ReplyLine};
 
 use super::connect::{LinkOptions, connect};
 use super::known_hosts::Fingerprint;
-use super::lane::{AnyLane, write_all};
+use super::lane::{AnyLane, Gathering, send_out};
 pub(crate) use super::link_error::LinkError;
 use super::service::{FirstWords, Service};
 use super::tls;
@@ -193,11 +193,15 @@ impl Link {
     /// the next call.
     pub(crate) fn flush(&mut self, limits: WaitLimits<'_>) -> Result<WaitEnd, LinkError> {
         loop {
-            let mut sent = 0;
-            let mut outbox = std::mem::take(&mut self.outbox);
-            let result = write_all(&mut self.new_lane(), &outbox, &mut sent);
-            outbox.drain(..sent);
-            self.outbox = outbox;
+            let Self {
+                socket,
+                tls,
+                ciphertext,
+                outbox,
+                ..
+            } = self;
+            let mut lane = AnyLane::over(socket, tls.as_deref_mut(), ciphertext);
+            let result = send_out(&mut lane, outbox);
             match result {
                 Ok(()) => return Ok(WaitEnd::Ready),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
@@ -249,7 +253,8 @@ impl Link {
         self.inbox.push(ahead);
     }
 
-    /// Runs a transfer until it has to wait, or [`BURST_BYTES`] have moved.
+    /// Runs a transfer until it has to wait, or [`BURST_BYTES`] have moved. What it sends goes behind
+    /// the lines that are queued, and the last of it with the next flush.
     pub(crate) fn burst(
         &mut self,
         transfer: &mut Transfer,
@@ -263,6 +268,7 @@ impl Link {
             scratch,
             parallel_hash,
             options,
+            outbox,
             ..
         } = self;
         let limit = options.limit.as_ref();
@@ -275,7 +281,8 @@ impl Link {
         // What is decrypted is taken whatever the budget.
         let received = ciphertext.len().min(room.max(LINE_READ_BYTES));
         let ciphertext = &mut ciphertext[..received];
-        let mut lane = AnyLane::over(socket, tls.as_deref_mut(), ciphertext);
+        let lane = AnyLane::over(socket, tls.as_deref_mut(), ciphertext);
+        let mut lane = Gathering { lane, outbox };
         let burst = transfer.burst(
             &mut lane,
             file,
@@ -444,14 +451,6 @@ impl Link {
                 return Ok(taken);
             }
         }
-    }
-
-    fn new_lane(&mut self) -> AnyLane<'_> {
-        AnyLane::over(
-            &mut self.socket,
-            self.tls.as_deref_mut(),
-            &mut self.ciphertext,
-        )
     }
 
     /// Runs the TLS handshake to its end and checks that the peer is a skiff server (ALPN).

@@ -9,6 +9,7 @@ pub(crate) mod connect;
 pub(crate) mod connection;
 mod deadlines;
 pub(crate) mod dialogue;
+pub(crate) mod fates;
 pub(crate) mod further;
 pub(crate) mod jobs;
 pub(crate) mod known_hosts;

@@ -87,6 +87,7 @@ pub(super) fn effect_of(command: &Command) -> CommandEffect {
         Command::Store(_)
         | Command::Delete(_)
         | Command::MakeDirectory(_)
+        | Command::MakeLink { .. }
         | Command::RenameFrom(_)
         | Command::DropStage(_) => CommandEffect::Names,
         Command::SetAttributes(_) | Command::SetPassword(_) => CommandEffect::Unlisted,
@@ -99,6 +100,7 @@ pub(super) fn effect_of(command: &Command) -> CommandEffect {
         | Command::RetrieveRange(_)
         | Command::Status
         | Command::Facts(_)
+        | Command::ReadLink(_)
         | Command::Usage
         | Command::Hash { .. }
         | Command::Stages

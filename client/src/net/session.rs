@@ -233,6 +233,43 @@ impl Session {
         Some(self.names.put(path, names, Instant::now()))
     }
 
+    /// Sends one command though the user has stopped another, and returns its final reply if that
+    /// comes in time.
+    pub(super) fn request_until(
+        &mut self,
+        command: Command,
+        leave_at: Instant,
+    ) -> Option<ReplyLine> {
+        let mut no_file = NoFile {
+            progress: Progress::hidden(),
+        };
+        let patience = Patience::Until(leave_at);
+        let ran = self.connection.run_dialogue(
+            &self.interrupt,
+            patience,
+            |out| Dialogue::request(command, out),
+            &mut no_file,
+        );
+        ran.ok().and_then(|outcome| expect_reply(outcome).ok())
+    }
+
+    /// Fetches a listing that ends in time, and calls `on_name` for each entry; `None` where there
+    /// is none.
+    pub(super) fn list_until(
+        &mut self,
+        command: Command,
+        leave_at: Instant,
+        mut on_name: impl FnMut(&[u8]),
+    ) -> Option<ReplyLine> {
+        let ran = self.connection.run_dialogue(
+            &self.interrupt,
+            Patience::Until(leave_at),
+            |out| Dialogue::listing(command, out),
+            &mut ListingParser::within(KEPT_MAX, |name: &[u8], _: &Facts| on_name(name)),
+        );
+        ran.ok().and_then(|outcome| listed(b"", outcome).ok())
+    }
+
     /// Has the server hear of an idle session before it closes that. It may have gone unseen: then
     /// the next command makes it again.
     pub(crate) fn keep_alive(&mut self, now: Instant) {

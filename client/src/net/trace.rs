@@ -78,6 +78,8 @@ fn visibility(command: &Command) -> Visibility {
         | Command::Store(_)
         | Command::Delete(_)
         | Command::MakeDirectory(_)
+        | Command::MakeLink { .. }
+        | Command::ReadLink(_)
         | Command::RenameFrom(_)
         | Command::Status
         | Command::Facts(_)

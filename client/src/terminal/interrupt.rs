@@ -8,7 +8,11 @@ use std::time::{Duration, Instant};
 use signal_hook::SigId;
 use signal_hook::consts::SIGINT;
 
+use super::pager::{self, PagerState};
 use super::poll::POLL_INTERVAL;
+
+/// The flag of bursts that no press stops.
+static NEVER: AtomicBool = AtomicBool::new(false);
 
 /// The presses of Ctrl-C since the command began; clones share them.
 ///
@@ -123,18 +127,35 @@ impl Interrupt {
 
     /// Notices a press; `None` where there is none that was not noticed before.
     pub(crate) fn take_press(&self) -> Option<Press> {
-        if !self.0.raised.swap(false, Ordering::Relaxed) {
+        if !self.is_raised() {
             return None;
         }
+        self.0.raised.store(false, Ordering::Relaxed);
         match self.0.noticed.fetch_add(1, Ordering::Relaxed) {
             0 => Some(Press::First),
             _ => Some(Press::Again),
         }
     }
 
-    /// True where a press was not noticed yet.
+    /// What the pager makes of Ctrl-C at the terminal.
+    fn pager(&self) -> PagerState {
+        match self.0.source {
+            Source::Signal => pager::state(),
+            Source::Caller(_) => PagerState::Absent,
+        }
+    }
+
+    /// True where a press was not noticed yet. One while a pager reads was meant for the pager, and
+    /// leaving that is one.
     pub(crate) fn is_raised(&self) -> bool {
-        self.0.raised.load(Ordering::Relaxed)
+        match self.pager() {
+            PagerState::Reads => {
+                self.0.raised.store(false, Ordering::Relaxed);
+                false
+            }
+            PagerState::Left if self.0.noticed.load(Ordering::Relaxed) == 0 => true,
+            PagerState::Left | PagerState::Absent => self.0.raised.load(Ordering::Relaxed),
+        }
     }
 
     /// True where Ctrl-C was pressed since the command began.
@@ -144,7 +165,10 @@ impl Interrupt {
 
     /// Returns the flag for a transfer burst, which stops at a press that was not noticed yet.
     pub(crate) fn flag(&self) -> &AtomicBool {
-        &self.0.raised
+        match self.pager() {
+            PagerState::Reads => &NEVER,
+            PagerState::Left | PagerState::Absent => &self.0.raised,
+        }
     }
 
     /// Runs `work`, which may block for long, on a thread of its own. `None` where Ctrl-C was

@@ -12,6 +12,7 @@ pub(crate) mod job_output;
 pub(crate) mod lines;
 pub(crate) mod nearest;
 pub(crate) mod output;
+pub(crate) mod pager;
 pub(crate) mod poll;
 pub(crate) mod progress;
 pub(crate) mod questions;

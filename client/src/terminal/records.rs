@@ -60,7 +60,7 @@ const fn sometimes(name: &'static str, form: Form, help: &'static str) -> Field 
 }
 
 const KINDS_OF_ENTRY: Form = Form::Word(&["file", "directory", "link", "other"]);
-const ACTIONS: Form = Form::Word(&["mkdir", "put", "get", "delete"]);
+const ACTIONS: Form = Form::Word(&["mkdir", "put", "get", "ln", "delete"]);
 const RESULTS: Form = Form::Word(&["transferred", "replaced", "unchanged", "left"]);
 
 /// An entry of `ls`, `ldir`, `find`, `stat` and `stages`.
@@ -122,11 +122,27 @@ pub(crate) const TREE: RecordKind = RecordKind {
         ),
         always("unchanged", Form::Number, "files that both ends had"),
         always("left", Form::Number, "files that differ and stay"),
+        always("links", Form::Number, "links that were made"),
         always("skipped", Form::Number, "links that were not followed"),
         always(
             "deleted",
             Form::Number,
             "files and directories that sync --delete deleted",
+        ),
+        always(
+            "kept_in_part",
+            Form::Number,
+            "files under way at an early end of which the server keeps a part",
+        ),
+        always(
+            "not_stored",
+            Form::Number,
+            "files under way then that are not stored",
+        ),
+        always(
+            "unknown",
+            Form::Number,
+            "files under way then of which that is not known",
         ),
         always("failed", Form::Number, "files and directories that failed"),
     ],

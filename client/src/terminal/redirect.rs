@@ -3,9 +3,7 @@
 
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -14,6 +12,7 @@ use rustix::event::PollFlags;
 use rustix::termios::tcgetwinsize;
 
 use super::columns::columns;
+use super::pager::Pager;
 use super::poll::{PollEnd, poll_once};
 
 /// What takes results now; `None` is standard output. Like that it is one for the whole process.
@@ -60,18 +59,6 @@ impl Redirection {
     }
 }
 
-/// True where results go through a pager that has been left: that is told unasked (POLLERR,
-/// poll(2)).
-pub(crate) fn pager_has_left() -> bool {
-    match &*taker() {
-        Some(Taker::Pages(Pages {
-            state: PagesState::Paged { input, .. },
-            ..
-        })) => has_no_reader(input.as_fd()),
-        _ => false,
-    }
-}
-
 /// True where nobody reads a pipe any more.
 pub(crate) fn has_no_reader(pipe: BorrowedFd<'_>) -> bool {
     let polled = poll_once(pipe, PollFlags::empty(), Duration::ZERO);
@@ -106,7 +93,7 @@ enum PagesState {
         used: usize,
     },
     Paged {
-        pager: Child,
+        pager: Pager,
         input: File,
     },
     /// There is no pager.
@@ -128,7 +115,7 @@ impl Pages {
                     return Ok(None);
                 }
                 let kept = std::mem::take(kept);
-                let (state, input) = match start_pager() {
+                let (state, input) = match Pager::start() {
                     Some((pager, input)) => (
                         PagesState::Paged {
                             pager,
@@ -153,7 +140,7 @@ impl Pages {
                 let _ = io::stdout().lock().write_all(text.as_bytes());
                 let _ = io::stdout().flush();
             }
-            PagesState::Paged { mut pager, input } => {
+            PagesState::Paged { pager, input } => {
                 // The pager sees the end of its input.
                 drop(input);
                 let _ = pager.wait();
@@ -174,38 +161,6 @@ fn rows_of(line: &str, width: usize) -> usize {
         taken += columns(shown);
     }
     taken.div_ceil(width).max(1)
-}
-
-/// Returns the line for the shell that runs the pager: PAGER, else less(1) or more(1), whichever is
-/// there.
-pub(crate) fn pager() -> Option<String> {
-    let named = std::env::var("PAGER").ok();
-    let usual = || ["less", "more"].into_iter().find(|name| is_there(name));
-    named
-        .filter(|pager| !pager.trim().is_empty())
-        .or_else(|| usual().map(str::to_owned))
-}
-
-fn is_there(program: &str) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).any(|folder| Path::new(&folder).join(program).is_file())
-}
-
-/// Returns the shell's command for a pager: less(1) is to leave short texts alone, keep colours, and
-/// leave on the screen what was read, unless the user says otherwise.
-pub(crate) fn pager_command(line: &str) -> Command {
-    let mut command = Command::new("/bin/sh");
-    command.args(["-c", line]).stdin(Stdio::piped());
-    if std::env::var_os("LESS").is_none() {
-        command.env("LESS", "FRX");
-    }
-    command
-}
-
-fn start_pager() -> Option<(Child, File)> {
-    let mut child = pager_command(&pager()?).spawn().ok()?;
-    let input = child.stdin.take().map(OwnedFd::from)?;
-    Some((child, File::from(input)))
 }
 
 /// Writes a whole line, or as much as the taker takes.

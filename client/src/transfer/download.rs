@@ -117,7 +117,7 @@ impl PartOutput {
         // The part that is open has the lock.
         self.file = None;
         let file = match which {
-            LocalFile::Whole => local_file::open_regular(self.target.path())?,
+            LocalFile::Whole => local_file::open_regular(self.target.path())?.0,
             LocalFile::Part => self.open_found()?,
             LocalFile::EmptyPart => {
                 let part = self.open_part()?;

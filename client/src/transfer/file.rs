@@ -410,6 +410,18 @@ pub(super) fn upload_result(
 }
 
 impl FileOutcome {
+    /// The outcome of an upload that was under way when the connection was lost: what is there now
+    /// is what was sent.
+    pub(super) fn of_lost_upload(self, size: u64) -> Self {
+        match self.result {
+            FileResult::Unchanged => Self {
+                result: FileResult::Transferred { bytes: size },
+                ..self
+            },
+            _ => self,
+        }
+    }
+
     /// Returns what became of the file, for programs.
     pub(crate) fn record(&self) -> Record {
         let (result, bytes) = match self.result {

@@ -58,12 +58,12 @@ impl Writeback {
     }
 }
 
-/// Opens a regular file for reading; does not block on a FIFO.
+/// Opens a regular file for reading, and returns its metadata too; does not block on a FIFO.
 ///
 /// # Errors
 ///
 /// Any other kind of file is refused.
-pub(crate) fn open_regular(path: &Path) -> io::Result<File> {
+pub(crate) fn open_regular(path: &Path) -> io::Result<(File, Metadata)> {
     let flags = OFlags::NONBLOCK.bits() as i32;
     let file = OpenOptions::new()
         .read(true)
@@ -76,7 +76,7 @@ pub(crate) fn open_regular(path: &Path) -> io::Result<File> {
         ));
     }
     match found.is_file() {
-        true => Ok(file),
+        true => Ok((file, found)),
         false => Err(io::Error::other("not a regular file")),
     }
 }
@@ -101,7 +101,7 @@ pub(crate) fn to_system_time(Stamp(seconds): Stamp) -> Option<SystemTime> {
 ///
 /// `Interrupted` after Ctrl-C.
 pub(crate) fn digest(path: &Path, algorithm: Algorithm, interrupt: &Interrupt) -> io::Result<Sum> {
-    let mut file = open_regular(path)?;
+    let (mut file, _) = open_regular(path)?;
     let mut running = Running::new(algorithm);
     let mut chunk = vec![0; DIGEST_CHUNK];
     loop {

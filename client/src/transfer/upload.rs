@@ -46,8 +46,7 @@ impl Upload {
         asker: Asker,
         progress: Progress,
     ) -> io::Result<Self> {
-        let file = local_file::open_regular(path)?;
-        let opened = file.metadata()?;
+        let (file, opened) = local_file::open_regular(path)?;
         Ok(Self {
             path: path.to_owned(),
             file,

@@ -337,7 +337,7 @@ impl Writer {
 
 /// Whether standard error is read by systemd-journald(8), which then says so by device and inode
 /// (systemd.exec(5), JOURNAL_STREAM).
-fn is_journal() -> bool {
+pub(crate) fn is_journal() -> bool {
     let named = std::env::var("JOURNAL_STREAM").ok();
     named.is_some_and(|named| standard_error().is_ok_and(|own| own == named))
 }

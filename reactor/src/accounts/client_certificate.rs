@@ -24,7 +24,7 @@ fn is_own(account: &Account, user: &str, shown: MaybeShown<'_>) -> bool {
 
 /// Whether who has proven the password may log in.
 pub(super) fn admits(account: &Account, user: &str, shown: MaybeShown<'_>) -> bool {
-    match account.certificate {
+    match account.certificate() {
         CertificateRule::Off | CertificateRule::Instead => true,
         CertificateRule::Required => is_own(account, user, shown),
     }
@@ -32,7 +32,7 @@ pub(super) fn admits(account: &Account, user: &str, shown: MaybeShown<'_>) -> bo
 
 /// Whether the certificate stands for the password.
 pub(super) fn stands_for_password(account: &Account, user: &str, shown: MaybeShown<'_>) -> bool {
-    match account.certificate {
+    match account.certificate() {
         CertificateRule::Off | CertificateRule::Required => false,
         CertificateRule::Instead => is_own(account, user, shown),
     }
@@ -86,7 +86,7 @@ mod tests {
             (CertificateRule::Instead, jerrys, Some(tom), (true, false)),
             (CertificateRule::Instead, jerrys, Some(jerry), (true, true)),
         ] {
-            account.certificate = rule;
+            account.certificate = Some(rule);
             account.certificate_fingerprint = fingerprint;
             let found = (
                 admits(&account, "tom", shown),

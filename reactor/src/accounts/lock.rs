@@ -2,8 +2,9 @@
 //! allow the whole quota and remove each other's stages.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::io::{self, Read};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, FlockOperation, access, flock};
@@ -21,22 +22,69 @@ pub(crate) enum LockError {
     Failed { path: PathBuf, error: io::Error },
 }
 
-/// The locks of a daemon's folders; dropping them unlocks.
+/// The locks of a daemon's folders; dropping them unlocks, but for a process that has descriptors of
+/// them too (flock(2)).
 #[derive(Debug)]
 pub(crate) struct FolderLocks {
-    _locked: Vec<File>,
+    state: File,
+    /// `None` where the folder is not there, or its file system has no locks for it.
+    homes: Option<File>,
 }
 
 impl FolderLocks {
     /// Locks the existing folder `state`, and `homes` if it is there.
     pub(crate) fn take(state: &Path, homes: &Path) -> Result<Self, LockError> {
-        let mut locked = vec![lock_state(state)?];
-        locked.extend(lock_homes(homes)?);
-        Ok(Self { _locked: locked })
+        let file = lock_state_file(state, Missing::IsMade)?.ok_or_else(|| no_lock_file(state))?;
+        let locks = Self {
+            state: file,
+            homes: lock_homes(homes)?,
+        };
+        locks.sign(state)?;
+        Ok(locks)
     }
-}
 
-impl FolderLocks {
+    /// The locks of the process before, which has them until it ends. `homes` may be another folder by
+    /// now.
+    pub(crate) fn take_over(
+        state: OwnedFd,
+        homes_before: Option<OwnedFd>,
+        homes: &Path,
+    ) -> Result<Self, LockError> {
+        let same = homes_before.map(File::from).filter(|before| {
+            let found = before.metadata().ok().zip(homes.metadata().ok());
+            found.is_some_and(|(a, b)| (a.dev(), a.ino()) == (b.dev(), b.ino()))
+        });
+        Ok(Self {
+            state: state.into(),
+            homes: match same {
+                Some(same) => Some(same),
+                None => lock_homes(homes)?,
+            },
+        })
+    }
+
+    /// Writes the number of this process into the lock file of `state`.
+    pub(crate) fn sign(&self, state: &Path) -> Result<(), LockError> {
+        let number = format!("{}\n", std::process::id());
+        let signed = self.state.set_len(0);
+        let signed = signed.and_then(|()| self.state.write_all_at(number.as_bytes(), 0));
+        signed.map_err(|error| LockError::Failed {
+            path: state.join(LOCK_FILE),
+            error,
+        })
+    }
+
+    /// Other descriptors of the state folder's lock and of that of the homes, if there is one.
+    pub(crate) fn descriptors(&self) -> io::Result<(OwnedFd, Option<OwnedFd>)> {
+        let homes = self.homes.as_ref();
+        Ok((
+            self.state.as_fd().try_clone_to_owned()?,
+            homes
+                .map(|homes| homes.as_fd().try_clone_to_owned())
+                .transpose()?,
+        ))
+    }
+
     /// Whether [`Self::take`] would succeed; makes and changes nothing.
     pub(crate) fn try_out(state: &Path, homes: &Path) -> Result<(), LockError> {
         drop(lock_state_file(state, Missing::IsNotMade)?);
@@ -51,11 +99,13 @@ enum Missing {
     IsNotMade,
 }
 
-/// The number of the process that has locked `folder`, as far as the system tells.
+/// The number of the process that has locked `folder`, as far as the system tells. It tells the one
+/// that took the lock, which may have left it to another and have ended.
 pub(crate) fn holder_of(folder: &Path) -> Option<u32> {
     let found = folder.metadata().ok()?;
     let locks = std::fs::read_to_string("/proc/locks").ok()?;
-    holder_in(&locks, found.dev(), found.ino())
+    let holder = holder_in(&locks, found.dev(), found.ino());
+    holder.filter(|holder| Path::new("/proc").join(holder.to_string()).exists())
 }
 
 /// `process 12`, or what is said where its number is not known.
@@ -64,17 +114,6 @@ pub(crate) fn process(holder: Option<u32>) -> String {
         Some(pid) => format!("process {pid}"),
         None => "another process".to_owned(),
     }
-}
-
-fn lock_state(state: &Path) -> Result<File, LockError> {
-    let mut file = lock_state_file(state, Missing::IsMade)?.ok_or_else(|| no_lock_file(state))?;
-    file.set_len(0)
-        .and_then(|()| writeln!(file, "{}", std::process::id()))
-        .map_err(|error| LockError::Failed {
-            path: state.join(LOCK_FILE),
-            error,
-        })?;
-    Ok(file)
 }
 
 fn no_lock_file(state: &Path) -> LockError {
@@ -209,6 +248,42 @@ mod tests {
         drop(locks);
         FolderLocks::take(&state, &homes).unwrap();
         FolderLocks::take(&other, &place.path().join("missing")).unwrap();
+    }
+
+    #[test]
+    fn a_lock_that_is_taken_over_outlives_the_one_before() {
+        let place = tempfile::tempdir().unwrap();
+        let (state, homes) = (place.path().join("state"), place.path().join("homes"));
+        std::fs::create_dir(&state).unwrap();
+        std::fs::create_dir(&homes).unwrap();
+        let before = FolderLocks::take(&state, &homes).unwrap();
+        let (own, of_homes) = before.descriptors().unwrap();
+        let after = FolderLocks::take_over(own, of_homes, &homes).unwrap();
+        std::fs::write(state.join(LOCK_FILE), "a longer text").unwrap();
+        after.sign(&state).unwrap();
+        drop(before);
+        let own = format!("{}\n", std::process::id());
+        assert_eq!(std::fs::read_to_string(state.join(LOCK_FILE)).unwrap(), own);
+        FolderLocks::take(&state, &place.path().join("missing")).unwrap_err();
+        assert!(after.homes.is_some() && lock_homes(&homes).is_err());
+        drop(after);
+        FolderLocks::take(&state, &homes).unwrap();
+    }
+
+    #[test]
+    fn other_homes_are_locked_anew() {
+        let place = tempfile::tempdir().unwrap();
+        let folders = ["state", "homes", "others"].map(|name| place.path().join(name));
+        for folder in &folders {
+            std::fs::create_dir(folder).unwrap();
+        }
+        let [state, homes, others] = &folders;
+        let before = FolderLocks::take(state, homes).unwrap();
+        let (own, of_homes) = before.descriptors().unwrap();
+        let _after = FolderLocks::take_over(own, of_homes, others).unwrap();
+        lock_homes(others).unwrap_err();
+        drop(before);
+        lock_homes(homes).unwrap();
     }
 
     #[test]

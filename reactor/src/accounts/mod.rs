@@ -3,11 +3,14 @@
 //! here, nor the commands that edit the store.
 
 pub(crate) mod client_certificate;
+mod clock;
 pub(crate) mod folder;
 pub(crate) mod lock;
 pub(crate) mod mounts;
 pub(crate) mod password_cache;
 pub(crate) mod secret;
+pub(crate) mod shared_folders;
 pub(crate) mod store;
+pub(crate) mod terms;
 pub(crate) mod verdict;
 pub(crate) mod watch;

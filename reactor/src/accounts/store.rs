@@ -1,25 +1,29 @@
 //! The accounts as workers look them up: the user store, read again when its file changed.
 
 use std::io;
+use std::net::IpAddr;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 use skiff_conf::{
-    Account, AccountStatus, Complaint, FtpAccess, PasswordRight, Server, StoreError, UserName,
-    UserStore,
+    Account, AccountStatus, Complaint, FtpAccess, Login, PasswordRight, Server, StoreError,
+    UserName, UserStore,
 };
 use skiff_sessions::scram::{Binding, Verifier, check_change};
-use skiff_sessions::server::job::{CloseNotify, LostControl};
-use skiff_sessions::server::{Access, Rights, Standing};
+use skiff_sessions::server::terms::Rates;
+use skiff_sessions::server::{Standing, Terms};
 use skiff_sessions::wire::command::PasswordChange;
 use skiff_sessions::wire::reply::Refusal;
-use skiff_vfs::{Limit, Worker};
+use skiff_vfs::{HomeRules, Limit, Worker};
 
 use super::client_certificate::{MaybeShown, admits, stands_for_password};
+use super::clock::Clock;
 use super::folder::make_folder;
 use super::mounts::Mounts;
-use super::verdict::AccountsNow;
+use super::shared_folders::{FolderPlace, homes_of_folders, places, rules, rules_of_folder};
+use super::terms::{rates, terms};
+use super::verdict::{AccountsNow, Timing};
 use crate::accounts::password_cache::PasswordCache;
 
 pub(crate) struct Accounts {
@@ -29,6 +33,7 @@ pub(crate) struct Accounts {
     store: Mutex<Stored>,
     password_cache: PasswordCache,
     mounts: Mounts,
+    clock: Clock,
 }
 
 /// The user store as it was read last.
@@ -42,11 +47,12 @@ struct Stored {
 /// What an account means for a session, resolved at its login.
 pub(crate) struct ResolvedAccount {
     pub(crate) root: PathBuf,
-    pub(crate) limit: Limit,
-    pub(crate) access: Access,
-    pub(crate) rights: Rights,
+    pub(crate) rules: HomeRules,
+    pub(crate) terms: Terms,
+    pub(crate) folders: Vec<FolderPlace>,
     /// What a login of it is proven by.
     pub(crate) key: LoginKey,
+    pub(crate) timing: Timing,
 }
 
 /// The part of a verifier that a login is proven by: it changes with the password.
@@ -56,7 +62,7 @@ pub(crate) type LoginKey = [u8; 32];
 pub(crate) struct UserHome {
     pub(crate) user: String,
     pub(crate) root: PathBuf,
-    pub(crate) limit: Limit,
+    pub(crate) rules: HomeRules,
 }
 
 impl Accounts {
@@ -76,6 +82,7 @@ impl Accounts {
             password_cache: PasswordCache::new(&secret),
             store: Mutex::new(stored),
             mounts: Mounts::open(),
+            clock: Clock::of_system(),
         })
     }
 
@@ -84,21 +91,36 @@ impl Accounts {
         *self.config.lock() = config;
     }
 
+    /// The rates of all users together.
+    pub(crate) fn rates(&self) -> Rates {
+        rates(self.config().rates.all)
+    }
+
     /// The configuration in use.
     pub(crate) fn config(&self) -> Arc<Server> {
         Arc::clone(&self.config.lock())
     }
 
-    /// The SCRAM verifier of `user`; a decoy where there is no enabled account, with as many rounds
+    /// The SCRAM verifier of `user`; a decoy where there is no enabled account, or none that may log
+    /// in from the address `from`, with as many rounds
     /// as most accounts have: the number for new ones may have been changed since.
     /// `None` where there is no store: nobody can be said to be unknown then.
-    pub(crate) fn find(&self, worker: &Worker, user: &str) -> Option<(Verifier, Standing)> {
+    pub(crate) fn find(
+        &self,
+        worker: &Worker,
+        user: &str,
+        from: IpAddr,
+    ) -> Option<(Verifier, Standing)> {
         let store = self.store(worker)?;
-        Some(match store.get(user) {
-            Some(account) if account.standing == AccountStatus::Enabled => {
-                (verifier(account), Standing::Known)
-            }
-            _ => {
+        let account = store.get(user);
+        let enabled = account.filter(|account| account.standing == AccountStatus::Enabled);
+        Some(match enabled {
+            Some(account) if account.admits(from) => (verifier(account), Standing::Known),
+            found => {
+                // Whoever may not come from there learns no more than of an unknown user.
+                if found.is_some() {
+                    log::info!("{user} may not log in from {from} (allow, deny)");
+                }
                 let usual = store.usual_iterations();
                 let iterations = usual.unwrap_or_else(|| self.config().scram_iterations);
                 let decoy = Verifier::decoy(user, &self.secret, iterations.get());
@@ -113,14 +135,15 @@ impl Accounts {
         &self,
         worker: &Worker,
         user: &str,
+        from: IpAddr,
         password: &[u8],
         shown: MaybeShown<'_>,
     ) -> Option<Standing> {
-        let (verifier, standing) = self.find(worker, user)?;
+        let (verifier, standing) = self.find(worker, user, from)?;
         let tag = self.password_cache.tag(user, &verifier, password);
         let may = standing == Standing::Known
             && self.may_use_ftp(worker, user, |account| admits(account, user, shown));
-        if may && self.password_cache.has(&tag) {
+        if may && (self.is_anonymous(worker, user) || self.password_cache.has(&tag)) {
             return Some(Standing::Known);
         }
         let right = std::str::from_utf8(password).is_ok_and(|text| verifier.check(text).is_ok());
@@ -137,9 +160,10 @@ impl Accounts {
         &self,
         worker: &Worker,
         user: &str,
+        from: IpAddr,
         shown: MaybeShown<'_>,
     ) -> Option<Standing> {
-        let (_, standing) = self.find(worker, user)?;
+        let (_, standing) = self.find(worker, user, from)?;
         let may = standing == Standing::Known
             && self.may_use_ftp(worker, user, |account| {
                 stands_for_password(account, user, shown)
@@ -155,8 +179,9 @@ impl Accounts {
         &self,
         worker: &Worker,
         user: &str,
+        from: IpAddr,
     ) -> Option<(Verifier, Standing)> {
-        let (verifier, standing) = self.find(worker, user)?;
+        let (verifier, standing) = self.find(worker, user, from)?;
         let store = self.store(worker);
         let account = store.as_ref().and_then(|store| store.get(user));
         Some(
@@ -167,10 +192,16 @@ impl Accounts {
         )
     }
 
+    fn is_anonymous(&self, worker: &Worker, user: &str) -> bool {
+        let store = self.store(worker);
+        let account = store.as_ref().and_then(|store| store.get(user));
+        account.is_some_and(|account| account.login == Login::Anonymous)
+    }
+
     fn may_use_ftp(&self, worker: &Worker, user: &str, proves: impl Fn(&Account) -> bool) -> bool {
         let store = self.store(worker);
         let account = store.as_ref().and_then(|store| store.get(user));
-        account.is_some_and(|account| account.ftp == FtpAccess::Allowed && proves(account))
+        account.is_some_and(|account| account.ftp() == FtpAccess::Allowed && proves(account))
     }
 
     /// Resolves the account of `user`. A missing home is made in the folder of the homes only,
@@ -182,25 +213,35 @@ impl Accounts {
         if account.standing != AccountStatus::Enabled {
             return Err(Refusal::NoAccount);
         }
+        if !account.is_open_at(&self.clock.now()) {
+            log::info!("{name} may not log in at this time (expires, hours)");
+            return Err(Refusal::NotNow);
+        }
         let config = self.config();
         let root = config.home(name, account);
         if let Err(why) = ensure_home(&config, &root) {
             log::error!("{name} cannot log in: {why}");
             return Err(Refusal::NoHome);
         }
-        let (access, rights) = allowed(&config, account);
         Ok(ResolvedAccount {
             root,
-            limit: limit(&config, name, account),
-            access,
-            rights,
+            rules: rules(&config, name, account),
+            terms: terms(&config, name, account),
+            folders: places(&config, &store, name, account),
             key: account.scram.stored_key,
+            timing: Timing::of(account),
         })
+    }
+
+    /// The device number of the file system of a path, which is not touched.
+    pub(crate) fn device_at(&self, _worker: &Worker, path: &Path) -> Option<u64> {
+        self.mounts.device_of(path)
     }
 
     /// All accounts as they are now; `None` where there are none.
     pub(crate) fn now(&self, worker: &Worker) -> Option<AccountsNow> {
-        Some(AccountsNow::new(self.store(worker)?, self.config()))
+        let store = self.store(worker)?;
+        Some(AccountsNow::new(store, self.config(), self.clock.now()))
     }
 
     /// The homes of all accounts, or of `user`, also of those that may not log in.
@@ -211,9 +252,17 @@ impl Accounts {
         let home = |(name, account): (&UserName, &Account)| UserHome {
             user: name.to_string(),
             root: config.home(name, account),
-            limit: limit(&config, name, account),
+            rules: rules(&config, name, account),
         };
         wanted.map(home).collect()
+    }
+
+    /// The homes and shared folders whose files go when they were kept long enough.
+    pub(crate) fn expiring_homes(&self, worker: &Worker) -> Vec<UserHome> {
+        let mut homes = self.homes(worker, None);
+        homes.extend(homes_of_folders(&self.config()));
+        homes.retain(|home| home.rules.retention.keep.is_some());
+        homes
     }
 
     /// The file system of the home of `user`, which is not touched; `None` where that is not known.
@@ -223,11 +272,14 @@ impl Accounts {
         self.mounts.device_of(&config.home(name, account))
     }
 
-    /// What `user` may store; `None` where there is no such account.
-    pub(crate) fn limit(&self, worker: &Worker, user: &str) -> Option<Limit> {
+    /// What `user`, or the holder of a shared folder, may store; `None` where there is no such
+    /// account or folder.
+    pub(crate) fn rules(&self, worker: &Worker, user: &str) -> Option<HomeRules> {
         let (store, config) = (self.store(worker)?, self.config());
-        let (name, account) = store.find(user)?;
-        Some(limit(&config, name, account))
+        match store.find(user) {
+            Some((name, account)) => Some(rules(&config, name, account)),
+            None => rules_of_folder(&config, user),
+        }
     }
 
     /// Where the user store is.
@@ -248,10 +300,12 @@ impl Accounts {
         let new = Verifier::from(&change.new);
         let iterations = skiff_conf::Iterations::new(new.iterations).map_err(|_| Refusal::Fault)?;
         let changed = UserStore::edit(&self.config().users, |store| {
-            let found = store.find(user);
-            let name = found.map(|(name, _)| name.clone());
-            let account = store.get_mut(&name.ok_or(NotChanged::Refused(Refusal::NoAccount))?)?;
-            check_right(account)?;
+            let found = store
+                .find(user)
+                .ok_or(NotChanged::Refused(Refusal::NoAccount))?;
+            let (name, inheriting) = (found.0.clone(), found.1);
+            check_right(inheriting)?;
+            let account = store.get_mut(&name)?;
             check_change(&verifier(account), binding, &new, &change.proof)
                 .map_err(|_| NotChanged::Refused(Refusal::WrongPassword))?;
             account.scram = skiff_conf::Verifier {
@@ -292,32 +346,6 @@ impl Accounts {
     }
 }
 
-/// What the account may do.
-pub(super) fn allowed(config: &Server, account: &Account) -> (Access, Rights) {
-    let access = match account.access {
-        skiff_conf::Access::ReadWrite => Access::ReadWrite,
-        skiff_conf::Access::ReadOnly => Access::ReadOnly,
-    };
-    let close_notify = account
-        .data_close_notify
-        .unwrap_or(config.ftp.data_close_notify);
-    let lost_control = account
-        .publish_on_lost_control
-        .unwrap_or(config.ftp.publish_on_lost_control);
-    let rights = Rights {
-        close_notify: match close_notify {
-            skiff_conf::CloseNotify::Require => CloseNotify::Required,
-            skiff_conf::CloseNotify::Prefer => CloseNotify::Preferred,
-            skiff_conf::CloseNotify::Warn => CloseNotify::Optional,
-        },
-        lost_control: match lost_control {
-            skiff_conf::LostControl::Discard => LostControl::SuspendUpload,
-            skiff_conf::LostControl::Publish => LostControl::PublishUpload,
-        },
-    };
-    (access, rights)
-}
-
 impl Stored {
     fn complain(&mut self, complaint: &Complaint) {
         let text = complaint.to_string();
@@ -340,7 +368,7 @@ fn read_if_there(path: &Path) -> Result<Option<UserStore>, Complaint> {
     }
 }
 
-fn limit(config: &Server, name: &UserName, account: &Account) -> Limit {
+pub(super) fn limit(config: &Server, name: &UserName, account: &Account) -> Limit {
     let allowance = config.allowance(name, account);
     Limit::new(allowance.bytes.get(), allowance.entries.get())
 }
@@ -419,169 +447,4 @@ impl From<StoreError> for NotChanged {
 }
 
 #[cfg(test)]
-mod tests {
-    use skiff_sessions::scram::{KeyDerivation, prove_change};
-    use skiff_sessions::wire::command::NewVerifier;
-
-    use super::*;
-
-    const BINDING: Binding = Binding::TlsExporter([7; 32]);
-    const ROUNDS: u32 = 10_000;
-
-    /// A store with tom, whose password is "old"; `body` runs where it may block.
-    fn with_tom(body: impl FnOnce(&Worker, &Accounts) + Send + 'static) {
-        let folder = tempfile::tempdir().unwrap();
-        let settings = folder.path().join("server.ron");
-        std::fs::write(&settings, "(scram_iterations: 10000)").unwrap();
-        let config = Arc::new(Server::load(&settings).unwrap());
-        UserStore::edit(&config.users, |store| {
-            let new = derived("old", [1; 16]);
-            let scram = skiff_conf::Verifier {
-                salt: new.salt.clone(),
-                iterations: skiff_conf::Iterations::new(ROUNDS).unwrap(),
-                stored_key: new.stored_key,
-                server_key: new.server_key,
-            };
-            let added = store.add("tom".parse().unwrap(), Account::new(scram));
-            added.map_err(NotChanged::from)
-        })
-        .unwrap_or_else(|_| panic!("no store"));
-        let accounts = Accounts::new(config, [0; 32]).unwrap();
-        let ran = Worker::spawn("test", move |worker| body(worker, &accounts));
-        ran.unwrap().join().unwrap();
-    }
-
-    #[test]
-    fn where_a_home_is_is_known_before_it_is_made() {
-        with_tom(|worker, accounts| {
-            let root = accounts.homes(worker, Some("tom")).remove(0).root;
-            assert!(!root.exists());
-            let device = accounts.device_of(worker, "tom");
-            let above = root.ancestors().find(|above| above.exists()).unwrap();
-            let expected = std::os::unix::fs::MetadataExt::dev(&above.metadata().unwrap());
-            assert_eq!(device, Some(expected));
-            assert_eq!(accounts.device_of(worker, "nobody"), None);
-        });
-    }
-
-    fn derived(password: &str, salt: [u8; 16]) -> Verifier {
-        Verifier::derive(password, salt.to_vec(), ROUNDS).unwrap()
-    }
-
-    /// A change to "new" by whoever says that the password is `old`, under the salt `salt`.
-    fn change(old: &str, salt: [u8; 16]) -> PasswordChange {
-        let new = derived("new", [2; 16]);
-        let derivation = KeyDerivation {
-            salt: salt.to_vec(),
-            iterations: ROUNDS,
-        };
-        PasswordChange {
-            proof: prove_change(old, &derivation, &BINDING, &new).unwrap(),
-            new: NewVerifier {
-                salt: new.salt.clone(),
-                iterations: new.iterations,
-                stored_key: new.stored_key,
-                server_key: new.server_key,
-            },
-        }
-    }
-
-    fn set(accounts: &Accounts, change: impl FnOnce(&mut Account)) {
-        let edited: Result<(), NotChanged> = UserStore::edit(&accounts.path(), |store| {
-            change(store.get_mut(&"tom".parse().unwrap())?);
-            Ok(())
-        });
-        assert!(edited.is_ok());
-    }
-
-    fn knows(accounts: &Accounts, worker: &Worker, password: &str) -> bool {
-        accounts.check(worker, "tom", password.as_bytes(), None) == Some(Standing::Known)
-    }
-
-    #[test]
-    fn a_slip_in_the_file_changes_no_account() {
-        use std::os::unix::fs::PermissionsExt;
-        with_tom(|worker, accounts| {
-            let (path, right) = (accounts.path(), std::fs::read(accounts.path()).unwrap());
-            let is_unchanged = || knows(accounts, worker, "old") && !knows(accounts, worker, "no");
-            std::fs::write(&path, "(users: {\"tom\": (scramm: 1)})").unwrap();
-            assert!(is_unchanged(), "a mistyped key");
-            std::fs::remove_file(&path).unwrap();
-            assert!(is_unchanged(), "no file");
-            std::fs::write(&path, &right).unwrap();
-            std::fs::set_permissions(&path, PermissionsExt::from_mode(0o644)).unwrap();
-            assert!(is_unchanged(), "a file that others may read");
-            std::fs::set_permissions(&path, PermissionsExt::from_mode(0o600)).unwrap();
-            set(accounts, |account| {
-                account.standing = AccountStatus::Disabled;
-            });
-            assert!(!knows(accounts, worker, "old"), "a good file counts again");
-        });
-    }
-
-    /// The cache of proven passwords knows it for a minute.
-    #[test]
-    fn the_old_password_is_wrong_at_once_although_it_was_cached() {
-        with_tom(|worker, accounts| {
-            assert!(knows(accounts, worker, "old"));
-            let (old, _) = accounts.find(worker, "tom").unwrap();
-            let tag = accounts.password_cache.tag("tom", &old, b"old");
-            assert!(accounts.password_cache.has(&tag), "it is not cached");
-            let changed = accounts.set_password(worker, "tom", &change("old", [1; 16]), &BINDING);
-            assert_eq!(changed, Ok(()));
-            assert!(!knows(accounts, worker, "old"));
-            assert!(knows(accounts, worker, "new"));
-        });
-    }
-
-    #[test]
-    fn a_wrong_proof_changes_nothing() {
-        with_tom(|worker, accounts| {
-            let wrong = Err(Refusal::WrongPassword);
-            let guess = change("guess", [1; 16]);
-            let other = Binding::TlsExporter([8; 32]);
-            assert_eq!(
-                accounts.set_password(worker, "tom", &guess, &BINDING),
-                wrong
-            );
-            let right = change("old", [1; 16]);
-            assert_eq!(accounts.set_password(worker, "tom", &right, &other), wrong);
-            assert!(knows(accounts, worker, "old") && !knows(accounts, worker, "new"));
-            // The operator was faster: the proof is of a password that is no more.
-            set(accounts, |tom| tom.scram.stored_key[0] ^= 1);
-            assert_eq!(
-                accounts.set_password(worker, "tom", &right, &BINDING),
-                wrong
-            );
-        });
-    }
-
-    #[test]
-    fn what_the_operator_says_holds_at_once() {
-        with_tom(|worker, accounts| {
-            let right = change("old", [1; 16]);
-            let asked = || accounts.set_password(worker, "tom", &right, &BINDING);
-            let fixed = Err(Refusal::PasswordFixed);
-            set(accounts, |tom| tom.access = skiff_conf::Access::ReadOnly);
-            assert_eq!(asked(), fixed);
-            set(accounts, |tom| tom.access = skiff_conf::Access::ReadWrite);
-            set(accounts, |tom| tom.passwd = Some(PasswordRight::Fixed));
-            assert_eq!(asked(), fixed);
-            // Nothing is told of the proof either.
-            let guess = change("guess", [1; 16]);
-            assert_eq!(
-                accounts.set_password(worker, "tom", &guess, &BINDING),
-                fixed
-            );
-            set(accounts, |tom| tom.standing = AccountStatus::Disabled);
-            assert_eq!(asked(), Err(Refusal::NoAccount));
-            set(accounts, |tom| {
-                tom.standing = AccountStatus::Enabled;
-                tom.access = skiff_conf::Access::ReadOnly;
-                tom.passwd = Some(PasswordRight::Changeable);
-            });
-            assert_eq!(asked(), Ok(()));
-            assert!(knows(accounts, worker, "new"));
-        });
-    }
-}
+mod tests;

@@ -2,10 +2,12 @@
 
 use std::env;
 use std::ffi::{OsStr, OsString};
+use std::fmt::Display;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
 use pico_args::Arguments;
+use skiff_conf::parse_duration;
 
 use super::failure::Failure;
 use super::table::{CONFIG_VARIABLE, DEFAULT_CONFIG};
@@ -47,6 +49,21 @@ pub(crate) fn take_path(
 ) -> Result<Option<PathBuf>, Failure> {
     let verbatim = |value: &OsStr| Ok::<_, std::convert::Infallible>(PathBuf::from(value));
     Ok(words.opt_value_from_os_str(option, verbatim)?)
+}
+
+/// The time that `option` names, in whole seconds.
+pub(crate) fn take_seconds(
+    words: &mut Arguments,
+    option: &'static str,
+) -> Result<Option<u32>, Failure> {
+    let text: Option<String> = words.opt_value_from_str(option)?;
+    let Some(text) = text else {
+        return Ok(None);
+    };
+    let wrong = |why: &dyn Display| Failure::Usage(format!("{option} {text}: {why}"));
+    let time = parse_duration(&text).map_err(|why| wrong(&why))?;
+    let seconds = u32::try_from(time.as_secs()).map_err(|why| wrong(&why))?;
+    Ok(Some(seconds))
 }
 
 /// The remaining words, once every option is taken; at most `most`, none of them an option.

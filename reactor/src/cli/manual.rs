@@ -8,7 +8,7 @@ use super::table::{COMMANDS, CONFIG_VARIABLE, DEFAULT_CONFIG, EXITS, GENERAL_OPT
 /// The names of the pages, as `skiffd man` takes them.
 pub(crate) const PAGES: [&str; 2] = ["skiffd", "skiffd.ron"];
 
-const DESCRIPTION: [&str; 3] = [
+const DESCRIPTION: [&str; 4] = [
     "skiffd serves files to many users: by its own protocol to skiff(1), and by FTP and FTPS to \
      every other client. Each user has a home, and a quota that is kept to the byte. An upload \
      appears whole and on the disk or not at all, and one that was interrupted can be resumed.",
@@ -16,6 +16,12 @@ const DESCRIPTION: [&str; 3] = [
      are those of the file that the settings name, and never those of the system.",
     "Without a service manager it runs in the foreground and writes its messages to standard error. \
      Under systemd it says when it is ready, and what it does.",
+    "\"skiffd upgrade\" is called by the new program: it starts with the settings of now, is handed \
+     listening sockets and locks by the daemon that runs, and serves at once; the other lets its \
+     transfers finish and ends. A user with a session there logs in here when that has ended: a home \
+     is never open in two processes. What is in memory only, such as bans and counters, begins anew. \
+     A daemon that systemd has started is replaced by an ExecReload= of its unit, or restarted, which \
+     refuses nobody where a socket unit listens; one of another supervisor is restarted by that.",
 ];
 
 const SIGNALS: [(&str, &str); 4] = [

@@ -22,6 +22,7 @@ mod roff;
 mod settings_text;
 mod shells;
 mod table;
+mod upgrade;
 mod user;
 
 #[cfg(feature = "simulation")]
@@ -40,6 +41,7 @@ use self::check::rehearsal::REHEARSE;
 use self::failure::{Failure, tell};
 use self::manual::PAGES;
 use self::shells::{SHELLS, Shell};
+use self::upgrade::TAKE_OVER;
 use crate::daemon;
 use crate::endpoints::StartedAs;
 
@@ -67,8 +69,11 @@ enum Request {
     /// What `check` has a process of its own do.
     Rehearse(PathBuf),
     Reload(PathBuf),
+    Upgrade(upgrade::Request),
+    /// What `upgrade` has a process of its own do.
+    TakeOver(upgrade::Request),
     Operator(operator::Request),
-    User(user::Request),
+    User(Box<user::Request>),
     Completions(Shell),
     Manual,
     SettingsManual,
@@ -87,7 +92,8 @@ fn parse(arguments: Vec<OsString>) -> Result<Request, Failure> {
         Some("check") if words.contains(REHEARSE) => parse_settings(words).map(Request::Rehearse),
         Some("check") => parse_settings(words).map(Request::Check),
         Some("reload") => parse_settings(words).map(Request::Reload),
-        Some("user") => user::parse(words).map(Request::User),
+        Some("upgrade") => upgrade::parse(words).map(Request::Upgrade),
+        Some("user") => user::parse(words).map(|request| Request::User(Box::new(request))),
         Some(name) if operator::NAMES.contains(&name) => {
             operator::parse(name, words).map(Request::Operator)
         }
@@ -101,6 +107,7 @@ fn parse(arguments: Vec<OsString>) -> Result<Request, Failure> {
             Err(Failure::Usage(text))
         }
         None if words.contains("--demo") => demo::parse(words).map(Request::Demo),
+        None if words.contains(TAKE_OVER) => upgrade::parse(words).map(Request::TakeOver),
         None => parse_settings(words).map(Request::Serve),
     }
 }
@@ -152,8 +159,10 @@ fn perform(request: Request) -> Result<ExitCode, Failure> {
         Request::Check(config) => return check::run(&config),
         Request::Rehearse(config) => check::rehearsal::run(&config)?,
         Request::Reload(config) => reload::run(&config)?,
+        Request::Upgrade(request) => upgrade::run(&request)?,
+        Request::TakeOver(request) => return upgrade::take_over(&request),
         Request::Operator(request) => operator::run(&request)?,
-        Request::User(request) => user::run(request)?.iter().try_for_each(tell)?,
+        Request::User(request) => user::run(*request)?.iter().try_for_each(tell)?,
         Request::Completions(shell) => tell(shell.script().trim_end())?,
         Request::Manual => tell(manual::program().trim_end())?,
         Request::SettingsManual => tell(manual::settings_page().trim_end())?,
@@ -207,8 +216,8 @@ mod tests {
         for (line, said) in [
             (
                 "serve",
-                "there is no command \"serve\"; there are init, check, reload, who, top, kick, \
-                 bans, unban, quota, stats, drain, user, completions and man",
+                "there is no command \"serve\"; there are init, check, reload, upgrade, who, top, \
+                 kick, bans, unban, quota, stats, drain, user, completions and man",
             ),
             ("completions tcsh", "known are bash, zsh and fish"),
             ("man skiff", "there are skiffd and skiffd.ron"),

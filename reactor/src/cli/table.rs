@@ -112,7 +112,80 @@ const QUOTA: &str = "the most bytes: a size with its unit, as 800MB or 1GiB, or 
 
 const ENTRIES: &str = "the most files, directories and links, or unlimited";
 
-const READ_ONLY: OptionSpec = flag("--read-only", "the user may read only");
+const ACCESS: OptionSpec = valued(
+    "--access",
+    "WORD|default",
+    ValueKind::Words(&["read-write", "read-only", "drop-box", "default"]),
+    "what the user may do: read-write, read-only, drop-box (leave files, and see nothing), or some \
+     of list,get,put,replace,append,delete,mkdir,rmdir,rename",
+);
+
+const READ_ONLY: OptionSpec = flag("--read-only", "the same as --access read-only");
+
+const READ_WRITE: OptionSpec = flag("--read-write", "the same as --access read-write");
+
+const GROUP: OptionSpec = valued(
+    "--group",
+    "NAME|default",
+    ValueKind::Other,
+    "a group of the user store: what the account has not said itself, it has from there",
+);
+
+const ALLOW: OptionSpec = valued(
+    "--allow",
+    "NETS|default",
+    ValueKind::Other,
+    "the addresses and networks that the user may log in from, with commas",
+);
+
+const DENY: OptionSpec = valued(
+    "--deny",
+    "NETS|default",
+    ValueKind::Other,
+    "those that he may not log in from, whatever --allow says",
+);
+
+const HOURS: OptionSpec = valued(
+    "--hours",
+    "TIMES|default",
+    ValueKind::Other,
+    "when the user may be logged in, as \"mon-fri 08:00-18:00;sat 09:00-12:00\"",
+);
+
+const KEEP: OptionSpec = valued(
+    "--keep",
+    "TIME|default",
+    ValueKind::Words(&["default"]),
+    "remove files that were not changed for so long, as 14d",
+);
+
+const RING: OptionSpec = valued(
+    "--ring",
+    "on|off|default",
+    ValueKind::Words(&["on", "off", "default"]),
+    "where the quota is full, remove the oldest files for new ones",
+);
+
+const UPLOAD_RATE: OptionSpec = valued(
+    "--upload-rate",
+    "SIZE|default",
+    ValueKind::Words(&["default", "unlimited"]),
+    "bytes in a second that all uploads of the user together may have, as 5MB",
+);
+
+const DOWNLOAD_RATE: OptionSpec = valued(
+    "--download-rate",
+    "SIZE|default",
+    ValueKind::Words(&["default", "unlimited"]),
+    "the same for downloads",
+);
+
+const EXPIRES: OptionSpec = valued(
+    "--expires",
+    "DATE|default",
+    ValueKind::Other,
+    "the last day of the account, as 2027-01-31",
+);
 
 const PASSWD: OptionSpec = valued(
     "--passwd",
@@ -170,6 +243,13 @@ const KEEP_SESSIONS: OptionSpec = flag(
 
 const JSON: OptionSpec = flag("--json", "an object for each line, for programs");
 
+const LET_FINISH: OptionSpec = valued(
+    "--for",
+    "TIME",
+    ValueKind::Other,
+    "let transfers take so long, as 30s, and not as limits.drain says",
+);
+
 const ADDRESS: ValueKind = ValueKind::Other;
 
 /// Every command.
@@ -218,6 +298,22 @@ pub(crate) const COMMANDS: &[CommandSpec] = &[
         options: &[CONFIG],
         help: "have the running daemon read the settings and the certificate again; exit 1 if it \
                stays as it was",
+    },
+    CommandSpec {
+        words: &["upgrade"],
+        operand: None,
+        options: &[
+            CONFIG,
+            LET_FINISH,
+            valued(
+                "--pid-file",
+                "FILE",
+                ValueKind::File,
+                "write the number of the new process there",
+            ),
+        ],
+        help: "have this program take the place of the daemon that runs: nobody is refused, and \
+               transfers finish; exit 1 if it cannot, and the other serves on",
     },
     CommandSpec {
         words: &["who"],
@@ -275,15 +371,7 @@ pub(crate) const COMMANDS: &[CommandSpec] = &[
     CommandSpec {
         words: &["drain"],
         operand: None,
-        options: &[
-            CONFIG,
-            valued(
-                "--for",
-                "TIME",
-                ValueKind::Other,
-                "let them take so long, as 30s, and not as limits.drain says",
-            ),
-        ],
+        options: &[CONFIG, LET_FINISH],
         help: "have the daemon take no new sessions, let transfers finish, and end",
     },
     CommandSpec {
@@ -299,7 +387,22 @@ pub(crate) const COMMANDS: &[CommandSpec] = &[
                 ValueKind::Folder,
                 "the home; a relative one is relative to the folder of the homes",
             ),
+            ACCESS,
             READ_ONLY,
+            READ_WRITE,
+            GROUP,
+            flag(
+                "--anonymous",
+                "everybody may log in, by FTP, with whatever password; read-only unless --access says otherwise",
+            ),
+            ALLOW,
+            DENY,
+            HOURS,
+            EXPIRES,
+            KEEP,
+            RING,
+            UPLOAD_RATE,
+            DOWNLOAD_RATE,
             PASSWD,
             FTP,
             CERTIFICATE,
@@ -333,8 +436,18 @@ pub(crate) const COMMANDS: &[CommandSpec] = &[
                 ValueKind::Words(&["default", "unlimited"]),
                 ENTRIES,
             ),
+            ACCESS,
             READ_ONLY,
-            flag("--read-write", "the user may write too"),
+            READ_WRITE,
+            GROUP,
+            ALLOW,
+            DENY,
+            HOURS,
+            EXPIRES,
+            KEEP,
+            RING,
+            UPLOAD_RATE,
+            DOWNLOAD_RATE,
             flag("--disable", "the user may not log in"),
             flag("--enable", "the user may log in again"),
             PASSWD,

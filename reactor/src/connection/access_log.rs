@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use rustls::ProtocolVersion;
 use skiff_sessions::conversation::LogLine;
+use skiff_sessions::server::job::Evidence;
 
 use super::{Connection, Origin, Stage};
 use crate::accesslog::MAX_USER;
@@ -82,6 +83,22 @@ impl Connection {
         };
         let notice = Notice::HandshakeFailed(self.logged_as(), &cause);
         shared.log.notice(&notice);
+    }
+
+    pub(super) fn log_no_close_notify(&self, evidence: Evidence) {
+        let (level, why) = match evidence {
+            Evidence::AnnouncedSize => (log::Level::Info, "it has the size that ALLO announced"),
+            Evidence::LiveControl => (
+                log::Level::Info,
+                "its client is still there (ftp.data_close_notify: Prefer)",
+            ),
+            Evidence::None => (log::Level::Warn, "so says ftp.data_close_notify: Warn"),
+        };
+        let (peer, user) = (self.peer, &self.user);
+        log::log!(
+            level,
+            "{peer}: an upload of {user} ended without TLS close_notify and is stored: {why}"
+        );
     }
 }
 

@@ -1,5 +1,6 @@
 //! What a session does when the operator has changed its account.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use skiff_sessions::server::Event;
@@ -7,10 +8,10 @@ use skiff_sessions::wire::reply::CloseReason;
 
 use super::Connection;
 use crate::accounts::store::LoginKey;
-use crate::accounts::verdict::{AccountsNow, LoginBy, Verdict};
+use crate::accounts::verdict::{AccountsNow, LoginBy, Timing, Verdict};
 use crate::event_loop::listener::Protocol;
 use crate::event_loop::shared::Shared;
-use crate::workers::login_jobs::shown;
+use crate::workers::opening::shown;
 
 /// Passwords of one session that are remembered: more than may be wrong one after the other.
 const KEYS_MAX: usize = 8;
@@ -78,9 +79,17 @@ impl Connection {
             (_, LoginProof::Password) => LoginBy::Password(shown),
             (_, LoginProof::Certificate) => LoginBy::Certificate(shown),
         };
-        match accounts.judge(&self.user, &self.standing.keys, by) {
-            Verdict::Stays(access, rights) => {
-                self.on_event(Event::AccountChanged(access, rights), shared, now);
+        match accounts.judge(&self.user, self.peer.ip(), &self.standing.keys, by) {
+            Verdict::Stays {
+                terms,
+                timing,
+                folders,
+            } => {
+                self.change_folders(folders);
+                note_timing(timing, shared, now);
+                self.on_event(Event::AccountChanged(Arc::new(terms)), shared, now);
+                self.refresh_rates(shared, now);
+                self.drive(shared, now);
             }
             Verdict::Ends if shared.keeps_sessions_of(&self.user, now) => {
                 self.standing.when_revoked = WhenRevoked::Stays;
@@ -95,6 +104,14 @@ impl Connection {
                 self.send_away(CloseReason::AccountChanged, shared, now);
             }
         }
+    }
+}
+
+/// Has the account looked at again soon, if it may close by itself.
+pub(super) fn note_timing(timing: Timing, shared: &mut Shared, now: Instant) {
+    match timing {
+        Timing::Limited => shared.watch_accounts(now),
+        Timing::Always => {}
     }
 }
 

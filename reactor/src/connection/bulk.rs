@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use skiff_sessions::server::job::Evidence;
 use skiff_sessions::server::{Completion, DataEvent, Direction, Effect, Event, Job, JobId};
 use skiff_sessions::transfer::{Burst, End, Route, Task, Transfer};
 use skiff_sessions::wire::reply::{CloseReason, Refusal};
 
 use super::account_changes::LoginProof;
 use super::pace::Pace;
+use super::places::note_open_folder;
 use super::{
     Bulk, Connection, Ending, READS_PER_TURN, Ready, Stage, StartTls, deregister, register,
 };
@@ -20,7 +20,7 @@ use crate::event_loop::counters::LoginResult;
 use crate::event_loop::shared::Shared;
 use crate::transport::channel::Channel;
 use crate::workers::burst::LentTransfer;
-use crate::workers::jobs::{JobRequest, JobResult, takes_file};
+use crate::workers::jobs::{JobRequest, JobResult, opens_file, takes_file};
 use crate::workers::open_file::OpenFile;
 use crate::workers::schedule::Class;
 use crate::workers::work_item::WorkItem;
@@ -194,7 +194,9 @@ impl Connection {
                 request,
                 why,
                 evict,
+                opened,
             } => {
+                note_open_folder(opened, shared, now);
                 if now.duration_since(request.since) < PATIENCE {
                     shared.retry_later(self.id, id, request, evict, now);
                     return;
@@ -208,7 +210,9 @@ impl Connection {
                 completion,
                 file,
                 open_home,
+                opened,
             } => {
+                note_open_folder(opened, shared, now);
                 if file.is_some() {
                     self.file = file;
                 }
@@ -257,22 +261,6 @@ impl Connection {
         }
     }
 
-    fn log_no_close_notify(&self, evidence: Evidence) {
-        let (level, why) = match evidence {
-            Evidence::AnnouncedSize => (log::Level::Info, "it has the size that ALLO announced"),
-            Evidence::LiveControl => (
-                log::Level::Info,
-                "its client is still there (ftp.data_close_notify: Prefer)",
-            ),
-            Evidence::None => (log::Level::Warn, "so says ftp.data_close_notify: Warn"),
-        };
-        let (peer, user) = (self.peer, &self.user);
-        log::log!(
-            level,
-            "{peer}: an upload of {user} ended without TLS close_notify and is stored: {why}"
-        );
-    }
-
     /// Returns to the state before a login; the connection stays.
     fn log_out(&mut self, shared: &mut Shared) {
         self.withdraw(shared);
@@ -318,7 +306,6 @@ impl Connection {
         }
     }
 
-    /// Has a worker do a step of a login, when its turn has come.
     fn submit_job(&mut self, id: JobId, job: Job, shared: &mut Shared, now: Instant) {
         match &job {
             Job::FindAccount { user } | Job::CheckPassword { user, .. } => {
@@ -335,12 +322,7 @@ impl Connection {
             Job::SetPassword { change, .. } => self.standing.changes_to(change.new.stored_key),
             // A stop of the transfer must not stop its publication.
             Job::PublishStream => self.stop = Arc::default(),
-            Job::OpenDownload { .. }
-            | Job::OpenUpload { .. }
-            | Job::OpenStream { .. }
-            | Job::OpenListing(_) => {
-                self.transfer = None;
-            }
+            job if opens_file(job) => self.transfer = None,
             _ => {}
         }
         let file = if takes_file(&job) {
@@ -352,21 +334,26 @@ impl Connection {
         if matches!(job, Job::CloseFile { .. }) && file.is_none() {
             return self.notify(Event::Completed(id, Completion::Done), shared, now);
         }
-        let home = self.open_home.as_ref().map(|open_home| &open_home.home);
-        if let Some(answer) = shared.inline.perform(&job, home) {
+        let (home, links) = (self.home(), self.links());
+        // The kernel's caches are asked for names, and follow links.
+        let cached = home.as_ref().filter(|_| self.may_ask_caches());
+        if let Some(answer) = shared.inline.perform(&job, cached) {
             shared.answered = Some((id, answer));
             return;
         }
-        let home = home.cloned();
+        let (folders, device) = self.folders_about(&job);
         let owner = self.id.number();
         let request = JobRequest {
             job,
             user: self.user.clone(),
             home,
+            folders,
             file,
             stop: Arc::clone(&self.stop),
             owner,
-            device: self.device(),
+            peer: self.peer.ip(),
+            links,
+            device,
             account: self.account,
             certificate: self.certificate.clone(),
             since: now,
@@ -398,9 +385,9 @@ impl Connection {
             Some(latest) => **latest = pace,
             None => self.pace = Some(Box::new(pace)),
         }
+        self.refresh_rates(shared, now);
         self.transfer.get_or_insert_default().begin(task, ahead);
         self.stop = Arc::default();
-        self.reported = 0;
         self.bulk = Bulk::Due;
         if self.route == Route::None {
             self.lend_digest(shared);
@@ -419,7 +406,7 @@ impl Connection {
             Bulk::WantsWrite => ready.writable || ready.readable,
             Bulk::None | Bulk::LentRegistered | Bulk::LentDeregistered | Bulk::Hashing => false,
         };
-        if !due || self.ending == Ending::Now {
+        if !due || self.ending == Ending::Now || self.is_held(now) {
             return;
         }
         if self
@@ -462,7 +449,8 @@ impl Connection {
         } else {
             Bulk::LentRegistered
         };
-        let lent = self.lent(Some(channel), transfer);
+        let mut lent = self.lent(Some(channel), transfer);
+        lent.allowance = self.take_allowance();
         self.submit(lent, shared);
     }
 
@@ -477,6 +465,7 @@ impl Connection {
         if let Some(channel) = self.lend_data(shared) {
             self.bulk = Bulk::LentDeregistered;
             let mut lent = self.lent(Some(channel), transfer);
+            lent.allowance = self.take_allowance();
             match lent.send_if_small() {
                 Some(burst) => self.burst_returned(lent, burst, shared, now),
                 None => self.submit(lent, shared),
@@ -499,6 +488,7 @@ impl Connection {
             file: self.file.take(),
             stop: Arc::clone(&self.stop),
             control: Arc::clone(&self.socket),
+            allowance: None,
         }
     }
 
@@ -526,16 +516,20 @@ impl Connection {
             self.active_at = now;
         }
         if let Some(direction) = pace.direction {
+            self.settle_allowance(new, now);
             let dialect = self.dialect();
             shared.counters.moved(dialect, direction, new);
         }
     }
 
     fn report_progress(&mut self, moved: u64, shared: &mut Shared, now: Instant) {
-        if moved == self.reported {
+        if self
+            .pace
+            .as_mut()
+            .is_none_or(|pace| pace.is_reported(moved))
+        {
             return;
         }
-        self.reported = moved;
         self.with_conversation(shared, now, |conversation, effects| {
             conversation.handle(now, Event::Progress { done: moved }, effects);
         });

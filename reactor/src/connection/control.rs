@@ -13,8 +13,8 @@ use skiff_sessions::wire::codec;
 use skiff_sessions::wire::reply::CloseReason;
 
 use super::{
-    Bulk, Connection, Ending, PeerInput, READS_PER_TURN, REFUSED_HANDSHAKE, Ready, Route, Stage,
-    StartTls,
+    Bulk, Connection, Ending, LEAVING_HANDSHAKE, PeerInput, READS_PER_TURN, REFUSED_HANDSHAKE,
+    Ready, Route, Stage, StartTls,
 };
 use crate::event_loop::admission::Place;
 use crate::event_loop::listener::Protocol;
@@ -42,11 +42,16 @@ impl Connection {
     /// Passes an event from outside the dialogue to the session.
     pub(crate) fn on_event(&mut self, event: Event, shared: &mut Shared, now: Instant) {
         match self.stage {
-            Stage::Handshake(..) | Stage::StartingTls(..) => {
-                if !matches!(event, Event::Evicted) {
-                    self.end_now();
+            Stage::Handshake(..) | Stage::StartingTls(..) => match event {
+                Event::Evicted => {}
+                // Said when the handshake is done.
+                Event::Leave(reason) => {
+                    self.leaving = Some(reason);
+                    self.leave_by.get_or_insert(now + LEAVING_HANDSHAKE);
+                    self.arm_deadline(shared);
                 }
-            }
+                _ => self.end_now(),
+            },
             Stage::Conversing(_) => {
                 self.with_conversation(shared, now, |conversation, effects| {
                     conversation.handle(now, event, effects);
@@ -65,6 +70,7 @@ impl Connection {
         if self.data_deadline().is_some_and(|until| until <= now) {
             self.on_data_due(shared, now);
         }
+        self.release_held(shared, now);
         match (&self.stage, self.ending) {
             (_, Ending::AfterReplies(until, _) | Ending::Draining(until)) if until <= now => {
                 self.end_now();
@@ -130,6 +136,9 @@ impl Connection {
         }
         if let Place::Refused(why) = self.place {
             self.notify(Event::Expelled(why), shared, now);
+        }
+        if let Some(reason) = self.leaving.take() {
+            self.notify(Event::Leave(reason), shared, now);
         }
         self.arm_deadline(shared);
     }
@@ -461,7 +470,7 @@ impl Connection {
             }
         };
         let leave_by = self.leave_by.filter(|_| self.ending != Ending::Now);
-        let due = [due, leave_by, self.data_deadline()]
+        let due = [due, leave_by, self.data_deadline(), self.held_until()]
             .into_iter()
             .flatten()
             .min();

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use skiff_sessions::server::{self, Completion, JobId};
 
-use super::account_changes::LoginProof;
+use super::account_changes::{LoginProof, note_timing};
 use super::{Connection, Stage};
 use crate::event_loop::admission::{LoginTurn, Place};
 use crate::event_loop::counters::LoginResult;
@@ -40,6 +40,7 @@ impl Connection {
         }
     }
 
+    /// Has a worker do a step of a login, when its turn has come.
     pub(super) fn submit_login(
         &mut self,
         id: JobId,
@@ -73,6 +74,7 @@ impl Connection {
             (_, Some(open_home)) => {
                 shared.counters.login(LoginResult::Accepted);
                 shared.note_open_home(&open_home, self.account, now);
+                note_timing(open_home.timing, shared, now);
                 self.standing.proven_by(open_home.key);
                 self.open_home = Some(open_home);
             }

@@ -16,6 +16,8 @@ mod data_tls;
 mod login;
 mod operator;
 mod pace;
+mod places;
+mod rates;
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -32,6 +34,7 @@ use skiff_sessions::conversation::Conversation;
 use skiff_sessions::server::job::KeptBecause;
 use skiff_sessions::server::{TlsPolicy, Unread};
 use skiff_sessions::transfer::{Route, Transfer};
+use skiff_sessions::wire::reply::CloseReason;
 
 use self::account_changes::Standing;
 use self::data::DataConnection;
@@ -40,6 +43,7 @@ use crate::accesslog::client::{Client, Dialect, TlsVersion};
 use crate::event_loop::admission::Place;
 use crate::event_loop::deadlines::Scheduled;
 use crate::event_loop::listener::Protocol;
+use crate::event_loop::rates::SessionRates;
 use crate::event_loop::shared::Shared;
 use crate::tls::clients::ClientCertificate;
 use crate::transport::channel::{Channel, Handshake};
@@ -54,6 +58,8 @@ const READS_PER_TURN: usize = 8;
 
 /// How long the handshake of a peer may take that is only told why it is refused.
 const REFUSED_HANDSHAKE: Duration = Duration::from_secs(5);
+/// How long the end of the daemon waits for a handshake, so that its peer can be told.
+const LEAVING_HANDSHAKE: Duration = Duration::from_secs(2);
 
 pub(crate) struct Connection {
     pub(crate) id: ConnectionId,
@@ -79,8 +85,8 @@ pub(crate) struct Connection {
     transfer: Option<Box<Transfer>>,
     /// That of the latest transfer.
     pace: Option<Box<Pace>>,
-    /// Bytes of the transfer that have been reported to the session.
-    reported: u64,
+    /// What holds its transfers back; `None` where nothing does.
+    rates: Option<Box<SessionRates>>,
     file: Option<OpenFile>,
     /// Why the upload under way ends with the session.
     interrupted: Option<KeptBecause>,
@@ -98,6 +104,8 @@ pub(crate) struct Connection {
     ending: Ending,
     /// When the connection is closed whatever is still to be said; `None` where nobody wants it to go.
     leave_by: Option<Instant>,
+    /// What a peer is told after the handshake that is under way.
+    leaving: Option<CloseReason>,
     /// When the peer last sent or took something.
     active_at: Instant,
     scheduled: Scheduled,
@@ -215,8 +223,7 @@ impl Connection {
         let (peer, protocol) = (origin.peer, origin.protocol);
         // Small replies must not wait for the acknowledgement of the one before (RFC 896).
         socket.set_nodelay(true)?;
-        let socket = Arc::new(socket);
-        let mut data = DataConnection::default();
+        let (socket, mut data) = (Arc::new(socket), DataConnection::default());
         let tls = match protocol {
             Protocol::Native => shared.secure()?,
             Protocol::Ftp | Protocol::FtpOverTls => None,
@@ -250,7 +257,7 @@ impl Connection {
             route: Route::None,
             transfer: None,
             pace: None,
-            reported: 0,
+            rates: None,
             file: None,
             interrupted: None,
             stop: Arc::default(),
@@ -262,6 +269,7 @@ impl Connection {
             place,
             ending: Ending::No,
             leave_by: None,
+            leaving: None,
             active_at: now,
             scheduled: Scheduled::default(),
         };
@@ -306,7 +314,8 @@ impl Connection {
 
     fn device(&self) -> Option<Device> {
         let open_home = self.open_home.as_ref()?;
-        Some(Device::Number(open_home.device))
+        let of_home = Device::Number(open_home.device);
+        Some(open_home.file_device.unwrap_or(of_home))
     }
 
     fn kind(&self, class: Class) -> WorkKind {

@@ -17,6 +17,8 @@ pub(super) struct Pace {
     /// The offset that it is to end at, where that is known.
     to: Option<u64>,
     moved: u64,
+    /// What of `moved` the session was told.
+    reported: u64,
     /// Where it was one to two windows ago.
     before: Mark,
     lately: Mark,
@@ -49,6 +51,7 @@ impl Pace {
             from,
             to,
             moved: 0,
+            reported: 0,
             before: start,
             lately: start,
         }
@@ -63,6 +66,11 @@ impl Pace {
             self.lately = Mark { at: now, moved };
         }
         new
+    }
+
+    /// Notes that the session is told of `moved` bytes; whether it was told that already.
+    pub(super) fn is_reported(&mut self, moved: u64) -> bool {
+        std::mem::replace(&mut self.reported, moved) == moved
     }
 
     pub(super) fn moved(&self) -> u64 {

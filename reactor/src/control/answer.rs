@@ -1,5 +1,7 @@
 //! The lines that answer commands of the control socket.
 
+use std::net::SocketAddr;
+
 use serde::{Deserialize, Serialize};
 
 /// A line of an answer; in JSON, `is` names its kind. Texts that a user has chosen are escaped as in
@@ -18,8 +20,9 @@ pub(crate) enum Line {
     Quota(QuotaRow),
     Sample(SampleRow),
     Listening {
-        address: std::net::SocketAddr,
+        address: SocketAddr,
     },
+    Handed(Handed),
     /// A text for people.
     Said {
         text: String,
@@ -107,6 +110,32 @@ pub(crate) struct SampleRow {
     pub(crate) help: String,
 }
 
+/// What is handed to the process that replaces the daemon; a descriptor comes with the line.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "what", rename_all = "kebab-case")]
+pub(crate) enum Handed {
+    /// A listening socket.
+    Listener {
+        /// As the settings name it: its port may be 0.
+        address: SocketAddr,
+    },
+    /// The listening socket of metrics.
+    Metrics {
+        /// As the settings name it.
+        address: String,
+    },
+    /// The listening socket that this is spoken at.
+    Control,
+    /// The locked file of the state folder.
+    StateLock,
+    /// The locked folder of the homes.
+    HomesLock,
+    /// Standard error.
+    Errors,
+    /// The connection to the service manager.
+    ServiceManager,
+}
+
 impl Line {
     /// As it is sent, without the line's end.
     pub(crate) fn to_json(&self) -> String {
@@ -133,5 +162,8 @@ mod tests {
         assert_eq!(told, r#"{"is":"said","text":"a\n{\"is\":\"done\"}"}"#);
         assert_eq!(Line::parse(&told), Some(line));
         assert_eq!(Line::parse(r#"{"is":"new"}"#), None);
+        let lock = Line::Handed(Handed::StateLock);
+        assert_eq!(lock.to_json(), r#"{"is":"handed","what":"state-lock"}"#);
+        assert_eq!(Line::parse(&lock.to_json()), Some(lock));
     }
 }

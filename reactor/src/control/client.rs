@@ -20,6 +20,8 @@ pub(crate) enum ControlError {
     NotRunning,
     #[error("{0}")]
     Io(#[from] io::Error),
+    #[error("{0}")]
+    Refused(String),
     #[error("the daemon has not finished the command: it has ended, or too many are under way")]
     Cut,
 }
@@ -31,13 +33,7 @@ pub(crate) fn ask(
     command: &Command,
     mut on_line: impl FnMut(Line) -> io::Result<()>,
 ) -> Result<Pid, ControlError> {
-    use io::ErrorKind::{ConnectionRefused, NotFound};
-    let mut daemon = match UnixStream::connect(socket_path(state)) {
-        Err(error) if matches!(error.kind(), ConnectionRefused | NotFound) => {
-            return Err(ControlError::NotRunning);
-        }
-        other => other?,
-    };
+    let mut daemon = connect(state)?;
     let process = socket_peercred(&daemon).map_err(io::Error::from)?.pid;
     let text = serde_json::to_string(command).map_err(io::Error::other)?;
     // One that refuses the connection says why, and may have closed it.
@@ -51,6 +47,17 @@ pub(crate) fn ask(
     }
     sent?;
     Err(ControlError::Cut)
+}
+
+/// Connects to the daemon whose state folder is `state`.
+pub(super) fn connect(state: &Path) -> Result<UnixStream, ControlError> {
+    use io::ErrorKind::{ConnectionRefused, NotFound};
+    match UnixStream::connect(socket_path(state)) {
+        Err(error) if matches!(error.kind(), ConnectionRefused | NotFound) => {
+            Err(ControlError::NotRunning)
+        }
+        other => Ok(other?),
+    }
 }
 
 /// Waits for the end of the daemon's process.

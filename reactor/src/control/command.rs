@@ -1,11 +1,12 @@
 //! The commands of the control socket, and how they reach the reactor with the way of their answers.
 
 use std::net::IpAddr;
+use std::os::fd::OwnedFd;
 
 use crossbeam_channel::Sender;
 use serde::{Deserialize, Serialize};
 
-use super::answer::Line;
+use super::answer::{Handed, Line};
 
 /// What the operator wants of the daemon; in JSON, `do` names it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,6 +47,15 @@ pub(crate) enum Command {
     Reload {},
     /// Says what it listens on.
     Addresses {},
+    /// Hands its sockets and locks to a process that is to replace it, and goes on as before.
+    HandOver {},
+    /// Leaves new sessions to that process, lets transfers finish, and ends.
+    GiveWay {
+        process: u32,
+        /// How long transfers may go on, instead of `limits.drain`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        seconds: Option<u32>,
+    },
 }
 
 /// Whose sessions are ended.
@@ -103,6 +113,8 @@ pub(crate) struct Request {
 #[derive(Debug)]
 pub(super) enum Part {
     Line(Box<Line>),
+    /// A line that a descriptor comes with.
+    Handed(Handed, OwnedFd),
     /// The rest is to be asked for, from here on.
     More(usize),
     Done,
@@ -127,6 +139,11 @@ impl Answer {
     /// Says that something went wrong; false where the client is gone.
     pub(crate) fn fail(&self, why: impl Into<String>) -> bool {
         self.line(Line::Failed { why: why.into() })
+    }
+
+    /// Hands a descriptor over; false where the client is gone.
+    pub(crate) fn hand(&self, what: Handed, descriptor: OwnedFd) -> bool {
+        self.0.send(Part::Handed(what, descriptor)).is_ok()
     }
 
     /// Ends a piece of a long answer: the same command comes again, with `from`, once the client

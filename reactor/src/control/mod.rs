@@ -13,6 +13,8 @@ pub(crate) mod amounts;
 pub(crate) mod answer;
 pub(crate) mod client;
 pub(crate) mod command;
+mod descriptors;
+pub(crate) mod predecessor;
 pub(crate) mod server;
 
 use std::path::{Path, PathBuf};

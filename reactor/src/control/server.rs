@@ -1,7 +1,7 @@
 //! The daemon's end of the control socket.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ use rustix::process::{Uid, geteuid};
 
 use super::answer::Line;
 use super::command::{Answer, Command, Part, Request};
-use super::socket_path;
+use super::{descriptors, socket_path};
 
 /// Clients that are served at a time.
 const CLIENTS_MAX: usize = 8;
@@ -35,7 +35,8 @@ const LAST_ANSWERS: Duration = Duration::from_secs(1);
 
 /// The listening socket, and the commands that came in.
 pub(crate) struct ControlSocket {
-    listener: UnixListener,
+    /// `None` once another process has it.
+    listener: Option<UnixListener>,
     path: PathBuf,
     requests: Receiver<Request>,
     to_reactor: ToReactor,
@@ -62,11 +63,16 @@ impl ControlSocket {
         }
         let listener = UnixListener::bind(&path)?;
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
+        Self::of(listener, state, waker)
+    }
+
+    /// The socket of the state folder `state`, which the process before has made.
+    pub(crate) fn of(listener: UnixListener, state: &Path, waker: &Arc<Waker>) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
         let (sender, requests) = unbounded();
         Ok(Self {
-            listener,
-            path,
+            listener: Some(listener),
+            path: socket_path(state),
             requests,
             to_reactor: ToReactor {
                 requests: sender,
@@ -77,15 +83,37 @@ impl ControlSocket {
         })
     }
 
+    /// Another descriptor of the socket.
+    pub(crate) fn descriptor(&self) -> Option<io::Result<OwnedFd>> {
+        let listener = self.listener.as_ref();
+        listener.map(|listener| listener.as_fd().try_clone_to_owned())
+    }
+
+    /// Leaves the socket to the process that has a descriptor of it. Who is connected is served on.
+    pub(crate) fn give_away(&mut self, registry: &Registry) {
+        if let Some(listener) = self.listener.take() {
+            // A descriptor that is closed stays registered while another process has one of the
+            // same socket (epoll(7)).
+            let fd = listener.as_raw_fd();
+            let _ = registry.deregister(&mut SourceFd(&fd));
+        }
+    }
+
     pub(crate) fn register(&self, registry: &Registry, token: Token) -> io::Result<()> {
-        let fd = self.listener.as_raw_fd();
+        let Some(listener) = &self.listener else {
+            return Ok(());
+        };
+        let fd = listener.as_raw_fd();
         registry.register(&mut SourceFd(&fd), token, Interest::READABLE)
     }
 
     /// Accepts all clients that wait, and has a thread serve each.
     pub(crate) fn accept(&self) {
+        let Some(listener) = &self.listener else {
+            return;
+        };
         loop {
-            match self.listener.accept() {
+            match listener.accept() {
                 Ok((client, _)) => self.admit(client),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
@@ -141,8 +169,10 @@ impl Drop for ControlSocket {
             drop(self.next());
             std::thread::sleep(Duration::from_millis(1));
         }
-        // What stays is removed by the next start.
-        let _ = std::fs::remove_file(&self.path);
+        if self.listener.is_some() {
+            // What stays is removed by the next start.
+            let _ = std::fs::remove_file(&self.path);
+        }
     }
 }
 
@@ -232,6 +262,10 @@ fn write_piece(client: &UnixStream, parts: &Receiver<Part>) -> io::Result<Option
     loop {
         match parts.recv_timeout(LOOK_EVERY) {
             Ok(Part::Line(line)) => write_line(client, &line)?,
+            Ok(Part::Handed(what, descriptor)) => {
+                let line = Line::Handed(what).to_json() + "\n";
+                descriptors::send(client, line.as_bytes(), descriptor.as_fd())?;
+            }
             Ok(Part::More(from)) => return Ok(Some(from)),
             Ok(Part::Done) => return Ok(None),
             // A worker may hang on a disk.

@@ -1,5 +1,5 @@
-//! Listening sockets that the service manager has made (sd_listen_fds(3)): they outlive the daemon,
-//! so that nobody is refused while it restarts.
+//! Listening sockets that the service manager has made (sd_listen_fds(3)), or that the process before
+//! hands over: they outlive a daemon, so that nobody is refused while another takes its place.
 
 use std::net::{Ipv6Addr, SocketAddr, TcpListener};
 
@@ -10,11 +10,29 @@ use rustix::net::sockopt::ipv6_v6only;
 #[derive(Default)]
 pub(crate) struct Inherited {
     sockets: Vec<(SocketAddr, TcpListener)>,
+    from: From,
     /// The ports of those that take IPv4 too (ipv6(7)) and were taken.
     dual_ports: Vec<u16>,
 }
 
+/// Who has made the sockets.
+#[derive(Clone, Copy, Default)]
+enum From {
+    #[default]
+    ServiceManager,
+    ProcessBefore,
+}
+
 impl Inherited {
+    /// Those of the process before, with the addresses by which its settings named them.
+    pub(crate) fn from_process(sockets: Vec<(SocketAddr, TcpListener)>) -> Self {
+        Self {
+            sockets,
+            from: From::ProcessBefore,
+            dual_ports: Vec::new(),
+        }
+    }
+
     /// Takes all that the service manager has passed, and says what is wrong with others.
     pub(crate) fn from_manager() -> (Self, Vec<String>) {
         let mut passed = ListenFd::from_env();
@@ -39,7 +57,8 @@ impl Inherited {
     /// Takes the socket of this address.
     pub(crate) fn take(&mut self, address: SocketAddr) -> Option<TcpListener> {
         let at = self.sockets.iter().position(|(its, _)| *its == address)?;
-        let (_, socket) = self.sockets.swap_remove(at);
+        // The others stay in their order: several may have a port that the system chose.
+        let (_, socket) = self.sockets.remove(at);
         let is_any = address.ip() == Ipv6Addr::UNSPECIFIED;
         if is_any && ipv6_v6only(&socket) == Ok(false) {
             self.dual_ports.push(address.port());
@@ -60,8 +79,15 @@ impl Inherited {
 
     /// Closes what nobody took, and says so.
     pub(crate) fn close(self) -> Vec<String> {
-        let unnamed = |(address, _): (SocketAddr, TcpListener)| {
-            format!("the service manager listens on {address}, which no listen key names; closed")
+        let unnamed = |(address, _): (SocketAddr, TcpListener)| match self.from {
+            From::ServiceManager => {
+                format!(
+                    "the service manager listens on {address}, which no listen key names; closed"
+                )
+            }
+            From::ProcessBefore => {
+                format!("{address} is listened on no more: no listen key names it")
+            }
         };
         self.sockets.into_iter().map(unnamed).collect()
     }

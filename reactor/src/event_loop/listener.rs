@@ -3,6 +3,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use mio::net::{TcpListener, TcpStream};
@@ -18,8 +19,8 @@ const ACCEPT_BATCH: usize = 64;
 pub(crate) struct Listener {
     socket: TcpListener,
     pub(crate) address: SocketAddr,
-    /// The same as the settings have it: where that is port 0, the system has chosen another.
-    pub(crate) configured: SocketAddr,
+    /// The address by which the settings name it: its port may be 0.
+    pub(crate) named: SocketAddr,
     pub(crate) protocol: Protocol,
     state: AcceptState,
 }
@@ -39,7 +40,7 @@ pub(crate) enum Protocol {
 pub(crate) struct Arrival {
     pub(crate) peer: SocketAddr,
     pub(crate) protocol: Protocol,
-    /// The listener's address as the settings have it.
+    /// The address by which the settings name the listener.
     pub(crate) listener: SocketAddr,
 }
 
@@ -68,9 +69,10 @@ enum AcceptState {
 }
 
 impl Listener {
+    /// One that the settings name by the address `named`.
     pub(crate) fn of(
         socket: std::net::TcpListener,
-        configured: SocketAddr,
+        named: SocketAddr,
         protocol: Protocol,
     ) -> io::Result<Self> {
         socket.set_nonblocking(true)?;
@@ -79,10 +81,21 @@ impl Listener {
         Ok(Self {
             socket,
             address,
-            configured,
+            named,
             protocol,
             state: AcceptState::Drained,
         })
+    }
+
+    /// Another descriptor of the socket.
+    pub(crate) fn descriptor(&self) -> io::Result<OwnedFd> {
+        self.socket.as_fd().try_clone_to_owned()
+    }
+
+    /// Closes it. Without the first step the poll would go on to report connections where another
+    /// process has a descriptor of the same socket (epoll(7)).
+    pub(crate) fn close(mut self, registry: &Registry) {
+        let _ = registry.deregister(&mut self.socket);
     }
 
     pub(crate) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
@@ -148,4 +161,28 @@ fn is_transient(error: &io::Error) -> bool {
         error.kind(),
         ConnectionAborted | ConnectionReset | Interrupted
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use mio::{Events, Poll};
+
+    use super::*;
+
+    /// The process that takes over has the other descriptor.
+    #[test]
+    fn what_is_closed_is_reported_no_more_though_another_has_it() {
+        let mut poll = Poll::new().unwrap();
+        let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = socket.local_addr().unwrap();
+        let mut listener = Listener::of(socket, address, Protocol::Native).unwrap();
+        listener.register(poll.registry(), Token(0)).unwrap();
+        let other = std::net::TcpListener::from(listener.descriptor().unwrap());
+        listener.close(poll.registry());
+        let _client = std::net::TcpStream::connect(address).unwrap();
+        other.accept().unwrap();
+        let mut events = Events::with_capacity(4);
+        poll.poll(&mut events, Some(Duration::ZERO)).unwrap();
+        assert!(events.is_empty(), "{events:?}");
+    }
 }

@@ -4,11 +4,13 @@
 
 pub(crate) mod account_numbers;
 pub(crate) mod admission;
+mod certificate;
 pub(crate) mod counters;
 pub(crate) mod deadlines;
 pub(crate) mod listener;
 pub(crate) mod named;
 pub(crate) mod proxied;
+pub(crate) mod rates;
 pub(crate) mod sd_notify;
 pub(crate) mod shared;
 pub(crate) mod signals;

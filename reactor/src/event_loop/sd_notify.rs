@@ -5,15 +5,20 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::time::{ClockId, clock_gettime};
 
 /// The service manager's socket, where there is one.
 static MANAGER: OnceLock<UnixDatagram> = OnceLock::new();
+
+/// Set once another process is the manager's.
+static IS_REPLACED: AtomicBool = AtomicBool::new(false);
 
 /// Connects to the service manager, with the rights of the start: the socket of start-stop-daemon(8)
 /// is in a folder of root's.
@@ -23,6 +28,23 @@ pub(crate) fn connect() {
         // A second daemon in a process is one of a test's.
         let _ = MANAGER.set(manager);
     }
+}
+
+/// Uses the connection of the process before.
+pub(crate) fn adopt(manager: OwnedFd) {
+    let _ = MANAGER.set(UnixDatagram::from(manager));
+}
+
+/// Another descriptor of the connection, where there is one.
+pub(crate) fn descriptor() -> Option<io::Result<OwnedFd>> {
+    let manager = MANAGER.get();
+    manager.map(|manager| manager.as_fd().try_clone_to_owned())
+}
+
+/// Reports that `process` serves from now on, which reports what follows.
+pub(crate) fn give_way(process: u32) {
+    send(&format!("MAINPID={process}"));
+    IS_REPLACED.store(true, Ordering::Relaxed);
 }
 
 /// Reports that the daemon serves: after the start, and after each reload; with what a person is
@@ -51,7 +73,9 @@ fn with_status(state: &str, status: &str) -> String {
 }
 
 fn send(state: &str) {
-    if let Some(manager) = MANAGER.get() {
+    if let Some(manager) = MANAGER.get()
+        && !IS_REPLACED.load(Ordering::Relaxed)
+    {
         // Best effort, see the head of this file.
         let _ = manager.send(state.as_bytes());
     }

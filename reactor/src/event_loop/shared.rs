@@ -16,7 +16,6 @@ use skiff_sessions::scram::Binding;
 use skiff_sessions::server::{DialectRules, Effect, Job, JobId, Limits, Setup, TlsPolicy};
 use skiff_sessions::wire::reply::CloseReason;
 use skiff_vfs::Home;
-use time::OffsetDateTime;
 
 use crate::accesslog::AccessLog;
 use crate::control::command::{Answer as ControlAnswer, Who};
@@ -28,6 +27,7 @@ use crate::event_loop::counters::Counters;
 use crate::event_loop::deadlines::Deadlines;
 use crate::event_loop::listener::Protocol;
 use crate::event_loop::named::Named;
+use crate::event_loop::rates::RateLimits;
 use crate::event_loop::sd_notify;
 use crate::event_loop::waiting_logins::{Login, WaitingLogins};
 use crate::tls::Tls;
@@ -47,6 +47,8 @@ use crate::workers::work_item::WorkItem;
 const RETRY_EVERY: Duration = Duration::from_millis(50);
 /// Time between two looks for idle homes.
 const CLOSE_IDLE_EVERY: Duration = Duration::from_secs(15);
+/// Time between two looks at accounts that may close by themselves: their hours are in minutes.
+const ACCOUNTS_EVERY: Duration = Duration::from_secs(20);
 /// Time between two attempts to free descriptors.
 const FREE_EVERY: Duration = Duration::from_millis(100);
 /// How long a home stays open for a user who may come back: each holds some descriptors, and keeps
@@ -76,7 +78,7 @@ pub(crate) struct Shared {
     /// Whose word is taken for a client's address.
     pub(crate) proxies: ProxyProtocol,
     /// When the certificates in use are valid.
-    validities: Validities,
+    pub(super) validities: Validities,
     pub(crate) line_buffer: Vec<u8>,
     pub(crate) effects: Vec<Effect>,
     /// The answer to a job that was done inline; delivered once the other effects of the same step
@@ -94,6 +96,7 @@ pub(crate) struct Shared {
     pub(crate) named_clients: Named<(String, IpAddr)>,
     /// Logins whose turn has not come.
     pub(crate) waiting_logins: WaitingLogins,
+    pub(crate) rates: RateLimits,
     /// Jobs to be retried, by time: each waits equally long.
     retries: VecDeque<Retry>,
     /// The homes that are open, by the address of their `Home`.
@@ -105,6 +108,8 @@ pub(crate) struct Shared {
     kept_users: HashMap<String, Instant>,
     /// When idle homes are to be closed next; `None` while no home is open.
     close_idle_at: Option<Instant>,
+    /// When accounts are looked at again that may close by themselves.
+    accounts_due: Option<Instant>,
     /// When descriptors were last wanted.
     freed_at: Option<Instant>,
     /// Connections that have come.
@@ -136,6 +141,7 @@ impl Shared {
         services: Arc<Services>,
         endpoints: Endpoints,
     ) -> Self {
+        let rates = services.accounts.rates();
         Self {
             registry,
             pool,
@@ -160,12 +166,14 @@ impl Shared {
             unproven_clients: Named::default(),
             named_clients: Named::default(),
             waiting_logins: WaitingLogins::default(),
+            rates: RateLimits::of_all(rates),
             retries: VecDeque::new(),
             homes: HashMap::new(),
             home_devices: HashMap::new(),
             account_numbers: AccountNumbers::default(),
             kept_users: HashMap::new(),
             close_idle_at: None,
+            accounts_due: None,
             freed_at: None,
             numbered: 0,
             addresses: Vec::new(),
@@ -355,37 +363,43 @@ impl Shared {
         }
     }
 
-    /// Takes note of a home that a session uses from now on. One that is newly open has its stages
-    /// swept, and is counted if that is due.
+    /// Takes note of the home of a session.
     pub(crate) fn note_open_home(
         &mut self,
         open_home: &OpenHome,
         account: AccountNumber,
         now: Instant,
     ) {
-        let OpenHome {
-            home,
-            device,
-            count,
-            ..
-        } = open_home;
-        self.home_devices.insert(account, Device::Number(*device));
+        let device = open_home.device;
+        self.home_devices.insert(account, Device::Number(device));
+        self.note_use(&open_home.home, device, open_home.count, now);
+    }
+
+    /// Takes note of a home, or a shared folder, that is used from now on. One that is newly open has
+    /// its stages swept, and is counted if that is due.
+    pub(crate) fn note_use(
+        &mut self,
+        home: &Arc<Home>,
+        device: u64,
+        count: CountDue,
+        now: Instant,
+    ) {
         let class = match count {
             CountDue::No => None,
             CountDue::First => Some(Class::Long),
             CountDue::Again => Some(Class::Recount),
         };
         if let Some(class) = class {
-            self.submit_on(class, *device, Upkeep::Count(Arc::clone(home)));
+            self.submit_on(class, device, Upkeep::Count(Arc::clone(home)));
         }
         let address = Arc::as_ptr(home) as usize;
         // An entry keeps the address from being used again, so it is this home's.
         if let Entry::Vacant(entry) = self.homes.entry(address) {
             entry.insert(KnownHome {
                 home: Arc::downgrade(home),
-                device: *device,
+                device,
             });
-            self.submit_on(Class::Long, *device, Upkeep::Sweep(Arc::clone(home)));
+            self.submit_on(Class::Long, device, Upkeep::Sweep(Arc::clone(home)));
         }
         self.watch_idle(now);
     }
@@ -400,8 +414,14 @@ impl Shared {
         self.close_idle_at.get_or_insert(now + CLOSE_IDLE_EVERY);
     }
 
+    /// Has the accounts looked at again soon, as that of a session may close by itself.
+    pub(crate) fn watch_accounts(&mut self, now: Instant) {
+        self.accounts_due.get_or_insert(now + ACCOUNTS_EVERY);
+    }
+
     /// Has open homes and sessions get what the accounts have now.
     pub(crate) fn refresh_accounts(&mut self) {
+        self.accounts_due = None;
         let item = Upkeep::RefreshAccounts(Arc::clone(&self.services));
         let kind = WorkKind::of_daemon(Class::Short, None);
         self.pool.submit(kind, WorkItem::Upkeep(item));
@@ -443,6 +463,18 @@ impl Shared {
         self.kept_users.get(user).is_some_and(|until| now < *until)
     }
 
+    /// When [`Self::refresh_accounts_due`] has something to do.
+    pub(crate) fn next_accounts_look(&self) -> Option<Instant> {
+        self.accounts_due
+    }
+
+    /// Has accounts looked at again that may close by themselves.
+    pub(crate) fn refresh_accounts_due(&mut self, now: Instant) {
+        if self.accounts_due.is_some_and(|at| at <= now) {
+            self.refresh_accounts();
+        }
+    }
+
     /// When [`Self::close_idle_due`] has something to do.
     pub(crate) fn next_close_idle(&self) -> Option<Instant> {
         self.close_idle_at
@@ -468,7 +500,7 @@ impl Shared {
     }
 
     /// Has homes closed that no session has used for `idle`.
-    fn close_idle(&mut self, idle: Duration) {
+    pub(crate) fn close_idle(&mut self, idle: Duration) {
         let services = Arc::clone(&self.services);
         let kind = WorkKind::of_daemon(Class::Short, None);
         self.pool
@@ -549,21 +581,10 @@ impl Shared {
         self.admission.set_limits(config.limits.clone());
         self.log.reopen(&config.log);
         self.services.accounts.reload(config);
+        self.rates
+            .set_all(self.services.accounts.rates(), Instant::now());
         self.refresh_accounts();
         remarks
-    }
-
-    /// Warns of certificates that have expired or are about to.
-    pub(crate) fn warn_of_certificate(&self) {
-        for warning in self.validities.warnings(OffsetDateTime::now_utc()) {
-            log::warn!("{warning}");
-        }
-    }
-
-    /// Of the first one that expires, in seconds since 1970.
-    pub(crate) fn certificate_expiry(&self) -> Option<u64> {
-        let until = self.validities.first_end()?.unix_timestamp();
-        u64::try_from(until).ok()
     }
 
     /// The homes that are open, each with the device number of its file system.
@@ -572,8 +593,12 @@ impl Shared {
         known.filter_map(|known| Some((known.home.upgrade()?, known.device)))
     }
 
-    /// Has all open homes swept, and counted where that is due.
+    /// Has all open homes swept, and counted where that is due, and the files of all homes removed
+    /// that were kept long enough.
     pub(crate) fn sweep(&mut self) {
+        let expire = Upkeep::Expire(Arc::clone(&self.services));
+        let kind = WorkKind::of_daemon(Class::Recount, None);
+        self.pool.submit(kind, WorkItem::Upkeep(expire));
         let open: Vec<_> = self.open_homes().collect();
         for (home, device) in open {
             self.submit_on(Class::Long, device, Upkeep::Sweep(Arc::clone(&home)));

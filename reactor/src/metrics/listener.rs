@@ -3,6 +3,7 @@
 use std::fs::Permissions;
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::Path;
 
@@ -45,6 +46,30 @@ impl Listener {
         }
     }
 
+    /// The socket of the process before, which it has bound to `address`.
+    pub(crate) fn take_over(address: &MetricsAddress, socket: OwnedFd) -> io::Result<Self> {
+        match address {
+            MetricsAddress::Tcp(_) => {
+                let socket = std::net::TcpListener::from(socket);
+                socket.set_nonblocking(true)?;
+                Ok(Self::Tcp(TcpListener::from_std(socket)))
+            }
+            MetricsAddress::Unix(_) => {
+                let socket = std::os::unix::net::UnixListener::from(socket);
+                socket.set_nonblocking(true)?;
+                Ok(Self::Unix(UnixListener::from_std(socket)))
+            }
+        }
+    }
+
+    /// Another descriptor of the socket.
+    pub(super) fn descriptor(&self) -> io::Result<OwnedFd> {
+        match self {
+            Self::Tcp(listener) => listener.as_fd().try_clone_to_owned(),
+            Self::Unix(listener) => listener.as_fd().try_clone_to_owned(),
+        }
+    }
+
     /// Whether [`Self::bind`] would succeed; makes and removes nothing.
     pub(crate) fn try_out(address: &MetricsAddress) -> io::Result<()> {
         match address {
@@ -79,6 +104,13 @@ impl Listener {
         match self {
             Self::Tcp(listener) => registry.register(listener, token, Interest::READABLE),
             Self::Unix(listener) => registry.register(listener, token, Interest::READABLE),
+        }
+    }
+
+    pub(super) fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
+        match self {
+            Self::Tcp(listener) => registry.deregister(listener),
+            Self::Unix(listener) => registry.deregister(listener),
         }
     }
 

@@ -2,9 +2,11 @@
 //! non-blocking; the reactor calls it when sockets are ready and when time is up.
 
 use std::io::{self, Read, Write};
+use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 use mio::{Registry, Token};
+use skiff_conf::MetricsAddress;
 
 use super::Timings;
 use super::http::{self, Parsed, REQUEST_MAX, Request, Status};
@@ -27,6 +29,8 @@ const READ_BATCH: usize = 1 << 16;
 
 pub(crate) struct MetricsServer {
     listener: Listener,
+    /// As the settings name it.
+    pub(crate) named: MetricsAddress,
     accepting: Accepting,
     clients: [Option<Client>; CLIENTS_MAX],
     /// The token of the first client; the others follow.
@@ -74,9 +78,10 @@ enum Step {
 }
 
 impl MetricsServer {
-    pub(crate) fn new(listener: Listener) -> Self {
+    pub(crate) fn new(listener: Listener, named: MetricsAddress) -> Self {
         Self {
             listener,
+            named,
             accepting: Accepting::Drained,
             clients: Default::default(),
             first_token: 0,
@@ -95,6 +100,17 @@ impl MetricsServer {
     ) -> io::Result<()> {
         self.first_token = first_token;
         self.listener.register(registry, token)
+    }
+
+    /// Another descriptor of the listener.
+    pub(crate) fn descriptor(&self) -> io::Result<OwnedFd> {
+        self.listener.descriptor()
+    }
+
+    /// Closes the listener; where another process has a descriptor of it too, that is served there.
+    pub(crate) fn close(mut self, registry: &Registry) {
+        // What is closed stays registered while another descriptor is open (epoll(7)).
+        let _ = self.listener.deregister(registry);
     }
 
     /// When [`Self::turn`] has something to do though nothing is ready.

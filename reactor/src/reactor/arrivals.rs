@@ -24,9 +24,7 @@ impl Reactor {
     pub(super) fn accept(&mut self, now: Instant) {
         for index in 0..self.listeners.len() {
             let Listener {
-                protocol,
-                configured,
-                ..
+                protocol, named, ..
             } = self.listeners[index];
             let accepted = self.listeners[index].accept(now);
             if accepted.ran_out == RanOut::Newly {
@@ -36,9 +34,9 @@ impl Reactor {
                 let arrival = Arrival {
                     peer,
                     protocol,
-                    listener: configured,
+                    listener: named,
                 };
-                match self.shared.proxies.is_spoken_to(configured) {
+                match self.shared.proxies.is_spoken_to(named) {
                     true => self.accept_proxy(socket, arrival, now),
                     false => self.accept_connection(socket, arrival, None, now),
                 }

@@ -47,6 +47,8 @@ impl Reactor {
                 }
                 answer.done();
             }
+            Command::HandOver {} => self.hand_over(answer),
+            Command::GiveWay { process, seconds } => self.give_way(process, seconds, answer, now),
         }
     }
 

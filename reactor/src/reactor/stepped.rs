@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use mio::{Events, Poll, Token};
 
-use super::{Phase, Reactor};
+use super::{Phase, Reactor, Succession};
 use crate::event_loop::listener::Listener;
 use crate::event_loop::shared::Shared;
 use crate::event_loop::signals::Signals;
@@ -20,7 +20,8 @@ impl Reactor {
         shared: Shared,
     ) -> io::Result<Self> {
         let signals = Signals::unreachable(poll.registry(), signals)?;
-        Self::new(poll, signals, None, None, listeners, shared)
+        let alone = Succession::default();
+        Self::new(poll, signals, None, None, listeners, shared, alone)
     }
 
     /// Handles what is ready and due at `now`; gives whether anything was ready.

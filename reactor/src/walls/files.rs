@@ -50,6 +50,9 @@ impl Reach {
         reach.add_folder_of(&config.users, Use::Change);
         reach.add_folder_of(&config.file, Use::Read);
         reach.add_homes_elsewhere(config, users);
+        for folder in config.folders.values() {
+            reach.add(&folder.path, Use::Change);
+        }
         if let LogTarget::File(path) = &config.log.access {
             reach.add_folder_of(path, Use::Change);
         }

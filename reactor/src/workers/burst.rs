@@ -30,6 +30,8 @@ const STREAM_CHUNK: usize = 256 * 1024;
 /// Bytes at a time while other bursts run: small commands then wait a tenth less, and these calls
 /// cost no more processor time than larger ones (tests/bench).
 const STREAM_CHUNK_SHARED: usize = 32 * 1024;
+/// Bytes at a time at least, however slow the transfer is to be.
+const CHUNK_MIN: usize = 16 * 1024;
 /// A transfer returns to the reactor at least this often, which counts as progress.
 const LENT_MAX: Duration = Duration::from_millis(250);
 /// How long a worker waits in poll(2) for a peer that is slower than itself: returning to the
@@ -51,6 +53,8 @@ pub(crate) struct LentTransfer {
     pub(crate) stop: Arc<AtomicBool>,
     /// The control connection's socket, where ABOR may be waiting.
     pub(crate) control: Arc<TcpStream>,
+    /// Bytes that the burst may move, by the rates of the session; `None`: as many as it can.
+    pub(crate) allowance: Option<u64>,
 }
 
 /// Runs a TLS handshake as far as it gets, waiting up to [`LINGER`] for each flight of the peer.
@@ -163,7 +167,11 @@ impl LentTransfer {
             let burst = match self.prepare_listing(context) {
                 Some(NextText::NotYet) => Burst::BudgetSpent,
                 Some(NextText::Ready) => self.move_bytes(context, LISTING_BUDGET, &mut portion),
-                None => self.move_bytes(context, budget, &mut portion),
+                None => match self.allowed(before) {
+                    Some(0) => Burst::BudgetSpent,
+                    Some(allowed) => self.move_bytes(context, budget.min(allowed), &mut portion),
+                    None => self.move_bytes(context, budget, &mut portion),
+                },
             };
             if let Burst::Finished(end) = burst {
                 if streams {
@@ -180,7 +188,7 @@ impl LentTransfer {
                 (Some(OpenFile::Listing(_)), Burst::BudgetSpent) => LISTING_TURN,
                 _ => Duration::ZERO,
             };
-            let stopped = self.stop.load(Ordering::Relaxed);
+            let stopped = self.stop.load(Ordering::Relaxed) || self.allowed(before) == Some(0);
             let is_due = |longest| began.elapsed() >= longest;
             if stopped || (context.has_waiting_work() && is_due(turn)) || is_due(LENT_MAX) {
                 return burst;
@@ -215,13 +223,24 @@ impl LentTransfer {
         Some(text.prepare(context.worker, sent, chunk, until))
     }
 
+    /// What is left of the allowance, where `before` bytes had been moved when the burst began.
+    fn allowed(&self, before: u64) -> Option<u64> {
+        let moved = self.transfer.moved() - before;
+        self.allowance
+            .map(|allowance| allowance.saturating_sub(moved))
+    }
+
     /// Bytes that are read and sent at a time.
     fn chunk(&self, context: &WorkerContext<'_>) -> usize {
-        match self.transfer.is_streaming() {
+        let chunk = match self.transfer.is_streaming() {
             true if context.is_only_one_running() => STREAM_CHUNK,
             true => STREAM_CHUNK_SHARED,
             false => context.scratch.len(),
-        }
+        };
+        let allowed = self
+            .allowance
+            .and_then(|allowed| usize::try_from(allowed).ok());
+        allowed.map_or(chunk, |allowed| chunk.min(allowed.max(CHUNK_MIN)))
     }
 
     /// Runs the handshake that was deferred to the transfer; `None` once bytes may flow.

@@ -48,13 +48,14 @@ pub(super) fn tell_holdings(
 fn holdings(
     worker: &Worker,
     services: &Services,
-    UserHome { user, root, limit }: &UserHome,
+    UserHome { user, root, rules }: &UserHome,
 ) -> Result<Option<Holdings>, VfsError> {
-    let home = services.homes.open(worker, user, root, *limit)?;
+    let home = services.homes.open(worker, user, root, *rules)?;
     home.holdings(worker)
 }
 
-fn row(UserHome { user, limit, .. }: &UserHome, holdings: Option<Holdings>) -> QuotaRow {
+fn row(UserHome { user, rules, .. }: &UserHome, holdings: Option<Holdings>) -> QuotaRow {
+    let limit = rules.limit;
     QuotaRow {
         user: user.clone(),
         used: holdings.map(|found| found.usage.used.bytes),

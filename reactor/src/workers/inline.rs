@@ -10,7 +10,8 @@ use skiff_sessions::server::{Completion, Job, Reading};
 use skiff_sessions::wire::stamp::Stamp;
 use skiff_vfs::{Download, Home, Kind};
 
-use super::jobs::{Answer, below, download_facts};
+use super::in_home::download_facts;
+use super::jobs::{Answer, below};
 use super::listing_text::{allowed, facts, listed};
 use super::open_file::OpenFile;
 use super::open_listing::open_listing_cached;

@@ -1,14 +1,16 @@
 //! Formats directory entries as listing lines while they are sent, in bounded memory.
 
+use std::ffi::OsString;
 use std::mem;
 use std::os::unix::ffi::OsStrExt;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+use skiff_sessions::rights::Rights;
 use skiff_sessions::wire::ftp::listing_lines::{push_long, push_machine, push_name};
 use skiff_sessions::wire::ftp::pattern::Pattern;
 use skiff_sessions::wire::listing::{self, Form, Options};
 use skiff_sessions::wire::native::facts::push_entry;
-use skiff_sessions::wire::reply::{self, Access, Allowed, Facts, Kind, Right};
+use skiff_sessions::wire::reply::{self, Allowed, Facts, Kind, Right};
 use skiff_sessions::wire::stamp::Stamp;
 use skiff_vfs::{
     Direction, Entry, LineBreaks, Listing, Permission, Permissions, SortKey, StageInfo, VfsError,
@@ -44,35 +46,39 @@ pub(super) enum NextText {
 /// The format of the lines, and which names are listed.
 pub(crate) struct ListingStyle {
     pub(crate) form: Form,
-    pub(crate) access: Access,
+    pub(crate) rights: Rights,
     /// Names that do not match are left out; `None` lists all.
     pub(crate) pattern: Option<Pattern>,
     /// The order of the entries.
     pub(crate) options: Options,
     /// What stands before each name of `Form::Names`.
     pub(crate) prefix: Vec<u8>,
+    /// Shared folders that stand beside what is in the directory, and before all that has the
+    /// name of one.
+    pub(crate) folders: Vec<OsString>,
     /// The time of the listing: entries older than half a year show a year instead of a time.
     now: Stamp,
 }
 
 impl ListingStyle {
     /// A style that lists all names, bare.
-    pub(crate) fn new(form: Form, access: Access) -> Self {
+    pub(crate) fn new(form: Form, rights: Rights) -> Self {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let seconds = now.map_or(0, |since| since.as_secs());
         Self {
             form,
-            access,
+            rights,
             pattern: None,
             options: Options::UNSORTED,
             prefix: Vec::new(),
+            folders: Vec::new(),
             now: Stamp(i64::try_from(seconds).unwrap_or(0)),
         }
     }
 
     /// The format of the native dialect, all names.
     fn native() -> Self {
-        Self::new(Form::Native, Access::ReadWrite)
+        Self::new(Form::Native, Rights::ALL)
     }
 
     fn lists(&self, name: &[u8]) -> bool {
@@ -103,7 +109,7 @@ impl ListingStyle {
             Form::Native => push_entry(name, &facts(entry), text),
             Form::Machine(set) => {
                 let allowed = permissions.map_or(Allowed::NOTHING, allowed);
-                push_machine(name, &listed(entry, allowed), set, self.access, text);
+                push_machine(name, &listed(entry, allowed), set, self.rights, text);
             }
             // The lines of `ls -l` tell the mode as it is.
             Form::Long => push_long(name, &listed(entry, Allowed::NOTHING), self.now, text),
@@ -220,6 +226,9 @@ impl ListingText {
                 if !listing.advance(worker)? {
                     return Ok(false);
                 }
+                if self.style.folders.contains(&listing.entry().name) {
+                    return Ok(true);
+                }
                 let (entry, folder) = (listing.entry(), self.folder.as_ref());
                 let permissions = folder.map(|folder| listing.permissions(entry, Some(folder)));
                 self.style.push(entry, permissions, &mut self.text);
@@ -243,7 +252,27 @@ impl ListingText {
                 self.folder = listing.folder(worker)?;
             }
             self.style.sort(worker, &mut listing)?;
+            self.push_folders(worker, &mut listing)?;
             self.entries = Entries::Directory(listing);
+        }
+        Ok(())
+    }
+
+    /// Lists the shared folders. Their own disks are not asked: one may hang, or be gone.
+    fn push_folders(&mut self, worker: &Worker, listing: &mut Listing) -> Result<(), VfsError> {
+        if self.style.folders.is_empty() {
+            return Ok(());
+        }
+        let Some(home) = listing.folder(worker)? else {
+            return Ok(());
+        };
+        let permissions = listing.permissions(&home, None);
+        for name in self.style.folders.clone() {
+            let entry = Entry {
+                name,
+                ..home.clone()
+            };
+            self.style.push(&entry, Some(permissions), &mut self.text);
         }
         Ok(())
     }
@@ -364,7 +393,7 @@ mod tests {
     }
 
     fn names() -> ListingStyle {
-        ListingStyle::new(Form::Names, Access::ReadWrite)
+        ListingStyle::new(Form::Names, Rights::ALL)
     }
 
     #[test]

@@ -5,17 +5,22 @@
 
 pub(crate) mod burst;
 mod client_watch;
+pub(crate) mod folders;
 mod holdings;
+pub(crate) mod in_home;
 pub(crate) mod inline;
 pub(crate) mod jobs;
 pub(crate) mod kept_part;
 mod listing_text;
-pub(crate) mod login_jobs;
 pub(crate) mod observation;
+mod on_file;
 pub(crate) mod open_file;
 mod open_listing;
+mod open_upload;
+pub(crate) mod opening;
 pub(crate) mod parking;
 pub(crate) mod password_check;
+pub(crate) mod plain_names;
 pub(crate) mod pool;
 mod refusal;
 pub(crate) mod schedule;

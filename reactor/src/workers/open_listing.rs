@@ -1,6 +1,6 @@
 //! Opens listings, on a worker or from the kernel's caches: both decide alike what is listed, and how.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -13,6 +13,7 @@ use skiff_sessions::wire::listing::{Depth, Form};
 use skiff_sessions::wire::reply::Refusal;
 use skiff_vfs::{Home, Listing, VfsError, Worker};
 
+use super::folders::Folders;
 use super::jobs::{Answer, below};
 use super::listing_text::{ListingStyle, ListingText};
 use super::open_file::OpenFile;
@@ -22,6 +23,7 @@ use super::open_file::OpenFile;
 pub(super) fn open_listing(
     worker: &Worker,
     home: &Arc<Home>,
+    folders: Option<&Folders>,
     request: &ListingRequest,
 ) -> Result<Answer, VfsError> {
     let place = match &request.literal {
@@ -39,6 +41,7 @@ pub(super) fn open_listing(
             let folder = path.parent().unwrap_or_else(|| Path::new(""));
             let mut style = style(request, place, Found::Name);
             style.pattern = Some(Pattern::new(pattern));
+            style.folders = folders_in(folders, folder);
             Ok(opened(home.list(worker, folder)?, style))
         }
         // The path leads through a file: there is nothing at all.
@@ -52,9 +55,20 @@ pub(super) fn open_listing(
                 }
                 false => Found::Name,
             };
-            Ok(opened(listing, style(request, place, found)))
+            let mut style = style(request, place, found);
+            if listing.is_directory() {
+                style.folders = folders_in(folders, path);
+            }
+            Ok(opened(listing, style))
         }
     }
+}
+
+/// The names of the shared folders in a directory: all are in the home itself.
+fn folders_in(folders: Option<&Folders>, path: &Path) -> Vec<OsString> {
+    let names = folders.filter(|_| path.as_os_str().is_empty());
+    let names = names.into_iter().flat_map(Folders::names);
+    names.map(|name| name.as_os_str().to_owned()).collect()
 }
 
 /// Opens a listing of a directory that is in the caches; `None` leaves it to a worker.
@@ -79,7 +93,7 @@ fn opened(listing: Listing, style: ListingStyle) -> Answer {
 
 /// The style of all names of what was found.
 fn style(request: &ListingRequest, place: &Place, found: Found) -> ListingStyle {
-    let mut style = ListingStyle::new(request.form, request.access);
+    let mut style = ListingStyle::new(request.form, request.rights);
     style.options = request.options;
     if request.form == Form::Names {
         let Place { path, typed } = place;

@@ -60,7 +60,7 @@ mod tests {
 
     use skiff_sessions::wire::reply::Refusal;
     use skiff_vfs::{
-        Durability, Homes, Kept, Limit, Policy, Replace, Start, UploadRequest, UploadStart,
+        Append, Durability, Homes, Kept, Limit, Policy, Replace, Start, UploadRequest, UploadStart,
     };
 
     use super::*;
@@ -119,6 +119,7 @@ mod tests {
             size: None,
             start: Start::Offset(0),
             replace: Replace::Existing,
+            append: Append::Allowed,
             keep: Kept::ButLastByte,
             owner: 1,
         };

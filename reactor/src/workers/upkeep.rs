@@ -48,6 +48,8 @@ pub(crate) enum Upkeep {
     },
     /// Removes stages older than their time to live.
     Sweep(Arc<Home>),
+    /// Removes the files that were kept long enough, also in homes that nobody uses.
+    Expire(Arc<Services>),
     /// Gives open homes, and then sessions, what the accounts have now.
     RefreshAccounts(Arc<Services>),
     /// Closes homes that no session has used for `idle`.
@@ -66,8 +68,9 @@ impl Upkeep {
                     log::warn!("old stages could not be swept: {error}");
                 }
             }
+            Self::Expire(services) => expire(worker, &services),
             Self::RefreshAccounts(services) => {
-                refresh_limits(worker, &services);
+                refresh_rules(worker, &services);
                 let now = services.accounts.now(worker);
                 return now.map_or(Outcome::Nothing, |now| Outcome::Accounts(Box::new(now)));
             }
@@ -100,13 +103,26 @@ impl Upkeep {
     }
 }
 
-fn refresh_limits(worker: &Worker, services: &Services) {
+fn expire(worker: &Worker, services: &Services) {
+    for UserHome { user, root, rules } in services.accounts.expiring_homes(worker) {
+        let opened = services.homes.open(worker, &user, &root, rules);
+        let counted = opened.and_then(|home| {
+            count_if_due(worker, &home);
+            home.expire(worker)
+        });
+        if let Err(error) = counted {
+            log::warn!("old files of {user} could not be removed: {error}");
+        }
+    }
+}
+
+fn refresh_rules(worker: &Worker, services: &Services) {
     // SIGHUP may have named another store.
     watch_store(services);
     let accounts = &services.accounts;
     services
         .homes
-        .refresh_limits(worker, |user| accounts.limit(worker, user));
+        .refresh_rules(worker, |user| accounts.rules(worker, user));
 }
 
 /// Watches the user store; may block.
@@ -192,9 +208,9 @@ fn recount_for_operator(worker: &Worker, services: &Services, who: &Who, answer:
 fn recount_home(
     worker: &Worker,
     services: &Services,
-    UserHome { user, root, limit }: &UserHome,
+    UserHome { user, root, rules }: &UserHome,
 ) -> Result<Counted, VfsError> {
-    let home = services.homes.open(worker, user, root, *limit)?;
+    let home = services.homes.open(worker, user, root, *rules)?;
     let until = Instant::now() + PATIENCE;
     loop {
         match home.scan(worker) {

@@ -240,6 +240,7 @@ impl WorkItem {
             completion: Completion::Refused(why),
             file: None,
             open_home: None,
+            opened: None,
         });
         let refused = Outcome::Job {
             connection,
@@ -282,9 +283,12 @@ mod tests {
             job,
             user: "tom".to_owned(),
             home: None,
+            folders: None,
             file,
             stop: Arc::new(AtomicBool::new(false)),
             owner: 1,
+            peer: std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST),
+            links: skiff_sessions::rights::Links::Followed,
             device: Some(Device::Number(1)),
             account: AccountNumber(1),
             certificate: None,

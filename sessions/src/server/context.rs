@@ -8,13 +8,15 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
 use super::dialect_rules::{DialectRules, Privacy};
-use super::job::{Access, DigestUpdate, Job, JobId, Place, Rights};
+use super::job::{DigestUpdate, Job, JobId, Place};
 use super::late_digest::LateDigest;
 use super::parameters::Parameters;
 use super::session::{Effect, State, Unread};
+use super::terms::{StreamRules, Terms};
 use crate::digest::Sum;
 use crate::host::Hosts;
 use crate::path::{AboveHome, PathArg, VirtualPath};
+use crate::rights::{Grant, Permissions, Right, Rights};
 use crate::scram::Binding;
 use crate::transfer::Task;
 use crate::wire::reply::{CloseReason, Operation, Refusal, Reply};
@@ -71,8 +73,7 @@ pub struct Setup {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Account {
     pub user: String,
-    pub access: Access,
-    pub rights: Rights,
+    pub terms: Arc<Terms>,
 }
 
 /// The data of a session that outlives its states.
@@ -219,14 +220,39 @@ impl Context<'_> {
         Ok(Place { path, typed: arg })
     }
 
-    pub(super) fn access(&self) -> Access {
+    /// What the account may do; nothing without a login.
+    pub(super) fn permissions(&self) -> Permissions {
         let account = self.shared.account.as_ref();
-        account.map_or(Access::ReadOnly, |account| account.access)
+        let of = |account: &Account| account.terms.permissions.clone();
+        account.map_or_else(|| Grant::of(Rights::NONE).into(), of)
     }
 
-    pub(super) fn rights(&self) -> Rights {
+    /// What the account may do with the names in the directory `path`.
+    pub(super) fn granted_within(&self, path: &VirtualPath) -> Grant {
         let account = self.shared.account.as_ref();
-        account.map_or_else(Rights::default, |account| account.rights)
+        let of = |account: &Account| account.terms.permissions.within(path);
+        account.map_or(Grant::of(Rights::NONE), of)
+    }
+
+    /// What the account may do with the name `path`.
+    pub(super) fn granted_of(&self, path: &VirtualPath) -> Grant {
+        let account = self.shared.account.as_ref();
+        let of = |account: &Account| account.terms.permissions.of_name(path);
+        account.map_or(Grant::of(Rights::NONE), of)
+    }
+
+    /// What the account may do with the entry `path`, and in it.
+    pub(super) fn granted_to_entry(&self, path: &VirtualPath) -> Rights {
+        let moving = Rights::of(&[Right::Delete, Right::RemoveDirectory, Right::Rename]);
+        let of_name = self.granted_of(path).rights;
+        let within = self.granted_within(path).rights;
+        within.without(moving.without(of_name))
+    }
+
+    /// How the account's streams may end.
+    pub(super) fn stream_rules(&self) -> StreamRules {
+        let account = self.shared.account.as_ref();
+        account.map_or_else(StreamRules::default, |account| account.terms.streams)
     }
 
     pub(super) fn user(&self) -> &str {

@@ -9,6 +9,7 @@ use super::penalty::{self, Attempt};
 use super::session::State;
 use crate::digest::Algorithm;
 use crate::path::{PathArg, VirtualPath};
+use crate::rights::Right;
 use crate::scram::{Binding, MAX_ITERATIONS, MIN_ITERATIONS};
 use crate::wire::command::{
     ByteRange, Command, DigestForm, PasswordChange, Representation, SetAttributes,
@@ -22,7 +23,13 @@ pub(super) enum SimpleCommand {
     Usage,
     Status,
     MakeDirectory(VirtualPath),
+    MakeLink(VirtualPath),
+    ReadLink(VirtualPath),
     Delete,
+    /// DELE by an account that may remove no directory.
+    DeleteFile,
+    /// DELE by an account that may delete no file.
+    DeleteDirectory,
     DropStage,
     SetPassword,
     Entry(VirtualPath),
@@ -68,9 +75,10 @@ pub(super) fn run_simple(command: Command, cx: &mut Context<'_>) -> State {
                 SimpleCommand::MakeDirectory(path),
             )
         }),
-        Command::Delete(arg) => run_on_path(&arg, Operation::Delete, cx, |path| {
-            (Job::Remove { path }, SimpleCommand::Delete)
-        }),
+        Command::Delete(arg) => match cx.resolve(&arg) {
+            Ok(path) => remove(path, cx),
+            Err(why) => cx.refuse(Operation::Delete, why),
+        },
         Command::DropStage(arg) => run_on_path(&arg, Operation::DropStage, cx, |path| {
             (Job::DropStage { path }, SimpleCommand::DropStage)
         }),
@@ -88,6 +96,23 @@ pub(super) fn run_simple(command: Command, cx: &mut Context<'_>) -> State {
             Err(why) => cx.refuse(Operation::Usage, why),
         },
         other => run_on_name(other, cx),
+    }
+}
+
+/// Removes a file or an empty directory, or what of the two the account may remove.
+fn remove(path: VirtualPath, cx: &mut Context<'_>) -> State {
+    let rights = cx.granted_of(&path).rights;
+    let (files, directories) = (
+        rights.has(Right::Delete),
+        rights.has(Right::RemoveDirectory),
+    );
+    match (files, directories) {
+        (true, false) => run_job(Job::RemoveFile { path }, SimpleCommand::DeleteFile, cx),
+        (false, true) => {
+            let job = Job::RemoveDirectory { path };
+            run_job(job, SimpleCommand::DeleteDirectory, cx)
+        }
+        _ => run_job(Job::Remove { path }, SimpleCommand::Delete, cx),
     }
 }
 
@@ -124,6 +149,14 @@ fn run_on_name(command: Command, cx: &mut Context<'_>) -> State {
                 mode,
             };
             (job, simple)
+        }),
+        Command::MakeLink { path, target } => run_on_path(&path, Operation::MakeLink, cx, |path| {
+            let simple = SimpleCommand::MakeLink(path.clone());
+            (Job::MakeLink { path, target }, simple)
+        }),
+        Command::ReadLink(arg) => run_on_path(&arg, Operation::ReadLink, cx, |path| {
+            let simple = SimpleCommand::ReadLink(path.clone());
+            (Job::ReadLink { path }, simple)
         }),
         Command::RemoveFile(arg) => run_on_path(&arg, Operation::Delete, cx, |path| {
             (Job::RemoveFile { path }, SimpleCommand::Delete)
@@ -187,7 +220,9 @@ impl SimpleCommand {
             Self::Facts(_) => Operation::Facts,
             Self::Usage | Self::Status => Operation::Usage,
             Self::MakeDirectory(_) => Operation::MakeDirectory,
-            Self::Delete => Operation::Delete,
+            Self::MakeLink(_) => Operation::MakeLink,
+            Self::ReadLink(_) => Operation::ReadLink,
+            Self::Delete | Self::DeleteFile | Self::DeleteDirectory => Operation::Delete,
             Self::DropStage => Operation::DropStage,
             Self::SetPassword => Operation::SetPassword,
             Self::Entry(_) | Self::ModifiedAt => Operation::Facts,
@@ -208,23 +243,37 @@ impl SimpleCommand {
             (Self::SetPassword, Completion::Refused(Refusal::WrongPassword)) => {
                 return penalty::fail(cx.user().to_owned(), Attempt::PasswordChange, cx);
             }
+            (Self::DeleteFile, Completion::Refused(Refusal::IsADirectory)) => {
+                let why = Refusal::NoRight(Right::RemoveDirectory);
+                Reply::Refused { operation, why }
+            }
+            (Self::DeleteDirectory, Completion::Refused(Refusal::NotADirectory)) => {
+                let why = Refusal::NoRight(Right::Delete);
+                Reply::Refused { operation, why }
+            }
             (_, Completion::Refused(why)) => Reply::Refused { operation, why },
             (Self::ChangeDirectory(to), Completion::Done) => {
                 cx.shared.cwd = to.clone();
                 Reply::DirectoryChanged(to)
             }
-            (Self::MakeDirectory(path), Completion::Done) => Reply::Created(path),
+            (Self::MakeDirectory(path) | Self::MakeLink(path), Completion::Done) => {
+                Reply::Created(path)
+            }
+            (Self::ReadLink(path), Completion::LinkTarget(target)) => {
+                Reply::LinkLeadsTo { path, target }
+            }
             (Self::Delete | Self::RemoveDirectory, Completion::Done) => Reply::Deleted,
+            (Self::DeleteFile | Self::DeleteDirectory, Completion::Done) => Reply::Deleted,
             (Self::DropStage, Completion::Done) => Reply::StageDropped,
             (Self::SetPassword, Completion::Done) => Reply::PasswordChanged,
             (Self::Facts(path) | Self::SetAttributes(path), Completion::Facts(facts)) => {
                 Reply::Facts { path, facts }
             }
             (Self::Entry(path), Completion::Entry(entry)) => Reply::Entry {
+                rights: cx.granted_to_entry(&path),
                 path,
                 entry,
                 set: cx.shared.parameters.facts,
-                access: cx.access(),
             },
             (Self::Size, Completion::Size(size)) => Reply::Size(size),
             (Self::ModifiedAt, Completion::ModifiedAt(modified)) => Reply::ModifiedAt(modified),

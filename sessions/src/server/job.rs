@@ -1,13 +1,15 @@
 //! Defines the jobs that a session gives to the workers, and their answers, as plain data.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::terms::Terms;
 use crate::digest::{Algorithm, Sum};
-use crate::path::{PathArg, VirtualPath};
+use crate::path::{LinkTarget, PathArg, VirtualPath};
+use crate::rights::{Grant, Permissions, Rights};
 use crate::scram::{Binding, Verifier};
 use crate::wire::command::{PasswordChange, Replace, Secret};
 use crate::wire::listing::{Form, Options};
-pub use crate::wire::reply::Access;
 use crate::wire::reply::{Entry, Facts, Refusal, Truncation, Usage};
 use crate::wire::stamp::Stamp;
 
@@ -55,6 +57,13 @@ pub enum Job {
         folder: VirtualPath,
     },
     MakeDirectory {
+        path: VirtualPath,
+    },
+    MakeLink {
+        path: VirtualPath,
+        target: LinkTarget,
+    },
+    ReadLink {
         path: VirtualPath,
     },
     Remove {
@@ -108,7 +117,10 @@ pub enum Job {
     },
     // opening
     OpenListing(Box<ListingRequest>),
-    OpenStages,
+    /// Opens the list of unfinished uploads, of folders that the account may list.
+    OpenStages {
+        permissions: Permissions,
+    },
     OpenDownload {
         path: VirtualPath,
         reading: Reading,
@@ -119,6 +131,7 @@ pub enum Job {
         path: VirtualPath,
         size: u64,
         replace: Replace,
+        grant: Grant,
     },
     /// Opens an upload whose client resumes by size alone: if it is interrupted, all bytes but the
     /// last are kept, so that no client takes the stage for its whole, published file.
@@ -127,6 +140,7 @@ pub enum Job {
         /// The whole file's size in bytes, where the client announced it.
         size: Option<u64>,
         start: StreamStart,
+        grant: Grant,
     },
     // on the open file
     /// Prepares the open upload, which keeps some of the file, for the bytes that come next.
@@ -163,7 +177,8 @@ pub struct ListingRequest {
     pub literal: Option<Place>,
     pub options: Options,
     pub form: Form,
-    pub access: Access,
+    /// What the account may do with the names that are listed.
+    pub rights: Rights,
 }
 
 /// A path that is to be listed.
@@ -182,6 +197,7 @@ impl Job {
             Refusal::Busy
             | Refusal::NotReady
             | Refusal::NoHome
+            | Refusal::NoFolder
             | Refusal::Overloaded
             | Refusal::DiskFull
             | Refusal::Changed
@@ -200,9 +216,10 @@ impl Job {
             Refusal::NotFound | Refusal::NotADirectory | Refusal::IsADirectory => Self::Discard,
             Refusal::Exists | Refusal::NotEmpty | Refusal::AboveHome => Self::Discard,
             Refusal::LeadsOut | Refusal::Forbidden | Refusal::ReadOnly => Self::Discard,
+            Refusal::NoRight(_) | Refusal::Link | Refusal::NotNow => Self::Discard,
             Refusal::NotRegular | Refusal::BadName | Refusal::OtherDevice => Self::Discard,
             Refusal::NameTooLong | Refusal::TheHome | Refusal::IntoItself => Self::Discard,
-            Refusal::NotRecursive => Self::Discard,
+            Refusal::NotRecursive | Refusal::TargetLeadsOut | Refusal::NotALink => Self::Discard,
             Refusal::PasswordFixed | Refusal::WrongPassword => Self::Discard,
             Refusal::NoStaging | Refusal::BadOffset { .. } | Refusal::TwoSizes => Self::Discard,
         }
@@ -256,7 +273,7 @@ pub enum Completion {
         verifier: Verifier,
         standing: Standing,
     },
-    HomeOpen(Access, Rights),
+    HomeOpen(Arc<Terms>),
     /// Answers `CheckPassword`: `Known` for the right password; and `CheckCertificate`.
     Identified(Standing),
     Size(u64),
@@ -264,12 +281,15 @@ pub enum Completion {
     Name(VirtualPath),
     Facts(Facts),
     Entry(Entry),
+    LinkTarget(LinkTarget),
     Usage(Usage),
     Listing,
     Download(DownloadFacts),
     /// An upload is open; its stage holds `have` bytes.
     Upload {
         have: u64,
+        /// The name that the server chose, as the one that was asked for is taken.
+        name: Option<VirtualPath>,
     },
     /// A file of the same size has the name and was not to be replaced.
     AlreadyThere,
@@ -336,24 +356,6 @@ pub enum StreamStart {
     End,
 }
 
-/// How an account's streams may end, by the operator's settings.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Rights {
-    pub close_notify: CloseNotify,
-    pub lost_control: LostControl,
-}
-
-/// Whether an upload under TLS must end with close_notify.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum CloseNotify {
-    Required,
-    /// It may be missing where the control connection shows that the client lives.
-    #[default]
-    Preferred,
-    /// It may be missing, which is logged.
-    Optional,
-}
-
 /// What an upload without close_notify is published by.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Evidence {
@@ -363,14 +365,4 @@ pub enum Evidence {
     LiveControl,
     /// Nothing: the operator asks for none.
     None,
-}
-
-/// What becomes of an upload whose control connection ends before it, without QUIT.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum LostControl {
-    /// It stops, and its stage stays.
-    #[default]
-    SuspendUpload,
-    /// It goes on and is published: some cameras hang up like this.
-    PublishUpload,
 }

@@ -17,12 +17,13 @@ pub(super) struct SendingListing {
 pub(super) fn list(list: List, cx: &mut Context<'_>) -> State {
     match cx.place(list.path) {
         Ok(place) => {
+            let rights = cx.granted_within(&place.path).rights;
             let request = ListingRequest {
                 place,
                 literal: None,
                 options: list.options,
                 form: Form::Native,
-                access: cx.access(),
+                rights,
             };
             open(Job::OpenListing(Box::new(request)), Operation::List, cx)
         }
@@ -31,7 +32,8 @@ pub(super) fn list(list: List, cx: &mut Context<'_>) -> State {
 }
 
 pub(super) fn stages(cx: &mut Context<'_>) -> State {
-    open(Job::OpenStages, Operation::Stages, cx)
+    let permissions = cx.permissions();
+    open(Job::OpenStages { permissions }, Operation::Stages, cx)
 }
 
 fn open(job: Job, operation: Operation, cx: &mut Context<'_>) -> State {

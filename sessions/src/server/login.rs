@@ -137,12 +137,8 @@ pub(super) fn welcome(
     cx: &mut Context<'_>,
 ) -> State {
     match completion {
-        Completion::HomeOpen(access, rights) => {
-            cx.shared.account = Some(Account {
-                user,
-                access,
-                rights,
-            });
+        Completion::HomeOpen(terms) => {
+            cx.shared.account = Some(Account { user, terms });
             let digest = cx.shared.setup.dialect_rules.digest;
             let idle = cx.shared.setup.limits.idle;
             cx.conclude(Reply::LoggedIn {

@@ -2,8 +2,8 @@
 //! clock.
 //!
 //! Each state has a file; `session.rs` sends each event to its state, and `continuations.rs` each
-//! worker's answer and digest. `job`, `dialect_rules`, `parameters` and `late_digest` are plain
-//! data and know no state.
+//! worker's answer and digest. `job`, `terms`, `dialect_rules`, `parameters` and `late_digest` are
+//! plain data and know no state.
 
 mod context;
 mod continuations;
@@ -27,14 +27,14 @@ mod rename;
 mod security;
 pub mod session;
 mod stream;
+pub mod terms;
 mod upload;
 
 pub use context::{Account, Limits, Setup};
 pub use dialect_rules::{
     ClientCertificate, DialectRules, FirstSpeaker, LongWork, Privacy, TlsPolicy,
 };
-pub use job::{
-    Access, Completion, DownloadFacts, Job, JobId, Reading, Rights, Standing, StreamStart,
-};
+pub use job::{Completion, DownloadFacts, Job, JobId, Reading, Standing, StreamStart};
 pub use session::{Accepts, Effect, Event, NoPort, Session, Unread};
 pub use stream::{DataEvent, DataMode, Direction, HandshakeTiming};
+pub use terms::{StreamRules, Terms};

@@ -87,11 +87,10 @@ pub(super) fn enter(
     cx: &mut Context<'_>,
 ) -> State {
     let why = match completion {
-        Completion::HomeOpen(access, rights) => {
+        Completion::HomeOpen(terms) => {
             cx.shared.account = Some(Account {
                 user: user.clone(),
-                access,
-                rights,
+                terms,
             });
             return cx.conclude(match by {
                 ProvenBy::Password => Reply::Authenticated { user },

@@ -1,15 +1,15 @@
 //! The state between two dialogues: checks permissions, and sends each command to its file.
 
 use super::context::Context;
-use super::job::Access;
 use super::parameters::Setting;
 use super::session::State;
 use super::{
     data_ports, download, files, immediate, listing, login, range, rename, stream, upload,
 };
 use crate::path::VirtualPath;
+use crate::rights::{Grant, Rights};
 use crate::transfer::Task;
-use crate::wire::command::{Answer, Command, Permission, Store, Turn};
+use crate::wire::command::{Answer, Command, Permission, Site, Store, Turn};
 use crate::wire::reply::{CloseReason, Operation, Refusal, Reply};
 
 /// Logged in, between two dialogues.
@@ -75,32 +75,68 @@ impl Ready {
 
 /// Refuses a command that the session may not give.
 pub(super) fn check_permission(command: &Command, cx: &Context<'_>) -> Result<(), Reply> {
-    match (command.required_permission(), &cx.shared.account) {
-        (Permission::None, _) => Ok(()),
-        (_, None) => Err(Reply::NotLoggedIn),
-        (Permission::WriteAccess, Some(account)) if account.access == Access::ReadOnly => {
-            Err(Reply::Refused {
-                operation: operation_of(command),
-                why: Refusal::ReadOnly,
-            })
+    let (needed, site) = match (command.required_permission(), &cx.shared.account) {
+        (Permission::None, _) => return Ok(()),
+        (_, None) => return Err(Reply::NotLoggedIn),
+        (Permission::Login, _) => return Ok(()),
+        (Permission::Right(needed, site), Some(_)) => (needed, site),
+    };
+    let refused = |why| {
+        let operation = operation_of(command);
+        Err(Reply::Refused { operation, why })
+    };
+    match rights_at(site, cx) {
+        Ok(rights) if rights.meets(needed) => Ok(()),
+        Ok(rights) => refused(without_right(rights, needed)),
+        // The command's own file says of a bad path what its dialect says.
+        Err(_) => Ok(()),
+    }
+}
+
+fn rights_at(site: Site<'_>, cx: &Context<'_>) -> Result<Rights, Refusal> {
+    let rights = |grant: Grant| grant.rights;
+    Ok(match site {
+        Site::Directory(arg) => rights(cx.granted_within(&cx.resolve_or_cwd(arg)?)),
+        Site::Name(arg) => rights(cx.granted_of(&cx.resolve(arg)?)),
+        Site::Either(arg) => {
+            let path = cx.resolve_or_cwd(arg)?;
+            let of_name = rights(cx.granted_of(&path));
+            of_name.with(rights(cx.granted_within(&path)))
         }
-        _ => Ok(()),
+        Site::Home => rights(cx.granted_within(&VirtualPath::root())),
+    })
+}
+
+/// The refusal of somebody who has `rights` and needs one of others.
+pub(super) fn without_right(rights: Rights, needed: Rights) -> Refusal {
+    match needed.iter().next() {
+        Some(right) if rights != Rights::READING => Refusal::NoRight(right),
+        _ => Refusal::ReadOnly,
     }
 }
 
 fn operation_of(command: &Command) -> Operation {
     match command {
-        Command::Store(_) => Operation::Store,
-        Command::Delete(_) => Operation::Delete,
+        Command::Store(_) | Command::StoreStream { .. } => Operation::Store,
+        Command::StoreUnique(_) => Operation::Store,
+        Command::Delete(_) | Command::RemoveFile(_) => Operation::Delete,
         Command::MakeDirectory(_) => Operation::MakeDirectory,
+        Command::MakeLink { .. } => Operation::MakeLink,
         Command::RenameFrom(_) => Operation::RenameFrom,
-        Command::StoreStream { .. } | Command::StoreUnique(_) => Operation::Store,
-        Command::RemoveFile(_) => Operation::Delete,
+        Command::RenameOver(_) | Command::Answer(_) => Operation::RenameTo,
         Command::RemoveDirectory(_) => Operation::RemoveDirectory,
-        Command::RenameOver(_) => Operation::RenameTo,
         Command::SetModified { .. } => Operation::SetModified,
         Command::SetMode { .. } => Operation::SetMode,
         Command::SetAttributes(_) => Operation::SetAttributes,
+        Command::ChangeDirectory(_) => Operation::ChangeDirectory,
+        Command::List(_) | Command::Listing(_) => Operation::List,
+        Command::Stages | Command::StagesInReply => Operation::Stages,
+        Command::Facts(_) | Command::Entry(_) | Command::ModifiedAt(_) => Operation::Facts,
+        Command::Size(_) => Operation::Size,
+        Command::ReadLink(_) => Operation::ReadLink,
+        Command::Retrieve(_) | Command::RetrieveRange(_) => Operation::Retrieve,
+        Command::RetrieveStream(_) => Operation::Retrieve,
+        Command::Hash { .. } | Command::Digest { .. } => Operation::Hash,
         _ => Operation::DropStage,
     }
 }

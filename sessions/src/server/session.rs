@@ -1,6 +1,7 @@
 //! One session as a state machine: its events, effects and states, and the table that sends each
 //! event to its state.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::context::{Account, Context, Setup, Shared};
@@ -9,7 +10,7 @@ use super::dialect_rules::{ClientCertificate, LongWork};
 use super::download::{Offered, SendingFile};
 use super::external_events::{close_when_done, on_evicted, on_started, on_stop, on_timeout};
 use super::hashing::Hashing;
-use super::job::{Access, Completion, Evidence, Job, JobId, KeptBecause, Rights};
+use super::job::{Completion, Evidence, Job, JobId, KeptBecause};
 use super::listing::SendingListing;
 use super::login::AwaitProof;
 use super::penalty::Penalty;
@@ -19,6 +20,7 @@ use super::stream::{
     self, CONTROL_GRACE, DataEvent, DataMode, Direction, HandshakeTiming, Streaming, Unconfirmed,
     Watched,
 };
+use super::terms::Terms;
 use super::upload::{Partial, Received, Receiving};
 use super::{data_ports, login, password_login, rename, security};
 use crate::log_line::LogLine;
@@ -42,6 +44,8 @@ pub enum Event {
     Progress {
         done: u64,
     },
+    /// The task is held back by the rates of the account, which is no stall.
+    HeldBack,
     /// The task has ended.
     TransferEnded(End),
     /// The deadline that `Session::deadline` named has passed.
@@ -51,7 +55,7 @@ pub enum Event {
     /// The session must close when its dialogue is over.
     Leave(CloseReason),
     /// What the account may do has changed; counts from the next command on.
-    AccountChanged(Access, Rights),
+    AccountChanged(Arc<Terms>),
     /// The session must close now; nobody has logged in.
     Expelled(CloseReason),
     /// The dialogue must end now.
@@ -357,6 +361,7 @@ fn is_activity(event: &Event, timer: Timer) -> bool {
         ),
         Event::Timeout => true,
         Event::Progress { done } => *done > 0 && timer == Timer::Stall,
+        Event::HeldBack => timer == Timer::Stall,
         _ => false,
     }
 }
@@ -401,15 +406,16 @@ fn step(state: State, event: Event, timer: Timer, cx: &mut Context<'_>) -> State
             cx.shared.close_when_done = Some(reason);
             state
         }
-        (state, Event::AccountChanged(access, rights)) => {
+        (state, Event::AccountChanged(terms)) => {
             if let Some(account) = &mut cx.shared.account {
-                (account.access, account.rights) = (access, rights);
+                account.terms = terms;
             }
             state
         }
         (state, Event::Stop) => on_stop(state, cx),
         (state, Event::Evicted) => on_evicted(state, cx),
         (state, Event::Progress { done }) => on_progress(state, done),
+        (state, Event::HeldBack) => state,
         (state, Event::Malformed(malformed)) => on_malformed(state, malformed, cx),
         (_, Event::MalformedUpload(malformed)) => {
             cx.reply(Reply::Malformed(malformed));

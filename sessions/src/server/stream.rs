@@ -12,9 +12,10 @@ use std::time::Instant;
 use super::context::Context;
 use super::continuations::AfterJob;
 use super::dialect_rules::Privacy;
-use super::job::{CloseNotify, Completion, DigestUpdate, Evidence, Job, KeptBecause, LostControl};
+use super::job::{Completion, DigestUpdate, Evidence, Job, KeptBecause};
 use super::parameters::Port;
 use super::session::{Accepts, Effect, State};
+use super::terms::{CloseNotify, LostControl};
 pub(super) use opening::OpeningData;
 pub(super) use publishing::Publishing;
 pub(super) use readying::{Readying, Watched};
@@ -411,7 +412,7 @@ impl Streaming {
         let is_client_there = self.control == Control::Open && is_control_private;
         let is_announced = self.purpose.announced() == Some(position);
         let began = self.began;
-        match (self.purpose, cx.rights().close_notify) {
+        match (self.purpose, cx.stream_rules().close_notify) {
             (Purpose::Upload(upload), _) if is_announced => {
                 let evidence = Effect::NoCloseNotify(Evidence::AnnouncedSize);
                 cx.effects.push(evidence);
@@ -437,7 +438,7 @@ impl Upload {
     /// of a client that was killed ends with its data connection: where nothing else tells that the
     /// upload is complete, it is watched for a moment.
     fn end(self, position: u64, end: StreamEnd, began: Instant, cx: &mut Context<'_>) -> State {
-        let is_watched = cx.rights().lost_control == LostControl::SuspendUpload;
+        let is_watched = cx.stream_rules().lost_control == LostControl::SuspendUpload;
         match end {
             StreamEnd::Unconfirmed if is_watched => {
                 let moved = position.saturating_sub(self.from);
@@ -482,7 +483,7 @@ impl Purpose {
 /// Whether an upload goes on without its control connection; if so, the session closes when it
 /// ends.
 pub(super) fn outlives_control(cx: &mut Context<'_>) -> bool {
-    let publishes = cx.rights().lost_control == LostControl::PublishUpload;
+    let publishes = cx.stream_rules().lost_control == LostControl::PublishUpload;
     if publishes {
         cx.shared.close_when_done = Some(CloseReason::Asked);
     }

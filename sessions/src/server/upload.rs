@@ -59,10 +59,12 @@ pub(super) fn store(store: Store, cx: &mut Context<'_>) -> State {
     } = store;
     match cx.resolve(&path) {
         Ok(path) => {
+            let grant = cx.granted_of(&path);
             let job = cx.start_job(Job::OpenUpload {
                 path: path.clone(),
                 size,
                 replace,
+                grant,
             });
             let plan = Plan {
                 size,
@@ -113,7 +115,7 @@ impl Request {
     pub(super) fn on_completed(self, completion: Completion, cx: &mut Context<'_>) -> State {
         let Self { path, turn, plan } = self;
         match completion {
-            Completion::Upload { have } => plan.opened(have, cx),
+            Completion::Upload { have, .. } => plan.opened(have, cx),
             Completion::AlreadyThere => {
                 let job = cx.start_job(Job::OpenDownload {
                     path: path.clone(),

@@ -112,6 +112,10 @@ impl Sending {
     /// Reads the next bytes. If the source fails inside a frame, the frame is filled up with zeros,
     /// and the abort behind it tells the peer.
     fn fill(&mut self, file: &mut impl Source, hash: &mut BurstHash<'_>, data: &mut [u8]) -> Chunk {
+        let is_at_end = data.is_empty() && self.is_between_frames() && self.is_whole();
+        if is_at_end && self.read_failure.is_none() {
+            return Chunk::Ended;
+        }
         let read = match self.read_failure {
             Some(refusal) => Err(refusal),
             None => file.read_at(self.offset, data),

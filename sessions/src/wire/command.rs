@@ -7,7 +7,8 @@ use zeroize::Zeroizing;
 use super::listing::{FactSet, Form, Options};
 use super::stamp::Stamp;
 use crate::digest::{Algorithm, Sum};
-use crate::path::PathArg;
+use crate::path::{LinkTarget, PathArg};
+use crate::rights::{Right, Rights};
 use crate::scram::Verifier;
 
 /// A decoded line of a client.
@@ -29,6 +30,13 @@ pub enum Command {
     Store(Store),
     Delete(PathArg),
     MakeDirectory(PathArg),
+    /// Makes a symbolic link.
+    MakeLink {
+        path: PathArg,
+        target: LinkTarget,
+    },
+    /// Asks what a symbolic link leads to.
+    ReadLink(PathArg),
     RenameFrom(PathArg),
     Status,
     Facts(PathArg),
@@ -360,11 +368,24 @@ pub enum Answer {
 
 /// What a session needs to give a command.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Permission {
+pub enum Permission<'a> {
     None,
     Login,
-    /// A login that may change files.
-    WriteAccess,
+    /// A login with at least one of these rights there.
+    Right(Rights, Site<'a>),
+}
+
+/// Where a right is needed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Site<'a> {
+    /// In this directory; `None` is the working directory.
+    Directory(Option<&'a PathArg>),
+    /// Where this name is.
+    Name(&'a PathArg),
+    /// In this directory, or where its name is: one of the two.
+    Either(Option<&'a PathArg>),
+    /// In the home itself.
+    Home,
 }
 
 impl Command {
@@ -378,33 +399,47 @@ impl Command {
 
     /// What a session needs to give this command. Each command has a row: a new one without does
     /// not compile.
-    pub fn required_permission(&self) -> Permission {
+    #[rustfmt::skip]
+    pub fn required_permission(&self) -> Permission<'_> {
+        use Right::{Delete, Get, List, MakeDirectory, Put, RemoveDirectory, Rename, Replace};
+        use Site::{Directory, Either, Home, Name};
+        let one = |right, site| Permission::Right(Rights::of(&[right]), site);
+        let either = |rights: [Right; 2], site| Permission::Right(Rights::of(&rights), site);
         match self {
             Self::Login { .. } | Self::Prove { .. } => Permission::None,
-            Self::Help(_) | Self::Noop | Self::Quit => Permission::None,
-            Self::WorkingDirectory | Self::ChangeDirectory(_) | Self::List(_) => Permission::Login,
-            Self::Retrieve(_) | Self::RetrieveRange(_) => Permission::Login,
-            Self::Hash { .. } | Self::Facts(_) => Permission::Login,
-            Self::Status | Self::Usage | Self::Stages | Self::System => Permission::Login,
-            Self::Abort | Self::Answer(_) | Self::SetPassword(_) => Permission::Login,
-            Self::Store(_) | Self::Delete(_) | Self::MakeDirectory(_) => Permission::WriteAccess,
-            Self::RenameFrom(_) | Self::DropStage(_) => Permission::WriteAccess,
-            Self::SetAttributes(_) => Permission::WriteAccess,
             Self::User(_) | Self::Password(_) | Self::Reinitialize => Permission::None,
+            Self::Help(_) | Self::Noop | Self::Quit => Permission::None,
             Self::Security(_) | Self::Features | Self::Host(_) => Permission::None,
             Self::Parameter(Parameter::OnlyValue(_)) => Permission::None,
-            Self::Data(_) | Self::Parameter(_) | Self::RetrieveStream(_) => Permission::Login,
-            Self::StagesInReply
-            | Self::Listing(_)
-            | Self::Entry(_)
-            | Self::Size(_)
-            | Self::ModifiedAt(_) => Permission::Login,
-            Self::Digest { .. } | Self::Available(_) => Permission::Login,
-            Self::StoreStream { .. } | Self::StoreUnique(_) | Self::RenameOver(_) => {
-                Permission::WriteAccess
-            }
-            Self::SetModified { .. } | Self::SetMode { .. } => Permission::WriteAccess,
-            Self::RemoveFile(_) | Self::RemoveDirectory(_) => Permission::WriteAccess,
+            Self::Data(_) | Self::Parameter(_) | Self::Abort => Permission::Login,
+            Self::WorkingDirectory | Self::Status | Self::Usage | Self::System => Permission::Login,
+            Self::SetPassword(_) | Self::Available(_) => Permission::Login,
+            Self::Answer(Answer::RenameTo(path)) => one(Rename, Name(path)),
+            Self::Answer(_) => Permission::Login,
+            Self::ChangeDirectory(path) => Permission::Right(Rights::ALL, Directory(Some(path))),
+            Self::List(list) => one(List, Directory(list.path.as_ref())),
+            Self::Listing(listing) => one(List, Directory(listing.path.as_ref())),
+            Self::Stages | Self::StagesInReply => one(List, Home),
+            Self::Facts(path) | Self::Entry(Some(path)) => either([List, Get], Either(Some(path))),
+            Self::ReadLink(path) => either([List, Get], Name(path)),
+            Self::MakeLink { path, .. } => one(MakeDirectory, Name(path)),
+            Self::Entry(None) => either([List, Get], Either(None)),
+            Self::Size(path) | Self::ModifiedAt(path) => either([List, Get], Name(path)),
+            Self::Retrieve(Retrieve { path, .. }) | Self::RetrieveStream(path) => one(Get, Name(path)),
+            Self::RetrieveRange(RetrieveRange { path, .. }) => one(Get, Name(path)),
+            Self::Hash { path, .. } | Self::Digest { path, .. } => one(Get, Name(path)),
+            // What a taken name needs beside is known when the upload is opened.
+            Self::Store(Store { path, .. }) | Self::DropStage(path) => one(Put, Name(path)),
+            Self::StoreStream { path, .. } => one(Put, Name(path)),
+            Self::StoreUnique(Some(path)) => one(Put, Name(path)),
+            Self::StoreUnique(None) => one(Put, Directory(None)),
+            Self::Delete(path) => either([Delete, RemoveDirectory], Name(path)),
+            Self::RemoveFile(path) => one(Delete, Name(path)),
+            Self::RemoveDirectory(path) => one(RemoveDirectory, Name(path)),
+            Self::MakeDirectory(path) => one(MakeDirectory, Name(path)),
+            Self::RenameFrom(path) | Self::RenameOver(path) => one(Rename, Name(path)),
+            Self::SetAttributes(SetAttributes { path, .. }) => one(Replace, Name(path)),
+            Self::SetModified { path, .. } | Self::SetMode { path, .. } => one(Replace, Name(path)),
         }
     }
 
@@ -420,6 +455,8 @@ impl Command {
             Self::Store(_) => "STOR",
             Self::Delete(_) => "DELE",
             Self::MakeDirectory(_) => "MKD",
+            Self::MakeLink { .. } => "SYMLINK",
+            Self::ReadLink(_) => "READLINK",
             Self::RenameFrom(_) => "RENAME",
             Self::Status | Self::Facts(_) => "STAT",
             Self::Usage => "DF",
@@ -472,7 +509,8 @@ impl Command {
                 Some(path)
             }
             Self::RenameFrom(path) | Self::Facts(path) | Self::DropStage(path) => Some(path),
-            Self::Hash { path, .. } => Some(path),
+            Self::Hash { path, .. } | Self::MakeLink { path, .. } => Some(path),
+            Self::ReadLink(path) => Some(path),
             Self::Retrieve(retrieve) => Some(&retrieve.path),
             Self::RetrieveRange(retrieve) => Some(&retrieve.path),
             Self::SetAttributes(set) => Some(&set.path),

@@ -3,6 +3,7 @@
 
 pub mod codec;
 pub mod command;
+mod entry;
 pub mod ftp;
 pub mod line;
 pub mod listing;

@@ -5,11 +5,13 @@ use core::net::SocketAddr;
 use core::time::Duration;
 
 use super::command::{ByteRange, DigestForm, PassiveForm, Protection, Representation};
+pub use super::entry::{Allowed, Entry, Facts, Kind, Right};
 use super::listing::FactSet;
 use super::stamp::Stamp;
 pub use super::usage::{Held, OfLimit, ShownLimit, UNLIMITED, Usage};
 use crate::digest::{Algorithm, Sum};
-use crate::path::VirtualPath;
+use crate::path::{LinkTarget, VirtualPath};
+use crate::rights::{self, Rights};
 
 /// One reply of the server.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -86,6 +88,11 @@ pub enum Reply {
     Directory(VirtualPath),
     DirectoryChanged(VirtualPath),
     Created(VirtualPath),
+    /// What a symbolic link leads to.
+    LinkLeadsTo {
+        path: VirtualPath,
+        target: LinkTarget,
+    },
     Deleted,
     RenameToWhat,
     Renamed,
@@ -170,7 +177,7 @@ pub enum Reply {
         path: VirtualPath,
         entry: Entry,
         set: FactSet,
-        access: Access,
+        rights: Rights,
     },
     Size(u64),
     ModifiedAt(Stamp),
@@ -297,13 +304,6 @@ pub enum TlsOffer {
     Absent,
 }
 
-/// What an account may do.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Access {
-    ReadWrite,
-    ReadOnly,
-}
-
 impl Reply {
     /// Whether the command's final reply is still to come.
     pub fn is_preliminary(&self) -> bool {
@@ -358,6 +358,8 @@ pub enum Operation {
     Store,
     Delete,
     MakeDirectory,
+    MakeLink,
+    ReadLink,
     RenameFrom,
     RenameTo,
     Facts,
@@ -389,10 +391,18 @@ pub enum Refusal {
     AboveHome,
     /// A link leads out of the home.
     LeadsOut,
+    /// A link is on the way, and links are not followed for this account.
+    Link,
+    /// A link was to be made that would lead out of the home.
+    TargetLeadsOut,
+    /// The target of what is no link was asked for.
+    NotALink,
     /// The host's file permissions forbid it.
     Forbidden,
     /// The account may only read.
     ReadOnly,
+    /// The account has not got this right in that folder.
+    NoRight(rights::Right),
     /// Neither a file nor a directory.
     NotRegular,
     BadName,
@@ -424,10 +434,14 @@ pub enum Refusal {
     BadFrame,
     /// The account is gone or closed.
     NoAccount,
+    /// The account is closed at this time of the week, or for good.
+    NotNow,
     /// No account can be read, so that nobody is known; the server's log says why.
     NoAccounts,
     /// The home cannot be opened, as its disk is not mounted; the server's log says why.
     NoHome,
+    /// The shared folder cannot be opened, as its disk is not mounted; the server's log says why.
+    NoFolder,
     /// The server has as many files open as the system allows, or has waited too long for a disk.
     Overloaded,
     /// The user has as many sessions as allowed.
@@ -532,64 +546,4 @@ pub struct Status {
     pub user: String,
     pub usage: Usage,
     pub server: String,
-}
-
-/// What a listing tells of an entry; the size in bytes.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Facts {
-    pub kind: Kind,
-    pub size: u64,
-    pub modified: Stamp,
-    /// Permission bits; `None` where they have no meaning.
-    pub mode: Option<u32>,
-}
-
-/// The type of an entry.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Kind {
-    File,
-    Directory,
-    /// A symbolic link, wherever it leads.
-    Link,
-    Other,
-}
-
-/// All that a listing may tell of an entry.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Entry {
-    pub facts: Facts,
-    /// Where a link leads; `None` for everything else, and for a link that leads out of the home.
-    pub target: Option<Vec<u8>>,
-    pub allowed: Allowed,
-}
-
-/// What the file permissions allow the server to do with an entry, as bits of [`Right`].
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Allowed(u8);
-
-/// Something that file permissions allow or forbid.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Right {
-    /// Read a file; list a directory.
-    Read,
-    /// Append to a file; change names in a directory.
-    Write,
-    /// Use names in a directory.
-    Search,
-    /// Rename, replace or remove the entry.
-    Rename,
-}
-
-impl Allowed {
-    pub const NOTHING: Self = Self(0);
-    pub const ALL: Self = Self(0b1111);
-
-    #[must_use]
-    pub fn with(self, right: Right) -> Self {
-        Self(self.0 | 1 << right as u8)
-    }
-
-    pub fn has(self, right: Right) -> bool {
-        self.0 & 1 << right as u8 != 0
-    }
 }

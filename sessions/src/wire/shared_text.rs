@@ -57,8 +57,14 @@ pub(super) fn refusal_text(why: &Refusal) -> String {
         Refusal::NotEmpty => "the directory is not empty",
         Refusal::AboveHome => "that leads out of your home",
         Refusal::LeadsOut => "a link there leads out of your home",
+        Refusal::Link => "a link is on the way, and your account follows none",
+        Refusal::TargetLeadsOut => {
+            "a link leads only to what is in your home: its target is relative, and each .. in it comes first"
+        }
+        Refusal::NotALink => "it is no symbolic link",
         Refusal::Forbidden => "the server's permissions refuse it",
         Refusal::ReadOnly => "your account may only read",
+        Refusal::NoRight(right) => return format!("your account may not {} there", right.deed()),
         Refusal::NotRegular => "neither a file nor a directory",
         Refusal::BadName => "not a good name",
         Refusal::NameTooLong => "a name has at most 255 bytes, and a path 4095",
@@ -78,6 +84,8 @@ pub(super) fn refusal_text(why: &Refusal) -> String {
         Refusal::TooLong => "more bytes came than were promised",
         Refusal::BadFrame => "a frame has at most 1048576 bytes",
         Refusal::NoAccount => "the account is gone",
+        Refusal::NoFolder => "that folder is not available; the server's log says why",
+        Refusal::NotNow => "your account is closed at this time",
         Refusal::NoAccounts => "the accounts cannot be read; the server's log says why",
         Refusal::NoHome => "your home is not available; the server's log says why",
         Refusal::Overloaded => {

@@ -6,8 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::time::Duration;
 
+use skiff_sessions::rights::{Grant, Permissions};
+use skiff_sessions::server::Terms;
 use skiff_sessions::server::job::{KeptBecause, StreamStart};
-use skiff_sessions::server::{Access, Rights};
 use skiff_sessions::wire::reply::Refusal;
 use skiff_sessions::wire::stamp::Stamp;
 
@@ -33,12 +34,12 @@ pub(super) struct Published {
 pub(super) struct Disk {
     pub(super) files: BTreeMap<Path, Published>,
     pub(super) folders: BTreeSet<Path>,
+    pub(super) links: BTreeSet<Path>,
     pub(super) stages: BTreeMap<Path, Vec<u8>>,
     pub(super) writers: BTreeSet<Path>,
     /// In bytes.
     pub(super) limit: u64,
-    pub(super) access: Access,
-    pub(super) rights: Rights,
+    pub(super) terms: Terms,
     pub(super) faults: Faults,
     /// Why uploads were kept instead of published.
     pub(super) interrupted: Vec<KeptBecause>,
@@ -83,11 +84,11 @@ impl Disk {
         Self {
             files: BTreeMap::new(),
             folders: BTreeSet::from([b"/".to_vec(), b"/d".to_vec()]),
+            links: BTreeSet::new(),
             stages: BTreeMap::new(),
             writers: BTreeSet::new(),
             limit: 1 << 30,
-            access: Access::ReadWrite,
-            rights: Rights::default(),
+            terms: Permissions::from(Grant::ALL).into(),
             faults: Faults::default(),
             interrupted: Vec::new(),
             grace: Duration::ZERO,

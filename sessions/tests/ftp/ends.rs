@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use skiff_sessions::server::job::{CloseNotify, Evidence, KeptBecause, LostControl};
-use skiff_sessions::server::{Event, Job, Rights};
+use skiff_sessions::server::job::{Evidence, KeptBecause};
+use skiff_sessions::server::terms::{CloseNotify, LostControl};
+use skiff_sessions::server::{Event, Job, StreamRules};
 use skiff_sessions::wire::reply::{CloseReason, Truncation};
 
 use super::cuts::at_every_cut;
@@ -15,7 +16,7 @@ use super::world::{NEW, OLD, World};
 
 fn granted(close_notify: CloseNotify, lost_control: LostControl) -> World {
     let mut world = World::new().private();
-    world.disk.rights = Rights {
+    world.disk.terms.streams = StreamRules {
         close_notify,
         lost_control,
     };

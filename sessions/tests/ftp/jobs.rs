@@ -1,7 +1,10 @@
 //! Does the session's jobs on the simulated disk, as the daemon's workers do on a real one.
 
+use std::sync::Arc;
+
 use skiff_sessions::path::{PathArg, VirtualPath};
-use skiff_sessions::server::job::{ChangeTime, Remembered};
+use skiff_sessions::rights::{Grant, IfTaken, Right};
+use skiff_sessions::server::job::{ChangeTime, Remembered, StreamStart};
 use skiff_sessions::server::{Completion, DownloadFacts, Job, Standing};
 use skiff_sessions::wire::reply::{Allowed, Entry, Facts, Held, Kind, Refusal, Usage};
 use skiff_sessions::wire::stamp::Stamp;
@@ -27,7 +30,10 @@ pub(super) fn takes_file(job: &Job) -> bool {
 pub(super) fn opens_file(job: &Job) -> bool {
     matches!(
         job,
-        Job::OpenDownload { .. } | Job::OpenStream { .. } | Job::OpenListing(_) | Job::OpenStages
+        Job::OpenDownload { .. }
+            | Job::OpenStream { .. }
+            | Job::OpenListing(_)
+            | Job::OpenStages { .. }
     )
 }
 
@@ -96,7 +102,7 @@ impl Disk {
                     Some(OpenFile::Listing { text, hidden }),
                 )
             }
-            Job::OpenStages => {
+            Job::OpenStages { .. } => {
                 let text = self.stage_lines();
                 let hidden = 0;
                 (
@@ -125,12 +131,23 @@ impl Disk {
                     Some(OpenFile::Download(content)),
                 )
             }
-            Job::OpenStream { path, size, start } => {
+            Job::OpenStream {
+                path,
+                size,
+                start,
+                grant,
+            } => {
+                let path = &self.free_for(path, *grant);
+                let name = (path != asked(job)).then(|| path.clone());
                 let path = key(path);
                 self.free_for_a_file(&path)?;
+                self.check_taken(&path, *start, *grant)?;
                 let upload = self.begin_upload(path, *size, *start)?;
                 let have = self.position(&upload);
-                (Completion::Upload { have }, Some(OpenFile::Upload(upload)))
+                (
+                    Completion::Upload { have, name },
+                    Some(OpenFile::Upload(upload)),
+                )
             }
             other => panic!("{other:?} opens nothing"),
         })
@@ -152,7 +169,7 @@ impl Disk {
                 }));
             }
             Job::OpenHome if self.faults.home.is_some() => return Err(self.faults.home.unwrap()),
-            Job::OpenHome => return Ok(Completion::HomeOpen(self.access, self.rights)),
+            Job::OpenHome => return Ok(Completion::HomeOpen(Arc::new(self.terms.clone()))),
             Job::Usage => return Ok(Completion::Usage(self.usage())),
             Job::UsageIn { folder } => {
                 self.folder(&key(folder))?;
@@ -173,8 +190,12 @@ impl Disk {
             Job::UniqueName { path } => return Ok(Completion::Name(self.unique(path))),
             Job::ChangeDirectory { to } => self.folder(&key(to))?,
             Job::MakeDirectory { path } => self.make_folder(key(path))?,
+            Job::MakeLink { path, .. } => self.make_link(key(path))?,
             Job::CheckSource { path } => self.facts(&key(path)).map(|_| ())?,
-            Job::RenameOver { from, to } => self.rename(&key(from), key(to))?,
+            Job::Rename { to, .. } if self.facts(&key(to)).is_ok() => return Err(Refusal::Exists),
+            Job::Rename { from, to } | Job::RenameOver { from, to } => {
+                self.rename(&key(from), key(to))?;
+            }
             Job::RemoveFile { path } => self.remove_file(&key(path))?,
             Job::RemoveDirectory { path } => self.remove_folder(&key(path))?,
             Job::SetModified { path, modified } => {
@@ -254,6 +275,33 @@ impl Disk {
         self.staged(path).filter(|_| !self.writers.contains(path))
     }
 
+    /// The name that an upload gets.
+    fn free_for(&self, path: &VirtualPath, grant: Grant) -> VirtualPath {
+        let is_taken = self.files.contains_key(path.as_bytes());
+        match grant.if_taken {
+            IfTaken::Numbered if is_taken => self.unique(path),
+            IfTaken::Numbered | IfTaken::Refused => path.clone(),
+        }
+    }
+
+    fn check_taken(&self, path: &Path, start: StreamStart, grant: Grant) -> Result<(), Refusal> {
+        let Some(size) = self.published(path) else {
+            return Ok(());
+        };
+        let appends = match start {
+            StreamStart::End => true,
+            StreamStart::Offset(at) => at == size as u64 && !self.stages.contains_key(path),
+        };
+        let needed = match appends {
+            true => Right::Append,
+            false => Right::Replace,
+        };
+        match grant.rights.has(needed) {
+            true => Ok(()),
+            false => Err(Refusal::NoRight(needed)),
+        }
+    }
+
     fn unique(&self, path: &VirtualPath) -> VirtualPath {
         let taken = |name: &Path| self.facts(name).is_ok() || self.stages.contains_key(name);
         let numbered = |n: usize| [path.as_bytes(), format!(".{n}").as_bytes()].concat();
@@ -290,6 +338,13 @@ impl Disk {
         Ok(())
     }
 
+    fn make_link(&mut self, path: Path) -> Result<(), Refusal> {
+        if self.facts(&path).is_ok() || !self.links.insert(path.clone()) {
+            return Err(Refusal::Exists);
+        }
+        self.folder(&parent(&path))
+    }
+
     fn rename(&mut self, from: &Path, to: Path) -> Result<(), Refusal> {
         self.free_for_a_file(&to)?;
         match self.files.remove(from) {
@@ -323,6 +378,13 @@ impl Disk {
         }
         self.folders.remove(path);
         Ok(())
+    }
+}
+
+fn asked(job: &Job) -> &VirtualPath {
+    match job {
+        Job::OpenStream { path, .. } => path,
+        other => panic!("{other:?} stores nothing"),
     }
 }
 

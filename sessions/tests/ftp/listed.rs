@@ -1,6 +1,6 @@
 //! Makes listings of the simulated disk.
 
-use skiff_sessions::server::Access;
+use skiff_sessions::rights::Rights;
 use skiff_sessions::server::job::{ListingRequest, Place};
 use skiff_sessions::wire::ftp::listing_lines::{push_long, push_machine, push_name};
 use skiff_sessions::wire::ftp::name_prefix::{Found, name_prefix};
@@ -24,7 +24,7 @@ impl Disk {
             literal,
             options,
             form,
-            access,
+            rights,
         } = request;
         let there = |place: &&Place| self.facts(&place.path.as_bytes().to_vec()).is_ok();
         let literal = literal.as_ref().filter(there);
@@ -56,7 +56,7 @@ impl Disk {
             let (name, entry) = (self::leaf(name), self.entry(name)?);
             match pattern.as_ref().is_none_or(|p| p.matches(name)) {
                 true if name.contains(&b'\n') => hidden += 1,
-                true => push((*form, &prefix), *access, name, &entry, &mut text),
+                true => push((*form, &prefix), *rights, name, &entry, &mut text),
                 false => {}
             }
         }
@@ -87,14 +87,14 @@ impl Disk {
 
 fn push(
     (form, prefix): (Form, &[u8]),
-    access: Access,
+    rights: Rights,
     name: &[u8],
     entry: &Entry,
     text: &mut Vec<u8>,
 ) {
     match form {
         Form::Native => push_entry(name, &entry.facts, text),
-        Form::Machine(set) => push_machine(name, entry, set, access, text),
+        Form::Machine(set) => push_machine(name, entry, set, rights, text),
         Form::Long => push_long(name, entry, TODAY, text),
         Form::Names => push_name(&[prefix, name].concat(), text),
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use skiff_sessions::server::job::CloseNotify;
+use skiff_sessions::server::terms::CloseNotify;
 use skiff_sessions::server::{ClientCertificate, DataEvent, Direction, HandshakeTiming, TlsPolicy};
 
 use super::cuts::at_every_cut;
@@ -290,7 +290,7 @@ fn clear_data_where_it_may_be() {
 fn a_private_upload_ends_with_its_goodbye() {
     let strict = || {
         let mut world = private();
-        world.disk.rights.close_notify = CloseNotify::Required;
+        world.disk.terms.streams.close_notify = CloseNotify::Required;
         world
     };
     at_every_cut(strict, |rig| {

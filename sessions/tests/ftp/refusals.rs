@@ -1,5 +1,6 @@
 //! Tests every refusal, wherever it may occur: its code, and that the session goes on.
 
+use skiff_sessions::rights::Right;
 use skiff_sessions::server::{DataEvent, Job};
 use skiff_sessions::wire::reply::Refusal;
 
@@ -16,8 +17,12 @@ const REFUSALS: &[(Refusal, u16)] = &[
     (Refusal::NotEmpty, 550),
     (Refusal::AboveHome, 550),
     (Refusal::LeadsOut, 550),
+    (Refusal::TargetLeadsOut, 550),
+    (Refusal::NotALink, 550),
     (Refusal::Forbidden, 550),
     (Refusal::ReadOnly, 550),
+    (Refusal::NoRight(Right::Get), 550),
+    (Refusal::Link, 550),
     (Refusal::NotRegular, 550),
     (Refusal::BadName, 553),
     (Refusal::OtherDevice, 550),
@@ -57,6 +62,7 @@ const LINES: &[&str] = &[
     "MDTM a",
     "MFMT 20250102030405 a",
     "SITE CHMOD 600 a",
+    "SITE SYMLINK a x",
     "SITE QUOTA",
     "SITE STAGES",
     "STAT",

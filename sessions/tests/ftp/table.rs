@@ -134,6 +134,7 @@ const ROWS: &[Row] = &[
     reading("SITE STAGES", &[213]),
     writing("SITE UTIME 20250102030405 a", &[213]),
     writing("SITE CHMOD 600 a", &[200]),
+    writing("SITE SYMLINK a x", &[257]),
 ];
 
 fn greeted() -> World {

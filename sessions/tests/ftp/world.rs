@@ -5,7 +5,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use skiff_sessions::host::{HostPattern, Hosts};
-use skiff_sessions::server::{Access, DialectRules, Limits, Privacy, TlsPolicy};
+use skiff_sessions::rights::{Grant, Permissions};
+use skiff_sessions::server::{DialectRules, Limits, Privacy, TlsPolicy};
 
 use super::disk::Disk;
 
@@ -103,8 +104,12 @@ impl World {
         }
     }
 
-    pub(super) fn read_only(mut self) -> Self {
-        self.disk.access = Access::ReadOnly;
+    pub(super) fn read_only(self) -> Self {
+        self.permitting(Grant::READING.into())
+    }
+
+    pub(super) fn permitting(mut self, permissions: Permissions) -> Self {
+        self.disk.terms.permissions = permissions;
         self
     }
 

@@ -1,7 +1,7 @@
 //! Tests that the content of an upload is never taken for commands, whatever is wrong with the line
 //! before it (PROTOCOL.md section 8).
 
-use skiff_sessions::server::Access;
+use skiff_sessions::rights::Grant;
 
 use super::cuts::{World, at_every_cut};
 use super::disk::Disk;
@@ -142,7 +142,7 @@ fn in_the_middle_of_another_dialogue() {
 
 #[test]
 fn by_a_user_who_may_only_read() {
-    let disk = world().0.opened_to(Access::ReadOnly);
+    let disk = world().0.opened_to(Grant::READING);
     let mut pair = Pair::new(disk, Local::default());
     let line = format!("STOR size={} go=1 x\r\n", EVIL.len());
     assert_eq!(

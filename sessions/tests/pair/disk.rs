@@ -6,8 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use skiff_sessions::digest::Sum;
+use skiff_sessions::path::LinkTarget;
+use skiff_sessions::rights::{Grant, Permissions};
 use skiff_sessions::scram::Verifier;
-use skiff_sessions::server::Access;
 use skiff_sessions::server::job::DigestUpdate;
 use skiff_sessions::wire::reply::{Held, Refusal, Usage};
 use skiff_sessions::wire::stamp::Stamp;
@@ -23,6 +24,7 @@ pub(super) const OLD_TIME: Stamp = Stamp(1_767_323_045);
 pub(super) struct Disk {
     pub(super) files: BTreeMap<Path, Published>,
     pub(super) folders: BTreeSet<Path>,
+    pub(super) links: BTreeMap<Path, LinkTarget>,
     pub(super) stages: BTreeMap<Path, Vec<u8>>,
     pub(super) writers: BTreeMap<Path, Writer>,
     /// In bytes.
@@ -30,7 +32,7 @@ pub(super) struct Disk {
     /// Posted with each change; `check` counts anew.
     used: u64,
     pub(super) faults: Faults,
-    access: Option<Access>,
+    permissions: Option<Permissions>,
     /// Of the account, once its password was changed.
     pub(super) changed: Option<Verifier>,
     /// What a published file may hold.
@@ -87,6 +89,7 @@ impl Disk {
         Self {
             limit: 1 << 30,
             folders,
+            links: BTreeMap::new(),
             ..Self::default()
         }
     }
@@ -136,15 +139,16 @@ impl Disk {
         Self { faults, ..self }
     }
 
-    pub(super) fn opened_to(self, access: Access) -> Self {
+    pub(super) fn opened_to(self, permissions: impl Into<Permissions>) -> Self {
         Self {
-            access: Some(access),
+            permissions: Some(permissions.into()),
             ..self
         }
     }
 
-    pub(super) fn access(&self) -> Access {
-        self.access.unwrap_or(Access::ReadWrite)
+    pub(super) fn permissions(&self) -> Permissions {
+        let permissions = self.permissions.clone();
+        permissions.unwrap_or_else(|| Grant::ALL.into())
     }
 
     /// Somebody on the host cuts a file.

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use skiff_sessions::client::{Credentials, Dialogue, Outcome};
+use skiff_sessions::rights::Grant;
 use skiff_sessions::scram::Binding;
-use skiff_sessions::server::Access;
 use skiff_sessions::wire::native::causes::Cause;
 use skiff_sessions::wire::reply::Refusal;
 
@@ -188,6 +188,8 @@ fn before_the_login() {
         ("RETR start=0 f", &[530]),
         ("RETR start=1 f", &[530]),
         ("SETATTR mode=644 f", &[530]),
+        ("SYMLINK target=f e", &[530]),
+        ("READLINK f", &[530]),
         ("STOR size=3 a", &[530]),
         ("DELE f", &[530]),
         ("STAT", &[530]),
@@ -242,11 +244,12 @@ fn what_is_not_this_protocol_is_closed() {
 #[test]
 fn who_may_only_read() {
     let disk = Disk::new().with("/f", OLD).with_stage("/p", &NEW[..3]);
-    let mut pair = Pair::new(disk.opened_to(Access::ReadOnly), Local::default());
+    let mut pair = Pair::new(disk.opened_to(Grant::READING), Local::default());
     let lines = [
         "STOR size=3 a",
         "DELE f",
         "MKD e",
+        "SYMLINK target=f e",
         "RNFR f",
         "SETATTR mtime=20260102030405 f",
         "STAGES drop=1 p",

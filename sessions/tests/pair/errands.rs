@@ -1,11 +1,13 @@
 //! Does the session's jobs on the simulated disk, as the daemon's workers do on a real one.
 
-use skiff_sessions::server::job::{ChangeTime, Remembered};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use skiff_sessions::path::VirtualPath;
+use skiff_sessions::path::{LinkTarget, VirtualPath};
+use skiff_sessions::rights::Right;
 use skiff_sessions::scram::{Binding, Verifier, check_change};
-use skiff_sessions::server::{Completion, DownloadFacts, Job, JobId, Rights, Standing};
+use skiff_sessions::server::job::{ChangeTime, Remembered};
+use skiff_sessions::server::{Completion, DownloadFacts, Job, JobId, Standing};
 use skiff_sessions::wire::command::{PasswordChange, Replace};
 use skiff_sessions::wire::native::facts::push_entry;
 use skiff_sessions::wire::reply::{Facts, Kind, Refusal};
@@ -81,7 +83,10 @@ impl Disk {
         let done = Ok((Completion::Done, None));
         match job {
             Job::FindAccount { user } => Ok((self.account(user), None)),
-            Job::OpenHome => Ok((Completion::HomeOpen(self.access(), Rights::default()), None)),
+            Job::OpenHome => Ok((
+                Completion::HomeOpen(Arc::new(self.permissions().into())),
+                None,
+            )),
             Job::SetPassword { change, binding } => self.set_password(change, binding).and(done),
             Job::ChangeDirectory { to } => self.folder(key(to)).and(done),
             Job::Facts { path } => Ok((Completion::Facts(self.facts(&key(path))?), None)),
@@ -99,7 +104,15 @@ impl Disk {
             }
             Job::Usage => Ok((Completion::Usage(self.usage()), None)),
             Job::MakeDirectory { path } => self.make_folder(key(path)).and(done),
+            Job::MakeLink { path, target } => self.make_link(key(path), target.clone()).and(done),
+            Job::ReadLink { path } => match self.links.get(&key(path)) {
+                Some(target) => Ok((Completion::LinkTarget(target.clone()), None)),
+                None => self.facts(&key(path)).and(Err(Refusal::NotALink)),
+            },
             Job::Remove { path } => self.remove(&key(path)).and(done),
+            Job::RemoveFile { .. } | Job::RemoveDirectory { .. } => {
+                self.remove_of_kind(job).and(done)
+            }
             Job::CheckSource { path } => self.facts(&key(path)).and(done),
             Job::Rename { from, to } => self.rename(&key(from), key(to)).and(done),
             Job::RenameOver { from, to } => {
@@ -119,13 +132,20 @@ impl Disk {
                 let path = &request.place.path;
                 Ok((Completion::Listing, Some(self.listing(&key(path))?)))
             }
-            Job::OpenStages => Ok((Completion::Listing, Some(self.stage_listing()))),
+            Job::OpenStages { .. } => Ok((Completion::Listing, Some(self.stage_listing()))),
             Job::OpenDownload { path, .. } => self.download(key(path)),
             Job::OpenUpload {
                 path,
                 size,
                 replace,
-            } => self.upload(key(path), *size, *replace, owner),
+                grant,
+            } => {
+                let may_replace = grant.rights.has(Right::Replace);
+                if *replace == Replace::Yes && !may_replace && self.files.contains_key(&key(path)) {
+                    return Err(Refusal::NoRight(Right::Replace));
+                }
+                self.upload(key(path), *size, *replace, owner)
+            }
             _ => Err(Refusal::Fault),
         }
     }
@@ -214,7 +234,8 @@ impl Disk {
     }
 
     fn is_there(&self, path: &Path) -> bool {
-        self.folders.contains(path) || self.files.contains_key(path)
+        let is_link = self.links.contains_key(path);
+        is_link || self.folders.contains(path) || self.files.contains_key(path)
     }
 
     fn idle(&self, path: &Path) -> Result<(), Refusal> {
@@ -234,6 +255,15 @@ impl Disk {
         Ok(())
     }
 
+    fn make_link(&mut self, path: Path, target: LinkTarget) -> Result<(), Refusal> {
+        if self.is_there(&path) {
+            return Err(Refusal::Exists);
+        }
+        self.folder(parent(&path))?;
+        self.links.insert(path, target);
+        Ok(())
+    }
+
     fn remove(&mut self, path: &Path) -> Result<(), Refusal> {
         self.idle(path)?;
         if self.folders.contains(path) {
@@ -244,6 +274,9 @@ impl Disk {
             self.folders.remove(path);
             return Ok(());
         }
+        if self.links.remove(path).is_some() {
+            return Ok(());
+        }
         let published = self.files.contains_key(path);
         self.unlink(path);
         let staged = self.drop_stage(path);
@@ -251,6 +284,19 @@ impl Disk {
             Ok(())
         } else {
             Err(Refusal::NotFound)
+        }
+    }
+
+    fn remove_of_kind(&mut self, job: &Job) -> Result<(), Refusal> {
+        match job {
+            Job::RemoveFile { path } if self.folders.contains(&key(path)) => {
+                Err(Refusal::IsADirectory)
+            }
+            Job::RemoveDirectory { path } if !self.folders.contains(&key(path)) => {
+                Err(Refusal::NotADirectory)
+            }
+            Job::RemoveFile { path } | Job::RemoveDirectory { path } => self.remove(&key(path)),
+            other => panic!("{other:?} removes nothing"),
         }
     }
 
@@ -340,7 +386,7 @@ impl Disk {
         let have = self.claim(&path, owner, size)?;
         self.stages.entry(path.clone()).or_default();
         Ok((
-            Completion::Upload { have },
+            Completion::Upload { have, name: None },
             Some(OpenFile::Upload { path, owner }),
         ))
     }

@@ -1,5 +1,6 @@
 //! Tests every reason of a refusal for every verb: its code, and that nothing stays open.
 
+use skiff_sessions::rights::Right;
 use skiff_sessions::wire::reply::Refusal;
 
 use super::disk::{Disk, Faults};
@@ -19,8 +20,12 @@ const WHY: &[(Refusal, &str)] = &[
     (Refusal::NotEmpty, "not-empty"),
     (Refusal::AboveHome, "outside-home"),
     (Refusal::LeadsOut, "outside-home"),
+    (Refusal::TargetLeadsOut, "target-outside-home"),
+    (Refusal::NotALink, "not-a-link"),
     (Refusal::Forbidden, "permission"),
     (Refusal::ReadOnly, "read-only"),
+    (Refusal::NoRight(Right::Get), "no-right"),
+    (Refusal::Link, "link"),
     (Refusal::NotRegular, "not-a-file"),
     (Refusal::BadName, "bad-name"),
     (Refusal::NameTooLong, "name-too-long"),
@@ -35,7 +40,9 @@ const WHY: &[(Refusal, &str)] = &[
     (Refusal::NoStaging, "no-staging"),
     (Refusal::Changed, "changed"),
     (Refusal::NoAccount, "no-account"),
+    (Refusal::NotNow, "not-now"),
     (Refusal::NoHome, "no-home"),
+    (Refusal::NoFolder, "no-folder"),
     (Refusal::NoAccounts, "no-accounts"),
     (Refusal::Overloaded, "overloaded"),
     (Refusal::PasswordFixed, "password-fixed"),
@@ -89,6 +96,8 @@ const VERBS: &[Verb] = &[
     },
     verb("DELE f"),
     verb("MKD e"),
+    verb("SYMLINK target=f e"),
+    verb("READLINK f"),
     verb("RNFR f"),
     verb("SETATTR mode=600 f"),
     Verb {
@@ -113,7 +122,8 @@ fn world() -> Disk {
 fn code(verb: &Verb, why: &Refusal) -> u16 {
     match why {
         Refusal::AboveHome | Refusal::LeadsOut | Refusal::Forbidden | Refusal::ReadOnly => 403,
-        Refusal::TheHome => 403,
+        Refusal::TheHome | Refusal::NoRight(_) | Refusal::Link => 403,
+        Refusal::TargetLeadsOut => 403,
         Refusal::PasswordFixed | Refusal::WrongPassword => 403,
         Refusal::NotFound | Refusal::NotADirectory => verb.not_found,
         Refusal::OverQuota { .. } | Refusal::TooManyEntries => verb.quota,

@@ -5,6 +5,8 @@
 
 mod attributes;
 mod make_dir;
+mod make_link;
 mod path_length;
 mod remove;
 mod rename;
+mod retention;

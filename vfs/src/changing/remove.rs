@@ -46,6 +46,16 @@ impl Home {
         self.remove_kind(path, Removal::Directory)
     }
 
+    /// Removes a file by the operator's rule.
+    pub(super) fn remove_published(&self, path: &Path) -> Result<(), VfsError> {
+        self.remove_kind(path, Removal::File)
+    }
+
+    /// Removes a directory that is left empty.
+    pub(super) fn remove_empty(&self, path: &Path) -> Result<(), VfsError> {
+        self.remove_kind(path, Removal::Directory)
+    }
+
     fn remove_kind(&self, path: &Path, what: Removal) -> Result<(), VfsError> {
         let name_at = self.resolve_name(path, Links::NoFollow)?;
         // With the file open its blocks are freed after the lock: for a large file that takes long.

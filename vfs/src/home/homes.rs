@@ -15,12 +15,13 @@ use sha2::{Digest, Sha256};
 use skiff_quota::{Amount, Folder, Snapshot, Snapshots, Usage};
 
 use super::Home;
+use super::retention::HomeRules;
 use super::writers::{HomeState, Phase};
-use crate::jail::Jail;
 use crate::jail::mount::{OpenedStagings, Recovery};
+use crate::jail::{Jail, Locked};
 use crate::staging::Belief;
 use crate::syscalls::{now, statat};
-use crate::{Durability, Limit, Policy, VfsError, Worker};
+use crate::{Durability, Policy, VfsError, Worker};
 
 /// Idle homes are closed at once where this many are open: each holds some descriptors.
 const OPEN_MAX: u64 = 64;
@@ -39,6 +40,8 @@ pub struct Homes {
     stop_counts: Arc<AtomicBool>,
     /// The number of open homes below which idle ones are not looked for, as most are in use.
     trim_at: AtomicUsize,
+    /// Set while another process, which this one replaces, may have homes open.
+    is_in_handover: AtomicBool,
 }
 
 /// Device and inode number of a home's root directory.
@@ -80,11 +83,28 @@ impl Homes {
             opened_stagings: Arc::default(),
             stop_counts: Arc::default(),
             trim_at: AtomicUsize::new(0),
+            is_in_handover: AtomicBool::new(false),
         }
     }
 
+    /// Says that another process still has homes open, and closes one after the other: until
+    /// [`Self::end_handover`], a home that cannot be locked is [`VfsError::InUse`] too.
+    pub fn begin_handover(&self) {
+        self.is_in_handover.store(true, Ordering::Relaxed);
+    }
+
+    /// Says that the other process has ended.
+    pub fn end_handover(&self) {
+        self.is_in_handover.store(false, Ordering::Relaxed);
+    }
+
+    /// Whether a home that is in use will be free.
+    pub fn is_in_handover(&self) -> bool {
+        self.is_in_handover.load(Ordering::Relaxed)
+    }
+
     /// Opens the home at `root`, an existing directory of the host. Users of one root share one
-    /// home, which has the latest `limit`. Where [`Home::needs_scan`] is true the caller must have
+    /// home, which has the latest `rules`. Where [`Home::needs_scan`] is true the caller must have
     /// the home scanned; before the first scan it cannot change. [`VfsError::InUse`] where another
     /// process works on it.
     pub fn open(
@@ -92,12 +112,13 @@ impl Homes {
         worker: &Worker,
         user: &str,
         root: &Path,
-        limit: Limit,
+        rules: impl Into<HomeRules>,
     ) -> Result<Arc<Home>, VfsError> {
         self.trim(worker);
-        match self.open_root(user, root, limit) {
+        let rules = rules.into();
+        match self.open_root(user, root, rules) {
             Err(VfsError::TooManyOpen) if self.close_idle(worker, Duration::ZERO) > 0 => {
-                self.open_root(user, root, limit)
+                self.open_root(user, root, rules)
             }
             other => other,
         }
@@ -127,16 +148,20 @@ impl Homes {
         self.open_count.load(Ordering::Relaxed)
     }
 
-    /// Gives each open home the limit that `limit_of` has for its latest user; `None` leaves it as
-    /// it is. Running uploads meet the new limit when they reserve the next bytes.
-    pub fn refresh_limits(&self, _worker: &Worker, limit_of: impl Fn(&str) -> Option<Limit>) {
+    /// Gives each open home the rules that `rules_of` has for its latest user; `None` leaves them as
+    /// they are. Running uploads meet a new limit when they reserve the next bytes.
+    pub fn refresh_rules<R: Into<HomeRules>>(
+        &self,
+        _worker: &Worker,
+        rules_of: impl Fn(&str) -> Option<R>,
+    ) {
         let places: Vec<_> = self.places.lock().values().cloned().collect();
         for place in places {
             // Whoever opens it at the moment brings the limit along.
             if let Some(Slot::Open { home, user, .. }) = place.slot.try_lock().as_deref()
-                && let Some(limit) = limit_of(user)
+                && let Some(rules) = rules_of(user)
             {
-                home.ledger.set_limit(limit);
+                home.set_rules(rules.into());
             }
         }
     }
@@ -180,7 +205,7 @@ impl Homes {
         self.trim_at.store(trim_at, Ordering::Relaxed);
     }
 
-    fn open_root(&self, user: &str, root: &Path, limit: Limit) -> Result<Arc<Home>, VfsError> {
+    fn open_root(&self, user: &str, root: &Path, rules: HomeRules) -> Result<Arc<Home>, VfsError> {
         // Opened before anything is locked: a dead network mount blocks its own users only.
         let jail = Jail::open(root)?;
         let stat = statat(jail.root(), c"", AtFlags::EMPTY_PATH)?;
@@ -194,15 +219,19 @@ impl Homes {
             } => {
                 *idle_since = None;
                 user.clone_into(last_user);
-                home.ledger.set_limit(limit);
+                home.set_rules(rules);
                 Ok(Arc::clone(home))
             }
             Slot::Closed { counted_at } => {
-                jail.lock()?;
+                if jail.lock()? == Locked::Unnoticed && self.is_in_handover() {
+                    return Err(VfsError::InUse);
+                }
                 let used = self.load_snapshot(&place.snapshot_name, stat.st_ino)?;
                 let stop = Arc::clone(&self.stop_counts);
                 let recovery = self.recovery(used);
+                let limit = rules.limit;
                 let home = Home::new(jail, self.policy.clone(), user, limit, stop, recovery)?;
+                home.set_retention(rules.retention);
                 {
                     let mut state = home.state.lock();
                     state.counted_at = *counted_at;

@@ -9,6 +9,7 @@ pub(crate) mod homes;
 mod lock;
 pub(crate) mod recount;
 pub(crate) mod resolve;
+pub(crate) mod retention;
 pub(crate) mod scan;
 pub(crate) mod space;
 pub(crate) mod stages;
@@ -20,6 +21,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use parking_lot::Mutex;
 use skiff_quota::{Ledger, Usage};
 
+use self::retention::{OldFiles, Retention};
 use self::writers::HomeState;
 use crate::jail::Jail;
 use crate::jail::mount::{Mounts, Recovery};
@@ -33,6 +35,8 @@ pub struct Home {
     pub(crate) mounts: Mounts,
     pub(crate) ledger: Ledger,
     pub(crate) policy: Policy,
+    pub(crate) retention: Mutex<Retention>,
+    pub(crate) old_files: Mutex<OldFiles>,
     pub(crate) state: Mutex<HomeState>,
     /// True while the ledger may differ from the disk, until the next scan.
     pub(crate) ledger_stale: AtomicBool,
@@ -60,6 +64,8 @@ impl Home {
             mounts,
             ledger: Ledger::new(limit, Limit::ZERO),
             policy,
+            retention: Mutex::default(),
+            old_files: Mutex::default(),
             state: Mutex::new(HomeState::new()),
             ledger_stale: AtomicBool::new(false),
             stop_counts,

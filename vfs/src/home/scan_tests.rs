@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
 
 use crate::{
-    Counted, Durability, Home, Homes, Kept, Limit, Policy, Replace, Start, UploadRequest,
+    Append, Counted, Durability, Home, Homes, Kept, Limit, Policy, Replace, Start, UploadRequest,
     UploadStart, VfsError, Worker,
 };
 
@@ -79,6 +79,7 @@ fn upload(
         size: None,
         start: Start::Offset(0),
         replace: Replace::Existing,
+        append: Append::Allowed,
         owner: 1,
         keep: Kept::Whole,
     };

@@ -38,6 +38,14 @@ pub(crate) const STAGING_NAME: &str = ".skiff-stage";
 /// allows without the NUL. Names with longer paths can be counted, but nobody could reach them.
 pub(crate) const PATH_LEN_MAX: usize = 4095;
 
+/// Whether other processes are kept out of a home.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Locked {
+    Alone,
+    /// Its file system has no locks for it.
+    Unnoticed,
+}
+
 /// The open directory of a home.
 #[derive(Debug)]
 pub(crate) struct Jail {
@@ -68,13 +76,13 @@ impl Jail {
 
     /// Locks the home's directory against other processes, by flock(2). A directory that may not
     /// be read, or is on a network file system, cannot be locked.
-    pub(crate) fn lock(&self) -> Result<(), VfsError> {
+    pub(crate) fn lock(&self) -> Result<Locked, VfsError> {
         match flock(&self.handle, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(()),
+            Ok(()) => Ok(Locked::Alone),
             Err(Errno::WOULDBLOCK) => Err(VfsError::InUse),
             Err(e) => {
                 log::debug!("a home is not locked against other processes: {e}");
-                Ok(())
+                Ok(Locked::Unnoticed)
             }
         }
     }

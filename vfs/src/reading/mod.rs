@@ -9,6 +9,7 @@ mod link_target;
 pub(crate) mod listing;
 pub(crate) mod lookup;
 pub(crate) mod names_ahead;
+pub(crate) mod plain;
 pub(crate) mod survey;
 
 use std::os::fd::AsFd;

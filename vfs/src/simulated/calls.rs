@@ -115,6 +115,14 @@ pub(crate) fn mkdirat(folder: impl AsFd, path: impl Arg, mode: Mode) -> io::Resu
     Ok(())
 }
 
+/// Refused: the disk has files and directories alone.
+pub(crate) fn symlinkat(target: impl Arg, folder: impl AsFd, path: impl Arg) -> io::Result<()> {
+    match number_of(&folder) {
+        Some(_) => Err(Errno::PERM),
+        None => real::symlinkat(target, folder, path),
+    }
+}
+
 pub(crate) fn unlinkat(folder: impl AsFd, path: impl Arg, flags: AtFlags) -> io::Result<()> {
     let path = path.into_c_str()?;
     begin(Call::Name)?;

@@ -68,6 +68,8 @@ pub enum Kept {
     /// All but the last byte: a client that resumes by size alone then sends at least that byte,
     /// and never takes the stage for its whole, published file.
     ButLastByte,
+    /// Nothing: the stage goes with the upload.
+    Nothing,
 }
 
 /// The mode bit of a stage that is kept as [`Kept::ButLastByte`]. Linux gives it no meaning on a
@@ -99,7 +101,7 @@ impl Stage {
     /// where a crash, or a client that compares digests, left all bytes.
     pub(crate) fn told_size(&self) -> u64 {
         match self.kept {
-            Kept::Whole => self.size.saturating_sub(1),
+            Kept::Whole | Kept::Nothing => self.size.saturating_sub(1),
             Kept::ButLastByte => self.size,
         }
     }
@@ -108,7 +110,7 @@ impl Stage {
 /// Notes with `stage`, an open stage, what it holds.
 pub(crate) fn mark_kept(stage: impl AsFd, kept: Kept) -> Result<(), VfsError> {
     let mark = match kept {
-        Kept::Whole => Mode::empty(),
+        Kept::Whole | Kept::Nothing => Mode::empty(),
         Kept::ButLastByte => LAST_BYTE_CUT,
     };
     Ok(fchmod(stage, Mode::RUSR | Mode::WUSR | mark)?)

@@ -14,7 +14,7 @@ use super::checkpoint::Progress;
 use super::guard::WriterGuard;
 use super::preallocate::Preallocation;
 use super::prepare::Preparation;
-use super::{Replace, Start, Target, Upload, UploadRequest, UploadStart};
+use super::{Append, Replace, Start, Target, Upload, UploadRequest, UploadStart};
 use crate::entry::{self, check_regular};
 use crate::home::Home;
 use crate::home::charge::{Charge, published_size};
@@ -69,7 +69,7 @@ impl Home {
         let published = name_at.stat()?;
         if let Some(stat) = published {
             check_regular(entry::kind(&stat))?;
-            if request.replace == Replace::Never {
+            if (request.replace, request.append) == (Replace::Never, Append::Never) {
                 let same = request.size == Some(entry::size(&stat));
                 return if same {
                     Ok(Claim::Published(stat))
@@ -82,7 +82,11 @@ impl Home {
         check_apart(published.as_ref(), stage)?;
         let staged = stage.map(|stage| stage.size);
         let bytes = published.as_ref().map(published_size);
-        let opened = Plan::new(request.start, bytes, stage)?.open(name_at, staged)?;
+        let plan = Plan::new(request.start, bytes, stage)?;
+        if published.is_some() && !plan.is_allowed(request) {
+            return Err(VfsError::Exists);
+        }
+        let opened = plan.open(name_at, staged)?;
         // The file that was opened is the one to be charged: the name may have got another one.
         let published = opened.stat().or(published);
         if opened.is_to_be_renamed() {
@@ -94,6 +98,11 @@ impl Home {
             guard: WriterGuard::new(self, state, writer)?,
             published: published.as_ref().map(published_size),
             stage,
+            // A copy that is appended to takes the place of what it was copied from.
+            replace: match plan {
+                Plan::InPlace => Replace::Existing,
+                _ => request.replace,
+            },
             opened,
         })))
     }
@@ -152,6 +161,16 @@ impl Plan {
                 return Err(VfsError::BadOffset { offset, size });
             }
         })
+    }
+
+    /// Whether a published file may be treated so.
+    fn is_allowed(self, request: &UploadRequest) -> bool {
+        match self {
+            Self::InPlace => request.append == Append::Allowed,
+            Self::Stage | Self::Fresh | Self::Continue(_) | Self::Copy(_) => {
+                request.replace == Replace::Existing
+            }
+        }
     }
 
     /// Opens the published file, if the plan needs it.
@@ -231,6 +250,7 @@ struct ClaimedName {
     guard: WriterGuard,
     published: Option<u64>,
     stage: Option<Stage>,
+    replace: Replace,
     opened: Opened,
 }
 
@@ -286,6 +306,7 @@ impl ClaimedName {
             guard,
             published,
             stage: found,
+            replace,
             opened,
         } = self;
         let key = guard.writer.name_at.key().stage;
@@ -297,11 +318,10 @@ impl ClaimedName {
         // directory of stages is closed to others.
         let mode = Mode::from_raw_mode(guard.home().policy.file_mode & 0o777);
         let stage = || staging.open(key, mode | Mode::RUSR | Mode::WUSR, how);
-        let label = match found {
-            Some(_) => staging.label(key)?.map(|label| label.synced),
-            None => None,
+        let label = found.map(|_| staging.label(key)).transpose()?.flatten();
+        let in_stage = Target::Stage {
+            label: label.map(|label| label.synced),
         };
-        let in_stage = Target::Stage { label };
         let staged_bytes = found.map_or(0, |stage| stage.size);
         let declared = request.size.unwrap_or(0);
         let preallocation = match how {
@@ -341,7 +361,7 @@ impl ClaimedName {
             progress: Progress::at(initial_len),
             ready: None,
             stop_flag: Arc::default(),
-            replace: request.replace,
+            replace,
             keep: request.keep,
             kept: found.map_or(Kept::Whole, |stage| stage.kept),
         })

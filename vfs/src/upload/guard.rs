@@ -90,9 +90,14 @@ impl Drop for WriterGuard {
 }
 
 impl Home {
-    /// Reserves `more` for a running upload, and removes idle stages where that would exceed the
-    /// quota.
+    /// Reserves `more` for a running upload, and removes idle stages, and then old files where the
+    /// operator wants that, where it would exceed the quota.
     pub(crate) fn extend(&self, guard: &mut WriterGuard, more: Amount) -> Result<(), VfsError> {
-        self.retry_dropping_stages(more, || guard.extend(more))
+        loop {
+            match self.retry_dropping_stages(more, || guard.extend(more)) {
+                Err(VfsError::OverQuota { .. }) if self.remove_oldest(more)? => {}
+                other => return other,
+            }
+        }
     }
 }

@@ -49,6 +49,13 @@ pub enum Replace {
     Existing,
 }
 
+/// Whether an upload may append to a published file in place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Append {
+    Never,
+    Allowed,
+}
+
 /// The offset at which an upload begins or continues.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Start {
@@ -67,7 +74,9 @@ pub struct UploadRequest {
     /// once; another final size is no error.
     pub size: Option<u64>,
     pub start: Start,
+    /// Whether it may take the place of a published file; appending to it is another matter.
     pub replace: Replace,
+    pub append: Append,
     /// What is kept of the upload if it is interrupted.
     pub keep: Kept,
     /// The session that uploads, for [`VfsError::Busy`].
@@ -178,8 +187,8 @@ impl Upload {
         match (self.keep, self.kept) {
             (Kept::Whole, _) if self.len == self.initial_len => 0,
             (Kept::Whole, _) => self.len,
-            (Kept::ButLastByte, Kept::Whole) => self.len.saturating_sub(1),
-            (Kept::ButLastByte, Kept::ButLastByte) => 0,
+            (Kept::ButLastByte, Kept::ButLastByte) | (Kept::Nothing, _) => 0,
+            (Kept::ButLastByte, _) => self.len.saturating_sub(1),
         }
     }
 
@@ -351,6 +360,10 @@ impl Upload {
         if !self.guard.is_open() {
             return;
         }
+        let stage = match self.keep {
+            Kept::Nothing => StageEnd::Remove,
+            Kept::Whole | Kept::ButLastByte => stage,
+        };
         let home = Arc::clone(self.guard.home());
         let is_untouched = matches!(
             self.pending,

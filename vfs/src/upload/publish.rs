@@ -258,10 +258,12 @@ fn stage_after(error: &VfsError) -> StageEnd {
         // It may replace the file that has the name by now, if it is asked to.
         VfsError::Exists => StageEnd::Keep(Syncing::Now),
         VfsError::Forbidden | VfsError::Escapes | VfsError::OtherDevice => StageEnd::Remove,
+        VfsError::Link => StageEnd::Remove,
         VfsError::NotFound | VfsError::NotADirectory | VfsError::NoStaging => StageEnd::Remove,
         VfsError::IsADirectory | VfsError::NotEmpty | VfsError::NotRegular => StageEnd::Remove,
         VfsError::BadName | VfsError::NameTooLong | VfsError::TheHome => StageEnd::Remove,
         VfsError::IntoItself | VfsError::BadOffset { .. } => StageEnd::Remove,
+        VfsError::TargetEscapes | VfsError::NotALink => StageEnd::Remove,
         VfsError::OverQuota { .. } => StageEnd::Remove,
     }
 }

@@ -13,8 +13,8 @@ use rustix::io::Errno;
 
 use super::Step;
 use crate::{
-    Home, Homes, Kept, Limit, Policy, Replace, Start, Upload, UploadRequest, UploadStart, VfsError,
-    Worker,
+    Append, Home, Homes, Kept, Limit, Policy, Replace, Start, Upload, UploadRequest, UploadStart,
+    VfsError, Worker,
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,6 +101,7 @@ fn open_at(home: &Arc<Home>, worker: &Worker, start: Start) -> Upload {
         size: (start == Start::Stage).then_some(3),
         start,
         replace: Replace::Existing,
+        append: Append::Allowed,
         keep: Kept::Whole,
         owner: 1,
     };

@@ -14,8 +14,8 @@ use rustix::thread::{
     set_thread_res_uid,
 };
 use skiff_vfs::{
-    Amount, Digest, Digests, Home, Homes, Kept, Limit, Policy, Published, Replace, Start, Upload,
-    UploadRequest, UploadStart, VfsError, Worker,
+    Amount, Append, Digest, Digests, Home, Homes, Kept, Limit, Policy, Published, Replace, Start,
+    Upload, UploadRequest, UploadStart, VfsError, Worker,
 };
 use tempfile::TempDir;
 
@@ -161,6 +161,10 @@ pub(crate) fn request(size: impl Into<Option<u64>>, replace: Replace) -> UploadR
         size: size.into(),
         start: Start::Stage,
         replace,
+        append: match replace {
+            Replace::Never => Append::Never,
+            Replace::Existing => Append::Allowed,
+        },
         keep: Kept::Whole,
         owner: 7,
     }

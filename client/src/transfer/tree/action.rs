@@ -16,6 +16,7 @@ pub(super) enum Action {
     MakeDirectory,
     Put,
     Get,
+    Link,
     Delete,
 }
 
@@ -33,6 +34,7 @@ impl Action {
             Self::MakeDirectory => "mkdir",
             Self::Put => "put",
             Self::Get => "get",
+            Self::Link => "ln",
             Self::Delete => "delete",
         }
     }

@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 use std::ffi::OsString;
-use std::fs::{self, File, Permissions};
+use std::fs::{self, File, Metadata, Permissions};
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -19,9 +19,10 @@ use super::bounds::SMALL_FILE_MAX;
 use super::compare::{Compared, compare};
 use super::extra::{Shape, delete_here};
 use super::lanes::{Lanes, with_lanes};
-use super::remote_walk::{FoundFile, FoundFolder, RemoteWalk};
+use super::links::get_links;
+use super::remote_walk::{FoundFile, FoundFolder, LocalFolder, RemoteWalk};
 use super::room;
-use super::rule::{Attributes, Changed, Extra, Sameness, TreeRule, Verdict, Version};
+use super::rule::{Attributes, Changed, Extra, Links, Sameness, TreeRule, Verdict, Version};
 use super::summary::TreeSummary;
 use crate::net::command_error::{CommandError, CommandResult};
 use crate::net::session::Session;
@@ -130,7 +131,11 @@ struct TreeDownload<'a> {
 
 impl TreeDownload<'_> {
     fn fetch_folder(&mut self, session: &mut Session, folder: FoundFolder) -> CommandResult {
-        let names = LocalNames::read(&folder.to);
+        let names = match folder.here {
+            LocalFolder::There => LocalNames::read(&folder.to),
+            LocalFolder::New => LocalNames::default(),
+        };
+        get_links(session, &folder, self.rule, self.summary)?;
         let mut jobs = Vec::new();
         for found in folder.files {
             let size = found.facts.size;
@@ -149,6 +154,15 @@ impl TreeDownload<'_> {
 
     /// Decides about a file by what is here; `Err` says why it cannot be fetched.
     fn judge(&self, found: FoundFile, names: &LocalNames) -> Result<GetJob, String> {
+        if self.is_left_link(&found.to, names) {
+            let target = FileTarget::free(found.to.clone());
+            let verdict = Verdict::Left;
+            return Ok(GetJob {
+                found,
+                target,
+                verdict,
+            });
+        }
         let target = self.find_target(&found, names).map_err(|error| {
             let to = escape_path(&found.to);
             format!("{to}: {}", IoCause(&error))
@@ -163,6 +177,15 @@ impl TreeDownload<'_> {
         })
     }
 
+    /// Whether a link here has the file's name and stays; where links are links, a file is never
+    /// written through one.
+    fn is_left_link(&self, to: &Path, names: &LocalNames) -> bool {
+        self.rule.links == Links::Remade
+            && self.rule.changed == Changed::Left
+            && names.contains(to)
+            && fs::symlink_metadata(to).is_ok_and(|here| here.is_symlink())
+    }
+
     /// Returns what has the file's name here, or its part.
     fn find_target(&self, found: &FoundFile, names: &LocalNames) -> io::Result<FileTarget> {
         let to = &found.to;
@@ -170,7 +193,12 @@ impl TreeDownload<'_> {
         if !names.contains(to) && !names.contains(&part_path(to)) {
             return free();
         }
-        let is_directory = fs::symlink_metadata(to).is_ok_and(|found| found.is_dir());
+        let here = fs::symlink_metadata(to);
+        if self.rule.links == Links::Remade && here.as_ref().is_ok_and(Metadata::is_symlink) {
+            delete_here(to, Shape::Other, self.rule, self.summary);
+            return free();
+        }
+        let is_directory = here.is_ok_and(|found| found.is_dir());
         if is_directory && self.rule.extra == Extra::Deleted {
             delete_here(to, Shape::Directory, self.rule, self.summary);
             return free();
@@ -335,6 +363,7 @@ impl GetJob {
 }
 
 /// The names in a local directory, read once, so that most files need no stat(2).
+#[derive(Default)]
 struct LocalNames {
     names: HashSet<OsString>,
 }

@@ -18,6 +18,8 @@ use crate::transfer::part::PART_SUFFIX;
 pub(super) enum LocalKind {
     Directory,
     File(Metadata),
+    /// A link that is made anew, and what it leads to.
+    Link(PathBuf),
     /// A link that is not followed, and why.
     Skipped(&'static str),
     /// What cannot be sent, and why.
@@ -33,8 +35,12 @@ pub(super) fn local_kind(path: &Path, links: Links) -> LocalKind {
     if !found.is_symlink() {
         return kind_of(found);
     }
-    if links == Links::Skipped {
-        return LocalKind::Skipped("a link, left out");
+    match links {
+        Links::Skipped => return LocalKind::Skipped("a link, left out"),
+        Links::Remade => {
+            return fs::read_link(path).map_or_else(LocalKind::Failed, LocalKind::Link);
+        }
+        Links::ToFiles | Links::Followed => {}
     }
     match fs::metadata(path) {
         Ok(behind) if behind.is_dir() && links == Links::ToFiles => {
@@ -99,7 +105,8 @@ impl LocalTree {
                 }
                 match local_kind(&path, self.rule.links) {
                     LocalKind::Directory if depth < DEPTH_MAX => pending.push((path, depth + 1)),
-                    LocalKind::Directory | LocalKind::Skipped(_) | LocalKind::Failed(_) => {}
+                    LocalKind::Directory | LocalKind::Link(_) => {}
+                    LocalKind::Skipped(_) | LocalKind::Failed(_) => {}
                     LocalKind::File(found) => {
                         sum.files += 1;
                         sum.bytes = sum.bytes.saturating_add(found.len());

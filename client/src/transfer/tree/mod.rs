@@ -8,6 +8,7 @@ mod compare;
 mod extra;
 mod get;
 mod lanes;
+mod links;
 mod local_walk;
 mod put;
 mod remote_walk;

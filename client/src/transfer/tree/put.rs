@@ -14,19 +14,21 @@ use skiff_sessions::wire::native::causes::Cause;
 use skiff_sessions::wire::reply::{Facts, Kind};
 
 use super::action::{Action, Proceed};
-use super::ahead::Ahead;
+use super::ahead::{Ahead, Ended};
 use super::batch::Batch;
 use super::bounds::{DEPTH_MAX, SMALL_FILE_MAX, join_remote};
 use super::compare::{Compared, compare};
 use super::extra::{Extras, Shape, delete_there};
 use super::lanes::{Lanes, with_lanes};
+use super::links::{PutLink, put_links};
 use super::local_walk::{LocalKind, LocalTree, SumBeside, local_kind, local_names};
 use super::requests::{Request, request_all};
 use super::room;
-use super::rule::{Attributes, Changed, Extra, Sameness, TreeRule, Verdict, Version};
+use super::rule::{Attributes, Changed, Extra, Links, Sameness, TreeRule, Verdict, Version};
 use super::summary::TreeSummary;
 use crate::net::changes;
 use crate::net::command_error::{CommandError, CommandResult};
+use crate::net::fates::{self, UnderWay};
 use crate::net::listing::Listed;
 use crate::net::session::Session;
 use crate::terminal::format::{IoCause, escape_name, escape_path};
@@ -174,6 +176,7 @@ impl UploadWalk<'_> {
             }
         };
         let mut candidates = Vec::new();
+        let mut links = Vec::new();
         let behind = self.pending.len();
         for name in names {
             let facts = there.remove(name.as_bytes());
@@ -195,6 +198,12 @@ impl UploadWalk<'_> {
                         .add_failure(format_args!("{from}: {}", IoCause(&error)));
                 }
                 LocalKind::Directory => self.enter(session, folder, (from, to), facts)?,
+                LocalKind::Link(target) => links.push(PutLink {
+                    from,
+                    to,
+                    target,
+                    there: facts.map(|facts| facts.kind),
+                }),
                 LocalKind::File(found) => {
                     let replace = Replace::Never;
                     let job = PutJob {
@@ -209,6 +218,7 @@ impl UploadWalk<'_> {
         }
         self.pending[behind..].reverse();
         self.note_extras(folder, there);
+        put_links(session, links, self.rule, self.summary)?;
         compare(session, self.rule, &mut candidates)?;
         candidates
             .into_iter()
@@ -253,6 +263,12 @@ impl UploadWalk<'_> {
                 }
                 RemoteState::Absent
             }
+            Some(Kind::Link) if self.rule.links == Links::Remade => {
+                if !self.clears_the_way(session, &from, &to, Shape::Other)? {
+                    return Ok(());
+                }
+                RemoteState::Absent
+            }
             Some(Kind::Directory | Kind::Link) => RemoteState::Unknown,
         };
         self.pending.push(Folder {
@@ -272,6 +288,15 @@ impl UploadWalk<'_> {
         facts: Option<Facts>,
     ) -> Result<Option<Candidate>, CommandError> {
         let facts = match facts {
+            Some(facts) if facts.kind == Kind::Link && self.rule.links == Links::Remade => {
+                let verdict = self.rule.of_changed();
+                if verdict == Verdict::Left {
+                    return Ok(Some(Candidate { job, verdict }));
+                }
+                let to = job.to.clone();
+                delete_there(session, to, Shape::Other, self.rule, self.summary)?;
+                None
+            }
             // The upload replaces what the link leads to.
             Some(facts) if facts.kind == Kind::Link => {
                 session.request(Command::Facts(job.to.clone()))?.facts
@@ -400,10 +425,26 @@ fn send(
         .iter()
         .map(|job| job.upload(rule, Turn::Skipped, summary.place()));
     let files = files.collect();
-    let end = |index: usize, ended| end_file(&small[index], ended, rule, (&mut set, summary));
+    let end = |index: usize, ended| match ended {
+        Ended::Told(ended) => end_file(&small[index], ended, rule, (&mut set, summary)),
+        Ended::LeftOff(fate) => {
+            let size = small[index].found.len();
+            summary.add_left_off(fate, size);
+            Ok(())
+        }
+    };
     Ahead::new(session, end).upload(files)?;
     for job in &big {
         let ended = upload_file(session, job.upload(rule, Turn::Negotiate, summary.place()));
+        let is_left_off = matches!(
+            ended,
+            Err(CommandError::Stopped(_) | CommandError::SessionEnded(_))
+        );
+        if is_left_off {
+            let fate = fates::of_uploads(session, &[job.under_way()]);
+            fate.iter()
+                .for_each(|fate| summary.add_left_off(*fate, job.found.len()));
+        }
         end_file(job, ended, rule, (&mut set, summary))?;
     }
     let mut refused = Vec::new();
@@ -456,6 +497,14 @@ impl PutJob {
             replace,
             turn,
             place,
+        }
+    }
+
+    fn under_way(&self) -> UnderWay {
+        UnderWay {
+            path: self.to.clone(),
+            size: self.found.len(),
+            modified: Some(modified_at(&self.found)),
         }
     }
 

@@ -16,6 +16,7 @@ use skiff_sessions::wire::reply::{Facts, Kind};
 use super::action::{Action, Proceed};
 use super::bounds::{DEPTH_MAX, Level, WalkBounds, join_remote};
 use super::extra::{Extras, Shape, delete_here};
+use super::links::FoundLink;
 use super::local_walk::{Sum, local_names};
 use super::rule::{Extra, Links, TreeRule};
 use super::summary::TreeSummary;
@@ -38,10 +39,22 @@ pub(super) struct FoundFile {
     pub(super) facts: Facts,
 }
 
-/// The files of one directory, and the directory here.
+/// The files of one directory, its links where they are made anew, and the directory here.
 pub(super) struct FoundFolder {
     pub(super) to: PathBuf,
+    pub(super) here: LocalFolder,
+    /// How many levels it is below the root.
+    pub(super) depth: usize,
     pub(super) files: Vec<FoundFile>,
+    pub(super) links: Vec<FoundLink>,
+}
+
+/// Whether a directory was here before the walk met it. One that is new has no entries, even where
+/// it is only said that it would be made in the place of a link.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum LocalFolder {
+    There,
+    New,
 }
 
 /// A walk that is under way.
@@ -134,18 +147,26 @@ impl<'a> RemoteWalk<'a> {
             self.fail(format_args!("{name}: deeper than {DEPTH_MAX}, not fetched"));
             return Ok(());
         }
-        if let Err(error) = self.make(&level) {
-            let to = escape_path(&level.to);
-            self.fail(format_args!("{to}: {}", IoCause(&error)));
-            return Ok(());
-        }
+        let here = match self.make(&level) {
+            Ok(here) => here,
+            Err(error) => {
+                let to = escape_path(&level.to);
+                self.fail(format_args!("{to}: {}", IoCause(&error)));
+                return Ok(());
+            }
+        };
         let Some(entries) = self.list_entries(session, &level.from)? else {
             return Ok(());
         };
-        self.note_extras(&level.to, &entries);
+        if here == LocalFolder::There {
+            self.note_extras(&level.to, &entries);
+        }
         let mut folder = FoundFolder {
             to: level.to.clone(),
+            here,
+            depth: level.depth,
             files: Vec::new(),
+            links: Vec::new(),
         };
         let behind = self.pending.len();
         for (name, facts) in entries {
@@ -158,16 +179,11 @@ impl<'a> RemoteWalk<'a> {
             if self.is_excluded(&to) {
                 continue;
             }
-            let facts = match facts.kind {
-                Kind::Link => self.look_behind_link(session, &from)?,
-                Kind::Other => {
-                    let name = escape_name(from.as_bytes());
-                    self.summary
-                        .add_failure(format_args!("{name}: neither a file nor a directory"));
-                    None
-                }
-                Kind::Directory | Kind::File => Some(facts),
-            };
+            if facts.kind == Kind::Link && self.rule.links == Links::Remade {
+                folder.links.push(FoundLink { from, to });
+                continue;
+            }
+            let facts = self.facts_to_fetch(session, &from, facts)?;
             match facts {
                 Some(facts) if facts.kind == Kind::Directory => {
                     let depth = level.depth + 1;
@@ -188,33 +204,60 @@ impl<'a> RemoteWalk<'a> {
         Ok(())
     }
 
+    /// Returns the facts of what is fetched of a name, behind a link; `None` where that is nothing.
+    fn facts_to_fetch(
+        &mut self,
+        session: &mut Session,
+        from: &PathArg,
+        facts: Facts,
+    ) -> Result<Option<Facts>, CommandError> {
+        match facts.kind {
+            Kind::Link => self.look_behind_link(session, from),
+            Kind::Other => {
+                let name = escape_name(from.as_bytes());
+                self.summary
+                    .add_failure(format_args!("{name}: neither a file nor a directory"));
+                Ok(None)
+            }
+            Kind::Directory | Kind::File => Ok(Some(facts)),
+        }
+    }
+
     /// Makes the directory here where it is not.
-    fn make(&self, level: &Level<PathArg, PathBuf>) -> io::Result<()> {
+    fn make(&self, level: &Level<PathArg, PathBuf>) -> io::Result<LocalFolder> {
         let to = &level.to;
-        let may_delete = self.rule.extra == Extra::Deleted;
+        let is_root = level.depth == 0;
+        let may_delete = self.rule.extra == Extra::Deleted && !is_root;
+        let follows_none = self.rule.links == Links::Remade && !is_root;
         match fs::symlink_metadata(to) {
-            Ok(found) if found.is_dir() => return Ok(()),
+            Ok(found) if found.is_dir() => return Ok(LocalFolder::There),
+            Ok(found) if found.is_symlink() && follows_none => match may_delete {
+                true => delete_here(to, Shape::Other, self.rule, self.summary),
+                false => return Err(io::Error::other("a link here has its name")),
+            },
             // Nothing is deleted behind a link.
-            Ok(found) if found.is_symlink() && may_delete && level.depth > 0 => {
+            Ok(found) if found.is_symlink() && may_delete => {
                 return Err(io::Error::other(
                     "a link here, which --delete does not follow",
                 ));
             }
-            Ok(found) if found.is_symlink() => {}
-            Ok(_) if may_delete && level.depth > 0 => {
-                delete_here(to, Shape::Other, self.rule, self.summary);
+            Ok(found) if found.is_symlink() => {
+                if to.is_dir() {
+                    return Ok(LocalFolder::There);
+                }
             }
+            Ok(_) if may_delete => delete_here(to, Shape::Other, self.rule, self.summary),
             Ok(_) => return Err(io::Error::other("a file here has its name")),
             Err(_) => {}
         }
-        // A link here may lead to one.
-        if to.is_dir() {
-            return Ok(());
+        if Action::MakeDirectory.tell(self.rule, to.as_path()) == Proceed::Does {
+            match is_root {
+                true => fs::create_dir_all(to),
+                // Fails where a link that could not be deleted leads to a directory.
+                false => fs::create_dir(to),
+            }?;
         }
-        match Action::MakeDirectory.tell(self.rule, to.as_path()) {
-            Proceed::Does => fs::create_dir_all(to),
-            Proceed::OnlyTells => Ok(()),
-        }
+        Ok(LocalFolder::New)
     }
 
     /// What is here and not among the server's entries is extra.
@@ -260,7 +303,7 @@ impl<'a> RemoteWalk<'a> {
             Some(facts) if facts.kind == Kind::File => return Ok(Some(facts)),
             Some(facts) if facts.kind == Kind::Directory => match self.rule.links {
                 Links::Followed => return Ok(Some(facts)),
-                Links::ToFiles | Links::Skipped => {
+                Links::ToFiles | Links::Remade | Links::Skipped => {
                     let why = "a link to a directory, not followed";
                     self.summary.add_skipped(shown, why);
                 }
@@ -323,6 +366,15 @@ impl<'a> RemoteWalk<'a> {
             ));
         }
         entries.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+        // What has two names here would be written through the first.
+        entries.dedup_by(|(later, _), (name, _)| {
+            let is_twice = later == name;
+            if is_twice {
+                let name = escape_name(name);
+                self.fail(format_args!("{name}: the server lists it twice"));
+            }
+            is_twice
+        });
         Ok(Some(entries))
     }
 
@@ -344,6 +396,11 @@ impl FoundFolder {
         let of_file = |file: &FoundFile| {
             size_of_val(file) + file.from.as_bytes().len() + file.to.as_os_str().len()
         };
-        size_of_val(self) + self.files.iter().map(of_file).sum::<usize>()
+        let of_link = |link: &FoundLink| {
+            size_of_val(link) + link.from.as_bytes().len() + link.to.as_os_str().len()
+        };
+        let files: usize = self.files.iter().map(of_file).sum();
+        let links: usize = self.links.iter().map(of_link).sum();
+        size_of_val(self) + files + links
     }
 }

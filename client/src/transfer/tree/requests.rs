@@ -2,7 +2,7 @@
 //! turn for many.
 
 use skiff_sessions::digest::Sum;
-use skiff_sessions::path::PathArg;
+use skiff_sessions::path::{LinkTarget, PathArg};
 use skiff_sessions::wire::command::{Command, SetAttributes};
 use skiff_sessions::wire::native::replies::ReplyLine;
 
@@ -70,29 +70,57 @@ pub(super) fn request_all(
 }
 
 /// Deletes files and links at the server; calls `on_end` with how each ended, in their order.
-/// Of what was under way when a connection was lost the server is asked first what became of it.
 pub(super) fn delete_all(
     session: &mut Session,
     paths: &[PathArg],
+    on_end: impl FnMut(Result<(), CommandError>) -> CommandResult,
+) -> CommandResult {
+    let command = |path: &PathArg| (path.clone(), Command::Delete(path.clone()));
+    change_all(session, paths, command, changes::delete_again, on_end)
+}
+
+/// Makes links at the server; calls `on_end` with how each ended, in their order.
+pub(super) fn make_links(
+    session: &mut Session,
+    links: &[(PathArg, LinkTarget)],
+    on_end: impl FnMut(Result<(), CommandError>) -> CommandResult,
+) -> CommandResult {
+    let command = |(path, target): &(PathArg, LinkTarget)| {
+        let (path, target) = (path.clone(), target.clone());
+        (path.clone(), Command::MakeLink { path, target })
+    };
+    let again = |session: &mut Session, (path, target): &(PathArg, LinkTarget)| {
+        changes::make_link_again(session, path, target)
+    };
+    change_all(session, links, command, again, on_end)
+}
+
+/// Makes changes, each of a path by a command. Of what was under way when a connection was lost the
+/// server is asked first what became of it, by `again`.
+fn change_all<T>(
+    session: &mut Session,
+    all: &[T],
+    command: impl Fn(&T) -> (PathArg, Command),
+    again: impl Fn(&mut Session, &T) -> Result<(), CommandError>,
     mut on_end: impl FnMut(Result<(), CommandError>) -> CommandResult,
 ) -> CommandResult {
     let (mut sent, mut answered) = (0, 0);
-    while answered < paths.len() {
-        while sent < paths.len() && sent - answered < AHEAD_MAX {
-            session.send_ahead(&Command::Delete(paths[sent].clone()));
+    while answered < all.len() {
+        while sent < all.len() && sent - answered < AHEAD_MAX {
+            session.send_ahead(&command(&all[sent]).1);
             sent += 1;
         }
         match session.reply_to_request() {
             Ok(reply) => {
                 let change = Change::Answered(Box::new(reply));
-                let ended = change.or_refused(paths[answered].as_bytes());
+                let ended = change.or_refused(command(&all[answered]).0.as_bytes());
                 on_end(ended.map(|_| ()))?;
                 answered += 1;
             }
             Err(CommandError::SessionEnded(cause)) => {
                 session.restore(cause)?;
-                for path in &paths[answered..sent] {
-                    on_end(changes::delete_again(session, path))?;
+                for one in &all[answered..sent] {
+                    on_end(again(session, one))?;
                 }
                 answered = sent;
             }

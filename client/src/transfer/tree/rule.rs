@@ -50,6 +50,8 @@ pub(crate) enum Links {
     ToFiles,
     /// Those to directories are walked too.
     Followed,
+    /// Each is made anew at the target, and none is followed at either end.
+    Remade,
     /// None is transferred.
     Skipped,
 }

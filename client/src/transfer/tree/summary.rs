@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use super::rule::Execution;
 use crate::net::command_error::{CommandError, CommandResult};
+use crate::net::fates::Fate;
 use crate::terminal::format::{count, escape_name, format_pace};
 use crate::terminal::output::{
     OutputFormat, format, print_error, print_line, print_note, print_object,
@@ -36,10 +37,19 @@ struct Counts {
     unchanged: u64,
     /// Files that differ and were not replaced.
     left: u64,
+    /// Links that were made.
+    links: u64,
     /// Links that were not followed.
     skipped: u64,
     /// Files and directories that were deleted.
     deleted: u64,
+    /// Files that were under way when the transfer was stopped, or its connection lost, and of which
+    /// the server keeps a part.
+    kept_in_part: u64,
+    /// Those that were not stored.
+    not_stored: u64,
+    /// Those of which it is not known.
+    unknown: u64,
     /// Files and directories that failed.
     failed: u64,
 }
@@ -84,6 +94,44 @@ impl TreeSummary {
     pub(crate) fn add_unchanged(&self, size: u64) {
         self.counts().unchanged += 1;
         self.end_file(size);
+    }
+
+    /// Counts a link that both ends have.
+    pub(crate) fn add_unchanged_link(&self) {
+        self.counts().unchanged += 1;
+    }
+
+    /// Counts a link that was made.
+    pub(crate) fn add_made_link(&self) {
+        self.counts().links += 1;
+    }
+
+    /// Counts a link that was to be made at the server.
+    ///
+    /// # Errors
+    ///
+    /// As those of [`TreeSummary::add`].
+    pub(crate) fn add_link(&self, made: CommandResult) -> CommandResult {
+        match made {
+            Ok(()) => self.add_made_link(),
+            Err(CommandError::Refused(why) | CommandError::Local(why)) => self.add_failure(why),
+            Err(other) => return Err(other),
+        }
+        Ok(())
+    }
+
+    /// Counts a file that was under way when the transfer ended early.
+    pub(crate) fn add_left_off(&self, fate: Fate, size: u64) {
+        let mut counts = self.counts();
+        match fate {
+            Fate::Stored => {
+                counts.transferred += 1;
+                counts.bytes += size;
+            }
+            Fate::KeptInPart => counts.kept_in_part += 1,
+            Fate::NotStored => counts.not_stored += 1,
+            Fate::Unknown => counts.unknown += 1,
+        }
     }
 
     /// Counts what was deleted at the target, and what could not be.
@@ -155,6 +203,11 @@ impl TreeSummary {
                 line.push_str("; no room for the rest");
                 Err(CommandError::Refused(line))
             }
+            Err(CommandError::Stopped(why)) => Err(CommandError::Stopped(format!("{line}; {why}"))),
+            Err(error @ CommandError::SessionEnded(_)) => {
+                print_error(line);
+                Err(error)
+            }
             Err(error) => Err(error),
         }
     }
@@ -166,8 +219,12 @@ impl TreeSummary {
             replaced,
             unchanged,
             left,
+            links,
             skipped,
             deleted,
+            kept_in_part,
+            not_stored,
+            unknown,
             failed,
         } = counts;
         let (name, pace) = (&self.name, format_pace(bytes, self.begun.elapsed()));
@@ -180,6 +237,7 @@ impl TreeSummary {
             ),
         };
         for (number, one, many) in [
+            (links, "link made", "links made"),
             (replaced, "replaced", "replaced"),
             (deleted, "deleted", "deleted"),
             (skipped, "link not followed", "links not followed"),
@@ -187,6 +245,17 @@ impl TreeSummary {
                 left,
                 "differs and was left, -f replaces it",
                 "differ and were left, -f replaces them",
+            ),
+            (kept_in_part, "kept in part", "kept in part"),
+            (
+                not_stored,
+                "was under way and is not stored",
+                "were under way and are not stored",
+            ),
+            (
+                unknown,
+                "was under way, and may be stored",
+                "were under way, and may be stored",
             ),
             (failed, "failed", "failed"),
         ] {
@@ -205,8 +274,12 @@ impl TreeSummary {
             .number("replaced", counts.replaced)
             .number("unchanged", counts.unchanged)
             .number("left", counts.left)
+            .number("links", counts.links)
             .number("skipped", counts.skipped)
             .number("deleted", counts.deleted)
+            .number("kept_in_part", counts.kept_in_part)
+            .number("not_stored", counts.not_stored)
+            .number("unknown", counts.unknown)
             .number("failed", counts.failed)
     }
 

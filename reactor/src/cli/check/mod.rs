@@ -4,6 +4,7 @@ mod address;
 mod certificate;
 mod disk;
 mod files;
+mod folders;
 mod ftp;
 mod homes;
 mod mounts;
@@ -52,6 +53,7 @@ fn examine(config: &Server, report: &mut Report<'_>) {
     ftp::examine(&config.ftp, report);
     certificate::examine(config, report);
     let users = files::examine(config, report);
+    folders::examine(config, users.as_ref(), report);
     mounts::examine(config, users.as_ref(), report);
     disk::examine(config, users.as_ref(), report);
     walls::examine(config, report);

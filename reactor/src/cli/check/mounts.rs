@@ -15,7 +15,9 @@ pub(super) fn examine(config: &Server, users: Option<&UserStore>, report: &mut R
     let homes = homes
         .filter(|(_, account)| account.standing == AccountStatus::Enabled)
         .map(|(name, account)| config.home(name, account));
-    let homes: Vec<_> = std::iter::once(config.homes.clone()).chain(homes).collect();
+    let shared = config.folders.values().map(|folder| folder.path.clone());
+    let own = std::iter::once(config.homes.clone());
+    let homes: Vec<_> = own.chain(homes).chain(shared).collect();
     let read = |path: &str| std::fs::read(path).unwrap_or_default();
     let planned = points(&read("/etc/fstab"), 1);
     let mounted = points(&read("/proc/self/mountinfo"), 4);

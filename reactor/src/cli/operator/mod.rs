@@ -12,10 +12,10 @@ use std::time::Duration;
 use pico_args::Arguments;
 use rustix::process::Pid;
 use rustix::termios::tcgetwinsize;
-use skiff_conf::{Server, parse_duration};
+use skiff_conf::Server;
 
 use self::tables::Table;
-use super::arguments::{take_config, take_rest};
+use super::arguments::{take_config, take_rest, take_seconds};
 use super::failure::{Failure, tell};
 use crate::control::answer::Line;
 use crate::control::client::{self, ControlError};
@@ -70,7 +70,10 @@ pub(super) fn parse(name: &str, mut words: Arguments) -> Result<Request, Failure
             let user = take_word(&mut words)?;
             (Command::Quota { user }, Then::Show(form))
         }
-        _ => (take_drain(&mut words)?, Then::WaitEnd),
+        _ => {
+            let seconds = take_seconds(&mut words, "--for")?;
+            (Command::Drain { seconds }, Then::WaitEnd)
+        }
     };
     take_rest(words, 0)?;
     Ok(Request {
@@ -113,20 +116,6 @@ fn take_banned(words: &mut Arguments) -> Result<Command, Failure> {
             "whom? give an address, a user or --all".to_owned(),
         )),
     }
-}
-
-fn take_drain(words: &mut Arguments) -> Result<Command, Failure> {
-    let text: Option<String> = words.opt_value_from_str("--for")?;
-    let wrong =
-        |text: &str, why: &dyn std::fmt::Display| Failure::Usage(format!("--for {text}: {why}"));
-    let seconds = match text {
-        None => None,
-        Some(text) => {
-            let time = parse_duration(&text).map_err(|why| wrong(&text, &why))?;
-            Some(u32::try_from(time.as_secs()).map_err(|why| wrong(&text, &why))?)
-        }
-    };
-    Ok(Command::Drain { seconds })
 }
 
 /// The next word that is no option.

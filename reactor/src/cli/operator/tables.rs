@@ -112,6 +112,7 @@ impl Table {
             Line::Kicked { sessions } => self.texts.push(format!("{sessions} sessions end")),
             Line::Unbanned { bans: 1 } => self.texts.push("one ban has ended".to_owned()),
             Line::Unbanned { bans } => self.texts.push(format!("{bans} bans have ended")),
+            Line::Handed(_) => {}
             Line::Listening { address } => self.texts.push(address.to_string()),
             Line::Said { text } | Line::Failed { why: text } => self.texts.push(text),
             Line::Done => {}

@@ -63,10 +63,10 @@ impl FtpChanges {
 
     pub(super) fn apply(&self, account: &mut Account) {
         if let Some(access) = self.access {
-            account.ftp = access;
+            account.ftp = Some(access);
         }
         if let Some(certificate) = self.certificate {
-            account.certificate = certificate;
+            account.certificate = Some(certificate);
         }
         if let Some(fingerprint) = self.fingerprint {
             account.certificate_fingerprint = fingerprint.value();
@@ -94,7 +94,7 @@ mod tests {
 
     fn said(account: &Account) -> (FtpAccess, Option<CloseNotify>, Option<LostControl>) {
         (
-            account.ftp,
+            account.ftp(),
             account.data_close_notify,
             account.publish_on_lost_control,
         )

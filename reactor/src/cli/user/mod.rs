@@ -4,16 +4,18 @@ mod choice;
 mod ftp;
 mod own;
 mod password;
+mod terms;
 #[cfg(test)]
 mod tests;
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use base64ct::{Base64, Encoding};
 use pico_args::Arguments;
 use skiff_conf::{
     Access, Account, AccountStatus, BadName, ByteQuota, CertificateRule, EntryQuota, FtpAccess,
-    PasswordRight, Server, StoreError, UserName, UserStore, Walls,
+    Login, PasswordRight, Server, StoreError, UserName, UserStore, Walls,
 };
 
 use crate::accounts::folder::{Made, make_folder};
@@ -29,6 +31,8 @@ use ftp::FtpChanges;
 use own::{Own, parse_own};
 use password::PasswordFrom;
 pub(crate) use password::verifier;
+use terms::TermsChanges;
+use zeroize::Zeroizing;
 
 #[derive(Debug, PartialEq)]
 pub(crate) struct Request {
@@ -89,7 +93,8 @@ struct Wanted {
     quota: Option<ByteQuota>,
     entries: Option<EntryQuota>,
     home: Option<PathBuf>,
-    access: Access,
+    login: Login,
+    terms: TermsChanges,
     passwd: Option<Own<PasswordRight>>,
     ftp: FtpChanges,
 }
@@ -99,7 +104,7 @@ struct Wanted {
 struct Changes {
     quota: Option<Own<ByteQuota>>,
     entries: Option<Own<EntryQuota>>,
-    access: Option<Access>,
+    terms: TermsChanges,
     standing: Option<AccountStatus>,
     passwd: Option<Own<PasswordRight>>,
     ftp: FtpChanges,
@@ -148,7 +153,10 @@ pub(crate) fn run(request: Request) -> Result<Vec<String>, Failure> {
     let done = match request.verb {
         Verb::Add(name, wanted, from) => {
             refuse_known(&config, &name)?;
-            let password = from.read(&name)?;
+            let password = match wanted.login {
+                Login::Own => from.read(&name)?,
+                Login::Anonymous => nobodys_password()?,
+            };
             add(&config, name, wanted, &password)?
         }
         Verb::Passwd(name, from, sessions) => {
@@ -180,10 +188,11 @@ fn parse_add(mut words: Arguments) -> Result<Verb, Failure> {
         quota: words.opt_value_from_str("--quota")?,
         entries: words.opt_value_from_str("--entries")?,
         home: take_path(&mut words, "--home")?,
-        access: match words.contains("--read-only") {
-            true => Access::ReadOnly,
-            false => Access::ReadWrite,
+        login: match words.contains("--anonymous") {
+            true => Login::Anonymous,
+            false => Login::Own,
         },
+        terms: TermsChanges::take(&mut words)?,
         passwd: take_passwd(&mut words)?,
         ftp: FtpChanges::take(&mut words)?,
     };
@@ -195,11 +204,7 @@ fn parse_set(mut words: Arguments) -> Result<Verb, Failure> {
     let changes = Changes {
         quota: words.opt_value_from_fn("--quota", parse_own)?,
         entries: words.opt_value_from_fn("--entries", parse_own)?,
-        access: take_choice(
-            &mut words,
-            ("--read-only", Access::ReadOnly),
-            ("--read-write", Access::ReadWrite),
-        )?,
+        terms: TermsChanges::take(&mut words)?,
         standing: take_choice(
             &mut words,
             ("--disable", AccountStatus::Disabled),
@@ -269,13 +274,18 @@ fn add(config: &Server, name: UserName, wanted: Wanted, password: &str) -> Resul
         quota: wanted.quota,
         entries: wanted.entries,
         home: wanted.home,
-        access: wanted.access,
+        login: wanted.login,
         passwd: wanted.passwd.and_then(Own::value),
         ..Account::new(verifier)
     };
+    if wanted.login == Login::Anonymous {
+        account.access = Some(Access::ReadOnly);
+    }
     wanted.ftp.apply(&mut account);
+    wanted.terms.apply(&mut account);
     let home = config.home(&name, &account);
     let made = UserStore::edit(&config.users, |store| {
+        wanted.terms.check(store)?;
         store.add(name.clone(), account)?;
         // Within the edit: a user whose home cannot be made is not stored.
         make_home(config, &home)
@@ -329,7 +339,11 @@ fn change_password(config: &Server, name: &UserName, password: &str) -> Result<S
 }
 
 fn set(config: &Server, name: &UserName, changes: &Changes) -> Result<String, Failure> {
-    edit(config, name, |account| changes.apply(account))?;
+    UserStore::edit(&config.users, |store| {
+        changes.terms.check(store)?;
+        changes.apply(store.get_mut(name)?);
+        Ok::<_, Failure>(())
+    })?;
     Ok(format!("changed {name}"))
 }
 
@@ -383,7 +397,7 @@ impl Changes {
     fn is_empty(&self) -> bool {
         self.quota.is_none()
             && self.entries.is_none()
-            && self.access.is_none()
+            && self.terms.is_empty()
             && self.standing.is_none()
             && self.passwd.is_none()
             && self.ftp.is_empty()
@@ -396,9 +410,7 @@ impl Changes {
         if let Some(entries) = self.entries {
             account.entries = entries.value();
         }
-        if let Some(access) = self.access {
-            account.access = access;
-        }
+        self.terms.apply(account);
         if let Some(standing) = self.standing {
             account.standing = standing;
         }
@@ -438,26 +450,45 @@ fn widest(lengths: impl Iterator<Item = usize>, least: usize) -> usize {
 }
 
 fn access(account: &Account) -> String {
-    let access = match (account.standing, account.access) {
-        (AccountStatus::Disabled, _) => "disabled",
-        (AccountStatus::Enabled, Access::ReadOnly) => "read-only",
-        (AccountStatus::Enabled, Access::ReadWrite) => "read-write",
+    let mut said = match account.standing {
+        AccountStatus::Disabled => "disabled".to_owned(),
+        AccountStatus::Enabled => account.access().to_string(),
     };
-    let ftp = match account.ftp {
-        FtpAccess::Allowed => "",
-        FtpAccess::Refused => ", no ftp",
-    };
+    let mut add = |part: &str| said.push_str(part);
+    if account.login == Login::Anonymous {
+        add(", anonymous");
+    }
+    if !account.folders.is_empty() {
+        add(", folders");
+    }
+    if let Some(group) = &account.group {
+        add(&format!(", group {group}"));
+    }
+    if account.ftp() == FtpAccess::Refused {
+        add(", no ftp");
+    }
     // Said only where it is not what goes with the access.
-    let passwd = match (account.access, account.password_right()) {
-        (Access::ReadWrite, PasswordRight::Fixed) => ", no passwd",
-        (Access::ReadOnly, PasswordRight::Changeable) => ", passwd",
-        (Access::ReadWrite, PasswordRight::Changeable)
-        | (Access::ReadOnly, PasswordRight::Fixed) => "",
+    let usual = Account {
+        passwd: None,
+        ..account.clone()
     };
-    let certificate = match account.certificate {
-        CertificateRule::Off => "",
-        CertificateRule::Required => ", certificate",
-        CertificateRule::Instead => ", or certificate",
-    };
-    format!("{access}{ftp}{passwd}{certificate}")
+    match account.password_right() {
+        right if right == usual.password_right() => {}
+        PasswordRight::Fixed => add(", no passwd"),
+        PasswordRight::Changeable => add(", passwd"),
+    }
+    match account.certificate() {
+        CertificateRule::Off => {}
+        CertificateRule::Required => add(", certificate"),
+        CertificateRule::Instead => add(", or certificate"),
+    }
+    said
+}
+
+/// A password that nobody knows, for an account that takes every one.
+fn nobodys_password() -> Result<Zeroizing<String>, Failure> {
+    let mut bytes = [0; 32];
+    let failed = |error| Failure::Failed(format!("the system gives no random bytes: {error}"));
+    getrandom::fill(&mut bytes).map_err(failed)?;
+    Ok(Zeroizing::new(Base64::encode_string(&bytes)))
 }

@@ -64,7 +64,7 @@ fn arguments_become_requests() {
     let changes = Changes {
         quota: Some(Own::Set(ByteQuota::new(2_000_000_000))),
         entries: Some(Own::Default),
-        access: None,
+        terms: TermsChanges::default(),
         standing: Some(AccountStatus::Disabled),
         passwd: None,
         ftp: FtpChanges::default(),
@@ -137,8 +137,8 @@ fn an_added_user_has_a_home_and_a_password() {
     assert_eq!(account.scram.salt.len(), 16);
     assert_eq!(account.quota, Some(ByteQuota::new(800_000_000)));
     assert_eq!(account.entries, Some(EntryQuota::new(7)));
-    assert_eq!(account.access, Access::ReadOnly);
-    assert_eq!(account.ftp, FtpAccess::Refused);
+    assert_eq!(account.access(), &Access::ReadOnly);
+    assert_eq!(account.ftp(), FtpAccess::Refused);
     let home = place.config().homes.join("tom");
     assert_eq!(home.metadata().unwrap().mode() & 0o7777, 0o750);
 }
@@ -198,17 +198,17 @@ fn changes_touch_what_they_name() {
         (account.quota, account.entries),
         (None, Some(EntryQuota::new(9)))
     );
-    assert_eq!(account.access, Access::ReadOnly);
+    assert_eq!(account.access(), &Access::ReadOnly);
     assert_eq!(account.standing, AccountStatus::Enabled);
-    assert_eq!(account.ftp, FtpAccess::Allowed);
+    assert_eq!(account.ftp(), FtpAccess::Allowed);
 
     let Ok(Verb::Set(tom, changes, _)) = parse_set(words("tom --ftp off")) else {
         panic!("not a change");
     };
     set(&place.config(), &tom, &changes).unwrap();
     let account = place.account("tom");
-    assert_eq!(account.ftp, FtpAccess::Refused);
-    assert_eq!(account.access, Access::ReadOnly);
+    assert_eq!(account.ftp(), FtpAccess::Refused);
+    assert_eq!(account.access(), &Access::ReadOnly);
 }
 
 #[test]
@@ -277,7 +277,7 @@ fn who_may_change_the_password_is_set_and_unset() {
         set(&place.config(), &name, &changes).unwrap();
         let account = place.account("jerry");
         assert_eq!(account.passwd, said, "{line}");
-        assert_eq!(account.access, Access::ReadOnly);
+        assert_eq!(account.access(), &Access::ReadOnly);
     }
     let wrong = said("set --config s.ron tom --passwd yes");
     assert_eq!(

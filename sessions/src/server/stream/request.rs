@@ -3,6 +3,7 @@
 
 use super::{Purpose, Upload};
 use crate::path::{PathArg, VirtualPath};
+use crate::rights::Right;
 use crate::server::context::Context;
 use crate::server::continuations::AfterJob;
 use crate::server::job::{Completion, DigestUpdate, Job, ListingRequest, Reading, StreamStart};
@@ -90,13 +91,19 @@ pub(in crate::server) fn list(listing: Listing, cx: &mut Context<'_>) -> State {
     match cx.place(listing.path) {
         Ok(place) => {
             let about = place.path.clone();
+            let rights = cx.granted_within(&place.path).rights;
             let literal = listing.literal.and_then(|arg| cx.place(Some(arg)).ok());
+            // Its parts may lead into a folder with another rule.
+            let literal = literal.filter(|literal| {
+                let grant = cx.granted_within(&literal.path);
+                grant.rights.has(Right::List)
+            });
             let job = cx.start_job(Job::OpenListing(Box::new(ListingRequest {
                 place,
                 literal,
                 options: listing.options,
                 form: cx.shared.parameters.listed_as(listing.form),
-                access: cx.access(),
+                rights,
             })));
             let request = Request::Listing {
                 via: listing.via,
@@ -111,7 +118,8 @@ pub(in crate::server) fn list(listing: Listing, cx: &mut Context<'_>) -> State {
 
 /// Lists the unfinished uploads in the reply itself.
 pub(in crate::server) fn stages(cx: &mut Context<'_>) -> State {
-    let job = cx.start_job(Job::OpenStages);
+    let permissions = cx.permissions();
+    let job = cx.start_job(Job::OpenStages { permissions });
     let request = Request::Listing {
         via: Via::Reply,
         about: VirtualPath::root(),
@@ -145,7 +153,13 @@ fn open_upload(
         StreamStart::Offset(0) => announced,
         _ => None,
     };
-    let job = cx.start_job(Job::OpenStream { path, size, start });
+    let grant = cx.granted_of(&path);
+    let job = cx.start_job(Job::OpenStream {
+        path,
+        size,
+        start,
+        grant,
+    });
     State::working(
         job,
         AfterJob::Stream(Request::Upload {
@@ -195,11 +209,11 @@ impl Request {
                     name,
                     operation,
                 },
-                Completion::Upload { have },
+                Completion::Upload { have, name: chosen },
             ) => Purpose::Upload(Upload {
                 from: have,
                 announced: announced.map(|bytes| have.saturating_add(bytes)),
-                name,
+                name: chosen.or(name),
                 operation,
             })
             .open(cx),

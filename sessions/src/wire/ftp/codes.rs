@@ -60,6 +60,7 @@ pub fn code(reply: &Reply) -> u16 {
         Reply::Sent { .. } | Reply::SendNow | Reply::PartHere { .. } | Reply::SendFrom { .. } => 502,
         Reply::AlreadyThere { .. } | Reply::Stored { .. } | Reply::NotVerified(_) => 502,
         Reply::Working { .. } | Reply::Facts { .. } | Reply::HashIs { .. } => 502,
+        Reply::LinkLeadsTo { .. } => 502,
         Reply::StageDropped | Reply::PasswordChanged | Reply::PasswordNeedsTls => 502,
     }
 }
@@ -138,12 +139,12 @@ fn malformed_code(malformed: &Malformed) -> u16 {
 fn refusal_code(operation: Operation, why: &Refusal) -> u16 {
     match why {
         Refusal::Busy | Refusal::NotReady | Refusal::Overloaded | Refusal::NoHome => 450,
-        Refusal::NoAccounts => 450,
+        Refusal::NoAccounts | Refusal::NoFolder => 450,
         Refusal::DigestTakesLong | Refusal::Stopped => 450,
         Refusal::DiskFailed | Refusal::DiskReadOnly => 451,
         Refusal::Changed | Refusal::Fault | Refusal::TooLong | Refusal::BadFrame => 451,
         Refusal::DiskFull => 452,
-        Refusal::NoAccount => 530,
+        Refusal::NoAccount | Refusal::NotNow => 530,
         Refusal::TooManySessions => 421,
         Refusal::NotRecursive => 504,
         Refusal::OverQuota { .. } | Refusal::TooManyEntries => 552,
@@ -156,7 +157,8 @@ fn refusal_code(operation: Operation, why: &Refusal) -> u16 {
         // Not 450: lftp then connects again and asks for ever.
         Refusal::TwoSizes => 550,
         Refusal::NotEmpty | Refusal::AboveHome | Refusal::LeadsOut | Refusal::Forbidden => 550,
-        Refusal::TheHome => 550,
+        Refusal::TheHome | Refusal::NoRight(_) | Refusal::Link => 550,
+        Refusal::TargetLeadsOut | Refusal::NotALink => 550,
         Refusal::ReadOnly | Refusal::NotRegular | Refusal::OtherDevice | Refusal::NoStaging => 550,
         // FTP has no command that changes a password.
         Refusal::PasswordFixed | Refusal::WrongPassword => 550,

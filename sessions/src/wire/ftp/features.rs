@@ -132,7 +132,7 @@ mod tests {
             assert!(own.starts_with("214"), "{own}");
         }
         let site = written(&help("site"));
-        for word in ["HELP", "QUOTA", "STAGES", "UTIME", "CHMOD"] {
+        for word in ["HELP", "QUOTA", "STAGES", "UTIME", "CHMOD", "SYMLINK"] {
             assert!(site.contains(&format!(" SITE {word}")), "{word}");
         }
     }

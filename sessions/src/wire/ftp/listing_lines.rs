@@ -2,8 +2,9 @@
 
 use time::OffsetDateTime;
 
+use crate::rights::{self, Rights};
 use crate::wire::listing::{Fact, FactSet};
-use crate::wire::reply::{Access, Entry, Facts, Kind, Right};
+use crate::wire::reply::{Entry, Facts, Kind, Right};
 use crate::wire::stamp::Stamp;
 
 /// The target of a link that is not told where it leads.
@@ -17,8 +18,8 @@ const MONTHS: [&[u8; 3]; 12] = [
 ];
 
 /// Appends `fact=value;...`, a blank, and the name, which must hold no CR or LF.
-pub fn push_machine(name: &[u8], entry: &Entry, set: FactSet, access: Access, out: &mut Vec<u8>) {
-    push_facts(entry, set, access, out);
+pub fn push_machine(name: &[u8], entry: &Entry, set: FactSet, rights: Rights, out: &mut Vec<u8>) {
+    push_facts(entry, set, rights, out);
     out.push(b' ');
     push_name(name, out);
 }
@@ -47,7 +48,7 @@ pub fn push_name(name: &[u8], out: &mut Vec<u8>) {
 }
 
 /// Appends the facts without the blank and the name.
-pub(super) fn push_facts(entry: &Entry, set: FactSet, access: Access, out: &mut Vec<u8>) {
+pub(super) fn push_facts(entry: &Entry, set: FactSet, rights: Rights, out: &mut Vec<u8>) {
     let facts = &entry.facts;
     for fact in Fact::ALL {
         if !set.has(fact) || !has(facts, fact) {
@@ -59,7 +60,7 @@ pub(super) fn push_facts(entry: &Entry, set: FactSet, access: Access, out: &mut 
             Fact::Type => push_type(entry, out),
             Fact::Size => push_padded(facts.size, 1, b'0', out),
             Fact::Modify => push_digits(facts.modified, out),
-            Fact::Perm => push_permissions(entry, access, out),
+            Fact::Perm => push_permissions(entry, rights, out),
             Fact::Mode => push_octal(facts.mode.unwrap_or_default(), out),
         }
         out.push(b';');
@@ -94,32 +95,35 @@ fn push_type(entry: &Entry, out: &mut Vec<u8>) {
 
 /// Appends the perm fact (RFC 3659 section 7.5.5): what the account and the file permissions allow.
 /// A file is replaced by renaming another one to its name.
-fn push_permissions(entry: &Entry, access: Access, out: &mut Vec<u8>) {
-    const READING: [u8; 3] = *b"elr";
-    let letters: &[(u8, Right)] = match entry.facts.kind {
+fn push_permissions(entry: &Entry, rights: Rights, out: &mut Vec<u8>) {
+    use rights::Right::{Append, Delete, Get, List, MakeDirectory, Put, RemoveDirectory, Replace};
+    const RENAME: Rights = Rights::of(&[rights::Right::Rename]);
+    let letters: &[(u8, Right, Rights)] = match entry.facts.kind {
         Kind::File => &[
-            (b'a', Right::Write),
-            (b'd', Right::Rename),
-            (b'f', Right::Rename),
-            (b'r', Right::Read),
-            (b'w', Right::Rename),
+            (b'a', Right::Write, Rights::of(&[Append])),
+            (b'd', Right::Rename, Rights::of(&[Delete])),
+            (b'f', Right::Rename, RENAME),
+            (b'r', Right::Read, Rights::of(&[Get])),
+            (b'w', Right::Rename, Rights::of(&[Replace])),
         ],
         Kind::Directory => &[
-            (b'c', Right::Write),
-            (b'd', Right::Rename),
-            (b'e', Right::Search),
-            (b'f', Right::Rename),
-            (b'l', Right::Read),
-            (b'm', Right::Write),
-            (b'p', Right::Write),
+            (b'c', Right::Write, Rights::of(&[Put])),
+            (b'd', Right::Rename, Rights::of(&[RemoveDirectory])),
+            (b'e', Right::Search, Rights::ALL),
+            (b'f', Right::Rename, RENAME),
+            (b'l', Right::Read, Rights::of(&[List])),
+            (b'm', Right::Write, Rights::of(&[MakeDirectory])),
+            (b'p', Right::Write, Rights::of(&[Delete, RemoveDirectory])),
         ],
-        Kind::Link | Kind::Other => &[(b'd', Right::Rename), (b'f', Right::Rename)],
+        Kind::Link | Kind::Other => &[
+            (b'd', Right::Rename, Rights::of(&[Delete])),
+            (b'f', Right::Rename, RENAME),
+        ],
     };
-    let granted = letters.iter().filter(|(letter, right)| {
-        let by_account = access == Access::ReadWrite || READING.contains(letter);
-        by_account && entry.allowed.has(*right)
+    let granted = letters.iter().filter(|(_, by_mode, by_account)| {
+        rights.meets(*by_account) && entry.allowed.has(*by_mode)
     });
-    out.extend(granted.map(|(letter, _)| letter));
+    out.extend(granted.map(|(letter, ..)| letter));
 }
 
 fn push_mode(facts: &Facts, out: &mut Vec<u8>) {
@@ -241,9 +245,9 @@ mod tests {
         String::from_utf8(out).unwrap()
     }
 
-    fn machine(facts: &Facts, set: FactSet, access: Access) -> String {
+    fn machine(facts: &Facts, set: FactSet, rights: Rights) -> String {
         let mut out = Vec::new();
-        push_machine(b"a b", &entry(facts, None), set, access, &mut out);
+        push_machine(b"a b", &entry(facts, None), set, rights, &mut out);
         String::from_utf8(out).unwrap()
     }
 
@@ -308,8 +312,8 @@ mod tests {
             mode: Some(0o2755),
             ..link
         };
-        let (writes, reads) = (Access::ReadWrite, Access::ReadOnly);
-        for (facts, set, access, line) in [
+        let (writes, reads) = (Rights::ALL, Rights::READING);
+        for (facts, set, rights, line) in [
             (
                 file(0, stamp),
                 whole,
@@ -342,7 +346,7 @@ mod tests {
                 "size=18446744073709551615; a b\r\n",
             ),
         ] {
-            assert_eq!(machine(&facts, set, access), line);
+            assert_eq!(machine(&facts, set, rights), line);
         }
     }
 
@@ -365,9 +369,9 @@ mod tests {
                 allowed,
                 ..entry(&of_kind(kind), None)
             };
-            for (access, letters) in [(Access::ReadWrite, writer), (Access::ReadOnly, reader)] {
+            for (rights, letters) in [(Rights::ALL, writer), (Rights::READING, reader)] {
                 let mut out = Vec::new();
-                push_facts(&entry, FactSet::NONE.with(Fact::Perm), access, &mut out);
+                push_facts(&entry, FactSet::NONE.with(Fact::Perm), rights, &mut out);
                 let told = String::from_utf8(out).unwrap();
                 assert_eq!(told, format!("perm={letters};"), "{kind:?} {allowed:?}");
             }
@@ -389,8 +393,8 @@ mod tests {
             push_long(b"l", &entry, NOW, &mut out);
             let line = String::from_utf8(std::mem::take(&mut out)).unwrap();
             assert!(line.ends_with(&format!(" l -> {long}\r\n")), "{line}");
-            let (set, access) = (FactSet::NONE.with(Fact::Type), Access::ReadOnly);
-            push_machine(b"l", &entry, set, access, &mut out);
+            let (set, rights) = (FactSet::NONE.with(Fact::Type), Rights::READING);
+            push_machine(b"l", &entry, set, rights, &mut out);
             let line = String::from_utf8(out).unwrap();
             assert_eq!(line, format!("type=OS.unix=slink:{machine}; l\r\n"));
         }

@@ -32,9 +32,9 @@ pub(super) fn push(reply: &Reply, code: u16, out: &mut Vec<u8>) {
             path,
             entry,
             set,
-            access,
+            rights,
         } => {
-            let facts = |out: &mut Vec<u8>| listing_lines::push_facts(entry, *set, *access, out);
+            let facts = |out: &mut Vec<u8>| listing_lines::push_facts(entry, *set, *rights, out);
             push_entry(path.as_bytes(), facts, code, out);
         }
         other => push_line(other, code, out),

@@ -3,6 +3,7 @@
 use super::arguments::{
     ArgumentError, Parsed, is_digits, no_argument, path, split, stamp, stamped_path, text,
 };
+use crate::path::LinkTarget;
 use crate::wire::command::Command;
 use crate::wire::stamp::Stamp;
 
@@ -21,6 +22,7 @@ pub(super) const ROWS: &[Row] = &[
     Row { name: "STAGES", syntax: "SITE STAGES", help: "list unfinished uploads", parse: |a| no_argument(a, Command::StagesInReply) },
     Row { name: "UTIME", syntax: "SITE UTIME YYYYMMDDHHMM[SS] PATH | SITE UTIME PATH ATIME MTIME CTIME UTC", help: "set a file's time", parse: set_times },
     Row { name: "CHMOD", syntax: "SITE CHMOD OCTAL PATH", help: "set a file's permission bits", parse: set_mode },
+    Row { name: "SYMLINK", syntax: "SITE SYMLINK TARGET PATH", help: "make a symbolic link", parse: make_link },
 ];
 
 pub(super) fn find(name: &str) -> Option<&'static Row> {
@@ -83,6 +85,14 @@ fn set_three_times(argument: &[u8]) -> Option<Parsed> {
 
 fn time(word: &[u8]) -> Option<Stamp> {
     stamp(word).ok()
+}
+
+/// The target ends at the first blank, as with proftpd's mod_site_misc.
+fn make_link(argument: &[u8]) -> Parsed {
+    let (target, name) = split(argument);
+    let target = LinkTarget::new(target).ok_or(ArgumentError::Arguments)?;
+    let path = path(name)?;
+    Ok(Command::MakeLink { path, target })
 }
 
 fn set_mode(argument: &[u8]) -> Parsed {

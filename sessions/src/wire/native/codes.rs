@@ -7,11 +7,11 @@ use base64ct::{Base64, Encoding};
 
 use super::causes::{Cause, cause};
 use super::facts::kind_name;
-use super::path_escape::push_path;
+use super::path_escape::{push_path, push_target};
 use super::replies::IDLE_USUAL;
 use super::verbs::{VERBS, find};
 use crate::digest::{Algorithm, Sum};
-use crate::path::VirtualPath;
+use crate::path::{LinkTarget, VirtualPath};
 use crate::wire::line::LINE_MAX;
 use crate::wire::reply::{
     Facts, HelpTopic, LoginRefusal, Malformed, Mismatch, Operation, Refusal, Reply, Usage,
@@ -20,7 +20,8 @@ use crate::wire::shared_text::{close_reason_text, refusal_text};
 use crate::wire::stamp::Stamp;
 
 /// The server's features beyond the core of version 1, told in 331.
-const FEATURES: &str = "go,start,hash,stages,df,passwd,digest,why,range,replace,setattr,sort";
+const FEATURES: &str =
+    "go,start,hash,stages,df,passwd,digest,why,range,replace,setattr,sort,symlink";
 
 /// Appends `reply` as one line and returns its code.
 pub fn encode(reply: &Reply, out: &mut Vec<u8>) -> u16 {
@@ -68,6 +69,7 @@ pub fn encode(reply: &Reply, out: &mut Vec<u8>) -> u16 {
         Reply::Directory(path) | Reply::DirectoryChanged(path) | Reply::Created(path) => {
             line.path(path);
         }
+        Reply::LinkLeadsTo { path, target } => line.target(target).path(path),
         Reply::Status(status) => {
             let line = line.token("user", &status.user).usage(&status.usage);
             line.token("server", &status.server).text("logged in");
@@ -77,9 +79,7 @@ pub fn encode(reply: &Reply, out: &mut Vec<u8>) -> u16 {
             Some(_) => "quota",
             None => "your home is being counted, ask again in a moment",
         }),
-        Reply::HashIs { path, size, sum } => {
-            line.token("size", size).sum(sum).path(path);
-        }
+        Reply::HashIs { path, size, sum } => line.token("size", size).sum(sum).path(path),
         Reply::Platform(name) => line.text(name),
         Reply::Help { topic, .. } => line.text(&help(topic)),
         Reply::Malformed(malformed) => line.malformed(malformed),
@@ -105,6 +105,7 @@ pub fn code(reply: &Reply) -> u16 {
         Reply::Status(_) => 211,
         Reply::SendFrom { .. } => 212,
         Reply::Facts { .. } | Reply::Usage(_) | Reply::HashIs { .. } => 213,
+        Reply::LinkLeadsTo { .. } => 213,
         Reply::Help { .. } => 214,
         Reply::Platform(_) => 215,
         Reply::Goodbye => 221,
@@ -140,7 +141,8 @@ pub fn code(reply: &Reply) -> u16 {
 fn refusal_code(operation: Operation, why: &Refusal) -> u16 {
     match (operation, why) {
         (_, Refusal::AboveHome | Refusal::LeadsOut | Refusal::Forbidden | Refusal::ReadOnly) => 403,
-        (_, Refusal::TheHome) => 403,
+        (_, Refusal::TheHome | Refusal::NoRight(_) | Refusal::Link) => 403,
+        (_, Refusal::TargetLeadsOut) => 403,
         (_, Refusal::PasswordFixed | Refusal::WrongPassword) => 403,
         (_, Refusal::TooManySessions) => 421,
         (Operation::Store, Refusal::OverQuota { .. } | Refusal::TooManyEntries) => 551,
@@ -307,6 +309,12 @@ impl Line<'_> {
             Some(mode) => line.token("mode", format_args!("{mode:04o}")),
             None => line,
         }
+    }
+
+    fn target(self, target: &LinkTarget) -> Self {
+        self.0.extend_from_slice(b" target=");
+        push_target(target, self.0);
+        self
     }
 
     fn refusal(self, operation: Operation, why: &Refusal) {

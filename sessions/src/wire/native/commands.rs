@@ -2,9 +2,9 @@
 
 use base64ct::{Base64, Encoding};
 
-use super::path_escape::push_path;
+use super::path_escape::{push_path, push_target};
 use crate::digest::{Algorithm, Sum};
-use crate::path::PathArg;
+use crate::path::{LinkTarget, PathArg};
 use crate::wire::command::{
     Answer, Command, List, PasswordChange, Replace, Retrieve, RetrieveRange, SetAttributes, Store,
     Turn,
@@ -27,6 +27,8 @@ pub fn encode(command: &Command, out: &mut Vec<u8>) {
         Command::Store(store) => encode_store(line, store),
         Command::Delete(path) => line.verb("DELE").path(path),
         Command::MakeDirectory(path) => line.verb("MKD").path(path),
+        Command::MakeLink { path, target } => line.verb("SYMLINK").target(target).path(path),
+        Command::ReadLink(path) => line.verb("READLINK").path(path),
         Command::RenameFrom(path) => line.verb("RNFR").path(path),
         Command::Status => line.verb("STAT").end(),
         Command::Facts(path) => line.verb("STAT").path(path),
@@ -181,6 +183,12 @@ impl Line<'_> {
         self.token(key, Base64::encode_string(value))
     }
 
+    fn target(self, target: &LinkTarget) -> Self {
+        self.0.extend_from_slice(b" target=");
+        push_target(target, self.0);
+        self
+    }
+
     /// A relative path whose first word looks like a token gets `./` before it.
     fn path(self, path: &PathArg) {
         self.0.push(b' ');
@@ -205,7 +213,7 @@ impl Line<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::path::{SENT_PATH_MAX, VirtualPath};
+    use crate::path::{LINK_TARGET_MAX, SENT_PATH_MAX, VirtualPath};
     use crate::wire::command::NewVerifier;
     use crate::wire::line::LINE_MAX;
     use crate::wire::listing::Options;
@@ -348,6 +356,11 @@ mod tests {
             Command::Store(full),
             Command::Delete(path()),
             Command::MakeDirectory(path()),
+            Command::MakeLink {
+                path: path(),
+                target: LinkTarget::new("../a b=c").unwrap(),
+            },
+            Command::ReadLink(path()),
             Command::RenameFrom(path()),
             Command::Status,
             Command::Facts(path()),
@@ -408,6 +421,11 @@ mod tests {
     fn the_longest_path_fits_in_a_line_whatever_its_bytes_are() {
         for byte in [b'%', 0xff, b'a'] {
             let path = PathArg::to_send(vec![byte; SENT_PATH_MAX]).unwrap();
+            let target = LinkTarget::new(vec![byte; LINK_TARGET_MAX]).unwrap();
+            let link = Command::MakeLink {
+                path: path.clone(),
+                target,
+            };
             let store = Command::Store(Store {
                 path,
                 size: u64::MAX,
@@ -417,9 +435,11 @@ mod tests {
                 replace: Replace::Yes,
                 turn: Turn::Skipped,
             });
-            let mut line = Vec::new();
-            encode(&store, &mut line);
-            assert!(line.len() <= LINE_MAX, "{byte}: {}", line.len());
+            for command in [store, link] {
+                let mut line = Vec::new();
+                encode(&command, &mut line);
+                assert!(line.len() <= LINE_MAX, "{byte}: {}", line.len());
+            }
         }
         assert_eq!(PathArg::to_send(vec![b'a'; SENT_PATH_MAX + 1]), None);
     }

@@ -2,10 +2,22 @@
 
 use std::borrow::Cow;
 
+use crate::path::LinkTarget;
+
 /// Appends the escaped path.
 pub fn push_path(path: &[u8], out: &mut Vec<u8>) {
-    for chunk in path.utf8_chunks() {
-        for piece in chunk.valid().split_inclusive(is_escaped) {
+    push(path, is_escaped, out);
+}
+
+/// Appends a link's target, which is the value of a token: escaped so that it is one word.
+pub fn push_target(target: &LinkTarget, out: &mut Vec<u8>) {
+    let ends_word = |c: char| is_escaped(c) || c == ' ' || c.is_ascii_control();
+    push(target.as_bytes(), ends_word, out);
+}
+
+fn push(bytes: &[u8], is_escaped: impl Fn(char) -> bool, out: &mut Vec<u8>) {
+    for chunk in bytes.utf8_chunks() {
+        for piece in chunk.valid().split_inclusive(&is_escaped) {
             match piece
                 .char_indices()
                 .next_back()
@@ -51,6 +63,11 @@ pub fn decode_path(written: &str) -> Option<Cow<'_, [u8]>> {
     Some(Cow::Owned(bytes))
 }
 
+/// The target that [`push_target`] has written; `None` for what is none.
+pub fn decode_target(written: &str) -> Option<LinkTarget> {
+    LinkTarget::new(decode_path(written)?)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -65,6 +82,28 @@ mod tests {
         assert_eq!(decode_path(&written).unwrap().as_ref(), name);
         assert!(written.ends_with("中文 100%25 ünï"));
         assert!(written.contains("\t%0A\u{b}\u{c}%0D\u{e}"));
+    }
+
+    #[test]
+    fn a_target_is_one_word_and_comes_back() {
+        let every: Vec<u8> = (1..=255).collect();
+        let long = vec![0xff; crate::path::LINK_TARGET_MAX];
+        for target in [&b"a b"[..], b" ", b"../x=1", &every, &long] {
+            let target = LinkTarget::new(target).unwrap();
+            let mut written = Vec::new();
+            push_target(&target, &mut written);
+            let written = String::from_utf8(written).unwrap();
+            assert!(!written.contains(|c: char| c == ' ' || c.is_ascii_control()));
+            assert_eq!(decode_target(&written), Some(target));
+        }
+        for bad in [
+            "",
+            "%00",
+            "%",
+            &"a".repeat(crate::path::LINK_TARGET_MAX + 1),
+        ] {
+            assert_eq!(decode_target(bad), None, "{bad}");
+        }
     }
 
     #[test]

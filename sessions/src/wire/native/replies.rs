@@ -7,8 +7,9 @@ use base64ct::{Base64, Encoding};
 use super::causes::Cause;
 use super::facts::kind_from;
 use super::line_parts::{MalformedParts, Parts};
-use super::path_escape::decode_path;
+use super::path_escape::{decode_path, decode_target};
 use crate::digest::{Algorithm, Sum};
+use crate::path::LinkTarget;
 use crate::wire::number::number;
 use crate::wire::reply::{Facts, Held, Usage};
 use crate::wire::stamp::Stamp;
@@ -53,6 +54,8 @@ pub struct ReplyLine {
     pub progress: Option<(u64, u64)>,
     pub usage: Option<Usage>,
     pub facts: Option<Facts>,
+    /// What a symbolic link leads to.
+    pub target: Option<LinkTarget>,
     pub user: Option<PeerText>,
     pub server: Option<PeerText>,
     /// The cause of a refusal; `None` too for one that this client does not know.
@@ -103,6 +106,7 @@ impl ReplyLine {
                 .optional("done", number)?
                 .zip(parts.optional("of", number)?),
             facts: facts(&mut parts, size, modified)?,
+            target: parts.optional("target", decode_target)?,
             user: parts.take("user").map(PeerText::from),
             server: parts.take("server").map(PeerText::from),
             why: parts.take("why").and_then(Cause::parse),
@@ -191,6 +195,21 @@ mod tests {
             let line = line.strip_suffix(b"\r\n").unwrap();
             assert_eq!(ReplyLine::decode(line).unwrap().idle, told);
         }
+    }
+
+    #[test]
+    fn a_target_is_read_as_it_is_written() {
+        let target = LinkTarget::new(b"../a b\xff%\n".to_vec()).unwrap();
+        let path = crate::path::VirtualPath::root();
+        let reply = Reply::LinkLeadsTo {
+            path,
+            target: target.clone(),
+        };
+        let mut line = Vec::new();
+        encode(&reply, &mut line);
+        let line = line.strip_suffix(b"\r\n").unwrap();
+        assert_eq!(line, b"213 target=../a%20b%FF%25%0A /");
+        assert_eq!(ReplyLine::decode(line).unwrap().target, Some(target));
     }
 
     #[test]

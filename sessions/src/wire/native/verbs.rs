@@ -3,7 +3,7 @@
 use base64ct::{Base64, Encoding};
 
 use super::line_parts::{MalformedParts, Parts};
-use super::path_escape::decode_path;
+use super::path_escape::{decode_path, decode_target};
 use crate::digest::Algorithm;
 use crate::path::PathArg;
 use crate::wire::codec::Extent;
@@ -51,6 +51,8 @@ pub const VERBS: &[Verb] = &[
     Verb { name: "STOR", syntax: "STOR size=BYTES [mtime=TIME] [digest=md5|sha256] [md5=HEX|sha256=HEX] [replace=1] [go=1] PATH", help: "upload a file", parse: store },
     Verb { name: "DELE", syntax: "DELE PATH", help: "delete a file or an empty directory", parse: |p| Ok(Command::Delete(path(p)?)) },
     Verb { name: "MKD", syntax: "MKD PATH", help: "make a directory", parse: |p| Ok(Command::MakeDirectory(path(p)?)) },
+    Verb { name: "SYMLINK", syntax: "SYMLINK target=TARGET PATH", help: "make a symbolic link", parse: make_link },
+    Verb { name: "READLINK", syntax: "READLINK PATH", help: "say where a symbolic link leads", parse: |p| Ok(Command::ReadLink(path(p)?)) },
     Verb { name: "RNFR", syntax: "RNFR PATH", help: "rename: from this name", parse: |p| Ok(Command::RenameFrom(path(p)?)) },
     Verb { name: "STAT", syntax: "STAT [PATH]", help: "say the session's state, or a path's facts", parse: status },
     Verb { name: "DF", syntax: "DF", help: "say the quota and what is used", parse: |_| Ok(Command::Usage) },
@@ -250,6 +252,12 @@ fn store(parts: &mut Parts<'_>) -> Parsed {
 
 fn status(parts: &mut Parts<'_>) -> Parsed {
     Ok(optional_path(parts)?.map_or(Command::Status, Command::Facts))
+}
+
+fn make_link(parts: &mut Parts<'_>) -> Parsed {
+    let target = parts.required("target", decode_target)?;
+    let path = path(parts)?;
+    Ok(Command::MakeLink { path, target })
 }
 
 fn hash(parts: &mut Parts<'_>) -> Parsed {

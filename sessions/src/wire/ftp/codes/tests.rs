@@ -5,15 +5,20 @@ use std::time::Duration;
 
 use super::*;
 use crate::digest::Algorithm;
-use crate::path::{PathArg, VirtualPath};
+use crate::path::{LinkTarget, PathArg, VirtualPath};
+use crate::rights::Rights;
 use crate::wire::command::{ByteRange, PassiveForm, Protection, Representation};
 use crate::wire::ftp::listing_lines;
 use crate::wire::listing::{Fact, FactSet};
 use crate::wire::reply::{
-    Access, Allowed, Entry, Facts, Features, Held, Kind, LoginRefusal, Mismatch, Status, TlsOffer,
+    Allowed, Entry, Facts, Features, Held, Kind, LoginRefusal, Mismatch, Status, TlsOffer,
     Truncation, UNLIMITED, UnderWay, Usage,
 };
 use crate::wire::stamp::Stamp;
+
+use refusals::refusals;
+
+mod refusals;
 
 type Samples = Vec<(Reply, &'static str)>;
 
@@ -195,10 +200,10 @@ fn streams() -> Samples {
 
 #[rustfmt::skip]
 fn facts() -> Samples {
-    let entry = |access| Reply::Entry { path: at(b"a b"), entry: entry_of(file()), set: FactSet::ALL, access };
+    let entry = |rights| Reply::Entry { path: at(b"a b"), entry: entry_of(file()), set: FactSet::ALL, rights };
     vec![
-        (entry(Access::ReadWrite), "250-Listing /a b\r\n type=file;size=12;modify=20260102030405;perm=adfrw;UNIX.mode=0644; /a b\r\n250 End\r\n"),
-        (entry(Access::ReadOnly), "250-Listing /a b\r\n type=file;size=12;modify=20260102030405;perm=r;UNIX.mode=0644; /a b\r\n250 End\r\n"),
+        (entry(Rights::ALL), "250-Listing /a b\r\n type=file;size=12;modify=20260102030405;perm=adfrw;UNIX.mode=0644; /a b\r\n250 End\r\n"),
+        (entry(Rights::READING), "250-Listing /a b\r\n type=file;size=12;modify=20260102030405;perm=r;UNIX.mode=0644; /a b\r\n250 End\r\n"),
         (Reply::Size(12), "213 12\r\n"),
         (Reply::ModifiedAt(STAMP), "213 20260102030405\r\n"),
         (Reply::Available(388), "213 388\r\n"),
@@ -306,53 +311,6 @@ fn malformations() -> [(Malformed, &'static str); 10] {
 }
 
 #[rustfmt::skip]
-fn refusals() -> [(Operation, Refusal, &'static str); 41] {
-    [
-        (Operation::Retrieve, Refusal::NotFound, "550 no such file or directory\r\n"),
-        (Operation::List, Refusal::NotADirectory, "550 not a directory\r\n"),
-        (Operation::Retrieve, Refusal::IsADirectory, "550 it is a directory\r\n"),
-        (Operation::MakeDirectory, Refusal::Exists, "550 it exists already\r\n"),
-        (Operation::Store, Refusal::Exists, "553 a file of that name is there already\r\n"),
-        (Operation::RemoveDirectory, Refusal::NotEmpty, "550 the directory is not empty\r\n"),
-        (Operation::List, Refusal::AboveHome, "550 that leads out of your home\r\n"),
-        (Operation::List, Refusal::LeadsOut, "550 a link there leads out of your home\r\n"),
-        (Operation::Delete, Refusal::Forbidden, "550 the server's permissions refuse it\r\n"),
-        (Operation::Store, Refusal::ReadOnly, "550 your account may only read\r\n"),
-        (Operation::Retrieve, Refusal::NotRegular, "550 neither a file nor a directory\r\n"),
-        (Operation::Store, Refusal::BadName, "553 not a good name\r\n"),
-        (Operation::Store, Refusal::NameTooLong, "553 a name has at most 255 bytes, and a path 4095\r\n"),
-        (Operation::Delete, Refusal::TheHome, "550 that is the home itself\r\n"),
-        (Operation::RenameTo, Refusal::IntoItself, "553 a directory cannot be moved into itself\r\n"),
-        (Operation::RenameTo, Refusal::OtherDevice, "550 that is another file system; copy it and delete the old one\r\n"),
-        (Operation::Store, Refusal::OverQuota { needed: 9, available: 5 }, "552 over your quota: 9 bytes needed, 5 left; delete something first\r\n"),
-        (Operation::MakeDirectory, Refusal::TooManyEntries, "552 over your quota of files and directories; delete something first\r\n"),
-        (Operation::Store, Refusal::DiskFull, "452 the server's disk is full\r\n"),
-        (Operation::Store, Refusal::Busy, "450 busy: another session is writing it, try again later\r\n"),
-        (Operation::Store, Refusal::NotReady, "450 your home is still being counted, try again in a moment\r\n"),
-        (Operation::Store, Refusal::NoStaging, "550 the server cannot stage uploads there; its operator's check says why\r\n"),
-        (Operation::Retrieve, Refusal::Changed, "451 the file changed while it was read\r\n"),
-        (Operation::Store, Refusal::TooLong, "451 more bytes came than were promised\r\n"),
-        (Operation::Store, Refusal::BadFrame, "451 a frame has at most 1048576 bytes\r\n"),
-        (Operation::Login, Refusal::NoAccount, "530 the account is gone\r\n"),
-        (Operation::Login, Refusal::TooManySessions, "421 too many sessions of this user, close one first\r\n"),
-        (Operation::Login, Refusal::NoAccounts, "450 the accounts cannot be read; the server's log says why\r\n"),
-        (Operation::Login, Refusal::NoHome, "450 your home is not available; the server's log says why\r\n"),
-        (Operation::Store, Refusal::Overloaded, "450 the server has too many files open or waits for a disk, try again in a moment\r\n"),
-        (Operation::Append, Refusal::BadOffset { offset: 9, size: 5 }, "554 it cannot go on at byte 9: 5 bytes are here; SIZE says where it can\r\n"),
-        (Operation::List, Refusal::NotRecursive, "504 no listing of all directories at once; list them one by one\r\n"),
-        (Operation::Size, Refusal::TwoSizes, "550 an upload of it was interrupted, so that it has two sizes; STOR begins anew, RETR gives the stored file\r\n"),
-        (Operation::SetPassword, Refusal::PasswordFixed, "550 the password of this account is changed by the server's operator\r\n"),
-        (Operation::SetPassword, Refusal::WrongPassword, "550 the old password is wrong, or was changed since this login\r\n"),
-        (Operation::Hash, Refusal::DigestTakesLong, "450 the digest takes long and goes on; ask again in a moment\r\n"),
-        (Operation::Store, Refusal::Stopped, "450 the server stopped it before it was done; try again\r\n"),
-        (Operation::Retrieve, Refusal::DiskFailed, "451 the server's disk failed; its log says how\r\n"),
-        (Operation::Store, Refusal::DiskReadOnly, "451 the server's disk cannot be written; its operator must look after it\r\n"),
-        (Operation::Login, Refusal::Fault, "451 the server failed; its log says why\r\n"),
-        (Operation::Stages, Refusal::Fault, "451 the server failed; its log says why\r\n"),
-    ]
-}
-
-#[rustfmt::skip]
 fn farewells() -> [(CloseReason, &'static str); 22] {
     [
         (CloseReason::LoginTimeout, "421 no login in time, closing\r\n"),
@@ -386,6 +344,7 @@ fn farewells() -> [(CloseReason, &'static str); 22] {
 /// What the other dialect's commands lead to.
 fn foreign() -> Samples {
     let sum = Algorithm::Md5.of(b"x");
+    let (path, target) = (at(b"l"), LinkTarget::new("a").unwrap());
     [
         Reply::Challenge { scram: vec![1] },
         Reply::LoggedIn {
@@ -406,6 +365,7 @@ fn foreign() -> Samples {
             size: 1,
             sum,
         },
+        Reply::LinkLeadsTo { path, target },
         Reply::SendNow,
         Reply::PartHere { have: 1, sum },
         Reply::SendFrom { offset: 1 },
@@ -583,7 +543,7 @@ fn names_go_out_as_they_are() {
             path,
             entry: entry_of(file()),
             set: FactSet::NONE,
-            access: Access::ReadOnly,
+            rights: Rights::READING,
         },
     ] {
         let mut out = Vec::new();

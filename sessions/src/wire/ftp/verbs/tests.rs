@@ -6,6 +6,9 @@ use super::*;
 use crate::wire::command::{ByteRange, Family};
 use crate::wire::stamp::Stamp;
 
+mod site_lines;
+use site_lines::sites;
+
 fn path(name: impl Into<Vec<u8>>) -> PathArg {
     PathArg::new(name).unwrap()
 }
@@ -263,31 +266,6 @@ fn extensions() -> Vec<(&'static str, Command)> {
     ]
 }
 
-fn sites() -> Vec<(&'static str, Command)> {
-    let mode = |mode| Command::SetMode {
-        path: path("a b"),
-        mode,
-    };
-    let minute = Command::SetModified {
-        path: path("a"),
-        modified: Stamp(1_767_323_040),
-    };
-    vec![
-        ("SITE HELP", Command::Help(Some("SITE".into()))),
-        ("SITE HELP UTIME", Command::Help(Some("SITE UTIME".into()))),
-        ("SITE QUOTA", Command::Usage),
-        ("SITE STAGES", Command::StagesInReply),
-        ("SITE UTIME 20260102030405 a", modified("a")),
-        ("SITE UTIME 202601020304 a", minute),
-        (
-            "SITE UTIME a b 20200101000000 20260102030405 20200101000000 UTC",
-            modified("a b"),
-        ),
-        ("SITE CHMOD 640 a b", mode(0o640)),
-        ("site chmod 0755 a b", mode(0o755)),
-    ]
-}
-
 /// Arguments that FTP knows and we do not do.
 const NOT_THAT: &[&str] = &[
     "TYPE E",
@@ -385,6 +363,8 @@ fn refused() -> Vec<(&'static str, Malformed)> {
         ("SITE CHMOD 8 a", "CHMOD"),
         ("SITE CHMOD 644", "CHMOD"),
         ("SITE CHMOD", "CHMOD"),
+        ("SITE SYMLINK", "SYMLINK"),
+        ("SITE SYMLINK x", "SYMLINK"),
         ("SITE QUOTA x", "QUOTA"),
         ("SITE STAGES x", "STAGES"),
     ] {
@@ -472,11 +452,13 @@ fn place(command: &Command) -> Option<usize> {
         Command::Available(_) => 31,
         Command::Features => 32,
         Command::Host(_) => 33,
+        Command::MakeLink { .. } => 34,
         Command::Login { .. } | Command::Prove { .. } | Command::List(_) => return None,
         Command::RetrieveRange(_) | Command::SetAttributes(_) => return None,
         Command::Retrieve { .. } | Command::Store(_) | Command::Delete(_) => return None,
         Command::Facts(_) | Command::Hash { .. } | Command::DropStage(_) => return None,
         Command::SetPassword(_) | Command::Answer(_) | Command::Stages => return None,
+        Command::ReadLink(_) => return None,
     })
 }
 
@@ -484,7 +466,7 @@ fn place(command: &Command) -> Option<usize> {
 fn every_command_of_the_dialect_is_produced() {
     let places = examples().into_iter().map(|(_, command)| place(&command));
     let produced: BTreeSet<_> = places.collect();
-    assert_eq!(produced, (0..34).map(Some).collect());
+    assert_eq!(produced, (0..35).map(Some).collect());
 }
 
 #[test]

@@ -1,12 +1,15 @@
-//! The jobs of a session that has no home yet: is this the user, and the opening of the home.
+//! What a login needs of a worker: the account, the check of its password or certificate, and its
+//! home.
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Instant;
 
 use skiff_sessions::server::{Completion, Job, Standing};
 use skiff_sessions::wire::reply::Refusal;
 use skiff_vfs::{VfsError, Worker};
 
+use super::folders::Folders;
 use super::jobs::{CountDue, JobRequest, JobResult, OpenHome, Services, done};
 use super::refusal::refusal;
 use crate::accounts::client_certificate::{MaybeShown, Shown};
@@ -33,39 +36,79 @@ fn identified(standing: Option<Standing>) -> Completion {
     standing.map_or(refused, Completion::Identified)
 }
 
+/// Why a home is not opened.
+enum Unopened {
+    Refused(Refusal),
+    /// Others may close what they have open.
+    Overloaded,
+    /// The process before has it open still.
+    HeldBefore,
+}
+
+impl From<Refusal> for Unopened {
+    fn from(why: Refusal) -> Self {
+        match why {
+            Refusal::Overloaded => Self::Overloaded,
+            other => Self::Refused(other),
+        }
+    }
+}
+
+/// Does a job of a session that has no home yet.
 pub(super) fn before_home(worker: &Worker, services: &Services, request: JobRequest) -> JobResult {
     match &request.job {
         Job::FindAccount { user } => {
-            let found = services.accounts.find_for_scram(worker, user);
+            let accounts = &services.accounts;
+            let found = accounts.find_for_scram(worker, user, request.peer);
             done(match found {
                 Some((verifier, standing)) => Completion::Account { verifier, standing },
                 None => Completion::Refused(Refusal::NoAccounts),
             })
         }
         Job::CheckPassword { user, password } => {
-            let shown = shown(request.certificate.as_ref());
-            let standing = services.accounts.check(worker, user, &password.0, shown);
-            done(identified(standing))
+            let (accounts, shown) = (&services.accounts, shown(request.certificate.as_ref()));
+            done(identified(accounts.check(
+                worker,
+                user,
+                request.peer,
+                &password.0,
+                shown,
+            )))
         }
         Job::CheckCertificate { user } => {
-            let shown = shown(request.certificate.as_ref());
-            done(identified(services.accounts.recognize(worker, user, shown)))
+            let (accounts, shown) = (&services.accounts, shown(request.certificate.as_ref()));
+            done(identified(accounts.recognize(
+                worker,
+                user,
+                request.peer,
+                shown,
+            )))
         }
         Job::OpenHome => match open_home(worker, services, &request.user) {
             Ok((open_home, completion)) => JobResult::Done {
                 completion,
                 file: None,
                 open_home: Some(open_home),
+                opened: None,
             },
-            // Others may close what they have open.
-            Err(Refusal::Overloaded) => JobResult::Retry {
-                request,
-                why: Refusal::Overloaded,
-                evict: None,
-            },
-            Err(why) => done(Completion::Refused(why)),
+            Err(Unopened::Overloaded) => retry(request, Refusal::Overloaded),
+            // However long that process still takes: it is bounded by its drain.
+            Err(Unopened::HeldBefore) => {
+                let since = Instant::now();
+                retry(JobRequest { since, ..request }, Refusal::NoHome)
+            }
+            Err(Unopened::Refused(why)) => done(Completion::Refused(why)),
         },
         _ => done(Completion::Refused(Refusal::Fault)),
+    }
+}
+
+fn retry(request: JobRequest, why: Refusal) -> JobResult {
+    JobResult::Retry {
+        request,
+        why,
+        evict: None,
+        opened: None,
     }
 }
 
@@ -73,12 +116,14 @@ fn open_home(
     worker: &Worker,
     services: &Services,
     user: &str,
-) -> Result<(OpenHome, Completion), Refusal> {
+) -> Result<(OpenHome, Completion), Unopened> {
     let account = services.accounts.resolve(worker, user)?;
+    // Asked before: the process before may end meanwhile.
+    let is_in_handover = services.homes.is_in_handover();
     let open = || {
         let home = services
             .homes
-            .open(worker, user, &account.root, account.limit)?;
+            .open(worker, user, &account.root, account.rules)?;
         let (device, _) = home.stat(worker, Path::new(""))?.unique;
         let count = CountDue::of(&home);
         Ok(OpenHome {
@@ -86,11 +131,17 @@ fn open_home(
             device,
             count,
             key: account.key,
+            timing: account.timing,
+            folders: Folders::of(account.folders.clone(), |path| {
+                services.accounts.device_at(worker, path)
+            }),
+            file_device: None,
         })
     };
     let open_home = open().map_err(|error: VfsError| {
         let root = account.root.display();
         match error {
+            VfsError::InUse if is_in_handover => return Unopened::HeldBefore,
             VfsError::InUse => {
                 let holder = process(holder_of(&account.root));
                 log::error!("the home {root} of {user} cannot be opened: {holder} works on it");
@@ -98,10 +149,10 @@ fn open_home(
             _ => log::error!("the home {root} of {user} cannot be opened: {error}"),
         }
         match error {
-            VfsError::NotFound | VfsError::NotADirectory => Refusal::NoHome,
-            other => refusal(&other),
+            VfsError::NotFound | VfsError::NotADirectory => Unopened::Refused(Refusal::NoHome),
+            other => refusal(&other).into(),
         }
     })?;
-    let completion = Completion::HomeOpen(account.access, account.rights);
+    let completion = Completion::HomeOpen(Arc::new(account.terms));
     Ok((open_home, completion))
 }

@@ -1,0 +1,57 @@
+//! Every refusal with its line.
+
+use crate::rights::Right;
+use crate::wire::reply::{Operation, Refusal};
+
+#[rustfmt::skip]
+pub(super) fn refusals() -> [(Operation, Refusal, &'static str); 47] {
+    [
+        (Operation::Retrieve, Refusal::NotFound, "550 no such file or directory\r\n"),
+        (Operation::List, Refusal::NotADirectory, "550 not a directory\r\n"),
+        (Operation::Retrieve, Refusal::IsADirectory, "550 it is a directory\r\n"),
+        (Operation::MakeDirectory, Refusal::Exists, "550 it exists already\r\n"),
+        (Operation::Store, Refusal::Exists, "553 a file of that name is there already\r\n"),
+        (Operation::RemoveDirectory, Refusal::NotEmpty, "550 the directory is not empty\r\n"),
+        (Operation::List, Refusal::AboveHome, "550 that leads out of your home\r\n"),
+        (Operation::List, Refusal::LeadsOut, "550 a link there leads out of your home\r\n"),
+        (Operation::MakeLink, Refusal::TargetLeadsOut, "550 a link leads only to what is in your home: its target is relative, and each .. in it comes first\r\n"),
+        (Operation::ReadLink, Refusal::NotALink, "550 it is no symbolic link\r\n"),
+        (Operation::Delete, Refusal::Forbidden, "550 the server's permissions refuse it\r\n"),
+        (Operation::Store, Refusal::ReadOnly, "550 your account may only read\r\n"),
+        (Operation::Login, Refusal::NotNow, "530 your account is closed at this time\r\n"),
+        (Operation::List, Refusal::NoFolder, "450 that folder is not available; the server's log says why\r\n"),
+        (Operation::Store, Refusal::Link, "550 a link is on the way, and your account follows none\r\n"),
+        (Operation::Delete, Refusal::NoRight(Right::Delete), "550 your account may not delete files there\r\n"),
+        (Operation::Retrieve, Refusal::NotRegular, "550 neither a file nor a directory\r\n"),
+        (Operation::Store, Refusal::BadName, "553 not a good name\r\n"),
+        (Operation::Store, Refusal::NameTooLong, "553 a name has at most 255 bytes, and a path 4095\r\n"),
+        (Operation::Delete, Refusal::TheHome, "550 that is the home itself\r\n"),
+        (Operation::RenameTo, Refusal::IntoItself, "553 a directory cannot be moved into itself\r\n"),
+        (Operation::RenameTo, Refusal::OtherDevice, "550 that is another file system; copy it and delete the old one\r\n"),
+        (Operation::Store, Refusal::OverQuota { needed: 9, available: 5 }, "552 over your quota: 9 bytes needed, 5 left; delete something first\r\n"),
+        (Operation::MakeDirectory, Refusal::TooManyEntries, "552 over your quota of files and directories; delete something first\r\n"),
+        (Operation::Store, Refusal::DiskFull, "452 the server's disk is full\r\n"),
+        (Operation::Store, Refusal::Busy, "450 busy: another session is writing it, try again later\r\n"),
+        (Operation::Store, Refusal::NotReady, "450 your home is still being counted, try again in a moment\r\n"),
+        (Operation::Store, Refusal::NoStaging, "550 the server cannot stage uploads there; its operator's check says why\r\n"),
+        (Operation::Retrieve, Refusal::Changed, "451 the file changed while it was read\r\n"),
+        (Operation::Store, Refusal::TooLong, "451 more bytes came than were promised\r\n"),
+        (Operation::Store, Refusal::BadFrame, "451 a frame has at most 1048576 bytes\r\n"),
+        (Operation::Login, Refusal::NoAccount, "530 the account is gone\r\n"),
+        (Operation::Login, Refusal::TooManySessions, "421 too many sessions of this user, close one first\r\n"),
+        (Operation::Login, Refusal::NoAccounts, "450 the accounts cannot be read; the server's log says why\r\n"),
+        (Operation::Login, Refusal::NoHome, "450 your home is not available; the server's log says why\r\n"),
+        (Operation::Store, Refusal::Overloaded, "450 the server has too many files open or waits for a disk, try again in a moment\r\n"),
+        (Operation::Append, Refusal::BadOffset { offset: 9, size: 5 }, "554 it cannot go on at byte 9: 5 bytes are here; SIZE says where it can\r\n"),
+        (Operation::List, Refusal::NotRecursive, "504 no listing of all directories at once; list them one by one\r\n"),
+        (Operation::Size, Refusal::TwoSizes, "550 an upload of it was interrupted, so that it has two sizes; STOR begins anew, RETR gives the stored file\r\n"),
+        (Operation::SetPassword, Refusal::PasswordFixed, "550 the password of this account is changed by the server's operator\r\n"),
+        (Operation::SetPassword, Refusal::WrongPassword, "550 the old password is wrong, or was changed since this login\r\n"),
+        (Operation::Hash, Refusal::DigestTakesLong, "450 the digest takes long and goes on; ask again in a moment\r\n"),
+        (Operation::Store, Refusal::Stopped, "450 the server stopped it before it was done; try again\r\n"),
+        (Operation::Retrieve, Refusal::DiskFailed, "451 the server's disk failed; its log says how\r\n"),
+        (Operation::Store, Refusal::DiskReadOnly, "451 the server's disk cannot be written; its operator must look after it\r\n"),
+        (Operation::Login, Refusal::Fault, "451 the server failed; its log says why\r\n"),
+        (Operation::Stages, Refusal::Fault, "451 the server failed; its log says why\r\n"),
+    ]
+}
