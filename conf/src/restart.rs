@@ -27,6 +27,7 @@ impl Server {
                 },
             tls: _,
             homes,
+            skeleton: _,
             state,
             users: _,
             run_as,

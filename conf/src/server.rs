@@ -33,6 +33,8 @@ pub struct Server {
     pub tls: Option<Identity>,
     /// The folder in which homes are.
     pub homes: PathBuf,
+    /// The folder whose files a new home gets; `None`: it is empty.
+    pub skeleton: Option<PathBuf>,
     /// The folder for ledger snapshots, the server's secret and its own certificate.
     pub state: PathBuf,
     /// The path of `users.ron`.
@@ -221,6 +223,7 @@ struct Raw {
     ftp: Ftp,
     tls: Option<Identity>,
     homes: PathBuf,
+    skeleton: Option<PathBuf>,
     state: PathBuf,
     users: PathBuf,
     run_as: Option<RunAs>,
@@ -322,6 +325,7 @@ impl Raw {
             ftp: self.ftp,
             tls: self.tls.map(|identity| identity.within(&folder)),
             homes: folder.join(self.homes),
+            skeleton: self.skeleton.map(|skeleton| folder.join(skeleton)),
             state: folder.join(self.state),
             users: folder.join(self.users),
             run_as: self.run_as,
@@ -408,6 +412,7 @@ impl Default for Raw {
             ftp: Ftp::default(),
             tls: None,
             homes: PathBuf::from("homes"),
+            skeleton: None,
             state: PathBuf::from("state"),
             users: PathBuf::from("users.ron"),
             run_as: None,
