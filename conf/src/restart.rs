@@ -31,6 +31,7 @@ impl Server {
             tls: _,
             proxy_protocol: _,
             homes,
+            skeleton: _,
             state,
             users: _,
             run_as,

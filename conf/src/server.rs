@@ -37,6 +37,8 @@ pub struct Server {
     pub proxy_protocol: ProxyProtocol,
     /// The folder in which homes are.
     pub homes: PathBuf,
+    /// The folder whose files a new home gets; `None`: it is empty.
+    pub skeleton: Option<PathBuf>,
     /// The folder for ledger snapshots, the server's secret and its own certificate.
     pub state: PathBuf,
     /// The path of `users.ron`.
@@ -218,6 +220,7 @@ struct Raw {
     tls: Option<certificates::Raw>,
     proxy_protocol: ProxyProtocol,
     homes: PathBuf,
+    skeleton: Option<PathBuf>,
     state: PathBuf,
     users: PathBuf,
     run_as: Option<RunAs>,
@@ -327,6 +330,7 @@ impl Raw {
             tls: self.tls.unwrap_or_default().within(&folder),
             proxy_protocol: self.proxy_protocol,
             homes: folder.join(self.homes),
+            skeleton: self.skeleton.map(|skeleton| folder.join(skeleton)),
             state: folder.join(self.state),
             users: folder.join(self.users),
             run_as: self.run_as,
@@ -404,6 +408,7 @@ impl Default for Raw {
             tls: None,
             proxy_protocol: ProxyProtocol::default(),
             homes: PathBuf::from("homes"),
+            skeleton: None,
             state: PathBuf::from("state"),
             users: PathBuf::from("users.ron"),
             run_as: None,

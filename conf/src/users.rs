@@ -151,6 +151,13 @@ impl UserStore {
         self.accounts.iter().map(whole)
     }
 
+    /// The account with what it would inherit here.
+    pub fn with_group(&self, account: &Account) -> Account {
+        let group = account.group.as_ref();
+        let group = group.and_then(|group| self.groups.get(group));
+        group.map_or_else(|| account.clone(), |group| account.inheriting(group))
+    }
+
     /// Whether there is a group of this name.
     pub fn has_group(&self, name: &UserName) -> bool {
         self.groups.contains_key(name)

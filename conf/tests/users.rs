@@ -81,8 +81,6 @@ fn what_is_saved_is_loaded() {
     tom.access = Some(Access::ReadOnly);
     tom.standing = AccountStatus::Disabled;
     tom.ftp = Some(FtpAccess::Refused);
-    tom.certificate = Some(CertificateRule::Instead);
-    tom.certificate_fingerprint = Some([7; 32].into());
     tom.data_close_notify = Some(CloseNotify::Warn);
     tom.publish_on_lost_control = Some(LostControl::Publish);
     tom.passwd = Some(PasswordRight::Changeable);
@@ -103,10 +101,6 @@ fn what_is_saved_is_loaded() {
     assert_eq!(
         (tom.quota, tom.entries),
         (Some(ByteQuota::new(800_000_000)), Some(EntryQuota::new(7)))
-    );
-    assert_eq!(
-        (tom.certificate(), tom.certificate_fingerprint),
-        (CertificateRule::Instead, Some([7; 32].into()))
     );
     assert_eq!(
         (tom.access(), tom.standing),
@@ -143,6 +137,24 @@ fn what_is_saved_is_loaded() {
         ),
         (FtpAccess::Allowed, None, None)
     );
+}
+
+#[test]
+fn what_is_said_of_certificates_is_saved() {
+    let fixture = Fixture::new();
+    let mut tom = account();
+    tom.certificate = Some(CertificateRule::Instead);
+    tom.certificate_fingerprint = Some([7; 32].into());
+    fixture.add("tom", tom);
+    fixture.add("jerry", account());
+    let store = UserStore::load(&fixture.path).unwrap();
+    let said = |name| {
+        let account = store.get(name).unwrap();
+        (account.certificate(), account.certificate_fingerprint)
+    };
+    let (rule, fingerprint) = (CertificateRule::Instead, Some([7; 32].into()));
+    assert_eq!(said("tom"), (rule, fingerprint));
+    assert_eq!(said("jerry"), (CertificateRule::Off, None));
 }
 
 #[test]

@@ -210,6 +210,33 @@ fn an_account_asks_for_a_certificate_or_takes_one_instead_of_the_password() {
 }
 
 #[test]
+fn a_certificate_opens_no_account_that_is_closed() {
+    let folder = tempfile::tempdir().unwrap();
+    let ours = Authority::new(&folder.path().join("ours"));
+    ours.issue("sam", "sam", &[]);
+    ours.issue("guest", "guest", &[]);
+    let daemon = Daemon::configured(&ours.settings(""));
+    let server = ftp_addresses(&daemon)[0];
+    let (sam, guest) = (Some((&ours, "sam")), Some((&ours, "guest")));
+    for (words, expected) in [
+        (["--certificate", "instead"], STORED),
+        (["--deny", "127.0.0.0/8"], REFUSED),
+        (["--deny", "default"], STORED),
+        (["--expires", "2001-01-01"], REFUSED),
+        (["--expires", "default"], STORED),
+    ] {
+        daemon.user(&[&["set", "sam"], &words[..]].concat(), "");
+        let said = upload(server, "sam:", sam, &[]);
+        assert!(said.contains(expected), "{words:?}: {said}");
+    }
+    // Everybody's password is right there, but not everybody has the certificate.
+    let words = "add guest --anonymous --read-write --certificate required";
+    daemon.user(&words.split(' ').collect::<Vec<_>>(), "");
+    assert!(upload(server, "guest:me", sam, &[]).contains(REFUSED));
+    assert!(upload(server, "guest:me", guest, &[]).contains(STORED));
+}
+
+#[test]
 fn what_is_revoked_or_of_another_authority_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let ours = Authority::new(&folder.path().join("ours"));

@@ -224,6 +224,19 @@ fn who_is_believed_can_be_changed() {
     assert_eq!(heard(stream), b"");
 }
 
+/// Its port in the settings is 0, so the process that takes over cannot go by the one in use.
+#[test]
+fn a_listener_of_proxies_stays_one_when_it_is_handed_over() {
+    let mut daemon = Daemon::configured(SETTINGS);
+    let proxied = ftp_addresses(&daemon)[1];
+    let output = daemon.upgrade(&[]);
+    assert!(output.status.success(), "{output:?}");
+    daemon.first_ends_well();
+    Control::behind(&line("203.0.113.5"), proxied).asks("QUIT", 221);
+    daemon.wait_log("connected: session=1 address=203.0.113.5");
+    assert_eq!(heard(call(STRANGER, proxied)), b"");
+}
+
 #[test]
 fn data_connections_come_from_the_client_or_from_the_proxy() {
     let daemon = Daemon::configured(SETTINGS);

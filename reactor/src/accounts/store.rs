@@ -19,7 +19,7 @@ use skiff_vfs::{HomeRules, Limit, Worker};
 
 use super::client_certificate::{MaybeShown, admits, stands_for_password};
 use super::clock::Clock;
-use super::folder::make_folder;
+use super::folder::make_new_home;
 use super::mounts::Mounts;
 use super::shared_folders::{FolderPlace, homes_of_folders, places, rules, rules_of_folder};
 use super::terms::{rates, terms};
@@ -389,7 +389,7 @@ fn ensure_home(config: &Server, root: &Path) -> Result<(), String> {
             root.display()
         ));
     }
-    make_folder(root, config.dir_mode.bits()).map_err(|error| error.to_string())?;
+    make_new_home(config, root).map_err(|error| error.to_string())?;
     Ok(())
 }
 

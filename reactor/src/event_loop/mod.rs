@@ -4,7 +4,6 @@
 
 pub(crate) mod account_numbers;
 pub(crate) mod admission;
-mod certificate;
 pub(crate) mod counters;
 pub(crate) mod deadlines;
 pub(crate) mod listener;
@@ -15,4 +14,5 @@ pub(crate) mod sd_notify;
 pub(crate) mod shared;
 pub(crate) mod signals;
 pub(crate) mod timer_fd;
+mod tls;
 pub(crate) mod waiting_logins;

@@ -3,17 +3,15 @@
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
-use std::io;
 use std::iter;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use mio::Registry;
-use rustls::Connection as TlsConnection;
 use skiff_conf::ProxyProtocol;
 use skiff_sessions::scram::Binding;
-use skiff_sessions::server::{DialectRules, Effect, Job, JobId, Limits, Setup, TlsPolicy};
+use skiff_sessions::server::{DialectRules, Effect, Job, JobId, Limits, Setup};
 use skiff_sessions::wire::reply::CloseReason;
 use skiff_vfs::Home;
 
@@ -25,15 +23,12 @@ use crate::event_loop::account_numbers::AccountNumbers;
 use crate::event_loop::admission::{Admission, CheckTurn, Refusals};
 use crate::event_loop::counters::Counters;
 use crate::event_loop::deadlines::Deadlines;
-use crate::event_loop::listener::Protocol;
 use crate::event_loop::named::Named;
 use crate::event_loop::rates::RateLimits;
 use crate::event_loop::sd_notify;
 use crate::event_loop::waiting_logins::{Login, WaitingLogins};
 use crate::tls::Tls;
-use crate::tls::ftp::SessionResumption;
 use crate::tls::validity::Validities;
-use crate::transport::channel::Channel;
 use crate::transport::ids::ConnectionId;
 use crate::workers::inline::Inline;
 use crate::workers::jobs::{Answer, CountDue, JobRequest, OpenHome, Services};
@@ -184,58 +179,6 @@ impl Shared {
     pub(crate) fn next_number(&mut self) -> u64 {
         self.numbered += 1;
         self.numbered
-    }
-
-    /// The TLS state of a new native connection; `None` without TLS.
-    pub(crate) fn secure(&self) -> io::Result<Option<TlsConnection>> {
-        self.tls
-            .as_ref()
-            .map(Tls::connection)
-            .transpose()
-            .map_err(io::Error::other)
-    }
-
-    /// Whether peers of these listeners speak TLS from the first byte.
-    pub(crate) fn is_under_tls(&self, protocol: Protocol) -> bool {
-        match protocol {
-            Protocol::Native => self.tls.is_some(),
-            Protocol::Ftp => false,
-            Protocol::FtpOverTls => true,
-        }
-    }
-
-    /// What is demanded of a client that has connected to `listener`, an address of the settings.
-    /// Under TLS from the first byte, data in clear is all that there is to demand or not.
-    pub(crate) fn tls_policy(
-        &self,
-        protocol: Protocol,
-        listener: SocketAddr,
-        client: IpAddr,
-    ) -> TlsPolicy {
-        let ftp = self.ftp.as_ref();
-        let policy = ftp.map_or(TlsPolicy::NotOffered, |ftp| ftp.policy(listener, client));
-        match (protocol, policy) {
-            (Protocol::Native, _) => TlsPolicy::NotOffered,
-            (Protocol::FtpOverTls, TlsPolicy::NotOffered) => TlsPolicy::Optional,
-            (Protocol::Ftp | Protocol::FtpOverTls, policy) => policy,
-        }
-    }
-
-    /// Switches an FTP control connection to TLS, as the host that its client has named; sets what
-    /// data connections of its session resume.
-    pub(crate) fn secure_ftp(
-        &self,
-        channel: &mut Channel,
-        host: Option<Arc<str>>,
-        resumption: &mut Option<SessionResumption>,
-    ) -> io::Result<()> {
-        let tls = self.ftp.as_ref().and_then(|ftp| ftp.tls.as_ref());
-        let tls = tls.ok_or_else(|| io::Error::other("this listener has none"))?;
-        let session = SessionResumption::of_host(host).map_err(io::Error::other)?;
-        let session = resumption.insert(session);
-        let (tls, fallback) = tls.control(session).map_err(io::Error::other)?;
-        channel.secure_control(tls, fallback);
-        Ok(())
     }
 
     /// What a new session is made with; `None` if the system has no random bytes.

@@ -50,6 +50,9 @@ impl Reach {
         reach.add_folder_of(&config.users, Use::Change);
         reach.add_folder_of(&config.file, Use::Read);
         reach.add_homes_elsewhere(config, users);
+        if let Some(skeleton) = &config.skeleton {
+            reach.add(skeleton, Use::Read);
+        }
         for folder in config.folders.values() {
             reach.add(&folder.path, Use::Change);
         }

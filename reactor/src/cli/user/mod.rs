@@ -18,7 +18,7 @@ use skiff_conf::{
     Login, PasswordRight, Server, StoreError, UserName, UserStore, Walls,
 };
 
-use crate::accounts::folder::{Made, make_folder};
+use crate::accounts::folder::{Made, make_folder, make_new_home};
 use crate::cli::arguments::{take_config, take_path, take_rest};
 use crate::cli::failure::{Failure, tell};
 use crate::cli::table::{enumerate, second_words};
@@ -283,12 +283,13 @@ fn add(config: &Server, name: UserName, wanted: Wanted, password: &str) -> Resul
     }
     wanted.ftp.apply(&mut account);
     wanted.terms.apply(&mut account);
-    let home = config.home(&name, &account);
-    let made = UserStore::edit(&config.users, |store| {
+    let (home, made) = UserStore::edit(&config.users, |store| {
         wanted.terms.check(store)?;
+        let home = config.home(&name, &store.with_group(&account));
         store.add(name.clone(), account)?;
         // Within the edit: a user whose home cannot be made is not stored.
-        make_home(config, &home)
+        let made = make_home(config, &home)?;
+        Ok::<_, Failure>((home, made))
     })?;
     let shown = home.display();
     let told = match made {
@@ -320,7 +321,7 @@ fn make_home(config: &Server, home: &Path) -> Result<Made, Failure> {
             own.display()
         )));
     }
-    Ok(make_folder(home, mode)?)
+    Ok(make_new_home(config, home)?)
 }
 
 /// A file or folder of the server that lies in `home` and would be in its user's hands.
