@@ -29,6 +29,7 @@ use skiff_sessions::wire::native::frames::{FrameDecoder, Piece};
 use skiff_sessions::wire::native::replies::ReplyLine;
 use skiff_sessions::wire::native::verbs::decode;
 use skiff_sessions::wire::native::{facts, path_escape};
+use skiff_sessions::wire::proxy_header::{HEADER_MAX, Header, Source};
 use skiff_sessions::wire::reply::{HelpTopic, Reply, TlsOffer};
 
 use input::bytes_of;
@@ -195,6 +196,55 @@ fn unframe(data: &[u8], step: usize) -> (Vec<u8>, Vec<&'static str>) {
         }
     }
     (out, marks)
+}
+
+/// The header of a proxy: whatever follows a whole one does not change it, nothing before its end is
+/// one, and the daemon never waits for more than its buffer holds.
+pub(crate) fn proxy_header(data: &[u8]) {
+    match Header::parse(data) {
+        Ok(Header::Whole(source, length)) => {
+            assert!(length <= data.len() && length <= HEADER_MAX);
+            let exact = Header::parse(&data[..length]);
+            assert_eq!(exact, Ok(Header::Whole(source, length)));
+            for end in 0..length {
+                assert_eq!(Header::parse(&data[..end]), Ok(Header::Incomplete));
+            }
+            if let Source::Client { client, called } = source {
+                assert!(!client.ip().is_unspecified() && !client.ip().is_multicast());
+                let all = [client, called];
+                assert!(all.iter().all(|one| one.ip() == one.ip().to_canonical()));
+            }
+        }
+        Ok(Header::Incomplete) => assert!(data.len() < HEADER_MAX),
+        Err(why) => {
+            // More bytes mend nothing.
+            let longer = [data, b"\r\n"].concat();
+            assert_eq!(Header::parse(&longer), Err(why));
+        }
+    }
+}
+
+/// Both versions' headers, with a byte of noise here and there.
+pub(crate) fn proxy_header_of(seed: u64) -> Vec<u8> {
+    const HEADERS: &[&[u8]] = &[
+        b"PROXY TCP4 192.0.2.1 198.51.100.1 56324 21\r\nUSER tom\r\n",
+        b"PROXY TCP6 2001:db8::1 ::ffff:192.0.2.1 1 65535\r\n",
+        b"PROXY UNKNOWN\r\n",
+        b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xc0\0\x02\x01\xc6\x33\x64\x01\x12\x34\0\x15\x16",
+        b"\r\n\r\n\0\r\nQUIT\n\x21\x21\0\x240123456789abcdef0123456789abcdef\0\x01\0\x02",
+        b"\r\n\r\n\0\r\nQUIT\n\x20\x00\0\0",
+        b"\r\n\r\n\0\r\nQUIT\n\x21\x00\0\x05hello",
+    ];
+    let noise = bytes_of(seed, 64);
+    let mut header = HEADERS[usize::from(noise[0]) % HEADERS.len()].to_vec();
+    for pair in noise[1..7].chunks_exact(2) {
+        let at = usize::from(pair[0]);
+        // Most positions are beyond its end.
+        if let Some(byte) = header.get_mut(at) {
+            *byte = pair[1];
+        }
+    }
+    header
 }
 
 /// Words of FTP's grammar, with noise in between.

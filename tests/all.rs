@@ -20,5 +20,6 @@ mod quota;
 mod reactor;
 mod terminal;
 mod tidy;
+mod tls;
 mod transfers;
 mod walls;

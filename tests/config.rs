@@ -177,7 +177,7 @@ fn from_init_to_a_session() {
         )
         .replace("//listen: [\"0.0.0.0:2121\", \"[::]:2121\"]", "listen: []")
         .replace("//scram_iterations: 600000", "scram_iterations: 10000");
-    assert!(!text.contains("//listen"), "{text}");
+    assert!(!text.contains("//listen: [\"0"), "{text}");
     std::fs::write(&settings, &text).unwrap();
     let mode = place
         .join("users.ron")

@@ -11,6 +11,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use crate::access::{Access, FolderPath};
 use crate::address::Network;
+use crate::fingerprint::Fingerprint;
 use crate::ftp::{CloseNotify, LostControl};
 use crate::hash::PasswordHash;
 use crate::name::UserName;
@@ -86,6 +87,12 @@ pub struct Account {
     /// `None`: [`FtpAccess::Allowed`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ftp: Option<FtpAccess>,
+    /// `None`: [`CertificateRule::Off`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<CertificateRule>,
+    /// That of the user's certificate; `None`: one that names the user.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate_fingerprint: Option<Fingerprint>,
     /// Whether the user may change the password; `None`: as [`Account::password_right`] says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub passwd: Option<PasswordRight>,
@@ -136,6 +143,8 @@ impl Account {
             allow: None,
             deny: None,
             ftp: None,
+            certificate: None,
+            certificate_fingerprint: None,
             passwd: None,
             data_close_notify: None,
             publish_on_lost_control: None,
@@ -165,6 +174,11 @@ impl Account {
     /// Whether the user may log in by FTP.
     pub fn ftp(&self) -> FtpAccess {
         self.ftp.unwrap_or_default()
+    }
+
+    /// What a certificate of the user's client is for.
+    pub fn certificate(&self) -> CertificateRule {
+        self.certificate.unwrap_or_default()
     }
 
     /// Whether the user may log in from `address`.
@@ -221,6 +235,19 @@ pub enum Login {
     Own,
     /// Everybody, by FTP, with whatever password.
     Anonymous,
+}
+
+/// What a certificate that the user's client shows is for; one of `tls.client_ca` that is the
+/// account's, by its fingerprint or by the user's name in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum CertificateRule {
+    /// Nothing.
+    #[default]
+    Off,
+    /// The user logs in with it and the password, and not otherwise: by FTP under TLS alone.
+    Required,
+    /// The user logs in with it alone by FTP, or with the password alone.
+    Instead,
 }
 
 /// Whether the user may log in by FTP; `true` or `false` in the store.

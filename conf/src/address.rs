@@ -1,5 +1,5 @@
-//! Addresses in settings: [`Network`], for the clients that `limits.exempt` names, and
-//! [`HostPort`], for the server that a client connects to.
+//! Addresses in settings: [`Network`], for clients that have rules of their own, and [`HostPort`],
+//! for the server that a client connects to.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
@@ -42,6 +42,12 @@ impl Network {
             }
             _ => false,
         }
+    }
+
+    /// The number of bits that its addresses share: of two networks of one family that hold an
+    /// address, the one with more is the smaller.
+    pub fn prefix(&self) -> u8 {
+        self.prefix
     }
 }
 
@@ -150,6 +156,14 @@ fn port_number(text: &str) -> Option<u16> {
 pub(crate) fn is_host(host: &str) -> bool {
     let allowed = |c: char| c.is_alphanumeric() || ".-_".contains(c);
     (1..=253).contains(&host.len()) && host.chars().all(allowed) && !host.starts_with(['.', '-'])
+}
+
+/// Whether `text` is the name of a host. Where its last part is a number it is a mistyped address:
+/// no domain ends like that (RFC 3696 section 2).
+pub(crate) fn is_name(text: &str) -> bool {
+    let last = text.trim_end_matches('.').rsplit('.').next();
+    let number = last.is_some_and(|part| part.bytes().all(|c| c.is_ascii_digit()));
+    is_host(text) && !number
 }
 
 impl fmt::Display for HostPort {

@@ -8,7 +8,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::account::{AccountStatus, Iterations};
+use crate::account::{AccountStatus, CertificateRule, Iterations};
 use crate::name::UserName;
 use crate::server::{Durability, LogTarget, Server, Tls};
 use crate::users::UserStore;
@@ -36,6 +36,7 @@ impl Server {
         let mut say = |key, text: String| found.push(Advice { key, text });
         self.advise_on_network(&mut say);
         ftp::advise(&self.ftp, &mut say);
+        self.advise_on_proxies(&mut say);
         self.advise_on_paths(&mut say);
         self.advise_on_promises(&mut say);
         match users {
@@ -55,6 +56,14 @@ impl Server {
         if let (Tls::Off, Some(all)) = (self.native.tls, ftp::joined(outside)) {
             let text = format!("Off, so files cross the network in clear from {all}");
             say("native.tls", text);
+        }
+    }
+
+    fn advise_on_proxies(&self, say: &mut impl FnMut(&'static str, String)) {
+        let mut all = self.proxy_protocol.from.iter();
+        if let Some(network) = all.find(|network| network.prefix() == 0) {
+            let text = format!("{network} is everybody, and whoever connects says who he is");
+            say("proxy_protocol.from", text);
         }
     }
 
@@ -79,7 +88,7 @@ impl Server {
                 format!("others can enter {}; chmod 700", self.state.display()),
             );
         }
-        if let Some(identity) = &self.tls {
+        for identity in &self.tls.identities {
             advise_on_key(&identity.key, say);
         }
         if let LogTarget::File(path) = &self.log.access
@@ -156,6 +165,14 @@ impl Server {
                     format!("the home of {name}, {}, is not there", home.display()),
                 );
             }
+        }
+        let wanting = users.iter().find(|(_, account)| {
+            self.tls.clients.is_none() && account.certificate() != CertificateRule::Off
+        });
+        if let Some((name, _)) = wanting {
+            let text =
+                format!("clients are asked for none, but {name} has a rule for certificates");
+            say("tls.client_ca", text);
         }
         for name in self
             .quota

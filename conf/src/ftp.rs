@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, de};
 
+use crate::banner::Banner;
+use crate::rules::{PassiveRule, TlsRule};
 use crate::units::BadValue;
 use crate::{address, listen, units};
 
@@ -28,18 +30,24 @@ pub struct Ftp {
     #[serde(deserialize_with = "listen::addresses::<IMPLICIT_PORT, _>")]
     pub implicit: Vec<SocketAddr>,
     pub tls: FtpTls,
+    /// For some clients instead of `tls`; see [`Ftp::tls_of`].
+    pub tls_for: Vec<TlsRule>,
     /// The ports that PASV and EPSV listen on; `None`: any that the system gives.
     pub passive_ports: Option<PortRange>,
     /// Per cent of `passive_ports` that one user may hold, and at least one port.
     #[serde(deserialize_with = "units::percent")]
     pub passive_share: u8,
     pub passive_address: PassiveAddress,
+    /// For some clients instead of `passive_address`.
+    pub passive_address_for: Vec<PassiveRule>,
     /// Whether data connections must resume the TLS session of the control connection.
     pub data_tls_resumption: Resumption,
     /// For users whose account does not say otherwise.
     pub data_close_notify: CloseNotify,
     /// For users whose account does not say otherwise.
     pub publish_on_lost_control: LostControl,
+    /// What clients are greeted with; `None`: the server's name and version.
+    pub banner: Option<Banner>,
     /// The longest wait for a client to open a data connection.
     #[serde(deserialize_with = "units::duration")]
     pub data_timeout: Duration,
@@ -200,7 +208,7 @@ impl FromStr for PassiveAddress {
         match text.parse::<IpAddr>() {
             _ if text.eq_ignore_ascii_case("auto") => Ok(Self::Auto),
             Ok(ip) if can_be_called(ip) => Ok(Self::Address(ip)),
-            Err(_) if is_name(text) => Ok(Self::Host(text.to_owned())),
+            Err(_) if address::is_name(text) => Ok(Self::Host(text.to_owned())),
             _ => Err(BadValue::new(
                 text,
                 "an address that clients can call; \
@@ -213,14 +221,6 @@ impl FromStr for PassiveAddress {
 fn can_be_called(ip: IpAddr) -> bool {
     let broadcast = matches!(ip, IpAddr::V4(v4) if v4.is_broadcast());
     !ip.is_unspecified() && !ip.is_multicast() && !broadcast
-}
-
-/// Whether `text` is the name of a host. Where its last part is a number it is a mistyped address:
-/// no domain ends like that (RFC 3696 section 2).
-fn is_name(text: &str) -> bool {
-    let last = text.trim_end_matches('.').rsplit('.').next();
-    let number = last.is_some_and(|part| part.bytes().all(|c| c.is_ascii_digit()));
-    address::is_host(text) && !number
 }
 
 impl<'de> Deserialize<'de> for PassiveAddress {
@@ -250,12 +250,15 @@ impl Default for Ftp {
             listen: listen::everywhere(PORT),
             implicit: Vec::new(),
             tls: FtpTls::default(),
+            tls_for: Vec::new(),
             passive_ports: None,
             passive_share: 50,
             passive_address: PassiveAddress::default(),
+            passive_address_for: Vec::new(),
             data_tls_resumption: Resumption::default(),
             data_close_notify: CloseNotify::default(),
             publish_on_lost_control: LostControl::default(),
+            banner: None,
             data_timeout: Duration::from_secs(20),
         }
     }

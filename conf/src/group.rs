@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::access::{Access, FolderPath};
-use crate::account::{Account, FtpAccess, PasswordRight};
+use crate::account::{Account, CertificateRule, FtpAccess, PasswordRight};
 use crate::address::Network;
 use crate::ftp::{CloseNotify, LostControl};
 use crate::quota::{ByteQuota, EntryQuota};
@@ -46,6 +46,8 @@ pub struct Group {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ftp: Option<FtpAccess>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<CertificateRule>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub passwd: Option<PasswordRight>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data_close_notify: Option<CloseNotify>,
@@ -71,6 +73,7 @@ impl Account {
             session_rates,
             hours,
             ftp,
+            certificate,
             passwd,
             data_close_notify,
             publish_on_lost_control,
@@ -88,6 +91,7 @@ impl Account {
         inherit(&mut all.session_rates, session_rates);
         inherit(&mut all.hours, hours);
         inherit(&mut all.ftp, ftp);
+        inherit(&mut all.certificate, certificate);
         inherit(&mut all.passwd, passwd);
         inherit(&mut all.data_close_notify, data_close_notify);
         inherit(&mut all.publish_on_lost_control, publish_on_lost_control);

@@ -17,6 +17,8 @@ mod address;
 mod advice;
 mod alias;
 mod authenticator;
+mod banner;
+mod certificates;
 mod client;
 mod complaint;
 mod document;
@@ -38,6 +40,7 @@ mod quota;
 mod rates;
 mod restart;
 mod retention;
+mod rules;
 mod schedule;
 mod server;
 mod text_keys;
@@ -46,13 +49,15 @@ mod users;
 
 pub use access::{Access, FolderPath, Right};
 pub use account::{
-    Account, AccountStatus, FtpAccess, Iterations, KEY_LENGTH, Login, OutOfRange, PasswordRight,
-    Proof, Verifier,
+    Account, AccountStatus, CertificateRule, FtpAccess, Iterations, KEY_LENGTH, Login, OutOfRange,
+    PasswordRight, Proof, Verifier,
 };
 pub use address::{DEFAULT_PORT, HostPort, Network};
 pub use advice::Advice;
 pub use alias::{Alias, BadAlias};
 pub use authenticator::{Authenticator, Program};
+pub use banner::Banner;
+pub use certificates::{Certificates, ClientAuthority, HostName, Identity, TlsVersion};
 pub use client::{Client, Pager, read_password};
 pub use complaint::{Complaint, Place};
 pub use fingerprint::Fingerprint;
@@ -71,10 +76,10 @@ pub use private_file::sync_folder;
 pub use quota::{Allowance, ByteQuota, EntryQuota, QuotaRules};
 pub use rates::{Rate, RateRules, Rates};
 pub use retention::{Age, WhenFull};
+pub use rules::{PassiveRule, ProxyProtocol, TlsRule};
 pub use schedule::{Date, Hours, WallClock};
 pub use server::{
-    Durability, Identity, Level, Log, LogFormat, LogTarget, Native, RunAs, Server, Stages, Tls,
-    Walls,
+    Durability, Level, Log, LogFormat, LogTarget, Native, RunAs, Server, Stages, Tls, Walls,
 };
 pub use text_keys::{is_switch, is_text_key, unknown_key};
 pub use units::{BadValue, Bytes, Mode, parse_duration};

@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use serde::{Deserialize, Deserializer, de};
 
+use crate::parse_error;
 use crate::units::BadValue;
 
 /// Parses a list of `IP:PORT`; complaints show `PORT` as an example.
@@ -12,6 +13,21 @@ pub(crate) fn addresses<'de, const PORT: u16, D: Deserializer<'de>>(
 ) -> Result<Vec<SocketAddr>, D::Error> {
     let listed = Vec::<Listen<PORT>>::deserialize(deserializer)?;
     Ok(listed.into_iter().map(|Listen(address)| address).collect())
+}
+
+/// Parses one `IP:PORT`.
+pub(crate) fn some_address<'de, const PORT: u16, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<SocketAddr>, D::Error> {
+    let listed = Option::<Listen<PORT>>::deserialize(deserializer)?;
+    Ok(listed.map(|Listen(address)| address))
+}
+
+/// What to write instead of an address that is not listened on.
+pub(crate) fn suggest(address: SocketAddr, known: impl Iterator<Item = String>) -> String {
+    let known: Vec<String> = known.collect();
+    let known: Vec<&str> = known.iter().map(String::as_str).collect();
+    parse_error::suggest(&address.to_string(), &known)
 }
 
 /// This port on all addresses of both families.

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use crate::account::{Account, Iterations};
 use crate::address::DEFAULT_PORT;
 use crate::authenticator::Authenticator;
+use crate::certificates::{self, Certificates};
 use crate::complaint::Complaint;
 use crate::document::Document;
 use crate::folders::SharedFolders;
@@ -20,6 +21,7 @@ use crate::metrics::{Metrics, MetricsAddress};
 use crate::name::UserName;
 use crate::quota::{Allowance, QuotaRules};
 use crate::rates::RateRules;
+use crate::rules::ProxyProtocol;
 use crate::units::{self, Bytes, Mode};
 use crate::users;
 
@@ -30,10 +32,14 @@ pub struct Server {
     pub file: PathBuf,
     pub native: Native,
     pub ftp: Ftp,
-    /// The certificate for TLS; `None`: the daemon makes one itself, in `state`.
-    pub tls: Option<Identity>,
+    /// What TLS is spoken with.
+    pub tls: Certificates,
+    /// Whose word is taken for a client's address.
+    pub proxy_protocol: ProxyProtocol,
     /// The folder in which homes are.
     pub homes: PathBuf,
+    /// The folder whose files a new home gets; `None`: it is empty.
+    pub skeleton: Option<PathBuf>,
     /// The folder for ledger snapshots, the server's secret and its own certificate.
     pub state: PathBuf,
     /// The path of `users.ron`.
@@ -81,14 +87,6 @@ pub enum Tls {
     #[default]
     On,
     Off,
-}
-
-/// The PEM files of a certificate chain and its private key.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Identity {
-    pub certificate: PathBuf,
-    pub key: PathBuf,
 }
 
 /// The user that the daemon runs as, by names of the system or by numbers.
@@ -222,8 +220,10 @@ fn own_folder(path: &Path, name: &UserName) -> PathBuf {
 struct Raw {
     native: Native,
     ftp: Ftp,
-    tls: Option<Identity>,
+    tls: Option<certificates::Raw>,
+    proxy_protocol: ProxyProtocol,
     homes: PathBuf,
+    skeleton: Option<PathBuf>,
     state: PathBuf,
     users: PathBuf,
     authenticator: Option<Authenticator>,
@@ -266,6 +266,9 @@ impl Raw {
     fn check(document: &Document, path: &Path) -> Result<Server, Complaint> {
         let raw: Self = document.parse()?;
         raw.check_listen(document)?;
+        if let Some(tls) = &raw.tls {
+            tls.check(document)?;
+        }
         let file = std::path::absolute(path).map_err(|error| {
             Complaint::about(path, format_args!("cannot be located: {}", IoCause(&error)))
         })?;
@@ -281,6 +284,10 @@ impl Raw {
             let what = "is all TLS, but ftp.tls is Off; make it Require, or leave this list empty";
             return Err(document.complain("ftp.implicit", what));
         }
+        self.ftp.check_rules(document)?;
+        let lists = [&self.native.listen, &self.ftp.listen, &self.ftp.implicit];
+        self.proxy_protocol
+            .check(&lists.map(Vec::as_slice), document)?;
         self.check_ports(document)
     }
 
@@ -324,8 +331,10 @@ impl Raw {
         Server {
             native: self.native,
             ftp: self.ftp,
-            tls: self.tls.map(|identity| identity.within(&folder)),
+            tls: self.tls.unwrap_or_default().within(&folder),
+            proxy_protocol: self.proxy_protocol,
             homes: folder.join(self.homes),
+            skeleton: self.skeleton.map(|skeleton| folder.join(skeleton)),
             state: folder.join(self.state),
             users: folder.join(self.users),
             authenticator: self.authenticator.map(|program| program.within(&folder)),
@@ -360,16 +369,6 @@ fn within(mut folders: SharedFolders, folder: &Path) -> SharedFolders {
     }
     folders
 }
-
-impl Identity {
-    fn within(self, folder: &Path) -> Self {
-        Self {
-            certificate: folder.join(self.certificate),
-            key: folder.join(self.key),
-        }
-    }
-}
-
 impl RawLog {
     fn within(self, folder: &Path) -> Log {
         let access = match self.access.to_str() {
@@ -412,7 +411,9 @@ impl Default for Raw {
             native: Native::default(),
             ftp: Ftp::default(),
             tls: None,
+            proxy_protocol: ProxyProtocol::default(),
             homes: PathBuf::from("homes"),
+            skeleton: None,
             state: PathBuf::from("state"),
             users: PathBuf::from("users.ron"),
             authenticator: None,

@@ -5,13 +5,13 @@ use std::fmt::Display;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use crate::account::Account;
+use crate::account::{Account, CertificateRule};
 use crate::ftp::CloseNotify;
 use crate::parse_error::suggest;
 use crate::rates::{Rate, Rates};
 
 /// The keys that [`Account::set_text`] knows.
-const TEXT_KEYS: [&str; 19] = [
+const TEXT_KEYS: [&str; 21] = [
     "home",
     "quota",
     "entries",
@@ -28,6 +28,8 @@ const TEXT_KEYS: [&str; 19] = [
     "session_upload_rate",
     "session_download_rate",
     "ftp",
+    "certificate",
+    "certificate_fingerprint",
     "passwd",
     "data_close_notify",
     "publish_on_lost_control",
@@ -42,6 +44,12 @@ const SWITCH: [(&str, bool); 4] = [
     ("off", false),
     ("true", true),
     ("false", false),
+];
+
+const CERTIFICATE: [(&str, CertificateRule); 3] = [
+    ("off", CertificateRule::Off),
+    ("required", CertificateRule::Required),
+    ("instead", CertificateRule::Instead),
 ];
 
 const CLOSE_NOTIFY: [(&str, CloseNotify); 3] = [
@@ -74,6 +82,8 @@ impl Account {
                 set_rate(&mut self.session_rates, |rates| &mut rates.download, text)
             }
             "ftp" => set_word(&mut self.ftp, text, &SWITCH),
+            "certificate" => set_word(&mut self.certificate, text, &CERTIFICATE),
+            "certificate_fingerprint" => set(&mut self.certificate_fingerprint, text),
             "passwd" => set_word(&mut self.passwd, text, &SWITCH),
             "data_close_notify" => set_word(&mut self.data_close_notify, text, &CLOSE_NOTIFY),
             "publish_on_lost_control" => set_word(&mut self.publish_on_lost_control, text, &SWITCH),
@@ -171,6 +181,7 @@ mod tests {
 
     #[test]
     fn every_key_is_set_by_its_grammar() {
+        let fingerprint = "ab".repeat(32);
         let mut account = Account::proven_elsewhere();
         for (key, text) in [
             ("home", "pupils/tom"),
@@ -189,6 +200,8 @@ mod tests {
             ("session_upload_rate", "500kB"),
             ("session_download_rate", "2MB"),
             ("ftp", "off"),
+            ("certificate", "required"),
+            ("certificate_fingerprint", &fingerprint),
             ("passwd", "false"),
             ("data_close_notify", "warn"),
             ("publish_on_lost_control", "true"),
@@ -205,6 +218,8 @@ mod tests {
         assert_eq!(account.keep.unwrap().to_string(), "14d");
         assert_eq!(account.ring, Some(WhenFull::RemoveOldest));
         assert_eq!(account.ftp, Some(FtpAccess::Refused));
+        assert_eq!(account.certificate, Some(CertificateRule::Required));
+        assert!(account.certificate_fingerprint.is_some());
         assert_eq!(account.passwd, Some(PasswordRight::Fixed));
         assert_eq!(account.data_close_notify, Some(CloseNotify::Warn));
         assert_eq!(account.publish_on_lost_control, Some(LostControl::Publish));
@@ -214,7 +229,7 @@ mod tests {
             account.access.map(|access| access.to_string()).as_deref(),
             Some("list,get")
         );
-        assert_eq!(TEXT_KEYS.len(), 19);
+        assert_eq!(TEXT_KEYS.len(), 21);
         assert!(SWITCHES.iter().all(|key| is_text_key(key)));
     }
 

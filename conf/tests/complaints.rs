@@ -162,6 +162,50 @@ fn ftp_addresses() {
 }
 
 #[test]
+fn certificates() {
+    for (line, key, whole) in [
+        ("tls: (key: \"x\"),", "tls.key", "tls.certificate"),
+        ("tls: (names: [\"a\"]),", "tls.names", "tls.certificate"),
+        (
+            "tls: (others: [(certificate: \"a\", key: \"b\")]),",
+            "tls.others",
+            "tls.certificate",
+        ),
+        (
+            "tls: (client_crl: \"x\"),",
+            "tls.client_crl",
+            "tls.client_ca",
+        ),
+    ] {
+        assert_eq!(
+            server(line),
+            format!(
+                "server.ron:3:7: {key}: goes with {whole}, which is not there; \
+                 write both, or neither"
+            )
+        );
+    }
+    assert_eq!(
+        server("  tls: (certificat: \"x\"),"),
+        "server.ron:3:9: unknown key \"certificat\" in tls; did you mean \"certificate\"?"
+    );
+    assert_eq!(
+        server("  tls: (minimum: \"1.1\"),"),
+        "server.ron:3:18: tls.minimum: \"1.1\" is not a version of TLS that is spoken; \
+         write \"1.2\" or \"1.3\""
+    );
+    assert_eq!(
+        server("  tls: (names: [\"192.0.2.7\"]),"),
+        "server.ron:3:17: tls.names: \"192.0.2.7\" is not a name of this server; \
+         write one such as \"ftp.example.org\" or \"*.example.org\""
+    );
+    assert_eq!(
+        server("  tls: (others: [(certificate: \"a\")]),"),
+        "server.ron:3:9: tls.others: the key \"key\" is missing; add it"
+    );
+}
+
+#[test]
 fn addresses_that_clash() {
     assert_eq!(
         server("  native: (listen: [\"0.0.0.0:21\"]), ftp: (listen: [\"127.0.0.1:21\"]),"),
@@ -212,6 +256,79 @@ fn ftp_data_connections() {
         server("  ftp: (data_timeout: \"20\"),"),
         "server.ron:3:23: ftp.data_timeout: \"20\" is not a duration; \
          write a whole number and ms, s, min, h or d, such as \"10min\""
+    );
+}
+
+#[test]
+fn rules_for_some_clients() {
+    assert_eq!(
+        server("  ftp: (tls_for: [(tls: Off)]),"),
+        "server.ron:3:9: ftp.tls_for: a rule names neither a network nor a listener; write \
+         network: \"10.0.5.0/24\", or listen: with an address of ftp.listen"
+    );
+    assert_eq!(
+        server("  ftp: (tls_for: [(listen: \"0.0.0.0:2122\", tls: Off)]),"),
+        "server.ron:3:9: ftp.tls_for: 0.0.0.0:2122 is no address of ftp.listen; \
+         did you mean \"0.0.0.0:2121\"?"
+    );
+    assert_eq!(
+        server("  ftp: (tls_for: [(network: \"10.0.5\", tls: Off)]),"),
+        "server.ron:3:29: ftp.tls_for.network: \"10.0.5\" is not an address or a network; \
+         write one such as \"192.0.2.7\" or \"10.0.0.0/8\""
+    );
+    assert_eq!(
+        server("  ftp: (tls_for: [(network: \"10.0.5.0/24\", tls: Of)]),"),
+        "server.ron:3:49: ftp.tls_for.tls: \"Of\" is not known; did you mean \"Off\"?"
+    );
+    assert_eq!(
+        server("  ftp: (tls_for: [(network: \"10.0.5.0/24\")]),"),
+        "server.ron:3:9: ftp.tls_for: the key \"tls\" is missing; add it"
+    );
+}
+
+#[test]
+fn proxies() {
+    assert_eq!(
+        server("  proxy_protocol: (listen: [\"0.0.0.0:2121\"]),"),
+        "server.ron:3:20: proxy_protocol.listen: nobody may connect there; \
+         name the proxies in proxy_protocol.from"
+    );
+    assert_eq!(
+        server("  proxy_protocol: (from: [\"192.0.2.7\"]),"),
+        "server.ron:3:20: proxy_protocol.from: no listener is for them; \
+         name some in proxy_protocol.listen"
+    );
+    assert_eq!(
+        server("  proxy_protocol: (listen: [\"0.0.0.0:2122\"], from: [\"192.0.2.7\"]),"),
+        "server.ron:3:20: proxy_protocol.listen: 0.0.0.0:2122 is no address of native.listen, \
+         ftp.listen or ftp.implicit; did you mean \"0.0.0.0:2121\"?"
+    );
+    assert_eq!(
+        server("  proxy_protocol: (listn: []),"),
+        "server.ron:3:20: unknown key \"listn\" in proxy_protocol; did you mean \"listen\"?"
+    );
+    assert_eq!(
+        server("  proxy_protocol: (listen: [\"0.0.0.0:2121\"], from: [\"proxy\"]),"),
+        "server.ron:3:53: proxy_protocol.from: \"proxy\" is not an address or a network; \
+         write one such as \"192.0.2.7\" or \"10.0.0.0/8\""
+    );
+}
+
+#[test]
+fn banners_and_passive_addresses() {
+    assert_eq!(
+        server("  ftp: (banner: \" \"),"),
+        "server.ron:3:17: ftp.banner: \" \" is not a text of 1 to 1000 bytes without \
+         control characters; write one such as \"welcome to files.example\", with \\n between lines"
+    );
+    assert_eq!(
+        server("  ftp: (passive_address_for: [(network: \"10.0.0.0/8\")]),"),
+        "server.ron:3:9: ftp.passive_address_for: the key \"address\" is missing; add it"
+    );
+    assert_eq!(
+        server("  ftp: (passive_address_for: [(network: \"10.0.0.0/8\", address: \"0.0.0.0\")]),"),
+        "server.ron:3:64: ftp.passive_address_for.address: \"0.0.0.0\" is not an address that \
+         clients can call; write \"auto\", or one such as \"203.0.113.7\" or \"ftp.example.org\""
     );
 }
 
@@ -373,7 +490,8 @@ fn names() {
 fn structure() {
     assert_eq!(
         server("  tls: (certificate: \"x.pem\"),"),
-        "server.ron:3:3: tls: the key \"key\" is missing; add it"
+        "server.ron:3:9: tls.certificate: goes with tls.key, which is not there; \
+         write both, or neither"
     );
     assert_eq!(
         server("  homes: \"a\",\n  homes: \"b\","),

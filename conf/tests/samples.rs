@@ -9,7 +9,17 @@ use skiff_conf::{CLIENT_SAMPLE, Client, Complaint, SERVER_SAMPLE, Server};
 
 type Parse<T> = fn(&str, &Path) -> Result<T, Complaint>;
 
-const SERVER_SECTIONS: [&str; 7] = ["", "native", "ftp", "quota", "rates", "limits", "log"];
+const SERVER_SECTIONS: [&str; 9] = [
+    "",
+    "native",
+    "ftp",
+    "tls",
+    "proxy_protocol",
+    "quota",
+    "rates",
+    "limits",
+    "log",
+];
 
 #[test]
 fn the_server_sample_as_shipped_and_with_its_defaults_written_out() {
@@ -41,7 +51,7 @@ fn the_client_sample_shows_every_key() {
 
 #[test]
 fn every_example_is_right_and_differs_from_the_default() {
-    assert_eq!(examples(SERVER_SAMPLE, Server::parse), 25);
+    assert_eq!(examples(SERVER_SAMPLE, Server::parse), 36);
     assert_eq!(examples(CLIENT_SAMPLE, Client::parse), 8);
 }
 

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use skiff_conf::{
     Account, ByteQuota, Client, CloseNotify, Durability, EntryQuota, FtpTls, Iterations, Level,
-    LogFormat, LogTarget, LostControl, PassiveAddress, Resumption, Server, Tls, UserName,
-    UserStore, Verifier, Walls, read_password,
+    LogFormat, LogTarget, LostControl, PassiveAddress, Resumption, Server, Tls, TlsVersion,
+    UserName, UserStore, Verifier, Walls, read_password,
 };
 
 fn server(text: &str) -> Server {
@@ -59,7 +59,8 @@ fn every_key_is_taken_over() {
     let server = server(
         r#"(
             native: (listen: ["127.0.0.1:99"], tls: Off),
-            tls: (certificate: "c.pem", key: "/k.pem"),
+            tls: (certificate: "c.pem", key: "/k.pem", names: ["A.example"],
+                others: [(certificate: "/r.pem", key: "r.key")], minimum: "1.3"),
             homes: "/srv", state: "s", users: "u.ron",
             run_as: (user: "skiff", group: "www"), walls: Strict,
             quota: (default: "1GB", entries: 5, users: {"tom": "7B"}),
@@ -74,9 +75,15 @@ fn every_key_is_taken_over() {
     );
     assert_eq!(server.native.listen, ["127.0.0.1:99".parse().unwrap()]);
     assert_eq!(server.native.tls, Tls::Off);
-    let identity = server.tls.unwrap();
+    let [identity, other] = &server.tls.identities[..] else {
+        panic!("{:?}", server.tls);
+    };
     assert_eq!(identity.certificate, Path::new("/etc/skiff/c.pem"));
     assert_eq!(identity.key, Path::new("/k.pem"));
+    assert_eq!(identity.names[0].as_str(), "a.example");
+    assert_eq!(other.key, Path::new("/etc/skiff/r.key"));
+    assert!(other.names.is_empty());
+    assert_eq!(server.tls.minimum, TlsVersion::Tls13);
     assert_eq!(server.homes, Path::new("/srv"));
     assert_eq!(server.state, Path::new("/etc/skiff/s"));
     assert_eq!(server.users, Path::new("/etc/skiff/u.ron"));
@@ -226,6 +233,10 @@ fn advice_names_what_may_surprise() {
         ("log: (access: \"none/a.log\")", "log.access"),
         ("quota: (users: {\"tom\": 5000000})", "quota.users"),
         ("quota: (users: {\"gone\": 5000000})", "quota.users"),
+        (
+            "proxy_protocol: (listen: [\"127.0.0.1:8001\"], from: [\"0.0.0.0/0\"])",
+            "proxy_protocol.from",
+        ),
     ] {
         let found = keys(&format!("{quiet}, {setting}"), Some(&users));
         assert!(found.contains(&key), "{setting}: {found:?}");
@@ -285,6 +296,10 @@ fn advice_on_ftp_names_what_may_surprise() {
         (
             "listen: [\"203.0.113.7:21\"], tls: Off".to_owned(),
             "ftp.tls: Off, so passwords and files cross the network in clear from 203.0.113.7:21",
+        ),
+        (
+            format!("{quiet}, tls_for: [(network: \"10.0.5.0/24\", tls: Off)]"),
+            "ftp.tls_for: Off, so passwords and files cross the network in clear from 10.0.5.0/24",
         ),
         (
             format!("{quiet}, {few}"),

@@ -7,8 +7,9 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 
 use skiff_conf::{
-    Access, Account, AccountStatus, ByteQuota, CloseNotify, Complaint, EntryQuota, FileStamp,
-    FtpAccess, Iterations, LostControl, PasswordRight, StoreError, UserName, UserStore, Verifier,
+    Access, Account, AccountStatus, ByteQuota, CertificateRule, CloseNotify, Complaint, EntryQuota,
+    FileStamp, FtpAccess, Iterations, LostControl, PasswordRight, StoreError, UserName, UserStore,
+    Verifier,
 };
 use tempfile::TempDir;
 
@@ -134,6 +135,24 @@ fn what_is_saved_is_loaded() {
         ),
         (FtpAccess::Allowed, None, None)
     );
+}
+
+#[test]
+fn what_is_said_of_certificates_is_saved() {
+    let fixture = Fixture::new();
+    let mut tom = account();
+    tom.certificate = Some(CertificateRule::Instead);
+    tom.certificate_fingerprint = Some([7; 32].into());
+    fixture.add("tom", tom);
+    fixture.add("jerry", account());
+    let store = UserStore::load(&fixture.path).unwrap();
+    let said = |name| {
+        let account = store.get(name).unwrap();
+        (account.certificate(), account.certificate_fingerprint)
+    };
+    let (rule, fingerprint) = (CertificateRule::Instead, Some([7; 32].into()));
+    assert_eq!(said("tom"), (rule, fingerprint));
+    assert_eq!(said("jerry"), (CertificateRule::Off, None));
 }
 
 #[test]
@@ -461,6 +480,7 @@ const STUDENTS: &str = r#"
             hours: ["mon-fri 08:00-18:00"],
             deny: ["10.0.0.0/8"],
             ftp: false,
+            certificate: Required,
         ),
     },"#;
 
@@ -479,6 +499,7 @@ fn an_account_has_from_its_group_what_it_has_not_itself() {
     assert_eq!(tom.access().to_string(), "list,get");
     assert_eq!(tom.quota, Some(ByteQuota::new(50_000_000)));
     assert_eq!(tom.ftp(), FtpAccess::Refused);
+    assert_eq!(tom.certificate(), CertificateRule::Required);
     assert_eq!(tom.folders.len(), 2);
     assert!(!tom.admits("10.1.2.3".parse().unwrap()));
     assert!(tom.admits("192.0.2.1".parse().unwrap()));
@@ -487,12 +508,14 @@ fn an_account_has_from_its_group_what_it_has_not_itself() {
     let home = config.home(&name("tom"), tom);
     assert_eq!(home, Path::new("/x/homes/students/tom"));
 
-    let keys = "group: \"students\", access: ReadOnly, folders: { \"/in\": ReadOnly }, ftp: true";
+    let keys = "group: \"students\", access: ReadOnly, folders: { \"/in\": ReadOnly }, ftp: true, \
+                certificate: Off";
     let fixture = store_of_tom(STUDENTS, keys);
     let store = UserStore::load(&fixture.path).unwrap();
     let tom = store.get("tom").unwrap();
     assert_eq!(tom.access(), &Access::ReadOnly);
     assert_eq!(tom.ftp(), FtpAccess::Allowed);
+    assert_eq!(tom.certificate(), CertificateRule::Off);
     let folders: Vec<_> = tom.folders.values().map(Access::to_string).collect();
     assert_eq!(folders, ["read-only", "read-write"]);
 }

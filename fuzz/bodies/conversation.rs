@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use skiff_sessions::conversation::Conversation;
 use skiff_sessions::digest::{Algorithm, Running, Sum};
+use skiff_sessions::host::Hosts;
 use skiff_sessions::rights::{Grant, Permissions};
 use skiff_sessions::scram::{Binding, ClientLogin, Verifier};
 use skiff_sessions::server::job::{ChangeTime, Remembered};
@@ -71,7 +72,9 @@ pub(crate) fn limits() -> Limits {
         penalty: Duration::from_millis(500),
         attempts: 3,
         malformed_lines: 3,
+        hosts: Hosts::Any,
         server: "fuzz/0".to_owned(),
+        banner: None,
         platform: "fuzz".to_owned(),
     }
 }

@@ -11,8 +11,8 @@ use skiff_sessions::path::{PathArg, VirtualPath};
 use skiff_sessions::rights::{Grant, Permissions};
 use skiff_sessions::scram::Binding;
 use skiff_sessions::server::{
-    Completion, DataEvent, DialectRules, DownloadFacts, Effect, Event, Job, JobId, Privacy, Setup,
-    Standing, TlsPolicy,
+    ClientCertificate, Completion, DataEvent, DialectRules, DownloadFacts, Effect, Event, Job,
+    JobId, Privacy, Setup, Standing, TlsPolicy,
 };
 use skiff_sessions::transfer::{AHEAD_MAX, End, Route, Task};
 use skiff_sessions::wire::codec;
@@ -177,7 +177,7 @@ impl World {
     fn data(&mut self, choice: u8) {
         if self.shaking == Shaking::Yes {
             self.shaking = Shaking::No;
-            self.event(Event::Secured);
+            self.event(Event::Secured(ClientCertificate::Shown));
         } else if let Some(event) = self.data.next(choice) {
             self.data = Data::after(&event);
             self.event(Event::Data(event));
@@ -268,10 +268,12 @@ pub(crate) fn completion_for(job: &Job, choice: u8) -> Completion {
     }
     let (size, modified) = (u64::from(choice), Stamp(0));
     match job {
-        Job::CheckPassword { .. } => Completion::Identified(match choice % 2 {
-            0 => Standing::Known,
-            _ => Standing::Decoy,
-        }),
+        Job::CheckPassword { .. } | Job::CheckCertificate { .. } => {
+            Completion::Identified(match choice % 2 {
+                0 => Standing::Known,
+                _ => Standing::Decoy,
+            })
+        }
         Job::OpenHome => Completion::HomeOpen(Arc::new(Permissions::from(Grant::ALL).into())),
         Job::Entry { .. } => Completion::Entry(Entry {
             facts: Facts {

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use skiff_sessions::rights::{Grant, Permissions};
 use skiff_sessions::server::{
-    Accepts, Completion, Effect, Event, Job, JobId, NoPort, Session, Standing,
+    Accepts, ClientCertificate, Completion, Effect, Event, Job, JobId, NoPort, Session, Standing,
 };
 use skiff_sessions::transfer::{Route, Task};
 use skiff_sessions::wire::codec::{self, Codec, Extent};
@@ -252,7 +252,7 @@ impl World {
         }
         if self.shaking > 0 {
             self.shaking -= 1;
-            return self.event(Event::Secured);
+            return self.event(Event::Secured(ClientCertificate::None));
         }
         if let Some(event) = self.data.next(choice) {
             self.data = Data::after(&event);

@@ -288,11 +288,11 @@ fn bind_all<'a>(
             None if inherited.covers(address) => return None,
             None => bind_listener(address, config),
         };
-        let bound = socket.and_then(|socket| Listener::of(socket, protocol));
+        let bound = socket.and_then(|socket| Listener::of(socket, address, protocol));
         match bound {
             Err(error) if is_missing_family(address, &error, config) => None,
             Err(error) => Some(Err(StartError::Listen { address, error })),
-            Ok(listener) => Some(Ok(listener.named(address))),
+            Ok(listener) => Some(Ok(listener)),
         }
     })
 }
@@ -383,8 +383,8 @@ fn assemble(
         );
     });
     let admission = Admission::new(config.limits.clone());
-    let limits = Arc::new(limits(config));
     let endpoints = Endpoints::load(config, identity, None)?;
+    let limits = Arc::new(limits(config, &endpoints));
     let shared = Shared::new(registry, pool, admission, log, limits, services, endpoints);
     let metrics = sockets.metrics.zip(config.metrics.as_ref());
     let metrics = metrics.map(|(listener, Metrics { listen })| {

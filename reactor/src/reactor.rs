@@ -1,36 +1,33 @@
 //! The event loop: dispatches readiness, outcomes of workers, deadlines and signals to the
 //! connections. It is one thread, and only the poll in it blocks.
 
+mod arrivals;
 mod metrics;
 mod operator;
 #[cfg(feature = "simulation")]
 mod stepped;
 pub(crate) mod succession;
 
-use std::io::{self, Write};
-use std::net::{Shutdown, SocketAddr};
+use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mio::event::Event as Readiness;
-use mio::net::TcpStream;
 use mio::unix::SourceFd;
 use mio::unix::pipe::Receiver;
 use mio::{Events, Interest, Poll, Token};
 use skiff_sessions::server::Event;
-use skiff_sessions::wire::codec;
-use skiff_sessions::wire::reply::{CloseReason, Refusal, Reply};
+use skiff_sessions::wire::reply::{CloseReason, Refusal};
 use slab::Slab;
 
-use crate::accesslog::notice::Notice;
-use crate::accounts::store::AccountsNow;
+use crate::accounts::verdict::AccountsNow;
 use crate::accounts::watch::StoreWatch;
-use crate::connection::{Connection, Origin, Ready};
+use crate::connection::{Connection, Ready};
 use crate::control::server::ControlSocket;
 use crate::endpoints::StartedAs;
-use crate::event_loop::admission::Place;
-use crate::event_loop::listener::{Listener, Protocol, RanOut};
+use crate::event_loop::listener::Listener;
+use crate::event_loop::proxied::{Proxied, WAITING_MAX};
 use crate::event_loop::shared::Shared;
 use crate::event_loop::signals::{Signal, Signals};
 use crate::event_loop::timer_fd::TimerFd;
@@ -52,8 +49,10 @@ const METRICS: Token = Token(5);
 const PREDECESSOR: Token = Token(6);
 /// The token of the first client of metrics; the others follow.
 const METRICS_CLIENTS: usize = 7;
+/// The token of the first connection of a proxy; the others follow.
+const PROXIED: usize = METRICS_CLIENTS + CLIENTS_MAX;
 /// The token of the first listener; the others follow.
-const LISTENERS: usize = METRICS_CLIENTS + CLIENTS_MAX;
+const LISTENERS: usize = PROXIED + WAITING_MAX;
 
 /// Time between two requests to stop what still runs.
 const STOP_AGAIN: Duration = Duration::from_millis(500);
@@ -71,6 +70,7 @@ pub(crate) struct Reactor {
     /// `None` where the settings name no address for it.
     metrics: Option<Box<MetricsServer>>,
     listeners: Vec<Listener>,
+    proxied: Proxied,
     connections: Slab<Connection>,
     generations: Generations,
     shared: Shared,
@@ -127,6 +127,7 @@ impl Reactor {
             control,
             metrics,
             listeners,
+            proxied: Proxied::default(),
             connections: Slab::new(),
             generations: Generations::default(),
             shared,
@@ -263,6 +264,7 @@ impl Reactor {
             self.shared.next_close_idle(),
             self.shared.next_accounts_look(),
             self.shared.pool.next_look(),
+            self.proxied.due(),
             self.metrics.as_ref().and_then(|metrics| metrics.due()),
             self.succession.due(),
             phase,
@@ -280,9 +282,10 @@ impl Reactor {
             CONTROL => self.control.iter().for_each(ControlSocket::accept),
             PREDECESSOR => self.predecessor_ended(),
             METRICS => self.metrics.iter_mut().for_each(|it| it.mark_ready(now)),
-            Token(token @ METRICS_CLIENTS..LISTENERS) => {
+            Token(token @ METRICS_CLIENTS..PROXIED) => {
                 self.on_metrics_ready(token - METRICS_CLIENTS, now);
             }
+            Token(token @ PROXIED..LISTENERS) => self.proxied.mark_ready(token - PROXIED),
             token => match ConnectionId::from_token(token) {
                 Some((id, socket)) => {
                     let readable =
@@ -415,69 +418,6 @@ impl Reactor {
         }
     }
 
-    fn accept(&mut self, now: Instant) {
-        for index in 0..self.listeners.len() {
-            let protocol = self.listeners[index].protocol;
-            let accepted = self.listeners[index].accept(now);
-            if accepted.ran_out == RanOut::Newly {
-                self.shared.free_descriptors(now);
-            }
-            for (socket, peer) in accepted.connections {
-                self.accept_connection(socket, peer, protocol, now);
-            }
-        }
-    }
-
-    fn accept_connection(
-        &mut self,
-        socket: TcpStream,
-        peer: SocketAddr,
-        protocol: Protocol,
-        now: Instant,
-    ) {
-        let origin = Origin {
-            peer,
-            protocol,
-            number: self.shared.next_number(),
-        };
-        let room = self.shared.admission.make_room(peer.ip(), now);
-        if let Ok(Some(oldest)) = room {
-            self.expel_one(oldest, CloseReason::MadeRoom, now);
-        }
-        let entry = self.connections.vacant_entry();
-        let id = ConnectionId {
-            index: entry.key() as u32,
-            generation: self.generations.next(),
-        };
-        let place = match room {
-            Ok(_) => {
-                let log = &self.shared.log;
-                log.notice(&Notice::Connected(origin.client()));
-                self.shared.admission.enter(peer.ip(), id)
-            }
-            Err(why) => {
-                self.shared.counters.refused(why);
-                let (refusals, log) = (&mut self.shared.refusals, &self.shared.log);
-                refusals.add(why, origin.client(), now, log);
-                match self.shared.is_under_tls(protocol) {
-                    false => return tell_refused(socket, protocol, why),
-                    true if self.shared.admission.enter_refused() => Place::Refused(why),
-                    true => return,
-                }
-            }
-        };
-        match Connection::new(id, origin, socket, place, &mut self.shared, now) {
-            Ok(connection) => {
-                self.shared.counters.session_began(connection.dialect());
-                entry.insert(connection);
-            }
-            Err(error) => {
-                log::warn!("{peer} cannot be served: {error}");
-                self.shared.admission.leave(peer.ip(), "", place);
-            }
-        }
-    }
-
     fn expel(&mut self, now: Instant) {
         while let Some((id, reason)) = self.shared.expelled.pop() {
             self.expel_one(id, reason, now);
@@ -525,6 +465,7 @@ impl Reactor {
         for listener in self.listeners.drain(..) {
             listener.close(self.poll.registry());
         }
+        self.proxied.clear();
         self.shared.addresses.clear();
         self.phase = Phase::Draining(now + at_most);
         self.notify_all(&|| Event::Leave(CloseReason::ShuttingDown), now);
@@ -577,19 +518,6 @@ impl Reactor {
         if self.connections.is_empty() && self.shared.pool.is_idle() {
             self.phase = Phase::Stopped;
         }
-    }
-}
-
-/// Tells a peer in clear why it is not let in, as far as that is possible at once.
-fn tell_refused(mut socket: TcpStream, protocol: Protocol, why: CloseReason) {
-    let codec = match protocol {
-        Protocol::Native => &codec::NATIVE,
-        Protocol::Ftp | Protocol::FtpOverTls => &codec::FTP,
-    };
-    let mut line = Vec::new();
-    (codec.encode)(&Reply::Closing(why), &mut line);
-    if socket.write(&line).is_ok() {
-        let _ = socket.shutdown(Shutdown::Write);
     }
 }
 

@@ -254,13 +254,9 @@ impl Conversation {
         let cwd = self.session.cwd();
         let path = command.subject().and_then(|arg| cwd.join(arg).ok());
         self.unanswered = Some(Box::new(LogLine {
-            verb: command.name(),
             path: path.map(VirtualPath::into_bytes).unwrap_or_default(),
-            to: None,
             code: TRANSFER_ABORTED,
-            bytes: 0,
-            since: now,
-            sum: None,
+            ..LogLine::of(command.name(), now)
         }));
     }
 
@@ -273,7 +269,7 @@ impl Conversation {
             }
             if let Effect::Reply(reply) = effect {
                 let code = (self.codec.encode)(reply, &mut self.outbox);
-                match self.log_line(reply, code) {
+                match self.log_line(now, reply, code) {
                     Some(line) => effects[next] = line,
                     None => {
                         effects.remove(next);
@@ -290,11 +286,15 @@ impl Conversation {
         }
     }
 
-    fn log_line(&mut self, reply: &Reply, code: u16) -> Option<Effect> {
+    fn log_line(&mut self, now: Instant, reply: &Reply, code: u16) -> Option<Effect> {
         // NOOP during a transfer leaves the transfer's line open.
         let meanwhile = *reply == Reply::Noop && self.session.accepts() == Accepts::UrgentOnly;
         if meanwhile || reply.is_preliminary() || matches!(reply, Reply::Challenge { .. }) {
             return None;
+        }
+        // Of logins PASS tells, but for those that need none.
+        if let Reply::Recognized { .. } = reply {
+            self.unanswered = Some(Box::new(LogLine::of("USER", now)));
         }
         let mut line = self.unanswered.take()?;
         line.code = code;

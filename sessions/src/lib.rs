@@ -33,6 +33,7 @@ pub mod client;
 pub mod conversation;
 mod cpu_features;
 pub mod digest;
+pub mod host;
 pub mod lane;
 mod log_line;
 pub mod parallel_hash;

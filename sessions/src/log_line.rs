@@ -22,3 +22,18 @@ pub struct LogLine {
     /// The digest that the file was verified by; `None` where none was.
     pub sum: Option<Sum>,
 }
+
+impl LogLine {
+    /// A line of a command that has no path, and no answer yet.
+    pub(crate) fn of(verb: &'static str, since: Instant) -> Self {
+        Self {
+            verb,
+            path: Vec::new(),
+            to: None,
+            code: 0,
+            bytes: 0,
+            since,
+            sum: None,
+        }
+    }
+}

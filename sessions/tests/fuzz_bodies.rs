@@ -10,19 +10,20 @@ use bodies::paths::paths;
 use bodies::replies::replies;
 use bodies::scram::scram;
 use bodies::session::session;
-use bodies::{frames, ftp_lines, ftp_talk_of, lines};
+use bodies::{frames, ftp_lines, ftp_talk_of, lines, proxy_header, proxy_header_of};
 
 type Body = fn(&[u8]);
 
 #[test]
 fn every_seed_of_the_corpora() {
-    let targets: [(&str, Body); 9] = [
+    let targets: [(&str, Body); 10] = [
         ("conversation", conversation),
         ("frames", frames),
         ("ftp", ftp),
         ("ftp_lines", ftp_lines),
         ("lines", lines),
         ("paths", paths),
+        ("proxy_header", proxy_header),
         ("replies", replies),
         ("scram", scram),
         ("session", session),
@@ -50,6 +51,15 @@ fn ftp_lines_of_noise_and_of_words() {
         ftp_lines(&ftp_talk_of(seed, 60));
     }
     ftp_lines(&[&[b'x'; 20_000][..], b"\nABOR\n"].concat());
+}
+
+#[test]
+fn headers_of_proxies_and_of_noise() {
+    for seed in 0..20_000 {
+        proxy_header(&proxy_header_of(seed));
+        proxy_header(&bytes_of(seed, 40));
+    }
+    proxy_header(&[&b"PROXY UNKNOWN "[..], &[b'x'; 200]].concat());
 }
 
 #[test]

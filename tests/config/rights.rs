@@ -249,3 +249,18 @@ fn a_camera_goes_on_for_ever_in_a_full_home() {
     assert_eq!(names, latest);
     assert_eq!(ftp.upload("STOR too-large", &[1; 1_100_000]), 552);
 }
+
+#[test]
+fn a_home_of_a_group_is_made_where_the_group_says() {
+    let daemon = Daemon::demo();
+    let group = "(groups: { \"crew\": (home: \"crews/%u\") },";
+    edit_store(&daemon, |text| text.replacen('(', group, 1));
+    let said = daemon.user(
+        &["add", "ann", "--group", "crew", "--password-stdin"],
+        "geheim\n",
+    );
+    let home = daemon.folder().join("homes/crews/ann");
+    assert!(said.contains(&home.display().to_string()), "{said}");
+    daemon.login_as("ann", "geheim").put("", "file", b"12345");
+    assert_eq!(fs::read(home.join("file")).unwrap(), b"12345");
+}

@@ -39,11 +39,20 @@ pub(super) fn joined<'a>(addresses: impl Iterator<Item = &'a SocketAddr>) -> Opt
 }
 
 fn advise_on_tls(ftp: &Ftp, say: &mut impl FnMut(&'static str, String)) {
-    let means = match ftp.tls {
-        FtpTls::Require => return,
-        FtpTls::Optional => "Optional, so passwords may cross the network in clear",
-        FtpTls::Off => "Off, so passwords and files cross the network in clear",
+    let means = |tls| match tls {
+        FtpTls::Require => None,
+        FtpTls::Optional => Some("Optional, so passwords may cross the network in clear"),
+        FtpTls::Off => Some("Off, so passwords and files cross the network in clear"),
     };
+    for rule in &ftp.tls_for {
+        let network = rule.network.map(|network| format!(" from {network}"));
+        let listen = rule.listen.map(|listen| format!(" to {listen}"));
+        if let Some(means) = means(rule.tls) {
+            let whom = [network, listen].into_iter().flatten().collect::<String>();
+            say("ftp.tls_for", format!("{means}{whom}"));
+        }
+    }
+    let Some(means) = means(ftp.tls) else { return };
     let outside = |address: &&SocketAddr| !address.ip().to_canonical().is_loopback();
     if let Some(all) = joined(ftp.listen.iter().filter(outside)) {
         say("ftp.tls", format!("{means} from {all}"));

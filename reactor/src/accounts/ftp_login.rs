@@ -10,6 +10,8 @@ use skiff_sessions::scram::{ScramError, Verifier};
 use skiff_sessions::server::Standing;
 use skiff_vfs::Worker;
 
+use super::client_certificate::{MaybeShown, admits, stands_for_password};
+use super::elsewhere::Caller;
 use super::hashes;
 use super::store::{Accounts, LoginKey, NotChanged, admitted, verifier};
 
@@ -82,16 +84,19 @@ impl Accounts {
         user: &str,
         from: IpAddr,
         password: &[u8],
+        shown: MaybeShown<'_>,
     ) -> Option<Standing> {
         let store = self.store(worker)?;
-        if store.get(user).is_none() && self.is_known_elsewhere(worker, user, from, password) {
+        let caller = Caller { from, shown };
+        if store.get(user).is_none() && self.is_known_elsewhere(worker, user, password, caller) {
             return Some(Standing::Known);
         }
         let account = admitted(&store, user, from);
-        if account.is_some_and(|account| account.login == Login::Anonymous) {
+        let by_ftp = account
+            .filter(|account| account.ftp() == FtpAccess::Allowed && admits(account, user, shown));
+        if by_ftp.is_some_and(|account| account.login == Login::Anonymous) {
             return Some(Standing::Known);
         }
-        let by_ftp = account.filter(|account| account.ftp() == FtpAccess::Allowed);
         let proof = by_ftp.and_then(|account| account.proof());
         let Some(proof) = proof else {
             self.spend(worker, &store, user, password);
@@ -124,6 +129,25 @@ impl Accounts {
             self.password_cache.remember(tag);
         }
         Some(match is_right {
+            true => Standing::Known,
+            false => Standing::Decoy,
+        })
+    }
+
+    /// Whether the certificate that the client has shown stands for the password of `user`. `None`
+    /// as with [`Self::find`].
+    pub(crate) fn recognize(
+        &self,
+        worker: &Worker,
+        user: &str,
+        from: IpAddr,
+        shown: MaybeShown<'_>,
+    ) -> Option<Standing> {
+        let store = self.store(worker)?;
+        let may = admitted(&store, user, from).is_some_and(|account| {
+            account.ftp() == FtpAccess::Allowed && stands_for_password(account, user, shown)
+        });
+        Some(match may {
             true => Standing::Known,
             false => Standing::Decoy,
         })

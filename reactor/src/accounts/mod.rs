@@ -2,6 +2,7 @@
 //! secret, users whom a program knows, and the making of home folders. What a session does with an account does not belong
 //! here, nor the commands that edit the store.
 
+pub(crate) mod client_certificate;
 mod clock;
 pub(crate) mod elsewhere;
 pub(crate) mod folder;
@@ -15,4 +16,5 @@ pub(crate) mod secret;
 pub(crate) mod shared_folders;
 pub(crate) mod store;
 pub(crate) mod terms;
+pub(crate) mod verdict;
 pub(crate) mod watch;

@@ -1,6 +1,5 @@
 //! The accounts as workers look them up: the user store, read again when its file changed.
 
-use std::borrow::Cow;
 use std::io;
 use std::net::IpAddr;
 use std::path::{Component, Path, PathBuf};
@@ -8,8 +7,8 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use skiff_conf::{
-    Account, AccountStatus, Complaint, FtpAccess, PasswordRight, Proof, Server, StoreError,
-    UserName, UserStore, WallClock,
+    Account, AccountStatus, Complaint, PasswordRight, Proof, Server, StoreError, UserName,
+    UserStore,
 };
 use skiff_sessions::scram::{Binding, Verifier, check_change};
 use skiff_sessions::server::terms::Rates;
@@ -18,13 +17,15 @@ use skiff_sessions::wire::command::PasswordChange;
 use skiff_sessions::wire::reply::Refusal;
 use skiff_vfs::{HomeRules, Limit, Worker};
 
+use super::client_certificate::admits;
 use super::clock::Clock;
 use super::elsewhere::{Described, Elsewhere};
-use super::folder::make_folder;
+use super::folder::make_new_home;
 use super::ftp_login::{KeptHashes, login_key};
 use super::mounts::Mounts;
 use super::shared_folders::{FolderPlace, homes_of_folders, places, rules, rules_of_folder};
 use super::terms::{rates, terms};
+use super::verdict::{AccountsNow, Timing};
 use crate::accounts::password_cache::PasswordCache;
 
 pub(crate) struct Accounts {
@@ -61,46 +62,8 @@ pub(crate) struct ResolvedAccount {
     pub(crate) elsewhere: Option<Described>,
 }
 
-/// Whether an account may close by itself.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Timing {
-    Always,
-    /// It has hours, or a last day.
-    Limited,
-}
-
-impl Timing {
-    fn of(account: &Account) -> Self {
-        match account.is_timed() {
-            true => Self::Limited,
-            false => Self::Always,
-        }
-    }
-}
-
 /// The part of a verifier that a login is proven by: it changes with the password.
 pub(crate) type LoginKey = [u8; 32];
-
-/// All accounts at one time.
-pub(crate) struct AccountsNow {
-    store: Arc<UserStore>,
-    config: Arc<Server>,
-    clock: WallClock,
-    kept: KeptHashes,
-}
-
-/// What becomes of a session whose account may have changed.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) enum Verdict {
-    /// It goes on, with these terms.
-    Stays {
-        terms: Terms,
-        timing: Timing,
-        folders: Vec<FolderPlace>,
-    },
-    /// Its login would not succeed any more.
-    Ends,
-}
 
 /// Where the home of an account is, and what it may hold.
 pub(crate) struct UserHome {
@@ -172,6 +135,24 @@ impl Accounts {
             }
             None => (self.decoy(worker, &store, user), Standing::Decoy),
         })
+    }
+
+    /// As [`Self::find`], for a login by SCRAM, whose clients show no certificates.
+    pub(crate) fn find_for_scram(
+        &self,
+        worker: &Worker,
+        user: &str,
+        from: IpAddr,
+    ) -> Option<(Verifier, Standing)> {
+        let (verifier, standing) = self.find(worker, user, from)?;
+        let store = self.store(worker);
+        let account = store.as_ref().and_then(|store| store.get(user));
+        Some(
+            match account.is_some_and(|account| !admits(account, user, None)) {
+                true => (verifier, Standing::Decoy),
+                false => (verifier, standing),
+            },
+        )
     }
 
     /// A verifier that no password fits, with as many rounds as most accounts have.
@@ -262,12 +243,9 @@ impl Accounts {
 
     /// All accounts as they are now; `None` where there are none.
     pub(crate) fn now(&self, worker: &Worker) -> Option<AccountsNow> {
-        Some(AccountsNow {
-            store: self.store(worker)?,
-            config: self.config(),
-            clock: self.clock.now(),
-            kept: self.kept_hashes.lock().clone(),
-        })
+        let (store, kept) = (self.store(worker)?, self.kept_hashes.lock().clone());
+        let now = AccountsNow::new(store, self.config(), self.clock.now(), kept);
+        Some(now)
     }
 
     /// The homes of all accounts, or of `user`, also of those that may not log in.
@@ -383,65 +361,6 @@ impl Accounts {
     }
 }
 
-impl AccountsNow {
-    /// What becomes of a session of `user` from the address `from` that was proven by one of `keys`,
-    /// or whose account the authenticator has described.
-    pub(crate) fn judge(
-        &self,
-        user: &str,
-        from: IpAddr,
-        proven: Proven<'_>,
-        by: LoginBy,
-    ) -> Verdict {
-        let stays = |account: &Account| {
-            let may = match by {
-                LoginBy::Scram => true,
-                LoginBy::Password => account.ftp() == FtpAccess::Allowed,
-            };
-            may && account.standing == AccountStatus::Enabled
-                && account.admits(from)
-                && account.is_open_at(&self.clock)
-        };
-        let found = match (self.store.find(user), proven.elsewhere) {
-            (Some((name, account)), _) => {
-                let key = account.proof().map(login_key);
-                let is_proven = key.is_some_and(|key| self.kept.is_proven(user, proven.keys, &key));
-                is_proven.then_some((name, Cow::Borrowed(account)))
-            }
-            // The store need not know it; its group may be gone.
-            (None, Some(described)) => {
-                let account = self.store.whole(&described.account).ok();
-                account.map(|account| (&described.name, Cow::Owned(account)))
-            }
-            (None, None) => None,
-        };
-        match found.filter(|(_, account)| stays(account)) {
-            Some((name, account)) => Verdict::Stays {
-                terms: terms(&self.config, name, &account),
-                timing: Timing::of(&account),
-                folders: places(&self.config, &self.store, name, &account),
-            },
-            None => Verdict::Ends,
-        }
-    }
-}
-
-/// By what a session has logged in.
-#[derive(Clone, Copy)]
-pub(crate) struct Proven<'a> {
-    pub(crate) keys: &'a [LoginKey],
-    /// Its account where it is none of the store's.
-    pub(crate) elsewhere: Option<&'a Described>,
-}
-
-/// How a session has logged in.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum LoginBy {
-    Scram,
-    /// By FTP's USER and PASS, which an account may be closed to.
-    Password,
-}
-
 impl Stored {
     fn complain(&mut self, complaint: &Complaint) {
         let text = complaint.to_string();
@@ -485,7 +404,7 @@ fn ensure_home(config: &Server, root: &Path) -> Result<(), String> {
             root.display()
         ));
     }
-    make_folder(root, config.dir_mode.bits()).map_err(|error| error.to_string())?;
+    make_new_home(config, root).map_err(|error| error.to_string())?;
     Ok(())
 }
 

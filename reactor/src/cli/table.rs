@@ -201,6 +201,21 @@ const FTP: OptionSpec = valued(
     "whether the user may log in by FTP",
 );
 
+const CERTIFICATE: OptionSpec = valued(
+    "--certificate",
+    "off|required|instead",
+    ValueKind::Words(&["off", "required", "instead"]),
+    "a certificate of tls.client_ca with the user's name is nothing, is required beside the \
+     password by FTP (and the native dialect is closed), or stands for the password by FTP",
+);
+
+const CERTIFICATE_FINGERPRINT: OptionSpec = valued(
+    "--certificate-fingerprint",
+    "SHA256|default",
+    ValueKind::Other,
+    "the user's certificate is this one; by default, any with the user's name",
+);
+
 const DATA_CLOSE_NOTIFY: OptionSpec = valued(
     "--data-close-notify",
     "require|prefer|warn|default",
@@ -390,6 +405,8 @@ pub(crate) const COMMANDS: &[CommandSpec] = &[
             DOWNLOAD_RATE,
             PASSWD,
             FTP,
+            CERTIFICATE,
+            CERTIFICATE_FINGERPRINT,
             DATA_CLOSE_NOTIFY,
             PUBLISH_ON_LOST_CONTROL,
             PASSWORD_STDIN,
@@ -435,6 +452,8 @@ pub(crate) const COMMANDS: &[CommandSpec] = &[
             flag("--enable", "the user may log in again"),
             PASSWD,
             FTP,
+            CERTIFICATE,
+            CERTIFICATE_FINGERPRINT,
             DATA_CLOSE_NOTIFY,
             PUBLISH_ON_LOST_CONTROL,
             KEEP_SESSIONS,

@@ -21,6 +21,8 @@ impl Connection {
         let origin = Origin {
             peer: self.peer,
             protocol: self.protocol,
+            proxy: None,
+            tls: self.policy,
             number: self.number,
         };
         Client {

@@ -7,9 +7,11 @@ use skiff_sessions::server::Event;
 use skiff_sessions::wire::reply::CloseReason;
 
 use super::Connection;
-use crate::accounts::store::{AccountsNow, LoginBy, LoginKey, Proven, Timing, Verdict};
+use crate::accounts::store::LoginKey;
+use crate::accounts::verdict::{AccountsNow, LoginBy, Proven, Timing, Verdict};
 use crate::event_loop::listener::Protocol;
 use crate::event_loop::shared::Shared;
+use crate::workers::opening::shown;
 
 /// Passwords of one session that are remembered: more than may be wrong one after the other.
 const KEYS_MAX: usize = 8;
@@ -19,7 +21,16 @@ const KEYS_MAX: usize = 8;
 pub(super) struct Standing {
     /// What it was proven by, and what its own user has changed that to.
     keys: Vec<LoginKey>,
+    proof: LoginProof,
     when_revoked: WhenRevoked,
+}
+
+/// What FTP's login is proven by.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum LoginProof {
+    #[default]
+    Password,
+    Certificate,
 }
 
 /// What becomes of the session when its login would not succeed any more.
@@ -32,11 +43,13 @@ enum WhenRevoked {
 }
 
 impl Standing {
-    pub(super) fn proven_by(key: LoginKey) -> Self {
-        Self {
-            keys: vec![key],
-            when_revoked: WhenRevoked::Ends,
-        }
+    pub(super) fn begins(&mut self, proof: LoginProof) {
+        self.proof = proof;
+    }
+
+    pub(super) fn proven_by(&mut self, key: LoginKey) {
+        self.keys = vec![key];
+        self.when_revoked = WhenRevoked::Ends;
     }
 
     /// The session's own user is changing the password.
@@ -64,9 +77,11 @@ impl Connection {
             keys: &self.standing.keys,
             elsewhere: open_home.elsewhere.as_ref(),
         };
-        let by = match self.protocol {
-            Protocol::Native => LoginBy::Scram,
-            Protocol::Ftp | Protocol::FtpOverTls => LoginBy::Password,
+        let shown = shown(self.certificate.as_ref());
+        let by = match (self.protocol, self.standing.proof) {
+            (Protocol::Native, _) => LoginBy::Scram,
+            (_, LoginProof::Password) => LoginBy::Password(shown),
+            (_, LoginProof::Certificate) => LoginBy::Certificate(shown),
         };
         match accounts.judge(&self.user, self.peer.ip(), proven, by) {
             Verdict::Stays {
@@ -110,7 +125,8 @@ mod tests {
 
     #[test]
     fn the_latest_passwords_are_known_however_many_there_were() {
-        let mut standing = Standing::proven_by([0; 32]);
+        let mut standing = Standing::default();
+        standing.proven_by([0; 32]);
         for number in 1..=40 {
             standing.changes_to([number; 32]);
             assert!(standing.keys.contains(&[number; 32]));

@@ -9,20 +9,19 @@ use skiff_sessions::server::{Completion, DataEvent, Direction, Effect, Event, Jo
 use skiff_sessions::transfer::{Burst, End, Route, Task, Transfer};
 use skiff_sessions::wire::reply::{CloseReason, Refusal};
 
-use super::account_changes::{Standing, note_timing};
+use super::account_changes::LoginProof;
 use super::pace::Pace;
 use super::places::note_open_folder;
 use super::{
     Bulk, Connection, Ending, READS_PER_TURN, Ready, Stage, StartTls, deregister, register,
 };
-use crate::event_loop::admission::{BanState, LoginTurn, Place};
+use crate::event_loop::admission::BanState;
 use crate::event_loop::counters::LoginResult;
 use crate::event_loop::shared::Shared;
-use crate::event_loop::waiting_logins::Login;
 use crate::transport::channel::Channel;
 use crate::workers::burst::LentTransfer;
 use crate::workers::inquiry::CheckedBy;
-use crate::workers::jobs::{JobRequest, JobResult, OpenHome, opens_file, takes_file};
+use crate::workers::jobs::{JobRequest, JobResult, opens_file, takes_file};
 use crate::workers::open_file::OpenFile;
 use crate::workers::schedule::Class;
 use crate::workers::work_item::WorkItem;
@@ -227,34 +226,6 @@ impl Connection {
         self.drive(shared, now);
     }
 
-    fn note_open_home(
-        &mut self,
-        open_home: Option<OpenHome>,
-        completion: &Completion,
-        shared: &mut Shared,
-        now: Instant,
-    ) {
-        match (&self.stage, open_home) {
-            (_, Some(open_home)) => {
-                shared.counters.login(LoginResult::Accepted);
-                shared.note_open_home(&open_home, self.account, now);
-                note_timing(open_home.timing, shared, now);
-                self.standing = Standing::proven_by(open_home.key);
-                self.open_home = Some(open_home);
-            }
-            (Stage::Conversing(conversation), None)
-                if self.place == Place::LoggedIn
-                    && conversation.session().account().is_none()
-                    && matches!(completion, Completion::Refused(_)) =>
-            {
-                shared.counters.login(LoginResult::NoHome);
-                shared.forget_home_device(self.account);
-                self.withdraw(shared);
-            }
-            _ => {}
-        }
-    }
-
     pub(super) fn perform(&mut self, effect: Effect, shared: &mut Shared, now: Instant) {
         match effect {
             Effect::Work(id, job) => self.submit_job(id, job, shared, now),
@@ -274,6 +245,7 @@ impl Connection {
                 log::warn!("changed on disk: {path} of {}", self.user);
             }
             Effect::Log(line) => self.log_line(&line, shared, now),
+            Effect::Host(name) => self.data.host = Some(name.into()),
             Effect::StartTls => self.start_tls = StartTls::Due,
             Effect::Listen(form) => self.open_passive_port(form, shared, now),
             Effect::OpenData(mode) => self.open_data(mode, shared, now),
@@ -297,7 +269,7 @@ impl Connection {
         self.user.clear();
     }
 
-    fn withdraw(&mut self, shared: &mut Shared) {
+    pub(super) fn withdraw(&mut self, shared: &mut Shared) {
         let address = self.peer.ip();
         shared
             .admission
@@ -335,28 +307,12 @@ impl Connection {
         }
     }
 
-    /// Has a worker do a step of a login, when its turn has come.
-    fn submit_login(&mut self, id: JobId, request: JobRequest, shared: &mut Shared, now: Instant) {
-        let address = self.peer.ip();
-        let turn = shared.admission.take_turn(address, &self.user, now);
-        let login = Login {
-            connection: self.id,
-            id,
-            request,
-            address,
-        };
-        match turn {
-            LoginTurn::Now => shared.submit_login(login, now),
-            LoginTurn::NotBefore(at) => shared.waiting_logins.push(at, login),
-            LoginTurn::Never(reason) => shared.expelled.push((self.id, reason)),
-        }
-    }
-
     fn submit_job(&mut self, id: JobId, job: Job, shared: &mut Shared, now: Instant) {
         match &job {
             Job::FindAccount { user } | Job::CheckPassword { user, .. } => {
-                self.user.clone_from(user);
+                self.begin_login(user, LoginProof::Password);
             }
+            Job::CheckCertificate { user } => self.begin_login(user, LoginProof::Certificate),
             Job::OpenHome if !self.admit(shared, now) => {
                 let completion = Completion::Refused(Refusal::TooManySessions);
                 self.with_conversation(shared, now, |conversation, effects| {
@@ -400,12 +356,13 @@ impl Connection {
             links,
             device,
             account: self.account,
+            certificate: self.certificate.clone(),
             since: now,
             came_by: self.came_by(),
             checked_by: CheckedBy::Store,
         };
         match request.job {
-            Job::FindAccount { .. } | Job::CheckPassword { .. } => {
+            Job::FindAccount { .. } | Job::CheckPassword { .. } | Job::CheckCertificate { .. } => {
                 self.submit_login(id, request, shared, now);
             }
             _ => shared.submit_job(self.id, id, request),

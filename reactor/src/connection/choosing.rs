@@ -219,7 +219,7 @@ impl Connection {
             let Some(listener) = &choosing.listener else {
                 return;
             };
-            let (stranger, arrival) = next_arrival(listener, self.peer.ip());
+            let (stranger, arrival) = next_arrival(listener, &self.data_peers());
             self.turn_away(stranger);
             match arrival {
                 Arrival::Client(socket) => self.add_candidate(choosing, socket, shared),

@@ -100,6 +100,7 @@ impl Connection {
         match (result, &mut self.stage) {
             (Ok(Handshake::Done), _) => {
                 self.note_tls();
+                self.note_certificate();
                 self.begin_conversation(shared, now);
             }
             (Ok(wanted), Stage::Handshake(_, wants) | Stage::StartingTls(wants, _)) => {
@@ -127,7 +128,7 @@ impl Connection {
         self.ready.readable = true;
         if let Some(conversation) = self.interrupted_conversation(now) {
             self.stage = Stage::Conversing(conversation);
-            self.notify(Event::Secured, shared, now);
+            self.notify(Event::Secured(self.shown_certificate()), shared, now);
         } else if let Some(conversation) = self.new_conversation(shared, now) {
             self.stage = Stage::Conversing(Box::new(conversation));
         } else {
@@ -169,7 +170,10 @@ impl Connection {
             Some(_) => Privacy::Private,
         };
         let peer = self.peer.ip().to_canonical();
-        let dialect_rules = DialectRules::ftp(shared.ftp.as_ref()?.policy, privacy, peer);
+        let dialect_rules = DialectRules {
+            certificate: self.shown_certificate(),
+            ..DialectRules::ftp(self.policy, privacy, peer)
+        };
         let setup = shared.setup(Binding::None, dialect_rules)?;
         Some(Conversation::new(now, &codec::FTP, setup))
     }
@@ -180,7 +184,9 @@ impl Connection {
         let Some(channel) = &mut self.channel else {
             return self.end_now();
         };
-        if let Err(error) = shared.secure_ftp(channel, &mut self.data.resumption) {
+        if let Err(error) =
+            shared.secure_ftp(channel, self.data.host.take(), &mut self.data.resumption)
+        {
             log::error!("{}: no tls: {error}", self.peer);
             return self.end_now();
         }

@@ -2,7 +2,7 @@
 //! workers, and closed. Its socket is in the poll only while something waits for it.
 
 use std::io::{self, Read};
-use std::net::{IpAddr, Shutdown, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -19,7 +19,7 @@ use skiff_sessions::wire::command::PassiveForm;
 use super::candidates::{CANDIDATES_MAX, Habit};
 use super::choosing::Choosing;
 use super::{Connection, Ready};
-use crate::endpoints::passive_ports::NoPassivePort;
+use crate::endpoints::passive_ports::{NoPassivePort, PortWanted};
 use crate::event_loop::shared::Shared;
 use crate::tls::ftp::SessionResumption;
 use crate::transport::channel::Channel;
@@ -46,6 +46,8 @@ pub(super) struct DataConnection {
     pub(super) direction: Option<Direction>,
     /// What the data connections of this session resume, once its control connection has TLS.
     pub(super) resumption: Option<SessionResumption>,
+    /// What the client has named by HOST, until TLS begins.
+    pub(super) host: Option<Arc<str>>,
     /// How its data connections have begun so far.
     pub(super) habit: Habit,
     /// The port of a connection that has come and may turn out to be another's.
@@ -128,8 +130,14 @@ impl Connection {
     ) {
         self.close_data(shared);
         let local = self.local_ip();
+        let called = self.proxy.as_ref().map_or(local, |proxy| proxy.called);
         let opened = match &mut shared.ftp {
-            Some(ftp) => ftp.passive.open(local, &self.user),
+            Some(ftp) => ftp.passive.open(PortWanted {
+                user: &self.user,
+                local,
+                called,
+                client: self.peer.ip(),
+            }),
             None => Err(io::Error::from(io::ErrorKind::Unsupported).into()),
         };
         let address = match opened {
@@ -178,7 +186,7 @@ impl Connection {
         let (State::Accepting(listener) | State::Watching(listener, _)) = &self.data.state else {
             return;
         };
-        let (strangers, arrival) = next_arrival(listener, self.peer.ip());
+        let (strangers, arrival) = next_arrival(listener, &self.data_peers());
         self.turn_away(strangers);
         match (arrival, &mut self.data.state) {
             (Arrival::Client(socket), State::Watching(_, arrived)) => {
@@ -245,7 +253,13 @@ impl Connection {
     }
 
     fn connect_to_client(&mut self, address: SocketAddr, shared: &mut Shared, now: Instant) {
-        match connect_from(self.local_ip(), address) {
+        // Which of our addresses reaches the client, and not the proxy, the system knows.
+        let from = match (&self.proxy, address.is_ipv4()) {
+            (None, _) => self.local_ip(),
+            (Some(_), true) => Ipv4Addr::UNSPECIFIED.into(),
+            (Some(_), false) => Ipv6Addr::UNSPECIFIED.into(),
+        };
+        match connect_from(from, address) {
             Ok(socket) => {
                 self.data.state = State::Connecting(socket);
                 self.register_data(shared);
@@ -483,6 +497,14 @@ impl Connection {
         state
     }
 
+    /// Whence data connections may come.
+    pub(super) fn data_peers(&self) -> DataPeers {
+        DataPeers {
+            client: self.peer.ip().to_canonical(),
+            proxy: self.proxy.as_ref().map(|proxy| proxy.address),
+        }
+    }
+
     fn local_ip(&mut self) -> IpAddr {
         *self.data.local.get_or_insert_with(|| {
             let local = self.socket.local_addr();
@@ -504,16 +526,29 @@ impl State {
     }
 }
 
+/// The addresses of a session's client: its own, and the one of the proxy that it may come through.
+pub(super) struct DataPeers {
+    client: IpAddr,
+    proxy: Option<IpAddr>,
+}
+
+impl DataPeers {
+    fn include(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        address == self.client || Some(address) == self.proxy
+    }
+}
+
 /// Accepts until somebody comes from the client's address; also returns a stranger who was turned
 /// away.
 pub(super) fn next_arrival(
     listener: &TcpListener,
-    client: IpAddr,
+    clients: &DataPeers,
 ) -> (Option<SocketAddr>, Arrival) {
     let mut stranger = None;
     for _ in 0..FOREIGN_PEERS_MAX {
         match listener.accept() {
-            Ok((socket, peer)) if peer.ip().to_canonical() == client.to_canonical() => {
+            Ok((socket, peer)) if clients.include(peer.ip()) => {
                 return (stranger, Arrival::Client(socket));
             }
             Ok((_, peer)) => stranger = stranger.or(Some(peer)),

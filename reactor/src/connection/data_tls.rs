@@ -8,7 +8,7 @@ use skiff_sessions::server::Direction;
 use super::Connection;
 use super::candidates::{self, Began, News, Wait};
 use crate::event_loop::shared::Shared;
-use crate::tls::ftp::{SessionResumption, TicketGate, Tickets};
+use crate::tls::ftp::{TicketGate, Tickets};
 use crate::transport::channel::Channel;
 
 /// What a data connection gets TLS by.
@@ -38,7 +38,7 @@ impl Connection {
         let made = match rule {
             // There is nothing to resume in a session that was never given out.
             Resumption::Off => {
-                let unused = SessionResumption::new().map_err(|error| error.to_string())?;
+                let unused = own.apart().map_err(|error| error.to_string())?;
                 tls.data(&unused, tickets)
             }
             Resumption::Prefer | Resumption::Require => tls.data(own, tickets),

@@ -13,13 +13,14 @@ mod choosing;
 mod control;
 mod data;
 mod data_tls;
+mod login;
 mod operator;
 mod pace;
 mod places;
 mod rates;
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -30,8 +31,8 @@ use mio::unix::SourceFd;
 use mio::{Interest, Registry};
 use rustix::net::sockopt::set_socket_oobinline;
 use skiff_sessions::conversation::Conversation;
-use skiff_sessions::server::Unread;
 use skiff_sessions::server::job::KeptBecause;
+use skiff_sessions::server::{TlsPolicy, Unread};
 use skiff_sessions::transfer::{Route, Transfer};
 use skiff_sessions::wire::reply::CloseReason;
 
@@ -44,6 +45,7 @@ use crate::event_loop::deadlines::Scheduled;
 use crate::event_loop::listener::Protocol;
 use crate::event_loop::rates::SessionRates;
 use crate::event_loop::shared::Shared;
+use crate::tls::clients::ClientCertificate;
 use crate::transport::channel::{Channel, Handshake};
 use crate::transport::ids::{ConnectionId, Socket};
 use crate::workers::jobs::OpenHome;
@@ -65,6 +67,9 @@ pub(crate) struct Connection {
     /// Its number in the log.
     number: u64,
     protocol: Protocol,
+    /// Boxed, so that a client of one's own does not pay for it.
+    proxy: Option<Box<Proxy>>,
+    policy: TlsPolicy,
     tls: TlsVersion,
     socket: Arc<TcpStream>,
     /// `None` while the channel is lent to a worker.
@@ -90,6 +95,8 @@ pub(crate) struct Connection {
     /// The user whose login is under way or done; empty before.
     user: String,
     standing: Standing,
+    /// What the client has shown in the handshake of the control connection.
+    certificate: Option<Arc<ClientCertificate>>,
     /// On whose account the session's work is done.
     account: AccountNumber,
     /// As what the session is counted.
@@ -154,11 +161,23 @@ enum Bulk {
     Hashing,
 }
 
+/// What a client has connected through.
+#[derive(Clone, Copy)]
+pub(crate) struct Proxy {
+    pub(crate) address: IpAddr,
+    /// The address of the proxy's that the client has connected to.
+    pub(crate) called: IpAddr,
+}
+
 /// Where a connection comes from.
 #[derive(Clone, Copy)]
 pub(crate) struct Origin {
     pub(crate) peer: SocketAddr,
     pub(crate) protocol: Protocol,
+    /// `None` where it has connected by itself.
+    pub(crate) proxy: Option<Proxy>,
+    /// What the operator demands of it, if it speaks FTP.
+    pub(crate) tls: TlsPolicy,
     /// Its number in the log.
     pub(crate) number: u64,
 }
@@ -211,7 +230,7 @@ impl Connection {
         };
         let mut channel = Channel::new(Arc::clone(&socket), tls);
         if protocol == Protocol::FtpOverTls {
-            shared.secure_ftp(&mut channel, &mut data.resumption)?;
+            shared.secure_ftp(&mut channel, None, &mut data.resumption)?;
         }
         if protocol != Protocol::Native {
             // ABOR may arrive as urgent data, whose last byte would not be in the stream (RFC 1123
@@ -219,14 +238,12 @@ impl Connection {
             set_socket_oobinline(&socket, true)?;
         }
         register(&shared.registry, &socket, id)?;
-        let patience = match place {
-            Place::Refused(_) => REFUSED_HANDSHAKE,
-            _ => shared.limits.login,
-        };
         let mut connection = Self {
             id,
             peer,
             number: origin.number,
+            proxy: origin.proxy.map(Box::new),
+            policy: origin.tls,
             tls: TlsVersion::Clear,
             socket,
             channel: Some(channel),
@@ -234,7 +251,7 @@ impl Connection {
             data,
             start_tls: StartTls::No,
             peer_input: PeerInput::Open,
-            stage: Stage::Handshake(now + patience, Handshake::WantsRead),
+            stage: Stage::Handshake(now + patience(place, shared), Handshake::WantsRead),
             ready: Ready::default(),
             bulk: Bulk::None,
             route: Route::None,
@@ -247,6 +264,7 @@ impl Connection {
             open_home: None,
             user: String::new(),
             standing: Standing::default(),
+            certificate: None,
             account: shared.account_numbers.of_network(peer.ip()),
             place,
             ending: Ending::No,
@@ -315,6 +333,14 @@ impl Connection {
             device: None,
             account: self.account,
         }
+    }
+}
+
+/// How long the first handshake may take.
+fn patience(place: Place, shared: &Shared) -> Duration {
+    match place {
+        Place::Refused(_) => REFUSED_HANDSHAKE,
+        _ => shared.limits.login,
     }
 }
 

@@ -5,7 +5,9 @@ use std::time::Duration;
 use skiff_conf::Server;
 use skiff_sessions::server::Limits;
 
-pub(crate) fn limits(config: &Server) -> Limits {
+use super::Endpoints;
+
+pub(crate) fn limits(config: &Server, endpoints: &Endpoints) -> Limits {
     let limits = &config.limits;
     let system = rustix::system::uname();
     Limits {
@@ -18,7 +20,9 @@ pub(crate) fn limits(config: &Server) -> Limits {
         penalty: Duration::from_millis(500),
         attempts: limits.attempts,
         malformed_lines: 3,
+        hosts: endpoints.hosts.clone(),
         server: format!("skiffd/{}", env!("CARGO_PKG_VERSION")),
+        banner: config.ftp.banner.as_ref().map(ToString::to_string),
         platform: format!(
             "{} {}",
             system.sysname().to_string_lossy(),

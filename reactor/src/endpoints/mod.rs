@@ -8,14 +8,15 @@ pub(crate) mod passive_ports;
 pub(crate) mod reload;
 pub(crate) mod sockets;
 
-use std::net::{IpAddr, ToSocketAddrs};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 
-use skiff_conf::{PassiveAddress, Resumption, Server};
+use skiff_conf::{PassiveAddress, ProxyProtocol, Resumption, Server};
+use skiff_sessions::host::Hosts;
 use skiff_sessions::server::TlsPolicy;
 
-use self::passive_ports::PassivePorts;
+use self::passive_ports::{Advertised, PassivePorts};
 use crate::tls::ftp::FtpTls;
-use crate::tls::validity::Validity;
+use crate::tls::validity::Validities;
 use crate::tls::{ServerIdentity, Tls, TlsError};
 
 /// What the daemon was started as.
@@ -46,27 +47,51 @@ pub(crate) struct Endpoints {
     pub(crate) tls: Option<Tls>,
     /// `None` where FTP is off.
     pub(crate) ftp: Option<FtpEndpoint>,
-    /// When the certificate is valid, as far as there is one.
-    pub(crate) validity: Option<Validity>,
+    /// Whose word is taken for a client's address.
+    pub(crate) proxies: ProxyProtocol,
+    /// When the certificates are valid, as far as there are any.
+    pub(crate) validities: Validities,
+    /// What FTP clients may say that the server is.
+    pub(crate) hosts: Hosts,
 }
 
 /// What FTP connections are set up with.
 pub(crate) struct FtpEndpoint {
     /// `None` where FTP offers no TLS.
     pub(crate) tls: Option<FtpTls>,
-    pub(crate) policy: TlsPolicy,
+    /// Who must use TLS is asked of these.
+    settings: Box<skiff_conf::Ftp>,
     pub(crate) resumption: Resumption,
     pub(crate) passive: PassivePorts,
 }
 
-/// The certificate and key that the settings name, if any dialect uses them.
+impl FtpEndpoint {
+    /// What is demanded of a client that has connected to `listener`, an address of the settings.
+    pub(crate) fn policy(&self, listener: SocketAddr, client: IpAddr) -> TlsPolicy {
+        match self.settings.tls_of(listener, client) {
+            skiff_conf::FtpTls::Require => TlsPolicy::Required,
+            skiff_conf::FtpTls::Optional => TlsPolicy::Optional,
+            skiff_conf::FtpTls::Off => TlsPolicy::NotOffered,
+        }
+    }
+
+    /// Takes over changed settings; passive ports in use stay counted.
+    pub(crate) fn reconfigure(&mut self, fresh: Self) {
+        self.tls = fresh.tls;
+        self.settings = fresh.settings;
+        self.resumption = fresh.resumption;
+        self.passive.reconfigure(fresh.passive);
+    }
+}
+
+/// The certificates and keys that the settings name, if any dialect uses them.
 pub(crate) struct OperatorIdentity(Option<ServerIdentity>);
 
 impl OperatorIdentity {
     /// Reads the files: apart from the rest, because they may be root's alone.
     pub(crate) fn load(config: &Server) -> Result<Self, TlsError> {
-        let named = config.tls.as_ref().filter(|_| uses_tls(config));
-        let identity = named.map(|named| ServerIdentity::load(Some(named), &config.state));
+        let is_used = !config.tls.identities.is_empty() && uses_tls(config);
+        let identity = is_used.then(|| ServerIdentity::load(&config.tls, &config.state));
         Ok(Self(identity.transpose()?))
     }
 }
@@ -81,13 +106,13 @@ impl Endpoints {
     ) -> Result<Self, TlsError> {
         let native = config.native.tls == skiff_conf::Tls::On;
         let speaks_ftp = speaks_ftp(config);
-        let over_tls = speaks_ftp && config.ftp.tls != skiff_conf::FtpTls::Off;
+        let over_tls = speaks_ftp && config.ftp.offers_tls();
         let identity = match operators {
-            None if uses_tls(config) => Some(ServerIdentity::load(None, &config.state)?),
+            None if uses_tls(config) => Some(ServerIdentity::load(&config.tls, &config.state)?),
             operators => operators,
         };
-        if let Some(identity) = &identity {
-            log::info!("certificate fingerprint {}", identity.fingerprint());
+        for fingerprint in identity.iter().flat_map(ServerIdentity::fingerprints) {
+            log::info!("certificate fingerprint {fingerprint}");
         }
         let own = identity.as_ref().filter(|_| native);
         let theirs = identity.as_ref().filter(|_| over_tls);
@@ -95,18 +120,20 @@ impl Endpoints {
             theirs.map(|identity| FtpTls::new(identity, config.ftp.data_tls_resumption, before));
         let ftp = FtpEndpoint {
             tls: ftp_tls.transpose()?,
-            policy: match config.ftp.tls {
-                skiff_conf::FtpTls::Require => TlsPolicy::Required,
-                skiff_conf::FtpTls::Optional => TlsPolicy::Optional,
-                skiff_conf::FtpTls::Off => TlsPolicy::NotOffered,
-            },
+            settings: Box::new(config.ftp.clone()),
             resumption: config.ftp.data_tls_resumption,
-            passive: PassivePorts::new(&config.ftp, advertised_address(config)),
+            passive: PassivePorts::new(&config.ftp, advertised(&config.ftp)),
         };
         Ok(Self {
             tls: own.map(Tls::new).transpose()?,
             ftp: speaks_ftp.then_some(ftp),
-            validity: identity.as_ref().and_then(ServerIdentity::validity),
+            proxies: config.proxy_protocol.clone(),
+            validities: identity
+                .as_ref()
+                .map_or_else(Validities::default, |identity| {
+                    identity.validities().clone()
+                }),
+            hosts: theirs.map_or(Hosts::Any, |identity| identity.hosts().clone()),
         })
     }
 }
@@ -116,14 +143,21 @@ fn speaks_ftp(config: &Server) -> bool {
 }
 
 fn uses_tls(config: &Server) -> bool {
-    let ftp = speaks_ftp(config) && config.ftp.tls != skiff_conf::FtpTls::Off;
+    let ftp = speaks_ftp(config) && config.ftp.offers_tls();
     config.native.tls == skiff_conf::Tls::On || ftp
 }
 
-/// The address that PASV announces to clients behind a translating router. A host name is looked up
-/// here, at the start and at each SIGHUP, where blocking is allowed.
-fn advertised_address(config: &Server) -> Option<IpAddr> {
-    match &config.ftp.passive_address {
+/// The addresses that PASV announces to clients behind a translating router. Host names are looked
+/// up here, at the start and at each SIGHUP, where blocking is allowed.
+fn advertised(config: &skiff_conf::Ftp) -> Advertised {
+    let rules = config.passive_address_for.iter();
+    let rules = rules.map(|rule| (rule.network, resolve(&rule.address)));
+    Advertised::new(resolve(&config.passive_address), rules.collect())
+}
+
+/// `None` for the one that a client has called.
+fn resolve(address: &PassiveAddress) -> Option<IpAddr> {
+    match address {
         PassiveAddress::Auto => None,
         PassiveAddress::Address(address) => Some(*address),
         PassiveAddress::Host(name) => {

@@ -6,20 +6,49 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 
 use mio::net::TcpListener;
-use skiff_conf::{DYNAMIC_PORTS, Ftp, PortRange};
+use skiff_conf::{DYNAMIC_PORTS, Ftp, Network, PortRange};
 
 pub(crate) struct PassivePorts {
     /// The configured range; `None` for any port that the system gives.
     range: Option<PortRange>,
     /// Per cent of the range that one user may hold.
     share: u8,
-    /// The address that clients are told; `None` for the one that they came to.
-    advertised: Option<IpAddr>,
+    advertised: Advertised,
     held: HashMap<String, u16>,
 }
 
+/// Whom a port is for.
+pub(crate) struct PortWanted<'a> {
+    pub(crate) user: &'a str,
+    /// The address to listen on.
+    pub(crate) local: IpAddr,
+    /// The address that the client has connected to, which is a proxy's where there is one.
+    pub(crate) called: IpAddr,
+    pub(crate) client: IpAddr,
+}
+
+/// The addresses that clients are told; `None` for the one that they came to.
+pub(crate) struct Advertised {
+    usually: Option<IpAddr>,
+    /// Those of clients of a network, the smallest first.
+    rules: Vec<(Network, Option<IpAddr>)>,
+}
+
+impl Advertised {
+    pub(crate) fn new(usually: Option<IpAddr>, mut rules: Vec<(Network, Option<IpAddr>)>) -> Self {
+        rules.sort_by_key(|(network, _)| std::cmp::Reverse(network.prefix()));
+        Self { usually, rules }
+    }
+
+    fn to(&self, client: IpAddr) -> Option<IpAddr> {
+        let mut rules = self.rules.iter();
+        let rule = rules.find(|(network, _)| network.contains(client));
+        rule.map_or(self.usually, |&(_, address)| address)
+    }
+}
+
 impl PassivePorts {
-    pub(crate) fn new(config: &Ftp, advertised: Option<IpAddr>) -> Self {
+    pub(crate) fn new(config: &Ftp, advertised: Advertised) -> Self {
         Self {
             range: config.passive_ports,
             share: config.passive_share,
@@ -35,13 +64,18 @@ impl PassivePorts {
         self.advertised = fresh.advertised;
     }
 
-    /// Opens a port for `user`, who holds at most a share of the range. Returns the listener and the
+    /// Opens a port for a user, who holds at most a share of the range. Returns the listener and the
     /// address that the client is told.
     pub(crate) fn open(
         &mut self,
-        local: IpAddr,
-        user: &str,
+        wanted: PortWanted<'_>,
     ) -> Result<(TcpListener, SocketAddr), NoPassivePort> {
+        let PortWanted {
+            user,
+            local,
+            called,
+            client,
+        } = wanted;
         let (listener, port) = match self.range {
             None => bind_anywhere(local)?,
             Some(range) => {
@@ -59,8 +93,9 @@ impl PassivePorts {
         *self.held.entry(user.to_owned()).or_default() += 1;
         let told = self
             .advertised
-            .filter(|address| address.is_ipv4() == local.is_ipv4() && !local.is_loopback());
-        Ok((listener, SocketAddr::new(told.unwrap_or(local), port)))
+            .to(client)
+            .filter(|address| address.is_ipv4() == called.is_ipv4() && !called.is_loopback());
+        Ok((listener, SocketAddr::new(told.unwrap_or(called), port)))
     }
 
     /// Uncounts a port that [`Self::open`] gave to `user`.
@@ -146,7 +181,7 @@ mod tests {
             passive_share: share,
             ..Ftp::default()
         };
-        PassivePorts::new(&config, advertised)
+        PassivePorts::new(&config, Advertised::new(advertised, Vec::new()))
     }
 
     /// Four ports that were free a moment ago.
@@ -163,22 +198,55 @@ mod tests {
             .unwrap()
     }
 
+    fn wanted(local: IpAddr, user: &str) -> PortWanted<'_> {
+        PortWanted {
+            user,
+            local,
+            called: local,
+            client: local,
+        }
+    }
+
     #[test]
     fn a_user_holds_a_share_of_the_range_and_gets_it_back() {
         let mut passive = of(Some(range()), 50, None);
-        let first = passive.open(HERE, "tom").unwrap();
-        let second = passive.open(HERE, "tom").unwrap();
+        let first = passive.open(wanted(HERE, "tom")).unwrap();
+        let second = passive.open(wanted(HERE, "tom")).unwrap();
         assert_ne!(first.1.port(), second.1.port());
-        let refused = passive.open(HERE, "tom").unwrap_err().to_string();
+        let refused = passive.open(wanted(HERE, "tom")).unwrap_err().to_string();
         assert_eq!(
             refused,
             "its user holds 2 of 4 ports, all that one may (ftp.passive_share: 50)"
         );
-        let _others = (passive.open(HERE, "jerry"), passive.open(HERE, "jerry"));
-        assert!(passive.open(HERE, "sam").is_err(), "none is left");
+        let _others = (
+            passive.open(wanted(HERE, "jerry")),
+            passive.open(wanted(HERE, "jerry")),
+        );
+        assert!(passive.open(wanted(HERE, "sam")).is_err(), "none is left");
         drop(first);
         passive.release("tom");
-        assert!(passive.open(HERE, "tom").is_ok());
+        assert!(passive.open(wanted(HERE, "tom")).is_ok());
+    }
+
+    #[test]
+    fn the_smallest_network_says_what_a_client_is_told() {
+        let ip = |text: &str| text.parse::<IpAddr>().unwrap();
+        let rule = |network: &str, told: Option<&str>| (network.parse().unwrap(), told.map(ip));
+        let advertised = Advertised::new(
+            Some(ip("203.0.113.7")),
+            vec![
+                rule("10.0.0.0/8", None),
+                rule("10.0.5.0/24", Some("10.0.5.1")),
+            ],
+        );
+        for (client, told) in [
+            ("192.0.2.1", Some("203.0.113.7")),
+            ("10.1.1.1", None),
+            ("10.0.5.9", Some("10.0.5.1")),
+            ("::ffff:10.0.5.9", Some("10.0.5.1")),
+        ] {
+            assert_eq!(advertised.to(ip(client)), told.map(ip), "{client}");
+        }
     }
 
     #[test]
@@ -188,22 +256,27 @@ mod tests {
             assert_eq!(share_of(four, share), most, "{share}");
         }
         let mut passive = of(Some(four), 100, None);
-        let held: Vec<_> = (0..4).map(|_| passive.open(HERE, "tom").unwrap()).collect();
+        let held: Vec<_> = (0..4)
+            .map(|_| passive.open(wanted(HERE, "tom")).unwrap())
+            .collect();
         assert_eq!(held.len(), 4);
         passive.reconfigure(of(Some(four), 50, None));
-        assert!(passive.open(HERE, "tom").is_err());
+        assert!(passive.open(wanted(HERE, "tom")).is_err());
     }
 
     #[test]
     fn the_advertised_address_is_for_those_outside() {
         let outside: IpAddr = "203.0.113.7".parse().unwrap();
         let mut passive = of(None, 50, Some(outside));
-        let (listener, told) = passive.open(HERE, "tom").unwrap();
+        let (listener, told) = passive.open(wanted(HERE, "tom")).unwrap();
         assert_eq!(told.ip(), HERE, "who came by loopback stays on it");
         assert_eq!(told.port(), listener.local_addr().unwrap().port());
         let six: IpAddr = std::net::Ipv6Addr::LOCALHOST.into();
         assert_eq!(
-            passive.open(six, "tom").map(|(_, told)| told.ip()).ok(),
+            passive
+                .open(wanted(six, "tom"))
+                .map(|(_, told)| told.ip())
+                .ok(),
             Some(six)
         );
     }

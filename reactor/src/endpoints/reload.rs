@@ -43,29 +43,26 @@ impl Reloaded {
         let endpoints = OperatorIdentity::load(&config)
             .and_then(|identity| Endpoints::load(&config, identity, in_use.tickets.as_ref()))
             .map_err(|error| format!("{error}{}", way_out(&config)))?;
-        let validity = endpoints.validity;
-        let warning = validity.and_then(|dates| dates.warning(OffsetDateTime::now_utc()));
+        let warnings = endpoints.validities.warnings(OffsetDateTime::now_utc());
+        let warnings: Vec<_> = warnings.collect();
         let restart = (!kept.is_empty()).then(|| {
             let keys = kept.join(", ");
             format!("changed, but needs a restart of skiffd: {keys}")
         });
         Ok(Self {
+            limits: Arc::new(limits(&config, &endpoints)),
             endpoints,
-            limits: Arc::new(limits(&config)),
             config: Arc::new(config),
-            remarks: restart.into_iter().chain(warning).collect(),
+            remarks: restart.into_iter().chain(warnings).collect(),
         })
     }
 }
 
 /// What helps where the start could read what the running daemon may not (`run_as`, `walls`).
 fn way_out(config: &Server) -> &'static str {
-    let files = config
-        .tls
-        .iter()
-        .flat_map(|tls| [&tls.certificate, &tls.key]);
     let is_denied = |error: io::Error| error.kind() == io::ErrorKind::PermissionDenied;
-    match files.map(File::open).any(|file| file.is_err_and(is_denied)) {
+    let mut files = config.tls.files().map(File::open);
+    match files.any(|file| file.is_err_and(is_denied)) {
         true => {
             "; give skiffd's user the right to read it, or restart skiffd: only a start reads \
              files as root, and in folders that are new in the settings"

@@ -93,7 +93,7 @@ const DRIFT: Family = counter(
 );
 const CERTIFICATE: Family = gauge(
     "skiffd_certificate_expiry_timestamp_seconds",
-    "when the certificate expires, in seconds since 1970",
+    "when the first of the certificates expires, in seconds since 1970",
 );
 
 const DIALECTS: [Dialect; 2] = [Dialect::Native, Dialect::Ftp];

@@ -35,6 +35,15 @@ pub(crate) enum Protocol {
     FtpOverTls,
 }
 
+/// Whence a connection has come, and where to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Arrival {
+    pub(crate) peer: SocketAddr,
+    pub(crate) protocol: Protocol,
+    /// The address by which the settings name the listener.
+    pub(crate) listener: SocketAddr,
+}
+
 /// What a listener has accepted.
 pub(crate) struct Accepted {
     pub(crate) connections: Vec<(TcpStream, SocketAddr)>,
@@ -60,25 +69,22 @@ enum AcceptState {
 }
 
 impl Listener {
-    pub(crate) fn of(socket: std::net::TcpListener, protocol: Protocol) -> io::Result<Self> {
+    /// One that the settings name by the address `named`.
+    pub(crate) fn of(
+        socket: std::net::TcpListener,
+        named: SocketAddr,
+        protocol: Protocol,
+    ) -> io::Result<Self> {
         socket.set_nonblocking(true)?;
         let socket = TcpListener::from_std(socket);
         let address = socket.local_addr()?;
         Ok(Self {
             socket,
             address,
-            named: address,
+            named,
             protocol,
             state: AcceptState::Drained,
         })
-    }
-
-    /// The same, which the settings name by `address`.
-    pub(crate) fn named(self, address: SocketAddr) -> Self {
-        Self {
-            named: address,
-            ..self
-        }
     }
 
     /// Another descriptor of the socket.
@@ -168,10 +174,10 @@ mod tests {
     fn what_is_closed_is_reported_no_more_though_another_has_it() {
         let mut poll = Poll::new().unwrap();
         let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let mut listener = Listener::of(socket, Protocol::Native).unwrap();
+        let address = socket.local_addr().unwrap();
+        let mut listener = Listener::of(socket, address, Protocol::Native).unwrap();
         listener.register(poll.registry(), Token(0)).unwrap();
         let other = std::net::TcpListener::from(listener.descriptor().unwrap());
-        let address = listener.address;
         listener.close(poll.registry());
         let _client = std::net::TcpStream::connect(address).unwrap();
         other.accept().unwrap();

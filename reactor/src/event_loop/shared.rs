@@ -3,14 +3,13 @@
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
-use std::io;
 use std::iter;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use mio::Registry;
-use rustls::Connection as TlsConnection;
+use skiff_conf::ProxyProtocol;
 use skiff_sessions::scram::Binding;
 use skiff_sessions::server::{DialectRules, Effect, Job, JobId, Limits, Setup};
 use skiff_sessions::wire::reply::CloseReason;
@@ -24,15 +23,12 @@ use crate::event_loop::account_numbers::AccountNumbers;
 use crate::event_loop::admission::{Admission, CheckTurn, Refusals};
 use crate::event_loop::counters::Counters;
 use crate::event_loop::deadlines::Deadlines;
-use crate::event_loop::listener::Protocol;
 use crate::event_loop::named::Named;
 use crate::event_loop::rates::RateLimits;
 use crate::event_loop::sd_notify;
 use crate::event_loop::waiting_logins::{Login, WaitingLogins};
 use crate::tls::Tls;
-use crate::tls::ftp::SessionResumption;
-use crate::tls::validity::Validity;
-use crate::transport::channel::Channel;
+use crate::tls::validity::Validities;
 use crate::transport::ids::ConnectionId;
 use crate::workers::inline::Inline;
 use crate::workers::jobs::{Answer, CountDue, JobRequest, OpenHome, Services};
@@ -74,8 +70,10 @@ pub(crate) struct Shared {
     pub(crate) tls: Option<Tls>,
     /// `None` where FTP is off.
     pub(crate) ftp: Option<FtpEndpoint>,
-    /// When the certificate in use is valid.
-    pub(super) validity: Option<Validity>,
+    /// Whose word is taken for a client's address.
+    pub(crate) proxies: ProxyProtocol,
+    /// When the certificates in use are valid.
+    pub(super) validities: Validities,
     pub(crate) line_buffer: Vec<u8>,
     pub(crate) effects: Vec<Effect>,
     /// The answer to a job that was done inline; delivered once the other effects of the same step
@@ -136,7 +134,7 @@ impl Shared {
         log: AccessLog,
         limits: Arc<Limits>,
         services: Arc<Services>,
-        Endpoints { tls, ftp, validity }: Endpoints,
+        endpoints: Endpoints,
     ) -> Self {
         let rates = services.accounts.rates();
         Self {
@@ -150,9 +148,10 @@ impl Shared {
             deadlines: Deadlines::default(),
             limits,
             services,
-            tls,
-            ftp,
-            validity,
+            tls: endpoints.tls,
+            ftp: endpoints.ftp,
+            proxies: endpoints.proxies,
+            validities: endpoints.validities,
             line_buffer: vec![0; LINE_BUFFER],
             effects: Vec::new(),
             answered: None,
@@ -180,38 +179,6 @@ impl Shared {
     pub(crate) fn next_number(&mut self) -> u64 {
         self.numbered += 1;
         self.numbered
-    }
-
-    /// The TLS state of a new native connection; `None` without TLS.
-    pub(crate) fn secure(&self) -> io::Result<Option<TlsConnection>> {
-        self.tls
-            .as_ref()
-            .map(Tls::connection)
-            .transpose()
-            .map_err(io::Error::other)
-    }
-
-    /// Whether peers of these listeners speak TLS from the first byte.
-    pub(crate) fn is_under_tls(&self, protocol: Protocol) -> bool {
-        match protocol {
-            Protocol::Native => self.tls.is_some(),
-            Protocol::Ftp => false,
-            Protocol::FtpOverTls => true,
-        }
-    }
-
-    /// Switches an FTP control connection to TLS; sets what data connections of its session resume.
-    pub(crate) fn secure_ftp(
-        &self,
-        channel: &mut Channel,
-        resumption: &mut Option<SessionResumption>,
-    ) -> io::Result<()> {
-        let tls = self.ftp.as_ref().and_then(|ftp| ftp.tls.as_ref());
-        let tls = tls.ok_or_else(|| io::Error::other("this listener has none"))?;
-        let session = resumption.insert(SessionResumption::new().map_err(io::Error::other)?);
-        let (tls, fallback) = tls.control(session).map_err(io::Error::other)?;
-        channel.secure_control(tls, fallback);
-        Ok(())
     }
 
     /// What a new session is made with; `None` if the system has no random bytes.
@@ -548,8 +515,11 @@ impl Shared {
             remarks,
         } = reloaded;
         self.tls = endpoints.tls;
-        self.validity = endpoints.validity;
-        self.replace_ftp(endpoints.ftp);
+        self.validities = endpoints.validities;
+        self.proxies = endpoints.proxies;
+        if let (Some(ftp), Some(fresh)) = (&mut self.ftp, endpoints.ftp) {
+            ftp.reconfigure(fresh);
+        }
         self.limits = limits;
         self.admission.set_limits(config.limits.clone());
         self.log.reopen(&config.log);
@@ -558,16 +528,6 @@ impl Shared {
             .set_all(self.services.accounts.rates(), Instant::now());
         self.refresh_accounts();
         remarks
-    }
-
-    /// Passive ports in use stay counted.
-    fn replace_ftp(&mut self, reloaded: Option<FtpEndpoint>) {
-        if let (Some(old), Some(reloaded)) = (&mut self.ftp, reloaded) {
-            old.tls = reloaded.tls;
-            old.policy = reloaded.policy;
-            old.resumption = reloaded.resumption;
-            old.passive.reconfigure(reloaded.passive);
-        }
     }
 
     /// The homes that are open, each with the device number of its file system.

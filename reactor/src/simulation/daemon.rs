@@ -67,8 +67,8 @@ impl Daemon {
         let ftp = bind_listener(config.ftp.listen[0], config)?;
         let native = bind_listener(config.native.listen[0], config)?;
         let (ftp, native) = (
-            Listener::of(ftp, Protocol::Ftp)?,
-            Listener::of(native, Protocol::Native)?,
+            Listener::of(ftp, config.ftp.listen[0], Protocol::Ftp)?,
+            Listener::of(native, config.native.listen[0], Protocol::Native)?,
         );
         let listeners = vec![ftp, native];
         let (ftp, native) = (listeners[0].address, listeners[1].address);
@@ -77,7 +77,7 @@ impl Daemon {
             pool,
             Admission::new(config.limits.clone()),
             log,
-            Arc::new(limits(config)),
+            Arc::new(limits(config, &endpoints)),
             services,
             endpoints,
         );

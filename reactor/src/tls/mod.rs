@@ -1,9 +1,13 @@
-//! TLS of the server: certificate and key, the rustls configuration of each dialect, and the
+//! TLS of the server: certificates and keys, the rustls configuration of each dialect, and the
 //! channel binding of logins. Besides this folder, only `transport/channel.rs`,
 //! `event_loop/shared.rs`, `connection/data.rs` and `sessions::lane` name rustls. What is sent over
 //! a connection does not belong here.
 
+pub(crate) mod clients;
+mod der;
 pub(crate) mod ftp;
+pub(crate) mod names;
+mod served;
 pub(crate) mod validity;
 
 use std::fs;
@@ -16,13 +20,23 @@ use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::NoServerSessionStorage;
-use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::server::danger::ClientCertVerifier;
+use rustls::sign::CertifiedKey;
+use rustls::version::{TLS12, TLS13};
 use rustls::{Connection, ServerConfig, ServerConnection, SupportedProtocolVersion};
 use sha2::{Digest, Sha256};
-use skiff_conf::{Identity, Server};
+use skiff_conf::{Certificates, ClientAuthority, HostName, Identity, Server, TlsVersion};
 use skiff_sessions::cipher_suites::{self, Aes};
+use skiff_sessions::host::{HostPattern, Hosts};
 
-use self::validity::Validity;
+use self::names::CertificateNames;
+use self::served::{Served, ServedCertificate};
+use self::validity::{Validities, Validity};
+
+type Versions = &'static [&'static SupportedProtocolVersion];
+
+const FROM_TLS12: Versions = &[&TLS12, &TLS13];
+const FROM_TLS13: Versions = &[&TLS13];
 
 /// The label of the exporter (RFC 9266 section 2).
 const BINDING_LABEL: &[u8] = b"EXPORTER-Channel-Binding";
@@ -37,94 +51,212 @@ pub(crate) enum TlsError {
     Pem { path: PathBuf, what: String },
     #[error("a certificate cannot be made: {0}")]
     Make(#[from] rcgen::Error),
-    #[error("the certificate and its key do not go together: {0}")]
-    Pair(rustls::Error),
+    #[error(
+        "{} is not the key of the certificate {}: {error}", key.display(), certificate.display()
+    )]
+    Pair {
+        certificate: PathBuf,
+        key: PathBuf,
+        error: rustls::Error,
+    },
     #[error("tls cannot be set up: {0}")]
     Setup(#[from] rustls::Error),
 }
 
-/// The certificate and its key, used by both dialects.
+impl TlsError {
+    fn without_certificate(path: &Path) -> Self {
+        Self::Pem {
+            path: path.to_owned(),
+            what: "holds no certificate".to_owned(),
+        }
+    }
+}
+
+/// The certificates and their keys, used by both dialects.
 #[derive(Clone)]
 pub(crate) struct ServerIdentity {
     aes: Aes,
     provider: Arc<CryptoProvider>,
-    certified: Arc<SingleCertAndKey>,
-    fingerprint: String,
-    /// `None` where its dates cannot be read.
-    validity: Option<Validity>,
+    served: Arc<Served>,
+    /// `None` where clients are asked for no certificates.
+    clients: Option<Arc<dyn ClientCertVerifier>>,
+    versions: Versions,
+    hosts: Hosts,
+    fingerprints: Vec<String>,
+    validities: Validities,
 }
 
 impl ServerIdentity {
     /// Loads the operator's files, or the self-made ones in `state`, which are made if missing.
-    pub(crate) fn load(identity: Option<&Identity>, state: &Path) -> Result<Self, TlsError> {
-        match identity {
-            Some(identity) => Self::from_files(&identity.certificate, &identity.key, Aes::detect()),
-            None => {
-                let [certificate, key] = own_files(state);
-                if !certificate.exists() || !key.exists() {
-                    make_identity(&certificate, &key)?;
-                }
-                Self::from_files(&certificate, &key, Aes::detect())
-            }
+    pub(crate) fn load(settings: &Certificates, state: &Path) -> Result<Self, TlsError> {
+        if !settings.identities.is_empty() {
+            return Self::from_files(settings, &settings.identities, Aes::detect());
         }
+        let [certificate, key] = own_files(state);
+        if !certificate.exists() || !key.exists() {
+            make_identity(&certificate, &key)?;
+        }
+        let own = Identity {
+            certificate,
+            key,
+            names: Vec::new(),
+        };
+        Self::from_files(settings, &[own], Aes::detect())
     }
 
     /// Whether the daemon makes its own at its start.
     pub(crate) fn is_to_be_made(config: &Server) -> bool {
         let [certificate, key] = own_files(&config.state);
-        config.tls.is_none() && (!certificate.exists() || !key.exists())
+        config.tls.identities.is_empty() && (!certificate.exists() || !key.exists())
     }
 
-    /// SHA-256 of the certificate in hexadecimal, as clients show it.
-    pub(crate) fn fingerprint(&self) -> &str {
-        &self.fingerprint
+    /// SHA-256 of each certificate in hexadecimal, as clients show it.
+    pub(crate) fn fingerprints(&self) -> &[String] {
+        &self.fingerprints
     }
 
-    pub(crate) fn validity(&self) -> Option<Validity> {
-        self.validity
+    pub(crate) fn validities(&self) -> &Validities {
+        &self.validities
     }
 
-    fn from_files(certificate: &Path, key: &Path, aes: Aes) -> Result<Self, TlsError> {
-        let chain: Vec<_> = CertificateDer::pem_file_iter(certificate)
-            .and_then(Iterator::collect)
-            .map_err(|error| pem_error(certificate, &error))?;
-        let Some(leaf) = chain.first() else {
-            let what = "holds no certificate".to_owned();
-            return Err(TlsError::Pem {
-                path: certificate.to_owned(),
-                what,
-            });
-        };
-        let fingerprint = hex(&Sha256::digest(leaf));
-        let validity = Validity::of(leaf);
-        let key = PrivateKeyDer::from_pem_file(key).map_err(|error| pem_error(key, &error))?;
+    /// What HOST may name: all that there are certificates for, where the operator has named any.
+    pub(crate) fn hosts(&self) -> &Hosts {
+        &self.hosts
+    }
+
+    fn from_files(
+        settings: &Certificates,
+        identities: &[Identity],
+        aes: Aes,
+    ) -> Result<Self, TlsError> {
         let provider = Arc::new(cipher_suites::provider(aes));
-        let certified = CertifiedKey::from_der(chain, key, &provider).map_err(TlsError::Pair)?;
+        let loaded = identities
+            .iter()
+            .map(|identity| Loaded::from_files(identity, &provider));
+        let loaded: Vec<Loaded> = loaded.collect::<Result<_, _>>()?;
+        let mut validities = Validities::default();
+        for (identity, one) in identities.iter().zip(&loaded) {
+            let what = match identities.len() {
+                1 => "the certificate".to_owned(),
+                _ => format!("the certificate {}", identity.certificate.display()),
+            };
+            if let Some(validity) = one.validity {
+                validities.add(what, validity);
+            }
+        }
+        let hosts = match identities.iter().all(|identity| identity.names.is_empty()) {
+            true => Hosts::Any,
+            false => Hosts::Named(loaded.iter().flat_map(|one| one.names.clone()).collect()),
+        };
+        let clients = settings.clients.as_ref();
+        let clients = clients.map(|authority| clients::verifier(authority, &provider));
         Ok(Self {
             aes,
+            clients: clients.transpose()?,
             provider,
-            certified: Arc::new(certified.into()),
-            fingerprint,
-            validity,
+            versions: match settings.minimum {
+                TlsVersion::Tls12 => FROM_TLS12,
+                TlsVersion::Tls13 => FROM_TLS13,
+            },
+            hosts,
+            fingerprints: loaded.iter().map(|one| one.fingerprint.clone()).collect(),
+            validities,
+            served: Arc::new(Served::new(
+                loaded.into_iter().map(Loaded::served).collect(),
+            )),
         })
     }
 
-    /// A configuration that asks for no client certificate and keeps no state of finished sessions.
+    /// A configuration that keeps no state of finished sessions.
     fn config(
         &self,
         versions: &[&'static SupportedProtocolVersion],
+        clients: Option<&Arc<dyn ClientCertVerifier>>,
     ) -> Result<ServerConfig, rustls::Error> {
-        let certified = Arc::clone(&self.certified);
-        let mut config = ServerConfig::builder_with_provider(Arc::clone(&self.provider))
-            .with_protocol_versions(versions)?
-            .with_no_client_auth()
-            .with_cert_resolver(certified);
+        let served = Arc::clone(&self.served);
+        let builder = ServerConfig::builder_with_provider(Arc::clone(&self.provider))
+            .with_protocol_versions(versions)?;
+        let builder = match clients {
+            Some(clients) => builder.with_client_cert_verifier(Arc::clone(clients)),
+            None => builder.with_no_client_auth(),
+        };
+        let mut config = builder.with_cert_resolver(served);
         config.session_storage = Arc::new(NoServerSessionStorage {});
         // Clients put AES first where their processor has instructions for it, which is what costs
         // most where ours has none. With such instructions here, the client's order counts.
         config.ignore_client_order = self.aes == Aes::Software;
         Ok(config)
     }
+}
+
+/// Reads a certificate and its key, which must go together; the names in it.
+pub(crate) fn try_pair(identity: &Identity) -> Result<CertificateNames, TlsError> {
+    let provider = cipher_suites::provider(Aes::detect());
+    let loaded = Loaded::from_files(identity, &provider)?;
+    let leaf = loaded.certified.end_entity_cert()?;
+    Ok(CertificateNames::of(leaf))
+}
+
+/// Reads by what clients' certificates are judged.
+pub(crate) fn try_clients(authority: &ClientAuthority) -> Result<(), TlsError> {
+    let provider = Arc::new(cipher_suites::provider(Aes::detect()));
+    clients::verifier(authority, &provider).map(drop)
+}
+
+/// A certificate as its files have it.
+struct Loaded {
+    certified: CertifiedKey,
+    names: Vec<HostPattern>,
+    fingerprint: String,
+    /// `None` where its dates cannot be read.
+    validity: Option<Validity>,
+}
+
+impl Loaded {
+    fn from_files(identity: &Identity, provider: &CryptoProvider) -> Result<Self, TlsError> {
+        let Identity {
+            certificate,
+            key,
+            names,
+        } = identity;
+        let chain = certificates(certificate)?;
+        let Some(leaf) = chain.first() else {
+            return Err(TlsError::without_certificate(certificate));
+        };
+        let fingerprint = hex(&Sha256::digest(leaf));
+        let validity = Validity::of(leaf);
+        let names = match names.as_slice() {
+            [] => CertificateNames::of(leaf).hosts,
+            said => said.iter().map(HostName::to_string).collect(),
+        };
+        let read = PrivateKeyDer::from_pem_file(key).map_err(|error| pem_error(key, &error))?;
+        let certified =
+            CertifiedKey::from_der(chain, read, provider).map_err(|error| TlsError::Pair {
+                certificate: certificate.clone(),
+                key: key.clone(),
+                error,
+            })?;
+        Ok(Self {
+            certified,
+            names: names.iter().map(|name| HostPattern::new(name)).collect(),
+            fingerprint,
+            validity,
+        })
+    }
+
+    fn served(self) -> ServedCertificate {
+        ServedCertificate {
+            certified: Arc::new(self.certified),
+            names: self.names,
+        }
+    }
+}
+
+/// All certificates of a PEM file.
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    CertificateDer::pem_file_iter(path)
+        .and_then(Iterator::collect)
+        .map_err(|error| pem_error(path, &error))
 }
 
 /// The self-made certificate and its key.
@@ -138,7 +270,7 @@ pub(crate) struct Tls(Arc<ServerConfig>);
 
 impl Tls {
     pub(crate) fn new(identity: &ServerIdentity) -> Result<Self, TlsError> {
-        let mut config = identity.config(&[&rustls::version::TLS13])?;
+        let mut config = identity.config(FROM_TLS13, None)?;
         config.alpn_protocols = vec![ALPN.to_vec()];
         // Native sessions last and are not resumed; tickets would only cost memory.
         config.send_tls13_tickets = 0;

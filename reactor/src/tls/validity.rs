@@ -1,4 +1,4 @@
-//! [`Validity`]: when a certificate is valid.
+//! [`Validity`]: when a certificate is valid; [`Validities`] of all that are in use.
 //!
 //! Only the dates are parsed, by their place in the DER of X.509 (RFC 5280 section 4.1); TLS judges
 //! the rest.
@@ -8,13 +8,14 @@ use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
 use time::{Duration, OffsetDateTime, PrimitiveDateTime};
 
+use super::der::{Element, SEQUENCE, content, element};
+
 /// A certificate that expires sooner is worth a note.
 const SOON: Duration = Duration::days(30);
 
 const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
 const END: &str = "-----END CERTIFICATE-----";
 
-const SEQUENCE: u8 = 0x30;
 const VERSION: u8 = 0xa0;
 const UTC_TIME: u8 = 0x17;
 const GENERALIZED_TIME: u8 = 0x18;
@@ -38,6 +39,28 @@ pub(crate) enum Standing {
     NotYetValid,
 }
 
+/// When each of the certificates in use is valid, as far as their dates can be read.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Validities(Vec<(String, Validity)>);
+
+impl Validities {
+    /// `what` is how the operator is told of the certificate.
+    pub(crate) fn add(&mut self, what: String, validity: Validity) {
+        self.0.push((what, validity));
+    }
+
+    /// What the operator is warned of.
+    pub(crate) fn warnings(&self, now: OffsetDateTime) -> impl Iterator<Item = String> {
+        let all = self.0.iter();
+        all.filter_map(move |(what, validity)| validity.warning(what, now))
+    }
+
+    /// When the first of them expires.
+    pub(crate) fn first_end(&self) -> Option<OffsetDateTime> {
+        self.0.iter().map(|(_, validity)| validity.until).min()
+    }
+}
+
 impl Validity {
     /// The dates of the first certificate of a PEM file.
     pub(crate) fn of_pem(pem: &str) -> Option<Self> {
@@ -56,16 +79,16 @@ impl Validity {
         }
     }
 
-    /// What the operator is warned of.
-    pub(crate) fn warning(&self, now: OffsetDateTime) -> Option<String> {
+    /// What the operator is warned of; `what` is the certificate's name.
+    fn warning(&self, what: &str, now: OffsetDateTime) -> Option<String> {
         let (from, until) = (self.from.date(), self.until.date());
         match self.standing(now) {
             Standing::Valid => None,
-            Standing::ExpiresSoon => Some(format!("the certificate expires on {until}; renew it")),
+            Standing::ExpiresSoon => Some(format!("{what} expires on {until}; renew it")),
             Standing::Expired => Some(format!(
-                "the certificate expired on {until}; renew it, then skiffd reload"
+                "{what} expired on {until}; renew it, then skiffd reload"
             )),
-            Standing::NotYetValid => Some(format!("the certificate is not valid before {from}")),
+            Standing::NotYetValid => Some(format!("{what} is not valid before {from}")),
         }
     }
 
@@ -83,57 +106,25 @@ impl Validity {
         let from = element(dates)?;
         let until = element(from.rest)?;
         Some(Self {
-            from: from.moment()?,
-            until: until.moment()?,
+            from: moment(&from)?,
+            until: moment(&until)?,
         })
     }
 }
 
-struct Element<'a> {
-    tag: u8,
-    content: &'a [u8],
-    rest: &'a [u8],
-}
-
-impl Element<'_> {
-    /// Parses UTCTime (RFC 5280 section 4.1.2.5): two-digit years from 50 on are of the last
-    /// century; seconds and Z are always present.
-    fn moment(&self) -> Option<OffsetDateTime> {
-        let text = str::from_utf8(self.content).ok()?;
-        let text = match (self.tag, text.as_bytes().first()?) {
-            (UTC_TIME, b'0'..=b'4') => format!("20{text}"),
-            (UTC_TIME, _) => format!("19{text}"),
-            (GENERALIZED_TIME, _) => text.to_owned(),
-            _ => return None,
-        };
-        PrimitiveDateTime::parse(&text, WRITTEN)
-            .ok()
-            .map(PrimitiveDateTime::assume_utc)
-    }
-}
-
-fn content(der: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
-    element(der)
-        .filter(|found| found.tag == tag)
-        .map(|found| (found.content, found.rest))
-}
-
-/// Splits the first element off `der`; a length has at most four bytes (X.690 section 8.1.3).
-fn element(der: &[u8]) -> Option<Element<'_>> {
-    let (&[tag, first], rest) = der.split_first_chunk()?;
-    let (length, rest) = match first {
-        0..=0x7f => (usize::from(first), rest),
-        0x81..=0x84 => {
-            let (digits, rest) = rest.split_at_checked(usize::from(first - 0x80))?;
-            let length = digits
-                .iter()
-                .fold(0, |sum, &digit| sum << 8 | usize::from(digit));
-            (length, rest)
-        }
+/// Parses UTCTime (RFC 5280 section 4.1.2.5): two-digit years from 50 on are of the last century;
+/// seconds and Z are always present.
+fn moment(element: &Element<'_>) -> Option<OffsetDateTime> {
+    let text = str::from_utf8(element.content).ok()?;
+    let text = match (element.tag, text.as_bytes().first()?) {
+        (UTC_TIME, b'0'..=b'4') => format!("20{text}"),
+        (UTC_TIME, _) => format!("19{text}"),
+        (GENERALIZED_TIME, _) => text.to_owned(),
         _ => return None,
     };
-    let (content, rest) = rest.split_at_checked(length)?;
-    Some(Element { tag, content, rest })
+    PrimitiveDateTime::parse(&text, WRITTEN)
+        .ok()
+        .map(PrimitiveDateTime::assume_utc)
 }
 
 fn first_der(pem: &str) -> Option<Vec<u8>> {
@@ -208,7 +199,7 @@ mod tests {
                 Some("not valid before 2020-01-01"),
             ),
         ] {
-            let warning = validity.warning(now);
+            let warning = validity.warning("the certificate", now);
             match said {
                 None => assert_eq!(warning, None),
                 Some(said) => assert!(

@@ -19,6 +19,7 @@ use rustix::pipe::{
     PipeFlags, SpliceFlags, fcntl_getpipe_size, fcntl_setpipe_size, pipe_with, splice,
 };
 
+use crate::tls::clients;
 use crate::tls::ftp::{self, Offered, TicketGate, Tls13Fallback};
 
 /// Size of a splice pipe in bytes: what /proc/sys/fs/pipe-max-size allows by default.
@@ -196,22 +197,35 @@ impl Channel {
             ProofState::Reported => return Proof::Own,
         };
         let gate = self.gate.take();
-        let proof = match (self.is_resumed(), rule) {
-            (true, _) | (false, Resumption::Off) => Proof::Own,
-            (false, Resumption::Prefer) => Proof::Doubtful,
-            (false, Resumption::Require) => Proof::Foreign,
+        let certificate = gate.as_ref().and_then(TicketGate::certificate);
+        let proof = match (self.is_resumed(), certificate, rule) {
+            (true, _, _) | (false, None, Resumption::Off) => Proof::Own,
+            // Nobody else has the key of what the session's client has shown.
+            (false, Some(own), _) if self.has_shown(own) => Proof::Own,
+            (false, None, Resumption::Prefer) => Proof::Doubtful,
+            (false, Some(_), _) | (false, None, Resumption::Require) => Proof::Foreign,
         };
         if proof == Proof::Foreign {
             let peer = self.peer();
             let offered = gate.map_or(Offered::Nothing, |gate| gate.offered());
             let why = offered.why_not();
+            let rule = match certificate {
+                Some(_) => "nor has it shown the session's certificate",
+                None => "ftp.data_tls_resumption: Require",
+            };
             log::warn!(
                 "{peer}: a data connection did not resume the session's TLS and is refused \
-                 (ftp.data_tls_resumption: Require): {why}"
+                 ({rule}): {why}"
             );
         }
         self.proof = ProofState::Judged(proof);
         proof
+    }
+
+    /// Whether the peer has shown the certificate of this fingerprint.
+    fn has_shown(&self, fingerprint: [u8; 32]) -> bool {
+        let tls = self.tls.as_deref();
+        tls.and_then(clients::fingerprint) == Some(fingerprint)
     }
 
     /// Takes a doubtful channel as the session's, for want of a better one.
@@ -403,6 +417,8 @@ mod tests {
     use std::net::TcpListener;
 
     use rustix::net::sockopt::tcp_quickack;
+    use skiff_conf::Certificates;
+    use skiff_sessions::certificate::AnyCertificate;
 
     use super::*;
     use crate::tls::ServerIdentity;
@@ -410,17 +426,70 @@ mod tests {
 
     /// A data connection under TLS, with the client's socket.
     fn data_channel() -> (Channel, std::net::TcpStream) {
+        data_channel_of(&SessionResumption::new().unwrap(), Resumption::Prefer)
+    }
+
+    fn data_channel_of(
+        session: &SessionResumption,
+        rule: Resumption,
+    ) -> (Channel, std::net::TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (socket, _) = listener.accept().unwrap();
         socket.set_nonblocking(true).unwrap();
         let state = tempfile::tempdir().unwrap();
-        let identity = ServerIdentity::load(None, state.path()).unwrap();
+        let identity = ServerIdentity::load(&Certificates::default(), state.path()).unwrap();
         let tls = FtpTls::new(&identity, Resumption::Prefer, None).unwrap();
-        let session = SessionResumption::new().unwrap();
-        let (tls, _) = tls.data(&session, Tickets::None).unwrap();
-        let channel = Channel::new(Arc::new(TcpStream::from_std(socket)), Some(tls));
+        let (tls, gate) = tls.data(session, Tickets::None).unwrap();
+        let mut channel = Channel::new(Arc::new(TcpStream::from_std(socket)), None);
+        channel.secure_data(tls, gate, rule);
         (channel, client)
+    }
+
+    /// A client that shows no certificate and resumes nothing.
+    fn shake_hands(mut client: std::net::TcpStream) -> std::thread::JoinHandle<()> {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = rustls::ClientConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))
+            .with_no_client_auth();
+        let name = "ftp.example".try_into().unwrap();
+        let mut tls = rustls::ClientConnection::new(Arc::new(config), name).unwrap();
+        std::thread::spawn(move || {
+            while tls.is_handshaking() {
+                tls.complete_io(&mut client).unwrap();
+            }
+        })
+    }
+
+    #[test]
+    fn where_the_session_has_a_certificate_a_stranger_without_it_is_foreign() {
+        for (shown, rule, proof) in [
+            (None, Resumption::Off, Proof::Own),
+            (None, Resumption::Prefer, Proof::Doubtful),
+            (None, Resumption::Require, Proof::Foreign),
+            (Some([7; 32]), Resumption::Off, Proof::Foreign),
+            (Some([7; 32]), Resumption::Prefer, Proof::Foreign),
+            (Some([7; 32]), Resumption::Require, Proof::Foreign),
+        ] {
+            let session = SessionResumption::new().unwrap();
+            if let Some(shown) = shown {
+                session.has_certificate(shown);
+            }
+            let session = match rule {
+                Resumption::Off => session.apart().unwrap(),
+                Resumption::Prefer | Resumption::Require => session,
+            };
+            let (mut channel, client) = data_channel_of(&session, rule);
+            let client = shake_hands(client);
+            while channel.handshake().unwrap() != Handshake::Done {
+                std::thread::yield_now();
+            }
+            assert_eq!(channel.judge(), proof, "{shown:?} {rule:?}");
+            client.join().unwrap();
+        }
     }
 
     #[test]

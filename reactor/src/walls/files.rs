@@ -50,6 +50,9 @@ impl Reach {
         reach.add_folder_of(&config.users, Use::Change);
         reach.add_folder_of(&config.file, Use::Read);
         reach.add_homes_elsewhere(config, users);
+        if let Some(skeleton) = &config.skeleton {
+            reach.add(skeleton, Use::Read);
+        }
         for folder in config.folders.values() {
             reach.add(&folder.path, Use::Change);
         }
@@ -59,14 +62,11 @@ impl Reach {
         if let Some(path) = &config.log.xferlog {
             reach.add_folder_of(path, Use::Change);
         }
-        if let Some(identity) = &config.tls {
-            reach.add_folder_of(&identity.certificate, Use::Read);
-            reach.add_folder_of(&identity.key, Use::Read);
+        for path in config.tls.files() {
+            reach.add_folder_of(path, Use::Read);
         }
-        reach.add_system(matches!(
-            config.ftp.passive_address,
-            PassiveAddress::Host(_)
-        ));
+        let mut told = config.ftp.passive_addresses();
+        reach.add_system(told.any(|address| matches!(address, PassiveAddress::Host(_))));
         reach
     }
 

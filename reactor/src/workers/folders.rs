@@ -237,6 +237,7 @@ impl Folder {
             Job::FindAccount { .. }
             | Job::OpenHome
             | Job::CheckPassword { .. }
+            | Job::CheckCertificate { .. }
             | Job::SetPassword { .. }
             | Job::Usage
             | Job::OpenStages { .. }
@@ -354,6 +355,7 @@ fn paths(job: &Job) -> [Option<&VirtualPath>; 2] {
         Job::FindAccount { .. }
         | Job::OpenHome
         | Job::CheckPassword { .. }
+        | Job::CheckCertificate { .. }
         | Job::SetPassword { .. }
         | Job::Usage
         | Job::OpenStages { .. }

@@ -5,8 +5,9 @@ use skiff_sessions::wire::command::Secret;
 use skiff_vfs::Worker;
 
 use super::jobs::{JobRequest, Services};
+use super::opening::shown;
 use super::password_check::PasswordCheck;
-use crate::accounts::elsewhere::Inquiry;
+use crate::accounts::elsewhere::{Caller, Inquiry};
 use crate::transport::ids::ConnectionId;
 
 /// Who checks a password.
@@ -50,7 +51,10 @@ pub(super) fn ask(
     let inquiry = Inquiry {
         user,
         password: &password.0,
-        from: request.peer,
+        caller: Caller {
+            from: request.peer,
+            shown: shown(request.certificate.as_ref()),
+        },
         came_by: request.came_by,
         since: request.since,
     };

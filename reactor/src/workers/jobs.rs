@@ -24,9 +24,11 @@ use super::opening;
 use super::refusal::refusal;
 use super::schedule::{AccountNumber, Class, Device, WorkKind};
 use crate::accounts::elsewhere::{CameBy, Described};
-use crate::accounts::store::{Accounts, LoginKey, Timing};
+use crate::accounts::store::{Accounts, LoginKey};
+use crate::accounts::verdict::Timing;
 use crate::accounts::watch::StoreWatch;
 use crate::endpoints::StartedAs;
+use crate::tls::clients::ClientCertificate;
 
 /// An upload that has received nothing for this long is cancelled when the same user uploads the
 /// same name again.
@@ -62,6 +64,8 @@ pub(crate) struct JobRequest {
     /// The file system of the home, once it is known.
     pub(crate) device: Option<Device>,
     pub(crate) account: AccountNumber,
+    /// What the client has shown, for logins.
+    pub(crate) certificate: Option<Arc<ClientCertificate>>,
     pub(crate) since: Instant,
     /// How what the job holds has come.
     pub(crate) came_by: CameBy,

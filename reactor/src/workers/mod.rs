@@ -18,7 +18,7 @@ mod on_file;
 pub(crate) mod open_file;
 mod open_listing;
 mod open_upload;
-mod opening;
+pub(crate) mod opening;
 pub(crate) mod parking;
 pub(crate) mod password_check;
 pub(crate) mod plain_names;

@@ -1,10 +1,11 @@
-//! What a login needs of a worker: the account, the check of its password, and its home.
+//! What a login needs of a worker: the account, the check of its password or certificate, and its
+//! home.
 
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use skiff_sessions::server::{Completion, Job};
+use skiff_sessions::server::{Completion, Job, Standing};
 use skiff_sessions::wire::reply::Refusal;
 use skiff_vfs::{VfsError, Worker};
 
@@ -12,7 +13,29 @@ use super::folders::Folders;
 use super::inquiry::{CheckedBy, ask};
 use super::jobs::{CountDue, JobRequest, JobResult, OpenHome, Services, done};
 use super::refusal::refusal;
+use crate::accounts::client_certificate::{MaybeShown, Shown};
 use crate::accounts::lock::{holder_of, process};
+use crate::tls::clients::ClientCertificate;
+
+impl Shown for ClientCertificate {
+    fn fingerprint(&self) -> [u8; 32] {
+        self.fingerprint
+    }
+
+    fn names(&self, user: &str) -> bool {
+        self.names.include(user)
+    }
+}
+
+/// As accounts judge it.
+pub(crate) fn shown(certificate: Option<&Arc<ClientCertificate>>) -> MaybeShown<'_> {
+    certificate.map(|certificate| &**certificate as &dyn Shown)
+}
+
+fn identified(standing: Option<Standing>) -> Completion {
+    let refused = Completion::Refused(Refusal::NoAccounts);
+    standing.map_or(refused, Completion::Identified)
+}
 
 /// Why a home is not opened.
 enum Unopened {
@@ -36,7 +59,8 @@ impl From<Refusal> for Unopened {
 pub(super) fn before_home(worker: &Worker, services: &Services, request: JobRequest) -> JobResult {
     match &request.job {
         Job::FindAccount { user } => {
-            let found = services.accounts.find(worker, user, request.peer);
+            let accounts = &services.accounts;
+            let found = accounts.find_for_scram(worker, user, request.peer);
             done(match found {
                 Some((verifier, standing)) => Completion::Account { verifier, standing },
                 None => Completion::Refused(Refusal::NoAccounts),
@@ -46,10 +70,23 @@ pub(super) fn before_home(worker: &Worker, services: &Services, request: JobRequ
             done(ask(worker, services, &request, user, password))
         }
         Job::CheckPassword { user, password } => {
-            let accounts = &services.accounts;
-            let standing = accounts.check(worker, user, request.peer, &password.0);
-            let refused = Completion::Refused(Refusal::NoAccounts);
-            done(standing.map_or(refused, Completion::Identified))
+            let (accounts, shown) = (&services.accounts, shown(request.certificate.as_ref()));
+            done(identified(accounts.check(
+                worker,
+                user,
+                request.peer,
+                &password.0,
+                shown,
+            )))
+        }
+        Job::CheckCertificate { user } => {
+            let (accounts, shown) = (&services.accounts, shown(request.certificate.as_ref()));
+            done(identified(accounts.recognize(
+                worker,
+                user,
+                request.peer,
+                shown,
+            )))
         }
         Job::OpenHome => match open_home(worker, services, &request.user) {
             Ok((open_home, completion)) => JobResult::Done {

@@ -46,6 +46,7 @@ pub(super) fn check_names(worker: &Worker, home: &Home, job: &Job) -> Result<(),
         Job::FindAccount { .. }
         | Job::OpenHome
         | Job::CheckPassword { .. }
+        | Job::CheckCertificate { .. }
         | Job::SetPassword { .. }
         | Job::Usage
         | Job::OpenStages { .. }

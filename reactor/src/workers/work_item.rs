@@ -20,7 +20,7 @@ use super::pool::{Work, WorkerContext};
 use super::schedule::Device;
 use super::upkeep::Upkeep;
 use crate::accesslog::AccessLog;
-use crate::accounts::store::AccountsNow;
+use crate::accounts::verdict::AccountsNow;
 use crate::control::command::Answer;
 use crate::endpoints::reload::{InUse, Reloaded};
 use crate::tls::ftp::FtpTls;
@@ -312,6 +312,7 @@ mod tests {
             links: skiff_sessions::rights::Links::Followed,
             device: Some(Device::Number(1)),
             account: AccountNumber(1),
+            certificate: None,
             since: Instant::now(),
             came_by: crate::accounts::elsewhere::CameBy::Clear,
             checked_by: crate::workers::inquiry::CheckedBy::Store,

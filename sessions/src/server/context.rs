@@ -14,6 +14,7 @@ use super::parameters::Parameters;
 use super::session::{Effect, State, Unread};
 use super::terms::{StreamRules, Terms};
 use crate::digest::Sum;
+use crate::host::Hosts;
 use crate::path::{AboveHome, PathArg, VirtualPath};
 use crate::rights::{Grant, Permissions, Right, Rights};
 use crate::scram::Binding;
@@ -41,10 +42,21 @@ pub struct Limits {
     pub attempts: u32,
     /// Malformed lines before the login after which the session is closed.
     pub malformed_lines: u32,
+    /// What HOST may name.
+    pub hosts: Hosts,
     /// The server's name and version, one word.
     pub server: String,
+    /// What clients are greeted with where the server speaks first; `None`: that it is ready.
+    pub banner: Option<String>,
     /// What SYST answers in the native dialect.
     pub platform: String,
+}
+
+impl Limits {
+    pub(super) fn greeting(&self) -> String {
+        let ready = || format!("{} ready", self.server);
+        self.banner.clone().unwrap_or_else(ready)
+    }
 }
 
 /// The parts of a new session.

@@ -33,9 +33,11 @@ pub(super) enum AfterJob {
     Existing(upload::Existing),
     Receive(upload::Plan, Reply),
     Published(Received),
+    /// The client's certificate may be the user's.
+    Recognize(String),
     Identify(String),
-    /// The user's home is being opened.
-    Enter(String),
+    /// The user's home is being opened, for what has proven the login.
+    Enter(String, password_login::ProvenBy),
     Digest(files::DigestRequest),
     Stream(stream::Request),
     BeginStream(stream::Purpose),
@@ -66,7 +68,8 @@ impl AfterJob {
             Self::Receive(plan, go) => plan.on_restarted(go, completion, cx),
             Self::Published(received) => received.on_published(completion, cx),
             Self::Identify(user) => password_login::identified(user, completion, cx),
-            Self::Enter(user) => password_login::enter(user, completion, cx),
+            Self::Recognize(user) => password_login::recognized(user, completion, cx),
+            Self::Enter(user, by) => password_login::enter(user, by, completion, cx),
             Self::Digest(request) => request.on_completed(completion, cx),
             Self::Stream(request) => request.on_completed(completion, cx),
             Self::BeginStream(purpose) => purpose.on_prepared(completion, cx),

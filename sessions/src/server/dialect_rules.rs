@@ -17,6 +17,8 @@ pub struct DialectRules {
     pub tls: TlsPolicy,
     /// Whether the control connection is under TLS now.
     pub privacy: Privacy,
+    /// Whether the client has shown a certificate there.
+    pub certificate: ClientCertificate,
     /// The client's address: data connections are accepted from and made to it only. Unused in the
     /// native dialect.
     pub peer: IpAddr,
@@ -57,6 +59,14 @@ pub enum Privacy {
     Private,
 }
 
+/// Whether the client has shown a certificate, which the handshake has verified.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum ClientCertificate {
+    #[default]
+    None,
+    Shown,
+}
+
 impl DialectRules {
     /// The native dialect: one connection for everything.
     pub fn native(digest: Algorithm) -> Self {
@@ -66,6 +76,7 @@ impl DialectRules {
             long_work: LongWork::ReportProgress,
             tls: TlsPolicy::NotOffered,
             privacy: Privacy::Private,
+            certificate: ClientCertificate::None,
             peer: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
             digest,
         }
@@ -79,6 +90,7 @@ impl DialectRules {
             long_work: LongWork::AskToRetry,
             tls,
             privacy,
+            certificate: ClientCertificate::None,
             peer,
             digest: Algorithm::default(),
         }

@@ -11,8 +11,8 @@ use crate::wire::reply::{CloseReason, Reply};
 /// Sends the greeting where the server speaks first.
 pub(super) fn on_started(state: State, cx: &mut Context<'_>) -> State {
     if cx.shared.setup.dialect_rules.first_speaker == FirstSpeaker::Server {
-        let server = cx.shared.setup.limits.server.clone();
-        cx.reply(Reply::Greeting { server });
+        let text = cx.shared.setup.limits.greeting();
+        cx.reply(Reply::Greeting { text });
     }
     state
 }

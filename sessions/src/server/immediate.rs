@@ -2,8 +2,8 @@
 //! that have one value only.
 
 use super::context::Context;
-use super::dialect_rules::TlsPolicy;
-use super::session::State;
+use super::dialect_rules::{Privacy, TlsPolicy};
+use super::session::{Effect, State};
 use crate::wire::command::{Command, Parameter};
 use crate::wire::reply::{Features, HelpTopic, ParameterReply, Reply, TlsOffer};
 
@@ -15,12 +15,24 @@ pub(super) fn answer(command: Command, cx: &Context<'_>) -> Reply {
             facts: cx.shared.parameters.facts,
             algorithm: cx.shared.parameters.algorithm,
         }),
-        Command::Host(_) => Reply::HostNoted,
         Command::Parameter(Parameter::OnlyValue(what)) => {
             Reply::Parameter(ParameterReply::OnlyValue(what))
         }
         _ => Reply::Noop,
     }
+}
+
+/// Answers HOST, which chooses the certificate that TLS will begin with, as a client's hello does;
+/// behind that it has nothing to choose (RFC 7151 section 3.3).
+pub(super) fn host(name: String, cx: &mut Context<'_>) -> Reply {
+    let setup = &cx.shared.setup;
+    if !setup.limits.hosts.include(&name) {
+        return Reply::HostUnknown;
+    }
+    if setup.dialect_rules.privacy == Privacy::Clear {
+        cx.effects.push(Effect::Host(name));
+    }
+    Reply::HostNoted
 }
 
 /// Answers HELP in any state; `state` stays.

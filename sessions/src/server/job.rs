@@ -31,6 +31,11 @@ pub enum Job {
         user: String,
         password: Secret,
     },
+    /// Asks whether the certificate that the client has shown is this user's, who needs no password
+    /// then.
+    CheckCertificate {
+        user: String,
+    },
     /// Changes the password of the session's user, if the proof is right on this channel.
     SetPassword {
         change: Box<PasswordChange>,
@@ -269,7 +274,7 @@ pub enum Completion {
         standing: Standing,
     },
     HomeOpen(Arc<Terms>),
-    /// Answers `CheckPassword`: `Known` for the right password.
+    /// Answers `CheckPassword`: `Known` for the right password; and `CheckCertificate`.
     Identified(Standing),
     Size(u64),
     ModifiedAt(Stamp),

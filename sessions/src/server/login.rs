@@ -44,11 +44,16 @@ pub(super) fn on_command(state: State, command: Command, cx: &mut Context<'_>) -
 }
 
 /// Handles a command that may be given with and without a login: AUTH, PBSZ, PROT, CCC, REIN and
-/// immediate ones.
+/// immediate ones; HOST before only.
 pub(super) fn answer_without_login(state: State, command: Command, cx: &mut Context<'_>) -> State {
     match command {
         Command::Security(security) => security::on_command(state, security, cx),
         Command::Reinitialize => reinitialize(cx),
+        Command::Host(name) => {
+            let reply = immediate::host(name, cx);
+            cx.reply(reply);
+            state
+        }
         other => {
             cx.reply(immediate::answer(other, cx));
             state

@@ -31,7 +31,9 @@ pub mod terms;
 mod upload;
 
 pub use context::{Account, Limits, Setup};
-pub use dialect_rules::{DialectRules, FirstSpeaker, LongWork, Privacy, TlsPolicy};
+pub use dialect_rules::{
+    ClientCertificate, DialectRules, FirstSpeaker, LongWork, Privacy, TlsPolicy,
+};
 pub use job::{Completion, DownloadFacts, Job, JobId, Reading, Standing, StreamStart};
 pub use session::{Accepts, Effect, Event, NoPort, Session, Unread};
 pub use stream::{DataEvent, DataMode, Direction, HandshakeTiming};

@@ -27,7 +27,9 @@ impl Ready {
             Command::Security(_) | Command::Reinitialize => {
                 login::answer_without_login(State::Ready(self), command, cx)
             }
-            Command::Features | Command::Host(_) => cx.conclude(immediate::answer(command, cx)),
+            Command::Features => cx.conclude(immediate::answer(command, cx)),
+            // RFC 7151 section 3.2: the host is chosen before the user.
+            Command::Host(_) => cx.conclude(Reply::BadSequence),
             Command::Data(port) => data_ports::prepare(port, cx),
             Command::Parameter(parameter) => match cx.shared.parameters.set(&parameter) {
                 Setting::Done(reply) => cx.conclude(Reply::Parameter(reply)),

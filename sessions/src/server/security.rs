@@ -1,7 +1,7 @@
 //! Handles AUTH, PBSZ, PROT and CCC: TLS on a connection that began in clear (RFC 4217).
 
 use super::context::Context;
-use super::dialect_rules::{Privacy, TlsPolicy};
+use super::dialect_rules::{ClientCertificate, Privacy, TlsPolicy};
 use super::parameters::BufferSize;
 use super::session::{Effect, State};
 use crate::wire::command::{Protection, Security};
@@ -44,8 +44,9 @@ pub(super) fn on_command(state: State, security: Security, cx: &mut Context<'_>)
 }
 
 /// Goes on under TLS, without a login.
-pub(super) fn secured(cx: &mut Context<'_>) -> State {
-    cx.shared.setup.dialect_rules.privacy = Privacy::Private;
+pub(super) fn secured(certificate: ClientCertificate, cx: &mut Context<'_>) -> State {
+    let dialect_rules = &mut cx.shared.setup.dialect_rules;
+    (dialect_rules.privacy, dialect_rules.certificate) = (Privacy::Private, certificate);
     State::New
 }
 

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::context::{Account, Context, Setup, Shared};
 use super::continuations::AfterJob;
-use super::dialect_rules::LongWork;
+use super::dialect_rules::{ClientCertificate, LongWork};
 use super::download::{Offered, SendingFile};
 use super::external_events::{close_when_done, on_evicted, on_started, on_stop, on_timeout};
 use super::hashing::Hashing;
@@ -64,7 +64,7 @@ pub enum Event {
     /// handled.
     PeerClosed,
     /// The control connection is under TLS from now on.
-    Secured,
+    Secured(ClientCertificate),
     /// The peer sent clear text behind the line that begins TLS.
     ClearTextAfterAuthTls,
     /// Answers `Effect::Listen`.
@@ -106,6 +106,8 @@ pub enum Effect {
     },
     /// Write a line of the access log.
     Log(Box<LogLine>),
+    /// Begin TLS, if it comes to that, with the certificate of this name.
+    Host(String),
     /// Begin TLS on the control connection once the replies are written.
     StartTls,
     /// Open a port for one data connection.
@@ -388,7 +390,7 @@ fn step(state: State, event: Event, timer: Timer, cx: &mut Context<'_>) -> State
         ) => publishing.on_peer_closed(job, cx),
         (State::Opening(opening), Event::PeerClosed) => opening.on_peer_closed(cx),
         (_, Event::PeerClosed) => cx.close(),
-        (State::StartingTls, Event::Secured) => security::secured(cx),
+        (State::StartingTls, Event::Secured(shown)) => security::secured(shown, cx),
         (_, Event::ClearTextAfterAuthTls) => cx.close_with(CloseReason::ClearTextAfterAuthTls),
         (State::Listening, Event::Listening(form, address)) => {
             data_ports::on_listening(form, address, cx)
@@ -397,7 +399,7 @@ fn step(state: State, event: Event, timer: Timer, cx: &mut Context<'_>) -> State
         (State::Streaming(streaming), Event::Data(DataEvent::Secured)) => {
             State::Streaming(streaming.secured())
         }
-        (state, Event::Data(_) | Event::Secured | Event::Listening(..)) => state,
+        (state, Event::Data(_) | Event::Secured(_) | Event::Listening(..)) => state,
         (state, Event::Timeout) => on_timeout(state, timer, cx),
         (_, Event::Expelled(reason)) => cx.close_with(reason),
         (state, Event::Leave(reason)) => {

@@ -9,6 +9,7 @@ pub mod line;
 pub mod listing;
 pub mod native;
 mod number;
+pub mod proxy_header;
 pub mod reply;
 mod shared_text;
 pub mod stamp;

@@ -127,12 +127,16 @@ pub enum Reply {
     Closing(CloseReason),
 
     // logins in clear
-    /// The server speaks first.
+    /// The server speaks first, in one line or more.
     Greeting {
-        server: String,
+        text: String,
     },
     NeedPassword,
     Authenticated {
+        user: String,
+    },
+    /// Logged in by a certificate.
+    Recognized {
         user: String,
     },
     Reinitialized,
@@ -191,6 +195,8 @@ pub enum Reply {
     Available(u64),
     Features(Features),
     HostNoted,
+    /// HOST named one that the server is not.
+    HostUnknown,
 }
 
 /// A reply about TLS (RFC 4217).

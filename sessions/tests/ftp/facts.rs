@@ -212,7 +212,6 @@ fn features_and_options() {
         rig.expect("TYPE E", &[504]);
         rig.expect("TYPE L 8", &[200]);
         rig.expect("CLNT x", &[200]);
-        rig.expect("HOST example.org", &[220]);
         assert_eq!(rig.text("SYST", 215), "UNIX Type: L8");
     });
 }

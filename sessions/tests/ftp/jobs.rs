@@ -11,7 +11,7 @@ use skiff_sessions::wire::stamp::Stamp;
 
 use super::disk::{Disk, OLD_TIME, Path};
 use super::file::OpenFile;
-use super::world::{PASSWORD, USER};
+use super::world::{PASSWORD, RECOGNIZED, USER};
 
 pub(super) type Answer = (Completion, Option<OpenFile>);
 
@@ -42,7 +42,10 @@ impl Disk {
         if takes_file(job) {
             return self.on_file(job, file);
         }
-        let login = matches!(job, Job::CheckPassword { .. } | Job::OpenHome);
+        let login = matches!(
+            job,
+            Job::CheckPassword { .. } | Job::CheckCertificate { .. } | Job::OpenHome
+        );
         if let Some(why) = self.faults.job.take_if(|_| !login) {
             return (Completion::Refused(why), None);
         }
@@ -155,6 +158,12 @@ impl Disk {
             Job::CheckPassword { user, password } => {
                 let known = user == USER && password.0.as_slice() == PASSWORD.as_bytes();
                 return Ok(Completion::Identified(match known {
+                    true => Standing::Known,
+                    false => Standing::Decoy,
+                }));
+            }
+            Job::CheckCertificate { user } => {
+                return Ok(Completion::Identified(match user == RECOGNIZED {
                     true => Standing::Known,
                     false => Standing::Decoy,
                 }));

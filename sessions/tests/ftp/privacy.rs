@@ -1,7 +1,9 @@
 //! Tests TLS: how it begins, what may not come with it, and where it is demanded.
 
+use std::time::Duration;
+
 use skiff_sessions::server::terms::CloseNotify;
-use skiff_sessions::server::{DataEvent, Direction, HandshakeTiming, TlsPolicy};
+use skiff_sessions::server::{ClientCertificate, DataEvent, Direction, HandshakeTiming, TlsPolicy};
 
 use super::cuts::at_every_cut;
 use super::lane::Gone;
@@ -41,6 +43,25 @@ fn auth_pbsz_prot_in_their_order() {
     });
 }
 
+#[test]
+fn host_before_auth_says_whose_certificate() {
+    let mut rig = Rig::new(required().named(&["ftp.example.org"]));
+    rig.expect("HOST other.example", &[504]);
+    assert_eq!(rig.noted, []);
+    rig.expect("HOST FTP.example.org", &[220]);
+    assert_eq!(rig.noted, [Noted::Host("FTP.example.org".to_owned())]);
+    rig.expect("AUTH TLS", &[234]);
+    // Behind AUTH there is nothing to choose, and behind the login nothing to say.
+    rig.expect("HOST other.example", &[504]);
+    rig.expect("HOST ftp.example.org", &[220]);
+    assert_eq!(rig.noted[1..], [Noted::Tls]);
+    rig.expect("USER tom", &[331]);
+    rig.expect("PASS 123", &[230]);
+    rig.expect("HOST ftp.example.org", &[503]);
+    let mut any = Rig::new(required());
+    any.expect("HOST whatever", &[220]);
+}
+
 /// Clients ask for one way after another (RFC 2228 section 3).
 #[test]
 fn what_is_asked_for_in_vain_is_not_nonsense() {
@@ -49,6 +70,29 @@ fn what_is_asked_for_in_vain_is_not_nonsense() {
         rig.expect(line, &[504]);
     }
     rig.expect("AUTH TLS", &[234]);
+}
+
+#[test]
+fn a_certificate_may_stand_for_the_password() {
+    for certificate in [ClientCertificate::Shown, ClientCertificate::None] {
+        let mut rig = Rig::new(required());
+        rig.certificate = certificate;
+        rig.expect("AUTH TLS", &[234]);
+        match certificate {
+            ClientCertificate::Shown => {
+                // Nobody else's certificate makes a difference.
+                rig.expect("USER tom", &[331]);
+                rig.expect("PASS wrong", &[]);
+                assert_eq!(rig.waits(Duration::from_secs(1)).len(), 1);
+                rig.expect("USER robot", &[232]);
+                rig.expect("PWD", &[257]);
+                rig.expect("REIN", &[220]);
+                rig.expect("USER tom", &[331]);
+                rig.expect("PASS 123", &[230]);
+            }
+            ClientCertificate::None => drop(rig.expect("USER robot", &[331])),
+        }
+    }
 }
 
 #[test]

@@ -11,8 +11,8 @@ use skiff_sessions::conversation::{Conversation, LogLine};
 use skiff_sessions::scram::Binding;
 use skiff_sessions::server::job::Evidence;
 use skiff_sessions::server::{
-    DataEvent, DataMode, Direction, Effect, Event, HandshakeTiming, Job, JobId, NoPort, Session,
-    Setup,
+    ClientCertificate, DataEvent, DataMode, Direction, Effect, Event, HandshakeTiming, Job, JobId,
+    NoPort, Session, Setup,
 };
 use skiff_sessions::transfer::{Task, Transfer};
 use skiff_sessions::wire::codec;
@@ -23,7 +23,7 @@ use super::file::OpenFile;
 use super::jobs::{opens_file, takes_file};
 use super::lane::{DataLane, Gone};
 use super::said::{Said, codes, replies};
-use super::world::{Entry, PASSWORD, USER, World, limits};
+use super::world::{Entry, PASSWORD, USER, World};
 
 /// The port that every PASV and EPSV is given, unless none is free.
 const PORT: u16 = 2000;
@@ -76,6 +76,8 @@ pub(super) struct Rig {
     told: usize,
     pub(super) logged: Vec<LogLine>,
     pub(super) noted: Vec<Noted>,
+    /// What the client shows with its handshake.
+    pub(super) certificate: ClientCertificate,
 }
 
 /// Workers that are busy with others.
@@ -142,6 +144,7 @@ pub(super) enum Ended {
 pub(super) enum Noted {
     Strike(String),
     NeedsTls(String),
+    Host(String),
     Tls,
     Secured(Direction, HandshakeTiming),
     Called(SocketAddr),
@@ -170,7 +173,7 @@ impl Rig {
     pub(super) fn cut(world: World, cut: Cut, step: usize) -> Self {
         let now = Instant::now();
         let setup = Setup {
-            limits: Arc::new(limits()),
+            limits: Arc::new(world.limits()),
             binding: Binding::None,
             seed: [3; 32],
             dialect_rules: world.dialect_rules(),
@@ -194,6 +197,7 @@ impl Rig {
             publishes: Publishes::ByJob,
             data: Data::None,
             opens: Comes::AtOnce(DataEvent::Open),
+            certificate: ClientCertificate::None,
             secures: Comes::AtOnce(DataEvent::Secured),
             shakes: Shakes::First,
             deferred: None,
@@ -386,7 +390,7 @@ impl Rig {
             return false;
         }
         self.control = Control::Open;
-        self.event(Event::Secured);
+        self.event(Event::Secured(self.certificate));
         true
     }
 
@@ -480,6 +484,7 @@ impl Rig {
             Effect::LoginFailed { user } => self.noted.push(Noted::Strike(user)),
             Effect::LoginNeedsTls { user } => self.noted.push(Noted::NeedsTls(user)),
             Effect::Log(line) => self.logged.push(*line),
+            Effect::Host(name) => self.noted.push(Noted::Host(name)),
             Effect::StartTls => {
                 self.control = Control::Upgrading;
                 self.noted.push(Noted::Tls);

@@ -121,7 +121,7 @@ const ROWS: &[Row] = &[
     reading("MDTM a", &[213]),
     writing("MDTM 20250102030405 a", &[213]),
     writing("MFMT 20250102030405 a", &[213]),
-    alike("HOST example.org", &[220]),
+    row("HOST example.org", &[220], &[503], &[220], Then(&[503])),
     reading("AVBL", &[213]),
     reading("HASH a", &[213]),
     reading("RANG 0 5", &[350]),

@@ -4,12 +4,15 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
+use skiff_sessions::host::{HostPattern, Hosts};
 use skiff_sessions::rights::{Grant, Permissions};
 use skiff_sessions::server::{DialectRules, Limits, Privacy, TlsPolicy};
 
 use super::disk::Disk;
 
 pub(super) const USER: &str = "tom";
+/// Whose certificate stands for the password.
+pub(super) const RECOGNIZED: &str = "robot";
 pub(super) const PASSWORD: &str = "123";
 
 pub(super) const NEW: &[u8] = b"the quick brown fox jumps over the lazy dog";
@@ -24,6 +27,7 @@ pub(super) struct World {
     channel: Privacy,
     peer: IpAddr,
     local: IpAddr,
+    hosts: Hosts,
     pub(super) entry: Entry,
 }
 
@@ -34,7 +38,7 @@ pub(super) enum Entry {
     LoggedIn,
 }
 
-pub(super) fn limits() -> Limits {
+fn limits() -> Limits {
     Limits {
         login: Duration::from_secs(30),
         idle: Duration::from_secs(900),
@@ -45,7 +49,9 @@ pub(super) fn limits() -> Limits {
         penalty: Duration::from_millis(500),
         attempts: 3,
         malformed_lines: 3,
+        hosts: Hosts::Any,
         server: "pair/0".to_owned(),
+        banner: None,
         platform: "pair".to_owned(),
     }
 }
@@ -59,6 +65,7 @@ impl World {
             channel: Privacy::Clear,
             peer: CLIENT,
             local: SERVER,
+            hosts: Hosts::Any,
             entry: Entry::LoggedIn,
         }
     }
@@ -71,6 +78,12 @@ impl World {
     pub(super) fn greeted(self) -> Self {
         let entry = Entry::Greeted;
         Self { entry, ..self }
+    }
+
+    /// A server that is known by these names alone.
+    pub(super) fn named(mut self, names: &[&str]) -> Self {
+        self.hosts = Hosts::Named(names.iter().map(|name| HostPattern::new(name)).collect());
+        self
     }
 
     pub(super) fn asking(self, tls: TlsPolicy) -> Self {
@@ -98,6 +111,13 @@ impl World {
     pub(super) fn permitting(mut self, permissions: Permissions) -> Self {
         self.disk.terms.permissions = permissions;
         self
+    }
+
+    pub(super) fn limits(&self) -> Limits {
+        Limits {
+            hosts: self.hosts.clone(),
+            ..limits()
+        }
     }
 
     pub(super) fn dialect_rules(&self) -> DialectRules {

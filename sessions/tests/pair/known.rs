@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use base64ct::{Base64, Encoding};
+use skiff_sessions::host::Hosts;
 use skiff_sessions::scram::{Binding, ClientLogin, Verifier};
 use skiff_sessions::server::Limits;
 
@@ -24,7 +25,9 @@ pub(super) fn limits() -> Limits {
         penalty: Duration::from_millis(500),
         attempts: 3,
         malformed_lines: 3,
+        hosts: Hosts::Any,
         server: "pair/0".to_owned(),
+        banner: None,
         platform: "pair".to_owned(),
     }
 }

@@ -310,6 +310,7 @@ impl Server {
                 self.ending = Ending::AfterWords;
             }
             effect @ (Effect::StartTls
+            | Effect::Host(_)
             | Effect::Listen(_)
             | Effect::OpenData(_)
             | Effect::SecureData(..)

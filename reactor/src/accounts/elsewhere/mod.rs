@@ -35,6 +35,7 @@ use skiff_vfs::Worker;
 
 use self::answer::Answer;
 pub(crate) use self::broker::Broker;
+use super::client_certificate::{MaybeShown, admits};
 use super::store::{Accounts, LoginKey};
 
 /// Above this number, accounts go that no session has and whose password is not cached any more.
@@ -74,10 +75,17 @@ pub(crate) struct Described {
 pub(crate) struct Inquiry<'a> {
     pub(crate) user: &'a str,
     pub(crate) password: &'a [u8],
-    pub(crate) from: IpAddr,
+    pub(crate) caller: Caller<'a>,
     pub(crate) came_by: CameBy,
     /// Since when it waits.
     pub(crate) since: Instant,
+}
+
+/// From where somebody wants to log in, and with what besides the password.
+#[derive(Clone, Copy)]
+pub(crate) struct Caller<'a> {
+    pub(crate) from: IpAddr,
+    pub(crate) shown: MaybeShown<'a>,
 }
 
 /// How the password came.
@@ -170,20 +178,21 @@ impl Accounts {
     }
 
     /// Whether the authenticator has proven this password of a user whom the store does not have, a
-    /// moment ago, and the account is open to the address `from`.
+    /// moment ago, and the account is open to the caller.
     pub(super) fn is_known_elsewhere(
         &self,
         worker: &Worker,
         user: &str,
-        from: IpAddr,
         password: &[u8],
+        caller: Caller<'_>,
     ) -> bool {
         let key = || self.proven_elsewhere(user, password);
         let elsewhere = self.elsewhere.as_ref();
         let is_proven = elsewhere.is_some_and(|elsewhere| elsewhere.is_fresh(user, &key()));
         // What its group says may have changed since. One whose group is gone is told so later.
         let may_come = || {
-            let told = self.with_account(worker, user, |_, account| may_come(user, account, from));
+            let told =
+                self.with_account(worker, user, |_, account| may_come(user, account, caller));
             told.unwrap_or(true)
         };
         is_proven && may_come()
@@ -208,7 +217,7 @@ impl Accounts {
             Refusal::NoAccounts
         };
         // A right password of another login may have come meanwhile.
-        if self.is_known_elsewhere(worker, user, inquiry.from, inquiry.password) {
+        if self.is_known_elsewhere(worker, user, inquiry.password, inquiry.caller) {
             return Ok(Standing::Known);
         }
         // The wait for a turn is of the same time.
@@ -222,7 +231,7 @@ impl Accounts {
         let question = Question {
             user,
             password,
-            address: inquiry.from.to_canonical().to_string(),
+            address: inquiry.caller.from.to_canonical().to_string(),
             tls: inquiry.came_by == CameBy::Tls,
         };
         let said = elsewhere.broker.ask(worker, &question, left);
@@ -233,7 +242,7 @@ impl Accounts {
         };
         let store = self.store(worker).ok_or(Refusal::NoAccounts)?;
         let whole = store.whole(&account).map_err(|why| fail(&why))?;
-        if !may_come(user, &whole, inquiry.from) {
+        if !may_come(user, &whole, inquiry.caller) {
             return Ok(Standing::Decoy);
         }
         let key = self.proven_elsewhere(user, inquiry.password);
@@ -244,9 +253,9 @@ impl Accounts {
     }
 }
 
-/// Whether a user whom the store does not have may log in from the address `from`, which only FTP
-/// can do.
-fn may_come(user: &str, account: &Account, from: IpAddr) -> bool {
+/// Whether a user whom the store does not have may log in, which only FTP can do.
+fn may_come(user: &str, account: &Account, caller: Caller<'_>) -> bool {
+    let Caller { from, shown } = caller;
     let by_ftp = account.ftp() == FtpAccess::Allowed;
     if !by_ftp {
         log::info!(
@@ -255,5 +264,5 @@ fn may_come(user: &str, account: &Account, from: IpAddr) -> bool {
     } else if !account.admits(from) {
         log::info!("{user} may not log in from {from} (allow, deny)");
     }
-    by_ftp && account.admits(from)
+    by_ftp && account.admits(from) && admits(account, user, shown)
 }

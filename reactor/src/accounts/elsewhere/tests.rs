@@ -8,9 +8,14 @@ use skiff_vfs::{Retention, WhenFull};
 
 use super::helper::{ANSWER_MAX, Program, Verdict};
 use super::*;
-use crate::accounts::store::{LoginBy, Proven, Verdict as Judgement};
+use crate::accounts::verdict::{LoginBy, Proven, Verdict as Judgement};
 
 const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+const CALLER: Caller<'static> = Caller {
+    from: HERE,
+    shown: None,
+};
 
 /// Longer than any of these programs needs, but for those that never end.
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -158,7 +163,7 @@ fn ask(
     let inquiry = Inquiry {
         user,
         password: password.as_bytes(),
-        from: HERE,
+        caller: CALLER,
         came_by: CameBy::Tls,
         since: Instant::now(),
     };
@@ -191,11 +196,11 @@ fn an_answer_becomes_an_account_with_what_its_group_says() {
         );
         assert!(accounts.asks_elsewhere(worker, "ann", b"y"));
         assert_eq!(
-            accounts.check(worker, "ann", HERE, b"x"),
+            accounts.check(worker, "ann", HERE, b"x", None),
             Some(Standing::Known)
         );
         assert_eq!(
-            accounts.check(worker, "ann", HERE, b"y"),
+            accounts.check(worker, "ann", HERE, b"y", None),
             Some(Standing::Decoy)
         );
         let (_, native) = accounts.find(worker, "ann", HERE).unwrap();
@@ -228,7 +233,7 @@ fn a_session_goes_on_with_what_its_group_says_until_the_group_is_gone() {
                 elsewhere: resolved.elsewhere.as_ref(),
             };
             let now = accounts.now(worker).unwrap();
-            now.judge("ann", HERE, proven, LoginBy::Password)
+            now.judge("ann", HERE, proven, LoginBy::Password(None))
         };
         assert!(matches!(judge(), Judgement::Stays { ref terms, .. } if *terms == resolved.terms));
         let edit = |from: &str, to: &str| {
@@ -321,7 +326,7 @@ fn a_question_that_waited_too_long_is_not_asked() {
         let inquiry = Inquiry {
             user: "ann",
             password: b"x",
-            from: HERE,
+            caller: CALLER,
             came_by: CameBy::Clear,
             since,
         };
@@ -341,7 +346,7 @@ fn a_wait_for_a_turn_is_of_the_same_deadline() {
         let inquiry = Inquiry {
             user: "ann",
             password: b"x",
-            from: HERE,
+            caller: CALLER,
             came_by: CameBy::Clear,
             since,
         };
@@ -354,13 +359,17 @@ fn a_wait_for_a_turn_is_of_the_same_deadline() {
 fn a_remembered_password_opens_no_door_that_the_group_has_closed() {
     with(ANN, |worker, accounts, _| {
         assert_eq!(ask(accounts, worker, "ann", "x"), Ok(Standing::Known));
-        let check = || accounts.check(worker, "ann", HERE, b"x");
+        let check = || accounts.check(worker, "ann", HERE, b"x", None);
         let edit = |from: &str, to: &str| {
             let text = std::fs::read_to_string(accounts.path()).unwrap();
             std::fs::write(accounts.path(), text.replace(from, to)).unwrap();
         };
         assert_eq!(check(), Some(Standing::Known));
-        for closed in ["deny: [\"127.0.0.0/8\"]", "ftp: false"] {
+        for closed in [
+            "deny: [\"127.0.0.0/8\"]",
+            "ftp: false",
+            "certificate: Required",
+        ] {
             let with_it = format!("access: ReadOnly, {closed}");
             edit("access: ReadOnly", &with_it);
             assert_eq!(check(), Some(Standing::Decoy), "{closed}");

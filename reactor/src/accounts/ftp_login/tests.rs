@@ -7,7 +7,7 @@ use std::sync::Arc;
 use skiff_conf::{Account, Complaint, Server, StoreError};
 
 use super::*;
-use crate::accounts::store::{LoginBy, Proven, Verdict};
+use crate::accounts::verdict::{LoginBy, Proven, Verdict};
 
 const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
@@ -41,7 +41,7 @@ fn with_tom(hash: &str, body: impl FnOnce(&Worker, &Accounts) + Send + 'static) 
 }
 
 fn logs_in(accounts: &Accounts, worker: &Worker, password: &[u8]) -> bool {
-    accounts.check(worker, "tom", HERE, password) == Some(Standing::Known)
+    accounts.check(worker, "tom", HERE, password, None) == Some(Standing::Known)
 }
 
 fn stored(accounts: &Accounts) -> Account {
@@ -100,7 +100,12 @@ fn a_password_that_scram_cannot_have_stays_a_hash() {
 fn judged(accounts: &Accounts, worker: &Worker, keys: &[LoginKey]) -> Verdict {
     let now = accounts.now(worker).unwrap();
     let elsewhere = None;
-    now.judge("tom", HERE, Proven { keys, elsewhere }, LoginBy::Password)
+    now.judge(
+        "tom",
+        HERE,
+        Proven { keys, elsewhere },
+        LoginBy::Password(None),
+    )
 }
 
 /// A session by the hash is under way when the store can be written again.

@@ -76,7 +76,7 @@ fn set(accounts: &Accounts, change: impl FnOnce(&mut Account)) {
 }
 
 fn knows(accounts: &Accounts, worker: &Worker, password: &str) -> bool {
-    accounts.check(worker, "tom", HERE, password.as_bytes()) == Some(Standing::Known)
+    accounts.check(worker, "tom", HERE, password.as_bytes(), None) == Some(Standing::Known)
 }
 
 #[test]

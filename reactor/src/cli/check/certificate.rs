@@ -3,21 +3,56 @@
 use std::path::Path;
 use std::time::SystemTime;
 
-use skiff_conf::Server;
+use skiff_conf::{HostName, Identity, Server};
+use skiff_sessions::host::HostPattern;
 use time::OffsetDateTime;
 
 use super::report::Report;
-use crate::tls::ServerIdentity;
+use crate::tls;
 use crate::tls::validity::{Standing, Validity};
 
 pub(super) fn examine(config: &Server, report: &mut Report<'_>) {
-    let Some(identity) = &config.tls else {
+    for identity in &config.tls.identities {
+        examine_certificate(&identity.certificate, SystemTime::now().into(), report);
+        examine_pair(identity, report);
+    }
+    let Some(clients) = &config.tls.clients else {
         return;
     };
-    examine_certificate(&identity.certificate, SystemTime::now().into(), report);
-    match ServerIdentity::load(Some(identity), &config.state) {
-        Ok(_) => report.ok("tls", "the certificate and its key go together"),
-        Err(error) => report.wrong("tls.key", &error.to_string()),
+    match (tls::try_clients(clients), &clients.crl) {
+        (Err(error), _) => report.wrong("tls.client_ca", &error.to_string()),
+        (Ok(()), Some(_)) => report.ok("tls.client_ca", "clients may show certificates"),
+        (Ok(()), None) => report.ok(
+            "tls.client_ca",
+            "clients may show certificates, of which none can be revoked (client_crl)",
+        ),
+    }
+}
+
+fn examine_pair(identity: &Identity, report: &mut Report<'_>) {
+    let names = match tls::try_pair(identity) {
+        Ok(names) => names,
+        Err(error) => return report.wrong("tls.key", &error.to_string()),
+    };
+    let shown = identity.certificate.display();
+    let served = match names.hosts.as_slice() {
+        [] => "no name".to_owned(),
+        hosts => hosts.join(", "),
+    };
+    report.ok(
+        "tls",
+        &format!("{shown} and its key go together: for {served}"),
+    );
+    let is_covered = |name: &&HostName| {
+        let mut hosts = names.hosts.iter();
+        hosts.any(|host| host == name.as_str() || HostPattern::new(host).covers(name.as_str()))
+    };
+    for name in identity.names.iter().filter(|name| !is_covered(name)) {
+        let text = format!(
+            "{shown} does not cover {name}, so that clients which ask for it refuse the \
+             certificate; it is for {served}"
+        );
+        report.wrong("tls.names", &text);
     }
 }
 
@@ -45,7 +80,6 @@ fn examine_certificate(path: &Path, now: OffsetDateTime, report: &mut Report<'_>
 
 #[cfg(test)]
 mod tests {
-    use skiff_conf::Identity;
     use time::macros::datetime;
 
     use super::*;
@@ -118,16 +152,43 @@ mod tests {
         let identity = Identity {
             certificate: folder.path().join("cert.pem"),
             key: folder.path().join("key.pem"),
+            names: vec!["LOCALHOST".parse().unwrap()],
         };
         let params = rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap();
         let [own, foreign] = [(); 2].map(|()| rcgen::KeyPair::generate().unwrap());
         let pem = params.self_signed(&own).unwrap().pem();
         std::fs::write(&identity.certificate, pem).unwrap();
-        config.tls = Some(identity.clone());
+        config.tls.identities = vec![identity.clone()];
         for (key, expected) in [(own, [].as_slice()), (foreign, &["tls.key"])] {
             std::fs::write(&identity.key, key.serialize_pem()).unwrap();
             let (text, wrong) = reported(|report| examine(&config, report));
             assert_eq!(wrong, expected, "{text}");
+        }
+    }
+    #[test]
+    fn names_that_no_certificate_covers_are_wrong() {
+        let folder = tempfile::tempdir().unwrap();
+        let params = rcgen::CertificateParams::new(["*.example.org".to_owned()]).unwrap();
+        let key = rcgen::KeyPair::generate().unwrap();
+        let mut identity = Identity {
+            certificate: folder.path().join("cert.pem"),
+            key: folder.path().join("key.pem"),
+            names: Vec::new(),
+        };
+        let pem = params.self_signed(&key).unwrap().pem();
+        std::fs::write(&identity.certificate, pem).unwrap();
+        std::fs::write(&identity.key, key.serialize_pem()).unwrap();
+        for (names, missing) in [
+            (vec!["ftp.example.org"], None),
+            (vec!["*.example.org"], None),
+            (vec!["a.b.example.org"], Some("a.b.example.org")),
+            (vec!["ftp.example.org", "example.org"], Some("example.org")),
+        ] {
+            identity.names = names.iter().map(|name| name.parse().unwrap()).collect();
+            let (text, wrong) = reported(|report| examine_pair(&identity, report));
+            assert_eq!(wrong.len(), usize::from(missing.is_some()), "{text}");
+            let told = missing.map(|name| format!("does not cover {name}, "));
+            assert!(told.is_none_or(|told| text.contains(&told)), "{text}");
         }
     }
 }

@@ -11,6 +11,7 @@ use super::report::Report;
 
 const PORTS: &str = "ftp.passive_ports";
 const ADDRESS: &str = "ftp.passive_address";
+const ADDRESSES: &str = "ftp.passive_address_for";
 
 /// The ephemeral ports of this machine, and the reserved ones among them (ip(7)).
 const GIVEN: &str = "/proc/sys/net/ipv4/ip_local_port_range";
@@ -169,22 +170,45 @@ fn examine_passive_address(ftp: &Ftp, report: &mut Report<'_>) {
         },
         PassiveAddress::Address(ip) => report.ok(ADDRESS, &format!("clients are told {ip}")),
         PassiveAddress::Host(host) => {
-            let found = (host.as_str(), 0).to_socket_addrs();
-            let found = found.map(|found| found.map(|address| address.ip()).collect::<Vec<_>>());
-            examine_host(host, found.as_deref(), report);
+            examine_host(ADDRESS, host, look_up(host).as_deref(), report);
+        }
+    }
+    for rule in &ftp.passive_address_for {
+        let network = &rule.network;
+        match &rule.address {
+            PassiveAddress::Auto => {
+                let text = format!("clients in {network} are told the address they called");
+                report.ok(ADDRESSES, &text);
+            }
+            PassiveAddress::Address(ip) => {
+                report.ok(ADDRESSES, &format!("clients in {network} are told {ip}"));
+            }
+            PassiveAddress::Host(host) => {
+                examine_host(ADDRESSES, host, look_up(host).as_deref(), report);
+            }
         }
     }
 }
 
-fn examine_host(host: &str, found: Result<&[IpAddr], &io::Error>, report: &mut Report<'_>) {
+fn look_up(host: &str) -> io::Result<Vec<IpAddr>> {
+    let found = (host, 0).to_socket_addrs()?;
+    Ok(found.map(|address| address.ip()).collect())
+}
+
+fn examine_host(
+    key: &'static str,
+    host: &str,
+    found: Result<&[IpAddr], &io::Error>,
+    report: &mut Report<'_>,
+) {
     let first = |found: &[IpAddr]| found.iter().find(|ip| ip.is_ipv4()).copied();
     match found.map(first) {
-        Ok(Some(ip)) => report.ok(ADDRESS, &format!("{host}: clients are told {ip}")),
+        Ok(Some(ip)) => report.ok(key, &format!("{host}: clients are told {ip}")),
         Ok(None) => report.wrong(
-            ADDRESS,
+            key,
             &format!("{host} has no IPv4 address, and PASV can tell no other (RFC 959)"),
         ),
-        Err(error) => report.wrong(ADDRESS, &format!("{host} cannot be resolved: {error}")),
+        Err(error) => report.wrong(key, &format!("{host} cannot be resolved: {error}")),
     }
 }
 
@@ -314,20 +338,28 @@ mod tests {
             texts.iter().map(|text| text.parse().unwrap()).collect()
         };
         let both = ips(&["2001:db8::7", "203.0.113.7"]);
-        let (text, wrong) = reported(|report| examine_host("ftp.example", Ok(&both), report));
+        let (text, wrong) =
+            reported(|report| examine_host(ADDRESS, "ftp.example", Ok(&both), report));
         assert!(
             wrong.is_empty() && text.contains("clients are told 203.0.113.7"),
             "{text}"
         );
         let six = ips(&["2001:db8::7"]);
-        let (text, wrong) = reported(|report| examine_host("ftp.example", Ok(&six), report));
+        let (text, wrong) =
+            reported(|report| examine_host(ADDRESS, "ftp.example", Ok(&six), report));
         assert_eq!(wrong, [ADDRESS], "{text}");
         let error = io::Error::other("no such name");
-        let (text, wrong) = reported(|report| examine_host("ftp.example", Err(&error), report));
+        let (text, wrong) =
+            reported(|report| examine_host(ADDRESS, "ftp.example", Err(&error), report));
         assert_eq!(wrong, [ADDRESS], "{text}");
         assert!(
             text.contains("ftp.example cannot be resolved: no such name"),
             "{text}"
         );
+        let keys = "passive_address: \"203.0.113.7\", \
+                    passive_address_for: [(network: \"10.0.0.0/8\", address: \"10.0.0.1\")]";
+        let (text, _) = reported(|report| examine_passive_address(&ftp(keys), report));
+        let told = "ok    ftp.passive_address_for: clients in 10.0.0.0/8 are told 10.0.0.1";
+        assert!(text.contains(told), "{text}");
     }
 }

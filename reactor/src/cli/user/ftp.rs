@@ -1,16 +1,18 @@
 //! The FTP options of `user add` and `user set`.
 
 use pico_args::Arguments;
-use skiff_conf::{Account, CloseNotify, FtpAccess, LostControl};
+use skiff_conf::{Account, CertificateRule, CloseNotify, Fingerprint, FtpAccess, LostControl};
 
 use super::choice::take_one_of;
-use super::own::Own;
+use super::own::{Own, parse_own};
 use crate::cli::failure::Failure;
 
 /// Changes to an account's FTP settings; `None` leaves one as it is.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub(super) struct FtpChanges {
     access: Option<FtpAccess>,
+    certificate: Option<CertificateRule>,
+    fingerprint: Option<Own<Fingerprint>>,
     close_notify: Option<Own<CloseNotify>>,
     lost_control: Option<Own<LostControl>>,
 }
@@ -23,6 +25,16 @@ impl FtpChanges {
                 "--ftp",
                 &[("on", FtpAccess::Allowed), ("off", FtpAccess::Refused)],
             )?,
+            certificate: take_one_of(
+                words,
+                "--certificate",
+                &[
+                    ("off", CertificateRule::Off),
+                    ("required", CertificateRule::Required),
+                    ("instead", CertificateRule::Instead),
+                ],
+            )?,
+            fingerprint: words.opt_value_from_fn("--certificate-fingerprint", parse_own)?,
             close_notify: take_one_of(
                 words,
                 "--data-close-notify",
@@ -52,6 +64,12 @@ impl FtpChanges {
     pub(super) fn apply(&self, account: &mut Account) {
         if let Some(access) = self.access {
             account.ftp = Some(access);
+        }
+        if let Some(certificate) = self.certificate {
+            account.certificate = Some(certificate);
+        }
+        if let Some(fingerprint) = self.fingerprint {
+            account.certificate_fingerprint = fingerprint.value();
         }
         if let Some(close_notify) = self.close_notify {
             account.data_close_notify = close_notify.value();

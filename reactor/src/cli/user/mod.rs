@@ -15,11 +15,11 @@ use std::path::{Path, PathBuf};
 use base64ct::{Base64, Encoding};
 use pico_args::Arguments;
 use skiff_conf::{
-    Access, Account, AccountStatus, BadName, ByteQuota, EntryQuota, FtpAccess, Login,
-    PasswordRight, Server, StoreError, UserName, UserStore, Walls,
+    Access, Account, AccountStatus, BadName, ByteQuota, CertificateRule, EntryQuota, FtpAccess,
+    Login, PasswordRight, Server, StoreError, UserName, UserStore, Walls,
 };
 
-use crate::accounts::folder::{Made, make_folder};
+use crate::accounts::folder::{Made, make_folder, make_new_home};
 use crate::cli::arguments::{take_config, take_path, take_rest};
 use crate::cli::failure::{Failure, tell};
 use crate::cli::table::{enumerate, second_words};
@@ -326,7 +326,7 @@ fn make_home(config: &Server, home: &Path) -> Result<Made, Failure> {
             own.display()
         )));
     }
-    Ok(make_folder(home, mode)?)
+    Ok(make_new_home(config, home)?)
 }
 
 /// A file or folder of the server that lies in `home` and would be in its user's hands.
@@ -485,6 +485,11 @@ fn access(account: &Account) -> String {
         right if right == usual.password_right() => {}
         PasswordRight::Fixed => add(", no passwd"),
         PasswordRight::Changeable => add(", passwd"),
+    }
+    match account.certificate() {
+        CertificateRule::Off => {}
+        CertificateRule::Required => add(", certificate"),
+        CertificateRule::Instead => add(", or certificate"),
     }
     said
 }

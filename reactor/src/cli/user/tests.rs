@@ -157,7 +157,7 @@ fn a_user_stands_once_and_keeps_what_he_had() {
 #[test]
 fn a_user_whose_home_cannot_be_made_is_not_stored() {
     let place = Place::new();
-    let message = place.add("tom", "--home no/such").unwrap_err();
+    let message = place.add("tom", "--home ../no/such").unwrap_err();
     assert!(message.contains("no/such: cannot be made: "), "{message}");
     assert!(load(&place.config()).unwrap().is_empty());
 }

@@ -21,7 +21,7 @@ pub(crate) struct Refusals {
 /// Peers that were refused for one reason.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Sum {
-    reason: CloseReason,
+    cause: &'static str,
     count: u64,
     last: Client,
 }
@@ -34,15 +34,26 @@ impl Refusals {
         now: Instant,
         log: &AccessLog,
     ) {
-        if let Some(first) = self.count(reason, client, now) {
+        self.add_cause(why(reason), client, now, log);
+    }
+
+    /// The same for a peer that is told nothing.
+    pub(crate) fn add_cause(
+        &mut self,
+        cause: &'static str,
+        client: Client,
+        now: Instant,
+        log: &AccessLog,
+    ) {
+        if let Some(first) = self.count(cause, client, now) {
             tell(first, 0, log);
         }
     }
 
     /// Returns who is to be told at once.
-    fn count(&mut self, reason: CloseReason, client: Client, now: Instant) -> Option<Sum> {
+    fn count(&mut self, cause: &'static str, client: Client, now: Instant) -> Option<Sum> {
         let this = Sum {
-            reason,
+            cause,
             count: 1,
             last: client,
         };
@@ -50,7 +61,7 @@ impl Refusals {
             self.due = Some(now + SUM_FOR);
             return Some(this);
         }
-        match self.sums.iter_mut().find(|sum| sum.reason == reason) {
+        match self.sums.iter_mut().find(|sum| sum.cause == cause) {
             Some(sum) => {
                 sum.count += 1;
                 sum.last = client;
@@ -83,7 +94,7 @@ impl Refusals {
 fn tell(sum: Sum, more: u64, log: &AccessLog) {
     log.notice(&Notice::NotLetIn {
         client: sum.last,
-        cause: why(sum.reason),
+        cause: sum.cause,
         more,
     });
 }
@@ -119,12 +130,12 @@ mod tests {
             dialect: Dialect::Ftp,
             tls: TlsVersion::Clear,
         };
-        let sum = |reason, count, last| Sum {
-            reason,
+        let sum = |cause, count, last| Sum {
+            cause,
             count,
             last: client(last),
         };
-        let (banned, full) = (CloseReason::Banned, CloseReason::TooManySessions);
+        let (banned, full) = (why(CloseReason::Banned), why(CloseReason::TooManySessions));
         let told: Vec<_> = (0..1000)
             .filter_map(|session| refusals.count(banned, client(session), now))
             .collect();

@@ -8,16 +8,15 @@ mod tickets;
 
 use std::sync::Arc;
 
-use rustls::version::{TLS12, TLS13};
+use rustls::version::TLS12;
 use rustls::{Connection, HandshakeKind, ServerConfig, ServerConnection, SupportedProtocolVersion};
 use skiff_conf::Resumption;
 
 pub(crate) use self::fallback::Tls13Fallback;
 use self::tickets::TicketKeys;
 pub(crate) use self::tickets::{Offered, SessionResumption, TicketGate};
+use super::served::{Served, ServedAs};
 use super::{ServerIdentity, TlsError};
-
-const BOTH: &[&SupportedProtocolVersion] = &[&TLS12, &TLS13];
 
 /// The ALPN id of FTP in IANA's registry.
 const CONTROL_ALPN: &[&[u8]] = &[b"ftp"];
@@ -37,12 +36,17 @@ pub(crate) struct FtpTls(Arc<Parts>);
 
 struct Parts {
     keys: TicketKeys,
-    resumption: Resumption,
+    served: Arc<Served>,
     control: ServerConfig,
-    control_tls12: ServerConfig,
     data: ServerConfig,
     data_without_tickets: ServerConfig,
-    data_tls12: ServerConfig,
+    /// For clients that have TLS 1.2, where data connections must resume.
+    tls12: Option<Tls12>,
+}
+
+struct Tls12 {
+    control: ServerConfig,
+    data: ServerConfig,
 }
 
 /// How many new tickets a TLS 1.3 data connection gives if it resumes. A client that closes with
@@ -67,18 +71,26 @@ impl FtpTls {
             Resumption::Require => CONTROL_TICKETS_REQUIRED,
             Resumption::Prefer | Resumption::Off => CONTROL_TICKETS,
         };
+        let versions = identity.versions;
+        let speaks_tls12 = versions.iter().any(|one| one.version == TLS12.version);
+        let prefers_tls12 = resumption == Resumption::Require && speaks_tls12;
+        let tls12 = || {
+            Ok::<_, TlsError>(Tls12 {
+                control: config(identity, &[&TLS12], CONTROL_ALPN, 0)?,
+                data: config(identity, &[&TLS12], DATA_ALPN, 0)?,
+            })
+        };
         let keys = match before {
             Some(before) => before.0.keys.clone(),
             None => TicketKeys::random()?,
         };
         Ok(Self(Arc::new(Parts {
             keys,
-            resumption,
-            control: config(identity, BOTH, CONTROL_ALPN, control_tickets)?,
-            control_tls12: config(identity, &[&TLS12], CONTROL_ALPN, 0)?,
-            data: config(identity, BOTH, DATA_ALPN, 1)?,
-            data_without_tickets: config(identity, BOTH, DATA_ALPN, 0)?,
-            data_tls12: config(identity, &[&TLS12], DATA_ALPN, 0)?,
+            served: Arc::clone(&identity.served),
+            control: config(identity, versions, CONTROL_ALPN, control_tickets)?,
+            data: config(identity, versions, DATA_ALPN, 1)?,
+            data_without_tickets: config(identity, versions, DATA_ALPN, 0)?,
+            tls12: prefers_tls12.then(tls12).transpose()?,
         })))
     }
 
@@ -92,12 +104,12 @@ impl FtpTls {
         session: &SessionResumption,
     ) -> Result<(Connection, Option<Tls13Fallback>), TlsError> {
         let config = self.of_session(&self.0.control, session);
-        let (config, fallback) = match self.0.resumption {
-            Resumption::Require => (
-                self.of_session(&self.0.control_tls12, session),
+        let (config, fallback) = match &self.0.tls12 {
+            Some(tls12) => (
+                self.of_session(&tls12.control, session),
                 Some(Tls13Fallback::new(config, session.clone())),
             ),
-            Resumption::Prefer | Resumption::Off => (config, None),
+            None => (config, None),
         };
         Ok((ServerConnection::new(config)?.into(), fallback))
     }
@@ -108,13 +120,15 @@ impl FtpTls {
         session: &SessionResumption,
         tickets: Tickets,
     ) -> Result<(Connection, TicketGate), TlsError> {
-        let base = match tickets {
-            _ if self.is_kept_to_tls12(session) => &self.0.data_tls12,
-            Tickets::One => &self.0.data,
-            Tickets::None => &self.0.data_without_tickets,
+        // A data connection of TLS 1.3 would not resume its control connection's TLS 1.2.
+        let tls12 = self.0.tls12.as_ref();
+        let base = match (tls12.filter(|_| !session.is_without_tls12()), tickets) {
+            (Some(tls12), _) => &tls12.data,
+            (None, Tickets::One) => &self.0.data,
+            (None, Tickets::None) => &self.0.data_without_tickets,
         };
-        let gate = TicketGate::default();
-        let mut config = base.clone();
+        let gate = session.gate();
+        let mut config = self.as_host_of(session, base);
         config.ticketer = self.0.keys.of_data(session, &gate);
         config.session_storage = session.known_session_ids(&gate);
         Ok((ServerConnection::new(Arc::new(config))?.into(), gate))
@@ -125,18 +139,25 @@ impl FtpTls {
         self.0.control.send_tls13_tickets
     }
 
-    /// A data connection of TLS 1.3 would not resume its control connection's TLS 1.2.
-    fn is_kept_to_tls12(&self, session: &SessionResumption) -> bool {
-        self.0.resumption == Resumption::Require && !session.is_without_tls12()
-    }
-
     /// rustls asks the ticketer and the storage of the configuration, hence one configuration for
     /// each connection; it is freed when the handshake is done.
     fn of_session(&self, base: &ServerConfig, session: &SessionResumption) -> Arc<ServerConfig> {
-        let mut config = base.clone();
+        let mut config = self.as_host_of(session, base);
         config.ticketer = self.0.keys.of_session(session);
         config.session_storage = session.session_ids();
         Arc::new(config)
+    }
+
+    /// With the certificate of the host that the session's client has named.
+    fn as_host_of(&self, session: &SessionResumption, base: &ServerConfig) -> ServerConfig {
+        let mut config = base.clone();
+        if let Some(host) = session.host() {
+            config.cert_resolver = Arc::new(ServedAs {
+                served: Arc::clone(&self.0.served),
+                host: Arc::clone(host),
+            });
+        }
+        config
     }
 }
 
@@ -152,7 +173,7 @@ fn config(
     alpn: &[&[u8]],
     tickets: usize,
 ) -> Result<ServerConfig, TlsError> {
-    let mut config = identity.config(versions)?;
+    let mut config = identity.config(versions, identity.clients.as_ref())?;
     config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
     config.send_tls13_tickets = tickets;
     // Whatever number the client requests (RFC 9149).

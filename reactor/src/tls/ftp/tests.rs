@@ -10,15 +10,19 @@ use rustls::client::{
 };
 use rustls::crypto::ring;
 use rustls::pki_types::ServerName;
+use rustls::version::TLS13;
 use rustls::{
     AlertDescription, CipherSuite, ClientConfig, ClientConnection, Error, NamedGroup,
     ProtocolVersion,
 };
+use skiff_conf::{Certificates, Identity};
 use skiff_sessions::certificate::AnyCertificate;
 use skiff_sessions::cipher_suites::Aes;
 
 use super::Tickets::{None as NoTickets, One};
 use super::*;
+
+const BOTH: &[&SupportedProtocolVersion] = &[&TLS12, &TLS13];
 
 #[test]
 fn a_data_connection_resumes_the_session_of_its_control_connection() {
@@ -243,10 +247,16 @@ fn an_upload_has_nothing_to_say_after_its_handshake() {
 #[test]
 fn where_aes_is_software_the_servers_cheapest_cipher_counts_and_else_the_clients_first() {
     let state = tempfile::tempdir().unwrap();
-    ServerIdentity::load(None, state.path()).unwrap();
+    ServerIdentity::load(&Certificates::default(), state.path()).unwrap();
     let [certificate, key] = ["certificate.pem", "key.pem"].map(|name| state.path().join(name));
     let chosen = |aes, version| {
-        let identity = ServerIdentity::from_files(&certificate, &key, aes).unwrap();
+        let own = Identity {
+            certificate: certificate.clone(),
+            key: key.clone(),
+            names: Vec::new(),
+        };
+        let settings = Certificates::default();
+        let identity = ServerIdentity::from_files(&settings, &[own], aes).unwrap();
         let server = FtpTls::new(&identity, Resumption::Prefer, None).unwrap();
         let session = SessionResumption::new().unwrap();
         let (_, ours) = control(&server, &Client::new(version), &session);
@@ -325,7 +335,7 @@ fn a_client_of_another_protocol_is_refused() {
 
 fn identity() -> ServerIdentity {
     let state = tempfile::tempdir().unwrap();
-    ServerIdentity::load(None, state.path()).unwrap()
+    ServerIdentity::load(&Certificates::default(), state.path()).unwrap()
 }
 
 fn ftp_tls() -> FtpTls {

@@ -23,26 +23,71 @@ pub(crate) struct SessionResumption {
     tag: Tag,
     /// For clients that take no tickets. Nobody else's are in it.
     session_ids: Arc<ServerSessionMemoryCache>,
+    learnt: Arc<Learnt>,
+}
+
+/// What the control connection has told.
+#[derive(Default)]
+struct Learnt {
+    /// What the client has named by HOST.
+    host: Option<Arc<str>>,
     /// Set to TLS 1.3 where that was all the client had.
-    version: Arc<OnceLock<ProtocolVersion>>,
+    version: OnceLock<ProtocolVersion>,
+    /// The SHA-256 of the client's certificate, if it has shown one.
+    certificate: OnceLock<Box<[u8; 32]>>,
 }
 
 impl SessionResumption {
+    #[cfg(test)]
     pub(crate) fn new() -> Result<Self, getrandom::Error> {
+        Self::of_host(None)
+    }
+
+    /// `host` is what the client has named before TLS (RFC 7151).
+    pub(crate) fn of_host(host: Option<Arc<str>>) -> Result<Self, getrandom::Error> {
         Ok(Self {
             tag: Tag::random()?,
             session_ids: ServerSessionMemoryCache::new(SESSION_IDS),
-            version: Arc::default(),
+            learnt: Arc::new(Learnt {
+                host,
+                ..Learnt::default()
+            }),
         })
+    }
+
+    /// One of the same client's that resumes nothing, for data connections that are not to resume.
+    pub(crate) fn apart(&self) -> Result<Self, getrandom::Error> {
+        let apart = Self::of_host(self.learnt.host.clone())?;
+        if let Some(certificate) = self.learnt.certificate.get() {
+            apart.has_certificate(**certificate);
+        }
+        Ok(apart)
+    }
+
+    /// The client has shown a certificate, which its data connections are known by too.
+    pub(crate) fn has_certificate(&self, fingerprint: [u8; 32]) {
+        let _ = self.learnt.certificate.set(Box::new(fingerprint));
+    }
+
+    /// A gate for one of its data connections.
+    pub(super) fn gate(&self) -> TicketGate {
+        TicketGate(Arc::new(Gate {
+            certificate: self.learnt.certificate.get().map(|own| **own),
+            ..Gate::default()
+        }))
+    }
+
+    pub(super) fn host(&self) -> Option<&Arc<str>> {
+        self.learnt.host.as_ref()
     }
 
     /// The control connection has TLS 1.3 because its client has nothing else.
     pub(super) fn has_tls13(&self) {
-        let _ = self.version.set(ProtocolVersion::TLSv1_3);
+        let _ = self.learnt.version.set(ProtocolVersion::TLSv1_3);
     }
 
     pub(super) fn is_without_tls12(&self) -> bool {
-        self.version.get() == Some(&ProtocolVersion::TLSv1_3)
+        self.learnt.version.get() == Some(&ProtocolVersion::TLSv1_3)
     }
 
     /// Where a control connection is remembered.
@@ -103,11 +148,13 @@ impl StoresServerSessions for KnownSessionIds {
 /// Whether a data connection may give tickets: one that resumes its session may, since only the
 /// session's client can finish it. A full handshake can be made by anybody, who would resume with
 /// the ticket the next time, and pass for the client.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(crate) struct TicketGate(Arc<Gate>);
 
 #[derive(Default)]
 struct Gate {
+    /// What the client has shown on its control connection.
+    certificate: Option<[u8; 32]>,
     is_open: AtomicBool,
     offered: AtomicU8,
 }
@@ -136,6 +183,11 @@ impl Offered {
 }
 
 impl TicketGate {
+    /// The SHA-256 of the certificate that the session's client has shown.
+    pub(crate) fn certificate(&self) -> Option<[u8; 32]> {
+        self.0.certificate
+    }
+
     /// A ticket of the session came with the client's hello.
     fn open(&self) {
         self.0.is_open.store(true, Ordering::Relaxed);

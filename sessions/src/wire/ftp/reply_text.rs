@@ -18,6 +18,7 @@ use crate::wire::shared_text::{close_reason_text, refusal_text};
 /// Appends all lines of `reply` under `code`.
 pub(super) fn push(reply: &Reply, code: u16, out: &mut Vec<u8>) {
     match reply {
+        Reply::Greeting { text } => push_greeting(text, code, out),
         Reply::Status(status) => push_status(status, code, out),
         Reply::Usage(usage) => push_usage(usage, code, out),
         Reply::UnderWay(under_way) => push_under_way(under_way, code, out),
@@ -40,12 +41,22 @@ pub(super) fn push(reply: &Reply, code: u16, out: &mut Vec<u8>) {
     }
 }
 
+/// Each line with the code, so that none can be taken for the last.
+fn push_greeting(text: &str, code: u16, out: &mut Vec<u8>) {
+    let mut rest = text;
+    while let Some((line, next)) = rest.split_once('\n') {
+        let line = line.trim_end_matches('\r');
+        Line::first(code, out).text(line).end();
+        rest = next;
+    }
+    Line::last(code, out).text(rest).end();
+}
+
 #[rustfmt::skip]
 fn push_line(reply: &Reply, code: u16, out: &mut Vec<u8>) {
     let line = Line::last(code, out);
     match reply {
-        Reply::Greeting { server } => line.text(server).text(" ready"),
-        Reply::Authenticated { user } => line.text("logged in as ").text(user),
+        Reply::Authenticated { user } | Reply::Recognized { user } => line.text("logged in as ").text(user),
         Reply::Directory(path) | Reply::Created(path) => line.quoted(path.as_bytes()),
         Reply::DirectoryChanged(path) => line.text("in ").path(path.as_bytes()),
         Reply::ListingDone { hidden } => left_out(line.text("listed"), *hidden),
@@ -88,6 +99,7 @@ fn fixed_text(reply: &Reply) -> &'static str {
         Reply::Renamed => "renamed",
         Reply::ModeSet => "mode set",
         Reply::HostNoted => "noted; every name leads to the same files",
+        Reply::HostUnknown => "this server is not known by that name",
         Reply::Noop => "ok",
         Reply::Goodbye => "goodbye",
         Reply::BadSequence => "not now: another command must come first",
@@ -411,4 +423,27 @@ fn push_site(code: u16, out: &mut Vec<u8>) {
             .end();
     }
     Line::last(code, out).text("end").end();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_greeting_of_lines_has_its_code_in_each() {
+        for (text, expected) in [
+            ("welcome", "220 welcome\r\n"),
+            ("", "220 \r\n"),
+            (
+                "one\n\n230 two\nthree",
+                "220-one\r\n220-\r\n220-230 two\r\n220 three\r\n",
+            ),
+            ("a\r\nb\x1b\0", "220-a\r\n220 b??\r\n"),
+            ("a\rb", "220 a?b\r\n"),
+        ] {
+            let mut out = Vec::new();
+            push_greeting(text, 220, &mut out);
+            assert_eq!(out, expected.as_bytes(), "{text:?}");
+        }
+    }
 }

@@ -142,13 +142,15 @@ pub fn cause(reply: &Reply) -> Option<Cause> {
         Reply::StageDropped | Reply::PasswordChanged | Reply::Platform(_) => None,
         Reply::Help { .. } | Reply::Noop | Reply::Goodbye => None,
         // Replies to commands that this dialect does not have.
-        Reply::Greeting { .. } | Reply::NeedPassword | Reply::Authenticated { .. } => Some(Cause::NotImplemented),
+        Reply::Greeting { .. } | Reply::NeedPassword => Some(Cause::NotImplemented),
+        Reply::Authenticated { .. } | Reply::Recognized { .. } => Some(Cause::NotImplemented),
         Reply::Reinitialized | Reply::Security(_) | Reply::Data(_) | Reply::Parameter(_) => Some(Cause::NotImplemented),
         Reply::Sending { .. } | Reply::Receiving { .. } | Reply::StreamSent { .. } => Some(Cause::NotImplemented),
         Reply::StreamStored { .. } | Reply::ListingInReply { .. } => Some(Cause::NotImplemented),
         Reply::ListingEnd { .. } | Reply::UnderWay(_) | Reply::Entry { .. } => Some(Cause::NotImplemented),
         Reply::Size(_) | Reply::ModifiedAt(_) | Reply::ModifiedSet { .. } | Reply::ModeSet => Some(Cause::NotImplemented),
-        Reply::DigestIs { .. } | Reply::Available(_) | Reply::Features(_) | Reply::HostNoted => Some(Cause::NotImplemented),
+        Reply::DigestIs { .. } | Reply::Available(_) | Reply::Features(_) => Some(Cause::NotImplemented),
+        Reply::HostNoted | Reply::HostUnknown => Some(Cause::NotImplemented),
     }
 }
 

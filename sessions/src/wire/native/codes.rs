@@ -126,13 +126,15 @@ pub fn code(reply: &Reply) -> u16 {
         Reply::NotLoggedIn | Reply::LoginRefused(_) => 530,
         Reply::Aborted | Reply::Stopped | Reply::NotVerified(_) => 550,
         // Replies to commands that this dialect does not have.
-        Reply::Greeting { .. } | Reply::NeedPassword | Reply::Authenticated { .. } => 502,
+        Reply::Greeting { .. } | Reply::NeedPassword => 502,
+        Reply::Authenticated { .. } | Reply::Recognized { .. } => 502,
         Reply::Reinitialized | Reply::Security(_) | Reply::Data(_) | Reply::Parameter(_) => 502,
         Reply::Sending { .. } | Reply::Receiving { .. } | Reply::StreamSent { .. } => 502,
         Reply::StreamStored { .. } | Reply::ListingInReply { .. } | Reply::ListingEnd { .. } => 502,
         Reply::UnderWay(_) | Reply::Entry { .. } | Reply::Size(_) | Reply::ModifiedAt(_) => 502,
         Reply::ModifiedSet { .. } | Reply::ModeSet | Reply::DigestIs { .. } => 502,
-        Reply::Available(_) | Reply::Features(_) | Reply::HostNoted => 502,
+        Reply::Available(_) | Reply::Features(_) => 502,
+        Reply::HostNoted | Reply::HostUnknown => 502,
     }
 }
 

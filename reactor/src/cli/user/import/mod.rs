@@ -16,7 +16,6 @@ use zeroize::Zeroizing;
 
 use super::choice::take_one_of;
 use super::{Verb, bad_name, exposed_by, load, make_home, needs_restart, verifier};
-use crate::accounts::folder::Made;
 use crate::cli::arguments::take_rest;
 use crate::cli::failure::Failure;
 use passwd::Lines;
@@ -198,7 +197,8 @@ fn no_home(config: &Server, row: &Row) -> Option<String> {
         ));
     }
     let parent = home.parent()?;
-    let is_there = parent.is_dir() || parent == config.homes;
+    // Within the folder of the homes it is made.
+    let is_there = parent.is_dir() || parent.starts_with(&config.homes);
     (!is_there && !said.to_string_lossy().contains("%u")).then(|| {
         let parent = parent.display();
         format!("home: {parent}, in which it is to be, is not there; make it, or mount its disk")
@@ -261,7 +261,7 @@ fn refuse_wrong(file: &Path, wrong: &mut [WrongLine]) -> Result<(), Failure> {
 /// Adds all of them in one change of the store, and makes their homes; returns what is worth
 /// knowing. Where one fails, the homes that were made go again.
 fn add(config: &Server, import: &Import, found: &Found) -> Result<Vec<String>, Failure> {
-    let (mut made, mut far) = (Vec::new(), 0);
+    let (mut made, mut far) = (Made::default(), 0);
     let added = UserStore::edit(&config.users, |store| {
         for row in &found.rows {
             let refuse = |what: String| {
@@ -276,18 +276,14 @@ fn add(config: &Server, import: &Import, found: &Found) -> Result<Vec<String>, F
             added.map_err(|why| refuse(why.to_string()))?;
             let account = store.get(row.name.as_str()).unwrap_or(&row.account);
             let home = config.home(&row.name, account);
-            if make_home(config, &home)? == Made::New {
-                made.push(home.clone());
-            }
+            made.note(&home);
+            make_home(config, &home)?;
             far += usize::from(needs_restart(config, &home));
         }
         Ok::<_, Failure>(())
     });
     if added.is_err() {
-        for home in made.iter().rev() {
-            // What is not empty is nobody's who was just added.
-            let _ = std::fs::remove_dir(home);
-        }
+        made.take_back(config);
     }
     added?;
     Ok(match far {
@@ -296,6 +292,38 @@ fn add(config: &Server, import: &Import, found: &Found) -> Result<Vec<String>, F
             "a skiffd that runs reaches {count} of their homes after a restart (walls)"
         )],
     })
+}
+
+/// The homes that were not there before, and the folders above them.
+#[derive(Default)]
+struct Made {
+    homes: Vec<PathBuf>,
+    above: Vec<PathBuf>,
+}
+
+impl Made {
+    /// Notes what is missing still.
+    fn note(&mut self, home: &Path) {
+        let is_missing = |path: &&Path| path.symlink_metadata().is_err();
+        let mut missing = home.ancestors().take_while(is_missing).map(Path::to_owned);
+        self.homes.extend(missing.next());
+        let first = self.above.len();
+        self.above.extend(missing);
+        self.above[first..].reverse();
+    }
+
+    fn take_back(&self, config: &Server) {
+        for home in &self.homes {
+            // What else is not empty is nobody's who was just added.
+            let _ = match config.skeleton {
+                Some(_) => std::fs::remove_dir_all(home),
+                None => std::fs::remove_dir(home),
+            };
+        }
+        for folder in self.above.iter().rev() {
+            let _ = std::fs::remove_dir(folder);
+        }
+    }
 }
 
 fn summary(rows: &[Row], done: &str) -> Vec<String> {

@@ -442,7 +442,7 @@ fn a_home_that_cannot_be_made_takes_the_others_back() {
     let place = Place::new();
     std::fs::write(place.folder.path().join("homes/file"), "").unwrap();
     let before = std::fs::read(place.config().users).unwrap();
-    let table = "name,password,home\ngood,x,\nbad,x,file\n";
+    let table = "name,password,home\ngood,x,\ndeep,x,a/b/deep\nbad,x,file\n";
     let wrong = place.import("a.csv", table, "").unwrap_err();
     assert!(wrong.contains("homes/file: cannot be made"), "{wrong}");
     assert_eq!(std::fs::read(place.config().users).unwrap(), before);

@@ -125,18 +125,20 @@ fn samples() -> Samples {
 
 #[rustfmt::skip]
 fn people() -> Samples {
-    let greeting = Reply::Greeting { server: "skiffd".into() };
+    let greeting = Reply::Greeting { text: "skiffd ready".into() };
     let authenticated = Reply::Authenticated { user: "tom".into() };
     let status = Reply::Status(Box::new(Status { user: "tom".into(), usage: usage(), server: "skiffd".into() }));
     vec![
         (greeting, "220 skiffd ready\r\n"),
         (Reply::NeedPassword, "331 now the password\r\n"),
         (authenticated, "230 logged in as tom\r\n"),
+        (Reply::Recognized { user: "tom".into() }, "232 logged in as tom\r\n"),
         (Reply::LoginRefused(LoginRefusal::Credentials), "530 wrong user or password\r\n"),
         (Reply::NotLoggedIn, "530 log in first, with USER and PASS\r\n"),
         (Reply::LoggedInAlready, "503 logged in already; REIN begins anew\r\n"),
         (Reply::Reinitialized, "220 ready for another user\r\n"),
         (Reply::HostNoted, "220 noted; every name leads to the same files\r\n"),
+        (Reply::HostUnknown, "504 this server is not known by that name\r\n"),
         (Reply::Noop, "200 ok\r\n"),
         (Reply::Goodbye, "221 goodbye\r\n"),
         (Reply::BadSequence, "503 not now: another command must come first\r\n"),
@@ -513,9 +515,6 @@ fn every_meaning_has_a_sample() {
 fn nothing_said_breaks_out_of_its_line() {
     let hostile = "a\r\n230 b\x1b\0";
     for reply in [
-        Reply::Greeting {
-            server: hostile.into(),
-        },
         Reply::Authenticated {
             user: hostile.into(),
         },
