@@ -76,40 +76,6 @@ fn addresses() {
 }
 
 #[test]
-fn the_authenticator() {
-    for (keys, said) in [
-        (
-            "run: []",
-            "3:25: authenticator.run: no program; write its path and its arguments, as \
-             [\"/usr/local/bin/who\"]",
-        ),
-        (
-            "deadline: \"5s\"",
-            "3:3: authenticator: the key \"run\" is missing; add it",
-        ),
-        (
-            "run: [\"/who\"], deadline: \"1min\"",
-            "3:44: authenticator.deadline: it may be 100ms to 20s",
-        ),
-        (
-            "run: [\"/who\"], cache: \"1d\"",
-            "3:44: authenticator.cache: it may be Never, or 1ms to 1h",
-        ),
-        (
-            "run: [\"/who\"], at_most: 0",
-            "3:43: authenticator.at_most: it may be 1 to 64",
-        ),
-        (
-            "run: [\"/who\"], atmost: 1",
-            "3:34: unknown key \"atmost\" in authenticator; did you mean \"at_most\"?",
-        ),
-    ] {
-        let keys = format!("  authenticator: ({keys}),");
-        assert_eq!(server(&keys), format!("server.ron:{said}"));
-    }
-}
-
-#[test]
 fn metrics_addresses() {
     assert_eq!(
         server("  metrics: (listen: \"0.0.0.0:9121\"),"),

@@ -4,9 +4,10 @@ use std::net::Ipv4Addr;
 use std::path::Path;
 use std::sync::Arc;
 
-use skiff_conf::{Account, Complaint, Server, StoreError};
+use skiff_conf::{Account, CertificateRule, Complaint, Server, StoreError};
 
 use super::*;
+use crate::accounts::client_certificate::Shown;
 use crate::accounts::verdict::{LoginBy, Proven, Verdict};
 
 const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -51,6 +52,47 @@ fn stored(accounts: &Accounts) -> Account {
 
 fn native(accounts: &Accounts, worker: &Worker) -> Standing {
     accounts.find(worker, "tom", HERE).unwrap().1
+}
+
+struct Certificate;
+
+impl Shown for Certificate {
+    fn fingerprint(&self) -> [u8; 32] {
+        [7; 32]
+    }
+
+    fn names(&self, user: &str) -> bool {
+        user == "tom"
+    }
+}
+
+/// The session stays when a login by password changes the hash.
+#[test]
+fn a_certificate_stands_for_the_password_of_a_hash() {
+    with_tom(OF_SECRET, |worker, accounts| {
+        let shown: MaybeShown<'_> = Some(&Certificate);
+        let recognized = |shown| accounts.recognize(worker, "tom", HERE, shown);
+        assert_eq!(recognized(shown), Some(Standing::Decoy));
+        UserStore::edit(&accounts.path(), |store| {
+            let account = store.get_mut(&"tom".parse().unwrap())?;
+            account.certificate = Some(CertificateRule::Instead);
+            Ok::<_, Failed>(())
+        })
+        .unwrap();
+        assert_eq!(recognized(None), Some(Standing::Decoy));
+        assert_eq!(recognized(shown), Some(Standing::Known));
+        let session = accounts.resolve(worker, "tom").ok().unwrap();
+        assert!(logs_in(accounts, worker, b"secret"));
+        assert!(stored(accounts).hash.is_none());
+        let proven = Proven {
+            keys: &[session.key],
+            elsewhere: None,
+        };
+        let now = accounts.now(worker).unwrap();
+        let by = LoginBy::Certificate(shown);
+        let judged = now.judge("tom", HERE, proven, by);
+        assert!(matches!(judged, Verdict::Stays { .. }));
+    });
 }
 
 #[test]
