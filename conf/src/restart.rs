@@ -35,6 +35,7 @@ impl Server {
             state,
             users: _,
             run_as,
+            file_owners,
             walls,
             quota: _,
             rates: _,
@@ -62,6 +63,7 @@ impl Server {
         kept.keep("homes", homes, &running.homes);
         kept.keep("state", state, &running.state);
         kept.keep("run_as", run_as, &running.run_as);
+        kept.keep("file_owners", file_owners, &running.file_owners);
         kept.keep("walls", walls, &running.walls);
         kept.keep("durability", durability, &running.durability);
         kept.keep("file_mode", file_mode, &running.file_mode);

@@ -11,6 +11,7 @@ use crate::address::DEFAULT_PORT;
 use crate::certificates::{self, Certificates};
 use crate::complaint::Complaint;
 use crate::document::Document;
+use crate::file_owner::FileOwners;
 use crate::folders::SharedFolders;
 use crate::ftp::{Ftp, FtpTls};
 use crate::io_cause::IoCause;
@@ -45,6 +46,8 @@ pub struct Server {
     pub users: PathBuf,
     /// Whom a daemon that root started becomes; `None`: nobody else.
     pub run_as: Option<RunAs>,
+    /// Whose the files of the homes are.
+    pub file_owners: FileOwners,
     /// What the process denies itself.
     pub walls: Walls,
     pub quota: QuotaRules,
@@ -224,6 +227,7 @@ struct Raw {
     state: PathBuf,
     users: PathBuf,
     run_as: Option<RunAs>,
+    file_owners: FileOwners,
     walls: Walls,
     quota: QuotaRules,
     rates: RateRules,
@@ -334,6 +338,7 @@ impl Raw {
             state: folder.join(self.state),
             users: folder.join(self.users),
             run_as: self.run_as,
+            file_owners: self.file_owners,
             walls: self.walls,
             quota: self.quota,
             rates: self.rates,
@@ -412,6 +417,7 @@ impl Default for Raw {
             state: PathBuf::from("state"),
             users: PathBuf::from("users.ron"),
             run_as: None,
+            file_owners: FileOwners::default(),
             walls: Walls::default(),
             quota: QuotaRules::default(),
             rates: RateRules::default(),

@@ -7,6 +7,7 @@ mod clock;
 pub(crate) mod folder;
 pub(crate) mod lock;
 pub(crate) mod mounts;
+pub(crate) mod owners;
 pub(crate) mod password_cache;
 pub(crate) mod secret;
 pub(crate) mod shared_folders;
