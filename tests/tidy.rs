@@ -3,6 +3,7 @@
 mod arrows;
 mod disk_calls;
 mod layers;
+mod owners;
 mod rules;
 mod scrub;
 
@@ -52,6 +53,7 @@ fn examine(root: &Path, file: &Path) -> Vec<Complaint> {
         let code = scrub::scrub(&text);
         complaints.extend(layers::source(name, &code));
         complaints.extend(disk_calls::source(name, &code));
+        complaints.extend(owners::source(name, &code));
     }
     if name.ends_with("Cargo.toml") {
         complaints.extend(arrows::manifest(name, &text));

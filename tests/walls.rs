@@ -1,5 +1,7 @@
 //! Whom the daemon runs as and what it may still do: root given up, Landlock, seccomp, no core dumps.
 
+mod owners;
+
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, lchown, symlink};
 use std::path::Path;
@@ -127,13 +129,19 @@ fn of_all_threads(daemon: &Daemon, key: &str) -> Vec<String> {
 
 #[track_caller]
 fn require_walls(daemon: &Daemon) {
+    require_walls_but(daemon, "0000000000000000");
+}
+
+/// The walls, with these capabilities left.
+#[track_caller]
+fn require_walls_but(daemon: &Daemon, left: &str) {
     let nobody = [NOBODY; 4].map(|id| id.to_string()).join(" ");
     for (key, value) in [
         ("Uid:", nobody.as_str()),
         ("Gid:", nobody.as_str()),
         ("CapInh:", "0000000000000000"),
-        ("CapPrm:", "0000000000000000"),
-        ("CapEff:", "0000000000000000"),
+        ("CapPrm:", left),
+        ("CapEff:", left),
         ("CapAmb:", "0000000000000000"),
         ("NoNewPrivs:", "1"),
         ("Seccomp:", "2"),

@@ -11,6 +11,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use crate::access::{Access, FolderPath};
 use crate::address::Network;
+use crate::file_owner::FileOwner;
 use crate::fingerprint::Fingerprint;
 use crate::ftp::{CloseNotify, LostControl};
 use crate::hash::PasswordHash;
@@ -75,6 +76,9 @@ pub struct Account {
     /// The same for each session.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session_rates: Option<Rates>,
+    /// Whose the files are; `None`: the daemon's user.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<FileOwner>,
     /// When the user may be logged in; `None`: always.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hours: Option<Vec<Hours>>,
@@ -139,6 +143,7 @@ impl Account {
             ring: None,
             rates: None,
             session_rates: None,
+            owner: None,
             hours: None,
             allow: None,
             deny: None,

@@ -9,6 +9,7 @@ use serde::{Deserialize, Deserializer, de};
 
 use crate::access::Access;
 use crate::account::Account;
+use crate::file_owner::FileOwner;
 use crate::name::UserName;
 use crate::quota::ByteQuota;
 use crate::retention::{Age, WhenFull};
@@ -36,6 +37,10 @@ pub struct SharedFolder {
     /// The same holds for this.
     #[serde(default)]
     pub ring: WhenFull,
+    /// Whose its files are, whoever uploads them; only where the folder has a quota of its own.
+    /// `None`: the daemon's user.
+    #[serde(default, deserialize_with = "one_owner")]
+    pub owner: Option<FileOwner>,
 }
 
 /// What the files of a shared folder count against.
@@ -61,6 +66,20 @@ impl SharedFolder {
         everybody
             || self.users.contains(name)
             || group.is_some_and(|group| self.groups.contains(group))
+    }
+}
+
+/// A folder is not of one account, whose name could be put in.
+fn one_owner<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<FileOwner>, D::Error> {
+    let owner = Option::<FileOwner>::deserialize(deserializer)?;
+    match owner
+        .as_ref()
+        .is_some_and(|owner| owner.to_string().contains('%'))
+    {
+        true => Err(de::Error::custom(
+            "the owner of a shared folder has no %u; name one user",
+        )),
+        false => Ok(owner),
     }
 }
 

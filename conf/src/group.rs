@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::access::{Access, FolderPath};
 use crate::account::{Account, CertificateRule, FtpAccess, PasswordRight};
 use crate::address::Network;
+use crate::file_owner::FileOwner;
 use crate::ftp::{CloseNotify, LostControl};
 use crate::quota::{ByteQuota, EntryQuota};
 use crate::rates::Rates;
@@ -42,6 +43,8 @@ pub struct Group {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub session_rates: Option<Rates>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub owner: Option<FileOwner>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub hours: Option<Vec<Hours>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ftp: Option<FtpAccess>,
@@ -71,6 +74,7 @@ impl Account {
             ring,
             rates,
             session_rates,
+            owner,
             hours,
             ftp,
             certificate,
@@ -89,6 +93,7 @@ impl Account {
         inherit(&mut all.ring, ring);
         inherit(&mut all.rates, rates);
         inherit(&mut all.session_rates, session_rates);
+        inherit(&mut all.owner, owner);
         inherit(&mut all.hours, hours);
         inherit(&mut all.ftp, ftp);
         inherit(&mut all.certificate, certificate);

@@ -22,6 +22,7 @@ mod certificates;
 mod client;
 mod complaint;
 mod document;
+mod file_owner;
 mod fingerprint;
 mod folders;
 mod ftp;
@@ -60,6 +61,7 @@ pub use banner::Banner;
 pub use certificates::{Certificates, ClientAuthority, HostName, Identity, TlsVersion};
 pub use client::{Client, Pager, read_password};
 pub use complaint::{Complaint, Place};
+pub use file_owner::{FileOwner, FileOwners};
 pub use fingerprint::Fingerprint;
 pub use folders::{FolderName, FolderQuota, SharedFolder, SharedFolders};
 pub use ftp::{

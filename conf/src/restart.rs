@@ -36,6 +36,7 @@ impl Server {
             users: _,
             authenticator,
             run_as,
+            file_owners,
             walls,
             quota: _,
             rates: _,
@@ -44,12 +45,7 @@ impl Server {
             file_mode,
             dir_mode,
             group,
-            stages:
-                Stages {
-                    ttl,
-                    idle,
-                    free_space_floor,
-                },
+            stages,
             recount,
             limits: _,
             scram_iterations: _,
@@ -64,15 +60,13 @@ impl Server {
         kept.keep("state", state, &running.state);
         kept.keep("authenticator", authenticator, &running.authenticator);
         kept.keep("run_as", run_as, &running.run_as);
+        kept.keep("file_owners", file_owners, &running.file_owners);
         kept.keep("walls", walls, &running.walls);
         kept.keep("durability", durability, &running.durability);
         kept.keep("file_mode", file_mode, &running.file_mode);
         kept.keep("dir_mode", dir_mode, &running.dir_mode);
         kept.keep("group", group, &running.group);
-        kept.keep("stage_ttl", ttl, &running.stages.ttl);
-        kept.keep("stage_idle", idle, &running.stages.idle);
-        let floor = &running.stages.free_space_floor;
-        kept.keep("free_space_floor", free_space_floor, floor);
+        kept.keep_stages(stages, &running.stages);
         kept.keep("recount", recount, &running.recount);
         kept.keep("metrics", metrics, &running.metrics);
         kept.0
@@ -82,6 +76,18 @@ impl Server {
 struct Kept(Vec<&'static str>);
 
 impl Kept {
+    fn keep_stages(&mut self, fresh: &mut Stages, running: &Stages) {
+        let Stages {
+            ttl,
+            idle,
+            free_space_floor,
+        } = fresh;
+        self.keep("stage_ttl", ttl, &running.ttl);
+        self.keep("stage_idle", idle, &running.idle);
+        let floor = &running.free_space_floor;
+        self.keep("free_space_floor", free_space_floor, floor);
+    }
+
     fn keep<T: PartialEq + Clone>(&mut self, key: &'static str, fresh: &mut T, running: &T) {
         if fresh != running {
             fresh.clone_from(running);

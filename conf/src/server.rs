@@ -12,6 +12,7 @@ use crate::authenticator::Authenticator;
 use crate::certificates::{self, Certificates};
 use crate::complaint::Complaint;
 use crate::document::Document;
+use crate::file_owner::FileOwners;
 use crate::folders::SharedFolders;
 use crate::ftp::{Ftp, FtpTls};
 use crate::io_cause::IoCause;
@@ -48,6 +49,8 @@ pub struct Server {
     pub authenticator: Option<Authenticator>,
     /// Whom a daemon that root started becomes; `None`: nobody else.
     pub run_as: Option<RunAs>,
+    /// Whose the files of the homes are.
+    pub file_owners: FileOwners,
     /// What the process denies itself.
     pub walls: Walls,
     pub quota: QuotaRules,
@@ -228,6 +231,7 @@ struct Raw {
     users: PathBuf,
     authenticator: Option<Authenticator>,
     run_as: Option<RunAs>,
+    file_owners: FileOwners,
     walls: Walls,
     quota: QuotaRules,
     rates: RateRules,
@@ -339,6 +343,7 @@ impl Raw {
             users: folder.join(self.users),
             authenticator: self.authenticator.map(|program| program.within(&folder)),
             run_as: self.run_as,
+            file_owners: self.file_owners,
             walls: self.walls,
             quota: self.quota,
             rates: self.rates,
@@ -418,6 +423,7 @@ impl Default for Raw {
             users: PathBuf::from("users.ron"),
             authenticator: None,
             run_as: None,
+            file_owners: FileOwners::default(),
             walls: Walls::default(),
             quota: QuotaRules::default(),
             rates: RateRules::default(),

@@ -11,7 +11,7 @@ use crate::parse_error::suggest;
 use crate::rates::{Rate, Rates};
 
 /// The keys that [`Account::set_text`] knows.
-const TEXT_KEYS: [&str; 21] = [
+const TEXT_KEYS: [&str; 22] = [
     "home",
     "quota",
     "entries",
@@ -21,6 +21,7 @@ const TEXT_KEYS: [&str; 21] = [
     "hours",
     "allow",
     "deny",
+    "owner",
     "keep",
     "ring",
     "upload_rate",
@@ -71,6 +72,7 @@ impl Account {
             "hours" => set_list(&mut self.hours, text, ';'),
             "allow" => set_list(&mut self.allow, text, ','),
             "deny" => set_list(&mut self.deny, text, ','),
+            "owner" => set(&mut self.owner, text),
             "keep" => set(&mut self.keep, text),
             "ring" => set_word(&mut self.ring, text, &SWITCH),
             "upload_rate" => set_rate(&mut self.rates, |rates| &mut rates.upload, text),
@@ -193,6 +195,7 @@ mod tests {
             ("hours", "mon-fri 08:00-18:00; sat 09:00-12:00"),
             ("allow", "10.0.0.0/8, 192.0.2.7"),
             ("deny", "10.0.5.0/24"),
+            ("owner", "1000:1000"),
             ("keep", "14d"),
             ("ring", "on"),
             ("upload_rate", "1MB"),
@@ -215,6 +218,7 @@ mod tests {
         };
         assert_eq!(rates(account.rates), ["1MB", "unlimited"]);
         assert_eq!(rates(account.session_rates), ["500kB", "2MB"]);
+        assert!(account.owner.is_some());
         assert_eq!(account.keep.unwrap().to_string(), "14d");
         assert_eq!(account.ring, Some(WhenFull::RemoveOldest));
         assert_eq!(account.ftp, Some(FtpAccess::Refused));
@@ -229,7 +233,7 @@ mod tests {
             account.access.map(|access| access.to_string()).as_deref(),
             Some("list,get")
         );
-        assert_eq!(TEXT_KEYS.len(), 21);
+        assert_eq!(TEXT_KEYS.len(), 22);
         assert!(SWITCHES.iter().all(|key| is_text_key(key)));
     }
 

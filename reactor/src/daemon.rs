@@ -40,8 +40,9 @@ use crate::metrics::listener::Listener as MetricsListener;
 use crate::metrics::server::MetricsServer;
 use crate::reactor::succession::Succession;
 use crate::reactor::{self, Reactor};
+use crate::system_users::{LookUpError, SystemUser, group_id};
 use crate::tls::TlsError;
-use crate::walls::run_as::{RunAsError, SystemUser, group_id};
+use crate::walls::run_as::{self, RunAsError, become_for_good, require_owners};
 use crate::walls::{self, MissingWall};
 use crate::workers::jobs::Services;
 use crate::workers::pool::Pool;
@@ -102,6 +103,8 @@ pub(crate) enum StartError {
     Path { path: PathBuf, error: io::Error },
     #[error(transparent)]
     RunAs(#[from] RunAsError),
+    #[error("group: {0}")]
+    Group(#[from] LookUpError),
     #[error("{}: the user {user} of run_as may not {doing} it: {error}", path.display())]
     NotTheirs {
         path: PathBuf,
@@ -469,18 +472,19 @@ fn policy(config: &Server) -> Result<Policy, StartError> {
 /// Becomes the user of `run_as`, after making the state folder for it.
 fn give_up_root(config: &Server) -> Result<(), StartError> {
     let Some(user) = system_user(config)? else {
-        return Ok(());
+        return Ok(require_owners(config.file_owners)?);
     };
     if geteuid().is_root() && root_makes_state(config) {
         make_state_for(&user, &config.state)?;
     }
-    user.become_for_good()?;
+    become_for_good(&user, config.file_owners)?;
+    require_owners(config.file_owners)?;
     require_access(config, &user)
 }
 
 /// The user of `run_as`.
 fn system_user(config: &Server) -> Result<Option<SystemUser>, StartError> {
-    let find = |run_as| SystemUser::find(run_as, config.group.as_deref());
+    let find = |run_as| run_as::find(run_as, config.group.as_deref());
     Ok(config.run_as.as_ref().map(find).transpose()?)
 }
 

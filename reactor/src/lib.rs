@@ -22,6 +22,7 @@ mod metrics;
 mod reactor;
 #[cfg(feature = "simulation")]
 pub mod simulation;
+mod system_users;
 mod tls;
 mod transport;
 mod walls;

@@ -68,6 +68,9 @@ pub enum VfsError {
     /// Another process has locked the home's directory.
     #[error("another server process works on this home")]
     InUse,
+    /// Sessions have the home open as that of another user of the system.
+    #[error("the home is open for another owner; this one gets it when those sessions have ended")]
+    OtherOwner,
     /// The process or the system has as many files open as it may.
     #[error("too many files are open; raise the limit of open files (ulimit -n, LimitNOFILE=)")]
     TooManyOpen,

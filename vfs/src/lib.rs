@@ -14,7 +14,7 @@
 //!
 //! | folder | holds |
 //! |---|---|
-//! | files beside this one | entries, digests, errors, [`Policy`] |
+//! | files beside this one | entries, digests, errors, [`Policy`], [`Owner`] |
 //! | `syscalls.rs` | the calls on a disk, the kernel's or those of `simulated/`, a disk for tests |
 //! | `staging/` | one staging directory: stages, their labels, what an unclean end has left |
 //! | `jail/` | handles of directories, names and mounts beneath a home |
@@ -30,6 +30,7 @@ mod entry;
 mod error;
 mod home;
 mod jail;
+mod owner;
 mod permissions;
 mod policy;
 mod reading;
@@ -49,6 +50,7 @@ pub use home::retention::{HomeRules, Retention, WhenFull};
 pub use home::scan::Counted;
 pub use home::space::Holdings;
 pub use home::stages::StageInfo;
+pub use owner::{Acting, Owner};
 pub use permissions::{Permission, Permissions};
 pub use policy::{Durability, Policy};
 pub use reading::download::Download;

@@ -3,6 +3,7 @@
 
 use rustix::process::{getegid, geteuid, getgroups};
 
+use crate::Owner;
 use crate::entry::{Entry, Kind};
 
 const READ: u32 = 4;
@@ -57,6 +58,15 @@ impl Credentials {
         );
         let user = geteuid().as_raw();
         Self { user, groups }
+    }
+
+    pub(crate) fn of(owner: &Owner) -> Self {
+        let mut groups = vec![owner.gid()];
+        groups.extend(owner.groups());
+        Self {
+            user: owner.uid(),
+            groups,
+        }
     }
 
     /// What may be done with `entry`, which is in the directory `folder`; the home itself is in

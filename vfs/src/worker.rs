@@ -4,6 +4,8 @@ use std::io;
 use std::marker::PhantomData;
 use std::thread::{Builder, JoinHandle};
 
+use crate::owner::is_acting;
+
 /// Proves that the current thread may block. It is neither `Send` nor `Sync`, so that it cannot
 /// leave its thread.
 ///
@@ -25,6 +27,11 @@ impl Worker {
         name: &str,
         body: impl FnOnce(&Self) -> T + Send + 'static,
     ) -> io::Result<JoinHandle<T>> {
+        // The new thread would have the owner's ids, and not know it.
+        debug_assert!(
+            !is_acting(),
+            "a thread is started by one that acts as an owner"
+        );
         Builder::new().name(name.to_owned()).spawn(move || {
             body(&Self {
                 pinned: PhantomData,

@@ -45,7 +45,7 @@ fn a_tree_deeper_than_any_path_is_counted_whole() {
         let home = world.open(worker);
         assert_eq!(home.usage().used, Amount::new(500, 103));
         assert_eq!(home.scan(worker).unwrap().unread, 0);
-        let survey = Survey::of(worker, &world.root(), 1000).unwrap();
+        let survey = Survey::of(worker, &world.root(), None, 1000).unwrap();
         assert!(survey.too_long.is_some());
         put(&home, worker, "new", b"it is not read-only").unwrap();
         unnest(&world.at("top"));
@@ -70,13 +70,17 @@ fn what_cannot_be_read_is_left_out_and_told() {
         let counted = home.scan(worker).unwrap();
         assert_eq!(counted.used, Amount::new(100, 4));
         assert_eq!(counted.unread, 2);
-        let survey = Survey::of(worker, &world.root(), 100).unwrap();
+        let survey = Survey::of(worker, &world.root(), None, 100).unwrap();
         assert_eq!((survey.unread, survey.is_partial), (2, false));
         assert!(matches!(
             survey.first_unread,
             Some((_, VfsError::Forbidden))
         ));
-        assert!(Survey::of(worker, &world.root(), 2).unwrap().is_partial);
+        assert!(
+            Survey::of(worker, &world.root(), None, 2)
+                .unwrap()
+                .is_partial
+        );
         put(&home, worker, "open/new", b"x").unwrap();
         set("closed", 0o755);
         set("listed", 0o755);

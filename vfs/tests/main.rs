@@ -18,6 +18,7 @@ mod lookup;
 mod model;
 mod mounts;
 mod names;
+mod owners;
 mod permissions;
 mod power_loss;
 mod preallocation;

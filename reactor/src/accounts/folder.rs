@@ -2,11 +2,14 @@
 
 use std::fs::{DirBuilder, File, OpenOptions, Permissions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
+use std::os::unix::fs::{
+    DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown, lchown,
+};
 use std::path::{Component, Path, PathBuf};
 
 use rustix::fs::OFlags;
 use skiff_conf::Server;
+use skiff_vfs::Owner;
 
 /// A folder that could not be made as it was asked for.
 #[derive(Debug, thiserror::Error)]
@@ -53,8 +56,12 @@ pub(crate) fn make_folder(path: &Path, mode: u32) -> Result<Made, FolderError> {
 }
 
 /// Makes a home, and the folders above it that lie in the folder of the homes. A new one gets what
-/// the skeleton has.
-pub(crate) fn make_new_home(config: &Server, home: &Path) -> Result<Made, FolderError> {
+/// the skeleton has, and all of it is the owner's.
+pub(crate) fn make_new_home(
+    config: &Server,
+    home: &Path,
+    owner: Option<&Owner>,
+) -> Result<Made, FolderError> {
     let mode = config.dir_mode.bits();
     let up = |path: &Path| path.components().any(|part| part == Component::ParentDir);
     let within = |above: &&Path| {
@@ -71,7 +78,22 @@ pub(crate) fn make_new_home(config: &Server, home: &Path) -> Result<Made, Folder
         let failed = |error| FolderError::new(skeleton, "copied into a new home", error);
         copy_tree(skeleton, home).map_err(failed)?;
     }
+    if let (Made::New, Some(owner)) = (made, owner) {
+        give_tree(home, owner)
+            .map_err(|error| FolderError::new(home, "given to its owner", error))?;
+    }
     Ok(made)
+}
+
+/// Gives all that is in a new home, and then the home itself, so that nobody else has changed it
+/// meanwhile.
+fn give_tree(path: &Path, owner: &Owner) -> io::Result<()> {
+    if path.symlink_metadata()?.is_dir() {
+        for entry in std::fs::read_dir(path)? {
+            give_tree(&entry?.path(), owner)?;
+        }
+    }
+    lchown(path, Some(owner.uid()), Some(owner.gid()))
 }
 
 /// Copies files and directories with their modes, and the owner of `to`. Links and devices are left
@@ -155,16 +177,16 @@ mod tests {
         let text = "(skeleton: \"skel\", dir_mode: \"0755\")";
         let config = Server::parse(text, &at("server.ron")).unwrap();
         let home = at("homes/students/ann");
-        assert_eq!(make_new_home(&config, &home).unwrap(), Made::New);
+        assert_eq!(make_new_home(&config, &home, None).unwrap(), Made::New);
         assert_eq!(mode(&home), 0o755);
         assert_eq!(mode(&home.join("in")), 0o750);
         assert!(home.join("in/deep").is_dir());
         assert_eq!(std::fs::read(home.join("in/readme")).unwrap(), b"hello");
         assert!(home.join("link").symlink_metadata().is_err());
         std::fs::remove_file(home.join("in/readme")).unwrap();
-        assert_eq!(make_new_home(&config, &home).unwrap(), Made::Kept);
+        assert_eq!(make_new_home(&config, &home, None).unwrap(), Made::Kept);
         assert!(!home.join("in/readme").exists());
-        assert!(make_new_home(&config, &at("homes/../other/ann")).is_err());
-        assert!(make_new_home(&config, &at("elsewhere/ann")).is_err());
+        assert!(make_new_home(&config, &at("homes/../other/ann"), None).is_err());
+        assert!(make_new_home(&config, &at("elsewhere/ann"), None).is_err());
     }
 }

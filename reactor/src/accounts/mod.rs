@@ -11,6 +11,7 @@ mod hashes;
 pub(crate) mod json_account;
 pub(crate) mod lock;
 pub(crate) mod mounts;
+pub(crate) mod owners;
 pub(crate) mod password_cache;
 pub(crate) mod secret;
 pub(crate) mod shared_folders;

@@ -8,6 +8,7 @@ use skiff_conf::{
 use skiff_sessions::path::{PathArg, VirtualPath};
 use skiff_vfs::{HomeRules, Limit, Retention, WhenFull};
 
+use super::owners::named_owner;
 use super::store::{UserHome, limit};
 
 /// The limit of entries of a folder with a quota of its own is that of homes; the word stands for
@@ -19,13 +20,10 @@ const HOLDER: &str = "folder ";
 pub(crate) struct FolderPlace {
     /// `/NAME`.
     pub(crate) at: VirtualPath,
-    /// Whose quota its files count against, by the name that homes have it by.
-    pub(crate) holder: String,
-    /// The directory of the host that is the home.
-    pub(crate) root: PathBuf,
+    /// The home that it is or lies in; its user is whose quota the files count against.
+    pub(crate) home: UserHome,
     /// Where the folder is below that directory; empty for the directory itself.
     pub(crate) inside: PathBuf,
-    pub(crate) rules: HomeRules,
 }
 
 /// What the home of `name` may hold, and for how long.
@@ -33,6 +31,8 @@ pub(super) fn rules(config: &Server, name: &UserName, account: &Account) -> Home
     HomeRules {
         limit: limit(config, name, account),
         retention: retention(account.keep.as_ref(), account.ring.unwrap_or_default()),
+        // Looked up when the home is opened.
+        owner: None,
     }
 }
 
@@ -82,10 +82,8 @@ fn place(
     let FolderQuota::Owner(owner) = &folder.quota else {
         return Some(FolderPlace {
             at,
-            holder: format!("{HOLDER}{name}"),
-            root: folder.path.clone(),
+            home: home_of_folder(config, name, folder)?,
             inside: PathBuf::new(),
-            rules: own_rules(config, folder)?,
         });
     };
     let Some((owner, account)) = store.find(owner.as_str()) else {
@@ -96,10 +94,13 @@ fn place(
     match folder.path.strip_prefix(&root) {
         Ok(inside) if !inside.as_os_str().is_empty() => Some(FolderPlace {
             at,
-            holder: owner.to_string(),
             inside: inside.to_owned(),
-            rules: rules(config, owner, account),
-            root,
+            home: UserHome {
+                user: owner.to_string(),
+                rules: rules(config, owner, account),
+                owner: named_owner(owner, account),
+                root,
+            },
         }),
         _ => {
             let path = folder.path.display();
@@ -117,6 +118,7 @@ fn own_rules(config: &Server, folder: &SharedFolder) -> Option<HomeRules> {
         FolderQuota::Own(bytes) => Some(HomeRules {
             limit: Limit::new(bytes.get(), config.quota.entries.get()),
             retention: retention(folder.keep.as_ref(), folder.ring),
+            owner: None,
         }),
         FolderQuota::Owner(_) => None,
     }
@@ -124,11 +126,15 @@ fn own_rules(config: &Server, folder: &SharedFolder) -> Option<HomeRules> {
 
 /// The shared folders with a quota of their own, each as a home.
 pub(super) fn homes_of_folders(config: &Server) -> impl Iterator<Item = UserHome> {
-    config.folders.iter().filter_map(|(name, folder)| {
-        Some(UserHome {
-            user: format!("{HOLDER}{name}"),
-            root: folder.path.clone(),
-            rules: own_rules(config, folder)?,
-        })
+    let folders = config.folders.iter();
+    folders.filter_map(|(name, folder)| home_of_folder(config, name, folder))
+}
+
+fn home_of_folder(config: &Server, name: &FolderName, folder: &SharedFolder) -> Option<UserHome> {
+    Some(UserHome {
+        user: format!("{HOLDER}{name}"),
+        root: folder.path.clone(),
+        rules: own_rules(config, folder)?,
+        owner: folder.owner.clone(),
     })
 }

@@ -6,16 +6,17 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
+use rustix::process::geteuid;
 use skiff_conf::{
-    Account, AccountStatus, Complaint, PasswordRight, Proof, Server, StoreError, UserName,
-    UserStore,
+    Account, AccountStatus, Complaint, FileOwner, PasswordRight, Proof, Server, StoreError,
+    UserName, UserStore,
 };
 use skiff_sessions::scram::{Binding, Verifier, check_change};
 use skiff_sessions::server::terms::Rates;
 use skiff_sessions::server::{Standing, Terms};
 use skiff_sessions::wire::command::PasswordChange;
 use skiff_sessions::wire::reply::Refusal;
-use skiff_vfs::{HomeRules, Limit, Worker};
+use skiff_vfs::{Home, HomeRules, Homes, Limit, Owner, VfsError, Worker};
 
 use super::client_certificate::admits;
 use super::clock::Clock;
@@ -23,6 +24,7 @@ use super::elsewhere::{Described, Elsewhere};
 use super::folder::make_new_home;
 use super::ftp_login::{KeptHashes, login_key};
 use super::mounts::Mounts;
+use super::owners::{named_owner, owned};
 use super::shared_folders::{FolderPlace, homes_of_folders, places, rules, rules_of_folder};
 use super::terms::{rates, terms};
 use super::verdict::{AccountsNow, Timing};
@@ -66,10 +68,28 @@ pub(crate) struct ResolvedAccount {
 pub(crate) type LoginKey = [u8; 32];
 
 /// Where the home of an account is, and what it may hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct UserHome {
     pub(crate) user: String,
     pub(crate) root: PathBuf,
     pub(crate) rules: HomeRules,
+    pub(crate) owner: Option<FileOwner>,
+}
+
+impl UserHome {
+    /// Opens it for whoever has no session.
+    pub(crate) fn open(
+        &self,
+        worker: &Worker,
+        homes: &Homes,
+        config: &Server,
+    ) -> Result<Arc<Home>, VfsError> {
+        let rules = owned(config, &self.rules, self.owner.as_ref()).map_err(|error| {
+            log::error!("the home of {} cannot be opened: {error}", self.user);
+            VfsError::Forbidden
+        })?;
+        homes.open(worker, &self.user, &self.root, rules)
+    }
 }
 
 impl Accounts {
@@ -200,13 +220,18 @@ impl Accounts {
         }
         let config = self.config();
         let root = config.home(name, account);
-        if let Err(why) = ensure_home(&config, &root) {
+        let owner = named_owner(name, account);
+        let owned = owned(&config, &rules(&config, name, account), owner.as_ref());
+        let made = owned
+            .map_err(|error| error.to_string())
+            .and_then(|rules| ensure_home(&config, &root, rules.owner.as_deref()).map(|()| rules));
+        let rules = made.map_err(|why| {
             log::error!("{name} cannot log in: {why}");
-            return Err(Refusal::NoHome);
-        }
+            Refusal::NoHome
+        })?;
         Ok(ResolvedAccount {
             root,
-            rules: rules(&config, name, account),
+            rules,
             terms: terms(&config, name, account),
             folders: places(&config, store, name, account),
             key,
@@ -255,6 +280,7 @@ impl Accounts {
             user: name.to_string(),
             root: config.home(name, account),
             rules: rules(&config, name, account),
+            owner: named_owner(name, account),
         };
         let is_wanted = |name: &UserName| user.is_none_or(|user| name.as_str() == user);
         let all = store.iter().flat_map(|store| store.iter());
@@ -389,22 +415,23 @@ pub(super) fn limit(config: &Server, name: &UserName, account: &Account) -> Limi
 }
 
 /// Makes the home `root` if it is missing and may be made; otherwise says why it is not there.
-fn ensure_home(config: &Server, root: &Path) -> Result<(), String> {
+fn ensure_home(config: &Server, root: &Path, owner: Option<&Owner>) -> Result<(), String> {
     if root.is_dir() {
-        return require_opening(root);
+        // Whether its owner may use it is seen when it is opened as the owner's.
+        return owner.map_or_else(|| require_opening(root), |_| Ok(()));
     }
     let below = root.strip_prefix(&config.homes).ok();
     let is_own = below.is_some_and(|below| {
         let mut parts = below.components();
         parts.all(|part| matches!(part, Component::Normal(_)))
     });
-    if !is_own {
+    if !is_own || owner.is_some() && !geteuid().is_root() {
         return Err(format!(
             "the home {} is not there; is its disk mounted? a new one is made by skiffd user add",
             root.display()
         ));
     }
-    make_new_home(config, root).map_err(|error| error.to_string())?;
+    make_new_home(config, root, owner).map_err(|error| error.to_string())?;
     Ok(())
 }
 

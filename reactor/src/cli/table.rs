@@ -166,6 +166,13 @@ const RING: OptionSpec = valued(
     "where the quota is full, remove the oldest files for new ones",
 );
 
+const OWNER: OptionSpec = valued(
+    "--owner",
+    "USER[:GROUP]|default",
+    ValueKind::Words(&["default"]),
+    "the user of the system to whom the files belong (file_owners)",
+);
+
 const UPLOAD_RATE: OptionSpec = valued(
     "--upload-rate",
     "SIZE|default",
@@ -401,6 +408,7 @@ pub(crate) const COMMANDS: &[CommandSpec] = &[
             EXPIRES,
             KEEP,
             RING,
+            OWNER,
             UPLOAD_RATE,
             DOWNLOAD_RATE,
             PASSWD,
@@ -446,6 +454,7 @@ pub(crate) const COMMANDS: &[CommandSpec] = &[
             EXPIRES,
             KEEP,
             RING,
+            OWNER,
             UPLOAD_RATE,
             DOWNLOAD_RATE,
             flag("--disable", "the user may not log in"),

@@ -26,7 +26,7 @@ use crate::endpoints::{Endpoints, OperatorIdentity};
 use crate::metrics::listener::Listener as MetricsListener;
 use crate::tls::ServerIdentity;
 use crate::walls;
-use crate::walls::run_as::SystemUser;
+use crate::walls::run_as::{self, become_for_good, require_owners};
 
 /// Whether a daemon with these settings runs already, and holds its folders and addresses.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -86,7 +86,8 @@ pub(crate) fn rehearse(config: &Server) -> Vec<StartError> {
 /// as whom a service manager starts the daemon.
 fn become_user(config: &Server) -> Result<(), StartError> {
     if let Some(user) = system_user(config)? {
-        user.become_for_good()?;
+        become_for_good(&user, config.file_owners)?;
+        require_owners(config.file_owners)?;
         return require_access(config, &user);
     }
     let owner = config.state.metadata().map_or(0, |found| found.uid());
@@ -96,9 +97,10 @@ fn become_user(config: &Server) -> Result<(), StartError> {
             user: owner.to_string(),
             group: Some(gid.to_string()),
         };
-        SystemUser::find(&run_as, config.group.as_deref())?.become_for_good()?;
+        let owner = run_as::find(&run_as, config.group.as_deref())?;
+        become_for_good(&owner, config.file_owners)?;
     }
-    Ok(())
+    Ok(require_owners(config.file_owners)?)
 }
 
 fn examine_state(

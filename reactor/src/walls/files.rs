@@ -12,7 +12,7 @@ use landlock::{
     RestrictionStatus, Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetError, RulesetStatus,
     Scope, make_bitflags,
 };
-use skiff_conf::{LogTarget, PassiveAddress, Server, UserStore};
+use skiff_conf::{FileOwners, LogTarget, PassiveAddress, Server, UserStore};
 
 /// The newest version whose restrictions were tried with this daemon.
 const TRIED: ABI = ABI::V6;
@@ -64,6 +64,10 @@ impl Reach {
         }
         for path in config.tls.files() {
             reach.add_folder_of(path, Use::Read);
+        }
+        if config.file_owners == FileOwners::Accounts {
+            // passwd(5) and group(5), which are replaced by renaming.
+            reach.add(Path::new("/etc"), Use::Read);
         }
         let mut told = config.ftp.passive_addresses();
         reach.add_system(told.any(|address| matches!(address, PassiveAddress::Host(_))));

@@ -18,7 +18,7 @@ mod syscalls;
 )))]
 mod syscalls {
     /// Numbers and arguments of system calls are each processor's own.
-    pub(super) fn restrict() -> Result<(), String> {
+    pub(super) fn restrict(_: skiff_conf::FileOwners) -> Result<(), String> {
         Err("has no table of system calls for this processor".to_owned())
     }
 }
@@ -27,10 +27,10 @@ use std::fmt;
 
 use rustix::process::{DumpableBehavior, geteuid, set_dumpable_behavior};
 use rustix::thread::set_no_new_privs;
-use skiff_conf::{Server, UserStore, Walls};
+use skiff_conf::{FileOwners, Server, UserStore, Walls};
 
 use self::files::Reach;
-use self::run_as::drop_capabilities;
+use self::run_as::{keep_only, needed_for};
 
 /// A restriction of the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,7 +115,7 @@ impl fmt::Display for Standing {
 /// walls stand.
 pub(crate) fn raise(config: &Server) -> Result<(), MissingWall> {
     if !geteuid().is_root()
-        && let Err(error) = drop_capabilities()
+        && let Err(error) = keep_only(needed_for(config.file_owners))
     {
         log::warn!("capabilities that skiffd was given stay with it: {error}");
     }
@@ -126,7 +126,7 @@ pub(crate) fn raise(config: &Server) -> Result<(), MissingWall> {
     }
     let reach = reach(config);
     let dumps = set_dumpable_behavior(DumpableBehavior::NotDumpable);
-    let mut standing = raise_around_thread(&reach);
+    let mut standing = raise_around_thread(&reach, config.file_owners);
     standing.walls.insert(1, (Wall::NoCoreDumps, told(dumps)));
     standing.require(config.walls)?;
     log::info!("walls: {standing}");
@@ -146,7 +146,8 @@ pub(crate) fn raise(config: &Server) -> Result<(), MissingWall> {
 /// Which walls a daemon with these settings would have, tried on a thread of its own.
 pub(crate) fn rehearse(config: &Server) -> Standing {
     let reach = reach(config);
-    let trial = std::thread::Builder::new().spawn(move || raise_around_thread(&reach));
+    let owners = config.file_owners;
+    let trial = std::thread::Builder::new().spawn(move || raise_around_thread(&reach, owners));
     // The process that checks may leave cores; the daemon can always refuse them.
     let standing = trial.ok().and_then(|thread| thread.join().ok());
     standing.unwrap_or_default()
@@ -158,12 +159,15 @@ fn reach(config: &Server) -> Reach {
     Reach::of(config, &users)
 }
 
-fn raise_around_thread(reach: &Reach) -> Standing {
+fn raise_around_thread(reach: &Reach, owners: FileOwners) -> Standing {
     let walls = vec![
         (Wall::NoNewPrivs, told(set_no_new_privs(true))),
         (Wall::Landlock, files::restrict(reach)),
         // Last: Landlock's calls are none of the daemon's.
-        (Wall::Seccomp, syscalls::restrict().map(|()| String::new())),
+        (
+            Wall::Seccomp,
+            syscalls::restrict(owners).map(|()| String::new()),
+        ),
     ];
     Standing { walls }
 }

@@ -10,10 +10,13 @@ mod table;
 
 use std::collections::BTreeMap;
 
+use rustix::process::geteuid;
 use seccompiler::{
     BackendError, BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition,
     SeccompFilter, SeccompRule,
 };
+
+use skiff_conf::FileOwners;
 
 use self::table::{Call, GROUPS};
 
@@ -43,30 +46,60 @@ const CONDITIONAL: [Conditional; 8] = [
     conditional!(SYS_prlimit64, limits_are_only_read),
 ];
 
+/// What lets threads work as the owners of files; their groups are in memory, where no filter looks.
+const OF_OWNERS: [Conditional; 2] = [
+    conditional!(SYS_setresuid, only_the_effective_id),
+    conditional!(SYS_setresgid, only_the_effective_id),
+];
+const GROUPS_OF_OWNERS: Call = ("SYS_setgroups", libc::SYS_setgroups);
+
 /// Installs the filter for the calling thread and all that it starts. The caller has set
 /// no_new_privs.
-pub(super) fn restrict() -> Result<(), String> {
-    let program = program()?;
+pub(super) fn restrict(owners: FileOwners) -> Result<(), String> {
+    let program = program(owners)?;
     seccompiler::apply_filter(&program).map_err(|error| format!("was refused: {error}"))
 }
 
-fn program() -> Result<BpfProgram, String> {
+fn program(owners: FileOwners) -> Result<BpfProgram, String> {
     let build = || {
         let processor = std::env::consts::ARCH.try_into()?;
         let rest = SeccompAction::Errno(libc::ENOSYS as u32);
-        SeccompFilter::new(rules()?, rest, SeccompAction::Allow, processor)?.try_into()
+        SeccompFilter::new(rules(owners)?, rest, SeccompAction::Allow, processor)?.try_into()
     };
     build().map_err(|error: BackendError| format!("cannot be built: {error}"))
 }
 
-fn rules() -> Result<BTreeMap<i64, Vec<SeccompRule>>, BackendError> {
+fn rules(owners: FileOwners) -> Result<BTreeMap<i64, Vec<SeccompRule>>, BackendError> {
     let always = GROUPS.iter().flat_map(|group| group.calls);
     let mut rules: BTreeMap<i64, Vec<SeccompRule>> =
         always.map(|&(_, number)| (number, Vec::new())).collect();
-    for conditional in &CONDITIONAL {
+    let of_owners = match owners {
+        FileOwners::Daemon => &[][..],
+        FileOwners::Accounts => {
+            rules.insert(GROUPS_OF_OWNERS.1, Vec::new());
+            &OF_OWNERS
+        }
+    };
+    for conditional in CONDITIONAL.iter().chain(of_owners) {
         rules.insert(conditional.call.1, (conditional.rules)()?);
     }
     Ok(rules)
+}
+
+/// The real and the saved id stay, and no thread becomes root's but that of a daemon that is root.
+fn only_the_effective_id() -> Result<Vec<SeccompRule>, BackendError> {
+    const UNCHANGED: u64 = u32::MAX as u64;
+    let mut conditions = vec![equal(0, UNCHANGED)?, equal(2, UNCHANGED)?];
+    if !geteuid().is_root() {
+        let not_root = SeccompCmpOp::Ne;
+        conditions.push(SeccompCondition::new(
+            1,
+            SeccompCmpArgLen::Dword,
+            not_root,
+            0,
+        )?);
+    }
+    Ok(vec![SeccompRule::new(conditions)?])
 }
 
 /// Netlink is how the C library learns the machine's addresses when it resolves a name.
@@ -221,7 +254,7 @@ mod tests {
 
     #[test]
     fn what_an_intruder_wants_is_in_no_group() {
-        let rules = rules().unwrap();
+        let rules = rules(FileOwners::Daemon).unwrap();
         for (name, number) in NEVER {
             assert!(!rules.contains_key(number), "{name}");
         }
@@ -230,7 +263,8 @@ mod tests {
     #[test]
     fn no_call_stands_twice_and_each_group_has_a_reason() {
         let mut seen = BTreeSet::new();
-        let conditional = CONDITIONAL.iter().map(|conditional| &conditional.call);
+        let conditional = CONDITIONAL.iter().chain(&OF_OWNERS);
+        let conditional = conditional.map(|conditional| &conditional.call);
         for (name, number) in GROUPS
             .iter()
             .flat_map(|group| group.calls)
@@ -243,9 +277,16 @@ mod tests {
 
     /// Runs `body` on a thread behind the filter.
     fn filtered<T: Send + 'static>(body: impl FnOnce() -> T + Send + 'static) -> T {
+        filtered_for(FileOwners::Daemon, body)
+    }
+
+    fn filtered_for<T: Send + 'static>(
+        owners: FileOwners,
+        body: impl FnOnce() -> T + Send + 'static,
+    ) -> T {
         let thread = std::thread::spawn(move || {
             rustix::thread::set_no_new_privs(true).unwrap();
-            restrict().unwrap();
+            restrict(owners).unwrap();
             body()
         });
         thread.join().unwrap()
@@ -264,6 +305,22 @@ mod tests {
         assert!(executed.is_err_and(is_missing));
         assert_eq!(user, Err(Errno::NOSYS));
         assert_eq!(memory.err(), Some(Errno::NOSYS));
+    }
+
+    #[test]
+    fn where_files_have_owners_only_the_effective_ids_change() {
+        let tried = filtered_for(FileOwners::Accounts, || {
+            let (own, group) = (geteuid(), rustix::process::getegid());
+            [
+                rustix::thread::set_thread_res_uid(None, own, None),
+                rustix::thread::set_thread_res_gid(None, group, None),
+                rustix::thread::set_thread_res_uid(own, own, own),
+                rustix::thread::set_thread_res_uid(None, None, own),
+                rustix::thread::set_thread_uid(own),
+            ]
+        });
+        let missing = Err(Errno::NOSYS);
+        assert_eq!(tried, [Ok(()), Ok(()), missing, missing, missing]);
     }
 
     #[test]

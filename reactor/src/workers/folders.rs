@@ -9,9 +9,9 @@ use skiff_sessions::path::{PathArg, VirtualPath};
 use skiff_sessions::server::job::{ListingRequest, Place};
 use skiff_sessions::server::{Completion, Job};
 use skiff_sessions::wire::reply::Refusal;
-use skiff_vfs::{Home, Homes, VfsError, Worker};
+use skiff_vfs::{Home, VfsError, Worker};
 
-use super::jobs::{CountDue, OpenFolder, below};
+use super::jobs::{CountDue, OpenFolder, Services, below};
 use super::schedule::Device;
 use crate::accounts::shared_folders::FolderPlace;
 
@@ -56,7 +56,7 @@ impl Folders {
         device_of: impl Fn(&Path) -> Option<u64>,
     ) -> Option<Arc<Self>> {
         let folder = |place: FolderPlace| Folder {
-            device: device_of(&place.root).map_or_else(OnceLock::new, OnceLock::from),
+            device: device_of(&place.home.root).map_or_else(OnceLock::new, OnceLock::from),
             place,
             home: Mutex::new(None),
         };
@@ -94,7 +94,7 @@ impl Folders {
     pub(super) fn route(
         &self,
         worker: &Worker,
-        homes: &Homes,
+        services: &Services,
         job: &Job,
     ) -> Result<Route<'_>, Unrouted> {
         let about = paths(job);
@@ -113,7 +113,7 @@ impl Folders {
         let Some(folder) = first else {
             return Ok(Route::Home);
         };
-        let (home, opened) = folder.open(worker, homes)?;
+        let (home, opened) = folder.open(worker, services)?;
         let job = folder.translate(job);
         Ok(Route::Folder(InFolder {
             folder,
@@ -128,21 +128,16 @@ impl Folder {
     fn open(
         &self,
         worker: &Worker,
-        homes: &Homes,
+        services: &Services,
     ) -> Result<(Arc<Home>, Option<OpenFolder>), Unrouted> {
         let mut slot = self.home.lock();
         if let Some(home) = &*slot {
             return Ok((Arc::clone(home), None));
         }
-        let FolderPlace {
-            holder,
-            root,
-            rules,
-            at,
-            ..
-        } = &self.place;
+        let FolderPlace { at, home, .. } = &self.place;
+        let homes = &services.homes;
         let open = || {
-            let home = homes.open(worker, holder, root, *rules)?;
+            let home = home.open(worker, homes, &services.accounts.config())?;
             let (device, _) = home.stat(worker, Path::new(""))?.unique;
             Ok(OpenFolder {
                 count: CountDue::of(&home),
@@ -155,7 +150,7 @@ impl Folder {
             // The process before closes it soon.
             VfsError::InUse if homes.is_in_handover() => Unrouted::Failed(VfsError::Scanning),
             other => {
-                let root = root.display();
+                let root = home.root.display();
                 log::error!("the shared folder {at} at {root} cannot be opened: {other}");
                 Unrouted::Refused(Refusal::NoFolder)
             }

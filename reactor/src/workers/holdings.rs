@@ -48,9 +48,9 @@ pub(super) fn tell_holdings(
 fn holdings(
     worker: &Worker,
     services: &Services,
-    UserHome { user, root, rules }: &UserHome,
+    home: &UserHome,
 ) -> Result<Option<Holdings>, VfsError> {
-    let home = services.homes.open(worker, user, root, *rules)?;
+    let home = home.open(worker, &services.homes, &services.accounts.config())?;
     home.holdings(worker)
 }
 

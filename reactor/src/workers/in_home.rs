@@ -44,7 +44,7 @@ pub(super) fn where_it_is(
         return (refused(Refusal::Fault), None);
     };
     let folders = request.folders.as_deref();
-    let routed = folders.map(|folders| folders.route(worker, &services.homes, &request.job));
+    let routed = folders.map(|folders| folders.route(worker, services, &request.job));
     match routed.transpose() {
         Err(Unrouted::Refused(why)) => (refused(why), None),
         Err(Unrouted::Failed(error)) => (Err(error), None),

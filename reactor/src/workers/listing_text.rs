@@ -129,6 +129,15 @@ enum Entries {
     Done,
 }
 
+impl Entries {
+    fn listing(&self) -> Option<&Listing> {
+        match self {
+            Self::Unread(listing) | Self::Directory(listing) => Some(listing),
+            Self::Stages(_) | Self::Done => None,
+        }
+    }
+}
+
 impl ListingText {
     pub(crate) fn of_directory(mut listing: Listing, style: ListingStyle) -> Self {
         listing.set_line_breaks(match style.form {
@@ -168,6 +177,8 @@ impl ListingText {
         until: Instant,
     ) -> NextText {
         self.drop_sent(sent);
+        // For all entries at once; who may not is told by the first of them.
+        let _acting = self.entries.listing().map(|listing| listing.act(worker));
         let wanted = wanted.min(TEXT_AHEAD);
         let mut entries = 0;
         while self.text.len() < wanted {

@@ -41,7 +41,7 @@ pub(crate) fn refusal(error: &VfsError) -> Refusal {
             offset: *offset,
             size: *size,
         },
-        VfsError::InUse => Refusal::NoHome,
+        VfsError::InUse | VfsError::OtherOwner => Refusal::NoHome,
         VfsError::TooManyOpen => Refusal::Overloaded,
         VfsError::Stopped => Refusal::Stopped,
         VfsError::Io(error) => {

@@ -104,8 +104,9 @@ impl Upkeep {
 }
 
 fn expire(worker: &Worker, services: &Services) {
-    for UserHome { user, root, rules } in services.accounts.expiring_homes(worker) {
-        let opened = services.homes.open(worker, &user, &root, rules);
+    for home in services.accounts.expiring_homes(worker) {
+        let UserHome { user, .. } = &home;
+        let opened = home.open(worker, &services.homes, &services.accounts.config());
         let counted = opened.and_then(|home| {
             count_if_due(worker, &home);
             home.expire(worker)
@@ -208,9 +209,9 @@ fn recount_for_operator(worker: &Worker, services: &Services, who: &Who, answer:
 fn recount_home(
     worker: &Worker,
     services: &Services,
-    UserHome { user, root, rules }: &UserHome,
+    home: &UserHome,
 ) -> Result<Counted, VfsError> {
-    let home = services.homes.open(worker, user, root, *rules)?;
+    let home = home.open(worker, &services.homes, &services.accounts.config())?;
     let until = Instant::now() + PATIENCE;
     loop {
         match home.scan(worker) {

@@ -23,10 +23,11 @@ impl Home {
     /// of a file stay valid.
     pub fn set_modified(
         &self,
-        _worker: &Worker,
+        worker: &Worker,
         path: &Path,
         modified: SystemTime,
     ) -> Result<Modified, VfsError> {
+        let _acting = self.act(worker)?;
         let idle = self.open_idle(path)?;
         let file = idle.handle.fd();
         let digests = digest::load(file, &idle.stat);
@@ -43,7 +44,8 @@ impl Home {
 
     /// Sets the permission bits, `0o777` of `mode`, of the file or directory at `path`; links are
     /// followed where they stay in the home. A file loses its set-ID and sticky bits.
-    pub fn set_mode(&self, _worker: &Worker, path: &Path, mode: u32) -> Result<(), VfsError> {
+    pub fn set_mode(&self, worker: &Worker, path: &Path, mode: u32) -> Result<(), VfsError> {
+        let _acting = self.act(worker)?;
         let idle = self.open_idle(path)?;
         let kept = match entry::kind(&idle.stat) {
             Kind::Directory => idle.stat.st_mode & KEPT_ON_DIRECTORIES,

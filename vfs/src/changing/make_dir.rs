@@ -17,7 +17,8 @@ use crate::{VfsError, Worker};
 impl Home {
     /// Makes the directory `path`. [`VfsError::Exists`] where a file has the name,
     /// [`VfsError::NameTooLong`] for a path of more than 4095 bytes.
-    pub fn make_dir(&self, _worker: &Worker, path: &Path) -> Result<(), VfsError> {
+    pub fn make_dir(&self, worker: &Worker, path: &Path) -> Result<(), VfsError> {
+        let _acting = self.act(worker)?;
         let name_at = self.resolve_name(path, Links::NoFollow)?;
         check_length(&name_at.path())?;
         let reservation = self.reserve(Amount::new(0, 1))?;

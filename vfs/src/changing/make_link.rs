@@ -27,7 +27,8 @@ impl Home {
     /// Makes the link `path`, which leads to `target`, whether that is there or not.
     /// [`VfsError::TargetEscapes`] where it could lead out of the home, [`VfsError::Exists`] where
     /// the name is taken.
-    pub fn make_link(&self, _worker: &Worker, path: &Path, target: &[u8]) -> Result<(), VfsError> {
+    pub fn make_link(&self, worker: &Worker, path: &Path, target: &[u8]) -> Result<(), VfsError> {
+        let _acting = self.act(worker)?;
         let target = Path::new(OsStr::from_bytes(target));
         let climbs = count_climbs(target)?;
         let name_at = self.resolve_name(path, Links::NoFollow)?;

@@ -30,19 +30,22 @@ enum Removal {
 impl Home {
     /// Removes the file or empty directory at `path`, with its stage and the stages of names in it.
     /// Where the name has only a stage, that is removed. A link is not followed.
-    pub fn remove(&self, _worker: &Worker, path: &Path) -> Result<(), VfsError> {
+    pub fn remove(&self, worker: &Worker, path: &Path) -> Result<(), VfsError> {
+        let _acting = self.act(worker)?;
         self.remove_kind(path, Removal::Any)
     }
 
     /// Removes the file or link at `path` and its stage, or the stage alone.
     /// [`VfsError::IsADirectory`] for a directory.
-    pub fn remove_file(&self, _worker: &Worker, path: &Path) -> Result<(), VfsError> {
+    pub fn remove_file(&self, worker: &Worker, path: &Path) -> Result<(), VfsError> {
+        let _acting = self.act(worker)?;
         self.remove_kind(path, Removal::File)
     }
 
     /// Removes the empty directory at `path` and the stages of names in it, or the link there,
     /// wherever it leads. [`VfsError::NotADirectory`] for anything else.
-    pub fn remove_dir(&self, _worker: &Worker, path: &Path) -> Result<(), VfsError> {
+    pub fn remove_dir(&self, worker: &Worker, path: &Path) -> Result<(), VfsError> {
+        let _acting = self.act(worker)?;
         self.remove_kind(path, Removal::Directory)
     }
 

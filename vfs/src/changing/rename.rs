@@ -31,6 +31,7 @@ impl Home {
         to: &Path,
         replace: Replace,
     ) -> Result<(), VfsError> {
+        let _acting = self.act(worker)?;
         let resolve = || {
             let from = self.resolve_name(from, Links::NoFollow)?;
             let to = self.resolve_name(to, Links::NoFollow)?;

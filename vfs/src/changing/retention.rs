@@ -29,7 +29,8 @@ const EMPTY_AFTER: Duration = Duration::from_secs(60 * 60);
 
 impl Home {
     /// Removes the files that were kept long enough; gives their number.
-    pub fn expire(&self, _worker: &Worker) -> Result<u64, VfsError> {
+    pub fn expire(&self, worker: &Worker) -> Result<u64, VfsError> {
+        let _acting = self.act(worker)?;
         let Some(keep) = self.retention.lock().keep else {
             return Ok(0);
         };

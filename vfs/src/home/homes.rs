@@ -19,9 +19,10 @@ use super::retention::HomeRules;
 use super::writers::{HomeState, Phase};
 use crate::jail::mount::{OpenedStagings, Recovery};
 use crate::jail::{Jail, Locked};
+use crate::owner::act_as;
 use crate::staging::Belief;
 use crate::syscalls::{now, statat};
-use crate::{Durability, Policy, VfsError, Worker};
+use crate::{Durability, Owner, Policy, VfsError, Worker};
 
 /// Idle homes are closed at once where this many are open: each holds some descriptors.
 const OPEN_MAX: u64 = 64;
@@ -116,7 +117,7 @@ impl Homes {
     ) -> Result<Arc<Home>, VfsError> {
         self.trim(worker);
         let rules = rules.into();
-        match self.open_root(user, root, rules) {
+        match self.open_root(user, root, rules.clone()) {
             Err(VfsError::TooManyOpen) if self.close_idle(worker, Duration::ZERO) > 0 => {
                 self.open_root(user, root, rules)
             }
@@ -161,7 +162,7 @@ impl Homes {
             if let Some(Slot::Open { home, user, .. }) = place.slot.try_lock().as_deref()
                 && let Some(rules) = rules_of(user)
             {
-                home.set_rules(rules.into());
+                home.set_rules(&rules.into());
             }
         }
     }
@@ -207,11 +208,13 @@ impl Homes {
 
     fn open_root(&self, user: &str, root: &Path, rules: HomeRules) -> Result<Arc<Home>, VfsError> {
         // Opened before anything is locked: a dead network mount blocks its own users only.
-        let jail = Jail::open(root)?;
+        let jail = Jail::open(root, rules.owner.as_ref())?;
         let stat = statat(jail.root(), c"", AtFlags::EMPTY_PATH)?;
         let place = self.place((stat.st_dev, stat.st_ino), root);
         let mut slot = place.slot.lock();
+        self.close_for_owner(&place, &mut slot, &rules);
         match &mut *slot {
+            Slot::Open { home, .. } if !same_user(home, &rules) => Err(VfsError::OtherOwner),
             Slot::Open {
                 home,
                 user: last_user,
@@ -219,7 +222,7 @@ impl Homes {
             } => {
                 *idle_since = None;
                 user.clone_into(last_user);
-                home.set_rules(rules);
+                home.set_rules(&rules);
                 Ok(Arc::clone(home))
             }
             Slot::Closed { counted_at } => {
@@ -229,9 +232,7 @@ impl Homes {
                 let used = self.load_snapshot(&place.snapshot_name, stat.st_ino)?;
                 let stop = Arc::clone(&self.stop_counts);
                 let recovery = self.recovery(used);
-                let limit = rules.limit;
-                let home = Home::new(jail, self.policy.clone(), user, limit, stop, recovery)?;
-                home.set_retention(rules.retention);
+                let home = Home::new(jail, self.policy.clone(), user, rules, stop, recovery)?;
                 {
                     let mut state = home.state.lock();
                     state.counted_at = *counted_at;
@@ -250,6 +251,13 @@ impl Homes {
                 self.open_count.fetch_add(1, Ordering::Relaxed);
                 Ok(home)
             }
+        }
+    }
+
+    /// Closes a home that nobody uses and that is open for another owner.
+    fn close_for_owner(&self, place: &Place, slot: &mut Slot, rules: &HomeRules) {
+        if matches!(slot, Slot::Open { home, .. } if !same_user(home, rules)) {
+            self.close_if_idle(place, slot, now(), Duration::ZERO);
         }
     }
 
@@ -349,6 +357,7 @@ impl Homes {
             used
         };
         let store = |used| -> Result<(), VfsError> {
+            let acting = act_as(home.owner.as_ref())?;
             home.sync_stages()?;
             // Without this sync a power loss could leave the snapshot and lose files that it
             // counts.
@@ -356,6 +365,8 @@ impl Homes {
                 .all()
                 .iter()
                 .try_for_each(|mount| mount.sync())?;
+            // The snapshot is the daemon's.
+            drop(acting);
             Ok(self.snapshots.store(name, &snapshot(home, used))?)
         };
         let stored = used.map_or(Ok(()), store);
@@ -373,6 +384,12 @@ fn snapshot(home: &Home, used: Amount) -> Snapshot {
 fn known_use(home: &Home, state: &HomeState) -> Option<Amount> {
     let is_known = state.phase == Phase::Open && state.writers.is_empty();
     (is_known && !home.is_ledger_stale()).then(|| home.usage().used)
+}
+
+/// Whether `home` is open for the user of the system that `rules` says, whose groups may have changed.
+fn same_user(home: &Home, rules: &HomeRules) -> bool {
+    let ids = |owner: &Option<Arc<Owner>>| owner.as_ref().map(|owner| (owner.uid(), owner.gid()));
+    ids(&home.owner) == ids(&rules.owner)
 }
 
 /// How many homes may be open, if some of them are idle.

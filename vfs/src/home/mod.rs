@@ -21,12 +21,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use parking_lot::Mutex;
 use skiff_quota::{Ledger, Usage};
 
-use self::retention::{OldFiles, Retention};
+use self::retention::{HomeRules, OldFiles, Retention};
 use self::writers::HomeState;
 use crate::jail::Jail;
 use crate::jail::mount::{Mounts, Recovery};
+use crate::owner::{Acting, Owner, act_as};
 use crate::permissions::Credentials;
-use crate::{Entry, Limit, Permissions, Policy, VfsError};
+use crate::{Entry, Limit, Permissions, Policy, VfsError, Worker};
 
 /// A user's home. All paths are relative to it; the empty path is the home itself.
 #[derive(Debug)]
@@ -44,6 +45,8 @@ pub struct Home {
     pub(crate) stop_counts: Arc<AtomicBool>,
     /// Who the daemon is to the file permissions.
     pub(crate) credentials: Credentials,
+    /// Whose the files are; `None`: the daemon's own.
+    pub(crate) owner: Option<Arc<Owner>>,
     /// The user's name, for log lines.
     pub(crate) user: String,
 }
@@ -54,24 +57,43 @@ impl Home {
         jail: Jail,
         policy: Policy,
         user: &str,
-        limit: Limit,
+        rules: HomeRules,
         stop_counts: Arc<AtomicBool>,
         recovery: Recovery,
     ) -> Result<Self, VfsError> {
+        let HomeRules {
+            limit,
+            retention,
+            owner,
+        } = rules;
+        let _acting = act_as(owner.as_ref())?;
         let mounts = Mounts::new(jail.root().try_clone_to_owned()?, recovery)?;
         Ok(Self {
             jail,
             mounts,
             ledger: Ledger::new(limit, Limit::ZERO),
-            policy,
-            retention: Mutex::default(),
+            policy: Policy {
+                // What the owner makes has the owner's group.
+                group: policy.group.filter(|_| owner.is_none()),
+                ..policy
+            },
+            retention: Mutex::new(retention),
             old_files: Mutex::default(),
             state: Mutex::new(HomeState::new()),
             ledger_stale: AtomicBool::new(false),
             stop_counts,
-            credentials: Credentials::of_process(),
+            credentials: owner
+                .as_deref()
+                .map_or_else(Credentials::of_process, Credentials::of),
+            owner,
             user: user.to_owned(),
         })
+    }
+
+    /// Has this thread act as the home's owner, as long as what this gives lives. Every operation
+    /// on the home's files begins with it.
+    pub(crate) fn act(&self, _worker: &Worker) -> Result<Acting, VfsError> {
+        act_as(self.owner.as_ref())
     }
 
     /// The ledger's limit, used and reserved amounts. `used` means nothing while

@@ -3,11 +3,12 @@
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Home;
-use crate::Limit;
 use crate::entry::Modified;
+use crate::{Limit, Owner};
 
 /// How long files stay.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -18,10 +19,13 @@ pub struct Retention {
 }
 
 /// What a home may hold, and for how long.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HomeRules {
     pub limit: Limit,
     pub retention: Retention,
+    /// Whose its files are, and as whom threads work in it; `None`: the daemon's own. It holds from
+    /// the opening of the home on.
+    pub owner: Option<Arc<Owner>>,
 }
 
 impl From<Limit> for HomeRules {
@@ -29,6 +33,7 @@ impl From<Limit> for HomeRules {
         Self {
             limit,
             retention: Retention::default(),
+            owner: None,
         }
     }
 }
@@ -55,7 +60,7 @@ pub(crate) type OldFiles = VecDeque<OldFile>;
 
 impl Home {
     /// Has these rules from now on.
-    pub(super) fn set_rules(&self, rules: HomeRules) {
+    pub(super) fn set_rules(&self, rules: &HomeRules) {
         self.ledger.set_limit(rules.limit);
         self.set_retention(rules.retention);
     }

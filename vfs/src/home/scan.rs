@@ -78,7 +78,8 @@ impl Home {
     /// target's directory is gone are removed. What cannot be read is told in the log and left out:
     /// a home that could not be counted could not be changed either. [`VfsError::Scanning`] where a
     /// count is under way already, or directories are moved faster than they can be counted.
-    pub fn scan(&self, _worker: &Worker) -> Result<Counted, VfsError> {
+    pub fn scan(&self, worker: &Worker) -> Result<Counted, VfsError> {
+        let _acting = self.act(worker)?;
         {
             let mut state = self.state.lock();
             if state.phase == Phase::Closed {

@@ -35,7 +35,8 @@ const DROP_BATCH: usize = 64;
 
 impl Home {
     /// Removes stages without a write for the policy's `stage_ttl`; gives their number.
-    pub fn sweep(&self, _worker: &Worker) -> Result<u64, VfsError> {
+    pub fn sweep(&self, worker: &Worker) -> Result<u64, VfsError> {
+        let _acting = self.act(worker)?;
         let mut dropped = 0;
         loop {
             let old = self.oldest_stages(self.policy.stage_ttl)?;
@@ -51,7 +52,8 @@ impl Home {
     }
 
     /// What the home holds; `None` before it is counted.
-    pub fn holdings(&self, _worker: &Worker) -> Result<Option<Holdings>, VfsError> {
+    pub fn holdings(&self, worker: &Worker) -> Result<Option<Holdings>, VfsError> {
+        let _acting = self.act(worker)?;
         let running: HashMap<_, _> = {
             let state = self.state.lock();
             if state.phase == Phase::Uncounted {

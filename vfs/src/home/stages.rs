@@ -30,7 +30,8 @@ pub struct StageInfo {
 
 impl Home {
     /// The stages of this home in the order of their targets' paths, at most 10,000.
-    pub fn stages(&self, _worker: &Worker) -> Result<Vec<StageInfo>, VfsError> {
+    pub fn stages(&self, worker: &Worker) -> Result<Vec<StageInfo>, VfsError> {
+        let _acting = self.act(worker)?;
         let mut listed = BTreeMap::new();
         for (mount, staging) in self.staging_dirs() {
             staging.for_each(|stage| {
@@ -68,7 +69,8 @@ impl Home {
 
     /// Removes the stage of `path`; a published file of that name stays. [`VfsError::NotFound`]
     /// where there is no stage.
-    pub fn drop_stage(&self, _worker: &Worker, path: &Path) -> Result<(), VfsError> {
+    pub fn drop_stage(&self, worker: &Worker, path: &Path) -> Result<(), VfsError> {
+        let _acting = self.act(worker)?;
         let name_at = self.resolve_name(path, Links::Follow)?;
         let state = self.lock()?;
         state.check_idle(&name_at.key())?;

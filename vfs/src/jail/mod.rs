@@ -28,6 +28,7 @@ use rustix::io::Errno;
 use self::cached::AccessTime;
 use crate::VfsError;
 use crate::dir_reader::dir_read_flags;
+use crate::owner::{Owner, act_as};
 use crate::syscalls::openat;
 
 /// The name of staging directories. Paths with a component of this name, in upper or lower case,
@@ -58,15 +59,22 @@ pub(crate) struct Jail {
 
 impl Jail {
     /// Opens the home at `root`, the only path of the host that this crate opens for a home.
-    pub(crate) fn open(root: &Path) -> Result<Self, VfsError> {
+    /// The owner needs rights to it, and none to the folders above.
+    pub(crate) fn open(root: &Path, owner: Option<&Arc<Owner>>) -> Result<Self, VfsError> {
+        // Opened by O_PATH, which asks for no right to the directory itself.
         let root = Dir::open_ambient_dir(root, ambient_authority())?;
+        let _acting = act_as(owner)?;
         let handle = match openat(&root, c".", dir_read_flags(), Mode::empty()) {
             Ok(handle) => handle,
             // The directory may not be read, but names in it may be used.
             Err(Errno::ACCESS) => root.open_dir(".")?.into_std_file().into(),
             Err(e) => return Err(e.into()),
         };
-        let access_time = cached::probe(&handle);
+        // Only threads that act as the owner may look, and those may wait.
+        let access_time = match owner {
+            None => cached::probe(&handle),
+            Some(_) => None,
+        };
         Ok(Self {
             root,
             handle: Arc::new(handle),

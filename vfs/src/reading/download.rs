@@ -2,11 +2,13 @@
 
 use std::fs::File;
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 
 use rustix::fs::Stat;
 use rustix::io::{Errno, pread};
 
 use crate::entry::{self, Modified};
+use crate::owner::{Owner, act_as};
 use crate::syscalls::fstat;
 use crate::{Digest, Digests, VfsError, Worker, digest};
 
@@ -17,15 +19,18 @@ pub struct Download {
     file: File,
     stat: Stat,
     digests: Option<Digests>,
+    /// The home's.
+    owner: Option<Arc<Owner>>,
 }
 
 impl Download {
-    pub(crate) fn new(file: OwnedFd, stat: Stat) -> Self {
+    pub(crate) fn new(file: OwnedFd, stat: Stat, owner: Option<Arc<Owner>>) -> Self {
         let digests = digest::load(&file, &stat);
         Self {
             file: file.into(),
             stat,
             digests,
+            owner,
         }
     }
 
@@ -34,6 +39,7 @@ impl Download {
             file: file.into(),
             stat,
             digests: None,
+            owner: None,
         }
     }
 
@@ -88,6 +94,7 @@ impl Download {
     /// Nothing is stored where the file has changed since it was opened or the file system has no
     /// attributes: that is no error.
     pub fn store_digest(&self, _worker: &Worker, read: Digest) -> Result<(), VfsError> {
+        let _acting = act_as(self.owner.as_ref())?;
         let now = fstat(&self.file)?;
         if unchanged(&now, &self.stat) {
             let all = match self.digests {
@@ -104,6 +111,7 @@ impl Download {
 
     /// Removes the stored digests, which differ from the content on the disk.
     pub fn remove_digests(&mut self, _worker: &Worker) -> Result<(), VfsError> {
+        let _acting = act_as(self.owner.as_ref())?;
         self.digests = None;
         Ok(digest::remove(&self.file)?)
     }

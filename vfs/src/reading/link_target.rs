@@ -15,7 +15,8 @@ use crate::{VfsError, Worker, jail};
 impl Home {
     /// The target of the link at `path`, as it was written. [`VfsError::Escapes`] where it leads
     /// out of the home, [`VfsError::NotALink`] for what is no link.
-    pub fn read_link(&self, _worker: &Worker, path: &Path) -> Result<Vec<u8>, VfsError> {
+    pub fn read_link(&self, worker: &Worker, path: &Path) -> Result<Vec<u8>, VfsError> {
+        let _acting = self.act(worker)?;
         match self.resolve(path, Links::NoFollow)? {
             Resolved::Name(_, None) => Err(VfsError::NotFound),
             Resolved::Name(link, Some(stat)) if is_link(&stat) => {

@@ -86,7 +86,14 @@ impl Listing {
 
     /// The next entry, in the order of the file system unless it was sorted; `None` at the end.
     pub fn next(&mut self, worker: &Worker) -> Result<Option<&Entry>, VfsError> {
+        let _acting = self.home.act(worker)?;
         Ok(self.advance(worker)?.then_some(&self.entry))
+    }
+
+    /// Has this thread act as the home's owner, as each call here does for itself: for many
+    /// entries in a row.
+    pub fn act(&self, worker: &Worker) -> Result<crate::Acting, VfsError> {
+        self.home.act(worker)
     }
 
     /// Says what becomes of names that hold a CR or LF; to be called before the first entry.
@@ -103,11 +110,12 @@ impl Listing {
     /// file system. To be called before the first entry. The others may be listed too.
     pub fn sort(
         &mut self,
-        _worker: &Worker,
+        worker: &Worker,
         key: SortKey,
         direction: Direction,
         keep: impl Fn(&[u8]) -> bool,
     ) -> Result<(), VfsError> {
+        let _acting = self.home.act(worker)?;
         let Source::Directory(directory) = &mut self.source else {
             return Ok(());
         };
@@ -129,7 +137,8 @@ impl Listing {
 
     /// Goes on to the next entry, in the order of the file system unless it was sorted; false at the
     /// end.
-    pub fn advance(&mut self, _worker: &Worker) -> Result<bool, VfsError> {
+    pub fn advance(&mut self, worker: &Worker) -> Result<bool, VfsError> {
+        let _acting = self.home.act(worker)?;
         let directory = match &mut self.source {
             Source::Directory(directory) => directory,
             Source::Single => {
@@ -175,7 +184,8 @@ impl Listing {
     }
 
     /// The entry of the directory that is listed; `None` where the listing is of one file.
-    pub fn folder(&self, _worker: &Worker) -> Result<Option<Entry>, VfsError> {
+    pub fn folder(&self, worker: &Worker) -> Result<Option<Entry>, VfsError> {
+        let _acting = self.home.act(worker)?;
         match &self.source {
             Source::Directory(open) => folder_entry(&open.folder).map(Some),
             Source::Single | Source::Done => Ok(None),

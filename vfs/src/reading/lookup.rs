@@ -28,7 +28,8 @@ impl Home {
     /// The size of the file at `path`, or of the stage of an interrupted upload; links are followed
     /// where they stay in the home. What a running upload has written is not there yet:
     /// [`VfsError::NotFound`] for a new name, and the published file's size for any other.
-    pub fn size(&self, _worker: &Worker, path: &Path) -> Result<NameSize, VfsError> {
+    pub fn size(&self, worker: &Worker, path: &Path) -> Result<NameSize, VfsError> {
+        let _acting = self.act(worker)?;
         let Resolved::Name(name_at, stat) = self.resolve(path, Links::Follow)? else {
             return Err(VfsError::IsADirectory);
         };
@@ -46,6 +47,7 @@ impl Home {
     /// The mtime of the regular file at `path`, or of the stage of an interrupted upload where it has
     /// only that, see [`Home::size`]; links are followed where they stay in the home.
     pub fn modified_of(&self, worker: &Worker, path: &Path) -> Result<Modified, VfsError> {
+        let _acting = self.act(worker)?;
         match self.stat(worker, path) {
             Ok(entry) => check_regular(entry.kind).map(|()| entry.modified),
             Err(VfsError::NotFound) => {
@@ -60,7 +62,8 @@ impl Home {
     /// A path that has neither a file nor a stage now: `path` itself, or `path` with the first free
     /// number after a dot. [`VfsError::Exists`] after 10,000 names. Another session may take it
     /// first, so the upload needs [`crate::Replace::Never`].
-    pub fn free_name(&self, _worker: &Worker, path: &Path) -> Result<PathBuf, VfsError> {
+    pub fn free_name(&self, worker: &Worker, path: &Path) -> Result<PathBuf, VfsError> {
+        let _acting = self.act(worker)?;
         let wanted = self.resolve_name(path, Links::NoFollow)?;
         if self.is_free(&wanted)? {
             return Ok(path.to_owned());

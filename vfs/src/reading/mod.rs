@@ -30,21 +30,24 @@ use crate::{Download, Entry, Kind, Listing, Permissions, VfsError, Worker};
 impl Home {
     /// The entry of what is at `path`; links are followed where they stay in the home.
     pub fn stat(&self, worker: &Worker, path: &Path) -> Result<Entry, VfsError> {
+        let _acting = self.act(worker)?;
         self.stat_by(worker, path, Links::Follow)
     }
 
     /// The entry of what is at `path`; the entry of a link is its own, as of lstat(2), and says
     /// where it leads.
     pub fn stat_link(&self, worker: &Worker, path: &Path) -> Result<Entry, VfsError> {
+        let _acting = self.act(worker)?;
         self.stat_by(worker, path, Links::NoFollow)
     }
 
     /// What [`Home::stat_link`] gives, and the permissions.
     pub fn stat_link_permitted(
         &self,
-        _worker: &Worker,
+        worker: &Worker,
         path: &Path,
     ) -> Result<(Entry, Permissions), VfsError> {
+        let _acting = self.act(worker)?;
         let resolved = self.resolve(path, Links::NoFollow)?;
         let folder = match &resolved {
             Resolved::Folder(_) => None,
@@ -78,6 +81,7 @@ impl Home {
 
     /// Fails unless `path` is a directory in which names may be looked up.
     pub fn check_enter(&self, worker: &Worker, path: &Path) -> Result<(), VfsError> {
+        let _acting = self.act(worker)?;
         match self.folder(path) {
             Ok(folder) => folder.check_search(),
             // A link to a stage: `stat` gives NotFound, and nothing else is told of it.
@@ -91,6 +95,7 @@ impl Home {
     /// Starts a listing of the directory at `path`, or of the one file there. A link to a directory
     /// is followed; any other link is the one file, whether what it leads to is there or not.
     pub fn list(self: &Arc<Self>, worker: &Worker, path: &Path) -> Result<Listing, VfsError> {
+        let _acting = self.act(worker)?;
         let error = match self.folder(path) {
             Ok(folder) => return Listing::open(self, folder),
             Err(error) => error,
@@ -109,7 +114,8 @@ impl Home {
 
     /// Opens the regular file at `path` for reading; links are followed where they stay in the
     /// home.
-    pub fn download(&self, _worker: &Worker, path: &Path) -> Result<Download, VfsError> {
+    pub fn download(&self, worker: &Worker, path: &Path) -> Result<Download, VfsError> {
+        let _acting = self.act(worker)?;
         let Resolved::Name(name_at, stat) = self.resolve(path, Links::Follow)? else {
             return Err(VfsError::IsADirectory);
         };
@@ -118,7 +124,7 @@ impl Home {
         let stat = syscalls::fstat(file.as_fd())?;
         // Another file may have got the name between the look and the opening.
         check_regular(entry::kind(&stat))?;
-        Ok(Download::new(file, stat))
+        Ok(Download::new(file, stat, self.owner.clone()))
     }
 }
 

@@ -26,10 +26,11 @@ impl Home {
     /// are not there are none.
     pub fn check_plain(
         &self,
-        _worker: &Worker,
+        worker: &Worker,
         path: &Path,
         last: LastName,
     ) -> Result<(), VfsError> {
+        let _acting = self.act(worker)?;
         check_path(path)?;
         let mut folder = Arc::clone(self.jail.handle());
         let mut names = path.components().peekable();

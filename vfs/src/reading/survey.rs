@@ -7,7 +7,8 @@ use std::sync::Arc;
 use crate::jail::descent::{Descent, Next, open_dir};
 use crate::jail::subfolders::Subfolders;
 use crate::jail::{Jail, PATH_LEN_MAX};
-use crate::{VfsError, Worker};
+use crate::owner::act_as;
+use crate::{Owner, VfsError, Worker};
 
 /// What was found in a home.
 #[derive(Debug, Default)]
@@ -23,9 +24,15 @@ pub struct Survey {
 }
 
 impl Survey {
-    /// Looks at up to `names` names in the home at `root`. Nothing is locked or changed.
-    pub fn of(_worker: &Worker, root: &Path, names: u64) -> Result<Self, VfsError> {
-        let jail = Jail::open(root)?;
+    /// Looks at up to `names` names in the home at `root`, as its owner. Nothing is locked or changed.
+    pub fn of(
+        _worker: &Worker,
+        root: &Path,
+        owner: Option<&Arc<Owner>>,
+        names: u64,
+    ) -> Result<Self, VfsError> {
+        let jail = Jail::open(root, owner)?;
+        let _acting = act_as(owner)?;
         let mut survey = Self::default();
         let mut descent = Descent::new(Path::new(""));
         let mut left = names;

@@ -34,10 +34,11 @@ impl Home {
     /// more than 4095 bytes.
     pub fn upload(
         self: &Arc<Self>,
-        _worker: &Worker,
+        worker: &Worker,
         path: &Path,
         request: &UploadRequest,
     ) -> Result<UploadStart, VfsError> {
+        let _acting = self.act(worker)?;
         let resolve = || {
             let name_at = self.resolve_name(path, Links::Follow)?;
             check_length(&name_at.path())?;

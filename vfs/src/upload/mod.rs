@@ -33,6 +33,7 @@ use crate::entry::Modified;
 use crate::home::Home;
 use crate::home::charge::Charge;
 use crate::jail::folder::NameKey;
+use crate::owner::act_as;
 use crate::staging::{Kept, StagingDir, mark_kept};
 use crate::syscalls::{ftruncate, pwrite, splice};
 use crate::{Digest, Durability, VfsError, Worker};
@@ -219,7 +220,8 @@ impl Upload {
     }
 
     /// Cuts off what is there, to start over at the first byte, or at the first appended one.
-    pub fn restart(&mut self, _worker: &Worker) -> Result<(), VfsError> {
+    pub fn restart(&mut self, worker: &Worker) -> Result<(), VfsError> {
+        let _acting = self.guard.home().act(worker)?;
         match self.in_place() {
             Some(_) if self.pending.is_some() => Ok(()),
             Some(was) => self.undo_append(was),
@@ -234,6 +236,7 @@ impl Upload {
     /// Writes `data` at the end of the file. After an error [`Upload::file_len`] gives what was
     /// written.
     pub fn write(&mut self, worker: &Worker, data: &[u8]) -> Result<(), VfsError> {
+        let _acting = self.guard.home().act(worker)?;
         self.append_with(worker, data.len() as u64, |upload| upload.append(data))
     }
 
@@ -245,6 +248,7 @@ impl Upload {
         pipe: BorrowedFd<'_>,
         count: u64,
     ) -> Result<(), VfsError> {
+        let _acting = self.guard.home().act(worker)?;
         self.append_with(worker, count, |upload| upload.append_spliced(pipe, count))
     }
 
@@ -302,6 +306,7 @@ impl Upload {
         digest: Option<Digest>,
         modified: Option<SystemTime>,
     ) -> Result<Published, VfsError> {
+        let _acting = self.guard.home().act(worker)?;
         self.prepare(worker)?;
         match self.in_place() {
             // After an error the drop cuts off what was appended.
@@ -316,6 +321,7 @@ impl Upload {
     ///
     /// After an error the upload has ended, as after one of [`Upload::publish`].
     pub fn make_ready(&mut self, worker: &Worker) -> Result<(), VfsError> {
+        let _acting = self.guard.home().act(worker)?;
         self.prepare(worker)?;
         match self.in_place() {
             Some(_) => {
@@ -365,6 +371,10 @@ impl Upload {
             Kept::Whole | Kept::ButLastByte => stage,
         };
         let home = Arc::clone(self.guard.home());
+        let _acting = match act_as(home.owner.as_ref()) {
+            Ok(acting) => acting,
+            Err(e) => return log::warn!("{}: an upload was not ended: {e}", home.user),
+        };
         let is_untouched = matches!(
             self.pending,
             Some(Preparation::Truncate(_) | Preparation::BeginAppend)

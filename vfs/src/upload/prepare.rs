@@ -33,7 +33,8 @@ impl Upload {
     /// may take as long as copying the file; a second call does nothing.
     ///
     /// [`VfsError::BadOffset`] where somebody outside the daemon has changed the file meanwhile.
-    pub fn prepare(&mut self, _worker: &Worker) -> Result<(), VfsError> {
+    pub fn prepare(&mut self, worker: &Worker) -> Result<(), VfsError> {
+        let _acting = self.guard.home().act(worker)?;
         match &self.pending {
             None => return Ok(()),
             Some(Preparation::Truncate(at)) => self.truncate(*at)?,

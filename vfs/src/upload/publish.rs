@@ -254,7 +254,9 @@ fn stage_after(error: &VfsError) -> StageEnd {
         VfsError::DiskFull | VfsError::ReadOnlyDisk | VfsError::Io(_) => {
             StageEnd::Keep(Syncing::Now)
         }
-        VfsError::TooManyOpen | VfsError::InUse => StageEnd::Keep(Syncing::Now),
+        VfsError::TooManyOpen | VfsError::InUse | VfsError::OtherOwner => {
+            StageEnd::Keep(Syncing::Now)
+        }
         // It may replace the file that has the name by now, if it is asked to.
         VfsError::Exists => StageEnd::Keep(Syncing::Now),
         VfsError::Forbidden | VfsError::Escapes | VfsError::OtherDevice => StageEnd::Remove,

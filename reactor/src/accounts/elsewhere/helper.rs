@@ -20,6 +20,7 @@ use rustix::process::{
     DumpableBehavior, Pid, Signal, WaitId, WaitIdOptions, kill_process_group,
     set_dumpable_behavior, waitid,
 };
+use rustix::thread::clear_ambient_capability_set;
 use zeroize::Zeroizing;
 
 /// The word that makes a process the helper; no person types it.
@@ -104,6 +105,9 @@ pub(crate) fn run(words: Vec<OsString>) -> io::Result<()> {
         deadline: Duration::from_millis(deadline),
         words: words.collect(),
     });
+    // Ports under 1024 and the owners of files are the daemon's: what has no ambient capability gets
+    // none by executing the program. EINVAL: a kernel before 4.3, which has no such set.
+    let _ = clear_ambient_capability_set();
     // Passwords pass through its memory.
     let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
     let daemon = Arc::new(io::stdin().as_fd().try_clone_to_owned()?);

@@ -7,10 +7,12 @@ use std::path::Path;
 
 use rustix::fs::{Access, access};
 use rustix::process::geteuid;
-use skiff_conf::{Account, AccountStatus, Server, UserName, UserStore};
+use skiff_conf::{Account, AccountStatus, FileOwner, Server, UserName, UserStore};
+use skiff_vfs::Owner;
 
 use super::homes;
 use super::report::Report;
+use crate::accounts::owners::{look_up, named_owner};
 use crate::cli::user;
 
 /// The users, if their store can be read.
@@ -112,10 +114,11 @@ fn examine_homes(config: &Server, users: &UserStore, report: &mut Report<'_>) {
     let mut usable = 0;
     for (name, account) in users.iter().filter(enabled) {
         let home = config.home(name, account);
-        match examine_home(config, &home) {
-            Ok(()) => {
+        let owner = named_owner(name, account);
+        match examine_home(config, &home, owner.as_ref()) {
+            Ok(owner) => {
                 usable += 1;
-                homes::examine(name.as_str(), &home, report);
+                homes::examine(name.as_str(), &home, owner, report);
             }
             Err(what) => {
                 let text = format!("the home of {name}, {}, {what}", home.display());
@@ -129,7 +132,12 @@ fn examine_homes(config: &Server, users: &UserStore, report: &mut Report<'_>) {
     }
 }
 
-fn examine_home(config: &Server, home: &Path) -> Result<(), String> {
+/// The owner of the home, where its account has one, or what is wrong.
+fn examine_home(
+    config: &Server,
+    home: &Path,
+    owner: Option<&FileOwner>,
+) -> Result<Option<Owner>, String> {
     if let Some(own) = user::exposed_by(config, home) {
         return Err(format!("puts {} into that user's hands", own.display()));
     }
@@ -137,8 +145,34 @@ fn examine_home(config: &Server, home: &Path) -> Result<(), String> {
     if !home.exists() && !above.is_dir() && above != config.homes {
         return Err("is not there, nor is the folder above it; make it".to_owned());
     }
+    if let Some(owner) = owner {
+        return look_at_owned(config, home, owner).map(Some);
+    }
     // Also for a read-only user: stages from before are swept.
-    look(home, all()).map(drop)
+    look(home, all()).map(|_| None)
+}
+
+/// What is wrong with a folder whose files are to belong to `owner`.
+pub(super) fn look_at_owned(
+    config: &Server,
+    folder: &Path,
+    owner: &FileOwner,
+) -> Result<Owner, String> {
+    let ids = look_up(config, owner).map_err(|error| format!("cannot be used: {error}"))?;
+    let shown = folder.display();
+    match folder.metadata() {
+        Ok(found) if found.is_dir() && found.uid() == ids.uid() => Ok(ids),
+        Ok(found) if found.is_dir() => Err(format!(
+            "belongs to user {}, and not to its owner {owner}; run: chown -R {owner} {shown}",
+            found.uid()
+        )),
+        Ok(_) => Err("is no folder".to_owned()),
+        Err(_) => Err(format!(
+            "is not there, and only root makes what is another user's; run: install -d -o {} \
+             -m 0700 {shown}",
+            owner.user()
+        )),
+    }
 }
 
 #[cfg(test)]
@@ -148,7 +182,7 @@ mod tests {
 
     use super::*;
     use crate::cli::check::tests::{reported, server};
-    use skiff_conf::Complaint;
+    use skiff_conf::{Complaint, FileOwners};
 
     fn add(config: &Server, name: &str) {
         let account = Account::new(user::verifier("123", config.scram_iterations).unwrap());
@@ -178,11 +212,30 @@ mod tests {
     }
 
     #[test]
+    fn a_home_belongs_to_the_owner_that_its_account_says() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut config = server(folder.path());
+        let home = config.homes.join("tom");
+        let owner: FileOwner = "54321:54321".parse().unwrap();
+        let told = |config: &Server| examine_home(config, &home, Some(&owner)).unwrap_err();
+        assert!(told(&config).contains("file_owners is Daemon"));
+        config.file_owners = FileOwners::Accounts;
+        assert!(told(&config).contains("install -d -o 54321"));
+        fs::create_dir_all(&home).unwrap();
+        assert!(told(&config).contains("run: chown -R 54321:54321 "));
+        if geteuid().is_root() {
+            std::os::unix::fs::chown(&home, Some(54_321), Some(54_321)).unwrap();
+            let found = examine_home(&config, &home, Some(&owner)).unwrap().unwrap();
+            assert_eq!(found.uid(), 54_321);
+        }
+    }
+
+    #[test]
     fn a_home_in_a_missing_folder_is_wrong() {
         let folder = tempfile::tempdir().unwrap();
         let config = server(folder.path());
-        assert!(examine_home(&config, &config.homes.join("tom")).is_ok());
-        assert!(examine_home(&config, &config.homes.join("no/tom")).is_err());
+        assert!(examine_home(&config, &config.homes.join("tom"), None).is_ok());
+        assert!(examine_home(&config, &config.homes.join("no/tom"), None).is_err());
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 use skiff_conf::{FolderName, FolderQuota, Server, SharedFolder, UserName, UserStore};
 
+use super::files::look_at_owned;
 use super::report::Report;
 use crate::cli::user::exposed_by;
 
@@ -33,6 +34,9 @@ fn examine_folder(config: &Server, folder: &SharedFolder) -> Result<(), String> 
     }
     if let Some(own) = exposed_by(config, &folder.path) {
         return Err(format!("puts {} into its users' hands", own.display()));
+    }
+    if let Some(owner) = &folder.owner {
+        return look_at_owned(config, &folder.path, owner).map(drop);
     }
     let read = std::fs::read_dir(&folder.path);
     read.map(drop)

@@ -2,9 +2,11 @@
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use skiff_vfs::{Survey, VfsError, Worker};
+use rustix::process::geteuid;
+use skiff_vfs::{Owner, Survey, VfsError, Worker};
 
 use super::report::Report;
 
@@ -14,8 +16,10 @@ const SURVEYED_MAX: u64 = 1_000_000;
 const SHOWN_MAX: usize = 200;
 
 /// Tells what in the home of the user `name` is not counted, or out of reach.
-pub(super) fn examine(name: &str, home: &Path, report: &mut Report<'_>) {
-    let Some(found) = survey(home) else { return };
+pub(super) fn examine(name: &str, home: &Path, owner: Option<Owner>, report: &mut Report<'_>) {
+    let Some(found) = survey(home, owner) else {
+        return;
+    };
     if let Some((first, why)) = &found.first_unread {
         let text = format!(
             "the home of {name}: {} directories cannot be read, and are left out of its count; the \
@@ -36,9 +40,11 @@ pub(super) fn examine(name: &str, home: &Path, report: &mut Report<'_>) {
 }
 
 /// `None` where there is no home yet, or it cannot be opened, which others tell.
-fn survey(home: &Path) -> Option<Survey> {
+fn survey(home: &Path, owner: Option<Owner>) -> Option<Survey> {
+    // Others cannot look with the owner's eyes.
+    let owner = owner.filter(|_| geteuid().is_root()).map(Arc::new);
     let home = home.to_owned();
-    let look = move |worker: &Worker| Survey::of(worker, &home, SURVEYED_MAX);
+    let look = move |worker: &Worker| Survey::of(worker, &home, owner.as_ref(), SURVEYED_MAX);
     let surveying: JoinHandle<Result<Survey, VfsError>> = Worker::spawn("survey", look).ok()?;
     surveying.join().ok()?.ok()
 }
@@ -66,11 +72,11 @@ mod tests {
         let other = folder.path().join("two");
         let below = (0..8).fold(other.clone(), |path, _| path.join(&name));
         fs::create_dir_all(below).unwrap();
-        let (text, wrong) = reported(|report| examine("tom", folder.path(), report));
+        let (text, wrong) = reported(|report| examine("tom", folder.path(), None, report));
         assert_eq!((text.as_str(), wrong.len()), ("", 0));
 
         fs::rename(&other, half.join("two")).unwrap();
-        let (text, wrong) = reported(|report| examine("tom", folder.path(), report));
+        let (text, wrong) = reported(|report| examine("tom", folder.path(), None, report));
         assert!(wrong.is_empty(), "{text}");
         assert!(
             text.starts_with("note  users: the home of tom: some paths"),
@@ -83,7 +89,7 @@ mod tests {
     #[test]
     fn a_home_that_is_not_there_yet_is_nothing_to_tell() {
         let folder = tempfile::tempdir().unwrap();
-        let (text, _) = reported(|report| examine("tom", &folder.path().join("no"), report));
+        let (text, _) = reported(|report| examine("tom", &folder.path().join("no"), None, report));
         assert_eq!(text, "");
     }
 }

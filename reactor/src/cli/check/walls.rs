@@ -6,8 +6,8 @@ use rustix::process::{Uid, geteuid};
 use skiff_conf::{Server, Walls};
 
 use super::report::Report;
-use crate::walls::run_as::SystemUser;
-use crate::walls::{self, Standing};
+use crate::system_users::SystemUser;
+use crate::walls::{self, Standing, run_as};
 
 pub(super) fn examine(config: &Server, report: &mut Report<'_>) {
     examine_user(config, geteuid(), report);
@@ -16,7 +16,7 @@ pub(super) fn examine(config: &Server, report: &mut Report<'_>) {
 
 fn examine_user(config: &Server, own: Uid, report: &mut Report<'_>) {
     let key = "run_as";
-    let Some(run_as) = &config.run_as else {
+    let Some(asked) = &config.run_as else {
         if own.is_root() {
             let text = "None, so a skiffd that root starts, as root started this check, runs as \
                         root; name a user without rights, or have the service manager start it \
@@ -25,7 +25,7 @@ fn examine_user(config: &Server, own: Uid, report: &mut Report<'_>) {
         }
         return;
     };
-    let user = match SystemUser::find(run_as, config.group.as_deref()) {
+    let user = match run_as::find(asked, config.group.as_deref()) {
         Ok(user) => user,
         Err(error) => return report.wrong(key, &error.to_string()),
     };

@@ -15,11 +15,12 @@ use std::path::{Path, PathBuf};
 use base64ct::{Base64, Encoding};
 use pico_args::Arguments;
 use skiff_conf::{
-    Access, Account, AccountStatus, BadName, ByteQuota, CertificateRule, EntryQuota, FtpAccess,
-    Login, PasswordRight, Server, StoreError, UserName, UserStore, Walls,
+    Access, Account, AccountStatus, BadName, ByteQuota, CertificateRule, EntryQuota, FileOwner,
+    FtpAccess, Login, PasswordRight, Server, StoreError, UserName, UserStore, Walls,
 };
 
 use crate::accounts::folder::{Made, make_folder, make_new_home};
+use crate::accounts::owners::{look_up, named_owner};
 use crate::cli::arguments::{take_config, take_path, take_rest};
 use crate::cli::failure::{Failure, tell};
 use crate::cli::table::{enumerate, second_words};
@@ -290,10 +291,11 @@ fn add(config: &Server, name: UserName, wanted: Wanted, password: &str) -> Resul
     let (home, made) = UserStore::edit(&config.users, |store| {
         wanted.terms.check(store)?;
         store.add(name.clone(), account.clone())?;
-        // A group may say where the home is.
-        let home = config.home(&name, store.get(name.as_str()).unwrap_or(&account));
+        // A group may say where the home is, and whose.
+        let whole = store.get(name.as_str()).unwrap_or(&account);
+        let (home, owner) = (config.home(&name, whole), named_owner(&name, whole));
         // Within the edit: a user whose home cannot be made is not stored.
-        let made = make_home(config, &home)?;
+        let made = make_home(config, &home, owner.as_ref())?;
         Ok::<_, Failure>((home, made))
     })?;
     let shown = home.display();
@@ -314,7 +316,7 @@ fn needs_restart(config: &Server, home: &Path) -> bool {
     config.walls != Walls::Off && !within
 }
 
-fn make_home(config: &Server, home: &Path) -> Result<Made, Failure> {
+fn make_home(config: &Server, home: &Path, owner: Option<&FileOwner>) -> Result<Made, Failure> {
     let mode = config.dir_mode.bits();
     if home.starts_with(&config.homes) {
         make_folder(&config.homes, mode)?;
@@ -326,7 +328,9 @@ fn make_home(config: &Server, home: &Path) -> Result<Made, Failure> {
             own.display()
         )));
     }
-    Ok(make_new_home(config, home)?)
+    let owner = owner.map(|owner| look_up(config, owner)).transpose();
+    let owner = owner.map_err(|error| Failure::Failed(format!("{}: {error}", home.display())))?;
+    Ok(make_new_home(config, home, owner.as_ref())?)
 }
 
 /// A file or folder of the server that lies in `home` and would be in its user's hands.

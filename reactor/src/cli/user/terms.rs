@@ -4,7 +4,8 @@ use std::str::FromStr;
 
 use pico_args::Arguments;
 use skiff_conf::{
-    Access, Account, Age, Date, Hours, Network, Rate, Rates, UserName, UserStore, WhenFull,
+    Access, Account, Age, Date, FileOwner, Hours, Network, Rate, Rates, UserName, UserStore,
+    WhenFull,
 };
 
 use super::choice::take_one_of;
@@ -24,6 +25,7 @@ pub(super) struct TermsChanges {
     ring: Option<Own<WhenFull>>,
     upload_rate: Option<Own<Rate>>,
     download_rate: Option<Own<Rate>>,
+    owner: Option<Own<FileOwner>>,
 }
 
 impl TermsChanges {
@@ -62,6 +64,7 @@ impl TermsChanges {
             )?,
             upload_rate: words.opt_value_from_fn("--upload-rate", parse_own)?,
             download_rate: words.opt_value_from_fn("--download-rate", parse_own)?,
+            owner: words.opt_value_from_fn("--owner", parse_own)?,
         })
     }
 
@@ -88,6 +91,7 @@ impl TermsChanges {
         change(&mut account.expires, self.expires.as_ref());
         change(&mut account.keep, self.keep.as_ref());
         change(&mut account.ring, self.ring.as_ref());
+        change(&mut account.owner, self.owner.as_ref());
         let mut rates = account.rates.unwrap_or_default();
         change(&mut rates.upload, self.upload_rate.as_ref());
         change(&mut rates.download, self.download_rate.as_ref());
@@ -137,6 +141,7 @@ mod tests {
             ("--ring", "on"),
             ("--upload-rate", "1MB"),
             ("--download-rate", "unlimited"),
+            ("--owner", "ann:media"),
         ];
         let words: Vec<_> = set
             .iter()
@@ -153,6 +158,7 @@ mod tests {
             account.rates.unwrap().upload.unwrap().get(),
             Some(1_000_000)
         );
+        assert_eq!(account.owner.as_ref().unwrap().to_string(), "ann:media");
         let back: Vec<_> = set
             .iter()
             .flat_map(|(option, _)| [*option, "default"])
@@ -168,6 +174,7 @@ mod tests {
         assert_eq!((&account.hours, &account.expires), (&None, &None));
         assert_eq!(account.rates, None);
         assert_eq!((&account.keep, account.ring), (&None, None));
+        assert_eq!(account.owner, None);
     }
 
     #[test]
@@ -184,6 +191,7 @@ mod tests {
             (vec!["--expires", "soon"], "2027-01-31"),
             (vec!["--group", "-x"], "is not a user name"),
             (vec!["--keep", "1s"], "at least \"1h\""),
+            (vec!["--owner", "root"], "other than root"),
             (vec!["--ring", "yes"], "--ring takes on or off or default"),
             (vec!["--upload-rate", "0"], "at least \"1kB\""),
         ] {

@@ -16,6 +16,7 @@ use zeroize::Zeroizing;
 
 use super::choice::take_one_of;
 use super::{Verb, bad_name, exposed_by, load, make_home, needs_restart, verifier};
+use crate::accounts::owners::named_owner;
 use crate::cli::arguments::take_rest;
 use crate::cli::failure::Failure;
 use passwd::Lines;
@@ -277,7 +278,7 @@ fn add(config: &Server, import: &Import, found: &Found) -> Result<Vec<String>, F
             let account = store.get(row.name.as_str()).unwrap_or(&row.account);
             let home = config.home(&row.name, account);
             made.note(&home);
-            make_home(config, &home)?;
+            make_home(config, &home, named_owner(&row.name, account).as_ref())?;
             far += usize::from(needs_restart(config, &home));
         }
         Ok::<_, Failure>(())
