@@ -11,6 +11,7 @@ mod elsewhere;
 mod fairness;
 mod half_close;
 mod harness;
+mod hooks;
 mod jail;
 mod ledger;
 mod metrics;

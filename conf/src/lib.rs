@@ -28,6 +28,7 @@ mod folders;
 mod ftp;
 mod group;
 mod hash;
+mod hooks;
 mod hosts;
 mod io_cause;
 mod key_location;
@@ -69,6 +70,7 @@ pub use ftp::{
 };
 pub use group::Group;
 pub use hash::{Argon2, Argon2Variant, BadHash, PasswordHash, Scheme, Scrypt, ScryptFlavour};
+pub use hooks::{Hook, HookEvent};
 pub use hosts::Host;
 pub use io_cause::IoCause;
 pub use limits::Limits;

@@ -35,6 +35,7 @@ impl Server {
             state,
             users: _,
             authenticator,
+            on,
             run_as,
             file_owners,
             walls,
@@ -59,6 +60,7 @@ impl Server {
         kept.keep("homes", homes, &running.homes);
         kept.keep("state", state, &running.state);
         kept.keep("authenticator", authenticator, &running.authenticator);
+        kept.keep("on", on, &running.on);
         kept.keep("run_as", run_as, &running.run_as);
         kept.keep("file_owners", file_owners, &running.file_owners);
         kept.keep("walls", walls, &running.walls);

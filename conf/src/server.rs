@@ -15,6 +15,7 @@ use crate::document::Document;
 use crate::file_owner::FileOwners;
 use crate::folders::SharedFolders;
 use crate::ftp::{Ftp, FtpTls};
+use crate::hooks::{self, Hook};
 use crate::io_cause::IoCause;
 use crate::limits::Limits;
 use crate::listen;
@@ -47,6 +48,8 @@ pub struct Server {
     pub users: PathBuf,
     /// The program that knows users whom `users` does not; `None`: nobody does.
     pub authenticator: Option<Authenticator>,
+    /// The programs that are run when something has happened.
+    pub on: Vec<Hook>,
     /// Whom a daemon that root started becomes; `None`: nobody else.
     pub run_as: Option<RunAs>,
     /// Whose the files of the homes are.
@@ -230,6 +233,8 @@ struct Raw {
     state: PathBuf,
     users: PathBuf,
     authenticator: Option<Authenticator>,
+    #[serde(deserialize_with = "hooks::hooks")]
+    on: Vec<Hook>,
     run_as: Option<RunAs>,
     file_owners: FileOwners,
     walls: Walls,
@@ -342,6 +347,7 @@ impl Raw {
             state: folder.join(self.state),
             users: folder.join(self.users),
             authenticator: self.authenticator.map(|program| program.within(&folder)),
+            on: self.on,
             run_as: self.run_as,
             file_owners: self.file_owners,
             walls: self.walls,
@@ -422,6 +428,7 @@ impl Default for Raw {
             state: PathBuf::from("state"),
             users: PathBuf::from("users.ron"),
             authenticator: None,
+            on: Vec::new(),
             run_as: None,
             file_owners: FileOwners::default(),
             walls: Walls::default(),

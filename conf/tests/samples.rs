@@ -51,7 +51,7 @@ fn the_client_sample_shows_every_key() {
 
 #[test]
 fn every_example_is_right_and_differs_from_the_default() {
-    assert_eq!(examples(SERVER_SAMPLE, Server::parse), 37);
+    assert_eq!(examples(SERVER_SAMPLE, Server::parse), 38);
     assert_eq!(examples(CLIENT_SAMPLE, Client::parse), 8);
 }
 

@@ -36,6 +36,7 @@ use crate::event_loop::listener::{Listener, Protocol};
 use crate::event_loop::sd_notify;
 use crate::event_loop::shared::Shared;
 use crate::event_loop::signals::Signals;
+use crate::hooks::{self, Hooks};
 use crate::metrics::listener::Listener as MetricsListener;
 use crate::metrics::server::MetricsServer;
 use crate::reactor::succession::Succession;
@@ -232,6 +233,7 @@ fn start(
         log::warn!("{warning}");
     }
     let broker = start_authenticator(config)?;
+    let hooks = start_hooks(config, before.is_some())?;
     raise_descriptors();
     let policy = policy(config)?;
     walls::raise(config)?;
@@ -252,6 +254,7 @@ fn start(
         policy,
         log,
         broker,
+        hooks,
     };
     let succession = Succession::new(Arc::clone(&locks), predecessor);
     let reactor = assemble(config, started_as, given, succession)?;
@@ -339,6 +342,7 @@ struct Given {
     policy: Policy,
     log: AccessLog,
     broker: Option<Broker>,
+    hooks: Option<Arc<Hooks>>,
 }
 
 fn assemble(
@@ -353,7 +357,11 @@ fn assemble(
         policy,
         log,
         broker,
+        hooks,
     } = given;
+    if let Some(hooks) = &hooks {
+        hooks.listen().map_err(system_error("threads"))?;
+    }
     let Machinery {
         poll,
         waker,
@@ -368,6 +376,7 @@ fn assemble(
     let services = Arc::new(Services {
         homes: Homes::new(config.state.clone(), policy),
         accounts: Accounts::new(Arc::clone(config), secret)?.with_authenticator(broker),
+        hooks,
         watch: watch(),
         file: config.file.clone(),
         started_as,
@@ -411,6 +420,17 @@ fn start_authenticator(config: &Server) -> Result<Option<Broker>, StartError> {
     let started = config.authenticator.as_ref().map(Broker::start);
     let started = started.transpose();
     started.map_err(system_error("process for the authenticator"))
+}
+
+/// Starts what runs the programs of hooks, and opens the journals that it reads.
+fn start_hooks(config: &Server, has_predecessor: bool) -> Result<Option<Arc<Hooks>>, StartError> {
+    let start = match has_predecessor {
+        true => hooks::Start::Successor,
+        false => hooks::Start::Alone,
+    };
+    let started = Hooks::start(config, start);
+    let hooks = started.map_err(system_error("process or journal for hooks"))?;
+    Ok(hooks.map(Arc::new))
 }
 
 fn bind_metrics(

@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! cli > daemon > reactor > connection, metrics > event_loop > workers > endpoints, transport
-//!     > tls, accounts, accesslog, control, walls
+//!     > tls, hooks, accounts, accesslog, control, walls > programs
 //! ```
 //!
 //! `simulation`, above all of them, exists under the feature of its name only.
@@ -18,7 +18,9 @@ mod control;
 mod daemon;
 mod endpoints;
 mod event_loop;
+mod hooks;
 mod metrics;
+mod programs;
 mod reactor;
 #[cfg(feature = "simulation")]
 pub mod simulation;

@@ -312,6 +312,18 @@ impl Accounts {
         self.mounts.device_of(&home)
     }
 
+    /// Where the home of `user` is, and the group of the account.
+    pub(crate) fn home_and_group(
+        &self,
+        worker: &Worker,
+        user: &str,
+    ) -> Option<(PathBuf, Option<UserName>)> {
+        let config = self.config();
+        self.with_account(worker, user, |name, account| {
+            (config.home(name, account), account.group.clone())
+        })
+    }
+
     /// What `user`, or the holder of a shared folder, may store; `None` where there is no such
     /// account or folder.
     pub(crate) fn rules(&self, worker: &Worker, user: &str) -> Option<HomeRules> {

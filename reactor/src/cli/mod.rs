@@ -42,15 +42,17 @@ use self::failure::{Failure, tell};
 use self::manual::PAGES;
 use self::shells::{SHELLS, Shell};
 use self::upgrade::TAKE_OVER;
-use crate::accounts::elsewhere::helper::{self, HELPER};
+use crate::accounts::elsewhere::helper;
 use crate::daemon;
 use crate::endpoints::StartedAs;
+use crate::hooks::runner;
 
 /// Runs what the process's arguments ask for.
 pub fn run() -> ExitCode {
     let mut arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
-    if arguments.first().is_some_and(|word| word == HELPER) {
-        return match helper::run(arguments.split_off(1)) {
+    let work = helper_of(arguments.first());
+    if let Some(work) = work {
+        return match work(arguments.split_off(1)) {
             Ok(()) => ExitCode::SUCCESS,
             Err(_) => ExitCode::FAILURE,
         };
@@ -62,6 +64,15 @@ pub fn run() -> ExitCode {
             let _ = writeln!(io::stderr(), "skiffd: {failure}");
             ExitCode::from(failure.status())
         }
+    }
+}
+
+/// What a process does that the daemon has started by this word.
+fn helper_of(word: Option<&OsString>) -> Option<fn(Vec<OsString>) -> io::Result<()>> {
+    match word?.to_str()? {
+        helper::HELPER => Some(helper::run),
+        runner::HELPER => Some(runner::run),
+        _ => None,
     }
 }
 

@@ -20,6 +20,7 @@ use crate::event_loop::counters::LoginResult;
 use crate::event_loop::shared::Shared;
 use crate::transport::channel::Channel;
 use crate::workers::burst::LentTransfer;
+use crate::workers::hooked::watches_downloads;
 use crate::workers::inquiry::CheckedBy;
 use crate::workers::jobs::{JobRequest, JobResult, opens_file, takes_file};
 use crate::workers::open_file::OpenFile;
@@ -210,12 +211,16 @@ impl Connection {
             JobResult::Done {
                 completion,
                 file,
+                hooked,
                 open_home,
                 opened,
             } => {
                 note_open_folder(opened, shared, now);
                 if file.is_some() {
                     self.file = file;
+                }
+                if hooked.is_some() {
+                    self.hooked = hooked;
                 }
                 self.note_open_home(open_home, &completion, shared, now);
                 self.with_conversation(shared, now, |conversation, effects| {
@@ -323,7 +328,10 @@ impl Connection {
             Job::SetPassword { change, .. } => self.standing.changes_to(change.new.stored_key),
             // A stop of the transfer must not stop its publication.
             Job::PublishStream => self.stop = Arc::default(),
-            job if opens_file(job) => self.transfer = None,
+            job if opens_file(job) => {
+                self.transfer = None;
+                self.hooked = None;
+            }
             _ => {}
         }
         let file = if takes_file(&job) {
@@ -337,7 +345,10 @@ impl Connection {
         }
         let (home, links) = (self.home(), self.links());
         // The kernel's caches are asked for names, and follow links.
-        let cached = home.as_ref().filter(|_| self.may_ask_caches());
+        let is_hooked =
+            matches!(job, Job::OpenDownload { .. }) && watches_downloads(&shared.services);
+        let cached = home.as_ref();
+        let cached = cached.filter(|_| !is_hooked && self.may_ask_caches());
         if let Some(answer) = shared.inline.perform(&job, cached) {
             shared.answered = Some((id, answer));
             return;
@@ -350,6 +361,7 @@ impl Connection {
             home,
             folders,
             file,
+            hooked: self.hooked.clone(),
             stop: Arc::clone(&self.stop),
             owner,
             peer: self.peer.ip(),
@@ -489,6 +501,7 @@ impl Connection {
             channel,
             transfer,
             file: self.file.take(),
+            hooked: self.hooked.clone(),
             stop: Arc::clone(&self.stop),
             control: Arc::clone(&self.socket),
             allowance: None,

@@ -48,6 +48,7 @@ use crate::event_loop::shared::Shared;
 use crate::tls::clients::ClientCertificate;
 use crate::transport::channel::{Channel, Handshake};
 use crate::transport::ids::{ConnectionId, Socket};
+use crate::workers::hooked::HookedFile;
 use crate::workers::jobs::OpenHome;
 use crate::workers::open_file::OpenFile;
 use crate::workers::schedule::{AccountNumber, Class, Device, WorkKind};
@@ -88,6 +89,8 @@ pub(crate) struct Connection {
     /// What holds its transfers back; `None` where nothing does.
     rates: Option<Box<SessionRates>>,
     file: Option<OpenFile>,
+    /// What hooks are to be told of it.
+    hooked: Option<Arc<HookedFile>>,
     /// Why the upload under way ends with the session.
     interrupted: Option<KeptBecause>,
     stop: Arc<AtomicBool>,
@@ -259,6 +262,7 @@ impl Connection {
             pace: None,
             rates: None,
             file: None,
+            hooked: None,
             interrupted: None,
             stop: Arc::default(),
             open_home: None,

@@ -116,6 +116,9 @@ impl Reactor {
             metrics.close(registry);
         }
         self.drain(at_most, now);
+        if let Some(hooks) = &self.shared.services.hooks {
+            hooks.give_way();
+        }
         self.succession.leave_homes_at = Some(now);
         answer.done();
     }
@@ -181,6 +184,9 @@ impl Reactor {
         let fd = before.as_fd().as_raw_fd();
         let _ = self.poll.registry().deregister(&mut SourceFd(&fd));
         self.shared.services.homes.end_handover();
+        if let Some(hooks) = &self.shared.services.hooks {
+            hooks.predecessor_ended();
+        }
         let number = before.number.as_raw_nonzero();
         log::info!("process {number}, which was replaced, has ended");
     }

@@ -57,6 +57,7 @@ impl Daemon {
         let services = Arc::new(Services {
             homes: Homes::new(config.state.clone(), policy),
             accounts: Accounts::new(Arc::clone(config), [7; 32]).map_err(io::Error::other)?,
+            hooks: None,
             watch: None,
             file: config.file.clone(),
             started_as: StartedAs::Server,

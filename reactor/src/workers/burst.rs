@@ -14,6 +14,7 @@ use skiff_sessions::parallel_hash::ParallelHash;
 use skiff_sessions::transfer::SplicePipe;
 use skiff_sessions::transfer::{Burst, BurstResources, End, File, Transfer};
 
+use super::hooked::{self, HookedFile};
 use super::listing_text::NextText;
 use super::open_file::{LentFile, OpenFile, Portion};
 use super::pool::WorkerContext;
@@ -50,6 +51,8 @@ pub(crate) struct LentTransfer {
     pub(crate) channel: Option<Channel>,
     pub(crate) transfer: Box<Transfer>,
     pub(crate) file: Option<OpenFile>,
+    /// What hooks are to be told of the file.
+    pub(crate) hooked: Option<Arc<HookedFile>>,
     pub(crate) stop: Arc<AtomicBool>,
     /// The control connection's socket, where ABOR may be waiting.
     pub(crate) control: Arc<TcpStream>,
@@ -174,6 +177,7 @@ impl LentTransfer {
                 },
             };
             if let Burst::Finished(end) = burst {
+                self.tell_hooks(&end, context);
                 if streams {
                     // Closed here, where close(2) may block: no state asks about the file of a
                     // finished stream.
@@ -276,7 +280,18 @@ impl LentTransfer {
             }
             _ => None,
         };
+        if let Some(published) = &published {
+            self.tell_hooks(published, context);
+        }
         published.unwrap_or(end)
+    }
+
+    /// Tells hooks of a file that was stored or sent; one that was only hashed is neither.
+    fn tell_hooks(&self, end: &End, context: &WorkerContext<'_>) {
+        if self.channel.is_some() {
+            let (hooked, file) = (self.hooked.as_deref(), self.file.as_ref());
+            hooked::ended(context.worker, hooked, file, end);
+        }
     }
 
     fn move_bytes(

@@ -1,7 +1,7 @@
 //! The shared folders of a session: each is a home of its own, which appears in the user's as a
 //! directory. Jobs about names in one are done in it, under the names that it knows.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
@@ -75,6 +75,13 @@ impl Folders {
         let folder = self.holding(about)?;
         let device = folder.device.get().copied();
         Some(device.map_or(Device::Unknown, Device::Number))
+    }
+
+    /// Where the machine has what is in one of them; `None` where it is in none.
+    pub(super) fn host_path(&self, path: &VirtualPath) -> Option<PathBuf> {
+        let folder = self.holding(path)?;
+        let inner = folder.inner(path)?;
+        Some(folder.place.home.root.join(below(&inner)))
     }
 
     /// The names under which they appear in the home.

@@ -14,6 +14,7 @@ use skiff_sessions::wire::stamp::Stamp;
 use skiff_vfs::{Digest, Digests, Download, Home, NameSize, VfsError, Worker};
 
 use super::folders::{Folders, Route, Unrouted};
+use super::hooked::watches_downloads;
 use super::jobs::{Answer, JobRequest, OpenFolder, Services, below, system_time, virtual_path};
 use super::listing_text::{ListingText, allowed, facts, listed};
 use super::open_file::OpenFile;
@@ -124,7 +125,14 @@ fn in_home(
             let text = ListingText::of_stages(stages);
             (Completion::Listing, Some(OpenFile::Listing(Box::new(text))))
         }
-        Job::OpenDownload { path, reading } => open_download(worker, home, path, *reading)?,
+        Job::OpenDownload { path, reading } => {
+            let reading = match watches_downloads(services) {
+                // The end of what is read at once no worker sees.
+                true => Reading::Parts,
+                false => *reading,
+            };
+            open_download(worker, home, path, reading)?
+        }
         Job::OpenUpload {
             path,
             size,

@@ -16,6 +16,7 @@ use skiff_sessions::wire::stamp::Stamp;
 use skiff_vfs::{Home, Homes, VfsError, Worker};
 
 use super::folders::Folders;
+use super::hooked::{self, HookedFile};
 use super::in_home::where_it_is;
 use super::inquiry::CheckedBy;
 use super::on_file::on_file;
@@ -28,6 +29,7 @@ use crate::accounts::store::{Accounts, LoginKey};
 use crate::accounts::verdict::Timing;
 use crate::accounts::watch::StoreWatch;
 use crate::endpoints::StartedAs;
+use crate::hooks::Hooks;
 use crate::tls::clients::ClientCertificate;
 
 /// An upload that has received nothing for this long is cancelled when the same user uploads the
@@ -38,6 +40,8 @@ pub(super) const SILENT: Duration = Duration::from_secs(5);
 pub(crate) struct Services {
     pub(crate) homes: Homes,
     pub(crate) accounts: Accounts,
+    /// `None` where the settings have none.
+    pub(crate) hooks: Option<Arc<Hooks>>,
     /// `None` where the system gives none: then a changed account counts at the next login.
     pub(crate) watch: Option<StoreWatch>,
     /// Path of the configuration file, read again at SIGHUP.
@@ -54,6 +58,8 @@ pub(crate) struct JobRequest {
     pub(crate) folders: Option<Arc<Folders>>,
     /// The session's open file, for jobs that work on it.
     pub(crate) file: Option<OpenFile>,
+    /// What hooks are to be told of that file.
+    pub(crate) hooked: Option<Arc<HookedFile>>,
     /// Set once the session does not wait for the result any more.
     pub(crate) stop: Arc<AtomicBool>,
     /// The number of the connection (`ConnectionId::number`), stored as the owner of its uploads.
@@ -140,6 +146,8 @@ pub(crate) enum JobResult {
         completion: Completion,
         /// The session's open file from now on.
         file: Option<OpenFile>,
+        /// What hooks are to be told of a file that was opened.
+        hooked: Option<Arc<HookedFile>>,
         /// The user's home, after `Job::OpenHome`.
         open_home: Option<OpenHome>,
         opened: Option<OpenFolder>,
@@ -185,9 +193,12 @@ pub(crate) fn perform(worker: &Worker, services: &Services, mut request: JobRequ
     }
     if takes_file(&request.job) {
         let (completion, file) = on_file(worker, &request.job, request.file.take(), &request.stop);
+        let hooked = request.hooked.as_deref();
+        hooked::published(worker, hooked, &request.job, &completion);
         return JobResult::Done {
             completion,
             file,
+            hooked: None,
             open_home: None,
             opened: None,
         };
@@ -195,6 +206,7 @@ pub(crate) fn perform(worker: &Worker, services: &Services, mut request: JobRequ
     let (done, opened) = where_it_is(worker, services, &request);
     match done {
         Ok((completion, file)) => JobResult::Done {
+            hooked: hooked::after(worker, services, &request, &completion),
             completion,
             file,
             open_home: None,
@@ -226,6 +238,7 @@ pub(crate) fn perform(worker: &Worker, services: &Services, mut request: JobRequ
         Err(error) => JobResult::Done {
             completion: Completion::Refused(refusal(&error)),
             file: None,
+            hooked: None,
             open_home: None,
             opened,
         },
@@ -236,6 +249,7 @@ pub(super) fn done(completion: Completion) -> JobResult {
     JobResult::Done {
         completion,
         file: None,
+        hooked: None,
         open_home: None,
         opened: None,
     }

@@ -7,6 +7,7 @@ pub(crate) mod burst;
 mod client_watch;
 pub(crate) mod folders;
 mod holdings;
+pub(crate) mod hooked;
 pub(crate) mod in_home;
 pub(crate) mod inline;
 pub(crate) mod inquiry;

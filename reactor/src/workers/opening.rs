@@ -10,6 +10,7 @@ use skiff_sessions::wire::reply::Refusal;
 use skiff_vfs::{VfsError, Worker};
 
 use super::folders::Folders;
+use super::hooked;
 use super::inquiry::{CheckedBy, ask};
 use super::jobs::{CountDue, JobRequest, JobResult, OpenHome, Services, done};
 use super::refusal::refusal;
@@ -89,12 +90,16 @@ pub(super) fn before_home(worker: &Worker, services: &Services, request: JobRequ
             )))
         }
         Job::OpenHome => match open_home(worker, services, &request.user) {
-            Ok((open_home, completion)) => JobResult::Done {
-                completion,
-                file: None,
-                open_home: Some(open_home),
-                opened: None,
-            },
+            Ok((open_home, completion)) => {
+                hooked::after(worker, services, &request, &completion);
+                JobResult::Done {
+                    completion,
+                    file: None,
+                    hooked: None,
+                    open_home: Some(open_home),
+                    opened: None,
+                }
+            }
             Err(Unopened::Overloaded) => retry(request, Refusal::Overloaded),
             // However long that process still takes: it is bounded by its drain.
             Err(Unopened::HeldBefore) => {

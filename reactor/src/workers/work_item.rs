@@ -260,6 +260,7 @@ impl WorkItem {
         let result = Box::new(JobResult::Done {
             completion: Completion::Refused(why),
             file: None,
+            hooked: None,
             open_home: None,
             opened: None,
         });
@@ -296,6 +297,7 @@ mod tests {
         let services = Services {
             homes: Homes::new(folder.path().to_owned(), Policy::default()),
             accounts: Accounts::new(config, [0; 32]).unwrap(),
+            hooks: None,
             watch: None,
             file: settings,
             started_as: StartedAs::Server,
@@ -306,6 +308,7 @@ mod tests {
             home: None,
             folders: None,
             file,
+            hooked: None,
             stop: Arc::new(AtomicBool::new(false)),
             owner: 1,
             peer: std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST),

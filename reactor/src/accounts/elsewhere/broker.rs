@@ -1,28 +1,23 @@
 //! [`Broker`]: the daemon's end of the helper that runs the authenticator.
 
+use std::ffi::OsStr;
 use std::io::{self, IoSlice, Read, Write};
 use std::mem::MaybeUninit;
 use std::net::Shutdown;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, Stdio};
+use std::process::Child;
 use std::time::{Duration, Instant};
 
 use rustix::cmsg_space;
-use rustix::net::{
-    AddressFamily, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags, SocketType,
-    sendmsg, socketpair,
-};
+use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 use serde::Serialize;
 use skiff_conf::Authenticator;
 use skiff_vfs::Worker;
 use zeroize::Zeroizing;
 
 use super::helper::{ANSWER_MAX, HELPER, QUESTION_MAX, Verdict, time_bytes};
-
-/// The program that runs, wherever its file is now.
-const OWN_PROGRAM: &str = "/proc/self/exe";
+use crate::programs::helper;
 
 /// Time that the helper has beyond that of the program.
 const GRACE: Duration = Duration::from_secs(2);
@@ -37,33 +32,24 @@ pub(crate) struct Broker {
 impl Broker {
     /// Starts the helper. The process must have no walls yet.
     pub(crate) fn start(authenticator: &Authenticator) -> io::Result<Self> {
-        let flags = SocketFlags::CLOEXEC;
-        let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)?;
-        let process = Command::new(OWN_PROGRAM)
-            .arg0("skiffd")
-            .args([HELPER, &authenticator.deadline.as_millis().to_string()])
-            .arg(authenticator.at_most.to_string())
-            .arg(&authenticator.run.path)
-            .args(&authenticator.run.arguments)
-            .env_clear()
-            .current_dir("/")
-            .stdin(Stdio::from(theirs))
-            .stdout(Stdio::null())
-            // Ctrl-C is for the daemon, which lets transfers finish.
-            .process_group(0)
-            .spawn()?;
+        let numbers = [
+            authenticator.deadline.as_millis().to_string(),
+            authenticator.at_most.to_string(),
+        ];
+        let program = [authenticator.run.path.as_os_str()];
+        let arguments = authenticator.run.arguments.iter().map(OsStr::new);
+        let words = numbers.iter().map(OsStr::new).chain(program);
+        let started = helper::start(HELPER, words.chain(arguments))?;
         Ok(Self {
-            helper: ours,
-            _process: Some(process),
+            helper: started.socket,
+            _process: Some(started.process),
         })
     }
 
     /// One whose helper is a thread.
     #[cfg(test)]
     pub(super) fn served_by(program: super::helper::Program) -> Self {
-        let flags = SocketFlags::CLOEXEC;
-        let (ours, theirs) =
-            socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None).unwrap();
+        let (ours, theirs) = helper::pair().unwrap();
         std::thread::spawn(move || super::helper::serve(&theirs, &program));
         Self {
             helper: ours,

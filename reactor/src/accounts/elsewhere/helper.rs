@@ -6,22 +6,19 @@ use std::io::{self, IoSliceMut, Read, Write};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::os::unix::process::CommandExt;
-use std::process::{Child, ChildStderr, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::cmsg_space;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::{PollFd, PollFlags};
 use rustix::io::Errno;
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
-use rustix::process::{
-    DumpableBehavior, Pid, Signal, WaitId, WaitIdOptions, kill_process_group,
-    set_dumpable_behavior, waitid,
-};
-use rustix::thread::clear_ambient_capability_set;
 use zeroize::Zeroizing;
+
+use crate::programs::child::{Complaint, Ended, PIECE, command, end, poll_for, wait_for};
+use crate::programs::helper::settle;
 
 /// The word that makes a process the helper; no person types it.
 pub(crate) const HELPER: &str = "authenticator-helper";
@@ -32,20 +29,8 @@ pub(super) const QUESTION_MAX: usize = 16 * 1024;
 /// Bytes of the longest answer of the program.
 pub(super) const ANSWER_MAX: usize = 64 * 1024;
 
-/// Bytes of what the program complains about that are told.
-const COMPLAINT_MAX: usize = 512;
-
-/// Between two looks whether a program that has answered has ended, where it says nothing more.
-const LOOK_EVERY: Duration = Duration::from_millis(5);
-
-/// Bytes that are read at a time.
-const PIECE: usize = 16 * 1024;
-
 /// How long the daemon may take to write its question, which it does at once.
 const QUESTION_TIME: Duration = Duration::from_secs(2);
-
-/// Where programs are found that the authenticator runs; it has no other environment.
-const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// The outcome of a run, as it crosses to the daemon: one byte, and what was said.
 pub(super) enum Verdict {
@@ -105,11 +90,7 @@ pub(crate) fn run(words: Vec<OsString>) -> io::Result<()> {
         deadline: Duration::from_millis(deadline),
         words: words.collect(),
     });
-    // Ports under 1024 and the owners of files are the daemon's: what has no ambient capability gets
-    // none by executing the program. EINVAL: a kernel before 4.3, which has no such set.
-    let _ = clear_ambient_capability_set();
-    // Passwords pass through its memory.
-    let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
+    settle();
     let daemon = Arc::new(io::stdin().as_fd().try_clone_to_owned()?);
     let threads = (0..at_most).map(|_| {
         let (daemon, program) = (Arc::clone(&daemon), Arc::clone(&program));
@@ -192,20 +173,9 @@ impl Program {
     /// Runs it for not longer than the time that is `left` of its deadline.
     pub(super) fn ask(&self, question: &[u8], left: Duration) -> io::Result<Verdict> {
         let until = Instant::now() + left.min(self.deadline);
-        let (path, arguments) = self
-            .words
-            .split_first()
-            .ok_or(io::ErrorKind::InvalidInput)?;
-        let mut child = Command::new(path)
-            .args(arguments)
-            .env_clear()
-            .env("PATH", PATH)
-            .current_dir("/")
+        let mut child = command(&self.words)?
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            // What it has started ends with it.
-            .process_group(0)
             .spawn()?;
         let mut complaint = Complaint::of(child.stderr.take());
         let said = listen(&mut child, question, &mut complaint, until);
@@ -213,11 +183,9 @@ impl Program {
             Ok((_, End::Closed)) => wait_for(&child, &mut complaint, until),
             _ => Ok(Ended::No),
         };
-        // Before it is waited for: until then, nobody else has its number.
-        let _ = kill_process_group(Pid::from_child(&child), Signal::KILL);
-        let status = child.wait()?;
-        let ((out, end), complaint) = (said?, complaint.told());
-        Ok(match (end, ended?) {
+        let status = end(&mut child)?;
+        let ((out, how), complaint) = (said?, complaint.told());
+        Ok(match (how, ended?) {
             (End::TooMuch, _) => {
                 Verdict::Failed(format!("it has written more than {ANSWER_MAX} bytes"))
             }
@@ -273,101 +241,9 @@ fn listen(
     Ok((out, end))
 }
 
-fn poll_for(open: &mut [PollFd<'_>], at_most: Duration) -> io::Result<()> {
-    match poll(open, Timespec::try_from(at_most).ok().as_ref()) {
-        Ok(_) | Err(Errno::INTR) => Ok(()),
-        Err(error) => Err(error.into()),
-    }
-}
-
-/// What the program says on standard error, of which the first is told.
-struct Complaint {
-    /// `None` once it is closed.
-    pipe: Option<ChildStderr>,
-    first: Vec<u8>,
-}
-
-impl Complaint {
-    fn of(pipe: Option<ChildStderr>) -> Self {
-        let first = Vec::new();
-        Self { pipe, first }
-    }
-
-    /// Reads what is there.
-    fn read(&mut self) -> io::Result<()> {
-        let Some(pipe) = &mut self.pipe else {
-            return Ok(());
-        };
-        let mut buffer = [0; PIECE];
-        let count = pipe.read(&mut buffer)?;
-        let room = COMPLAINT_MAX.saturating_sub(self.first.len());
-        self.first.extend_from_slice(&buffer[..count.min(room)]);
-        if count == 0 {
-            self.pipe = None;
-        }
-        Ok(())
-    }
-
-    /// Waits for something to read, and reads it; false where nothing came.
-    fn wait(&mut self, at_most: Duration) -> io::Result<bool> {
-        let Some(pipe) = &self.pipe else {
-            thread::sleep(at_most);
-            return Ok(false);
-        };
-        let mut open = [PollFd::new(pipe, PollFlags::IN)];
-        poll_for(&mut open, at_most)?;
-        let is_there = !open[0].revents().is_empty();
-        if is_there {
-            self.read()?;
-        }
-        Ok(is_there)
-    }
-
-    /// Reads what a program that has ended had said, as far as it is told.
-    fn finish(&mut self) -> io::Result<()> {
-        while self.first.len() < COMPLAINT_MAX && self.wait(Duration::ZERO)? {}
-        Ok(())
-    }
-
-    /// As it stands behind what went wrong.
-    fn told(&self) -> String {
-        let first = String::from_utf8_lossy(&self.first);
-        match first.trim().replace(char::is_control, " ") {
-            nothing if nothing.is_empty() => nothing,
-            first => format!(": {first}"),
-        }
-    }
-}
-
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum End {
     Closed,
     TooLate,
     TooMuch,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Ended {
-    Yes,
-    No,
-}
-
-/// Waits for the end of a program, which stays to be waited for, and reads what it complains about
-/// until then.
-fn wait_for(child: &Child, complaint: &mut Complaint, until: Instant) -> io::Result<Ended> {
-    let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
-    loop {
-        match waitid(WaitId::Pid(Pid::from_child(child)), options) {
-            Ok(None) | Err(Errno::INTR) => {}
-            Ok(Some(_)) => {
-                complaint.finish()?;
-                return Ok(Ended::Yes);
-            }
-            Err(_) => return Ok(Ended::No),
-        }
-        if Instant::now() >= until {
-            return Ok(Ended::No);
-        }
-        complaint.wait(LOOK_EVERY)?;
-    }
 }
