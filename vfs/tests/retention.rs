@@ -66,6 +66,31 @@ fn the_oldest_files_go_for_a_new_one_and_no_more_than_are_needed() {
     });
 }
 
+/// A hook moves on what a camera has left: the ledger does not hear of it.
+#[test]
+fn what_other_programs_have_taken_away_is_no_reason_to_remove_anything() {
+    on_worker(|worker| {
+        let world = small();
+        let home = world.open(worker);
+        home.set_retention(RING);
+        for round in 0..5 {
+            for name in ["a", "b", "c"] {
+                put(&home, worker, &format!("{name}{round}"), &[1; 25]).unwrap();
+                tick(worker, &world);
+            }
+            for name in ["b", "c"] {
+                fs::remove_file(world.at(&format!("{name}{round}"))).unwrap();
+            }
+            put(&home, worker, "new", &[1; 50]).unwrap();
+            assert_eq!(names(&world), [&format!("a{round}"), "new"]);
+            home.remove(worker, Path::new("new")).unwrap();
+            fs::remove_file(world.at(&format!("a{round}"))).unwrap();
+        }
+        put(&home, worker, "whole", &[1; 100]).unwrap();
+        world.check(&home, worker);
+    });
+}
+
 #[test]
 fn what_could_never_fit_removes_nothing() {
     on_worker(|worker| {

@@ -56,7 +56,8 @@ impl Home {
     }
 
     /// Removes the oldest files until `wanted` fits; false where none was removed, or it would not
-    /// fit into an empty home.
+    /// fit into an empty home. Before any walk for them, and where a file that is known is gone, the
+    /// home is counted: other programs may have taken files away, and nothing is removed for those.
     pub(crate) fn remove_oldest(&self, wanted: Amount) -> Result<bool, VfsError> {
         let usage = self.ledger.usage();
         let could_fit = wanted.minus(usage.limit.minus(usage.reserved)).is_zero();
@@ -67,8 +68,14 @@ impl Home {
         let mut known = self.old_files.lock();
         let mut removed = 0;
         let mut walks = 0;
-        while !wanted.minus(self.ledger.usage().available()).is_zero() {
+        let mut counted = None;
+        let fits = || wanted.minus(self.ledger.usage().available()).is_zero();
+        while !fits() {
             let Some(oldest) = known.pop_front() else {
+                if counted.is_none() {
+                    counted = Some(self.count());
+                    continue;
+                }
                 if walks > 0 && removed == 0 {
                     break;
                 }
@@ -79,7 +86,11 @@ impl Home {
                 }
                 continue;
             };
-            removed += u64::from(self.remove_old(&oldest)?);
+            match self.remove_old(&oldest)? {
+                true => removed += 1,
+                false if counted.is_none() => counted = Some(self.count()),
+                false => {}
+            }
         }
         if removed > 0 {
             log::info!(
@@ -87,7 +98,11 @@ impl Home {
                 self.user
             );
         }
-        Ok(removed > 0)
+        match (removed > 0 || fits(), counted) {
+            // Whether there is room is known once that count is done.
+            (false, Some(Err(VfsError::Scanning))) => Err(VfsError::Scanning),
+            (has_room, _) => Ok(has_room),
+        }
     }
 
     /// Removes the file, unless it was changed since or is being written; gives whether it did.

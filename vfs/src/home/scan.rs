@@ -80,6 +80,11 @@ impl Home {
     /// count is under way already, or directories are moved faster than they can be counted.
     pub fn scan(&self, worker: &Worker) -> Result<Counted, VfsError> {
         let _acting = self.act(worker)?;
+        self.count()
+    }
+
+    /// As [`Self::scan`], of a thread that acts as the owner already.
+    pub(crate) fn count(&self) -> Result<Counted, VfsError> {
         {
             let mut state = self.state.lock();
             if state.phase == Phase::Closed {
