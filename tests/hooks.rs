@@ -216,8 +216,7 @@ fn a_name_of_any_bytes_reaches_the_program() {
         "",
     );
     let mut tom = daemon.login("tom");
-    tom.send_raw(b"STOR size=1 caf\xe9\n");
-    tom.expect(150);
+    tom.ask("STOR size=1 caf%e9", 150);
     tom.fill(b"1", b"1");
     let path = until("the path", || {
         std::fs::read(daemon.folder().join("path"))

@@ -1,6 +1,9 @@
 //! A camera whose pictures a hook moves on, across the end of the daemon in the middle.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 
 use super::with;
 use crate::harness::{Daemon, Ftp, noise, until};
@@ -9,14 +12,20 @@ use crate::harness::{Daemon, Ftp, noise, until};
 const PICTURE: usize = 50_000;
 const PICTURES: usize = 300;
 
-/// Uploads until the daemon is gone; what was acknowledged.
-fn upload(daemon: &Daemon, names: std::ops::Range<usize>, acknowledged: &mut BTreeSet<String>) {
-    let mut camera = Ftp::login(daemon.ftp_address(), "sam");
-    for n in names {
-        let code = camera.upload(&format!("STOR picture{n}.jpg"), &noise(n as u64, PICTURE));
-        assert_eq!(code, 226, "picture {n}");
-        acknowledged.insert(format!("/picture{n}.jpg"));
-    }
+/// What an upload of each name was answered, as far as it was.
+type Answers = Arc<Mutex<Vec<(String, u16)>>>;
+
+/// Uploads pictures until the daemon is gone, which ends the thread badly.
+fn camera(daemon: &Daemon, names: Range<usize>, answers: &Answers) -> JoinHandle<()> {
+    let (server, answers) = (daemon.ftp_address(), Arc::clone(answers));
+    std::thread::spawn(move || {
+        let mut camera = Ftp::login(server, "sam");
+        for n in names {
+            let code = camera.upload(&format!("STOR picture{n}.jpg"), &noise(n as u64, PICTURE));
+            let mut answers = answers.lock().unwrap();
+            answers.push((format!("/picture{n}.jpg"), code));
+        }
+    })
 }
 
 #[test]
@@ -28,12 +37,19 @@ exit 0"#;
     let mut daemon = with(script, &["Upload"], "users: [\"sam\"]");
     let quota = ["--quota", "5MB", "--ring", "on", "--access", "drop-box"];
     daemon.user(&[&["set", "sam"], &quota[..]].concat(), "");
-    let mut acknowledged = BTreeSet::new();
-    upload(&daemon, 0..PICTURES / 2, &mut acknowledged);
+    let answers = Answers::default();
+    let first = camera(&daemon, 0..PICTURES, &answers);
+    until("half of the pictures", || {
+        (answers.lock().unwrap().len() >= PICTURES / 2).then_some(())
+    });
     daemon.kill9();
+    assert!(first.join().is_err(), "it was to be killed in the middle");
     daemon.start();
-    upload(&daemon, PICTURES / 2..PICTURES, &mut acknowledged);
-    assert_eq!(acknowledged.len(), PICTURES);
+    let rest = camera(&daemon, PICTURES..PICTURES * 3 / 2, &answers);
+    rest.join().unwrap();
+    let answers = answers.lock().unwrap();
+    assert!(answers.iter().all(|(_, code)| *code == 226), "{answers:?}");
+    let acknowledged: BTreeSet<_> = answers.iter().map(|(path, _)| path.clone()).collect();
     let seen = || {
         let seen = std::fs::read_to_string(daemon.folder().join("seen")).unwrap_or_default();
         seen.lines().map(str::to_owned).collect::<BTreeSet<_>>()

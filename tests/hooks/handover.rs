@@ -2,8 +2,8 @@
 
 use std::io::Write;
 
-use super::{NOTE, folder_with, on, wait_noted};
-use crate::harness::{Daemon, Ftp, watched_keys};
+use super::{NOTE, folder_with, on};
+use crate::harness::{Daemon, Ftp, until, watched_keys};
 
 #[test]
 fn uploads_of_both_processes_are_told() {
@@ -14,7 +14,7 @@ fn uploads_of_both_processes_are_told() {
         watched_keys()
     ));
     let noted = |count| {
-        crate::harness::until("what the hook notes", || {
+        until("what the hook notes", || {
             let noted = super::noted(folder.path());
             (noted.len() == count).then_some(noted)
         })
@@ -34,5 +34,4 @@ fn uploads_of_both_processes_are_told() {
     daemon.first_ends_well();
     assert_eq!(new.upload("STOR later", b"1"), 226);
     assert_eq!(noted(3)[2].0, "/later");
-    let _ = wait_noted;
 }

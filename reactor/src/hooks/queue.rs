@@ -35,7 +35,7 @@ impl Default for Retries {
 
 impl Retries {
     /// The time after so many failures.
-    fn pause(&self, failures: u32) -> Duration {
+    pub(super) fn pause(&self, failures: u32) -> Duration {
         let doubled = 1_u32.checked_shl(failures.saturating_sub(1));
         let pause = self.first.saturating_mul(doubled.unwrap_or(u32::MAX));
         pause.min(self.most)

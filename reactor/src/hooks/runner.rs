@@ -101,7 +101,7 @@ impl Report {
         }
     }
 
-    fn message(&self) -> Vec<u8> {
+    pub(super) fn message(&self) -> Vec<u8> {
         let (mark, text) = match self {
             Self::Failed(text) => (b'f', text),
             Self::Lost(text) => (b'l', text),
