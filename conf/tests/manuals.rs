@@ -48,7 +48,7 @@ fn every_setting_of_a_manual_is_understood() {
     }
     let manuals = manuals();
     let all = manuals.iter().flat_map(|(_, text)| blocks(text, "ron"));
-    assert_eq!(all.count(), 10);
+    assert_eq!(all.count(), 11);
 }
 
 /// The keys of `key: value` and `key: (key: value)` between backquotes.

@@ -7,6 +7,7 @@ mod files;
 mod folders;
 mod ftp;
 mod homes;
+mod hooks;
 mod mounts;
 pub(crate) mod rehearsal;
 mod report;
@@ -54,6 +55,7 @@ fn examine(config: &Server, report: &mut Report<'_>) {
     certificate::examine(config, report);
     let users = files::examine(config, report);
     folders::examine(config, users.as_ref(), report);
+    hooks::examine(config, users.as_ref(), report);
     mounts::examine(config, users.as_ref(), report);
     disk::examine(config, users.as_ref(), report);
     walls::examine(config, report);
