@@ -75,24 +75,35 @@ fn wait_noted(daemon: &Daemon, count: usize) -> Vec<(String, Value)> {
     })
 }
 
+const ALL: [&str; 5] = ["Upload", "Download", "Delete", "Rename", "Login"];
+
+/// What the hook has noted last, of so many events.
+#[track_caller]
+fn last(daemon: &Daemon, count: usize) -> Value {
+    let (path, object) = wait_noted(daemon, count).pop().unwrap();
+    assert_eq!(object["path"], path.as_str());
+    object
+}
+
+#[track_caller]
+fn assert_told(object: &Value, event: &str, path: &str) {
+    assert_eq!(object["event"], event, "{object}");
+    assert_eq!(object["path"], path, "{object}");
+}
+
 #[test]
-fn each_event_is_told_in_either_dialect() {
-    let all = ["Upload", "Download", "Delete", "Rename", "Login"];
-    let daemon = with(NOTE, &all, "");
+fn each_event_of_skiff_is_told() {
+    let daemon = with(NOTE, &ALL, "");
     let home = daemon.home("tom");
     let host = |name: &str| home.join(name).to_str().unwrap().to_owned();
-    let one = |count: usize| wait_noted(&daemon, count).pop().unwrap();
-
-    let mut native = daemon.login("tom");
-    let (path, login) = one(1);
-    assert_eq!((path.as_str(), &login["event"]), ("/", &"Login".into()));
+    let mut tom = daemon.login("tom");
+    let login = last(&daemon, 1);
+    assert_told(&login, "Login", "/");
     assert_eq!(login["file"], home.to_str().unwrap());
-    native.put("", "a file", b"12345");
-    let (path, upload) = one(2);
-    assert_eq!(path, "/a file");
-    assert_eq!(upload["event"], "Upload");
+    tom.put("", "a file", b"12345");
+    let upload = last(&daemon, 2);
+    assert_told(&upload, "Upload", "/a file");
     assert_eq!(upload["user"], "tom");
-    assert_eq!(upload["path"], "/a file");
     assert_eq!(upload["file"], host("a file"));
     assert_eq!(upload["size"], 5);
     assert_eq!(upload["md5"], md5(b"12345"));
@@ -100,55 +111,50 @@ fn each_event_is_told_in_either_dialect() {
     assert_eq!(upload["try"], 1);
     let time = upload["time"].as_str().unwrap();
     assert!(time.len() == 20 && time.ends_with('Z'), "{time}");
-    assert_eq!(native.get("a file"), b"12345");
-    let (path, download) = one(3);
-    assert_eq!(
-        (path.as_str(), &download["event"]),
-        ("/a file", &"Download".into())
-    );
-    assert_eq!(
-        (&download["size"], &download["md5"]),
-        (&5.into(), &upload["md5"])
-    );
+    assert_eq!(tom.get("a file"), b"12345");
+    let download = last(&daemon, 3);
+    assert_told(&download, "Download", "/a file");
+    assert_eq!(download["size"], 5);
+    assert_eq!(download["md5"], upload["md5"]);
+    tom.ask("RNFR a file", 350);
+    tom.ask("351 b", 250);
+    let rename = last(&daemon, 4);
+    assert_told(&rename, "Rename", "/a file");
+    assert_eq!(rename["to"], "/b");
+    assert_eq!(rename["to_file"], host("b"));
+    tom.ask("DELE b", 250);
+    assert_told(&last(&daemon, 5), "Delete", "/b");
+}
 
-    let mut ftp = Ftp::login(daemon.ftp_address(), "tom");
-    assert_eq!(one(4).1["event"], "Login");
-    assert_eq!(ftp.upload("STOR b", &[7; 100_000]), 226);
-    let (path, upload) = one(5);
-    assert_eq!((path.as_str(), &upload["event"]), ("/b", &"Upload".into()));
-    assert_eq!(
-        (&upload["size"], &upload["md5"]),
-        (&100_000.into(), &Value::Null)
-    );
-    assert_eq!(ftp.upload("STOR short", b"1"), 226);
-    assert_eq!(one(6).1["path"], "/short");
-    for name in ["b", "short"] {
-        let before = noted(daemon.folder()).len();
-        let (code, text) = ftp.listing(&format!("RETR {name}"));
-        assert_eq!(code, 226);
-        let (path, download) = one(before + 1);
-        assert_eq!(path, format!("/{name}"));
-        assert_eq!(
-            (&download["event"], &download["size"]),
-            (&"Download".into(), &text.len().into())
-        );
+#[test]
+fn each_event_of_ftp_is_told() {
+    let daemon = with(NOTE, &ALL, "");
+    let mut tom = Ftp::login(daemon.ftp_address(), "tom");
+    assert_told(&last(&daemon, 1), "Login", "/");
+    for (name, size, count) in [("long", 100_000, 2), ("short", 1, 4), ("empty", 0, 6)] {
+        assert_eq!(tom.upload(&format!("STOR {name}"), &vec![b'7'; size]), 226);
+        let upload = last(&daemon, count);
+        assert_told(&upload, "Upload", &format!("/{name}"));
+        assert_eq!(upload["size"], size);
+        assert_eq!(upload["md5"], Value::Null);
+        let (code, text) = tom.listing(&format!("RETR {name}"));
+        assert_eq!((code, text.len()), (226, size));
+        let download = last(&daemon, count + 1);
+        assert_told(&download, "Download", &format!("/{name}"));
+        assert_eq!(download["size"], size);
     }
-    assert_eq!(ftp.ask("RNFR b"), 350);
-    assert_eq!(ftp.ask("RNTO c"), 250);
-    let (path, rename) = one(9);
-    assert_eq!((path.as_str(), &rename["event"]), ("/b", &"Rename".into()));
-    assert_eq!(
-        (&rename["to"], &rename["to_file"]),
-        (&"/c".into(), &host("c").into())
-    );
-    assert_eq!(ftp.ask("DELE c"), 250);
-    let (path, delete) = one(10);
-    assert_eq!((path.as_str(), &delete["event"]), ("/c", &"Delete".into()));
-    native.ask("RNFR short", 350);
-    native.ask("351 long", 250);
-    assert_eq!(one(11).1["to"], "/long");
-    native.ask("DELE long", 250);
-    assert_eq!(one(12).1["path"], "/long");
+    assert_eq!(tom.ask("RNFR long"), 350);
+    assert_eq!(tom.ask("RNTO c"), 250);
+    let rename = last(&daemon, 8);
+    assert_told(&rename, "Rename", "/long");
+    assert_eq!(rename["to"], "/c");
+    let to = daemon.home("tom").join("c");
+    assert_eq!(rename["to_file"], to.to_str().unwrap());
+    assert_eq!(tom.ask("DELE c"), 250);
+    assert_told(&last(&daemon, 9), "Delete", "/c");
+    assert_eq!(tom.ask("MKD d"), 257);
+    assert_eq!(tom.ask("RMD d"), 250);
+    assert_told(&last(&daemon, 10), "Delete", "/d");
 }
 
 #[test]
