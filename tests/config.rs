@@ -5,6 +5,7 @@ mod activation;
 mod bans;
 mod check;
 mod folders;
+mod lab;
 mod log;
 mod names;
 mod passwords;

@@ -112,7 +112,7 @@ const ROWS: &[Row] = &[
         system: System::Whole,
     },
     Row {
-        variant: "RunAs",
+        variant: "Group",
         spoil: |folder| settings(folder, "group: \"nobody-knows-it\","),
         says: "the group nobody-knows-it",
         system: System::Whole,

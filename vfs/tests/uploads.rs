@@ -9,7 +9,9 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, SystemTime};
 
-use skiff_vfs::{Amount, Digest, Home, Replace, Start, Upload, UploadStart, VfsError, Worker};
+use skiff_vfs::{
+    Amount, Digest, Home, Limit, Replace, Start, Upload, UploadStart, VfsError, Worker,
+};
 
 use crate::common::{
     World, begin, digests, give_up_override, leave, on_worker, put, request, start,
@@ -434,6 +436,33 @@ fn many_small_writes_end_where_they_should() {
         assert_eq!(size, 64 * chunk.len() as u64);
         let content = fs::read(world.at("file")).unwrap();
         assert!(content.chunks(chunk.len()).all(|part| part == chunk));
+        world.check(&home, worker);
+    });
+}
+
+/// Each writes the first half before any has written its second.
+#[test]
+fn many_uploads_at_once_fit_into_just_the_room_that_they_need() {
+    const UPLOADS: u64 = 30;
+    const HALF: usize = 50_000;
+    on_worker(|worker| {
+        let world = World {
+            limit: Limit::new(UPLOADS * 2 * HALF as u64, 1000),
+            ..World::new()
+        };
+        let home = world.open(worker);
+        let names: Vec<_> = (0..UPLOADS).map(|n| format!("file-{n}")).collect();
+        let begun = names.iter().map(|name| start(&home, worker, name, None));
+        let mut uploads: Vec<_> = begun.map(Result::unwrap).collect();
+        for _ in 0..2 {
+            for upload in &mut uploads {
+                upload.write(worker, &[7; HALF]).unwrap();
+            }
+        }
+        for upload in uploads {
+            upload.publish(worker, None, None).unwrap();
+        }
+        assert_eq!(home.usage().available().bytes, 0);
         world.check(&home, worker);
     });
 }

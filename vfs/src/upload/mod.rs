@@ -40,6 +40,8 @@ use crate::{Digest, Durability, VfsError, Worker};
 
 /// Bytes that are reserved at a time where no size was declared.
 const RESERVE_STEP: u64 = 1 << 20;
+/// Steps are reserved where so many bytes are left.
+const PLENTY: u64 = 64 * RESERVE_STEP;
 /// Bytes that are copied from a pipe at a time where the kernel cannot splice them.
 const PIPE_BUFFER: usize = 16 * 1024;
 
@@ -470,13 +472,16 @@ impl Upload {
         }
     }
 
-    /// Reserves room for the file to reach `end` bytes: a whole step where that fits, so that this
-    /// is called less often, else just the bytes that are needed.
+    /// Reserves room for the file to reach `end` bytes: a whole step where there is plenty, so that
+    /// this is called less often, else just the bytes that are needed. What an upload holds and does
+    /// not need would be missing where many end at once with just the room that they all need.
     fn reserve_up_to(&mut self, end: u64) -> Result<(), VfsError> {
         let home = Arc::clone(self.guard.home());
         let needed = end - self.reserved_len;
         home.check_free_space(&self.file, needed)?;
-        if needed > RESERVE_STEP || self.guard.extend(Amount::bytes(RESERVE_STEP)).is_err() {
+        let is_plenty = home.ledger.usage().available().bytes >= PLENTY;
+        let step = Amount::bytes(RESERVE_STEP);
+        if needed > RESERVE_STEP || !is_plenty || self.guard.extend(step).is_err() {
             home.extend(&mut self.guard, Amount::bytes(needed))?;
         }
         self.reserved_len = self.guard.covered().minus(self.beside).bytes;
