@@ -157,6 +157,23 @@ fn each_event_of_ftp_is_told() {
     assert_told(&last(&daemon, 10), "Delete", "/d");
 }
 
+/// Without fsync, the worker that has received a short file publishes it at once.
+#[test]
+fn a_short_upload_that_need_not_be_on_the_disk_is_told_once() {
+    let folder = folder_with(NOTE);
+    let on = on(folder.path(), &["Upload"], "");
+    let keys = format!("ftp: (listen: [], tls: Optional), durability: None, {on}");
+    write_settings(folder.path(), &keys);
+    let daemon = Daemon::with_ftp_in(folder);
+    let mut tom = Ftp::login(daemon.ftp_address(), "tom");
+    for (count, line, size) in [(1, "STOR a", 3), (2, "APPE a", 6), (3, "STOR b", 3)] {
+        assert_eq!(tom.upload(line, b"123"), 226);
+        let upload = last(&daemon, count);
+        assert_told(&upload, "Upload", &format!("/{}", &line[5..]));
+        assert_eq!(upload["size"], size);
+    }
+}
+
 #[test]
 fn what_did_not_happen_is_not_told() {
     let daemon = with(NOTE, &["Upload", "Delete", "Rename", "Login"], "");

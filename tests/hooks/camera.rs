@@ -11,6 +11,8 @@ use crate::harness::{Daemon, Ftp, noise, until};
 /// Bytes of a picture; the quota holds a hundred of them.
 const PICTURE: usize = 50_000;
 const PICTURES: usize = 300;
+/// The number of the first picture behind the kill: more than come before.
+const FIRST: usize = 1_000_000;
 
 /// What an upload of each name was answered, as far as it was.
 type Answers = Arc<Mutex<Vec<(String, u16)>>>;
@@ -38,14 +40,14 @@ exit 0"#;
     let quota = ["--quota", "5MB", "--ring", "on", "--access", "drop-box"];
     daemon.user(&[&["set", "sam"], &quota[..]].concat(), "");
     let answers = Answers::default();
-    let first = camera(&daemon, 0..PICTURES, &answers);
+    let first = camera(&daemon, 0..FIRST, &answers);
     until("half of the pictures", || {
         (answers.lock().unwrap().len() >= PICTURES / 2).then_some(())
     });
     daemon.kill9();
     assert!(first.join().is_err(), "it was to be killed in the middle");
     daemon.start();
-    let rest = camera(&daemon, PICTURES..PICTURES * 3 / 2, &answers);
+    let rest = camera(&daemon, FIRST..FIRST + PICTURES / 2, &answers);
     rest.join().unwrap();
     let answers = answers.lock().unwrap();
     assert!(answers.iter().all(|(_, code)| *code == 226), "{answers:?}");

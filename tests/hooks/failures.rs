@@ -63,6 +63,25 @@ fn a_program_that_hangs_floods_or_crashes_holds_nobody() {
 }
 
 #[test]
+fn a_hook_that_hangs_holds_no_other_hook() {
+    let script = format!("test \"$1\" = hang && exec sleep 1000\n{NOTE}");
+    let folder = folder_with(&script);
+    let run = folder.path().join("hook");
+    let on = format!(
+        "on: [(event: Upload, run: [{run:?}, \"hang\"], deadline: \"1s\"), \
+         (event: Upload, run: [{run:?}])],"
+    );
+    let keys = format!("ftp: (listen: [], tls: Optional), {on}");
+    write_settings(folder.path(), &keys);
+    let daemon = Daemon::with_ftp_in(folder);
+    let mut tom = Ftp::login(daemon.ftp_address(), "tom");
+    for n in 0..30 {
+        assert_eq!(tom.upload(&format!("STOR {n}"), b"1"), 226);
+    }
+    wait_noted(&daemon, 30);
+}
+
+#[test]
 fn a_program_that_is_not_there_yet_has_all_events_once_it_is() {
     let folder = folder_with(NOTE);
     let on = on(folder.path(), &["Upload"], "");
@@ -130,11 +149,11 @@ fn a_hook_that_is_new_needs_a_restart_and_one_that_is_gone_forgets() {
     let folder = folder_with("exit 1");
     let keys = "ftp: (listen: [\"127.0.0.1:0\"], tls: Optional),";
     let mut daemon = Daemon::configured(keys);
-    let with_hook = |on: &str| {
+    let set = |daemon: &Daemon, on: &str| {
         let native = "native: (listen: [\"127.0.0.1:0\"]),";
         write_settings(daemon.folder(), &format!("{native} {keys} {on}"));
     };
-    with_hook(&on(folder.path(), &["Upload"], ""));
+    set(&daemon, &on(folder.path(), &["Upload"], ""));
     let told = daemon.reload();
     let told =
         String::from_utf8_lossy(&told.stdout).into_owned() + &String::from_utf8_lossy(&told.stderr);
@@ -147,10 +166,12 @@ fn a_hook_that_is_new_needs_a_restart_and_one_that_is_gone_forgets() {
     daemon.stop();
     let run = folder.path().join("hook");
     let other = format!("on: [(event: Upload, run: [{run:?}, \"other\"])],");
-    write_settings(
-        daemon.folder(),
-        &format!("native: (listen: [\"127.0.0.1:0\"]), {keys} {other}"),
-    );
+    set(&daemon, &other);
     daemon.start();
     daemon.wait_log("a hook that the settings have no more is gone");
+    daemon.stop();
+    set(&daemon, "");
+    daemon.start();
+    daemon.wait_log("the settings have no hooks any more");
+    assert!(!daemon.folder().join("state/hooks").exists());
 }

@@ -96,10 +96,14 @@ impl Hooks {
     /// Starts the runner; `None` where the settings have no hooks. The process must have no walls
     /// yet.
     pub(crate) fn start(config: &Server, start: Start) -> io::Result<Option<Self>> {
+        let folder = config.state.join(FOLDER);
         if config.on.is_empty() {
+            // There is no runner that would.
+            if start == Start::Alone && std::fs::remove_dir_all(&folder).is_ok() {
+                log::warn!("the settings have no hooks any more: what waited for them is gone");
+            }
             return Ok(None);
         }
-        let folder = config.state.join(FOLDER);
         make_folder(&folder)?;
         let hooks = config.on.iter().map(|hook| {
             Ok(Watched {
