@@ -3,9 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::units::BadValue;
+use crate::units::{BadValue, from_text};
 
 /// What an account may do with the files of its home, or of one folder in it.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -134,9 +134,7 @@ impl Serialize for FolderPath {
 
 impl<'de> Deserialize<'de> for FolderPath {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?
-            .parse()
-            .map_err(de::Error::custom)
+        from_text(deserializer)
     }
 }
 

@@ -3,9 +3,10 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Deserializer, de};
+use serde::{Deserialize, Deserializer};
 
 use crate::name::UserName;
+use crate::units::from_text;
 
 /// A name that the user gives: 1 to 64 of the letters `A-Z a-z`, digits, `.`, `_` and `-`, not
 /// starting with `.` or `-`. So it can stand where a server can, before the `:` of a path there, and
@@ -49,8 +50,6 @@ impl std::borrow::Borrow<str> for Alias {
 
 impl<'de> Deserialize<'de> for Alias {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?
-            .parse()
-            .map_err(de::Error::custom)
+        from_text(deserializer)
     }
 }

@@ -3,9 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Deserializer, de};
+use serde::{Deserialize, Deserializer};
 
-use crate::units::BadValue;
+use crate::units::{BadValue, from_text};
 
 /// Bytes of the longest banner: some programs read no longer greeting.
 const LONGEST: usize = 1000;
@@ -40,9 +40,7 @@ impl FromStr for Banner {
 
 impl<'de> Deserialize<'de> for Banner {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?
-            .parse()
-            .map_err(de::Error::custom)
+        from_text(deserializer)
     }
 }
 

@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, de};
 use crate::address;
 use crate::complaint::Complaint;
 use crate::document::Document;
-use crate::units::BadValue;
+use crate::units::{BadValue, from_text};
 
 /// The `tls` section, checked; all paths are absolute.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -86,9 +86,7 @@ impl FromStr for HostName {
 
 impl<'de> Deserialize<'de> for HostName {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?
-            .parse()
-            .map_err(de::Error::custom)
+        from_text(deserializer)
     }
 }
 

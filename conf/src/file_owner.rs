@@ -4,10 +4,10 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::name::UserName;
-use crate::units::BadValue;
+use crate::units::{BadValue, from_text};
 
 /// Whose the files of the homes are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
@@ -99,9 +99,7 @@ impl Serialize for FileOwner {
 
 impl<'de> Deserialize<'de> for FileOwner {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?
-            .parse()
-            .map_err(de::Error::custom)
+        from_text(deserializer)
     }
 }
 

@@ -13,7 +13,7 @@ use crate::file_owner::FileOwner;
 use crate::name::UserName;
 use crate::quota::ByteQuota;
 use crate::retention::{Age, WhenFull};
-use crate::units::BadValue;
+use crate::units::{BadValue, from_text};
 
 /// A folder of the host that appears in the homes of those who may use it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -117,9 +117,7 @@ impl fmt::Display for FolderName {
 
 impl<'de> Deserialize<'de> for FolderName {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?
-            .parse()
-            .map_err(de::Error::custom)
+        from_text(deserializer)
     }
 }
 

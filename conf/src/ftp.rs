@@ -5,11 +5,11 @@ use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 use std::time::Duration;
 
-use serde::{Deserialize, Deserializer, Serialize, de};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::banner::Banner;
 use crate::rules::{PassiveRule, TlsRule};
-use crate::units::BadValue;
+use crate::units::{BadValue, from_text};
 use crate::{address, listen, units};
 
 /// The default port of FTP. 21 is customary, but needs root.
@@ -227,14 +227,6 @@ impl<'de> Deserialize<'de> for PassiveAddress {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         from_text(deserializer)
     }
-}
-
-fn from_text<'de, T: FromStr<Err = BadValue>, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<T, D::Error> {
-    String::deserialize(deserializer)?
-        .parse()
-        .map_err(de::Error::custom)
 }
 
 impl Ftp {

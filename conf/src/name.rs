@@ -4,7 +4,9 @@ use std::borrow::Borrow;
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Deserializer, Serialize, de};
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::units::from_text;
 
 /// The name of a user: 1 to 64 of the letters `A-Z a-z`, digits, `.`, `_`, `-` and `@`, not starting
 /// with `.`, `-` or `@`. So it is one component of a path, one word of a log line, and never an option
@@ -64,9 +66,7 @@ impl Borrow<str> for UserName {
 
 impl<'de> Deserialize<'de> for UserName {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?
-            .parse()
-            .map_err(de::Error::custom)
+        from_text(deserializer)
     }
 }
 

@@ -4,9 +4,9 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::units::{BadValue, parse_duration};
+use crate::units::{BadValue, from_text, parse_duration};
 
 /// The age at which a file goes: `"14d"`, at least an hour.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,9 +53,7 @@ impl Serialize for Age {
 
 impl<'de> Deserialize<'de> for Age {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?
-            .parse()
-            .map_err(de::Error::custom)
+        from_text(deserializer)
     }
 }
 

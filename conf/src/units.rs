@@ -145,6 +145,15 @@ const MILLISECOND_UNITS: [(&str, u64); 5] = [
 /// Milliseconds of the longest duration, a century: later deadlines could overflow the clock.
 const DURATION_MAX_MS: u64 = 36_500 * 86_400_000;
 
+/// Reads a value that is written as text.
+pub(crate) fn from_text<'de, T: FromStr<Err: fmt::Display>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<T, D::Error> {
+    String::deserialize(deserializer)?
+        .parse()
+        .map_err(de::Error::custom)
+}
+
 /// Parses a duration such as `500ms`, `30s`, `10min`, `24h` or `7d`: a whole number above 0 with a
 /// unit.
 pub fn parse_duration(text: &str) -> Result<Duration, BadValue> {
