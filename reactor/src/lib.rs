@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! cli > daemon > reactor > connection, metrics > event_loop > workers > endpoints, transport
-//!     > tls, hooks, accounts, accesslog, control, walls > programs
+//!     > tls, hooks, accounts, accesslog, control, walls > programs, system_users
 //! ```
 //!
 //! `simulation`, above all of them, exists under the feature of its name only.
