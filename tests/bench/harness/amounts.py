@@ -23,6 +23,10 @@ class Amounts:
     total: int
     sizes: tuple
     seconds: float
+    # Of the mixture: sessions, seconds, and a download's size; an upload has an eighth of it.
+    mixed: int
+    mixed_seconds: float
+    middle: int
     native: int
     tree: int
     limit: int
@@ -52,6 +56,9 @@ FULL = Amounts(
     total=1 * GIB,
     sizes=(4 * KIB, 64 * KIB, 1 * MIB, 64 * MIB, 4 * GIB),
     seconds=5,
+    mixed=50,
+    mixed_seconds=10,
+    middle=64 * MIB,
     native=1 * GIB,
     tree=3000,
     limit=2 * GIB,
@@ -71,6 +78,9 @@ QUICK = Amounts(
     total=128 * MIB,
     sizes=(4 * KIB, 1 * MIB, 64 * MIB),
     seconds=1,
+    mixed=50,
+    mixed_seconds=3,
+    middle=64 * MIB,
     native=64 * MIB,
     tree=300,
     limit=512 * MIB,
@@ -90,6 +100,9 @@ SMOKE = Amounts(
     total=4 * MIB,
     sizes=(4 * KIB, 1 * MIB),
     seconds=0.3,
+    mixed=10,
+    mixed_seconds=0.3,
+    middle=1 * MIB,
     native=1 * MIB,
     tree=20,
     limit=4 * MIB,

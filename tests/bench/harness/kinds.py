@@ -2,7 +2,7 @@
 
 import os, time
 from harness import process
-from harness.amounts import GIB
+from harness.amounts import GIB, MIB
 from harness.load import Load, measure
 from harness.process import Failed
 
@@ -15,7 +15,7 @@ MEMORY_SHARE = 0.6
 class Kind:
     """`units` of what `take` returns, the ones whose more is better in `more`."""
 
-    more = ("MiB/s", "per s")
+    more = ("MiB/s", "per s", "transfers per s", "small files per s", "listings per s")
 
     # Of a file that is downloaded: it is read before, so that nobody meets an empty page cache.
     size = None
@@ -156,6 +156,43 @@ class Latency(Kind):
 
     def counts(self, medians):
         return medians[self.IDLE] <= self.MOST_IDLE
+
+
+class Mixed(Kind):
+    """Fifty sessions of all kinds at once, and NOOP every 3 ms on one more."""
+
+    def __init__(self, mode, sessions, seconds, down, up, entries=100):
+        self.mode, self.sessions, self.seconds = mode, sessions, seconds
+        self.size, self.up, self.entries = down, up, entries
+
+    def take(self, bench, instance, turn):
+        prefix = f"mixed-{next(TURN)}-"
+        words = [f"sessions={self.sessions}", f"seconds={self.seconds}", f"prefix={prefix}"]
+        words += [f"path=file-{self.size}", f"down={self.size}", f"up={self.up}"]
+        words += [f"directory=entries-{self.entries}", f"entries={self.entries}"]
+        with Load(bench, "mixed", [*instance.account(self.mode), *words]) as day:
+            day.ready()
+            asked = [*instance.account("plain"), f"seconds={self.seconds}", "every=3"]
+            with Load(bench, "latency", asked, True) as asking:
+                asking.ready()
+                before = instance.process.cpu()
+                day.say()
+                asking.say()
+                waited, did = asking.result(), day.result()
+                cpu = instance.process.cpu() - before
+                asking.finish()
+            day.finish()
+        bench.put_away(prefix)
+        return {
+            "transfers per s": did["transfers"] / did["seconds"],
+            "small files per s": did["small"] / did["seconds"],
+            "listings per s": did["lists"] / did["seconds"],
+            "MiB/s": did["bytes"] / MIB / did["seconds"],
+            "CPU µs each": cpu / did["transfers"] * 1e6,
+            "NOOP p50 ms": waited["p50"],
+            "NOOP p99 ms": waited["p99"],
+            "NOOP max ms": waited["max"],
+        }
 
 
 class Idle(Kind):

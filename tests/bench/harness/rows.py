@@ -2,7 +2,7 @@
 
 import dataclasses, os
 from harness.amounts import GIB, KIB, MIB
-from harness.kinds import Bulk, Idle, Latency, Listing, Logins, Small, Trips
+from harness.kinds import Bulk, Idle, Latency, Listing, Logins, Mixed, Small, Trips
 from harness.native import Tree, Verified
 
 
@@ -43,6 +43,7 @@ def rows(amounts):
         *listings(amounts),
         *memory(amounts),
         *latency(amounts),
+        *mixed(amounts),
         *native(amounts),
         *curves(amounts),
     ]
@@ -149,6 +150,22 @@ def latency(amounts):
     bound = "the scheduler: more threads want to run than there are cores; a server that leaves more "
     bound += f"than {Latency.MOST_IDLE} % of them idle is not compared"
     yield Row("latency", "A small command while bulk saturates", title, kind, bound)
+
+
+def mixed(amounts):
+    bound = "both cores: whoever serves more bulk has less of them for the rest"
+    for mode in ("plain", "tls"):
+        kind = Mixed(mode, amounts.mixed, amounts.mixed_seconds, amounts.middle, amounts.middle // 8)
+        yield Row(
+            f"mixed-{mode}",
+            "A server's day, all at once",
+            f"{amounts.mixed} sessions, {said(mode)}: of ten 4 RETR of {amount(amounts.middle)}, "
+            f"2 STOR of {amount(amounts.middle // 8)}, 2 store, fetch and delete 4 KiB, 2 LIST of 100",
+            kind,
+            bound,
+            fsync=True,
+            ceiling=False,
+        )
 
 
 def native(amounts):

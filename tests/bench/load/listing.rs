@@ -22,13 +22,7 @@ pub(crate) fn list(args: &Args) -> Result<()> {
     gate::ready()?;
     let begin = Instant::now();
     for _ in 0..times {
-        text.clear();
-        let mut data = session.transfer(verb)?;
-        data.read_to_end(&mut text)?;
-        let _ = data.end();
-        drop(data);
-        session.finish(verb)?;
-        same("entries listed", count(&text), entries)?;
+        list_here(&mut session, verb, entries, &mut text)?;
     }
     gate::result(&[
         ("count", f64::from(times)),
@@ -36,6 +30,22 @@ pub(crate) fn list(args: &Args) -> Result<()> {
         ("bytes", text.len() as f64),
     ])?;
     session.quit()
+}
+
+/// One listing of where the session stands, left in `text`.
+pub(crate) fn list_here(
+    session: &mut Session,
+    verb: &str,
+    entries: u64,
+    text: &mut Vec<u8>,
+) -> Result<()> {
+    text.clear();
+    let mut data = session.transfer(verb)?;
+    data.read_to_end(text)?;
+    let _ = data.end();
+    drop(data);
+    session.finish(verb)?;
+    same("entries listed", count(text), entries)
 }
 
 fn count(text: &[u8]) -> u64 {

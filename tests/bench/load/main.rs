@@ -14,6 +14,7 @@ mod idle;
 mod limits;
 mod listing;
 mod logins;
+mod mixed;
 mod null;
 mod roundtrips;
 mod small;
@@ -82,6 +83,7 @@ fn run() -> Result<()> {
         "latency" => roundtrips::latency(&args),
         "login" => logins::ftp(&args),
         "login-native" => logins::native(&args),
+        "mixed" => mixed::mixed(&args),
         "list" => listing::list(&args),
         "idle" => idle::ftp(&args),
         "idle-native" => idle::native(&args),

@@ -30,11 +30,12 @@ pub(crate) fn roundtrip(args: &Args) -> Result<()> {
     session.quit()
 }
 
-/// NOOP every 5 ms for `seconds=`; a late answer makes none of the next ones early. Each is asked
+/// NOOP every `every=` ms, or 5, for `seconds=`; a late answer makes none of the next ones early. Each is asked
 /// from another processor: whether whoever answers happens to live on the asker's makes a factor
 /// of three, is settled by where the load began, and is so for no client on another machine.
 pub(crate) fn latency(args: &Args) -> Result<()> {
     let limit = Duration::from_secs_f64(args.number("seconds")?);
+    let every = Duration::from_millis(args.number_or("every", 5)?);
     let mut session = Session::open(&args.account()?)?;
     let (mut times, mut places) = (Vec::new(), places()?.into_iter().cycle());
     gate::ready()?;
@@ -48,7 +49,7 @@ pub(crate) fn latency(args: &Args) -> Result<()> {
         let asked = Instant::now();
         session.ask("NOOP", 200)?;
         times.push(asked.elapsed());
-        next = (next + Duration::from_millis(5)).max(Instant::now());
+        next = (next + every).max(Instant::now());
     }
     report(begin.elapsed(), times)?;
     session.quit()
