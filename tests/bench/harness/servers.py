@@ -155,10 +155,15 @@ class SkiffdFsync(Skiffd):
         return own if own.exists() else shutil.copy2(super().binary(), own)
 
     def start(self, home):
-        """In a folder of its own: two daemons share no home."""
+        """In a folder of its own, for two daemons share no home, with the same files in it."""
         own = self.bench.synced
-        own.mkdir(exist_ok=True)
-        self.bench.give(own)
+        if not own.exists():
+            own.mkdir()
+            for path in home.glob("file-*"):
+                (own / path.name).hardlink_to(path)
+            for path in home.glob("entries-*"):
+                shutil.copytree(path, own / path.name)
+            self.bench.give(own)
         return super().start(own)
 
 
