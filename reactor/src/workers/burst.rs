@@ -18,6 +18,7 @@ use super::hooked::{self, HookedFile};
 use super::listing_text::NextText;
 use super::open_file::{LentFile, OpenFile, Portion};
 use super::pool::WorkerContext;
+use super::schedule::Progress;
 use super::sendfile_pacer::SendfilePacer;
 use super::short_upload::publish_short;
 use super::small_file::SMALL_FILE_MAX;
@@ -25,6 +26,8 @@ use crate::transport::channel::{self, Channel, Handshake, LaneWork, Proof};
 
 /// Bytes moved between two looks at the stop flag, the clock and the queue of waiting work.
 const BUDGET: u64 = 4 << 20;
+/// The same of a transfer's first bytes while others wait, for it went before them.
+const FRESH_BUDGET: u64 = 512 << 10;
 /// Bytes of a stream over TLS that are read and sent at a time while no other burst runs. Nothing
 /// is hashed, and each system call delays the small commands of other sessions.
 const STREAM_CHUNK: usize = 256 * 1024;
@@ -149,6 +152,14 @@ impl LentTransfer {
         self.channel.as_ref().is_some_and(Channel::is_clear)
     }
 
+    /// Whether bytes have flowed.
+    pub(super) fn progress(&self) -> Progress {
+        match self.transfer.moved() {
+            0 => Progress::Fresh,
+            _ => Progress::Begun,
+        }
+    }
+
     pub(super) fn run(&mut self, context: &mut WorkerContext<'_>) -> Burst {
         if let Some(burst) = self.run_deferred_handshake(context) {
             return burst;
@@ -160,7 +171,11 @@ impl LentTransfer {
         );
         let channel = self.channel.as_ref().filter(|_| self.is_sendfile());
         let mut pacer = channel.map(|channel| SendfilePacer::to(channel.socket()));
-        let (mut budget, mut portion) = (BUDGET, Portion::First);
+        let mut budget = match self.progress() {
+            Progress::Fresh if context.has_waiting_work() => FRESH_BUDGET,
+            _ => BUDGET,
+        };
+        let mut portion = Portion::First;
         loop {
             if let Some(pacer) = &mut pacer
                 && self.transfer.moved() > 0

@@ -17,7 +17,7 @@ use skiff_sessions::transfer::SplicePipe;
 use skiff_vfs::Worker;
 
 use super::parking::{ParkedThread, Parker, UnparkOrder};
-use super::schedule::{Class, Schedule, Shares, WorkKind};
+use super::schedule::{Class, Progress, Schedule, Shares, WorkKind};
 use super::yielding::Yielding;
 
 /// Bytes of plaintext buffer per worker: the hashing thread beside it gets as much at a time,
@@ -60,6 +60,8 @@ pub(crate) trait Work: Send + 'static {
     type Outcome: Send + 'static;
     /// When a peer has asked for it who waits for an answer; `None` where nobody does.
     fn asked_at(&self) -> Option<Instant>;
+    /// Whether it goes on with what was begun.
+    fn progress(&self) -> Progress;
     fn run(self, context: &mut WorkerContext<'_>) -> Self::Outcome;
 }
 
@@ -130,7 +132,7 @@ impl<W: Work> Pool<W> {
 
     pub(crate) fn submit(&mut self, kind: WorkKind, work: W) {
         let group = self.group_for(kind.class);
-        group.schedule.push(kind, work);
+        group.schedule.push(kind, work.progress(), work);
         group.dispatch();
     }
 
@@ -392,6 +394,10 @@ mod tests {
 
         fn asked_at(&self) -> Option<Instant> {
             self.asked_at
+        }
+
+        fn progress(&self) -> Progress {
+            Progress::Fresh
         }
 
         fn run(self, _: &mut WorkerContext<'_>) -> &'static str {

@@ -1,7 +1,11 @@
 //! Decides which waiting work runs next: short jobs before bursts, accounts by turns, and shares of
 //! threads that password checks, handshakes, any one file system and any one account cannot exceed.
 
+mod waiting;
+
 use std::collections::{HashMap, VecDeque};
+
+use self::waiting::Waiting;
 
 /// The class of a work item.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -184,12 +188,21 @@ enum Reach {
     Most,
 }
 
+/// How far a work item's errand is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Progress {
+    /// Nothing of it was done.
+    Fresh,
+    /// A part of it was done, and others waited meanwhile.
+    Begun,
+}
+
 /// The queues of one class on one file system, one for each account that waits. An account has at
-/// most one turn in `turns`, which takes its oldest item.
+/// most one turn in `turns`, which takes the item of it that is next.
 struct Queue<T> {
     class: Class,
     device: Option<Device>,
-    waiting: HashMap<AccountNumber, VecDeque<T>>,
+    waiting: HashMap<AccountNumber, Waiting<T>>,
     turns: VecDeque<Turn>,
 }
 
@@ -218,7 +231,7 @@ pub(crate) struct Schedule<T> {
     waiting: usize,
     turns: u64,
     /// Queues of accounts that wait no more, to be used again.
-    spare: Vec<VecDeque<T>>,
+    spare: Vec<Waiting<T>>,
 }
 
 /// Empty queues that are kept, so that a lone session allocates none for each of its items.
@@ -236,7 +249,7 @@ impl<T> Schedule<T> {
         }
     }
 
-    pub(crate) fn push(&mut self, kind: WorkKind, work: T) {
+    pub(crate) fn push(&mut self, kind: WorkKind, progress: Progress, work: T) {
         let WorkKind {
             class,
             device,
@@ -259,7 +272,7 @@ impl<T> Schedule<T> {
             queue.turns.push_back(Turn { number, account });
             spare.pop().unwrap_or_default()
         });
-        waiting.push_back(work);
+        waiting.push(progress, work);
         self.turns += 1;
         self.waiting += 1;
     }
@@ -284,12 +297,12 @@ impl<T> Schedule<T> {
         Some((kind, work))
     }
 
-    /// Takes the oldest item of the account whose turn it is, and gives the account its next turn.
+    /// Takes the next item of the account whose turn it is, and gives the account its next turn.
     fn take(&mut self, next: &Next) -> Option<(WorkKind, T)> {
         let queue = &mut self.queues[next.queue];
         let Turn { account, .. } = queue.turns.remove(next.at)?;
         let waiting = queue.waiting.get_mut(&account)?;
-        let work = waiting.pop_front()?;
+        let work = waiting.pop()?;
         if waiting.is_empty() {
             let has_room = self.spare.len() < KEPT;
             let emptied = queue.waiting.remove(&account).filter(|_| has_room);
@@ -377,12 +390,8 @@ impl<T> Schedule<T> {
                     device,
                     account,
                 };
-                for _ in 0..waiting.len() {
-                    match waiting.pop_front() {
-                        Some(work) if wanted(kind, &work) => taken.push((kind, work)),
-                        kept => waiting.extend(kept),
-                    }
-                }
+                let of_account = waiting.take_out(|work| wanted(kind, work));
+                taken.extend(of_account.into_iter().map(|work| (kind, work)));
                 !waiting.is_empty()
             });
             let waiting = &queue.waiting;

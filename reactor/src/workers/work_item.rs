@@ -17,7 +17,7 @@ use super::kept_part::log_kept;
 use super::observation::{Asker, Observation};
 use super::open_file::OpenFile;
 use super::pool::{Work, WorkerContext};
-use super::schedule::Device;
+use super::schedule::{Device, Progress};
 use super::upkeep::Upkeep;
 use crate::accesslog::AccessLog;
 use crate::accounts::verdict::AccountsNow;
@@ -136,6 +136,13 @@ impl Work for WorkItem {
             | Self::CloseFile(..)
             | Self::Upkeep(_)
             | Self::Reload { .. } => None,
+        }
+    }
+
+    fn progress(&self) -> Progress {
+        match self {
+            Self::Burst { lent, .. } => lent.progress(),
+            _ => Progress::Fresh,
         }
     }
 

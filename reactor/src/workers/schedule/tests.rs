@@ -29,7 +29,7 @@ fn flooded(shares: Shares, by: &[WorkKind]) -> Schedule<u32> {
     let mut schedule = Schedule::new(shares);
     for work in 0..100 {
         for &kind in by {
-            schedule.push(kind, work);
+            schedule.push(kind, Progress::Fresh, work);
         }
     }
     schedule
@@ -50,7 +50,7 @@ fn short_jobs_go_before_bursts_and_find_a_thread() {
         let bursts = [kind(Class::Burst, 1), kind(Class::Burst, 2)];
         let mut schedule = flooded(Shares::of(threads), &bursts);
         assert_eq!(drain(&mut schedule).len(), threads - 1);
-        schedule.push(kind(Class::Short, 1), 1000);
+        schedule.push(kind(Class::Short, 1), Progress::Fresh, 1000);
         assert_eq!(drain(&mut schedule), [kind(Class::Short, 1)]);
     }
 }
@@ -61,7 +61,7 @@ fn a_dead_file_system_leaves_threads_to_the_others() {
         let dead = [kind(Class::Burst, 1), kind(Class::Short, 1)];
         let mut schedule = flooded(Shares::of(threads), &dead);
         assert_eq!(drain(&mut schedule).len(), threads - threads / 4);
-        schedule.push(work_of(B, Class::Short, 2), 1000);
+        schedule.push(work_of(B, Class::Short, 2), Progress::Fresh, 1000);
         assert_eq!(drain(&mut schedule), [work_of(B, Class::Short, 2)]);
     }
 }
@@ -71,7 +71,7 @@ fn streams_carried_on_one_file_system_leave_a_thread_to_others() {
     let mut schedule = flooded(Shares::of_copiers(9), &[kind(Class::KernelCopy, 1)]);
     assert_eq!(drain(&mut schedule).len(), 8);
     for work in 0..100 {
-        schedule.push(kind(Class::KernelCopy, 2), work);
+        schedule.push(kind(Class::KernelCopy, 2), Progress::Fresh, work);
     }
     assert_eq!(drain(&mut schedule), [kind(Class::KernelCopy, 2)]);
 }
@@ -81,8 +81,8 @@ fn bursts_of_one_file_system_leave_threads_to_those_of_another_and_to_short_jobs
     for threads in THREADS {
         let mut schedule = flooded(Shares::of(threads), &[kind(Class::Burst, 1)]);
         assert_eq!(drain(&mut schedule).len(), threads.div_ceil(2));
-        schedule.push(kind(Class::Burst, 2), 1000);
-        schedule.push(kind(Class::Short, 2), 1001);
+        schedule.push(kind(Class::Burst, 2), Progress::Fresh, 1000);
+        schedule.push(kind(Class::Short, 2), Progress::Fresh, 1001);
         let others = [kind(Class::Short, 2), kind(Class::Burst, 2)];
         assert_eq!(drain(&mut schedule), others, "{threads} threads");
     }
@@ -94,7 +94,7 @@ fn a_count_on_a_dead_file_system_stops_none_on_another() {
         let dead = [kind(Class::Recount, 1), kind(Class::Long, 1)];
         let mut schedule = flooded(Shares::of(5), &dead);
         assert_eq!(drain(&mut schedule), [dead[1], dead[0]]);
-        schedule.push(kind(class, 2), 1000);
+        schedule.push(kind(class, 2), Progress::Fresh, 1000);
         assert_eq!(drain(&mut schedule), [kind(class, 2)]);
     }
 }
@@ -113,7 +113,7 @@ fn handshakes_and_bursts_together_leave_a_thread_to_short_jobs() {
         let both = [HANDSHAKE, kind(Class::Burst, 1)];
         let mut schedule = flooded(Shares::of(threads), &both);
         assert_eq!(drain(&mut schedule).len(), threads - 1);
-        schedule.push(kind(Class::Short, 1), 1000);
+        schedule.push(kind(Class::Short, 1), Progress::Fresh, 1000);
         assert_eq!(drain(&mut schedule), [kind(Class::Short, 1)]);
     }
 }
@@ -123,7 +123,7 @@ fn file_systems_take_turns_and_all_work_is_done_once() {
     let mut schedule = Schedule::new(Shares::of(5));
     for work in 0..10 {
         for device in 1..5 {
-            schedule.push(kind(Class::Burst, device), work);
+            schedule.push(kind(Class::Burst, device), Progress::Fresh, work);
         }
     }
     let first = drain(&mut schedule);
@@ -164,10 +164,10 @@ fn one_item_of_an_account_is_next_or_the_one_after_however_much_another_has() {
         for (class, shares) in classes_of_sessions(threads) {
             let mut schedule = Schedule::new(shares);
             for work in 0..1000 {
-                schedule.push(work_of(A, class, 1), work);
+                schedule.push(work_of(A, class, 1), Progress::Fresh, work);
             }
             let mut running = VecDeque::from(drain(&mut schedule));
-            schedule.push(work_of(B, class, 1), 1000);
+            schedule.push(work_of(B, class, 1), Progress::Fresh, 1000);
             running.extend(drain(&mut schedule));
             let mut finished = 0;
             while !running.contains(&work_of(B, class, 1)) {
@@ -190,7 +190,7 @@ fn accounts_take_turns_on_all_file_systems_together() {
     ];
     for kind in kinds {
         for work in 0..100 {
-            schedule.push(kind, work);
+            schedule.push(kind, Progress::Fresh, work);
         }
     }
     let mut order = drain(&mut schedule);
@@ -237,7 +237,7 @@ fn work_that_hangs_on_a_file_system_leaves_a_thread_of_it_to_other_accounts() {
             }
             let mut schedule = flooded(shares, &[work_of(A, class, 1)]);
             assert!(!drain(&mut schedule).is_empty());
-            schedule.push(work_of(B, class, 1), 1000);
+            schedule.push(work_of(B, class, 1), Progress::Fresh, 1000);
             let of_b = [work_of(B, class, 1)];
             assert_eq!(drain(&mut schedule), of_b, "{class:?}, {threads} threads");
         }
@@ -250,7 +250,7 @@ fn publications_that_hang_leave_threads_to_streams() {
         let publications = [A, B, C].map(|account| work_of(account, Class::Publication, 1));
         let mut schedule = flooded(Shares::of_copiers(threads), &publications);
         drain(&mut schedule);
-        schedule.push(work_of(A, Class::KernelCopy, 1), 1000);
+        schedule.push(work_of(A, Class::KernelCopy, 1), Progress::Fresh, 1000);
         assert_eq!(drain(&mut schedule), [work_of(A, Class::KernelCopy, 1)]);
     }
 }
@@ -284,7 +284,7 @@ fn homes_that_hang_hold_up_no_look_up_no_password_and_no_other_home() {
             let hanging = drain(&mut schedule);
             assert!(hanging.len() <= threads / 2, "{threads} threads");
             for kind in [lookup, check, other] {
-                schedule.push(kind, 1000);
+                schedule.push(kind, Progress::Fresh, 1000);
                 assert_eq!(drain(&mut schedule), [kind], "{threads} threads");
                 schedule.finished(kind);
             }
@@ -296,7 +296,7 @@ fn homes_that_hang_hold_up_no_look_up_no_password_and_no_other_home() {
         let mut schedule = flooded(Shares::of(threads), &both);
         assert_eq!(drain(&mut schedule).len(), threads - 2);
         for kind in [lookup, check] {
-            schedule.push(kind, 1000);
+            schedule.push(kind, Progress::Fresh, 1000);
             assert_eq!(drain(&mut schedule), [kind], "{threads} threads");
         }
     }
@@ -308,7 +308,7 @@ fn a_home_that_hangs_again_and_again_holds_one_of_the_openings_of_its_file_syste
     let mut schedule = flooded(Shares::of(5), &[again]);
     assert_eq!(drain(&mut schedule), [again]);
     let other = work_of(B, Class::Opening, 1);
-    schedule.push(other, 1000);
+    schedule.push(other, Progress::Fresh, 1000);
     assert_eq!(drain(&mut schedule), [other]);
 }
 
@@ -339,7 +339,11 @@ fn nothing_is_lost_nothing_is_done_twice_and_no_share_is_exceeded() {
                 if random.below(2) == 0 {
                     let account = AccountNumber(random.below(40) as u64);
                     let class = classes[random.below(classes.len())];
-                    schedule.push(work_of(account, class, random.below(30) as u64), pushed);
+                    schedule.push(
+                        work_of(account, class, random.below(30) as u64),
+                        Progress::Fresh,
+                        pushed,
+                    );
                     pushed += 1;
                 } else if !running.is_empty() {
                     let (kind, work) = running.swap_remove(random.below(running.len()));
@@ -368,9 +372,9 @@ fn what_is_taken_out_is_not_run_and_the_rest_is_in_its_order() {
     let mut schedule = Schedule::new(Shares::of(5));
     for work in 0..100 {
         let account = if work % 2 == 0 { A } else { B };
-        schedule.push(work_of(account, Class::Short, 1), work);
+        schedule.push(work_of(account, Class::Short, 1), Progress::Fresh, work);
     }
-    schedule.push(work_of(C, Class::Short, 1), 100);
+    schedule.push(work_of(C, Class::Short, 1), Progress::Fresh, 100);
     let taken = schedule.take_out(|kind, work| kind.account == C || work % 4 == 0);
     assert_eq!(taken.len(), 26);
     assert_eq!(schedule.waiting(), 75);
@@ -390,7 +394,7 @@ fn a_lone_session_makes_no_new_queue_for_each_item() {
     let mut schedule = Schedule::new(Shares::of(5));
     for work in 0..100 {
         let class = [Class::Short, Class::Burst][work as usize % 2];
-        schedule.push(kind(class, 1), work);
+        schedule.push(kind(class, 1), Progress::Fresh, work);
         let (kind, _) = schedule.next().unwrap();
         schedule.finished(kind);
     }
