@@ -350,6 +350,10 @@ pub(crate) fn end_of(task: Task, choice: u8) -> End {
         2 => End::Refused(Refusal::DiskFull),
         3 => End::LaneLost,
         4 if matches!(task, Task::ReceiveStream { .. }) => End::Stored { size: position },
+        5 if matches!(task, Task::ReceiveStream { .. }) => End::Ready {
+            position,
+            grace: Duration::from_millis(u64::from(choice)),
+        },
         _ => End::Complete {
             position,
             sum: None,

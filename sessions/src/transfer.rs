@@ -25,7 +25,7 @@ use sending::Sending;
 pub use splice::SplicePipe;
 use splice::Spliced;
 use stream::{IncomingStream, OutgoingStream};
-pub use task::{Hashing, LaneUse, Route, StopLine, Task, Until};
+pub use task::{AtEnd, Hashing, LaneUse, Route, SHORT_STREAM_MAX, StopLine, Task, Until};
 
 /// Bytes of lines that are read from a peer while bulk data flows; no more than this.
 pub const AHEAD_MAX: usize = 16 * 1024;
@@ -161,10 +161,10 @@ impl Transfer {
                 Phase::SendingStream(OutgoingStream::new(from, until, form, lane_use))
             }
             Task::ReceiveStream {
-                from, form, short, ..
+                from, form, at_end, ..
             } => {
                 self.digest = None;
-                Phase::ReceivingStream(IncomingStream::new(from, form, short))
+                Phase::ReceivingStream(IncomingStream::new(from, form, at_end))
             }
         };
     }
@@ -209,11 +209,10 @@ impl Transfer {
             && self.moved >= SPLICE_MIN
     }
 
-    /// The most bytes, for a task that receives a stream, that the worker who sees its end may
-    /// publish at once; `None` for other tasks.
-    pub fn short_stream_max(&self) -> Option<u64> {
+    /// What the worker who sees the end of a received stream may do at once; `None` for other tasks.
+    pub fn at_end(&self) -> Option<AtEnd> {
         match &self.phase {
-            Phase::ReceivingStream(incoming) => Some(incoming.short),
+            Phase::ReceivingStream(incoming) => Some(incoming.at_end),
             _ => None,
         }
     }

@@ -371,7 +371,9 @@ impl Connection {
     ) {
         self.data.state = State::None;
         match (end, self.data.direction.take()) {
-            (End::Complete { .. } | End::Stored { .. }, _) if channel.tls().is_some() => {
+            (End::Complete { .. } | End::Stored { .. } | End::Ready { .. }, _)
+                if channel.tls().is_some() =>
+            {
                 let _ = channel.socket().shutdown(Shutdown::Write);
                 self.await_close(channel, now + CLOSE_NOTIFY_WAIT, shared);
             }

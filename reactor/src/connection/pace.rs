@@ -102,6 +102,8 @@ impl Pace {
 
 #[cfg(test)]
 mod tests {
+    use skiff_sessions::transfer::AtEnd;
+
     use super::*;
     use skiff_sessions::digest::Algorithm;
     use skiff_sessions::transfer::Hashing;
@@ -154,7 +156,7 @@ mod tests {
             from: 7,
             announced,
             form: Representation::Image,
-            short: 0,
+            at_end: AtEnd::MakeReady,
         };
         let digest = Task::Digest {
             to: 9,

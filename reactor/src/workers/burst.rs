@@ -12,7 +12,9 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use skiff_sessions::lane::Lane;
 use skiff_sessions::parallel_hash::ParallelHash;
 use skiff_sessions::transfer::SplicePipe;
-use skiff_sessions::transfer::{Burst, BurstResources, End, File, Transfer};
+use skiff_sessions::transfer::{
+    AtEnd, Burst, BurstResources, End, File, SHORT_STREAM_MAX, Transfer,
+};
 
 use super::hooked::{self, HookedFile};
 use super::listing_text::NextText;
@@ -20,7 +22,7 @@ use super::open_file::{LentFile, OpenFile, Portion};
 use super::pool::WorkerContext;
 use super::schedule::Progress;
 use super::sendfile_pacer::SendfilePacer;
-use super::short_upload::publish_short;
+use super::short_upload::{publish_short, ready_short};
 use super::small_file::SMALL_FILE_MAX;
 use crate::transport::channel::{self, Channel, Handshake, LaneWork, Proof};
 
@@ -165,10 +167,7 @@ impl LentTransfer {
             return burst;
         }
         let (began, before) = (Instant::now(), self.transfer.moved());
-        let (streams, short) = (
-            self.transfer.is_streaming(),
-            self.transfer.short_stream_max(),
-        );
+        let (streams, at_end) = (self.transfer.is_streaming(), self.transfer.at_end());
         let channel = self.channel.as_ref().filter(|_| self.is_sendfile());
         let mut pacer = channel.map(|channel| SendfilePacer::to(channel.socket()));
         let mut budget = match self.progress() {
@@ -198,7 +197,7 @@ impl LentTransfer {
                     // finished stream.
                     self.file = None;
                 }
-                return Burst::Finished(self.publish_if(short, end, context));
+                return Burst::Finished(self.go_on(at_end, end, context));
             }
             if let (Burst::WantsRead, Some(channel)) = (&burst, &self.channel) {
                 channel.acknowledge();
@@ -286,19 +285,22 @@ impl LentTransfer {
         }
     }
 
-    /// Publishes an upload of at most `short` bytes whose bytes have all arrived.
-    fn publish_if(&mut self, short: Option<u64>, end: End, context: &WorkerContext<'_>) -> End {
-        let is_short = short.is_some_and(|short| self.transfer.moved() <= short);
-        let published = match end {
-            End::Complete { .. } if is_short => {
+    /// Publishes a short upload whose bytes have all arrived, or makes it ready for that.
+    fn go_on(&mut self, at_end: Option<AtEnd>, end: End, context: &WorkerContext<'_>) -> End {
+        let is_short = self.transfer.moved() <= SHORT_STREAM_MAX;
+        let gone_on = match (end, at_end) {
+            (End::Complete { .. }, Some(AtEnd::Publish)) if is_short => {
                 publish_short(context.worker, &mut self.file, &self.control, &self.stop)
+            }
+            (End::Complete { position, .. }, Some(AtEnd::MakeReady)) if is_short => {
+                ready_short(context.worker, &mut self.file, position)
             }
             _ => None,
         };
-        if let Some(published) = &published {
-            self.tell_hooks(published, context);
+        if let Some(gone_on) = &gone_on {
+            self.tell_hooks(gone_on, context);
         }
-        published.unwrap_or(end)
+        gone_on.unwrap_or(end)
     }
 
     /// Tells hooks of a file that was stored or sent; one that was only hashed is neither.

@@ -1,5 +1,5 @@
-//! Publishes a short upload on the thread that received its last byte: another trip to a worker
-//! costs more than the rename.
+//! Publishes a short upload on the thread that received its last byte, or makes it ready for that:
+//! another trip to a worker costs more than the rename.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -10,6 +10,7 @@ use rustix::net::{RecvFlags, recv};
 use skiff_sessions::transfer::End;
 use skiff_vfs::{Upload, Worker};
 
+use super::client_watch::grace;
 use super::open_file::OpenFile;
 use super::refusal::refusal;
 
@@ -25,6 +26,30 @@ pub(crate) fn publish_short(
     match file.take() {
         Some(OpenFile::Upload(upload)) if !upload.is_to_be_synced() && has_no_input(control) => {
             Some(publish(worker, *upload, Arc::clone(stop)))
+        }
+        other => {
+            *file = other;
+            None
+        }
+    }
+}
+
+/// Makes an upload, whose bytes have all arrived and which ends at `position`, ready to be
+/// published; `None` leaves it to a job of its own, as it must be synced.
+pub(crate) fn ready_short(
+    worker: &Worker,
+    file: &mut Option<OpenFile>,
+    position: u64,
+) -> Option<End> {
+    match file.take() {
+        Some(OpenFile::Upload(mut upload)) if !upload.is_to_be_synced() => {
+            let ready = upload.make_ready(worker);
+            let grace = grace(&upload);
+            match ready {
+                Ok(()) => *file = Some(OpenFile::Upload(upload)),
+                Err(error) => return Some(End::Refused(refusal(&error))),
+            }
+            Some(End::Ready { position, grace })
         }
         other => {
             *file = other;

@@ -303,6 +303,7 @@ impl Data {
             | End::LaneLost
             | End::Truncated { .. }
             | End::Stored { .. }
+            | End::Ready { .. }
             | End::NotSecured
             | End::NotResumed => Get::Received(self, None),
             End::Stopped => self.drain(Outcome::Stopped, out),

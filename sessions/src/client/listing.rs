@@ -55,6 +55,7 @@ impl Listing {
         let outcome = match end {
             End::Complete { .. }
             | End::Stored { .. }
+            | End::Ready { .. }
             | End::PeerAborted
             | End::LaneLost
             | End::Truncated { .. }

@@ -7,7 +7,7 @@ mod readying;
 mod request;
 mod unconfirmed;
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::context::Context;
 use super::continuations::AfterJob;
@@ -25,12 +25,9 @@ pub(super) use request::{
 pub(super) use unconfirmed::{CONTROL_GRACE, Unconfirmed};
 
 use crate::path::VirtualPath;
-use crate::transfer::{End, LaneUse, Task, Until};
+use crate::transfer::{AtEnd, End, LaneUse, Task, Until};
 use crate::wire::command::{Command, Protection, Representation};
 use crate::wire::reply::{CloseReason, DataReply, Operation, Refusal, Reply, Truncation, UnderWay};
-
-/// An upload up to this many bytes is sent by its client in one piece.
-const SHORT_STREAM_MAX: u64 = 16 * 1024;
 
 /// How surely an upload that came as a stream is complete.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -241,9 +238,9 @@ impl Purpose {
                 from: upload.from,
                 announced: upload.announced,
                 form,
-                short: match cx.shared.parameters.protection {
-                    Protection::Private => SHORT_STREAM_MAX,
-                    Protection::Clear => 0,
+                at_end: match cx.shared.parameters.protection {
+                    Protection::Private => AtEnd::Publish,
+                    Protection::Clear => AtEnd::MakeReady,
                 },
             },
         });
@@ -357,6 +354,10 @@ impl Streaming {
                 let end = self.purpose.how_ended(position, private);
                 self.complete(position, left_out, end, cx)
             }
+            End::Ready { position, grace } => match self.purpose {
+                Purpose::Upload(upload) => upload.ready(position, grace, self.began, cx),
+                other => other.fail(Refusal::Fault, cx),
+            },
             End::Truncated { position } => self.truncated(position, cx),
             End::Refused(why) => self.purpose.fail(why, cx),
             End::Stopped if self.interruption == Interruption::None => self
@@ -445,6 +446,19 @@ impl Upload {
                 Readying::begin(self, moved, began, cx)
             }
             StreamEnd::Unconfirmed | StreamEnd::Confirmed => self.publish(position, began, cx),
+        }
+    }
+
+    /// Goes on after the end of a stream in clear, whose file ends at `position` and needs nothing
+    /// but its name.
+    fn ready(self, position: u64, grace: Duration, began: Instant, cx: &mut Context<'_>) -> State {
+        let moved = position.saturating_sub(self.from);
+        let is_announced = self.announced == Some(position);
+        match cx.stream_rules().lost_control {
+            LostControl::SuspendUpload if !is_announced => {
+                Watched::begin(self, moved, began, cx.now + grace, cx)
+            }
+            _ => Publishing::begin(self, moved, began, cx),
         }
     }
 

@@ -1,5 +1,7 @@
 //! Says how a burst and a task ended.
 
+use std::time::Duration;
+
 use crate::digest::Sum;
 use crate::wire::reply::Refusal;
 
@@ -27,6 +29,9 @@ pub enum End {
     },
     /// A short received stream is over and published already; the file has `size` bytes.
     Stored { size: u64 },
+    /// A short received stream is over and the file, which ends at `position`, ready to be
+    /// published; its client is to be watched for `grace` from the end of its bytes on.
+    Ready { position: u64, grace: Duration },
     /// The task was told to stop, and did so cleanly.
     Stopped,
     /// The peer sent the abort frame.

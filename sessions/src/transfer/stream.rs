@@ -4,7 +4,9 @@
 use std::io;
 use std::sync::atomic::Ordering;
 
-use super::{Burst, BurstIo, End, LaneUse, Phase, Source, Transfer, TransferError, Until, clamp};
+use super::{
+    AtEnd, Burst, BurstIo, End, LaneUse, Phase, Source, Transfer, TransferError, Until, clamp,
+};
 use crate::lane::Lane;
 use crate::wire::command::Representation;
 use crate::wire::reply::Refusal;
@@ -233,8 +235,8 @@ fn write_some(lane: &mut impl Lane, bytes: &[u8]) -> io::Result<usize> {
 pub(super) struct IncomingStream {
     /// The file's length so far, in bytes.
     pub(super) position: u64,
-    /// The most bytes that may be published by the worker who sees the end.
-    pub(super) short: u64,
+    /// What the worker who sees the end may do at once.
+    pub(super) at_end: AtEnd,
     form: Representation,
     /// Whether a CR came last, whose meaning depends on the next byte.
     held_cr: HeldCr,
@@ -254,10 +256,10 @@ pub(super) struct TextPieces<'a> {
 }
 
 impl IncomingStream {
-    pub(super) fn new(position: u64, form: Representation, short: u64) -> Self {
+    pub(super) fn new(position: u64, form: Representation, at_end: AtEnd) -> Self {
         Self {
             position,
-            short,
+            at_end,
             form,
             held_cr: HeldCr::No,
         }

@@ -38,14 +38,27 @@ pub enum Task {
         lane_use: LaneUse,
     },
     /// Receive a bare stream into the file, which holds `from` bytes. The worker who sees its end
-    /// may publish it at once if it brought at most `short` bytes. Where the peer has announced the
-    /// file's size, `announced` is that; it binds nobody.
+    /// may go on with `at_end` if it brought at most [`SHORT_STREAM_MAX`] bytes. Where the peer has
+    /// announced the file's size, `announced` is that; it binds nobody.
     ReceiveStream {
         from: u64,
         announced: Option<u64>,
         form: Representation,
-        short: u64,
+        at_end: AtEnd,
     },
+}
+
+/// A received stream of more bytes is left to a job when it has ended.
+pub const SHORT_STREAM_MAX: u64 = 16 * 1024;
+
+/// What the worker who sees the end of a short received stream does with the file, where nothing
+/// is to be synced: another trip to a worker costs more than that.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum AtEnd {
+    /// It gets its name: nobody could break off unnoticed.
+    Publish,
+    /// It is made ready to get its name: its client is watched before.
+    MakeReady,
 }
 
 /// The connection of a session that a task's bytes go over.

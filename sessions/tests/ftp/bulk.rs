@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use skiff_sessions::lane::Lane;
 use skiff_sessions::parallel_hash::ParallelHash;
 use skiff_sessions::server::{DataEvent, Event};
-use skiff_sessions::transfer::{Burst, BurstResources, End, Route, Task};
+use skiff_sessions::transfer::{AtEnd, Burst, BurstResources, End, Route, SHORT_STREAM_MAX, Task};
 
 use super::file::{Lent, OpenFile};
 use super::lane::{DataLane, Spoken};
@@ -105,17 +105,25 @@ impl Rig {
 
     /// As the daemon may do it: nobody has spoken against it by then.
     fn published(&mut self, task: Task, end: End) -> End {
-        let is_short = match (task, end) {
-            (Task::ReceiveStream { short, .. }, End::Complete { .. }) => {
-                self.transfer.moved() <= short
+        let is_short = self.transfer.moved() <= SHORT_STREAM_MAX;
+        let (at_end, position) = match (task, end) {
+            (Task::ReceiveStream { at_end, .. }, End::Complete { position, .. })
+                if is_short && self.publishes == Publishes::AtItsEnd =>
+            {
+                (at_end, position)
             }
-            _ => false,
+            _ => return end,
         };
-        match (self.publishes, is_short, self.file.take()) {
-            (Publishes::AtItsEnd, true, Some(OpenFile::Upload(upload))) => End::Stored {
+        match (at_end, self.file.take()) {
+            (AtEnd::Publish, Some(OpenFile::Upload(upload))) => End::Stored {
                 size: self.disk.publish(upload),
             },
-            (_, _, file) => {
+            (AtEnd::MakeReady, file) => {
+                self.file = file;
+                let grace = self.disk.grace;
+                End::Ready { position, grace }
+            }
+            (AtEnd::Publish, file) => {
                 self.file = file;
                 end
             }

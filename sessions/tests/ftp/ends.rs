@@ -10,7 +10,7 @@ use skiff_sessions::wire::reply::{CloseReason, Truncation};
 use super::cuts::at_every_cut;
 use super::disk::kept;
 use super::lane::Gone;
-use super::rig::{Hold, Noted, Rig};
+use super::rig::{Hold, Noted, Publishes, Rig};
 use super::said::codes;
 use super::world::{NEW, OLD, World};
 
@@ -471,11 +471,19 @@ fn who_hangs_up_before_the_name_is_given() {
 /// A client that was killed loses its connections one after the other.
 #[test]
 fn in_clear_a_client_is_watched_before_the_name_is_given() {
+    // Whether a job makes the file ready, or the worker that received its end.
+    for publishes in [Publishes::ByJob, Publishes::AtItsEnd] {
+        watched_before_the_name_is_given(publishes);
+    }
+}
+
+fn watched_before_the_name_is_given(publishes: Publishes) {
     let grace = Duration::from_millis(1);
     let watched = |control: LostControl| {
         let world = granted(CloseNotify::Required, control);
         let mut rig = Rig::new(world);
         rig.disk.grace = grace;
+        rig.publishes = publishes;
         rig.expect("TYPE I\r\nPROT C", &[200, 200]);
         rig.expect("EPSV", &[229]);
         rig.sends_file(OLD);

@@ -2,7 +2,7 @@
 //! synced, and its control connection is watched for a moment. A client that was killed loses both
 //! connections within that moment; one that has sent everything waits for its reply.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::publishing::Publishing;
 use super::{Interruption, Purpose, Upload};
@@ -98,24 +98,24 @@ impl Readying {
         if self.interruption == Interruption::Abort {
             return abort(self.upload, cx);
         }
-        Watched::begin(self, grace, cx)
+        let until = self.ended + grace;
+        Watched::begin(self.upload, self.moved, self.began, until, cx)
     }
 }
 
 impl Watched {
-    fn begin(readied: Readying, grace: Duration, cx: &mut Context<'_>) -> State {
-        let Readying {
-            upload,
-            moved,
-            began,
-            ended,
-            ..
-        } = readied;
+    pub(super) fn begin(
+        upload: Upload,
+        moved: u64,
+        began: Instant,
+        until: Instant,
+        cx: &mut Context<'_>,
+    ) -> State {
         let watched = Self {
             upload,
             moved,
             began,
-            until: ended + grace,
+            until,
         };
         match cx.now < watched.until {
             true => State::Watched(watched),
