@@ -25,13 +25,21 @@ class Amounts:
     seconds: float
     native: int
     tree: int
+    # Files of a tree over a line with a delay.
+    far: int
+    cold: int
+    # Sessions that stand idle beside those that are busy.
+    crowd: tuple
+    # Logins of users that were not in before, one after the other; and all at once.
+    first_logins: int
+    at_once: int
     limit: int
     synced: int
 
     def files(self, chosen):
         """Sizes of the files that the chosen rows need, and the limits."""
         sizes = (row.kind.size for row in chosen if row.kind.size)
-        return {4096, self.wide, *sizes}
+        return {4096, self.wide, self.cold, *sizes}
 
     def entries(self, chosen):
         """The same for directories."""
@@ -39,7 +47,7 @@ class Amounts:
 
 
 FULL = Amounts(
-    rounds=5,
+    rounds=3,
     passes=3,
     big=512 * MIB,
     wide=128 * MIB,
@@ -54,6 +62,11 @@ FULL = Amounts(
     seconds=5,
     native=1 * GIB,
     tree=3000,
+    far=300,
+    cold=256 * MIB,
+    crowd=(950, 50),
+    first_logins=20,
+    at_once=20,
     limit=2 * GIB,
     synced=256 * MIB,
 )
@@ -73,6 +86,11 @@ QUICK = Amounts(
     seconds=1,
     native=64 * MIB,
     tree=300,
+    far=30,
+    cold=64 * MIB,
+    crowd=(95, 5),
+    first_logins=10,
+    at_once=20,
     limit=512 * MIB,
     synced=32 * MIB,
 )
@@ -92,6 +110,11 @@ SMOKE = Amounts(
     seconds=0.3,
     native=1 * MIB,
     tree=20,
+    far=4,
+    cold=1 * MIB,
+    crowd=(4, 2),
+    first_logins=2,
+    at_once=2,
     limit=4 * MIB,
     synced=1 * MIB,
 )

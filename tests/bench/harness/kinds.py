@@ -2,7 +2,7 @@
 
 import os, time
 from harness import process
-from harness.amounts import GIB
+from harness.amounts import GIB, MIB
 from harness.load import Load, measure
 from harness.process import Failed
 
@@ -24,9 +24,9 @@ class Kind:
         """Numbers by unit, for the round `turn`; Failed if there are none."""
         raise NotImplementedError
 
-    def counts(self, medians):
-        """Whether a server with these numbers did what the row is about."""
-        return True
+    def missing(self):
+        """What this machine lacks to take it; None if nothing."""
+        return None
 
 
 class Bulk(Kind):
@@ -44,6 +44,14 @@ class Bulk(Kind):
         told = measure(bench, instance, self.verb, [*words, place], self.mode)
         gib = told["bytes"] / GIB
         return {"MiB/s": gib * 1024 / told["seconds"], "CPU s/GiB": told["cpu"] / gib}
+
+
+class Cold(Bulk):
+    """A big file whose pages were dropped from the page cache."""
+
+    def take(self, bench, instance, turn):
+        bench.cool(self.size)
+        return super().take(bench, instance, turn)
 
 
 class Small(Kind):
@@ -69,17 +77,17 @@ class Small(Kind):
 
 
 class Trips(Kind):
-    """One small command, over and over on one session, both ends on one core.
+    """One small command, over and over on one session; `pinned`: both ends on one core.
 
     Left to itself, the scheduler has them on one core or on two, and the figures have two humps.
     """
 
-    def __init__(self, line, code, count, mode="plain"):
-        self.line, self.code, self.count, self.mode = line, code, count, mode
+    def __init__(self, line, code, count, pinned):
+        self.line, self.code, self.count, self.pinned = line, code, count, pinned
 
     def take(self, bench, instance, turn):
         words = [f"line={self.line}", f"code={self.code}", f"count={self.count}"]
-        told = measure(bench, instance, "roundtrip", words, self.mode, one_core=True)
+        told = measure(bench, instance, "roundtrip", words, one_core=self.pinned)
         return {
             "per s": told["count"] / told["seconds"],
             "p50 µs": told["p50"] * 1000,
@@ -106,14 +114,64 @@ class Logins(Kind):
         }
 
 
+class FirstLogins(Kind):
+    """The same, each with a password that was not proven before. A server that remembers those is
+    a fresh one, where each login is a user's own; to the others all logins are alike."""
+
+    def __init__(self, mode, count):
+        self.mode, self.count = mode, count
+
+    def take(self, bench, instance, turn):
+        words = [f"count={self.count}"]
+        if not instance.server.remembers:
+            return self.numbers(measure(bench, instance, "login", words, self.mode, settle=True))
+        # The one more is the login before the clock runs.
+        fresh = instance.server.start(bench.empty, numbered=self.count + 1)
+        try:
+            words += ["numbered=1"]
+            return self.numbers(measure(bench, fresh, "login", words, self.mode))
+        finally:
+            fresh.stop()
+
+    def numbers(self, told):
+        return {
+            "ms": told["seconds"] / told["count"] * 1000,
+            "CPU ms": told["cpu"] / told["count"] * 1000,
+        }
+
+
+class AtOnce(Kind):
+    """Logins of as many users at once, at the default number of rounds, in a server of its own:
+    from the first packet until one is in. `again`: each has logged in before."""
+
+    def __init__(self, verb, mode, count, again=False):
+        self.verb, self.mode, self.count, self.again = verb, mode, count, again
+
+    def take(self, bench, instance, turn):
+        fresh = instance.server.start(bench.empty, rounds=None, numbered=self.count)
+        try:
+            port = fresh.native if self.verb == "at-once-native" else None
+            words = [f"count={self.count}", f"again={int(self.again)}"]
+            told = measure(bench, fresh, self.verb, words, self.mode, port)
+        finally:
+            fresh.stop()
+        return {
+            "p50 ms": told["p50"],
+            "worst ms": told["max"],
+            "CPU ms each": told["cpu"] / told["count"] * 1000,
+        }
+
+
 class Listing(Kind):
-    def __init__(self, verb, entries, times):
-        self.verb, self.entries, self.times = verb, entries, times
+    """`pinned`: both ends on one core."""
+
+    def __init__(self, verb, entries, times, pinned=False):
+        self.verb, self.entries, self.times, self.pinned = verb, entries, times, pinned
 
     def take(self, bench, instance, turn):
         words = [f"verb={self.verb}", f"path=entries-{self.entries}"]
         words += [f"entries={self.entries}", f"times={self.times}"]
-        told = measure(bench, instance, "list", words)
+        told = measure(bench, instance, "list", words, one_core=self.pinned)
         return {
             "ms": told["seconds"] / told["count"] * 1000,
             "CPU ms": told["cpu"] / told["count"] * 1000,
@@ -121,14 +179,9 @@ class Listing(Kind):
 
 
 class Latency(Kind):
-    """NOOP every 5 ms on a session of its own while others load over TLS without end.
-
-    A server that leaves the processors idle has nothing to make way for: that is told, and more
-    than MOST_IDLE percent of that is no saturation.
-    """
-
-    IDLE = "% of the processors idle"
-    MOST_IDLE = 5
+    """NOOP every 5 ms on a session of its own while others load over TLS without end; how much they
+    load, and what the processors have left, are told beside it: an answer is quick where little
+    else is done."""
 
     def __init__(self, size, streams, seconds):
         self.size, self.streams, self.seconds = size, streams, seconds
@@ -136,7 +189,8 @@ class Latency(Kind):
     def take(self, bench, instance, turn):
         account = instance.account("tls")
         words = [f"path=file-{self.size}", f"size={self.size}", f"streams={self.streams}"]
-        words += [f"seconds={self.seconds + 1}"]
+        # What is begun is loaded to its end: no stream ends before the last NOOP.
+        words += [f"seconds={self.seconds + 0.1}"]
         with Load(bench, "retr", [*account, *words]) as bulk:
             bulk.ready()
             seconds = [f"seconds={self.seconds}"]
@@ -149,23 +203,26 @@ class Latency(Kind):
                 told = asking.result()
                 idle = clock.idle()
                 asking.finish()
-            bulk.result()
+            moved = bulk.result()
             bulk.finish()
-        numbers = {"p50 ms": told["p50"], "p99 ms": told["p99"], "max ms": told["max"]}
-        return {**numbers, self.IDLE: idle * 100}
-
-    def counts(self, medians):
-        return medians[self.IDLE] <= self.MOST_IDLE
+        return {
+            "p50 ms": told["p50"],
+            "p99 ms": told["p99"],
+            "max ms": told["max"],
+            "MiB/s": moved["bytes"] / moved["seconds"] / MIB,
+            "% of the processors idle": idle * 100,
+        }
 
 
 class Idle(Kind):
-    """Memory (PSS) of a fresh daemon and of its idle sessions, each time in a server of its own."""
+    """Memory (PSS) of a fresh daemon and of its idle sessions, each time in a server of its own that
+    shares its program with no other."""
 
     def __init__(self, mode, steps, verb="idle"):
         self.mode, self.steps, self.verb = mode, steps, verb
 
     def take(self, bench, instance, turn):
-        fresh = instance.server.start(bench.empty)
+        fresh = instance.server.start_alone(bench.empty)
         try:
             return self.weigh(bench, fresh, turn)
         finally:

@@ -6,11 +6,15 @@ crypt(3) SHA-256 with 1,000 rounds, its least. Nothing on the machine is changed
 the system's exist in a mount namespace only.
 """
 
-import contextlib, ctypes, functools, os, pathlib, re, subprocess, time
+import contextlib, ctypes, functools, os, pathlib, re, shutil, subprocess, time
 from harness.bench import PASSWORD, UID, USER
 from harness.servers import ROOM, Server, find, free_port
 
 FETCH = "tests/bench/get-peers fetches it"
+WHERE_PYTHON = """import os, site, sys, sysconfig
+print(sys.base_prefix, os.path.join(*sysconfig.get_config_vars("LIBDIR", "INSTSONAME")))
+print(*site.getsitepackages(), sep=chr(10))"""
+WHICH_PYTHON = "import os, sys; print(os.path.realpath(sys.executable))"
 
 
 class Peer(Server):
@@ -76,7 +80,7 @@ class Vsftpd(Peer):
         }
         config = folder / "vsftpd.conf"
         config.write_text("".join(f"{key}={value}\n" for key, value in words.items()))
-        return self.launch(folder, in_namespace(folder, home, [self.binary(), config]), port)
+        return self.launch(folder, in_namespace(folder, home, [self.program(), config]), port)
 
 
 class PureFtpd(Peer):
@@ -95,7 +99,7 @@ class PureFtpd(Peer):
         tool = find(self.bench.peers, "pure-pw")
         self.bench.run(tool, "mkdb", database, "-f", passwords, env=self.env())
         argv = [
-            self.binary(),
+            self.program(),
             "-S",
             f"127.0.0.1,{port}",
             "-l",
@@ -160,7 +164,7 @@ TLSCACertificateFile {identity}/certificate.pem
 TLSOptions NoSessionReuseRequired
 TLSLog {folder}/tls.log
 """)
-        return self.launch(folder, [self.binary(), "-n", "-q", "-c", config], port)
+        return self.launch(folder, [self.program(), "-n", "-q", "-c", config], port)
 
 
 class Pyftpdlib(Server):
@@ -188,12 +192,26 @@ class Pyftpdlib(Server):
     def settings(self):
         return "one process, one thread; runs unprivileged; passwords compared in clear, no hash"
 
+    def executable(self):
+        """Python itself, not the venv's link to it."""
+        return pathlib.Path(self.bench.run(self.python(), "-c", WHICH_PYTHON).strip())
+
+    def env(self):
+        """A copy of Python needs to be told where its packages are, and has its library copied."""
+        if self.copied is None:
+            return None
+        prefix, library, *packages = self.bench.run(self.python(), "-c", WHERE_PYTHON).split()
+        env = {"PYTHONHOME": prefix, "PYTHONPATH": ":".join(packages)}
+        if pathlib.Path(library).is_file():
+            env["LD_PRELOAD"] = str(shutil.copy2(library, self.bench.folder("alone-libpython")))
+        return {**os.environ, **env}
+
     def start(self, home):
         folder, port = self.folder(), free_port()
         (folder / "both.pem").write_bytes((self.bench.identity / "both.pem").read_bytes())
         script = pathlib.Path(__file__).with_name("pyftpdlib_server.py")
         self.bench.give(folder)
-        argv = [self.python(), "-B", script, port, USER, PASSWORD, home, folder, self.bench.uid]
+        argv = [self.copied or self.python(), "-B", script, port, USER, PASSWORD, home, folder, self.bench.uid]
         return self.launch(folder, argv, port)
 
 
@@ -230,7 +248,7 @@ UseDNS no
 Ciphers aes128-gcm@openssh.com
 Subsystem sftp internal-sftp
 """)
-        argv = [self.binary(), "-D", "-e", "-f", config]
+        argv = [self.program(), "-D", "-e", "-f", config]
         instance = self.launch(folder, in_namespace(folder, home, argv), port)
         instance.key = folder / "user"
         return instance

@@ -49,6 +49,11 @@ def run(bench, amounts, chosen, instances, results):
     for turn in range(amounts.rounds):
         limits.take_all(every, bench, results.limits, results.notes)
         for row in chosen:
+            if row.once and turn > 0:
+                continue
+            if why := row.kind.missing():
+                bench.notes.add(f"{row.key}: {why}")
+                continue
             say(f"[{time.monotonic() - begin:5.0f} s] round {turn + 1}: {row.key}")
             if row.kind.size:
                 bench.warm(row.kind.size)
