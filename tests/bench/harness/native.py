@@ -7,6 +7,10 @@ from harness.kinds import TURN, Kind
 from harness.process import Failed
 
 
+# Seconds that a client may take; the slowest need a third of that.
+PATIENCE = 20
+
+
 class Verified(Kind):
     """A file of `size` from the client's folder to the server and back. skiff proves it by its
     digest, the one that is named, or the one that skiff and skiffd agree on. sftp proves nothing;
@@ -140,8 +144,11 @@ def children_cpu():
 
 def clocked(argv, folder, env=None):
     """Wall seconds of a command that must succeed."""
-    begin = time.monotonic()
-    done = subprocess.run([str(word) for word in argv], cwd=folder, env=env, capture_output=True)
+    begin, words = time.monotonic(), [str(word) for word in argv]
+    try:
+        done = subprocess.run(words, cwd=folder, env=env, capture_output=True, timeout=PATIENCE)
+    except subprocess.TimeoutExpired:
+        raise Failed(f"{argv[0]}: not done after {PATIENCE} s") from None
     wall = time.monotonic() - begin
     if done.returncode:
         said = done.stderr.decode(errors="replace").strip()[-400:]

@@ -19,6 +19,8 @@ class Server:
     forks = False
     # Whether a password that was proven is let in again without its hash.
     remembers = False
+    # Whether it can have TLS 1.3.
+    newest_tls = True
     # A copy of the program, while that is to be run.
     copied = None
 
@@ -37,7 +39,7 @@ class Server:
         return ""
 
     def hash_milliseconds(self):
-        """CPU of hashing one password, where each login pays it."""
+        """CPU of hashing one password, where each login pays it; None where that is not known."""
         return 0
 
     def binary(self):
@@ -48,7 +50,7 @@ class Server:
         """The file that runs."""
         return self.binary()
 
-    def program(self):
+    def runs(self):
         """What to start: the executable, or the copy of it."""
         return self.copied or self.executable()
 
@@ -70,9 +72,9 @@ class Server:
         """Its environment, if not ours."""
         return None
 
-    def launch(self, folder, argv, port):
-        """Started, and heard to greet at `port`."""
-        process = Process(self.name, argv, folder / "log", env=self.env())
+    def launch(self, folder, argv, port, user=None):
+        """Started, as that user, and heard to greet at `port`."""
+        process = Process(self.name, argv, folder / "log", user=user, env=self.env())
         instance = Instance(self, process, port)
         try:
             process.until(f"greeting on port {port}", instance.greets)
@@ -137,7 +139,7 @@ class Skiffd(Server):
         config = self.configure(folder, rounds)
         self.add_users(folder, config, home, numbered)
         user = self.bench.uid if self.bench.root else None
-        argv = [self.program(), "--config", config]
+        argv = [self.runs(), "--config", config]
         process = Process(self.name, argv, folder / "log", user=user)
         said = lambda what: re.search(what + r" on \[127\.0\.0\.1:(\d+)", process.words())
         try:
@@ -219,7 +221,8 @@ def free_port():
 
 def find(bench_peers, *names):
     """A program, where get-peers put it or where the system has it."""
-    places = [bench_peers / "root" / place for place in ("usr/sbin", "usr/bin", "usr/lib/openssh")]
+    places = [bench_peers / "bin"]
+    places += [bench_peers / "root" / place for place in ("usr/sbin", "usr/bin", "usr/lib/openssh")]
     places += [pathlib.Path(place) for place in ("/usr/sbin", "/usr/local/sbin", "/usr/bin")]
     for name in names:
         for place in places:
