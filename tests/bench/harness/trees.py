@@ -26,7 +26,16 @@ class Tree(Kind):
     def take(self, bench, instance, turn):
         home = bench.synced if instance.name == "skiffd fsync" else bench.home
         mover = self.mover(bench, instance)
-        return self.move(bench, mover, home, lambda source, name: mover.put_tree(source, name))
+        # skiff has put it, so that the digests are remembered, as they are of what is stored so.
+        lay = self.copier(bench, home) if self.lftp else mover.put_tree
+        return self.move(bench, mover, home, lay)
+
+    def copier(self, bench, home):
+        def lay(source, name):
+            shutil.copytree(source, home / name)
+            bench.give(home / name)
+
+        return lay
 
     def mover(self, bench, instance):
         client = bench.folder("client")
@@ -74,11 +83,7 @@ class FarTree(Tree):
 
     def take(self, bench, instance, turn):
         home = bench.folder(f"far-{next(HOMES)}")
-
-        def lay(source, name):
-            shutil.copytree(source, home / name)
-            bench.give(home)
-
+        lay = self.copier(bench, home)
         bench.give(home)
         with link.delayed(self.delay):
             fresh = instance.server.start(home)
@@ -105,6 +110,9 @@ class Lftp:
         """Wall seconds, and the server's CPU seconds."""
         settings = {
             "ssl:verify-certificate": "no",
+            # It reads those that it trusts anew for each connection, and is busy with nothing else
+            # where they are a whole system's.
+            "ssl:ca-file": self.bench.identity / "certificate.pem",
             "ftp:ssl-force": "yes",
             "ftp:ssl-protect-data": "yes",
             "net:max-retries": 2,
