@@ -2,11 +2,12 @@
 
 All take the same certificate, log transfers to a file where they can, look up no names, and have
 their limits on sessions raised; what else differs from their defaults stands in `settings`.
-Passwords are hashed by crypt(3) SHA-256 with 1,000 rounds, its least, where a server takes that. Nothing on the machine is changed: users that must be
-the system's exist in a mount namespace only.
+Passwords are hashed by crypt(3) SHA-256 with 1,000 rounds, its least, where a server takes that.
+Nothing on the machine is changed: users that must be the system's exist in a mount namespace only.
 """
 
-import base64, contextlib, ctypes, functools, hashlib, json, os, pathlib, re, shutil, subprocess, time
+import base64, contextlib, ctypes, functools, hashlib, json, os, pathlib, re, shutil
+import subprocess, time
 from harness.bench import PASSWORD, UID, USER
 from harness.servers import ROOM, Server, find, free_port
 
@@ -211,7 +212,8 @@ class Pyftpdlib(Server):
         (folder / "both.pem").write_bytes((self.bench.identity / "both.pem").read_bytes())
         script = pathlib.Path(__file__).with_name("pyftpdlib_server.py")
         self.bench.give(folder)
-        argv = [self.copied or self.python(), "-B", script, port, USER, PASSWORD, home, folder, self.bench.uid]
+        argv = [self.copied or self.python(), "-B", script, port, USER, PASSWORD]
+        argv += [home, folder, self.bench.uid]
         return self.launch(folder, argv, port)
 
 

@@ -141,7 +141,8 @@ def logins(amounts):
     group = "Logins, one after the other"
     for mode in ("plain", "tls"):
         bound = "accept, the replies, a fork where each session is a process, the hash where it is "
-        bound += "not remembered (pyftpdlib has none)" + ("; a full handshake with P-256" if mode == "tls" else "")
+        bound += "not remembered (pyftpdlib has none)"
+        bound += "; a full handshake with P-256" if mode == "tls" else ""
         kind = Logins("login", mode, amounts.logins)
         yield Row(f"login-{mode}", group, f"FTP, {said(mode)}", kind, bound)
         title = f"FTP, {said(mode)}, a password that was not proven before"
