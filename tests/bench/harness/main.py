@@ -59,7 +59,7 @@ def bench(options, amounts, chosen):
     instances, results = [], rounds.Results()
     try:
         servers = [kind(work) for kind in lineup(options)]
-        instances, absent = rounds.start_all(servers, work.home)
+        absent = rounds.start_all(servers, work.home, instances)
         if not any(instance.name == "skiffd" for instance in instances):
             raise Failed(f"skiffd does not run: {absent.get('skiffd')}")
         rounds.run(work, amounts, chosen, instances, results)
