@@ -29,13 +29,21 @@ class Amounts:
     middle: int
     native: int
     tree: int
+    # Files of a tree over a line with a delay.
+    far: int
+    cold: int
+    # Sessions that stand idle beside those that are busy.
+    crowd: tuple
+    # Logins of users that were not in before, one after the other; and all at once.
+    first_logins: int
+    at_once: int
     limit: int
     synced: int
 
     def files(self, chosen):
         """Sizes of the files that the chosen rows need, and the limits."""
         sizes = (row.kind.size for row in chosen if row.kind.size)
-        return {4096, self.wide, *sizes}
+        return {4096, self.wide, self.cold, *sizes}
 
     def entries(self, chosen):
         """The same for directories."""
@@ -43,7 +51,7 @@ class Amounts:
 
 
 FULL = Amounts(
-    rounds=5,
+    rounds=3,
     passes=3,
     big=512 * MIB,
     wide=128 * MIB,
@@ -61,6 +69,11 @@ FULL = Amounts(
     middle=64 * MIB,
     native=1 * GIB,
     tree=3000,
+    far=300,
+    cold=256 * MIB,
+    crowd=(950, 50),
+    first_logins=20,
+    at_once=20,
     limit=2 * GIB,
     synced=256 * MIB,
 )
@@ -83,6 +96,11 @@ QUICK = Amounts(
     middle=64 * MIB,
     native=64 * MIB,
     tree=300,
+    far=10,
+    cold=64 * MIB,
+    crowd=(95, 5),
+    first_logins=10,
+    at_once=20,
     limit=512 * MIB,
     synced=32 * MIB,
 )
@@ -105,6 +123,11 @@ SMOKE = Amounts(
     middle=1 * MIB,
     native=1 * MIB,
     tree=20,
+    far=4,
+    cold=1 * MIB,
+    crowd=(4, 2),
+    first_logins=2,
+    at_once=2,
     limit=4 * MIB,
     synced=1 * MIB,
 )

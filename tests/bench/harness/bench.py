@@ -57,6 +57,13 @@ class Bench:
             while file.read(MIB):
                 pass
 
+    def cool(self, size):
+        """Has the page cache forget the file of that size, and nothing else."""
+        with open(self.home / f"file-{size}", "rb") as file:
+            # Only what is on the disk can be forgotten.
+            os.fsync(file.fileno())
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
     def claim_pages(self, size):
         """Has the machine hold free pages for that many bytes.
 

@@ -11,6 +11,10 @@ TURN = iter(range(1 << 60))
 # A measurement that would need more of the machine's memory than this share is left out.
 MEMORY_SHARE = 0.6
 
+# Seconds after which nothing is begun again: a server that waits 40 ms for each file would take
+# minutes for what others do in a second.
+AT_MOST = "at_most=3"
+
 
 class Kind:
     """`units` of what `take` returns, the ones whose more is better in `more`."""
@@ -19,14 +23,16 @@ class Kind:
 
     # Of a file that is downloaded: it is read before, so that nobody meets an empty page cache.
     size = None
+    # What the generator has its sessions in; tls is version 1.3.
+    mode = "plain"
 
     def take(self, bench, instance, turn):
         """Numbers by unit, for the round `turn`; Failed if there are none."""
         raise NotImplementedError
 
-    def counts(self, medians):
-        """Whether a server with these numbers did what the row is about."""
-        return True
+    def missing(self):
+        """What this machine lacks to take it; None if nothing."""
+        return None
 
 
 class Bulk(Kind):
@@ -37,13 +43,21 @@ class Bulk(Kind):
         self.streams, self.times = streams, times
 
     def take(self, bench, instance, turn):
-        words = [f"size={self.size}", f"streams={self.streams}", f"times={self.times}"]
+        words = [f"size={self.size}", f"streams={self.streams}", f"times={self.times}", AT_MOST]
         place = f"path=file-{self.size}" if self.verb == "retr" else f"prefix=up-{next(TURN)}"
         if self.verb == "stor":
             bench.claim_pages(self.size * self.streams)
         told = measure(bench, instance, self.verb, [*words, place], self.mode)
         gib = told["bytes"] / GIB
         return {"MiB/s": gib * 1024 / told["seconds"], "CPU s/GiB": told["cpu"] / gib}
+
+
+class Cold(Bulk):
+    """A big file whose pages were dropped from the page cache."""
+
+    def take(self, bench, instance, turn):
+        bench.cool(self.size)
+        return super().take(bench, instance, turn)
 
 
 class Small(Kind):
@@ -55,7 +69,7 @@ class Small(Kind):
 
     def take(self, bench, instance, turn):
         words = [f"size={self.size}", f"sessions={self.sessions}", f"count={self.count}"]
-        words += ["nagle=1"] if self.nagle else []
+        words += [AT_MOST, *(["nagle=1"] if self.nagle else [])]
         down = self.verb == "small-down"
         prefix = f"small-{next(TURN)}-"
         place = f"path=file-{self.size}" if down else f"prefix={prefix}"
@@ -69,17 +83,17 @@ class Small(Kind):
 
 
 class Trips(Kind):
-    """One small command, over and over on one session, both ends on one core.
+    """One small command, over and over on one session; `pinned`: both ends on one core.
 
     Left to itself, the scheduler has them on one core or on two, and the figures have two humps.
     """
 
-    def __init__(self, line, code, count, mode="plain"):
-        self.line, self.code, self.count, self.mode = line, code, count, mode
+    def __init__(self, line, code, count, pinned):
+        self.line, self.code, self.count, self.pinned = line, code, count, pinned
 
     def take(self, bench, instance, turn):
         words = [f"line={self.line}", f"code={self.code}", f"count={self.count}"]
-        told = measure(bench, instance, "roundtrip", words, self.mode, one_core=True)
+        told = measure(bench, instance, "roundtrip", words, one_core=self.pinned)
         return {
             "per s": told["count"] / told["seconds"],
             "p50 µs": told["p50"] * 1000,
@@ -98,22 +112,71 @@ class Logins(Kind):
         words = [f"count={self.count}"]
         told = measure(bench, instance, self.verb, words, self.mode, port, settle=True)
         cpu = told["cpu"] / told["count"] * 1000
+        numbers = {"ms": told["seconds"] / told["count"] * 1000, "CPU ms": cpu}
         hashing = instance.server.hash_milliseconds()
+        if hashing is not None:
+            numbers["CPU ms without the hash"] = max(cpu - hashing, 0)
+        return numbers
+
+
+class FirstLogins(Kind):
+    """The same, each with a password that was not proven before. A server that remembers those is
+    a fresh one, where each login is a user's own; to the others all logins are alike."""
+
+    def __init__(self, mode, count):
+        self.mode, self.count = mode, count
+
+    def take(self, bench, instance, turn):
+        words = [f"count={self.count}"]
+        if not instance.server.remembers:
+            return self.numbers(measure(bench, instance, "login", words, self.mode, settle=True))
+        # The one more is the login before the clock runs.
+        fresh = instance.server.start(bench.empty, numbered=self.count + 1)
+        try:
+            words += ["numbered=1"]
+            return self.numbers(measure(bench, fresh, "login", words, self.mode))
+        finally:
+            fresh.stop()
+
+    def numbers(self, told):
         return {
             "ms": told["seconds"] / told["count"] * 1000,
-            "CPU ms": cpu,
-            "CPU ms without the hash": max(cpu - hashing, 0),
+            "CPU ms": told["cpu"] / told["count"] * 1000,
+        }
+
+
+class AtOnce(Kind):
+    """Logins of as many users at once, at the default number of rounds, in a server of its own:
+    from the first packet until one is in. `again`: each has logged in before."""
+
+    def __init__(self, verb, mode, count, again=False):
+        self.verb, self.mode, self.count, self.again = verb, mode, count, again
+
+    def take(self, bench, instance, turn):
+        fresh = instance.server.start(bench.empty, rounds=None, numbered=self.count)
+        try:
+            port = fresh.native if self.verb == "at-once-native" else None
+            words = [f"count={self.count}", f"again={int(self.again)}"]
+            told = measure(bench, fresh, self.verb, words, self.mode, port)
+        finally:
+            fresh.stop()
+        return {
+            "p50 ms": told["p50"],
+            "worst ms": told["max"],
+            "CPU ms each": told["cpu"] / told["count"] * 1000,
         }
 
 
 class Listing(Kind):
-    def __init__(self, verb, entries, times):
-        self.verb, self.entries, self.times = verb, entries, times
+    """`pinned`: both ends on one core."""
+
+    def __init__(self, verb, entries, times, pinned=False):
+        self.verb, self.entries, self.times, self.pinned = verb, entries, times, pinned
 
     def take(self, bench, instance, turn):
         words = [f"verb={self.verb}", f"path=entries-{self.entries}"]
-        words += [f"entries={self.entries}", f"times={self.times}"]
-        told = measure(bench, instance, "list", words)
+        words += [f"entries={self.entries}", f"times={self.times}", AT_MOST]
+        told = measure(bench, instance, "list", words, one_core=self.pinned)
         return {
             "ms": told["seconds"] / told["count"] * 1000,
             "CPU ms": told["cpu"] / told["count"] * 1000,
@@ -121,14 +184,11 @@ class Listing(Kind):
 
 
 class Latency(Kind):
-    """NOOP every 5 ms on a session of its own while others load over TLS without end.
+    """NOOP every 5 ms on a session of its own while others load over TLS without end; how much they
+    load, and what the processors have left, are told beside it: an answer is quick where little
+    else is done."""
 
-    A server that leaves the processors idle has nothing to make way for: that is told, and more
-    than MOST_IDLE percent of that is no saturation.
-    """
-
-    IDLE = "% of the processors idle"
-    MOST_IDLE = 5
+    mode = "tls"
 
     def __init__(self, size, streams, seconds):
         self.size, self.streams, self.seconds = size, streams, seconds
@@ -136,7 +196,8 @@ class Latency(Kind):
     def take(self, bench, instance, turn):
         account = instance.account("tls")
         words = [f"path=file-{self.size}", f"size={self.size}", f"streams={self.streams}"]
-        words += [f"seconds={self.seconds + 1}"]
+        # What is begun is loaded to its end: no stream ends before the last NOOP.
+        words += [f"seconds={self.seconds + 0.1}"]
         with Load(bench, "retr", [*account, *words]) as bulk:
             bulk.ready()
             seconds = [f"seconds={self.seconds}"]
@@ -149,13 +210,15 @@ class Latency(Kind):
                 told = asking.result()
                 idle = clock.idle()
                 asking.finish()
-            bulk.result()
+            moved = bulk.result()
             bulk.finish()
-        numbers = {"p50 ms": told["p50"], "p99 ms": told["p99"], "max ms": told["max"]}
-        return {**numbers, self.IDLE: idle * 100}
-
-    def counts(self, medians):
-        return medians[self.IDLE] <= self.MOST_IDLE
+        return {
+            "p50 ms": told["p50"],
+            "p99 ms": told["p99"],
+            "max ms": told["max"],
+            "MiB/s": moved["bytes"] / moved["seconds"] / MIB,
+            "% of the processors idle": idle * 100,
+        }
 
 
 class Mixed(Kind):
@@ -196,13 +259,14 @@ class Mixed(Kind):
 
 
 class Idle(Kind):
-    """Memory (PSS) of a fresh daemon and of its idle sessions, each time in a server of its own."""
+    """Memory (PSS) of a fresh daemon and of its idle sessions, each time in a server of its own that
+    shares its program with no other."""
 
     def __init__(self, mode, steps, verb="idle"):
         self.mode, self.steps, self.verb = mode, steps, verb
 
     def take(self, bench, instance, turn):
-        fresh = instance.server.start(bench.empty)
+        fresh = instance.server.start_alone(bench.empty)
         try:
             return self.weigh(bench, fresh, turn)
         finally:

@@ -1,6 +1,7 @@
 """What the machine itself allows, measured in the same rounds as the servers."""
 
-from harness.amounts import GIB
+import time
+from harness.amounts import GIB, MIB
 from harness.load import alone
 from harness.process import Failed
 
@@ -25,6 +26,21 @@ class Limit:
         return numbers
 
 
+class ColdRead:
+    """A file whose pages were dropped, read by a program that does nothing else."""
+
+    name = "read of a file that is not in the page cache, 1 MiB at a time"
+
+    def __init__(self, size):
+        self.size = size
+
+    def take(self, bench):
+        bench.cool(self.size)
+        begin = time.monotonic()
+        bench.warm(self.size)
+        return {"MiB/s": self.size / MIB / (time.monotonic() - begin)}
+
+
 def limits(bench, amounts):
     many, served = f"bytes={amounts.limit}", f"path={bench.home / f'file-{amounts.wide}'}"
     wide = [f"bytes={amounts.wide}", served, "streams=8"]
@@ -38,6 +54,7 @@ def limits(bench, amounts):
         Limit("MD5 (the md-5 crate), one core", "digest", ["algorithm=md5", many]),
         Limit("SHA-256 (the sha2 crate), one core", "digest", ["algorithm=sha256", many]),
         Limit("write and fsync; create, fsync, rename, fsync", "fsync", [*synced, "count=20"]),
+        ColdRead(amounts.cold),
     ]
 
 

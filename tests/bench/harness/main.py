@@ -40,7 +40,7 @@ def parse(words):
     short.add_argument(
         "--smoke", action="store_true", help="skiffd alone, tiny: does all of it work?"
     )
-    parser.add_argument("--rounds", type=int, help="instead of 5, or 2 if quick")
+    parser.add_argument("--rounds", type=int, help="instead of 3, or 2 if quick")
     parser.add_argument("--only", default="", metavar="PATTERN", help="rows whose key matches")
     parser.add_argument("--list", action="store_true", help="say the rows' keys and leave")
     parser.add_argument("--bin", type=pathlib.Path, help="binaries that are built already")
@@ -59,7 +59,7 @@ def bench(options, amounts, chosen):
     instances, results = [], rounds.Results()
     try:
         servers = [kind(work) for kind in lineup(options)]
-        instances, absent = rounds.start_all(servers, work.home)
+        absent = rounds.start_all(servers, work.home, instances)
         if not any(instance.name == "skiffd" for instance in instances):
             raise Failed(f"skiffd does not run: {absent.get('skiffd')}")
         rounds.run(work, amounts, chosen, instances, results)
@@ -118,20 +118,24 @@ def setting(work, amounts, seconds):
     kind = subprocess.run(find, capture_output=True, text=True)
     yield f"{datetime.date.today()}, {amounts.rounds} rounds, {seconds / 60:.0f} minutes."
     yield f"{os.cpu_count()} cores ({cpu[1] if cpu else 'unknown'}), Linux {platform.release()},"
-    yield f"files on {kind.stdout.strip()}, everything on loopback and in the page cache, the load"
-    yield "generator on the same cores. TLS is 1.3 with AES-128-GCM and a P-256 certificate; data"
-    yield "connections resume their control connection's session, each ticket used once."
+    yield f"files on {kind.stdout.strip()}, everything on loopback and in the page cache unless a row"
+    yield "says otherwise, the load generator on the same cores. TLS is 1.3 with AES-128-GCM and a P-256"
+    yield "certificate; data connections resume their control connection's session, each ticket used"
+    yield "once."
     yield ""
     yield "A cell is the median (least–most) of the rounds; 10,000 idle sessions, and 1,000 of servers"
-    yield "that fork for each, are weighed once. CPU is that of all processes of the server,"
-    yield f"{clock()}."
+    yield "that fork for each, are weighed once; a crowd of sessions, trees by lftp, and trees over a"
+    yield "line with a delay (it stands in a network namespace of its own) are taken once. CPU is that"
+    yield f"of all processes of the server, {clock()}."
+    yield "What is weighed runs from a copy of its program: it shares no more than libraries."
     if amounts.passes > 1:
-        yield f"Big files, small commands and short listings are taken {amounts.passes} times in a round, and"
-        yield "their median is the round's figure."
+        yield f"Big files, small commands and short listings are taken {amounts.passes} times in a"
+        yield "round, and their median is the round's figure."
     yield "The ratio says how many times as good skiffd is as the best peer was in the same round, since"
     yield "the machine's own speed changes from round to round: above 1 it is ahead."
-    yield "`ceiling` is the generator against a server that does nothing, its own limit; what is not a"
-    yield "rate (memory), or is not done by the generator (verified files, native logins), has none."
+    yield "`ceiling` is the generator against a server that does nothing, its own limit; what is weighed,"
+    yield "waits for a disk, or is done by other programs than the generator (trees, verified files, the"
+    yield "client's part of a native login), has none."
     yield "No server but skiffd with `durability: Fsync` syncs what it stores."
 
 

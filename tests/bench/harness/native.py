@@ -1,10 +1,14 @@
-"""Files and trees by the clients that people use: skiff; sftp, alone and with sha256sum."""
+"""Files by the clients that people use: skiff; sftp, alone and with sha256sum."""
 
 import os, resource, shutil, subprocess, time
 from harness.amounts import GIB
 from harness.bench import PASSWORD, USER
 from harness.kinds import TURN, Kind
 from harness.process import Failed
+
+
+# Seconds that a client may take: twice what the slowest needs.
+PATIENCE = 150
 
 
 class Verified(Kind):
@@ -46,42 +50,12 @@ class Verified(Kind):
         return {"MiB/s": gib * 1024 / wall, "CPU s/GiB": cpu / gib}
 
 
-class Tree(Kind):
-    """A directory of `count` files of 4 KiB to the server or back; skiff over one session or over
-    `sessions`, each file verified and, with fsync, on the disk; sftp over one, without either."""
-
-    def __init__(self, verb, count, sessions=1):
-        self.verb, self.count, self.sessions = verb, count, sessions
-
-    def take(self, bench, instance, turn):
-        client = bench.folder("client")
-        source = client / f"tree-{self.count}"
-        if not source.exists():
-            bench.make_tree(source, self.count)
-        name, back = f"tree-{next(TURN)}", client / "back"
-        try:
-            if instance.name == "sftp":
-                mover = Sftp(bench, instance, client, bench.home)
-                wall, cpu = mover.clocked(f"put -r {source} {name}")
-                if self.verb == "get":
-                    wall, cpu = mover.clocked(f"get -r {name} {back}")
-            else:
-                mover, over = Skiff(bench, instance, client, None), f"-j{self.sessions}"
-                wall, cpu = mover.clocked(f"put -r {over} {source} {name}")
-                if self.verb == "get":
-                    wall, cpu = mover.clocked(f"get -r {over} {name} {back}")
-        finally:
-            bench.put_away(name)
-            if back.exists():
-                back.rename(bench.attic / f"back-{name}")
-        return {"per s": self.count / wall, "CPU µs each": cpu / self.count * 1e6}
-
-
 class Skiff:
     """The native dialect; a file that skiffd took is fetched again, its digest is remembered."""
 
-    def __init__(self, bench, instance, client, digest):
+    def __init__(self, bench, instance, client, digest, sessions=1):
         self.bench, self.instance, self.client, self.digest = bench, instance, client, digest
+        self.over = f"-j{sessions}"
         self.password = client / "password"
         self.password.write_text(PASSWORD + "\n")
         self.password.chmod(0o600)
@@ -91,6 +65,12 @@ class Skiff:
 
     def get(self, name, target):
         return self.clocked(f"get {name} {target}")
+
+    def put_tree(self, source, name):
+        return self.clocked(f"put -r {self.over} {source} {name}")
+
+    def get_tree(self, name, back):
+        return self.clocked(f"get -r {self.over} {name} {back}")
 
     def drop(self, name):
         self.clocked(f"-delete {name}")
@@ -125,6 +105,12 @@ class Sftp:
         wall, cpu = self.clocked(f"get {name} {target}")
         return wall + self.proven(target), cpu
 
+    def put_tree(self, source, name):
+        return self.clocked(f"put -r {source} {name}")
+
+    def get_tree(self, name, back):
+        return self.clocked(f"get -r {name} {back}")
+
     def proven(self, path):
         return clocked(["sha256sum", path], self.client) if self.proof else 0
 
@@ -158,8 +144,11 @@ def children_cpu():
 
 def clocked(argv, folder, env=None):
     """Wall seconds of a command that must succeed."""
-    begin = time.monotonic()
-    done = subprocess.run([str(word) for word in argv], cwd=folder, env=env, capture_output=True)
+    begin, words = time.monotonic(), [str(word) for word in argv]
+    try:
+        done = subprocess.run(words, cwd=folder, env=env, capture_output=True, timeout=PATIENCE)
+    except subprocess.TimeoutExpired:
+        raise Failed(f"{argv[0]}: not done after {PATIENCE} s") from None
     wall = time.monotonic() - begin
     if done.returncode:
         said = done.stderr.decode(errors="replace").strip()[-400:]

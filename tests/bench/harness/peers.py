@@ -1,16 +1,21 @@
 """The servers that one would pick instead, each with its settings.
 
-All take the same certificate, log transfers to a file, look up no names, and have their limits on
-sessions raised; what else differs from their defaults stands in `settings`. Passwords are hashed by
-crypt(3) SHA-256 with 1,000 rounds, its least. Nothing on the machine is changed: users that must be
-the system's exist in a mount namespace only.
+All take the same certificate, log transfers to a file where they can, look up no names, and have
+their limits on sessions raised; what else differs from their defaults stands in `settings`.
+Passwords are hashed by crypt(3) SHA-256 with 1,000 rounds, its least, where a server takes that.
+Nothing on the machine is changed: users that must be the system's exist in a mount namespace only.
 """
 
-import contextlib, ctypes, functools, os, pathlib, re, subprocess, time
+import base64, contextlib, ctypes, functools, hashlib, json, os, pathlib, re, shutil
+import subprocess, time
 from harness.bench import PASSWORD, UID, USER
 from harness.servers import ROOM, Server, find, free_port
 
 FETCH = "tests/bench/get-peers fetches it"
+WHERE_PYTHON = """import os, site, sys, sysconfig
+print(sys.base_prefix, os.path.join(*sysconfig.get_config_vars("LIBDIR", "INSTSONAME")))
+print(*site.getsitepackages(), sep=chr(10))"""
+WHICH_PYTHON = "import os, sys; print(os.path.realpath(sys.executable))"
 
 
 class Peer(Server):
@@ -76,7 +81,7 @@ class Vsftpd(Peer):
         }
         config = folder / "vsftpd.conf"
         config.write_text("".join(f"{key}={value}\n" for key, value in words.items()))
-        return self.launch(folder, in_namespace(folder, home, [self.binary(), config]), port)
+        return self.launch(folder, in_namespace(folder, home, [self.runs(), config]), port)
 
 
 class PureFtpd(Peer):
@@ -95,7 +100,7 @@ class PureFtpd(Peer):
         tool = find(self.bench.peers, "pure-pw")
         self.bench.run(tool, "mkdb", database, "-f", passwords, env=self.env())
         argv = [
-            self.binary(),
+            self.runs(),
             "-S",
             f"127.0.0.1,{port}",
             "-l",
@@ -160,7 +165,7 @@ TLSCACertificateFile {identity}/certificate.pem
 TLSOptions NoSessionReuseRequired
 TLSLog {folder}/tls.log
 """)
-        return self.launch(folder, [self.binary(), "-n", "-q", "-c", config], port)
+        return self.launch(folder, [self.runs(), "-n", "-q", "-c", config], port)
 
 
 class Pyftpdlib(Server):
@@ -188,13 +193,77 @@ class Pyftpdlib(Server):
     def settings(self):
         return "one process, one thread; runs unprivileged; passwords compared in clear, no hash"
 
+    def executable(self):
+        """Python itself, not the venv's link to it."""
+        return pathlib.Path(self.bench.run(self.python(), "-c", WHICH_PYTHON).strip())
+
+    def env(self):
+        """A copy of Python needs to be told where its packages are, and has its library copied."""
+        if self.copied is None:
+            return None
+        prefix, library, *packages = self.bench.run(self.python(), "-c", WHERE_PYTHON).split()
+        env = {"PYTHONHOME": prefix, "PYTHONPATH": ":".join(packages)}
+        if pathlib.Path(library).is_file():
+            env["LD_PRELOAD"] = str(shutil.copy2(library, self.bench.folder("alone-libpython")))
+        return {**os.environ, **env}
+
     def start(self, home):
         folder, port = self.folder(), free_port()
         (folder / "both.pem").write_bytes((self.bench.identity / "both.pem").read_bytes())
         script = pathlib.Path(__file__).with_name("pyftpdlib_server.py")
         self.bench.give(folder)
-        argv = [self.python(), "-B", script, port, USER, PASSWORD, home, folder, self.bench.uid]
+        argv = [self.copied or self.python(), "-B", script, port, USER, PASSWORD]
+        argv += [home, folder, self.bench.uid]
         return self.launch(folder, argv, port)
+
+
+class Unftp(Server):
+    name, newest_tls = "unftp", False
+    ROUNDS = 10_000
+
+    def missing(self):
+        return None if self.binary() else f"not installed: cargo install unftp, or {FETCH}"
+
+    def binary(self):
+        return find(self.bench.peers / "unftp", "unftp")
+
+    def version(self):
+        return said(self, "--version")
+
+    def settings(self):
+        return (
+            "the file system's back end; runs unprivileged; PBKDF2-SHA256 of 10,000 rounds; logs "
+            "what goes wrong (default); its program allows TLS 1.2 and no other, so that it has no "
+            "figure for TLS 1.3, and lftp speaks 1.2 with it"
+        )
+
+    def hash_milliseconds(self):
+        """Not known: what else computes it here takes longer than unftp does."""
+        return None
+
+    def start(self, home):
+        folder, port = self.folder(), free_port()
+        salt = os.urandom(8)
+        key = hashlib.pbkdf2_hmac("sha256", PASSWORD.encode(), salt, self.ROUNDS)
+        text = lambda raw: base64.b64encode(raw).decode()
+        user = {"username": USER, "pbkdf2_salt": text(salt), "pbkdf2_key": text(key)}
+        users = folder / "users.json"
+        users.write_text(json.dumps([{**user, "pbkdf2_iter": self.ROUNDS}]))
+        (folder / "both.pem").write_bytes((self.bench.identity / "both.pem").read_bytes())
+        self.bench.give(folder)
+        words = {
+            "bind-address": f"127.0.0.1:{port}",
+            "bind-address-http": f"127.0.0.1:{free_port()}",
+            "root-dir": home,
+            "auth-type": "json",
+            "auth-json-path": users,
+            "ftps-certs-file": folder / "both.pem",
+            "ftps-key-file": folder / "both.pem",
+            "idle-session-timeout": 36000,
+        }
+        argv = [self.runs(), *(f"--{key}={value}" for key, value in words.items())]
+        user = self.bench.uid if self.bench.root else None
+        return self.launch(folder, argv, port, user)
 
 
 class Sshd(Peer):
@@ -230,7 +299,7 @@ UseDNS no
 Ciphers aes128-gcm@openssh.com
 Subsystem sftp internal-sftp
 """)
-        argv = [self.binary(), "-D", "-e", "-f", config]
+        argv = [self.runs(), "-D", "-e", "-f", config]
         instance = self.launch(folder, in_namespace(folder, home, argv), port)
         instance.key = folder / "user"
         return instance
@@ -290,4 +359,4 @@ def said(server, flags):
 
 
 def all_peers():
-    return (Vsftpd, PureFtpd, Proftpd, Pyftpdlib)
+    return (Vsftpd, PureFtpd, Proftpd, Pyftpdlib, Unftp)

@@ -10,6 +10,7 @@ COLOURS = {
     "pure-ftpd": "#31a354",
     "proftpd": "#8856a7",
     "pyftpdlib": "#d98c00",
+    "unftp": "#17becf",
     "ceiling": "#888888",
 }
 

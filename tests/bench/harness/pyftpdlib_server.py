@@ -1,5 +1,7 @@
 """pyftpdlib as its documentation starts it: PORT USER PASSWORD HOME FOLDER UID."""
 
+# MFMT wants it, and who is nobody may not be able to read it later.
+import _strptime  # noqa: F401
 import logging, os, sys
 from pyftpdlib.authorizers import DummyAuthorizer
 from pyftpdlib.handlers import TLS_FTPHandler

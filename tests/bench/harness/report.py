@@ -44,11 +44,7 @@ def bounds(rows):
 def compared(row, unit, results, names):
     """The best peer by its median, and how many times as good skiffd is, without fsync and with it."""
     told_of = {name: results.medians(row, name) for name in names}
-    medians = {
-        name: numbers[unit]
-        for name, numbers in told_of.items()
-        if unit in numbers and row.kind.counts(numbers)
-    }
+    medians = {name: numbers[unit] for name, numbers in told_of.items() if unit in numbers}
     ours = results.by_round(row, unit, OURS)
     if not medians or not ours or unit.startswith("%"):
         return ["", "", ""]

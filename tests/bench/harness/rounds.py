@@ -29,9 +29,9 @@ class Results:
         return {unit: statistics.median(values) for unit, values in taken.items() if values}
 
 
-def start_all(servers, home):
-    """Running instances, and why others are not."""
-    running, absent = [], {}
+def start_all(servers, home, running):
+    """Adds the instances that run, and says why others do not."""
+    absent = {}
     for server in servers:
         why = server.missing()
         if why is None:
@@ -41,7 +41,7 @@ def start_all(servers, home):
             except Failed as failure:
                 why = str(failure)
         absent[server.name] = why
-    return running, absent
+    return absent
 
 
 def run(bench, amounts, chosen, instances, results):
@@ -49,6 +49,11 @@ def run(bench, amounts, chosen, instances, results):
     for turn in range(amounts.rounds):
         limits.take_all(every, bench, results.limits, results.notes)
         for row in chosen:
+            if row.once and turn > 0:
+                continue
+            if why := row.kind.missing():
+                bench.notes.add(f"{row.key}: {why}")
+                continue
             say(f"[{time.monotonic() - begin:5.0f} s] round {turn + 1}: {row.key}")
             if row.kind.size:
                 bench.warm(row.kind.size)

@@ -2,15 +2,18 @@
 
 import dataclasses, os
 from harness.amounts import GIB, KIB, MIB
-from harness.kinds import Bulk, Idle, Latency, Listing, Logins, Mixed, Small, Trips
-from harness.native import Tree, Verified
+from harness.crowd import Crowd
+from harness.kinds import AtOnce, Bulk, Cold, FirstLogins, Idle, Latency, Listing, Logins, Mixed
+from harness.kinds import Small, Trips
+from harness.native import Verified
+from harness.trees import FarTree, Tree
 
 
 @dataclasses.dataclass
 class Row:
     """`who` takes part beside skiffd: peers, listers (those with MLSD), native, nobody; `fsync`
     whether skiffd with fsync is shown beside; `ceiling` whether the generator can serve it too;
-    `passes` how often it is taken in a round."""
+    `passes` how often it is taken in a round; `once`: in the first round only."""
 
     key: str
     group: str
@@ -21,10 +24,13 @@ class Row:
     fsync: bool = False
     ceiling: bool = True
     passes: int = 1
+    once: bool = False
 
     def wants(self, server):
         if server.name == "skiffd":
             return True
+        if self.kind.mode == "tls" and not server.newest_tls:
+            return False
         if server.name == "skiffd fsync":
             return self.fsync
         if server.name == "ceiling":
@@ -37,18 +43,23 @@ class Row:
 def rows(amounts):
     return [
         *bulk(amounts),
+        *cold(amounts),
         *small(amounts),
         *commands(amounts),
         *logins(amounts),
         *listings(amounts),
         *memory(amounts),
+        *crowd(amounts),
         *latency(amounts),
         *mixed(amounts),
         *native(amounts),
+        *trees(amounts),
         *curves(amounts),
     ]
 
 
+# Milliseconds that a packet is on its way over the line.
+DELAY = 20
 COPY = "the kernel's copies on loopback, both ends on the same cores"
 BOUNDS = {
     ("retr", "plain"): f"{COPY}; the server's part at best is the sendfile limit",
@@ -71,6 +82,19 @@ def bulk(amounts):
                     fsync=verb == "stor",
                     passes=amounts.passes,
                 )
+
+
+def cold(amounts):
+    for mode in ("plain", "tls"):
+        yield Row(
+            f"cold-{mode}",
+            "A big file that is not in the page cache",
+            f"RETR {said(mode)}, 1 × {amount(amounts.cold)}",
+            Cold("retr", mode, amounts.cold),
+            "the disk, whose own cache (a host's, where the machine is virtual) forgets nothing; "
+            "how far ahead it is read",
+            ceiling=False,
+        )
 
 
 def small(amounts):
@@ -99,24 +123,62 @@ def small(amounts):
 
 
 def commands(amounts):
-    bound = "a wake-up, a read and a write at each end, both kept on one core; SIZE: a stat more"
-    for line, code in (("NOOP", 200), ("PWD", 257), ("SIZE file-4096", 213)):
-        verb = line.split()[0]
-        kind = Trips(line, code, amounts.trips)
-        group = "Small commands, one session"
-        yield Row(verb.lower(), group, verb, kind, bound, passes=amounts.passes)
+    bound = "a wake-up, a read and a write at each end; SIZE: a stat more"
+    for pinned in (True, False):
+        where = "both ends on one core" if pinned else "where the scheduler puts them"
+        for line, code in (("NOOP", 200), ("PWD", 257), ("SIZE file-4096", 213)):
+            verb = line.split()[0]
+            yield Row(
+                verb.lower() if pinned else f"{verb.lower()}-free",
+                "Small commands, one session",
+                f"{verb}, {where}",
+                Trips(line, code, amounts.trips, pinned),
+                bound,
+                passes=amounts.passes,
+            )
 
 
 def logins(amounts):
     group = "Logins, one after the other"
     for mode in ("plain", "tls"):
         bound = "accept, the replies, a fork where each session is a process, the hash where it is "
-        bound += "not remembered" + ("; a full handshake with P-256" if mode == "tls" else "")
+        bound += "not remembered (pyftpdlib has none)"
+        bound += "; a full handshake with P-256" if mode == "tls" else ""
         kind = Logins("login", mode, amounts.logins)
         yield Row(f"login-{mode}", group, f"FTP, {said(mode)}", kind, bound)
+        title = f"FTP, {said(mode)}, a password that was not proven before"
+        kind = FirstLogins(mode, amounts.first_logins)
+        yield Row(f"login-first-{mode}", group, title, kind, bound)
     kind = Logins("login-native", "tls", amounts.logins)
     bound = "a full handshake and some HMACs; the client's PBKDF2 is in the time, not in the CPU"
     yield Row("login-native", group, "native, SCRAM", kind, bound, "nobody", ceiling=False)
+    yield from at_once(amounts)
+
+
+def at_once(amounts):
+    """At the server's default, where a login takes a tenth of a second of a core."""
+    hashes = "the server's PBKDF2, on a quarter of its workers"
+    kinds = [
+        ("ftp", "FTP over TLS, for the first time", "at-once", False, hashes),
+        ("ftp-again", "FTP over TLS, remembered", "at-once", True, "a full handshake each"),
+        (
+            "native",
+            "native, SCRAM",
+            "at-once-native",
+            False,
+            "the client's PBKDF2 on the same cores, and a full handshake; none is the server's",
+        ),
+    ]
+    for key, title, verb, again, bound in kinds:
+        yield Row(
+            f"at-once-{key}",
+            f"{amounts.at_once} users who log in at once, 600,000 rounds",
+            title,
+            AtOnce(verb, "tls", amounts.at_once, again),
+            bound,
+            who="nobody",
+            ceiling=False,
+        )
 
 
 def listings(amounts):
@@ -133,6 +195,16 @@ def listings(amounts):
             )
 
 
+    yield Row(
+        "list-100-pinned",
+        "Listings",
+        "LIST, 100 entries, both ends on one core",
+        Listing("LIST", 100, amounts.listings[100], pinned=True),
+        "getdents and a stat for each entry",
+        passes=amounts.passes,
+    )
+
+
 def memory(amounts):
     group = "Memory (PSS of all processes)"
     bound = "what a session must remember; the kernel's sockets are not in it"
@@ -143,12 +215,27 @@ def memory(amounts):
     yield Row("idle-native", group, title, kind, bound, "nobody", ceiling=False)
 
 
+def crowd(amounts):
+    idle, busy = amounts.crowd
+    for mode in ("plain", "tls"):
+        yield Row(
+            f"crowd-{mode}",
+            f"{idle + busy:,} sessions, {busy} of them busy",
+            f"store, fetch and delete 4 KiB, {said(mode)}",
+            Crowd(mode, idle, busy, amounts.seconds),
+            "two transfers and three more replies, more of them at once than there are cores",
+            fsync=True,
+            ceiling=False,
+            once=True,
+        )
+
+
 def latency(amounts):
     streams = 4 * (os.cpu_count() or 1)
     kind = Latency(amounts.wide, streams, amounts.seconds)
     title = f"NOOP beside {streams} RETR over TLS"
-    bound = "the scheduler: more threads want to run than there are cores; a server that leaves more "
-    bound += f"than {Latency.MOST_IDLE} % of them idle is not compared"
+    bound = "the scheduler, where more threads want to run than there are cores; a server that moves "
+    bound += "less, or leaves cores idle, has less to make way for"
     yield Row("latency", "A small command while bulk saturates", title, kind, bound)
 
 
@@ -195,19 +282,35 @@ def native(amounts):
             fsync=verb != "get",
             ceiling=False,
         )
+
+
+def trees(amounts):
+    """By lftp and over the long line once in a run: a peer is a minute at it."""
+    group = "Trees of small files"
+    own = "a turn less for each file; the disk's commits where skiffd syncs"
+    theirs = "a data connection, a handshake and some replies for each file, of the client's making"
     for verb in ("put", "get"):
         for sessions in (1, 4):
             over = "one session" if sessions == 1 else f"{sessions} sessions, sftp over one"
+            title = f"{verb} of {amounts.tree} x 4 KiB by skiff, or sftp, over {over}"
+            kind = Tree(verb, amounts.tree, sessions)
             yield Row(
-                f"tree-{verb}-{sessions}",
-                "Trees of small files (skiff, or sftp)",
-                f"{verb} -r of {amounts.tree} x 4 KiB, {over}",
-                Tree(verb, amounts.tree, sessions),
-                "a turn less for each file; the disk's commits where skiffd syncs",
-                who="native",
-                fsync=True,
-                ceiling=False,
+                f"tree-{verb}-{sessions}", group, title, kind, own, "native", True, ceiling=False
             )
+        title = f"{verb} of {amounts.tree} x 4 KiB by lftp, FTPS, 4 sessions"
+        kind = Tree(verb, amounts.tree, 4, lftp=True)
+        yield Row(f"tree-{verb}-lftp", group, title, kind, theirs, "peers", True, False, once=True)
+    group = f"Trees of small files, {2 * DELAY} ms of round trip"
+    far = "how many round trips a file takes, and how many of them wait for each other"
+    for verb in ("put", "get"):
+        what = f"{verb} of {amounts.far} x 4 KiB by"
+        for title, key, who, sessions in (
+            ("skiff, or sftp", "1", "native", 1),
+            ("lftp, FTPS, 4 sessions", "lftp", "peers", 4),
+        ):
+            kind = FarTree(verb, amounts.far, DELAY, sessions, lftp=key == "lftp")
+            title = f"{what} {title}"
+            yield Row(f"far-{verb}-{key}", group, title, kind, far, who, True, False, once=True)
 
 
 def curves(amounts):

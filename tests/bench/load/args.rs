@@ -37,6 +37,16 @@ pub(crate) struct Account {
     pub(crate) nagle: Nagle,
 }
 
+impl Account {
+    /// The one of that number, of accounts that are alike but for their names.
+    pub(crate) fn numbered(&self, number: u64) -> Self {
+        Self {
+            user: format!("{}-{number}", self.user),
+            ..self.clone()
+        }
+    }
+}
+
 impl Args {
     pub(crate) fn parse(mut words: impl Iterator<Item = String>) -> Result<Self> {
         let verb = words

@@ -9,33 +9,38 @@ use crate::ftp::{Handshakes, Session};
 use crate::stream::CHUNK;
 use crate::{LoadError, Result, gate};
 
-/// How long a stream goes on.
+/// How long a stream goes on: `times=`, or for `seconds=`; what is slow ends after `at_most=`.
 #[derive(Clone, Copy)]
-enum Until {
-    Times(u64),
-    Elapsed(Duration),
+pub(crate) struct Until {
+    times: u64,
+    elapsed: Duration,
 }
 
 impl Until {
-    fn parse(args: &Args) -> Result<Self> {
-        match args.number_or("seconds", 0.0)? {
-            seconds if seconds > 0.0 => Ok(Self::Elapsed(Duration::from_secs_f64(seconds))),
-            _ => args.number_or("times", 1).map(Self::Times),
-        }
+    pub(crate) fn parse(args: &Args, times: &str) -> Result<Self> {
+        let seconds = args.number_or("seconds", 0.0)?;
+        let at_most = args.number_or("at_most", f64::from(u32::MAX))?;
+        Ok(match seconds > 0.0 {
+            true => Self {
+                times: u64::MAX,
+                elapsed: Duration::from_secs_f64(seconds),
+            },
+            false => Self {
+                times: args.number_or(times, 1)?,
+                elapsed: Duration::from_secs_f64(at_most),
+            },
+        })
     }
 
-    fn more(self, done: u64, since: Instant) -> bool {
-        match self {
-            Self::Times(times) => done < times,
-            Self::Elapsed(limit) => since.elapsed() < limit,
-        }
+    pub(crate) fn more(self, done: u64, since: Instant) -> bool {
+        done < self.times && (done == 0 || since.elapsed() < self.elapsed)
     }
 }
 
 /// `path=` of `size=` bytes on each of `streams=` sessions, `times=` or for `seconds=`.
 pub(crate) fn retr(args: &Args) -> Result<()> {
     let (path, size) = (args.text("path")?.to_owned(), args.number("size")?);
-    let until = Until::parse(args)?;
+    let until = Until::parse(args, "times")?;
     let sessions = open(&args.account()?, args.number("streams")?)?;
     gate::ready()?;
     let begin = Instant::now();
@@ -54,7 +59,7 @@ pub(crate) fn retr(args: &Args) -> Result<()> {
 /// `size=` bytes to names of its own below `prefix=` on each of `streams=` sessions.
 pub(crate) fn stor(args: &Args) -> Result<()> {
     let (prefix, size) = (args.text("prefix")?.to_owned(), args.number("size")?);
-    let until = Until::parse(args)?;
+    let until = Until::parse(args, "times")?;
     let sessions = open(&args.account()?, args.number("streams")?)?;
     let chunk = noise();
     gate::ready()?;

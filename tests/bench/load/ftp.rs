@@ -47,8 +47,18 @@ impl Session {
         Ok(session)
     }
 
-    /// Logged in and nothing else.
+    /// Logged in, data as protected as the control connection, and nothing else.
     pub(crate) fn login(account: &Account) -> Result<Self> {
+        let mut session = Self::admitted(account)?;
+        if session.secret.is_some() {
+            session.ask("PBSZ 0", 200)?;
+            session.ask("PROT P", 200)?;
+        }
+        Ok(session)
+    }
+
+    /// From the connection to the 230.
+    pub(crate) fn admitted(account: &Account) -> Result<Self> {
         let socket = TcpStream::connect(account.address)?;
         socket.set_read_timeout(Some(PATIENCE))?;
         socket.set_write_timeout(Some(PATIENCE))?;
@@ -68,10 +78,6 @@ impl Session {
         let (_, code) = session.say(&format!("USER {}", account.user))?;
         if code != 230 {
             session.ask(&format!("PASS {}", account.password), 230)?;
-        }
-        if session.secret.is_some() {
-            session.ask("PBSZ 0", 200)?;
-            session.ask("PROT P", 200)?;
         }
         Ok(session)
     }

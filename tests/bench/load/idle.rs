@@ -49,7 +49,7 @@ fn idle<T: Send>(
     Ok(())
 }
 
-fn open<T: Send>(
+pub(crate) fn open<T: Send>(
     account: &Account,
     login: &(impl Fn(&Account, u64) -> Result<T> + Sync),
     count: usize,

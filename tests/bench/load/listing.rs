@@ -4,7 +4,7 @@ use std::io::Read;
 use std::time::Instant;
 
 use crate::args::Args;
-use crate::bulk::same;
+use crate::bulk::{Until, same};
 use crate::ftp::Session;
 use crate::{Result, gate};
 
@@ -14,18 +14,20 @@ pub(crate) const ENTRY: &[u8] = b" entry-";
 /// `verb=` of `path=` with `entries=`, `times=` in a row.
 pub(crate) fn list(args: &Args) -> Result<()> {
     let (path, entries) = (args.text("path")?, args.number("entries")?);
-    let (verb, times) = (args.text("verb")?, args.number("times")?);
+    let (verb, until) = (args.text("verb")?, Until::parse(args, "times")?);
     let mut session = Session::open(&args.account()?)?;
     // LIST takes options, and so some servers no path: all of them list where they stand.
     session.ask(&format!("CWD {path}"), 250)?;
     let mut text = Vec::new();
     gate::ready()?;
     let begin = Instant::now();
-    for _ in 0..times {
+    let mut times = 0;
+    while until.more(times, begin) {
+        times += 1;
         list_here(&mut session, verb, entries, &mut text)?;
     }
     gate::result(&[
-        ("count", f64::from(times)),
+        ("count", times as f64),
         ("seconds", begin.elapsed().as_secs_f64()),
         ("bytes", text.len() as f64),
     ])?;

@@ -1,8 +1,10 @@
-//! Logins, one after the other: connect, log in, leave.
+//! Logins, one after the other or many at once: connect, log in, leave.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
-use std::time::Instant;
+use std::sync::Barrier;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use base64ct::{Base64, Encoding};
 use skiff_sessions::scram::{Binding, ClientLogin};
@@ -10,18 +12,69 @@ use skiff_sessions::scram::{Binding, ClientLogin};
 use crate::args::{Account, Args};
 use crate::ftp::Session;
 use crate::stream::Stream;
-use crate::{LoadError, Result, gate, tls};
+use crate::{LoadError, Result, gate, roundtrips, tls};
 
-/// `count=` FTP logins.
+/// `count=` FTP logins, of one user or, with `numbered=1`, each of a user of its own.
 pub(crate) fn ftp(args: &Args) -> Result<()> {
     let account = args.account()?;
-    repeat(args, |_| Session::login(&account)?.quit())
+    let numbered = args.number_or("numbered", 0)? != 0;
+    repeat(args, |turn| match numbered {
+        true => Session::login(&account.numbered(turn))?.quit(),
+        false => Session::login(&account)?.quit(),
+    })
 }
 
 /// `count=` logins in the native dialect (SCRAM-SHA-256-PLUS over TLS 1.3).
 pub(crate) fn native(args: &Args) -> Result<()> {
     let account = args.account()?;
     repeat(args, |turn| Native::login(&account, turn)?.quit())
+}
+
+/// `count=` FTP logins at once, each of a user of its own; with `again=1` each was let in before.
+pub(crate) fn ftp_at_once(args: &Args) -> Result<()> {
+    at_once(args, |account, _| Session::admitted(account), Session::quit)
+}
+
+/// The same in the native dialect.
+pub(crate) fn native_at_once(args: &Args) -> Result<()> {
+    at_once(args, Native::login, Native::quit)
+}
+
+/// Tells how long each took from its first packet until it was let in.
+fn at_once<T: Send>(
+    args: &Args,
+    login: impl Fn(&Account, u64) -> Result<T> + Sync,
+    quit: impl Fn(T) -> Result<()> + Sync,
+) -> Result<()> {
+    let (account, count) = (args.account()?, args.number("count")?);
+    let accounts: Vec<_> = (0..count).map(|turn| account.numbered(turn)).collect();
+    if args.number_or("again", 0)? != 0 {
+        for account in &accounts {
+            quit(login(account, count)?)?;
+        }
+    }
+    gate::ready()?;
+    let (begin, start) = (Instant::now(), Barrier::new(accounts.len()));
+    let (login, start) = (&login, &start);
+    let admitted = thread::scope(|scope| {
+        let threads = (0..count).zip(&accounts).map(|(turn, account)| {
+            scope.spawn(move || {
+                start.wait();
+                let asked = Instant::now();
+                let session = login(account, turn)?;
+                Ok((asked.elapsed(), session))
+            })
+        });
+        let threads: Vec<_> = threads.collect();
+        let joined = threads.into_iter().map(|thread| thread.join());
+        joined
+            .map(|result| result.unwrap_or(Err(LoadError::Panicked)))
+            .collect::<Result<Vec<(Duration, T)>>>()
+    })?;
+    let elapsed = begin.elapsed();
+    let (times, sessions): (Vec<_>, Vec<_>) = admitted.into_iter().unzip();
+    roundtrips::report(elapsed, times)?;
+    sessions.into_iter().try_for_each(quit)
 }
 
 fn repeat(args: &Args, login: impl Fn(u64) -> Result<()>) -> Result<()> {

@@ -8,6 +8,7 @@
 
 mod args;
 mod bulk;
+mod crowd;
 mod ftp;
 mod gate;
 mod idle;
@@ -84,6 +85,9 @@ fn run() -> Result<()> {
         "login" => logins::ftp(&args),
         "login-native" => logins::native(&args),
         "mixed" => mixed::mixed(&args),
+        "at-once" => logins::ftp_at_once(&args),
+        "at-once-native" => logins::native_at_once(&args),
+        "crowd" => crowd::crowd(&args),
         "list" => listing::list(&args),
         "idle" => idle::ftp(&args),
         "idle-native" => idle::native(&args),

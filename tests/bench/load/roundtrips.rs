@@ -68,7 +68,7 @@ fn places() -> Result<Vec<CpuSet>> {
 }
 
 /// Times in milliseconds.
-fn report(elapsed: Duration, mut times: Vec<Duration>) -> Result<()> {
+pub(crate) fn report(elapsed: Duration, mut times: Vec<Duration>) -> Result<()> {
     times.sort_unstable();
     let at = |share: f64| {
         let index = (times.len() as f64 * share) as usize;
