@@ -35,7 +35,7 @@ def parse(words):
     parser = argparse.ArgumentParser(prog="tests/bench/run", description="skiffd beside its peers")
     short = parser.add_mutually_exclusive_group()
     short.add_argument(
-        "--quick", action="store_true", help="less of everything: under three minutes"
+        "--quick", action="store_true", help="less of everything: six minutes"
     )
     short.add_argument(
         "--smoke", action="store_true", help="skiffd alone, tiny: does all of it work?"
