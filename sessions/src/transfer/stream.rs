@@ -431,7 +431,7 @@ mod tests {
     fn text_loses_its_line_ends_wherever_it_is_cut() {
         let text = b"a\r\nb\nc\rd\r\r\n\r";
         for size in 1..=text.len() {
-            let mut incoming = IncomingStream::new(0, Representation::Ascii, 0);
+            let mut incoming = IncomingStream::new(0, Representation::Ascii, AtEnd::MakeReady);
             let mut came = Vec::new();
             for chunk in text.chunks(size) {
                 let mut chunk = chunk.to_vec();
